@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# kiln. `make help` lists the targets. FLAVOUR=release|debug|asan, CC=gcc|clang, V=1.
+
+FLAVOUR ?= release
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+B := build/$(FLAVOUR)
+
+PKGS := libbpf libelf libdw libunwind-generic libprotobuf-c libzstd zlib liblzma
+CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE
+WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+	-Wno-missing-field-initializers -Wno-sign-compare
+CFLAGS_release := -O2 -g -DNDEBUG -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+CFLAGS_debug := -O1 -g
+CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS += -std=gnu11 -pthread $(WARN) $(CFLAGS_$(FLAVOUR))
+CFLAGS += $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LDFLAGS += -pthread $(LDFLAGS_$(FLAVOUR))
+LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -liberty -lm
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2);
+endif
+
+.DEFAULT_GOAL := all
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+include tools/build.mk

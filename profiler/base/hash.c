@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/hash.h"
+
+uint64_t hash_bytes(const void *data, size_t len, uint64_t seed)
+{
+	const uint8_t *p = data;
+	uint64_t h = hash_u64(seed ^ (len * 0x9e3779b97f4a7c15ull)), w;
+
+	for (; len >= 8; p += 8, len -= 8) {
+		memcpy(&w, p, 8);
+		h = hash_mix(h, w);
+	}
+	if (len) {
+		w = 0;
+		memcpy(&w, p, len);
+		h = hash_mix(h, w);
+	}
+	return h;
+}
+
+uint64_t hash_str(const char *s)
+{
+	return hash_bytes(s, strlen(s), 0);
+}
+
+uint32_t htab_find(const struct htab *t, uint64_t hash, htab_eq_fn eq, const void *ctx)
+{
+	uint32_t h = (uint32_t)hash, i;
+
+	if (!t->cap)
+		return HTAB_NONE;
+	for (i = h & (t->cap - 1); t->slots[i].id; i = (i + 1) & (t->cap - 1))
+		if (t->slots[i].hash == h && eq(ctx, t->slots[i].id - 1))
+			return t->slots[i].id - 1;
+	return HTAB_NONE;
+}
+
+static void put(struct htab *t, uint32_t hash, uint32_t stored_id)
+{
+	uint32_t i = hash & (t->cap - 1);
+
+	while (t->slots[i].id)
+		i = (i + 1) & (t->cap - 1);
+	t->slots[i] = (struct htab_slot){hash, stored_id};
+}
+
+static int grow(struct htab *t)
+{
+	struct htab bigger = {.cap = t->cap ? t->cap * 2 : 16, .len = t->len};
+
+	if (t->cap >= 1u << 31)
+		return -ENOMEM;
+	bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
+	if (!bigger.slots)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < t->cap; i++)
+		if (t->slots[i].id)
+			put(&bigger, t->slots[i].hash, t->slots[i].id);
+	free(t->slots);
+	*t = bigger;
+	return 0;
+}
+
+int htab_insert(struct htab *t, uint64_t hash, uint32_t id)
+{
+	if ((uint64_t)(t->len + 1) * 4 > (uint64_t)t->cap * 3) {
+		int err = grow(t);
+
+		if (err)
+			return err;
+	}
+	put(t, (uint32_t)hash, id + 1);
+	t->len++;
+	return 0;
+}
+
+/* Closes the gap at slot i: moves back every later entry of the run that may not lie past it. */
+static void close_gap(struct htab *t, uint32_t i)
+{
+	uint32_t mask = t->cap - 1, j = i;
+
+	for (;;) {
+		t->slots[i].id = 0;
+		for (;;) {
+			uint32_t home;
+
+			j = (j + 1) & mask;
+			if (!t->slots[j].id)
+				return;
+			home = t->slots[j].hash & mask;
+			if (((j - home) & mask) >= ((j - i) & mask))
+				break;
+		}
+		t->slots[i] = t->slots[j];
+		i = j;
+	}
+}
+
+bool htab_remove(struct htab *t, uint64_t hash, uint32_t id)
+{
+	uint32_t h = (uint32_t)hash, i;
+
+	if (!t->cap)
+		return false;
+	for (i = h & (t->cap - 1); t->slots[i].id; i = (i + 1) & (t->cap - 1)) {
+		if (t->slots[i].hash == h && t->slots[i].id == id + 1) {
+			close_gap(t, i);
+			t->len--;
+			return true;
+		}
+	}
+	return false;
+}
+
+void htab_clear(struct htab *t)
+{
+	if (t->cap)
+		memset(t->slots, 0, t->cap * sizeof(*t->slots));
+	t->len = 0;
+}
+
+void htab_release(struct htab *t)
+{
+	free(t->slots);
+	*t = (struct htab){0};
+}

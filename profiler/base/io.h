@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading foreign files within caps, and writing our own so that nobody sees half of one. */
+#ifndef KILN_BASE_IO_H
+#define KILN_BASE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Reads up to len bytes at off, retrying EINTR and short reads. Bytes read (short only at the end
+ * of the file), or -errno. */
+ssize_t io_pread(int fd, void *buf, size_t len, uint64_t off);
+
+/* Writes all of it. 0 or -errno. */
+int io_write(int fd, const void *data, size_t len);
+
+/*
+ * Reads all that fd still holds into *data (malloc'd, one NUL beyond *len for text users).
+ * -EFBIG past cap bytes. 0 or -errno.
+ */
+int io_read_fd(int fd, size_t cap, char **data, size_t *len);
+
+/* Same for a path, opened O_NONBLOCK so that a FIFO cannot hang us. Any kind of file is read. */
+int io_read_file(const char *path, size_t cap, char **data, size_t *len);
+
+/* First line of a small (proc/sysfs) file without its newline, into buf. 0 or -errno. */
+int io_read_line(const char *path, char *buf, size_t size);
+
+/*
+ * Opens a foreign regular file for reading without ever blocking: O_PATH, fstat says regular, then
+ * reopen. The descriptor, or -errno (-EINVAL: not a regular file).
+ */
+int io_open_regular(int dirfd, const char *path);
+
+/*
+ * An output file that appears whole or not at all: bytes go to a temporary name in the same
+ * directory (mode 0600, owned by SUDO_UID:SUDO_GID where those are set and we are root), and
+ * outfile_commit() fsyncs and renames it.
+ */
+struct outfile;
+
+int outfile_open(struct outfile **out, const char *path);
+int outfile_write(struct outfile *f, const void *data, size_t len);
+/* 0, or the first -errno of any write; either way f is freed, and on error nothing is left. */
+int outfile_commit(struct outfile *f);
+/* Drops the temporary file. NULL is fine. */
+void outfile_abort(struct outfile *f);
+
+#endif

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "profiler/base/text.h"
+
+int text_parse_u64(const char *s, uint64_t max, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (!*s)
+		return -EINVAL;
+	for (; *s; s++) {
+		unsigned digit = (unsigned)(*s - '0');
+
+		if (digit > 9)
+			return -EINVAL;
+		if (v > (UINT64_MAX - digit) / 10)
+			return -ERANGE;
+		v = v * 10 + digit;
+	}
+	if (v > max)
+		return -ERANGE;
+	*out = v;
+	return 0;
+}
+
+int text_parse_duration_ns(const char *s, uint64_t *ns)
+{
+	static const struct {
+		const char *suffix;
+		double ns;
+	} units[] = {{"", 1e9},	   {"s", 1e9},	  {"ms", 1e6},	   {"us", 1e3},
+		     {"ns", 1},	   {"m", 60e9},	  {"min", 60e9},   {"h", 3600e9},
+		     {"d", 86400e9}};
+	char *end;
+	double v;
+
+	if (!isdigit((unsigned char)*s) && *s != '.')
+		return -EINVAL;
+	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
+		return -EINVAL;
+	v = strtod(s, &end);
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strcmp(end, units[i].suffix))
+			continue;
+		v *= units[i].ns;
+		if (!(v >= 0) || v > 9e18)
+			return -ERANGE;
+		*ns = (uint64_t)llround(v);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+bool text_has_prefix(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
+
+bool text_has_suffix(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && !strcmp(s + n - m, suffix);
+}
+
+/*
+ * Decodes one UTF-8 sequence (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
+ * Its length, or 0 if there is none here.
+ */
+static size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *cp)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+
+	if (!n || n > len || s[0] > 0xf4)
+		return 0;
+	*cp = n == 1 ? s[0] : s[0] & (0xff >> (n + 1));
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		*cp = *cp << 6 | (s[i] & 0x3f);
+	}
+	if (*cp < least[n] || *cp > 0x10ffff || (*cp >= 0xd800 && *cp <= 0xdfff))
+		return 0;
+	return n;
+}
+
+static bool is_harmless(uint32_t cp)
+{
+	if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
+		return false;
+	if ((cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069))
+		return false;
+	return cp != 0x2028 && cp != 0x2029 && cp != 0xfeff;
+}
+
+/* Bytes of s, from its start, that are clean. */
+static size_t clean_run(const char *s, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len) {
+		uint32_t cp;
+		size_t n = utf8_decode((const unsigned char *)s + i, len - i, &cp);
+
+		if (!n || !is_harmless(cp))
+			break;
+		i += n;
+	}
+	return i;
+}
+
+void text_add_clean(struct buf *b, const char *s, size_t len)
+{
+	while (len) {
+		size_t run = clean_run(s, len), bad;
+		uint32_t cp;
+
+		buf_add(b, s, run);
+		s += run;
+		len -= run;
+		if (!len)
+			return;
+		buf_str(b, "\xef\xbf\xbd");
+		bad = utf8_decode((const unsigned char *)s, len, &cp);
+		bad = bad ? bad : 1;
+		s += bad;
+		len -= bad;
+	}
+}
+
+char *text_clean_dup(const char *s, size_t len)
+{
+	struct buf b = {0};
+
+	text_add_clean(&b, s, len);
+	return buf_take(&b);
+}
+
+bool text_is_clean(const char *s, size_t len)
+{
+	return clean_run(s, len) == len;
+}
+
+void text_add_html(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		switch (*s) {
+		case '&':
+			buf_str(b, "&amp;");
+			break;
+		case '<':
+			buf_str(b, "&lt;");
+			break;
+		case '>':
+			buf_str(b, "&gt;");
+			break;
+		case '"':
+			buf_str(b, "&quot;");
+			break;
+		case '\'':
+			buf_str(b, "&#39;");
+			break;
+		default:
+			buf_char(b, *s);
+		}
+	}
+}
+
+void text_add_json(struct buf *b, const char *s)
+{
+	buf_char(b, '"');
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\') {
+			buf_printf(b, "\\%c", c);
+		} else if (c < 0x20 || c == 0x7f || c == '<' || c == '>' || c == '&') {
+			buf_printf(b, "\\u%04x", c); /* '<' too: safe inside <script> */
+		} else if (text_has_prefix(s, "\xe2\x80\xa8") || text_has_prefix(s, "\xe2\x80\xa9")) {
+			buf_str(b, s[2] == '\xa8' ? "\\u2028" : "\\u2029"); /* ends a JS line */
+			s += 2;
+		} else {
+			buf_char(b, *s);
+		}
+	}
+	buf_char(b, '"');
+}
+
+void text_hex(const void *data, size_t len, char *out)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < len; i++) {
+		out[2 * i] = "0123456789abcdef"[p[i] >> 4];
+		out[2 * i + 1] = "0123456789abcdef"[p[i] & 15];
+	}
+	out[2 * len] = '\0';
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int text_unhex(const char *s, uint8_t *out, size_t max)
+{
+	size_t n = 0;
+
+	for (; *s; s += 2, n++) {
+		int hi = hex_digit(s[0]), lo = hi < 0 ? -1 : hex_digit(s[1]);
+
+		if (lo < 0)
+			return -EINVAL;
+		if (n == max)
+			return -ERANGE;
+		out[n] = (uint8_t)(hi << 4 | lo);
+	}
+	return (int)n;
+}
+
+const char *text_format_ns(uint64_t ns, char *out, size_t size)
+{
+	if (ns >= 1000000000)
+		snprintf(out, size, "%.2f s", (double)ns / 1e9);
+	else if (ns >= 1000000)
+		snprintf(out, size, "%.1f ms", (double)ns / 1e6);
+	else if (ns >= 1000)
+		snprintf(out, size, "%" PRIu64 " us", ns / 1000);
+	else
+		snprintf(out, size, "%" PRIu64 " ns", ns);
+	return out;
+}
+
+const char *text_format_count(uint64_t n, char *out, size_t size)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n);
+	size_t o = 0;
+
+	for (int i = 0; i < len && o + 2 < size; i++) {
+		if (i && (len - i) % 3 == 0)
+			out[o++] = ',';
+		out[o++] = digits[i];
+	}
+	out[o] = '\0';
+	return out;
+}
+
+size_t text_columns(const char *s)
+{
+	size_t len = strlen(s), columns = 0;
+
+	while (len) {
+		uint32_t cp = 0;
+		size_t n = utf8_decode((const unsigned char *)s, len, &cp);
+		int w = n > 1 ? wcwidth((wchar_t)cp) : 1;
+
+		n = n ? n : 1;
+		columns += w < 0 ? 1 : (size_t)w;
+		s += n;
+		len -= n;
+	}
+	return columns;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The process table: what was mapped where, in which process, at which time. Fed by the perf
+ * sideband (sideband.h) and by one scan of /proc at start; answers "which file and offset is this
+ * address" for processes that may be long dead, exec'ed in place, or whose pid is somebody else's
+ * by now. Pure memory: no /proc, file or disk access happens in here, apart from procs_scan().
+ *
+ * An "image" is one program in one process: it begins with fork or exec and ends with exec or exit.
+ * Images of a tgid form a timeline without overlaps; mappings of an image carry the time they were
+ * made. All times are CLOCK_BOOTTIME nanoseconds, as perf (clockid) and BPF stamp them. Several
+ * threads of one process share images (key: tgid). Not thread-safe.
+ */
+#ifndef KILN_PROCS_PROCS_H
+#define KILN_PROCS_PROCS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct procs;
+struct files;
+
+struct procs_opts {
+	struct files *files;	/* where file identities are interned (files.h); borrowed */
+	uint64_t linger_ns;	/* how long a dead image is kept; 0 = 60 s */
+	size_t max_bytes;	/* cap on the table; oldest dead images go first; 0 = 64 MiB */
+};
+
+int procs_new(struct procs **out, const struct procs_opts *opts);
+void procs_free(struct procs *p);
+
+/* Reads /proc once: all processes (tgid = 0) or one. Takes time `now` as the mappings' time but
+ * the process's own start time as the image's begin. Vanishing processes are normal. 0 or -errno. */
+int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns);
+
+/* Events, in time order. Events about unknown processes make them known. */
+void procs_fork(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, pid_t parent_tgid);
+void procs_comm(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, const char *comm, bool exec);
+void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid);
+
+struct proc_mapping {
+	uint64_t start, len, file_off;
+	uint32_t file;	/* id in files, or FILE_NONE for anonymous executable memory */
+	uint64_t since_ns; /* when it was made */
+};
+#define FILE_NONE UINT32_MAX
+
+/* Replaces whatever it overlaps (mmap(2) MAP_FIXED, a later mapping after munmap(2)). */
+void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_mapping *m);
+
+/* What an address was at that time. */
+enum place_kind {
+	PLACE_FILE,	/* file + file_off */
+	PLACE_VDSO,	/* file_off = offset into the vDSO image */
+	PLACE_ANON,	/* executable anonymous memory: JIT */
+	PLACE_UNMAPPED, /* process known, nothing known to be mapped there */
+	PLACE_NO_PROCESS,
+};
+
+struct place {
+	enum place_kind kind;
+	uint32_t file; /* PLACE_FILE */
+	uint64_t file_off;
+	uint32_t image; /* id of the image, valid until it is dropped; UINT32_MAX if none */
+};
+
+void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, struct place *out);
+
+/* Facts about the image of a process at a time, for labels and hints; NULL if unknown. */
+struct proc_image {
+	uint32_t id;
+	pid_t tgid, parent_tgid, ns_tgid; /* ns_tgid: in its own pid namespace; 0 unknown */
+	uint32_t uid;	    /* UINT32_MAX unknown */
+	uint64_t begin_ns, end_ns; /* end UINT64_MAX while alive */
+	uint32_t exe;	    /* file id of the first executable mapping, or FILE_NONE */
+	bool has_anon_exec; /* made executable anonymous memory: probably a JIT */
+	char comm[16];	    /* of the main thread */
+};
+const struct proc_image *procs_image(struct procs *p, pid_t tgid, uint64_t t_ns);
+
+/* Drops dead images older than linger_ns; call once a window. */
+void procs_expire(struct procs *p, uint64_t now_ns);
+
+struct procs_stats {
+	uint64_t images, images_alive, mappings, bytes;
+	uint64_t evicted;	  /* images dropped for max_bytes before their time */
+	uint64_t mappings_capped; /* mappings refused: over 65536 in one image */
+};
+void procs_stats(const struct procs *p, struct procs_stats *out);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one ELF layer: descriptor, program headers, identity and capped section bytes, shared by
+ * symbols, DWARF and unwind tables. Files are foreign and hostile: they are read with pread only
+ * (a truncated file must not be a SIGBUS), every size is checked against the file and against the
+ * limits before it is used, and sizes of compressed sections are checked before inflating.
+ *
+ * ELF64 little endian only (EM_X86_64, EM_AARCH64; ELF32 is refused with -ENOEXEC).
+ * Not thread-safe: one object is used by one thread at a time.
+ */
+#ifndef KILN_SYMBOLIZER_ELF_OBJ_H
+#define KILN_SYMBOLIZER_ELF_OBJ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct elf_obj;
+
+#define BUILD_ID_MAX 32
+
+struct build_id {
+	uint8_t data[BUILD_ID_MAX];
+	uint8_t len; /* 0: none */
+};
+
+struct elf_limits {
+	size_t section_bytes; /* one section, inflated */
+	size_t total_bytes;   /* all section bytes held at once by one object */
+};
+
+/* 2 GiB a section and in all: enough for a browser's debug file. */
+extern const struct elf_limits elf_limits_default;
+
+struct elf_segment { /* a PT_LOAD, ascending by va, in file order as the ABI demands */
+	uint64_t va, mem_len;
+	uint64_t file_off, file_len;
+	bool exec;
+};
+
+struct elf_section {
+	const char *name; /* borrowed from the object */
+	uint32_t index, type; /* SHT_* */
+	uint64_t flags, va, file_off, size /* as stored */, entsize;
+	uint32_t link, info;
+};
+
+/*
+ * Opens from a descriptor of a regular file, which the object takes (also on failure it is closed).
+ * limits may be NULL for the defaults. 0, -ENOEXEC (not an ELF file we read), -EBADMSG (malformed),
+ * -EINVAL (not a regular file), -ENOMEM or another -errno of the reads.
+ */
+int elf_obj_open(struct elf_obj **out, int fd, const struct elf_limits *limits);
+/* The same over bytes that stay valid and unchanged for the object's life; they are not copied. */
+int elf_obj_open_bytes(struct elf_obj **out, const void *data, size_t len,
+		       const struct elf_limits *limits);
+void elf_obj_free(struct elf_obj *obj);
+
+/* NT_GNU_BUILD_ID from PT_NOTE (or .note.gnu.build-id where there are no program headers). */
+const struct build_id *elf_obj_build_id(const struct elf_obj *obj);
+uint16_t elf_obj_machine(const struct elf_obj *obj); /* EM_* */
+uint16_t elf_obj_type(const struct elf_obj *obj);    /* ET_* */
+
+const struct elf_segment *elf_obj_segments(const struct elf_obj *obj, size_t *n);
+/* Segment that holds this file offset / this address, or NULL. For an offset in several segments
+ * the executable one wins (that is where samples are). */
+const struct elf_segment *elf_obj_segment_at_off(const struct elf_obj *obj, uint64_t file_off);
+const struct elf_segment *elf_obj_segment_at_va(const struct elf_obj *obj, uint64_t va);
+
+size_t elf_obj_section_count(const struct elf_obj *obj);
+const struct elf_section *elf_obj_section_by_index(const struct elf_obj *obj, size_t index);
+/* First section of that name, or NULL. ".debug_x" also finds ".zdebug_x". */
+const struct elf_section *elf_obj_section(const struct elf_obj *obj, const char *name);
+
+/*
+ * Contents of a section, inflated if SHF_COMPRESSED (ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD) or named
+ * .zdebug_*. The bytes are loaded once and borrowed until elf_obj_drop() or elf_obj_free(); one NUL
+ * byte follows them. SHT_NOBITS gives -ENODATA. -EFBIG: over a limit. -EBADMSG: malformed.
+ * ET_REL files (kernel modules): relocations R_X86_64_{64,32,32S,PC32} and R_AARCH64_{ABS64,ABS32}
+ * are applied to .debug_* sections as if every section were loaded at its own elf_section.va.
+ */
+int elf_obj_data(struct elf_obj *obj, const struct elf_section *sec, const uint8_t **data,
+		 size_t *len);
+/* Frees the loaded bytes of one section; pointers into it die. */
+void elf_obj_drop(struct elf_obj *obj, const struct elf_section *sec);
+/* Bytes of section contents now held. */
+size_t elf_obj_bytes(const struct elf_obj *obj);
+
+/* Reads raw bytes of the file. Bytes read, short at its end, or -errno. */
+long elf_obj_pread(struct elf_obj *obj, void *buf, size_t len, uint64_t file_off);
+uint64_t elf_obj_file_size(const struct elf_obj *obj);
+
+#endif

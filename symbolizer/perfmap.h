@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* perf maps: "START SIZE name" lines in hex that JIT compilers write (tools/perf/Documentation/
+ * jit-interface.txt in the Linux tree). Later lines win over earlier ones they overlap. */
+#ifndef KILN_SYMBOLIZER_PERFMAP_H
+#define KILN_SYMBOLIZER_PERFMAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct perfmap;
+
+/* Hostile text; malformed lines are skipped and counted. Cap: 4 million entries. 0 or -errno. */
+int perfmap_parse(struct perfmap **out, const char *text, size_t len);
+/*
+ * Opens /proc/TGID/root/tmp/perf-NSPID.map (or path) safely: regular file, owned by owner_uid or
+ * root, at most 256 MiB. -EPERM for the wrong owner. 0 or -errno.
+ */
+int perfmap_load(struct perfmap **out, const char *path, uint32_t owner_uid);
+void perfmap_free(struct perfmap *m);
+
+/* Clean, demangled-as-is name of the entry that covers va. 0 or -ENOENT. Borrowed. */
+int perfmap_find(const struct perfmap *m, uint64_t va, const char **name);
+size_t perfmap_count(const struct perfmap *m);
+size_t perfmap_skipped(const struct perfmap *m);
+
+#endif
