@@ -30,6 +30,14 @@
 #define FRAME_MISSED_USER   "[missed user stack]"
 #define FRAME_MISSED_KERNEL "[missed kernel stack]"
 
+/* Label keys that kiln writes. pid and tid are numbers, the others strings. */
+#define LABEL_PID	"pid"
+#define LABEL_TID	"tid"
+#define LABEL_COMM	"comm"	    /* of the thread */
+#define LABEL_CGROUP	"cgroup"    /* path below the mount */
+#define LABEL_UNIT	"unit"	    /* systemd unit, "nginx.service" */
+#define LABEL_CONTAINER "container" /* first 12 hex digits of the id */
+
 struct profile_value_type {
 	uint32_t type, unit; /* strings */
 };
