@@ -1,5 +1,94 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-int main(void)
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/log.h"
+#include "profiler/cli/command.h"
+#include "profiler/cli/suggest.h"
+
+/*
+ * A standard descriptor that came closed would be given to the next file opened, and talk would end
+ * up in it. The one put in its place fails every read and write as a closed one does.
+ */
+static void reserve_standard_fds(void)
 {
-	return 0;
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+	}
+}
+
+/* Output that could not be written is a failure, whatever the command thought. */
+static int check_stdout(int code)
+{
+	errno = 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	if (code == EXIT_OK) {
+		log_error("cannot write to standard output%s%s", errno ? ": " : "",
+			  errno ? strerror(errno) : "");
+		return EXIT_ERROR;
+	}
+	return code;
+}
+
+static int unknown_command(const char *name)
+{
+	struct suggest near = {.typed = name};
+
+	for (const struct command *const *c = commands; *c; c++)
+		suggest_consider(&near, (*c)->name);
+	if (near.best)
+		log_error("unknown command \"%s\" (did you mean \"kiln %s\"?)", name, near.best);
+	else
+		log_error("unknown command \"%s\"; `kiln --help` lists them", name);
+	return EXIT_USAGE;
+}
+
+static int help(const char *name)
+{
+	const struct command *cmd;
+
+	if (!name) {
+		commands_print_help();
+		return EXIT_OK;
+	}
+	cmd = command_find(name);
+	if (!cmd)
+		return unknown_command(name);
+	command_print_help(cmd);
+	return EXIT_OK;
+}
+
+static int dispatch(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+	const struct command *cmd;
+
+	if (!name || !strcmp(name, "-h") || !strcmp(name, "--help"))
+		return help(NULL);
+	if (!strcmp(name, "help"))
+		return help(argv[2]);
+	if (!strcmp(name, "-V") || !strcmp(name, "--version"))
+		name = "version";
+	cmd = command_find(name);
+	if (cmd)
+		return cmd->run(cmd, argc - 1, argv + 1);
+	if (*name == '-') {
+		log_error("unknown option \"%s\": options come after a command; `kiln --help` lists "
+			  "the commands", name);
+		return EXIT_USAGE;
+	}
+	return unknown_command(name);
+}
+
+int main(int argc, char **argv)
+{
+	reserve_standard_fds();
+	setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of names: they are UTF-8 everywhere */
+	return check_stdout(dispatch(argc, argv));
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table of commands, and the help that follows from it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/cli/command.h"
+
+const struct command *const commands[] = {
+	&command_version,
+	NULL,
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *const *c = commands; *c; c++) {
+		if (!strcmp((*c)->name, name))
+			return *c;
+	}
+	return NULL;
+}
+
+void commands_print_help(void)
+{
+	puts("kiln: a continuous CPU profiler for Linux\n\n"
+	     "Examples:\n"
+	     "  kiln record -- ./prog        profile a program, then say where its time went\n"
+	     "  kiln record -a -d 10s        profile the whole machine for ten seconds\n"
+	     "  kiln report FILE.pb.gz       look at a profile again\n"
+	     "  kiln doctor                  test what works here, and how to mend the rest\n\n"
+	     "Usage: kiln COMMAND [options]\n\n"
+	     "Commands:");
+	for (const struct command *const *c = commands; *c; c++)
+		printf("  %-12s %s\n", (*c)->name, (*c)->summary);
+	puts("\n`kiln COMMAND --help` shows a command's options. Manual: man kiln");
+}
+
+/* The examples and what is said about options are kept narrower than 100 columns. */
+#define HELP_COLUMN 26
+
+static void print_options(const struct option_spec *options)
+{
+	for (const struct option_spec *s = options; s && s->name; s++) {
+		char left[80], letter[8] = "    ";
+
+		if (!s->help)
+			continue;
+		if (s->short_name)
+			snprintf(letter, sizeof(letter), "-%c, ", s->short_name);
+		snprintf(left, sizeof(left), "  %s--%s%s%s", letter, s->name, s->arg ? " " : "",
+			 s->arg ? s->arg : "");
+		if (strlen(left) > HELP_COLUMN - 2)
+			printf("%s\n%*s%s\n", left, HELP_COLUMN, "", s->help);
+		else
+			printf("%-*s%s\n", HELP_COLUMN, left, s->help);
+	}
+}
+
+void command_print_help(const struct command *cmd)
+{
+	printf("kiln %s: %s\n\n", cmd->name, cmd->summary);
+	if (cmd->examples)
+		printf("Examples:\n%s\n", cmd->examples);
+	printf("Usage: kiln %s%s%s\n\nOptions:\n", cmd->name, *cmd->synopsis ? " " : "",
+	       cmd->synopsis);
+	print_options(cmd->options);
+	print_options(options_common);
+}
