@@ -41,6 +41,7 @@ struct elf_segment { /* a PT_LOAD, ascending by va, in file order as the ABI dem
 struct elf_section {
 	const char *name; /* borrowed from the object */
 	uint32_t index, type; /* SHT_* */
+	/* ET_REL files have no addresses: there the va of an SHF_ALLOC section is its file_off. */
 	uint64_t flags, va, file_off, size /* as stored */, entsize;
 	uint32_t link, info;
 };
@@ -61,11 +62,17 @@ const struct build_id *elf_obj_build_id(const struct elf_obj *obj);
 uint16_t elf_obj_machine(const struct elf_obj *obj); /* EM_* */
 uint16_t elf_obj_type(const struct elf_obj *obj);    /* ET_* */
 
+/* True when there is a section table but it cannot be read (file cut short or damaged): such a file
+ * runs all the same, and opens with no sections. */
+bool elf_obj_truncated(const struct elf_obj *obj);
+
 const struct elf_segment *elf_obj_segments(const struct elf_obj *obj, size_t *n);
 /* Segment that holds this file offset / this address, or NULL. For an offset in several segments
  * the executable one wins (that is where samples are). */
 const struct elf_segment *elf_obj_segment_at_off(const struct elf_obj *obj, uint64_t file_off);
 const struct elf_segment *elf_obj_segment_at_va(const struct elf_obj *obj, uint64_t va);
+/* PT_GNU_EH_FRAME, where .eh_frame_hdr is with or without a section table; NULL if none. */
+const struct elf_segment *elf_obj_eh_frame_hdr(const struct elf_obj *obj);
 
 size_t elf_obj_section_count(const struct elf_obj *obj);
 const struct elf_section *elf_obj_section_by_index(const struct elf_obj *obj, size_t index);
