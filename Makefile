@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kiln. `make help` lists the targets. FLAVOUR=release|debug|asan, CC=gcc|clang, V=1.
+# kiln. `make help` lists the targets. FLAVOUR=release|debug|asan|coverage, CC=gcc|clang, V=1.
 
 FLAVOUR ?= release
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -14,18 +14,19 @@ WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -
 CFLAGS_release := -O2 -g -DNDEBUG -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 CFLAGS_debug := -O1 -g
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_coverage := -O0 -g --coverage
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_coverage := --coverage
+ifeq ($(CFLAGS_$(FLAVOUR)),)
+$(error FLAVOUR=$(FLAVOUR): release, debug, asan or coverage)
+endif
 CFLAGS += -std=gnu11 -pthread $(WARN) $(CFLAGS_$(FLAVOUR))
 CFLAGS += $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDFLAGS += -pthread $(LDFLAGS_$(FLAVOUR))
 LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -liberty -lm
 
-ifeq ($(V),1)
-Q :=
-say = @:
-else
-Q := @
+ifneq ($(V),1)
 say = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
@@ -34,3 +35,4 @@ endif
 .DELETE_ON_ERROR:
 
 include tools/build.mk
+include tools/check.mk

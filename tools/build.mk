@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# How sources become objects, generated code, the library, the program and the tests.
+# How sources become objects, generated code, the library and the program.
 
 # --- generated sources: protobuf-c code, BPF skeletons, embedded files -------------------------
 PROTOS := $(wildcard proto/*.proto)
@@ -11,14 +11,24 @@ WEB_SRC := $(wildcard profiler/web/*.html profiler/web/*.css profiler/web/*.js)
 WEB_GEN := $(if $(WEB_SRC),$(B)/profiler/web/page.inc)
 GENERATED := $(PROTO_GEN_H) $(BPF_SKEL) $(WEB_GEN)
 
-$(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto
+# What everything was built with: other flags, or another compiler, build everything anew.
+COMPILERS := $(shell for c in $(CC) $(CLANG) $(BPFTOOL); do $$c --version 2>&1 | head -n1; done)
+BUILT_WITH := $(CC) $(CLANG) $(COMPILERS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
+$(B)/.built-with: FORCE
+	@mkdir -p $(@D); printf '%s\n' '$(BUILT_WITH)' | cmp -s - $@ || { \
+		pkg-config --exists --print-errors $(PKGS) || \
+			{ echo "something is missing: run tools/install-deps --build" >&2; exit 1; }; \
+		printf '%s\n' '$(BUILT_WITH)' >$@; }
+FORCE:
+
+$(B)/%.pb-c.c $(B)/%.pb-c.h &: %.proto
 	$(call say,PROTOC,$<)mkdir -p $(@D) && protoc-c --proto_path=. --c_out=$(B) $<
 
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
-$(B)/%.bpf.o: %.bpf.c $(wildcard bpf/*.h)
+$(B)/%.bpf.o: %.bpf.c $(B)/.built-with
 	$(call say,CLANG,$<)mkdir -p $(@D) && $(CLANG) -g -O2 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) \
 		-I. -I/usr/include/$(shell uname -m)-linux-gnu -Wall -Wextra -Wno-unused-parameter \
-		-mcpu=v3 -c $< -o $@
+		-mcpu=v3 -MMD -MP -c $< -o $@
 $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@
 
@@ -31,13 +41,16 @@ LIB_SRC := $(filter-out profiler/cli/main.c,$(wildcard symbolizer/*.c proto/*.c 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(PROTO_GEN_C:.c=.o)
 LIB := $(B)/libkiln.a
 
-$(B)/%.o: %.c | $(GENERATED)
+$(B)/%.o: %.c $(B)/.built-with | $(GENERATED)
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
-$(B)/proto/%.pb-c.o: $(B)/proto/%.pb-c.c
+$(B)/proto/%.pb-c.o: $(B)/proto/%.pb-c.c $(B)/.built-with
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -w -c $< -o $@
 
-$(LIB): $(LIB_OBJ)
-	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+# A removed source leaves the archive too, because its list of members is a prerequisite.
+$(B)/.members: FORCE
+	@mkdir -p $(@D); printf '%s\n' '$(LIB_OBJ)' | cmp -s - $@ || printf '%s\n' '$(LIB_OBJ)' >$@
+$(LIB): $(LIB_OBJ) $(B)/.members
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(LIB_OBJ)
 
 KILN := $(B)/kiln
 $(KILN): $(B)/profiler/cli/main.o $(LIB)
@@ -45,44 +58,27 @@ $(KILN): $(B)/profiler/cli/main.o $(LIB)
 
 all: $(KILN) ## build kiln (build/release/kiln)
 
-# --- tests ------------------------------------------------------------------------------------
-# tests/unit/test_X.c and tests/kernel/test_X.c are cmocka programs over libkiln.a.
-UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
-KERNEL_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/kernel/test_*.c))
-$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(LIB)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
-$(B)/tests/kernel/test_%: $(B)/tests/kernel/test_%.o $(LIB)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+# --- installation ------------------------------------------------------------------------------
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
+INSTALL_DATA := install -m 644 -D
 
-unit: $(UNIT) ## run the unit tests
-	@fail=0; for t in $(UNIT); do $$t || fail=1; done; exit $$fail
-
-# --- fuzzing (clang, libFuzzer) -----------------------------------------------------------------
-# tests/fuzz/fuzz_X.c has LLVMFuzzerTestOneInput(); tests/fuzz/corpus/X/ is its seed corpus.
-FUZZ_SECONDS ?= 60
-FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FB := build/fuzz
-FUZZ_CFLAGS := -std=gnu11 -pthread -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
-	-fno-sanitize-recover=all -Wno-everything
-$(FB)/%.o: %.c | $(GENERATED)
-	$(call say,FUZZCC,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
-$(FB)/libkiln.a: $(LIB_SRC:%.c=$(FB)/%.o) $(PROTO_GEN_C:$(B)/%.c=$(FB)/gen/%.o)
-	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
-$(FB)/gen/%.o: $(B)/%.c
-	$(call say,FUZZCC,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -c $< -o $@
-$(FB)/fuzz_%: $(FB)/tests/fuzz/fuzz_%.o $(FB)/libkiln.a
-	$(call say,LD,$@)$(CLANG) -pthread -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
-fuzz-%: $(FB)/fuzz_%
-	mkdir -p $(FB)/corpus/$*
-	$(FB)/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 \
-		-artifact_prefix=$(FB)/ $(FB)/corpus/$* tests/fuzz/corpus/$*
-fuzz: $(addprefix fuzz-,$(FUZZ)) ## run every fuzz target for FUZZ_SECONDS (60)
+install: $(KILN) ## install under PREFIX (/usr/local), below DESTDIR if given
+	install -m 755 -D $(KILN) $(DESTDIR)$(BINDIR)/kiln
+	$(INSTALL_DATA) docs/kiln.1 $(DESTDIR)$(DATADIR)/man/man1/kiln.1
+	$(KILN) completion bash >$(B)/kiln.bash
+	$(KILN) completion zsh >$(B)/kiln.zsh
+	$(KILN) completion fish >$(B)/kiln.fish
+	$(INSTALL_DATA) $(B)/kiln.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/kiln
+	$(INSTALL_DATA) $(B)/kiln.zsh $(DESTDIR)$(DATADIR)/zsh/site-functions/_kiln
+	$(INSTALL_DATA) $(B)/kiln.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/kiln.fish
 
 clean: ## remove everything built
 	rm -rf build
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' Makefile tools/build.mk | sed 's/:.*##/\t/' | sort | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' Makefile tools/*.mk | sed 's/:.*##/\t/' | sort | expand -t 16
 
-.PHONY: all unit fuzz clean help
--include $(shell find build -name '*.d' 2>/dev/null)
+.PHONY: all install clean help FORCE
+-include $(shell find $(B) build/fuzz -name '*.d' 2>/dev/null)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Tests, workloads, lint, fuzzing, coverage, benchmarks, and the demo.
+
+# --- workloads ----------------------------------------------------------------------------------
+# Programs to profile, in no flavour's flags: what they are built with is part of the test.
+W := build/workloads
+W_SRC := $(wildcard tests/fixtures/workloads/*.c)
+W_CXX := $(wildcard tests/fixtures/workloads/*.cc)
+WORKLOADS := $(patsubst tests/fixtures/workloads/%.c,$(W)/%,$(W_SRC)) \
+	$(patsubst tests/fixtures/workloads/%.cc,$(W)/%,$(W_CXX)) \
+	$(W)/shares_nofp $(W)/shares_stripped $(W)/demo_nofp
+FP := -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
+NOFP := -fomit-frame-pointer
+W_CC = $(call say,WCC,$@)mkdir -p $(@D) && $(CC) -std=gnu11 -O2 -g -Wall -Wextra -pthread
+$(W)/%: tests/fixtures/workloads/%.c tests/fixtures/workloads/burn.h
+	$(W_CC) $(FP) -o $@ $< -lm
+$(W)/%: tests/fixtures/workloads/%.cc tests/fixtures/workloads/burn.h
+	$(call say,WCXX,$@)mkdir -p $(@D) && g++ -std=gnu++17 -O2 -g -Wall -Wextra $(FP) -o $@ $<
+# No compiler takes such a name, so the finished program's symbol is renamed.
+HOSTILE_NAME := $(shell printf 'evil<img src=x onerror=alert(1)>;\033[31m&amp;"quoted"\303')
+$(W)/hostile: tests/fixtures/workloads/hostile.c
+	$(W_CC) $(FP) -o $@ $< && \
+		objcopy --redefine-sym renamed_when_built='$(HOSTILE_NAME)' $@
+$(W)/%_nofp: tests/fixtures/workloads/%.c
+	$(W_CC) $(NOFP) -o $@ $< -lm
+$(W)/%_stripped: tests/fixtures/workloads/%.c
+	$(W_CC) $(NOFP) -s -o $@ $< -lm
+workloads: $(WORKLOADS) ## build the programs that tests and benchmarks profile
+
+# --- tests --------------------------------------------------------------------------------------
+# tests/unit/test_X.c and tests/kernel/test_X.c are cmocka programs over libkiln.a.
+UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+KERNEL_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/kernel/test_*.c))
+E2E := $(wildcard tests/e2e/test_*.sh)
+$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(LIB)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(B)/tests/kernel/test_%: $(B)/tests/kernel/test_%.o $(LIB)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(B)/bpf_usable: $(B)/tests/lib/bpf_usable.o
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^
+
+TEST_PROGRAMS := $(KILN) $(B)/bpf_usable $(UNIT) $(KERNEL_TESTS) $(WORKLOADS)
+# TESTS="name ..." picks among them, for example: make run-tests TESTS="test_strtab targets"
+TESTS ?=
+RUN = B=$(B) tools/run-tests $(TESTS)
+
+test: ## install what the tests need, build, run every test (as root)
+	tools/install-deps --build --test
+	+$(MAKE) --no-print-directory run-tests
+run-tests: $(TEST_PROGRAMS) ## run every test, installing nothing; TESTS="NAME.." picks some
+	@$(RUN) unit kernel e2e
+unit: $(UNIT) ## run the unit tests
+	@$(RUN) unit
+kernel: $(B)/bpf_usable $(KERNEL_TESTS) ## run the tests against this machine's kernel
+	@$(RUN) kernel
+e2e: $(KILN) $(B)/bpf_usable $(WORKLOADS) ## run the end-to-end tests
+	@$(RUN) e2e
+
+check: ## before a commit: lint, and the unit tests under sanitizers
+	+$(MAKE) --no-print-directory lint
+	+$(MAKE) --no-print-directory FLAVOUR=asan unit
+lint: $(GENERATED) ## style, static analysis, sizes (tools/lint)
+	@CC=$(CC) CLANG=$(CLANG) CPPFLAGS='$(CPPFLAGS)' tools/lint $(LINT)
+format: ## clang-format the C sources in place
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+coverage: ## run the unit tests and print the share of lines they reach
+	+$(MAKE) --no-print-directory FLAVOUR=coverage unit
+	@tools/coverage build/coverage
+deps: ## install the Debian packages that building, testing and benchmarks need
+	tools/install-deps --build --test --bench
+
+demo: ## the answer in one command: build, profile a demo for 5 s, show it (as root)
+	tools/install-deps --build
+	+$(MAKE) --no-print-directory $(KILN) $(W)/demo
+	@KILN=$(KILN) tools/demo $(W)/demo
+bench: ## measure kiln beside its peers (tests/bench)
+	tools/install-deps --build --bench
+	+$(MAKE) --no-print-directory $(KILN) $(WORKLOADS)
+	@B=$(B) tests/bench/run $(BENCH)
+
+# --- fuzzing (clang, libFuzzer) -----------------------------------------------------------------
+# tests/fuzz/fuzz_X.c has LLVMFuzzerTestOneInput(); tests/fuzz/corpus/X/ is its seed corpus.
+FUZZ_SECONDS ?= 60
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FB := build/fuzz
+FUZZ_CFLAGS := -std=gnu11 -pthread -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all -Wno-everything
+$(FB)/%.o: %.c $(B)/.built-with | $(GENERATED)
+	$(call say,FUZZCC,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+$(FB)/libkiln.a: $(LIB_SRC:%.c=$(FB)/%.o) $(PROTO_GEN_C:$(B)/%.c=$(FB)/gen/%.o)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+$(FB)/gen/%.o: $(B)/%.c
+	$(call say,FUZZCC,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -c $< -o $@
+$(FB)/fuzz_%: $(FB)/tests/fuzz/fuzz_%.o $(FB)/libkiln.a
+	$(call say,LD,$@)$(CLANG) -pthread -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+fuzz-%: $(FB)/fuzz_%
+	mkdir -p $(FB)/corpus/$*
+	$(FB)/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 \
+		-artifact_prefix=$(FB)/ $(FB)/corpus/$* $(wildcard tests/fuzz/corpus/$*)
+fuzz: $(addprefix fuzz-,$(FUZZ)) ## run every fuzz target for FUZZ_SECONDS (60)
+
+.PHONY: workloads test run-tests unit kernel e2e check lint format coverage deps demo bench fuzz
