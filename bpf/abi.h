@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one header that both halves include: what crosses between the BPF programs and user space.
+ * Fixed-width types, explicit padding, no pointers.
+ */
+#ifndef KILN_BPF_ABI_H
+#define KILN_BPF_ABI_H
+
+#include <linux/types.h>
+
+#define KILN_COMM_LEN	 16
+#define KILN_MAX_FRAMES	 127 /* kernel.perf_event_max_stack's default: all bpf_get_stack() gives */
+#define KILN_MAX_CGROUPS 64  /* --cgroup, --unit and --container together */
+
+/*
+ * A stack is named in a count key by 64 bits: one of these words, or an id in the window's
+ * stack-trace map (with KILN_STACK_ID set), or else the hash of its frames, which were shipped once.
+ */
+enum kiln_stack_word {
+	KILN_STACK_NONE,   /* there is none: the sample hit the other side, or it was not asked for */
+	KILN_STACK_MISSED, /* there was one and it could not be had */
+	KILN_STACK_WORDS = 16, /* hashes are at least this */
+};
+#define KILN_STACK_ID (1ull << 63)
+
+struct kiln_count_key {
+	__u64 user_stack;   /* word or hash */
+	__u64 kernel_stack; /* word, KILN_STACK_ID | id, or hash (top bit clear) */
+	__u64 cgroup_id;    /* bpf_get_current_cgroup_id(): the default hierarchy's */
+	__u32 tgid, tid;    /* in the initial pid namespace */
+	__u32 image;	    /* tells programs that a tgid ran apart: hash of the process's start time
+			       and of its exec count */
+	__u32 in_user;	    /* 1: the sample hit user code, 0: kernel code */
+	char comm[KILN_COMM_LEN];
+};
+_Static_assert(sizeof(struct kiln_count_key) == 56, "ABI");
+
+struct kiln_count_value {
+	__u64 count;
+	__u64 first_ns; /* CLOCK_BOOTTIME of the first sample */
+};
+
+enum kiln_stack_side { KILN_SIDE_USER, KILN_SIDE_KERNEL };
+
+/* One record of the ring buffer: a stack seen for the first time in its window. */
+struct kiln_stack_record {
+	__u64 hash;
+	__u32 window; /* 0 or 1: the pair of maps it belongs to */
+	__u16 side;   /* enum kiln_stack_side */
+	__u16 n_frames;
+	__u64 frames[KILN_MAX_FRAMES]; /* leaf first; only n_frames of them are sent */
+};
+#define KILN_STACK_RECORD_HEAD 16
+_Static_assert(sizeof(struct kiln_stack_record) == KILN_STACK_RECORD_HEAD + 8 * KILN_MAX_FRAMES,
+	       "ABI");
+
+/* Kernel-side counters, per CPU, in samples. On every CPU
+ * ticks = idle + filtered + recorded + map_full + update_failed. */
+#define KILN_COUNTERS(X)                                                                           \
+	X(ticks)	    /* program runs */                                                     \
+	X(idle)		    /* hit the idle task */                                                \
+	X(filtered)	    /* hit something that was not asked for */                             \
+	X(recorded)	    /* counted in a count map */                                           \
+	X(map_full)	    /* lost: the count map was full */                                     \
+	X(update_failed)    /* lost: the count map refused for another reason */                   \
+	X(user_missing)	    /* recorded without the user stack it should have */                   \
+	X(kernel_missing)   /* recorded without the kernel stack it should have */                 \
+	X(kernel_collision) /* bucket taken in the stack-trace map: shipped by the exact path */   \
+	X(ring_full)	    /* a stack could not be shipped: the ring was full */                  \
+	X(shipped)	    /* stacks sent through the ring */                                     \
+	X(targets_full)	    /* a forked descendant could not be added to the targets */
+
+enum kiln_counter {
+#define X(name) KILN_CTR_##name,
+	KILN_COUNTERS(X)
+#undef X
+	KILN_CTR_COUNT
+};
+
+struct kiln_counters {
+	__u64 v[KILN_CTR_COUNT];
+};
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Settings, fixed before loading: the verifier removes the branches that are off. */
+#ifndef KILN_BPF_CONFIG_H
+#define KILN_BPF_CONFIG_H
+
+const volatile bool want_user = true;	/* user frames (off with -K) */
+const volatile bool want_kernel = true; /* kernel frames (off with -U) */
+const volatile bool filter_tgids = false;
+const volatile bool filter_comm = false;
+const volatile __u32 n_cgroups = 0; /* entries of the cgroups map; 0: no filter */
+
+/*
+ * --comm GLOB as a bit-parallel automaton: state bit i stands before pattern element i. A byte c
+ * moves the states in comm_step[c] one on; states in comm_star may also stay. Bit comm_final set at
+ * the end of the name is a match. Built by profiler/sampler/glob.c.
+ */
+const volatile __u64 comm_step[256] = {};
+const volatile __u64 comm_star = 0, comm_start = 0, comm_final = 0;
+
+/* Which pair of maps is being filled: 0 or 1. Flipped by user space. */
+volatile __u32 current_window = 0;
+
+#endif

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/profile.skel.h"
+#include "profiler/base/log.h"
+#include "profiler/sampler/drain.h"
+#include "profiler/sampler/sampler.h"
+
+#define BATCH 1024 /* entries a system call; a hash bucket with more makes it grow */
+#define BATCH_MAX (1u << 20)
+
+struct drain {
+	struct profile_bpf *skel;
+	struct ring_buffer *ring;
+	struct window *filling[2]; /* by the number of their pair of maps */
+	struct drain_stats stats;
+};
+
+struct stack_needle {
+	const struct window *w;
+	uint64_t word;
+	uint32_t side;
+};
+
+static bool stack_eq(const void *ctx, uint32_t id)
+{
+	const struct stack_needle *n = ctx;
+	const struct window_stack *s = &n->w->stacks.data[id];
+
+	return s->word == n->word && s->side == n->side;
+}
+
+static uint64_t stack_hash(uint32_t side, uint64_t word)
+{
+	return hash_u64(word ^ side);
+}
+
+static uint32_t find_stack(const struct window *w, uint32_t side, uint64_t word)
+{
+	struct stack_needle n = {w, word, side};
+
+	return htab_find(&w->index, stack_hash(side, word), stack_eq, &n);
+}
+
+static int add_stack(struct window *w, uint32_t side, uint64_t word, const uint64_t *frames,
+		     size_t n)
+{
+	struct window_stack s = {word, side, (uint32_t)w->frames.len, (uint32_t)n};
+	int err;
+
+	if (find_stack(w, side, word) != HTAB_NONE)
+		return 0;
+	err = vec_reserve(&w->frames, w->frames.len + n) ?: vec_reserve(&w->stacks,
+									w->stacks.len + 1);
+	err = err ?: htab_insert(&w->index, stack_hash(side, word), (uint32_t)w->stacks.len);
+	if (err)
+		return err;
+	memcpy(w->frames.data + w->frames.len, frames, n * sizeof(*frames));
+	w->frames.len += n;
+	w->stacks.data[w->stacks.len++] = s;
+	return 0;
+}
+
+const uint64_t *window_frames(const struct window *w, uint32_t side, uint64_t word, size_t *n)
+{
+	uint32_t id = find_stack(w, side, word);
+
+	*n = id == HTAB_NONE ? 0 : w->stacks.data[id].len;
+	return id == HTAB_NONE ? NULL : w->frames.data + w->stacks.data[id].first;
+}
+
+static struct window *window_new(void)
+{
+	struct window *w = calloc(1, sizeof(*w));
+
+	if (w)
+		w->begin_ns = boottime_ns();
+	return w;
+}
+
+void window_free(struct window *w)
+{
+	if (!w)
+		return;
+	vec_release(&w->rows);
+	vec_release(&w->stacks);
+	vec_release(&w->frames);
+	htab_release(&w->index);
+	free(w);
+}
+
+static int on_record(void *ctx, void *data, size_t len)
+{
+	const struct kiln_stack_record *rec = data;
+	struct drain *d = ctx;
+
+	if (len < KILN_STACK_RECORD_HEAD || rec->window > 1 || rec->n_frames > KILN_MAX_FRAMES ||
+	    len < KILN_STACK_RECORD_HEAD + rec->n_frames * sizeof(uint64_t)) {
+		d->stats.bad_records++;
+		return 0;
+	}
+	/* Out of memory: the stack stays unknown, and is shown as missed. */
+	if (add_stack(d->filling[rec->window], rec->side, rec->hash, (const uint64_t *)rec->frames,
+		      rec->n_frames))
+		d->stats.failed++;
+	return 0;
+}
+
+int drain_new(struct drain **out, struct sampler *s)
+{
+	struct drain *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	d->skel = sampler_skeleton(s);
+	d->filling[0] = window_new();
+	d->filling[1] = window_new();
+	d->ring = ring_buffer__new(bpf_map__fd(d->skel->maps.kiln_ring), on_record, d, NULL);
+	if (!d->filling[0] || !d->filling[1] || !d->ring) {
+		drain_free(d);
+		return -ENOMEM;
+	}
+	*out = d;
+	return 0;
+}
+
+void drain_free(struct drain *d)
+{
+	if (!d)
+		return;
+	ring_buffer__free(d->ring);
+	window_free(d->filling[0]);
+	window_free(d->filling[1]);
+	free(d);
+}
+
+int drain_stacks(struct drain *d)
+{
+	int n = ring_buffer__consume(d->ring);
+
+	return n < 0 ? n : 0;
+}
+
+/*
+ * Returns when every program that may have read the old window number has ended: programs run under
+ * the RCU read lock, and MEMBARRIER_CMD_GLOBAL is a synchronize_rcu() (membarrier(2)).
+ */
+static void wait_for_programs(void)
+{
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(50000); /* nohz_full kernels refuse it; a program runs for microseconds */
+}
+
+typedef int (*entry_fn)(void *ctx, const void *key, const void *value);
+
+/* Empties a hash map in batches, handing each entry to fn (which may be NULL). 0 or -errno. */
+static int empty_hash(int fd, size_t key_size, size_t value_size, entry_fn fn, void *ctx)
+{
+	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t cap = BATCH, cursor;
+	void *in = NULL, *keys = malloc(cap * key_size), *values = malloc(cap * value_size);
+	int err = keys && values ? 0 : -ENOMEM;
+
+	while (!err) {
+		uint32_t n = cap;
+		int end = bpf_map_lookup_and_delete_batch(fd, in, &cursor, keys, values, &n, &opts);
+
+		if (end && errno == ENOSPC && cap < BATCH_MAX) { /* one bucket holds more than cap */
+			cap *= 4;
+			free(keys);
+			free(values);
+			keys = malloc(cap * key_size);
+			values = malloc(cap * value_size);
+			err = keys && values ? 0 : -ENOMEM;
+			continue;
+		}
+		if (end && errno != ENOENT) {
+			err = -errno;
+			break;
+		}
+		for (uint32_t i = 0; i < n && fn && !err; i++)
+			err = fn(ctx, (char *)keys + i * key_size, (char *)values + i * value_size);
+		in = &cursor;
+		if (end)
+			break;
+	}
+	free(keys);
+	free(values);
+	return err;
+}
+
+static int take_row(void *ctx, const void *key, const void *value)
+{
+	struct window *w = ctx;
+	struct window_row row;
+
+	memcpy(&row.key, key, sizeof(row.key));
+	memcpy(&row.value, value, sizeof(row.value));
+	w->samples += row.value.count;
+	return vec_push(&w->rows, row);
+}
+
+/* Reads the kernel stacks that rows name by id. A stack missing from the map stays missing. */
+static int take_kernel_stacks(struct window *w, int fd)
+{
+	uint64_t frames[KILN_MAX_FRAMES];
+	int err = 0;
+
+	for (size_t i = 0; i < w->rows.len && !err; i++) {
+		uint64_t word = w->rows.data[i].key.kernel_stack;
+		uint32_t id = (uint32_t)word;
+		size_t n = 0;
+
+		if (!(word & KILN_STACK_ID) ||
+		    find_stack(w, KILN_SIDE_KERNEL, word) != HTAB_NONE ||
+		    bpf_map_lookup_elem(fd, &id, frames))
+			continue;
+		while (n < KILN_MAX_FRAMES && frames[n])
+			n++;
+		err = add_stack(w, KILN_SIDE_KERNEL, word, frames, n);
+	}
+	return err;
+}
+
+static void empty_stack_map(int fd)
+{
+	uint32_t id;
+
+	while (!bpf_map_get_next_key(fd, NULL, &id))
+		if (bpf_map_delete_elem(fd, &id))
+			return;
+}
+
+int drain_window(struct drain *d, struct window **out)
+{
+	struct bpf_map *const counts[] = {d->skel->maps.kiln_counts_0, d->skel->maps.kiln_counts_1};
+	struct bpf_map *const stacks[] = {d->skel->maps.kiln_kstacks_0,
+					  d->skel->maps.kiln_kstacks_1};
+	struct bpf_map *const seen[] = {d->skel->maps.kiln_seen_0, d->skel->maps.kiln_seen_1};
+	uint32_t old = d->skel->bss->current_window & 1;
+	struct window *w = d->filling[old], *fresh = window_new();
+	int err;
+
+	if (!fresh)
+		return -ENOMEM;
+	d->filling[!old]->begin_ns = boottime_ns();
+	__atomic_store_n(&d->skel->bss->current_window, !old, __ATOMIC_SEQ_CST);
+	wait_for_programs();
+	w->end_ns = boottime_ns();
+	err = drain_stacks(d);
+	err = err ?: empty_hash(bpf_map__fd(counts[old]), sizeof(struct kiln_count_key),
+				sizeof(struct kiln_count_value), take_row, w);
+	err = err ?: take_kernel_stacks(w, bpf_map__fd(stacks[old]));
+	empty_stack_map(bpf_map__fd(stacks[old]));
+	err = err ?: empty_hash(bpf_map__fd(seen[old]), sizeof(uint64_t), 1, NULL, NULL);
+	d->filling[old] = fresh;
+	d->stats.windows++;
+	d->stats.samples += w->samples;
+	if (err) {
+		d->stats.failed++;
+		log_debug("reading a window back: %s", strerror(-err));
+	}
+	*out = w; /* what could be read is kept; the rest shows as drain_failed */
+	return 0;
+}
+
+void drain_stats(const struct drain *d, struct drain_stats *out)
+{
+	*out = d->stats;
+}

@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/profile.skel.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/base/vec.h"
+#include "profiler/sampler/cpus.h"
+#include "profiler/sampler/glob.h"
+#include "profiler/sampler/idle.h"
+#include "profiler/sampler/sampler.h"
+
+/* Map sizes: what one window can fill at the asked-for rate on all CPUs, within these bounds. */
+#define COUNTS_MIN   8192
+#define COUNTS_MAX   262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */
+#define KSTACKS_MIN  2048
+#define KSTACKS_MAX  16384 /* 2 x 16,384 x 1 KB */
+#define RING_BYTES   (4u << 20)
+#define CPU_CHECK_NS 1000000000ull
+
+struct cpu_event {
+	int cpu, fd;
+	struct bpf_link *link;
+	uint64_t idle_start_ns;
+};
+
+struct sampler {
+	struct profile_bpf *skel;
+	struct sampler_opts opts;
+	struct cpu_list wanted; /* -C, or empty for all */
+	enum sample_event event;
+	uint64_t period_ns;
+	bool started;
+	VEC(struct cpu_event) events;
+	int n_possible;
+	uint64_t last_check_ns, gap_ns; /* gap: CPUs online and not yet sampled */
+	/* per possible CPU: what events that are closed by now have seen */
+	struct cpu_past {
+		uint64_t value_ns, idle_ns;
+	} *past;
+	uint64_t *idle_ns; /* per possible CPU, from the last check */
+};
+
+uint64_t boottime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+static uint32_t pow2_between(uint64_t want, uint32_t min, uint32_t max)
+{
+	uint32_t v = min;
+
+	while (v < want && v < max)
+		v *= 2;
+	return v;
+}
+
+/* A size from the environment, so that tests can make a map tiny. */
+static uint32_t test_size(const char *name, uint32_t normal)
+{
+	const char *text = getenv(name);
+	uint64_t v;
+
+	return text && !text_parse_u64(text, 1u << 26, &v) && v ? (uint32_t)v : normal;
+}
+
+static int set_sizes(struct sampler *s)
+{
+	struct profile_bpf *k = s->skel;
+	uint64_t per_window = s->opts.freq_hz * (uint64_t)s->n_possible *
+			      (s->opts.window_ns / 1000000 + 1000) / 1000;
+	uint32_t counts = test_size("KILN_TEST_COUNT_ENTRIES",
+				    pow2_between(per_window * 2, COUNTS_MIN, COUNTS_MAX));
+	uint32_t kstacks = test_size("KILN_TEST_STACK_ENTRIES",
+				     pow2_between(per_window, KSTACKS_MIN, KSTACKS_MAX));
+	uint32_t ring = test_size("KILN_TEST_RING_BYTES", RING_BYTES);
+
+	return bpf_map__set_max_entries(k->maps.kiln_counts_0, counts) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_counts_1, counts) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_seen_0, counts) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_seen_1, counts) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_kstacks_0, kstacks) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_kstacks_1, kstacks) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_ring, ring);
+}
+
+static int set_config(struct sampler *s, const char **why)
+{
+	struct profile_bpf *k = s->skel;
+	struct glob g;
+	size_t n = 0;
+
+	k->rodata->want_user = s->opts.user;
+	k->rodata->want_kernel = s->opts.kernel;
+	k->rodata->filter_tgids = s->opts.filter_tgids;
+	if (!s->opts.filter_tgids) {
+		bpf_program__set_autoload(k->progs.kiln_fork, false);
+		bpf_program__set_autoload(k->progs.kiln_free, false);
+	}
+	if (s->opts.comm_glob) {
+		int err = glob_compile(&g, s->opts.comm_glob);
+
+		if (err) {
+			*why = "the --comm pattern is not a glob: close its bracket, or escape it";
+			return err;
+		}
+		memcpy((void *)k->rodata->comm_step, g.step, sizeof(g.step));
+		k->rodata->comm_star = g.star;
+		k->rodata->comm_start = g.start;
+		k->rodata->comm_final = g.final;
+		k->rodata->filter_comm = true;
+	}
+	while (s->opts.cgroups && s->opts.cgroups[n])
+		n++;
+	if (n > KILN_MAX_CGROUPS) {
+		*why = "at most 64 cgroups can be asked for at once";
+		return -E2BIG;
+	}
+	k->rodata->n_cgroups = (uint32_t)n;
+	return set_sizes(s);
+}
+
+static int add_cgroups(struct sampler *s, const char **why)
+{
+	int map = bpf_map__fd(s->skel->maps.kiln_cgroups);
+
+	for (uint32_t i = 0; s->opts.cgroups && s->opts.cgroups[i]; i++) {
+		_cleanup_close_ int fd =
+			open(s->opts.cgroups[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0 || bpf_map_update_elem(map, &i, &fd, BPF_ANY)) {
+			*why = "the cgroup is not a cgroup v2 directory; see cgroups(7)";
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+static const char *load_advice(int err)
+{
+	switch (err) {
+	case -EPERM:
+	case -EACCES:
+		return "not permitted to load BPF programs: run as root (sudo kiln ...), or give kiln "
+		       "CAP_BPF and CAP_PERFMON; `kiln doctor` says more";
+	case -ESRCH:
+	case -ENOENT:
+		return "this kernel has no BTF (/sys/kernel/btf/vmlinux): kiln needs "
+		       "CONFIG_DEBUG_INFO_BTF, Linux 5.10 or newer";
+	case -ENOMEM:
+		return "not enough memory for the BPF maps: raise RLIMIT_MEMLOCK or the memory cgroup "
+		       "limit";
+	default:
+		return "the kernel refused the BPF programs: `kiln -v record` shows its log, `kiln "
+		       "doctor` what is missing";
+	}
+}
+
+static int quiet_print(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (log_level() < LOG_VERBOSE || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, fmt, ap);
+}
+
+static int load_into(struct sampler *s, const char **why)
+{
+	/* Before 5.11 maps are charged to RLIMIT_MEMLOCK; raising it may be refused, which is fine
+	 * after. */
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	int err;
+
+	libbpf_set_print(quiet_print);
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	s->n_possible = libbpf_num_possible_cpus();
+	if (s->n_possible < 0)
+		return s->n_possible;
+	s->past = calloc((size_t)s->n_possible, sizeof(*s->past));
+	s->idle_ns = calloc((size_t)s->n_possible, sizeof(*s->idle_ns));
+	if (!s->past || !s->idle_ns)
+		return -ENOMEM;
+	if (s->opts.cpus && cpu_list_parse(&s->wanted, s->opts.cpus)) {
+		*why = "-C wants a list of CPUs such as 0-3,8";
+		return -EINVAL;
+	}
+	s->skel = profile_bpf__open();
+	if (!s->skel) {
+		err = -errno;
+		*why = load_advice(err);
+		return err;
+	}
+	err = set_config(s, why);
+	if (err)
+		return err;
+	err = profile_bpf__load(s->skel);
+	if (err) {
+		*why = load_advice(err);
+		return err;
+	}
+	return add_cgroups(s, why);
+}
+
+int sampler_load(struct sampler **out, const struct sampler_opts *opts, const char **why)
+{
+	struct sampler *s = calloc(1, sizeof(*s));
+	int err;
+
+	*why = "out of memory";
+	if (!s)
+		return -ENOMEM;
+	s->opts = *opts;
+	s->period_ns = 1000000000ull / opts->freq_hz;
+	err = load_into(s, why);
+	if (err) {
+		sampler_free(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void sampler_free(struct sampler *s)
+{
+	if (!s)
+		return;
+	sampler_stop(s);
+	profile_bpf__destroy(s->skel);
+	cpu_list_release(&s->wanted);
+	vec_release(&s->events);
+	free(s->past);
+	free(s->idle_ns);
+	free(s);
+}
+
+int sampler_add_target(struct sampler *s, pid_t tgid)
+{
+	uint32_t key = (uint32_t)tgid;
+	uint64_t not_seen_yet = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.kiln_targets), &key, &not_seen_yet,
+				   BPF_ANY)
+		       ? -errno
+		       : 0;
+}
+
+size_t sampler_count_targets(struct sampler *s)
+{
+	int fd = bpf_map__fd(s->skel->maps.kiln_targets);
+	uint32_t key, *prev = NULL, next;
+	size_t n = 0;
+
+	while (!bpf_map_get_next_key(fd, prev, &next)) {
+		key = next;
+		prev = &key;
+		n++;
+	}
+	return n;
+}
+
+static int open_event(enum sample_event event, uint64_t freq_hz, uint64_t period_ns, int cpu)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = event == EVENT_CYCLES ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE,
+		.config = event == EVENT_CYCLES ? PERF_COUNT_HW_CPU_CYCLES : PERF_COUNT_SW_CPU_CLOCK,
+		.disabled = 1,
+	};
+	int fd;
+
+	if (event == EVENT_CYCLES) {
+		attr.freq = 1;
+		attr.sample_freq = freq_hz;
+	} else {
+		attr.sample_period = period_ns;
+	}
+	fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Decides what `auto` is: cycles need a PMU, which many virtual machines do not have. */
+static int choose_event(struct sampler *s, int cpu)
+{
+	int fd;
+
+	if (s->opts.event != EVENT_AUTO) {
+		s->event = s->opts.event;
+		return 0;
+	}
+	fd = open_event(EVENT_CYCLES, s->opts.freq_hz, s->period_ns, cpu);
+	s->event = fd < 0 ? EVENT_CPU_CLOCK : EVENT_CYCLES;
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+static int start_cpu(struct sampler *s, int cpu)
+{
+	struct cpu_event e = {.cpu = cpu, .idle_start_ns = s->idle_ns[cpu]};
+	int err;
+
+	e.fd = open_event(s->event, s->opts.freq_hz, s->period_ns, cpu);
+	if (e.fd < 0)
+		return e.fd;
+	e.link = bpf_program__attach_perf_event(s->skel->progs.kiln_sample, e.fd);
+	if (!e.link) {
+		err = -errno;
+		close(e.fd);
+		return err;
+	}
+	err = vec_push(&s->events, e);
+	if (err)
+		bpf_link__destroy(e.link); /* closes the descriptor, too */
+	return err;
+}
+
+/* Periods in ns that passed on a CPU's event. */
+static uint64_t event_value(const struct cpu_event *e)
+{
+	uint64_t value;
+
+	return read(e->fd, &value, sizeof(value)) == sizeof(value) ? value : 0;
+}
+
+static void stop_event(struct sampler *s, size_t i)
+{
+	struct cpu_event *e = &s->events.data[i];
+
+	ioctl(e->fd, PERF_EVENT_IOC_DISABLE, 0);
+	s->past[e->cpu].value_ns += event_value(e);
+	s->past[e->cpu].idle_ns += s->idle_ns[e->cpu] - e->idle_start_ns;
+	bpf_link__destroy(e->link); /* closes the descriptor, too */
+	s->events.data[i] = s->events.data[--s->events.len];
+}
+
+static bool has_event(const struct sampler *s, int cpu)
+{
+	for (size_t i = 0; i < s->events.len; i++)
+		if (s->events.data[i].cpu == cpu)
+			return true;
+	return false;
+}
+
+static const char *start_advice(const struct sampler *s, int err)
+{
+	if (err == -EACCES || err == -EPERM)
+		return "not permitted to sample all CPUs: run as root, or give kiln CAP_PERFMON "
+		       "(kernel.perf_event_paranoid forbids it otherwise)";
+	if (err == -EMFILE)
+		return "too many open files for one perf event per CPU: raise `ulimit -n`";
+	if (s->opts.event == EVENT_CYCLES && (err == -ENOENT || err == -EOPNOTSUPP))
+		return "this machine has no PMU (a virtual machine?): use -e cpu-clock";
+	return "cannot open perf events: `kiln doctor` says what is missing";
+}
+
+int sampler_start(struct sampler *s, const char **why)
+{
+	struct cpu_list online = {0};
+	int err = cpu_list_online(&online);
+
+	if (err) {
+		*why = "cannot read /sys/devices/system/cpu/online: mount sysfs";
+		return err;
+	}
+	idle_read(s->idle_ns, (size_t)s->n_possible);
+	choose_event(s, online.cpus.data[0]);
+	if (s->opts.filter_tgids && (!(s->skel->links.kiln_fork =
+					       bpf_program__attach(s->skel->progs.kiln_fork)) ||
+				     !(s->skel->links.kiln_free =
+					       bpf_program__attach(s->skel->progs.kiln_free))))
+		err = -errno;
+	for (size_t i = 0; i < online.cpus.len && !err; i++) {
+		if (s->wanted.cpus.len && !cpu_list_has(&s->wanted, online.cpus.data[i]))
+			continue;
+		err = start_cpu(s, online.cpus.data[i]);
+		if (err == -ENODEV) /* went offline in between */
+			err = 0;
+	}
+	cpu_list_release(&online);
+	if (!err && !s->events.len) {
+		*why = "none of the CPUs of -C is online";
+		return -ENODEV;
+	}
+	if (err)
+		*why = start_advice(s, err);
+	s->started = !err;
+	s->last_check_ns = boottime_ns();
+	return err;
+}
+
+void sampler_stop(struct sampler *s)
+{
+	if (s->events.len)
+		idle_read(s->idle_ns, (size_t)s->n_possible);
+	while (s->events.len)
+		stop_event(s, 0);
+	s->started = false;
+}
+
+int sampler_follow_cpus(struct sampler *s)
+{
+	uint64_t now = boottime_ns();
+	struct cpu_list online = {0};
+	int err;
+
+	if (!s->started || now - s->last_check_ns < CPU_CHECK_NS)
+		return 0;
+	err = cpu_list_online(&online);
+	if (err)
+		return err;
+	idle_read(s->idle_ns, (size_t)s->n_possible);
+	for (size_t i = s->events.len; i--;)
+		if (!cpu_list_has(&online, s->events.data[i].cpu))
+			stop_event(s, i);
+	for (size_t i = 0; i < online.cpus.len; i++) {
+		int cpu = online.cpus.data[i];
+
+		if (has_event(s, cpu) || (s->wanted.cpus.len && !cpu_list_has(&s->wanted, cpu)))
+			continue;
+		if (!start_cpu(s, cpu)) /* else it went again: tried at the next check */
+			s->gap_ns += now - s->last_check_ns;
+	}
+	s->last_check_ns = now;
+	cpu_list_release(&online);
+	return 0;
+}
+
+const char *sampler_event_name(const struct sampler *s)
+{
+	return s->event == EVENT_CYCLES ? "cycles" : "cpu-clock";
+}
+
+uint64_t sampler_period_ns(const struct sampler *s)
+{
+	return s->period_ns;
+}
+
+size_t sampler_cpu_count(const struct sampler *s)
+{
+	return s->events.len;
+}
+
+struct profile_bpf *sampler_skeleton(struct sampler *s)
+{
+	return s->skel;
+}
+
+/* The periods of one CPU so far: those that ticked, and where the others went. */
+static void add_cpu_totals(struct sampler_totals *out, const struct sampler *s, int cpu,
+			   const struct kiln_counters *counters)
+{
+	uint64_t ticks = counters->v[KILN_CTR_ticks], idle_ticks = counters->v[KILN_CTR_idle];
+	struct cpu_past t = s->past[cpu];
+	uint64_t periods, missing, asleep;
+
+	for (size_t i = 0; i < s->events.len; i++) {
+		if (s->events.data[i].cpu != cpu)
+			continue;
+		t.value_ns += event_value(&s->events.data[i]);
+		t.idle_ns += s->idle_ns[cpu] - s->events.data[i].idle_start_ns;
+	}
+	/* With cycles the period floats: every tick was expected, and no other. */
+	periods = s->event == EVENT_CYCLES ? ticks : t.value_ns / s->period_ns;
+	missing = periods > ticks ? periods - ticks : 0;
+	asleep = t.idle_ns / s->period_ns;
+	asleep = asleep > idle_ticks ? asleep - idle_ticks : 0;
+	asleep = asleep < missing ? asleep : missing;
+	out->expected += ticks + missing;
+	out->idle += idle_ticks + asleep;
+	out->timer_overrun += missing - asleep;
+	for (int c = 0; c < KILN_CTR_COUNT; c++)
+		out->counters[c] += counters->v[c];
+}
+
+int sampler_totals(struct sampler *s, struct sampler_totals *out)
+{
+	uint32_t zero = 0;
+	_cleanup_free_ struct kiln_counters *per_cpu =
+		calloc((size_t)s->n_possible, sizeof(*per_cpu));
+
+	if (!per_cpu)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.kiln_counters), &zero, per_cpu))
+		return -errno;
+	memset(out, 0, sizeof(*out));
+	if (s->events.len)
+		idle_read(s->idle_ns, (size_t)s->n_possible);
+	for (int cpu = 0; cpu < s->n_possible; cpu++)
+		add_cpu_totals(out, s, cpu, &per_cpu[cpu]);
+	out->cpu_gap = s->gap_ns / s->period_ns;
+	out->expected += out->cpu_gap;
+	return 0;
+}
