@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "profiler/base/hash.h"
 
@@ -25,6 +26,16 @@ uint64_t hash_bytes(const void *data, size_t len, uint64_t seed)
 uint64_t hash_str(const char *s)
 {
 	return hash_bytes(s, strlen(s), 0);
+}
+
+uint64_t hash_random_seed(void)
+{
+	uint64_t seed;
+
+	/* Early at boot there may be no entropy yet; where the stack lies is better than waiting. */
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = hash_u64((uintptr_t)&seed);
+	return seed;
 }
 
 uint32_t htab_find(const struct htab *t, uint64_t hash, htab_eq_fn eq, const void *ctx)

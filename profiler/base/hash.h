@@ -25,6 +25,9 @@ static inline uint64_t hash_mix(uint64_t h, uint64_t x)
 uint64_t hash_bytes(const void *data, size_t len, uint64_t seed);
 uint64_t hash_str(const char *s);
 
+/* A seed nobody outside can know, for tables whose keys strangers choose. */
+uint64_t hash_random_seed(void);
+
 /*
  * Open-addressing table from a hash to a u32 id. It stores ids only: keys live in the caller's own
  * array, which ids index. All-zero is an empty table.

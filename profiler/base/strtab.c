@@ -19,6 +19,7 @@ struct strtab {
 	VEC(const char *) strs;
 	struct block *blocks;
 	size_t bytes;
+	uint64_t seed; /* names come from strangers: no one may choose our collisions */
 };
 
 struct needle {
@@ -60,7 +61,10 @@ struct strtab *strtab_new(void)
 	struct strtab *t = calloc(1, sizeof(*t));
 	uint32_t id;
 
-	if (t && strtab_add(t, "", &id)) {
+	if (!t)
+		return NULL;
+	t->seed = hash_random_seed();
+	if (strtab_add(t, "", &id)) {
 		strtab_free(t);
 		return NULL;
 	}
@@ -83,7 +87,7 @@ void strtab_free(struct strtab *t)
 int strtab_add_n(struct strtab *t, const char *s, size_t len, uint32_t *id)
 {
 	struct needle n = {t, s, strnlen(s, len)};
-	uint64_t hash = hash_bytes(s, n.len, 0);
+	uint64_t hash = hash_bytes(s, n.len, t->seed);
 	uint32_t found = htab_find(&t->index, hash, needle_eq, &n);
 	char *copy;
 
@@ -112,7 +116,7 @@ uint32_t strtab_lookup(const struct strtab *t, const char *s)
 {
 	struct needle n = {t, s, strlen(s)};
 
-	return htab_find(&t->index, hash_bytes(s, n.len, 0), needle_eq, &n);
+	return htab_find(&t->index, hash_bytes(s, n.len, t->seed), needle_eq, &n);
 }
 
 const char *strtab_get(const struct strtab *t, uint32_t id)

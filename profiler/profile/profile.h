@@ -32,7 +32,7 @@
 
 /* Label keys that kiln writes. pid and tid are numbers, the others strings. */
 #define LABEL_PID	"pid"
-#define LABEL_TID	"tid"
+#define LABEL_TID	"thread_id" /* the key other profilers use in pprof */
 #define LABEL_COMM	"comm"	    /* of the thread */
 #define LABEL_CGROUP	"cgroup"    /* path below the mount */
 #define LABEL_UNIT	"unit"	    /* systemd unit, "nginx.service" */
@@ -120,11 +120,13 @@ int profile_add_sample_type(struct profile *p, const char *type, const char *uni
  * parameter. 0 or -ENOMEM; -EINVAL for an id out of range.
  */
 int profile_string(struct profile *p, const char *s, uint32_t *id);
+int profile_string_n(struct profile *p, const char *s, size_t len, uint32_t *id);
 int profile_mapping(struct profile *p, const struct profile_mapping *m, uint32_t *id);
 int profile_function(struct profile *p, const struct profile_function *f, uint32_t *id);
 int profile_location(struct profile *p, uint32_t mapping, uint64_t address,
 		     const struct profile_line *lines, size_t n_lines, uint32_t *id);
 int profile_stack(struct profile *p, const uint32_t *locations, size_t n, uint32_t *id);
+/* A string label without a value is no label (pprof cannot carry it) and is left out. */
 int profile_labelset(struct profile *p, const struct profile_label *labels, size_t n, uint32_t *id);
 
 /* Adds values (one per sample type) to the sample with this stack and label set. */
@@ -156,6 +158,11 @@ enum frame_kind {
 enum frame_kind profile_frame_kind(const struct profile *p, uint32_t location);
 /* "libc.so.6", "[kernel]", "[ext4]", "[jit]", ...: last path component, or the bracket name. */
 const char *profile_module(const struct profile *p, uint32_t mapping);
+/*
+ * What a location without lines is called, into a buffer of at least 32 bytes: "[libfoo.so]+0x1290"
+ * (the address is the ELF's), "[kernel]" or "[unknown]" where there is no address to tell.
+ */
+const char *profile_unresolved(const struct profile *p, uint32_t location, char *out, size_t size);
 
 /*
  * Adds all of src into dst: sample types must agree (-EINVAL with a sentence in *why), time is the

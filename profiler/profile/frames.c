@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reading a profile: what its frames are and what its labels say. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/base/text.h"
+#include "profiler/profile/profile.h"
+
+const struct profile_label *profile_find_label(const struct profile *p, uint32_t labelset,
+					       const char *key)
+{
+	const struct profile_labelset *set;
+
+	if (labelset >= p->labelsets.len)
+		return NULL;
+	set = &p->labelsets.data[labelset];
+	for (uint32_t i = 0; i < set->len; i++) {
+		const struct profile_label *l = &p->labels.data[set->first + i];
+
+		if (!strcmp(profile_text(p, l->key), key))
+			return l;
+	}
+	return NULL;
+}
+
+size_t profile_default_type(const struct profile *p)
+{
+	for (size_t i = 0; i < p->sample_types.len && p->default_sample_type; i++)
+		if (p->sample_types.data[i].type == p->default_sample_type)
+			return i;
+	return p->sample_types.len ? p->sample_types.len - 1 : 0;
+}
+
+/*
+ * Names of mappings that are neither files nor the kernel: ours, the kernel's names for special
+ * user mappings (arch_vma_name() and friends, as /proc/PID/maps shows them) and other profilers'.
+ * A kernel module or BPF program goes by its own name in brackets, "[ext4]".
+ */
+static const struct {
+	const char *prefix;
+	enum frame_kind kind;
+} special_mappings[] = {
+	{MAPPING_KERNEL, FRAME_KERNEL},
+	{MAPPING_VDSO, FRAME_NATIVE},
+	{"[vsyscall]", FRAME_NATIVE},
+	{"[vvar", FRAME_NATIVE},
+	{"[uprobes]", FRAME_NATIVE},
+	{"[sigpage]", FRAME_NATIVE},
+	{MAPPING_JIT, FRAME_JIT},
+	{"[anon", FRAME_JIT},
+	{"[heap]", FRAME_JIT},
+	{"[stack", FRAME_JIT},
+	{"//anon", FRAME_JIT},
+	{"/memfd:", FRAME_JIT},
+	{"/dev/zero", FRAME_JIT},
+	{MAPPING_UNKNOWN, FRAME_UNKNOWN},
+	{MAPPING_KILN, FRAME_SYNTHETIC},
+	{"[", FRAME_KERNEL},
+	{"/lib/modules/", FRAME_KERNEL},
+	{"/usr/lib/modules/", FRAME_KERNEL},
+};
+
+static enum frame_kind mapping_kind(const struct profile *p, uint32_t mapping)
+{
+	const char *file;
+
+	if (mapping >= p->mappings.len)
+		return FRAME_UNKNOWN;
+	file = profile_text(p, p->mappings.data[mapping].file);
+	for (size_t i = 0; i < sizeof(special_mappings) / sizeof(*special_mappings); i++)
+		if (text_has_prefix(file, special_mappings[i].prefix))
+			return special_mappings[i].kind;
+	return FRAME_NATIVE;
+}
+
+enum frame_kind profile_frame_kind(const struct profile *p, uint32_t location)
+{
+	return location < p->locations.len ? mapping_kind(p, p->locations.data[location].mapping)
+					   : FRAME_UNKNOWN;
+}
+
+const char *profile_module(const struct profile *p, uint32_t mapping)
+{
+	const char *file, *slash;
+
+	if (mapping >= p->mappings.len)
+		return MAPPING_UNKNOWN;
+	file = profile_text(p, p->mappings.data[mapping].file);
+	if (!*file)
+		return MAPPING_UNKNOWN;
+	if (text_has_prefix(file, MAPPING_KERNEL)) /* also with pprof's suffix "_stext" */
+		return "[kernel]";
+	if (text_has_prefix(file, "//anon"))
+		return MAPPING_JIT;
+	slash = strrchr(file, '/');
+	return file[0] != '[' && slash && slash[1] ? slash + 1 : file;
+}
+
+/* Bytes of s to print where at most max fit: whole characters only (10xxxxxx continues one). */
+static int fitting(const char *s, size_t max)
+{
+	size_t n = strnlen(s, max + 1);
+
+	if (n <= max)
+		return (int)n;
+	for (n = max; n && (s[n] & 0xc0) == 0x80;)
+		n--;
+	return (int)n;
+}
+
+const char *profile_unresolved(const struct profile *p, uint32_t location, char *out, size_t size)
+{
+	const struct profile_location *l = &p->locations.data[location];
+	const char *module = profile_module(p, l->mapping);
+	enum frame_kind kind = mapping_kind(p, l->mapping);
+	bool bracketed = module[0] == '[';
+	int n = fitting(module, size - sizeof("[]+0x0123456789abcdef"));
+
+	if (!l->address || kind == FRAME_UNKNOWN || kind == FRAME_SYNTHETIC)
+		snprintf(out, size, bracketed ? "%.*s" : "[%.*s]", n, module);
+	else
+		snprintf(out, size, bracketed ? "%.*s+0x%" PRIx64 : "[%.*s]+0x%" PRIx64, n, module,
+			 l->address);
+	return out;
+}

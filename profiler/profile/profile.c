@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/hash.h"
+#include "profiler/base/text.h"
+#include "profiler/profile/profile.h"
+
+struct profile_index {
+	uint64_t seed; /* names and numbers come from strangers: no one may choose our collisions */
+	struct htab mappings, functions, locations, stacks, labelsets, samples;
+	struct buf clean;
+	VEC(struct profile_label) labels; /* scratch of profile_labelset() */
+};
+
+struct profile *profile_new(void)
+{
+	struct profile *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->index = calloc(1, sizeof(*p->index));
+	p->strings = strtab_new();
+	if (!p->index || !p->strings) {
+		profile_free(p);
+		return NULL;
+	}
+	p->index->seed = hash_random_seed();
+	return p;
+}
+
+static void index_free(struct profile_index *x)
+{
+	if (!x)
+		return;
+	htab_release(&x->mappings);
+	htab_release(&x->functions);
+	htab_release(&x->locations);
+	htab_release(&x->stacks);
+	htab_release(&x->labelsets);
+	htab_release(&x->samples);
+	buf_release(&x->clean);
+	vec_release(&x->labels);
+	free(x);
+}
+
+void profile_free(struct profile *p)
+{
+	if (!p)
+		return;
+	index_free(p->index);
+	strtab_free(p->strings);
+	vec_release(&p->sample_types);
+	vec_release(&p->comments);
+	vec_release(&p->mappings);
+	vec_release(&p->functions);
+	vec_release(&p->locations);
+	vec_release(&p->lines);
+	vec_release(&p->stacks);
+	vec_release(&p->frames);
+	vec_release(&p->labels);
+	vec_release(&p->labelsets);
+	vec_release(&p->samples);
+	vec_release(&p->values);
+	free(p);
+}
+
+int profile_add_sample_type(struct profile *p, const char *type, const char *unit)
+{
+	struct profile_value_type vt;
+	int err;
+
+	if (p->samples.len)
+		return -EINVAL;
+	err = profile_string(p, type, &vt.type);
+	err = err ?: profile_string(p, unit, &vt.unit);
+	return err ?: vec_push(&p->sample_types, vt);
+}
+
+int profile_init_cpu(struct profile *p, uint64_t period_ns)
+{
+	int err = profile_add_sample_type(p, "samples", "count");
+
+	err = err ?: profile_add_sample_type(p, "cpu", "nanoseconds");
+	if (err)
+		return err;
+	p->period_type = p->sample_types.data[1];
+	p->default_sample_type = p->sample_types.data[1].type;
+	p->period = (int64_t)period_ns;
+	return 0;
+}
+
+int profile_string(struct profile *p, const char *s, uint32_t *id)
+{
+	return profile_string_n(p, s, strlen(s), id);
+}
+
+int profile_string_n(struct profile *p, const char *s, size_t len, uint32_t *id)
+{
+	struct buf *clean = &p->index->clean;
+
+	if (text_is_clean(s, len))
+		return strtab_add_n(p->strings, s, len, id);
+	buf_clear(clean);
+	text_add_clean(clean, s, len);
+	if (clean->err)
+		return clean->err;
+	return strtab_add_n(p->strings, clean->data, clean->len, id);
+}
+
+/* Ids are 32 bits wide and the highest two have a meaning of their own (HTAB_NONE, id + 1). */
+static bool is_full(size_t len)
+{
+	return len >= UINT32_MAX - 1;
+}
+
+static bool is_string(const struct profile *p, uint32_t id)
+{
+	return id < strtab_count(p->strings);
+}
+
+/*
+ * find-or-add for one of the tables: looks the wanted contents up, or indexes the id which the
+ * caller then appends. -ENOMEM, 0 = found (*id set), 1 = *id is new and must be appended now
+ * (room has to be there already).
+ */
+static int find_or_index(struct htab *t, uint64_t hash, htab_eq_fn eq, const void *ctx,
+			 size_t n_existing, uint32_t *id)
+{
+	uint32_t found = htab_find(t, hash, eq, ctx);
+	int err;
+
+	if (found != HTAB_NONE) {
+		*id = found;
+		return 0;
+	}
+	if (is_full(n_existing))
+		return -ENOMEM;
+	err = htab_insert(t, hash, (uint32_t)n_existing);
+	if (err)
+		return err;
+	*id = (uint32_t)n_existing;
+	return 1;
+}
+
+struct mapping_needle {
+	const struct profile *p;
+	const struct profile_mapping *m;
+};
+
+static bool mapping_eq(const void *ctx, uint32_t id)
+{
+	const struct mapping_needle *n = ctx;
+	const struct profile_mapping *a = &n->p->mappings.data[id], *b = n->m;
+
+	return a->start == b->start && a->limit == b->limit && a->offset == b->offset &&
+	       a->file == b->file && a->build_id == b->build_id &&
+	       a->has_functions == b->has_functions && a->has_filenames == b->has_filenames &&
+	       a->has_line_numbers == b->has_line_numbers &&
+	       a->has_inline_frames == b->has_inline_frames;
+}
+
+int profile_mapping(struct profile *p, const struct profile_mapping *m, uint32_t *id)
+{
+	struct mapping_needle n = {p, m};
+	uint64_t h = hash_mix(p->index->seed, m->start);
+	int r;
+
+	if (!is_string(p, m->file) || !is_string(p, m->build_id))
+		return -EINVAL;
+	if (vec_reserve(&p->mappings, p->mappings.len + 1))
+		return -ENOMEM;
+	/* Without the flags: they may be set in place once a window is symbolized. */
+	h = hash_mix(hash_mix(h, m->limit), m->offset);
+	h = hash_mix(h, (uint64_t)m->file << 32 | m->build_id);
+	r = find_or_index(&p->index->mappings, h, mapping_eq, &n, p->mappings.len, id);
+	if (r == 1)
+		p->mappings.data[p->mappings.len++] = *m;
+	return r < 0 ? r : 0;
+}
+
+struct function_needle {
+	const struct profile *p;
+	const struct profile_function *f;
+};
+
+static bool function_eq(const void *ctx, uint32_t id)
+{
+	const struct function_needle *n = ctx;
+	const struct profile_function *a = &n->p->functions.data[id], *b = n->f;
+
+	return a->name == b->name && a->system_name == b->system_name && a->file == b->file &&
+	       a->start_line == b->start_line;
+}
+
+int profile_function(struct profile *p, const struct profile_function *f, uint32_t *id)
+{
+	struct function_needle n = {p, f};
+	uint64_t h = hash_mix(p->index->seed, (uint64_t)f->name << 32 | f->system_name);
+	int r;
+
+	if (!is_string(p, f->name) || !is_string(p, f->system_name) || !is_string(p, f->file))
+		return -EINVAL;
+	if (vec_reserve(&p->functions, p->functions.len + 1))
+		return -ENOMEM;
+	h = hash_mix(hash_mix(h, f->file), (uint64_t)f->start_line);
+	r = find_or_index(&p->index->functions, h, function_eq, &n, p->functions.len, id);
+	if (r == 1)
+		p->functions.data[p->functions.len++] = *f;
+	return r < 0 ? r : 0;
+}
+
+struct location_needle {
+	const struct profile *p;
+	uint32_t mapping;
+	uint64_t address;
+	const struct profile_line *lines;
+	size_t n_lines;
+};
+
+static bool location_eq(const void *ctx, uint32_t id)
+{
+	const struct location_needle *n = ctx;
+	const struct profile_location *l = &n->p->locations.data[id];
+	const struct profile_line *lines = n->p->lines.data + l->first_line;
+
+	if (l->mapping != n->mapping || l->address != n->address || l->n_lines != n->n_lines)
+		return false;
+	for (size_t i = 0; i < n->n_lines; i++)
+		if (lines[i].function != n->lines[i].function || lines[i].line != n->lines[i].line)
+			return false;
+	return true;
+}
+
+int profile_location(struct profile *p, uint32_t mapping, uint64_t address,
+		     const struct profile_line *lines, size_t n_lines, uint32_t *id)
+{
+	struct location_needle n = {p, mapping, address, lines, n_lines};
+	uint64_t h = hash_mix(hash_mix(p->index->seed, mapping), address);
+	int r;
+
+	if (mapping != PROFILE_NONE && mapping >= p->mappings.len)
+		return -EINVAL;
+	for (size_t i = 0; i < n_lines; i++) {
+		if (lines[i].function >= p->functions.len)
+			return -EINVAL;
+		h = hash_mix(hash_mix(h, lines[i].function), (uint64_t)lines[i].line);
+	}
+	if (is_full(p->lines.len + n_lines) || vec_reserve(&p->lines, p->lines.len + n_lines) ||
+	    vec_reserve(&p->locations, p->locations.len + 1))
+		return -ENOMEM;
+	r = find_or_index(&p->index->locations, h, location_eq, &n, p->locations.len, id);
+	if (r != 1)
+		return r;
+	p->locations.data[p->locations.len++] = (struct profile_location){
+		.mapping = mapping,
+		.address = address,
+		.first_line = (uint32_t)p->lines.len,
+		.n_lines = (uint32_t)n_lines,
+	};
+	for (size_t i = 0; i < n_lines; i++)
+		p->lines.data[p->lines.len++] = lines[i];
+	return 0;
+}
+
+struct stack_needle {
+	const struct profile *p;
+	const uint32_t *locations;
+	size_t n;
+};
+
+static bool stack_eq(const void *ctx, uint32_t id)
+{
+	const struct stack_needle *n = ctx;
+	const struct profile_stack *s = &n->p->stacks.data[id];
+
+	return s->len == n->n &&
+	       (!n->n || !memcmp(n->p->frames.data + s->first, n->locations, n->n * sizeof(uint32_t)));
+}
+
+int profile_stack(struct profile *p, const uint32_t *locations, size_t n, uint32_t *id)
+{
+	struct stack_needle needle = {p, locations, n};
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		if (locations[i] >= p->locations.len)
+			return -EINVAL;
+	if (is_full(p->frames.len + n) || vec_reserve(&p->frames, p->frames.len + n) ||
+	    vec_reserve(&p->stacks, p->stacks.len + 1))
+		return -ENOMEM;
+	r = find_or_index(&p->index->stacks,
+			  hash_bytes(locations, n * sizeof(uint32_t), p->index->seed), stack_eq,
+			  &needle, p->stacks.len, id);
+	if (r != 1)
+		return r;
+	p->stacks.data[p->stacks.len++] =
+		(struct profile_stack){(uint32_t)p->frames.len, (uint32_t)n};
+	for (size_t i = 0; i < n; i++)
+		p->frames.data[p->frames.len++] = locations[i];
+	return 0;
+}
+
+static int compare_ints(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* By key text, then strings before numbers, then the value. */
+static int label_cmp(const void *va, const void *vb, void *ctx)
+{
+	const struct profile_label *a = va, *b = vb;
+	const struct profile *p = ctx;
+	bool a_is_num = a->str == PROFILE_NONE, b_is_num = b->str == PROFILE_NONE;
+
+	if (a->key != b->key)
+		return strcmp(profile_text(p, a->key), profile_text(p, b->key));
+	if (a_is_num != b_is_num)
+		return a_is_num - b_is_num;
+	if (!a_is_num)
+		return strcmp(profile_text(p, a->str), profile_text(p, b->str));
+	if (a->num != b->num)
+		return compare_ints(a->num, b->num);
+	return strcmp(profile_text(p, a->num_unit), profile_text(p, b->num_unit));
+}
+
+struct labelset_needle {
+	const struct profile *p;
+	const struct profile_label *labels;
+	size_t n;
+};
+
+static bool labelset_eq(const void *ctx, uint32_t id)
+{
+	const struct labelset_needle *n = ctx;
+	const struct profile_labelset *s = &n->p->labelsets.data[id];
+	const struct profile_label *have = n->p->labels.data + s->first;
+
+	if (s->len != n->n)
+		return false;
+	for (size_t i = 0; i < n->n; i++)
+		if (have[i].key != n->labels[i].key || have[i].str != n->labels[i].str ||
+		    have[i].num != n->labels[i].num || have[i].num_unit != n->labels[i].num_unit)
+			return false;
+	return true;
+}
+
+/* The wanted labels in the index's scratch, checked, without empty ones, sorted. */
+static int sort_labels(struct profile *p, const struct profile_label *labels, size_t n)
+{
+	struct profile_index *x = p->index;
+
+	if (vec_reserve(&x->labels, n))
+		return -ENOMEM;
+	x->labels.len = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct profile_label l = labels[i];
+
+		if (l.str != PROFILE_NONE) {
+			l.num = 0;
+			l.num_unit = 0;
+		}
+		if (!is_string(p, l.key) || !is_string(p, l.num_unit) ||
+		    (l.str != PROFILE_NONE && !is_string(p, l.str)))
+			return -EINVAL;
+		if (l.str != 0)
+			x->labels.data[x->labels.len++] = l;
+	}
+	if (x->labels.len > 1)
+		qsort_r(x->labels.data, x->labels.len, sizeof(*x->labels.data), label_cmp, p);
+	return 0;
+}
+
+int profile_labelset(struct profile *p, const struct profile_label *labels, size_t n, uint32_t *id)
+{
+	struct profile_index *x = p->index;
+	struct labelset_needle needle;
+	uint64_t h = x->seed;
+	int r = sort_labels(p, labels, n);
+
+	if (r)
+		return r;
+	n = x->labels.len;
+	needle = (struct labelset_needle){p, x->labels.data, n};
+	for (size_t i = 0; i < n; i++) {
+		const struct profile_label *l = &x->labels.data[i];
+
+		h = hash_mix(h, (uint64_t)l->key << 32 | l->str);
+		h = hash_mix(hash_mix(h, (uint64_t)l->num), l->num_unit);
+	}
+	if (is_full(p->labels.len + n) || vec_reserve(&p->labels, p->labels.len + n) ||
+	    vec_reserve(&p->labelsets, p->labelsets.len + 1))
+		return -ENOMEM;
+	r = find_or_index(&x->labelsets, h, labelset_eq, &needle, p->labelsets.len, id);
+	if (r != 1)
+		return r;
+	p->labelsets.data[p->labelsets.len++] =
+		(struct profile_labelset){(uint32_t)p->labels.len, (uint32_t)n};
+	for (size_t i = 0; i < n; i++)
+		p->labels.data[p->labels.len++] = x->labels.data[i];
+	return 0;
+}
+
+struct sample_needle {
+	const struct profile *p;
+	uint32_t stack, labelset;
+};
+
+static bool sample_eq(const void *ctx, uint32_t id)
+{
+	const struct sample_needle *n = ctx;
+	const struct profile_sample *s = &n->p->samples.data[id];
+
+	return s->stack == n->stack && s->labelset == n->labelset;
+}
+
+static int64_t add_saturated(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (__builtin_add_overflow(a, b, &sum))
+		return a < 0 ? INT64_MIN : INT64_MAX;
+	return sum;
+}
+
+int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int64_t *values)
+{
+	struct sample_needle needle = {p, stack, labelset};
+	uint64_t h = hash_mix(p->index->seed, (uint64_t)stack << 32 | labelset);
+	size_t n = p->sample_types.len, first;
+	uint32_t id = 0;
+	int r;
+
+	if (stack >= p->stacks.len || labelset >= p->labelsets.len || !n)
+		return -EINVAL;
+	if (is_full(p->values.len + n) || vec_reserve(&p->values, p->values.len + n) ||
+	    vec_reserve(&p->samples, p->samples.len + 1))
+		return -ENOMEM;
+	r = find_or_index(&p->index->samples, h, sample_eq, &needle, p->samples.len, &id);
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		first = p->values.len;
+		p->samples.data[p->samples.len++] =
+			(struct profile_sample){stack, labelset, (uint32_t)first};
+		memcpy(p->values.data + first, values, n * sizeof(*values));
+		p->values.len += n;
+		return 0;
+	}
+	first = p->samples.data[id].first_value;
+	for (size_t i = 0; i < n; i++)
+		p->values.data[first + i] = add_saturated(p->values.data[first + i], values[i]);
+	return 0;
+}
+
+int profile_comment(struct profile *p, const char *text)
+{
+	uint32_t id;
+	int err = profile_string(p, text, &id);
+
+	return err ?: vec_push(&p->comments, id);
+}
