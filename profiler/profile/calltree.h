@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/base/cleanup.h"
 #include "profiler/profile/profile.h"
 
 enum calltree_roots {
@@ -18,6 +19,8 @@ enum calltree_roots {
 	ROOTS_PROCESS,	/* comm-pid */
 	ROOTS_THREAD,	/* comm-pid/tid */
 	ROOTS_CGROUP,	/* unit or container or cgroup, then comm */
+	ROOTS_LABELSET, /* one per label set that is not empty, named by its index in decimal: for
+			   readers that group by label themselves */
 };
 
 enum calltree_detail { DETAIL_FUNCTION, DETAIL_LINE /* function, file:line */ };
@@ -28,8 +31,10 @@ struct calltree_opts {
 	enum calltree_detail detail;
 	bool inverted;	   /* leaf first: callers below */
 	const char *through; /* only stacks through this function (exact name), rooted there (or, when
-			      inverted, its callers); NULL = all */
-	double min_share;  /* drop nodes below this share of the total into "+N hidden"; 0 = keep */
+			      inverted, its callers); NULL = all. Where it recurses, the outermost
+			      call is the one: each stack counts once */
+	double min_share;  /* drop nodes below this share of the total into "+N hidden", their
+			      parent's last child; 0 = keep, below 1 */
 };
 
 struct calltree_node {
@@ -52,8 +57,16 @@ struct calltree {
 	uint32_t max_depth;
 };
 
+/*
+ * Children of equal weight stand in the order of their texts, so the tree does not depend on the
+ * order of samples. Samples of value 0 and below (a pprof difference) are left out. Stacks of more
+ * than 4,096 frames keep both ends around a [truncated], and nodes beyond 4 Mi become [truncated]
+ * children: the total stays that of the samples. 0, -ENOMEM, -EINVAL for options out of range,
+ * -EOVERFLOW where the values add up to more than int64_t holds.
+ */
 int calltree_build(struct calltree **out, const struct profile *p, const struct calltree_opts *o);
 void calltree_free(struct calltree *t);
+DEFINE_CLEANUP(calltree, calltree_free)
 static inline const char *calltree_text(const struct calltree *t, uint32_t id)
 {
 	return strtab_get(t->strings, id);

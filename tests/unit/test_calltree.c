@@ -1,0 +1,654 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/hash.h"
+#include "profiler/profile/calltree.h"
+
+/* --- building profiles ------------------------------------------------------------------------- */
+
+static uint64_t rng_state;
+
+static uint64_t rng(uint64_t below)
+{
+	return hash_u64(rng_state += 0x9e3779b97f4a7c15ull) % below;
+}
+
+static uint32_t string(struct profile *p, const char *s)
+{
+	uint32_t id;
+
+	assert_int_equal(profile_string(p, s, &id), 0);
+	return id;
+}
+
+static uint32_t function(struct profile *p, const char *name, const char *file)
+{
+	struct profile_function f = {.name = string(p, name), .file = string(p, file)};
+	uint32_t id;
+
+	f.system_name = f.name;
+	assert_int_equal(profile_function(p, &f, &id), 0);
+	return id;
+}
+
+static uint32_t mapping(struct profile *p, const char *file)
+{
+	struct profile_mapping m = {.file = string(p, file)};
+	uint32_t id;
+
+	assert_int_equal(profile_mapping(p, &m, &id), 0);
+	return id;
+}
+
+/* A location of one mapping with these functions, innermost inlined call first. */
+static uint32_t location(struct profile *p, uint32_t map, uint64_t address, size_t n,
+			 const char *const *names)
+{
+	struct profile_line lines[8];
+	uint32_t id;
+
+	for (size_t i = 0; i < n; i++)
+		lines[i] = (struct profile_line){function(p, names[i], "src/a.c"), (int64_t)i + 7};
+	assert_int_equal(profile_location(p, map, address, lines, n, &id), 0);
+	return id;
+}
+
+static struct profile_label text_label(struct profile *p, const char *key, const char *value)
+{
+	return (struct profile_label){.key = string(p, key), .str = string(p, value)};
+}
+
+static struct profile_label number_label(struct profile *p, const char *key, int64_t value)
+{
+	return (struct profile_label){.key = string(p, key), .str = PROFILE_NONE, .num = value};
+}
+
+static void add(struct profile *p, const uint32_t *locations, size_t n,
+		const struct profile_label *labels, size_t n_labels, int64_t value)
+{
+	int64_t values[2] = {value, value * 10};
+	uint32_t stack, set;
+
+	assert_int_equal(profile_stack(p, locations, n, &stack), 0);
+	assert_int_equal(profile_labelset(p, labels, n_labels, &set), 0);
+	assert_int_equal(profile_add(p, stack, set, values), 0);
+}
+
+static struct profile *new_profile(void)
+{
+	struct profile *p = profile_new();
+
+	assert_non_null(p);
+	assert_int_equal(profile_init_cpu(p, 10), 0);
+	return p;
+}
+
+#define N_LOCATIONS 24
+
+static struct profile *random_profile(uint64_t seed)
+{
+	static const char *const names[] = {"main", "a", "b", "c<int>", "d;e", "f"};
+	static const char *const files[] = {"/usr/lib/x.so", "/bin/y", MAPPING_KERNEL, MAPPING_JIT};
+	struct profile *p = new_profile();
+	uint32_t locations[N_LOCATIONS];
+
+	rng_state = seed;
+	for (size_t i = 0; i < N_LOCATIONS; i++) {
+		const char *lines[3] = {names[rng(6)], names[rng(6)], names[rng(6)]};
+		uint32_t map = rng(8) ? mapping(p, files[rng(4)]) : PROFILE_NONE;
+
+		locations[i] = location(p, map, 16 * rng(5), rng(4), lines);
+	}
+	for (size_t i = 0, n = rng(60); i < n; i++) {
+		uint32_t stack[12];
+		size_t depth = rng(13);
+		struct profile_label labels[] = {
+			text_label(p, LABEL_COMM, rng(2) ? "one" : "two"),
+			number_label(p, LABEL_PID, (int64_t)rng(2) + 7),
+			number_label(p, LABEL_TID, (int64_t)rng(3) + 7),
+		};
+
+		for (size_t k = 0; k < depth; k++)
+			stack[k] = locations[rng(N_LOCATIONS)];
+		add(p, stack, depth, labels, rng(4) ? 3 : 0, (int64_t)rng(9) - 1);
+	}
+	return p;
+}
+
+/* --- an oracle: every prefix of every stack, as text, in a list -------------------------------- */
+
+struct path_sum {
+	char *path;
+	int64_t self, total;
+	bool seen;
+};
+
+struct oracle {
+	VEC(struct path_sum) sums;
+	int64_t total;
+};
+
+static struct path_sum *oracle_at(struct oracle *o, const char *path)
+{
+	for (size_t i = 0; i < o->sums.len; i++)
+		if (!strcmp(o->sums.data[i].path, path))
+			return &o->sums.data[i];
+	assert_int_equal(vec_push(&o->sums, (struct path_sum){.path = strdup(path)}), 0);
+	return &vec_last(&o->sums);
+}
+
+static void oracle_release(struct oracle *o)
+{
+	for (size_t i = 0; i < o->sums.len; i++)
+		free(o->sums.data[i].path);
+	vec_release(&o->sums);
+}
+
+/* One path element; unit separators keep its parts apart. */
+static char *element(const char *name, const char *module, int kind, bool inlined)
+{
+	struct buf b = {0};
+
+	buf_printf(&b, "%s\x1f%s\x1f%d\x1f%d\x1e", name, module, kind, inlined);
+	return buf_take(&b);
+}
+
+struct strings {
+	char *name[64]; /* of the function alone */
+	char *text[64];
+	size_t n;
+};
+
+static void strings_add(struct strings *s, const char *name, const char *module, int kind,
+			bool inlined)
+{
+	assert_true(s->n < 64);
+	s->name[s->n] = strdup(name);
+	s->text[s->n++] = element(name, module, kind, inlined);
+}
+
+static void expand_location(struct strings *s, const struct profile *p, uint32_t id)
+{
+	const struct profile_location *l = &p->locations.data[id];
+	const char *module = profile_module(p, l->mapping);
+	int kind = (int)profile_frame_kind(p, id);
+	char bare[64];
+
+	for (uint32_t i = l->n_lines; i-- > 0;) {
+		const struct profile_line *line = &p->lines.data[l->first_line + i];
+		uint32_t name = p->functions.data[line->function].name;
+
+		strings_add(s, profile_text(p, name), module, kind, i + 1 < l->n_lines);
+	}
+	if (l->n_lines)
+		return;
+	profile_unresolved(p, id, bare, sizeof(bare));
+	strings_add(s, bare, module, kind, false);
+}
+
+static void expand_sample(struct strings *s, const struct profile *p, size_t sample,
+			  const struct calltree_opts *o)
+{
+	uint32_t set = p->samples.data[sample].labelset;
+	const struct profile_stack *stack = &p->stacks.data[p->samples.data[sample].stack];
+	const struct profile_label *comm = profile_find_label(p, set, LABEL_COMM);
+	char root[64];
+
+	if (comm && o->roots != ROOTS_NONE) {
+		snprintf(root, sizeof(root), "%s", profile_text(p, comm->str));
+		if (o->roots == ROOTS_THREAD)
+			snprintf(root, sizeof(root), "%s-%d/%d", profile_text(p, comm->str),
+				 (int)profile_find_label(p, set, LABEL_PID)->num,
+				 (int)profile_find_label(p, set, LABEL_TID)->num);
+		strings_add(s, root, "", FRAME_ROOT_KIND, false);
+	}
+	for (uint32_t i = stack->len; i-- > 0;)
+		expand_location(s, p, p->frames.data[stack->first + i]);
+}
+
+static void oracle_add(struct oracle *oracle, const struct strings *s, size_t from, size_t n,
+		       int step, int64_t value)
+{
+	struct buf path = {0};
+
+	oracle->total += value;
+	for (size_t i = 0; i < n; i++) {
+		buf_str(&path, s->text[step > 0 ? from + i : from - i]);
+		oracle_at(oracle, buf_cstr(&path))->total += value;
+	}
+	if (n)
+		oracle_at(oracle, buf_cstr(&path))->self += value;
+	buf_release(&path);
+}
+
+static void oracle_of(struct oracle *oracle, const struct profile *p, const struct calltree_opts *o)
+{
+	for (size_t i = 0; i < p->samples.len; i++) {
+		int64_t value = p->values.data[p->samples.data[i].first_value + o->value];
+		struct strings s = {0};
+		size_t hit = 0;
+
+		expand_sample(&s, p, i, o);
+		while (o->through && hit < s.n &&
+		       (strcmp(s.name[hit], o->through) || strstr(s.text[hit], "\x1f\x1f")))
+			hit++;
+		if (value <= 0 || (o->through && hit == s.n))
+			;
+		else if (!o->inverted)
+			oracle_add(oracle, &s, hit, s.n - hit, 1, value);
+		else if (o->through)
+			oracle_add(oracle, &s, hit, hit + 1, -1, value);
+		else
+			oracle_add(oracle, &s, s.n - 1, s.n, -1, value);
+		for (size_t k = 0; k < s.n; k++) {
+			free(s.name[k]);
+			free(s.text[k]);
+		}
+	}
+}
+
+static void check_against_oracle(const struct calltree *t, const struct profile *p,
+				 const struct calltree_opts *o)
+{
+	char **paths = calloc(t->n_nodes, sizeof(*paths));
+	struct oracle oracle = {0};
+
+	oracle_of(&oracle, p, o);
+	assert_int_equal(t->total, oracle.total);
+	assert_int_equal(t->n_nodes, oracle.sums.len + 1);
+	paths[0] = strdup("");
+	for (size_t i = 1; i < t->n_nodes; i++) {
+		const struct calltree_node *n = &t->nodes[i];
+		char *last = element(calltree_text(t, n->name), calltree_text(t, n->module),
+				     n->kind, n->inlined);
+		struct buf b = {0};
+		struct path_sum *sum;
+
+		buf_printf(&b, "%s%s", paths[n->parent], last);
+		paths[i] = buf_take(&b);
+		free(last);
+		sum = oracle_at(&oracle, paths[i]);
+		assert_false(sum->seen);
+		sum->seen = true;
+		assert_int_equal(n->total, sum->total);
+		assert_int_equal(n->self, sum->self);
+	}
+	for (size_t i = 0; i < t->n_nodes; i++)
+		free(paths[i]);
+	free(paths);
+	oracle_release(&oracle);
+}
+
+/* --- properties ---------------------------------------------------------------------------------- */
+
+static void check_shape(const struct calltree *t)
+{
+	int64_t self = 0;
+	uint32_t deepest = 0;
+
+	assert_int_equal(t->nodes[0].subtree_len, t->n_nodes);
+	assert_int_equal(t->nodes[0].total, t->total);
+	assert_string_equal(calltree_text(t, t->nodes[0].name), "all");
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		const struct calltree_node *n = &t->nodes[i];
+		int64_t children = 0, before = INT64_MAX;
+		size_t end = i + n->subtree_len, c = i + 1;
+
+		self += n->self;
+		deepest = n->depth > deepest ? n->depth : deepest;
+		assert_true(end <= t->n_nodes);
+		for (; c < end; c += t->nodes[c].subtree_len) {
+			const char *name = calltree_text(t, t->nodes[c].name);
+
+			assert_int_equal(t->nodes[c].parent, i);
+			assert_int_equal(t->nodes[c].depth, n->depth + 1);
+			assert_true(t->nodes[c].total <= before || strstr(name, " hidden"));
+			before = t->nodes[c].total;
+			children += t->nodes[c].total;
+		}
+		assert_int_equal(c, end);
+		assert_int_equal(children + n->self, n->total);
+	}
+	assert_int_equal(self, t->total);
+	assert_int_equal(deepest, t->max_depth);
+}
+
+static struct calltree *build(const struct profile *p, struct calltree_opts o)
+{
+	struct calltree *t = NULL;
+
+	assert_int_equal(calltree_build(&t, p, &o), 0);
+	check_shape(t);
+	return t;
+}
+
+static void test_random_profiles_match_oracle(void **state)
+{
+	static const char *const through[] = {NULL, "a", "c<int>", "[x.so]+0x10", "nowhere"};
+	static const enum calltree_roots roots[] = {ROOTS_COMM, ROOTS_NONE, ROOTS_THREAD};
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 40; seed++) {
+		struct profile *p = random_profile(seed * 1000003);
+
+		for (int k = 0; k < 30; k++) {
+			struct calltree_opts o = {
+				.value = k & 1,
+				.inverted = k & 1,
+				.roots = roots[k / 2 % 3],
+				.through = through[k / 6],
+			};
+			struct calltree *t = build(p, o);
+
+			check_against_oracle(t, p, &o);
+			calltree_free(t);
+		}
+		profile_free(p);
+	}
+}
+
+static bool same_tree(const struct calltree *a, const struct calltree *b)
+{
+	if (a->n_nodes != b->n_nodes)
+		return false;
+	for (size_t i = 0; i < a->n_nodes; i++) {
+		const struct calltree_node *x = &a->nodes[i], *y = &b->nodes[i];
+
+		if (strcmp(calltree_text(a, x->name), calltree_text(b, y->name)) ||
+		    strcmp(calltree_text(a, x->module), calltree_text(b, y->module)) ||
+		    x->total != y->total || x->self != y->self || x->depth != y->depth ||
+		    x->kind != y->kind || x->inlined != y->inlined)
+			return false;
+	}
+	return true;
+}
+
+static void test_order_of_samples_does_not_matter(void **state)
+{
+	struct calltree_opts o = {0};
+
+	(void)state;
+	for (uint64_t seed = 100; seed < 130; seed++) {
+		struct profile *p = random_profile(seed);
+		struct calltree *a = build(p, o), *b;
+
+		for (size_t i = p->samples.len; i > 1; i--) {
+			size_t k = rng(i);
+			struct profile_sample tmp = p->samples.data[i - 1];
+
+			p->samples.data[i - 1] = p->samples.data[k];
+			p->samples.data[k] = tmp;
+		}
+		b = build(p, o);
+		assert_true(same_tree(a, b));
+		calltree_free(a);
+		calltree_free(b);
+		profile_free(p);
+	}
+}
+
+static void test_inverted_total_is_the_same(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 200; seed < 230; seed++) {
+		struct profile *p = random_profile(seed);
+		struct calltree *t = build(p, (struct calltree_opts){0});
+		struct calltree *inverted = build(p, (struct calltree_opts){.inverted = true});
+
+		assert_int_equal(t->total, inverted->total);
+		calltree_free(t);
+		calltree_free(inverted);
+		profile_free(p);
+	}
+}
+
+static void test_small_nodes_are_summed_up_as_hidden(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 300; seed < 340; seed++) {
+		struct profile *p = random_profile(seed);
+		struct calltree *all = build(p, (struct calltree_opts){0});
+		struct calltree *t = build(p, (struct calltree_opts){.min_share = 0.04});
+		size_t hidden = 0, n_rests = 0;
+		unsigned n;
+
+		assert_int_equal(t->total, all->total);
+		for (size_t i = 1; i < t->n_nodes; i++) {
+			const char *name = calltree_text(t, t->nodes[i].name);
+
+			if (sscanf(name, "+%u hidden", &n) == 1) {
+				hidden += n;
+				n_rests++;
+				assert_int_equal(t->nodes[i].kind, FRAME_SYNTHETIC);
+				/* The last of its parent's children. */
+				assert_int_equal(t->nodes[i].subtree_len, 1);
+				assert_int_equal(i + 1, t->nodes[i].parent +
+						 t->nodes[t->nodes[i].parent].subtree_len);
+			} else {
+				assert_true(t->nodes[i].total >= (int64_t)(0.04 * t->total));
+			}
+		}
+		assert_int_equal(t->n_nodes - n_rests + hidden, all->n_nodes);
+		calltree_free(all);
+		calltree_free(t);
+		profile_free(p);
+	}
+}
+
+/* --- single cases -------------------------------------------------------------------------------- */
+
+static const struct calltree_node *find(const struct calltree *t, const char *name)
+{
+	for (size_t i = 0; i < t->n_nodes; i++)
+		if (!strcmp(calltree_text(t, t->nodes[i].name), name))
+			return &t->nodes[i];
+	fail_msg("no node %s", name);
+	return NULL;
+}
+
+static void check_kind(const struct calltree *t, const char *name, const char *module, int kind)
+{
+	const struct calltree_node *n = find(t, name);
+
+	assert_string_equal(calltree_text(t, n->module), module);
+	assert_int_equal(n->kind, kind);
+}
+
+static void test_frames_without_names(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t stack[] = {
+		location(p, mapping(p, "/usr/lib/libx.so.6"), 0x1290, 0, NULL),
+		location(p, mapping(p, MAPPING_KERNEL), 0, 0, NULL),
+		location(p, PROFILE_NONE, 0x55550000, 0, NULL),
+		location(p, mapping(p, MAPPING_JIT), 0, 0, NULL),
+		location(p, mapping(p, MAPPING_KILN), 0, 1, (const char *[]){FRAME_TRUNCATED}),
+	};
+	struct calltree *t;
+
+	(void)state;
+	add(p, stack, 5, NULL, 0, 3);
+	t = build(p, (struct calltree_opts){0});
+	assert_int_equal(t->n_nodes, 6);
+	check_kind(t, "[libx.so.6]+0x1290", "libx.so.6", FRAME_NATIVE);
+	check_kind(t, "[kernel]", "[kernel]", FRAME_KERNEL);
+	check_kind(t, "[unknown]", "[unknown]", FRAME_UNKNOWN);
+	check_kind(t, "[jit]", "[jit]", FRAME_JIT);
+	check_kind(t, FRAME_TRUNCATED, MAPPING_KILN, FRAME_SYNTHETIC);
+	assert_int_equal(find(t, "[libx.so.6]+0x1290")->self, 3);
+	calltree_free(t);
+	profile_free(p);
+}
+
+static void test_lost_samples_add_up(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t main_loc = location(p, mapping(p, "/bin/y"), 16, 1, (const char *[]){"main"});
+	uint32_t lost = location(p, mapping(p, MAPPING_KILN), 0, 1, (const char *[]){FRAME_LOST});
+	struct calltree *t;
+
+	(void)state;
+	add(p, &main_loc, 1, NULL, 0, 90);
+	add(p, &lost, 1, NULL, 0, 10);
+	t = build(p, (struct calltree_opts){0});
+	assert_int_equal(t->total, 100);
+	assert_int_equal(find(t, FRAME_LOST)->total, 10);
+	assert_int_equal(find(t, FRAME_LOST)->kind, FRAME_SYNTHETIC);
+	calltree_free(t);
+	profile_free(p);
+}
+
+static void test_lines_and_inlined_calls(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t loc = location(p, mapping(p, "/bin/y"), 16, 2, (const char *[]){"in", "out"});
+	struct calltree *t;
+
+	(void)state;
+	add(p, &loc, 1, NULL, 0, 1);
+	t = build(p, (struct calltree_opts){.detail = DETAIL_LINE});
+	assert_int_equal(t->n_nodes, 3);
+	assert_string_equal(calltree_text(t, t->nodes[1].name), "out (a.c:8)");
+	assert_false(t->nodes[1].inlined);
+	assert_string_equal(calltree_text(t, t->nodes[2].name), "in (a.c:7)");
+	assert_true(t->nodes[2].inlined);
+	calltree_free(t);
+	t = build(p, (struct calltree_opts){.detail = DETAIL_LINE, .through = "in"});
+	assert_int_equal(t->n_nodes, 2);
+	calltree_free(t);
+	profile_free(p);
+}
+
+static void check_root(const struct profile *p, enum calltree_roots roots, const char *outer,
+		       const char *inner)
+{
+	struct calltree *t = build(p, (struct calltree_opts){.roots = roots});
+
+	assert_string_equal(calltree_text(t, t->nodes[1].name), outer);
+	assert_string_equal(calltree_text(t, t->nodes[2].name), inner);
+	assert_int_equal(t->nodes[1].kind,
+			 roots == ROOTS_NONE ? (int)FRAME_NATIVE : FRAME_ROOT_KIND);
+	calltree_free(t);
+}
+
+static void test_roots(void **state)
+{
+	struct profile *p = new_profile();
+	const char *names[] = {"leaf", "main"};
+	uint32_t loc = location(p, mapping(p, "/bin/y"), 16, 2, names);
+	struct profile_label labels[] = {
+		text_label(p, LABEL_COMM, "nginx"),
+		number_label(p, LABEL_PID, 12),
+		number_label(p, LABEL_TID, 13),
+		text_label(p, LABEL_CGROUP, "/system.slice/nginx.service"),
+	};
+	char set[16];
+
+	(void)state;
+	add(p, &loc, 1, labels, 4, 1);
+	snprintf(set, sizeof(set), "%u", p->samples.data[0].labelset);
+	check_root(p, ROOTS_COMM, "nginx", "main");
+	check_root(p, ROOTS_NONE, "main", "leaf");
+	check_root(p, ROOTS_PROCESS, "nginx-12", "main");
+	check_root(p, ROOTS_THREAD, "nginx-12/13", "main");
+	check_root(p, ROOTS_CGROUP, "/system.slice/nginx.service", "nginx");
+	check_root(p, ROOTS_LABELSET, set, "main");
+	profile_free(p);
+}
+
+static void test_cgroup_root_prefers_the_unit(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t loc = location(p, mapping(p, "/bin/y"), 16, 1, (const char *[]){"main"});
+	struct profile_label labels[] = {
+		text_label(p, LABEL_CGROUP, "/system.slice/nginx.service"),
+		text_label(p, LABEL_UNIT, "nginx.service"),
+	};
+
+	(void)state;
+	add(p, &loc, 1, labels, 2, 1);
+	check_root(p, ROOTS_CGROUP, "nginx.service", "main");
+	profile_free(p);
+}
+
+/* A stack as no unwinder makes it, and as any file can claim. */
+static void test_very_deep_stack_keeps_both_ends(void **state)
+{
+	enum { DEPTH = 100000 };
+	struct profile *p = new_profile();
+	uint32_t *stack = calloc(DEPTH, sizeof(*stack));
+	uint32_t map = mapping(p, "/bin/y");
+	struct calltree *t;
+
+	(void)state;
+	for (size_t i = 0; i < DEPTH; i++)
+		stack[i] = location(p, map, 16, 1, (const char *[]){"recurse"});
+	stack[0] = location(p, map, 32, 1, (const char *[]){"leaf"});
+	stack[DEPTH - 1] = location(p, map, 48, 1, (const char *[]){"main"});
+	add(p, stack, DEPTH, NULL, 0, 5);
+	t = build(p, (struct calltree_opts){0});
+	assert_int_equal(t->max_depth, 4097);
+	assert_string_equal(calltree_text(t, t->nodes[1].name), "main");
+	assert_string_equal(calltree_text(t, t->nodes[2049].name), FRAME_TRUNCATED);
+	assert_string_equal(calltree_text(t, t->nodes[4097].name), "leaf");
+	assert_int_equal(t->nodes[4097].self, 5);
+	calltree_free(t);
+	free(stack);
+	profile_free(p);
+}
+
+static void test_refusals(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t loc = location(p, mapping(p, "/bin/y"), 16, 1, (const char *[]){"main"});
+	struct calltree *t = NULL;
+
+	(void)state;
+	add(p, &loc, 1, NULL, 0, 1);
+	assert_int_equal(calltree_build(&t, p, &(struct calltree_opts){.value = 2}), -EINVAL);
+	assert_int_equal(calltree_build(&t, p, &(struct calltree_opts){.min_share = 1}), -EINVAL);
+	add(p, NULL, 0, NULL, 0, INT64_MAX / 10);
+	p->values.data[p->samples.data[1].first_value] = INT64_MAX;
+	assert_int_equal(calltree_build(&t, p, &(struct calltree_opts){0}), -EOVERFLOW);
+	assert_null(t);
+	profile_free(p);
+}
+
+static void test_empty_profile(void **state)
+{
+	struct profile *p = new_profile();
+	struct calltree *t = build(p, (struct calltree_opts){.inverted = true});
+
+	(void)state;
+	assert_int_equal(t->n_nodes, 1);
+	assert_int_equal(t->total, 0);
+	calltree_free(t);
+	profile_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_profiles_match_oracle),
+		cmocka_unit_test(test_order_of_samples_does_not_matter),
+		cmocka_unit_test(test_inverted_total_is_the_same),
+		cmocka_unit_test(test_small_nodes_are_summed_up_as_hidden),
+		cmocka_unit_test(test_frames_without_names),
+		cmocka_unit_test(test_lost_samples_add_up),
+		cmocka_unit_test(test_lines_and_inlined_calls),
+		cmocka_unit_test(test_roots),
+		cmocka_unit_test(test_cgroup_root_prefers_the_unit),
+		cmocka_unit_test(test_very_deep_stack_keeps_both_ends),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_empty_profile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
