@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # A test script sources this, defines functions test_*, and ends with `run_tests`. Each function
 # runs in its own shell with errexit and its own empty directory $T, prints one TAP line, and
 # whatever it started in the background is ended after it.

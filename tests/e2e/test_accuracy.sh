@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Shares and CPU time in a profile agree with what programs and the kernel account.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
+
+SECONDS_LONG=${SECONDS_LONG:-20}
+
+# Sums "NAME NS" lines of the workload's own account.
+told() { # FILE NAME
+	awk -v name="$2" '$1 == name { n += $2 } END { printf "%.0f\n", n }' "$1"
+}
+
+check_shares() { # workload
+	local name all
+	"$KILN" record -q -F 99 -o p.pb.gz -- "$WORKLOADS/$1" "$SECONDS_LONG" 2 >told
+	all=$(told told all)
+	assert_near "CPU time, in per cent of the kernel's" \
+		"$(profile_ns p.pb.gz | awk -v all="$all" '{ print 100 * $1 / all }')" 100 2
+	for name in burn_sixty burn_thirty burn_ten; do
+		assert_near "share of $name" "$(profile_share p.pb.gz "$(in_stack $name)")" \
+			"$(awk -v part="$(told told $name)" -v all="$all" 'BEGIN { print 100 * part / all }')" 2
+	done
+	assert_accounting p.pb.gz
+}
+
+test_shares_with_frame_pointers() {
+	need_bpf
+	check_shares shares
+}
+
+test_shares_without_frame_pointers() {
+	need_bpf
+	check_shares shares_nofp
+	# A caller is found without frame pointers too.
+	assert_at_least "share of stacks through run_shares" \
+		"$(profile_share p.pb.gz "$(in_stack run_shares)")" 98
+}
+
+# Without symbols the three functions are three starts of code in .eh_frame.
+test_shares_of_a_stripped_program() {
+	need_bpf
+	"$KILN" record -q -F 99 -o p.pb.gz -- "$WORKLOADS/shares_stripped" 10 2 >told
+	profile_top p.pb.gz 30 >top
+	assert_match "functions of a stripped program" top ' shares_stripped\+sub_[0-9a-f]+$'
+	local wanted
+	for wanted in 60 30 10; do
+		awk -v wanted=$wanted '/sub_/ && $1 > wanted - 2 && $1 < wanted + 2 { found = 1 }
+			END { exit !found }' top || {
+			sed 's/^/#   /' top
+			fail "no function with a share of $wanted %"
+		}
+	done
+}
+
+test_many_processes_on_few_cpus() {
+	need_bpf
+	local name pid ns all
+	"$KILN" record -q -F 99 -o p.pb.gz -- "$WORKLOADS/spinner" 8 "$SECONDS_LONG" >told
+	all=$(awk '{ n += $3 } END { printf "%.0f\n", n }' told)
+	assert_near "CPU time of all, in per cent of the kernel's" \
+		"$(profile_ns p.pb.gz | awk -v all="$all" '{ print 100 * $1 / all }')" 100 2
+	while read -r name pid ns; do
+		assert_near "share of $name" \
+			"$(profile_share p.pb.gz "\$4 == $pid && \$3 == \"$name\"")" \
+			"$(awk -v ns="$ns" -v all="$all" 'BEGIN { print 100 * ns / all }')" 2
+	done <told
+	assert_accounting p.pb.gz
+}
+
+test_system_wide_sees_the_same() {
+	need_bpf
+	start "$WORKLOADS/shares" 30 1
+	"$KILN" record -q -a -F 99 -d 10 -o p.pb.gz
+	local mine="\$4 == $started"
+	# One busy thread; whatever else runs here may take from it, so its shares are of its own.
+	assert_at_least "samples of it" "$(profile_samples p.pb.gz "$mine")" 500
+	assert_near "share of burn_sixty" "$(profile_share p.pb.gz "$(in_stack burn_sixty)" "$mine")" 60 3
+	assert_near "share of burn_thirty" "$(profile_share p.pb.gz "$(in_stack burn_thirty)" "$mine")" 30 3
+	assert_accounting p.pb.gz
+	# Every CPU's every period is accounted for: 99 Hz of this many CPUs for about 10 s.
+	assert_near "expected samples" "$(quality p.pb.gz expected)" \
+		"$((99 * 10 * $(getconf _NPROCESSORS_ONLN)))" "$((99 * $(getconf _NPROCESSORS_ONLN) / 2))"
+}
+
+run_tests

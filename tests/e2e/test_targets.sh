@@ -1,0 +1,197 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What record is aimed at is in the profile, and nothing else is.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
+
+# The profile holds these processes and no others (what stands for losses has none).
+assert_only_pids() { # FILE PID...
+	local file=$1 others
+	shift
+	others=$(profile_samples "$file" "$(printf '$4 != "%s" && ' "$@") !$(in_stack '[lost samples]')")
+	assert_eq "samples of other processes" "$others" 0
+}
+
+test_process_ids() {
+	need_bpf
+	local a b
+	start "$WORKLOADS/shares" 30 && a=$started
+	start "$WORKLOADS/deep" 30 && b=$started
+	start "$WORKLOADS/spinner" 1 30
+	"$KILN" record -q -p "$a" -d 2 -o one.pb.gz
+	assert_only_pids one.pb.gz "$a"
+	assert_at_least "samples of the process" "$(profile_samples one.pb.gz)" 60
+	"$KILN" record -q -p "$a,$b" -d 2 -o two.pb.gz
+	assert_only_pids two.pb.gz "$a" "$b"
+	assert_at_least "samples of the first" "$(profile_samples two.pb.gz "\$4 == $a")" 30
+	assert_at_least "samples of the second" "$(profile_samples two.pb.gz "\$4 == $b")" 30
+	assert_accounting two.pb.gz
+}
+
+# All threads of a process belong to it, those started later too.
+test_threads_of_a_process() {
+	need_bpf
+	start "$WORKLOADS/demo" 30
+	"$KILN" record -q -p "$started" -d 2 -o p.pb.gz
+	assert_only_pids p.pb.gz "$started"
+	profile_py samples p.pb.gz | cut -f3 | sort -u >comms
+	assert_match "names of threads" comms '^ingest$'
+	assert_match "names of threads" comms '^archive$'
+}
+
+# Each of these lives 100 ms of CPU time, ten periods: none can be missing.
+test_command_and_all_its_descendants() {
+	need_bpf
+	"$KILN" record -q -o p.pb.gz -- sh -c "sh -c '$WORKLOADS/forkstorm 3 100 150 >told'"
+	local count ns
+	read -r count ns <told
+	profile_py samples p.pb.gz | awk -F '\t' '$6 ~ /short_life/ { print $4 }' | sort -u >pids
+	assert_eq "processes seen" "$(grep -c . pids)" "$count"
+	assert_near "CPU time, in per cent of the kernel's" \
+		"$(profile_ns p.pb.gz "$(in_stack short_life)" | awk -v ns="$ns" '{ print 100 * $1 / ns }')" 99 3
+	assert_accounting p.pb.gz
+}
+
+test_command_alone() {
+	need_bpf
+	start "$WORKLOADS/spinner" 2 30
+	"$KILN" record -q -o p.pb.gz -- "$WORKLOADS/deep" 2
+	assert_eq "samples of others" "$(profile_samples p.pb.gz '$3 ~ /^spin/')" 0
+	assert_at_least "samples of the command" "$(profile_samples p.pb.gz '$3 == "deep"')" 40
+}
+
+test_command_without_dashes() {
+	need_bpf
+	"$KILN" record -q -o p.pb.gz "$WORKLOADS/deep" 1 10
+	assert_at_least "samples" "$(profile_samples p.pb.gz "$(in_stack at_the_bottom)")" 40
+}
+
+test_comm_glob() {
+	need_bpf
+	start "$WORKLOADS/spinner" 2 30
+	start "$WORKLOADS/deep" 30
+	wait_until 5 pgrep -x spin1
+	"$KILN" record -q --comm 'spin[0-9]' -d 2 -o p.pb.gz
+	assert_eq "samples of others" \
+		"$(profile_samples p.pb.gz "\$3 !~ /^spin[0-9]\$/ && !$(in_stack '[lost samples]')")" 0
+	assert_at_least "samples of spin0" "$(profile_samples p.pb.gz '$3 == "spin0"')" 20
+	assert_at_least "samples of spin1" "$(profile_samples p.pb.gz '$3 == "spin1"')" 20
+}
+
+new_cgroup() { # name
+	local mount
+	mount=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)
+	[ -n "$mount" ] || skip "no cgroup2 hierarchy is mounted"
+	cgroup=$mount/kiln-test-$$-$1
+	mkdir -p "$cgroup/below"
+}
+
+start_in_cgroup() { # CGROUP COMMAND...
+	local where=$1
+	shift
+	start sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$where" "$@"
+}
+
+end_cgroup() {
+	end_started "$T"
+	wait_until 5 rmdir "$cgroup/below"
+	rmdir "$cgroup"
+}
+
+test_cgroup_with_what_is_below_it() {
+	need_bpf
+	need_root
+	local a b
+	new_cgroup tree
+	start_in_cgroup "$cgroup" "$WORKLOADS/shares" 30 && a=$started
+	start_in_cgroup "$cgroup/below" "$WORKLOADS/deep" 30 && b=$started
+	start "$WORKLOADS/spinner" 1 30
+	wait_until 5 grep -q . "$cgroup/below/cgroup.procs"
+	"$KILN" record -q --cgroup "$cgroup" -d 2 -o p.pb.gz
+	end_cgroup
+	assert_only_pids p.pb.gz "$a" "$b"
+	assert_at_least "samples in it" "$(profile_samples p.pb.gz "\$4 == $a")" 20
+	assert_at_least "samples below it" "$(profile_samples p.pb.gz "\$4 == $b")" 20
+	profile_py labels p.pb.gz >labels
+	assert_match "labels" labels 'cgroup=[^	]*kiln-test-.*-tree'
+	assert_accounting p.pb.gz
+}
+
+test_kernel_only_and_user_only() {
+	need_bpf
+	"$KILN" record -q -U -o user.pb.gz -- "$WORKLOADS/demo" 2 >out
+	"$KILN" record -q -K -o kernel.pb.gz -- "$WORKLOADS/demo" 2 >out
+	assert_eq "kernel frames with -U" "$(profile_samples user.pb.gz '$7 ~ /\[kernel/')" 0
+	assert_at_least "user stacks with -U" "$(profile_samples user.pb.gz "$(in_stack ingest)")" 20
+	assert_eq "user frames with -K" "$(profile_samples kernel.pb.gz '$7 ~ /\/demo/')" 0
+	assert_at_least "kernel stacks with -K" "$(profile_samples kernel.pb.gz '$7 ~ /\[kernel/')" 1
+	assert_accounting user.pb.gz
+	assert_accounting kernel.pb.gz
+}
+
+test_cpus() {
+	need_bpf
+	[ "$(getconf _NPROCESSORS_ONLN)" -gt 1 ] || skip "one CPU"
+	start taskset -c 0 "$WORKLOADS/shares" 30
+	start taskset -c 1 "$WORKLOADS/deep" 30
+	sleep 0.3
+	"$KILN" record -q -a -C 0 -d 2 -o p.pb.gz
+	assert_eq "samples of what runs elsewhere" "$(profile_samples p.pb.gz '$3 == "deep"')" 0
+	assert_at_least "samples of what runs there" "$(profile_samples p.pb.gz '$3 == "shares"')" 50
+	assert_near "expected samples" "$(quality p.pb.gz expected)" 198 25
+}
+
+test_duration_and_delay() {
+	need_bpf
+	start "$WORKLOADS/deep" 30
+	"$KILN" record -q -p "$started" -d 1500ms --delay 500ms -o p.pb.gz
+	profile_py header p.pb.gz >header
+	assert_match "header" header '^types=samples/count,cpu/nanoseconds$'
+	assert_match "header" header '^period=10101010$'
+	assert_near "duration" "$(sed -n 's/^duration_ns=//p' header)" 1500000000 300000000
+	assert_near "start" "$(sed -n 's/^time_ns=//p' header)" "$(date +%s%N)" 30000000000
+	local ns
+	ns=$(profile_ns p.pb.gz)
+	assert_at_most "CPU time of one thread" "$ns" 1700000000
+}
+
+test_labels() {
+	need_bpf
+	"$KILN" record -q -l env=test -l 'region=a b' -o p.pb.gz -- "$WORKLOADS/deep" 1
+	profile_py labels p.pb.gz >labels
+	assert_match "labels" labels '	env=test(	|$)'
+	assert_match "labels" labels '	region=a b(	|$)'
+}
+
+# The recursion ends at main, or is marked as cut where it is deeper than the limit.
+test_deep_stacks() {
+	need_bpf
+	"$KILN" record -q -o p.pb.gz -- "$WORKLOADS/deep" 2 300
+	assert_at_least "stacks that reach main" \
+		"$(profile_share p.pb.gz "$(in_stack main)" "$(in_stack at_the_bottom)")" 98
+	"$KILN" record -q -o q.pb.gz -- "$WORKLOADS/deep" 2 20000
+	assert_at_least "samples of a very deep stack" \
+		"$(profile_samples q.pb.gz "$(in_stack at_the_bottom)")" 100
+	assert_at_least "stacks that are cut or reach main" \
+		"$(profile_share q.pb.gz "$(in_stack main) || $(in_stack '[truncated]')" \
+			"$(in_stack at_the_bottom)")" 98
+	assert_accounting q.pb.gz
+}
+
+test_interrupt_ends_the_recording() {
+	need_bpf
+	local signal
+	for signal in INT TERM; do
+		start env --default-signal=INT "$KILN" record -q -a -d 60 -o "$signal.pb.gz"
+		sleep 2
+		kill -$signal "$started"
+		local status=0
+		wait "$started" || status=$?
+		assert_eq "exit status after SIG$signal" "$status" 0
+		assert_accounting "$signal.pb.gz"
+	done
+}
+
+run_tests
