@@ -139,6 +139,19 @@ static void give_to_invoking_user(int fd)
 		return; /* the file stays root's: readable with sudo, nothing lost */
 }
 
+/* What is there already and no regular file, such as /dev/null or a FIFO, is written to as it is:
+ * a rename would put a file in its place. */
+static int open_in_place(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) || S_ISREG(st.st_mode))
+		return -ENOENT;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 int outfile_open(struct outfile **out, const char *path)
 {
 	struct outfile *f = calloc(1, sizeof(*f));
@@ -146,7 +159,15 @@ int outfile_open(struct outfile **out, const char *path)
 
 	if (!f)
 		return -ENOMEM;
-	f->fd = -1;
+	f->fd = open_in_place(path);
+	if (f->fd != -ENOENT) {
+		err = f->fd < 0 ? f->fd : 0;
+		if (err)
+			outfile_abort(f);
+		else
+			*out = f;
+		return err;
+	}
 	f->path = strdup(path);
 	if (!f->path || asprintf(&f->tmp_path, "%s.XXXXXX", path) < 0) {
 		f->tmp_path = NULL;
@@ -177,9 +198,9 @@ int outfile_commit(struct outfile *f)
 {
 	int err = f->err;
 
-	if (!err && fsync(f->fd) && errno != EINVAL && errno != EROFS)
+	if (!err && f->tmp_path && fsync(f->fd) && errno != EINVAL && errno != EROFS)
 		err = -errno;
-	if (!err && rename(f->tmp_path, f->path))
+	if (!err && f->tmp_path && rename(f->tmp_path, f->path))
 		err = -errno;
 	if (!err) {
 		free(f->tmp_path);

@@ -35,7 +35,8 @@ int io_open_regular(int dirfd, const char *path);
 /*
  * An output file that appears whole or not at all: bytes go to a temporary name in the same
  * directory (mode 0600, owned by SUDO_UID:SUDO_GID where those are set and we are root), and
- * outfile_commit() fsyncs and renames it.
+ * outfile_commit() fsyncs and renames it. A path that is no regular file (/dev/null, a FIFO) is
+ * written to in place.
  */
 struct outfile;
 

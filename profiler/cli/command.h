@@ -92,7 +92,8 @@ void options_release(struct options *o);
 int option_u64(const struct options *o, const char *what, unsigned long long min,
 	       unsigned long long max, unsigned long long *out);
 int option_duration_ns(const struct options *o, const char *what, unsigned long long *out);
-/* Index of the option's value among words ("auto|always|never"), or -EINVAL, said on stderr. */
+/* Index of the option's value, or the one word it begins, among words ("auto|always|never"); or
+ * -EINVAL, said on stderr. */
 int option_word(const struct options *o, const char *what, const char *words);
 
 /* Says "kiln: NAME: ..." and where the help is, on stderr; returns EXIT_USAGE. */

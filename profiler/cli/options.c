@@ -253,16 +253,23 @@ int option_duration_ns(const struct options *o, const char *what, unsigned long 
 
 int option_word(const struct options *o, const char *what, const char *words)
 {
-	size_t len = strlen(o->arg);
-	int i = 0;
+	size_t len = strlen(o->arg), matches = 0;
+	int i = 0, found = -EINVAL;
 
-	for (const char *w = words; *w; i++) {
+	for (const char *w = words; *w && len; i++) {
 		size_t n = strcspn(w, "|");
 
-		if (n == len && !memcmp(w, o->arg, n))
-			return i;
+		if (len <= n && !memcmp(w, o->arg, len)) {
+			found = i;
+			matches++;
+			if (len == n)
+				return i;
+		}
 		w += n + (w[n] == '|');
 	}
-	usage_error(o->cmd, "%s: \"%s\" is none of %s", what, o->arg, words);
+	if (matches == 1)
+		return found;
+	usage_error(o->cmd, "%s: \"%s\" is %s %s", what, o->arg,
+		    matches ? "more than one of" : "none of", words);
 	return -EINVAL;
 }

@@ -123,16 +123,21 @@ static void add_samples(struct buf *b, uint64_t n)
 		   n == 1 ? "sample" : "samples");
 }
 
-void measure_add(struct buf *b, const struct measure *m, int64_t v, int64_t total)
+static bool counts_samples(const struct measure *m)
 {
-	double share = total > 0 ? 100.0 * (double)v / (double)total : 0;
-	bool is_samples = m->unit == MEASURE_COUNT && !strncmp(m->name, "sample", 6);
+	return m->unit == MEASURE_COUNT && !strncmp(m->name, "sample", 6);
+}
+
+void measure_add_value(struct buf *b, const struct measure *m, int64_t v)
+{
 	uint64_t n = v < 0 ? 0 : (uint64_t)v, ns;
 	char text[32];
 
-	if (is_samples) {
+	if (counts_samples(m)) {
 		add_samples(b, n);
-	} else if (m->unit == MEASURE_COUNT) {
+		return;
+	}
+	if (m->unit == MEASURE_COUNT) {
 		buf_str(b, text_format_count(n, text, sizeof(text)));
 	} else if (m->unit == MEASURE_BYTES) {
 		add_bytes(b, (double)n * (double)m->scale);
@@ -140,11 +145,18 @@ void measure_add(struct buf *b, const struct measure *m, int64_t v, int64_t tota
 		ns = __builtin_mul_overflow(n, (uint64_t)m->scale, &ns) ? UINT64_MAX : ns;
 		buf_str(b, text_format_ns(ns, text, sizeof(text)));
 	}
-	if (!is_samples && *m->name)
+	if (*m->name)
 		buf_printf(b, " %s", m->name);
+}
+
+void measure_add(struct buf *b, const struct measure *m, int64_t v, int64_t total)
+{
+	double share = total > 0 ? 100.0 * (double)v / (double)total : 0;
+
+	measure_add_value(b, m, v);
 	buf_str(b, " (");
 	if (m->per_sample > 0) {
-		add_samples(b, n / (uint64_t)m->per_sample);
+		add_samples(b, v < 0 ? 0 : (uint64_t)(v / m->per_sample));
 		buf_str(b, ", ");
 	}
 	buf_printf(b, "%.*f %%)", share > 0 && share < 0.1 ? 3 : 1, share);

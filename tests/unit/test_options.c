@@ -190,10 +190,18 @@ TEST(test_values)
 	o.arg = "c";
 	assert_int_equal(option_word(&o, "--by", "ab|c"), 1);
 	o.arg = "a";
-	assert_int_equal(option_word(&o, "--by", "ab|c"), -EINVAL);
+	assert_int_equal(option_word(&o, "--by", "ab|c"), 0);
+	assert_int_equal(option_word(&o, "--by", "ab|c|ac"), -EINVAL);
+	assert_int_equal(option_word(&o, "--by", "ab|a"), 1);
+	for (const char *const *bad = (const char *const[]){"", "d", "abc", "ab|", "b", NULL};
+	     *bad; bad++) {
+		o.arg = *bad;
+		assert_int_equal(option_word(&o, "--by", "ab|c"), -EINVAL);
+	}
 	capture_end(&c);
 	assert_non_null(strstr(c.text[1], "-n: \"13\" is not a whole number from 1 to 12"));
-	assert_non_null(strstr(c.text[1], "--by: \"a\" is none of ab|c"));
+	assert_non_null(strstr(c.text[1], "--by: \"a\" is more than one of ab|c|ac\n"));
+	assert_non_null(strstr(c.text[1], "--by: \"d\" is none of ab|c\n"));
 	capture_free(&c);
 }
 

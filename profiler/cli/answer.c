@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "profiler/base/text.h"
+#include "profiler/cli/answer.h"
+#include "profiler/export/describe.h"
+
+/* A binary is worth a line when it spoils this share of all frames or stacks; more lines than this
+ * nobody reads. */
+#define BLAME_PER_MILLE 5
+#define BLAME_LINES	5
+
+/* --- the header -------------------------------------------------------------------------------- */
+
+static int find_type(const struct profile *p, const char *type)
+{
+	for (size_t i = 0; i < p->sample_types.len; i++) {
+		if (!strcmp(profile_text(p, p->sample_types.data[i].type), type))
+			return (int)i;
+	}
+	return -1;
+}
+
+/* Samples per second and CPU, or 0 where the period is not a time. */
+static double frequency_hz(const struct profile *p)
+{
+	if (p->period <= 0 || strcmp(profile_text(p, p->period_type.unit), "nanoseconds"))
+		return 0;
+	return 1e9 / (double)p->period;
+}
+
+int answer_header(struct buf *out, const struct profile *p, size_t value)
+{
+	int samples = find_type(p, "samples"), err = describe_title(out, p);
+	int64_t n_samples = samples < 0 ? (int64_t)p->samples.len
+					: profile_total(p, (size_t)samples);
+	double hz = frequency_hz(p);
+	struct buf when = {0};
+	struct measure m;
+	char text[32];
+
+	buf_printf(out, ": %s samples", text_format_count(n_samples < 0 ? 0 : (uint64_t)n_samples,
+							  text, sizeof(text)));
+	if (hz > 0)
+		buf_printf(out, " at %.4g Hz", hz);
+	if ((int)value != samples) {
+		measure_of(&m, p, value);
+		buf_str(out, ", ");
+		measure_add_value(out, &m, profile_total(p, value));
+	}
+	describe_time(&when, p);
+	if (when.len)
+		buf_printf(out, "; %s", buf_cstr(&when));
+	buf_char(out, '\n');
+	buf_release(&when);
+	return err;
+}
+
+/* --- quality ----------------------------------------------------------------------------------- */
+
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+/* Green, amber or red: what a person would call good, usable and bad. */
+static void add_graded(struct buf *out, const struct term *t, double share, const char *what)
+{
+	term_style(t, out, share >= 95 ? STYLE_GOOD : share >= 80 ? STYLE_HOT : STYLE_BAD);
+	buf_printf(out, "%.1f %%", share);
+	term_style(t, out, STYLE_END);
+	buf_printf(out, " %s", what);
+}
+
+static void add_part(struct buf *out, uint64_t part, uint64_t whole, const char *what)
+{
+	if (part)
+		buf_printf(out, ", %.1f %% %s", percent(part, whole), what);
+}
+
+void answer_quality(struct buf *out, const struct quality *q, const struct term *t)
+{
+	uint64_t stacks = q->user_complete + q->user_truncated + q->user_missing;
+
+	if (!stacks && !q->frames)
+		return;
+	if (stacks) {
+		buf_str(out, "Stacks   ");
+		add_graded(out, t, percent(q->user_complete, stacks), "complete");
+		add_part(out, q->user_truncated, stacks, "truncated");
+		add_part(out, q->user_missing, stacks, "missing");
+		add_part(out, q->kernel_missing, q->recorded, "without kernel stack");
+	}
+	if (q->frames) {
+		buf_str(out, stacks ? "    Symbols " : "Symbols  ");
+		add_graded(out, t, percent(q->frames_named, q->frames), "named");
+		add_part(out, q->frames_fde, q->frames, "by function start only");
+	}
+	buf_char(out, '\n');
+}
+
+void answer_losses(struct buf *out, const struct quality *q, const struct term *t)
+{
+	int64_t unaccounted = quality_unaccounted(q);
+	char text[32];
+
+	for (int r = 0; r < LOSS_COUNT; r++) {
+		if (!q->lost[r])
+			continue;
+		term_style(t, out, STYLE_BAD);
+		buf_str(out, "Lost");
+		term_style(t, out, STYLE_END);
+		buf_printf(out, "     %s samples (%.1f %%): %s. Cure: %s\n",
+			   text_format_count(q->lost[r], text, sizeof(text)),
+			   percent(q->lost[r], q->recorded + quality_lost(q)), loss_text(r),
+			   loss_cure(r));
+	}
+	if (q->sideband_lost)
+		buf_printf(out, "Lost     %s mapping events: some frames may lack their names\n",
+			   text_format_count(q->sideband_lost, text, sizeof(text)));
+	if (unaccounted)
+		buf_printf(out, "note: %" PRId64 " samples more were expected than are accounted "
+				"for\n", unaccounted);
+}
+
+static void add_blame(struct buf *out, const struct quality_blame *b, const struct quality *q)
+{
+	uint64_t stacks = q->user_complete + q->user_truncated + q->user_missing;
+
+	buf_printf(out, "note: %s:", b->module);
+	if (b->unnamed)
+		buf_printf(out, " %.0f %% of its frames without a name",
+			   percent(b->unnamed, b->frames));
+	if (b->broken)
+		buf_printf(out, "%s %.1f %% of all stacks end in it, cut off", b->unnamed ? "," : "",
+			   percent(b->broken, stacks));
+	if (b->hint)
+		buf_printf(out, ". %s", b->hint);
+	buf_char(out, '\n');
+}
+
+void answer_blame(struct buf *out, const struct quality *q)
+{
+	uint64_t stacks = q->user_complete + q->user_truncated + q->user_missing;
+	size_t lines = 0;
+
+	for (size_t i = 0; i < q->blame.len && lines < BLAME_LINES; i++) {
+		const struct quality_blame *b = &q->blame.data[i];
+
+		if (percent(b->unnamed, q->frames) * 10 < BLAME_PER_MILLE &&
+		    percent(b->broken, stacks) * 10 < BLAME_PER_MILLE)
+			continue;
+		add_blame(out, b, q);
+		lines++;
+	}
+}
+
+/* --- the table --------------------------------------------------------------------------------- */
+
+void answer_share(struct buf *out, int64_t part, int64_t whole)
+{
+	if (whole)
+		buf_printf(out, "%5.1f%%", 100.0 * ((double)part / (double)whole));
+	else
+		buf_printf(out, "%6s", "-");
+}
+
+/* Widths of the text columns: name, module, caller. */
+struct layout {
+	size_t width[3];
+};
+
+/* No column is made narrower than this: below it names tell nothing. */
+#define LEAST_WIDTH 8
+#define ARROW	    "<- "
+
+static const char *column_text(const struct table *tab, const struct table_row *row, int column)
+{
+	return table_text(tab, column == 0 ? row->name : column == 1 ? row->module : row->caller);
+}
+
+static struct layout lay_out(const struct table *tab, const char *name_title, size_t n_rows,
+			     size_t columns)
+{
+	struct layout l = {{strlen(name_title), strlen("module"), 0}};
+	size_t fixed = strlen(" 37.9%  51.0%  ") + 4 + strlen(ARROW), sum = 0;
+
+	for (size_t i = 0; i < n_rows; i++) {
+		for (int c = 0; c < 3; c++) {
+			size_t w = text_columns(column_text(tab, &tab->rows.data[i], c));
+
+			l.width[c] = w > l.width[c] ? w : l.width[c];
+		}
+	}
+	for (int c = 0; c < 3; c++)
+		sum += l.width[c];
+	/* What is too much is taken from the widest, a column at a time. */
+	while (columns && sum + fixed > columns) {
+		int widest = 0;
+
+		for (int c = 1; c < 3; c++)
+			widest = l.width[c] > l.width[widest] ? c : widest;
+		if (l.width[widest] <= LEAST_WIDTH)
+			break;
+		l.width[widest]--;
+		sum--;
+	}
+	return l;
+}
+
+static const char *name_title(enum table_by by)
+{
+	static const char *const titles[] = {"function", "function (line)", "module",
+					     "process",	 "thread",	    "cgroup"};
+
+	return titles[by];
+}
+
+/* The last column of a line is not padded. */
+static void add_column(struct buf *out, const char *text, size_t width, bool is_last)
+{
+	if (is_last && text_columns(text) <= width)
+		buf_str(out, text);
+	else
+		term_fit(out, text, width);
+}
+
+static void add_row(struct buf *out, const struct table *tab, const struct table_row *row,
+		    enum table_by by, const struct layout *l, const struct term *t)
+{
+	const char *caller = table_text(tab, row->caller), *module = table_text(tab, row->module);
+
+	answer_share(out, row->self, tab->total);
+	buf_str(out, "  ");
+	if (!table_by_label(by)) {
+		answer_share(out, row->total, tab->total);
+		buf_str(out, "  ");
+	}
+	add_column(out, table_text(tab, row->name), l->width[0], !*module && !*caller);
+	if (*module) {
+		term_style(t, out, STYLE_DIM);
+		buf_str(out, "  ");
+		add_column(out, module, l->width[1], !*caller);
+		term_style(t, out, STYLE_END);
+	}
+	if (*caller) {
+		buf_str(out, "  " ARROW);
+		add_column(out, caller, l->width[2], true);
+	}
+	buf_char(out, '\n');
+}
+
+void answer_table(struct buf *out, const struct table *tab, enum table_by by, const struct term *t,
+		  size_t n_rows)
+{
+	size_t shown = n_rows && n_rows < tab->rows.len ? n_rows : tab->rows.len;
+	struct layout l = lay_out(tab, name_title(by), shown, t->columns);
+
+	if (!tab->rows.len)
+		return;
+	term_style(t, out, STYLE_HEAD);
+	buf_str(out, table_by_label(by) ? " share  " : "  self   total  ");
+	if (by <= TABLE_LINE)
+		buf_printf(out, "%-*s  module", (int)l.width[0], name_title(by));
+	else
+		buf_str(out, name_title(by));
+	term_style(t, out, STYLE_END);
+	buf_char(out, '\n');
+	for (size_t i = 0; i < shown; i++)
+		add_row(out, tab, &tab->rows.data[i], by, &l, t);
+	if (shown < tab->rows.len)
+		buf_printf(out, "(%zu more)\n", tab->rows.len - shown);
+}
+
+int answer_block(struct buf *out, const struct profile *p, const struct quality *q,
+		 const struct term *t, size_t n_rows)
+{
+	struct table_opts o = {.value = profile_default_type(p)};
+	struct table *tab;
+	int err;
+
+	answer_quality(out, q, t);
+	if (p->sample_types.len) {
+		err = table_build(&tab, p, &o);
+		if (err)
+			return err;
+		answer_table(out, tab, o.by, t, n_rows);
+		table_free(tab);
+	}
+	answer_losses(out, q, t);
+	answer_blame(out, q);
+	return out->err;
+}

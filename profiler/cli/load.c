@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
+#include "profiler/cli/load.h"
+#include "profiler/export/export.h"
+
+static const char *shown_name(const char *path)
+{
+	return strcmp(path, "-") ? path : "standard input";
+}
+
+static int load_one(const char *path, struct profile **out)
+{
+	const char *why = NULL;
+	int err = import_file(out, path, &why);
+
+	if (err) {
+		log_error("%s: %s", shown_name(path), why ? why : strerror(-err));
+		return EXIT_ERROR;
+	}
+	if (!(*out)->sample_types.len) {
+		log_error("%s: the profile has no sample type", shown_name(path));
+		return EXIT_ERROR;
+	}
+	return EXIT_OK;
+}
+
+int load_profiles(const struct command *cmd, char *const *paths, int n, struct profile **out)
+{
+	_cleanup_(profile_freep) struct profile *all = NULL;
+	int code;
+
+	if (!n)
+		return usage_error(cmd, "which profile? Give a FILE, or - for standard input");
+	if (!strcmp(paths[0], "-") && isatty(STDIN_FILENO))
+		return usage_error(cmd, "standard input is a terminal: no profile comes from there");
+	code = load_one(paths[0], &all);
+	for (int i = 1; i < n && code == EXIT_OK; i++) {
+		_cleanup_(profile_freep) struct profile *next = NULL;
+		const char *why = NULL;
+		int err;
+
+		code = load_one(paths[i], &next);
+		if (code != EXIT_OK)
+			break;
+		err = profile_merge(all, next, &why);
+		if (err) {
+			log_error("%s cannot be merged with %s: %s", shown_name(paths[i]),
+				  shown_name(paths[0]), why ? why : strerror(-err));
+			code = EXIT_ERROR;
+		}
+	}
+	if (code == EXIT_OK)
+		*out = steal_ptr(all);
+	return code;
+}
+
+int load_value(const struct command *cmd, const struct profile *p, const char *type)
+{
+	struct buf known = {0};
+
+	if (!type)
+		return (int)profile_default_type(p);
+	for (size_t i = 0; i < p->sample_types.len; i++) {
+		const char *name = profile_text(p, p->sample_types.data[i].type);
+
+		if (!strcmp(name, type))
+			return (int)i;
+		buf_printf(&known, "%s%s", i ? ", " : "", name);
+	}
+	usage_error(cmd, "--value: the profile has no \"%s\" but %s", type, buf_cstr(&known));
+	buf_release(&known);
+	return -EINVAL;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
+#include "profiler/cli/command.h"
+#include "profiler/cli/focus.h"
+#include "profiler/cli/load.h"
+#include "profiler/cli/report.h"
+#include "profiler/cli/suggest.h"
+
+#define DEFAULT_ROWS	  20
+#define DEFAULT_TREE_ROWS 100
+#define MAX_ROWS	  1000000000
+
+enum { OPT_BY, OPT_SORT, OPT_CALLERS, OPT_CALLEES, OPT_TREE, OPT_TOP, OPT_JSON, OPT_VALUE,
+       OPT_FOCUS, OPT_IGNORE };
+
+static const struct option_spec options[] = {
+	{"by", 0, TABLE_BY_WORDS, "what a row is (function)", OPT_BY},
+	{"sort", 0, TABLE_SORT_WORDS, "time of its own, or with all it called (self)", OPT_SORT},
+	{"callers", 0, "FUNCTION", "who calls this function", OPT_CALLERS},
+	{"callees", 0, "FUNCTION", "whom this function calls", OPT_CALLEES},
+	{"tree", 0, NULL, "the call tree, also with --callers or --callees", OPT_TREE},
+	{"top", 'n', "N", "rows to show, 0 = all (20; a tree 100; JSON all)", OPT_TOP},
+	{"value", 0, "TYPE", "which value of the profile: samples, cpu, ... (its default)",
+	 OPT_VALUE},
+	{"focus", 0, "REGEX", "only samples with a matching function or module; may be repeated",
+	 OPT_FOCUS},
+	{"ignore", 0, "REGEX", "no samples with a matching function or module; may be repeated",
+	 OPT_IGNORE},
+	{"json", 0, NULL, "print JSON", OPT_JSON},
+	{0},
+};
+
+struct request {
+	struct table_opts table;
+	const char *value;
+	struct focus focus;
+	bool tree, json, has_rows;
+	unsigned long long n_rows;
+};
+
+static int set_relation(const struct options *o, struct request *r, enum table_relation relation)
+{
+	if (r->table.relation != TABLE_ALL) {
+		usage_error(o->cmd, "--callers and --callees: one function at a time");
+		return -EINVAL;
+	}
+	r->table.relation = relation;
+	r->table.of = o->arg;
+	return 0;
+}
+
+static int handle(const struct options *o, int id, struct request *r)
+{
+	int word;
+
+	switch (id) {
+	case OPT_BY:
+		word = option_word(o, "--by", TABLE_BY_WORDS);
+		r->table.by = word < 0 ? 0 : (enum table_by)word;
+		return word < 0 ? word : 0;
+	case OPT_SORT:
+		word = option_word(o, "--sort", TABLE_SORT_WORDS);
+		r->table.sort = word < 0 ? 0 : (enum table_sort)word;
+		return word < 0 ? word : 0;
+	case OPT_CALLERS:
+		return set_relation(o, r, TABLE_CALLERS);
+	case OPT_CALLEES:
+		return set_relation(o, r, TABLE_CALLEES);
+	case OPT_TOP:
+		r->has_rows = true;
+		return option_u64(o, "--top", 0, MAX_ROWS, &r->n_rows);
+	case OPT_FOCUS:
+	case OPT_IGNORE:
+		return focus_add(&r->focus, o, id == OPT_FOCUS);
+	case OPT_VALUE:
+		r->value = o->arg;
+		return 0;
+	case OPT_TREE:
+		r->tree = true;
+		return 0;
+	default:
+		r->json = true;
+		return 0;
+	}
+}
+
+/*
+ * The function --callers or --callees means: of that very name, or the only one whose name holds it.
+ * EXIT_OK, EXIT_USAGE or EXIT_ERROR.
+ */
+static int resolve_function(const struct command *cmd, const struct profile *p,
+			    struct table_opts *table)
+{
+	struct suggest near = {.typed = table->of};
+	const char *part = NULL;
+	bool several = false;
+
+	for (size_t i = 0; i < p->functions.len; i++) {
+		const char *name = profile_text(p, p->functions.data[i].name);
+
+		if (!strcmp(name, table->of))
+			return EXIT_OK;
+		suggest_consider(&near, name);
+		if (!strstr(name, table->of))
+			continue;
+		several |= part && strcmp(part, name);
+		part = name;
+	}
+	if (part && !several) {
+		table->of = part;
+		return EXIT_OK;
+	}
+	if (several)
+		return usage_error(cmd, "several functions are like \"%s\", %s for one: give the "
+					"whole name", table->of, part);
+	log_error("no function \"%s\" in the profile%s%s%s", table->of,
+		  near.best ? " (did you mean \"" : "", near.best ? near.best : "",
+		  near.best ? "\"?)" : "");
+	return EXIT_ERROR;
+}
+
+static int print(const struct command *cmd, const struct report *r, const struct request *req,
+		 const struct options *o)
+{
+	struct term term = term_of(STDOUT_FILENO, o->color);
+	struct buf out = {0};
+	int err;
+
+	if (req->json)
+		err = report_json(&out, r);
+	else if (req->tree)
+		err = report_tree(&out, r, &term);
+	else
+		err = report_table(&out, r, &term);
+	if (err)
+		log_error("%s: %s", cmd->name, strerror(-err));
+	else
+		fwrite(out.data, 1, out.len, stdout);
+	buf_release(&out);
+	return err ? EXIT_ERROR : EXIT_OK;
+}
+
+static size_t rows_wanted(const struct request *req)
+{
+	if (req->has_rows || req->json)
+		return (size_t)req->n_rows;
+	return req->tree ? DEFAULT_TREE_ROWS : DEFAULT_ROWS;
+}
+
+static int report(const struct command *cmd, const struct options *o, struct request *req,
+		  const struct profile *whole)
+{
+	_cleanup_(profile_freep) struct profile *part = NULL;
+	struct quality quality = {0};
+	struct report r = {.p = whole, .whole = whole, .table = req->table,
+			   .n_rows = rows_wanted(req)};
+	int value = load_value(cmd, whole, req->value), code, err;
+
+	if (value < 0)
+		return EXIT_USAGE;
+	r.table.value = (size_t)value;
+	code = r.table.of ? resolve_function(cmd, whole, &r.table) : EXIT_OK;
+	if (code != EXIT_OK)
+		return code;
+	if (req->focus.patterns.len) {
+		err = focus_apply(&req->focus, whole, &part);
+		if (err) {
+			log_error("%s: %s", cmd->name, strerror(-err));
+			return EXIT_ERROR;
+		}
+		r.p = part;
+	}
+	if (!quality_load(&quality, whole))
+		r.quality = &quality;
+	code = print(cmd, &r, req, o);
+	quality_release(&quality);
+	if (code == EXIT_OK && !r.p->samples.len) {
+		log_info("no samples%s", whole->samples.len ? " match" : " in the profile");
+		return EXIT_NO_SAMPLES;
+	}
+	return code;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct options o = {.cmd = self, .argc = argc, .argv = argv};
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct request req = {0};
+	char **files;
+	int id, n, code = EXIT_USAGE;
+
+	while ((id = options_next(&o)) >= 0 && !handle(&o, id, &req))
+		;
+	files = options_operands(&o, &n);
+	if (id == OPTIONS_HELP)
+		code = EXIT_OK;
+	else if (id == OPTIONS_END && req.table.of && req.table.by > TABLE_LINE)
+		usage_error(self, "--callers and --callees are by function or by line");
+	else if (id == OPTIONS_END)
+		code = load_profiles(self, files, n, &p);
+	if (id == OPTIONS_END && p)
+		code = report(self, &o, &req, p);
+	focus_release(&req.focus);
+	options_release(&o);
+	return code;
+}
+
+const struct command command_report = {
+	.name = "report",
+	.summary = "show where the time went in a profile",
+	.synopsis = "[options] FILE...",
+	.examples = "  kiln report app.pb.gz                     functions, most time first\n"
+		    "  kiln report app.pb.gz --callers malloc    who calls malloc\n"
+		    "  kiln report app.pb.gz --tree -n 50        the call tree\n"
+		    "  kiln report app.pb.gz --by module         by program and library\n"
+		    "  kiln report a.pb.gz b.pb.gz --json        several as one, for programs\n",
+	.operands = "FILE",
+	.options = options,
+	.run = run,
+};

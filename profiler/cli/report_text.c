@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* `kiln report` for people: a table, or a call tree. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
+#include "profiler/cli/answer.h"
+#include "profiler/cli/report.h"
+#include "profiler/profile/calltree.h"
+
+/* Smaller branches of a tree are summed up in "+N hidden": nobody reads them. */
+#define TREE_MIN_SHARE 0.005
+/* Deeper branchings than this are not indented further. */
+#define MAX_INDENT 40
+
+static int add_top(struct buf *out, const struct report *r, const struct term *t)
+{
+	int64_t whole = profile_total(r->whole, r->table.value);
+	int64_t left = profile_total(r->p, r->table.value);
+	int err = answer_header(out, r->p, r->table.value);
+
+	if (r->whole != r->p) {
+		buf_str(out, "Shown   ");
+		answer_share(out, left, whole);
+		buf_str(out, " of the profile; shares are of what is shown\n");
+	}
+	if (r->quality)
+		answer_quality(out, r->quality, t);
+	return err;
+}
+
+static void add_bottom(struct buf *out, const struct report *r, const struct term *t)
+{
+	if (!r->quality)
+		return;
+	answer_losses(out, r->quality, t);
+	answer_blame(out, r->quality);
+}
+
+int report_table(struct buf *out, const struct report *r, const struct term *t)
+{
+	_cleanup_(table_freep) struct table *tab = NULL;
+	int err = table_build(&tab, r->p, &r->table) ?: add_top(out, r, t);
+
+	if (err)
+		return err;
+	if (r->table.relation != TABLE_ALL)
+		buf_printf(out, "%s of %s\n",
+			   r->table.relation == TABLE_CALLERS ? "Callers" : "Callees", r->table.of);
+	answer_table(out, tab, r->table.by, t, r->n_rows);
+	if (tab->n_cut)
+		buf_printf(out, "note: %zu stacks were too deep: their middle is left out\n",
+			   tab->n_cut);
+	add_bottom(out, r, t);
+	return out->err;
+}
+
+/* --- tree -------------------------------------------------------------------------------------- */
+
+static bool is_only_child(const struct calltree *tree, size_t i)
+{
+	const struct calltree_node *node = &tree->nodes[i];
+
+	return tree->nodes[node->parent].subtree_len == node->subtree_len + 1;
+}
+
+static void add_node(struct buf *out, const struct calltree *tree, size_t i, unsigned indent,
+		     const struct term *t)
+{
+	const struct calltree_node *node = &tree->nodes[i];
+	unsigned columns = 2 * (indent < MAX_INDENT ? indent : MAX_INDENT);
+	const char *name = calltree_text(tree, node->name);
+	size_t left = t->columns > columns + 16 ? t->columns - columns - 16 : 0;
+
+	answer_share(out, node->total, tree->total);
+	buf_str(out, "  ");
+	answer_share(out, node->self, tree->total);
+	buf_printf(out, "  %*s", (int)columns, "");
+	if (left && text_columns(name) > left)
+		term_fit(out, name, left);
+	else
+		buf_str(out, name);
+	buf_char(out, '\n');
+}
+
+/* A chain of only children stays in one column: a step to the right is a branching. */
+static int add_tree(struct buf *out, const struct calltree *tree, const struct report *r,
+		    const struct term *t)
+{
+	_cleanup_free_ unsigned *indent = calloc(tree->n_nodes, sizeof(*indent));
+	size_t shown = 0;
+
+	if (!indent)
+		return -ENOMEM;
+	for (size_t i = 1; i < tree->n_nodes && (!r->n_rows || shown < r->n_rows); i++) {
+		uint32_t parent = tree->nodes[i].parent;
+
+		indent[i] = indent[parent] + (parent && !is_only_child(tree, i));
+		add_node(out, tree, i, indent[i], t);
+		shown++;
+	}
+	if (shown + 1 < tree->n_nodes)
+		buf_printf(out, "(%zu more)\n", tree->n_nodes - 1 - shown);
+	return out->err;
+}
+
+int report_tree(struct buf *out, const struct report *r, const struct term *t)
+{
+	struct calltree_opts o = {
+		.value = r->table.value,
+		.through = r->table.of,
+		.inverted = r->table.relation == TABLE_CALLERS,
+		.min_share = TREE_MIN_SHARE,
+	};
+	_cleanup_(calltree_freep) struct calltree *tree = NULL;
+	int err = calltree_build(&tree, r->p, &o) ?: add_top(out, r, t);
+
+	if (err)
+		return err;
+	term_style(t, out, STYLE_HEAD);
+	buf_str(out, " total    self  function");
+	term_style(t, out, STYLE_END);
+	buf_char(out, '\n');
+	err = add_tree(out, tree, r, t);
+	add_bottom(out, r, t);
+	return err ?: out->err;
+}

@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Frames are mapped to rows once per location, values are added up per unique stack, and then each
+ * unique stack is walked once.
+ *
+ * The best-known caller says who is to blame for time in code the reader did not write: for a
+ * function of a shared library or the kernel, the nearest frame up the stack outside of it; for
+ * others the nearest other function. Frames without a name are passed over. Of several callers the
+ * one with most of the row's total wins.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/hash.h"
+#include "profiler/profile/table.h"
+
+/*
+ * A pprof location may hold any number of inlined lines, so a small file can spell stacks far longer
+ * than itself. Of a deeper stack both ends are kept; no unwinder gets near this.
+ */
+#define MAX_DEPTH 4096
+
+/* A row while it is built. */
+struct row_state {
+	struct table_row row;
+	uint32_t line_of;      /* string "file:line", part of the key */
+	uint32_t domain;       /* module, with all of the kernel as one */
+	uint32_t last_stack;   /* + 1, whose total is in already */
+	uint32_t best_pair;    /* its heaviest caller, or HTAB_NONE */
+	bool foreign, unnamed; /* library or kernel code; no caller to name */
+};
+
+/* Value a row spent under a caller. */
+struct pair {
+	uint32_t row, caller;
+	int64_t value;
+};
+
+struct builder {
+	const struct profile *p;
+	const struct table_opts *o;
+	struct table *t;
+	VEC(struct row_state) rows;
+	struct htab row_index, pair_index;
+	VEC(struct pair) pairs;
+	VEC(uint32_t) frame_rows;      /* row of each line of each location, innermost first */
+	VEC(uint32_t) first_frame_row; /* per location, and one past the last */
+	VEC(uint32_t) modules;	       /* string in t per mapping */
+	VEC(int64_t) stack_values;
+	struct buf text;	       /* scratch */
+	VEC(uint32_t) path;	       /* rows of the stack at hand, leaf first */
+	VEC(uint32_t) outside, other;  /* per path index: next of another domain / row, or NONE */
+	uint32_t of_name;	       /* string of o->of in t, or PROFILE_NONE */
+	uint32_t end_row;	       /* TABLE_NO_CALLER or TABLE_ITSELF */
+};
+
+static void builder_release(struct builder *b)
+{
+	vec_release(&b->rows);
+	htab_release(&b->row_index);
+	htab_release(&b->pair_index);
+	vec_release(&b->pairs);
+	vec_release(&b->frame_rows);
+	vec_release(&b->first_frame_row);
+	vec_release(&b->modules);
+	vec_release(&b->stack_values);
+	buf_release(&b->text);
+	vec_release(&b->path);
+	vec_release(&b->outside);
+	vec_release(&b->other);
+	table_free(b->t);
+}
+
+void table_free(struct table *t)
+{
+	if (!t)
+		return;
+	strtab_free(t->strings);
+	vec_release(&t->rows);
+	free(t);
+}
+
+int64_t profile_total(const struct profile *p, size_t value)
+{
+	int64_t total = 0;
+
+	for (size_t i = 0; i < p->samples.len; i++)
+		total = add_saturating(total,
+				       p->values.data[p->samples.data[i].first_value + value]);
+	return total;
+}
+
+/* --- rows -------------------------------------------------------------------------------------- */
+
+struct row_key {
+	const struct builder *b;
+	uint32_t name, module, line_of;
+};
+
+static bool same_row(const void *ctx, uint32_t id)
+{
+	const struct row_key *k = ctx;
+	const struct row_state *r = &k->b->rows.data[id];
+
+	return r->row.name == k->name && r->row.module == k->module && r->line_of == k->line_of;
+}
+
+/* Finds or adds the row. 0 or -ENOMEM. */
+static int get_row(struct builder *b, uint32_t name, uint32_t module, uint32_t line_of,
+		   enum frame_kind kind, uint32_t *id)
+{
+	struct row_key key = {b, name, module, line_of};
+	uint64_t hash = hash_mix(hash_mix(name, module), line_of);
+	const char *module_text = strtab_get(b->t->strings, module);
+	struct row_state r = {
+		.row = {.name = name, .module = module, .kind = kind},
+		.line_of = line_of,
+		.domain = kind == FRAME_KERNEL ? PROFILE_NONE : module,
+		.best_pair = HTAB_NONE,
+		.foreign = kind == FRAME_KERNEL || strstr(module_text, ".so"),
+	};
+
+	*id = htab_find(&b->row_index, hash, same_row, &key);
+	if (*id != HTAB_NONE)
+		return 0;
+	*id = (uint32_t)b->rows.len;
+	return vec_push(&b->rows, r) ?: htab_insert(&b->row_index, hash, *id);
+}
+
+static int get_named_row(struct builder *b, const char *name, const char *module, uint32_t *id)
+{
+	uint32_t name_id, module_id;
+
+	return strtab_add(b->t->strings, name, &name_id) ?:
+	       strtab_add(b->t->strings, module, &module_id) ?:
+	       get_row(b, name_id, module_id, 0, FRAME_SYNTHETIC, id);
+}
+
+/* Modules by mapping; the last is for locations without one. */
+static int add_modules(struct builder *b)
+{
+	for (size_t i = 0; i <= b->p->mappings.len; i++) {
+		uint32_t mapping = i < b->p->mappings.len ? (uint32_t)i : PROFILE_NONE, id;
+
+		if (strtab_add(b->t->strings, profile_module(b->p, mapping), &id) ||
+		    vec_push(&b->modules, id))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_scratch(struct builder *b, uint32_t *id)
+{
+	int err = strtab_add_n(b->t->strings, buf_cstr(&b->text), b->text.len, id);
+
+	err = b->text.err ?: err;
+	buf_clear(&b->text);
+	return err;
+}
+
+/* A location without a function: all of a module in one row, by address in a line table. */
+static int name_unknown(struct builder *b, const struct profile_location *l, uint32_t module,
+			uint32_t *name, uint32_t *line_of)
+{
+	const char *text = strtab_get(b->t->strings, module);
+	int err;
+
+	buf_printf(&b->text, *text == '[' ? "%s" : "[%s]", text);
+	err = add_scratch(b, name);
+	if (b->o->by == TABLE_LINE && l->address)
+		buf_printf(&b->text, "+0x%llx", (unsigned long long)l->address);
+	return err ?: add_scratch(b, line_of);
+}
+
+static int name_frame(struct builder *b, const struct profile_line *line, uint32_t *name,
+		      uint32_t *line_of)
+{
+	const struct profile_function *f = &b->p->functions.data[line->function];
+	const char *file = profile_text(b->p, f->file), *base = strrchr(file, '/');
+	int err = strtab_add(b->t->strings, profile_text(b->p, f->name), name);
+
+	if (b->o->by == TABLE_LINE && *file)
+		buf_printf(&b->text, " (%s:%lld)", base && base[1] ? base + 1 : file,
+			   (long long)line->line);
+	return err ?: add_scratch(b, line_of);
+}
+
+static bool has_name(const struct profile *p, const struct profile_line *line)
+{
+	return line && *profile_text(p, p->functions.data[line->function].name);
+}
+
+/* line NULL: the location has no function. */
+static int add_frame_row(struct builder *b, uint32_t location, const struct profile_line *line)
+{
+	const struct profile_location *l = &b->p->locations.data[location];
+	uint32_t module = l->mapping == PROFILE_NONE ? vec_last(&b->modules)
+						     : b->modules.data[l->mapping];
+	enum frame_kind kind = profile_frame_kind(b->p, location);
+	uint32_t name, line_of = 0, id;
+	int err = 0;
+
+	if (b->o->by == TABLE_MODULE) {
+		name = module;
+		module = 0;
+	} else if (has_name(b->p, line)) {
+		err = name_frame(b, line, &name, &line_of);
+	} else {
+		err = name_unknown(b, l, module, &name, &line_of);
+	}
+	err = err ?: get_row(b, name, module, line_of, kind, &id) ?: vec_push(&b->frame_rows, id);
+	if (!err && (!has_name(b->p, line) || kind == FRAME_SYNTHETIC))
+		b->rows.data[id].unnamed = true;
+	return err;
+}
+
+static int add_locations(struct builder *b)
+{
+	const struct profile *p = b->p;
+
+	for (size_t i = 0; i < p->locations.len; i++) {
+		const struct profile_location *l = &p->locations.data[i];
+		int err = vec_push(&b->first_frame_row, (uint32_t)b->frame_rows.len);
+
+		for (uint32_t j = 0; !err && j < l->n_lines; j++)
+			err = add_frame_row(b, (uint32_t)i, &p->lines.data[l->first_line + j]);
+		if (!err && !l->n_lines)
+			err = add_frame_row(b, (uint32_t)i, NULL);
+		if (err)
+			return err;
+	}
+	return vec_push(&b->first_frame_row, (uint32_t)b->frame_rows.len);
+}
+
+/* --- walking a stack --------------------------------------------------------------------------- */
+
+static int push_rows(struct builder *b, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++) {
+		if (vec_push(&b->path, b->frame_rows.data[i]))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static size_t min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static size_t max_size(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+static int load_path(struct builder *b, const struct profile_stack *s)
+{
+	const uint32_t *frames = b->p->frames.data + s->first, *first = b->first_frame_row.data;
+	size_t depth = 0, at = 0, cut = SIZE_MAX, resume = 0;
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->len; i++)
+		depth += first[frames[i] + 1] - first[frames[i]];
+	if (depth > MAX_DEPTH) {
+		cut = MAX_DEPTH / 2;
+		resume = depth - MAX_DEPTH / 2;
+		b->t->n_cut++;
+	}
+	b->path.len = 0;
+	for (uint32_t i = 0; !err && i < s->len; i++) {
+		size_t row = first[frames[i]], end = first[frames[i] + 1], len = end - row;
+
+		/* rows [at, at + len) of the path: those below cut, and those from resume on */
+		if (at < cut)
+			err = push_rows(b, row, row + min_size(len, cut - at));
+		if (!err && cut != SIZE_MAX && at + len > resume)
+			err = push_rows(b, row + max_size(at, resume) - at, end);
+		at += len;
+	}
+	return err;
+}
+
+/* From root to leaf: a frame's next candidate is the frame above it, or that one's own next. */
+static int find_callers(struct builder *b)
+{
+	uint32_t above = PROFILE_NONE;
+
+	if (vec_reserve(&b->outside, b->path.len) || vec_reserve(&b->other, b->path.len))
+		return -ENOMEM;
+	for (size_t i = b->path.len; i-- > 0;) {
+		const struct row_state *r = &b->rows.data[b->path.data[i]], *up;
+
+		b->outside.data[i] = b->other.data[i] = above;
+		if (above != PROFILE_NONE) {
+			up = &b->rows.data[b->path.data[above]];
+			if (up->domain == r->domain)
+				b->outside.data[i] = b->outside.data[above];
+			if (up->row.name == r->row.name && up->row.module == r->row.module)
+				b->other.data[i] = b->other.data[above];
+		}
+		if (!r->unnamed)
+			above = (uint32_t)i;
+	}
+	return 0;
+}
+
+struct pair_key {
+	const struct builder *b;
+	uint32_t row, caller;
+};
+
+static bool same_pair(const void *ctx, uint32_t id)
+{
+	const struct pair_key *k = ctx;
+	const struct pair *pair = &k->b->pairs.data[id];
+
+	return pair->row == k->row && pair->caller == k->caller;
+}
+
+static int add_caller(struct builder *b, size_t i, int64_t value)
+{
+	uint32_t row = b->path.data[i], at = b->other.data[i], id;
+	struct pair_key key = {.b = b, .row = row};
+	uint64_t hash;
+
+	if (b->rows.data[row].foreign && b->outside.data[i] != PROFILE_NONE)
+		at = b->outside.data[i];
+	if (at == PROFILE_NONE)
+		return 0;
+	key.caller = b->path.data[at];
+	hash = hash_mix(row, key.caller);
+	id = htab_find(&b->pair_index, hash, same_pair, &key);
+	if (id == HTAB_NONE) {
+		struct pair pair = {.row = row, .caller = key.caller};
+
+		id = (uint32_t)b->pairs.len;
+		if (vec_push(&b->pairs, pair) || htab_insert(&b->pair_index, hash, id))
+			return -ENOMEM;
+	}
+	b->pairs.data[id].value = add_saturating(b->pairs.data[id].value, value);
+	return 0;
+}
+
+static void add_total(struct builder *b, uint32_t row, uint32_t stack, int64_t value)
+{
+	struct row_state *r = &b->rows.data[row];
+
+	if (r->last_stack == stack + 1)
+		return;
+	r->last_stack = stack + 1;
+	r->row.total = add_saturating(r->row.total, value);
+}
+
+static void add_self(struct builder *b, uint32_t row, int64_t value)
+{
+	b->rows.data[row].row.self = add_saturating(b->rows.data[row].row.self, value);
+}
+
+static int add_all(struct builder *b, uint32_t stack, int64_t value)
+{
+	int err = find_callers(b);
+
+	for (size_t i = 0; !err && i < b->path.len; i++) {
+		bool first = b->rows.data[b->path.data[i]].last_stack != stack + 1;
+
+		if (i == 0)
+			add_self(b, b->path.data[i], value);
+		add_total(b, b->path.data[i], stack, value);
+		if (first && b->o->by <= TABLE_LINE)
+			err = add_caller(b, i, value);
+	}
+	return err;
+}
+
+static void add_related(struct builder *b, uint32_t stack, int64_t value)
+{
+	bool callers = b->o->relation == TABLE_CALLERS;
+
+	for (size_t i = 0; i < b->path.len; i++) {
+		bool at_end = callers ? i + 1 == b->path.len : i == 0;
+		uint32_t row;
+
+		if (b->rows.data[b->path.data[i]].row.name != b->of_name)
+			continue;
+		row = at_end ? b->end_row : b->path.data[callers ? i + 1 : i - 1];
+		add_total(b, row, stack, value);
+		if (callers ? i == 0 : i <= 1)
+			add_self(b, row, value);
+	}
+}
+
+static int64_t sample_value(const struct builder *b, const struct profile_sample *s)
+{
+	return b->p->values.data[s->first_value + b->o->value];
+}
+
+static int sum_stacks(struct builder *b)
+{
+	const struct profile *p = b->p;
+
+	if (vec_reserve(&b->stack_values, p->stacks.len + 1))
+		return -ENOMEM;
+	memset(b->stack_values.data, 0, p->stacks.len * sizeof(int64_t));
+	for (size_t i = 0; i < p->samples.len; i++) {
+		const struct profile_sample *s = &p->samples.data[i];
+		int64_t *sum = &b->stack_values.data[s->stack];
+
+		*sum = add_saturating(*sum, sample_value(b, s));
+	}
+	return 0;
+}
+
+static int prepare_relation(struct builder *b)
+{
+	bool callers = b->o->relation == TABLE_CALLERS;
+
+	if (b->o->relation == TABLE_ALL)
+		return 0;
+	b->of_name = strtab_lookup(b->t->strings, b->o->of);
+	return get_named_row(b, callers ? TABLE_NO_CALLER : TABLE_ITSELF, MAPPING_KILN,
+			     &b->end_row);
+}
+
+static int walk_stacks(struct builder *b)
+{
+	int err = sum_stacks(b) ?: add_modules(b) ?: add_locations(b) ?: prepare_relation(b);
+
+	for (size_t i = 0; !err && i < b->p->stacks.len; i++) {
+		int64_t value = b->stack_values.data[i];
+
+		if (!value)
+			continue;
+		err = load_path(b, &b->p->stacks.data[i]);
+		if (err)
+			break;
+		if (b->o->relation == TABLE_ALL)
+			err = add_all(b, (uint32_t)i, value);
+		else
+			add_related(b, (uint32_t)i, value);
+	}
+	return err;
+}
+
+/* --- tables by label --------------------------------------------------------------------------- */
+
+static bool add_label(struct builder *b, uint32_t labelset, const char *before, const char *key)
+{
+	const struct profile_label *l = profile_find_label(b->p, labelset, key);
+
+	if (!l)
+		return false;
+	buf_str(&b->text, before);
+	if (l->str != PROFILE_NONE)
+		buf_str(&b->text, profile_text(b->p, l->str));
+	else
+		buf_printf(&b->text, "%lld", (long long)l->num);
+	return true;
+}
+
+static int name_labelset(struct builder *b, uint32_t labelset, uint32_t *name)
+{
+	if (b->o->by == TABLE_CGROUP) {
+		if (!add_label(b, labelset, "", LABEL_UNIT) &&
+		    !add_label(b, labelset, "", LABEL_CONTAINER) &&
+		    !add_label(b, labelset, "", LABEL_CGROUP))
+			buf_str(&b->text, "[no cgroup]");
+		return add_scratch(b, name);
+	}
+	if (!add_label(b, labelset, "", LABEL_COMM))
+		buf_str(&b->text, "[no process]");
+	add_label(b, labelset, "-", LABEL_PID);
+	if (b->o->by == TABLE_THREAD)
+		add_label(b, labelset, "/", LABEL_TID);
+	return add_scratch(b, name);
+}
+
+static int walk_labelsets(struct builder *b)
+{
+	const struct profile *p = b->p;
+	VEC(uint32_t) rows = {0}; /* per label set */
+	int err = 0;
+
+	for (size_t i = 0; !err && i < p->labelsets.len; i++) {
+		uint32_t name, row;
+
+		err = name_labelset(b, (uint32_t)i, &name) ?:
+		      get_row(b, name, 0, 0, FRAME_UNKNOWN, &row) ?: vec_push(&rows, row);
+	}
+	for (size_t i = 0; !err && i < p->samples.len; i++) {
+		const struct profile_sample *s = &p->samples.data[i];
+
+		add_self(b, rows.data[s->labelset], sample_value(b, s));
+		b->rows.data[rows.data[s->labelset]].last_stack = 1;
+	}
+	for (size_t i = 0; i < b->rows.len; i++)
+		b->rows.data[i].row.total = b->rows.data[i].row.self;
+	vec_release(&rows);
+	return err;
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
+static const char *row_name(const struct builder *b, uint32_t row)
+{
+	return strtab_get(b->t->strings, b->rows.data[row].row.name);
+}
+
+/* Of callers with equal value the first by name, so that equal profiles give equal tables. */
+static bool better_pair(const struct builder *b, const struct pair *pair, const struct pair *best)
+{
+	if (pair->value != best->value)
+		return pair->value > best->value;
+	return strcmp(row_name(b, pair->caller), row_name(b, best->caller)) < 0;
+}
+
+static void choose_callers(struct builder *b)
+{
+	for (size_t i = 0; i < b->pairs.len; i++) {
+		uint32_t *best = &b->rows.data[b->pairs.data[i].row].best_pair;
+
+		if (*best == HTAB_NONE || better_pair(b, &b->pairs.data[i], &b->pairs.data[*best]))
+			*best = (uint32_t)i;
+	}
+	for (size_t i = 0; i < b->rows.len; i++) {
+		struct row_state *r = &b->rows.data[i];
+
+		if (r->best_pair != HTAB_NONE)
+			r->row.caller = b->rows.data[b->pairs.data[r->best_pair].caller].row.name;
+	}
+}
+
+/* Rows that were on a stack go into the table; lines become part of their names. */
+static int take_rows(struct builder *b)
+{
+	for (size_t i = 0; i < b->rows.len; i++) {
+		const struct row_state *r = &b->rows.data[i];
+		struct table_row row = r->row;
+
+		if (!r->last_stack)
+			continue;
+		if (r->line_of) {
+			buf_printf(&b->text, "%s%s", strtab_get(b->t->strings, row.name),
+				   strtab_get(b->t->strings, r->line_of));
+			if (add_scratch(b, &row.name))
+				return -ENOMEM;
+		}
+		if (vec_push(&b->t->rows, row))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+struct order {
+	const struct table *t;
+	enum table_sort sort;
+};
+
+static int compare_rows(const void *left, const void *right, void *ctx)
+{
+	const struct table_row *a = left, *b = right;
+	const struct order *o = ctx;
+	int by_self = (a->self < b->self) - (a->self > b->self);
+	int by_total = (a->total < b->total) - (a->total > b->total);
+	int by_value = o->sort == TABLE_SORT_SELF ? by_self ?: by_total : by_total ?: by_self;
+
+	return by_value ?: strcmp(table_text(o->t, a->name), table_text(o->t, b->name)) ?:
+	       strcmp(table_text(o->t, a->module), table_text(o->t, b->module));
+}
+
+static int finish(struct builder *b)
+{
+	struct order order = {b->t, b->o->sort};
+	int err;
+
+	choose_callers(b);
+	err = take_rows(b);
+	if (err)
+		return err;
+	if (b->t->rows.len)
+		qsort_r(b->t->rows.data, b->t->rows.len, sizeof(struct table_row), compare_rows,
+			&order);
+	b->t->total = profile_total(b->p, b->o->value);
+	return 0;
+}
+
+int table_build(struct table **out, const struct profile *p, const struct table_opts *o)
+{
+	struct builder b __attribute__((cleanup(builder_release))) = {.p = p, .o = o};
+	int err;
+
+	b.t = calloc(1, sizeof(*b.t));
+	if (!b.t)
+		return -ENOMEM;
+	b.t->strings = strtab_new();
+	if (!b.t->strings)
+		return -ENOMEM;
+	err = (table_by_label(o->by) ? walk_labelsets(&b) : walk_stacks(&b)) ?: finish(&b);
+	if (!err)
+		*out = steal_ptr(b.t);
+	return err;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A profile summed up into rows: who spent how much itself (self), and how much with everything it
+ * called (total). A function that is on a stack several times counts once for total.
+ */
+#ifndef KILN_PROFILE_TABLE_H
+#define KILN_PROFILE_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/profile/profile.h"
+
+/* In the order of enum table_by. */
+#define TABLE_BY_WORDS "function|line|module|process|thread|cgroup"
+enum table_by {
+	TABLE_FUNCTION, /* (function, module) */
+	TABLE_LINE,	/* (function, module, file:line) */
+	TABLE_MODULE,
+	TABLE_PROCESS, /* labels comm and pid; self and total are the same from here on */
+	TABLE_THREAD,  /* labels comm, pid and tid */
+	TABLE_CGROUP,  /* label unit, container or cgroup */
+};
+/* Whether rows are groups of whole samples, so that total says no more than self. */
+static inline bool table_by_label(enum table_by by)
+{
+	return by >= TABLE_PROCESS;
+}
+
+#define TABLE_SORT_WORDS "self|total"
+enum table_sort { TABLE_SORT_SELF, TABLE_SORT_TOTAL };
+
+enum table_relation {
+	TABLE_ALL,
+	TABLE_CALLERS, /* rows call `of` directly; self: of those, `of` was the leaf */
+	TABLE_CALLEES, /* rows are called by `of` directly; self: of those, the row was the leaf */
+};
+/* Ends of a call that are no function, in MAPPING_KILN. */
+#define TABLE_NO_CALLER "[no caller]" /* `of` is the root of the stack */
+#define TABLE_ITSELF	"[itself]"    /* `of` is the leaf of the stack */
+
+struct table_opts {
+	size_t value; /* sample type index */
+	enum table_by by;
+	enum table_sort sort;
+	enum table_relation relation; /* with a function or line table only */
+	const char *of;		      /* exact function name */
+};
+
+struct table_row {
+	uint32_t name, module; /* strings of the table; module is "" for TABLE_MODULE and labels */
+	uint32_t caller;       /* best-known caller, "" if there is none; see table.c */
+	int64_t self, total;   /* saturating */
+	enum frame_kind kind;
+};
+
+struct table {
+	struct strtab *strings;
+	VEC(struct table_row) rows;
+	int64_t total; /* of the whole profile */
+	size_t n_cut;  /* stacks so deep that their middle was left out */
+};
+
+int table_build(struct table **out, const struct profile *p, const struct table_opts *o);
+void table_free(struct table *t);
+DEFINE_CLEANUP(table, table_free)
+static inline const char *table_text(const struct table *t, uint32_t id)
+{
+	return strtab_get(t->strings, id);
+}
+
+/* Sum of one value over all samples, saturating. */
+int64_t profile_total(const struct profile *p, size_t value);
+
+/* a + b, kept within int64_t. */
+static inline int64_t add_saturating(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (__builtin_add_overflow(a, b, &sum))
+		return a < 0 ? INT64_MIN : INT64_MAX;
+	return sum;
+}
+
+#endif
