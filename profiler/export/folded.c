@@ -128,9 +128,7 @@ static int add_line(struct folder *f, int64_t value)
 	uint32_t id = htab_find(&f->index, hash, line_eq, f);
 
 	if (id != HTAB_NONE) {
-		if (__builtin_add_overflow(f->lines.data[id].value, value,
-					   &f->lines.data[id].value))
-			f->lines.data[id].value = value < 0 ? INT64_MIN : INT64_MAX;
+		f->lines.data[id].value = profile_sum(f->lines.data[id].value, value);
 		return 0;
 	}
 	if (f->names.len + n >= UINT32_MAX || vec_reserve(&f->names, f->names.len + n) ||

@@ -163,8 +163,7 @@ static int64_t total_of(const struct profile *p, const struct member *m, size_t 
 	int64_t total = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (__builtin_add_overflow(total, value_of(p, m[i].sample, type), &total))
-			return INT64_MAX;
+		total = profile_sum(total, value_of(p, m[i].sample, type));
 	return total;
 }
 

@@ -416,15 +416,6 @@ static bool sample_eq(const void *ctx, uint32_t id)
 	return s->stack == n->stack && s->labelset == n->labelset;
 }
 
-static int64_t add_saturated(int64_t a, int64_t b)
-{
-	int64_t sum;
-
-	if (__builtin_add_overflow(a, b, &sum))
-		return a < 0 ? INT64_MIN : INT64_MAX;
-	return sum;
-}
-
 int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int64_t *values)
 {
 	struct sample_needle needle = {p, stack, labelset};
@@ -451,7 +442,7 @@ int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int6
 	}
 	first = p->samples.data[id].first_value;
 	for (size_t i = 0; i < n; i++)
-		p->values.data[first + i] = add_saturated(p->values.data[first + i], values[i]);
+		p->values.data[first + i] = profile_sum(p->values.data[first + i], values[i]);
 	return 0;
 }
 

@@ -53,6 +53,9 @@ const char *loss_cure(enum loss_reason r);
 	X(frames_fde)	    /* of these, named by a function start in .eh_frame */                 \
 	X(sideband_lost)    /* mapping events lost by the kernel's ring */
 
+/* More than anyone reads; a file from elsewhere could hold millions. */
+#define QUALITY_MAX_BLAME 64
+
 /* A binary whose samples are worse than they could be. */
 struct quality_blame {
 	char *module;	   /* owned */
@@ -75,11 +78,20 @@ uint64_t quality_lost(const struct quality *q);
 /* expected - idle - filtered - recorded - lost: 0 when nothing is unaccounted for. */
 int64_t quality_unaccounted(const struct quality *q);
 
-/* Writes the comments (replacing kiln.* ones that are there) / reads them back. A profile kiln did
- * not write gives -ENODATA. 0 or -errno. */
+/*
+ * Writes the comments, replacing those of an earlier call and leaving others alone / reads them
+ * back. A profile kiln did not write gives -ENODATA. 0 or -errno.
+ *	kiln.expected=1980
+ *	kiln.lost.map_full=3
+ *	kiln.blame=120 100 0 "server" no symbols: install server-dbgsym
+ *		(frames, unnamed, broken, module, and the hint if there is one)
+ * At most QUALITY_MAX_BLAME binaries are written, read and merged.
+ */
 int quality_store(struct profile *p, const struct quality *q);
 int quality_load(struct quality *q, const struct profile *p);
 void quality_add(struct quality *dst, const struct quality *src); /* counters and losses only */
+/* Blame too, summed by module, the first hint kept. 0 or -ENOMEM. */
+int quality_merge(struct quality *dst, const struct quality *src);
 void quality_release(struct quality *q);
 
 #endif
