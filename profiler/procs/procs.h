@@ -41,10 +41,11 @@ void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid);
 
 struct proc_mapping {
 	uint64_t start, len, file_off;
-	uint32_t file;	/* id in files, or FILE_NONE for anonymous executable memory */
+	uint32_t file;	/* id in files, FILE_NONE for anonymous executable memory, or FILE_VDSO */
 	uint64_t since_ns; /* when it was made */
 };
 #define FILE_NONE UINT32_MAX
+#define FILE_VDSO (UINT32_MAX - 1)
 
 /* Replaces whatever it overlaps (mmap(2) MAP_FIXED, a later mapping after munmap(2)). */
 void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_mapping *m);
