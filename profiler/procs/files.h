@@ -36,7 +36,7 @@ void files_free(struct files *f);
  * Interns a file and, when it is new, queues opening it through process tgid: first
  * /proc/TGID/map_files/START-END, then /proc/TGID/root/PATH, then the parent's root, then the
  * host's path, each checked against the identity. va_start/va_end name the mapping, 0 if unknown.
- * Returns its id, or FILE_NONE when the table is full (counted).
+ * Returns its id, or FILE_NONE when the table is full (counted) or the key has no identity.
  */
 uint32_t files_intern(struct files *f, const struct file_key *key, pid_t tgid, pid_t parent_tgid,
 		      uint64_t va_start, uint64_t va_end);
