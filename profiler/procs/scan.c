@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* procs_scan(): what was running before the sideband was. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "profiler/base/text.h"
+#include "profiler/base/vec.h"
+#include "profiler/procs/files.h"
+#include "profiler/procs/maps.h"
+#include "profiler/procs/procs.h"
+#include "profiler/procs/table.h"
+
+#define STATUS_CAP 65536	/* Groups: can be long, the kernel allows 65536 of them */
+#define MAPS_CAP   (64u << 20)	/* 65530 mappings with long paths */
+#define NS_PER_S   1000000000ull
+
+static inline void cleanup_closedir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+static uint64_t boot_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+struct reading {
+	struct procs *procs;
+	struct scanned s;
+	char state;
+	uint64_t n_threads;
+	char exe[PATH_MAX];
+	VEC(pid_t) tids;
+	VEC(struct proc_mapping) mappings;
+	int err;
+};
+
+static int read_proc(pid_t tgid, const char *name, size_t cap, char **text, size_t *len)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", tgid, name);
+	return io_read_file(path, cap, text, len);
+}
+
+/* The field of /proc/PID/stat (proc_pid_stat(5)) that follows `skip` others after the comm. */
+static const char *stat_field(const char *after_comm, unsigned skip)
+{
+	for (; skip && after_comm; skip--) {
+		after_comm = strchr(after_comm, ' ');
+		after_comm += after_comm != NULL;
+	}
+	return after_comm;
+}
+
+static int read_stat(struct reading *r)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *open, *close, *fields, *ticks;
+	size_t len;
+	int err = read_proc(r->s.tgid, "stat", STATUS_CAP, &text, &len);
+
+	if (err)
+		return err;
+	open = strchr(text, '(');
+	close = strrchr(text, ')'); /* the comm itself may hold any of these */
+	if (!open || !close || close < open || close[1] != ' ')
+		return -EBADMSG;
+	snprintf(r->s.comm, sizeof(r->s.comm), "%.*s", (int)(close - open - 1), open + 1);
+	fields = close + 2;
+	ticks = stat_field(fields, 19);
+	if (!ticks)
+		return -EBADMSG;
+	r->state = fields[0];
+	r->s.parent_tgid = (pid_t)strtol(stat_field(fields, 1), NULL, 10);
+	r->n_threads = strtoull(stat_field(fields, 17), NULL, 10);
+	r->s.start_ns = strtoull(ticks, NULL, 10) * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+	return 0;
+}
+
+static int read_status(struct reading *r)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *uid, *ns, *tgid;
+	size_t len;
+	int err = read_proc(r->s.tgid, "status", STATUS_CAP, &text, &len);
+
+	if (err)
+		return err;
+	/* Name: comes first, but newlines in it are escaped (fs/proc/array.c). */
+	uid = strstr(text, "\nUid:\t");
+	ns = strstr(text, "\nNSpid:");
+	tgid = strstr(text, "\nTgid:\t");
+	if (!tgid || strtol(tgid + 7, NULL, 10) != r->s.tgid)
+		return -ESRCH; /* the id of a thread: /proc/TID exists, unlisted */
+	r->s.uid = uid ? (uint32_t)strtoul(uid + 6, NULL, 10) : UINT32_MAX;
+	if (ns) { /* one pid per namespace, the innermost last */
+		const char *eol = strchr(ns + 1, '\n'), *last = eol ? eol : ns + strlen(ns);
+
+		while (last > ns && isdigit((unsigned char)last[-1]))
+			last--;
+		r->s.ns_tgid = (pid_t)strtol(last, NULL, 10);
+	}
+	return 0;
+}
+
+static void read_tids(struct reading *r)
+{
+	char path[64];
+	_cleanup_(cleanup_closedir) DIR *dir = NULL;
+	const struct dirent *de;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", r->s.tgid);
+	dir = opendir(path);
+	while (dir && (de = readdir(dir))) {
+		uint64_t tid;
+
+		if (!text_parse_u64(de->d_name, INT_MAX, &tid) && (pid_t)tid != r->s.tgid &&
+		    vec_push(&r->tids, (pid_t)tid))
+			r->err = -ENOMEM;
+	}
+}
+
+static int add_mapping(void *ctx, const struct maps_entry *e)
+{
+	struct reading *r = ctx;
+	bool is_exe = r->exe[0] && !strcmp(r->exe, e->path);
+	enum map_kind kind = map_kind_of(e->path, is_exe);
+	struct files *files = procs_files(r->procs);
+	struct proc_mapping m = {e->start, e->end - e->start, e->file_off, FILE_NONE, 0};
+
+	if (kind == MAP_KIND_IGNORE)
+		return 0;
+	if (kind == MAP_KIND_VDSO)
+		m.file = FILE_VDSO;
+	if (kind == MAP_KIND_FILE && files) {
+		struct file_key key = {
+			.path = e->path,
+			.major = e->major,
+			.minor = e->minor,
+			.inode = e->inode,
+		};
+
+		m.file = files_intern(files, &key, r->s.tgid, r->s.parent_tgid, e->start, e->end);
+		if (m.file == FILE_NONE)
+			return 0; /* unknown, not anonymous */
+		if (is_exe && r->s.exe == FILE_NONE)
+			r->s.exe = m.file;
+	}
+	r->err = vec_push(&r->mappings, m);
+	return r->err;
+}
+
+static int read_maps(struct reading *r)
+{
+	_cleanup_free_ char *text = NULL;
+	char name[64] = "maps", path[64];
+	ssize_t n;
+	size_t len;
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", r->s.tgid);
+	n = readlink(path, r->exe, sizeof(r->exe) - 1);
+	r->exe[n < 0 ? 0 : n] = '\0';
+	/* An exited main thread has no memory any more, but the others do. */
+	if (r->s.leader_gone && r->tids.len)
+		snprintf(name, sizeof(name), "task/%d/maps", r->tids.data[0]);
+	err = read_proc(r->s.tgid, name, MAPS_CAP, &text, &len);
+	if (err)
+		return err;
+	maps_parse(text, len, add_mapping, r);
+	return r->err;
+}
+
+static int read_process(struct reading *r)
+{
+	bool zombie;
+	int err;
+
+	r->s.from_ns = boot_ns();
+	err = read_stat(r) ?: read_status(r);
+	if (err)
+		return err;
+	zombie = r->state == 'Z' || r->state == 'X';
+	if (zombie && r->n_threads <= 1)
+		return -ESRCH;
+	r->s.leader_gone = zombie;
+	if (r->n_threads > 1)
+		read_tids(r);
+	err = read_maps(r);
+	r->s.to_ns = boot_ns();
+	return err;
+}
+
+static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns)
+{
+	struct reading r = {.procs = p, .s = {.tgid = tgid, .now_ns = now_ns, .exe = FILE_NONE}};
+	int err = read_process(&r);
+
+	r.s.tids = r.tids.data;
+	r.s.n_tids = r.tids.len;
+	r.s.mappings = r.mappings.data;
+	r.s.n_mappings = r.mappings.len;
+	if (!err)
+		err = procs_add_scanned(p, &r.s);
+	vec_release(&r.tids);
+	vec_release(&r.mappings);
+	return err;
+}
+
+int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns)
+{
+	_cleanup_(cleanup_closedir) DIR *dir = NULL;
+	const struct dirent *de;
+
+	if (tgid)
+		return scan_one(p, tgid, now_ns);
+	dir = opendir("/proc");
+	if (!dir)
+		return -errno;
+	while ((de = readdir(dir))) {
+		uint64_t pid;
+
+		if (!text_parse_u64(de->d_name, INT_MAX, &pid) && pid &&
+		    scan_one(p, (pid_t)pid, now_ns) == -ENOMEM)
+			return -ENOMEM;
+	}
+	return 0;
+}
