@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <sys/mman.h>
+
+#include "profiler/base/bytes.h"
+#include "profiler/procs/events.h"
+#include "profiler/procs/maps.h"
+
+#define TRAILER_LEN    24
+#define KERNEL_ID_LEN  20		 /* the field of PERF_RECORD_MMAP2 has no room for more */
+#define PID_LIMIT      (4u * 1024 * 1024) /* PID_MAX_LIMIT of the kernel */
+#define LATEST_TIME_NS (UINT64_MAX / 2)
+
+/* A process outside our pid namespace has the pid 0 or -1 here. */
+static bool is_pid(uint32_t v)
+{
+	return v && v <= PID_LIMIT;
+}
+
+static void parse_task(struct event *e, struct bytes *b, enum event_kind kind)
+{
+	uint32_t tgid = bytes_u32(b), parent_tgid = bytes_u32(b), tid = bytes_u32(b);
+
+	bytes_skip(b, 4 + 8); /* ptid; time, which the trailer has too */
+	if (b->bad || !is_pid(tgid) || !is_pid(tid))
+		return;
+	e->kind = kind;
+	e->tgid = (pid_t)tgid;
+	e->tid = (pid_t)tid;
+	e->parent_tgid = is_pid(parent_tgid) ? (pid_t)parent_tgid : 0;
+}
+
+static void parse_comm(struct event *e, struct bytes *b, uint16_t misc)
+{
+	uint32_t tgid = bytes_u32(b), tid = bytes_u32(b);
+
+	e->name = bytes_cstr(b);
+	if (b->bad || !is_pid(tgid) || !is_pid(tid))
+		return;
+	e->kind = misc & PERF_RECORD_MISC_COMM_EXEC ? EVENT_EXEC : EVENT_COMM;
+	e->tgid = (pid_t)tgid;
+	e->tid = (pid_t)tid;
+}
+
+static void parse_identity(struct file_key *key, struct bytes b, bool has_build_id)
+{
+	uint8_t len;
+
+	if (!has_build_id) {
+		key->major = bytes_u32(&b);
+		key->minor = bytes_u32(&b);
+		key->inode = bytes_u64(&b);
+		key->generation = bytes_u64(&b);
+		return;
+	}
+	len = bytes_u8(&b);
+	bytes_skip(&b, 3);
+	key->build_id.len = len <= KERNEL_ID_LEN ? len : KERNEL_ID_LEN;
+	bytes_read(&b, key->build_id.data, key->build_id.len);
+}
+
+static void parse_mmap2(struct event *e, struct bytes *b, uint16_t misc)
+{
+	uint32_t tgid = bytes_u32(b), tid = bytes_u32(b), prot;
+
+	e->start = bytes_u64(b);
+	e->len = bytes_u64(b);
+	e->file_off = bytes_u64(b);
+	parse_identity(&e->file, bytes_sub(b, 24), misc & PERF_RECORD_MISC_MMAP_BUILD_ID);
+	prot = bytes_u32(b);
+	bytes_skip(b, 4); /* flags */
+	e->name = bytes_cstr(b);
+	if (b->bad || !is_pid(tgid) || !(prot & PROT_EXEC))
+		return;
+	e->kind = EVENT_MMAP;
+	e->tgid = (pid_t)tgid;
+	e->tid = (pid_t)tid;
+	e->file.path = e->name;
+}
+
+int event_parse(struct event *out, const void *record, size_t len)
+{
+	struct bytes b = bytes_of(record, len), trailer;
+	struct event e = {.kind = EVENT_OTHER};
+	uint32_t type = bytes_u32(&b);
+	uint16_t misc = bytes_u16(&b), size = bytes_u16(&b);
+
+	if (b.bad || size != len || bytes_left(&b) < TRAILER_LEN)
+		return -EBADMSG;
+	b.end -= TRAILER_LEN;
+	trailer = bytes_of(b.end, TRAILER_LEN);
+	bytes_skip(&trailer, 8);
+	e.t_ns = bytes_u64(&trailer);
+	if (e.t_ns > LATEST_TIME_NS)
+		return -EBADMSG;
+	if (type == PERF_RECORD_FORK || type == PERF_RECORD_EXIT) {
+		parse_task(&e, &b, type == PERF_RECORD_FORK ? EVENT_FORK : EVENT_EXIT);
+	} else if (type == PERF_RECORD_COMM) {
+		parse_comm(&e, &b, misc);
+	} else if (type == PERF_RECORD_MMAP2) {
+		parse_mmap2(&e, &b, misc);
+	} else if (type == PERF_RECORD_LOST) {
+		bytes_skip(&b, 8); /* id */
+		e.lost = bytes_u64(&b);
+		e.kind = EVENT_LOST;
+	}
+	if (b.bad)
+		return -EBADMSG;
+	*out = e;
+	return 0;
+}
+
+static void apply_mmap(const struct event *e, struct procs *p, struct files *f)
+{
+	enum map_kind kind = map_kind_of(e->name, e->file.build_id.len);
+	struct proc_mapping m = {e->start, e->len, e->file_off, FILE_NONE, e->t_ns};
+	const struct proc_image *im;
+
+	if (kind == MAP_KIND_IGNORE)
+		return;
+	if (kind == MAP_KIND_VDSO)
+		m.file = FILE_VDSO;
+	if (kind == MAP_KIND_FILE && f) {
+		im = procs_image(p, e->tgid, e->t_ns);
+		m.file = files_intern(f, &e->file, e->tgid, im ? im->parent_tgid : 0, e->start,
+				      e->start + e->len);
+		if (m.file == FILE_NONE)
+			return; /* the table is full and has counted it: unknown, not anonymous */
+	}
+	procs_mmap(p, e->t_ns, e->tgid, &m);
+}
+
+void event_apply(const struct event *e, struct procs *p, struct files *f)
+{
+	switch (e->kind) {
+	case EVENT_FORK:
+		procs_fork(p, e->t_ns, e->tgid, e->tid, e->parent_tgid);
+		break;
+	case EVENT_EXIT:
+		procs_exit(p, e->t_ns, e->tgid, e->tid);
+		break;
+	case EVENT_COMM:
+	case EVENT_EXEC:
+		procs_comm(p, e->t_ns, e->tgid, e->tid, e->name, e->kind == EVENT_EXEC);
+		break;
+	case EVENT_MMAP:
+		apply_mmap(e, p, f);
+		break;
+	case EVENT_LOST:
+	case EVENT_OTHER:
+		break;
+	}
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "profiler/base/log.h"
+#include "profiler/base/vec.h"
+#include "profiler/procs/events.h"
+#include "profiler/procs/ring.h"
+#include "profiler/procs/sideband.h"
+
+/* With the control page just what perf_event_mlock_kb allows for a CPU (516 KiB by default). */
+#define RING_BYTES (512u * 1024)
+
+/* Between the stamp of a record and its appearance in the ring lie microseconds, with preemption
+ * off. Events are applied this long after their time, when all CPUs have shown theirs. */
+#define SETTLE_NS 1000000ull
+
+#define NS_PER_S 1000000000ull
+
+struct cpu {
+	int cpu, fd;
+	struct perf_event_mmap_page *page;
+	size_t map_len;
+	struct ring ring;
+	bool have; /* event and len are of the record at the tail */
+	struct event event;
+	size_t len;
+};
+
+struct sideband {
+	struct sideband_opts opts;
+	bool build_id; /* the kernel gives them */
+	int epoll_fd;
+	VEC(struct cpu *) cpus;
+	VEC(struct cpu *) heap; /* of those with an event, the earliest first */
+	uint64_t latest_ns;	/* of the events applied */
+	struct sideband_stats stats;
+};
+
+static uint64_t boot_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+/* --- events on CPUs --------------------------------------------------------------------------- */
+
+static int open_event(const struct sideband *s, int cpu)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.sample_type = EVENT_SAMPLE_TYPE,
+		.disabled = 1,
+		.exclude_kernel = 1,
+		.mmap = 1,
+		.mmap2 = 1,
+		.build_id = s->build_id,
+		.comm = 1,
+		.comm_exec = 1,
+		.task = 1,
+		.sample_id_all = 1,
+		.use_clockid = 1,
+		.clockid = CLOCK_BOOTTIME,
+		.watermark = 1,
+		.wakeup_watermark = s->opts.ring_bytes / 4,
+	};
+	long fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static void cpu_close(struct cpu *c)
+{
+	if (!c)
+		return;
+	if (c->page)
+		munmap(c->page, c->map_len);
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c->ring.scratch);
+	free(c);
+}
+DEFINE_CLEANUP(cpu, cpu_close)
+
+static int map_ring(struct sideband *s, struct cpu *c)
+{
+	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+	void *p;
+
+	c->map_len = page_size + s->opts.ring_bytes;
+	p = mmap(NULL, c->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	c->page = p;
+	c->ring.scratch = malloc(RING_SCRATCH);
+	c->ring.data = (const uint8_t *)p + page_size;
+	c->ring.size = s->opts.ring_bytes;
+	return c->ring.scratch ? 0 : -ENOMEM;
+}
+
+static int add_cpu(struct sideband *s, int cpu)
+{
+	_cleanup_(cpu_freep) struct cpu *c = calloc(1, sizeof(*c));
+	struct epoll_event ev = {.events = EPOLLIN};
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->cpu = cpu;
+	c->fd = open_event(s, cpu);
+	if (c->fd == -EINVAL && s->build_id) { /* before 5.12 */
+		s->build_id = false;
+		c->fd = open_event(s, cpu);
+	}
+	if (c->fd < 0)
+		return c->fd;
+	err = map_ring(s, c);
+	if (err)
+		return err;
+	ev.data.fd = c->fd;
+	if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, c->fd, &ev) ||
+	    ioctl(c->fd, PERF_EVENT_IOC_ENABLE, 0))
+		return -errno;
+	err = vec_reserve(&s->heap, s->cpus.len + 1) ?: vec_push(&s->cpus, c);
+	if (!err)
+		c = NULL;
+	return err;
+}
+
+/* Calls fn for each CPU of a list such as "0-3,8" (cpu(7) lists in sysfs); stops at an error. */
+static int each_online_cpu(struct sideband *s, int (*fn)(struct sideband *s, int cpu))
+{
+	char line[4096];
+	char *p = line;
+	int err = io_read_line("/sys/devices/system/cpu/online", line, sizeof(line));
+
+	while (!err && *p) {
+		char *end;
+		long first = strtol(p, &end, 10), last = first;
+
+		if (end != p && *end == '-')
+			last = strtol(p = end + 1, &end, 10);
+		if (end == p || (*end && *end != ',') || first < 0 || last > 65535)
+			return -EBADMSG;
+		for (long cpu = first; cpu <= last && !err; cpu++)
+			err = fn(s, (int)cpu);
+		p = end + (*end == ',');
+	}
+	return err;
+}
+
+static size_t find_cpu(const struct sideband *s, int cpu)
+{
+	size_t i = 0;
+
+	while (i < s->cpus.len && s->cpus.data[i]->cpu != cpu)
+		i++;
+	return i;
+}
+
+/* A CPU that goes away while it is being opened is no error. */
+static int add_new_cpu(struct sideband *s, int cpu)
+{
+	int err = find_cpu(s, cpu) == s->cpus.len ? add_cpu(s, cpu) : 0;
+
+	return err == -ENODEV ? 0 : err;
+}
+
+static int mark_online(struct sideband *s, int cpu)
+{
+	size_t i = find_cpu(s, cpu);
+
+	if (i < s->cpus.len)
+		s->cpus.data[i]->cpu = ~cpu;
+	return 0;
+}
+
+int sideband_update_cpus(struct sideband *s)
+{
+	size_t kept = 0;
+	int err;
+
+	/* The event of a CPU that was offline stays silent for ever, so its descriptor goes. What is
+	 * left in its ring is applied first. Marked CPUs (~cpu) are those that are still there. */
+	err = sideband_poll(s, 0) ?: each_online_cpu(s, mark_online);
+	for (size_t i = 0; i < s->cpus.len; i++) {
+		struct cpu *c = s->cpus.data[i];
+
+		if (c->cpu < 0 || err) {
+			c->cpu = c->cpu < 0 ? ~c->cpu : c->cpu;
+			s->cpus.data[kept++] = c;
+		} else {
+			cpu_close(c);
+		}
+	}
+	s->cpus.len = kept;
+	return err ?: each_online_cpu(s, add_new_cpu);
+}
+
+int sideband_open(struct sideband **out, const struct sideband_opts *opts)
+{
+	struct sideband *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->opts = *opts;
+	s->opts.ring_bytes = s->opts.ring_bytes ?: RING_BYTES;
+	s->build_id = true;
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	err = s->epoll_fd < 0 ? -errno : each_online_cpu(s, add_new_cpu);
+	if (!err && !s->cpus.len)
+		err = -ENODEV;
+	if (err) {
+		sideband_close(s);
+		if (err == -EACCES || err == -EPERM)
+			log_error("watching processes needs CAP_PERFMON (before Linux 5.8: "
+				  "CAP_SYS_ADMIN)");
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void sideband_close(struct sideband *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->cpus.len; i++)
+		cpu_close(s->cpus.data[i]);
+	vec_release(&s->cpus);
+	vec_release(&s->heap);
+	if (s->epoll_fd >= 0)
+		close(s->epoll_fd);
+	free(s);
+}
+
+int sideband_fd(const struct sideband *s)
+{
+	return s->epoll_fd;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* Makes the next good record of a ring the CPU's event. False: there is none. */
+static bool next_event(struct sideband *s, struct cpu *c)
+{
+	const void *record;
+
+	while (!c->have) {
+		record = ring_peek(&c->ring, &c->len);
+		if (!record) {
+			s->stats.malformed += c->len != 0;
+			return false;
+		}
+		if (event_parse(&c->event, record, c->len)) {
+			s->stats.malformed++;
+			ring_skip(&c->ring, c->len);
+			continue;
+		}
+		c->have = true;
+	}
+	return true;
+}
+
+static bool earlier(const struct cpu *a, const struct cpu *b)
+{
+	return a->event.t_ns < b->event.t_ns;
+}
+
+static void sift_up(struct sideband *s, size_t i)
+{
+	struct cpu **h = s->heap.data, *c = h[i];
+
+	for (; i && earlier(c, h[(i - 1) / 2]); i = (i - 1) / 2)
+		h[i] = h[(i - 1) / 2];
+	h[i] = c;
+}
+
+static void sift_down(struct sideband *s, size_t i)
+{
+	struct cpu **h = s->heap.data, *c = h[i];
+	size_t n = s->heap.len;
+
+	for (size_t child; (child = 2 * i + 1) < n; i = child) {
+		if (child + 1 < n && earlier(h[child + 1], h[child]))
+			child++;
+		if (!earlier(h[child], c))
+			break;
+		h[i] = h[child];
+	}
+	h[i] = c;
+}
+
+static void apply(struct sideband *s, const struct event *e)
+{
+	s->stats.events++;
+	s->stats.lost += e->lost;
+	s->stats.out_of_order += e->t_ns < s->latest_ns;
+	if (e->t_ns > s->latest_ns)
+		s->latest_ns = e->t_ns;
+	event_apply(e, s->opts.procs, s->opts.files);
+}
+
+/* Applies the events of the heap up to a time, refilling it from the rings. */
+static void merge(struct sideband *s, uint64_t up_to_ns)
+{
+	while (s->heap.len && s->heap.data[0]->event.t_ns <= up_to_ns) {
+		struct cpu *c = s->heap.data[0];
+
+		apply(s, &c->event);
+		c->have = false;
+		ring_skip(&c->ring, c->len);
+		if (!next_event(s, c))
+			s->heap.data[0] = s->heap.data[--s->heap.len];
+		if (s->heap.len)
+			sift_down(s, 0);
+	}
+}
+
+int sideband_poll(struct sideband *s, uint64_t up_to_ns)
+{
+	uint64_t now = boot_ns();
+	struct epoll_event ev[64];
+
+	if (!up_to_ns || up_to_ns > now)
+		up_to_ns = now;
+	if (now - up_to_ns < SETTLE_NS) {
+		struct timespec ts = {.tv_nsec = (long)(SETTLE_NS - (now - up_to_ns))};
+
+		nanosleep(&ts, NULL);
+	}
+	epoll_wait(s->epoll_fd, ev, 64, 0); /* takes the wake-ups back */
+	s->heap.len = 0;
+	for (size_t i = 0; i < s->cpus.len; i++) {
+		struct cpu *c = s->cpus.data[i];
+
+		c->ring.head = __atomic_load_n(&c->page->data_head, __ATOMIC_ACQUIRE);
+		if (next_event(s, c)) {
+			s->heap.data[s->heap.len++] = c;
+			sift_up(s, s->heap.len - 1);
+		}
+	}
+	merge(s, up_to_ns);
+	for (size_t i = 0; i < s->cpus.len; i++) {
+		struct cpu *c = s->cpus.data[i];
+
+		__atomic_store_n(&c->page->data_tail, c->ring.tail, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+void sideband_stats(const struct sideband *s, struct sideband_stats *out)
+{
+	*out = s->stats;
+}
