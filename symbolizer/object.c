@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "symbolizer/object.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "symbolizer/debug_files.h"
+#include "symbolizer/dwarf.h"
+#include "symbolizer/eh_ranges.h"
+#include "symbolizer/names.h"
+#include "symbolizer/symtab.h"
+
+/* Frames of one address: what dwarf.h promises at most, and the function itself. */
+#define FRAMES_MAX 257
+/* Names handed out by one file before they are forgotten and made again. */
+#define NAMES_BYTES_MAX (16u << 20)
+
+struct object {
+	bool names_only;
+	bool debug_loaded, symbols_loaded, lines_loaded;
+	int problem; /* 0, or -EBADMSG or -EFBIG: part of the file could not be read */
+	unsigned limit_hits;
+	struct elf_obj *main, *debug, *alt, *dwp; /* all but main may be NULL */
+	struct eh_ranges *fdes;
+	struct symtab *symtab;
+	struct dwarf *dwarf;
+	struct names *names;
+	const struct debug_search *search; /* of the call under way: split units are opened late */
+};
+
+DEFINE_CLEANUP(object, object_free)
+
+int object_open(struct object **out, int fd, bool names_only)
+{
+	_cleanup_(object_freep) struct object *o = calloc(1, sizeof(*o));
+	int err;
+
+	if (!o) {
+		cleanup_close_fd(&fd);
+		return -ENOMEM;
+	}
+	o->names_only = names_only;
+	err = elf_obj_open(&o->main, fd, NULL);
+	if (err)
+		return err;
+	if (elf_obj_truncated(o->main))
+		o->problem = -EBADMSG;
+	*out = steal_ptr(o);
+	return 0;
+}
+
+static void free_lines(struct object *o)
+{
+	dwarf_free(o->dwarf);
+	elf_obj_free(o->alt);
+	elf_obj_free(o->dwp);
+	o->dwarf = NULL;
+	o->alt = o->dwp = NULL;
+	o->lines_loaded = false;
+}
+
+void object_free(struct object *o)
+{
+	if (!o)
+		return;
+	free_lines(o);
+	symtab_free(o->symtab);
+	eh_ranges_free(o->fdes);
+	names_free(o->names);
+	elf_obj_free(o->debug);
+	elf_obj_free(o->main);
+	free(o);
+}
+
+struct elf_obj *object_elf(struct object *o)
+{
+	return o->main;
+}
+
+/* Object files (kernel modules) have no segments: addresses are file offsets, see elf_section.va. */
+bool object_va_of_off(const struct object *o, uint64_t file_off, uint64_t *elf_va)
+{
+	const struct elf_segment *seg = elf_obj_segment_at_off(o->main, file_off);
+
+	if (elf_obj_type(o->main) == ET_REL) {
+		*elf_va = file_off;
+		return true;
+	}
+	if (!seg)
+		return false;
+	*elf_va = seg->va + (file_off - seg->file_off);
+	return true;
+}
+
+/* --- loading ---------------------------------------------------------------------------------- */
+
+static int note_problem(struct object *o, int err)
+{
+	if (err == -ENOMEM)
+		return err;
+	if (err == -EFBIG)
+		o->limit_hits++;
+	if (err && err != -ENODATA && err != -ENOENT)
+		o->problem = err == -EFBIG ? -EFBIG : -EBADMSG;
+	return 0;
+}
+
+static int load_debug_file(struct object *o)
+{
+	bool has_lines = elf_obj_section(o->main, ".debug_info");
+	int err = -ENOENT;
+
+	/* Object files' addresses are file offsets: a debug file has others. */
+	if (o->debug_loaded || elf_obj_type(o->main) == ET_REL)
+		return 0;
+	if (!symtab_present(o->main) || (!o->names_only && !has_lines))
+		err = debug_file_open(&o->debug, o->main, o->search);
+	if (err == -ENOMEM)
+		return err;
+	o->debug_loaded = true;
+	return 0;
+}
+
+static int load_symbols(struct object *o)
+{
+	int err, problem = 0;
+
+	if (o->symbols_loaded)
+		return 0;
+	if (!o->fdes) {
+		err = note_problem(o, eh_ranges_load(&o->fdes, o->main));
+		if (err)
+			return err;
+	}
+	err = symtab_load(&o->symtab, o->main, o->debug, o->fdes, &problem);
+	if (err)
+		return err;
+	note_problem(o, problem);
+	o->symbols_loaded = true;
+	return 0;
+}
+
+static struct elf_obj *open_dwo(void *ctx, const char *name, const char *comp_dir, uint64_t dwo_id)
+{
+	struct object *o = ctx;
+	struct elf_obj *dwo = NULL;
+
+	(void)dwo_id; /* the reader compares it */
+	return debug_dwo_open(&dwo, o->search, name, comp_dir) ? NULL : dwo;
+}
+
+static int load_lines(struct object *o)
+{
+	struct elf_obj *debug = elf_obj_section(o->main, ".debug_info") ? o->main : o->debug;
+	struct dwarf_opts opts = {.open_dwo = open_dwo, .ctx = o};
+	int err;
+
+	if (o->lines_loaded || o->names_only || !debug)
+		return 0;
+	if (debug_altfile_open(&o->alt, debug, o->search) == -ENOMEM ||
+	    debug_dwp_open(&o->dwp, o->search) == -ENOMEM)
+		return -ENOMEM;
+	err = note_problem(o, dwarf_new(&o->dwarf, debug, o->alt, o->dwp, &opts));
+	if (!err)
+		o->lines_loaded = true;
+	return err;
+}
+
+static int load_names(struct object *o)
+{
+	if (o->names && names_bytes(o->names) > NAMES_BYTES_MAX) {
+		names_free(o->names);
+		o->names = NULL;
+	}
+	if (!o->names)
+		o->names = names_new();
+	return o->names ? 0 : -ENOMEM;
+}
+
+/* --- resolving -------------------------------------------------------------------------------- */
+
+struct batch {
+	struct object *o;
+	const char *module;
+	const uint64_t *elf_va;
+	sym_result_fn fn;
+	void *ctx;
+	struct buf scratch;
+	int err;
+	struct sym_frame frames[FRAMES_MAX];
+};
+
+static void set_name(struct batch *b, struct sym_frame *f, uint32_t id)
+{
+	f->raw_name = names_raw(b->o->names, id);
+	f->name = names_pretty(b->o->names, id);
+	if (!f->name) {
+		f->name = f->raw_name;
+		b->err = -ENOMEM;
+	}
+}
+
+/* Name of the symbol that covers va. False if there is none. */
+static bool name_by_symbol(struct batch *b, struct sym_frame *f, uint64_t va)
+{
+	const struct symtab *t = b->o->symtab;
+	uint32_t index, id;
+	uint64_t key;
+
+	if (symtab_find(t, va, &index))
+		return false;
+	key = symtab_name_key(t, index);
+	id = names_by_key(b->o->names, key);
+	if (!id) {
+		buf_clear(&b->scratch);
+		if (symtab_name(t, index, &b->scratch))
+			return false;
+		b->err = b->err ?: names_add(b->o->names, buf_cstr(&b->scratch), &id);
+		b->err = b->err ?: names_set_key(b->o->names, key, id);
+		if (b->err)
+			return false;
+	}
+	set_name(b, f, id);
+	return true;
+}
+
+static bool name_by_text(struct batch *b, struct sym_frame *f, const char *text)
+{
+	uint32_t id;
+
+	if (!text || !*text)
+		return false;
+	b->err = b->err ?: names_add(b->o->names, text, &id);
+	if (b->err)
+		return false;
+	set_name(b, f, id);
+	return true;
+}
+
+static enum sym_reason reason_without_name(const struct object *o)
+{
+	if (o->problem)
+		return o->problem == -EFBIG ? SYM_LIMIT : SYM_MALFORMED;
+	return SYM_NO_SYMBOL;
+}
+
+/* The last resort: "module+sub_ADDR" or "module+0xADDR". */
+static enum sym_reason name_by_address(struct batch *b, struct sym_frame *f, uint64_t va)
+{
+	uint64_t start, end;
+	bool fde = b->o->fdes && !eh_ranges_find(b->o->fdes, va, &start, &end);
+
+	buf_clear(&b->scratch);
+	if (fde)
+		buf_printf(&b->scratch, "%s+sub_%lx", b->module, (unsigned long)start);
+	else
+		buf_printf(&b->scratch, "%s+0x%lx", b->module, (unsigned long)va);
+	f->name = f->raw_name = buf_cstr(&b->scratch);
+	return fde ? SYM_FDE_START : reason_without_name(b->o);
+}
+
+static const char *clean_path(struct batch *b, const char *path)
+{
+	uint32_t id;
+
+	if (!path)
+		return NULL;
+	b->err = b->err ?: names_add(b->o->names, path, &id);
+	return b->err ? NULL : names_raw(b->o->names, id);
+}
+
+/* Inlined calls are named by DWARF, the function around them by the symbol table first: it knows
+ * what DWARF does not say (clones, parts moved away, assembly). */
+static void finish_result(struct batch *b, size_t index, size_t n)
+{
+	uint64_t va = b->elf_va[index];
+	struct sym_frame *outer = &b->frames[n - 1];
+	struct sym_result result = {.elf_va = va, .reason = SYM_OK, .frames = b->frames,
+				    .n_frames = n};
+	struct sym_frame by_symbol = {0};
+
+	if (name_by_symbol(b, &by_symbol, va)) {
+		outer->name = by_symbol.name;
+		outer->raw_name = by_symbol.raw_name;
+	} else if (!outer->name) {
+		result.reason = name_by_address(b, outer, va);
+	}
+	if (!b->err)
+		b->fn(b->ctx, index, &result);
+}
+
+static void take_frames(void *ctx, size_t index, const struct dwarf_frame *frames, size_t n,
+			enum dwarf_reason reason)
+{
+	struct batch *b = ctx;
+
+	if (reason == DWARF_LIMIT)
+		b->o->limit_hits++;
+	if (n > FRAMES_MAX)
+		n = FRAMES_MAX;
+	for (size_t i = 0; i < n; i++) {
+		struct sym_frame *f = &b->frames[i];
+
+		*f = (struct sym_frame){.file = clean_path(b, frames[i].file),
+					.line = frames[i].line,
+					.start_line = frames[i].start_line};
+		if (!name_by_text(b, f, frames[i].linkage_name) &&
+		    !name_by_text(b, f, frames[i].name) && i + 1 < n)
+			f->name = f->raw_name = "[inlined]";
+	}
+	if (!n) {
+		b->frames[0] = (struct sym_frame){0};
+		n = 1;
+	}
+	finish_result(b, index, n);
+}
+
+/* The DWARF reader of a debug file wants that file's addresses. */
+static int resolve_lines(struct batch *b, size_t n)
+{
+	struct object *o = b->o;
+	uint64_t bias = elf_obj_section(o->main, ".debug_info")
+				? 0 : debug_file_bias(o->main, o->debug);
+	_cleanup_free_ uint64_t *va = NULL;
+
+	if (!bias)
+		return dwarf_resolve(o->dwarf, b->elf_va, n, take_frames, b);
+	va = malloc(n * sizeof(*va));
+	if (!va)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		va[i] = b->elf_va[i] - bias;
+	return dwarf_resolve(o->dwarf, va, n, take_frames, b);
+}
+
+static int resolve_batch(struct batch *b, size_t n)
+{
+	struct object *o = b->o;
+	int err = load_debug_file(o) ?: load_symbols(o) ?: load_lines(o) ?: load_names(o);
+
+	if (err)
+		return err;
+	if (o->dwarf) {
+		err = resolve_lines(b, n);
+	} else {
+		for (size_t i = 0; i < n && !b->err; i++)
+			take_frames(b, i, NULL, 0, DWARF_OK);
+	}
+	return err ?: b->err;
+}
+
+int object_resolve(struct object *o, const struct debug_search *search, const char *module,
+		   const uint64_t *elf_va, size_t n, sym_result_fn fn, void *ctx)
+{
+	_cleanup_free_ struct batch *b = calloc(1, sizeof(*b));
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	*b = (struct batch){.o = o, .module = module, .elf_va = elf_va, .fn = fn, .ctx = ctx};
+	o->search = search;
+	err = resolve_batch(b, n);
+	o->search = NULL;
+	buf_release(&b->scratch);
+	return err;
+}
+
+/* --- size ------------------------------------------------------------------------------------- */
+
+size_t object_bytes(const struct object *o)
+{
+	const struct elf_obj *objs[] = {o->main, o->debug, o->alt, o->dwp};
+	size_t n = sizeof(*o);
+
+	for (size_t i = 0; i < sizeof(objs) / sizeof(*objs); i++)
+		n += objs[i] ? elf_obj_bytes(objs[i]) : 0;
+	n += o->fdes ? eh_ranges_bytes(o->fdes) : 0;
+	n += o->symtab ? symtab_bytes(o->symtab) : 0;
+	n += o->names ? names_bytes(o->names) : 0;
+	return n + (o->dwarf ? dwarf_bytes(o->dwarf) : 0);
+}
+
+static void drop_sections(struct elf_obj *obj)
+{
+	for (size_t i = 0; obj && i < elf_obj_section_count(obj); i++)
+		elf_obj_drop(obj, elf_obj_section_by_index(obj, i));
+}
+
+void object_shrink(struct object *o)
+{
+	free_lines(o);
+	drop_sections(o->main);
+	drop_sections(o->debug);
+}
+
+unsigned object_limit_hits(const struct object *o)
+{
+	return o->limit_hits;
+}

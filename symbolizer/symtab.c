@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Symbol tables (gABI, "Symbol Table") made into one sorted table without overlaps. */
+#include "symbolizer/symtab.h"
+
+#include <elf.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "symbolizer/debug_files.h"
+#include "symbolizer/eh_ranges.h"
+#include "symbolizer/elf_obj.h"
+#include "symbolizer/minidebug.h"
+#include "symbolizer/symtab_priv.h"
+
+/* The largest browsers have two million functions. 16 bytes each, twice while building. */
+#define SYMBOLS_MAX (8u << 20)
+/* Names are compared up to here when one of several aliases is chosen. */
+#define NAME_COMPARE_MAX 512
+/* C++ expression templates reach 10 KiB. */
+#define NAME_BYTES_MAX (16u << 10)
+/* How far a symbol reaches that has neither a size nor an FDE, nor a symbol behind it. */
+#define SIZELESS_MAX 4096
+
+/* --- collecting ------------------------------------------------------------------------------- */
+
+int symtab_add_source(struct symtab *t, struct elf_obj *obj, uint32_t strtab_index)
+{
+	const struct elf_section *sec = elf_obj_section_by_index(obj, strtab_index);
+	struct name_source *src = &t->sources[t->n_sources];
+	const uint8_t *data;
+	size_t len;
+	int err;
+
+	for (unsigned i = 0; sec && i < t->n_sources; i++)
+		if (t->sources[i].obj == obj && t->sources[i].section == sec)
+			return (int)i;
+	if (!sec || sec->type != SHT_STRTAB || t->n_sources == NAME_SOURCES_MAX)
+		return -EBADMSG;
+	err = elf_obj_data(obj, sec, &data, &len);
+	if (err)
+		return err;
+	*src = (struct name_source){.obj = obj, .section = sec, .file_off = sec->file_off,
+				    .size = len, .loaded = data};
+	if ((sec->flags & SHF_COMPRESSED) || len != sec->size) {
+		src->blob = malloc(len + 1);
+		if (!src->blob)
+			return -ENOMEM;
+		memcpy(src->blob, data, len + 1);
+	}
+	return (int)t->n_sources++;
+}
+
+static void unload_sources(struct symtab *t)
+{
+	for (unsigned i = 0; i < t->n_sources; i++) {
+		struct name_source *src = &t->sources[i];
+
+		src->loaded = NULL;
+		if (src->obj)
+			elf_obj_drop(src->obj, src->section);
+	}
+}
+
+static const char *loaded_name(const struct symtab *t, const struct symbol *s)
+{
+	return (const char *)t->sources[s->meta & SYM_SOURCE].loaded + s->name;
+}
+
+/* Labels that assemblers and linkers leave: arm64 mapping symbols ("$x", "$d.4") and ".L" ones. */
+static bool is_marker(const char *name)
+{
+	if (name[0] == '$')
+		return (name[1] == 'x' || name[1] == 'd') && (!name[2] || name[2] == '.');
+	return name[0] == '.' && name[1] == 'L';
+}
+
+static uint32_t rank_of(const Elf64_Sym *sym)
+{
+	unsigned bind = ELF64_ST_BIND(sym->st_info);
+	uint32_t rank = bind == STB_LOCAL ? 2 : bind == STB_WEAK ? 1 : 0;
+
+	if (ELF64_ST_TYPE(sym->st_info) == STT_NOTYPE)
+		rank |= 4;
+	if (!sym->st_size)
+		rank |= 8;
+	return rank;
+}
+
+static int take_symbol(struct symtab *t, struct elf_obj *obj, const Elf64_Sym *sym,
+		       unsigned source, uint64_t bias)
+{
+	const struct elf_section *sec = elf_obj_section_by_index(obj, sym->st_shndx);
+	unsigned type = ELF64_ST_TYPE(sym->st_info);
+	const struct name_source *src = &t->sources[source];
+	uint64_t off, start, room;
+
+	if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
+		return 0;
+	if (!sec || !(sec->flags & SHF_EXECINSTR) || sym->st_name >= src->size ||
+	    !src->loaded[sym->st_name])
+		return 0;
+	if (type == STT_NOTYPE && is_marker((const char *)src->loaded + sym->st_name))
+		return 0;
+	off = elf_obj_type(obj) == ET_REL ? sym->st_value : sym->st_value - sec->va;
+	start = sec->va + off + bias - t->base;
+	if (off >= sec->size || start > UINT32_MAX)
+		return 0;
+	room = sec->size - off;
+	if (sym->st_size && sym->st_size < room)
+		room = sym->st_size;
+	if (room > UINT32_MAX - start)
+		room = UINT32_MAX - start;
+	if (t->symbols.len >= SYMBOLS_MAX)
+		return -EFBIG;
+	return vec_push(&t->symbols, (struct symbol){
+		.start = (uint32_t)start,
+		.len = (uint32_t)room,
+		.name = sym->st_name,
+		.meta = source | rank_of(sym) << SYM_RANK_BIT | (sym->st_size ? 0 : SYM_SIZELESS),
+	});
+}
+
+static const struct elf_section *section_of_type(struct elf_obj *obj, uint32_t type)
+{
+	for (size_t i = 0; i < elf_obj_section_count(obj); i++) {
+		const struct elf_section *sec = elf_obj_section_by_index(obj, i);
+
+		if (sec->type == type)
+			return sec;
+	}
+	return NULL;
+}
+
+bool symtab_present(struct elf_obj *obj)
+{
+	const struct elf_section *sec = section_of_type(obj, SHT_SYMTAB);
+
+	return sec && sec->size > sizeof(Elf64_Sym);
+}
+
+/* -ENODATA when obj has no such table. */
+static int collect(struct symtab *t, struct elf_obj *obj, uint32_t type, uint64_t bias)
+{
+	const struct elf_section *sec = section_of_type(obj, type);
+	const uint8_t *data;
+	size_t len;
+	int err, source;
+
+	if (!sec)
+		return -ENODATA;
+	err = elf_obj_data(obj, sec, &data, &len);
+	if (err)
+		return err;
+	source = symtab_add_source(t, obj, sec->link);
+	err = source < 0 ? source : 0;
+	for (size_t i = 1; i < len / sizeof(Elf64_Sym) && !err; i++) {
+		Elf64_Sym sym;
+
+		memcpy(&sym, data + i * sizeof(sym), sizeof(sym));
+		err = take_symbol(t, obj, &sym, (unsigned)source, bias);
+	}
+	elf_obj_drop(obj, sec);
+	return err;
+}
+
+/* --- choosing and cutting --------------------------------------------------------------------- */
+
+static size_t leading_underscores(const char *name)
+{
+	return strspn(name, "_") < 8 ? strspn(name, "_") : 8;
+}
+
+/* Length of a name without a symbol version ("memcpy@@GLIBC_2.14"). */
+static size_t bare_len(const char *name)
+{
+	size_t len = strnlen(name, NAME_COMPARE_MAX);
+	const char *at = memchr(name, '@', len);
+
+	return at ? (size_t)(at - name) : len;
+}
+
+/* Negative when a is preferred. Equal names (found in two tables) are equal. */
+static int compare_names(const struct symtab *t, const struct symbol *a, const struct symbol *b)
+{
+	const char *x = loaded_name(t, a), *y = loaded_name(t, b);
+	size_t ux = leading_underscores(x), uy = leading_underscores(y);
+	size_t nx, ny;
+
+	if (x == y)
+		return 0;
+	if (ux != uy)
+		return ux < uy ? -1 : 1;
+	nx = bare_len(x);
+	ny = bare_len(y);
+	if (nx != ny)
+		return nx > ny ? -1 : 1;
+	return strncmp(x, y, NAME_COMPARE_MAX);
+}
+
+/* By start; among aliases the preferred one first. */
+static int by_preference(const void *pa, const void *pb, void *ctx)
+{
+	const struct symbol *a = pa, *b = pb;
+	uint32_t ra = a->meta >> SYM_RANK_BIT, rb = b->meta >> SYM_RANK_BIT;
+
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	if (ra != rb)
+		return ra < rb ? -1 : 1;
+	return compare_names(ctx, a, b);
+}
+
+/* Of symbols with one start: the preferred one, and behind it what a longer one has left. */
+static void drop_aliases(struct symtab *t)
+{
+	struct symbol *s = t->symbols.data;
+	size_t n = t->symbols.len, out = 0;
+
+	for (size_t i = 0, next; i < n; i = next) {
+		size_t longest = i;
+
+		for (next = i + 1; next < n && s[next].start == s[i].start; next++)
+			if (s[next].len > s[longest].len && !(s[next].meta & SYM_SIZELESS))
+				longest = next;
+		if (longest != i && !(s[i].meta & SYM_SIZELESS)) {
+			struct symbol outer = s[longest], inner = s[i];
+
+			s[out++] = outer; /* the outer one first: cut_nested() relies on it */
+			s[out++] = inner;
+		} else {
+			s[out++] = s[i];
+		}
+	}
+	t->symbols.len = out;
+}
+
+static uint32_t sizeless_len(const struct symtab *t, const struct symbol *s, uint32_t next,
+			     const struct eh_ranges *fdes)
+{
+	uint32_t len = s->len < next - s->start ? s->len : next - s->start;
+	uint64_t va = t->base + s->start, start, end;
+
+	if (fdes && !eh_ranges_find(fdes, va, &start, &end))
+		return end - va < len ? (uint32_t)(end - va) : len;
+	return len < SIZELESS_MAX ? len : SIZELESS_MAX;
+}
+
+static void clamp_sizeless(struct symtab *t, const struct eh_ranges *fdes)
+{
+	struct symbol *s = t->symbols.data;
+	size_t n = t->symbols.len, out = 0;
+	uint32_t covered = 0; /* up to here by symbols that have a size */
+
+	for (size_t i = 0; i < n; i++) {
+		struct symbol sym = s[i];
+
+		if (!(sym.meta & SYM_SIZELESS)) {
+			if (sym.start + sym.len > covered)
+				covered = sym.start + sym.len;
+		} else if (sym.start < covered) {
+			continue; /* a label inside a function */
+		} else {
+			sym.len = sizeless_len(t, &sym, i + 1 < n ? s[i + 1].start : UINT32_MAX,
+					       fdes);
+		}
+		s[out++] = sym;
+	}
+	t->symbols.len = out;
+}
+
+struct cutter {
+	VEC(struct symbol) out;
+	VEC(struct symbol) open; /* symbols entered and not yet left, innermost last */
+	uint32_t pos;		 /* everything before is emitted */
+};
+
+static int emit(struct cutter *c, const struct symbol *s, uint32_t end)
+{
+	struct symbol piece = *s;
+	uint32_t from = c->pos;
+
+	if (end <= from)
+		return 0;
+	c->pos = end;
+	piece.start = from;
+	piece.len = end - from;
+	return vec_push(&c->out, piece);
+}
+
+static int leave_until(struct cutter *c, uint32_t start)
+{
+	while (c->open.len) {
+		struct symbol top = vec_last(&c->open);
+		int err;
+
+		if (top.start + top.len > start)
+			return emit(c, &top, start);
+		err = emit(c, &top, top.start + top.len);
+		if (err)
+			return err;
+		c->open.len--;
+	}
+	return 0;
+}
+
+/* Makes nested symbols disjoint pieces, the innermost on top: a lookup is then one search. */
+static int cut_nested(struct symtab *t)
+{
+	struct cutter c = {0};
+	int err = 0;
+
+	for (size_t i = 0; i < t->symbols.len && !err; i++) {
+		err = leave_until(&c, t->symbols.data[i].start)
+			?: vec_push(&c.open, t->symbols.data[i]);
+		if (t->symbols.data[i].start > c.pos)
+			c.pos = t->symbols.data[i].start;
+	}
+	err = err ?: leave_until(&c, UINT32_MAX);
+	vec_release(&c.open);
+	if (err) {
+		vec_release(&c.out);
+		return err;
+	}
+	vec_release(&t->symbols);
+	t->symbols.data = c.out.data;
+	t->symbols.len = c.out.len;
+	t->symbols.cap = c.out.cap;
+	return 0;
+}
+
+static void trim(struct symtab *t)
+{
+	size_t n = t->symbols.len;
+	struct symbol *p = realloc(t->symbols.data, (n ?: 1) * sizeof(*p));
+
+	if (!p)
+		return;
+	t->symbols.data = p;
+	t->symbols.cap = n ?: 1;
+}
+
+static int finish(struct symtab *t, const struct eh_ranges *fdes)
+{
+	int err;
+
+	if (t->symbols.len)
+		qsort_r(t->symbols.data, t->symbols.len, sizeof(*t->symbols.data), by_preference, t);
+	drop_aliases(t);
+	clamp_sizeless(t, fdes);
+	err = cut_nested(t);
+	if (!err)
+		trim(t);
+	return err;
+}
+
+/* --- loading ---------------------------------------------------------------------------------- */
+
+static uint64_t text_base(const struct elf_obj *obj)
+{
+	size_t n;
+	const struct elf_segment *segs = elf_obj_segments(obj, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (segs[i].exec)
+			return segs[i].va;
+	return 0;
+}
+
+static int collect_minidebug(struct symtab *t, struct elf_obj *main)
+{
+	struct elf_obj *mini = NULL;
+	uint8_t *bytes = NULL;
+	unsigned source = t->n_sources;
+	int err = minidebug_open(&mini, &bytes, main);
+
+	if (err)
+		return err;
+	err = collect(t, mini, SHT_SYMTAB, debug_file_bias(main, mini));
+	if (t->n_sources > source) { /* its string table must outlive the inflated file */
+		struct name_source *src = &t->sources[source];
+
+		if (!src->blob)
+			src->blob = malloc(src->size + 1);
+		if (src->blob)
+			memcpy(src->blob, src->loaded, src->size + 1);
+		else
+			err = -ENOMEM;
+		src->loaded = src->blob;
+		src->obj = NULL;
+	}
+	elf_obj_free(mini);
+	free(bytes);
+	return err;
+}
+
+/* Running out of memory ends the load; a table that is not there or not readable does not. */
+static int tolerate(int err, int *problem)
+{
+	if (err == -ENOMEM)
+		return err;
+	if (err && err != -ENODATA)
+		*problem = err == -EFBIG ? -EFBIG : -EBADMSG;
+	return 0;
+}
+
+static int collect_all(struct symtab *t, struct elf_obj *main, struct elf_obj *debug, int *problem)
+{
+	int err = 0;
+
+	if (debug && symtab_present(debug))
+		err = tolerate(collect(t, debug, SHT_SYMTAB, debug_file_bias(main, debug)), problem);
+	else if (symtab_present(main))
+		err = tolerate(collect(t, main, SHT_SYMTAB, 0), problem);
+	if (err || t->symbols.len)
+		return err;
+	return tolerate(collect(t, main, SHT_DYNSYM, 0), problem)
+		?: tolerate(collect_minidebug(t, main), problem);
+}
+
+DEFINE_CLEANUP(symtab, symtab_free)
+
+int symtab_load(struct symtab **out, struct elf_obj *main, struct elf_obj *debug,
+		const struct eh_ranges *fdes, int *problem)
+{
+	_cleanup_(symtab_freep) struct symtab *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	*problem = 0;
+	t->base = text_base(main);
+	err = collect_all(t, main, debug, problem) ?: finish(t, fdes)
+		?: tolerate(symtab_add_plt(t, main), problem);
+	if (err)
+		return err;
+	unload_sources(t);
+	*out = steal_ptr(t);
+	return 0;
+}
+
+void symtab_free(struct symtab *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < t->n_sources; i++)
+		free(t->sources[i].blob);
+	vec_release(&t->symbols);
+	free(t);
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+int symtab_find(const struct symtab *t, uint64_t va, uint32_t *index)
+{
+	const struct symbol *s = t->symbols.data;
+	size_t lo = 0, hi = t->symbols.len;
+
+	if (va < t->base)
+		return -ENOENT;
+	va -= t->base;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s[mid].start <= va)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || va - s[lo - 1].start >= s[lo - 1].len)
+		return -ENOENT;
+	*index = (uint32_t)(lo - 1);
+	return 0;
+}
+
+void symtab_range(const struct symtab *t, uint32_t index, uint64_t *start, uint64_t *end)
+{
+	*start = t->base + t->symbols.data[index].start;
+	*end = *start + t->symbols.data[index].len;
+}
+
+uint64_t symtab_name_key(const struct symtab *t, uint32_t index)
+{
+	const struct symbol *s = &t->symbols.data[index];
+
+	return (uint64_t)(s->meta & (SYM_SOURCE | SYM_PLT)) << 32 | s->name;
+}
+
+static long read_name(const struct name_source *src, uint32_t off, char *out, size_t cap)
+{
+	if (cap > src->size - off)
+		cap = src->size - off;
+	if (!src->blob)
+		return elf_obj_pread(src->obj, out, cap, src->file_off + off);
+	memcpy(out, src->blob + off, cap);
+	return (long)cap;
+}
+
+int symtab_name(const struct symtab *t, uint32_t index, struct buf *out)
+{
+	const struct symbol *s = &t->symbols.data[index];
+	const struct name_source *src = &t->sources[s->meta & SYM_SOURCE];
+	size_t len = 0;
+
+	/* Nearly all names end within the first try. */
+	for (size_t cap = 256; cap <= NAME_BYTES_MAX; cap *= 64) {
+		char *p = buf_room(out, cap);
+		long n = p ? read_name(src, s->name, p, cap) : -ENOMEM;
+
+		if (n <= 0)
+			return -ENOENT;
+		len = strnlen(p, (size_t)n);
+		if (len < cap)
+			break;
+	}
+	if (!len)
+		return -ENOENT;
+	out->len += len;
+	if (s->meta & SYM_PLT)
+		buf_str(out, "@plt");
+	return 0;
+}
+
+size_t symtab_count(const struct symtab *t)
+{
+	return t->symbols.len;
+}
+
+size_t symtab_bytes(const struct symtab *t)
+{
+	size_t n = sizeof(*t) + t->symbols.cap * sizeof(*t->symbols.data);
+
+	for (unsigned i = 0; i < t->n_sources; i++)
+		if (t->sources[i].blob)
+			n += t->sources[i].size + 1;
+	return n;
+}

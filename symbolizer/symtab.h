@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The functions of one file by address: a sorted table of 16 bytes a symbol. Names stay in the file
+ * and are read when asked for.
+ *
+ * Which of several names for one address is shown: a symbol with a size over one without, a function
+ * over an untyped one, global over weak over local, fewest leading underscores, longest, first in
+ * byte order; a symbol of the file over a synthesised PLT name. A symbol without a size ends with
+ * the FDE that covers it or where the next symbol starts, whichever is first; without an FDE also
+ * after a page; one inside a symbol that has a size is a label, and dropped. Nothing reaches past
+ * its section. The innermost symbol wins where symbols nest.
+ */
+#ifndef KILN_SYMBOLIZER_SYMTAB_H
+#define KILN_SYMBOLIZER_SYMTAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct symtab;
+struct elf_obj;
+struct eh_ranges;
+struct buf;
+
+/*
+ * Symbols of `main` and of its separate debug file `debug` (or NULL), clamped by `fdes` (or NULL).
+ * Sources, in order: .symtab of debug, else of main, else .dynsym and .gnu_debugdata of main; then
+ * PLT stubs of main. Both objects outlive the table. A source that cannot be read is left out and
+ * *problem set to -EBADMSG or -EFBIG (else 0). An empty table is no error. 0 or -ENOMEM.
+ */
+int symtab_load(struct symtab **out, struct elf_obj *main, struct elf_obj *debug,
+		const struct eh_ranges *fdes, int *problem);
+void symtab_free(struct symtab *t);
+
+/* True if obj has a .symtab with symbols in it (then a debug file adds no names). */
+bool symtab_present(struct elf_obj *obj);
+
+/* Index of the symbol whose range holds va (of `main`): 0 or -ENOENT. */
+int symtab_find(const struct symtab *t, uint64_t va, uint32_t *index);
+/* Range of one entry, which for a function with another inside is one piece of it. */
+void symtab_range(const struct symtab *t, uint32_t index, uint64_t *start, uint64_t *end);
+/*
+ * Identifies the name of an entry: equal for pieces of one symbol. For caching names.
+ */
+uint64_t symtab_name_key(const struct symtab *t, uint32_t index);
+/* Appends the name as the file has it, "@plt" added for a stub: foreign bytes, at most 16 KiB.
+ * 0, or -ENOENT when it cannot be read. */
+int symtab_name(const struct symtab *t, uint32_t index, struct buf *out);
+
+size_t symtab_count(const struct symtab *t);
+size_t symtab_bytes(const struct symtab *t);
+
+#endif
