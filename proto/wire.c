@@ -36,6 +36,7 @@ bool wire_next(struct bytes *r, struct wire_field *f)
 	default: /* groups: gone since proto2, never in a format kiln reads */
 		return bytes_fail(r);
 	}
+	f->end = r->p;
 	return !r->bad;
 }
 

@@ -21,9 +21,9 @@ enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LEN = 2, WIRE_FIXED32 =
 struct wire_field {
 	uint32_t number;
 	enum wire_type type;
-	uint64_t value;	     /* of a number */
-	struct bytes bytes;  /* of WIRE_LEN */
-	const uint8_t *start; /* of the field with its tag; it ends where the reader now stands */
+	uint64_t value;		    /* of a number */
+	struct bytes bytes;	    /* of WIRE_LEN */
+	const uint8_t *start, *end; /* the whole field with its tag */
 };
 
 /* The next field; false at the end, and with r->bad set at anything that is not protobuf. */

@@ -204,9 +204,6 @@ int decompress(struct buf *out, const void *data, size_t len, size_t cap, const 
 	case COMPRESSION_ZSTD:
 		return decompress_zstd(out, data, len, cap, why);
 	default:
-		if (len > cap)
-			return fail(why, -EFBIG, "it is larger than the limit");
-		buf_add(out, data, len);
-		return out->err ? fail(why, out->err, "out of memory") : 0;
+		return fail(why, -EBADMSG, "neither gzip nor zstd");
 	}
 }

@@ -32,7 +32,7 @@ int export_format_of(const char *path);
 const char *export_suffixes(void);
 bool export_is_binary(enum export_format f);
 
-/* Appends the profile in that format. 0 or -errno. */
+/* Appends the profile in that format. 0, -EFBIG past a cap below, or -errno. */
 int export_profile(struct buf *out, const struct profile *p, enum export_format f,
 		   const struct export_opts *opts);
 
@@ -42,6 +42,17 @@ int export_folded(struct buf *out, const struct profile *p, const struct export_
 int export_svg(struct buf *out, const struct profile *p, const struct export_opts *opts);
 int export_html(struct buf *out, const struct profile *p, const struct export_opts *opts);
 int export_speedscope(struct buf *out, const struct profile *p, const struct export_opts *opts);
+
+/*
+ * Caps on what comes in and goes out. A file of a few MB can hold one long name and a million
+ * frames, or inflate a thousandfold; these bound time and memory, far above any real profile.
+ */
+#define IMPORT_MAX_BYTES    (1u << 30) /* inflated */
+#define IMPORT_MAX_ENTRIES  (1u << 26) /* in one table: 16 bytes each in a file of that size */
+#define IMPORT_MAX_FRAMES   65536      /* in one stack */
+#define IMPORT_MAX_INLINED  1024       /* in one location */
+#define EXPORT_MAX_BYTES    (1ull << 32) /* of text */
+#define EXPORT_MAX_FRAMES   (1u << 28) /* of all distinct stacks, inlined ones counted */
 
 /*
  * Reads pprof bytes: raw, gzip (multi-member too) or zstd, Go's and everyone's. Inflated size is

@@ -131,7 +131,9 @@ static int add_line(struct folder *f, int64_t value)
 		f->lines.data[id].value = profile_sum(f->lines.data[id].value, value);
 		return 0;
 	}
-	if (f->names.len + n >= UINT32_MAX || vec_reserve(&f->names, f->names.len + n) ||
+	if (f->names.len + n > EXPORT_MAX_FRAMES)
+		return -EFBIG;
+	if (vec_reserve(&f->names, f->names.len + n) ||
 	    vec_reserve(&f->lines, f->lines.len + 1) ||
 	    htab_insert(&f->index, hash, (uint32_t)f->lines.len))
 		return -ENOMEM;
@@ -165,6 +167,7 @@ static int compare_lines(const void *va, const void *vb, void *ctx)
 /* Sorted by names, so that the same profile always gives the same text and diffs are readable. */
 static int put_sorted(struct folder *f, struct buf *out)
 {
+	const size_t start = out->len;
 	uint32_t n = strtab_count(f->texts);
 	_cleanup_free_ uint32_t *by_rank = calloc(n, sizeof(*by_rank));
 	_cleanup_free_ uint32_t *rank = calloc(n, sizeof(*rank));
@@ -187,6 +190,8 @@ static int put_sorted(struct folder *f, struct buf *out)
 		if (!l->value)
 			continue;
 		for (uint32_t k = 0; k < l->len; k++) {
+			if (out->len - start > EXPORT_MAX_BYTES)
+				return -EFBIG;
 			if (k)
 				buf_char(out, ';');
 			buf_str(out, strtab_get(f->texts, by_rank[f->names.data[l->first + k]]));

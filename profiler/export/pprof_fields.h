@@ -15,7 +15,8 @@
 	X(PPROF_LOCATION, 4, "location")                                                           \
 	X(PPROF_FUNCTION, 5, "function")                                                           \
 	X(PPROF_STRING, 6, "string_table")                                                         \
-	X(PPROF_TIME, 9, "time_nanos")
+	X(PPROF_TIME, 9, "time_nanos")                                                             \
+	X(PPROF_LAST, 15, "doc_url")
 
 enum pprof_field {
 #define X(constant, number, name) constant = number,

@@ -16,6 +16,7 @@
 struct scope {
 	const struct profile *p;
 	struct buf *out;
+	size_t start; /* of ours in out */
 	/* What each location is: frames outermost first, indices into shared.frames. */
 	VEC(uint32_t) frames;
 	VEC(uint32_t) first; /* of location i in frames; one more at the end */
@@ -167,8 +168,8 @@ static int64_t total_of(const struct profile *p, const struct member *m, size_t 
 	return total;
 }
 
-static void put_profile(struct scope *s, const char *name, const struct member *m, size_t n,
-			size_t type)
+static int put_profile(struct scope *s, const char *name, const struct member *m, size_t n,
+		       size_t type)
 {
 	const struct profile *p = s->p;
 	int64_t total = total_of(p, m, n, type);
@@ -180,6 +181,8 @@ static void put_profile(struct scope *s, const char *name, const struct member *
 	for (size_t i = 0; i < n; i++) {
 		comma(s->out, i);
 		put_stack(s, &p->stacks.data[p->samples.data[m[i].sample].stack]);
+		if (s->out->len - s->start > EXPORT_MAX_BYTES)
+			return -EFBIG;
 	}
 	buf_str(s->out, "],\"weights\":[");
 	for (size_t i = 0; i < n; i++) {
@@ -187,27 +190,29 @@ static void put_profile(struct scope *s, const char *name, const struct member *
 		buf_printf(s->out, "%" PRId64, value_of(p, m[i].sample, type));
 	}
 	buf_str(s->out, "]}");
+	return 0;
 }
 
 static int put_by_type(struct scope *s, const struct member *m, size_t n)
 {
 	const struct profile *p = s->p;
+	int err = 0;
 
-	for (size_t t = 0; t < p->sample_types.len; t++) {
+	for (size_t t = 0; !err && t < p->sample_types.len; t++) {
 		comma(s->out, t);
-		put_profile(s, profile_text(p, p->sample_types.data[t].type), m, n, t);
+		err = put_profile(s, profile_text(p, p->sample_types.data[t].type), m, n, t);
 	}
-	return 0;
+	return err;
 }
 
 static int put_by_process(struct scope *s, const struct member *m, struct group *groups, size_t n)
 {
 	size_t type = profile_default_type(s->p);
 	struct buf name = {0};
-	int err;
+	int err = 0;
 
 	qsort(groups, n, sizeof(*groups), compare_groups);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; !err && i < n; i++) {
 		const struct group *g = &groups[i];
 
 		buf_clear(&name);
@@ -218,9 +223,9 @@ static int put_by_process(struct scope *s, const struct member *m, struct group 
 		else
 			buf_str(&name, "(no process)");
 		comma(s->out, i);
-		put_profile(s, buf_cstr(&name), m + g->first, g->len, type);
+		err = put_profile(s, buf_cstr(&name), m + g->first, g->len, type);
+		err = err ?: name.err;
 	}
-	err = name.err;
 	buf_release(&name);
 	return err;
 }
@@ -273,7 +278,7 @@ static int put_profiles(struct scope *s)
 
 int export_speedscope(struct buf *out, const struct profile *p, const struct export_opts *opts)
 {
-	struct scope s = {.p = p, .out = out};
+	struct scope s = {.p = p, .out = out, .start = out->len};
 	int err;
 
 	buf_str(out, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
