@@ -41,6 +41,9 @@ typedef void (*dwarf_frames_fn)(void *ctx, size_t index, const struct dwarf_fram
 
 struct dwarf_opts {
 	size_t cache_bytes; /* cap on parsed state; 0 = 32 MiB */
+	/* Sections up to this size are read in one piece, larger ones in blocks (unless they are
+	 * compressed or relocated); 0 = 1 MiB. */
+	size_t whole_bytes;
 	/*
 	 * Opens a split file: `name` as DW_AT_(GNU_)dwo_name says, comp_dir may be NULL. Returns an
 	 * object that the reader then owns, or NULL. May itself be NULL: no split units.

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+
+#include "profiler/base/cleanup.h"
+#include "symbolizer/dwarf.h"
+#include "symbolizer/dwarf_frames.h"
+#include "symbolizer/dwarf_index.h"
+#include "symbolizer/dwarf_line.h"
+#include "symbolizer/dwarf_split.h"
+
+#define CACHE_BYTES (32u << 20)
+/* Sections up to this size are read in one piece. */
+#define WHOLE_BYTES (1u << 20)
+/* Work allowance of one unit: what its size explains, several times over. The unit's bytes are
+ * walked once for its functions and once more for the calls inlined into them. */
+#define UNIT_WORK_BASE (64u << 20)
+#define UNIT_WORK_FACTOR 16
+/* The same for the list of units and their ranges, per byte of .debug_info. */
+#define INDEX_WORK_FACTOR 4
+
+struct dwarf {
+	struct dwarf_opts opts;
+	struct dwarf_file *main, *alt, *dwp;
+	struct cu_cache cache;
+	struct segmap index; /* address to place in main->units */
+	bool indexed;
+	struct work work;
+	struct frames frames;
+};
+
+DEFINE_CLEANUP(dwarf, dwarf_free)
+
+static int open_files(struct dwarf *d, struct elf_obj *debug, struct elf_obj *alt,
+		      struct elf_obj *dwp)
+{
+	size_t whole = d->opts.whole_bytes;
+	int err = 0;
+
+	if (alt)
+		err = dwarf_file_new(&d->alt, alt, false, whole, NULL, &d->work);
+	if (!err && dwp)
+		err = dwarf_file_new(&d->dwp, dwp, true, whole, NULL, &d->work);
+	return err ?: dwarf_file_new(&d->main, debug, false, whole, d->alt, &d->work);
+}
+
+int dwarf_new(struct dwarf **out, struct elf_obj *debug, struct elf_obj *alt, struct elf_obj *dwp,
+	      const struct dwarf_opts *opts)
+{
+	_cleanup_(dwarf_freep) struct dwarf *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	if (opts)
+		d->opts = *opts;
+	d->opts.cache_bytes = d->opts.cache_bytes ?: CACHE_BYTES;
+	d->opts.whole_bytes = d->opts.whole_bytes ?: WHOLE_BYTES;
+	err = open_files(d, debug, alt, dwp);
+	if (err)
+		return err;
+	if (!d->main->sect[SECT_INFO].sec)
+		return -ENODATA;
+	*out = steal_ptr(d);
+	return 0;
+}
+
+void dwarf_free(struct dwarf *d)
+{
+	if (!d)
+		return;
+	cu_cache_release(&d->cache);
+	segmap_release(&d->index);
+	dwarf_file_free(d->main);
+	dwarf_file_free(d->alt);
+	dwarf_file_free(d->dwp);
+	frames_release(&d->frames);
+	free(d);
+}
+
+size_t dwarf_bytes(const struct dwarf *d)
+{
+	return d->cache.bytes + segmap_bytes(&d->index) + dwarf_file_bytes(d->main) +
+	       (d->alt ? dwarf_file_bytes(d->alt) : 0) + (d->dwp ? dwarf_file_bytes(d->dwp) : 0);
+}
+
+static bool out_of_memory(const struct dwarf *d)
+{
+	return dwarf_file_oom(d->main) || (d->alt && dwarf_file_oom(d->alt)) ||
+	       (d->dwp && dwarf_file_oom(d->dwp));
+}
+
+static int get_index(struct dwarf *d)
+{
+	int err;
+
+	if (d->indexed)
+		return 0;
+	d->work = (struct work){
+		.left = UNIT_WORK_BASE + INDEX_WORK_FACTOR * sect_size(&d->main->sect[SECT_INFO]),
+	};
+	err = index_build(&d->index, d->main);
+	d->indexed = !err;
+	return err;
+}
+
+/* --- one unit ------------------------------------------------------------------------------------ */
+
+/* Opens the split unit and reads functions and lines, as far as that can be done. */
+static int get_products(struct dwarf *d, struct cu *cu)
+{
+	struct cu *die_cu;
+	int err;
+
+	if (!cu->split && !cu->split_tried) {
+		err = split_load(&cu->split, cu, d->dwp, &d->opts, d->opts.whole_bytes);
+		if (err == -ENOMEM)
+			return err;
+		cu->split_tried = err != 0;
+	}
+	die_cu = cu->split ?: cu;
+	if (!die_cu->funcs && !die_cu->funcs_err)
+		die_cu->funcs_err = funcs_load(&die_cu->funcs, die_cu);
+	if (!cu->lines && !cu->lines_err)
+		cu->lines_err = lines_load(&cu->lines, cu);
+	if (die_cu->funcs_err != -ENOMEM && cu->lines_err != -ENOMEM)
+		return 0;
+	die_cu->funcs_err = cu->lines_err = 0;
+	return -ENOMEM;
+}
+
+/* A split file stays open only while its unit is being worked on: descriptors are few. */
+static void put_products(struct dwarf *d, struct cu *cu)
+{
+	if (cu->split && cu->split->own_file) {
+		cu_free(cu->split);
+		cu->split = NULL;
+	}
+	cu_account(&d->cache, cu);
+}
+
+static enum dwarf_reason reason_of(const struct frames *fr, const struct cu *cu, int err)
+{
+	if (fr->limited || cu->limited || (cu->split && cu->split->limited) || err == -EFBIG)
+		return DWARF_LIMIT;
+	if (fr->n)
+		return DWARF_OK;
+	return err ? DWARF_MALFORMED : DWARF_NO_UNIT;
+}
+
+/* Keeps within cache_bytes while other units are pulled in by references. */
+static void trim(struct dwarf *d, struct cu *keep)
+{
+	size_t held = dwarf_bytes(d), others = held - d->cache.bytes;
+
+	if (held > d->opts.cache_bytes)
+		cu_cache_trim(&d->cache, others < d->opts.cache_bytes ?
+					 d->opts.cache_bytes - others : 0, keep);
+}
+
+struct query {
+	uint64_t va;
+	size_t index; /* the caller's */
+	uint32_t unit;
+};
+
+static int resolve_in_cu(struct dwarf *d, struct cu *cu, const struct query *q, size_t n,
+			 dwarf_frames_fn fn, void *ctx)
+{
+	struct frames *fr = &d->frames;
+	struct cu *die_cu = cu->split ?: cu;
+
+	for (size_t i = 0; i < n; i++) {
+		int err = frames_find(fr, &d->cache, cu, q[i].va);
+
+		if (err == -ENOMEM || out_of_memory(d))
+			return -ENOMEM;
+		err = err ?: die_cu->funcs_err;
+		fn(ctx, q[i].index, fr->list, fr->n, reason_of(fr, cu, err));
+		if (d->cache.bytes > d->opts.cache_bytes)
+			trim(d, cu);
+	}
+	return 0;
+}
+
+static void refuse(const struct query *q, size_t n, enum dwarf_reason reason, dwarf_frames_fn fn,
+		   void *ctx)
+{
+	for (size_t i = 0; i < n; i++)
+		fn(ctx, q[i].index, NULL, 0, reason);
+}
+
+/* All addresses of one unit. */
+static int resolve_group(struct dwarf *d, const struct query *q, size_t n, dwarf_frames_fn fn,
+			 void *ctx)
+{
+	struct unit *u;
+	struct cu *cu;
+	int err;
+
+	if (q->unit == SEG_NONE) {
+		refuse(q, n, DWARF_NO_UNIT, fn, ctx);
+		return 0;
+	}
+	u = &d->main->units.data[q->unit];
+	d->work = (struct work){.left = UNIT_WORK_BASE + UNIT_WORK_FACTOR * (uint64_t)u->len};
+	err = cu_get(&d->cache, d->main, u, &cu);
+	if (err == -ENOMEM || out_of_memory(d))
+		return -ENOMEM;
+	if (err) {
+		refuse(q, n, err == -EFBIG ? DWARF_LIMIT : DWARF_MALFORMED, fn, ctx);
+		return 0;
+	}
+	err = get_products(d, cu) ?: resolve_in_cu(d, cu, q, n, fn, ctx);
+	put_products(d, cu);
+	for (size_t i = 0; i < SECT_COUNT; i++)
+		sect_trim(&d->main->sect[i], d->opts.cache_bytes / 8);
+	trim(d, NULL);
+	return err;
+}
+
+/* --- many addresses -------------------------------------------------------------------------------- */
+
+static int compare_queries(const void *a, const void *b)
+{
+	const struct query *x = a, *y = b;
+
+	if (x->unit != y->unit)
+		return x->unit < y->unit ? -1 : 1;
+	return x->va < y->va ? -1 : x->va > y->va;
+}
+
+int dwarf_resolve(struct dwarf *d, const uint64_t *elf_va, size_t n, dwarf_frames_fn fn, void *ctx)
+{
+	_cleanup_free_ struct query *q = n ? calloc(n, sizeof(*q)) : NULL;
+	int err = get_index(d);
+	size_t end;
+
+	if (err || (n && !q))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		q[i] = (struct query){elf_va[i], i, segmap_find(&d->index, elf_va[i])};
+	if (n)
+		qsort(q, n, sizeof(*q), compare_queries);
+	for (size_t i = 0; i < n && !err; i = end) {
+		for (end = i + 1; end < n && q[end].unit == q[i].unit; end++)
+			;
+		err = resolve_group(d, &q[i], end - i, fn, ctx);
+	}
+	return err;
+}

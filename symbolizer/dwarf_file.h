@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One file's DWARF: its sections, the list of its units, and the abbreviation tables in use. A
+ * reader has the main file, perhaps a dwz supplement, a package, and split files as they come.
+ */
+#ifndef KILN_SYMBOLIZER_DWARF_FILE_H
+#define KILN_SYMBOLIZER_DWARF_FILE_H
+
+#include "profiler/base/hash.h"
+#include "profiler/base/vec.h"
+#include "symbolizer/dwarf_abbrev.h"
+
+#define DWARF_SECTS(X)                                                                             \
+	X(INFO, ".debug_info")                                                                     \
+	X(ABBREV, ".debug_abbrev")                                                                 \
+	X(STR, ".debug_str")                                                                       \
+	X(LINE, ".debug_line")                                                                     \
+	X(LINE_STR, ".debug_line_str")                                                             \
+	X(STR_OFFSETS, ".debug_str_offsets")                                                       \
+	X(ADDR, ".debug_addr")                                                                     \
+	X(RANGES, ".debug_ranges")                                                                 \
+	X(RNGLISTS, ".debug_rnglists")
+
+enum dwarf_sect {
+#define X(name, text) SECT_##name,
+	DWARF_SECTS(X)
+#undef X
+	SECT_COUNT
+};
+
+/* A work allowance: hostile data may make small sections mean endless work. */
+struct work {
+	uint64_t left;
+	bool limited; /* it ran out, or another cap was hit */
+};
+
+/* False once the allowance is used up. */
+static inline bool work_spend(struct work *w, uint64_t n)
+{
+	if (w->left < n) {
+		w->left = 0;
+		w->limited = true;
+		return false;
+	}
+	w->left -= n;
+	return true;
+}
+
+/* A unit header (DWARF 5, section 7.5.1). Offsets are in .debug_info and .debug_abbrev. */
+struct unit {
+	uint64_t off, abbrev_off, dwo_id;
+	uint32_t len;	  /* whole unit, from off on */
+	uint32_t die_off; /* of the unit DIE, from off on */
+	struct cu *cu;	  /* loaded by dwarf_cu.h, or NULL */
+	uint16_t version;
+	uint8_t type, addr_size, off_size; /* type: DW_UT_*; DW_UT_compile before DWARF 5 */
+};
+
+struct dwarf_file {
+	struct elf_obj *elf;
+	bool own_elf, split; /* split: sections are named .dwo */
+	struct dwarf_file *alt; /* dwz supplement, or NULL */
+	struct sect sect[SECT_COUNT];
+	VEC(struct unit) units; /* ascending by off; type units are left out */
+	bool scanned, units_limited;
+	struct work *work;
+	/* Abbreviation tables in use, shared by units, found by (offset, shape). */
+	VEC(struct abbrevs *) tables;
+	struct htab table_index;
+	size_t table_bytes;
+};
+
+/* work, elf (unless taken by own_elf) and alt are borrowed. */
+int dwarf_file_new(struct dwarf_file **out, struct elf_obj *elf, bool split, size_t whole_max,
+		   struct dwarf_file *alt, struct work *work);
+void dwarf_file_free(struct dwarf_file *f);
+
+/* Reads the unit headers, once. What is malformed ends the list. 0 or -ENOMEM. */
+int dwarf_file_scan(struct dwarf_file *f);
+
+/* Reads the header at off. 0 or -EBADMSG. */
+int unit_read(struct dwarf_file *f, uint64_t off, struct unit *u);
+struct shape unit_shape(const struct unit *u);
+
+/* The listed unit that holds this offset of .debug_info, or NULL. */
+struct unit *dwarf_file_unit_at(struct dwarf_file *f, uint64_t off);
+
+/* The abbreviation table of a unit, with one more reference on it. 0 or -errno. */
+int dwarf_file_get_abbrevs(struct dwarf_file *f, const struct unit *u, struct abbrevs **out);
+void dwarf_file_put_abbrevs(struct dwarf_file *f, struct abbrevs *a);
+
+/* Bytes held: blocks of sections, unit list, abbreviation tables. */
+size_t dwarf_file_bytes(const struct dwarf_file *f);
+bool dwarf_file_oom(const struct dwarf_file *f);
+
+#endif

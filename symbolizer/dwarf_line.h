@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Line tables, DWARF 2 to 5 (DWARF 5, section 6.2), decoded once into compact rows. */
+#ifndef KILN_SYMBOLIZER_DWARF_LINE_H
+#define KILN_SYMBOLIZER_DWARF_LINE_H
+
+#include "symbolizer/dwarf_cu.h"
+
+struct lines;
+
+/* Decodes the unit's line program. 0, -ENODATA (it has none), -EBADMSG or -ENOMEM. */
+int lines_load(struct lines **out, struct cu *cu);
+void lines_free(struct lines *l);
+size_t lines_bytes(const struct lines *l);
+
+/* File number and line of the address; false if the table does not have it. */
+bool lines_find(const struct lines *l, uint64_t va, uint32_t *file, uint32_t *line);
+
+/*
+ * Path of a file number: directory and name, below the unit's compilation directory if relative.
+ * NULL for a number out of range, or out of memory. Lives as long as l.
+ */
+const char *lines_path(struct lines *l, struct cu *cu, uint64_t file);
+
+#endif

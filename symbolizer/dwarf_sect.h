@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bytes of one debug section. Small, compressed and relocated sections are loaded whole; large
+ * plain ones are read in blocks, so that a debug file of hundreds of megabytes costs little memory.
+ */
+#ifndef KILN_SYMBOLIZER_DWARF_SECT_H
+#define KILN_SYMBOLIZER_DWARF_SECT_H
+
+#include <stdbool.h>
+
+#include "profiler/base/bytes.h"
+#include "symbolizer/elf_obj.h"
+
+/* A block holds some bytes of the next one too, so that whatever starts in it and is no longer than
+ * SECT_VIEW_BYTES is seen in one piece. */
+#define SECT_VIEW_BYTES 2048u
+
+struct sect {
+	struct elf_obj *elf;
+	const struct elf_section *sec; /* NULL: there is no such section */
+	uint64_t size;		       /* of its contents, known once it is ready */
+	const uint8_t *whole;	       /* all of it, or NULL: read in blocks */
+	struct sect_block *blocks;     /* direct-mapped, allocated at first use */
+	struct {
+		uint8_t *data;
+		size_t len, cap;
+		uint64_t off;
+	} big; /* the last view longer than SECT_VIEW_BYTES */
+	size_t bytes;	 /* held by blocks and big */
+	size_t whole_max; /* plain sections up to this size are loaded whole */
+	bool ready, oom;
+};
+
+/* Looks the section up; nothing is read yet. A missing section is an empty one. */
+void sect_init(struct sect *s, struct elf_obj *elf, const char *name, size_t whole_max);
+void sect_release(struct sect *s);
+/* Frees what can be read again: long views above keep_bytes. */
+void sect_trim(struct sect *s, size_t keep_bytes);
+
+/* Size of the contents; 0 when missing or unreadable. */
+uint64_t sect_size(struct sect *s);
+
+/*
+ * At least min(want, what is left of the section) bytes from off on; often more. Bad when off is
+ * past the end or reading fails. A view of up to SECT_VIEW_BYTES lives until the next such view of
+ * the section, a longer one until the next longer one.
+ */
+struct bytes sect_view(struct sect *s, uint64_t off, uint64_t want);
+
+/* The string at off, or NULL (also if longer than 1 MiB). Lives like a view. */
+const char *sect_str(struct sect *s, uint64_t off);
+
+/* Little-endian integer of n <= 8 bytes at off. */
+bool sect_uint(struct sect *s, uint64_t off, unsigned n, uint64_t *v);
+
+#endif

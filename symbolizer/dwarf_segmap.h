@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Address ranges with an owner each, flattened into a sorted map without overlaps. */
+#ifndef KILN_SYMBOLIZER_DWARF_SEGMAP_H
+#define KILN_SYMBOLIZER_DWARF_SEGMAP_H
+
+#include "profiler/base/vec.h"
+
+struct span {
+	uint64_t low, high; /* [low, high) */
+	uint32_t id;
+};
+
+struct spans {
+	struct span *data;
+	size_t len, cap;
+};
+
+#define SEG_NONE UINT32_MAX
+
+/* Segment i is [low[i], low[i + 1]) and belongs to id[i], or to nobody (SEG_NONE). */
+struct segmap {
+	uint64_t *low;
+	uint32_t *id;
+	size_t n;
+};
+
+enum seg_rule {
+	/* The span with the highest id has the address: ids given in tree order make that the
+	 * innermost one. */
+	SEG_HIGHEST,
+	/* The lowest id has it, but whoever had the address before keeps it while it claims it:
+	 * the rule of llvm-symbolizer for units that overlap. */
+	SEG_KEEP_LOWEST,
+};
+
+/* Ids are below n_ids. Sorts the spans; those without bytes are ignored. 0 or -ENOMEM. */
+int segmap_build(struct segmap *out, struct spans *spans, uint32_t n_ids, enum seg_rule rule);
+void segmap_release(struct segmap *m);
+
+/* Owner of the address, or SEG_NONE. */
+uint32_t segmap_find(const struct segmap *m, uint64_t va);
+size_t segmap_bytes(const struct segmap *m);
+
+#endif
