@@ -35,9 +35,9 @@ struct cgroup_names {
 	const char *container; /* 12 hex digits, or "" */
 };
 /*
- * Names of a cgroup id, clean UTF-8, borrowed until cgroups_free(). Ids not known yet cause one walk
- * of the hierarchy (at most one a second, cap 65536 directories); names stay known after the cgroup
- * is gone. false: unknown.
+ * Names of a cgroup id, clean UTF-8, borrowed. Ids not known yet cause one walk of the hierarchy (at
+ * most one a second, cap 65536 directories). Names stay known, and valid, after the cgroup is gone,
+ * for at least ten minutes after they were last asked for. false: unknown.
  */
 bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out);
 
