@@ -6,6 +6,8 @@
 #include "profiler/cli/command.h"
 
 const struct command *const commands[] = {
+	&command_report,
+	&command_export,
 	&command_version,
 	NULL,
 };

@@ -107,7 +107,7 @@ static int resolve_function(const struct command *cmd, const struct profile *p,
 		if (!strcmp(name, table->of))
 			return EXIT_OK;
 		suggest_consider(&near, name);
-		if (!strstr(name, table->of))
+		if (!strcasestr(name, table->of))
 			continue;
 		several |= part && strcmp(part, name);
 		part = name;

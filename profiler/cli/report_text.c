@@ -65,17 +65,17 @@ static bool is_only_child(const struct calltree *tree, size_t i)
 	return tree->nodes[node->parent].subtree_len == node->subtree_len + 1;
 }
 
-static void add_node(struct buf *out, const struct calltree *tree, size_t i, unsigned indent,
-		     const struct term *t)
+static void add_node(struct buf *out, const struct calltree *tree, size_t i, int64_t whole,
+		     unsigned indent, const struct term *t)
 {
 	const struct calltree_node *node = &tree->nodes[i];
 	unsigned columns = 2 * (indent < MAX_INDENT ? indent : MAX_INDENT);
 	const char *name = calltree_text(tree, node->name);
 	size_t left = t->columns > columns + 16 ? t->columns - columns - 16 : 0;
 
-	answer_share(out, node->total, tree->total);
+	answer_share(out, node->total, whole);
 	buf_str(out, "  ");
-	answer_share(out, node->self, tree->total);
+	answer_share(out, node->self, whole);
 	buf_printf(out, "  %*s", (int)columns, "");
 	if (left && text_columns(name) > left)
 		term_fit(out, name, left);
@@ -89,6 +89,7 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 		    const struct term *t)
 {
 	_cleanup_free_ unsigned *indent = calloc(tree->n_nodes, sizeof(*indent));
+	int64_t whole = profile_total(r->p, r->table.value);
 	size_t shown = 0;
 
 	if (!indent)
@@ -97,7 +98,7 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 		uint32_t parent = tree->nodes[i].parent;
 
 		indent[i] = indent[parent] + (parent && !is_only_child(tree, i));
-		add_node(out, tree, i, indent[i], t);
+		add_node(out, tree, i, whole, indent[i], t);
 		shown++;
 	}
 	if (shown + 1 < tree->n_nodes)
