@@ -5,18 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <zlib.h>
 
-#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "symbolizer/elf_obj.h"
+#include "symbolizer/rooted.h"
 
 /* A link is a file name and 4 to 32 bytes of identity. */
 #define LINK_BYTES_MAX (PATH_MAX + 64)
@@ -31,25 +28,6 @@ struct expectation {
 };
 
 /* --- opening ---------------------------------------------------------------------------------- */
-
-/*
- * Opens a path inside root as a process that lives there would: absolute symbolic links stay inside.
- * Kernels before 5.6 have no openat2(): then nothing is found, rather than something of the host's.
- */
-static int open_in_root(int root_fd, const char *path)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	_cleanup_close_ int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-	char proc[32];
-
-	if (fd < 0)
-		return -errno;
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	return io_open_regular(AT_FDCWD, proc);
-}
 
 static bool same_build_id(const struct build_id *a, const struct build_id *b)
 {
@@ -92,7 +70,7 @@ static int try_open(struct elf_obj **out, int root_fd, const char *path,
 	struct elf_obj *obj;
 	int fd, err;
 
-	fd = root_fd >= 0 ? open_in_root(root_fd, path) : io_open_regular(AT_FDCWD, path);
+	fd = root_fd >= 0 ? rooted_open(root_fd, path) : io_open_regular(AT_FDCWD, path);
 	if (fd < 0)
 		return -ENOENT;
 	err = elf_obj_open(&obj, fd, limits);
