@@ -73,7 +73,8 @@ uint64_t quality_lost(const struct quality *q)
 
 int64_t quality_unaccounted(const struct quality *q)
 {
-	return (int64_t)(q->expected - q->idle - q->filtered - q->recorded - quality_lost(q));
+	return (int64_t)(q->expected - q->idle - q->stolen - q->filtered - q->recorded -
+			 quality_lost(q));
 }
 
 void quality_release(struct quality *q)

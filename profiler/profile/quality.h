@@ -4,7 +4,7 @@
  * every tool passes them on and people can read them.
  *
  * The accounting identity (all in samples):
- *	expected = idle + filtered + recorded + sum of losses
+ *	expected = idle + stolen + filtered + recorded + sum of losses
  * where recorded is the number of samples in the profile that are not themselves [lost samples].
  */
 #ifndef KILN_PROFILE_QUALITY_H
@@ -41,6 +41,7 @@ const char *loss_cure(enum loss_reason r);
 #define QUALITY_COUNTERS(X)                                                                        \
 	X(expected)	    /* timer periods on all sampled CPUs */                                \
 	X(idle)		    /* hit the idle task */                                                \
+	X(stolen)	    /* the hypervisor had the CPU: no time of this machine's */            \
 	X(filtered)	    /* hit something that was not asked for */                             \
 	X(recorded)	    /* in the profile */                                                   \
 	X(user_complete)    /* user stack walked to the root */                                    \
@@ -75,7 +76,7 @@ struct quality {
 
 /* Sum of lost[]. */
 uint64_t quality_lost(const struct quality *q);
-/* expected - idle - filtered - recorded - lost: 0 when nothing is unaccounted for. */
+/* expected - idle - stolen - filtered - recorded - lost: 0 when nothing is unaccounted for. */
 int64_t quality_unaccounted(const struct quality *q);
 
 /*

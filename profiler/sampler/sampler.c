@@ -18,9 +18,9 @@
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
+#include "profiler/sampler/cpu_stat.h"
 #include "profiler/sampler/cpus.h"
 #include "profiler/sampler/glob.h"
-#include "profiler/sampler/idle.h"
 #include "profiler/sampler/sampler.h"
 
 /* Map sizes: what one window can fill at the asked-for rate on all CPUs, within these bounds. */
@@ -34,7 +34,7 @@
 struct cpu_event {
 	int cpu, fd;
 	struct bpf_link *link;
-	uint64_t idle_start_ns;
+	struct cpu_stat start;
 };
 
 struct sampler {
@@ -49,9 +49,9 @@ struct sampler {
 	uint64_t last_check_ns, gap_ns; /* gap: CPUs online and not yet sampled */
 	/* per possible CPU: what events that are closed by now have seen */
 	struct cpu_past {
-		uint64_t value_ns, idle_ns;
+		uint64_t value_ns, idle_ns, steal_ns;
 	} *past;
-	uint64_t *idle_ns; /* per possible CPU, from the last check */
+	struct cpu_stat *stat; /* per possible CPU, as last read */
 };
 
 uint64_t boottime_ns(void)
@@ -193,8 +193,8 @@ static int load_into(struct sampler *s, const char **why)
 	if (s->n_possible < 0)
 		return s->n_possible;
 	s->past = calloc((size_t)s->n_possible, sizeof(*s->past));
-	s->idle_ns = calloc((size_t)s->n_possible, sizeof(*s->idle_ns));
-	if (!s->past || !s->idle_ns)
+	s->stat = calloc((size_t)s->n_possible, sizeof(*s->stat));
+	if (!s->past || !s->stat)
 		return -ENOMEM;
 	if (s->opts.cpus && cpu_list_parse(&s->wanted, s->opts.cpus)) {
 		*why = "-C wants a list of CPUs such as 0-3,8";
@@ -245,7 +245,7 @@ void sampler_free(struct sampler *s)
 	cpu_list_release(&s->wanted);
 	vec_release(&s->events);
 	free(s->past);
-	free(s->idle_ns);
+	free(s->stat);
 	free(s);
 }
 
@@ -312,7 +312,7 @@ static int choose_event(struct sampler *s, int cpu)
 
 static int start_cpu(struct sampler *s, int cpu)
 {
-	struct cpu_event e = {.cpu = cpu, .idle_start_ns = s->idle_ns[cpu]};
+	struct cpu_event e = {.cpu = cpu, .start = s->stat[cpu]};
 	int err;
 
 	e.fd = open_event(s->event, s->opts.freq_hz, s->period_ns, cpu);
@@ -338,13 +338,19 @@ static uint64_t event_value(const struct cpu_event *e)
 	return read(e->fd, &value, sizeof(value)) == sizeof(value) ? value : 0;
 }
 
+static void add_past(struct cpu_past *past, const struct sampler *s, const struct cpu_event *e)
+{
+	past->value_ns += event_value(e);
+	past->idle_ns += s->stat[e->cpu].idle_ns - e->start.idle_ns;
+	past->steal_ns += s->stat[e->cpu].steal_ns - e->start.steal_ns;
+}
+
 static void stop_event(struct sampler *s, size_t i)
 {
 	struct cpu_event *e = &s->events.data[i];
 
 	ioctl(e->fd, PERF_EVENT_IOC_DISABLE, 0);
-	s->past[e->cpu].value_ns += event_value(e);
-	s->past[e->cpu].idle_ns += s->idle_ns[e->cpu] - e->idle_start_ns;
+	add_past(&s->past[e->cpu], s, e);
 	bpf_link__destroy(e->link); /* closes the descriptor, too */
 	s->events.data[i] = s->events.data[--s->events.len];
 }
@@ -378,7 +384,7 @@ int sampler_start(struct sampler *s, const char **why)
 		*why = "cannot read /sys/devices/system/cpu/online: mount sysfs";
 		return err;
 	}
-	idle_read(s->idle_ns, (size_t)s->n_possible);
+	cpu_stat_read(s->stat, (size_t)s->n_possible);
 	choose_event(s, online.cpus.data[0]);
 	if (s->opts.filter_tgids && (!(s->skel->links.kiln_fork =
 					       bpf_program__attach(s->skel->progs.kiln_fork)) ||
@@ -407,7 +413,7 @@ int sampler_start(struct sampler *s, const char **why)
 void sampler_stop(struct sampler *s)
 {
 	if (s->events.len)
-		idle_read(s->idle_ns, (size_t)s->n_possible);
+		cpu_stat_read(s->stat, (size_t)s->n_possible);
 	while (s->events.len)
 		stop_event(s, 0);
 	s->started = false;
@@ -424,7 +430,7 @@ int sampler_follow_cpus(struct sampler *s)
 	err = cpu_list_online(&online);
 	if (err)
 		return err;
-	idle_read(s->idle_ns, (size_t)s->n_possible);
+	cpu_stat_read(s->stat, (size_t)s->n_possible);
 	for (size_t i = s->events.len; i--;)
 		if (!cpu_list_has(&online, s->events.data[i].cpu))
 			stop_event(s, i);
@@ -461,29 +467,38 @@ struct profile_bpf *sampler_skeleton(struct sampler *s)
 	return s->skel;
 }
 
+/* Periods in a time, rounded up: what lies within its resolution is not called a loss. */
+static uint64_t periods_up(const struct sampler *s, uint64_t ns)
+{
+	return ns ? (ns + cpu_stat_resolution_ns()) / s->period_ns + 1 : 0;
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* The periods of one CPU so far: those that ticked, and where the others went. */
 static void add_cpu_totals(struct sampler_totals *out, const struct sampler *s, int cpu,
 			   const struct kiln_counters *counters)
 {
 	uint64_t ticks = counters->v[KILN_CTR_ticks], idle_ticks = counters->v[KILN_CTR_idle];
 	struct cpu_past t = s->past[cpu];
-	uint64_t periods, missing, asleep;
+	uint64_t periods, missing, asleep, stolen;
 
-	for (size_t i = 0; i < s->events.len; i++) {
-		if (s->events.data[i].cpu != cpu)
-			continue;
-		t.value_ns += event_value(&s->events.data[i]);
-		t.idle_ns += s->idle_ns[cpu] - s->events.data[i].idle_start_ns;
-	}
+	for (size_t i = 0; i < s->events.len; i++)
+		if (s->events.data[i].cpu == cpu)
+			add_past(&t, s, &s->events.data[i]);
 	/* With cycles the period floats: every tick was expected, and no other. */
 	periods = s->event == EVENT_CYCLES ? ticks : t.value_ns / s->period_ns;
 	missing = periods > ticks ? periods - ticks : 0;
-	asleep = t.idle_ns / s->period_ns;
-	asleep = asleep > idle_ticks ? asleep - idle_ticks : 0;
-	asleep = asleep < missing ? asleep : missing;
+	stolen = min_u64(periods_up(s, t.steal_ns), missing);
+	asleep = periods_up(s, t.idle_ns);
+	asleep = min_u64(asleep > idle_ticks ? asleep - idle_ticks : 0, missing - stolen);
 	out->expected += ticks + missing;
 	out->idle += idle_ticks + asleep;
-	out->timer_overrun += missing - asleep;
+	out->stolen += stolen;
+	out->timer_overrun += missing - stolen - asleep;
 	for (int c = 0; c < KILN_CTR_COUNT; c++)
 		out->counters[c] += counters->v[c];
 }
@@ -500,7 +515,7 @@ int sampler_totals(struct sampler *s, struct sampler_totals *out)
 		return -errno;
 	memset(out, 0, sizeof(*out));
 	if (s->events.len)
-		idle_read(s->idle_ns, (size_t)s->n_possible);
+		cpu_stat_read(s->stat, (size_t)s->n_possible);
 	for (int cpu = 0; cpu < s->n_possible; cpu++)
 		add_cpu_totals(out, s, cpu, &per_cpu[cpu]);
 	out->cpu_gap = s->gap_ns / s->period_ns;

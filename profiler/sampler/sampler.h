@@ -62,7 +62,8 @@ size_t sampler_cpu_count(const struct sampler *s);
 struct sampler_totals {
 	uint64_t counters[KILN_CTR_COUNT]; /* summed over CPUs */
 	uint64_t expected;	/* timer periods that passed on the sampled CPUs, gaps included */
-	uint64_t idle;		/* of these, on an idle CPU, the timer asleep or not (idle.h) */
+	uint64_t idle;		/* of these, on an idle CPU, the timer asleep or not (cpu_stat.h) */
+	uint64_t stolen;	/* of these, while the hypervisor ran something else */
 	uint64_t timer_overrun; /* of these, periods in which the timer of a busy CPU did not fire */
 	uint64_t cpu_gap;	/* of these, while a CPU was online and not yet sampled */
 };
