@@ -6,6 +6,7 @@
 #include "profiler/cli/command.h"
 
 const struct command *const commands[] = {
+	&command_record,
 	&command_report,
 	&command_export,
 	&command_version,

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/cli/answer.h"
+#include "profiler/cli/command.h"
+#include "profiler/cli/record_options.h"
+#include "profiler/cli/term.h"
+#include "profiler/export/export.h"
+#include "profiler/profile/profile.h"
+#include "profiler/profile/quality.h"
+#include "profiler/record/session.h"
+
+/* What the file is called after: the command, the process, or what else was asked for. */
+static void target_name(const struct record_options *r, char *name, size_t size)
+{
+	char path[64];
+
+	snprintf(name, size, "%s", r->sampler.comm_glob ? r->sampler.comm_glob : "all");
+	if (r->cgroup_args.len) {
+		const char *slash = strrchr(r->cgroup_args.data[0].text, '/');
+
+		snprintf(name, size, "%s", slash ? slash + 1 : r->cgroup_args.data[0].text);
+	}
+	if (r->pids.len) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", r->pids.data[0]);
+		if (io_read_line(path, name, size))
+			snprintf(name, size, "%d", r->pids.data[0]);
+	}
+	if (r->argv) {
+		const char *slash = strrchr(r->argv[0], '/');
+
+		snprintf(name, size, "%s", slash ? slash + 1 : r->argv[0]);
+	}
+	for (char *c = name; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
+			*c = '_';
+}
+
+/* malloc'd "kiln-NAME-20261122T021407Z.pb.gz", or NULL. */
+static char *default_output(const struct record_options *r)
+{
+	char name[128], when[32], *path;
+	time_t now = time(NULL);
+	struct tm tm;
+
+	target_name(r, name, sizeof(name));
+	strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	return asprintf(&path, "kiln-%s-%s.pb.gz", name, when) < 0 ? NULL : path;
+}
+
+/* Better now than after a minute of recording. */
+static int check_writable(const char *path)
+{
+	struct outfile *f;
+	int err = outfile_open(&f, path);
+
+	if (err)
+		log_error("cannot write %s: %s", path, strerror(-err));
+	else
+		outfile_abort(f);
+	return err;
+}
+
+static void print_progress(void *ctx, const struct session_progress *p)
+{
+	char samples[32], lost[32];
+
+	(void)ctx;
+	fprintf(stderr, "\r  %5.1f s  %s samples  %s lost ", (double)p->elapsed_ns / 1e9,
+		text_format_count(p->samples, samples, sizeof(samples)),
+		text_format_count(p->lost, lost, sizeof(lost)));
+	fflush(stderr);
+}
+
+static void say_start(const struct record_options *r)
+{
+	const char *sides = r->sampler.user && r->sampler.kernel ? "user+kernel"
+			    : r->sampler.user			 ? "user only"
+								 : "kernel only";
+
+	log_info("sampling at %" PRIu64 " Hz, %s frames%s", r->sampler.freq_hz, sides,
+		 r->argv || r->duration_ns ? "" : "; ^C stops");
+}
+
+/* The whole recording as bytes in its format, to its place. Returns an exit code. */
+static int write_profile(const struct record_options *r, const struct profile *p, const char *path,
+			 size_t *written)
+{
+	bool to_stdout = !strcmp(path, "-");
+	struct export_opts opts = {0};
+	struct outfile *f;
+	struct buf b = {0};
+	int err = export_profile(&b, p, (enum export_format)r->format, &opts);
+
+	if (!err && to_stdout) {
+		err = io_write(STDOUT_FILENO, b.data, b.len);
+	} else if (!err) {
+		err = outfile_open(&f, path);
+		if (!err) {
+			outfile_write(f, b.data, b.len);
+			err = outfile_commit(f);
+		}
+	}
+	*written = b.len;
+	buf_release(&b);
+	if (err)
+		log_error("cannot write %s: %s", to_stdout ? "to standard output" : path,
+			  strerror(-err));
+	return err ? EXIT_ERROR : EXIT_OK;
+}
+
+static void say_answer(const struct record_options *r, const struct session_result *s,
+		       const struct quality *q, const char *path, size_t written)
+{
+	struct term t = term_of(STDERR_FILENO, r->color);
+	struct buf b = {0};
+	char samples[32];
+	double seconds = (double)s->elapsed_ns / 1e9;
+
+	if (log_level() == LOG_QUIET)
+		return;
+	buf_printf(&b, "%s%.1f s, %s samples of %s on %zu CPU%s; kiln used %.1f %% of one CPU\n",
+		   t.is_tty ? "\r" : "", seconds,
+		   text_format_count(q->recorded, samples, sizeof(samples)), s->event, s->cpus,
+		   s->cpus == 1 ? "" : "s",
+		   seconds > 0 ? (double)s->own_cpu_ns / 1e7 / seconds : 0.0);
+	answer_block(&b, s->profile, q, &t, ANSWER_ROWS);
+	if (strcmp(path, "-")) {
+		buf_printf(&b, "Wrote %s (%zu KB). ", path, (written + 1023) / 1024);
+		if (r->format <= EXPORT_PPROF)
+			buf_printf(&b, "Look: kiln report %s   Flame graph: kiln export %s -o %s",
+				   path, path, "flame.html");
+		buf_char(&b, '\n');
+	}
+	fputs(buf_cstr(&b), stderr);
+	buf_release(&b);
+}
+
+static int say_failure(const struct record_options *r, int err, const char *why,
+		       const struct session_result *s)
+{
+	switch (err) {
+	case -ENOEXEC:
+		log_error("%s: %s", r->argv[0], why);
+		return s->exit_code;
+	case -EPERM:
+	case -EACCES:
+		log_error("%s", why);
+		return EXIT_NOT_PERMITTED;
+	case -ESRCH:
+		log_error("-p: %s", why);
+		return EXIT_NO_TARGET;
+	default:
+		log_error("%s (%s)", why, strerror(-err));
+		return r->argv ? EXIT_KILN_FAILED : EXIT_ERROR;
+	}
+}
+
+static int finish(const struct record_options *r, const struct session_result *s,
+		  const struct quality *q, const char *path)
+{
+	size_t written;
+	int code;
+
+	if (!s->profile->samples.len) {
+		log_error("no samples: %s used no CPU time while it was recorded (%.1f s); nothing "
+			  "was written",
+			  r->argv ? r->argv[0] : "the target", (double)s->elapsed_ns / 1e9);
+		return s->launched && s->exit_code ? s->exit_code : EXIT_NO_SAMPLES;
+	}
+	code = write_profile(r, s->profile, path, &written);
+	if (code == EXIT_OK)
+		say_answer(r, s, q, path, written);
+	if (s->launched)
+		return code ? EXIT_KILN_FAILED : s->exit_code;
+	return code;
+}
+
+static int record(const struct record_options *r)
+{
+	_cleanup_free_ char *path = r->output ? strdup(r->output) : default_output(r);
+	bool show = isatty(STDERR_FILENO) && log_level() != LOG_QUIET;
+	struct session_opts opts = {
+		.sampler = r->sampler,
+		.tgids = r->pids.data,
+		.n_tgids = r->pids.len,
+		.argv = r->argv,
+		.everything = r->all,
+		.duration_ns = r->duration_ns,
+		.delay_ns = r->delay_ns,
+		.user_labels = r->labels.data,
+		.names_only = r->names_only,
+		.progress = show ? print_progress : NULL,
+	};
+	struct session_result result;
+	struct quality q = {0};
+	const char *why = "";
+	int err, code;
+
+	if (!path || (strcmp(path, "-") && check_writable(path)))
+		return r->argv ? EXIT_KILN_FAILED : EXIT_ERROR;
+	say_start(r);
+	err = session_run(&opts, &result, &q, &why);
+	if (show)
+		fputc('\n', stderr);
+	code = err ? say_failure(r, err, why, &result) : finish(r, &result, &q, path);
+	profile_free(result.profile);
+	quality_release(&q);
+	return code;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct record_options r = {0};
+	int code = record_options_parse(&r, self, argc, argv);
+
+	if (code == EXIT_OK)
+		code = record(&r);
+	record_options_release(&r);
+	return code < 0 ? EXIT_OK : code;
+}
+
+const struct command command_record = {
+	.name = "record",
+	.summary = "profile a command, processes, a cgroup or the whole machine",
+	.synopsis = "[-a | -p PID,... | --unit NAME | ... | [--] COMMAND [ARG...]] [options]",
+	.examples =
+		"  kiln record -- ./prog --flag           profile a program and all it starts\n"
+		"  kiln record -p 4312 -d 30s             profile a running process for 30 s\n"
+		"  kiln record -a -d 10s -o all.html      the whole machine, as a page to open\n"
+		"  kiln record --unit nginx.service -d 1m -o nginx.pb.gz\n"
+		"  kiln record -F 999 -l build=42 -- make -j8\n",
+	.options = record_option_specs,
+	.run = run,
+};

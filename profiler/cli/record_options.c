@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/cli/record_options.h"
+#include "profiler/export/export.h"
+#include "profiler/procs/cgroups.h"
+
+#define DEFAULT_HZ	    99 /* prime-like: no lockstep with 100 Hz timers */
+#define MAX_HZ		    50000
+#define DEFAULT_ALL_NS	    10000000000ull
+#define DEFAULT_WINDOW_NS   2000000000ull
+#define MIN_WINDOW_NS	    100000000ull
+#define MAX_WINDOW_NS	    60000000000ull
+#define EVENT_WORDS	    "auto|cpu-clock|cycles"
+
+enum {
+	OPT_ALL,
+	OPT_PID,
+	OPT_CGROUP,
+	OPT_UNIT,
+	OPT_CONTAINER,
+	OPT_COMM,
+	OPT_FREQ,
+	OPT_DURATION,
+	OPT_DELAY,
+	OPT_EVENT,
+	OPT_KERNEL,
+	OPT_USER,
+	OPT_CPU,
+	OPT_LABEL,
+	OPT_OUTPUT,
+	OPT_FORMAT,
+	OPT_WINDOW,
+	OPT_NO_INLINE,
+	OPT_IGNORED,
+};
+
+const struct option_spec record_option_specs[] = {
+	{"all-cpus", 'a', NULL, "everything that runs (for 10 s unless -d says else)", OPT_ALL},
+	{"pid", 'p', "PID", "these processes and what they fork; PID[,PID...]; may be repeated",
+	 OPT_PID},
+	{"cgroup", 0, "DIR", "processes in this cgroup and below; may be repeated", OPT_CGROUP},
+	{"unit", 0, "NAME", "processes of this systemd unit; may be repeated", OPT_UNIT},
+	{"container", 0, "ID", "processes of this container (a prefix will do); may be repeated",
+	 OPT_CONTAINER},
+	{"comm", 0, "GLOB", "only threads whose name matches, such as 'redis-*'", OPT_COMM},
+	{"freq", 'F', "HZ", "samples a second on each CPU (99)", OPT_FREQ},
+	{"duration", 'd', "TIME", "stop after this time: 10, 1.5m, 500ms (bare number: seconds)",
+	 OPT_DURATION},
+	{"delay", 0, "TIME", "wait before sampling starts", OPT_DELAY},
+	{"event", 'e', EVENT_WORDS, "what drives the samples; auto: cycles if there is a PMU",
+	 OPT_EVENT},
+	{"kernel-only", 'K', NULL, "kernel frames only", OPT_KERNEL},
+	{"user-only", 'U', NULL, "user frames only", OPT_USER},
+	{"cpu", 'C', "LIST", "only these CPUs, such as 0-3,8", OPT_CPU},
+	{"label", 'l', "KEY=VALUE", "put a label on all samples; may be repeated", OPT_LABEL},
+	{"output", 'o', "FILE",
+	 "where to (kiln-NAME-TIME.pb.gz); the suffix says the format; - is standard output",
+	 OPT_OUTPUT},
+	{"format", 'f', "pb.gz|pb.zst|pb|folded|svg|html|json", "the format, whatever the suffix",
+	 OPT_FORMAT},
+	{"window", 0, "TIME", "time between drains of the kernel's counts (2s)", OPT_WINDOW},
+	{"no-inline", 0, NULL, "no inlined calls and no source lines: faster at the end",
+	 OPT_NO_INLINE},
+	{"call-graph", 'g', NULL, NULL, OPT_IGNORED}, /* stacks are always on */
+	{0},
+};
+
+static int add_pids(struct record_options *r, const struct command *cmd, const char *list)
+{
+	_cleanup_free_ char *copy = strdup(list);
+	char *rest = copy, *word;
+
+	if (!copy)
+		return -ENOMEM;
+	while ((word = strsep(&rest, ","))) {
+		uint64_t pid;
+
+		if (text_parse_u64(word, INT32_MAX, &pid) || !pid) {
+			usage_error(cmd, "-p wants process ids, not \"%s\"", word);
+			return -EINVAL;
+		}
+		if (vec_push(&r->pids, (pid_t)pid))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_label(struct record_options *r, const struct command *cmd, const char *label)
+{
+	const char *eq = strchr(label, '=');
+
+	if (!eq || eq == label || !eq[1] || eq - label > 200) {
+		usage_error(cmd, "-l wants KEY=VALUE, not \"%s\"", label);
+		return -EINVAL;
+	}
+	return vec_push(&r->labels, label);
+}
+
+static int set_freq(struct record_options *r, const struct options *o)
+{
+	unsigned long long hz;
+
+	if (option_u64(o, "-F", 1, MAX_HZ, &hz))
+		return -EINVAL;
+	r->sampler.freq_hz = hz;
+	return 0;
+}
+
+static int set_time(const struct options *o, const char *what, uint64_t *out)
+{
+	unsigned long long ns;
+
+	if (option_duration_ns(o, what, &ns))
+		return -EINVAL;
+	*out = ns;
+	return 0;
+}
+
+static int set_window(struct record_options *r, const struct options *o)
+{
+	if (set_time(o, "--window", &r->sampler.window_ns))
+		return -EINVAL;
+	if (r->sampler.window_ns >= MIN_WINDOW_NS && r->sampler.window_ns <= MAX_WINDOW_NS)
+		return 0;
+	usage_error(o->cmd, "--window wants a time from 100ms to 60s");
+	return -EINVAL;
+}
+
+static int set_format(struct record_options *r, const struct options *o)
+{
+	r->format = export_format_of(o->arg);
+	if (r->format < 0)
+		usage_error(o->cmd, "\"%s\" is no known format; known: %s", o->arg,
+			    export_suffixes());
+	return r->format < 0 ? -EINVAL : 0;
+}
+
+static int handle_target(struct record_options *r, const struct options *o, int id)
+{
+	struct cgroup_arg c = {id, o->arg};
+
+	switch (id) {
+	case OPT_ALL:
+		r->all = true;
+		return 0;
+	case OPT_PID:
+		return add_pids(r, o->cmd, o->arg);
+	case OPT_COMM:
+		r->sampler.comm_glob = o->arg;
+		return 0;
+	default:
+		return vec_push(&r->cgroup_args, c);
+	}
+}
+
+static int handle(struct record_options *r, const struct options *o, int id)
+{
+	int word;
+
+	switch (id) {
+	case OPT_FREQ:
+		return set_freq(r, o);
+	case OPT_DURATION:
+		return set_time(o, "-d", &r->duration_ns);
+	case OPT_DELAY:
+		return set_time(o, "--delay", &r->delay_ns);
+	case OPT_WINDOW:
+		return set_window(r, o);
+	case OPT_EVENT:
+		word = option_word(o, "-e", EVENT_WORDS);
+		r->sampler.event = (enum sample_event)word;
+		return word < 0 ? word : 0;
+	case OPT_KERNEL:
+		r->sampler.user = false;
+		return 0;
+	case OPT_USER:
+		r->sampler.kernel = false;
+		return 0;
+	case OPT_CPU:
+		r->sampler.cpus = o->arg;
+		return 0;
+	case OPT_LABEL:
+		return add_label(r, o->cmd, o->arg);
+	case OPT_OUTPUT:
+		r->output = o->arg;
+		return 0;
+	case OPT_FORMAT:
+		return set_format(r, o);
+	case OPT_NO_INLINE:
+		r->names_only = true;
+		return 0;
+	case OPT_IGNORED:
+		return 0;
+	default:
+		return handle_target(r, o, id);
+	}
+}
+
+static int resolve_cgroup(struct record_options *r, struct cgroups *c, const struct cgroup_arg *arg)
+{
+	static const char *const kinds[] = {
+		[OPT_CGROUP] = "cgroup", [OPT_UNIT] = "unit", [OPT_CONTAINER] = "container"};
+	char *path = NULL;
+	uint64_t id;
+	int err;
+
+	if (arg->kind == OPT_CGROUP)
+		err = cgroups_by_path(c, arg->text, &path, &id);
+	else if (arg->kind == OPT_UNIT)
+		err = cgroups_by_unit(c, arg->text, &path, &id);
+	else
+		err = cgroups_by_container(c, arg->text, &path, &id);
+	if (!err)
+		return vec_push(&r->cgroup_paths, path);
+	if (err == -ENOTUNIQ)
+		log_error("several containers begin with \"%s\": give more digits", arg->text);
+	else if (err == -EOPNOTSUPP)
+		log_error("%s \"%s\" exists in cgroup v1 only; kiln filters by cgroup v2",
+			  kinds[arg->kind], arg->text);
+	else
+		log_error("no %s \"%s\" here (looked below %s): %s", kinds[arg->kind], arg->text,
+			  cgroups_mount(c), strerror(-err));
+	return err;
+}
+
+/* EXIT_OK, or EXIT_NO_TARGET with the reason said. */
+static int resolve_cgroups(struct record_options *r)
+{
+	struct cgroups *c = NULL;
+	int err = r->cgroup_args.len ? cgroups_new(&c) : 0;
+
+	if (err)
+		log_error("no cgroup file system is mounted: %s", strerror(-err));
+	for (size_t i = 0; i < r->cgroup_args.len && !err; i++)
+		err = resolve_cgroup(r, c, &r->cgroup_args.data[i]);
+	cgroups_free(c);
+	if (!err && r->cgroup_paths.len) {
+		err = vec_push(&r->cgroup_paths, NULL);
+		r->sampler.cgroups = r->cgroup_paths.data;
+	}
+	return err ? EXIT_NO_TARGET : EXIT_OK;
+}
+
+/* The output format, from -f or the suffix; -EINVAL with the reason said. */
+static int choose_output(struct record_options *r, const struct command *cmd)
+{
+	bool to_stdout = r->output && !strcmp(r->output, "-");
+
+	if (r->format < 0)
+		r->format = !r->output || to_stdout ? EXPORT_PPROF_GZ : export_format_of(r->output);
+	if (r->format < 0) {
+		usage_error(cmd, "\"%s\" has no suffix kiln knows; known: %s (or give -f)",
+			    r->output, export_suffixes());
+		return -EINVAL;
+	}
+	if (to_stdout && export_is_binary((enum export_format)r->format) && isatty(STDOUT_FILENO)) {
+		usage_error(cmd, "not writing a binary format to a terminal; give -o FILE");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check(struct record_options *r, const struct command *cmd)
+{
+	bool targeted = r->pids.len || r->cgroup_args.len || r->sampler.comm_glob || r->argv;
+
+	if (r->all && (r->pids.len || r->cgroup_args.len || r->sampler.comm_glob))
+		return usage_error(cmd, "-a is everything: leave it out, or the other targets");
+	if (r->argv && r->pids.len)
+		return usage_error(cmd, "a command or -p, not both");
+	if (!r->sampler.user && !r->sampler.kernel)
+		return usage_error(cmd, "-K and -U exclude each other");
+	if (!targeted && !r->duration_ns) /* nothing says when to stop */
+		r->duration_ns = DEFAULT_ALL_NS;
+	if (choose_output(r, cmd))
+		return EXIT_USAGE;
+	return vec_push(&r->labels, NULL) ? EXIT_ERROR : resolve_cgroups(r);
+}
+
+int record_options_parse(struct record_options *r, const struct command *cmd, int argc, char **argv)
+{
+	struct options o = {.cmd = cmd, .argc = argc, .argv = argv, .stop_at_operand = 1};
+	int id, n;
+
+	r->sampler = (struct sampler_opts){.freq_hz = DEFAULT_HZ,
+					   .window_ns = DEFAULT_WINDOW_NS,
+					   .user = true,
+					   .kernel = true};
+	r->format = -1;
+	do
+		id = options_next(&o);
+	while (id >= 0 && !handle(r, &o, id));
+	if (id == OPTIONS_END) {
+		r->argv = options_operands(&o, &n);
+		if (!n)
+			r->argv = NULL;
+		r->color = o.color;
+	}
+	options_release(&o);
+	if (id == OPTIONS_HELP)
+		return -1;
+	return id == OPTIONS_END ? check(r, cmd) : EXIT_USAGE; /* else said by who refused it */
+}
+
+void record_options_release(struct record_options *r)
+{
+	for (size_t i = 0; i < r->cgroup_paths.len; i++)
+		free(r->cgroup_paths.data[i]);
+	vec_release(&r->cgroup_paths);
+	vec_release(&r->pids);
+	vec_release(&r->labels);
+	vec_release(&r->cgroup_args);
+}

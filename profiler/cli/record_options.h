@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The options of `kiln record`: what to sample, how, and where to. */
+#ifndef KILN_CLI_RECORD_OPTIONS_H
+#define KILN_CLI_RECORD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profiler/base/vec.h"
+#include "profiler/cli/command.h"
+#include "profiler/sampler/sampler.h"
+
+struct cgroups;
+
+struct record_options {
+	struct sampler_opts sampler;
+	VEC(pid_t) pids;
+	VEC(char *) cgroup_paths; /* owned; NULL-terminated once resolved */
+	VEC(const char *) labels; /* "key=value"; NULL-terminated once resolved */
+	VEC(struct cgroup_arg {
+		int kind; /* option id */
+		const char *text;
+	}) cgroup_args;
+	char **argv; /* command, or NULL */
+	bool all;
+	uint64_t duration_ns, delay_ns;
+	bool names_only;
+	const char *output; /* path, "-", or NULL for a name of kiln's choosing */
+	int format;	    /* enum export_format */
+	enum color_when color;
+};
+
+extern const struct option_spec record_option_specs[];
+
+/*
+ * Parses and checks the command line. EXIT_OK: go on; else what to exit with (help was asked for, or
+ * the mistake was said on stderr), or -1 when help was printed and all is well.
+ */
+int record_options_parse(struct record_options *r, const struct command *cmd, int argc,
+			 char **argv);
+void record_options_release(struct record_options *r);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profiler/record/launch.h"
+
+static void run_child(int gate, int report, char *const argv[])
+{
+	sigset_t none;
+	char go;
+	int err;
+
+	/* The gate closes without a byte when kiln gives up or dies. */
+	if (read(gate, &go, 1) != 1)
+		_exit(125);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	execvp(argv[0], argv);
+	err = errno;
+	if (write(report, &err, sizeof(err)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+int launch_prepare(struct launch *l, char *const argv[])
+{
+	int gate[2], report[2], err;
+
+	if (pipe2(gate, O_CLOEXEC))
+		return -errno;
+	if (pipe2(report, O_CLOEXEC)) {
+		err = -errno;
+		close(gate[0]);
+		close(gate[1]);
+		return err;
+	}
+	l->pid = fork();
+	if (l->pid == 0) {
+		close(gate[1]);
+		run_child(gate[0], report[1], argv);
+	}
+	err = l->pid < 0 ? -errno : 0;
+	close(gate[0]);
+	close(report[1]);
+	l->gate_fd = gate[1];
+	l->exec_fd = report[0];
+	if (err) {
+		close(gate[1]);
+		close(report[0]);
+		l->pid = 0;
+	}
+	return err;
+}
+
+int launch_go(struct launch *l)
+{
+	int exec_errno = 0;
+	ssize_t n = write(l->gate_fd, "g", 1);
+
+	close(l->gate_fd);
+	l->gate_fd = -1;
+	if (n == 1)
+		do
+			n = read(l->exec_fd, &exec_errno, sizeof(exec_errno));
+		while (n < 0 && errno == EINTR);
+	close(l->exec_fd);
+	l->exec_fd = -1;
+	if (n != sizeof(exec_errno))
+		return 0; /* closed by a successful exec */
+	waitpid(l->pid, &l->status, 0);
+	l->exited = true;
+	return -exec_errno;
+}
+
+bool launch_poll(struct launch *l)
+{
+	if (l->pid && !l->exited && waitpid(l->pid, &l->status, WNOHANG) == l->pid)
+		l->exited = true;
+	return l->exited;
+}
+
+void launch_stop(struct launch *l, int grace_ms)
+{
+	if (!l->pid || l->exited)
+		return;
+	if (l->gate_fd >= 0) {
+		close(l->gate_fd);
+		close(l->exec_fd);
+		l->gate_fd = l->exec_fd = -1;
+	} else {
+		kill(l->pid, SIGTERM);
+	}
+	for (int waited = 0; waited < grace_ms && !launch_poll(l); waited += 10)
+		usleep(10000);
+	if (l->exited)
+		return;
+	kill(l->pid, SIGKILL);
+	waitpid(l->pid, &l->status, 0);
+	l->exited = true;
+}
+
+int launch_exit_code(const struct launch *l)
+{
+	if (!l->exited)
+		return 0;
+	return WIFSIGNALED(l->status) ? 128 + WTERMSIG(l->status) : WEXITSTATUS(l->status);
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/procs/files.h"
+#include "profiler/procs/procs.h"
+#include "profiler/profile/profile.h"
+#include "profiler/record/aggregate.h"
+#include "profiler/record/name_frames.h"
+#include "profiler/record/naming.h"
+#include "symbolizer/kallsyms.h"
+#include "symbolizer/perfmap.h"
+#include "symbolizer/symbolizer.h"
+
+#define VDSO_MAX_PAGES 16 /* 2 to 4 on x86-64 and arm64 */
+
+struct namer {
+	const struct naming *n;
+	const struct aggregate *a;
+	struct profile *p;
+	struct named_frame *out;
+	const uint32_t *group; /* frame indices of the group being named */
+	/* what the symbolizer said of each member of the group */
+	struct answer {
+		uint64_t elf_va;
+		uint32_t first_line, n_lines;
+		uint8_t as, is_root;
+	} *answers;
+	VEC(struct profile_line) lines;
+	bool any_file, any_line, any_inline;
+	int err;
+};
+
+/*
+ * Functions that nothing calls: a stack that ends in one is complete. A frame-pointer walk cannot
+ * get past the C library's start functions, which are built without frame pointers.
+ */
+static bool is_root_function(const char *name)
+{
+	static const char *const roots[] = {
+		"_start",	   "__libc_start_call_main", "__libc_start_main",
+		"start_thread",	   "clone",		     "__clone",
+		"clone3",	   "__clone3",		     "_dl_start_user",
+		"runtime.goexit",  "runtime.mstart",	     "runtime.rt0_go",
+		"_rt0_amd64",	   "_rt0_amd64_linux",	     "_rt0_arm64_linux",
+		"runtime.goexit.abi0", "runtime.mstart.abi0", "runtime.rt0_go.abi0",
+		"thread_start",
+	};
+
+	for (size_t i = 0; i < sizeof(roots) / sizeof(*roots); i++)
+		if (!strncmp(name, roots[i], strlen(roots[i])) &&
+		    (!name[strlen(roots[i])] || name[strlen(roots[i])] == '@'))
+			return true;
+	return false;
+}
+
+static int add_function(struct profile *p, const char *name, const char *system_name,
+			const char *file, uint32_t start_line, uint32_t *id)
+{
+	struct profile_function f = {.start_line = start_line};
+
+	return profile_string(p, name, &f.name) ?:
+	       profile_string(p, system_name ? system_name : name, &f.system_name) ?:
+	       profile_string(p, file ? file : "", &f.file) ?:
+	       profile_function(p, &f, id);
+}
+
+/* A location that is just a function in a mapping without a file behind it: no address leaks. */
+static int add_plain(struct profile *p, const char *mapping_name, const char *name,
+		     uint32_t *location)
+{
+	struct profile_mapping m = {.has_functions = true};
+	struct profile_line line = {0};
+	uint32_t mapping;
+
+	return profile_string(p, mapping_name, &m.file) ?: profile_string(p, "", &m.build_id) ?:
+	       profile_mapping(p, &m, &mapping) ?:
+	       add_function(p, name, NULL, NULL, 0, &line.function) ?:
+	       profile_location(p, mapping, 0, &line, 1, location);
+}
+
+static int name_plain(struct namer *w, uint32_t frame, const char *mapping, const char *name,
+		      enum named_as as)
+{
+	w->out[frame].as = (uint8_t)as;
+	return add_plain(w->p, mapping, name, &w->out[frame].location);
+}
+
+static void on_answer(void *ctx, size_t index, const struct sym_result *r)
+{
+	struct namer *w = ctx;
+	struct answer *a = &w->answers[index];
+
+	a->elf_va = r->elf_va;
+	a->first_line = (uint32_t)w->lines.len;
+	a->as = r->reason == SYM_OK ? NAMED_SYMBOL : r->reason == SYM_FDE_START ? NAMED_FDE
+										: NAMED_NOT;
+	a->is_root = is_root_function(r->frames[r->n_frames - 1].raw_name
+					      ? r->frames[r->n_frames - 1].raw_name
+					      : "");
+	w->any_inline |= r->n_frames > 1;
+	for (size_t i = 0; i < r->n_frames && !w->err; i++) {
+		const struct sym_frame *f = &r->frames[i];
+		struct profile_line line = {.line = f->line};
+
+		w->any_file |= f->file != NULL;
+		w->any_line |= f->line != 0;
+		w->err = add_function(w->p, f->name, f->raw_name, f->file, f->start_line,
+				      &line.function) ?:
+			 vec_push(&w->lines, line);
+	}
+	a->n_lines = (uint32_t)w->lines.len - a->first_line;
+}
+
+static int mapping_of(struct namer *w, const struct sym_file *file, uint64_t elf_va,
+		      struct elf_segment *seg, uint32_t *id)
+{
+	struct profile_mapping m = {.has_functions = true,
+				    .has_filenames = w->any_file,
+				    .has_line_numbers = w->any_line,
+				    .has_inline_frames = w->any_inline};
+	char hex[2 * BUILD_ID_MAX + 1] = "";
+
+	if (elf_va - seg->va >= seg->mem_len &&
+	    symbolizer_segment(w->n->symbolizer, file, elf_va, seg))
+		*seg = (struct elf_segment){0};
+	m.start = seg->va;
+	m.limit = seg->va + seg->mem_len;
+	m.offset = seg->file_off;
+	if (file->build_id)
+		text_hex(file->build_id->data, file->build_id->len, hex);
+	return profile_string(w->p, file->path, &m.file) ?:
+	       profile_string(w->p, hex, &m.build_id) ?:
+	       profile_mapping(w->p, &m, id);
+}
+
+/* Names the frames group[0..n) that lie in one ELF file. */
+static int name_in_file(struct namer *w, const struct sym_file *file, size_t n)
+{
+	_cleanup_free_ uint64_t *offs = calloc(n, sizeof(*offs));
+	_cleanup_free_ struct answer *answers = calloc(n, sizeof(*answers));
+	struct elf_segment seg = {0};
+	int err;
+
+	if (!offs || !answers)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		offs[i] = w->a->frames.data[w->group[i]].addr;
+	w->answers = answers;
+	w->lines.len = 0;
+	w->any_file = w->any_line = w->any_inline = false;
+	err = symbolizer_resolve(w->n->symbolizer, file, offs, n, on_answer, w) ?: w->err;
+	for (size_t i = 0; i < n && !err; i++) {
+		struct named_frame *out = &w->out[w->group[i]];
+		uint32_t mapping;
+
+		err = mapping_of(w, file, answers[i].elf_va, &seg, &mapping) ?:
+		      profile_location(w->p, mapping, answers[i].elf_va,
+				       w->lines.data + answers[i].first_line, answers[i].n_lines,
+				       &out->location);
+		out->as = answers[i].as;
+		out->is_root = answers[i].is_root;
+	}
+	w->answers = NULL;
+	return err;
+}
+
+static int name_file_group(struct namer *w, uint32_t file_id, size_t n)
+{
+	struct file_view v;
+	struct sym_file file;
+	int err;
+
+	files_get(w->n->files, file_id, &v);
+	file = (struct sym_file){.fd = v.fd,
+				 .root_fd = v.root_fd,
+				 .path = v.path,
+				 .build_id = v.build_id.len ? &v.build_id : NULL};
+	err = name_in_file(w, &file, n);
+	files_release_fd(w->n->files, file_id);
+	return err;
+}
+
+/* A copy of this process's vDSO: the kernel maps the same image into every process. */
+static int vdso_open(void)
+{
+	const char *vdso = (const char *)getauxval(AT_SYSINFO_EHDR);
+	long page = sysconf(_SC_PAGESIZE);
+	_cleanup_close_ int fd = memfd_create("vdso", MFD_CLOEXEC);
+
+	if (!vdso || fd < 0)
+		return -1;
+	/* write(2) stops with EFAULT at the end of the mapping: no need to look its size up */
+	for (int i = 0; i < VDSO_MAX_PAGES; i++)
+		if (write(fd, vdso + i * page, (size_t)page) != page)
+			break;
+	return steal_fd(&fd);
+}
+
+static int name_vdso_group(struct namer *w, size_t n)
+{
+	_cleanup_close_ int fd = vdso_open();
+	struct sym_file file = {.fd = fd, .root_fd = -1, .path = MAPPING_VDSO};
+
+	return name_in_file(w, &file, n);
+}
+
+static int name_kernel_group(struct namer *w, size_t n)
+{
+	struct kallsyms *k = NULL;
+	int err = kallsyms_load(&k);
+
+	if (err == -ENOMEM)
+		return err;
+	if (err)
+		log_warning("kernel functions have no names: %s",
+			    err == -ENODATA ? "/proc/kallsyms shows only zeros "
+					      "(kernel.kptr_restrict); run as root"
+					    : strerror(-err));
+	err = 0;
+	for (size_t i = 0; i < n && !err; i++) {
+		const char *name, *module;
+		char mapping[80] = MAPPING_KERNEL;
+		uint64_t start;
+
+		if (!k || kallsyms_find(k, w->a->frames.data[w->group[i]].addr, &name, &module,
+					&start)) {
+			err = name_plain(w, w->group[i], MAPPING_KERNEL, "[kernel]", NAMED_NOT);
+			continue;
+		}
+		if (*module)
+			snprintf(mapping, sizeof(mapping), "[%s]", module);
+		err = name_plain(w, w->group[i], mapping, name, NAMED_SYMBOL);
+	}
+	kallsyms_free(k);
+	return err;
+}
+
+/* The perf map of a program: in its own root while it lives, else in that of its executable, else
+ * in the host's /tmp. */
+static struct perfmap *open_perfmap(const struct namer *w, const struct agg_image *img)
+{
+	pid_t ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid;
+	uint32_t uid = img->uid == UINT32_MAX ? getuid() : img->uid;
+	struct perfmap *m = NULL;
+	struct file_view v = {.root_fd = -1};
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%d/root/tmp/perf-%d.map", img->tgid, ns_tgid);
+	if (!perfmap_load(&m, path, uid))
+		return m;
+	if (img->exe != FILE_NONE) {
+		files_get(w->n->files, img->exe, &v);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d/tmp/perf-%d.map", v.root_fd,
+			 ns_tgid);
+		if (v.root_fd >= 0 && perfmap_load(&m, path, uid))
+			m = NULL;
+		files_release_fd(w->n->files, img->exe);
+	}
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", img->tgid);
+	if (!m && perfmap_load(&m, path, uid))
+		m = NULL;
+	return m;
+}
+
+static int name_anon_group(struct namer *w, uint32_t image, size_t n)
+{
+	struct perfmap *m = image < w->a->images.len
+				    ? open_perfmap(w, &w->a->images.data[image])
+				    : NULL;
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		const char *name;
+		bool found =
+			m && !perfmap_find(m, w->a->frames.data[w->group[i]].addr, &name);
+
+		err = name_plain(w, w->group[i], MAPPING_JIT, found ? name : MAPPING_JIT,
+				 found ? NAMED_SYMBOL : NAMED_NOT);
+	}
+	perfmap_free(m);
+	return err;
+}
+
+static int name_others(struct namer *w, enum frame_class cls, size_t n)
+{
+	static const struct {
+		const char *mapping, *name;
+		enum named_as as;
+	} fixed[] = {
+		[AT_UNMAPPED] = {MAPPING_UNKNOWN, MAPPING_UNKNOWN, NAMED_NOT},
+		[AT_NO_PROCESS] = {MAPPING_UNKNOWN, MAPPING_UNKNOWN, NAMED_NOT},
+		[AT_MISSED_USER] = {MAPPING_KILN, FRAME_MISSED_USER, NAMED_SYNTHETIC},
+		[AT_MISSED_KERNEL] = {MAPPING_KILN, FRAME_MISSED_KERNEL, NAMED_SYNTHETIC},
+		[AT_TRUNCATED] = {MAPPING_KILN, FRAME_TRUNCATED, NAMED_SYNTHETIC},
+		[AT_USER_ELIDED] = {MAPPING_KILN, "[user]", NAMED_SYNTHETIC},
+		[AT_KERNEL_ELIDED] = {MAPPING_KILN, "[kernel]", NAMED_SYNTHETIC},
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = name_plain(w, w->group[i], fixed[cls].mapping, fixed[cls].name,
+				 fixed[cls].as);
+	return err;
+}
+
+static int name_group(struct namer *w, size_t n)
+{
+	const struct agg_frame *f = &w->a->frames.data[w->group[0]];
+
+	switch (f->cls) {
+	case AT_KERNEL:
+		return name_kernel_group(w, n);
+	case AT_FILE:
+		return name_file_group(w, f->owner, n);
+	case AT_VDSO:
+		return name_vdso_group(w, n);
+	case AT_ANON:
+		return name_anon_group(w, f->owner, n);
+	default:
+		return name_others(w, f->cls, n);
+	}
+}
+
+/* pprof readers take the first mapping for the program: the busiest executable's comes first. */
+static uint32_t busiest_exe(const struct aggregate *a)
+{
+	uint32_t best = FILE_NONE;
+
+	for (uint32_t i = 0; i < a->exe_samples.len; i++)
+		if (a->exe_samples.data[i] &&
+		    (best == FILE_NONE || a->exe_samples.data[i] > a->exe_samples.data[best]))
+			best = i;
+	return best;
+}
+
+struct order_context {
+	const struct aggregate *a;
+	uint32_t first_file;
+};
+
+static int order_frames(const void *x, const void *y, void *ctx)
+{
+	const struct order_context *o = ctx;
+	const struct agg_frame *f = &o->a->frames.data[*(const uint32_t *)x];
+	const struct agg_frame *g = &o->a->frames.data[*(const uint32_t *)y];
+	bool f_first = f->cls == AT_FILE && f->owner == o->first_file;
+	bool g_first = g->cls == AT_FILE && g->owner == o->first_file;
+
+	if (f_first != g_first)
+		return f_first ? -1 : 1;
+	if (f->cls != g->cls)
+		return f->cls < g->cls ? -1 : 1;
+	if (f->owner != g->owner)
+		return f->owner < g->owner ? -1 : 1;
+	return f->addr < g->addr ? -1 : f->addr > g->addr;
+}
+
+int name_frames(const struct naming *n, const struct aggregate *a, struct profile *p,
+		struct named_frame *out)
+{
+	struct namer w = {.n = n, .a = a, .p = p, .out = out};
+	struct order_context order = {a, busiest_exe(a)};
+	size_t total = a->frames.len, end;
+	_cleanup_free_ uint32_t *sorted = calloc(total + 1, sizeof(*sorted));
+	int err = sorted ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < total && !err; i++)
+		sorted[i] = i;
+	if (!err)
+		qsort_r(sorted, total, sizeof(*sorted), order_frames, &order);
+	for (size_t i = 0; i < total && !err; i = end) {
+		const struct agg_frame *f = &a->frames.data[sorted[i]];
+
+		for (end = i + 1; end < total; end++) {
+			const struct agg_frame *g = &a->frames.data[sorted[end]];
+
+			if (g->cls != f->cls || g->owner != f->owner)
+				break;
+		}
+		w.group = sorted + i;
+		err = name_group(&w, end - i);
+	}
+	vec_release(&w.lines);
+	return err;
+}

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/base/vec.h"
+#include "profiler/procs/cgroups.h"
+#include "profiler/procs/files.h"
+#include "profiler/procs/procs.h"
+#include "profiler/procs/sideband.h"
+#include "profiler/profile/profile.h"
+#include "profiler/profile/quality.h"
+#include "profiler/record/aggregate.h"
+#include "profiler/record/launch.h"
+#include "profiler/record/naming.h"
+#include "profiler/record/session.h"
+#include "profiler/sampler/drain.h"
+#include "symbolizer/symbolizer.h"
+
+#define POLL_MS		 50  /* how often the rings are looked at: 4 MB hold 2 s at 9,999 Hz */
+#define PROGRESS_NS	 200000000ull
+#define OPENER_SETTLE_MS 2000
+#define CHILD_GRACE_MS	 2000
+
+static volatile sig_atomic_t stop_requested;
+
+struct session {
+	const struct session_opts *opts;
+	struct sampler *sampler;
+	struct drain *drain;
+	struct files *files;
+	struct procs *procs;
+	struct sideband *sideband;
+	struct cgroups *cgroups;
+	struct aggregate aggregate;
+	struct launch child;
+	VEC(struct pollfd) watched; /* [0] the sideband, then a pidfd per -p process */
+	bool filtered;
+	uint64_t start_ns, window_start_ns, progress_ns;
+	int64_t start_unix_ns;
+	unsigned stall_ms; /* tests: a drain that comes late */
+};
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stop_requested = 1;
+}
+
+static uint64_t own_cpu_ns(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000ull +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000ull;
+}
+
+/* The processes of -p must be there; their end is watched through pidfds (pidfd_open(2)). */
+static int watch_targets(struct session *s, const char **why)
+{
+	struct pollfd p = {.fd = sideband_fd(s->sideband), .events = POLLIN};
+	int err = vec_push(&s->watched, p);
+
+	for (size_t i = 0; i < s->opts->n_tgids && !err; i++) {
+		pid_t tgid = s->opts->tgids[i];
+
+		p.fd = (int)syscall(SYS_pidfd_open, tgid, 0);
+		if (p.fd < 0) {
+			*why = errno == EINVAL ? "-p wants process ids; this is a thread of another"
+					       : "no such process";
+			log_debug("pidfd_open(%d): %s", tgid, strerror(errno));
+			return -ESRCH;
+		}
+		err = vec_push(&s->watched, p) ?: sampler_add_target(s->sampler, tgid);
+	}
+	return err;
+}
+
+static bool targets_gone(const struct session *s)
+{
+	for (size_t i = 1; i < s->watched.len; i++)
+		if (!(s->watched.data[i].revents & POLLIN))
+			return false;
+	return s->watched.len > 1;
+}
+
+/* Mapping tables of what runs already. A launched command needs none: all of it comes as events. */
+static int scan_running(struct session *s)
+{
+	int err = 0;
+
+	if (s->opts->everything || (!s->opts->argv && !s->opts->n_tgids))
+		return procs_scan(s->procs, 0, boottime_ns());
+	if (s->opts->argv)
+		return procs_scan(s->procs, getpid(), boottime_ns());
+	for (size_t i = 0; i < s->opts->n_tgids && !err; i++)
+		err = procs_scan(s->procs, s->opts->tgids[i], boottime_ns());
+	return err == -ESRCH ? 0 : err;
+}
+
+static int open_all(struct session *s, const char **why)
+{
+	struct sampler_opts sampler = s->opts->sampler;
+	struct sideband_opts sideband = {0};
+	struct procs_opts procs = {0};
+	int err;
+
+	sampler.filter_tgids = !s->opts->everything && (s->opts->n_tgids || s->opts->argv);
+	s->filtered = sampler.filter_tgids || sampler.comm_glob ||
+		      (sampler.cgroups && sampler.cgroups[0]);
+	err = sampler_load(&s->sampler, &sampler, why);
+	if (err)
+		return err;
+	*why = "out of memory";
+	err = drain_new(&s->drain, s->sampler) ?: files_new(&s->files, NULL);
+	if (err)
+		return err;
+	procs.files = sideband.files = s->files;
+	err = procs_new(&s->procs, &procs);
+	if (err)
+		return err;
+	sideband.procs = s->procs;
+	*why = "cannot follow mappings (perf_event_open of a dummy event): `kiln doctor` says more";
+	err = sideband_open(&s->sideband, &sideband);
+	if (err)
+		return err;
+	if (cgroups_new(&s->cgroups))
+		s->cgroups = NULL; /* no cgroup file system: no such labels */
+	err = watch_targets(s, why);
+	if (err)
+		return err;
+	*why = "cannot read /proc";
+	return scan_running(s);
+}
+
+static void show_progress(struct session *s, bool last)
+{
+	uint64_t now = boottime_ns();
+	struct sampler_totals t;
+	struct session_progress p;
+
+	if (!s->opts->progress || (!last && now - s->progress_ns < PROGRESS_NS))
+		return;
+	s->progress_ns = now;
+	if (sampler_totals(s->sampler, &t))
+		return;
+	p.elapsed_ns = now - s->start_ns;
+	p.samples = t.counters[KILN_CTR_recorded];
+	p.lost = t.counters[KILN_CTR_map_full] + t.counters[KILN_CTR_update_failed];
+	s->opts->progress(s->opts->progress_ctx, &p);
+}
+
+/* cgroups are asked for their names while they exist. */
+static void remember_cgroups(struct session *s, size_t from)
+{
+	struct cgroup_names names;
+
+	for (size_t i = from; s->cgroups && i < s->aggregate.cgroups.len; i++)
+		cgroups_names(s->cgroups, s->aggregate.cgroups.data[i], &names);
+}
+
+static int end_window(struct session *s)
+{
+	size_t n_cgroups = s->aggregate.cgroups.len;
+	struct window *w;
+	int err = drain_window(s->drain, &w);
+
+	if (err)
+		return err;
+	/* Everything that was mapped before the last sample is in the table before it is asked. */
+	err = sideband_poll(s->sideband, 0);
+	if (err)
+		log_debug("reading mapping events: %s", strerror(-err));
+	aggregate_window(&s->aggregate, w, s->procs);
+	window_free(w);
+	remember_cgroups(s, n_cgroups);
+	procs_expire(s->procs, boottime_ns());
+	s->window_start_ns = boottime_ns();
+	return 0;
+}
+
+static bool is_over(struct session *s)
+{
+	uint64_t elapsed = boottime_ns() - s->start_ns;
+
+	return stop_requested || (s->opts->duration_ns && elapsed >= s->opts->duration_ns) ||
+	       launch_poll(&s->child) || targets_gone(s);
+}
+
+static int poll_timeout_ms(const struct session *s)
+{
+	uint64_t now = boottime_ns(), end = s->start_ns + s->opts->duration_ns;
+
+	if (!s->opts->duration_ns || end > now + POLL_MS * 1000000ull)
+		return POLL_MS;
+	return end > now ? (int)((end - now) / 1000000) : 0;
+}
+
+static int collect(struct session *s)
+{
+	int err = 0;
+
+	while (!err && !is_over(s)) {
+		poll(s->watched.data, s->watched.len, poll_timeout_ms(s));
+		err = sideband_poll(s->sideband, 0) ?: sampler_follow_cpus(s->sampler);
+		sideband_update_cpus(s->sideband);
+		if (s->stall_ms) {
+			usleep(s->stall_ms * 1000);
+		} else if (!err) {
+			err = drain_stacks(s->drain);
+		}
+		if (!err && boottime_ns() - s->window_start_ns >= s->opts->sampler.window_ns)
+			err = end_window(s);
+		show_progress(s, false);
+	}
+	return err;
+}
+
+/* Waits the --delay out; mapping events are followed meanwhile. */
+static int wait_delay(struct session *s)
+{
+	uint64_t until = boottime_ns() + s->opts->delay_ns;
+	int err = 0;
+
+	while (!err && !stop_requested && boottime_ns() < until && !launch_poll(&s->child)) {
+		uint64_t left_ms = (until - boottime_ns()) / 1000000 + 1;
+
+		poll(s->watched.data, 1, left_ms < POLL_MS ? (int)left_ms : POLL_MS);
+		err = sideband_poll(s->sideband, 0);
+	}
+	return err;
+}
+
+static int64_t unix_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static int begin_sampling(struct session *s, const char **why)
+{
+	int err = sampler_start(s->sampler, why);
+
+	s->start_ns = s->window_start_ns = boottime_ns();
+	s->start_unix_ns = unix_ns();
+	return err;
+}
+
+static int let_child_go(struct session *s, struct session_result *r, const char **why)
+{
+	int err = launch_go(&s->child);
+
+	if (!err)
+		return 0;
+	*why = err == -ENOENT ? "command not found" : strerror(-err);
+	r->exit_code = err == -ENOENT ? 127 : 126;
+	return -ENOEXEC;
+}
+
+/* From the fork of the command to the last window. */
+static int record(struct session *s, struct session_result *r, const char **why)
+{
+	int err = 0;
+
+	if (s->opts->argv) {
+		*why = "cannot fork";
+		err = launch_prepare(&s->child, s->opts->argv);
+		if (!err && !s->opts->everything)
+			err = sampler_add_target(s->sampler, s->child.pid);
+	}
+	if (err)
+		return err;
+	if (s->opts->delay_ns) {
+		err = s->opts->argv ? let_child_go(s, r, why) : 0;
+		err = err ?: wait_delay(s) ?: begin_sampling(s, why);
+	} else {
+		err = begin_sampling(s, why);
+		if (!err && s->opts->argv)
+			err = let_child_go(s, r, why);
+	}
+	if (err)
+		return err;
+	*why = "reading samples failed";
+	r->cpus = sampler_cpu_count(s->sampler);
+	err = collect(s);
+	sampler_stop(s->sampler);
+	r->elapsed_ns = boottime_ns() - s->start_ns;
+	show_progress(s, true);
+	return err ?: end_window(s);
+}
+
+static void fill_quality(struct session *s, struct quality *q, const struct sampler_totals *t)
+{
+	struct sideband_stats side;
+	uint64_t read_back = s->aggregate.recorded + s->aggregate.lost_memory;
+	uint64_t counted = t->counters[KILN_CTR_recorded];
+
+	sideband_stats(s->sideband, &side);
+	q->expected = t->expected;
+	q->idle = t->idle;
+	q->stolen = t->stolen;
+	q->filtered = t->counters[KILN_CTR_filtered];
+	q->recorded = s->aggregate.recorded;
+	q->kernel_collision = t->counters[KILN_CTR_kernel_collision];
+	q->sideband_lost = side.lost;
+	q->lost[LOSS_map_full] = t->counters[KILN_CTR_map_full];
+	q->lost[LOSS_update_failed] = t->counters[KILN_CTR_update_failed];
+	q->lost[LOSS_drain_failed] = counted > read_back ? counted - read_back : 0;
+	q->lost[LOSS_timer_overrun] = t->timer_overrun;
+	q->lost[LOSS_cpu_gap] = t->cpu_gap;
+	q->lost[LOSS_memory] = s->aggregate.lost_memory;
+}
+
+static int add_synthetic(struct profile *p, const char *name, uint32_t *location)
+{
+	struct profile_mapping m = {.has_functions = true};
+	struct profile_function f = {0};
+	struct profile_line line = {0};
+	uint32_t mapping;
+
+	return profile_string(p, MAPPING_KILN, &m.file) ?: profile_string(p, "", &m.build_id) ?:
+	       profile_mapping(p, &m, &mapping) ?: profile_string(p, name, &f.name) ?:
+	       profile_string(p, name, &f.system_name) ?: profile_string(p, "", &f.file) ?:
+	       profile_function(p, &f, &line.function) ?:
+	       profile_location(p, mapping, 0, &line, 1, location);
+}
+
+/*
+ * Losses as samples, "[lost samples];reason", so that the profile adds up to the CPU time used. Of a
+ * timer that did not fire nobody can say whether it would have hit a target: with a filter such
+ * losses stay numbers.
+ */
+static int add_losses(struct session *s, struct profile *p, const struct quality *q)
+{
+	uint32_t frames[2], stack, labels;
+	int err = profile_labelset(p, NULL, 0, &labels) ?: add_synthetic(p, FRAME_LOST, &frames[1]);
+
+	for (int r = 0; r < LOSS_COUNT && !err; r++) {
+		int64_t n = (int64_t)q->lost[r];
+		int64_t values[2] = {n, n * (int64_t)sampler_period_ns(s->sampler)};
+
+		if (!n || (s->filtered && (r == LOSS_timer_overrun || r == LOSS_cpu_gap)))
+			continue;
+		err = add_synthetic(p, loss_key(r), &frames[0]) ?:
+		      profile_stack(p, frames, 2, &stack) ?: profile_add(p, stack, labels, values);
+	}
+	return err;
+}
+
+static int add_facts(struct session *s, struct profile *p)
+{
+	struct utsname u = {0};
+	struct buf b = {0};
+	int err;
+
+	uname(&u);
+	buf_printf(&b, "kiln.event=%s", sampler_event_name(s->sampler));
+	err = profile_comment(p, buf_cstr(&b));
+	buf_clear(&b);
+	buf_printf(&b, "kiln.freq_hz=%llu", (unsigned long long)s->opts->sampler.freq_hz);
+	err = err ?: profile_comment(p, buf_cstr(&b));
+	buf_clear(&b);
+	buf_printf(&b, "kiln.kernel=%s %s", u.release, u.machine);
+	err = err ?: profile_comment(p, buf_cstr(&b));
+	buf_release(&b);
+	return err;
+}
+
+static int build_profile(struct session *s, struct profile *p, struct quality *q)
+{
+	struct symbolizer_opts sym_opts = {.names_only = s->opts->names_only};
+	struct naming naming = {
+		.files = s->files,
+		.cgroups = s->cgroups,
+		.user_labels = s->opts->user_labels,
+		.period_ns = sampler_period_ns(s->sampler),
+	};
+	struct sampler_totals totals;
+	int err = sampler_totals(s->sampler, &totals) ?:
+		  symbolizer_new(&naming.symbolizer, &sym_opts);
+
+	if (err)
+		return err;
+	fill_quality(s, q, &totals);
+	files_settle(s->files, OPENER_SETTLE_MS);
+	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
+	symbolizer_free(naming.symbolizer);
+	return err ?: add_losses(s, p, q) ?: quality_store(p, q) ?: add_facts(s, p);
+}
+
+static void close_all(struct session *s)
+{
+	launch_stop(&s->child, CHILD_GRACE_MS);
+	for (size_t i = 1; i < s->watched.len; i++)
+		close(s->watched.data[i].fd);
+	vec_release(&s->watched);
+	aggregate_release(&s->aggregate);
+	cgroups_free(s->cgroups);
+	sideband_close(s->sideband);
+	procs_free(s->procs);
+	files_free(s->files);
+	drain_free(s->drain);
+	sampler_free(s->sampler);
+}
+
+static int run(struct session *s, struct session_result *r, struct quality *q, const char **why)
+{
+	uint64_t cpu_before = own_cpu_ns(), sampled_ns;
+	struct profile *p;
+	int err = open_all(s, why) ?: record(s, r, why);
+
+	if (err)
+		return err;
+	sampled_ns = boottime_ns();
+	r->own_cpu_ns = own_cpu_ns() - cpu_before;
+	r->event = sampler_event_name(s->sampler);
+	*why = "out of memory while naming what was sampled";
+	p = profile_new();
+	err = p ? build_profile(s, p, q) : -ENOMEM;
+	if (err) {
+		profile_free(p);
+		return err;
+	}
+	p->time_ns = s->start_unix_ns;
+	p->duration_ns = (int64_t)r->elapsed_ns;
+	r->profile = p;
+	r->naming_ns = boottime_ns() - sampled_ns;
+	return 0;
+}
+
+int session_run(const struct session_opts *opts, struct session_result *result, struct quality *q,
+		const char **why)
+{
+	struct sigaction stop = {.sa_handler = on_signal}, old_int, old_term;
+	struct session s = {.opts = opts, .child = {.gate_fd = -1, .exec_fd = -1}};
+	const char *stall = getenv("KILN_TEST_DRAIN_STALL_MS");
+	uint64_t stall_ms = 0;
+	int err;
+
+	*result = (struct session_result){.launched = opts->argv != NULL};
+	if (stall && !text_parse_u64(stall, 60000, &stall_ms))
+		s.stall_ms = (unsigned)stall_ms;
+	stop_requested = 0;
+	sigaction(SIGINT, &stop, &old_int);
+	sigaction(SIGTERM, &stop, &old_term);
+	err = run(&s, result, q, why);
+	close_all(&s);
+	if (!err && result->launched)
+		result->exit_code = launch_exit_code(&s.child);
+	sigaction(SIGINT, &old_int, NULL);
+	sigaction(SIGTERM, &old_term, NULL);
+	return err;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One recording from start to profile: loads the sampler, follows processes, launches the command,
+ * collects windows until the end, names what was seen. Single-threaded but for the file opener.
+ */
+#ifndef KILN_RECORD_SESSION_H
+#define KILN_RECORD_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profiler/sampler/sampler.h"
+
+struct profile;
+struct quality;
+
+struct session_progress {
+	uint64_t elapsed_ns, samples, lost;
+};
+
+struct session_opts {
+	struct sampler_opts sampler;	/* filter_tgids is set by the session */
+	const pid_t *tgids;		/* -p */
+	size_t n_tgids;
+	char *const *argv;		/* the command to launch, or NULL */
+	bool everything;		/* -a: with a command, that only says when to stop */
+	uint64_t duration_ns;		/* 0: until the target ends or a signal comes */
+	uint64_t delay_ns;		/* before sampling starts */
+	const char *const *user_labels; /* "key=value", NULL-terminated, or NULL */
+	bool names_only;		/* no lines, no inlined calls */
+	void (*progress)(void *ctx, const struct session_progress *); /* a few times a second */
+	void *progress_ctx;
+};
+
+struct session_result {
+	struct profile *profile; /* the caller's; NULL on failure */
+	const char *event;	 /* "cpu-clock" or "cycles" */
+	size_t cpus;
+	uint64_t elapsed_ns;
+	uint64_t own_cpu_ns; /* CPU that kiln itself used while recording */
+	uint64_t naming_ns;  /* from the last sample to the finished profile */
+	bool launched;
+	int exit_code; /* of the command, if launched */
+};
+
+/*
+ * Runs it. SIGINT and SIGTERM end the recording, not the program. On failure *why is a sentence that
+ * says what to do: -EPERM/-EACCES (not permitted), -ESRCH (no such target), -ENOEXEC with the errno
+ * of exec in result->exit_code (127 not found, 126 not executable), or another -errno.
+ */
+int session_run(const struct session_opts *opts, struct session_result *result, struct quality *q,
+		const char **why);
+
+#endif
