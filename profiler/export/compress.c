@@ -171,8 +171,7 @@ static int zstd_all(ZSTD_DCtx *ctx, struct buf *out, const void *data, size_t le
 			return fail(why, -ENOMEM, "out of memory");
 		r = ZSTD_decompressStream(ctx, &piece, &in);
 		if (ZSTD_isError(r))
-			return fail(why, -EBADMSG,
-				    in.pos ? "corrupt zstd stream" : "not a zstd stream");
+			return fail(why, -EBADMSG, "corrupt zstd stream");
 		out->len += piece.pos;
 		if (out->len - start > cap)
 			return too_big(why);

@@ -97,6 +97,22 @@ int profile_string(struct profile *p, const char *s, uint32_t *id)
 	return profile_string_n(p, s, strlen(s), id);
 }
 
+/* A tab stands between a function and its module in names taken from kallsyms: to a space. */
+static void add_clean(struct buf *b, const char *s, size_t len)
+{
+	while (len) {
+		const char *tab = memchr(s, '\t', len);
+		size_t n = tab ? (size_t)(tab - s) : len;
+
+		text_add_clean(b, s, n);
+		if (!tab)
+			return;
+		buf_char(b, ' ');
+		s += n + 1;
+		len -= n + 1;
+	}
+}
+
 int profile_string_n(struct profile *p, const char *s, size_t len, uint32_t *id)
 {
 	struct buf *clean = &p->index->clean;
@@ -104,7 +120,7 @@ int profile_string_n(struct profile *p, const char *s, size_t len, uint32_t *id)
 	if (text_is_clean(s, len))
 		return strtab_add_n(p->strings, s, len, id);
 	buf_clear(clean);
-	text_add_clean(clean, s, len);
+	add_clean(clean, s, len);
 	if (clean->err)
 		return clean->err;
 	return strtab_add_n(p->strings, clean->data, clean->len, id);
@@ -416,6 +432,14 @@ static bool sample_eq(const void *ctx, uint32_t id)
 	return s->stack == n->stack && s->labelset == n->labelset;
 }
 
+static bool all_zero(const int64_t *values, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (values[i])
+			return false;
+	return true;
+}
+
 int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int64_t *values)
 {
 	struct sample_needle needle = {p, stack, labelset};
@@ -426,6 +450,8 @@ int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int6
 
 	if (stack >= p->stacks.len || labelset >= p->labelsets.len || !n)
 		return -EINVAL;
+	if (all_zero(values, n))
+		return 0;
 	if (is_full(p->values.len + n) || vec_reserve(&p->values, p->values.len + n) ||
 	    vec_reserve(&p->samples, p->samples.len + 1))
 		return -ENOMEM;

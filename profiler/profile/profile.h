@@ -3,7 +3,8 @@
  * The one profile model, shaped like pprof (github.com/google/pprof, proto/profile.proto):
  * everything is interned, ids are indices from 0 into the arrays below, so equal things have equal
  * ids. Arrays may be read directly; they are added to only through the functions.
- * All strings are clean UTF-8 (profiler/base/text.h), cleaned on the way in. Not thread-safe.
+ * All strings are clean UTF-8 (profiler/base/text.h), cleaned on the way in, tabs being spaces.
+ * Not thread-safe.
  */
 #ifndef KILN_PROFILE_PROFILE_H
 #define KILN_PROFILE_PROFILE_H
@@ -129,7 +130,8 @@ int profile_stack(struct profile *p, const uint32_t *locations, size_t n, uint32
 /* A string label without a value is no label (pprof cannot carry it) and is left out. */
 int profile_labelset(struct profile *p, const struct profile_label *labels, size_t n, uint32_t *id);
 
-/* Adds values (one per sample type) to the sample with this stack and label set. */
+/* Adds values (one per sample type) to the sample with this stack and label set. All zero is
+ * nothing to add, as in google/pprof's merge. */
 int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int64_t *values);
 
 /* Sums of values stop at the limits of their type instead of wrapping: files may hold anything. */

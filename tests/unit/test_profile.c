@@ -123,6 +123,7 @@ static void text_is_cleaned_on_the_way_in(void **state)
 	(void)state;
 	assert_string_equal(profile_text(p, str_id(p, "a\nb\xff")), "a\xef\xbf\xbd"
 								    "b\xef\xbf\xbd");
+	assert_string_equal(profile_text(p, str_id(p, "ip_rcv\t[ip]")), "ip_rcv [ip]");
 	profile_free(p);
 }
 

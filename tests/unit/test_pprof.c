@@ -1,0 +1,802 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* pprof written and read back: conventions, round trips, and what hostile files get told. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/export/compress.h"
+#include "profiler/export/export.h"
+#include "profiler/export/pprof_fields.h"
+#include "proto/pprof.pb-c.h"
+#include "proto/wire.h"
+#include "tests/lib/profiles.h"
+
+static void fields_are_those_of_the_proto_file(void **state)
+{
+#define X(constant, number, name)                                                                  \
+	assert_int_equal(                                                                          \
+		protobuf_c_message_descriptor_get_field_by_name(&pprof__profile__descriptor, name) \
+			->id,                                                                      \
+		constant);
+	PPROF_FIELDS(X)
+#undef X
+	(void)state;
+}
+
+/* --- round trips ---------------------------------------------------------------------------------- */
+
+static struct buf exported(const struct profile *p, enum export_format f)
+{
+	struct buf b = {0};
+
+	assert_int_equal(export_profile(&b, p, f, NULL), 0);
+	return b;
+}
+
+static struct profile *imported(const struct buf *b)
+{
+	struct profile *p = NULL;
+	const char *why = NULL;
+	int err = import_pprof(&p, b->data, b->len, &why);
+
+	if (err)
+		print_error("%s\n", why);
+	assert_int_equal(err, 0);
+	return p;
+}
+
+static void assert_same(const struct profile *a, const struct profile *b)
+{
+	char *want = print_profile(a), *got = print_profile(b);
+
+	assert_string_equal(got, want);
+	free(want);
+	free(got);
+}
+
+static void what_is_written_reads_back_equal(void **state)
+{
+	static const enum export_format formats[] = {EXPORT_PPROF, EXPORT_PPROF_GZ,
+						     EXPORT_PPROF_ZST};
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 60; seed++) {
+		struct profile *p = random_profile(seed, (uint32_t)seed * 5);
+		struct buf b = exported(p, formats[seed % 3]);
+		struct profile *back = imported(&b);
+
+		assert_same(p, back);
+		buf_release(&b);
+		profile_free(back);
+		profile_free(p);
+	}
+}
+
+static void the_same_profile_gives_the_same_bytes(void **state)
+{
+	struct profile *p = random_profile(1, 100), *q = random_profile(1, 100);
+	struct buf a = exported(p, EXPORT_PPROF_GZ), b = exported(q, EXPORT_PPROF_GZ);
+
+	(void)state;
+	assert_int_equal(a.len, b.len);
+	assert_memory_equal(a.data, b.data, a.len);
+	assert_memory_equal(a.data + 4, "\0\0\0\0", 4); /* RFC 1952: MTIME */
+	buf_release(&a);
+	buf_release(&b);
+	profile_free(p);
+	profile_free(q);
+}
+
+static void exports_append(void **state)
+{
+	struct profile *p = random_profile(2, 10), *back;
+	struct buf b = {0}, tail;
+
+	(void)state;
+	for (enum export_format f = EXPORT_PPROF_GZ; f <= EXPORT_PPROF; f++) {
+		buf_clear(&b);
+		buf_str(&b, "before");
+		assert_int_equal(export_profile(&b, p, f, NULL), 0);
+		assert_memory_equal(b.data, "before", 6);
+		tail = (struct buf){.data = b.data + 6, .len = b.len - 6};
+		back = imported(&tail);
+		assert_same(p, back);
+		profile_free(back);
+	}
+	buf_release(&b);
+	profile_free(p);
+}
+
+/* --- conventions ----------------------------------------------------------------------------------- */
+
+/* The profile as protobuf-c sees it, unpacked as a whole. */
+static Pprof__Profile *unpacked(const struct profile *p)
+{
+	struct buf b = exported(p, EXPORT_PPROF);
+	Pprof__Profile *m = pprof__profile__unpack(NULL, b.len, (uint8_t *)b.data);
+
+	assert_non_null(m);
+	buf_release(&b);
+	return m;
+}
+
+static const char *text_of(const Pprof__Profile *m, int64_t id)
+{
+	static char text[256];
+
+	assert_in_range(id, 0, m->n_string_table - 1);
+	snprintf(text, sizeof(text), "%.*s", (int)m->string_table[id].len,
+		 m->string_table[id].data);
+	return text;
+}
+
+static void ids_count_from_one(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct profile *p = random_profile(seed, 80);
+		Pprof__Profile *m = unpacked(p);
+
+		assert_int_equal(m->string_table[0].len, 0);
+		for (size_t i = 0; i < m->n_mapping; i++)
+			assert_int_equal(m->mapping[i]->id, i + 1);
+		for (size_t i = 0; i < m->n_location; i++)
+			assert_int_equal(m->location[i]->id, i + 1);
+		for (size_t i = 0; i < m->n_function; i++)
+			assert_int_equal(m->function[i]->id, i + 1);
+		assert_string_equal(text_of(m, m->sample_type[0]->type), "samples");
+		assert_string_equal(text_of(m, m->sample_type[0]->unit), "count");
+		assert_string_equal(text_of(m, m->sample_type[1]->type), "cpu");
+		assert_string_equal(text_of(m, m->sample_type[1]->unit), "nanoseconds");
+		assert_string_equal(text_of(m, m->default_sample_type), "cpu");
+		assert_string_equal(text_of(m, m->period_type->type), "cpu");
+		assert_int_equal(m->period, p->period);
+		pprof__profile__free_unpacked(m, NULL);
+		profile_free(p);
+	}
+}
+
+static void the_main_binary_comes_first(void **state)
+{
+	struct profile *p = profile_new();
+	uint32_t kernel, libc, main, vdso, ids[4], stack, set;
+	Pprof__Profile *m;
+
+	(void)state;
+	MUST(profile_init_cpu(p, 1));
+	kernel = mapping_id(p, MAPPING_KERNEL, "", true);
+	libc = mapping_id(p, "/lib/libc.so.6", "aa", false);
+	main = mapping_id(p, "/usr/bin/some.sort", "bb", false);
+	vdso = mapping_id(p, MAPPING_VDSO, "", false);
+	ids[0] = location_id(p, kernel, 0, "k");
+	ids[1] = location_id(p, libc, 1, "l");
+	ids[2] = location_id(p, main, 2, "m");
+	ids[3] = location_id(p, vdso, 3, "v");
+	MUST(profile_stack(p, ids, 4, &stack));
+	MUST(profile_labelset(p, NULL, 0, &set));
+	MUST(profile_add(p, stack, set, (int64_t[]){1, 1}));
+	m = unpacked(p);
+	assert_string_equal(text_of(m, m->mapping[0]->filename), "/usr/bin/some.sort");
+	assert_string_equal(text_of(m, m->mapping[1]->filename), MAPPING_KERNEL);
+	assert_string_equal(text_of(m, m->mapping[2]->filename), "/lib/libc.so.6");
+	assert_int_equal(m->location[0]->mapping_id, 2);
+	assert_int_equal(m->location[1]->mapping_id, 3);
+	assert_int_equal(m->location[2]->mapping_id, 1);
+	assert_int_equal(m->location[3]->mapping_id, 4);
+	pprof__profile__free_unpacked(m, NULL);
+	profile_free(p);
+}
+
+static const char *name_of(const Pprof__Profile *m, size_t location)
+{
+	return text_of(m, m->function[m->location[location]->line[0]->function_id - 1]->name);
+}
+
+static void a_symbolized_mapping_has_names_everywhere(void **state)
+{
+	struct profile *p = profile_new();
+	uint32_t symbolized, plain, kernel;
+	Pprof__Profile *m;
+
+	(void)state;
+	MUST(profile_init_cpu(p, 1));
+	symbolized = mapping_id(p, "/lib/libx.so", "aa", true);
+	plain = mapping_id(p, "/lib/liby.so", "bb", false);
+	kernel = mapping_id(p, MAPPING_KERNEL, "", true);
+	location_id(p, symbolized, 0x1000, "f");
+	location_id(p, symbolized, 0x1290, NULL);
+	location_id(p, plain, 0x1290, NULL);
+	location_id(p, kernel, 0xffffffff81000000, "schedule");
+	location_id(p, kernel, 0, NULL);
+	location_id(p, PROFILE_NONE, 0, NULL);
+	location_id(p, PROFILE_NONE, 0x77, NULL);
+	m = unpacked(p);
+	assert_string_equal(name_of(m, 0), "f");
+	assert_string_equal(name_of(m, 1), "[libx.so]+0x1290");
+	assert_int_equal(m->location[1]->address, 0x1290);
+	assert_int_equal(m->location[2]->n_line, 0);
+	assert_int_equal(m->location[3]->address, 0);
+	assert_string_equal(name_of(m, 4), "[kernel]");
+	assert_string_equal(name_of(m, 5), "[unknown]");
+	assert_int_equal(m->location[6]->n_line, 0);
+	assert_int_equal(m->location[6]->address, 0x77);
+	/* the names made up are functions like any other, one each */
+	assert_int_equal(m->n_function, p->functions.len + 3);
+	pprof__profile__free_unpacked(m, NULL);
+	profile_free(p);
+}
+
+static void a_label_of_zero_is_not_lost(void **state)
+{
+	struct profile *p = profile_new(), *back;
+	struct profile_label labels[] = {{str_id(p, "pid"), PROFILE_NONE, 0, 0},
+					 {str_id(p, "thread_id"), PROFILE_NONE, 7, 0}};
+	uint32_t stack, set;
+	Pprof__Profile *m;
+	struct buf b;
+
+	(void)state;
+	MUST(profile_init_cpu(p, 1));
+	MUST(profile_stack(p, NULL, 0, &stack));
+	MUST(profile_labelset(p, labels, 2, &set));
+	MUST(profile_add(p, stack, set, (int64_t[]){1, 1}));
+	m = unpacked(p);
+	assert_int_equal(m->sample[0]->n_label, 2);
+	assert_string_equal(text_of(m, m->sample[0]->label[0]->num_unit), "pid");
+	assert_int_equal(m->sample[0]->label[1]->num_unit, 0);
+	b = exported(p, EXPORT_PPROF);
+	back = imported(&b);
+	assert_int_equal(profile_find_label(back, 0, "pid")->num, 0);
+	assert_int_equal(profile_find_label(back, 0, "pid")->num_unit, 0);
+	buf_release(&b);
+	profile_free(back);
+	pprof__profile__free_unpacked(m, NULL);
+	profile_free(p);
+}
+
+/* --- other people's profiles ---------------------------------------------------------------------- */
+
+/* A small valid message with odd ids, for the cases below to break. */
+struct specimen {
+	Pprof__Profile m;
+	Pprof__ValueType type, *types[1];
+	Pprof__Mapping mapping, mapping2, *mappings[2];
+	Pprof__Function function, *functions[1];
+	Pprof__Line line, *lines[1];
+	Pprof__Location location, *locations[1];
+	Pprof__Label label, *labels[1];
+	Pprof__Sample sample, *samples[1];
+	uint64_t location_ids[1];
+	int64_t values[2], comments[1];
+	ProtobufCBinaryData strings[4];
+};
+
+static void specimen_init(struct specimen *s)
+{
+	static const char *const texts[] = {"", "cpu", "main", "x\xff"};
+
+	*s = (struct specimen){
+		.m = PPROF__PROFILE__INIT,	 .type = PPROF__VALUE_TYPE__INIT,
+		.mapping = PPROF__MAPPING__INIT, .mapping2 = PPROF__MAPPING__INIT,
+		.function = PPROF__FUNCTION__INIT, .line = PPROF__LINE__INIT,
+		.location = PPROF__LOCATION__INIT, .label = PPROF__LABEL__INIT,
+		.sample = PPROF__SAMPLE__INIT};
+	for (size_t i = 0; i < 4; i++)
+		s->strings[i] = (ProtobufCBinaryData){strlen(texts[i]), (uint8_t *)texts[i]};
+	s->type.type = 1;
+	s->mapping.id = UINT64_MAX;
+	s->mapping.filename = 2;
+	s->mapping2.id = 1;
+	s->function.id = 1ull << 40;
+	s->function.name = 2;
+	s->line.function_id = s->function.id;
+	s->location.id = 2; /* out of place: the first would be 1 */
+	s->location.mapping_id = UINT64_MAX;
+	s->location.address = 0x10;
+	s->label.key = 1;
+	s->label.str = 3;
+	s->location_ids[0] = 2;
+	s->values[0] = 5;
+	s->comments[0] = 3;
+#define LIST(where, list, single)                                                                  \
+	do {                                                                                       \
+		s->list[0] = &s->single;                                                           \
+		(where).n_##single = 1;                                                            \
+		(where).single = s->list;                                                          \
+	} while (0)
+	LIST(s->m, mappings, mapping);
+	LIST(s->m, functions, function);
+	LIST(s->m, locations, location);
+	LIST(s->m, samples, sample);
+	LIST(s->location, lines, line);
+	LIST(s->sample, labels, label);
+#undef LIST
+	s->mappings[1] = &s->mapping2;
+	s->m.n_mapping = 2;
+	s->types[0] = &s->type;
+	s->m.sample_type = s->types;
+	s->m.n_sample_type = 1;
+	s->m.string_table = s->strings;
+	s->m.n_string_table = 4;
+	s->m.comment = s->comments;
+	s->m.n_comment = 1;
+	s->sample.location_id = s->location_ids;
+	s->sample.n_location_id = 1;
+	s->sample.value = s->values;
+	s->sample.n_value = 1;
+}
+
+static int import_specimen(struct specimen *s, struct profile **p, const char **why)
+{
+	size_t len = pprof__profile__get_packed_size(&s->m);
+	uint8_t *data = malloc(len);
+	int err;
+
+	assert_non_null(data);
+	pprof__profile__pack(&s->m, data);
+	err = import_pprof(p, data, len, why);
+	free(data);
+	return err;
+}
+
+static void ids_may_be_any_numbers(void **state)
+{
+	struct specimen s;
+	struct profile *p = NULL;
+	const char *why = "";
+	char *text;
+
+	(void)state;
+	specimen_init(&s);
+	assert_int_equal(import_specimen(&s, &p, &why), 0);
+	text = print_profile(p);
+	assert_string_equal(text, "cpu/ [] / 0 0 0   \n"
+				  "# x\xef\xbf\xbd\n"
+				  " @10{main  0-0 0 0000}(main  :0 0) cpu='x\xef\xbf\xbd' 5\n");
+	free(text);
+	profile_free(p);
+}
+
+static void break_string(struct specimen *s)
+{
+	s->function.name = 4;
+}
+
+static void break_negative_string(struct specimen *s)
+{
+	s->label.key = -1;
+}
+
+static void break_first_string(struct specimen *s)
+{
+	s->strings[0] = s->strings[1];
+}
+
+static void break_no_strings(struct specimen *s)
+{
+	s->m.n_string_table = 0;
+}
+
+static void break_location(struct specimen *s)
+{
+	s->location_ids[0] = 1;
+}
+
+static void break_location_zero(struct specimen *s)
+{
+	s->location_ids[0] = 0;
+}
+
+static void break_function(struct specimen *s)
+{
+	s->line.function_id = 0;
+}
+
+static void break_id_zero(struct specimen *s)
+{
+	s->mapping.id = 0;
+}
+
+static void break_id_twice(struct specimen *s)
+{
+	s->mapping2.id = s->mapping.id;
+}
+
+static void break_id_twice_in_place(struct specimen *s)
+{
+	s->mapping2.id = s->mapping.id = 2;
+}
+
+static void break_values(struct specimen *s)
+{
+	s->sample.n_value = 2;
+}
+
+static void break_no_values(struct specimen *s)
+{
+	s->sample.n_value = 0;
+}
+
+static void break_types(struct specimen *s)
+{
+	s->m.n_sample_type = 0;
+	s->sample.n_value = 0;
+}
+
+static void broken_references_are_named(void **state)
+{
+	static const struct {
+		void (*spoil)(struct specimen *s);
+		const char *why;
+	} cases[] = {
+		{break_string, "it refers to a string that is not there"},
+		{break_negative_string, "it refers to a string that is not there"},
+		{break_first_string, "its first string is not empty"},
+		{break_no_strings, "not a pprof profile: it has no strings"},
+		{break_location, "a sample refers to a location that is not there"},
+		{break_location_zero, "a sample refers to a location that is not there"},
+		{break_function, "a line refers to a function that is not there"},
+		{break_id_zero, "an entry has the reserved id 0"},
+		{break_id_twice, "two entries have the same id"},
+		{break_id_twice_in_place, "two entries have the same id"},
+		{break_values, "a sample has not one value for each sample type"},
+		{break_no_values, "a sample has not one value for each sample type"},
+		{break_types, "it has samples but does not say of what"},
+	};
+	struct profile *p = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct specimen s;
+		const char *why = "";
+
+		specimen_init(&s);
+		cases[i].spoil(&s);
+		assert_int_equal(import_specimen(&s, &p, &why), -EBADMSG);
+		assert_string_equal(why, cases[i].why);
+		assert_null(p);
+	}
+}
+
+static void a_mapping_that_is_not_there_is_none(void **state)
+{
+	struct specimen s;
+	struct profile *p = NULL;
+	const char *why = "";
+
+	(void)state;
+	specimen_init(&s);
+	s.location.mapping_id = 12345;
+	assert_int_equal(import_specimen(&s, &p, &why), 0);
+	assert_int_equal(p->locations.data[0].mapping, PROFILE_NONE);
+	profile_free(p);
+}
+
+static void samples_of_nothing_are_left_out(void **state)
+{
+	struct specimen s;
+	struct profile *p = NULL;
+	const char *why = "";
+
+	(void)state;
+	specimen_init(&s);
+	s.values[0] = 0;
+	assert_int_equal(import_specimen(&s, &p, &why), 0);
+	assert_int_equal(p->samples.len, 0);
+	profile_free(p);
+}
+
+static void caps_are_told(void **state)
+{
+	struct specimen s;
+	struct profile *p = NULL;
+	const char *why = "";
+	uint64_t *ids = malloc((IMPORT_MAX_FRAMES + 1) * sizeof(*ids));
+	Pprof__Line *lines[IMPORT_MAX_INLINED + 1];
+
+	(void)state;
+	assert_non_null(ids);
+	specimen_init(&s);
+	for (size_t i = 0; i <= IMPORT_MAX_FRAMES; i++)
+		ids[i] = 2;
+	for (size_t i = 0; i <= IMPORT_MAX_INLINED; i++)
+		lines[i] = &s.line;
+	s.location.line = lines;
+	s.location.n_line = IMPORT_MAX_INLINED + 1;
+	assert_int_equal(import_specimen(&s, &p, &why), -EFBIG);
+	assert_string_equal(why, "a location has more inlined functions than any real one");
+	s.location.n_line = IMPORT_MAX_INLINED;
+	s.sample.location_id = ids;
+	s.sample.n_location_id = IMPORT_MAX_FRAMES + 1;
+	assert_int_equal(import_specimen(&s, &p, &why), -EFBIG);
+	assert_string_equal(why, "a stack is deeper than any real one");
+	s.location.n_line = 1;
+	s.sample.n_location_id = IMPORT_MAX_FRAMES;
+	assert_int_equal(import_specimen(&s, &p, &why), 0);
+	assert_int_equal(p->frames.len, IMPORT_MAX_FRAMES);
+	profile_free(p);
+	free(ids);
+}
+
+/* --- damaged files --------------------------------------------------------------------------------- */
+
+static int import_bytes(const void *data, size_t len, const char **why)
+{
+	struct profile *p = NULL;
+	int err = import_pprof(&p, data, len, why);
+
+	profile_free(p);
+	return err;
+}
+
+static void concatenated_profiles_are_refused(void **state)
+{
+	struct profile *p = random_profile(5, 5);
+	struct buf raw = exported(p, EXPORT_PPROF), twice = {0}, gz = exported(p, EXPORT_PPROF_GZ);
+	const char *why = "", *want = "it is several profiles concatenated: merge them instead";
+
+	(void)state;
+	buf_add(&twice, raw.data, raw.len);
+	buf_add(&twice, raw.data, raw.len);
+	assert_int_equal(import_bytes(twice.data, twice.len, &why), -EBADMSG);
+	assert_string_equal(why, want);
+	buf_clear(&twice);
+	buf_add(&twice, gz.data, gz.len);
+	buf_add(&twice, gz.data, gz.len);
+	why = "";
+	assert_int_equal(import_bytes(twice.data, twice.len, &why), -EBADMSG);
+	assert_string_equal(why, want);
+	buf_release(&raw);
+	buf_release(&gz);
+	buf_release(&twice);
+	profile_free(p);
+}
+
+static void several_members_are_one_stream(void **state)
+{
+	struct profile *p = random_profile(6, 50), *back;
+	struct buf raw = exported(p, EXPORT_PPROF), parts = {0};
+	int (*const compressors[])(struct buf *, const void *, size_t) = {compress_gzip,
+									  compress_zstd};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		buf_clear(&parts);
+		MUST(compressors[i](&parts, raw.data, raw.len / 3));
+		MUST(compressors[i](&parts, raw.data, 0));
+		MUST(compressors[i](&parts, raw.data + raw.len / 3, raw.len - raw.len / 3));
+		back = imported(&parts);
+		assert_same(p, back);
+		profile_free(back);
+	}
+	buf_release(&raw);
+	buf_release(&parts);
+	profile_free(p);
+}
+
+static void truncation_is_told(void **state)
+{
+	struct profile *p = random_profile(7, 20);
+	struct buf gz = exported(p, EXPORT_PPROF_GZ), zst = exported(p, EXPORT_PPROF_ZST);
+	struct buf raw = exported(p, EXPORT_PPROF);
+
+	(void)state;
+	for (size_t len = 4; len < gz.len; len++) {
+		const char *why = "";
+
+		assert_int_equal(import_bytes(gz.data, len, &why), -EBADMSG);
+		assert_string_equal(why, "truncated gzip stream");
+	}
+	for (size_t len = 4; len < zst.len; len++) {
+		const char *why = "";
+
+		assert_int_equal(import_bytes(zst.data, len, &why), -EBADMSG);
+		assert_string_equal(why, "truncated zstd stream");
+	}
+	/* protobuf has no end mark: some prefixes are messages, but none may pass for the whole */
+	for (size_t len = 0; len < raw.len; len++) {
+		struct profile *part = NULL;
+		const char *why = NULL;
+		int err = import_pprof(&part, raw.data, len, &why);
+
+		assert_true(err ? err == -EBADMSG && why && *why : part->samples.len == 0 ||
+								      len > raw.len / 2);
+		profile_free(part);
+	}
+	buf_release(&gz);
+	buf_release(&zst);
+	buf_release(&raw);
+	profile_free(p);
+}
+
+static void flipped_bits_do_not_change_a_profile(void **state)
+{
+	struct profile *p = random_profile(8, 20);
+	struct buf gz = exported(p, EXPORT_PPROF_GZ), zst = exported(p, EXPORT_PPROF_ZST);
+
+	(void)state;
+	/* past gzip's header, whose time and such may be anything */
+	for (size_t i = 10; i < gz.len; i++) {
+		const char *why = NULL;
+
+		gz.data[i] ^= 0x10;
+		assert_int_equal(import_bytes(gz.data, gz.len, &why), -EBADMSG);
+		assert_non_null(why);
+		gz.data[i] ^= 0x10;
+	}
+	for (size_t i = 6; i < zst.len; i++) {
+		struct profile *back = NULL;
+		const char *why = NULL;
+		int err;
+
+		zst.data[i] ^= 0x10;
+		err = import_pprof(&back, zst.data, zst.len, &why);
+		if (err)
+			assert_true(err == -EBADMSG && why);
+		else
+			assert_same(p, back); /* a bit that means nothing (RFC 8878, 3.1.1) */
+		profile_free(back);
+		zst.data[i] ^= 0x10;
+	}
+	buf_release(&gz);
+	buf_release(&zst);
+	profile_free(p);
+}
+
+static void garbage_is_told(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t len;
+		const char *why;
+	} cases[] = {
+		{"", 0, "the file is empty"},
+		{"\x1f\x8b", 2, "truncated gzip stream"},
+		{"\x1f\x8b\xff\xff\xff\xff\xff\xff\xff\xff", 10, "corrupt gzip stream"},
+		{"\x28\xb5\x2f\xfd\x20\x01\xff\xff\xff", 9, "corrupt zstd stream"},
+		{"PERFILE2....", 12, "a perf.data file, not a pprof profile"},
+		{"{\"a\":1}", 7, "a JSON file, not a pprof profile"},
+		{"<html>", 6, "an SVG or HTML file, not a pprof profile"},
+		{"main;f 1\n", 9, "not a pprof profile: its bytes are no protobuf message"},
+		{"\x12\x7f", 2, "not a pprof profile: its bytes are no protobuf message"},
+		{"\x10\x01", 2, "not a pprof profile: a table holds numbers"},
+		{"\x32\x00\x12\x02\x0a\x7f", 6, "not a pprof profile: an entry is malformed"},
+		{"\x48\x00", 2, "not a pprof profile: it has no strings"},
+		{"\x0b\x00", 2, "not a pprof profile: its bytes are no protobuf message"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *why = "";
+
+		assert_int_equal(import_bytes(cases[i].data, cases[i].len, &why), -EBADMSG);
+		assert_string_equal(why, cases[i].why);
+	}
+}
+
+static void garbage_after_gzip_is_told(void **state)
+{
+	struct profile *p = random_profile(9, 3);
+	struct buf gz = exported(p, EXPORT_PPROF_GZ);
+	const char *why = "";
+
+	(void)state;
+	buf_str(&gz, "tail");
+	assert_int_equal(import_bytes(gz.data, gz.len, &why), -EBADMSG);
+	assert_string_equal(why, "garbage after the gzip stream");
+	buf_release(&gz);
+	profile_free(p);
+}
+
+static void inflating_stops_at_the_cap(void **state)
+{
+	int (*const compressors[])(struct buf *, const void *, size_t) = {compress_gzip,
+									  compress_zstd};
+	const size_t size = 1 << 20;
+	char *zeros = calloc(1, size);
+
+	(void)state;
+	assert_non_null(zeros);
+	for (size_t i = 0; i < 2; i++) {
+		struct buf packed = {0}, out = {0};
+		const char *why = "";
+
+		MUST(compressors[i](&packed, zeros, size));
+		assert_int_equal(decompress(&out, packed.data, packed.len, size - 1, &why), -EFBIG);
+		assert_string_equal(why, "it inflates to more than the limit");
+		assert_true(out.cap <= 4 * size);
+		buf_clear(&out);
+		assert_int_equal(decompress(&out, packed.data, packed.len, size, &why), 0);
+		assert_int_equal(out.len, size);
+		buf_release(&packed);
+		buf_release(&out);
+	}
+	free(zeros);
+}
+
+/* A message's memory is bounded by the arena, however much its shape would like. */
+static void unpacking_stops_at_the_cap(void **state)
+{
+	struct wire_arena a;
+	struct buf sample = {0};
+
+	(void)state;
+	for (int i = 0; i < 100000; i++)
+		buf_add(&sample, "\x1a\x00", 2); /* an empty label */
+	wire_arena_init(&a, 1 << 20);
+	assert_null(pprof__sample__unpack(&a.allocator, sample.len, (uint8_t *)sample.data));
+	assert_true(a.exhausted);
+	wire_arena_reset(&a);
+	assert_false(a.exhausted);
+	assert_non_null(pprof__sample__unpack(&a.allocator, 20, (uint8_t *)sample.data));
+	wire_arena_release(&a);
+	buf_release(&sample);
+}
+
+static void files_and_stdin_are_read(void **state)
+{
+	char path[] = "/tmp/kiln-test-XXXXXX";
+	_cleanup_close_ int fd = mkstemp(path);
+	_cleanup_close_ int saved = dup(STDIN_FILENO);
+	struct profile *p = random_profile(10, 10), *back = NULL;
+	struct buf gz = exported(p, EXPORT_PPROF_GZ);
+	const char *why = "";
+
+	(void)state;
+	assert_true(fd >= 0 && saved >= 0);
+	assert_int_equal(write(fd, gz.data, gz.len), gz.len);
+	assert_int_equal(import_file(&back, path, &why), 0);
+	assert_same(p, back);
+	profile_free(back);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_true(dup2(fd, STDIN_FILENO) == STDIN_FILENO);
+	assert_int_equal(import_file(&back, "-", &why), 0);
+	assert_same(p, back);
+	profile_free(back);
+	dup2(saved, STDIN_FILENO);
+	unlink(path);
+	assert_int_equal(import_file(&back, path, &why), -ENOENT);
+	assert_string_equal(why, "No such file or directory");
+	assert_int_equal(import_file(&back, "/", &why), -EISDIR);
+	assert_string_equal(why, "Is a directory");
+	buf_release(&gz);
+	profile_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fields_are_those_of_the_proto_file),
+		cmocka_unit_test(what_is_written_reads_back_equal),
+		cmocka_unit_test(the_same_profile_gives_the_same_bytes),
+		cmocka_unit_test(exports_append),
+		cmocka_unit_test(ids_count_from_one),
+		cmocka_unit_test(the_main_binary_comes_first),
+		cmocka_unit_test(a_symbolized_mapping_has_names_everywhere),
+		cmocka_unit_test(a_label_of_zero_is_not_lost),
+		cmocka_unit_test(ids_may_be_any_numbers),
+		cmocka_unit_test(broken_references_are_named),
+		cmocka_unit_test(a_mapping_that_is_not_there_is_none),
+		cmocka_unit_test(samples_of_nothing_are_left_out),
+		cmocka_unit_test(caps_are_told),
+		cmocka_unit_test(concatenated_profiles_are_refused),
+		cmocka_unit_test(several_members_are_one_stream),
+		cmocka_unit_test(truncation_is_told),
+		cmocka_unit_test(flipped_bits_do_not_change_a_profile),
+		cmocka_unit_test(garbage_is_told),
+		cmocka_unit_test(garbage_after_gzip_is_told),
+		cmocka_unit_test(inflating_stops_at_the_cap),
+		cmocka_unit_test(unpacking_stops_at_the_cap),
+		cmocka_unit_test(files_and_stdin_are_read),
+	};
+
+	return cmocka_run_group_tests_name("pprof", tests, NULL, NULL);
+}
