@@ -342,16 +342,11 @@ static void trim(struct symtab *t)
 
 static int finish(struct symtab *t, const struct eh_ranges *fdes)
 {
-	int err;
-
 	if (t->symbols.len)
 		qsort_r(t->symbols.data, t->symbols.len, sizeof(*t->symbols.data), by_preference, t);
 	drop_aliases(t);
 	clamp_sizeless(t, fdes);
-	err = cut_nested(t);
-	if (!err)
-		trim(t);
-	return err;
+	return cut_nested(t);
 }
 
 /* --- loading ---------------------------------------------------------------------------------- */
@@ -435,6 +430,7 @@ int symtab_load(struct symtab **out, struct elf_obj *main, struct elf_obj *debug
 	if (err)
 		return err;
 	unload_sources(t);
+	trim(t);
 	*out = steal_ptr(t);
 	return 0;
 }

@@ -1,0 +1,676 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Symbol tables and function ranges against readelf and objdump. */
+#include <elf.h>
+#include <errno.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/vec.h"
+#include "symbolizer/eh_ranges.h"
+#include "symbolizer/elf_obj.h"
+#include "symbolizer/symtab.h"
+#include "tests/lib/fixture.h"
+
+#define LIBC "/lib/x86_64-linux-gnu/libc.so.6"
+
+struct loaded {
+	struct elf_obj *obj;
+	struct eh_ranges *fdes;
+	struct symtab *t;
+};
+
+static struct loaded load(const char *path)
+{
+	struct loaded l = {0};
+	int problem = 1, err;
+
+	assert_int_equal(elf_obj_open(&l.obj, fixture_open(path), NULL), 0);
+	err = eh_ranges_load(&l.fdes, l.obj);
+	assert_true(err == 0 || err == -ENODATA);
+	assert_int_equal(symtab_load(&l.t, l.obj, NULL, l.fdes, &problem), 0);
+	assert_int_equal(problem, 0);
+	/* Nothing of the file stays in memory but the table. */
+	assert_int_equal(elf_obj_bytes(l.obj), 0);
+	return l;
+}
+
+static void unload(struct loaded *l)
+{
+	symtab_free(l->t);
+	eh_ranges_free(l->fdes);
+	elf_obj_free(l->obj);
+}
+
+/* Name at va, or NULL. Good until the next call. */
+static const char *name_at(const struct loaded *l, uint64_t va)
+{
+	static struct buf name;
+	uint32_t index;
+
+	buf_clear(&name);
+	if (symtab_find(l->t, va, &index))
+		return NULL;
+	assert_int_equal(symtab_name(l->t, index, &name), 0);
+	return buf_cstr(&name);
+}
+
+static uint64_t address_of(const char *path, const char *symbol)
+{
+	unsigned long va = 0;
+	char cmd[256];
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "nm %s | awk '$3==\"%s\"{print $1}'", path, symbol);
+	f = popen(cmd, "re");
+	assert_int_equal(fscanf(f, "%lx", &va), 1);
+	pclose(f);
+	return va;
+}
+
+/* --- readelf as the oracle -------------------------------------------------------------------- */
+
+struct ref {
+	uint64_t start, size;
+	char name[240];
+};
+
+struct refs {
+	VEC(struct ref) v;
+};
+
+/* Function symbols: "  12: 0000000000001139    11 FUNC    GLOBAL DEFAULT   14 name". */
+static struct refs read_refs(const char *path, const char *table)
+{
+	struct refs refs = {{0}};
+	char cmd[256], line[1024];
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "readelf -W --%s %s", table, path);
+	f = popen(cmd, "re");
+	while (fgets(line, sizeof(line), f)) {
+		char type[16], bind[16], vis[16], ndx[16], size[32];
+		struct ref r = {0};
+		unsigned long va;
+
+		if (sscanf(line, " %*[0-9]: %lx %31s %15s %15s %15s %15s %239s", &va, size, type, bind,
+			   vis, ndx, r.name) != 7)
+			continue;
+		if ((strcmp(type, "FUNC") && strcmp(type, "IFUNC")) || ndx[0] < '0' || ndx[0] > '9')
+			continue;
+		r.start = va;
+		r.size = strtoul(size, NULL, 0);
+		if (strchr(r.name, '@'))
+			*strchr(r.name, '@') = 0;
+		assert_int_equal(vec_push(&refs.v, r), 0);
+	}
+	pclose(f);
+	return refs;
+}
+
+static bool is_sizeless(const struct refs *refs, const char *name)
+{
+	for (size_t i = 0; i < refs->v.len; i++)
+		if (!refs->v.data[i].size && !strcmp(refs->v.data[i].name, name))
+			return true;
+	return false;
+}
+
+/* One of the symbols that cover va and start last must be our answer; without any, an answer of
+ * ours may only be a symbol without a size, or a stub. */
+static void check_address(const struct loaded *l, const struct refs *refs, uint64_t va)
+{
+	const char *got = name_at(l, va);
+	uint64_t best = 0;
+	bool any = false, found = false;
+
+	for (size_t i = 0; i < refs->v.len; i++) {
+		const struct ref *r = &refs->v.data[i];
+
+		if (va - r->start < r->size && (!any || r->start > best)) {
+			best = r->start;
+			any = true;
+		}
+	}
+	if (!any) {
+		if (got && !strstr(got, "@plt") && !is_sizeless(refs, got))
+			fail_msg("%lx: got %s, want nothing", (unsigned long)va, got);
+		return;
+	}
+	if (!got)
+		fail_msg("%lx: got nothing", (unsigned long)va);
+	for (size_t i = 0; i < refs->v.len && !found; i++) {
+		const struct ref *r = &refs->v.data[i];
+		size_t len = strcspn(got, "@");
+
+		found = va - r->start < r->size && r->start == best &&
+			!strncmp(r->name, got, len < 239 ? len : 239);
+	}
+	if (!found)
+		fail_msg("%lx: got %s", (unsigned long)va, got);
+}
+
+static void check_against_readelf(const char *path, const char *table, size_t at_least, size_t step)
+{
+	struct loaded l = load(path);
+	struct refs refs = read_refs(path, table);
+
+	assert_true(refs.v.len >= at_least);
+	for (size_t i = 0; i < refs.v.len; i += step) {
+		const struct ref *r = &refs.v.data[i];
+
+		check_address(&l, &refs, r->start - 1);
+		check_address(&l, &refs, r->start);
+		check_address(&l, &refs, r->start + r->size / 2);
+		check_address(&l, &refs, r->start + r->size - 1);
+		check_address(&l, &refs, r->start + r->size);
+	}
+	vec_release(&refs.v);
+	unload(&l);
+}
+
+static void build_many(void)
+{
+	FILE *f = fopen("many.c", "we");
+
+	for (int i = 0; i < 400; i++)
+		fprintf(f, "%s int f%d(int x) { volatile int y = x; return y * %d%s; }\n",
+			i % 3 ? "__attribute__((noinline))" : "", i, i,
+			i % 7 ? "" : " + y / (x + 1)");
+	fprintf(f, "int main(void) { return f1(2); }\n");
+	fclose(f);
+	fixture_run("gcc -O1 many.c -o many && gcc -O1 -shared -fPIC many.c -o many.so && "
+		    "strip -o many-stripped.so many.so");
+}
+
+static int setup(void **state)
+{
+	int err = fixture_setup(state);
+
+	if (!err)
+		build_many();
+	return err;
+}
+
+static void test_against_readelf(void **state)
+{
+	(void)state;
+	check_against_readelf("many", "syms", 400, 1);
+	check_against_readelf("many.so", "syms", 400, 1);
+	check_against_readelf("many-stripped.so", "dyn-syms", 400, 1);
+}
+
+/* A real library: weak aliases, IFUNCs, versions, symbols inside symbols. */
+static void test_libc_against_readelf(void **state)
+{
+	(void)state;
+	if (access(LIBC, R_OK) < 0) {
+		print_message("skipped: no %s\n", LIBC);
+		skip();
+	}
+	check_against_readelf(LIBC, "dyn-syms", 1000, 3);
+}
+
+static void test_disjoint_and_ordered(void **state)
+{
+	struct loaded l;
+	uint64_t last = 0;
+
+	(void)state;
+	l = load("many");
+	assert_true(symtab_count(l.t) > 400);
+	for (uint32_t i = 0; i < symtab_count(l.t); i++) {
+		uint64_t start, end;
+		uint32_t index;
+
+		symtab_range(l.t, i, &start, &end);
+		assert_true(start >= last && end > start);
+		last = end;
+		assert_int_equal(symtab_find(l.t, start, &index), 0);
+		assert_int_equal(index, i);
+		assert_int_equal(symtab_find(l.t, end - 1, &index), 0);
+		assert_int_equal(index, i);
+	}
+	/* 16 bytes a symbol, and the head. */
+	assert_true(symtab_bytes(l.t) <= 16 * symtab_count(l.t) + 512);
+	unload(&l);
+}
+
+/* --- rules ------------------------------------------------------------------------------------ */
+
+static void expect(const struct loaded *l, uint64_t va, const char *want)
+{
+	const char *got = name_at(l, va);
+
+	if (want) {
+		assert_non_null(got);
+		assert_string_equal(got, want);
+	} else if (got) {
+		fail_msg("%lx: got %s, want nothing", (unsigned long)va, got);
+	}
+}
+
+static struct loaded assemble(const char *text, const char *flags)
+{
+	fixture_write("x.s", text);
+	fixture_run("gcc -nostdlib -shared %s x.s -o x.so", flags);
+	return load("x.so");
+}
+
+static void test_preference_among_aliases(void **state)
+{
+	struct loaded l = assemble(".text\n"
+				   ".globl __under, bar, longer_name, _one\n.weak weak_longest_name\n"
+				   ".type __under,@function\n.type bar,@function\n"
+				   ".type longer_name,@function\n.type weak_longest_name,@function\n"
+				   ".type local_longest_name_of_all,@function\n.type _one,@function\n"
+				   "no_type_but_the_very_longest_name:\n"
+				   "__under:\nbar:\nlonger_name:\nweak_longest_name:\n_one:\n"
+				   "local_longest_name_of_all:\n.skip 16\n"
+				   ".size __under,16\n.size bar,16\n.size longer_name,16\n"
+				   ".size weak_longest_name,16\n.size local_longest_name_of_all,16\n"
+				   ".size _one,16\n", "");
+
+	(void)state;
+	expect(&l, address_of("x.so", "bar"), "longer_name");
+	expect(&l, address_of("x.so", "bar") + 15, "longer_name");
+	expect(&l, address_of("x.so", "bar") + 16, NULL);
+	unload(&l);
+}
+
+/* A function with another inside: the inner one where it is, the outer one on both sides. */
+static void test_nesting(void **state)
+{
+	struct loaded l = assemble(".text\n.type outer,@function\n.type inner,@function\n"
+				   ".type tail,@function\n.type same,@function\n"
+				   "outer:\nsame:\n.skip 8\ninner:\n.skip 8\nlabel:\n.skip 8\n"
+				   "tail:\n.skip 8\n.size outer,32\n.size inner,8\n"
+				   ".skip 8\n.size tail,16\n.size same,4\n.skip 8\n", "");
+	uint64_t at = address_of("x.so", "outer");
+
+	(void)state;
+	expect(&l, at, "outer");
+	expect(&l, at + 7, "outer");
+	expect(&l, at + 8, "inner");
+	expect(&l, at + 15, "inner");
+	expect(&l, at + 16, "outer"); /* `label` has no size and is inside */
+	expect(&l, at + 23, "outer");
+	expect(&l, at + 24, "tail");
+	expect(&l, at + 39, "tail");
+	expect(&l, at + 40, NULL);
+	unload(&l);
+}
+
+static void test_sizeless_symbols(void **state)
+{
+	struct loaded l = assemble(".text\n.globl with_fde, without_fde, followed\n"
+				   "with_fde:\n.cfi_startproc\n.skip 100\n.cfi_endproc\n"
+				   ".skip 28\n"
+				   "followed:\n.skip 64\n"
+				   "without_fde:\n.skip 8192\n"
+				   ".section .text.after,\"ax\"\n.skip 32\nend_of_section:\n.skip 16\n",
+				   "");
+	uint64_t with = address_of("x.so", "with_fde"), without = address_of("x.so", "without_fde");
+	uint64_t end = address_of("x.so", "end_of_section");
+
+	(void)state;
+	expect(&l, with, "with_fde");
+	expect(&l, with + 99, "with_fde");
+	expect(&l, with + 100, NULL);
+	expect(&l, with + 128, "followed");
+	expect(&l, with + 191, "followed");
+	expect(&l, without, "without_fde");
+	expect(&l, without + 4095, "without_fde");
+	expect(&l, without + 4096, NULL);
+	expect(&l, end + 15, "end_of_section");
+	expect(&l, end + 16, NULL);
+	unload(&l);
+}
+
+/* A size that lies does not reach out of its section. */
+static void test_size_past_the_section(void **state)
+{
+	struct loaded l = assemble(".text\n.globl liar\n.type liar,@function\nliar:\n.skip 32\n"
+				   ".size liar,1000000\n", "");
+	uint64_t at = address_of("x.so", "liar");
+
+	(void)state;
+	expect(&l, at + 31, "liar");
+	expect(&l, at + 32, NULL);
+	unload(&l);
+}
+
+static void test_markers_and_data_are_no_functions(void **state)
+{
+	struct loaded l = assemble(".text\n.type f,@function\n$x:\nf:\n.skip 16\n.size f,16\n"
+				   "$d.1:\n.skip 16\n.data\n.globl var\nvar: .quad 1\n", "");
+	uint64_t at = address_of("x.so", "f");
+
+	(void)state;
+	expect(&l, at, "f");
+	expect(&l, at + 16, NULL);
+	expect(&l, address_of("x.so", "var"), NULL);
+	unload(&l);
+}
+
+/* --- other sources ---------------------------------------------------------------------------- */
+
+/* What Fedora's build does: .symtab without what .dynsym has, as xz, in the stripped file. */
+static void test_gnu_debugdata(void **state)
+{
+	struct loaded full, mini;
+	size_t checked = 0;
+
+	(void)state;
+	fixture_write("hidden.c", "#define H(n) static __attribute__((noinline, used)) int h##n(int x)"
+				  "{ volatile int y = x; return y + n; }\n"
+				  "H(1) H(2) H(3) int shown(void) { return h1(2); }\n");
+	fixture_run("gcc -O1 -shared -fPIC hidden.c -o hidden.so && objcopy --only-keep-debug "
+		    "hidden.so m.debug && objcopy -S --remove-section .comment m.debug m.mini "
+		    "--keep-symbol=h1 --keep-symbol=h2 --keep-symbol=h3 && xz -k -f m.mini && "
+		    "strip -o mini.so hidden.so && "
+		    "objcopy --add-section .gnu_debugdata=m.mini.xz mini.so");
+	full = load("hidden.so");
+	mini = load("mini.so");
+	for (uint32_t i = 0; i < symtab_count(full.t); i++) {
+		uint64_t start, end;
+		char want[128];
+
+		symtab_range(full.t, i, &start, &end);
+		snprintf(want, sizeof(want), "%s", name_at(&full, start));
+		if (want[0] != 'h' && strcmp(want, "shown") != 0)
+			continue;
+		expect(&mini, start, want);
+		expect(&mini, end - 1, want);
+		checked++;
+	}
+	assert_int_equal(checked, 4);
+	unload(&full);
+	unload(&mini);
+}
+
+static void test_damaged_gnu_debugdata_is_a_problem(void **state)
+{
+	struct elf_obj *obj;
+	struct symtab *t;
+	int problem = 0;
+
+	(void)state;
+	fixture_run("seq 1 5000 | xz > junk.xz && objcopy --add-section .gnu_debugdata=junk.xz "
+		    "many-stripped.so junk.so && head -c 500 junk.xz > cut.xz && "
+		    "objcopy --add-section .gnu_debugdata=cut.xz many-stripped.so cut.so && "
+		    "head -c 70000000 /dev/zero | xz -0 > bomb.xz && "
+		    "objcopy --add-section .gnu_debugdata=bomb.xz many-stripped.so bomb.so");
+	for (int i = 0; i < 3; i++) {
+		static const char *const paths[] = {"junk.so", "cut.so", "bomb.so"};
+
+		assert_int_equal(elf_obj_open(&obj, fixture_open(paths[i]), NULL), 0);
+		assert_int_equal(symtab_load(&t, obj, NULL, NULL, &problem), 0);
+		assert_int_equal(problem, i == 2 ? -EFBIG : -EBADMSG);
+		assert_true(symtab_count(t) >= 400); /* .dynsym is there all the same */
+		symtab_free(t);
+		elf_obj_free(obj);
+	}
+}
+
+/* objdump -d prints "0000000000001030 <puts@plt>:" before every stub. */
+static void check_plt(const char *path, size_t at_least)
+{
+	struct loaded l = load(path);
+	char cmd[256], line[512];
+	size_t n = 0;
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "objdump -d %s", path);
+	f = popen(cmd, "re");
+	while (fgets(line, sizeof(line), f)) {
+		char name[256];
+		unsigned long va;
+
+		if (sscanf(line, "%lx <%255[^>]>:", &va, name) != 2 || !strstr(name, "@plt") ||
+		    strchr(name, '*'))
+			continue;
+		/* With IBT the lazy half in .plt gets the name as well; its other half does the work. */
+		if (strstr(line, "@plt-0x"))
+			continue;
+		expect(&l, va, name);
+		expect(&l, va + 7, name);
+		n++;
+	}
+	pclose(f);
+	if (n < at_least)
+		fail_msg("%s: objdump knows %zu stubs only", path, n);
+	unload(&l);
+}
+
+static void test_plt_stubs(void **state)
+{
+	(void)state;
+	fixture_write("p.c", "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
+			     "int (*volatile fp)(const char *) = puts;\n"
+			     "void *(*volatile fm)(size_t) = malloc;\n"
+			     "int main(int c, char **v) { puts(v[0]); fp(v[0]); free(malloc(c));\n"
+			     "qsort(v, c, 8, (void *)strcmp); return getenv(v[0]) != 0; }\n");
+	fixture_run("gcc -O1 p.c -o lazy -Wl,-z,lazy && gcc -O1 p.c -o now -Wl,-z,now && "
+		    "gcc -O1 p.c -o nopie -no-pie && "
+		    "gcc -O1 -fcf-protection=full p.c -o ibt -Wl,-z,ibtplt && "
+		    "gcc -O1 -shared -fPIC p.c -o lib.so && strip lib.so");
+	check_plt("lazy", 4);
+	check_plt("now", 4);
+	check_plt("nopie", 3);
+	check_plt("ibt", 4);
+	check_plt("lib.so", 4);
+}
+
+static void test_plt_stubs_of_ifuncs(void **state)
+{
+	struct loaded l;
+	uint64_t start = 0, end = 0;
+
+	(void)state;
+	fixture_write("i.c", "static int impl(int x) { return x + 1; }\n"
+			     "static void *pick(void) { return impl; }\n"
+			     "static int chosen(int) __attribute__((ifunc(\"pick\")));\n"
+			     "int main(int c, char **v) { (void)v; return chosen(c); }\n");
+	fixture_run("gcc -O1 i.c -o ifunc");
+	l = load("ifunc");
+	for (uint32_t i = 0; i < symtab_count(l.t); i++) {
+		symtab_range(l.t, i, &start, &end);
+		if (!strcmp(name_at(&l, start), "chosen@plt") ||
+		    !strcmp(name_at(&l, start), "pick@plt"))
+			break;
+	}
+	assert_true(strstr(name_at(&l, start), "@plt") != NULL);
+	assert_int_equal(end - start, 16);
+	unload(&l);
+}
+
+static void test_plt_stubs_arm64(void **state)
+{
+	struct loaded l;
+	static const char *const names[] = {"alpha@plt", "beta@plt"};
+	size_t found = 0;
+
+	(void)state;
+	fixture_write("a64.c", "int alpha(int); int beta(int);\n"
+			       "int f(int x) { return alpha(x) + beta(x); }\n");
+	if (system("clang --target=aarch64-linux-gnu -shared -nostdlib -fuse-ld=lld a64.c -o a64.so "
+		   "2>/dev/null")) {
+		print_message("skipped: needs clang and lld\n");
+		skip();
+	}
+	for (int bti = 0; bti < 2; bti++) {
+		fixture_run("clang --target=aarch64-linux-gnu -O1 -fPIC -shared -nostdlib "
+			    "-fuse-ld=lld %s a64.c -o a64.so",
+			    bti ? "-mbranch-protection=bti -Wl,-z,force-bti" : "");
+		l = load("a64.so");
+		for (uint32_t i = 0; i < symtab_count(l.t); i++) {
+			uint64_t start, end;
+
+			symtab_range(l.t, i, &start, &end);
+			for (int k = 0; k < 2; k++)
+				found += !strcmp(name_at(&l, start), names[k]);
+		}
+		unload(&l);
+	}
+	assert_int_equal(found, 4);
+}
+
+/* Names are read late: a file that lost them answers "no name", not rubbish. */
+static void test_names_of_a_file_cut_short(void **state)
+{
+	struct loaded l;
+	struct buf name = {0};
+
+	(void)state;
+	fixture_run("cp many short");
+	l = load("short");
+	assert_int_equal(truncate("short", 4096), 0);
+	assert_int_equal(symtab_name(l.t, 0, &name), -ENOENT);
+	assert_int_equal(name.len, 0);
+	buf_release(&name);
+	unload(&l);
+}
+
+/* --- eh_ranges -------------------------------------------------------------------------------- */
+
+/* readelf: "00000018 0000000000000014 0000001c FDE cie=00000000 pc=0000000000001040..0000000000001066" */
+static void check_fdes(const char *oracle, const char *path, size_t at_least)
+{
+	struct elf_obj *obj;
+	struct eh_ranges *r;
+	char cmd[256], line[512];
+	size_t n = 0;
+	FILE *f;
+
+	assert_int_equal(elf_obj_open(&obj, fixture_open(path), NULL), 0);
+	assert_int_equal(eh_ranges_load(&r, obj), 0);
+	assert_int_equal(elf_obj_bytes(obj), 0);
+	elf_obj_free(obj);
+	snprintf(cmd, sizeof(cmd), "readelf --debug-dump=frames %s 2>/dev/null", oracle);
+	f = popen(cmd, "re");
+	while (fgets(line, sizeof(line), f)) {
+		const char *pc = strstr(line, " pc=");
+		unsigned long start, end;
+		uint64_t got_start, got_end;
+
+		if (!strstr(line, " FDE ") || !pc || sscanf(pc, " pc=%lx..%lx", &start, &end) != 2 ||
+		    start == end)
+			continue;
+		assert_int_equal(eh_ranges_find(r, start, &got_start, &got_end), 0);
+		assert_int_equal(got_start, start);
+		assert_int_equal(got_end, end);
+		assert_int_equal(eh_ranges_find(r, end - 1, &got_start, &got_end), 0);
+		assert_int_equal(got_start, start);
+		n++;
+	}
+	pclose(f);
+	assert_true(n >= at_least);
+	assert_int_equal(eh_ranges_count(r), n);
+	eh_ranges_free(r);
+}
+
+static void test_fdes_against_readelf(void **state)
+{
+	(void)state;
+	check_fdes("many", "many", 400);
+	check_fdes("many-stripped.so", "many-stripped.so", 400);
+	if (access(LIBC, R_OK) == 0)
+		check_fdes(LIBC, LIBC, 1000);
+}
+
+/* The same without a section table: e_shoff, e_shnum and e_shstrndx made zero. */
+static void test_fdes_without_sections(void **state)
+{
+	(void)state;
+	fixture_run("cp many nosec && "
+		    "dd if=/dev/zero of=nosec bs=1 seek=40 count=8 conv=notrunc status=none && "
+		    "dd if=/dev/zero of=nosec bs=1 seek=60 count=4 conv=notrunc status=none");
+	check_fdes("many", "nosec", 400);
+}
+
+static void test_no_fdes(void **state)
+{
+	struct elf_obj *obj;
+	struct eh_ranges *r = NULL;
+
+	(void)state;
+	fixture_write("x.s", ".text\nf: .skip 16\n");
+	fixture_run("gcc -nostdlib -shared x.s -o x.so");
+	assert_int_equal(elf_obj_open(&obj, fixture_open("x.so"), NULL), 0);
+	assert_int_equal(eh_ranges_load(&r, obj), -ENODATA);
+	assert_null(r);
+	elf_obj_free(obj);
+}
+
+/* Encodings compilers do not choose but others may: absolute, 2 and 8 bytes, LEB128. */
+static void test_fde_encodings(void **state)
+{
+	static const struct {
+		const char *encoding, *start, *len;
+	} cases[] = {
+		{"0x00", ".quad f", ".quad 32"},
+		{"0x04", ".quad f", ".quad 32"},
+		{"0x1b", ".long f - .", ".long 32"},
+		{"0x1c", ".quad f - .", ".quad 32"},
+		{"0x1a", ".short f - .", ".short 32"},
+		{"0x03", ".long f", ".long 32"},
+		{"0x09", ".sleb128 0x10000", ".sleb128 32"},
+		{"0x01", ".uleb128 0x10000", ".uleb128 32"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct elf_obj *obj;
+		struct eh_ranges *r;
+		uint64_t start, end;
+		char text[1024];
+
+		snprintf(text, sizeof(text),
+			 ".text\n.globl _start\n_start:\nf: .skip 32\n.section .eh_frame,\"a\"\n"
+			 "c: .long 2f-1f\n1: .long 0\n.byte 1\n.asciz \"zPLR\"\n.uleb128 1\n"
+			 ".sleb128 -8\n.byte 16\n.uleb128 8\n.byte 4\n.quad 0\n.byte 0xff\n"
+			 ".byte %s\n.balign 8\n2:\n"
+			 ".long 4f-3f\n3: .long 3b-c\n%s\n%s\n.byte 0\n.balign 8\n4:\n.long 0\n",
+			 cases[i].encoding, cases[i].start, cases[i].len);
+		fixture_write("e.s", text);
+		/* ld would check and rewrite .eh_frame; a plain script keeps it as it is. */
+		fixture_run("gcc -c e.s -o e.o && ld -static --no-eh-frame-hdr --traditional-format "
+			    "-Ttext=0x10000 --section-start=.eh_frame=0x12000 e.o -o e");
+		assert_int_equal(elf_obj_open(&obj, fixture_open("e"), NULL), 0);
+		if (eh_ranges_load(&r, obj))
+			fail_msg("encoding %s", cases[i].encoding);
+		assert_int_equal(eh_ranges_find(r, 0x10010, &start, &end), 0);
+		assert_int_equal(start, 0x10000);
+		assert_int_equal(end, 0x10020);
+		assert_int_equal(eh_ranges_find(r, 0x10020, &start, &end), -ENOENT);
+		assert_int_equal(eh_ranges_count(r), 1);
+		eh_ranges_free(r);
+		elf_obj_free(obj);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_readelf),
+		cmocka_unit_test(test_libc_against_readelf),
+		cmocka_unit_test(test_disjoint_and_ordered),
+		cmocka_unit_test(test_preference_among_aliases),
+		cmocka_unit_test(test_nesting),
+		cmocka_unit_test(test_sizeless_symbols),
+		cmocka_unit_test(test_size_past_the_section),
+		cmocka_unit_test(test_markers_and_data_are_no_functions),
+		cmocka_unit_test(test_gnu_debugdata),
+		cmocka_unit_test(test_damaged_gnu_debugdata_is_a_problem),
+		cmocka_unit_test(test_plt_stubs),
+		cmocka_unit_test(test_plt_stubs_of_ifuncs),
+		cmocka_unit_test(test_plt_stubs_arm64),
+		cmocka_unit_test(test_names_of_a_file_cut_short),
+		cmocka_unit_test(test_fdes_against_readelf),
+		cmocka_unit_test(test_fdes_without_sections),
+		cmocka_unit_test(test_no_fdes),
+		cmocka_unit_test(test_fde_encodings),
+	};
+
+	return cmocka_run_group_tests_name("symtab", tests, setup, fixture_teardown);
+}
