@@ -9,6 +9,7 @@ const struct command *const commands[] = {
 	&command_record,
 	&command_report,
 	&command_export,
+	&command_doctor,
 	&command_version,
 	NULL,
 };

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/cli/command.h"
+#include "profiler/doctor/doctor.h"
+
+enum { OPT_JSON };
+
+static const struct option_spec options[] = {
+	{"json", 0, NULL, "print JSON", OPT_JSON},
+	{0},
+};
+
+static const char *style_of(enum finding_status s)
+{
+	static const char *const styles[] = {STYLE_GOOD, STYLE_HOT, STYLE_BAD, STYLE_DIM};
+
+	return styles[s];
+}
+
+static const char *summary(const struct doctor *d)
+{
+	if (d->cannot_sample)
+		return "sampling does not work here";
+	if (doctor_count(d, FINDING_fail))
+		return "sampling works, but profiles will lack names";
+	return "sampling works";
+}
+
+/* Whether an earlier finding has the same cure. */
+static bool is_known_cure(const struct doctor *d, size_t i)
+{
+	for (size_t j = 0; j < i; j++) {
+		const char *earlier = d->findings.data[j].cure;
+
+		if (earlier && !strcmp(earlier, d->findings.data[i].cure))
+			return true;
+	}
+	return false;
+}
+
+static void print_text(struct buf *out, const struct doctor *d, const struct term *t)
+{
+	size_t fails = doctor_count(d, FINDING_fail), warnings = doctor_count(d, FINDING_warn);
+
+	for (size_t i = 0; i < d->findings.len; i++) {
+		const struct finding *f = &d->findings.data[i];
+
+		term_style(t, out, style_of(f->status));
+		buf_printf(out, "%-6s", finding_status_name(f->status));
+		term_style(t, out, STYLE_END);
+		buf_printf(out, "%-19s %s\n", f->check, f->detail);
+		if (f->cure)
+			buf_printf(out, "      fix: %s\n",
+				   is_known_cure(d, i) ? "as above" : f->cure);
+	}
+	buf_printf(out, "Result: %s; %zu failure%s, %zu warning%s.\n", summary(d), fails,
+		   fails == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+}
+
+static void add_text(struct buf *out, const char *key, const char *text)
+{
+	buf_printf(out, ",\"%s\":", key);
+	text_add_json(out, text);
+}
+
+static void print_json(struct buf *out, const struct doctor *d)
+{
+	buf_str(out, "{\"checks\":[");
+	for (size_t i = 0; i < d->findings.len; i++) {
+		const struct finding *f = &d->findings.data[i];
+
+		buf_printf(out, "%s{\"status\":\"%s\"", i ? ",\n" : "\n",
+			   finding_status_name(f->status));
+		add_text(out, "check", f->check);
+		add_text(out, "detail", f->detail);
+		if (f->cure)
+			add_text(out, "fix", f->cure);
+		buf_char(out, '}');
+	}
+	buf_printf(out, "\n],\"can_sample\":%s,\"failures\":%zu,\"warnings\":%zu}\n",
+		   d->cannot_sample ? "false" : "true", doctor_count(d, FINDING_fail),
+		   doctor_count(d, FINDING_warn));
+}
+
+static int examine(const struct options *o, bool json)
+{
+	struct term t = term_of(STDOUT_FILENO, o->color);
+	struct doctor d = {0};
+	struct buf out = {0};
+	int err = doctor_run(&d), code = EXIT_ERROR;
+
+	if (err) {
+		log_error("doctor: %s", strerror(-err));
+	} else {
+		if (json)
+			print_json(&out, &d);
+		else
+			print_text(&out, &d, &t);
+		fwrite(out.data, 1, out.len, stdout);
+		code = doctor_count(&d, FINDING_fail) ? EXIT_NOT_PERMITTED : EXIT_OK;
+	}
+	buf_release(&out);
+	doctor_release(&d);
+	return code;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct options o = {.cmd = self, .argc = argc, .argv = argv};
+	bool json = false;
+	int id, n = 0, code;
+
+	while ((id = options_next(&o)) >= 0)
+		json = true;
+	if (id == OPTIONS_END)
+		options_operands(&o, &n);
+	if (id != OPTIONS_END)
+		code = options_exit_code(id);
+	else if (n)
+		code = usage_error(self, "takes no operand");
+	else
+		code = examine(&o, json);
+	options_release(&o);
+	return code;
+}
+
+const struct command command_doctor = {
+	.name = "doctor",
+	.summary = "test what works on this machine, and say how to mend the rest",
+	.synopsis = "[--json]",
+	.examples = "  sudo kiln doctor              what works with all privileges\n"
+		    "  kiln doctor                   what works for you, and what you lack\n"
+		    "  kiln doctor --json | jq .     for programs\n",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which kernel this is, and whether it has the known lockup. */
+#ifndef KILN_DOCTOR_KERNEL_H
+#define KILN_DOCTOR_KERNEL_H
+
+#include <stdbool.h>
+
+struct kernel_version {
+	unsigned major, minor, patch;
+};
+
+/* The upstream version that runs, also where a distribution hides it. 0 or -errno. */
+int kernel_version_get(struct kernel_version *v);
+
+/*
+ * The same from the texts: uname's release and version (Debian writes "6.1.76-1" into the latter)
+ * and /proc/version_signature (Ubuntu: its last word; NULL if absent). 0 or -EINVAL.
+ */
+int kernel_version_parse(struct kernel_version *v, const char *release, const char *version,
+			 const char *signature);
+
+static inline bool kernel_at_least(const struct kernel_version *v, unsigned major, unsigned minor)
+{
+	return v->major > major || (v->major == major && v->minor >= minor);
+}
+
+/*
+ * Whether bpf_probe_read_user() in the perf interrupt can lock the machine up: 5.19 to 6.1.35, 6.2,
+ * and 6.3 to 6.3.9. There copy_from_user_nofault() checks the destination under
+ * CONFIG_HARDENED_USERCOPY and takes vmap_area_lock for that, which the interrupted code may hold
+ * (github.com/parca-dev/parca-agent/issues/1675).
+ */
+bool kernel_walk_can_lock_up(const struct kernel_version *v);
+
+#endif
