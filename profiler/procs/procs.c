@@ -226,6 +226,8 @@ static void drop_image(struct procs *p, struct image *im)
 	struct proc *proc = find_proc(p, im->pub.tgid);
 	uint32_t i = images_until(proc, im->pub.begin_ns) - 1;
 
+	while (proc->images[i] != im) /* its successor may begin at the same time */
+		i--;
 	if (is_alive(im))
 		p->stats.images_alive--;
 	else
