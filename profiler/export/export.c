@@ -51,13 +51,6 @@ bool export_is_binary(enum export_format f)
 	return f == EXPORT_PPROF_GZ || f == EXPORT_PPROF_ZST || f == EXPORT_PPROF;
 }
 
-__attribute__((weak)) int export_html(struct buf *out, const struct profile *p,
-				      const struct export_opts *opts)
-{
-	(void)out, (void)p, (void)opts;
-	return -ENOSYS;
-}
-
 static int export_compressed(struct buf *out, const struct profile *p,
 			     int (*compress)(struct buf *out, const void *data, size_t len))
 {

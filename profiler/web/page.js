@@ -1,0 +1,725 @@
+"use strict";
+/*
+ * The page: its state, which the address bar holds too, and what keys and clicks do to it. A
+ * change of state recomputes what depends on it, once: forest (filters), view (inverted), drawing.
+ */
+
+const VIEWS = ["icicle", "flame", "sandwich", "table", "tree"];
+const DEFAULTS = { view: "icicle", type: 0, group: "", mode: "all", invert: false, zoom: 0,
+		   query: "", colour: "kind", cut: "end", sort: "self", fn: NONE };
+const TIMINGS_KEPT = 1000;
+
+const byId = id => document.getElementById(id);
+
+class Page {
+	constructor(data) {
+		this.profile = new Profile(data);
+		this.labels = new Labels(this.profile);
+		this.palette = new Palette(this.profile);
+		this.timings = { draws: [] };
+		this.defaults = { ...DEFAULTS, group: this.labels.present.includes(this.labels.keys.comm)
+			? this.labels.keys.comm : "" };
+		this.state = { ...this.defaults, filters: new Map() };
+		this.stale = "forest";
+		this.motion = matchMedia("(prefers-reduced-motion: reduce)");
+		this.theme = matchMedia("(prefers-color-scheme: dark)");
+		this.makeViews();
+		this.makeTools();
+		this.listen();
+	}
+
+	start() {
+		this.readHash();
+		this.showStatic();
+		this.update();
+		this.timings.firstPaintMs = performance.now();
+	}
+
+	/* --- building ----------------------------------------------------------------------------- */
+
+	makeGraph(id, up, label) {
+		const graph = new Graph(byId(id), {
+			profile: this.profile, palette: this.palette, up, label,
+			on: { hover: node => this.showNode(graph.tree, node),
+			      select: node => this.selectNode(graph.tree, node),
+			      zoom: node => this.zoom(graph, node),
+			      timed: ms => this.timed(ms) },
+		});
+
+		return graph;
+	}
+
+	makeViews() {
+		this.graph = this.makeGraph("graph", false, "Flame graph");
+		this.callers = this.makeGraph("callers", true, "Callers");
+		this.callees = this.makeGraph("callees", false, "Callees");
+		for (const g of [this.callers, this.callees])
+			g.canvas.addEventListener("dblclick", e => {
+				const node = g.nodeAt(e.offsetX, e.offsetY);
+
+				if (node > 0)
+					this.openFunction(this.profile.functionOf[g.tree.frame[node]]);
+			});
+		this.table = new FunctionTable(byId("table"), this.profile, this.palette, {
+			select: fn => this.selectFunction(fn), open: fn => this.openFunction(fn),
+			sorted: key => this.set({ sort: key }),
+		});
+		this.tree = new TreeList(byId("tree"), this.profile, this.palette, {
+			select: node => this.selectNode(this.view, node),
+			zoom: node => this.set({ view: "icicle", zoom: node }, "view", true),
+		});
+		this.chips = new Chips(byId("chips"), this.labels, {
+			filter: (key, values) => this.filter(key, values),
+		});
+	}
+
+	makeTools() {
+		const option = (value, text) => element("option", { value }, text);
+
+		byId("views").append(...VIEWS.map(view => element("button", {
+			"data-view": view, "aria-pressed": "false", onclick: () => this.show(view),
+		}, view[0].toUpperCase() + view.slice(1))));
+		byId("type").append(...this.profile.trees.map((t, i) => option(i, t.name || `value ${i}`)));
+		byId("type-pick").hidden = this.profile.trees.length < 2;
+		byId("group").append(option("", "none"), ...this.labels.present.map(key =>
+			option(key, this.labels.title(key))));
+		byId("group-pick").hidden = !this.labels.present.length;
+	}
+
+	listen() {
+		const on = (id, event, run) => byId(id).addEventListener(event, run);
+
+		on("invert", "click", () => this.invert());
+		on("search", "input", e => this.search(e.target.value));
+		on("search", "keydown", e => this.searchKey(e));
+		on("type", "change", e => this.set({ type: Number(e.target.value), zoom: 0 }, "forest"));
+		on("group", "change", e => this.set({ group: e.target.value, zoom: 0 }, "forest"));
+		on("mode", "change", e => this.set({ mode: e.target.value }, "forest"));
+		on("colour", "change", e => this.set({ colour: e.target.value }));
+		on("cut", "change", e => this.set({ cut: e.target.value }));
+		on("help", "click", () => this.help());
+		on("quality", "click", () => byId("quality-dialog").showModal());
+		on("to-sandwich", "click", () => this.openFunction(this.selected));
+		on("copy-name", "click", () => this.copyName());
+		on("save-png", "click", () => this.savePicture());
+		on("save-folded", "click", () => this.saveFolded());
+		on("reset-filters", "click", () => this.resetFilters());
+		document.addEventListener("keydown", e => this.key(e));
+		addEventListener("popstate", () => this.followHash());
+		addEventListener("hashchange", () => this.followHash());
+		this.theme.addEventListener("change", () => this.update());
+	}
+
+	showStatic() {
+		const { info } = this.profile;
+
+		byId("title").textContent = info.title;
+		showHelp(byId("keys"), byId("legend"), this.profile, this.palette, this.actions());
+	}
+
+	/* --- state ---------------------------------------------------------------------------------- */
+
+	/* stale: what has to be computed anew, "forest" or "view". visit: Back comes back here. */
+	set(change, stale, visit) {
+		const old = location.hash;
+
+		Object.assign(this.state, change);
+		this.stale = stale || this.stale;
+		this.update();
+		const hash = this.hash();
+
+		if (hash !== old)
+			history[visit ? "pushState" : "replaceState"](null, "", hash || "#");
+	}
+
+	hash() {
+		const s = this.state, params = new URLSearchParams();
+
+		for (const [key, value] of Object.entries(this.defaults))
+			if (key !== "fn" && s[key] !== value)
+				params.set(key, s[key]);
+		for (const [key, values] of s.filters)
+			for (const value of values)
+				params.append(`is.${key}`, value);
+		if (s.fn !== NONE && s.view === "sandwich") {
+			params.set("fn", this.profile.names[this.profile.functions[s.fn]]);
+			params.set("in", this.profile.modules[this.profile.functions[s.fn]]);
+		}
+		return params.size ? `#${params}` : "";
+	}
+
+	readHash() {
+		const params = new URLSearchParams(location.hash.slice(1));
+		const s = { ...this.defaults, filters: new Map() };
+		const among = (value, choices, fallback) => choices.includes(value) ? value : fallback;
+		const text = key => params.get(key) ?? this.defaults[key];
+
+		s.view = among(text("view"), VIEWS, "icicle");
+		s.mode = among(text("mode"), ["all", "user", "kernel"], "all");
+		s.colour = among(text("colour"), ["kind", "module", "name"], "kind");
+		s.cut = among(text("cut"), ["end", "start"], "end");
+		s.sort = among(text("sort"), COLUMNS.map(c => c.key), "self");
+		s.group = among(text("group"), ["", ...this.labels.present], this.defaults.group);
+		s.type = this.profile.trees[params.get("type")] ? Number(params.get("type")) : 0;
+		s.zoom = Math.max(0, Number.parseInt(params.get("zoom"), 10) || 0);
+		s.invert = params.get("invert") === "true";
+		s.query = text("query");
+		s.fn = this.profile.functionIds.get(`${params.get("fn")}\0${params.get("in")}`) ?? NONE;
+		for (const [key, value] of params) {
+			const label = key.startsWith("is.") ? key.slice(3) : null;
+
+			if (label && this.labels.present.includes(label))
+				s.filters.set(label, (s.filters.get(label) || new Set()).add(value));
+		}
+		this.state = s;
+		this.stale = "forest";
+	}
+
+	followHash() {
+		if (this.hash() === location.hash)
+			return;
+		this.readHash();
+		this.update();
+	}
+
+	/* --- computing --------------------------------------------------------------------------------- */
+
+	get type() {
+		return this.profile.trees[this.state.type];
+	}
+
+	/* The root frame for a label set, or null for one that is filtered out. */
+	groups() {
+		const { filters, group } = this.state;
+		const frames = this.profile.labelSets.map(set => {
+			for (const [key, values] of filters)
+				if (!values.has(set.get(key)))
+					return null;
+			const text = group ? this.labels.rootText(set, group) : undefined;
+
+			return text ? this.profile.groupFrame(text) : NONE;
+		});
+
+		return set => set !== NONE ? frames[set] : filters.size ? null : NONE;
+	}
+
+	weights() {
+		const t = this.type, weights = new Float64Array(this.profile.labelSets.length);
+		let set = NONE;
+
+		for (let i = 0; i < t.n; i++) {
+			if (t.depth[i] === 1)
+				set = t.frame[i] < 0 ? -1 - t.frame[i] : NONE;
+			if (set !== NONE)
+				weights[set] += t.self[i];
+		}
+		return weights;
+	}
+
+	compute() {
+		const s = this.state, p = this.profile;
+		const kept = this.view && s.zoom < this.view.n && s.zoom > 0
+			? this.view.path(s.zoom).slice(1).map(i => this.view.frame[i]) : null;
+
+		if (this.stale === "forest") {
+			this.forest = p.forest(this.type, this.groups(), s.mode);
+			this.sums = p.functionSums(this.forest);
+		}
+		if (this.stale) {
+			this.view = s.invert ? p.inverted(this.forest) : this.forest;
+			if (kept && this.stale === "forest")
+				s.zoom = this.view.follow(kept);
+			this.drawn = null;
+		}
+		s.zoom = s.zoom < this.view.n ? s.zoom : 0;
+		this.stale = "";
+	}
+
+	/* A mistyped expression is searched for as plain text, so that typing "(" loses nothing. */
+	pattern() {
+		const { query } = this.state;
+
+		this.badPattern = false;
+		if (!query)
+			return null;
+		try {
+			return new RegExp(query, "i");
+		} catch (e) {
+			this.badPattern = true;
+			return new RegExp(query.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
+		}
+	}
+
+	computeMatches() {
+		const key = `${this.state.query}\n${this.profile.functions.length}`;
+
+		if (this.matchedKey !== key) {
+			const pattern = this.pattern();
+
+			this.matches = pattern ? this.profile.matches(pattern) : null;
+			this.matchedKey = key;
+		}
+		this.found = null;
+	}
+
+	/* --- showing ------------------------------------------------------------------------------------ */
+
+	update() {
+		const started = performance.now();
+
+		this.palette.set(this.state.colour, this.theme.matches);
+		this.compute();
+		this.computeMatches();
+		this.timings.computeMs = performance.now() - started;
+		this.showTools();
+		this.showMatched();
+		this.showView();
+		this.showCrumbs();
+		if (!this.shownDetails)
+			this.showNode(this.view, this.state.zoom);
+		this.timings.updateMs = performance.now() - started;
+	}
+
+	showTools() {
+		const s = this.state, total = this.forest.total[0];
+		const shares = qualityOf(this.profile, this.type, this.forest);
+
+		for (const b of byId("views").children)
+			b.setAttribute("aria-pressed", String(b.dataset.view === s.view));
+		byId("invert").setAttribute("aria-pressed", String(s.invert));
+		byId("invert").disabled = s.view === "sandwich" || s.view === "table";
+		for (const id of ["type", "group", "mode", "colour", "cut"])
+			byId(id).value = s[id];
+		if (byId("search").value !== s.query)
+			byId("search").value = s.query;
+		const said = formatMeasure(this.type, total, total).replace(/,? ?100\.0 %/, "")
+			.replace(" ()", "");
+
+		byId("summary").textContent = [said, this.profile.info.time].filter(Boolean).join(" \u00b7 ");
+		if (!this.qualityShown) {
+			showQualityButton(byId("quality"), shares);
+			byId("quality-body").replaceChildren(...qualityPanel(this.profile, shares));
+			this.qualityShown = true;
+		}
+		if (this.chipsFor !== s.type || this.chips.filters !== s.filters) {
+			this.chips.show(s.filters, this.weights());
+			this.chipsFor = s.type;
+		}
+	}
+
+	showView() {
+		const { view } = this.state;
+		const empty = !(this.forest.total[0] > 0);
+
+		byId("nothing").hidden = !empty;
+		byId("graph").hidden = empty || (view !== "icicle" && view !== "flame");
+		for (const id of ["sandwich", "table", "tree"])
+			byId(id).hidden = empty || view !== id;
+		if (empty)
+			return;
+		if (view === "sandwich")
+			this.showSandwich();
+		else if (view === "table")
+			this.table.show({ tree: this.type, view: this.forest, sums: this.sums,
+					  matches: this.matches, selected: this.selected,
+					  sort: this.state.sort });
+		else if (view === "tree")
+			this.tree.show({ tree: this.type, view: this.view, matches: this.matches,
+					 focused: this.state.zoom });
+		else
+			this.showGraph();
+	}
+
+	showGraph() {
+		const g = this.graph, { zoom, view, cut } = this.state;
+		const up = view === "flame";
+
+		g.cutStart = cut === "start";
+		g.matches = this.matches;
+		if (g.tree !== this.view || g.up !== up) {
+			g.up = up;
+			g.setTree(this.view, zoom);
+		} else if (g.zoomed !== zoom) {
+			g.zoom(zoom, !this.motion.matches);
+		} else {
+			g.draw();
+		}
+	}
+
+	showSandwich() {
+		const s = this.state, p = this.profile;
+
+		if (s.fn === NONE || !(this.sums.total[s.fn] > 0))
+			s.fn = this.sums.self.reduce((best, v, fn) => v > this.sums.self[best] &&
+				p.modules[p.functions[fn]] !== "" ? fn : best, 0);
+		const name = p.names[p.functions[s.fn]], key = `${s.fn}`;
+
+		byId("callers-title").textContent = `Callers of ${name}`;
+		byId("callees-title").textContent = `Callees of ${name}`;
+		for (const [g, trees] of [[this.callers, "callers"], [this.callees, "callees"]]) {
+			g.cutStart = s.cut === "start";
+			g.matches = this.matches;
+			g.base = 1;
+			if (g.shownFor !== key || g.shownForest !== this.forest) {
+				g.shownFor = key;
+				g.shownForest = this.forest;
+				g.setTree(p[trees](this.forest, s.fn), 1);
+			} else {
+				g.resize();
+			}
+		}
+		byId("callers").style.maxHeight = `${(this.callers.tree.maxDepth) * ROW}px`;
+		this.selectFunction(s.fn);
+	}
+
+	showCrumbs() {
+		const s = this.state, v = this.view;
+
+		if (s.view === "sandwich") {
+			showCrumbs(byId("crumbs"), ["all functions", this.profile.names[
+				this.profile.functions[s.fn]] || ""], 1, i => i || this.show("table"));
+			return;
+		}
+		const path = v.path(s.zoom);
+
+		showCrumbs(byId("crumbs"), path.map(i => this.graph.name.call({
+			tree: v, profile: this.profile }, i)), path.length - 1,
+			   i => this.set({ zoom: path[i] }, "", true));
+	}
+
+	/* --- details -------------------------------------------------------------------------------------- */
+
+	showDetails(name, module, parts) {
+		this.shownDetails = true;
+		byId("detail-name").textContent = name;
+		byId("detail-values").replaceChildren(...parts.flatMap(([label, text]) =>
+			[element("span", {}, label ? `${label} ` : ""), element("b", {}, text), "   "]),
+			module ? `in ${module}` : "");
+	}
+
+	showNode(tree, node) {
+		if (node === NONE || node >= tree.n)
+			return;
+		const frame = tree.frame[node], all = this.forest.total[0];
+		const inverted = tree === this.view && this.state.invert;
+		const parts = [["", formatMeasure(this.type, tree.total[node], all)]];
+
+		if (!inverted && tree !== this.callers.tree && frame !== NONE)
+			parts.push(["self", `${formatValue(this.type, tree.self[node])} (${
+				formatShare(tree.self[node], all)})`]);
+		if (tree === this.view && this.state.zoom && node !== this.state.zoom)
+			parts.push(["of the zoomed", formatShare(tree.total[node],
+								 tree.total[this.state.zoom])]);
+		this.showDetails(frame === NONE ? "all" : this.profile.names[frame],
+				 frame === NONE ? "" : this.profile.modules[frame], parts);
+	}
+
+	selectNode(tree, node) {
+		const frame = tree.frame[node];
+
+		this.selected = frame === NONE ? NONE : this.profile.functionOf[frame];
+		this.showNode(tree, node);
+	}
+
+	selectFunction(fn) {
+		const frame = this.profile.functions[fn], all = this.forest.total[0];
+
+		this.selected = fn;
+		this.showDetails(this.profile.names[frame], this.profile.modules[frame], [
+			["total", formatMeasure(this.type, this.sums.total[fn], all)],
+			["self", formatMeasure(this.type, this.sums.self[fn], all)]]);
+	}
+
+	say(text) {
+		byId("live").textContent = text;
+	}
+
+	sayNode(graph) {
+		const t = graph.tree, node = graph.focused, frame = t.frame[node];
+		const where = frame === NONE ? "" : `, ${this.profile.modules[frame]}`;
+		const n = t.children(node).length;
+
+		this.say(`${graph.name(node)}${where}, ${formatMeasure(this.type, t.total[node],
+			this.forest.total[0])}, level ${t.depth[node] + 1}, ${
+			n === 1 ? "1 callee" : `${n} callees`}`);
+	}
+
+	timed(ms) {
+		const { draws } = this.timings;
+
+		draws.push(ms);
+		if (draws.length > TIMINGS_KEPT)
+			draws.shift();
+	}
+
+	/* --- doing ------------------------------------------------------------------------------------------ */
+
+	show(view) {
+		this.set({ view }, "", true);
+		this.say(`${view} view`);
+	}
+
+	zoom(graph, node) {
+		if (graph === this.graph)
+			this.set({ zoom: node }, "", true);
+		else
+			graph.zoom(Math.max(1, node), !this.motion.matches);
+	}
+
+	zoomOut() {
+		const g = this.activeGraph();
+		const parent = g ? g.tree.parent[g.zoomed] : this.view.parent[this.state.zoom];
+
+		if (parent === NONE)
+			return;
+		if (g)
+			g.focused = Math.max(g.base, parent);
+		if (g && g !== this.graph)
+			this.zoom(g, parent);
+		else
+			this.set({ zoom: parent }, "", true);
+	}
+
+	invert() {
+		this.set({ invert: !this.state.invert, zoom: 0 }, "view", true);
+		this.say(this.state.invert ? "inverted: leaf first" : "root first");
+	}
+
+	filter(key, values) {
+		if (values)
+			this.state.filters.set(key, values);
+		else
+			this.state.filters.delete(key);
+		this.set({}, "forest");
+	}
+
+	resetFilters() {
+		this.set({ filters: new Map(), mode: "all" }, "forest");
+	}
+
+	reset() {
+		this.set({ zoom: 0, query: "", filters: new Map(), mode: "all", invert: false }, "forest",
+			 true);
+	}
+
+	openFunction(fn) {
+		if (fn === undefined || fn === NONE || this.profile.modules[this.profile.functions[fn]] === "")
+			fn = this.state.fn;
+		this.set({ view: "sandwich", fn }, "", true);
+	}
+
+	activeGraph() {
+		const { view } = this.state;
+
+		if (view === "icicle" || view === "flame")
+			return this.graph;
+		if (view !== "sandwich")
+			return null;
+		return document.activeElement === this.callers.canvas ? this.callers : this.callees;
+	}
+
+	search(query) {
+		const started = performance.now();
+
+		this.set({ query });
+		this.timings.searchMs = performance.now() - started;
+	}
+
+	showMatched() {
+		const all = this.forest.total[0];
+
+		byId("search").setAttribute("aria-invalid", String(this.badPattern && Boolean(this.matches)));
+		if (!this.matches) {
+			byId("matched").textContent = "";
+			return;
+		}
+		const sum = this.profile.matchedTotal(this.forest, this.matches);
+		const functions = this.sums.total.reduce((n, v, fn) => n + (v > 0 && this.matches[fn]), 0);
+
+		byId("matched").textContent = `${formatShare(sum, all)} in ${formatCount(functions)} ${
+			functions === 1 ? "function" : "functions"}`;
+		this.matchedShare = all > 0 ? sum / all : 0;
+	}
+
+	/* Matching nodes in preorder, found when first asked for. */
+	findings() {
+		const v = this.view;
+
+		if (this.found || !this.matches)
+			return this.found || [];
+		this.found = [];
+		for (let i = 1; i < v.n; i++)
+			if (this.matches[this.profile.functionOf[v.frame[i]]])
+				this.found.push(i);
+		return this.found;
+	}
+
+	next(step) {
+		const found = this.findings(), g = this.graph;
+
+		if (!found.length)
+			return;
+		if (this.state.view !== "icicle" && this.state.view !== "flame")
+			this.show("icicle");
+		const at = step > 0 ? found.findIndex(i => i > g.focused)
+			: found.findLastIndex(i => i < g.focused);
+		const node = found[at >= 0 ? at : step > 0 ? 0 : found.length - 1];
+
+		if (node >= g.tree.end[g.zoomed] || node < g.zoomed || g.box(node).width < 3 * LEAST_BOX)
+			this.set({ zoom: g.tree.parent[node] }, "", true);
+		g.canvas.focus();
+		g.focus(node);
+		byId("matched").textContent = `${found.indexOf(node) + 1} of ${found.length} boxes`;
+		this.sayNode(g);
+	}
+
+	searchKey(e) {
+		if (e.key === "Enter") {
+			this.next(e.shiftKey ? -1 : 1);
+		} else if (e.key === "Escape") {
+			this.search("");
+			e.target.blur();
+		} else {
+			return;
+		}
+		e.preventDefault();
+		e.stopPropagation();
+	}
+
+	/* Keys with what they do; the help lists them. */
+	actions() {
+		const move = key => e => this.move(key, e);
+
+		return [
+			{ keys: ["\u2191", "\u2193", "\u2190", "\u2192"],
+			  help: "to the caller, callee, neighbours" },
+			...["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"].map(key =>
+				({ keys: [key], run: move(key) })),
+			{ keys: ["Enter"], help: "zoom into the box", run: () => this.enter() },
+			{ keys: ["Backspace"], help: "zoom out to the caller", run: () => this.zoomOut() },
+			{ keys: ["0"], help: "reset zoom, search and filters", run: () => this.reset() },
+			{ keys: ["/"], help: "search", run: () => byId("search").select() },
+			{ keys: ["n"], help: "next match", run: () => this.next(1) },
+			{ keys: ["N"], help: "previous match", run: () => this.next(-1) },
+			{ keys: ["i"], help: "invert: leaf first", run: () => this.invert() },
+			{ keys: ["s"], help: "sandwich: callers and callees of the selected function",
+			  run: () => this.openFunction(this.selected) },
+			{ keys: ["t"], help: "table of functions", run: () => this.show("table") },
+			{ keys: ["f"], help: "icicle, or flame", run: () =>
+				this.show(this.state.view === "icicle" ? "flame" : "icicle") },
+			{ keys: ["e"], help: "tree as a list", run: () => this.show("tree") },
+			{ keys: ["q"], help: "quality of the profile",
+			  run: () => byId("quality-dialog").showModal() },
+			{ keys: ["?"], help: "this help", run: () => this.help() },
+		];
+	}
+
+	key(e) {
+		const busy = e.target.closest("input:not([type=checkbox]), select, textarea, dialog[open]");
+		const pressing = e.key === "Enter" && e.target.closest("button, summary, a");
+
+		if (e.ctrlKey || e.metaKey || e.altKey || busy || pressing)
+			return;
+		const action = this.actions().find(a => a.run && a.keys.includes(e.key));
+
+		if (action && action.run(e) !== false)
+			e.preventDefault();
+	}
+
+	/* false leaves the key to the browser, which scrolls lists with it. */
+	move(key, e) {
+		const g = this.activeGraph();
+
+		if (!g || e.target.closest("button, summary"))
+			return false;
+		const next = g.neighbour(g.focused, key);
+
+		g.canvas.focus({ preventScroll: true });
+		if (next !== NONE && next >= g.base) {
+			g.focus(next);
+			this.sayNode(g);
+		}
+		return true;
+	}
+
+	enter() {
+		const g = this.activeGraph();
+
+		if (!g)
+			return false;
+		this.zoom(g, g.focused);
+		this.sayNode(g);
+		return true;
+	}
+
+	help() {
+		byId("help-dialog").showModal();
+	}
+
+	/* --- saving ---------------------------------------------------------------------------------------- */
+
+	copyName() {
+		const name = byId("detail-name");
+
+		getSelection().selectAllChildren(name);
+		if (navigator.clipboard)
+			navigator.clipboard.writeText(name.textContent).catch(() => {});
+		this.say("name copied");
+	}
+
+	save(blob, suffix) {
+		const url = URL.createObjectURL(blob);
+		const name = this.profile.info.title.replace(/[^\w.-]+/g, "-");
+
+		element("a", { href: url, download: `kiln-${name}.${suffix}` }).click();
+		setTimeout(() => URL.revokeObjectURL(url), 10000);
+	}
+
+	savePicture() {
+		const g = this.activeGraph() || this.graph;
+
+		if (g.tree)
+			g.picture(blob => this.save(blob, "png"));
+	}
+
+	/* Root to leaf, samples where their number is known, else the value. */
+	folded() {
+		const v = this.forest, scale = this.type.perSample || 1;
+		const text = node => v.path(node).slice(1).map(i =>
+			this.profile.names[v.frame[i]].replaceAll(";", ":")).join(";");
+		const lines = [];
+
+		for (let i = 1; i < v.n; i++)
+			if (v.self[i])
+				lines.push(`${text(i)} ${Math.round(v.self[i] / scale)}\n`);
+		return lines.join("");
+	}
+
+	saveFolded() {
+		this.save(new Blob([this.folded()], { type: "text/plain" }), "folded");
+	}
+}
+
+const page = new Page(JSON.parse(byId("data").textContent));
+
+page.start();
+
+/* For tests: what is shown, and where. */
+window.kiln = {
+	state: () => ({ ...page.state, filters: Object.fromEntries(
+		[...page.state.filters].map(([key, values]) => [key, [...values]])) }),
+	timings: page.timings,
+	page,
+	nodes: () => page.view.n,
+	total: () => page.forest.total[0],
+	matchedShare: () => page.matchedShare,
+	name: node => page.graph.name(node),
+	find: name => Array.from({ length: page.view.n }, (_, i) => i).find(i =>
+		page.graph.name(i) === name),
+	/* Centre of a node's box in the window's coordinates. */
+	at: node => {
+		const box = page.graph.box(node), r = page.graph.canvas.getBoundingClientRect();
+
+		return { x: r.left + box.x + box.width / 2, y: r.top + box.y + box.height / 2 };
+	},
+};

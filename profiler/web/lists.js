@@ -1,0 +1,285 @@
+"use strict";
+/* The table of functions and the tree as lists: the same facts as the graph, for reading aloud too. */
+
+const ROWS_AT_ONCE = 300;
+
+/* element("td", { class: "number" }, "text", child, ...): names of strangers only ever as text. */
+function element(tag, attributes, ...children) {
+	const e = document.createElement(tag);
+
+	for (const [name, value] of Object.entries(attributes || {})) {
+		if (name.startsWith("on"))
+			e.addEventListener(name.slice(2), value);
+		else if (value !== null && value !== undefined && value !== false)
+			e.setAttribute(name, value === true ? "" : value);
+	}
+	e.append(...children.filter(c => c !== null));
+	return e;
+}
+
+/* A number with its share as a bar behind it. */
+function shareCell(tree, v, total) {
+	const cell = element("td", { class: "number" }, formatValue(tree, v));
+
+	cell.style.setProperty("--share", `${total > 0 ? Math.min(100, 100 * v / total) : 0}%`);
+	return cell;
+}
+
+function percentCell(v, total) {
+	return element("td", { class: "number percent" }, formatShare(v, total));
+}
+
+const COLUMNS = [
+	{ key: "self", label: "Self", title: "in the function itself", number: true },
+	{ key: "self%", label: "Self %", number: true },
+	{ key: "total", label: "Total", title: "with everything it called", number: true },
+	{ key: "total%", label: "Total %", number: true },
+	{ key: "name", label: "Function" },
+	{ key: "module", label: "Module" },
+];
+
+class FunctionTable {
+	/* on: { select(fn), open(fn), sorted(key) } */
+	constructor(parent, profile, palette, on) {
+		this.profile = profile;
+		this.palette = palette;
+		this.on = on;
+		this.sort = "self";
+		this.head = element("tr");
+		this.body = element("tbody");
+		this.more = element("button", { class: "more", onclick: () => this.showMore() });
+		this.caption = element("caption");
+		parent.append(element("table", { class: "functions" }, this.caption,
+				      element("thead", {}, this.head), this.body), this.more);
+	}
+
+	show({ tree, view, sums, matches, selected, sort }) {
+		const { names, modules, functions } = this.profile;
+		const text = fn => sort === "module" ? modules[functions[fn]] + "\0" + names[functions[fn]]
+			: names[functions[fn]] + "\0" + modules[functions[fn]];
+		const key = sort.replace("%", "");
+
+		this.tree = tree;
+		this.view = view;
+		this.sums = sums;
+		this.selected = selected;
+		this.sort = sort;
+		this.rows = [];
+		for (let fn = 0; fn < functions.length; fn++)
+			if (sums.total[fn] > 0 && (!matches || matches[fn]) && modules[functions[fn]] !== "")
+				this.rows.push(fn);
+		this.rows.sort((a, b) => (key === "self" || key === "total"
+			? sums[key][b] - sums[key][a] || sums.total[b] - sums.total[a] : 0) ||
+			(text(a) < text(b) ? -1 : 1));
+		this.caption.textContent = `${formatCount(this.rows.length)} functions` +
+			(matches ? " that match" : "");
+		this.showHead();
+		this.body.replaceChildren();
+		this.shown = 0;
+		this.showMore();
+	}
+
+	showHead() {
+		this.head.replaceChildren(...COLUMNS.map(c => element("th", {
+			scope: "col", class: c.number ? "number" : null,
+			"aria-sort": c.key !== this.sort ? "none" : c.number ? "descending" : "ascending",
+		}, element("button", { title: c.title, onclick: () => this.on.sorted(c.key) }, c.label))));
+	}
+
+	showMore() {
+		const next = this.rows.slice(this.shown, this.shown + ROWS_AT_ONCE);
+
+		this.body.append(...next.map(fn => this.row(fn)));
+		this.shown += next.length;
+		this.more.hidden = this.shown >= this.rows.length;
+		this.more.textContent =
+			`Show more (${formatCount(this.rows.length - this.shown)} functions left)`;
+	}
+
+	row(fn) {
+		const { names, modules, functions } = this.profile;
+		const frame = functions[fn], total = this.view.total[0];
+		const swatch = element("span", { class: "swatch" });
+
+		swatch.style.backgroundColor = this.palette.of(frame);
+		return element("tr", { class: fn === this.selected ? "selected" : null,
+				       onclick: e => this.pick(fn, e.currentTarget) },
+			shareCell(this.tree, this.sums.self[fn], total),
+			percentCell(this.sums.self[fn], total),
+			shareCell(this.tree, this.sums.total[fn], total),
+			percentCell(this.sums.total[fn], total),
+			element("td", { class: "name" }, swatch,
+				element("button", { title: "Callers and callees",
+						    onclick: () => this.on.open(fn) }, names[frame])),
+			element("td", { class: "module" }, modules[frame]));
+	}
+
+	pick(fn, row) {
+		for (const old of this.body.querySelectorAll(".selected"))
+			old.classList.remove("selected");
+		row.classList.add("selected");
+		this.selected = fn;
+		this.on.select(fn);
+	}
+}
+
+/* How far the tree is open at first: along what takes this share of everything. */
+const OPEN_SHARE = 0.2;
+const CHILDREN_AT_ONCE = 100;
+
+class TreeList {
+	/* on: { select(node), zoom(node) } */
+	constructor(parent, profile, palette, on) {
+		this.profile = profile;
+		this.palette = palette;
+		this.on = on;
+		this.body = element("tbody");
+		parent.append(element("table", { class: "tree", role: "treegrid" },
+			element("caption", { class: "unseen" }, "The call tree"),
+			element("thead", {}, element("tr", {},
+				...["Function", "Total %", "Total", "Self", "Module"].map((label, i) =>
+					element("th", { scope: "col", class: i && i < 4 ? "number" : null },
+						label)))),
+			this.body));
+		this.body.addEventListener("keydown", e => this.key(e));
+	}
+
+	show({ tree, view, matches, focused }) {
+		this.tree = tree;
+		this.view = view;
+		this.matches = matches;
+		this.limits = new Map();
+		this.opened = new Set([0]);
+		for (let i = 1; i < view.n; i++)
+			if (view.total[i] >= OPEN_SHARE * view.total[0])
+				this.opened.add(i);
+		for (const node of view.path(focused))
+			this.opened.add(node);
+		this.render(focused);
+	}
+
+	/* Rows of what is open, in preorder; the one with the focus is the one in the tab order. */
+	render(focused) {
+		const rows = [], stack = [0];
+
+		this.focused = focused;
+		while (stack.length) {
+			const node = stack.pop();
+
+			if (node < 0) {
+				rows.push(this.restRow(-node));
+				continue;
+			}
+			rows.push(this.row(node));
+			if (!this.opened.has(node))
+				continue;
+			const children = this.view.children(node);
+			const limit = this.limits.get(node) || CHILDREN_AT_ONCE;
+
+			if (children.length > limit)
+				stack.push(-node - 1);
+			stack.push(...children.slice(0, limit).reverse());
+		}
+		this.body.replaceChildren(...rows);
+	}
+
+	row(node) {
+		const v = this.view, frame = v.frame[node], leaf = v.end[node] === node + 1;
+		const open = this.opened.has(node);
+		const swatch = element("span", { class: "swatch" });
+		const hit = this.matches && frame !== NONE &&
+			this.matches[this.profile.functionOf[frame]];
+		const name = element("td", { class: "name" },
+			element("span", { class: "twist", "aria-hidden": "true",
+					  onclick: () => this.toggle(node) },
+				leaf ? "" : open ? "\u25be" : "\u25b8"),
+			swatch, element("span", { class: hit ? "hit" : null },
+					frame === NONE ? "all" : this.profile.names[frame]));
+
+		if (frame !== NONE)
+			swatch.style.backgroundColor = this.palette.of(frame);
+		name.style.setProperty("--indent", Math.min(v.depth[node], 60));
+		return element("tr", {
+			"data-node": node, tabindex: node === this.focused ? 0 : -1,
+			"aria-level": v.depth[node] + 1, "aria-expanded": leaf ? null : String(open),
+			class: node === this.focused ? "selected" : null,
+			onclick: () => this.move(node), ondblclick: () => this.toggle(node),
+		}, name, percentCell(v.total[node], v.total[0]),
+		shareCell(this.tree, v.total[node], v.total[0]),
+		element("td", { class: "number" }, v.self[node] ? formatValue(this.tree, v.self[node]) : ""),
+		element("td", { class: "module" }, frame === NONE ? "" : this.profile.modules[frame]));
+	}
+
+	restRow(above) {
+		const node = above - 1;
+		const limit = this.limits.get(node) || CHILDREN_AT_ONCE;
+		const left = this.view.children(node).length - limit;
+
+		return element("tr", {}, element("td", { colspan: 5 },
+			element("button", { class: "more", onclick: () => {
+				this.limits.set(node, limit * 10);
+				this.render(this.focused);
+			} }, `Show more (${formatCount(left)} left)`)));
+	}
+
+	toggle(node) {
+		if (!this.opened.delete(node))
+			this.opened.add(node);
+		this.render(node);
+		this.move(node);
+	}
+
+	/* Puts the keyboard focus on a node, opening the way to it. */
+	move(node) {
+		if (!this.rowOf(node)) {
+			this.view.path(node).slice(0, -1).forEach(i => this.opened.add(i));
+			this.render(node);
+		}
+		for (const row of this.body.querySelectorAll("tr.selected, tr[tabindex='0']")) {
+			row.classList.remove("selected");
+			row.tabIndex = -1;
+		}
+		this.focused = node;
+		const row = this.rowOf(node);
+
+		if (row) {
+			row.classList.add("selected");
+			row.tabIndex = 0;
+			row.focus();
+		}
+		this.on.select(node);
+	}
+
+	rowOf(node) {
+		return this.body.querySelector(`tr[data-node="${node}"]`);
+	}
+
+	key(e) {
+		const v = this.view, node = this.focused;
+		const row = this.rowOf(node);
+		const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[e.key];
+		const opens = e.key === "ArrowRight" && !this.opened.has(node);
+		const closes = e.key === "ArrowLeft" && this.opened.has(node) && v.end[node] > node + 1;
+
+		if (!row || e.target.tagName === "BUTTON")
+			return;
+		if (step) {
+			const next = row[step];
+
+			if (next && next.dataset.node !== undefined)
+				this.move(Number(next.dataset.node));
+		} else if (opens || closes) {
+			this.toggle(node);
+		} else if (e.key === "ArrowLeft" && node) {
+			this.move(v.parent[node]);
+		} else if (e.key === "ArrowRight" && v.end[node] > node + 1) {
+			this.move(node + 1);
+		} else if (e.key === "Enter") {
+			this.on.zoom(node);
+		} else {
+			return;
+		}
+		e.preventDefault();
+		e.stopPropagation();
+	}
+}

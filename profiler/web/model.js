@@ -1,0 +1,501 @@
+"use strict";
+/*
+ * The profile as columns, and the trees the views draw. A tree stands in preorder, children
+ * heaviest first; its values are in the profile's unit.
+ */
+
+const NONE = -1;
+
+/* Finds the node for (parent, frame): open addressing, in typed arrays because a large profile
+ * looks up millions. */
+class ChildTable {
+	constructor(expected) {
+		let cap = 1024;
+
+		while (cap < 2 * expected)
+			cap *= 2;
+		this.resize(cap);
+	}
+
+	resize(cap) {
+		this.mask = cap - 1;
+		this.slots = new Int32Array(cap).fill(NONE);
+		this.len = 0;
+	}
+
+	/* The slot that holds the node, or the free one where it belongs. */
+	slot(parents, frames, parent, frame) {
+		let i = (Math.imul(parent, 0x9e3779b1) ^ Math.imul(frame, 0x85ebca6b)) >>> 0;
+
+		for (i = (i ^ i >>> 15) & this.mask; ; i = (i + 1) & this.mask) {
+			const node = this.slots[i];
+
+			if (node === NONE || (parents[node] === parent && frames[node] === frame))
+				return i;
+		}
+	}
+
+	put(parents, frames, slot, node) {
+		this.slots[slot] = node;
+		if (++this.len * 2 <= this.slots.length)
+			return;
+		const old = this.slots;
+
+		this.resize(old.length * 2);
+		for (const id of old) {
+			if (id !== NONE) {
+				this.slots[this.slot(parents, frames, parents[id], frames[id])] = id;
+				this.len++;
+			}
+		}
+	}
+}
+
+/* A tree while it grows: node 0 is the root, parents come before their children. */
+class Seedling {
+	constructor(expected) {
+		this.parent = [NONE];
+		this.frame = [NONE];
+		this.self = [0];
+		this.table = new ChildTable(expected);
+	}
+
+	child(parent, frame) {
+		const slot = this.table.slot(this.parent, this.frame, parent, frame);
+		let node = this.table.slots[slot];
+
+		if (node === NONE) {
+			node = this.parent.length;
+			this.parent.push(parent);
+			this.frame.push(frame);
+			this.self.push(0);
+			this.table.put(this.parent, this.frame, slot, node);
+		}
+		return node;
+	}
+}
+
+/* Children of each node as slices of one array, heaviest first. */
+function sortedChildren(n, parent, total, compare) {
+	const first = new Int32Array(n + 2);
+	const children = new Int32Array(n);
+
+	for (let i = 1; i < n; i++)
+		first[parent[i] + 2]++;
+	for (let i = 2; i < n + 2; i++)
+		first[i] += first[i - 1];
+	for (let i = 1; i < n; i++)
+		children[first[parent[i] + 1]++] = i;
+	for (let i = 0; i < n; i++)
+		if (first[i + 1] - first[i] > 1)
+			children.subarray(first[i], first[i + 1])
+				.sort((a, b) => total[b] - total[a] || compare(a, b));
+	return { first, children };
+}
+
+class Tree {
+	/* compareFrames breaks ties, so that a link to a node of this tree stays good. */
+	constructor(seedling, compareFrames) {
+		const n = seedling.parent.length;
+		const total = Float64Array.from(seedling.self);
+
+		for (let i = n - 1; i > 0; i--)
+			total[seedling.parent[i]] += total[i];
+		const { first, children } = sortedChildren(n, seedling.parent, total, (a, b) =>
+			compareFrames(seedling.frame[a], seedling.frame[b]));
+
+		this.n = n;
+		this.parent = new Int32Array(n).fill(NONE);
+		this.frame = new Int32Array(n);
+		this.depth = new Int32Array(n);
+		this.self = new Float64Array(n);
+		this.total = new Float64Array(n);
+		this.start = new Float64Array(n);
+		this.end = new Int32Array(n);
+		this.reach = new Int32Array(n);
+		this.layOut(seedling, total, first, children);
+		this.indexLevels();
+	}
+
+	layOut(seedling, total, first, children) {
+		const stack = [0], parents = [NONE];
+
+		for (let at = 0; stack.length; at++) {
+			const node = stack.pop(), parent = parents.pop();
+
+			this.parent[at] = parent;
+			this.frame[at] = seedling.frame[node];
+			this.self[at] = seedling.self[node];
+			this.total[at] = total[node];
+			this.depth[at] = parent === NONE ? 0 : this.depth[parent] + 1;
+			for (let i = first[node + 1]; i-- > first[node];) {
+				stack.push(children[i]);
+				parents.push(at);
+			}
+		}
+		this.closeSubtrees();
+	}
+
+	/* end: index after the last node below; reach: the deepest level below; start: left edge. */
+	closeSubtrees() {
+		const next = new Float64Array(this.n);
+
+		for (let i = this.n - 1; i >= 0; i--) {
+			this.end[i] = Math.max(this.end[i], i + 1);
+			this.reach[i] = Math.max(this.reach[i], this.depth[i]);
+			const parent = this.parent[i];
+
+			if (parent !== NONE) {
+				this.end[parent] = Math.max(this.end[parent], this.end[i]);
+				this.reach[parent] = Math.max(this.reach[parent], this.reach[i]);
+			}
+		}
+		for (let i = 1; i < this.n; i++) {
+			this.start[i] = this.start[this.parent[i]] + next[this.parent[i]];
+			next[this.parent[i]] += this.total[i];
+		}
+	}
+
+	/* level[levelFirst[d]] to level[levelFirst[d + 1] - 1]: nodes of depth d from left to right. */
+	indexLevels() {
+		this.maxDepth = this.reach[0];
+		this.levelFirst = new Int32Array(this.maxDepth + 3);
+		this.level = new Int32Array(this.n);
+		for (let i = 0; i < this.n; i++)
+			this.levelFirst[this.depth[i] + 2]++;
+		for (let d = 2; d < this.maxDepth + 3; d++)
+			this.levelFirst[d] += this.levelFirst[d - 1];
+		for (let i = 0; i < this.n; i++)
+			this.level[this.levelFirst[this.depth[i] + 1]++] = i;
+	}
+
+	/* Index into level of the first node at this depth that ends right of `value`. */
+	findAt(depth, value, from) {
+		let low = Math.max(this.levelFirst[depth], from), high = this.levelFirst[depth + 1];
+
+		while (low < high) {
+			const mid = low + high >> 1, node = this.level[mid];
+
+			if (this.start[node] + this.total[node] > value)
+				high = mid;
+			else
+				low = mid + 1;
+		}
+		return low;
+	}
+
+	path(node) {
+		const nodes = [];
+
+		for (; node !== NONE; node = this.parent[node])
+			nodes.push(node);
+		return nodes.reverse();
+	}
+
+	children(node) {
+		const nodes = [];
+
+		for (let i = node + 1; i < this.end[node]; i = this.end[i])
+			nodes.push(i);
+		return nodes;
+	}
+
+	/* The node that the same frames lead to in this tree, or the last one on the way. */
+	follow(frames) {
+		let at = 0;
+
+		for (const frame of frames) {
+			const next = this.children(at).find(i => this.frame[i] === frame);
+
+			if (next === undefined)
+				break;
+			at = next;
+		}
+		return at;
+	}
+}
+
+/* What html.c wrote, decoded. Frames that stand for labels are added as groupings ask for them. */
+class Profile {
+	constructor(data) {
+		this.info = data;
+		this.names = data.frames.name.map(i => data.strings[i]);
+		this.modules = data.frames.module.map(i => data.strings[i]);
+		this.classes = data.frames.class;
+		this.kernel = data.frames.kernel;
+		this.classKeys = data.classes.map(c => c.key);
+		this.rootClass = this.classKeys.indexOf("root");
+		this.groupFrames = new Map();
+		this.functions = [];
+		this.functionOf = [];
+		this.functionIds = new Map();
+		this.names.forEach((name, frame) => this.indexFunction(frame));
+		this.labelSets = data.labels.sets.map(set => new Map(set.map(([key, value]) =>
+			[data.strings[key], data.strings[value]])));
+		this.trees = data.trees.map(t => this.decode(t));
+	}
+
+	/* Inlined or not, in whatever file: a function is its name and its module. */
+	indexFunction(frame) {
+		const key = this.names[frame] + "\0" + this.modules[frame];
+		let id = this.functionIds.get(key);
+
+		if (id === undefined) {
+			id = this.functions.length;
+			this.functionIds.set(key, id);
+			this.functions.push(frame);
+		}
+		this.functionOf[frame] = id;
+	}
+
+	groupFrame(text) {
+		let frame = this.groupFrames.get(text);
+
+		if (frame === undefined) {
+			frame = this.names.length;
+			this.names.push(text);
+			this.modules.push("");
+			this.classes.push(this.rootClass);
+			this.kernel.push(0);
+			this.groupFrames.set(text, frame);
+			this.indexFunction(frame);
+		}
+		return frame;
+	}
+
+	/* frame: id, or -1 - label set. The values written are self values in preorder. */
+	decode(tree) {
+		const n = tree.depth.length;
+
+		return { ...tree, n, frame: Int32Array.from(tree.frame),
+			 depth: Int32Array.from(tree.depth), self: Float64Array.from(tree.self) };
+	}
+
+	/*
+	 * The tree of what passes the filter: groups(set) gives the root frame of a label set (NONE:
+	 * without labels), NONE for no root, or null to leave it out; mode is "all", "user" (kernel frames count as their
+	 * callers) or "kernel" (nothing but kernel frames).
+	 */
+	forest(tree, groups, mode) {
+		const seedling = new Seedling(tree.n);
+		const at = new Int32Array(this.maxDepth(tree) + 2);
+
+		const unlabelled = groups(NONE) !== null;
+
+		at[0] = 0;
+		seedling.self[0] = unlabelled && mode !== "kernel" ? tree.rest : 0;
+		for (let i = 0; i < tree.n; i++) {
+			const frame = tree.frame[i], depth = tree.depth[i];
+			const parent = depth > 1 || frame < 0 || unlabelled ? at[depth - 1] : NONE;
+			let kept = true;
+
+			if (parent === NONE) {
+				at[depth] = NONE;
+				continue;
+			}
+			if (frame < 0) {
+				const group = groups(-1 - frame);
+
+				at[depth] = group === null ? NONE
+					: group === NONE ? parent : seedling.child(parent, group);
+				kept = mode !== "kernel";
+			} else {
+				const kernel = this.kernel[frame] === 1;
+
+				kept = mode === "all" || kernel === (mode === "kernel");
+				at[depth] = kept ? seedling.child(parent, frame) : parent;
+			}
+			if (at[depth] !== NONE && (kept || mode === "user"))
+				seedling.self[at[depth]] += tree.self[i];
+		}
+		return this.grown(this.withoutEmpty(seedling));
+	}
+
+	maxDepth(tree) {
+		return tree.depth.reduce((a, b) => Math.max(a, b), 0);
+	}
+
+	/* Roots and callers of which nothing is left would be boxes without width. */
+	withoutEmpty(seedling) {
+		const n = seedling.parent.length;
+		const total = Float64Array.from(seedling.self);
+		const moved = new Int32Array(n);
+		const out = { parent: [NONE], frame: [NONE], self: [seedling.self[0]] };
+
+		for (let i = n - 1; i > 0; i--)
+			total[seedling.parent[i]] += total[i];
+		for (let i = 1; i < n; i++) {
+			if (!(total[i] > 0))
+				continue;
+			moved[i] = out.parent.length;
+			out.parent.push(moved[seedling.parent[i]]);
+			out.frame.push(seedling.frame[i]);
+			out.self.push(seedling.self[i]);
+		}
+		return out;
+	}
+
+	grown(seedling) {
+		return new Tree(seedling, (a, b) => this.compareFrames(a, b));
+	}
+
+	compareFrames(a, b) {
+		const by = (x, y) => x < y ? -1 : x > y ? 1 : 0;
+
+		return by(this.names[a], this.names[b]) || by(this.modules[a], this.modules[b]) || a - b;
+	}
+
+	/* Leaf first: what ran, and below it who called it. */
+	inverted(tree) {
+		const seedling = new Seedling(tree.n);
+
+		for (let i = 1; i < tree.n; i++) {
+			let node = 0;
+
+			if (!tree.self[i])
+				continue;
+			for (let up = i; up > 0; up = tree.parent[up])
+				node = seedling.child(node, tree.frame[up]);
+			seedling.self[node] += tree.self[i];
+		}
+		return this.grown(seedling);
+	}
+
+	/* Nodes of the function that are not below another of it: each stack counts once. */
+	outermost(tree, fn) {
+		const nodes = [];
+
+		for (let i = 1; i < tree.n;) {
+			const hit = this.functionOf[tree.frame[i]] === fn;
+
+			if (hit)
+				nodes.push(i);
+			i = hit ? tree.end[i] : i + 1;
+		}
+		return nodes;
+	}
+
+	callees(tree, fn) {
+		const seedling = new Seedling(1024);
+		const at = new Int32Array(tree.maxDepth + 2);
+		const top = this.functions[fn];
+
+		for (const root of this.outermost(tree, fn)) {
+			at[tree.depth[root]] = seedling.child(0, top);
+			seedling.self[at[tree.depth[root]]] += tree.self[root];
+			for (let i = root + 1; i < tree.end[root]; i++) {
+				const node = seedling.child(at[tree.depth[i] - 1], tree.frame[i]);
+
+				at[tree.depth[i]] = node;
+				seedling.self[node] += tree.self[i];
+			}
+		}
+		return this.grown(seedling);
+	}
+
+	callers(tree, fn) {
+		const seedling = new Seedling(1024);
+
+		for (const root of this.outermost(tree, fn)) {
+			let node = seedling.child(0, this.functions[fn]);
+
+			for (let up = tree.parent[root]; up > 0; up = tree.parent[up])
+				node = seedling.child(node, tree.frame[up]);
+			seedling.self[node] += tree.total[root];
+		}
+		return this.grown(seedling);
+	}
+
+	/* Per function: its own and its total value, a recursive call counted once. */
+	functionSums(tree) {
+		const n = this.functions.length;
+		const self = new Float64Array(n), total = new Float64Array(n);
+		const active = new Int32Array(n);
+		const open = [];
+
+		for (let i = 1; i < tree.n; i++) {
+			const fn = this.functionOf[tree.frame[i]];
+
+			while (open.length && tree.end[open[open.length - 1]] <= i)
+				active[this.functionOf[tree.frame[open.pop()]]]--;
+			if (!active[fn]++)
+				total[fn] += tree.total[i];
+			self[fn] += tree.self[i];
+			open.push(i);
+		}
+		return { self, total };
+	}
+
+	/* Per function 1 if its name matches. */
+	matches(pattern) {
+		return Uint8Array.from(this.functions, frame => pattern.test(this.names[frame]) ? 1 : 0);
+	}
+
+	/* What the matching functions cost, a match below another counted once. */
+	matchedTotal(tree, matches) {
+		let sum = 0;
+
+		for (let i = 1; i < tree.n;) {
+			const hit = matches[this.functionOf[tree.frame[i]]];
+
+			sum += hit ? tree.total[i] : 0;
+			i = hit ? tree.end[i] : i + 1;
+		}
+		return sum;
+	}
+
+	isNamed(frame) {
+		return this.classKeys[this.classes[frame]] !== "unknown" &&
+			!/\+0x[0-9a-f]+$/.test(this.names[frame]) &&
+			this.names[frame] !== "[" + this.modules[frame].replace(/^\[|\]$/g, "") + "]";
+	}
+}
+
+/* --- values in words -------------------------------------------------------------------------- */
+
+function formatCount(n) {
+	return Math.round(n).toLocaleString("en-US");
+}
+
+function formatNs(ns) {
+	const [scale, unit] = ns >= 1e9 ? [1e9, "s"] : ns >= 1e6 ? [1e6, "ms"]
+		: ns >= 1e3 ? [1e3, "us"] : [1, "ns"];
+	const v = ns / scale;
+
+	return `${v.toFixed(unit === "ns" ? 0 : v < 10 ? 2 : v < 100 ? 1 : 0)} ${unit}`;
+}
+
+function formatBytes(n) {
+	const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+	let i = 0;
+
+	for (; n >= 1024 && i + 1 < units.length; i++)
+		n /= 1024;
+	return `${n.toFixed(i && n < 100 ? 1 : 0)} ${units[i]}`;
+}
+
+function formatShare(v, total) {
+	const share = total > 0 ? 100 * v / total : 0;
+
+	return `${share.toFixed(share > 0 && share < 0.1 ? 3 : 1)} %`;
+}
+
+/* "1.02 s", "101": the number alone, as in a column. */
+function formatValue(tree, v) {
+	if (tree.unit === "ns")
+		return formatNs(v * tree.scale);
+	return tree.unit === "bytes" ? formatBytes(v * tree.scale) : formatCount(v);
+}
+
+function formatSamples(n) {
+	return `${formatCount(n)} ${Math.round(n) === 1 ? "sample" : "samples"}`;
+}
+
+/* "1.02 s CPU (101 samples, 12.3 %)" */
+function formatMeasure(tree, v, total) {
+	const samples = tree.perSample ? formatSamples(v / tree.perSample) + ", " : "";
+	const value = tree.unit === "count" && /^samples?$/.test(tree.name)
+		? formatSamples(v) : `${formatValue(tree, v)} ${tree.name}`.trim();
+
+	return `${value} (${samples}${formatShare(v, total)})`;
+}

@@ -1,0 +1,304 @@
+"use strict";
+/* What stands around the views: crumbs, filter chips, details, help, and how far to trust it all. */
+
+/* Share of recorded stacks or frames from which on a profile is good or only fair, and of samples
+ * lost up to which it is. */
+const GOOD = { complete: 0.95, named: 0.9, lost: 0.01 };
+const FAIR = { complete: 0.7, named: 0.6, lost: 0.1 };
+const CHOICES_SHOWN = 200;
+const CRUMBS_SHOWN = 9;
+
+/* --- crumbs --------------------------------------------------------------------------------- */
+
+function showCrumbs(parent, texts, current, go) {
+	const last = texts.length - 1;
+	const head = texts.length > CRUMBS_SHOWN ? 2 : texts.length;
+	const items = [];
+
+	texts.forEach((text, i) => {
+		if (i >= head && i <= last - (CRUMBS_SHOWN - head)) {
+			if (i === head)
+				items.push(element("span", { class: "gap" },
+						   `\u203a ${last - CRUMBS_SHOWN + 1} more`));
+			return;
+		}
+		if (i)
+			items.push(element("span", { class: "gap", "aria-hidden": "true" }, "\u203a"));
+		items.push(element("button", {
+			title: text, "aria-current": i === current ? "location" : null,
+			onclick: () => go(i),
+		}, text));
+	});
+	parent.replaceChildren(...items);
+}
+
+/* --- filter chips ----------------------------------------------------------------------------- */
+
+class Chips {
+	/* on.filter(key, Set of values or null for all) */
+	constructor(parent, labels, on) {
+		this.parent = parent;
+		this.labels = labels;
+		this.on = on;
+		document.addEventListener("click", e => this.closeOthers(e.target));
+		parent.addEventListener("keydown", e => {
+			const open = e.key === "Escape" && e.target.closest("details[open]");
+
+			if (open) {
+				open.open = false;
+				open.querySelector("summary").focus();
+				e.stopPropagation();
+			}
+		});
+	}
+
+	closeOthers(target) {
+		for (const chip of this.parent.querySelectorAll("details[open]"))
+			if (!chip.contains(target))
+				chip.open = false;
+	}
+
+	/* weights: by label set, what it costs. */
+	show(filters, weights) {
+		this.filters = filters;
+		this.parent.replaceChildren(...this.labels.filtered.map(key =>
+			this.chip(key, this.labels.values(key, weights))));
+	}
+
+	chip(key, values) {
+		const title = this.labels.title(key);
+		const summary = element("summary", {});
+		const chip = element("details", { class: "chip" }, summary);
+
+		this.showSummary(chip, key, title);
+		chip.addEventListener("toggle", () => {
+			if (chip.open && chip.children.length === 1)
+				chip.append(this.choices(chip, key, title, values));
+		});
+		return chip;
+	}
+
+	showSummary(chip, key, title) {
+		const chosen = this.filters.get(key);
+		const text = !chosen ? "all" : chosen.size === 1 ? [...chosen][0] : `${chosen.size} chosen`;
+
+		chip.firstChild.textContent = `${title}: ${text}`;
+		chip.classList.toggle("active", Boolean(chosen));
+	}
+
+	choices(chip, key, title, values) {
+		const sum = values.reduce((a, v) => a + v.weight, 0);
+		const boxes = [];
+		const changed = () => {
+			const chosen = boxes.filter(b => b.checked).map(b => b.value);
+
+			this.on.filter(key, chosen.length ? new Set(chosen) : null);
+			this.showSummary(chip, key, title);
+		};
+		const rows = values.slice(0, CHOICES_SHOWN).map(v => {
+			const box = element("input", { type: "checkbox", value: v.value, onchange: changed });
+
+			box.checked = Boolean(this.filters.get(key)?.has(v.value));
+			boxes.push(box);
+			return element("label", { title: v.text }, box,
+				       element("span", { class: "what" }, v.text),
+				       element("span", { class: "share" }, formatShare(v.weight, sum)));
+		});
+
+		return element("div", { class: "choices" },
+			element("button", { class: "all", onclick: () => {
+				boxes.forEach(b => { b.checked = false; });
+				changed();
+			} }, "All"), ...rows,
+			values.length > CHOICES_SHOWN
+				? element("p", {}, `${values.length - CHOICES_SHOWN} smaller ones are not listed`)
+				: null);
+	}
+}
+
+/* The labels that tell who ran: which there are, how to call them, how to group by them. */
+class Labels {
+	constructor(profile) {
+		const keys = profile.info.labels.keys;
+
+		this.sets = profile.labelSets;
+		this.keys = keys;
+		this.titles = new Map([[keys.comm, "command"], [keys.pid, "process"],
+				       [keys.tid, "thread"]]);
+		this.present = [...new Set(this.sets.flatMap(set => [...set.keys()]))].sort((a, b) =>
+			this.rank(a) - this.rank(b) || (a < b ? -1 : 1));
+		this.filtered = this.present.filter(key =>
+			new Set(this.sets.map(set => set.get(key))).size > 1);
+	}
+
+	/* Commands, processes and threads first: everybody has them. */
+	rank(key) {
+		const at = [this.keys.comm, this.keys.pid, this.keys.tid].indexOf(key);
+
+		return at < 0 ? 3 : at;
+	}
+
+	title(key) {
+		return this.titles.get(key) || key;
+	}
+
+	/* The root frame's text as folded stacks have it: comm, comm-pid, comm-pid/tid; else the value. */
+	rootText(set, key) {
+		const { comm, pid, tid } = this.keys;
+		const name = set.get(comm);
+
+		if (key !== pid && key !== tid)
+			return set.get(key);
+		const task = [name, set.get(pid)].filter(part => part !== undefined).join("-");
+
+		return key === tid && set.has(tid) ? `${task}/${set.get(tid)}` : task || undefined;
+	}
+
+	values(key, weights) {
+		const byValue = new Map();
+
+		this.sets.forEach((set, i) => {
+			const value = set.get(key);
+
+			if (value === undefined || !weights[i])
+				return;
+			const v = byValue.get(value) || { value, weight: 0, heaviest: 0, text: value };
+
+			v.weight += weights[i];
+			if (weights[i] > v.heaviest && key !== this.keys.comm && set.has(this.keys.comm)) {
+				v.heaviest = weights[i];
+				v.text = key === this.keys.pid || key === this.keys.tid
+					? `${value} ${set.get(this.keys.comm)}` : value;
+			}
+			byValue.set(value, v);
+		});
+		return [...byValue.values()].sort((a, b) =>
+			b.weight - a.weight || (a.value < b.value ? -1 : 1));
+	}
+}
+
+/* --- quality ------------------------------------------------------------------------------------ */
+
+const share = (part, whole) => whole > 0 ? part / whole : 1;
+const percent = s => `${(100 * s).toFixed(s > 0.9995 || s === 0 ? 0 : 1)} %`;
+
+/* Shares by kiln's own counts, or as far as the frames themselves show. */
+function qualityOf(profile, tree, forest) {
+	const q = profile.info.quality;
+
+	if (q) {
+		const stacks = q.user_complete + q.user_truncated + q.user_missing;
+		const lost = q.lost.reduce((a, l) => a + l.samples, 0);
+
+		return { complete: share(q.user_complete, stacks), named: share(q.frames_named, q.frames),
+			 lost: stacks || lost ? lost / Math.max(1, q.recorded + lost) : 0 };
+	}
+	const sum = { frames: 0, named: 0, cut: 0, lost: 0 };
+	const cut = profile.matches(/^\[(truncated|missed user stack|missed kernel stack)\]$/);
+	const lost = profile.matches(/^\[lost samples\]$/);
+
+	for (let i = 1; i < forest.n; i++) {
+		if (profile.modules[forest.frame[i]] === "")
+			continue;
+		sum.frames += forest.total[i];
+		sum.named += profile.isNamed(forest.frame[i]) ? forest.total[i] : 0;
+	}
+	sum.cut = profile.matchedTotal(forest, cut);
+	sum.lost = profile.matchedTotal(forest, lost);
+	return { complete: 1 - sum.cut / Math.max(1, forest.total[0] - sum.lost),
+		 named: share(sum.named, sum.frames), lost: sum.lost / Math.max(1, forest.total[0]) };
+}
+
+function gradeOf(value, key) {
+	const within = limit => key === "lost" ? value <= limit[key] : value >= limit[key];
+
+	return within(GOOD) ? "good" : within(FAIR) ? "fair" : "poor";
+}
+
+function worstGrade(s) {
+	const grades = Object.keys(GOOD).map(key => gradeOf(s[key], key));
+
+	return ["poor", "fair", "good"].find(g => grades.includes(g));
+}
+
+function qualityMeter(title, value, key, text) {
+	const bar = element("i", { class: gradeOf(value, key) });
+
+	bar.style.width = `${100 * value}%`;
+	return [element("div", {}, element("b", {}, `${percent(value)} `), title,
+			text ? element("span", { class: "quiet" }, ` ${text}`) : null),
+		element("div", { class: "meter", "aria-hidden": "true" }, bar)];
+}
+
+function plainTable(head, rows) {
+	const cell = (tag, text) => element(tag, typeof text === "number" ? { class: "number" } : {},
+					    typeof text === "number" ? formatCount(text) : text);
+
+	return element("table", { class: "plain" },
+		element("thead", {}, element("tr", {}, ...head.map(h => element("th", { scope: "col" }, h)))),
+		element("tbody", {}, ...rows.map(row =>
+			element("tr", {}, ...row.map(text => cell("td", text))))));
+}
+
+function accounting(q) {
+	const lost = q.lost.reduce((a, l) => a + l.samples, 0);
+	const rows = [["expected: timer periods on all sampled CPUs", q.expected],
+		      ["idle", -q.idle], ["not asked for", -q.filtered],
+		      ["recorded in this profile", -q.recorded], ["lost, see below", -lost],
+		      ["unaccounted for", q.unaccounted]];
+
+	return rows.filter(([, n], i) => n || i === 0 || i === rows.length - 1)
+		.map(([text, n]) => [text, n === 0 ? 0 : n]);
+}
+
+function qualityPanel(profile, shares) {
+	const q = profile.info.quality;
+	const parts = [
+		...qualityMeter("of stacks are complete", shares.complete, "complete",
+				q ? `(${formatCount(q.user_truncated)} cut, ` +
+				`${formatCount(q.user_missing)} missing)` : ""),
+		...qualityMeter("of frames have a name", shares.named, "named",
+				q && q.frames_fde ? `(${formatCount(q.frames_fde)} more are named ` +
+				"by their function's start)" : ""),
+		...qualityMeter("of samples were lost", shares.lost, "lost", ""),
+	];
+
+	if (!q) {
+		parts.push(element("p", {}, "Another program made this profile and did not say what it " +
+			"missed: these shares are what its frames show."));
+		return parts;
+	}
+	parts.push(element("h3", {}, "Where the samples went"), plainTable(["", "Samples"], accounting(q)));
+	if (q.lost.length)
+		parts.push(element("h3", {}, "Lost, why, and the cure"),
+			   plainTable(["Because", "Samples", "What to do"],
+				      q.lost.map(l => [l.text, l.samples, l.cure])));
+	if (q.kernel_missing || q.sideband_lost)
+		parts.push(element("p", {}, `${formatCount(q.kernel_missing)} kernel stacks are missing; ` +
+			`${formatCount(q.sideband_lost)} mapping events were lost.`));
+	if (q.blame.length)
+		parts.push(element("h3", {}, "Binaries that could do better"),
+			   plainTable(["Binary", "Frames", "Unnamed", "Stacks that end in it", "What to do"],
+				      q.blame.map(b => [b.module, b.frames, b.unnamed, b.broken, b.hint])));
+	return parts;
+}
+
+function showQualityButton(button, s) {
+	button.className = worstGrade(s);
+	button.textContent = `Stacks ${percent(s.complete)} complete, names ${percent(s.named)}` +
+		(s.lost > 0 ? `, ${percent(s.lost)} lost` : "");
+}
+
+/* --- help --------------------------------------------------------------------------------------- */
+
+function showHelp(keys, legend, profile, palette, actions) {
+	keys.replaceChildren(...actions.filter(a => a.help).map(a => element("tr", {},
+		element("td", {}, ...a.keys.map(key => element("kbd", {}, key))),
+		element("td", {}, a.help))));
+	legend.replaceChildren(...profile.info.classes.map(c => {
+		const swatch = element("span", { class: "swatch" });
+
+		swatch.style.backgroundColor = `hsl(${c.hue},${c.saturation}%,${c.lightness}%)`;
+		return element("li", {}, swatch, c.label);
+	}));
+}
