@@ -16,7 +16,11 @@
 #include "profiler/base/text.h"
 #include "symbolizer/symbolizer.h"
 
-/* Longer mangled names are shown as they are: libiberty's recursion grows with the length. */
+/*
+ * Longer mangled names are shown as they are. libiberty itself refuses C++ names above 1 KiB for fear
+ * of deep recursion; with that switched off this length was seen to need less than 512 KiB of stack
+ * (2,000 nested pointers).
+ */
 #define MANGLED_MAX 2048
 /* D's demangler has no callback; its names come with at most this. */
 #define MANGLED_D_MAX 1024
@@ -25,6 +29,8 @@
 /* Rust names with punycode make the demangler hold memory while it prints: no jumping out of those,
  * so instead of the output its back references are limited. */
 #define PUNYCODE_BACKREFS_MAX 8
+
+#define CPP_OPTIONS (DMGL_PARAMS | DMGL_ANSI | DMGL_NO_RECURSE_LIMIT)
 
 struct sink {
 	char text[DEMANGLED_MAX];
@@ -41,20 +47,22 @@ static void take_text(const char *data, size_t len, void *ctx)
 		len = sizeof(s->text) - s->len;
 		s->full = true;
 	}
-	memcpy(s->text + s->len, data, len);
+	if (len)
+		memcpy(s->text + s->len, data, len);
 	s->len += len;
 	if (s->full && s->may_jump)
 		longjmp(s->leave, 1);
 }
 
-static bool run(int (*demangle)(const char *, int, demangle_callbackref, void *), const char *name,
-		struct sink *s)
+typedef int demangle_fn(const char *name, int options, demangle_callbackref take, void *ctx);
+
+static bool run(demangle_fn *demangle, int options, const char *name, struct sink *s)
 {
 	s->len = 0;
 	s->full = false;
 	if (s->may_jump && setjmp(s->leave))
 		return true;
-	return demangle(name, DMGL_PARAMS | DMGL_ANSI, take_text, s) && s->len;
+	return demangle(name, options, take_text, s) && s->len;
 }
 
 /* Rust v0: an identifier in punycode is "u", its length and its bytes. */
@@ -82,7 +90,7 @@ static bool demangle_rust(const char *name, struct sink *s)
 	s->may_jump = !(name[1] == 'R' && may_have_punycode(name));
 	if (!s->may_jump && count_char(name, 'B') > PUNYCODE_BACKREFS_MAX)
 		return false;
-	ok = run(rust_demangle_callback, name, s);
+	ok = run(rust_demangle_callback, DMGL_PARAMS, name, s);
 	s->may_jump = true;
 	return ok;
 }
@@ -114,7 +122,7 @@ static bool demangle(struct buf *out, const char *name)
 		return false;
 	/* Rust's old scheme looks like C++ ("_ZN...17h<hash>E"): ask Rust first. */
 	if (!demangle_rust(name, &s) &&
-	    !(name[1] == 'Z' && run(cplus_demangle_v3_callback, name, &s)))
+	    !(name[1] == 'Z' && run(cplus_demangle_v3_callback, CPP_OPTIONS, name, &s)))
 		return false;
 	text_add_clean(out, s.text, s.len);
 	if (s.full)
