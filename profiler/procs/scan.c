@@ -48,7 +48,7 @@ struct reading {
 
 static int read_proc(pid_t tgid, const char *name, size_t cap, char **text, size_t *len)
 {
-	char path[64];
+	char path[96];
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", tgid, name);
 	return io_read_file(path, cap, text, len);
