@@ -40,8 +40,8 @@ struct command {
 	const char *summary;  /* one line */
 	const char *synopsis; /* after "kiln name" */
 	const char *examples; /* lines, shown first in --help */
-	const char *operands; /* what the operands are, for completion: "FILE", words as in
-				 option_spec.arg, or NULL */
+	const char *operands; /* what the operands are, for completion: "FILE", "COMMAND", words as
+				 in option_spec.arg, or NULL */
 	const struct option_spec *options; /* NULL: only the common ones */
 	int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the name */
 };

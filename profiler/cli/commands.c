@@ -10,6 +10,7 @@ const struct command *const commands[] = {
 	&command_report,
 	&command_export,
 	&command_doctor,
+	&command_completion,
 	&command_version,
 	NULL,
 };

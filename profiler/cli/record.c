@@ -240,6 +240,7 @@ const struct command command_record = {
 		"  kiln record -a -d 10s -o all.html      the whole machine, as a page to open\n"
 		"  kiln record --unit nginx.service -d 1m -o nginx.pb.gz\n"
 		"  kiln record -F 999 -l build=42 -- make -j8\n",
+	.operands = "COMMAND",
 	.options = record_option_specs,
 	.run = run,
 };
