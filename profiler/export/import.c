@@ -8,6 +8,7 @@
 #include "profiler/base/io.h"
 #include "profiler/export/compress.h"
 #include "profiler/export/export.h"
+#include "profiler/export/gperftools.h"
 #include "profiler/export/pprof_read.h"
 
 /* Files people give us by mistake, known by how they begin. */
@@ -26,8 +27,12 @@ static const struct {
 
 static int read_raw(struct profile **out, const void *data, size_t len, const char **why)
 {
-	int err = pprof_read(out, data, len, why);
+	int err;
 
+	/* A pprof message cannot begin so: there is no field 0. */
+	if (gperftools_detect(data, len))
+		return gperftools_read(out, data, len, why);
+	err = pprof_read(out, data, len, why);
 	if (err != -EBADMSG)
 		return err;
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {

@@ -16,7 +16,8 @@
 struct scope {
 	const struct profile *p;
 	struct buf *out;
-	size_t start; /* of ours in out */
+	size_t start;  /* of ours in out */
+	size_t active; /* the profile shown first */
 	/* What each location is: frames outermost first, indices into shared.frames. */
 	VEC(uint32_t) frames;
 	VEC(uint32_t) first; /* of location i in frames; one more at the end */
@@ -273,6 +274,7 @@ static int put_profiles(struct scope *s)
 	n_groups = make_groups(s, m, n, groups);
 	if (n_groups > 1)
 		return put_by_process(s, m, groups, n_groups);
+	s->active = profile_default_type(p);
 	return put_by_type(s, m, n);
 }
 
@@ -288,7 +290,7 @@ int export_speedscope(struct buf *out, const struct profile *p, const struct exp
 	err = put_frames(&s);
 	buf_str(out, "]},\"profiles\":[");
 	err = err ?: put_profiles(&s);
-	buf_str(out, "],\"activeProfileIndex\":0}\n");
+	buf_printf(out, "],\"activeProfileIndex\":%zu}\n", s.active);
 	vec_release(&s.frames);
 	vec_release(&s.first);
 	return err ?: out->err;

@@ -240,13 +240,15 @@ static bool location_eq(const void *ctx, uint32_t id)
 {
 	const struct location_needle *n = ctx;
 	const struct profile_location *l = &n->p->locations.data[id];
-	const struct profile_line *lines = n->p->lines.data + l->first_line;
 
 	if (l->mapping != n->mapping || l->address != n->address || l->n_lines != n->n_lines)
 		return false;
-	for (size_t i = 0; i < n->n_lines; i++)
-		if (lines[i].function != n->lines[i].function || lines[i].line != n->lines[i].line)
+	for (size_t i = 0; i < n->n_lines; i++) {
+		const struct profile_line *have = &n->p->lines.data[l->first_line + i];
+
+		if (have->function != n->lines[i].function || have->line != n->lines[i].line)
 			return false;
+	}
 	return true;
 }
 
@@ -352,14 +354,17 @@ static bool labelset_eq(const void *ctx, uint32_t id)
 {
 	const struct labelset_needle *n = ctx;
 	const struct profile_labelset *s = &n->p->labelsets.data[id];
-	const struct profile_label *have = n->p->labels.data + s->first;
 
 	if (s->len != n->n)
 		return false;
-	for (size_t i = 0; i < n->n; i++)
-		if (have[i].key != n->labels[i].key || have[i].str != n->labels[i].str ||
-		    have[i].num != n->labels[i].num || have[i].num_unit != n->labels[i].num_unit)
+	for (size_t i = 0; i < n->n; i++) {
+		const struct profile_label *have = &n->p->labels.data[s->first + i];
+		const struct profile_label *want = &n->labels[i];
+
+		if (have->key != want->key || have->str != want->str || have->num != want->num ||
+		    have->num_unit != want->num_unit)
 			return false;
+	}
 	return true;
 }
 
