@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/unwind_source.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/bytes.h"
+#include "profiler/base/cleanup.h"
+#include "symbolizer/cfi_regs.h"
+#include "symbolizer/elf_obj.h"
+#include "symbolizer/unwind_table.h"
+
+/* Program headers looked at; the ABI's own limit is 65535, real files have a dozen. */
+#define PHDRS_MAX 256
+/* Text is searched for stubs in pieces of this size. */
+#define SCAN_PIECE (256u << 10)
+
+static int section_of(struct elf_obj *obj, const char *name, struct cfi_section *out)
+{
+	const struct elf_section *sec = elf_obj_section(obj, name);
+	int err;
+
+	if (!sec)
+		return -ENODATA;
+	err = elf_obj_data(obj, sec, &out->data, &out->len);
+	if (err)
+		return err;
+	out->va = sec->va;
+	return out->len ? 0 : -ENODATA;
+}
+
+static int find_eh_frame_hdr(struct elf_obj *obj, Elf64_Phdr *out)
+{
+	Elf64_Ehdr ehdr;
+
+	if (elf_obj_pread(obj, &ehdr, sizeof(ehdr), 0) != sizeof(ehdr) ||
+	    ehdr.e_phentsize != sizeof(*out))
+		return -ENODATA;
+	for (unsigned i = 0; i < ehdr.e_phnum && i < PHDRS_MAX; i++) {
+		if (elf_obj_pread(obj, out, sizeof(*out), ehdr.e_phoff + i * sizeof(*out)) !=
+		    sizeof(*out))
+			return -ENODATA;
+		if (out->p_type == PT_GNU_EH_FRAME)
+			return 0;
+	}
+	return -ENODATA;
+}
+
+/* LSB 5.0 Core, 10.6.2: version, three encodings, then the address of .eh_frame. */
+static int read_eh_frame_ptr(struct elf_obj *obj, uint64_t *eh_frame)
+{
+	uint8_t hdr[4 + 16];
+	struct cfi_section sec = {.data = hdr};
+	struct bytes b;
+	Elf64_Phdr ph;
+	long n;
+	int err = find_eh_frame_hdr(obj, &ph);
+
+	if (err)
+		return err;
+	n = elf_obj_pread(obj, hdr, sizeof(hdr), ph.p_offset);
+	if (n < 8 || hdr[0] != 1)
+		return -ENODATA;
+	sec.len = (size_t)n;
+	sec.va = ph.p_vaddr;
+	b = bytes_of(hdr, sec.len);
+	bytes_skip(&b, 4);
+	return cfi_read_pointer(&sec, &b, hdr[1], eh_frame) ? 0 : -ENODATA;
+}
+
+/* Without section headers the size of .eh_frame is not told; it ends with a zero length, and with
+ * its segment at the latest. */
+static int segment_of(struct unwind_source *src, struct elf_obj *obj, struct cfi_section *out)
+{
+	const struct elf_segment *seg;
+	uint64_t va, off, len;
+	long n;
+	int err = read_eh_frame_ptr(obj, &va);
+
+	if (err)
+		return err;
+	seg = elf_obj_segment_at_va(obj, va);
+	if (!seg || va - seg->va >= seg->file_len)
+		return -ENODATA;
+	off = seg->file_off + (va - seg->va);
+	len = seg->file_len - (va - seg->va);
+	if (len > CFI_SECTION_MAX)
+		len = CFI_SECTION_MAX;
+	src->owned = malloc(len);
+	if (!src->owned)
+		return -ENOMEM;
+	n = elf_obj_pread(obj, src->owned, len, off);
+	if (n < 0)
+		return (int)n;
+	*out = (struct cfi_section){
+		.data = src->owned, .len = (size_t)n, .va = va, .zero_ends = true};
+	return 0;
+}
+
+static int find_section(struct unwind_source *src, struct elf_obj *obj, struct cfi_section *sec)
+{
+	int err = section_of(obj, ".eh_frame", sec);
+
+	if (err == -ENODATA)
+		err = segment_of(src, obj, sec);
+	if (err == -ENODATA) {
+		err = section_of(obj, ".debug_frame", sec);
+		sec->debug_frame = true;
+	}
+	return err;
+}
+
+static bool is_go(struct elf_obj *obj)
+{
+	static const char *const marks[] = {
+		".gopclntab",
+		".data.rel.ro.gopclntab",
+		".note.go.buildid",
+		".go.buildinfo",
+	};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (elf_obj_section(obj, marks[i]))
+			return true;
+	return false;
+}
+
+static int text_range(struct unwind_source *src, struct elf_obj *obj)
+{
+	size_t n;
+	const struct elf_segment *seg = elf_obj_segments(obj, &n);
+
+	src->begin_va = UINT64_MAX;
+	for (size_t i = 0; i < n; i++) {
+		if (!seg[i].exec || !seg[i].mem_len)
+			continue;
+		if (seg[i].va < src->begin_va)
+			src->begin_va = seg[i].va;
+		if (seg[i].va + seg[i].mem_len > src->end_va)
+			src->end_va = seg[i].va + seg[i].mem_len;
+	}
+	return src->begin_va < src->end_va ? 0 : -ENODATA;
+}
+
+/* Where gaps have no rule, the table need only span what is described. */
+static int narrow_range(struct unwind_source *src)
+{
+	const struct cfi_fde *fde = src->cfi.fdes.data, *end = fde + src->cfi.fdes.len;
+
+	if (src->gap_cfa == UNWIND_CFA_NONE && !src->n_stubs) {
+		while (fde < end && fde->end <= src->begin_va)
+			fde++;
+		while (fde < end && end[-1].start >= src->end_va)
+			end--;
+		if (fde == end)
+			return -ENODATA;
+		if (fde->start > src->begin_va)
+			src->begin_va = fde->start;
+		if (end[-1].end < src->end_va)
+			src->end_va = end[-1].end;
+	}
+	return src->end_va - src->begin_va > UNWIND_TEXT_MAX ? -EFBIG : 0;
+}
+
+/*
+ * C libraries without descriptions of assembly (musl) and Go return from signal handlers by
+ * mov $15, %eax (or %rax); syscall. The common part is found first, its prefix tells the length.
+ */
+static const uint8_t stub_tail[] = {0x0f, 0, 0, 0, 0x0f, 0x05};
+
+/* Ascending and apart, whatever the segments do. */
+static void add_stub(struct unwind_source *src, uint64_t va, uint32_t len)
+{
+	const struct unwind_stub *last = src->n_stubs ? &src->stubs[src->n_stubs - 1] : NULL;
+
+	if (!last || va > last->va + last->len)
+		src->stubs[src->n_stubs++] = (struct unwind_stub){va, len};
+}
+
+static void note_stubs(struct unwind_source *src, const uint8_t *p, size_t len, uint64_t va)
+{
+	const uint8_t *end = p + len, *hit = p;
+
+	while (src->n_stubs < UNWIND_STUBS_MAX &&
+	       (hit = memmem(hit, (size_t)(end - hit), stub_tail, sizeof(stub_tail)))) {
+		unsigned prefix = 0;
+
+		if (hit - p >= 3 && !memcmp(hit - 3, "\x48\xc7\xc0", 3))
+			prefix = 3;
+		else if (hit - p >= 1 && hit[-1] == 0xb8)
+			prefix = 1;
+		if (prefix)
+			add_stub(src, va + (uint64_t)(hit - p) - prefix,
+				 prefix + sizeof(stub_tail));
+		hit += sizeof(stub_tail);
+	}
+}
+
+static int find_stubs(struct unwind_source *src, struct elf_obj *obj)
+{
+	_cleanup_free_ uint8_t *piece = malloc(SCAN_PIECE);
+	const uint64_t overlap = sizeof(stub_tail) + 3 - 1;
+	size_t n;
+	const struct elf_segment *seg = elf_obj_segments(obj, &n);
+
+	if (!piece)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t off = 0, len = seg[i].exec ? seg[i].file_len : 0;
+
+		for (; off < len && src->n_stubs < UNWIND_STUBS_MAX; off += SCAN_PIECE - overlap) {
+			uint64_t want = len - off < SCAN_PIECE ? len - off : SCAN_PIECE;
+			long got = elf_obj_pread(obj, piece, want, seg[i].file_off + off);
+
+			if (got <= 0)
+				break;
+			note_stubs(src, piece, (size_t)got, seg[i].va + off);
+		}
+	}
+	return 0;
+}
+
+int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
+{
+	struct cfi_section sec = {0};
+	int err;
+
+	if (elf_obj_machine(obj) != EM_X86_64)
+		return -EOPNOTSUPP;
+	err = text_range(src, obj);
+	if (err)
+		return err;
+	if (is_go(obj))
+		src->gap_cfa = UNWIND_CFA_FP;
+	err = find_section(src, obj, &sec);
+	if (!err && !(sec.debug_frame && src->gap_cfa == UNWIND_CFA_FP))
+		err = cfi_open(&src->cfi, &sec);
+	if (err && !(err == -ENODATA && src->gap_cfa == UNWIND_CFA_FP))
+		return err;
+	if (!src->cfi.signal_frames)
+		err = find_stubs(src, obj);
+	else
+		err = 0;
+	return err ?: narrow_range(src);
+}
+
+void unwind_source_release(struct unwind_source *src)
+{
+	cfi_release(&src->cfi);
+	free(src->owned);
+}

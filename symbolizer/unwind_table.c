@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/unwind_table.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/hash.h"
+#include "symbolizer/cfi.h"
+#include "symbolizer/elf_obj.h"
+#include "symbolizer/unwind_encode.h"
+#include "symbolizer/unwind_source.h"
+
+/*
+ * Gaps between functions up to this size are alignment, which never runs: no row is spent on them
+ * and the rule before them lasts. Code without a description in longer ones gets no rule.
+ */
+#define ALIGNMENT_GAP 15
+
+struct build {
+	struct unwind_source src;
+	struct unwind_encoder *encoder; /* owned */
+	uint64_t fde_end;
+	size_t stub; /* next of src.stubs */
+	int err;
+};
+
+static void build_release(struct build *b)
+{
+	unwind_encoder_free(b->encoder);
+	unwind_source_release(&b->src);
+}
+
+/* Between two descriptions: the rule of undescribed code, and the signal return stubs in it. */
+static int add_gap(struct build *b, uint64_t begin, uint64_t end)
+{
+	const struct unwind_rule signal = {.cfa = UNWIND_CFA_SIGNAL,
+					   .cfa_off = UNWIND_UCONTEXT_GREGS};
+	const struct unwind_rule rule = {.cfa = b->src.gap_cfa};
+	const struct unwind_stub *stub;
+	int err;
+
+	if (end <= begin ||
+	    (end - begin <= ALIGNMENT_GAP && rule.cfa == UNWIND_CFA_NONE && end != UINT64_MAX))
+		return 0;
+	err = unwind_encoder_row(b->encoder, begin, rule);
+	for (; !err && b->stub < b->src.n_stubs; b->stub++) {
+		stub = &b->src.stubs[b->stub];
+		if (stub->va >= end)
+			break;
+		if (stub->va <= begin || end - stub->va < stub->len)
+			continue;
+		/* One byte early: it is looked up as a return address, minus one. */
+		err = unwind_encoder_row(b->encoder, stub->va - 1, signal)
+			      ?: unwind_encoder_row(b->encoder, stub->va + stub->len, rule);
+	}
+	return err;
+}
+
+static int add_row(void *ctx, uint64_t va, struct unwind_rule rule)
+{
+	struct build *b = ctx;
+
+	return unwind_encoder_row(b->encoder, va, rule);
+}
+
+static int add_fdes(struct build *b)
+{
+	struct cfi *cfi = &b->src.cfi;
+	uint64_t at = b->src.begin_va;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < cfi->fdes.len; i++) {
+		const struct cfi_fde *fde = &cfi->fdes.data[i];
+
+		if (fde->end <= b->src.begin_va || fde->start >= b->src.end_va)
+			continue;
+		err = add_gap(b, at, fde->start) ?: cfi_run(cfi, i, add_row, b);
+		at = fde->end;
+	}
+	return err ?: add_gap(b, at, UINT64_MAX);
+}
+
+int unwind_table_build(void **blob, size_t *len, struct elf_obj *obj, struct unwind_stats *stats)
+{
+	_cleanup_(build_release) struct build b = {0};
+	struct unwind_stats none = {0};
+	int err = unwind_source_open(&b.src, obj);
+
+	if (!stats)
+		stats = &none;
+	if (err)
+		return err;
+	err = unwind_encoder_new(&b.encoder, b.src.begin_va, b.src.end_va) ?: add_fdes(&b);
+	if (err)
+		return err;
+	stats->fdes += b.src.cfi.fdes.len;
+	stats->malformed += b.src.cfi.malformed;
+	stats->capped += b.src.cfi.capped;
+	return unwind_encoder_finish(b.encoder, blob, len, stats);
+}
+
+static bool rule_ok(const struct unwind_rule *rule)
+{
+	return rule->cfa < UNWIND_CFA_COUNT && UNWIND_BP_KIND(*rule) < UNWIND_BP_COUNT;
+}
+
+static bool run_ok(const uint8_t *run, uint32_t n, bool wide, uint32_t n_rules)
+{
+	uint32_t rule;
+
+	for (uint32_t i = 0; i < n; i++, run += wide ? 4 : 2) {
+		rule = wide ? (uint32_t)(run[2] | run[3] << 8) : run[1];
+		if (rule >= n_rules || (i ? run[0] <= run[wide ? -4 : -2] : run[0] != 0))
+			return false;
+	}
+	return true;
+}
+
+static bool entry_ok(const uint8_t *blob, const struct unwind_head *head, uint32_t entry)
+{
+	uint32_t n = UNWIND_RUN_ROWS(entry), bytes = n * (UNWIND_RUN_WIDE(entry) ? 4 : 2);
+	uint64_t at = (uint64_t)head->rows_off + UNWIND_RUN_START(entry) * 2ull;
+
+	if (!n)
+		return UNWIND_RUN_START(entry) < head->n_rules && !UNWIND_RUN_WIDE(entry);
+	return at + bytes <= head->size && at % UNWIND_PAGE + bytes <= UNWIND_PAGE &&
+	       run_ok(blob + at, n, UNWIND_RUN_WIDE(entry), head->n_rules);
+}
+
+static bool head_ok(const struct unwind_head *head, size_t len)
+{
+	uint64_t rules_end = sizeof(*head) + head->n_rules * (uint64_t)sizeof(struct unwind_rule);
+	uint64_t index_end = rules_end + head->n_buckets * 4ull;
+
+	return head->machine == EM_X86_64 && head->size == len && len % UNWIND_PAGE == 0 &&
+	       head->text_va % UNWIND_BUCKET == 0 && head->n_rules &&
+	       head->n_rules <= UNWIND_RULES_MAX &&
+	       head->n_buckets <= UNWIND_TEXT_MAX / UNWIND_BUCKET + 1 &&
+	       head->index_off == rules_end && head->rows_off == index_end && index_end <= len;
+}
+
+int unwind_table_check(const void *blob, size_t len)
+{
+	const uint8_t *bytes = blob;
+	struct unwind_head head;
+	struct unwind_rule rule;
+	uint32_t entry;
+
+	if (len < sizeof(head))
+		return -EBADMSG;
+	memcpy(&head, blob, sizeof(head));
+	if (head.magic != UNWIND_MAGIC)
+		return -EBADMSG;
+	if (head.version != UNWIND_VERSION)
+		return -EPROTO;
+	if (!head_ok(&head, len) ||
+	    hash_bytes(bytes + sizeof(head), len - sizeof(head), 0) != head.check)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < head.n_rules; i++) {
+		memcpy(&rule, bytes + sizeof(head) + i * sizeof(rule), sizeof(rule));
+		if (!rule_ok(&rule))
+			return -EBADMSG;
+	}
+	for (uint32_t i = 0; i < head.n_buckets; i++) {
+		memcpy(&entry, bytes + head.index_off + i * sizeof(entry), sizeof(entry));
+		if (!entry_ok(bytes, &head, entry))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+const char *unwind_cfa_name(enum unwind_cfa kind)
+{
+	static const char *const names[] = {
+#define X(kind, name) name,
+		UNWIND_CFA_KINDS(X)
+#undef X
+	};
+
+	return kind < UNWIND_CFA_COUNT ? names[kind] : "?";
+}
+
+const char *unwind_bp_name(enum unwind_bp kind)
+{
+	static const char *const names[] = {
+#define X(kind, name) name,
+		UNWIND_BP_KINDS(X)
+#undef X
+	};
+
+	return kind < UNWIND_BP_COUNT ? names[kind] : "?";
+}
