@@ -136,7 +136,7 @@ static struct victim *start(void (*run)(void))
 /* The chain that is expected, by function and the size it surely has. */
 static volatile int depth_left;
 
-static __attribute__((noinline)) int deeper(int n)
+static __attribute__((noinline, aligned(64))) int deeper(int n)
 {
 	int r = n ? deeper(n - 1) : raise(SIGSTOP);
 
@@ -147,6 +147,7 @@ static __attribute__((noinline)) int deeper(int n)
 static void run_deep(void)
 {
 	deeper(40);
+	__asm__ volatile("");
 }
 
 static size_t count_in(const uint64_t *frames, size_t n, const void *fn, size_t size)
@@ -206,23 +207,24 @@ static void a_short_slice_ends_early(void **state)
 	release(v);
 }
 
-static __attribute__((noinline)) void on_signal(int sig)
+static __attribute__((noinline, aligned(64))) void on_signal(int sig)
 {
 	(void)sig;
 	raise(SIGSTOP);
 	__asm__ volatile("");
 }
 
-static __attribute__((noinline)) void interrupted(void)
+static __attribute__((noinline, aligned(64))) void interrupted(void)
 {
 	raise(SIGUSR1);
 	__asm__ volatile("");
 }
 
-static void run_signal(void)
+static __attribute__((aligned(128))) void run_signal(void)
 {
 	signal(SIGUSR1, on_signal);
 	interrupted();
+	__asm__ volatile(""); /* no tail call */
 }
 
 static void through_a_signal_frame(void **state)
