@@ -74,14 +74,4 @@ static inline const char *table_text(const struct table *t, uint32_t id)
 /* Sum of one value over all samples, saturating. */
 int64_t profile_total(const struct profile *p, size_t value);
 
-/* a + b, kept within int64_t. */
-static inline int64_t add_saturating(int64_t a, int64_t b)
-{
-	int64_t sum;
-
-	if (__builtin_add_overflow(a, b, &sum))
-		return a < 0 ? INT64_MIN : INT64_MAX;
-	return sum;
-}
-
 #endif
