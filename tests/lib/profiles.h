@@ -82,14 +82,15 @@ static inline uint32_t random_mapping(struct profile *p, uint64_t *r)
 	static const char *const files[] = {
 		"/usr/bin/burn", "/usr/lib/libc.so.6", "/opt/a b/app", MAPPING_KERNEL,
 		MAPPING_VDSO,	 MAPPING_JIT,	       MAPPING_KILN,   "[ext4]"};
-	struct profile_mapping m = {.start = rnd(r) & 0xffff000,
-				    .offset = rnd(r) & 0xff000,
-				    .file = str_id(p, files[rnd_below(r, 8)]),
-				    .has_filenames = rnd(r) & 1,
-				    .has_line_numbers = rnd(r) & 1,
-				    .has_inline_frames = rnd(r) & 1};
+	struct profile_mapping m = {0};
 	uint32_t id;
 
+	m.start = rnd(r) & 0xffff000;
+	m.offset = rnd(r) & 0xff000;
+	m.file = str_id(p, files[rnd_below(r, 8)]);
+	m.has_filenames = rnd(r) & 1;
+	m.has_line_numbers = rnd(r) & 1;
+	m.has_inline_frames = rnd(r) & 1;
 	m.limit = m.start + 0x100000;
 	m.build_id = str_id(p, rnd(r) & 1 ? "00ff17" : "");
 	MUST(profile_mapping(p, &m, &id));
@@ -100,13 +101,15 @@ static inline uint32_t random_location(struct profile *p, uint64_t *r)
 {
 	uint32_t n = rnd_below(r, 4), mapping = PROFILE_NONE, id;
 	struct profile_line lines[4];
-	uint64_t address = rnd(r) >> rnd_below(r, 64);
+	uint64_t address = rnd(r);
 
+	address >>= rnd_below(r, 64);
 	if (rnd_below(r, 10))
 		mapping = rnd_below(r, (uint32_t)p->mappings.len);
-	for (uint32_t i = 0; i < n; i++)
-		lines[i] = (struct profile_line){rnd_below(r, (uint32_t)p->functions.len),
-						 (int64_t)rnd_below(r, 1000) - 1};
+	for (uint32_t i = 0; i < n; i++) {
+		lines[i].function = rnd_below(r, (uint32_t)p->functions.len);
+		lines[i].line = (int64_t)rnd_below(r, 1000) - 1;
+	}
 	/* What export has to change is tested by itself: names for unnamed, kernel addresses. */
 	if (!n && !address)
 		address = 1;
@@ -146,7 +149,8 @@ static inline uint32_t random_labelset(struct profile *p, uint64_t *r)
 
 static inline void random_tables(struct profile *p, uint64_t *r)
 {
-	uint32_t n_mappings = 1 + rnd_below(r, 6), n_functions = 1 + rnd_below(r, 30), id;
+	uint32_t n_mappings = 1 + rnd_below(r, 6);
+	uint32_t n_functions = 1 + rnd_below(r, 30), id;
 
 	for (uint32_t i = 0; i < n_mappings; i++)
 		random_mapping(p, r);

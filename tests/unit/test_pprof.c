@@ -620,34 +620,27 @@ static void truncation_is_told(void **state)
 static void flipped_bits_do_not_change_a_profile(void **state)
 {
 	struct profile *p = random_profile(8, 20);
-	struct buf gz = exported(p, EXPORT_PPROF_GZ), zst = exported(p, EXPORT_PPROF_ZST);
+	struct buf packed[] = {exported(p, EXPORT_PPROF_GZ), exported(p, EXPORT_PPROF_ZST)};
 
 	(void)state;
-	/* past gzip's header, whose time and such may be anything */
-	for (size_t i = 10; i < gz.len; i++) {
-		const char *why = NULL;
-
-		gz.data[i] ^= 0x10;
-		assert_int_equal(import_bytes(gz.data, gz.len, &why), -EBADMSG);
-		assert_non_null(why);
-		gz.data[i] ^= 0x10;
-	}
-	for (size_t i = 6; i < zst.len; i++) {
+	for (size_t i = 4; i < packed[0].len + packed[1].len - 4; i++) {
+		struct buf *b = i < packed[0].len ? &packed[0] : &packed[1];
+		char *byte = &b->data[i < packed[0].len ? i : i - packed[0].len + 4];
 		struct profile *back = NULL;
 		const char *why = NULL;
 		int err;
 
-		zst.data[i] ^= 0x10;
-		err = import_pprof(&back, zst.data, zst.len, &why);
+		*byte ^= 0x10;
+		err = import_pprof(&back, b->data, b->len, &why);
 		if (err)
 			assert_true(err == -EBADMSG && why);
 		else
-			assert_same(p, back); /* a bit that means nothing (RFC 8878, 3.1.1) */
+			assert_same(p, back); /* gzip's time, padding: bits that mean nothing */
 		profile_free(back);
-		zst.data[i] ^= 0x10;
+		*byte ^= 0x10;
 	}
-	buf_release(&gz);
-	buf_release(&zst);
+	buf_release(&packed[0]);
+	buf_release(&packed[1]);
 	profile_free(p);
 }
 
