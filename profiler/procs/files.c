@@ -29,8 +29,9 @@
 #define MAX_WORKERS 8
 /* How long files_get() waits for a descriptor that had been closed. */
 #define REOPEN_WAIT_NS 500000000ull
-/* Descriptors keep file systems from being unmounted: those not used for so long are closed. */
-#define IDLE_NS	      600000000000ull
+/* Descriptors keep file systems from being unmounted: those not used for so long are closed. Longer
+ * than a window, so that a file deleted since can still be read at its end. */
+#define IDLE_NS	      120000000000ull
 #define IDLE_CHECK_NS 30000000000ull
 /* files_free() waits so long for an open in progress, then leaves it to its thread. */
 #define FREE_WAIT_NS 200000000ull

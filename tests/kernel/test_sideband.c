@@ -713,7 +713,7 @@ static void test_overlay(void **state)
 	end_well(&r);
 	procs_free(w.procs);
 	files_free(w.files);
-	fixture_run("umount ov/m && umount ov");
+	fixture_run("umount -l ov/m && umount -l ov");
 }
 
 /* --- pids, scans and storms ------------------------------------------------------------------- */
