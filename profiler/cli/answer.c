@@ -84,21 +84,20 @@ void answer_quality(struct buf *out, const struct quality *q, const struct term 
 {
 	uint64_t stacks = q->user_complete + q->user_truncated + q->user_missing;
 
-	if (!stacks && !q->frames)
-		return;
 	if (stacks) {
 		buf_str(out, "Stacks   ");
 		add_graded(out, t, percent(q->user_complete, stacks), "complete");
 		add_part(out, q->user_truncated, stacks, "truncated");
 		add_part(out, q->user_missing, stacks, "missing");
 		add_part(out, q->kernel_missing, q->recorded, "without kernel stack");
+		buf_char(out, '\n');
 	}
 	if (q->frames) {
-		buf_str(out, stacks ? "    Symbols " : "Symbols  ");
+		buf_str(out, "Symbols  ");
 		add_graded(out, t, percent(q->frames_named, q->frames), "named");
 		add_part(out, q->frames_fde, q->frames, "by function start only");
+		buf_char(out, '\n');
 	}
-	buf_char(out, '\n');
 }
 
 void answer_losses(struct buf *out, const struct quality *q, const struct term *t)
@@ -185,7 +184,7 @@ static struct layout lay_out(const struct table *tab, const char *name_title, si
 			     size_t columns)
 {
 	struct layout l = {{strlen(name_title), strlen("module"), 0}};
-	size_t fixed = strlen(" 37.9%  51.0%  ") + 4 + strlen(ARROW), sum = 0;
+	size_t fixed = strlen(" 37.9%   51.0%  ") + 4 + strlen(ARROW), sum = 0;
 
 	for (size_t i = 0; i < n_rows; i++) {
 		for (int c = 0; c < 3; c++) {
@@ -263,7 +262,9 @@ void answer_table(struct buf *out, const struct table *tab, enum table_by by, co
 	term_style(t, out, STYLE_HEAD);
 	buf_str(out, table_by_label(by) ? " share  " : "  self   total  ");
 	if (by <= TABLE_LINE)
-		buf_printf(out, "%-*s  module", (int)l.width[0], name_title(by));
+		term_fit(out, name_title(by), l.width[0]);
+	if (by <= TABLE_LINE)
+		buf_str(out, "  module");
 	else
 		buf_str(out, name_title(by));
 	term_style(t, out, STYLE_END);

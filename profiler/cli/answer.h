@@ -25,7 +25,7 @@ int answer_block(struct buf *out, const struct profile *p, const struct quality 
 /* One line: who, how many samples, how often, how much of `value`, when and for how long. */
 int answer_header(struct buf *out, const struct profile *p, size_t value);
 
-/* One line: shares of complete stacks and named frames; nothing if there were no stacks. */
+/* Shares of complete stacks and named frames, a line each; nothing of what there was none. */
 void answer_quality(struct buf *out, const struct quality *q, const struct term *t);
 
 /* A line per way samples were lost, with its cure; nothing if none were. */

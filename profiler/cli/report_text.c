@@ -58,12 +58,17 @@ int report_table(struct buf *out, const struct report *r, const struct term *t)
 
 /* --- tree -------------------------------------------------------------------------------------- */
 
-static bool is_only_child(const struct calltree *tree, size_t i)
+/* A node with siblings, or a root. */
+static bool is_branch(const struct calltree *tree, size_t i)
 {
 	const struct calltree_node *node = &tree->nodes[i];
 
-	return tree->nodes[node->parent].subtree_len == node->subtree_len + 1;
+	return !node->parent ||
+	       tree->nodes[node->parent].subtree_len != node->subtree_len + 1;
 }
+
+/* Columns before the names: two shares, and "- ". */
+#define TREE_LEFT 18
 
 static void add_node(struct buf *out, const struct calltree *tree, size_t i, int64_t whole,
 		     unsigned indent, const struct term *t)
@@ -71,12 +76,12 @@ static void add_node(struct buf *out, const struct calltree *tree, size_t i, int
 	const struct calltree_node *node = &tree->nodes[i];
 	unsigned columns = 2 * (indent < MAX_INDENT ? indent : MAX_INDENT);
 	const char *name = calltree_text(tree, node->name);
-	size_t left = t->columns > columns + 16 ? t->columns - columns - 16 : 0;
+	size_t left = t->columns > columns + TREE_LEFT ? t->columns - columns - TREE_LEFT : 0;
 
 	answer_share(out, node->total, whole);
 	buf_str(out, "  ");
 	answer_share(out, node->self, whole);
-	buf_printf(out, "  %*s", (int)columns, "");
+	buf_printf(out, "  %*s%s", (int)columns, "", is_branch(tree, i) ? "- " : "  ");
 	if (left && text_columns(name) > left)
 		term_fit(out, name, left);
 	else
@@ -84,7 +89,7 @@ static void add_node(struct buf *out, const struct calltree *tree, size_t i, int
 	buf_char(out, '\n');
 }
 
-/* A chain of only children stays in one column: a step to the right is a branching. */
+/* A chain of single calls stays in one column: a step to the right, with a dash, is a branching. */
 static int add_tree(struct buf *out, const struct calltree *tree, const struct report *r,
 		    const struct term *t)
 {
@@ -97,7 +102,7 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 	for (size_t i = 1; i < tree->n_nodes && (!r->n_rows || shown < r->n_rows); i++) {
 		uint32_t parent = tree->nodes[i].parent;
 
-		indent[i] = indent[parent] + (parent && !is_only_child(tree, i));
+		indent[i] = indent[parent] + (parent && is_branch(tree, i));
 		add_node(out, tree, i, whole, indent[i], t);
 		shown++;
 	}
@@ -120,7 +125,7 @@ int report_tree(struct buf *out, const struct report *r, const struct term *t)
 	if (err)
 		return err;
 	term_style(t, out, STYLE_HEAD);
-	buf_str(out, " total    self  function");
+	buf_str(out, " total    self    function");
 	term_style(t, out, STYLE_END);
 	buf_char(out, '\n');
 	err = add_tree(out, tree, r, t);

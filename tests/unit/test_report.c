@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What `kiln report` and the end of record print, against golden files (tests/golden/report_*). */
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "profiler/base/text.h"
+#include "profiler/cli/answer.h"
+#include "profiler/cli/report.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+
+static uint32_t text_id(struct profile *p, const char *s)
+{
+	uint32_t id;
+
+	assert_int_equal(profile_string(p, s, &id), 0);
+	return id;
+}
+
+/* A location of a file: a function, or several "inlined^function", or none for "". */
+static uint32_t location(struct profile *p, const char *file, const char *names)
+{
+	struct profile_mapping m = {.file = text_id(p, file)};
+	_cleanup_free_ char *copy = strdup(names);
+	struct profile_line lines[4];
+	uint32_t mapping, id;
+	size_t n = 0;
+
+	assert_int_equal(profile_mapping(p, &m, &mapping), 0);
+	for (char *w = strtok(copy, "^"); w; w = strtok(NULL, "^")) {
+		struct profile_function f = {.name = text_id(p, w),
+					     .file = text_id(p, "/home/u/src/rows.c")};
+
+		assert_int_equal(profile_function(p, &f, &lines[n].function), 0);
+		lines[n].line = (int64_t)(10 * (n + 1));
+		n++;
+	}
+	assert_int_equal(profile_location(p, mapping, *names ? 0x1000 + strlen(names) : 0x1290,
+					  lines, n, &id), 0);
+	return id;
+}
+
+static void add(struct profile *p, const char *comm, int64_t pid, int64_t count,
+		const uint32_t *frames, size_t n)
+{
+	struct profile_label labels[] = {
+		{.key = text_id(p, LABEL_COMM), .str = text_id(p, comm)},
+		{.key = text_id(p, LABEL_PID), .str = PROFILE_NONE, .num = pid},
+	};
+	uint32_t stack, labelset;
+
+	assert_int_equal(profile_stack(p, frames, n, &stack), 0);
+	assert_int_equal(profile_labelset(p, labels, 2, &labelset), 0);
+	assert_int_equal(profile_add(p, stack, labelset, (int64_t[]){count, count * 10101010}), 0);
+}
+#define ADD(p, comm, pid, count, ...)                                                              \
+	add(p, comm, pid, count, (const uint32_t[]){__VA_ARGS__},                                  \
+	    sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
+
+/* A program that sorts, reads and hashes; names of every width and kind. */
+static struct profile *sorter(void)
+{
+	struct profile *p = profile_new();
+	uint32_t start, main, sort, msort, hash, sin, read, sys, chacha, bare, jit, wide, evil, lost;
+
+	assert_non_null(p);
+	assert_int_equal(profile_init_cpu(p, 10101010), 0);
+	p->time_ns = 1795313643000000000;
+	p->duration_ns = 10040000000;
+	start = location(p, "/lib/x86_64-linux-gnu/libc.so.6", "__libc_start_main");
+	main = location(p, "/usr/bin/burn", "main");
+	sort = location(p, "/usr/bin/burn", "sort_rows");
+	msort = location(p, "/lib/x86_64-linux-gnu/libc.so.6", "msort_with_tmp");
+	hash = location(p, "/usr/bin/burn", "mix^hash_row");
+	sin = location(p, "/lib/x86_64-linux-gnu/libm.so.6", "__sin_fma");
+	read = location(p, "/lib/x86_64-linux-gnu/libc.so.6", "read");
+	sys = location(p, MAPPING_KERNEL, "do_syscall_64");
+	chacha = location(p, MAPPING_KERNEL, "chacha_block_generic");
+	bare = location(p, "/opt/app/libsecret.so.1", "");
+	jit = location(p, MAPPING_JIT, "LazyCompile:~step /srv/app.js:12");
+	wide = location(p, "/usr/bin/burn", "計算する^std::vector<std::pair<int, std::string>>::"
+					    "emplace_back<int const&, std::string&&>(int const&)");
+	evil = location(p, "/tmp/\033[31mred\nline", "\033]0;title\007name\xe2\x80\xaetxt");
+	lost = location(p, MAPPING_KILN, FRAME_LOST);
+	ADD(p, "burn", 4312, 400, msort, msort, sort, main, start);
+	ADD(p, "burn", 4312, 230, msort, sort, main, start);
+	ADD(p, "burn", 4312, 310, chacha, sys, read, main, start);
+	ADD(p, "burn", 4312, 205, sin, hash, main, start);
+	ADD(p, "burn", 4313, 120, hash, main, start);
+	ADD(p, "burn", 4313, 90, bare, main, start);
+	ADD(p, "burn", 4313, 80, wide, main, start);
+	ADD(p, "burn", 4313, 60, jit, main, start);
+	ADD(p, "kworker/0:1", 9, 30, chacha);
+	ADD(p, "evil\033[2J", 666, 10, evil);
+	ADD(p, "burn", 4312, 5, lost);
+	return p;
+}
+
+static struct quality *quality_of_sorter(void)
+{
+	static struct quality_blame blame[] = {
+		{"libsecret.so.1", 90, 90, 4, "stripped: apt install libsecret-1-0-dbgsym"},
+		{"libc.so.6", 4000, 1, 0, NULL}, /* not worth a line */
+	};
+	static struct quality q = {
+		.expected = 2000, .idle = 440, .recorded = 1535, .user_complete = 1505,
+		.user_truncated = 9, .user_missing = 6, .kernel_missing = 2, .frames = 6000,
+		.frames_named = 5910, .frames_fde = 12, .sideband_lost = 3,
+		.lost = {[LOSS_map_full] = 5, [LOSS_timer_overrun] = 20},
+		.blame = {.data = blame, .len = 2},
+	};
+
+	return &q;
+}
+
+/* UPDATE_GOLDEN=1 writes the file instead; look at the difference before committing it. */
+static void assert_golden(const char *name, struct buf *got)
+{
+	const char *src = getenv("SRC");
+	_cleanup_free_ char *want = NULL;
+	char path[4096];
+	size_t len;
+
+	snprintf(path, sizeof(path), "%s/tests/golden/%s", src ? src : ".", name);
+	if (getenv("UPDATE_GOLDEN")) {
+		_cleanup_fclose_ FILE *f = fopen(path, "w");
+
+		assert_non_null(f);
+		assert_int_equal(fwrite(got->data, 1, got->len, f), got->len);
+	} else {
+		assert_int_equal(io_read_file(path, 1 << 20, &want, &len), 0);
+		assert_string_equal(buf_cstr(got), want);
+	}
+	buf_release(got);
+}
+
+struct fixture {
+	struct profile *p;
+	struct report r;
+};
+
+static struct fixture begin(void)
+{
+	struct fixture f = {.p = sorter()};
+
+	f.r = (struct report){.p = f.p, .whole = f.p, .quality = quality_of_sorter(),
+			      .table = {.value = 1}};
+	return f;
+}
+
+static void end(struct fixture *f)
+{
+	profile_free(f->p);
+}
+
+static void assert_table(const char *golden, struct fixture *f, struct term t)
+{
+	struct buf b = {0};
+
+	assert_int_equal(report_table(&b, &f->r, &t), 0);
+	assert_golden(golden, &b);
+}
+
+TEST(test_functions)
+{
+	struct fixture f = begin();
+
+	assert_table("report_functions.txt", &f, (struct term){0});
+	f.r.n_rows = 5;
+	f.r.table.sort = TABLE_SORT_TOTAL;
+	assert_table("report_80_columns.txt", &f, (struct term){.columns = 80, .color = true});
+	end(&f);
+}
+
+TEST(test_other_rows)
+{
+	struct fixture f = begin();
+
+	f.r.quality = NULL;
+	f.r.table.by = TABLE_LINE;
+	assert_table("report_lines.txt", &f, (struct term){0});
+	f.r.table.by = TABLE_MODULE;
+	assert_table("report_modules.txt", &f, (struct term){0});
+	f.r.table.by = TABLE_PROCESS;
+	assert_table("report_processes.txt", &f, (struct term){0});
+	end(&f);
+}
+
+TEST(test_relations)
+{
+	struct fixture f = begin();
+
+	f.r.quality = NULL;
+	f.r.table.of = "msort_with_tmp";
+	f.r.table.relation = TABLE_CALLERS;
+	assert_table("report_callers.txt", &f, (struct term){0});
+	f.r.table.of = "main";
+	f.r.table.relation = TABLE_CALLEES;
+	assert_table("report_callees.txt", &f, (struct term){0});
+	end(&f);
+}
+
+TEST(test_tree)
+{
+	struct fixture f = begin();
+	struct term t = {0};
+	struct buf b = {0};
+
+	assert_int_equal(report_tree(&b, &f.r, &t), 0);
+	assert_golden("report_tree.txt", &b);
+	f.r.table.of = "msort_with_tmp";
+	f.r.table.relation = TABLE_CALLERS;
+	f.r.n_rows = 2;
+	f.r.quality = NULL;
+	assert_int_equal(report_tree(&b, &f.r, &t), 0);
+	assert_golden("report_tree_callers.txt", &b);
+	end(&f);
+}
+
+TEST(test_json)
+{
+	struct fixture f = begin();
+	struct buf b = {0};
+
+	assert_int_equal(report_json(&b, &f.r), 0);
+	assert_golden("report.json", &b);
+	end(&f);
+}
+
+TEST(test_answer_of_record)
+{
+	struct fixture f = begin();
+	struct term t = {.columns = 100};
+	struct buf b = {0};
+
+	assert_int_equal(answer_block(&b, f.p, f.r.quality, &t, 3), 0);
+	assert_golden("report_answer.txt", &b);
+	end(&f);
+}
+
+TEST(test_nothing_to_say)
+{
+	struct profile *p = profile_new();
+	struct quality q = {0};
+	struct term t = {0};
+	struct buf b = {0};
+
+	assert_int_equal(profile_init_cpu(p, 10101010), 0);
+	assert_int_equal(answer_block(&b, p, &q, &t, 10), 0);
+	assert_string_equal(buf_cstr(&b), "");
+	assert_int_equal(answer_header(&b, p, 1), 0);
+	assert_string_equal(buf_cstr(&b), "cpu profile: 0 samples at 99 Hz, 0 ns CPU\n");
+	buf_release(&b);
+	profile_free(p);
+}
+
+/* Unaccounted samples are said, whichever way they are off. */
+TEST(test_unaccounted)
+{
+	struct quality q = {.expected = 100, .recorded = 90};
+	struct term t = {0};
+	struct buf b = {0};
+
+	answer_losses(&b, &q, &t);
+	assert_non_null(strstr(buf_cstr(&b), "10 samples"));
+	buf_clear(&b);
+	q.recorded = 103;
+	answer_losses(&b, &q, &t);
+	assert_non_null(strstr(buf_cstr(&b), "-3 samples"));
+	buf_release(&b);
+}
+
+/* --- properties -------------------------------------------------------------------------------- */
+
+/* Columns of a line without its colour. */
+static size_t visible_columns(const char *line, size_t len)
+{
+	char text[4096];
+	size_t n = 0;
+
+	assert_true(len < sizeof(text));
+	for (size_t i = 0; i < len; i++) {
+		if (line[i] == '\033')
+			while (line[i] != 'm')
+				i++;
+		else
+			text[n++] = line[i];
+	}
+	text[n] = '\0';
+	return text_columns(text);
+}
+
+static bool is_row(const char *line)
+{
+	return line[5] == '%' || text_has_prefix(line, "  self") || text_has_prefix(line, " total");
+}
+
+TEST(test_rows_fit_any_width)
+{
+	struct fixture f = begin();
+	size_t rows = 0;
+
+	f.r.quality = NULL;
+	for (size_t columns = 50; columns < 160; columns++) {
+		for (int kind = 0; kind < 3; kind++) {
+			struct term t = {.columns = columns};
+			struct buf b = {0};
+
+			f.r.table.by = kind == 1 ? TABLE_LINE : TABLE_FUNCTION;
+			assert_int_equal(kind == 2 ? report_tree(&b, &f.r, &t)
+						   : report_table(&b, &f.r, &t), 0);
+			for (const char *l = buf_cstr(&b), *nl; *l; l = nl + 1) {
+				nl = strchr(l, '\n');
+				assert_non_null(nl);
+				if (!is_row(l))
+					continue;
+				assert_in_range(visible_columns(l, (size_t)(nl - l)), 1, columns);
+				rows++;
+			}
+			buf_release(&b);
+		}
+	}
+	assert_true(rows > 1000);
+	end(&f);
+}
+
+TEST(test_no_strange_bytes)
+{
+	struct fixture f = begin();
+	struct term t = {.columns = 77};
+	struct buf b = {0};
+
+	assert_int_equal(report_table(&b, &f.r, &t), 0);
+	assert_int_equal(report_tree(&b, &f.r, &t), 0);
+	assert_int_equal(report_json(&b, &f.r), 0);
+	assert_int_equal(answer_block(&b, f.p, f.r.quality, &t, 0), 0);
+	for (const char *l = buf_cstr(&b), *nl; *l; l = nl + 1) {
+		nl = strchr(l, '\n');
+		assert_true(text_is_clean(l, (size_t)(nl - l)));
+	}
+	buf_release(&b);
+	end(&f);
+}
+
+/* term_fit() fills exactly the columns asked for, and cuts nothing that fits. */
+TEST(test_fit)
+{
+	static const char *const texts[] = {"", "a", "main", "a_rather_long_function_name",
+					    "計算する関数", "a計b算cする", "e\xcc\x81"
+					    "e\xcc\x81" "e\xcc\x81" "e\xcc\x81" "e\xcc\x81"
+					    "e\xcc\x81" "e\xcc\x81"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		for (size_t columns = 0; columns < 40; columns++) {
+			struct buf b = {0};
+
+			term_fit(&b, texts[i], columns);
+			assert_int_equal(text_columns(buf_cstr(&b)), columns);
+			assert_true(text_is_clean(buf_cstr(&b), b.len));
+			if (text_columns(texts[i]) <= columns)
+				assert_true(text_has_prefix(buf_cstr(&b), texts[i]));
+			buf_release(&b);
+		}
+	}
+}
+
+TEST(test_terminals)
+{
+	struct term t;
+
+	setenv("COLUMNS", "77", 1);
+	unsetenv("NO_COLOR");
+	t = term_of(-1, COLOR_AUTO);
+	assert_int_equal(t.columns, 77);
+	assert_false(t.color);
+	assert_true(term_of(-1, COLOR_ALWAYS).color);
+	setenv("COLUMNS", "3", 1);
+	assert_int_equal(term_of(-1, COLOR_NEVER).columns, 40);
+	setenv("COLUMNS", "many", 1);
+	assert_int_equal(term_of(-1, COLOR_NEVER).columns, 0);
+	unsetenv("COLUMNS");
+	assert_int_equal(term_of(-1, COLOR_NEVER).columns, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_functions),	cmocka_unit_test(test_other_rows),
+		cmocka_unit_test(test_relations),	cmocka_unit_test(test_tree),
+		cmocka_unit_test(test_json),		cmocka_unit_test(test_answer_of_record),
+		cmocka_unit_test(test_nothing_to_say),	cmocka_unit_test(test_unaccounted),
+		cmocka_unit_test(test_rows_fit_any_width), cmocka_unit_test(test_no_strange_bytes),
+		cmocka_unit_test(test_fit),		cmocka_unit_test(test_terminals),
+	};
+
+	setlocale(LC_CTYPE, "C.UTF-8"); /* as main() does: for the width of names */
+	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}
