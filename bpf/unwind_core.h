@@ -48,7 +48,9 @@ struct unwind_frame {
 	__u64 pc, sp, bp;
 	__u64 gregs; /* address of the sigcontext's registers, once a signal frame was passed */
 	__u32 exact; /* pc is where execution is, not a return address; all registers are known */
-	__u32 jumps;
+	__u16 jumps;
+	__u16 was_signal; /* the frame that was just left is a signal frame: what looked like a
+			     return address is where its handler's return stub begins */
 };
 
 /* sigcontext of x86-64 (uapi asm/sigcontext.h): r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
@@ -251,6 +253,7 @@ UNWIND_INLINE int unwind_go(struct unwind_frame *f, __u64 pc, __u64 sp, __u64 bp
 	f->sp = sp;
 	f->bp = bp;
 	f->exact = 0;
+	f->was_signal = 0;
 	return pc ? UNWIND_ON : UNWIND_END_ROOT;
 }
 
@@ -266,6 +269,7 @@ UNWIND_INLINE int unwind_step_signal(struct unwind_env *env, struct unwind_frame
 	end = unwind_go(f, pc, sp, bp, 1);
 	f->gregs = gregs;
 	f->exact = 1;
+	f->was_signal = 1;
 	return end;
 }
 

@@ -14,18 +14,10 @@
 #include "symbolizer/unwind_encode.h"
 #include "symbolizer/unwind_source.h"
 
-/*
- * Gaps between functions up to this size are alignment, which never runs: no row is spent on them
- * and the rule before them lasts. Code without a description in longer ones gets no rule.
- */
-#define ALIGNMENT_GAP 15
-
 struct build {
 	struct unwind_source src;
 	struct unwind_encoder *encoder; /* owned */
-	uint64_t fde_end;
-	size_t stub; /* next of src.stubs */
-	int err;
+	size_t stub;			/* next of src.stubs */
 };
 
 static void build_release(struct build *b)
@@ -43,8 +35,7 @@ static int add_gap(struct build *b, uint64_t begin, uint64_t end)
 	const struct unwind_stub *stub;
 	int err;
 
-	if (end <= begin ||
-	    (end - begin <= ALIGNMENT_GAP && rule.cfa == UNWIND_CFA_NONE && end != UINT64_MAX))
+	if (end <= begin)
 		return 0;
 	err = unwind_encoder_row(b->encoder, begin, rule);
 	for (; !err && b->stub < b->src.n_stubs; b->stub++) {

@@ -72,6 +72,8 @@ enum unwind_end unwind_walk(const struct unwind_ops *ops, void *ctx,
 	frames[0] = f.pc;
 	for (*n = 1;; (*n)++) {
 		end = unwind_step(&env, &f);
+		if (*n > 1)
+			frames[*n - 1] += f.was_signal;
 		if (end)
 			return end;
 		if (*n >= max)

@@ -27,8 +27,8 @@ struct unwind_ops {
 
 /*
  * Walks from these registers (by DWARF number, enum unwind_reg). frames[0] is the pc; the others are
- * return addresses, or for frames that a signal interrupted pc + 1, so that frames[i] - 1 is where
- * frame i > 0 is executing. *n is at least 1 (max must be, too). Why it ended.
+ * return addresses, or pc + 1 for signal frames and what they interrupted, so that frames[i] - 1 is
+ * where frame i > 0 is executing. *n is at least 1 (max must be, too). Why it ended.
  */
 enum unwind_end unwind_walk(const struct unwind_ops *ops, void *ctx,
 			    const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,

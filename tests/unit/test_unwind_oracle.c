@@ -257,10 +257,8 @@ static void compare(struct unwind_env *env, Dwarf_CFI *cfi, uint64_t va, const c
 		return;
 	}
 	if (!e.described) {
-		bool near = unwind_table_rule(env->table, va - 1).cfa != UNWIND_CFA_NONE;
-
 		t->undescribed++;
-		if (rule.cfa != UNWIND_CFA_NONE && !near)
+		if (rule.cfa != UNWIND_CFA_NONE)
 			fail_msg("%s %#lx: a rule (%s) where nothing is described", name, va,
 				 unwind_cfa_name(rule.cfa));
 		return;
