@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table of files, on small ELF files whose build ids the linker was told. Needs cc. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <cmocka.h>
+
+#include "profiler/procs/files.h"
+#include "profiler/procs/procs.h"
+#include "tests/lib/fixture.h"
+
+#define N_ELF 5
+
+static int setup(void **state)
+{
+	if (fixture_setup(state))
+		return -1;
+	fixture_write("x.c", "int x(void) { return 0; }\n");
+	fixture_run("cc -c -o x.o x.c");
+	for (int i = 0; i < N_ELF; i++)
+		fixture_run("cc -shared -nostdlib -Wl,--build-id=0x%02x%02x%02x%02x -o elf%d x.o",
+			    i, i, i, i, i);
+	fixture_run("cc -shared -nostdlib -Wl,--build-id=none -o plain x.o");
+	return 0;
+}
+
+static struct file_key id_key(const char *path, uint8_t byte)
+{
+	struct file_key key = {.path = path, .build_id = {.len = 4}};
+
+	memset(key.build_id.data, byte, 4);
+	return key;
+}
+
+static struct file_key inode_key(const char *path)
+{
+	struct file_key key = {.path = path};
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	key.major = major(st.st_dev);
+	key.minor = minor(st.st_dev);
+	key.inode = st.st_ino;
+	return key;
+}
+
+/* An absolute path, as mappings have them. */
+static const char *full(const char *name)
+{
+	static char paths[8][128];
+	static unsigned next;
+	char *p = paths[next++ % 8];
+
+	snprintf(p, sizeof(paths[0]), "%s/%s", fixture_dir, name);
+	return p;
+}
+
+static struct files *new_table(uint32_t max_open, uint32_t max_files)
+{
+	struct files_opts opts = {.max_open = max_open, .max_files = max_files};
+	struct files *f;
+
+	assert_int_equal(files_new(&f, &opts), 0);
+	return f;
+}
+
+static uint32_t intern(struct files *f, struct file_key key)
+{
+	uint32_t id = files_intern(f, &key, getpid(), 0, 0, 0);
+
+	assert_true(files_settle(f, 10000));
+	return id;
+}
+
+static struct file_view view(struct files *f, uint32_t id)
+{
+	struct file_view v;
+
+	files_get(f, id, &v);
+	files_release_fd(f, id);
+	return v;
+}
+
+static struct files_stats stats_of(struct files *f)
+{
+	struct files_stats s;
+
+	files_stats(f, &s);
+	return s;
+}
+
+static void test_identity(void **state)
+{
+	struct files *f = new_table(0, 0);
+	struct file_key key;
+	uint32_t a, b;
+
+	(void)state;
+	a = intern(f, id_key(full("elf1"), 1));
+	/* the same build id under another name is the same file; the name is no identity */
+	assert_int_equal(intern(f, id_key(full("elf2"), 1)), a);
+	b = intern(f, id_key(full("elf1"), 2));
+	assert_int_not_equal(a, b);
+	assert_string_equal(view(f, a).path, full("elf1"));
+	assert_int_equal(view(f, a).err, 0);
+	assert_int_equal(view(f, b).err, -ESTALE); /* elf1 is not the file with id 2 */
+	assert_true(view(f, b).deleted);
+	assert_int_equal(view(f, b).build_id.data[0], 2);
+	/* a prefix of an id is another id */
+	key = id_key(full("elf1"), 1);
+	key.build_id.len = 3;
+	assert_int_not_equal(intern(f, key), a);
+	/* by inode, each part of it counts */
+	key = inode_key(full("plain"));
+	a = intern(f, key);
+	assert_int_equal(view(f, a).err, 0);
+	assert_int_equal(view(f, a).build_id.len, 0);
+	key.generation = 1;
+	assert_int_not_equal(intern(f, key), a);
+	key.generation = 0;
+	key.minor++;
+	b = intern(f, key);
+	assert_int_not_equal(b, a);
+	assert_int_equal(view(f, b).err, -ESTALE);
+	key.minor--;
+	key.inode++;
+	b = intern(f, key);
+	assert_int_not_equal(b, a);
+	assert_int_equal(view(f, b).err, -ESTALE);
+	/* found by inode, a file tells its build id */
+	a = intern(f, inode_key(full("elf3")));
+	assert_int_equal(view(f, a).build_id.len, 4);
+	assert_int_equal(view(f, a).build_id.data[3], 3);
+	/* no identity at all */
+	assert_true(intern(f, (struct file_key){.path = full("elf1")}) == FILE_NONE);
+	assert_int_equal(stats_of(f).table_full, 0);
+	files_free(f);
+}
+
+static void test_descriptor_is_of_the_file(void **state)
+{
+	struct files *f = new_table(0, 0);
+	struct file_view v;
+	struct stat st, want;
+	uint32_t id;
+
+	(void)state;
+	id = intern(f, id_key(full("elf4"), 4));
+	files_get(f, id, &v);
+	assert_int_equal(fstat(v.fd, &st), 0);
+	assert_int_equal(stat("elf4", &want), 0);
+	assert_true(st.st_ino == want.st_ino && st.st_dev == want.st_dev);
+	assert_int_equal(v.root_fd, -1); /* our own root */
+	assert_int_equal(fcntl(v.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	assert_true(fcntl(v.fd, F_GETFD) & FD_CLOEXEC);
+	files_release_fd(f, id);
+	files_get(f, 12345, &v);
+	assert_int_equal(v.err, -ENOENT);
+	assert_string_equal(v.path, "");
+	files_release_fd(f, 12345);
+	files_free(f);
+}
+
+static void test_names(void **state)
+{
+	struct files *f = new_table(0, 0);
+	struct file_view v;
+	uint32_t id;
+
+	(void)state;
+	fixture_run("cp elf2 \"$(printf 'a\\033b\\nc')\"");
+	/* what d_path() appended is not part of the name */
+	id = intern(f, id_key("/nowhere/x (deleted)", 9));
+	v = view(f, id);
+	assert_string_equal(v.path, "/nowhere/x");
+	assert_true(v.deleted);
+	assert_int_equal(v.err, -ENOENT);
+	id = intern(f, id_key(full("a\033b\nc"), 2));
+	v = view(f, id);
+	assert_int_equal(v.err, 0); /* opened by its true name */
+	assert_non_null(strstr(v.path, "/a\xef\xbf\xbd"
+				       "b\xef\xbf\xbd"
+				       "c"));
+	assert_false(v.deleted);
+	files_free(f);
+}
+
+static void test_what_is_not_regular(void **state)
+{
+	struct files *f = new_table(0, 0);
+
+	(void)state;
+	fixture_run("mkfifo fifo; mkdir -p dir; echo text > text");
+	assert_int_equal(view(f, intern(f, inode_key(full("fifo")))).err, -EINVAL);
+	assert_int_equal(view(f, intern(f, inode_key(full("dir")))).err, -EINVAL);
+	assert_int_equal(view(f, intern(f, inode_key("/dev/null"))).err, -EINVAL);
+	/* not an ELF file: opened all the same if it is that inode, but it has no build id */
+	assert_int_equal(view(f, intern(f, inode_key(full("text")))).err, 0);
+	assert_int_equal(view(f, intern(f, id_key(full("text"), 1))).err, -ESTALE);
+	files_free(f);
+}
+
+static void test_table_full(void **state)
+{
+	struct files *f = new_table(0, 2);
+	uint32_t a = intern(f, id_key(full("elf0"), 0)), b = intern(f, id_key(full("elf1"), 1));
+
+	(void)state;
+	assert_true(intern(f, id_key(full("elf2"), 2)) == FILE_NONE);
+	assert_true(intern(f, id_key(full("elf3"), 3)) == FILE_NONE);
+	assert_int_equal(intern(f, id_key(full("elf0"), 0)), a);
+	assert_int_equal(intern(f, id_key(full("elf1"), 1)), b);
+	assert_int_equal(stats_of(f).table_full, 2);
+	assert_int_equal(stats_of(f).files, 2);
+	files_free(f);
+}
+
+static void test_least_recently_used_is_closed(void **state)
+{
+	struct files *f = new_table(2, 0);
+	struct file_view v[N_ELF], w;
+	uint32_t id[N_ELF];
+
+	(void)state;
+	for (int i = 0; i < N_ELF; i++) {
+		id[i] = intern(f, id_key(full((char[]){'e', 'l', 'f', (char)('0' + i), 0}),
+					 (uint8_t)i));
+		assert_true(stats_of(f).open <= 2);
+	}
+	for (int round = 0; round < 3; round++)
+		for (int i = 0; i < N_ELF; i++) {
+			assert_int_equal(view(f, id[i]).err, 0);
+			assert_int_equal(stats_of(f).open, 2);
+		}
+	/* what is borrowed stays open, also past the limit */
+	for (int i = 0; i < N_ELF; i++) {
+		files_get(f, id[i], &v[i]);
+		assert_true(v[i].fd >= 0);
+	}
+	for (int i = 0; i < N_ELF; i++) {
+		assert_true(fcntl(v[i].fd, F_GETFD) >= 0);
+		for (int k = 0; k < i; k++)
+			assert_int_not_equal(v[i].fd, v[k].fd);
+	}
+	files_get(f, id[0], &w); /* twice */
+	for (int i = 0; i < N_ELF; i++)
+		files_release_fd(f, id[i]);
+	intern(f, inode_key(full("plain"))); /* makes room, but not of what is still borrowed */
+	assert_true(fcntl(w.fd, F_GETFD) >= 0);
+	files_release_fd(f, id[0]);
+	files_free(f);
+}
+
+static void test_reopening_checks_again(void **state)
+{
+	struct files *f = new_table(1, 0);
+	uint32_t a, b;
+
+	(void)state;
+	fixture_run("cp elf1 one");
+	a = intern(f, id_key(full("one"), 1));
+	assert_int_equal(view(f, a).err, 0);
+	b = intern(f, id_key(full("elf2"), 2));
+	assert_int_equal(view(f, b).err, 0); /* one is closed */
+	fixture_run("cp elf3 one.new && mv one.new one");
+	assert_int_equal(view(f, a).err, -ESTALE);
+	assert_int_equal(view(f, a).fd, -1);
+	assert_true(view(f, a).deleted);
+	assert_int_equal(stats_of(f).open_failed, 1);
+	/* and it is tried again through another process that has it */
+	fixture_run("mv elf1 two");
+	assert_int_equal(files_intern(f, &(struct file_key){.path = full("two"),
+							    .build_id = {{1, 1, 1, 1}, 4}},
+				      1, 0, 0, 0),
+			 a);
+	assert_true(files_settle(f, 10000));
+	assert_int_equal(view(f, a).err, 0);
+	assert_string_equal(view(f, a).path, full("one")); /* keeps the name it was given out by */
+	assert_int_equal(stats_of(f).open_failed, 0);
+	/* by its new name also after it has been closed once more */
+	assert_int_equal(view(f, b).err, 0);
+	assert_int_equal(view(f, a).err, 0);
+	fixture_run("mv two elf1");
+	files_free(f);
+}
+
+/* A file that is never there is not looked for with every process that maps it. */
+static void test_attempts_are_limited(void **state)
+{
+	struct files *f = new_table(0, 0);
+	struct file_key key = id_key("/nowhere/at/all", 77);
+	uint32_t id = intern(f, key);
+
+	(void)state;
+	for (pid_t tgid = 100000000; tgid < 100000020; tgid++) {
+		assert_int_equal(files_intern(f, &key, tgid, 0, 0, 0), id);
+		assert_true(files_settle(f, 10000));
+	}
+	key.path = full("elf0"); /* so it is not noticed either when it could be had */
+	memset(key.build_id.data, 77, 4);
+	fixture_run("cc -shared -nostdlib -Wl,--build-id=0x4d4d4d4d -o late x.o");
+	key.path = full("late");
+	assert_int_equal(files_intern(f, &key, getpid(), 0, 0, 0), id);
+	assert_true(files_settle(f, 10000));
+	assert_int_equal(view(f, id).err, -ENOENT);
+	files_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_descriptor_is_of_the_file),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_what_is_not_regular),
+		cmocka_unit_test(test_table_full),
+		cmocka_unit_test(test_least_recently_used_is_closed),
+		cmocka_unit_test(test_reopening_checks_again),
+		cmocka_unit_test(test_attempts_are_limited),
+	};
+
+	return cmocka_run_group_tests_name("files", tests, setup, fixture_teardown);
+}
