@@ -207,7 +207,8 @@ int describe_title(struct buf *b, const struct profile *p)
 	if (r)
 		return r;
 	for (size_t i = 1; i < c.sums.len; i++) {
-		int order = strcmp(strtab_get(c.names, (uint32_t)i), strtab_get(c.names, (uint32_t)best));
+		int order = strcmp(strtab_get(c.names, (uint32_t)i),
+				   strtab_get(c.names, (uint32_t)best));
 
 		if (!best || c.sums.data[i] > c.sums.data[best] ||
 		    (c.sums.data[i] == c.sums.data[best] && order < 0))

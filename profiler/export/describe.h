@@ -58,7 +58,7 @@ enum frame_class {
 #define X(key, label, h, s, l) CLASS_##key,
 	FRAME_CLASSES(X)
 #undef X
-	CLASS_COUNT
+		CLASS_COUNT
 };
 
 struct frame_class_info {

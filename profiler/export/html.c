@@ -75,8 +75,8 @@ static bool page_frame_eq(const void *ctx, uint32_t id)
 	       a->kind == f->kind;
 }
 
-static int page_frame_id(struct page *page, const struct calltree *t,
-			 const struct calltree_node *n, uint32_t *id)
+static int page_frame_id(struct page *page, const struct calltree *t, const struct calltree_node *n,
+			 uint32_t *id)
 {
 	struct page_frame f = {.class = (uint8_t)frame_class_of(t, n), .kind = n->kind};
 	struct page_frame_key key = {page, &f};
@@ -139,7 +139,8 @@ static int add_tree(struct page *page, const struct measure *m, const struct cal
 	buf_char(b, '{');
 	add_field(b, "name", m->name);
 	add_field(b, "unit", unit_names[m->unit]);
-	buf_printf(b, "\"type\":%zu,\"scale\":%" PRId64 ",\"perSample\":%" PRId64
+	buf_printf(b,
+		   "\"type\":%zu,\"scale\":%" PRId64 ",\"perSample\":%" PRId64
 		   ",\"least\":%g,\"rest\":%" PRId64 ",",
 		   m->value, m->scale, m->per_sample, min_share, t->nodes[0].self);
 	r = add_columns(page, t);
@@ -194,13 +195,13 @@ static int add_trees(struct page *page)
 static int add_label_value(struct page *page, const struct profile_label *l)
 {
 	const struct profile *p = page->p;
-	char number[48];
+	char number[48] = "";
 	uint32_t id;
 
 	if (l->str == PROFILE_NONE)
 		snprintf(number, sizeof(number), "%" PRId64, l->num);
-	if (strtab_add(page->strings,
-		       l->str == PROFILE_NONE ? number : profile_text(p, l->str), &id))
+	if (strtab_add(page->strings, l->str == PROFILE_NONE ? number : profile_text(p, l->str),
+		       &id))
 		return -ENOMEM;
 	buf_printf(&page->labels, "%" PRIu32 "]", id);
 	return 0;
@@ -270,7 +271,8 @@ static void add_frames(struct page *page)
 			   "\"lightness\":%d}",
 			   c->key, c->label, c->hue, c->saturation, c->lightness);
 	}
-	buf_printf(b, "],\"hueJitter\":%d,\"lightJitter\":%d", CLASS_HUE_JITTER, CLASS_LIGHT_JITTER);
+	buf_printf(b, "],\"hueJitter\":%d,\"lightJitter\":%d", CLASS_HUE_JITTER,
+		   CLASS_LIGHT_JITTER);
 }
 
 /* --- quality ---------------------------------------------------------------------------------------- */

@@ -15,20 +15,20 @@
 #include "profiler/web/page.inc"
 
 /* In pixels. The character width is that of the usual monospaced fonts, rounded up. */
-#define WIDTH	     1200
-#define MARGIN	     10
-#define INNER	     (WIDTH - 2 * MARGIN)
-#define TOP	     64
-#define BOTTOM	     34
-#define ROW	     18
-#define BOX	     (ROW - 1)
-#define CHAR	     7.3
-#define TEXT_PAD     3
+#define WIDTH	 1200
+#define MARGIN	 10
+#define INNER	 (WIDTH - 2 * MARGIN)
+#define TOP	 64
+#define BOTTOM	 34
+#define ROW	 18
+#define BOX	 (ROW - 1)
+#define CHAR	 7.3
+#define TEXT_PAD 3
 /* Narrower nodes are summed up as hidden: they could be neither seen nor pointed at, and they are
  * most of a large profile. */
 #define LEAST_PIXELS 0.3
 /* Hidden sums narrower than this are not drawn. */
-#define LEAST_DRAWN  0.1
+#define LEAST_DRAWN 0.1
 
 /* XML 1.0, section 2.2, also forbids U+FFFE and U+FFFF, which are clean text. */
 static void add_xml(struct buf *b, const char *s)
@@ -113,8 +113,8 @@ static void add_node(struct buf *b, const struct calltree *t, const struct callt
 		buf_char(b, '\n');
 	}
 	measure_add(b, m, n->total, t->total);
-	buf_printf(b, "</title><rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%d\" ", x,
-		   y, width, BOX);
+	buf_printf(b, "</title><rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%d\" ", x, y,
+		   width, BOX);
 	add_fill(b, t, n);
 	buf_printf(b, "/><text x=\"%.2f\" y=\"%u\">", x + TEXT_PAD, y + 13);
 	add_label(b, name, width);
@@ -178,8 +178,10 @@ static int add_head(struct buf *b, const struct profile *p, const char *title,
 		r = describe_title(&text, p);
 	buf_str(b, "<title>");
 	add_xml(b, buf_cstr(&text));
-	buf_printf(b, "</title>\n<rect class=\"page\" width=\"100%%\" height=\"100%%\"/>\n"
-		      "<text class=\"on-page\" id=\"title\" x=\"%d\" y=\"26\">", MARGIN);
+	buf_printf(b,
+		   "</title>\n<rect class=\"page\" width=\"100%%\" height=\"100%%\"/>\n"
+		   "<text class=\"on-page\" id=\"title\" x=\"%d\" y=\"26\">",
+		   MARGIN);
 	add_label(b, buf_cstr(&text), INNER * 0.7);
 	buf_clear(&text);
 	measure_add(&text, m, t->total, t->total);

@@ -40,10 +40,10 @@ struct builder {
 	struct strtab *strings;
 	VEC(struct frame) frames;
 	struct htab frame_index;
-	VEC(uint32_t) location_first; /* into location_frames; one more than locations */
+	VEC(uint32_t) location_first;  /* into location_frames; one more than locations */
 	VEC(uint32_t) location_frames; /* innermost inlined call first */
-	VEC(uint32_t) root_first; /* into root_frames; one more than label sets */
-	VEC(uint32_t) root_frames; /* outermost first */
+	VEC(uint32_t) root_first;      /* into root_frames; one more than label sets */
+	VEC(uint32_t) root_frames;     /* outermost first */
 	VEC(struct sprout) sprouts;
 	struct htab sprout_index;
 	VEC(uint32_t) path; /* one stack, outermost frame first */
@@ -127,8 +127,8 @@ static int add_location(struct builder *b, uint32_t location)
 	const struct profile_location *loc = &b->p->locations.data[location];
 	const char *module = profile_module(b->p, loc->mapping);
 	struct frame f = {.kind = (uint8_t)profile_frame_kind(b->p, location)};
-	int r = vec_push(&b->location_first, (uint32_t)b->location_frames.len) ?:
-		strtab_add(b->strings, module, &f.module);
+	int r = vec_push(&b->location_first, (uint32_t)b->location_frames.len)
+			?: strtab_add(b->strings, module, &f.module);
 
 	if (!r && !loc->n_lines)
 		return add_bare_frame(b, f, location);
@@ -219,8 +219,8 @@ static int add_roots(struct builder *b)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < b->p->labelsets.len; i++)
-		r = vec_push(&b->root_first, (uint32_t)b->root_frames.len) ?:
-		    add_labelset_roots(b, (uint32_t)i);
+		r = vec_push(&b->root_first, (uint32_t)b->root_frames.len)
+			    ?: add_labelset_roots(b, (uint32_t)i);
 	return r ?: vec_push(&b->root_first, (uint32_t)b->root_frames.len);
 }
 
@@ -387,7 +387,8 @@ struct layout {
 		uint32_t parent; /* node */
 		uint32_t n_hidden;
 		int64_t hidden;
-	}) stack;
+	})
+	stack;
 	VEC(struct calltree_node) nodes;
 	int64_t least; /* total below which a node is hidden */
 };
@@ -452,8 +453,8 @@ static int emit_node(struct layout *l, const struct pending *at)
 		snprintf(text, sizeof(text), "+%" PRIu32 " hidden", at->n_hidden);
 		node.kind = FRAME_SYNTHETIC;
 		node.self = node.total = at->hidden;
-		r = strtab_add(b->strings, text, &node.name) ?:
-		    strtab_add(b->strings, MAPPING_KILN, &node.module);
+		r = strtab_add(b->strings, text, &node.name)
+			    ?: strtab_add(b->strings, MAPPING_KILN, &node.module);
 	} else if (at->sprout == 0) {
 		r = strtab_add(b->strings, "all", &node.name);
 	} else {

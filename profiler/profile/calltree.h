@@ -14,7 +14,7 @@
 #include "profiler/profile/profile.h"
 
 enum calltree_roots {
-	ROOTS_COMM,	/* label comm, or no extra root where a profile has none */
+	ROOTS_COMM, /* label comm, or no extra root where a profile has none */
 	ROOTS_NONE,
 	ROOTS_PROCESS,	/* comm-pid */
 	ROOTS_THREAD,	/* comm-pid/tid */
@@ -26,15 +26,17 @@ enum calltree_roots {
 enum calltree_detail { DETAIL_FUNCTION, DETAIL_LINE /* function, file:line */ };
 
 struct calltree_opts {
-	size_t value;	   /* sample type index */
+	size_t value; /* sample type index */
 	enum calltree_roots roots;
 	enum calltree_detail detail;
-	bool inverted;	   /* leaf first: callers below */
-	const char *through; /* only stacks through this function (exact name), rooted there (or, when
-			      inverted, its callers); NULL = all. Where it recurses, the outermost
-			      call is the one: each stack counts once */
-	double min_share;  /* drop nodes below this share of the total into "+N hidden", their
-			      parent's last child; 0 = keep, below 1 */
+	bool inverted; /* leaf first: callers below */
+	/* Only stacks through this function (exact name), rooted there (or, when inverted, its
+	 * callers); NULL = all. Where it recurses, the outermost call is the one: each stack counts
+	 * once. */
+	const char *through;
+	/* Drop nodes below this share of the total into "+N hidden", their parent's last child;
+	 * 0 = keep, below 1. */
+	double min_share;
 };
 
 struct calltree_node {
@@ -44,7 +46,7 @@ struct calltree_node {
 	uint32_t depth;	      /* root 0 */
 	uint32_t subtree_len; /* nodes below, itself included: next sibling is i + subtree_len */
 	int64_t self, total;
-	uint8_t kind;	      /* enum frame_kind; FRAME_ROOT_KIND for process roots */
+	uint8_t kind; /* enum frame_kind; FRAME_ROOT_KIND for process roots */
 	bool inlined;
 };
 #define FRAME_ROOT_KIND 7

@@ -2,13 +2,19 @@
 /*
  * A flame graph on a canvas. Only the rows and columns that can be seen are drawn, and boxes
  * narrower than a pixel are drawn once a pixel, so a draw costs what the window can show and not
- * what the profile holds. The canvas sticks to the top of a scrolling sheet of the graph's height:
- * a canvas that high would hit the browser's limit.
+ * what the profile holds. Boxes are written as pixels, a line for each row: tens of thousands of
+ * fillRect() calls take ten times as long. The canvas sticks to the top of a scrolling sheet of
+ * the graph's height, since a canvas that high would hit the browser's limit.
  */
 
-const ROW = 20, BOX = ROW - 1, FONT_PX = 12, TEXT_PAD = 4;
+const ROW = 20, BOX = ROW - 1, TEXT_PAD = 4;
+const FONT = '12px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace';
 const LEAST_BOX = 1; /* pixels */
 const ZOOM_MS = 180;
+/* Pixels from which on a box leaves one of them free beside its neighbour. */
+const GAP_FROM = 6;
+/* Callers that stay in sight above what is zoomed on. */
+const CALLERS_SHOWN = 2;
 
 function hashText(text) {
 	let h = 0x811c9dc5;
@@ -19,58 +25,82 @@ function hashText(text) {
 	return Math.imul(h, 0x2c1b3c6d) >>> 8;
 }
 
-/* Colours of frames by kind, module or name, with a faded variant for what a search left out. */
+/* CSS Color 4, section 7, but to [red, green, blue] of 0 to 255. */
+function hslToRgb(hue, saturation, lightness) {
+	const l = lightness / 100, a = saturation / 100 * Math.min(l, 1 - l);
+
+	return [0, 8, 4].map(n => {
+		const k = (n + hue / 30 + 12) % 12;
+
+		return Math.round(255 * (l - a * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
+	});
+}
+
+const mix = (rgb, page, share) => rgb.map((c, i) => Math.round(c * share + page[i] * (1 - share)));
+/* As the bytes of a canvas lie in memory: red first, on the little-endian machines browsers run on. */
+const pixel = ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0;
+const css = ([r, g, b]) => `rgb(${r},${g},${b})`;
+
+/* soft: how much of a colour is left, against the page's, in boxes that share a pixel and in callers
+ * of what is zoomed on, which are there to go back to and not to look at. */
+const THEMES = {
+	light: { soft: 0.7, page: [255, 255, 255], match: [211, 166, 255],
+		 faded: [230, 232, 236], fadedText: [86, 91, 102], outline: [16, 18, 22] },
+	dark: { soft: 0.8, page: [21, 23, 28], match: [197, 139, 255],
+		faded: [51, 55, 63], fadedText: [179, 184, 194], outline: [255, 255, 255] },
+};
+const BOX_TEXT = [16, 18, 22];
+
+/* Colours of frames by kind, module or name, as pixels, plain and soft. */
 class Palette {
 	constructor(profile) {
 		this.profile = profile;
-		this.by = "kind";
-		this.dark = false;
-		this.reset();
+		this.set("kind", false);
 	}
 
 	set(by, dark) {
+		if (this.by === by && this.dark === dark)
+			return;
 		this.by = by;
 		this.dark = dark;
-		this.reset();
+		this.theme = THEMES[dark ? "dark" : "light"];
+		for (const key of ["page", "match", "faded"]) {
+			this[key] = pixel(this.theme[key]);
+			this[`${key}Soft`] = this.softened(this.theme[key]);
+		}
+		this.plain = [];
+		this.soft = [];
 	}
 
-	reset() {
-		const page = this.dark ? "#15171c" : "#ffffff";
-
-		this.colours = [];
-		this.page = page;
-		this.match = this.dark ? "#c58bff" : "#d3a6ff";
-		this.faded = this.dark ? "#33373f" : "#e6e8ec";
-		this.fadedText = this.dark ? "#b3b8c2" : "#565b66";
-		this.text = "#101216";
-		this.outline = this.dark ? "#ffffff" : "#101216";
+	softened(rgb) {
+		return pixel(mix(rgb, this.theme.page, this.theme.soft));
 	}
 
-	hsl(frame) {
+	/* Dark pages: calmer, but still light enough for dark text. */
+	rgb(frame) {
 		const { names, modules, classes, info } = this.profile;
 		const c = info.classes[classes[frame]];
 		const jitter = hashText(names[frame]);
+		let hsl = [hashText(this.by === "module" ? modules[frame] : names[frame]) % 360, 55, 78];
 
 		if (this.by === "kind" || c.key === "root")
-			return [c.hue + jitter % (2 * info.hueJitter + 1) - info.hueJitter,
-				c.saturation, c.lightness + (jitter >> 8) % (info.lightJitter + 1)];
-		const hash = hashText(this.by === "module" ? modules[frame] : names[frame]);
-
-		return [hash % 360, 55, 74];
+			hsl = [c.hue + jitter % (2 * info.hueJitter + 1) - info.hueJitter, c.saturation,
+			       c.lightness + (jitter >> 8) % (info.lightJitter + 1)];
+		return this.dark ? hslToRgb(hsl[0], hsl[1] * 0.72, hsl[2] - 3) : hslToRgb(...hsl);
 	}
 
-	of(frame) {
-		let colour = this.colours[frame];
+	css(frame) {
+		return css(this.rgb(frame));
+	}
 
-		if (colour === undefined) {
-			const [h, s, l] = this.hsl(frame);
+	of(frame, soft) {
+		if (this.plain[frame] === undefined) {
+			const rgb = this.rgb(frame);
 
-			/* Dark pages: calmer, but still light enough for dark text. */
-			colour = this.dark ? `hsl(${h},${Math.round(s * 0.72)}%,${l - 6}%)`
-				: `hsl(${h},${s}%,${l}%)`;
-			this.colours[frame] = colour;
+			this.plain[frame] = pixel(rgb);
+			this.soft[frame] = this.softened(rgb);
 		}
-		return colour;
+		return soft ? this.soft[frame] : this.plain[frame];
 	}
 }
 
@@ -89,6 +119,8 @@ class Graph {
 		this.canvas.setAttribute("aria-label", label);
 		this.canvas.setAttribute("aria-describedby", "graph-keys");
 		this.context = this.canvas.getContext("2d", { alpha: false });
+		this.context.font = FONT;
+		this.charWidth = this.context.measureText("M").width;
 		this.hovered = this.focused = NONE;
 		this.matches = null;
 		this.base = 0; /* first level shown */
@@ -117,6 +149,8 @@ class Graph {
 		this.to = this.from + this.tree.total[zoom];
 		this.resize();
 		this.scroller.scrollTop = this.up ? this.scroller.scrollHeight : 0;
+		if (this.width)
+			this.reveal(zoom);
 	}
 
 	resize() {
@@ -192,24 +226,13 @@ class Graph {
 
 	draw() {
 		const started = performance.now();
-		const g = this.context;
-		const first = this.depthAt(this.up ? this.height : 0);
-		const last = this.depthAt(this.up ? 0 : this.height);
 
 		if (this.pending)
 			cancelAnimationFrame(this.pending);
 		this.pending = 0;
 		if (!this.tree || !this.width)
 			return;
-		g.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-		g.fillStyle = this.palette.page;
-		g.fillRect(0, 0, this.width, this.height);
-		g.font = `${FONT_PX}px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace`;
-		g.textBaseline = "middle";
-		this.charWidth = this.charWidth || g.measureText("M").width;
-		this.labels = [];
-		for (let d = Math.max(this.base, first); d <= Math.min(this.tree.maxDepth, last); d++)
-			this.drawLevel(d);
+		this.drawRows();
 		this.drawLabels();
 		this.outline(this.hovered, 1);
 		if (document.activeElement === this.canvas)
@@ -217,100 +240,102 @@ class Graph {
 		this.on.timed(performance.now() - started);
 	}
 
-	drawLevel(depth) {
-		const t = this.tree, g = this.context, scale = this.scale();
-		const end = t.levelFirst[depth + 1], y = this.rowTop(depth);
-		let at = t.findAt(depth, this.from, 0);
+	/* The levels in sight, each as one line of pixels that is copied down its row. */
+	drawRows() {
+		const width = this.canvas.width, height = this.canvas.height;
+		const first = this.depthAt(this.up ? this.height : 0);
+		const last = this.depthAt(this.up ? 0 : this.height);
 
-		this.run = null;
-		while (at < end) {
-			const node = t.level[at];
-			const left = (t.start[node] - this.from) * scale;
-			const right = left + t.total[node] * scale;
+		if (!this.image || this.image.width !== width || this.image.height !== height) {
+			this.image = this.context.createImageData(width, height);
+			this.pixels = new Uint32Array(this.image.data.buffer);
+			this.line = new Uint32Array(width);
+		}
+		this.pixels.fill(this.palette.page);
+		this.labels = [];
+		for (let d = Math.max(this.base, first); d <= Math.min(this.tree.maxDepth, last); d++) {
+			const y = this.rowTop(d);
+			const bottom = Math.min(height, Math.round((y + BOX) * this.ratio));
 
-			if (left >= this.width)
+			this.drawLine(d, y);
+			for (let row = Math.max(0, Math.round(y * this.ratio)); row < bottom; row++)
+				this.pixels.set(this.line, row * width);
+		}
+		this.context.setTransform(1, 0, 0, 1, 0, 0);
+		this.context.putImageData(this.image, 0, 0);
+	}
+
+	drawLine(depth, y) {
+		const t = this.tree, width = this.canvas.width, from = this.from;
+		const scale = this.scale() * this.ratio, end = t.levelFirst[depth + 1];
+		const above = depth < t.depth[this.zoomed];
+		const wide = (3 * this.charWidth + 2 * TEXT_PAD) * this.ratio;
+
+		this.line.fill(this.palette.page);
+		for (let at = t.findAt(depth, from, 0); at < end;) {
+			const left = (t.left[at] - from) * scale, right = (t.right[at] - from) * scale;
+
+			if (left >= width)
 				break;
-			if (right - left < LEAST_BOX) {
-				const pixel = Math.floor(Math.max(0, left));
-				const next = t.findAt(depth, this.from + (pixel + 1) / scale, at + 1);
+			if (right - left < 1) {
+				const x = Math.floor(Math.max(0, left));
+				const next = t.findAt(depth, from + (x + 1) / scale, at + 1);
 
-				this.addSliver(pixel, y, this.sliverColour(at, next));
+				this.line[x] = this.sliverColour(at, next);
 				at = next;
 				continue;
 			}
-			this.drawBox(node, Math.max(0, left), Math.min(this.width, right), y);
+			const x0 = Math.round(Math.max(0, left)), x1 = Math.round(Math.min(width, right));
+
+			/* A gap between neighbours, where there is room for one. */
+			this.line.fill(this.colour(t.level[at], above), x0, x1 - x0 < GAP_FROM ? x1 : x1 - 1);
+			if (x1 - x0 > wide)
+				this.labels.push(t.level[at], x0 / this.ratio, y, (x1 - x0) / this.ratio);
 			at++;
 		}
-		this.flushRun();
-		g.globalAlpha = 1;
 	}
 
-	colour(node) {
+	isFaded(node) {
 		const frame = this.tree.frame[node];
 
-		if (frame === NONE)
-			return this.palette.faded;
-		if (this.matches && !this.matches[this.profile.functionOf[frame]])
-			return this.palette.faded;
-		return this.matches ? this.palette.match : this.palette.of(frame);
+		return this.matches !== null &&
+			(frame === NONE || !this.matches[this.profile.functionOf[frame]]);
 	}
 
-	/* A match must not hide among what shares its pixel. */
+	colour(node, soft) {
+		const frame = this.tree.frame[node], p = this.palette;
+
+		if (frame === NONE || this.isFaded(node))
+			return soft ? p.fadedSoft : p.faded;
+		if (this.matches)
+			return soft ? p.matchSoft : p.match;
+		return p.of(frame, soft);
+	}
+
+	/* The heaviest stands for all that share a pixel, but a match must not hide among them. */
 	sliverColour(at, end) {
 		for (let i = at; this.matches && i < end; i++)
-			if (this.colour(this.tree.level[i]) === this.palette.match)
+			if (!this.isFaded(this.tree.level[i]))
 				return this.palette.match;
-		return this.colour(this.tree.level[at]);
+		return this.colour(this.tree.level[at], true);
 	}
 
-	/* Neighbouring slivers become one box in the colour of the first. */
-	addSliver(pixel, y, colour) {
-		if (this.run && this.run.end === pixel && (this.run.colour === colour || !this.matches)) {
-			this.run.end = pixel + 1;
-			return;
-		}
-		this.flushRun();
-		this.run = { start: pixel, end: pixel + 1, y, colour };
+	textIsFaded(node) {
+		return this.matches !== null && this.isFaded(node);
 	}
 
-	flushRun() {
-		const r = this.run;
-
-		if (!r)
-			return;
-		this.context.globalAlpha = 0.6;
-		this.context.fillStyle = r.colour;
-		this.context.fillRect(r.start, r.y, r.end - r.start, BOX);
-		this.context.globalAlpha = 1;
-		this.run = null;
-	}
-
-	drawBox(node, left, right, y) {
-		const g = this.context, width = right - left;
-
-		this.flushRun();
-		g.fillStyle = this.colour(node);
-		/* Callers of what is zoomed on are there to go back to, not to look at. */
-		g.globalAlpha = this.tree.depth[node] < this.tree.depth[this.zoomed] ? 0.55 : 1;
-		g.fillRect(left, y, width > 2 ? width - 0.6 : width, BOX);
-		if (width > 3 * this.charWidth + 2 * TEXT_PAD)
-			this.labels.push(node, left, y, width);
-	}
-
-	/* After all boxes: changing between boxes and text costs more than either. */
 	drawLabels() {
 		const g = this.context, l = this.labels;
 
-		g.globalAlpha = 1;
-		g.fillStyle = this.palette.text;
+		g.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+		g.font = FONT;
+		g.textBaseline = "middle";
 		for (const faded of this.matches ? [false, true] : [false]) {
-			g.fillStyle = faded ? this.palette.fadedText : this.palette.text;
-			for (let i = 0; i < l.length; i += 4) {
-				if (this.matches && (this.colour(l[i]) === this.palette.faded) !== faded)
-					continue;
-				g.fillText(this.label(l[i], l[i + 3]), l[i + 1] + TEXT_PAD,
-					   l[i + 2] + BOX / 2 + 0.5);
-			}
+			g.fillStyle = css(faded ? this.palette.theme.fadedText : BOX_TEXT);
+			for (let i = 0; i < l.length; i += 4)
+				if (this.textIsFaded(l[i]) === faded)
+					g.fillText(this.label(l[i], l[i + 3]), l[i + 1] + TEXT_PAD,
+						   l[i + 2] + BOX / 2 + 0.5);
 		}
 	}
 
@@ -358,7 +383,7 @@ class Graph {
 
 		if (b.width <= 0)
 			return;
-		this.context.strokeStyle = this.palette.outline;
+		this.context.strokeStyle = css(this.palette.theme.outline);
 		this.context.lineWidth = width;
 		this.context.strokeRect(b.x + width / 2, b.y + width / 2, Math.max(1, b.width - width),
 					b.height - width);
@@ -430,10 +455,22 @@ class Graph {
 			step(started + ZOOM_MS);
 	}
 
-	/* Once there: as many rows as are below, and the zoomed one in sight. */
+	/* Once there: as many rows as there are left, and as many of them in sight as fit. */
 	settle(node) {
 		this.resize();
-		this.scrollTo(node);
+		this.reveal(node);
+	}
+
+	/* Scrolls no further than needed to see what is below the node, and the node itself. */
+	reveal(node) {
+		const { base, up, height, scroller, tree } = this;
+		const near = (tree.depth[node] - base - CALLERS_SHOWN) * ROW;
+		const far = (tree.reach[node] - base + 1) * ROW;
+		/* As if the root were on top: how much of the sheet lies before the window. */
+		const before = up ? this.sheetHeight() - height - scroller.scrollTop : scroller.scrollTop;
+		const wanted = Math.max(0, Math.min(near, Math.max(before, far - height)));
+
+		scroller.scrollTop = up ? this.sheetHeight() - height - wanted : wanted;
 	}
 
 	/* The node an arrow key leads to, or NONE. */
@@ -469,6 +506,7 @@ class Graph {
 		tall.canvas.width = tall.width;
 		tall.canvas.height = tall.height;
 		tall.pending = 0;
+		tall.image = null;
 		tall.draw();
 		tall.canvas.toBlob(done, "image/png");
 	}

@@ -101,7 +101,7 @@ class FunctionTable {
 		const frame = functions[fn], total = this.view.total[0];
 		const swatch = element("span", { class: "swatch" });
 
-		swatch.style.backgroundColor = this.palette.of(frame);
+		swatch.style.backgroundColor = this.palette.css(frame);
 		return element("tr", { class: fn === this.selected ? "selected" : null,
 				       onclick: e => this.pick(fn, e.currentTarget) },
 			shareCell(this.tree, this.sums.self[fn], total),
@@ -197,7 +197,7 @@ class TreeList {
 					frame === NONE ? "all" : this.profile.names[frame]));
 
 		if (frame !== NONE)
-			swatch.style.backgroundColor = this.palette.of(frame);
+			swatch.style.backgroundColor = this.palette.css(frame);
 		name.style.setProperty("--indent", Math.min(v.depth[node], 60));
 		return element("tr", {
 			"data-node": node, tabindex: node === this.focused ? 0 : -1,

@@ -51,27 +51,86 @@ class ChildTable {
 	}
 }
 
+function larger(array, length) {
+	const copy = new array.constructor(length);
+
+	copy.set(array);
+	return copy;
+}
+
 /* A tree while it grows: node 0 is the root, parents come before their children. */
 class Seedling {
 	constructor(expected) {
-		this.parent = [NONE];
-		this.frame = [NONE];
-		this.self = [0];
+		const room = Math.max(1024, expected + 1);
+
+		this.n = 1;
+		this.parent = new Int32Array(room);
+		this.frame = new Int32Array(room);
+		this.self = new Float64Array(room);
+		this.parent[0] = this.frame[0] = NONE;
 		this.table = new ChildTable(expected);
 	}
 
 	child(parent, frame) {
 		const slot = this.table.slot(this.parent, this.frame, parent, frame);
-		let node = this.table.slots[slot];
+		const found = this.table.slots[slot];
 
-		if (node === NONE) {
-			node = this.parent.length;
-			this.parent.push(parent);
-			this.frame.push(frame);
-			this.self.push(0);
-			this.table.put(this.parent, this.frame, slot, node);
-		}
+		return found !== NONE ? found : this.add(parent, frame, slot);
+	}
+
+	add(parent, frame, slot) {
+		const node = this.n++;
+
+		if (node === this.parent.length)
+			for (const column of ["parent", "frame", "self"])
+				this[column] = larger(this[column], 2 * node);
+		this.parent[node] = parent;
+		this.frame[node] = frame;
+		this.table.put(this.parent, this.frame, slot, node);
 		return node;
+	}
+
+	totals() {
+		const { n, parent } = this;
+		const total = this.self.slice(0, n);
+
+		for (let i = n - 1; i > 0; i--)
+			total[parent[i]] += total[i];
+		return total;
+	}
+
+	/* Without the nodes of which a filter left nothing: they would be boxes without width. */
+	pruned() {
+		const total = this.totals();
+
+		if (!total.includes(0))
+			return this;
+		const { n, parent, frame, self } = this;
+		const moved = new Int32Array(n);
+		const out = new Seedling(n);
+
+		out.self[0] = self[0];
+		for (let i = 1; i < n; i++) {
+			if (!(total[i] > 0))
+				continue;
+			const node = out.n++;
+
+			moved[i] = node;
+			out.parent[node] = moved[parent[i]];
+			out.frame[node] = frame[i];
+			out.self[node] = self[i];
+		}
+		return out;
+	}
+}
+
+/* Most slices are in order already: the profile was written so. */
+function sortSlice(array, from, to, compare) {
+	for (let i = from + 1; i < to; i++) {
+		if (compare(array[i - 1], array[i]) > 0) {
+			array.subarray(from, to).sort(compare);
+			return;
+		}
 	}
 }
 
@@ -87,20 +146,14 @@ function sortedChildren(n, parent, total, compare) {
 	for (let i = 1; i < n; i++)
 		children[first[parent[i] + 1]++] = i;
 	for (let i = 0; i < n; i++)
-		if (first[i + 1] - first[i] > 1)
-			children.subarray(first[i], first[i + 1])
-				.sort((a, b) => total[b] - total[a] || compare(a, b));
+		sortSlice(children, first[i], first[i + 1], (a, b) => total[b] - total[a] || compare(a, b));
 	return { first, children };
 }
 
 class Tree {
 	/* compareFrames breaks ties, so that a link to a node of this tree stays good. */
 	constructor(seedling, compareFrames) {
-		const n = seedling.parent.length;
-		const total = Float64Array.from(seedling.self);
-
-		for (let i = n - 1; i > 0; i--)
-			total[seedling.parent[i]] += total[i];
+		const n = seedling.n, total = seedling.totals();
 		const { first, children } = sortedChildren(n, seedling.parent, total, (a, b) =>
 			compareFrames(seedling.frame[a], seedling.frame[b]));
 
@@ -118,10 +171,11 @@ class Tree {
 	}
 
 	layOut(seedling, total, first, children) {
-		const stack = [0], parents = [NONE];
+		const stack = new Int32Array(this.n), parents = new Int32Array(this.n);
 
-		for (let at = 0; stack.length; at++) {
-			const node = stack.pop(), parent = parents.pop();
+		parents[0] = NONE;
+		for (let at = 0, open = 1; open; at++) {
+			const node = stack[--open], parent = parents[open];
 
 			this.parent[at] = parent;
 			this.frame[at] = seedling.frame[node];
@@ -129,8 +183,8 @@ class Tree {
 			this.total[at] = total[node];
 			this.depth[at] = parent === NONE ? 0 : this.depth[parent] + 1;
 			for (let i = first[node + 1]; i-- > first[node];) {
-				stack.push(children[i]);
-				parents.push(at);
+				stack[open] = children[i];
+				parents[open++] = at;
 			}
 		}
 		this.closeSubtrees();
@@ -138,45 +192,63 @@ class Tree {
 
 	/* end: index after the last node below; reach: the deepest level below; start: left edge. */
 	closeSubtrees() {
-		const next = new Float64Array(this.n);
+		const { n, parent, depth, end, reach, start, total } = this;
+		const next = new Float64Array(n);
 
-		for (let i = this.n - 1; i >= 0; i--) {
-			this.end[i] = Math.max(this.end[i], i + 1);
-			this.reach[i] = Math.max(this.reach[i], this.depth[i]);
-			const parent = this.parent[i];
+		for (let i = n - 1; i >= 0; i--) {
+			const p = parent[i];
 
-			if (parent !== NONE) {
-				this.end[parent] = Math.max(this.end[parent], this.end[i]);
-				this.reach[parent] = Math.max(this.reach[parent], this.reach[i]);
+			end[i] = Math.max(end[i], i + 1);
+			reach[i] = Math.max(reach[i], depth[i]);
+			if (p !== NONE) {
+				end[p] = Math.max(end[p], end[i]);
+				reach[p] = Math.max(reach[p], reach[i]);
 			}
 		}
-		for (let i = 1; i < this.n; i++) {
-			this.start[i] = this.start[this.parent[i]] + next[this.parent[i]];
-			next[this.parent[i]] += this.total[i];
+		for (let i = 1; i < n; i++) {
+			start[i] = start[parent[i]] + next[parent[i]];
+			next[parent[i]] += total[i];
 		}
 	}
 
-	/* level[levelFirst[d]] to level[levelFirst[d + 1] - 1]: nodes of depth d from left to right. */
+	/* level[levelFirst[d]] to level[levelFirst[d + 1] - 1]: nodes of depth d from left to right,
+	 * with their edges beside them. */
 	indexLevels() {
-		this.maxDepth = this.reach[0];
-		this.levelFirst = new Int32Array(this.maxDepth + 3);
-		this.level = new Int32Array(this.n);
-		for (let i = 0; i < this.n; i++)
-			this.levelFirst[this.depth[i] + 2]++;
-		for (let d = 2; d < this.maxDepth + 3; d++)
-			this.levelFirst[d] += this.levelFirst[d - 1];
-		for (let i = 0; i < this.n; i++)
-			this.level[this.levelFirst[this.depth[i] + 1]++] = i;
+		const { n, depth, start, total } = this;
+		const maxDepth = this.reach[0];
+		const first = new Int32Array(maxDepth + 3), level = new Int32Array(n);
+		const left = new Float64Array(n), right = new Float64Array(n);
+
+		for (let i = 0; i < n; i++)
+			first[depth[i] + 2]++;
+		for (let d = 2; d < maxDepth + 3; d++)
+			first[d] += first[d - 1];
+		for (let i = 0; i < n; i++) {
+			const at = first[depth[i] + 1]++;
+
+			level[at] = i;
+			left[at] = start[i];
+			right[at] = start[i] + total[i];
+		}
+		Object.assign(this, { maxDepth, levelFirst: first, level, left, right });
 	}
 
-	/* Index into level of the first node at this depth that ends right of `value`. */
+	/* Index into level of the first node of this depth, from index `from` on, that ends right of
+	 * the value: first in strides that double, since the next box is rarely far. */
 	findAt(depth, value, from) {
-		let low = Math.max(this.levelFirst[depth], from), high = this.levelFirst[depth + 1];
+		const end = this.levelFirst[depth + 1];
+		let low = Math.max(this.levelFirst[depth], from), stride = 1;
+
+		while (low + stride < end && this.right[low + stride] <= value) {
+			low += stride;
+			stride *= 2;
+		}
+		let high = Math.min(end, low + stride);
 
 		while (low < high) {
-			const mid = low + high >> 1, node = this.level[mid];
+			const mid = low + high >> 1;
 
-			if (this.start[node] + this.total[node] > value)
+			if (this.right[mid] > value)
 				high = mid;
 			else
 				low = mid + 1;
@@ -308,31 +380,11 @@ class Profile {
 			if (at[depth] !== NONE && (kept || mode === "user"))
 				seedling.self[at[depth]] += tree.self[i];
 		}
-		return this.grown(this.withoutEmpty(seedling));
+		return this.grown(seedling.pruned());
 	}
 
 	maxDepth(tree) {
 		return tree.depth.reduce((a, b) => Math.max(a, b), 0);
-	}
-
-	/* Roots and callers of which nothing is left would be boxes without width. */
-	withoutEmpty(seedling) {
-		const n = seedling.parent.length;
-		const total = Float64Array.from(seedling.self);
-		const moved = new Int32Array(n);
-		const out = { parent: [NONE], frame: [NONE], self: [seedling.self[0]] };
-
-		for (let i = n - 1; i > 0; i--)
-			total[seedling.parent[i]] += total[i];
-		for (let i = 1; i < n; i++) {
-			if (!(total[i] > 0))
-				continue;
-			moved[i] = out.parent.length;
-			out.parent.push(moved[seedling.parent[i]]);
-			out.frame.push(seedling.frame[i]);
-			out.self.push(seedling.self[i]);
-		}
-		return out;
 	}
 
 	grown(seedling) {

@@ -80,10 +80,10 @@ class Page {
 			"data-view": view, "aria-pressed": "false", onclick: () => this.show(view),
 		}, view[0].toUpperCase() + view.slice(1))));
 		byId("type").append(...this.profile.trees.map((t, i) => option(i, t.name || `value ${i}`)));
-		byId("type-pick").hidden = this.profile.trees.length < 2;
-		byId("group").append(option("", "none"), ...this.labels.present.map(key =>
-			option(key, this.labels.title(key))));
-		byId("group-pick").hidden = !this.labels.present.length;
+		byId("type").hidden = this.profile.trees.length < 2;
+		byId("group").append(option("", "No roots"), ...this.labels.present.map(key =>
+			option(key, `By ${this.labels.title(key)}`)));
+		byId("group").hidden = !this.labels.present.length;
 	}
 
 	listen() {
@@ -282,7 +282,6 @@ class Page {
 
 	showTools() {
 		const s = this.state, total = this.forest.total[0];
-		const shares = qualityOf(this.profile, this.type, this.forest);
 
 		for (const b of byId("views").children)
 			b.setAttribute("aria-pressed", String(b.dataset.view === s.view));
@@ -297,6 +296,8 @@ class Page {
 
 		byId("summary").textContent = [said, this.profile.info.time].filter(Boolean).join(" \u00b7 ");
 		if (!this.qualityShown) {
+			const shares = qualityOf(this.profile, this.forest);
+
 			showQualityButton(byId("quality"), shares);
 			byId("quality-body").replaceChildren(...qualityPanel(this.profile, shares));
 			this.qualityShown = true;
@@ -393,8 +394,7 @@ class Page {
 		this.shownDetails = true;
 		byId("detail-name").textContent = name;
 		byId("detail-values").replaceChildren(...parts.flatMap(([label, text]) =>
-			[element("span", {}, label ? `${label} ` : ""), element("b", {}, text), "   "]),
-			module ? `in ${module}` : "");
+			[label ? `${label} ` : "", element("b", {}, text), " \u00b7 "]), module || "everything");
 	}
 
 	showNode(tree, node) {
@@ -402,7 +402,7 @@ class Page {
 			return;
 		const frame = tree.frame[node], all = this.forest.total[0];
 		const inverted = tree === this.view && this.state.invert;
-		const parts = [["", formatMeasure(this.type, tree.total[node], all)]];
+		const parts = [[frame === NONE ? "" : "total", formatMeasure(this.type, tree.total[node], all)]];
 
 		if (!inverted && tree !== this.callers.tree && frame !== NONE)
 			parts.push(["self", `${formatValue(this.type, tree.self[node])} (${

@@ -41,8 +41,8 @@ class Chips {
 		this.labels = labels;
 		this.on = on;
 		document.addEventListener("click", e => this.closeOthers(e.target));
-		parent.addEventListener("keydown", e => {
-			const open = e.key === "Escape" && e.target.closest("details[open]");
+		document.addEventListener("keydown", e => {
+			const open = e.key === "Escape" && e.target.closest("details.chip[open]");
 
 			if (open) {
 				open.open = false;
@@ -53,7 +53,7 @@ class Chips {
 	}
 
 	closeOthers(target) {
-		for (const chip of this.parent.querySelectorAll("details[open]"))
+		for (const chip of document.querySelectorAll("details.chip[open]"))
 			if (!chip.contains(target))
 				chip.open = false;
 	}
@@ -182,8 +182,9 @@ class Labels {
 const share = (part, whole) => whole > 0 ? part / whole : 1;
 const percent = s => `${(100 * s).toFixed(s > 0.9995 || s === 0 ? 0 : 1)} %`;
 
-/* Shares by kiln's own counts, or as far as the frames themselves show. */
-function qualityOf(profile, tree, forest) {
+/* Shares by kiln's own counts. Of another's profile only the names can be judged: a stack that was
+ * cut short looks like any other. */
+function qualityOf(profile, forest) {
 	const q = profile.info.quality;
 
 	if (q) {
@@ -193,20 +194,16 @@ function qualityOf(profile, tree, forest) {
 		return { complete: share(q.user_complete, stacks), named: share(q.frames_named, q.frames),
 			 lost: stacks || lost ? lost / Math.max(1, q.recorded + lost) : 0 };
 	}
-	const sum = { frames: 0, named: 0, cut: 0, lost: 0 };
-	const cut = profile.matches(/^\[(truncated|missed user stack|missed kernel stack)\]$/);
-	const lost = profile.matches(/^\[lost samples\]$/);
+	const named = Uint8Array.from(profile.names, (_, frame) => profile.isNamed(frame) ? 1 : 0);
+	let frames = 0, good = 0;
 
 	for (let i = 1; i < forest.n; i++) {
 		if (profile.modules[forest.frame[i]] === "")
 			continue;
-		sum.frames += forest.total[i];
-		sum.named += profile.isNamed(forest.frame[i]) ? forest.total[i] : 0;
+		frames += forest.total[i];
+		good += named[forest.frame[i]] * forest.total[i];
 	}
-	sum.cut = profile.matchedTotal(forest, cut);
-	sum.lost = profile.matchedTotal(forest, lost);
-	return { complete: 1 - sum.cut / Math.max(1, forest.total[0] - sum.lost),
-		 named: share(sum.named, sum.frames), lost: sum.lost / Math.max(1, forest.total[0]) };
+	return { named: share(good, frames) };
 }
 
 function gradeOf(value, key) {
@@ -216,7 +213,7 @@ function gradeOf(value, key) {
 }
 
 function worstGrade(s) {
-	const grades = Object.keys(GOOD).map(key => gradeOf(s[key], key));
+	const grades = Object.keys(s).map(key => gradeOf(s[key], key));
 
 	return ["poor", "fair", "good"].find(g => grades.includes(g));
 }
@@ -253,21 +250,21 @@ function accounting(q) {
 
 function qualityPanel(profile, shares) {
 	const q = profile.info.quality;
+	const named = qualityMeter("of frames have a name", shares.named, "named",
+				   q && q.frames_fde ? `(${formatCount(q.frames_fde)} more are named ` +
+				   "by their function's start)" : "");
+
+	if (!q)
+		return [...named, element("p", {}, "Another program made this profile. It does not say how " +
+			"many stacks were cut short or samples lost.")];
 	const parts = [
 		...qualityMeter("of stacks are complete", shares.complete, "complete",
-				q ? `(${formatCount(q.user_truncated)} cut, ` +
-				`${formatCount(q.user_missing)} missing)` : ""),
-		...qualityMeter("of frames have a name", shares.named, "named",
-				q && q.frames_fde ? `(${formatCount(q.frames_fde)} more are named ` +
-				"by their function's start)" : ""),
+				`(${formatCount(q.user_truncated)} cut, ` +
+				`${formatCount(q.user_missing)} missing)`),
+		...named,
 		...qualityMeter("of samples were lost", shares.lost, "lost", ""),
 	];
 
-	if (!q) {
-		parts.push(element("p", {}, "Another program made this profile and did not say what it " +
-			"missed: these shares are what its frames show."));
-		return parts;
-	}
 	parts.push(element("h3", {}, "Where the samples went"), plainTable(["", "Samples"], accounting(q)));
 	if (q.lost.length)
 		parts.push(element("h3", {}, "Lost, why, and the cure"),
@@ -285,7 +282,8 @@ function qualityPanel(profile, shares) {
 
 function showQualityButton(button, s) {
 	button.className = worstGrade(s);
-	button.textContent = `Stacks ${percent(s.complete)} complete, names ${percent(s.named)}` +
+	button.textContent = s.complete === undefined ? `Names ${percent(s.named)}, stacks unknown`
+		: `Stacks ${percent(s.complete)} complete, names ${percent(s.named)}` +
 		(s.lost > 0 ? `, ${percent(s.lost)} lost` : "");
 }
 

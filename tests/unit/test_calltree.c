@@ -400,11 +400,11 @@ static void test_inverted_total_is_the_same(void **state)
 	for (uint64_t seed = 200; seed < 230; seed++) {
 		struct profile *p = random_profile(seed);
 		struct calltree *t = build(p, (struct calltree_opts){0});
-		struct calltree *inverted = build(p, (struct calltree_opts){.inverted = true});
+		struct calltree *leaf_first = build(p, (struct calltree_opts){.inverted = true});
 
-		assert_int_equal(t->total, inverted->total);
+		assert_int_equal(t->total, leaf_first->total);
 		calltree_free(t);
-		calltree_free(inverted);
+		calltree_free(leaf_first);
 		profile_free(p);
 	}
 }
@@ -429,8 +429,9 @@ static void test_small_nodes_are_summed_up_as_hidden(void **state)
 				assert_int_equal(t->nodes[i].kind, FRAME_SYNTHETIC);
 				/* The last of its parent's children. */
 				assert_int_equal(t->nodes[i].subtree_len, 1);
-				assert_int_equal(i + 1, t->nodes[i].parent +
-						 t->nodes[t->nodes[i].parent].subtree_len);
+				assert_int_equal(i + 1,
+						 t->nodes[i].parent +
+							 t->nodes[t->nodes[i].parent].subtree_len);
 			} else {
 				assert_true(t->nodes[i].total >= (int64_t)(0.04 * t->total));
 			}

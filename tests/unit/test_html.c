@@ -37,7 +37,8 @@ static char *data_of(const char *page)
 }
 
 /* The numbers of the n-th array called "key". */
-static void column(const char *json, const char *key, size_t n, int64_t *out, size_t max, size_t *len)
+static void column(const char *json, const char *key, size_t n, int64_t *out, size_t max,
+		   size_t *len)
 {
 	char name[32];
 
@@ -71,8 +72,8 @@ static size_t count(const char *s, const char *what)
 static struct profile *hostile_profile(void)
 {
 	static const char *const names[] = {
-		"</script><script>alert(1)</script>", "<!--<script>", "\"};alert(1);//",
-		"</title><img src=x onerror=alert(1)>", "back\\slash", "'single' & \"double\"",
+		"</script><script>alert(1)</script>",	"<!--<script>", "\"};alert(1);//",
+		"</title><img src=x onerror=alert(1)>", "back\\slash",	"'single' & \"double\"",
 	};
 	struct profile *p = profile_new();
 	uint32_t stack[6], set, id;
@@ -82,7 +83,8 @@ static struct profile *hostile_profile(void)
 	assert_non_null(p);
 	assert_int_equal(profile_init_cpu(p, 10), 0);
 	for (size_t i = 0; i < 6; i++)
-		stack[i] = location_id(p, mapping_id(p, names[i], "", true), 0x1000 + i, names[5 - i]);
+		stack[i] =
+			location_id(p, mapping_id(p, names[i], "", true), 0x1000 + i, names[5 - i]);
 	label = (struct profile_label){.key = str_id(p, "</script>"), .str = str_id(p, names[0])};
 	assert_int_equal(profile_stack(p, stack, 6, &id), 0);
 	assert_int_equal(profile_labelset(p, &label, 1, &set), 0);
@@ -174,8 +176,11 @@ static void test_quality_is_told(void **state)
 	assert_non_null(strstr(page, "\"quality\":null"));
 	free(page);
 	q.lost[LOSS_map_full] = 7;
-	assert_int_equal(vec_push(&q.blame, (struct quality_blame){
-		.module = strdup("</script>"), .frames = 9, .hint = strdup("<b>install</b>")}), 0);
+	assert_int_equal(
+		vec_push(&q.blame, (struct quality_blame){.module = strdup("</script>"),
+							  .frames = 9,
+							  .hint = strdup("<b>install</b>")}),
+		0);
 	assert_int_equal(quality_store(p, &q), 0);
 	quality_release(&q);
 	page = page_of(p, "x");

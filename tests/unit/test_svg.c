@@ -178,8 +178,9 @@ static void test_boxes_fill_the_picture_and_stay_in_it(void **state)
 	for (const char *s = strstr(svg, "<g><title>"); s; s = strstr(s + 1, "<g><title>"), n++) {
 		double x, width;
 
-		assert_int_equal(sscanf(strstr(s, "<rect"), "<rect x=\"%lf\" y=\"%*u\" width=\"%lf\"",
-					&x, &width), 2);
+		assert_int_equal(sscanf(strstr(s, "<rect"),
+					"<rect x=\"%lf\" y=\"%*u\" width=\"%lf\"", &x, &width),
+				 2);
 		assert_true(x >= 10 && x + width <= 1190.02 && width > 0);
 		if (!strncmp(s, "<g><title>all\n", 14))
 			assert_true(width == 1180);

@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The exported page and picture do in a browser what they promise. The cases are in
+# tests/lib/page_test.mjs, which prints their TAP lines itself.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+need python3 node chromium
+
+T=$(mktemp -d)
+trap 'rm -rf "$T"' EXIT
+make_profile() {
+	python3 "$SRC/tests/lib/make_profile.py"
+}
+
+# count, labels, frames root first (tests/lib/make_profile.py).
+evil='evil<img src=x onerror=window.hacked=1></script><script>window.hacked=1</script>&amp;"'\'
+{
+	printf '40\tcomm=burn pid=7 thread_id=7\tmain|/bin/burn\twork<int>|/bin/burn\tspin|/bin/burn\n'
+	printf '10\tcomm=burn pid=7 thread_id=7\tmain|/bin/burn\twork<int>|/bin/burn\thash|^\n'
+	printf '20\tcomm=burn pid=7 thread_id=8\tmain|/bin/burn\tfib|/bin/burn\tfib|/bin/burn\tfib|/bin/burn\n'
+	printf '10\tcomm=burn pid=7 thread_id=8\tmain|/bin/burn\tread|/lib/libc.so.6\tdo_syscall_64|[kernel.kallsyms]\tvfs_read|[kernel.kallsyms]\n'
+	printf '5\tcomm=node pid=9 thread_id=9\tstart|/bin/node\tJS:*run app.js:1|[jit]\tspin|/bin/node\n'
+	printf '5\tcomm=node pid=9 thread_id=9\tstart|/bin/node\t%s|/bin/node\n' "$evil"
+	printf '4\tcomm=node pid=9 thread_id=9\tstart|/bin/node\t|/bin/node\n'
+	printf '6\t\t[lost samples]|[kiln]\n'
+} >"$T/text"
+make_profile <"$T/text" >"$T/p.pb"
+{
+	cat "$T/text"
+	printf '# kiln.%s\n' expected=120 idle=8 filtered=2 recorded=94 lost.map_full=6 \
+		user_complete=80 user_truncated=10 user_missing=4 frames=400 frames_named=380 frames_fde=12
+} | make_profile >"$T/told.pb"
+
+# Some 50,000 nodes: four commands, calls that branch by a fixed rule.
+awk 'BEGIN {
+	for (i = 0; i < 2600; i++) {
+		comm = i % 4
+		printf "%d\tcomm=comm%d pid=%d thread_id=%d", 1 + i % 50, comm, 100 + comm, 100 + comm
+		for (d = 0; d < 24; d++)
+			printf "\tns%d::call<int>::f%d|/lib/lib%d.so", d % 7,
+				d < 4 ? 0 : int(i * (d * 7 + 3) / 11) % 401, d % 5
+		printf "\n"
+	}
+}' | make_profile >"$T/big.pb"
+
+for name in p told big; do
+	"$KILN" export "$T/$name.pb" -o "$T/$name.html" || exit 1
+done
+"$KILN" export "$T/p.pb" -o "$T/p.svg" || exit 1
+node --no-warnings --experimental-websocket "$SRC/tests/lib/page_test.mjs" "$T"

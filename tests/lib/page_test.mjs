@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// usage: page_test.mjs DIRECTORY    with p.html, told.html, big.html and p.svg of tests/e2e/test_page.sh
+// Opens the pages in a headless browser, uses them with mouse and keys, and prints TAP.
+import assert from "node:assert/strict";
+import { pathToFileURL } from "node:url";
+import { Browser } from "./browser.mjs";
+
+const directory = process.argv[2];
+const address = (name, hash = "") => `${pathToFileURL(`${directory}/${name}`)}${hash}`;
+const TOTAL = 100; /* samples in p.html, of 10 ms each */
+const MS = 1e6;
+
+const tests = [];
+const test = (name, run) => tests.push({ name, run });
+const browser = await Browser.start({ width: 1280, height: 800 });
+const value = expression => browser.eval(expression);
+const state = () => value("kiln.state()");
+const text = selector => value(`document.querySelector(${JSON.stringify(selector)}).textContent`);
+
+/* A page without animation: what a key did is there after the next frame. */
+async function open(hash = "", name = "p.html", features = {}) {
+	await browser.emulate({ "prefers-reduced-motion": "reduce", ...features });
+	await browser.open(address(name, hash));
+	await browser.frames();
+}
+
+async function node(name) {
+	const found = await value(`kiln.find(${JSON.stringify(name)})`);
+
+	assert.notEqual(found, undefined, `no box ${name}`);
+	return found;
+}
+
+async function clickBox(name) {
+	await browser.click(await value(`kiln.at(${await node(name)})`));
+}
+
+function noErrors() {
+	assert.deepEqual(browser.errors, []);
+	assert.deepEqual(browser.requests.filter(url => !/^(file|data|blob):/.test(url)), []);
+}
+
+/* --- what is there ------------------------------------------------------------------------------ */
+
+test("opens without errors or requests", async () => {
+	await open();
+	noErrors();
+	assert.equal(await value("document.title"), "burn and 1 more");
+	assert.equal(await value("kiln.total()"), TOTAL * 10 * MS);
+	assert.match(await text("#summary"), /^1\.00 s CPU \(100 samples\) · 2026-11-22 02:14:03 UTC, 10\.00 s$/);
+});
+
+test("names of strangers are text", async () => {
+	for (const view of ["icicle", "table", "tree", "sandwich"]) {
+		await open(`#view=${view}`);
+		assert.equal(await value("window.hacked"), undefined);
+		assert.equal(await value("document.querySelectorAll('main img, main script').length"), 0);
+		noErrors();
+	}
+	await open("#view=table");
+	assert.equal(await value("[...document.querySelectorAll('.functions .name')].filter(e => " +
+		"e.textContent === `evil<img src=x onerror=window.hacked=1></script>" +
+		"<script>window.hacked=1</script>&amp;\"'`).length"), 1);
+});
+
+test("the policy stops what would get in all the same", async () => {
+	await open();
+	await value(`document.body.insertAdjacentHTML("beforeend",
+		"<img src=x onerror='window.hacked=1'><iframe src='data:text/html,x'></iframe>")`);
+	await value(`document.body.append(Object.assign(document.createElement("script"),
+		{ textContent: "window.hacked = 1" }))`);
+	await browser.frames();
+	assert.equal(await value("window.hacked"), undefined);
+	assert.ok(browser.errors.length >= 3, "nothing was refused");
+});
+
+test("details stay in the bar, with units", async () => {
+	await open();
+	await browser.mouse("mouseMoved", await value(`kiln.at(${await node("fib")})`));
+	await browser.frames();
+	assert.equal(await text("#detail-name"), "fib");
+	assert.equal(await text("#detail-values"),
+		     "total 200 ms CPU (20 samples, 20.0 %) · self 0 ns (0.0 %) · burn");
+	await browser.mouse("mouseMoved", await browser.where("#detail-name"));
+	await browser.frames();
+	assert.equal(await text("#detail-name"), "fib");
+});
+
+/* --- zoom --------------------------------------------------------------------------------------- */
+
+test("a click zooms, a crumb and Back lead out again", async () => {
+	await open();
+	const at = await node("work<int>");
+
+	await clickBox("work<int>");
+	assert.equal((await state()).zoom, at);
+	assert.equal(await value(`kiln.page.graph.box(${at}).width === kiln.page.graph.width`), true);
+	assert.match(await value("location.hash"), new RegExp(`zoom=${at}`));
+	assert.deepEqual(await value("[...document.querySelectorAll('#crumbs button')].map(b => b.textContent)"),
+			 ["all", "burn", "main", "work<int>"]);
+	await browser.clickOn("#crumbs button:nth-of-type(2)");
+	assert.equal((await state()).zoom, await node("burn"));
+	await value("new Promise(r => { addEventListener('popstate', r, { once: true }); history.back(); })");
+	await browser.frames();
+	assert.equal((await state()).zoom, at);
+});
+
+/* With the clock in our hands: how far the left edge has come, 60 ms and 1 s after the click. */
+async function zoomInSteps(motion) {
+	await open("", "p.html", { "prefers-reduced-motion": motion });
+	return value(`(() => {
+		const g = kiln.page.graph, waiting = [], at = kiln.find("node"), started = performance.now();
+		const run = ms => waiting.splice(0).forEach(step => step(started + ms));
+		const share = () => g.from / g.tree.start[at];
+
+		window.requestAnimationFrame = step => waiting.push(step);
+		g.click(at);
+		run(60);
+		const early = share();
+
+		run(1000);
+		return [early, share()];
+	})()`);
+}
+
+test("the zoom is animated unless that is unwanted", async () => {
+	const [early, late] = await zoomInSteps("no-preference");
+
+	assert.ok(early > 0 && early < 1, String(early));
+	assert.equal(late, 1);
+	assert.deepEqual(await zoomInSteps("reduce"), [1, 1]);
+});
+
+test("filters keep the zoom where its frames still are", async () => {
+	await open();
+	await clickBox("spin");
+	await value("kiln.page.set({ mode: 'user' }, 'forest')");
+	assert.equal(await value("kiln.name(kiln.state().zoom)"), "spin");
+});
+
+/* --- search ------------------------------------------------------------------------------------- */
+
+test("a search says what the matches cost, recursion counted once", async () => {
+	await open();
+	await browser.key("/");
+	await browser.type("FIB");
+	assert.equal(await value("kiln.matchedShare()"), 0.2);
+	assert.equal(await text("#matched"), "20.0 % in 1 function");
+	await browser.key("Escape");
+	assert.equal((await state()).query, "");
+	assert.equal(await text("#matched"), "");
+});
+
+test("a regular expression, and what is none", async () => {
+	await open("#query=%5E(spin%7Chash)%24");
+	assert.equal(await value("kiln.matchedShare()"), 0.55);
+	await open("#query=work%3Cint%3E(");
+	assert.equal(await value("document.querySelector('#search').getAttribute('aria-invalid')"), "true");
+	assert.equal(await value("kiln.matchedShare()"), 0);
+	noErrors();
+});
+
+test("n and N go round the matches", async () => {
+	await open("#query=spin");
+	const name = () => value("[kiln.page.graph.focused, kiln.name(kiln.page.graph.focused)]");
+
+	await value("document.activeElement.blur()");
+	await browser.key("n");
+	const first = await name();
+
+	await browser.key("n");
+	const second = await name();
+
+	assert.equal(first[1], "spin");
+	assert.equal(second[1], "spin");
+	assert.notEqual(first[0], second[0]);
+	await browser.key("n");
+	assert.deepEqual(await name(), first);
+	await browser.key("N", { shift: true });
+	assert.deepEqual(await name(), second);
+	assert.equal(await text("#matched"), "2 of 2 boxes");
+});
+
+test("matches are drawn as such, the rest is faded", async () => {
+	await open("#query=spin");
+	const colourAt = async name => value(`(() => {
+		const b = kiln.page.graph.box(${await node(name)});
+		return [...kiln.page.graph.context.getImageData(b.x + b.width - 3, b.y + 3, 1, 1).data];
+	})()`);
+
+	assert.deepEqual(await colourAt("spin"), [211, 166, 255, 255]);
+	assert.deepEqual(await colourAt("main"), [230, 232, 236, 255]);
+});
+
+/* --- keys ----------------------------------------------------------------------------------------- */
+
+test("arrows, Enter and Backspace", async () => {
+	await open();
+	const focus = () => value("kiln.name(kiln.page.graph.focused)");
+
+	await browser.key("ArrowDown");
+	assert.equal(await focus(), "burn");
+	await browser.key("ArrowRight");
+	assert.equal(await focus(), "node");
+	await browser.key("ArrowLeft");
+	await browser.key("ArrowDown");
+	await browser.key("ArrowDown");
+	assert.equal(await focus(), "work<int>");
+	await browser.key("ArrowRight");
+	assert.equal(await focus(), "fib");
+	await browser.key("ArrowUp");
+	assert.equal(await focus(), "main");
+	assert.equal(await text("#detail-name"), "main");
+	assert.match(await text("#live"), /^main, burn, 800 ms CPU \(80 samples, 80\.0 %\), level 3, 3 callees$/);
+	await browser.key("Enter");
+	assert.equal(await value("kiln.name(kiln.state().zoom)"), "main");
+	await browser.key("Backspace");
+	assert.equal(await value("kiln.name(kiln.state().zoom)"), "burn");
+	await browser.key("0");
+	assert.equal((await state()).zoom, 0);
+});
+
+test("keys for views", async () => {
+	await open();
+	for (const [key, view] of [["f", "flame"], ["f", "icicle"], ["t", "table"], ["e", "tree"],
+				   ["s", "sandwich"]]) {
+		await browser.key(key);
+		assert.equal((await state()).view, view, key);
+	}
+	await open();
+	await browser.key("i");
+	assert.equal((await state()).invert, true);
+	assert.equal(await value("kiln.name(1)"), "spin");
+	assert.equal(await value("kiln.page.view.total[1]"), 400 * MS);
+	await browser.key("?", { shift: true });
+	assert.equal(await value("document.querySelector('#help-dialog').open"), true);
+	await browser.key("Escape");
+	await browser.key("q");
+	assert.equal(await value("document.querySelector('#quality-dialog').open"), true);
+	noErrors();
+});
+
+test("letters typed into the search are no commands", async () => {
+	await open();
+	await browser.key("/");
+	await browser.type("tsi0");
+	assert.equal((await state()).query, "tsi0");
+	assert.equal((await state()).view, "icicle");
+});
+
+test("the flame stands on its root, and its arrows point the other way", async () => {
+	await open("#view=flame");
+	const box = async name => value(`kiln.page.graph.box(${await node(name)})`);
+
+	assert.ok((await box("main")).y < (await box("burn")).y);
+	assert.ok((await box("burn")).y < (await box("all")).y);
+	await browser.key("ArrowUp");
+	assert.equal(await value("kiln.name(kiln.page.graph.focused)"), "burn");
+});
+
+/* --- views ---------------------------------------------------------------------------------------- */
+
+const rows = () => value(`[...document.querySelectorAll(".functions tbody tr")].map(tr =>
+	[...tr.cells].map(td => td.textContent))`);
+
+test("the table sorts, and the search filters it", async () => {
+	await open("#view=table");
+	let all = await rows();
+
+	assert.deepEqual(all[0], ["400 ms", "40.0 %", "400 ms", "40.0 %", "spin", "burn"]);
+	assert.equal(all.length, 14);
+	await browser.clickOn(".functions th:nth-child(3) button");
+	all = await rows();
+	assert.deepEqual(all[0], ["0 ns", "0.0 %", "800 ms", "80.0 %", "main", "burn"]);
+	assert.equal(await value("document.querySelector('.functions th:nth-child(3)').ariaSort"), "descending");
+	await browser.clickOn(".functions th:nth-child(5) button");
+	all = await rows();
+	assert.deepEqual(all.map(r => r[4]), all.map(r => r[4]).sort((a, b) => a < b ? -1 : 1));
+	await browser.key("/");
+	await browser.type("^fib$");
+	assert.deepEqual(await rows(), [["200 ms", "20.0 %", "200 ms", "20.0 %", "fib", "burn"]]);
+});
+
+test("own times add up to everything", async () => {
+	await open("#view=table");
+	assert.equal(await value("kiln.page.sums.self.reduce((a, b) => a + b)"), TOTAL * 10 * MS);
+});
+
+test("callers stand above and callees below a function", async () => {
+	await open("#view=table");
+	await browser.clickOn(".functions tbody tr:first-child .name button");
+	assert.equal((await state()).view, "sandwich");
+	assert.equal(await text("#callers-title"), "Callers of spin");
+	const tree = name => value(`(() => { const g = kiln.page.${name}, t = g.tree;
+		return Array.from({ length: t.n }, (_, i) =>
+			[g.name(i), t.depth[i], t.total[i] / 1e7]).slice(1); })()`);
+
+	assert.deepEqual(await tree("callers"), [["spin", 1, 40], ["work<int>", 2, 40], ["main", 3, 40],
+						 ["burn", 4, 40]]);
+	await open("#view=sandwich&fn=fib&in=burn");
+	assert.deepEqual(await tree("callees"), [["fib", 1, 20], ["fib", 2, 20], ["fib", 3, 20]]);
+	assert.deepEqual(await tree("callers"), [["fib", 1, 20], ["main", 2, 20], ["burn", 3, 20]]);
+	noErrors();
+});
+
+test("the tree opens and closes by keys", async () => {
+	await open("#view=tree");
+	const shown = () => value(`[...document.querySelectorAll(".tree tbody tr")].map(tr =>
+		"  ".repeat(tr.ariaLevel - 1) + tr.cells[0].textContent.replace(/^./, ""))`);
+	const before = await shown();
+
+	await value("document.querySelector('.tree tr[tabindex=\"0\"]').focus()");
+	await browser.key("ArrowDown");
+	assert.equal(await text("#detail-name"), "burn");
+	await browser.key("ArrowLeft");
+	assert.ok((await shown()).length < before.length);
+	await browser.key("ArrowRight");
+	assert.deepEqual(await shown(), before);
+	await browser.key("Enter");
+	assert.equal(await value("kiln.name(kiln.state().zoom)"), "burn");
+	assert.equal((await state()).view, "icicle");
+});
+
+/* --- filters -------------------------------------------------------------------------------------- */
+
+test("kernel frames only, user frames only", async () => {
+	await open("#mode=kernel");
+	assert.equal(await value("kiln.total()"), 100 * MS);
+	assert.deepEqual(await value("[1, 2, 3].map(kiln.name)"), ["burn", "do_syscall_64", "vfs_read"]);
+	await open("#mode=user");
+	assert.equal(await value("kiln.total()"), TOTAL * 10 * MS);
+	assert.equal(await value("kiln.find('vfs_read')"), undefined);
+	assert.equal(await value("kiln.page.view.self[kiln.find('read')]"), 100 * MS);
+});
+
+test("a chip filters by command", async () => {
+	await open();
+	await browser.clickOn("#chips .chip:first-child summary");
+	assert.deepEqual(await value("[...document.querySelectorAll('#chips .what')].map(e => e.textContent)"),
+			 ["burn", "node"]);
+	await browser.clickOn("#chips .choices label:nth-of-type(2) input");
+	assert.deepEqual((await state()).filters, { comm: ["node"] });
+	assert.equal(await value("kiln.total()"), 140 * MS);
+	assert.match(await value("location.hash"), /is\.comm=node/);
+	await browser.key("Escape");
+	assert.equal(await value("document.querySelectorAll('#chips details[open]').length"), 0);
+});
+
+test("roots by thread, and none", async () => {
+	await open("#group=thread_id");
+	assert.deepEqual(await value("kiln.page.view.children(0).map(kiln.name)"),
+			 ["burn-7/7", "burn-7/8", "node-9/9", "[lost samples]"]);
+	await open("#group=");
+	assert.deepEqual(await value("kiln.page.view.children(0).map(kiln.name)"),
+			 ["main", "start", "[lost samples]"]);
+});
+
+test("filters that leave nothing say so", async () => {
+	await open("#is.comm=nobody");
+	assert.equal(await value("document.querySelector('#nothing').hidden"), false);
+	await browser.clickOn("#reset-filters");
+	assert.equal(await value("kiln.total()"), TOTAL * 10 * MS);
+	noErrors();
+});
+
+test("an address brings back the whole state", async () => {
+	await open();
+	await value(`kiln.page.set({ view: "flame", query: "f(i)b", colour: "module", cut: "start",
+		group: "pid", invert: true }, "forest")`);
+	await value("kiln.page.filter('comm', new Set(['burn']))");
+	await value(`kiln.page.set({ zoom: kiln.find("fib") })`);
+	const before = await state(), hash = await value("location.hash");
+
+	await open(hash);
+	assert.deepEqual(await state(), before);
+	await open("#view=nonsense&zoom=-7&type=99&sort=x&colour=&mode=%00&group=%3Cimg%3E&is.x=y");
+	assert.deepEqual(await state(), await value("({ ...kiln.page.defaults, filters: {} })"));
+	noErrors();
+});
+
+/* --- saving ---------------------------------------------------------------------------------------- */
+
+test("folded stacks hold the samples", async () => {
+	await open();
+	const lines = (await value("kiln.page.folded()")).trimEnd().split("\n");
+
+	assert.ok(lines.includes("burn;main;work<int>;spin 40"));
+	assert.ok(lines.includes("[lost samples] 6"));
+	assert.equal(lines.reduce((n, line) => n + Number(line.split(" ").pop()), 0), TOTAL);
+	assert.ok(lines.every(line => line.split(";").length <= 5));
+});
+
+test("the picture is a PNG of all rows", async () => {
+	await open("", "big.html");
+	const [type, width, height, wanted] = await value(`new Promise(done =>
+		kiln.page.graph.picture(async blob => {
+			const image = await createImageBitmap(blob);
+			done([blob.type, image.width, image.height, kiln.page.graph.rows * 20]);
+		}))`);
+
+	assert.equal(type, "image/png");
+	assert.ok(width >= 1200);
+	assert.equal(height, wanted);
+});
+
+/* --- trust ------------------------------------------------------------------------------------------ */
+
+test("the quality of a profile of kiln's own", async () => {
+	await open("", "told.html");
+	assert.equal(await text("#quality"), "Stacks 85.1 % complete, names 95.0 %, 6.0 % lost");
+	assert.equal(await value("document.querySelector('#quality').className"), "fair");
+	await browser.clickOn("#quality");
+	const said = await text("#quality-body");
+
+	for (const part of ["10 cut, 4 missing", "12 more are named", "expected", "120", "the count map was full",
+			    "shorter --window or lower -F", "unaccounted for10"])
+		assert.ok(said.includes(part), `${part}: ${said}`);
+});
+
+test("nothing is claimed of another's profile", async () => {
+	await open();
+	assert.match(await text("#quality"), /^Names 9\d\.\d %, stacks unknown$/);
+});
+
+/* --- for everybody ---------------------------------------------------------------------------------- */
+
+function luminance([r, g, b]) {
+	const [x, y, z] = [r, g, b].map(c => c / 255)
+		.map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+
+	return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+}
+
+function contrast(a, b) {
+	const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+
+	return (high + 0.05) / (low + 0.05);
+}
+
+test("text on boxes can be read in both themes", async () => {
+	for (const scheme of ["light", "dark"]) {
+		await open("", "p.html", { "prefers-color-scheme": scheme });
+		const pairs = await value(`(() => {
+			const { palette, profile } = kiln.page, t = palette.theme, pairs = [];
+			for (const by of ["kind", "module", "name"]) {
+				palette.set(by, ${scheme === "dark"});
+				for (let i = 0; i < 500; i++) {
+					profile.names[0] = "name" + i;
+					profile.modules[0] = "module" + i;
+					for (let c = 0; c < profile.classKeys.length; c++) {
+						profile.classes[0] = c;
+						const rgb = palette.rgb(0);
+						pairs.push([BOX_TEXT, rgb], [BOX_TEXT, mix(rgb, t.page, t.soft)]);
+					}
+				}
+			}
+			return [...pairs, [BOX_TEXT, t.match], [t.fadedText, t.faded]];
+		})()`);
+
+		for (const [fore, back] of pairs)
+			assert.ok(contrast(fore, back) >= 4.5, `${scheme}: ${back} has ${contrast(fore, back)}`);
+	}
+});
+
+test("text on the page can be read in both themes", async () => {
+	for (const scheme of ["light", "dark"]) {
+		for (const view of ["icicle", "table", "tree"]) {
+			await open(`#view=${view}`, "told.html", { "prefers-color-scheme": scheme });
+			await browser.key("q");
+			const found = await value(`(() => {
+				const rgb = s => s.match(/[\\d.]+/g).map(Number), seen = [];
+				for (const e of document.querySelectorAll("body *")) {
+					const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+					if (!own || !e.getClientRects().length || e.disabled)
+						continue;
+					let b = e;
+					while (b && rgb(getComputedStyle(b).backgroundColor)[3] === 0)
+						b = b.parentElement;
+					seen.push([e.tagName + "#" + e.id + "." + e.className,
+						   rgb(getComputedStyle(e).color).slice(0, 3),
+						   rgb(getComputedStyle(b || document.body).backgroundColor).slice(0, 3)]);
+				}
+				return seen;
+			})()`);
+
+			assert.ok(found.length > 20);
+			for (const [what, fore, back] of found)
+				assert.ok(contrast(fore, back) >= 4.5, `${scheme} ${view}: ${what} ${fore} on ${back}`);
+		}
+	}
+});
+
+test("everything that can be used has a name", async () => {
+	for (const view of ["icicle", "sandwich", "table", "tree"]) {
+		await open(`#view=${view}`);
+		const { nodes } = await browser.call("Accessibility.getFullAXTree");
+		const used = nodes.filter(n => !n.ignored && ["button", "searchbox", "combobox", "application",
+			"checkbox", "table", "treegrid", "dialog"].includes(n.role?.value));
+
+		assert.ok(used.length > 10);
+		for (const n of used)
+			assert.ok(n.name?.value || n.role.value === "table",
+				  `${view}: ${n.role.value} without a name`);
+		if (view === "icicle")
+			assert.ok(used.some(n => n.role.value === "application"));
+	}
+});
+
+test("a narrow window still shows everything", async () => {
+	await browser.resize(420, 800);
+	await open();
+	assert.ok(await value("document.documentElement.scrollWidth <= 420"));
+	assert.ok(await value("kiln.page.graph.height") > 200);
+	await browser.resize(1280, 800);
+});
+
+/* --- much ---------------------------------------------------------------------------------------------- */
+
+test("50,000 nodes: only what can be seen is drawn", async () => {
+	await open("", "big.html");
+	assert.ok(await value("kiln.nodes()") > 45000, String(await value("kiln.nodes()")));
+	assert.ok(await value("kiln.page.graph.canvas.height <= innerHeight * devicePixelRatio"));
+	assert.ok(await value("kiln.page.graph.labels.length / 4 < 3000"));
+	const last = await value("kiln.nodes() - 1");
+
+	await value(`kiln.page.set({ zoom: ${last} })`);
+	assert.equal(await value(`kiln.page.graph.box(${last}).width`), await value("kiln.page.graph.width"));
+	for (const key of ["i", "t", "s", "f", "e"])
+		await browser.key(key);
+	noErrors();
+});
+
+/* --- the picture ------------------------------------------------------------------------------------------ */
+
+test("the SVG zooms and searches", async () => {
+	await browser.open(address("p.svg"));
+	noErrors();
+	const box = name => value(`(() => {
+		const f = frames.find(f => f.name === ${JSON.stringify(name)});
+		return [f.g.style.display, Math.round(f.rect.getAttribute("width"))];
+	})()`);
+
+	assert.deepEqual(await box("main"), ["", 944]);
+	await value(`frames.find(f => f.name === "fib").g.dispatchEvent(new MouseEvent("click"))`);
+	assert.deepEqual(await box("main"), ["", 1180]);
+	assert.deepEqual(await box("fib"), ["", 1180]);
+	assert.deepEqual((await box("node"))[0], "none");
+	await browser.key("Escape");
+	assert.deepEqual(await box("main"), ["", 944]);
+	await value(`window.prompt = () => "^fib$"; search();`);
+	assert.equal(await text("#details"), "3 matches, 20.0 % of all");
+	assert.equal(await value("window.hacked"), undefined);
+	noErrors();
+});
+
+/* --- running ---------------------------------------------------------------------------------------------- */
+
+let failed = 0;
+
+console.log(`1..${tests.length}`);
+for (const [i, { name, run }] of tests.entries()) {
+	try {
+		await run();
+		console.log(`ok ${i + 1} - ${name}`);
+	} catch (e) {
+		failed++;
+		console.log(`# ${String(e.stack || e).split("\n").slice(0, 12).join("\n# ")}`);
+		console.log(`not ok ${i + 1} - ${name}`);
+	}
+}
+await browser.close();
+console.log(`# ${tests.length - failed} passed, ${failed} failed`);
+process.exit(failed ? 1 : 0);
