@@ -331,6 +331,7 @@ int eh_ranges_load(struct eh_ranges **out, struct elf_obj *obj)
 {
 	const struct elf_section *sec = elf_obj_section(obj, ".eh_frame");
 	_cleanup_(eh_ranges_freep) struct eh_ranges *r = calloc(1, sizeof(*r));
+	struct range *p;
 	int err;
 
 	if (!r)
@@ -344,6 +345,11 @@ int eh_ranges_load(struct eh_ranges **out, struct elf_obj *obj)
 	if (!r->ranges.len)
 		return -ENODATA;
 	qsort(r->ranges.data, r->ranges.len, sizeof(*r->ranges.data), range_cmp);
+	p = realloc(r->ranges.data, r->ranges.len * sizeof(*p));
+	if (p) {
+		r->ranges.data = p;
+		r->ranges.cap = r->ranges.len;
+	}
 	*out = steal_ptr(r);
 	return 0;
 }

@@ -104,13 +104,13 @@ static int take_symbol(struct symtab *t, struct elf_obj *obj, const Elf64_Sym *s
 		return 0;
 	off = elf_obj_type(obj) == ET_REL ? sym->st_value : sym->st_value - sec->va;
 	start = sec->va + off + bias - t->base;
-	if (off >= sec->size || start > UINT32_MAX)
+	if (off >= sec->size || start > t->span)
 		return 0;
 	room = sec->size - off;
 	if (sym->st_size && sym->st_size < room)
 		room = sym->st_size;
-	if (room > UINT32_MAX - start)
-		room = UINT32_MAX - start;
+	if (room > t->span - start)
+		room = t->span - start;
 	if (t->symbols.len >= SYMBOLS_MAX)
 		return -EFBIG;
 	return vec_push(&t->symbols, (struct symbol){
@@ -194,7 +194,7 @@ static int compare_names(const struct symtab *t, const struct symbol *a, const s
 	nx = bare_len(x);
 	ny = bare_len(y);
 	if (nx != ny)
-		return nx > ny ? -1 : 1;
+		return nx < ny ? -1 : 1;
 	return strncmp(x, y, NAME_COMPARE_MAX);
 }
 
@@ -208,6 +208,8 @@ static int by_preference(const void *pa, const void *pb, void *ctx)
 		return a->start < b->start ? -1 : 1;
 	if (ra != rb)
 		return ra < rb ? -1 : 1;
+	if (a->len != b->len)
+		return a->len > b->len ? -1 : 1;
 	return compare_names(ctx, a, b);
 }
 
@@ -425,6 +427,7 @@ int symtab_load(struct symtab **out, struct elf_obj *main, struct elf_obj *debug
 		return -ENOMEM;
 	*problem = 0;
 	t->base = text_base(main);
+	t->span = UINT64_MAX - t->base < UINT32_MAX ? UINT64_MAX - t->base : UINT32_MAX;
 	err = collect_all(t, main, debug, problem) ?: finish(t, fdes)
 		?: tolerate(symtab_add_plt(t, main), problem);
 	if (err)

@@ -4,11 +4,12 @@
  * and are read when asked for.
  *
  * Which of several names for one address is shown: a symbol with a size over one without, a function
- * over an untyped one, global over weak over local, fewest leading underscores, longest, first in
- * byte order; a symbol of the file over a synthesised PLT name. A symbol without a size ends with
- * the FDE that covers it or where the next symbol starts, whichever is first; without an FDE also
- * after a page; one inside a symbol that has a size is a label, and dropped. Nothing reaches past
- * its section. The innermost symbol wins where symbols nest.
+ * over an untyped one, global over weak over local, the larger, fewest leading underscores, shortest
+ * ("open" over "open64", anything over glibc's "__GI_" twins), first in byte order; a symbol of the
+ * file over a synthesised PLT name. A symbol without a size ends with the FDE that covers it or where
+ * the next symbol starts, whichever is first; without an FDE also after a page; one inside a symbol
+ * that has a size is a label, and dropped. Nothing reaches past its section. The innermost symbol
+ * wins where symbols nest.
  */
 #ifndef KILN_SYMBOLIZER_SYMTAB_H
 #define KILN_SYMBOLIZER_SYMTAB_H

@@ -126,7 +126,7 @@ static int add_stub(struct plt *p, uint64_t va, uint32_t len, uint64_t slot_va)
 	uint32_t index;
 
 	slot = p->slots.len ? bsearch(&key, p->slots.data, p->slots.len, sizeof(key), slot_cmp) : NULL;
-	if (!slot || va < p->t->base || va - p->t->base > UINT32_MAX - len ||
+	if (!slot || va < p->t->base || len > p->t->span || va - p->t->base > p->t->span - len ||
 	    !symtab_find(p->t, va, &index))
 		return 0;
 	stub.start = (uint32_t)(va - p->t->base);

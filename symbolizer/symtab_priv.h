@@ -32,6 +32,7 @@ struct symbol {
 
 struct symtab {
 	uint64_t base;
+	uint64_t span; /* no symbol ends further than this from base: 32 bits, or no wrap-around */
 	VEC(struct symbol) symbols;
 	struct name_source sources[NAME_SOURCES_MAX];
 	unsigned n_sources;

@@ -258,22 +258,18 @@ static struct loaded assemble(const char *text, const char *flags)
 
 static void test_preference_among_aliases(void **state)
 {
-	struct loaded l = assemble(".text\n"
-				   ".globl __under, bar, longer_name, _one\n.weak weak_longest_name\n"
-				   ".type __under,@function\n.type bar,@function\n"
-				   ".type longer_name,@function\n.type weak_longest_name,@function\n"
-				   ".type local_longest_name_of_all,@function\n.type _one,@function\n"
-				   "no_type_but_the_very_longest_name:\n"
-				   "__under:\nbar:\nlonger_name:\nweak_longest_name:\n_one:\n"
-				   "local_longest_name_of_all:\n.skip 16\n"
-				   ".size __under,16\n.size bar,16\n.size longer_name,16\n"
-				   ".size weak_longest_name,16\n.size local_longest_name_of_all,16\n"
-				   ".size _one,16\n", "");
+	struct loaded l = assemble(".text\n.globl __g, global, global_longer, _one\n.weak w\n"
+				   ".type __g,@function\n.type global,@function\n"
+				   ".type global_longer,@function\n.type w,@function\n"
+				   ".type l,@function\n.type _one,@function\n"
+				   "u:\n__g:\nglobal:\nglobal_longer:\nw:\n_one:\nl:\n.skip 16\n"
+				   ".size __g,16\n.size global,16\n.size global_longer,16\n"
+				   ".size w,16\n.size l,16\n.size _one,16\n", "");
 
 	(void)state;
-	expect(&l, address_of("x.so", "bar"), "longer_name");
-	expect(&l, address_of("x.so", "bar") + 15, "longer_name");
-	expect(&l, address_of("x.so", "bar") + 16, NULL);
+	expect(&l, address_of("x.so", "global"), "global");
+	expect(&l, address_of("x.so", "global") + 15, "global");
+	expect(&l, address_of("x.so", "global") + 16, NULL);
 	unload(&l);
 }
 
