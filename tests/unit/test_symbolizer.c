@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <errno.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
@@ -388,6 +389,109 @@ static void test_debug_file_with_other_addresses(void **state)
 	expect_hidden(dirs, "stripped", "hidden");
 }
 
+/* --- lines ------------------------------------------------------------------------------------ */
+
+static const char cxx_source[] =
+	"volatile int sink;\n"
+	"namespace deep {\n"
+	"struct point { int x, y; int norm() const { sink = x; return x * x + y * y; } };\n"
+	"inline __attribute__((always_inline)) int twice(const point &p)\n"
+	"{\n"
+	"	sink = p.y;\n"
+	"	return p.norm() +\n"
+	"	       p.norm();\n"
+	"}\n"
+	"__attribute__((noinline)) int outer(int a, int b)\n"
+	"{\n"
+	"	point p = {a, b};\n"
+	"	int n = twice(p);\n"
+	"	for (int i = 0; i < a; i++)\n"
+	"		n += twice(point{i, n});\n"
+	"	return n;\n"
+	"}\n"
+	"}\n"
+	"int main(int argc, char **) { return deep::outer(argc, 3); }\n";
+
+/* One line a frame, as addr2line -f -i prints it: raw name, then file:line. */
+static void print_frames(void *ctx, size_t index, const struct sym_result *r)
+{
+	struct buf *out = (struct buf *)ctx + index;
+
+	for (size_t i = 0; i < r->n_frames; i++) {
+		const struct sym_frame *f = &r->frames[i];
+		const char *slash = f->file ? strrchr(f->file, '/') : NULL;
+
+		buf_printf(out, "%s %s:%u\n", f->raw_name, slash ? slash + 1 : f->file ?: "?", f->line);
+	}
+}
+
+static void read_addr2line(const char *prog, uint64_t va, struct buf *out)
+{
+	char cmd[256], name[256], where[512];
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "addr2line -f -i -e %s %lx", prog, (unsigned long)va);
+	f = popen(cmd, "re");
+	while (fgets(name, sizeof(name), f) && fgets(where, sizeof(where), f)) {
+		name[strcspn(name, "\n")] = where[strcspn(where, " \n")] = 0;
+		buf_printf(out, "%s %s\n", name, strrchr(where, '/') ? strrchr(where, '/') + 1 : where);
+	}
+	pclose(f);
+}
+
+/* How many of the addresses of deep::outer have inlined frames; all are as addr2line has them. */
+static size_t compare_lines(const struct symbolizer_opts *opts, const char *path)
+{
+	_cleanup_sym_ struct symbolizer *s = NULL;
+	_cleanup_close_ int fd = fixture_open(path);
+	struct sym_file file = {.fd = fd, .root_fd = -1, .path = at(path)};
+	uint64_t start = nm_address("lines", "_ZN4deep5outerEii");
+	size_t with_inlines = 0;
+
+	assert_int_equal(symbolizer_new(&s, opts), 0);
+	for (uint64_t va = start; va < start + 64; va += 3) {
+		struct buf got = {0}, want = {0};
+
+		assert_int_equal(symbolizer_resolve_va(s, &file, &va, 1, print_frames, &got), 0);
+		read_addr2line("lines", va, &want);
+		assert_string_equal(buf_cstr(&got), buf_cstr(&want));
+		with_inlines += strchr(got.data, '\n') != strrchr(got.data, '\n');
+		buf_release(&got);
+		buf_release(&want);
+	}
+	return with_inlines;
+}
+
+static void test_lines_against_addr2line(void **state)
+{
+	const char *dirs[] = {at("debug4"), NULL};
+	struct symbolizer_opts opts = {.debug_dirs = dirs};
+
+	(void)state;
+	fixture_write("lines.cc", cxx_source);
+	fixture_run("g++ -O2 -g -Wl,--build-id=sha1 lines.cc -o lines && "
+		    "strip -o lines-stripped lines && mkdir -p debug4 && objcopy "
+		    "--only-keep-debug --compress-debug-sections=zlib lines debug4/tmp.debug");
+	assert_true(compare_lines(&opts, "lines") > 5);
+	fixture_run("mkdir -p debug4/$(dirname %s) && mv debug4/tmp.debug debug4/%s",
+		    build_id_path("lines"), build_id_path("lines"));
+	assert_true(compare_lines(&opts, "lines-stripped") > 5);
+	/* Too little room to keep anything parsed: slower, and the same. */
+	opts.cache_bytes = 1;
+	assert_true(compare_lines(&opts, "lines-stripped") > 5);
+}
+
+static void test_split_units(void **state)
+{
+	struct symbolizer_opts opts = {0};
+
+	(void)state;
+	fixture_write("lines.cc", cxx_source);
+	fixture_run("g++ -O2 -g -Wl,--build-id=sha1 lines.cc -o lines && "
+		    "g++ -O2 -g -gsplit-dwarf -Wl,--build-id=sha1 lines.cc -o lines-split");
+	assert_true(compare_lines(&opts, "lines-split") > 5);
+}
+
 /* --- what is wrong with files ----------------------------------------------------------------- */
 
 static void test_replaced_file(void **state)
@@ -597,6 +701,8 @@ int main(void)
 		cmocka_unit_test(test_debug_links_that_lie),
 		cmocka_unit_test(test_debug_file_in_another_root),
 		cmocka_unit_test(test_debug_file_with_other_addresses),
+		cmocka_unit_test(test_lines_against_addr2line),
+		cmocka_unit_test(test_split_units),
 		cmocka_unit_test(test_replaced_file),
 		cmocka_unit_test(test_files_of_other_kinds),
 		cmocka_unit_test(test_truncated_file),
