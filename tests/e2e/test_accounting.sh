@@ -62,4 +62,4 @@ test_all_at_once() {
 	assert_accounting p.pb.gz
 }
 
-run_tests
+run_tests "$@"

@@ -85,4 +85,4 @@ test_system_wide_sees_the_same() {
 		"$((99 * 10 * $(getconf _NPROCESSORS_ONLN)))" "$((99 * $(getconf _NPROCESSORS_ONLN) / 2))"
 }
 
-run_tests
+run_tests "$@"

@@ -214,4 +214,4 @@ test_inlined_templates() {
 	assert_function p.pb.gz 1 'shop::group_by_customer'
 }
 
-run_tests
+run_tests "$@"

@@ -110,4 +110,4 @@ test_program_that_was_removed() {
 		"$(profile_share p.pb.gz "$(in_stack at_the_bottom)" '$3 == "gone"')" 95
 }
 
-run_tests
+run_tests "$@"

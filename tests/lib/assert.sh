@@ -103,8 +103,8 @@ end_started() { # directory of a test
 	local pid
 	[ -e "$1/.started" ] || return 0
 	while read -r pid; do
-		pkill -KILL -P "$pid" 2>/dev/null
-		kill -KILL "$pid" 2>/dev/null
+		pkill -KILL -P "$pid" || true
+		kill -KILL "$pid" 2>/dev/null || true
 	done <"$1/.started"
 }
 
@@ -123,7 +123,8 @@ run_tests() { # [only these functions]
 		mkdir -p "$T"
 		set +e
 		(
-			set -e
+			set -eE
+			trap 'echo "# failed, line $LINENO: $BASH_COMMAND"' ERR
 			cd "$T"
 			"$test"
 		)

@@ -42,19 +42,20 @@ profile_top() {
 		sort -rn | head -n "$2"
 }
 
-# The value of a kiln.KEY comment.
+# The value of a kiln.KEY comment; counters that are 0 are not written.
 quality() { # FILE KEY
-	profile_py comments "$1" | sed -n "s/^kiln\.$2=//p" | grep . || fail "no kiln.$2 in $1"
+	profile_py comments "$1" | sed -n "s/^kiln\.$2=//p" | grep . || echo 0
 }
 
-# expected = idle + filtered + recorded + losses, exactly; and the profile's own samples, without
+# expected = idle + stolen + filtered + recorded + losses, exactly; and the profile's own samples, without
 # those that stand for losses, are what it says was recorded.
 assert_accounting() { # FILE
 	local file=$1 sum
+	assert_at_least "expected samples of $file" "$(quality "$file" expected)" 1
 	sum=$(profile_py comments "$file" | awk -F '[.=]' '
 		$1 != "kiln" { next }
 		$2 == "expected" { expected = $3 }
-		$2 == "idle" || $2 == "filtered" || $2 == "recorded" { sum += $3 }
+		$2 == "idle" || $2 == "stolen" || $2 == "filtered" || $2 == "recorded" { sum += $3 }
 		$2 == "lost" { sum += $4 }
 		END { print expected - sum }')
 	assert_eq "unaccounted samples in $file" "$sum" 0
