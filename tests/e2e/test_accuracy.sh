@@ -13,15 +13,24 @@ told() { # FILE NAME
 	awk -v name="$2" '$1 == name { n += $2 } END { printf "%.0f\n", n }' "$1"
 }
 
+# Two points or per cent hold for the samples of a machine that does nothing else; where others
+# took part of the CPUs there are fewer samples, and chance has a greater part.
+tolerance() { # FILE SECONDS
+	awk -v got="$(profile_samples "$1")" -v full="$((99 * $2 * 2))" 'BEGIN {
+		print got < 0.98 * full ? 2 * sqrt(full / (got + 1)) : 2 }'
+}
+
 check_shares() { # workload
-	local name all
+	local name all within
 	"$KILN" record -q -F 99 -o p.pb.gz -- "$WORKLOADS/$1" "$SECONDS_LONG" 2 >told
 	all=$(told told all)
+	within=$(tolerance p.pb.gz "$SECONDS_LONG")
 	assert_near "CPU time, in per cent of the kernel's" \
-		"$(profile_ns p.pb.gz | awk -v all="$all" '{ print 100 * $1 / all }')" 100 2
+		"$(profile_ns p.pb.gz | awk -v all="$all" '{ print 100 * $1 / all }')" 100 "$within"
 	for name in burn_sixty burn_thirty burn_ten; do
 		assert_near "share of $name" "$(profile_share p.pb.gz "$(in_stack $name)")" \
-			"$(awk -v part="$(told told $name)" -v all="$all" 'BEGIN { print 100 * part / all }')" 2
+			"$(awk -v part="$(told told $name)" -v all="$all" 'BEGIN { print 100 * part / all }')" \
+			"$within"
 	done
 	assert_accounting p.pb.gz
 }
@@ -42,12 +51,15 @@ test_shares_without_frame_pointers() {
 # Without symbols the three functions are three starts of code in .eh_frame.
 test_shares_of_a_stripped_program() {
 	need_bpf
-	"$KILN" record -q -F 99 -o p.pb.gz -- "$WORKLOADS/shares_stripped" 10 2 >told
+	"$KILN" record -q -F 99 -o p.pb.gz -- "$WORKLOADS/shares_stripped" "$SECONDS_LONG" 2 >told
+	local within
+	within=$(tolerance p.pb.gz "$SECONDS_LONG")
 	profile_top p.pb.gz 30 >top
 	assert_match "functions of a stripped program" top ' shares_stripped\+sub_[0-9a-f]+$'
 	local wanted
 	for wanted in 60 30 10; do
-		awk -v wanted=$wanted '/sub_/ && $1 > wanted - 2 && $1 < wanted + 2 { found = 1 }
+		awk -v wanted=$wanted -v within="$within" '
+			/sub_/ && $1 > wanted - within && $1 < wanted + within { found = 1 }
 			END { exit !found }' top || {
 			sed 's/^/#   /' top
 			fail "no function with a share of $wanted %"
@@ -57,15 +69,16 @@ test_shares_of_a_stripped_program() {
 
 test_many_processes_on_few_cpus() {
 	need_bpf
-	local name pid ns all
+	local name pid ns all within
 	"$KILN" record -q -F 99 -o p.pb.gz -- "$WORKLOADS/spinner" 8 "$SECONDS_LONG" >told
+	within=$(tolerance p.pb.gz "$SECONDS_LONG")
 	all=$(awk '{ n += $3 } END { printf "%.0f\n", n }' told)
 	assert_near "CPU time of all, in per cent of the kernel's" \
-		"$(profile_ns p.pb.gz | awk -v all="$all" '{ print 100 * $1 / all }')" 100 2
+		"$(profile_ns p.pb.gz | awk -v all="$all" '{ print 100 * $1 / all }')" 100 "$within"
 	while read -r name pid ns; do
 		assert_near "share of $name" \
 			"$(profile_share p.pb.gz "\$4 == $pid && \$3 == \"$name\"")" \
-			"$(awk -v ns="$ns" -v all="$all" 'BEGIN { print 100 * ns / all }')" 2
+			"$(awk -v ns="$ns" -v all="$all" 'BEGIN { print 100 * ns / all }')" "$within"
 	done <told
 	assert_accounting p.pb.gz
 }
@@ -76,9 +89,9 @@ test_system_wide_sees_the_same() {
 	"$KILN" record -q -a -F 99 -d 10 -o p.pb.gz
 	local mine="\$4 == $started"
 	# One busy thread; whatever else runs here may take from it, so its shares are of its own.
-	assert_at_least "samples of it" "$(profile_samples p.pb.gz "$mine")" 500
-	assert_near "share of burn_sixty" "$(profile_share p.pb.gz "$(in_stack burn_sixty)" "$mine")" 60 3
-	assert_near "share of burn_thirty" "$(profile_share p.pb.gz "$(in_stack burn_thirty)" "$mine")" 30 3
+	assert_at_least "samples of it" "$(profile_samples p.pb.gz "$mine")" 100
+	assert_near "share of burn_sixty" "$(profile_share p.pb.gz "$(in_stack burn_sixty)" "$mine")" 60 6
+	assert_near "share of burn_thirty" "$(profile_share p.pb.gz "$(in_stack burn_thirty)" "$mine")" 30 6
 	assert_accounting p.pb.gz
 	# Every CPU's every period is accounted for: 99 Hz of this many CPUs for about 10 s.
 	assert_near "expected samples" "$(quality p.pb.gz expected)" \

@@ -171,7 +171,8 @@ test_hostile_names() {
 	python3 -c 'import json, sys; [json.load(open(f)) for f in sys.argv[1:]]' report.json p.json
 	python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' p.svg
 	# Every line of folded text ends in a count, whatever the names hold.
-	assert_no_match "folded lines" <(grep -avE '^[^;]+(;[^;]+)* [0-9]+$' p.folded) .
+	awk '!/^[^;]+(;[^;]+)* [0-9]+$/' p.folded >odd
+	assert_no_match "folded lines" odd .
 	iconv -f UTF-8 -t UTF-8 p.folded >utf8 || fail "p.folded is not UTF-8"
 }
 

@@ -46,8 +46,9 @@ test_gcc() {
 	} >big.c
 	"$KILN" record -q -o p.pb.gz -- gcc -O2 -c big.c
 	assert_at_least "share of cc1" "$(profile_share p.pb.gz '$3 == "cc1"')" 50
-	# Debian's cc1 is stripped: its functions are where .eh_frame says they start.
-	assert_function p.pb.gz 50 '^cc1\+sub_[0-9a-f]+$' '$3 == "cc1"'
+	# Debian's cc1 is stripped: without gcc-12's debug symbols its functions are named after where
+	# .eh_frame says they start.
+	assert_function p.pb.gz 50 '^cc1\+sub_[0-9a-f]+$|^toplev::main\(' '$3 == "cc1"'
 	assert_function p.pb.gz 50 '^__libc_start_main|^_start$' '$3 == "cc1"'
 }
 
@@ -133,7 +134,7 @@ test_go() {
 	GO
 	GOCACHE=$T/cache go build -o hot hot.go
 	"$KILN" record -q -o p.pb.gz -- ./hot
-	assert_function p.pb.gz 90 '^main\.collatz$'
+	assert_function p.pb.gz 70 '^main\.collatz$'
 	assert_function p.pb.gz 90 '^main\.main$'
 	assert_function p.pb.gz 90 '^runtime\.main$'
 }

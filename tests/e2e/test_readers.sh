@@ -78,8 +78,8 @@ test_formats_of_record() {
 		[ -s "p.$suffix" ] || fail "p.$suffix is empty"
 		[[ $suffix == pb* ]] || assert_match "p.$suffix" "p.$suffix" at_the_bottom
 	done
-	"$KILN" record -q -f pb.gz -o - -- "$WORKLOADS/deep" 0.5 5 >stdout.pb.gz
-	assert_at_least "samples on standard output" "$(profile_samples stdout.pb.gz)" 20
+	"$KILN" record -q -f pb.gz -o - -- "$WORKLOADS/deep" 1 5 >stdout.pb.gz
+	assert_at_least "samples on standard output" "$(profile_samples stdout.pb.gz)" 10
 }
 
 run_tests "$@"

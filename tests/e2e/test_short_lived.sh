@@ -31,10 +31,8 @@ generate_project() { # DIRECTORY FILES
 	done
 	cat >"$1/Makefile" <<-'MAKE'
 		OBJECTS := $(patsubst %.c,%.o,$(wildcard *.c))
-		project: $(OBJECTS)
-			$(CC) -o $@ $^
-		%.o: %.c
-			$(CC) -O1 -g -Wno-infinite-recursion -c -o $@ $<
+		project: $(OBJECTS); $(CC) -o $@ $^
+		%.o: %.c; $(CC) -O1 -g -w -c -o $@ $<
 	MAKE
 }
 
@@ -63,7 +61,7 @@ test_make() {
 	assert_at_least "processes seen" "$(profile_py samples p.pb.gz | cut -f4 | sort -u | wc -l)" 40
 	assert_at_least "share of the compiler" "$(profile_share p.pb.gz '$3 == "cc1"')" 40
 	assert_at_least "samples that name their module" "$(leaf_in_module p.pb.gz "$dead")" 98
-	# cc1 has no symbols, so its functions cannot be named; the kernel's and libraries' can.
+	# Whether cc1's functions have names depends on the packages installed; the kernel's do.
 	assert_at_least "kernel samples that name their function" \
 		"$(leaf_named p.pb.gz "$dead && \$7 ~ /\\[kernel[^;]*\$/")" 98
 	assert_accounting p.pb.gz
@@ -89,7 +87,7 @@ test_storm_of_forks() {
 	"$WORKLOADS/forkstorm" 5 5 100 3 >told
 	wait $!
 	local mine='$3 == "forkstorm" && $7 ~ /forkstorm[^;]*$/'
-	assert_at_least "samples" "$(profile_samples p.pb.gz "$mine")" 300
+	assert_at_least "samples" "$(profile_samples p.pb.gz "$mine")" 100
 	assert_at_least "samples that name their module" "$(leaf_in_module p.pb.gz '$3 == "forkstorm"')" 98
 	assert_at_least "samples that name their function" "$(leaf_named p.pb.gz "$mine")" 98
 	assert_at_least "samples through short_life" \
