@@ -23,7 +23,10 @@ struct folder {
 	const struct export_opts *opts;
 	uint64_t seed;
 	struct strtab *texts;
-	VEC(uint32_t) names; /* text ids, later ranks of texts; root first */
+	/* What each location adds to a line: text ids, outermost function first. */
+	VEC(uint32_t) location_names;
+	VEC(uint32_t) first; /* of location i in location_names; one more at the end */
+	VEC(uint32_t) names; /* of all lines: text ids, later ranks of texts; root first */
 	VEC(struct folded_line) lines;
 	struct htab index;
 	VEC(uint32_t) stack; /* scratch: the line being built */
@@ -33,6 +36,8 @@ struct folder {
 static void folder_release(struct folder *f)
 {
 	strtab_free(f->texts);
+	vec_release(&f->location_names);
+	vec_release(&f->first);
 	vec_release(&f->names);
 	vec_release(&f->lines);
 	htab_release(&f->index);
@@ -40,11 +45,9 @@ static void folder_release(struct folder *f)
 	buf_release(&f->text);
 }
 
-static int push_name(struct folder *f, const char *name, const char *suffix)
+static int name_id(struct folder *f, const char *name, const char *suffix, uint32_t *id)
 {
 	struct buf *b = &f->text;
-	uint32_t id;
-	int err;
 
 	buf_clear(b);
 	buf_str(b, *name ? name : MAPPING_UNKNOWN);
@@ -52,8 +55,7 @@ static int push_name(struct folder *f, const char *name, const char *suffix)
 		if (b->data[i] == ';')
 			b->data[i] = ':';
 	buf_str(b, suffix);
-	err = b->err ?: strtab_add_n(f->texts, b->data, b->len, &id);
-	return err ?: vec_push(&f->stack, id);
+	return b->err ?: strtab_add_n(f->texts, b->data, b->len, id);
 }
 
 static const char *suffix_of(enum frame_kind kind, bool inlined)
@@ -65,26 +67,49 @@ static const char *suffix_of(enum frame_kind kind, bool inlined)
 	return kind == FRAME_JIT ? "_[j]" : "";
 }
 
-static int push_location(struct folder *f, uint32_t location)
+static int add_location_name(struct folder *f, const char *name, const char *suffix)
+{
+	uint32_t id;
+	int err = name_id(f, name, f->opts->folded_annotate ? suffix : "", &id);
+
+	return err ?: vec_push(&f->location_names, id);
+}
+
+static int name_location(struct folder *f, uint32_t location)
 {
 	const struct profile *p = f->p;
 	const struct profile_location *l = &p->locations.data[location];
 	enum frame_kind kind = profile_frame_kind(p, location);
-	bool annotate = f->opts->folded_annotate;
+	int err = vec_push(&f->first, (uint32_t)f->location_names.len);
 	char text[256];
-	int err = 0;
 
 	if (!l->n_lines)
-		return push_name(f, profile_unresolved(p, location, text, sizeof(text)),
-				 annotate ? suffix_of(kind, false) : "");
+		return err ?: add_location_name(f, profile_unresolved(p, location, text, sizeof(text)),
+						suffix_of(kind, false));
 	for (uint32_t i = l->n_lines; !err && i-- > 0;) {
 		const struct profile_line *line = &p->lines.data[l->first_line + i];
-		bool inlined = i + 1 < l->n_lines;
 
-		err = push_name(f, profile_text(p, p->functions.data[line->function].name),
-				annotate ? suffix_of(kind, inlined) : "");
+		err = add_location_name(f, profile_text(p, p->functions.data[line->function].name),
+					suffix_of(kind, i + 1 < l->n_lines));
 	}
 	return err;
+}
+
+static int name_locations(struct folder *f)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < f->p->locations.len; i++)
+		err = name_location(f, i);
+	return err ?: vec_push(&f->first, (uint32_t)f->location_names.len);
+}
+
+static int push_name(struct folder *f, const char *name)
+{
+	uint32_t id;
+	int err = name_id(f, name, "", &id);
+
+	return err ?: vec_push(&f->stack, id);
 }
 
 static int build_line(struct folder *f, const struct profile_sample *s)
@@ -97,18 +122,22 @@ static int build_line(struct folder *f, const struct profile_sample *s)
 
 	f->stack.len = 0;
 	if (comm && comm->str != PROFILE_NONE)
-		err = push_name(f, profile_text(p, comm->str), "");
+		err = push_name(f, profile_text(p, comm->str));
 	for (uint32_t i = stack->len; !err && i-- > 0;) {
 		uint32_t location = p->frames.data[stack->first + i];
-		bool kernel = profile_frame_kind(p, location) == FRAME_KERNEL;
 
-		if (f->opts->folded_delim && kernel && was_user)
-			err = push_name(f, "-", "");
-		was_user = !kernel;
-		err = err ?: push_location(f, location);
+		if (f->opts->folded_delim) {
+			bool kernel = profile_frame_kind(p, location) == FRAME_KERNEL;
+
+			err = kernel && was_user ? push_name(f, "-") : 0;
+			was_user = !kernel;
+		}
+		for (uint32_t k = f->first.data[location]; !err && k < f->first.data[location + 1];
+		     k++)
+			err = vec_push(&f->stack, f->location_names.data[k]);
 	}
 	if (!err && !f->stack.len)
-		err = push_name(f, "", "");
+		err = push_name(f, "");
 	return err;
 }
 
@@ -220,6 +249,7 @@ int export_folded(struct buf *out, const struct profile *p, const struct export_
 	f.texts = strtab_new();
 	if (!f.texts)
 		return -ENOMEM;
+	err = name_locations(&f);
 	for (size_t i = 0; !err && i < p->samples.len; i++) {
 		err = build_line(&f, &p->samples.data[i]);
 		err = err ?: add_line(&f, p->values.data[p->samples.data[i].first_value + type]);

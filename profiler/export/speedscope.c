@@ -29,6 +29,21 @@ static void comma(struct buf *b, size_t i)
 		buf_char(b, ',');
 }
 
+/* Millions of them: several times faster than printf. */
+static void put_number(struct buf *b, int64_t v)
+{
+	uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	char digits[21];
+	size_t n = sizeof(digits);
+
+	do
+		digits[--n] = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (v < 0)
+		digits[--n] = '-';
+	buf_add(b, digits + n, sizeof(digits) - n);
+}
+
 /* --- shared.frames ------------------------------------------------------------------------------ */
 
 static void put_function(struct scope *s, const struct profile_function *f)
@@ -149,7 +164,7 @@ static void put_stack(struct scope *s, const struct profile_stack *stack)
 
 		for (uint32_t k = s->first.data[l]; k < s->first.data[l + 1]; k++) {
 			comma(s->out, n++);
-			buf_printf(s->out, "%" PRIu32, s->frames.data[k]);
+			put_number(s->out, s->frames.data[k]);
 		}
 	}
 	buf_char(s->out, ']');
@@ -188,7 +203,7 @@ static int put_profile(struct scope *s, const char *name, const struct member *m
 	buf_str(s->out, "],\"weights\":[");
 	for (size_t i = 0; i < n; i++) {
 		comma(s->out, i);
-		buf_printf(s->out, "%" PRId64, value_of(p, m[i].sample, type));
+		put_number(s->out, value_of(p, m[i].sample, type));
 	}
 	buf_str(s->out, "]}");
 	return 0;
