@@ -40,6 +40,7 @@ struct procs {
 	struct htab index; /* tgid -> all.data[] */
 	VEC(struct proc *) all;
 	VEC(uint32_t) free_ids;
+	struct proc *last; /* that was looked for: events and frames come in runs */
 	struct image *dead_oldest, *dead_newest;
 	uint32_t next_image_id;
 	struct space_total total; /* all bytes, also of images and procs */
@@ -119,11 +120,17 @@ static uint32_t find_id(const struct procs *p, pid_t tgid)
 	return htab_find(&p->index, tgid_hash(tgid), tgid_eq, &key);
 }
 
-static struct proc *find_proc(const struct procs *p, pid_t tgid)
+static struct proc *find_proc(struct procs *p, pid_t tgid)
 {
-	uint32_t id = find_id(p, tgid);
+	uint32_t id;
 
-	return id == HTAB_NONE ? NULL : p->all.data[id];
+	if (p->last && p->last->tgid == tgid)
+		return p->last;
+	id = find_id(p, tgid);
+	if (id == HTAB_NONE)
+		return NULL;
+	p->last = p->all.data[id];
+	return p->last;
 }
 
 static struct proc *add_proc(struct procs *p, pid_t tgid)
@@ -165,6 +172,8 @@ static void remove_proc(struct procs *p, struct proc *proc)
 {
 	uint32_t id = find_id(p, proc->tgid);
 
+	if (p->last == proc)
+		p->last = NULL;
 	clear_threads(p, proc);
 	p->total.bytes -= sizeof(*proc) + proc->cap_images * sizeof(*proc->images);
 	htab_remove(&p->index, tgid_hash(proc->tgid), id);

@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
-#include "profiler/base/io.h"
 #include "profiler/base/log.h"
 #include "profiler/base/vec.h"
 #include "profiler/procs/events.h"
 #include "profiler/procs/ring.h"
 #include "profiler/procs/sideband.h"
+#include "profiler/sampler/cpus.h"
 
 /* With the control page just what perf_event_mlock_kb allows for a CPU (516 KiB by default). */
 #define RING_BYTES (512u * 1024)
@@ -26,6 +26,7 @@
 #define SETTLE_NS 1000000ull
 
 #define NS_PER_S 1000000000ull
+#define CPUS_EVERY_NS NS_PER_S
 
 struct cpu {
 	int cpu, fd;
@@ -44,6 +45,7 @@ struct sideband {
 	VEC(struct cpu *) cpus;
 	VEC(struct cpu *) heap; /* of those with an event, the earliest first */
 	uint64_t latest_ns;	/* of the events applied */
+	uint64_t cpus_seen_ns;	/* when it was last looked which are online */
 	struct sideband_stats stats;
 };
 
@@ -141,74 +143,59 @@ static int add_cpu(struct sideband *s, int cpu)
 	return err;
 }
 
-/* Calls fn for each CPU of a list such as "0-3,8" (cpu(7) lists in sysfs); stops at an error. */
-static int each_online_cpu(struct sideband *s, int (*fn)(struct sideband *s, int cpu))
+static bool has_cpu(const struct sideband *s, int cpu)
 {
-	char line[4096];
-	char *p = line;
-	int err = io_read_line("/sys/devices/system/cpu/online", line, sizeof(line));
+	for (size_t i = 0; i < s->cpus.len; i++)
+		if (s->cpus.data[i]->cpu == cpu)
+			return true;
+	return false;
+}
 
-	while (!err && *p) {
-		char *end;
-		long first = strtol(p, &end, 10), last = first;
+/* Opens events where there are none yet. A CPU that goes away meanwhile is no error. */
+static int add_new_cpus(struct sideband *s, const struct cpu_list *online)
+{
+	for (size_t i = 0; i < online->cpus.len; i++) {
+		int cpu = online->cpus.data[i];
+		int err = has_cpu(s, cpu) ? 0 : add_cpu(s, cpu);
 
-		if (end != p && *end == '-')
-			last = strtol(p = end + 1, &end, 10);
-		if (end == p || (*end && *end != ',') || first < 0 || last > 65535)
-			return -EBADMSG;
-		for (long cpu = first; cpu <= last && !err; cpu++)
-			err = fn(s, (int)cpu);
-		p = end + (*end == ',');
+		if (err && err != -ENODEV)
+			return err;
 	}
-	return err;
-}
-
-static size_t find_cpu(const struct sideband *s, int cpu)
-{
-	size_t i = 0;
-
-	while (i < s->cpus.len && s->cpus.data[i]->cpu != cpu)
-		i++;
-	return i;
-}
-
-/* A CPU that goes away while it is being opened is no error. */
-static int add_new_cpu(struct sideband *s, int cpu)
-{
-	int err = find_cpu(s, cpu) == s->cpus.len ? add_cpu(s, cpu) : 0;
-
-	return err == -ENODEV ? 0 : err;
-}
-
-static int mark_online(struct sideband *s, int cpu)
-{
-	size_t i = find_cpu(s, cpu);
-
-	if (i < s->cpus.len)
-		s->cpus.data[i]->cpu = ~cpu;
 	return 0;
+}
+
+/* The event of a CPU that was offline stays silent for ever, so its descriptor goes. */
+static int drop_gone_cpus(struct sideband *s, const struct cpu_list *online)
+{
+	size_t kept = 0, gone = 0;
+	int err;
+
+	for (size_t i = 0; i < s->cpus.len; i++)
+		gone += !cpu_list_has(online, s->cpus.data[i]->cpu);
+	if (!gone)
+		return 0;
+	err = sideband_poll(s, 0); /* what is left in their rings */
+	for (size_t i = 0; i < s->cpus.len; i++) {
+		if (cpu_list_has(online, s->cpus.data[i]->cpu))
+			s->cpus.data[kept++] = s->cpus.data[i];
+		else
+			cpu_close(s->cpus.data[i]);
+	}
+	s->cpus.len = kept;
+	return err;
 }
 
 int sideband_update_cpus(struct sideband *s)
 {
-	size_t kept = 0;
+	_cleanup_(cpu_list_release) struct cpu_list online = {0};
+	uint64_t now = boot_ns();
 	int err;
 
-	/* The event of a CPU that was offline stays silent for ever, so its descriptor goes. What is
-	 * left in its ring is applied first. Marked CPUs (~cpu) are those that are still there. */
-	err = sideband_poll(s, 0) ?: each_online_cpu(s, mark_online);
-	for (size_t i = 0; i < s->cpus.len; i++) {
-		struct cpu *c = s->cpus.data[i];
-
-		if (c->cpu < 0 || err) {
-			c->cpu = c->cpu < 0 ? ~c->cpu : c->cpu;
-			s->cpus.data[kept++] = c;
-		} else {
-			cpu_close(c);
-		}
-	}
-	s->cpus.len = kept;
-	return err ?: each_online_cpu(s, add_new_cpu);
+	if (s->cpus_seen_ns && now - s->cpus_seen_ns < CPUS_EVERY_NS)
+		return 0;
+	s->cpus_seen_ns = now;
+	err = cpu_list_online(&online);
+	return err ?: drop_gone_cpus(s, &online) ?: add_new_cpus(s, &online);
 }
 
 int sideband_open(struct sideband **out, const struct sideband_opts *opts)
@@ -222,7 +209,7 @@ int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 	s->opts.ring_bytes = s->opts.ring_bytes ?: RING_BYTES;
 	s->build_id = true;
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	err = s->epoll_fd < 0 ? -errno : each_online_cpu(s, add_new_cpu);
+	err = s->epoll_fd < 0 ? -errno : sideband_update_cpus(s);
 	if (!err && !s->cpus.len)
 		err = -ENODEV;
 	if (err) {

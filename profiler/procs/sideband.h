@@ -29,13 +29,16 @@ void sideband_close(struct sideband *s);
 int sideband_fd(const struct sideband *s);
 
 /*
- * Reads everything in the rings, merges it by time and applies it to the process table. Events
- * stamped later than `up_to_ns` (0 = now) may be held back for the next call, so that no event is
- * applied before an earlier one of another CPU. 0 or -errno.
+ * Applies all events up to a time (0 = now) to the process table, those of all CPUs in the order of
+ * their times. Later ones stay in the rings for the next call. May sleep for a millisecond, until
+ * events of that time cannot but be there. 0 or -errno.
  */
 int sideband_poll(struct sideband *s, uint64_t up_to_ns);
 
-/* CPUs came or went: opens events on new ones. 0 or -errno. */
+/*
+ * Opens events on CPUs that have come, closes those of CPUs that have gone. Cheap enough for every
+ * turn of a loop: it looks once a second. 0 or -errno.
+ */
 int sideband_update_cpus(struct sideband *s);
 
 struct sideband_stats {
