@@ -36,7 +36,7 @@ struct unwind_head {
 	__u16 version;
 	__u16 machine; /* EM_X86_64 */
 	__u64 text_va; /* ELF address of bucket 0, a multiple of UNWIND_BUCKET */
-	__u64 check;   /* hash of everything behind the head */
+	__u64 check;   /* hash of everything, with 0 here */
 	__u32 n_buckets;
 	__u32 n_rules; /* 1 or more */
 	__u32 index_off;

@@ -400,7 +400,8 @@ static int assemble(const struct unwind_encoder *e, void **blob, size_t *len)
 		buf_release(&b);
 		return -ENOMEM;
 	}
-	head.check = hash_bytes(b.data + sizeof(head), b.len - sizeof(head), 0);
+	memcpy(b.data, &head, sizeof(head));
+	head.check = unwind_table_hash(b.data, b.len);
 	memcpy(b.data, &head, sizeof(head));
 	*len = b.len;
 	*blob = buf_take(&b);

@@ -135,12 +135,13 @@ static int text_range(struct unwind_source *src, struct elf_obj *obj)
 
 	src->begin_va = UINT64_MAX;
 	for (size_t i = 0; i < n; i++) {
-		if (!seg[i].exec || !seg[i].mem_len)
+		/* What a file does not hold is not described by it either. */
+		if (!seg[i].exec || !seg[i].file_len)
 			continue;
 		if (seg[i].va < src->begin_va)
 			src->begin_va = seg[i].va;
-		if (seg[i].va + seg[i].mem_len > src->end_va)
-			src->end_va = seg[i].va + seg[i].mem_len;
+		if (seg[i].va + seg[i].file_len > src->end_va)
+			src->end_va = seg[i].va + seg[i].file_len;
 	}
 	return src->begin_va < src->end_va ? 0 : -ENODATA;
 }
@@ -148,9 +149,13 @@ static int text_range(struct unwind_source *src, struct elf_obj *obj)
 /* Where gaps have no rule, the table need only span what is described. */
 static int narrow_range(struct unwind_source *src)
 {
-	const struct cfi_fde *fde = src->cfi.fdes.data, *end = fde + src->cfi.fdes.len;
+	const struct cfi_fde *fde, *end;
 
 	if (src->gap_cfa == UNWIND_CFA_NONE && !src->n_stubs) {
+		if (!src->cfi.fdes.len)
+			return -ENODATA;
+		fde = src->cfi.fdes.data;
+		end = fde + src->cfi.fdes.len;
 		while (fde < end && fde->end <= src->begin_va)
 			fde++;
 		while (fde < end && end[-1].start >= src->end_va)

@@ -134,6 +134,16 @@ static bool head_ok(const struct unwind_head *head, size_t len)
 	       head->index_off == rules_end && head->rows_off == index_end && index_end <= len;
 }
 
+uint64_t unwind_table_hash(const void *blob, size_t len)
+{
+	const uint8_t *body = (const uint8_t *)blob + sizeof(struct unwind_head);
+	struct unwind_head head;
+
+	memcpy(&head, blob, sizeof(head));
+	head.check = 0;
+	return hash_bytes(body, len - sizeof(head), hash_bytes(&head, sizeof(head), 0));
+}
+
 int unwind_table_check(const void *blob, size_t len)
 {
 	const uint8_t *bytes = blob;
@@ -148,8 +158,7 @@ int unwind_table_check(const void *blob, size_t len)
 		return -EBADMSG;
 	if (head.version != UNWIND_VERSION)
 		return -EPROTO;
-	if (!head_ok(&head, len) ||
-	    hash_bytes(bytes + sizeof(head), len - sizeof(head), 0) != head.check)
+	if (!head_ok(&head, len) || unwind_table_hash(blob, len) != head.check)
 		return -EBADMSG;
 	for (uint32_t i = 0; i < head.n_rules; i++) {
 		memcpy(&rule, bytes + sizeof(head) + i * sizeof(rule), sizeof(rule));

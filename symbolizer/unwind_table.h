@@ -46,6 +46,9 @@ int unwind_table_build(void **blob, size_t *len, struct elf_obj *obj, struct unw
  */
 int unwind_table_check(const void *blob, size_t len);
 
+/* What unwind_head.check should be; len is at least that of the head. */
+uint64_t unwind_table_hash(const void *blob, size_t len);
+
 const char *unwind_cfa_name(enum unwind_cfa kind);
 const char *unwind_bp_name(enum unwind_bp kind);
 

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The walk over arbitrary rules, registers and memory: it must end, within its frames, with a reason,
+ * and stay within its table. Input: 8 rules, registers, then what memory holds, over and over.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/unwind_encode.h"
+#include "symbolizer/unwind_table.h"
+#include "symbolizer/unwind_walk.h"
+
+#define TEXT	   0x400000ull
+#define TEXT_LEN   0x1000ull
+#define STACK	   0x7ff000000000ull
+#define MAX_FRAMES 200
+#define N_RULES	   8
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+struct world {
+	void *table;
+	const uint8_t *memory;
+	size_t len;
+	unsigned reads;
+};
+
+static enum unwind_in place(void *ctx, uint64_t va, const void **table, uint64_t *elf_va)
+{
+	const struct world *w = ctx;
+
+	*table = w->table;
+	*elf_va = va;
+	if (va >= TEXT && va < TEXT + TEXT_LEN)
+		return UNWIND_IN_TABLE;
+	return va >> 40 == 1 ? UNWIND_IN_JIT : UNWIND_IN_NOTHING;
+}
+
+/* Words of memory are small numbers blown up to what makes sense as a pc or as an rsp. */
+static bool read_word(void *ctx, uint64_t addr, uint64_t *value)
+{
+	struct world *w = ctx;
+	uint16_t raw;
+
+	w->reads++;
+	if (addr < STACK || addr >= STACK + (1 << 20))
+		return false;
+	memcpy(&raw, w->memory + (addr / 4) % (w->len - 1), sizeof(raw));
+	if (raw & 0x8000)
+		*value = STACK + (raw & 0x7fff) * 8;
+	else if (raw & 0x4000)
+		*value = (1ull << 40) + raw;
+	else
+		*value = raw ? TEXT + (raw & 0xfff) : 0;
+	return true;
+}
+
+static void *make_table(const uint8_t *data)
+{
+	struct unwind_stats stats = {0};
+	struct unwind_encoder *e;
+	struct unwind_rule rule;
+	void *blob;
+	size_t len;
+
+	if (unwind_encoder_new(&e, TEXT, TEXT + TEXT_LEN))
+		abort();
+	for (unsigned i = 0; i < N_RULES; i++) {
+		memcpy(&rule, data + i * sizeof(rule), sizeof(rule));
+		rule.cfa %= UNWIND_CFA_COUNT;
+		rule.bp = (uint8_t)((rule.bp & 0xf0) | (rule.bp & 15) % UNWIND_BP_COUNT);
+		if (unwind_encoder_row(e, TEXT + i * (TEXT_LEN / N_RULES), rule))
+			abort();
+	}
+	if (unwind_encoder_finish(e, &blob, &len, &stats) || unwind_table_check(blob, len))
+		abort();
+	unwind_encoder_free(e);
+	return blob;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static const struct unwind_ops ops = {place, read_word};
+	const size_t head = N_RULES * sizeof(struct unwind_rule) + 4 * UNWIND_REGS;
+	uint64_t regs[UNWIND_REGS], frames[MAX_FRAMES];
+	struct world w = {0};
+	enum unwind_end end;
+	uint32_t n = 0, r;
+
+	if (len < head + 2)
+		return 0;
+	w.table = make_table(data);
+	data += N_RULES * sizeof(struct unwind_rule);
+	for (unsigned i = 0; i < UNWIND_REGS; i++, data += 4) {
+		memcpy(&r, data, sizeof(r));
+		regs[i] = i == UNWIND_RIP ? TEXT + (r & 0xfff) : STACK + (r & 0xffff8);
+	}
+	w.memory = data;
+	w.len = len - head;
+	end = unwind_walk(&ops, &w, regs, frames, MAX_FRAMES, &n);
+	if (end <= UNWIND_ON || end >= UNWIND_END_COUNT || !n || n > MAX_FRAMES)
+		abort();
+	if (end == UNWIND_END_DEEP && n != MAX_FRAMES)
+		abort();
+	if (w.reads > 5 * MAX_FRAMES)
+		abort();
+	free(w.table);
+	return 0;
+}
