@@ -22,7 +22,9 @@ static char source_dir[PATH_MAX];
 struct config {
 	const char *name, *build; /* shell command that makes ./prog; $S is the source directory */
 	const char *needs;	  /* command without which the line is left out, or NULL */
-	bool dwp;
+	bool dwp; /* there is a prog.dwp */
+	bool alt; /* there is a supplement named alt */
+	bool relocatable;
 	const char *oracle; /* same program in a form llvm-symbolizer reads; NULL: prog itself */
 };
 
@@ -32,7 +34,6 @@ static const struct config configs[] = {
 	CC_LINE("g++", "-g -O2 -gdwarf-4"),
 	CC_LINE("g++", "-g -O3 -gdwarf-5"),
 	CC_LINE("g++", "-g -O2 -gdwarf-2"),
-	CC_LINE("g++", "-g -O2 -gdwarf-3"),
 	CC_LINE("g++", "-g -O0 -gdwarf-5"),
 	CC_LINE("g++", "-g1 -O2"),
 	CC_LINE("g++", "-g -O2 -gz=zlib"),
@@ -87,6 +88,20 @@ static const struct config configs[] = {
 	 .oracle = "plain"},
 	{"no .debug_aranges", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && "
 			      "objcopy -R .debug_aranges plain prog"},
+	{"GNU package, DWARF 4",
+	 "g++ -g -O2 -gsplit-dwarf -gdwarf-4 -c $S/one.cc $S/two.cc && g++ -o prog one.o two.o && "
+	 "dwp -e prog -o prog.dwp && rm one.dwo two.dwo",
+	 .dwp = true},
+	{"partial units of dwz", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && dwz -o prog plain"},
+	{"supplement of dwz, DWARF 5", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && "
+				       "cp plain prog && cp plain other && dwz -m alt prog other",
+	 .alt = true, .oracle = "plain"},
+	{"supplement of dwz, DWARF 4", "g++ -g -O3 -gdwarf-4 -o plain $S/one.cc $S/two.cc && "
+				       "cp plain prog && cp plain other && dwz -m alt prog other",
+	 .alt = true, .oracle = "plain"},
+	{"relocatable, GCC", "gcc -g -O2 -c -o prog $S/four.c", .relocatable = true},
+	{"relocatable, clang DWARF 4", "clang -g -O2 -gdwarf-4 -fno-vectorize -c -o prog $S/four.c",
+	 .relocatable = true},
 	{"GCC and clang in one program",
 	 "g++ -g -O2 -c $S/one.cc && clang++ -g -O2 -c $S/two.cc && g++ -o prog one.o two.o"},
 	{"separate debug file", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && "
@@ -150,7 +165,7 @@ static void list_addresses(void)
 		if (line[0] == ' ' && sscanf(line, " %" SCNx64 ":", &va) == 1)
 			assert_int_equal(vec_push(&all, va), 0);
 	pclose(f);
-	assert_true(all.len > 100);
+	assert_true(all.len > 30);
 	for (size_t i = 0; i < all.len && i < ADDRESSES_MAX; i++) {
 		struct answer a = {all.len <= ADDRESSES_MAX ? all.data[i] :
 						  all.data[i * all.len / ADDRESSES_MAX]};
@@ -244,28 +259,32 @@ static void take_answer(void *ctx, size_t index, const struct dwarf_frame *frame
 	}
 }
 
-static void ask_kiln(const char *dwp_path, size_t whole_bytes, size_t cache_bytes)
+static void ask_kiln(const struct config *c, size_t whole_bytes, size_t cache_bytes)
 {
 	unsigned opened = 0;
 	struct dwarf_opts opts = {.open_dwo = open_dwo, .ctx = &opened, .whole_bytes = whole_bytes,
 				  .cache_bytes = cache_bytes};
-	struct elf_obj *obj = open_elf("prog"), *dwp = dwp_path ? open_elf(dwp_path) : NULL;
+	struct elf_obj *obj = open_elf("prog"), *alt = c->alt ? open_elf("alt") : NULL;
+	struct elf_obj *dwp = c->dwp ? open_elf("prog.dwp") : NULL;
+	/* elf_obj gives sections that have no address yet one of its own. */
+	uint64_t shift = c->relocatable ? elf_obj_section(obj, ".text")->va : 0;
 	uint64_t *va = calloc(ours.len, sizeof(*va));
 	struct dwarf *d;
 
 	for (size_t i = 0; i < ours.len; i++) {
-		va[i] = ours.data[i].va;
+		va[i] = ours.data[i].va + shift;
 		for (size_t j = 0; j < ours.data[i].frames.len; j++) {
 			free(ours.data[i].frames.data[j].function);
 			free(ours.data[i].frames.data[j].file);
 		}
 		ours.data[i].frames.len = 0;
 	}
-	assert_int_equal(dwarf_new(&d, obj, NULL, dwp, &opts), 0);
+	assert_int_equal(dwarf_new(&d, obj, alt, dwp, &opts), 0);
 	assert_int_equal(dwarf_resolve(d, va, ours.len, take_answer, NULL), 0);
 	assert_true(dwarf_bytes(d) > 0);
 	dwarf_free(d);
 	elf_obj_free(obj);
+	elf_obj_free(alt);
 	elf_obj_free(dwp);
 	free(va);
 }
@@ -308,21 +327,24 @@ static size_t count_different(const char *name, size_t *frames, size_t *deep)
 
 static void check_config(const struct config *c)
 {
-	const char *dwp = c->dwp ? "prog.dwp" : NULL;
+	const char *oracle = c->oracle ?: "prog";
 	size_t frames, deep;
 
 	fixture_run("rm -rf ./* && S=%s && { %s; } 2>build.log || { cat build.log; false; }",
 		    source_dir, c->build);
 	/* A debug file has no code to disassemble; llvm is to take names from DWARF, not symbols. */
 	fixture_run("test -e plain && cp plain plain-text || cp prog plain-text");
-	fixture_run(LLVM "llvm-objcopy --strip-all --keep-section='.debug*' "
-		    "%s no-symbols", c->oracle ?: "prog");
+	if (c->relocatable) /* relocations need the symbols, which in C are named the same */
+		fixture_run("cp %s no-symbols", oracle);
+	else
+		fixture_run(LLVM "llvm-objcopy --strip-all --keep-section='.debug*' %s no-symbols",
+			    oracle);
 	list_addresses();
-	ask_llvm(dwp);
-	ask_kiln(dwp, 0, 0);
+	ask_llvm(c->dwp ? "prog.dwp" : NULL);
+	ask_kiln(c, 0, 0);
 	assert_int_equal(count_different(c->name, &frames, &deep), 0);
 	/* Reading in blocks, and hardly any cache, must not change an answer. */
-	ask_kiln(dwp, 1, 1);
+	ask_kiln(c, 1, 1);
 	assert_int_equal(count_different(c->name, &frames, &deep), 0);
 	print_message("%-60s %5zu addresses, %5zu frames, %4zu inlined\n", c->name, ours.len,
 		      frames, deep);
@@ -340,6 +362,10 @@ static void test_matrix(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(configs) / sizeof(*configs); i++) {
+		const char *only = getenv("ONLY"); /* for debugging: part of a line's name */
+
+		if (only && !strstr(configs[i].name, only))
+			continue;
 		if (configs[i].needs && !have_command(configs[i].needs)) {
 			print_message("%s: left out, there is no %s\n", configs[i].name,
 				      configs[i].needs);
