@@ -94,6 +94,12 @@ static void exhume(struct procs *p, struct image *im)
 	im->older = im->newer = NULL;
 }
 
+static void tell(const struct procs *p, pid_t tgid)
+{
+	if (p->opts.changed)
+		p->opts.changed(p->opts.changed_ctx, tgid);
+}
+
 /* --- tgids ------------------------------------------------------------------------------------ */
 
 static uint64_t tgid_hash(pid_t tgid)
@@ -424,6 +430,7 @@ void procs_fork(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, pid_t par
 	if (uid != UINT32_MAX)
 		im->pub.uid = uid;
 	im->pub.ns_tgid = ns_tgid;
+	tell(p, tgid);
 }
 
 /* An exec within the time /proc was read: what was read may already be of the new program. */
@@ -458,6 +465,7 @@ static void exec_image(struct procs *p, uint64_t t_ns, pid_t tgid, const char *c
 		clear_threads(p, proc); /* exec(2) ends all other threads */
 		proc->leader_gone = false;
 	}
+	tell(p, tgid);
 }
 
 void procs_comm(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, const char *comm, bool exec)
@@ -493,6 +501,7 @@ void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid)
 	bury(p, im, t_ns);
 	if (im->pub.begin_ns == t_ns)
 		drop_image(p, im);
+	tell(p, tgid);
 }
 
 static int map_into(struct procs *p, struct image *im, uint64_t t_ns, const struct proc_mapping *m)
@@ -514,8 +523,8 @@ void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_ma
 {
 	struct image *im = image_for_event(p, t_ns, tgid);
 
-	if (im)
-		map_into(p, im, t_ns, m);
+	if (im && !map_into(p, im, t_ns, m))
+		tell(p, tgid);
 }
 
 /* --- what the scan found ---------------------------------------------------------------------- */
@@ -566,6 +575,7 @@ int procs_add_scanned(struct procs *p, const struct scanned *s)
 	for (size_t i = 0; i < s->n_mappings; i++)
 		if (map_into(p, im, stamp, &s->mappings[i]) == -ENOMEM)
 			return -ENOMEM;
+	tell(p, s->tgid);
 	return 0;
 }
 
@@ -592,6 +602,15 @@ void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, stru
 	out->kind = m->file == FILE_VDSO ? PLACE_VDSO : PLACE_FILE;
 	out->file = out->kind == PLACE_FILE ? m->file : FILE_NONE;
 	out->file_off = m->file_off + (va - m->start);
+}
+
+const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n)
+{
+	const struct proc *proc = find_proc(p, tgid);
+	const struct image *im = proc ? proc->images[proc->n_images - 1] : NULL;
+
+	*n = 0;
+	return im && is_alive(im) ? space_live(&im->space, n) : NULL;
 }
 
 const struct proc_image *procs_image(struct procs *p, pid_t tgid, uint64_t t_ns)

@@ -25,6 +25,10 @@ struct procs_opts {
 	struct files *files;	/* where file identities are interned (files.h); borrowed */
 	uint64_t linger_ns;	/* how long a dead image is kept; 0 = 60 s */
 	size_t max_bytes;	/* cap on the table; oldest dead images go first; 0 = 64 MiB */
+	/* Called when a process has begun, ended, or changed what it has mapped; may be NULL. It must
+	 * not change the table. */
+	void (*changed)(void *ctx, pid_t tgid);
+	void *changed_ctx;
 };
 
 int procs_new(struct procs **out, const struct procs_opts *opts);
@@ -49,6 +53,10 @@ struct proc_mapping {
 
 /* Replaces whatever it overlaps (mmap(2) MAP_FIXED, a later mapping after munmap(2)). */
 void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_mapping *m);
+
+/* What the program that runs in this process now has mapped, by address; NULL if it is not known to
+ * run. Borrowed until the next event. */
+const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n);
 
 /* What an address was at that time. */
 enum place_kind {
