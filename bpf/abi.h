@@ -8,6 +8,8 @@
 
 #include <linux/types.h>
 
+#include "bpf/unwind_abi.h"
+
 #define KILN_COMM_LEN	 16
 #define KILN_MAX_FRAMES	 127 /* kernel.perf_event_max_stack's default: all bpf_get_stack() gives */
 #define KILN_MAX_CGROUPS 64  /* --cgroup, --unit and --container together */
@@ -42,17 +44,38 @@ struct kiln_count_value {
 
 enum kiln_stack_side { KILN_SIDE_USER, KILN_SIDE_KERNEL };
 
-/* One record of the ring buffer: a stack seen for the first time in its window. */
-struct kiln_stack_record {
+/*
+ * Records of the ring buffer. All begin with this head; a record belongs to the window (pair of
+ * maps) it names, and its hash is what count keys of that window call the stack.
+ */
+struct kiln_record_head {
 	__u64 hash;
-	__u32 window; /* 0 or 1: the pair of maps it belongs to */
-	__u16 side;   /* enum kiln_stack_side */
-	__u16 n_frames;
-	__u64 frames[KILN_MAX_FRAMES]; /* leaf first; only n_frames of them are sent */
+	__u8 window; /* 0 or 1 */
+	__u8 side;   /* enum kiln_stack_side */
+	__u8 is_raw; /* 0: struct kiln_stack_record, 1: struct kiln_raw_record */
+	__u8 end;    /* enum unwind_end; UNWIND_ON: not known (a frame-pointer walk) */
+	__u32 n;     /* stack record: frames found; raw record: bytes of stack */
 };
-#define KILN_STACK_RECORD_HEAD 16
-_Static_assert(sizeof(struct kiln_stack_record) == KILN_STACK_RECORD_HEAD + 8 * KILN_MAX_FRAMES,
-	       "ABI");
+_Static_assert(sizeof(struct kiln_record_head) == 16, "ABI");
+
+/* A stack seen for the first time in its window. Only the frames that were found are sent; frame i
+ * is at UNWIND_FRAME_AT(i), leaf first. */
+struct kiln_stack_record {
+	struct kiln_record_head head;
+	__u64 frames[UNWIND_FRAMES_MAX];
+};
+
+/* What user space needs to walk a stack that the kernel half could not: one sample's registers and
+ * stack. 24 KB hold the stacks of nine samples in ten, also of compilers. */
+#define KILN_RAW_STACK (6 * 4096)
+
+struct kiln_raw_record {
+	struct kiln_record_head head;
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u32 tgid, pad;
+	__u64 regs[UNWIND_REGS]; /* by enum unwind_reg */
+	__u8 stack[KILN_RAW_STACK];
+};
 
 /* Kernel-side counters, per CPU, in samples. On every CPU
  * ticks = idle + filtered + recorded + map_full + update_failed. */
@@ -68,6 +91,7 @@ _Static_assert(sizeof(struct kiln_stack_record) == KILN_STACK_RECORD_HEAD + 8 * 
 	X(kernel_collision) /* bucket taken in the stack-trace map: shipped by the exact path */   \
 	X(ring_full)	    /* a stack could not be shipped: the ring was full */                  \
 	X(shipped)	    /* stacks sent through the ring */                                     \
+	X(raw)		    /* samples whose registers and stack went to user space */             \
 	X(targets_full)	    /* a forked descendant could not be added to the targets */
 
 enum kiln_counter {
@@ -79,6 +103,7 @@ enum kiln_counter {
 
 struct kiln_counters {
 	__u64 v[KILN_CTR_COUNT];
+	__u64 walk_end[UNWIND_END_COUNT]; /* table walks by how they ended */
 };
 
 #endif

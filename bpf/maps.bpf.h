@@ -36,20 +36,11 @@ struct seen_map {
 };
 struct seen_map kiln_seen_0 SEC(".maps"), kiln_seen_1 SEC(".maps");
 
-/* Shipped stacks (struct kiln_stack_record). When full the sample is counted without that stack. */
+/* Shipped stacks (struct kiln_record_head). When full the sample is counted without that stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20); /* set at load */
 } kiln_ring SEC(".maps");
-
-/* Room to build a record in: too big for the BPF stack. The sampling program runs at most once per
- * CPU at a time (its interrupt does not nest), and no other program uses it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__type(key, __u32);
-	__type(value, struct kiln_stack_record);
-	__uint(max_entries, 1);
-} kiln_scratch SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -76,13 +67,12 @@ struct {
 	__uint(max_entries, KILN_MAX_CGROUPS);
 } kiln_cgroups SEC(".maps");
 
-static __always_inline void count(enum kiln_counter which)
+/* Per CPU, and no two programs share a counter: they are bumped without atomics. */
+static __always_inline struct kiln_counters *counters_here(void)
 {
 	__u32 zero = 0;
-	struct kiln_counters *c = bpf_map_lookup_elem(&kiln_counters, &zero);
 
-	if (c)
-		c->v[which]++; /* per CPU, and no two programs share a counter: not atomic */
+	return bpf_map_lookup_elem(&kiln_counters, &zero);
 }
 
 #endif

@@ -11,22 +11,15 @@
 #include "bpf/config.bpf.h"
 #include "bpf/maps.bpf.h"
 #include "bpf/target.bpf.h"
+#include "bpf/hash.bpf.h"
+#include "bpf/unwind.bpf.h"
+#include "bpf/regs.bpf.h"
 #include "bpf/stacks.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-static __always_inline bool sample_in_user(struct bpf_perf_event_data *ctx)
-{
-#if defined(__TARGET_ARCH_x86)
-	return ctx->regs.cs & 3; /* privilege level of the interrupted code */
-#elif defined(__TARGET_ARCH_arm64)
-	return !(ctx->regs.pstate & 0xf); /* PSR_MODE_EL0t */
-#else
-#error "say where this architecture keeps the privilege level"
-#endif
-}
-
-static __always_inline void count_sample(void *counts, const struct kiln_count_key *key)
+static __always_inline void count_sample(struct kiln_counters *c, void *counts,
+					 const struct kiln_count_key *key)
 {
 	struct kiln_count_value *v = bpf_map_lookup_elem(counts, key);
 	struct kiln_count_value first = {.count = 1, .first_ns = 0};
@@ -36,21 +29,21 @@ static __always_inline void count_sample(void *counts, const struct kiln_count_k
 		first.first_ns = bpf_ktime_get_boot_ns();
 		err = bpf_map_update_elem(counts, key, &first, BPF_NOEXIST);
 		if (!err) {
-			count(KILN_CTR_recorded);
+			c->v[KILN_CTR_recorded]++;
 			return;
 		}
 		if (err == -7 /* E2BIG */ || err == -12 /* ENOMEM */) {
-			count(KILN_CTR_map_full);
+			c->v[KILN_CTR_map_full]++;
 			return;
 		}
 		v = bpf_map_lookup_elem(counts, key); /* another CPU was first */
 	}
 	if (!v) {
-		count(KILN_CTR_update_failed);
+		c->v[KILN_CTR_update_failed]++;
 		return;
 	}
 	__sync_fetch_and_add(&v->count, 1);
-	count(KILN_CTR_recorded);
+	c->v[KILN_CTR_recorded]++;
 }
 
 SEC("perf_event")
@@ -59,35 +52,41 @@ int kiln_sample(struct bpf_perf_event_data *ctx)
 	struct kiln_count_key key = {};
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct task_struct *task = (void *)bpf_get_current_task();
-	__u32 window = current_window & 1;
+	struct kiln_counters *c = counters_here();
+	__u32 window = current_window & 1, zero = 0;
+	struct unwind_env *env;
 	__u64 leader_start;
 
-	count(KILN_CTR_ticks);
+	if (!c)
+		return 0; /* cannot be: an array has its elements */
+	c->v[KILN_CTR_ticks]++;
 	key.tgid = pid_tgid >> 32;
 	key.tid = (__u32)pid_tgid;
 	if (!key.tid) {
-		count(KILN_CTR_idle);
+		c->v[KILN_CTR_idle]++;
 		return 0;
 	}
 	leader_start = BPF_CORE_READ(task, group_leader, start_boottime);
 	bpf_get_current_comm(key.comm, sizeof(key.comm));
 	if ((filter_tgids && !target_tgid(key.tgid, leader_start)) ||
 	    (filter_comm && !target_comm(key.comm)) || (n_cgroups && !target_cgroup())) {
-		count(KILN_CTR_filtered);
+		c->v[KILN_CTR_filtered]++;
 		return 0;
 	}
-	key.image = ((leader_start ^ (BPF_CORE_READ(task, self_exec_id) << 48)) *
-		     0x9e3779b97f4a7c15ull) >> 32;
+	key.image = ((leader_start ^ (BPF_CORE_READ(task, self_exec_id) << 48)) * HASH_START) >> 32;
 	key.cgroup_id = bpf_get_current_cgroup_id();
 	key.in_user = sample_in_user(ctx);
+	env = bpf_map_lookup_elem(&kiln_unw_env, &zero);
+	if (!env)
+		return 0; /* as above */
 	if (want_user && (key.in_user || BPF_CORE_READ(task, mm))) /* kernel threads have no mm */
-		key.user_stack = user_stack(ctx, window);
+		key.user_stack = user_stack(ctx, env, c, &key, window);
 	if (want_kernel && !key.in_user)
-		key.kernel_stack = kernel_stack(ctx, window);
+		key.kernel_stack = kernel_stack(ctx, env, c, window);
 	if (window)
-		count_sample(&kiln_counts_1, &key);
+		count_sample(c, &kiln_counts_1, &key);
 	else
-		count_sample(&kiln_counts_0, &key);
+		count_sample(c, &kiln_counts_0, &key);
 	return 0;
 }
 
@@ -97,6 +96,7 @@ int kiln_fork(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
 	__u32 parent_tgid = BPF_CORE_READ(parent, tgid), child_tgid = BPF_CORE_READ(child, tgid);
+	struct kiln_counters *c = counters_here();
 	__u64 start;
 
 	if ((__u32)BPF_CORE_READ(child, pid) != child_tgid) /* a thread */
@@ -104,8 +104,8 @@ int kiln_fork(struct bpf_raw_tracepoint_args *ctx)
 	if (!target_tgid(parent_tgid, BPF_CORE_READ(parent, group_leader, start_boottime)))
 		return 0;
 	start = BPF_CORE_READ(child, start_boottime);
-	if (bpf_map_update_elem(&kiln_targets, &child_tgid, &start, BPF_ANY))
-		count(KILN_CTR_targets_full);
+	if (bpf_map_update_elem(&kiln_targets, &child_tgid, &start, BPF_ANY) && c)
+		c->v[KILN_CTR_targets_full]++;
 	return 0;
 }
 

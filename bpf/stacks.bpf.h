@@ -6,76 +6,129 @@
 #ifndef KILN_BPF_STACKS_H
 #define KILN_BPF_STACKS_H
 
-/* Multiply-xorshift over all frames; the last step is a full finalizer. */
-static __always_inline __u64 hash_frames(const __u64 *frames, __u32 n)
-{
-	__u64 h = n * 0x9e3779b97f4a7c15ull;
-
-	for (__u32 i = 0; i < KILN_MAX_FRAMES; i++) {
-		if (i >= n)
-			break;
-		h = (h ^ frames[i]) * 0xbf58476d1ce4e5b9ull;
-		h ^= h >> 29;
-	}
-	h *= 0x94d049bb133111ebull;
-	h ^= h >> 32;
-	h &= ~KILN_STACK_ID;
-	return h < KILN_STACK_WORDS ? h + KILN_STACK_WORDS : h;
-}
-
 /* Sends rec unless its hash was sent in this window already. The word for the count key. */
-static __always_inline __u64 ship_once(struct kiln_stack_record *rec, __u32 n, void *seen)
+static __always_inline __u64 ship_once(struct kiln_stack_record *rec, struct kiln_counters *c,
+				       void *seen)
 {
-	__u64 hash = rec->hash;
+	__u64 hash = rec->head.hash, n = rec->head.n;
 	__u8 yes = 1;
 
 	if (bpf_map_lookup_elem(seen, &hash))
 		return hash;
-	if (bpf_ringbuf_output(&kiln_ring, rec, KILN_STACK_RECORD_HEAD + n * sizeof(__u64),
+	if (n > UNWIND_FRAMES_MAX)
+		n = UNWIND_FRAMES_MAX;
+	if (bpf_ringbuf_output(&kiln_ring, rec, sizeof(rec->head) + n * sizeof(__u64),
 			       BPF_RB_NO_WAKEUP)) {
-		count(KILN_CTR_ring_full);
+		c->v[KILN_CTR_ring_full]++;
 		return KILN_STACK_MISSED;
 	}
-	count(KILN_CTR_shipped);
+	c->v[KILN_CTR_shipped]++;
 	bpf_map_update_elem(seen, &hash, &yes, BPF_ANY); /* full: shipped again next time */
 	return hash;
 }
 
-/* Walks one side by frame pointers into the scratch record and ships it. */
-static __always_inline __u64 walk_and_ship(void *ctx, __u32 window, enum kiln_stack_side side)
+static __always_inline __u64 ship(struct kiln_stack_record *rec, struct kiln_counters *c,
+				  __u32 window, enum kiln_stack_side side)
 {
-	__u32 zero = 0, n;
-	struct kiln_stack_record *rec = bpf_map_lookup_elem(&kiln_scratch, &zero);
-	long len;
+	rec->head.window = window;
+	rec->head.side = side;
+	rec->head.is_raw = 0;
+	return window ? ship_once(rec, c, &kiln_seen_1) : ship_once(rec, c, &kiln_seen_0);
+}
 
-	if (!rec)
-		return KILN_STACK_MISSED;
-	len = bpf_get_stack(ctx, rec->frames, sizeof(rec->frames),
-			    side == KILN_SIDE_USER ? BPF_F_USER_STACK : 0);
+/* Walks one side as the kernel does: the user side by frame pointers. */
+static __always_inline __u64 walk_by_kernel(void *ctx, struct kiln_stack_record *rec,
+					    struct kiln_counters *c, __u32 window,
+					    enum kiln_stack_side side)
+{
+	long len = bpf_get_stack(ctx, rec->frames, KILN_MAX_FRAMES * sizeof(__u64),
+				 side == KILN_SIDE_USER ? BPF_F_USER_STACK : 0);
+	__u64 h = HASH_START;
+	__u32 n;
+
 	if (len <= 0)
 		return KILN_STACK_MISSED;
 	n = (__u32)len / sizeof(__u64);
-	if (n > KILN_MAX_FRAMES)
-		return KILN_STACK_MISSED;
-	rec->n_frames = n;
-	rec->side = side;
-	rec->window = window;
-	rec->hash = hash_frames(rec->frames, n);
-	return window ? ship_once(rec, n, &kiln_seen_1) : ship_once(rec, n, &kiln_seen_0);
+	for (__u32 i = 0; i < KILN_MAX_FRAMES; i++) {
+		if (i >= n)
+			break;
+		h = hash_step(h, rec->frames[i]);
+	}
+	rec->head.n = n;
+	rec->head.end = UNWIND_ON;
+	rec->head.hash = hash_end(h);
+	return ship(rec, c, window, side);
 }
 
-/* The user side of a sample. This is the door the table-driven unwinder goes through. */
-static __always_inline __u64 user_stack(void *ctx, __u32 window)
+/* Registers and stack to user space, named by a hash that no other sample has. 0 if it failed. */
+static __always_inline __u64 ship_raw(struct unwind_env *env, struct kiln_counters *c, __u32 tgid,
+				      __u32 window)
 {
-	__u64 word = walk_and_ship(ctx, window, KILN_SIDE_USER);
+	struct kiln_raw_record *r = bpf_ringbuf_reserve(&kiln_ring, sizeof(*r), 0);
+	__u64 sp = env->regs[UNWIND_RSP], at = sp, now = bpf_ktime_get_boot_ns();
+	__u32 have = 0;
 
+	if (!r) {
+		c->v[KILN_CTR_ring_full]++;
+		return 0;
+	}
+	__builtin_memcpy(r->regs, env->regs, sizeof(r->regs));
+	/* page by page: the one above the stack's top cannot be read */
+	for (int i = 0; i < KILN_RAW_STACK / 4096; i++) {
+		__u32 len = 4096 - (at & 4095);
+
+		if (have > KILN_RAW_STACK - 4096 ||
+		    bpf_probe_read_user(r->stack + have, len, (void *)at))
+			break;
+		have += len;
+		at += len;
+	}
+	r->head.hash = hash_end(hash_step(hash_step(env->rec.head.hash, now), sp));
+	r->head.window = window;
+	r->head.side = KILN_SIDE_USER;
+	r->head.is_raw = 1;
+	r->head.end = env->rec.head.end;
+	r->head.n = have;
+	r->time_ns = now;
+	r->tgid = tgid;
+	now = r->head.hash;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	c->v[KILN_CTR_raw]++;
+	return now;
+}
+
+/* Ends after which user space may get further: it knows more processes, tables and rules. */
+static __always_inline bool is_for_user_space(__u32 end)
+{
+	return end == UNWIND_END_NO_MAPPING || end == UNWIND_END_NO_TABLE || end == UNWIND_END_SLOW;
+}
+
+/* The user side of a sample. */
+static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct unwind_env *env,
+					struct kiln_counters *c, const struct kiln_count_key *key,
+					__u32 window)
+{
+	__u64 word = KILN_STACK_MISSED;
+	__u32 end;
+
+	if (!unwind_tables) {
+		word = walk_by_kernel(ctx, &env->rec, c, window, KILN_SIDE_USER);
+	} else if (load_user_regs(ctx, env->regs, key->in_user)) {
+		end = unwind_user(env, key->tgid, key->image);
+		if (end < UNWIND_END_COUNT)
+			c->walk_end[end]++;
+		word = is_for_user_space(end) ? ship_raw(env, c, key->tgid, window) : 0;
+		if (!word)
+			word = ship(&env->rec, c, window, KILN_SIDE_USER);
+	}
 	if (word == KILN_STACK_MISSED)
-		count(KILN_CTR_user_missing);
+		c->v[KILN_CTR_user_missing]++;
 	return word;
 }
 
 /* The kernel side: an id in the stack-trace map, or on a bucket collision the exact path. */
-static __always_inline __u64 kernel_stack(void *ctx, __u32 window)
+static __always_inline __u64 kernel_stack(void *ctx, struct unwind_env *env,
+					  struct kiln_counters *c, __u32 window)
 {
 	long id = window ? bpf_get_stackid(ctx, &kiln_kstacks_1, 0)
 			 : bpf_get_stackid(ctx, &kiln_kstacks_0, 0);
@@ -84,10 +137,10 @@ static __always_inline __u64 kernel_stack(void *ctx, __u32 window)
 	if (id >= 0)
 		return KILN_STACK_ID | (__u64)id;
 	if (id == -17 /* EEXIST */)
-		count(KILN_CTR_kernel_collision);
-	word = walk_and_ship(ctx, window, KILN_SIDE_KERNEL);
+		c->v[KILN_CTR_kernel_collision]++;
+	word = walk_by_kernel(ctx, &env->rec, c, window, KILN_SIDE_KERNEL);
 	if (word == KILN_STACK_MISSED)
-		count(KILN_CTR_kernel_missing);
+		c->v[KILN_CTR_kernel_missing]++;
 	return word;
 }
 

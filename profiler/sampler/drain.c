@@ -16,11 +16,15 @@
 
 #define BATCH 1024 /* entries a system call; a hash bucket with more makes it grow */
 #define BATCH_MAX (1u << 20)
+/* Raw samples waiting to be walked: they are taken every few milliseconds, and the ring holds less. */
+#define RAW_MAX_BYTES (32u << 20)
 
 struct drain {
 	struct profile_bpf *skel;
 	struct ring_buffer *ring;
 	struct window *filling[2]; /* by the number of their pair of maps */
+	VEC(struct raw_sample *) raw;
+	size_t raw_next, raw_bytes;
 	struct drain_stats stats;
 };
 
@@ -50,31 +54,43 @@ static uint32_t find_stack(const struct window *w, uint32_t side, uint64_t word)
 	return htab_find(&w->index, stack_hash(side, word), stack_eq, &n);
 }
 
-static int add_stack(struct window *w, uint32_t side, uint64_t word, const uint64_t *frames,
-		     size_t n)
+static int add_stack(struct window *w, struct window_stack s, const uint64_t *frames)
 {
-	struct window_stack s = {word, side, (uint32_t)w->frames.len, (uint32_t)n};
 	int err;
 
-	if (find_stack(w, side, word) != HTAB_NONE)
+	if (find_stack(w, s.side, s.word) != HTAB_NONE)
 		return 0;
-	err = vec_reserve(&w->frames, w->frames.len + n) ?: vec_reserve(&w->stacks,
-									w->stacks.len + 1);
-	err = err ?: htab_insert(&w->index, stack_hash(side, word), (uint32_t)w->stacks.len);
+	s.first = (uint32_t)w->frames.len;
+	err = vec_reserve(&w->frames, w->frames.len + s.len) ?:
+	      vec_reserve(&w->stacks, w->stacks.len + 1) ?:
+	      htab_insert(&w->index, stack_hash(s.side, s.word), (uint32_t)w->stacks.len);
 	if (err)
 		return err;
-	memcpy(w->frames.data + w->frames.len, frames, n * sizeof(*frames));
-	w->frames.len += n;
+	if (s.len)
+		memcpy(w->frames.data + w->frames.len, frames, s.len * sizeof(*frames));
+	w->frames.len += s.len;
 	w->stacks.data[w->stacks.len++] = s;
 	return 0;
 }
 
-const uint64_t *window_frames(const struct window *w, uint32_t side, uint64_t word, size_t *n)
+int window_add_user_stack(struct window *w, uint64_t word, const uint64_t *frames, size_t n,
+			  enum unwind_end end)
+{
+	struct window_stack s = {
+		.word = word, .len = (uint32_t)n, .side = KILN_SIDE_USER, .end = (uint8_t)end};
+
+	return add_stack(w, s, frames);
+}
+
+const struct window_stack *window_stack(const struct window *w, uint32_t side, uint64_t word,
+					const uint64_t **frames)
 {
 	uint32_t id = find_stack(w, side, word);
 
-	*n = id == HTAB_NONE ? 0 : w->stacks.data[id].len;
-	return id == HTAB_NONE ? NULL : w->frames.data + w->stacks.data[id].first;
+	if (id == HTAB_NONE)
+		return NULL;
+	*frames = w->frames.data + w->stacks.data[id].first;
+	return &w->stacks.data[id];
 }
 
 static struct window *window_new(void)
@@ -97,19 +113,78 @@ void window_free(struct window *w)
 	free(w);
 }
 
-static int on_record(void *ctx, void *data, size_t len)
+/* Puts the root end of a deep stack, which turns round in a ring, into order. */
+static int add_record(struct drain *d, const struct kiln_stack_record *rec)
 {
-	const struct kiln_stack_record *rec = data;
-	struct drain *d = ctx;
+	uint64_t frames[UNWIND_FRAMES_MAX];
+	uint32_t n = rec->head.n, kept = n < UNWIND_FRAMES_MAX ? n : UNWIND_FRAMES_MAX;
+	struct window_stack s = {.word = rec->head.hash,
+				 .len = kept,
+				 .side = rec->head.side,
+				 .end = rec->head.end,
+				 .gap = n > kept ? UNWIND_LEAF_FRAMES : 0};
 
-	if (len < KILN_STACK_RECORD_HEAD || rec->window > 1 || rec->n_frames > KILN_MAX_FRAMES ||
-	    len < KILN_STACK_RECORD_HEAD + rec->n_frames * sizeof(uint64_t)) {
-		d->stats.bad_records++;
+	for (uint32_t i = 0; i < kept; i++) {
+		uint32_t walked = i < UNWIND_LEAF_FRAMES ? i : n - kept + i;
+
+		frames[i] = rec->frames[UNWIND_FRAME_AT(walked)];
+	}
+	return add_stack(d->filling[rec->head.window], s, frames);
+}
+
+static int add_raw(struct drain *d, const struct kiln_raw_record *rec)
+{
+	struct raw_sample *r;
+
+	if (d->raw_bytes + sizeof(*r) + rec->head.n > RAW_MAX_BYTES) {
+		d->stats.raw_dropped++;
 		return 0;
 	}
+	r = malloc(sizeof(*r) + rec->head.n);
+	if (!r || vec_push(&d->raw, r)) {
+		free(r);
+		return -ENOMEM;
+	}
+	d->raw_bytes += sizeof(*r) + rec->head.n;
+	r->into = d->filling[rec->head.window];
+	r->word = rec->head.hash;
+	r->time_ns = rec->time_ns;
+	r->tgid = rec->tgid;
+	r->why = (enum unwind_end)rec->head.end;
+	r->stack_len = rec->head.n;
+	memcpy(r->regs, rec->regs, sizeof(r->regs));
+	memcpy(r->stack, rec->stack, rec->head.n);
+	return 0;
+}
+
+struct raw_sample *drain_next_raw(struct drain *d)
+{
+	if (d->raw_next < d->raw.len)
+		return d->raw.data[d->raw_next++];
+	d->raw.len = d->raw_next = d->raw_bytes = 0;
+	return NULL;
+}
+
+static bool is_sound(const struct kiln_record_head *head, size_t len)
+{
+	uint32_t kept = head->n < UNWIND_FRAMES_MAX ? head->n : UNWIND_FRAMES_MAX;
+
+	if (len < sizeof(*head) || head->window > 1 || head->side > KILN_SIDE_KERNEL)
+		return false;
+	if (head->is_raw)
+		return len >= sizeof(struct kiln_raw_record) && head->n <= KILN_RAW_STACK;
+	return len >= sizeof(*head) + kept * sizeof(uint64_t);
+}
+
+static int on_record(void *ctx, void *data, size_t len)
+{
+	const struct kiln_record_head *head = data;
+	struct drain *d = ctx;
+
+	if (!is_sound(head, len))
+		d->stats.bad_records++;
 	/* Out of memory: the stack stays unknown, and is shown as missed. */
-	if (add_stack(d->filling[rec->window], rec->side, rec->hash, (const uint64_t *)rec->frames,
-		      rec->n_frames))
+	else if (head->is_raw ? add_raw(d, data) : add_record(d, data))
 		d->stats.failed++;
 	return 0;
 }
@@ -137,6 +212,9 @@ void drain_free(struct drain *d)
 	if (!d)
 		return;
 	ring_buffer__free(d->ring);
+	for (struct raw_sample *r; (r = drain_next_raw(d));)
+		free(r);
+	vec_release(&d->raw);
 	window_free(d->filling[0]);
 	window_free(d->filling[1]);
 	free(d);
@@ -225,7 +303,11 @@ static int take_kernel_stacks(struct window *w, int fd)
 			continue;
 		while (n < KILN_MAX_FRAMES && frames[n])
 			n++;
-		err = add_stack(w, KILN_SIDE_KERNEL, word, frames, n);
+		err = add_stack(w,
+				(struct window_stack){.word = word,
+						      .len = (uint32_t)n,
+						      .side = KILN_SIDE_KERNEL},
+				frames);
 	}
 	return err;
 }

@@ -24,8 +24,10 @@ struct window_row {
 
 struct window_stack {
 	uint64_t word;
-	uint32_t side; /* enum kiln_stack_side */
 	uint32_t first, len; /* in frames */
+	uint32_t gap;	     /* frames are missing before this one (too deep a stack); 0: none are */
+	uint8_t side;	     /* enum kiln_stack_side */
+	uint8_t end;	     /* enum unwind_end; UNWIND_ON: not known */
 };
 
 /* What was counted between two flips. */
@@ -33,7 +35,7 @@ struct window {
 	uint64_t begin_ns, end_ns; /* CLOCK_BOOTTIME */
 	VEC(struct window_row) rows;
 	uint64_t samples;	/* sum of the rows' counts */
-	/* private: window_frames() */
+	/* private: window_stack() */
 	VEC(struct window_stack) stacks;
 	VEC(uint64_t) frames;
 	struct htab index;
@@ -49,13 +51,34 @@ int drain_stacks(struct drain *d);
 int drain_window(struct drain *d, struct window **out);
 
 void window_free(struct window *w);
-/* Addresses of a stack word of one side, leaf first; NULL and 0 if they are not there. */
-const uint64_t *window_frames(const struct window *w, uint32_t side, uint64_t word, size_t *n);
+/* The stack of a word; NULL if it is not there. Its addresses, leaf first, are at *frames. Both are
+ * borrowed until the window changes. */
+const struct window_stack *window_stack(const struct window *w, uint32_t side, uint64_t word,
+					const uint64_t **frames);
+/* Adds a stack that was walked in user space. 0 or -ENOMEM. */
+int window_add_user_stack(struct window *w, uint64_t word, const uint64_t *frames, size_t n,
+			  enum unwind_end end);
+
+/* A sample whose user stack the kernel half could not walk: to be walked by who owns it now, before
+ * the window it belongs to is freed. free() it. */
+struct raw_sample {
+	struct window *into;
+	uint64_t word;
+	uint64_t time_ns; /* CLOCK_BOOTTIME */
+	uint32_t tgid;
+	uint32_t stack_len;
+	enum unwind_end why; /* where the kernel half stopped */
+	uint64_t regs[UNWIND_REGS];
+	uint8_t stack[];
+};
+/* The next one, or NULL. */
+struct raw_sample *drain_next_raw(struct drain *d);
 
 struct drain_stats {
 	uint64_t windows, samples;
 	uint64_t bad_records; /* malformed ring records: a bug if ever */
 	uint64_t failed;      /* reads of a map that failed */
+	uint64_t raw_dropped; /* raw samples over the cap on their memory */
 };
 void drain_stats(const struct drain *d, struct drain_stats *out);
 

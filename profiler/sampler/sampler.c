@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,7 +29,7 @@
 #define COUNTS_MAX   262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */
 #define KSTACKS_MIN  2048
 #define KSTACKS_MAX  16384 /* 2 x 16,384 x 1 KB */
-#define RING_BYTES   (4u << 20)
+#define RING_BYTES   (8u << 20) /* 340 raw samples, or 16,000 stacks of 60 frames */
 #define CPU_CHECK_NS 1000000000ull
 
 struct cpu_event {
@@ -43,7 +44,7 @@ struct sampler {
 	struct cpu_list wanted; /* -C, or empty for all */
 	enum sample_event event;
 	uint64_t period_ns;
-	bool started;
+	bool started, tables;
 	VEC(struct cpu_event) events;
 	int n_possible;
 	uint64_t last_check_ns, gap_ns; /* gap: CPUs online and not yet sampled */
@@ -91,6 +92,11 @@ static int set_sizes(struct sampler *s)
 				     pow2_between(per_window, KSTACKS_MIN, KSTACKS_MAX));
 	uint32_t ring = test_size("KILN_TEST_RING_BYTES", RING_BYTES);
 
+	if (!s->tables && (bpf_map__set_max_entries(k->maps.kiln_unw_small, 1) ||
+			   bpf_map__set_max_entries(k->maps.kiln_unw_medium, 1) ||
+			   bpf_map__set_max_entries(k->maps.kiln_unw_large, 1) ||
+			   bpf_map__set_max_entries(k->maps.kiln_unw_tables, 1)))
+		return -errno;
 	return bpf_map__set_max_entries(k->maps.kiln_counts_0, counts) ?:
 	       bpf_map__set_max_entries(k->maps.kiln_counts_1, counts) ?:
 	       bpf_map__set_max_entries(k->maps.kiln_seen_0, counts) ?:
@@ -108,6 +114,7 @@ static int set_config(struct sampler *s, const char **why)
 
 	k->rodata->want_user = s->opts.user;
 	k->rodata->want_kernel = s->opts.kernel;
+	k->rodata->unwind_tables = s->tables;
 	k->rodata->filter_tgids = s->opts.filter_tgids;
 	if (!s->opts.filter_tgids) {
 		bpf_program__set_autoload(k->progs.kiln_fork, false);
@@ -156,7 +163,6 @@ static const char *load_advice(int err)
 {
 	switch (err) {
 	case -EPERM:
-	case -EACCES:
 		return "not permitted to load BPF programs: run as root (sudo kiln ...), or give kiln "
 		       "CAP_BPF and CAP_PERFMON; `kiln doctor` says more";
 	case -ESRCH:
@@ -177,6 +183,53 @@ static int quiet_print(enum libbpf_print_level level, const char *fmt, va_list a
 	if (log_level() < LOG_VERBOSE || level == LIBBPF_DEBUG)
 		return 0;
 	return vfprintf(stderr, fmt, ap);
+}
+
+/*
+ * bpf_probe_read_user() in the perf interrupt can lock up Linux 5.19 to 6.1.35, 6.2, and 6.3 to
+ * 6.3.9 (a page fault there takes locks that the interrupted code holds): no walk on those.
+ */
+static bool is_dangerous_kernel(void)
+{
+	unsigned major = 0, minor = 0, patch = 0;
+	struct utsname u;
+
+	if (uname(&u) || sscanf(u.release, "%u.%u.%u", &major, &minor, &patch) < 2)
+		return true;
+	return (major == 5 && minor == 19) || (major == 6 && minor == 0) ||
+	       (major == 6 && minor == 1 && patch < 36) || (major == 6 && minor == 2) ||
+	       (major == 6 && minor == 3 && patch < 10);
+}
+
+static bool may_use_tables(enum unwind_mode mode)
+{
+#if defined(__x86_64__)
+	if (!is_dangerous_kernel())
+		return true;
+	if (mode == MODE_AUTO)
+		log_info("this kernel can lock up when a profiler reads user stacks: frame "
+			 "pointers only (fixed in 6.1.36, 6.3.10, 6.4)");
+	return mode == MODE_DWARF;
+#else
+	return mode == MODE_DWARF;
+#endif
+}
+
+static int load_skeleton(struct sampler *s, const char **why)
+{
+	int err;
+
+	profile_bpf__destroy(s->skel);
+	s->skel = profile_bpf__open();
+	err = s->skel ? set_config(s, why) : -errno;
+	if (s->skel && !err) {
+		err = profile_bpf__load(s->skel);
+		if (err)
+			*why = load_advice(err);
+	} else if (!s->skel) {
+		*why = load_advice(err);
+	}
+	return err;
 }
 
 static int load_into(struct sampler *s, const char **why)
@@ -200,20 +253,16 @@ static int load_into(struct sampler *s, const char **why)
 		*why = "-C wants a list of CPUs such as 0-3,8";
 		return -EINVAL;
 	}
-	s->skel = profile_bpf__open();
-	if (!s->skel) {
-		err = -errno;
-		*why = load_advice(err);
-		return err;
+	s->tables = s->opts.user && s->opts.unwind != MODE_FP && may_use_tables(s->opts.unwind);
+	err = load_skeleton(s, why);
+	if (err && s->tables && s->opts.unwind == MODE_AUTO && err != -EPERM) {
+		log_info("this kernel refuses the unwinder (%s): user stacks by frame pointers",
+			 strerror(-err));
+		s->tables = false;
+		err = load_skeleton(s, why);
 	}
-	err = set_config(s, why);
 	if (err)
 		return err;
-	err = profile_bpf__load(s->skel);
-	if (err) {
-		*why = load_advice(err);
-		return err;
-	}
 	return add_cgroups(s, why);
 }
 
@@ -452,6 +501,11 @@ const char *sampler_event_name(const struct sampler *s)
 	return s->event == EVENT_CYCLES ? "cycles" : "cpu-clock";
 }
 
+bool sampler_uses_tables(const struct sampler *s)
+{
+	return s->tables;
+}
+
 uint64_t sampler_period_ns(const struct sampler *s)
 {
 	return s->period_ns;
@@ -501,6 +555,8 @@ static void add_cpu_totals(struct sampler_totals *out, const struct sampler *s, 
 	out->timer_overrun += missing - stolen - asleep;
 	for (int c = 0; c < KILN_CTR_COUNT; c++)
 		out->counters[c] += counters->v[c];
+	for (int e = 0; e < UNWIND_END_COUNT; e++)
+		out->walk_end[e] += counters->walk_end[e];
 }
 
 int sampler_totals(struct sampler *s, struct sampler_totals *out)

@@ -22,10 +22,23 @@ enum sample_event {
 	EVENT_CYCLES,
 };
 
+/* How user stacks are walked. */
+#define UNWIND_MODES(X)                                                                            \
+	X(AUTO, "auto")	  /* by unwind tables where this machine can, else frame pointers */       \
+	X(FP, "fp")	  /* by frame pointers */                                                  \
+	X(DWARF, "dwarf") /* by unwind tables, or not at all */
+
+enum unwind_mode {
+#define X(mode, name) MODE_##mode,
+	UNWIND_MODES(X)
+#undef X
+};
+
 struct sampler_opts {
 	uint64_t freq_hz;
 	uint64_t window_ns; /* time between drains: sizes the maps */
 	enum sample_event event;
+	enum unwind_mode unwind;
 	bool user, kernel;     /* which frames are wanted */
 	bool filter_tgids;     /* only what sampler_add_target() adds, and its descendants */
 	const char *comm_glob; /* or NULL */
@@ -55,12 +68,15 @@ int sampler_follow_cpus(struct sampler *s);
 
 /* "cpu-clock" or "cycles". */
 const char *sampler_event_name(const struct sampler *s);
+/* Whether user stacks are walked by tables: then somebody has to fill their maps. */
+bool sampler_uses_tables(const struct sampler *s);
 /* Nanoseconds one sample stands for. */
 uint64_t sampler_period_ns(const struct sampler *s);
 size_t sampler_cpu_count(const struct sampler *s);
 
 struct sampler_totals {
 	uint64_t counters[KILN_CTR_COUNT]; /* summed over CPUs */
+	uint64_t walk_end[UNWIND_END_COUNT]; /* table walks by how they ended */
 	uint64_t expected;	/* timer periods that passed on the sampled CPUs, gaps included */
 	uint64_t idle;		/* of these, on an idle CPU, the timer asleep or not (cpu_stat.h) */
 	uint64_t stolen;	/* of these, while the hypervisor ran something else */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The user's registers at a sample, whether it hit user code or the kernel on the user's behalf. */
+#ifndef KILN_BPF_REGS_H
+#define KILN_BPF_REGS_H
+
+#include "bpf/unwind_abi.h"
+
+#if defined(__TARGET_ARCH_x86)
+
+static __always_inline bool sample_in_user(struct bpf_perf_event_data *ctx)
+{
+	return ctx->regs.cs & 3; /* privilege level of the interrupted code */
+}
+
+/* struct pt_regs of x86-64, the order in which entry code pushes (arch/x86/include/asm/ptrace.h). */
+struct saved_regs {
+	__u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
+	__u64 ip, cs, flags, sp, ss;
+};
+
+#define COPY_REGS(to, r, bp, bx, ax, cx, dx, si, di, ip, sp)                                       \
+	do {                                                                                       \
+		/* kept apart: a load merged from two branches is not allowed from a context */    \
+		__u64 pc = (r).ip;                                                                 \
+                                                                                                   \
+		unwind_opaque(pc);                                                                 \
+		(to)[UNWIND_RAX] = (r).ax;                                                        \
+		(to)[UNWIND_RDX] = (r).dx;                                                        \
+		(to)[UNWIND_RCX] = (r).cx;                                                        \
+		(to)[UNWIND_RBX] = (r).bx;                                                        \
+		(to)[UNWIND_RSI] = (r).si;                                                        \
+		(to)[UNWIND_RDI] = (r).di;                                                        \
+		(to)[UNWIND_RBP] = (r).bp;                                                        \
+		(to)[UNWIND_RSP] = (r).sp;                                                        \
+		(to)[UNWIND_R8] = (r).r8;                                                         \
+		(to)[9] = (r).r9;                                                                 \
+		(to)[10] = (r).r10;                                                               \
+		(to)[11] = (r).r11;                                                               \
+		(to)[12] = (r).r12;                                                               \
+		(to)[13] = (r).r13;                                                               \
+		(to)[14] = (r).r14;                                                               \
+		(to)[UNWIND_R15] = (r).r15;                                                       \
+		(to)[UNWIND_RIP] = pc;                                                             \
+	} while (0)
+
+/* False: they cannot be had. */
+static __always_inline bool load_user_regs(struct bpf_perf_event_data *ctx, __u64 *to, bool in_user)
+{
+	struct saved_regs r;
+
+	if (in_user) {
+		COPY_REGS(to, ctx->regs, rbp, rbx, rax, rcx, rdx, rsi, rdi, rip, rsp);
+		return true;
+	}
+	/* bpf_task_pt_regs() is of 5.15, bpf_loop(), without which there is no walk, of 5.17 */
+	if (bpf_probe_read_kernel(&r, sizeof(r),
+				  (void *)bpf_task_pt_regs(bpf_get_current_task_btf())))
+		return false;
+	COPY_REGS(to, r, bp, bx, ax, cx, dx, si, di, ip, sp);
+	return true;
+}
+
+#elif defined(__TARGET_ARCH_arm64)
+
+static __always_inline bool sample_in_user(struct bpf_perf_event_data *ctx)
+{
+	return !(ctx->regs.pstate & 0xf); /* PSR_MODE_EL0t */
+}
+
+/* The walk knows x86-64 only: user space leaves unwind_tables off. */
+static __always_inline bool load_user_regs(struct bpf_perf_event_data *ctx, __u64 *to, bool in_user)
+{
+	return false;
+}
+
+#else
+#error "say where this architecture keeps the privilege level and the user's registers"
+#endif
+
+#endif

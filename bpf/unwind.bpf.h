@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table-driven walk of user stacks in the kernel: maps and the operations of unwind_core.h over
+ * them. Needs bpf_loop() (5.17). Include after bpf_helpers.h.
+ */
+#ifndef KILN_BPF_UNWIND_BPF_H
+#define KILN_BPF_UNWIND_BPF_H
+
+#include "bpf/abi.h"
+#include "bpf/hash.bpf.h"
+#include "bpf/unwind_core.h"
+
+/* Key: tgid. Writer: user space (profiler/sampler/unwind_maps.c); the walk claims an unclaimed one.
+ * When full, processes of that size are walked in user space. A process is in one of them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, struct unwind_maps_small);
+	__uint(max_entries, 8192); /* set at load */
+} kiln_unw_small SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, struct unwind_maps_medium);
+	__uint(max_entries, 512); /* set at load */
+} kiln_unw_medium SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, struct unwind_maps_large);
+	__uint(max_entries, 32); /* set at load */
+} kiln_unw_large SEC(".maps");
+
+/* Key: slot; value: the blob of one file's table, cut into pages. Writer: user space, which evicts
+ * within a budget; an empty slot ends a walk with UNWIND_END_NO_TABLE. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, UNWIND_TABLES_MAX);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+			__uint(max_entries, 1); /* as many as the table has pages (5.10) */
+			__type(key, __u32);
+			__type(value, __u8[UNWIND_PAGE]);
+		});
+} kiln_unw_tables SEC(".maps");
+
+/*
+ * Where a walk works and what it leaves. All state lives in map memory, of which the verifier knows
+ * nothing: so one pass over a step proves every step.
+ */
+struct unwind_env {
+	__u64 regs[UNWIND_REGS]; /* in; by enum unwind_reg */
+	__u32 n;		 /* frames found, kept or not */
+	__u32 end;		 /* enum unwind_end */
+	__u64 hash;		 /* of the frames so far */
+	struct unwind_frame f;
+	__u32 tgid, size;	  /* size: which map holds the process, or 0 */
+	__u64 hit_begin, hit_len; /* the mapping found last: callers often share it */
+	struct unwind_mapping hit;
+	__u64 window_at, window_len;
+	__u64 window[UNWIND_WINDOW / 8];
+	struct kiln_stack_record rec; /* out; the kernel side is built in here, too */
+};
+
+/* One a CPU. Writer and reader: the one program that samples, whose interrupt does not nest. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct unwind_env);
+	__uint(max_entries, 1);
+} kiln_unw_env SEC(".maps");
+
+UNWIND_INLINE const void *unwind_op_page(struct unwind_env *env, __u32 slot, __u32 page)
+{
+	void *table = bpf_map_lookup_elem(&kiln_unw_tables, &slot);
+
+	return table ? bpf_map_lookup_elem(table, &page) : NULL;
+}
+
+UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg)
+{
+	return env->regs[reg & 15];
+}
+
+/* A window of the stack is read at once, not across a page: the next one may not be there. */
+UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *value)
+{
+	__u64 off = addr - env->window_at, len;
+
+	if (addr & 7)
+		return bpf_probe_read_user(value, sizeof(*value), (void *)addr);
+	if (off >= env->window_len) {
+		len = 4096 - (addr & 4095);
+		if (len > UNWIND_WINDOW)
+			len = UNWIND_WINDOW;
+		env->window_len = 0;
+		if (bpf_probe_read_user(env->window, len, (void *)addr))
+			return -1;
+		env->window_at = addr;
+		env->window_len = len;
+		off = 0;
+	}
+	*value = env->window[(off >> 3) & (UNWIND_WINDOW / 8 - 1)];
+	return 0;
+}
+
+/* The last of n (a power of two) ascending begins that is not above va. */
+static __always_inline __u32 unwind_find_begin(const __u64 *begin, __u32 n, __u64 va)
+{
+	__u64 at = 0;
+
+	for (__u32 step = n / 2; step; step >>= 1) {
+		at += step & unwind_le_mask(begin[(at + step) & (n - 1)], va);
+		unwind_opaque(at);
+	}
+	return at & (n - 1);
+}
+
+#define UNWIND_FIND_MAPPING(env, map, N, va)                                                       \
+	({                                                                                         \
+		struct unwind_maps_##N *maps = bpf_map_lookup_elem(map, &(env)->tgid);             \
+		__u32 i;                                                                           \
+                                                                                                   \
+		if (maps) {                                                                        \
+			i = unwind_find_begin(maps->begin, sizeof(maps->begin) / 8, va);           \
+			(env)->hit_begin = maps->begin[i];                                         \
+			(env)->hit = maps->at[i];                                                  \
+			(env)->hit_len = (__u64)maps->at[i].pages << 12;                           \
+		}                                                                                  \
+	})
+
+UNWIND_INLINE enum unwind_in unwind_op_place(struct unwind_env *env, __u64 va,
+					     struct unwind_place *place)
+{
+	if (va - env->hit_begin >= env->hit_len) {
+		if (env->size == UNWIND_MAPS_SMALL)
+			UNWIND_FIND_MAPPING(env, &kiln_unw_small, small, va);
+		else if (env->size == UNWIND_MAPS_MEDIUM)
+			UNWIND_FIND_MAPPING(env, &kiln_unw_medium, medium, va);
+		else if (env->size == UNWIND_MAPS_LARGE)
+			UNWIND_FIND_MAPPING(env, &kiln_unw_large, large, va);
+		if (va - env->hit_begin >= env->hit_len)
+			return UNWIND_IN_NOTHING;
+	}
+	if (env->hit.slot == UNWIND_SLOT_JIT)
+		return UNWIND_IN_JIT;
+	place->slot = env->hit.slot;
+	place->elf_va = va - env->hit.bias;
+	return env->hit.slot == UNWIND_SLOT_NONE ? UNWIND_IN_NO_TABLE : UNWIND_IN_TABLE;
+}
+
+static long unwind_one_frame(__u32 index, void *unused)
+{
+	__u32 zero = 0, at;
+	struct unwind_env *env = bpf_map_lookup_elem(&kiln_unw_env, &zero);
+
+	if (!env)
+		return 1;
+	env->end = unwind_step(env, &env->f);
+	if (env->end != UNWIND_ON)
+		return 1;
+	at = UNWIND_FRAME_AT(env->n);
+	if (at < UNWIND_FRAMES_MAX)
+		env->rec.frames[at] = env->f.pc + env->f.exact;
+	env->hash = hash_step(env->hash, env->f.pc + env->f.exact);
+	env->n++;
+	return 0;
+}
+
+/* Whether a process's mappings are those of the program that runs in it now. */
+#define UNWIND_CLAIM(N, map, tgid, now)                                                            \
+	({                                                                                         \
+		struct unwind_maps_##N *maps = bpf_map_lookup_elem(map, tgid);                     \
+                                                                                                   \
+		if (maps && !maps->image)                                                          \
+			maps->image = (now);                                                       \
+		maps && maps->image == (now);                                                      \
+	})
+
+static __always_inline __u32 unwind_size(__u32 tgid, __u32 image)
+{
+	if (UNWIND_CLAIM(small, &kiln_unw_small, &tgid, image))
+		return UNWIND_MAPS_SMALL;
+	if (UNWIND_CLAIM(medium, &kiln_unw_medium, &tgid, image))
+		return UNWIND_MAPS_MEDIUM;
+	if (UNWIND_CLAIM(large, &kiln_unw_large, &tgid, image))
+		return UNWIND_MAPS_LARGE;
+	return 0;
+}
+
+/*
+ * Walks from env->regs (env: the element of kiln_unw_env) into env->rec, of which it sets hash, n,
+ * end and the frames: those unwind_walk() gives (symbolizer/unwind_walk.h), at least 1. Returns the
+ * end; UNWIND_END_NO_MAPPING with one frame when the process is not known.
+ */
+static __always_inline __u32 unwind_user(struct unwind_env *env, __u32 tgid, __u32 image)
+{
+	env->tgid = tgid;
+	env->size = unwind_size(tgid, image);
+	env->hit_len = 0;
+	env->window_len = 0;
+	env->f = (struct unwind_frame){
+		.pc = env->regs[UNWIND_RIP],
+		.sp = env->regs[UNWIND_RSP],
+		.bp = env->regs[UNWIND_RBP],
+		.exact = 1,
+	};
+	env->rec.frames[0] = env->f.pc;
+	env->hash = hash_step(HASH_START, env->f.pc);
+	env->n = 1;
+	env->end = UNWIND_END_DEEP; /* if the steps run out */
+	bpf_loop(UNWIND_STEPS_MAX, unwind_one_frame, NULL, 0);
+	if (env->end == UNWIND_ON)
+		env->end = UNWIND_END_DEEP;
+	env->rec.head.n = env->n;
+	env->rec.head.end = env->end;
+	env->rec.head.hash = hash_end(env->hash ^ env->end);
+	return env->end;
+}
+
+#endif
