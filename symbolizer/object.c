@@ -15,9 +15,6 @@
 
 /* Frames of one address: what dwarf.h promises at most, and the function itself. */
 #define FRAMES_MAX 257
-/* Symbol tables and names of the largest browsers with all symbols are half of this. A sparse file
- * costs its owner nothing, so what is read of one is bounded where lines are not wanted either. */
-static const struct elf_limits names_limits = {512ul << 20, 768ul << 20};
 /* Names handed out by one file before they are forgotten and made again. */
 #define NAMES_BYTES_MAX (16u << 20)
 
@@ -36,11 +33,6 @@ struct object {
 
 DEFINE_CLEANUP(object, object_free)
 
-const struct elf_limits *object_limits(bool names_only)
-{
-	return names_only ? &names_limits : &elf_limits_default;
-}
-
 int object_open(struct object **out, int fd, bool names_only)
 {
 	_cleanup_(object_freep) struct object *o = calloc(1, sizeof(*o));
@@ -51,7 +43,7 @@ int object_open(struct object **out, int fd, bool names_only)
 		return -ENOMEM;
 	}
 	o->names_only = names_only;
-	err = elf_obj_open(&o->main, fd, object_limits(names_only));
+	err = elf_obj_open(&o->main, fd, NULL);
 	if (err)
 		return err;
 	if (elf_obj_truncated(o->main))

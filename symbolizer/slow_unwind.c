@@ -36,6 +36,7 @@ struct slow_unwind {
 	const struct slow_sample *sample;
 	slow_place_fn place;
 	void *place_ctx;
+	struct slow_place current; /* whose call frame information is being read */
 	bool past_slice;
 };
 
@@ -72,7 +73,6 @@ static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, i
 {
 	struct slow_unwind *u = arg;
 	uint64_t off = addr - u->sample->regs[7];
-	struct slow_place place = {0};
 
 	(void)as;
 	if (write)
@@ -81,8 +81,9 @@ static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, i
 		memcpy(value, u->sample->stack + off, sizeof(*value));
 		return 0;
 	}
-	u->place(u->place_ctx, addr, &place);
-	if (place.obj && read_elf(u, place.obj, addr - place.bias, value, sizeof(*value)))
+	/* .eh_frame is in a segment that is not executable: nobody tracks where that is mapped */
+	if (u->current.obj &&
+	    read_elf(u, u->current.obj, addr - u->current.bias, value, sizeof(*value)))
 		return 0;
 	u->past_slice = true;
 	return -UNW_EINVAL;
@@ -172,14 +173,15 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *p
 			  void *arg)
 {
 	struct slow_unwind *u = arg;
-	struct slow_place place = {0};
 	unw_dyn_info_t di = {0};
 	int err;
 
-	u->place(u->place_ctx, ip, &place);
-	if (!place.obj)
+	(void)as;
+	u->current = (struct slow_place){0};
+	u->place(u->place_ctx, ip, &u->current);
+	if (!u->current.obj)
 		return -UNW_ENOINFO;
-	err = describe_table(u, &place, &di);
+	err = describe_table(u, &u->current, &di);
 	return err ? err : UNW_OBJ(dwarf_search_unwind_table)(as, ip, &di, pi, need_info, u);
 }
 
@@ -265,6 +267,7 @@ size_t slow_unwind(struct slow_unwind *u, const struct slow_sample *s, slow_plac
 	u->place = place;
 	u->place_ctx = ctx;
 	u->past_slice = false;
+	u->current = (struct slow_place){0};
 	for (size_t i = 0; i < N_PAGES; i++)
 		u->pages[i].obj = NULL; /* an object may have been closed since */
 	frames[0] = s->regs[16];

@@ -338,8 +338,7 @@ static int resolve_in(struct symbolizer *s, struct entry *e, const struct sym_fi
 		      const char *module, bool offsets, const uint64_t *addr, size_t n,
 		      sym_result_fn fn, void *ctx)
 {
-	struct debug_search search = {file->root_fd, file->path, s->dirs,
-				      object_limits(s->names_only)};
+	struct debug_search search = {file->root_fd, file->path, s->dirs, NULL};
 	size_t cap = n < BATCH_MAX ? n : BATCH_MAX;
 	_cleanup_free_ size_t *index = malloc(cap * sizeof(*index) + 1);
 	_cleanup_free_ uint64_t *va = malloc(cap * sizeof(*va) + 1);

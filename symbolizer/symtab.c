@@ -166,12 +166,9 @@ static int collect(struct symtab *t, struct elf_obj *obj, uint32_t type, uint64_
 
 /* --- choosing and cutting --------------------------------------------------------------------- */
 
-/* glibc gives its functions "__GI_" twins for calls among themselves: nobody calls them that. */
 static size_t leading_underscores(const char *name)
 {
-	size_t n = strspn(name, "_");
-
-	return n > 8 || !strncmp(name, "__GI_", 5) ? 8 : n;
+	return strspn(name, "_") < 8 ? strspn(name, "_") : 8;
 }
 
 /* Length of a name without a symbol version ("memcpy@@GLIBC_2.14"). */

@@ -16,6 +16,7 @@
 #define DEFAULT_WINDOW_NS   2000000000ull
 #define MIN_WINDOW_NS	    100000000ull
 #define MAX_WINDOW_NS	    60000000000ull
+#define UNWIND_WORDS	    "auto|fp|dwarf"
 #define EVENT_WORDS	    "auto|cpu-clock|cycles"
 
 enum {
@@ -37,6 +38,7 @@ enum {
 	OPT_FORMAT,
 	OPT_WINDOW,
 	OPT_NO_INLINE,
+	OPT_UNWIND,
 	OPT_IGNORED,
 };
 
@@ -64,6 +66,9 @@ const struct option_spec record_option_specs[] = {
 	 OPT_OUTPUT},
 	{"format", 'f', "pb.gz|pb.zst|pb|folded|svg|html|json", "the format, whatever the suffix",
 	 OPT_FORMAT},
+	{"unwind", 0, UNWIND_WORDS,
+	 "user stacks by unwind tables or frame pointers; auto: tables where the kernel can",
+	 OPT_UNWIND},
 	{"window", 0, "TIME", "time between drains of the kernel's counts (2s)", OPT_WINDOW},
 	{"no-inline", 0, NULL, "no inlined calls and no source lines: faster at the end",
 	 OPT_NO_INLINE},
@@ -175,6 +180,10 @@ static int handle(struct record_options *r, const struct options *o, int id)
 	case OPT_EVENT:
 		word = option_word(o, "-e", EVENT_WORDS);
 		r->sampler.event = (enum sample_event)word;
+		return word < 0 ? word : 0;
+	case OPT_UNWIND:
+		word = option_word(o, "--unwind", UNWIND_WORDS);
+		r->sampler.unwind = (enum unwind_mode)word;
 		return word < 0 ? word : 0;
 	case OPT_KERNEL:
 		r->sampler.user = false;

@@ -5,12 +5,13 @@
 #include "profiler/record/aggregate.h"
 #include "profiler/sampler/drain.h"
 
-/* Both sides at their deepest, and a synthetic frame each. */
-#define STACK_MAX (2 * KILN_MAX_FRAMES + 2)
+/* Both sides at their deepest, and synthetic frames. */
+#define STACK_MAX (KILN_MAX_FRAMES + UNWIND_FRAMES_MAX + 4)
 
 struct stack_builder {
 	uint32_t ids[STACK_MAX];
 	uint32_t len, n_kernel;
+	uint8_t user_end;
 };
 
 struct frame_needle {
@@ -103,8 +104,10 @@ static struct agg_frame normalize(struct aggregate *a, struct procs *procs,
 static int add_kernel_side(struct aggregate *a, struct stack_builder *b, const struct window *w,
 			   const struct window_row *row)
 {
-	size_t n;
-	const uint64_t *ip = window_frames(w, KILN_SIDE_KERNEL, row->key.kernel_stack, &n);
+	const uint64_t *ip = NULL;
+	const struct window_stack *s =
+		window_stack(w, KILN_SIDE_KERNEL, row->key.kernel_stack, &ip);
+	size_t n = s ? s->len : 0;
 	int err = 0;
 
 	if (row->key.kernel_stack == KILN_STACK_NONE)
@@ -124,23 +127,29 @@ static int add_kernel_side(struct aggregate *a, struct stack_builder *b, const s
 static int add_user_side(struct aggregate *a, struct stack_builder *b, struct procs *procs,
 			 const struct window *w, const struct window_row *row)
 {
-	size_t n;
-	const uint64_t *ip = window_frames(w, KILN_SIDE_USER, row->key.user_stack, &n);
+	const struct agg_frame cut = {AT_TRUNCATED, 0, 0};
+	const uint64_t *ip = NULL;
+	const struct window_stack *s = window_stack(w, KILN_SIDE_USER, row->key.user_stack, &ip);
 	int err = 0;
 
 	if (row->key.user_stack == KILN_STACK_NONE)
 		return 0;
-	if (!n)
+	if (s && !s->len && s->end == UNWIND_END_ROOT)
+		return 0; /* in the middle of an exec: there is no user stack */
+	if (!s || !s->len)
 		return add_frame(a, b, (struct agg_frame){AT_MISSED_USER, 0, 0});
-	for (size_t i = 0; i < n && !err; i++) {
+	b->user_end = s->end;
+	for (size_t i = 0; i < s->len && !err; i++) {
 		struct agg_frame f = normalize(a, procs, row, ip[i] - (i > 0));
 
 		if (i > 0 && f.cls == AT_UNMAPPED)
-			return add_frame(a, b, (struct agg_frame){AT_TRUNCATED, 0, 0});
-		err = add_frame(a, b, f);
+			return add_frame(a, b, cut);
+		if (s->gap && i == s->gap)
+			err = add_frame(a, b, cut);
+		err = err ?: add_frame(a, b, f);
 	}
-	if (!err && n == KILN_MAX_FRAMES)
-		err = add_frame(a, b, (struct agg_frame){AT_TRUNCATED, 0, 0});
+	if (!err && s->end == UNWIND_ON && s->len == KILN_MAX_FRAMES)
+		err = add_frame(a, b, cut);
 	return err;
 }
 
@@ -155,6 +164,7 @@ static bool stack_eq(const void *ctx, uint32_t id)
 	const struct agg_stack *s = &n->a->stacks.data[id];
 
 	return s->len == n->b->len && s->n_kernel == n->b->n_kernel &&
+	       s->user_end == n->b->user_end &&
 	       !memcmp(n->a->frame_ids.data + s->first, n->b->ids, s->len * sizeof(uint32_t));
 }
 
@@ -162,7 +172,7 @@ static int intern_stack(struct aggregate *a, const struct stack_builder *b, uint
 {
 	struct stack_needle n = {a, b};
 	uint64_t hash = hash_bytes(b->ids, b->len * sizeof(uint32_t), b->n_kernel);
-	struct agg_stack s = {(uint32_t)a->frame_ids.len, b->len, b->n_kernel};
+	struct agg_stack s = {(uint32_t)a->frame_ids.len, b->len, b->n_kernel, b->user_end};
 	uint32_t found = htab_find(&a->stack_index, hash, stack_eq, &n);
 	int err;
 

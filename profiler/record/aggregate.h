@@ -40,6 +40,7 @@ struct agg_frame {
 struct agg_stack {
 	uint32_t first, len; /* in frame_ids, leaf first */
 	uint32_t n_kernel;   /* of these, kernel frames (they come first) */
+	uint8_t user_end;    /* enum unwind_end; UNWIND_ON: not known, or no user frames */
 };
 
 /* A program that ran anonymous code: whose perf map to look for. */

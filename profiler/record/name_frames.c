@@ -2,8 +2,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
@@ -16,11 +14,10 @@
 #include "profiler/record/aggregate.h"
 #include "profiler/record/name_frames.h"
 #include "profiler/record/naming.h"
+#include "profiler/record/vdso.h"
 #include "symbolizer/kallsyms.h"
 #include "symbolizer/perfmap.h"
 #include "symbolizer/symbolizer.h"
-
-#define VDSO_MAX_PAGES 16 /* 2 to 4 on x86-64 and arm64 */
 
 struct namer {
 	const struct naming *n;
@@ -187,22 +184,6 @@ static int name_file_group(struct namer *w, uint32_t file_id, size_t n)
 	err = name_in_file(w, &file, n);
 	files_release_fd(w->n->files, file_id);
 	return err;
-}
-
-/* A copy of this process's vDSO: the kernel maps the same image into every process. */
-static int vdso_open(void)
-{
-	const char *vdso = (const char *)getauxval(AT_SYSINFO_EHDR);
-	long page = sysconf(_SC_PAGESIZE);
-	_cleanup_close_ int fd = memfd_create("vdso", MFD_CLOEXEC);
-
-	if (!vdso || fd < 0)
-		return -1;
-	/* write(2) stops with EFAULT at the end of the mapping: no need to look its size up */
-	for (int i = 0; i < VDSO_MAX_PAGES; i++)
-		if (write(fd, vdso + i * page, (size_t)page) != page)
-			break;
-	return steal_fd(&fd);
 }
 
 static int name_vdso_group(struct namer *w, size_t n)

@@ -104,7 +104,7 @@ static bool judge_stack(const struct aggregate *a, const struct named_frame *nam
 	outer = &a->frames.data[ids[last]];
 	if (!is_user_class(outer->cls))
 		return true;
-	if (named[ids[last]].is_root) {
+	if (s->user_end == UNWIND_END_ROOT || named[ids[last]].is_root) {
 		q->user_complete += count;
 		return true;
 	}

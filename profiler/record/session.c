@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,8 @@
 #include "profiler/record/launch.h"
 #include "profiler/record/naming.h"
 #include "profiler/record/session.h"
+#include "profiler/record/slow_path.h"
+#include "profiler/record/unwind_feed.h"
 #include "profiler/sampler/drain.h"
 #include "symbolizer/symbolizer.h"
 
@@ -32,6 +35,8 @@
 #define PROGRESS_NS	 200000000ull
 #define OPENER_SETTLE_MS 2000
 #define CHILD_GRACE_MS	 2000
+/* Sampling does not start before what runs has its unwind tables, or this time is over. */
+#define FIRST_TABLES_MS 100
 
 static volatile sig_atomic_t stop_requested;
 
@@ -42,6 +47,8 @@ struct session {
 	struct files *files;
 	struct procs *procs;
 	struct sideband *sideband;
+	struct unwind_feed *feed; /* NULL: user stacks by frame pointers */
+	struct slow_path *slow;
 	struct cgroups *cgroups;
 	struct aggregate aggregate;
 	struct launch child;
@@ -110,11 +117,31 @@ static int scan_running(struct session *s)
 	return err == -ESRCH ? 0 : err;
 }
 
+/* Where compiled unwind tables are kept: KILN_CACHE_DIR, /var/cache/kiln for root, else the user's
+ * cache directory (XDG Base Directory Specification). */
+static const char *cache_dir(char *path, size_t size)
+{
+	const char *dir = getenv("KILN_CACHE_DIR"), *home = getenv("HOME");
+
+	if (dir)
+		snprintf(path, size, "%s/unwind", dir);
+	else if (!geteuid())
+		snprintf(path, size, "/var/cache/kiln/unwind");
+	else if (getenv("XDG_CACHE_HOME"))
+		snprintf(path, size, "%s/kiln/unwind", getenv("XDG_CACHE_HOME"));
+	else if (home)
+		snprintf(path, size, "%s/.cache/kiln/unwind", home);
+	else
+		return NULL;
+	return path;
+}
+
 static int open_all(struct session *s, const char **why)
 {
 	struct sampler_opts sampler = s->opts->sampler;
 	struct sideband_opts sideband = {0};
 	struct procs_opts procs = {0};
+	char path[PATH_MAX];
 	int err;
 
 	sampler.filter_tgids = !s->opts->everything && (s->opts->n_tgids || s->opts->argv);
@@ -128,7 +155,14 @@ static int open_all(struct session *s, const char **why)
 	if (err)
 		return err;
 	procs.files = sideband.files = s->files;
-	err = procs_new(&s->procs, &procs);
+	if (sampler_uses_tables(s->sampler)) {
+		err = unwind_feed_new(&s->feed, s->sampler, s->files, cache_dir(path, sizeof(path)));
+		procs.changed = unwind_feed_changed;
+		procs.changed_ctx = s->feed;
+	}
+	err = err ?: procs_new(&s->procs, &procs);
+	if (!err && s->feed)
+		err = slow_path_new(&s->slow, s->procs, s->files);
 	if (err)
 		return err;
 	sideband.procs = s->procs;
@@ -183,6 +217,8 @@ static int end_window(struct session *s)
 	err = sideband_poll(s->sideband, 0);
 	if (err)
 		log_debug("reading mapping events: %s", strerror(-err));
+	if (s->slow)
+		slow_path_run(s->slow, s->drain);
 	aggregate_window(&s->aggregate, w, s->procs);
 	window_free(w);
 	remember_cgroups(s, n_cgroups);
@@ -208,6 +244,21 @@ static int poll_timeout_ms(const struct session *s)
 	return end > now ? (int)((end - now) / 1000000) : 0;
 }
 
+/* Empties the ring of stacks; what has to be walked here is walked at once, while the table knows
+ * what was mapped. */
+static int take_stacks(struct session *s)
+{
+	int err = drain_stacks(s->drain);
+
+	if (!s->feed || err)
+		return err;
+	unwind_feed_run(s->feed, s->procs);
+	err = sideband_poll(s->sideband, 0);
+	slow_path_run(s->slow, s->drain);
+	unwind_feed_run(s->feed, s->procs);
+	return err;
+}
+
 static int collect(struct session *s)
 {
 	int err = 0;
@@ -216,11 +267,10 @@ static int collect(struct session *s)
 		poll(s->watched.data, s->watched.len, poll_timeout_ms(s));
 		err = sideband_poll(s->sideband, 0) ?: sampler_follow_cpus(s->sampler);
 		sideband_update_cpus(s->sideband);
-		if (s->stall_ms) {
+		if (s->stall_ms)
 			usleep(s->stall_ms * 1000);
-		} else if (!err) {
-			err = drain_stacks(s->drain);
-		}
+		else if (!err)
+			err = take_stacks(s);
 		if (!err && boottime_ns() - s->window_start_ns >= s->opts->sampler.window_ns)
 			err = end_window(s);
 		show_progress(s, false);
@@ -253,8 +303,11 @@ static int64_t unix_ns(void)
 
 static int begin_sampling(struct session *s, const char **why)
 {
-	int err = sampler_start(s->sampler, why);
+	int err;
 
+	if (s->feed)
+		unwind_feed_settle(s->feed, s->procs, FIRST_TABLES_MS);
+	err = sampler_start(s->sampler, why);
 	s->start_ns = s->window_start_ns = boottime_ns();
 	s->start_unix_ns = unix_ns();
 	return err;
@@ -380,6 +433,35 @@ static int add_facts(struct session *s, struct profile *p)
 	return err;
 }
 
+static void log_unwinding(struct session *s, const struct sampler_totals *t)
+{
+	static const char *const ends[] = {
+#define X(end, key, text) #key,
+		UNWIND_ENDS(X)
+#undef X
+	};
+	struct unwind_tables_stats tables;
+	struct unwind_maps_stats maps;
+	struct slow_path_stats slow;
+	struct buf b = {0};
+
+	if (!s->feed || log_level() < LOG_VERBOSE)
+		return;
+	for (int e = 1; e < UNWIND_END_COUNT; e++)
+		buf_printf(&b, " %s=%llu", ends[e], (unsigned long long)t->walk_end[e]);
+	log_debug("walks in the kernel ended:%s", buf_cstr(&b));
+	slow_path_stats(s->slow, &slow);
+	log_debug("walked in user space: %llu, to the root %llu", (unsigned long long)slow.walked,
+		  (unsigned long long)slow.complete);
+	unwind_feed_stats(s->feed, &tables, &maps);
+	log_debug("unwind tables: %llu loaded, %llu KB, %llu from the cache, %llu files without; "
+		  "%llu processes set %llu times",
+		  (unsigned long long)tables.loaded, (unsigned long long)tables.bytes / 1024,
+		  (unsigned long long)tables.cache_hits, (unsigned long long)tables.none,
+		  (unsigned long long)maps.processes, (unsigned long long)maps.sets);
+	buf_release(&b);
+}
+
 static int build_profile(struct session *s, struct profile *p, struct quality *q)
 {
 	struct symbolizer_opts sym_opts = {.names_only = s->opts->names_only};
@@ -395,6 +477,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 
 	if (err)
 		return err;
+	log_unwinding(s, &totals);
 	fill_quality(s, q, &totals);
 	files_settle(s->files, OPENER_SETTLE_MS);
 	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
@@ -411,7 +494,9 @@ static void close_all(struct session *s)
 	aggregate_release(&s->aggregate);
 	cgroups_free(s->cgroups);
 	sideband_close(s->sideband);
+	slow_path_free(s->slow);
 	procs_free(s->procs);
+	unwind_feed_free(s->feed);
 	files_free(s->files);
 	drain_free(s->drain);
 	sampler_free(s->sampler);

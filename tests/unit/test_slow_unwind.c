@@ -42,13 +42,15 @@ static void read_maps(struct victim *v)
 	f = fopen(path, "r");
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f)) {
-		unsigned long start, end, off;
+		unsigned long start, end, off; /* only code, as a profiler knows it */
 		char perms[8];
 		struct map m = {0};
 
 		*file = '\0';
 		if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %255s", &start, &end, perms, &off, file) <
 		    4)
+			continue;
+		if (!strchr(perms, 'x'))
 			continue;
 		m = (struct map){start, end, off, NULL};
 		if (*file == '/')

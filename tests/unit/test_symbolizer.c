@@ -492,24 +492,6 @@ static void test_split_units(void **state)
 	assert_true(compare_lines(&opts, "lines-split") > 5);
 }
 
-/* dwz moves what two files share into a third, which both link to. */
-static void test_common_file_of_dwz(void **state)
-{
-	struct symbolizer_opts opts = {0};
-
-	(void)state;
-	if (system("command -v dwz >/dev/null")) {
-		print_message("skipped: no dwz\n");
-		skip();
-	}
-	fixture_write("lines.cc", cxx_source);
-	fixture_run("g++ -O2 -g -Wl,--build-id=sha1 lines.cc -o lines && cp lines lines-dwz && "
-		    "g++ -O2 -g -Wl,--build-id=sha1 -DOTHER lines.cc -o lines-dwz2 && "
-		    "dwz -m %s/lines.common lines-dwz lines-dwz2 && "
-		    "readelf -SW lines-dwz | grep -q gnu_debugaltlink", fixture_dir);
-	assert_true(compare_lines(&opts, "lines-dwz") > 5);
-}
-
 /* --- what is wrong with files ----------------------------------------------------------------- */
 
 static void test_replaced_file(void **state)
@@ -721,7 +703,6 @@ int main(void)
 		cmocka_unit_test(test_debug_file_with_other_addresses),
 		cmocka_unit_test(test_lines_against_addr2line),
 		cmocka_unit_test(test_split_units),
-		cmocka_unit_test(test_common_file_of_dwz),
 		cmocka_unit_test(test_replaced_file),
 		cmocka_unit_test(test_files_of_other_kinds),
 		cmocka_unit_test(test_truncated_file),

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/vec.h"
+#include "profiler/procs/files.h"
+#include "profiler/procs/procs.h"
+#include "profiler/record/slow_path.h"
+#include "profiler/record/vdso.h"
+#include "profiler/sampler/drain.h"
+#include "symbolizer/elf_obj.h"
+#include "symbolizer/slow_unwind.h"
+
+/* Objects held open at once: what the programs of one burst map. */
+#define OBJECTS_MAX 256
+/* How long one poll may wait for files that the opener has not got to yet. */
+#define OPENER_WAIT_MS 50
+
+struct object {
+	uint32_t file;
+	struct elf_obj *obj; /* NULL: cannot be opened */
+};
+
+struct slow_path {
+	struct procs *procs;
+	struct files *files;
+	struct slow_unwind *unwind;
+	VEC(struct object) objects;
+	struct elf_obj *vdso;
+	const struct raw_sample *now; /* being walked */
+	struct slow_path_stats stats;
+};
+
+int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files)
+{
+	struct slow_path *s = calloc(1, sizeof(*s));
+	int err, fd;
+
+	if (!s)
+		return -ENOMEM;
+	s->procs = procs;
+	s->files = files;
+	err = slow_unwind_new(&s->unwind);
+	if (err) {
+		slow_path_free(s);
+		return err;
+	}
+	fd = vdso_open();
+	if (fd >= 0 && elf_obj_open(&s->vdso, fd, NULL))
+		s->vdso = NULL;
+	*out = s;
+	return 0;
+}
+
+static void close_objects(struct slow_path *s)
+{
+	for (size_t i = 0; i < s->objects.len; i++)
+		elf_obj_free(s->objects.data[i].obj);
+	s->objects.len = 0;
+}
+
+void slow_path_free(struct slow_path *s)
+{
+	if (!s)
+		return;
+	close_objects(s);
+	vec_release(&s->objects);
+	elf_obj_free(s->vdso);
+	slow_unwind_free(s->unwind);
+	free(s);
+}
+
+static struct elf_obj *open_object(struct slow_path *s, uint32_t file, bool *again)
+{
+	struct elf_obj *obj = NULL;
+	struct file_view v;
+	int fd;
+
+	files_get(s->files, file, &v);
+	*again = v.err == -EAGAIN;
+	fd = v.fd < 0 ? -1 : fcntl(v.fd, F_DUPFD_CLOEXEC, 3);
+	if (fd >= 0 && elf_obj_open(&obj, fd, NULL))
+		obj = NULL;
+	files_release_fd(s->files, file);
+	return obj;
+}
+
+static struct elf_obj *object_of(struct slow_path *s, uint32_t file)
+{
+	struct object o = {.file = file};
+	bool again;
+
+	for (size_t i = 0; i < s->objects.len; i++)
+		if (s->objects.data[i].file == file)
+			return s->objects.data[i].obj;
+	if (s->objects.len == OBJECTS_MAX)
+		return NULL; /* closed before the next sample */
+	o.obj = open_object(s, file, &again);
+	if (again || vec_push(&s->objects, o)) {
+		elf_obj_free(o.obj);
+		return NULL;
+	}
+	return o.obj;
+}
+
+static void find_place(void *ctx, uint64_t va, struct slow_place *out)
+{
+	struct slow_path *s = ctx;
+	const struct elf_segment *seg;
+	struct place place;
+
+	procs_resolve(s->procs, (pid_t)s->now->tgid, s->now->time_ns, va, &place);
+	out->is_jit = place.kind == PLACE_ANON;
+	if (place.kind != PLACE_FILE && place.kind != PLACE_VDSO)
+		return;
+	out->obj = place.kind == PLACE_VDSO ? s->vdso : object_of(s, place.file);
+	seg = out->obj ? elf_obj_segment_at_off(out->obj, place.file_off) : NULL;
+	if (!seg)
+		out->obj = NULL;
+	else
+		out->bias = va - (place.file_off - seg->file_off + seg->va);
+}
+
+/* In the middle of execve(2): the old program is no longer mapped, the new one not yet. */
+static bool is_exec(struct slow_path *s, const struct raw_sample *r)
+{
+	struct place place;
+
+	procs_resolve(s->procs, (pid_t)r->tgid, r->time_ns, r->regs[UNWIND_RIP], &place);
+	return place.kind == PLACE_UNMAPPED;
+}
+
+static void walk_one(struct slow_path *s, const struct raw_sample *r)
+{
+	struct slow_sample sample = {r->regs, r->stack, r->stack_len};
+	uint64_t frames[UNWIND_FRAMES_MAX];
+	enum unwind_end as_walk_end[] = {
+		[SLOW_ROOT] = UNWIND_END_ROOT,	  [SLOW_SLICE] = UNWIND_END_BAD_READ,
+		[SLOW_NO_INFO] = UNWIND_END_NO_RULE, [SLOW_LIMIT] = UNWIND_END_DEEP,
+		[SLOW_ERROR] = UNWIND_END_LOOP,
+	};
+	enum slow_end end;
+	size_t n;
+
+	s->now = r;
+	if (!r->stack_len && is_exec(s, r)) { /* its user stack is gone with the old program */
+		window_add_user_stack(r->into, r->word, NULL, 0, UNWIND_END_ROOT);
+		return;
+	}
+	n = slow_unwind(s->unwind, &sample, find_place, s, frames, UNWIND_FRAMES_MAX, &end);
+	/* Out of memory: the stack stays missing, and is shown as such. */
+	window_add_user_stack(r->into, r->word, frames, n, as_walk_end[end]);
+	s->stats.walked++;
+	s->stats.complete += end == SLOW_ROOT;
+	s->stats.why[r->why]++;
+}
+
+void slow_path_run(struct slow_path *s, struct drain *d)
+{
+	struct raw_sample *r = drain_next_raw(d);
+
+	if (r)
+		files_settle(s->files, OPENER_WAIT_MS);
+	for (; r; r = drain_next_raw(d)) {
+		if (s->objects.len == OBJECTS_MAX)
+			close_objects(s);
+		walk_one(s, r);
+		free(r);
+	}
+}
+
+void slow_path_stats(const struct slow_path *s, struct slow_path_stats *out)
+{
+	*out = s->stats;
+}

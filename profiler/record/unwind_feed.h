@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Keeps the walk in the kernel supplied: what the process table says of mappings goes into the
+ * kernel's maps, and the files they map get their tables.
+ */
+#ifndef KILN_RECORD_UNWIND_FEED_H
+#define KILN_RECORD_UNWIND_FEED_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profiler/sampler/unwind_maps.h"
+#include "profiler/sampler/unwind_tables.h"
+
+struct unwind_feed;
+struct files;
+struct procs;
+struct sampler;
+
+/* cache_dir: of compiled tables, or NULL. 0 or -errno. */
+int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
+		    const char *cache_dir);
+void unwind_feed_free(struct unwind_feed *f);
+
+/* For procs_opts.changed; ctx is the feed. */
+void unwind_feed_changed(void *ctx, pid_t tgid);
+
+/* Brings the kernel's maps up to date with the table. Never waits. */
+void unwind_feed_run(struct unwind_feed *f, struct procs *procs);
+
+/* Waits, at most that long, until the tables of what is mapped so far are in the kernel. */
+void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_ms);
+
+void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,
+		       struct unwind_maps_stats *maps);
+
+#endif
