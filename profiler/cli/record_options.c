@@ -62,7 +62,7 @@ const struct option_spec record_option_specs[] = {
 	{"cpu", 'C', "LIST", "only these CPUs, such as 0-3,8", OPT_CPU},
 	{"label", 'l', "KEY=VALUE", "put a label on all samples; may be repeated", OPT_LABEL},
 	{"output", 'o', "FILE",
-	 "where to (kiln-NAME-TIME.pb.gz); the suffix says the format; - is standard output",
+	 "where to (kiln-NAME-TIME.pb.gz), format by suffix; - is standard output",
 	 OPT_OUTPUT},
 	{"format", 'f', "pb.gz|pb.zst|pb|folded|svg|html|json", "the format, whatever the suffix",
 	 OPT_FORMAT},

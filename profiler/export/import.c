@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,6 +62,14 @@ int import_pprof(struct profile **out, const void *data, size_t len, const char 
 	return err;
 }
 
+/* Who names a FIFO (a shell does, for <(...)) wants us to wait for its writer. */
+static int read_named(const char *path, char **data, size_t *len)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : io_read_fd(fd, IMPORT_MAX_BYTES, data, len);
+}
+
 int import_file(struct profile **out, const char *path, const char **why)
 {
 	_cleanup_free_ char *data = NULL;
@@ -70,7 +79,7 @@ int import_file(struct profile **out, const char *path, const char **why)
 	if (!strcmp(path, "-"))
 		err = io_read_fd(STDIN_FILENO, IMPORT_MAX_BYTES, &data, &len);
 	else
-		err = io_read_file(path, IMPORT_MAX_BYTES, &data, &len);
+		err = read_named(path, &data, &len);
 	if (err) {
 		*why = err == -EFBIG ? "it is larger than 1 GiB" : strerrordesc_np(-err);
 		return err;

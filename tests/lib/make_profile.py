@@ -97,12 +97,13 @@ class Profile:
         out += message(11, self.value_type("cpu", "nanoseconds")) + number(12, PERIOD_NS)
         out += number(9, 1795313643000000000) + number(10, 10000000000) + self.comments
         for text in self.strings.ids:
-            out += message(6, text.encode())
+            out += message(6, text.encode("utf-8", "surrogateescape"))
         return out
 
 
 def main():
     profile = Profile()
+    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # names may be any bytes
     for line in sys.stdin.read().split("\n"):
         if line:
             profile.add(line)
