@@ -27,6 +27,7 @@ struct files_opts {
 	uint32_t max_open; /* descriptors kept; 0 = 256. Past it the least recently used is closed and
 			      reopened by path on demand, checked against the identity */
 	uint32_t max_files; /* identities; 0 = 65536 */
+	uint64_t keep_ns; /* how long those nobody maps are kept; 0 = ten minutes */
 };
 
 int files_new(struct files **out, const struct files_opts *opts); /* starts the opener thread */
@@ -55,9 +56,20 @@ struct file_view {
 	int err;		  /* -errno of opening, 0 when open */
 	bool deleted;		  /* was unlinked or replaced when seen */
 };
-/* Looks a file up, reopening it if need be. Thread-safe against the opener. */
+/* Looks a file up, reopening it if need be. Thread-safe against the opener. All that is borrowed is
+ * so until files_release_fd(), which every call needs, also one that had no descriptor to give. */
 void files_get(struct files *f, uint32_t id, struct file_view *out);
 void files_release_fd(struct files *f, uint32_t id);
+
+/*
+ * Long-running agents see more files than the table holds. When it is three quarters full, and at
+ * most once a minute, files_crowded() says so, and whoever knows what is mapped (procs_expire())
+ * sweeps: files that are neither mapped nor were interned or looked at for keep_ns are forgotten.
+ * Their ids are not given out again for a long time: files_get() knows them no more.
+ */
+bool files_crowded(struct files *f);
+typedef bool (*files_mapped_fn)(void *ctx, uint32_t id);
+void files_sweep(struct files *f, files_mapped_fn mapped, void *ctx);
 
 struct files_stats {
 	uint64_t files, open, open_failed, queue_dropped, table_full;

@@ -312,6 +312,89 @@ static void test_attempts_are_limited(void **state)
 	files_free(f);
 }
 
+static bool is_below_two(void *ctx, uint32_t id)
+{
+	return id < *(const uint32_t *)ctx;
+}
+
+/* What nobody maps makes room; an old id is never taken for the file that came after it. */
+static void test_sweep(void **state)
+{
+	struct files_opts opts = {.max_files = 4, .keep_ns = 1};
+	struct files *f;
+	uint32_t id[4], two = 2, fresh[3];
+	struct file_view v;
+
+	(void)state;
+	assert_int_equal(files_new(&f, &opts), 0);
+	for (int i = 0; i < 2; i++)
+		id[i] = intern(f, id_key("/nowhere", (uint8_t)(100 + i)));
+	assert_false(files_crowded(f));
+	id[2] = intern(f, id_key(full("elf2"), 2));
+	assert_true(files_crowded(f));
+	id[3] = intern(f, id_key(full("elf3"), 3));
+	files_get(f, id[3], &v);
+	assert_int_equal(v.err, 0);
+	files_sweep(f, is_below_two, &two);
+	assert_false(files_crowded(f)); /* has just been swept */
+	assert_int_equal(stats_of(f).files, 3); /* two mapped, one borrowed */
+	assert_int_equal(stats_of(f).open, 1);
+	assert_int_equal(view(f, id[2]).err, -ENOENT);
+	assert_string_equal(view(f, id[2]).path, "");
+	assert_true(fcntl(v.fd, F_GETFD) >= 0);
+	files_release_fd(f, id[3]);
+	files_sweep(f, is_below_two, &two);
+	assert_int_equal(stats_of(f).files, 2);
+	assert_int_equal(stats_of(f).open_failed, 2);
+	for (int i = 0; i < 2; i++) {
+		fresh[i] = intern(f, id_key(full("elf3"), (uint8_t)(3 - i)));
+		assert_int_not_equal(fresh[i], id[2]);
+		assert_int_not_equal(fresh[i], id[3]);
+	}
+	assert_true(intern(f, id_key("/more", 110)) == FILE_NONE); /* full again */
+	assert_int_equal(view(f, fresh[0]).err, 0);
+	assert_int_equal(view(f, id[3]).err, -ENOENT);
+	two = 0;
+	files_sweep(f, is_below_two, &two);
+	assert_int_equal(stats_of(f).files, 0);
+	assert_int_equal(stats_of(f).open, 0);
+	assert_int_equal(stats_of(f).open_failed, 0);
+	files_free(f);
+}
+
+static void map(struct procs *p, uint64_t t_ns, pid_t tgid, uint64_t start, uint32_t file)
+{
+	struct proc_mapping m = {start, 0x1000, 0, file, 0};
+
+	procs_mmap(p, t_ns, tgid, &m);
+}
+
+/* The process table keeps the files of the living, of the dead that linger, and replaced ones. */
+static void test_process_table_sweeps(void **state)
+{
+	struct files_opts opts = {.max_files = 4, .keep_ns = 1};
+	struct procs_opts procs_opts = {.linger_ns = 1000};
+	struct procs *p;
+	uint32_t id[4];
+
+	(void)state;
+	assert_int_equal(files_new(&procs_opts.files, &opts), 0);
+	assert_int_equal(procs_new(&p, &procs_opts), 0);
+	for (int i = 0; i < 4; i++)
+		id[i] = intern(procs_opts.files, id_key("/nowhere", (uint8_t)(100 + i)));
+	map(p, 10, 9, 0x1000, id[3]);
+	procs_exit(p, 11, 9, 9);
+	map(p, 5000, 7, 0x1000, id[0]);
+	map(p, 5001, 7, 0x1000, id[1]);
+	map(p, 5000, 8, 0x1000, id[2]);
+	procs_exit(p, 5002, 8, 8);
+	procs_expire(p, 5500);
+	for (int i = 0; i < 4; i++)
+		assert_string_equal(view(procs_opts.files, id[i]).path, i < 3 ? "/nowhere" : "");
+	procs_free(p);
+	files_free(procs_opts.files);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +406,8 @@ int main(void)
 		cmocka_unit_test(test_least_recently_used_is_closed),
 		cmocka_unit_test(test_reopening_checks_again),
 		cmocka_unit_test(test_attempts_are_limited),
+		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_process_table_sweeps),
 	};
 
 	return cmocka_run_group_tests_name("files", tests, setup, fixture_teardown);
