@@ -46,6 +46,7 @@ struct reader {
 	bool has_time;
 	VEC(struct string_ref) strings;
 	struct id_table mappings, functions, locations;
+	size_t n_samples; /* read, before equal ones became one */
 	/* scratch */
 	VEC(struct profile_line) lines;
 	VEC(uint32_t) frames;
@@ -430,7 +431,7 @@ static int read_sample(struct reader *r, const struct wire_field *f)
 		return malformed(r, "it has samples but does not say of what");
 	if (m->n_value != r->p->sample_types.len)
 		return malformed(r, "a sample has not one value for each sample type");
-	if (r->p->samples.len >= IMPORT_MAX_ENTRIES)
+	if (r->n_samples++ >= IMPORT_MAX_ENTRIES)
 		return fail(r, -EFBIG, "it has more samples than any real profile");
 	err = read_stack(r, m, &stack);
 	err = err ?: read_labelset(r, m, &labelset);
