@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 "use strict";
 /*
  * A flame graph on a canvas. Only the rows and columns that can be seen are drawn, and boxes
@@ -9,7 +10,6 @@
 
 const ROW = 20, BOX = ROW - 1, TEXT_PAD = 4;
 const FONT = '12px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace';
-const LEAST_BOX = 1; /* pixels */
 const ZOOM_MS = 180;
 /* Pixels from which on a box leaves one of them free beside its neighbour. */
 const GAP_FROM = 6;
@@ -37,16 +37,18 @@ function hslToRgb(hue, saturation, lightness) {
 }
 
 const mix = (rgb, page, share) => rgb.map((c, i) => Math.round(c * share + page[i] * (1 - share)));
-/* As the bytes of a canvas lie in memory: red first, on the little-endian machines browsers run on. */
+/* As the bytes of a canvas lie in memory: red first, little-endian as browsers' machines are. */
 const pixel = ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0;
 const css = ([r, g, b]) => `rgb(${r},${g},${b})`;
 
-/* soft: how much of a colour is left, against the page's, in boxes that share a pixel and in callers
- * of what is zoomed on, which are there to go back to and not to look at. */
+/* soft: how much of a colour is left, against the page's, in boxes that share a pixel and in
+ * callers of what is zoomed on, which are there to go back to and not to look at. */
 const THEMES = {
-	light: { soft: 0.7, page: [255, 255, 255], match: [211, 166, 255],
+	light: { soft: 0.7, page: [255, 255, 255], all: [222, 225, 231],
+		 match: [211, 166, 255],
 		 faded: [230, 232, 236], fadedText: [86, 91, 102], outline: [16, 18, 22] },
-	dark: { soft: 0.8, page: [21, 23, 28], match: [197, 139, 255],
+	dark: { soft: 0.8, page: [21, 23, 28], all: [150, 156, 168],
+		match: [197, 139, 255],
 		faded: [51, 55, 63], fadedText: [179, 184, 194], outline: [255, 255, 255] },
 };
 const BOX_TEXT = [16, 18, 22];
@@ -64,7 +66,7 @@ class Palette {
 		this.by = by;
 		this.dark = dark;
 		this.theme = THEMES[dark ? "dark" : "light"];
-		for (const key of ["page", "match", "faded"]) {
+		for (const key of ["page", "match", "faded", "all"]) {
 			this[key] = pixel(this.theme[key]);
 			this[`${key}Soft`] = this.softened(this.theme[key]);
 		}
@@ -81,11 +83,12 @@ class Palette {
 		const { names, modules, classes, info } = this.profile;
 		const c = info.classes[classes[frame]];
 		const jitter = hashText(names[frame]);
-		let hsl = [hashText(this.by === "module" ? modules[frame] : names[frame]) % 360, 55, 78];
+		const text = this.by === "module" ? modules[frame] : names[frame];
+		let hsl = [hashText(text) % 360, 55, 78];
 
 		if (this.by === "kind" || c.key === "root")
-			hsl = [c.hue + jitter % (2 * info.hueJitter + 1) - info.hueJitter, c.saturation,
-			       c.lightness + (jitter >> 8) % (info.lightJitter + 1)];
+			hsl = [c.hue + jitter % (2 * info.hueJitter + 1) - info.hueJitter,
+			       c.saturation, c.lightness + (jitter >> 8) % (info.lightJitter + 1)];
 		return this.dark ? hslToRgb(hsl[0], hsl[1] * 0.72, hsl[2] - 3) : hslToRgb(...hsl);
 	}
 
@@ -170,7 +173,7 @@ class Graph {
 		this.draw();
 	}
 
-	/* --- where things are ------------------------------------------------------------------- */
+	/* --- where things are ----------------------------------------------------------------- */
 
 	sheetHeight() {
 		return Math.max(this.rows * ROW, this.height);
@@ -202,7 +205,8 @@ class Graph {
 		const right = Math.min(this.width, (this.tree.start[node] + this.tree.total[node] -
 						    this.from) * scale);
 
-		return { x: left, y: this.rowTop(this.tree.depth[node]), width: right - left, height: BOX };
+		return { x: left, y: this.rowTop(this.tree.depth[node]), width: right - left,
+			 height: BOX };
 	}
 
 	nodeAt(x, y) {
@@ -217,7 +221,7 @@ class Graph {
 		return node !== NONE && t.start[node] <= value ? node : NONE;
 	}
 
-	/* --- drawing ---------------------------------------------------------------------------- */
+	/* --- drawing -------------------------------------------------------------------------- */
 
 	redraw() {
 		if (!this.pending)
@@ -244,7 +248,7 @@ class Graph {
 	drawRows() {
 		const width = this.canvas.width, height = this.canvas.height;
 		const first = this.depthAt(this.up ? this.height : 0);
-		const last = this.depthAt(this.up ? 0 : this.height);
+		const last = Math.min(this.depthAt(this.up ? 0 : this.height), this.tree.maxDepth);
 
 		if (!this.image || this.image.width !== width || this.image.height !== height) {
 			this.image = this.context.createImageData(width, height);
@@ -253,7 +257,7 @@ class Graph {
 		}
 		this.pixels.fill(this.palette.page);
 		this.labels = [];
-		for (let d = Math.max(this.base, first); d <= Math.min(this.tree.maxDepth, last); d++) {
+		for (let d = Math.max(this.base, first); d <= last; d++) {
 			const y = this.rowTop(d);
 			const bottom = Math.min(height, Math.round((y + BOX) * this.ratio));
 
@@ -273,25 +277,25 @@ class Graph {
 
 		this.line.fill(this.palette.page);
 		for (let at = t.findAt(depth, from, 0); at < end;) {
-			const left = (t.left[at] - from) * scale, right = (t.right[at] - from) * scale;
+			const left = Math.max(0, (t.left[at] - from) * scale);
+			const right = Math.min(width, (t.right[at] - from) * scale);
 
 			if (left >= width)
 				break;
 			if (right - left < 1) {
-				const x = Math.floor(Math.max(0, left));
+				const x = Math.floor(left);
 				const next = t.findAt(depth, from + (x + 1) / scale, at + 1);
 
 				this.line[x] = this.sliverColour(at, next);
 				at = next;
 				continue;
 			}
-			const x0 = Math.round(Math.max(0, left)), x1 = Math.round(Math.min(width, right));
+			const node = t.level[at++], x = Math.round(left);
+			const room = Math.round(right) - x, gap = room < GAP_FROM ? 0 : 1;
 
-			/* A gap between neighbours, where there is room for one. */
-			this.line.fill(this.colour(t.level[at], above), x0, x1 - x0 < GAP_FROM ? x1 : x1 - 1);
-			if (x1 - x0 > wide)
-				this.labels.push(t.level[at], x0 / this.ratio, y, (x1 - x0) / this.ratio);
-			at++;
+			this.line.fill(this.colour(node, above), x, x + room - gap);
+			if (room > wide)
+				this.labels.push(node, x / this.ratio, y, room / this.ratio);
 		}
 	}
 
@@ -305,8 +309,10 @@ class Graph {
 	colour(node, soft) {
 		const frame = this.tree.frame[node], p = this.palette;
 
-		if (frame === NONE || this.isFaded(node))
+		if (this.isFaded(node))
 			return soft ? p.fadedSoft : p.faded;
+		if (frame === NONE)
+			return soft ? p.allSoft : p.all;
 		if (this.matches)
 			return soft ? p.matchSoft : p.match;
 		return p.of(frame, soft);
@@ -385,11 +391,11 @@ class Graph {
 			return;
 		this.context.strokeStyle = css(this.palette.theme.outline);
 		this.context.lineWidth = width;
-		this.context.strokeRect(b.x + width / 2, b.y + width / 2, Math.max(1, b.width - width),
-					b.height - width);
+		this.context.strokeRect(b.x + width / 2, b.y + width / 2,
+					Math.max(1, b.width - width), b.height - width);
 	}
 
-	/* --- moving about ----------------------------------------------------------------------- */
+	/* --- moving about --------------------------------------------------------------------- */
 
 	hover(node) {
 		if (node === this.hovered)
@@ -467,10 +473,10 @@ class Graph {
 		const near = (tree.depth[node] - base - CALLERS_SHOWN) * ROW;
 		const far = (tree.reach[node] - base + 1) * ROW;
 		/* As if the root were on top: how much of the sheet lies before the window. */
-		const before = up ? this.sheetHeight() - height - scroller.scrollTop : scroller.scrollTop;
-		const wanted = Math.max(0, Math.min(near, Math.max(before, far - height)));
+		const flip = top => up ? this.sheetHeight() - height - top : top;
+		const least = Math.max(flip(scroller.scrollTop), far - height);
 
-		scroller.scrollTop = up ? this.sheetHeight() - height - wanted : wanted;
+		scroller.scrollTop = flip(Math.max(0, Math.min(near, least)));
 	}
 
 	/* The node an arrow key leads to, or NONE. */
@@ -484,13 +490,14 @@ class Graph {
 			return node + 1 < t.end[node] ? node + 1 : NONE;
 		}
 		const first = t.levelFirst[t.depth[node]], end = t.levelFirst[t.depth[node] + 1];
-		const at = t.findAt(t.depth[node], t.start[node], 0) + (key === "ArrowRight" ? 1 : -1);
+		const here = t.findAt(t.depth[node], t.start[node], 0);
+		const at = key === "ArrowRight" ? here + 1 : here - 1;
 		const next = at >= first && at < end ? t.level[at] : NONE;
 
 		return next !== NONE && this.box(next).width > 0 ? next : NONE;
 	}
 
-	/* --- as a picture ------------------------------------------------------------------------- */
+	/* --- as a picture --------------------------------------------------------------------- */
 
 	/* All rows of what is zoomed on, as far as a canvas can be high. */
 	picture(done) {

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 "use strict";
-/* The table of functions and the tree as lists: the same facts as the graph, for reading aloud too. */
+/* The table of functions and the tree as a list: what the graph shows, for reading aloud too. */
 
 const ROWS_AT_ONCE = 300;
 
@@ -55,8 +56,9 @@ class FunctionTable {
 
 	show({ tree, view, sums, matches, selected, sort }) {
 		const { names, modules, functions } = this.profile;
-		const text = fn => sort === "module" ? modules[functions[fn]] + "\0" + names[functions[fn]]
-			: names[functions[fn]] + "\0" + modules[functions[fn]];
+		const name = fn => names[functions[fn]], module = fn => modules[functions[fn]];
+		const text = fn => sort === "module" ? `${module(fn)}\0${name(fn)}`
+			: `${name(fn)}\0${module(fn)}`;
 		const key = sort.replace("%", "");
 
 		this.tree = tree;
@@ -66,7 +68,7 @@ class FunctionTable {
 		this.sort = sort;
 		this.rows = [];
 		for (let fn = 0; fn < functions.length; fn++)
-			if (sums.total[fn] > 0 && (!matches || matches[fn]) && modules[functions[fn]] !== "")
+			if (sums.total[fn] > 0 && (!matches || matches[fn]) && module(fn) !== "")
 				this.rows.push(fn);
 		this.rows.sort((a, b) => (key === "self" || key === "total"
 			? sums[key][b] - sums[key][a] || sums.total[b] - sums.total[a] : 0) ||
@@ -80,10 +82,16 @@ class FunctionTable {
 	}
 
 	showHead() {
-		this.head.replaceChildren(...COLUMNS.map(c => element("th", {
-			scope: "col", class: c.number ? "number" : null,
-			"aria-sort": c.key !== this.sort ? "none" : c.number ? "descending" : "ascending",
-		}, element("button", { title: c.title, onclick: () => this.on.sorted(c.key) }, c.label))));
+		this.head.replaceChildren(...COLUMNS.map(c => {
+			const order = c.number ? "descending" : "ascending";
+
+			return element("th", {
+				scope: "col", class: c.number ? "number" : null,
+				"aria-sort": c.key === this.sort ? order : "none",
+			}, element("button", {
+				title: c.title, onclick: () => this.on.sorted(c.key),
+			}, c.label));
+		}));
 	}
 
 	showMore() {
@@ -108,9 +116,9 @@ class FunctionTable {
 			percentCell(this.sums.self[fn], total),
 			shareCell(this.tree, this.sums.total[fn], total),
 			percentCell(this.sums.total[fn], total),
-			element("td", { class: "name" }, swatch,
-				element("button", { title: "Callers and callees",
-						    onclick: () => this.on.open(fn) }, names[frame])),
+			element("td", { class: "name" }, swatch, element("button", {
+				title: "Callers and callees", onclick: () => this.on.open(fn),
+			}, names[frame])),
 			element("td", { class: "module" }, modules[frame]));
 	}
 
@@ -126,6 +134,10 @@ class FunctionTable {
 /* How far the tree is open at first: along what takes this share of everything. */
 const OPEN_SHARE = 0.2;
 const CHILDREN_AT_ONCE = 100;
+const TREE_COLUMNS = [["Function"], ["Total %", "number"], ["Total", "number"],
+		      ["Self", "number"], ["Module"]];
+
+const STEPS = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" };
 
 class TreeList {
 	/* on: { select(node), zoom(node) } */
@@ -136,10 +148,8 @@ class TreeList {
 		this.body = element("tbody");
 		parent.append(element("table", { class: "tree", role: "treegrid" },
 			element("caption", { class: "unseen" }, "The call tree"),
-			element("thead", {}, element("tr", {},
-				...["Function", "Total %", "Total", "Self", "Module"].map((label, i) =>
-					element("th", { scope: "col", class: i && i < 4 ? "number" : null },
-						label)))),
+			element("thead", {}, element("tr", {}, ...TREE_COLUMNS.map(([label, kind]) =>
+				element("th", { scope: "col", class: kind }, label)))),
 			this.body));
 		this.body.addEventListener("keydown", e => this.key(e));
 	}
@@ -201,13 +211,16 @@ class TreeList {
 		name.style.setProperty("--indent", Math.min(v.depth[node], 60));
 		return element("tr", {
 			"data-node": node, tabindex: node === this.focused ? 0 : -1,
-			"aria-level": v.depth[node] + 1, "aria-expanded": leaf ? null : String(open),
+			"aria-level": v.depth[node] + 1,
+			"aria-expanded": leaf ? null : String(open),
 			class: node === this.focused ? "selected" : null,
 			onclick: () => this.move(node), ondblclick: () => this.toggle(node),
 		}, name, percentCell(v.total[node], v.total[0]),
 		shareCell(this.tree, v.total[node], v.total[0]),
-		element("td", { class: "number" }, v.self[node] ? formatValue(this.tree, v.self[node]) : ""),
-		element("td", { class: "module" }, frame === NONE ? "" : this.profile.modules[frame]));
+		element("td", { class: "number" },
+			v.self[node] ? formatValue(this.tree, v.self[node]) : ""),
+		element("td", { class: "module" },
+			frame === NONE ? "" : this.profile.modules[frame]));
 	}
 
 	restRow(above) {
@@ -257,9 +270,9 @@ class TreeList {
 	key(e) {
 		const v = this.view, node = this.focused;
 		const row = this.rowOf(node);
-		const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[e.key];
+		const step = STEPS[e.key], leaf = v.end[node] === node + 1;
 		const opens = e.key === "ArrowRight" && !this.opened.has(node);
-		const closes = e.key === "ArrowLeft" && this.opened.has(node) && v.end[node] > node + 1;
+		const closes = e.key === "ArrowLeft" && this.opened.has(node) && !leaf;
 
 		if (!row || e.target.tagName === "BUTTON")
 			return;
@@ -272,7 +285,7 @@ class TreeList {
 			this.toggle(node);
 		} else if (e.key === "ArrowLeft" && node) {
 			this.move(v.parent[node]);
-		} else if (e.key === "ArrowRight" && v.end[node] > node + 1) {
+		} else if (e.key === "ArrowRight" && !leaf) {
 			this.move(node + 1);
 		} else if (e.key === "Enter") {
 			this.on.zoom(node);

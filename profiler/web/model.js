@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 "use strict";
 /*
  * The profile as columns, and the trees the views draw. A tree stands in preorder, children
@@ -44,7 +45,9 @@ class ChildTable {
 		this.resize(old.length * 2);
 		for (const id of old) {
 			if (id !== NONE) {
-				this.slots[this.slot(parents, frames, parents[id], frames[id])] = id;
+				const free = this.slot(parents, frames, parents[id], frames[id]);
+
+				this.slots[free] = id;
 				this.len++;
 			}
 		}
@@ -145,8 +148,10 @@ function sortedChildren(n, parent, total, compare) {
 		first[i] += first[i - 1];
 	for (let i = 1; i < n; i++)
 		children[first[parent[i] + 1]++] = i;
+	const heaviestFirst = (a, b) => total[b] - total[a] || compare(a, b);
+
 	for (let i = 0; i < n; i++)
-		sortSlice(children, first[i], first[i + 1], (a, b) => total[b] - total[a] || compare(a, b));
+		sortSlice(children, first[i], first[i + 1], heaviestFirst);
 	return { first, children };
 }
 
@@ -190,7 +195,7 @@ class Tree {
 		this.closeSubtrees();
 	}
 
-	/* end: index after the last node below; reach: the deepest level below; start: left edge. */
+	/* end: index after the last node below; reach: deepest level below; start: left edge. */
 	closeSubtrees() {
 		const { n, parent, depth, end, reach, start, total } = this;
 		const next = new Float64Array(n);
@@ -211,8 +216,8 @@ class Tree {
 		}
 	}
 
-	/* level[levelFirst[d]] to level[levelFirst[d + 1] - 1]: nodes of depth d from left to right,
-	 * with their edges beside them. */
+	/* level[levelFirst[d]] to level[levelFirst[d + 1] - 1]: nodes of depth d, from left to
+	 * right, with their edges beside them. */
 	indexLevels() {
 		const { n, depth, start, total } = this;
 		const maxDepth = this.reach[0];
@@ -233,8 +238,8 @@ class Tree {
 		Object.assign(this, { maxDepth, levelFirst: first, level, left, right });
 	}
 
-	/* Index into level of the first node of this depth, from index `from` on, that ends right of
-	 * the value: first in strides that double, since the next box is rarely far. */
+	/* Index into level of the first node of this depth, from index `from` on, that ends right
+	 * of the value: first in strides that double, since the next box is rarely far. */
 	findAt(depth, value, from) {
 		const end = this.levelFirst[depth + 1];
 		let low = Math.max(this.levelFirst[depth], from), stride = 1;
@@ -344,9 +349,9 @@ class Profile {
 	}
 
 	/*
-	 * The tree of what passes the filter: groups(set) gives the root frame of a label set (NONE:
-	 * without labels), NONE for no root, or null to leave it out; mode is "all", "user" (kernel frames count as their
-	 * callers) or "kernel" (nothing but kernel frames).
+	 * The tree of what passes the filter. groups(set) gives the root frame of a label set, set
+	 * NONE being what has no labels: NONE for no root, null to leave it out. mode is "all",
+	 * "user" (kernel frames count as their callers) or "kernel" (nothing but kernel frames).
 	 */
 	forest(tree, groups, mode) {
 		const seedling = new Seedling(tree.n);
@@ -394,7 +399,8 @@ class Profile {
 	compareFrames(a, b) {
 		const by = (x, y) => x < y ? -1 : x > y ? 1 : 0;
 
-		return by(this.names[a], this.names[b]) || by(this.modules[a], this.modules[b]) || a - b;
+		return by(this.names[a], this.names[b]) || by(this.modules[a], this.modules[b]) ||
+			a - b;
 	}
 
 	/* Leaf first: what ran, and below it who called it. */
@@ -480,7 +486,8 @@ class Profile {
 
 	/* Per function 1 if its name matches. */
 	matches(pattern) {
-		return Uint8Array.from(this.functions, frame => pattern.test(this.names[frame]) ? 1 : 0);
+		return Uint8Array.from(this.functions, frame =>
+			pattern.test(this.names[frame]) ? 1 : 0);
 	}
 
 	/* What the matching functions cost, a match below another counted once. */
@@ -497,9 +504,11 @@ class Profile {
 	}
 
 	isNamed(frame) {
+		const name = this.names[frame], module = this.modules[frame];
+
 		return this.classKeys[this.classes[frame]] !== "unknown" &&
-			!/\+0x[0-9a-f]+$/.test(this.names[frame]) &&
-			this.names[frame] !== "[" + this.modules[frame].replace(/^\[|\]$/g, "") + "]";
+			!/\+0x[0-9a-f]+$/.test(name) &&
+			name !== `[${module.replace(/^\[|\]$/g, "")}]`;
 	}
 }
 

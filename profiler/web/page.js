@@ -1,13 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 "use strict";
 /*
  * The page: its state, which the address bar holds too, and what keys and clicks do to it. A
  * change of state recomputes what depends on it, once: forest (filters), view (inverted), drawing.
  */
 
-const VIEWS = ["icicle", "flame", "sandwich", "table", "tree"];
-const DEFAULTS = { view: "icicle", type: 0, group: "", mode: "all", invert: false, zoom: 0,
-		   query: "", colour: "kind", cut: "end", sort: "self", fn: NONE };
 const TIMINGS_KEPT = 1000;
+/* Pixels below which a box that a search leads to is zoomed in on. */
+const LEAST_FOCUSED = 3;
 
 const byId = id => document.getElementById(id);
 
@@ -17,12 +17,13 @@ class Page {
 		this.labels = new Labels(this.profile);
 		this.palette = new Palette(this.profile);
 		this.timings = { draws: [] };
-		this.defaults = { ...DEFAULTS, group: this.labels.present.includes(this.labels.keys.comm)
-			? this.labels.keys.comm : "" };
+		this.defaults = { ...DEFAULTS, group: this.labels.present.find(key =>
+			key === this.labels.keys.comm) || "" };
 		this.state = { ...this.defaults, filters: new Map() };
 		this.stale = "forest";
 		this.motion = matchMedia("(prefers-reduced-motion: reduce)");
 		this.theme = matchMedia("(prefers-color-scheme: dark)");
+		this.keys = new Keys(this);
 		this.makeViews();
 		this.makeTools();
 		this.listen();
@@ -35,7 +36,7 @@ class Page {
 		this.timings.firstPaintMs = performance.now();
 	}
 
-	/* --- building ----------------------------------------------------------------------------- */
+	/* --- building ------------------------------------------------------------------------- */
 
 	makeGraph(id, up, label) {
 		const graph = new Graph(byId(id), {
@@ -58,7 +59,7 @@ class Page {
 				const node = g.nodeAt(e.offsetX, e.offsetY);
 
 				if (node > 0)
-					this.openFunction(this.profile.functionOf[g.tree.frame[node]]);
+					this.openFunction(this.functionAt(g.tree, node));
 			});
 		this.table = new FunctionTable(byId("table"), this.profile, this.palette, {
 			select: fn => this.selectFunction(fn), open: fn => this.openFunction(fn),
@@ -79,7 +80,8 @@ class Page {
 		byId("views").append(...VIEWS.map(view => element("button", {
 			"data-view": view, "aria-pressed": "false", onclick: () => this.show(view),
 		}, view[0].toUpperCase() + view.slice(1))));
-		byId("type").append(...this.profile.trees.map((t, i) => option(i, t.name || `value ${i}`)));
+		byId("type").append(...this.profile.trees.map((t, i) =>
+			option(i, t.name || `value ${i}`)));
 		byId("type").hidden = this.profile.trees.length < 2;
 		byId("group").append(option("", "No roots"), ...this.labels.present.map(key =>
 			option(key, `By ${this.labels.title(key)}`)));
@@ -92,19 +94,20 @@ class Page {
 		on("invert", "click", () => this.invert());
 		on("search", "input", e => this.search(e.target.value));
 		on("search", "keydown", e => this.searchKey(e));
-		on("type", "change", e => this.set({ type: Number(e.target.value), zoom: 0 }, "forest"));
+		on("type", "change", e =>
+			this.set({ type: Number(e.target.value), zoom: 0 }, "forest"));
 		on("group", "change", e => this.set({ group: e.target.value, zoom: 0 }, "forest"));
 		on("mode", "change", e => this.set({ mode: e.target.value }, "forest"));
 		on("colour", "change", e => this.set({ colour: e.target.value }));
 		on("cut", "change", e => this.set({ cut: e.target.value }));
-		on("help", "click", () => this.help());
+		on("help", "click", () => byId("help-dialog").showModal());
 		on("quality", "click", () => byId("quality-dialog").showModal());
 		on("to-sandwich", "click", () => this.openFunction(this.selected));
 		on("copy-name", "click", () => this.copyName());
 		on("save-png", "click", () => this.savePicture());
 		on("save-folded", "click", () => this.saveFolded());
 		on("reset-filters", "click", () => this.resetFilters());
-		document.addEventListener("keydown", e => this.key(e));
+		document.addEventListener("keydown", e => this.keys.press(e));
 		addEventListener("popstate", () => this.followHash());
 		addEventListener("hashchange", () => this.followHash());
 		this.theme.addEventListener("change", () => this.update());
@@ -114,10 +117,10 @@ class Page {
 		const { info } = this.profile;
 
 		byId("title").textContent = info.title;
-		showHelp(byId("keys"), byId("legend"), this.profile, this.palette, this.actions());
+		showHelp(byId("keys"), byId("legend"), this.profile, this.keys.actions);
 	}
 
-	/* --- state ---------------------------------------------------------------------------------- */
+	/* --- state ---------------------------------------------------------------------------- */
 
 	/* stale: what has to be computed anew, "forest" or "view". visit: Back comes back here. */
 	set(change, stale, visit) {
@@ -126,63 +129,25 @@ class Page {
 		Object.assign(this.state, change);
 		this.stale = stale || this.stale;
 		this.update();
-		const hash = this.hash();
+		const hash = hashOfState(this.state, this.defaults, this.profile);
 
 		if (hash !== old)
 			history[visit ? "pushState" : "replaceState"](null, "", hash || "#");
 	}
 
-	hash() {
-		const s = this.state, params = new URLSearchParams();
-
-		for (const [key, value] of Object.entries(this.defaults))
-			if (key !== "fn" && s[key] !== value)
-				params.set(key, s[key]);
-		for (const [key, values] of s.filters)
-			for (const value of values)
-				params.append(`is.${key}`, value);
-		if (s.fn !== NONE && s.view === "sandwich") {
-			params.set("fn", this.profile.names[this.profile.functions[s.fn]]);
-			params.set("in", this.profile.modules[this.profile.functions[s.fn]]);
-		}
-		return params.size ? `#${params}` : "";
-	}
-
 	readHash() {
-		const params = new URLSearchParams(location.hash.slice(1));
-		const s = { ...this.defaults, filters: new Map() };
-		const among = (value, choices, fallback) => choices.includes(value) ? value : fallback;
-		const text = key => params.get(key) ?? this.defaults[key];
-
-		s.view = among(text("view"), VIEWS, "icicle");
-		s.mode = among(text("mode"), ["all", "user", "kernel"], "all");
-		s.colour = among(text("colour"), ["kind", "module", "name"], "kind");
-		s.cut = among(text("cut"), ["end", "start"], "end");
-		s.sort = among(text("sort"), COLUMNS.map(c => c.key), "self");
-		s.group = among(text("group"), ["", ...this.labels.present], this.defaults.group);
-		s.type = this.profile.trees[params.get("type")] ? Number(params.get("type")) : 0;
-		s.zoom = Math.max(0, Number.parseInt(params.get("zoom"), 10) || 0);
-		s.invert = params.get("invert") === "true";
-		s.query = text("query");
-		s.fn = this.profile.functionIds.get(`${params.get("fn")}\0${params.get("in")}`) ?? NONE;
-		for (const [key, value] of params) {
-			const label = key.startsWith("is.") ? key.slice(3) : null;
-
-			if (label && this.labels.present.includes(label))
-				s.filters.set(label, (s.filters.get(label) || new Set()).add(value));
-		}
-		this.state = s;
+		this.state = stateOfHash(location.hash, this.defaults, this.profile, this.labels);
 		this.stale = "forest";
 	}
 
 	followHash() {
-		if (this.hash() === location.hash)
+		if (hashOfState(this.state, this.defaults, this.profile) === location.hash)
 			return;
 		this.readHash();
 		this.update();
 	}
 
-	/* --- computing --------------------------------------------------------------------------------- */
+	/* --- computing ------------------------------------------------------------------------ */
 
 	get type() {
 		return this.profile.trees[this.state.type];
@@ -262,7 +227,7 @@ class Page {
 		this.found = null;
 	}
 
-	/* --- showing ------------------------------------------------------------------------------------ */
+	/* --- showing -------------------------------------------------------------------------- */
 
 	update() {
 		const started = performance.now();
@@ -294,7 +259,11 @@ class Page {
 		const said = formatMeasure(this.type, total, total).replace(/,? ?100\.0 %/, "")
 			.replace(" ()", "");
 
-		byId("summary").textContent = [said, this.profile.info.time].filter(Boolean).join(" \u00b7 ");
+		const hidden = this.type.least &&
+			`shares below ${100 * this.type.least} % are summed up`;
+
+		byId("summary").textContent = [said, this.profile.info.time, hidden].filter(Boolean)
+			.join(" \u00b7 ");
 		if (!this.qualityShown) {
 			const shares = qualityOf(this.profile, this.forest);
 
@@ -351,8 +320,8 @@ class Page {
 		const s = this.state, p = this.profile;
 
 		if (s.fn === NONE || !(this.sums.total[s.fn] > 0))
-			s.fn = this.sums.self.reduce((best, v, fn) => v > this.sums.self[best] &&
-				p.modules[p.functions[fn]] !== "" ? fn : best, 0);
+			s.fn = this.sums.self.reduce((best, v, fn) =>
+				v > this.sums.self[best] && this.isCode(fn) ? fn : best, 0);
 		const name = p.names[p.functions[s.fn]], key = `${s.fn}`;
 
 		byId("callers-title").textContent = `Callers of ${name}`;
@@ -377,8 +346,10 @@ class Page {
 		const s = this.state, v = this.view;
 
 		if (s.view === "sandwich") {
-			showCrumbs(byId("crumbs"), ["all functions", this.profile.names[
-				this.profile.functions[s.fn]] || ""], 1, i => i || this.show("table"));
+			const name = this.profile.names[this.profile.functions[s.fn]] || "";
+
+			showCrumbs(byId("crumbs"), ["all functions", name], 1,
+				   i => i || this.show("table"));
 			return;
 		}
 		const path = v.path(s.zoom);
@@ -388,13 +359,14 @@ class Page {
 			   i => this.set({ zoom: path[i] }, "", true));
 	}
 
-	/* --- details -------------------------------------------------------------------------------------- */
+	/* --- details -------------------------------------------------------------------------- */
 
 	showDetails(name, module, parts) {
 		this.shownDetails = true;
 		byId("detail-name").textContent = name;
 		byId("detail-values").replaceChildren(...parts.flatMap(([label, text]) =>
-			[label ? `${label} ` : "", element("b", {}, text), " \u00b7 "]), module || "everything");
+			[label ? `${label} ` : "", element("b", {}, text), " \u00b7 "]),
+							      module || "everything");
 	}
 
 	showNode(tree, node) {
@@ -402,7 +374,8 @@ class Page {
 			return;
 		const frame = tree.frame[node], all = this.forest.total[0];
 		const inverted = tree === this.view && this.state.invert;
-		const parts = [[frame === NONE ? "" : "total", formatMeasure(this.type, tree.total[node], all)]];
+		const parts = [[frame === NONE ? "" : "total",
+				formatMeasure(this.type, tree.total[node], all)]];
 
 		if (!inverted && tree !== this.callers.tree && frame !== NONE)
 			parts.push(["self", `${formatValue(this.type, tree.self[node])} (${
@@ -415,9 +388,7 @@ class Page {
 	}
 
 	selectNode(tree, node) {
-		const frame = tree.frame[node];
-
-		this.selected = frame === NONE ? NONE : this.profile.functionOf[frame];
+		this.selected = this.functionAt(tree, node);
 		this.showNode(tree, node);
 	}
 
@@ -452,7 +423,7 @@ class Page {
 			draws.shift();
 	}
 
-	/* --- doing ------------------------------------------------------------------------------------------ */
+	/* --- doing ---------------------------------------------------------------------------- */
 
 	show(view) {
 		this.set({ view }, "", true);
@@ -498,12 +469,23 @@ class Page {
 	}
 
 	reset() {
-		this.set({ zoom: 0, query: "", filters: new Map(), mode: "all", invert: false }, "forest",
-			 true);
+		this.set({ zoom: 0, query: "", filters: new Map(), mode: "all", invert: false },
+			 "forest", true);
+	}
+
+	/* Not what stands for a label, nor for everything. */
+	isCode(fn) {
+		return fn !== undefined && this.profile.modules[this.profile.functions[fn]] !== "";
+	}
+
+	functionAt(tree, node) {
+		const frame = tree.frame[node];
+
+		return frame === NONE ? NONE : this.profile.functionOf[frame];
 	}
 
 	openFunction(fn) {
-		if (fn === undefined || fn === NONE || this.profile.modules[this.profile.functions[fn]] === "")
+		if (fn === NONE || !this.isCode(fn))
 			fn = this.state.fn;
 		this.set({ view: "sandwich", fn }, "", true);
 	}
@@ -528,16 +510,17 @@ class Page {
 	showMatched() {
 		const all = this.forest.total[0];
 
-		byId("search").setAttribute("aria-invalid", String(this.badPattern && Boolean(this.matches)));
+		byId("search").setAttribute("aria-invalid",
+					    String(this.badPattern && this.matches !== null));
 		if (!this.matches) {
 			byId("matched").textContent = "";
 			return;
 		}
 		const sum = this.profile.matchedTotal(this.forest, this.matches);
-		const functions = this.sums.total.reduce((n, v, fn) => n + (v > 0 && this.matches[fn]), 0);
+		const n = this.sums.total.filter((v, fn) => v > 0 && this.matches[fn]).length;
 
-		byId("matched").textContent = `${formatShare(sum, all)} in ${formatCount(functions)} ${
-			functions === 1 ? "function" : "functions"}`;
+		byId("matched").textContent = `${formatShare(sum, all)} in ${formatCount(n)} ` +
+			(n === 1 ? "function" : "functions");
 		this.matchedShare = all > 0 ? sum / all : 0;
 	}
 
@@ -565,7 +548,9 @@ class Page {
 			: found.findLastIndex(i => i < g.focused);
 		const node = found[at >= 0 ? at : step > 0 ? 0 : found.length - 1];
 
-		if (node >= g.tree.end[g.zoomed] || node < g.zoomed || g.box(node).width < 3 * LEAST_BOX)
+		const outside = node >= g.tree.end[g.zoomed] || node < g.zoomed;
+
+		if (outside || g.box(node).width < LEAST_FOCUSED)
 			this.set({ zoom: g.tree.parent[node] }, "", true);
 		g.canvas.focus();
 		g.focus(node);
@@ -586,77 +571,7 @@ class Page {
 		e.stopPropagation();
 	}
 
-	/* Keys with what they do; the help lists them. */
-	actions() {
-		const move = key => e => this.move(key, e);
-
-		return [
-			{ keys: ["\u2191", "\u2193", "\u2190", "\u2192"],
-			  help: "to the caller, callee, neighbours" },
-			...["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"].map(key =>
-				({ keys: [key], run: move(key) })),
-			{ keys: ["Enter"], help: "zoom into the box", run: () => this.enter() },
-			{ keys: ["Backspace"], help: "zoom out to the caller", run: () => this.zoomOut() },
-			{ keys: ["0"], help: "reset zoom, search and filters", run: () => this.reset() },
-			{ keys: ["/"], help: "search", run: () => byId("search").select() },
-			{ keys: ["n"], help: "next match", run: () => this.next(1) },
-			{ keys: ["N"], help: "previous match", run: () => this.next(-1) },
-			{ keys: ["i"], help: "invert: leaf first", run: () => this.invert() },
-			{ keys: ["s"], help: "sandwich: callers and callees of the selected function",
-			  run: () => this.openFunction(this.selected) },
-			{ keys: ["t"], help: "table of functions", run: () => this.show("table") },
-			{ keys: ["f"], help: "icicle, or flame", run: () =>
-				this.show(this.state.view === "icicle" ? "flame" : "icicle") },
-			{ keys: ["e"], help: "tree as a list", run: () => this.show("tree") },
-			{ keys: ["q"], help: "quality of the profile",
-			  run: () => byId("quality-dialog").showModal() },
-			{ keys: ["?"], help: "this help", run: () => this.help() },
-		];
-	}
-
-	key(e) {
-		const busy = e.target.closest("input:not([type=checkbox]), select, textarea, dialog[open]");
-		const pressing = e.key === "Enter" && e.target.closest("button, summary, a");
-
-		if (e.ctrlKey || e.metaKey || e.altKey || busy || pressing)
-			return;
-		const action = this.actions().find(a => a.run && a.keys.includes(e.key));
-
-		if (action && action.run(e) !== false)
-			e.preventDefault();
-	}
-
-	/* false leaves the key to the browser, which scrolls lists with it. */
-	move(key, e) {
-		const g = this.activeGraph();
-
-		if (!g || e.target.closest("button, summary"))
-			return false;
-		const next = g.neighbour(g.focused, key);
-
-		g.canvas.focus({ preventScroll: true });
-		if (next !== NONE && next >= g.base) {
-			g.focus(next);
-			this.sayNode(g);
-		}
-		return true;
-	}
-
-	enter() {
-		const g = this.activeGraph();
-
-		if (!g)
-			return false;
-		this.zoom(g, g.focused);
-		this.sayNode(g);
-		return true;
-	}
-
-	help() {
-		byId("help-dialog").showModal();
-	}
-
-	/* --- saving ---------------------------------------------------------------------------------------- */
+	/* --- saving --------------------------------------------------------------------------- */
 
 	copyName() {
 		const name = byId("detail-name");
@@ -667,36 +582,21 @@ class Page {
 		this.say("name copied");
 	}
 
-	save(blob, suffix) {
-		const url = URL.createObjectURL(blob);
-		const name = this.profile.info.title.replace(/[^\w.-]+/g, "-");
-
-		element("a", { href: url, download: `kiln-${name}.${suffix}` }).click();
-		setTimeout(() => URL.revokeObjectURL(url), 10000);
-	}
-
 	savePicture() {
 		const g = this.activeGraph() || this.graph;
 
 		if (g.tree)
-			g.picture(blob => this.save(blob, "png"));
+			g.picture(blob => saveAs(this.profile.info.title, "png", blob));
 	}
 
-	/* Root to leaf, samples where their number is known, else the value. */
+	/* Samples where their number is known, else the value. */
 	folded() {
-		const v = this.forest, scale = this.type.perSample || 1;
-		const text = node => v.path(node).slice(1).map(i =>
-			this.profile.names[v.frame[i]].replaceAll(";", ":")).join(";");
-		const lines = [];
-
-		for (let i = 1; i < v.n; i++)
-			if (v.self[i])
-				lines.push(`${text(i)} ${Math.round(v.self[i] / scale)}\n`);
-		return lines.join("");
+		return foldedText(this.profile, this.forest, this.type.perSample || 1);
 	}
 
 	saveFolded() {
-		this.save(new Blob([this.folded()], { type: "text/plain" }), "folded");
+		saveAs(this.profile.info.title, "folded",
+		       new Blob([this.folded()], { type: "text/plain" }));
 	}
 }
 

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 "use strict";
-/* What stands around the views: crumbs, filter chips, details, help, and how far to trust it all. */
+/* What stands around the views: crumbs, filter chips, help, and how far to trust it all. */
 
 /* Share of recorded stacks or frames from which on a profile is good or only fair, and of samples
  * lost up to which it is. */
@@ -8,7 +9,7 @@ const FAIR = { complete: 0.7, named: 0.6, lost: 0.1 };
 const CHOICES_SHOWN = 200;
 const CRUMBS_SHOWN = 9;
 
-/* --- crumbs --------------------------------------------------------------------------------- */
+/* --- crumbs ----------------------------------------------------------------------------------- */
 
 function showCrumbs(parent, texts, current, go) {
 	const last = texts.length - 1;
@@ -23,7 +24,8 @@ function showCrumbs(parent, texts, current, go) {
 			return;
 		}
 		if (i)
-			items.push(element("span", { class: "gap", "aria-hidden": "true" }, "\u203a"));
+			items.push(element("span", { class: "gap", "aria-hidden": "true" },
+					   "\u203a"));
 		items.push(element("button", {
 			title: text, "aria-current": i === current ? "location" : null,
 			onclick: () => go(i),
@@ -80,9 +82,9 @@ class Chips {
 
 	showSummary(chip, key, title) {
 		const chosen = this.filters.get(key);
-		const text = !chosen ? "all" : chosen.size === 1 ? [...chosen][0] : `${chosen.size} chosen`;
+		const some = chosen && (chosen.size > 1 ? `${chosen.size} chosen` : [...chosen][0]);
 
-		chip.firstChild.textContent = `${title}: ${text}`;
+		chip.firstChild.textContent = `${title}: ${some || "all"}`;
 		chip.classList.toggle("active", Boolean(chosen));
 	}
 
@@ -96,23 +98,25 @@ class Chips {
 			this.showSummary(chip, key, title);
 		};
 		const rows = values.slice(0, CHOICES_SHOWN).map(v => {
-			const box = element("input", { type: "checkbox", value: v.value, onchange: changed });
+			const box = element("input", {
+				type: "checkbox", value: v.value, onchange: changed,
+			});
 
 			box.checked = Boolean(this.filters.get(key)?.has(v.value));
 			boxes.push(box);
 			return element("label", { title: v.text }, box,
 				       element("span", { class: "what" }, v.text),
-				       element("span", { class: "share" }, formatShare(v.weight, sum)));
+				       element("span", { class: "share" },
+					       formatShare(v.weight, sum)));
 		});
+		const left = values.length - rows.length;
 
 		return element("div", { class: "choices" },
 			element("button", { class: "all", onclick: () => {
 				boxes.forEach(b => { b.checked = false; });
 				changed();
 			} }, "All"), ...rows,
-			values.length > CHOICES_SHOWN
-				? element("p", {}, `${values.length - CHOICES_SHOWN} smaller ones are not listed`)
-				: null);
+			left ? element("p", {}, `${left} smaller ones are not listed`) : null);
 	}
 }
 
@@ -125,8 +129,8 @@ class Labels {
 		this.keys = keys;
 		this.titles = new Map([[keys.comm, "command"], [keys.pid, "process"],
 				       [keys.tid, "thread"]]);
-		this.present = [...new Set(this.sets.flatMap(set => [...set.keys()]))].sort((a, b) =>
-			this.rank(a) - this.rank(b) || (a < b ? -1 : 1));
+		this.present = [...new Set(this.sets.flatMap(set => [...set.keys()]))];
+		this.present.sort((a, b) => this.rank(a) - this.rank(b) || (a < b ? -1 : 1));
 		this.filtered = this.present.filter(key =>
 			new Set(this.sets.map(set => set.get(key))).size > 1);
 	}
@@ -142,7 +146,8 @@ class Labels {
 		return this.titles.get(key) || key;
 	}
 
-	/* The root frame's text as folded stacks have it: comm, comm-pid, comm-pid/tid; else the value. */
+	/* The root frame's text as folded stacks have it: comm, comm-pid, comm-pid/tid; of other
+	 * labels the value. */
 	rootText(set, key) {
 		const { comm, pid, tid } = this.keys;
 		const name = set.get(comm);
@@ -155,20 +160,21 @@ class Labels {
 	}
 
 	values(key, weights) {
-		const byValue = new Map();
+		const byValue = new Map(), { comm, pid, tid } = this.keys;
 
 		this.sets.forEach((set, i) => {
 			const value = set.get(key);
 
 			if (value === undefined || !weights[i])
 				return;
-			const v = byValue.get(value) || { value, weight: 0, heaviest: 0, text: value };
+			const v = byValue.get(value) ||
+				{ value, weight: 0, heaviest: 0, text: value };
 
+			/* A number alone tells little: beside it stands what it mostly ran. */
 			v.weight += weights[i];
-			if (weights[i] > v.heaviest && key !== this.keys.comm && set.has(this.keys.comm)) {
+			if (weights[i] > v.heaviest && (key === pid || key === tid)) {
 				v.heaviest = weights[i];
-				v.text = key === this.keys.pid || key === this.keys.tid
-					? `${value} ${set.get(this.keys.comm)}` : value;
+				v.text = `${value} ${set.get(comm) || ""}`.trim();
 			}
 			byValue.set(value, v);
 		});
@@ -177,7 +183,7 @@ class Labels {
 	}
 }
 
-/* --- quality ------------------------------------------------------------------------------------ */
+/* --- quality ---------------------------------------------------------------------------------- */
 
 const share = (part, whole) => whole > 0 ? part / whole : 1;
 const percent = s => `${(100 * s).toFixed(s > 0.9995 || s === 0 ? 0 : 1)} %`;
@@ -191,8 +197,9 @@ function qualityOf(profile, forest) {
 		const stacks = q.user_complete + q.user_truncated + q.user_missing;
 		const lost = q.lost.reduce((a, l) => a + l.samples, 0);
 
-		return { complete: share(q.user_complete, stacks), named: share(q.frames_named, q.frames),
-			 lost: stacks || lost ? lost / Math.max(1, q.recorded + lost) : 0 };
+		return { complete: share(q.user_complete, stacks),
+			 named: share(q.frames_named, q.frames),
+			 lost: lost / Math.max(1, q.recorded + lost) };
 	}
 	const named = Uint8Array.from(profile.names, (_, frame) => profile.isNamed(frame) ? 1 : 0);
 	let frames = 0, good = 0;
@@ -228,13 +235,14 @@ function qualityMeter(title, value, key, text) {
 }
 
 function plainTable(head, rows) {
-	const cell = (tag, text) => element(tag, typeof text === "number" ? { class: "number" } : {},
-					    typeof text === "number" ? formatCount(text) : text);
+	const heading = text => element("th", { scope: "col" }, text);
+	const cell = content => typeof content === "number"
+		? element("td", { class: "number" }, formatCount(content))
+		: element("td", {}, content);
 
 	return element("table", { class: "plain" },
-		element("thead", {}, element("tr", {}, ...head.map(h => element("th", { scope: "col" }, h)))),
-		element("tbody", {}, ...rows.map(row =>
-			element("tr", {}, ...row.map(text => cell("td", text))))));
+		element("thead", {}, element("tr", {}, ...head.map(heading))),
+		element("tbody", {}, ...rows.map(row => element("tr", {}, ...row.map(cell)))));
 }
 
 function accounting(q) {
@@ -250,13 +258,13 @@ function accounting(q) {
 
 function qualityPanel(profile, shares) {
 	const q = profile.info.quality;
-	const named = qualityMeter("of frames have a name", shares.named, "named",
-				   q && q.frames_fde ? `(${formatCount(q.frames_fde)} more are named ` +
-				   "by their function's start)" : "");
+	const starts = q && q.frames_fde
+		? `(${formatCount(q.frames_fde)} more are named by their function's start)` : "";
+	const named = qualityMeter("of frames have a name", shares.named, "named", starts);
 
 	if (!q)
-		return [...named, element("p", {}, "Another program made this profile. It does not say how " +
-			"many stacks were cut short or samples lost.")];
+		return [...named, element("p", {}, "Another program made this profile. It does not " +
+			"say how many stacks were cut short or samples lost.")];
 	const parts = [
 		...qualityMeter("of stacks are complete", shares.complete, "complete",
 				`(${formatCount(q.user_truncated)} cut, ` +
@@ -265,18 +273,22 @@ function qualityPanel(profile, shares) {
 		...qualityMeter("of samples were lost", shares.lost, "lost", ""),
 	];
 
-	parts.push(element("h3", {}, "Where the samples went"), plainTable(["", "Samples"], accounting(q)));
+	parts.push(element("h3", {}, "Where the samples went"),
+		   plainTable(["", "Samples"], accounting(q)));
 	if (q.lost.length)
 		parts.push(element("h3", {}, "Lost, why, and the cure"),
 			   plainTable(["Because", "Samples", "What to do"],
 				      q.lost.map(l => [l.text, l.samples, l.cure])));
 	if (q.kernel_missing || q.sideband_lost)
-		parts.push(element("p", {}, `${formatCount(q.kernel_missing)} kernel stacks are missing; ` +
+		parts.push(element("p", {},
+			`${formatCount(q.kernel_missing)} kernel stacks are missing; ` +
 			`${formatCount(q.sideband_lost)} mapping events were lost.`));
 	if (q.blame.length)
 		parts.push(element("h3", {}, "Binaries that could do better"),
-			   plainTable(["Binary", "Frames", "Unnamed", "Stacks that end in it", "What to do"],
-				      q.blame.map(b => [b.module, b.frames, b.unnamed, b.broken, b.hint])));
+			   plainTable(["Binary", "Frames", "Unnamed", "Stacks that end in it",
+				       "What to do"],
+				      q.blame.map(b => [b.module, b.frames, b.unnamed, b.broken,
+							b.hint])));
 	return parts;
 }
 
@@ -287,9 +299,9 @@ function showQualityButton(button, s) {
 		(s.lost > 0 ? `, ${percent(s.lost)} lost` : "");
 }
 
-/* --- help --------------------------------------------------------------------------------------- */
+/* --- help ------------------------------------------------------------------------------------- */
 
-function showHelp(keys, legend, profile, palette, actions) {
+function showHelp(keys, legend, profile, actions) {
 	keys.replaceChildren(...actions.filter(a => a.help).map(a => element("tr", {},
 		element("td", {}, ...a.keys.map(key => element("kbd", {}, key))),
 		element("td", {}, a.help))));
@@ -299,4 +311,27 @@ function showHelp(keys, legend, profile, palette, actions) {
 		swatch.style.backgroundColor = `hsl(${c.hue},${c.saturation}%,${c.lightness}%)`;
 		return element("li", {}, swatch, c.label);
 	}));
+}
+
+/* --- saving ----------------------------------------------------------------------------------- */
+
+/* Folded stacks, root to leaf: "main;work;spin 40". */
+function foldedText(profile, tree, unit) {
+	const stack = node => tree.path(node).slice(1).map(i =>
+		profile.names[tree.frame[i]].replaceAll(";", ":")).join(";");
+	const lines = [];
+
+	for (let i = 1; i < tree.n; i++)
+		if (tree.self[i])
+			lines.push(`${stack(i)} ${Math.round(tree.self[i] / unit)}\n`);
+	return lines.join("");
+}
+
+function saveAs(title, suffix, blob) {
+	const url = URL.createObjectURL(blob);
+
+	element("a", {
+		href: url, download: `kiln-${title.replace(/[^\w.-]+/g, "-")}.${suffix}`,
+	}).click();
+	setTimeout(() => URL.revokeObjectURL(url), 10000);
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 "use strict";
 const svgElement = document.documentElement;
 const details = document.getElementById("details");
@@ -62,7 +63,8 @@ function search() {
 		}
 	}
 	details.textContent = pattern
-		? `${n} matches, ${(100 * covered / frames[0].width).toFixed(1)} % of all` : summary;
+		? `${n} matches, ${(100 * covered / frames[0].width).toFixed(1)} % of all`
+		: summary;
 }
 
 function addSearchLink() {

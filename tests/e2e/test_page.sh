@@ -31,17 +31,7 @@ make_profile <"$T/text" >"$T/p.pb"
 		user_complete=80 user_truncated=10 user_missing=4 frames=400 frames_named=380 frames_fde=12
 } | make_profile >"$T/told.pb"
 
-# Some 50,000 nodes: four commands, calls that branch by a fixed rule.
-awk 'BEGIN {
-	for (i = 0; i < 2600; i++) {
-		comm = i % 4
-		printf "%d\tcomm=comm%d pid=%d thread_id=%d", 1 + i % 50, comm, 100 + comm, 100 + comm
-		for (d = 0; d < 24; d++)
-			printf "\tns%d::call<int>::f%d|/lib/lib%d.so", d % 7,
-				d < 4 ? 0 : int(i * (d * 7 + 3) / 11) % 401, d % 5
-		printf "\n"
-	}
-}' | make_profile >"$T/big.pb"
+"$SRC/tests/lib/big_profile.sh" | make_profile >"$T/big.pb"
 
 for name in p told big; do
 	"$KILN" export "$T/$name.pb" -o "$T/$name.html" || exit 1

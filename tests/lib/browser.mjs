@@ -33,9 +33,9 @@ export class Browser {
 		return new Promise((resolve, reject) => {
 			let said = "";
 
-			const timer = setTimeout(() => reject(new Error("chromium did not start: " + said)),
-						 START_MS);
-			this.process.on("exit", code => reject(new Error(`chromium exited: ${code}\n${said}`)));
+			const stop = why => reject(new Error(`${why}\n${said}`));
+			const timer = setTimeout(stop, START_MS, "chromium did not start");
+			this.process.on("exit", code => stop(`chromium exited: ${code}`));
 			this.process.stderr.on("data", data => {
 				said += data;
 				const found = /DevTools listening on (ws:\S+)/.exec(said);
@@ -72,7 +72,10 @@ export class Browser {
 			const { resolve, reject } = this.calls.get(id);
 
 			this.calls.delete(id);
-			message.error ? reject(new Error(message.error.message)) : resolve(message.result);
+			if (message.error)
+				reject(new Error(message.error.message));
+			else
+				resolve(message.result);
 		} else if (method === "Runtime.exceptionThrown") {
 			this.errors.push(params.exceptionDetails.exception?.description ||
 					 params.exceptionDetails.text);
@@ -114,13 +117,15 @@ export class Browser {
 			expression, awaitPromise: true, returnByValue: true });
 
 		if (exceptionDetails)
-			throw new Error(exceptionDetails.exception?.description || exceptionDetails.text);
+			throw new Error(exceptionDetails.exception?.description ||
+					exceptionDetails.text);
 		return result.value;
 	}
 
 	/* Two frames: what was asked for is drawn, and what that asked for too. */
 	frames() {
-		return this.eval("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))");
+		return this.eval(`new Promise(done =>
+			requestAnimationFrame(() => requestAnimationFrame(done)))`);
 	}
 
 	async key(key, { shift = false } = {}) {
@@ -152,7 +157,8 @@ export class Browser {
 	/* The middle of an element. */
 	where(selector) {
 		return this.eval(`(() => {
-			const r = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect();
+			const e = document.querySelector(${JSON.stringify(selector)});
+			const r = e.getBoundingClientRect();
 			return { x: r.left + r.width / 2, y: r.top + r.height / 2 };
 		})()`);
 	}
@@ -164,7 +170,8 @@ export class Browser {
 	/* features: { "prefers-color-scheme": "dark", ... } */
 	emulate(features) {
 		return this.call("Emulation.setEmulatedMedia", {
-			features: Object.entries(features).map(([name, value]) => ({ name, value })) });
+			features: Object.entries(features).map(([name, value]) =>
+				({ name, value })) });
 	}
 
 	resize(width, height) {

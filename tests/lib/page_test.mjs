@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// usage: page_test.mjs DIRECTORY    with p.html, told.html, big.html and p.svg of tests/e2e/test_page.sh
+// usage: page_test.mjs DIRECTORY    with the files that tests/e2e/test_page.sh makes
 // Opens the pages in a headless browser, uses them with mouse and keys, and prints TAP.
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
@@ -15,6 +15,8 @@ const test = (name, run) => tests.push({ name, run });
 const browser = await Browser.start({ width: 1280, height: 800 });
 const value = expression => browser.eval(expression);
 const state = () => value("kiln.state()");
+const texts = selector => value(
+	`[...document.querySelectorAll(${JSON.stringify(selector)})].map(e => e.textContent)`);
 const text = selector => value(`document.querySelector(${JSON.stringify(selector)}).textContent`);
 
 /* A page without animation: what a key did is there after the next frame. */
@@ -40,21 +42,22 @@ function noErrors() {
 	assert.deepEqual(browser.requests.filter(url => !/^(file|data|blob):/.test(url)), []);
 }
 
-/* --- what is there ------------------------------------------------------------------------------ */
+/* --- what is there ---------------------------------------------------------------------------- */
 
 test("opens without errors or requests", async () => {
 	await open();
 	noErrors();
 	assert.equal(await value("document.title"), "burn and 1 more");
 	assert.equal(await value("kiln.total()"), TOTAL * 10 * MS);
-	assert.match(await text("#summary"), /^1\.00 s CPU \(100 samples\) · 2026-11-22 02:14:03 UTC, 10\.00 s$/);
+	assert.equal(await text("#summary"),
+		     "1.00 s CPU (100 samples) · 2026-11-22 02:14:03 UTC, 10.00 s");
 });
 
 test("names of strangers are text", async () => {
 	for (const view of ["icicle", "table", "tree", "sandwich"]) {
 		await open(`#view=${view}`);
 		assert.equal(await value("window.hacked"), undefined);
-		assert.equal(await value("document.querySelectorAll('main img, main script').length"), 0);
+		assert.deepEqual(await texts("main img, main script"), []);
 		noErrors();
 	}
 	await open("#view=table");
@@ -86,7 +89,7 @@ test("details stay in the bar, with units", async () => {
 	assert.equal(await text("#detail-name"), "fib");
 });
 
-/* --- zoom --------------------------------------------------------------------------------------- */
+/* --- zoom ------------------------------------------------------------------------------------- */
 
 test("a click zooms, a crumb and Back lead out again", async () => {
 	await open();
@@ -94,13 +97,15 @@ test("a click zooms, a crumb and Back lead out again", async () => {
 
 	await clickBox("work<int>");
 	assert.equal((await state()).zoom, at);
-	assert.equal(await value(`kiln.page.graph.box(${at}).width === kiln.page.graph.width`), true);
+	assert.ok(await value(`kiln.page.graph.box(${at}).width === kiln.page.graph.width`));
 	assert.match(await value("location.hash"), new RegExp(`zoom=${at}`));
-	assert.deepEqual(await value("[...document.querySelectorAll('#crumbs button')].map(b => b.textContent)"),
-			 ["all", "burn", "main", "work<int>"]);
+	assert.deepEqual(await texts("#crumbs button"), ["all", "burn", "main", "work<int>"]);
 	await browser.clickOn("#crumbs button:nth-of-type(2)");
 	assert.equal((await state()).zoom, await node("burn"));
-	await value("new Promise(r => { addEventListener('popstate', r, { once: true }); history.back(); })");
+	await value(`new Promise(done => {
+		addEventListener("popstate", done, { once: true });
+		history.back();
+	})`);
 	await browser.frames();
 	assert.equal((await state()).zoom, at);
 });
@@ -109,7 +114,8 @@ test("a click zooms, a crumb and Back lead out again", async () => {
 async function zoomInSteps(motion) {
 	await open("", "p.html", { "prefers-reduced-motion": motion });
 	return value(`(() => {
-		const g = kiln.page.graph, waiting = [], at = kiln.find("node"), started = performance.now();
+		const g = kiln.page.graph, waiting = [], at = kiln.find("node");
+		const started = performance.now();
 		const run = ms => waiting.splice(0).forEach(step => step(started + ms));
 		const share = () => g.from / g.tree.start[at];
 
@@ -138,7 +144,7 @@ test("filters keep the zoom where its frames still are", async () => {
 	assert.equal(await value("kiln.name(kiln.state().zoom)"), "spin");
 });
 
-/* --- search ------------------------------------------------------------------------------------- */
+/* --- search ----------------------------------------------------------------------------------- */
 
 test("a search says what the matches cost, recursion counted once", async () => {
 	await open();
@@ -155,7 +161,7 @@ test("a regular expression, and what is none", async () => {
 	await open("#query=%5E(spin%7Chash)%24");
 	assert.equal(await value("kiln.matchedShare()"), 0.55);
 	await open("#query=work%3Cint%3E(");
-	assert.equal(await value("document.querySelector('#search').getAttribute('aria-invalid')"), "true");
+	assert.equal(await value("document.querySelector('#search').ariaInvalid"), "true");
 	assert.equal(await value("kiln.matchedShare()"), 0);
 	noErrors();
 });
@@ -185,14 +191,15 @@ test("matches are drawn as such, the rest is faded", async () => {
 	await open("#query=spin");
 	const colourAt = async name => value(`(() => {
 		const b = kiln.page.graph.box(${await node(name)});
-		return [...kiln.page.graph.context.getImageData(b.x + b.width - 3, b.y + 3, 1, 1).data];
+		const { context } = kiln.page.graph;
+		return [...context.getImageData(b.x + b.width - 3, b.y + 3, 1, 1).data];
 	})()`);
 
 	assert.deepEqual(await colourAt("spin"), [211, 166, 255, 255]);
 	assert.deepEqual(await colourAt("main"), [230, 232, 236, 255]);
 });
 
-/* --- keys ----------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 test("arrows, Enter and Backspace", async () => {
 	await open();
@@ -211,7 +218,8 @@ test("arrows, Enter and Backspace", async () => {
 	await browser.key("ArrowUp");
 	assert.equal(await focus(), "main");
 	assert.equal(await text("#detail-name"), "main");
-	assert.match(await text("#live"), /^main, burn, 800 ms CPU \(80 samples, 80\.0 %\), level 3, 3 callees$/);
+	assert.equal(await text("#live"),
+		     "main, burn, 800 ms CPU (80 samples, 80.0 %), level 3, 3 callees");
 	await browser.key("Enter");
 	assert.equal(await value("kiln.name(kiln.state().zoom)"), "main");
 	await browser.key("Backspace");
@@ -258,7 +266,7 @@ test("the flame stands on its root, and its arrows point the other way", async (
 	assert.equal(await value("kiln.name(kiln.page.graph.focused)"), "burn");
 });
 
-/* --- views ---------------------------------------------------------------------------------------- */
+/* --- views ------------------------------------------------------------------------------------ */
 
 const rows = () => value(`[...document.querySelectorAll(".functions tbody tr")].map(tr =>
 	[...tr.cells].map(td => td.textContent))`);
@@ -272,7 +280,8 @@ test("the table sorts, and the search filters it", async () => {
 	await browser.clickOn(".functions th:nth-child(3) button");
 	all = await rows();
 	assert.deepEqual(all[0], ["0 ns", "0.0 %", "800 ms", "80.0 %", "main", "burn"]);
-	assert.equal(await value("document.querySelector('.functions th:nth-child(3)').ariaSort"), "descending");
+	assert.equal(await value("document.querySelector('.functions th:nth-child(3)').ariaSort"),
+		     "descending");
 	await browser.clickOn(".functions th:nth-child(5) button");
 	all = await rows();
 	assert.deepEqual(all.map(r => r[4]), all.map(r => r[4]).sort((a, b) => a < b ? -1 : 1));
@@ -295,8 +304,8 @@ test("callers stand above and callees below a function", async () => {
 		return Array.from({ length: t.n }, (_, i) =>
 			[g.name(i), t.depth[i], t.total[i] / 1e7]).slice(1); })()`);
 
-	assert.deepEqual(await tree("callers"), [["spin", 1, 40], ["work<int>", 2, 40], ["main", 3, 40],
-						 ["burn", 4, 40]]);
+	assert.deepEqual(await tree("callers"), [["spin", 1, 40], ["work<int>", 2, 40],
+						 ["main", 3, 40], ["burn", 4, 40]]);
 	await open("#view=sandwich&fn=fib&in=burn");
 	assert.deepEqual(await tree("callees"), [["fib", 1, 20], ["fib", 2, 20], ["fib", 3, 20]]);
 	assert.deepEqual(await tree("callers"), [["fib", 1, 20], ["main", 2, 20], ["burn", 3, 20]]);
@@ -321,12 +330,13 @@ test("the tree opens and closes by keys", async () => {
 	assert.equal((await state()).view, "icicle");
 });
 
-/* --- filters -------------------------------------------------------------------------------------- */
+/* --- filters ---------------------------------------------------------------------------------- */
 
 test("kernel frames only, user frames only", async () => {
 	await open("#mode=kernel");
 	assert.equal(await value("kiln.total()"), 100 * MS);
-	assert.deepEqual(await value("[1, 2, 3].map(kiln.name)"), ["burn", "do_syscall_64", "vfs_read"]);
+	assert.deepEqual(await value("[1, 2, 3].map(kiln.name)"),
+			 ["burn", "do_syscall_64", "vfs_read"]);
 	await open("#mode=user");
 	assert.equal(await value("kiln.total()"), TOTAL * 10 * MS);
 	assert.equal(await value("kiln.find('vfs_read')"), undefined);
@@ -336,8 +346,7 @@ test("kernel frames only, user frames only", async () => {
 test("a chip filters by command", async () => {
 	await open();
 	await browser.clickOn("#chips .chip:first-child summary");
-	assert.deepEqual(await value("[...document.querySelectorAll('#chips .what')].map(e => e.textContent)"),
-			 ["burn", "node"]);
+	assert.deepEqual(await texts("#chips .what"), ["burn", "node"]);
 	await browser.clickOn("#chips .choices label:nth-of-type(2) input");
 	assert.deepEqual((await state()).filters, { comm: ["node"] });
 	assert.equal(await value("kiln.total()"), 140 * MS);
@@ -378,7 +387,7 @@ test("an address brings back the whole state", async () => {
 	noErrors();
 });
 
-/* --- saving ---------------------------------------------------------------------------------------- */
+/* --- saving ----------------------------------------------------------------------------------- */
 
 test("folded stacks hold the samples", async () => {
 	await open();
@@ -403,7 +412,7 @@ test("the picture is a PNG of all rows", async () => {
 	assert.equal(height, wanted);
 });
 
-/* --- trust ------------------------------------------------------------------------------------------ */
+/* --- trust ------------------------------------------------------------------------------------ */
 
 test("the quality of a profile of kiln's own", async () => {
 	await open("", "told.html");
@@ -412,8 +421,8 @@ test("the quality of a profile of kiln's own", async () => {
 	await browser.clickOn("#quality");
 	const said = await text("#quality-body");
 
-	for (const part of ["10 cut, 4 missing", "12 more are named", "expected", "120", "the count map was full",
-			    "shorter --window or lower -F", "unaccounted for10"])
+	for (const part of ["10 cut, 4 missing", "12 more are named", "expected", "120",
+			    "the count map was full", "shorter --window or lower -F", "unaccounted for10"])
 		assert.ok(said.includes(part), `${part}: ${said}`);
 });
 
@@ -422,7 +431,7 @@ test("nothing is claimed of another's profile", async () => {
 	assert.match(await text("#quality"), /^Names 9\d\.\d %, stacks unknown$/);
 });
 
-/* --- for everybody ---------------------------------------------------------------------------------- */
+/* --- for everybody ---------------------------------------------------------------------------- */
 
 function luminance([r, g, b]) {
 	const [x, y, z] = [r, g, b].map(c => c / 255)
@@ -450,52 +459,60 @@ test("text on boxes can be read in both themes", async () => {
 					for (let c = 0; c < profile.classKeys.length; c++) {
 						profile.classes[0] = c;
 						const rgb = palette.rgb(0);
-						pairs.push([BOX_TEXT, rgb], [BOX_TEXT, mix(rgb, t.page, t.soft)]);
+						pairs.push([BOX_TEXT, rgb],
+							   [BOX_TEXT, mix(rgb, t.page, t.soft)]);
 					}
 				}
 			}
-			return [...pairs, [BOX_TEXT, t.match], [t.fadedText, t.faded]];
+			return [...pairs, [BOX_TEXT, t.match], [BOX_TEXT, t.all],
+				[t.fadedText, t.faded], [BOX_TEXT, mix(t.all, t.page, t.soft)]];
 		})()`);
 
 		for (const [fore, back] of pairs)
-			assert.ok(contrast(fore, back) >= 4.5, `${scheme}: ${back} has ${contrast(fore, back)}`);
+			assert.ok(contrast(fore, back) >= 4.5, `${scheme}: ${fore} on ${back}`);
 	}
 });
 
 test("text on the page can be read in both themes", async () => {
 	for (const scheme of ["light", "dark"]) {
 		for (const view of ["icicle", "table", "tree"]) {
-			await open(`#view=${view}`, "told.html", { "prefers-color-scheme": scheme });
+			await open(`#view=${view}`, "told.html",
+				   { "prefers-color-scheme": scheme });
 			await browser.key("q");
 			const found = await value(`(() => {
-				const rgb = s => s.match(/[\\d.]+/g).map(Number), seen = [];
+				const seen = [], rgb = text => text.match(/[\\d.]+/g).map(Number);
+				const back = e => rgb(getComputedStyle(e).backgroundColor);
+				const says = n => n.nodeType === 3 && n.data.trim() !== "";
 				for (const e of document.querySelectorAll("body *")) {
-					const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
-					if (!own || !e.getClientRects().length || e.disabled)
-						continue;
 					let b = e;
-					while (b && rgb(getComputedStyle(b).backgroundColor)[3] === 0)
+					if (![...e.childNodes].some(says) || e.disabled ||
+					    !e.getClientRects().length)
+						continue;
+					while (b !== document.body && back(b)[3] === 0)
 						b = b.parentElement;
 					seen.push([e.tagName + "#" + e.id + "." + e.className,
 						   rgb(getComputedStyle(e).color).slice(0, 3),
-						   rgb(getComputedStyle(b || document.body).backgroundColor).slice(0, 3)]);
+						   back(b).slice(0, 3)]);
 				}
 				return seen;
 			})()`);
 
 			assert.ok(found.length > 20);
 			for (const [what, fore, back] of found)
-				assert.ok(contrast(fore, back) >= 4.5, `${scheme} ${view}: ${what} ${fore} on ${back}`);
+				assert.ok(contrast(fore, back) >= 4.5,
+					  `${scheme} ${view}: ${what} ${fore} on ${back}`);
 		}
 	}
 });
+
+const USED = ["button", "searchbox", "combobox", "application", "checkbox", "table", "treegrid",
+	      "dialog"];
 
 test("everything that can be used has a name", async () => {
 	for (const view of ["icicle", "sandwich", "table", "tree"]) {
 		await open(`#view=${view}`);
 		const { nodes } = await browser.call("Accessibility.getFullAXTree");
-		const used = nodes.filter(n => !n.ignored && ["button", "searchbox", "combobox", "application",
-			"checkbox", "table", "treegrid", "dialog"].includes(n.role?.value));
+		const used = nodes.filter(n => !n.ignored && USED.includes(n.role?.value));
 
 		assert.ok(used.length > 10);
 		for (const n of used)
@@ -514,7 +531,7 @@ test("a narrow window still shows everything", async () => {
 	await browser.resize(1280, 800);
 });
 
-/* --- much ---------------------------------------------------------------------------------------------- */
+/* --- much ------------------------------------------------------------------------------------- */
 
 test("50,000 nodes: only what can be seen is drawn", async () => {
 	await open("", "big.html");
@@ -524,13 +541,13 @@ test("50,000 nodes: only what can be seen is drawn", async () => {
 	const last = await value("kiln.nodes() - 1");
 
 	await value(`kiln.page.set({ zoom: ${last} })`);
-	assert.equal(await value(`kiln.page.graph.box(${last}).width`), await value("kiln.page.graph.width"));
+	assert.ok(await value(`kiln.page.graph.box(${last}).width === kiln.page.graph.width`));
 	for (const key of ["i", "t", "s", "f", "e"])
 		await browser.key(key);
 	noErrors();
 });
 
-/* --- the picture ------------------------------------------------------------------------------------------ */
+/* --- the picture ------------------------------------------------------------------------------ */
 
 test("the SVG zooms and searches", async () => {
 	await browser.open(address("p.svg"));
@@ -553,7 +570,7 @@ test("the SVG zooms and searches", async () => {
 	noErrors();
 });
 
-/* --- running ---------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 let failed = 0;
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+"use strict";
+/* What the page shows, and the same as the part of its address behind "#". */
+
+const VIEWS = ["icicle", "flame", "sandwich", "table", "tree"];
+const MODES = ["all", "user", "kernel"];
+const COLOURS = ["kind", "module", "name"];
+const CUTS = ["end", "start"];
+const SORTS = ["self", "self%", "total", "total%", "name", "module"];
+const DEFAULTS = {
+	view: "icicle", type: 0, group: "", mode: "all", invert: false, zoom: 0, query: "",
+	colour: "kind", cut: "end", sort: "self", fn: NONE,
+};
+
+/* Only what is not as usual. A function is told by name and module, all else by its value. */
+function hashOfState(state, defaults, profile) {
+	const params = new URLSearchParams();
+
+	for (const [key, usual] of Object.entries(defaults))
+		if (key !== "fn" && state[key] !== usual)
+			params.set(key, state[key]);
+	for (const [key, values] of state.filters)
+		for (const value of values)
+			params.append(`is.${key}`, value);
+	if (state.fn !== NONE && state.view === "sandwich") {
+		params.set("fn", profile.names[profile.functions[state.fn]]);
+		params.set("in", profile.modules[profile.functions[state.fn]]);
+	}
+	const text = String(params);
+
+	return text && `#${text}`;
+}
+
+/* Whatever the address says, a state that can be shown. */
+function stateOfHash(hash, defaults, profile, labels) {
+	const params = new URLSearchParams(hash.slice(1));
+	const among = (key, choices) => choices.includes(params.get(key)) ? params.get(key)
+		: defaults[key];
+	const number = key => Math.max(0, Number.parseInt(params.get(key), 10) || 0);
+	const fn = profile.functionIds.get(`${params.get("fn")}\0${params.get("in")}`);
+	const filters = new Map();
+
+	for (const [key, value] of params) {
+		const label = key.startsWith("is.") ? key.slice(3) : null;
+
+		if (labels.present.includes(label))
+			filters.set(label, (filters.get(label) || new Set()).add(value));
+	}
+	return {
+		view: among("view", VIEWS),
+		type: profile.trees[number("type")] ? number("type") : 0,
+		group: among("group", ["", ...labels.present]), mode: among("mode", MODES),
+		invert: params.get("invert") === "true", zoom: number("zoom"),
+		query: params.get("query") || "", colour: among("colour", COLOURS),
+		cut: among("cut", CUTS), sort: among("sort", SORTS), fn: fn ?? NONE, filters,
+	};
+}
