@@ -22,6 +22,8 @@
 /* A file nobody maps is kept for so long after it was last of interest: windows are shorter. */
 #define KEEP_NS	       600000000000ull
 #define SWEEP_EVERY_NS 60000000000ull
+/* Longer than a window, so that a file deleted since can still be read at its end. */
+#define IDLE_NS 120000000000ull
 
 void files_unref(struct files *f)
 {
@@ -367,6 +369,7 @@ int files_new(struct files **out, const struct files_opts *opts)
 	f->opts = opts ? *opts : (struct files_opts){0};
 	f->opts.max_open = f->opts.max_open ?: MAX_OPEN;
 	f->opts.max_files = f->opts.max_files ?: MAX_FILES;
+	f->opts.idle_ns = f->opts.idle_ns ?: IDLE_NS;
 	f->opts.keep_ns = f->opts.keep_ns ?: KEEP_NS;
 	if (f->opts.max_files > 1u << SLOT_BITS)
 		f->opts.max_files = 1u << SLOT_BITS;

@@ -27,6 +27,9 @@ struct files_opts {
 	uint32_t max_open; /* descriptors kept; 0 = 256. Past it the least recently used is closed and
 			      reopened by path on demand, checked against the identity */
 	uint32_t max_files; /* identities; 0 = 65536 */
+	/* Descriptors keep file systems from being unmounted: those not used for so long are closed;
+	 * 0 = two minutes. */
+	uint64_t idle_ns;
 	uint64_t keep_ns; /* how long those nobody maps are kept; 0 = ten minutes */
 };
 

@@ -13,9 +13,7 @@
 /* An open that lasts longer hangs: another thread takes over, up to so many. */
 #define STUCK_NS    1000000000ull
 #define MAX_WORKERS 8
-/* Descriptors keep file systems from being unmounted: those not used for so long are closed. Longer
- * than a window, so that a file deleted since can still be read at its end. */
-#define IDLE_NS	      120000000000ull
+/* How often it is looked for descriptors that lie idle. */
 #define IDLE_CHECK_NS 30000000000ull
 
 uint64_t files_now_ns(void)
@@ -85,13 +83,13 @@ static void close_idle(struct files *f)
 	for (size_t i = f->open.len; i-- > 0;) {
 		const struct file *file = &f->all.data[f->open.data[i]];
 
-		if (!file->borrowed && now - file->used_ns > IDLE_NS)
+		if (!file->borrowed && now - file->used_ns > f->opts.idle_ns)
 			close_at(f, i);
 	}
 	for (size_t i = 0; i < MAX_ROOTS; i++) {
 		struct root *r = &f->roots[i];
 
-		if (r->fd >= 0 && !r->borrowed && now - r->used_ns > IDLE_NS) {
+		if (r->fd >= 0 && !r->borrowed && now - r->used_ns > f->opts.idle_ns) {
 			close(r->fd);
 			r->fd = -1;
 		}
@@ -213,13 +211,14 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	struct files *f = w->f;
+	uint64_t check_ns = f->opts.idle_ns < IDLE_CHECK_NS ? f->opts.idle_ns : IDLE_CHECK_NS;
 
 	pthread_mutex_lock(&f->lock);
 	while (!f->stopping && !w->superseded) {
 		struct job job;
 
 		if (!f->q_len) {
-			files_wait(f, &f->work, files_now_ns() + IDLE_CHECK_NS);
+			files_wait(f, &f->work, files_now_ns() + check_ns);
 			close_idle(f);
 			continue;
 		}

@@ -312,6 +312,29 @@ static void test_attempts_are_limited(void **state)
 	files_free(f);
 }
 
+/* Idle descriptors go by themselves, and come back when they are wanted. */
+static void test_idle_descriptors_are_closed(void **state)
+{
+	struct files_opts opts = {.idle_ns = 1000000};
+	struct files *f;
+	struct file_view v;
+	uint32_t id;
+
+	(void)state;
+	assert_int_equal(files_new(&f, &opts), 0);
+	id = intern(f, id_key(full("elf1"), 1));
+	while (stats_of(f).open)
+		usleep(1000);
+	files_get(f, id, &v);
+	assert_int_equal(v.err, 0);
+	usleep(20000);
+	assert_int_equal(stats_of(f).open, 1); /* not while it is borrowed */
+	files_release_fd(f, id);
+	while (stats_of(f).open)
+		usleep(1000);
+	files_free(f);
+}
+
 static bool is_below_two(void *ctx, uint32_t id)
 {
 	return id < *(const uint32_t *)ctx;
@@ -406,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_least_recently_used_is_closed),
 		cmocka_unit_test(test_reopening_checks_again),
 		cmocka_unit_test(test_attempts_are_limited),
+		cmocka_unit_test(test_idle_descriptors_are_closed),
 		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_process_table_sweeps),
 	};
