@@ -173,8 +173,10 @@ static uint32_t intern(struct files *f, const struct file_key *key, const struct
 	_cleanup_free_ char *path = NULL;
 	bool deleted;
 
-	if (slot != HTAB_NONE && !wants_opening(&f->all.data[slot], job->tgid))
+	if (slot != HTAB_NONE && !wants_opening(&f->all.data[slot], job->tgid)) {
+		f->all.data[slot].last_tgid = job->tgid;
 		return slot;
+	}
 	path = plain_path(key->path, &deleted);
 	if (!path)
 		return slot;
@@ -238,7 +240,7 @@ static void reopen(struct files *f, uint32_t slot)
 {
 	uint64_t deadline = files_now_ns() + REOPEN_WAIT_NS;
 	const struct file *file = &f->all.data[slot];
-	struct job job = {.slot = slot};
+	struct job job = {.tgid = file->last_tgid}; /* it may still be there, its root closed here */
 
 	if (files_replace_stuck_worker(f) ||
 	    !files_enqueue(f, slot, job, file->opened_path ?: file->path, true))

@@ -164,6 +164,7 @@ static void deliver(struct files *f, uint32_t slot, struct open_result *r, char 
 	}
 	make_fd_room(f);
 	file->state = FILE_OPEN;
+	file->attempts = 0;
 	file->fd = r->fd;
 	file->used_ns = files_now_ns();
 	file->build_id = r->build_id;

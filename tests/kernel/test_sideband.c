@@ -658,6 +658,34 @@ static void test_reopened_in_its_root(void **state)
 	watch_end(&w);
 }
 
+/* Its root was closed too, as idle as the file: then it is found through the process again. */
+static void test_reopened_through_the_process(void **state)
+{
+	struct files_opts opts = {.idle_ns = 1000000};
+	struct files_stats stats;
+	struct watch w;
+	struct tale t;
+	struct run r;
+
+	(void)state;
+	fixture_run("mkdir -p root");
+	watch_start(&w, &opts, 0);
+	r = start_as(plain_fork, enter_root,
+		     (const char *const[]){"/bin/true", "self", "wait", NULL});
+	t = hear(&r);
+	watch_look(&w);
+	for (int round = 0; round < 20; round++) {
+		do {
+			usleep(5000);
+			files_stats(w.files, &stats);
+		} while (stats.open);
+		check_tale(&w, r.pid, &t, "static", "/bin/true");
+	}
+	go_on(&r);
+	end_well(&r);
+	watch_end(&w);
+}
+
 static pid_t fork_into_new_pid_namespace(void)
 {
 	struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
@@ -943,6 +971,7 @@ int main(void)
 		cmocka_unit_test(test_mount_namespace),
 		cmocka_unit_test(test_mount_namespace_of_the_parent),
 		cmocka_unit_test(test_reopened_in_its_root),
+		cmocka_unit_test(test_reopened_through_the_process),
 		cmocka_unit_test(test_pid_namespace),
 		cmocka_unit_test(test_overlay),
 		cmocka_unit_test(test_pid_reuse),
