@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* GDB manual, "Debugging Information in Separate Files", says where such files are. */
 #include "symbolizer/debug_files.h"
 
@@ -124,7 +124,8 @@ static int by_build_id(struct elf_obj **out, const struct debug_search *s,
 		return -ENOENT;
 	text_hex(id->data, id->len, hex);
 	for (size_t i = 0; s->dirs[i] && err == -ENOENT; i++)
-		err = try_path(out, s, want, "%s/.build-id/%.2s/%s.debug", s->dirs[i], hex, hex + 2);
+		err = try_path(out, s, want, "%s/.build-id/%.2s/%s.debug", s->dirs[i], hex,
+			       hex + 2);
 	return err;
 }
 

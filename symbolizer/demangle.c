@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Mangled names made readable. libiberty's demanglers allocate nothing and jump nowhere while they
  * print through a callback, so the callback leaves with longjmp() when a name (back references
@@ -140,7 +140,7 @@ static const struct suffix {
 	const char *text;
 	bool bare; /* also without a number */
 } suffixes[] = {
-	{".cold", true},      {".part", false}, {".isra", false},
+	{".cold", true},       {".part", false}, {".isra", false},
 	{".constprop", false}, {".llvm", false}, {".lto_priv", false},
 };
 
@@ -181,8 +181,8 @@ void sym_demangle(struct buf *out, const char *raw_name)
 	static const char plt[] = "@plt";
 	bool is_plt = text_has_suffix(raw_name, plt);
 	const char *version = strchr(raw_name, '@'); /* memcpy@@GLIBC_2.14 */
-	size_t len = version && version > raw_name ? (size_t)(version - raw_name)
-						   : strlen(raw_name);
+	size_t len =
+		version && version > raw_name ? (size_t)(version - raw_name) : strlen(raw_name);
 	char *name;
 
 	len = folded_len(raw_name, len);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * .eh_frame: Linux Standard Base Core 5.0, "Exception Frames"; its pointer encodings: the same,
  * "DWARF Extensions", section 10.5. Only what leads to an FDE's range is read.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Contents of sections: read within limits, inflated, relocated. */
 #include <string.h>
 #include <zlib.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Headers and identity of an ELF file (System V gABI, chapters 4 and 5). */
 #include "symbolizer/elf_obj.h"
 

@@ -39,7 +39,7 @@ struct elf_segment { /* a PT_LOAD, ascending by va, in file order as the ABI dem
 };
 
 struct elf_section {
-	const char *name; /* borrowed from the object */
+	const char *name;     /* borrowed from the object */
 	uint32_t index, type; /* SHT_* */
 	/* ET_REL files have no addresses: there the va of an SHF_ALLOC section is its file_off. */
 	uint64_t flags, va, file_off, size /* as stored */, entsize;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Relocation of debug sections in ET_REL files. Relocation types: System V psABI for x86-64, table
  * "Relocation Types"; ELF for the Arm 64-bit Architecture, "Static AArch64 relocations".
@@ -82,7 +82,7 @@ static int apply_table(struct elf_obj *obj, const struct elf_section *sec, uint8
 	if (!symtab || symtab->type != SHT_SYMTAB)
 		return -EBADMSG;
 	err = elf_obj_data(obj, symtab, &syms, &syms_len)
-		?: elf_obj_data(obj, rel, &relas, &relas_len);
+		      ?: elf_obj_data(obj, rel, &relas, &relas_len);
 	if (err)
 		return err == -ENODATA ? -EBADMSG : err;
 	for (size_t off = 0; relas_len - off >= sizeof(Elf64_Rela); off += sizeof(Elf64_Rela)) {

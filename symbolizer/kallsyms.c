@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "symbolizer/kallsyms.h"
 
 #include <errno.h>
@@ -13,8 +13,8 @@
 
 /* A kernel with everything built in has 200,000 lines in 10 MiB; every BPF program adds one. */
 #define TEXT_BYTES_MAX (128u << 20)
-#define LINES_MAX (4u << 20)
-#define MODULES_MAX 65535
+#define LINES_MAX      (4u << 20)
+#define MODULES_MAX    65535
 /* How far the last symbol of a module reaches. */
 #define LAST_REACH 4096
 
@@ -38,8 +38,8 @@ struct ksym {
 
 struct kallsyms {
 	VEC(struct ksym) syms;
-	struct buf names;	    /* NUL-terminated, one after the other */
-	VEC(uint32_t) modules;	    /* by id: offset in names; 0 is the core kernel */
+	struct buf names;      /* NUL-terminated, one after the other */
+	VEC(uint32_t) modules; /* by id: offset in names; 0 is the core kernel */
 };
 
 struct parser {
@@ -93,8 +93,12 @@ static bool has_suffix(const char *s, size_t len, const char *suffix)
 /* What the linker script puts around parts of the text: padding follows the ends. */
 static bool is_marker(const char *s, size_t len)
 {
-	static const char *const names[] = {"_text", "_stext", "_etext", "_sinittext",
-					    "_einittext", "__indirect_thunk_start",
+	static const char *const names[] = {"_text",
+					    "_stext",
+					    "_etext",
+					    "_sinittext",
+					    "_einittext",
+					    "__indirect_thunk_start",
 					    "__indirect_thunk_end"};
 
 	if (has_suffix(s, len, "_text_start") || has_suffix(s, len, "_text_end"))
@@ -125,8 +129,9 @@ static const char *parse_hex(const char *p, const char *end, uint64_t *value)
 	*value = 0;
 	for (; p < end && p - start < 16; p++) {
 		char c = *p | 0x20;
-		unsigned digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-										       : 16;
+		unsigned digit = c >= '0' && c <= '9'	? c - '0'
+				 : c >= 'a' && c <= 'f' ? c - 'a' + 10
+							: 16;
 		if (digit == 16)
 			break;
 		*value = *value << 4 | digit;

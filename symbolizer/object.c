@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "symbolizer/object.h"
 
 #include <elf.h>
@@ -15,6 +15,9 @@
 
 /* Frames of one address: what dwarf.h promises at most, and the function itself. */
 #define FRAMES_MAX 257
+/* Symbol tables and names of the largest browsers with all symbols are half of this. A sparse file
+ * costs its owner nothing, so what is read of one is bounded where lines are not wanted either. */
+static const struct elf_limits names_limits = {512ul << 20, 768ul << 20};
 /* Names handed out by one file before they are forgotten and made again. */
 #define NAMES_BYTES_MAX (16u << 20)
 
@@ -33,6 +36,11 @@ struct object {
 
 DEFINE_CLEANUP(object, object_free)
 
+const struct elf_limits *object_limits(bool names_only)
+{
+	return names_only ? &names_limits : &elf_limits_default;
+}
+
 int object_open(struct object **out, int fd, bool names_only)
 {
 	_cleanup_(object_freep) struct object *o = calloc(1, sizeof(*o));
@@ -43,7 +51,7 @@ int object_open(struct object **out, int fd, bool names_only)
 		return -ENOMEM;
 	}
 	o->names_only = names_only;
-	err = elf_obj_open(&o->main, fd, NULL);
+	err = elf_obj_open(&o->main, fd, object_limits(names_only));
 	if (err)
 		return err;
 	if (elf_obj_truncated(o->main))
@@ -278,8 +286,8 @@ static void finish_result(struct batch *b, size_t index, size_t n)
 {
 	uint64_t va = b->elf_va[index];
 	struct sym_frame *outer = &b->frames[n - 1];
-	struct sym_result result = {.elf_va = va, .reason = SYM_OK, .frames = b->frames,
-				    .n_frames = n};
+	struct sym_result result = {
+		.elf_va = va, .reason = SYM_OK, .frames = b->frames, .n_frames = n};
 	struct sym_frame by_symbol = {0};
 
 	if (name_by_symbol(b, &by_symbol, va)) {
@@ -322,8 +330,8 @@ static void take_frames(void *ctx, size_t index, const struct dwarf_frame *frame
 static int resolve_lines(struct batch *b, size_t n)
 {
 	struct object *o = b->o;
-	uint64_t bias = elf_obj_section(o->main, ".debug_info")
-				? 0 : debug_file_bias(o->main, o->debug);
+	uint64_t bias =
+		elf_obj_section(o->main, ".debug_info") ? 0 : debug_file_bias(o->main, o->debug);
 	_cleanup_free_ uint64_t *va = NULL;
 
 	if (!bias)

@@ -11,6 +11,9 @@
 struct object;
 struct debug_search;
 
+/* Limits for the sections of a file and of its debug files. */
+const struct elf_limits *object_limits(bool names_only);
+
 /* From a descriptor, which is taken, also on failure. 0 or the -errno of elf_obj_open(). */
 int object_open(struct object **out, int fd, bool names_only);
 void object_free(struct object *o);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "symbolizer/perfmap.h"
 
 #include <ctype.h>
@@ -16,7 +16,7 @@
 #include "symbolizer/rooted.h"
 
 /* As promised in the header: a JIT that never forgets code writes a million lines a day. */
-#define ENTRIES_MAX (4u << 20)
+#define ENTRIES_MAX    (4u << 20)
 #define FILE_BYTES_MAX (256u << 20)
 /* Longer names are cut: JITs that inline write whole call chains. */
 #define NAME_BYTES_MAX 4096
@@ -188,7 +188,7 @@ static int sweep(struct sweep *s)
 		qsort_r(s->by_start, n, sizeof(*s->by_start), start_cmp, s->lines.data);
 	for (size_t i = 0; i < n && !err; i++)
 		err = advance(s, s->lines.data[s->by_start[i]].start)
-			?: heap_push(s, s->by_start[i]);
+			      ?: heap_push(s, s->by_start[i]);
 	return err ?: advance(s, UINT64_MAX);
 }
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The cache of files and the door to them. */
 #include "symbolizer/symbolizer.h"
 
@@ -205,8 +205,8 @@ static int add_entry(struct symbolizer *s, struct object *object, const struct f
 }
 
 /* Opens a file that is not in the cache. *reason says what is wrong when it cannot be used. */
-static int open_entry(struct symbolizer *s, const struct sym_file *file,
-		      const struct file_key *key, struct entry **out, enum sym_reason *reason)
+static int open_entry(struct symbolizer *s, const struct sym_file *file, const struct file_key *key,
+		      struct entry **out, enum sym_reason *reason)
 {
 	const struct build_id *id;
 	struct object *object;
@@ -287,8 +287,8 @@ static int answer_bare(size_t index, uint64_t addr, enum sym_reason reason, cons
 {
 	_cleanup_(buf_release) struct buf name = {0};
 	struct sym_frame frame = {0};
-	struct sym_result result = {.elf_va = addr, .reason = reason, .frames = &frame,
-				    .n_frames = 1};
+	struct sym_result result = {
+		.elf_va = addr, .reason = reason, .frames = &frame, .n_frames = 1};
 
 	buf_printf(&name, "%s+0x%lx", module, (unsigned long)addr);
 	if (name.err)
@@ -338,7 +338,8 @@ static int resolve_in(struct symbolizer *s, struct entry *e, const struct sym_fi
 		      const char *module, bool offsets, const uint64_t *addr, size_t n,
 		      sym_result_fn fn, void *ctx)
 {
-	struct debug_search search = {file->root_fd, file->path, s->dirs, NULL};
+	struct debug_search search = {file->root_fd, file->path, s->dirs,
+				      object_limits(s->names_only)};
 	size_t cap = n < BATCH_MAX ? n : BATCH_MAX;
 	_cleanup_free_ size_t *index = malloc(cap * sizeof(*index) + 1);
 	_cleanup_free_ uint64_t *va = malloc(cap * sizeof(*va) + 1);
@@ -378,14 +379,14 @@ static int resolve(struct symbolizer *s, const struct sym_file *file, bool offse
 	return err;
 }
 
-int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file,
-		       const uint64_t *file_off, size_t n, sym_result_fn fn, void *ctx)
+int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file, const uint64_t *file_off,
+		       size_t n, sym_result_fn fn, void *ctx)
 {
 	return resolve(s, file, true, file_off, n, fn, ctx);
 }
 
-int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file,
-			  const uint64_t *elf_va, size_t n, sym_result_fn fn, void *ctx)
+int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, const uint64_t *elf_va,
+			  size_t n, sym_result_fn fn, void *ctx)
 {
 	return resolve(s, file, false, elf_va, n, fn, ctx);
 }

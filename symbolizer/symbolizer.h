@@ -7,7 +7,8 @@
  * never a name past a symbol's end.
  *
  * Caches are bounded in bytes and keyed by build id, or by (device, inode, size, mtime) where there
- * is none. Not thread-safe.
+ * is none. A build id is believed: a file that lies about its own can give its names to another file
+ * of that build id. Not thread-safe. Demangling wants 1 MiB of stack.
  */
 #ifndef KILN_SYMBOLIZER_SYMBOLIZER_H
 #define KILN_SYMBOLIZER_SYMBOLIZER_H
@@ -36,7 +37,8 @@ struct sym_file {
 	int root_fd;	  /* root directory of the process that mapped it (O_PATH), searched for
 			     debug files before the host's; -1 = the host's only */
 	const char *path; /* as the process saw it: names the module, and the place of debuglinks */
-	const struct build_id *build_id; /* what the mapping had, to catch a replaced file; or NULL */
+	const struct build_id
+		*build_id; /* what the mapping had, to catch a replaced file; or NULL */
 };
 
 #define SYM_REASONS(X)                                                                             \
@@ -53,13 +55,13 @@ enum sym_reason {
 #define X(name, text) SYM_##name,
 	SYM_REASONS(X)
 #undef X
-	SYM_REASON_COUNT
+		SYM_REASON_COUNT
 };
 
 const char *sym_reason_text(enum sym_reason reason);
 
 struct sym_frame {
-	const char *name;     /* demangled, .cold/.part/.isra/.constprop/.llvm suffixes folded away */
+	const char *name; /* demangled, .cold/.part/.isra/.constprop/.llvm suffixes folded away */
 	const char *raw_name; /* as the symbol table or DWARF has it */
 	const char *file;     /* source file, or NULL */
 	uint32_t line;	      /* 0 = unknown */
@@ -87,11 +89,11 @@ typedef void (*sym_result_fn)(void *ctx, size_t index, const struct sym_result *
  * already moved return addresses back into the call (address - 1). 0 or -ENOMEM; everything wrong
  * with the file is a reason in the results.
  */
-int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file,
-		       const uint64_t *file_off, size_t n, sym_result_fn fn, void *ctx);
+int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file, const uint64_t *file_off,
+		       size_t n, sym_result_fn fn, void *ctx);
 /* The same for ELF virtual addresses. */
-int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file,
-			  const uint64_t *elf_va, size_t n, sym_result_fn fn, void *ctx);
+int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, const uint64_t *elf_va,
+			  size_t n, sym_result_fn fn, void *ctx);
 
 /* The executable segment that holds this ELF address: 0, or -ENOENT. For a pprof mapping. */
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,

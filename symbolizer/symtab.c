@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Symbol tables (gABI, "Symbol Table") made into one sorted table without overlaps. */
 #include "symbolizer/symtab.h"
 
@@ -40,8 +40,8 @@ int symtab_add_source(struct symtab *t, struct elf_obj *obj, uint32_t strtab_ind
 	err = elf_obj_data(obj, sec, &data, &len);
 	if (err)
 		return err;
-	*src = (struct name_source){.obj = obj, .section = sec, .file_off = sec->file_off,
-				    .size = len, .loaded = data};
+	*src = (struct name_source){
+		.obj = obj, .section = sec, .file_off = sec->file_off, .size = len, .loaded = data};
 	if ((sec->flags & SHF_COMPRESSED) || len != sec->size) {
 		src->blob = malloc(len + 1);
 		if (!src->blob)
@@ -87,8 +87,8 @@ static uint32_t rank_of(const Elf64_Sym *sym)
 	return rank;
 }
 
-static int take_symbol(struct symtab *t, struct elf_obj *obj, const Elf64_Sym *sym,
-		       unsigned source, uint64_t bias)
+static int take_symbol(struct symtab *t, struct elf_obj *obj, const Elf64_Sym *sym, unsigned source,
+		       uint64_t bias)
 {
 	const struct elf_section *sec = elf_obj_section_by_index(obj, sym->st_shndx);
 	unsigned type = ELF64_ST_TYPE(sym->st_info);
@@ -114,11 +114,12 @@ static int take_symbol(struct symtab *t, struct elf_obj *obj, const Elf64_Sym *s
 	if (t->symbols.len >= SYMBOLS_MAX)
 		return -EFBIG;
 	return vec_push(&t->symbols, (struct symbol){
-		.start = (uint32_t)start,
-		.len = (uint32_t)room,
-		.name = sym->st_name,
-		.meta = source | rank_of(sym) << SYM_RANK_BIT | (sym->st_size ? 0 : SYM_SIZELESS),
-	});
+					     .start = (uint32_t)start,
+					     .len = (uint32_t)room,
+					     .name = sym->st_name,
+					     .meta = source | rank_of(sym) << SYM_RANK_BIT |
+						     (sym->st_size ? 0 : SYM_SIZELESS),
+				     });
 }
 
 static const struct elf_section *section_of_type(struct elf_obj *obj, uint32_t type)
@@ -166,9 +167,12 @@ static int collect(struct symtab *t, struct elf_obj *obj, uint32_t type, uint64_
 
 /* --- choosing and cutting --------------------------------------------------------------------- */
 
+/* glibc gives its functions "__GI_" twins for calls among themselves: nobody calls them that. */
 static size_t leading_underscores(const char *name)
 {
-	return strspn(name, "_") < 8 ? strspn(name, "_") : 8;
+	size_t n = strspn(name, "_");
+
+	return n > 8 || !strncmp(name, "__GI_", 5) ? 8 : n;
 }
 
 /* Length of a name without a symbol version ("memcpy@@GLIBC_2.14"). */
@@ -314,7 +318,7 @@ static int cut_nested(struct symtab *t)
 
 	for (size_t i = 0; i < t->symbols.len && !err; i++) {
 		err = leave_until(&c, t->symbols.data[i].start)
-			?: vec_push(&c.open, t->symbols.data[i]);
+			      ?: vec_push(&c.open, t->symbols.data[i]);
 		if (t->symbols.data[i].start > c.pos)
 			c.pos = t->symbols.data[i].start;
 	}
@@ -345,7 +349,8 @@ static void trim(struct symtab *t)
 static int finish(struct symtab *t, const struct eh_ranges *fdes)
 {
 	if (t->symbols.len)
-		qsort_r(t->symbols.data, t->symbols.len, sizeof(*t->symbols.data), by_preference, t);
+		qsort_r(t->symbols.data, t->symbols.len, sizeof(*t->symbols.data), by_preference,
+			t);
 	drop_aliases(t);
 	clamp_sizeless(t, fdes);
 	return cut_nested(t);
@@ -406,13 +411,14 @@ static int collect_all(struct symtab *t, struct elf_obj *main, struct elf_obj *d
 	int err = 0;
 
 	if (debug && symtab_present(debug))
-		err = tolerate(collect(t, debug, SHT_SYMTAB, debug_file_bias(main, debug)), problem);
+		err = tolerate(collect(t, debug, SHT_SYMTAB, debug_file_bias(main, debug)),
+			       problem);
 	else if (symtab_present(main))
 		err = tolerate(collect(t, main, SHT_SYMTAB, 0), problem);
 	if (err || t->symbols.len)
 		return err;
 	return tolerate(collect(t, main, SHT_DYNSYM, 0), problem)
-		?: tolerate(collect_minidebug(t, main), problem);
+		       ?: tolerate(collect_minidebug(t, main), problem);
 }
 
 DEFINE_CLEANUP(symtab, symtab_free)

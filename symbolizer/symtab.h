@@ -4,8 +4,8 @@
  * and are read when asked for.
  *
  * Which of several names for one address is shown: a symbol with a size over one without, a function
- * over an untyped one, global over weak over local, the larger, fewest leading underscores, shortest
- * ("open" over "open64", anything over glibc's "__GI_" twins), first in byte order; a symbol of the
+ * over an untyped one, global over weak over local, the larger, fewest leading underscores (glibc's
+ * "__GI_" twins count as most), shortest ("open" over "open64"), first in byte order; a symbol of the
  * file over a synthesised PLT name. A symbol without a size ends with the FDE that covers it or where
  * the next symbol starts, whichever is first; without an FDE also after a page; one inside a symbol
  * that has a size is a label, and dropped. Nothing reaches past its section. The innermost symbol

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Names for PLT stubs. A stub jumps through a slot of the GOT, and a dynamic relocation says whose
  * address goes into that slot: the slot is read out of the stub's instructions rather than counted,
@@ -56,11 +56,12 @@ static int take_slots(struct plt *p, const uint8_t *data, size_t len)
 			continue;
 		if (p->slots.len >= SLOTS_MAX)
 			return -EFBIG;
-		err = vec_push(&p->slots, (struct slot){
-			.va = rela.r_offset,
-			.resolver = ifunc ? (uint64_t)rela.r_addend : 0,
-			.symbol = ifunc ? 0 : (uint32_t)ELF64_R_SYM(rela.r_info),
-		});
+		err = vec_push(&p->slots,
+			       (struct slot){
+				       .va = rela.r_offset,
+				       .resolver = ifunc ? (uint64_t)rela.r_addend : 0,
+				       .symbol = ifunc ? 0 : (uint32_t)ELF64_R_SYM(rela.r_info),
+			       });
 		if (err)
 			return err;
 	}
@@ -125,7 +126,8 @@ static int add_stub(struct plt *p, uint64_t va, uint32_t len, uint64_t slot_va)
 	Elf64_Sym sym;
 	uint32_t index;
 
-	slot = p->slots.len ? bsearch(&key, p->slots.data, p->slots.len, sizeof(key), slot_cmp) : NULL;
+	slot = p->slots.len ? bsearch(&key, p->slots.data, p->slots.len, sizeof(key), slot_cmp)
+			    : NULL;
 	if (!slot || va < p->t->base || len > p->t->span || va - p->t->base > p->t->span - len ||
 	    !symtab_find(p->t, va, &index))
 		return 0;
@@ -176,7 +178,7 @@ static int scan_x86(struct plt *p, const struct elf_section *sec, const uint8_t 
 	return err;
 }
 
-#define A64_BTI_C 0xd503245fu
+#define A64_BTI_C  0xd503245fu
 #define A64_BR_X17 0xd61f0220u
 
 /* AArch64 ELF, "Procedure linkage table": [bti c] adrp x16; ldr x17, [x16, #n]; add x16; br x17. */
@@ -197,7 +199,9 @@ static int scan_arm64(struct plt *p, const struct elf_section *sec, const uint8_
 		if (i)
 			memcpy(&prev, data + i * 4 - 4, sizeof(prev));
 		/* immlo in bits 29-30, immhi in 5-23, sign-extended from 21 bits, in pages. */
-		pages = (int64_t)((uint64_t)((w[0] >> 29 & 3) | (w[0] >> 5 & 0x7ffff) << 2) << 43) >> 43;
+		pages = (int64_t)((uint64_t)((w[0] >> 29 & 3) | (w[0] >> 5 & 0x7ffff) << 2)
+				  << 43) >>
+			43;
 		err = add_stub(p, prev == A64_BTI_C ? va - 4 : va, prev == A64_BTI_C ? 20 : 16,
 			       (va & ~0xfffull) + ((uint64_t)pages << 12) +
 				       (w[1] >> 10 & 0xfff) * 8);

@@ -9,7 +9,7 @@
 /* .symtab of the debug file or of the file, .dynsym, .gnu_debugdata: never more. */
 #define NAME_SOURCES_MAX 4
 
-struct name_source { /* a string table */
+struct name_source {	     /* a string table */
 	struct elf_obj *obj; /* borrowed; NULL: only the blob is left */
 	const struct elf_section *section;
 	uint64_t file_off, size;
@@ -18,10 +18,10 @@ struct name_source { /* a string table */
 };
 
 /* meta: the source in bits 0-2, flags, and the rank (lower is preferred) in bits 8-15. */
-#define SYM_SOURCE    0x7u
-#define SYM_PLT	      0x8u
-#define SYM_SIZELESS  0x10u
-#define SYM_RANK_BIT  8
+#define SYM_SOURCE   0x7u
+#define SYM_PLT	     0x8u
+#define SYM_SIZELESS 0x10u
+#define SYM_RANK_BIT 8
 
 struct symbol {
 	uint32_t start; /* relative to base */

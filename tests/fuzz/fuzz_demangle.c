@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!name)
 		return 0;
 	sym_demangle(&out, name);
-	if (out.err || out.len > OUTPUT_MAX(strlen(name)) || !text_is_clean(out.data ?: "", out.len))
+	if (out.err || out.len > OUTPUT_MAX(strlen(name)) ||
+	    !text_is_clean(out.data ?: "", out.len))
 		abort();
 	buf_release(&out);
 	free(name);

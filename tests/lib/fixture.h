@@ -87,4 +87,30 @@ static FIXTURE_UNUSED int fixture_open(const char *path)
 	return fd;
 }
 
+/* Absolute path of a fixture; good for a dozen calls more. */
+static FIXTURE_UNUSED const char *fixture_at(const char *name)
+{
+	static char paths[16][512];
+	static unsigned i;
+
+	i = (i + 1) % 16;
+	snprintf(paths[i], sizeof(paths[i]), "%s/%s", fixture_dir, name);
+	return paths[i];
+}
+
+/* Address of a symbol, as nm has it. */
+static FIXTURE_UNUSED uint64_t fixture_nm(const char *path, const char *symbol)
+{
+	unsigned long va = 0;
+	char cmd[256];
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "nm %s | awk '$3==\"%s\"{print $1}'", path, symbol);
+	f = popen(cmd, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%lx", &va), 1);
+	pclose(f);
+	return va;
+}
+
 #endif

@@ -51,12 +51,14 @@ static int setup(void **state)
 static void link_alt(const char *name)
 {
 	fixture_run("(printf '%s\\0'; cat id) > link && "
-		    "objcopy --add-section .gnu_debugaltlink=link bin/prog linked", name);
+		    "objcopy --add-section .gnu_debugaltlink=link bin/prog linked",
+		    name);
 }
 
 static int open_alt(const struct debug_search *s)
 {
-	_cleanup_elf_ struct elf_obj *debug = open_obj("linked"), *alt = NULL, *want = open_obj("alt");
+	_cleanup_elf_ struct elf_obj *debug = open_obj("linked"), *alt = NULL,
+				     *want = open_obj("alt");
 	int err = debug_altfile_open(&alt, debug, s);
 
 	if (!err)
@@ -92,8 +94,8 @@ static void test_altlink_by_build_id(void **state)
 	link_alt("/nonexistent");
 	assert_int_equal(open_alt(&s), -ENOENT);
 	text_hex(alt_id.data, alt_id.len, hex);
-	fixture_run("mkdir -p debug/.build-id/%.2s && cp alt debug/.build-id/%.2s/%s.debug", hex, hex,
-		    hex + 2);
+	fixture_run("mkdir -p debug/.build-id/%.2s && cp alt debug/.build-id/%.2s/%s.debug", hex,
+		    hex, hex + 2);
 	assert_int_equal(open_alt(&s), 0);
 }
 
@@ -167,7 +169,8 @@ static void test_rooted_open(void **state)
 	fixture_run("mkdir -p root/sub && echo in > root/secret && echo out > secret && "
 		    "ln -s /secret root/sub/link && ln -s ../../../secret root/sub/up && "
 		    "ln -s /proc/self/root/etc/passwd root/magic && mkfifo root/fifo && "
-		    "ln -s %s/secret root/absolute", fixture_dir);
+		    "ln -s %s/secret root/absolute",
+		    fixture_dir);
 	root = open("root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (int i = 0; i < 4; i++) {
 		static const char *const paths[] = {"/sub/link", "sub/up", "../secret", "/secret"};

@@ -26,13 +26,15 @@ static void test_names_by_hand(void **state)
 		{"_Z", "_Z"},
 		{"_Znonsense", "_Znonsense"},
 		{"_ZN9wikipedia7article6formatEv", "wikipedia::article::format()"},
-		{"_ZNSt6vectorIiSaIiEE9push_backEOi", "std::vector<int, std::allocator<int> >::push_back(int&&)"},
+		{"_ZNSt6vectorIiSaIiEE9push_backEOi",
+		 "std::vector<int, std::allocator<int> >::push_back(int&&)"},
 		{"_ZZN3foo3barEvENKUlvE_clEv", "foo::bar()::{lambda()#1}::operator()() const"},
 		/* Rust, the new scheme and the old one without its hash. */
 		{"_RNvC6_123foo3bar", "123foo::bar"},
 		{"_RNvNtCs1234_7mycrate3foo3bar", "mycrate::foo::bar"},
 		{"_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE", "core::fmt::Write::write_fmt"},
-		{"_ZN71_$LT$Test$u20$$u2b$$u20$$u27$static$u20$as$u20$foo..Bar$LT$Test$GT$$GT$3bar17h930b740aa94f1d3aE",
+		{"_ZN71_$LT$Test$u20$$u2b$$u20$$u27$static$u20$as$u20$foo..Bar$LT$Test$GT$$GT$"
+		 "3bar17h930b740aa94f1d3aE",
 		 "<Test + 'static as foo::Bar<Test>>::bar"},
 		{"_D3std5stdio4File5closeMFNeZv", "std.stdio.File.close()"},
 		/* Parts and clones fold into their function. */
@@ -79,7 +81,8 @@ static void test_libstdcxx_against_cxxfilt(void **state)
 	FILE *in, *oracle;
 
 	(void)state;
-	fixture_run("nm -D --defined-only $(g++ -print-file-name=libstdc++.so) | sed 's/@.*//' | awk '{print $3}' | grep ^_Z > raw && "
+	fixture_run("nm -D --defined-only $(g++ -print-file-name=libstdc++.so) | sed 's/@.*//' | "
+		    "awk '{print $3}' | grep ^_Z > raw && "
 		    "c++filt --no-verbose < raw > want");
 	in = fopen("raw", "re");
 	oracle = fopen("want", "re");

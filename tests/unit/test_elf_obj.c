@@ -42,9 +42,10 @@ static int open_error(const char *path)
 
 static void check_sections(struct elf_obj *obj)
 {
-	FILE *f = popen("readelf -SW plain | sed -n 's/^ *\\[ *\\([0-9]*\\)\\] \\(\\.[^ ]*\\) *[A-Z_]* "
-			"*\\([0-9a-f]*\\) \\([0-9a-f]*\\) \\([0-9a-f]*\\) .*/\\1 \\2 \\3 \\4 \\5/p'",
-			"re");
+	FILE *f = popen(
+		"readelf -SW plain | sed -n 's/^ *\\[ *\\([0-9]*\\)\\] \\(\\.[^ ]*\\) *[A-Z_]* "
+		"*\\([0-9a-f]*\\) \\([0-9a-f]*\\) \\([0-9a-f]*\\) .*/\\1 \\2 \\3 \\4 \\5/p'",
+		"re");
 	unsigned long va, off, size;
 	char line[512], name[128];
 	unsigned index, n = 0;
@@ -52,8 +53,8 @@ static void check_sections(struct elf_obj *obj)
 	for (; fgets(line, sizeof(line), f); n++) {
 		const struct elf_section *sec;
 
-		assert_int_equal(sscanf(line, "%u %127s %lx %lx %lx", &index, name, &va, &off, &size),
-				 5);
+		assert_int_equal(
+			sscanf(line, "%u %127s %lx %lx %lx", &index, name, &va, &off, &size), 5);
 		sec = elf_obj_section_by_index(obj, index);
 		assert_non_null(sec);
 		assert_string_equal(sec->name, name);
@@ -144,13 +145,22 @@ static void test_exec_segment_wins_for_shared_offset(void **state)
 		Elf64_Phdr ph[2];
 		uint8_t rest[64];
 	} f = {
-		.eh = {.e_ident = ELFMAG "\2\1\1", .e_type = ET_DYN, .e_machine = EM_AARCH64,
-		       .e_phoff = sizeof(Elf64_Ehdr), .e_phentsize = sizeof(Elf64_Phdr),
+		.eh = {.e_ident = ELFMAG "\2\1\1",
+		       .e_type = ET_DYN,
+		       .e_machine = EM_AARCH64,
+		       .e_phoff = sizeof(Elf64_Ehdr),
+		       .e_phentsize = sizeof(Elf64_Phdr),
 		       .e_phnum = 2},
 		/* Out of order, too: lookups must not rely on the file's word. */
-		.ph = {{.p_type = PT_LOAD, .p_flags = PF_R, .p_vaddr = 0x20000, .p_filesz = 200,
+		.ph = {{.p_type = PT_LOAD,
+			.p_flags = PF_R,
+			.p_vaddr = 0x20000,
+			.p_filesz = 200,
 			.p_memsz = 200},
-		       {.p_type = PT_LOAD, .p_flags = PF_X, .p_vaddr = 0x10000, .p_filesz = 200,
+		       {.p_type = PT_LOAD,
+			.p_flags = PF_X,
+			.p_vaddr = 0x10000,
+			.p_filesz = 200,
 			.p_memsz = 300}},
 	};
 	_cleanup_elf_ struct elf_obj *obj = NULL;
@@ -189,8 +199,9 @@ static void check_same_contents(const char *path, const char *want_path)
 
 		assert_non_null(sec);
 		assert_int_equal(elf_obj_data(obj, sec, &data, &len), 0);
-		fixture_run("objcopy -O binary --only-section=%s --set-section-flags %s=alloc %s s.bin",
-			    names[i], names[i], want_path);
+		fixture_run(
+			"objcopy -O binary --only-section=%s --set-section-flags %s=alloc %s s.bin",
+			names[i], names[i], want_path);
 		raw = fixture_read("s.bin", &raw_len);
 		assert_int_equal(len, raw_len);
 		assert_memory_equal(data, raw, len);
@@ -226,13 +237,20 @@ struct one_section {
 static struct one_section one_section(uint32_t codec, uint64_t inflated, uint64_t stored)
 {
 	return (struct one_section){
-		.eh = {.e_ident = ELFMAG "\2\1\1", .e_type = ET_DYN, .e_machine = EM_X86_64,
-		       .e_shoff = offsetof(struct one_section, sh), .e_shstrndx = 2, .e_shnum = 3,
+		.eh = {.e_ident = ELFMAG "\2\1\1",
+		       .e_type = ET_DYN,
+		       .e_machine = EM_X86_64,
+		       .e_shoff = offsetof(struct one_section, sh),
+		       .e_shstrndx = 2,
+		       .e_shnum = 3,
 		       .e_shentsize = sizeof(Elf64_Shdr)},
-		.sh = {[1] = {.sh_name = 1, .sh_type = SHT_PROGBITS, .sh_flags = SHF_COMPRESSED,
+		.sh = {[1] = {.sh_name = 1,
+			      .sh_type = SHT_PROGBITS,
+			      .sh_flags = SHF_COMPRESSED,
 			      .sh_offset = offsetof(struct one_section, ch),
 			      .sh_size = sizeof(Elf64_Chdr) + stored},
-		       [2] = {.sh_type = SHT_STRTAB, .sh_size = 32,
+		       [2] = {.sh_type = SHT_STRTAB,
+			      .sh_size = 32,
 			      .sh_offset = offsetof(struct one_section, names)}},
 		.names = "\0.debug_info",
 		.ch = {.ch_type = codec, .ch_size = inflated},
@@ -421,8 +439,10 @@ static void test_nobits_and_debug_file(void **state)
 	obj = open_obj("plain.debug");
 	plain = open_obj("plain");
 	assert_int_equal(elf_obj_data(obj, elf_obj_section(obj, ".text"), &data, &len), -ENODATA);
-	assert_int_equal(elf_obj_data(plain, elf_obj_section(plain, ".bss"), &data, &len), -ENODATA);
-	assert_int_equal(elf_obj_data(obj, elf_obj_section_by_index(obj, 0), &data, &len), -ENODATA);
+	assert_int_equal(elf_obj_data(plain, elf_obj_section(plain, ".bss"), &data, &len),
+			 -ENODATA);
+	assert_int_equal(elf_obj_data(obj, elf_obj_section_by_index(obj, 0), &data, &len),
+			 -ENODATA);
 	assert_int_equal(elf_obj_build_id(obj)->len, 20);
 	assert_memory_equal(elf_obj_build_id(obj), elf_obj_build_id(plain),
 			    sizeof(struct build_id));
@@ -433,7 +453,8 @@ static void test_not_elf(void **state)
 	struct elf_obj *obj = NULL;
 
 	(void)state;
-	fixture_write("text", "#!/bin/sh\necho a script, and long enough to hold an ELF header, yes\n");
+	fixture_write("text",
+		      "#!/bin/sh\necho a script, and long enough to hold an ELF header, yes\n");
 	assert_int_equal(open_error("text"), -ENOEXEC);
 	fixture_write("empty", "");
 	assert_int_equal(open_error("empty"), -ENOEXEC);

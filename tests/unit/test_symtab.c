@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Symbol tables and function ranges against readelf and objdump. */
+/* Symbol tables against readelf and objdump. */
 #include <elf.h>
 #include <errno.h>
 
@@ -54,19 +54,6 @@ static const char *name_at(const struct loaded *l, uint64_t va)
 	return buf_cstr(&name);
 }
 
-static uint64_t address_of(const char *path, const char *symbol)
-{
-	unsigned long va = 0;
-	char cmd[256];
-	FILE *f;
-
-	snprintf(cmd, sizeof(cmd), "nm %s | awk '$3==\"%s\"{print $1}'", path, symbol);
-	f = popen(cmd, "re");
-	assert_int_equal(fscanf(f, "%lx", &va), 1);
-	pclose(f);
-	return va;
-}
-
 /* --- readelf as the oracle -------------------------------------------------------------------- */
 
 struct ref {
@@ -92,8 +79,8 @@ static struct refs read_refs(const char *path, const char *table)
 		struct ref r = {0};
 		unsigned long va;
 
-		if (sscanf(line, " %*[0-9]: %lx %31s %15s %15s %15s %15s %239s", &va, size, type, bind,
-			   vis, ndx, r.name) != 7)
+		if (sscanf(line, " %*[0-9]: %lx %31s %15s %15s %15s %15s %239s", &va, size, type,
+			   bind, vis, ndx, r.name) != 7)
 			continue;
 		if ((strcmp(type, "FUNC") && strcmp(type, "IFUNC")) || ndx[0] < '0' || ndx[0] > '9')
 			continue;
@@ -264,12 +251,13 @@ static void test_preference_among_aliases(void **state)
 				   ".type l,@function\n.type _one,@function\n"
 				   "u:\n__g:\nglobal:\nglobal_longer:\nw:\n_one:\nl:\n.skip 16\n"
 				   ".size __g,16\n.size global,16\n.size global_longer,16\n"
-				   ".size w,16\n.size l,16\n.size _one,16\n", "");
+				   ".size w,16\n.size l,16\n.size _one,16\n",
+				   "");
 
 	(void)state;
-	expect(&l, address_of("x.so", "global"), "global");
-	expect(&l, address_of("x.so", "global") + 15, "global");
-	expect(&l, address_of("x.so", "global") + 16, NULL);
+	expect(&l, fixture_nm("x.so", "global"), "global");
+	expect(&l, fixture_nm("x.so", "global") + 15, "global");
+	expect(&l, fixture_nm("x.so", "global") + 16, NULL);
 	unload(&l);
 }
 
@@ -280,8 +268,9 @@ static void test_nesting(void **state)
 				   ".type tail,@function\n.type same,@function\n"
 				   "outer:\nsame:\n.skip 8\ninner:\n.skip 8\nlabel:\n.skip 8\n"
 				   "tail:\n.skip 8\n.size outer,32\n.size inner,8\n"
-				   ".skip 8\n.size tail,16\n.size same,4\n.skip 8\n", "");
-	uint64_t at = address_of("x.so", "outer");
+				   ".skip 8\n.size tail,16\n.size same,4\n.skip 8\n",
+				   "");
+	uint64_t at = fixture_nm("x.so", "outer");
 
 	(void)state;
 	expect(&l, at, "outer");
@@ -298,15 +287,16 @@ static void test_nesting(void **state)
 
 static void test_sizeless_symbols(void **state)
 {
-	struct loaded l = assemble(".text\n.globl with_fde, without_fde, followed\n"
-				   "with_fde:\n.cfi_startproc\n.skip 100\n.cfi_endproc\n"
-				   ".skip 28\n"
-				   "followed:\n.skip 64\n"
-				   "without_fde:\n.skip 8192\n"
-				   ".section .text.after,\"ax\"\n.skip 32\nend_of_section:\n.skip 16\n",
-				   "");
-	uint64_t with = address_of("x.so", "with_fde"), without = address_of("x.so", "without_fde");
-	uint64_t end = address_of("x.so", "end_of_section");
+	struct loaded l =
+		assemble(".text\n.globl with_fde, without_fde, followed\n"
+			 "with_fde:\n.cfi_startproc\n.skip 100\n.cfi_endproc\n"
+			 ".skip 28\n"
+			 "followed:\n.skip 64\n"
+			 "without_fde:\n.skip 8192\n"
+			 ".section .text.after,\"ax\"\n.skip 32\nend_of_section:\n.skip 16\n",
+			 "");
+	uint64_t with = fixture_nm("x.so", "with_fde"), without = fixture_nm("x.so", "without_fde");
+	uint64_t end = fixture_nm("x.so", "end_of_section");
 
 	(void)state;
 	expect(&l, with, "with_fde");
@@ -326,8 +316,9 @@ static void test_sizeless_symbols(void **state)
 static void test_size_past_the_section(void **state)
 {
 	struct loaded l = assemble(".text\n.globl liar\n.type liar,@function\nliar:\n.skip 32\n"
-				   ".size liar,1000000\n", "");
-	uint64_t at = address_of("x.so", "liar");
+				   ".size liar,1000000\n",
+				   "");
+	uint64_t at = fixture_nm("x.so", "liar");
 
 	(void)state;
 	expect(&l, at + 31, "liar");
@@ -338,13 +329,14 @@ static void test_size_past_the_section(void **state)
 static void test_markers_and_data_are_no_functions(void **state)
 {
 	struct loaded l = assemble(".text\n.type f,@function\n$x:\nf:\n.skip 16\n.size f,16\n"
-				   "$d.1:\n.skip 16\n.data\n.globl var\nvar: .quad 1\n", "");
-	uint64_t at = address_of("x.so", "f");
+				   "$d.1:\n.skip 16\n.data\n.globl var\nvar: .quad 1\n",
+				   "");
+	uint64_t at = fixture_nm("x.so", "f");
 
 	(void)state;
 	expect(&l, at, "f");
 	expect(&l, at + 16, NULL);
-	expect(&l, address_of("x.so", "var"), NULL);
+	expect(&l, fixture_nm("x.so", "var"), NULL);
 	unload(&l);
 }
 
@@ -357,9 +349,10 @@ static void test_gnu_debugdata(void **state)
 	size_t checked = 0;
 
 	(void)state;
-	fixture_write("hidden.c", "#define H(n) static __attribute__((noinline, used)) int h##n(int x)"
-				  "{ volatile int y = x; return y + n; }\n"
-				  "H(1) H(2) H(3) int shown(void) { return h1(2); }\n");
+	fixture_write("hidden.c",
+		      "#define H(n) static __attribute__((noinline, used)) int h##n(int x)"
+		      "{ volatile int y = x; return y + n; }\n"
+		      "H(1) H(2) H(3) int shown(void) { return h1(2); }\n");
 	fixture_run("gcc -O1 -shared -fPIC hidden.c -o hidden.so && objcopy --only-keep-debug "
 		    "hidden.so m.debug && objcopy -S --remove-section .comment m.debug m.mini "
 		    "--keep-symbol=h1 --keep-symbol=h2 --keep-symbol=h3 && xz -k -f m.mini && "
@@ -489,7 +482,8 @@ static void test_plt_stubs_arm64(void **state)
 	(void)state;
 	fixture_write("a64.c", "int alpha(int); int beta(int);\n"
 			       "int f(int x) { return alpha(x) + beta(x); }\n");
-	if (system("clang --target=aarch64-linux-gnu -shared -nostdlib -fuse-ld=lld a64.c -o a64.so "
+	if (system("clang --target=aarch64-linux-gnu -shared -nostdlib -fuse-ld=lld a64.c -o "
+		   "a64.so "
 		   "2>/dev/null")) {
 		print_message("skipped: needs clang and lld\n");
 		skip();
@@ -527,124 +521,6 @@ static void test_names_of_a_file_cut_short(void **state)
 	unload(&l);
 }
 
-/* --- eh_ranges -------------------------------------------------------------------------------- */
-
-/* readelf: "00000018 0000000000000014 0000001c FDE cie=00000000 pc=0000000000001040..0000000000001066" */
-static void check_fdes(const char *oracle, const char *path, size_t at_least)
-{
-	struct elf_obj *obj;
-	struct eh_ranges *r;
-	char cmd[256], line[512];
-	size_t n = 0;
-	FILE *f;
-
-	assert_int_equal(elf_obj_open(&obj, fixture_open(path), NULL), 0);
-	assert_int_equal(eh_ranges_load(&r, obj), 0);
-	assert_int_equal(elf_obj_bytes(obj), 0);
-	elf_obj_free(obj);
-	snprintf(cmd, sizeof(cmd), "readelf --debug-dump=frames %s 2>/dev/null", oracle);
-	f = popen(cmd, "re");
-	while (fgets(line, sizeof(line), f)) {
-		const char *pc = strstr(line, " pc=");
-		unsigned long start, end;
-		uint64_t got_start, got_end;
-
-		if (!strstr(line, " FDE ") || !pc || sscanf(pc, " pc=%lx..%lx", &start, &end) != 2 ||
-		    start == end)
-			continue;
-		assert_int_equal(eh_ranges_find(r, start, &got_start, &got_end), 0);
-		assert_int_equal(got_start, start);
-		assert_int_equal(got_end, end);
-		assert_int_equal(eh_ranges_find(r, end - 1, &got_start, &got_end), 0);
-		assert_int_equal(got_start, start);
-		n++;
-	}
-	pclose(f);
-	assert_true(n >= at_least);
-	assert_int_equal(eh_ranges_count(r), n);
-	eh_ranges_free(r);
-}
-
-static void test_fdes_against_readelf(void **state)
-{
-	(void)state;
-	check_fdes("many", "many", 400);
-	check_fdes("many-stripped.so", "many-stripped.so", 400);
-	if (access(LIBC, R_OK) == 0)
-		check_fdes(LIBC, LIBC, 1000);
-}
-
-/* The same without a section table: e_shoff, e_shnum and e_shstrndx made zero. */
-static void test_fdes_without_sections(void **state)
-{
-	(void)state;
-	fixture_run("cp many nosec && "
-		    "dd if=/dev/zero of=nosec bs=1 seek=40 count=8 conv=notrunc status=none && "
-		    "dd if=/dev/zero of=nosec bs=1 seek=60 count=4 conv=notrunc status=none");
-	check_fdes("many", "nosec", 400);
-}
-
-static void test_no_fdes(void **state)
-{
-	struct elf_obj *obj;
-	struct eh_ranges *r = NULL;
-
-	(void)state;
-	fixture_write("x.s", ".text\nf: .skip 16\n");
-	fixture_run("gcc -nostdlib -shared x.s -o x.so");
-	assert_int_equal(elf_obj_open(&obj, fixture_open("x.so"), NULL), 0);
-	assert_int_equal(eh_ranges_load(&r, obj), -ENODATA);
-	assert_null(r);
-	elf_obj_free(obj);
-}
-
-/* Encodings compilers do not choose but others may: absolute, 2 and 8 bytes, LEB128. */
-static void test_fde_encodings(void **state)
-{
-	static const struct {
-		const char *encoding, *start, *len;
-	} cases[] = {
-		{"0x00", ".quad f", ".quad 32"},
-		{"0x04", ".quad f", ".quad 32"},
-		{"0x1b", ".long f - .", ".long 32"},
-		{"0x1c", ".quad f - .", ".quad 32"},
-		{"0x1a", ".short f - .", ".short 32"},
-		{"0x03", ".long f", ".long 32"},
-		{"0x09", ".sleb128 0x10000", ".sleb128 32"},
-		{"0x01", ".uleb128 0x10000", ".uleb128 32"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct elf_obj *obj;
-		struct eh_ranges *r;
-		uint64_t start, end;
-		char text[1024];
-
-		snprintf(text, sizeof(text),
-			 ".text\n.globl _start\n_start:\nf: .skip 32\n.section .eh_frame,\"a\"\n"
-			 "c: .long 2f-1f\n1: .long 0\n.byte 1\n.asciz \"zPLR\"\n.uleb128 1\n"
-			 ".sleb128 -8\n.byte 16\n.uleb128 8\n.byte 4\n.quad 0\n.byte 0xff\n"
-			 ".byte %s\n.balign 8\n2:\n"
-			 ".long 4f-3f\n3: .long 3b-c\n%s\n%s\n.byte 0\n.balign 8\n4:\n.long 0\n",
-			 cases[i].encoding, cases[i].start, cases[i].len);
-		fixture_write("e.s", text);
-		/* ld would check and rewrite .eh_frame; a plain script keeps it as it is. */
-		fixture_run("gcc -c e.s -o e.o && ld -static --no-eh-frame-hdr --traditional-format "
-			    "-Ttext=0x10000 --section-start=.eh_frame=0x12000 e.o -o e");
-		assert_int_equal(elf_obj_open(&obj, fixture_open("e"), NULL), 0);
-		if (eh_ranges_load(&r, obj))
-			fail_msg("encoding %s", cases[i].encoding);
-		assert_int_equal(eh_ranges_find(r, 0x10010, &start, &end), 0);
-		assert_int_equal(start, 0x10000);
-		assert_int_equal(end, 0x10020);
-		assert_int_equal(eh_ranges_find(r, 0x10020, &start, &end), -ENOENT);
-		assert_int_equal(eh_ranges_count(r), 1);
-		eh_ranges_free(r);
-		elf_obj_free(obj);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -662,10 +538,6 @@ int main(void)
 		cmocka_unit_test(test_plt_stubs_of_ifuncs),
 		cmocka_unit_test(test_plt_stubs_arm64),
 		cmocka_unit_test(test_names_of_a_file_cut_short),
-		cmocka_unit_test(test_fdes_against_readelf),
-		cmocka_unit_test(test_fdes_without_sections),
-		cmocka_unit_test(test_no_fdes),
-		cmocka_unit_test(test_fde_encodings),
 	};
 
 	return cmocka_run_group_tests_name("symtab", tests, setup, fixture_teardown);
