@@ -246,8 +246,10 @@ static int setup(void **state)
 			    "-o lib%d.so %s",
 			    i, i, source);
 	}
-	fixture_run("cc -O1 -g -Wl,--build-id -static -pthread -DSALT=40 -o static %s 2>/dev/null",
-		    source);
+	for (int i = 40; i <= 41; i++)
+		fixture_run("cc -O1 -g -Wl,--build-id -static -pthread -DSALT=%d -o static%s %s "
+			    "2>/dev/null",
+			    i, i == 40 ? "" : "2", source);
 	return 0;
 }
 
@@ -565,7 +567,7 @@ static void enter_root(void)
 {
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("none", "root", "tmpfs", 0, NULL) ||
-	    system("mkdir -p root/bin && cp static root/bin/true") || chroot("root") || chdir("/"))
+	    system("mkdir -p root/bin && cp static root/bin/true && cp static2 root/bin/false") || chroot("root") || chdir("/"))
 		_exit(97);
 }
 
@@ -609,13 +611,13 @@ static void test_mount_namespace_of_the_parent(void **state)
 	fixture_run("mkdir -p root");
 	watch_start(&w, NULL, 0);
 	r = start_as(plain_fork, enter_root,
-		     (const char *const[]){"/bin/true", "self", "fork", "self", "wait", NULL});
-	hear(&r);
+		     (const char *const[]){"/bin/true", "run=/bin/false", "self", "wait", NULL});
 	t = hear(&r);
+	hear(&r); /* the other has ended */
 	watch_look(&w);
+	check_tale(&w, t.pid, &t, "static2", "/bin/false");
 	go_on(&r);
 	end_well(&r);
-	check_tale(&w, t.pid, &t, "static", "/bin/true");
 	watch_end(&w);
 }
 
