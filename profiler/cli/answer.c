@@ -34,15 +34,15 @@ static double frequency_hz(const struct profile *p)
 int answer_header(struct buf *out, const struct profile *p, size_t value)
 {
 	int samples = find_type(p, "samples"), err = describe_title(out, p);
-	int64_t n_samples = samples < 0 ? (int64_t)p->samples.len
-					: profile_total(p, (size_t)samples);
+	int64_t n_samples =
+		samples < 0 ? (int64_t)p->samples.len : profile_total(p, (size_t)samples);
 	double hz = frequency_hz(p);
 	struct buf when = {0};
 	struct measure m;
 	char text[32];
 
-	buf_printf(out, ": %s samples", text_format_count(n_samples < 0 ? 0 : (uint64_t)n_samples,
-							  text, sizeof(text)));
+	buf_printf(out, ": %s samples",
+		   text_format_count(n_samples < 0 ? 0 : (uint64_t)n_samples, text, sizeof(text)));
 	if (hz > 0)
 		buf_printf(out, " at %.4g Hz", hz);
 	if ((int)value != samples) {
@@ -120,8 +120,10 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 		buf_printf(out, "Lost     %s mapping events: some frames may lack their names\n",
 			   text_format_count(q->sideband_lost, text, sizeof(text)));
 	if (unaccounted)
-		buf_printf(out, "note: %" PRId64 " samples more were expected than are accounted "
-				"for\n", unaccounted);
+		buf_printf(out,
+			   "note: %" PRId64 " samples more were expected than are accounted "
+			   "for\n",
+			   unaccounted);
 }
 
 static void add_blame(struct buf *out, const struct quality_blame *b, const struct quality *q)
@@ -133,8 +135,8 @@ static void add_blame(struct buf *out, const struct quality_blame *b, const stru
 		buf_printf(out, " %.0f %% of its frames without a name",
 			   percent(b->unnamed, b->frames));
 	if (b->broken)
-		buf_printf(out, "%s %.1f %% of all stacks end in it, cut off", b->unnamed ? "," : "",
-			   percent(b->broken, stacks));
+		buf_printf(out, "%s %.1f %% of all stacks end in it, cut off",
+			   b->unnamed ? "," : "", percent(b->broken, stacks));
 	if (b->hint)
 		buf_printf(out, ". %s", b->hint);
 	buf_char(out, '\n');

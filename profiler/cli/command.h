@@ -68,7 +68,7 @@ struct options {
 	int argc;
 	char **argv;
 	int stop_at_operand;
-	const char *arg;      /* of the option just returned */
+	const char *arg;       /* of the option just returned */
 	enum color_when color; /* what --color said so far */
 	/* private */
 	void *state;

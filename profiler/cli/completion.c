@@ -225,7 +225,8 @@ static void add_zsh(struct buf *b)
 	}
 	/* autoloaded from fpath, or sourced */
 	buf_str(b, "\tesac\n}\n"
-		   "if [[ $funcstack[1] == _kiln ]]; then _kiln \"$@\"; else compdef _kiln kiln; fi\n");
+		   "if [[ $funcstack[1] == _kiln ]]; then _kiln \"$@\"; else compdef _kiln kiln; "
+		   "fi\n");
 }
 
 /* --- fish -------------------------------------------------------------------------------------- */
@@ -297,7 +298,7 @@ static void add_fish(struct buf *b)
 
 static int print(const char *shell)
 {
-	static void (*const generators[])(struct buf *b) = {add_bash, add_zsh, add_fish};
+	static void (*const generators[])(struct buf * b) = {add_bash, add_zsh, add_fish};
 	struct options as_option = {.cmd = &command_completion, .arg = shell};
 	int word = option_word(&as_option, "SHELL", SHELL_WORDS);
 	struct buf b = {0};

@@ -13,8 +13,16 @@
 
 #define FOLDED_VALUE_WORDS "samples|ns"
 
-enum { OPT_OUTPUT, OPT_FORMAT, OPT_TITLE, OPT_VALUE, OPT_DELIM, OPT_ANNOTATE, OPT_FOCUS,
-       OPT_IGNORE };
+enum {
+	OPT_OUTPUT,
+	OPT_FORMAT,
+	OPT_TITLE,
+	OPT_VALUE,
+	OPT_DELIM,
+	OPT_ANNOTATE,
+	OPT_FOCUS,
+	OPT_IGNORE
+};
 
 static const struct option_spec options[] = {
 	{"output", 'o', "FILE", "where to; the suffix says the format; - is standard output",
@@ -123,7 +131,8 @@ static int export(const struct command *cmd, const struct request *r, enum expor
 		err = write_output(r->output, &out);
 		if (err)
 			log_error("%s: %s",
-				  r->output && strcmp(r->output, "-") ? r->output : "standard output",
+				  r->output && strcmp(r->output, "-") ? r->output
+								      : "standard output",
 				  strerror(-err));
 	}
 	buf_release(&out);

@@ -38,7 +38,8 @@ int load_profiles(const struct command *cmd, char *const *paths, int n, struct p
 	if (!n)
 		return usage_error(cmd, "which profile? Give a FILE, or - for standard input");
 	if (!strcmp(paths[0], "-") && isatty(STDIN_FILENO))
-		return usage_error(cmd, "standard input is a terminal: no profile comes from there");
+		return usage_error(cmd,
+				   "standard input is a terminal: no profile comes from there");
 	code = load_one(paths[0], &all);
 	for (int i = 1; i < n && code == EXIT_OK; i++) {
 		_cleanup_(profile_freep) struct profile *next = NULL;

@@ -79,8 +79,10 @@ static int dispatch(int argc, char **argv)
 	if (cmd)
 		return cmd->run(cmd, argc - 1, argv + 1);
 	if (*name == '-') {
-		log_error("unknown option \"%s\": options come after a command; `kiln --help` lists "
-			  "the commands", name);
+		log_error(
+			"unknown option \"%s\": options come after a command; `kiln --help` lists "
+			"the commands",
+			name);
 		return EXIT_USAGE;
 	}
 	return unknown_command(name);

@@ -17,7 +17,8 @@
 enum common_id { COMMON_HELP, COMMON_QUIET, COMMON_VERBOSE, COMMON_COLOR };
 
 const struct option_spec options_common[] = {
-	{"color", 0, COLOR_WORDS, "colour; auto: on a terminal, unless NO_COLOR is set", COMMON_COLOR},
+	{"color", 0, COLOR_WORDS, "colour; auto: on a terminal, unless NO_COLOR is set",
+	 COMMON_COLOR},
 	{"quiet", 'q', NULL, "say nothing but errors", COMMON_QUIET},
 	{"verbose", 'v', NULL, "say more", COMMON_VERBOSE},
 	{"help", 'h', NULL, "show this help", COMMON_HELP},
@@ -90,7 +91,8 @@ static int begin(struct options *o)
 static const struct option_spec *find_spec(const struct options_state *s, int value, size_t *index)
 {
 	for (size_t i = 0; i < s->specs.len; i++) {
-		if (value == FIRST_LONG + (int)i || (value && value == s->specs.data[i]->short_name)) {
+		if (value == FIRST_LONG + (int)i ||
+		    (value && value == s->specs.data[i]->short_name)) {
 			*index = i;
 			return s->specs.data[i];
 		}

@@ -16,8 +16,18 @@
 #define DEFAULT_TREE_ROWS 100
 #define MAX_ROWS	  1000000000
 
-enum { OPT_BY, OPT_SORT, OPT_CALLERS, OPT_CALLEES, OPT_TREE, OPT_TOP, OPT_JSON, OPT_VALUE,
-       OPT_FOCUS, OPT_IGNORE };
+enum {
+	OPT_BY,
+	OPT_SORT,
+	OPT_CALLERS,
+	OPT_CALLEES,
+	OPT_TREE,
+	OPT_TOP,
+	OPT_JSON,
+	OPT_VALUE,
+	OPT_FOCUS,
+	OPT_IGNORE
+};
 
 static const struct option_spec options[] = {
 	{"by", 0, TABLE_BY_WORDS, "what a row is (function)", OPT_BY},
@@ -117,8 +127,10 @@ static int resolve_function(const struct command *cmd, const struct profile *p,
 		return EXIT_OK;
 	}
 	if (several)
-		return usage_error(cmd, "several functions are like \"%s\", %s for one: give the "
-					"whole name", table->of, part);
+		return usage_error(cmd,
+				   "several functions are like \"%s\", %s for one: give the "
+				   "whole name",
+				   table->of, part);
 	log_error("no function \"%s\" in the profile%s%s%s", table->of,
 		  near.best ? " (did you mean \"" : "", near.best ? near.best : "",
 		  near.best ? "\"?)" : "");
@@ -158,8 +170,8 @@ static int report(const struct command *cmd, const struct options *o, struct req
 {
 	_cleanup_(profile_freep) struct profile *part = NULL;
 	struct quality quality = {0};
-	struct report r = {.p = whole, .whole = whole, .table = req->table,
-			   .n_rows = rows_wanted(req)};
+	struct report r = {
+		.p = whole, .whole = whole, .table = req->table, .n_rows = rows_wanted(req)};
 	int value = load_value(cmd, whole, req->value), code, err;
 
 	if (value < 0)

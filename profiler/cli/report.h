@@ -13,11 +13,11 @@
 #include "profiler/profile/table.h"
 
 struct report {
-	const struct profile *p;	/* what --focus and --ignore left */
-	const struct profile *whole;	/* before that; the same without them */
-	const struct quality *quality;	/* NULL: the profile has none */
+	const struct profile *p;       /* what --focus and --ignore left */
+	const struct profile *whole;   /* before that; the same without them */
+	const struct quality *quality; /* NULL: the profile has none */
 	struct table_opts table;
-	size_t n_rows;			/* 0: all */
+	size_t n_rows; /* 0: all */
 };
 
 int report_table(struct buf *out, const struct report *r, const struct term *t);

@@ -9,9 +9,8 @@
 static const char *kind_name(enum frame_kind kind)
 {
 	static const char *const names[] = {
-		[FRAME_NATIVE] = "native",	 [FRAME_KERNEL] = "kernel",
-		[FRAME_JIT] = "jit",		 [FRAME_SYNTHETIC] = "synthetic",
-		[FRAME_UNKNOWN] = "unknown",
+		[FRAME_NATIVE] = "native",	 [FRAME_KERNEL] = "kernel",   [FRAME_JIT] = "jit",
+		[FRAME_SYNTHETIC] = "synthetic", [FRAME_UNKNOWN] = "unknown",
 	};
 
 	return names[kind];
@@ -66,8 +65,9 @@ static void add_quality(struct buf *b, const struct quality *q)
 		buf_str(b, i ? ",{" : "{");
 		add_key_text(b, "module", m->module);
 		add_key_text(b, "hint", m->hint ? m->hint : "");
-		buf_printf(b, "\"frames\":%" PRIu64 ",\"unnamed\":%" PRIu64 ",\"broken\":%" PRIu64
-			      "}", m->frames, m->unnamed, m->broken);
+		buf_printf(b,
+			   "\"frames\":%" PRIu64 ",\"unnamed\":%" PRIu64 ",\"broken\":%" PRIu64 "}",
+			   m->frames, m->unnamed, m->broken);
 	}
 	buf_str(b, "]},\n");
 }

@@ -63,8 +63,7 @@ static bool is_branch(const struct calltree *tree, size_t i)
 {
 	const struct calltree_node *node = &tree->nodes[i];
 
-	return !node->parent ||
-	       tree->nodes[node->parent].subtree_len != node->subtree_len + 1;
+	return !node->parent || tree->nodes[node->parent].subtree_len != node->subtree_len + 1;
 }
 
 /* Columns before the names: two shares, and "- ". */

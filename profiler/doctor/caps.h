@@ -26,7 +26,8 @@ enum {
 
 /* All of them, as setcap(8) and systemd write them. */
 #define CAPS_SETCAP                                                                                \
-	"cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog,cap_dac_read_search,cap_checkpoint_restore+ep"
+	"cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog,cap_dac_read_search,cap_checkpoint_"        \
+	"restore+ep"
 
 struct caps {
 	uint64_t effective, bounding;

@@ -68,7 +68,9 @@ void check_bpf_maps(struct doctor *d)
 /* --- programs ---------------------------------------------------------------------------------- */
 
 #define INSN(op, dst, src, offset, value)                                                          \
-	{.code = (op), .dst_reg = (dst), .src_reg = (src), .off = (offset), .imm = (value)}
+	{                                                                                          \
+		.code = (op), .dst_reg = (dst), .src_reg = (src), .off = (offset), .imm = (value)  \
+	}
 #define MOV_REG(dst, src)  INSN(BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0)
 #define MOV_IMM(dst, imm_) INSN(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm_)
 #define ADD_IMM(dst, imm_) INSN(BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, imm_)
@@ -92,7 +94,10 @@ static const struct program_kind {
 	const struct bpf_insn *insns;
 	size_t n_insns;
 } program_kinds[] = {
-#define KIND(name, type, insns) {name, type, insns, sizeof(insns) / sizeof(*(insns))}
+#define KIND(name, type, insns)                                                                    \
+	{                                                                                          \
+		name, type, insns, sizeof(insns) / sizeof(*(insns))                                \
+	}
 	KIND("perf event", BPF_PROG_TYPE_PERF_EVENT, do_nothing),
 	KIND("raw tracepoint", BPF_PROG_TYPE_RAW_TRACEPOINT, do_nothing),
 	KIND("user memory reading", BPF_PROG_TYPE_PERF_EVENT, read_user),
@@ -110,14 +115,18 @@ static int load(enum bpf_prog_type type, const struct bpf_insn *insns, size_t n)
 /* One that takes stacks: bpf_get_stackid(ctx, map, 0). */
 static int load_stack_taker(void)
 {
-	_cleanup_close_ int map = make_map(&(const struct map_kind){
-		"", BPF_MAP_TYPE_STACK_TRACE, 4, KILN_MAX_FRAMES * 8, 16});
+	_cleanup_close_ int map = make_map(
+		&(const struct map_kind){"", BPF_MAP_TYPE_STACK_TRACE, 4, KILN_MAX_FRAMES * 8, 16});
 	struct bpf_insn insns[] = {
-		LOAD_MAP(BPF_REG_2, map), MOV_IMM(BPF_REG_3, 0), CALL(BPF_FUNC_get_stackid),
-		MOV_IMM(BPF_REG_0, 0),	  EXIT(),
+		LOAD_MAP(BPF_REG_2, map),
+		MOV_IMM(BPF_REG_3, 0),
+		CALL(BPF_FUNC_get_stackid),
+		MOV_IMM(BPF_REG_0, 0),
+		EXIT(),
 	};
 
-	return map < 0 ? map : load(BPF_PROG_TYPE_PERF_EVENT, insns, sizeof(insns) / sizeof(*insns));
+	return map < 0 ? map
+		       : load(BPF_PROG_TYPE_PERF_EVENT, insns, sizeof(insns) / sizeof(*insns));
 }
 
 int doctor_load_perf_program(void)
@@ -178,7 +187,8 @@ void check_bpf_programs(struct doctor *d)
 		struct buf cure = doctor_caps_cure(d, CAP_MASK(bpf) | CAP_MASK(perfmon));
 
 		doctor_add(d, FINDING_fail, "bpf programs", &cure,
-			   "cannot attach to raw tracepoint sched_process_fork: %s", strerror(-err));
+			   "cannot attach to raw tracepoint sched_process_fork: %s",
+			   strerror(-err));
 		return;
 	}
 	doctor_add(d, FINDING_ok, "bpf programs", NULL,

@@ -46,18 +46,20 @@ void check_kernel(struct doctor *d)
 	}
 	if (!kernel_at_least(v, 5, 10)) {
 		cure = doctor_cure("a kernel of 5.10 or newer");
-		doctor_add(d, FINDING_warn, "kernel", &cure, "%u.%u.%u is older than kiln is made for",
-			   v->major, v->minor, v->patch);
+		doctor_add(d, FINDING_warn, "kernel", &cure,
+			   "%u.%u.%u is older than kiln is made for", v->major, v->minor, v->patch);
 		return;
 	}
 	if (kernel_walk_can_lock_up(v)) {
 		cure = doctor_cure("update to 6.1.36, 6.3.10 or newer");
 		doctor_add(d, FINDING_warn, "kernel", &cure,
 			   "%u.%u.%u can lock up when user memory is read in the sampling "
-			   "interrupt", v->major, v->minor, v->patch);
+			   "interrupt",
+			   v->major, v->minor, v->patch);
 		return;
 	}
-	doctor_add(d, FINDING_ok, "kernel", NULL, "%u.%u.%u with BTF", v->major, v->minor, v->patch);
+	doctor_add(d, FINDING_ok, "kernel", NULL, "%u.%u.%u with BTF", v->major, v->minor,
+		   v->patch);
 }
 
 /* "none [integrity] confidentiality": the one in brackets is in force. */

@@ -68,7 +68,8 @@ static void check_own_process(struct doctor *d)
 	if (fd >= 0) {
 		doctor_add(d, FINDING_info, "own process", NULL,
 			   "perf_event_paranoid=%s lets you sample your own programs, user frames "
-			   "only", level);
+			   "only",
+			   level);
 		return;
 	}
 	/* Debian and Ubuntu have a level 3 that forbids even this. */
@@ -106,8 +107,8 @@ static void check_attached(struct doctor *d, size_t n_cpus)
 		return;
 	}
 	io_read_line("/proc/sys/kernel/perf_event_max_sample_rate", rate, sizeof(rate));
-	doctor_add(d, FINDING_ok, "perf events", NULL,
-		   "cpu-clock on %zu CPU%s, at most %s Hz", n_cpus, n_cpus == 1 ? "" : "s", rate);
+	doctor_add(d, FINDING_ok, "perf events", NULL, "cpu-clock on %zu CPU%s, at most %s Hz",
+		   n_cpus, n_cpus == 1 ? "" : "s", rate);
 }
 
 void check_perf_clock(struct doctor *d)

@@ -84,16 +84,17 @@ void check_other_processes(struct doctor *d)
 	if (!denied) {
 		doctor_add(d, readable ? FINDING_ok : FINDING_info, "other processes", NULL,
 			   readable ? "/proc/PID/maps of %d can be read%s"
-				    : "there are none to try with", readable,
-			   s.readable[1] ? ", other users' too" : "");
+				    : "there are none to try with",
+			   readable, s.readable[1] ? ", other users' too" : "");
 		return;
 	}
 	cure = doctor_caps_cure(d, CAP_MASK(sys_ptrace));
-	doctor_add(d, !readable || (s.denied[1] && !s.readable[1]) ? FINDING_fail : FINDING_warn,
-		   "other processes", &cure,
-		   "/proc/PID/maps of %d of %d cannot be read (pid %ld of uid %u: %s): their frames "
-		   "stay unnamed", denied, denied + readable, s.pid, (unsigned)s.uid,
-		   strerror(-s.err));
+	doctor_add(
+		d, !readable || (s.denied[1] && !s.readable[1]) ? FINDING_fail : FINDING_warn,
+		"other processes", &cure,
+		"/proc/PID/maps of %d of %d cannot be read (pid %ld of uid %u: %s): their frames "
+		"stay unnamed",
+		denied, denied + readable, s.pid, (unsigned)s.uid, strerror(-s.err));
 }
 
 /* A file without any permission bit: its owner may open it only by capability. */

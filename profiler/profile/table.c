@@ -12,11 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
-#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
 #include "profiler/profile/table.h"
+#include "profiler/profile/table_names.h"
 
 /*
  * A pprof location may hold any number of inlined lines, so a small file can spell stacks far longer
@@ -27,7 +28,7 @@
 /* A row while it is built. */
 struct row_state {
 	struct table_row row;
-	uint32_t line_of;      /* string "file:line", part of the key */
+	struct row_key key;
 	uint32_t domain;       /* module, with all of the kernel as one */
 	uint32_t last_stack;   /* + 1, whose total is in already */
 	uint32_t best_pair;    /* its heaviest caller, or HTAB_NONE */
@@ -49,13 +50,12 @@ struct builder {
 	VEC(struct pair) pairs;
 	VEC(uint32_t) frame_rows;      /* row of each line of each location, innermost first */
 	VEC(uint32_t) first_frame_row; /* per location, and one past the last */
-	VEC(uint32_t) modules;	       /* string in t per mapping */
 	VEC(int64_t) stack_values;
-	struct buf text;	       /* scratch */
-	VEC(uint32_t) path;	       /* rows of the stack at hand, leaf first */
-	VEC(uint32_t) outside, other;  /* per path index: next of another domain / row, or NONE */
-	uint32_t of_name;	       /* string of o->of in t, or PROFILE_NONE */
-	uint32_t end_row;	       /* TABLE_NO_CALLER or TABLE_ITSELF */
+	struct row_namer namer;
+	VEC(uint32_t) path;	      /* rows of the stack at hand, leaf first */
+	VEC(uint32_t) outside, other; /* per path index: next of another domain / row, or NONE */
+	uint32_t of_name;	      /* string of o->of in t, or PROFILE_NONE */
+	uint32_t end_row;	      /* TABLE_NO_CALLER or TABLE_ITSELF */
 };
 
 static void builder_release(struct builder *b)
@@ -66,13 +66,25 @@ static void builder_release(struct builder *b)
 	vec_release(&b->pairs);
 	vec_release(&b->frame_rows);
 	vec_release(&b->first_frame_row);
-	vec_release(&b->modules);
 	vec_release(&b->stack_values);
-	buf_release(&b->text);
+	row_namer_release(&b->namer);
 	vec_release(&b->path);
 	vec_release(&b->outside);
 	vec_release(&b->other);
 	table_free(b->t);
+}
+
+static struct table *table_new(void)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->strings = strtab_new();
+	if (t->strings)
+		return t;
+	free(t);
+	return NULL;
 }
 
 void table_free(struct table *t)
@@ -89,131 +101,56 @@ int64_t profile_total(const struct profile *p, size_t value)
 	int64_t total = 0;
 
 	for (size_t i = 0; i < p->samples.len; i++)
-		total = profile_sum(total,
-				       p->values.data[p->samples.data[i].first_value + value]);
+		total = profile_sum(total, p->values.data[p->samples.data[i].first_value + value]);
 	return total;
 }
 
 /* --- rows -------------------------------------------------------------------------------------- */
 
-struct row_key {
+struct row_search {
 	const struct builder *b;
-	uint32_t name, module, line_of;
+	const struct row_key *key;
 };
 
 static bool same_row(const void *ctx, uint32_t id)
 {
-	const struct row_key *k = ctx;
-	const struct row_state *r = &k->b->rows.data[id];
+	const struct row_search *s = ctx;
+	const struct row_key *a = &s->b->rows.data[id].key, *b = s->key;
 
-	return r->row.name == k->name && r->row.module == k->module && r->line_of == k->line_of;
+	return a->name == b->name && a->module == b->module && a->line_of == b->line_of;
 }
 
 /* Finds or adds the row. 0 or -ENOMEM. */
-static int get_row(struct builder *b, uint32_t name, uint32_t module, uint32_t line_of,
-		   enum frame_kind kind, uint32_t *id)
+static int get_row(struct builder *b, const struct row_key *key, enum frame_kind kind, uint32_t *id)
 {
-	struct row_key key = {b, name, module, line_of};
-	uint64_t hash = hash_mix(hash_mix(name, module), line_of);
-	const char *module_text = strtab_get(b->t->strings, module);
+	struct row_search search = {b, key};
+	uint64_t hash = hash_mix(hash_mix(key->name, key->module), key->line_of);
+	const char *module = strtab_get(b->t->strings, key->module);
 	struct row_state r = {
-		.row = {.name = name, .module = module, .kind = kind},
-		.line_of = line_of,
-		.domain = kind == FRAME_KERNEL ? PROFILE_NONE : module,
+		.row = {.name = key->name, .module = key->module, .kind = kind},
+		.key = *key,
+		.domain = kind == FRAME_KERNEL ? PROFILE_NONE : key->module,
 		.best_pair = HTAB_NONE,
-		.foreign = kind == FRAME_KERNEL || strstr(module_text, ".so"),
+		.foreign = kind == FRAME_KERNEL || strstr(module, ".so"),
 	};
 
-	*id = htab_find(&b->row_index, hash, same_row, &key);
+	*id = htab_find(&b->row_index, hash, same_row, &search);
 	if (*id != HTAB_NONE)
 		return 0;
 	*id = (uint32_t)b->rows.len;
 	return vec_push(&b->rows, r) ?: htab_insert(&b->row_index, hash, *id);
 }
 
-static int get_named_row(struct builder *b, const char *name, const char *module, uint32_t *id)
-{
-	uint32_t name_id, module_id;
-
-	return strtab_add(b->t->strings, name, &name_id) ?:
-	       strtab_add(b->t->strings, module, &module_id) ?:
-	       get_row(b, name_id, module_id, 0, FRAME_SYNTHETIC, id);
-}
-
-/* Modules by mapping; the last is for locations without one. */
-static int add_modules(struct builder *b)
-{
-	for (size_t i = 0; i <= b->p->mappings.len; i++) {
-		uint32_t mapping = i < b->p->mappings.len ? (uint32_t)i : PROFILE_NONE, id;
-
-		if (strtab_add(b->t->strings, profile_module(b->p, mapping), &id) ||
-		    vec_push(&b->modules, id))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static int add_scratch(struct builder *b, uint32_t *id)
-{
-	int err = strtab_add_n(b->t->strings, buf_cstr(&b->text), b->text.len, id);
-
-	err = b->text.err ?: err;
-	buf_clear(&b->text);
-	return err;
-}
-
-/* A location without a function: all of a module in one row, by address in a line table. */
-static int name_unknown(struct builder *b, const struct profile_location *l, uint32_t module,
-			uint32_t *name, uint32_t *line_of)
-{
-	const char *text = strtab_get(b->t->strings, module);
-	int err;
-
-	buf_printf(&b->text, *text == '[' ? "%s" : "[%s]", text);
-	err = add_scratch(b, name);
-	if (b->o->by == TABLE_LINE && l->address)
-		buf_printf(&b->text, "+0x%llx", (unsigned long long)l->address);
-	return err ?: add_scratch(b, line_of);
-}
-
-static int name_frame(struct builder *b, const struct profile_line *line, uint32_t *name,
-		      uint32_t *line_of)
-{
-	const struct profile_function *f = &b->p->functions.data[line->function];
-	const char *file = profile_text(b->p, f->file), *base = strrchr(file, '/');
-	int err = strtab_add(b->t->strings, profile_text(b->p, f->name), name);
-
-	if (b->o->by == TABLE_LINE && *file)
-		buf_printf(&b->text, " (%s:%lld)", base && base[1] ? base + 1 : file,
-			   (long long)line->line);
-	return err ?: add_scratch(b, line_of);
-}
-
-static bool has_name(const struct profile *p, const struct profile_line *line)
-{
-	return line && *profile_text(p, p->functions.data[line->function].name);
-}
-
 /* line NULL: the location has no function. */
 static int add_frame_row(struct builder *b, uint32_t location, const struct profile_line *line)
 {
-	const struct profile_location *l = &b->p->locations.data[location];
-	uint32_t module = l->mapping == PROFILE_NONE ? vec_last(&b->modules)
-						     : b->modules.data[l->mapping];
 	enum frame_kind kind = profile_frame_kind(b->p, location);
-	uint32_t name, line_of = 0, id;
-	int err = 0;
+	struct row_key key;
+	uint32_t id;
+	int err = row_key_of_frame(&b->namer, location, line, &key) ?:
+		  get_row(b, &key, kind, &id) ?: vec_push(&b->frame_rows, id);
 
-	if (b->o->by == TABLE_MODULE) {
-		name = module;
-		module = 0;
-	} else if (has_name(b->p, line)) {
-		err = name_frame(b, line, &name, &line_of);
-	} else {
-		err = name_unknown(b, l, module, &name, &line_of);
-	}
-	err = err ?: get_row(b, name, module, line_of, kind, &id) ?: vec_push(&b->frame_rows, id);
-	if (!err && (!has_name(b->p, line) || kind == FRAME_SYNTHETIC))
+	if (!err && (!row_has_function(b->p, line) || kind == FRAME_SYNTHETIC))
 		b->rows.data[id].unnamed = true;
 	return err;
 }
@@ -247,16 +184,6 @@ static int push_rows(struct builder *b, size_t first, size_t end)
 	return 0;
 }
 
-static size_t min_size(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-static size_t max_size(size_t a, size_t b)
-{
-	return a > b ? a : b;
-}
-
 static int load_path(struct builder *b, const struct profile_stack *s)
 {
 	const uint32_t *frames = b->p->frames.data + s->first, *first = b->first_frame_row.data;
@@ -276,9 +203,9 @@ static int load_path(struct builder *b, const struct profile_stack *s)
 
 		/* rows [at, at + len) of the path: those below cut, and those from resume on */
 		if (at < cut)
-			err = push_rows(b, row, row + min_size(len, cut - at));
+			err = push_rows(b, row, row + MIN(len, cut - at));
 		if (!err && cut != SIZE_MAX && at + len > resume)
-			err = push_rows(b, row + max_size(at, resume) - at, end);
+			err = push_rows(b, row + MAX(at, resume) - at, end);
 		at += len;
 	}
 	return err;
@@ -417,17 +344,19 @@ static int sum_stacks(struct builder *b)
 static int prepare_relation(struct builder *b)
 {
 	bool callers = b->o->relation == TABLE_CALLERS;
+	struct row_key end = {0};
 
 	if (b->o->relation == TABLE_ALL)
 		return 0;
 	b->of_name = strtab_lookup(b->t->strings, b->o->of);
-	return get_named_row(b, callers ? TABLE_NO_CALLER : TABLE_ITSELF, MAPPING_KILN,
-			     &b->end_row);
+	return strtab_add(b->t->strings, callers ? TABLE_NO_CALLER : TABLE_ITSELF, &end.name) ?:
+	       strtab_add(b->t->strings, MAPPING_KILN, &end.module) ?:
+	       get_row(b, &end, FRAME_SYNTHETIC, &b->end_row);
 }
 
 static int walk_stacks(struct builder *b)
 {
-	int err = sum_stacks(b) ?: add_modules(b) ?: add_locations(b) ?: prepare_relation(b);
+	int err = sum_stacks(b) ?: add_locations(b) ?: prepare_relation(b);
 
 	for (size_t i = 0; !err && i < b->p->stacks.len; i++) {
 		int64_t value = b->stack_values.data[i];
@@ -447,37 +376,6 @@ static int walk_stacks(struct builder *b)
 
 /* --- tables by label --------------------------------------------------------------------------- */
 
-static bool add_label(struct builder *b, uint32_t labelset, const char *before, const char *key)
-{
-	const struct profile_label *l = profile_find_label(b->p, labelset, key);
-
-	if (!l)
-		return false;
-	buf_str(&b->text, before);
-	if (l->str != PROFILE_NONE)
-		buf_str(&b->text, profile_text(b->p, l->str));
-	else
-		buf_printf(&b->text, "%lld", (long long)l->num);
-	return true;
-}
-
-static int name_labelset(struct builder *b, uint32_t labelset, uint32_t *name)
-{
-	if (b->o->by == TABLE_CGROUP) {
-		if (!add_label(b, labelset, "", LABEL_UNIT) &&
-		    !add_label(b, labelset, "", LABEL_CONTAINER) &&
-		    !add_label(b, labelset, "", LABEL_CGROUP))
-			buf_str(&b->text, "[no cgroup]");
-		return add_scratch(b, name);
-	}
-	if (!add_label(b, labelset, "", LABEL_COMM))
-		buf_str(&b->text, "[no process]");
-	add_label(b, labelset, "-", LABEL_PID);
-	if (b->o->by == TABLE_THREAD)
-		add_label(b, labelset, "/", LABEL_TID);
-	return add_scratch(b, name);
-}
-
 static int walk_labelsets(struct builder *b)
 {
 	const struct profile *p = b->p;
@@ -485,10 +383,11 @@ static int walk_labelsets(struct builder *b)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < p->labelsets.len; i++) {
-		uint32_t name, row;
+		struct row_key key;
+		uint32_t row;
 
-		err = name_labelset(b, (uint32_t)i, &name) ?:
-		      get_row(b, name, 0, 0, FRAME_UNKNOWN, &row) ?: vec_push(&rows, row);
+		err = row_key_of_labelset(&b->namer, (uint32_t)i, &key) ?:
+		      get_row(b, &key, FRAME_UNKNOWN, &row) ?: vec_push(&rows, row);
 	}
 	for (size_t i = 0; !err && i < p->samples.len; i++) {
 		const struct profile_sample *s = &p->samples.data[i];
@@ -542,12 +441,8 @@ static int take_rows(struct builder *b)
 
 		if (!r->last_stack)
 			continue;
-		if (r->line_of) {
-			buf_printf(&b->text, "%s%s", strtab_get(b->t->strings, row.name),
-				   strtab_get(b->t->strings, r->line_of));
-			if (add_scratch(b, &row.name))
-				return -ENOMEM;
-		}
+		if (r->key.line_of && row_key_text(&b->namer, &r->key, &row.name))
+			return -ENOMEM;
 		if (vec_push(&b->t->rows, row))
 			return -ENOMEM;
 	}
@@ -592,12 +487,10 @@ int table_build(struct table **out, const struct profile *p, const struct table_
 	struct builder b __attribute__((cleanup(builder_release))) = {.p = p, .o = o};
 	int err;
 
-	b.t = calloc(1, sizeof(*b.t));
+	b.t = table_new();
 	if (!b.t)
 		return -ENOMEM;
-	b.t->strings = strtab_new();
-	if (!b.t->strings)
-		return -ENOMEM;
+	b.namer = (struct row_namer){.p = p, .strings = b.t->strings, .by = o->by};
 	err = (table_by_label(o->by) ? walk_labelsets(&b) : walk_stacks(&b)) ?: finish(&b);
 	if (!err)
 		*out = steal_ptr(b.t);

@@ -21,10 +21,14 @@ TEST(test_kernel_versions)
 		struct kernel_version want;
 	} rows[] = {
 		{"6.18.44-fc-v657", "#1 SMP PREEMPT_DYNAMIC @0", NULL, {6, 18, 44}},
-		{"6.1.0-18-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.76-1 (2024-02-01)", NULL,
+		{"6.1.0-18-amd64",
+		 "#1 SMP PREEMPT_DYNAMIC Debian 6.1.76-1 (2024-02-01)",
+		 NULL,
 		 {6, 1, 76}},
-		{"6.2.0-39-generic", "#40~22.04.1-Ubuntu SMP PREEMPT_DYNAMIC",
-		 "Ubuntu 6.2.0-39.40~22.04.1-generic 6.2.16", {6, 2, 16}},
+		{"6.2.0-39-generic",
+		 "#40~22.04.1-Ubuntu SMP PREEMPT_DYNAMIC",
+		 "Ubuntu 6.2.0-39.40~22.04.1-generic 6.2.16",
+		 {6, 2, 16}},
 		{"5.10.0", "", NULL, {5, 10, 0}},
 		{"5.15-rc1+", "", NULL, {5, 15, 0}},
 		{"6.1.0-9-amd64", "Debian but no number", "nonsense", {6, 1, 0}},
@@ -33,7 +37,8 @@ TEST(test_kernel_versions)
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		assert_int_equal(kernel_version_parse(&v, rows[i].release, rows[i].version,
-						      rows[i].signature), 0);
+						      rows[i].signature),
+				 0);
 		assert_int_equal(v.major, rows[i].want.major);
 		assert_int_equal(v.minor, rows[i].want.minor);
 		assert_int_equal(v.patch, rows[i].want.patch);
@@ -49,10 +54,12 @@ TEST(test_lockup_range)
 		struct kernel_version v;
 		bool can;
 	} rows[] = {
-		{{5, 10, 200}, false}, {{5, 18, 19}, false}, {{5, 19, 0}, true}, {{6, 0, 19}, true},
-		{{6, 1, 0}, true},     {{6, 1, 35}, true},   {{6, 1, 36}, false}, {{6, 2, 0}, true},
-		{{6, 2, 16}, true},    {{6, 3, 0}, true},    {{6, 3, 9}, true}, {{6, 3, 10}, false},
-		{{6, 4, 0}, false},    {{6, 18, 2}, false},  {{7, 0, 0}, false}, {{4, 19, 300}, false},
+		{{5, 10, 200}, false}, {{5, 18, 19}, false}, {{5, 19, 0}, true},
+		{{6, 0, 19}, true},    {{6, 1, 0}, true},    {{6, 1, 35}, true},
+		{{6, 1, 36}, false},   {{6, 2, 0}, true},    {{6, 2, 16}, true},
+		{{6, 3, 0}, true},     {{6, 3, 9}, true},    {{6, 3, 10}, false},
+		{{6, 4, 0}, false},    {{6, 18, 2}, false},  {{7, 0, 0}, false},
+		{{4, 19, 300}, false},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)
@@ -88,11 +95,12 @@ TEST(test_cures)
 {
 	assert_cure(STATUS(NONE, ALL, "0"), INITIAL_MAP, false, CAP_MASK(bpf),
 		    "sudo, or once: sudo setcap " CAPS_SETCAP " /bin/kiln");
-	assert_cure(STATUS(SOME, SOME, "0"), INITIAL_MAP, true,
-		    CAP_MASK(bpf) | CAP_MASK(perfmon) | CAP_MASK(checkpoint_restore),
-		    "the container or unit withholds capabilities. docker run --cap-add=PERFMON "
-		    "--cap-add=CHECKPOINT_RESTORE; systemd: CapabilityBoundingSet= with CAP_PERFMON "
-		    "CAP_CHECKPOINT_RESTORE");
+	assert_cure(
+		STATUS(SOME, SOME, "0"), INITIAL_MAP, true,
+		CAP_MASK(bpf) | CAP_MASK(perfmon) | CAP_MASK(checkpoint_restore),
+		"the container or unit withholds capabilities. docker run --cap-add=PERFMON "
+		"--cap-add=CHECKPOINT_RESTORE; systemd: CapabilityBoundingSet= with CAP_PERFMON "
+		"CAP_CHECKPOINT_RESTORE");
 	assert_cure(STATUS(SOME, ALL, "0"), INITIAL_MAP, true, CAP_MASK(perfmon),
 		    "root has given capabilities up: start kiln with CAP_PERFMON");
 	assert_cure(STATUS(ALL, ALL, "2"), INITIAL_MAP, true, CAP_MASK(bpf),
@@ -137,7 +145,7 @@ TEST(test_run)
 			assert_true(f->cure && f->cure[0]);
 	}
 	assert_int_equal(doctor_count(&d, FINDING_ok) + doctor_count(&d, FINDING_warn) +
-			 doctor_count(&d, FINDING_fail) + doctor_count(&d, FINDING_info),
+				 doctor_count(&d, FINDING_fail) + doctor_count(&d, FINDING_info),
 			 d.findings.len);
 	if (d.cannot_sample)
 		assert_true(doctor_count(&d, FINDING_fail) > 0);
@@ -147,8 +155,10 @@ TEST(test_run)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kernel_versions), cmocka_unit_test(test_lockup_range),
-		cmocka_unit_test(test_cures),		cmocka_unit_test(test_caps_of_odd_texts),
+		cmocka_unit_test(test_kernel_versions),
+		cmocka_unit_test(test_lockup_range),
+		cmocka_unit_test(test_cures),
+		cmocka_unit_test(test_caps_of_odd_texts),
 		cmocka_unit_test(test_run),
 	};
 

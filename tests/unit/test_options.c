@@ -17,16 +17,13 @@
 #include "profiler/cli/command.h"
 #include "profiler/cli/suggest.h"
 
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+#define COUNT(a)   (sizeof(a) / sizeof(*(a)))
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
 static const struct option_spec specs[] = {
-	{"top", 'n', "N", "rows", 0},
-	{"callers", 0, "F", "callers", 1},
-	{"callees", 0, "F", "callees", 2},
-	{"tree", 't', NULL, "tree", 3},
-	{"stacks", 'g', NULL, NULL, 4},
-	{0},
+	{"top", 'n', "N", "rows", 0},	   {"callers", 0, "F", "callers", 1},
+	{"callees", 0, "F", "callees", 2}, {"tree", 't', NULL, "tree", 3},
+	{"stacks", 'g', NULL, NULL, 4},	   {0},
 };
 static const struct command cmd = {
 	.name = "try", .summary = "a test", .synopsis = "FILE", .options = specs};
@@ -113,13 +110,16 @@ TEST(test_walks)
 		{"--tr - b", "3 END - b color0", ""},
 		{"--color never a", "END a color2", ""},
 		{"--color=always", "END color1", ""},
-		{"--color=blue", "ERROR color0", "kiln: try: --color: \"blue\" is none of "
-						 "auto|always|never\n"},
-		{"--color=auto|", "ERROR color0", "kiln: try: --color: \"auto|\" is none of "
-						  "auto|always|never\n"},
+		{"--color=blue", "ERROR color0",
+		 "kiln: try: --color: \"blue\" is none of "
+		 "auto|always|never\n"},
+		{"--color=auto|", "ERROR color0",
+		 "kiln: try: --color: \"auto|\" is none of "
+		 "auto|always|never\n"},
 		{"--callrs f", "ERROR color0",
 		 "kiln: try: unknown option --callrs (did you mean --callers?)\n"},
-		{"--call f", "ERROR color0", "kiln: try: --call could be any of --callers, --callees\n"},
+		{"--call f", "ERROR color0",
+		 "kiln: try: --call could be any of --callers, --callees\n"},
 		{"--zzzzzz=1", "ERROR color0", "kiln: try: unknown option --zzzzzz\n"},
 		{"-z", "ERROR color0", "kiln: try: unknown option -z\n"},
 		{"-tz", "ERROR color0", "kiln: try: unknown option -z\n"},
@@ -193,8 +193,8 @@ TEST(test_values)
 	assert_int_equal(option_word(&o, "--by", "ab|c"), 0);
 	assert_int_equal(option_word(&o, "--by", "ab|c|ac"), -EINVAL);
 	assert_int_equal(option_word(&o, "--by", "ab|a"), 1);
-	for (const char *const *bad = (const char *const[]){"", "d", "abc", "ab|", "b", NULL};
-	     *bad; bad++) {
+	for (const char *const *bad = (const char *const[]){"", "d", "abc", "ab|", "b", NULL}; *bad;
+	     bad++) {
 		o.arg = *bad;
 		assert_int_equal(option_word(&o, "--by", "ab|c"), -EINVAL);
 	}

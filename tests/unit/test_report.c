@@ -45,7 +45,8 @@ static uint32_t location(struct profile *p, const char *file, const char *names)
 		n++;
 	}
 	assert_int_equal(profile_location(p, mapping, *names ? 0x1000 + strlen(names) : 0x1290,
-					  lines, n, &id), 0);
+					  lines, n, &id),
+			 0);
 	return id;
 }
 
@@ -70,7 +71,8 @@ static void add(struct profile *p, const char *comm, int64_t pid, int64_t count,
 static struct profile *sorter(void)
 {
 	struct profile *p = profile_new();
-	uint32_t start, main, sort, msort, hash, sin, read, sys, chacha, bare, jit, wide, evil, lost;
+	uint32_t start, main, sort, msort, hash, sin, read, sys, chacha, bare, jit, wide, evil,
+		lost;
 
 	assert_non_null(p);
 	assert_int_equal(profile_init_cpu(p, 10101010), 0);
@@ -87,8 +89,9 @@ static struct profile *sorter(void)
 	chacha = location(p, MAPPING_KERNEL, "chacha_block_generic");
 	bare = location(p, "/opt/app/libsecret.so.1", "");
 	jit = location(p, MAPPING_JIT, "LazyCompile:~step /srv/app.js:12");
-	wide = location(p, "/usr/bin/burn", "計算する^std::vector<std::pair<int, std::string>>::"
-					    "emplace_back<int const&, std::string&&>(int const&)");
+	wide = location(p, "/usr/bin/burn",
+			"計算する^std::vector<std::pair<int, std::string>>::"
+			"emplace_back<int const&, std::string&&>(int const&)");
 	evil = location(p, "/tmp/\033[31mred\nline", "\033]0;title\007name\xe2\x80\xaetxt");
 	lost = location(p, MAPPING_KILN, FRAME_LOST);
 	ADD(p, "burn", 4312, 400, msort, msort, sort, main, start);
@@ -112,9 +115,17 @@ static struct quality *quality_of_sorter(void)
 		{"libc.so.6", 4000, 1, 0, NULL}, /* not worth a line */
 	};
 	static struct quality q = {
-		.expected = 2000, .idle = 440, .recorded = 1535, .user_complete = 1505,
-		.user_truncated = 9, .user_missing = 6, .kernel_missing = 2, .frames = 6000,
-		.frames_named = 5910, .frames_fde = 12, .sideband_lost = 3,
+		.expected = 2000,
+		.idle = 440,
+		.recorded = 1535,
+		.user_complete = 1505,
+		.user_truncated = 9,
+		.user_missing = 6,
+		.kernel_missing = 2,
+		.frames = 6000,
+		.frames_named = 5910,
+		.frames_fde = 12,
+		.sideband_lost = 3,
 		.lost = {[LOSS_map_full] = 5, [LOSS_timer_overrun] = 20},
 		.blame = {.data = blame, .len = 2},
 	};
@@ -152,8 +163,8 @@ static struct fixture begin(void)
 {
 	struct fixture f = {.p = sorter()};
 
-	f.r = (struct report){.p = f.p, .whole = f.p, .quality = quality_of_sorter(),
-			      .table = {.value = 1}};
+	f.r = (struct report){
+		.p = f.p, .whole = f.p, .quality = quality_of_sorter(), .table = {.value = 1}};
 	return f;
 }
 
@@ -317,7 +328,8 @@ TEST(test_rows_fit_any_width)
 
 			f.r.table.by = kind == 1 ? TABLE_LINE : TABLE_FUNCTION;
 			assert_int_equal(kind == 2 ? report_tree(&b, &f.r, &t)
-						   : report_table(&b, &f.r, &t), 0);
+						   : report_table(&b, &f.r, &t),
+					 0);
 			for (const char *l = buf_cstr(&b), *nl; *l; l = nl + 1) {
 				nl = strchr(l, '\n');
 				assert_non_null(nl);
@@ -354,10 +366,19 @@ TEST(test_no_strange_bytes)
 /* term_fit() fills exactly the columns asked for, and cuts nothing that fits. */
 TEST(test_fit)
 {
-	static const char *const texts[] = {"", "a", "main", "a_rather_long_function_name",
-					    "計算する関数", "a計b算cする", "e\xcc\x81"
-					    "e\xcc\x81" "e\xcc\x81" "e\xcc\x81" "e\xcc\x81"
-					    "e\xcc\x81" "e\xcc\x81"};
+	static const char *const texts[] = {"",
+					    "a",
+					    "main",
+					    "a_rather_long_function_name",
+					    "計算する関数",
+					    "a計b算cする",
+					    "e\xcc\x81"
+					    "e\xcc\x81"
+					    "e\xcc\x81"
+					    "e\xcc\x81"
+					    "e\xcc\x81"
+					    "e\xcc\x81"
+					    "e\xcc\x81"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		for (size_t columns = 0; columns < 40; columns++) {
@@ -394,12 +415,18 @@ TEST(test_terminals)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_functions),	cmocka_unit_test(test_other_rows),
-		cmocka_unit_test(test_relations),	cmocka_unit_test(test_tree),
-		cmocka_unit_test(test_json),		cmocka_unit_test(test_answer_of_record),
-		cmocka_unit_test(test_nothing_to_say),	cmocka_unit_test(test_unaccounted),
-		cmocka_unit_test(test_rows_fit_any_width), cmocka_unit_test(test_no_strange_bytes),
-		cmocka_unit_test(test_fit),		cmocka_unit_test(test_terminals),
+		cmocka_unit_test(test_functions),
+		cmocka_unit_test(test_other_rows),
+		cmocka_unit_test(test_relations),
+		cmocka_unit_test(test_tree),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_answer_of_record),
+		cmocka_unit_test(test_nothing_to_say),
+		cmocka_unit_test(test_unaccounted),
+		cmocka_unit_test(test_rows_fit_any_width),
+		cmocka_unit_test(test_no_strange_bytes),
+		cmocka_unit_test(test_fit),
+		cmocka_unit_test(test_terminals),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8"); /* as main() does: for the width of names */

@@ -12,16 +12,17 @@
 #include "profiler/base/buf.h"
 #include "profiler/profile/table.h"
 
-#define TEST(name) static void name(void **state __attribute__((unused)))
+#define TEST(name)  static void name(void **state __attribute__((unused)))
 #define N_FUNCTIONS 6
 #define N_LOCATIONS 24
 #define MAX_STACK   12
 #define MAX_ROWS    400
 
 static const char *const files[] = {"/usr/bin/app", "/lib/libc.so.6", "/lib/libm.so.6",
-				    MAPPING_KERNEL, "[ext4]", MAPPING_JIT, MAPPING_KILN};
-static const char *const modules[] = {"app", "libc.so.6", "libm.so.6", "[kernel]", "[ext4]",
-				      "[jit]", "[kiln]"};
+				    MAPPING_KERNEL, "[ext4]",	      MAPPING_JIT,
+				    MAPPING_KILN};
+static const char *const modules[] = {"app",	"libc.so.6", "libm.so.6", "[kernel]",
+				      "[ext4]", "[jit]",     "[kiln]"};
 #define N_FILES (sizeof(files) / sizeof(*files))
 
 /* --- making profiles --------------------------------------------------------------------------- */
@@ -75,8 +76,8 @@ static struct profile *random_profile(unsigned *seed)
 	for (int i = rand_r(seed) % 20; i-- > 0;) {
 		uint32_t frames[MAX_STACK], stack, labelset;
 		size_t n = (size_t)rand_r(seed) % MAX_STACK;
-		struct profile_label label = {.key = text_id(p, LABEL_PID), .str = PROFILE_NONE,
-					      .num = rand_r(seed) % 3};
+		struct profile_label label = {
+			.key = text_id(p, LABEL_PID), .str = PROFILE_NONE, .num = rand_r(seed) % 3};
 		int64_t values[2] = {rand_r(seed) % 5 + 1, rand_r(seed) % 1000 + 1};
 
 		for (size_t j = 0; j < n; j++)
@@ -131,8 +132,7 @@ static size_t spell(const struct profile *p, const struct profile_sample *s, enu
 
 		for (uint32_t j = 0; j < l->n_lines; j++) {
 			const struct profile_line *line = &p->lines.data[l->first_line + j];
-			const char *name =
-				profile_text(p, p->functions.data[line->function].name);
+			const char *name = profile_text(p, p->functions.data[line->function].name);
 			struct frame f = {.module = module, .named = strcmp(module, "[kiln]") != 0};
 
 			strcpy(f.function, name);
@@ -280,8 +280,8 @@ TEST(test_tables_against_definition)
 		struct profile *p = random_profile(&seed);
 
 		for (enum table_by by = TABLE_FUNCTION; by <= TABLE_MODULE; by++) {
-			struct table_opts opts = {.value = round % 2, .by = by, .sort = round / 2 % 2,
-						  .of = "f1"};
+			struct table_opts opts = {
+				.value = round % 2, .by = by, .sort = round / 2 % 2, .of = "f1"};
 
 			compare_one(p, &opts);
 			if (by == TABLE_MODULE)

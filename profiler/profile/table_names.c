@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <inttypes.h>
+#include <string.h>
+
+#include "profiler/profile/table_names.h"
+
+void row_namer_release(struct row_namer *n)
+{
+	buf_release(&n->text);
+}
+
+/* Interns the scratch text and empties it. */
+static int take_text(struct row_namer *n, uint32_t *id)
+{
+	const char *text = buf_cstr(&n->text);
+	int err = n->text.err ?: strtab_add(n->strings, text, id);
+
+	buf_clear(&n->text);
+	return err;
+}
+
+bool row_has_function(const struct profile *p, const struct profile_line *line)
+{
+	return line && *profile_text(p, p->functions.data[line->function].name);
+}
+
+/* All of a module without functions is one row, by address in a table by line. */
+static int name_unknown(struct row_namer *n, const struct profile_location *l, struct row_key *key)
+{
+	const char *module = strtab_get(n->strings, key->module);
+	int err;
+
+	buf_printf(&n->text, *module == '[' ? "%s" : "[%s]", module);
+	err = take_text(n, &key->name);
+	if (err || n->by != TABLE_LINE || !l->address)
+		return err;
+	buf_printf(&n->text, "+0x%" PRIx64, l->address);
+	return take_text(n, &key->line_of);
+}
+
+static int name_function(struct row_namer *n, const struct profile_line *line, struct row_key *key)
+{
+	const struct profile_function *f = &n->p->functions.data[line->function];
+	const char *file = profile_text(n->p, f->file), *slash = strrchr(file, '/');
+	int err = strtab_add(n->strings, profile_text(n->p, f->name), &key->name);
+
+	if (err || n->by != TABLE_LINE || !*file)
+		return err;
+	buf_printf(&n->text, " (%s:%" PRId64 ")", slash && slash[1] ? slash + 1 : file, line->line);
+	return take_text(n, &key->line_of);
+}
+
+int row_key_of_frame(struct row_namer *n, uint32_t location, const struct profile_line *line,
+		     struct row_key *key)
+{
+	const struct profile_location *l = &n->p->locations.data[location];
+	int err;
+
+	*key = (struct row_key){0};
+	err = strtab_add(n->strings, profile_module(n->p, l->mapping), &key->module);
+	if (err)
+		return err;
+	if (n->by == TABLE_MODULE) {
+		*key = (struct row_key){.name = key->module};
+		return 0;
+	}
+	return row_has_function(n->p, line) ? name_function(n, line, key) : name_unknown(n, l, key);
+}
+
+static bool add_label(struct row_namer *n, uint32_t labelset, const char *before, const char *key)
+{
+	const struct profile_label *l = profile_find_label(n->p, labelset, key);
+
+	if (!l)
+		return false;
+	buf_str(&n->text, before);
+	if (l->str != PROFILE_NONE)
+		buf_str(&n->text, profile_text(n->p, l->str));
+	else
+		buf_printf(&n->text, "%" PRId64, l->num);
+	return true;
+}
+
+int row_key_of_labelset(struct row_namer *n, uint32_t labelset, struct row_key *key)
+{
+	*key = (struct row_key){0};
+	if (n->by == TABLE_CGROUP) {
+		if (!add_label(n, labelset, "", LABEL_UNIT) &&
+		    !add_label(n, labelset, "", LABEL_CONTAINER) &&
+		    !add_label(n, labelset, "", LABEL_CGROUP))
+			buf_str(&n->text, "[no cgroup]");
+		return take_text(n, &key->name);
+	}
+	if (!add_label(n, labelset, "", LABEL_COMM))
+		buf_str(&n->text, "[no process]");
+	add_label(n, labelset, "-", LABEL_PID);
+	if (n->by == TABLE_THREAD)
+		add_label(n, labelset, "/", LABEL_TID);
+	return take_text(n, &key->name);
+}
+
+int row_key_text(struct row_namer *n, const struct row_key *key, uint32_t *text)
+{
+	buf_str(&n->text, strtab_get(n->strings, key->name));
+	buf_str(&n->text, strtab_get(n->strings, key->line_of));
+	return take_text(n, text);
+}

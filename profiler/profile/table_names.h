@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the rows of a table are called, and so which frames and samples share one. For table.c. */
+#ifndef KILN_PROFILE_TABLE_NAMES_H
+#define KILN_PROFILE_TABLE_NAMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/profile/profile.h"
+#include "profiler/profile/table.h"
+
+/* Strings; equal keys are one row. The row is shown as the name with line_of behind it. */
+struct row_key {
+	uint32_t name, module;
+	uint32_t line_of; /* " (file.c:12)" or "+0x1290" in a table by line, else "" */
+};
+
+/* Zeroed but for the first three; strings are borrowed. */
+struct row_namer {
+	const struct profile *p;
+	struct strtab *strings;
+	enum table_by by;
+	struct buf text; /* scratch */
+};
+
+void row_namer_release(struct row_namer *n);
+
+/* Whether a line of a location (NULL: it has none) names a function. */
+bool row_has_function(const struct profile *p, const struct profile_line *line);
+
+/* 0 or -ENOMEM. */
+int row_key_of_frame(struct row_namer *n, uint32_t location, const struct profile_line *line,
+		     struct row_key *key);
+int row_key_of_labelset(struct row_namer *n, uint32_t labelset, struct row_key *key);
+/* The text of a finished row: name and line. */
+int row_key_text(struct row_namer *n, const struct row_key *key, uint32_t *text);
+
+#endif
