@@ -67,7 +67,7 @@ const struct option_spec record_option_specs[] = {
 	{"format", 'f', "pb.gz|pb.zst|pb|folded|svg|html|json", "the format, whatever the suffix",
 	 OPT_FORMAT},
 	{"unwind", 0, UNWIND_WORDS,
-	 "user stacks by unwind tables or frame pointers; auto: tables where the kernel can",
+	 "user stacks by tables or frame pointers; auto: tables if the kernel can",
 	 OPT_UNWIND},
 	{"window", 0, "TIME", "time between drains of the kernel's counts (2s)", OPT_WINDOW},
 	{"no-inline", 0, NULL, "no inlined calls and no source lines: faster at the end",
