@@ -288,6 +288,27 @@ UNWIND_INLINE int unwind_step_fp(struct unwind_env *env, struct unwind_frame *f,
 	return unwind_go(f, pc, f->bp + 16, bp, may_jump);
 }
 
+/*
+ * Code in a file that nothing describes: V8's builtins keep frame pointers, hand-written assembly
+ * mostly leaves rbp alone. A record is believed if it lies just above rsp and returns into code.
+ */
+#define UNWIND_GUESS_MAX (1u << 20) /* a frame larger than this is no frame */
+
+UNWIND_INLINE int unwind_step_guess(struct unwind_env *env, struct unwind_frame *f)
+{
+	struct unwind_place place = {0};
+	struct unwind_frame next = *f;
+	int end;
+
+	if (f->bp - f->sp >= UNWIND_GUESS_MAX || f->bp & 7)
+		return UNWIND_END_NO_RULE;
+	end = unwind_step_fp(env, &next, 0);
+	if (end != UNWIND_ON || unwind_op_place(env, next.pc - 1, &place) == UNWIND_IN_NOTHING)
+		return UNWIND_END_NO_RULE;
+	*f = next;
+	return UNWIND_ON;
+}
+
 UNWIND_INLINE int unwind_step_rule(struct unwind_env *env, struct unwind_frame *f,
 				   struct unwind_rule rule)
 {
@@ -299,6 +320,8 @@ UNWIND_INLINE int unwind_step_rule(struct unwind_env *env, struct unwind_frame *
 		return unwind_step_signal(env, f, rule.cfa_off);
 	if (rule.cfa == UNWIND_CFA_FP)
 		return unwind_step_fp(env, f, 1);
+	if (rule.cfa == UNWIND_CFA_NONE)
+		return unwind_step_guess(env, f);
 	end = unwind_cfa(env, f, rule, &cfa);
 	if (end)
 		return end;
