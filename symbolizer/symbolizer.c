@@ -52,22 +52,24 @@ static void free_dirs(char **dirs)
 	free(dirs);
 }
 
-static char **copy_dirs(const char *const *dirs)
+/* NULL: the default ones. */
+static int copy_dirs(struct symbolizer *s, const char *const *dirs)
 {
 	size_t n = 0;
-	char **copy;
 
+	s->dirs = default_dirs;
+	if (!dirs)
+		return 0;
 	while (dirs[n])
 		n++;
-	copy = calloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < n; i++) {
-		copy[i] = strdup(dirs[i]);
-		if (!copy[i]) {
-			free_dirs(copy);
-			return NULL;
-		}
+	s->own_dirs = calloc(n + 1, sizeof(*s->own_dirs));
+	for (size_t i = 0; s->own_dirs && i < n; i++) {
+		s->own_dirs[i] = strdup(dirs[i]);
+		if (!s->own_dirs[i])
+			return -ENOMEM;
 	}
-	return copy;
+	s->dirs = (const char *const *)s->own_dirs;
+	return s->own_dirs ? 0 : -ENOMEM;
 }
 
 DEFINE_CLEANUP(symbolizer, symbolizer_free)
@@ -75,18 +77,15 @@ DEFINE_CLEANUP(symbolizer, symbolizer_free)
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts)
 {
 	_cleanup_(symbolizer_freep) struct symbolizer *s = calloc(1, sizeof(*s));
+	int err;
 
 	if (!s)
 		return -ENOMEM;
 	s->names_only = opts->names_only;
 	s->cache_bytes = opts->cache_bytes ?: CACHE_BYTES_DEFAULT;
-	s->dirs = default_dirs;
-	if (opts->debug_dirs) {
-		s->own_dirs = copy_dirs(opts->debug_dirs);
-		if (!s->own_dirs)
-			return -ENOMEM;
-		s->dirs = (const char *const *)s->own_dirs;
-	}
+	err = copy_dirs(s, opts->debug_dirs);
+	if (err)
+		return err;
 	*out = steal_ptr(s);
 	return 0;
 }

@@ -270,17 +270,16 @@ int symtab_add_plt(struct symtab *t, struct elf_obj *main)
 {
 	const struct elf_section *dynsym = NULL;
 	struct plt p = {.t = t, .obj = main};
-	int err;
+	int err, merged;
 
 	if (!has_plt(main))
 		return 0;
 	err = load_dynsym(&p, &dynsym) ?: load_slots(&p) ?: scan_stubs(&p);
 	/* What was found before something turned out malformed is right all the same. */
-	if (err != -ENOMEM)
-		err = merge(t, p.stubs.data, p.stubs.len) ?: err;
+	merged = merge(t, p.stubs.data, p.stubs.len);
 	if (dynsym)
 		elf_obj_drop(main, dynsym);
 	vec_release(&p.slots);
 	vec_release(&p.stubs);
-	return err;
+	return merged ?: err;
 }
