@@ -18,14 +18,21 @@
 #define UNIT_WORK_FACTOR 16
 /* The same for the list of units and their ranges, per byte of .debug_info. */
 #define INDEX_WORK_FACTOR 4
+/* The most an address may use for reading names, and what an average one may. */
+#define ADDRESS_WORK (4u << 20)
+#define ADDRESS_WORK_SHARE (64u << 10)
+/* All units of one call, so that many bad ones do not add up. */
+#define CALL_WORK_BASE (512u << 20)
+#define CALL_WORK_FACTOR 32
 
 struct dwarf {
 	struct dwarf_opts opts;
 	struct dwarf_file *main, *alt, *dwp;
 	struct cu_cache cache;
 	struct segmap index; /* address to place in main->units */
-	bool indexed;
-	struct work work;
+	bool indexed, index_limited;
+	uint64_t allowance; /* of the current call */
+	struct work work;   /* of the current unit */
 	struct frames frames;
 };
 
@@ -101,6 +108,7 @@ static int get_index(struct dwarf *d)
 	};
 	err = index_build(&d->index, d->main);
 	d->indexed = !err;
+	d->index_limited = d->work.limited || d->main->units_limited;
 	return err;
 }
 
@@ -123,6 +131,7 @@ static int get_products(struct dwarf *d, struct cu *cu)
 		die_cu->funcs_err = funcs_load(&die_cu->funcs, die_cu);
 	if (!cu->lines && !cu->lines_err)
 		cu->lines_err = lines_load(&cu->lines, cu);
+	cu->limited |= die_cu->funcs_err == -EFBIG || cu->lines_err == -EFBIG;
 	if (die_cu->funcs_err != -ENOMEM && cu->lines_err != -ENOMEM)
 		return 0;
 	die_cu->funcs_err = cu->lines_err = 0;
@@ -148,6 +157,13 @@ static enum dwarf_reason reason_of(const struct frames *fr, const struct cu *cu,
 	return err ? DWARF_MALFORMED : DWARF_NO_UNIT;
 }
 
+/* Long views are of whole units, of no use for the next one. */
+static void drop_views(struct dwarf *d, struct dwarf_file *f)
+{
+	for (size_t i = 0; f && i < SECT_COUNT; i++)
+		sect_trim(&f->sect[i], d->opts.cache_bytes / 8);
+}
+
 /* Keeps within cache_bytes while other units are pulled in by references. */
 static void trim(struct dwarf *d, struct cu *keep)
 {
@@ -164,6 +180,14 @@ struct query {
 	uint32_t unit;
 };
 
+static uint64_t grant(struct dwarf *d, uint64_t want)
+{
+	uint64_t granted = want < d->allowance ? want : d->allowance;
+
+	d->allowance -= granted;
+	return granted;
+}
+
 static int resolve_in_cu(struct dwarf *d, struct cu *cu, const struct query *q, size_t n,
 			 dwarf_frames_fn fn, void *ctx)
 {
@@ -171,8 +195,12 @@ static int resolve_in_cu(struct dwarf *d, struct cu *cu, const struct query *q, 
 	struct cu *die_cu = cu->split ?: cu;
 
 	for (size_t i = 0; i < n; i++) {
-		int err = frames_find(fr, &d->cache, cu, q[i].va);
+		int err;
 
+		fr->work.left = grant(d, ADDRESS_WORK);
+		err = frames_find(fr, &d->cache, cu, q[i].va);
+		d->allowance += fr->work.left;
+		cu->limited |= d->work.limited;
 		if (err == -ENOMEM || out_of_memory(d))
 			return -ENOMEM;
 		err = err ?: die_cu->funcs_err;
@@ -190,21 +218,12 @@ static void refuse(const struct query *q, size_t n, enum dwarf_reason reason, dw
 		fn(ctx, q[i].index, NULL, 0, reason);
 }
 
-/* All addresses of one unit. */
-static int resolve_group(struct dwarf *d, const struct query *q, size_t n, dwarf_frames_fn fn,
-			 void *ctx)
+static int resolve_in_unit(struct dwarf *d, struct unit *u, const struct query *q, size_t n,
+			   dwarf_frames_fn fn, void *ctx)
 {
-	struct unit *u;
 	struct cu *cu;
-	int err;
+	int err = cu_get(&d->cache, d->main, u, &cu);
 
-	if (q->unit == SEG_NONE) {
-		refuse(q, n, DWARF_NO_UNIT, fn, ctx);
-		return 0;
-	}
-	u = &d->main->units.data[q->unit];
-	d->work = (struct work){.left = UNIT_WORK_BASE + UNIT_WORK_FACTOR * (uint64_t)u->len};
-	err = cu_get(&d->cache, d->main, u, &cu);
 	if (err == -ENOMEM || out_of_memory(d))
 		return -ENOMEM;
 	if (err) {
@@ -213,8 +232,29 @@ static int resolve_group(struct dwarf *d, const struct query *q, size_t n, dwarf
 	}
 	err = get_products(d, cu) ?: resolve_in_cu(d, cu, q, n, fn, ctx);
 	put_products(d, cu);
-	for (size_t i = 0; i < SECT_COUNT; i++)
-		sect_trim(&d->main->sect[i], d->opts.cache_bytes / 8);
+	return err;
+}
+
+/* All addresses of one unit. */
+static int resolve_group(struct dwarf *d, const struct query *q, size_t n, dwarf_frames_fn fn,
+			 void *ctx)
+{
+	struct unit *u;
+	int err;
+
+	if (q->unit == SEG_NONE) {
+		refuse(q, n, d->index_limited ? DWARF_LIMIT : DWARF_NO_UNIT, fn, ctx);
+		return 0;
+	}
+	u = &d->main->units.data[q->unit];
+	d->work = (struct work){
+		.left = grant(d, UNIT_WORK_BASE + UNIT_WORK_FACTOR * (uint64_t)u->len),
+	};
+	err = resolve_in_unit(d, u, q, n, fn, ctx);
+	d->allowance += d->work.left;
+	drop_views(d, d->main);
+	drop_views(d, d->alt);
+	drop_views(d, d->dwp);
 	trim(d, NULL);
 	return err;
 }
@@ -240,6 +280,8 @@ int dwarf_resolve(struct dwarf *d, const uint64_t *elf_va, size_t n, dwarf_frame
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		q[i] = (struct query){elf_va[i], i, segmap_find(&d->index, elf_va[i])};
+	d->allowance = CALL_WORK_BASE + n * ADDRESS_WORK_SHARE +
+		       CALL_WORK_FACTOR * sect_size(&d->main->sect[SECT_INFO]);
 	if (n)
 		qsort(q, n, sizeof(*q), compare_queries);
 	for (size_t i = 0; i < n && !err; i = end) {

@@ -210,6 +210,9 @@ int cu_new_split(struct dwarf_file *f, const struct unit *u, const struct contri
 	return 0;
 }
 
+/* A DIE longer than this is unusual; reading it is paid for from the work allowance. */
+#define DIE_BYTES_FREE 4096
+
 /* --- DIEs and their attributes -------------------------------------------------------------- */
 
 int cu_die(struct cu *cu, uint64_t off, struct die *die)
@@ -219,15 +222,21 @@ int cu_die(struct cu *cu, uint64_t off, struct die *die)
 
 	if (off < cu->unit.off + cu->unit.die_off || off >= end)
 		return -EBADMSG;
-	for (uint64_t want = SECT_VIEW_BYTES;; want *= 32) {
+	for (uint64_t want = SECT_VIEW_BYTES;; want *= 8) {
 		struct bytes b = sect_view(info, off, want < end - off ? want : end - off);
-		size_t len = bytes_left(&b);
+		const uint8_t *start = b.p;
+		size_t len = bytes_left(&b), used;
+		int err;
 
 		if (len > end - off)
 			b.end = b.p + (end - off);
 		if (b.bad)
 			return -EBADMSG;
-		if (!read_die(cu->abbrevs, &b, off, die))
+		err = read_die(cu->abbrevs, &b, off, die);
+		used = (size_t)(b.p - start);
+		if (used > DIE_BYTES_FREE && !work_spend(cu->file->work, used))
+			return -EBADMSG;
+		if (!err)
 			return 0;
 		if (!b.bad || len >= end - off)
 			return -EBADMSG;

@@ -7,9 +7,9 @@
 /* From an inlined call over its abstract origin to the declaration in a class are three DIEs;
  * link-time optimization adds one or two. */
 #define REFERENCES_MAX 16
-/* Bytes of names and DIEs (counted as DIE_WORK) that one address may cost. */
-#define ADDRESS_WORK (4u << 20)
-#define DIE_WORK 256
+/* What DIEs, and names that cannot be read, cost of the work allowance; others cost their bytes. */
+#define DIE_WORK 2048
+#define BAD_NAME_WORK 65536
 
 struct visit {
 	struct cu *cu;
@@ -28,7 +28,7 @@ static size_t keep(struct frames *fr, const char *s)
 {
 	size_t at = fr->strings.len, len = s ? strlen(s) + 1 : 0;
 
-	if (!s || !work_spend(&fr->work, len))
+	if (!work_spend(&fr->work, s ? len : BAD_NAME_WORK) || !s)
 		return 0;
 	buf_add(&fr->strings, s, len);
 	return at + 1;
@@ -127,7 +127,7 @@ int frames_find(struct frames *fr, struct cu_cache *cache, struct cu *cu, uint64
 	fr->n = 0;
 	fr->limited = false;
 	fr->strings.len = 0;
-	fr->work = (struct work){.left = ADDRESS_WORK};
+	fr->work.limited = false;
 	memset(fr->list, 0, (n > 0 ? n : 1) * sizeof(*fr->list));
 	memset(fr->at, 0, (n > 0 ? n : 1) * sizeof(*fr->at));
 	if (cu->lines && lines_find(cu->lines, va, &file, &line)) {

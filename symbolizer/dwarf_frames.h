@@ -16,7 +16,7 @@ struct frames {
 	struct frame_strings {
 		size_t linkage_name, name; /* 1 + offset in strings, 0: none */
 	} at[DWARF_DEPTH_MAX];
-	struct work work; /* of this address */
+	struct work work; /* allowance for one address; the caller fills it up */
 };
 
 /* Fills frames for an address of cu, whose products are loaded. 0 or -errno. */

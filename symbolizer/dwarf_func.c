@@ -102,7 +102,7 @@ static int walk_init(struct walk *w, struct cu *cu, uint32_t from, uint32_t to)
 	struct bytes b = sect_view(info, cu->unit.off + from, to - from);
 
 	if (b.bad || bytes_left(&b) < to - from)
-		return info->oom ? -ENOMEM : -EBADMSG;
+		return info->oom ? -ENOMEM : to - from > SECT_VIEW_BYTES_MAX ? -EFBIG : -EBADMSG;
 	if (!work_spend(cu->file->work, to - from))
 		cu->limited = true;
 	*w = (struct walk){

@@ -23,6 +23,10 @@ static int add(struct build *b, uint64_t low, uint64_t len, uint32_t unit)
 {
 	if (!len || low + len < low)
 		return 0;
+	if (b->spans.len >= SPANS_MAX) {
+		b->f->work->limited = true;
+		return 0;
+	}
 	return vec_push(&b->spans, (struct span){low, low + len, unit});
 }
 

@@ -7,6 +7,9 @@
 #include "symbolizer/dwarf_line.h"
 #include "symbolizer/dwarf_line_header.h"
 
+/* Of one unit: some 200 MiB. The largest units met have a few million. */
+#define ROWS_MAX (1u << 24)
+
 struct row {
 	uint32_t off; /* from its sequence's low on */
 	uint32_t file, line;
@@ -92,6 +95,8 @@ static void append_row(struct machine *m)
 	last = m->rows.len > m->first ? &vec_last(&m->rows) : NULL;
 	if (last && last->off == row.off)
 		*last = row;
+	else if (m->rows.len >= ROWS_MAX)
+		m->err = -EFBIG;
 	else if (!last || last->file != row.file || last->line != row.line)
 		m->err = vec_push(&m->rows, row);
 }

@@ -3,6 +3,8 @@
 
 /* Longest entry of either kind of list: a byte and two LEB128 or addresses. */
 #define ENTRY_BYTES_MAX 32
+/* What an entry costs of the work allowance: more than its bytes, for it takes memory too. */
+#define ENTRY_WORK 64
 
 /* Reads a list entry by entry, through views that move along. */
 struct list {
@@ -27,7 +29,7 @@ static void list_view(struct list *l)
 /* Makes the next entry visible in one piece. False at the end, or when work or memory ran out. */
 static bool list_next(struct list *l)
 {
-	if (l->err || !work_spend(l->cu->file->work, 8))
+	if (l->err || !work_spend(l->cu->file->work, ENTRY_WORK))
 		return false;
 	if (bytes_left(&l->view) < ENTRY_BYTES_MAX)
 		list_view(l);
@@ -43,7 +45,11 @@ static void list_start(struct list *l, uint64_t off)
 
 static void emit(struct list *l, uint64_t low, uint64_t high)
 {
-	if (low < high && low != l->tombstone)
+	if (low >= high || low == l->tombstone)
+		return;
+	if (l->out->len >= SPANS_MAX)
+		l->cu->file->work->limited = true;
+	else
 		l->err = vec_push(l->out, (struct span){low, high, l->id});
 }
 

@@ -114,6 +114,8 @@ static struct bytes block_view(struct sect *s, uint64_t off)
 
 static struct bytes big_view(struct sect *s, uint64_t off, size_t len)
 {
+	if (len > SECT_VIEW_BYTES_MAX)
+		return bad_view;
 	if (len > s->big.cap) {
 		s->bytes -= s->big.cap;
 		free(s->big.data);

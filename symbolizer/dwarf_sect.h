@@ -14,6 +14,9 @@
 /* A block holds some bytes of the next one too, so that whatever starts in it and is no longer than
  * SECT_VIEW_BYTES is seen in one piece. */
 #define SECT_VIEW_BYTES 2048u
+/* Longest view: a program optimized at link time may be one unit of some hundred MiB; a sparse file
+ * could claim any size. */
+#define SECT_VIEW_BYTES_MAX (1u << 30)
 
 struct sect {
 	struct elf_obj *elf;
@@ -42,7 +45,7 @@ uint64_t sect_size(struct sect *s);
 
 /*
  * At least min(want, what is left of the section) bytes from off on; often more. Bad when off is
- * past the end or reading fails. A view of up to SECT_VIEW_BYTES lives until the next such view of
+ * past the end, reading fails or a view would be too long. A view of up to SECT_VIEW_BYTES lives until the next such view of
  * the section, a longer one until the next longer one.
  */
 struct bytes sect_view(struct sect *s, uint64_t off, uint64_t want);

@@ -15,6 +15,9 @@ struct spans {
 	size_t len, cap;
 };
 
+/* No list of spans grows longer: a browser has some 3 million functions in all. */
+#define SPANS_MAX (1u << 23)
+
 #define SEG_NONE UINT32_MAX
 
 /* Segment i is [low[i], low[i + 1]) and belongs to id[i], or to nobody (SEG_NONE). */
