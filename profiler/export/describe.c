@@ -154,12 +154,15 @@ void measure_add(struct buf *b, const struct measure *m, int64_t v, int64_t tota
 	double share = total > 0 ? 100.0 * (double)v / (double)total : 0;
 
 	measure_add_value(b, m, v);
+	if (m->per_sample <= 0 && total <= 0)
+		return;
 	buf_str(b, " (");
-	if (m->per_sample > 0) {
+	if (m->per_sample > 0)
 		add_samples(b, v < 0 ? 0 : (uint64_t)(v / m->per_sample));
-		buf_str(b, ", ");
-	}
-	buf_printf(b, "%.*f %%)", share > 0 && share < 0.1 ? 3 : 1, share);
+	if (total > 0)
+		buf_printf(b, "%s%.*f %%", m->per_sample > 0 ? ", " : "",
+			   share > 0 && share < 0.1 ? 3 : 1, share);
+	buf_char(b, ')');
 }
 
 /* --- who and when ------------------------------------------------------------------------------- */

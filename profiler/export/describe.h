@@ -31,7 +31,7 @@ void measure_of(struct measure *m, const struct profile *p, size_t value);
 /* "1.02 s CPU", "101 samples"; clean text. */
 void measure_add_value(struct buf *b, const struct measure *m, int64_t v);
 
-/* "1.02 s CPU (101 samples, 12.3 %)", the share being v of total; clean text. */
+/* "1.02 s CPU (101 samples, 12.3 %)", the share being v of total, left out where that is 0. */
 void measure_add(struct buf *b, const struct measure *m, int64_t v, int64_t total);
 
 /* Who was profiled: "burn", "burn and 3 more", "cpu profile"; clean text. 0 or -ENOMEM. */

@@ -184,7 +184,7 @@ static int add_head(struct buf *b, const struct profile *p, const char *title,
 		   MARGIN);
 	add_label(b, buf_cstr(&text), INNER * 0.7);
 	buf_clear(&text);
-	measure_add(&text, m, t->total, t->total);
+	measure_add(&text, m, t->total, 0);
 	buf_str(&text, p->time_ns > 0 || p->duration_ns > 0 ? "; " : "");
 	describe_time(&text, p);
 	buf_printf(b, "</text>\n<text class=\"on-page\" id=\"details\" x=\"%d\" y=\"48\">", MARGIN);

@@ -107,6 +107,22 @@ class Palette {
 	}
 }
 
+/* Longer ones are no names to read, and would take long to shorten. */
+const LONGEST_SHORTENED = 1000;
+
+/* Without what tells least: the path of a Go package, template arguments. */
+function shortName(name) {
+	if (name.length > LONGEST_SHORTENED)
+		return name;
+	let short = name.replace(/^[\w.-]+\/(?:[\w.-]+\/)*(?=[\w-]+\.[\w(*])/, "");
+
+	for (let before = ""; before !== short && short.length > 24;) {
+		before = short;
+		short = short.replace(/(\w)<[^<>]*[^<>-]>/g, "$1");
+	}
+	return short;
+}
+
 class Graph {
 	/* up: the root at the bottom. on: { select(node), zoom(node), hover(node), timed(ms) } */
 	constructor(sheet, { profile, palette, up, label, on }) {
@@ -352,12 +368,14 @@ class Graph {
 	}
 
 	label(node, width) {
-		const name = this.name(node);
 		const room = Math.floor((width - 2 * TEXT_PAD) / this.charWidth);
+		let name = this.name(node);
 
 		/* The width of other scripts is not that of an M. */
 		if (!/^[\x20-\x7e]*$/.test(name))
 			return this.measuredLabel(name, width - 2 * TEXT_PAD);
+		if (name.length > room)
+			name = shortName(name);
 		if (name.length <= room)
 			return name;
 		return this.cutStart ? "\u2026" + name.slice(name.length - room + 1)

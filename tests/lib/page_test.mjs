@@ -199,6 +199,19 @@ test("matches are drawn as such, the rest is faded", async () => {
 	assert.deepEqual(await colourAt("main"), [230, 232, 236, 255]);
 });
 
+test("labels leave out what tells least before they are cut", async () => {
+	await open();
+	const short = async name => value(`shortName(${JSON.stringify(name)})`);
+
+	assert.equal(await short("example.org/pkg/http.(*Server).Serve"), "http.(*Server).Serve");
+	assert.equal(await short("std::vector<int, std::allocator<std::pair<int,int> > >::push_back"),
+		     "std::vector::push_back");
+	assert.equal(await short("std::operator-><some, arguments of it>"),
+		     "std::operator-><some, arguments of it>");
+	assert.equal(await short("JS:*run /srv/app.js:1"), "JS:*run /srv/app.js:1");
+	assert.equal(await value(`kiln.page.graph.label(kiln.find("main"), 28)`), "m\u2026");
+});
+
 /* --- keys ------------------------------------------------------------------------------------- */
 
 test("arrows, Enter and Backspace", async () => {

@@ -249,7 +249,8 @@ static void test_values_in_words(void **state)
 	measure_of(&m, p, 0);
 	check_measure(&m, 101, 821, "101 samples (12.3 %)");
 	check_measure(&m, 1, 4000, "1 sample (0.025 %)");
-	check_measure(&m, 0, 0, "0 samples (0.0 %)");
+	check_measure(&m, 0, 5, "0 samples (0.0 %)");
+	check_measure(&m, 7, 0, "7 samples");
 	profile_free(p);
 }
 
