@@ -229,12 +229,12 @@ static int add_roots(struct builder *b)
 /* Appends the frames of a stack that have positions from..to - 1, counted from the outermost. */
 static int path_add(struct builder *b, const struct profile_stack *s, uint64_t from, uint64_t to)
 {
-	const uint32_t *locations = b->p->frames.data + s->first;
 	uint64_t at = 0;
 
 	for (uint32_t i = s->len; i-- > 0 && at < to;) {
-		uint32_t first = b->location_first.data[locations[i]];
-		uint32_t n = b->location_first.data[locations[i] + 1] - first;
+		uint32_t location = b->p->frames.data[s->first + i];
+		uint32_t first = b->location_first.data[location];
+		uint32_t n = b->location_first.data[location + 1] - first;
 		uint64_t begin = from > at ? from - at : 0, end = to - at < n ? to - at : n;
 
 		for (uint64_t k = begin; k < end; k++)

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Any pprof becomes a picture and a page that its names cannot break out of, and its call trees add
+ * up. The first byte chooses the options, the rest is the file.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "profiler/export/export.h"
+#include "profiler/profile/calltree.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_tree(const struct profile *p, uint8_t choice)
+{
+	struct calltree_opts o = {
+		.value = profile_default_type(p),
+		.roots = (enum calltree_roots)(choice % 6),
+		.detail = choice & 0x40 ? DETAIL_LINE : DETAIL_FUNCTION,
+		.inverted = choice & 0x80,
+		.min_share = choice & 0x20 ? 0.01 : 0,
+		.through = choice & 0x10 && p->functions.len
+				   ? profile_text(p, p->functions.data[0].name)
+				   : NULL,
+	};
+	struct calltree *t = NULL;
+	int64_t self = 0;
+
+	if (calltree_build(&t, p, &o))
+		return;
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		const struct calltree_node *n = &t->nodes[i];
+
+		self += n->self;
+		assert(n->self >= 0 && n->total >= n->self);
+		assert(i == 0 || n->parent < i);
+		assert(n->subtree_len >= 1 && i + n->subtree_len <= t->n_nodes);
+	}
+	assert(self == t->total);
+	calltree_free(t);
+}
+
+/* The data stands between the first "id=\"data\">" and the end of its element. */
+static void check_page(const struct profile *p)
+{
+	struct buf b = {0};
+	const char *data, *end;
+
+	if (!export_html(&b, p, NULL)) {
+		data = strstr(buf_cstr(&b), "id=\"data\">");
+		assert(data);
+		end = strstr(data, "</script>");
+		assert(end && !memchr(data, '<', (size_t)(end - data)));
+		assert(strstr(end, "<script>") &&
+		       !strstr(strstr(end + 1, "</script>") + 1, "</script>"));
+	}
+	buf_release(&b);
+}
+
+static void check_picture(const struct profile *p)
+{
+	struct buf b = {0};
+
+	if (!export_svg(&b, p, NULL)) {
+		const char *script = strstr(buf_cstr(&b), "<script>");
+
+		assert(script && !strstr(script + 1, "<script>"));
+		assert(!strstr(b.data, "\xef\xbf\xbf"));
+	}
+	buf_release(&b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct profile *p = NULL;
+	const char *why;
+
+	if (!size || import_pprof(&p, data + 1, size - 1, &why))
+		return 0;
+	if (p->sample_types.len) {
+		check_tree(p, data[0]);
+		check_page(p);
+		check_picture(p);
+	}
+	profile_free(p);
+	return 0;
+}
