@@ -235,7 +235,7 @@ bool files_settle(struct files *f, int timeout_ms)
 	return settled;
 }
 
-/* Has a closed file opened again by the worker, since that may hang. */
+/* Has a closed file, which is borrowed already, opened again by the worker, since that may hang. */
 static void reopen(struct files *f, uint32_t slot)
 {
 	uint64_t deadline = files_now_ns() + REOPEN_WAIT_NS;
@@ -245,23 +245,23 @@ static void reopen(struct files *f, uint32_t slot)
 	if (files_replace_stuck_worker(f) ||
 	    !files_enqueue(f, slot, job, file->opened_path ?: file->path, true))
 		return;
+	/* The array may move while others use the table. */
 	while (f->all.data[slot].state == FILE_QUEUED && files_now_ns() < deadline)
 		files_wait(f, &f->done, deadline);
 }
 
-static void borrow(struct files *f, struct file *file, struct file_view *out)
+static void fill_view(struct files *f, struct file *file, struct file_view *out)
 {
 	struct root *root = files_root_of(f, file);
 
 	file->used_ns = files_now_ns();
-	file->borrowed++;
 	*out = (struct file_view){
 		.path = file->clean_path ?: file->path,
 		.build_id = file->build_id,
 		.deleted = file->deleted,
 		.fd = file->fd,
 		.root_fd = root ? root->fd : -1,
-		.err = file->fd >= 0 ? 0 : file->state == FILE_QUEUED ? -EAGAIN : file->err,
+		.err = file->fd >= 0 ? 0 : file->state == FILE_FAILED ? file->err : -EAGAIN,
 	};
 	if (root)
 		root->used_ns = file->used_ns;
@@ -278,12 +278,14 @@ void files_get(struct files *f, uint32_t id, struct file_view *out)
 	*out = (struct file_view){.path = "", .fd = -1, .root_fd = -1, .err = -ENOENT};
 	pthread_mutex_lock(&f->lock);
 	file = file_of(f, id);
-	if (file && file->state == FILE_CLOSED) {
-		reopen(f, (uint32_t)(file - f->all.data));
-		file = file_of(f, id); /* the table may have moved meanwhile */
+	if (file) {
+		uint32_t slot = (uint32_t)(file - f->all.data);
+
+		file->borrowed++; /* first: what nobody borrows may be closed at any time */
+		if (file->state == FILE_CLOSED)
+			reopen(f, slot);
+		fill_view(f, &f->all.data[slot], out);
 	}
-	if (file)
-		borrow(f, file, out);
 	pthread_mutex_unlock(&f->lock);
 }
 

@@ -290,6 +290,30 @@ static void test_reopening_checks_again(void **state)
 	files_free(f);
 }
 
+/* A file that comes and goes is looked for whenever somebody maps it. */
+static void test_success_forgives_failures(void **state)
+{
+	struct files *f = new_table(1, 0);
+	struct file_key key = id_key(full("comes"), 1);
+	uint32_t id = FILE_NONE, other = intern(f, id_key(full("elf2"), 2));
+
+	(void)state;
+	for (pid_t tgid = 200000000; tgid < 200000040; tgid += 2) {
+		fixture_run("rm -f comes");
+		id = files_intern(f, &key, tgid, 0, 0, 0);
+		assert_true(files_settle(f, 10000));
+		assert_int_equal(view(f, id).err, -ENOENT);
+		fixture_run("cp elf1 comes");
+		assert_int_equal(files_intern(f, &key, tgid + 1, 0, 0, 0), id);
+		assert_true(files_settle(f, 10000));
+		assert_int_equal(view(f, id).err, 0);
+		fixture_run("rm comes");
+		assert_int_equal(view(f, other).err, 0); /* closes it */
+		assert_int_equal(view(f, id).err, -ENOENT);
+	}
+	files_free(f);
+}
+
 /* A file that is never there is not looked for with every process that maps it. */
 static void test_attempts_are_limited(void **state)
 {
@@ -428,6 +452,7 @@ int main(void)
 		cmocka_unit_test(test_table_full),
 		cmocka_unit_test(test_least_recently_used_is_closed),
 		cmocka_unit_test(test_reopening_checks_again),
+		cmocka_unit_test(test_success_forgives_failures),
 		cmocka_unit_test(test_attempts_are_limited),
 		cmocka_unit_test(test_idle_descriptors_are_closed),
 		cmocka_unit_test(test_sweep),
