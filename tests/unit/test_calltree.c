@@ -10,6 +10,8 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/hash.h"
 #include "profiler/profile/calltree.h"
+#include "tests/lib/calltree_oracle.h"
+#include "tests/lib/profiles.h"
 
 /* --- building profiles ------------------------------------------------------------------------- */
 
@@ -20,31 +22,9 @@ static uint64_t rng(uint64_t below)
 	return hash_u64(rng_state += 0x9e3779b97f4a7c15ull) % below;
 }
 
-static uint32_t string(struct profile *p, const char *s)
+static uint32_t map_id(struct profile *p, const char *file)
 {
-	uint32_t id;
-
-	assert_int_equal(profile_string(p, s, &id), 0);
-	return id;
-}
-
-static uint32_t function(struct profile *p, const char *name, const char *file)
-{
-	struct profile_function f = {.name = string(p, name), .file = string(p, file)};
-	uint32_t id;
-
-	f.system_name = f.name;
-	assert_int_equal(profile_function(p, &f, &id), 0);
-	return id;
-}
-
-static uint32_t mapping(struct profile *p, const char *file)
-{
-	struct profile_mapping m = {.file = string(p, file)};
-	uint32_t id;
-
-	assert_int_equal(profile_mapping(p, &m, &id), 0);
-	return id;
+	return mapping_id(p, file, "", true);
 }
 
 /* A location of one mapping with these functions, innermost inlined call first. */
@@ -55,19 +35,20 @@ static uint32_t location(struct profile *p, uint32_t map, uint64_t address, size
 	uint32_t id;
 
 	for (size_t i = 0; i < n; i++)
-		lines[i] = (struct profile_line){function(p, names[i], "src/a.c"), (int64_t)i + 7};
+		lines[i] =
+			(struct profile_line){function_id(p, names[i], "src/a.c"), (int64_t)i + 7};
 	assert_int_equal(profile_location(p, map, address, lines, n, &id), 0);
 	return id;
 }
 
 static struct profile_label text_label(struct profile *p, const char *key, const char *value)
 {
-	return (struct profile_label){.key = string(p, key), .str = string(p, value)};
+	return (struct profile_label){.key = str_id(p, key), .str = str_id(p, value)};
 }
 
 static struct profile_label number_label(struct profile *p, const char *key, int64_t value)
 {
-	return (struct profile_label){.key = string(p, key), .str = PROFILE_NONE, .num = value};
+	return (struct profile_label){.key = str_id(p, key), .str = PROFILE_NONE, .num = value};
 }
 
 static void add(struct profile *p, const uint32_t *locations, size_t n,
@@ -92,7 +73,7 @@ static struct profile *new_profile(void)
 
 #define N_LOCATIONS 24
 
-static struct profile *random_profile(uint64_t seed)
+static struct profile *small_profile(uint64_t seed)
 {
 	static const char *const names[] = {"main", "a", "b", "c<int>", "d;e", "f"};
 	static const char *const files[] = {"/usr/lib/x.so", "/bin/y", MAPPING_KERNEL, MAPPING_JIT};
@@ -102,7 +83,7 @@ static struct profile *random_profile(uint64_t seed)
 	rng_state = seed;
 	for (size_t i = 0; i < N_LOCATIONS; i++) {
 		const char *lines[3] = {names[rng(6)], names[rng(6)], names[rng(6)]};
-		uint32_t map = rng(8) ? mapping(p, files[rng(4)]) : PROFILE_NONE;
+		uint32_t map = rng(8) ? map_id(p, files[rng(4)]) : PROFILE_NONE;
 
 		locations[i] = location(p, map, 16 * rng(5), rng(4), lines);
 	}
@@ -120,170 +101,6 @@ static struct profile *random_profile(uint64_t seed)
 		add(p, stack, depth, labels, rng(4) ? 3 : 0, (int64_t)rng(9) - 1);
 	}
 	return p;
-}
-
-/* --- an oracle: every prefix of every stack, as text, in a list -------------------------------- */
-
-struct path_sum {
-	char *path;
-	int64_t self, total;
-	bool seen;
-};
-
-struct oracle {
-	VEC(struct path_sum) sums;
-	int64_t total;
-};
-
-static struct path_sum *oracle_at(struct oracle *o, const char *path)
-{
-	for (size_t i = 0; i < o->sums.len; i++)
-		if (!strcmp(o->sums.data[i].path, path))
-			return &o->sums.data[i];
-	assert_int_equal(vec_push(&o->sums, (struct path_sum){.path = strdup(path)}), 0);
-	return &vec_last(&o->sums);
-}
-
-static void oracle_release(struct oracle *o)
-{
-	for (size_t i = 0; i < o->sums.len; i++)
-		free(o->sums.data[i].path);
-	vec_release(&o->sums);
-}
-
-/* One path element; unit separators keep its parts apart. */
-static char *element(const char *name, const char *module, int kind, bool inlined)
-{
-	struct buf b = {0};
-
-	buf_printf(&b, "%s\x1f%s\x1f%d\x1f%d\x1e", name, module, kind, inlined);
-	return buf_take(&b);
-}
-
-struct strings {
-	char *name[64]; /* of the function alone */
-	char *text[64];
-	size_t n;
-};
-
-static void strings_add(struct strings *s, const char *name, const char *module, int kind,
-			bool inlined)
-{
-	assert_true(s->n < 64);
-	s->name[s->n] = strdup(name);
-	s->text[s->n++] = element(name, module, kind, inlined);
-}
-
-static void expand_location(struct strings *s, const struct profile *p, uint32_t id)
-{
-	const struct profile_location *l = &p->locations.data[id];
-	const char *module = profile_module(p, l->mapping);
-	int kind = (int)profile_frame_kind(p, id);
-	char bare[64];
-
-	for (uint32_t i = l->n_lines; i-- > 0;) {
-		const struct profile_line *line = &p->lines.data[l->first_line + i];
-		uint32_t name = p->functions.data[line->function].name;
-
-		strings_add(s, profile_text(p, name), module, kind, i + 1 < l->n_lines);
-	}
-	if (l->n_lines)
-		return;
-	profile_unresolved(p, id, bare, sizeof(bare));
-	strings_add(s, bare, module, kind, false);
-}
-
-static void expand_sample(struct strings *s, const struct profile *p, size_t sample,
-			  const struct calltree_opts *o)
-{
-	uint32_t set = p->samples.data[sample].labelset;
-	const struct profile_stack *stack = &p->stacks.data[p->samples.data[sample].stack];
-	const struct profile_label *comm = profile_find_label(p, set, LABEL_COMM);
-	char root[64];
-
-	if (comm && o->roots != ROOTS_NONE) {
-		snprintf(root, sizeof(root), "%s", profile_text(p, comm->str));
-		if (o->roots == ROOTS_THREAD)
-			snprintf(root, sizeof(root), "%s-%d/%d", profile_text(p, comm->str),
-				 (int)profile_find_label(p, set, LABEL_PID)->num,
-				 (int)profile_find_label(p, set, LABEL_TID)->num);
-		strings_add(s, root, "", FRAME_ROOT_KIND, false);
-	}
-	for (uint32_t i = stack->len; i-- > 0;)
-		expand_location(s, p, p->frames.data[stack->first + i]);
-}
-
-static void oracle_add(struct oracle *oracle, const struct strings *s, size_t from, size_t n,
-		       int step, int64_t value)
-{
-	struct buf path = {0};
-
-	oracle->total += value;
-	for (size_t i = 0; i < n; i++) {
-		buf_str(&path, s->text[step > 0 ? from + i : from - i]);
-		oracle_at(oracle, buf_cstr(&path))->total += value;
-	}
-	if (n)
-		oracle_at(oracle, buf_cstr(&path))->self += value;
-	buf_release(&path);
-}
-
-static void oracle_of(struct oracle *oracle, const struct profile *p, const struct calltree_opts *o)
-{
-	for (size_t i = 0; i < p->samples.len; i++) {
-		int64_t value = p->values.data[p->samples.data[i].first_value + o->value];
-		struct strings s = {0};
-		size_t hit = 0;
-
-		expand_sample(&s, p, i, o);
-		while (o->through && hit < s.n &&
-		       (strcmp(s.name[hit], o->through) || strstr(s.text[hit], "\x1f\x1f")))
-			hit++;
-		if (value <= 0 || (o->through && hit == s.n))
-			;
-		else if (!o->inverted)
-			oracle_add(oracle, &s, hit, s.n - hit, 1, value);
-		else if (o->through)
-			oracle_add(oracle, &s, hit, hit + 1, -1, value);
-		else
-			oracle_add(oracle, &s, s.n - 1, s.n, -1, value);
-		for (size_t k = 0; k < s.n; k++) {
-			free(s.name[k]);
-			free(s.text[k]);
-		}
-	}
-}
-
-static void check_against_oracle(const struct calltree *t, const struct profile *p,
-				 const struct calltree_opts *o)
-{
-	char **paths = calloc(t->n_nodes, sizeof(*paths));
-	struct oracle oracle = {0};
-
-	oracle_of(&oracle, p, o);
-	assert_int_equal(t->total, oracle.total);
-	assert_int_equal(t->n_nodes, oracle.sums.len + 1);
-	paths[0] = strdup("");
-	for (size_t i = 1; i < t->n_nodes; i++) {
-		const struct calltree_node *n = &t->nodes[i];
-		char *last = element(calltree_text(t, n->name), calltree_text(t, n->module),
-				     n->kind, n->inlined);
-		struct buf b = {0};
-		struct path_sum *sum;
-
-		buf_printf(&b, "%s%s", paths[n->parent], last);
-		paths[i] = buf_take(&b);
-		free(last);
-		sum = oracle_at(&oracle, paths[i]);
-		assert_false(sum->seen);
-		sum->seen = true;
-		assert_int_equal(n->total, sum->total);
-		assert_int_equal(n->self, sum->self);
-	}
-	for (size_t i = 0; i < t->n_nodes; i++)
-		free(paths[i]);
-	free(paths);
-	oracle_release(&oracle);
 }
 
 /* --- properties ---------------------------------------------------------------------------------- */
@@ -336,7 +153,7 @@ static void test_random_profiles_match_oracle(void **state)
 
 	(void)state;
 	for (uint64_t seed = 0; seed < 40; seed++) {
-		struct profile *p = random_profile(seed * 1000003);
+		struct profile *p = small_profile(seed * 1000003);
 
 		for (int k = 0; k < 30; k++) {
 			struct calltree_opts o = {
@@ -376,7 +193,7 @@ static void test_order_of_samples_does_not_matter(void **state)
 
 	(void)state;
 	for (uint64_t seed = 100; seed < 130; seed++) {
-		struct profile *p = random_profile(seed);
+		struct profile *p = small_profile(seed);
 		struct calltree *a = build(p, o), *b;
 
 		for (size_t i = p->samples.len; i > 1; i--) {
@@ -398,7 +215,7 @@ static void test_inverted_total_is_the_same(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 200; seed < 230; seed++) {
-		struct profile *p = random_profile(seed);
+		struct profile *p = small_profile(seed);
 		struct calltree *t = build(p, (struct calltree_opts){0});
 		struct calltree *leaf_first = build(p, (struct calltree_opts){.inverted = true});
 
@@ -413,7 +230,7 @@ static void test_small_nodes_are_summed_up_as_hidden(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 300; seed < 340; seed++) {
-		struct profile *p = random_profile(seed);
+		struct profile *p = small_profile(seed);
 		struct calltree *all = build(p, (struct calltree_opts){0});
 		struct calltree *t = build(p, (struct calltree_opts){.min_share = 0.04});
 		size_t hidden = 0, n_rests = 0;
@@ -466,11 +283,11 @@ static void test_frames_without_names(void **state)
 {
 	struct profile *p = new_profile();
 	uint32_t stack[] = {
-		location(p, mapping(p, "/usr/lib/libx.so.6"), 0x1290, 0, NULL),
-		location(p, mapping(p, MAPPING_KERNEL), 0, 0, NULL),
+		location(p, map_id(p, "/usr/lib/libx.so.6"), 0x1290, 0, NULL),
+		location(p, map_id(p, MAPPING_KERNEL), 0, 0, NULL),
 		location(p, PROFILE_NONE, 0x55550000, 0, NULL),
-		location(p, mapping(p, MAPPING_JIT), 0, 0, NULL),
-		location(p, mapping(p, MAPPING_KILN), 0, 1, (const char *[]){FRAME_TRUNCATED}),
+		location(p, map_id(p, MAPPING_JIT), 0, 0, NULL),
+		location(p, map_id(p, MAPPING_KILN), 0, 1, (const char *[]){FRAME_TRUNCATED}),
 	};
 	struct calltree *t;
 
@@ -491,8 +308,8 @@ static void test_frames_without_names(void **state)
 static void test_lost_samples_add_up(void **state)
 {
 	struct profile *p = new_profile();
-	uint32_t main_loc = location(p, mapping(p, "/bin/y"), 16, 1, (const char *[]){"main"});
-	uint32_t lost = location(p, mapping(p, MAPPING_KILN), 0, 1, (const char *[]){FRAME_LOST});
+	uint32_t main_loc = location(p, map_id(p, "/bin/y"), 16, 1, (const char *[]){"main"});
+	uint32_t lost = location(p, map_id(p, MAPPING_KILN), 0, 1, (const char *[]){FRAME_LOST});
 	struct calltree *t;
 
 	(void)state;
@@ -509,7 +326,7 @@ static void test_lost_samples_add_up(void **state)
 static void test_lines_and_inlined_calls(void **state)
 {
 	struct profile *p = new_profile();
-	uint32_t loc = location(p, mapping(p, "/bin/y"), 16, 2, (const char *[]){"in", "out"});
+	uint32_t loc = location(p, map_id(p, "/bin/y"), 16, 2, (const char *[]){"in", "out"});
 	struct calltree *t;
 
 	(void)state;
@@ -543,7 +360,7 @@ static void test_roots(void **state)
 {
 	struct profile *p = new_profile();
 	const char *names[] = {"leaf", "main"};
-	uint32_t loc = location(p, mapping(p, "/bin/y"), 16, 2, names);
+	uint32_t loc = location(p, map_id(p, "/bin/y"), 16, 2, names);
 	struct profile_label labels[] = {
 		text_label(p, LABEL_COMM, "nginx"),
 		number_label(p, LABEL_PID, 12),
@@ -567,7 +384,7 @@ static void test_roots(void **state)
 static void test_cgroup_root_prefers_the_unit(void **state)
 {
 	struct profile *p = new_profile();
-	uint32_t loc = location(p, mapping(p, "/bin/y"), 16, 1, (const char *[]){"main"});
+	uint32_t loc = location(p, map_id(p, "/bin/y"), 16, 1, (const char *[]){"main"});
 	struct profile_label labels[] = {
 		text_label(p, LABEL_CGROUP, "/system.slice/nginx.service"),
 		text_label(p, LABEL_UNIT, "nginx.service"),
@@ -585,7 +402,7 @@ static void test_very_deep_stack_keeps_both_ends(void **state)
 	enum { DEPTH = 100000 };
 	struct profile *p = new_profile();
 	uint32_t *stack = calloc(DEPTH, sizeof(*stack));
-	uint32_t map = mapping(p, "/bin/y");
+	uint32_t map = map_id(p, "/bin/y");
 	struct calltree *t;
 
 	(void)state;
@@ -608,7 +425,7 @@ static void test_very_deep_stack_keeps_both_ends(void **state)
 static void test_refusals(void **state)
 {
 	struct profile *p = new_profile();
-	uint32_t loc = location(p, mapping(p, "/bin/y"), 16, 1, (const char *[]){"main"});
+	uint32_t loc = location(p, map_id(p, "/bin/y"), 16, 1, (const char *[]){"main"});
 	struct calltree *t = NULL;
 
 	(void)state;
