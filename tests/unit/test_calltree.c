@@ -233,7 +233,8 @@ static void test_small_nodes_are_summed_up_as_hidden(void **state)
 		struct profile *p = small_profile(seed);
 		struct calltree *all = build(p, (struct calltree_opts){0});
 		struct calltree *t = build(p, (struct calltree_opts){.min_share = 0.04});
-		size_t hidden = 0, n_rests = 0;
+		int64_t least = (int64_t)(0.04 * (double)t->total);
+		size_t hidden = 0, n_rests = 0, n_heavy = 0;
 		unsigned n;
 
 		assert_int_equal(t->total, all->total);
@@ -250,10 +251,13 @@ static void test_small_nodes_are_summed_up_as_hidden(void **state)
 						 t->nodes[i].parent +
 							 t->nodes[t->nodes[i].parent].subtree_len);
 			} else {
-				assert_true(t->nodes[i].total >= (int64_t)(0.04 * t->total));
+				assert_true(t->nodes[i].total >= least);
 			}
 		}
 		assert_int_equal(t->n_nodes - n_rests + hidden, all->n_nodes);
+		for (size_t i = 0; i < all->n_nodes; i++)
+			n_heavy += all->nodes[i].total >= least;
+		assert_int_equal(t->n_nodes - n_rests, n_heavy);
 		calltree_free(all);
 		calltree_free(t);
 		profile_free(p);
@@ -310,6 +314,8 @@ static void test_lost_samples_add_up(void **state)
 	struct profile *p = new_profile();
 	uint32_t main_loc = location(p, map_id(p, "/bin/y"), 16, 1, (const char *[]){"main"});
 	uint32_t lost = location(p, map_id(p, MAPPING_KILN), 0, 1, (const char *[]){FRAME_LOST});
+	uint32_t cut =
+		location(p, map_id(p, MAPPING_KILN), 0, 1, (const char *[]){FRAME_TRUNCATED});
 	struct calltree *t;
 
 	(void)state;
@@ -319,6 +325,12 @@ static void test_lost_samples_add_up(void **state)
 	assert_int_equal(t->total, 100);
 	assert_int_equal(find(t, FRAME_LOST)->total, 10);
 	assert_int_equal(find(t, FRAME_LOST)->kind, FRAME_SYNTHETIC);
+	calltree_free(t);
+	/* A frame the tree has for its own use is found all the same. */
+	add(p, (uint32_t[]){main_loc, cut}, 2, NULL, 0, 7);
+	t = build(p, (struct calltree_opts){.through = FRAME_TRUNCATED});
+	assert_int_equal(t->total, 7);
+	assert_int_equal(t->n_nodes, 3);
 	calltree_free(t);
 	profile_free(p);
 }

@@ -137,11 +137,18 @@ static void test_columns_hold_the_profile(void **state)
 	int64_t *frames = calloc(MAX, 8), *depths = calloc(MAX, 8), *selves = calloc(MAX, 8);
 	struct profile *p = random_profile(7, 60);
 	int64_t total = 0, written;
+	uint32_t stack, set;
 	size_t n_frames, n_depths, n_selves;
 	size_t value = profile_default_type(p);
-	char *page = page_of(p, NULL), *data = data_of(page);
+	char *page, *data;
 
 	(void)state;
+	/* What has neither labels nor frames counts too. */
+	MUST(profile_stack(p, NULL, 0, &stack));
+	MUST(profile_labelset(p, NULL, 0, &set));
+	MUST(profile_add(p, stack, set, (int64_t[]){3, 3 * p->period}));
+	page = page_of(p, NULL);
+	data = data_of(page);
 	for (size_t i = 0; i < p->samples.len; i++)
 		total += p->values.data[p->samples.data[i].first_value + value];
 	column(data, "frame", 0, frames, MAX, &n_frames);

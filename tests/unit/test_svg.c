@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/base/text.h"
 #include "profiler/export/describe.h"
 #include "profiler/export/export.h"
 
@@ -44,7 +45,7 @@ static void add(struct profile *p, int64_t count, const char *comm, size_t n,
 	uint32_t locations[64], stack, set;
 
 	for (size_t i = 0; i < n; i++)
-		locations[i] = location(p, "/usr/bin/burn", names[i]);
+		locations[i] = location(p, "/usr/bin/<burn>&", names[i]);
 	assert_int_equal(profile_stack(p, locations, n, &stack), 0);
 	assert_int_equal(profile_labelset(p, &l, 1, &set), 0);
 	assert_int_equal(profile_add(p, stack, set, values), 0);
@@ -142,6 +143,18 @@ static void test_hostile_names_are_text(void **state)
 	profile_free(p);
 }
 
+/* Of one <g>: the text is within its box, at 7.3 pixels a character and 3 on either side. */
+static void check_label_fits(const char *g)
+{
+	const char *text = strchr(strstr(g, "<text"), '>') + 1;
+	char *label = strndup(text, (size_t)(strchr(text, '<') - text));
+	double width;
+
+	assert_int_equal(sscanf(strstr(g, " width="), " width=\"%lf\"", &width), 1);
+	assert_true(!*label || (double)text_columns(label) * 7.3 <= width - 6);
+	free(label);
+}
+
 static void test_labels_are_cut_between_characters(void **state)
 {
 	struct profile *p = new_profile();
@@ -157,6 +170,11 @@ static void test_labels_are_cut_between_characters(void **state)
 	svg = svg_of(p, NULL);
 	count_elements(svg, "text");
 	assert_non_null(strstr(svg, "\xe2\x82\xac..</text>"));
+	for (char *s = svg; *s; s++)
+		*s = *s == '\n' || *s == '\t' ? ' ' : *s;
+	assert_true(text_is_clean(svg, strlen(svg)));
+	for (const char *s = strstr(svg, "<g><title>"); s; s = strstr(s + 1, "<g><title>"))
+		check_label_fits(s);
 	free(svg);
 	profile_free(p);
 }
@@ -164,6 +182,7 @@ static void test_labels_are_cut_between_characters(void **state)
 static void test_boxes_fill_the_picture_and_stay_in_it(void **state)
 {
 	struct profile *p = new_profile();
+	double taken[1000] = {0};
 	size_t n = 0;
 	char *svg;
 
@@ -177,10 +196,14 @@ static void test_boxes_fill_the_picture_and_stay_in_it(void **state)
 	svg = svg_of(p, NULL);
 	for (const char *s = strstr(svg, "<g><title>"); s; s = strstr(s + 1, "<g><title>"), n++) {
 		double x, width;
+		unsigned y;
 
 		assert_int_equal(sscanf(strstr(s, "<rect"),
-					"<rect x=\"%lf\" y=\"%*u\" width=\"%lf\"", &x, &width),
-				 2);
+					"<rect x=\"%lf\" y=\"%u\" width=\"%lf\"", &x, &y, &width),
+				 3);
+		/* Right of what is already in its row. */
+		assert_true(y < 1000 && x >= taken[y] - 0.02);
+		taken[y] = x + width;
 		assert_true(x >= 10 && x + width <= 1190.02 && width > 0);
 		if (!strncmp(s, "<g><title>all\n", 14))
 			assert_true(width == 1180);
