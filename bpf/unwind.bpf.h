@@ -162,6 +162,9 @@ static long unwind_one_frame(__u32 index, void *unused)
 	if (!env)
 		return 1;
 	env->end = unwind_step(env, &env->f);
+	at = UNWIND_FRAME_AT(env->n - 1);
+	if (env->f.was_signal && env->n > 1 && at < UNWIND_FRAMES_MAX)
+		env->rec.frames[at]++; /* its pc is exact; the hash need not tell */
 	if (env->end != UNWIND_ON)
 		return 1;
 	at = UNWIND_FRAME_AT(env->n);

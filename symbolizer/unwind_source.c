@@ -13,10 +13,13 @@
 #include "symbolizer/elf_obj.h"
 #include "symbolizer/unwind_table.h"
 
-/* Program headers looked at; the ABI's own limit is 65535, real files have a dozen. */
-#define PHDRS_MAX 256
 /* Text is searched for stubs in pieces of this size. */
 #define SCAN_PIECE (256u << 10)
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 static int section_of(struct elf_obj *obj, const char *name, struct cfi_section *out)
 {
@@ -32,40 +35,22 @@ static int section_of(struct elf_obj *obj, const char *name, struct cfi_section 
 	return out->len ? 0 : -ENODATA;
 }
 
-static int find_eh_frame_hdr(struct elf_obj *obj, Elf64_Phdr *out)
-{
-	Elf64_Ehdr ehdr;
-
-	if (elf_obj_pread(obj, &ehdr, sizeof(ehdr), 0) != sizeof(ehdr) ||
-	    ehdr.e_phentsize != sizeof(*out))
-		return -ENODATA;
-	for (unsigned i = 0; i < ehdr.e_phnum && i < PHDRS_MAX; i++) {
-		if (elf_obj_pread(obj, out, sizeof(*out), ehdr.e_phoff + i * sizeof(*out)) !=
-		    sizeof(*out))
-			return -ENODATA;
-		if (out->p_type == PT_GNU_EH_FRAME)
-			return 0;
-	}
-	return -ENODATA;
-}
-
 /* LSB 5.0 Core, 10.6.2: version, three encodings, then the address of .eh_frame. */
 static int read_eh_frame_ptr(struct elf_obj *obj, uint64_t *eh_frame)
 {
+	const struct elf_segment *seg = elf_obj_eh_frame_hdr(obj);
 	uint8_t hdr[4 + 16];
 	struct cfi_section sec = {.data = hdr};
 	struct bytes b;
-	Elf64_Phdr ph;
 	long n;
-	int err = find_eh_frame_hdr(obj, &ph);
 
-	if (err)
-		return err;
-	n = elf_obj_pread(obj, hdr, sizeof(hdr), ph.p_offset);
+	if (!seg)
+		return -ENODATA;
+	n = elf_obj_pread(obj, hdr, sizeof(hdr), seg->file_off);
 	if (n < 8 || hdr[0] != 1)
 		return -ENODATA;
 	sec.len = (size_t)n;
-	sec.va = ph.p_vaddr;
+	sec.va = seg->va;
 	b = bytes_of(hdr, sec.len);
 	bytes_skip(&b, 4);
 	return cfi_read_pointer(&sec, &b, hdr[1], eh_frame) ? 0 : -ENODATA;
@@ -86,9 +71,10 @@ static int segment_of(struct unwind_source *src, struct elf_obj *obj, struct cfi
 	if (!seg || va - seg->va >= seg->file_len)
 		return -ENODATA;
 	off = seg->file_off + (va - seg->va);
-	len = seg->file_len - (va - seg->va);
-	if (len > CFI_SECTION_MAX)
-		len = CFI_SECTION_MAX;
+	if (off >= elf_obj_file_size(obj))
+		return -ENODATA;
+	len = min_u64(seg->file_len - (va - seg->va), elf_obj_file_size(obj) - off);
+	len = min_u64(len, CFI_SECTION_MAX);
 	src->owned = malloc(len);
 	if (!src->owned)
 		return -ENOMEM;
@@ -136,12 +122,14 @@ static int text_range(struct unwind_source *src, struct elf_obj *obj)
 	src->begin_va = UINT64_MAX;
 	for (size_t i = 0; i < n; i++) {
 		/* What a file does not hold is not described by it either. */
-		if (!seg[i].exec || !seg[i].file_len)
+		uint64_t len = min_u64(seg[i].file_len, elf_obj_file_size(obj));
+
+		if (!seg[i].exec || !len)
 			continue;
 		if (seg[i].va < src->begin_va)
 			src->begin_va = seg[i].va;
-		if (seg[i].va + seg[i].file_len > src->end_va)
-			src->end_va = seg[i].va + seg[i].file_len;
+		if (seg[i].va + len > src->end_va)
+			src->end_va = seg[i].va + len;
 	}
 	return src->begin_va < src->end_va ? 0 : -ENODATA;
 }

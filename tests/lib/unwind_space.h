@@ -15,7 +15,7 @@
 #include "tests/lib/fixture.h"
 
 struct space_mapping {
-	uint64_t begin, end, bias;
+	uint64_t begin, end, file_off, bias;
 	size_t table; /* in tables, or SIZE_MAX */
 	bool anonymous;
 };
@@ -26,6 +26,7 @@ struct space_table {
 	void *blob; /* NULL: nothing to compile */
 	size_t len;
 	void *bytes; /* of the vDSO */
+	size_t bytes_len;
 };
 
 struct unwind_space {
@@ -52,7 +53,9 @@ static size_t space_table(struct unwind_space *s, const char *path, uint64_t beg
 		if (!strcmp(s->tables.data[i].path, path))
 			return i;
 	if (vdso) {
-		t.bytes = malloc(end - begin);
+		t.bytes_len = end - begin;
+		t.bytes = malloc(t.bytes_len);
+		assert_non_null(t.bytes);
 		assert_int_equal(pread(s->mem_fd, t.bytes, end - begin, (off_t)begin), end - begin);
 		assert_int_equal(elf_obj_open_bytes(&t.obj, t.bytes, end - begin, NULL), 0);
 	} else {
@@ -67,7 +70,7 @@ static size_t space_table(struct unwind_space *s, const char *path, uint64_t beg
 static void space_add(struct unwind_space *s, uint64_t begin, uint64_t end, uint64_t off,
 		      const char *path)
 {
-	struct space_mapping m = {.begin = begin, .end = end, .table = SIZE_MAX};
+	struct space_mapping m = {.begin = begin, .end = end, .file_off = off, .table = SIZE_MAX};
 	const struct elf_segment *seg;
 
 	m.anonymous = path[0] != '/' && strcmp(path, "[vdso]") != 0;

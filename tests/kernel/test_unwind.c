@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The walk in the kernel against the walk on the host: programs of tests/fixtures/unwind spin at a
+ * known place, are sampled, and every sample must have the frames that the host finds in the stopped
+ * process.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/perf_event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/kernel/unwind_walk.skel.h"
+#include "bpf/abi.h"
+#include "profiler/sampler/unwind_maps.h"
+#include "profiler/sampler/unwind_tables.h"
+#include "tests/lib/fixture.h"
+#include "tests/lib/unwind_space.h"
+
+#define MAX_FRAMES 6000
+#define SAMPLES	   20
+
+static struct unwind_space space;
+static char source_dir[PATH_MAX];
+
+struct target {
+	pid_t pid;
+	int out;
+};
+
+static struct target start(const char *scenario, const char *arg, const char *spin)
+{
+	struct target t;
+	int fds[2];
+	char c;
+
+	assert_int_equal(pipe(fds), 0);
+	t.pid = fork();
+	assert_true(t.pid >= 0);
+	if (!t.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed assertion leaves it behind */
+		setenv("SPIN", spin, 1);
+		dup2(fds[1], STDOUT_FILENO);
+		execl("./stacks", "./stacks", scenario, arg, NULL);
+		_exit(127);
+	}
+	close(fds[1]);
+	t.out = fds[0];
+	assert_int_equal(read(t.out, &c, 1), 1);
+	return t;
+}
+
+static void end(struct target *t)
+{
+	kill(t->pid, SIGKILL);
+	waitpid(t->pid, NULL, 0);
+	close(t->out);
+}
+
+/* The chain as the host finds it. */
+static uint32_t host_chain(pid_t pid, uint64_t *frames, enum unwind_end *why)
+{
+	struct user_regs_struct u;
+	uint64_t regs[UNWIND_REGS] = {0};
+	uint32_t n;
+
+	assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, NULL), 0);
+	assert_int_equal(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &u), 0);
+	regs[UNWIND_RIP] = u.rip;
+	regs[UNWIND_RSP] = u.rsp;
+	regs[UNWIND_RBP] = u.rbp;
+	*why = unwind_walk(&space_ops, &space, regs, frames, MAX_FRAMES, &n);
+	assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
+	return n;
+}
+
+/* One process under test: the loaded program, and what it was told. */
+struct world {
+	struct target t;
+	struct unwind_walk_bpf *skel;
+	struct unwind_tables *tables;
+	struct unwind_maps *maps;
+};
+
+static void begin(struct world *w, const char *scenario, const char *arg, const char *spin)
+{
+	struct unwind_tables_opts opts = {0};
+
+	w->t = start(scenario, arg, spin);
+	w->skel = unwind_walk_bpf__open();
+	assert_non_null(w->skel);
+	w->skel->rodata->target_tgid = (uint32_t)w->t.pid;
+	assert_int_equal(unwind_walk_bpf__load(w->skel), 0);
+	opts.map_fd = bpf_map__fd(w->skel->maps.kiln_unw_tables);
+	assert_int_equal(unwind_tables_new(&w->tables, &opts), 0);
+	assert_int_equal(unwind_maps_new(&w->maps, bpf_map__fd(w->skel->maps.kiln_unw_small),
+					 bpf_map__fd(w->skel->maps.kiln_unw_medium),
+					 bpf_map__fd(w->skel->maps.kiln_unw_large)),
+			 0);
+	space_read(&space, w->t.pid);
+}
+
+static void finish(struct world *w)
+{
+	unwind_maps_free(w->maps);
+	unwind_tables_free(w->tables);
+	unwind_walk_bpf__destroy(w->skel);
+	end(&w->t);
+}
+
+/* The tables of all files of the process; the vDSO's from a file made of its memory. */
+static void want_tables(struct world *w)
+{
+	for (size_t i = 0; i < space.tables.len; i++) {
+		const struct space_table *t = &space.tables.data[i];
+		int fd;
+
+		if (!strcmp(t->path, "[vdso]")) {
+			fd = memfd_create("vdso", MFD_CLOEXEC);
+			assert_int_equal(write(fd, t->bytes, t->bytes_len), t->bytes_len);
+		} else {
+			fd = fixture_open(t->path);
+		}
+		assert_int_equal(unwind_tables_want(w->tables, (uint32_t)i, fd), 0);
+		close(fd);
+	}
+	assert_true(unwind_tables_settle(w->tables, 60000));
+	unwind_tables_poll(w->tables);
+}
+
+/* The regions of the process, padded to n of them with others below and above. */
+static void set_regions(struct world *w, size_t n)
+{
+	static struct unwind_region r[UNWIND_MAPS_LARGE];
+	uint64_t va_minus_off;
+	size_t k = 0;
+
+	for (; k < space.maps.len; k++) {
+		const struct space_mapping *m = &space.maps.data[k];
+
+		r[k] = (struct unwind_region){m->begin, m->end - m->begin, m->bias,
+					      m->anonymous ? UNWIND_SLOT_JIT : UNWIND_SLOT_NONE};
+		if (!m->anonymous && unwind_tables_get(w->tables, (uint32_t)m->table, m->file_off,
+						       &r[k].slot, &va_minus_off))
+			assert_int_equal(m->begin - m->file_off - va_minus_off, m->bias);
+	}
+	for (; k < n; k++)
+		r[k] = (struct unwind_region){(k % 2 ? 0x10000 : 0x7fffff000000) + k * 8192, 4096,
+					      0, UNWIND_SLOT_NONE};
+	assert_int_equal(unwind_maps_set(w->maps, w->t.pid, r, k), 0);
+}
+
+static int sample_clock(pid_t pid)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = 1000000,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+struct samples {
+	size_t n;
+	struct kiln_stack_record s[SAMPLES];
+};
+
+static int on_sample(void *ctx, void *data, size_t len)
+{
+	struct samples *all = ctx;
+
+	assert_int_equal(len, sizeof(all->s[0]));
+	if (all->n < SAMPLES)
+		memcpy(&all->s[all->n++], data, len);
+	return 0;
+}
+
+static void sample(struct world *w, struct samples *all)
+{
+	struct ring_buffer *ring;
+	struct bpf_link *link;
+
+	all->n = 0;
+	ring = ring_buffer__new(bpf_map__fd(w->skel->maps.out), on_sample, all, NULL);
+	assert_non_null(ring);
+	link = bpf_program__attach_perf_event(w->skel->progs.walk, sample_clock(w->t.pid));
+	assert_non_null(link);
+	while (all->n < SAMPLES)
+		assert_true(ring_buffer__poll(ring, 10000) > 0);
+	bpf_link__destroy(link); /* closes the event */
+	ring_buffer__free(ring);
+}
+
+static uint64_t frame(const struct kiln_stack_record *s, uint32_t i)
+{
+	return s->frames[UNWIND_FRAME_AT(i)];
+}
+
+/* Every frame that was kept, but those that move while the program spins (the first `moving`). */
+static void compare(const struct kiln_stack_record *s, const uint64_t *host, uint32_t n,
+		    uint32_t moving)
+{
+	uint32_t lost = s->head.n > UNWIND_FRAMES_MAX ? s->head.n - UNWIND_FRAMES_MAX : 0;
+
+	assert_int_equal(s->head.n, n);
+	for (uint32_t i = moving; i < n; i++) {
+		if (i >= UNWIND_LEAF_FRAMES && i < UNWIND_LEAF_FRAMES + lost)
+			continue;
+		if (frame(s, i) != host[i])
+			fail_msg("frame %u of %u: %#lx, the host says %#lx", i, n,
+				 (uint64_t)frame(s, i), host[i]);
+	}
+}
+
+struct scenario {
+	const char *name, *arg, *spin;
+	uint32_t moving; /* frames, from the leaf, that differ from sample to sample */
+	enum unwind_end end;
+	uint32_t min_frames;
+};
+
+static void run(const struct scenario *sc)
+{
+	static uint64_t host[MAX_FRAMES];
+	static struct samples all;
+	enum unwind_end why;
+	struct world w;
+	uint32_t n;
+
+	begin(&w, sc->name, sc->arg, sc->spin);
+	want_tables(&w);
+	set_regions(&w, 0);
+	n = host_chain(w.t.pid, host, &why);
+	assert_int_equal(why, sc->end);
+	assert_true(n >= sc->min_frames);
+	sample(&w, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		if (all.s[i].head.end != sc->end)
+			fail_msg("%s: %s", sc->name, unwind_end_text(all.s[i].head.end));
+		compare(&all.s[i], host, n, sc->moving);
+	}
+	finish(&w);
+}
+
+static void test_chains(void **state)
+{
+	static const struct scenario scenarios[] = {
+		{"recurse", "10", "s", 1, UNWIND_END_ROOT, 14},
+		{"recurse", "500", "s", 1, UNWIND_END_ROOT, 504},
+		{"recurse", "4000", "s", 1, UNWIND_END_ROOT, 4004},
+		{"signal", NULL, "s", 1, UNWIND_END_ROOT, 8},
+		{"fault", NULL, "s", 1, UNWIND_END_ROOT, 8},
+		{"realign", "10", "s", 1, UNWIND_END_ROOT, 6},
+		{"sort", NULL, "s", 1, UNWIND_END_ROOT, 6},
+		{"hand", NULL, "s", 1, UNWIND_END_ROOT, 4},
+		{"context", NULL, "s", 1, UNWIND_END_NO_RULE, 6},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
+		run(&scenarios[i]);
+}
+
+/* Most samples hit the kernel: the registers are those that were saved on the way in. */
+static void test_in_system_calls(void **state)
+{
+	const uint32_t outer = 20 + 4; /* recurse() to _start */
+	static uint64_t host[MAX_FRAMES];
+	static struct samples all;
+	enum unwind_end why;
+	struct world w;
+	uint32_t n, k;
+
+	(void)state;
+	begin(&w, "recurse", "20", "k");
+	want_tables(&w);
+	set_regions(&w, 0);
+	n = host_chain(w.t.pid, host, &why);
+	sample(&w, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		assert_int_equal(all.s[i].head.end, UNWIND_END_ROOT);
+		/* stop(), and syscall() or not */
+		k = all.s[i].head.n;
+		assert_in_range(k, outer + 1, outer + 2);
+		for (uint32_t j = 1; j <= outer; j++)
+			assert_int_equal(frame(&all.s[i], k - j), host[n - j]);
+	}
+	finish(&w);
+}
+
+/* Deeper than the walk goes: it says so, and the leaf end is there. */
+static void test_too_deep(void **state)
+{
+	static uint64_t host[MAX_FRAMES];
+	static struct samples all;
+	enum unwind_end why;
+	struct world w;
+
+	(void)state;
+	begin(&w, "recurse", "5000", "s");
+	want_tables(&w);
+	set_regions(&w, 0);
+	host_chain(w.t.pid, host, &why);
+	sample(&w, &all);
+	assert_int_equal(all.s[0].head.end, UNWIND_END_DEEP);
+	assert_int_equal(all.s[0].head.n, UNWIND_STEPS_MAX + 1);
+	for (uint32_t i = 1; i < UNWIND_LEAF_FRAMES; i++)
+		assert_int_equal(frame(&all.s[0], i), host[i]);
+	finish(&w);
+}
+
+/* Each way in which a walk has to end early, by taking away what it needs. */
+static void test_ends(void **state)
+{
+	static struct samples all;
+	struct world w;
+
+	(void)state;
+	begin(&w, "recurse", "10", "s");
+	sample(&w, &all);
+	assert_int_equal(all.s[0].head.end, UNWIND_END_NO_MAPPING);
+	assert_int_equal(all.s[0].head.n, 1);
+	set_regions(&w, 0); /* without tables */
+	sample(&w, &all);
+	assert_int_equal(all.s[0].head.end, UNWIND_END_NO_TABLE);
+	want_tables(&w);
+	set_regions(&w, 0);
+	sample(&w, &all);
+	assert_int_equal(all.s[0].head.end, UNWIND_END_ROOT);
+	for (uint32_t slot = 0; slot < 8; slot++)
+		bpf_map_delete_elem(bpf_map__fd(w.skel->maps.kiln_unw_tables), &slot);
+	sample(&w, &all);
+	assert_int_equal(all.s[0].head.end, UNWIND_END_NO_TABLE);
+	unwind_maps_remove(w.maps, w.t.pid);
+	sample(&w, &all);
+	assert_int_equal(all.s[0].head.end, UNWIND_END_NO_MAPPING);
+	finish(&w);
+}
+
+/* The same process with so many other mappings that it needs the bigger maps, and back. */
+static void test_map_sizes(void **state)
+{
+	static const size_t counts[] = {
+		UNWIND_MAPS_SMALL,	UNWIND_MAPS_SMALL + 1, UNWIND_MAPS_MEDIUM,
+		UNWIND_MAPS_MEDIUM + 1, UNWIND_MAPS_LARGE,     UNWIND_MAPS_SMALL,
+	};
+	static struct samples all;
+	struct world w;
+
+	(void)state;
+	begin(&w, "recurse", "10", "s");
+	want_tables(&w);
+	for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
+		set_regions(&w, counts[c]);
+		sample(&w, &all);
+		assert_int_equal(all.s[0].head.end, UNWIND_END_ROOT);
+		assert_int_equal(all.s[0].head.n, 10 + 5);
+	}
+	finish(&w);
+}
+
+static int setup(void **state)
+{
+	if (!getcwd(source_dir, sizeof(source_dir)) || fixture_setup(state))
+		return -1;
+	fixture_run("gcc -O2 -g -Wl,-z,now %s/tests/fixtures/unwind/stacks.c -o stacks -pthread "
+		    "2>/dev/null",
+		    source_dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	space_release(&space);
+	return fixture_teardown(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_chains),	  cmocka_unit_test(test_in_system_calls),
+		cmocka_unit_test(test_too_deep),  cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_map_sizes),
+	};
+
+	return cmocka_run_group_tests_name("unwind", tests, setup, teardown);
+}
