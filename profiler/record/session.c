@@ -348,9 +348,11 @@ static int record(struct session *s, struct session_result *r, const char **why)
 	if (err)
 		return err;
 	*why = "reading samples failed";
+	r->own_cpu_ns = own_cpu_ns();
 	r->cpus = sampler_cpu_count(s->sampler);
 	err = collect(s);
 	sampler_stop(s->sampler);
+	r->own_cpu_ns = own_cpu_ns() - r->own_cpu_ns;
 	r->elapsed_ns = boottime_ns() - s->start_ns;
 	show_progress(s, true);
 	return err ?: end_window(s);
@@ -504,14 +506,13 @@ static void close_all(struct session *s)
 
 static int run(struct session *s, struct session_result *r, struct quality *q, const char **why)
 {
-	uint64_t cpu_before = own_cpu_ns(), sampled_ns;
+	uint64_t sampled_ns;
 	struct profile *p;
 	int err = open_all(s, why) ?: record(s, r, why);
 
 	if (err)
 		return err;
 	sampled_ns = boottime_ns();
-	r->own_cpu_ns = own_cpu_ns() - cpu_before;
 	r->event = sampler_event_name(s->sampler);
 	*why = "out of memory while naming what was sampled";
 	p = profile_new();
