@@ -100,7 +100,6 @@ static void take_unit_die(struct cu *cu, const struct die *die)
 	cu->rnglists_base = value_or(die, PICK_RNGLISTS_BASE, 0);
 	cu->ranges_base = value_or(die, PICK_GNU_RANGES_BASE, 0);
 	cu->comp_dir = attr_or_none(die, PICK_COMP_DIR);
-	cu->name = attr_or_none(die, PICK_NAME);
 	cu->dwo_name = attr_or_none(die, PICK_DWO_NAME);
 	cu->dwo_id = cu->unit.dwo_id ?: value_or(die, PICK_DWO_ID, 0);
 	cu->has_stmt_list = die_has(die, PICK_STMT_LIST);

@@ -23,7 +23,7 @@ struct cu {
 	uint64_t addr_base, str_offsets_base, rnglists_base, ranges_base;
 	uint64_t low_pc; /* base address of ranges */
 	uint64_t stmt_list, dwo_id;
-	struct die_attr comp_dir, name, dwo_name; /* form 0: none */
+	struct die_attr comp_dir, dwo_name; /* form 0: none */
 	bool has_stmt_list, has_low_pc;
 
 	struct funcs *funcs; /* of this unit's own DIEs; NULL until asked for */
@@ -39,7 +39,7 @@ struct cu {
 
 /* Where a split unit's data starts in a package (DWARF 5, section 7.3.5.3), else all zero. */
 struct contribution {
-	uint64_t info, abbrev, line, str_offsets, rnglists;
+	uint64_t info, abbrev, str_offsets, rnglists;
 };
 
 struct cu_cache {

@@ -10,7 +10,7 @@ DEFINE_CLEANUP(dwarf_file, dwarf_file_free)
 /* --- packages ----------------------------------------------------------------------------------- */
 
 /* Column numbers: DWARF 5, section 7.3.5.3, and the GNU extension (version 2). */
-enum { DWP_INFO = 1, DWP_ABBREV = 3, DWP_LINE = 4, DWP_STR_OFFSETS = 6, DWP_RNGLISTS = 8 };
+enum { DWP_INFO = 1, DWP_ABBREV = 3, DWP_STR_OFFSETS = 6, DWP_RNGLISTS = 8 };
 
 struct cu_index {
 	const uint8_t *data;
@@ -72,9 +72,6 @@ static void take_column(struct contribution *at, const struct cu_index *x, uint6
 		break;
 	case DWP_ABBREV:
 		at->abbrev = off;
-		break;
-	case DWP_LINE:
-		at->line = off;
 		break;
 	case DWP_STR_OFFSETS:
 		at->str_offsets = off;
