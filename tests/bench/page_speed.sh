@@ -13,7 +13,8 @@ printf '1\t\tmain|/bin/x\n' | python3 "$SRC/tests/lib/make_profile.py" >"$T/smal
 for ((round = 0; round < ROUNDS; round++)); do
 	node --no-warnings --experimental-websocket "$SRC/tests/bench/page_speed.mjs" "$T/big.html"
 done >"$T/figures" || exit 1
-for what in "first paint" "draw, median" "draw, 95th percentile" "search" "heap"; do
+for what in "first paint" "load, CPU" "draw, median" "draw, 95th percentile" "full redraw, CPU" \
+	"search" "search, CPU" "heap"; do
 	grep "^$what:" "$T/figures" | awk -F '[: ]+' '{ print $(NF - 1) }' >"$T/values"
 	figure "$what" "$(grep -m 1 "^$what:" "$T/figures" | awk '{ print $NF }')" "$(median <"$T/values")"
 done
