@@ -158,7 +158,7 @@ static int say_failure(const struct record_options *r, int err, const char *why,
 		log_error("%s", why);
 		return EXIT_NOT_PERMITTED;
 	case -ESRCH:
-		log_error("-p: %s", why);
+		log_error("-p %d: %s", (int)s->missing_pid, why);
 		return EXIT_NO_TARGET;
 	default:
 		log_error("%s (%s)", why, strerror(-err));

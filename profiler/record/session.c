@@ -52,6 +52,7 @@ struct session {
 	struct cgroups *cgroups;
 	struct aggregate aggregate;
 	struct launch child;
+	pid_t missing_pid;
 	VEC(struct pollfd) watched; /* [0] the sideband, then a pidfd per -p process */
 	bool filtered;
 	uint64_t start_ns, window_start_ns, progress_ns;
@@ -85,9 +86,9 @@ static int watch_targets(struct session *s, const char **why)
 
 		p.fd = (int)syscall(SYS_pidfd_open, tgid, 0);
 		if (p.fd < 0) {
-			*why = errno == EINVAL ? "-p wants process ids; this is a thread of another"
+			*why = errno == EINVAL ? "a thread of another process; -p wants processes"
 					       : "no such process";
-			log_debug("pidfd_open(%d): %s", tgid, strerror(errno));
+			s->missing_pid = tgid;
 			return -ESRCH;
 		}
 		err = vec_push(&s->watched, p) ?: sampler_add_target(s->sampler, tgid);
@@ -544,6 +545,7 @@ int session_run(const struct session_opts *opts, struct session_result *result, 
 	sigaction(SIGINT, &stop, &old_int);
 	sigaction(SIGTERM, &stop, &old_term);
 	err = run(&s, result, q, why);
+	result->missing_pid = s.missing_pid;
 	close_all(&s);
 	if (!err && result->launched)
 		result->exit_code = launch_exit_code(&s.child);

@@ -42,7 +42,8 @@ struct session_result {
 	uint64_t own_cpu_ns; /* CPU that kiln itself used while recording */
 	uint64_t naming_ns;  /* from the last sample to the finished profile */
 	bool launched;
-	int exit_code; /* of the command, if launched */
+	int exit_code;	   /* of the command, if launched */
+	pid_t missing_pid; /* with -ESRCH: which of tgids */
 };
 
 /*
