@@ -132,8 +132,8 @@ static void add_blame(struct buf *out, const struct quality_blame *b, const stru
 
 	buf_printf(out, "note: %s:", b->module);
 	if (b->unnamed)
-		buf_printf(out, " %.0f %% of its frames without a name",
-			   percent(b->unnamed, b->frames));
+		buf_printf(out, " %.0f %% of its frames without a name (%.1f %% of all frames)",
+			   percent(b->unnamed, b->frames), percent(b->unnamed, q->frames));
 	if (b->broken)
 		buf_printf(out, "%s %.1f %% of all stacks end in it, cut off",
 			   b->unnamed ? "," : "", percent(b->broken, stacks));
