@@ -186,7 +186,8 @@ static int push_rows(struct builder *b, size_t first, size_t end)
 
 static int load_path(struct builder *b, const struct profile_stack *s)
 {
-	const uint32_t *frames = b->p->frames.data + s->first, *first = b->first_frame_row.data;
+	const uint32_t *frames = s->len ? b->p->frames.data + s->first : NULL;
+	const uint32_t *first = b->first_frame_row.data;
 	size_t depth = 0, at = 0, cut = SIZE_MAX, resume = 0;
 	int err = 0;
 
