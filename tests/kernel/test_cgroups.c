@@ -26,7 +26,7 @@ static const char *const dirs[] = {
 	"/system.slice/docker-" ID_A ".scope",
 	"/system.slice/docker-" ID_A ".scope/" ID_A,
 	"/kubepods",
-	"/kubepods/" ID_B,
+	("/kubepods/" ID_B),
 	"/user",
 	"/user/deep",
 	"/user/deep/kilntest-web.service",
