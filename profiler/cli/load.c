@@ -61,20 +61,25 @@ int load_profiles(const struct command *cmd, char *const *paths, int n, struct p
 	return code;
 }
 
-int load_value(const struct command *cmd, const struct profile *p, const char *type)
+static void say_values(const struct command *cmd, const struct profile *p, const char *type)
 {
 	struct buf known = {0};
 
+	for (size_t i = 0; i < p->sample_types.len; i++)
+		buf_printf(&known, "%s%s", i ? ", " : "",
+			   profile_text(p, p->sample_types.data[i].type));
+	usage_error(cmd, "--value: the profile has no \"%s\" but %s", type, buf_cstr(&known));
+	buf_release(&known);
+}
+
+int load_value(const struct command *cmd, const struct profile *p, const char *type)
+{
 	if (!type)
 		return (int)profile_default_type(p);
 	for (size_t i = 0; i < p->sample_types.len; i++) {
-		const char *name = profile_text(p, p->sample_types.data[i].type);
-
-		if (!strcmp(name, type))
+		if (!strcmp(profile_text(p, p->sample_types.data[i].type), type))
 			return (int)i;
-		buf_printf(&known, "%s%s", i ? ", " : "", name);
 	}
-	usage_error(cmd, "--value: the profile has no \"%s\" but %s", type, buf_cstr(&known));
-	buf_release(&known);
+	say_values(cmd, p, type);
 	return -EINVAL;
 }
