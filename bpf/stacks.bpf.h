@@ -60,41 +60,60 @@ static __always_inline __u64 walk_by_kernel(void *ctx, struct kiln_stack_record 
 	return ship(rec, c, window, side);
 }
 
-/* Registers and stack to user space, named by a hash that no other sample has. 0 if it failed. */
-static __always_inline __u64 ship_raw(struct unwind_env *env, struct kiln_counters *c, __u32 tgid,
-				      __u32 window)
+/* Fills *r but for its stack and its length. */
+static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unwind_env *env,
+				     __u32 tgid, __u32 window)
 {
-	struct kiln_raw_record *r = bpf_ringbuf_reserve(&kiln_ring, sizeof(*r), 0);
-	__u64 sp = env->regs[UNWIND_RSP], at = sp, now = bpf_ktime_get_boot_ns();
-	__u32 have = 0;
-
-	if (!r) {
-		c->v[KILN_CTR_ring_full]++;
-		return 0;
-	}
 	__builtin_memcpy(r->regs, env->regs, sizeof(r->regs));
-	/* page by page: the one above the stack's top cannot be read */
-	for (int i = 0; i < KILN_RAW_STACK / 4096; i++) {
-		__u32 len = 4096 - (at & 4095);
-
-		if (have > KILN_RAW_STACK - 4096 ||
-		    bpf_probe_read_user(r->stack + have, len, (void *)at))
-			break;
-		have += len;
-		at += len;
-	}
-	r->head.hash = hash_end(hash_step(hash_step(env->rec.head.hash, now), sp));
+	r->time_ns = bpf_ktime_get_boot_ns();
+	r->head.hash = hash_end(hash_step(hash_step(env->rec.head.hash, r->time_ns),
+					  env->regs[UNWIND_RSP]));
 	r->head.window = window;
 	r->head.side = KILN_SIDE_USER;
 	r->head.is_raw = 1;
 	r->head.end = env->rec.head.end;
-	r->head.n = have;
-	r->time_ns = now;
 	r->tgid = tgid;
-	now = r->head.hash;
+}
+
+/* Copies stack from sp up, page by page: the one above its top cannot be read. Bytes copied. */
+static __always_inline __u32 copy_stack(struct kiln_raw_record *r, __u64 sp)
+{
+	__u32 have = 0;
+
+	for (int i = 0; i < KILN_RAW_STACK / 4096; i++) {
+		__u32 len = 4096 - ((sp + have) & 4095);
+
+		if (have > KILN_RAW_STACK - 4096 ||
+		    bpf_probe_read_user(r->stack + have, len, (void *)(sp + have)))
+			break;
+		have += len;
+	}
+	return have;
+}
+
+/* Registers and stack to user space, named by a hash that no other sample has. 0 if there was no
+ * room: raw samples may fill half of the ring, the rest is for stacks that were walked. */
+__attribute__((noinline)) __u64 ship_raw(__u32 tgid, __u32 window)
+{
+	struct kiln_raw_record *r;
+	struct unwind_env *env;
+	__u64 hash;
+	__u32 zero = 0;
+
+	if (!unwind_tables)
+		return 0;
+	env = bpf_map_lookup_elem(&kiln_unw_env, &zero);
+	if (!env || bpf_ringbuf_query(&kiln_ring, BPF_RB_AVAIL_DATA) >=
+			    bpf_ringbuf_query(&kiln_ring, BPF_RB_RING_SIZE) / 2)
+		return 0;
+	r = bpf_ringbuf_reserve(&kiln_ring, sizeof(*r), 0);
+	if (!r)
+		return 0;
+	fill_raw(r, env, tgid, window);
+	r->head.n = copy_stack(r, env->regs[UNWIND_RSP]);
+	hash = r->head.hash;
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
-	c->v[KILN_CTR_raw]++;
-	return now;
+	return hash;
 }
 
 /* Ends after which user space may get further: it knows more processes, tables and rules. */
@@ -114,10 +133,14 @@ static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct 
 	if (!unwind_tables) {
 		word = walk_by_kernel(ctx, &env->rec, c, window, KILN_SIDE_USER);
 	} else if (load_user_regs(ctx, env->regs, key->in_user)) {
-		end = unwind_user(env, key->tgid, key->image);
+		end = unwind_user(key->tgid, key->image);
 		if (end < UNWIND_END_COUNT)
 			c->walk_end[end]++;
-		word = is_for_user_space(end) ? ship_raw(env, c, key->tgid, window) : 0;
+		word = 0;
+		if (is_for_user_space(end)) {
+			word = ship_raw(key->tgid, window);
+			c->v[word ? KILN_CTR_raw : KILN_CTR_raw_full]++;
+		}
 		if (!word)
 			word = ship(&env->rec, c, window, KILN_SIDE_USER);
 	}

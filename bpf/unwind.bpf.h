@@ -200,9 +200,19 @@ static __always_inline __u32 unwind_size(__u32 tgid, __u32 image)
  * Walks from env->regs (env: the element of kiln_unw_env) into env->rec, of which it sets hash, n,
  * end and the frames: those unwind_walk() gives (symbolizer/unwind_walk.h), at least 1. Returns the
  * end; UNWIND_END_NO_MAPPING with one frame when the process is not known.
+ *
+ * A function of its own, not inlined: the verifier then looks at it once, not once a path to it.
  */
-static __always_inline __u32 unwind_user(struct unwind_env *env, __u32 tgid, __u32 image)
+__attribute__((noinline)) int unwind_user(__u32 tgid, __u32 image)
 {
+	__u32 zero = 0;
+	struct unwind_env *env;
+
+	if (!unwind_tables) /* kernels without bpf_loop() must not see the rest */
+		return UNWIND_END_NO_MAPPING;
+	env = bpf_map_lookup_elem(&kiln_unw_env, &zero);
+	if (!env)
+		return UNWIND_END_NO_MAPPING;
 	env->tgid = tgid;
 	env->size = unwind_size(tgid, image);
 	env->hit_len = 0;

@@ -454,8 +454,9 @@ static void log_unwinding(struct session *s, const struct sampler_totals *t)
 		buf_printf(&b, " %s=%llu", ends[e], (unsigned long long)t->walk_end[e]);
 	log_debug("walks in the kernel ended:%s", buf_cstr(&b));
 	slow_path_stats(s->slow, &slow);
-	log_debug("walked in user space: %llu, to the root %llu", (unsigned long long)slow.walked,
-		  (unsigned long long)slow.complete);
+	log_debug("walked in user space: %llu, to the root %llu; no room for %llu",
+		  (unsigned long long)slow.walked, (unsigned long long)slow.complete,
+		  (unsigned long long)t->counters[KILN_CTR_raw_full]);
 	unwind_feed_stats(s->feed, &tables, &maps);
 	log_debug("unwind tables: %llu loaded, %llu KB, %llu from the cache, %llu files without; "
 		  "%llu processes set %llu times",
