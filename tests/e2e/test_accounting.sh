@@ -41,7 +41,7 @@ test_full_count_map() {
 test_colliding_kernel_stacks() {
 	need_bpf
 	load
-	KILN_TEST_STACK_ENTRIES=2 "$KILN" record -q -a -F 999 -d 4 -o p.pb.gz
+	KILN_TEST_STACK_ENTRIES=2 "$KILN" record -q -a -F 199 -d 4 -o p.pb.gz
 	assert_accounting p.pb.gz
 	assert_at_least "collisions" "$(quality p.pb.gz kernel_collision)" 1
 	assert_eq "samples whose kernel stack is missing" "$(quality p.pb.gz kernel_missing)" 0

@@ -70,10 +70,7 @@ test_make() {
 test_system_wide_make() {
 	need_bpf
 	generate_project project 40
-	start "$KILN" record -q -a -d 8 -o p.pb.gz
-	sleep 1
-	make -s -j2 -C project >log 2>&1
-	wait "$started"
+	"$KILN" record -q -a -o p.pb.gz -- make -s -j2 -C project >log 2>&1
 	assert_at_least "samples of the compiler" "$(profile_samples p.pb.gz '$3 == "cc1"')" 50
 	assert_at_least "compiler samples that name their module" \
 		"$(leaf_in_module p.pb.gz '$3 == "cc1"')" 98
@@ -82,10 +79,7 @@ test_system_wide_make() {
 
 test_storm_of_forks() {
 	need_bpf
-	"$KILN" record -q -a -F 199 -d 8 -o p.pb.gz &
-	sleep 1
-	"$WORKLOADS/forkstorm" 5 5 100 3 >told
-	wait $!
+	"$KILN" record -q -a -F 199 -o p.pb.gz -- "$WORKLOADS/forkstorm" 5 5 100 3 >told
 	local mine='$3 == "forkstorm" && $7 ~ /forkstorm[^;]*$/'
 	assert_at_least "samples" "$(profile_samples p.pb.gz "$mine")" 100
 	assert_at_least "samples that name their module" "$(leaf_in_module p.pb.gz '$3 == "forkstorm"')" 98
@@ -99,11 +93,8 @@ test_storm_of_forks() {
 test_program_that_was_removed() {
 	need_bpf
 	cp "$WORKLOADS/deep" gone
-	start "$KILN" record -q -a -d 4 -o p.pb.gz
-	sleep 1
-	./gone 1 20
-	rm gone
-	wait "$started"
+	"$KILN" record -q -a -o p.pb.gz -- sh -c './gone 1 20; rm gone'
+	assert_no_file gone
 	assert_at_least "samples through at_the_bottom" \
 		"$(profile_share p.pb.gz "$(in_stack at_the_bottom)" '$3 == "gone"')" 95
 }
