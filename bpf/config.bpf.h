@@ -3,6 +3,11 @@
 #ifndef KILN_BPF_CONFIG_H
 #define KILN_BPF_CONFIG_H
 
+#include <stdbool.h>
+#include <linux/types.h>
+
+#include "bpf/abi.h"
+
 const volatile bool want_user = true;	/* user frames (off with -K) */
 const volatile bool want_kernel = true; /* kernel frames (off with -U) */
 const volatile bool unwind_tables = false; /* user stacks by unwind tables, else frame pointers */

@@ -3,6 +3,9 @@
 #ifndef KILN_BPF_HASH_H
 #define KILN_BPF_HASH_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
 #include "bpf/abi.h"
 
 #define HASH_START 0x9e3779b97f4a7c15ull

@@ -6,6 +6,8 @@
 #ifndef KILN_BPF_KERNEL_TYPES_H
 #define KILN_BPF_KERNEL_TYPES_H
 
+#include <linux/types.h>
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct mm_struct;

@@ -6,6 +6,11 @@
 #ifndef KILN_BPF_MAPS_H
 #define KILN_BPF_MAPS_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/abi.h"
+
 /* Counts. Writer: the sampling program; reader: the drain, lookup-and-delete. When full the sample
  * is lost and counted in map_full. */
 struct count_map {

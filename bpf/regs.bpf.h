@@ -3,6 +3,14 @@
 #ifndef KILN_BPF_REGS_H
 #define KILN_BPF_REGS_H
 
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/bpf_perf_event.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#include "bpf/kernel_types.h"
+#include "bpf/unwind_core.h"
 #include "bpf/unwind_abi.h"
 
 #if defined(__TARGET_ARCH_x86)

@@ -6,6 +6,14 @@
 #ifndef KILN_BPF_STACKS_H
 #define KILN_BPF_STACKS_H
 
+#include <linux/bpf_perf_event.h>
+
+#include "bpf/config.bpf.h"
+#include "bpf/hash.bpf.h"
+#include "bpf/maps.bpf.h"
+#include "bpf/regs.bpf.h"
+#include "bpf/unwind.bpf.h"
+
 /* Sends rec unless its hash was sent in this window already. The word for the count key. */
 static __always_inline __u64 ship_once(struct kiln_stack_record *rec, struct kiln_counters *c,
 				       void *seen)

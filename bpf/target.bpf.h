@@ -3,6 +3,11 @@
 #ifndef KILN_BPF_TARGET_H
 #define KILN_BPF_TARGET_H
 
+#include <stdbool.h>
+
+#include "bpf/config.bpf.h"
+#include "bpf/maps.bpf.h"
+
 /* A tgid in the targets is only the process that was put there: a later one with the same number
  * has another start time. */
 static __always_inline bool target_tgid(__u32 tgid, __u64 leader_start)

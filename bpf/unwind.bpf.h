@@ -6,6 +6,10 @@
 #ifndef KILN_BPF_UNWIND_BPF_H
 #define KILN_BPF_UNWIND_BPF_H
 
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
 #include "bpf/abi.h"
 #include "bpf/hash.bpf.h"
 #include "bpf/unwind_core.h"

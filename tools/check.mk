@@ -60,7 +60,7 @@ e2e: $(KILN) $(B)/bpf_usable $(WORKLOADS) ## run the end-to-end tests
 check: ## before a commit: lint, and the unit tests under sanitizers
 	+$(MAKE) --no-print-directory lint
 	+$(MAKE) --no-print-directory FLAVOUR=asan unit
-lint: $(GENERATED) ## style, static analysis, sizes (tools/lint)
+lint: $(GENERATED) $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/kernel/*.bpf.c)) ## style, static analysis, sizes (tools/lint)
 	@CC=$(CC) CLANG=$(CLANG) CPPFLAGS='$(CPPFLAGS)' tools/lint $(LINT)
 format: ## clang-format the C sources in place
 	git ls-files '*.c' '*.h' | xargs clang-format -i

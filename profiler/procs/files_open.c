@@ -304,4 +304,3 @@ bool files_enqueue(struct files *f, uint32_t slot, struct job job, const char *p
 	pthread_cond_signal(&f->work);
 	return true;
 }
-

@@ -3,6 +3,7 @@
 #ifndef KILN_TESTS_PROFILES_H
 #define KILN_TESTS_PROFILES_H
 
+#include <stdio.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
