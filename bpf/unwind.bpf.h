@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The table-driven walk of user stacks in the kernel: maps and the operations of unwind_core.h over
- * them. Needs bpf_loop() (5.17). Include after bpf_helpers.h.
+ * them. Needs bpf_loop() (5.17). Include after bpf_helpers.h, and where
+ * `unwind_tables` (bpf/config.bpf.h) is declared.
  */
 #ifndef KILN_BPF_UNWIND_BPF_H
 #define KILN_BPF_UNWIND_BPF_H
@@ -67,6 +68,7 @@ struct unwind_env {
 	__u64 hit_begin, hit_len; /* the mapping found last: callers often share it */
 	struct unwind_mapping hit;
 	__u64 window_at, window_len;
+	__u64 word; /* read last */
 	__u64 window[UNWIND_WINDOW / 8];
 	struct kiln_stack_record rec; /* out; the kernel side is built in here, too */
 };
@@ -91,13 +93,29 @@ UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg)
 	return env->regs[reg & 15];
 }
 
-/* A window of the stack is read at once, not across a page: the next one may not be there. */
-UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *value)
+/*
+ * What follows is not inlined, so that the verifier looks at each once: not once a call, nor once a
+ * path to it. Functions it proves apart take and return numbers only; results go through the map.
+ */
+static __always_inline struct unwind_env *unwind_env_here(void)
 {
-	__u64 off = addr - env->window_at, len;
+	__u32 zero = 0;
 
+	return bpf_map_lookup_elem(&kiln_unw_env, &zero);
+}
+
+/* Reads 8 bytes into env->word. A window of the stack is read at once, not across a page: the next
+ * one may not be there. */
+__attribute__((noinline)) int unwind_read_word(__u64 addr)
+{
+	struct unwind_env *env = unwind_env_here();
+	__u64 off, len;
+
+	if (!unwind_tables || !env)
+		return -1;
 	if (addr & 7)
-		return bpf_probe_read_user(value, sizeof(*value), (void *)addr);
+		return bpf_probe_read_user(&env->word, sizeof(env->word), (void *)addr) ? -1 : 0;
+	off = addr - env->window_at;
 	if (off >= env->window_len) {
 		len = 4096 - (addr & 4095);
 		if (len > UNWIND_WINDOW)
@@ -109,8 +127,16 @@ UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *valu
 		env->window_len = len;
 		off = 0;
 	}
-	*value = env->window[(off >> 3) & (UNWIND_WINDOW / 8 - 1)];
+	env->word = env->window[(off >> 3) & (UNWIND_WINDOW / 8 - 1)];
 	return 0;
+}
+
+UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *value)
+{
+	int err = unwind_read_word(addr);
+
+	*value = env->word;
+	return err;
 }
 
 /* The last of n (a power of two) ascending begins that is not above va. */
@@ -138,19 +164,27 @@ static __always_inline __u32 unwind_find_begin(const __u64 *begin, __u32 n, __u6
 		}                                                                                  \
 	})
 
+/* Makes the mapping that holds va, if there is one, env->hit. */
+__attribute__((noinline)) int unwind_find_hit(__u64 va)
+{
+	struct unwind_env *env = unwind_env_here();
+
+	if (!unwind_tables || !env)
+		return -1;
+	if (env->size == UNWIND_MAPS_SMALL)
+		UNWIND_FIND_MAPPING(env, &kiln_unw_small, small, va);
+	else if (env->size == UNWIND_MAPS_MEDIUM)
+		UNWIND_FIND_MAPPING(env, &kiln_unw_medium, medium, va);
+	else if (env->size == UNWIND_MAPS_LARGE)
+		UNWIND_FIND_MAPPING(env, &kiln_unw_large, large, va);
+	return va - env->hit_begin < env->hit_len ? 0 : -1;
+}
+
 UNWIND_INLINE enum unwind_in unwind_op_place(struct unwind_env *env, __u64 va,
 					     struct unwind_place *place)
 {
-	if (va - env->hit_begin >= env->hit_len) {
-		if (env->size == UNWIND_MAPS_SMALL)
-			UNWIND_FIND_MAPPING(env, &kiln_unw_small, small, va);
-		else if (env->size == UNWIND_MAPS_MEDIUM)
-			UNWIND_FIND_MAPPING(env, &kiln_unw_medium, medium, va);
-		else if (env->size == UNWIND_MAPS_LARGE)
-			UNWIND_FIND_MAPPING(env, &kiln_unw_large, large, va);
-		if (va - env->hit_begin >= env->hit_len)
-			return UNWIND_IN_NOTHING;
-	}
+	if (va - env->hit_begin >= env->hit_len && unwind_find_hit(va))
+		return UNWIND_IN_NOTHING;
 	if (env->hit.slot == UNWIND_SLOT_JIT)
 		return UNWIND_IN_JIT;
 	place->slot = env->hit.slot;

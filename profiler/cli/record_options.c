@@ -10,14 +10,14 @@
 #include "profiler/export/export.h"
 #include "profiler/procs/cgroups.h"
 
-#define DEFAULT_HZ	    99 /* prime-like: no lockstep with 100 Hz timers */
-#define MAX_HZ		    50000
-#define DEFAULT_ALL_NS	    10000000000ull
-#define DEFAULT_WINDOW_NS   2000000000ull
-#define MIN_WINDOW_NS	    100000000ull
-#define MAX_WINDOW_NS	    60000000000ull
-#define UNWIND_WORDS	    "auto|fp|dwarf"
-#define EVENT_WORDS	    "auto|cpu-clock|cycles"
+#define DEFAULT_HZ	  99 /* prime-like: no lockstep with 100 Hz timers */
+#define MAX_HZ		  50000
+#define DEFAULT_ALL_NS	  10000000000ull
+#define DEFAULT_WINDOW_NS 2000000000ull
+#define MIN_WINDOW_NS	  100000000ull
+#define MAX_WINDOW_NS	  60000000000ull
+#define UNWIND_WORDS	  "auto|fp|dwarf"
+#define EVENT_WORDS	  "auto|cpu-clock|cycles"
 
 enum {
 	OPT_ALL,
@@ -62,13 +62,11 @@ const struct option_spec record_option_specs[] = {
 	{"cpu", 'C', "LIST", "only these CPUs, such as 0-3,8", OPT_CPU},
 	{"label", 'l', "KEY=VALUE", "put a label on all samples; may be repeated", OPT_LABEL},
 	{"output", 'o', "FILE",
-	 "where to (kiln-NAME-TIME.pb.gz), format by suffix; - is standard output",
-	 OPT_OUTPUT},
+	 "where to (kiln-NAME-TIME.pb.gz), format by suffix; - is standard output", OPT_OUTPUT},
 	{"format", 'f', "pb.gz|pb.zst|pb|folded|svg|html|json", "the format, whatever the suffix",
 	 OPT_FORMAT},
 	{"unwind", 0, UNWIND_WORDS,
-	 "user stacks by tables or frame pointers; auto: tables if the kernel can",
-	 OPT_UNWIND},
+	 "user stacks by tables or frame pointers; auto: tables if the kernel can", OPT_UNWIND},
 	{"window", 0, "TIME", "time between drains of the kernel's counts (2s)", OPT_WINDOW},
 	{"no-inline", 0, NULL, "no inlined calls and no source lines: faster at the end",
 	 OPT_NO_INLINE},

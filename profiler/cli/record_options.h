@@ -21,7 +21,8 @@ struct record_options {
 	VEC(struct cgroup_arg {
 		int kind; /* option id */
 		const char *text;
-	}) cgroup_args;
+	})
+	cgroup_args;
 	char **argv; /* command, or NULL */
 	bool all;
 	uint64_t duration_ns, delay_ns;

@@ -21,10 +21,10 @@ struct unwind_feed {
 	struct unwind_tables *tables;
 	struct unwind_maps *maps;
 	struct files *files;
-	VEC(pid_t) dirty;   /* to be set at the next run */
+	VEC(pid_t) dirty;	 /* to be set at the next run */
 	struct htab dirty_index; /* the tgid is the id */
-	VEC(pid_t) waiting; /* set, but some table or file was not there yet */
-	bool files_pending; /* some file was not open yet */
+	VEC(pid_t) waiting;	 /* set, but some table or file was not there yet */
+	bool files_pending;	 /* some file was not open yet */
 	VEC(struct unwind_region) regions;
 };
 
@@ -42,8 +42,8 @@ int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *f
 	f->files = files;
 	err = unwind_maps_new(&f->maps, bpf_map__fd(k->maps.kiln_unw_small),
 			      bpf_map__fd(k->maps.kiln_unw_medium),
-			      bpf_map__fd(k->maps.kiln_unw_large)) ?:
-	      unwind_tables_new(&f->tables, &opts);
+			      bpf_map__fd(k->maps.kiln_unw_large))
+		      ?: unwind_tables_new(&f->tables, &opts);
 	if (err) {
 		unwind_feed_free(f);
 		return err;

@@ -85,8 +85,9 @@ static void forget(struct unwind_maps *m, uint32_t id)
 static int remember(struct unwind_maps *m, pid_t tgid, int size_class)
 {
 	struct known k = {tgid, size_class};
-	int err = vec_reserve(&m->known, m->known.len + 1) ?:
-		  htab_insert(&m->index, hash_u64((uint32_t)tgid), (uint32_t)m->known.len);
+	int err =
+		vec_reserve(&m->known, m->known.len + 1)
+			?: htab_insert(&m->index, hash_u64((uint32_t)tgid), (uint32_t)m->known.len);
 
 	if (!err)
 		m->known.data[m->known.len++] = k;

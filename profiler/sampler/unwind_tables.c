@@ -52,8 +52,8 @@ struct unwind_tables {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	VEC(struct job) queue, finished;
-	VEC(uint32_t) free_slots;  /* emptied by the thread, ready for use */
-	VEC(uint32_t) to_empty;    /* evicted by the caller */
+	VEC(uint32_t) free_slots; /* emptied by the thread, ready for use */
+	VEC(uint32_t) to_empty;	  /* evicted by the caller */
 	uint32_t next_slot;
 	size_t in_flight; /* queued or being worked at */
 	bool stop;
@@ -311,8 +311,8 @@ int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd)
 	if (j.fd < 0)
 		return -errno;
 	pthread_mutex_lock(&t->lock);
-	err = vec_reserve(&t->finished, t->finished.len + t->in_flight + 1) ?:
-	      vec_push(&t->queue, j);
+	err = vec_reserve(&t->finished, t->finished.len + t->in_flight + 1)
+		      ?: vec_push(&t->queue, j);
 	t->in_flight += !err;
 	pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->lock);

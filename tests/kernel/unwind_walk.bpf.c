@@ -5,6 +5,8 @@
 #include <linux/bpf_perf_event.h>
 #include <bpf/bpf_helpers.h>
 
+const volatile bool unwind_tables = true; /* as bpf/config.bpf.h has it */
+
 #include "bpf/unwind.bpf.h"
 #include "bpf/regs.bpf.h"
 
@@ -25,7 +27,7 @@ int walk(struct bpf_perf_event_data *ctx)
 
 	if (!env || tgid != target_tgid || !load_user_regs(ctx, env->regs, sample_in_user(ctx)))
 		return 0;
-	unwind_user(env, tgid, 1);
+	unwind_user(tgid, 1);
 	bpf_ringbuf_output(&out, &env->rec, sizeof(env->rec), 0);
 	return 0;
 }
