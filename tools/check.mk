@@ -61,7 +61,7 @@ check: ## before a commit: lint, and the unit tests under sanitizers
 	+$(MAKE) --no-print-directory lint
 	+$(MAKE) --no-print-directory FLAVOUR=asan unit
 lint: $(GENERATED) $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/kernel/*.bpf.c)) ## style, static analysis, sizes (tools/lint)
-	@CC=$(CC) CLANG=$(CLANG) CPPFLAGS='$(CPPFLAGS)' tools/lint $(LINT)
+	@CC=$(CC) CLANG=$(CLANG) CPPFLAGS='$(CPPFLAGS)' tools/lint $(CHECKS)
 format: ## clang-format the C sources in place
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 coverage: ## run the unit tests and print the share of lines they reach

@@ -457,7 +457,7 @@ test_fish_completion() {
 
 test_manual() {
 	command -v groff >/dev/null || skip "groff is not installed"
-	groff -wall -mandoc -Tutf8 "$SRC/docs/kiln.1" >page 2>warnings
+	groff -wall -mandoc -Tutf8 "$SRC/tools/kiln.1" >page 2>warnings
 	assert_eq "warnings" "$(cat warnings)" ""
 	assert_at_least "lines" "$(wc -l <page)" 200
 }

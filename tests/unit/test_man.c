@@ -25,7 +25,7 @@ static int load(void **state)
 	size_t len;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/docs/kiln.1", src ? src : ".");
+	snprintf(path, sizeof(path), "%s/tools/kiln.1", src ? src : ".");
 	return io_read_file(path, 1 << 20, &manual, &len);
 }
 
