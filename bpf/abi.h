@@ -19,8 +19,8 @@
  * stack-trace map (with KILN_STACK_ID set), or else the hash of its frames, which were shipped once.
  */
 enum kiln_stack_word {
-	KILN_STACK_NONE,   /* there is none: the sample hit the other side, or it was not asked for */
-	KILN_STACK_MISSED, /* there was one and it could not be had */
+	KILN_STACK_NONE, /* there is none: the sample hit the other side, or it was not asked for */
+	KILN_STACK_MISSED,     /* there was one and it could not be had */
 	KILN_STACK_WORDS = 16, /* hashes are at least this */
 };
 #define KILN_STACK_ID (1ull << 63)
@@ -30,9 +30,9 @@ struct kiln_count_key {
 	__u64 kernel_stack; /* word, KILN_STACK_ID | id, or hash (top bit clear) */
 	__u64 cgroup_id;    /* bpf_get_current_cgroup_id(): the default hierarchy's */
 	__u32 tgid, tid;    /* in the initial pid namespace */
-	__u32 image;	    /* tells programs that a tgid ran apart: hash of the process's start time
+	__u32 image;   /* tells programs that a tgid ran apart: hash of the process's start time
 			       and of its exec count */
-	__u32 in_user;	    /* 1: the sample hit user code, 0: kernel code */
+	__u32 in_user; /* 1: the sample hit user code, 0: kernel code */
 	char comm[KILN_COMM_LEN];
 };
 _Static_assert(sizeof(struct kiln_count_key) == 56, "ABI");
@@ -92,14 +92,14 @@ struct kiln_raw_record {
 	X(ring_full)	    /* a stack could not be shipped: the ring was full */                  \
 	X(shipped)	    /* stacks sent through the ring */                                     \
 	X(raw)		    /* samples whose registers and stack went to user space */             \
-	X(raw_full)	    /* samples for which there was no room to do so: cut where the walk was */ \
-	X(targets_full)	    /* a forked descendant could not be added to the targets */
+	X(raw_full)	/* samples for which there was no room to do so: cut where the walk was */ \
+	X(targets_full) /* a forked descendant could not be added to the targets */
 
 enum kiln_counter {
 #define X(name) KILN_CTR_##name,
 	KILN_COUNTERS(X)
 #undef X
-	KILN_CTR_COUNT
+		KILN_CTR_COUNT
 };
 
 struct kiln_counters {

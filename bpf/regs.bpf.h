@@ -32,22 +32,22 @@ struct saved_regs {
 		__u64 pc = (r).ip;                                                                 \
                                                                                                    \
 		unwind_opaque(pc);                                                                 \
-		(to)[UNWIND_RAX] = (r).ax;                                                        \
-		(to)[UNWIND_RDX] = (r).dx;                                                        \
-		(to)[UNWIND_RCX] = (r).cx;                                                        \
-		(to)[UNWIND_RBX] = (r).bx;                                                        \
-		(to)[UNWIND_RSI] = (r).si;                                                        \
-		(to)[UNWIND_RDI] = (r).di;                                                        \
-		(to)[UNWIND_RBP] = (r).bp;                                                        \
-		(to)[UNWIND_RSP] = (r).sp;                                                        \
-		(to)[UNWIND_R8] = (r).r8;                                                         \
-		(to)[9] = (r).r9;                                                                 \
-		(to)[10] = (r).r10;                                                               \
-		(to)[11] = (r).r11;                                                               \
-		(to)[12] = (r).r12;                                                               \
-		(to)[13] = (r).r13;                                                               \
-		(to)[14] = (r).r14;                                                               \
-		(to)[UNWIND_R15] = (r).r15;                                                       \
+		(to)[UNWIND_RAX] = (r).ax;                                                         \
+		(to)[UNWIND_RDX] = (r).dx;                                                         \
+		(to)[UNWIND_RCX] = (r).cx;                                                         \
+		(to)[UNWIND_RBX] = (r).bx;                                                         \
+		(to)[UNWIND_RSI] = (r).si;                                                         \
+		(to)[UNWIND_RDI] = (r).di;                                                         \
+		(to)[UNWIND_RBP] = (r).bp;                                                         \
+		(to)[UNWIND_RSP] = (r).sp;                                                         \
+		(to)[UNWIND_R8] = (r).r8;                                                          \
+		(to)[9] = (r).r9;                                                                  \
+		(to)[10] = (r).r10;                                                                \
+		(to)[11] = (r).r11;                                                                \
+		(to)[12] = (r).r12;                                                                \
+		(to)[13] = (r).r13;                                                                \
+		(to)[14] = (r).r14;                                                                \
+		(to)[UNWIND_R15] = (r).r15;                                                        \
 		(to)[UNWIND_RIP] = pc;                                                             \
 	} while (0)
 

@@ -74,8 +74,8 @@ static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unw
 {
 	__builtin_memcpy(r->regs, env->regs, sizeof(r->regs));
 	r->time_ns = bpf_ktime_get_boot_ns();
-	r->head.hash = hash_end(hash_step(hash_step(env->rec.head.hash, r->time_ns),
-					  env->regs[UNWIND_RSP]));
+	r->head.hash = hash_end(
+		hash_step(hash_step(env->rec.head.hash, r->time_ns), env->regs[UNWIND_RSP]));
 	r->head.window = window;
 	r->head.side = KILN_SIDE_USER;
 	r->head.is_raw = 1;

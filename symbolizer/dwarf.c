@@ -14,15 +14,15 @@
 #define WHOLE_BYTES (1u << 20)
 /* Work allowance of one unit: what its size explains, several times over. The unit's bytes are
  * walked once for its functions and once more for the calls inlined into them. */
-#define UNIT_WORK_BASE (64u << 20)
+#define UNIT_WORK_BASE	 (64u << 20)
 #define UNIT_WORK_FACTOR 16
 /* The same for the list of units and their ranges, per byte of .debug_info. */
 #define INDEX_WORK_FACTOR 4
 /* The most an address may use for reading names, and what an average one may. */
-#define ADDRESS_WORK (4u << 20)
+#define ADDRESS_WORK	   (4u << 20)
 #define ADDRESS_WORK_SHARE (64u << 10)
 /* All units of one call, so that many bad ones do not add up. */
-#define CALL_WORK_BASE (512u << 20)
+#define CALL_WORK_BASE	 (512u << 20)
 #define CALL_WORK_FACTOR 32
 
 struct dwarf {
@@ -170,8 +170,9 @@ static void trim(struct dwarf *d, struct cu *keep)
 	size_t held = dwarf_bytes(d), others = held - d->cache.bytes;
 
 	if (held > d->opts.cache_bytes)
-		cu_cache_trim(&d->cache, others < d->opts.cache_bytes ?
-					 d->opts.cache_bytes - others : 0, keep);
+		cu_cache_trim(&d->cache,
+			      others < d->opts.cache_bytes ? d->opts.cache_bytes - others : 0,
+			      keep);
 }
 
 struct query {

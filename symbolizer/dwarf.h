@@ -27,17 +27,17 @@ struct dwarf_frame {
 
 enum dwarf_reason {
 	DWARF_OK,
-	DWARF_NO_UNIT,	   /* no unit claims the address (padding, assembly, another library) */
-	DWARF_MALFORMED,   /* the unit that claims it cannot be read */
-	DWARF_LIMIT,	   /* a cap was hit (depth, bytes, work) */
+	DWARF_NO_UNIT,	 /* no unit claims the address (padding, assembly, another library) */
+	DWARF_MALFORMED, /* the unit that claims it cannot be read */
+	DWARF_LIMIT,	 /* a cap was hit (depth, bytes, work) */
 };
 
 /*
  * frames[0] is the innermost inlined call, frames[n - 1] the function itself (which may be without
  * a name if only a line is known). n = 0 when reason is not DWARF_OK and nothing is known.
  */
-typedef void (*dwarf_frames_fn)(void *ctx, size_t index, const struct dwarf_frame *frames,
-				size_t n, enum dwarf_reason reason);
+typedef void (*dwarf_frames_fn)(void *ctx, size_t index, const struct dwarf_frame *frames, size_t n,
+				enum dwarf_reason reason);
 
 struct dwarf_opts {
 	size_t cache_bytes; /* cap on parsed state; 0 = 32 MiB */

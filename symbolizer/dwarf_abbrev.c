@@ -118,9 +118,10 @@ static void compile(struct compiler *c, struct abbrev *d, const struct spec *spe
 	if (c->err)
 		return;
 	d->skip_op = first;
-	d->fixed = c->ops.len == first ? 0 :
-		   c->ops.len == first + 1 && c->ops.data[first].kind == FORM_FIXED ?
-		   c->ops.data[first].arg : ABBREV_VARIABLE;
+	d->fixed = c->ops.len == first ? 0
+		   : c->ops.len == first + 1 && c->ops.data[first].kind == FORM_FIXED
+			   ? c->ops.data[first].arg
+			   : ABBREV_VARIABLE;
 	if (d->fixed != ABBREV_VARIABLE)
 		c->ops.len = first;
 	else
@@ -236,8 +237,8 @@ static int decode_all(struct compiler *c, struct sect *sect, uint64_t off, uint6
 	}
 }
 
-int abbrevs_decode(struct abbrevs **out, struct sect *sect, uint64_t off,
-		   const struct shape *shape, uint64_t only_code)
+int abbrevs_decode(struct abbrevs **out, struct sect *sect, uint64_t off, const struct shape *shape,
+		   uint64_t only_code)
 {
 	_cleanup_(compiler_release) struct compiler c = {.a = calloc(1, sizeof(*c.a))};
 	int err;
@@ -270,8 +271,9 @@ void abbrevs_free(struct abbrevs *a)
 const struct abbrev *abbrevs_find_sparse(const struct abbrevs *a, uint64_t code)
 {
 	struct abbrev key = {.code = code};
-	const struct abbrev *d = a->n_decls ? bsearch(&key, a->decls, a->n_decls,
-						      sizeof(*a->decls), compare_codes) : NULL;
+	const struct abbrev *d =
+		a->n_decls ? bsearch(&key, a->decls, a->n_decls, sizeof(*a->decls), compare_codes)
+			   : NULL;
 
 	return d && !d->bad ? d : NULL;
 }
@@ -285,14 +287,12 @@ static const uint8_t *skip_leb(const uint8_t *p, const uint8_t *end)
 	return NULL;
 }
 
-static const uint8_t *skip_op(const struct abbrevs *a, const struct abbrev_op *op,
-			      const uint8_t *p, const uint8_t *end)
+static const uint8_t *skip_op(const struct abbrevs *a, const struct abbrev_op *op, const uint8_t *p,
+			      const uint8_t *end)
 {
 	static const uint16_t form_of[] = {
-		[FORM_BLOCK2] = DW_FORM_block2,
-		[FORM_BLOCK4] = DW_FORM_block4,
-		[FORM_BLOCK] = DW_FORM_block,
-		[FORM_CSTR] = DW_FORM_string,
+		[FORM_BLOCK2] = DW_FORM_block2,	    [FORM_BLOCK4] = DW_FORM_block4,
+		[FORM_BLOCK] = DW_FORM_block,	    [FORM_CSTR] = DW_FORM_string,
 		[FORM_INDIRECT] = DW_FORM_indirect,
 	};
 	struct bytes b = {p, end, false};

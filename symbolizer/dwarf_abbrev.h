@@ -34,7 +34,7 @@ enum dwarf_pick {
 #define X(name, attr) PICK_##name,
 	DWARF_PICKS(X)
 #undef X
-	PICK_COUNT,
+		PICK_COUNT,
 	PICK_NONE = PICK_COUNT,
 };
 
@@ -75,8 +75,8 @@ struct abbrevs {
  * Decodes the table at off. only_code != 0: stops once that code is found (a look at one DIE costs
  * no whole table). 0, -EBADMSG, -EFBIG (a cap) or -ENOMEM.
  */
-int abbrevs_decode(struct abbrevs **out, struct sect *sect, uint64_t off,
-		   const struct shape *shape, uint64_t only_code);
+int abbrevs_decode(struct abbrevs **out, struct sect *sect, uint64_t off, const struct shape *shape,
+		   uint64_t only_code);
 void abbrevs_free(struct abbrevs *a);
 
 const struct abbrev *abbrevs_find_sparse(const struct abbrevs *a, uint64_t code);

@@ -104,14 +104,17 @@ static void take_unit_die(struct cu *cu, const struct die *die)
 	cu->dwo_id = cu->unit.dwo_id ?: value_or(die, PICK_DWO_ID, 0);
 	cu->has_stmt_list = die_has(die, PICK_STMT_LIST);
 	cu->stmt_list = value_or(die, PICK_STMT_LIST, 0);
-	cu->has_low_pc = die_has(die, PICK_LOW_PC) &&
-			 cu_addr(cu, &die->attr[PICK_LOW_PC], &cu->low_pc);
+	cu->has_low_pc =
+		die_has(die, PICK_LOW_PC) && cu_addr(cu, &die->attr[PICK_LOW_PC], &cu->low_pc);
 }
 
 static void init_cu(struct cu *cu, struct dwarf_file *f, const struct unit *u)
 {
 	*cu = (struct cu){
-		.file = f, .unit = *u, .addr_file = f, .ranges_file = f,
+		.file = f,
+		.unit = *u,
+		.addr_file = f,
+		.ranges_file = f,
 	};
 	cu->unit.cu = NULL;
 }
@@ -133,8 +136,9 @@ int cu_peek(struct dwarf_file *f, const struct unit *u, struct cu *cu, struct di
 	struct bytes code = b;
 	struct abbrevs *a;
 	uint64_t only = bytes_uleb(&code);
-	int err = code.bad || !only ? -EBADMSG :
-		  abbrevs_decode(&a, &f->sect[SECT_ABBREV], u->abbrev_off, &shape, only);
+	int err = code.bad || !only
+			  ? -EBADMSG
+			  : abbrevs_decode(&a, &f->sect[SECT_ABBREV], u->abbrev_off, &shape, only);
 
 	if (err)
 		return err;
@@ -297,8 +301,8 @@ const char *cu_str(struct cu *cu, const struct die_attr *attr)
 bool cu_pc(struct cu *cu, const struct die *die, uint64_t *low, uint64_t *high)
 {
 	/* Linkers mark removed code with the highest address (DWARF 6 proposal 200609.1). */
-	uint64_t tombstone = cu->unit.addr_size == 8 ? UINT64_MAX :
-			     (1ull << 8 * cu->unit.addr_size) - 1;
+	uint64_t tombstone =
+		cu->unit.addr_size == 8 ? UINT64_MAX : (1ull << 8 * cu->unit.addr_size) - 1;
 	const struct die_attr *end = &die->attr[PICK_HIGH_PC];
 
 	if (!die_has(die, PICK_LOW_PC) || !die_has(die, PICK_HIGH_PC) ||

@@ -25,7 +25,7 @@ enum dwarf_sect {
 #define X(name, text) SECT_##name,
 	DWARF_SECTS(X)
 #undef X
-	SECT_COUNT
+		SECT_COUNT
 };
 
 /* A work allowance: hostile data may make small sections mean endless work. */
@@ -58,7 +58,7 @@ struct unit {
 
 struct dwarf_file {
 	struct elf_obj *elf;
-	bool own_elf, split; /* split: sections are named .dwo */
+	bool own_elf, split;	/* split: sections are named .dwo */
 	struct dwarf_file *alt; /* dwz supplement, or NULL */
 	struct sect sect[SECT_COUNT];
 	VEC(struct unit) units; /* ascending by off; type units are left out */

@@ -79,9 +79,10 @@ enum form_class form_class(uint16_t form, const struct shape *shape, unsigned *s
 {
 	struct form_info info = form_info(form);
 
-	*size = info.size == SIZE_ADDR ? shape->addr_size :
-		info.size == SIZE_OFF ? shape->off_size :
-		info.size == SIZE_REF ? shape->ref_size : info.size;
+	*size = info.size == SIZE_ADDR	? shape->addr_size
+		: info.size == SIZE_OFF ? shape->off_size
+		: info.size == SIZE_REF ? shape->ref_size
+					: info.size;
 	return info.class;
 }
 
@@ -91,8 +92,9 @@ static uint16_t indirect_form(struct bytes *b)
 {
 	uint64_t form = bytes_uleb(b);
 
-	return form > UINT16_MAX || form == DW_FORM_indirect || form == DW_FORM_implicit_const ?
-		       0 : (uint16_t)form;
+	return form > UINT16_MAX || form == DW_FORM_indirect || form == DW_FORM_implicit_const
+		       ? 0
+		       : (uint16_t)form;
 }
 
 bool form_skip(struct bytes *b, uint16_t form, const struct shape *shape)

@@ -44,7 +44,7 @@ bool form_read(struct bytes *b, uint16_t form, const struct shape *shape, const 
 	       struct form_value *out);
 
 /* Classes of DWARF 5, table 7.6, as far as they matter here. */
-bool form_is_address(uint16_t form);  /* high_pc of this class is an address, else a length */
+bool form_is_address(uint16_t form); /* high_pc of this class is an address, else a length */
 bool form_is_addr_index(uint16_t form);
 bool form_is_str_index(uint16_t form);
 

@@ -8,7 +8,7 @@
  * link-time optimization adds one or two. */
 #define REFERENCES_MAX 16
 /* What DIEs, and names that cannot be read, cost of the work allowance; others cost their bytes. */
-#define DIE_WORK 2048
+#define DIE_WORK      2048
 #define BAD_NAME_WORK 65536
 
 struct visit {
@@ -85,8 +85,8 @@ static void take_call(struct cu *line_cu, const struct die *die, struct dwarf_fr
 	caller->line = die_has(die, PICK_CALL_LINE) ? (uint32_t)die->attr[PICK_CALL_LINE].v : 0;
 }
 
-static void add_chain(struct frames *fr, struct cu_cache *cache, struct cu *cu,
-		      struct cu *die_cu, const uint64_t *chain, size_t n)
+static void add_chain(struct frames *fr, struct cu_cache *cache, struct cu *cu, struct cu *die_cu,
+		      const uint64_t *chain, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct names names = {0};
@@ -110,8 +110,8 @@ static void point_to_strings(struct frames *fr)
 		struct dwarf_frame *f = &fr->list[i];
 
 		f->name = at->name ? fr->strings.data + at->name - 1 : NULL;
-		f->linkage_name = at->linkage_name ? fr->strings.data + at->linkage_name - 1 :
-						     f->name;
+		f->linkage_name =
+			at->linkage_name ? fr->strings.data + at->linkage_name - 1 : f->name;
 	}
 }
 

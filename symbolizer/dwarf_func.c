@@ -84,8 +84,7 @@ static inline void walk_skip(struct walk *w, const struct abbrev *decl)
 	w->p = p ?: w->end;
 }
 
-static bool walk_pick(struct walk *w, const struct abbrev *decl, uint64_t unit_off,
-		      struct die *die)
+static bool walk_pick(struct walk *w, const struct abbrev *decl, uint64_t unit_off, struct die *die)
 {
 	struct bytes b = {w->p, w->end, false};
 
@@ -106,7 +105,10 @@ static int walk_init(struct walk *w, struct cu *cu, uint32_t from, uint32_t to)
 	if (!work_spend(cu->file->work, to - from))
 		cu->limited = true;
 	*w = (struct walk){
-		.abbrevs = cu->abbrevs, .base = b.p - from, .p = b.p, .end = b.p + (to - from),
+		.abbrevs = cu->abbrevs,
+		.base = b.p - from,
+		.p = b.p,
+		.end = b.p + (to - from),
 	};
 	return 0;
 }

@@ -68,10 +68,10 @@ static void compute_special(struct machine *m)
 	for (unsigned op = h->opcode_base; op < 256; op++) {
 		unsigned adjusted = op - h->opcode_base;
 
-		m->special[op].addr = h->line_range ?
-				      adjusted / h->line_range * h->min_inst_len : 0;
-		m->special[op].line = h->line_base +
-				      (h->line_range ? (int)(adjusted % h->line_range) : 0);
+		m->special[op].addr =
+			h->line_range ? adjusted / h->line_range * h->min_inst_len : 0;
+		m->special[op].line =
+			h->line_base + (h->line_range ? (int)(adjusted % h->line_range) : 0);
 	}
 }
 
@@ -138,8 +138,7 @@ static void extended(struct machine *m)
 		break;
 	case DW_LNE_define_file:
 		name = bytes_cstr(&b);
-		if (name && m->h->version < 5 &&
-		    line_header_add_file(m->h, &b, name) == -ENOMEM)
+		if (name && m->h->version < 5 && line_header_add_file(m->h, &b, name) == -ENOMEM)
 			m->err = -ENOMEM;
 		break;
 	default: /* discriminators, and whatever others invent: the length steps over it */
@@ -333,7 +332,8 @@ bool lines_find(const struct lines *l, uint64_t va, uint32_t *file, uint32_t *li
 /* Windows paths are met where objects were cross-compiled. */
 static bool is_absolute(const char *s)
 {
-	return s[0] == '/' || s[0] == '\\' || (s[0] && s[1] == ':' && (s[2] == '\\' || s[2] == '/'));
+	return s[0] == '/' || s[0] == '\\' ||
+	       (s[0] && s[1] == ':' && (s[2] == '\\' || s[2] == '/'));
 }
 
 static void add_component(struct buf *b, const char *s)
@@ -350,8 +350,8 @@ static void add_component(struct buf *b, const char *s)
 /* A string of the line table; like cu_str(), but DW_FORM_string is in .debug_line itself. */
 static const char *line_str(struct cu *cu, const struct die_attr *attr)
 {
-	return attr->form == DW_FORM_string ? sect_str(&cu->file->sect[SECT_LINE], attr->v) :
-					      cu_str(cu, attr);
+	return attr->form == DW_FORM_string ? sect_str(&cu->file->sect[SECT_LINE], attr->v)
+					    : cu_str(cu, attr);
 }
 
 /* Each string is used up before the next is looked at: views do not last. */

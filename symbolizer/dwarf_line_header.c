@@ -155,7 +155,7 @@ static void read_parameters(struct line_header *h, struct bytes *b)
 	h->min_inst_len = bytes_u8(b);
 	if (h->version >= 4)
 		bytes_u8(b); /* operations per instruction: VLIW machines only */
-	bytes_u8(b); /* default of is_stmt, which nobody here looks at */
+	bytes_u8(b);	     /* default of is_stmt, which nobody here looks at */
 	h->line_base = (int8_t)bytes_u8(b);
 	h->line_range = bytes_u8(b);
 	h->opcode_base = bytes_u8(b);

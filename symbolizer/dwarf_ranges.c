@@ -10,10 +10,10 @@
 struct list {
 	struct cu *cu;
 	struct sect *sect;
-	uint64_t off;	/* of the view's start */
+	uint64_t off; /* of the view's start */
 	struct bytes view, start;
-	uint64_t base;	  /* what relative entries count from */
-	bool dead;	  /* the base is a tombstone: the code was removed */
+	uint64_t base; /* what relative entries count from */
+	bool dead;     /* the base is a tombstone: the code was removed */
 	uint64_t tombstone;
 	uint32_t id;
 	struct spans *out;

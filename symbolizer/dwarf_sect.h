@@ -28,8 +28,8 @@ struct sect {
 		uint8_t *data;
 		size_t len, cap;
 		uint64_t off;
-	} big; /* the last view longer than SECT_VIEW_BYTES */
-	size_t bytes;	 /* held by blocks and big */
+	} big;		  /* the last view longer than SECT_VIEW_BYTES */
+	size_t bytes;	  /* held by blocks and big */
 	size_t whole_max; /* plain sections up to this size are loaded whole */
 	bool ready, oom;
 };

@@ -35,7 +35,7 @@ uint64_t hash_random_seed(void);
 struct htab {
 	struct htab_slot {
 		uint32_t hash, id; /* id + 1; 0 is a free slot */
-	} *slots;
+	} * slots;
 	uint32_t cap, len; /* cap is 0 or a power of two */
 };
 

@@ -36,9 +36,8 @@ int text_parse_duration_ns(const char *s, uint64_t *ns)
 	static const struct {
 		const char *suffix;
 		double ns;
-	} units[] = {{"", 1e9},	   {"s", 1e9},	  {"ms", 1e6},	   {"us", 1e3},
-		     {"ns", 1},	   {"m", 60e9},	  {"min", 60e9},   {"h", 3600e9},
-		     {"d", 86400e9}};
+	} units[] = {{"", 1e9},	  {"s", 1e9},	 {"ms", 1e6},	{"us", 1e3},   {"ns", 1},
+		     {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
 	char *end;
 	double v;
 
@@ -185,7 +184,8 @@ void text_add_json(struct buf *b, const char *s)
 			buf_printf(b, "\\%c", c);
 		} else if (c < 0x20 || c == 0x7f || c == '<' || c == '>' || c == '&') {
 			buf_printf(b, "\\u%04x", c); /* '<' too: safe inside <script> */
-		} else if (text_has_prefix(s, "\xe2\x80\xa8") || text_has_prefix(s, "\xe2\x80\xa9")) {
+		} else if (text_has_prefix(s, "\xe2\x80\xa8") ||
+			   text_has_prefix(s, "\xe2\x80\xa9")) {
 			buf_str(b, s[2] == '\xa8' ? "\\u2028" : "\\u2029"); /* ends a JS line */
 			s += 2;
 		} else {

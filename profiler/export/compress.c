@@ -12,9 +12,9 @@
 /* windowBits of the largest window, and "with a gzip header" (zlib.h, deflateInit2) */
 #define GZIP_WINDOW (15 + 16)
 /* gzip's own default; 9 takes twice the time for 1 % on profiles */
-#define GZIP_LEVEL 6
+#define GZIP_LEVEL     6
 #define GZIP_MEM_LEVEL 8 /* zlib's default */
-#define ZSTD_LEVEL 3	 /* zstd's default: a tenth of gzip's time */
+#define ZSTD_LEVEL     3 /* zstd's default: a tenth of gzip's time */
 /* Output is grown by steps of this at least, doubling above. */
 #define CHUNK_BYTES 65536
 
@@ -115,7 +115,8 @@ static int inflate_all(z_stream *z, struct buf *out, const uint8_t *data, size_t
 
 	z->next_in = (Bytef *)data;
 	for (;;) {
-		size_t left = len - (size_t)(z->next_in - data), chunk = next_chunk(out, start, cap);
+		size_t left = len - (size_t)(z->next_in - data),
+		       chunk = next_chunk(out, start, cap);
 		void *room = buf_room(out, chunk);
 		int r;
 

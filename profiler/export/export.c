@@ -39,8 +39,8 @@ int export_format_of(const char *path)
 
 const char *export_suffixes(void)
 {
-#define LISTED_true(suffix)  " " suffix
-#define LISTED_false(suffix) ""
+#define LISTED_true(suffix)	  " " suffix
+#define LISTED_false(suffix)	  ""
 #define X(suffix, format, listed) LISTED_##listed(suffix)
 	return &(SUFFIXES(X))[1];
 #undef X

@@ -20,9 +20,9 @@ enum export_format {
 };
 
 struct export_opts {
-	const char *title;   /* for svg and html; NULL = from the profile */
-	bool folded_ns;	     /* folded: the time value instead of samples */
-	bool folded_delim;   /* folded: "-" between user and kernel frames, as bcc's profile -d */
+	const char *title;    /* for svg and html; NULL = from the profile */
+	bool folded_ns;	      /* folded: the time value instead of samples */
+	bool folded_delim;    /* folded: "-" between user and kernel frames, as bcc's profile -d */
 	bool folded_annotate; /* folded: _[k] kernel, _[i] inlined, _[j] JIT suffixes */
 };
 
@@ -47,12 +47,12 @@ int export_speedscope(struct buf *out, const struct profile *p, const struct exp
  * Caps on what comes in and goes out. A file of a few MB can hold one long name and a million
  * frames, or inflate a thousandfold; these bound time and memory, far above any real profile.
  */
-#define IMPORT_MAX_BYTES    (1u << 30) /* inflated */
-#define IMPORT_MAX_ENTRIES  (1u << 26) /* in one table: 16 bytes each in a file of that size */
-#define IMPORT_MAX_FRAMES   65536      /* in one stack */
-#define IMPORT_MAX_INLINED  1024       /* in one location */
-#define EXPORT_MAX_BYTES    (1ull << 32) /* of text */
-#define EXPORT_MAX_FRAMES   (1u << 28) /* of all distinct stacks, inlined ones counted */
+#define IMPORT_MAX_BYTES   (1u << 30)	/* inflated */
+#define IMPORT_MAX_ENTRIES (1u << 26)	/* in one table: 16 bytes each in a file of that size */
+#define IMPORT_MAX_FRAMES  65536	/* in one stack */
+#define IMPORT_MAX_INLINED 1024		/* in one location */
+#define EXPORT_MAX_BYTES   (1ull << 32) /* of text */
+#define EXPORT_MAX_FRAMES  (1u << 28)	/* of all distinct stacks, inlined ones counted */
 
 /*
  * Reads pprof bytes: raw, gzip (multi-member too) or zstd, Go's and everyone's, and the CPU profiles

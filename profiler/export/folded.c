@@ -84,8 +84,10 @@ static int name_location(struct folder *f, uint32_t location)
 	char text[256];
 
 	if (!l->n_lines)
-		return err ?: add_location_name(f, profile_unresolved(p, location, text, sizeof(text)),
-						suffix_of(kind, false));
+		return err
+			       ?: add_location_name(
+					  f, profile_unresolved(p, location, text, sizeof(text)),
+					  suffix_of(kind, false));
 	for (uint32_t i = l->n_lines; !err && i-- > 0;) {
 		const struct profile_line *line = &p->lines.data[l->first_line + i];
 
@@ -162,8 +164,7 @@ static int add_line(struct folder *f, int64_t value)
 	}
 	if (f->names.len + n > EXPORT_MAX_FRAMES)
 		return -EFBIG;
-	if (vec_reserve(&f->names, f->names.len + n) ||
-	    vec_reserve(&f->lines, f->lines.len + 1) ||
+	if (vec_reserve(&f->names, f->names.len + n) || vec_reserve(&f->lines, f->lines.len + 1) ||
 	    htab_insert(&f->index, hash, (uint32_t)f->lines.len))
 		return -ENOMEM;
 	f->lines.data[f->lines.len++] =
@@ -175,7 +176,8 @@ static int add_line(struct folder *f, int64_t value)
 
 static int compare_texts(const void *va, const void *vb, void *ctx)
 {
-	return strcmp(strtab_get(ctx, *(const uint32_t *)va), strtab_get(ctx, *(const uint32_t *)vb));
+	return strcmp(strtab_get(ctx, *(const uint32_t *)va),
+		      strtab_get(ctx, *(const uint32_t *)vb));
 }
 
 static int compare_lines(const void *va, const void *vb, void *ctx)

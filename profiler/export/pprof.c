@@ -13,7 +13,6 @@
 #include "proto/pprof.pb-c.h"
 #include "proto/wire.h"
 
-
 struct writer {
 	struct buf *out;
 	const struct profile *p;
@@ -149,7 +148,8 @@ static bool needs_name(const struct profile *p, const struct profile_location *l
 {
 	if (l->n_lines)
 		return false;
-	return !l->address || (l->mapping != PROFILE_NONE && p->mappings.data[l->mapping].has_functions);
+	return !l->address ||
+	       (l->mapping != PROFILE_NONE && p->mappings.data[l->mapping].has_functions);
 }
 
 static int put_location(struct writer *w, uint32_t id)

@@ -227,7 +227,8 @@ static int scan(struct reader *r, const struct wire_field *f)
 	case PPROF_TIME:
 		/* google/pprof's own test, which lets two profiles without a time pass */
 		if (r->has_time && f->value)
-			return malformed(r, "it is several profiles concatenated: merge them instead");
+			return malformed(r,
+					 "it is several profiles concatenated: merge them instead");
 		r->has_time |= f->value != 0;
 		break;
 	default:
@@ -243,7 +244,8 @@ static int scan(struct reader *r, const struct wire_field *f)
 
 /* --- the header ------------------------------------------------------------------------------------- */
 
-static int read_value_type(struct reader *r, const Pprof__ValueType *m, struct profile_value_type *t)
+static int read_value_type(struct reader *r, const Pprof__ValueType *m,
+			   struct profile_value_type *t)
 {
 	int err = string_of(r, m->type, &t->type);
 

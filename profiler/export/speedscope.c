@@ -145,8 +145,8 @@ static int compare_groups(const void *va, const void *vb)
 /* speedscope's units are these and "none" (its ValueUnit). */
 static const char *unit_of(const char *unit)
 {
-	static const char *const known[] = {"nanoseconds", "microseconds", "milliseconds", "seconds",
-					    "bytes"};
+	static const char *const known[] = {"nanoseconds", "microseconds", "milliseconds",
+					    "seconds", "bytes"};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (!strcmp(unit, known[i]))
@@ -192,8 +192,9 @@ static int put_profile(struct scope *s, const char *name, const struct member *m
 
 	buf_str(s->out, "{\"type\":\"sampled\",\"name\":");
 	text_add_json(s->out, name);
-	buf_printf(s->out, ",\"unit\":\"%s\",\"startValue\":0,\"endValue\":%" PRId64 ",\"samples\":[",
-		   unit_of(profile_text(p, p->sample_types.data[type].unit)), total > 0 ? total : 0);
+	buf_printf(
+		s->out, ",\"unit\":\"%s\",\"startValue\":0,\"endValue\":%" PRId64 ",\"samples\":[",
+		unit_of(profile_text(p, p->sample_types.data[type].unit)), total > 0 ? total : 0);
 	for (size_t i = 0; i < n; i++) {
 		comma(s->out, i);
 		put_stack(s, &p->stacks.data[p->samples.data[m[i].sample].stack]);

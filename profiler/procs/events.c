@@ -8,7 +8,7 @@
 #include "profiler/procs/maps.h"
 
 #define TRAILER_LEN    24
-#define KERNEL_ID_LEN  20		 /* the field of PERF_RECORD_MMAP2 has no room for more */
+#define KERNEL_ID_LEN  20		  /* the field of PERF_RECORD_MMAP2 has no room for more */
 #define PID_LIMIT      (4u * 1024 * 1024) /* PID_MAX_LIMIT of the kernel */
 #define LATEST_TIME_NS (UINT64_MAX / 2)
 

@@ -240,7 +240,8 @@ static void reopen(struct files *f, uint32_t slot)
 {
 	uint64_t deadline = files_now_ns() + REOPEN_WAIT_NS;
 	const struct file *file = &f->all.data[slot];
-	struct job job = {.tgid = file->last_tgid}; /* it may still be there, its root closed here */
+	struct job job = {
+		.tgid = file->last_tgid}; /* it may still be there, its root closed here */
 
 	if (files_replace_stuck_worker(f) ||
 	    !files_enqueue(f, slot, job, file->opened_path ?: file->path, true))
@@ -261,7 +262,9 @@ static void fill_view(struct files *f, struct file *file, struct file_view *out)
 		.deleted = file->deleted,
 		.fd = file->fd,
 		.root_fd = root ? root->fd : -1,
-		.err = file->fd >= 0 ? 0 : file->state == FILE_FAILED ? file->err : -EAGAIN,
+		.err = file->fd >= 0		    ? 0
+		       : file->state == FILE_FAILED ? file->err
+						    : -EAGAIN,
 	};
 	if (root)
 		root->used_ns = file->used_ns;

@@ -24,7 +24,8 @@ struct file_key {
 };
 
 struct files_opts {
-	uint32_t max_open; /* descriptors kept; 0 = 256. Past it the least recently used is closed and
+	uint32_t
+		max_open; /* descriptors kept; 0 = 256. Past it the least recently used is closed and
 			      reopened by path on demand, checked against the identity */
 	uint32_t max_files; /* identities; 0 = 65536 */
 	/* Descriptors keep file systems from being unmounted: those not used for so long are closed;
@@ -54,10 +55,10 @@ bool files_settle(struct files *f, int timeout_ms);
 struct file_view {
 	const char *path;	  /* clean UTF-8 */
 	struct build_id build_id; /* from the kernel or, once open, from the file */
-	int fd;			  /* borrowed until files_release_fd(); -1 and err when it cannot be */
-	int root_fd;		  /* root directory of a process that mapped it, or -1; borrowed */
-	int err;		  /* -errno of opening, 0 when open */
-	bool deleted;		  /* was unlinked or replaced when seen */
+	int fd;	      /* borrowed until files_release_fd(); -1 and err when it cannot be */
+	int root_fd;  /* root directory of a process that mapped it, or -1; borrowed */
+	int err;      /* -errno of opening, 0 when open */
+	bool deleted; /* was unlinked or replaced when seen */
 };
 /* Looks a file up, reopening it if need be. Thread-safe against the opener. All that is borrowed is
  * so until files_release_fd(), which every call needs, also one that had no descriptor to give. */

@@ -67,9 +67,8 @@ static void make_fd_room(struct files *f)
 	for (size_t i = 0; i < f->open.len; i++) {
 		const struct file *file = &f->all.data[f->open.data[i]];
 
-		if (!file->borrowed &&
-		    (oldest == SIZE_MAX ||
-		     file->used_ns < f->all.data[f->open.data[oldest]].used_ns))
+		if (!file->borrowed && (oldest == SIZE_MAX ||
+					file->used_ns < f->all.data[f->open.data[oldest]].used_ns))
 			oldest = i;
 	}
 	if (oldest != SIZE_MAX)
@@ -115,8 +114,7 @@ static void remember_root(struct files *f, struct file *file, const struct root_
 			best = &f->roots[i];
 	if (!best) {
 		for (size_t i = 0; i < MAX_ROOTS; i++)
-			if (!f->roots[i].borrowed &&
-			    (!best || f->roots[i].used_ns < best->used_ns))
+			if (!f->roots[i].borrowed && (!best || f->roots[i].used_ns < best->used_ns))
 				best = &f->roots[i];
 		if (!best) {
 			close(fd);

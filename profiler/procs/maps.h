@@ -23,7 +23,7 @@ size_t maps_parse(const char *text, size_t len, maps_fn fn, void *ctx);
 
 enum map_kind {
 	MAP_KIND_FILE,
-	MAP_KIND_ANON,	/* memory with no file behind it */
+	MAP_KIND_ANON, /* memory with no file behind it */
 	MAP_KIND_VDSO,
 	MAP_KIND_IGNORE, /* the kernel's own helpers: nothing of the program runs there */
 };

@@ -22,9 +22,9 @@ struct procs;
 struct files;
 
 struct procs_opts {
-	struct files *files;	/* where file identities are interned (files.h); borrowed */
-	uint64_t linger_ns;	/* how long a dead image is kept; 0 = 60 s */
-	size_t max_bytes;	/* cap on the table; oldest dead images go first; 0 = 64 MiB */
+	struct files *files; /* where file identities are interned (files.h); borrowed */
+	uint64_t linger_ns;  /* how long a dead image is kept; 0 = 60 s */
+	size_t max_bytes;    /* cap on the table; oldest dead images go first; 0 = 64 MiB */
 	/* Called when a process has begun, ended, or changed what it has mapped; may be NULL. It must
 	 * not change the table. */
 	void (*changed)(void *ctx, pid_t tgid);
@@ -45,7 +45,7 @@ void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid);
 
 struct proc_mapping {
 	uint64_t start, len, file_off;
-	uint32_t file;	/* id in files, FILE_NONE for anonymous executable memory, or FILE_VDSO */
+	uint32_t file; /* id in files, FILE_NONE for anonymous executable memory, or FILE_VDSO */
 	uint64_t since_ns; /* when it was made */
 };
 #define FILE_NONE UINT32_MAX
@@ -80,8 +80,8 @@ void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, stru
 struct proc_image {
 	uint32_t id;
 	pid_t tgid, parent_tgid, ns_tgid; /* ns_tgid: in its own pid namespace; 0 unknown */
-	uint32_t uid;	    /* UINT32_MAX unknown */
-	uint64_t begin_ns, end_ns; /* end UINT64_MAX while alive */
+	uint32_t uid;			  /* UINT32_MAX unknown */
+	uint64_t begin_ns, end_ns;	  /* end UINT64_MAX while alive */
 	uint32_t exe;	    /* file id of the first executable mapping, or FILE_NONE */
 	bool has_anon_exec; /* made executable anonymous memory: probably a JIT */
 	char comm[16];	    /* of the main thread */

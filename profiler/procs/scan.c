@@ -17,8 +17,8 @@
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 
-#define STATUS_CAP 65536	/* Groups: can be long, the kernel allows 65536 of them */
-#define MAPS_CAP   (64u << 20)	/* 65530 mappings with long paths */
+#define STATUS_CAP 65536       /* Groups: can be long, the kernel allows 65536 of them */
+#define MAPS_CAP   (64u << 20) /* 65530 mappings with long paths */
 #define NS_PER_S   1000000000ull
 
 static inline void cleanup_closedir(DIR **d)

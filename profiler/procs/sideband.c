@@ -25,7 +25,7 @@
  * off. Events are applied this long after their time, when all CPUs have shown theirs. */
 #define SETTLE_NS 1000000ull
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S      1000000000ull
 #define CPUS_EVERY_NS NS_PER_S
 
 struct cpu {

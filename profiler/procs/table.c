@@ -122,7 +122,8 @@ void table_add_thread(struct procs *p, struct proc *proc, pid_t tid)
 {
 	uint32_t id = (uint32_t)tid, old_cap = proc->threads.cap;
 
-	if (tid < 0 || htab_find(&proc->threads, table_tid_hash(tid), table_same_id, &id) != HTAB_NONE)
+	if (tid < 0 ||
+	    htab_find(&proc->threads, table_tid_hash(tid), table_same_id, &id) != HTAB_NONE)
 		return;
 	/* Out of memory: the process may then end with its leader, at worst too early. */
 	if (!htab_insert(&proc->threads, table_tid_hash(tid), id))

@@ -41,24 +41,15 @@ static const struct {
 	const char *prefix;
 	enum frame_kind kind;
 } special_mappings[] = {
-	{MAPPING_KERNEL, FRAME_KERNEL},
-	{MAPPING_VDSO, FRAME_NATIVE},
-	{"[vsyscall]", FRAME_NATIVE},
-	{"[vvar", FRAME_NATIVE},
-	{"[uprobes]", FRAME_NATIVE},
-	{"[sigpage]", FRAME_NATIVE},
-	{MAPPING_JIT, FRAME_JIT},
-	{"[anon", FRAME_JIT},
-	{"[heap]", FRAME_JIT},
-	{"[stack", FRAME_JIT},
-	{"//anon", FRAME_JIT},
-	{"/memfd:", FRAME_JIT},
-	{"/dev/zero", FRAME_JIT},
-	{MAPPING_UNKNOWN, FRAME_UNKNOWN},
-	{MAPPING_KILN, FRAME_SYNTHETIC},
-	{"[", FRAME_KERNEL},
-	{"/lib/modules/", FRAME_KERNEL},
-	{"/usr/lib/modules/", FRAME_KERNEL},
+	{MAPPING_KERNEL, FRAME_KERNEL},	 {MAPPING_VDSO, FRAME_NATIVE},
+	{"[vsyscall]", FRAME_NATIVE},	 {"[vvar", FRAME_NATIVE},
+	{"[uprobes]", FRAME_NATIVE},	 {"[sigpage]", FRAME_NATIVE},
+	{MAPPING_JIT, FRAME_JIT},	 {"[anon", FRAME_JIT},
+	{"[heap]", FRAME_JIT},		 {"[stack", FRAME_JIT},
+	{"//anon", FRAME_JIT},		 {"/memfd:", FRAME_JIT},
+	{"/dev/zero", FRAME_JIT},	 {MAPPING_UNKNOWN, FRAME_UNKNOWN},
+	{MAPPING_KILN, FRAME_SYNTHETIC}, {"[", FRAME_KERNEL},
+	{"/lib/modules/", FRAME_KERNEL}, {"/usr/lib/modules/", FRAME_KERNEL},
 };
 
 static enum frame_kind mapping_kind(const struct profile *p, uint32_t mapping)

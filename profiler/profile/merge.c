@@ -244,7 +244,7 @@ static void merge_times(struct profile *dst, const struct profile *src)
 	int64_t src_end = profile_sum(src->time_ns, src->duration_ns);
 	bool known = dst->time_ns && src->time_ns;
 	int64_t start = src->time_ns && (!known || src->time_ns < dst->time_ns) ? src->time_ns
-									       : dst->time_ns;
+										: dst->time_ns;
 
 	if (!known || src->time_ns >= dst_end || dst->time_ns >= src_end)
 		dst->duration_ns = profile_sum(dst->duration_ns, src->duration_ns);
@@ -252,7 +252,8 @@ static void merge_times(struct profile *dst, const struct profile *src)
 		dst->duration_ns = (dst_end > src_end ? dst_end : src_end) - start;
 	dst->time_ns = start;
 	if (src->period > dst->period)
-		dst->period = src->period; /* values are unsampled: only a hint, as in google/pprof */
+		dst->period =
+			src->period; /* values are unsampled: only a hint, as in google/pprof */
 }
 
 static bool same_type(const struct profile *a, struct profile_value_type x, const struct profile *b,

@@ -294,8 +294,8 @@ static bool stack_eq(const void *ctx, uint32_t id)
 	const struct stack_needle *n = ctx;
 	const struct profile_stack *s = &n->p->stacks.data[id];
 
-	return s->len == n->n &&
-	       (!n->n || !memcmp(n->p->frames.data + s->first, n->locations, n->n * sizeof(uint32_t)));
+	return s->len == n->n && (!n->n || !memcmp(n->p->frames.data + s->first, n->locations,
+						   n->n * sizeof(uint32_t)));
 }
 
 int profile_stack(struct profile *p, const uint32_t *locations, size_t n, uint32_t *id)

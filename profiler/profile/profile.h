@@ -63,7 +63,8 @@ struct profile_line {
 struct profile_location {
 	uint32_t mapping; /* or PROFILE_NONE */
 	uint64_t address; /* ELF virtual address; 0 for the kernel, JIT and synthetic frames */
-	uint32_t first_line, n_lines; /* in profile.lines: [0] innermost inlined, last the function */
+	uint32_t first_line,
+		n_lines; /* in profile.lines: [0] innermost inlined, last the function */
 	bool is_folded;
 };
 

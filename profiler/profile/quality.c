@@ -46,7 +46,7 @@ static const struct {
 	QUALITY_COUNTERS(X)
 #undef X
 #define X(key, text, cure) {PREFIX "lost." #key "=", offsetof(struct quality, lost[LOSS_##key])},
-	LOSS_REASONS(X)
+		LOSS_REASONS(X)
 #undef X
 };
 
@@ -265,8 +265,7 @@ int quality_load(struct quality *q, const struct profile *p)
 void quality_add(struct quality *dst, const struct quality *src)
 {
 	for (size_t i = 0; i < N_NUMBERS; i++)
-		*number_of(dst, i) =
-			sum(*number_of(dst, i), *number_of((struct quality *)src, i));
+		*number_of(dst, i) = sum(*number_of(dst, i), *number_of((struct quality *)src, i));
 }
 
 static uint64_t badness(const struct quality_blame *b)

@@ -30,7 +30,7 @@ enum loss_reason {
 #define X(key, text, cure) LOSS_##key,
 	LOSS_REASONS(X)
 #undef X
-	LOSS_COUNT
+		LOSS_COUNT
 };
 
 const char *loss_key(enum loss_reason r);
@@ -59,11 +59,11 @@ const char *loss_cure(enum loss_reason r);
 
 /* A binary whose samples are worse than they could be. */
 struct quality_blame {
-	char *module;	   /* owned */
-	uint64_t frames;   /* seen in it */
-	uint64_t unnamed;  /* of these, without a name */
-	uint64_t broken;   /* user stacks that ended in it before their root */
-	char *hint;	   /* what to do, or NULL; owned */
+	char *module;	  /* owned */
+	uint64_t frames;  /* seen in it */
+	uint64_t unnamed; /* of these, without a name */
+	uint64_t broken;  /* user stacks that ended in it before their root */
+	char *hint;	  /* what to do, or NULL; owned */
 };
 
 struct quality {

@@ -218,8 +218,8 @@ static int count_sample(struct aggregate *a, const struct agg_sample *s)
 		a->samples.data[id].count += s->count;
 		return 0;
 	}
-	err = vec_reserve(&a->samples, a->samples.len + 1) ?:
-	      htab_insert(&a->sample_index, hash, (uint32_t)a->samples.len);
+	err = vec_reserve(&a->samples, a->samples.len + 1)
+		      ?: htab_insert(&a->sample_index, hash, (uint32_t)a->samples.len);
 	if (!err)
 		a->samples.data[a->samples.len++] = *s;
 	return err;
@@ -238,8 +238,9 @@ static int note_cgroup(struct aggregate *a, uint64_t cgroup_id)
 
 	if (htab_find(&a->cgroup_index, hash_u64(cgroup_id), cgroup_eq, &n) != HTAB_NONE)
 		return 0;
-	return vec_push(&a->cgroups, cgroup_id) ?:
-	       htab_insert(&a->cgroup_index, hash_u64(cgroup_id), (uint32_t)a->cgroups.len - 1);
+	return vec_push(&a->cgroups, cgroup_id)
+		       ?: htab_insert(&a->cgroup_index, hash_u64(cgroup_id),
+				      (uint32_t)a->cgroups.len - 1);
 }
 
 static void note_exe(struct aggregate *a, const struct proc_image *img, uint64_t count)
@@ -266,8 +267,10 @@ static int add_row(struct aggregate *a, const struct window *w, const struct win
 	memcpy(s.comm, row->key.comm, sizeof(s.comm));
 	err = add_kernel_side(a, &b, w, row) ?: add_user_side(a, &b, procs, w, row);
 	if (!err && !b.len)
-		err = add_frame(a, &b, (struct agg_frame){
-			row->key.in_user ? AT_USER_ELIDED : AT_KERNEL_ELIDED, 0, 0});
+		err = add_frame(
+			a, &b,
+			(struct agg_frame){row->key.in_user ? AT_USER_ELIDED : AT_KERNEL_ELIDED, 0,
+					   0});
 	err = err ?: note_cgroup(a, s.cgroup_id) ?: intern_stack(a, &b, &s.stack);
 	err = err ?: count_sample(a, &s);
 	if (!err)

@@ -26,7 +26,7 @@ enum frame_class {
 	AT_NO_PROCESS,	/* addr: virtual address, nothing known of the process */
 	AT_MISSED_USER, /* synthetic: there was a stack, and it could not be had */
 	AT_MISSED_KERNEL,
-	AT_TRUNCATED, /* synthetic, outermost: the walk was cut here */
+	AT_TRUNCATED,	/* synthetic, outermost: the walk was cut here */
 	AT_USER_ELIDED, /* synthetic: the only side there is was not asked for (-K, -U) */
 	AT_KERNEL_ELIDED,
 };

@@ -118,7 +118,8 @@ static char *hint_for_file(const struct suspect *s, const struct file_view *v)
 	} else if (s->unnamed * 2 >= s->frames) {
 		text_hex(v->build_id.data, v->build_id.len, hex);
 		hex[8] = '\0';
-		buf_printf(&b, "stripped (build id %s...): install its debug symbols (-dbg, -dbgsym)",
+		buf_printf(&b,
+			   "stripped (build id %s...): install its debug symbols (-dbg, -dbgsym)",
 			   hex);
 	} else {
 		buf_str(&b, "built without frame pointers: its callers are missing");
@@ -182,8 +183,7 @@ int blame_report(struct blame *b, const struct naming *n, const struct aggregate
 	int err = 0;
 
 	if (b->suspects.len)
-		qsort(b->suspects.data, b->suspects.len, sizeof(*b->suspects.data),
-		      order_suspects);
+		qsort(b->suspects.data, b->suspects.len, sizeof(*b->suspects.data), order_suspects);
 	for (size_t i = 0; i < b->suspects.len && i < BLAME_MAX && !err; i++) {
 		const struct suspect *s = &b->suspects.data[i];
 

@@ -11,7 +11,7 @@ struct launch {
 	int gate_fd; /* closing it after a byte lets the child go */
 	int exec_fd; /* errno of a failed exec comes through here */
 	bool exited;
-	int status;  /* of wait(2), once exited */
+	int status; /* of wait(2), once exited */
 };
 
 /* Forks; the child waits. 0 or -errno. */

@@ -30,7 +30,7 @@ struct namer {
 		uint64_t elf_va;
 		uint32_t first_line, n_lines;
 		uint8_t as, is_root;
-	} *answers;
+	} * answers;
 	VEC(struct profile_line) lines;
 	bool any_file, any_line, any_inline;
 	int err;
@@ -43,12 +43,24 @@ struct namer {
 static bool is_root_function(const char *name)
 {
 	static const char *const roots[] = {
-		"_start",	   "__libc_start_call_main", "__libc_start_main",
-		"start_thread",	   "clone",		     "__clone",
-		"clone3",	   "__clone3",		     "_dl_start_user",
-		"runtime.goexit",  "runtime.mstart",	     "runtime.rt0_go",
-		"_rt0_amd64",	   "_rt0_amd64_linux",	     "_rt0_arm64_linux",
-		"runtime.goexit.abi0", "runtime.mstart.abi0", "runtime.rt0_go.abi0",
+		"_start",
+		"__libc_start_call_main",
+		"__libc_start_main",
+		"start_thread",
+		"clone",
+		"__clone",
+		"clone3",
+		"__clone3",
+		"_dl_start_user",
+		"runtime.goexit",
+		"runtime.mstart",
+		"runtime.rt0_go",
+		"_rt0_amd64",
+		"_rt0_amd64_linux",
+		"_rt0_arm64_linux",
+		"runtime.goexit.abi0",
+		"runtime.mstart.abi0",
+		"runtime.rt0_go.abi0",
 		"thread_start",
 	};
 
@@ -98,11 +110,11 @@ static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 
 	a->elf_va = r->elf_va;
 	a->first_line = (uint32_t)w->lines.len;
-	a->as = r->reason == SYM_OK ? NAMED_SYMBOL : r->reason == SYM_FDE_START ? NAMED_FDE
-										: NAMED_NOT;
-	a->is_root = is_root_function(r->frames[r->n_frames - 1].raw_name
-					      ? r->frames[r->n_frames - 1].raw_name
-					      : "");
+	a->as = r->reason == SYM_OK	     ? NAMED_SYMBOL
+		: r->reason == SYM_FDE_START ? NAMED_FDE
+					     : NAMED_NOT;
+	a->is_root = is_root_function(
+		r->frames[r->n_frames - 1].raw_name ? r->frames[r->n_frames - 1].raw_name : "");
 	w->any_inline |= r->n_frames > 1;
 	for (size_t i = 0; i < r->n_frames && !w->err; i++) {
 		const struct sym_frame *f = &r->frames[i];
@@ -111,8 +123,8 @@ static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 		w->any_file |= f->file != NULL;
 		w->any_line |= f->line != 0;
 		w->err = add_function(w->p, f->name, f->raw_name, f->file, f->start_line,
-				      &line.function) ?:
-			 vec_push(&w->lines, line);
+				      &line.function)
+				 ?: vec_push(&w->lines, line);
 	}
 	a->n_lines = (uint32_t)w->lines.len - a->first_line;
 }
@@ -159,10 +171,10 @@ static int name_in_file(struct namer *w, const struct sym_file *file, size_t n)
 		struct named_frame *out = &w->out[w->group[i]];
 		uint32_t mapping;
 
-		err = mapping_of(w, file, answers[i].elf_va, &seg, &mapping) ?:
-		      profile_location(w->p, mapping, answers[i].elf_va,
-				       w->lines.data + answers[i].first_line, answers[i].n_lines,
-				       &out->location);
+		err = mapping_of(w, file, answers[i].elf_va, &seg, &mapping)
+			      ?: profile_location(w->p, mapping, answers[i].elf_va,
+						  w->lines.data + answers[i].first_line,
+						  answers[i].n_lines, &out->location);
 		out->as = answers[i].as;
 		out->is_root = answers[i].is_root;
 	}
@@ -212,8 +224,8 @@ static int name_kernel_group(struct namer *w, size_t n)
 		char mapping[80] = MAPPING_KERNEL;
 		uint64_t start;
 
-		if (!k || kallsyms_find(k, w->a->frames.data[w->group[i]].addr, &name, &module,
-					&start)) {
+		if (!k ||
+		    kallsyms_find(k, w->a->frames.data[w->group[i]].addr, &name, &module, &start)) {
 			err = name_plain(w, w->group[i], MAPPING_KERNEL, "[kernel]", NAMED_NOT);
 			continue;
 		}
@@ -254,15 +266,13 @@ static struct perfmap *open_perfmap(const struct namer *w, const struct agg_imag
 
 static int name_anon_group(struct namer *w, uint32_t image, size_t n)
 {
-	struct perfmap *m = image < w->a->images.len
-				    ? open_perfmap(w, &w->a->images.data[image])
-				    : NULL;
+	struct perfmap *m =
+		image < w->a->images.len ? open_perfmap(w, &w->a->images.data[image]) : NULL;
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++) {
 		const char *name;
-		bool found =
-			m && !perfmap_find(m, w->a->frames.data[w->group[i]].addr, &name);
+		bool found = m && !perfmap_find(m, w->a->frames.data[w->group[i]].addr, &name);
 
 		err = name_plain(w, w->group[i], MAPPING_JIT, found ? name : MAPPING_JIT,
 				 found ? NAMED_SYMBOL : NAMED_NOT);

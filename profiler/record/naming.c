@@ -137,7 +137,7 @@ struct builder {
 	const struct aggregate *a;
 	struct profile *p;
 	struct named_frame *named;
-	uint32_t truncated; /* location of the synthetic frame */
+	uint32_t truncated;  /* location of the synthetic frame */
 	uint32_t *stack_ids; /* per aggregate stack, PROFILE_NONE until built */
 	struct quality *q;
 	struct blame *blame;
@@ -198,8 +198,13 @@ int naming_run(const struct naming *n, const struct aggregate *a, struct profile
 	_cleanup_free_ struct named_frame *named = calloc(a->frames.len + 1, sizeof(*named));
 	_cleanup_free_ uint32_t *stack_ids = calloc(a->stacks.len + 1, sizeof(*stack_ids));
 	_cleanup_(blame_freep) struct blame *blame = blame_new();
-	struct builder b = {.n = n, .a = a, .p = p, .named = named, .stack_ids = stack_ids,
-			    .q = q, .blame = blame};
+	struct builder b = {.n = n,
+			    .a = a,
+			    .p = p,
+			    .named = named,
+			    .stack_ids = stack_ids,
+			    .q = q,
+			    .blame = blame};
 	int err;
 
 	if (!named || !stack_ids || !blame)

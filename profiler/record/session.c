@@ -31,7 +31,7 @@
 #include "profiler/sampler/drain.h"
 #include "symbolizer/symbolizer.h"
 
-#define POLL_MS		 50  /* how often the rings are looked at: 4 MB hold 2 s at 9,999 Hz */
+#define POLL_MS		 50 /* how often the rings are looked at: 4 MB hold 2 s at 9,999 Hz */
 #define PROGRESS_NS	 200000000ull
 #define OPENER_SETTLE_MS 2000
 #define CHILD_GRACE_MS	 2000
@@ -157,7 +157,8 @@ static int open_all(struct session *s, const char **why)
 		return err;
 	procs.files = sideband.files = s->files;
 	if (sampler_uses_tables(s->sampler)) {
-		err = unwind_feed_new(&s->feed, s->sampler, s->files, cache_dir(path, sizeof(path)));
+		err = unwind_feed_new(&s->feed, s->sampler, s->files,
+				      cache_dir(path, sizeof(path)));
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = s->feed;
 	}
@@ -476,8 +477,8 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 		.period_ns = sampler_period_ns(s->sampler),
 	};
 	struct sampler_totals totals;
-	int err = sampler_totals(s->sampler, &totals) ?:
-		  symbolizer_new(&naming.symbolizer, &sym_opts);
+	int err = sampler_totals(s->sampler, &totals)
+			  ?: symbolizer_new(&naming.symbolizer, &sym_opts);
 
 	if (err)
 		return err;

@@ -21,8 +21,8 @@ struct session_progress {
 };
 
 struct session_opts {
-	struct sampler_opts sampler;	/* filter_tgids is set by the session */
-	const pid_t *tgids;		/* -p */
+	struct sampler_opts sampler; /* filter_tgids is set by the session */
+	const pid_t *tgids;	     /* -p */
 	size_t n_tgids;
 	char *const *argv;		/* the command to launch, or NULL */
 	bool everything;		/* -a: with a command, that only says when to stop */

@@ -14,7 +14,7 @@
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
 
-#define BATCH 1024 /* entries a system call; a hash bucket with more makes it grow */
+#define BATCH	  1024 /* entries a system call; a hash bucket with more makes it grow */
 #define BATCH_MAX (1u << 20)
 /* Raw samples waiting to be walked: they are taken every few milliseconds, and the ring holds less. */
 #define RAW_MAX_BYTES (32u << 20)
@@ -251,7 +251,8 @@ static int empty_hash(int fd, size_t key_size, size_t value_size, entry_fn fn, v
 		uint32_t n = cap;
 		int end = bpf_map_lookup_and_delete_batch(fd, in, &cursor, keys, values, &n, &opts);
 
-		if (end && errno == ENOSPC && cap < BATCH_MAX) { /* one bucket holds more than cap */
+		if (end && errno == ENOSPC &&
+		    cap < BATCH_MAX) { /* one bucket holds more than cap */
 			cap *= 4;
 			free(keys);
 			free(values);
@@ -297,16 +298,14 @@ static int take_kernel_stacks(struct window *w, int fd)
 		uint32_t id = (uint32_t)word;
 		size_t n = 0;
 
-		if (!(word & KILN_STACK_ID) ||
-		    find_stack(w, KILN_SIDE_KERNEL, word) != HTAB_NONE ||
+		if (!(word & KILN_STACK_ID) || find_stack(w, KILN_SIDE_KERNEL, word) != HTAB_NONE ||
 		    bpf_map_lookup_elem(fd, &id, frames))
 			continue;
 		while (n < KILN_MAX_FRAMES && frames[n])
 			n++;
 		err = add_stack(w,
-				(struct window_stack){.word = word,
-						      .len = (uint32_t)n,
-						      .side = KILN_SIDE_KERNEL},
+				(struct window_stack){
+					.word = word, .len = (uint32_t)n, .side = KILN_SIDE_KERNEL},
 				frames);
 	}
 	return err;
@@ -338,8 +337,9 @@ int drain_window(struct drain *d, struct window **out)
 	wait_for_programs();
 	w->end_ns = boottime_ns();
 	err = drain_stacks(d);
-	err = err ?: empty_hash(bpf_map__fd(counts[old]), sizeof(struct kiln_count_key),
-				sizeof(struct kiln_count_value), take_row, w);
+	err = err
+		      ?: empty_hash(bpf_map__fd(counts[old]), sizeof(struct kiln_count_key),
+				    sizeof(struct kiln_count_value), take_row, w);
 	err = err ?: take_kernel_stacks(w, bpf_map__fd(stacks[old]));
 	empty_stack_map(bpf_map__fd(stacks[old]));
 	err = err ?: empty_hash(bpf_map__fd(seen[old]), sizeof(uint64_t), 1, NULL, NULL);

@@ -25,16 +25,16 @@ struct window_row {
 struct window_stack {
 	uint64_t word;
 	uint32_t first, len; /* in frames */
-	uint32_t gap;	     /* frames are missing before this one (too deep a stack); 0: none are */
-	uint8_t side;	     /* enum kiln_stack_side */
-	uint8_t end;	     /* enum unwind_end; UNWIND_ON: not known */
+	uint32_t gap; /* frames are missing before this one (too deep a stack); 0: none are */
+	uint8_t side; /* enum kiln_stack_side */
+	uint8_t end;  /* enum unwind_end; UNWIND_ON: not known */
 };
 
 /* What was counted between two flips. */
 struct window {
 	uint64_t begin_ns, end_ns; /* CLOCK_BOOTTIME */
 	VEC(struct window_row) rows;
-	uint64_t samples;	/* sum of the rows' counts */
+	uint64_t samples; /* sum of the rows' counts */
 	/* private: window_stack() */
 	VEC(struct window_stack) stacks;
 	VEC(uint64_t) frames;

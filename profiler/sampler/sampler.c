@@ -28,7 +28,7 @@
 #define COUNTS_MIN   8192
 #define COUNTS_MAX   262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */
 #define KSTACKS_MIN  2048
-#define KSTACKS_MAX  16384 /* 2 x 16,384 x 1 KB */
+#define KSTACKS_MAX  16384	/* 2 x 16,384 x 1 KB */
 #define RING_BYTES   (8u << 20) /* 340 raw samples, or 16,000 stacks of 60 frames */
 #define CPU_CHECK_NS 1000000000ull
 
@@ -51,7 +51,7 @@ struct sampler {
 	/* per possible CPU: what events that are closed by now have seen */
 	struct cpu_past {
 		uint64_t value_ns, idle_ns, steal_ns;
-	} *past;
+	} * past;
 	struct cpu_stat *stat; /* per possible CPU, as last read */
 };
 
@@ -163,14 +163,16 @@ static const char *load_advice(int err)
 {
 	switch (err) {
 	case -EPERM:
-		return "not permitted to load BPF programs: run as root (sudo kiln ...), or give kiln "
+		return "not permitted to load BPF programs: run as root (sudo kiln ...), or give "
+		       "kiln "
 		       "CAP_BPF and CAP_PERFMON; `kiln doctor` says more";
 	case -ESRCH:
 	case -ENOENT:
 		return "this kernel has no BTF (/sys/kernel/btf/vmlinux): kiln needs "
 		       "CONFIG_DEBUG_INFO_BTF, Linux 5.10 or newer";
 	case -ENOMEM:
-		return "not enough memory for the BPF maps: raise RLIMIT_MEMLOCK or the memory cgroup "
+		return "not enough memory for the BPF maps: raise RLIMIT_MEMLOCK or the memory "
+		       "cgroup "
 		       "limit";
 	default:
 		return "the kernel refused the BPF programs: `kiln -v record` shows its log, `kiln "
@@ -328,7 +330,8 @@ static int open_event(enum sample_event event, uint64_t freq_hz, uint64_t period
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
 		.type = event == EVENT_CYCLES ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE,
-		.config = event == EVENT_CYCLES ? PERF_COUNT_HW_CPU_CYCLES : PERF_COUNT_SW_CPU_CLOCK,
+		.config =
+			event == EVENT_CYCLES ? PERF_COUNT_HW_CPU_CYCLES : PERF_COUNT_SW_CPU_CLOCK,
 		.disabled = 1,
 	};
 	int fd;
@@ -435,10 +438,9 @@ int sampler_start(struct sampler *s, const char **why)
 	}
 	cpu_stat_read(s->stat, (size_t)s->n_possible);
 	choose_event(s, online.cpus.data[0]);
-	if (s->opts.filter_tgids && (!(s->skel->links.kiln_fork =
-					       bpf_program__attach(s->skel->progs.kiln_fork)) ||
-				     !(s->skel->links.kiln_free =
-					       bpf_program__attach(s->skel->progs.kiln_free))))
+	if (s->opts.filter_tgids &&
+	    (!(s->skel->links.kiln_fork = bpf_program__attach(s->skel->progs.kiln_fork)) ||
+	     !(s->skel->links.kiln_free = bpf_program__attach(s->skel->progs.kiln_free))))
 		err = -errno;
 	for (size_t i = 0; i < online.cpus.len && !err; i++) {
 		if (s->wanted.cpus.len && !cpu_list_has(&s->wanted, online.cpus.data[i]))

@@ -43,7 +43,7 @@ struct sampler_opts {
 	bool filter_tgids;     /* only what sampler_add_target() adds, and its descendants */
 	const char *comm_glob; /* or NULL */
 	const char *cpus;      /* list of CPUs, or NULL for all */
-	char *const *cgroups;  /* absolute paths of cgroup v2 directories; NULL-terminated or NULL */
+	char *const *cgroups; /* absolute paths of cgroup v2 directories; NULL-terminated or NULL */
 };
 
 /*
@@ -75,13 +75,14 @@ uint64_t sampler_period_ns(const struct sampler *s);
 size_t sampler_cpu_count(const struct sampler *s);
 
 struct sampler_totals {
-	uint64_t counters[KILN_CTR_COUNT]; /* summed over CPUs */
+	uint64_t counters[KILN_CTR_COUNT];   /* summed over CPUs */
 	uint64_t walk_end[UNWIND_END_COUNT]; /* table walks by how they ended */
-	uint64_t expected;	/* timer periods that passed on the sampled CPUs, gaps included */
-	uint64_t idle;		/* of these, on an idle CPU, the timer asleep or not (cpu_stat.h) */
-	uint64_t stolen;	/* of these, while the hypervisor ran something else */
-	uint64_t timer_overrun; /* of these, periods in which the timer of a busy CPU did not fire */
-	uint64_t cpu_gap;	/* of these, while a CPU was online and not yet sampled */
+	uint64_t expected; /* timer periods that passed on the sampled CPUs, gaps included */
+	uint64_t idle;	   /* of these, on an idle CPU, the timer asleep or not (cpu_stat.h) */
+	uint64_t stolen;   /* of these, while the hypervisor ran something else */
+	uint64_t
+		timer_overrun; /* of these, periods in which the timer of a busy CPU did not fire */
+	uint64_t cpu_gap;      /* of these, while a CPU was online and not yet sampled */
 };
 int sampler_totals(struct sampler *s, struct sampler_totals *out);
 

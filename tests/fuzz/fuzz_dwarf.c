@@ -63,7 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct input in = {data, len, 0};
 	/* The last byte says how the sections are read, and how little is cached. */
 	uint8_t how = len ? data[len - 1] : 0;
-	struct dwarf_opts opts = {.open_dwo = open_dwo, .ctx = &in, .whole_bytes = how & 1,
+	struct dwarf_opts opts = {.open_dwo = open_dwo,
+				  .ctx = &in,
+				  .whole_bytes = how & 1,
 				  .cache_bytes = how & 2 ? 1 : 0};
 	struct elf_obj *obj = open_again(&in), *alt = obj ? open_again(&in) : NULL;
 	struct elf_obj *dwp = alt && how & 4 ? open_again(&in) : NULL;

@@ -204,8 +204,10 @@ static void test_v1_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_path),	     cmocka_unit_test(test_by_unit),
-		cmocka_unit_test(test_by_container), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_by_path),
+		cmocka_unit_test(test_by_unit),
+		cmocka_unit_test(test_by_container),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_names_outlive_their_cgroup),
 		cmocka_unit_test(test_v1_only),
 	};

@@ -156,7 +156,8 @@ static void enter_root(void)
 {
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("none", "root", "tmpfs", 0, NULL) ||
-	    system("mkdir -p root/bin && cp static root/bin/true && cp static2 root/bin/false") || chroot("root") || chdir("/"))
+	    system("mkdir -p root/bin && cp static root/bin/true && cp static2 root/bin/false") ||
+	    chroot("root") || chdir("/"))
 		_exit(97);
 }
 
@@ -173,7 +174,8 @@ static void test_mount_namespace(void **state)
 	(void)state;
 	fixture_run("mkdir -p root");
 	watch_start(&w, NULL, 0);
-	r = start_as(plain_fork, enter_root, (const char *const[]){"/bin/true", "self", "wait", NULL});
+	r = start_as(plain_fork, enter_root,
+		     (const char *const[]){"/bin/true", "self", "wait", NULL});
 	t = hear(&r);
 	watch_look(&w);
 	go_on(&r);
@@ -222,7 +224,8 @@ static void test_reopened_in_its_root(void **state)
 	(void)state;
 	fixture_run("mkdir -p root");
 	watch_start(&w, &opts, 0);
-	r = start_as(plain_fork, enter_root, (const char *const[]){"/bin/true", "self", "wait", NULL});
+	r = start_as(plain_fork, enter_root,
+		     (const char *const[]){"/bin/true", "self", "wait", NULL});
 	t = hear(&r);
 	watch_look(&w);
 	go_on(&r);

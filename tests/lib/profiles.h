@@ -215,8 +215,8 @@ static inline void print_location(struct buf *b, const struct profile *p, uint32
 		const struct profile_function *f = &p->functions.data[line->function];
 
 		buf_printf(b, "(%s %s %s:%" PRId64 " %" PRId64 ")", profile_text(p, f->name),
-			   profile_text(p, f->system_name), profile_text(p, f->file),
-			   f->start_line, line->line);
+			   profile_text(p, f->system_name), profile_text(p, f->file), f->start_line,
+			   line->line);
 	}
 }
 

@@ -71,7 +71,8 @@ static void print_answer(void *ctx, size_t index, const struct dwarf_frame *fram
 
 int main(int argc, char **argv)
 {
-	const char *cache = getenv("SYMBOLIZE_CACHE_BYTES"), *whole = getenv("SYMBOLIZE_WHOLE_BYTES");
+	const char *cache = getenv("SYMBOLIZE_CACHE_BYTES"),
+		   *whole = getenv("SYMBOLIZE_WHOLE_BYTES");
 	struct dwarf_opts opts = {
 		.cache_bytes = cache ? strtoull(cache, NULL, 0) : 0,
 		.whole_bytes = whole ? strtoull(whole, NULL, 0) : 0,
@@ -95,7 +96,8 @@ int main(int argc, char **argv)
 	if (err)
 		fprintf(stderr, "error %d\n", err);
 	if (a.quiet)
-		fprintf(stderr, "%zu addresses, %zu frames, reasons %zu/%zu/%zu/%zu, %zu bytes at peak\n",
+		fprintf(stderr,
+			"%zu addresses, %zu frames, reasons %zu/%zu/%zu/%zu, %zu bytes at peak\n",
 			va.len, a.frames, a.reasons[0], a.reasons[1], a.reasons[2], a.reasons[3],
 			a.bytes_peak);
 	dwarf_free(a.d);

@@ -47,14 +47,14 @@ static void test_parse_path(void **state)
 		/* 63 digits, 65 digits, not hex */
 		{"/docker/4f1c6bd5ab0c7d5c34c8b5ee6a3f1d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4", "", ""},
 		{"/docker/" ID "0", "", ""},
-		{"/docker/zf1c6bd5ab0c7d5c34c8b5ee6a3f1d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d", "", ""},
+		{"/docker/zf1c6bd5ab0c7d5c34c8b5ee6a3f1d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d", "",
+		 ""},
 	};
 	char unit[128], container[16], tiny[4];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		cgroups_parse_path(cases[i].path, unit, sizeof(unit), container,
-				   sizeof(container));
+		cgroups_parse_path(cases[i].path, unit, sizeof(unit), container, sizeof(container));
 		assert_string_equal(unit, cases[i].unit);
 		assert_string_equal(container, cases[i].container);
 	}
@@ -84,10 +84,9 @@ static const char HYBRID[] =
 	"40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
 	"41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
 	"42 31 0:38 /part /container/cgroup rw - cgroup2 cgroup2 rw\n";
-static const char V1[] =
-	"32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
-	"40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n"
-	"33 31 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+static const char V1[] = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+			 "40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n"
+			 "33 31 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
 static const char V1_PLAIN[] = "32 31 0:29 / /a\\040b\\134c rw - cgroup cgroup rw,cpu\n"
 			       "33 31 0:30 / /second rw - cgroup cgroup rw,noname=systemd,x\n";
 

@@ -22,14 +22,17 @@ static char source_dir[PATH_MAX];
 struct config {
 	const char *name, *build; /* shell command that makes ./prog; $S is the source directory */
 	const char *needs;	  /* command without which the line is left out, or NULL */
-	bool dwp; /* there is a prog.dwp */
-	bool alt; /* there is a supplement named alt */
+	bool dwp;		  /* there is a prog.dwp */
+	bool alt;		  /* there is a supplement named alt */
 	bool relocatable;
 	const char *oracle; /* same program in a form llvm-symbolizer reads; NULL: prog itself */
 };
 
 static const struct config configs[] = {
-#define CC_LINE(cc, flags) {cc " " flags, cc " " flags " -o prog $S/one.cc $S/two.cc"}
+#define CC_LINE(cc, flags)                                                                         \
+	{                                                                                          \
+		cc " " flags, cc " " flags " -o prog $S/one.cc $S/two.cc"                          \
+	}
 	CC_LINE("g++", "-g -O0 -gdwarf-4"),
 	CC_LINE("g++", "-g -O2 -gdwarf-4"),
 	CC_LINE("g++", "-g -O3 -gdwarf-5"),
@@ -56,7 +59,9 @@ static const struct config configs[] = {
 	CC_LINE("clang++", "-g -O2 -ffunction-sections -Wl,--gc-sections"),
 	CC_LINE("clang++", "-g -O2 -Xclang -gsimple-template-names=simple"),
 #define SPLIT_LINE(cc, flags)                                                                      \
-	{cc " " flags, cc " " flags " -c $S/one.cc $S/two.cc && " cc " -o prog one.o two.o"}
+	{                                                                                          \
+		cc " " flags, cc " " flags " -c $S/one.cc $S/two.cc && " cc " -o prog one.o two.o" \
+	}
 	SPLIT_LINE("g++", "-g -O2 -gsplit-dwarf -gdwarf-4"),
 	SPLIT_LINE("g++", "-g -O2 -gsplit-dwarf -gdwarf-5"),
 	SPLIT_LINE("clang++", "-g -O2 -gsplit-dwarf -gdwarf-4"),
@@ -68,23 +73,28 @@ static const struct config configs[] = {
 	 "clang++ -o prog one.o two.o && rm one.dwo two.dwo"},
 	{"clang++ package, DWARF 5",
 	 "clang++ -g -O2 -gsplit-dwarf -gdwarf-5 -c $S/one.cc $S/two.cc && "
-	 "clang++ -o prog one.o two.o && " LLVM "llvm-dwp -e prog -o prog.dwp && rm one.dwo two.dwo",
+	 "clang++ -o prog one.o two.o && " LLVM
+	 "llvm-dwp -e prog -o prog.dwp && rm one.dwo two.dwo",
 	 .dwp = true},
 	{"clang++ package, DWARF 4",
 	 "clang++ -g -O2 -gsplit-dwarf -gdwarf-4 -c $S/one.cc $S/two.cc && "
-	 "clang++ -o prog one.o two.o && " LLVM "llvm-dwp -e prog -o prog.dwp && rm one.dwo two.dwo",
+	 "clang++ -o prog one.o two.o && " LLVM
+	 "llvm-dwp -e prog -o prog.dwp && rm one.dwo two.dwo",
 	 .dwp = true},
 	{"clang++ package, type units",
 	 "clang++ -g -O2 -gsplit-dwarf -gdwarf-5 -fdebug-types-section -c $S/one.cc $S/two.cc && "
-	 "clang++ -o prog one.o two.o && " LLVM "llvm-dwp -e prog -o prog.dwp && rm one.dwo two.dwo",
+	 "clang++ -o prog one.o two.o && " LLVM
+	 "llvm-dwp -e prog -o prog.dwp && rm one.dwo two.dwo",
 	 .dwp = true},
-	{"clang++ LTO", "clang++ -g -O2 -flto -c $S/one.cc && clang++ -g -O2 -flto -c $S/two.cc && "
-			LLVM "../../llvm-14/bin/llvm-lto -O2 --exported-symbol=main -o all.o one.o two.o "
-			"&& clang++ -o prog all.o"},
-	{"zstd sections", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && "
-			  LLVM "llvm-objcopy --compress-debug-sections=zstd plain prog"},
-	{".zdebug sections", "g++ -g -O2 -gdwarf-4 -o plain $S/one.cc $S/two.cc && "
-			     "objcopy --compress-debug-sections=zlib-gnu plain prog",
+	{"clang++ LTO",
+	 "clang++ -g -O2 -flto -c $S/one.cc && clang++ -g -O2 -flto -c $S/two.cc && " LLVM
+	 "../../llvm-14/bin/llvm-lto -O2 --exported-symbol=main -o all.o one.o two.o "
+	 "&& clang++ -o prog all.o"},
+	{"zstd sections", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && " LLVM
+			  "llvm-objcopy --compress-debug-sections=zstd plain prog"},
+	{".zdebug sections",
+	 "g++ -g -O2 -gdwarf-4 -o plain $S/one.cc $S/two.cc && "
+	 "objcopy --compress-debug-sections=zlib-gnu plain prog",
 	 .oracle = "plain"},
 	{"no .debug_aranges", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && "
 			      "objcopy -R .debug_aranges plain prog"},
@@ -93,11 +103,13 @@ static const struct config configs[] = {
 	 "dwp -e prog -o prog.dwp && rm one.dwo two.dwo",
 	 .dwp = true},
 	{"partial units of dwz", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && dwz -o prog plain"},
-	{"supplement of dwz, DWARF 5", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && "
-				       "cp plain prog && cp plain other && dwz -m alt prog other",
+	{"supplement of dwz, DWARF 5",
+	 "g++ -g -O2 -o plain $S/one.cc $S/two.cc && "
+	 "cp plain prog && cp plain other && dwz -m alt prog other",
 	 .alt = true, .oracle = "plain"},
-	{"supplement of dwz, DWARF 4", "g++ -g -O3 -gdwarf-4 -o plain $S/one.cc $S/two.cc && "
-				       "cp plain prog && cp plain other && dwz -m alt prog other",
+	{"supplement of dwz, DWARF 4",
+	 "g++ -g -O3 -gdwarf-4 -o plain $S/one.cc $S/two.cc && "
+	 "cp plain prog && cp plain other && dwz -m alt prog other",
 	 .alt = true, .oracle = "plain"},
 	{"relocatable, GCC", "gcc -g -O2 -c -o prog $S/four.c", .relocatable = true},
 	{"relocatable, clang DWARF 4", "clang -g -O2 -gdwarf-4 -fno-vectorize -c -o prog $S/four.c",
@@ -106,7 +118,10 @@ static const struct config configs[] = {
 	 "g++ -g -O2 -c $S/one.cc && clang++ -g -O2 -c $S/two.cc && g++ -o prog one.o two.o"},
 	{"separate debug file", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && "
 				"objcopy --only-keep-debug plain prog"},
-#define STL_LINE(cc, flags) {cc " " flags " (STL)", cc " " flags " -o prog $S/stl.cc"}
+#define STL_LINE(cc, flags)                                                                        \
+	{                                                                                          \
+		cc " " flags " (STL)", cc " " flags " -o prog $S/stl.cc"                           \
+	}
 	STL_LINE("g++", "-g -O2 -gdwarf-5"),
 	STL_LINE("g++", "-g -O3 -gdwarf-4"),
 	STL_LINE("clang++", "-g -O2 -gdwarf-5"),
@@ -167,8 +182,9 @@ static void list_addresses(void)
 	pclose(f);
 	assert_true(all.len > 30);
 	for (size_t i = 0; i < all.len && i < ADDRESSES_MAX; i++) {
-		struct answer a = {all.len <= ADDRESSES_MAX ? all.data[i] :
-						  all.data[i * all.len / ADDRESSES_MAX]};
+		struct answer a = {all.len <= ADDRESSES_MAX
+					   ? all.data[i]
+					   : all.data[i * all.len / ADDRESSES_MAX]};
 
 		assert_int_equal(vec_push(&ours, a), 0);
 		assert_int_equal(vec_push(&theirs, a), 0);
@@ -186,8 +202,9 @@ static void ask_llvm(const char *dwp)
 	for (size_t i = 0; i < theirs.len; i++)
 		fprintf(f, "%#" PRIx64 "\n", theirs.data[i].va);
 	fclose(f);
-	snprintf(file, sizeof(file), LLVM "llvm-symbolizer --inlines --functions=linkage --no-demangle"
-		 " --no-debuginfod -a -e no-symbols %s%s < addresses 2>/dev/null",
+	snprintf(file, sizeof(file),
+		 LLVM "llvm-symbolizer --inlines --functions=linkage --no-demangle"
+		      " --no-debuginfod -a -e no-symbols %s%s < addresses 2>/dev/null",
 		 dwp ? "--dwp=" : "", dwp ?: "");
 	f = popen(file, "re");
 	assert_non_null(f);
@@ -210,7 +227,8 @@ static void ask_llvm(const char *dwp)
 		assert_non_null(colon);
 		*colon = 0;
 		assert_int_equal(vec_push(&a->frames, (struct frame){strdup(name), base_name(place),
-								     atoi(colon + 1)}), 0);
+								     atoi(colon + 1)}),
+				 0);
 	}
 	pclose(f);
 	assert_int_equal(a - theirs.data + 1, theirs.len);
@@ -247,10 +265,11 @@ static void take_answer(void *ctx, size_t index, const struct dwarf_frame *frame
 	assert_int_equal(a->frames.len, 0); /* once per address */
 	assert_int_equal(reason, n ? DWARF_OK : DWARF_NO_UNIT);
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(vec_push(&a->frames,
-					  (struct frame){strdup(frames[i].linkage_name ?: "??"),
-							 base_name(frames[i].file),
-							 frames[i].line}), 0);
+		assert_int_equal(
+			vec_push(&a->frames,
+				 (struct frame){strdup(frames[i].linkage_name ?: "??"),
+						base_name(frames[i].file), frames[i].line}),
+			0);
 	if (n) {
 		free(unknown.function);
 		free(unknown.file);
@@ -262,7 +281,9 @@ static void take_answer(void *ctx, size_t index, const struct dwarf_frame *frame
 static void ask_kiln(const struct config *c, size_t whole_bytes, size_t cache_bytes)
 {
 	unsigned opened = 0;
-	struct dwarf_opts opts = {.open_dwo = open_dwo, .ctx = &opened, .whole_bytes = whole_bytes,
+	struct dwarf_opts opts = {.open_dwo = open_dwo,
+				  .ctx = &opened,
+				  .whole_bytes = whole_bytes,
 				  .cache_bytes = cache_bytes};
 	struct elf_obj *obj = open_elf("prog"), *alt = c->alt ? open_elf("alt") : NULL;
 	struct elf_obj *dwp = c->dwp ? open_elf("prog.dwp") : NULL;

@@ -46,7 +46,8 @@ static void see(void *ctx, size_t index, const struct dwarf_frame *frames, size_
 	s->start_line = frames[0].start_line;
 	for (size_t i = 0; i < n; i++) /* every string has an end */
 		assert_true(strlen(frames[i].name ?: "") + strlen(frames[i].linkage_name ?: "") +
-			    strlen(frames[i].file ?: "") < 1u << 24);
+				    strlen(frames[i].file ?: "") <
+			    1u << 24);
 }
 
 static struct elf_obj *open_elf(const char *path)
@@ -90,7 +91,8 @@ static uint64_t symbol_va(const char *path, const char *symbol)
 	char cmd[256];
 	FILE *f;
 
-	snprintf(cmd, sizeof(cmd), "nm %s | sed -n 's/^\\([0-9a-f]*\\) [tT] %s$/\\1/p'", path, symbol);
+	snprintf(cmd, sizeof(cmd), "nm %s | sed -n 's/^\\([0-9a-f]*\\) [tT] %s$/\\1/p'", path,
+		 symbol);
 	f = popen(cmd, "re");
 	assert_non_null(f);
 	assert_int_equal(fscanf(f, "%lx", &va), 1);
@@ -180,7 +182,8 @@ static void test_cache(void **state)
 	(void)state;
 	fixture_run("for i in $(seq 20); do gcc -g -O2 -fPIC -c -o m$i.o -Dfill=fill$i "
 		    "-Dtwice=twice$i -Dtable=table$i -Dinner=inner$i %s/four.c || exit 1; done && "
-		    "gcc -shared -o many m*.o", source_dir);
+		    "gcc -shared -o many m*.o",
+		    source_dir);
 	obj = open_elf("many");
 	spread(obj, va, 256);
 	for (size_t i = 0; i < sizeof(caps) / sizeof(*caps); i++) {
@@ -220,7 +223,8 @@ static void make_unit(const char *abbrev, const char *values, const char *more)
 		".uleb128 1\n.quad start\n.quad end - start\n"
 		"func: .uleb128 2\n%s\n"
 		"func_end: .byte 0\nunit_end:\n"
-		"%s\n", abbrev, values, more);
+		"%s\n",
+		abbrev, values, more);
 	fclose(f);
 	fixture_run("gcc -c hand.s && ld -shared -o hand hand.o");
 }
@@ -242,10 +246,11 @@ static void test_forms(void **state)
 	(void)state;
 	/* A name behind forms of all sizes; the name itself over DW_FORM_indirect. */
 	make_unit(PC_ABBREV ".uleb128 0x3001, 0x1e, 0x3002, 0x09, 0x3003, 0x03, 0x3004, 0x04, "
-		  "0x3005, 0x0d, 0x3006, 0x19, 0x3007, 0x08, 0x3008, 0x16, 3, 0x16, 0, 0",
+			    "0x3005, 0x0d, 0x3006, 0x19, 0x3007, 0x08, 0x3008, 0x16, 3, 0x16, 0, 0",
 		  PC_VALUES ".quad 1, 2\n.uleb128 3\n.byte 1, 2, 3\n.value 1\n.byte 9\n.long 2\n"
-		  ".byte 7, 8\n.sleb128 -70000\n.asciz \"text\"\n.uleb128 0x0f, 300000\n"
-		  ".uleb128 0x08\n.asciz \"hand_made\"", "");
+			    ".byte 7, 8\n.sleb128 -70000\n.asciz \"text\"\n.uleb128 0x0f, 300000\n"
+			    ".uleb128 0x08\n.asciz \"hand_made\"",
+		  "");
 	assert_string_equal(resolve_hand()->inner, "hand_made");
 	assert_int_equal(seen[0].reason, DWARF_OK);
 	/* DW_FORM_indirect that names itself, and a form nobody knows. */
@@ -345,8 +350,10 @@ static void test_damage(void **state)
 {
 	(void)state;
 	fixture_run("g++ -g -O2 -gdwarf-5 -o gcc5 %s/one.cc %s/two.cc", source_dir, source_dir);
-	fixture_run("clang++ -g -O2 -gdwarf-5 -o clang5 %s/one.cc %s/two.cc", source_dir, source_dir);
-	fixture_run("g++ -g -O2 -gdwarf-4 -flto -o lto4 %s/one.cc %s/two.cc", source_dir, source_dir);
+	fixture_run("clang++ -g -O2 -gdwarf-5 -o clang5 %s/one.cc %s/two.cc", source_dir,
+		    source_dir);
+	fixture_run("g++ -g -O2 -gdwarf-4 -flto -o lto4 %s/one.cc %s/two.cc", source_dir,
+		    source_dir);
 	damage_and_resolve("gcc5", 150);
 	damage_and_resolve("clang5", 150);
 	damage_and_resolve("lto4", 150);
@@ -387,14 +394,10 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_debug_info),
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_cache),
-		cmocka_unit_test(test_forms),
-		cmocka_unit_test(test_reference_cycles),
-		cmocka_unit_test(test_range_bomb),
-		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_no_debug_info), cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_depth),	      cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_forms),	      cmocka_unit_test(test_reference_cycles),
+		cmocka_unit_test(test_range_bomb),    cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_truncation),
 	};
 

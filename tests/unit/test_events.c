@@ -348,8 +348,8 @@ static void test_ring_of_nonsense(void **state)
 	}
 	{ /* a head further away than the ring is large, and one behind the tail */
 		struct ring r = {.data = data, .size = RING_SIZE, .scratch = scratch, .head = 1000};
-		struct ring back = {.data = data, .size = RING_SIZE, .scratch = scratch,
-				    .head = 8, .tail = 16};
+		struct ring back = {
+			.data = data, .size = RING_SIZE, .scratch = scratch, .head = 8, .tail = 16};
 
 		assert_null(ring_peek(&r, &len));
 		assert_int_equal(r.tail, 1000);
@@ -415,11 +415,27 @@ static void test_maps(void **state)
 static void test_maps_nonsense(void **state)
 {
 	static const char *const bad[] = {
-		"x", "-", "1-", "1-2", "1-2 ", "1-2 r-x", "1-2 r-xp", "1-2 r-xp 0", "1-2 r-xp 0 1",
-		"1-2 r-xp 0 1:", "1-2 r-xp 0 1:1", "1-2 r-xp 0 1:1 ", "2-1 r-xp 0 0:0 0",
-		"1-1 r-xp 0 0:0 0", "1-2 r-xp 0 100000000:0 0", "G-2 r-xp 0 0:0 0",
-		"11111111111111111-2 r-xp 0 0:0 0", "1-2 r-xp 0 0:0 99999999999999999999999",
-		"1-2  r-xp 0 0:0 0", "\n", "1 2 r-xp 0 0:0 0",
+		"x",
+		"-",
+		"1-",
+		"1-2",
+		"1-2 ",
+		"1-2 r-x",
+		"1-2 r-xp",
+		"1-2 r-xp 0",
+		"1-2 r-xp 0 1",
+		"1-2 r-xp 0 1:",
+		"1-2 r-xp 0 1:1",
+		"1-2 r-xp 0 1:1 ",
+		"2-1 r-xp 0 0:0 0",
+		"1-1 r-xp 0 0:0 0",
+		"1-2 r-xp 0 100000000:0 0",
+		"G-2 r-xp 0 0:0 0",
+		"11111111111111111-2 r-xp 0 0:0 0",
+		"1-2 r-xp 0 0:0 99999999999999999999999",
+		"1-2  r-xp 0 0:0 0",
+		"\n",
+		"1 2 r-xp 0 0:0 0",
 	};
 	static struct collected c;
 	char *line = malloc(6000);

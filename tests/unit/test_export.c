@@ -21,14 +21,22 @@ static void suffixes_name_formats(void **state)
 		const char *path;
 		int format;
 	} cases[] = {
-		{"a.pb.gz", EXPORT_PPROF_GZ},	{"a.pprof", EXPORT_PPROF_GZ},
-		{"a.pb.zst", EXPORT_PPROF_ZST}, {"a.pb", EXPORT_PPROF},
-		{"/x/a.folded", EXPORT_FOLDED}, {"a.txt", EXPORT_FOLDED},
-		{"a.svg", EXPORT_SVG},		{"svg", EXPORT_SVG},
-		{"a.html", EXPORT_HTML},	{"pb.gz", EXPORT_PPROF_GZ},
-		{"a.json", EXPORT_SPEEDSCOPE},	{"speedscope", EXPORT_SPEEDSCOPE},
-		{"a.gz", -EINVAL},		{"a", -EINVAL},
-		{"", -EINVAL},			{"a.svg.bak", -EINVAL},
+		{"a.pb.gz", EXPORT_PPROF_GZ},
+		{"a.pprof", EXPORT_PPROF_GZ},
+		{"a.pb.zst", EXPORT_PPROF_ZST},
+		{"a.pb", EXPORT_PPROF},
+		{"/x/a.folded", EXPORT_FOLDED},
+		{"a.txt", EXPORT_FOLDED},
+		{"a.svg", EXPORT_SVG},
+		{"svg", EXPORT_SVG},
+		{"a.html", EXPORT_HTML},
+		{"pb.gz", EXPORT_PPROF_GZ},
+		{"a.json", EXPORT_SPEEDSCOPE},
+		{"speedscope", EXPORT_SPEEDSCOPE},
+		{"a.gz", -EINVAL},
+		{"a", -EINVAL},
+		{"", -EINVAL},
+		{"a.svg.bak", -EINVAL},
 		{"asvg", -EINVAL},
 	};
 
@@ -121,8 +129,7 @@ static void assert_export(const char *golden, bool many_processes, enum export_f
 
 static void folded_is_as_it_was(void **state)
 {
-	struct export_opts all = {
-		.folded_ns = true, .folded_delim = true, .folded_annotate = true};
+	struct export_opts all = {.folded_ns = true, .folded_delim = true, .folded_annotate = true};
 
 	(void)state;
 	assert_export("tests/golden/export.folded", true, EXPORT_FOLDED, NULL);

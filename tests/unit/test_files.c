@@ -229,8 +229,8 @@ static void test_least_recently_used_is_closed(void **state)
 
 	(void)state;
 	for (int i = 0; i < N_ELF; i++) {
-		id[i] = intern(f, id_key(full((char[]){'e', 'l', 'f', (char)('0' + i), 0}),
-					 (uint8_t)i));
+		id[i] = intern(
+			f, id_key(full((char[]){'e', 'l', 'f', (char)('0' + i), 0}), (uint8_t)i));
 		assert_true(stats_of(f).open <= 2);
 	}
 	for (int round = 0; round < 3; round++)
@@ -275,10 +275,11 @@ static void test_reopening_checks_again(void **state)
 	assert_int_equal(stats_of(f).open_failed, 1);
 	/* and it is tried again through another process that has it */
 	fixture_run("mv elf1 two");
-	assert_int_equal(files_intern(f, &(struct file_key){.path = full("two"),
-							    .build_id = {{1, 1, 1, 1}, 4}},
-				      1, 0, 0, 0),
-			 a);
+	assert_int_equal(
+		files_intern(f,
+			     &(struct file_key){.path = full("two"), .build_id = {{1, 1, 1, 1}, 4}},
+			     1, 0, 0, 0),
+		a);
 	assert_true(files_settle(f, 10000));
 	assert_int_equal(view(f, a).err, 0);
 	assert_string_equal(view(f, a).path, full("one")); /* keeps the name it was given out by */
@@ -383,7 +384,7 @@ static void test_sweep(void **state)
 	files_get(f, id[3], &v);
 	assert_int_equal(v.err, 0);
 	files_sweep(f, is_below_two, &two);
-	assert_false(files_crowded(f)); /* has just been swept */
+	assert_false(files_crowded(f));		/* has just been swept */
 	assert_int_equal(stats_of(f).files, 3); /* two mapped, one borrowed */
 	assert_int_equal(stats_of(f).open, 1);
 	assert_int_equal(view(f, id[2]).err, -ENOENT);

@@ -37,12 +37,15 @@ static void specimen_init(struct specimen *s)
 {
 	static const char *const texts[] = {"", "cpu", "main", "x\xff"};
 
-	*s = (struct specimen){
-		.m = PPROF__PROFILE__INIT,	 .type = PPROF__VALUE_TYPE__INIT,
-		.mapping = PPROF__MAPPING__INIT, .mapping2 = PPROF__MAPPING__INIT,
-		.function = PPROF__FUNCTION__INIT, .line = PPROF__LINE__INIT,
-		.location = PPROF__LOCATION__INIT, .label = PPROF__LABEL__INIT,
-		.sample = PPROF__SAMPLE__INIT};
+	*s = (struct specimen){.m = PPROF__PROFILE__INIT,
+			       .type = PPROF__VALUE_TYPE__INIT,
+			       .mapping = PPROF__MAPPING__INIT,
+			       .mapping2 = PPROF__MAPPING__INIT,
+			       .function = PPROF__FUNCTION__INIT,
+			       .line = PPROF__LINE__INIT,
+			       .location = PPROF__LOCATION__INIT,
+			       .label = PPROF__LABEL__INIT,
+			       .sample = PPROF__SAMPLE__INIT};
 	for (size_t i = 0; i < 4; i++)
 		s->strings[i] = (ProtobufCBinaryData){strlen(texts[i]), (uint8_t *)texts[i]};
 	s->type.type = 1;
@@ -361,8 +364,8 @@ static void truncation_is_told(void **state)
 		const char *why = NULL;
 		int err = import_pprof(&part, raw.data, len, &why);
 
-		assert_true(err ? err == -EBADMSG && why && *why : part->samples.len == 0 ||
-								      len > raw.len / 2);
+		assert_true(err ? err == -EBADMSG && why && *why
+				: part->samples.len == 0 || len > raw.len / 2);
 		profile_free(part);
 	}
 	buf_release(&gz);

@@ -160,7 +160,7 @@ static void test_unknown_processes_become_known(void **state)
 	procs_fork(p, 10, 7, 70, 7);
 	procs_exit(p, 11, 7, 7);
 	assert_int_equal(procs_image(p, 7, 11)->end_ns, NEVER); /* thread 70 runs */
-	procs_fork(p, 20, 8, 8, 4); /* of an unknown parent */
+	procs_fork(p, 20, 8, 8, 4);				/* of an unknown parent */
 	assert_kind(p, 8, 20, 0x1000, PLACE_UNMAPPED);
 	/* after an end, an event without a fork is of a stranger: nothing is carried over */
 	procs_exit(p, 30, 5, 5);

@@ -11,11 +11,20 @@ static void scan(struct procs *p, pid_t tgid, uint64_t start_ns, uint64_t now_ns
 	static const pid_t tids[] = {501, 502};
 	struct proc_mapping m = {0x1000, 0x1000, 0, file, 0};
 	struct scanned s = {
-		.tgid = tgid, .parent_tgid = 1, .ns_tgid = 2, .uid = 1000,
-		.start_ns = start_ns - start_ns % TICK, .now_ns = now_ns,
-		.from_ns = from_ns, .to_ns = to_ns, .comm = "scanned",
-		.tids = tids, .n_tids = tgid == 500 ? 2 : 0,
-		.mappings = &m, .n_mappings = file != FILE_NONE, .exe = file,
+		.tgid = tgid,
+		.parent_tgid = 1,
+		.ns_tgid = 2,
+		.uid = 1000,
+		.start_ns = start_ns - start_ns % TICK,
+		.now_ns = now_ns,
+		.from_ns = from_ns,
+		.to_ns = to_ns,
+		.comm = "scanned",
+		.tids = tids,
+		.n_tids = tgid == 500 ? 2 : 0,
+		.mappings = &m,
+		.n_mappings = file != FILE_NONE,
+		.exe = file,
 	};
 
 	assert_int_equal(procs_add_scanned(p, &s), 0);
@@ -167,8 +176,14 @@ static void test_leader_gone_at_scan(void **state)
 	struct procs *p = new_table(NULL);
 	static const pid_t tids[] = {91};
 	struct scanned s = {
-		.tgid = 90, .start_ns = SEC, .now_ns = 5 * SEC, .from_ns = 5 * SEC,
-		.to_ns = 5 * SEC, .leader_gone = true, .tids = tids, .n_tids = 1,
+		.tgid = 90,
+		.start_ns = SEC,
+		.now_ns = 5 * SEC,
+		.from_ns = 5 * SEC,
+		.to_ns = 5 * SEC,
+		.leader_gone = true,
+		.tids = tids,
+		.n_tids = 1,
 		.exe = FILE_NONE,
 	};
 

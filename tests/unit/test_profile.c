@@ -183,9 +183,11 @@ static void frames_have_kinds_and_modules(void **state)
 	l = location_id(p, mapping_id(p, MAPPING_KERNEL, "", false), 0, NULL);
 	assert_string_equal(profile_unresolved(p, l, text, sizeof(text)), "[kernel]");
 	/* a long name is cut between characters */
-	l = location_id(p, mapping_id(p, "/a\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", "", 0),
+	l = location_id(p,
+			mapping_id(p, "/a\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", "", 0),
 			0x12, NULL);
-	assert_string_equal(profile_unresolved(p, l, text, 32), "[a\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9]+0x12");
+	assert_string_equal(profile_unresolved(p, l, text, 32),
+			    "[a\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9]+0x12");
 	profile_free(p);
 }
 
@@ -340,7 +342,8 @@ static void add_blame(struct quality *q, const char *module, const char *hint, u
 static void quality_survives_as_comments(void **state)
 {
 	struct profile *p = new_cpu();
-	struct quality q = {.expected = 100, .recorded = 90, .idle = 5, .frames = UINT64_MAX}, got = {0};
+	struct quality q = {.expected = 100, .recorded = 90, .idle = 5, .frames = UINT64_MAX},
+		       got = {0};
 
 	(void)state;
 	assert_int_equal(quality_load(&got, p), -ENODATA);
@@ -375,11 +378,18 @@ static void quality_survives_as_comments(void **state)
 
 static void malformed_quality_is_passed_over(void **state)
 {
-	static const char *const bad[] = {
-		"kiln.expected=", "kiln.expected=-1", "kiln.expected=1x", "kiln.lost.nothing=1",
-		"kiln.blame=",	  "kiln.blame=1 2",   "kiln.blame=1 2 3 x", "kiln.blame=1 2 3 \"x",
-		"kiln.blame=1 2 3 \"x\\",  "kiln.blame=99999999999999999999 1 1 \"x\"",
-		"kiln.blame=1 2 3 \"x\"y", "kiln.expected=99999999999999999999"};
+	static const char *const bad[] = {"kiln.expected=",
+					  "kiln.expected=-1",
+					  "kiln.expected=1x",
+					  "kiln.lost.nothing=1",
+					  "kiln.blame=",
+					  "kiln.blame=1 2",
+					  "kiln.blame=1 2 3 x",
+					  "kiln.blame=1 2 3 \"x",
+					  "kiln.blame=1 2 3 \"x\\",
+					  "kiln.blame=99999999999999999999 1 1 \"x\"",
+					  "kiln.blame=1 2 3 \"x\"y",
+					  "kiln.expected=99999999999999999999"};
 	struct profile *p = new_cpu();
 	struct quality q = {0};
 

@@ -120,7 +120,8 @@ static void every_allocation_may_fail(void **state)
 		long n = 0;
 		int err;
 
-		MUST(export_profile(&in.packed, p, i & 1 ? EXPORT_PPROF_ZST : EXPORT_PPROF_GZ, NULL));
+		MUST(export_profile(&in.packed, p, i & 1 ? EXPORT_PPROF_ZST : EXPORT_PPROF_GZ,
+				    NULL));
 		do {
 			live = calls = 0;
 			fail_at = n++;
@@ -128,8 +129,8 @@ static void every_allocation_may_fail(void **state)
 			err = work(&in);
 			counting = false;
 			if (live || (err && err != -ENOMEM))
-				fail_msg("allocation %ld of format %zu: %d, %ld leaked", fail_at,
-					 i, err, live);
+				fail_msg("allocation %ld of format %zu: %d, %ld leaked", fail_at, i,
+					 err, live);
 		} while (calls > fail_at);
 		assert_int_equal(err, 0); /* none was left to fail */
 		assert_true(n > 100);

@@ -21,18 +21,19 @@ static void check_glob(const char *pattern, const char *text)
 	assert_int_equal(glob_compile(&g, pattern), 0);
 	ours = glob_match(&g, text);
 	if (ours != theirs)
-		fail_msg("pattern '%s' text '%s': %d, fnmatch says %d", pattern, text, ours, theirs);
+		fail_msg("pattern '%s' text '%s': %d, fnmatch says %d", pattern, text, ours,
+			 theirs);
 }
 
 static void globs_agree_with_fnmatch(void **state)
 {
 	static const char *const patterns[] = {
-		"",	 "*",	   "**",     "redis-*", "*-server", "a?c",   "[a-c]x",	"[!a-c]x",
-		"\\*x",	 "*a*b*c", "[]x]",   "?*",	"x[0-9]*",  "*[xy]", "node",	"*o*e",
+		"",	"*",	  "**",	  "redis-*", "*-server", "a?c",	  "[a-c]x", "[!a-c]x",
+		"\\*x", "*a*b*c", "[]x]", "?*",	     "x[0-9]*",	 "*[xy]", "node",   "*o*e",
 	};
 	static const char *const texts[] = {
-		"",    "a",	"abc", "redis-server", "redis-", "x-server", "ax",   "dx", "*x",
-		"axbxc", "]",	"x",   "x9y",	       "xay",	 "node",     "nodes", "xx", "oe",
+		"",	 "a", "abc", "redis-server", "redis-", "x-server", "ax",    "dx", "*x",
+		"axbxc", "]", "x",   "x9y",	     "xay",    "node",	   "nodes", "xx", "oe",
 	};
 
 	(void)state;
