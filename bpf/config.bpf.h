@@ -10,7 +10,6 @@
 
 const volatile bool want_user = true;	   /* user frames (off with -K) */
 const volatile bool want_kernel = true;	   /* kernel frames (off with -U) */
-const volatile bool unwind_tables = false; /* user stacks by unwind tables, else frame pointers */
 const volatile bool filter_tgids = false;
 const volatile bool filter_comm = false;
 const volatile __u32 n_cgroups = 0; /* entries of the cgroups map; 0: no filter */

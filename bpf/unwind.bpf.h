@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The table-driven walk of user stacks in the kernel: maps and the operations of unwind_core.h over
- * them. Needs bpf_loop() (5.17). Include after bpf_helpers.h, and where
- * `unwind_tables` (bpf/config.bpf.h) is declared.
+ * them. Needs bpf_loop() (5.17). Include after bpf_helpers.h.
  */
 #ifndef KILN_BPF_UNWIND_BPF_H
 #define KILN_BPF_UNWIND_BPF_H
@@ -14,6 +13,10 @@
 #include "bpf/abi.h"
 #include "bpf/hash.bpf.h"
 #include "bpf/unwind_core.h"
+
+/* Set at load: user stacks by unwind tables. Off, nothing in here is reached, and kernels without
+ * bpf_loop() load the rest. */
+const volatile bool unwind_tables = false;
 
 /* Key: tgid. Writer: user space (profiler/sampler/unwind_maps.c); the walk claims an unclaimed one.
  * When full, processes of that size are walked in user space. A process is in one of them. */

@@ -108,6 +108,7 @@ static void begin(struct world *w, const char *scenario, const char *arg, const 
 	w->skel = unwind_walk_bpf__open();
 	assert_non_null(w->skel);
 	w->skel->rodata->target_tgid = (uint32_t)w->t.pid;
+	w->skel->rodata->unwind_tables = true;
 	assert_int_equal(unwind_walk_bpf__load(w->skel), 0);
 	opts.map_fd = bpf_map__fd(w->skel->maps.kiln_unw_tables);
 	assert_int_equal(unwind_tables_new(&w->tables, &opts), 0);

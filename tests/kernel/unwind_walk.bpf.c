@@ -5,8 +5,6 @@
 #include <linux/bpf_perf_event.h>
 #include <bpf/bpf_helpers.h>
 
-const volatile bool unwind_tables = true; /* as bpf/config.bpf.h has it */
-
 #include "bpf/unwind.bpf.h"
 #include "bpf/regs.bpf.h"
 
