@@ -28,7 +28,7 @@ assert_cpu_time() { # FILE NS
 	within=$(awk -v n="$(quality "$1" recorded)" -v of="$(($(quality "$1" expected) -
 		$(quality "$1" idle) - $(quality "$1" stolen)))" 'BEGIN {
 		chance = n < of ? 400 * sqrt((1 - n / of) / n) : 0
-		print chance > 2 ? chance : 2 }')
+		print (chance > 2 ? chance : 2) }')
 	assert_near "CPU time, in per cent of the kernel's" "$got" 100 "$within"
 }
 
