@@ -17,7 +17,7 @@ told() { # FILE NAME
 # part of the CPUs there are fewer samples, and chance has a greater part.
 points() { # FILE SECONDS
 	awk -v got="$(profile_samples "$1")" -v full="$((99 * $2 * 2))" 'BEGIN {
-		print got < 0.98 * full ? 2 * sqrt(full / (got + 1)) : 2 }'
+		print (got < 0.98 * full ? 2 * sqrt(full / (got + 1)) : 2) }'
 }
 
 # CPU time in per cent of the kernel's, within 2. Where others took part of the CPUs, which of the
