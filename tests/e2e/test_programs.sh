@@ -91,7 +91,7 @@ test_node() {
 		while (Date.now() < end) s += outer();
 		if (s < 0) console.log(s);
 	JS
-	"$KILN" record -q -o p.pb.gz -- node --perf-basic-prof hot.js
+	"$KILN" record -q -o p.pb.gz -- node --perf-basic-prof --no-turbo-inlining hot.js
 	profile_py samples p.pb.gz | cut -f4 | sort -u | while read -r pid; do
 		rm -f "/tmp/perf-$pid.map"
 	done
