@@ -115,3 +115,18 @@ const char *profile_unresolved(const struct profile *p, uint32_t location, char 
 			 l->address);
 	return out;
 }
+
+int profile_plain_location(struct profile *p, const char *mapping, const char *name,
+			   uint32_t *location)
+{
+	struct profile_mapping m = {.has_functions = true};
+	struct profile_function f = {0};
+	struct profile_line line = {0};
+	uint32_t id;
+
+	return profile_string(p, mapping, &m.file) ?: profile_string(p, "", &m.build_id) ?:
+	       profile_mapping(p, &m, &id) ?: profile_string(p, name, &f.name) ?:
+	       profile_string(p, name, &f.system_name) ?: profile_string(p, "", &f.file) ?:
+	       profile_function(p, &f, &line.function) ?:
+	       profile_location(p, id, 0, &line, 1, location);
+}

@@ -131,6 +131,11 @@ int profile_stack(struct profile *p, const uint32_t *locations, size_t n, uint32
 /* A string label without a value is no label (pprof cannot carry it) and is left out. */
 int profile_labelset(struct profile *p, const struct profile_label *labels, size_t n, uint32_t *id);
 
+/* A location that is just a function in a mapping without a file behind it, at address 0: a kernel
+ * function, a synthetic frame. */
+int profile_plain_location(struct profile *p, const char *mapping, const char *name,
+			   uint32_t *location);
+
 /* Adds values (one per sample type) to the sample with this stack and label set. All zero is
  * nothing to add, as in google/pprof's merge. */
 int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int64_t *values);

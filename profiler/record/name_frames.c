@@ -82,25 +82,11 @@ static int add_function(struct profile *p, const char *name, const char *system_
 	       profile_function(p, &f, id);
 }
 
-/* A location that is just a function in a mapping without a file behind it: no address leaks. */
-static int add_plain(struct profile *p, const char *mapping_name, const char *name,
-		     uint32_t *location)
-{
-	struct profile_mapping m = {.has_functions = true};
-	struct profile_line line = {0};
-	uint32_t mapping;
-
-	return profile_string(p, mapping_name, &m.file) ?: profile_string(p, "", &m.build_id) ?:
-	       profile_mapping(p, &m, &mapping) ?:
-	       add_function(p, name, NULL, NULL, 0, &line.function) ?:
-	       profile_location(p, mapping, 0, &line, 1, location);
-}
-
 static int name_plain(struct namer *w, uint32_t frame, const char *mapping, const char *name,
 		      enum named_as as)
 {
 	w->out[frame].as = (uint8_t)as;
-	return add_plain(w->p, mapping, name, &w->out[frame].location);
+	return profile_plain_location(w->p, mapping, name, &w->out[frame].location);
 }
 
 static void on_answer(void *ctx, size_t index, const struct sym_result *r)

@@ -178,20 +178,6 @@ static int build_sample(struct builder *b, const struct agg_sample *s)
 	       profile_add(b->p, stack_id, labelset, values);
 }
 
-static int truncated_location(struct profile *p, uint32_t *location)
-{
-	struct profile_mapping m = {.has_functions = true};
-	struct profile_function f = {0};
-	struct profile_line line = {0};
-	uint32_t mapping;
-
-	return profile_string(p, MAPPING_KILN, &m.file) ?: profile_string(p, "", &m.build_id) ?:
-	       profile_mapping(p, &m, &mapping) ?: profile_string(p, FRAME_TRUNCATED, &f.name) ?:
-	       profile_string(p, FRAME_TRUNCATED, &f.system_name) ?:
-	       profile_string(p, "", &f.file) ?: profile_function(p, &f, &line.function) ?:
-	       profile_location(p, mapping, 0, &line, 1, location);
-}
-
 int naming_run(const struct naming *n, const struct aggregate *a, struct profile *p,
 	       struct quality *q)
 {
@@ -210,7 +196,8 @@ int naming_run(const struct naming *n, const struct aggregate *a, struct profile
 	if (!named || !stack_ids || !blame)
 		return -ENOMEM;
 	memset(stack_ids, 0xff, a->stacks.len * sizeof(*stack_ids));
-	err = name_frames(n, a, p, named) ?: truncated_location(p, &b.truncated);
+	err = name_frames(n, a, p, named)
+		      ?: profile_plain_location(p, MAPPING_KILN, FRAME_TRUNCATED, &b.truncated);
 	for (size_t i = 0; i < a->samples.len && !err; i++)
 		err = build_sample(&b, &a->samples.data[i]);
 	return err ?: blame_report(blame, n, a, q);

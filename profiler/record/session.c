@@ -382,20 +382,6 @@ static void fill_quality(struct session *s, struct quality *q, const struct samp
 	q->lost[LOSS_memory] = s->aggregate.lost_memory;
 }
 
-static int add_synthetic(struct profile *p, const char *name, uint32_t *location)
-{
-	struct profile_mapping m = {.has_functions = true};
-	struct profile_function f = {0};
-	struct profile_line line = {0};
-	uint32_t mapping;
-
-	return profile_string(p, MAPPING_KILN, &m.file) ?: profile_string(p, "", &m.build_id) ?:
-	       profile_mapping(p, &m, &mapping) ?: profile_string(p, name, &f.name) ?:
-	       profile_string(p, name, &f.system_name) ?: profile_string(p, "", &f.file) ?:
-	       profile_function(p, &f, &line.function) ?:
-	       profile_location(p, mapping, 0, &line, 1, location);
-}
-
 /*
  * Losses as samples, "[lost samples];reason", so that the profile adds up to the CPU time used. Of a
  * timer that did not fire nobody can say whether it would have hit a target: with a filter such
@@ -404,7 +390,8 @@ static int add_synthetic(struct profile *p, const char *name, uint32_t *location
 static int add_losses(struct session *s, struct profile *p, const struct quality *q)
 {
 	uint32_t frames[2], stack, labels;
-	int err = profile_labelset(p, NULL, 0, &labels) ?: add_synthetic(p, FRAME_LOST, &frames[1]);
+	int err = profile_labelset(p, NULL, 0, &labels)
+			  ?: profile_plain_location(p, MAPPING_KILN, FRAME_LOST, &frames[1]);
 
 	for (int r = 0; r < LOSS_COUNT && !err; r++) {
 		int64_t n = (int64_t)q->lost[r];
@@ -412,7 +399,7 @@ static int add_losses(struct session *s, struct profile *p, const struct quality
 
 		if (!n || (s->filtered && (r == LOSS_timer_overrun || r == LOSS_cpu_gap)))
 			continue;
-		err = add_synthetic(p, loss_key(r), &frames[0]) ?:
+		err = profile_plain_location(p, MAPPING_KILN, loss_key(r), &frames[0]) ?:
 		      profile_stack(p, frames, 2, &stack) ?: profile_add(p, stack, labels, values);
 	}
 	return err;
