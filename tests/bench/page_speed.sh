@@ -11,7 +11,7 @@ need python3 node chromium
 printf '1\t\tmain|/bin/x\n' | python3 "$SRC/tests/lib/make_profile.py" >"$T/small.pb"
 "$KILN" export "$T/big.pb" -o "$T/big.html" && "$KILN" export "$T/small.pb" -o "$T/small.html" || exit 1
 for ((round = 0; round < ROUNDS; round++)); do
-	node --no-warnings --experimental-websocket "$SRC/tests/bench/page_speed.mjs" "$T/big.html"
+	node --no-warnings "$SRC/tests/bench/page_speed.mjs" "$T/big.html"
 done >"$T/figures" || exit 1
 for what in "first paint" "load, CPU" "draw, median" "draw, 95th percentile" "full redraw, CPU" \
 	"search" "search, CPU" "heap"; do

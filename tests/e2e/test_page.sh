@@ -37,4 +37,4 @@ for name in p told big; do
 	"$KILN" export "$T/$name.pb" -o "$T/$name.html" || exit 1
 done
 "$KILN" export "$T/p.pb" -o "$T/p.svg" || exit 1
-node --no-warnings --experimental-websocket "$SRC/tests/lib/page_test.mjs" "$T"
+node --no-warnings "$SRC/tests/lib/page_test.mjs" "$T"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A headless Chromium driven over the DevTools protocol with nothing but node
-// (node 20 has WebSocket behind --experimental-websocket).
+// A headless Chromium driven over the DevTools protocol with nothing but node (18 and newer).
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Socket } from "./websocket.mjs";
 
 const FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
 	"--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -51,7 +51,7 @@ export class Browser {
 	async connect() {
 		const list = await (await fetch(`http://127.0.0.1:${this.port}/json/list`)).json();
 
-		this.socket = new WebSocket(list.find(t => t.type === "page").webSocketDebuggerUrl);
+		this.socket = new Socket(list.find(t => t.type === "page").webSocketDebuggerUrl);
 		this.calls = new Map();
 		this.errors = [];
 		this.requests = [];
