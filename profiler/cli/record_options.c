@@ -13,7 +13,7 @@
 #define DEFAULT_HZ	  99 /* prime-like: no lockstep with 100 Hz timers */
 #define MAX_HZ		  50000
 #define DEFAULT_ALL_NS	  10000000000ull
-#define DEFAULT_WINDOW_NS 2000000000ull
+#define DEFAULT_WINDOW_NS 5000000000ull /* longer: fewer stacks are shipped again */
 #define MIN_WINDOW_NS	  100000000ull
 #define MAX_WINDOW_NS	  60000000000ull
 #define UNWIND_WORDS	  "auto|fp|dwarf"
@@ -67,7 +67,7 @@ const struct option_spec record_option_specs[] = {
 	 OPT_FORMAT},
 	{"unwind", 0, UNWIND_WORDS,
 	 "user stacks by tables or frame pointers; auto: tables if the kernel can", OPT_UNWIND},
-	{"window", 0, "TIME", "time between drains of the kernel's counts (2s)", OPT_WINDOW},
+	{"window", 0, "TIME", "time between drains of the kernel's counts (5s)", OPT_WINDOW},
 	{"no-inline", 0, NULL, "no inlined calls and no source lines: faster at the end",
 	 OPT_NO_INLINE},
 	{"call-graph", 'g', NULL, NULL, OPT_IGNORED}, /* stacks are always on */
