@@ -1,89 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The cache of files and the door to them. */
+/* The door: who does the work is decided here. */
 #include "symbolizer/symbolizer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
-#include "profiler/base/vec.h"
-#include "symbolizer/debug_files.h"
-#include "symbolizer/object.h"
-
-#define CACHE_BYTES_DEFAULT (64ul << 20)
-/* Each holds one to four descriptors, of 1,024 that a process has unless it asks for more. */
-#define OBJECTS_MAX 128
-/* Addresses worked on at a time: bounds what one call allocates. */
-#define BATCH_MAX 65536
-
-struct file_key { /* of a file as it is, whatever its contents say */
-	uint64_t dev, ino, size;
-	struct timespec mtime;
-};
-
-struct entry {
-	struct object *object;
-	struct file_key key;
-	uint64_t last_used; /* in calls */
-	size_t bytes;
-	unsigned limit_hits; /* already counted */
-};
+#include "symbolizer/local.h"
 
 struct symbolizer {
-	bool names_only;
-	size_t cache_bytes;
-	const char *const *dirs; /* the default ones, or own_dirs */
-	char **own_dirs;
-	VEC(struct entry) entries;
-	uint64_t clock;
-	struct symbolizer_stats stats;
+	struct local *local;
 };
-
-static const char *const default_dirs[] = {"/usr/lib/debug", NULL};
-
-static void free_dirs(char **dirs)
-{
-	for (size_t i = 0; dirs && dirs[i]; i++)
-		free(dirs[i]);
-	free(dirs);
-}
-
-/* NULL: the default ones. */
-static int copy_dirs(struct symbolizer *s, const char *const *dirs)
-{
-	size_t n = 0;
-
-	s->dirs = default_dirs;
-	if (!dirs)
-		return 0;
-	while (dirs[n])
-		n++;
-	s->own_dirs = calloc(n + 1, sizeof(*s->own_dirs));
-	for (size_t i = 0; s->own_dirs && i < n; i++) {
-		s->own_dirs[i] = strdup(dirs[i]);
-		if (!s->own_dirs[i])
-			return -ENOMEM;
-	}
-	s->dirs = (const char *const *)s->own_dirs;
-	return s->own_dirs ? 0 : -ENOMEM;
-}
 
 DEFINE_CLEANUP(symbolizer, symbolizer_free)
 
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts)
 {
 	_cleanup_(symbolizer_freep) struct symbolizer *s = calloc(1, sizeof(*s));
-	int err;
+	int err = s ? local_new(&s->local, opts) : -ENOMEM;
 
-	if (!s)
-		return -ENOMEM;
-	s->names_only = opts->names_only;
-	s->cache_bytes = opts->cache_bytes ?: CACHE_BYTES_DEFAULT;
-	err = copy_dirs(s, opts->debug_dirs);
 	if (err)
 		return err;
 	*out = steal_ptr(s);
@@ -94,181 +31,40 @@ void symbolizer_free(struct symbolizer *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->entries.len; i++)
-		object_free(s->entries.data[i].object);
-	vec_release(&s->entries);
-	free_dirs(s->own_dirs);
+	local_free(s->local);
 	free(s);
 }
 
-/* --- cache ------------------------------------------------------------------------------------ */
-
-static bool same_id(const struct build_id *a, const struct build_id *b)
+int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file, const uint64_t *file_off,
+		       size_t n, sym_result_fn fn, void *ctx)
 {
-	return a->len && a->len == b->len && !memcmp(a->data, b->data, a->len);
+	struct sym_query q = {.file = file, .offsets = true, .addr = file_off, .n = n};
+
+	return local_resolve(s->local, &q, fn, ctx);
 }
 
-static struct entry *find_by_id(struct symbolizer *s, const struct build_id *id)
+int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, const uint64_t *elf_va,
+			  size_t n, sym_result_fn fn, void *ctx)
 {
-	for (size_t i = 0; i < s->entries.len; i++)
-		if (same_id(elf_obj_build_id(object_elf(s->entries.data[i].object)), id))
-			return &s->entries.data[i];
-	return NULL;
+	struct sym_query q = {.file = file, .addr = elf_va, .n = n};
+
+	return local_resolve(s->local, &q, fn, ctx);
 }
 
-static bool key_of(int fd, struct file_key *key)
+int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,
+		       struct elf_segment *seg)
 {
-	struct stat st;
-
-	memset(key, 0, sizeof(*key));
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return false;
-	key->dev = st.st_dev;
-	key->ino = st.st_ino;
-	key->size = (uint64_t)st.st_size;
-	key->mtime = st.st_mtim;
-	return true;
+	return local_segment(s->local, file, elf_va, seg);
 }
 
-static struct entry *find_by_key(struct symbolizer *s, const struct file_key *key)
+void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out)
 {
-	for (size_t i = 0; i < s->entries.len; i++)
-		if (!memcmp(&s->entries.data[i].key, key, sizeof(*key)))
-			return &s->entries.data[i];
-	return NULL;
+	local_stats(s->local, out);
 }
 
-static void drop_entry(struct symbolizer *s, size_t i)
-{
-	s->stats.bytes -= s->entries.data[i].bytes;
-	s->stats.evictions++;
-	object_free(s->entries.data[i].object);
-	s->entries.data[i] = vec_last(&s->entries);
-	s->entries.len--;
-}
+/* --- what every answer is made of ------------------------------------------------------------- */
 
-static size_t coldest(const struct symbolizer *s)
-{
-	size_t found = 0;
-
-	for (size_t i = 1; i < s->entries.len; i++)
-		if (s->entries.data[i].last_used < s->entries.data[found].last_used)
-			found = i;
-	return found;
-}
-
-/* Takes stock of an entry after use, and drops the coldest others until all fits. What one file
- * alone has too much of is given back after the call that needed it. */
-static void settle(struct symbolizer *s, struct entry *e)
-{
-	struct object *used = e->object;
-
-	s->stats.limit_hits += object_limit_hits(e->object) - e->limit_hits;
-	e->limit_hits = object_limit_hits(e->object);
-	s->stats.bytes -= e->bytes;
-	e->bytes = object_bytes(e->object);
-	s->stats.bytes += e->bytes;
-	if (s->stats.bytes > s->stats.bytes_peak)
-		s->stats.bytes_peak = s->stats.bytes;
-	while (s->stats.bytes > s->cache_bytes && s->entries.len > 1)
-		drop_entry(s, coldest(s));
-	e = &s->entries.data[0];
-	if (s->stats.bytes <= s->cache_bytes || e->object != used)
-		return;
-	object_shrink(used);
-	s->stats.bytes = e->bytes = object_bytes(used);
-	if (e->bytes > s->cache_bytes)
-		drop_entry(s, 0);
-}
-
-static enum sym_reason reason_of(int err)
-{
-	switch (err) {
-	case -ENOEXEC:
-	case -EINVAL:
-		return SYM_NOT_ELF;
-	case -EBADMSG:
-		return SYM_MALFORMED;
-	case -EFBIG:
-		return SYM_LIMIT;
-	default:
-		return SYM_NO_FILE;
-	}
-}
-
-static int add_entry(struct symbolizer *s, struct object *object, const struct file_key *key)
-{
-	while (s->entries.len >= OBJECTS_MAX)
-		drop_entry(s, coldest(s));
-	return vec_push(&s->entries, (struct entry){.object = object, .key = *key});
-}
-
-/* Opens a file that is not in the cache. *reason says what is wrong when it cannot be used. */
-static int open_entry(struct symbolizer *s, const struct sym_file *file, const struct file_key *key,
-		      struct entry **out, enum sym_reason *reason)
-{
-	const struct build_id *id;
-	struct object *object;
-	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
-	int err = fd < 0 ? -errno : object_open(&object, fd, s->names_only);
-
-	s->stats.files_opened++;
-	if (err) {
-		*reason = reason_of(err);
-		return err == -ENOMEM ? err : 0;
-	}
-	id = elf_obj_build_id(object_elf(object));
-	if (file->build_id && file->build_id->len && !same_id(file->build_id, id)) {
-		object_free(object);
-		*reason = SYM_REPLACED;
-		return 0;
-	}
-	*out = find_by_id(s, id);
-	if (*out) { /* the same contents under another inode */
-		object_free(object);
-		(*out)->key = *key;
-		return 0;
-	}
-	err = add_entry(s, object, key);
-	if (err) {
-		object_free(object);
-		return err;
-	}
-	*out = &vec_last(&s->entries);
-	return 0;
-}
-
-/* 0 with *out set, or with *out NULL and *reason set; or -ENOMEM. */
-static int get_entry(struct symbolizer *s, const struct sym_file *file, struct entry **out,
-		     enum sym_reason *reason)
-{
-	struct file_key key;
-	int err;
-
-	*out = NULL;
-	if (file->build_id && file->build_id->len) {
-		*out = find_by_id(s, file->build_id);
-		key_of(file->fd, &key);
-	} else if (key_of(file->fd, &key)) {
-		*out = find_by_key(s, &key);
-	}
-	if (*out) {
-		s->stats.cache_hits++;
-	} else if (file->fd < 0) {
-		*reason = SYM_NO_FILE;
-	} else {
-		err = open_entry(s, file, &key, out, reason);
-		if (err)
-			return err;
-	}
-	if (*out)
-		(*out)->last_used = ++s->clock;
-	return 0;
-}
-
-/* --- the door --------------------------------------------------------------------------------- */
-
-static int module_name(struct buf *out, const char *path)
+int sym_module_name(struct buf *out, const char *path)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;
 	const char *base = slash ? slash + 1 : path;
@@ -281,8 +77,8 @@ static int module_name(struct buf *out, const char *path)
 }
 
 /* Answers an address nothing can be said about. */
-static int answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const char *module,
-		       sym_result_fn fn, void *ctx)
+int sym_answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const char *module,
+		    sym_result_fn fn, void *ctx)
 {
 	_cleanup_(buf_release) struct buf name = {0};
 	struct sym_frame frame = {0};
@@ -295,121 +91,6 @@ static int answer_bare(size_t index, uint64_t addr, enum sym_reason reason, cons
 	frame.name = frame.raw_name = buf_cstr(&name);
 	fn(ctx, index, &result);
 	return 0;
-}
-
-struct call { /* one batch: results come back under the caller's indices */
-	size_t *index;
-	uint64_t *va;
-	size_t n;
-	sym_result_fn fn;
-	void *ctx;
-};
-
-static void pass_on(void *ctx, size_t i, const struct sym_result *result)
-{
-	struct call *c = ctx;
-
-	c->fn(c->ctx, c->index[i], result);
-}
-
-/* Collects the addresses [from, from + n) that have one; answers the others. */
-static int fill_call(struct call *c, const struct object *o, const char *module, bool offsets,
-		     const uint64_t *addr, size_t from, size_t n)
-{
-	c->n = 0;
-	for (size_t i = from; i < from + n; i++) {
-		uint64_t va = addr[i];
-		int err;
-
-		if (offsets && !object_va_of_off(o, addr[i], &va)) {
-			err = answer_bare(i, addr[i], SYM_NO_SYMBOL, module, c->fn, c->ctx);
-			if (err)
-				return err;
-			continue;
-		}
-		c->index[c->n] = i;
-		c->va[c->n++] = va;
-	}
-	return 0;
-}
-
-static int resolve_in(struct symbolizer *s, struct entry *e, const struct sym_file *file,
-		      const char *module, bool offsets, const uint64_t *addr, size_t n,
-		      sym_result_fn fn, void *ctx)
-{
-	struct debug_search search = {file->root_fd, file->path, s->dirs,
-				      object_limits(s->names_only)};
-	size_t cap = n < BATCH_MAX ? n : BATCH_MAX;
-	_cleanup_free_ size_t *index = malloc(cap * sizeof(*index) + 1);
-	_cleanup_free_ uint64_t *va = malloc(cap * sizeof(*va) + 1);
-	struct call c = {.index = index, .va = va, .fn = fn, .ctx = ctx};
-	int err = 0;
-
-	if (!index || !va)
-		return -ENOMEM;
-	for (size_t from = 0; from < n && !err; from += cap) {
-		size_t part = n - from < cap ? n - from : cap;
-
-		err = fill_call(&c, e->object, module, offsets, addr, from, part);
-		if (!err && c.n)
-			err = object_resolve(e->object, &search, module, va, c.n, pass_on, &c);
-	}
-	return err;
-}
-
-static int resolve(struct symbolizer *s, const struct sym_file *file, bool offsets,
-		   const uint64_t *addr, size_t n, sym_result_fn fn, void *ctx)
-{
-	_cleanup_(buf_release) struct buf module = {0};
-	enum sym_reason reason = SYM_OK;
-	struct entry *e;
-	int err = module_name(&module, file->path) ?: get_entry(s, file, &e, &reason);
-
-	if (err)
-		return err;
-	s->stats.lookups += n;
-	if (e) {
-		err = resolve_in(s, e, file, buf_cstr(&module), offsets, addr, n, fn, ctx);
-		settle(s, e);
-		return err;
-	}
-	for (size_t i = 0; i < n && !err; i++)
-		err = answer_bare(i, addr[i], reason, buf_cstr(&module), fn, ctx);
-	return err;
-}
-
-int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file, const uint64_t *file_off,
-		       size_t n, sym_result_fn fn, void *ctx)
-{
-	return resolve(s, file, true, file_off, n, fn, ctx);
-}
-
-int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, const uint64_t *elf_va,
-			  size_t n, sym_result_fn fn, void *ctx)
-{
-	return resolve(s, file, false, elf_va, n, fn, ctx);
-}
-
-int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,
-		       struct elf_segment *seg)
-{
-	enum sym_reason reason;
-	const struct elf_segment *found;
-	struct entry *e;
-	int err = get_entry(s, file, &e, &reason);
-
-	if (err)
-		return err;
-	found = e ? elf_obj_segment_at_va(object_elf(e->object), elf_va) : NULL;
-	if (!found || !found->exec)
-		return -ENOENT;
-	*seg = *found;
-	return 0;
-}
-
-void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out)
-{
-	*out = s->stats;
 }
 
 const char *sym_reason_text(enum sym_reason reason)

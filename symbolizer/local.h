@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The symbolizer proper, working in this process: the cache of files, and looking addresses up in
+ * them. symbolizer.h is the door, and its contract holds here.
+ */
+#ifndef KILN_SYMBOLIZER_LOCAL_H
+#define KILN_SYMBOLIZER_LOCAL_H
+
+#include "symbolizer/symbolizer.h"
+
+struct local;
+
+struct sym_query {
+	const struct sym_file *file;
+	bool offsets; /* file offsets, not ELF addresses */
+	const uint64_t *addr;
+	size_t n;
+};
+
+int local_new(struct local **out, const struct symbolizer_opts *opts);
+void local_free(struct local *s);
+
+int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx);
+int local_segment(struct local *s, const struct sym_file *file, uint64_t elf_va,
+		  struct elf_segment *seg);
+void local_stats(const struct local *s, struct symbolizer_stats *out);
+
+/* Clean name to call a file by: the last component of its path. 0 or -ENOMEM. */
+int sym_module_name(struct buf *out, const char *path);
+/* Answers an address of which nothing is known: "module+0xADDR". 0 or -ENOMEM. */
+int sym_answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const char *module,
+		    sym_result_fn fn, void *ctx);
+
+#endif
