@@ -6,8 +6,6 @@
  */
 
 const TIMINGS_KEPT = 1000;
-/* Pixels below which a box that a search leads to is zoomed in on. */
-const LEAST_FOCUSED = 3;
 
 const byId = id => document.getElementById(id);
 
@@ -23,6 +21,7 @@ class Page {
 		this.stale = "forest";
 		this.motion = matchMedia("(prefers-reduced-motion: reduce)");
 		this.theme = matchMedia("(prefers-color-scheme: dark)");
+		this.search = new Search(this);
 		this.keys = new Keys(this);
 		this.makeViews();
 		this.makeTools();
@@ -92,8 +91,8 @@ class Page {
 		const on = (id, event, run) => byId(id).addEventListener(event, run);
 
 		on("invert", "click", () => this.invert());
-		on("search", "input", e => this.search(e.target.value));
-		on("search", "keydown", e => this.searchKey(e));
+		on("search", "input", e => this.search.set(e.target.value));
+		on("search", "keydown", e => this.search.key(e));
 		on("type", "change", e =>
 			this.set({ type: Number(e.target.value), zoom: 0 }, "forest"));
 		on("group", "change", e => this.set({ group: e.target.value, zoom: 0 }, "forest"));
@@ -200,33 +199,6 @@ class Page {
 		this.stale = "";
 	}
 
-	/* A mistyped expression is searched for as plain text, so that typing "(" loses nothing. */
-	pattern() {
-		const { query } = this.state;
-
-		this.badPattern = false;
-		if (!query)
-			return null;
-		try {
-			return new RegExp(query, "i");
-		} catch (e) {
-			this.badPattern = true;
-			return new RegExp(query.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
-		}
-	}
-
-	computeMatches() {
-		const key = `${this.state.query}\n${this.profile.functions.length}`;
-
-		if (this.matchedKey !== key) {
-			const pattern = this.pattern();
-
-			this.matches = pattern ? this.profile.matches(pattern) : null;
-			this.matchedKey = key;
-		}
-		this.found = null;
-	}
-
 	/* --- showing -------------------------------------------------------------------------- */
 
 	update() {
@@ -234,10 +206,10 @@ class Page {
 
 		this.palette.set(this.state.colour, this.theme.matches);
 		this.compute();
-		this.computeMatches();
+		this.search.compute(this.state.query);
 		this.timings.computeMs = performance.now() - started;
 		this.showTools();
-		this.showMatched();
+		this.search.show();
 		this.showView();
 		this.showCrumbs();
 		if (!this.shownDetails)
@@ -291,10 +263,10 @@ class Page {
 			this.showSandwich();
 		else if (view === "table")
 			this.table.show({ tree: this.type, view: this.forest, sums: this.sums,
-					  matches: this.matches, selected: this.selected,
+					  matches: this.search.matches, selected: this.selected,
 					  sort: this.state.sort });
 		else if (view === "tree")
-			this.tree.show({ tree: this.type, view: this.view, matches: this.matches,
+			this.tree.show({ tree: this.type, view: this.view, matches: this.search.matches,
 					 focused: this.state.zoom });
 		else
 			this.showGraph();
@@ -305,7 +277,7 @@ class Page {
 		const up = view === "flame";
 
 		g.cutStart = cut === "start";
-		g.matches = this.matches;
+		g.matches = this.search.matches;
 		if (g.tree !== this.view || g.up !== up) {
 			g.up = up;
 			g.setTree(this.view, zoom);
@@ -328,7 +300,7 @@ class Page {
 		byId("callees-title").textContent = `Callees of ${name}`;
 		for (const [g, trees] of [[this.callers, "callers"], [this.callees, "callees"]]) {
 			g.cutStart = s.cut === "start";
-			g.matches = this.matches;
+			g.matches = this.search.matches;
 			g.base = 1;
 			if (g.shownFor !== key || g.shownForest !== this.forest) {
 				g.shownFor = key;
@@ -500,77 +472,6 @@ class Page {
 		return document.activeElement === this.callers.canvas ? this.callers : this.callees;
 	}
 
-	search(query) {
-		const started = performance.now();
-
-		this.set({ query });
-		this.timings.searchMs = performance.now() - started;
-	}
-
-	showMatched() {
-		const all = this.forest.total[0];
-
-		byId("search").setAttribute("aria-invalid",
-					    String(this.badPattern && this.matches !== null));
-		if (!this.matches) {
-			byId("matched").textContent = "";
-			return;
-		}
-		const sum = this.profile.matchedTotal(this.forest, this.matches);
-		const n = this.sums.total.filter((v, fn) => v > 0 && this.matches[fn]).length;
-
-		byId("matched").textContent = `${formatShare(sum, all)} in ${formatCount(n)} ` +
-			(n === 1 ? "function" : "functions");
-		this.matchedShare = all > 0 ? sum / all : 0;
-	}
-
-	/* Matching nodes in preorder, found when first asked for. */
-	findings() {
-		const v = this.view;
-
-		if (this.found || !this.matches)
-			return this.found || [];
-		this.found = [];
-		for (let i = 1; i < v.n; i++)
-			if (this.matches[this.profile.functionOf[v.frame[i]]])
-				this.found.push(i);
-		return this.found;
-	}
-
-	next(step) {
-		const found = this.findings(), g = this.graph;
-
-		if (!found.length)
-			return;
-		if (this.state.view !== "icicle" && this.state.view !== "flame")
-			this.show("icicle");
-		const at = step > 0 ? found.findIndex(i => i > g.focused)
-			: found.findLastIndex(i => i < g.focused);
-		const node = found[at >= 0 ? at : step > 0 ? 0 : found.length - 1];
-
-		const outside = node >= g.tree.end[g.zoomed] || node < g.zoomed;
-
-		if (outside || g.box(node).width < LEAST_FOCUSED)
-			this.set({ zoom: g.tree.parent[node] }, "", true);
-		g.canvas.focus();
-		g.focus(node);
-		byId("matched").textContent = `${found.indexOf(node) + 1} of ${found.length} boxes`;
-		this.sayNode(g);
-	}
-
-	searchKey(e) {
-		if (e.key === "Enter") {
-			this.next(e.shiftKey ? -1 : 1);
-		} else if (e.key === "Escape") {
-			this.search("");
-			e.target.blur();
-		} else {
-			return;
-		}
-		e.preventDefault();
-		e.stopPropagation();
-	}
-
 	/* --- saving --------------------------------------------------------------------------- */
 
 	copyName() {
@@ -612,7 +513,7 @@ window.kiln = {
 	page,
 	nodes: () => page.view.n,
 	total: () => page.forest.total[0],
-	matchedShare: () => page.matchedShare,
+	matchedShare: () => page.search.share,
 	name: node => page.graph.name(node),
 	find: name => Array.from({ length: page.view.n }, (_, i) => i).find(i =>
 		page.graph.name(i) === name),

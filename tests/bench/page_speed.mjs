@@ -49,7 +49,7 @@ const drawCpu = await cpuMs(() => browser.eval(
 const searches = [];
 const searchCpu = await cpuMs(async () => {
 	for (const query of QUERIES)
-		searches.push(await browser.eval(`kiln.page.search(${JSON.stringify(query)}),
+		searches.push(await browser.eval(`kiln.page.search.set(${JSON.stringify(query)}),
 			kiln.timings.searchMs`));
 }) / QUERIES.length;
 const { usedSize } = await browser.call("Runtime.getHeapUsage");
