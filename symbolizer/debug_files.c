@@ -3,14 +3,12 @@
 #include "symbolizer/debug_files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "profiler/base/cleanup.h"
-#include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "symbolizer/elf_obj.h"
 #include "symbolizer/rooted.h"
@@ -64,16 +62,17 @@ static bool fits(struct elf_obj *obj, const struct expectation *want)
 }
 
 /* Opens one place in one root (root_fd -1: the host's): 0, -ENOENT, -ENOMEM. */
-static int try_open(struct elf_obj **out, int root_fd, const char *path,
-		    const struct expectation *want, const struct elf_limits *limits)
+static int try_open(struct elf_obj **out, const struct debug_search *s, int root_fd,
+		    const char *path, const struct expectation *want)
 {
+	const struct debug_opener *opener = s->opener;
 	struct elf_obj *obj;
 	int fd, err;
 
-	fd = root_fd >= 0 ? rooted_open(root_fd, path) : io_open_regular(AT_FDCWD, path);
+	fd = opener ? opener->open(opener->ctx, root_fd, path) : rooted_open(root_fd, path);
 	if (fd < 0)
 		return -ENOENT;
-	err = elf_obj_open(&obj, fd, limits);
+	err = elf_obj_open(&obj, fd, s->limits);
 	if (err)
 		return err == -ENOMEM ? err : -ENOENT;
 	if (!fits(obj, want)) {
@@ -91,8 +90,8 @@ static int try_roots(struct elf_obj **out, const struct debug_search *s, const c
 	int err = -ENOENT;
 
 	if (s->root_fd >= 0)
-		err = try_open(out, s->root_fd, path, want, s->limits);
-	return err == -ENOENT ? try_open(out, -1, path, want, s->limits) : err;
+		err = try_open(out, s, s->root_fd, path, want);
+	return err == -ENOENT ? try_open(out, s, -1, path, want) : err;
 }
 
 __attribute__((format(printf, 4, 5))) static int try_path(struct elf_obj **out,

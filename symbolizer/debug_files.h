@@ -11,12 +11,20 @@
 struct elf_obj;
 struct elf_limits;
 
+/* Whoever may open files: the path below root_fd (-1: the host's root), regular files only. A
+ * descriptor the caller owns, or -errno. */
+struct debug_opener {
+	int (*open)(void *ctx, int root_fd, const char *path);
+	void *ctx;
+};
+
 /* Everything is borrowed. */
 struct debug_search {
 	int root_fd;		 /* root directory of the process, or -1 */
 	const char *path;	 /* of the file, as the process sees it; or NULL */
 	const char *const *dirs; /* "/usr/lib/debug", ...; NULL-terminated */
 	const struct elf_limits *limits;
+	const struct debug_opener *opener; /* NULL: files are opened here */
 };
 
 /* All: 0, -ENOENT when none is found that fits, or -ENOMEM. Only regular files are opened. */

@@ -19,11 +19,6 @@
 /* Addresses worked on at a time: bounds what one call allocates. */
 #define BATCH_MAX 65536
 
-struct file_key { /* of a file as it is, whatever its contents say */
-	uint64_t dev, ino, size;
-	struct timespec mtime;
-};
-
 struct entry {
 	struct object *object;
 	struct file_key key;
@@ -35,7 +30,8 @@ struct entry {
 struct local {
 	bool names_only;
 	size_t cache_bytes;
-	const char *const *dirs; /* the default ones, or own_dirs */
+	const struct debug_opener *opener; /* NULL: this process */
+	const char *const *dirs;	   /* the default ones, or own_dirs */
 	char **own_dirs;
 	VEC(struct entry) entries;
 	uint64_t clock;
@@ -100,6 +96,11 @@ void local_free(struct local *s)
 	free(s);
 }
 
+void local_set_opener(struct local *s, const struct debug_opener *opener)
+{
+	s->opener = opener;
+}
+
 /* --- cache ------------------------------------------------------------------------------------ */
 
 static bool same_id(const struct build_id *a, const struct build_id *b)
@@ -113,20 +114,6 @@ static struct entry *find_by_id(struct local *s, const struct build_id *id)
 		if (same_id(elf_obj_build_id(object_elf(s->entries.data[i].object)), id))
 			return &s->entries.data[i];
 	return NULL;
-}
-
-static bool key_of(int fd, struct file_key *key)
-{
-	struct stat st;
-
-	memset(key, 0, sizeof(*key));
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return false;
-	key->dev = st.st_dev;
-	key->ino = st.st_ino;
-	key->size = (uint64_t)st.st_size;
-	key->mtime = st.st_mtim;
-	return true;
 }
 
 static struct entry *find_by_key(struct local *s, const struct file_key *key)
@@ -203,13 +190,14 @@ static int add_entry(struct local *s, struct object *object, const struct file_k
 }
 
 /* Opens a file that is not in the cache. *reason says what is wrong when it cannot be used. */
-static int open_entry(struct local *s, const struct sym_file *file, const struct file_key *key,
+static int open_entry(struct local *s, const struct sym_query *q, const struct file_key *key,
 		      struct entry **out, enum sym_reason *reason)
 {
+	const struct sym_file *file = q->file;
 	const struct build_id *id;
 	struct object *object;
 	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
-	int err = fd < 0 ? -errno : object_open(&object, fd, s->names_only);
+	int err = fd < 0 ? -errno : object_open(&object, fd, s->names_only || q->names_only);
 
 	s->stats.files_opened++;
 	if (err) {
@@ -238,17 +226,18 @@ static int open_entry(struct local *s, const struct sym_file *file, const struct
 }
 
 /* 0 with *out set, or with *out NULL and *reason set; or -ENOMEM. */
-static int get_entry(struct local *s, const struct sym_file *file, struct entry **out,
+static int get_entry(struct local *s, const struct sym_query *q, struct entry **out,
 		     enum sym_reason *reason)
 {
+	const struct sym_file *file = q->file;
 	struct file_key key;
 	int err;
 
 	*out = NULL;
 	if (file->build_id && file->build_id->len) {
 		*out = find_by_id(s, file->build_id);
-		key_of(file->fd, &key);
-	} else if (key_of(file->fd, &key)) {
+		sym_file_key(file->fd, &key);
+	} else if (sym_file_key(file->fd, &key)) {
 		*out = find_by_key(s, &key);
 	}
 	if (*out) {
@@ -256,7 +245,7 @@ static int get_entry(struct local *s, const struct sym_file *file, struct entry 
 	} else if (file->fd < 0) {
 		*reason = SYM_NO_FILE;
 	} else {
-		err = open_entry(s, file, &key, out, reason);
+		err = open_entry(s, q, &key, out, reason);
 		if (err)
 			return err;
 	}
@@ -306,8 +295,13 @@ static int fill_call(struct call *c, const struct object *o, const char *module,
 static int resolve_in(struct local *s, struct entry *e, const struct sym_query *q,
 		      const char *module, sym_result_fn fn, void *ctx)
 {
-	struct debug_search search = {q->file->root_fd, q->file->path, s->dirs,
-				      object_limits(s->names_only)};
+	struct debug_search search = {
+		.root_fd = q->file->root_fd,
+		.path = q->file->path,
+		.dirs = s->dirs,
+		.limits = object_limits(s->names_only || q->names_only),
+		.opener = s->opener,
+	};
 	size_t cap = q->n < BATCH_MAX ? q->n : BATCH_MAX;
 	_cleanup_free_ size_t *index = malloc(cap * sizeof(*index) + 1);
 	_cleanup_free_ uint64_t *va = malloc(cap * sizeof(*va) + 1);
@@ -331,7 +325,7 @@ int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, 
 	_cleanup_(buf_release) struct buf module = {0};
 	enum sym_reason reason = SYM_OK;
 	struct entry *e;
-	int err = sym_module_name(&module, q->file->path) ?: get_entry(s, q->file, &e, &reason);
+	int err = sym_module_name(&module, q->file->path) ?: get_entry(s, q, &e, &reason);
 
 	if (err)
 		return err;
@@ -349,10 +343,11 @@ int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, 
 int local_segment(struct local *s, const struct sym_file *file, uint64_t elf_va,
 		  struct elf_segment *seg)
 {
+	struct sym_query q = {.file = file};
 	enum sym_reason reason;
 	const struct elf_segment *found;
 	struct entry *e;
-	int err = get_entry(s, file, &e, &reason);
+	int err = get_entry(s, &q, &e, &reason);
 
 	if (err)
 		return err;
@@ -361,6 +356,21 @@ int local_segment(struct local *s, const struct sym_file *file, uint64_t elf_va,
 		return -ENOENT;
 	*seg = *found;
 	return 0;
+}
+
+int local_segments(struct local *s, const struct sym_file *file, const struct elf_segment **segs,
+		   size_t *n)
+{
+	struct sym_query q = {.file = file};
+	enum sym_reason reason;
+	struct entry *e;
+	int err = get_entry(s, &q, &e, &reason);
+
+	*segs = NULL;
+	*n = 0;
+	if (!err && e)
+		*segs = elf_obj_segments(object_elf(e->object), n);
+	return err;
 }
 
 void local_stats(const struct local *s, struct symbolizer_stats *out)

@@ -6,24 +6,42 @@
 #ifndef KILN_SYMBOLIZER_LOCAL_H
 #define KILN_SYMBOLIZER_LOCAL_H
 
+#include <time.h>
+
 #include "symbolizer/symbolizer.h"
 
+struct buf;
+struct debug_opener;
 struct local;
 
 struct sym_query {
 	const struct sym_file *file;
-	bool offsets; /* file offsets, not ELF addresses */
+	bool offsets;	 /* file offsets, not ELF addresses */
+	bool names_only; /* for a file that is not in the cache yet: no lines of it */
 	const uint64_t *addr;
 	size_t n;
 };
 
 int local_new(struct local **out, const struct symbolizer_opts *opts);
 void local_free(struct local *s);
+/* Who opens debug files from now on; borrowed. */
+void local_set_opener(struct local *s, const struct debug_opener *opener);
 
 int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx);
 int local_segment(struct local *s, const struct sym_file *file, uint64_t elf_va,
 		  struct elf_segment *seg);
+/* All segments of the file: borrowed until the next call, none if it cannot be read. 0 or -ENOMEM. */
+int local_segments(struct local *s, const struct sym_file *file, const struct elf_segment **segs,
+		   size_t *n);
 void local_stats(const struct local *s, struct symbolizer_stats *out);
+
+/* What a file is known by where nothing is believed that it says itself. */
+struct file_key {
+	uint64_t dev, ino, size;
+	struct timespec mtime;
+};
+/* All-zero and false when there is no such descriptor. */
+bool sym_file_key(int fd, struct file_key *key);
 
 /* Clean name to call a file by: the last component of its path. 0 or -ENOMEM. */
 int sym_module_name(struct buf *out, const char *path);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
@@ -91,6 +92,20 @@ int sym_answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const c
 	frame.name = frame.raw_name = buf_cstr(&name);
 	fn(ctx, index, &result);
 	return 0;
+}
+
+bool sym_file_key(int fd, struct file_key *key)
+{
+	struct stat st;
+
+	memset(key, 0, sizeof(*key));
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	key->dev = st.st_dev;
+	key->ino = st.st_ino;
+	key->size = (uint64_t)st.st_size;
+	key->mtime = st.st_mtim;
+	return true;
 }
 
 const char *sym_reason_text(enum sym_reason reason)
