@@ -37,6 +37,7 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(LIB)
 $(B)/tests/kernel/test_%: $(B)/tests/kernel/test_%.o $(LIB)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(B)/tests/kernel/test_unwind.o: $(B)/tests/kernel/unwind_walk.skel.h
+$(B)/tests/kernel/test_bpf_names.o: $(B)/tests/kernel/bpf_burn.skel.h
 $(B)/bpf_usable: $(B)/tests/lib/bpf_usable.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^
 

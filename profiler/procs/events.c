@@ -79,6 +79,20 @@ static void parse_mmap2(struct event *e, struct bytes *b, uint16_t misc)
 	e->file.path = e->name;
 }
 
+static void parse_ksymbol(struct event *e, struct bytes *b)
+{
+	uint16_t flags;
+
+	e->start = bytes_u64(b);
+	e->len = bytes_u32(b);
+	bytes_skip(b, 2); /* type: BPF or else; the names tell as much */
+	flags = bytes_u16(b);
+	e->name = bytes_cstr(b);
+	if (!b->bad)
+		e->kind = flags & PERF_RECORD_KSYMBOL_FLAGS_UNREGISTER ? EVENT_CODE_END
+								       : EVENT_CODE_BEGIN;
+}
+
 int event_parse(struct event *out, const void *record, size_t len)
 {
 	struct bytes b = bytes_of(record, len), trailer;
@@ -100,6 +114,8 @@ int event_parse(struct event *out, const void *record, size_t len)
 		parse_comm(&e, &b, misc);
 	} else if (type == PERF_RECORD_MMAP2) {
 		parse_mmap2(&e, &b, misc);
+	} else if (type == PERF_RECORD_KSYMBOL) {
+		parse_ksymbol(&e, &b);
 	} else if (type == PERF_RECORD_LOST) {
 		bytes_skip(&b, 8); /* id */
 		e.lost = bytes_u64(&b);
@@ -147,6 +163,8 @@ void event_apply(const struct event *e, struct procs *p, struct files *f)
 	case EVENT_MMAP:
 		apply_mmap(e, p, f);
 		break;
+	case EVENT_CODE_BEGIN:
+	case EVENT_CODE_END:
 	case EVENT_LOST:
 	case EVENT_OTHER:
 		break;

@@ -23,6 +23,8 @@ enum event_kind {
 	EVENT_COMM,
 	EVENT_EXEC,
 	EVENT_MMAP,
+	EVENT_CODE_BEGIN, /* code has come into the kernel: start, len, name */
+	EVENT_CODE_END,
 	EVENT_LOST,
 };
 
@@ -30,7 +32,7 @@ struct event {
 	enum event_kind kind;
 	uint64_t t_ns;
 	pid_t tgid, tid, parent_tgid;
-	const char *name; /* comm or path; points into the record */
+	const char *name; /* comm, path or symbol; points into the record */
 	uint64_t start, len, file_off;
 	struct file_key file;
 	uint64_t lost;
@@ -39,7 +41,7 @@ struct event {
 /* One whole record. 0, or -EBADMSG with nothing written. */
 int event_parse(struct event *out, const void *record, size_t len);
 
-/* Files may be NULL: then files are not told from each other, and count as anonymous. */
+/* What is about processes. Files may be NULL: then files are not told from each other, and count as anonymous. */
 void event_apply(const struct event *e, struct procs *p, struct files *f);
 
 #endif

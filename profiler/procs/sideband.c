@@ -14,6 +14,7 @@
 #include "profiler/base/log.h"
 #include "profiler/base/vec.h"
 #include "profiler/procs/events.h"
+#include "profiler/procs/ksyms.h"
 #include "profiler/procs/ring.h"
 #include "profiler/procs/sideband.h"
 #include "profiler/sampler/cpus.h"
@@ -40,7 +41,7 @@ struct cpu {
 
 struct sideband {
 	struct sideband_opts opts;
-	bool build_id; /* the kernel gives them */
+	bool build_id, ksymbol; /* the kernel gives them */
 	int epoll_fd;
 	VEC(struct cpu *) cpus;
 	VEC(struct cpu *) heap; /* of those with an event, the earliest first */
@@ -74,6 +75,7 @@ static int open_event(const struct sideband *s, int cpu)
 		.comm = 1,
 		.comm_exec = 1,
 		.task = 1,
+		.ksymbol = s->ksymbol,
 		.sample_id_all = 1,
 		.use_clockid = 1,
 		.clockid = CLOCK_BOOTTIME,
@@ -126,6 +128,10 @@ static int add_cpu(struct sideband *s, int cpu)
 	c->fd = open_event(s, cpu);
 	if (c->fd == -EINVAL && s->build_id) { /* before 5.12 */
 		s->build_id = false;
+		c->fd = open_event(s, cpu);
+	}
+	if (c->fd == -EINVAL && s->ksymbol) { /* before 5.1 */
+		s->ksymbol = false;
 		c->fd = open_event(s, cpu);
 	}
 	if (c->fd < 0)
@@ -208,6 +214,7 @@ int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 	s->opts = *opts;
 	s->opts.ring_bytes = s->opts.ring_bytes ?: RING_BYTES;
 	s->build_id = true;
+	s->ksymbol = opts->ksyms != NULL;
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	err = s->epoll_fd < 0 ? -errno : sideband_update_cpus(s);
 	if (!err && !s->cpus.len)
@@ -300,7 +307,12 @@ static void apply(struct sideband *s, const struct event *e)
 	s->stats.out_of_order += e->t_ns < s->latest_ns;
 	if (e->t_ns > s->latest_ns)
 		s->latest_ns = e->t_ns;
-	event_apply(e, s->opts.procs, s->opts.files);
+	if (e->kind == EVENT_CODE_BEGIN)
+		ksyms_begin(s->opts.ksyms, e->t_ns, e->start, e->len, e->name);
+	else if (e->kind == EVENT_CODE_END)
+		ksyms_end(s->opts.ksyms, e->t_ns, e->start, e->len, e->name);
+	else
+		event_apply(e, s->opts.procs, s->opts.files);
 }
 
 /* Applies the events of the heap up to a time, refilling it from the rings. */
@@ -349,6 +361,11 @@ int sideband_poll(struct sideband *s, uint64_t up_to_ns)
 		__atomic_store_n(&c->page->data_tail, c->ring.tail, __ATOMIC_RELEASE);
 	}
 	return 0;
+}
+
+bool sideband_has_ksymbols(const struct sideband *s)
+{
+	return s->ksymbol;
 }
 
 void sideband_stats(const struct sideband *s, struct sideband_stats *out)

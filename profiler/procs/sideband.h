@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The perf sideband: one PERF_COUNT_SW_DUMMY event per CPU with mmap2, build_id, comm, comm_exec and
- * task, stamped CLOCK_BOOTTIME (perf_event_open(2)), read in time order into a process table.
+ * task, stamped CLOCK_BOOTTIME (perf_event_open(2)), read in time order into a process table; and
+ * ksymbol, what comes into the kernel's code and leaves it, into a timeline of that.
  */
 #ifndef KILN_PROCS_SIDEBAND_H
 #define KILN_PROCS_SIDEBAND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sideband;
 struct procs;
 struct files;
+struct ksyms;
 
 struct sideband_opts {
 	struct procs *procs; /* fed by sideband_poll(); borrowed */
 	struct files *files;
+	struct ksyms *ksyms; /* as procs; NULL: of no interest */
 	uint32_t ring_bytes; /* per CPU, power of two; 0 = 512 KiB */
 };
 
 /*
  * Opens and enables the events on all online CPUs. Kernels without build_id (before 5.12) get
- * events without. 0, -EACCES/-EPERM (say which capability), or -errno.
+ * events without, and those without ksymbol (before 5.1) events without that. 0, -EACCES/-EPERM (say which capability), or -errno.
  */
 int sideband_open(struct sideband **out, const struct sideband_opts *opts);
 void sideband_close(struct sideband *s);
@@ -40,6 +44,9 @@ int sideband_poll(struct sideband *s, uint64_t up_to_ns);
  * turn of a loop: it looks once a second. 0 or -errno.
  */
 int sideband_update_cpus(struct sideband *s);
+
+/* False when the kernel refuses to tell of code that comes into it. */
+bool sideband_has_ksymbols(const struct sideband *s);
 
 struct sideband_stats {
 	uint64_t events, lost /* PERF_RECORD_LOST */, malformed, out_of_order;

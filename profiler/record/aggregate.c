@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <string.h>
 
+#include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
 #include "profiler/record/aggregate.h"
 #include "profiler/sampler/drain.h"
@@ -101,8 +102,16 @@ static struct agg_frame normalize(struct aggregate *a, struct procs *procs,
 	}
 }
 
+static struct agg_frame kernel_frame(const struct ksyms *ksyms, uint64_t t_ns, uint64_t va)
+{
+	uint32_t id = ksyms_find(ksyms, t_ns, va);
+
+	return id == KSYM_NONE ? (struct agg_frame){AT_KERNEL, 0, va}
+			       : (struct agg_frame){AT_KSYM, id, va};
+}
+
 static int add_kernel_side(struct aggregate *a, struct stack_builder *b, const struct window *w,
-			   const struct window_row *row)
+			   const struct window_row *row, const struct ksyms *ksyms)
 {
 	const uint64_t *ip = NULL;
 	const struct window_stack *s =
@@ -115,7 +124,7 @@ static int add_kernel_side(struct aggregate *a, struct stack_builder *b, const s
 	if (!n)
 		err = add_frame(a, b, (struct agg_frame){AT_MISSED_KERNEL, 0, 0});
 	for (size_t i = 0; i < n && !err; i++)
-		err = add_frame(a, b, (struct agg_frame){AT_KERNEL, 0, ip[i] - (i > 0)});
+		err = add_frame(a, b, kernel_frame(ksyms, row->value.first_ns, ip[i] - (i > 0)));
 	b->n_kernel = b->len;
 	return err;
 }
@@ -253,7 +262,7 @@ static void note_exe(struct aggregate *a, const struct proc_image *img, uint64_t
 }
 
 static int add_row(struct aggregate *a, const struct window *w, const struct window_row *row,
-		   struct procs *procs)
+		   struct procs *procs, const struct ksyms *ksyms)
 {
 	struct stack_builder b = {.len = 0};
 	struct agg_sample s = {
@@ -265,7 +274,7 @@ static int add_row(struct aggregate *a, const struct window *w, const struct win
 	int err;
 
 	memcpy(s.comm, row->key.comm, sizeof(s.comm));
-	err = add_kernel_side(a, &b, w, row) ?: add_user_side(a, &b, procs, w, row);
+	err = add_kernel_side(a, &b, w, row, ksyms) ?: add_user_side(a, &b, procs, w, row);
 	if (!err && !b.len)
 		err = add_frame(
 			a, &b,
@@ -278,12 +287,13 @@ static int add_row(struct aggregate *a, const struct window *w, const struct win
 	return err;
 }
 
-void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs)
+void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs,
+		      const struct ksyms *ksyms)
 {
 	for (size_t i = 0; i < w->rows.len; i++) {
 		const struct window_row *row = &w->rows.data[i];
 
-		if (add_row(a, w, row, procs))
+		if (add_row(a, w, row, procs, ksyms))
 			a->lost_memory += row->value.count;
 		else
 			a->recorded += row->value.count;

@@ -14,11 +14,13 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 
+struct ksyms;
 struct procs;
 struct window;
 
 enum frame_class {
 	AT_KERNEL,	/* addr: kernel virtual address */
+	AT_KSYM,	/* owner: id in ksyms, addr: kernel virtual address */
 	AT_FILE,	/* owner: file id, addr: file offset */
 	AT_VDSO,	/* addr: offset into the vDSO */
 	AT_ANON,	/* owner: index in images, addr: virtual address */
@@ -72,7 +74,8 @@ struct aggregate {
 };
 
 /* Adds a drained window. What does not fit into memory is counted in lost_memory. */
-void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs);
+void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs,
+		      const struct ksyms *ksyms);
 void aggregate_release(struct aggregate *a);
 
 #endif

@@ -9,6 +9,7 @@
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/procs/files.h"
+#include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
 #include "profiler/profile/profile.h"
 #include "profiler/record/aggregate.h"
@@ -223,6 +224,19 @@ static int name_kernel_group(struct namer *w, size_t n)
 	return err;
 }
 
+static int name_ksym_group(struct namer *w, uint32_t id, size_t n)
+{
+	const char *module, *name = ksyms_name(w->n->ksyms, id, &module);
+	char mapping[80] = MAPPING_KERNEL;
+	int err = 0;
+
+	if (*module)
+		snprintf(mapping, sizeof(mapping), "[%s]", module);
+	for (size_t i = 0; i < n && !err; i++)
+		err = name_plain(w, w->group[i], mapping, name, NAMED_SYMBOL);
+	return err;
+}
+
 /* The perf map of a program: in its own root while it lives, else in that of its executable, else
  * in the host's /tmp. */
 static struct perfmap *open_perfmap(const struct namer *w, const struct agg_image *img)
@@ -296,6 +310,8 @@ static int name_group(struct namer *w, size_t n)
 	switch (f->cls) {
 	case AT_KERNEL:
 		return name_kernel_group(w, n);
+	case AT_KSYM:
+		return name_ksym_group(w, f->owner, n);
 	case AT_FILE:
 		return name_file_group(w, f->owner, n);
 	case AT_VDSO:

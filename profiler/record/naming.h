@@ -12,6 +12,7 @@
 struct aggregate;
 struct cgroups;
 struct files;
+struct ksyms;
 struct profile;
 struct quality;
 struct symbolizer;
@@ -19,6 +20,7 @@ struct symbolizer;
 struct naming {
 	struct symbolizer *symbolizer;
 	struct files *files;
+	const struct ksyms *ksyms;
 	struct cgroups *cgroups;	/* NULL: no cgroup labels */
 	const char *const *user_labels; /* "key=value", NULL-terminated; or NULL */
 	uint64_t period_ns;

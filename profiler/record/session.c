@@ -18,6 +18,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/procs/cgroups.h"
 #include "profiler/procs/files.h"
+#include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/sideband.h"
 #include "profiler/profile/profile.h"
@@ -46,6 +47,7 @@ struct session {
 	struct drain *drain;
 	struct files *files;
 	struct procs *procs;
+	struct ksyms *ksyms;
 	struct sideband *sideband;
 	struct unwind_feed *feed; /* NULL: user stacks by frame pointers */
 	struct slow_path *slow;
@@ -152,7 +154,8 @@ static int open_all(struct session *s, const char **why)
 	if (err)
 		return err;
 	*why = "out of memory";
-	err = drain_new(&s->drain, s->sampler) ?: files_new(&s->files, NULL);
+	err = drain_new(&s->drain, s->sampler) ?: files_new(&s->files, NULL) ?:
+	      ksyms_new(&s->ksyms);
 	if (err)
 		return err;
 	procs.files = sideband.files = s->files;
@@ -168,10 +171,14 @@ static int open_all(struct session *s, const char **why)
 	if (err)
 		return err;
 	sideband.procs = s->procs;
+	sideband.ksyms = s->ksyms;
 	*why = "cannot follow mappings (perf_event_open of a dummy event): `kiln doctor` says more";
 	err = sideband_open(&s->sideband, &sideband);
 	if (err)
 		return err;
+	if (!sideband_has_ksymbols(s->sideband))
+		log_info("BPF programs that end while this records stay unnamed: Linux before 5.1 "
+			 "does not tell of them");
 	if (cgroups_new(&s->cgroups))
 		s->cgroups = NULL; /* no cgroup file system: no such labels */
 	err = watch_targets(s, why);
@@ -221,10 +228,11 @@ static int end_window(struct session *s)
 		log_debug("reading mapping events: %s", strerror(-err));
 	if (s->slow)
 		slow_path_run(s->slow, s->drain);
-	aggregate_window(&s->aggregate, w, s->procs);
+	aggregate_window(&s->aggregate, w, s->procs, s->ksyms);
 	window_free(w);
 	remember_cgroups(s, n_cgroups);
 	procs_expire(s->procs, boottime_ns());
+	ksyms_expire(s->ksyms, s->window_start_ns);
 	s->window_start_ns = boottime_ns();
 	return 0;
 }
@@ -459,6 +467,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	struct symbolizer_opts sym_opts = {.names_only = s->opts->names_only};
 	struct naming naming = {
 		.files = s->files,
+		.ksyms = s->ksyms,
 		.cgroups = s->cgroups,
 		.user_labels = s->opts->user_labels,
 		.period_ns = sampler_period_ns(s->sampler),
@@ -488,6 +497,7 @@ static void close_all(struct session *s)
 	sideband_close(s->sideband);
 	slow_path_free(s->slow);
 	procs_free(s->procs);
+	ksyms_free(s->ksyms);
 	unwind_feed_free(s->feed);
 	files_free(s->files);
 	drain_free(s->drain);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "profiler/procs/events.h"
+#include "profiler/procs/ksyms.h"
 #include "profiler/procs/maps.h"
 #include "profiler/procs/ring.h"
 
@@ -43,7 +44,22 @@ static void apply(struct procs *p, const struct event *e)
 	procs_mmap(p, e->t_ns, e->tgid, &m);
 }
 
-static void play(struct procs *p, struct ring *r)
+static void apply_code(struct ksyms *k, const struct event *e)
+{
+	const char *module;
+
+	if (e->kind == EVENT_CODE_BEGIN)
+		ksyms_begin(k, e->t_ns, e->start, e->len, e->name);
+	else if (e->kind == EVENT_CODE_END)
+		ksyms_end(k, e->t_ns, e->start, e->len, e->name);
+	else
+		return;
+	if (e->len && e->start + e->len > e->start &&
+	    !ksyms_name(k, ksyms_find(k, e->t_ns, e->start), &module))
+		abort();
+}
+
+static void play(struct procs *p, struct ksyms *k, struct ring *r)
 {
 	const void *record;
 	size_t len;
@@ -55,6 +71,7 @@ static void play(struct procs *p, struct ring *r)
 			continue;
 		if (!event_parse(&e, record, len)) {
 			apply(p, &e);
+			apply_code(k, &e);
 			ask(p, &e);
 		}
 		ring_skip(r, len);
@@ -68,14 +85,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ring r = {.data = ring_bytes, .size = RING_SIZE, .scratch = scratch};
 	struct procs *p;
 	struct procs_stats s;
+	struct ksyms *k;
 
-	if (size < 1 || size > RING_SIZE || procs_new(&p, &opts))
+	if (size < 1 || size > RING_SIZE || procs_new(&p, &opts) || ksyms_new(&k))
 		return 0;
 	r.tail = r.head = (uint64_t)data[0] * 16 + RING_SIZE;
 	for (size_t i = 1; i < size; i++)
 		ring_bytes[(r.head + i - 1) % RING_SIZE] = data[i];
 	r.head += size - 1;
-	play(p, &r);
+	play(p, k, &r);
 	procs_stats(p, &s);
 	if (s.images_alive > s.images || s.bytes > 100000)
 		abort();
@@ -83,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	procs_stats(p, &s);
 	if (s.images != s.images_alive)
 		abort();
+	ksyms_free(k);
 	procs_free(p);
 	return 0;
 }

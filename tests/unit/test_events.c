@@ -212,17 +212,50 @@ static void test_lost_records(void **state)
 }
 
 /* Cut anywhere, with the size in the header set right and not: an error, never a read too far. */
+static void make_ksymbol(struct buf *b, uint64_t t_ns, uint64_t start, uint32_t len, uint16_t flags,
+			 const char *name)
+{
+	begin(b, PERF_RECORD_KSYMBOL, 0);
+	put(b, start, 8);
+	put(b, len, 4);
+	put(b, PERF_RECORD_KSYMBOL_TYPE_BPF, 2);
+	put(b, flags, 2);
+	put_name(b, name);
+	finish(b, t_ns);
+}
+
+static void test_ksymbol(void **state)
+{
+	struct buf b = {0};
+	struct event e;
+
+	(void)state;
+	make_ksymbol(&b, 77, 0xffffffffc0001000, 0x86, 0, "bpf_prog_6deef7357e7b4530");
+	assert_int_equal(parse(&e, &b, b.len), 0);
+	assert_int_equal(e.kind, EVENT_CODE_BEGIN);
+	assert_int_equal(e.t_ns, 77);
+	assert_true(e.start == 0xffffffffc0001000);
+	assert_int_equal(e.len, 0x86);
+	assert_string_equal(e.name, "bpf_prog_6deef7357e7b4530");
+	make_ksymbol(&b, 78, 0xffffffffc0001000, 0x86, PERF_RECORD_KSYMBOL_FLAGS_UNREGISTER, "x");
+	assert_int_equal(parse(&e, &b, b.len), 0);
+	assert_int_equal(e.kind, EVENT_CODE_END);
+	buf_release(&b);
+}
+
 static void test_cut_records(void **state)
 {
 	struct buf b = {0};
 	struct event e;
 
 	(void)state;
-	for (int kind = 0; kind < 4; kind++) {
+	for (int kind = 0; kind < 5; kind++) {
 		if (kind == 0)
 			make_mmap2(&b, 5, 9, 0x400000, "/bin/x", 20, PROT_EXEC);
 		else if (kind == 1)
 			make_comm(&b, 5, 9, "cc1plus", true);
+		else if (kind == 4)
+			make_ksymbol(&b, 5, 0x1000, 64, 0, "bpf_prog_1");
 		else
 			make_task(&b, kind == 2 ? PERF_RECORD_FORK : PERF_RECORD_LOST, 7, 5, 6, 4);
 		for (size_t len = 0; len < b.len; len++) {
@@ -236,6 +269,8 @@ static void test_cut_records(void **state)
 				/* a name is there with its end, or not at all */
 				if (!parse(&e, &b, len) && e.kind == EVENT_MMAP)
 					assert_string_equal(e.name, "/bin/x");
+				if (!parse(&e, &b, len) && e.kind == EVENT_CODE_BEGIN)
+					assert_string_equal(e.name, "bpf_prog_1");
 				memcpy(b.data + 6, saved, 2);
 			}
 		}
@@ -511,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_comm_records),
 		cmocka_unit_test(test_mmap2_records),
 		cmocka_unit_test(test_lost_records),
+		cmocka_unit_test(test_ksymbol),
 		cmocka_unit_test(test_cut_records),
 		cmocka_unit_test(test_applied),
 		cmocka_unit_test(test_ring_wraps),
