@@ -151,6 +151,8 @@ static int take_phdr(struct elf_obj *obj, const Elf64_Phdr *ph, size_t *notes)
 		return take_segment(&seg, ph) ?: vec_push(&obj->segments, seg);
 	case PT_GNU_EH_FRAME:
 		return take_segment(&obj->eh_frame_hdr, ph);
+	case PT_DYNAMIC:
+		return take_segment(&obj->dynamic, ph);
 	case PT_NOTE:
 		if ((*notes)++ >= NOTE_SEGMENTS_MAX)
 			return 0;
@@ -400,6 +402,11 @@ const struct elf_segment *elf_obj_segments(const struct elf_obj *obj, size_t *n)
 const struct elf_segment *elf_obj_eh_frame_hdr(const struct elf_obj *obj)
 {
 	return obj->eh_frame_hdr.file_len ? &obj->eh_frame_hdr : NULL;
+}
+
+const struct elf_segment *elf_obj_dynamic(const struct elf_obj *obj)
+{
+	return obj->dynamic.file_len ? &obj->dynamic : NULL;
 }
 
 const struct elf_segment *elf_obj_segment_at_off(const struct elf_obj *obj, uint64_t file_off)

@@ -73,6 +73,8 @@ const struct elf_segment *elf_obj_segment_at_off(const struct elf_obj *obj, uint
 const struct elf_segment *elf_obj_segment_at_va(const struct elf_obj *obj, uint64_t va);
 /* PT_GNU_EH_FRAME, where .eh_frame_hdr is with or without a section table; NULL if none. */
 const struct elf_segment *elf_obj_eh_frame_hdr(const struct elf_obj *obj);
+/* PT_DYNAMIC; NULL if none. elf_dynamic.h reads it. */
+const struct elf_segment *elf_obj_dynamic(const struct elf_obj *obj);
 
 size_t elf_obj_section_count(const struct elf_obj *obj);
 const struct elf_section *elf_obj_section_by_index(const struct elf_obj *obj, size_t index);

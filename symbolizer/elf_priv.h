@@ -22,7 +22,7 @@ struct elf_obj {
 	bool truncated;
 	struct build_id build_id;
 	VEC(struct elf_segment) segments;
-	struct elf_segment eh_frame_hdr; /* mem_len 0 = none */
+	struct elf_segment eh_frame_hdr, dynamic; /* file_len 0 = none */
 	struct elf_section *sections;
 	struct elf_loaded *loaded; /* by section index */
 	size_t n_sections;

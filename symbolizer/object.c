@@ -7,9 +7,11 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
 #include "symbolizer/debug_files.h"
 #include "symbolizer/dwarf.h"
 #include "symbolizer/eh_ranges.h"
+#include "symbolizer/gopclntab.h"
 #include "symbolizer/names.h"
 #include "symbolizer/symtab.h"
 
@@ -24,11 +26,13 @@ static const struct elf_limits names_limits = {512ul << 20, 768ul << 20};
 struct object {
 	bool names_only;
 	bool debug_loaded, symbols_loaded, lines_loaded;
-	int problem; /* 0, or -EBADMSG or -EFBIG: part of the file could not be read */
+	bool symtab_whole; /* from a .symtab: all functions' names are there */
+	int problem;	   /* 0, or -EBADMSG or -EFBIG: part of the file could not be read */
 	unsigned limit_hits;
 	struct elf_obj *main, *debug, *alt, *dwp; /* all but main may be NULL */
 	struct eh_ranges *fdes;
 	struct symtab *symtab;
+	struct gopclntab *go; /* NULL: not a Go program */
 	struct dwarf *dwarf;
 	struct names *names;
 	const struct debug_search *search; /* of the call under way: split units are opened late */
@@ -76,6 +80,7 @@ void object_free(struct object *o)
 		return;
 	free_lines(o);
 	symtab_free(o->symtab);
+	gopclntab_free(o->go);
 	eh_ranges_free(o->fdes);
 	names_free(o->names);
 	elf_obj_free(o->debug);
@@ -143,9 +148,15 @@ static int load_symbols(struct object *o)
 		if (err)
 			return err;
 	}
+	if (!o->go) {
+		err = note_problem(o, gopclntab_open(&o->go, o->main));
+		if (err)
+			return err;
+	}
 	err = symtab_load(&o->symtab, o->main, o->debug, o->fdes, &problem);
 	if (err)
 		return err;
+	o->symtab_whole = symtab_present(o->main) || (o->debug && symtab_present(o->debug));
 	note_problem(o, problem);
 	o->symbols_loaded = true;
 	return 0;
@@ -198,13 +209,28 @@ struct batch {
 	void *ctx;
 	struct buf scratch;
 	int err;
+	bool go; /* the address at hand is in a Go function */
 	struct sym_frame frames[FRAMES_MAX];
 };
+
+/* Go's names are readable as they are, and "main.cold" is a function of its own; all that its linker
+ * adds is the calling convention of functions that come with two. */
+static const char *go_name(struct batch *b, const char *raw)
+{
+	uint32_t id;
+
+	if (!text_has_suffix(raw, ".abi0"))
+		return raw;
+	buf_clear(&b->scratch);
+	buf_add(&b->scratch, raw, strlen(raw) - strlen(".abi0"));
+	return names_add(b->o->names, buf_cstr(&b->scratch), &id) ? NULL
+								  : names_raw(b->o->names, id);
+}
 
 static void set_name(struct batch *b, struct sym_frame *f, uint32_t id)
 {
 	f->raw_name = names_raw(b->o->names, id);
-	f->name = names_pretty(b->o->names, id);
+	f->name = b->go ? go_name(b, f->raw_name) : names_pretty(b->o->names, id);
 	if (!f->name) {
 		f->name = f->raw_name;
 		b->err = -ENOMEM;
@@ -281,7 +307,8 @@ static const char *clean_path(struct batch *b, const char *path)
 }
 
 /* Inlined calls are named by DWARF, the function around them by the symbol table first: it knows
- * what DWARF does not say (clones, parts moved away, assembly). */
+ * what DWARF does not say (clones, parts moved away, assembly). Of a Go program's functions .dynsym
+ * knows a few at most. */
 static void finish_result(struct batch *b, size_t index, size_t n)
 {
 	uint64_t va = b->elf_va[index];
@@ -290,7 +317,9 @@ static void finish_result(struct batch *b, size_t index, size_t n)
 		.elf_va = va, .reason = SYM_OK, .frames = b->frames, .n_frames = n};
 	struct sym_frame by_symbol = {0};
 
-	if (name_by_symbol(b, &by_symbol, va)) {
+	if (b->go && !b->o->symtab_whole && outer->name) {
+		/* named */
+	} else if (name_by_symbol(b, &by_symbol, va)) {
 		outer->name = by_symbol.name;
 		outer->raw_name = by_symbol.raw_name;
 	} else if (!outer->name) {
@@ -300,11 +329,28 @@ static void finish_result(struct batch *b, size_t index, size_t n)
 		b->fn(b->ctx, index, &result);
 }
 
+/* What the program's own table knows: lines where DWARF has none, and names. */
+static size_t ask_go(struct batch *b, uint64_t va, const struct dwarf_frame **frames)
+{
+	int n = gopclntab_find(b->o->go, va, frames);
+
+	if (n < 0)
+		b->err = n;
+	return n > 0 ? (size_t)n : 0;
+}
+
 static void take_frames(void *ctx, size_t index, const struct dwarf_frame *frames, size_t n,
 			enum dwarf_reason reason)
 {
 	struct batch *b = ctx;
 
+	b->go = b->o->go && gopclntab_covers(b->o->go, b->elf_va[index]);
+	if (b->go && !n)
+		n = ask_go(b, b->elf_va[index], &frames);
+	if (b->o->names_only && n) { /* only Go's table was asked: the function itself is last */
+		frames += n - 1;
+		n = 1;
+	}
 	if (reason == DWARF_LIMIT)
 		b->o->limit_hits++;
 	if (n > FRAMES_MAX)
@@ -312,9 +358,11 @@ static void take_frames(void *ctx, size_t index, const struct dwarf_frame *frame
 	for (size_t i = 0; i < n; i++) {
 		struct sym_frame *f = &b->frames[i];
 
-		*f = (struct sym_frame){.file = clean_path(b, frames[i].file),
-					.line = frames[i].line,
-					.start_line = frames[i].start_line};
+		*f = (struct sym_frame){0};
+		if (!b->o->names_only)
+			*f = (struct sym_frame){.file = clean_path(b, frames[i].file),
+						.line = frames[i].line,
+						.start_line = frames[i].start_line};
 		if (!name_by_text(b, f, frames[i].linkage_name) &&
 		    !name_by_text(b, f, frames[i].name) && i + 1 < n)
 			f->name = f->raw_name = "[inlined]";
@@ -357,6 +405,8 @@ static int resolve_batch(struct batch *b, size_t n)
 		for (size_t i = 0; i < n && !b->err; i++)
 			take_frames(b, i, NULL, 0, DWARF_OK);
 	}
+	if (o->go && gopclntab_limited(o->go))
+		o->limit_hits++;
 	return err ?: b->err;
 }
 
@@ -387,6 +437,7 @@ size_t object_bytes(const struct object *o)
 		n += objs[i] ? elf_obj_bytes(objs[i]) : 0;
 	n += o->fdes ? eh_ranges_bytes(o->fdes) : 0;
 	n += o->symtab ? symtab_bytes(o->symtab) : 0;
+	n += o->go ? gopclntab_bytes(o->go) : 0;
 	n += o->names ? names_bytes(o->names) : 0;
 	return n + (o->dwarf ? dwarf_bytes(o->dwarf) : 0);
 }
