@@ -10,9 +10,11 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
 #include "symbolizer/local.h"
+#include "symbolizer/worker.h"
 
 struct symbolizer {
 	struct local *local;
+	struct worker *worker; /* NULL: local does the work */
 };
 
 DEFINE_CLEANUP(symbolizer, symbolizer_free)
@@ -21,7 +23,12 @@ int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts)
 {
 	_cleanup_(symbolizer_freep) struct symbolizer *s = calloc(1, sizeof(*s));
 	int err = s ? local_new(&s->local, opts) : -ENOMEM;
+	struct worker_opts worker = {.names_only = opts->names_only};
 
+	if (err)
+		return err;
+	worker.local = s->local;
+	err = opts->sandbox ? worker_new(&s->worker, &worker) : 0;
 	if (err)
 		return err;
 	*out = steal_ptr(s);
@@ -32,8 +39,15 @@ void symbolizer_free(struct symbolizer *s)
 {
 	if (!s)
 		return;
+	worker_free(s->worker);
 	local_free(s->local);
 	free(s);
+}
+
+static int resolve(struct symbolizer *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
+{
+	return s->worker ? worker_resolve(s->worker, q, fn, ctx)
+			 : local_resolve(s->local, q, fn, ctx);
 }
 
 int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file, const uint64_t *file_off,
@@ -41,7 +55,7 @@ int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file, const 
 {
 	struct sym_query q = {.file = file, .offsets = true, .addr = file_off, .n = n};
 
-	return local_resolve(s->local, &q, fn, ctx);
+	return resolve(s, &q, fn, ctx);
 }
 
 int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, const uint64_t *elf_va,
@@ -49,18 +63,22 @@ int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, con
 {
 	struct sym_query q = {.file = file, .addr = elf_va, .n = n};
 
-	return local_resolve(s->local, &q, fn, ctx);
+	return resolve(s, &q, fn, ctx);
 }
 
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,
 		       struct elf_segment *seg)
 {
-	return local_segment(s->local, file, elf_va, seg);
+	return s->worker ? worker_segment(s->worker, file, elf_va, seg)
+			 : local_segment(s->local, file, elf_va, seg);
 }
 
 void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out)
 {
-	local_stats(s->local, out);
+	if (s->worker)
+		worker_stats(s->worker, out);
+	else
+		local_stats(s->local, out);
 }
 
 /* --- what every answer is made of ------------------------------------------------------------- */

@@ -26,6 +26,9 @@ struct symbolizer_opts {
 	bool names_only;    /* no lines, no inlined calls */
 	/* Where separate debug files are looked for, NULL-terminated; NULL = {"/usr/lib/debug"}. */
 	const char *const *debug_dirs;
+	/* Files are read in a process without privileges, see worker.h. It ends with the thread that
+	 * calls symbolizer_new(). */
+	bool sandbox;
 };
 
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts);
@@ -49,7 +52,8 @@ struct sym_file {
 	X(REPLACED, "the file's build id is not the one that was mapped")                          \
 	X(NOT_ELF, "not an ELF file kiln reads")                                                   \
 	X(MALFORMED, "the file is malformed")                                                      \
-	X(LIMIT, "a size limit was hit")
+	X(LIMIT, "a size limit was hit")                                                           \
+	X(CRASHED, "the process that reads files failed on this one")
 
 enum sym_reason {
 #define X(name, text) SYM_##name,
@@ -101,7 +105,8 @@ int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64
 
 struct symbolizer_stats {
 	uint64_t lookups, cache_hits, files_opened, evictions, limit_hits;
-	size_t bytes, bytes_peak; /* parsed state */
+	size_t bytes, bytes_peak;		/* parsed state */
+	uint64_t worker_restarts, files_failed; /* with a sandbox: files a process failed on */
 };
 void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out);
 

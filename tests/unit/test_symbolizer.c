@@ -18,6 +18,8 @@ static const char source[] =
 	"__attribute__((noinline)) int shown(int x) { sink = x; return hidden(x) + 1; }\n"
 	"int main(int argc, char **argv) { (void)argv; return shown(argc); }\n";
 
+static bool sandboxed; /* everything is tried in this process and in another */
+
 struct got {
 	char name[300], raw[300];
 	enum sym_reason reason;
@@ -46,7 +48,8 @@ static void take(void *ctx, size_t index, const struct sym_result *r)
 
 static struct symbolizer *new_symbolizer(const char *const *dirs)
 {
-	struct symbolizer_opts opts = {.names_only = true, .debug_dirs = dirs};
+	struct symbolizer_opts opts = {
+		.names_only = true, .debug_dirs = dirs, .sandbox = sandboxed};
 	struct symbolizer *s = NULL;
 
 	assert_int_equal(symbolizer_new(&s, &opts), 0);
@@ -499,7 +502,8 @@ static void test_cache_by_build_id_and_by_inode(void **state)
 
 static void test_eviction(void **state)
 {
-	struct symbolizer_opts opts = {.names_only = true, .cache_bytes = 100 << 10};
+	struct symbolizer_opts opts = {
+		.names_only = true, .cache_bytes = 100 << 10, .sandbox = sandboxed};
 	_cleanup_sym_ struct symbolizer *s = NULL;
 	struct symbolizer_stats stats;
 
@@ -592,5 +596,9 @@ int main(void)
 		cmocka_unit_test(test_many_addresses),
 	};
 
-	return cmocka_run_group_tests_name("symbolizer", tests, setup, fixture_teardown);
+	int failed = cmocka_run_group_tests_name("symbolizer", tests, setup, fixture_teardown);
+
+	sandboxed = true;
+	return failed + cmocka_run_group_tests_name("symbolizer in a process of its own", tests,
+						    setup, fixture_teardown);
 }

@@ -30,6 +30,8 @@ static const char cxx_source[] =
 	"}\n"
 	"int main(int argc, char **) { return deep::outer(argc, 3); }\n";
 
+static bool sandboxed; /* everything is tried in this process and in another */
+
 /* One line a frame, as addr2line -f -i prints it: raw name, then file:line. */
 static void print_frames(void *ctx, size_t index, const struct sym_result *r)
 {
@@ -84,7 +86,7 @@ static size_t compare_lines(const struct symbolizer_opts *opts, const char *path
 static void test_lines_against_addr2line(void **state)
 {
 	const char *dirs[] = {fixture_at("debug"), NULL};
-	struct symbolizer_opts opts = {.debug_dirs = dirs};
+	struct symbolizer_opts opts = {.debug_dirs = dirs, .sandbox = sandboxed};
 	char hex[2 * BUILD_ID_MAX + 1];
 	struct elf_obj *obj;
 
@@ -107,7 +109,7 @@ static void test_lines_against_addr2line(void **state)
 
 static void test_split_units(void **state)
 {
-	struct symbolizer_opts opts = {0};
+	struct symbolizer_opts opts = {.sandbox = sandboxed};
 
 	(void)state;
 	fixture_write("lines.cc", cxx_source);
@@ -119,7 +121,7 @@ static void test_split_units(void **state)
 /* dwz moves what two files share into a third, which both link to. */
 static void test_common_file_of_dwz(void **state)
 {
-	struct symbolizer_opts opts = {0};
+	struct symbolizer_opts opts = {.sandbox = sandboxed};
 
 	(void)state;
 	if (system("command -v dwz >/dev/null")) {
@@ -143,6 +145,10 @@ int main(void)
 		cmocka_unit_test(test_common_file_of_dwz),
 	};
 
-	return cmocka_run_group_tests_name("symbolizer_lines", tests, fixture_setup,
-					   fixture_teardown);
+	int failed = cmocka_run_group_tests_name("symbolizer_lines", tests, fixture_setup,
+						 fixture_teardown);
+
+	sandboxed = true;
+	return failed + cmocka_run_group_tests_name("symbolizer_lines in a process of its own",
+						    tests, fixture_setup, fixture_teardown);
 }

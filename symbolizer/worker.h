@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The symbolizer in a process of its own, which has no privileges (sandbox.h): this half asks it,
+ * opens for it the debug files it wants (broker.h), and believes nothing it says. A file on which
+ * it crashes, hangs, runs out of memory or talks nonsense is tried once more for names only in a
+ * new process; if that fails too, its addresses have no names (SYM_CRASHED). Such files are
+ * remembered, and when there are many of them lines, then names are given up for a while.
+ *
+ * The process ends when the thread that called worker_new() does.
+ */
+#ifndef KILN_SYMBOLIZER_WORKER_H
+#define KILN_SYMBOLIZER_WORKER_H
+
+#include "symbolizer/local.h"
+
+struct worker;
+
+struct worker_opts {
+	struct local *local; /* unused so far; what a new process starts with. Borrowed */
+	bool names_only;
+	/* The other half, in the new process: NULL for worker_serve(). For tests. */
+	void (*serve)(int sock, pid_t parent, struct local *local);
+	uint64_t stall_ns; /* how long nothing may happen; 0 = 10 s */
+};
+
+int worker_new(struct worker **out, const struct worker_opts *opts);
+void worker_free(struct worker *w);
+
+int worker_resolve(struct worker *w, const struct sym_query *q, sym_result_fn fn, void *ctx);
+int worker_segment(struct worker *w, const struct sym_file *file, uint64_t elf_va,
+		   struct elf_segment *seg);
+void worker_stats(const struct worker *w, struct symbolizer_stats *out);
+
+pid_t worker_pid(const struct worker *w); /* 0: none runs */
+/* The enum sandbox_part bits it has reported; 0 before the first query. */
+unsigned worker_sandbox_parts(const struct worker *w);
+
+/* The served half: returns when the socket is closed or there is no way on. */
+void worker_serve(int sock, pid_t parent, struct local *local);
+/* Without giving anything up first. */
+void worker_serve_queries(int sock, struct local *local);
+
+#endif

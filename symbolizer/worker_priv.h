@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What worker.c (whom to trust) and worker_talk.c (the process and what is said) share. */
+#ifndef KILN_SYMBOLIZER_WORKER_PRIV_H
+#define KILN_SYMBOLIZER_WORKER_PRIV_H
+
+#include "symbolizer/worker.h"
+#include "symbolizer/worker_wire.h"
+
+/* So long a worker may neither say anything nor compute: it waits for a file server that hangs. */
+#define WORKER_STALL_NS 10000000000ull
+
+enum trust { NO_NAMES, NO_LINES, ALL };
+
+struct file_id { /* build id, or what fstat() says where there is none */
+	struct build_id build_id;
+	struct file_key key;
+};
+
+struct bad_file {
+	struct file_id id;
+	enum trust trust;
+	uint64_t since_ns;
+};
+
+struct worker {
+	struct worker_opts opts;
+	struct broker *broker;
+	int sock;
+	pid_t pid; /* 0: none */
+	clockid_t cpu_clock;
+	unsigned sandbox_parts;
+	VEC(pid_t) unreaped; /* killed, but not dead yet */
+	VEC(struct bad_file) bad;
+	uint64_t window_ns;
+	unsigned failures; /* since then */
+	struct symbolizer_stats past, current;
+	uint64_t restarts, files_failed;
+	/* segments of the file last asked for */
+	struct file_id segs_of;
+	struct elf_segment segs[WIRE_SEGMENTS_MAX];
+	size_t n_segs;
+	char msg[WIRE_BYTES_MAX];
+};
+
+struct ask { /* one attempt at one part of a query */
+	const struct sym_query *q;
+	bool names_only;
+	const uint32_t *index; /* of the addresses that are asked for */
+	struct wire_reader reader;
+	uint64_t moved_ns, moved_cpu_ns; /* when it last got on */
+	uint64_t begun_cpu_ns;
+	uint64_t opens;
+	bool hung[2]; /* below the root, on the host: nothing more is opened there */
+	bool done;
+};
+
+static inline uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts = {0};
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+/* What a file is known by here. */
+void id_of_file(const struct sym_file *file, struct file_id *id);
+
+/* Makes sure that a process runs. 0 or -errno. */
+int worker_ensure(struct worker *w);
+/* Ends it. Its wait status, or 0. A process in the hands of a hung server may outlive SIGKILL. */
+int worker_stop(struct worker *w);
+/* Buries those that had. */
+void worker_reap(struct worker *w);
+
+/*
+ * Asks, and passes answers on until all are there. 0, -ENOMEM (ours), or how the process failed:
+ * -ETIMEDOUT, -EBADMSG, -ENOBUFS (its memory), another -errno when it is gone.
+ */
+int worker_converse(struct worker *w, struct ask *a, sym_result_fn fn, void *ctx);
+
+#endif

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The process without privileges: answers queries one after the other until nobody asks any more. */
+#include <errno.h>
+#include <string.h>
+
+#include "profiler/base/cleanup.h"
+#include "symbolizer/debug_files.h"
+#include "symbolizer/sandbox.h"
+#include "symbolizer/worker.h"
+#include "symbolizer/worker_wire.h"
+
+/* On top of what was inherited: sections of the largest debug files are 1 GiB. */
+#define MEMORY_BYTES (2ull << 30)
+/* In a query only the asker knows the root: it is told whether that is meant. */
+#define THE_ROOT 0
+
+struct served {
+	int sock;
+	struct local *local;
+	struct wire_writer writer;
+	char msg[WIRE_BYTES_MAX];
+};
+
+/* For debug_files.c: whoever asks opens. */
+static int ask_to_open(void *ctx, int root_fd, const char *path)
+{
+	struct served *s = ctx;
+	struct wire_open open = {.type = WIRE_OPEN, .in_root = root_fd == THE_ROOT};
+	struct wire_opened opened;
+	int fd;
+
+	if (wire_send2(s->sock, &open, sizeof(open), path, strlen(path) + 1, -1) ||
+	    wire_recv(s->sock, s->msg, &fd) < (ssize_t)sizeof(opened))
+		_exit(1);
+	memcpy(&opened, s->msg, sizeof(opened));
+	return opened.err ? opened.err : fd;
+}
+
+static void take_result(void *ctx, size_t index, const struct sym_result *r)
+{
+	wire_put_result(ctx, index, r);
+}
+
+static int read_addresses(struct served *s, uint64_t *addr, size_t n)
+{
+	for (size_t have = 0; have < n;) {
+		ssize_t len = wire_recv(s->sock, s->msg, NULL);
+		size_t part = len < (ssize_t)sizeof(struct wire_head)
+				      ? 0
+				      : ((size_t)len - sizeof(struct wire_head)) / sizeof(*addr);
+
+		if (!part || part > n - have)
+			return -EBADMSG;
+		memcpy(addr + have, s->msg + sizeof(struct wire_head), part * sizeof(*addr));
+		have += part;
+	}
+	return 0;
+}
+
+static int send_done(struct served *s, int err, const struct elf_segment *segs, size_t n)
+{
+	struct wire_segment out[WIRE_SEGMENTS_MAX];
+	struct wire_done done;
+
+	memset(&done, 0, sizeof(done));
+	done.type = WIRE_DONE;
+	done.err = err;
+	for (size_t i = 0; i < n && done.n_segments < WIRE_SEGMENTS_MAX; i++)
+		if (segs[i].exec)
+			out[done.n_segments++] = (struct wire_segment){
+				segs[i].va, segs[i].mem_len, segs[i].file_off, segs[i].file_len};
+	local_stats(s->local, &done.stats);
+	return wire_send2(s->sock, &done, sizeof(done), out, done.n_segments * sizeof(*out), -1);
+}
+
+static int answer(struct served *s, const struct wire_query *wire, const char *path, int fd)
+{
+	_cleanup_free_ uint64_t *addr = malloc(wire->n * sizeof(*addr) + 1);
+	struct sym_file file = {
+		.fd = fd,
+		.root_fd = wire->has_root ? THE_ROOT : -1,
+		.path = path,
+		.build_id = wire->build_id.len ? &wire->build_id : NULL,
+	};
+	struct sym_query q = {
+		.file = &file,
+		.offsets = wire->offsets,
+		.names_only = wire->names_only,
+		.addr = addr,
+		.n = wire->n,
+	};
+	const struct elf_segment *segs = NULL;
+	size_t n_segs = 0;
+	int err;
+
+	if (!addr)
+		return -ENOMEM;
+	if (!wire->n) {
+		err = local_segments(s->local, &file, &segs, &n_segs);
+		return send_done(s, err, segs, n_segs);
+	}
+	err = read_addresses(s, addr, wire->n);
+	if (err)
+		return err;
+	err = wire_writer_init(&s->writer, s->sock);
+	if (!err)
+		err = local_resolve(s->local, &q, take_result, &s->writer);
+	err = wire_flush(&s->writer) ?: err;
+	wire_writer_release(&s->writer);
+	return send_done(s, err, NULL, 0);
+}
+
+void worker_serve_queries(int sock, struct local *local)
+{
+	struct served *s = calloc(1, sizeof(*s));
+	struct debug_opener opener = {.open = ask_to_open, .ctx = s};
+	int err = s ? 0 : -ENOMEM;
+
+	if (s) {
+		s->sock = sock;
+		s->local = local;
+		local_set_opener(local, &opener);
+	}
+	while (!err) {
+		char path[WIRE_BYTES_MAX];
+		struct wire_query q;
+		_cleanup_close_ int fd = -1;
+		ssize_t len = wire_recv(sock, s->msg, &fd);
+
+		if (len <= (ssize_t)sizeof(q))
+			break;
+		memcpy(&q, s->msg, sizeof(q));
+		memcpy(path, s->msg + sizeof(q), (size_t)len - sizeof(q));
+		err = answer(s, &q, path[0] ? path : NULL, fd);
+	}
+	free(s);
+}
+
+void worker_serve(int sock, pid_t parent, struct local *local)
+{
+	struct wire_hello hello = {.type = WIRE_HELLO};
+	unsigned parts;
+
+	if (sandbox_enter(sock, parent, MEMORY_BYTES, &parts))
+		return;
+	hello.sandbox_parts = parts;
+	if (!wire_send(3, &hello, sizeof(hello), -1))
+		worker_serve_queries(3, local);
+}
