@@ -18,6 +18,7 @@ struct task_struct {
 	__u64 self_exec_id;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
+	void *stack;
 };
 
 #pragma clang attribute pop

@@ -51,6 +51,20 @@ struct saved_regs {
 		(to)[UNWIND_RIP] = pc;                                                             \
 	} while (0)
 
+/* Where the kernel has put the user's registers on its way in: at the top of the task's own stack,
+ * which is of 16 KB (but in kernels built with KASAN, which nobody profiles before 5.15). */
+#define KERNEL_STACK (16 * 1024)
+
+static __always_inline const void *entry_regs(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) /* 5.15 */
+		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, stack) + KERNEL_STACK - sizeof(struct saved_regs);
+}
+
 /* False: they cannot be had. */
 static __always_inline bool load_user_regs(struct bpf_perf_event_data *ctx, __u64 *to, bool in_user)
 {
@@ -60,9 +74,7 @@ static __always_inline bool load_user_regs(struct bpf_perf_event_data *ctx, __u6
 		COPY_REGS(to, ctx->regs, rbp, rbx, rax, rcx, rdx, rsi, rdi, rip, rsp);
 		return true;
 	}
-	/* bpf_task_pt_regs() is of 5.15, bpf_loop(), without which there is no walk, of 5.17 */
-	if (bpf_probe_read_kernel(&r, sizeof(r),
-				  (void *)bpf_task_pt_regs(bpf_get_current_task_btf())))
+	if (bpf_probe_read_kernel(&r, sizeof(r), entry_regs()))
 		return false;
 	COPY_REGS(to, r, bp, bx, ax, cx, dx, si, di, ip, sp);
 	return true;

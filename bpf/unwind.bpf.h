@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The table-driven walk of user stacks in the kernel: maps and the operations of unwind_core.h over
- * them. Needs bpf_loop() (5.17). Include after bpf_helpers.h.
+ * them. Needs nothing newer than Linux 5.10. Include after bpf_helpers.h.
  */
 #ifndef KILN_BPF_UNWIND_BPF_H
 #define KILN_BPF_UNWIND_BPF_H
@@ -14,8 +14,7 @@
 #include "bpf/hash.bpf.h"
 #include "bpf/unwind_core.h"
 
-/* Set at load: user stacks by unwind tables. Off, nothing in here is reached, and kernels without
- * bpf_loop() load the rest. */
+/* Set at load: user stacks by unwind tables. Off, nothing in here is reached. */
 const volatile bool unwind_tables = false;
 
 /* Key: tgid. Writer: user space (profiler/sampler/unwind_maps.c); the walk claims an unclaimed one.
@@ -195,25 +194,58 @@ UNWIND_INLINE enum unwind_in unwind_op_place(struct unwind_env *env, __u64 va,
 	return env->hit.slot == UNWIND_SLOT_NONE ? UNWIND_IN_NO_TABLE : UNWIND_IN_TABLE;
 }
 
-static long unwind_one_frame(__u32 index, void *unused)
+/* Masked: the verifier forgets what it compared before 6.8. */
+static __always_inline __u64 *unwind_frame_slot(struct unwind_env *env, __u32 at)
 {
-	__u32 zero = 0, at;
-	struct unwind_env *env = bpf_map_lookup_elem(&kiln_unw_env, &zero);
+	__u64 i = at;
 
-	if (!env)
+	unwind_opaque(i);
+	return &env->rec.frames[i & (UNWIND_FRAMES_MAX - 1)];
+}
+
+/* Goes one frame up. Not 0: that was all. */
+__attribute__((noinline)) int unwind_one_frame(void)
+{
+	struct unwind_env *env = unwind_env_here();
+	__u32 at;
+
+	if (!unwind_tables || !env)
 		return 1;
 	env->end = unwind_step(env, &env->f);
 	at = UNWIND_FRAME_AT(env->n - 1);
-	if (env->f.was_signal && env->n > 1 && at < UNWIND_FRAMES_MAX)
-		env->rec.frames[at]++; /* its pc is exact; the hash need not tell */
+	if (env->f.was_signal && env->n > 1)
+		*unwind_frame_slot(env, at) += 1; /* its pc is exact; the hash need not tell */
 	if (env->end != UNWIND_ON)
 		return 1;
 	at = UNWIND_FRAME_AT(env->n);
-	if (at < UNWIND_FRAMES_MAX)
-		env->rec.frames[at] = env->f.pc + env->f.exact;
+	*unwind_frame_slot(env, at) = env->f.pc + env->f.exact;
 	env->hash = hash_step(env->hash, env->f.pc + env->f.exact);
 	env->n++;
 	return 0;
+}
+
+/*
+ * Two loops of 64 rather than one of 4096: the verifier goes through each of them turn by turn, but
+ * through a function once. So the walk loads in a few thousand instructions, and on kernels without
+ * bpf_loop(), which is of 5.17.
+ */
+#define UNWIND_STRIDE 64
+
+_Static_assert(UNWIND_STRIDE *UNWIND_STRIDE == UNWIND_STEPS_MAX, "as many steps as that");
+
+__attribute__((noinline)) int unwind_some_frames(void)
+{
+	for (int i = 0; i < UNWIND_STRIDE; i++)
+		if (unwind_one_frame())
+			return 1;
+	return 0;
+}
+
+static __always_inline void unwind_all_frames(void)
+{
+	for (int i = 0; i < UNWIND_STRIDE; i++)
+		if (unwind_some_frames())
+			break;
 }
 
 /* Whether a process's mappings are those of the program that runs in it now. */
@@ -249,7 +281,7 @@ __attribute__((noinline)) int unwind_user(__u32 tgid, __u32 image)
 	__u32 zero = 0;
 	struct unwind_env *env;
 
-	if (!unwind_tables) /* kernels without bpf_loop() must not see the rest */
+	if (!unwind_tables)
 		return UNWIND_END_NO_MAPPING;
 	env = bpf_map_lookup_elem(&kiln_unw_env, &zero);
 	if (!env)
@@ -268,7 +300,7 @@ __attribute__((noinline)) int unwind_user(__u32 tgid, __u32 image)
 	env->hash = hash_step(HASH_START, env->f.pc);
 	env->n = 1;
 	env->end = UNWIND_END_DEEP; /* if the steps run out */
-	bpf_loop(UNWIND_STEPS_MAX, unwind_one_frame, NULL, 0);
+	unwind_all_frames();
 	if (env->end == UNWIND_ON)
 		env->end = UNWIND_END_DEEP;
 	env->rec.head.n = env->n;

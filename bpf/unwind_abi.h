@@ -205,6 +205,7 @@ struct unwind_maps_large UNWIND_MAPS_OF(UNWIND_MAPS_LARGE);
 #define UNWIND_LEAF_FRAMES 384
 #define UNWIND_ROOT_FRAMES 128
 #define UNWIND_FRAMES_MAX  (UNWIND_LEAF_FRAMES + UNWIND_ROOT_FRAMES)
+_Static_assert(!(UNWIND_FRAMES_MAX & (UNWIND_FRAMES_MAX - 1)), "indices are masked");
 #define UNWIND_FRAME_AT(i)                                                                         \
 	((i) < UNWIND_LEAF_FRAMES                                                                  \
 		 ? (i)                                                                             \

@@ -8,7 +8,7 @@ W_SRC := $(wildcard tests/fixtures/workloads/*.c)
 W_CXX := $(wildcard tests/fixtures/workloads/*.cc)
 WORKLOADS := $(patsubst tests/fixtures/workloads/%.c,$(W)/%,$(W_SRC)) \
 	$(patsubst tests/fixtures/workloads/%.cc,$(W)/%,$(W_CXX)) \
-	$(W)/shares_nofp $(W)/shares_stripped $(W)/demo_nofp
+	$(W)/shares_nofp $(W)/shares_stripped $(W)/demo_nofp $(W)/deep_nofp
 FP := -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
 NOFP := -fomit-frame-pointer
 W_CC = $(call say,WCC,$@)mkdir -p $(@D) && $(CC) -std=gnu11 -O2 -g -Wall -Wextra -pthread

@@ -14,7 +14,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/vec.h"
 #include "profiler/doctor/caps.h"
-#include "profiler/doctor/kernel.h"
+#include "profiler/base/kernel.h"
 
 #define FINDING_STATUSES(X) X(ok) X(warn) X(fail) X(info)
 enum finding_status {

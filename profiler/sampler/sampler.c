@@ -7,7 +7,6 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 
 #include "bpf/profile.skel.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/kernel.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
@@ -175,7 +175,7 @@ static const char *load_advice(int err)
 		       "cgroup "
 		       "limit";
 	default:
-		return "the kernel refused the BPF programs: `kiln -v record` shows its log, `kiln "
+		return "the kernel refused the BPF programs: `kiln record -v` shows its log, `kiln "
 		       "doctor` what is missing";
 	}
 }
@@ -187,26 +187,13 @@ static int quiet_print(enum libbpf_print_level level, const char *fmt, va_list a
 	return vfprintf(stderr, fmt, ap);
 }
 
-/*
- * bpf_probe_read_user() in the perf interrupt can lock up Linux 5.19 to 6.1.35, 6.2, and 6.3 to
- * 6.3.9 (a page fault there takes locks that the interrupted code holds): no walk on those.
- */
-static bool is_dangerous_kernel(void)
-{
-	unsigned major = 0, minor = 0, patch = 0;
-	struct utsname u;
-
-	if (uname(&u) || sscanf(u.release, "%u.%u.%u", &major, &minor, &patch) < 2)
-		return true;
-	return (major == 5 && minor == 19) || (major == 6 && minor == 0) ||
-	       (major == 6 && minor == 1 && patch < 36) || (major == 6 && minor == 2) ||
-	       (major == 6 && minor == 3 && patch < 10);
-}
-
 static bool may_use_tables(enum unwind_mode mode)
 {
 #if defined(__x86_64__)
-	if (!is_dangerous_kernel())
+	struct kernel_version v;
+
+	/* One whose version cannot be told is taken for one that locks up. */
+	if (!kernel_version_get(&v) && !kernel_walk_can_lock_up(&v))
 		return true;
 	if (mode == MODE_AUTO)
 		log_info("this kernel can lock up when a profiler reads user stacks: frame "

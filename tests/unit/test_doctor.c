@@ -9,7 +9,7 @@
 
 #include "profiler/doctor/caps.h"
 #include "profiler/doctor/doctor.h"
-#include "profiler/doctor/kernel.h"
+#include "profiler/base/kernel.h"
 
 #define COUNT(a)   (sizeof(a) / sizeof(*(a)))
 #define TEST(name) static void name(void **state __attribute__((unused)))

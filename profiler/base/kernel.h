@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which kernel this is, and whether it has the known lockup. */
-#ifndef KILN_DOCTOR_KERNEL_H
-#define KILN_DOCTOR_KERNEL_H
+#ifndef KILN_BASE_KERNEL_H
+#define KILN_BASE_KERNEL_H
 
 #include <stdbool.h>
 

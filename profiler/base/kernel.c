@@ -5,7 +5,7 @@
 #include <sys/utsname.h>
 
 #include "profiler/base/io.h"
-#include "profiler/doctor/kernel.h"
+#include "profiler/base/kernel.h"
 
 static bool parse_dotted(struct kernel_version *v, const char *text)
 {

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Whole stacks without frame pointers on the oldest kernel that is promised, and on one in between:
+# Debian's, booted in qemu (tools/boot-kernel). KERNELS names a directory that has the packages.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
+
+KERNELS=${KERNELS:-$SRC/build/kernels}
+
+# apt with lists of its own: nothing of this machine's is changed.
+own_apt() { # SUITE COMMAND...
+	local suite=$1 tool=$2 root=$KERNELS/apt-$1
+	shift 2
+	mkdir -p "$root/lists/partial" "$root/cache/archives/partial"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+		"http://deb.debian.org/debian $suite main" >"$root/sources.list"
+	timeout 90 "$tool" -qq -o Dir::Etc::SourceList="$root/sources.list" \
+		-o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$root/lists" \
+		-o Dir::Cache="$root/cache" -o Debug::NoLocking=1 -o Acquire::Languages=none \
+		-o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false \
+		-o APT::Sandbox::User=root "$@"
+}
+
+# Puts the path of a suite's kernel package in $kernel.
+get_kernel() { # SUITE VERSION
+	local package
+	kernel=$(find "$KERNELS" -maxdepth 1 -name "linux-image-$2.*.deb" 2>/dev/null | sort | tail -n 1)
+	[ -z "$kernel" ] || return 0
+	mkdir -p "$KERNELS"
+	own_apt "$1" apt-get update >"$T/apt" 2>&1 || skip "no package lists of Debian $1"
+	package=$(own_apt "$1" apt-cache search "^linux-image-$2[.].*-cloud-amd64\$" | awk '{ print $1 }' |
+		sort -V | tail -n 1)
+	[ -n "$package" ] || skip "Debian $1 has no kernel $2 any more"
+	(cd "$KERNELS" && own_apt "$1" apt-get download "$package" >>"$T/apt" 2>&1) ||
+		skip "$package cannot be downloaded"
+	kernel=$(find "$KERNELS" -maxdepth 1 -name "linux-image-$2.*.deb" | sort | tail -n 1)
+}
+
+# Files of the machine come as text in its output: ---- NAME, base64, ---- end.
+take_file() { # NAME
+	sed -n "/^---- $1\$/,/^---- end\$/p" "$T/booted" | sed '1d;$d' | base64 -d >"$1"
+}
+
+# At least 99 % of the user stacks are complete, and the walk in the kernel had a part in that: it has
+# the tables after a second, even on an emulated CPU. (What is still called kiln is in execve(2): the
+# old stack is gone.)
+assert_whole() { # NAME
+	assert_at_most "share of cut stacks in $1" \
+		"$(profile_share "$1.pb.gz" "$(in_stack '[truncated]')" '$3 != "kiln"')" 1
+	sed -n "/^recording $1\$/,/^---- /p" "$T/booted" >"$1.log"
+	assert_match "walks in the kernel, $1" "$1.log" 'walks in the kernel ended: root=[0-9]{2,} '
+}
+
+check_kernel() { # SUITE VERSION
+	local kernel name
+	need_bpf
+	[ "$(uname -m)" = x86_64 ] || skip "kernels of x86-64"
+	get_kernel "$1" "$2"
+	cat >boot.sh <<-EOF
+		cd /tmp
+		uname -r
+		recording() {
+			name=\$1
+			shift
+			echo "recording \$name"
+			$KILN record -v -o \$name.pb.gz "\$@" >/dev/null || echo "failed: \$?"
+			echo "---- \$name.pb.gz"
+			base64 \$name.pb.gz
+			echo "---- end"
+		}
+		recording demo --unwind dwarf -- $WORKLOADS/demo_nofp 4
+		recording deep --unwind auto -- $WORKLOADS/deep_nofp 4 100
+		recording all -a --unwind fp -d 1
+	EOF
+	"$SRC/tools/boot-kernel" -t 240 "$kernel" "$(cat boot.sh)" "$KILN" \
+		"$WORKLOADS"/{demo,deep}_nofp >"$T/booted" 2>"$T/err" || {
+		tail -n 20 "$T/err" "$T/booted" | sed 's/^/# /'
+		[ $? -ne 77 ] || skip "$(cat "$T/err")"
+		fail "kernel $2 does not come up, or kiln fails there"
+	}
+	assert_match "kernel" "$T/booted" "^${2//./[.]}[.]"
+	assert_no_match "recordings" "$T/booted" '^failed: '
+	for name in demo deep all; do
+		take_file $name.pb.gz
+	done
+	assert_whole demo
+	assert_whole deep
+	# main() to at_the_bottom(), and the 101 calls in between.
+	assert_at_least "stacks of their full depth" "$(profile_share deep.pb.gz \
+		'split($6, f, ";") > 100 && /;main;/' "$(in_stack at_the_bottom)")" 99
+	assert_at_least "samples of all processes" "$(profile_samples all.pb.gz)" 1
+}
+
+test_5_10() {
+	check_kernel bullseye 5.10
+}
+
+test_6_1() {
+	check_kernel bookworm 6.1
+}
+
+run_tests
