@@ -37,7 +37,7 @@ unsigned worker_sandbox_parts(const struct worker *w);
 
 /* The served half: returns when the socket is closed or there is no way on. */
 void worker_serve(int sock, pid_t parent, struct local *local);
-/* Without giving anything up first. */
-void worker_serve_queries(int sock, struct local *local);
+/* Answers one query. 0, or -errno when there will be no more. */
+int worker_serve_one(int sock, struct local *local);
 
 #endif

@@ -105,35 +105,35 @@ static int answer(struct served *s, const struct wire_query *wire, const char *p
 	err = wire_writer_init(&s->writer, s->sock);
 	if (!err)
 		err = local_resolve(s->local, &q, take_result, &s->writer);
-	err = wire_flush(&s->writer) ?: err;
+	if (wire_flush(&s->writer))
+		err = s->writer.err;
 	wire_writer_release(&s->writer);
 	return send_done(s, err, NULL, 0);
 }
 
-void worker_serve_queries(int sock, struct local *local)
+int worker_serve_one(int sock, struct local *local)
 {
-	struct served *s = calloc(1, sizeof(*s));
+	_cleanup_free_ struct served *s = calloc(1, sizeof(*s));
 	struct debug_opener opener = {.open = ask_to_open, .ctx = s};
-	int err = s ? 0 : -ENOMEM;
+	_cleanup_close_ int fd = -1;
+	char path[WIRE_BYTES_MAX];
+	struct wire_query q;
+	ssize_t len;
+	int err;
 
-	if (s) {
-		s->sock = sock;
-		s->local = local;
-		local_set_opener(local, &opener);
-	}
-	while (!err) {
-		char path[WIRE_BYTES_MAX];
-		struct wire_query q;
-		_cleanup_close_ int fd = -1;
-		ssize_t len = wire_recv(sock, s->msg, &fd);
-
-		if (len <= (ssize_t)sizeof(q))
-			break;
-		memcpy(&q, s->msg, sizeof(q));
-		memcpy(path, s->msg + sizeof(q), (size_t)len - sizeof(q));
-		err = answer(s, &q, path[0] ? path : NULL, fd);
-	}
-	free(s);
+	if (!s)
+		return -ENOMEM;
+	s->sock = sock;
+	s->local = local;
+	len = wire_recv(sock, s->msg, &fd);
+	if (len <= (ssize_t)sizeof(q))
+		return -ENOTCONN;
+	memcpy(&q, s->msg, sizeof(q));
+	memcpy(path, s->msg + sizeof(q), (size_t)len - sizeof(q));
+	local_set_opener(local, &opener);
+	err = answer(s, &q, path[0] ? path : NULL, fd);
+	local_set_opener(local, NULL);
+	return err;
 }
 
 void worker_serve(int sock, pid_t parent, struct local *local)
@@ -144,6 +144,8 @@ void worker_serve(int sock, pid_t parent, struct local *local)
 	if (sandbox_enter(sock, parent, MEMORY_BYTES, &parts))
 		return;
 	hello.sandbox_parts = parts;
-	if (!wire_send(3, &hello, sizeof(hello), -1))
-		worker_serve_queries(3, local);
+	if (wire_send(3, &hello, sizeof(hello), -1))
+		return;
+	while (!worker_serve_one(3, local))
+		;
 }

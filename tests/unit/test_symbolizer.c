@@ -18,7 +18,7 @@ static const char source[] =
 	"__attribute__((noinline)) int shown(int x) { sink = x; return hidden(x) + 1; }\n"
 	"int main(int argc, char **argv) { (void)argv; return shown(argc); }\n";
 
-static bool sandboxed; /* everything is tried in this process and in another */
+static bool apart; /* everything is tried in this process and in another */
 
 struct got {
 	char name[300], raw[300];
@@ -48,8 +48,7 @@ static void take(void *ctx, size_t index, const struct sym_result *r)
 
 static struct symbolizer *new_symbolizer(const char *const *dirs)
 {
-	struct symbolizer_opts opts = {
-		.names_only = true, .debug_dirs = dirs, .sandbox = sandboxed};
+	struct symbolizer_opts opts = {.names_only = true, .debug_dirs = dirs, .sandbox = apart};
 	struct symbolizer *s = NULL;
 
 	assert_int_equal(symbolizer_new(&s, &opts), 0);
@@ -502,8 +501,7 @@ static void test_cache_by_build_id_and_by_inode(void **state)
 
 static void test_eviction(void **state)
 {
-	struct symbolizer_opts opts = {
-		.names_only = true, .cache_bytes = 100 << 10, .sandbox = sandboxed};
+	struct symbolizer_opts opts = {.names_only = true, .cache_bytes = 100000, .sandbox = apart};
 	_cleanup_sym_ struct symbolizer *s = NULL;
 	struct symbolizer_stats stats;
 
@@ -595,10 +593,8 @@ int main(void)
 		cmocka_unit_test(test_descriptors_are_given_back),
 		cmocka_unit_test(test_many_addresses),
 	};
+	int failed = cmocka_run_group_tests_name("here", tests, setup, fixture_teardown);
 
-	int failed = cmocka_run_group_tests_name("symbolizer", tests, setup, fixture_teardown);
-
-	sandboxed = true;
-	return failed + cmocka_run_group_tests_name("symbolizer in a process of its own", tests,
-						    setup, fixture_teardown);
+	apart = true;
+	return failed + cmocka_run_group_tests_name("apart", tests, setup, fixture_teardown);
 }
