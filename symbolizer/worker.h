@@ -19,10 +19,11 @@ struct worker_opts {
 	struct local *local; /* unused so far; what a new process starts with. Borrowed */
 	bool names_only;
 	/* The other half, in the new process: NULL for worker_serve(). For tests. */
-	void (*serve)(int sock, pid_t parent, struct local *local);
+	int (*serve)(int sock, pid_t parent, struct local *local);
 	uint64_t stall_ns; /* how long nothing may happen; 0 = 10 s */
 };
 
+/* 0, or -errno: -EPERM where not even the least of a sandbox is possible. */
 int worker_new(struct worker **out, const struct worker_opts *opts);
 void worker_free(struct worker *w);
 
@@ -31,13 +32,19 @@ int worker_segment(struct worker *w, const struct sym_file *file, uint64_t elf_v
 		   struct elf_segment *seg);
 void worker_stats(const struct worker *w, struct symbolizer_stats *out);
 
-pid_t worker_pid(const struct worker *w); /* 0: none runs */
-/* The enum sandbox_part bits it has reported; 0 before the first query. */
-unsigned worker_sandbox_parts(const struct worker *w);
+pid_t worker_pid(const struct worker *w);	       /* 0: none runs */
+unsigned worker_sandbox_parts(const struct worker *w); /* that are in force, see sandbox.h */
 
-/* The served half: returns when the socket is closed or there is no way on. */
-void worker_serve(int sock, pid_t parent, struct local *local);
-/* Answers one query. 0, or -errno when there will be no more. */
+/* --- the served half -------------------------------------------------------------------------- */
+
+#define WORKER_SOCK 3
+/* On top of what was inherited: sections of the largest debug files are 1 GiB. */
+#define WORKER_MEMORY (2ull << 30)
+
+/* Returns -errno when the socket is closed or there is no way on. */
+int worker_serve(int sock, pid_t parent, struct local *local);
+/* Its parts: enters the sandbox and says so; answers one query at WORKER_SOCK. 0 or -errno. */
+int worker_enter(int sock, pid_t parent, uint64_t memory_bytes);
 int worker_serve_one(int sock, struct local *local);
 
 #endif

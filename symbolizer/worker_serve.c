@@ -9,8 +9,6 @@
 #include "symbolizer/worker.h"
 #include "symbolizer/worker_wire.h"
 
-/* On top of what was inherited: sections of the largest debug files are 1 GiB. */
-#define MEMORY_BYTES (2ull << 30)
 /* In a query only the asker knows the root: it is told whether that is meant. */
 #define THE_ROOT 0
 
@@ -136,16 +134,19 @@ int worker_serve_one(int sock, struct local *local)
 	return err;
 }
 
-void worker_serve(int sock, pid_t parent, struct local *local)
+int worker_enter(int sock, pid_t parent, uint64_t memory_bytes)
 {
 	struct wire_hello hello = {.type = WIRE_HELLO};
-	unsigned parts;
+	int err = sandbox_enter(sock, parent, memory_bytes, &hello.sandbox_parts);
 
-	if (sandbox_enter(sock, parent, MEMORY_BYTES, &parts))
-		return;
-	hello.sandbox_parts = parts;
-	if (wire_send(3, &hello, sizeof(hello), -1))
-		return;
-	while (!worker_serve_one(3, local))
-		;
+	return err ?: wire_send(WORKER_SOCK, &hello, sizeof(hello), -1);
+}
+
+int worker_serve(int sock, pid_t parent, struct local *local)
+{
+	int err = worker_enter(sock, parent, WORKER_MEMORY);
+
+	while (!err)
+		err = worker_serve_one(WORKER_SOCK, local);
+	return err;
 }

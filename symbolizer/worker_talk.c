@@ -68,13 +68,12 @@ int worker_stop(struct worker *w)
 	return got > 0 ? status : 0;
 }
 
-static int start(struct worker *w)
+static int fork_worker(struct worker *w)
 {
 	_cleanup_close_ int ours = -1, theirs = -1;
 	pid_t parent = getpid(), pid;
 	int pair[2];
 
-	worker_reap(w);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	ours = pair[0];
@@ -86,14 +85,44 @@ static int start(struct worker *w)
 		return -errno;
 	if (!pid) {
 		close(ours);
-		w->opts.serve(theirs, parent, w->opts.local);
-		_exit(0);
+		_exit(-w->opts.serve(theirs, parent, w->opts.local) & 0xff);
 	}
 	if (clock_getcpuclockid(pid, &w->cpu_clock))
 		w->cpu_clock = CLOCK_MONOTONIC;
 	w->pid = pid;
 	w->sock = steal_fd(&ours);
 	return 0;
+}
+
+/* Its first words: what it has given up. It says nothing when it could not give up enough. */
+static int await_hello(struct worker *w)
+{
+	struct pollfd p = {.fd = w->sock, .events = POLLIN};
+	int ms = (int)(w->opts.stall_ns / 1000000), status;
+	struct wire_hello hello;
+	ssize_t len = 0;
+
+	while (poll(&p, 1, ms) < 0 && errno == EINTR)
+		;
+	if (p.revents & POLLIN)
+		len = wire_recv(w->sock, w->msg, NULL);
+	memcpy(&hello, w->msg, sizeof(hello));
+	if (len != sizeof(hello) || hello.type != WIRE_HELLO) {
+		status = worker_stop(w);
+		return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status) : -EPROTO;
+	}
+	w->sandbox_parts = hello.sandbox_parts;
+	for (int i = 0; i < SANDBOX_PART_COUNT; i++)
+		if (!(w->sandbox_parts & 1u << i))
+			log_debug("reading files in a process of its own: %s: not in force here",
+				  sandbox_part_text(i));
+	return 0;
+}
+
+static int start(struct worker *w)
+{
+	worker_reap(w);
+	return fork_worker(w) ?: await_hello(w);
 }
 
 /* What died between queries died of none of them. */
@@ -213,19 +242,6 @@ static int serve_open(struct worker *w, struct ask *a, size_t len)
 	return tell(w, a, &opened, sizeof(opened), NULL, 0, fd);
 }
 
-static void note_hello(struct worker *w, size_t len)
-{
-	struct wire_hello hello;
-
-	if (len != sizeof(hello))
-		return;
-	memcpy(&hello, w->msg, sizeof(hello));
-	w->sandbox_parts = hello.sandbox_parts & ((1u << SANDBOX_PART_COUNT) - 1);
-	for (int i = 0; i < SANDBOX_PART_COUNT; i++)
-		if (!(w->sandbox_parts & 1u << i))
-			log_debug("symbolizer process: not in force: %s", sandbox_part_text(i));
-}
-
 static int serve_done(struct worker *w, struct ask *a, size_t len)
 {
 	struct wire_done done;
@@ -257,9 +273,6 @@ static int take_message(struct worker *w, struct ask *a, sym_result_fn fn, void 
 		return -EBADMSG;
 	memcpy(&type, w->msg, sizeof(type));
 	switch (type) {
-	case WIRE_HELLO:
-		note_hello(w, (size_t)len);
-		return 0;
 	case WIRE_ANSWERS:
 		return wire_read_answers(&a->reader, w->msg, (size_t)len, fn, ctx);
 	case WIRE_OPEN:

@@ -119,6 +119,10 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 	if (q->sideband_lost)
 		buf_printf(out, "Lost     %s mapping events: some frames may lack their names\n",
 			   text_format_count(q->sideband_lost, text, sizeof(text)));
+	if (q->files_failed)
+		buf_printf(out,
+			   "Lost     lines or names of %s files on which their reader failed\n",
+			   text_format_count(q->files_failed, text, sizeof(text)));
 	if (unaccounted)
 		buf_printf(out,
 			   "note: %" PRId64 " samples more were expected than are accounted "

@@ -200,6 +200,7 @@ static int record(const struct record_options *r)
 		.delay_ns = r->delay_ns,
 		.user_labels = r->labels.data,
 		.names_only = r->names_only,
+		.no_sandbox = r->no_sandbox,
 		.progress = show ? print_progress : NULL,
 	};
 	struct session_result result;

@@ -38,6 +38,7 @@ enum {
 	OPT_FORMAT,
 	OPT_WINDOW,
 	OPT_NO_INLINE,
+	OPT_NO_SANDBOX,
 	OPT_UNWIND,
 	OPT_IGNORED,
 };
@@ -70,6 +71,8 @@ const struct option_spec record_option_specs[] = {
 	{"window", 0, "TIME", "time between drains of the kernel's counts (5s)", OPT_WINDOW},
 	{"no-inline", 0, NULL, "no inlined calls and no source lines: faster at the end",
 	 OPT_NO_INLINE},
+	{"no-sandbox", 0, NULL, "read debug information in this process, with all its privileges",
+	 OPT_NO_SANDBOX},
 	{"call-graph", 'g', NULL, NULL, OPT_IGNORED}, /* stacks are always on */
 	{0},
 };
@@ -201,6 +204,9 @@ static int handle(struct record_options *r, const struct options *o, int id)
 		return set_format(r, o);
 	case OPT_NO_INLINE:
 		r->names_only = true;
+		return 0;
+	case OPT_NO_SANDBOX:
+		r->no_sandbox = true;
 		return 0;
 	case OPT_IGNORED:
 		return 0;

@@ -26,7 +26,7 @@ struct record_options {
 	char **argv; /* command, or NULL */
 	bool all;
 	uint64_t duration_ns, delay_ns;
-	bool names_only;
+	bool names_only, no_sandbox;
 	const char *output; /* path, "-", or NULL for a name of kiln's choosing */
 	int format;	    /* enum export_format */
 	enum color_when color;

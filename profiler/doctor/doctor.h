@@ -67,6 +67,7 @@ void check_other_processes(struct doctor *d);
 void check_other_files(struct doctor *d);
 void check_deleted_files(struct doctor *d);
 void check_namespaces(struct doctor *d);
+void check_sandbox(struct doctor *d);
 void check_cgroups(struct doctor *d);
 void check_tracefs(struct doctor *d);
 void check_memlock(struct doctor *d);

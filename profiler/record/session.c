@@ -52,6 +52,7 @@ struct session {
 	struct unwind_feed *feed; /* NULL: user stacks by frame pointers */
 	struct slow_path *slow;
 	struct cgroups *cgroups;
+	struct symbolizer *symbolizer;
 	struct aggregate aggregate;
 	struct launch child;
 	pid_t missing_pid;
@@ -139,6 +140,18 @@ static const char *cache_dir(char *path, size_t size)
 	return path;
 }
 
+/* Early: its process is a copy of this one, which has seen nothing yet. */
+static int open_symbolizer(struct session *s, const char **why)
+{
+	struct symbolizer_opts opts = {
+		.names_only = s->opts->names_only,
+		.sandbox = !s->opts->no_sandbox,
+	};
+
+	*why = "cannot lock up the process that reads foreign files; --no-sandbox does without";
+	return symbolizer_new(&s->symbolizer, &opts);
+}
+
 static int open_all(struct session *s, const char **why)
 {
 	struct sampler_opts sampler = s->opts->sampler;
@@ -150,7 +163,7 @@ static int open_all(struct session *s, const char **why)
 	sampler.filter_tgids = !s->opts->everything && (s->opts->n_tgids || s->opts->argv);
 	s->filtered = sampler.filter_tgids || sampler.comm_glob ||
 		      (sampler.cgroups && sampler.cgroups[0]);
-	err = sampler_load(&s->sampler, &sampler, why);
+	err = open_symbolizer(s, why) ?: sampler_load(&s->sampler, &sampler, why);
 	if (err)
 		return err;
 	*why = "out of memory";
@@ -464,8 +477,9 @@ static void log_unwinding(struct session *s, const struct sampler_totals *t)
 
 static int build_profile(struct session *s, struct profile *p, struct quality *q)
 {
-	struct symbolizer_opts sym_opts = {.names_only = s->opts->names_only};
+	struct symbolizer_stats named;
 	struct naming naming = {
+		.symbolizer = s->symbolizer,
 		.files = s->files,
 		.ksyms = s->ksyms,
 		.cgroups = s->cgroups,
@@ -473,8 +487,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 		.period_ns = sampler_period_ns(s->sampler),
 	};
 	struct sampler_totals totals;
-	int err = sampler_totals(s->sampler, &totals)
-			  ?: symbolizer_new(&naming.symbolizer, &sym_opts);
+	int err = sampler_totals(s->sampler, &totals);
 
 	if (err)
 		return err;
@@ -482,7 +495,8 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	fill_quality(s, q, &totals);
 	files_settle(s->files, OPENER_SETTLE_MS);
 	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
-	symbolizer_free(naming.symbolizer);
+	symbolizer_stats(s->symbolizer, &named);
+	q->files_failed = named.files_failed;
 	return err ?: add_losses(s, p, q) ?: quality_store(p, q) ?: add_facts(s, p);
 }
 
@@ -502,6 +516,7 @@ static void close_all(struct session *s)
 	files_free(s->files);
 	drain_free(s->drain);
 	sampler_free(s->sampler);
+	symbolizer_free(s->symbolizer);
 }
 
 static int run(struct session *s, struct session_result *r, struct quality *q, const char **why)

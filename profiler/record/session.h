@@ -30,6 +30,7 @@ struct session_opts {
 	uint64_t delay_ns;		/* before sampling starts */
 	const char *const *user_labels; /* "key=value", NULL-terminated, or NULL */
 	bool names_only;		/* no lines, no inlined calls */
+	bool no_sandbox;		/* read foreign files in this very process */
 	void (*progress)(void *ctx, const struct session_progress *); /* a few times a second */
 	void *progress_ctx;
 };
