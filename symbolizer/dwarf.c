@@ -6,6 +6,7 @@
 #include "symbolizer/dwarf.h"
 #include "symbolizer/dwarf_frames.h"
 #include "symbolizer/dwarf_index.h"
+#include "symbolizer/dwarf_late.h"
 #include "symbolizer/dwarf_line.h"
 #include "symbolizer/dwarf_split.h"
 
@@ -24,6 +25,11 @@
 /* All units of one call, so that many bad ones do not add up. */
 #define CALL_WORK_BASE	 (512u << 20)
 #define CALL_WORK_FACTOR 32
+/* Bytes that may be inflated for one call: all of the file's several times over, and some for each
+ * address. The whole is a minute's worth. */
+#define INFLATE_FACTOR	  8
+#define INFLATE_ADDRESS	  (4u << 20)
+#define INFLATE_BYTES_MAX (16ull << 30)
 
 struct dwarf {
 	struct dwarf_opts opts;
@@ -33,7 +39,9 @@ struct dwarf {
 	bool indexed, index_limited;
 	uint64_t allowance; /* of the current call */
 	struct work work;   /* of the current unit */
+	struct work inflating;
 	struct frames frames;
+	struct late *late; /* answers that wait for their strings, NULL before the first */
 };
 
 DEFINE_CLEANUP(dwarf, dwarf_free)
@@ -45,10 +53,12 @@ static int open_files(struct dwarf *d, struct elf_obj *debug, struct elf_obj *al
 	int err = 0;
 
 	if (alt)
-		err = dwarf_file_new(&d->alt, alt, false, whole, NULL, &d->work);
+		err = dwarf_file_new(&d->alt, alt, false, whole, NULL, &d->work, &d->inflating);
 	if (!err && dwp)
-		err = dwarf_file_new(&d->dwp, dwp, true, whole, NULL, &d->work);
-	return err ?: dwarf_file_new(&d->main, debug, false, whole, d->alt, &d->work);
+		err = dwarf_file_new(&d->dwp, dwp, true, whole, NULL, &d->work, &d->inflating);
+	return err
+		       ?: dwarf_file_new(&d->main, debug, false, whole, d->alt, &d->work,
+					 &d->inflating);
 }
 
 int dwarf_new(struct dwarf **out, struct elf_obj *debug, struct elf_obj *alt, struct elf_obj *dwp,
@@ -82,13 +92,15 @@ void dwarf_free(struct dwarf *d)
 	dwarf_file_free(d->alt);
 	dwarf_file_free(d->dwp);
 	frames_release(&d->frames);
+	late_free(d->late);
 	free(d);
 }
 
 size_t dwarf_bytes(const struct dwarf *d)
 {
 	return d->cache.bytes + segmap_bytes(&d->index) + dwarf_file_bytes(d->main) +
-	       (d->alt ? dwarf_file_bytes(d->alt) : 0) + (d->dwp ? dwarf_file_bytes(d->dwp) : 0);
+	       (d->late ? late_bytes(d->late) : 0) + (d->alt ? dwarf_file_bytes(d->alt) : 0) +
+	       (d->dwp ? dwarf_file_bytes(d->dwp) : 0);
 }
 
 static bool out_of_memory(const struct dwarf *d)
@@ -108,7 +120,8 @@ static int get_index(struct dwarf *d)
 	};
 	err = index_build(&d->index, d->main);
 	d->indexed = !err;
-	d->index_limited = d->work.limited || d->main->units_limited;
+	d->index_limited = d->work.limited || d->inflating.limited || d->main->units_limited ||
+			   dwarf_file_limited(d->main);
 	return err;
 }
 
@@ -148,9 +161,12 @@ static void put_products(struct dwarf *d, struct cu *cu)
 	cu_account(&d->cache, cu);
 }
 
-static enum dwarf_reason reason_of(const struct frames *fr, const struct cu *cu, int err)
+static enum dwarf_reason reason_of(const struct dwarf *d, const struct cu *cu, int err)
 {
-	if (fr->limited || cu->limited || (cu->split && cu->split->limited) || err == -EFBIG)
+	const struct frames *fr = &d->frames;
+
+	if (fr->limited || cu->limited || (cu->split && cu->split->limited) || err == -EFBIG ||
+	    d->inflating.limited || dwarf_file_limited(d->main))
 		return DWARF_LIMIT;
 	if (fr->n)
 		return DWARF_OK;
@@ -189,6 +205,23 @@ static uint64_t grant(struct dwarf *d, uint64_t want)
 	return granted;
 }
 
+/* Gives the frames to fn, or keeps them until their strings are read. */
+static int answer(struct dwarf *d, size_t index, enum dwarf_reason reason, dwarf_frames_fn fn,
+		  void *ctx)
+{
+	struct frames *fr = &d->frames;
+	int err = 0;
+
+	if (!late_wanted(fr)) {
+		fn(ctx, index, fr->list, fr->n, reason);
+		return 0;
+	}
+	if (!d->late)
+		err = late_new(&d->late);
+	err = err ?: late_add(d->late, index, fr, reason);
+	return err || !late_full(d->late) ? err : late_flush(d->late, fn, ctx);
+}
+
 static int resolve_in_cu(struct dwarf *d, struct cu *cu, const struct query *q, size_t n,
 			 dwarf_frames_fn fn, void *ctx)
 {
@@ -204,8 +237,9 @@ static int resolve_in_cu(struct dwarf *d, struct cu *cu, const struct query *q, 
 		cu->limited |= d->work.limited;
 		if (err == -ENOMEM || out_of_memory(d))
 			return -ENOMEM;
-		err = err ?: die_cu->funcs_err;
-		fn(ctx, q[i].index, fr->list, fr->n, reason_of(fr, cu, err));
+		err = answer(d, q[i].index, reason_of(d, cu, err ?: die_cu->funcs_err), fn, ctx);
+		if (err)
+			return err;
 		if (d->cache.bytes > d->opts.cache_bytes)
 			trim(d, cu);
 	}
@@ -271,12 +305,42 @@ static int compare_queries(const void *a, const void *b)
 	return x->va < y->va ? -1 : x->va > y->va;
 }
 
+static uint64_t stream_bytes(struct dwarf_file *f)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; f && i < SECT_COUNT; i++)
+		n += sect_is_stream(&f->sect[i]) ? sect_size(&f->sect[i]) : 0;
+	return n;
+}
+
+static void grant_inflating(struct dwarf *d, size_t n)
+{
+	uint64_t all = stream_bytes(d->main) + stream_bytes(d->alt) + stream_bytes(d->dwp);
+	uint64_t want = all * INFLATE_FACTOR + n * (uint64_t)INFLATE_ADDRESS;
+
+	d->inflating = (struct work){
+		.left = want < INFLATE_BYTES_MAX ? want : INFLATE_BYTES_MAX,
+	};
+}
+
+static int finish_late(struct dwarf *d, dwarf_frames_fn fn, void *ctx)
+{
+	int err = d->late ? late_flush(d->late, fn, ctx) : 0;
+
+	late_free(d->late);
+	d->late = NULL;
+	return err ?: out_of_memory(d) ? -ENOMEM : 0;
+}
+
 int dwarf_resolve(struct dwarf *d, const uint64_t *elf_va, size_t n, dwarf_frames_fn fn, void *ctx)
 {
 	_cleanup_free_ struct query *q = n ? calloc(n, sizeof(*q)) : NULL;
-	int err = get_index(d);
 	size_t end;
+	int err;
 
+	grant_inflating(d, n);
+	err = get_index(d);
 	if (err || (n && !q))
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
@@ -290,5 +354,5 @@ int dwarf_resolve(struct dwarf *d, const uint64_t *elf_va, size_t n, dwarf_frame
 			;
 		err = resolve_group(d, &q[i], end - i, fn, ctx);
 	}
-	return err;
+	return finish_late(d, fn, ctx) ?: err;
 }

@@ -267,35 +267,44 @@ bool cu_addr(struct cu *cu, const struct die_attr *attr, uint64_t *va)
 }
 
 /* Index into .debug_str_offsets. */
-static const char *str_at_index(struct cu *cu, uint64_t index)
+static struct sect *place_at_index(struct cu *cu, uint64_t index, uint64_t *at)
 {
 	struct dwarf_file *f = cu->file;
-	uint64_t off, str;
+	uint64_t off;
 
 	if (__builtin_mul_overflow(index, cu->unit.off_size, &off) ||
 	    __builtin_add_overflow(off, cu->str_offsets_base, &off) ||
-	    !sect_uint(&f->sect[SECT_STR_OFFSETS], off, cu->unit.off_size, &str))
+	    !sect_uint(&f->sect[SECT_STR_OFFSETS], off, cu->unit.off_size, at))
 		return NULL;
-	return sect_str(&f->sect[SECT_STR], str);
+	return &f->sect[SECT_STR];
+}
+
+struct sect *cu_str_place(struct cu *cu, const struct die_attr *attr, uint64_t *off)
+{
+	struct dwarf_file *f = cu->file;
+
+	*off = attr->v;
+	switch (attr->form) {
+	case DW_FORM_string:
+		return &f->sect[SECT_INFO];
+	case DW_FORM_strp:
+		return &f->sect[SECT_STR];
+	case DW_FORM_line_strp:
+		return &f->sect[SECT_LINE_STR];
+	case DW_FORM_GNU_strp_alt:
+	case DW_FORM_strp_sup:
+		return f->alt ? &f->alt->sect[SECT_STR] : NULL;
+	default:
+		return form_is_str_index(attr->form) ? place_at_index(cu, attr->v, off) : NULL;
+	}
 }
 
 const char *cu_str(struct cu *cu, const struct die_attr *attr)
 {
-	struct dwarf_file *f = cu->file;
+	uint64_t off;
+	struct sect *sect = cu_str_place(cu, attr, &off);
 
-	switch (attr->form) {
-	case DW_FORM_string:
-		return sect_str(&f->sect[SECT_INFO], attr->v);
-	case DW_FORM_strp:
-		return sect_str(&f->sect[SECT_STR], attr->v);
-	case DW_FORM_line_strp:
-		return sect_str(&f->sect[SECT_LINE_STR], attr->v);
-	case DW_FORM_GNU_strp_alt:
-	case DW_FORM_strp_sup:
-		return f->alt ? sect_str(&f->alt->sect[SECT_STR], attr->v) : NULL;
-	default:
-		return form_is_str_index(attr->form) ? str_at_index(cu, attr->v) : NULL;
-	}
+	return sect ? sect_str(sect, off) : NULL;
 }
 
 bool cu_pc(struct cu *cu, const struct die *die, uint64_t *low, uint64_t *high)

@@ -78,6 +78,8 @@ bool cu_addr_at(struct cu *cu, uint64_t index, uint64_t *va);
 
 /* The string in an attribute, NULL when unreadable. Lives like a view (dwarf_sect.h). */
 const char *cu_str(struct cu *cu, const struct die_attr *attr);
+/* Where that string is: its section, or NULL, and the offset. */
+struct sect *cu_str_place(struct cu *cu, const struct die_attr *attr, uint64_t *off);
 
 /* Low and high address of a DIE. High is not set to less than low. */
 bool cu_pc(struct cu *cu, const struct die *die, uint64_t *low, uint64_t *high);

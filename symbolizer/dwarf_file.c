@@ -15,7 +15,7 @@ static void put_name(char *out, size_t size, const char *name, bool split)
 }
 
 int dwarf_file_new(struct dwarf_file **out, struct elf_obj *elf, bool split, size_t whole_max,
-		   struct dwarf_file *alt, struct work *work)
+		   struct dwarf_file *alt, struct work *work, struct work *inflating)
 {
 	static const char *const names[] = {
 #define X(name, text) [SECT_##name] = text,
@@ -31,9 +31,11 @@ int dwarf_file_new(struct dwarf_file **out, struct elf_obj *elf, bool split, siz
 	f->split = split;
 	f->alt = alt;
 	f->work = work;
+	f->inflating = inflating;
 	for (size_t i = 0; i < SECT_COUNT; i++) {
 		put_name(name, sizeof(name), names[i], split);
 		sect_init(&f->sect[i], elf, name, whole_max);
+		f->sect[i].inflating = inflating;
 	}
 	*out = f;
 	return 0;
@@ -237,7 +239,7 @@ size_t dwarf_file_bytes(const struct dwarf_file *f)
 	size_t n = f->table_bytes + f->units.cap * sizeof(*f->units.data);
 
 	for (size_t i = 0; i < SECT_COUNT; i++)
-		n += f->sect[i].bytes;
+		n += sect_bytes(&f->sect[i]);
 	return n;
 }
 
@@ -245,6 +247,14 @@ bool dwarf_file_oom(const struct dwarf_file *f)
 {
 	for (size_t i = 0; i < SECT_COUNT; i++)
 		if (f->sect[i].oom)
+			return true;
+	return false;
+}
+
+bool dwarf_file_limited(const struct dwarf_file *f)
+{
+	for (size_t i = 0; i < SECT_COUNT; i++)
+		if (f->sect[i].limited)
 			return true;
 	return false;
 }

@@ -28,24 +28,6 @@ enum dwarf_sect {
 		SECT_COUNT
 };
 
-/* A work allowance: hostile data may make small sections mean endless work. */
-struct work {
-	uint64_t left;
-	bool limited; /* it ran out, or another cap was hit */
-};
-
-/* False once the allowance is used up. */
-static inline bool work_spend(struct work *w, uint64_t n)
-{
-	if (w->left < n) {
-		w->left = 0;
-		w->limited = true;
-		return false;
-	}
-	w->left -= n;
-	return true;
-}
-
 /* A unit header (DWARF 5, section 7.5.1). Offsets are in .debug_info and .debug_abbrev. */
 struct unit {
 	uint64_t off, abbrev_off, dwo_id;
@@ -63,16 +45,17 @@ struct dwarf_file {
 	struct sect sect[SECT_COUNT];
 	VEC(struct unit) units; /* ascending by off; type units are left out */
 	bool scanned, units_limited;
-	struct work *work;
+	struct work *work, *inflating;
 	/* Abbreviation tables in use, shared by units, found by (offset, shape). */
 	VEC(struct abbrevs *) tables;
 	struct htab table_index;
 	size_t table_bytes;
 };
 
-/* work, elf (unless taken by own_elf) and alt are borrowed. */
+/* The allowances, elf (unless taken by own_elf) and alt are borrowed; work is that of what is being
+ * done, inflating is in bytes. */
 int dwarf_file_new(struct dwarf_file **out, struct elf_obj *elf, bool split, size_t whole_max,
-		   struct dwarf_file *alt, struct work *work);
+		   struct dwarf_file *alt, struct work *work, struct work *inflating);
 void dwarf_file_free(struct dwarf_file *f);
 
 /* Reads the unit headers, once. What is malformed ends the list. 0 or -ENOMEM. */
@@ -92,5 +75,7 @@ void dwarf_file_put_abbrevs(struct dwarf_file *f, struct abbrevs *a);
 /* Bytes held: blocks of sections, unit list, abbreviation tables. */
 size_t dwarf_file_bytes(const struct dwarf_file *f);
 bool dwarf_file_oom(const struct dwarf_file *f);
+/* True if a section was refused for its size. */
+bool dwarf_file_limited(const struct dwarf_file *f);
 
 #endif

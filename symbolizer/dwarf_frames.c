@@ -18,28 +18,46 @@ struct visit {
 
 /* What is known of a function after following its references. */
 struct names {
-	size_t linkage_name, name;
+	struct frame_string linkage_name, name;
 	uint32_t decl_line;
 	bool has_decl_line;
 };
 
-/* Copies a string: what sections show does not last. 1 + offset, or 0. */
-static size_t keep(struct frames *fr, const char *s)
+/* Copies a string: what sections show does not last. */
+static struct frame_string keep(struct frames *fr, const char *s)
 {
 	size_t at = fr->strings.len, len = s ? strlen(s) + 1 : 0;
 
 	if (!work_spend(&fr->work, s ? len : BAD_NAME_WORK) || !s)
-		return 0;
+		return (struct frame_string){0};
 	buf_add(&fr->strings, s, len);
-	return at + 1;
+	return (struct frame_string){NULL, at + 1};
+}
+
+/* The string of an attribute, at once or later. What a split file's section has must be read while
+ * the file is open. */
+static struct frame_string take_name(struct frames *fr, struct cu *cu, const struct die_attr *attr)
+{
+	struct frame_string at;
+
+	at.sect = cu_str_place(cu, attr, &at.off);
+	if (!at.sect || at.sect == &cu->file->sect[SECT_INFO] || cu->file->own_elf ||
+	    !sect_is_stream(at.sect) || at.off >= sect_size(at.sect))
+		return keep(fr, cu_str(cu, attr));
+	return at;
+}
+
+static bool has_string(const struct frame_string *s)
+{
+	return s->sect || s->off;
 }
 
 static void take_names(struct frames *fr, struct cu *cu, const struct die *die, struct names *n)
 {
-	if (!n->linkage_name && die_has(die, PICK_LINKAGE_NAME))
-		n->linkage_name = keep(fr, cu_str(cu, &die->attr[PICK_LINKAGE_NAME]));
-	if (!n->name && die_has(die, PICK_NAME))
-		n->name = keep(fr, cu_str(cu, &die->attr[PICK_NAME]));
+	if (!has_string(&n->linkage_name) && die_has(die, PICK_LINKAGE_NAME))
+		n->linkage_name = take_name(fr, cu, &die->attr[PICK_LINKAGE_NAME]);
+	if (!has_string(&n->name) && die_has(die, PICK_NAME))
+		n->name = take_name(fr, cu, &die->attr[PICK_NAME]);
 	if (!n->has_decl_line && die_has(die, PICK_DECL_LINE)) {
 		n->decl_line = (uint32_t)die->attr[PICK_DECL_LINE].v;
 		n->has_decl_line = true;
@@ -58,7 +76,7 @@ static void find_names(struct frames *fr, struct cu_cache *cache, struct cu *cu,
 
 	for (unsigned visited = 0; visited < REFERENCES_MAX; visited++) {
 		take_names(fr, cu, &die, n);
-		if (n->linkage_name && n->name && n->has_decl_line)
+		if (has_string(&n->linkage_name) && has_string(&n->name) && n->has_decl_line)
 			return;
 		for (size_t i = 0; i < 2; i++) {
 			struct visit *v = &stack[len];
@@ -103,15 +121,19 @@ static void add_chain(struct frames *fr, struct cu_cache *cache, struct cu *cu, 
 	}
 }
 
+const char *frames_text(const struct frames *fr, const struct frame_string *s)
+{
+	return !s->sect && s->off ? fr->strings.data + s->off - 1 : NULL;
+}
+
 static void point_to_strings(struct frames *fr)
 {
 	for (size_t i = 0; i < fr->n; i++) {
 		const struct frame_strings *at = &fr->at[i];
 		struct dwarf_frame *f = &fr->list[i];
 
-		f->name = at->name ? fr->strings.data + at->name - 1 : NULL;
-		f->linkage_name =
-			at->linkage_name ? fr->strings.data + at->linkage_name - 1 : f->name;
+		f->name = frames_text(fr, &at->name);
+		f->linkage_name = frames_text(fr, &at->linkage_name) ?: f->name;
 	}
 }
 

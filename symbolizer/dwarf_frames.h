@@ -7,6 +7,13 @@
 #include "symbolizer/dwarf.h"
 #include "symbolizer/dwarf_func.h"
 
+/* A string that was read: 1 + offset in frames.strings, 0: none. Or one to be read later, because its
+ * section is a stream (dwarf_sect.h): the section and the offset there. */
+struct frame_string {
+	struct sect *sect; /* NULL: it was read */
+	uint64_t off;
+};
+
 struct frames {
 	struct dwarf_frame list[DWARF_DEPTH_MAX];
 	size_t n;
@@ -14,13 +21,16 @@ struct frames {
 	/* Strings are collected here; the list gets its pointers when all are there. */
 	struct buf strings;
 	struct frame_strings {
-		size_t linkage_name, name; /* 1 + offset in strings, 0: none */
+		struct frame_string linkage_name, name;
 	} at[DWARF_DEPTH_MAX];
 	struct work work; /* allowance for one address; the caller fills it up */
 };
 
-/* Fills frames for an address of cu, whose products are loaded. 0 or -errno. */
+/* Fills frames for an address of cu, whose products are loaded. Strings to be read later are NULL in
+ * the list. 0 or -errno. */
 int frames_find(struct frames *fr, struct cu_cache *cache, struct cu *cu, uint64_t va);
+/* The text of a string that was read, or NULL. */
+const char *frames_text(const struct frames *fr, const struct frame_string *s);
 void frames_release(struct frames *fr);
 
 #endif

@@ -33,6 +33,7 @@ void sect_release(struct sect *s)
 {
 	if (s->whole && s->sec)
 		elf_obj_drop(s->elf, s->sec);
+	elf_stream_free(s->stream);
 	free(s->blocks);
 	free(s->big.data);
 	*s = (struct sect){0};
@@ -48,32 +49,60 @@ void sect_trim(struct sect *s, size_t keep_bytes)
 	s->big.len = s->big.cap = 0;
 }
 
-/* Can the file's bytes be used as they are? */
-static bool is_plain(const struct sect *s)
+static bool is_compressed(const struct sect *s)
 {
-	return !(s->sec->flags & SHF_COMPRESSED) && !text_has_prefix(s->sec->name, ".zdebug") &&
-	       elf_obj_type(s->elf) != ET_REL;
+	return (s->sec->flags & SHF_COMPRESSED) || text_has_prefix(s->sec->name, ".zdebug");
+}
+
+static int open_stream(struct sect *s)
+{
+	int err = elf_stream_open(&s->stream, s->elf, s->sec);
+
+	if (err || elf_stream_size(s->stream) > s->whole_max)
+		return err;
+	elf_stream_free(s->stream);
+	s->stream = NULL;
+	return -EINVAL;
+}
+
+static int open_contents(struct sect *s)
+{
+	int err = -EINVAL;
+	size_t len;
+
+	/* Relocations are applied to whole sections only. */
+	if (is_compressed(s) && elf_obj_type(s->elf) != ET_REL)
+		err = open_stream(s);
+	if (!err) {
+		s->size = elf_stream_size(s->stream);
+		return 0;
+	}
+	if (err != -EINVAL)
+		return err;
+	if (s->sec->size > s->whole_max && !is_compressed(s) && elf_obj_type(s->elf) != ET_REL) {
+		s->size = s->sec->size;
+		return 0;
+	}
+	err = elf_obj_data(s->elf, s->sec, &s->whole, &len);
+	if (err)
+		return err;
+	s->size = len;
+	return 0;
 }
 
 static void get_ready(struct sect *s)
 {
-	size_t len = 0;
 	int err;
 
 	s->ready = true;
 	if (!s->sec)
 		return;
-	if (is_plain(s) && s->sec->size > s->whole_max) {
-		s->size = s->sec->size;
+	err = open_contents(s);
+	if (!err)
 		return;
-	}
-	err = elf_obj_data(s->elf, s->sec, &s->whole, &len);
-	if (err) {
-		s->whole = NULL;
-		s->oom = err == -ENOMEM;
-		return;
-	}
-	s->size = len;
+	s->whole = NULL;
+	s->oom = err == -ENOMEM;
+	s->limited = err == -EFBIG;
 }
 
 uint64_t sect_size(struct sect *s)
@@ -83,8 +112,40 @@ uint64_t sect_size(struct sect *s)
 	return s->size;
 }
 
+bool sect_is_stream(struct sect *s)
+{
+	if (!s->ready)
+		get_ready(s);
+	return s->stream;
+}
+
+size_t sect_bytes(const struct sect *s)
+{
+	return s->bytes + (s->stream ? elf_stream_bytes(s->stream) : 0);
+}
+
+/* What is inflated is paid for afterwards: the last read may go over the allowance. */
+static bool read_stream(struct sect *s, void *to, uint64_t off, size_t len)
+{
+	uint64_t before = elf_stream_inflated(s->stream);
+	int err;
+
+	if (s->inflating && !s->inflating->left) {
+		s->inflating->limited = true;
+		return false;
+	}
+	err = elf_stream_read(s->stream, to, len, off);
+	s->oom |= err == -ENOMEM;
+	s->limited |= err == -EFBIG;
+	if (s->inflating)
+		work_spend(s->inflating, elf_stream_inflated(s->stream) - before);
+	return !err;
+}
+
 static bool read_exactly(struct sect *s, void *to, uint64_t off, size_t len)
 {
+	if (s->stream)
+		return read_stream(s, to, off, len);
 	return elf_obj_pread(s->elf, to, len, s->sec->file_off + off) == (long)len;
 }
 

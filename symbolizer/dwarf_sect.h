@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bytes of one debug section. Small, compressed and relocated sections are loaded whole; large
- * plain ones are read in blocks, so that a debug file of hundreds of megabytes costs little memory.
+ * Bytes of one debug section. Small and relocated sections are loaded whole; large ones are read in
+ * blocks, inflated as they are needed if they are compressed, so that a debug file of hundreds of
+ * megabytes costs little memory.
  */
 #ifndef KILN_SYMBOLIZER_DWARF_SECT_H
 #define KILN_SYMBOLIZER_DWARF_SECT_H
@@ -18,11 +19,31 @@
  * could claim any size. */
 #define SECT_VIEW_BYTES_MAX (1u << 30)
 
+/* A work allowance: hostile data may make small sections mean endless work. */
+struct work {
+	uint64_t left;
+	bool limited; /* it ran out, or another cap was hit */
+};
+
+/* False once the allowance is used up. */
+static inline bool work_spend(struct work *w, uint64_t n)
+{
+	if (w->left < n) {
+		w->left = 0;
+		w->limited = true;
+		return false;
+	}
+	w->left -= n;
+	return true;
+}
+
 struct sect {
 	struct elf_obj *elf;
 	const struct elf_section *sec; /* NULL: there is no such section */
 	uint64_t size;		       /* of its contents, known once it is ready */
 	const uint8_t *whole;	       /* all of it, or NULL: read in blocks */
+	struct elf_stream *stream;     /* of a large compressed one, else NULL */
+	struct work *inflating;	       /* allowance of bytes to inflate, borrowed; NULL: any */
 	struct sect_block *blocks;     /* direct-mapped, allocated at first use */
 	struct {
 		uint8_t *data;
@@ -30,8 +51,9 @@ struct sect {
 		uint64_t off;
 	} big;		  /* the last view longer than SECT_VIEW_BYTES */
 	size_t bytes;	  /* held by blocks and big */
-	size_t whole_max; /* plain sections up to this size are loaded whole */
+	size_t whole_max; /* sections up to this size are loaded whole */
 	bool ready, oom;
+	bool limited; /* it is larger than may be */
 };
 
 /* Looks the section up; nothing is read yet. A missing section is an empty one. */
@@ -42,6 +64,10 @@ void sect_trim(struct sect *s, size_t keep_bytes);
 
 /* Size of the contents; 0 when missing or unreadable. */
 uint64_t sect_size(struct sect *s);
+/* True if going back in it means inflating: read what is wanted in ascending order. */
+bool sect_is_stream(struct sect *s);
+/* Bytes held. */
+size_t sect_bytes(const struct sect *s);
 
 /*
  * At least min(want, what is left of the section) bytes from off on; often more. Bad when off is

@@ -168,7 +168,8 @@ static int load_from_dwo(struct cu **out, struct cu *skeleton, const struct dwar
 
 	if (!elf)
 		return -ENOENT;
-	err = dwarf_file_new(&f, elf, true, whole_max, NULL, skeleton->file->work);
+	err = dwarf_file_new(&f, elf, true, whole_max, NULL, skeleton->file->work,
+			     skeleton->file->inflating);
 	if (err) {
 		elf_obj_free(elf);
 		return err;

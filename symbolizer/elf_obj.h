@@ -95,6 +95,22 @@ void elf_obj_drop(struct elf_obj *obj, const struct elf_section *sec);
 /* Bytes of section contents now held. */
 size_t elf_obj_bytes(const struct elf_obj *obj);
 
+/*
+ * Pieces of a compressed section that is too large to hold: inflated as far as is asked for, with
+ * places to start again from now and then, so that reading on is cheap, and going back costs some
+ * MiB inflated anew (zstd: all before it). The object outlives the stream.
+ */
+struct elf_stream;
+
+/* Errors as of elf_obj_data(); -EINVAL if the section is not compressed. */
+int elf_stream_open(struct elf_stream **out, struct elf_obj *obj, const struct elf_section *sec);
+void elf_stream_free(struct elf_stream *s);
+uint64_t elf_stream_size(const struct elf_stream *s); /* of the contents, as the header says */
+/* Exactly len bytes at off. -EBADMSG: past the end, or corrupt before that. 0 or -errno. */
+int elf_stream_read(struct elf_stream *s, void *buf, size_t len, uint64_t off);
+size_t elf_stream_bytes(const struct elf_stream *s);	  /* of memory held */
+uint64_t elf_stream_inflated(const struct elf_stream *s); /* in all, for who limits work */
+
 /* Reads raw bytes of the file. Bytes read, short at its end, or -errno. */
 long elf_obj_pread(struct elf_obj *obj, void *buf, size_t len, uint64_t file_off);
 uint64_t elf_obj_file_size(const struct elf_obj *obj);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What elf_obj.c (headers), elf_data.c (contents) and elf_reloc.c share; nobody else includes it. */
+/* What elf_obj.c (headers), elf_data.c, elf_inflate.c and elf_stream.c (contents) and elf_reloc.c
+ * share; nobody else includes it. */
 #ifndef KILN_SYMBOLIZER_ELF_PRIV_H
 #define KILN_SYMBOLIZER_ELF_PRIV_H
 
