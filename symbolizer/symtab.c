@@ -7,14 +7,10 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
-#include "symbolizer/debug_files.h"
 #include "symbolizer/eh_ranges.h"
 #include "symbolizer/elf_obj.h"
-#include "symbolizer/minidebug.h"
 #include "symbolizer/symtab_priv.h"
 
-/* The largest browsers have two million functions. 16 bytes each, twice while building. */
-#define SYMBOLS_MAX (8u << 20)
 /* Names are compared up to here when one of several aliases is chosen. */
 #define NAME_COMPARE_MAX 512
 /* C++ expression templates reach 10 KiB. */
@@ -22,150 +18,12 @@
 /* How far a symbol reaches that has neither a size nor an FDE, nor a symbol behind it. */
 #define SIZELESS_MAX 4096
 
-/* --- collecting ------------------------------------------------------------------------------- */
-
-int symtab_add_source(struct symtab *t, struct elf_obj *obj, uint32_t strtab_index)
-{
-	const struct elf_section *sec = elf_obj_section_by_index(obj, strtab_index);
-	struct name_source *src = &t->sources[t->n_sources];
-	const uint8_t *data;
-	size_t len;
-	int err;
-
-	for (unsigned i = 0; sec && i < t->n_sources; i++)
-		if (t->sources[i].obj == obj && t->sources[i].section == sec)
-			return (int)i;
-	if (!sec || sec->type != SHT_STRTAB || t->n_sources == NAME_SOURCES_MAX)
-		return -EBADMSG;
-	err = elf_obj_data(obj, sec, &data, &len);
-	if (err)
-		return err;
-	*src = (struct name_source){
-		.obj = obj, .section = sec, .file_off = sec->file_off, .size = len, .loaded = data};
-	if ((sec->flags & SHF_COMPRESSED) || len != sec->size) {
-		src->blob = malloc(len + 1);
-		if (!src->blob)
-			return -ENOMEM;
-		memcpy(src->blob, data, len + 1);
-	}
-	return (int)t->n_sources++;
-}
-
-static void unload_sources(struct symtab *t)
-{
-	for (unsigned i = 0; i < t->n_sources; i++) {
-		struct name_source *src = &t->sources[i];
-
-		src->loaded = NULL;
-		if (src->obj)
-			elf_obj_drop(src->obj, src->section);
-	}
-}
+/* --- choosing and cutting --------------------------------------------------------------------- */
 
 static const char *loaded_name(const struct symtab *t, const struct symbol *s)
 {
 	return (const char *)t->sources[s->meta & SYM_SOURCE].loaded + s->name;
 }
-
-/* Labels that assemblers and linkers leave: arm64 mapping symbols ("$x", "$d.4") and ".L" ones. */
-static bool is_marker(const char *name)
-{
-	if (name[0] == '$')
-		return (name[1] == 'x' || name[1] == 'd') && (!name[2] || name[2] == '.');
-	return name[0] == '.' && name[1] == 'L';
-}
-
-static uint32_t rank_of(const Elf64_Sym *sym)
-{
-	unsigned bind = ELF64_ST_BIND(sym->st_info);
-	uint32_t rank = bind == STB_LOCAL ? 2 : bind == STB_WEAK ? 1 : 0;
-
-	if (ELF64_ST_TYPE(sym->st_info) == STT_NOTYPE)
-		rank |= 4;
-	if (!sym->st_size)
-		rank |= 8;
-	return rank;
-}
-
-static int take_symbol(struct symtab *t, struct elf_obj *obj, const Elf64_Sym *sym, unsigned source,
-		       uint64_t bias)
-{
-	const struct elf_section *sec = elf_obj_section_by_index(obj, sym->st_shndx);
-	unsigned type = ELF64_ST_TYPE(sym->st_info);
-	const struct name_source *src = &t->sources[source];
-	uint64_t off, start, room;
-
-	if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
-		return 0;
-	if (!sec || !(sec->flags & SHF_EXECINSTR) || sym->st_name >= src->size ||
-	    !src->loaded[sym->st_name])
-		return 0;
-	if (type == STT_NOTYPE && is_marker((const char *)src->loaded + sym->st_name))
-		return 0;
-	off = elf_obj_type(obj) == ET_REL ? sym->st_value : sym->st_value - sec->va;
-	start = sec->va + off + bias - t->base;
-	if (off >= sec->size || start > t->span)
-		return 0;
-	room = sec->size - off;
-	if (sym->st_size && sym->st_size < room)
-		room = sym->st_size;
-	if (room > t->span - start)
-		room = t->span - start;
-	if (t->symbols.len >= SYMBOLS_MAX)
-		return -EFBIG;
-	return vec_push(&t->symbols, (struct symbol){
-					     .start = (uint32_t)start,
-					     .len = (uint32_t)room,
-					     .name = sym->st_name,
-					     .meta = source | rank_of(sym) << SYM_RANK_BIT |
-						     (sym->st_size ? 0 : SYM_SIZELESS),
-				     });
-}
-
-static const struct elf_section *section_of_type(struct elf_obj *obj, uint32_t type)
-{
-	for (size_t i = 0; i < elf_obj_section_count(obj); i++) {
-		const struct elf_section *sec = elf_obj_section_by_index(obj, i);
-
-		if (sec->type == type)
-			return sec;
-	}
-	return NULL;
-}
-
-bool symtab_present(struct elf_obj *obj)
-{
-	const struct elf_section *sec = section_of_type(obj, SHT_SYMTAB);
-
-	return sec && sec->size > sizeof(Elf64_Sym);
-}
-
-/* -ENODATA when obj has no such table. */
-static int collect(struct symtab *t, struct elf_obj *obj, uint32_t type, uint64_t bias)
-{
-	const struct elf_section *sec = section_of_type(obj, type);
-	const uint8_t *data;
-	size_t len;
-	int err, source;
-
-	if (!sec)
-		return -ENODATA;
-	err = elf_obj_data(obj, sec, &data, &len);
-	if (err)
-		return err;
-	source = symtab_add_source(t, obj, sec->link);
-	err = source < 0 ? source : 0;
-	for (size_t i = 1; i < len / sizeof(Elf64_Sym) && !err; i++) {
-		Elf64_Sym sym;
-
-		memcpy(&sym, data + i * sizeof(sym), sizeof(sym));
-		err = take_symbol(t, obj, &sym, (unsigned)source, bias);
-	}
-	elf_obj_drop(obj, sec);
-	return err;
-}
-
-/* --- choosing and cutting --------------------------------------------------------------------- */
 
 /* glibc gives its functions "__GI_" twins for calls among themselves: nobody calls them that. */
 static size_t leading_underscores(const char *name)
@@ -369,58 +227,6 @@ static uint64_t text_base(const struct elf_obj *obj)
 	return 0;
 }
 
-static int collect_minidebug(struct symtab *t, struct elf_obj *main)
-{
-	struct elf_obj *mini = NULL;
-	uint8_t *bytes = NULL;
-	unsigned source = t->n_sources;
-	int err = minidebug_open(&mini, &bytes, main);
-
-	if (err)
-		return err;
-	err = collect(t, mini, SHT_SYMTAB, debug_file_bias(main, mini));
-	if (t->n_sources > source) { /* its string table must outlive the inflated file */
-		struct name_source *src = &t->sources[source];
-
-		if (!src->blob)
-			src->blob = malloc(src->size + 1);
-		if (src->blob)
-			memcpy(src->blob, src->loaded, src->size + 1);
-		else
-			err = -ENOMEM;
-		src->loaded = src->blob;
-		src->obj = NULL;
-	}
-	elf_obj_free(mini);
-	free(bytes);
-	return err;
-}
-
-/* Running out of memory ends the load; a table that is not there or not readable does not. */
-static int tolerate(int err, int *problem)
-{
-	if (err == -ENOMEM)
-		return err;
-	if (err && err != -ENODATA)
-		*problem = err == -EFBIG ? -EFBIG : -EBADMSG;
-	return 0;
-}
-
-static int collect_all(struct symtab *t, struct elf_obj *main, struct elf_obj *debug, int *problem)
-{
-	int err = 0;
-
-	if (debug && symtab_present(debug))
-		err = tolerate(collect(t, debug, SHT_SYMTAB, debug_file_bias(main, debug)),
-			       problem);
-	else if (symtab_present(main))
-		err = tolerate(collect(t, main, SHT_SYMTAB, 0), problem);
-	if (err || t->symbols.len)
-		return err;
-	return tolerate(collect(t, main, SHT_DYNSYM, 0), problem)
-		       ?: tolerate(collect_minidebug(t, main), problem);
-}
-
 DEFINE_CLEANUP(symtab, symtab_free)
 
 int symtab_load(struct symtab **out, struct elf_obj *main, struct elf_obj *debug,
@@ -434,11 +240,11 @@ int symtab_load(struct symtab **out, struct elf_obj *main, struct elf_obj *debug
 	*problem = 0;
 	t->base = text_base(main);
 	t->span = UINT64_MAX - t->base < UINT32_MAX ? UINT64_MAX - t->base : UINT32_MAX;
-	err = collect_all(t, main, debug, problem) ?: finish(t, fdes)
-		?: tolerate(symtab_add_plt(t, main), problem);
+	err = symtab_collect(t, main, debug, problem) ?: finish(t, fdes)
+		?: symtab_tolerate(symtab_add_plt(t, main), problem);
 	if (err)
 		return err;
-	unload_sources(t);
+	symtab_unload_sources(t);
 	trim(t);
 	*out = steal_ptr(t);
 	return 0;
@@ -448,8 +254,10 @@ void symtab_free(struct symtab *t)
 {
 	if (!t)
 		return;
-	for (unsigned i = 0; i < t->n_sources; i++)
+	for (unsigned i = 0; i < t->n_sources; i++) {
 		free(t->sources[i].blob);
+		free(t->sources[i].temp);
+	}
 	vec_release(&t->symbols);
 	free(t);
 }

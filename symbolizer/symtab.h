@@ -25,8 +25,8 @@ struct buf;
 
 /*
  * Symbols of `main` and of its separate debug file `debug` (or NULL), clamped by `fdes` (or NULL).
- * Sources, in order: .symtab of debug, else of main, else .dynsym and .gnu_debugdata of main; then
- * PLT stubs of main. Both objects outlive the table. A source that cannot be read is left out and
+ * Sources, in order: .symtab of debug, else of main, else .dynsym and .gnu_debugdata of main (without
+ * a section table: the symbols PT_DYNAMIC leads to); then PLT stubs of main. Both objects outlive the table. A source that cannot be read is left out and
  * *problem set to -EBADMSG or -EFBIG (else 0). An empty table is no error. 0 or -ENOMEM.
  */
 int symtab_load(struct symtab **out, struct elf_obj *main, struct elf_obj *debug,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What symtab.c (the table) and symtab_plt.c (names for PLT stubs) share; nobody else includes it. */
+/* What symtab.c (the table), symtab_collect.c (symbols in) and symtab_plt.c (names for PLT stubs) share;
+ * nobody else includes it. */
 #ifndef KILN_SYMBOLIZER_SYMTAB_PRIV_H
 #define KILN_SYMBOLIZER_SYMTAB_PRIV_H
 
@@ -15,6 +16,7 @@ struct name_source {	     /* a string table */
 	uint64_t file_off, size;
 	uint8_t *blob;	       /* owned copy where the file has it compressed, else NULL */
 	const uint8_t *loaded; /* while the table is built only; NUL-terminated */
+	uint8_t *temp;	       /* owned, what `loaded` is where there is no section */
 };
 
 /* meta: the source in bits 0-2, flags, and the rank (lower is preferred) in bits 8-15. */
@@ -43,6 +45,13 @@ struct symtab {
  * not a string table). The bytes stay loaded until the table is done.
  */
 int symtab_add_source(struct symtab *t, struct elf_obj *obj, uint32_t strtab_index);
+
+/* Adds the symbols of all sources, unsorted; the sources stay loaded. 0 or -ENOMEM. */
+int symtab_collect(struct symtab *t, struct elf_obj *main, struct elf_obj *debug, int *problem);
+void symtab_unload_sources(struct symtab *t);
+/* Running out of memory ends the load; a table that is not there or not readable does not, but is a
+ * *problem. 0 or -ENOMEM. */
+int symtab_tolerate(int err, int *problem);
 
 /* Adds PLT stubs of `main` that no symbol covers; the table is sorted and is so afterwards. */
 int symtab_add_plt(struct symtab *t, struct elf_obj *main);

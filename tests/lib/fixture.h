@@ -3,6 +3,7 @@
 #ifndef KILN_TESTS_FIXTURE_H
 #define KILN_TESTS_FIXTURE_H
 
+#include <elf.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -85,6 +86,19 @@ static FIXTURE_UNUSED int fixture_open(const char *path)
 	if (fd < 0)
 		fail_msg("cannot open %s", path);
 	return fd;
+}
+
+/* Says that there is no section table (sstrip does so): what runs a program does not look at it. */
+static FIXTURE_UNUSED void fixture_drop_sections(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	Elf64_Ehdr eh;
+
+	assert_int_equal(pread(fd, &eh, sizeof(eh), 0), sizeof(eh));
+	eh.e_shoff = 0;
+	eh.e_shnum = eh.e_shstrndx = 0;
+	assert_int_equal(pwrite(fd, &eh, sizeof(eh), 0), sizeof(eh));
+	close(fd);
 }
 
 /* Absolute path of a fixture; good for a dozen calls more. */

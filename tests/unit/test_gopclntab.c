@@ -130,19 +130,6 @@ static void test_text_start(void **state)
 	CHECK_TABLE("-DFORMAT=20 -DNO_MODULE " SECTION, false, {16, "main.outer /src/b.go:20[9]"});
 }
 
-/* e_shoff, e_shnum, e_shstrndx: what runs needs no section table. */
-static void drop_sections(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	Elf64_Ehdr eh;
-
-	assert_int_equal(pread(fd, &eh, sizeof(eh), 0), sizeof(eh));
-	eh.e_shoff = 0;
-	eh.e_shnum = eh.e_shstrndx = 0;
-	assert_int_equal(pwrite(fd, &eh, sizeof(eh), 0), sizeof(eh));
-	close(fd);
-}
-
 static int open_table(const char *path)
 {
 	struct gopclntab *t = NULL;
@@ -167,7 +154,7 @@ static void test_where_it_is_found(void **state)
 	assert_int_equal(open_table("table"), -ENODATA);
 	fixture_run("objcopy --add-section .go.buildinfo=/dev/null table table-go");
 	assert_int_equal(open_table("table-go"), 0);
-	drop_sections("table");
+	fixture_drop_sections("table");
 	assert_int_equal(open_table("table"), 0);
 	assert_int_equal(open_table("/bin/sh"), -ENODATA);
 }
@@ -398,7 +385,7 @@ static void test_stripped_against_dwarf(void **state)
 		build(t, "-ldflags=-w", "no-dwarf");
 		build(t, "'-ldflags=-s -w'", "go-stripped");
 		fixture_run("strip -s -o stripped full && cp stripped sectionless");
-		drop_sections("sectionless");
+		fixture_drop_sections("sectionless");
 		check_against_dwarf("full", "no-dwarf");
 		check_against_dwarf("full", "go-stripped");
 		check_against_dwarf("full", "stripped");
@@ -419,7 +406,7 @@ static void test_position_independent(void **state)
 		build(t, "-buildmode=pie -ldflags=-linkmode=external", "pie-ld");
 		fixture_run("strip -s -o pie-stripped pie && strip -s -o pie-ld-stripped pie-ld && "
 			    "cp pie-ld-stripped pie-ld-sectionless");
-		drop_sections("pie-ld-sectionless");
+		fixture_drop_sections("pie-ld-sectionless");
 		check_against_dwarf("pie", "pie-stripped");
 		check_against_dwarf("pie-ld", "pie-ld-stripped");
 		check_against_dwarf("pie-ld", "pie-ld-sectionless");

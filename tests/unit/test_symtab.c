@@ -1,58 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Symbol tables against readelf and objdump. */
-#include <elf.h>
-#include <errno.h>
-
-#include "profiler/base/buf.h"
-#include "profiler/base/cleanup.h"
 #include "profiler/base/vec.h"
-#include "symbolizer/eh_ranges.h"
-#include "symbolizer/elf_obj.h"
-#include "symbolizer/symtab.h"
-#include "tests/lib/fixture.h"
-
-#define LIBC "/lib/x86_64-linux-gnu/libc.so.6"
-
-struct loaded {
-	struct elf_obj *obj;
-	struct eh_ranges *fdes;
-	struct symtab *t;
-};
-
-static struct loaded load(const char *path)
-{
-	struct loaded l = {0};
-	int problem = 1, err;
-
-	assert_int_equal(elf_obj_open(&l.obj, fixture_open(path), NULL), 0);
-	err = eh_ranges_load(&l.fdes, l.obj);
-	assert_true(err == 0 || err == -ENODATA);
-	assert_int_equal(symtab_load(&l.t, l.obj, NULL, l.fdes, &problem), 0);
-	assert_int_equal(problem, 0);
-	/* Nothing of the file stays in memory but the table. */
-	assert_int_equal(elf_obj_bytes(l.obj), 0);
-	return l;
-}
-
-static void unload(struct loaded *l)
-{
-	symtab_free(l->t);
-	eh_ranges_free(l->fdes);
-	elf_obj_free(l->obj);
-}
-
-/* Name at va, or NULL. Good until the next call. */
-static const char *name_at(const struct loaded *l, uint64_t va)
-{
-	static struct buf name;
-	uint32_t index;
-
-	buf_clear(&name);
-	if (symtab_find(l->t, va, &index))
-		return NULL;
-	assert_int_equal(symtab_name(l->t, index, &name), 0);
-	return buf_cstr(&name);
-}
+#include "tests/lib/symtab_fixture.h"
 
 /* --- readelf as the oracle -------------------------------------------------------------------- */
 
@@ -155,29 +104,6 @@ static void check_against_readelf(const char *path, const char *table, size_t at
 	unload(&l);
 }
 
-static void build_many(void)
-{
-	FILE *f = fopen("many.c", "we");
-
-	for (int i = 0; i < 400; i++)
-		fprintf(f, "%s int f%d(int x) { volatile int y = x; return y * %d%s; }\n",
-			i % 3 ? "__attribute__((noinline))" : "", i, i,
-			i % 7 ? "" : " + y / (x + 1)");
-	fprintf(f, "int main(void) { return f1(2); }\n");
-	fclose(f);
-	fixture_run("gcc -O1 many.c -o many && gcc -O1 -shared -fPIC many.c -o many.so && "
-		    "strip -o many-stripped.so many.so");
-}
-
-static int setup(void **state)
-{
-	int err = fixture_setup(state);
-
-	if (!err)
-		build_many();
-	return err;
-}
-
 static void test_against_readelf(void **state)
 {
 	(void)state;
@@ -223,18 +149,6 @@ static void test_disjoint_and_ordered(void **state)
 }
 
 /* --- rules ------------------------------------------------------------------------------------ */
-
-static void expect(const struct loaded *l, uint64_t va, const char *want)
-{
-	const char *got = name_at(l, va);
-
-	if (want) {
-		assert_non_null(got);
-		assert_string_equal(got, want);
-	} else if (got) {
-		fail_msg("%lx: got %s, want nothing", (unsigned long)va, got);
-	}
-}
 
 static struct loaded assemble(const char *text, const char *flags)
 {
@@ -340,66 +254,7 @@ static void test_markers_and_data_are_no_functions(void **state)
 	unload(&l);
 }
 
-/* --- other sources ---------------------------------------------------------------------------- */
-
-/* What Fedora's build does: .symtab without what .dynsym has, as xz, in the stripped file. */
-static void test_gnu_debugdata(void **state)
-{
-	struct loaded full, mini;
-	size_t checked = 0;
-
-	(void)state;
-	fixture_write("hidden.c",
-		      "#define H(n) static __attribute__((noinline, used)) int h##n(int x)"
-		      "{ volatile int y = x; return y + n; }\n"
-		      "H(1) H(2) H(3) int shown(void) { return h1(2); }\n");
-	fixture_run("gcc -O1 -shared -fPIC hidden.c -o hidden.so && objcopy --only-keep-debug "
-		    "hidden.so m.debug && objcopy -S --remove-section .comment m.debug m.mini "
-		    "--keep-symbol=h1 --keep-symbol=h2 --keep-symbol=h3 && xz -k -f m.mini && "
-		    "strip -o mini.so hidden.so && "
-		    "objcopy --add-section .gnu_debugdata=m.mini.xz mini.so");
-	full = load("hidden.so");
-	mini = load("mini.so");
-	for (uint32_t i = 0; i < symtab_count(full.t); i++) {
-		uint64_t start, end;
-		char want[128];
-
-		symtab_range(full.t, i, &start, &end);
-		snprintf(want, sizeof(want), "%s", name_at(&full, start));
-		if (want[0] != 'h' && strcmp(want, "shown") != 0)
-			continue;
-		expect(&mini, start, want);
-		expect(&mini, end - 1, want);
-		checked++;
-	}
-	assert_int_equal(checked, 4);
-	unload(&full);
-	unload(&mini);
-}
-
-static void test_damaged_gnu_debugdata_is_a_problem(void **state)
-{
-	struct elf_obj *obj;
-	struct symtab *t;
-	int problem = 0;
-
-	(void)state;
-	fixture_run("seq 1 5000 | xz > junk.xz && objcopy --add-section .gnu_debugdata=junk.xz "
-		    "many-stripped.so junk.so && head -c 500 junk.xz > cut.xz && "
-		    "objcopy --add-section .gnu_debugdata=cut.xz many-stripped.so cut.so && "
-		    "head -c 70000000 /dev/zero | xz -0 > bomb.xz && "
-		    "objcopy --add-section .gnu_debugdata=bomb.xz many-stripped.so bomb.so");
-	for (int i = 0; i < 3; i++) {
-		static const char *const paths[] = {"junk.so", "cut.so", "bomb.so"};
-
-		assert_int_equal(elf_obj_open(&obj, fixture_open(paths[i]), NULL), 0);
-		assert_int_equal(symtab_load(&t, obj, NULL, NULL, &problem), 0);
-		assert_int_equal(problem, i == 2 ? -EFBIG : -EBADMSG);
-		assert_true(symtab_count(t) >= 400); /* .dynsym is there all the same */
-		symtab_free(t);
-		elf_obj_free(obj);
-	}
-}
+/* --- PLT stubs -------------------------------------------------------------------------------- */
 
 /* objdump -d prints "0000000000001030 <puts@plt>:" before every stub. */
 static void check_plt(const char *path, size_t at_least)
@@ -505,22 +360,6 @@ static void test_plt_stubs_arm64(void **state)
 	assert_int_equal(found, 4);
 }
 
-/* Names are read late: a file that lost them answers "no name", not rubbish. */
-static void test_names_of_a_file_cut_short(void **state)
-{
-	struct loaded l;
-	struct buf name = {0};
-
-	(void)state;
-	fixture_run("cp many short");
-	l = load("short");
-	assert_int_equal(truncate("short", 4096), 0);
-	assert_int_equal(symtab_name(l.t, 0, &name), -ENOENT);
-	assert_int_equal(name.len, 0);
-	buf_release(&name);
-	unload(&l);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -532,13 +371,10 @@ int main(void)
 		cmocka_unit_test(test_sizeless_symbols),
 		cmocka_unit_test(test_size_past_the_section),
 		cmocka_unit_test(test_markers_and_data_are_no_functions),
-		cmocka_unit_test(test_gnu_debugdata),
-		cmocka_unit_test(test_damaged_gnu_debugdata_is_a_problem),
 		cmocka_unit_test(test_plt_stubs),
 		cmocka_unit_test(test_plt_stubs_of_ifuncs),
 		cmocka_unit_test(test_plt_stubs_arm64),
-		cmocka_unit_test(test_names_of_a_file_cut_short),
 	};
 
-	return cmocka_run_group_tests_name("symtab", tests, setup, fixture_teardown);
+	return cmocka_run_group_tests_name("symtab", tests, many_setup, fixture_teardown);
 }
