@@ -6,6 +6,7 @@
 #include "profiler/base/bytes.h"
 #include "symbolizer/elf_obj.h"
 #include "symbolizer/slow_unwind.h"
+#include "symbolizer/unwind_source.h"
 
 #if defined(__x86_64__)
 #include <elf.h>
@@ -38,6 +39,7 @@ struct slow_unwind {
 	void *place_ctx;
 	struct slow_place current; /* whose call frame information is being read */
 	bool past_slice;
+	bool described; /* the frame asked about last has call frame information */
 };
 
 static bool read_elf(struct slow_unwind *u, struct elf_obj *obj, uint64_t elf_va, void *out,
@@ -177,12 +179,15 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *p
 	int err;
 
 	(void)as;
+	u->described = false;
 	u->current = (struct slow_place){0};
 	u->place(u->place_ctx, ip, &u->current);
 	if (!u->current.obj)
 		return -UNW_ENOINFO;
-	err = describe_table(u, &u->current, &di);
-	return err ? err : UNW_OBJ(dwarf_search_unwind_table)(as, ip, &di, pi, need_info, u);
+	err = describe_table(u, &u->current, &di)
+		      ?: UNW_OBJ(dwarf_search_unwind_table)(as, ip, &di, pi, need_info, u);
+	u->described = !err;
+	return err;
 }
 
 static unw_accessors_t accessors = {
@@ -228,6 +233,17 @@ static bool is_code(struct slow_unwind *u, uint64_t ip)
 	return place.obj || place.is_jit;
 }
 
+/* The dynamic linker's start code is not described. */
+static bool is_start(struct slow_unwind *u, uint64_t va)
+{
+	struct slow_place place = {0};
+	uint64_t entry;
+
+	u->place(u->place_ctx, va, &place);
+	entry = place.obj ? unwind_entry(place.obj) : 0;
+	return entry && va - place.bias - entry < UNWIND_ENTRY_MAX;
+}
+
 static enum slow_end walk(struct slow_unwind *u, unw_cursor_t *c, uint64_t *frames, size_t max,
 			  size_t *n)
 {
@@ -238,10 +254,13 @@ static enum slow_end walk(struct slow_unwind *u, unw_cursor_t *c, uint64_t *fram
 		bool interrupts = unw_is_signal_frame(c) > 0;
 		int step = unw_step(c);
 
+		if (step <= 0 && is_start(u, frames[*n - 1] - (*n > 1)))
+			return SLOW_ROOT;
 		if (step < 0)
 			return u->past_slice ? SLOW_SLICE : SLOW_NO_INFO;
+		/* without information it goes by rbp, and takes a zero there for the end */
 		if (step == 0)
-			return SLOW_ROOT;
+			return u->described ? SLOW_ROOT : SLOW_NO_INFO;
 		if (unw_get_reg(c, UNW_REG_IP, &ip) || unw_get_reg(c, UNW_REG_SP, &sp))
 			return SLOW_ERROR;
 		if (!ip)

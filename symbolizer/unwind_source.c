@@ -21,6 +21,11 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static int section_of(struct elf_obj *obj, const char *name, struct cfi_section *out)
 {
 	const struct elf_section *sec = elf_obj_section(obj, name);
@@ -134,28 +139,125 @@ static int text_range(struct unwind_source *src, struct elf_obj *obj)
 	return src->begin_va < src->end_va ? 0 : -ENODATA;
 }
 
-/* Where gaps have no rule, the table need only span what is described. */
+/* Where gaps have no rule, the table need only span what is described or known. */
 static int narrow_range(struct unwind_source *src)
 {
-	const struct cfi_fde *fde, *end;
+	const struct cfi_fde *fde = src->cfi.fdes.data, *end = fde + src->cfi.fdes.len;
+	uint64_t first = UINT64_MAX, last = 0;
 
-	if (src->gap_cfa == UNWIND_CFA_NONE && !src->n_stubs) {
-		if (!src->cfi.fdes.len)
-			return -ENODATA;
-		fde = src->cfi.fdes.data;
-		end = fde + src->cfi.fdes.len;
+	if (src->gap_cfa == UNWIND_CFA_NONE) {
 		while (fde < end && fde->end <= src->begin_va)
 			fde++;
 		while (fde < end && end[-1].start >= src->end_va)
 			end--;
-		if (fde == end)
+		if (fde < end) {
+			first = fde->start;
+			last = end[-1].end;
+		}
+		if (src->n_known) {
+			first = min_u64(first, src->known[0].va);
+			last = max_u64(last, src->known[src->n_known - 1].end);
+		}
+		src->begin_va = max_u64(src->begin_va, first);
+		src->end_va = min_u64(src->end_va, last);
+		if (src->begin_va >= src->end_va)
 			return -ENODATA;
-		if (fde->start > src->begin_va)
-			src->begin_va = fde->start;
-		if (end[-1].end < src->end_va)
-			src->end_va = end[-1].end;
 	}
 	return src->end_va - src->begin_va > UNWIND_TEXT_MAX ? -EFBIG : 0;
+}
+
+static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* endbr64 */
+
+/* Keeps known[] ascending and apart; what would overlap is left out. */
+static void add_known(struct unwind_source *src, uint64_t va, uint64_t end, struct unwind_rule rule)
+{
+	size_t at = src->n_known;
+
+	while (at && src->known[at - 1].va > va)
+		at--;
+	if (va >= end || va < src->begin_va || end > src->end_va ||
+	    src->n_known == UNWIND_KNOWN_MAX || (at && src->known[at - 1].end > va) ||
+	    (at < src->n_known && src->known[at].va < end))
+		return;
+	memmove(&src->known[at + 1], &src->known[at], (src->n_known - at) * sizeof(src->known[0]));
+	src->known[at] = (struct unwind_known){va, end, rule};
+	src->n_known++;
+}
+
+/*
+ * Libraries name some function as their entry, too: start code is told by what no function begins
+ * with, an rbp that is cleared or a look at rsp.
+ */
+static bool is_start_code(const uint8_t *code, size_t len)
+{
+	static const struct {
+		uint8_t len, bytes[4];
+	} starts[] = {
+		{2, {0x31, 0xed}},	 /* xor %ebp, %ebp */
+		{3, {0x48, 0x31, 0xed}}, /* xor %rbp, %rbp */
+		{3, {0x48, 0x89, 0xe7}}, /* mov %rsp, %rdi */
+	};
+	size_t at = len >= sizeof(endbr) && !memcmp(code, endbr, sizeof(endbr)) ? sizeof(endbr) : 0;
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+		if (len - at >= starts[i].len && !memcmp(code + at, starts[i].bytes, starts[i].len))
+			return true;
+	return false;
+}
+
+uint64_t unwind_entry(struct elf_obj *obj)
+{
+	const struct elf_segment *seg;
+	uint8_t code[8];
+	Elf64_Ehdr head;
+	long n;
+
+	if (elf_obj_pread(obj, &head, sizeof(head), 0) != sizeof(head) ||
+	    head.e_ident[EI_CLASS] != ELFCLASS64)
+		return 0;
+	seg = elf_obj_segment_at_va(obj, head.e_entry);
+	if (!seg || !seg->exec)
+		return 0;
+	n = elf_obj_pread(obj, code, sizeof(code), seg->file_off + (head.e_entry - seg->va));
+	return n > 0 && is_start_code(code, (size_t)n) ? head.e_entry : 0;
+}
+
+static void find_entry(struct unwind_source *src, struct elf_obj *obj)
+{
+	const struct unwind_rule root = {.cfa = UNWIND_CFA_ROOT};
+	uint64_t va = unwind_entry(obj);
+
+	if (va && va < src->end_va)
+		add_known(src, va, min_u64(va + UNWIND_ENTRY_MAX, src->end_va), root);
+}
+
+/*
+ * .init and .fini are put together by the linker from every object's share, so nobody describes
+ * them: [endbr64;] sub $8, %rsp; ...; add $8, %rsp; ret (glibc's crti.S and crtn.S).
+ */
+#define INIT_MAX 64 /* what libraries add is a call or two */
+
+static void find_init(struct unwind_source *src, struct elf_obj *obj, const char *name)
+{
+	static const uint8_t sub[] = {0x48, 0x83, 0xec, 8};
+	static const uint8_t end[] = {0x48, 0x83, 0xc4, 8, 0xc3};
+	const struct unwind_rule outside = {.cfa = UNWIND_CFA_RSP, .cfa_off = 8};
+	const struct unwind_rule inside = {.cfa = UNWIND_CFA_RSP, .cfa_off = 16};
+	const struct elf_section *sec = elf_obj_section(obj, name);
+	size_t len, body = 0;
+	const uint8_t *code;
+
+	if (!sec || sec->size > INIT_MAX || elf_obj_data(obj, sec, &code, &len))
+		return;
+	if (len >= sizeof(endbr) && !memcmp(code, endbr, sizeof(endbr)))
+		body = sizeof(endbr);
+	if (len < body + sizeof(sub) + sizeof(end) || memcmp(code + body, sub, sizeof(sub)) ||
+	    memcmp(code + len - sizeof(end), end, sizeof(end)))
+		return;
+	body += sizeof(sub);
+	add_known(src, sec->va, sec->va + body, outside);
+	add_known(src, sec->va + body, sec->va + len - 1, inside);
+	add_known(src, sec->va + len - 1, sec->va + len, outside);
 }
 
 /*
@@ -164,13 +266,13 @@ static int narrow_range(struct unwind_source *src)
  */
 static const uint8_t stub_tail[] = {0x0f, 0, 0, 0, 0x0f, 0x05};
 
-/* Ascending and apart, whatever the segments do. */
-static void add_stub(struct unwind_source *src, uint64_t va, uint32_t len)
+/* One byte early: it is looked up as a return address, minus one. */
+static void add_stub(struct unwind_source *src, uint64_t va, uint64_t end)
 {
-	const struct unwind_stub *last = src->n_stubs ? &src->stubs[src->n_stubs - 1] : NULL;
+	const struct unwind_rule signal = {.cfa = UNWIND_CFA_SIGNAL,
+					   .cfa_off = UNWIND_UCONTEXT_GREGS};
 
-	if (!last || va > last->va + last->len)
-		src->stubs[src->n_stubs++] = (struct unwind_stub){va, len};
+	add_known(src, va - 1, end, signal);
 }
 
 static void note_stubs(struct unwind_source *src, const uint8_t *p, size_t len, uint64_t va)
@@ -180,7 +282,7 @@ static void note_stubs(struct unwind_source *src, const uint8_t *p, size_t len, 
 	if (len < sizeof(stub_tail))
 		return;
 	/* By its last byte: memchr() is many times faster than memmem() on a short string. */
-	for (; src->n_stubs < UNWIND_STUBS_MAX && (at = memchr(at, 0x05, (size_t)(end - at)));
+	for (; src->n_known < UNWIND_STUBS_MAX && (at = memchr(at, 0x05, (size_t)(end - at)));
 	     at++) {
 		start = at + 1 - sizeof(stub_tail);
 		if (memcmp(start, stub_tail, sizeof(stub_tail)) != 0)
@@ -191,7 +293,7 @@ static void note_stubs(struct unwind_source *src, const uint8_t *p, size_t len, 
 			start -= 1;
 		else
 			continue;
-		add_stub(src, va + (uint64_t)(start - p), (uint32_t)(at + 1 - start));
+		add_stub(src, va + (uint64_t)(start - p), va + (uint64_t)(at + 1 - p));
 	}
 }
 
@@ -207,7 +309,7 @@ static int find_stubs(struct unwind_source *src, struct elf_obj *obj)
 	for (size_t i = 0; i < n; i++) {
 		uint64_t off = 0, len = seg[i].exec ? seg[i].file_len : 0;
 
-		for (; off < len && src->n_stubs < UNWIND_STUBS_MAX; off += SCAN_PIECE - overlap) {
+		for (; off < len && src->n_known < UNWIND_STUBS_MAX; off += SCAN_PIECE - overlap) {
 			uint64_t want = len - off < SCAN_PIECE ? len - off : SCAN_PIECE;
 			long got = elf_obj_pread(obj, piece, want, seg[i].file_off + off);
 
@@ -240,7 +342,14 @@ int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
 		err = find_stubs(src, obj);
 	else
 		err = 0;
-	return err ?: narrow_range(src);
+	if (err)
+		return err;
+	if (src->gap_cfa == UNWIND_CFA_NONE) {
+		find_entry(src, obj);
+		find_init(src, obj, ".init");
+		find_init(src, obj, ".fini");
+	}
+	return narrow_range(src);
 }
 
 void unwind_source_release(struct unwind_source *src)

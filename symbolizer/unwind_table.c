@@ -17,7 +17,7 @@
 struct build {
 	struct unwind_source src;
 	struct unwind_encoder *encoder; /* owned */
-	size_t stub;			/* next of src.stubs */
+	size_t known;			/* next of src.known */
 };
 
 static void build_release(struct build *b)
@@ -26,27 +26,25 @@ static void build_release(struct build *b)
 	unwind_source_release(&b->src);
 }
 
-/* Between two descriptions: the rule of undescribed code, and the signal return stubs in it. */
+/* Between two descriptions: the rule of undescribed code, and what is known of pieces of it. */
 static int add_gap(struct build *b, uint64_t begin, uint64_t end)
 {
-	const struct unwind_rule signal = {.cfa = UNWIND_CFA_SIGNAL,
-					   .cfa_off = UNWIND_UCONTEXT_GREGS};
 	const struct unwind_rule rule = {.cfa = b->src.gap_cfa};
-	const struct unwind_stub *stub;
 	int err;
 
 	if (end <= begin)
 		return 0;
 	err = unwind_encoder_row(b->encoder, begin, rule);
-	for (; !err && b->stub < b->src.n_stubs; b->stub++) {
-		stub = &b->src.stubs[b->stub];
-		if (stub->va >= end)
+	for (; !err && b->known < b->src.n_known; b->known++) {
+		const struct unwind_known *k = &b->src.known[b->known];
+
+		if (k->va >= end)
 			break;
-		if (stub->va <= begin || end - stub->va < stub->len)
+		if (k->va < begin)
 			continue;
-		/* One byte early: it is looked up as a return address, minus one. */
-		err = unwind_encoder_row(b->encoder, stub->va - 1, signal)
-			      ?: unwind_encoder_row(b->encoder, stub->va + stub->len, rule);
+		err = unwind_encoder_row(b->encoder, k->va, k->rule);
+		if (!err && k->end < end)
+			err = unwind_encoder_row(b->encoder, k->end, rule);
 	}
 	return err;
 }

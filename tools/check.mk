@@ -38,6 +38,7 @@ $(B)/tests/kernel/test_%: $(B)/tests/kernel/test_%.o $(LIB)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(B)/tests/kernel/test_unwind.o: $(B)/tests/kernel/unwind_walk.skel.h
 $(B)/tests/kernel/test_bpf_names.o: $(B)/tests/kernel/bpf_burn.skel.h
+$(B)/tests/kernel/test_stack_agreement: LDLIBS := -lunwind-ptrace $(LDLIBS)
 $(B)/bpf_usable: $(B)/tests/lib/bpf_usable.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^
 

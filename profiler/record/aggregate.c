@@ -130,6 +130,18 @@ static int add_kernel_side(struct aggregate *a, struct stack_builder *b, const s
 }
 
 /*
+ * In the middle of an exec there is no user stack: the old one went with the old address space, the
+ * new one has not been made yet. Nobody who is in a system call otherwise has a stack whose first
+ * word cannot be read.
+ */
+static bool is_mid_exec(const struct window_stack *s, const struct window_row *row)
+{
+	if (!s || row->key.in_user)
+		return false;
+	return s->len ? s->len == 1 && s->end == UNWIND_END_BAD_READ : s->end == UNWIND_END_ROOT;
+}
+
+/*
  * A frame-pointer walk through code that uses the register for something else ends in numbers that
  * are no code addresses: the stack is cut before the first caller that lies in no mapping.
  */
@@ -143,8 +155,8 @@ static int add_user_side(struct aggregate *a, struct stack_builder *b, struct pr
 
 	if (row->key.user_stack == KILN_STACK_NONE)
 		return 0;
-	if (s && !s->len && s->end == UNWIND_END_ROOT)
-		return 0; /* in the middle of an exec: there is no user stack */
+	if (is_mid_exec(s, row))
+		return 0;
 	if (!s || !s->len)
 		return add_frame(a, b, (struct agg_frame){AT_MISSED_USER, 0, 0});
 	b->user_end = s->end;

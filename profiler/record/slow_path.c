@@ -123,13 +123,10 @@ static void find_place(void *ctx, uint64_t va, struct slow_place *out)
 		out->bias = va - (place.file_off - seg->file_off + seg->va);
 }
 
-/* In the middle of execve(2): the old program is no longer mapped, the new one not yet. */
-static bool is_exec(struct slow_path *s, const struct raw_sample *r)
+/* In the middle of execve(2): the program is not the one that was known, and there is no stack yet. */
+static bool is_exec(const struct raw_sample *r)
 {
-	struct place place;
-
-	procs_resolve(s->procs, (pid_t)r->tgid, r->time_ns, r->regs[UNWIND_RIP], &place);
-	return place.kind == PLACE_UNMAPPED;
+	return !r->stack_len && r->why == UNWIND_END_NO_MAPPING;
 }
 
 static void walk_one(struct slow_path *s, const struct raw_sample *r)
@@ -145,7 +142,7 @@ static void walk_one(struct slow_path *s, const struct raw_sample *r)
 	size_t n;
 
 	s->now = r;
-	if (!r->stack_len && is_exec(s, r)) { /* its user stack is gone with the old program */
+	if (is_exec(r)) { /* its user stack is gone with the old program */
 		window_add_user_stack(r->into, r->word, NULL, 0, UNWIND_END_ROOT);
 		return;
 	}

@@ -1,48 +1,226 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The share of user stacks that reach their thread's first function, program by program: kiln beside
-# perf's frame pointers (--call-graph fp), each over its own recording of the same command. The first
-# function is looked for among the outermost three: of a stripped program, _start has no name.
+# The share of user stacks that reach the first function of their thread, program by program: kiln
+# beside perf record -g, perf record --call-graph dwarf,16384 and bpftrace's ustack, each over a
+# recording of its own of the same load. All are judged by one rule, tests/lib/complete_stacks.py;
+# "claimed" is what kiln's own counters say. bpftrace has no names for processes that are gone.
+# Of perf's recordings, what perf script can print in a minute.
+# usage: completeness.sh [LOAD...]   (SECS=6 FREQ=199 PEERS="perf_fp perf_dwarf bpftrace" WORST=0)
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
-need perf python3
+need python3 perf bpftrace
+SECS=${SECS:-6}
+FREQ=${FREQ:-199}
+PEERS=${PEERS-perf_fp perf_dwarf bpftrace}
+WORST=${WORST:-0}
+FIXTURES=$SRC/tests/fixtures/unwind
+MOUNT=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+GROUP=kiln-completeness-$$
+trap 'stop_load; rmdir "$MOUNT/$GROUP"; rm -rf "$T"' EXIT
+mkdir "$MOUNT/$GROUP" || exit 1
 
-root='main|_start|__libc_start_main.*|__libc_start_call_main|start_thread|clone3?|__clone3?|_dl_start.*|runtime[.](main|mstart|goexit|rt0_go).*|_start.*'
+# --- loads: each is started in the cgroup that is recorded, by its function ------------------------
 
-ours() { # COMMAND...
-	"$KILN" record -q -U -o "$T/p.pb.gz" -- "$@" >"$T/out" 2>"$T/err" || return
-	python3 "$SRC/tests/lib/profile.py" samples "$T/p.pb.gz" | awk -F '\t' -v root="^($root)\$" '
-		$6 ~ /\[lost samples\]/ { next }
-		{ split($6, f, ";"); all += $1; if (f[1] ~ root || f[2] ~ root || f[3] ~ root) whole += $1 }
-		END { printf "%.1f\n", all ? 100 * whole / all : 0 }'
+inside() { # COMMAND...
+	(
+		echo "$BASHPID" >"$MOUNT/$GROUP/cgroup.procs" && exec "$@"
+	) </dev/null >>"$T/load.out" 2>&1 &
+	disown
+}
+outside=()
+beside() { # COMMAND...
+	"$@" </dev/null >>"$T/load.out" 2>&1 &
+	outside+=($!)
+	disown
+}
+again_and_again() { # COMMAND...
+	inside bash -c 'while :; do "$@"; done' again "$@"
+}
+stop_load() {
+	[ ${#outside[@]} -eq 0 ] || kill -KILL "${outside[@]}" 2>/dev/null
+	outside=()
+	while grep -q 'populated 1' "$MOUNT/$GROUP/cgroup.events"; do
+		xargs -r kill -KILL <"$MOUNT/$GROUP/cgroup.procs" 2>/dev/null
+		sleep 0.1
+	done
 }
 
-theirs() { # COMMAND...
-	perf record -q -F 99 --call-graph fp -e cpu-clock:u -o "$T/perf.data" -- "$@" >"$T/out" 2>"$T/err"
-	perf script --no-inline -F ip,sym -i "$T/perf.data" 2>/dev/null | awk -v root="^($root)\$" '
-		NF { sub(/^[ \t]*[0-9a-f]+ /, ""); third = second; second = last; last = $0; next }
-		last != "" {
-			all++
-			if (last ~ root || second ~ root || third ~ root) whole++
-			last = second = third = ""
+free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+load_redis() {
+	local port
+	port=$(free_port)
+	inside redis-server --port "$port" --save '' --appendonly no
+	sleep 1
+	beside redis-benchmark -q -p "$port" -c 20 -n 1000000000 -t set,get,lpush,zadd
+}
+load_nginx() {
+	local port
+	port=$(free_port)
+	mkdir -p "$T/www" "$T/logs"
+	chmod 755 "$T" "$T/www"
+	head -c 20000 /dev/urandom | base64 >"$T/www/page"
+	cat >"$T/nginx.conf" <<-CONF
+		daemon off; worker_processes 1; pid $T/nginx.pid; error_log $T/logs/error.log;
+		events { worker_connections 256; }
+		http {
+			access_log off; gzip on; gzip_types *; keepalive_requests 1000000;
+			client_body_temp_path $T/body; proxy_temp_path $T/proxy;
+			fastcgi_temp_path $T/fastcgi; uwsgi_temp_path $T/uwsgi; scgi_temp_path $T/scgi;
+			server { listen 127.0.0.1:$port; root $T/www; }
 		}
-		END { printf "%.1f\n", all ? 100 * whole / all : 0 }'
+	CONF
+	inside nginx -e "$T/logs/error.log" -p "$T" -c "$T/nginx.conf"
+	sleep 0.5
+	beside wrk -d 1000 -c 8 -t 1 -H 'Accept-Encoding: gzip' "http://127.0.0.1:$port/page"
+}
+load_sqlite3() {
+	again_and_again sqlite3 :memory: "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
+		INSERT INTO t SELECT i, printf('%x', i * 7919 % 65537) FROM n; CREATE INDEX x ON t(b);
+		SELECT count(*), max(upper(b)) FROM t GROUP BY substr(b, 1, 2) ORDER BY 2;"
+}
+load_python3() {
+	inside /usr/bin/python3 -c '
+import json, re, hashlib, zlib
+data = {str(i): [i, i * 0.5, {"k": "v" * (i % 9)}] for i in range(2000)}
+while True:
+    text = json.dumps(data); json.loads(text); sorted(data, key=lambda k: hash(k))
+    re.findall(r"(\d+)\.5", text); hashlib.sha256(text.encode()).digest(); zlib.compress(text.encode())
+    sum(i * i % 7 for i in range(30000))'
+}
+node_script='const z = require("zlib"); const end = Date.now() + 1e9;
+	function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+	while (Date.now() < end) { fib(22); const o = [];
+		for (let i = 0; i < 20000; i++) o.push({ i, s: "x" + i % 77 });
+		JSON.parse(JSON.stringify(o)).sort((a, b) => a.s < b.s ? -1 : 1);
+		"a,b;c".repeat(5000).replace(/[,;]/g, m => m + m); z.deflateSync(Buffer.from(JSON.stringify(o))); }'
+load_node() {
+	inside node -e "$node_script"
+}
+load_php() {
+	# shellcheck disable=SC2016
+	inside php -r 'while (true) { $a = []; for ($i = 0; $i < 50000; $i++) $a["k" . $i % 997][] = md5((string)$i);
+		ksort($a); json_decode(json_encode($a)); preg_match_all("/[a-f]{3}/", implode($a["k1"]), $m);
+		usort($a["k2"], fn($x, $y) => strcmp($x, $y)); gzcompress(serialize($a)); }'
+}
+load_perl() {
+	# shellcheck disable=SC2016
+	inside perl -e 'use Digest::SHA; while (1) { my %h; $h{$_ % 997} .= sprintf("%x,", $_ * 7919) for 1 .. 100000;
+		my @k = sort { $h{$a} cmp $h{$b} } keys %h; my $t = join "", @h{@k};
+		$t =~ s/([a-f]+)/uc $1/ge; Digest::SHA::sha256_hex($t); }'
+}
+load_make() {
+	cp -r "$SRC/Makefile" "$SRC"/{bpf,profiler,proto,symbolizer,tools,tests} "$T/" 2>/dev/null
+	inside sh -c "cd $T && while :; do make -s -j2 B=$T/built; rm -rf $T/built; done"
+}
+load_git() {
+	mkdir -p "$T/repo" && git -C "$T/repo" init -q
+	python3 - <<-'PY' | git -C "$T/repo" fast-import --quiet
+		for i in range(3000):
+		    text = "\n".join(f"line {j} of {i // (j + 1)}" for j in range(200 + i % 100))
+		    who = "A <a@example.org> %d +0000" % (1700000000 + i)
+		    print(f"commit refs/heads/master\ncommitter {who}\ndata 4\nnone\n"
+		          f"M 644 inline dir{i % 7}/file{i % 31}\ndata {len(text)}\n{text}")
+	PY
+	again_and_again sh -c "cd $T/repo && git log -p --stat >/dev/null; git gc -q --aggressive --prune=now; git log -S'line 7' --oneline | tail -n 1"
+}
+load_xz() {
+	head -c 30000000 /dev/urandom | base64 >"$T/data"
+	again_and_again sh -c "xz -T1 -3 -k -c $T/data | xz -dc >/dev/null"
+}
+load_openssl() {
+	# shellcheck disable=SC2016
+	again_and_again sh -c 'openssl speed -seconds 1 -bytes 1024 sha1 sha256 sha512 md5 rsa2048 ecdsap256 \
+		ecdhx25519 ed25519 aes-128-cbc camellia-128-cbc ghash
+		for a in aes-256-gcm chacha20-poly1305 sha3-256 aes-128-cbc-hmac-sha256; do
+			openssl speed -seconds 1 -bytes 1024 -evp $a
+		done'
+}
+load_c++() {
+	g++ -O2 "$FIXTURES/exceptions.cc" -o "$T/exceptions"
+	inside "$T/exceptions" 1000
+}
+load_rust() {
+	rustc -O "$FIXTURES/closures.rs" -o "$T/closures" 2>/dev/null
+	inside "$T/closures" 1000
+}
+load_go() {
+	GOCACHE=$T/gocache go build -o "$T/goroutines" "$FIXTURES/goroutines.go"
+	inside "$T/goroutines" 1000
+}
+load_java() {
+	javac -d "$T" "$FIXTURES/Spin.java"
+	inside java -XX:+PreserveFramePointer -cp "$T" Spin 1000
+	sleep 2
+}
+# All at once; every process of the storm lives 2 to 50 ms.
+load_mixed() {
+	inside "$WORKLOADS/forkstorm" 1000 2 50 2
+	inside "$WORKLOADS/demo_nofp" 1000
+	load_python3
+	load_sqlite3
+	load_make
+}
+all=(redis nginx sqlite3 python3 node php perl make git xz openssl c++ rust go java mixed)
+
+# --- profilers: each prints "SHARE COMPLETE ALL" of the load in the cgroup -------------------------
+
+judge() { # FORMAT
+	python3 "$SRC/tests/lib/complete_stacks.py" "$1" --worst "$WORST"
+}
+profile_kiln() {
+	"$KILN" record -v -U -F "$FREQ" --cgroup "/$GROUP" -d "$SECS" -o "$T/p.pb.gz" </dev/null \
+		>"$T/out" 2>"$T/err" || { cat "$T/err" >&2; return 1; }
+	python3 "$SRC/tests/lib/profile.py" samples "$T/p.pb.gz" | judge kiln
+}
+claimed() {
+	python3 "$SRC/tests/lib/profile.py" comments "$T/p.pb.gz" | awk -F '[.=]' '
+		$2 ~ /^user_(complete|truncated|missing)$/ { all += $3 }
+		$2 == "user_complete" { complete = $3 }
+		END { printf "%.2f\n", all ? 100 * complete / all : 0 }'
+}
+record_perf() { # CALL_GRAPH
+	perf record -q -a -F "$FREQ" --call-graph "$1" -e cpu-clock -G "$GROUP" -o "$T/perf.data" \
+		-- sleep "$SECS" </dev/null >"$T/out" 2>"$T/err"
+	timeout 60 perf script --no-inline -F comm,pid,ip,sym,dso -i "$T/perf.data" 2>/dev/null | judge perf
+	rm -f "$T/perf.data"
+}
+profile_perf_fp() {
+	record_perf fp
+}
+profile_perf_dwarf() {
+	record_perf dwarf,16384
+}
+profile_bpftrace() {
+	BPFTRACE_MAP_KEYS_MAX=65536 BPFTRACE_STRLEN=64 bpftrace -q -e "
+		profile:hz:$FREQ /cgroup == cgroupid(\"$MOUNT/$GROUP\")/ { @[comm, pid, ustack] = count(); }
+		interval:s:$SECS { exit(); }" </dev/null 2>"$T/err" | judge bpftrace
 }
 
-compare() { # NAME COMMAND...
-	local name=$1
-	shift
-	printf '%-46s kiln %6s %%  perf fp %6s %%\n' "complete user stacks, $name:" "$(ours "$@")" "$(theirs "$@")"
+cell() { # PROFILER
+	local out share all
+	out=$("profile_$1")
+	read -r share _ all <<<"$out"
+	printf '%14s' "${share:--} /${all:-0}"
+	[ "$WORST" -eq 0 ] || worst+=$(printf '\n%s' "$1"; tail -n +2 <<<"$out")
 }
 
-sql="WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000)
-	SELECT sum(i * i % 7) FROM n"
-seq 3000000 | shuf --random-source=<(yes) >"$T/numbers"
-compare "C with frame pointers" "$WORKLOADS/demo" 4
-compare "C without frame pointers" "$WORKLOADS/demo_nofp" 4
-compare "C++ templates" "$WORKLOADS/inlining" 4
-compare "python3" /usr/bin/python3 -c 'sum(i * i % 7 for i in range(20000000))'
-compare "sqlite3" sqlite3 :memory: "$sql"
-compare "sort" sort -n -o /dev/null "$T/numbers"
-compare "gcc" gcc -O2 -c -o /dev/null "$SRC/profiler/base/text.c" "-I$SRC" -D_GNU_SOURCE
-compare "xz" xz -k -c "$T/numbers"
+[ $# -gt 0 ] || set -- "${all[@]}"
+echo 'user stacks to the root: % /samples'
+printf '%-10s%14s%10s' load kiln claimed
+for peer in $PEERS; do printf '%14s' "$peer"; done
+echo
+for name; do
+	worst=
+	"load_$name" || { echo "$name: left out" && stop_load && continue; }
+	sleep 1
+	printf '%-10s' "$name"
+	cell kiln
+	printf '%10s' "$(claimed)"
+	for peer in $PEERS; do cell "$peer"; done
+	printf '%s\n' "$worst"
+	stop_load
+done

@@ -67,6 +67,18 @@ static size_t space_table(struct unwind_space *s, const char *path, uint64_t beg
 	return s->tables.len - 1;
 }
 
+/* The executable segment that a mapping shows: lld lets segments share a page of the file. */
+static const struct elf_segment *space_segment(struct elf_obj *obj, uint64_t off, uint64_t len)
+{
+	size_t n;
+	const struct elf_segment *seg = elf_obj_segments(obj, &n);
+
+	for (; n; n--, seg++)
+		if (seg->exec && seg->file_off < off + len && off < seg->file_off + seg->file_len)
+			return seg;
+	return NULL;
+}
+
 static void space_add(struct unwind_space *s, uint64_t begin, uint64_t end, uint64_t off,
 		      const char *path)
 {
@@ -76,7 +88,7 @@ static void space_add(struct unwind_space *s, uint64_t begin, uint64_t end, uint
 	m.anonymous = path[0] != '/' && strcmp(path, "[vdso]") != 0;
 	if (!m.anonymous) {
 		m.table = space_table(s, path, begin, end);
-		seg = elf_obj_segment_at_off(s->tables.data[m.table].obj, off);
+		seg = space_segment(s->tables.data[m.table].obj, off, end - begin);
 		assert_non_null(seg);
 		m.bias = begin - (seg->va + (off - seg->file_off));
 	}
@@ -131,6 +143,19 @@ static bool space_read_word(void *ctx, uint64_t addr, uint64_t *value)
 	const struct unwind_space *s = ctx;
 
 	return pread(s->mem_fd, value, 8, (off_t)addr) == 8;
+}
+
+/* " path+0xELF_VA" of an address, on standard error. */
+static FIXTURE_UNUSED void space_describe(const struct unwind_space *s, uint64_t va)
+{
+	for (size_t i = 0; i < s->maps.len; i++) {
+		const struct space_mapping *m = &s->maps.data[i];
+
+		if (va >= m->begin && va < m->end)
+			fprintf(stderr, " %s+0x%lx",
+				m->anonymous ? "[anon]" : s->tables.data[m->table].path,
+				va - m->bias);
+	}
 }
 
 static const struct unwind_ops space_ops = {space_place, space_read_word};

@@ -255,6 +255,43 @@ static void through_a_signal_frame(void **state)
 	release(v);
 }
 
+static void run_exec(void)
+{
+	execl("/bin/true", "true", (char *)NULL);
+}
+
+/* The dynamic linker's start code has no description; what else has none is not the root. */
+static void start_code_is_the_root(void **state)
+{
+	struct victim *v = start(run_exec);
+	uint64_t frames[8], regs[SLOW_REGS];
+	struct slow_unwind *u;
+	enum slow_end end;
+
+	(void)state;
+	capture(v);
+	assert_int_equal(slow_unwind_new(&u), 0);
+	assert_int_equal(slow_unwind(u, &(struct slow_sample){v->regs, v->stack, v->stack_len},
+				     find_place, v, frames, 8, &end),
+			 1);
+	assert_int_equal(end, SLOW_ROOT);
+	memcpy(regs, v->regs, sizeof(regs));
+	regs[6] = 0; /* rbp */
+	for (size_t i = 0; i < v->maps.len; i++) {
+		const struct elf_section *init =
+			v->maps.data[i].obj ? elf_obj_section(v->maps.data[i].obj, ".init") : NULL;
+
+		if (!init)
+			continue;
+		regs[16] = v->maps.data[i].start - v->maps.data[i].off + init->va;
+		slow_unwind(u, &(struct slow_sample){regs, v->stack, v->stack_len}, find_place, v,
+			    frames, 8, &end);
+		assert_int_equal(end, SLOW_NO_INFO);
+	}
+	slow_unwind_free(u);
+	release(v);
+}
+
 static void garbage_registers(void **state)
 {
 	struct victim *v = start(run_deep);
@@ -283,6 +320,7 @@ int main(void)
 		cmocka_unit_test(recursion_to_the_root),
 		cmocka_unit_test(a_short_slice_ends_early),
 		cmocka_unit_test(through_a_signal_frame),
+		cmocka_unit_test(start_code_is_the_root),
 		cmocka_unit_test(garbage_registers),
 	};
 

@@ -178,6 +178,63 @@ static void test_undescribed_signal_return(void **state)
 	release(&c);
 }
 
+static uint64_t section_va(const struct compiled *c, const char *name)
+{
+	const struct elf_section *sec = elf_obj_section(c->obj, name);
+
+	assert_non_null(sec);
+	return sec->va;
+}
+
+/* Nobody describes .init and .fini, which are put together when linking: known by their bytes. */
+static void test_undescribed_init(void **state)
+{
+	struct compiled c;
+
+	(void)state;
+	assemble(".section .init,\"ax\"\nendbr64\nsub $8, %rsp\nnop\nadd $8, %rsp\nret\n"
+		 ".section .fini,\"ax\"\nsub $8, %rsp\nnop\nadd $16, %rsp\nret\n"
+		 ".text\n.cfi_startproc\nnop\n.cfi_endproc\n.org 64\nnop\n");
+	assert_int_equal(compile(&c, "t.so"), 0);
+	assert_rule_at(&c, section_va(&c, ".init"), "rsp 8");
+	assert_rule_at(&c, section_va(&c, ".init") + 7, "rsp 8");
+	assert_rule_at(&c, section_va(&c, ".init") + 8, "rsp 16");
+	assert_rule_at(&c, section_va(&c, ".init") + 12, "rsp 16");
+	assert_rule_at(&c, section_va(&c, ".init") + 13, "rsp 8"); /* ret */
+	assert_rule_at(&c, section_va(&c, ".fini"), "none");	   /* does something else */
+	assert_rule_at(&c, section_va(&c, ".fini") + 6, "none");
+	assert_rule_at(&c, section_va(&c, ".text"), "rsp 8");
+	release(&c);
+}
+
+/* Start code has no caller, but not all that a header calls an entry is start code. */
+static void test_undescribed_entry(void **state)
+{
+	struct compiled c;
+	uint64_t va;
+
+	(void)state;
+	assemble(
+		".text\n.cfi_startproc\nnop\n.cfi_endproc\n.org 32\n.globl go\ngo: mov %rsp, %rdi\n"
+		"call go\n.org 256\n.cfi_startproc\nnop\n.cfi_endproc\n");
+	fixture_run(
+		"gcc -shared -nostdlib -Wl,-e,go -Wl,--no-ld-generated-unwind-info t.s -o t.so");
+	assert_int_equal(compile(&c, "t.so"), 0);
+	va = section_va(&c, ".text");
+	assert_rule_at(&c, va + 31, "none");
+	assert_rule_at(&c, va + 32, "root");
+	assert_rule_at(&c, va + 127, "root");
+	assert_rule_at(&c, va + 128, "none");
+	release(&c);
+	assemble(".text\n.cfi_startproc\nnop\n.cfi_endproc\n.org 32\n.globl go\ngo: push %rbp\n"
+		 ".org 64\n.cfi_startproc\nnop\n.cfi_endproc\n");
+	fixture_run(
+		"gcc -shared -nostdlib -Wl,-e,go -Wl,--no-ld-generated-unwind-info t.s -o t.so");
+	assert_int_equal(compile(&c, "t.so"), 0);
+	assert_rule_at(&c, section_va(&c, ".text") + 32, "none");
+	release(&c);
+}
+
 static void test_go_keeps_frame_pointers(void **state)
 {
 	struct compiled c;
@@ -429,6 +486,8 @@ int main(void)
 		cmocka_unit_test(test_each_kind_of_rule),
 		cmocka_unit_test(test_signal_frame),
 		cmocka_unit_test(test_undescribed_signal_return),
+		cmocka_unit_test(test_undescribed_init),
+		cmocka_unit_test(test_undescribed_entry),
 		cmocka_unit_test(test_go_keeps_frame_pointers),
 		cmocka_unit_test(test_nothing_described),
 		cmocka_unit_test(test_without_section_headers),

@@ -17,12 +17,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "profiler/base/buf.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/ptrace_regs.h"
 #include "tests/lib/unwind_space.h"
 
 #define MAX_FRAMES 6000
@@ -77,30 +77,6 @@ struct tally {
 	unsigned compared, slow, roots, no_rule;
 };
 
-static void read_regs(pid_t tid, uint64_t regs[UNWIND_REGS])
-{
-	struct user_regs_struct u;
-
-	assert_int_equal(ptrace(PTRACE_GETREGS, tid, NULL, &u), 0);
-	regs[UNWIND_RAX] = u.rax;
-	regs[UNWIND_RDX] = u.rdx;
-	regs[UNWIND_RCX] = u.rcx;
-	regs[UNWIND_RBX] = u.rbx;
-	regs[UNWIND_RSI] = u.rsi;
-	regs[UNWIND_RDI] = u.rdi;
-	regs[UNWIND_RBP] = u.rbp;
-	regs[UNWIND_RSP] = u.rsp;
-	regs[8] = u.r8;
-	regs[9] = u.r9;
-	regs[10] = u.r10;
-	regs[11] = u.r11;
-	regs[12] = u.r12;
-	regs[13] = u.r13;
-	regs[14] = u.r14;
-	regs[15] = u.r15;
-	regs[UNWIND_RIP] = u.rip;
-}
-
 static void print_chains(enum unwind_end end)
 {
 	for (uint32_t i = 0; i < ours.n || i < theirs.n; i++)
@@ -108,6 +84,32 @@ static void print_chains(enum unwind_end end)
 			i < theirs.n ? theirs.pc[i] : 0);
 	fprintf(stderr, "ended: %s; libdwfl: %s\n", unwind_end_text(end),
 		theirs.complete ? "complete" : "failed");
+}
+
+/* In .init or .fini, which have no description. */
+static bool in_init(Dwfl *dwfl, uint64_t va)
+{
+	Dwfl_Module *mod = dwfl_addrmodule(dwfl, va);
+	Dwarf_Addr bias, addr = va;
+	Elf_Scn *scn = mod ? dwfl_module_address_section(mod, &addr, &bias) : NULL;
+	GElf_Shdr head;
+	size_t names;
+	Elf *elf;
+	const char *name;
+
+	if (!scn || !gelf_getshdr(scn, &head))
+		return false;
+	elf = dwfl_module_getelf(mod, &bias);
+	assert_int_equal(elf_getshdrstrndx(elf, &names), 0);
+	name = elf_strptr(elf, names, head.sh_name);
+	return name && (!strcmp(name, ".init") || !strcmp(name, ".fini"));
+}
+
+/* libdwfl goes by rbp there, which is still the caller's caller's: it leaves out one frame. */
+static bool same_but_for_caller(void)
+{
+	return ours.n == theirs.n + 1 && ours.pc[0] == theirs.pc[0] &&
+	       !memcmp(ours.pc + 2, theirs.pc + 1, (theirs.n - 1) * sizeof(ours.pc[0]));
 }
 
 /*
@@ -120,7 +122,7 @@ static enum unwind_end compare(Dwfl *dwfl, pid_t tid, struct tally *t)
 	enum unwind_end end;
 	bool same;
 
-	read_regs(tid, regs);
+	ptrace_regs(tid, regs);
 	end = unwind_walk(&space_ops, &space, regs, ours.pc, MAX_FRAMES, &ours.n);
 	theirs.n = 0;
 	theirs.complete = dwfl_getthread_frames(dwfl, tid, add_frame, &theirs) == 0;
@@ -131,6 +133,8 @@ static enum unwind_end compare(Dwfl *dwfl, pid_t tid, struct tally *t)
 	same = ours.n <= theirs.n && !memcmp(ours.pc, theirs.pc, ours.n * sizeof(ours.pc[0]));
 	if (end == UNWIND_END_ROOT)
 		same &= ours.n == theirs.n;
+	if (!same && in_init(dwfl, ours.pc[0]))
+		same = same_but_for_caller();
 	if (!same ||
 	    (end != UNWIND_END_SLOW && end != UNWIND_END_ROOT && end != UNWIND_END_NO_RULE)) {
 		print_chains(end);
@@ -353,7 +357,7 @@ static void test_plt(void **state)
 	build("./pltnow", "gcc", "-O2 -Wl,-z,now");
 	t = run((struct run){"./pltnow", "plt", NULL, 400, NULL});
 	assert_int_equal(t.slow, 0);
-	assert_true(t.no_rule < 40); /* what the startup files of C run at exit */
+	assert_int_equal(t.no_rule, 0);
 }
 
 static void test_longjmp(void **state)
