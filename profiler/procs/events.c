@@ -145,6 +145,8 @@ static void apply_mmap(const struct event *e, struct procs *p, struct files *f)
 			return; /* the table is full and has counted it: unknown, not anonymous */
 	}
 	procs_mmap(p, e->t_ns, e->tgid, &m);
+	if (m.file < FILE_VDSO && map_is_jitdump(e->name))
+		procs_jitdump(p, e->t_ns, e->tgid, m.file);
 }
 
 void event_apply(const struct event *e, struct procs *p, struct files *f)

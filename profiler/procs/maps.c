@@ -133,3 +133,14 @@ enum map_kind map_kind_of(const char *name, bool is_program)
 		return is_program ? MAP_KIND_FILE : MAP_KIND_ANON;
 	return MAP_KIND_FILE;
 }
+
+bool map_is_jitdump(const char *name)
+{
+	const char *slash = strrchr(name, '/'), *p;
+
+	if (!slash || !text_has_prefix(slash, "/jit-"))
+		return false;
+	for (p = slash + 5; *p >= '0' && *p <= '9'; p++)
+		;
+	return p > slash + 5 && is_name(p, ".dump");
+}

@@ -86,6 +86,7 @@ static void inherit(struct image *im, struct image *parent)
 	memcpy(im->pub.comm, parent->pub.comm, sizeof(im->pub.comm));
 	im->pub.uid = parent->pub.uid;
 	im->pub.exe = parent->pub.exe;
+	im->pub.jitdump = parent->pub.jitdump;
 	im->pub.has_anon_exec = parent->pub.has_anon_exec;
 	space_fork(&im->space, &parent->space);
 }
@@ -225,6 +226,14 @@ void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_ma
 		tell(p, tgid);
 }
 
+void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file)
+{
+	struct image *im = image_for_event(p, t_ns, tgid);
+
+	if (im)
+		im->pub.jitdump = file;
+}
+
 /* --- what the scan found ---------------------------------------------------------------------- */
 
 /* The image that a scanned process is in the table already, or a new one. */
@@ -267,6 +276,8 @@ int procs_add_scanned(struct procs *p, const struct scanned *s)
 		table_add_thread(p, proc, s->tids[i]);
 	if (s->exe != FILE_NONE)
 		im->pub.exe = s->exe;
+	if (s->jitdump != FILE_NONE)
+		im->pub.jitdump = s->jitdump;
 	proc->scan_from_ns = s->from_ns;
 	proc->scan_to_ns = s->to_ns;
 	proc->scan_stamp_ns = stamp;
@@ -340,6 +351,7 @@ static void note_image(struct mapped_files *mf, const struct image *im)
 	const struct proc_mapping *m = space_live(&im->space, &n);
 
 	note_file(mf, im->pub.exe);
+	note_file(mf, im->pub.jitdump);
 	for (size_t i = 0; i < n; i++)
 		note_file(mf, m[i].file);
 	for (size_t i = 0; i < im->space.past.len; i++)

@@ -54,6 +54,9 @@ struct proc_mapping {
 /* Replaces whatever it overlaps (mmap(2) MAP_FIXED, a later mapping after munmap(2)). */
 void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_mapping *m);
 
+/* The program running then has mapped its jitdump (map_is_jitdump()). */
+void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file);
+
 /* What the program that runs in this process now has mapped, by address; NULL if it is not known to
  * run. Borrowed until the next event. */
 const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n);
@@ -83,6 +86,7 @@ struct proc_image {
 	uint32_t uid;			  /* UINT32_MAX unknown */
 	uint64_t begin_ns, end_ns;	  /* end UINT64_MAX while alive */
 	uint32_t exe;	    /* file id of the first executable mapping, or FILE_NONE */
+	uint32_t jitdump;   /* file id of what its JIT compiler writes, or FILE_NONE */
 	bool has_anon_exec; /* made executable anonymous memory: probably a JIT */
 	char comm[16];	    /* of the main thread */
 };

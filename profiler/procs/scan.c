@@ -157,6 +157,8 @@ static int add_mapping(void *ctx, const struct maps_entry *e)
 			return 0; /* unknown, not anonymous */
 		if (is_exe && r->s.exe == FILE_NONE)
 			r->s.exe = m.file;
+		if (map_is_jitdump(e->path))
+			r->s.jitdump = m.file;
 	}
 	r->err = vec_push(&r->mappings, m);
 	return r->err;
@@ -205,7 +207,9 @@ static int read_process(struct reading *r)
 
 static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns)
 {
-	struct reading r = {.procs = p, .s = {.tgid = tgid, .now_ns = now_ns, .exe = FILE_NONE}};
+	struct reading r = {
+		.procs = p,
+		.s = {.tgid = tgid, .now_ns = now_ns, .exe = FILE_NONE, .jitdump = FILE_NONE}};
 	int err = read_process(&r);
 
 	r.s.tids = r.tids.data;

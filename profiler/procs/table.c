@@ -240,7 +240,8 @@ struct image *table_begin_image(struct procs *p, uint64_t t_ns, pid_t tgid)
 				      .uid = UINT32_MAX,
 				      .begin_ns = t_ns,
 				      .end_ns = UINT64_MAX,
-				      .exe = FILE_NONE};
+				      .exe = FILE_NONE,
+				      .jitdump = FILE_NONE};
 	if (insert_image(p, proc, im, at)) {
 		if (!proc->n_images)
 			remove_proc(p, proc);

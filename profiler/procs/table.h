@@ -93,7 +93,7 @@ struct scanned {
 	bool leader_gone; /* the main thread has exited, others run */
 	const struct proc_mapping *mappings;
 	size_t n_mappings;
-	uint32_t exe; /* file id, or FILE_NONE */
+	uint32_t exe, jitdump; /* file ids, or FILE_NONE */
 };
 
 /* 0 or -ENOMEM. */

@@ -25,13 +25,14 @@ static bool frame_eq(const void *ctx, uint32_t id)
 	const struct frame_needle *n = ctx;
 	const struct agg_frame *f = &n->a->frames.data[id];
 
-	return f->cls == n->f.cls && f->owner == n->f.owner && f->addr == n->f.addr;
+	return f->cls == n->f.cls && f->owner == n->f.owner && f->addr == n->f.addr &&
+	       f->t_ns == n->f.t_ns;
 }
 
 static int add_frame(struct aggregate *a, struct stack_builder *b, struct agg_frame f)
 {
 	struct frame_needle n = {a, f};
-	uint64_t hash = hash_mix(hash_mix(f.addr, f.owner), f.cls);
+	uint64_t hash = hash_mix(hash_mix(f.addr, f.owner), f.cls + f.t_ns);
 	uint32_t id = htab_find(&a->frame_index, hash, frame_eq, &n);
 	int err;
 
@@ -69,16 +70,27 @@ static uint32_t intern_image(struct aggregate *a, const struct proc_image *img)
 	if (!img)
 		return UINT32_MAX;
 	id = htab_find(&a->image_index, hash_u64(img->id), image_eq, &n);
-	if (id != HTAB_NONE)
+	if (id != HTAB_NONE) {
+		a->images.data[id].jitdump = img->jitdump; /* it may have been opened since */
 		return id;
-	copy = (struct agg_image){img->id, img->tgid, img->ns_tgid, img->uid, img->exe};
+	}
+	copy = (struct agg_image){img->id,  img->tgid, img->ns_tgid,
+				  img->uid, img->exe,  img->jitdump};
 	id = (uint32_t)a->images.len;
 	if (vec_push(&a->images, copy) || htab_insert(&a->image_index, hash_u64(img->id), id))
 		return UINT32_MAX;
 	return id;
 }
 
-static struct agg_frame normalize(struct aggregate *a, struct procs *procs,
+static struct agg_frame anon_frame(struct aggregate *a, const struct window *w,
+				   const struct proc_image *img, uint64_t va)
+{
+	bool moves = img && img->jitdump != FILE_NONE;
+
+	return (struct agg_frame){AT_ANON, intern_image(a, img), va, moves ? w->end_ns : 0};
+}
+
+static struct agg_frame normalize(struct aggregate *a, struct procs *procs, const struct window *w,
 				  const struct window_row *row, uint64_t va)
 {
 	pid_t tgid = (pid_t)row->key.tgid;
@@ -91,9 +103,7 @@ static struct agg_frame normalize(struct aggregate *a, struct procs *procs,
 	case PLACE_VDSO:
 		return (struct agg_frame){AT_VDSO, 0, place.file_off};
 	case PLACE_ANON:
-		return (struct agg_frame){
-			AT_ANON, intern_image(a, procs_image(procs, tgid, row->value.first_ns)),
-			va};
+		return anon_frame(a, w, procs_image(procs, tgid, row->value.first_ns), va);
 	case PLACE_NO_PROCESS:
 		return (struct agg_frame){AT_NO_PROCESS, 0, va};
 	case PLACE_UNMAPPED:
@@ -161,7 +171,7 @@ static int add_user_side(struct aggregate *a, struct stack_builder *b, struct pr
 		return add_frame(a, b, (struct agg_frame){AT_MISSED_USER, 0, 0});
 	b->user_end = s->end;
 	for (size_t i = 0; i < s->len && !err; i++) {
-		struct agg_frame f = normalize(a, procs, row, ip[i] - (i > 0));
+		struct agg_frame f = normalize(a, procs, w, row, ip[i] - (i > 0));
 
 		if (i > 0 && f.cls == AT_UNMAPPED)
 			return add_frame(a, b, cut);

@@ -37,6 +37,8 @@ struct agg_frame {
 	enum frame_class cls;
 	uint32_t owner;
 	uint64_t addr; /* of the call, where it is a caller: return address - 1 */
+	/* AT_ANON of a program with a jitdump: the end of the window, else 0. Its code moves. */
+	uint64_t t_ns;
 };
 
 struct agg_stack {
@@ -45,11 +47,11 @@ struct agg_stack {
 	uint8_t user_end;    /* enum unwind_end; UNWIND_ON: not known, or no user frames */
 };
 
-/* A program that ran anonymous code: whose perf map to look for. */
+/* A program that ran anonymous code: whose jitdump or perf map to look for. */
 struct agg_image {
 	uint32_t image_id; /* proc_image.id */
 	pid_t tgid, ns_tgid;
-	uint32_t uid, exe;
+	uint32_t uid, exe, jitdump;
 };
 
 struct agg_sample {

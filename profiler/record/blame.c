@@ -131,7 +131,7 @@ static char *hint_for_anon(const struct naming *n, const struct agg_image *img)
 {
 	struct buf b = {0};
 	struct file_view v = {.path = ""};
-	const char *exe = "", *advice = "start it so that it writes /tmp/perf-PID.map";
+	const char *exe = "", *advice = "start it so that it writes /tmp/perf-PID.map or a jitdump";
 
 	if (img->exe != FILE_NONE) {
 		files_get(n->files, img->exe, &v);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
@@ -14,10 +12,10 @@
 #include "profiler/profile/profile.h"
 #include "profiler/record/aggregate.h"
 #include "profiler/record/name_frames.h"
+#include "profiler/record/name_jit.h"
 #include "profiler/record/naming.h"
 #include "profiler/record/vdso.h"
 #include "symbolizer/kallsyms.h"
-#include "symbolizer/perfmap.h"
 #include "symbolizer/symbolizer.h"
 
 struct namer {
@@ -237,47 +235,48 @@ static int name_ksym_group(struct namer *w, uint32_t id, size_t n)
 	return err;
 }
 
-/* The perf map of a program: in its own root while it lives, else in that of its executable, else
- * in the host's /tmp. */
-static struct perfmap *open_perfmap(const struct namer *w, const struct agg_image *img)
+/* A function with a line, where there is no file for it to have an address in. */
+static int name_at_line(struct namer *w, uint32_t frame, const char *mapping,
+			const struct jit_frame *f)
 {
-	pid_t ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid;
-	uint32_t uid = img->uid == UINT32_MAX ? getuid() : img->uid;
-	struct perfmap *m = NULL;
-	struct file_view v = {.root_fd = -1};
-	char path[96];
+	struct profile_mapping m = {
+		.has_functions = true, .has_filenames = true, .has_line_numbers = true};
+	struct profile_line line = {.line = f->line};
+	uint32_t id;
 
-	snprintf(path, sizeof(path), "/proc/%d/root/tmp/perf-%d.map", img->tgid, ns_tgid);
-	if (!perfmap_load(&m, path, uid))
-		return m;
-	if (img->exe != FILE_NONE) {
-		files_get(w->n->files, img->exe, &v);
-		snprintf(path, sizeof(path), "/proc/self/fd/%d/tmp/perf-%d.map", v.root_fd,
-			 ns_tgid);
-		if (v.root_fd >= 0 && perfmap_load(&m, path, uid))
-			m = NULL;
-		files_release_fd(w->n->files, img->exe);
-	}
-	snprintf(path, sizeof(path), "/tmp/perf-%d.map", img->tgid);
-	if (!m && perfmap_load(&m, path, uid))
-		m = NULL;
-	return m;
+	w->out[frame].as = NAMED_SYMBOL;
+	return profile_string(w->p, mapping, &m.file) ?:
+	       profile_string(w->p, "", &m.build_id) ?:
+	       profile_mapping(w->p, &m, &id) ?:
+	       add_function(w->p, f->name, NULL, f->file, 0, &line.function) ?:
+	       profile_location(w->p, id, 0, &line, 1, &w->out[frame].location);
+}
+
+static int name_anon_frame(struct namer *w, struct jit_names *j, uint32_t frame)
+{
+	const struct agg_frame *f = &w->a->frames.data[frame];
+	struct jit_frame jf;
+	int err = j ? jit_names_find(j, f->t_ns, f->addr, &jf) : -ENOENT;
+
+	if (err == -ENOENT)
+		return name_plain(w, frame, MAPPING_JIT, MAPPING_JIT, NAMED_NOT);
+	if (err)
+		return err;
+	if (!jf.file || w->n->names_only)
+		return name_plain(w, frame, MAPPING_JIT, jf.name, NAMED_SYMBOL);
+	return name_at_line(w, frame, MAPPING_JIT, &jf);
 }
 
 static int name_anon_group(struct namer *w, uint32_t image, size_t n)
 {
-	struct perfmap *m =
-		image < w->a->images.len ? open_perfmap(w, &w->a->images.data[image]) : NULL;
+	struct jit_names *j = NULL;
 	int err = 0;
 
-	for (size_t i = 0; i < n && !err; i++) {
-		const char *name;
-		bool found = m && !perfmap_find(m, w->a->frames.data[w->group[i]].addr, &name);
-
-		err = name_plain(w, w->group[i], MAPPING_JIT, found ? name : MAPPING_JIT,
-				 found ? NAMED_SYMBOL : NAMED_NOT);
-	}
-	perfmap_free(m);
+	if (image < w->a->images.len)
+		err = jit_names_open(&j, w->n, &w->a->images.data[image]);
+	for (size_t i = 0; i < n && !err; i++)
+		err = name_anon_frame(w, j, w->group[i]);
+	jit_names_close(j);
 	return err;
 }
 
@@ -354,7 +353,9 @@ static int order_frames(const void *x, const void *y, void *ctx)
 		return f->cls < g->cls ? -1 : 1;
 	if (f->owner != g->owner)
 		return f->owner < g->owner ? -1 : 1;
-	return f->addr < g->addr ? -1 : f->addr > g->addr;
+	if (f->addr != g->addr)
+		return f->addr < g->addr ? -1 : 1;
+	return f->t_ns < g->t_ns ? -1 : f->t_ns > g->t_ns;
 }
 
 int name_frames(const struct naming *n, const struct aggregate *a, struct profile *p,

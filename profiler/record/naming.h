@@ -6,6 +6,7 @@
 #ifndef KILN_RECORD_NAMING_H
 #define KILN_RECORD_NAMING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct naming {
 	struct cgroups *cgroups;	/* NULL: no cgroup labels */
 	const char *const *user_labels; /* "key=value", NULL-terminated; or NULL */
 	uint64_t period_ns;
+	bool names_only; /* no lines */
 };
 
 /*

@@ -485,6 +485,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 		.cgroups = s->cgroups,
 		.user_labels = s->opts->user_labels,
 		.period_ns = sampler_period_ns(s->sampler),
+		.names_only = s->opts->names_only,
 	};
 	struct sampler_totals totals;
 	int err = sampler_totals(s->sampler, &totals);

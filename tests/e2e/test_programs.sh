@@ -99,6 +99,47 @@ test_node() {
 	assert_function p.pb.gz 50 'node::Start|node::LoadEnvironment|v8::'
 }
 
+# node's jitdump has lines too; each function it names is one that the perf map of the same run has
+# (where it stands in the list of them, and how often it was compiled, does not matter).
+test_node_jitdump() {
+	need_bpf
+	need node
+	cat >hot.mjs <<-'JS'
+		function hotLoop(n) {
+		  let x = 1;
+		  for (let i = 0; i < n; i++)
+		    x = (x * 48271 + i) % 2147483647;
+		  return x;
+		}
+		function outer() {
+		  let s = 0;
+		  for (let i = 0; i < 50; i++)
+		    s += hotLoop(20000);
+		  return s;
+		}
+		let s = 0;
+		while (process.cpuUsage().user < 3e6)
+		  s += outer();
+		if (s < 0)
+		  console.log(s);
+	JS
+	local map
+	"$KILN" record -q -o p.pb.gz -- sh -c 'echo $$ >pid; exec node --perf-prof --perf-basic-prof --no-turbo-inlining hot.mjs'
+	map=/tmp/perf-$(cat pid).map
+	cut -d ' ' -f 3- "$map" | sort -u >mapped
+	rm -f "$map"
+	assert_function p.pb.gz 30 '[:~*^+]hotLoop '
+	profile_py samples p.pb.gz | awk -F '\t' '{
+		n = split($6, f, ";"); split($7, m, ";")
+		for (i = 1; i <= n; i++) if (m[i] == "[jit]") print f[i]
+	}' | sort -u >named
+	assert_at_least "functions named" "$(wc -l <named)" 1
+	assert_eq "functions the perf map has not" "$(comm -23 named mapped)" ""
+	# The loop is in lines 2 to 5, and nearly all of it in 3 and 4.
+	"$KILN" report --by line p.pb.gz >lines
+	assert_match "lines" lines 'hotLoop .*\(hot\.mjs:[34]\)'
+}
+
 test_go() {
 	need_bpf
 	need go
