@@ -35,10 +35,11 @@ struct dwarf {
 	struct dwarf_opts opts;
 	struct dwarf_file *main, *alt, *dwp;
 	struct cu_cache cache;
-	struct segmap index; /* address to place in main->units */
+	struct index index;
 	bool indexed, index_limited;
-	uint64_t allowance; /* of the current call */
-	struct work work;   /* of the current unit */
+	uint64_t index_left; /* allowance for the list of units and their ranges */
+	uint64_t allowance;  /* of the current call */
+	struct work work;    /* of the current unit */
 	struct work inflating;
 	struct frames frames;
 	struct late *late; /* answers that wait for their strings, NULL before the first */
@@ -87,7 +88,7 @@ void dwarf_free(struct dwarf *d)
 	if (!d)
 		return;
 	cu_cache_release(&d->cache);
-	segmap_release(&d->index);
+	index_release(&d->index);
 	dwarf_file_free(d->main);
 	dwarf_file_free(d->alt);
 	dwarf_file_free(d->dwp);
@@ -98,7 +99,7 @@ void dwarf_free(struct dwarf *d)
 
 size_t dwarf_bytes(const struct dwarf *d)
 {
-	return d->cache.bytes + segmap_bytes(&d->index) + dwarf_file_bytes(d->main) +
+	return d->cache.bytes + index_bytes(&d->index) + dwarf_file_bytes(d->main) +
 	       (d->late ? late_bytes(d->late) : 0) + (d->alt ? dwarf_file_bytes(d->alt) : 0) +
 	       (d->dwp ? dwarf_file_bytes(d->dwp) : 0);
 }
@@ -109,19 +110,29 @@ static bool out_of_memory(const struct dwarf *d)
 	       (d->dwp && dwarf_file_oom(d->dwp));
 }
 
+static void begin_index(struct dwarf *d)
+{
+	d->work = (struct work){.left = d->index_left};
+}
+
+static void end_index(struct dwarf *d)
+{
+	d->index_left = d->work.left;
+	d->index_limited |= d->work.limited || d->inflating.limited || d->main->units_limited ||
+			    dwarf_file_limited(d->main);
+}
+
 static int get_index(struct dwarf *d)
 {
 	int err;
 
 	if (d->indexed)
 		return 0;
-	d->work = (struct work){
-		.left = UNIT_WORK_BASE + INDEX_WORK_FACTOR * sect_size(&d->main->sect[SECT_INFO]),
-	};
-	err = index_build(&d->index, d->main);
+	d->index_left = UNIT_WORK_BASE + INDEX_WORK_FACTOR * sect_size(&d->main->sect[SECT_INFO]);
+	begin_index(d);
+	err = index_open(&d->index, d->main);
 	d->indexed = !err;
-	d->index_limited = d->work.limited || d->inflating.limited || d->main->units_limited ||
-			   dwarf_file_limited(d->main);
+	end_index(d);
 	return err;
 }
 
@@ -193,8 +204,8 @@ static void trim(struct dwarf *d, struct cu *keep)
 
 struct query {
 	uint64_t va;
-	size_t index; /* the caller's */
-	uint32_t unit;
+	size_t index;  /* the caller's */
+	uint32_t unit; /* first as index_find_covered() says, then as index_find_other() */
 };
 
 static uint64_t grant(struct dwarf *d, uint64_t want)
@@ -271,17 +282,17 @@ static int resolve_in_unit(struct dwarf *d, struct unit *u, const struct query *
 }
 
 /* All addresses of one unit. */
-static int resolve_group(struct dwarf *d, const struct query *q, size_t n, dwarf_frames_fn fn,
-			 void *ctx)
+static int resolve_group(struct dwarf *d, uint32_t unit, const struct query *q, size_t n,
+			 dwarf_frames_fn fn, void *ctx)
 {
 	struct unit *u;
 	int err;
 
-	if (q->unit == SEG_NONE) {
+	if (unit == SEG_NONE) {
 		refuse(q, n, d->index_limited ? DWARF_LIMIT : DWARF_NO_UNIT, fn, ctx);
 		return 0;
 	}
-	u = &d->main->units.data[q->unit];
+	u = &d->main->units.data[unit];
 	d->work = (struct work){
 		.left = grant(d, UNIT_WORK_BASE + UNIT_WORK_FACTOR * (uint64_t)u->len),
 	};
@@ -333,26 +344,79 @@ static int finish_late(struct dwarf *d, dwarf_frames_fn fn, void *ctx)
 	return err ?: out_of_memory(d) ? -ENOMEM : 0;
 }
 
-int dwarf_resolve(struct dwarf *d, const uint64_t *elf_va, size_t n, dwarf_frames_fn fn, void *ctx)
+/* Where the group of the same unit ends. */
+static size_t group_end(const struct query *q, size_t n, size_t i)
 {
-	_cleanup_free_ struct query *q = n ? calloc(n, sizeof(*q)) : NULL;
+	size_t end = i + 1;
+
+	while (end < n && q[end].unit == q[i].unit)
+		end++;
+	return end;
+}
+
+/* Answers what .debug_aranges knows; *n_left others are moved to the front. */
+static int resolve_covered(struct dwarf *d, struct query *q, size_t n, size_t *n_left,
+			   dwarf_frames_fn fn, void *ctx)
+{
+	size_t end;
+	int err = 0;
+
+	*n_left = 0;
+	for (size_t i = 0; i < n && !err; i = end) {
+		uint32_t unit = SEG_NONE;
+
+		end = group_end(q, n, i);
+		begin_index(d);
+		if (q[i].unit != SEG_NONE)
+			err = index_unit(&d->index, d->main, q[i].unit, &unit);
+		end_index(d);
+		if (!err && unit != SEG_NONE) {
+			err = resolve_group(d, unit, &q[i], end - i, fn, ctx);
+			continue;
+		}
+		memmove(&q[*n_left], &q[i], (end - i) * sizeof(*q));
+		*n_left += end - i;
+	}
+	return err;
+}
+
+static int resolve_others(struct dwarf *d, struct query *q, size_t n, dwarf_frames_fn fn, void *ctx)
+{
 	size_t end;
 	int err;
 
+	begin_index(d);
+	err = index_complete(&d->index, d->main);
+	end_index(d);
+	for (size_t i = 0; i < n; i++)
+		q[i].unit = index_find_other(&d->index, q[i].va);
+	qsort(q, n, sizeof(*q), compare_queries);
+	for (size_t i = 0; i < n && !err; i = end) {
+		end = group_end(q, n, i);
+		err = resolve_group(d, q[i].unit, &q[i], end - i, fn, ctx);
+	}
+	return err;
+}
+
+int dwarf_resolve(struct dwarf *d, const uint64_t *elf_va, size_t n, dwarf_frames_fn fn, void *ctx)
+{
+	_cleanup_free_ struct query *q = n ? calloc(n, sizeof(*q)) : NULL;
+	size_t n_left;
+	int err;
+
+	if (!n)
+		return 0;
 	grant_inflating(d, n);
 	err = get_index(d);
-	if (err || (n && !q))
+	if (err || !q)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		q[i] = (struct query){elf_va[i], i, segmap_find(&d->index, elf_va[i])};
+		q[i] = (struct query){elf_va[i], i, index_find_covered(&d->index, elf_va[i])};
 	d->allowance = CALL_WORK_BASE + n * ADDRESS_WORK_SHARE +
 		       CALL_WORK_FACTOR * sect_size(&d->main->sect[SECT_INFO]);
-	if (n)
-		qsort(q, n, sizeof(*q), compare_queries);
-	for (size_t i = 0; i < n && !err; i = end) {
-		for (end = i + 1; end < n && q[end].unit == q[i].unit; end++)
-			;
-		err = resolve_group(d, &q[i], end - i, fn, ctx);
-	}
+	qsort(q, n, sizeof(*q), compare_queries);
+	err = resolve_covered(d, q, n, &n_left, fn, ctx);
+	if (!err && n_left)
+		err = resolve_others(d, q, n_left, fn, ctx);
 	return finish_late(d, fn, ctx) ?: err;
 }

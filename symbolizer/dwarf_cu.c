@@ -34,8 +34,8 @@ void cu_free(struct cu *cu)
 	lines_free(cu->lines);
 	dwarf_file_put_abbrevs(cu->file, cu->abbrevs);
 	dwarf_file_free(cu->own_file);
-	if (cu->home)
-		cu->home->cu = NULL;
+	if (cu->home != SIZE_MAX)
+		cu->file->units.data[cu->home].cu = NULL;
 	free(cu);
 }
 
@@ -113,6 +113,7 @@ static void init_cu(struct cu *cu, struct dwarf_file *f, const struct unit *u)
 	*cu = (struct cu){
 		.file = f,
 		.unit = *u,
+		.home = SIZE_MAX,
 		.addr_file = f,
 		.ranges_file = f,
 	};
@@ -179,7 +180,7 @@ int cu_get(struct cu_cache *cache, struct dwarf_file *f, struct unit *u, struct 
 		err = load_cu(f, u, &u->cu, &die);
 		if (err)
 			return err;
-		u->cu->home = u;
+		u->cu->home = (size_t)(u - f->units.data);
 		take_unit_die(u->cu, &die);
 		cu_account(cache, u->cu);
 	}
@@ -354,7 +355,7 @@ bool cu_ref(struct cu_cache *cache, struct cu *cu, const struct die_attr *attr, 
 		*to = cu;
 		return true;
 	}
-	if (!f || dwarf_file_scan(f))
+	if (!f || dwarf_file_scan_to(f, *off))
 		return false;
 	u = dwarf_file_unit_at(f, *off);
 	return u && !cu_get(cache, f, u, to);

@@ -120,25 +120,27 @@ struct shape unit_shape(const struct unit *u)
 			      u->version == 2 ? u->addr_size : u->off_size};
 }
 
-int dwarf_file_scan(struct dwarf_file *f)
+int dwarf_file_scan_to(struct dwarf_file *f, uint64_t off)
 {
-	uint64_t off = 0, size = sect_size(&f->sect[SECT_INFO]);
-	struct unit u;
+	uint64_t size = sect_size(&f->sect[SECT_INFO]);
 
-	if (f->scanned)
-		return 0;
-	f->units.len = 0;
-	for (; off < size && !unit_read(f, off, &u); off += u.len) {
-		if (!u.version || u.type == DW_UT_type || u.type == DW_UT_split_type)
-			continue;
-		if (f->units.len == UNITS_MAX) {
-			f->units_limited = true;
+	while (!f->scanned && f->scan_off <= off) {
+		struct unit u;
+
+		if (f->scan_off >= size || unit_read(f, f->scan_off, &u)) {
+			/* What may not be inflated now may be in the next call. */
+			f->scanned = !f->inflating->limited && !dwarf_file_oom(f);
 			break;
 		}
-		if (vec_push(&f->units, u))
-			return -ENOMEM;
+		if (u.version && u.type != DW_UT_type && u.type != DW_UT_split_type) {
+			f->scanned = f->units_limited = f->units.len == UNITS_MAX;
+			if (f->scanned)
+				break;
+			if (vec_push(&f->units, u))
+				return -ENOMEM;
+		}
+		f->scan_off += u.len;
 	}
-	f->scanned = true;
 	return dwarf_file_oom(f) ? -ENOMEM : 0;
 }
 

@@ -44,6 +44,7 @@ struct dwarf_file {
 	struct dwarf_file *alt; /* dwz supplement, or NULL */
 	struct sect sect[SECT_COUNT];
 	VEC(struct unit) units; /* ascending by off; type units are left out */
+	uint64_t scan_off;	/* the list holds the units before it */
 	bool scanned, units_limited;
 	struct work *work, *inflating;
 	/* Abbreviation tables in use, shared by units, found by (offset, shape). */
@@ -58,8 +59,12 @@ int dwarf_file_new(struct dwarf_file **out, struct elf_obj *elf, bool split, siz
 		   struct dwarf_file *alt, struct work *work, struct work *inflating);
 void dwarf_file_free(struct dwarf_file *f);
 
-/* Reads the unit headers, once. What is malformed ends the list. 0 or -ENOMEM. */
-int dwarf_file_scan(struct dwarf_file *f);
+/*
+ * Lists the units up to the one that holds off (at least), from their headers, going on where the
+ * list ends; pointers into it die. What is malformed ends it. 0 or -ENOMEM.
+ */
+int dwarf_file_scan_to(struct dwarf_file *f, uint64_t off);
+#define dwarf_file_scan(f) dwarf_file_scan_to(f, UINT64_MAX)
 
 /* Reads the header at off. 0 or -EBADMSG. */
 int unit_read(struct dwarf_file *f, uint64_t off, struct unit *u);
