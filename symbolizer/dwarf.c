@@ -9,6 +9,7 @@
 #include "symbolizer/dwarf_late.h"
 #include "symbolizer/dwarf_line.h"
 #include "symbolizer/dwarf_split.h"
+#include "symbolizer/dwarf_walk.h"
 
 #define CACHE_BYTES (32u << 20)
 /* Sections up to this size are read in one piece. */
@@ -233,6 +234,12 @@ static int answer(struct dwarf *d, size_t index, enum dwarf_reason reason, dwarf
 	return err || !late_full(d->late) ? err : late_flush(d->late, fn, ctx);
 }
 
+static void allow(struct dwarf *d, uint64_t extra)
+{
+	d->allowance =
+		CALL_WORK_BASE + extra + CALL_WORK_FACTOR * sect_size(&d->main->sect[SECT_INFO]);
+}
+
 static int resolve_in_cu(struct dwarf *d, struct cu *cu, const struct query *q, size_t n,
 			 dwarf_frames_fn fn, void *ctx)
 {
@@ -281,6 +288,23 @@ static int resolve_in_unit(struct dwarf *d, struct unit *u, const struct query *
 	return err;
 }
 
+/* Before and after the work on one unit. */
+static void begin_unit(struct dwarf *d, const struct unit *u)
+{
+	d->work = (struct work){
+		.left = grant(d, UNIT_WORK_BASE + UNIT_WORK_FACTOR * (uint64_t)u->len),
+	};
+}
+
+static void end_unit(struct dwarf *d)
+{
+	d->allowance += d->work.left;
+	drop_views(d, d->main);
+	drop_views(d, d->alt);
+	drop_views(d, d->dwp);
+	trim(d, NULL);
+}
+
 /* All addresses of one unit. */
 static int resolve_group(struct dwarf *d, uint32_t unit, const struct query *q, size_t n,
 			 dwarf_frames_fn fn, void *ctx)
@@ -293,15 +317,9 @@ static int resolve_group(struct dwarf *d, uint32_t unit, const struct query *q, 
 		return 0;
 	}
 	u = &d->main->units.data[unit];
-	d->work = (struct work){
-		.left = grant(d, UNIT_WORK_BASE + UNIT_WORK_FACTOR * (uint64_t)u->len),
-	};
+	begin_unit(d, u);
 	err = resolve_in_unit(d, u, q, n, fn, ctx);
-	d->allowance += d->work.left;
-	drop_views(d, d->main);
-	drop_views(d, d->alt);
-	drop_views(d, d->dwp);
-	trim(d, NULL);
+	end_unit(d);
 	return err;
 }
 
@@ -412,11 +430,167 @@ int dwarf_resolve(struct dwarf *d, const uint64_t *elf_va, size_t n, dwarf_frame
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		q[i] = (struct query){elf_va[i], i, index_find_covered(&d->index, elf_va[i])};
-	d->allowance = CALL_WORK_BASE + n * ADDRESS_WORK_SHARE +
-		       CALL_WORK_FACTOR * sect_size(&d->main->sect[SECT_INFO]);
+	allow(d, n * ADDRESS_WORK_SHARE);
 	qsort(q, n, sizeof(*q), compare_queries);
 	err = resolve_covered(d, q, n, &n_left, fn, ctx);
 	if (!err && n_left)
 		err = resolve_others(d, q, n_left, fn, ctx);
 	return finish_late(d, fn, ctx) ?: err;
+}
+
+/* --- all of it ------------------------------------------------------------------------------------- */
+
+/* Ranges by owner: those of i are ranges[first[i]] up to ranges[first[i + 1]]. */
+struct groups {
+	struct spans spans; /* what is to be grouped */
+	struct dwarf_range *ranges;
+	size_t *first;
+};
+
+static void groups_release(struct groups *g)
+{
+	vec_release(&g->spans);
+	free(g->ranges);
+	free(g->first);
+}
+
+static int group_spans(struct groups *g, size_t n)
+{
+	const struct spans *s = &g->spans;
+
+	g->ranges = calloc(s->len + 1, sizeof(*g->ranges));
+	g->first = calloc(n + 2, sizeof(*g->first));
+	if (!g->ranges || !g->first)
+		return -ENOMEM;
+	/* Counted two places up and summed, the counts are where the next range goes, and in the end
+	 * the same one place up. */
+	for (size_t i = 0; i < s->len; i++)
+		g->first[s->data[i].id + 2]++;
+	for (size_t i = 2; i < n + 2; i++)
+		g->first[i] += g->first[i - 1];
+	for (size_t i = 0; i < s->len; i++)
+		g->ranges[g->first[s->data[i].id + 1]++] =
+			(struct dwarf_range){s->data[i].low, s->data[i].high};
+	return 0;
+}
+
+/* What the owners in m have, as far as it is nobody's in `first` (NULL: all). */
+static int add_owned(struct groups *g, const struct segmap *m, const struct segmap *first)
+{
+	static const struct segmap nobody;
+	int err = 0;
+
+	first = first ?: &nobody;
+	for (size_t i = 0; i + 1 < m->n; i++) {
+		uint64_t low = m->low[i], high = m->low[i + 1];
+		size_t at = segmap_at(first, low);
+		uint32_t owner;
+
+		while (m->id[i] != SEG_NONE && low < high && !err) {
+			uint64_t end = segmap_step(first, &at, high, &owner);
+
+			if (owner == SEG_NONE)
+				err = vec_push(&g->spans, (struct span){low, end, m->id[i]});
+			low = end;
+		}
+	}
+	return err;
+}
+
+static int read_unit(struct dwarf *d, struct unit *u, struct dwarf_unit *at, dwarf_unit_fn fn,
+		     void *ctx)
+{
+	int err = cu_get(&d->cache, d->main, u, &at->cu);
+
+	if (out_of_memory(d) || err == -EFBIG || err == -ENOMEM)
+		return err == -EFBIG ? err : -ENOMEM;
+	if (err)
+		return 0; /* unreadable: it answers nothing */
+	err = get_products(d, at->cu) ?: fn(ctx, at);
+	if (!err && (d->work.limited || reason_of(d, at->cu, 0) == DWARF_LIMIT))
+		err = -EFBIG;
+	put_products(d, at->cu);
+	return out_of_memory(d) ? -ENOMEM : err;
+}
+
+static int walk_unit(struct dwarf *d, uint32_t unit, const struct groups *g, size_t owner,
+		     dwarf_unit_fn fn, void *ctx)
+{
+	struct dwarf_unit at = {
+		.d = d,
+		.cache = &d->cache,
+		.frames = &d->frames,
+		.ranges = g->ranges + g->first[owner],
+		.n_ranges = g->first[owner + 1] - g->first[owner],
+	};
+	int err;
+
+	if (!at.n_ranges)
+		return 0;
+	begin_unit(d, &d->main->units.data[unit]);
+	d->frames.work.left = UINT64_MAX; /* fn looks at the clock */
+	err = read_unit(d, &d->main->units.data[unit], &at, fn, ctx);
+	end_unit(d);
+	return err;
+}
+
+/* Units of .debug_aranges, as resolve_covered(). What it says of units that are not there is taken
+ * out of the index: others may have those addresses. */
+static int walk_covered(struct dwarf *d, dwarf_unit_fn fn, void *ctx)
+{
+	_cleanup_(groups_release) struct groups g = {0};
+	struct segmap *covered = &d->index.covered;
+	size_t n = d->index.offs.len;
+	_cleanup_free_ uint8_t *missing = calloc(n + 1, 1);
+	int err = missing ? add_owned(&g, covered, NULL) ?: group_spans(&g, n) : -ENOMEM;
+
+	for (uint32_t i = 0; i < n && !err; i++) {
+		uint32_t unit;
+
+		begin_index(d);
+		err = index_unit(&d->index, d->main, i, &unit);
+		end_index(d);
+		missing[i] = !err && unit == SEG_NONE;
+		if (!err && unit != SEG_NONE)
+			err = walk_unit(d, unit, &g, i, fn, ctx);
+	}
+	for (size_t i = 0; i < covered->n && !err; i++)
+		if (covered->id[i] != SEG_NONE && missing[covered->id[i]])
+			covered->id[i] = SEG_NONE;
+	return err;
+}
+
+/* The units it does not know, as resolve_others(). */
+static int walk_others(struct dwarf *d, dwarf_unit_fn fn, void *ctx)
+{
+	_cleanup_(groups_release) struct groups g = {0};
+	size_t n;
+	int err;
+
+	begin_index(d);
+	err = index_complete(&d->index, d->main);
+	end_index(d);
+	n = d->main->units.len;
+	err = err ?: add_owned(&g, &d->index.others, &d->index.covered) ?: group_spans(&g, n);
+	for (uint32_t i = 0; i < n && !err; i++)
+		err = walk_unit(d, i, &g, i, fn, ctx);
+	return err;
+}
+
+void dwarf_walk_trim(const struct dwarf_unit *u)
+{
+	if (u->cache->bytes > u->d->opts.cache_bytes)
+		trim(u->d, u->cu);
+}
+
+int dwarf_walk(struct dwarf *d, dwarf_unit_fn fn, void *ctx)
+{
+	int err;
+
+	grant_inflating(d, 0);
+	err = get_index(d) ? -ENOMEM : 0;
+	allow(d, 0);
+	d->frames.limited = d->frames.work.limited = false;
+	err = err ?: walk_covered(d, fn, ctx) ?: walk_others(d, fn, ctx);
+	return err ?: d->index_limited ? -EFBIG : 0;
 }

@@ -166,6 +166,19 @@ int frames_find(struct frames *fr, struct cu_cache *cache, struct cu *cu, uint64
 	return n < 0 ? n : 0;
 }
 
+int frames_describe(struct frames *fr, struct cu_cache *cache, struct cu *cu, const struct die *die)
+{
+	struct names names = {0};
+
+	fr->n = 1;
+	fr->strings.len = 0;
+	find_names(fr, cache, cu, die, &names);
+	fr->limited |= fr->work.limited;
+	fr->at[0] = (struct frame_strings){names.linkage_name, names.name};
+	fr->list[0] = (struct dwarf_frame){.start_line = names.decl_line};
+	return fr->strings.err;
+}
+
 void frames_release(struct frames *fr)
 {
 	free(fr->strings.data);

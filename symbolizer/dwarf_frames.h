@@ -31,6 +31,11 @@ struct frames {
 int frames_find(struct frames *fr, struct cu_cache *cache, struct cu *cu, uint64_t va);
 /* The text of a string that was read, or NULL. */
 const char *frames_text(const struct frames *fr, const struct frame_string *s);
+
+/* Names and line of declaration of one DIE of a function or inlined call: fr->at[0], whose texts live
+ * until the next call, and fr->list[0].start_line. 0 or -ENOMEM. */
+int frames_describe(struct frames *fr, struct cu_cache *cache, struct cu *cu,
+		    const struct die *die);
 void frames_release(struct frames *fr);
 
 #endif

@@ -363,6 +363,20 @@ static int inlines_load(struct inlines **out, struct cu *cu, const struct func *
 	return 0;
 }
 
+static int get_inlines(struct funcs *f, struct cu *cu, struct func *func)
+{
+	int err;
+
+	if (func->inlines)
+		return 0;
+	err = inlines_load(&func->inlines, cu, func);
+	if (err)
+		return err;
+	f->bytes += sizeof(*func->inlines) + segmap_bytes(&func->inlines->map) +
+		    func->inlines->n * sizeof(*func->inlines->scopes);
+	return 0;
+}
+
 int funcs_chain(struct funcs *f, struct cu *cu, uint64_t va, uint64_t chain[DWARF_DEPTH_MAX])
 {
 	uint32_t id = segmap_find(&f->map, va), scope;
@@ -372,19 +386,73 @@ int funcs_chain(struct funcs *f, struct cu *cu, uint64_t va, uint64_t chain[DWAR
 	if (id == SEG_NONE)
 		return 0;
 	func = &f->list[id];
-	if (!func->inlines) {
-		err = inlines_load(&func->inlines, cu, func);
-		if (err)
-			return err;
-		f->bytes += sizeof(*func->inlines) + segmap_bytes(&func->inlines->map) +
-			    func->inlines->n * sizeof(*func->inlines->scopes);
-	}
+	err = get_inlines(f, cu, func);
+	if (err)
+		return err;
 	scope = segmap_find(&func->inlines->map, va);
 	for (scope = scope == SEG_NONE ? 0 : scope; scope;
 	     scope = func->inlines->scopes[scope].parent)
 		chain[n++] = cu->unit.off + func->inlines->scopes[scope].die;
 	chain[n++] = cu->unit.off + func->die;
 	return n;
+}
+
+static int each_scope(const struct inlines *in, uint64_t low, uint64_t high, uint32_t func,
+		      funcs_each_fn fn, void *ctx)
+{
+	size_t i = segmap_at(&in->map, low);
+	uint32_t scope;
+	int err = 0;
+
+	while (low < high && !err) {
+		uint64_t end = segmap_step(&in->map, &i, high, &scope);
+
+		err = fn(ctx, low, func, scope == SEG_NONE ? 0 : scope);
+		low = end;
+	}
+	return err;
+}
+
+int funcs_each(struct funcs *f, struct cu *cu, uint64_t low, uint64_t high, funcs_each_fn fn,
+	       void *ctx)
+{
+	size_t i = segmap_at(&f->map, low);
+	uint32_t id;
+	int err = 0;
+
+	while (low < high && !err) {
+		uint64_t end = segmap_step(&f->map, &i, high, &id);
+
+		if (id != SEG_NONE)
+			err = get_inlines(f, cu, &f->list[id]);
+		if (err == -ENOMEM)
+			return err;
+		if (id == SEG_NONE || err) /* unreadable: as funcs_chain() */
+			err = fn(ctx, low, FUNCS_NONE, 0);
+		else
+			err = each_scope(f->list[id].inlines, low, end, id, fn, ctx);
+		low = end;
+	}
+	return err;
+}
+
+size_t funcs_count(const struct funcs *f)
+{
+	return f->n;
+}
+
+size_t funcs_scopes(const struct funcs *f, uint32_t func)
+{
+	return f->list[func].inlines->n;
+}
+
+uint64_t funcs_scope(const struct funcs *f, const struct cu *cu, uint32_t func, uint32_t scope,
+		     uint32_t *parent)
+{
+	const struct scope *s = &f->list[func].inlines->scopes[scope];
+
+	*parent = s->parent;
+	return cu->unit.off + (scope ? s->die : f->list[func].die);
 }
 
 size_t funcs_bytes(const struct funcs *f)

@@ -24,4 +24,21 @@ size_t funcs_bytes(const struct funcs *f);
  */
 int funcs_chain(struct funcs *f, struct cu *cu, uint64_t va, uint64_t chain[DWARF_DEPTH_MAX]);
 
+/*
+ * The same for all addresses of [low, high): fn is told wherever the innermost scope changes, and at
+ * low. Scope 0 of a function is itself; func is FUNCS_NONE where no function of the unit has the
+ * address. Stops at the first error of fn. 0 or -errno.
+ */
+#define FUNCS_NONE UINT32_MAX
+typedef int (*funcs_each_fn)(void *ctx, uint64_t va, uint32_t func, uint32_t scope);
+int funcs_each(struct funcs *f, struct cu *cu, uint64_t low, uint64_t high, funcs_each_fn fn,
+	       void *ctx);
+/* Of a function that funcs_each() spoke of: how many scopes there are, and the DIE (its offset in
+ * .debug_info) and parent of one. A parent's number is lower than its children's. */
+size_t funcs_scopes(const struct funcs *f, uint32_t func);
+uint64_t funcs_scope(const struct funcs *f, const struct cu *cu, uint32_t func, uint32_t scope,
+		     uint32_t *parent);
+/* How many functions there are. */
+size_t funcs_count(const struct funcs *f);
+
 #endif

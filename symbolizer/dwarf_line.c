@@ -291,7 +291,7 @@ size_t lines_bytes(const struct lines *l)
 
 /* The first sequence that ends behind the address; if sequences overlap, the answer is one of
  * several, the same one as llvm-symbolizer's. */
-static const struct sequence *find_seq(const struct lines *l, uint64_t va)
+static size_t seq_behind(const struct lines *l, uint64_t va)
 {
 	size_t lo = 0, hi = l->n_seqs;
 
@@ -303,28 +303,72 @@ static const struct sequence *find_seq(const struct lines *l, uint64_t va)
 		else
 			hi = mid;
 	}
-	return lo < l->n_seqs && l->seqs[lo].low <= va ? &l->seqs[lo] : NULL;
+	return lo;
 }
 
-bool lines_find(const struct lines *l, uint64_t va, uint32_t *file, uint32_t *line)
+static const struct row *find_row(const struct lines *l, const struct sequence *seq, uint64_t va)
 {
-	const struct sequence *seq = find_seq(l, va);
-	const struct row *row;
-	uint32_t n;
+	const struct row *row = &l->rows[seq->first];
 
-	if (!seq)
-		return false;
-	row = &l->rows[seq->first];
-	for (n = seq->n; n > 1;) {
+	for (uint32_t n = seq->n; n > 1;) {
 		uint32_t half = n / 2;
 
 		if (row[half].off <= va - seq->low)
 			row += half;
 		n -= half;
 	}
+	return row;
+}
+
+bool lines_find(const struct lines *l, uint64_t va, uint32_t *file, uint32_t *line)
+{
+	size_t i = seq_behind(l, va);
+	const struct row *row;
+
+	if (i == l->n_seqs || l->seqs[i].low > va)
+		return false;
+	row = find_row(l, &l->seqs[i], va);
 	*file = row->file;
 	*line = row->line;
 	return true;
+}
+
+/* Rows of one sequence. Should a broken program go back in it, what it says there is left out. */
+static int each_row(const struct lines *l, const struct sequence *seq, uint64_t low, uint64_t high,
+		    lines_each_fn fn, void *ctx)
+{
+	const struct row *row = find_row(l, seq, low), *end = l->rows + seq->first + seq->n;
+	int err = fn(ctx, low, true, row->file, row->line);
+
+	for (row++; row < end && !err && row->off < high - seq->low; row++) {
+		if (row->off <= low - seq->low)
+			continue;
+		low = seq->low + row->off;
+		err = fn(ctx, low, true, row->file, row->line);
+	}
+	return err;
+}
+
+int lines_each(const struct lines *l, uint64_t low, uint64_t high, lines_each_fn fn, void *ctx)
+{
+	int err = 0;
+
+	for (size_t i = seq_behind(l, low); low < high && !err; i++) {
+		const struct sequence *seq = i < l->n_seqs ? &l->seqs[i] : NULL;
+		uint64_t end = seq && seq->high < high ? seq->high : high;
+
+		if (!seq || seq->low >= end)
+			return fn(ctx, low, false, 0, 0);
+		if (end <= low)
+			continue;
+		if (seq->low > low) {
+			err = fn(ctx, low, false, 0, 0);
+			low = seq->low;
+		}
+		err = err ?: each_row(l, seq, low, end, fn, ctx);
+		low = end;
+	}
+	return err;
 }
 
 /* --- paths -------------------------------------------------------------------------------------- */

@@ -16,6 +16,13 @@ size_t lines_bytes(const struct lines *l);
 bool lines_find(const struct lines *l, uint64_t va, uint32_t *file, uint32_t *line);
 
 /*
+ * The same for all addresses of [low, high): fn is told wherever the answer changes, and at low.
+ * Stops at the first error of fn, and returns it.
+ */
+typedef int (*lines_each_fn)(void *ctx, uint64_t va, bool found, uint32_t file, uint32_t line);
+int lines_each(const struct lines *l, uint64_t low, uint64_t high, lines_each_fn fn, void *ctx);
+
+/*
  * Path of a file number: directory and name, below the unit's compilation directory if relative.
  * NULL for a number out of range, or out of memory. Lives as long as l.
  */

@@ -210,12 +210,12 @@ void segmap_release(struct segmap *m)
 	*m = (struct segmap){0};
 }
 
-uint32_t segmap_find(const struct segmap *m, uint64_t va)
+size_t segmap_at(const struct segmap *m, uint64_t va)
 {
 	size_t lo = 0, n = m->n;
 
 	if (!n || va < m->low[0])
-		return SEG_NONE;
+		return 0;
 	while (n > 1) {
 		size_t half = n / 2;
 
@@ -223,7 +223,22 @@ uint32_t segmap_find(const struct segmap *m, uint64_t va)
 			lo += half;
 		n -= half;
 	}
-	return m->id[lo];
+	return lo + 1;
+}
+
+uint32_t segmap_find(const struct segmap *m, uint64_t va)
+{
+	size_t i = segmap_at(m, va);
+
+	return i ? m->id[i - 1] : SEG_NONE;
+}
+
+uint64_t segmap_step(const struct segmap *m, size_t *i, uint64_t high, uint32_t *id)
+{
+	size_t at = (*i)++;
+
+	*id = at ? m->id[at - 1] : SEG_NONE;
+	return at < m->n && m->low[at] < high ? m->low[at] : high;
 }
 
 size_t segmap_bytes(const struct segmap *m)

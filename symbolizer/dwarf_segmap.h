@@ -44,4 +44,12 @@ void segmap_release(struct segmap *m);
 uint32_t segmap_find(const struct segmap *m, uint64_t va);
 size_t segmap_bytes(const struct segmap *m);
 
+/* Number of segments that start at or before the address. */
+size_t segmap_at(const struct segmap *m, uint64_t va);
+/*
+ * Goes over a part of the map segment by segment, from *i = segmap_at(m, low) on: gives the owner
+ * (or SEG_NONE) and returns where it ends, `high` at the latest.
+ */
+uint64_t segmap_step(const struct segmap *m, size_t *i, uint64_t high, uint32_t *id);
+
 #endif

@@ -25,6 +25,10 @@ static inline uint64_t hash_mix(uint64_t h, uint64_t x)
 uint64_t hash_bytes(const void *data, size_t len, uint64_t seed);
 uint64_t hash_str(const char *s);
 
+/* Checksum against damage: four words at a time, several times as fast as hash_bytes(). Written to
+ * disk: it must never change. */
+uint32_t hash_check(const void *data, size_t len);
+
 /* A seed nobody outside can know, for tables whose keys strangers choose. */
 uint64_t hash_random_seed(void);
 

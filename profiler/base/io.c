@@ -46,6 +46,20 @@ int io_write(int fd, const void *data, size_t len)
 	return 0;
 }
 
+int io_pwrite(int fd, const void *data, size_t len, uint64_t off)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = pwrite(fd, (const char *)data + done, len - done, (off_t)(off + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 int io_read_fd(int fd, size_t cap, char **data, size_t *len)
 {
 	size_t have = 0, size = 4096;

@@ -13,6 +13,8 @@ ssize_t io_pread(int fd, void *buf, size_t len, uint64_t off);
 
 /* Writes all of it. 0 or -errno. */
 int io_write(int fd, const void *data, size_t len);
+/* The same at an offset. */
+int io_pwrite(int fd, const void *data, size_t len, uint64_t off);
 
 /*
  * Reads all that fd still holds into *data (malloc'd, one NUL beyond *len for text users).
