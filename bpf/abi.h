@@ -65,16 +65,25 @@ struct kiln_stack_record {
 	__u64 frames[UNWIND_FRAMES_MAX];
 };
 
-/* What user space needs to walk a stack that the kernel half could not: one sample's registers and
- * stack. 24 KB hold the stacks of nine samples in ten, also of compilers. */
-#define KILN_RAW_STACK (6 * 4096)
+/*
+ * What user space needs to walk a stack that the kernel half could not: one sample's registers and
+ * stack, from the red zone below rsp up (System V ABI, x86-64, 3.2.2: code keeps things there, and
+ * OpenSSL's describes some of its frames by them), but nothing of the page below. 24 KB hold the
+ * stacks of nine samples in ten; a main thread's stack, of which it is known how deep it is, is
+ * copied up to 96 KB of it where that helps: clang's are that deep.
+ */
+#define KILN_RAW_STACK	    (6 * 4096)
+#define KILN_RAW_STACK_DEEP (24 * 4096)
+#define KILN_RED_ZONE	    128
+#define KILN_RAW_BASE(sp)                                                                          \
+	(((sp)&4095) < KILN_RED_ZONE ? (sp) & ~4095ull : (sp)-KILN_RED_ZONE)
 
 struct kiln_raw_record {
 	struct kiln_record_head head;
 	__u64 time_ns; /* CLOCK_BOOTTIME */
 	__u32 tgid, pad;
 	__u64 regs[UNWIND_REGS]; /* by enum unwind_reg */
-	__u8 stack[KILN_RAW_STACK];
+	__u8 stack[KILN_RAW_STACK]; /* or _DEEP; from KILN_RAW_BASE(rsp) */
 };
 
 /* Kernel-side counters, per CPU, in samples. On every CPU

@@ -10,7 +10,9 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct mm_struct;
+struct mm_struct {
+	unsigned long start_stack;
+};
 
 struct task_struct {
 	int pid, tgid;

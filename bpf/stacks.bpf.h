@@ -83,45 +83,67 @@ static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unw
 	r->tgid = tgid;
 }
 
-/* Copies stack from sp up, page by page: the one above its top cannot be read. Bytes copied. */
-static __always_inline __u32 copy_stack(struct kiln_raw_record *r, __u64 sp)
+/* Copies stack from an address up, page by page: the one above its top cannot be read. `size` is
+ * what r->stack holds. Bytes copied. */
+static __always_inline __u32 copy_stack(struct kiln_raw_record *r, __u64 from, __u32 size)
 {
 	__u32 have = 0;
 
-	for (int i = 0; i < KILN_RAW_STACK / 4096; i++) {
-		__u32 len = 4096 - ((sp + have) & 4095);
+	for (__u32 i = 0; i < size / 4096; i++) {
+		__u32 len = 4096 - ((from + have) & 4095);
 
-		if (have > KILN_RAW_STACK - 4096 ||
-		    bpf_probe_read_user(r->stack + have, len, (void *)(sp + have)))
+		if (have > size - 4096 ||
+		    bpf_probe_read_user(r->stack + have, len, (void *)(from + have)))
 			break;
 		have += len;
 	}
 	return have;
 }
 
+/* Whether the stack is the main thread's, and more of it is in use than a usual record holds. */
+static __always_inline bool is_deep(__u64 sp)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 used = BPF_CORE_READ(task, mm, start_stack) - sp;
+
+	return used > KILN_RAW_STACK - KILN_RED_ZONE && used < (8ull << 20); /* RLIMIT_STACK */
+}
+
+static __always_inline __u64 ship_raw_of(struct unwind_env *env, __u32 tgid, __u32 window,
+					 __u32 size)
+{
+	const __u32 head = offsetof(struct kiln_raw_record, stack);
+	struct kiln_raw_record *r = bpf_ringbuf_reserve(&kiln_ring, head + size, 0);
+	__u64 hash;
+
+	if (!r)
+		return 0;
+	fill_raw(r, env, tgid, window);
+	r->head.n = copy_stack(r, KILN_RAW_BASE(env->regs[UNWIND_RSP]), size);
+	hash = r->head.hash;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	return hash;
+}
+
 /* Registers and stack to user space, named by a hash that no other sample has. 0 if there was no
- * room: raw samples may fill half of the ring, the rest is for stacks that were walked. */
+ * room: raw samples may fill half of the ring, deep ones a quarter, the rest is for stacks that were
+ * walked. */
 __attribute__((noinline)) __u64 ship_raw(__u32 tgid, __u32 window)
 {
-	struct kiln_raw_record *r;
 	struct unwind_env *env;
-	__u64 hash;
+	__u64 used, size;
 	__u32 zero = 0;
 
 	if (!unwind_tables)
 		return 0;
 	env = bpf_map_lookup_elem(&kiln_unw_env, &zero);
-	if (!env || bpf_ringbuf_query(&kiln_ring, BPF_RB_AVAIL_DATA) >=
-			    bpf_ringbuf_query(&kiln_ring, BPF_RB_RING_SIZE) / 2)
+	used = bpf_ringbuf_query(&kiln_ring, BPF_RB_AVAIL_DATA);
+	size = bpf_ringbuf_query(&kiln_ring, BPF_RB_RING_SIZE);
+	if (!env || used >= size / 2)
 		return 0;
-	r = bpf_ringbuf_reserve(&kiln_ring, sizeof(*r), 0);
-	if (!r)
-		return 0;
-	fill_raw(r, env, tgid, window);
-	r->head.n = copy_stack(r, env->regs[UNWIND_RSP]);
-	hash = r->head.hash;
-	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
-	return hash;
+	if (used < size / 4 && is_deep(env->regs[UNWIND_RSP]))
+		return ship_raw_of(env, tgid, window, KILN_RAW_STACK_DEEP);
+	return ship_raw_of(env, tgid, window, KILN_RAW_STACK);
 }
 
 /* Ends after which user space may get further: it knows more processes, tables and rules. */

@@ -74,7 +74,7 @@ static bool read_elf(struct slow_unwind *u, struct elf_obj *obj, uint64_t elf_va
 static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, int write, void *arg)
 {
 	struct slow_unwind *u = arg;
-	uint64_t off = addr - u->sample->regs[7];
+	uint64_t off = addr - (u->sample->regs[7] - u->sample->below);
 
 	(void)as;
 	if (write)

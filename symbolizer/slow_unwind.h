@@ -30,8 +30,9 @@ typedef void (*slow_place_fn)(void *ctx, uint64_t va, struct slow_place *place);
 
 struct slow_sample {
 	const uint64_t *regs; /* SLOW_REGS */
-	const uint8_t *stack; /* bytes from regs[7] (rsp) up */
+	const uint8_t *stack; /* bytes from regs[7] (rsp) - below up */
 	size_t stack_len;
+	size_t below; /* bytes of the red zone that were copied, too */
 };
 
 #define SLOW_ENDS(X)                                                                               \

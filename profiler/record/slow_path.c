@@ -131,7 +131,8 @@ static bool is_exec(const struct raw_sample *r)
 
 static void walk_one(struct slow_path *s, const struct raw_sample *r)
 {
-	struct slow_sample sample = {r->regs, r->stack, r->stack_len};
+	uint64_t sp = r->regs[UNWIND_RSP];
+	struct slow_sample sample = {r->regs, r->stack, r->stack_len, sp - KILN_RAW_BASE(sp)};
 	uint64_t frames[UNWIND_FRAMES_MAX];
 	enum unwind_end as_walk_end[] = {
 		[SLOW_ROOT] = UNWIND_END_ROOT,	     [SLOW_SLICE] = UNWIND_END_BAD_READ,

@@ -172,7 +172,8 @@ static bool is_sound(const struct kiln_record_head *head, size_t len)
 	if (len < sizeof(*head) || head->window > 1 || head->side > KILN_SIDE_KERNEL)
 		return false;
 	if (head->is_raw)
-		return len >= sizeof(struct kiln_raw_record) && head->n <= KILN_RAW_STACK;
+		return len >= offsetof(struct kiln_raw_record, stack) &&
+		       len - offsetof(struct kiln_raw_record, stack) >= head->n;
 	return len >= sizeof(*head) + kept * sizeof(uint64_t);
 }
 
