@@ -8,10 +8,17 @@
 #include "profiler/base/vec.h"
 #include "profiler/cli/addresses.h"
 #include "profiler/cli/command.h"
+#include "profiler/cli/output.h"
+#include "profiler/cli/symbolize_profile.h"
 #include "symbolizer/symbolizer.h"
 
 enum {
+	OPT_OUTPUT,
+	OPT_FORMAT,
 	OPT_DEBUG_DIR,
+	OPT_EXE_DIR,
+	OPT_FORCE,
+	OPT_NO_LINES,
 	OPT_EXE,
 	OPT_SECTION,
 	OPT_ADDRESSES,
@@ -25,8 +32,15 @@ enum {
 };
 
 static const struct option_spec options[] = {
+	{"output", 'o', "FILE",
+	 "where to write the profile; the suffix says the format; - is standard output",
+	 OPT_OUTPUT},
+	{"format", 0, OUTPUT_FORMAT_WORDS, "the format, whatever the suffix", OPT_FORMAT},
 	{"debug-dir", 0, "DIR", "also look here for debug files, below .build-id; may be repeated",
 	 OPT_DEBUG_DIR},
+	{"exe-dir", 0, "DIR", "look here for programs and libraries; may be repeated", OPT_EXE_DIR},
+	{"force", 0, NULL, "also name what has a name already", OPT_FORCE},
+	{"no-lines", 0, NULL, "no source lines and no inlined calls: faster", OPT_NO_LINES},
 	{"exe", 'e', "FILE", "answer addresses of this program, library, module or debug file",
 	 OPT_EXE},
 	{"section", 'j', "NAME", "-e: addresses count from the start of this section", OPT_SECTION},
@@ -44,13 +58,25 @@ static const struct option_spec options[] = {
 	{0},
 };
 
-struct request {
-	struct addresses_opts addresses;
-	VEC(const char *) debug_dirs; /* absolute, owned; NULL-terminated once parsed */
+struct dirs { /* absolute paths, owned; NULL-terminated once parsed */
+	VEC(char *) paths;
 };
 
+struct request {
+	struct addresses_opts addresses;
+	struct symbolize_profile_opts profile;
+	struct dirs debug_dirs, exe_dirs;
+};
+
+static void dirs_release(struct dirs *d)
+{
+	for (size_t i = 0; i < d->paths.len; i++)
+		free(d->paths.data[i]);
+	vec_release(&d->paths);
+}
+
 /* The symbolizer wants absolute paths; a directory that is not there is a mistake. */
-static int add_dir(struct request *r, const struct options *o, const char *what)
+static int add_dir(struct dirs *d, const struct options *o, const char *what)
 {
 	char *path = realpath(o->arg, NULL);
 
@@ -58,66 +84,102 @@ static int add_dir(struct request *r, const struct options *o, const char *what)
 		usage_error(o->cmd, "%s %s: %s", what, o->arg, strerror(errno));
 		return -EINVAL;
 	}
-	if (vec_push(&r->debug_dirs, path)) {
+	if (vec_push(&d->paths, path)) {
 		free(path);
 		return -ENOMEM;
 	}
 	return 0;
 }
 
+/* The options of -e. */
+static void handle_address(const struct options *o, int id, struct addresses_opts *a)
+{
+	switch (id) {
+	case OPT_EXE:
+		a->exe = o->arg;
+		break;
+	case OPT_SECTION:
+		a->section = o->arg;
+		break;
+	case OPT_ADDRESSES:
+		a->addresses = true;
+		break;
+	case OPT_PRETTY:
+		a->pretty = true;
+		break;
+	case OPT_BASENAMES:
+		a->basenames = true;
+		break;
+	case OPT_JSON:
+		a->json = true;
+		break;
+	case OPT_NO_FUNCTIONS:
+		a->no_functions = true;
+		break;
+	case OPT_NO_INLINES:
+		a->no_inlines = true;
+		break;
+	case OPT_NO_DEMANGLE:
+		a->no_demangle = true;
+		break;
+	default:
+		break;
+	}
+}
+
 static int handle(const struct options *o, int id, struct request *r)
 {
 	switch (id) {
+	case OPT_OUTPUT:
+		r->profile.output.path = o->arg;
+		return 0;
+	case OPT_FORMAT:
+		r->profile.output.format = o->arg;
+		return 0;
 	case OPT_DEBUG_DIR:
-		return add_dir(r, o, "--debug-dir");
-	case OPT_EXE:
-		r->addresses.exe = o->arg;
+		return add_dir(&r->debug_dirs, o, "--debug-dir");
+	case OPT_EXE_DIR:
+		return add_dir(&r->exe_dirs, o, "--exe-dir");
+	case OPT_FORCE:
+		r->profile.force = true;
 		return 0;
-	case OPT_SECTION:
-		r->addresses.section = o->arg;
-		return 0;
-	case OPT_ADDRESSES:
-		r->addresses.addresses = true;
-		return 0;
-	case OPT_PRETTY:
-		r->addresses.pretty = true;
-		return 0;
-	case OPT_BASENAMES:
-		r->addresses.basenames = true;
-		return 0;
-	case OPT_JSON:
-		r->addresses.json = true;
-		return 0;
-	case OPT_NO_FUNCTIONS:
-		r->addresses.no_functions = true;
-		return 0;
-	case OPT_NO_INLINES:
-		r->addresses.no_inlines = true;
-		return 0;
-	case OPT_NO_DEMANGLE:
-		r->addresses.no_demangle = true;
+	case OPT_NO_LINES:
+		r->profile.no_lines = true;
 		return 0;
 	default:
+		handle_address(o, id, &r->addresses);
 		return 0;
 	}
+}
+static int end_dirs(struct request *r)
+{
+	char *system = strdup("/usr/lib/debug");
+
+	if (!system || vec_push(&r->debug_dirs.paths, system)) {
+		free(system);
+		return -ENOMEM;
+	}
+	return vec_push(&r->debug_dirs.paths, NULL) ?: vec_push(&r->exe_dirs.paths, NULL);
 }
 
 static int go(const struct command *cmd, struct request *r, char *const *operands, int n)
 {
-	char *system = strdup("/usr/lib/debug");
-	struct symbolizer_opts symbolizer = {0};
+	struct symbolizer_opts symbolizer = {.names_only = r->profile.no_lines};
 
-	if (!system || vec_push(&r->debug_dirs, system)) {
-		free(system);
+	if (end_dirs(r)) {
+		log_error("%s: out of memory", cmd->name);
 		return EXIT_ERROR;
 	}
-	if (vec_push(&r->debug_dirs, NULL))
-		return EXIT_ERROR;
-	symbolizer.debug_dirs = r->debug_dirs.data;
-	r->addresses.symbolizer = &symbolizer;
+	symbolizer.debug_dirs = (const char *const *)r->debug_dirs.paths.data;
+	r->profile.exe_dirs = (const char *const *)r->exe_dirs.paths.data;
+	r->addresses.symbolizer = r->profile.symbolizer = &symbolizer;
 	if (r->addresses.exe)
 		return addresses_run(cmd, &r->addresses, operands, n);
-	return usage_error(cmd, "addresses of which file? Give it with -e");
+	if (n != 1)
+		return usage_error(cmd,
+				   n ? "one profile at a time; `kiln export` makes one of several"
+				     : "which profile? Give a FILE, or addresses and -e FILE");
+	return symbolize_profile(cmd, &r->profile, operands[0]);
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -134,22 +196,24 @@ static int run(const struct command *self, int argc, char **argv)
 		code = EXIT_OK;
 	else if (id == OPTIONS_END)
 		code = go(self, &r, operands, n);
-	for (size_t i = 0; i < r.debug_dirs.len; i++)
-		free((char *)r.debug_dirs.data[i]);
-	vec_release(&r.debug_dirs);
+	dirs_release(&r.debug_dirs);
+	dirs_release(&r.exe_dirs);
 	options_release(&o);
 	return code;
 }
 
 const struct command command_symbolize = {
 	.name = "symbolize",
-	.summary = "say the functions and lines of addresses",
-	.synopsis = "[options] -e FILE [ADDRESS...]",
+	.summary = "name what a profile could not, or addresses of a file",
+	.synopsis = "[options] FILE -o OUT\n       kiln symbolize [options] -e FILE [ADDRESS...]",
 	.examples =
-		"  kiln symbolize -e ./app 0x1139               a function and line, with what was "
+		"  kiln symbolize app.pb.gz -o named.pb.gz      with the debug packages now "
+		"installed\n"
+		"  kiln symbolize app.pb.gz -o named.pb.gz --exe-dir build\n"
+		"  kiln symbolize -e ./app 0x1139               function and line, and what was "
 		"inlined\n"
 		"  kiln symbolize -e ./app -ap <addresses.txt   one line each, as addr2line -ap\n",
-	.operands = NULL,
+	.operands = "FILE",
 	.options = options,
 	.run = run,
 };

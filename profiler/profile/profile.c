@@ -228,6 +228,17 @@ int profile_function(struct profile *p, const struct profile_function *f, uint32
 	return r < 0 ? r : 0;
 }
 
+int profile_named_function(struct profile *p, const char *name, const char *system_name,
+			   const char *file, int64_t start_line, uint32_t *id)
+{
+	struct profile_function f = {.start_line = start_line};
+
+	return profile_string(p, name, &f.name) ?:
+	       profile_string(p, system_name ? system_name : name, &f.system_name) ?:
+	       profile_string(p, file ? file : "", &f.file) ?:
+	       profile_function(p, &f, id);
+}
+
 struct location_needle {
 	const struct profile *p;
 	uint32_t mapping;
@@ -278,6 +289,23 @@ int profile_location(struct profile *p, uint32_t mapping, uint64_t address,
 		.first_line = (uint32_t)p->lines.len,
 		.n_lines = (uint32_t)n_lines,
 	};
+	for (size_t i = 0; i < n_lines; i++)
+		p->lines.data[p->lines.len++] = lines[i];
+	return 0;
+}
+
+int profile_rename_location(struct profile *p, uint32_t location, const struct profile_line *lines,
+			    size_t n_lines)
+{
+	if (location >= p->locations.len)
+		return -EINVAL;
+	for (size_t i = 0; i < n_lines; i++)
+		if (lines[i].function >= p->functions.len)
+			return -EINVAL;
+	if (is_full(p->lines.len + n_lines) || vec_reserve(&p->lines, p->lines.len + n_lines))
+		return -ENOMEM;
+	p->locations.data[location].first_line = (uint32_t)p->lines.len;
+	p->locations.data[location].n_lines = (uint32_t)n_lines;
 	for (size_t i = 0; i < n_lines; i++)
 		p->lines.data[p->lines.len++] = lines[i];
 	return 0;

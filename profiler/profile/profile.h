@@ -45,7 +45,8 @@ struct profile_value_type {
 
 struct profile_mapping {
 	uint64_t start, limit, offset; /* file virtual addresses: start - offset is p_vaddr -
-					  p_offset of the segment; start 0 and limit 0 if unknown */
+					  p_offset of the segment; start 0 and limit 0 if unknown;
+					  start 0 and limit UINT64_MAX: addresses are file offsets */
 	uint32_t file, build_id;       /* strings; build id in lowercase hex */
 	bool has_functions, has_filenames, has_line_numbers, has_inline_frames;
 };
@@ -125,8 +126,15 @@ int profile_string(struct profile *p, const char *s, uint32_t *id);
 int profile_string_n(struct profile *p, const char *s, size_t len, uint32_t *id);
 int profile_mapping(struct profile *p, const struct profile_mapping *m, uint32_t *id);
 int profile_function(struct profile *p, const struct profile_function *f, uint32_t *id);
+/* From texts; system_name NULL is name, file NULL is "". */
+int profile_named_function(struct profile *p, const char *name, const char *system_name,
+			   const char *file, int64_t start_line, uint32_t *id);
 int profile_location(struct profile *p, uint32_t mapping, uint64_t address,
 		     const struct profile_line *lines, size_t n_lines, uint32_t *id);
+/* Gives a location other lines in its place: it keeps its id, and every stack stays what it is.
+ * From then on it is not found by its contents: interning is over for it. */
+int profile_rename_location(struct profile *p, uint32_t location, const struct profile_line *lines,
+			    size_t n_lines);
 int profile_stack(struct profile *p, const uint32_t *locations, size_t n, uint32_t *id);
 /* A string label without a value is no label (pprof cannot carry it) and is left out. */
 int profile_labelset(struct profile *p, const struct profile_label *labels, size_t n, uint32_t *id);

@@ -70,17 +70,6 @@ static bool is_root_function(const char *name)
 	return false;
 }
 
-static int add_function(struct profile *p, const char *name, const char *system_name,
-			const char *file, uint32_t start_line, uint32_t *id)
-{
-	struct profile_function f = {.start_line = start_line};
-
-	return profile_string(p, name, &f.name) ?:
-	       profile_string(p, system_name ? system_name : name, &f.system_name) ?:
-	       profile_string(p, file ? file : "", &f.file) ?:
-	       profile_function(p, &f, id);
-}
-
 static int name_plain(struct namer *w, uint32_t frame, const char *mapping, const char *name,
 		      enum named_as as)
 {
@@ -107,15 +96,15 @@ static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 
 		w->any_file |= f->file != NULL;
 		w->any_line |= f->line != 0;
-		w->err = add_function(w->p, f->name, f->raw_name, f->file, f->start_line,
-				      &line.function)
+		w->err = profile_named_function(w->p, f->name, f->raw_name, f->file, f->start_line,
+						&line.function)
 				 ?: vec_push(&w->lines, line);
 	}
 	a->n_lines = (uint32_t)w->lines.len - a->first_line;
 }
 
-static int mapping_of(struct namer *w, const struct sym_file *file, uint64_t elf_va,
-		      struct elf_segment *seg, uint32_t *id)
+static int mapping_of(struct namer *w, const struct sym_file *file, uint64_t file_off,
+		      uint64_t elf_va, struct elf_segment *seg, uint32_t *id)
 {
 	struct profile_mapping m = {.has_functions = true,
 				    .has_filenames = w->any_file,
@@ -128,6 +117,8 @@ static int mapping_of(struct namer *w, const struct sym_file *file, uint64_t elf
 		*seg = (struct elf_segment){0};
 	m.start = seg->va;
 	m.limit = seg->va + seg->mem_len;
+	if (!seg->mem_len && elf_va == file_off)
+		m.limit = UINT64_MAX; /* no file to say otherwise: the symbolizer gave it back */
 	m.offset = seg->file_off;
 	if (file->build_id)
 		text_hex(file->build_id->data, file->build_id->len, hex);
@@ -156,7 +147,7 @@ static int name_in_file(struct namer *w, const struct sym_file *file, size_t n)
 		struct named_frame *out = &w->out[w->group[i]];
 		uint32_t mapping;
 
-		err = mapping_of(w, file, answers[i].elf_va, &seg, &mapping)
+		err = mapping_of(w, file, offs[i], answers[i].elf_va, &seg, &mapping)
 			      ?: profile_location(w->p, mapping, answers[i].elf_va,
 						  w->lines.data + answers[i].first_line,
 						  answers[i].n_lines, &out->location);

@@ -1,8 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kiln symbolize: addresses as addr2line and llvm-symbolizer answer them.
+# kiln symbolize: addresses as addr2line and llvm-symbolizer answer them, profiles as go's pprof does
+# and as if they had been recorded with everything at hand.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
 
 LLVM_SYMBOLIZER=${LLVM_SYMBOLIZER:-/usr/lib/llvm-19/bin/llvm-symbolizer}
 
@@ -191,6 +194,229 @@ test_wrong_usage_and_files() {
 	"$KILN" symbolize -e prog 0 >/dev/full 2>err || status=$?
 	assert_eq "status with a full device" "$status" 1
 	assert_match "message" err 'No space left on device'
+}
+
+# --- profiles ---------------------------------------------------------------------------------------
+
+strip_names() {
+	python3 "$SRC/tests/lib/strip_names.py" "$@"
+}
+
+# All that is not a name: values, labels and depth (without inlined calls) of the samples in their
+# order, comments, header.
+facts() { # FILE
+	local what
+	for what in comments labels header; do
+		profile_py "$what" "$1"
+	done
+	go tool pprof -symbolize=none -raw "$1" | sed -n '/^Samples/,/^Locations/p'
+	go tool pprof -symbolize=none -raw "$1" | sed -n '/^Mappings/,$p' | sed -E 's/ *(\[[A-Z]+\])*$//'
+}
+
+assert_same_facts() { # FILE FILE
+	facts "$1" >facts.1
+	facts "$2" >facts.2
+	assert_at_least "facts" "$(wc -l <facts.1)" 5
+	diff facts.1 facts.2 >differs || { head -n 6 differs | sed 's/^/# /'; fail "$2 says otherwise"; }
+}
+
+# ./prog of go's compiler and its own profile go.pb.gz, which has its path. Made once for all tests.
+build_go() {
+	[ -e "$T/../go/go.pb.gz" ] || (mkdir -p "$T/../go" && cd "$T/../go" && make_go)
+	strip_names --file "$T/prog" <"$T/../go/go.pb.gz" >bare.pb
+	cp -p "$T/../go/prog" "$T/../go/go.pb.gz" .
+}
+
+make_go() {
+	mkdir -p src
+	cat >src/main.go <<-'END'
+		package main
+
+		import (
+			"os"
+			"runtime/pprof"
+			"sort"
+			"time"
+		)
+
+		func square(x int) int { return x*x + 1 }
+
+		//go:noinline
+		func work(v []int) int {
+			s := 0
+			for _, x := range v {
+				s += square(x)
+			}
+			return s
+		}
+
+		func main() {
+			f, _ := os.Create(os.Args[1])
+			pprof.StartCPUProfile(f)
+			v := make([]int, 10000)
+			for t := time.Now(); time.Since(t) < time.Second; {
+				for i := range v {
+					v[i] = (i * 7919) % 10007
+				}
+				sort.Ints(v)
+				v[0] = work(v)
+			}
+			pprof.StopCPUProfile()
+			f.Close()
+		}
+	END
+	(cd src && GOFLAGS="" GO111MODULE=off HOME=$PWD GOCACHE=$PWD/cache go build \
+		-ldflags=-B=0x00112233445566778899aabbccddeeff00112233 -o ../prog main.go)
+	./prog go.pb.gz
+}
+
+# "ADDRESS FUNCTION FILE:LINE" and a line without address for each outer one.
+locations() { # FILE
+	go tool pprof -symbolize=none -raw "$1" 2>/dev/null | sed -n '/^Locations/,/^Mappings/p' |
+		sed -E 's/^ +[0-9]+: //; s/ M=[0-9]+//; s/ s=-?[0-9]+(\(inline\))?.*//; s/\.abi0//; s/(:[0-9]+):0$/\1/'
+}
+
+# Go's profiles have the addresses of the process, and Go's own names to compare with.
+test_profile_of_go() {
+	need go
+	build_go
+	assert_status 0 "$KILN" symbolize bare.pb -o named.pb.gz
+	assert_match "result" err 'addresses named anew, 0 still without a name$'
+	assert_same_facts bare.pb named.pb.gz
+	locations go.pb.gz | blocks - >theirs
+	locations named.pb.gz | blocks - >ours
+	assert_at_least "locations" "$(wc -l <ours)" 10
+	# Go's own tables and its DWARF say different things of a few calls within calls.
+	diff theirs ours | sed 's/^/# /' || true
+	assert_at_least "per cent that agree" $((100 * $(comm -12 theirs ours | wc -l) / $(wc -l <theirs))) 90
+	assert_match "flags" <(go tool pprof -symbolize=none -raw named.pb.gz) '/prog .*\[FN\]\[FL\]\[LN\]\[IN\]$'
+	"$KILN" symbolize go.pb.gz -o again.pb.gz 2>err
+	assert_match "what has names is left alone" err '^kiln: 0 of 0 addresses named anew'
+	assert_same_facts go.pb.gz again.pb.gz
+}
+
+# A moved program is found by its build id, in directories and as a debug file alone.
+test_where_files_are_found() {
+	need go
+	build_go
+	"$KILN" symbolize bare.pb -o wanted.pb 2>err
+	mkdir -p moved by-id/.build-id/00 debug/.build-id/00
+	mv prog moved/prog
+	assert_status 0 "$KILN" symbolize bare.pb -o none.pb
+	assert_match "what to do" err '^kiln: prog \(build id 0011223344556677\.\.\.\): [0-9,]+ of .* without a name: no file with this build id here; install its debug package, or give --exe-dir or --debug-dir$'
+	"$KILN" symbolize bare.pb --exe-dir moved -o a.pb 2>err
+	cmp a.pb wanted.pb || fail "--exe-dir differs"
+	cp moved/prog by-id/.build-id/00/112233445566778899aabbccddeeff00112233
+	"$KILN" symbolize bare.pb --debug-dir by-id -o b.pb 2>err
+	cmp b.pb wanted.pb || fail "an executable by build id differs"
+	objcopy --only-keep-debug moved/prog debug/.build-id/00/112233445566778899aabbccddeeff00112233.debug
+	"$KILN" symbolize bare.pb --debug-dir debug -o c.pb 2>err
+	cmp c.pb wanted.pb || fail "a debug file alone differs"
+	# another program under its name
+	cp "$(command -v sleep)" prog
+	assert_status 0 "$KILN" symbolize bare.pb -o none.pb
+	assert_match "what is wrong" err 'the file at its path now has another build id'
+	assert_no_match "a wrong name" <(go tool pprof -symbolize=none -raw none.pb) main
+	# the same without a build id to tell: newer than the profile
+	strip_names --no-ids --file "$T/prog" <go.pb.gz >anonymous.pb
+	touch -d '1 day' prog
+	assert_status 0 "$KILN" symbolize anonymous.pb -o none.pb
+	assert_match "what is wrong" err 'the file has changed since, and there is no build id to tell'
+	assert_status 0 "$KILN" symbolize anonymous.pb --exe-dir moved -o d.pb
+	assert_eq "names without a build id" "$(locations d.pb)" "$(locations wanted.pb)"
+}
+
+# Recorded of a stripped program; its debug file comes later.
+test_own_profile() {
+	need_bpf
+	need go
+	cat >burn.c <<-'END'
+		#include <stdlib.h>
+		#include <time.h>
+		static volatile unsigned sink;
+		static inline unsigned mix(unsigned x) { return (x ^ x >> 7) * 2654435761u; }
+		__attribute__((noinline)) static unsigned inner(unsigned n)
+		{
+			unsigned x = n;
+
+			for (unsigned i = 0; i < 100000; i++)
+				x = mix(x + i);
+			return sink = x;
+		}
+		__attribute__((noinline)) static unsigned outer(unsigned n) { return inner(n) + 1; }
+		int main(void)
+		{
+			unsigned s = 0;
+
+			while (clock() < 2 * CLOCKS_PER_SEC)
+				s += outer(s);
+			return s == 1;
+		}
+	END
+	gcc -O2 -g -Wl,--build-id=sha1 burn.c -o burn
+	local id
+	id=$(readelf -n burn | sed -n 's/.*Build ID: //p')
+	mkdir -p "debug/.build-id/${id:0:2}"
+	objcopy --only-keep-debug burn "debug/.build-id/${id:0:2}/${id:2}.debug"
+	strip burn
+	"$KILN" record -q -F 499 -l test=x -o p.pb.gz -- ./burn
+	assert_match "no names yet" <(profile_py samples p.pb.gz) 'burn\+sub_[0-9a-f]+;burn\+sub_'
+	assert_status 0 "$KILN" symbolize p.pb.gz --debug-dir debug -o named.pb.gz
+	assert_same_facts p.pb.gz named.pb.gz
+	assert_no_match "a placeholder" <(profile_py samples named.pb.gz) 'burn\+'
+	assert_at_least "share of inlined calls" \
+		"$(profile_share named.pb.gz "$(in_stack 'main;outer;inner;mix')")" 20
+	assert_at_least "share of main" "$(profile_share named.pb.gz "$(in_stack 'main;outer;inner')")" 90
+	assert_status 0 "$KILN" symbolize p.pb.gz --debug-dir debug --no-lines -o names.pb.gz
+	assert_same_facts p.pb.gz names.pb.gz
+	assert_eq "inlined calls with --no-lines" "$(profile_share names.pb.gz "$(in_stack mix)")" 0.00
+	assert_at_least "names with --no-lines" \
+		"$(profile_share names.pb.gz "$(in_stack 'main;outer;inner')")" 90
+	# one that has names, but no lines
+	assert_status 0 "$KILN" symbolize names.pb.gz --debug-dir debug -o more.pb.gz
+	assert_eq "lines added to names" "$(locations more.pb.gz)" "$(locations named.pb.gz)"
+}
+
+test_profile_ways() {
+	need go zstd
+	build_go
+	"$KILN" symbolize bare.pb -o wanted.pb 2>err
+	gzip -k bare.pb
+	zstd -q bare.pb
+	"$KILN" symbolize bare.pb.gz -o a.pb -q 2>err
+	assert_eq "talk with -q" "$(cat err)" ""
+	cmp a.pb wanted.pb || fail "gzip differs"
+	"$KILN" symbolize bare.pb.zst -o - 2>err | gzip -d | cmp - wanted.pb || fail "-o - is no gzip of it"
+	"$KILN" symbolize - -o - --format pb <bare.pb 2>err | cmp - wanted.pb || fail "standard input differs"
+	"$KILN" symbolize bare.pb -o bare.pb 2>err
+	cmp bare.pb wanted.pb || fail "in place differs"
+	"$KILN" symbolize bare.pb.gz -o named.folded 2>err
+	assert_match "folded" named.folded 'main\.main'
+	assert_status 2 "$KILN" symbolize bare.pb
+	assert_match "message" err 'where to\? Give -o FILE'
+	assert_status 2 "$KILN" symbolize bare.pb bare.pb -o out.pb
+	assert_status 2 "$KILN" symbolize bare.pb -o out.xyz
+	assert_status 2 "$KILN" symbolize bare.pb --exe-dir missing -o out.pb
+	assert_status 1 "$KILN" symbolize prog -o out.pb
+	assert_match "message" err 'a program, not a pprof profile'
+	assert_status 1 "$KILN" symbolize bare.pb -o missing/out.pb
+	assert_no_file out.pb out.xyz
+}
+
+# The path in a profile comes from strangers.
+test_hostile_paths() {
+	need go
+	build_go
+	local path
+	mkfifo fifo
+	mkdir empty
+	for path in /dev/zero /dev/tty "$T/fifo" /proc/self/mem "$T" relative/prog ../../prog '' "$(printf '%5000s' x)" \
+		"$T/prog.go (deleted)" $'/\e[2J'; do
+		strip_names --no-ids --file "$path" <go.pb.gz >bare.pb
+		assert_status 0 timeout 20 "$KILN" symbolize bare.pb --exe-dir empty -o out.pb
+		assert_no_match "a name" <(go tool pprof -symbolize=none -raw out.pb) main
+		assert_no_match "an escape" err $'\e'
+	done
 }
 
 run_tests

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/io.h"
+#include "profiler/base/log.h"
+#include "profiler/cli/command.h"
+#include "profiler/cli/output.h"
+
+static bool is_stdout(const struct output *o)
+{
+	return !o->path || !strcmp(o->path, "-");
+}
+
+int output_format(const struct output *o, const struct command *cmd)
+{
+	const char *from = o->format ? o->format : o->path;
+	int format;
+
+	if (!o->path && !o->format) {
+		usage_error(cmd, "where to? Give -o FILE with one of the suffixes %s",
+			    export_suffixes());
+		return -EINVAL;
+	}
+	if (!o->format && is_stdout(o)) {
+		usage_error(cmd, "-o - has no suffix: say the format with --format");
+		return -EINVAL;
+	}
+	format = export_format_of(from);
+	if (format < 0) {
+		usage_error(cmd, "\"%s\" is no known format; known suffixes: %s", from,
+			    export_suffixes());
+		return -EINVAL;
+	}
+	if (is_stdout(o) && export_is_binary((enum export_format)format) && isatty(STDOUT_FILENO)) {
+		usage_error(cmd, "not writing a binary format to a terminal; give -o FILE");
+		return -EINVAL;
+	}
+	return format;
+}
+
+static int write_all(const struct output *o, const struct buf *b)
+{
+	struct outfile *f;
+	int err;
+
+	if (is_stdout(o))
+		return io_write(STDOUT_FILENO, b->data, b->len);
+	err = outfile_open(&f, o->path);
+	if (err)
+		return err;
+	outfile_write(f, b->data, b->len);
+	return outfile_commit(f);
+}
+
+int output_profile(const struct output *o, const struct command *cmd, const struct profile *p,
+		   enum export_format format, const struct export_opts *opts)
+{
+	struct buf out = {0};
+	int err = export_profile(&out, p, format, opts);
+
+	if (err) {
+		log_error("%s: %s", cmd->name, strerror(-err));
+	} else {
+		err = write_all(o, &out);
+		if (err)
+			log_error("%s: %s", is_stdout(o) ? "standard output" : o->path,
+				  strerror(-err));
+	}
+	buf_release(&out);
+	return err ? EXIT_ERROR : EXIT_OK;
+}

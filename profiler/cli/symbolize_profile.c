@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/cli/command.h"
+#include "profiler/cli/load.h"
+#include "profiler/cli/symbolize_profile.h"
+#include "profiler/profile/profile.h"
+#include "profiler/symbolize/rename.h"
+#include "symbolizer/symbolizer.h"
+
+/* Files that still lack names and are said one by one, the worst first; -v says all. */
+#define FILES_SAID 10
+
+DEFINE_CLEANUP(symbolizer, symbolizer_free)
+
+/* The worst first: what has no names, then what has no lines. */
+static int compare_files(const void *x, const void *y)
+{
+	const struct rename_file *a = x, *b = y;
+
+	if (a->unnamed != b->unnamed)
+		return a->unnamed > b->unnamed ? -1 : 1;
+	if (a->lineless != b->lineless)
+		return a->lineless > b->lineless ? -1 : 1;
+	return a->path < b->path ? -1 : a->path > b->path;
+}
+
+/* What is the matter with a file that was found, and what to do. */
+static const char *found_problem(const struct rename_file *f)
+{
+	if (f->unnamed)
+		return "the file and its debug file, if there is one, have no symbol there; "
+		       "install "
+		       "its debug package, or give --debug-dir";
+	return "no debug information: install its debug package, or give --debug-dir";
+}
+
+static void say_file(const struct profile *p, const struct rename_file *f)
+{
+	const char *path = profile_text(p, f->path), *slash = strrchr(path, '/');
+	const char *name = slash && slash[1] ? slash + 1 : path;
+	const char *id = profile_text(p, f->build_id);
+	struct buf b = {0};
+	char count[32];
+
+	buf_printf(&b, "%s (%s%.16s%s): ", *name ? name : "a file without a name",
+		   *id ? "build id " : "no build id", id, strlen(id) > 16 ? "..." : "");
+	if (f->unnamed)
+		buf_printf(&b, "%s of ", text_format_count(f->unnamed, count, sizeof(count)));
+	else if (f->lineless)
+		buf_printf(&b, "no source line for %s of ",
+			   text_format_count(f->lineless, count, sizeof(count)));
+	buf_printf(&b, "%s address%s", text_format_count(f->looked_up, count, sizeof(count)),
+		   f->looked_up == 1 ? "" : "es");
+	buf_str(&b, f->unnamed ? " without a name" : f->lineless ? "" : " named");
+	if (f->problem != ELF_FIND_OK) {
+		buf_printf(&b, ": %s", elf_find_text(f->problem));
+		if (*elf_find_cure(f->problem))
+			buf_printf(&b, "; %s", elf_find_cure(f->problem));
+	} else if (f->unnamed || f->lineless) {
+		buf_printf(&b, ": %s", found_problem(f));
+	}
+	log_info("%s", buf_cstr(&b));
+	buf_release(&b);
+}
+
+static void say_result(const struct profile *p, const struct rename_result *r,
+		       const struct symbolize_profile_opts *o)
+{
+	uint64_t looked_up = 0, improved = 0, unnamed = 0;
+	char a[32], b[32], c[32];
+	size_t said = 0;
+
+	for (size_t i = 0; i < r->files.len; i++) {
+		looked_up += r->files.data[i].looked_up;
+		improved += r->files.data[i].improved;
+		unnamed += r->files.data[i].unnamed;
+	}
+	log_info("%s of %s addresses named anew, %s still without a name",
+		 text_format_count(improved, a, sizeof(a)),
+		 text_format_count(looked_up, b, sizeof(b)),
+		 text_format_count(unnamed, c, sizeof(c)));
+	for (size_t i = 0; i < r->files.len; i++) {
+		const struct rename_file *f = &r->files.data[i];
+		bool lacking = f->unnamed || (f->lineless && !o->no_lines);
+
+		if (log_level() < LOG_VERBOSE && (!lacking || said == FILES_SAID))
+			continue;
+		say_file(p, f);
+		said++;
+	}
+	if (r->no_file)
+		log_info("%s addresses of the kernel, of generated code or of nothing that was "
+			 "mapped have no name: those are known only while they run",
+			 text_format_count(r->no_file, a, sizeof(a)));
+}
+
+static int rename_all(const struct symbolize_profile_opts *o, struct profile *p)
+{
+	_cleanup_(symbolizer_freep) struct symbolizer *s = NULL;
+	struct elf_search search = {
+		.exe_dirs = o->exe_dirs,
+		.debug_dirs = o->symbolizer->debug_dirs,
+		.until_ns = p->time_ns > 0 ? profile_sum(p->time_ns, p->duration_ns) : 0,
+	};
+	struct rename_opts opts = {.search = &search, .force = o->force, .no_lines = o->no_lines};
+	struct rename_result result = {0};
+	int err = symbolizer_new(&s, o->symbolizer);
+
+	opts.symbolizer = s;
+	err = err ?: rename_profile(p, &opts, &result);
+	if (!err) {
+		if (result.files.len)
+			qsort(result.files.data, result.files.len, sizeof(*result.files.data),
+			      compare_files);
+		say_result(p, &result, o);
+	}
+	rename_result_release(&result);
+	return err;
+}
+
+int symbolize_profile(const struct command *cmd, const struct symbolize_profile_opts *o,
+		      char *const path)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct output output = o->output;
+	const struct export_opts opts = {0};
+	int format, code, err;
+
+	if (output.path && !strcmp(output.path, "-") && !output.format)
+		output.format = "pb.gz";
+	format = output_format(&output, cmd);
+	if (format < 0)
+		return EXIT_USAGE;
+	code = load_profiles(cmd, &path, 1, &p);
+	if (code != EXIT_OK)
+		return code;
+	err = rename_all(o, p);
+	if (err) {
+		log_error("%s: %s", cmd->name, strerror(-err));
+		return EXIT_ERROR;
+	}
+	return output_profile(&output, cmd, p, (enum export_format)format, &opts);
+}
