@@ -164,7 +164,7 @@ static int end_dirs(struct request *r)
 
 static int go(const struct command *cmd, struct request *r, char *const *operands, int n)
 {
-	struct symbolizer_opts symbolizer = {.names_only = r->profile.no_lines};
+	struct symbolizer_opts symbolizer = {.names_only = r->profile.no_lines, .sandbox = true};
 
 	if (end_dirs(r)) {
 		log_error("%s: out of memory", cmd->name);

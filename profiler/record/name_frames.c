@@ -239,7 +239,7 @@ static int name_at_line(struct namer *w, uint32_t frame, const char *mapping,
 	return profile_string(w->p, mapping, &m.file) ?:
 	       profile_string(w->p, "", &m.build_id) ?:
 	       profile_mapping(w->p, &m, &id) ?:
-	       add_function(w->p, f->name, NULL, f->file, 0, &line.function) ?:
+	       profile_named_function(w->p, f->name, NULL, f->file, 0, &line.function) ?:
 	       profile_location(w->p, id, 0, &line, 1, &w->out[frame].location);
 }
 
