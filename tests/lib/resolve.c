@@ -3,7 +3,8 @@
  * resolve FILE [DEBUG_DIR...] < ADDRESSES: prints what symbolizer/symbolizer.h makes of hexadecimal
  * ELF addresses, names as the file has them, in the form of `llvm-symbolizer --output-style=LLVM`
  * with an address before each answer; what has no name is "??". The rest of the address's line is
- * the reason. RESOLVE_PRETTY=1 prints the names as they are shown.
+ * the reason. RESOLVE_PRETTY=1 prints the names as they are shown; RESOLVE_SANDBOX=1 has the file
+ * read in a process without privileges.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -44,6 +45,7 @@ int main(int argc, char **argv)
 	int err;
 
 	pretty = getenv("RESOLVE_PRETTY");
+	opts.sandbox = getenv("RESOLVE_SANDBOX");
 	for (int i = 2; i < argc && i < 16; i++)
 		dirs[i - 2] = argv[i];
 	file.fd = argc > 1 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;

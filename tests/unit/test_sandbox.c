@@ -134,9 +134,9 @@ static long try_make_code(void)
 	return mprotect(page, sizeof(page), PROT_READ | PROT_EXEC);
 }
 
-static long try_map_file(void)
+static long try_map_code_of_a_file(void)
 {
-	return (long)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0);
+	return (long)mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, 3, 0);
 }
 
 static long try_bpf(void)
@@ -186,12 +186,33 @@ static const struct {
 	{                                                                                          \
 #name, try_##name                                                                  \
 	}
-	A(open),	 A(open_below),	    A(openat2),	    A(create),	    A(memfd),
-	A(socket),	 A(unix_socket),    A(connect),	    A(exec),	    A(fork),
-	A(clone),	 A(trace_parent),   A(read_parent), A(kill_parent), A(tgkill_parent),
-	A(limit_parent), A(code),	    A(make_code),   A(map_file),    A(bpf),
-	A(perf),	 A(namespace),	    A(mount),	    A(become_root), A(be_dumped),
-	A(io_uring),	 A(own_the_signal),
+	A(open),
+	A(open_below),
+	A(openat2),
+	A(create),
+	A(memfd),
+	A(socket),
+	A(unix_socket),
+	A(connect),
+	A(exec),
+	A(fork),
+	A(clone),
+	A(trace_parent),
+	A(read_parent),
+	A(kill_parent),
+	A(tgkill_parent),
+	A(limit_parent),
+	A(code),
+	A(make_code),
+	A(map_code_of_a_file),
+	A(bpf),
+	A(perf),
+	A(namespace),
+	A(mount),
+	A(become_root),
+	A(be_dumped),
+	A(io_uring),
+	A(own_the_signal),
 #undef A
 };
 

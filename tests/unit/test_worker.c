@@ -176,12 +176,13 @@ static void ask_for_ever(void)
 /* Takes all the memory it may have; under sanitizers there is no limit. */
 static void starve(void)
 {
+	static void *volatile last;
 	struct rlimit r;
 
 	if (getrlimit(RLIMIT_AS, &r) || r.rlim_cur == RLIM_INFINITY)
 		_exit(ENOMEM);
 	for (size_t size = 1 << 20; size >= 16; size /= 2)
-		while (malloc(size))
+		while ((last = malloc(size)))
 			;
 }
 
