@@ -61,15 +61,13 @@ static bool fits(struct elf_obj *obj, const struct expectation *want)
 	return !want->crc || crc_matches(obj, *want->crc);
 }
 
-/* Opens one place in one root (root_fd -1: the host's): 0, -ENOENT, -ENOMEM. */
-static int try_open(struct elf_obj **out, const struct debug_search *s, int root_fd,
-		    const char *path, const struct expectation *want)
+/* Takes the descriptor (or -errno): 0 if it is of the file that is wanted, -ENOENT, -ENOMEM. */
+static int try_fd(struct elf_obj **out, const struct debug_search *s, int fd,
+		  const struct expectation *want)
 {
-	const struct debug_opener *opener = s->opener;
 	struct elf_obj *obj;
-	int fd, err;
+	int err;
 
-	fd = opener ? opener->open(opener->ctx, root_fd, path) : rooted_open(root_fd, path);
 	if (fd < 0)
 		return -ENOENT;
 	err = elf_obj_open(&obj, fd, s->limits);
@@ -81,6 +79,28 @@ static int try_open(struct elf_obj **out, const struct debug_search *s, int root
 	}
 	*out = obj;
 	return 0;
+}
+
+/* One place in one root (root_fd -1: the host's). */
+static int try_open(struct elf_obj **out, const struct debug_search *s, int root_fd,
+		    const char *path, const struct expectation *want)
+{
+	const struct debug_opener *opener = s->opener;
+
+	if (opener && opener->open)
+		return try_fd(out, s, opener->open(opener->ctx, root_fd, path), want);
+	return try_fd(out, s, rooted_open(root_fd, path), want);
+}
+
+/* Somebody else may have it. */
+static int ask_for(struct elf_obj **out, const struct debug_search *s, const struct build_id *id,
+		   const struct expectation *want)
+{
+	const struct debug_opener *opener = s->opener;
+
+	if (!opener || !opener->find || !id->len)
+		return -ENOENT;
+	return try_fd(out, s, opener->find(opener->ctx, id), want);
 }
 
 /* In the process's root, then in the host's. */
@@ -193,7 +213,9 @@ int debug_file_open(struct elf_obj **out, struct elf_obj *main, const struct deb
 	struct expectation want = {.build_id = id->len ? id : NULL, .not_this = main};
 	int err = by_build_id(out, s, id, &want);
 
-	return err == -ENOENT ? by_debuglink(out, main, s, &want) : err;
+	if (err == -ENOENT)
+		err = by_debuglink(out, main, s, &want);
+	return err == -ENOENT ? ask_for(out, s, id, &want) : err;
 }
 
 int debug_altfile_open(struct elf_obj **out, struct elf_obj *debug, const struct debug_search *s)
@@ -213,8 +235,10 @@ int debug_altfile_open(struct elf_obj **out, struct elf_obj *debug, const struct
 	if (err != -ENOENT)
 		return err;
 	if (name[0] == '/')
-		return try_path(out, s, &want, "%s", name);
-	return try_path(out, s, &want, "%.*s/%s", dir_len(s->path), s->path ?: "", name);
+		err = try_path(out, s, &want, "%s", name);
+	else
+		err = try_path(out, s, &want, "%.*s/%s", dir_len(s->path), s->path ?: "", name);
+	return err == -ENOENT ? ask_for(out, s, &id, &want) : err;
 }
 
 int debug_dwo_open(struct elf_obj **out, const struct debug_search *s, const char *name,

@@ -8,13 +8,16 @@
 
 #include <stdint.h>
 
+struct build_id;
 struct elf_obj;
 struct elf_limits;
 
-/* Whoever may open files: the path below root_fd (-1: the host's root), regular files only. A
- * descriptor the caller owns, or -errno. */
+/* Where files come from. Both give a descriptor the caller owns, or -errno. */
 struct debug_opener {
+	/* The path below root_fd (-1: the host's root), regular files only; NULL: rooted_open(). */
 	int (*open)(void *ctx, int root_fd, const char *path);
+	/* The file of that build id, when no directory has it; NULL: there is nobody to ask. */
+	int (*find)(void *ctx, const struct build_id *id);
 	void *ctx;
 };
 
@@ -24,7 +27,7 @@ struct debug_search {
 	const char *path;	 /* of the file, as the process sees it; or NULL */
 	const char *const *dirs; /* "/usr/lib/debug", ...; NULL-terminated */
 	const struct elf_limits *limits;
-	const struct debug_opener *opener; /* NULL: files are opened here */
+	const struct debug_opener *opener; /* NULL: rooted_open() alone */
 };
 
 /* All: 0, -ENOENT when none is found that fits, or -ENOMEM. Only regular files are opened. */

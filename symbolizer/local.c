@@ -30,8 +30,8 @@ struct entry {
 struct local {
 	bool names_only;
 	size_t cache_bytes;
-	const struct debug_opener *opener; /* NULL: this process */
-	const char *const *dirs;	   /* the default ones, or own_dirs */
+	struct debug_opener opener;
+	const char *const *dirs; /* the default ones, or own_dirs */
 	char **own_dirs;
 	VEC(struct entry) entries;
 	uint64_t clock;
@@ -78,6 +78,7 @@ int local_new(struct local **out, const struct symbolizer_opts *opts)
 		return -ENOMEM;
 	s->names_only = opts->names_only;
 	s->cache_bytes = opts->cache_bytes ?: CACHE_BYTES_DEFAULT;
+	s->opener = (struct debug_opener){.find = opts->find_debug, .ctx = opts->find_ctx};
 	err = copy_dirs(s, opts->debug_dirs);
 	if (err)
 		return err;
@@ -98,7 +99,7 @@ void local_free(struct local *s)
 
 void local_set_opener(struct local *s, const struct debug_opener *opener)
 {
-	s->opener = opener;
+	s->opener = *opener;
 }
 
 /* --- cache ------------------------------------------------------------------------------------ */
@@ -300,7 +301,7 @@ static int resolve_in(struct local *s, struct entry *e, const struct sym_query *
 		.path = q->file->path,
 		.dirs = s->dirs,
 		.limits = object_limits(s->names_only || q->names_only),
-		.opener = s->opener,
+		.opener = &s->opener,
 	};
 	size_t cap = q->n < BATCH_MAX ? q->n : BATCH_MAX;
 	_cleanup_free_ size_t *index = malloc(cap * sizeof(*index) + 1);

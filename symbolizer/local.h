@@ -24,7 +24,7 @@ struct sym_query {
 
 int local_new(struct local **out, const struct symbolizer_opts *opts);
 void local_free(struct local *s);
-/* Who opens debug files from now on; borrowed. */
+/* Where debug files come from from now on. */
 void local_set_opener(struct local *s, const struct debug_opener *opener);
 
 int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx);

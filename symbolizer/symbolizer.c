@@ -23,7 +23,11 @@ int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts)
 {
 	_cleanup_(symbolizer_freep) struct symbolizer *s = calloc(1, sizeof(*s));
 	int err = s ? local_new(&s->local, opts) : -ENOMEM;
-	struct worker_opts worker = {.names_only = opts->names_only};
+	struct worker_opts worker = {
+		.names_only = opts->names_only,
+		.find_debug = opts->find_debug,
+		.find_ctx = opts->find_ctx,
+	};
 
 	if (err)
 		return err;

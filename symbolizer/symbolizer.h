@@ -29,6 +29,10 @@ struct symbolizer_opts {
 	/* Files are read in a process without privileges, see worker.h. It ends with the thread that
 	 * calls symbolizer_new(). */
 	bool sandbox;
+	/* Asked for a debug file no directory has: a descriptor, given away, or -ENOENT at once; never
+	 * blocks. NULL: nobody is asked. */
+	int (*find_debug)(void *ctx, const struct build_id *id);
+	void *find_ctx;
 };
 
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts);

@@ -20,6 +20,8 @@ struct worker_opts {
 	bool names_only;
 	/* The other half, in the new process: NULL for worker_serve(). For tests. */
 	int (*serve)(int sock, pid_t parent, struct local *local);
+	int (*find_debug)(void *ctx, const struct build_id *id); /* see symbolizer_opts */
+	void *find_ctx;
 	uint64_t stall_ns; /* how long nothing may happen; 0 = 10 s */
 };
 

@@ -19,19 +19,35 @@ struct served {
 	char msg[WIRE_BYTES_MAX];
 };
 
-/* For debug_files.c: whoever asks opens. */
-static int ask_to_open(void *ctx, int root_fd, const char *path)
+/* For debug_files.c: whoever asks for names opens files. */
+static int ask_for_file(struct served *s, const void *head, size_t head_len, const void *body,
+			size_t body_len)
 {
-	struct served *s = ctx;
-	struct wire_open open = {.type = WIRE_OPEN, .in_root = root_fd == THE_ROOT};
 	struct wire_opened opened;
 	int fd;
 
-	if (wire_send2(s->sock, &open, sizeof(open), path, strlen(path) + 1, -1) ||
+	if (wire_send2(s->sock, head, head_len, body, body_len, -1) ||
 	    wire_recv(s->sock, s->msg, &fd) < (ssize_t)sizeof(opened))
 		_exit(1);
 	memcpy(&opened, s->msg, sizeof(opened));
 	return opened.err ? opened.err : fd;
+}
+
+static int ask_to_open(void *ctx, int root_fd, const char *path)
+{
+	struct wire_open open = {.type = WIRE_OPEN, .in_root = root_fd == THE_ROOT};
+
+	return ask_for_file(ctx, &open, sizeof(open), path, strlen(path) + 1);
+}
+
+static int ask_to_find(void *ctx, const struct build_id *id)
+{
+	struct wire_find find;
+
+	memset(&find, 0, sizeof(find));
+	find.type = WIRE_FIND;
+	find.build_id = *id;
+	return ask_for_file(ctx, &find, sizeof(find), NULL, 0);
 }
 
 static void take_result(void *ctx, size_t index, const struct sym_result *r)
@@ -117,7 +133,6 @@ int worker_serve_one(int sock, struct local *local)
 	char path[WIRE_BYTES_MAX];
 	struct wire_query q;
 	ssize_t len;
-	int err;
 
 	if (!s)
 		return -ENOMEM;
@@ -128,10 +143,9 @@ int worker_serve_one(int sock, struct local *local)
 		return -ENOTCONN;
 	memcpy(&q, s->msg, sizeof(q));
 	memcpy(path, s->msg + sizeof(q), (size_t)len - sizeof(q));
+	opener.find = q.can_find ? ask_to_find : NULL;
 	local_set_opener(local, &opener);
-	err = answer(s, &q, path[0] ? path : NULL, fd);
-	local_set_opener(local, NULL);
-	return err;
+	return answer(s, &q, path[0] ? path : NULL, fd);
 }
 
 int worker_enter(int sock, pid_t parent, uint64_t memory_bytes)

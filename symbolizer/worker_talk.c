@@ -205,7 +205,7 @@ static int tell_query(struct worker *w, struct ask *a)
 	q.offsets = a->q->offsets;
 	q.names_only = a->names_only;
 	q.has_root = file->root_fd >= 0;
-	q.has_fd = file->fd >= 0;
+	q.can_find = w->opts.find_debug != NULL;
 	if (file->build_id)
 		q.build_id = *file->build_id;
 	err = tell(w, a, &q, sizeof(q), path, path_len + 1, file->fd);
@@ -220,16 +220,28 @@ static int tell_query(struct worker *w, struct ask *a)
 	return err;
 }
 
+/* Takes the descriptor, or -errno. */
+static int hand_over(struct worker *w, struct ask *a, int fd_or_err)
+{
+	struct wire_opened opened = {.type = WIRE_OPENED, .err = fd_or_err < 0 ? fd_or_err : 0};
+	_cleanup_close_ int fd = fd_or_err;
+
+	return tell(w, a, &opened, sizeof(opened), NULL, 0, fd);
+}
+
+static bool may_open(struct ask *a)
+{
+	return ++a->opens <= OPENS_BASE + OPENS_PER_ADDRESS * a->reader.n;
+}
+
 /* Opens for it what it asks for. */
 static int serve_open(struct worker *w, struct ask *a, size_t len)
 {
-	struct wire_opened opened = {.type = WIRE_OPENED};
 	const char *path = w->msg + sizeof(struct wire_open);
 	struct wire_open open;
-	_cleanup_close_ int fd = -1;
+	int fd;
 
-	if (len <= sizeof(open) || w->msg[len - 1] ||
-	    ++a->opens > OPENS_BASE + OPENS_PER_ADDRESS * a->reader.n)
+	if (len <= sizeof(open) || w->msg[len - 1] || !may_open(a))
 		return -EBADMSG;
 	memcpy(&open, w->msg, sizeof(open));
 	open.in_root = !!open.in_root;
@@ -238,8 +250,19 @@ static int serve_open(struct worker *w, struct ask *a, size_t len)
 	else
 		fd = broker_open(w->broker, open.in_root ? a->q->file->root_fd : -1, path);
 	a->hung[open.in_root] |= fd == -ETIMEDOUT;
-	opened.err = fd < 0 ? fd : 0;
-	return tell(w, a, &opened, sizeof(opened), NULL, 0, fd);
+	return hand_over(w, a, fd);
+}
+
+static int serve_find(struct worker *w, struct ask *a, size_t len)
+{
+	struct wire_find find;
+
+	if (len != sizeof(find) || !w->opts.find_debug || !may_open(a))
+		return -EBADMSG;
+	memcpy(&find, w->msg, sizeof(find));
+	if (find.build_id.len > BUILD_ID_MAX)
+		return -EBADMSG;
+	return hand_over(w, a, w->opts.find_debug(w->opts.find_ctx, &find.build_id));
 }
 
 static int serve_done(struct worker *w, struct ask *a, size_t len)
@@ -277,6 +300,8 @@ static int take_message(struct worker *w, struct ask *a, sym_result_fn fn, void 
 		return wire_read_answers(&a->reader, w->msg, (size_t)len, fn, ctx);
 	case WIRE_OPEN:
 		return serve_open(w, a, (size_t)len);
+	case WIRE_FIND:
+		return serve_find(w, a, (size_t)len);
 	case WIRE_DONE:
 		return serve_done(w, a, (size_t)len);
 	default:

@@ -35,6 +35,7 @@ enum wire_type {
 	WIRE_ADDRS,	/* to it: struct wire_head, addresses */
 	WIRE_ANSWERS,	/* worker: struct wire_head, struct wire_string and wire_result records */
 	WIRE_OPEN,	/* worker: struct wire_open, path */
+	WIRE_FIND,	/* worker: struct wire_find */
 	WIRE_OPENED,	/* to it: struct wire_opened; with a descriptor if err is 0 */
 	WIRE_DONE,	/* worker: struct wire_done, struct wire_segment each */
 };
@@ -49,12 +50,17 @@ struct wire_hello {
 
 struct wire_query {
 	uint32_t type, n; /* 0: only the segments are asked for */
-	uint8_t offsets, names_only, has_root, has_fd;
+	uint8_t offsets, names_only, has_root, can_find;
 	struct build_id build_id; /* len 0: unknown */
 };
 
 struct wire_open {
 	uint32_t type, in_root;
+};
+
+struct wire_find {
+	uint32_t type;
+	struct build_id build_id;
 };
 
 struct wire_opened {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Lines and inlined calls through the symbolizer's door, against addr2line. */
+#include <errno.h>
+
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
@@ -83,6 +85,26 @@ static size_t compare_lines(const struct symbolizer_opts *opts, const char *path
 	return with_inlines;
 }
 
+static void count_name(void *ctx, size_t index, const struct sym_result *r)
+{
+	(void)index;
+	*(int *)ctx += r->reason == SYM_OK;
+}
+
+/* Whether there is a name for the start of deep::outer. */
+static int count_named(const struct symbolizer_opts *opts, const char *path)
+{
+	_cleanup_sym_ struct symbolizer *s = NULL;
+	_cleanup_close_ int fd = fixture_open(path);
+	struct sym_file file = {.fd = fd, .root_fd = -1, .path = fixture_at(path)};
+	uint64_t va = fixture_nm("lines", "_ZN4deep5outerEii");
+	int named = 0;
+
+	assert_int_equal(symbolizer_new(&s, opts), 0);
+	assert_int_equal(symbolizer_resolve_va(s, &file, &va, 1, count_name, &named), 0);
+	return named;
+}
+
 static void test_lines_against_addr2line(void **state)
 {
 	const char *dirs[] = {fixture_at("debug"), NULL};
@@ -137,12 +159,55 @@ static void test_common_file_of_dwz(void **state)
 	assert_true(compare_lines(&opts, "lines-dwz") > 5);
 }
 
+struct finder {
+	const char *path;
+	int asked;
+};
+
+static int find_debug(void *ctx, const struct build_id *id)
+{
+	struct finder *f = ctx;
+
+	f->asked++;
+	assert_int_equal(id->len, 20);
+	return f->path ? fixture_open(f->path) : -ENOENT;
+}
+
+/* What no directory has somebody else may have; it is checked as any other. */
+static void test_debug_file_from_elsewhere(void **state)
+{
+	static const char *const nowhere[] = {"/nonexistent", NULL};
+	struct finder f = {NULL};
+	struct symbolizer_opts opts = {
+		.debug_dirs = nowhere,
+		.sandbox = sandboxed,
+		.find_debug = find_debug,
+		.find_ctx = &f,
+	};
+
+	(void)state;
+	fixture_write("lines.cc", cxx_source);
+	fixture_run("g++ -O2 -g -Wl,--build-id=sha1 lines.cc -o lines && "
+		    "strip -o bare lines && objcopy --only-keep-debug lines found && "
+		    "g++ -O1 -g -Wl,--build-id=sha1 lines.cc -o other");
+	f.path = "found";
+	assert_true(compare_lines(&opts, "bare") > 5);
+	assert_int_equal(f.asked, 1);
+	assert_int_equal(count_named(&opts, "bare"), 1);
+	f.path = "other";
+	assert_int_equal(count_named(&opts, "bare"), 0);
+	f.path = NULL;
+	assert_int_equal(count_named(&opts, "bare"), 0);
+	assert_int_equal(f.asked, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_against_addr2line),
 		cmocka_unit_test(test_split_units),
 		cmocka_unit_test(test_common_file_of_dwz),
+		cmocka_unit_test(test_debug_file_from_elsewhere),
 	};
 
 	int failed = cmocka_run_group_tests_name("symbolizer_lines", tests, fixture_setup,
