@@ -44,13 +44,16 @@ bool go_func_read(struct gopclntab *t, uint64_t i, struct go_func *f)
 	start = b.p;
 	bytes_skip(&b, size); /* the entry once more */
 	f->name = bytes_u32(&b);
-	bytes_skip(&b, 4 + 4 + 4); /* arguments, deferreturn, pcsp */
+	bytes_skip(&b, 4 + 4); /* arguments, deferreturn */
+	f->pcsp = bytes_u32(&b);
 	f->pcfile = bytes_u32(&b);
 	f->pcln = bytes_u32(&b);
 	f->n_pcdata = bytes_u32(&b);
 	f->cu = t->version >= GO_1_16 ? bytes_u32(&b) : 0;
 	f->start_line = t->version >= GO_1_20 ? bytes_u32(&b) : 0;
-	bytes_skip(&b, 3);
+	bytes_skip(&b, 1); /* kind of function */
+	f->flags = bytes_u8(&b);
+	bytes_skip(&b, 1);
 	f->n_funcdata = bytes_u8(&b);
 	f->pcdata = at + (uint64_t)(b.p - start);
 	return !b.bad;

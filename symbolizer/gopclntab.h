@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/unwind_abi.h"
+
 struct dwarf_frame;
 struct elf_obj;
 struct gopclntab;
@@ -35,6 +37,18 @@ bool gopclntab_covers(struct gopclntab *t, uint64_t va);
  * the next call. Their number; 0 where no function is known; -ENOMEM.
  */
 int gopclntab_find(struct gopclntab *t, uint64_t va, const struct dwarf_frame **frames);
+
+/*
+ * Unwind rules (bpf/unwind_abi.h) out of the tables of stack depths that the runtime itself unwinds
+ * with: one call of fn wherever the rule changes, by ascending va, of functions from *next on that
+ * start below end; *next is 0 at first. x86-64, Go 1.18 and later. 0 or what fn returned.
+ */
+typedef int (*gopclntab_rule_fn)(void *ctx, uint64_t va, struct unwind_rule rule);
+bool gopclntab_has_depths(const struct gopclntab *t);
+int gopclntab_rules(struct gopclntab *t, uint64_t *next, uint64_t end, gopclntab_rule_fn fn,
+		    void *ctx);
+/* Where the first function begins and the last one ends. */
+bool gopclntab_range(struct gopclntab *t, uint64_t *begin, uint64_t *end);
 
 /* False: no inlined calls. */
 bool gopclntab_has_inlines(const struct gopclntab *t);

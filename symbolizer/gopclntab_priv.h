@@ -45,9 +45,9 @@ struct gopclntab {
 /* A function's record, as far as it matters here. */
 struct go_func {
 	uint64_t entry;
-	uint32_t name, pcfile, pcln, n_pcdata, cu, start_line;
-	uint8_t n_funcdata;
-	uint64_t pcdata; /* offset of the arrays behind the record */
+	uint32_t name, pcsp, pcfile, pcln, n_pcdata, cu, start_line;
+	uint8_t flags, n_funcdata; /* flags: of 1.17 and later */
+	uint64_t pcdata;	   /* offset of the arrays behind the record */
 };
 
 /* Entry address of function i, i <= n_funcs. */

@@ -11,6 +11,7 @@
 #include "profiler/base/cleanup.h"
 #include "symbolizer/cfi_regs.h"
 #include "symbolizer/elf_obj.h"
+#include "symbolizer/gopclntab.h"
 #include "symbolizer/unwind_table.h"
 
 /* Text is searched for stubs in pieces of this size. */
@@ -321,6 +322,21 @@ static int find_stubs(struct unwind_source *src, struct elf_obj *obj)
 	return 0;
 }
 
+/* Go's own table, if it can be used. Only a program that says it is Go, or of which nothing else is
+ * known, is searched for it. */
+static int open_go(struct unwind_source *src, struct elf_obj *obj)
+{
+	int err = gopclntab_open(&src->go, obj);
+
+	if (!err && !gopclntab_has_depths(src->go)) {
+		gopclntab_free(src->go);
+		src->go = NULL;
+	}
+	if (!err)
+		src->gap_cfa = UNWIND_CFA_FP;
+	return err == -ENODATA ? 0 : err;
+}
+
 int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
 {
 	struct cfi_section sec = {0};
@@ -334,11 +350,13 @@ int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
 	if (is_go(obj))
 		src->gap_cfa = UNWIND_CFA_FP;
 	err = find_section(src, obj, &sec);
+	if ((err == -ENODATA || src->gap_cfa == UNWIND_CFA_FP) && open_go(src, obj))
+		return -ENOMEM;
 	if (!err && !(sec.debug_frame && src->gap_cfa == UNWIND_CFA_FP))
 		err = cfi_open(&src->cfi, &sec);
 	if (err && !(err == -ENODATA && src->gap_cfa == UNWIND_CFA_FP))
 		return err;
-	if (!src->cfi.signal_frames)
+	if (!src->cfi.signal_frames || src->go)
 		err = find_stubs(src, obj);
 	else
 		err = 0;
@@ -354,6 +372,7 @@ int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
 
 void unwind_source_release(struct unwind_source *src)
 {
+	gopclntab_free(src->go);
 	cfi_release(&src->cfi);
 	free(src->owned);
 }

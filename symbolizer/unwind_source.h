@@ -9,6 +9,7 @@
 #include "symbolizer/cfi.h"
 
 struct elf_obj;
+struct gopclntab;
 
 /* uc_mcontext.gregs in the ucontext that rsp points at when a handler has returned. */
 #define UNWIND_UCONTEXT_GREGS 40
@@ -30,7 +31,8 @@ struct unwind_source {
 	enum unwind_cfa gap_cfa;		     /* rule of code without description */
 	struct unwind_known known[UNWIND_KNOWN_MAX]; /* ascending and apart */
 	size_t n_known;
-	void *owned; /* bytes of a section found without section headers */
+	struct gopclntab *go; /* describes Go's code, where there is such; NULL: nothing does */
+	void *owned;	      /* bytes of a section found without section headers */
 };
 
 /* The object outlives the source. Errors as unwind_table_build(). All-zero can be released. */

@@ -11,6 +11,7 @@
 #include "profiler/base/hash.h"
 #include "symbolizer/cfi.h"
 #include "symbolizer/elf_obj.h"
+#include "symbolizer/gopclntab.h"
 #include "symbolizer/unwind_encode.h"
 #include "symbolizer/unwind_source.h"
 
@@ -18,6 +19,7 @@ struct build {
 	struct unwind_source src;
 	struct unwind_encoder *encoder; /* owned */
 	size_t known;			/* next of src.known */
+	uint64_t go_next, go_from; /* next of src.go's functions; rules before are not wanted */
 };
 
 static void build_release(struct build *b)
@@ -26,8 +28,8 @@ static void build_release(struct build *b)
 	unwind_source_release(&b->src);
 }
 
-/* Between two descriptions: the rule of undescribed code, and what is known of pieces of it. */
-static int add_gap(struct build *b, uint64_t begin, uint64_t end)
+/* The rule of undescribed code, and what is known of pieces of it. */
+static int add_unknown(struct build *b, uint64_t begin, uint64_t end)
 {
 	const struct unwind_rule rule = {.cfa = b->src.gap_cfa};
 	int err;
@@ -47,6 +49,40 @@ static int add_gap(struct build *b, uint64_t begin, uint64_t end)
 			err = unwind_encoder_row(b->encoder, k->end, rule);
 	}
 	return err;
+}
+
+/* Of a function of Go, but where better is known: what returns from signal handlers. */
+static int add_go_row(void *ctx, uint64_t va, struct unwind_rule rule)
+{
+	struct build *b = ctx;
+	const struct unwind_known *k;
+
+	if (va < b->go_from)
+		return 0;
+	while (b->known < b->src.n_known && b->src.known[b->known].end <= va)
+		b->known++;
+	k = b->known < b->src.n_known ? &b->src.known[b->known] : NULL;
+	if (k && k->va <= va && k->va >= b->go_from)
+		return unwind_encoder_row(b->encoder, k->va, k->rule);
+	return unwind_encoder_row(b->encoder, va, rule);
+}
+
+/* Between two descriptions: what Go's own table says, and its surroundings. */
+static int add_gap(struct build *b, uint64_t begin, uint64_t end)
+{
+	const struct unwind_rule rule = {.cfa = b->src.gap_cfa};
+	uint64_t go_begin = 0, go_end = 0;
+	int err;
+
+	if (!b->src.go || !gopclntab_range(b->src.go, &go_begin, &go_end) || go_end <= begin ||
+	    go_begin >= end)
+		return add_unknown(b, begin, end);
+	b->go_from = begin > go_begin ? begin : go_begin;
+	go_end = end < go_end ? end : go_end;
+	err = add_unknown(b, begin, b->go_from);
+	err = err ?: unwind_encoder_row(b->encoder, b->go_from, rule);
+	err = err ?: gopclntab_rules(b->src.go, &b->go_next, go_end, add_go_row, b);
+	return err ?: add_unknown(b, go_end, end);
 }
 
 static int add_row(void *ctx, uint64_t va, struct unwind_rule rule)

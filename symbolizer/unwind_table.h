@@ -34,7 +34,8 @@ struct unwind_stats {
 
 /*
  * Compiles .eh_frame (found by section or PT_GNU_EH_FRAME), or .debug_frame where that is all there
- * is. Code of Go, which keeps frame pointers and describes nothing, becomes UNWIND_CFA_FP.
+ * is. Code of Go has no such section: its rules are made of the runtime's own table of stack depths
+ * (gopclntab.h); what that says nothing of, or may not be believed of, becomes UNWIND_CFA_FP.
  * *blob is malloc'd. stats may be NULL. 0, -ENODATA (nothing describes frames), -EOPNOTSUPP (not
  * x86-64), -EFBIG (over a cap), -ENOMEM, -EBADMSG or an -errno of reading.
  */

@@ -24,11 +24,21 @@ static size_t look_up(struct gopclntab *t, uint64_t va)
 	return chars;
 }
 
+static int in_order(void *ctx, uint64_t va, struct unwind_rule rule)
+{
+	uint64_t *last = ctx;
+
+	assert(va >= *last && rule.cfa < UNWIND_CFA_COUNT);
+	*last = va;
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const struct elf_limits limits = {8u << 20, 16u << 20};
 	struct gopclntab *t = NULL;
 	struct elf_obj *obj;
+	uint64_t next = 0, last = 0;
 	size_t n, chars = 0;
 
 	if (elf_obj_open_bytes(&obj, data, len, &limits))
@@ -39,6 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		for (size_t i = 0; i < n && i < 4; i++)
 			for (uint64_t k = 0; k < ADDRESSES; k++)
 				chars += look_up(t, segs[i].va + k);
+		if (gopclntab_has_depths(t))
+			gopclntab_rules(t, &next, UINT64_MAX, in_order, &last);
 		if (chars && !gopclntab_functions(t))
 			abort();
 	}
