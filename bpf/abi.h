@@ -69,8 +69,8 @@ struct kiln_stack_record {
  * What user space needs to walk a stack that the kernel half could not: one sample's registers and
  * stack, from the red zone below rsp up (System V ABI, x86-64, 3.2.2: code keeps things there, and
  * OpenSSL's describes some of its frames by them), but nothing of the page below. 24 KB hold the
- * stacks of nine samples in ten; a main thread's stack, of which it is known how deep it is, is
- * copied up to 96 KB of it where that helps: clang's are that deep.
+ * stacks of nine samples in ten; up to 96 KB are copied while there is room: clang's and the JVM's
+ * stacks are that deep.
  */
 #define KILN_RAW_STACK	    (6 * 4096)
 #define KILN_RAW_STACK_DEEP (24 * 4096)

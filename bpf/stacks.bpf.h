@@ -83,30 +83,34 @@ static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unw
 	r->tgid = tgid;
 }
 
-/* Copies stack from an address up, page by page: the one above its top cannot be read. `size` is
- * what r->stack holds. Bytes copied. */
+/*
+ * Copies stack from an address up, page by page; `size` is what r->stack holds. Bytes up to the last
+ * page that could be read. A page that cannot is above the stack, or one of a large frame that was
+ * never touched: the helper makes it zeros.
+ */
 static __always_inline __u32 copy_stack(struct kiln_raw_record *r, __u64 from, __u32 size)
 {
-	__u32 have = 0;
+	__u32 at = 0, have = 0;
 
 	for (__u32 i = 0; i < size / 4096; i++) {
-		__u32 len = 4096 - ((from + have) & 4095);
+		__u32 len = 4096 - ((from + at) & 4095);
 
-		if (have > size - 4096 ||
-		    bpf_probe_read_user(r->stack + have, len, (void *)(from + have)))
+		if (at > size - 4096)
 			break;
-		have += len;
+		if (!bpf_probe_read_user(r->stack + at, len, (void *)(from + at)))
+			have = at + len;
+		at += len;
 	}
 	return have;
 }
 
-/* Whether the stack is the main thread's, and more of it is in use than a usual record holds. */
+/* Whether more stack may be in use than a usual record holds: of other threads' stacks than the main
+ * one nobody knows the top. */
 static __always_inline bool is_deep(__u64 sp)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	__u64 used = BPF_CORE_READ(task, mm, start_stack) - sp;
 
-	return used > KILN_RAW_STACK - KILN_RED_ZONE && used < (8ull << 20); /* RLIMIT_STACK */
+	return BPF_CORE_READ(task, mm, start_stack) - sp > KILN_RAW_STACK - KILN_RED_ZONE;
 }
 
 static __always_inline __u64 ship_raw_of(struct unwind_env *env, __u32 tgid, __u32 window,

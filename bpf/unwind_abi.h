@@ -151,7 +151,8 @@ enum unwind_in {
 	X(END_BAD_READ, bad_read, "stack memory could not be read")                                \
 	X(END_SLOW, slow, "only user space can evaluate the frame's description")                  \
 	X(END_LOOP, loop, "the chain of frames does not move up the stack")                        \
-	X(END_DEEP, deep, "more frames than are kept")
+	X(END_DEEP, deep, "more frames than are kept")                                             \
+	X(END_SLICE, slice, "the stack goes on above what was copied of it")
 
 enum unwind_end {
 #define X(end, key, text) UNWIND_##end,

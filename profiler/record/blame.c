@@ -12,15 +12,18 @@
 #include "profiler/record/aggregate.h"
 #include "profiler/record/blame.h"
 #include "profiler/record/naming.h"
+#include "profiler/record/unwind_feed.h"
 
 #define BLAME_MAX 10 /* rows worth showing */
+#define MERGE_MAX 64 /* suspects among which the same binary is looked for */
 /* Below this share of all frames or stacks a binary is not worth a word. */
-#define BLAME_MIN_SHARE 0.01
+#define BLAME_MIN_SHARE 0.005
 
 struct suspect {
 	enum frame_class cls; /* AT_FILE or AT_ANON */
 	uint32_t owner;
 	uint64_t frames, unnamed, broken;
+	uint64_t ends[UNWIND_END_COUNT]; /* broken, by the reason */
 };
 
 struct blame {
@@ -88,13 +91,15 @@ void blame_frame(struct blame *b, const struct agg_frame *f, uint64_t count, boo
 	s->unnamed += unnamed ? count : 0;
 }
 
-void blame_broken(struct blame *b, const struct agg_frame *f, uint64_t count)
+void blame_broken(struct blame *b, const struct agg_frame *f, enum unwind_end why, uint64_t count)
 {
 	struct suspect *s = get(b, f);
 
 	b->broken += count;
-	if (s)
-		s->broken += count;
+	if (!s)
+		return;
+	s->broken += count;
+	s->ends[why] += count;
 }
 
 static int order_suspects(const void *x, const void *y)
@@ -105,50 +110,181 @@ static int order_suspects(const void *x, const void *y)
 	return a > b ? -1 : a < b;
 }
 
-/* What to do, or NULL. The caller frees it. */
-static char *hint_for_file(const struct suspect *s, const struct file_view *v)
+/* --- one binary, once ------------------------------------------------------------------------- */
+
+/* What a suspect is known by: the file, or for anonymous code the program that made it. */
+static uint32_t file_of(const struct suspect *s, const struct aggregate *a)
 {
+	if (s->cls == AT_FILE)
+		return s->owner;
+	return s->owner < a->images.len ? a->images.data[s->owner].exe : FILE_NONE;
+}
+
+/* The same library may have been seen by its inode in /proc and by its build id in an event. */
+static uint64_t identity(const struct suspect *s, const struct naming *n, const struct aggregate *a)
+{
+	uint32_t file = file_of(s, a);
+	struct file_view v;
+	uint64_t id;
+
+	if (file == FILE_NONE)
+		return hash_mix(s->owner, s->cls);
+	files_get(n->files, file, &v);
+	id = v.build_id.len ? hash_bytes(v.build_id.data, v.build_id.len, s->cls)
+			    : hash_bytes(v.path, strlen(v.path), s->cls);
+	files_release_fd(n->files, file);
+	return id;
+}
+
+static void add_suspect(struct suspect *to, const struct suspect *from)
+{
+	to->frames += from->frames;
+	to->unnamed += from->unnamed;
+	to->broken += from->broken;
+	for (int e = 0; e < UNWIND_END_COUNT; e++)
+		to->ends[e] += from->ends[e];
+}
+
+/* Leaves the worst, each once. */
+static void merge_suspects(struct blame *b, const struct naming *n, const struct aggregate *a)
+{
+	uint64_t ids[MERGE_MAX];
+	size_t kept = 0, len = b->suspects.len < MERGE_MAX ? b->suspects.len : MERGE_MAX;
+
+	for (size_t i = 0; i < len; i++) {
+		const struct suspect *s = &b->suspects.data[i];
+		uint64_t id = identity(s, n, a);
+		size_t at = 0;
+
+		while (at < kept && ids[at] != id)
+			at++;
+		if (at < kept) {
+			add_suspect(&b->suspects.data[at], s);
+		} else {
+			ids[kept] = id;
+			b->suspects.data[kept++] = *s;
+		}
+	}
+	b->suspects.len = kept;
+}
+
+/* --- what to do ------------------------------------------------------------------------------- */
+
+#define NO_CFI                                                                                     \
+	"code in it has no call frame information: rebuild it with -fasynchronous-unwind-tables "  \
+	"(assembly: .cfi directives) or -fno-omit-frame-pointer"
+
+/* Why stacks end in code of a file, and the remedy; by the reason the walk gave. */
+static const char *const file_remedy[UNWIND_END_COUNT] = {
+	[UNWIND_ON] = "built without frame pointers, and --unwind dwarf was not used",
+	[UNWIND_END_NO_MAPPING] = "its callers are in memory nobody knew to be mapped: frames are "
+				  "described wrongly, or an event was lost",
+	[UNWIND_END_NO_TABLE] = "its unwind table was not ready in time: record for longer",
+	[UNWIND_END_NO_RULE] = NO_CFI,
+	[UNWIND_END_BAD_READ] = "its stack could not be read: swapped out, or its frames are "
+				"described wrongly",
+	[UNWIND_END_SLOW] = "frames that only user space can walk, more than there was room for: "
+			    "lower -F",
+	[UNWIND_END_LOOP] = "its call frame information is wrong: rebuild it with frame pointers",
+	[UNWIND_END_DEEP] = "recursion deeper than kiln walks: nothing to do",
+	[UNWIND_END_SLICE] = "a new process with deep stacks: only its first samples are cut",
+};
+
+static enum unwind_end main_reason(const struct suspect *s)
+{
+	int best = 0;
+
+	for (int e = 1; e < UNWIND_END_COUNT; e++)
+		if (s->ends[e] > s->ends[best])
+			best = e;
+	return best;
+}
+
+static const char *broken_hint(const struct suspect *s, const struct naming *n)
+{
+	if (!s->broken)
+		return NULL;
+	if (n->feed && unwind_feed_lacks_table(n->feed, s->owner))
+		return NO_CFI;
+	return file_remedy[main_reason(s)];
+}
+
+/* What to do, or NULL. The caller frees it. */
+static char *hint_for_file(const struct suspect *s, const struct naming *n,
+			   const struct file_view *v)
+{
+	const char *broken = broken_hint(s, n);
 	char hex[2 * BUILD_ID_MAX + 1];
 	struct buf b = {0};
 
-	if (s->unnamed * 2 < s->frames && s->broken * 2 < s->frames)
-		return NULL;
-	if (v->fd < 0) {
+	if (v->fd < 0 && (broken || s->unnamed * 2 >= s->frames)) {
 		buf_printf(&b, "%s could not be opened: %s", v->path, strerror(-v->err));
-	} else if (s->unnamed * 2 >= s->frames) {
+		return buf_take(&b);
+	}
+	if (s->unnamed * 2 >= s->frames) {
 		text_hex(v->build_id.data, v->build_id.len, hex);
 		hex[8] = '\0';
 		buf_printf(&b,
 			   "stripped (build id %s...): install its debug symbols (-dbg, -dbgsym)",
 			   hex);
-	} else {
-		buf_str(&b, "built without frame pointers: its callers are missing");
 	}
-	return buf_take(&b);
+	if (broken)
+		buf_printf(&b, "%s%s", b.len ? "; " : "", broken);
+	return b.len ? buf_take(&b) : NULL;
 }
 
-static char *hint_for_anon(const struct naming *n, const struct agg_image *img)
-{
-	struct buf b = {0};
-	struct file_view v = {.path = ""};
-	const char *exe = "", *advice = "start it so that it writes /tmp/perf-PID.map or a jitdump";
+/* Programs with code that they make themselves: how to start them so that it has names and frames
+ * that can be walked. */
+static const struct {
+	const char *exe, *names, *frames;
+} makers[] = {
+	{"node", "--perf-basic-prof", "--interpreted-frames-native-stack"},
+	{"java", "-XX:+DumpPerfMapAtExit (JDK 17 and newer)", "-XX:+PreserveFramePointer"},
+	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL},
+	{"python3", "-X perf (3.12 and newer)", NULL},
+	{"", "whatever makes it write /tmp/perf-PID.map", "whatever makes it keep frame pointers"},
+};
 
+static void add_maker_hint(struct buf *b, const struct suspect *s, const char *exe, pid_t tgid)
+{
+	bool unnamed = s->unnamed * 2 >= s->frames;
+	size_t i = 0;
+
+	while (!text_has_prefix(exe, makers[i].exe))
+		i++;
+	exe = *exe ? exe : "its program";
+	if (unnamed)
+		buf_printf(b, "%s pid %d has no perf map: start it with %s", exe, tgid,
+			   makers[i].names);
+	if (s->broken)
+		buf_printf(b, "%s%s keeps no frame pointers in code it compiles%s%s",
+			   unnamed ? "; " : "", exe, makers[i].frames ? ": start it with " : "",
+			   makers[i].frames ?: "");
+}
+
+static char *hint_for_anon(const struct suspect *s, const struct naming *n,
+			   const struct agg_image *img)
+{
+	struct file_view v = {.path = ""};
+	const char *exe = "";
+	struct buf b = {0};
+
+	if (s->unnamed * 2 < s->frames && !s->broken)
+		return NULL;
 	if (img->exe != FILE_NONE) {
 		files_get(n->files, img->exe, &v);
 		exe = strrchr(v.path, '/') ? strrchr(v.path, '/') + 1 : v.path;
 	}
-	if (text_has_prefix(exe, "node"))
-		advice = "start it with --perf-basic-prof";
-	else if (text_has_prefix(exe, "java"))
-		advice = "start it with -XX:+PreserveFramePointer -XX:+DumpPerfMapAtExit "
-			 "(JDK 17 and newer)";
-	else if (text_has_prefix(exe, "dotnet"))
-		advice = "start it with DOTNET_PerfMapEnabled=1";
-	buf_printf(&b, "%s pid %d has no perf map: %s", *exe ? exe : "its program", img->tgid,
-		   advice);
+	add_maker_hint(&b, s, exe, img->tgid);
 	if (img->exe != FILE_NONE)
 		files_release_fd(n->files, img->exe);
 	return buf_take(&b);
+}
+
+static void order(struct blame *b)
+{
+	if (b->suspects.len)
+		qsort(b->suspects.data, b->suspects.len, sizeof(*b->suspects.data), order_suspects);
 }
 
 static int report_one(const struct suspect *s, const struct naming *n, const struct aggregate *a,
@@ -161,12 +297,12 @@ static int report_one(const struct suspect *s, const struct naming *n, const str
 
 	if (s->cls == AT_ANON) {
 		row.module = strdup(MAPPING_JIT);
-		if (s->unnamed * 2 >= s->frames && s->owner < a->images.len)
-			row.hint = hint_for_anon(n, &a->images.data[s->owner]);
+		if (s->owner < a->images.len)
+			row.hint = hint_for_anon(s, n, &a->images.data[s->owner]);
 	} else {
 		files_get(n->files, s->owner, &v);
 		row.module = strdup(strrchr(v.path, '/') ? strrchr(v.path, '/') + 1 : v.path);
-		row.hint = hint_for_file(s, &v);
+		row.hint = hint_for_file(s, n, &v);
 		files_release_fd(n->files, s->owner);
 	}
 	err = row.module ? vec_push(&q->blame, row) : -ENOMEM;
@@ -182,8 +318,9 @@ int blame_report(struct blame *b, const struct naming *n, const struct aggregate
 {
 	int err = 0;
 
-	if (b->suspects.len)
-		qsort(b->suspects.data, b->suspects.len, sizeof(*b->suspects.data), order_suspects);
+	order(b);
+	merge_suspects(b, n, a);
+	order(b);
 	for (size_t i = 0; i < b->suspects.len && i < BLAME_MAX && !err; i++) {
 		const struct suspect *s = &b->suspects.data[i];
 

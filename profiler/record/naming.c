@@ -109,7 +109,7 @@ static bool judge_stack(const struct aggregate *a, const struct named_frame *nam
 		return true;
 	}
 	q->user_truncated += count;
-	blame_broken(blame, outer, count);
+	blame_broken(blame, outer, s->user_end, count);
 	return false;
 }
 

@@ -17,11 +17,13 @@ struct ksyms;
 struct profile;
 struct quality;
 struct symbolizer;
+struct unwind_feed;
 
 struct naming {
 	struct symbolizer *symbolizer;
 	struct files *files;
 	const struct ksyms *ksyms;
+	const struct unwind_feed *feed; /* NULL: stacks were walked by frame pointers */
 	struct cgroups *cgroups;	/* NULL: no cgroup labels */
 	const char *const *user_labels; /* "key=value", NULL-terminated; or NULL */
 	uint64_t period_ns;

@@ -482,6 +482,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 		.symbolizer = s->symbolizer,
 		.files = s->files,
 		.ksyms = s->ksyms,
+		.feed = s->feed,
 		.cgroups = s->cgroups,
 		.user_labels = s->opts->user_labels,
 		.period_ns = sampler_period_ns(s->sampler),

@@ -135,7 +135,7 @@ static void walk_one(struct slow_path *s, const struct raw_sample *r)
 	struct slow_sample sample = {r->regs, r->stack, r->stack_len, sp - KILN_RAW_BASE(sp)};
 	uint64_t frames[UNWIND_FRAMES_MAX];
 	enum unwind_end as_walk_end[] = {
-		[SLOW_ROOT] = UNWIND_END_ROOT,	     [SLOW_SLICE] = UNWIND_END_BAD_READ,
+		[SLOW_ROOT] = UNWIND_END_ROOT,	     [SLOW_SLICE] = UNWIND_END_SLICE,
 		[SLOW_NO_INFO] = UNWIND_END_NO_RULE, [SLOW_LIMIT] = UNWIND_END_DEEP,
 		[SLOW_ERROR] = UNWIND_END_LOOP,
 	};

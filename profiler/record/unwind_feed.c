@@ -176,6 +176,11 @@ void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_
 	unwind_feed_run(f, procs);
 }
 
+bool unwind_feed_lacks_table(const struct unwind_feed *f, uint32_t file)
+{
+	return unwind_tables_state(f->tables, file + 1) == TABLE_NONE;
+}
+
 void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,
 		       struct unwind_maps_stats *maps)
 {

@@ -6,6 +6,7 @@
 #ifndef KILN_RECORD_UNWIND_FEED_H
 #define KILN_RECORD_UNWIND_FEED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,6 +31,9 @@ void unwind_feed_run(struct unwind_feed *f, struct procs *procs);
 
 /* Waits, at most that long, until the tables of what is mapped so far are in the kernel. */
 void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_ms);
+
+/* Whether a file (of the files table) turned out to have no usable call frame information. */
+bool unwind_feed_lacks_table(const struct unwind_feed *f, uint32_t file);
 
 void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,
 		       struct unwind_maps_stats *maps);

@@ -4,7 +4,7 @@
 # beside perf record -g, perf record --call-graph dwarf,16384 and bpftrace's ustack, each over a
 # recording of its own of the same load. All are judged by one rule, tests/lib/complete_stacks.py;
 # "claimed" is what kiln's own counters say. bpftrace has no names for processes that are gone.
-# Of perf's recordings, what perf script can print in a minute.
+# Of the peers' recordings, what perf script and bpftrace can print in a minute.
 # usage: completeness.sh [LOAD...]   (SECS=6 FREQ=199 PEERS="perf_fp perf_dwarf bpftrace" WORST=0)
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -195,7 +195,7 @@ profile_perf_dwarf() {
 	record_perf dwarf,16384
 }
 profile_bpftrace() {
-	BPFTRACE_MAP_KEYS_MAX=65536 BPFTRACE_STRLEN=64 bpftrace -q -e "
+	BPFTRACE_MAP_KEYS_MAX=65536 BPFTRACE_STRLEN=64 timeout 60 bpftrace -q -e "
 		profile:hz:$FREQ /cgroup == cgroupid(\"$MOUNT/$GROUP\")/ { @[comm, pid, ustack] = count(); }
 		interval:s:$SECS { exit(); }" </dev/null 2>"$T/err" | judge bpftrace
 }
