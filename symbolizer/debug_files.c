@@ -2,6 +2,7 @@
 /* GDB manual, "Debugging Information in Separate Files", says where such files are. */
 #include "symbolizer/debug_files.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -207,6 +208,22 @@ static int by_debuglink(struct elf_obj **out, struct elf_obj *main, const struct
 	return err;
 }
 
+/* Debian's kernel modules have no link: their debug files have their path, Fedora's with a suffix. */
+static int by_own_path(struct elf_obj **out, struct elf_obj *main, const struct debug_search *s,
+		       const struct expectation *want)
+{
+	int err = -ENOENT;
+
+	if (elf_obj_type(main) != ET_REL || !want->build_id || !s->path)
+		return -ENOENT;
+	for (size_t i = 0; s->dirs[i] && err == -ENOENT; i++) {
+		err = try_path(out, s, want, "%s%s", s->dirs[i], s->path);
+		if (err == -ENOENT)
+			err = try_path(out, s, want, "%s%s.debug", s->dirs[i], s->path);
+	}
+	return err;
+}
+
 int debug_file_open(struct elf_obj **out, struct elf_obj *main, const struct debug_search *s)
 {
 	const struct build_id *id = elf_obj_build_id(main);
@@ -215,6 +232,8 @@ int debug_file_open(struct elf_obj **out, struct elf_obj *main, const struct deb
 
 	if (err == -ENOENT)
 		err = by_debuglink(out, main, s, &want);
+	if (err == -ENOENT)
+		err = by_own_path(out, main, s, &want);
 	return err == -ENOENT ? ask_for(out, s, id, &want) : err;
 }
 

@@ -16,6 +16,8 @@
 #define SECTIONS_MAX 262144
 /* All section names together. Real tables are below 8 MiB. */
 #define NAMES_MAX (64u << 20)
+/* Larger sections of object files get no room of their own: SECTIONS_MAX times this is an address. */
+#define REL_SECTION_MAX (1ull << 40)
 /* Note segments looked at and bytes read of each: a build id stands near the front. */
 #define NOTE_SEGMENTS_MAX 16
 #define NOTE_BYTES_MAX	  (64u << 10)
@@ -207,6 +209,24 @@ static void take_section(struct elf_obj *obj, size_t i, const Elf64_Shdr *sh, si
 		sec->va = sec->file_off;
 }
 
+/* What objcopy --only-keep-debug leaves of sections has offsets, but these overlap. */
+static void place_nobits(struct elf_obj *obj)
+{
+	const uint64_t align = 4096;
+	uint64_t va = (obj->file_size + align - 1) / align * align;
+
+	for (size_t i = 0; i < obj->n_sections; i++) {
+		struct elf_section *sec = &obj->sections[i];
+
+		if (sec->type != SHT_NOBITS || !(sec->flags & SHF_ALLOC) ||
+		    sec->va != sec->file_off)
+			continue;
+		sec->va = va;
+		if (sec->size < REL_SECTION_MAX)
+			va += (sec->size + align - 1) / align * align;
+	}
+}
+
 static int read_names(struct elf_obj *obj, const Elf64_Shdr *sh, size_t *len)
 {
 	if (sh->sh_type != SHT_STRTAB || sh->sh_size > NAMES_MAX ||
@@ -269,6 +289,8 @@ static int read_shdrs(struct elf_obj *obj, const Elf64_Ehdr *eh)
 	obj->n_sections = n;
 	for (size_t i = 0; i < n; i++)
 		take_section(obj, i, &shdrs[i], names_len);
+	if (obj->type == ET_REL)
+		place_nobits(obj);
 	return 0;
 }
 

@@ -41,7 +41,9 @@ struct elf_segment { /* a PT_LOAD, ascending by va, in file order as the ABI dem
 struct elf_section {
 	const char *name;     /* borrowed from the object */
 	uint32_t index, type; /* SHT_* */
-	/* ET_REL files have no addresses: there the va of an SHF_ALLOC section is its file_off. */
+	/* ET_REL files have no addresses: there the va of an SHF_ALLOC section is its file_off, or,
+	 * where the file does not hold it (SHT_NOBITS, all code of a debug file), one of its own
+	 * behind the file's end. */
 	uint64_t flags, va, file_off, size /* as stored */, entsize;
 	uint32_t link, info;
 };

@@ -13,6 +13,7 @@
 #include "symbolizer/eh_ranges.h"
 #include "symbolizer/gopclntab.h"
 #include "symbolizer/names.h"
+#include "symbolizer/section_map.h"
 #include "symbolizer/symtab.h"
 
 /* Frames of one address: what dwarf.h promises at most, and the function itself. */
@@ -31,6 +32,7 @@ struct object {
 	unsigned limit_hits;
 	struct elf_obj *main, *debug, *alt, *dwp; /* all but main may be NULL */
 	struct eh_ranges *fdes;
+	struct section_map *in_debug; /* object files: where the code of main is in debug */
 	struct symtab *symtab;
 	struct gopclntab *go; /* NULL: not a Go program */
 	struct dwarf *dwarf;
@@ -83,6 +85,7 @@ void object_free(struct object *o)
 	gopclntab_free(o->go);
 	eh_ranges_free(o->fdes);
 	names_free(o->names);
+	section_map_free(o->in_debug);
 	elf_obj_free(o->debug);
 	elf_obj_free(o->main);
 	free(o);
@@ -126,11 +129,12 @@ static int load_debug_file(struct object *o)
 	bool has_lines = elf_obj_section(o->main, ".debug_info");
 	int err = -ENOENT;
 
-	/* Object files' addresses are file offsets: a debug file has others. */
-	if (o->debug_loaded || elf_obj_type(o->main) == ET_REL)
+	if (o->debug_loaded)
 		return 0;
 	if (!symtab_present(o->main) || (!o->names_only && !has_lines))
 		err = debug_file_open(&o->debug, o->main, o->search);
+	if (!err && elf_obj_type(o->main) == ET_REL)
+		err = section_map_new(&o->in_debug, o->main, o->debug);
 	if (err == -ENOMEM)
 		return err;
 	o->debug_loaded = true;
@@ -153,7 +157,8 @@ static int load_symbols(struct object *o)
 		if (err)
 			return err;
 	}
-	err = symtab_load(&o->symtab, o->main, o->debug, o->fdes, &problem);
+	/* An object file's symbols are in itself, and the debug file's are of other addresses. */
+	err = symtab_load(&o->symtab, o->main, o->in_debug ? NULL : o->debug, o->fdes, &problem);
 	if (err)
 		return err;
 	o->symtab_whole = symtab_present(o->main) || (o->debug && symtab_present(o->debug));
@@ -378,17 +383,20 @@ static void take_frames(void *ctx, size_t index, const struct dwarf_frame *frame
 static int resolve_lines(struct batch *b, size_t n)
 {
 	struct object *o = b->o;
-	uint64_t bias =
-		elf_obj_section(o->main, ".debug_info") ? 0 : debug_file_bias(o->main, o->debug);
+	bool own = elf_obj_section(o->main, ".debug_info");
+	uint64_t bias = own ? 0 : debug_file_bias(o->main, o->debug);
 	_cleanup_free_ uint64_t *va = NULL;
 
-	if (!bias)
+	if (own || (!bias && !o->in_debug))
 		return dwarf_resolve(o->dwarf, b->elf_va, n, take_frames, b);
 	va = malloc(n * sizeof(*va));
 	if (!va)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		va[i] = b->elf_va[i] - bias;
+		if (o->in_debug && !section_map_find(o->in_debug, b->elf_va[i], &va[i]))
+			va[i] = UINT64_MAX; /* nobody's */
+	}
 	return dwarf_resolve(o->dwarf, va, n, take_frames, b);
 }
 
@@ -436,6 +444,7 @@ size_t object_bytes(const struct object *o)
 	for (size_t i = 0; i < sizeof(objs) / sizeof(*objs); i++)
 		n += objs[i] ? elf_obj_bytes(objs[i]) : 0;
 	n += o->fdes ? eh_ranges_bytes(o->fdes) : 0;
+	n += o->in_debug ? section_map_bytes(o->in_debug) : 0;
 	n += o->symtab ? symtab_bytes(o->symtab) : 0;
 	n += o->go ? gopclntab_bytes(o->go) : 0;
 	n += o->names ? names_bytes(o->names) : 0;
