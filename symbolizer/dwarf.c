@@ -11,7 +11,7 @@
 #include "symbolizer/dwarf_split.h"
 #include "symbolizer/dwarf_walk.h"
 
-#define CACHE_BYTES (32u << 20)
+#define CACHE_BYTES (16u << 20)
 /* Sections up to this size are read in one piece. */
 #define WHOLE_BYTES (1u << 20)
 /* Work allowance of one unit: what its size explains, several times over. The unit's bytes are

@@ -40,7 +40,7 @@ typedef void (*dwarf_frames_fn)(void *ctx, size_t index, const struct dwarf_fram
 				enum dwarf_reason reason);
 
 struct dwarf_opts {
-	size_t cache_bytes; /* cap on parsed state; 0 = 32 MiB */
+	size_t cache_bytes; /* cap on parsed state; 0 = 16 MiB */
 	/* Sections up to this size are read in one piece, larger ones in blocks (unless they are
 	 * compressed or relocated); 0 = 1 MiB. */
 	size_t whole_bytes;

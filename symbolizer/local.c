@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,11 @@
 #include "symbolizer/object.h"
 
 #define CACHE_BYTES_DEFAULT (64ul << 20)
+/* What is made room for before lines of a file are looked up: its DWARF reader holds 16 MiB and what
+ * it has of compressed sections. */
+#define LINES_BYTES (24ul << 20)
+/* Freed memory goes back to the kernel when it was that much. */
+#define TRIM_BYTES (16ul << 20)
 /* Each holds one to four descriptors, of 1,024 that a process has unless it asks for more. */
 #define OBJECTS_MAX 128
 /* Addresses worked on at a time: bounds what one call allocates. */
@@ -144,9 +150,24 @@ static size_t coldest(const struct local *s)
 	return found;
 }
 
+/* Drops the coldest others, so that what is held does not pass the cap by much while the file is
+ * worked on. Entries may move. */
+static struct entry *make_room(struct local *s, struct entry *e)
+{
+	size_t keep = s->cache_bytes > LINES_BYTES ? s->cache_bytes - LINES_BYTES : 0;
+	struct object *used = e->object;
+
+	while (!s->names_only && s->entries.len > 1 && s->stats.bytes - e->bytes > keep) {
+		drop_entry(s, coldest(s));
+		for (e = s->entries.data; e->object != used; e++)
+			;
+	}
+	return e;
+}
+
 /* Takes stock of an entry after use, and drops the coldest others until all fits. What one file
  * alone has too much of is given back after the call that needed it. */
-static void settle(struct local *s, struct entry *e)
+static void settle_entry(struct local *s, struct entry *e)
 {
 	struct object *used = e->object;
 
@@ -166,6 +187,15 @@ static void settle(struct local *s, struct entry *e)
 	s->stats.bytes = e->bytes = object_bytes(used);
 	if (e->bytes > s->cache_bytes)
 		drop_entry(s, 0);
+}
+
+static void settle(struct local *s, struct entry *e)
+{
+	size_t before = s->stats.bytes - e->bytes + object_bytes(e->object);
+
+	settle_entry(s, e);
+	if (before - s->stats.bytes >= TRIM_BYTES)
+		malloc_trim(0);
 }
 
 static enum sym_reason reason_of(int err)
@@ -332,6 +362,7 @@ int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, 
 		return err;
 	s->stats.lookups += q->n;
 	if (e) {
+		e = make_room(s, e);
 		err = resolve_in(s, e, q, buf_cstr(&module), fn, ctx);
 		settle(s, e);
 		return err;

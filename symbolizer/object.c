@@ -213,6 +213,7 @@ struct batch {
 	sym_result_fn fn;
 	void *ctx;
 	struct buf scratch;
+	bool limited; /* of the address under way, something was kept out by a limit */
 	int err;
 	bool go; /* the address at hand is in a Go function */
 	struct sym_frame frames[FRAMES_MAX];
@@ -279,11 +280,11 @@ static bool name_by_text(struct batch *b, struct sym_frame *f, const char *text)
 	return true;
 }
 
-static enum sym_reason reason_without_name(const struct object *o)
+static enum sym_reason reason_without_name(const struct batch *b)
 {
-	if (o->problem)
-		return o->problem == -EFBIG ? SYM_LIMIT : SYM_MALFORMED;
-	return SYM_NO_SYMBOL;
+	if (b->limited || b->o->problem == -EFBIG)
+		return SYM_LIMIT;
+	return b->o->problem ? SYM_MALFORMED : SYM_NO_SYMBOL;
 }
 
 /* The last resort: "module+sub_ADDR" or "module+0xADDR". */
@@ -298,7 +299,7 @@ static enum sym_reason name_by_address(struct batch *b, struct sym_frame *f, uin
 	else
 		buf_printf(&b->scratch, "%s+0x%lx", b->module, (unsigned long)va);
 	f->name = f->raw_name = buf_cstr(&b->scratch);
-	return fde ? SYM_FDE_START : reason_without_name(b->o);
+	return fde ? SYM_FDE_START : reason_without_name(b);
 }
 
 static const char *clean_path(struct batch *b, const char *path)
@@ -356,8 +357,8 @@ static void take_frames(void *ctx, size_t index, const struct dwarf_frame *frame
 		frames += n - 1;
 		n = 1;
 	}
-	if (reason == DWARF_LIMIT)
-		b->o->limit_hits++;
+	b->limited = reason == DWARF_LIMIT;
+	b->o->limit_hits += b->limited;
 	if (n > FRAMES_MAX)
 		n = FRAMES_MAX;
 	for (size_t i = 0; i < n; i++) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Arbitrary bytes as an ELF file: contents of all sections, symbols, function ranges. */
 #include <assert.h>
+#include <elf.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/base/buf.h"
 #include "symbolizer/eh_ranges.h"
@@ -10,6 +12,25 @@
 #include "symbolizer/symtab.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* In pieces, a compressed section is what it is as a whole. */
+static void read_pieces(struct elf_obj *obj, const struct elf_section *sec, const uint8_t *want,
+			size_t len)
+{
+	struct elf_stream *s;
+	uint8_t piece[301];
+
+	if (elf_obj_type(obj) == ET_REL || elf_stream_open(&s, obj, sec))
+		return;
+	assert(elf_stream_size(s) == len);
+	for (size_t off = 0; off < len; off += 100000) {
+		size_t n = len - off < sizeof(piece) ? len - off : sizeof(piece);
+
+		if (elf_stream_read(s, piece, n, off) || memcmp(piece, want + off, n) != 0)
+			abort();
+	}
+	elf_stream_free(s);
+}
 
 static void read_all(struct elf_obj *obj)
 {
@@ -21,6 +42,7 @@ static void read_all(struct elf_obj *obj)
 		if (elf_obj_data(obj, sec, &bytes, &len))
 			continue;
 		assert(bytes[len] == 0);
+		read_pieces(obj, sec, bytes, len);
 		elf_obj_drop(obj, sec);
 	}
 }
