@@ -99,6 +99,17 @@ static void add_fill(struct buf *b, const struct calltree *t, const struct callt
 		   (int)(hash >> 33) % (CLASS_LIGHT_JITTER + 1));
 }
 
+/* A sample type's name is as foreign as a function's. */
+static void add_measure(struct buf *b, const struct measure *m, int64_t v, int64_t total)
+{
+	struct buf text = {0};
+
+	measure_add(&text, m, v, total);
+	add_xml(b, buf_cstr(&text));
+	b->err = b->err ?: text.err;
+	buf_release(&text);
+}
+
 static void add_node(struct buf *b, const struct calltree *t, const struct calltree_node *n,
 		     const struct measure *m, double x, double width)
 {
@@ -112,7 +123,7 @@ static void add_node(struct buf *b, const struct calltree *t, const struct callt
 		add_xml(b, module);
 		buf_char(b, '\n');
 	}
-	measure_add(b, m, n->total, t->total);
+	add_measure(b, m, n->total, t->total);
 	buf_printf(b, "</title><rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%d\" ", x, y,
 		   width, BOX);
 	add_fill(b, t, n);

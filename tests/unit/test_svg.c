@@ -144,6 +144,24 @@ static void test_hostile_names_are_text(void **state)
 	profile_free(p);
 }
 
+static void test_hostile_sample_type_is_text(void **state)
+{
+	static const char *const names[] = {"main"};
+	struct profile *p = profile_new();
+	char *svg;
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(profile_add_sample_type(p, "<script>alert(1)</script>", "count"), 0);
+	assert_int_equal(profile_add_sample_type(p, "&", "count"), 0);
+	add(p, 3, "comm", 1, names);
+	svg = svg_of(p, "title");
+	assert_int_equal(count_elements(svg, "script"), 1);
+	assert_non_null(strstr(svg, "alert(1)") ?: strstr(svg, "&amp;"));
+	free(svg);
+	profile_free(p);
+}
+
 /* Of one <g>: the text is within its box, at 7.3 pixels a character and 3 on either side. */
 static void check_label_fits(const char *g)
 {
@@ -356,6 +374,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hostile_names_are_text),
+		cmocka_unit_test(test_hostile_sample_type_is_text),
 		cmocka_unit_test(test_labels_are_cut_between_characters),
 		cmocka_unit_test(test_boxes_fill_the_picture_and_stay_in_it),
 		cmocka_unit_test(test_same_picture_whatever_the_order),
