@@ -9,9 +9,9 @@
 
 /* 32 bytes each, and 16 for each of two strings while they are read. The more, the less often
  * .debug_str is gone through. */
-#define FRAMES_HELD_MAX (128u << 10)
+#define FRAMES_HELD_MAX (256u << 10)
 /* Text of the frames given out at a time. Names of C++ programs have 100 to 200 bytes. */
-#define TEXT_BYTES_MAX (8u << 20)
+#define TEXT_BYTES_MAX (16u << 20)
 /* .debug_str and .debug_line_str of the file, its supplement and its package. */
 #define SECTS_MAX 8
 /* A string is a number: of `known`, or a place: 1 + index in `sects`, and the offset. */

@@ -23,7 +23,7 @@
 /* Each holds one to four descriptors, of 1,024 that a process has unless it asks for more. */
 #define OBJECTS_MAX 128
 /* Addresses worked on at a time: bounds what one call allocates. */
-#define BATCH_MAX 65536
+#define BATCH_MAX 131072
 
 struct entry {
 	struct object *object;

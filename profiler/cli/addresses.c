@@ -18,8 +18,10 @@
 #include "symbolizer/symbolizer.h"
 
 #define READ_BYTES 65536 /* what a pipe holds; no line is that long */
-/* Lines answered at a time where input does not end: bounds the answers held in memory. */
-#define BATCH_LINES 65536
+/* Lines answered at a time where input does not end: bounds the answers held in memory. The more, the
+ * less often compressed debug sections are gone through. */
+#define BATCH_LINES (128 << 10)
+#define WRITE_BYTES (1u << 20)
 /* One file is all there is to remember, and a browser's lines want this much. */
 #define CACHE_BYTES (1ul << 30)
 
@@ -216,6 +218,18 @@ static int ask(struct answering *a, const char *s, size_t len)
 	return vec_push(&a->asked, q);
 }
 
+static int write_out(struct answering *a)
+{
+	int err = a->out.err;
+
+	if (!err && io_write(STDOUT_FILENO, a->out.data, a->out.len)) {
+		log_error("cannot write to standard output: %s", strerror(errno));
+		err = -EIO;
+	}
+	buf_clear(&a->out);
+	return err;
+}
+
 /* Answers come in any order, and leave in the order of the questions. */
 static int answer(struct answering *a)
 {
@@ -223,23 +237,21 @@ static int answer(struct answering *a)
 
 	if (a->va.len)
 		err = symbolizer_resolve_va(a->symbolizer, &a->file, a->va.data, a->va.len,
-					    on_answer, a);
+					    on_answer, a)
+			      ?: a->text.err;
 	for (size_t i = 0; i < a->asked.len && !err; i++) {
 		struct asked *q = &a->asked.data[i];
 
 		if (q->bad)
 			answer_bad(a, q);
 		buf_add(&a->out, a->text.data + q->at, q->len);
-		err = a->text.err ?: a->out.err;
+		err = a->text.err;
+		if (!err && a->out.len >= WRITE_BYTES)
+			err = write_out(a);
 	}
 	a->asked.len = a->va.len = a->index.len = 0;
 	buf_clear(&a->text);
-	if (!err && io_write(STDOUT_FILENO, a->out.data, a->out.len)) {
-		log_error("cannot write to standard output: %s", strerror(errno));
-		err = -EIO;
-	}
-	buf_clear(&a->out);
-	return err;
+	return err ?: write_out(a);
 }
 
 /* --- standard input --------------------------------------------------------------------------- */
