@@ -75,14 +75,13 @@ struct kiln_stack_record {
 #define KILN_RAW_STACK	    (6 * 4096)
 #define KILN_RAW_STACK_DEEP (24 * 4096)
 #define KILN_RED_ZONE	    128
-#define KILN_RAW_BASE(sp)                                                                          \
-	(((sp)&4095) < KILN_RED_ZONE ? (sp) & ~4095ull : (sp)-KILN_RED_ZONE)
+#define KILN_RAW_BASE(sp)   (((sp)&4095) < KILN_RED_ZONE ? (sp) & ~4095ull : (sp)-KILN_RED_ZONE)
 
 struct kiln_raw_record {
 	struct kiln_record_head head;
 	__u64 time_ns; /* CLOCK_BOOTTIME */
 	__u32 tgid, pad;
-	__u64 regs[UNWIND_REGS]; /* by enum unwind_reg */
+	__u64 regs[UNWIND_REGS];    /* by enum unwind_reg */
 	__u8 stack[KILN_RAW_STACK]; /* or _DEEP; from KILN_RAW_BASE(rsp) */
 };
 

@@ -40,6 +40,7 @@ struct kallsyms {
 	VEC(struct ksym) syms;
 	struct buf names;      /* NUL-terminated, one after the other */
 	VEC(uint32_t) modules; /* by id: offset in names; 0 is the core kernel */
+	uint64_t stext;
 };
 
 struct parser {
@@ -158,6 +159,8 @@ static int parse_line(struct parser *p, const char *s, const char *end)
 	if (!line.addr || !line.name_len)
 		return 0;
 	p->any_address = true;
+	if (!tab && line.name_len == 6 && !memcmp(s, "_stext", 6))
+		p->k->stext = line.addr;
 	err = tab ? module_id(p, tab + 1, (size_t)(end - tab - 1), &line.module) : 0;
 	if (err)
 		return err;
@@ -301,4 +304,9 @@ int kallsyms_find(const struct kallsyms *k, uint64_t addr, const char **name, co
 	*module = k->names.data + k->modules.data[s->module];
 	*start = s->start;
 	return 0;
+}
+
+uint64_t kallsyms_stext(const struct kallsyms *k)
+{
+	return k->stext;
 }

@@ -26,4 +26,7 @@ void kallsyms_free(struct kallsyms *k);
 int kallsyms_find(const struct kallsyms *k, uint64_t addr, const char **name, const char **module,
 		  uint64_t *start);
 
+/* Address of _stext, from which the distance to the addresses in vmlinux follows; 0: not known. */
+uint64_t kallsyms_stext(const struct kallsyms *k);
+
 #endif

@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "profiler/base/cleanup.h"
-#include "profiler/base/io.h"
-#include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/procs/files.h"
 #include "profiler/procs/ksyms.h"
@@ -13,9 +11,9 @@
 #include "profiler/record/aggregate.h"
 #include "profiler/record/name_frames.h"
 #include "profiler/record/name_jit.h"
+#include "profiler/record/name_kernel.h"
 #include "profiler/record/naming.h"
 #include "profiler/record/vdso.h"
-#include "symbolizer/kallsyms.h"
 #include "symbolizer/symbolizer.h"
 
 struct namer {
@@ -182,34 +180,70 @@ static int name_vdso_group(struct namer *w, size_t n)
 	return name_in_file(w, &file, n);
 }
 
+/* A mapping without a file in it: frames there have address 0, and so no kernel's leaves the host. */
+static int plain_mapping(struct namer *w, const char *name, bool inlines, uint32_t *id)
+{
+	struct profile_mapping m = {.has_functions = true,
+				    .has_filenames = true,
+				    .has_line_numbers = true,
+				    .has_inline_frames = inlines};
+
+	return profile_string(w->p, name, &m.file) ?: profile_string(w->p, "", &m.build_id) ?:
+	       profile_mapping(w->p, &m, id);
+}
+
+static int name_kernel_lines(struct namer *w, uint32_t frame, const char *mapping,
+			     const struct kernel_answer *a)
+{
+	uint32_t id;
+	int err = plain_mapping(w, mapping, true, &id);
+
+	w->lines.len = 0;
+	for (size_t i = 0; i < a->n_frames && !err; i++) {
+		const struct sym_frame *f = &a->frames[i];
+		bool outer = i + 1 == a->n_frames;
+		struct profile_line line = {.line = f->line};
+
+		err = profile_named_function(w->p, outer ? a->name : f->name,
+					     outer ? NULL : f->raw_name, f->file, f->start_line,
+					     &line.function)
+			      ?: vec_push(&w->lines, line);
+	}
+	w->out[frame].as = NAMED_SYMBOL;
+	return err
+		       ?: profile_location(w->p, id, 0, w->lines.data, w->lines.len,
+					   &w->out[frame].location);
+}
+
+static int on_kernel_answer(void *ctx, size_t index, const struct kernel_answer *a)
+{
+	struct namer *w = ctx;
+	uint32_t frame = w->group[index];
+	char mapping[80] = MAPPING_KERNEL;
+
+	if (!a->name)
+		return name_plain(w, frame, MAPPING_KERNEL, "[kernel]", NAMED_NOT);
+	if (*a->module)
+		snprintf(mapping, sizeof(mapping), "[%s]", a->module);
+	return a->n_frames ? name_kernel_lines(w, frame, mapping, a)
+			   : name_plain(w, frame, mapping, a->name, NAMED_SYMBOL);
+}
+
 static int name_kernel_group(struct namer *w, size_t n)
 {
-	struct kallsyms *k = NULL;
-	int err = kallsyms_load(&k);
+	_cleanup_free_ uint64_t *addr = calloc(n, sizeof(*addr));
+	struct kernel_names *k;
+	int err;
 
-	if (err == -ENOMEM)
-		return err;
+	if (!addr)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		addr[i] = w->a->frames.data[w->group[i]].addr;
+	err = kernel_names_open(&k, w->n->names_only ? NULL : w->n->symbolizer);
 	if (err)
-		log_warning("kernel functions have no names: %s",
-			    err == -ENODATA ? "/proc/kallsyms shows only zeros "
-					      "(kernel.kptr_restrict); run as root"
-					    : strerror(-err));
-	err = 0;
-	for (size_t i = 0; i < n && !err; i++) {
-		const char *name, *module;
-		char mapping[80] = MAPPING_KERNEL;
-		uint64_t start;
-
-		if (!k ||
-		    kallsyms_find(k, w->a->frames.data[w->group[i]].addr, &name, &module, &start)) {
-			err = name_plain(w, w->group[i], MAPPING_KERNEL, "[kernel]", NAMED_NOT);
-			continue;
-		}
-		if (*module)
-			snprintf(mapping, sizeof(mapping), "[%s]", module);
-		err = name_plain(w, w->group[i], mapping, name, NAMED_SYMBOL);
-	}
-	kallsyms_free(k);
+		return err;
+	err = kernel_names_resolve(k, addr, n, on_kernel_answer, w);
+	kernel_names_close(k);
 	return err;
 }
 
@@ -230,15 +264,11 @@ static int name_ksym_group(struct namer *w, uint32_t id, size_t n)
 static int name_at_line(struct namer *w, uint32_t frame, const char *mapping,
 			const struct jit_frame *f)
 {
-	struct profile_mapping m = {
-		.has_functions = true, .has_filenames = true, .has_line_numbers = true};
 	struct profile_line line = {.line = f->line};
 	uint32_t id;
 
 	w->out[frame].as = NAMED_SYMBOL;
-	return profile_string(w->p, mapping, &m.file) ?:
-	       profile_string(w->p, "", &m.build_id) ?:
-	       profile_mapping(w->p, &m, &id) ?:
+	return plain_mapping(w, mapping, false, &id) ?:
 	       profile_named_function(w->p, f->name, NULL, f->file, 0, &line.function) ?:
 	       profile_location(w->p, id, 0, &line, 1, &w->out[frame].location);
 }
