@@ -18,6 +18,7 @@
 	X(LINKAGE_NAME, DW_AT_linkage_name)                                                        \
 	X(ABSTRACT_ORIGIN, DW_AT_abstract_origin)                                                  \
 	X(SPECIFICATION, DW_AT_specification)                                                      \
+	X(SIGNATURE, DW_AT_signature)                                                              \
 	X(CALL_FILE, DW_AT_call_file)                                                              \
 	X(CALL_LINE, DW_AT_call_line)                                                              \
 	X(DECL_LINE, DW_AT_decl_line)                                                              \

@@ -221,7 +221,7 @@ int cu_new_split(struct dwarf_file *f, const struct unit *u, const struct contri
 
 int cu_die(struct cu *cu, uint64_t off, struct die *die)
 {
-	struct sect *info = &cu->file->sect[SECT_INFO];
+	struct sect *info = &cu->file->sect[cu->unit.sect];
 	uint64_t end = cu->unit.off + cu->unit.len;
 
 	if (off < cu->unit.off + cu->unit.die_off || off >= end)
@@ -287,7 +287,7 @@ struct sect *cu_str_place(struct cu *cu, const struct die_attr *attr, uint64_t *
 	*off = attr->v;
 	switch (attr->form) {
 	case DW_FORM_string:
-		return &f->sect[SECT_INFO];
+		return &f->sect[cu->unit.sect];
 	case DW_FORM_strp:
 		return &f->sect[SECT_STR];
 	case DW_FORM_line_strp:
@@ -340,6 +340,10 @@ bool cu_ref(struct cu_cache *cache, struct cu *cu, const struct die_attr *attr, 
 		*to = cu;
 		*off = cu->unit.off + attr->v;
 		return attr->v < cu->unit.len;
+	case DW_FORM_ref_sig8:
+		u = dwarf_file_type(f, attr->v);
+		*off = u ? u->off + u->type_off : 0;
+		return u && !cu_get(cache, f, u, to);
 	case DW_FORM_ref_addr:
 		break;
 	case DW_FORM_GNU_ref_alt:
@@ -351,7 +355,7 @@ bool cu_ref(struct cu_cache *cache, struct cu *cu, const struct die_attr *attr, 
 		return false;
 	}
 	*off = attr->v;
-	if (f == cu->file && *off - cu->unit.off < cu->unit.len) {
+	if (f == cu->file && cu->unit.sect == SECT_INFO && *off - cu->unit.off < cu->unit.len) {
 		*to = cu;
 		return true;
 	}

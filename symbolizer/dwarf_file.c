@@ -52,9 +52,25 @@ void dwarf_file_free(struct dwarf_file *f)
 	vec_release(&f->tables);
 	htab_release(&f->table_index);
 	vec_release(&f->units);
+	vec_release(&f->types);
 	if (f->own_elf)
 		elf_obj_free(f->elf);
 	free(f);
+}
+
+static bool is_type_unit(const struct unit *u)
+{
+	return u->type == DW_UT_type || u->type == DW_UT_split_type;
+}
+
+void dwarf_file_use_info(struct dwarf_file *f, const struct elf_section *sec, size_t whole_max)
+{
+	sect_release(&f->sect[SECT_INFO]);
+	sect_init_section(&f->sect[SECT_INFO], f->elf, sec, whole_max);
+	f->sect[SECT_INFO].inflating = f->inflating;
+	f->units.len = 0;
+	f->scan_off = 0;
+	f->scanned = false;
 }
 
 /* The part of the header that differs between versions, up to the unit DIE. */
@@ -66,12 +82,14 @@ static bool read_header_rest(struct bytes *b, struct unit *u)
 		u->abbrev_off = bytes_uint(b, u->off_size);
 		if (u->type == DW_UT_skeleton || u->type == DW_UT_split_compile)
 			u->dwo_id = bytes_u64(b);
-		else if (u->type == DW_UT_type || u->type == DW_UT_split_type)
-			bytes_skip(b, 8 + u->off_size);
 	} else {
-		u->type = DW_UT_compile;
+		u->type = u->sect == SECT_TYPES ? DW_UT_type : DW_UT_compile;
 		u->abbrev_off = bytes_uint(b, u->off_size);
 		u->addr_size = bytes_u8(b);
+	}
+	if (is_type_unit(u)) {
+		u->dwo_id = bytes_u64(b);
+		u->type_off = bytes_uint(b, u->off_size);
 	}
 	return !b->bad && u->addr_size >= 1 && u->addr_size <= 8;
 }
@@ -96,14 +114,14 @@ static bool read_header_start(struct bytes *b, uint64_t room, struct unit *u)
 	return !b->bad;
 }
 
-int unit_read(struct dwarf_file *f, uint64_t off, struct unit *u)
+static int read_unit(struct dwarf_file *f, enum dwarf_sect sect, uint64_t off, struct unit *u)
 {
-	struct sect *info = &f->sect[SECT_INFO];
-	struct bytes b = sect_view(info, off, 64);
+	struct sect *s = &f->sect[sect];
+	struct bytes b = sect_view(s, off, 64);
 	const uint8_t *start = b.p;
-	struct unit unit = {.off = off};
+	struct unit unit = {.off = off, .sect = (uint8_t)sect};
 
-	if (b.bad || !read_header_start(&b, sect_size(info) - off, &unit))
+	if (b.bad || !read_header_start(&b, sect_size(s) - off, &unit))
 		return -EBADMSG;
 	if (unit.version < 2 || unit.version > 5 || !read_header_rest(&b, &unit))
 		unit.version = 0; /* a unit to step over */
@@ -112,6 +130,11 @@ int unit_read(struct dwarf_file *f, uint64_t off, struct unit *u)
 		unit.version = 0;
 	*u = unit;
 	return 0;
+}
+
+int unit_read(struct dwarf_file *f, uint64_t off, struct unit *u)
+{
+	return read_unit(f, SECT_INFO, off, u);
 }
 
 struct shape unit_shape(const struct unit *u)
@@ -132,7 +155,7 @@ int dwarf_file_scan_to(struct dwarf_file *f, uint64_t off)
 			f->scanned = !f->inflating->limited && !dwarf_file_oom(f);
 			break;
 		}
-		if (u.version && u.type != DW_UT_type && u.type != DW_UT_split_type) {
+		if (u.version && !is_type_unit(&u)) {
 			f->scanned = f->units_limited = f->units.len == UNITS_MAX;
 			if (f->scanned)
 				break;
@@ -159,6 +182,51 @@ struct unit *dwarf_file_unit_at(struct dwarf_file *f, uint64_t off)
 	if (!lo || off - f->units.data[lo - 1].off >= f->units.data[lo - 1].len)
 		return NULL;
 	return &f->units.data[lo - 1];
+}
+
+/* --- type units --------------------------------------------------------------------------- */
+
+static int scan_types(struct dwarf_file *f, enum dwarf_sect sect)
+{
+	uint64_t off = 0, size = sect_size(&f->sect[sect]);
+	struct unit u;
+
+	for (; off < size && !read_unit(f, sect, off, &u); off += u.len) {
+		if (!u.version || !is_type_unit(&u))
+			continue;
+		if (f->types.len == UNITS_MAX) {
+			f->units_limited = true;
+			break;
+		}
+		if (vec_push(&f->types, u))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int by_signature(const void *a, const void *b)
+{
+	const struct unit *x = a, *y = b;
+
+	return (x->dwo_id > y->dwo_id) - (x->dwo_id < y->dwo_id);
+}
+
+struct unit *dwarf_file_type(struct dwarf_file *f, uint64_t signature)
+{
+	struct unit key = {.dwo_id = signature};
+
+	if (f->split)
+		return NULL;
+	if (!f->types_scanned) {
+		f->types_scanned = true;
+		if (scan_types(f, SECT_INFO) || scan_types(f, SECT_TYPES))
+			f->types.len = 0;
+		if (f->types.len)
+			qsort(f->types.data, f->types.len, sizeof(key), by_signature);
+	}
+	if (!f->types.len)
+		return NULL;
+	return bsearch(&key, f->types.data, f->types.len, sizeof(key), by_signature);
 }
 
 /* --- abbreviation tables ------------------------------------------------------------------ */
@@ -238,7 +306,7 @@ void dwarf_file_put_abbrevs(struct dwarf_file *f, struct abbrevs *a)
 
 size_t dwarf_file_bytes(const struct dwarf_file *f)
 {
-	size_t n = f->table_bytes + f->units.cap * sizeof(*f->units.data);
+	size_t n = f->table_bytes + (f->units.cap + f->types.cap) * sizeof(*f->units.data);
 
 	for (size_t i = 0; i < SECT_COUNT; i++)
 		n += sect_bytes(&f->sect[i]);

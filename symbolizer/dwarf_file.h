@@ -19,7 +19,8 @@
 	X(STR_OFFSETS, ".debug_str_offsets")                                                       \
 	X(ADDR, ".debug_addr")                                                                     \
 	X(RANGES, ".debug_ranges")                                                                 \
-	X(RNGLISTS, ".debug_rnglists")
+	X(RNGLISTS, ".debug_rnglists")                                                             \
+	X(TYPES, ".debug_types")
 
 enum dwarf_sect {
 #define X(name, text) SECT_##name,
@@ -28,14 +29,17 @@ enum dwarf_sect {
 		SECT_COUNT
 };
 
-/* A unit header (DWARF 5, section 7.5.1). Offsets are in .debug_info and .debug_abbrev. */
+/* A unit header (DWARF 5, section 7.5.1). Offsets are in the unit's section and .debug_abbrev. */
 struct unit {
-	uint64_t off, abbrev_off, dwo_id;
-	uint32_t len;	  /* whole unit, from off on */
-	uint32_t die_off; /* of the unit DIE, from off on */
-	struct cu *cu;	  /* loaded by dwarf_cu.h, or NULL */
+	uint64_t off, abbrev_off;
+	uint64_t dwo_id;   /* of a type unit: its signature */
+	uint64_t type_off; /* of a type unit: its type, from off on */
+	uint32_t len;	   /* whole unit, from off on */
+	uint32_t die_off;  /* of the unit DIE, from off on */
+	struct cu *cu;	   /* loaded by dwarf_cu.h, or NULL */
 	uint16_t version;
 	uint8_t type, addr_size, off_size; /* type: DW_UT_*; DW_UT_compile before DWARF 5 */
+	uint8_t sect;			   /* SECT_INFO, or SECT_TYPES: DWARF 4's type units */
 };
 
 struct dwarf_file {
@@ -45,7 +49,8 @@ struct dwarf_file {
 	struct sect sect[SECT_COUNT];
 	VEC(struct unit) units; /* ascending by off; type units are left out */
 	uint64_t scan_off;	/* the list holds the units before it */
-	bool scanned, units_limited;
+	VEC(struct unit) types; /* ascending by signature; empty until one is asked for */
+	bool scanned, types_scanned, units_limited;
 	struct work *work, *inflating;
 	/* Abbreviation tables in use, shared by units, found by (offset, shape). */
 	VEC(struct abbrevs *) tables;
@@ -66,7 +71,16 @@ void dwarf_file_free(struct dwarf_file *f);
 int dwarf_file_scan_to(struct dwarf_file *f, uint64_t off);
 #define dwarf_file_scan(f) dwarf_file_scan_to(f, UINT64_MAX)
 
-/* Reads the header at off. 0 or -EBADMSG. */
+/* Takes another section for .debug_info, in which units are then looked for. None may be in use. */
+void dwarf_file_use_info(struct dwarf_file *f, const struct elf_section *sec, size_t whole_max);
+
+/*
+ * The type unit with this signature, or NULL. Not in split files, where type units have string
+ * offsets of their own: no compiler's names of functions lead there.
+ */
+struct unit *dwarf_file_type(struct dwarf_file *f, uint64_t signature);
+
+/* Reads the header at off of .debug_info. 0 or -EBADMSG. */
 int unit_read(struct dwarf_file *f, uint64_t off, struct unit *u);
 struct shape unit_shape(const struct unit *u);
 

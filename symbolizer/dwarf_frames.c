@@ -41,7 +41,7 @@ static struct frame_string take_name(struct frames *fr, struct cu *cu, const str
 	struct frame_string at;
 
 	at.sect = cu_str_place(cu, attr, &at.off);
-	if (!at.sect || at.sect == &cu->file->sect[SECT_INFO] || cu->file->own_elf ||
+	if (!at.sect || at.sect == &cu->file->sect[cu->unit.sect] || cu->file->own_elf ||
 	    !sect_is_stream(at.sect) || at.off >= sect_size(at.sect))
 		return keep(fr, cu_str(cu, attr));
 	return at;
@@ -64,13 +64,14 @@ static void take_names(struct frames *fr, struct cu *cu, const struct die *die, 
 	}
 }
 
-/* Attributes are inherited over DW_AT_specification and DW_AT_abstract_origin, in that order (the
- * order only matters for malformed data; it is llvm-symbolizer's). */
+/* Attributes are inherited over DW_AT_signature, DW_AT_specification and DW_AT_abstract_origin, in that
+ * order (the order only matters for malformed data; it is llvm-symbolizer's). */
 static void find_names(struct frames *fr, struct cu_cache *cache, struct cu *cu,
 		       const struct die *first, struct names *n)
 {
-	static const enum dwarf_pick refs[] = {PICK_ABSTRACT_ORIGIN, PICK_SPECIFICATION};
-	struct visit stack[REFERENCES_MAX + 2];
+	static const enum dwarf_pick refs[] = {PICK_ABSTRACT_ORIGIN, PICK_SPECIFICATION,
+					       PICK_SIGNATURE};
+	struct visit stack[REFERENCES_MAX + 3];
 	size_t len = 0;
 	struct die die = *first;
 
@@ -78,7 +79,7 @@ static void find_names(struct frames *fr, struct cu_cache *cache, struct cu *cu,
 		take_names(fr, cu, &die, n);
 		if (has_string(&n->linkage_name) && has_string(&n->name) && n->has_decl_line)
 			return;
-		for (size_t i = 0; i < 2; i++) {
+		for (size_t i = 0; i < sizeof(refs) / sizeof(*refs); i++) {
 			struct visit *v = &stack[len];
 
 			if (len < REFERENCES_MAX && die_has(&die, refs[i]) &&

@@ -21,12 +21,17 @@ struct sect_block {
 
 static const struct bytes bad_view = {NULL, NULL, true};
 
-void sect_init(struct sect *s, struct elf_obj *elf, const char *name, size_t whole_max)
+void sect_init_section(struct sect *s, struct elf_obj *elf, const struct elf_section *sec,
+		       size_t whole_max)
 {
 	*s = (struct sect){.elf = elf, .whole_max = whole_max};
-	s->sec = elf_obj_section(elf, name);
-	if (s->sec && s->sec->type == SHT_NOBITS)
-		s->sec = NULL;
+	if (sec && sec->type != SHT_NOBITS)
+		s->sec = sec;
+}
+
+void sect_init(struct sect *s, struct elf_obj *elf, const char *name, size_t whole_max)
+{
+	sect_init_section(s, elf, elf_obj_section(elf, name), whole_max);
 }
 
 void sect_release(struct sect *s)

@@ -58,6 +58,9 @@ struct sect {
 
 /* Looks the section up; nothing is read yet. A missing section is an empty one. */
 void sect_init(struct sect *s, struct elf_obj *elf, const char *name, size_t whole_max);
+/* The same for a section at hand, which may be NULL. */
+void sect_init_section(struct sect *s, struct elf_obj *elf, const struct elf_section *sec,
+		       size_t whole_max);
 void sect_release(struct sect *s);
 /* Frees what can be read again: long views above keep_bytes. */
 void sect_trim(struct sect *s, size_t keep_bytes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/base/cleanup.h"
 #include "symbolizer/dwarf_split.h"
@@ -141,7 +142,7 @@ static struct elf_obj *open_dwo(struct cu *skeleton, const struct dwarf_opts *op
 	return name ? opts->open_dwo(opts->ctx, name, dir, skeleton->dwo_id) : NULL;
 }
 
-/* The compile unit with the skeleton's id among those of the file. */
+/* The compile unit with the skeleton's id among those of a section. */
 static int find_unit(struct cu **out, struct cu *skeleton, struct dwarf_file *f)
 {
 	static const struct contribution at_start;
@@ -157,6 +158,27 @@ static int find_unit(struct cu **out, struct cu *skeleton, struct dwarf_file *f)
 			return cu_new_split(f, &f->units.data[i], &at_start, skeleton, out);
 	}
 	return err ?: -ENOENT;
+}
+
+/* GCC puts every type unit of DWARF 5 into a section of its own, named like the compile unit's. */
+static int find_section(struct cu **out, struct cu *skeleton, struct dwarf_file *f,
+			size_t whole_max)
+{
+	const struct elf_section *first = f->sect[SECT_INFO].sec;
+	int err = find_unit(out, skeleton, f);
+
+	for (size_t i = first ? first->index + 1 : SIZE_MAX;
+	     err == -ENOENT && i < elf_obj_section_count(f->elf); i++) {
+		const struct elf_section *sec = elf_obj_section_by_index(f->elf, i);
+
+		if (strcmp(sec->name, first->name) != 0)
+			continue;
+		dwarf_file_use_info(f, sec, whole_max);
+		if (!work_spend(f->work, 64 + sect_size(&f->sect[SECT_INFO])))
+			return -EFBIG;
+		err = find_unit(out, skeleton, f);
+	}
+	return err;
 }
 
 static int load_from_dwo(struct cu **out, struct cu *skeleton, const struct dwarf_opts *opts,
@@ -175,7 +197,7 @@ static int load_from_dwo(struct cu **out, struct cu *skeleton, const struct dwar
 		return err;
 	}
 	f->own_elf = true;
-	err = find_unit(out, skeleton, f);
+	err = find_section(out, skeleton, f, whole_max);
 	if (!err)
 		(*out)->own_file = steal_ptr(f);
 	return err;

@@ -5,11 +5,17 @@
  *
  * Which of several names for one address is shown: a symbol with a size over one without, a function
  * over an untyped one, global over weak over local, the larger, fewest leading underscores (glibc's
- * "__GI_" twins count as most), shortest ("open" over "open64"), first in byte order; a symbol of the
- * file over a synthesised PLT name. A symbol without a size ends with the FDE that covers it or where
- * the next symbol starts, whichever is first; without an FDE also after a page; one inside a symbol
- * that has a size is a label, and dropped. Nothing reaches past its section. The innermost symbol
- * wins where symbols nest.
+ * "__GI_" twins count as most), shortest ("open" over "open64"), first in byte order (C1 over C2 of a
+ * constructor); a symbol of the file over a synthesised PLT name. The order does not depend on where
+ * a symbol stands in the table: binaries stripped, linked or built again keep their names. (perf
+ * ranks as this does up to the underscores and then takes the longest; llvm-symbolizer takes the one
+ * that stands last in the table, and from DWARF where the file itself has no .symtab.) An IFUNC's
+ * name competes with that of the function that chooses, since both are at its address.
+ *
+ * A symbol without a size ends with the FDE that covers it or where the next symbol starts,
+ * whichever is first; without an FDE also after a page; one inside a symbol that has a size is a
+ * label, and dropped. Nothing reaches past its section. The innermost symbol wins where symbols
+ * nest. What no symbol covers (padding) is unknown, never the function before.
  */
 #ifndef KILN_SYMBOLIZER_SYMTAB_H
 #define KILN_SYMBOLIZER_SYMTAB_H
