@@ -5,9 +5,13 @@
 #include "profiler/base/cleanup.h"
 #include "symbolizer/elf_inflate.h"
 
-/* The contents are made and kept in blocks of this size, the last few of them. */
-#define BLOCK_BYTES (64u << 10)
-#define BLOCKS	    8
+/* The contents are made and kept in blocks of this size, the last few of them. References among units
+ * that were optimized together lead anywhere: of a section of middling size most is kept. Of a large
+ * one that is not to be had, and its units are gone through in order. */
+#define BLOCK_BYTES	(64u << 10)
+#define BLOCKS		128u
+#define BLOCKS_OF_LARGE 32u
+#define LARGE_BYTES	(16u << 20)
 /* Places to start again from: 40 KiB each. That many, or one in that many bytes if the section is
  * small. */
 #define RESTARTS_MAX 64u
@@ -24,11 +28,12 @@ struct elf_stream {
 	struct inflater *live; /* makes block `next`; NULL: none is under way */
 	uint64_t next, bad;    /* bad: no block from this one on can be made */
 	uint64_t spacing;      /* of restarts, in blocks */
+	unsigned n_blocks;
 	VEC(struct restart) restarts;
 	struct {
 		uint8_t *data;
 		uint64_t number_plus1; /* 0: none */
-	} blocks[BLOCKS];	       /* by number % BLOCKS */
+	} blocks[BLOCKS];	       /* by number % n_blocks */
 	uint64_t inflated;
 	int err; /* what is wrong with the bad blocks */
 };
@@ -51,6 +56,7 @@ int elf_stream_open(struct elf_stream **out, struct elf_obj *obj, const struct e
 		return -EINVAL;
 	spacing = s->st.inflated / RESTARTS_MAX;
 	s->spacing = ((spacing > SPACING_MIN ? spacing : SPACING_MIN) - 1) / BLOCK_BYTES + 1;
+	s->n_blocks = s->st.inflated > LARGE_BYTES ? BLOCKS_OF_LARGE : BLOCKS;
 	s->bad = UINT64_MAX;
 	*out = steal_ptr(s);
 	return 0;
@@ -141,7 +147,7 @@ static size_t block_len(const struct elf_stream *s, uint64_t number)
 /* Makes the next block. */
 static int advance(struct elf_stream *s)
 {
-	size_t slot = s->next % BLOCKS, len = block_len(s, s->next);
+	size_t slot = s->next % s->n_blocks, len = block_len(s, s->next);
 	int err;
 
 	mark(s);
@@ -167,7 +173,7 @@ static int advance(struct elf_stream *s)
 
 static int get_block(struct elf_stream *s, uint64_t number, const uint8_t **data)
 {
-	size_t slot = number % BLOCKS;
+	size_t slot = number % s->n_blocks;
 	int err;
 
 	if (s->blocks[slot].number_plus1 != number + 1) {
