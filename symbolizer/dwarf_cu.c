@@ -25,6 +25,12 @@ static void link_hottest(struct cu_cache *cache, struct cu *cu)
 	cache->hottest = cu;
 }
 
+/* The list of units has grown since, the list of types has not. */
+static struct unit *home_list(struct dwarf_file *f, const struct unit *u)
+{
+	return unit_is_type(u) ? f->types.data : f->units.data;
+}
+
 void cu_free(struct cu *cu)
 {
 	if (!cu)
@@ -35,7 +41,7 @@ void cu_free(struct cu *cu)
 	dwarf_file_put_abbrevs(cu->file, cu->abbrevs);
 	dwarf_file_free(cu->own_file);
 	if (cu->home != SIZE_MAX)
-		cu->file->units.data[cu->home].cu = NULL;
+		home_list(cu->file, &cu->unit)[cu->home].cu = NULL;
 	free(cu);
 }
 
@@ -180,7 +186,7 @@ int cu_get(struct cu_cache *cache, struct dwarf_file *f, struct unit *u, struct 
 		err = load_cu(f, u, &u->cu, &die);
 		if (err)
 			return err;
-		u->cu->home = (size_t)(u - f->units.data);
+		u->cu->home = (size_t)(u - home_list(f, u));
 		take_unit_die(u->cu, &die);
 		cu_account(cache, u->cu);
 	}

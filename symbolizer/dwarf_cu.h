@@ -15,7 +15,7 @@ struct lines;
 struct cu {
 	struct dwarf_file *file;
 	struct unit unit;
-	size_t home; /* its place in file->units, SIZE_MAX for split units */
+	size_t home; /* its place in file->units, or ->types if it is one; SIZE_MAX for split units */
 	struct abbrevs *abbrevs;
 	/* Where the unit's indirections start (DWARF 5, sections 3.1.1 and 7.26 to 7.28). */
 	struct dwarf_file *addr_file;	/* a split unit uses its skeleton's */

@@ -58,11 +58,6 @@ void dwarf_file_free(struct dwarf_file *f)
 	free(f);
 }
 
-static bool is_type_unit(const struct unit *u)
-{
-	return u->type == DW_UT_type || u->type == DW_UT_split_type;
-}
-
 void dwarf_file_use_info(struct dwarf_file *f, const struct elf_section *sec, size_t whole_max)
 {
 	sect_release(&f->sect[SECT_INFO]);
@@ -87,7 +82,7 @@ static bool read_header_rest(struct bytes *b, struct unit *u)
 		u->abbrev_off = bytes_uint(b, u->off_size);
 		u->addr_size = bytes_u8(b);
 	}
-	if (is_type_unit(u)) {
+	if (unit_is_type(u)) {
 		u->dwo_id = bytes_u64(b);
 		u->type_off = bytes_uint(b, u->off_size);
 	}
@@ -155,7 +150,7 @@ int dwarf_file_scan_to(struct dwarf_file *f, uint64_t off)
 			f->scanned = !f->inflating->limited && !dwarf_file_oom(f);
 			break;
 		}
-		if (u.version && !is_type_unit(&u)) {
+		if (u.version && !unit_is_type(&u)) {
 			f->scanned = f->units_limited = f->units.len == UNITS_MAX;
 			if (f->scanned)
 				break;
@@ -192,7 +187,7 @@ static int scan_types(struct dwarf_file *f, enum dwarf_sect sect)
 	struct unit u;
 
 	for (; off < size && !read_unit(f, sect, off, &u); off += u.len) {
-		if (!u.version || !is_type_unit(&u))
+		if (!u.version || !unit_is_type(&u))
 			continue;
 		if (f->types.len == UNITS_MAX) {
 			f->units_limited = true;

@@ -42,6 +42,11 @@ struct unit {
 	uint8_t sect;			   /* SECT_INFO, or SECT_TYPES: DWARF 4's type units */
 };
 
+static inline bool unit_is_type(const struct unit *u)
+{
+	return u->type == DW_UT_type || u->type == DW_UT_split_type;
+}
+
 struct dwarf_file {
 	struct elf_obj *elf;
 	bool own_elf, split;	/* split: sections are named .dwo */

@@ -28,10 +28,11 @@ bool gopclntab_range(struct gopclntab *t, uint64_t *begin, uint64_t *end)
  */
 static struct unwind_rule depth_rule(uint32_t depth)
 {
-	struct unwind_rule rule = {.cfa = UNWIND_CFA_RSP, .cfa_off = (int32_t)depth + 8};
+	struct unwind_rule rule = {.cfa = UNWIND_CFA_RSP};
 
 	if (depth % 8 || depth > DEPTH_MAX)
 		return by_record;
+	rule.cfa_off = (int32_t)depth + 8;
 	if (depth) {
 		rule.bp = UNWIND_BP_AT_CFA;
 		rule.bp_off = -16;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The door of the symbolizer library: batches of (file, offset) in, frames out. It knows nothing of
- * BPF, processes or profiles. Symbols come from .symtab, .dynsym, .gnu_debugdata, separate debug
- * files (build-id directories and .gnu_debuglink) and, where there is no symbol, function starts
- * from .eh_frame; lines and inlined calls from DWARF. An address gets a symbol or a reason why not;
- * never a name past a symbol's end.
+ * BPF, processes or profiles. Symbols come from .symtab, .dynsym (without a section table: what
+ * PT_DYNAMIC leads to), .gnu_debugdata, separate debug files (build-id directories and
+ * .gnu_debuglink), a Go program's own function table and, where there is no symbol, function starts
+ * from .eh_frame; lines and inlined calls from DWARF, else from Go's table. An address gets a symbol
+ * or a reason why not; never a name past a symbol's end.
  *
  * Caches are bounded in bytes and keyed by build id, or by (device, inode, size, mtime) where there
  * is none. A build id is believed: a file that lies about its own can give its names to another file
