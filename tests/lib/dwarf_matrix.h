@@ -19,7 +19,7 @@ struct variant {
 	const char *flags, *link; /* for compiling; for linking */
 	const char *derive;	  /* makes prog out of plain; NULL: prog is what was linked */
 	bool dwp, alt;
-	const char *oracle;
+	const char *oracle, *needs;
 };
 
 #define OBJCOPY	       LLVM "llvm-objcopy "
@@ -67,7 +67,10 @@ static const struct variant variants[] = {
 	{.name = "split, type units",
 	 .when = GCC | CLANG | ANY_DWARF,
 	 .flags = "-gsplit-dwarf -fdebug-types-section"},
-	{.name = "split", .when = RUSTC | ANY_DWARF, .flags = "-C split-debuginfo=unpacked"},
+	{.name = "split",
+	 .when = RUSTC | ANY_DWARF,
+	 .flags = "-C split-debuginfo=unpacked",
+	 .needs = "rustc -C help | grep -q dwarf-version"},
 	{.name = "type units", .when = GCC | CLANG | ANY_DWARF, .flags = "-fdebug-types-section"},
 	{.name = "sections",
 	 .when = GCC | CLANG | ANY_DWARF,
@@ -96,9 +99,11 @@ static const struct compiler {
 	{CLANG, "clang++", "command -v clang++",
 	 "clang++ -g -O%d -gdwarf-%d %s -c $S/one.cc $S/two.cc",
 	 "clang++ -O%d %s -o linked one.o two.o"},
-	/* -C dwarf-version came with Rust 1.88. */
-	{RUSTC, "rustc", "rustc -C help | grep -q dwarf-version",
-	 "rustc -g -C opt-level=%d -C dwarf-version=%d %s -o linked $S/three.rs", NULL},
+	/* -C dwarf-version came with Rust 1.88; before, everything is version 4. */
+	{RUSTC, "rustc", "command -v rustc",
+	 "rustc -g -C opt-level=%d $(rustc -C help | grep -q dwarf-version && "
+	 "echo -C dwarf-version=%d) %s -o linked $S/three.rs",
+	 NULL},
 };
 
 static bool applies(const struct compiler *c, const struct variant *v, int level, int version)
@@ -132,8 +137,12 @@ static void link_program(const struct compiler *c, const struct variant *v, int 
 static void check_variant(const struct compiler *c, const struct variant *v, int level, int version)
 {
 	char name[128], build[512];
-	struct config config = {
-		.name = name, .build = build, .dwp = v->dwp, .alt = v->alt, .oracle = v->oracle};
+	struct config config = {.name = name,
+				.build = build,
+				.dwp = v->dwp,
+				.alt = v->alt,
+				.oracle = v->oracle,
+				.needs = v->needs};
 
 	snprintf(name, sizeof(name), "%s -O%d DWARF %d, %s", c->name, level, version, v->name);
 	snprintf(build, sizeof(build), "rm -f prog alt other prog.dwp && cp linked plain && %s",
