@@ -245,6 +245,12 @@ static const struct {
 	{"", "whatever makes it write /tmp/perf-PID.map", "whatever makes it keep frame pointers"},
 };
 
+/* With frame pointers a few stacks still end in stubs and in the middle of prologues. */
+static bool is_frameless(const struct suspect *s)
+{
+	return s->broken * 50 >= s->frames;
+}
+
 static void add_maker_hint(struct buf *b, const struct suspect *s, const char *exe, pid_t tgid)
 {
 	bool unnamed = s->unnamed * 2 >= s->frames;
@@ -256,7 +262,7 @@ static void add_maker_hint(struct buf *b, const struct suspect *s, const char *e
 	if (unnamed)
 		buf_printf(b, "%s pid %d has no perf map: start it with %s", exe, tgid,
 			   makers[i].names);
-	if (s->broken)
+	if (is_frameless(s))
 		buf_printf(b, "%s%s keeps no frame pointers in code it compiles%s%s",
 			   unnamed ? "; " : "", exe, makers[i].frames ? ": start it with " : "",
 			   makers[i].frames ?: "");
@@ -269,7 +275,7 @@ static char *hint_for_anon(const struct suspect *s, const struct naming *n,
 	const char *exe = "";
 	struct buf b = {0};
 
-	if (s->unnamed * 2 < s->frames && !s->broken)
+	if (s->unnamed * 2 < s->frames && !is_frameless(s))
 		return NULL;
 	if (img->exe != FILE_NONE) {
 		files_get(n->files, img->exe, &v);

@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# How much longer the same work takes while the whole system is profiled at 99 Hz: rounds of
-# (alone, under kiln, alone, under perf record -g), each compared with the run alone just before.
-# The CPU time of a run holds the interrupts in it. Medians and quartiles of the ratios.
+# How much longer the same work takes while the whole system is profiled at 99 Hz: pairs of (alone,
+# under the profiler), in turn for kiln and perf record -g; which of a pair comes first alternates, so
+# that drift favours nobody. One line a workload: the median slowdown with its 95 % confidence
+# interval (of the median, by ranks: no distribution is assumed), by CPU time, which holds the
+# interrupts; and by wall time.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 need perf
-PAIRS=${PAIRS:-12}
+PAIRS=${PAIRS:-20}
 
 work() { # FILE WORK...
 	local file=$1
@@ -33,26 +35,38 @@ percent_more() { # ALONE WITH COLUMN
 	paste -d ' ' "$1" "$2" | awk -v c="$3" '{ printf "%.4f\n", 100 * ($(c + 2) / $c - 1) }'
 }
 
+pair() { # PROFILER NUMBER WORK...
+	local profiler=$1 first=$(($2 % 2))
+	shift 2
+	[ $first -eq 1 ] || work "$T/alone" "$@"
+	under "$T/with" "$profiler" -- "$@"
+	[ $first -eq 0 ] || work "$T/alone" "$@"
+	percent_more "$T/alone" "$T/with" 1 >>"$T/pairs.$profiler.1"
+	percent_more "$T/alone" "$T/with" 2 >>"$T/pairs.$profiler.2"
+}
+
+# "0.42 [0.10, 0.81]": median, and the ranks n / 2 -+ 0.98 sqrt(n) around it.
+interval() {
+	sort -g | awk '{ v[NR] = $1 } END {
+		n = NR; low = int((n - 1.96 * sqrt(n)) / 2); high = int(1 + (n + 1.96 * sqrt(n)) / 2 + 0.999)
+		if (low < 1) low = 1
+		if (high > n) high = n
+		m = n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
+		printf "%.2f [%.2f, %.2f]", m, v[low], v[high] }'
+}
+
 compare() { # WHAT WORK...
-	local what=$1 profiler column name
+	local what=$1 profiler i
 	shift
 	rm -f "$T"/pairs.*
-	for ((pair = 0; pair < PAIRS; pair++)); do
+	for ((i = 0; i < PAIRS; i++)); do
 		for profiler in kiln perf; do
-			work "$T/alone" "$@"
-			under "$T/with" $profiler -- "$@"
-			percent_more "$T/alone" "$T/with" 1 >>"$T/pairs.$profiler.1"
-			percent_more "$T/alone" "$T/with" 2 >>"$T/pairs.$profiler.2"
+			pair $profiler $i "$@"
 		done
 	done
-	for column in 1 2; do
-		name=$([ $column -eq 1 ] && echo "wall time" || echo "CPU time")
-		result "slowdown, $what, $name, $PAIRS pairs" % \
-			"$(median <"$T/pairs.kiln.$column")" perf "$(median <"$T/pairs.perf.$column")"
-		echo "    quartiles: kiln $(quantile 0.25 <"$T/pairs.kiln.$column") to" \
-			"$(quantile 0.75 <"$T/pairs.kiln.$column") %," \
-			"perf $(quantile 0.25 <"$T/pairs.perf.$column") to $(quantile 0.75 <"$T/pairs.perf.$column") %"
-	done
+	printf 'slowdown in %%, %s, %d pairs, median [95 %%]: CPU kiln %s perf %s; wall kiln %s perf %s\n' \
+		"$what" "$PAIRS" "$(interval <"$T/pairs.kiln.2")" "$(interval <"$T/pairs.perf.2")" \
+		"$(interval <"$T/pairs.kiln.1")" "$(interval <"$T/pairs.perf.1")"
 }
 
 compare "CPU-bound" cpu 60000 "$CPUS"

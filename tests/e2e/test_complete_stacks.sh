@@ -1,0 +1,147 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# User stacks reach their roots without frame pointers, also while processes come, go and change; and
+# where they do not, it is said of which binary, why, and what to do.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
+
+# The share of complete stacks by the rule that peers are measured with, not by kiln's own word.
+complete() { # FILE [AWK_CONDITION]
+	profile_py samples "$1" | awk -F '\t' "${2:-1}" |
+		python3 "$SRC/tests/lib/complete_stacks.py" kiln | cut -d ' ' -f 1
+}
+claimed() { # FILE
+	profile_py comments "$1" | awk -F '[.=]' '
+		$2 ~ /^user_(complete|truncated|missing)$/ { all += $3 }
+		$2 == "user_complete" { complete = $3 }
+		END { printf "%.2f\n", all ? 100 * complete / all : 0 }'
+}
+
+assert_complete() { # FILE LEAST
+	assert_at_least "samples of $1" "$(profile_samples "$1")" 50
+	assert_at_least "complete stacks of $1" "$(complete "$1")" "$2"
+	assert_near "what $1 claims of itself" "$(claimed "$1")" "$(complete "$1")" 1.5
+}
+
+test_programs_without_frame_pointers() {
+	need_bpf
+	need sqlite3 openssl perl
+	"$KILN" record -q -U -F 199 -o sqlite3.pb.gz -- sqlite3 :memory: "
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000)
+		SELECT count(*), sum(i * i % 7) FROM n;" >out
+	assert_complete sqlite3.pb.gz 97
+	"$KILN" record -q -U -F 199 -o openssl.pb.gz -- openssl speed -seconds 2 -bytes 1024 \
+		-evp aes-128-cbc-hmac-sha256 >out 2>&1
+	assert_complete openssl.pb.gz 97
+	# shellcheck disable=SC2016
+	"$KILN" record -q -U -F 199 -o perl.pb.gz -- perl -e \
+		'for (1 .. 90) { my %h; $h{$_ % 97} .= sprintf("%x,", $_) for 1 .. 30000; join "", sort values %h }'
+	assert_complete perl.pb.gz 97
+}
+
+test_many_executable_mappings() {
+	need_bpf
+	"$KILN" record -q -U -o p.pb.gz -- "$WORKLOADS/mappings" many 3
+	assert_complete p.pb.gz 97
+	assert_at_least "samples through behind_many" \
+		"$(profile_share p.pb.gz "$(in_stack behind_many)")" 95
+}
+
+test_libraries_come_and_go() {
+	need_bpf
+	cat >plug.c <<-'C'
+		void plug_spin(void (*spin)(double), double seconds)
+		{
+			char pad[300];
+			__asm__ volatile("" : : "r"(pad) : "memory");
+			spin(seconds);
+			__asm__ volatile("");
+		}
+	C
+	"${CC:-gcc}" -O2 -fomit-frame-pointer -shared -fPIC plug.c -o plug.so
+	"$KILN" record -q -U -o p.pb.gz -- "$WORKLOADS/mappings" load 4 "$T/plug.so"
+	assert_complete p.pb.gz 97
+	assert_at_least "samples through plug_spin" "$(profile_share p.pb.gz "$(in_stack plug_spin)")" 95
+}
+
+# One process id inside of its namespace, another life every 100 ms: none is named after another.
+test_process_ids_are_used_again() {
+	need_bpf
+	need_root
+	"$KILN" record -q -U -F 199 -o p.pb.gz -- "$WORKLOADS/mappings" reuse 3 || skip "no ns_last_pid here"
+	assert_complete p.pb.gz 97
+	assert_at_least "samples of the first life" "$(profile_samples p.pb.gz "$(in_stack first_life)")" 50
+	assert_at_least "samples of the second life" "$(profile_samples p.pb.gz "$(in_stack second_life)")" 50
+	assert_eq "samples of both lives" "$(profile_samples p.pb.gz \
+		"$(in_stack first_life) && $(in_stack second_life)")" 0
+}
+
+test_thousands_of_processes() {
+	need_bpf
+	"$KILN" record -q -U -F 199 -o p.pb.gz -- "$WORKLOADS/forkstorm" 5 1 3 4 >told
+	assert_at_least "processes" "$(cut -d ' ' -f 1 told)" 200
+	assert_at_least "complete stacks of the storm" "$(complete p.pb.gz '$3 == "forkstorm"')" 97
+}
+
+# In the steady state nothing looks into a running process again, whatever the number of samples. (New
+# files are opened once, of whatever process maps them first.)
+test_proc_is_not_read_again() {
+	need_bpf
+	need strace
+	start "$WORKLOADS/demo" 60 >/dev/null
+	local demo=$started
+	strace -f -qq -ttt -e trace=openat -o trace "$KILN" record -q -p "$demo" -d 8 -o p.pb.gz
+	assert_at_least "samples" "$(profile_samples p.pb.gz)" 50
+	grep -q "/proc/$demo/maps" trace || fail "the trace does not show the first scan"
+	# The first three seconds may be the start, and after seven the profile may be written.
+	awk '!begin { begin = $2 } $2 - begin > 3 && $2 - begin < 7' trace |
+		grep -E "\"/proc/($demo/|[0-9]+/maps)" >late || true
+	sed 's/^/#   /' late
+	assert_eq "looks into the process in the steady state" "$(wc -l <late)" 0
+}
+
+test_broken_stacks_name_the_binary() {
+	need_bpf
+	cat >blind.c <<-'C'
+		#include <stdlib.h>
+		static volatile unsigned long sink;
+		__attribute__((noinline)) int order(const void *a, const void *b)
+		{
+			for (int i = 0; i < 20; i++)
+				sink += *(const int *)a * i;
+			return *(const int *)a - *(const int *)b;
+		}
+		int main(void)
+		{
+			static int v[200000];
+			for (int k = 0; k < 8; k++) {
+				for (int i = 0; i < 200000; i++)
+					v[i] = i * 7919 % 65537;
+				qsort(v, 200000, sizeof(*v), order);
+			}
+		}
+	C
+	"${CC:-gcc}" -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables blind.c -o blind
+	"$KILN" record -U -o p.pb.gz -- ./blind 2>said
+	assert_match "what is said at the end" said \
+		'^note: blind: [0-9.]+ % of all stacks end in it, cut off\. .*-fasynchronous-unwind-tables'
+	profile_py comments p.pb.gz >comments
+	assert_match "the profile's own word" comments '^kiln\.blame=.*"blind" .*-fasynchronous-unwind-tables'
+	assert_eq "lines about it" "$(grep -c '^kiln\.blame=.*"blind"' comments)" 1
+	assert_near "what it claims of itself" "$(claimed p.pb.gz)" "$(complete p.pb.gz)" 2
+}
+
+test_java_without_frame_pointers() {
+	need_bpf
+	need javac java
+	javac -d . "$SRC/tests/fixtures/unwind/Spin.java"
+	"$KILN" record -U -o without.pb.gz -- java -cp . Spin 4 2>said
+	assert_match "the remedy" said '^note: \[jit\]: .*java.*start it with -XX:\+PreserveFramePointer'
+	"$KILN" record -U -o with.pb.gz -- java -XX:+PreserveFramePointer -cp . Spin 4 2>said
+	assert_no_match "no remedy" said 'PreserveFramePointer'
+	assert_at_least "complete stacks with it" "$(complete with.pb.gz)" 95
+}
+
+run_tests "$@"
