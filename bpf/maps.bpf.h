@@ -61,7 +61,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32);
 	__type(value, __u64);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 65536); /* 1 where nothing is a target: set at load */
 } kiln_targets SEC(".maps");
 
 /* Target cgroups (v2), by descriptor. */

@@ -23,6 +23,7 @@
 #include "profiler/sampler/cpus.h"
 #include "profiler/sampler/glob.h"
 #include "profiler/sampler/sampler.h"
+#include "profiler/sampler/unwind_maps.h"
 
 /* Map sizes: what one window can fill at the asked-for rate on all CPUs, within these bounds. */
 #define COUNTS_MIN   8192
@@ -90,12 +91,14 @@ static int set_sizes(struct sampler *s)
 				    pow2_between(per_window * 2, COUNTS_MIN, COUNTS_MAX));
 	uint32_t kstacks = test_size("KILN_TEST_STACK_ENTRIES",
 				     pow2_between(per_window, KSTACKS_MIN, KSTACKS_MAX));
-	uint32_t ring = test_size("KILN_TEST_RING_BYTES", RING_BYTES);
+	uint32_t ring = test_size("KILN_TEST_RING_BYTES", RING_BYTES), maps[3];
 
-	if (!s->tables && (bpf_map__set_max_entries(k->maps.kiln_unw_small, 1) ||
-			   bpf_map__set_max_entries(k->maps.kiln_unw_medium, 1) ||
-			   bpf_map__set_max_entries(k->maps.kiln_unw_large, 1) ||
-			   bpf_map__set_max_entries(k->maps.kiln_unw_tables, 1)))
+	unwind_maps_entries(maps);
+	if (bpf_map__set_max_entries(k->maps.kiln_unw_small, s->tables ? maps[0] : 1) ||
+	    bpf_map__set_max_entries(k->maps.kiln_unw_medium, s->tables ? maps[1] : 1) ||
+	    bpf_map__set_max_entries(k->maps.kiln_unw_large, s->tables ? maps[2] : 1) ||
+	    (!s->tables && bpf_map__set_max_entries(k->maps.kiln_unw_tables, 1)) ||
+	    (!s->opts.filter_tgids && bpf_map__set_max_entries(k->maps.kiln_targets, 1)))
 		return -errno;
 	return bpf_map__set_max_entries(k->maps.kiln_counts_0, counts) ?:
 	       bpf_map__set_max_entries(k->maps.kiln_counts_1, counts) ?:
