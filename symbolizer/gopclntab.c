@@ -232,7 +232,7 @@ static bool inlined_at(struct gopclntab *t, const struct go_func *f, uint64_t va
 static bool add_frame(struct gopclntab *t, const struct go_func *f, size_t n, uint64_t *va)
 {
 	bool inlined = false;
-	struct inlined_call call;
+	struct inlined_call call = {0};
 	uint32_t line;
 
 	t->frames[n] = (struct dwarf_frame){0};
