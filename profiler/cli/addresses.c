@@ -385,6 +385,29 @@ static int open_file(struct answering *a, const struct command *cmd)
 	return EXIT_OK;
 }
 
+static void ignore(void *ctx, size_t index, const struct sym_result *r)
+{
+	(void)ctx;
+	(void)index;
+	(void)r;
+}
+
+/* With somebody to ask for debug files: any address makes the symbolizer look for the file's, and
+ * another one finds what came. */
+static int open_symbolizer(struct answering *a, const struct symbolizer_opts *opts)
+{
+	int err = symbolizer_new(&a->symbolizer, opts);
+
+	if (err || !a->o->wait)
+		return err;
+	err = symbolizer_resolve_va(a->symbolizer, &a->file, &a->base, 1, ignore, NULL);
+	if (err || !a->o->wait(a->o->wait_ctx))
+		return err;
+	symbolizer_free(a->symbolizer);
+	a->symbolizer = NULL;
+	return symbolizer_new(&a->symbolizer, opts);
+}
+
 static int run(struct answering *a, const struct command *cmd, char *const *words, int n)
 {
 	struct symbolizer_opts opts = *a->o->symbolizer;
@@ -392,7 +415,7 @@ static int run(struct answering *a, const struct command *cmd, char *const *word
 
 	opts.cache_bytes = CACHE_BYTES;
 	opts.names_only = false;
-	err = symbolizer_new(&a->symbolizer, &opts);
+	err = open_symbolizer(a, &opts);
 	err = err ?: n ? answer_words(a, cmd, words, n) : answer_stdin(a);
 	if (a->n_bad && !n)
 		log_warning("%" PRIu64 " line%s of the input %s no hexadecimal address", a->n_bad,

@@ -19,6 +19,9 @@ struct addresses_opts {
 	bool basenames;
 	bool json; /* one object a line; the flags for text do not matter */
 	const struct symbolizer_opts *symbolizer;
+	/* Waits for debug files that find_debug was asked for: true if some came. NULL: no. */
+	bool (*wait)(void *ctx);
+	void *wait_ctx;
 };
 
 /*

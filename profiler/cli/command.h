@@ -30,7 +30,8 @@ struct option_spec {
 	const char *name; /* long name without dashes, NULL ends the table */
 	char short_name;  /* or 0 */
 	const char *arg;  /* placeholder, NULL for a flag; "FILE", "DIR" and "PID" complete, and so
-			     do the words of "auto|always|never" */
+			     do the words of "auto|always|never"; one in brackets, "[URLS]", may be
+			     left out, and follows "=" */
 	const char *help; /* one line; NULL = accepted but not shown (perf habits such as -g) */
 	int id;		  /* what options_next() returns: 0 or above */
 };
@@ -68,7 +69,7 @@ struct options {
 	int argc;
 	char **argv;
 	int stop_at_operand;
-	const char *arg;       /* of the option just returned */
+	const char *arg;       /* of the option just returned; NULL if left out */
 	enum color_when color; /* what --color said so far */
 	/* private */
 	void *state;

@@ -46,8 +46,12 @@ static void print_options(const struct option_spec *options)
 			continue;
 		if (s->short_name)
 			snprintf(letter, sizeof(letter), "-%c, ", s->short_name);
-		snprintf(left, sizeof(left), "  %s--%s%s%s", letter, s->name, s->arg ? " " : "",
-			 s->arg ? s->arg : "");
+		snprintf(left, sizeof(left), "  %s--%s", letter, s->name);
+		if (s->arg && *s->arg == '[') /* "[URLS]" as "[=URLS]" */
+			snprintf(left + strlen(left), sizeof(left) - strlen(left), "[=%s",
+				 s->arg + 1);
+		else if (s->arg)
+			snprintf(left + strlen(left), sizeof(left) - strlen(left), " %s", s->arg);
 		if (strlen(left) > HELP_COLUMN - 2)
 			printf("%s\n%*s%s\n", left, HELP_COLUMN, "", s->help);
 		else

@@ -79,7 +79,7 @@ static void bash_value(struct buf *b, const char *arg)
 
 static void bash_option_value(struct buf *b, const struct command *c, const struct option_spec *s)
 {
-	if (!s->arg)
+	if (!s->arg || *s->arg == '[')
 		return;
 	buf_printf(b, "\t%s:--%s", c->name, s->name);
 	if (s->short_name)
@@ -175,11 +175,13 @@ static void zsh_option(struct buf *b, const struct command *c, const struct opti
 		buf_printf(b, "{-%c%s,--%s%s}", s->short_name, s->arg ? "+" : "", s->name,
 			   s->arg ? "=" : "");
 	else
-		buf_printf(b, "--%s%s", s->name, s->arg ? "=" : "");
+		buf_printf(b, "--%s%s", s->name, !s->arg ? "" : *s->arg == '[' ? "=-" : "=");
 	buf_str(b, "'[");
 	add_zsh_text(b, s->help);
 	buf_char(b, ']');
-	if (s->arg)
+	if (s->arg && *s->arg == '[')
+		buf_str(b, "::"); /* _arguments: may be left out */
+	else if (s->arg)
 		zsh_value(b, s->name, s->arg);
 	buf_char(b, '\'');
 }
@@ -268,7 +270,7 @@ static void fish_option(struct buf *b, const struct command *c, const struct opt
 		   s->name);
 	if (s->short_name)
 		buf_printf(b, " -s %c", s->short_name);
-	if (s->arg) {
+	if (s->arg && *s->arg != '[') {
 		buf_str(b, value_kind(s->arg) == VALUE_FILE ? " -r" : " -x");
 		fish_value(b, s->arg);
 	}

@@ -53,7 +53,9 @@ static int add_specs(struct options_state *s, const struct option_spec *specs)
 	for (; specs && specs->name; specs++) {
 		struct option o = {
 			.name = specs->name,
-			.has_arg = specs->arg ? required_argument : no_argument,
+			.has_arg = !specs->arg		? no_argument
+				   : *specs->arg == '[' ? optional_argument
+							: required_argument,
 			.val = FIRST_LONG + (int)s->specs.len,
 		};
 

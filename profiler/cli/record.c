@@ -13,6 +13,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/command.h"
+#include "profiler/cli/fetch.h"
 #include "profiler/cli/record_options.h"
 #include "profiler/cli/term.h"
 #include "profiler/export/export.h"
@@ -210,11 +211,14 @@ static int record(const struct record_options *r)
 
 	if (!path || (strcmp(path, "-") && check_writable(path)))
 		return r->argv ? EXIT_KILN_FAILED : EXIT_ERROR;
+	if (r->debuginfod && fetch_begin(&opts.debuginfod, r->debuginfod_urls))
+		return r->argv ? EXIT_KILN_FAILED : EXIT_ERROR;
 	say_start(r);
 	err = session_run(&opts, &result, &q, &why);
 	if (show)
 		fputc('\n', stderr);
 	code = err ? say_failure(r, err, why, &result) : finish(r, &result, &q, path);
+	fetch_end(opts.debuginfod);
 	profile_free(result.profile);
 	quality_release(&q);
 	return code;

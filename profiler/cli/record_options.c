@@ -40,6 +40,7 @@ enum {
 	OPT_NO_INLINE,
 	OPT_NO_SANDBOX,
 	OPT_UNWIND,
+	OPT_DEBUGINFOD,
 	OPT_IGNORED,
 };
 
@@ -73,6 +74,8 @@ const struct option_spec record_option_specs[] = {
 	 OPT_NO_INLINE},
 	{"no-sandbox", 0, NULL, "read debug information in this process, with all its privileges",
 	 OPT_NO_SANDBOX},
+	{"debuginfod", 0, "[URLS]", "ask these servers for debug files (those of DEBUGINFOD_URLS)",
+	 OPT_DEBUGINFOD},
 	{"call-graph", 'g', NULL, NULL, OPT_IGNORED}, /* stacks are always on */
 	{0},
 };
@@ -207,6 +210,10 @@ static int handle(struct record_options *r, const struct options *o, int id)
 		return 0;
 	case OPT_NO_SANDBOX:
 		r->no_sandbox = true;
+		return 0;
+	case OPT_DEBUGINFOD:
+		r->debuginfod = true;
+		r->debuginfod_urls = o->arg;
 		return 0;
 	case OPT_IGNORED:
 		return 0;

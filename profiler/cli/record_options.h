@@ -27,8 +27,10 @@ struct record_options {
 	bool all;
 	uint64_t duration_ns, delay_ns;
 	bool names_only, no_sandbox;
-	const char *output; /* path, "-", or NULL for a name of kiln's choosing */
-	int format;	    /* enum export_format */
+	bool debuginfod;
+	const char *debuginfod_urls; /* NULL: those of the environment */
+	const char *output;	     /* path, "-", or NULL for a name of kiln's choosing */
+	int format;		     /* enum export_format */
 	enum color_when color;
 };
 

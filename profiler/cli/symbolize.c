@@ -8,9 +8,13 @@
 #include "profiler/base/vec.h"
 #include "profiler/cli/addresses.h"
 #include "profiler/cli/command.h"
+#include "profiler/cli/fetch.h"
 #include "profiler/cli/output.h"
 #include "profiler/cli/symbolize_profile.h"
+#include "profiler/debuginfod/debuginfod.h"
 #include "symbolizer/symbolizer.h"
+
+#define DEBUGINFOD_TIMEOUT_NS 30000000000ull
 
 enum {
 	OPT_OUTPUT,
@@ -19,6 +23,8 @@ enum {
 	OPT_EXE_DIR,
 	OPT_FORCE,
 	OPT_NO_LINES,
+	OPT_DEBUGINFOD,
+	OPT_DEBUGINFOD_TIMEOUT,
 	OPT_EXE,
 	OPT_SECTION,
 	OPT_ADDRESSES,
@@ -41,6 +47,9 @@ static const struct option_spec options[] = {
 	{"exe-dir", 0, "DIR", "look here for programs and libraries; may be repeated", OPT_EXE_DIR},
 	{"force", 0, NULL, "also name what has a name already", OPT_FORCE},
 	{"no-lines", 0, NULL, "no source lines and no inlined calls: faster", OPT_NO_LINES},
+	{"debuginfod", 0, "[URLS]", "ask these servers for debug files (those of DEBUGINFOD_URLS)",
+	 OPT_DEBUGINFOD},
+	{"debuginfod-timeout", 0, "TIME", "wait so long for them (30s)", OPT_DEBUGINFOD_TIMEOUT},
 	{"exe", 'e', "FILE", "answer addresses of this program, library, module or debug file",
 	 OPT_EXE},
 	{"section", 'j', "NAME", "-e: addresses count from the start of this section", OPT_SECTION},
@@ -66,6 +75,10 @@ struct request {
 	struct addresses_opts addresses;
 	struct symbolize_profile_opts profile;
 	struct dirs debug_dirs, exe_dirs;
+	bool ask;	  /* debuginfod servers */
+	const char *urls; /* NULL: those of the environment */
+	unsigned long long timeout_ns;
+	struct debuginfod *debuginfod;
 };
 
 static void dirs_release(struct dirs *d)
@@ -140,6 +153,12 @@ static int handle(const struct options *o, int id, struct request *r)
 		return add_dir(&r->debug_dirs, o, "--debug-dir");
 	case OPT_EXE_DIR:
 		return add_dir(&r->exe_dirs, o, "--exe-dir");
+	case OPT_DEBUGINFOD:
+		r->ask = true;
+		r->urls = o->arg;
+		return 0;
+	case OPT_DEBUGINFOD_TIMEOUT:
+		return option_duration_ns(o, "--debuginfod-timeout", &r->timeout_ns);
 	case OPT_FORCE:
 		r->profile.force = true;
 		return 0;
@@ -162,10 +181,33 @@ static int end_dirs(struct request *r)
 	return vec_push(&r->debug_dirs.paths, NULL) ?: vec_push(&r->exe_dirs.paths, NULL);
 }
 
+static bool wait_for_debuginfod(void *ctx)
+{
+	struct request *r = ctx;
+
+	return fetch_wait(r->debuginfod, r->timeout_ns);
+}
+
+static int ask_servers(struct request *r, struct symbolizer_opts *symbolizer)
+{
+	int code = fetch_begin(&r->debuginfod, r->urls);
+
+	symbolizer->find_debug = debuginfod_find;
+	symbolizer->find_ctx = r->debuginfod;
+	r->addresses.wait = r->profile.wait = wait_for_debuginfod;
+	r->addresses.wait_ctx = r->profile.wait_ctx = r;
+	return code;
+}
+
 static int go(const struct command *cmd, struct request *r, char *const *operands, int n)
 {
 	struct symbolizer_opts symbolizer = {.names_only = r->profile.no_lines, .sandbox = true};
+	int code = EXIT_OK;
 
+	if (!r->addresses.exe && n != 1)
+		return usage_error(cmd,
+				   n ? "one profile at a time; `kiln export` makes one of several"
+				     : "which profile? Give a FILE, or addresses and -e FILE");
 	if (end_dirs(r)) {
 		log_error("%s: out of memory", cmd->name);
 		return EXIT_ERROR;
@@ -173,19 +215,20 @@ static int go(const struct command *cmd, struct request *r, char *const *operand
 	symbolizer.debug_dirs = (const char *const *)r->debug_dirs.paths.data;
 	r->profile.exe_dirs = (const char *const *)r->exe_dirs.paths.data;
 	r->addresses.symbolizer = r->profile.symbolizer = &symbolizer;
-	if (r->addresses.exe)
-		return addresses_run(cmd, &r->addresses, operands, n);
-	if (n != 1)
-		return usage_error(cmd,
-				   n ? "one profile at a time; `kiln export` makes one of several"
-				     : "which profile? Give a FILE, or addresses and -e FILE");
-	return symbolize_profile(cmd, &r->profile, operands[0]);
+	if (r->ask)
+		code = ask_servers(r, &symbolizer);
+	if (code != EXIT_OK)
+		return code;
+	code = r->addresses.exe ? addresses_run(cmd, &r->addresses, operands, n)
+				: symbolize_profile(cmd, &r->profile, operands[0]);
+	fetch_end(r->debuginfod);
+	return code;
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct options o = {.cmd = self, .argc = argc, .argv = argv};
-	struct request r = {0};
+	struct request r = {.timeout_ns = DEBUGINFOD_TIMEOUT_NS};
 	int id, n, code = EXIT_USAGE;
 	char **operands;
 

@@ -68,25 +68,35 @@ static void say_file(const struct profile *p, const struct rename_file *f)
 	buf_release(&b);
 }
 
-static void say_result(const struct profile *p, const struct rename_result *r,
-		       const struct symbolize_profile_opts *o)
+static void count_files(const struct rename_result *r, uint64_t *looked_up, uint64_t *improved)
 {
-	uint64_t looked_up = 0, improved = 0, unnamed = 0;
+	*looked_up = *improved = 0;
+	for (size_t i = 0; i < r->files.len; i++) {
+		*looked_up += r->files.data[i].looked_up;
+		*improved += r->files.data[i].improved;
+	}
+}
+
+static void say_result(const struct profile *p, const struct rename_result *r,
+		       const struct symbolize_profile_opts *o, uint64_t looked_up,
+		       uint64_t improved)
+{
 	char a[32], b[32], c[32];
+	uint64_t unnamed = 0;
 	size_t said = 0;
 
-	for (size_t i = 0; i < r->files.len; i++) {
-		looked_up += r->files.data[i].looked_up;
-		improved += r->files.data[i].improved;
+	if (r->files.len)
+		qsort(r->files.data, r->files.len, sizeof(*r->files.data), compare_files);
+	for (size_t i = 0; i < r->files.len; i++)
 		unnamed += r->files.data[i].unnamed;
-	}
 	log_info("%s of %s addresses named anew, %s still without a name",
 		 text_format_count(improved, a, sizeof(a)),
 		 text_format_count(looked_up, b, sizeof(b)),
 		 text_format_count(unnamed, c, sizeof(c)));
 	for (size_t i = 0; i < r->files.len; i++) {
 		const struct rename_file *f = &r->files.data[i];
-		bool lacking = f->unnamed || (f->lineless && !o->no_lines);
+		/* a few without a line are assembly; all of them are a file without debug information */
+		bool lacking = f->unnamed || (f->lineless == f->looked_up && !o->no_lines);
 
 		if (log_level() < LOG_VERBOSE && (!lacking || said == FILES_SAID))
 			continue;
@@ -99,27 +109,45 @@ static void say_result(const struct profile *p, const struct rename_result *r,
 			 text_format_count(r->no_file, a, sizeof(a)));
 }
 
-static int rename_all(const struct symbolize_profile_opts *o, struct profile *p)
+static int rename_once(const struct symbolize_profile_opts *o, struct profile *p,
+		       struct rename_result *result)
 {
 	_cleanup_(symbolizer_freep) struct symbolizer *s = NULL;
 	struct elf_search search = {
 		.exe_dirs = o->exe_dirs,
 		.debug_dirs = o->symbolizer->debug_dirs,
 		.until_ns = p->time_ns > 0 ? profile_sum(p->time_ns, p->duration_ns) : 0,
+		.find_debug = o->symbolizer->find_debug,
+		.find_ctx = o->symbolizer->find_ctx,
 	};
 	struct rename_opts opts = {.search = &search, .force = o->force, .no_lines = o->no_lines};
-	struct rename_result result = {0};
 	int err = symbolizer_new(&s, o->symbolizer);
 
 	opts.symbolizer = s;
-	err = err ?: rename_profile(p, &opts, &result);
-	if (!err) {
-		if (result.files.len)
-			qsort(result.files.data, result.files.len, sizeof(*result.files.data),
-			      compare_files);
-		say_result(p, &result, o);
+	return err ?: rename_profile(p, &opts, result);
+}
+
+/* What was asked for in the first round is there in the second. */
+static int rename_all(const struct symbolize_profile_opts *o, struct profile *p)
+{
+	struct rename_result first = {0}, second = {0};
+	struct rename_result *last = &first;
+	uint64_t looked_up, improved;
+	int err = rename_once(o, p, &first);
+
+	count_files(&first, &looked_up, &improved);
+	if (!err && o->wait && o->wait(o->wait_ctx)) {
+		uint64_t again, more;
+
+		err = rename_once(o, p, &second);
+		count_files(&second, &again, &more);
+		improved += more;
+		last = &second;
 	}
-	rename_result_release(&result);
+	if (!err)
+		say_result(p, last, o, looked_up, improved);
+	rename_result_release(&first);
+	rename_result_release(&second);
 	return err;
 }
 

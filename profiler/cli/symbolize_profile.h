@@ -14,6 +14,9 @@ struct symbolize_profile_opts {
 	const char *const *exe_dirs; /* NULL-terminated */
 	bool force, no_lines;	     /* as in rename_opts */
 	const struct symbolizer_opts *symbolizer;
+	/* Waits for debug files that find_debug was asked for: true if some came. NULL: no. */
+	bool (*wait)(void *ctx);
+	void *wait_ctx;
 };
 
 /* An exit code; what was named and what was not, or what is wrong, is said on stderr. */

@@ -16,6 +16,7 @@
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
+#include "profiler/debuginfod/debuginfod.h"
 #include "profiler/procs/cgroups.h"
 #include "profiler/procs/files.h"
 #include "profiler/procs/ksyms.h"
@@ -26,6 +27,7 @@
 #include "profiler/record/aggregate.h"
 #include "profiler/record/launch.h"
 #include "profiler/record/naming.h"
+#include "profiler/record/prefetch.h"
 #include "profiler/record/session.h"
 #include "profiler/record/slow_path.h"
 #include "profiler/record/unwind_feed.h"
@@ -36,6 +38,8 @@
 #define PROGRESS_NS	 200000000ull
 #define OPENER_SETTLE_MS 2000
 #define CHILD_GRACE_MS	 2000
+/* At the end nobody waits for a server. */
+#define DEBUGINFOD_SETTLE_NS 300000000ull
 /* Sampling does not start before what runs has its unwind tables, or this time is over. */
 #define FIRST_TABLES_MS 100
 
@@ -53,6 +57,7 @@ struct session {
 	struct slow_path *slow;
 	struct cgroups *cgroups;
 	struct symbolizer *symbolizer;
+	struct prefetch *prefetch; /* NULL: no debuginfod */
 	struct aggregate aggregate;
 	struct launch child;
 	pid_t missing_pid;
@@ -146,6 +151,8 @@ static int open_symbolizer(struct session *s, const char **why)
 	struct symbolizer_opts opts = {
 		.names_only = s->opts->names_only,
 		.sandbox = !s->opts->no_sandbox,
+		.find_debug = s->opts->debuginfod ? debuginfod_find : NULL,
+		.find_ctx = s->opts->debuginfod,
 	};
 
 	*why = "cannot lock up the process that reads foreign files; --no-sandbox does without";
@@ -171,6 +178,11 @@ static int open_all(struct session *s, const char **why)
 	      ksyms_new(&s->ksyms);
 	if (err)
 		return err;
+	if (s->opts->debuginfod) {
+		err = prefetch_new(&s->prefetch, s->opts->debuginfod, s->files);
+		if (err)
+			return err;
+	}
 	procs.files = sideband.files = s->files;
 	if (sampler_uses_tables(s->sampler)) {
 		err = unwind_feed_new(&s->feed, s->sampler, s->files,
@@ -243,6 +255,8 @@ static int end_window(struct session *s)
 		slow_path_run(s->slow, s->drain);
 	aggregate_window(&s->aggregate, w, s->procs, s->ksyms);
 	window_free(w);
+	if (s->prefetch)
+		prefetch_run(s->prefetch, &s->aggregate);
 	remember_cgroups(s, n_cgroups);
 	procs_expire(s->procs, boottime_ns());
 	ksyms_expire(s->ksyms, s->window_start_ns);
@@ -496,6 +510,8 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	log_unwinding(s, &totals);
 	fill_quality(s, q, &totals);
 	files_settle(s->files, OPENER_SETTLE_MS);
+	if (s->opts->debuginfod) /* what is in its cache is there at once */
+		debuginfod_settle(s->opts->debuginfod, DEBUGINFOD_SETTLE_NS, NULL, NULL);
 	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
 	symbolizer_stats(s->symbolizer, &named);
 	q->files_failed = named.files_failed;
@@ -519,6 +535,7 @@ static void close_all(struct session *s)
 	drain_free(s->drain);
 	sampler_free(s->sampler);
 	symbolizer_free(s->symbolizer);
+	prefetch_free(s->prefetch);
 }
 
 static int run(struct session *s, struct session_result *r, struct quality *q, const char **why)

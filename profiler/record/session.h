@@ -13,6 +13,7 @@
 
 #include "profiler/sampler/sampler.h"
 
+struct debuginfod;
 struct profile;
 struct quality;
 
@@ -31,6 +32,7 @@ struct session_opts {
 	const char *const *user_labels; /* "key=value", NULL-terminated, or NULL */
 	bool names_only;		/* no lines, no inlined calls */
 	bool no_sandbox;		/* read foreign files in this very process */
+	struct debuginfod *debuginfod;	/* where debug files may come from; or NULL */
 	void (*progress)(void *ctx, const struct session_progress *); /* a few times a second */
 	void *progress_ctx;
 };

@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/debuginfod/debuginfod.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/hash.h"
+#include "profiler/base/io.h"
+#include "profiler/base/text.h"
+#include "profiler/base/vec.h"
+#include "symbolizer/elf_obj.h"
+
+#define SONAME		     "libdebuginfod.so.1"
+#define FILE_NS_DEFAULT	     60000000000ull
+#define MAX_BYTES_DEFAULT    (4ull << 30) /* a browser's debug file is 3 GB */
+#define FAILURES_MAX_DEFAULT 3
+#define FILES_MAX	     4096 /* a busy machine maps some hundreds; hostile files say any build id */
+#define TICK_NS		     200000000ull
+#define JOIN_S		     3 /* the library looks at its progress function once a second */
+
+/* The part of <elfutils/debuginfod.h> that is used; declared here because kiln builds without it. */
+struct debuginfod_client;
+struct library {
+	struct debuginfod_client *(*begin)(void);
+	void (*end)(struct debuginfod_client *);
+	int (*find_debuginfo)(struct debuginfod_client *, const unsigned char *, int, char **);
+	void (*set_progressfn)(struct debuginfod_client *,
+			       int (*)(struct debuginfod_client *, long, long));
+};
+
+enum state { WAITING, HERE, NOT_THERE };
+
+struct wanted {
+	struct build_id id;
+	enum state state;
+	char *path; /* in the library's cache, when HERE */
+};
+
+struct debuginfod {
+	struct library lib;
+	uint64_t file_ns, max_bytes;
+	unsigned failures_max;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* under the lock */
+	VEC(struct wanted) files;
+	struct htab index;
+	uint64_t seed;
+	size_t next;	   /* of files: the first one that may be WAITING */
+	unsigned failures; /* in a row */
+	bool stop;	   /* the thread is to end */
+	bool deserted;	   /* it did not in time: it frees all this when it does */
+	struct debuginfod_stats stats;
+	char error[160], error_out[160];
+	/* the thread's own */
+	pthread_t thread;
+	uint64_t until_ns;
+	bool aborted, too_large; /* the file being fetched */
+	char *cache_dir;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+/* --- the table -------------------------------------------------------------------------------- */
+
+struct needle {
+	const struct debuginfod *d;
+	const struct build_id *id;
+};
+
+static bool same_id(const struct build_id *a, const struct build_id *b)
+{
+	return a->len == b->len && !memcmp(a->data, b->data, a->len);
+}
+
+static bool file_eq(const void *ctx, uint32_t i)
+{
+	const struct needle *n = ctx;
+
+	return same_id(&n->d->files.data[i].id, n->id);
+}
+
+static void queue(struct debuginfod *d, uint64_t hash, const struct build_id *id)
+{
+	struct wanted w = {.id = *id, .state = WAITING};
+
+	if (d->files.len >= FILES_MAX || vec_reserve(&d->files, d->files.len + 1) ||
+	    htab_insert(&d->index, hash, (uint32_t)d->files.len)) {
+		d->stats.over_cap++;
+		return;
+	}
+	d->files.data[d->files.len++] = w;
+	d->stats.asked++;
+	d->stats.waiting++;
+	pthread_cond_broadcast(&d->changed);
+}
+
+int debuginfod_find(void *ctx, const struct build_id *id)
+{
+	struct debuginfod *d = ctx;
+	struct needle n = {d, id};
+	uint64_t hash = hash_bytes(id->data, id->len, d->seed);
+	int fd = -ENOENT;
+	uint32_t i;
+
+	if (!id->len || id->len > BUILD_ID_MAX)
+		return -ENOENT;
+	pthread_mutex_lock(&d->lock);
+	i = htab_find(&d->index, hash, file_eq, &n);
+	if (i == HTAB_NONE)
+		queue(d, hash, id);
+	else if (d->files.data[i].state == HERE)
+		fd = io_open_regular(AT_FDCWD, d->files.data[i].path);
+	pthread_mutex_unlock(&d->lock);
+	return fd < 0 ? -ENOENT : fd;
+}
+
+/* --- the thread ------------------------------------------------------------------------------- */
+
+/* The library's progress function knows only the client; it is called by the thread that asks. */
+static _Thread_local struct debuginfod *fetching;
+
+/* Anything but 0 ends the transfer. */
+static int on_progress(struct debuginfod_client *c, long done, long total)
+{
+	struct debuginfod *d = fetching;
+	uint64_t bytes = (uint64_t)(done > total ? done : total);
+	bool stop;
+
+	(void)c;
+	if (done < 0 || total < 0)
+		bytes = 0;
+	d->too_large |= bytes > d->max_bytes;
+	pthread_mutex_lock(&d->lock);
+	stop = d->stop;
+	pthread_mutex_unlock(&d->lock);
+	d->aborted |= stop || d->too_large || now_ns() > d->until_ns;
+	return d->aborted;
+}
+
+/* What came is a stranger's. Its size, or 0: not what was asked for. */
+static uint64_t accept_file(const struct debuginfod *d, int fd, const struct build_id *id)
+{
+	struct elf_obj *obj = NULL;
+	struct stat st;
+	bool good;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size > d->max_bytes) {
+		close(fd);
+		return 0;
+	}
+	good = !elf_obj_open(&obj, fd, NULL) && same_id(elf_obj_build_id(obj), id);
+	elf_obj_free(obj);
+	return good ? (uint64_t)st.st_size : 0;
+}
+
+struct outcome {
+	int err; /* of the library */
+	uint64_t bytes;
+	char *path; /* NULL: nothing that could be used came */
+};
+
+/*
+ * The library takes a transfer that was ended for a file that no server has, and remembers it as an
+ * empty file in its cache: debuginfod_find_debuginfo(3), CACHE.
+ */
+static void forget(const struct debuginfod *d, const struct build_id *id)
+{
+	char hex[2 * BUILD_ID_MAX + 1], path[PATH_MAX];
+	struct stat st;
+	int n;
+
+	text_hex(id->data, id->len, hex);
+	n = snprintf(path, sizeof(path), "%s/%s/debuginfo", d->cache_dir, hex);
+	if (n > 0 && (size_t)n < sizeof(path) && !lstat(path, &st) && !st.st_size)
+		unlink(path);
+}
+
+static struct outcome fetch(struct debuginfod *d, struct debuginfod_client *c,
+			    const struct build_id *id)
+{
+	struct outcome o = {0};
+	int fd;
+
+	d->until_ns = now_ns() + d->file_ns;
+	d->aborted = d->too_large = false;
+	fd = d->lib.find_debuginfo(c, id->data, id->len, &o.path);
+	if (fd < 0) {
+		o.err = d->aborted ? -ETIMEDOUT : fd;
+		o.path = NULL;
+		if (d->aborted)
+			forget(d, id);
+		return o;
+	}
+	o.bytes = accept_file(d, fd, id);
+	if (!o.bytes && o.path) { /* the cache would give it to everybody */
+		unlink(o.path);
+		free(o.path);
+		o.path = NULL;
+	}
+	return o;
+}
+
+static void note_failure(struct debuginfod *d, int err)
+{
+	d->failures++;
+	d->stats.failed++;
+	if (err == -ETIMEDOUT)
+		snprintf(d->error, sizeof(d->error), "no answer within %llu s",
+			 (unsigned long long)(d->file_ns / 1000000000));
+	else
+		snprintf(d->error, sizeof(d->error), "%s", strerrordesc_np(-err) ?: "it failed");
+}
+
+/* Under the lock. */
+static void note_outcome(struct debuginfod *d, struct wanted *w, const struct outcome *o)
+{
+	w->state = o->path ? HERE : NOT_THERE;
+	w->path = o->path;
+	d->stats.waiting--;
+	if (o->path) {
+		d->stats.came++;
+		d->stats.bytes += o->bytes;
+	} else if (o->err == -ENOENT) {
+		d->stats.missing++;
+	} else if (!o->err || d->too_large) {
+		d->stats.bad++;
+		snprintf(d->error, sizeof(d->error), "%s",
+			 d->too_large ? "a debug file is too large"
+				      : "something came that is not the debug file");
+	} else {
+		note_failure(d, o->err);
+		return;
+	}
+	d->failures = 0;
+}
+
+/* A server that fails is left alone: under the lock. */
+static void give_up(struct debuginfod *d)
+{
+	for (; d->next < d->files.len; d->next++) {
+		d->files.data[d->next].state = NOT_THERE;
+		d->stats.waiting--;
+		d->stats.given_up++;
+	}
+}
+
+static void destroy(struct debuginfod *d)
+{
+	for (size_t i = 0; i < d->files.len; i++)
+		free(d->files.data[i].path);
+	vec_release(&d->files);
+	htab_release(&d->index);
+	pthread_cond_destroy(&d->changed);
+	pthread_mutex_destroy(&d->lock);
+	free(d->cache_dir);
+	/* the library stays loaded: curl does not like to leave */
+	free(d);
+}
+
+static void serve(struct debuginfod *d, struct debuginfod_client *c)
+{
+	while (!d->stop) {
+		struct build_id id;
+		struct outcome o;
+
+		if (d->next < d->files.len && (!c || d->failures >= d->failures_max))
+			give_up(d);
+		pthread_cond_broadcast(&d->changed);
+		if (d->next == d->files.len) {
+			pthread_cond_wait(&d->changed, &d->lock);
+			continue;
+		}
+		id = d->files.data[d->next].id;
+		pthread_mutex_unlock(&d->lock);
+		o = fetch(d, c, &id);
+		pthread_mutex_lock(&d->lock);
+		note_outcome(d, &d->files.data[d->next++], &o);
+	}
+}
+
+static void *thread_main(void *arg)
+{
+	struct debuginfod *d = arg;
+	struct debuginfod_client *c = d->lib.begin();
+	bool deserted;
+
+	fetching = d;
+	if (c)
+		d->lib.set_progressfn(c, on_progress);
+	pthread_mutex_lock(&d->lock);
+	serve(d, c);
+	pthread_mutex_unlock(&d->lock);
+	if (c)
+		d->lib.end(c);
+	pthread_mutex_lock(&d->lock);
+	deserted = d->deserted;
+	d->stop = false; /* tells debuginfod_free() that this is the end */
+	pthread_mutex_unlock(&d->lock);
+	if (deserted)
+		destroy(d);
+	return NULL;
+}
+
+/* --- beginning and end ------------------------------------------------------------------------ */
+
+static int load_library(struct library *lib, const char *soname, const char **why)
+{
+	const struct {
+		const char *name;
+		void **at;
+	} symbols[] = {
+		{"debuginfod_begin", (void **)&lib->begin},
+		{"debuginfod_end", (void **)&lib->end},
+		{"debuginfod_find_debuginfo", (void **)&lib->find_debuginfo},
+		{"debuginfod_set_progressfn", (void **)&lib->set_progressfn},
+	};
+	void *handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
+
+	*why = "libdebuginfod.so.1 is not installed (Debian's package is libdebuginfod1)";
+	if (!handle)
+		return -ENOSYS;
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(*symbols); i++) {
+		*symbols[i].at = dlsym(handle, symbols[i].name);
+		if (!*symbols[i].at) {
+			*why = "libdebuginfod.so.1 is too old";
+			dlclose(handle);
+			return -ENOSYS;
+		}
+	}
+	return 0;
+}
+
+static int set_environment(const struct debuginfod_opts *opts, const char **why)
+{
+	const char *urls = opts->urls ? opts->urls : getenv("DEBUGINFOD_URLS");
+
+	if (!urls || !urls[strspn(urls, " \t")]) {
+		*why = "no debuginfod server is named: give its URL, or set DEBUGINFOD_URLS";
+		return -ENOENT;
+	}
+	*why = "out of memory";
+	/* and no talk of its own */
+	return setenv("DEBUGINFOD_URLS", urls, 1) || unsetenv("DEBUGINFOD_PROGRESS") ? -errno : 0;
+}
+
+/* The library makes the last directory itself. */
+static void make_parents(char *path)
+{
+	for (char *slash = path; (slash = strchr(slash + 1, '/'));) {
+		*slash = '\0';
+		mkdir(path, 0700);
+		*slash = '/';
+	}
+}
+
+/* The cache that gdb and others use too; a service has no home. */
+static int set_cache(char **out)
+{
+	const char *set = getenv("DEBUGINFOD_CACHE_PATH"), *xdg = getenv("XDG_CACHE_HOME");
+	const char *home = getenv("HOME");
+	struct buf b = {0};
+
+	if (set && *set)
+		buf_str(&b, set);
+	else if (xdg && *xdg)
+		buf_printf(&b, "%s/debuginfod_client", xdg);
+	else if (home && *home)
+		buf_printf(&b, "%s/.cache/debuginfod_client", home);
+	else
+		buf_str(&b, "/var/cache/kiln/debuginfod");
+	if (b.err || setenv("DEBUGINFOD_CACHE_PATH", buf_cstr(&b), 1)) {
+		buf_release(&b);
+		return -ENOMEM;
+	}
+	*out = buf_take(&b);
+	if (*out)
+		make_parents(*out);
+	return *out ? 0 : -ENOMEM;
+}
+
+static int start_thread(struct debuginfod *d)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&d->thread, NULL, thread_main, d);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -err;
+}
+
+int debuginfod_new(struct debuginfod **out, const struct debuginfod_opts *opts, const char **why)
+{
+	struct debuginfod *d;
+	struct library lib;
+	pthread_condattr_t attr;
+	int err = set_environment(opts, why) ?: load_library(&lib, opts->soname ?: SONAME, why);
+
+	if (err)
+		return err;
+	*why = "out of memory";
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	d->lib = lib;
+	d->file_ns = opts->file_ns ?: FILE_NS_DEFAULT;
+	d->max_bytes = opts->max_bytes ?: MAX_BYTES_DEFAULT;
+	d->failures_max = opts->failures_max ?: FAILURES_MAX_DEFAULT;
+	d->seed = hash_random_seed();
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&d->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	err = set_cache(&d->cache_dir) ?: start_thread(d);
+	if (err) {
+		destroy(d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+void debuginfod_free(struct debuginfod *d)
+{
+	struct timespec until;
+	bool ended;
+
+	if (!d)
+		return;
+	pthread_mutex_lock(&d->lock);
+	d->stop = true;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += JOIN_S;
+	if (!pthread_timedjoin_np(d->thread, NULL, &until)) {
+		destroy(d);
+		return;
+	}
+	/* It hangs in the library, which owes nobody an end. */
+	pthread_mutex_lock(&d->lock);
+	ended = !d->stop;
+	d->deserted = !ended;
+	pthread_mutex_unlock(&d->lock);
+	if (!ended) {
+		pthread_detach(d->thread);
+		return;
+	}
+	pthread_join(d->thread, NULL);
+	destroy(d);
+}
+
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+static void wait_until(struct debuginfod *d, uint64_t ns)
+{
+	struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000),
+			      .tv_nsec = (long)(ns % 1000000000)};
+
+	pthread_cond_timedwait(&d->changed, &d->lock, &ts);
+}
+
+bool debuginfod_settle(struct debuginfod *d, uint64_t timeout_ns, bool (*tick)(void *ctx),
+		       void *tick_ctx)
+{
+	uint64_t now = now_ns(), end = now + timeout_ns, next = now + TICK_NS;
+	bool go_on = true, settled;
+
+	pthread_mutex_lock(&d->lock);
+	while (d->stats.waiting && go_on && now < end) {
+		wait_until(d, next < end ? next : end);
+		now = now_ns();
+		if (now < next)
+			continue;
+		next = now + TICK_NS;
+		pthread_mutex_unlock(&d->lock);
+		go_on = !tick || tick(tick_ctx);
+		pthread_mutex_lock(&d->lock);
+	}
+	settled = !d->stats.waiting;
+	pthread_mutex_unlock(&d->lock);
+	return settled;
+}
+
+void debuginfod_stats(struct debuginfod *d, struct debuginfod_stats *out)
+{
+	pthread_mutex_lock(&d->lock);
+	*out = d->stats;
+	pthread_mutex_unlock(&d->lock);
+}
+
+const char *debuginfod_last_error(struct debuginfod *d)
+{
+	pthread_mutex_lock(&d->lock);
+	memcpy(d->error_out, d->error, sizeof(d->error_out));
+	pthread_mutex_unlock(&d->lock);
+	return d->error_out;
+}
