@@ -183,7 +183,8 @@ claimed() {
 		END { printf "%.2f\n", all ? 100 * complete / all : 0 }'
 }
 record_perf() { # CALL_GRAPH
-	perf record -q -a -F "$FREQ" --call-graph "$1" -e cpu-clock -G "$GROUP" -o "$T/perf.data" \
+	# Without build ids: perf 6.1 dies of some that it meets.
+	perf record -q -B -N -a -F "$FREQ" --call-graph "$1" -e cpu-clock -G "$GROUP" -o "$T/perf.data" \
 		-- sleep "$SECS" </dev/null >"$T/out" 2>"$T/err"
 	timeout 60 perf script --no-inline -F comm,pid,ip,sym,dso -i "$T/perf.data" 2>/dev/null | judge perf
 	rm -f "$T/perf.data"
