@@ -35,7 +35,8 @@ int procs_new(struct procs **out, const struct procs_opts *opts);
 void procs_free(struct procs *p);
 
 /* Reads /proc once: all processes (tgid = 0) or one. Takes time `now` as the mappings' time but
- * the process's own start time as the image's begin. Vanishing processes are normal. 0 or -errno. */
+ * the process's own start time as the image's begin. Vanishing processes are normal; those whose
+ * mappings cannot be had within seconds are left out, with a warning. 0 or -errno. */
 int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns);
 
 /* Events, in time order. Events about unknown processes make them known. */

@@ -10,10 +10,12 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/procs/files.h"
 #include "profiler/procs/maps.h"
+#include "profiler/procs/patient.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 
@@ -37,6 +39,7 @@ static uint64_t boot_ns(void)
 
 struct reading {
 	struct procs *procs;
+	struct patient *patient;
 	struct scanned s;
 	char state;
 	uint64_t n_threads;
@@ -167,7 +170,7 @@ static int add_mapping(void *ctx, const struct maps_entry *e)
 static int read_maps(struct reading *r)
 {
 	_cleanup_free_ char *text = NULL;
-	char name[64] = "maps", path[64];
+	char path[64];
 	ssize_t n;
 	size_t len;
 	int err;
@@ -177,8 +180,10 @@ static int read_maps(struct reading *r)
 	r->exe[n < 0 ? 0 : n] = '\0';
 	/* An exited main thread has no memory any more, but the others do. */
 	if (r->s.leader_gone && r->tids.len)
-		snprintf(name, sizeof(name), "task/%d/maps", r->tids.data[0]);
-	err = read_proc(r->s.tgid, name, MAPS_CAP, &text, &len);
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", r->s.tgid, r->tids.data[0]);
+	else
+		snprintf(path, sizeof(path), "/proc/%d/maps", r->s.tgid);
+	err = patient_read_file(r->patient, path, MAPS_CAP, &text, &len);
 	if (err)
 		return err;
 	maps_parse(text, len, add_mapping, r);
@@ -205,10 +210,11 @@ static int read_process(struct reading *r)
 	return err;
 }
 
-static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns)
+static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns, struct patient *patient)
 {
 	struct reading r = {
 		.procs = p,
+		.patient = patient,
 		.s = {.tgid = tgid, .now_ns = now_ns, .exe = FILE_NONE, .jitdump = FILE_NONE}};
 	int err = read_process(&r);
 
@@ -223,22 +229,33 @@ static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns)
 	return err;
 }
 
-int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns)
+static int scan_all(struct procs *p, uint64_t now_ns, struct patient *patient)
 {
-	_cleanup_(cleanup_closedir) DIR *dir = NULL;
+	_cleanup_(cleanup_closedir) DIR *dir = opendir("/proc");
 	const struct dirent *de;
 
-	if (tgid)
-		return scan_one(p, tgid, now_ns);
-	dir = opendir("/proc");
 	if (!dir)
 		return -errno;
 	while ((de = readdir(dir))) {
 		uint64_t pid;
 
 		if (!text_parse_u64(de->d_name, INT_MAX, &pid) && pid &&
-		    scan_one(p, (pid_t)pid, now_ns) == -ENOMEM)
+		    scan_one(p, (pid_t)pid, now_ns, patient) == -ENOMEM)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns)
+{
+	struct patient patient = {0};
+	int err = tgid ? scan_one(p, tgid, now_ns, &patient) : scan_all(p, now_ns, &patient);
+
+	patient_release(&patient);
+	if (!patient.stalled)
+		return err;
+	log_warning("%u processes do not tell what they have mapped (stuck in the kernel?): their "
+		    "frames stay without names",
+		    patient.stalled);
+	return err == -ETIMEDOUT ? 0 : err;
 }

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "profiler/procs/files.h"
+#include "profiler/procs/patient.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/sideband.h"
 #include "tests/lib/fixture.h"
@@ -181,6 +182,27 @@ static void test_free_while_hung(void **state)
 	end(&hung);
 }
 
+/* A reading that never ends is left behind, and the next ones go on; its thread ends when it does. */
+static void test_patience_ends(void **state)
+{
+	struct patient p = {.wait_ms = 100};
+	char *text = NULL;
+	size_t len;
+
+	(void)state;
+	stop_server();
+	assert_int_equal(patient_read_file(&p, "fuse/prog", 4096, &text, &len), -ETIMEDOUT);
+	assert_int_equal(p.stalled, 1);
+	p.wait_ms = 0;
+	assert_int_equal(patient_read_file(&p, "prog.c", 4096, &text, &len), 0);
+	assert_memory_equal(text, "#include", 8);
+	free(text);
+	assert_int_equal(patient_read_file(&p, "missing", 4096, &text, &len), -ENOENT);
+	assert_int_equal(p.stalled, 1);
+	kill(server, SIGCONT);
+	patient_release(&p);
+}
+
 /* What does not fit into the queue is dropped, counted, and opened when it is seen again. */
 static void test_queue_is_bounded(void **state)
 {
@@ -241,6 +263,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hung_server),
 		cmocka_unit_test(test_free_while_hung),
+		cmocka_unit_test(test_patience_ends),
 		cmocka_unit_test(test_queue_is_bounded),
 	};
 
