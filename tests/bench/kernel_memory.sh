@@ -21,6 +21,7 @@ programs=(
 start_processes() {
 	local i=0 one
 	mkfifo "$T/quiet"
+	# shellcheck disable=SC2034 # open for both ends: nobody reads an end of file
 	exec {quiet}<>"$T/quiet"
 	while [ $i -lt "$PROCESSES" ]; do
 		for one in "${programs[@]}"; do

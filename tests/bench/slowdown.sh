@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# How much longer the same work takes while the whole system is profiled at 99 Hz: pairs of (alone,
+# How much longer the same work takes while the whole system is profiled at FREQ (99) Hz: pairs of (alone,
 # under the profiler), in turn for kiln and perf record -g; which of a pair comes first alternates, so
 # that drift favours nobody. One line a workload: the median slowdown with its 95 % confidence
 # interval (of the median, by ranks: no distribution is assumed), by CPU time, which holds the
@@ -8,6 +8,7 @@
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 need perf
+FREQ=${FREQ:-99}
 PAIRS=${PAIRS:-20}
 
 work() { # FILE WORK...
@@ -20,8 +21,8 @@ under() { # FILE PROFILER -- WORK...
 	local file=$1 profiler=$2 pid
 	shift 3
 	case $profiler in
-	kiln) "$KILN" record -q -a -F 99 -d 600 -o "$T/p.pb.gz" </dev/null >/dev/null 2>"$T/err" & ;;
-	perf) perf record -q -F 99 -a -g -o "$T/perf.data" </dev/null >/dev/null 2>"$T/err" & ;;
+	kiln) "$KILN" record -q -a -F "$FREQ" -d 600 -o "$T/p.pb.gz" </dev/null >/dev/null 2>"$T/err" & ;;
+	perf) perf record -q -F "$FREQ" -a -g -o "$T/perf.data" </dev/null >/dev/null 2>"$T/err" & ;;
 	esac
 	pid=$!
 	sleep 1.5
