@@ -128,9 +128,28 @@ static void test_running_kernel(void **state)
 	kallsyms_free(k);
 }
 
+/* The kernel's own, wherever it stands and whatever else has that name or address. */
+static void test_stext(void **state)
+{
+	static const char with[] = "ffffffff81000000 T _text\n"
+				   "ffffffff81000000 T startup_64\n"
+				   "ffffffff81000000 T _stext\n"
+				   "ffffffffc0001000 t _stext\t[mod]\n";
+	struct kallsyms *k;
+
+	(void)state;
+	assert_int_equal(kallsyms_parse(&k, with, strlen(with)), 0);
+	assert_true(kallsyms_stext(k) == 0xffffffff81000000);
+	kallsyms_free(k);
+	assert_int_equal(kallsyms_parse(&k, text, strlen(text)), 0);
+	assert_true(kallsyms_stext(k) == 0);
+	kallsyms_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stext),
 		cmocka_unit_test(test_lookups),
 		cmocka_unit_test(test_hidden_addresses),
 		cmocka_unit_test(test_running_kernel),
