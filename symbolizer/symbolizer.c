@@ -3,6 +3,7 @@
 #include "symbolizer/symbolizer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -116,17 +117,19 @@ int sym_answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const c
 	return 0;
 }
 
+/* What the kernel knows without asking a file server, which may not answer (statx(2)). */
 bool sym_file_key(int fd, struct file_key *key)
 {
-	struct stat st;
+	struct statx st;
 
 	memset(key, 0, sizeof(*key));
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0)
 		return false;
-	key->dev = st.st_dev;
-	key->ino = st.st_ino;
-	key->size = (uint64_t)st.st_size;
-	key->mtime = st.st_mtim;
+	key->dev = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+	key->ino = st.stx_ino;
+	key->size = st.stx_size;
+	key->mtime.tv_sec = st.stx_mtime.tv_sec;
+	key->mtime.tv_nsec = st.stx_mtime.tv_nsec;
 	return true;
 }
 
