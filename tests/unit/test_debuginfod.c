@@ -26,7 +26,7 @@ enum mode { SERVE, GARBAGE, OTHER, MISSING, ERROR, HANG, DROP };
 static struct {
 	int sock;
 	char url[64];
-	_Atomic enum mode mode;
+	atomic_int mode; /* enum mode */
 	atomic_int requests;
 } server;
 
@@ -61,7 +61,7 @@ static void send_file(int fd, const char *path)
 
 static void answer(int fd)
 {
-	switch (server.mode) {
+	switch (atomic_load(&server.mode)) {
 	case SERVE:
 		send_file(fd, "prog.debug");
 		break;
