@@ -42,6 +42,9 @@ $(B)/tests/kernel/test_stack_agreement: LDLIBS := -lunwind-ptrace $(LDLIBS)
 $(B)/bpf_usable: $(B)/tests/lib/bpf_usable.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^
 
+$(B)/resolve_pairs: $(B)/tests/lib/resolve_pairs.o $(LIB)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 TEST_PROGRAMS := $(KILN) $(B)/bpf_usable $(UNIT) $(KERNEL_TESTS) $(WORKLOADS)
 # TESTS="name ..." picks among them, for example: make run-tests TESTS="test_strtab targets"
 TESTS ?=
@@ -78,7 +81,7 @@ demo: ## the answer in one command: build, profile a demo for 5 s, show it (as r
 	@KILN=$(KILN) tools/demo $(W)/demo
 bench: ## measure kiln beside its peers (tests/bench)
 	tools/install-deps --build --bench
-	+$(MAKE) --no-print-directory $(KILN) $(WORKLOADS)
+	+$(MAKE) --no-print-directory $(KILN) $(B)/resolve_pairs $(WORKLOADS)
 	@B=$(B) tests/bench/run $(BENCH)
 
 # --- fuzzing (clang, libFuzzer) -----------------------------------------------------------------
