@@ -17,7 +17,7 @@
 /* One message: a socket's buffer of the default size holds three. */
 #define WIRE_BYTES_MAX 65536
 /* Addresses of one query: what a cache without room works on at a time. */
-#define WIRE_QUERY_MAX 65536
+#define WIRE_QUERY_MAX 131072
 #define WIRE_ADDRS_MAX 4096 /* of one message */
 /* As the DWARF reader promises (256 inlined), and the function itself. */
 #define WIRE_FRAMES_MAX 257

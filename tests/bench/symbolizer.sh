@@ -143,7 +143,8 @@ while True:
 window() {
 	local ours asked named peak
 	window_load
-	perf record -q -e cpu-clock:u -F 999 -a -g -o "$T/perf.data" -- sleep 5 2>/dev/null
+	# -B: perf 6.1 aborts on the build ids of some processes.
+	perf record -q -B -e cpu-clock:u -F 999 -a -g -o "$T/perf.data" -- sleep 5 2>/dev/null
 	end_load
 	unique_pairs >"$T/pairs"
 	measured "$T/pairs" "$RESOLVE" || return
