@@ -11,6 +11,7 @@
 struct build_id;
 struct elf_obj;
 struct elf_limits;
+struct line_store;
 
 /* Where files come from. Both give a descriptor the caller owns, or -errno. */
 struct debug_opener {
@@ -28,6 +29,7 @@ struct debug_search {
 	const char *const *dirs; /* "/usr/lib/debug", ...; NULL-terminated */
 	const struct elf_limits *limits;
 	const struct debug_opener *opener; /* NULL: rooted_open() alone */
+	const struct line_store *lines;	   /* tables on disk, NULL: none */
 };
 
 /* All: 0, -ENOENT when none is found that fits, or -ENOMEM. Only regular files are opened. */

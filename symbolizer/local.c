@@ -12,6 +12,7 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/debug_files.h"
+#include "symbolizer/line_cache.h"
 #include "symbolizer/object.h"
 
 #define CACHE_BYTES_DEFAULT (64ul << 20)
@@ -37,7 +38,8 @@ struct local {
 	bool names_only;
 	size_t cache_bytes;
 	struct debug_opener opener;
-	const char *const *dirs; /* the default ones, or own_dirs */
+	const struct line_store *lines; /* NULL: no tables */
+	const char *const *dirs;	/* the default ones, or own_dirs */
 	char **own_dirs;
 	VEC(struct entry) entries;
 	uint64_t clock;
@@ -106,6 +108,11 @@ void local_free(struct local *s)
 void local_set_opener(struct local *s, const struct debug_opener *opener)
 {
 	s->opener = *opener;
+}
+
+void local_set_lines(struct local *s, const struct line_store *lines)
+{
+	s->lines = lines;
 }
 
 /* --- cache ------------------------------------------------------------------------------------ */
@@ -323,16 +330,22 @@ static int fill_call(struct call *c, const struct object *o, const char *module,
 	return 0;
 }
 
-static int resolve_in(struct local *s, struct entry *e, const struct sym_query *q,
-		      const char *module, sym_result_fn fn, void *ctx)
+static struct debug_search search_for(const struct local *s, const struct sym_query *q)
 {
-	struct debug_search search = {
+	return (struct debug_search){
 		.root_fd = q->file->root_fd,
 		.path = q->file->path,
 		.dirs = s->dirs,
 		.limits = object_limits(s->names_only || q->names_only),
 		.opener = &s->opener,
+		.lines = s->lines,
 	};
+}
+
+static int resolve_in(struct local *s, struct entry *e, const struct sym_query *q,
+		      const char *module, sym_result_fn fn, void *ctx)
+{
+	struct debug_search search = search_for(s, q);
 	size_t cap = q->n < BATCH_MAX ? q->n : BATCH_MAX;
 	_cleanup_free_ size_t *index = malloc(cap * sizeof(*index) + 1);
 	_cleanup_free_ uint64_t *va = malloc(cap * sizeof(*va) + 1);
@@ -369,6 +382,24 @@ int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, 
 	}
 	for (size_t i = 0; i < q->n && !err; i++)
 		err = sym_answer_bare(i, q->addr[i], reason, buf_cstr(&module), fn, ctx);
+	return err;
+}
+
+int local_build(struct local *s, const struct sym_query *q)
+{
+	struct debug_search search = search_for(s, q);
+	_cleanup_close_ int fd = -1;
+	enum sym_reason reason;
+	struct entry *e;
+	int err = get_entry(s, q, &e, &reason);
+
+	if (err || !e || !s->lines)
+		return err ?: -ENOENT;
+	fd = s->lines->ask(s->lines->ctx, LINE_CREATE, elf_obj_build_id(object_elf(e->object)));
+	if (fd < 0)
+		return fd;
+	err = object_build_table(e->object, &search, fd);
+	settle(s, e);
 	return err;
 }
 

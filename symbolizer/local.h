@@ -12,12 +12,14 @@
 
 struct buf;
 struct debug_opener;
+struct line_store;
 struct local;
 
 struct sym_query {
 	const struct sym_file *file;
 	bool offsets;	 /* file offsets, not ELF addresses */
 	bool names_only; /* for a file that is not in the cache yet: no lines of it */
+	bool build;	 /* nothing is resolved: the file's line table is built (n is 0) */
 	const uint64_t *addr;
 	size_t n;
 };
@@ -26,8 +28,12 @@ int local_new(struct local **out, const struct symbolizer_opts *opts);
 void local_free(struct local *s);
 /* Where debug files come from from now on. */
 void local_set_opener(struct local *s, const struct debug_opener *opener);
+/* Who has line tables from now on; borrowed, NULL: nobody. */
+void local_set_lines(struct local *s, const struct line_store *lines);
 
 int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx);
+/* Builds the line table of q->file, if the store takes it. 0, or -errno as object_build_table(). */
+int local_build(struct local *s, const struct sym_query *q);
 int local_segment(struct local *s, const struct sym_file *file, uint64_t elf_va,
 		  struct elf_segment *seg);
 /* All segments of the file: borrowed until the next call, none if it cannot be read. 0 or -ENOMEM. */

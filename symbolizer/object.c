@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
@@ -12,6 +13,8 @@
 #include "symbolizer/dwarf.h"
 #include "symbolizer/eh_ranges.h"
 #include "symbolizer/gopclntab.h"
+#include "symbolizer/line_cache.h"
+#include "symbolizer/line_table.h"
 #include "symbolizer/names.h"
 #include "symbolizer/section_map.h"
 #include "symbolizer/symtab.h"
@@ -36,6 +39,8 @@ struct object {
 	struct symtab *symtab;
 	struct gopclntab *go; /* NULL: not a Go program */
 	struct dwarf *dwarf;
+	struct line_table *table; /* says the same; while it is there, DWARF is not opened */
+	bool table_asked, table_refused, seen_told;
 	struct names *names;
 	const struct debug_search *search; /* of the call under way: split units are opened late */
 };
@@ -81,6 +86,7 @@ void object_free(struct object *o)
 	if (!o)
 		return;
 	free_lines(o);
+	line_table_free(o->table);
 	symtab_free(o->symtab);
 	gopclntab_free(o->go);
 	eh_ranges_free(o->fdes);
@@ -124,6 +130,60 @@ static int note_problem(struct object *o, int err)
 	return 0;
 }
 
+static int ask_store(struct object *o, enum line_wish wish)
+{
+	const struct line_store *store = o->search->lines;
+
+	if (!store || !elf_obj_build_id(o->main)->len)
+		return -ENOENT;
+	return store->ask(store->ctx, wish, elf_obj_build_id(o->main));
+}
+
+static int load_table(struct object *o)
+{
+	_cleanup_close_ int fd = -1;
+	int err;
+
+	if (o->table_asked || o->names_only || o->dwarf || elf_obj_type(o->main) == ET_REL)
+		return 0;
+	o->table_asked = true;
+	fd = ask_store(o, LINE_GET);
+	if (fd < 0)
+		return 0;
+	err = line_table_open(&o->table, fd, elf_obj_build_id(o->main));
+	o->table_refused = err == -ENODATA;
+	if (err == -EBADMSG || err == -EPROTO)
+		ask_store(o, LINE_DROP);
+	return err == -ENOMEM ? err : 0;
+}
+
+/* Whatever the table cannot answer, DWARF is asked again. */
+static void drop_table(struct object *o)
+{
+	ask_store(o, LINE_DROP);
+	/* Names are known by where they are in the table. */
+	names_free(o->names);
+	o->names = NULL;
+	line_table_free(o->table);
+	o->table = NULL;
+	o->debug_loaded = o->debug != NULL;
+}
+
+/* Another debug file of the same build id took the place of the one the table was made of. Where
+ * that one is not at hand, the table is as good as it was. */
+static bool table_is_stale(const struct object *o)
+{
+	const struct line_source *source = line_table_source(o->table);
+	const struct elf_obj *from = o->debug;
+
+	if (!source->separate)
+		from = elf_obj_section(o->main, ".debug_info") ? o->main : NULL;
+	if (!from)
+		return false;
+	return elf_obj_file_size(from) != source->size ||
+	       (source->separate && debug_file_bias(o->main, o->debug) != source->bias);
+}
+
 static int load_debug_file(struct object *o)
 {
 	bool has_lines = elf_obj_section(o->main, ".debug_info");
@@ -131,14 +191,17 @@ static int load_debug_file(struct object *o)
 
 	if (o->debug_loaded)
 		return 0;
-	if (!symtab_present(o->main) || (!o->names_only && !has_lines))
+	if (!symtab_present(o->main) || (!o->names_only && !has_lines && !o->table))
 		err = debug_file_open(&o->debug, o->main, o->search);
 	if (!err && elf_obj_type(o->main) == ET_REL)
 		err = section_map_new(&o->in_debug, o->main, o->debug);
 	if (err == -ENOMEM)
 		return err;
 	o->debug_loaded = true;
-	return 0;
+	if (!o->table || !table_is_stale(o))
+		return 0;
+	drop_table(o);
+	return load_debug_file(o);
 }
 
 static int load_symbols(struct object *o)
@@ -182,15 +245,20 @@ static int load_lines(struct object *o)
 	struct dwarf_opts opts = {.open_dwo = open_dwo, .ctx = o};
 	int err;
 
-	if (o->lines_loaded || o->names_only || !debug)
+	if (o->lines_loaded || o->names_only || o->table || !debug)
 		return 0;
 	if (debug_altfile_open(&o->alt, debug, o->search) == -ENOMEM ||
 	    debug_dwp_open(&o->dwp, o->search) == -ENOMEM)
 		return -ENOMEM;
 	err = note_problem(o, dwarf_new(&o->dwarf, debug, o->alt, o->dwp, &opts));
-	if (!err)
-		o->lines_loaded = true;
-	return err;
+	if (err)
+		return err;
+	o->lines_loaded = true;
+	if (o->dwarf && !o->table_refused && !o->seen_told) {
+		o->seen_told = true;
+		ask_store(o, LINE_SEEN);
+	}
+	return 0;
 }
 
 static int load_names(struct object *o)
@@ -215,7 +283,9 @@ struct batch {
 	struct buf scratch;
 	bool limited; /* of the address under way, something was kept out by a limit */
 	int err;
-	bool go; /* the address at hand is in a Go function */
+	bool go;     /* the address at hand is in a Go function */
+	bool stable; /* texts of frames are in the table and live as long as that */
+	size_t from; /* those before have been answered */
 	struct sym_frame frames[FRAMES_MAX];
 };
 
@@ -267,14 +337,29 @@ static bool name_by_symbol(struct batch *b, struct sym_frame *f, uint64_t va)
 	return true;
 }
 
+/* No symbol's key has all of these bits. */
+static uint64_t key_of_text(const char *text)
+{
+	return ~(uint64_t)(uintptr_t)text;
+}
+
+/* Interns a text of DWARF. False when out of memory. */
+static bool intern(struct batch *b, const char *text, uint32_t *id)
+{
+	*id = b->stable && !b->err ? names_by_key(b->o->names, key_of_text(text)) : 0;
+	if (*id)
+		return true;
+	b->err = b->err ?: names_add(b->o->names, text, id);
+	if (b->stable)
+		b->err = b->err ?: names_set_key(b->o->names, key_of_text(text), *id);
+	return !b->err;
+}
+
 static bool name_by_text(struct batch *b, struct sym_frame *f, const char *text)
 {
 	uint32_t id;
 
-	if (!text || !*text)
-		return false;
-	b->err = b->err ?: names_add(b->o->names, text, &id);
-	if (b->err)
+	if (!text || !*text || !intern(b, text, &id))
 		return false;
 	set_name(b, f, id);
 	return true;
@@ -306,10 +391,7 @@ static const char *clean_path(struct batch *b, const char *path)
 {
 	uint32_t id;
 
-	if (!path)
-		return NULL;
-	b->err = b->err ?: names_add(b->o->names, path, &id);
-	return b->err ? NULL : names_raw(b->o->names, id);
+	return path && intern(b, path, &id) ? names_raw(b->o->names, id) : NULL;
 }
 
 /* Inlined calls are named by DWARF, the function around them by the symbol table first: it knows
@@ -349,10 +431,14 @@ static void take_frames(void *ctx, size_t index, const struct dwarf_frame *frame
 			enum dwarf_reason reason)
 {
 	struct batch *b = ctx;
+	bool stable = b->stable;
 
+	index += b->from;
 	b->go = b->o->go && gopclntab_covers(b->o->go, b->elf_va[index]);
-	if (b->go && !n)
+	if (b->go && !n) {
 		n = ask_go(b, b->elf_va[index], &frames);
+		b->stable = false;
+	}
 	if (b->o->names_only && n) { /* only Go's table was asked: the function itself is last */
 		frames += n - 1;
 		n = 1;
@@ -373,6 +459,7 @@ static void take_frames(void *ctx, size_t index, const struct dwarf_frame *frame
 		    !name_by_text(b, f, frames[i].name) && i + 1 < n)
 			f->name = f->raw_name = "[inlined]";
 	}
+	b->stable = stable;
 	if (!n) {
 		b->frames[0] = (struct sym_frame){0};
 		n = 1;
@@ -380,39 +467,74 @@ static void take_frames(void *ctx, size_t index, const struct dwarf_frame *frame
 	finish_result(b, index, n);
 }
 
-/* The DWARF reader of a debug file wants that file's addresses. */
+static uint64_t lines_bias(const struct object *o)
+{
+	if (o->table)
+		return line_table_source(o->table)->bias;
+	return elf_obj_section(o->main, ".debug_info") ? 0 : debug_file_bias(o->main, o->debug);
+}
+
+static int ask_lines(struct batch *b, const uint64_t *va, size_t n, size_t *done)
+{
+	int err;
+
+	if (!b->o->table) {
+		*done = n;
+		return dwarf_resolve(b->o->dwarf, va, n, take_frames, b);
+	}
+	b->stable = true;
+	err = line_table_resolve(b->o->table, va, n, take_frames, b, done);
+	b->stable = false;
+	return err;
+}
+
+/* A debug file and its table have addresses of their own. */
 static int resolve_lines(struct batch *b, size_t n)
 {
 	struct object *o = b->o;
-	bool own = elf_obj_section(o->main, ".debug_info");
-	uint64_t bias = own ? 0 : debug_file_bias(o->main, o->debug);
-	_cleanup_free_ uint64_t *va = NULL;
+	uint64_t bias = lines_bias(o);
+	bool same = !bias && (o->table || !o->in_debug || elf_obj_section(o->main, ".debug_info"));
+	_cleanup_free_ uint64_t *va = same ? NULL : malloc(n * sizeof(*va) + 1);
+	size_t done;
+	int err;
 
-	if (own || (!bias && !o->in_debug))
-		return dwarf_resolve(o->dwarf, b->elf_va, n, take_frames, b);
-	va = malloc(n * sizeof(*va));
-	if (!va)
+	if (!same && !va)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = b->from; va && i < n; i++) {
 		va[i] = b->elf_va[i] - bias;
 		if (o->in_debug && !section_map_find(o->in_debug, b->elf_va[i], &va[i]))
 			va[i] = UINT64_MAX; /* nobody's */
 	}
-	return dwarf_resolve(o->dwarf, va, n, take_frames, b);
+	err = ask_lines(b, (va ?: b->elf_va) + b->from, n - b->from, &done);
+	b->from += done;
+	return err;
+}
+
+static int load_all(struct object *o)
+{
+	return load_table(o) ?: load_debug_file(o) ?: load_symbols(o) ?: load_lines(o) ?:
+	       load_names(o);
 }
 
 static int resolve_batch(struct batch *b, size_t n)
 {
 	struct object *o = b->o;
-	int err = load_debug_file(o) ?: load_symbols(o) ?: load_lines(o) ?: load_names(o);
+	int err = load_all(o);
 
+	if (!err && o->table) {
+		err = resolve_lines(b, n);
+		if (err == -EBADMSG) {
+			drop_table(o);
+			err = load_all(o);
+		}
+	}
 	if (err)
 		return err;
 	if (o->dwarf) {
 		err = resolve_lines(b, n);
 	} else {
-		for (size_t i = 0; i < n && !b->err; i++)
-			take_frames(b, i, NULL, 0, DWARF_OK);
+		for (size_t i = b->from; i < n && !b->err; i++)
+			take_frames(b, i - b->from, NULL, 0, DWARF_OK);
 	}
 	if (o->go && gopclntab_limited(o->go))
 		o->limit_hits++;
@@ -435,6 +557,43 @@ int object_resolve(struct object *o, const struct debug_search *search, const ch
 	return err;
 }
 
+/* --- the table ---------------------------------------------------------------------------------- */
+
+/* Less than what one query of a worker process may use (worker_talk.c). */
+static const struct line_limits table_limits = {.cpu_ns = 45000000000ull};
+
+static int build_table(struct object *o, int fd)
+{
+	struct elf_obj *debug = elf_obj_section(o->main, ".debug_info") ? o->main : o->debug;
+	struct line_source source = {.build_id = *elf_obj_build_id(o->main)};
+	int err;
+
+	if (!o->dwarf)
+		return -ENODATA;
+	/* Without its supplement many names would be missing, for good. */
+	if (elf_obj_section(debug, ".gnu_debugaltlink") && !o->alt)
+		return -ENOENT;
+	source.bias = lines_bias(o);
+	source.size = elf_obj_file_size(debug);
+	source.separate = debug != o->main;
+	err = line_table_build(o->dwarf, &source, fd, &table_limits);
+	if (err == -EFBIG || err == -ETIME) /* it would be the same the next time */
+		err = ftruncate(fd, 0) ? -errno : line_table_refuse(&source, fd, err) ?: err;
+	return err;
+}
+
+int object_build_table(struct object *o, const struct debug_search *search, int fd)
+{
+	int err;
+
+	if (o->names_only || o->table || elf_obj_type(o->main) == ET_REL)
+		return -ENODATA;
+	o->search = search;
+	err = load_debug_file(o) ?: load_lines(o) ?: build_table(o, fd);
+	o->search = NULL;
+	return err;
+}
+
 /* --- size ------------------------------------------------------------------------------------- */
 
 size_t object_bytes(const struct object *o)
@@ -449,6 +608,7 @@ size_t object_bytes(const struct object *o)
 	n += o->symtab ? symtab_bytes(o->symtab) : 0;
 	n += o->go ? gopclntab_bytes(o->go) : 0;
 	n += o->names ? names_bytes(o->names) : 0;
+	n += o->table ? line_table_bytes(o->table) : 0;
 	return n + (o->dwarf ? dwarf_bytes(o->dwarf) : 0);
 }
 

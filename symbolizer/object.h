@@ -30,6 +30,12 @@ bool object_va_of_off(const struct object *o, uint64_t file_off, uint64_t *elf_v
 int object_resolve(struct object *o, const struct debug_search *search, const char *module,
 		   const uint64_t *elf_va, size_t n, sym_result_fn fn, void *ctx);
 
+/*
+ * Writes the line table of the file into the descriptor of an empty file: a table, or one that says
+ * why there is none. 0, or -errno: -ENODATA when the file has no DWARF, else see line_table_build().
+ */
+int object_build_table(struct object *o, const struct debug_search *search, int fd);
+
 /* Bytes of parsed state; and what to give back before dropping the object: the DWARF reader with
  * its sections. */
 size_t object_bytes(const struct object *o);

@@ -6,34 +6,58 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
 #include "profiler/base/text.h"
+#include "symbolizer/debug_files.h"
+#include "symbolizer/line_jobs.h"
 #include "symbolizer/local.h"
 #include "symbolizer/worker.h"
 
 struct symbolizer {
 	struct local *local;
-	struct worker *worker; /* NULL: local does the work */
+	struct worker *worker;	/* NULL: local does the work */
+	struct line_jobs *jobs; /* NULL: no tables */
+	bool names_only;
+	int (*find_debug)(void *ctx, const struct build_id *id);
+	void *find_ctx;
+	pid_t pid; /* who made it: the worker is a child of this process */
 };
 
 DEFINE_CLEANUP(symbolizer, symbolizer_free)
+
+static int start_worker(struct symbolizer *s)
+{
+	struct worker_opts opts = {
+		.local = s->local,
+		.names_only = s->names_only,
+		.find_debug = s->find_debug,
+		.find_ctx = s->find_ctx,
+		.lines = s->jobs ? line_jobs_store(s->jobs) : NULL,
+	};
+
+	return worker_new(&s->worker, &opts);
+}
 
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts)
 {
 	_cleanup_(symbolizer_freep) struct symbolizer *s = calloc(1, sizeof(*s));
 	int err = s ? local_new(&s->local, opts) : -ENOMEM;
-	struct worker_opts worker = {
-		.names_only = opts->names_only,
-		.find_debug = opts->find_debug,
-		.find_ctx = opts->find_ctx,
-	};
 
 	if (err)
 		return err;
-	worker.local = s->local;
-	err = opts->sandbox ? worker_new(&s->worker, &worker) : 0;
+	s->pid = getpid();
+	s->names_only = opts->names_only;
+	s->find_debug = opts->find_debug;
+	s->find_ctx = opts->find_ctx;
+	err = opts->table_dir && !s->names_only ? line_jobs_new(&s->jobs, opts->table_dir) : 0;
+	if (!err && s->jobs)
+		local_set_lines(s->local, line_jobs_store(s->jobs));
+	if (!err && opts->sandbox)
+		err = start_worker(s);
 	if (err)
 		return err;
 	*out = steal_ptr(s);
@@ -46,13 +70,21 @@ void symbolizer_free(struct symbolizer *s)
 		return;
 	worker_free(s->worker);
 	local_free(s->local);
+	line_jobs_free(s->jobs);
 	free(s);
 }
 
 static int resolve(struct symbolizer *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
 {
-	return s->worker ? worker_resolve(s->worker, q, fn, ctx)
-			 : local_resolve(s->local, q, fn, ctx);
+	int err;
+
+	if (s->jobs)
+		line_jobs_at(s->jobs, q->file);
+	err = s->worker ? worker_resolve(s->worker, q, fn, ctx)
+			: local_resolve(s->local, q, fn, ctx);
+	if (s->jobs)
+		line_jobs_at(s->jobs, NULL);
+	return err;
 }
 
 int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file, const uint64_t *file_off,
@@ -84,6 +116,75 @@ void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out)
 		worker_stats(s->worker, out);
 	else
 		local_stats(s->local, out);
+}
+
+/* --- line tables ------------------------------------------------------------------------------- */
+
+static void no_result(void *ctx, size_t index, const struct sym_result *r)
+{
+	(void)ctx;
+	(void)index;
+	(void)r;
+}
+
+static uint64_t files_failed(const struct symbolizer *s)
+{
+	struct symbolizer_stats stats = {0};
+
+	symbolizer_stats(s, &stats);
+	return stats.files_failed;
+}
+
+static bool build_one(void *ctx, const struct sym_file *file)
+{
+	struct symbolizer *s = ctx;
+	struct sym_query q = {.file = file, .build = true};
+	uint64_t failed = files_failed(s);
+
+	if (!s->worker) {
+		int err = local_build(s->local, &q);
+
+		log_debug("line table of %s: %s", file->path, err ? strerror(-err) : "built");
+		return false; /* what will not change is written down there */
+	}
+	worker_resolve(s->worker, &q, no_result, NULL);
+	return files_failed(s) > failed;
+}
+
+/* In a forked child: the worker ends with the parent, and whoever finds debug files may have threads
+ * that are not here. 0 or -errno. */
+static int leave_parent(struct symbolizer *s)
+{
+	const struct debug_opener nobody = {0};
+
+	s->find_debug = NULL;
+	local_set_opener(s->local, &nobody);
+	if (!s->worker)
+		return 0;
+	worker_abandon(s->worker);
+	s->worker = NULL;
+	return start_worker(s);
+}
+
+void symbolizer_build_tables(struct symbolizer *s)
+{
+	if (!s->jobs)
+		return;
+	if (s->pid != getpid() && leave_parent(s))
+		return;
+	line_jobs_run(s->jobs, build_one, s);
+}
+
+size_t symbolizer_tables_due(const struct symbolizer *s)
+{
+	return s->jobs ? line_jobs_count(s->jobs) : 0;
+}
+
+void symbolizer_table_stats(const struct symbolizer *s, struct line_cache_stats *out)
+{
+	*out = (struct line_cache_stats){0};
+	if (s->jobs)
+		line_jobs_stats(s->jobs, out);
 }
 
 /* --- what every answer is made of ------------------------------------------------------------- */

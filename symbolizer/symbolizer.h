@@ -34,6 +34,8 @@ struct symbolizer_opts {
 	 * blocks. NULL: nobody is asked. */
 	int (*find_debug)(void *ctx, const struct build_id *id);
 	void *find_ctx;
+	/* Directory of line tables by build id (line_cache.h), made if need be; NULL: none are used. */
+	const char *table_dir;
 };
 
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts);
@@ -108,12 +110,24 @@ int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, con
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,
 		       struct elf_segment *seg);
 
+/*
+ * Builds the line tables that are due: of files that were resolved with DWARF now and in an earlier
+ * run. Takes up to a minute of CPU time a file: for when nobody waits any more. May be called in a
+ * forked child, also when the parent's symbolizer reads files in a process of its own.
+ */
+void symbolizer_build_tables(struct symbolizer *s);
+/* How many are due. */
+size_t symbolizer_tables_due(const struct symbolizer *s);
+
 struct symbolizer_stats {
 	uint64_t lookups, cache_hits, files_opened, evictions, limit_hits;
 	size_t bytes, bytes_peak;		/* parsed state */
 	uint64_t worker_restarts, files_failed; /* with a sandbox: files a process failed on */
 };
 void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out);
+/* All zero where there is no table_dir. */
+struct line_cache_stats;
+void symbolizer_table_stats(const struct symbolizer *s, struct line_cache_stats *out);
 
 /*
  * Demangles Itanium C++, Rust v0 and legacy, and D names (libiberty), capped in depth and output;

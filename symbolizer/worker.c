@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
@@ -275,6 +276,16 @@ void worker_free(struct worker *w)
 	broker_free(w->broker);
 	vec_release(&w->unreaped);
 	vec_release(&w->bad);
+	free(w);
+}
+
+void worker_abandon(struct worker *w)
+{
+	if (w->pid)
+		close(w->sock);
+	vec_release(&w->unreaped);
+	vec_release(&w->bad);
+	/* The broker's threads are not here, and may have held its locks. */
 	free(w);
 }
 

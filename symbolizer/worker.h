@@ -13,11 +13,13 @@
 
 #include "symbolizer/local.h"
 
+struct line_store;
 struct worker;
 
 struct worker_opts {
 	struct local *local; /* unused so far; what a new process starts with. Borrowed */
 	bool names_only;
+	const struct line_store *lines; /* asked for it; NULL: no line tables. Borrowed */
 	/* The other half, in the new process: NULL for worker_serve(). For tests. */
 	int (*serve)(int sock, pid_t parent, struct local *local);
 	int (*find_debug)(void *ctx, const struct build_id *id); /* see symbolizer_opts */
@@ -28,6 +30,8 @@ struct worker_opts {
 /* 0, or -errno: -EPERM where not even the least of a sandbox is possible. */
 int worker_new(struct worker **out, const struct worker_opts *opts);
 void worker_free(struct worker *w);
+/* In a forked child: lets go of the parent's process and threads. Nothing is waited for. */
+void worker_abandon(struct worker *w);
 
 int worker_resolve(struct worker *w, const struct sym_query *q, sym_result_fn fn, void *ctx);
 int worker_segment(struct worker *w, const struct sym_file *file, uint64_t elf_va,

@@ -5,6 +5,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "symbolizer/debug_files.h"
+#include "symbolizer/line_cache.h"
 #include "symbolizer/sandbox.h"
 #include "symbolizer/worker.h"
 #include "symbolizer/worker_wire.h"
@@ -48,6 +49,18 @@ static int ask_to_find(void *ctx, const struct build_id *id)
 	find.type = WIRE_FIND;
 	find.build_id = *id;
 	return ask_for_file(ctx, &find, sizeof(find), NULL, 0);
+}
+
+/* For line tables: the same. */
+static int ask_for_lines(void *ctx, enum line_wish wish, const struct build_id *id)
+{
+	struct wire_lines lines;
+
+	memset(&lines, 0, sizeof(lines));
+	lines.type = WIRE_LINES;
+	lines.wish = wish;
+	lines.build_id = *id;
+	return ask_for_file(ctx, &lines, sizeof(lines), NULL, 0);
 }
 
 static void take_result(void *ctx, size_t index, const struct sym_result *r)
@@ -109,6 +122,10 @@ static int answer(struct served *s, const struct wire_query *wire, const char *p
 
 	if (!addr)
 		return -ENOMEM;
+	if (wire->build) { /* why it was not is of no interest to whoever asked */
+		err = q.names_only ? 0 : local_build(s->local, &q);
+		return send_done(s, err == -ENOMEM ? err : 0, NULL, 0);
+	}
 	if (!wire->n) {
 		err = local_segments(s->local, &file, &segs, &n_segs);
 		return send_done(s, err, segs, n_segs);
@@ -129,10 +146,12 @@ int worker_serve_one(int sock, struct local *local)
 {
 	_cleanup_free_ struct served *s = calloc(1, sizeof(*s));
 	struct debug_opener opener = {.open = ask_to_open, .ctx = s};
+	struct line_store lines = {.ask = ask_for_lines, .ctx = s};
 	_cleanup_close_ int fd = -1;
 	char path[WIRE_BYTES_MAX];
 	struct wire_query q;
 	ssize_t len;
+	int err;
 
 	if (!s)
 		return -ENOMEM;
@@ -145,7 +164,10 @@ int worker_serve_one(int sock, struct local *local)
 	memcpy(path, s->msg + sizeof(q), (size_t)len - sizeof(q));
 	opener.find = q.can_find ? ask_to_find : NULL;
 	local_set_opener(local, &opener);
-	return answer(s, &q, path[0] ? path : NULL, fd);
+	local_set_lines(local, q.has_lines ? &lines : NULL);
+	err = answer(s, &q, path[0] ? path : NULL, fd);
+	local_set_lines(local, NULL);
+	return err;
 }
 
 int worker_enter(int sock, pid_t parent, uint64_t memory_bytes)

@@ -11,6 +11,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "symbolizer/broker.h"
+#include "symbolizer/line_cache.h"
 #include "symbolizer/sandbox.h"
 #include "symbolizer/worker_priv.h"
 
@@ -206,6 +207,8 @@ static int tell_query(struct worker *w, struct ask *a)
 	q.names_only = a->names_only;
 	q.has_root = file->root_fd >= 0;
 	q.can_find = w->opts.find_debug != NULL;
+	q.build = a->q->build;
+	q.has_lines = w->opts.lines != NULL;
 	if (file->build_id)
 		q.build_id = *file->build_id;
 	err = tell(w, a, &q, sizeof(q), path, path_len + 1, file->fd);
@@ -265,6 +268,26 @@ static int serve_find(struct worker *w, struct ask *a, size_t len)
 	return hand_over(w, a, w->opts.find_debug(w->opts.find_ctx, &find.build_id));
 }
 
+static int serve_lines(struct worker *w, struct ask *a, size_t len)
+{
+	const struct line_store *store = w->opts.lines;
+	struct wire_opened opened = {.type = WIRE_OPENED};
+	_cleanup_close_ int fd = -1;
+	struct wire_lines lines;
+	int got;
+
+	if (len != sizeof(lines) || !store || !may_open(a))
+		return -EBADMSG;
+	memcpy(&lines, w->msg, sizeof(lines));
+	if (lines.wish >= LINE_WISH_COUNT || lines.build_id.len > BUILD_ID_MAX)
+		return -EBADMSG;
+	got = store->ask(store->ctx, lines.wish, &lines.build_id);
+	if (got >= 0 && (lines.wish == LINE_GET || lines.wish == LINE_CREATE))
+		fd = got;
+	opened.err = fd >= 0 ? 0 : got;
+	return tell(w, a, &opened, sizeof(opened), NULL, 0, fd);
+}
+
 static int serve_done(struct worker *w, struct ask *a, size_t len)
 {
 	struct wire_done done;
@@ -302,6 +325,8 @@ static int take_message(struct worker *w, struct ask *a, sym_result_fn fn, void 
 		return serve_open(w, a, (size_t)len);
 	case WIRE_FIND:
 		return serve_find(w, a, (size_t)len);
+	case WIRE_LINES:
+		return serve_lines(w, a, (size_t)len);
 	case WIRE_DONE:
 		return serve_done(w, a, (size_t)len);
 	default:

@@ -4,7 +4,7 @@
  * same program, so that layouts agree; but what the worker says is hostile all the same: it reads
  * hostile files.
  *
- * A conversation: QUERY with its ADDRS; then ANSWERS, and OPEN or FIND each answered by OPENED, in
+ * A conversation: QUERY with its ADDRS; then ANSWERS, and OPEN or LINES each answered by OPENED, in
  * any number; then DONE.
  */
 #ifndef KILN_SYMBOLIZER_WORKER_WIRE_H
@@ -36,6 +36,7 @@ enum wire_type {
 	WIRE_ANSWERS,	/* worker: struct wire_head, struct wire_string and wire_result records */
 	WIRE_OPEN,	/* worker: struct wire_open, path */
 	WIRE_FIND,	/* worker: struct wire_find */
+	WIRE_LINES,	/* worker: struct wire_lines */
 	WIRE_OPENED,	/* to it: struct wire_opened; with a descriptor if err is 0 */
 	WIRE_DONE,	/* worker: struct wire_done, struct wire_segment each */
 };
@@ -51,6 +52,7 @@ struct wire_hello {
 struct wire_query {
 	uint32_t type, n; /* 0: only the segments are asked for */
 	uint8_t offsets, names_only, has_root, can_find;
+	uint8_t build, has_lines, reserved[2];
 	struct build_id build_id; /* len 0: unknown */
 };
 
@@ -63,9 +65,14 @@ struct wire_find {
 	struct build_id build_id;
 };
 
+struct wire_lines { /* enum line_wish; no descriptor comes with the answers 0 and 1 of LINE_SEEN */
+	uint32_t type, wish;
+	struct build_id build_id;
+};
+
 struct wire_opened {
 	uint32_t type;
-	int32_t err;
+	int32_t err; /* of WIRE_LINES also 1 */
 };
 
 struct wire_done {

@@ -219,7 +219,7 @@ static int record(const struct record_options *r)
 		fputc('\n', stderr);
 	code = err ? say_failure(r, err, why, &result) : finish(r, &result, &q, path);
 	fetch_end(opts.debuginfod);
-	profile_free(result.profile);
+	session_result_release(&result);
 	quality_release(&q);
 	return code;
 }

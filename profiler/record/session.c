@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/base/cache_dir.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
@@ -30,6 +31,7 @@
 #include "profiler/record/prefetch.h"
 #include "profiler/record/session.h"
 #include "profiler/record/slow_path.h"
+#include "profiler/record/table_builder.h"
 #include "profiler/record/unwind_feed.h"
 #include "profiler/sampler/drain.h"
 #include "symbolizer/symbolizer.h"
@@ -126,33 +128,16 @@ static int scan_running(struct session *s)
 	return err == -ESRCH ? 0 : err;
 }
 
-/* Where compiled unwind tables are kept: KILN_CACHE_DIR, /var/cache/kiln for root, else the user's
- * cache directory (XDG Base Directory Specification). */
-static const char *cache_dir(char *path, size_t size)
-{
-	const char *dir = getenv("KILN_CACHE_DIR"), *home = getenv("HOME");
-
-	if (dir)
-		snprintf(path, size, "%s/unwind", dir);
-	else if (!geteuid())
-		snprintf(path, size, "/var/cache/kiln/unwind");
-	else if (getenv("XDG_CACHE_HOME"))
-		snprintf(path, size, "%s/kiln/unwind", getenv("XDG_CACHE_HOME"));
-	else if (home)
-		snprintf(path, size, "%s/.cache/kiln/unwind", home);
-	else
-		return NULL;
-	return path;
-}
-
 /* Early: its process is a copy of this one, which has seen nothing yet. */
 static int open_symbolizer(struct session *s, const char **why)
 {
+	char path[PATH_MAX];
 	struct symbolizer_opts opts = {
 		.names_only = s->opts->names_only,
 		.sandbox = !s->opts->no_sandbox,
 		.find_debug = s->opts->debuginfod ? debuginfod_find : NULL,
 		.find_ctx = s->opts->debuginfod,
+		.table_dir = cache_dir_path("lines", path, sizeof(path)),
 	};
 
 	*why = "cannot lock up the process that reads foreign files; --no-sandbox does without";
@@ -186,7 +171,7 @@ static int open_all(struct session *s, const char **why)
 	procs.files = sideband.files = s->files;
 	if (sampler_uses_tables(s->sampler)) {
 		err = unwind_feed_new(&s->feed, s->sampler, s->files,
-				      cache_dir(path, sizeof(path)));
+				      cache_dir_path("unwind", path, sizeof(path)));
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = s->feed;
 	}
@@ -559,7 +544,16 @@ static int run(struct session *s, struct session_result *r, struct quality *q, c
 	p->duration_ns = (int64_t)r->elapsed_ns;
 	r->profile = p;
 	r->naming_ns = boottime_ns() - sampled_ns;
+	r->symbolizer = steal_ptr(s->symbolizer);
 	return 0;
+}
+
+void session_result_release(struct session_result *r)
+{
+	table_builder_start(r->symbolizer);
+	symbolizer_free(r->symbolizer);
+	profile_free(r->profile);
+	*r = (struct session_result){0};
 }
 
 int session_run(const struct session_opts *opts, struct session_result *result, struct quality *q,

@@ -47,7 +47,12 @@ struct session_result {
 	bool launched;
 	int exit_code;	   /* of the command, if launched */
 	pid_t missing_pid; /* with -ESRCH: which of tgids */
+	struct symbolizer *symbolizer;
 };
+
+/* Frees it all. Before that a process is left behind for work that nobody is to wait for
+ * (table_builder.h): call it when everything is written. */
+void session_result_release(struct session_result *r);
 
 /*
  * Runs it. SIGINT and SIGTERM end the recording, not the program. On failure *why is a sentence that

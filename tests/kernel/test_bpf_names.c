@@ -18,6 +18,7 @@
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 #include "profiler/record/session.h"
+#include "symbolizer/symbolizer.h"
 #include "tests/kernel/bpf_burn.skel.h"
 #include "tests/lib/fixture.h"
 
@@ -114,6 +115,7 @@ static struct profile *record_burning(void)
 	if (session_run(&opts, &result, &q, &why))
 		fail_msg("%s", why);
 	assert_int_equal(result.exit_code, 0);
+	symbolizer_free(result.symbolizer);
 	return result.profile;
 }
 

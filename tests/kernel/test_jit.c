@@ -19,6 +19,7 @@
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 #include "profiler/record/session.h"
+#include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/jitdump_write.h"
 
@@ -136,6 +137,7 @@ static struct profile *record(const char *how, bool names_only)
 	if (session_run(&opts, &result, &q, &why))
 		fail_msg("%s", why);
 	assert_int_equal(result.exit_code, 0);
+	symbolizer_free(result.symbolizer);
 	return result.profile;
 }
 

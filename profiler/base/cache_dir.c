@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/base/cache_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
+#include "profiler/base/vec.h"
+
+#define FILE_BYTES_MIN 4096
+
+struct entry {
+	char *name;
+	uint64_t size;
+	struct timespec used;
+};
+
+const char *cache_dir_path(const char *name, char *path, size_t size)
+{
+	const char *dir = getenv("KILN_CACHE_DIR"), *home = getenv("HOME");
+
+	if (dir)
+		snprintf(path, size, "%s/%s", dir, name);
+	else if (!geteuid())
+		snprintf(path, size, "/var/cache/kiln/%s", name);
+	else if (getenv("XDG_CACHE_HOME"))
+		snprintf(path, size, "%s/kiln/%s", getenv("XDG_CACHE_HOME"), name);
+	else if (home)
+		snprintf(path, size, "%s/.cache/kiln/%s", home, name);
+	else
+		return NULL;
+	return path;
+}
+
+static int make_dirs(const char *dir)
+{
+	_cleanup_free_ char *path = strdup(dir);
+
+	if (!path)
+		return -ENOMEM;
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0755) && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+int cache_dir_open(const char *path)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	int err = make_dirs(path);
+
+	if (err)
+		return err;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 022))
+		return -EPERM;
+	return steal_fd(&fd);
+}
+
+void cache_dir_touch(int fd)
+{
+	const struct timespec now[] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+
+	if (futimens(fd, now))
+		return; /* read-only: it is not evicted either */
+}
+
+static bool has_suffix(const char *name, const char *const *suffixes)
+{
+	while (*suffixes && !text_has_suffix(name, *suffixes))
+		suffixes++;
+	return *suffixes;
+}
+
+static int order_entries(const void *a, const void *b)
+{
+	const struct timespec *x = &((const struct entry *)a)->used;
+	const struct timespec *y = &((const struct entry *)b)->used;
+
+	if (x->tv_sec != y->tv_sec)
+		return x->tv_sec < y->tv_sec ? -1 : 1;
+	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
+}
+
+void cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t room, uint64_t max_bytes)
+{
+	_cleanup_close_ int again = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = again < 0 ? NULL : fdopendir(again);
+	VEC(struct entry) all = {0};
+	uint64_t total = room;
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		struct entry one;
+		struct stat st;
+
+		if (!has_suffix(e->d_name, suffixes) ||
+		    fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			continue;
+		one = (struct entry){strdup(e->d_name), (uint64_t)st.st_size, st.st_atim};
+		if (one.size < FILE_BYTES_MIN)
+			one.size = FILE_BYTES_MIN;
+		total += one.size;
+		if (!one.name || vec_push(&all, one)) {
+			free(one.name);
+			break;
+		}
+	}
+	if (all.len)
+		qsort(all.data, all.len, sizeof(*all.data), order_entries);
+	for (size_t i = 0; i < all.len; i++) {
+		if (total > max_bytes && !unlinkat(dirfd, all.data[i].name, 0))
+			total -= all.data[i].size;
+		free(all.data[i].name);
+	}
+	vec_release(&all);
+	if (d) {
+		again = -1;
+		closedir(d);
+	}
+}
