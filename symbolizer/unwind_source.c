@@ -143,17 +143,18 @@ static int text_range(struct unwind_source *src, struct elf_obj *obj)
 /* Where gaps have no rule, the table need only span what is described or known. */
 static int narrow_range(struct unwind_source *src)
 {
-	const struct cfi_fde *fde = src->cfi.fdes.data, *end = fde + src->cfi.fdes.len;
+	const struct cfi_fde *fdes = src->cfi.fdes.data;
+	size_t at = 0, end = src->cfi.fdes.len;
 	uint64_t first = UINT64_MAX, last = 0;
 
 	if (src->gap_cfa == UNWIND_CFA_NONE) {
-		while (fde < end && fde->end <= src->begin_va)
-			fde++;
-		while (fde < end && end[-1].start >= src->end_va)
+		while (at < end && fdes[at].end <= src->begin_va)
+			at++;
+		while (at < end && fdes[end - 1].start >= src->end_va)
 			end--;
-		if (fde < end) {
-			first = fde->start;
-			last = end[-1].end;
+		if (at < end) {
+			first = fdes[at].start;
+			last = fdes[end - 1].end;
 		}
 		if (src->n_known) {
 			first = min_u64(first, src->known[0].va);
