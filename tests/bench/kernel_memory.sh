@@ -7,15 +7,15 @@
 need bpftool jq python3
 
 PROCESSES=${PROCESSES:-200}
-# What waits with its libraries mapped, as far as it is installed.
+# What waits for a minute with its libraries mapped, as far as it is installed.
 programs=(
-	"python3 -c 'import time, json, ssl, sqlite3, ctypes, decimal; time.sleep(600)'"
-	"perl -MPOSIX -e 'sleep 600'"
-	"bash -c 'read -t 600 x < <(sleep 600)'"
+	"python3 -c 'import time, json, ssl, sqlite3, ctypes, decimal; time.sleep(60)'"
+	"perl -MPOSIX -e 'sleep 60'"
+	"bash -c 'read -t 60 x < <(sleep 60)'"
 	"sqlite3 :memory:"
 	"redis-server --port 0 --save '' --unixsocket $T/redis.\$i"
-	"node --max-old-space-size=64 -e 'setTimeout(() => {}, 600000)'"
-	"gdb -q -batch -ex 'shell sleep 600'"
+	"node --max-old-space-size=64 -e 'setTimeout(() => {}, 60000)'"
+	"gdb -q -batch -ex 'shell sleep 60'"
 	"sort" "xz" "tail -f /dev/null" "awk '{ }'" "vim -es" "php -a"
 )
 start_processes() {
