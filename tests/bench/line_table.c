@@ -27,6 +27,7 @@ struct answers {
 	const uint64_t *va;
 	uint64_t *sums; /* hash of each answer, when comparing */
 	struct buf text;
+	bool stable;
 };
 
 struct addresses {
@@ -44,8 +45,14 @@ static const char *pretty(struct answers *a, const char *raw)
 {
 	uint32_t id;
 
-	if (!raw || names_add(a->names, raw, &id))
+	if (!raw)
 		return "??";
+	/* As object.c does: strings of a table are known by their place. */
+	id = a->stable ? names_by_key(a->names, (uintptr_t)raw) : 0;
+	if (!id && names_add(a->names, raw, &id))
+		return "??";
+	if (a->stable && !names_by_key(a->names, (uintptr_t)raw))
+		names_set_key(a->names, (uintptr_t)raw, id);
 	return names_pretty(a->names, id);
 }
 
@@ -58,7 +65,9 @@ static void print(void *ctx, size_t i, const struct dwarf_frame *f, size_t n,
 	buf_printf(&a->text, "0x%" PRIx64 "\n", a->va[i]);
 	for (size_t k = 0; k < n; k++) {
 		buf_str(&a->text, pretty(a, f[k].linkage_name));
-		buf_printf(&a->text, "\n%s:%u\n", f[k].file ?: "??", f[k].line);
+		buf_char(&a->text, '\n');
+		buf_str(&a->text, f[k].file ?: "??");
+		buf_printf(&a->text, ":%u\n", f[k].line);
 	}
 	if (a->text.len < 1 << 20)
 		return;
@@ -187,6 +196,7 @@ int main(int argc, char **argv)
 	} else if (argc > 2) {
 		v = read_addresses();
 		a.va = v.data;
+		a.stable = !strcmp(argv[1], "lookup");
 		if (!strcmp(argv[1], "lookup") && argc > 3)
 			line_table_resolve(open_table(obj, argv[3]), v.data, v.len, print, &a,
 					   &done);
