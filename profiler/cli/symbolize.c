@@ -25,6 +25,7 @@ enum {
 	OPT_NO_LINES,
 	OPT_DEBUGINFOD,
 	OPT_DEBUGINFOD_TIMEOUT,
+	OPT_NO_SANDBOX,
 	OPT_EXE,
 	OPT_SECTION,
 	OPT_ADDRESSES,
@@ -50,6 +51,8 @@ static const struct option_spec options[] = {
 	{"debuginfod", 0, "[URLS]", "ask these servers for debug files (those of DEBUGINFOD_URLS)",
 	 OPT_DEBUGINFOD},
 	{"debuginfod-timeout", 0, "TIME", "wait so long for them (30s)", OPT_DEBUGINFOD_TIMEOUT},
+	{"no-sandbox", 0, NULL, "read debug information in this process, with all its privileges",
+	 OPT_NO_SANDBOX},
 	{"exe", 'e', "FILE", "answer addresses of this program, library, module or debug file",
 	 OPT_EXE},
 	{"section", 'j', "NAME", "-e: addresses count from the start of this section", OPT_SECTION},
@@ -75,6 +78,7 @@ struct request {
 	struct addresses_opts addresses;
 	struct symbolize_profile_opts profile;
 	struct dirs debug_dirs, exe_dirs;
+	bool no_sandbox;  /* read foreign files in this very process */
 	bool ask;	  /* debuginfod servers */
 	const char *urls; /* NULL: those of the environment */
 	unsigned long long timeout_ns;
@@ -165,6 +169,9 @@ static int handle(const struct options *o, int id, struct request *r)
 	case OPT_NO_LINES:
 		r->profile.no_lines = true;
 		return 0;
+	case OPT_NO_SANDBOX:
+		r->no_sandbox = true;
+		return 0;
 	default:
 		handle_address(o, id, &r->addresses);
 		return 0;
@@ -201,7 +208,8 @@ static int ask_servers(struct request *r, struct symbolizer_opts *symbolizer)
 
 static int go(const struct command *cmd, struct request *r, char *const *operands, int n)
 {
-	struct symbolizer_opts symbolizer = {.names_only = r->profile.no_lines, .sandbox = true};
+	struct symbolizer_opts symbolizer = {.names_only = r->profile.no_lines,
+					     .sandbox = !r->no_sandbox};
 	int code = EXIT_OK;
 
 	if (!r->addresses.exe && n != 1)

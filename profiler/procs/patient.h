@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading files of /proc that may not answer: /proc/PID/maps wants locks that a process can hold for
- * as long as a dead file server likes. A thread does the reading and is left behind when it stalls.
+ * Reading files of /proc that may not answer: /proc/PID/maps, even stat, want locks that a process
+ * can hold for as long as a dead file server likes. A thread does the reading and is left behind when it stalls.
  * Internal to profiler/procs.
  */
 #ifndef KILN_PROCS_PATIENT_H

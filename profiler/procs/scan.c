@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "profiler/base/cleanup.h"
-#include "profiler/base/io.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
@@ -49,12 +48,12 @@ struct reading {
 	int err;
 };
 
-static int read_proc(pid_t tgid, const char *name, size_t cap, char **text, size_t *len)
+static int read_proc(struct reading *r, const char *name, size_t cap, char **text, size_t *len)
 {
-	char path[96];
+	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", tgid, name);
-	return io_read_file(path, cap, text, len);
+	snprintf(path, sizeof(path), "/proc/%d/%s", r->s.tgid, name);
+	return patient_read_file(r->patient, path, cap, text, len);
 }
 
 /* The field of /proc/PID/stat (proc_pid_stat(5)) that follows `skip` others after the comm. */
@@ -72,7 +71,7 @@ static int read_stat(struct reading *r)
 	_cleanup_free_ char *text = NULL;
 	const char *open, *close, *fields, *ticks;
 	size_t len;
-	int err = read_proc(r->s.tgid, "stat", STATUS_CAP, &text, &len);
+	int err = read_proc(r, "stat", STATUS_CAP, &text, &len);
 
 	if (err)
 		return err;
@@ -97,7 +96,7 @@ static int read_status(struct reading *r)
 	_cleanup_free_ char *text = NULL;
 	const char *uid, *ns, *tgid;
 	size_t len;
-	int err = read_proc(r->s.tgid, "status", STATUS_CAP, &text, &len);
+	int err = read_proc(r, "status", STATUS_CAP, &text, &len);
 
 	if (err)
 		return err;
@@ -170,7 +169,7 @@ static int add_mapping(void *ctx, const struct maps_entry *e)
 static int read_maps(struct reading *r)
 {
 	_cleanup_free_ char *text = NULL;
-	char path[64];
+	char name[32] = "maps", path[64];
 	ssize_t n;
 	size_t len;
 	int err;
@@ -180,10 +179,8 @@ static int read_maps(struct reading *r)
 	r->exe[n < 0 ? 0 : n] = '\0';
 	/* An exited main thread has no memory any more, but the others do. */
 	if (r->s.leader_gone && r->tids.len)
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", r->s.tgid, r->tids.data[0]);
-	else
-		snprintf(path, sizeof(path), "/proc/%d/maps", r->s.tgid);
-	err = patient_read_file(r->patient, path, MAPS_CAP, &text, &len);
+		snprintf(name, sizeof(name), "task/%d/maps", r->tids.data[0]);
+	err = read_proc(r, name, MAPS_CAP, &text, &len);
 	if (err)
 		return err;
 	maps_parse(text, len, add_mapping, r);

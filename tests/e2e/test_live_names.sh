@@ -116,4 +116,21 @@ test_moved_file() {
 	assert_match "lines" lines 'spin \(burner\.c:[56]\)'
 }
 
+# The process that reads foreign files says what this one would.
+test_same_without_sandbox() {
+	need_bpf
+	write_burner
+	${CC:-gcc} -O2 -g -o burner burner.c
+	for how in --no-sandbox ""; do
+		"$KILN" record -q $how -o p.pb.gz -- ./burner
+		assert_at_least "burn $how" "$(profile_share p.pb.gz "$(in_stack burn)" '$3 == "burner"')" 80
+		"$KILN" report --by line p.pb.gz >lines
+		assert_match "lines $how" lines 'spin \(burner\.c:[56]\)'
+	done
+	seq 0 64 65536 | xargs printf '%x\n' | "$KILN" symbolize -e "$KILN" -a >with
+	seq 0 64 65536 | xargs printf '%x\n' | "$KILN" symbolize -e "$KILN" -a --no-sandbox >without
+	cmp with without
+	assert_at_least "answers with a line" "$(grep -c '\.[ch]:[1-9]' with)" 300
+}
+
 run_tests "$@"
