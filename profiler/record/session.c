@@ -65,6 +65,7 @@ struct session {
 	pid_t missing_pid;
 	VEC(struct pollfd) watched; /* [0] the sideband, then a pidfd per -p process */
 	bool filtered;
+	uint64_t open_ns; /* when it all began */
 	uint64_t start_ns, window_start_ns, progress_ns;
 	int64_t start_unix_ns;
 	unsigned stall_ms; /* tests: a drain that comes late */
@@ -158,6 +159,8 @@ static int open_all(struct session *s, const char **why)
 	err = open_symbolizer(s, why) ?: sampler_load(&s->sampler, &sampler, why);
 	if (err)
 		return err;
+	log_debug("BPF programs loaded after %llu ms",
+		  (boottime_ns() - s->open_ns) / 1000000ull);
 	*why = "out of memory";
 	err = drain_new(&s->drain, s->sampler) ?: files_new(&s->files, NULL) ?:
 	      ksyms_new(&s->ksyms);
@@ -332,6 +335,7 @@ static int begin_sampling(struct session *s, const char **why)
 	err = sampler_start(s->sampler, why);
 	s->start_ns = s->window_start_ns = boottime_ns();
 	s->start_unix_ns = unix_ns();
+	log_debug("sampling after %llu ms", (s->start_ns - s->open_ns) / 1000000ull);
 	return err;
 }
 
@@ -560,7 +564,9 @@ int session_run(const struct session_opts *opts, struct session_result *result, 
 		const char **why)
 {
 	struct sigaction stop = {.sa_handler = on_signal}, old_int, old_term;
-	struct session s = {.opts = opts, .child = {.gate_fd = -1, .exec_fd = -1}};
+	struct session s = {.opts = opts,
+			    .child = {.gate_fd = -1, .exec_fd = -1},
+			    .open_ns = boottime_ns()};
 	const char *stall = getenv("KILN_TEST_DRAIN_STALL_MS");
 	uint64_t stall_ms = 0;
 	int err;

@@ -18,4 +18,13 @@ for ((round = 0; round < 2 * ROUNDS; round++)); do
 done
 result "record of an empty command, median of $((2 * ROUNDS))" s \
 	"$(median <"$T/kiln")" "perf record" "$(median <"$T/perf")"
+
+# From the call to the first sample of the whole system, with the tables of what runs in the cache.
+"$KILN" record -q -a -d 1 -o "$T/p.pb.gz"
+for ((round = 0; round < 2 * ROUNDS; round++)); do
+	"$KILN" record -v -a -d 0.1 -o "$T/p.pb.gz" 2>&1 |
+		sed -n 's/.*\(BPF programs loaded\|sampling\) after \([0-9]*\) ms$/\1 \2/p' >>"$T/steps"
+done
+figure "record -a: BPF programs loaded, median" ms "$(sed -n 's/BPF.*loaded //p' "$T/steps" | median)"
+figure "record -a: sampling, median" ms "$(sed -n 's/sampling //p' "$T/steps" | median)"
 figure "kiln version" s "$(median <"$T/version")"
