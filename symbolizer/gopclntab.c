@@ -233,7 +233,7 @@ static bool add_frame(struct gopclntab *t, const struct go_func *f, size_t n, ui
 {
 	bool inlined = false;
 	struct inlined_call call = {0};
-	uint32_t line;
+	uint32_t line = 0;
 
 	t->frames[n] = (struct dwarf_frame){0};
 	if (value_at(t, f->pcln, f->entry, *va, &line)) {

@@ -28,8 +28,7 @@ static const int allowed[] = {
 	SYS_pread64,	 SYS_lseek,	   SYS_read,
 	SYS_sendmsg,	 SYS_recvmsg,	   SYS_munmap,
 	SYS_mremap,	 SYS_madvise,	   SYS_brk,
-	SYS_fstat,
-	SYS_statx,
+	SYS_fstat,	 SYS_statx,
 #ifdef SYS_newfstatat /* what glibc 2.33 to 2.38 make of fstat(); paths lead nowhere from here */
 	SYS_newfstatat,
 #endif

@@ -159,8 +159,7 @@ static int open_all(struct session *s, const char **why)
 	err = open_symbolizer(s, why) ?: sampler_load(&s->sampler, &sampler, why);
 	if (err)
 		return err;
-	log_debug("BPF programs loaded after %llu ms",
-		  (boottime_ns() - s->open_ns) / 1000000ull);
+	log_debug("BPF programs loaded after %llu ms", (boottime_ns() - s->open_ns) / 1000000ull);
 	*why = "out of memory";
 	err = drain_new(&s->drain, s->sampler) ?: files_new(&s->files, NULL) ?:
 	      ksyms_new(&s->ksyms);
@@ -564,9 +563,8 @@ int session_run(const struct session_opts *opts, struct session_result *result, 
 		const char **why)
 {
 	struct sigaction stop = {.sa_handler = on_signal}, old_int, old_term;
-	struct session s = {.opts = opts,
-			    .child = {.gate_fd = -1, .exec_fd = -1},
-			    .open_ns = boottime_ns()};
+	struct session s = {
+		.opts = opts, .child = {.gate_fd = -1, .exec_fd = -1}, .open_ns = boottime_ns()};
 	const char *stall = getenv("KILN_TEST_DRAIN_STALL_MS");
 	uint64_t stall_ms = 0;
 	int err;

@@ -21,8 +21,6 @@
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"
 
-DEFINE_CLEANUP(elf_obj, elf_obj_free)
-
 #define MUTANTS_DEFAULT 400
 #define ADDRESSES	100
 #define BATCH		20 /* mutants of one child */
