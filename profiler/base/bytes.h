@@ -16,9 +16,10 @@ struct bytes {
 	bool bad;
 };
 
+/* data may be NULL if len is 0; C has no sum of the two. */
 static inline struct bytes bytes_of(const void *data, size_t len)
 {
-	return (struct bytes){data, (const uint8_t *)data + len, false};
+	return (struct bytes){data, len ? (const uint8_t *)data + len : data, false};
 }
 
 static inline size_t bytes_left(const struct bytes *b)
