@@ -248,7 +248,7 @@ static void test_file_overwritten_while_in_use(void **state)
 /* An object with one compressed section: `bomb` bytes of payload, which claim to be 2 GiB. */
 static void write_bomb(const char *payload, const char *section, uint32_t codec, uint64_t inflated)
 {
-	struct {
+	struct bomb {
 		Elf64_Ehdr eh;
 		Elf64_Phdr ph;
 		Elf64_Shdr sh[3];
@@ -273,11 +273,11 @@ static void write_bomb(const char *payload, const char *section, uint32_t codec,
 	f.sh[1] = (Elf64_Shdr){.sh_name = 1,
 			       .sh_type = SHT_PROGBITS,
 			       .sh_flags = codec ? SHF_COMPRESSED : 0,
-			       .sh_offset = (uint64_t)((char *)&f.ch - (char *)&f),
+			       .sh_offset = offsetof(struct bomb, ch),
 			       .sh_size = len + (codec ? sizeof(f.ch) : 0)};
 	f.sh[2] = (Elf64_Shdr){.sh_type = SHT_STRTAB,
 			       .sh_size = sizeof(f.names),
-			       .sh_offset = (uint64_t)(f.names - (char *)&f)};
+			       .sh_offset = offsetof(struct bomb, names)};
 	memcpy(f.names + 1, section, strlen(section));
 	f.ch = (Elf64_Chdr){.ch_type = codec, .ch_size = inflated};
 	assert_int_equal(fwrite(&f, 1, head, out), head);
