@@ -66,6 +66,39 @@ test_libraries_come_and_go() {
 	assert_at_least "samples through plug_spin" "$(profile_share p.pb.gz "$(in_stack plug_spin)")" 95
 }
 
+# Nothing tells that mremap() has moved code. What runs there has no name then, but nobody else's either.
+test_code_is_moved() {
+	need_bpf
+	local name
+	for name in first second; do
+		cat >$name.c <<-C
+			static __attribute__((noinline)) void ${name}_work(void)
+			{
+				for (int i = 0; i < ${#name}0000; i++)
+					__asm__ volatile("");
+			}
+			void plug_spin(void)
+			{
+				${name}_work();
+				__asm__ volatile("");
+			}
+		C
+		"${CC:-gcc}" -O2 -shared -fPIC $name.c -o $name.so
+	done
+	"$KILN" record -q -U -o p.pb.gz -- "$WORKLOADS/mappings" move 4 "$T/first.so" "$T/second.so"
+	local first second
+	first=$(in_stack first_work) second=$(in_stack second_work)
+	assert_at_least "samples before" "$(profile_samples p.pb.gz "$first && $(in_stack before)")" 20
+	assert_at_least "samples of what was moved" \
+		"$(profile_samples p.pb.gz "$(in_stack '[unknown]') || $(in_stack moved)")" 20
+	assert_at_least "samples of what replaced it" \
+		"$(profile_samples p.pb.gz "$second && $(in_stack replaced)")" 40
+	assert_eq "samples of the second named after the first" \
+		"$(profile_samples p.pb.gz "$first && $(in_stack replaced)")" 0
+	assert_eq "samples of the first named after the second" \
+		"$(profile_samples p.pb.gz "$second && !$(in_stack replaced)")" 0
+}
+
 # One process id inside of its namespace, another life every 100 ms: none is named after another.
 test_process_ids_are_used_again() {
 	need_bpf
@@ -131,6 +164,72 @@ test_broken_stacks_name_the_binary() {
 	assert_match "the profile's own word" comments '^kiln\.blame=.*"blind" .*-fasynchronous-unwind-tables'
 	assert_eq "lines about it" "$(grep -c '^kiln\.blame=.*"blind"' comments)" 1
 	assert_near "what it claims of itself" "$(claimed p.pb.gz)" "$(complete p.pb.gz)" 2
+}
+
+# Assembly that nothing describes: where rbp is kept its stacks are whole, where it is not they end there.
+test_assembly_without_unwind_tables() {
+	need_bpf
+	cat >asm.S <<-'S'
+			.text
+			.globl	keeps, uses
+			.type	keeps, @function
+			.type	keeps_too, @function
+			.type	uses, @function
+		keeps:	push	%rbp
+			mov	%rsp, %rbp
+			sub	$48, %rsp
+			call	keeps_too
+			leave
+			ret
+			.size	keeps, . - keeps
+		keeps_too:
+			push	%rbp
+			mov	%rsp, %rbp
+			sub	$80, %rsp
+		1:	dec	%rdi
+			jnz	1b
+			leave
+			ret
+			.size	keeps_too, . - keeps_too
+		uses:	push	%rbp
+			mov	%rdi, %rbp
+		1:	dec	%rbp
+			jnz	1b
+			pop	%rbp
+			ret
+			.size	uses, . - uses
+			.section .note.GNU-stack, "", @progbits
+	S
+	cat >main.c <<-'C'
+		void CALLEE(unsigned long n);
+		__attribute__((noinline)) static void calls(void)
+		{
+			CALLEE(3000000000);
+			__asm__ volatile("");
+		}
+		int main(void)
+		{
+			calls();
+			__asm__ volatile("");
+		}
+	C
+	local callee
+	for callee in keeps uses; do
+		"${CC:-gcc}" -O2 -fomit-frame-pointer -DCALLEE=$callee main.c asm.S -o $callee
+		"$KILN" record -U -o $callee.pb.gz -- ./$callee 2>$callee.said
+	done
+	# Not the first ones: before a file's table is there, libunwind guesses, and not as well.
+	assert_at_least "complete stacks" "$(complete keeps.pb.gz)" 85
+	assert_near "what it claims of itself" "$(claimed keeps.pb.gz)" "$(complete keeps.pb.gz)" 2
+	assert_at_least "whole stacks through both" \
+		"$(profile_share keeps.pb.gz "$(in_stack 'main;calls;keeps;keeps_too')")" 85
+	assert_eq "stacks with a caller left out" "$(profile_samples keeps.pb.gz \
+		"$(in_stack keeps_too) && !$(in_stack 'calls;keeps;keeps_too')")" 0
+	assert_at_least "samples in uses" "$(profile_share uses.pb.gz "$(in_stack uses)")" 95
+	assert_eq "with callers made up" "$(profile_samples uses.pb.gz \
+		"$(in_stack uses) && !$(in_stack '[truncated];uses')")" 0
+	assert_near "what it claims of itself" "$(claimed uses.pb.gz)" "$(complete uses.pb.gz)" 2
+	assert_match "the complaint" uses.said '^note: uses: [0-9.]+ % of all stacks end in it, cut off'
 }
 
 test_java_without_frame_pointers() {
