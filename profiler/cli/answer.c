@@ -174,12 +174,15 @@ void answer_share(struct buf *out, int64_t part, int64_t whole)
 
 /* Widths of the text columns: name, module, caller. */
 struct layout {
+	bool cuts; /* what is wider */
 	size_t width[3];
 };
 
 /* No column is made narrower than this: below it names tell nothing. */
 #define LEAST_WIDTH 8
-#define ARROW	    "<- "
+/* In a file nothing is cut; but one long C++ name shall not push every other row's columns away. */
+#define FILE_WIDTH 60
+#define ARROW	   "<- "
 
 static const char *column_text(const struct table *tab, const struct table_row *row, int column)
 {
@@ -189,13 +192,15 @@ static const char *column_text(const struct table *tab, const struct table_row *
 static struct layout lay_out(const struct table *tab, const char *name_title, size_t n_rows,
 			     size_t columns)
 {
-	struct layout l = {{strlen(name_title), strlen("module"), 0}};
+	struct layout l = {columns > 0, {strlen(name_title), strlen("module"), 0}};
 	size_t fixed = strlen(" 37.9%   51.0%  ") + 4 + strlen(ARROW), sum = 0;
 
 	for (size_t i = 0; i < n_rows; i++) {
 		for (int c = 0; c < 3; c++) {
 			size_t w = text_columns(column_text(tab, &tab->rows.data[i], c));
 
+			if (!columns && w > FILE_WIDTH)
+				w = FILE_WIDTH;
 			l.width[c] = w > l.width[c] ? w : l.width[c];
 		}
 	}
@@ -224,9 +229,12 @@ static const char *name_title(enum table_by by)
 }
 
 /* The last column of a line is not padded. */
-static void add_column(struct buf *out, const char *text, size_t width, bool is_last)
+static void add_column(struct buf *out, const char *text, const struct layout *l, int column,
+		       bool is_last)
 {
-	if (is_last && text_columns(text) <= width)
+	size_t width = l->width[column], have = text_columns(text);
+
+	if (have > width ? !l->cuts : is_last)
 		buf_str(out, text);
 	else
 		term_fit(out, text, width);
@@ -243,16 +251,16 @@ static void add_row(struct buf *out, const struct table *tab, const struct table
 		answer_share(out, row->total, tab->total);
 		buf_str(out, "  ");
 	}
-	add_column(out, table_text(tab, row->name), l->width[0], !*module && !*caller);
+	add_column(out, table_text(tab, row->name), l, 0, !*module && !*caller);
 	if (*module) {
 		term_style(t, out, STYLE_DIM);
 		buf_str(out, "  ");
-		add_column(out, module, l->width[1], !*caller);
+		add_column(out, module, l, 1, !*caller);
 		term_style(t, out, STYLE_END);
 	}
 	if (*caller) {
 		buf_str(out, "  " ARROW);
-		add_column(out, caller, l->width[2], true);
+		add_column(out, caller, l, 2, true);
 	}
 	buf_char(out, '\n');
 }
