@@ -66,6 +66,7 @@ void check_kernel_symbols(struct doctor *d);
 void check_other_processes(struct doctor *d);
 void check_other_files(struct doctor *d);
 void check_deleted_files(struct doctor *d);
+void check_stacks(struct doctor *d);
 void check_namespaces(struct doctor *d);
 void check_sandbox(struct doctor *d);
 void check_cgroups(struct doctor *d);

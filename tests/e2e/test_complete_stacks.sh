@@ -232,6 +232,24 @@ test_assembly_without_unwind_tables() {
 	assert_match "the complaint" uses.said '^note: uses: [0-9.]+ % of all stacks end in it, cut off'
 }
 
+# ... and doctor finds such programs while they run.
+test_doctor_names_the_binary() {
+	printf 'int main(void) { volatile unsigned n = 0; for (;;) n++; }\n' >blind.c
+	for i in $(seq 400); do
+		printf 'unsigned f%d(unsigned n) { return n * %d + 1; }\n' "$i" "$i" >>blind.c
+	done
+	"${CC:-gcc}" -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables blind.c -o blind
+	"${CC:-gcc}" -O2 -fomit-frame-pointer blind.c -o seeing
+	./blind &
+	local blind=$!
+	./seeing &
+	local seeing=$!
+	"$KILN" doctor >said || true
+	kill "$blind" "$seeing"
+	assert_match "what doctor says" said "^warn +stacks .*blind [(]pid $blind[)]"
+	assert_eq "of what can be unwound" "$(grep -c 'seeing' said || true)" 0
+}
+
 test_java_without_frame_pointers() {
 	need_bpf
 	need javac java

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which of the programs that run now would have their stacks cut off. Libraries are not looked at:
+ * what a recording then finds in them it tells at its end. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "profiler/base/text.h"
+#include "profiler/doctor/doctor.h"
+#include "symbolizer/elf_obj.h"
+#include "symbolizer/unwind_source.h"
+
+/* Programs worth telling apart, and worth naming. */
+#define PROGRAMS_MAX 4096
+#define NAMED_MAX    5
+#define CMDLINE_CAP  (1u << 20)
+
+struct program {
+	uint64_t dev, ino;
+};
+
+struct stacks_survey {
+	VEC(struct program) seen;
+	struct buf undescribed, frameless; /* names and pids */
+	int n_undescribed, n_frameless;
+};
+
+static void name_it(struct buf *list, int *n, const char *pid)
+{
+	char path[64], comm[32] = "?";
+
+	snprintf(path, sizeof(path), "/proc/%.16s/comm", pid);
+	io_read_line(path, comm, sizeof(comm));
+	if ((*n)++ < NAMED_MAX) {
+		buf_str(list, list->len ? ", " : "");
+		text_add_clean(list, comm, strlen(comm));
+		buf_printf(list, " (pid %s)", pid);
+	} else if (*n == NAMED_MAX + 1) {
+		buf_str(list, ", ...");
+	}
+}
+
+/* True the first time. */
+static bool is_new(struct stacks_survey *s, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || s->seen.len >= PROGRAMS_MAX)
+		return false;
+	for (size_t i = 0; i < s->seen.len; i++)
+		if (s->seen.data[i].dev == st.st_dev && s->seen.data[i].ino == st.st_ino)
+			return false;
+	return !vec_push(&s->seen, (struct program){st.st_dev, st.st_ino});
+}
+
+/* Whether half of the code is described: what the C runtime adds to a program always is. */
+static bool covers_code(const struct unwind_source *src, const struct elf_obj *obj)
+{
+	const struct elf_section *text = elf_obj_section(obj, ".text");
+	uint64_t described = 0;
+
+	for (size_t i = 0; i < src->cfi.fdes.len; i++)
+		described += src->cfi.fdes.data[i].end - src->cfi.fdes.data[i].start;
+	return src->go || !text || described >= text->size / 2;
+}
+
+/* Takes the descriptor. A file that cannot be read is the business of other checks. */
+static bool describes_frames(int fd)
+{
+	struct unwind_source src = {0};
+	struct elf_obj *obj;
+	bool yes;
+	int err = elf_obj_open(&obj, fd, NULL);
+
+	if (err)
+		return true;
+	err = unwind_source_open(&src, obj);
+	yes = err ? err != -ENODATA : covers_code(&src, obj);
+	unwind_source_release(&src);
+	elf_obj_free(obj);
+	return yes;
+}
+
+/* Java's compiler uses rbp for other things unless it is told not to. */
+static bool is_frameless_java(const char *pid, const char *exe)
+{
+	_cleanup_free_ char *cmdline = NULL;
+	const char *base = strrchr(exe, '/');
+	char path[64];
+	size_t len;
+
+	if (!base || strcmp(base, "/java"))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%.16s/cmdline", pid);
+	return !io_read_file(path, CMDLINE_CAP, &cmdline, &len) &&
+	       !memmem(cmdline, len, "+PreserveFramePointer", 21);
+}
+
+static void try_program(struct stacks_survey *s, const char *pid)
+{
+	char path[64], exe[4096];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/exe", pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	exe[n < 0 ? 0 : n] = '\0';
+	fd = n < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return; /* a kernel thread, or gone */
+	if (is_frameless_java(pid, exe))
+		name_it(&s->frameless, &s->n_frameless, pid);
+	if (!is_new(s, fd))
+		close(fd);
+	else if (!describes_frames(fd))
+		name_it(&s->undescribed, &s->n_undescribed, pid);
+}
+
+static void report(struct doctor *d, struct stacks_survey *s)
+{
+	struct buf cure;
+
+	if (s->n_undescribed) {
+		cure = doctor_cure("rebuild with -fasynchronous-unwind-tables, or with "
+				   "-fno-omit-frame-pointer and record with --unwind fp");
+		doctor_add(d, FINDING_warn, "stacks", &cure,
+			   "programs without call frame information, whose stacks may end in "
+			   "them: %s",
+			   buf_cstr(&s->undescribed));
+	}
+	if (s->n_frameless) {
+		cure = doctor_cure("java -XX:+PreserveFramePointer");
+		doctor_add(d, FINDING_warn, "stacks", &cure,
+			   "Java without frame pointers, whose stacks end in compiled code: %s",
+			   buf_cstr(&s->frameless));
+	}
+	if (!s->n_undescribed && !s->n_frameless)
+		doctor_add(d, FINDING_ok, "stacks", NULL,
+			   "the %zu programs that run now can be unwound", s->seen.len);
+}
+
+void check_stacks(struct doctor *d)
+{
+	struct stacks_survey s = {0};
+	DIR *proc = opendir("/proc");
+	const struct dirent *e;
+
+	while (proc && (e = readdir(proc)))
+		if (isdigit((unsigned char)*e->d_name))
+			try_program(&s, e->d_name);
+	if (proc)
+		closedir(proc);
+	report(d, &s);
+	vec_release(&s.seen);
+	buf_release(&s.undescribed);
+	buf_release(&s.frameless);
+}
