@@ -7,6 +7,12 @@
 #include "symbolizer/elf_obj.h"
 #include "symbolizer/slow_unwind.h"
 #include "symbolizer/unwind_source.h"
+#include "symbolizer/unwind_walk.h"
+
+bool slow_unwind_wants_table(const struct elf_obj *obj)
+{
+	return unwind_is_go(obj) || !elf_obj_section(obj, ".eh_frame_hdr");
+}
 
 #if defined(__x86_64__)
 #include <elf.h>
@@ -71,18 +77,25 @@ static bool read_elf(struct slow_unwind *u, struct elf_obj *obj, uint64_t elf_va
 	return true;
 }
 
+static bool read_stack(const struct slow_unwind *u, uint64_t addr, uint64_t *value)
+{
+	uint64_t off = addr - (u->sample->regs[7] - u->sample->below);
+
+	if (off >= u->sample->stack_len || u->sample->stack_len - off < sizeof(*value))
+		return false;
+	memcpy(value, u->sample->stack + off, sizeof(*value));
+	return true;
+}
+
 static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, int write, void *arg)
 {
 	struct slow_unwind *u = arg;
-	uint64_t off = addr - (u->sample->regs[7] - u->sample->below);
 
 	(void)as;
 	if (write)
 		return -UNW_EINVAL;
-	if (off < u->sample->stack_len && u->sample->stack_len - off >= sizeof(*value)) {
-		memcpy(value, u->sample->stack + off, sizeof(*value));
+	if (read_stack(u, addr, value))
 		return 0;
-	}
 	/* .eh_frame is in a segment that is not executable: nobody tracks where that is mapped */
 	if (u->current.obj &&
 	    read_elf(u, u->current.obj, addr - u->current.bias, value, sizeof(*value)))
@@ -244,16 +257,78 @@ static bool is_start(struct slow_unwind *u, uint64_t va)
 	return entry && va - place.bias - entry < UNWIND_ENTRY_MAX;
 }
 
+static bool has_table(struct slow_unwind *u, uint64_t va)
+{
+	struct slow_place place = {0};
+
+	u->place(u->place_ctx, va, &place);
+	return place.table;
+}
+
+/* Going on by frame pointers, in code that nothing describes, would end at a root that is a guess. */
+static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, uint64_t *elf_va)
+{
+	struct slow_unwind *u = ctx;
+	struct slow_place place = {0};
+
+	u->place(u->place_ctx, va, &place);
+	if (!place.table)
+		return place.obj ? UNWIND_IN_NO_TABLE : UNWIND_IN_NOTHING;
+	*table = place.table;
+	*elf_va = va - place.bias;
+	return UNWIND_IN_TABLE;
+}
+
+static bool table_read(void *ctx, uint64_t addr, uint64_t *value)
+{
+	return read_stack(ctx, addr, value);
+}
+
+/* From the cursor's frame, which is the last of frames, on: `exact` if all its registers count. */
+static enum slow_end walk_tables(struct slow_unwind *u, unw_cursor_t *c, bool exact,
+				 uint64_t *frames, size_t max, size_t *n)
+{
+	static const struct unwind_ops ops = {table_place, table_read};
+	uint64_t regs[UNWIND_REGS] = {0}, *at = &frames[*n - 1], here = *at;
+	enum unwind_end end;
+	uint32_t more;
+
+	for (int i = 0; i < UNWIND_REGS; i++) {
+		unw_word_t value;
+
+		if (!unw_get_reg(c, i, &value))
+			regs[i] = value;
+	}
+	end = unwind_walk_on(&ops, u, regs, exact, at, (uint32_t)(max - *n + 1), &more);
+	*at = here;
+	*n += more - 1;
+	switch (end) {
+	case UNWIND_END_ROOT:
+		return SLOW_ROOT;
+	case UNWIND_END_BAD_READ:
+		return SLOW_SLICE;
+	case UNWIND_END_DEEP:
+		return SLOW_LIMIT;
+	case UNWIND_END_LOOP:
+		return SLOW_ERROR;
+	default:
+		return SLOW_NO_INFO;
+	}
+}
+
 static enum slow_end walk(struct slow_unwind *u, unw_cursor_t *c, uint64_t *frames, size_t max,
 			  size_t *n)
 {
 	unw_word_t ip, sp, last_sp = 0;
+	bool exact = true, interrupts;
+	int step;
 
-	for (;;) {
+	for (;; exact = interrupts) {
+		if (has_table(u, frames[*n - 1] - (*n > 1)))
+			return walk_tables(u, c, exact, frames, max, n);
 		/* does the frame we leave belong to a signal? then the next one was interrupted */
-		bool interrupts = unw_is_signal_frame(c) > 0;
-		int step = unw_step(c);
-
+		interrupts = unw_is_signal_frame(c) > 0;
+		step = unw_step(c);
 		if (step <= 0 && is_start(u, frames[*n - 1] - (*n > 1)))
 			return SLOW_ROOT;
 		if (step < 0)

@@ -2,7 +2,8 @@
 /*
  * The slow path of stack unwinding: libunwind, over captured registers and a slice of stack, with
  * the call frame information of the files. It takes what the tables in the kernel cannot: a process
- * not known there yet, a rule only DWARF expressions can say. About 10 us a frame.
+ * not known there yet, a rule only DWARF expressions can say. About 10 us a frame. From the first
+ * frame on in code that only a compiled table describes, it is the kernel's walk (unwind_walk.h).
  *
  * x86-64 only (-EOPNOTSUPP elsewhere). Not thread-safe.
  */
@@ -21,6 +22,7 @@ struct slow_place {
 	struct elf_obj *obj; /* NULL: nothing that has call frame information */
 	uint64_t bias;	     /* address in the process - ELF virtual address */
 	bool is_jit;	     /* anonymous code: a frame-pointer step is the best guess */
+	const void *table;   /* of obj, checked (unwind_table.h), if slow_unwind_wants_table() */
 };
 
 /* Fills *place; borrowed until the unwinding ends. May answer NULL for an object it cannot open. */
@@ -47,6 +49,9 @@ enum slow_end {
 	SLOW_ENDS(X)
 #undef X
 };
+
+/* Whether libunwind finds nothing about (all) code of the object: Go's, mainly. */
+bool slow_unwind_wants_table(const struct elf_obj *obj);
 
 int slow_unwind_new(struct slow_unwind **out);
 void slow_unwind_free(struct slow_unwind *u);

@@ -3,7 +3,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +104,7 @@ static int find_section(struct unwind_source *src, struct elf_obj *obj, struct c
 	return err;
 }
 
-static bool is_go(struct elf_obj *obj)
+bool unwind_is_go(const struct elf_obj *obj)
 {
 	static const char *const marks[] = {
 		".gopclntab",
@@ -348,7 +347,7 @@ int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
 	err = text_range(src, obj);
 	if (err)
 		return err;
-	if (is_go(obj))
+	if (unwind_is_go(obj))
 		src->gap_cfa = UNWIND_CFA_FP;
 	err = find_section(src, obj, &sec);
 	if ((err == -ENODATA || src->gap_cfa == UNWIND_CFA_FP) && open_go(src, obj))

@@ -3,6 +3,7 @@
 #ifndef KILN_SYMBOLIZER_UNWIND_SOURCE_H
 #define KILN_SYMBOLIZER_UNWIND_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,9 @@ struct unwind_source {
 /* The object outlives the source. Errors as unwind_table_build(). All-zero can be released. */
 int unwind_source_open(struct unwind_source *src, struct elf_obj *obj);
 void unwind_source_release(struct unwind_source *src);
+
+/* Whether the object has code of Go, of which .eh_frame says nothing. */
+bool unwind_is_go(const struct elf_obj *obj);
 
 /*
  * Where a program, or the dynamic linker, starts to run there is no caller. The dynamic linker's

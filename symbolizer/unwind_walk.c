@@ -56,16 +56,16 @@ struct unwind_rule unwind_table_rule(const void *table, uint64_t elf_va)
 	return rule;
 }
 
-enum unwind_end unwind_walk(const struct unwind_ops *ops, void *ctx,
-			    const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,
-			    uint32_t *n)
+enum unwind_end unwind_walk_on(const struct unwind_ops *ops, void *ctx,
+			       const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
+			       uint32_t max, uint32_t *n)
 {
 	struct unwind_env env = {.ops = ops, .ctx = ctx, .regs = regs};
 	struct unwind_frame f = {
 		.pc = regs[UNWIND_RIP],
 		.sp = regs[UNWIND_RSP],
 		.bp = regs[UNWIND_RBP],
-		.exact = 1,
+		.exact = exact,
 	};
 	int end;
 
@@ -80,6 +80,13 @@ enum unwind_end unwind_walk(const struct unwind_ops *ops, void *ctx,
 			return UNWIND_END_DEEP;
 		frames[*n] = f.pc + f.exact;
 	}
+}
+
+enum unwind_end unwind_walk(const struct unwind_ops *ops, void *ctx,
+			    const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,
+			    uint32_t *n)
+{
+	return unwind_walk_on(ops, ctx, regs, true, frames, max, n);
 }
 
 static const struct {

@@ -34,6 +34,14 @@ enum unwind_end unwind_walk(const struct unwind_ops *ops, void *ctx,
 			    const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,
 			    uint32_t *n);
 
+/*
+ * The same from the middle of a stack: unless `exact`, rip is a return address, and of the registers
+ * only rsp and rbp are known. frames[0] is rip as it is.
+ */
+enum unwind_end unwind_walk_on(const struct unwind_ops *ops, void *ctx,
+			       const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
+			       uint32_t max, uint32_t *n);
+
 const char *unwind_end_key(enum unwind_end end);
 const char *unwind_end_text(enum unwind_end end);
 

@@ -12,15 +12,23 @@
 #include "profiler/sampler/drain.h"
 #include "symbolizer/elf_obj.h"
 #include "symbolizer/slow_unwind.h"
+#include "symbolizer/unwind_table.h"
 
 /* Objects held open at once: what the programs of one burst map. */
 #define OBJECTS_MAX 256
+/*
+ * Files whose code only a compiled table describes: the same that the feed's thread compiles for the
+ * kernel, a few ms earlier. Larger ones would hold up everything else; and all that is held at once.
+ */
+#define TABLE_FILE_MAX	 (256ull << 20)
+#define TABLES_MAX_BYTES (32u << 20)
 /* How long one poll may wait for files that the opener has not got to yet. */
 #define OPENER_WAIT_MS 50
 
 struct object {
 	uint32_t file;
 	struct elf_obj *obj; /* NULL: cannot be opened */
+	void *table;	     /* NULL: none, or libunwind can do without */
 };
 
 struct slow_path {
@@ -28,6 +36,7 @@ struct slow_path {
 	struct files *files;
 	struct slow_unwind *unwind;
 	VEC(struct object) objects;
+	size_t table_bytes; /* of all objects */
 	struct elf_obj *vdso;
 	const struct raw_sample *now; /* being walked */
 	struct slow_path_stats stats;
@@ -56,9 +65,11 @@ int slow_path_new(struct slow_path **out, struct procs *procs, struct files *fil
 
 static void close_objects(struct slow_path *s)
 {
-	for (size_t i = 0; i < s->objects.len; i++)
+	for (size_t i = 0; i < s->objects.len; i++) {
+		free(s->objects.data[i].table);
 		elf_obj_free(s->objects.data[i].obj);
-	s->objects.len = 0;
+	}
+	s->objects.len = s->table_bytes = 0;
 }
 
 void slow_path_free(struct slow_path *s)
@@ -87,14 +98,27 @@ static struct elf_obj *open_object(struct slow_path *s, uint32_t file, bool *aga
 	return obj;
 }
 
-static struct elf_obj *object_of(struct slow_path *s, uint32_t file)
+static void compile_table(struct slow_path *s, struct object *o)
+{
+	void *table;
+	size_t len;
+
+	if (!o->obj || !slow_unwind_wants_table(o->obj) || s->table_bytes >= TABLES_MAX_BYTES ||
+	    elf_obj_file_size(o->obj) > TABLE_FILE_MAX ||
+	    unwind_table_build(&table, &len, o->obj, NULL))
+		return;
+	o->table = table;
+	s->table_bytes += len;
+}
+
+static const struct object *object_of(struct slow_path *s, uint32_t file)
 {
 	struct object o = {.file = file};
 	bool again;
 
 	for (size_t i = 0; i < s->objects.len; i++)
 		if (s->objects.data[i].file == file)
-			return s->objects.data[i].obj;
+			return &s->objects.data[i];
 	if (s->objects.len == OBJECTS_MAX)
 		return NULL; /* closed before the next sample */
 	o.obj = open_object(s, file, &again);
@@ -102,23 +126,31 @@ static struct elf_obj *object_of(struct slow_path *s, uint32_t file)
 		elf_obj_free(o.obj);
 		return NULL;
 	}
-	return o.obj;
+	compile_table(s, &vec_last(&s->objects));
+	return &vec_last(&s->objects);
 }
 
 static void find_place(void *ctx, uint64_t va, struct slow_place *out)
 {
 	struct slow_path *s = ctx;
 	const struct elf_segment *seg;
+	const struct object *o;
 	struct place place;
 
 	procs_resolve(s->procs, (pid_t)s->now->tgid, s->now->time_ns, va, &place);
 	out->is_jit = place.kind == PLACE_ANON;
 	if (place.kind != PLACE_FILE && place.kind != PLACE_VDSO)
 		return;
-	out->obj = place.kind == PLACE_VDSO ? s->vdso : object_of(s, place.file);
+	if (place.kind == PLACE_VDSO) {
+		out->obj = s->vdso;
+	} else {
+		o = object_of(s, place.file);
+		out->obj = o ? o->obj : NULL;
+		out->table = o ? o->table : NULL;
+	}
 	seg = out->obj ? elf_obj_segment_at_off(out->obj, place.file_off) : NULL;
 	if (!seg)
-		out->obj = NULL;
+		out->obj = NULL, out->table = NULL;
 	else
 		out->bias = va - (place.file_off - seg->file_off + seg->va);
 }

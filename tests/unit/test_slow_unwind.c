@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* libunwind over captured registers and stack, against chains of calls that are known. */
+/* Captured registers and stack, against chains of calls that are known. */
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,12 +18,15 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/elf_obj.h"
 #include "symbolizer/slow_unwind.h"
+#include "symbolizer/unwind_table.h"
+#include "tests/lib/fixture.h"
 
 #define SLICE_MAX (256 * 1024)
 
 struct map {
 	uint64_t start, end, off;
 	struct elf_obj *obj;
+	void *table;
 };
 
 struct victim {
@@ -52,9 +56,12 @@ static void read_maps(struct victim *v)
 			continue;
 		if (!strchr(perms, 'x'))
 			continue;
-		m = (struct map){start, end, off, NULL};
+		m = (struct map){start, end, off, NULL, NULL};
 		if (*file == '/')
 			elf_obj_open(&m.obj, open(file, O_RDONLY), NULL);
+		if (m.obj && slow_unwind_wants_table(m.obj))
+			assert_int_equal(unwind_table_build(&m.table, &(size_t){0}, m.obj, NULL),
+					 0);
 		assert_int_equal(vec_push(&v->maps, m), 0);
 	}
 	fclose(f);
@@ -74,6 +81,7 @@ static void find_place(void *ctx, uint64_t va, struct slow_place *place)
 		if (!seg)
 			return;
 		place->obj = m->obj;
+		place->table = m->table;
 		place->bias = m->start - m->off - (seg->va - seg->file_off);
 		return;
 	}
@@ -96,7 +104,8 @@ static void capture(struct victim *v)
 	assert_true(fd >= 0);
 	v->stack_len = 0;
 	while (v->stack_len < SLICE_MAX) {
-		ssize_t n = pread(fd, v->stack + v->stack_len, 4096 - (r.rsp + v->stack_len) % 4096,
+		size_t want = 4096 - (r.rsp + v->stack_len) % 4096, left = SLICE_MAX - v->stack_len;
+		ssize_t n = pread(fd, v->stack + v->stack_len, want < left ? want : left,
 				  (off_t)(r.rsp + v->stack_len));
 
 		if (n <= 0)
@@ -111,8 +120,10 @@ static void release(struct victim *v)
 {
 	kill(v->pid, SIGKILL);
 	waitpid(v->pid, NULL, 0);
-	for (size_t i = 0; i < v->maps.len; i++)
+	for (size_t i = 0; i < v->maps.len; i++) {
+		free(v->maps.data[i].table);
 		elf_obj_free(v->maps.data[i].obj);
+	}
 	vec_release(&v->maps);
 	free(v);
 }
@@ -314,6 +325,120 @@ static void garbage_registers(void **state)
 	release(v);
 }
 
+static void run_go(void)
+{
+	execl("./stopped", "stopped", "callers", (char *)NULL);
+}
+
+/* The runtime interrupts itself with SIGURG now and then. */
+static struct victim *start_go(void)
+{
+	struct victim *v = start(run_go);
+	int status, sig = 0;
+
+	do {
+		assert_int_equal(ptrace(PTRACE_CONT, v->pid, NULL, sig), 0);
+		assert_int_equal(waitpid(v->pid, &status, 0), v->pid);
+		assert_true(WIFSTOPPED(status));
+		sig = WSTOPSIG(status);
+	} while (sig != SIGSTOP);
+	capture(v);
+	return v;
+}
+
+static size_t unwind_go(struct victim *v, size_t stack_len, uint64_t *frames, enum slow_end *end)
+{
+	struct slow_unwind *u;
+	size_t n;
+
+	assert_int_equal(slow_unwind_new(&u), 0);
+	n = slow_unwind(u, &(struct slow_sample){v->regs, v->stack, stack_len}, find_place, v,
+			frames, 512, end);
+	slow_unwind_free(u);
+	return n;
+}
+
+/* What the runtime itself says was called is the root end of the stack. */
+static void go_to_the_root(void **state)
+{
+	struct victim *v = start_go();
+	uint64_t frames[512], *callers;
+	enum slow_end end;
+	size_t len, n;
+
+	(void)state;
+	callers = (uint64_t *)fixture_read("callers", &len);
+	assert_in_range(len / 8, 31 + 3, 99); /* recurse; main.main, runtime.main, goexit */
+	n = unwind_go(v, v->stack_len, frames, &end);
+	assert_int_equal(end, SLOW_ROOT);
+	assert_in_range(n, len / 8 + 2, len / 8 + 10); /* system call, deepest */
+	assert_memory_equal(&frames[n - len / 8], callers, len);
+	free(callers);
+	release(v);
+}
+
+static void go_in_a_short_slice(void **state)
+{
+	struct victim *v = start_go();
+	uint64_t all[512], some[512];
+	size_t n_all, n_some;
+	enum slow_end end;
+
+	(void)state;
+	n_all = unwind_go(v, v->stack_len, all, &end);
+	assert_int_equal(end, SLOW_ROOT);
+	n_some = unwind_go(v, 2000, some, &end);
+	assert_int_equal(end, SLOW_SLICE);
+	assert_true(n_some > 1 && n_some < n_all);
+	assert_memory_equal(some, all, n_some * sizeof(*all));
+	release(v);
+}
+
+/* Frame pointers alone get there, too, as it happens; but that is a guess. */
+static void go_without_table_is_not_complete(void **state)
+{
+	struct victim *v = start_go();
+	uint64_t frames[512];
+	enum slow_end end;
+
+	(void)state;
+	for (size_t i = 0; i < v->maps.len; i++) {
+		free(v->maps.data[i].table);
+		v->maps.data[i].table = NULL;
+	}
+	unwind_go(v, v->stack_len, frames, &end);
+	assert_int_not_equal(end, SLOW_ROOT);
+	release(v);
+}
+
+static void go_garbage(void **state)
+{
+	struct victim *v = start_go();
+	uint64_t frames[512];
+	enum slow_end end;
+
+	(void)state;
+	srand(5);
+	for (int i = 0; i < 2000; i++) {
+		v->stack[rand() % 4096] ^= (uint8_t)rand();
+		v->regs[rand() % SLOW_REGS] += (uint64_t)(rand() % 64);
+		assert_in_range(unwind_go(v, 4096, frames, &end), 1, 512);
+	}
+	release(v);
+}
+
+static int setup(void **state)
+{
+	char source_dir[PATH_MAX];
+
+	if (!getcwd(source_dir, sizeof(source_dir)) || fixture_setup(state))
+		return -1;
+	fixture_run("export GOCACHE=$PWD/cache GOFLAGS=-mod=mod CGO_ENABLED=0; "
+		    "go build -o stopped %s/tests/fixtures/unwind/stopped.go",
+		    source_dir);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,7 +447,11 @@ int main(void)
 		cmocka_unit_test(through_a_signal_frame),
 		cmocka_unit_test(start_code_is_the_root),
 		cmocka_unit_test(garbage_registers),
+		cmocka_unit_test(go_to_the_root),
+		cmocka_unit_test(go_in_a_short_slice),
+		cmocka_unit_test(go_without_table_is_not_complete),
+		cmocka_unit_test(go_garbage),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }
