@@ -87,6 +87,9 @@ static bool demangle_rust(const char *name, struct sink *s)
 {
 	bool ok;
 
+	/* The old scheme's names end in a hash, "17h" and 16 digits; others are looked through twice. */
+	if (name[1] == 'Z' && !strstr(name, "17h"))
+		return false;
 	s->may_jump = !(name[1] == 'R' && may_have_punycode(name));
 	if (!s->may_jump && count_char(name, 'B') > PUNYCODE_BACKREFS_MAX)
 		return false;
@@ -112,7 +115,7 @@ static bool demangle_d(struct buf *out, const char *name)
 /* Appends what a mangled name says; false when it is none. */
 static bool demangle(struct buf *out, const char *name)
 {
-	struct sink s = {.may_jump = true};
+	struct sink s; /* its text is written before it is read: no need to clear 8 KiB a name */
 
 	if (name[0] != '_' || strlen(name) > MANGLED_MAX)
 		return false;
@@ -120,6 +123,7 @@ static bool demangle(struct buf *out, const char *name)
 		return demangle_d(out, name);
 	if (name[1] != 'Z' && name[1] != 'R')
 		return false;
+	s.may_jump = true;
 	/* Rust's old scheme looks like C++ ("_ZN...17h<hash>E"): ask Rust first. */
 	if (!demangle_rust(name, &s) &&
 	    !(name[1] == 'Z' && run(cplus_demangle_v3_callback, CPP_OPTIONS, name, &s)))

@@ -294,8 +294,13 @@ static int get_entry(struct local *s, const struct sym_query *q, struct entry **
 
 /* --- resolving -------------------------------------------------------------------------------- */
 
-struct call { /* one batch: results come back under the caller's indices */
-	size_t *index;
+struct asked {
+	uint64_t va;
+	size_t index; /* the caller's */
+};
+
+struct call { /* one batch, ascending: results come back under the caller's indices */
+	struct asked *asked;
 	uint64_t *va;
 	size_t n;
 	sym_result_fn fn;
@@ -306,7 +311,28 @@ static void pass_on(void *ctx, size_t i, const struct sym_result *result)
 {
 	struct call *c = ctx;
 
-	c->fn(c->ctx, c->index[i], result);
+	c->fn(c->ctx, c->asked[i].index, result);
+}
+
+static int by_va(const void *pa, const void *pb)
+{
+	const struct asked *a = pa, *b = pb;
+
+	return (a->va > b->va) - (a->va < b->va);
+}
+
+/* Neighbours in a file share symbols, blocks of lines and names: in ascending order these are at
+ * hand, out of order nearly each is a miss of the caches. */
+static void sort_call(struct call *c)
+{
+	bool sorted = true;
+
+	for (size_t i = 1; i < c->n && sorted; i++)
+		sorted = c->asked[i - 1].va <= c->asked[i].va;
+	if (!sorted)
+		qsort(c->asked, c->n, sizeof(*c->asked), by_va);
+	for (size_t i = 0; i < c->n; i++)
+		c->va[i] = c->asked[i].va;
 }
 
 /* Collects the addresses [from, from + n) that have one; answers the others. */
@@ -324,9 +350,9 @@ static int fill_call(struct call *c, const struct object *o, const char *module,
 				return err;
 			continue;
 		}
-		c->index[c->n] = i;
-		c->va[c->n++] = va;
+		c->asked[c->n++] = (struct asked){va, i};
 	}
+	sort_call(c);
 	return 0;
 }
 
@@ -347,12 +373,12 @@ static int resolve_in(struct local *s, struct entry *e, const struct sym_query *
 {
 	struct debug_search search = search_for(s, q);
 	size_t cap = q->n < BATCH_MAX ? q->n : BATCH_MAX;
-	_cleanup_free_ size_t *index = malloc(cap * sizeof(*index) + 1);
+	_cleanup_free_ struct asked *asked = malloc(cap * sizeof(*asked) + 1);
 	_cleanup_free_ uint64_t *va = malloc(cap * sizeof(*va) + 1);
-	struct call c = {.index = index, .va = va, .fn = fn, .ctx = ctx};
+	struct call c = {.asked = asked, .va = va, .fn = fn, .ctx = ctx};
 	int err = 0;
 
-	if (!index || !va)
+	if (!asked || !va)
 		return -ENOMEM;
 	for (size_t from = 0; from < q->n && !err; from += cap) {
 		size_t part = q->n - from < cap ? q->n - from : cap;

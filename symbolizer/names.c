@@ -11,16 +11,14 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/symbolizer.h"
 
-#define NO_PRETTY UINT32_MAX
-
 struct keyed {
 	uint64_t key;
 	uint32_t id;
 };
 
 struct names {
-	struct strtab *strings; /* raw and pretty ones */
-	VEC(uint32_t) pretty;	/* by string id; NO_PRETTY = not worked out */
+	struct strtab *strings;	  /* raw and pretty ones */
+	VEC(const char *) pretty; /* by string id, of strings; NULL = not worked out */
 	VEC(struct keyed) keyed;
 	struct htab by_key; /* to an index in keyed */
 	struct buf scratch;
@@ -98,11 +96,16 @@ const char *names_raw(const struct names *n, uint32_t id)
 	return strtab_get(n->strings, id);
 }
 
-static int work_out(struct names *n, uint32_t id, uint32_t *pretty)
+/* NULL when out of memory. */
+static const char *work_out(struct names *n, uint32_t id)
 {
+	uint32_t pretty;
+
 	buf_clear(&n->scratch);
 	sym_demangle(&n->scratch, names_raw(n, id));
-	return n->scratch.err ?: strtab_add(n->strings, buf_cstr(&n->scratch), pretty);
+	if (n->scratch.err || strtab_add(n->strings, buf_cstr(&n->scratch), &pretty))
+		return NULL;
+	return strtab_get(n->strings, pretty);
 }
 
 const char *names_pretty(struct names *n, uint32_t id)
@@ -113,21 +116,16 @@ const char *names_pretty(struct names *n, uint32_t id)
 		if (vec_reserve(&n->pretty, want))
 			return NULL;
 		while (n->pretty.len < want)
-			n->pretty.data[n->pretty.len++] = NO_PRETTY;
+			n->pretty.data[n->pretty.len++] = NULL;
 	}
-	if (n->pretty.data[id] == NO_PRETTY) {
-		uint32_t pretty;
-
-		if (work_out(n, id, &pretty))
-			return NULL;
-		n->pretty.data[id] = pretty;
-	}
-	return strtab_get(n->strings, n->pretty.data[id]);
+	if (!n->pretty.data[id])
+		n->pretty.data[id] = work_out(n, id);
+	return n->pretty.data[id];
 }
 
 size_t names_bytes(const struct names *n)
 {
-	return sizeof(*n) + strtab_bytes(n->strings) + n->pretty.cap * sizeof(uint32_t) +
+	return sizeof(*n) + strtab_bytes(n->strings) + n->pretty.cap * sizeof(char *) +
 	       n->keyed.cap * sizeof(struct keyed) + n->by_key.cap * sizeof(struct htab_slot) +
 	       n->scratch.cap;
 }

@@ -325,6 +325,8 @@ static int resolve_batch(struct batch *b, size_t n)
 	struct object *o = b->o;
 	int err = object_load(o);
 
+	if (!err)
+		symtab_hold_names(o->symtab, n);
 	if (!err && o->table) {
 		err = resolve_lines(b, n);
 		if (err == -EBADMSG) {
@@ -356,6 +358,8 @@ int object_resolve(struct object *o, const struct debug_search *search, const ch
 	*b = (struct batch){.o = o, .module = module, .elf_va = elf_va, .fn = fn, .ctx = ctx};
 	o->search = search;
 	err = resolve_batch(b, n);
+	if (o->symtab)
+		symtab_release_names(o->symtab);
 	o->search = NULL;
 	buf_release(&b->scratch);
 	return err;

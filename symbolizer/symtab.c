@@ -17,6 +17,8 @@
 #define NAME_BYTES_MAX (16u << 10)
 /* How far a symbol reaches that has neither a size nor an FDE, nor a symbol behind it. */
 #define SIZELESS_MAX 4096
+/* Bytes of a string table that are read in the time of one name by itself. */
+#define READ_COST 256
 
 /* --- choosing and cutting --------------------------------------------------------------------- */
 
@@ -303,10 +305,30 @@ static long read_name(const struct name_source *src, uint32_t off, char *out, si
 {
 	if (cap > src->size - off)
 		cap = src->size - off;
-	if (!src->blob)
+	if (!src->blob && !src->loaded)
 		return elf_obj_pread(src->obj, out, cap, src->file_off + off);
-	memcpy(out, src->blob + off, cap);
+	memcpy(out, (src->loaded ?: src->blob) + off, cap);
 	return (long)cap;
+}
+
+void symtab_hold_names(struct symtab *t, size_t n)
+{
+	const uint8_t *data;
+	size_t len;
+
+	for (unsigned i = 0; i < t->n_sources; i++) {
+		struct name_source *src = &t->sources[i];
+
+		if (src->blob || !src->obj || !src->section || n < src->size / READ_COST)
+			continue;
+		if (!elf_obj_data(src->obj, src->section, &data, &len) && len == src->size)
+			src->loaded = data;
+	}
+}
+
+void symtab_release_names(struct symtab *t)
+{
+	symtab_unload_sources(t);
 }
 
 int symtab_name(const struct symtab *t, uint32_t index, struct buf *out)

@@ -54,6 +54,13 @@ uint64_t symtab_name_key(const struct symtab *t, uint32_t index);
  * 0, or -ENOENT when it cannot be read. */
 int symtab_name(const struct symtab *t, uint32_t index, struct buf *out);
 
+/*
+ * Reads string tables in one piece where that is cheaper than n names one by one; until released, as
+ * soon as the n are answered: these bytes are not counted. One that cannot be had stays in the file.
+ */
+void symtab_hold_names(struct symtab *t, size_t n);
+void symtab_release_names(struct symtab *t);
+
 size_t symtab_count(const struct symtab *t);
 size_t symtab_bytes(const struct symtab *t);
 

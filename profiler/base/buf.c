@@ -37,17 +37,19 @@ void buf_char(struct buf *b, char c)
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
+	size_t left = b->err ? 0 : b->cap - b->len;
 	va_list again;
 	char *room;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(left ? b->data + b->len : NULL, left, fmt, ap);
 	room = n < 0 ? NULL : buf_room(b, (size_t)n);
 	if (n < 0)
 		b->err = -EINVAL;
 	if (room) {
-		vsnprintf(room, (size_t)n + 1, fmt, again);
+		if ((size_t)n >= left) /* it did not fit at once */
+			vsnprintf(room, (size_t)n + 1, fmt, again);
 		b->len += (size_t)n;
 	}
 	va_end(again);

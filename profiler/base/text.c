@@ -101,6 +101,17 @@ static bool is_harmless(uint32_t cp)
 	return cp != 0x2028 && cp != 0x2029 && cp != 0xfeff;
 }
 
+/* True if 8 bytes are all from ' ' to '~', as nearly all are. A borrow or carry out of a byte can only
+ * come from one that is not, so it changes nothing. */
+static inline bool is_plain_word(const char *s)
+{
+	const uint64_t ones = 0x0101010101010101ull;
+	uint64_t w;
+
+	memcpy(&w, s, sizeof(w));
+	return !(((w - 0x20 * ones) | w | (w + ones)) & 0x80 * ones);
+}
+
 /* Bytes of s, from its start, that are clean. */
 static size_t clean_run(const char *s, size_t len)
 {
@@ -108,8 +119,13 @@ static size_t clean_run(const char *s, size_t len)
 
 	while (i < len) {
 		uint32_t cp;
-		size_t n = utf8_decode((const unsigned char *)s + i, len - i, &cp);
+		size_t n;
 
+		if (len - i >= sizeof(uint64_t) && is_plain_word(s + i)) {
+			i += sizeof(uint64_t);
+			continue;
+		}
+		n = utf8_decode((const unsigned char *)s + i, len - i, &cp);
 		if (!n || !is_harmless(cp))
 			break;
 		i += n;

@@ -2,7 +2,8 @@
 /*
  * What line_table.sh measures:
  *   line_table build DEBUG_FILE TABLE             compiles the table
- *   line_table lookup DEBUG_FILE TABLE <ADDRESSES resolves with it, names demangled, as text
+ *   line_table lookup DEBUG_FILE TABLE <ADDRESSES resolves with it, names demangled, as text,
+ *                                                 ascending
  *   line_table dwarf DEBUG_FILE <ADDRESSES        the same with the DWARF reader
  *   line_table compare DEBUG_FILE TABLE <ADDRESSES  both, and counts what differs
  *   line_table addresses DEBUG_FILE N             random addresses of .text
@@ -49,10 +50,12 @@ static const char *pretty(struct answers *a, const char *raw)
 		return "??";
 	/* As object.c does: strings of a table are known by their place. */
 	id = a->stable ? names_by_key(a->names, (uintptr_t)raw) : 0;
-	if (!id && names_add(a->names, raw, &id))
-		return "??";
-	if (a->stable && !names_by_key(a->names, (uintptr_t)raw))
-		names_set_key(a->names, (uintptr_t)raw, id);
+	if (!id) {
+		if (names_add(a->names, raw, &id))
+			return "??";
+		if (a->stable)
+			names_set_key(a->names, (uintptr_t)raw, id);
+	}
 	return names_pretty(a->names, id);
 }
 
@@ -151,6 +154,13 @@ static struct addresses read_addresses(void)
 	return (struct addresses){v.data, v.len, v.cap};
 }
 
+static int by_value(const void *pa, const void *pb)
+{
+	const uint64_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
 static void put_addresses(const struct elf_obj *obj, unsigned long n)
 {
 	const struct elf_section *text = elf_obj_section(obj, ".text");
@@ -195,6 +205,8 @@ int main(int argc, char **argv)
 		put_addresses(obj, strtoul(argv[3], NULL, 10));
 	} else if (argc > 2) {
 		v = read_addresses();
+		/* As local.c does. The answers say which address they are of. */
+		qsort(v.data, v.len, sizeof(*v.data), by_value);
 		a.va = v.data;
 		a.stable = !strcmp(argv[1], "lookup");
 		if (!strcmp(argv[1], "lookup") && argc > 3)
