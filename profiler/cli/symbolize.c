@@ -39,9 +39,7 @@ enum {
 };
 
 static const struct option_spec options[] = {
-	{"output", 'o', "FILE",
-	 "where to write the profile; the suffix says the format; - is standard output",
-	 OPT_OUTPUT},
+	{"output", 'o', "FILE", "where to, format by suffix; - is standard output", OPT_OUTPUT},
 	{"format", 0, OUTPUT_FORMAT_WORDS, "the format, whatever the suffix", OPT_FORMAT},
 	{"debug-dir", 0, "DIR", "also look here for debug files, below .build-id; may be repeated",
 	 OPT_DEBUG_DIR},
