@@ -52,6 +52,7 @@ static struct chain ours, theirs, third;
 	X(NO_RULE, "same up to code that nothing describes")                                       \
 	X(FURTHER, "same as far as libunwind gets")                                                \
 	X(THIRD, "libunwind differs, libdwfl is with kiln")                                        \
+	X(BEYOND, "same, and on to the root from where both others end")                           \
 	X(EXITING, "the stack cannot be read")                                                     \
 	X(WRONG, "kiln differs")
 
@@ -170,6 +171,10 @@ static enum class classify(pid_t pid, pid_t tid, enum unwind_end end) {
 	walk_libdwfl(pid, tid);
 	if (agree(&ours, &third) &&
 	    (end != UNWIND_END_ROOT || ours.n == third.n)) return CLASS_THIRD;
+	/* A library's .init has no description, so that the dynamic linker's frames above the start
+	 * of a library are kiln's alone. */
+	if (same && agree(&ours, &third) && end == UNWIND_END_ROOT && theirs.n == third.n &&
+	    ours.n > theirs.n) return CLASS_BEYOND;
 	return CLASS_WRONG;
 }
 
