@@ -83,11 +83,14 @@ struct {
 	__uint(max_entries, 1);
 } kiln_unw_env SEC(".maps");
 
-UNWIND_INLINE const void *unwind_op_page(struct unwind_env *env, __u32 slot, __u32 page)
+UNWIND_INLINE const void *unwind_op_table(struct unwind_env *env, __u32 slot)
 {
-	void *table = bpf_map_lookup_elem(&kiln_unw_tables, &slot);
+	return bpf_map_lookup_elem(&kiln_unw_tables, &slot);
+}
 
-	return table ? bpf_map_lookup_elem(table, &page) : NULL;
+UNWIND_INLINE const void *unwind_op_page(const void *table, __u32 page)
+{
+	return bpf_map_lookup_elem((void *)table, &page);
 }
 
 UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg)
@@ -141,6 +144,16 @@ UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *valu
 	return err;
 }
 
+UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value)
+{
+	__u64 off = addr - env->window_at;
+
+	if (addr & 7 || off >= env->window_len)
+		return unwind_op_read(env, addr, value);
+	*value = env->window[(off >> 3) & (UNWIND_WINDOW / 8 - 1)];
+	return 0;
+}
+
 /* The last of n (a power of two) ascending begins that is not above va. */
 static __always_inline __u32 unwind_find_begin(const __u64 *begin, __u32 n, __u64 va)
 {
@@ -192,6 +205,31 @@ UNWIND_INLINE enum unwind_in unwind_op_place(struct unwind_env *env, __u64 va,
 	place->slot = env->hit.slot;
 	place->elf_va = va - env->hit.bias;
 	return env->hit.slot == UNWIND_SLOT_NONE ? UNWIND_IN_NO_TABLE : UNWIND_IN_TABLE;
+}
+
+/* Goes up from env->f by the rule of these bytes. */
+__attribute__((noinline)) int unwind_by_rule(__u64 bytes)
+{
+	struct unwind_env *env = unwind_env_here();
+	union {
+		__u64 bytes;
+		struct unwind_rule rule;
+	} u = {.bytes = bytes};
+
+	if (!unwind_tables || !env)
+		return UNWIND_END_NO_RULE;
+	return unwind_step_rule(env, &env->f, u.rule);
+}
+
+UNWIND_INLINE int unwind_op_step_rule(struct unwind_env *env, struct unwind_frame *f,
+				      struct unwind_rule rule)
+{
+	union {
+		struct unwind_rule rule;
+		__u64 bytes;
+	} u = {.rule = rule};
+
+	return unwind_by_rule(u.bytes); /* f is env->f */
 }
 
 /* Masked: the verifier forgets what it compared before 6.8. */

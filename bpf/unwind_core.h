@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One step of the walk up a user stack, in C that compiles for BPF and for the host, where the same
- * code is tested and fuzzed. It calls nothing but four operations, which the including file defines
+ * code is tested and fuzzed. It calls nothing but a few operations, which the including file defines
  * behind its include.
  *
  * For the verifier's sake the search has a fixed number of steps without branches, and every access
@@ -26,15 +26,23 @@ struct unwind_place {
 	__u64 elf_va; /* the address in the file's own terms */
 };
 
-/* One UNWIND_PAGE of the table in that slot, or NULL. */
-UNWIND_INLINE const void *unwind_op_page(struct unwind_env *env, __u32 slot, __u32 page);
+/* The table in that slot, or NULL; and one UNWIND_PAGE of it, or NULL. */
+UNWIND_INLINE const void *unwind_op_table(struct unwind_env *env, __u32 slot);
+UNWIND_INLINE const void *unwind_op_page(const void *table, __u32 page);
 /* What an address of the process is; fills *place for UNWIND_IN_TABLE. */
 UNWIND_INLINE enum unwind_in unwind_op_place(struct unwind_env *env, __u64 va,
 					     struct unwind_place *place);
 /* Reads 8 bytes of the user's memory: 0, or anything else when they cannot be read. */
 UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *value);
+/* The same where the last read was probably close by: worth the inlining. */
+UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value);
 /* A register (enum unwind_reg, below UNWIND_RIP) as it was when the sample was taken. */
 UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg);
+
+struct unwind_frame;
+/* unwind_step_rule(), out of line: few frames need it. */
+UNWIND_INLINE int unwind_op_step_rule(struct unwind_env *env, struct unwind_frame *f,
+				      struct unwind_rule rule);
 
 /*
  * Going up, rsp only grows, but for frames that leave one stack for another: signal frames on an
@@ -96,6 +104,8 @@ UNWIND_INLINE __u32 unwind_find_row(const __u8 *page, __u32 run, __u32 n, __u32 
 	__u64 row = 0, next, at;
 
 	for (__u32 step = 64; step; step >>= 1) {
+		if (step == 64 && n <= 16)
+			step = 8; /* as most runs are */
 		next = row + step;
 		at = (run + (next << shift)) & (UNWIND_PAGE - 1);
 		row += step & unwind_le_mask(next + 1, n) & unwind_le_mask(page[at], pc);
@@ -129,11 +139,18 @@ UNWIND_INLINE void unwind_split_rule(struct unwind_rule *rule, __u32 into)
 	rule->cfa = UNWIND_CFA_RSP;
 }
 
+/* The page of a table that holds an offset; page 0, which every search begins with, is there. */
+UNWIND_INLINE const __u8 *unwind_page_of(const void *table, const __u8 *first, __u32 at)
+{
+	return at < UNWIND_PAGE ? first : unwind_op_page(table, at / UNWIND_PAGE);
+}
+
 /* The rule at an address of a table; UNWIND_CFA_NONE outside of it. False: the table is gone. */
 UNWIND_INLINE int unwind_find_rule(struct unwind_env *env, __u32 slot, __u64 elf_va,
 				   struct unwind_rule *rule)
 {
-	const __u8 *first = unwind_op_page(env, slot, 0), *page;
+	const void *table = unwind_op_table(env, slot);
+	const __u8 *first = table ? unwind_op_page(table, 0) : NULL, *page;
 	const struct unwind_head *head = (const void *)first;
 	__u32 pc = elf_va & (UNWIND_BUCKET - 1), into = pc;
 	__u32 at, entry, n, wide, number;
@@ -146,7 +163,7 @@ UNWIND_INLINE int unwind_find_rule(struct unwind_env *env, __u32 slot, __u64 elf
 	if (bucket >= head->n_buckets)
 		return 1;
 	at = head->index_off + (__u32)bucket * 4;
-	page = unwind_op_page(env, slot, at / UNWIND_PAGE);
+	page = unwind_page_of(table, first, at);
 	if (!page)
 		return 0;
 	entry = *(const __u32 *)(page + (at & (UNWIND_PAGE - 4)));
@@ -155,7 +172,7 @@ UNWIND_INLINE int unwind_find_rule(struct unwind_env *env, __u32 slot, __u64 elf
 	if (n) {
 		wide = UNWIND_RUN_WIDE(entry);
 		at = head->rows_off + number * 2;
-		page = unwind_op_page(env, slot, at / UNWIND_PAGE);
+		page = unwind_page_of(table, first, at);
 		if (!page)
 			return 0;
 		at = unwind_find_row(page, at & (UNWIND_PAGE - 1), n, 1 + wide, pc);
@@ -166,9 +183,7 @@ UNWIND_INLINE int unwind_find_rule(struct unwind_env *env, __u32 slot, __u64 elf
 			number = page[(at + 1) & (UNWIND_PAGE - 1)];
 	}
 	at = sizeof(*head) + number * sizeof(*rule);
-	page = first;
-	if (at >= UNWIND_PAGE)
-		page = unwind_op_page(env, slot, at / UNWIND_PAGE);
+	page = unwind_page_of(table, first, at);
 	if (!page)
 		return 0;
 	*rule = *(const struct unwind_rule *)(page + (at & (UNWIND_PAGE - 8)));
@@ -309,6 +324,7 @@ UNWIND_INLINE int unwind_step_guess(struct unwind_env *env, struct unwind_frame 
 	return UNWIND_ON;
 }
 
+/* Goes up by any rule. */
 UNWIND_INLINE int unwind_step_rule(struct unwind_env *env, struct unwind_frame *f,
 				   struct unwind_rule rule)
 {
@@ -340,6 +356,27 @@ UNWIND_INLINE int unwind_step_rule(struct unwind_env *env, struct unwind_frame *
 	return unwind_go(f, pc, cfa, bp, ra_reg && cfa == f->sp);
 }
 
+/* The same for the rules of nearly all frames, whose code is kept short: a sample comes to cold
+ * caches. */
+UNWIND_INLINE int unwind_step_usual(struct unwind_env *env, struct unwind_frame *f,
+				    struct unwind_rule rule)
+{
+	__u64 cfa = (rule.cfa == UNWIND_CFA_RBP ? f->bp : f->sp) + (__s64)rule.cfa_off;
+	__u64 pc, bp = f->bp;
+
+	if (rule.bp && unwind_op_read_near(env, cfa + (__s64)rule.bp_off, &bp))
+		return UNWIND_END_BAD_READ;
+	if (unwind_op_read_near(env, cfa - 8, &pc))
+		return UNWIND_END_BAD_READ;
+	return unwind_go(f, pc, cfa, bp, 0);
+}
+
+UNWIND_INLINE int unwind_is_usual(struct unwind_rule rule)
+{
+	return (rule.cfa == UNWIND_CFA_RSP || rule.cfa == UNWIND_CFA_RBP) &&
+	       rule.bp <= UNWIND_BP_AT_CFA;
+}
+
 /*
  * The address that says where a frame is: the call instruction rather than what follows it, which
  * may be another function's first byte after a call that never returns.
@@ -368,7 +405,9 @@ UNWIND_INLINE int unwind_step(struct unwind_env *env, struct unwind_frame *f)
 	}
 	if (!unwind_find_rule(env, place.slot, place.elf_va, &rule))
 		return UNWIND_END_NO_TABLE;
-	return unwind_step_rule(env, f, rule);
+	if (unwind_is_usual(rule))
+		return unwind_step_usual(env, f, rule);
+	return unwind_op_step_rule(env, f, rule);
 }
 
 #endif

@@ -12,12 +12,18 @@ struct unwind_env {
 	const uint8_t *table; /* of the last place */
 };
 
-UNWIND_INLINE const void *unwind_op_page(struct unwind_env *env, __u32 slot, __u32 page)
+UNWIND_INLINE const void *unwind_op_table(struct unwind_env *env, __u32 slot)
 {
-	const struct unwind_head *head = (const void *)env->table;
-
 	(void)slot;
-	return page < head->size / UNWIND_PAGE ? env->table + (size_t)page * UNWIND_PAGE : NULL;
+	return env->table;
+}
+
+UNWIND_INLINE const void *unwind_op_page(const void *table, __u32 page)
+{
+	const struct unwind_head *head = table;
+	const uint8_t *bytes = table;
+
+	return page < head->size / UNWIND_PAGE ? bytes + (size_t)page * UNWIND_PAGE : NULL;
 }
 
 UNWIND_INLINE enum unwind_in unwind_op_place(struct unwind_env *env, __u64 va,
@@ -40,6 +46,17 @@ UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *valu
 		return -1;
 	*value = v;
 	return 0;
+}
+
+UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value)
+{
+	return unwind_op_read(env, addr, value);
+}
+
+UNWIND_INLINE int unwind_op_step_rule(struct unwind_env *env, struct unwind_frame *f,
+				      struct unwind_rule rule)
+{
+	return unwind_step_rule(env, f, rule);
 }
 
 UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg)

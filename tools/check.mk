@@ -65,7 +65,7 @@ e2e: $(KILN) $(B)/bpf_usable $(WORKLOADS) ## run the end-to-end tests
 check: ## before a commit: lint, and the unit tests under sanitizers
 	+$(MAKE) --no-print-directory lint
 	+$(MAKE) --no-print-directory FLAVOUR=asan unit
-lint: $(GENERATED) $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/kernel/*.bpf.c)) ## style, static analysis, sizes (tools/lint)
+lint: $(GENERATED) $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/*/*.bpf.c)) ## style, static analysis, sizes (tools/lint)
 	@CC=$(CC) CLANG=$(CLANG) CPPFLAGS='$(CPPFLAGS)' tools/lint $(CHECKS)
 format: ## clang-format the C sources in place
 	git ls-files '*.c' '*.h' | xargs clang-format -i
@@ -81,7 +81,8 @@ demo: ## the answer in one command: build, profile a demo for 5 s, show it (as r
 	@KILN=$(KILN) tools/demo $(W)/demo
 bench: ## measure kiln beside its peers (tests/bench)
 	tools/install-deps --build --bench
-	+$(MAKE) --no-print-directory $(KILN) $(B)/resolve_pairs $(WORKLOADS)
+	+$(MAKE) --no-print-directory $(KILN) $(B)/resolve_pairs $(WORKLOADS) \
+		$(B)/tests/bench/walk_cost.skel.h
 	@B=$(B) tests/bench/run $(BENCH)
 
 # --- fuzzing (clang, libFuzzer) -----------------------------------------------------------------
