@@ -52,6 +52,7 @@ static struct chain ours, theirs, third;
 	X(NO_RULE, "same up to code that nothing describes")                                       \
 	X(FURTHER, "same as far as libunwind gets")                                                \
 	X(THIRD, "libunwind differs, libdwfl is with kiln")                                        \
+	X(THIRD_FURTHER, "libunwind differs, same as far as libdwfl gets")                         \
 	X(BEYOND, "same, and on to the root from where both others end")                           \
 	X(EXITING, "the stack cannot be read")                                                     \
 	X(WRONG, "kiln differs")
@@ -158,6 +159,16 @@ static void print_chains(const char *name, enum unwind_end end)
 	}
 }
 
+/* Whether the chain is libdwfl's but for where that ends: where Go leaves one stack for another, or
+ * with frames made of what lies above a stack's first function. (That kiln ends in such a function is
+ * for test_complete_stacks to say.) */
+static bool agrees_but_for_the_end(void)
+{
+	uint32_t n = third.n > ours.n ? ours.n : third.n - 1;
+
+	return third.n > 2 && !memcmp(ours.pc, third.pc, n * sizeof(ours.pc[0]));
+}
+
 static enum class classify(pid_t pid, pid_t tid, enum unwind_end end) {
 	bool same = agree(&ours, &theirs);
 
@@ -175,6 +186,7 @@ static enum class classify(pid_t pid, pid_t tid, enum unwind_end end) {
 	 * of a library are kiln's alone. */
 	if (same && agree(&ours, &third) && end == UNWIND_END_ROOT && theirs.n == third.n &&
 	    ours.n > theirs.n) return CLASS_BEYOND;
+	if (end == UNWIND_END_ROOT && agrees_but_for_the_end()) return CLASS_THIRD_FURTHER;
 	return CLASS_WRONG;
 }
 
@@ -311,7 +323,9 @@ static void run_program(const struct program *p)
 	report(&r);
 	assert_true(r.stops >= stops_wanted);
 	assert_int_equal(r.tally[CLASS_WRONG], 0);
-	assert_true((r.tally[CLASS_SAME] + r.tally[CLASS_THIRD]) * 10 >= r.stops * 9);
+	assert_true((r.tally[CLASS_SAME] + r.tally[CLASS_THIRD] + r.tally[CLASS_THIRD_FURTHER]) *
+			    10 >=
+		    r.stops * 9);
 }
 
 static const struct program programs[] = {
@@ -347,6 +361,18 @@ static const struct program programs[] = {
 	{"x25519", "openssl", "openssl speed -seconds 100 ecdhx25519", NULL},
 	{"xz", "xz", "xz -T1 -3 -k -c numbers", NULL},
 	{"git", "git", "git -C repo log -p --stat", NULL},
+	{"nginx", "nginx curl",
+	 "nginx -p . -e stderr -g 'daemon off; master_process off; error_log stderr; pid n.pid;' "
+	 "-c nginx.conf",
+	 "sh -c 'while :; do curl -s --unix-socket ./n.sock http://x/[1-999] >/dev/null; done'"},
+	{"php", "php",
+	 "php -r 'function f($n) { return $n < 2 ? $n : f($n - 1) + f($n - 2); } while (1) { "
+	 "f(15); "
+	 "$a = range(1, 999); shuffle($a); sort($a); preg_replace(\"/(\\d)2/\", \"$1\", "
+	 "implode(\" \", $a)); serialize($a); }'",
+	 NULL},
+	{"cc1", "gcc", "$(gcc -print-prog-name=cc1) -quiet -O2 large.c -o /dev/null", NULL},
+	{"go", "go", "./goprog 1000", NULL},
 	{"c++", "g++", "./exceptions 1000", NULL},
 	{"rust", "rustc", "./closures 1000", NULL},
 };
@@ -365,6 +391,17 @@ static int setup(void **state)
 	if (have("rustc"))
 		fixture_run("rustc -O %s/tests/fixtures/unwind/closures.rs -o closures 2>/dev/null",
 			    source_dir);
+	/* libunwind and libdwfl know Go's code by .debug_frame, if it is not compressed. */
+	if (have("go"))
+		fixture_run("HOME=$PWD go build -ldflags=-compressdwarf=false -o goprog "
+			    "%s/tests/fixtures/unwind/goroutines.go",
+			    source_dir);
+	fixture_run("echo 'events {} http { access_log off; server { listen unix:./n.sock; "
+		    "location / { return 200 \"$request_id $uri\"; } } }' >nginx.conf");
+	fixture_run(
+		"for i in $(seq 400); do echo \"int f$i(int *a, int n) { int s = $i; for (int i = "
+		"0; i < n; i++) { a[i] += s * $i; s ^= a[n - i] %% 7 ? s + i : n; } return s; }\"; "
+		"done >large.c");
 	fixture_run("seq 2000000 >numbers");
 	fixture_run("git init -q repo && cd repo && for i in $(seq 100); do "
 		    "echo 'commit refs/heads/master'; "
