@@ -42,6 +42,12 @@
 #define CHILD_GRACE_MS	 2000
 /* At the end nobody waits for a server. */
 #define DEBUGINFOD_SETTLE_NS 300000000ull
+/* ... and while samples wait for unwind tables. */
+#define BUSY_POLL_MS 10
+/* At the end of a window its samples wait so long for tables: the rings fill meanwhile; but for the
+ * last one, when nothing is sampled any more. */
+#define LAST_TABLES_MS	   2000
+#define WINDOW_TABLES_MS   100
 /* Sampling does not start before what runs has its unwind tables, or this time is over. */
 #define FIRST_TABLES_MS 100
 
@@ -179,7 +185,7 @@ static int open_all(struct session *s, const char **why)
 	}
 	err = err ?: procs_new(&s->procs, &procs);
 	if (!err && s->feed)
-		err = slow_path_new(&s->slow, s->procs, s->files);
+		err = slow_path_new(&s->slow, s->procs, s->files, s->feed);
 	if (err)
 		return err;
 	sideband.procs = s->procs;
@@ -226,7 +232,24 @@ static void remember_cgroups(struct session *s, size_t from)
 		cgroups_names(s->cgroups, s->aggregate.cgroups.data[i], &names);
 }
 
-static int end_window(struct session *s)
+/* Walks what the kernel half left of a window, waiting a while for tables on their way. */
+static void walk_left(struct session *s, const struct window *w, int wait_ms)
+{
+	uint64_t until = boottime_ns() + (uint64_t)wait_ms * 1000000ull;
+
+	if (!s->slow)
+		return;
+	for (;;) {
+		unwind_feed_run(s->feed, s->procs);
+		slow_path_run(s->slow, s->drain);
+		if (!slow_path_waits(s->slow) || boottime_ns() >= until)
+			break;
+		usleep(BUSY_POLL_MS * 1000);
+	}
+	slow_path_finish(s->slow, w);
+}
+
+static int end_window(struct session *s, bool last)
 {
 	size_t n_cgroups = s->aggregate.cgroups.len;
 	struct window *w;
@@ -238,8 +261,7 @@ static int end_window(struct session *s)
 	err = sideband_poll(s->sideband, 0);
 	if (err)
 		log_debug("reading mapping events: %s", strerror(-err));
-	if (s->slow)
-		slow_path_run(s->slow, s->drain);
+	walk_left(s, w, last ? LAST_TABLES_MS : WINDOW_TABLES_MS);
 	aggregate_window(&s->aggregate, w, s->procs, s->ksyms);
 	window_free(w);
 	if (s->prefetch)
@@ -262,9 +284,10 @@ static bool is_over(struct session *s)
 static int poll_timeout_ms(const struct session *s)
 {
 	uint64_t now = boottime_ns(), end = s->start_ns + s->opts->duration_ns;
+	int ms = s->slow && slow_path_waits(s->slow) ? BUSY_POLL_MS : POLL_MS;
 
-	if (!s->opts->duration_ns || end > now + POLL_MS * 1000000ull)
-		return POLL_MS;
+	if (!s->opts->duration_ns || end > now + (uint64_t)ms * 1000000ull)
+		return ms;
 	return end > now ? (int)((end - now) / 1000000) : 0;
 }
 
@@ -296,7 +319,7 @@ static int collect(struct session *s)
 		else if (!err)
 			err = take_stacks(s);
 		if (!err && boottime_ns() - s->window_start_ns >= s->opts->sampler.window_ns)
-			err = end_window(s);
+			err = end_window(s, false);
 		show_progress(s, false);
 	}
 	return err;
@@ -380,7 +403,7 @@ static int record(struct session *s, struct session_result *r, const char **why)
 	r->own_cpu_ns = own_cpu_ns() - r->own_cpu_ns;
 	r->elapsed_ns = boottime_ns() - s->start_ns;
 	show_progress(s, true);
-	return err ?: end_window(s);
+	return err ?: end_window(s, true);
 }
 
 static void fill_quality(struct session *s, struct quality *q, const struct sampler_totals *t)
@@ -465,8 +488,14 @@ static void log_unwinding(struct session *s, const struct sampler_totals *t)
 		buf_printf(&b, " %s=%llu", ends[e], (unsigned long long)t->walk_end[e]);
 	log_debug("walks in the kernel ended:%s", buf_cstr(&b));
 	slow_path_stats(s->slow, &slow);
-	log_debug("walked in user space: %llu, to the root %llu; no room for %llu",
-		  (unsigned long long)slow.walked, (unsigned long long)slow.complete,
+	log_debug("walked in user space:"
+#define X(name) " " #name "=%llu"
+		  SLOW_PATH_COUNTERS(X)
+#undef X
+		  " no_room=%llu",
+#define X(name) (unsigned long long)slow.name,
+		  SLOW_PATH_COUNTERS(X)
+#undef X
 		  (unsigned long long)t->counters[KILN_CTR_raw_full]);
 	unwind_feed_stats(s->feed, &tables, &maps);
 	log_debug("unwind tables: %llu loaded, %llu KB, %llu from the cache, %llu files without; "
