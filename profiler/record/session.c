@@ -42,14 +42,16 @@
 #define CHILD_GRACE_MS	 2000
 /* At the end nobody waits for a server. */
 #define DEBUGINFOD_SETTLE_NS 300000000ull
-/* ... and while samples wait for unwind tables. */
+/* ... and while samples wait for unwind tables; and no more often, whatever wakes it up. */
 #define BUSY_POLL_MS 10
 /* At the end of a window its samples wait so long for tables: the rings fill meanwhile; but for the
  * last one, when nothing is sampled any more. */
-#define LAST_TABLES_MS	   2000
-#define WINDOW_TABLES_MS   100
+#define LAST_TABLES_MS	 2000
+#define WINDOW_TABLES_MS 100
 /* Sampling does not start before what runs has its unwind tables, or this time is over. */
 #define FIRST_TABLES_MS 100
+
+enum { WATCH_SIDEBAND, WATCH_RAW, WATCH_TARGETS };
 
 static volatile sig_atomic_t stop_requested;
 
@@ -69,10 +71,12 @@ struct session {
 	struct aggregate aggregate;
 	struct launch child;
 	pid_t missing_pid;
-	VEC(struct pollfd) watched; /* [0] the sideband, then a pidfd per -p process */
+	/* [WATCH_SIDEBAND], [WATCH_RAW], then a pidfd per -p process */
+	VEC(struct pollfd) watched;
 	bool filtered;
 	uint64_t open_ns; /* when it all began */
 	uint64_t start_ns, window_start_ns, progress_ns;
+	uint64_t turn_ns; /* when the rings were last looked at */
 	int64_t start_unix_ns;
 	unsigned stall_ms; /* tests: a drain that comes late */
 };
@@ -98,6 +102,9 @@ static int watch_targets(struct session *s, const char **why)
 	struct pollfd p = {.fd = sideband_fd(s->sideband), .events = POLLIN};
 	int err = vec_push(&s->watched, p);
 
+	p.fd = drain_fd(s->drain);
+	err = err ?: vec_push(&s->watched, p);
+
 	for (size_t i = 0; i < s->opts->n_tgids && !err; i++) {
 		pid_t tgid = s->opts->tgids[i];
 
@@ -115,10 +122,10 @@ static int watch_targets(struct session *s, const char **why)
 
 static bool targets_gone(const struct session *s)
 {
-	for (size_t i = 1; i < s->watched.len; i++)
+	for (size_t i = WATCH_TARGETS; i < s->watched.len; i++)
 		if (!(s->watched.data[i].revents & POLLIN))
 			return false;
-	return s->watched.len > 1;
+	return s->watched.len > WATCH_TARGETS;
 }
 
 /* Mapping tables of what runs already. A launched command needs none: all of it comes as events. */
@@ -306,12 +313,27 @@ static int take_stacks(struct session *s)
 	return err;
 }
 
+/*
+ * Sleeps until there may be something to do. Samples that the kernel half could not walk end it early,
+ * so that it is told of new programs before they are sampled often.
+ */
+static void wait_for_turn(struct session *s)
+{
+	const uint64_t least = BUSY_POLL_MS * 1000000ull;
+	int n = poll(s->watched.data, s->watched.len, poll_timeout_ms(s));
+	uint64_t since = boottime_ns() - s->turn_ns;
+
+	if (n > 0 && s->watched.data[WATCH_RAW].revents && since < least)
+		usleep((useconds_t)((least - since) / 1000));
+	s->turn_ns = boottime_ns();
+}
+
 static int collect(struct session *s)
 {
 	int err = 0;
 
 	while (!err && !is_over(s)) {
-		poll(s->watched.data, s->watched.len, poll_timeout_ms(s));
+		wait_for_turn(s);
 		err = sideband_poll(s->sideband, 0) ?: sampler_follow_cpus(s->sampler);
 		sideband_update_cpus(s->sideband);
 		if (s->stall_ms)
@@ -538,7 +560,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 static void close_all(struct session *s)
 {
 	launch_stop(&s->child, CHILD_GRACE_MS);
-	for (size_t i = 1; i < s->watched.len; i++)
+	for (size_t i = WATCH_TARGETS; i < s->watched.len; i++)
 		close(s->watched.data[i].fd);
 	vec_release(&s->watched);
 	aggregate_release(&s->aggregate);
