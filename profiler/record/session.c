@@ -22,6 +22,7 @@
 #include "profiler/procs/files.h"
 #include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
+#include "profiler/procs/rescan.h"
 #include "profiler/procs/sideband.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
@@ -46,6 +47,9 @@
 #define BUSY_POLL_MS 10
 /* At the end of a window its samples wait so long for tables: the rings fill meanwhile; but for the
  * last one, when nothing is sampled any more. */
+/* How long processes are looked into again in one turn, and before a window is named. */
+#define RESCAN_NS      5000000ull
+#define RESCAN_LAST_NS 100000000ull
 #define LAST_TABLES_MS	 2000
 #define WINDOW_TABLES_MS 100
 /* Sampling does not start before what runs has its unwind tables, or this time is over. */
@@ -63,6 +67,7 @@ struct session {
 	struct procs *procs;
 	struct ksyms *ksyms;
 	struct sideband *sideband;
+	struct rescan *rescan;
 	struct unwind_feed *feed; /* NULL: user stacks by frame pointers */
 	struct slow_path *slow;
 	struct cgroups *cgroups;
@@ -190,9 +195,9 @@ static int open_all(struct session *s, const char **why)
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = s->feed;
 	}
-	err = err ?: procs_new(&s->procs, &procs);
+	err = err ?: procs_new(&s->procs, &procs) ?: rescan_new(&s->rescan, s->procs);
 	if (!err && s->feed)
-		err = slow_path_new(&s->slow, s->procs, s->files, s->feed);
+		err = slow_path_new(&s->slow, s->procs, s->files, s->feed, s->rescan);
 	if (err)
 		return err;
 	sideband.procs = s->procs;
@@ -239,6 +244,18 @@ static void remember_cgroups(struct session *s, size_t from)
 		cgroups_names(s->cgroups, s->aggregate.cgroups.data[i], &names);
 }
 
+/* Applies the mapping events up to now, and looks into /proc where they are not all. */
+static int follow_mappings(struct session *s, uint64_t budget_ns)
+{
+	int err = sideband_poll(s->sideband, 0);
+	uint64_t from_ns;
+
+	if (sideband_take_loss(s->sideband, &from_ns))
+		rescan_want_all(s->rescan, from_ns);
+	rescan_run(s->rescan, budget_ns);
+	return err;
+}
+
 /* Walks what the kernel half left of a window, waiting a while for tables on their way. */
 static void walk_left(struct session *s, const struct window *w, int wait_ms)
 {
@@ -247,6 +264,7 @@ static void walk_left(struct session *s, const struct window *w, int wait_ms)
 	if (!s->slow)
 		return;
 	for (;;) {
+		follow_mappings(s, RESCAN_NS);
 		unwind_feed_run(s->feed, s->procs);
 		slow_path_run(s->slow, s->drain);
 		if (!slow_path_waits(s->slow) || boottime_ns() >= until)
@@ -265,7 +283,7 @@ static int end_window(struct session *s, bool last)
 	if (err)
 		return err;
 	/* Everything that was mapped before the last sample is in the table before it is asked. */
-	err = sideband_poll(s->sideband, 0);
+	err = follow_mappings(s, RESCAN_LAST_NS);
 	if (err)
 		log_debug("reading mapping events: %s", strerror(-err));
 	walk_left(s, w, last ? LAST_TABLES_MS : WINDOW_TABLES_MS);
@@ -307,7 +325,7 @@ static int take_stacks(struct session *s)
 	if (!s->feed || err)
 		return err;
 	unwind_feed_run(s->feed, s->procs);
-	err = sideband_poll(s->sideband, 0);
+	err = follow_mappings(s, RESCAN_NS);
 	slow_path_run(s->slow, s->drain);
 	unwind_feed_run(s->feed, s->procs);
 	return err;
@@ -334,7 +352,7 @@ static int collect(struct session *s)
 
 	while (!err && !is_over(s)) {
 		wait_for_turn(s);
-		err = sideband_poll(s->sideband, 0) ?: sampler_follow_cpus(s->sampler);
+		err = follow_mappings(s, RESCAN_NS) ?: sampler_follow_cpus(s->sampler);
 		sideband_update_cpus(s->sideband);
 		if (s->stall_ms)
 			usleep(s->stall_ms * 1000);
@@ -502,6 +520,7 @@ static void log_unwinding(struct session *s, const struct sampler_totals *t)
 	struct unwind_tables_stats tables;
 	struct unwind_maps_stats maps;
 	struct slow_path_stats slow;
+	struct rescan_stats rescan;
 	struct buf b = {0};
 
 	if (!s->feed || log_level() < LOG_VERBOSE)
@@ -510,15 +529,23 @@ static void log_unwinding(struct session *s, const struct sampler_totals *t)
 		buf_printf(&b, " %s=%llu", ends[e], (unsigned long long)t->walk_end[e]);
 	log_debug("walks in the kernel ended:%s", buf_cstr(&b));
 	slow_path_stats(s->slow, &slow);
+	rescan_stats(s->rescan, &rescan);
+	log_debug("/proc read again:"
+#define X(name) " " #name "=%llu"
+		  RESCAN_COUNTERS(X)
+#undef X
+#define X(name) , (unsigned long long)rescan.name
+		  RESCAN_COUNTERS(X));
+#undef X
 	log_debug("walked in user space:"
 #define X(name) " " #name "=%llu"
 		  SLOW_PATH_COUNTERS(X)
 #undef X
-		  " no_room=%llu",
-#define X(name) (unsigned long long)slow.name,
+		  " no_room=%llu"
+#define X(name) , (unsigned long long)slow.name
 		  SLOW_PATH_COUNTERS(X)
 #undef X
-		  (unsigned long long)t->counters[KILN_CTR_raw_full]);
+		  , (unsigned long long)t->counters[KILN_CTR_raw_full]);
 	unwind_feed_stats(s->feed, &tables, &maps);
 	log_debug("unwind tables: %llu loaded, %llu KB, %llu from the cache, %llu files without; "
 		  "%llu processes set %llu times",
@@ -567,6 +594,7 @@ static void close_all(struct session *s)
 	cgroups_free(s->cgroups);
 	sideband_close(s->sideband);
 	slow_path_free(s->slow);
+	rescan_free(s->rescan);
 	procs_free(s->procs);
 	ksyms_free(s->ksyms);
 	unwind_feed_free(s->feed);

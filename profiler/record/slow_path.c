@@ -7,6 +7,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/procs/files.h"
 #include "profiler/procs/procs.h"
+#include "profiler/procs/rescan.h"
 #include "profiler/record/slow_path.h"
 #include "profiler/record/unwind_feed.h"
 #include "profiler/record/vdso.h"
@@ -31,7 +32,7 @@ struct object {
 
 struct waiting {
 	struct raw_sample *raw;
-	uint32_t file; /* whose table is not there */
+	uint32_t file; /* whose table is not there; FILE_NONE: /proc is to be read again */
 	uint64_t file_off;
 };
 
@@ -39,6 +40,7 @@ struct slow_path {
 	struct procs *procs;
 	struct files *files;
 	struct unwind_feed *feed;
+	struct rescan *rescan;
 	struct slow_unwind *unwind;
 	VEC(struct object) objects;
 	struct elf_obj *vdso;
@@ -47,13 +49,14 @@ struct slow_path {
 	/* of the sample being walked */
 	const struct raw_sample *now;
 	bool past_slice; /* it read above what was captured */
+	bool guessed;	 /* it has been where frame pointers were the best guess */
 	uint32_t lacks;	 /* a file whose table is not there yet, or FILE_NONE */
 	uint64_t lacks_off;
 	struct slow_path_stats stats;
 };
 
 int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files,
-		  struct unwind_feed *feed)
+		  struct unwind_feed *feed, struct rescan *rescan)
 {
 	struct slow_path *s = calloc(1, sizeof(*s));
 	int err, fd;
@@ -63,6 +66,7 @@ int slow_path_new(struct slow_path **out, struct procs *procs, struct files *fil
 	s->procs = procs;
 	s->files = files;
 	s->feed = feed;
+	s->rescan = rescan;
 	err = slow_unwind_new(&s->unwind);
 	if (err) {
 		slow_path_free(s);
@@ -198,6 +202,7 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 	uint32_t file;
 
 	procs_resolve(s->procs, (pid_t)s->now->tgid, s->now->time_ns, va, &place);
+	s->guessed |= place.kind == PLACE_ANON;
 	if (place.kind == PLACE_ANON)
 		return UNWIND_IN_JIT;
 	if (place.kind != PLACE_FILE && place.kind != PLACE_VDSO)
@@ -234,7 +239,7 @@ static enum unwind_end walk_by_tables(struct slow_path *s, uint64_t *frames, uin
 	static const struct unwind_ops ops = {table_place, read_stack};
 	enum unwind_end end;
 
-	s->past_slice = false;
+	s->past_slice = s->guessed = false;
 	s->lacks = FILE_NONE;
 	end = unwind_walk(&ops, s, s->now->regs, frames, UNWIND_FRAMES_MAX, n);
 	return end == UNWIND_END_BAD_READ && s->past_slice ? UNWIND_END_SLICE : end;
@@ -248,7 +253,14 @@ static bool is_exec(const struct raw_sample *r)
 	return !r->stack_len && r->why == UNWIND_END_NO_MAPPING;
 }
 
-/* Walks a sample. False: it had better wait, for s->lacks. */
+/* Code runs, or is returned to, where nothing is known to be mapped: mremap(2) makes no event. */
+static bool is_unknown_code(struct slow_path *s, enum unwind_end end)
+{
+	return end == UNWIND_END_NO_MAPPING && !s->guessed &&
+	       rescan_want(s->rescan, (pid_t)s->now->tgid, s->now->time_ns);
+}
+
+/* Walks a sample. False: it had better wait, for s->lacks or a look at /proc. */
 static bool walk_one(struct slow_path *s, const struct raw_sample *r, bool may_wait)
 {
 	uint64_t frames[UNWIND_FRAMES_MAX];
@@ -261,7 +273,7 @@ static bool walk_one(struct slow_path *s, const struct raw_sample *r, bool may_w
 		return true;
 	}
 	end = walk_by_tables(s, frames, &n);
-	if (s->lacks != FILE_NONE && may_wait)
+	if (may_wait && (s->lacks != FILE_NONE || is_unknown_code(s, end)))
 		return false;
 	if (s->lacks != FILE_NONE || end == UNWIND_END_SLOW)
 		end = walk_by_libunwind(s, frames, &n);
@@ -285,6 +297,8 @@ static bool still_lacks(struct slow_path *s, const struct waiting *w)
 	const void *table;
 	uint64_t va_minus_off;
 
+	if (w->file == FILE_NONE)
+		return rescan_is_due(s->rescan, (pid_t)w->raw->tgid);
 	return unwind_feed_place(s->feed, w->file, w->file_off, &table, &va_minus_off) == FEED_SOON;
 }
 

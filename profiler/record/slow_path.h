@@ -2,8 +2,9 @@
 /*
  * Walks in user space what the kernel half could not: samples of processes it did not know yet, of
  * files whose table was not there yet, and rules only DWARF can say. It is the kernel's walk by the
- * kernel's tables; a sample whose table is still being compiled waits for it, within limits. What the
- * tables cannot say is libunwind's. The result joins the window.
+ * kernel's tables; a sample whose table is still being compiled waits for it, within limits, and one
+ * in memory that nobody knows to be mapped until /proc was read again. What the tables cannot say is
+ * libunwind's. The result joins the window.
  */
 #ifndef KILN_RECORD_SLOW_PATH_H
 #define KILN_RECORD_SLOW_PATH_H
@@ -16,19 +17,20 @@
 struct drain;
 struct files;
 struct procs;
+struct rescan;
 struct slow_path;
 struct unwind_feed;
 struct window;
 
 int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files,
-		  struct unwind_feed *feed);
+		  struct unwind_feed *feed, struct rescan *rescan);
 void slow_path_free(struct slow_path *s);
 
 /* Takes the raw samples that the drain holds and walks all that need not wait. The process table must
  * know all events up to now. */
 void slow_path_run(struct slow_path *s, struct drain *d);
 
-/* Whether samples wait for tables. */
+/* Whether samples wait. */
 bool slow_path_waits(const struct slow_path *s);
 
 /* Waits no longer for what belongs to this window: libunwind has to do. */
