@@ -176,6 +176,8 @@ static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct 
 			word = ship_raw(key->tgid, window);
 			c->v[word ? KILN_CTR_raw : KILN_CTR_raw_full]++;
 		}
+		if (!word && env->f.by_fp)
+			c->v[KILN_CTR_walk_fp]++;
 		if (!word)
 			word = ship(&env->rec, c, window, KILN_SIDE_USER);
 	}

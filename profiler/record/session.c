@@ -34,6 +34,7 @@
 #include "profiler/record/slow_path.h"
 #include "profiler/record/table_builder.h"
 #include "profiler/record/unwind_feed.h"
+#include "profiler/record/walk_report.h"
 #include "profiler/sampler/drain.h"
 #include "symbolizer/symbolizer.h"
 
@@ -510,51 +511,6 @@ static int add_facts(struct session *s, struct profile *p)
 	return err;
 }
 
-static void log_unwinding(struct session *s, const struct sampler_totals *t)
-{
-	static const char *const ends[] = {
-#define X(end, key, text) #key,
-		UNWIND_ENDS(X)
-#undef X
-	};
-	struct unwind_tables_stats tables;
-	struct unwind_maps_stats maps;
-	struct slow_path_stats slow;
-	struct rescan_stats rescan;
-	struct buf b = {0};
-
-	if (!s->feed || log_level() < LOG_VERBOSE)
-		return;
-	for (int e = 1; e < UNWIND_END_COUNT; e++)
-		buf_printf(&b, " %s=%llu", ends[e], (unsigned long long)t->walk_end[e]);
-	log_debug("walks in the kernel ended:%s", buf_cstr(&b));
-	slow_path_stats(s->slow, &slow);
-	rescan_stats(s->rescan, &rescan);
-	log_debug("/proc read again:"
-#define X(name) " " #name "=%llu"
-		  RESCAN_COUNTERS(X)
-#undef X
-#define X(name) , (unsigned long long)rescan.name
-		  RESCAN_COUNTERS(X));
-#undef X
-	log_debug("walked in user space:"
-#define X(name) " " #name "=%llu"
-		  SLOW_PATH_COUNTERS(X)
-#undef X
-		  " no_room=%llu"
-#define X(name) , (unsigned long long)slow.name
-		  SLOW_PATH_COUNTERS(X)
-#undef X
-		  , (unsigned long long)t->counters[KILN_CTR_raw_full]);
-	unwind_feed_stats(s->feed, &tables, &maps);
-	log_debug("unwind tables: %llu loaded, %llu KB, %llu from the cache, %llu files without; "
-		  "%llu processes set %llu times",
-		  (unsigned long long)tables.loaded, (unsigned long long)tables.bytes / 1024,
-		  (unsigned long long)tables.cache_hits, (unsigned long long)tables.none,
-		  (unsigned long long)maps.processes, (unsigned long long)maps.sets);
-	buf_release(&b);
-}
-
 static int build_profile(struct session *s, struct profile *p, struct quality *q)
 {
 	struct symbolizer_stats named;
@@ -573,12 +529,14 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 
 	if (err)
 		return err;
-	log_unwinding(s, &totals);
 	fill_quality(s, q, &totals);
+	walk_report(q, &totals, s->feed, s->slow, s->rescan);
 	files_settle(s->files, OPENER_SETTLE_MS);
 	if (s->opts->debuginfod) /* what is in its cache is there at once */
 		debuginfod_settle(s->opts->debuginfod, DEBUGINFOD_SETTLE_NS, NULL, NULL);
 	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
+	if (!s->feed)
+		q->walked_fp = q->user_complete + q->user_truncated;
 	symbolizer_stats(s->symbolizer, &named);
 	q->files_failed = named.files_failed;
 	return err ?: add_losses(s, p, q) ?: quality_store(p, q) ?: add_facts(s, p);

@@ -291,28 +291,35 @@ static size_t bytes_of(const struct raw_sample *r)
 	return sizeof(*r) + r->stack_len;
 }
 
-/* Whether nothing has come of what a sample waits for. */
-static bool still_lacks(struct slow_path *s, const struct waiting *w)
+/* Whether nothing has come of what a sample waits for. Most wait for the same file as the one before,
+ * of which that is known. */
+static bool still_lacks(struct slow_path *s, const struct waiting *w, uint32_t *lacking)
 {
 	const void *table;
 	uint64_t va_minus_off;
 
 	if (w->file == FILE_NONE)
 		return rescan_is_due(s->rescan, (pid_t)w->raw->tgid);
-	return unwind_feed_place(s->feed, w->file, w->file_off, &table, &va_minus_off) == FEED_SOON;
+	if (w->file == *lacking)
+		return true;
+	if (unwind_feed_place(s->feed, w->file, w->file_off, &table, &va_minus_off) != FEED_SOON)
+		return false;
+	*lacking = w->file;
+	return true;
 }
 
 /* Looks at what waits again. Of one window nothing may wait on. */
 static void walk_waiting(struct slow_path *s, const struct window *ending)
 {
 	uint64_t now = boottime_ns();
+	uint32_t lacking = FILE_NONE;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->waiting.len; i++) {
 		struct waiting w = s->waiting.data[i];
 		bool late = w.raw->into == ending || now - w.raw->time_ns > WAITING_MAX_NS;
 
-		if (!late && still_lacks(s, &w)) {
+		if (!late && still_lacks(s, &w, &lacking)) {
 			s->waiting.data[kept++] = w;
 		} else if (walk_one(s, w.raw, !late)) {
 			s->stats.late += late && s->lacks != FILE_NONE;
