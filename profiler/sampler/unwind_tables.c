@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +25,7 @@
 #define BATCH_MAX 64
 /* ... and somebody waits for what it has: no more are compiled once a round has taken so long. */
 #define ROUND_MAX_NS 50000000ull
+#define HURRY_NICE   (-10)
 
 struct seg {
 	uint64_t off, len, va_minus_off;
@@ -39,6 +43,7 @@ struct table {
 struct job {
 	uint32_t file;
 	int fd;
+	off_t size; /* of the file */
 	/* what became of it */
 	struct table done;
 };
@@ -48,6 +53,7 @@ struct unwind_tables {
 	struct unwind_cache *cache;
 	pthread_t thread;
 	bool has_thread;
+	int nice; /* the thread's own */
 	/* Owned by the caller's thread. */
 	VEC(struct table) tables; /* by file number */
 	uint64_t tick, bytes;
@@ -55,6 +61,9 @@ struct unwind_tables {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	VEC(struct job) queue, finished;
+	size_t n_hurried; /* of the queue, at its front: samples wait for them */
+	pid_t tid;	  /* of the thread; 0: it has not begun */
+	bool is_pressed;
 	VEC(uint32_t) free_slots; /* emptied by the thread, ready for use */
 	VEC(uint32_t) to_empty;	  /* evicted by the caller */
 	uint32_t next_slot;
@@ -190,17 +199,32 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
+/* Whether others than those of this round had better be compiled now. */
+static bool others_first(const struct unwind_tables *t)
+{
+	return __atomic_load_n(&t->n_hurried, __ATOMIC_RELAXED) > 0;
+}
+
 /* Compiles as many as there is time for: their number. */
 static uint32_t work_round(struct unwind_tables *t, struct job *jobs, int *fds, uint32_t n)
 {
 	uint64_t begin = now_ns();
 	uint32_t i = 0;
 
-	while (i < n && (!i || now_ns() - begin < ROUND_MAX_NS)) {
+	while (i < n && (!i || (now_ns() - begin < ROUND_MAX_NS && !others_first(t)))) {
 		fds[i] = work(t, &jobs[i]);
 		i++;
 	}
 	return i;
+}
+
+/* On a machine whose CPUs are all busy a table of 10 ms takes 100, and all that is sampled meanwhile
+ * is sent with its stack: while samples wait the thread goes first. With the lock held. */
+static void set_pressed(struct unwind_tables *t, bool pressed)
+{
+	if (t->is_pressed != pressed && t->tid)
+		setpriority(PRIO_PROCESS, (id_t)t->tid, pressed ? HURRY_NICE : t->nice);
+	t->is_pressed = pressed;
 }
 
 static void install_round(struct unwind_tables *t, struct job *jobs, int *fds, uint32_t n)
@@ -232,8 +256,8 @@ static void empty_slots(struct unwind_tables *t, const uint32_t *slots, uint32_t
 		bpf_map_delete_elem(t->opts.map_fd, &slots[i]);
 }
 
-/* What there was no time for goes to the front of the queue again; with the lock held. Out of memory:
- * it is finished, without a table. */
+/* What there was no time for goes back to the front of the queue, but behind what is in a hurry; with
+ * the lock held. Out of memory: it is finished, without a table. */
 static void put_back(struct unwind_tables *t, struct job *jobs, uint32_t n)
 {
 	if (!n)
@@ -247,8 +271,9 @@ static void put_back(struct unwind_tables *t, struct job *jobs, uint32_t n)
 		t->in_flight -= n;
 		return;
 	}
-	memmove(t->queue.data + n, t->queue.data, t->queue.len * sizeof(*jobs));
-	memcpy(t->queue.data, jobs, n * sizeof(*jobs));
+	memmove(t->queue.data + t->n_hurried + n, t->queue.data + t->n_hurried,
+		(t->queue.len - t->n_hurried) * sizeof(*jobs));
+	memcpy(t->queue.data + t->n_hurried, jobs, n * sizeof(*jobs));
 	t->queue.len += n;
 }
 
@@ -258,7 +283,8 @@ static void one_round(struct unwind_tables *t)
 	struct job jobs[BATCH_MAX];
 	uint32_t slots[BATCH_MAX], done;
 	int fds[BATCH_MAX];
-	uint32_t n = (uint32_t)(t->queue.len < BATCH_MAX ? t->queue.len : BATCH_MAX);
+	uint32_t hurried = (uint32_t)t->n_hurried, all = hurried ?: (uint32_t)t->queue.len;
+	uint32_t n = all < BATCH_MAX ? all : BATCH_MAX;
 	uint32_t n_empty = (uint32_t)(t->to_empty.len < BATCH_MAX ? t->to_empty.len : BATCH_MAX);
 
 	if (n)
@@ -268,11 +294,14 @@ static void one_round(struct unwind_tables *t)
 			(t->queue.len -= n) * sizeof(*t->queue.data));
 	for (uint32_t i = 0; i < n_empty; i++)
 		slots[i] = t->to_empty.data[--t->to_empty.len];
+	if (hurried)
+		t->n_hurried -= n;
 	pthread_mutex_unlock(&t->lock);
 	empty_slots(t, slots, n_empty);
 	done = work_round(t, jobs, fds, n);
 	install_round(t, jobs, fds, done);
 	pthread_mutex_lock(&t->lock);
+	set_pressed(t, t->n_hurried > 0);
 	put_back(t, jobs + done, n - done);
 	for (uint32_t i = 0; i < n_empty; i++)
 		t->free_slots.data[t->free_slots.len++] = slots[i]; /* room was made */
@@ -287,6 +316,7 @@ static void *thread_main(void *arg)
 	struct unwind_tables *t = arg;
 
 	pthread_mutex_lock(&t->lock);
+	t->tid = (pid_t)syscall(SYS_gettid);
 	while (!t->stop) {
 		if (t->queue.len || t->to_empty.len)
 			one_round(t);
@@ -315,6 +345,7 @@ int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opt
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&t->changed, &attr);
 	pthread_condattr_destroy(&attr);
+	t->nice = getpriority(PRIO_PROCESS, 0);
 	err = unwind_cache_open(&t->cache, opts->cache_dir);
 	err = err ?: -pthread_create(&t->thread, NULL, thread_main, t);
 	t->has_thread = !err;
@@ -358,9 +389,28 @@ enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint3
 	return file < t->tables.len ? t->tables.data[file].state : TABLE_UNKNOWN;
 }
 
+/* Small files come first: a large one takes a second. With the lock held. */
+static int enqueue(struct unwind_tables *t, const struct job *j)
+{
+	size_t at = t->queue.len;
+	int err = vec_reserve(&t->finished, t->finished.len + t->in_flight + 1)
+			  ?: vec_reserve(&t->queue, t->queue.len + 1);
+
+	if (err)
+		return err;
+	while (at > t->n_hurried && t->queue.data[at - 1].size > j->size)
+		at--;
+	memmove(t->queue.data + at + 1, t->queue.data + at, (t->queue.len - at) * sizeof(*j));
+	t->queue.data[at] = *j;
+	t->queue.len++;
+	t->in_flight++;
+	return 0;
+}
+
 int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd)
 {
 	struct job j = {.file = file};
+	struct stat st;
 	int err = vec_reserve(&t->tables, file + 1ul);
 
 	if (err)
@@ -370,10 +420,9 @@ int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd)
 	j.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (j.fd < 0)
 		return -errno;
+	j.size = fstat(j.fd, &st) ? 0 : st.st_size;
 	pthread_mutex_lock(&t->lock);
-	err = vec_reserve(&t->finished, t->finished.len + t->in_flight + 1)
-		      ?: vec_push(&t->queue, j);
-	t->in_flight += !err;
+	err = enqueue(t, &j);
 	pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->lock);
 	if (err)
@@ -417,9 +466,14 @@ void unwind_tables_hurry(struct unwind_tables *t, uint32_t file)
 	for (size_t i = 0; i < t->queue.len; i++) {
 		if (t->queue.data[i].file != file)
 			continue;
+		if (i < t->n_hurried)
+			break;
 		j = t->queue.data[i];
-		memmove(t->queue.data + 1, t->queue.data, i * sizeof(j));
-		t->queue.data[0] = j;
+		memmove(t->queue.data + t->n_hurried + 1, t->queue.data + t->n_hurried,
+			(i - t->n_hurried) * sizeof(j));
+		t->queue.data[t->n_hurried] = j;
+		__atomic_store_n(&t->n_hurried, t->n_hurried + 1, __ATOMIC_RELAXED);
+		set_pressed(t, true);
 		break;
 	}
 	pthread_mutex_unlock(&t->lock);

@@ -49,7 +49,7 @@ bool unwind_tables_get(struct unwind_tables *t, uint32_t file, uint64_t file_off
  * it is not loaded. Borrowed until the next unwind_tables_poll(). */
 const void *unwind_tables_blob(struct unwind_tables *t, uint32_t file);
 
-/* A queued table is the next one that is compiled: somebody waits for it. */
+/* A queued table is the next one that is compiled, on a CPU before others: somebody waits for it. */
 void unwind_tables_hurry(struct unwind_tables *t, uint32_t file);
 
 /* Takes over what the thread has finished: true if anything changed since the last call. */
