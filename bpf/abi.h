@@ -100,6 +100,7 @@ struct kiln_raw_record {
 	X(ring_full)	    /* a stack could not be shipped: the ring was full */                  \
 	X(shipped)	    /* stacks sent through the ring */                                     \
 	X(raw)		    /* samples whose registers and stack went to user space */             \
+	X(walk_fp)	    /* table walks that followed frame pointers somewhere */               \
 	X(raw_full)	/* samples for which there was no room to do so: cut where the walk was */ \
 	X(targets_full) /* a forked descendant could not be added to the targets */
 

@@ -125,7 +125,8 @@ static __always_inline __u64 ship_raw_of(struct unwind_env *env, __u32 tgid, __u
 	fill_raw(r, env, tgid, window);
 	r->head.n = copy_stack(r, KILN_RAW_BASE(env->regs[UNWIND_RSP]), size);
 	hash = r->head.hash;
-	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	/* user space is to tell the walk of what it did not know, before the next sample */
+	bpf_ringbuf_submit(r, BPF_RB_FORCE_WAKEUP);
 	return hash;
 }
 
@@ -175,6 +176,8 @@ static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct 
 			word = ship_raw(key->tgid, window);
 			c->v[word ? KILN_CTR_raw : KILN_CTR_raw_full]++;
 		}
+		if (!word && env->f.by_fp)
+			c->v[KILN_CTR_walk_fp]++;
 		if (!word)
 			word = ship(&env->rec, c, window, KILN_SIDE_USER);
 	}

@@ -59,6 +59,7 @@ struct unwind_frame {
 	__u16 jumps;
 	__u16 was_signal; /* the frame that was just left is a signal frame: what looked like a
 			     return address is where its handler's return stub begins */
+	__u32 by_fp;	  /* frame pointers were followed on the way */
 };
 
 /* sigcontext of x86-64 (uapi asm/sigcontext.h): r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
@@ -294,6 +295,7 @@ UNWIND_INLINE int unwind_step_fp(struct unwind_env *env, struct unwind_frame *f,
 {
 	__u64 pc, bp;
 
+	f->by_fp = 1;
 	if (!f->bp)
 		return UNWIND_END_ROOT;
 	if (f->bp < f->sp && !may_jump)

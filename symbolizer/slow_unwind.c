@@ -333,9 +333,12 @@ static enum slow_end walk(struct slow_unwind *u, unw_cursor_t *c, uint64_t *fram
 			return SLOW_ROOT;
 		if (step < 0)
 			return u->past_slice ? SLOW_SLICE : SLOW_NO_INFO;
-		/* without information it goes by rbp, and takes a zero there for the end */
+		/* Without information it goes by rbp, and takes a zero there for the end: right in
+		 * a JIT's code, a guess in a file's, and where that ends is no root. */
+		if (!u->described && !u->current.is_jit)
+			return SLOW_NO_INFO;
 		if (step == 0)
-			return u->described ? SLOW_ROOT : SLOW_NO_INFO;
+			return SLOW_ROOT;
 		if (unw_get_reg(c, UNW_REG_IP, &ip) || unw_get_reg(c, UNW_REG_SP, &sp))
 			return SLOW_ERROR;
 		if (!ip)
@@ -343,7 +346,7 @@ static enum slow_end walk(struct slow_unwind *u, unw_cursor_t *c, uint64_t *fram
 		if (sp <= last_sp && !interrupts)
 			return SLOW_ERROR;
 		last_sp = sp;
-		if (!is_code(u, ip)) /* libunwind guesses by rbp where there is no information */
+		if (!is_code(u, ip))
 			return SLOW_NO_INFO;
 		if (*n == max)
 			return SLOW_LIMIT;

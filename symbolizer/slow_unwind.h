@@ -4,6 +4,7 @@
  * the call frame information of the files. It takes what the tables in the kernel cannot: a process
  * not known there yet, a rule only DWARF expressions can say. About 10 us a frame. From the first
  * frame on in code that only a compiled table describes, it is the kernel's walk (unwind_walk.h).
+ * It ends at code in files that nothing describes: where a guess leads is no root.
  *
  * x86-64 only (-EOPNOTSUPP elsewhere). Not thread-safe.
  */

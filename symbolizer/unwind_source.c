@@ -322,6 +322,28 @@ static int find_stubs(struct unwind_source *src, struct elf_obj *obj)
 	return 0;
 }
 
+/* libgcc_s is small, and so is what is searched for it. */
+static int find_landings(struct unwind_source *src, struct elf_obj *obj)
+{
+	_cleanup_free_ uint8_t *text = NULL;
+	size_t n;
+	const struct elf_segment *seg = elf_obj_segments(obj, &n);
+	long got;
+
+	for (size_t i = 0; i < n && !text; i++) {
+		if (!seg[i].exec || seg[i].file_len > UNWIND_LANDING_TEXT_MAX)
+			continue;
+		text = malloc(seg[i].file_len + 1);
+		if (!text)
+			return -ENOMEM;
+		got = elf_obj_pread(obj, text, seg[i].file_len, seg[i].file_off);
+		if (got > 0)
+			src->n_landings =
+				unwind_landings_find(src->landings, text, (size_t)got, seg[i].va);
+	}
+	return 0;
+}
+
 /* Go's own table, if it can be used. Only a program that says it is Go, or of which nothing else is
  * known, is searched for it. */
 static int open_go(struct unwind_source *src, struct elf_obj *obj)
@@ -356,10 +378,8 @@ int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
 		err = cfi_open(&src->cfi, &sec);
 	if (err && !(err == -ENODATA && src->gap_cfa == UNWIND_CFA_FP))
 		return err;
-	if (!src->cfi.signal_frames || src->go)
-		err = find_stubs(src, obj);
-	else
-		err = 0;
+	err = !src->cfi.signal_frames || src->go ? find_stubs(src, obj) : 0;
+	err = err ?: find_landings(src, obj);
 	if (err)
 		return err;
 	if (src->gap_cfa == UNWIND_CFA_NONE) {

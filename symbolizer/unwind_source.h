@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "symbolizer/cfi.h"
+#include "symbolizer/unwind_landing.h"
 
 struct elf_obj;
 struct gopclntab;
@@ -32,6 +33,8 @@ struct unwind_source {
 	enum unwind_cfa gap_cfa;		     /* rule of code without description */
 	struct unwind_known known[UNWIND_KNOWN_MAX]; /* ascending and apart */
 	size_t n_known;
+	struct unwind_landing landings[UNWIND_LANDINGS_MAX]; /* ascending */
+	size_t n_landings;
 	struct gopclntab *go; /* describes Go's code, where there is such; NULL: nothing does */
 	void *owned;	      /* bytes of a section found without section headers */
 };

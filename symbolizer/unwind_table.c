@@ -19,6 +19,9 @@ struct build {
 	struct unwind_source src;
 	struct unwind_encoder *encoder; /* owned */
 	size_t known;			/* next of src.known */
+	size_t landing;			/* next of src.landings */
+	bool landing_begun;		/* its rows are there */
+	struct unwind_rule described;	/* the last rule of the frame descriptions */
 	uint64_t go_next, go_from; /* next of src.go's functions; rules before are not wanted */
 };
 
@@ -85,11 +88,54 @@ static int add_gap(struct build *b, uint64_t begin, uint64_t end)
 	return err ?: add_unknown(b, go_end, end);
 }
 
+/* Lets the landings that begin up to an address take the place of what is described; those that end
+ * there are over. False in *described: one goes on there. */
+static int add_landings(struct build *b, uint64_t va, bool *described)
+{
+	int err = 0;
+
+	*described = true;
+	while (!err && b->landing < b->src.n_landings) {
+		const struct unwind_landing *l = &b->src.landings[b->landing];
+
+		if (l->row[0].va > va)
+			break;
+		for (int i = 0; !err && !b->landing_begun && i < UNWIND_LANDING_ROWS; i++)
+			err = unwind_encoder_row(b->encoder, l->row[i].va, l->row[i].rule);
+		b->landing_begun = l->end > va;
+		*described = !b->landing_begun;
+		if (b->landing_begun)
+			break;
+		if (!err && l->end < va)
+			err = unwind_encoder_row(b->encoder, l->end, b->described);
+		b->landing++;
+	}
+	return err;
+}
+
 static int add_row(void *ctx, uint64_t va, struct unwind_rule rule)
 {
 	struct build *b = ctx;
+	bool described;
+	int err = add_landings(b, va, &described);
 
-	return unwind_encoder_row(b->encoder, va, rule);
+	b->described = rule;
+	return err || !described ? err : unwind_encoder_row(b->encoder, va, rule);
+}
+
+/* The next function's description. */
+static int add_fde(struct build *b, size_t i)
+{
+	const struct cfi_fde *fde = &b->src.cfi.fdes.data[i];
+	bool described;
+	int err;
+
+	b->landing_begun = false;
+	while (b->landing < b->src.n_landings &&
+	       b->src.landings[b->landing].row[0].va < fde->start)
+		b->landing++;
+	err = cfi_run(&b->src.cfi, i, add_row, b);
+	return err ?: add_landings(b, fde->end - 1, &described);
 }
 
 static int add_fdes(struct build *b)
@@ -103,7 +149,7 @@ static int add_fdes(struct build *b)
 
 		if (fde->end <= b->src.begin_va || fde->start >= b->src.end_va)
 			continue;
-		err = add_gap(b, at, fde->start) ?: cfi_run(cfi, i, add_row, b);
+		err = add_gap(b, at, fde->start) ?: add_fde(b, i);
 		at = fde->end;
 	}
 	return err ?: add_gap(b, at, UINT64_MAX);

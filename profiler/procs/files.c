@@ -217,6 +217,20 @@ uint32_t files_intern(struct files *f, const struct file_key *key, pid_t tgid, p
 	return id;
 }
 
+bool files_has_path(struct files *f, uint32_t id, const char *path)
+{
+	bool deleted, same = false;
+	_cleanup_free_ char *plain = plain_path(path, &deleted);
+	const struct file *file;
+
+	pthread_mutex_lock(&f->lock);
+	file = file_of(f, id);
+	if (file && plain)
+		same = !strcmp(file->path, plain);
+	pthread_mutex_unlock(&f->lock);
+	return same;
+}
+
 bool files_settle(struct files *f, int timeout_ms)
 {
 	uint64_t deadline = files_now_ns() + (uint64_t)timeout_ms * 1000000;

@@ -52,6 +52,9 @@ uint32_t files_intern(struct files *f, const struct file_key *key, pid_t tgid, p
  */
 bool files_settle(struct files *f, int timeout_ms);
 
+/* Whether a file was seen under this path, as files_intern() takes it. Opens nothing. */
+bool files_has_path(struct files *f, uint32_t id, const char *path);
+
 struct file_view {
 	const char *path;	  /* clean UTF-8 */
 	struct build_id build_id; /* from the kernel or, once open, from the file */

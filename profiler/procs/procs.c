@@ -288,6 +288,90 @@ int procs_add_scanned(struct procs *p, const struct scanned *s)
 	return 0;
 }
 
+/* Whether the program of an image has given way to another: nothing of its file is mapped. */
+static bool is_execed(const struct image *im, const struct scanned *s)
+{
+	if (im->pub.exe == FILE_NONE || s->exe == FILE_NONE)
+		return false;
+	for (size_t i = 0; i < s->n_mappings; i++)
+		if (s->mappings[i].file == im->pub.exe)
+			return false;
+	return true;
+}
+
+static bool is_live(const struct image *im, const struct proc_mapping *m)
+{
+	size_t n;
+	const struct proc_mapping *live = space_live(&im->space, &n);
+
+	for (size_t i = 0; i < n && live[i].start <= m->start; i++)
+		if (m->start + m->len <= live[i].start + live[i].len && live[i].file == m->file &&
+		    (m->file == FILE_NONE ||
+		     live[i].file_off - live[i].start == m->file_off - m->start))
+			return true;
+	return false;
+}
+
+/* Ends what lies between the mappings that were read, which are in ascending order. */
+static int unmap_gaps(struct procs *p, struct image *im, uint64_t stamp, const struct scanned *s)
+{
+	uint64_t at = 0;
+	int err = 0;
+
+	for (size_t i = 0; i <= s->n_mappings && !err; i++) {
+		bool last = i == s->n_mappings;
+
+		err = space_unmap(&im->space, stamp, s->from_ns, at,
+				  last ? UINT64_MAX : s->mappings[i].start, &p->total);
+		at = last ? at : s->mappings[i].start + s->mappings[i].len;
+	}
+	return err;
+}
+
+int procs_update_scanned(struct procs *p, const struct scanned *s)
+{
+	struct proc *proc = table_find(p, s->tgid);
+	struct image *im = proc ? proc->images[proc->n_images - 1] : NULL;
+	size_t mapped = 0, before;
+	uint64_t stamp;
+	int err;
+
+	if (!im || !image_is_alive(im) || im->pub.begin_ns < s->start_ns)
+		return procs_add_scanned(p, s) ?: 1;
+	if (is_execed(im, s)) {
+		exec_image(p, s->now_ns > im->pub.begin_ns ? s->now_ns : s->from_ns, s->tgid,
+			   s->comm);
+		return procs_add_scanned(p, s) ?: 1;
+	}
+	stamp = im->pub.begin_ns > s->now_ns ? im->pub.begin_ns : s->now_ns;
+	before = im->space.past.len;
+	err = unmap_gaps(p, im, stamp, s);
+	for (size_t i = 0; i < s->n_mappings && err != -ENOMEM; i++) {
+		if (is_live(im, &s->mappings[i]))
+			continue;
+		err = map_into(p, im, stamp, &s->mappings[i]);
+		mapped++;
+	}
+	if (err == -ENOMEM)
+		return err;
+	if (!mapped && im->space.past.len == before)
+		return 0;
+	tell(p, s->tgid);
+	return 1;
+}
+
+void procs_gone(struct procs *p, uint64_t t_ns, pid_t tgid)
+{
+	struct proc *proc = table_find(p, tgid);
+	struct image *im = proc ? proc->images[proc->n_images - 1] : NULL;
+
+	if (!im || !image_is_alive(im) || im->pub.begin_ns >= t_ns)
+		return;
+	table_clear_threads(p, proc);
+	table_bury(p, im, t_ns);
+	tell(p, tgid);
+}
+
 /* --- questions -------------------------------------------------------------------------------- */
 
 void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, struct place *out)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* procs_scan(): what was running before the sideband was. */
+/* procs_scan(): what was running before the sideband was; scan_again(): what it may have missed. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -43,6 +43,7 @@ struct reading {
 	char state;
 	uint64_t n_threads;
 	char exe[PATH_MAX];
+	bool again; /* what is known of it already keeps its file ids */
 	VEC(pid_t) tids;
 	VEC(struct proc_mapping) mappings;
 	int err;
@@ -134,6 +135,23 @@ static void read_tids(struct reading *r)
 	}
 }
 
+/*
+ * The id of a file that is known to be mapped there. Events tell files by their build ids, /proc by
+ * inode: the same file would be two.
+ */
+static uint32_t known_file(const struct reading *r, const struct maps_entry *e)
+{
+	size_t n;
+	const struct proc_mapping *live = procs_live(r->procs, r->s.tgid, &n);
+
+	for (size_t i = 0; r->again && live && i < n && live[i].start <= e->start; i++)
+		if (e->start - live[i].start < live[i].len && live[i].file < FILE_VDSO &&
+		    live[i].file_off - live[i].start == e->file_off - e->start &&
+		    files_has_path(procs_files(r->procs), live[i].file, e->path))
+			return live[i].file;
+	return FILE_NONE;
+}
+
 static int add_mapping(void *ctx, const struct maps_entry *e)
 {
 	struct reading *r = ctx;
@@ -154,7 +172,10 @@ static int add_mapping(void *ctx, const struct maps_entry *e)
 			.inode = e->inode,
 		};
 
-		m.file = files_intern(files, &key, r->s.tgid, r->s.parent_tgid, e->start, e->end);
+		m.file = known_file(r, e);
+		if (m.file == FILE_NONE)
+			m.file = files_intern(files, &key, r->s.tgid, r->s.parent_tgid, e->start,
+					      e->end);
 		if (m.file == FILE_NONE)
 			return 0; /* unknown, not anonymous */
 		if (is_exe && r->s.exe == FILE_NONE)
@@ -207,11 +228,13 @@ static int read_process(struct reading *r)
 	return err;
 }
 
-static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns, struct patient *patient)
+static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns, struct patient *patient,
+		    bool again)
 {
 	struct reading r = {
 		.procs = p,
 		.patient = patient,
+		.again = again,
 		.s = {.tgid = tgid, .now_ns = now_ns, .exe = FILE_NONE, .jitdump = FILE_NONE}};
 	int err = read_process(&r);
 
@@ -220,7 +243,9 @@ static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns, struct patient
 	r.s.mappings = r.mappings.data;
 	r.s.n_mappings = r.mappings.len;
 	if (!err)
-		err = procs_add_scanned(p, &r.s);
+		err = again ? procs_update_scanned(p, &r.s) : procs_add_scanned(p, &r.s);
+	else if (again && (err == -ESRCH || err == -ENOENT))
+		procs_gone(p, r.s.from_ns, tgid);
 	vec_release(&r.tids);
 	vec_release(&r.mappings);
 	return err;
@@ -237,7 +262,7 @@ static int scan_all(struct procs *p, uint64_t now_ns, struct patient *patient)
 		uint64_t pid;
 
 		if (!text_parse_u64(de->d_name, INT_MAX, &pid) && pid &&
-		    scan_one(p, (pid_t)pid, now_ns, patient) == -ENOMEM)
+		    scan_one(p, (pid_t)pid, now_ns, patient, false) == -ENOMEM)
 			return -ENOMEM;
 	}
 	return 0;
@@ -246,7 +271,7 @@ static int scan_all(struct procs *p, uint64_t now_ns, struct patient *patient)
 int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns)
 {
 	struct patient patient = {0};
-	int err = tgid ? scan_one(p, tgid, now_ns, &patient) : scan_all(p, now_ns, &patient);
+	int err = tgid ? scan_one(p, tgid, now_ns, &patient, false) : scan_all(p, now_ns, &patient);
 
 	patient_release(&patient);
 	if (!patient.stalled)
@@ -255,4 +280,9 @@ int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns)
 		    "frames stay without names",
 		    patient.stalled);
 	return err == -ETIMEDOUT ? 0 : err;
+}
+
+int scan_again(struct procs *p, pid_t tgid, uint64_t since_ns, struct patient *patient)
+{
+	return scan_one(p, tgid, since_ns, patient, true);
 }

@@ -37,6 +37,7 @@ struct cpu {
 	bool have; /* event and len are of the record at the tail */
 	struct event event;
 	size_t len;
+	uint64_t applied_ns; /* time of the last event applied, or when it was opened */
 };
 
 struct sideband {
@@ -46,6 +47,7 @@ struct sideband {
 	VEC(struct cpu *) cpus;
 	VEC(struct cpu *) heap; /* of those with an event, the earliest first */
 	uint64_t latest_ns;	/* of the events applied */
+	uint64_t loss_from_ns;	/* events were lost after this time; 0: none were */
 	uint64_t cpus_seen_ns;	/* when it was last looked which are online */
 	struct sideband_stats stats;
 };
@@ -125,6 +127,7 @@ static int add_cpu(struct sideband *s, int cpu)
 	if (!c)
 		return -ENOMEM;
 	c->cpu = cpu;
+	c->applied_ns = boot_ns();
 	c->fd = open_event(s, cpu);
 	if (c->fd == -EINVAL && s->build_id) { /* before 5.12 */
 		s->build_id = false;
@@ -321,7 +324,10 @@ static void merge(struct sideband *s, uint64_t up_to_ns)
 	while (s->heap.len && s->heap.data[0]->event.t_ns <= up_to_ns) {
 		struct cpu *c = s->heap.data[0];
 
+		if (c->event.lost && (!s->loss_from_ns || c->applied_ns < s->loss_from_ns))
+			s->loss_from_ns = c->applied_ns; /* when the ring was full */
 		apply(s, &c->event);
+		c->applied_ns = c->event.t_ns;
 		c->have = false;
 		ring_skip(&c->ring, c->len);
 		if (!next_event(s, c))
@@ -366,6 +372,13 @@ int sideband_poll(struct sideband *s, uint64_t up_to_ns)
 bool sideband_has_ksymbols(const struct sideband *s)
 {
 	return s->ksymbol;
+}
+
+bool sideband_take_loss(struct sideband *s, uint64_t *from_ns)
+{
+	*from_ns = s->loss_from_ns;
+	s->loss_from_ns = 0;
+	return *from_ns != 0;
 }
 
 void sideband_stats(const struct sideband *s, struct sideband_stats *out)

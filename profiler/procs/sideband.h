@@ -48,6 +48,9 @@ int sideband_update_cpus(struct sideband *s);
 /* False when the kernel refuses to tell of code that comes into it. */
 bool sideband_has_ksymbols(const struct sideband *s);
 
+/* Whether events were lost since the last call, and after which time. */
+bool sideband_take_loss(struct sideband *s, uint64_t *from_ns);
+
 struct sideband_stats {
 	uint64_t events, lost /* PERF_RECORD_LOST */, malformed, out_of_order;
 };

@@ -348,6 +348,40 @@ int space_map(struct space *s, uint64_t t_ns, const struct proc_mapping *m,
 	return map_over(s, t_ns, &fresh, from, to, total);
 }
 
+int space_unmap(struct space *s, uint64_t t_ns, uint64_t now_ns, uint64_t start, uint64_t end,
+		struct space_total *total)
+{
+	const struct proc_mapping *live;
+	size_t n, at;
+	int err = 0;
+
+	live = space_live(s, &n);
+	if (!n || start >= end)
+		return 0;
+	at = (size_t)(last_from(live, n, start) - live);
+	while (!err && at < n && live[at].start < end) {
+		struct proc_mapping old = live[at], gone, left[2];
+		uint64_t old_end = old.start + old.len;
+		size_t n_left = 0;
+
+		if (old_end <= start) {
+			at++;
+			continue;
+		}
+		gone = part_of(&old, old.start > start ? old.start : start,
+			       old_end < end ? old_end : end, old.since_ns);
+		if (old.start < start)
+			left[n_left++] = part_of(&old, old.start, start, old.since_ns);
+		if (old_end > end)
+			left[n_left++] = part_of(&old, end, old_end, old.since_ns);
+		err = add_past(s, &gone, old.since_ns < t_ns ? t_ns : now_ns, total)
+			      ?: splice(s, at, 1, left, n_left, total);
+		at += n_left;
+		live = space_live(s, &n);
+	}
+	return err;
+}
+
 void space_fork(struct space *child, struct space *parent)
 {
 	assert(!child->set && !child->past.len);

@@ -42,6 +42,11 @@ struct space_total {
 int space_map(struct space *s, uint64_t t_ns, const struct proc_mapping *m,
 	      struct space_total *total);
 
+/* Nothing is mapped in [start, end) any more: what was there ended at t_ns or, if it was made after
+ * that, at now_ns. 0 or -ENOMEM. */
+int space_unmap(struct space *s, uint64_t t_ns, uint64_t now_ns, uint64_t start, uint64_t end,
+		struct space_total *total);
+
 /* What was mapped at va at that time, or NULL. Borrowed until the next change. */
 const struct proc_mapping *space_at(const struct space *s, uint64_t t_ns, uint64_t va);
 

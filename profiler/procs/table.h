@@ -99,6 +99,21 @@ struct scanned {
 /* 0 or -ENOMEM. */
 int procs_add_scanned(struct procs *p, const struct scanned *s);
 
+/*
+ * What was read of a process that may have been followed all along: like the above, and what it has
+ * not mapped any more ends; a program whose file it maps no more was exec'ed over. 1 if anything is
+ * different now, else 0, or -ENOMEM.
+ */
+int procs_update_scanned(struct procs *p, const struct scanned *s);
+
+/* There is no such process any more, says /proc; its image, if it is older than that, ends. */
+void procs_gone(struct procs *p, uint64_t t_ns, pid_t tgid);
+
+/* Reads /proc of one process again. What is new was mapped at since_ns, what is gone went then. 1 if
+ * anything is different now, else 0; -ENOENT, -ESRCH (it is no more), -ETIMEDOUT or -errno. */
+struct patient;
+int scan_again(struct procs *p, pid_t tgid, uint64_t since_ns, struct patient *patient);
+
 struct files *procs_files(const struct procs *p);
 
 #endif

@@ -209,6 +209,7 @@ static int copy_header(struct copier *c)
 	dst->period = src->period;
 	dst->time_ns = src->time_ns;
 	dst->duration_ns = src->duration_ns;
+	err = err ?: spans_add_all(&dst->covered, &src->covered);
 	err = err ?: copy_string(c, src->default_sample_type, &dst->default_sample_type);
 	err = err ?: copy_string(c, src->drop_frames, &dst->drop_frames);
 	err = err ?: copy_string(c, src->keep_frames, &dst->keep_frames);
@@ -237,23 +238,34 @@ static int copy_comments(struct copier *c)
 	return err;
 }
 
-/* Windows that follow each other leave gaps out; windows side by side cover time once. */
-static void merge_times(struct profile *dst, const struct profile *src)
+/* What a profile covers: what it was merged from, unless somebody has set its times since. */
+static int add_times(struct spans *to, const struct profile *p)
 {
-	int64_t dst_end = profile_sum(dst->time_ns, dst->duration_ns);
-	int64_t src_end = profile_sum(src->time_ns, src->duration_ns);
-	bool known = dst->time_ns && src->time_ns;
-	int64_t start = src->time_ns && (!known || src->time_ns < dst->time_ns) ? src->time_ns
-										: dst->time_ns;
+	if (p->covered.v.len && spans_total(&p->covered) == p->duration_ns &&
+	    p->covered.v.data[0].begin_ns == p->time_ns)
+		return spans_add_all(to, &p->covered);
+	return spans_add(to, p->time_ns, p->duration_ns);
+}
 
-	if (!known || src->time_ns >= dst_end || dst->time_ns >= src_end)
-		dst->duration_ns = profile_sum(dst->duration_ns, src->duration_ns);
-	else
-		dst->duration_ns = (dst_end > src_end ? dst_end : src_end) - start;
-	dst->time_ns = start;
+/* Windows that follow each other leave gaps out; windows side by side cover time once. */
+static int merge_times(struct profile *dst, const struct profile *src)
+{
+	struct spans both = {0};
+	int err = add_times(&both, dst) ?: add_times(&both, src);
+
+	if (err) {
+		spans_release(&both);
+		return err;
+	}
+	if (src->time_ns && (!dst->time_ns || src->time_ns < dst->time_ns))
+		dst->time_ns = src->time_ns;
+	dst->duration_ns = spans_total(&both);
+	spans_release(&dst->covered);
+	dst->covered = both;
 	if (src->period > dst->period)
 		dst->period =
 			src->period; /* values are unsampled: only a hint, as in google/pprof */
+	return 0;
 }
 
 static bool same_type(const struct profile *a, struct profile_value_type x, const struct profile *b,
@@ -284,7 +296,7 @@ static int merge_all(struct copier *c)
 	if (!c->dst->sample_types.len && !c->dst->samples.len)
 		err = copy_header(c);
 	else
-		merge_times(c->dst, c->src);
+		err = merge_times(c->dst, c->src);
 	for (size_t i = 0; !err && i < c->src->samples.len; i++)
 		err = copy_sample(c, i);
 	return err;

@@ -64,6 +64,7 @@ void profile_free(struct profile *p)
 	vec_release(&p->labelsets);
 	vec_release(&p->samples);
 	vec_release(&p->values);
+	spans_release(&p->covered);
 	free(p);
 }
 

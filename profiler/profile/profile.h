@@ -15,6 +15,7 @@
 
 #include "profiler/base/strtab.h"
 #include "profiler/base/vec.h"
+#include "profiler/profile/spans.h"
 
 #define PROFILE_NONE UINT32_MAX
 
@@ -108,6 +109,7 @@ struct profile {
 	VEC(struct profile_sample) samples;
 	VEC(int64_t) values;
 	struct profile_index *index; /* private */
+	struct spans covered;	     /* private: profile_merge() */
 };
 
 /* An empty profile without sample types. NULL when out of memory. */
@@ -192,7 +194,9 @@ const char *profile_unresolved(const struct profile *p, uint32_t location, char 
 
 /*
  * Adds all of src into dst: sample types must agree (-EINVAL with a sentence in *why), time is the
- * earliest, duration the sum where the windows follow each other and else the span. 0 or -errno.
+ * earliest, duration what the windows cover together, in whatever order they are merged: gaps do not
+ * count, what two of them cover counts once. (A file that was merged before covers its duration from
+ * its beginning on: where its gaps were it does not tell.) 0 or -errno.
  */
 int profile_merge(struct profile *dst, const struct profile *src, const char **why);
 

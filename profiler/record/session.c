@@ -22,6 +22,7 @@
 #include "profiler/procs/files.h"
 #include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
+#include "profiler/procs/rescan.h"
 #include "profiler/procs/sideband.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
@@ -33,6 +34,7 @@
 #include "profiler/record/slow_path.h"
 #include "profiler/record/table_builder.h"
 #include "profiler/record/unwind_feed.h"
+#include "profiler/record/walk_report.h"
 #include "profiler/sampler/drain.h"
 #include "symbolizer/symbolizer.h"
 
@@ -42,8 +44,19 @@
 #define CHILD_GRACE_MS	 2000
 /* At the end nobody waits for a server. */
 #define DEBUGINFOD_SETTLE_NS 300000000ull
+/* ... and while samples wait for unwind tables; and no more often, whatever wakes it up. */
+#define BUSY_POLL_MS 10
+/* At the end of a window its samples wait so long for tables: the rings fill meanwhile; but for the
+ * last one, when nothing is sampled any more. */
+/* How long processes are looked into again in one turn, and before a window is named. */
+#define RESCAN_NS      5000000ull
+#define RESCAN_LAST_NS 100000000ull
+#define LAST_TABLES_MS	 2000
+#define WINDOW_TABLES_MS 100
 /* Sampling does not start before what runs has its unwind tables, or this time is over. */
 #define FIRST_TABLES_MS 100
+
+enum { WATCH_SIDEBAND, WATCH_RAW, WATCH_TARGETS };
 
 static volatile sig_atomic_t stop_requested;
 
@@ -55,6 +68,7 @@ struct session {
 	struct procs *procs;
 	struct ksyms *ksyms;
 	struct sideband *sideband;
+	struct rescan *rescan;
 	struct unwind_feed *feed; /* NULL: user stacks by frame pointers */
 	struct slow_path *slow;
 	struct cgroups *cgroups;
@@ -63,10 +77,12 @@ struct session {
 	struct aggregate aggregate;
 	struct launch child;
 	pid_t missing_pid;
-	VEC(struct pollfd) watched; /* [0] the sideband, then a pidfd per -p process */
+	/* [WATCH_SIDEBAND], [WATCH_RAW], then a pidfd per -p process */
+	VEC(struct pollfd) watched;
 	bool filtered;
 	uint64_t open_ns; /* when it all began */
 	uint64_t start_ns, window_start_ns, progress_ns;
+	uint64_t turn_ns; /* when the rings were last looked at */
 	int64_t start_unix_ns;
 	unsigned stall_ms; /* tests: a drain that comes late */
 };
@@ -92,6 +108,9 @@ static int watch_targets(struct session *s, const char **why)
 	struct pollfd p = {.fd = sideband_fd(s->sideband), .events = POLLIN};
 	int err = vec_push(&s->watched, p);
 
+	p.fd = drain_fd(s->drain);
+	err = err ?: vec_push(&s->watched, p);
+
 	for (size_t i = 0; i < s->opts->n_tgids && !err; i++) {
 		pid_t tgid = s->opts->tgids[i];
 
@@ -109,10 +128,10 @@ static int watch_targets(struct session *s, const char **why)
 
 static bool targets_gone(const struct session *s)
 {
-	for (size_t i = 1; i < s->watched.len; i++)
+	for (size_t i = WATCH_TARGETS; i < s->watched.len; i++)
 		if (!(s->watched.data[i].revents & POLLIN))
 			return false;
-	return s->watched.len > 1;
+	return s->watched.len > WATCH_TARGETS;
 }
 
 /* Mapping tables of what runs already. A launched command needs none: all of it comes as events. */
@@ -177,9 +196,9 @@ static int open_all(struct session *s, const char **why)
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = s->feed;
 	}
-	err = err ?: procs_new(&s->procs, &procs);
+	err = err ?: procs_new(&s->procs, &procs) ?: rescan_new(&s->rescan, s->procs);
 	if (!err && s->feed)
-		err = slow_path_new(&s->slow, s->procs, s->files);
+		err = slow_path_new(&s->slow, s->procs, s->files, s->feed, s->rescan);
 	if (err)
 		return err;
 	sideband.procs = s->procs;
@@ -226,7 +245,37 @@ static void remember_cgroups(struct session *s, size_t from)
 		cgroups_names(s->cgroups, s->aggregate.cgroups.data[i], &names);
 }
 
-static int end_window(struct session *s)
+/* Applies the mapping events up to now, and looks into /proc where they are not all. */
+static int follow_mappings(struct session *s, uint64_t budget_ns)
+{
+	int err = sideband_poll(s->sideband, 0);
+	uint64_t from_ns;
+
+	if (sideband_take_loss(s->sideband, &from_ns))
+		rescan_want_all(s->rescan, from_ns);
+	rescan_run(s->rescan, budget_ns);
+	return err;
+}
+
+/* Walks what the kernel half left of a window, waiting a while for tables on their way. */
+static void walk_left(struct session *s, const struct window *w, int wait_ms)
+{
+	uint64_t until = boottime_ns() + (uint64_t)wait_ms * 1000000ull;
+
+	if (!s->slow)
+		return;
+	for (;;) {
+		follow_mappings(s, RESCAN_NS);
+		unwind_feed_run(s->feed, s->procs);
+		slow_path_run(s->slow, s->drain);
+		if (!slow_path_waits(s->slow) || boottime_ns() >= until)
+			break;
+		usleep(BUSY_POLL_MS * 1000);
+	}
+	slow_path_finish(s->slow, w);
+}
+
+static int end_window(struct session *s, bool last)
 {
 	size_t n_cgroups = s->aggregate.cgroups.len;
 	struct window *w;
@@ -235,11 +284,10 @@ static int end_window(struct session *s)
 	if (err)
 		return err;
 	/* Everything that was mapped before the last sample is in the table before it is asked. */
-	err = sideband_poll(s->sideband, 0);
+	err = follow_mappings(s, RESCAN_LAST_NS);
 	if (err)
 		log_debug("reading mapping events: %s", strerror(-err));
-	if (s->slow)
-		slow_path_run(s->slow, s->drain);
+	walk_left(s, w, last ? LAST_TABLES_MS : WINDOW_TABLES_MS);
 	aggregate_window(&s->aggregate, w, s->procs, s->ksyms);
 	window_free(w);
 	if (s->prefetch)
@@ -262,9 +310,10 @@ static bool is_over(struct session *s)
 static int poll_timeout_ms(const struct session *s)
 {
 	uint64_t now = boottime_ns(), end = s->start_ns + s->opts->duration_ns;
+	int ms = s->slow && slow_path_waits(s->slow) ? BUSY_POLL_MS : POLL_MS;
 
-	if (!s->opts->duration_ns || end > now + POLL_MS * 1000000ull)
-		return POLL_MS;
+	if (!s->opts->duration_ns || end > now + (uint64_t)ms * 1000000ull)
+		return ms;
 	return end > now ? (int)((end - now) / 1000000) : 0;
 }
 
@@ -277,10 +326,25 @@ static int take_stacks(struct session *s)
 	if (!s->feed || err)
 		return err;
 	unwind_feed_run(s->feed, s->procs);
-	err = sideband_poll(s->sideband, 0);
+	err = follow_mappings(s, RESCAN_NS);
 	slow_path_run(s->slow, s->drain);
 	unwind_feed_run(s->feed, s->procs);
 	return err;
+}
+
+/*
+ * Sleeps until there may be something to do. Samples that the kernel half could not walk end it early,
+ * so that it is told of new programs before they are sampled often.
+ */
+static void wait_for_turn(struct session *s)
+{
+	const uint64_t least = BUSY_POLL_MS * 1000000ull;
+	int n = poll(s->watched.data, s->watched.len, poll_timeout_ms(s));
+	uint64_t since = boottime_ns() - s->turn_ns;
+
+	if (n > 0 && s->watched.data[WATCH_RAW].revents && since < least)
+		usleep((useconds_t)((least - since) / 1000));
+	s->turn_ns = boottime_ns();
 }
 
 static int collect(struct session *s)
@@ -288,15 +352,15 @@ static int collect(struct session *s)
 	int err = 0;
 
 	while (!err && !is_over(s)) {
-		poll(s->watched.data, s->watched.len, poll_timeout_ms(s));
-		err = sideband_poll(s->sideband, 0) ?: sampler_follow_cpus(s->sampler);
+		wait_for_turn(s);
+		err = follow_mappings(s, RESCAN_NS) ?: sampler_follow_cpus(s->sampler);
 		sideband_update_cpus(s->sideband);
 		if (s->stall_ms)
 			usleep(s->stall_ms * 1000);
 		else if (!err)
 			err = take_stacks(s);
 		if (!err && boottime_ns() - s->window_start_ns >= s->opts->sampler.window_ns)
-			err = end_window(s);
+			err = end_window(s, false);
 		show_progress(s, false);
 	}
 	return err;
@@ -380,7 +444,7 @@ static int record(struct session *s, struct session_result *r, const char **why)
 	r->own_cpu_ns = own_cpu_ns() - r->own_cpu_ns;
 	r->elapsed_ns = boottime_ns() - s->start_ns;
 	show_progress(s, true);
-	return err ?: end_window(s);
+	return err ?: end_window(s, true);
 }
 
 static void fill_quality(struct session *s, struct quality *q, const struct sampler_totals *t)
@@ -447,36 +511,6 @@ static int add_facts(struct session *s, struct profile *p)
 	return err;
 }
 
-static void log_unwinding(struct session *s, const struct sampler_totals *t)
-{
-	static const char *const ends[] = {
-#define X(end, key, text) #key,
-		UNWIND_ENDS(X)
-#undef X
-	};
-	struct unwind_tables_stats tables;
-	struct unwind_maps_stats maps;
-	struct slow_path_stats slow;
-	struct buf b = {0};
-
-	if (!s->feed || log_level() < LOG_VERBOSE)
-		return;
-	for (int e = 1; e < UNWIND_END_COUNT; e++)
-		buf_printf(&b, " %s=%llu", ends[e], (unsigned long long)t->walk_end[e]);
-	log_debug("walks in the kernel ended:%s", buf_cstr(&b));
-	slow_path_stats(s->slow, &slow);
-	log_debug("walked in user space: %llu, to the root %llu; no room for %llu",
-		  (unsigned long long)slow.walked, (unsigned long long)slow.complete,
-		  (unsigned long long)t->counters[KILN_CTR_raw_full]);
-	unwind_feed_stats(s->feed, &tables, &maps);
-	log_debug("unwind tables: %llu loaded, %llu KB, %llu from the cache, %llu files without; "
-		  "%llu processes set %llu times",
-		  (unsigned long long)tables.loaded, (unsigned long long)tables.bytes / 1024,
-		  (unsigned long long)tables.cache_hits, (unsigned long long)tables.none,
-		  (unsigned long long)maps.processes, (unsigned long long)maps.sets);
-	buf_release(&b);
-}
-
 static int build_profile(struct session *s, struct profile *p, struct quality *q)
 {
 	struct symbolizer_stats named;
@@ -495,12 +529,14 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 
 	if (err)
 		return err;
-	log_unwinding(s, &totals);
 	fill_quality(s, q, &totals);
+	walk_report(q, &totals, s->feed, s->slow, s->rescan);
 	files_settle(s->files, OPENER_SETTLE_MS);
 	if (s->opts->debuginfod) /* what is in its cache is there at once */
 		debuginfod_settle(s->opts->debuginfod, DEBUGINFOD_SETTLE_NS, NULL, NULL);
 	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
+	if (!s->feed)
+		q->walked_fp = q->user_complete + q->user_truncated;
 	symbolizer_stats(s->symbolizer, &named);
 	q->files_failed = named.files_failed;
 	return err ?: add_losses(s, p, q) ?: quality_store(p, q) ?: add_facts(s, p);
@@ -509,13 +545,14 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 static void close_all(struct session *s)
 {
 	launch_stop(&s->child, CHILD_GRACE_MS);
-	for (size_t i = 1; i < s->watched.len; i++)
+	for (size_t i = WATCH_TARGETS; i < s->watched.len; i++)
 		close(s->watched.data[i].fd);
 	vec_release(&s->watched);
 	aggregate_release(&s->aggregate);
 	cgroups_free(s->cgroups);
 	sideband_close(s->sideband);
 	slow_path_free(s->slow);
+	rescan_free(s->rescan);
 	procs_free(s->procs);
 	ksyms_free(s->ksyms);
 	unwind_feed_free(s->feed);

@@ -128,7 +128,9 @@ static bool describe(struct unwind_feed *f, const struct proc_mapping *m, struct
 	}
 	if (state == TABLE_QUEUED)
 		return false;
-	if (state != TABLE_NONE && file != VDSO_FILE && want_table(f, m->file) != WANT_NEVER)
+	/* loaded, but of other segments: data that is mapped to be run */
+	if (state != TABLE_NONE && state != TABLE_LOADED && file != VDSO_FILE &&
+	    want_table(f, m->file) != WANT_NEVER)
 		return false;
 	r->slot = UNWIND_SLOT_JIT; /* no table, for good: frame pointers are the best guess */
 	return true;
@@ -174,6 +176,29 @@ void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_
 	unwind_feed_run(f, procs);
 	unwind_tables_settle(f->tables, timeout_ms);
 	unwind_feed_run(f, procs);
+}
+
+enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
+				  const void **table, uint64_t *va_minus_off)
+{
+	uint32_t number = file == FILE_VDSO ? VDSO_FILE : file + 1, slot;
+
+	if (unwind_tables_get(f->tables, number, file_off, &slot, va_minus_off)) {
+		*table = unwind_tables_blob(f->tables, number);
+		return FEED_TABLE;
+	}
+	switch (unwind_tables_state(f->tables, number)) {
+	case TABLE_QUEUED:
+		unwind_tables_hurry(f->tables, number);
+		return FEED_SOON;
+	case TABLE_UNKNOWN:
+	case TABLE_EVICTED:
+		if (file != FILE_VDSO && want_table(f, file) != WANT_NEVER)
+			return FEED_SOON;
+		return FEED_NEVER;
+	default:
+		return FEED_NEVER;
+	}
 }
 
 bool unwind_feed_lacks_table(const struct unwind_feed *f, uint32_t file)

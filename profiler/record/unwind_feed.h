@@ -32,6 +32,17 @@ void unwind_feed_run(struct unwind_feed *f, struct procs *procs);
 /* Waits, at most that long, until the tables of what is mapped so far are in the kernel. */
 void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_ms);
 
+/* What the walk in the kernel knows of a place in a file, or is about to. */
+enum feed_place {
+	FEED_TABLE, /* its table, and address minus file offset there */
+	FEED_SOON,  /* it is being opened or compiled; asked for now if nobody had */
+	FEED_NEVER, /* there is none to be had */
+};
+
+/* For a file of the files table, or FILE_VDSO. *table is borrowed until the next unwind_feed_run(). */
+enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
+				  const void **table, uint64_t *va_minus_off);
+
 /* Whether a file (of the files table) turned out to have no usable call frame information. */
 bool unwind_feed_lacks_table(const struct unwind_feed *f, uint32_t file);
 

@@ -3,6 +3,7 @@
 #include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 struct drain {
 	struct profile_bpf *skel;
 	struct ring_buffer *ring;
+	int raw_fd; /* epoll, edge-triggered: the ring always has something to read */
 	struct window *filling[2]; /* by the number of their pair of maps */
 	VEC(struct raw_sample *) raw;
 	size_t raw_next, raw_bytes;
@@ -190,13 +192,30 @@ static int on_record(void *ctx, void *data, size_t len)
 	return 0;
 }
 
+static int watch_ring(struct drain *d)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+
+	d->raw_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (d->raw_fd < 0 ||
+	    epoll_ctl(d->raw_fd, EPOLL_CTL_ADD, bpf_map__fd(d->skel->maps.kiln_ring), &ev))
+		return -errno;
+	return 0;
+}
+
 int drain_new(struct drain **out, struct sampler *s)
 {
 	struct drain *d = calloc(1, sizeof(*d));
+	int err;
 
 	if (!d)
 		return -ENOMEM;
 	d->skel = sampler_skeleton(s);
+	err = watch_ring(d);
+	if (err) {
+		drain_free(d);
+		return err;
+	}
 	d->filling[0] = window_new();
 	d->filling[1] = window_new();
 	d->ring = ring_buffer__new(bpf_map__fd(d->skel->maps.kiln_ring), on_record, d, NULL);
@@ -213,6 +232,8 @@ void drain_free(struct drain *d)
 	if (!d)
 		return;
 	ring_buffer__free(d->ring);
+	if (d->raw_fd >= 0)
+		close(d->raw_fd);
 	for (struct raw_sample *r; (r = drain_next_raw(d));)
 		free(r);
 	vec_release(&d->raw);
@@ -221,9 +242,18 @@ void drain_free(struct drain *d)
 	free(d);
 }
 
+int drain_fd(const struct drain *d)
+{
+	return d->raw_fd;
+}
+
 int drain_stacks(struct drain *d)
 {
-	int n = ring_buffer__consume(d->ring);
+	struct epoll_event ev;
+	int n;
+
+	epoll_wait(d->raw_fd, &ev, 1, 0); /* before it is read: what comes later rings again */
+	n = ring_buffer__consume(d->ring);
 
 	return n < 0 ? n : 0;
 }

@@ -44,6 +44,10 @@ struct window {
 int drain_new(struct drain **out, struct sampler *s);
 void drain_free(struct drain *d);
 
+/* A descriptor that becomes readable when a sample could not be walked in the kernel; what else comes
+ * through the ring makes no noise. drain_stacks() takes it back. */
+int drain_fd(const struct drain *d);
+
 /* Empties the ring buffer of stacks; call often enough that it does not fill. 0 or -errno. */
 int drain_stacks(struct drain *d);
 

@@ -30,7 +30,9 @@
 #define COUNTS_MAX   262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */
 #define KSTACKS_MIN  2048
 #define KSTACKS_MAX  16384	/* 2 x 16,384 x 1 KB */
-#define RING_BYTES   (8u << 20) /* 340 raw samples, or 16,000 stacks of 60 frames */
+#define RING_MIN     (8u << 20)	/* 340 raw samples, or 16,000 stacks of 60 frames */
+#define RING_MAX     (32u << 20)
+#define RING_SAMPLE  8192 /* raw samples for a third of a second */
 #define CPU_CHECK_NS 1000000000ull
 
 struct cpu_event {
@@ -91,7 +93,10 @@ static int set_sizes(struct sampler *s)
 				    pow2_between(per_window * 2, COUNTS_MIN, COUNTS_MAX));
 	uint32_t kstacks = test_size("KILN_TEST_STACK_ENTRIES",
 				     pow2_between(per_window, KSTACKS_MIN, KSTACKS_MAX));
-	uint32_t ring = test_size("KILN_TEST_RING_BYTES", RING_BYTES), maps[3];
+	uint64_t per_s = s->opts.freq_hz * (uint64_t)s->n_possible;
+	uint32_t ring = test_size("KILN_TEST_RING_BYTES",
+				  pow2_between(per_s * RING_SAMPLE, RING_MIN, RING_MAX)),
+		 maps[3];
 
 	unwind_maps_entries(maps);
 	if (bpf_map__set_max_entries(k->maps.kiln_unw_small, s->tables ? maps[0] : 1) ||

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +23,9 @@
 #define SEGMENTS_MAX 8 /* executable segments of one file; a normal one has 1 */
 /* Tables put into the kernel at once: each round waits for an RCU grace period. */
 #define BATCH_MAX 64
+/* ... and somebody waits for what it has: no more are compiled once a round has taken so long. */
+#define ROUND_MAX_NS 50000000ull
+#define HURRY_NICE   (-10)
 
 struct seg {
 	uint64_t off, len, va_minus_off;
@@ -29,13 +35,15 @@ struct table {
 	enum unwind_table_state state;
 	uint32_t slot, n_segs;
 	size_t bytes;
-	uint64_t used; /* tick of the last use */
+	const void *blob; /* of a loaded table: the kernel's own memory, mapped to be read */
+	uint64_t used;	  /* tick of the last use */
 	struct seg segs[SEGMENTS_MAX];
 };
 
 struct job {
 	uint32_t file;
 	int fd;
+	off_t size; /* of the file */
 	/* what became of it */
 	struct table done;
 };
@@ -45,6 +53,7 @@ struct unwind_tables {
 	struct unwind_cache *cache;
 	pthread_t thread;
 	bool has_thread;
+	int nice; /* the thread's own */
 	/* Owned by the caller's thread. */
 	VEC(struct table) tables; /* by file number */
 	uint64_t tick, bytes;
@@ -52,6 +61,9 @@ struct unwind_tables {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	VEC(struct job) queue, finished;
+	size_t n_hurried; /* of the queue, at its front: samples wait for them */
+	pid_t tid;	  /* of the thread; 0: it has not begun */
+	bool is_pressed;
 	VEC(uint32_t) free_slots; /* emptied by the thread, ready for use */
 	VEC(uint32_t) to_empty;	  /* evicted by the caller */
 	uint32_t next_slot;
@@ -87,8 +99,8 @@ static int make_blob(struct unwind_tables *t, struct elf_obj *obj, void **blob, 
 	return err;
 }
 
-/* A map of the kernel that holds the blob; its descriptor, or -errno. */
-static int make_map(const void *blob, size_t len)
+/* A map of the kernel that holds the blob, its descriptor or -errno, and where it can be read. */
+static int make_map(const void *blob, size_t len, struct table *done)
 {
 	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, opts,
 			    .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
@@ -99,12 +111,21 @@ static int make_map(const void *blob, size_t len)
 
 	if (fd < 0)
 		return -errno;
-	at = mmap(NULL, (size_t)pages * UNWIND_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	done->bytes = (size_t)pages * UNWIND_PAGE;
+	at = mmap(NULL, done->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
 		return -errno;
 	memcpy(at, blob, len);
-	munmap(at, (size_t)pages * UNWIND_PAGE);
+	mprotect(at, done->bytes, PROT_READ);
+	done->blob = at;
 	return steal_fd(&fd);
+}
+
+static void unmap_blob(struct table *t)
+{
+	if (t->blob)
+		munmap((void *)t->blob, t->bytes);
+	t->blob = NULL;
 }
 
 /* Compiles one; the descriptor of its map, or -1. */
@@ -124,8 +145,7 @@ static int work(struct unwind_tables *t, struct job *j)
 	elf_obj_free(obj);
 	if (err)
 		return -1;
-	fd = make_map(blob, len);
-	j->done.bytes = (len + UNWIND_PAGE - 1) / UNWIND_PAGE * UNWIND_PAGE;
+	fd = make_map(blob, len, &j->done);
 	return fd < 0 ? -1 : fd;
 }
 
@@ -171,13 +191,47 @@ static void give_slots(struct unwind_tables *t, struct job *jobs, int *fds, uint
 	pthread_mutex_unlock(&t->lock);
 }
 
-static void run_round(struct unwind_tables *t, struct job *jobs, uint32_t n)
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+/* Whether others than those of this round had better be compiled now. */
+static bool others_first(const struct unwind_tables *t)
+{
+	return __atomic_load_n(&t->n_hurried, __ATOMIC_RELAXED) > 0;
+}
+
+/* Compiles as many as there is time for: their number. */
+static uint32_t work_round(struct unwind_tables *t, struct job *jobs, int *fds, uint32_t n)
+{
+	uint64_t begin = now_ns();
+	uint32_t i = 0;
+
+	while (i < n && (!i || (now_ns() - begin < ROUND_MAX_NS && !others_first(t)))) {
+		fds[i] = work(t, &jobs[i]);
+		i++;
+	}
+	return i;
+}
+
+/* On a machine whose CPUs are all busy a table of 10 ms takes 100, and all that is sampled meanwhile
+ * is sent with its stack: while samples wait the thread goes first. With the lock held. */
+static void set_pressed(struct unwind_tables *t, bool pressed)
+{
+	if (t->is_pressed != pressed && t->tid)
+		setpriority(PRIO_PROCESS, (id_t)t->tid, pressed ? HURRY_NICE : t->nice);
+	t->is_pressed = pressed;
+}
+
+static void install_round(struct unwind_tables *t, struct job *jobs, int *fds, uint32_t n)
 {
 	uint32_t slots[BATCH_MAX], which[BATCH_MAX], n_in = 0;
-	int fds[BATCH_MAX], in[BATCH_MAX];
+	int in[BATCH_MAX];
 
-	for (uint32_t i = 0; i < n; i++)
-		fds[i] = work(t, &jobs[i]);
 	give_slots(t, jobs, fds, n);
 	for (uint32_t i = 0; i < n; i++) {
 		if (fds[i] < 0)
@@ -191,6 +245,9 @@ static void run_round(struct unwind_tables *t, struct job *jobs, uint32_t n)
 			jobs[which[i]].done.state = TABLE_LOADED;
 	for (uint32_t i = 0; i < n_in; i++)
 		close(in[i]); /* the map of tables holds it */
+	for (uint32_t i = 0; i < n; i++)
+		if (jobs[i].done.state != TABLE_LOADED)
+			unmap_blob(&jobs[i].done);
 }
 
 static void empty_slots(struct unwind_tables *t, const uint32_t *slots, uint32_t n)
@@ -199,12 +256,35 @@ static void empty_slots(struct unwind_tables *t, const uint32_t *slots, uint32_t
 		bpf_map_delete_elem(t->opts.map_fd, &slots[i]);
 }
 
+/* What there was no time for goes back to the front of the queue, but behind what is in a hurry; with
+ * the lock held. Out of memory: it is finished, without a table. */
+static void put_back(struct unwind_tables *t, struct job *jobs, uint32_t n)
+{
+	if (!n)
+		return;
+	if (vec_reserve(&t->queue, t->queue.len + n)) {
+		for (uint32_t i = 0; i < n; i++) {
+			close(jobs[i].fd);
+			jobs[i].done.state = TABLE_NONE;
+			t->finished.data[t->finished.len++] = jobs[i];
+		}
+		t->in_flight -= n;
+		return;
+	}
+	memmove(t->queue.data + t->n_hurried + n, t->queue.data + t->n_hurried,
+		(t->queue.len - t->n_hurried) * sizeof(*jobs));
+	memcpy(t->queue.data + t->n_hurried, jobs, n * sizeof(*jobs));
+	t->queue.len += n;
+}
+
 /* With the lock held, but for the work itself. */
 static void one_round(struct unwind_tables *t)
 {
 	struct job jobs[BATCH_MAX];
-	uint32_t slots[BATCH_MAX];
-	uint32_t n = (uint32_t)(t->queue.len < BATCH_MAX ? t->queue.len : BATCH_MAX);
+	uint32_t slots[BATCH_MAX], done;
+	int fds[BATCH_MAX];
+	uint32_t hurried = (uint32_t)t->n_hurried, all = hurried ?: (uint32_t)t->queue.len;
+	uint32_t n = all < BATCH_MAX ? all : BATCH_MAX;
 	uint32_t n_empty = (uint32_t)(t->to_empty.len < BATCH_MAX ? t->to_empty.len : BATCH_MAX);
 
 	if (n)
@@ -214,15 +294,20 @@ static void one_round(struct unwind_tables *t)
 			(t->queue.len -= n) * sizeof(*t->queue.data));
 	for (uint32_t i = 0; i < n_empty; i++)
 		slots[i] = t->to_empty.data[--t->to_empty.len];
+	if (hurried)
+		t->n_hurried -= n;
 	pthread_mutex_unlock(&t->lock);
 	empty_slots(t, slots, n_empty);
-	run_round(t, jobs, n);
+	done = work_round(t, jobs, fds, n);
+	install_round(t, jobs, fds, done);
 	pthread_mutex_lock(&t->lock);
+	set_pressed(t, t->n_hurried > 0);
+	put_back(t, jobs + done, n - done);
 	for (uint32_t i = 0; i < n_empty; i++)
 		t->free_slots.data[t->free_slots.len++] = slots[i]; /* room was made */
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < done; i++)
 		t->finished.data[t->finished.len++] = jobs[i]; /* room was made */
-	t->in_flight -= n;
+	t->in_flight -= done;
 	pthread_cond_broadcast(&t->changed);
 }
 
@@ -231,6 +316,7 @@ static void *thread_main(void *arg)
 	struct unwind_tables *t = arg;
 
 	pthread_mutex_lock(&t->lock);
+	t->tid = (pid_t)syscall(SYS_gettid);
 	while (!t->stop) {
 		if (t->queue.len || t->to_empty.len)
 			one_round(t);
@@ -259,6 +345,7 @@ int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opt
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&t->changed, &attr);
 	pthread_condattr_destroy(&attr);
+	t->nice = getpriority(PRIO_PROCESS, 0);
 	err = unwind_cache_open(&t->cache, opts->cache_dir);
 	err = err ?: -pthread_create(&t->thread, NULL, thread_main, t);
 	t->has_thread = !err;
@@ -282,6 +369,10 @@ void unwind_tables_free(struct unwind_tables *t)
 		pthread_join(t->thread, NULL);
 	for (size_t i = 0; i < t->queue.len; i++)
 		close(t->queue.data[i].fd);
+	for (size_t i = 0; i < t->finished.len; i++)
+		unmap_blob(&t->finished.data[i].done);
+	for (size_t i = 0; i < t->tables.len; i++)
+		unmap_blob(&t->tables.data[i]);
 	pthread_mutex_destroy(&t->lock);
 	pthread_cond_destroy(&t->changed);
 	unwind_cache_close(t->cache);
@@ -298,9 +389,28 @@ enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint3
 	return file < t->tables.len ? t->tables.data[file].state : TABLE_UNKNOWN;
 }
 
+/* Small files come first: a large one takes a second. With the lock held. */
+static int enqueue(struct unwind_tables *t, const struct job *j)
+{
+	size_t at = t->queue.len;
+	int err = vec_reserve(&t->finished, t->finished.len + t->in_flight + 1)
+			  ?: vec_reserve(&t->queue, t->queue.len + 1);
+
+	if (err)
+		return err;
+	while (at > t->n_hurried && t->queue.data[at - 1].size > j->size)
+		at--;
+	memmove(t->queue.data + at + 1, t->queue.data + at, (t->queue.len - at) * sizeof(*j));
+	t->queue.data[at] = *j;
+	t->queue.len++;
+	t->in_flight++;
+	return 0;
+}
+
 int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd)
 {
 	struct job j = {.file = file};
+	struct stat st;
 	int err = vec_reserve(&t->tables, file + 1ul);
 
 	if (err)
@@ -310,10 +420,9 @@ int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd)
 	j.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (j.fd < 0)
 		return -errno;
+	j.size = fstat(j.fd, &st) ? 0 : st.st_size;
 	pthread_mutex_lock(&t->lock);
-	err = vec_reserve(&t->finished, t->finished.len + t->in_flight + 1)
-		      ?: vec_push(&t->queue, j);
-	t->in_flight += !err;
+	err = enqueue(t, &j);
 	pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->lock);
 	if (err)
@@ -344,6 +453,32 @@ bool unwind_tables_get(struct unwind_tables *t, uint32_t file, uint64_t file_off
 	return false;
 }
 
+const void *unwind_tables_blob(struct unwind_tables *t, uint32_t file)
+{
+	return file < t->tables.len ? t->tables.data[file].blob : NULL;
+}
+
+void unwind_tables_hurry(struct unwind_tables *t, uint32_t file)
+{
+	struct job j;
+
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < t->queue.len; i++) {
+		if (t->queue.data[i].file != file)
+			continue;
+		if (i < t->n_hurried)
+			break;
+		j = t->queue.data[i];
+		memmove(t->queue.data + t->n_hurried + 1, t->queue.data + t->n_hurried,
+			(i - t->n_hurried) * sizeof(j));
+		t->queue.data[t->n_hurried] = j;
+		__atomic_store_n(&t->n_hurried, t->n_hurried + 1, __ATOMIC_RELAXED);
+		set_pressed(t, true);
+		break;
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
 static void evict_one(struct unwind_tables *t, const struct table *keep)
 {
 	struct table *oldest = NULL;
@@ -359,6 +494,7 @@ static void evict_one(struct unwind_tables *t, const struct table *keep)
 	    vec_push(&t->to_empty, oldest->slot))
 		return;
 	oldest->state = TABLE_EVICTED;
+	unmap_blob(oldest);
 	t->bytes -= oldest->bytes;
 	t->stats.evicted++;
 }
@@ -373,6 +509,7 @@ bool unwind_tables_poll(struct unwind_tables *t)
 		const struct job *j = &t->finished.data[i];
 		struct table *tab = &t->tables.data[j->file];
 
+		unmap_blob(tab);
 		*tab = j->done;
 		tab->used = ++t->tick;
 		t->bytes += tab->state == TABLE_LOADED ? tab->bytes : 0;

@@ -45,6 +45,13 @@ int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd);
 bool unwind_tables_get(struct unwind_tables *t, uint32_t file, uint64_t file_off, uint32_t *slot,
 		       uint64_t *va_minus_off);
 
+/* A loaded table as the kernel has it, for unwind_walk(): no copy, its pages are the kernel's. NULL if
+ * it is not loaded. Borrowed until the next unwind_tables_poll(). */
+const void *unwind_tables_blob(struct unwind_tables *t, uint32_t file);
+
+/* A queued table is the next one that is compiled, on a CPU before others: somebody waits for it. */
+void unwind_tables_hurry(struct unwind_tables *t, uint32_t file);
+
 /* Takes over what the thread has finished: true if anything changed since the last call. */
 bool unwind_tables_poll(struct unwind_tables *t);
 

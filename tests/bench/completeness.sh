@@ -5,12 +5,12 @@
 # recording of its own of the same load. All are judged by one rule, tests/lib/complete_stacks.py;
 # "claimed" is what kiln's own counters say. bpftrace has no names for processes that are gone.
 # Of the peers' recordings, what perf script and bpftrace can print in a minute.
-# usage: completeness.sh [LOAD...]   (SECS=6 FREQ=199 PEERS="perf_fp perf_dwarf bpftrace" WORST=0)
+# usage: completeness.sh [LOAD...]   (SECS=10 FREQ=997 PEERS="perf_fp perf_dwarf bpftrace" WORST=0)
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3 perf bpftrace
-SECS=${SECS:-6}
-FREQ=${FREQ:-199}
+SECS=${SECS:-10}
+FREQ=${FREQ:-997}
 PEERS=${PEERS-perf_fp perf_dwarf bpftrace}
 WORST=${WORST:-0}
 FIXTURES=$SRC/tests/fixtures/unwind

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "profiler/procs/rescan.h"
 #include "tests/lib/tellers.h"
 
 /* --- stories ---------------------------------------------------------------------------------- */
@@ -325,6 +326,68 @@ static void test_overflow_is_counted(void **state)
 	watch_end(&w);
 }
 
+/* Programs and libraries whose events were lost are known once /proc was read again: one that began,
+ * one that loaded a library, one that was exec'ed over, and one that ended meanwhile. */
+static void test_what_was_lost_is_read_again(void **state)
+{
+	struct tale born, loaded, execed;
+	struct run r[4];
+	struct rescan *rescan;
+	struct rescan_stats stats;
+	struct watch w;
+	char load[128];
+	uint64_t from_ns = 0;
+
+	(void)state;
+	snprintf(load, sizeof(load), "load=%s", in_dir("lib2.so"));
+	watch_start(&w, NULL, 4096);
+	assert_int_equal(rescan_new(&rescan, w.procs), 0);
+	r[0] = start(in_dir("teller1"), "self", "wait", load, "wait");
+	r[1] = start(in_dir("fixed1"), "self", "wait", "exec", in_dir("fixed2"), "self", "wait");
+	r[2] = start(in_dir("teller2"), "self", "wait");
+	for (int i = 0; i < 3; i++)
+		hear(&r[i]);
+	assert_int_equal(procs_scan(w.procs, 0, now_ns()), 0);
+	watch_look(&w);
+	/* so many events on every CPU that not even a small one has room any more */
+	fixture_run("for c in $(seq 0 $(($(nproc) - 1))); do taskset -c $c sh -c "
+		    "'for i in 1 2 3 4 5 6 7 8 9 10; do ./teller1; ./teller2; done'; done");
+	go_on(&r[0]);
+	go_on(&r[1]);
+	loaded = hear(&r[0]);
+	execed = hear(&r[1]);
+	end_well(&r[2]);
+	r[3] = start(in_dir("teller3"), "self", "wait");
+	born = hear(&r[3]);
+	watch_look(&w);
+	for (int i = 0; i < 40 && !sideband_take_loss(w.sideband, &from_ns); i++) {
+		fixture_run("./teller1"); /* the kernel reports the loss with the next record */
+		watch_look(&w);
+	}
+	assert_true(from_ns && from_ns < (uint64_t)loaded.t_ns);
+	assert_int_not_equal(place_of(&w, r[3].pid, &born).kind, PLACE_FILE);
+	assert_int_not_equal(place_of(&w, r[0].pid, &loaded).kind, PLACE_FILE);
+	rescan_want_all(rescan, from_ns);
+	assert_true(rescan_is_due(rescan, r[3].pid));
+	rescan_run(rescan, 20000000000ull);
+	assert_true(rescan_is_idle(rescan));
+	rescan_stats(rescan, &stats);
+	assert_true(stats.read >= 3 && stats.changed >= 3);
+	assert_int_equal(stats.stalled, 0);
+	files_settle(w.files, 10000);
+	check_tale(&w, r[3].pid, &born, "teller3", NULL);
+	check_tale(&w, r[0].pid, &loaded, "lib2.so", NULL);
+	check_tale(&w, r[1].pid, &execed, "fixed2", NULL);
+	assert_true(procs_image(w.procs, r[3].pid, (uint64_t)born.t_ns)->end_ns == UINT64_MAX);
+	/* it has just been read: not again, whatever is unknown of it */
+	assert_false(rescan_want(rescan, r[3].pid, now_ns()));
+	for (int i = 0; i < 4; i++)
+		if (i != 2)
+			end_well(&r[i]);
+	rescan_free(rescan);
+	watch_end(&w);
+}
+
 static void test_held_back_until_its_time(void **state)
 {
 	struct watch w;
@@ -399,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_scan_finds_what_ran_before),
 		cmocka_unit_test(test_scan_in_a_storm),
 		cmocka_unit_test(test_overflow_is_counted),
+		cmocka_unit_test(test_what_was_lost_is_read_again),
 		cmocka_unit_test(test_held_back_until_its_time),
 		cmocka_unit_test(test_short_lived_compilers),
 	};

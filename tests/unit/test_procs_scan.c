@@ -51,6 +51,81 @@ static void test_scan(void **state)
 	procs_free(p);
 }
 
+static int update(struct procs *p, pid_t tgid, uint64_t stamp_ns, uint32_t exe,
+		  const struct proc_mapping *m, size_t n)
+{
+	struct scanned s = {
+		.tgid = tgid,
+		.now_ns = stamp_ns,
+		.from_ns = stamp_ns + 5 * SEC,
+		.to_ns = stamp_ns + 5 * SEC + 5,
+		.comm = "again",
+		.mappings = m,
+		.n_mappings = n,
+		.exe = exe,
+		.jitdump = FILE_NONE,
+	};
+
+	return procs_update_scanned(p, &s);
+}
+
+/* mremap(2) and munmap(2) make no events: what is read again ends what was there and adds the rest. */
+static void test_read_again(void **state)
+{
+	static const struct proc_mapping now[] = {
+		{0x1000, 0x1000, 0, 7, 0},	   /* as before */
+		{0x5000, 0x1000, 0x3000, 8, 0},	   /* moved here from 0x3000 */
+		{0x8000, 0x1000, 0, FILE_NONE, 0}, /* in the middle of what was 0x7000-0xa000 */
+	};
+	struct procs *p = new_table(NULL);
+
+	(void)state;
+	procs_comm(p, 1 * SEC, 50, 50, "p", true);
+	map(p, 1 * SEC, 50, 0x1000, 0x1000, 0, 7);
+	map(p, 1 * SEC, 50, 0x3000, 0x1000, 0x3000, 8);
+	map(p, 1 * SEC, 50, 0x5000, 0x1000, 0, 9); /* unmapped since, and nobody told */
+	map(p, 1 * SEC, 50, 0x7000, 0x3000, 0, FILE_NONE);
+	assert_int_equal(update(p, 50, 10 * SEC, 7, now, 3), 1);
+	assert_file(p, 50, 2 * SEC, 0x1000, 7, 0);
+	assert_file(p, 50, 20 * SEC, 0x1000, 7, 0);
+	assert_file(p, 50, 2 * SEC, 0x3000, 8, 0x3000);
+	assert_kind(p, 50, 10 * SEC, 0x3000, PLACE_UNMAPPED);
+	assert_file(p, 50, 9 * SEC, 0x5000, 9, 0);
+	assert_file(p, 50, 10 * SEC, 0x5000, 8, 0x3000);
+	assert_kind(p, 50, 2 * SEC, 0x7000, PLACE_ANON);
+	assert_kind(p, 50, 10 * SEC, 0x7000, PLACE_UNMAPPED);
+	assert_kind(p, 50, 10 * SEC, 0x8fff, PLACE_ANON);
+	assert_kind(p, 50, 10 * SEC, 0x9000, PLACE_UNMAPPED);
+	assert_int_equal(update(p, 50, 12 * SEC, 7, now, 3), 0);
+	/* nothing of its program is left: it was exec'ed over */
+	assert_int_equal(update(p, 50, 20 * SEC, 8, now + 1, 1), 1);
+	assert_file(p, 50, 19 * SEC, 0x1000, 7, 0);
+	assert_kind(p, 50, 20 * SEC, 0x1000, PLACE_UNMAPPED);
+	assert_file(p, 50, 20 * SEC, 0x5000, 8, 0x3000);
+	assert_string_equal(procs_image(p, 50, 20 * SEC)->comm, "again");
+	assert_int_equal(procs_image(p, 50, 20 * SEC)->exe, 8);
+	procs_gone(p, 30 * SEC, 50);
+	assert_int_equal(stats_of(p).images_alive, 0);
+	procs_free(p);
+}
+
+/* What an event has told after the time that the reading is about ended when it was read. */
+static void test_read_again_after_events(void **state)
+{
+	static const struct proc_mapping now[] = {{0x1000, 0x1000, 0, 7, 0}};
+	struct procs *p = new_table(NULL);
+
+	(void)state;
+	procs_comm(p, 1 * SEC, 50, 50, "p", true);
+	map(p, 1 * SEC, 50, 0x1000, 0x1000, 0, 7);
+	map(p, 12 * SEC, 50, 0x3000, 0x1000, 0, 8);
+	assert_int_equal(update(p, 50, 10 * SEC, 7, now, 1), 1);
+	assert_kind(p, 50, 10 * SEC, 0x3000, PLACE_UNMAPPED);
+	assert_file(p, 50, 13 * SEC, 0x3000, 8, 0);
+	assert_kind(p, 50, 16 * SEC, 0x3000, PLACE_UNMAPPED);
+	procs_free(p);
+}
+
 /* Events that the scan has seen the outcome of come after it, and must not change it. */
 static void test_events_before_the_scan(void **state)
 {
@@ -198,6 +273,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_read_again),
+		cmocka_unit_test(test_read_again_after_events),
 		cmocka_unit_test(test_events_before_the_scan),
 		cmocka_unit_test(test_born_during_the_scan),
 		cmocka_unit_test(test_pid_reused_during_the_scan),

@@ -232,7 +232,6 @@ static void merging_is_associative(void **state)
 		struct profile *right = merged((const struct profile *[]){a, bc}, 2);
 		char *l, *r;
 
-		left->duration_ns = right->duration_ns = 0; /* overlaps depend on the order */
 		l = print_profile(left);
 		r = print_profile(right);
 		assert_string_equal(strstr(l, "\n#"), strstr(r, "\n#"));
@@ -277,6 +276,55 @@ static void merged_time_spans_both(void **state)
 		profile_free(a);
 		profile_free(b);
 	}
+}
+
+static void merged_time_does_not_depend_on_the_order(void **state)
+{
+	static const struct {
+		int64_t t[4], d[4], time, duration;
+	} cases[] = {
+		{{100, 150, 110, 120}, {10, 10, 10, 10}, 100, 40}, /* the gap is filled later */
+		{{150, 100, 110, 500}, {10, 10, 30, 5}, 100, 55},
+		{{100, 200, 105, 195}, {10, 10, 100, 1}, 100, 110}, /* one joins two */
+		{{100, 150, 0, 110}, {10, 10, 7, 10}, 100, 37},	    /* one of unknown time */
+	};
+	static const int orders[][4] = {
+		{0, 1, 2, 3}, {3, 2, 1, 0}, {1, 3, 0, 2}, {2, 0, 3, 1}, {1, 0, 3, 2}};
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		for (size_t k = 0; k < sizeof(orders) / sizeof(*orders); k++) {
+			struct profile *all = new_cpu();
+
+			for (int j = 0; j < 4; j++) {
+				struct profile *p = new_cpu();
+
+				p->time_ns = cases[i].t[orders[k][j]];
+				p->duration_ns = cases[i].d[orders[k][j]];
+				assert_int_equal(profile_merge(all, p, &why), 0);
+				profile_free(p);
+			}
+			assert_int_equal(all->time_ns, cases[i].time);
+			assert_int_equal(all->duration_ns, cases[i].duration);
+			profile_free(all);
+		}
+	}
+}
+
+static void many_spans_close_their_gaps(void **state)
+{
+	struct spans s = {0};
+
+	(void)state;
+	for (int64_t i = 1; i <= SPANS_MAX; i++)
+		assert_int_equal(spans_add(&s, 100 * i, 10), 0);
+	assert_int_equal(spans_total(&s), 10 * SPANS_MAX);
+	assert_int_equal(spans_add(&s, 115, 10), 0); /* 5 behind the first, 75 before the second */
+	assert_int_equal(s.v.len, SPANS_MAX);
+	assert_int_equal(s.gaps_closed, 1);
+	assert_int_equal(spans_total(&s), 10 * SPANS_MAX + 15);
+	spans_release(&s);
 }
 
 static void different_types_do_not_merge(void **state)
@@ -471,6 +519,8 @@ int main(void)
 		cmocka_unit_test(merging_into_nothing_copies),
 		cmocka_unit_test(merging_is_associative),
 		cmocka_unit_test(merged_time_spans_both),
+		cmocka_unit_test(merged_time_does_not_depend_on_the_order),
+		cmocka_unit_test(many_spans_close_their_gaps),
 		cmocka_unit_test(different_types_do_not_merge),
 		cmocka_unit_test(a_filter_and_its_complement_make_the_whole),
 		cmocka_unit_test(quality_survives_as_comments),
