@@ -15,12 +15,25 @@ struct debug_opener;
 struct line_store;
 struct local;
 
+/* What is wanted of a file. */
+enum query_kind {
+	QUERY_NAMES,   /* frames of n addresses; n = 0: its facts */
+	QUERY_LINES,   /* its line table to be built (n is 0) */
+	QUERY_JITDUMP, /* functions of n addresses at n times; the file is a jitdump */
+	QUERY_PERFMAP, /* functions of n addresses; it is a perf map */
+	QUERY_ELF,     /* its facts, no more (n is 0) */
+	QUERY_TABLE,   /* ... and its unwind table */
+	QUERY_FRAMES,  /* whether anything describes its frames: facts.err is -ENODATA if not */
+	QUERY_KIND_COUNT
+};
+
 struct sym_query {
+	enum query_kind kind;
 	const struct sym_file *file;
 	bool offsets;	 /* file offsets, not ELF addresses */
 	bool names_only; /* for a file that is not in the cache yet: no lines of it */
-	bool build;	 /* nothing is resolved: the file's line table is built (n is 0) */
 	const uint64_t *addr;
+	const uint64_t *t_ns; /* QUERY_JITDUMP: CLOCK_MONOTONIC */
 	size_t n;
 };
 
