@@ -66,7 +66,12 @@ void unwind_file_read(enum query_kind kind, int fd, struct elf_facts *facts, voi
 
 int unwind_files_new(struct unwind_files **out, const struct unwind_files_opts *opts)
 {
-	struct worker_opts worker = {.serve = opts->serve, .stall_ns = opts->stall_ns};
+	struct worker_opts worker = {
+		.lazy = opts->lazy,
+		.serve = opts->serve,
+		.stall_ns = opts->stall_ns,
+		.stop = opts->stop,
+	};
 	struct unwind_files *u = calloc(1, sizeof(*u));
 	int err = u ? 0 : -ENOMEM;
 

@@ -6,6 +6,7 @@
 #ifndef KILN_SYMBOLIZER_UNWIND_FILES_H
 #define KILN_SYMBOLIZER_UNWIND_FILES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,9 +19,11 @@ struct unwind_files;
 
 struct unwind_files_opts {
 	bool sandbox; /* the process ends with the thread that calls unwind_files_new() */
+	bool lazy;    /* it is started by the first question */
 	/* For tests, see worker.h. */
 	int (*serve)(int sock, pid_t parent, struct local *local);
 	uint64_t stall_ns;
+	const atomic_bool *stop; /* once true all questions end; NULL: never. Borrowed */
 };
 
 /* 0 or -errno, as worker_new(). */

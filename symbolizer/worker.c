@@ -257,10 +257,14 @@ static int resolve_part(struct worker *w, struct part *p)
 		enum trust trust = trust_in(w, &p->id);
 		int err;
 
-		if (trust == NO_NAMES || worker_stalls(w, p->dev) >= WORKER_STALLS_MAX ||
-		    worker_ensure(w))
+		if (trust == NO_NAMES || worker_is_stopped(w) ||
+		    worker_stalls(w, p->dev) >= WORKER_STALLS_MAX || worker_ensure(w))
 			return answer_bare(p);
 		err = ask(w, p, trust == NO_LINES);
+		if (err == -ECANCELED) {
+			worker_stop(w);
+			return answer_bare(p);
+		}
 		if (!err || err == -ENOMEM) {
 			if (err) /* what it would still say belongs to nobody */
 				worker_stop(w);
@@ -353,7 +357,8 @@ int worker_new(struct worker **out, const struct worker_opts *opts)
 	w->opts.stall_ns = opts->stall_ns ?: WORKER_STALL_NS;
 	w->sock = -1;
 	err = broker_new(&w->broker) ?: spawner_new(&w->spawner, worker_serve_in, w);
-	err = err ?: worker_ensure(w);
+	if (!err && !opts->lazy)
+		err = worker_ensure(w);
 	if (err) {
 		worker_free(w);
 		return err;

@@ -73,6 +73,11 @@ static inline uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
+static inline bool worker_is_stopped(const struct worker *w)
+{
+	return w->opts.stop && atomic_load(w->opts.stop);
+}
+
 /* What a file is known by here. */
 void id_of_file(const struct sym_file *file, struct file_id *id);
 
@@ -92,7 +97,7 @@ void worker_reap(struct worker *w);
 
 /*
  * Asks, and passes answers on until all are there. 0, -ENOMEM (ours), or how the process failed:
- * -ETIME (it waits for a file), -ETIMEDOUT (it computes), -EBADMSG, -ENOBUFS (its memory), another
+ * -ECANCELED, -ETIME (it waits for a file), -ETIMEDOUT (it computes), -EBADMSG, -ENOBUFS (its memory), another
  * -errno when it is gone.
  */
 int worker_converse(struct worker *w, struct ask *a, sym_result_fn fn, void *ctx);

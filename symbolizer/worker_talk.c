@@ -16,7 +16,9 @@
  * programs for every address. Ten times what was seen. */
 #define WORK_NS		    60000000000ull
 #define WORK_NS_PER_ADDRESS 5000000ull
-#define CHECK_MS	    100 /* how often these are looked at */
+/* Compiling the unwind table of the largest libraries costs a second. */
+#define TABLE_NS 15000000000ull
+#define CHECK_MS 100 /* how often these are looked at */
 /* What reading one file may have opened: every address may be in a split unit of its own, each is
  * looked for in up to eight places. */
 #define OPENS_BASE	  256
@@ -48,7 +50,8 @@ static int overdue(struct worker *w, struct ask *a)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(w->cpu_clock);
 
-	if (cpu - a->begun_cpu_ns > WORK_NS + a->reader.n * WORK_NS_PER_ADDRESS)
+	if (cpu - a->begun_cpu_ns >
+	    (a->q->kind == QUERY_TABLE ? TABLE_NS : WORK_NS) + a->reader.n * WORK_NS_PER_ADDRESS)
 		return -ETIMEDOUT;
 	if (now - a->moved_ns < a->stall_ns)
 		return 0;
@@ -68,6 +71,8 @@ static int wait_for(struct worker *w, struct ask *a, short events)
 			return 0; /* or it is gone, as the next call will tell */
 		if (n < 0 && errno != EINTR)
 			return -errno;
+		if (worker_is_stopped(w))
+			return -ECANCELED;
 		err = overdue(w, a);
 		if (err)
 			return err;
@@ -258,7 +263,7 @@ int worker_converse(struct worker *w, struct ask *a, sym_result_fn fn, void *ctx
 
 	note_progress(w, a);
 	a->begun_cpu_ns = a->moved_cpu_ns;
-	buf_clear(&w->blob);
+	buf_release(&w->blob);
 	err = tell_query(w, a);
 	while (!err && !a->done) {
 		err = wait_for(w, a, POLLIN) ?: take_message(w, a, fn, ctx);

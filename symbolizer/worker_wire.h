@@ -24,8 +24,8 @@
 #define WIRE_FRAMES_MAX 257
 /* Longer names and paths are cut. */
 #define WIRE_STRING_MAX 16384
-/* A compiled table, as large as any that is cached (unwind_cache.c). */
-#define WIRE_BLOB_MAX (256u << 20)
+/* A compiled table: twice what all tables may have in the kernel, several times the largest seen. */
+#define WIRE_BLOB_MAX (64u << 20)
 /* Unique names of one query, see NAMES_BYTES_MAX in object.c: far more than a file hands out. */
 #define WIRE_TEXT_MAX	 (256u << 20)
 #define WIRE_STRINGS_MAX (4u << 20)

@@ -173,7 +173,8 @@ static int open_all(struct session *s, const char **why)
 	procs.files = sideband.files = s->files;
 	if (sampler_uses_tables(s->sampler)) {
 		err = unwind_feed_new(&s->feed, s->sampler, s->files,
-				      cache_dir_path("unwind", path, sizeof(path)));
+				      cache_dir_path("unwind", path, sizeof(path)),
+				      !s->opts->no_sandbox);
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = s->feed;
 	}
@@ -480,6 +481,8 @@ static void log_unwinding(struct session *s, const struct sampler_totals *t)
 static int build_profile(struct session *s, struct profile *p, struct quality *q)
 {
 	struct symbolizer_stats named;
+	struct unwind_tables_stats tables;
+	struct unwind_maps_stats maps;
 	struct naming naming = {
 		.symbolizer = s->symbolizer,
 		.files = s->files,
@@ -503,6 +506,10 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
 	symbolizer_stats(s->symbolizer, &named);
 	q->files_failed = named.files_failed;
+	if (s->feed) {
+		unwind_feed_stats(s->feed, &tables, &maps);
+		q->tables_failed = tables.failed;
+	}
 	return err ?: add_losses(s, p, q) ?: quality_store(p, q) ?: add_facts(s, p);
 }
 

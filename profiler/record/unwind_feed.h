@@ -18,9 +18,9 @@ struct files;
 struct procs;
 struct sampler;
 
-/* cache_dir: of compiled tables, or NULL. 0 or -errno. */
+/* cache_dir: of compiled tables, or NULL; sandbox: compiled without privileges. 0 or -errno. */
 int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
-		    const char *cache_dir);
+		    const char *cache_dir, bool sandbox);
 void unwind_feed_free(struct unwind_feed *f);
 
 /* For procs_opts.changed; ctx is the feed. */
@@ -32,8 +32,8 @@ void unwind_feed_run(struct unwind_feed *f, struct procs *procs);
 /* Waits, at most that long, until the tables of what is mapped so far are in the kernel. */
 void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_ms);
 
-/* Whether a file (of the files table) turned out to have no usable call frame information. */
-bool unwind_feed_lacks_table(const struct unwind_feed *f, uint32_t file);
+/* Why a file (of the files table) has no unwind table: see unwind_tables_error(). */
+int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file);
 
 void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,
 		       struct unwind_maps_stats *maps);

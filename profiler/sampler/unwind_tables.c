@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +15,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/sampler/unwind_cache.h"
 #include "profiler/sampler/unwind_tables.h"
-#include "symbolizer/unwind_table.h"
+#include "symbolizer/unwind_files.h"
 
 #define BUDGET_BYTES (32u << 20)
 #define SEGMENTS_MAX 8 /* executable segments of one file; a normal one has 1 */
@@ -27,6 +28,7 @@ struct seg {
 
 struct table {
 	enum unwind_table_state state;
+	int err; /* why there is none */
 	uint32_t slot, n_segs;
 	size_t bytes;
 	uint64_t used; /* tick of the last use */
@@ -43,6 +45,7 @@ struct job {
 struct unwind_tables {
 	struct unwind_tables_opts opts;
 	struct unwind_cache *cache;
+	struct unwind_files *compiler;
 	pthread_t thread;
 	bool has_thread;
 	/* Owned by the caller's thread. */
@@ -56,34 +59,35 @@ struct unwind_tables {
 	VEC(uint32_t) to_empty;	  /* evicted by the caller */
 	uint32_t next_slot;
 	size_t in_flight; /* queued or being worked at */
-	bool stop;
+	atomic_bool stop; /* also looked at without it */
 	struct unwind_tables_stats stats;
 };
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-static void note_segments(struct table *t, struct elf_obj *obj)
+static void note_segments(struct table *t, const struct elf_facts *f)
 {
-	size_t n;
-	const struct elf_segment *s = elf_obj_segments(obj, &n);
+	const struct elf_segment *s = f->segs;
 
-	for (size_t i = 0; i < n && t->n_segs < SEGMENTS_MAX; i++)
-		if (s[i].exec)
-			t->segs[t->n_segs++] =
-				(struct seg){s[i].file_off, s[i].file_len, s[i].va - s[i].file_off};
+	for (size_t i = 0; i < f->n_segs && t->n_segs < SEGMENTS_MAX; i++)
+		t->segs[t->n_segs++] =
+			(struct seg){s[i].file_off, s[i].file_len, s[i].va - s[i].file_off};
 }
 
 /* The blob of a file: from the cache, or compiled and cached. */
-static int make_blob(struct unwind_tables *t, struct elf_obj *obj, void **blob, size_t *len)
+static int make_blob(struct unwind_tables *t, struct job *j, void **blob, size_t *len)
 {
-	const struct build_id *id = elf_obj_build_id(obj);
-	int err = unwind_cache_get(t->cache, id, blob, len);
+	struct elf_facts facts;
+	int err = unwind_files_look(t->compiler, j->fd, &facts);
 
-	if (!err)
+	if (err)
+		return err;
+	note_segments(&j->done, &facts);
+	if (!unwind_cache_get(t->cache, &facts.build_id, blob, len))
 		return 0;
-	err = unwind_table_build(blob, len, obj, NULL);
+	err = unwind_files_build(t->compiler, j->fd, blob, len);
 	if (!err)
-		unwind_cache_put(t->cache, id, *blob, *len);
+		unwind_cache_put(t->cache, &facts.build_id, *blob, *len);
 	return err;
 }
 
@@ -111,18 +115,13 @@ static int make_map(const void *blob, size_t len)
 static int work(struct unwind_tables *t, struct job *j)
 {
 	_cleanup_free_ void *blob = NULL;
-	struct elf_obj *obj = NULL;
 	size_t len = 0;
-	int fd, err = elf_obj_open(&obj, j->fd, NULL);
+	int fd;
 
-	j->fd = -1;
 	j->done.state = TABLE_NONE;
-	if (err)
-		return -1;
-	note_segments(&j->done, obj);
-	err = make_blob(t, obj, &blob, &len);
-	elf_obj_free(obj);
-	if (err)
+	j->done.err = make_blob(t, j, &blob, &len);
+	close(steal_fd(&j->fd));
+	if (j->done.err)
 		return -1;
 	fd = make_map(blob, len);
 	j->done.bytes = (len + UNWIND_PAGE - 1) / UNWIND_PAGE * UNWIND_PAGE;
@@ -246,12 +245,14 @@ static void *thread_main(void *arg)
 int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opts *opts)
 {
 	struct unwind_tables *t = calloc(1, sizeof(*t));
+	struct unwind_files_opts compiler = {.sandbox = opts->sandbox, .lazy = true};
 	pthread_condattr_t attr;
 	int err;
 
 	if (!t)
 		return -ENOMEM;
 	t->opts = *opts;
+	compiler.stop = &t->stop;
 	if (!t->opts.budget_bytes)
 		t->opts.budget_bytes = BUDGET_BYTES;
 	pthread_mutex_init(&t->lock, NULL);
@@ -259,7 +260,8 @@ int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opt
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&t->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	err = unwind_cache_open(&t->cache, opts->cache_dir);
+	err = unwind_cache_open(&t->cache, opts->cache_dir)
+		      ?: unwind_files_new(&t->compiler, &compiler);
 	err = err ?: -pthread_create(&t->thread, NULL, thread_main, t);
 	t->has_thread = !err;
 	if (err) {
@@ -285,6 +287,7 @@ void unwind_tables_free(struct unwind_tables *t)
 	pthread_mutex_destroy(&t->lock);
 	pthread_cond_destroy(&t->changed);
 	unwind_cache_close(t->cache);
+	unwind_files_free(t->compiler);
 	vec_release(&t->queue);
 	vec_release(&t->finished);
 	vec_release(&t->free_slots);
@@ -296,6 +299,11 @@ void unwind_tables_free(struct unwind_tables *t)
 enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint32_t file)
 {
 	return file < t->tables.len ? t->tables.data[file].state : TABLE_UNKNOWN;
+}
+
+int unwind_tables_error(const struct unwind_tables *t, uint32_t file)
+{
+	return unwind_tables_state(t, file) == TABLE_NONE ? t->tables.data[file].err : 0;
 }
 
 int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd)
@@ -377,6 +385,7 @@ bool unwind_tables_poll(struct unwind_tables *t)
 		tab->used = ++t->tick;
 		t->bytes += tab->state == TABLE_LOADED ? tab->bytes : 0;
 		t->stats.none += tab->state == TABLE_NONE;
+		t->stats.failed += tab->err == -ECONNABORTED;
 		if (t->bytes > t->opts.budget_bytes)
 			evict_one(t, tab);
 	}
