@@ -59,7 +59,7 @@ struct ask { /* one attempt at one part of a query */
 	struct wire_reader reader;
 	uint64_t moved_ns, moved_cpu_ns; /* when it last got on */
 	uint64_t begun_cpu_ns;
-	uint64_t stall_ns;
+	uint64_t stall_ns, work_ns; /* it may wait, and compute, that long */
 	uint64_t opens, opened_dev; /* of the debug file opened last; 0: none */
 	bool hung[2];		    /* below the root, on the host: nothing more is opened there */
 	bool done;
@@ -94,6 +94,13 @@ int worker_ensure(struct worker *w);
 int worker_stop(struct worker *w);
 /* Buries those that had. */
 void worker_reap(struct worker *w);
+
+/* Parts of a conversation: it got on; more comes, or can be said (0, or how it failed as below); says
+ * something, with a descriptor or -1. */
+void worker_note_progress(struct worker *w, struct ask *a);
+int worker_wait(struct worker *w, struct ask *a, short events);
+int worker_tell(struct worker *w, struct ask *a, const void *head, size_t head_len,
+		const void *body, size_t body_len, int fd);
 
 /*
  * Asks, and passes answers on until all are there. 0, -ENOMEM (ours), or how the process failed:

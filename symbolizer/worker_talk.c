@@ -26,7 +26,7 @@
 
 /* --- a conversation --------------------------------------------------------------------------- */
 
-static void note_progress(struct worker *w, struct ask *a)
+void worker_note_progress(struct worker *w, struct ask *a)
 {
 	a->moved_ns = clock_ns(CLOCK_MONOTONIC);
 	a->moved_cpu_ns = clock_ns(w->cpu_clock);
@@ -50,18 +50,17 @@ static int overdue(struct worker *w, struct ask *a)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(w->cpu_clock);
 
-	if (cpu - a->begun_cpu_ns >
-	    (a->q->kind == QUERY_TABLE ? TABLE_NS : WORK_NS) + a->reader.n * WORK_NS_PER_ADDRESS)
+	if (cpu - a->begun_cpu_ns > a->work_ns)
 		return -ETIMEDOUT;
 	if (now - a->moved_ns < a->stall_ns)
 		return 0;
 	if (cpu - a->moved_cpu_ns < a->stall_ns / STALL_CPU_SHARE && !wants_cpu(w))
 		return -ETIME;
-	note_progress(w, a);
+	worker_note_progress(w, a);
 	return 0;
 }
 
-static int wait_for(struct worker *w, struct ask *a, short events)
+int worker_wait(struct worker *w, struct ask *a, short events)
 {
 	for (;;) {
 		struct pollfd p = {.fd = w->sock, .events = events};
@@ -79,13 +78,13 @@ static int wait_for(struct worker *w, struct ask *a, short events)
 	}
 }
 
-static int tell(struct worker *w, struct ask *a, const void *head, size_t head_len,
+int worker_tell(struct worker *w, struct ask *a, const void *head, size_t head_len,
 		const void *body, size_t body_len, int fd)
 {
 	int err;
 
 	while ((err = wire_send2(w->sock, head, head_len, body, body_len, fd)) == -EAGAIN) {
-		err = wait_for(w, a, POLLOUT);
+		err = worker_wait(w, a, POLLOUT);
 		if (err)
 			return err;
 	}
@@ -105,7 +104,7 @@ static int tell_numbers(struct worker *w, struct ask *a, const uint64_t *from_al
 		head.n = (uint32_t)(left < WIRE_ADDRS_MAX ? left : WIRE_ADDRS_MAX);
 		for (size_t i = 0; i < head.n; i++)
 			some[i] = from_all[a->index[from + i]];
-		err = tell(w, a, &head, sizeof(head), some, head.n * sizeof(*some), -1);
+		err = worker_tell(w, a, &head, sizeof(head), some, head.n * sizeof(*some), -1);
 	}
 	return err;
 }
@@ -129,7 +128,7 @@ static int tell_query(struct worker *w, struct ask *a)
 	q.has_lines = w->opts.lines != NULL;
 	if (file->build_id)
 		q.build_id = *file->build_id;
-	err = tell(w, a, &q, sizeof(q), path, path_len + 1, file->fd);
+	err = worker_tell(w, a, &q, sizeof(q), path, path_len + 1, file->fd);
 	if (!err)
 		err = tell_numbers(w, a, a->q->addr);
 	if (!err && a->q->kind == QUERY_JITDUMP)
@@ -143,7 +142,7 @@ static int hand_over(struct worker *w, struct ask *a, int fd_or_err)
 	struct wire_opened opened = {.type = WIRE_OPENED, .err = fd_or_err < 0 ? fd_or_err : 0};
 	_cleanup_close_ int fd = fd_or_err;
 
-	return tell(w, a, &opened, sizeof(opened), NULL, 0, fd);
+	return worker_tell(w, a, &opened, sizeof(opened), NULL, 0, fd);
 }
 
 static bool may_open(struct ask *a)
@@ -204,7 +203,7 @@ static int serve_lines(struct worker *w, struct ask *a, size_t len)
 	if (got >= 0 && (lines.wish == LINE_GET || lines.wish == LINE_CREATE))
 		fd = got;
 	opened.err = fd >= 0 ? 0 : got;
-	return tell(w, a, &opened, sizeof(opened), NULL, 0, fd);
+	return worker_tell(w, a, &opened, sizeof(opened), NULL, 0, fd);
 }
 
 static int serve_done(struct worker *w, struct ask *a, size_t len)
@@ -261,15 +260,17 @@ int worker_converse(struct worker *w, struct ask *a, sym_result_fn fn, void *ctx
 {
 	int err;
 
-	note_progress(w, a);
+	a->work_ns = a->q->kind == QUERY_TABLE ? TABLE_NS : WORK_NS;
+	a->work_ns += a->reader.n * WORK_NS_PER_ADDRESS;
+	worker_note_progress(w, a);
 	a->begun_cpu_ns = a->moved_cpu_ns;
 	buf_release(&w->blob);
 	err = tell_query(w, a);
 	while (!err && !a->done) {
-		err = wait_for(w, a, POLLIN) ?: take_message(w, a, fn, ctx);
+		err = worker_wait(w, a, POLLIN) ?: take_message(w, a, fn, ctx);
 		if (!err && !a->done)
 			err = overdue(w, a);
-		note_progress(w, a);
+		worker_note_progress(w, a);
 	}
 	return err;
 }

@@ -35,12 +35,31 @@ enum wire_type {
 	WIRE_QUERY,	/* to it: struct wire_query, path; with the file's descriptor */
 	WIRE_ADDRS,	/* to it: struct wire_head, addresses; of a jitdump then as many times */
 	WIRE_ANSWERS,	/* worker: struct wire_head, struct wire_string and wire_result records */
-	WIRE_BLOB,	/* worker: struct wire_head, n bytes of a table */
+	WIRE_BLOB,	/* worker: struct wire_head, n bytes of a table; to it: of a sample */
 	WIRE_OPEN,	/* worker: struct wire_open, path */
 	WIRE_FIND,	/* worker: struct wire_find */
 	WIRE_LINES,	/* worker: struct wire_lines */
 	WIRE_OPENED,	/* to it: struct wire_opened; with a descriptor if err is 0 */
 	WIRE_DONE,	/* worker: struct wire_done, struct wire_segment each */
+	/* of stacks, see walker.h */
+	WIRE_NOTE, /* to it: struct wire_file with a descriptor to write file numbers to */
+	WIRE_FILE, /* to it: struct wire_file with its descriptor, or without one: forget all */
+	WIRE_WALK, /* to it: struct wire_walk; then BLOBs: walk_region each, SLOW_REGS, the stack */
+	WIRE_WALKED, /* worker: struct wire_walked, frames */
+};
+
+struct wire_file {
+	uint32_t type, file;
+};
+
+struct wire_walk {
+	uint32_t type, n_regions, n_live, below;
+	uint32_t stack_len, same_regions; /* as of the one before: none are sent */
+};
+
+struct wire_walked {
+	uint32_t type, end; /* enum slow_end */
+	uint32_t n, reserved;
 };
 
 struct wire_head {

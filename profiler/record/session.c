@@ -180,7 +180,7 @@ static int open_all(struct session *s, const char **why)
 	}
 	err = err ?: procs_new(&s->procs, &procs);
 	if (!err && s->feed)
-		err = slow_path_new(&s->slow, s->procs, s->files);
+		err = slow_path_new(&s->slow, s->procs, s->files, !s->opts->no_sandbox);
 	if (err)
 		return err;
 	sideband.procs = s->procs;
@@ -466,8 +466,9 @@ static void log_unwinding(struct session *s, const struct sampler_totals *t)
 		buf_printf(&b, " %s=%llu", ends[e], (unsigned long long)t->walk_end[e]);
 	log_debug("walks in the kernel ended:%s", buf_cstr(&b));
 	slow_path_stats(s->slow, &slow);
-	log_debug("walked in user space: %llu, to the root %llu; no room for %llu",
+	log_debug("walked in user space: %llu, to the root %llu; lost %llu, no room for %llu",
 		  (unsigned long long)slow.walked, (unsigned long long)slow.complete,
+		  (unsigned long long)slow.lost,
 		  (unsigned long long)t->counters[KILN_CTR_raw_full]);
 	unwind_feed_stats(s->feed, &tables, &maps);
 	log_debug("unwind tables: %llu loaded, %llu KB, %llu from the cache, %llu files without; "
@@ -483,6 +484,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	struct symbolizer_stats named;
 	struct unwind_tables_stats tables;
 	struct unwind_maps_stats maps;
+	struct slow_path_stats slow;
 	struct naming naming = {
 		.symbolizer = s->symbolizer,
 		.files = s->files,
@@ -508,7 +510,10 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	q->files_failed = named.files_failed;
 	if (s->feed) {
 		unwind_feed_stats(s->feed, &tables, &maps);
-		q->tables_failed = tables.failed;
+		slow_path_stats(s->slow, &slow);
+		/* A file may have failed here and there: it is one. */
+		q->tables_failed =
+			tables.failed > slow.files_failed ? tables.failed : slow.files_failed;
 	}
 	return err ?: add_losses(s, p, q) ?: quality_store(p, q) ?: add_facts(s, p);
 }

@@ -6,6 +6,7 @@
 #ifndef KILN_RECORD_SLOW_PATH_H
 #define KILN_RECORD_SLOW_PATH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/unwind_abi.h"
@@ -15,7 +16,8 @@ struct files;
 struct procs;
 struct slow_path;
 
-int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files);
+/* sandbox: files are read in a process without privileges. 0 or -errno. */
+int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files, bool sandbox);
 void slow_path_free(struct slow_path *s);
 
 /* Walks all raw samples that the drain holds. The process table must know all events up to now. */
@@ -23,6 +25,7 @@ void slow_path_run(struct slow_path *s, struct drain *d);
 
 struct slow_path_stats {
 	uint64_t walked, complete;
+	uint64_t lost, files_failed;	/* samples and files on which that process failed */
 	uint64_t why[UNWIND_END_COUNT]; /* where the kernel half had stopped */
 };
 void slow_path_stats(const struct slow_path *s, struct slow_path_stats *out);
