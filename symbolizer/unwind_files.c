@@ -70,7 +70,6 @@ int unwind_files_new(struct unwind_files **out, const struct unwind_files_opts *
 		.lazy = opts->lazy,
 		.serve = opts->serve,
 		.stall_ns = opts->stall_ns,
-		.stop = opts->stop,
 	};
 	struct unwind_files *u = calloc(1, sizeof(*u));
 	int err = u ? 0 : -ENOMEM;
@@ -91,6 +90,12 @@ void unwind_files_free(struct unwind_files *u)
 		return;
 	worker_free(u->worker);
 	free(u);
+}
+
+void unwind_files_cancel(struct unwind_files *u)
+{
+	if (u->worker)
+		worker_cancel(u->worker);
 }
 
 pid_t unwind_files_pid(const struct unwind_files *u)

@@ -6,29 +6,30 @@
 #ifndef KILN_SYMBOLIZER_UNWIND_FILES_H
 #define KILN_SYMBOLIZER_UNWIND_FILES_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "symbolizer/elf_facts.h"
-#include "symbolizer/local.h"
+#include "symbolizer/query.h"
 
+struct local;
 struct unwind_files;
 
 struct unwind_files_opts {
 	bool sandbox; /* the process ends with the thread that calls unwind_files_new() */
-	bool lazy;    /* it is started by the first question */
+	bool lazy;    /* it is not waited for before the first question */
 	/* For tests, see worker.h. */
 	int (*serve)(int sock, pid_t parent, struct local *local);
 	uint64_t stall_ns;
-	const atomic_bool *stop; /* once true all questions end; NULL: never. Borrowed */
 };
 
 /* 0 or -errno, as worker_new(). */
 int unwind_files_new(struct unwind_files **out, const struct unwind_files_opts *opts);
 void unwind_files_free(struct unwind_files *u);
+/* Ends all questions, now and later (-ECONNABORTED): for any thread. */
+void unwind_files_cancel(struct unwind_files *u);
 
 /* Build id and executable segments; descriptors are borrowed. facts->err as the result: 0, as
  * elf_obj_open(), or -ECONNABORTED when the process failed on the file, now or before. */

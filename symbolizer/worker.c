@@ -357,8 +357,8 @@ int worker_new(struct worker **out, const struct worker_opts *opts)
 	w->opts.stall_ns = opts->stall_ns ?: WORKER_STALL_NS;
 	w->sock = -1;
 	err = broker_new(&w->broker) ?: spawner_new(&w->spawner, worker_serve_in, w);
-	if (!err && !opts->lazy)
-		err = worker_ensure(w);
+	if (!err)
+		err = opts->lazy ? worker_start(w) : worker_ensure(w);
 	if (err) {
 		worker_free(w);
 		return err;
@@ -385,6 +385,11 @@ void worker_free(struct worker *w)
 	spawner_free(w->spawner);
 	broker_free(w->broker);
 	release_memory(w);
+}
+
+void worker_cancel(struct worker *w)
+{
+	atomic_store(&w->cancelled, true);
 }
 
 void worker_abandon(struct worker *w)

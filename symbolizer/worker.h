@@ -12,8 +12,6 @@
 #ifndef KILN_SYMBOLIZER_WORKER_H
 #define KILN_SYMBOLIZER_WORKER_H
 
-#include <stdatomic.h>
-
 #include "symbolizer/local.h"
 
 struct buf;
@@ -25,19 +23,20 @@ struct worker_opts {
 	/* Unused so far; what a new process starts with. Borrowed. NULL: asked about tables only */
 	struct local *local;
 	bool names_only;
-	bool lazy; /* the process is started by the first question, whoever's thread that is */
+	bool lazy; /* the process is started, but not waited for before the first question */
 	const struct line_store *lines; /* asked for it; NULL: no line tables. Borrowed */
 	/* The other half, in the new process: NULL for worker_serve(). For tests. */
 	int (*serve)(int sock, pid_t parent, struct local *local);
 	int (*find_debug)(void *ctx, const struct build_id *id); /* see symbolizer_opts */
 	void *find_ctx;
-	const atomic_bool *stop; /* once true all questions end; NULL: never. Borrowed */
-	uint64_t stall_ns;	 /* how long nothing may happen; 0 = 2 s */
+	uint64_t stall_ns; /* how long nothing may happen; 0 = 2 s */
 };
 
 /* 0, or -errno: -EPERM where not even the least of a sandbox is possible. */
 int worker_new(struct worker **out, const struct worker_opts *opts);
 void worker_free(struct worker *w);
+/* Ends all questions, now and later: for any thread. */
+void worker_cancel(struct worker *w);
 /* In a forked child: lets go of the parent's process and threads. Nothing is waited for. */
 void worker_abandon(struct worker *w);
 

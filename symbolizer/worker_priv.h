@@ -3,6 +3,8 @@
 #ifndef KILN_SYMBOLIZER_WORKER_PRIV_H
 #define KILN_SYMBOLIZER_WORKER_PRIV_H
 
+#include <stdatomic.h>
+
 #include "symbolizer/spawner.h"
 #include "symbolizer/worker.h"
 #include "symbolizer/worker_wire.h"
@@ -37,6 +39,8 @@ struct worker {
 	int sock;
 	pid_t pid; /* 0: none */
 	clockid_t cpu_clock;
+	bool greeted; /* it has said what it has given up */
+	atomic_bool cancelled;
 	unsigned sandbox_parts;
 	VEC(pid_t) unreaped; /* killed, but not dead yet */
 	VEC(struct bad_file) bad;
@@ -75,7 +79,7 @@ static inline uint64_t clock_ns(clockid_t clock)
 
 static inline bool worker_is_stopped(const struct worker *w)
 {
-	return w->opts.stop && atomic_load(w->opts.stop);
+	return atomic_load(&w->cancelled);
 }
 
 /* What a file is known by here. */
@@ -88,7 +92,9 @@ unsigned worker_stalls(struct worker *w, uint64_t dev);
 
 /* What the spawner runs: the other half. */
 int worker_serve_in(void *ctx, int sock, pid_t parent);
-/* Makes sure that a process runs. 0 or -errno. */
+/* Starts one, without waiting for it. 0 or -errno. */
+int worker_start(struct worker *w);
+/* Makes sure that one runs and is locked up. 0 or -errno. */
 int worker_ensure(struct worker *w);
 /* Ends it. Its wait status, or 0. A process in the hands of a hung server may outlive SIGKILL. */
 int worker_stop(struct worker *w);

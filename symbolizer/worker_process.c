@@ -94,6 +94,7 @@ static int await_hello(struct worker *w)
 		status = worker_stop(w);
 		return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status) : -EPROTO;
 	}
+	w->greeted = true;
 	w->sandbox_parts = hello.sandbox_parts;
 	for (int i = 0; i < SANDBOX_PART_COUNT; i++)
 		if (!(w->sandbox_parts & 1u << i))
@@ -102,22 +103,24 @@ static int await_hello(struct worker *w)
 	return 0;
 }
 
-static int start(struct worker *w)
+int worker_start(struct worker *w)
 {
 	worker_reap(w);
-	return spawn(w) ?: await_hello(w);
+	w->greeted = false;
+	return spawn(w);
 }
 
 /* What died between queries died of none of them. */
 int worker_ensure(struct worker *w)
 {
 	struct pollfd p = {.fd = w->sock};
+	int err = 0;
 
-	if (w->pid && poll(&p, 1, 0) >= 0 && !(p.revents & (POLLHUP | POLLERR)))
-		return 0;
-	if (w->pid) {
+	if (w->pid && w->greeted && (poll(&p, 1, 0) < 0 || p.revents & (POLLHUP | POLLERR))) {
 		worker_stop(w);
 		w->restarts++;
 	}
-	return start(w);
+	if (!w->pid)
+		err = worker_start(w);
+	return err || w->greeted ? err : await_hello(w);
 }

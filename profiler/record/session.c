@@ -35,6 +35,8 @@
 #include "profiler/record/unwind_feed.h"
 #include "profiler/sampler/drain.h"
 #include "symbolizer/symbolizer.h"
+#include "symbolizer/unwind_files.h"
+#include "symbolizer/walker.h"
 
 #define POLL_MS		 50 /* how often the rings are looked at: 4 MB hold 2 s at 9,999 Hz */
 #define PROGRESS_NS	 200000000ull
@@ -57,6 +59,8 @@ struct session {
 	struct sideband *sideband;
 	struct unwind_feed *feed; /* NULL: user stacks by frame pointers */
 	struct slow_path *slow;
+	struct unwind_files *compiler; /* of the feed */
+	struct walker *walker;	       /* of the slow path */
 	struct cgroups *cgroups;
 	struct symbolizer *symbolizer;
 	struct prefetch *prefetch; /* NULL: no debuginfod */
@@ -129,9 +133,12 @@ static int scan_running(struct session *s)
 	return err == -ESRCH ? 0 : err;
 }
 
-/* Early: its process is a copy of this one, which has seen nothing yet. */
-static int open_symbolizer(struct session *s, const char **why)
+/* Early: their processes are copies of this one, which has seen nothing yet, and lock themselves up
+ * while programs are loaded. */
+static int open_readers(struct session *s, const char **why)
 {
+	struct unwind_files_opts compiler = {.sandbox = !s->opts->no_sandbox, .lazy = true};
+	struct walker_opts walker = {.sandbox = !s->opts->no_sandbox};
 	char path[PATH_MAX];
 	struct symbolizer_opts opts = {
 		.names_only = s->opts->names_only,
@@ -142,6 +149,13 @@ static int open_symbolizer(struct session *s, const char **why)
 	};
 
 	*why = "cannot lock up the process that reads foreign files; --no-sandbox does without";
+	if (s->opts->sampler.unwind != MODE_FP) {
+		int err = unwind_files_new(&s->compiler, &compiler)
+				  ?: walker_new(&s->walker, &walker);
+
+		if (err && err != -EOPNOTSUPP)
+			return err;
+	}
 	return symbolizer_new(&s->symbolizer, &opts);
 }
 
@@ -156,7 +170,7 @@ static int open_all(struct session *s, const char **why)
 	sampler.filter_tgids = !s->opts->everything && (s->opts->n_tgids || s->opts->argv);
 	s->filtered = sampler.filter_tgids || sampler.comm_glob ||
 		      (sampler.cgroups && sampler.cgroups[0]);
-	err = open_symbolizer(s, why) ?: sampler_load(&s->sampler, &sampler, why);
+	err = open_readers(s, why) ?: sampler_load(&s->sampler, &sampler, why);
 	if (err)
 		return err;
 	log_debug("BPF programs loaded after %llu ms", (boottime_ns() - s->open_ns) / 1000000ull);
@@ -172,15 +186,14 @@ static int open_all(struct session *s, const char **why)
 	}
 	procs.files = sideband.files = s->files;
 	if (sampler_uses_tables(s->sampler)) {
-		err = unwind_feed_new(&s->feed, s->sampler, s->files,
-				      cache_dir_path("unwind", path, sizeof(path)),
-				      !s->opts->no_sandbox);
+		err = unwind_feed_new(&s->feed, s->sampler, s->files, s->compiler,
+				      cache_dir_path("unwind", path, sizeof(path)));
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = s->feed;
 	}
 	err = err ?: procs_new(&s->procs, &procs);
 	if (!err && s->feed)
-		err = slow_path_new(&s->slow, s->procs, s->files, !s->opts->no_sandbox);
+		err = slow_path_new(&s->slow, s->procs, s->files, s->walker);
 	if (err)
 		return err;
 	sideband.procs = s->procs;
@@ -531,6 +544,8 @@ static void close_all(struct session *s)
 	procs_free(s->procs);
 	ksyms_free(s->ksyms);
 	unwind_feed_free(s->feed);
+	unwind_files_free(s->compiler);
+	walker_free(s->walker);
 	files_free(s->files);
 	drain_free(s->drain);
 	sampler_free(s->sampler);

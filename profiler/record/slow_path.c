@@ -25,22 +25,17 @@ struct slow_path {
 	struct slow_path_stats stats;
 };
 
-int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files, bool sandbox)
+int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files,
+		  struct walker *walker)
 {
-	struct walker_opts opts = {.sandbox = sandbox};
 	struct slow_path *s = calloc(1, sizeof(*s));
-	int err;
 
 	if (!s)
 		return -ENOMEM;
 	s->procs = procs;
 	s->files = files;
+	s->walker = walker;
 	s->vdso_fd = vdso_open();
-	err = walker_new(&s->walker, &opts);
-	if (err) {
-		slow_path_free(s);
-		return err;
-	}
 	*out = s;
 	return 0;
 }
@@ -49,7 +44,6 @@ void slow_path_free(struct slow_path *s)
 {
 	if (!s)
 		return;
-	walker_free(s->walker);
 	if (s->vdso_fd >= 0)
 		close(s->vdso_fd);
 	vec_release(&s->batch);

@@ -6,7 +6,6 @@
 #ifndef KILN_RECORD_SLOW_PATH_H
 #define KILN_RECORD_SLOW_PATH_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/unwind_abi.h"
@@ -15,9 +14,11 @@ struct drain;
 struct files;
 struct procs;
 struct slow_path;
+struct walker;
 
-/* sandbox: files are read in a process without privileges. 0 or -errno. */
-int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files, bool sandbox);
+/* All are borrowed. 0 or -errno. */
+int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files,
+		  struct walker *walker);
 void slow_path_free(struct slow_path *s);
 
 /* Walks all raw samples that the drain holds. The process table must know all events up to now. */

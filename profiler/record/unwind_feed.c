@@ -29,12 +29,12 @@ struct unwind_feed {
 };
 
 int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
-		    const char *cache_dir, bool sandbox)
+		    struct unwind_files *compiler, const char *cache_dir)
 {
 	struct profile_bpf *k = sampler_skeleton(s);
 	struct unwind_tables_opts opts = {.map_fd = bpf_map__fd(k->maps.kiln_unw_tables),
 					  .cache_dir = cache_dir,
-					  .sandbox = sandbox};
+					  .compiler = compiler};
 	struct unwind_feed *f = calloc(1, sizeof(*f));
 	int err, fd;
 

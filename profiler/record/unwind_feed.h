@@ -18,9 +18,9 @@ struct files;
 struct procs;
 struct sampler;
 
-/* cache_dir: of compiled tables, or NULL; sandbox: compiled without privileges. 0 or -errno. */
+/* Both are borrowed; cache_dir: of compiled tables, or NULL. 0 or -errno. */
 int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
-		    const char *cache_dir, bool sandbox);
+		    struct unwind_files *compiler, const char *cache_dir);
 void unwind_feed_free(struct unwind_feed *f);
 
 /* For procs_opts.changed; ctx is the feed. */

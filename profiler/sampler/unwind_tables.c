@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,7 +44,6 @@ struct job {
 struct unwind_tables {
 	struct unwind_tables_opts opts;
 	struct unwind_cache *cache;
-	struct unwind_files *compiler;
 	pthread_t thread;
 	bool has_thread;
 	/* Owned by the caller's thread. */
@@ -59,7 +57,7 @@ struct unwind_tables {
 	VEC(uint32_t) to_empty;	  /* evicted by the caller */
 	uint32_t next_slot;
 	size_t in_flight; /* queued or being worked at */
-	atomic_bool stop; /* also looked at without it */
+	bool stop;
 	struct unwind_tables_stats stats;
 };
 
@@ -78,14 +76,14 @@ static void note_segments(struct table *t, const struct elf_facts *f)
 static int make_blob(struct unwind_tables *t, struct job *j, void **blob, size_t *len)
 {
 	struct elf_facts facts;
-	int err = unwind_files_look(t->compiler, j->fd, &facts);
+	int err = unwind_files_look(t->opts.compiler, j->fd, &facts);
 
 	if (err)
 		return err;
 	note_segments(&j->done, &facts);
 	if (!unwind_cache_get(t->cache, &facts.build_id, blob, len))
 		return 0;
-	err = unwind_files_build(t->compiler, j->fd, blob, len);
+	err = unwind_files_build(t->opts.compiler, j->fd, blob, len);
 	if (!err)
 		unwind_cache_put(t->cache, &facts.build_id, *blob, *len);
 	return err;
@@ -245,14 +243,12 @@ static void *thread_main(void *arg)
 int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opts *opts)
 {
 	struct unwind_tables *t = calloc(1, sizeof(*t));
-	struct unwind_files_opts compiler = {.sandbox = opts->sandbox, .lazy = true};
 	pthread_condattr_t attr;
 	int err;
 
 	if (!t)
 		return -ENOMEM;
 	t->opts = *opts;
-	compiler.stop = &t->stop;
 	if (!t->opts.budget_bytes)
 		t->opts.budget_bytes = BUDGET_BYTES;
 	pthread_mutex_init(&t->lock, NULL);
@@ -260,8 +256,7 @@ int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opt
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&t->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	err = unwind_cache_open(&t->cache, opts->cache_dir)
-		      ?: unwind_files_new(&t->compiler, &compiler);
+	err = unwind_cache_open(&t->cache, opts->cache_dir);
 	err = err ?: -pthread_create(&t->thread, NULL, thread_main, t);
 	t->has_thread = !err;
 	if (err) {
@@ -276,6 +271,7 @@ void unwind_tables_free(struct unwind_tables *t)
 {
 	if (!t)
 		return;
+	unwind_files_cancel(t->opts.compiler);
 	pthread_mutex_lock(&t->lock);
 	t->stop = true;
 	pthread_cond_broadcast(&t->changed);
@@ -287,7 +283,6 @@ void unwind_tables_free(struct unwind_tables *t)
 	pthread_mutex_destroy(&t->lock);
 	pthread_cond_destroy(&t->changed);
 	unwind_cache_close(t->cache);
-	unwind_files_free(t->compiler);
 	vec_release(&t->queue);
 	vec_release(&t->finished);
 	vec_release(&t->free_slots);

@@ -14,13 +14,14 @@
 
 #include "bpf/unwind_abi.h"
 
+struct unwind_files;
 struct unwind_tables;
 
 struct unwind_tables_opts {
-	int map_fd;	       /* kiln_unw_tables; borrowed */
-	size_t budget_bytes;   /* of all tables in the kernel; 0 = 32 MiB */
-	const char *cache_dir; /* of compiled tables, by build id; NULL: none */
-	bool sandbox;	       /* files are read in a process without privileges */
+	int map_fd;		       /* kiln_unw_tables; borrowed */
+	size_t budget_bytes;	       /* of all tables in the kernel; 0 = 32 MiB */
+	const char *cache_dir;	       /* of compiled tables, by build id; NULL: none */
+	struct unwind_files *compiler; /* asked by the thread alone; borrowed */
 };
 
 int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opts *opts);
