@@ -85,7 +85,6 @@ static int read_addresses(struct served *s, uint64_t *addr, size_t n)
 	return 0;
 }
 
-/* facts may be NULL: nothing is said of the file. */
 static int send_done(struct served *s, int err, const struct elf_facts *facts)
 {
 	struct wire_segment out[ELF_FACTS_SEGMENTS_MAX];
@@ -94,17 +93,24 @@ static int send_done(struct served *s, int err, const struct elf_facts *facts)
 	memset(&done, 0, sizeof(done));
 	done.type = WIRE_DONE;
 	done.err = err;
-	if (facts) {
-		done.file_err = facts->err;
-		done.build_id = facts->build_id;
-		done.n_segments = (uint32_t)facts->n_segs;
+	done.file_err = facts->err;
+	done.build_id = facts->build_id;
+	for (; done.n_segments < facts->n_segs; done.n_segments++) {
+		const struct elf_segment *seg = &facts->segs[done.n_segments];
+
+		out[done.n_segments] =
+			(struct wire_segment){seg->va, seg->mem_len, seg->file_off, seg->file_len};
 	}
-	for (size_t i = 0; i < done.n_segments; i++)
-		out[i] = (struct wire_segment){facts->segs[i].va, facts->segs[i].mem_len,
-					       facts->segs[i].file_off, facts->segs[i].file_len};
 	if (s->local)
 		local_stats(s->local, &done.stats);
 	return wire_send2(s->sock, &done, sizeof(done), out, done.n_segments * sizeof(*out), -1);
+}
+
+static int send_end(struct served *s, int err)
+{
+	const struct elf_facts none = {0};
+
+	return send_done(s, err, &none);
 }
 
 /* Its executable segments, out of the cache. */
@@ -152,7 +158,7 @@ static int answer_addresses(struct served *s, struct sym_query *q)
 	if (wire_flush(&s->writer))
 		err = s->writer.err;
 	wire_writer_release(&s->writer);
-	return send_done(s, err, NULL);
+	return send_end(s, err);
 }
 
 static int answer(struct served *s, const struct wire_query *wire, const char *path, int fd)
@@ -175,7 +181,7 @@ static int answer(struct served *s, const struct wire_query *wire, const char *p
 	switch (q.kind) {
 	case QUERY_LINES: /* why it was not built is of no interest to whoever asked */
 		err = q.names_only ? 0 : local_build(s->local, &q);
-		return send_done(s, err == -ENOMEM ? err : 0, NULL);
+		return send_end(s, err == -ENOMEM ? err : 0);
 	case QUERY_ELF:
 	case QUERY_TABLE:
 	case QUERY_FRAMES:

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -128,7 +127,11 @@ static int ask_map(struct search *s, size_t n)
 
 static bool all_named(const struct search *s, size_t n)
 {
-	return !memchr(s->named, false, n);
+	size_t i = 0;
+
+	while (i < n && s->named[i])
+		i++;
+	return i == n;
 }
 
 int jit_names(const struct naming *n, const struct agg_image *image, const struct jit_place *places,

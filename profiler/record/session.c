@@ -29,14 +29,13 @@
 #include "profiler/record/launch.h"
 #include "profiler/record/naming.h"
 #include "profiler/record/prefetch.h"
+#include "profiler/record/readers.h"
 #include "profiler/record/session.h"
 #include "profiler/record/slow_path.h"
 #include "profiler/record/table_builder.h"
 #include "profiler/record/unwind_feed.h"
 #include "profiler/sampler/drain.h"
 #include "symbolizer/symbolizer.h"
-#include "symbolizer/unwind_files.h"
-#include "symbolizer/walker.h"
 
 #define POLL_MS		 50 /* how often the rings are looked at: 4 MB hold 2 s at 9,999 Hz */
 #define PROGRESS_NS	 200000000ull
@@ -59,10 +58,8 @@ struct session {
 	struct sideband *sideband;
 	struct unwind_feed *feed; /* NULL: user stacks by frame pointers */
 	struct slow_path *slow;
-	struct unwind_files *compiler; /* of the feed */
-	struct walker *walker;	       /* of the slow path */
 	struct cgroups *cgroups;
-	struct symbolizer *symbolizer;
+	struct readers readers;
 	struct prefetch *prefetch; /* NULL: no debuginfod */
 	struct aggregate aggregate;
 	struct launch child;
@@ -133,32 +130,6 @@ static int scan_running(struct session *s)
 	return err == -ESRCH ? 0 : err;
 }
 
-/* Early: their processes are copies of this one, which has seen nothing yet, and lock themselves up
- * while programs are loaded. */
-static int open_readers(struct session *s, const char **why)
-{
-	struct unwind_files_opts compiler = {.sandbox = !s->opts->no_sandbox, .lazy = true};
-	struct walker_opts walker = {.sandbox = !s->opts->no_sandbox};
-	char path[PATH_MAX];
-	struct symbolizer_opts opts = {
-		.names_only = s->opts->names_only,
-		.sandbox = !s->opts->no_sandbox,
-		.find_debug = s->opts->debuginfod ? debuginfod_find : NULL,
-		.find_ctx = s->opts->debuginfod,
-		.table_dir = cache_dir_path("lines", path, sizeof(path)),
-	};
-
-	*why = "cannot lock up the process that reads foreign files; --no-sandbox does without";
-	if (s->opts->sampler.unwind != MODE_FP) {
-		int err = unwind_files_new(&s->compiler, &compiler)
-				  ?: walker_new(&s->walker, &walker);
-
-		if (err && err != -EOPNOTSUPP)
-			return err;
-	}
-	return symbolizer_new(&s->symbolizer, &opts);
-}
-
 static int open_all(struct session *s, const char **why)
 {
 	struct sampler_opts sampler = s->opts->sampler;
@@ -170,7 +141,8 @@ static int open_all(struct session *s, const char **why)
 	sampler.filter_tgids = !s->opts->everything && (s->opts->n_tgids || s->opts->argv);
 	s->filtered = sampler.filter_tgids || sampler.comm_glob ||
 		      (sampler.cgroups && sampler.cgroups[0]);
-	err = open_readers(s, why) ?: sampler_load(&s->sampler, &sampler, why);
+	*why = "cannot lock up the process that reads foreign files; --no-sandbox does without";
+	err = readers_open(&s->readers, s->opts) ?: sampler_load(&s->sampler, &sampler, why);
 	if (err)
 		return err;
 	log_debug("BPF programs loaded after %llu ms", (boottime_ns() - s->open_ns) / 1000000ull);
@@ -186,14 +158,14 @@ static int open_all(struct session *s, const char **why)
 	}
 	procs.files = sideband.files = s->files;
 	if (sampler_uses_tables(s->sampler)) {
-		err = unwind_feed_new(&s->feed, s->sampler, s->files, s->compiler,
+		err = unwind_feed_new(&s->feed, s->sampler, s->files, s->readers.compiler,
 				      cache_dir_path("unwind", path, sizeof(path)));
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = s->feed;
 	}
 	err = err ?: procs_new(&s->procs, &procs);
 	if (!err && s->feed)
-		err = slow_path_new(&s->slow, s->procs, s->files, s->walker);
+		err = slow_path_new(&s->slow, s->procs, s->files, s->readers.walker);
 	if (err)
 		return err;
 	sideband.procs = s->procs;
@@ -499,7 +471,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	struct unwind_maps_stats maps;
 	struct slow_path_stats slow;
 	struct naming naming = {
-		.symbolizer = s->symbolizer,
+		.symbolizer = s->readers.symbolizer,
 		.files = s->files,
 		.ksyms = s->ksyms,
 		.feed = s->feed,
@@ -519,7 +491,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	if (s->opts->debuginfod) /* what is in its cache is there at once */
 		debuginfod_settle(s->opts->debuginfod, DEBUGINFOD_SETTLE_NS, NULL, NULL);
 	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
-	symbolizer_stats(s->symbolizer, &named);
+	symbolizer_stats(s->readers.symbolizer, &named);
 	q->files_failed = named.files_failed;
 	if (s->feed) {
 		unwind_feed_stats(s->feed, &tables, &maps);
@@ -544,12 +516,10 @@ static void close_all(struct session *s)
 	procs_free(s->procs);
 	ksyms_free(s->ksyms);
 	unwind_feed_free(s->feed);
-	unwind_files_free(s->compiler);
-	walker_free(s->walker);
 	files_free(s->files);
 	drain_free(s->drain);
 	sampler_free(s->sampler);
-	symbolizer_free(s->symbolizer);
+	readers_close(&s->readers);
 	prefetch_free(s->prefetch);
 }
 
@@ -574,7 +544,7 @@ static int run(struct session *s, struct session_result *r, struct quality *q, c
 	p->duration_ns = (int64_t)r->elapsed_ns;
 	r->profile = p;
 	r->naming_ns = boottime_ns() - sampled_ns;
-	r->symbolizer = steal_ptr(s->symbolizer);
+	r->symbolizer = steal_ptr(s->readers.symbolizer);
 	return 0;
 }
 
