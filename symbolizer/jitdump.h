@@ -18,8 +18,10 @@ struct jitdump;
  * machine's byte order. 0 or -errno.
  */
 int jitdump_parse(struct jitdump **out, const void *data, size_t len);
-/* From a regular file that belongs to owner_uid or root (else -EPERM). fd is borrowed as above. */
-int jitdump_open(struct jitdump **out, int fd, uint32_t owner_uid);
+/* From a regular file, see jit_files.h for whose. fd is borrowed as above. */
+int jitdump_open(struct jitdump **out, int fd);
+/* Answers have no lines from now on: their records are not read. */
+void jitdump_drop_lines(struct jitdump *j);
 void jitdump_free(struct jitdump *j);
 
 struct jit_frame {

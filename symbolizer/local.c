@@ -12,6 +12,7 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/debug_files.h"
+#include "symbolizer/jit_resolve.h"
 #include "symbolizer/line_cache.h"
 #include "symbolizer/object.h"
 
@@ -390,7 +391,7 @@ static int resolve_in(struct local *s, struct entry *e, const struct sym_query *
 	return err;
 }
 
-int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
+static int resolve_names(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
 {
 	_cleanup_(buf_release) struct buf module = {0};
 	enum sym_reason reason = SYM_OK;
@@ -409,6 +410,11 @@ int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, 
 	for (size_t i = 0; i < q->n && !err; i++)
 		err = sym_answer_bare(i, q->addr[i], reason, buf_cstr(&module), fn, ctx);
 	return err;
+}
+
+int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
+{
+	return q->kind == QUERY_NAMES ? resolve_names(s, q, fn, ctx) : jit_resolve(q, fn, ctx);
 }
 
 int local_build(struct local *s, const struct sym_query *q)

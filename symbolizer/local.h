@@ -8,21 +8,13 @@
 
 #include <time.h>
 
+#include "symbolizer/query.h"
 #include "symbolizer/symbolizer.h"
 
 struct buf;
 struct debug_opener;
 struct line_store;
 struct local;
-
-struct sym_query {
-	const struct sym_file *file;
-	bool offsets;	 /* file offsets, not ELF addresses */
-	bool names_only; /* for a file that is not in the cache yet: no lines of it */
-	bool build;	 /* nothing is resolved: the file's line table is built (n is 0) */
-	const uint64_t *addr;
-	size_t n;
-};
 
 int local_new(struct local **out, const struct symbolizer_opts *opts);
 void local_free(struct local *s);

@@ -3,17 +3,15 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/strtab.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
-#include "symbolizer/rooted.h"
 
 /* As promised in the header: a JIT that never forgets code writes a million lines a day. */
 #define ENTRIES_MAX    (4u << 20)
@@ -253,39 +251,12 @@ int perfmap_parse(struct perfmap **out, const char *text, size_t len)
 	return 0;
 }
 
-/*
- * A path below /proc/TGID/root is walked as the process itself would, or a link in its /tmp could
- * lead to files of the host.
- */
-static int open_map(const char *path)
+int perfmap_read(struct perfmap **out, int fd)
 {
-	_cleanup_close_ int root = -1;
-	const char *rest;
-	char dir[64];
-
-	if (!text_has_prefix(path, "/proc/") || !(rest = strstr(path, "/root/")) ||
-	    strchr(path + 6, '/') != rest || (size_t)(rest - path) + 6 > sizeof(dir))
-		return io_open_regular(AT_FDCWD, path);
-	snprintf(dir, sizeof(dir), "%.*s/root", (int)(rest - path), path);
-	root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? -errno : rooted_open(root, rest + 5);
-}
-
-int perfmap_load(struct perfmap **out, const char *path, uint32_t owner_uid)
-{
-	_cleanup_close_ int fd = open_map(path);
 	_cleanup_free_ char *text = NULL;
-	struct stat st;
 	size_t len;
-	int err;
+	int err = lseek(fd, 0, SEEK_SET) < 0 ? -errno : io_read_fd(fd, FILE_BYTES_MAX, &text, &len);
 
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_uid != owner_uid && st.st_uid != 0)
-		return -EPERM;
-	err = io_read_fd(fd, FILE_BYTES_MAX, &text, &len);
 	return err ?: perfmap_parse(out, text, len);
 }
 

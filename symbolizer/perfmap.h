@@ -11,11 +11,8 @@ struct perfmap;
 
 /* Hostile text; malformed lines are skipped and counted. Cap: 4 million entries. 0 or -errno. */
 int perfmap_parse(struct perfmap **out, const char *text, size_t len);
-/*
- * Opens /proc/TGID/root/tmp/perf-NSPID.map (or path) safely: regular file, owned by owner_uid or
- * root, at most 256 MiB. -EPERM for the wrong owner. 0 or -errno.
- */
-int perfmap_load(struct perfmap **out, const char *path, uint32_t owner_uid);
+/* All of an open file of at most 256 MiB (-EFBIG), see jit_files.h. 0 or -errno. */
+int perfmap_read(struct perfmap **out, int fd);
 void perfmap_free(struct perfmap *m);
 
 /* Clean, demangled-as-is name of the entry that covers va. 0 or -ENOENT. Borrowed. */

@@ -95,6 +95,18 @@ static void leave_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+int sandbox_detach(int keep_fd, pid_t parent)
+{
+	int err;
+
+	leave_signals();
+	err = keep_one(keep_fd);
+	if (err)
+		return err;
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	return getppid() == parent ? 0 : -ESRCH; /* it ended before the line above */
+}
+
 /* --- name spaces ------------------------------------------------------------------------------ */
 
 /* An empty root: the old one is let go, so that nothing stays mounted for our sake. */
@@ -191,9 +203,8 @@ int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *pa
 	unsigned got;
 	int err;
 
-	leave_signals();
 	be_first_for_oom();
-	err = keep_one(keep_fd);
+	err = sandbox_detach(keep_fd, parent);
 	if (err)
 		return err;
 	got = set_limits(memory_bytes);

@@ -40,6 +40,12 @@ enum sandbox_part {
  */
 int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *parts);
 
+/*
+ * The beginning of that alone, for who keeps its privileges: closes every descriptor but keep_fd,
+ * which becomes 3, leaves the terminal, ignores signals for the parent and dies with it. 0 or -errno.
+ */
+int sandbox_detach(int keep_fd, pid_t parent);
+
 /* Tries it in a child process. 0 or -errno. */
 int sandbox_probe(unsigned *parts);
 

@@ -49,6 +49,7 @@ enum slow_end {
 #define X(end, text) SLOW_##end,
 	SLOW_ENDS(X)
 #undef X
+		SLOW_END_COUNT
 };
 
 /* Whether libunwind finds nothing about (all) code of the object: Go's, mainly. */

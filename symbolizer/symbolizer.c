@@ -103,6 +103,23 @@ int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, con
 	return resolve(s, &q, fn, ctx);
 }
 
+int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file, const uint64_t *va,
+			   const uint64_t *t_ns, size_t n, sym_result_fn fn, void *ctx)
+{
+	struct sym_query q = {
+		.kind = t_ns ? QUERY_JITDUMP : QUERY_PERFMAP,
+		.file = file,
+		.addr = va,
+		.t_ns = t_ns,
+		.n = n,
+	};
+
+	if (!n)
+		return 0;
+	return s->worker ? worker_resolve(s->worker, &q, fn, ctx)
+			 : local_resolve(s->local, &q, fn, ctx);
+}
+
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,
 		       struct elf_segment *seg)
 {
@@ -138,7 +155,7 @@ static uint64_t files_failed(const struct symbolizer *s)
 static bool build_one(void *ctx, const struct sym_file *file)
 {
 	struct symbolizer *s = ctx;
-	struct sym_query q = {.file = file, .build = true};
+	struct sym_query q = {.file = file, .kind = QUERY_LINES};
 	uint64_t failed = files_failed(s);
 
 	if (!s->worker) {

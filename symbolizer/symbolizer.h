@@ -106,6 +106,14 @@ int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file, const 
 int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, const uint64_t *elf_va,
 			  size_t n, sym_result_fn fn, void *ctx);
 
+/*
+ * Functions of code made at run time at n addresses, from an open file that a JIT compiler wrote
+ * (jit_files.h says which are believed): a jitdump, at these times (CLOCK_MONOTONIC), or with t_ns
+ * NULL a perf map. Results as above, of one frame; SYM_NO_SYMBOL where it has no function.
+ */
+int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file, const uint64_t *va,
+			   const uint64_t *t_ns, size_t n, sym_result_fn fn, void *ctx);
+
 /* The executable segment that holds this ELF address: 0, or -ENOENT. For a pprof mapping. */
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,
 		       struct elf_segment *seg);

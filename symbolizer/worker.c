@@ -8,6 +8,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "symbolizer/broker.h"
+#include "symbolizer/spawner.h"
 #include "symbolizer/worker_priv.h"
 
 /* Failures within the window after which lines, and then names, are given up until its end: someone
@@ -18,6 +19,8 @@
 /* Files remembered as bad, and for how long: it may have been the machine's memory, not the file. */
 #define BAD_FILES_MAX 1024
 #define BAD_NS	      3600000000000ull
+/* File systems whose server hung: each cost seconds. */
+#define STALLED_DEVS_MAX 64
 
 /* --- whom to trust ---------------------------------------------------------------------------- */
 
@@ -68,13 +71,13 @@ static enum trust trust_in(struct worker *w, const struct file_id *id)
 	return w->failures > FAILURES_LINES_MAX && trust == ALL ? NO_LINES : trust;
 }
 
-/* After a failure with this much trust there is less. 0 or -ENOMEM. */
-static int distrust(struct worker *w, const struct file_id *id, enum trust had)
+/* After a failure there is only so much left. 0 or -ENOMEM. */
+static int distrust(struct worker *w, const struct file_id *id, enum trust left)
 {
 	struct bad_file *bad = find_bad(w, id);
 	struct bad_file new = {
 		.id = *id,
-		.trust = had == ALL && !w->opts.names_only ? NO_LINES : NO_NAMES,
+		.trust = left,
 		.since_ns = clock_ns(CLOCK_MONOTONIC),
 	};
 
@@ -91,10 +94,62 @@ static int distrust(struct worker *w, const struct file_id *id, enum trust had)
 	return vec_push(&w->bad, new);
 }
 
+/* --- file servers that hang ------------------------------------------------------------------- */
+
+uint64_t worker_dev_of(int fd)
+{
+	struct file_key key;
+
+	return sym_file_key(fd, &key) ? key.dev : 0;
+}
+
+static struct stalled_dev *find_dev(struct worker *w, uint64_t dev)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	for (size_t i = 0; i < w->stalled.len; i++) {
+		struct stalled_dev *d = &w->stalled.data[i];
+
+		if (d->dev == dev && now - d->since_ns <= BAD_NS)
+			return d;
+		if (d->dev == dev) {
+			*d = vec_last(&w->stalled);
+			w->stalled.len--;
+			return NULL;
+		}
+	}
+	return NULL;
+}
+
+unsigned worker_stalls(struct worker *w, uint64_t dev)
+{
+	const struct stalled_dev *d = dev ? find_dev(w, dev) : NULL;
+
+	return d ? d->stalls : 0;
+}
+
+static int note_stall(struct worker *w, uint64_t dev)
+{
+	struct stalled_dev *d = find_dev(w, dev);
+	struct stalled_dev new = {dev, clock_ns(CLOCK_MONOTONIC), 1};
+
+	if (d) {
+		d->stalls++;
+		return 0;
+	}
+	if (!dev || w->stalled.len == STALLED_DEVS_MAX)
+		return 0;
+	return vec_push(&w->stalled, new);
+}
+
+/* --- queries ---------------------------------------------------------------------------------- */
+
 static const char *what_happened(int err, int status, char *buf, size_t size)
 {
 	if (err == -ETIMEDOUT)
 		return "did not finish";
+	if (err == -ETIME)
+		return "got no answer from its file system";
 	if (err == -EBADMSG)
 		return "gave a senseless answer";
 	if (err == -ENOBUFS)
@@ -106,29 +161,13 @@ static const char *what_happened(int err, int status, char *buf, size_t size)
 	return buf;
 }
 
-/* The worker failed on this file: away with it. */
-static int give_up(struct worker *w, const struct sym_file *file, const struct file_id *id,
-		   enum trust had, int err)
-{
-	int status = worker_stop(w);
-	char buf[64];
-
-	w->restarts++;
-	w->segs_of = (struct file_id){0};
-	w->n_segs = 0;
-	log_warning("what reads the debug information of %s %s; going on %s",
-		    file->path ?: "a file", what_happened(err, status, buf, sizeof(buf)),
-		    had == ALL && !w->opts.names_only ? "without lines" : "without its names");
-	return distrust(w, id, had);
-}
-
-/* --- queries ---------------------------------------------------------------------------------- */
-
 struct part { /* of a query: as much as one conversation is about */
 	struct sym_query q;
 	size_t from; /* where it begins in the caller's */
 	uint32_t index[WIRE_QUERY_MAX];
 	size_t n; /* addresses that are not answered yet: q.addr[index[0..n)] */
+	struct file_id id;
+	uint64_t dev, opened_dev; /* of the file, and of the debug file that was opened last */
 	sym_result_fn fn;
 	void *ctx;
 };
@@ -160,7 +199,9 @@ static int ask(struct worker *w, struct part *p, bool names_only)
 
 	if (err)
 		return err;
+	a.stall_ns = w->opts.stall_ns >> worker_stalls(w, p->dev);
 	err = worker_converse(w, &a, pass_on, p);
+	p->opened_dev = a.opened_dev;
 	for (size_t i = 0; i < p->n; i++)
 		if (!a.reader.answered[i])
 			p->index[left++] = p->index[i];
@@ -169,24 +210,67 @@ static int ask(struct worker *w, struct part *p, bool names_only)
 	return err;
 }
 
+/* What may still be asked of a file after a failure: only names come with and without lines. */
+static enum trust trust_left(const struct worker *w, const struct part *p, enum trust had, int err)
+{
+	bool lines = p->q.kind == QUERY_NAMES || p->q.kind == QUERY_JITDUMP;
+	bool own_server = err == -ETIME && (!p->opened_dev || p->opened_dev == p->dev);
+
+	return had == ALL && lines && !w->opts.names_only && !own_server ? NO_LINES : NO_NAMES;
+}
+
+static const char *what_is_lost(const struct part *p, enum trust left)
+{
+	switch (p->q.kind) {
+	case QUERY_ELF:
+	case QUERY_TABLE:
+	case QUERY_FRAMES:
+		return "its unwind table";
+	case QUERY_LINES:
+		return "its line table";
+	default:
+		return left == NO_LINES ? "lines" : "its names";
+	}
+}
+
+/* The worker failed on this file: away with it. */
+static int give_up(struct worker *w, struct part *p, enum trust had, int err)
+{
+	enum trust left = trust_left(w, p, had, err);
+	int status = worker_stop(w), oom = 0;
+	char buf[64];
+
+	w->restarts++;
+	w->facts_of = (struct file_id){0};
+	log_warning("what reads %s %s; going on without %s", p->q.file->path ?: "a file",
+		    what_happened(err, status, buf, sizeof(buf)), what_is_lost(p, left));
+	if (err == -ETIME)
+		oom = note_stall(w, p->opened_dev ?: p->dev);
+	return oom ?: distrust(w, &p->id, left);
+}
+
 static int resolve_part(struct worker *w, struct part *p)
 {
-	struct file_id id;
-
-	id_of_file(p->q.file, &id);
+	id_of_file(p->q.file, &p->id);
+	p->dev = worker_dev_of(p->q.file->fd);
 	for (;;) {
-		enum trust trust = trust_in(w, &id);
+		enum trust trust = trust_in(w, &p->id);
 		int err;
 
-		if (trust == NO_NAMES || worker_ensure(w))
+		if (trust == NO_NAMES || worker_is_stopped(w) ||
+		    worker_stalls(w, p->dev) >= WORKER_STALLS_MAX || worker_ensure(w))
 			return answer_bare(p);
 		err = ask(w, p, trust == NO_LINES);
+		if (err == -ECANCELED) {
+			worker_stop(w);
+			return answer_bare(p);
+		}
 		if (!err || err == -ENOMEM) {
 			if (err) /* what it would still say belongs to nobody */
 				worker_stop(w);
 			return err;
 		}
-		err = give_up(w, p->q.file, &id, trust, err);
+		err = give_up(w, p, trust, err);
 		if (err)
 			return err;
 	}
@@ -205,6 +289,7 @@ int worker_resolve(struct worker *w, const struct sym_query *q, sym_result_fn fn
 		p->q = *q;
 		p->from = from;
 		p->q.addr = q->addr + from;
+		p->q.t_ns = q->t_ns ? q->t_ns + from : NULL;
 		p->n = q->n - from < WIRE_QUERY_MAX ? q->n - from : WIRE_QUERY_MAX;
 		for (size_t i = 0; i < p->n; i++)
 			p->index[i] = (uint32_t)i;
@@ -220,25 +305,38 @@ static void no_result(void *ctx, size_t index, const struct sym_result *r)
 	(void)r;
 }
 
+int worker_ask(struct worker *w, enum query_kind kind, const struct sym_file *file,
+	       const struct elf_facts **facts, const struct buf **table)
+{
+	struct sym_query q = {.kind = kind, .file = file};
+	int err;
+
+	w->facts_of = (struct file_id){0};
+	w->facts = (struct elf_facts){.err = -ECONNABORTED};
+	err = worker_resolve(w, &q, no_result, NULL);
+	*facts = &w->facts;
+	if (table)
+		*table = &w->blob;
+	return err;
+}
+
 int worker_segment(struct worker *w, const struct sym_file *file, uint64_t elf_va,
 		   struct elf_segment *seg)
 {
-	struct sym_query q = {.file = file};
+	const struct elf_facts *facts = &w->facts;
 	struct file_id id;
 	int err;
 
 	id_of_file(file, &id);
-	if (!same_file(&w->segs_of, &id)) {
-		w->segs_of = (struct file_id){0};
-		w->n_segs = 0;
-		err = worker_resolve(w, &q, no_result, NULL);
+	if (!same_file(&w->facts_of, &id)) {
+		err = worker_ask(w, QUERY_NAMES, file, &facts, NULL);
 		if (err)
 			return err;
-		w->segs_of = id;
+		w->facts_of = id;
 	}
-	for (size_t i = 0; i < w->n_segs; i++) {
-		if (elf_va - w->segs[i].va < w->segs[i].mem_len) {
-			*seg = w->segs[i];
+	for (size_t i = 0; i < facts->n_segs; i++) {
+		if (elf_va - facts->segs[i].va < facts->segs[i].mem_len) {
+			*seg = facts->segs[i];
 			return 0;
 		}
 	}
@@ -258,7 +356,9 @@ int worker_new(struct worker **out, const struct worker_opts *opts)
 	w->opts.serve = opts->serve ?: worker_serve;
 	w->opts.stall_ns = opts->stall_ns ?: WORKER_STALL_NS;
 	w->sock = -1;
-	err = broker_new(&w->broker) ?: worker_ensure(w);
+	err = broker_new(&w->broker) ?: spawner_new(&w->spawner, worker_serve_in, w);
+	if (!err)
+		err = opts->lazy ? worker_start(w) : worker_ensure(w);
 	if (err) {
 		worker_free(w);
 		return err;
@@ -267,26 +367,38 @@ int worker_new(struct worker **out, const struct worker_opts *opts)
 	return 0;
 }
 
+static void release_memory(struct worker *w)
+{
+	vec_release(&w->unreaped);
+	vec_release(&w->bad);
+	vec_release(&w->stalled);
+	buf_release(&w->blob);
+	free(w);
+}
+
 void worker_free(struct worker *w)
 {
 	if (!w)
 		return;
 	worker_stop(w);
 	worker_reap(w);
+	spawner_free(w->spawner);
 	broker_free(w->broker);
-	vec_release(&w->unreaped);
-	vec_release(&w->bad);
-	free(w);
+	release_memory(w);
+}
+
+void worker_cancel(struct worker *w)
+{
+	atomic_store(&w->cancelled, true);
 }
 
 void worker_abandon(struct worker *w)
 {
 	if (w->pid)
 		close(w->sock);
-	vec_release(&w->unreaped);
-	vec_release(&w->bad);
+	spawner_free(w->spawner);
 	/* The broker's threads are not here, and may have held its locks. */
-	free(w);
+	release_memory(w);
 }
 
 void worker_stats(const struct worker *w, struct symbolizer_stats *out)

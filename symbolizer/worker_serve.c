@@ -7,6 +7,7 @@
 #include "symbolizer/debug_files.h"
 #include "symbolizer/line_cache.h"
 #include "symbolizer/sandbox.h"
+#include "symbolizer/unwind_files.h"
 #include "symbolizer/worker.h"
 #include "symbolizer/worker_wire.h"
 
@@ -84,25 +85,84 @@ static int read_addresses(struct served *s, uint64_t *addr, size_t n)
 	return 0;
 }
 
-static int send_done(struct served *s, int err, const struct elf_segment *segs, size_t n)
+static int send_done(struct served *s, int err, const struct elf_facts *facts)
 {
-	struct wire_segment out[WIRE_SEGMENTS_MAX];
+	struct wire_segment out[ELF_FACTS_SEGMENTS_MAX];
 	struct wire_done done;
 
 	memset(&done, 0, sizeof(done));
 	done.type = WIRE_DONE;
 	done.err = err;
-	for (size_t i = 0; i < n && done.n_segments < WIRE_SEGMENTS_MAX; i++)
-		if (segs[i].exec)
-			out[done.n_segments++] = (struct wire_segment){
-				segs[i].va, segs[i].mem_len, segs[i].file_off, segs[i].file_len};
-	local_stats(s->local, &done.stats);
+	done.file_err = facts->err;
+	done.build_id = facts->build_id;
+	for (; done.n_segments < facts->n_segs; done.n_segments++) {
+		const struct elf_segment *seg = &facts->segs[done.n_segments];
+
+		out[done.n_segments] =
+			(struct wire_segment){seg->va, seg->mem_len, seg->file_off, seg->file_len};
+	}
+	if (s->local)
+		local_stats(s->local, &done.stats);
 	return wire_send2(s->sock, &done, sizeof(done), out, done.n_segments * sizeof(*out), -1);
+}
+
+static int send_end(struct served *s, int err)
+{
+	const struct elf_facts none = {0};
+
+	return send_done(s, err, &none);
+}
+
+/* Its executable segments, out of the cache. */
+static int answer_segments(struct served *s, const struct sym_file *file)
+{
+	struct elf_facts facts = {0};
+	const struct elf_segment *segs;
+	size_t n;
+	int err = local_segments(s->local, file, &segs, &n);
+
+	for (size_t i = 0; !err && i < n && facts.n_segs < ELF_FACTS_SEGMENTS_MAX; i++)
+		if (segs[i].exec)
+			facts.segs[facts.n_segs++] = segs[i];
+	return send_done(s, err, &facts);
+}
+
+static int answer_tables(struct served *s, enum query_kind kind, int fd)
+{
+	_cleanup_free_ void *blob = NULL;
+	struct elf_facts facts;
+	size_t len = 0;
+	int err = 0;
+
+	unwind_file_read(kind, fd, &facts, &blob, &len);
+	if (!facts.err && kind == QUERY_TABLE)
+		err = wire_send_blob(s->sock, blob, len);
+	if (err)
+		return err;
+	return send_done(s, facts.err == -ENOMEM ? -ENOMEM : 0, &facts);
+}
+
+static int answer_addresses(struct served *s, struct sym_query *q)
+{
+	size_t n = q->kind == QUERY_JITDUMP ? 2 * q->n : q->n; /* and the times */
+	_cleanup_free_ uint64_t *numbers = malloc(n * sizeof(*numbers) + 1);
+	int err = numbers ? read_addresses(s, numbers, n) : -ENOMEM;
+
+	if (err)
+		return err;
+	q->addr = numbers;
+	q->t_ns = numbers + q->n;
+	err = wire_writer_init(&s->writer, s->sock);
+	if (!err)
+		err = local_resolve(s->local, q, take_result, &s->writer);
+	if (wire_flush(&s->writer))
+		err = s->writer.err;
+	wire_writer_release(&s->writer);
+	return send_end(s, err);
 }
 
 static int answer(struct served *s, const struct wire_query *wire, const char *path, int fd)
 {
-	_cleanup_free_ uint64_t *addr = malloc(wire->n * sizeof(*addr) + 1);
 	struct sym_file file = {
 		.fd = fd,
 		.root_fd = wire->has_root ? THE_ROOT : -1,
@@ -110,36 +170,35 @@ static int answer(struct served *s, const struct wire_query *wire, const char *p
 		.build_id = wire->build_id.len ? &wire->build_id : NULL,
 	};
 	struct sym_query q = {
+		.kind = wire->kind,
 		.file = &file,
 		.offsets = wire->offsets,
 		.names_only = wire->names_only,
-		.addr = addr,
 		.n = wire->n,
 	};
-	const struct elf_segment *segs = NULL;
-	size_t n_segs = 0;
 	int err;
 
-	if (!addr)
-		return -ENOMEM;
-	if (wire->build) { /* why it was not is of no interest to whoever asked */
+	switch (q.kind) {
+	case QUERY_LINES: /* why it was not built is of no interest to whoever asked */
 		err = q.names_only ? 0 : local_build(s->local, &q);
-		return send_done(s, err == -ENOMEM ? err : 0, NULL, 0);
+		return send_end(s, err == -ENOMEM ? err : 0);
+	case QUERY_ELF:
+	case QUERY_TABLE:
+	case QUERY_FRAMES:
+		return answer_tables(s, q.kind, fd);
+	default:
+		return q.n ? answer_addresses(s, &q) : answer_segments(s, &file);
 	}
-	if (!wire->n) {
-		err = local_segments(s->local, &file, &segs, &n_segs);
-		return send_done(s, err, segs, n_segs);
-	}
-	err = read_addresses(s, addr, wire->n);
-	if (err)
-		return err;
-	err = wire_writer_init(&s->writer, s->sock);
-	if (!err)
-		err = local_resolve(s->local, &q, take_result, &s->writer);
-	if (wire_flush(&s->writer))
-		err = s->writer.err;
-	wire_writer_release(&s->writer);
-	return send_done(s, err, NULL, 0);
+}
+
+/* Whoever looks for debug files and line tables asks the other side; NULL: nobody does. */
+static void set_sources(struct served *s, const struct debug_opener *opener,
+			const struct line_store *lines)
+{
+	if (!s->local)
+		return;
+	local_set_opener(s->local, opener);
+	local_set_lines(s->local, lines);
 }
 
 int worker_serve_one(int sock, struct local *local)
@@ -163,10 +222,9 @@ int worker_serve_one(int sock, struct local *local)
 	memcpy(&q, s->msg, sizeof(q));
 	memcpy(path, s->msg + sizeof(q), (size_t)len - sizeof(q));
 	opener.find = q.can_find ? ask_to_find : NULL;
-	local_set_opener(local, &opener);
-	local_set_lines(local, q.has_lines ? &lines : NULL);
+	set_sources(s, &opener, q.has_lines ? &lines : NULL);
 	err = answer(s, &q, path[0] ? path : NULL, fd);
-	local_set_lines(local, NULL);
+	set_sources(s, &opener, NULL);
 	return err;
 }
 

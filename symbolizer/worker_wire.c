@@ -281,18 +281,50 @@ int wire_read_answers(struct wire_reader *r, const void *msg, size_t len, sym_re
 	return err;
 }
 
-int wire_read_done(const void *msg, size_t len, struct wire_done *done, struct elf_segment *segs)
+int wire_read_done(const void *msg, size_t len, struct wire_done *done, struct elf_facts *facts)
 {
 	struct bytes b = bytes_of(msg, len);
 
 	bytes_read(&b, done, sizeof(*done));
-	if (b.bad || done->type != WIRE_DONE || done->n_segments > WIRE_SEGMENTS_MAX)
+	if (b.bad || done->type != WIRE_DONE || done->n_segments > ELF_FACTS_SEGMENTS_MAX ||
+	    done->build_id.len > BUILD_ID_MAX || done->file_err > 0)
 		return -EBADMSG;
-	for (uint32_t i = 0; i < done->n_segments; i++) {
+	*facts = (struct elf_facts){.err = done->file_err, .build_id = done->build_id};
+	for (; facts->n_segs < done->n_segments; facts->n_segs++) {
 		struct wire_segment s;
 
 		bytes_read(&b, &s, sizeof(s));
-		segs[i] = (struct elf_segment){s.va, s.mem_len, s.file_off, s.file_len, true};
+		facts->segs[facts->n_segs] =
+			(struct elf_segment){s.va, s.mem_len, s.file_off, s.file_len, true};
 	}
 	return b.bad ? -EBADMSG : 0;
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+int wire_send_blob(int sock, const void *data, size_t len)
+{
+	const size_t max = WIRE_BYTES_MAX - sizeof(struct wire_head);
+	int err = 0;
+
+	for (size_t from = 0; from < len && !err; from += max) {
+		struct wire_head head = {.type = WIRE_BLOB};
+
+		head.n = (uint32_t)(len - from < max ? len - from : max);
+		err = wire_send2(sock, &head, sizeof(head), (const char *)data + from, head.n, -1);
+	}
+	return err;
+}
+
+int wire_read_blob(struct buf *blob, const void *msg, size_t len)
+{
+	struct bytes b = bytes_of(msg, len);
+	struct wire_head head;
+
+	bytes_read(&b, &head, sizeof(head));
+	if (b.bad || head.type != WIRE_BLOB || !head.n || head.n != bytes_left(&b) ||
+	    head.n > WIRE_BLOB_MAX - blob->len)
+		return -EBADMSG;
+	buf_add(blob, b.p, head.n);
+	return blob->err;
 }

@@ -4,14 +4,15 @@
  * same program, so that layouts agree; but what the worker says is hostile all the same: it reads
  * hostile files.
  *
- * A conversation: QUERY with its ADDRS; then ANSWERS, and OPEN or LINES each answered by OPENED, in
- * any number; then DONE.
+ * A conversation: QUERY with its ADDRS; then ANSWERS or BLOBs, and OPEN or LINES each answered by
+ * OPENED, in any number; then DONE.
  */
 #ifndef KILN_SYMBOLIZER_WORKER_WIRE_H
 #define KILN_SYMBOLIZER_WORKER_WIRE_H
 
 #include "profiler/base/buf.h"
 #include "profiler/base/vec.h"
+#include "symbolizer/elf_facts.h"
 #include "symbolizer/symbolizer.h"
 
 /* One message: a socket's buffer of the default size holds three. */
@@ -23,8 +24,8 @@
 #define WIRE_FRAMES_MAX 257
 /* Longer names and paths are cut. */
 #define WIRE_STRING_MAX 16384
-/* Executables have one or two that are executable. */
-#define WIRE_SEGMENTS_MAX 64
+/* A compiled table: twice what all tables may have in the kernel, several times the largest seen. */
+#define WIRE_BLOB_MAX (64u << 20)
 /* Unique names of one query, see NAMES_BYTES_MAX in object.c: far more than a file hands out. */
 #define WIRE_TEXT_MAX	 (256u << 20)
 #define WIRE_STRINGS_MAX (4u << 20)
@@ -32,13 +33,33 @@
 enum wire_type {
 	WIRE_HELLO = 1, /* worker: struct wire_hello */
 	WIRE_QUERY,	/* to it: struct wire_query, path; with the file's descriptor */
-	WIRE_ADDRS,	/* to it: struct wire_head, addresses */
+	WIRE_ADDRS,	/* to it: struct wire_head, addresses; of a jitdump then as many times */
 	WIRE_ANSWERS,	/* worker: struct wire_head, struct wire_string and wire_result records */
+	WIRE_BLOB,	/* worker: struct wire_head, n bytes of a table; to it: of a sample */
 	WIRE_OPEN,	/* worker: struct wire_open, path */
 	WIRE_FIND,	/* worker: struct wire_find */
 	WIRE_LINES,	/* worker: struct wire_lines */
 	WIRE_OPENED,	/* to it: struct wire_opened; with a descriptor if err is 0 */
 	WIRE_DONE,	/* worker: struct wire_done, struct wire_segment each */
+	/* of stacks, see walker.h */
+	WIRE_NOTE, /* to it: struct wire_file with a descriptor to write file numbers to */
+	WIRE_FILE, /* to it: struct wire_file with its descriptor, or without one: forget all */
+	WIRE_WALK, /* to it: struct wire_walk; then BLOBs: walk_region each, SLOW_REGS, the stack */
+	WIRE_WALKED, /* worker: struct wire_walked, frames */
+};
+
+struct wire_file {
+	uint32_t type, file;
+};
+
+struct wire_walk {
+	uint32_t type, n_regions, n_live, below;
+	uint32_t stack_len, same_regions; /* as of the one before: none are sent */
+};
+
+struct wire_walked {
+	uint32_t type, end; /* enum slow_end */
+	uint32_t n, reserved;
 };
 
 struct wire_head {
@@ -50,9 +71,9 @@ struct wire_hello {
 };
 
 struct wire_query {
-	uint32_t type, n; /* 0: only the segments are asked for */
-	uint8_t offsets, names_only, has_root, can_find;
-	uint8_t build, has_lines, reserved[2];
+	uint32_t type, n;
+	uint8_t kind, offsets, names_only, has_root;
+	uint8_t can_find, has_lines, reserved[2];
 	struct build_id build_id; /* len 0: unknown */
 };
 
@@ -79,10 +100,13 @@ struct wire_done {
 	uint32_t type;
 	int32_t err;
 	struct symbolizer_stats stats; /* of this worker */
+	/* of the file, when no address was asked for: see elf_facts.h */
+	int32_t file_err;
 	uint32_t n_segments;
+	struct build_id build_id;
 };
 
-struct wire_segment { /* executable ones only, when no address was asked for */
+struct wire_segment { /* executable ones only */
 	uint64_t va, mem_len, file_off, file_len;
 };
 
@@ -147,8 +171,14 @@ void wire_reader_release(struct wire_reader *r);
 int wire_read_answers(struct wire_reader *r, const void *msg, size_t len, sym_result_fn fn,
 		      void *ctx);
 
-/* Checks a DONE message: its head is copied, the segments behind it too, at most
- * WIRE_SEGMENTS_MAX. 0 or -EBADMSG. */
-int wire_read_done(const void *msg, size_t len, struct wire_done *done, struct elf_segment *segs);
+/* Checks a DONE message, and takes what it says of the file. 0 or -EBADMSG. */
+int wire_read_done(const void *msg, size_t len, struct wire_done *done, struct elf_facts *facts);
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+/* 0 or -errno. */
+int wire_send_blob(int sock, const void *data, size_t len);
+/* Adds what a BLOB message has. 0, -EBADMSG (it has nothing, or there is too much) or -ENOMEM. */
+int wire_read_blob(struct buf *blob, const void *msg, size_t len);
 
 #endif

@@ -123,6 +123,11 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 		buf_printf(out,
 			   "Lost     lines or names of %s files on which their reader failed\n",
 			   text_format_count(q->files_failed, text, sizeof(text)));
+	if (q->tables_failed)
+		buf_printf(out,
+			   "Lost     stacks through %s files on whose call frame information their "
+			   "reader failed\n",
+			   text_format_count(q->tables_failed, text, sizeof(text)));
 	if (unaccounted)
 		buf_printf(out,
 			   "note: %" PRId64 " samples more were expected than are accounted "

@@ -15,8 +15,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/doctor/doctor.h"
-#include "symbolizer/elf_obj.h"
-#include "symbolizer/unwind_source.h"
+#include "symbolizer/unwind_files.h"
 
 /* Programs worth telling apart, and worth naming. */
 #define PROGRAMS_MAX 4096
@@ -28,6 +27,7 @@ struct program {
 };
 
 struct stacks_survey {
+	struct unwind_files *files; /* NULL: no memory */
 	VEC(struct program) seen;
 	struct buf undescribed, frameless; /* names and pids */
 	int n_undescribed, n_frameless;
@@ -61,32 +61,13 @@ static bool is_new(struct stacks_survey *s, int fd)
 	return !vec_push(&s->seen, (struct program){st.st_dev, st.st_ino});
 }
 
-/* Whether half of the code is described: what the C runtime adds to a program always is. */
-static bool covers_code(const struct unwind_source *src, const struct elf_obj *obj)
-{
-	const struct elf_section *text = elf_obj_section(obj, ".text");
-	uint64_t described = 0;
-
-	for (size_t i = 0; i < src->cfi.fdes.len; i++)
-		described += src->cfi.fdes.data[i].end - src->cfi.fdes.data[i].start;
-	return src->go || !text || described >= text->size / 2;
-}
-
 /* Takes the descriptor. A file that cannot be read is the business of other checks. */
-static bool describes_frames(int fd)
+static bool describes_frames(struct stacks_survey *s, int fd)
 {
-	struct unwind_source src = {0};
-	struct elf_obj *obj;
-	bool yes;
-	int err = elf_obj_open(&obj, fd, NULL);
+	int err = s->files ? unwind_files_described(s->files, fd) : 0;
 
-	if (err)
-		return true;
-	err = unwind_source_open(&src, obj);
-	yes = err ? err != -ENODATA : covers_code(&src, obj);
-	unwind_source_release(&src);
-	elf_obj_free(obj);
-	return yes;
+	close(fd);
+	return err != -ENODATA;
 }
 
 /* Java's compiler uses rbp for other things unless it is told not to. */
@@ -120,7 +101,7 @@ static void try_program(struct stacks_survey *s, const char *pid)
 		name_it(&s->frameless, &s->n_frameless, pid);
 	if (!is_new(s, fd))
 		close(fd);
-	else if (!describes_frames(fd))
+	else if (!describes_frames(s, fd))
 		name_it(&s->undescribed, &s->n_undescribed, pid);
 }
 
@@ -149,16 +130,20 @@ static void report(struct doctor *d, struct stacks_survey *s)
 
 void check_stacks(struct doctor *d)
 {
+	struct unwind_files_opts opts = {.sandbox = true}, here = {0};
 	struct stacks_survey s = {0};
 	DIR *proc = opendir("/proc");
 	const struct dirent *e;
 
+	if (unwind_files_new(&s.files, &opts) && unwind_files_new(&s.files, &here))
+		s.files = NULL;
 	while (proc && (e = readdir(proc)))
 		if (isdigit((unsigned char)*e->d_name))
 			try_program(&s, e->d_name);
 	if (proc)
 		closedir(proc);
 	report(d, &s);
+	unwind_files_free(s.files);
 	vec_release(&s.seen);
 	buf_release(&s.undescribed);
 	buf_release(&s.frameless);

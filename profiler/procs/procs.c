@@ -397,6 +397,32 @@ void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, stru
 	out->file_off = m->file_off + (va - m->start);
 }
 
+int procs_view(struct procs *p, pid_t tgid, uint64_t t_ns, struct procs_view *out)
+{
+	const struct proc *proc = table_find(p, tgid);
+	const struct image *im = proc ? table_image_at(proc, t_ns) : NULL;
+	const struct proc_mapping *live;
+	size_t n = 0;
+
+	out->mappings.len = out->n_live = 0;
+	if (!im)
+		return 0;
+	live = space_live(&im->space, &n);
+	if (vec_reserve(&out->mappings, n + im->space.past.len))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (live[i].since_ns <= t_ns)
+			out->mappings.data[out->mappings.len++] = live[i];
+	out->n_live = out->mappings.len;
+	for (size_t i = 0; i < im->space.past.len; i++) {
+		const struct past_mapping *m = &im->space.past.data[i];
+
+		if (m->until_ns > t_ns && m->m.since_ns <= t_ns)
+			out->mappings.data[out->mappings.len++] = m->m;
+	}
+	return 0;
+}
+
 const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n)
 {
 	const struct proc *proc = table_find(p, tgid);

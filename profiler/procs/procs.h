@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "profiler/base/vec.h"
+
 struct procs;
 struct files;
 
@@ -79,6 +81,14 @@ struct place {
 };
 
 void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, struct place *out);
+
+/* All that: what was in place then and still is, by address; then what was replaced since, which is
+ * not in the way of it. 0 or -ENOMEM. */
+struct procs_view {
+	VEC(struct proc_mapping) mappings;
+	size_t n_live; /* the first so many */
+};
+int procs_view(struct procs *p, pid_t tgid, uint64_t t_ns, struct procs_view *out);
 
 /* Facts about the image of a process at a time, for labels and hints; NULL if unknown. */
 struct proc_image {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -174,6 +175,10 @@ static void merge_suspects(struct blame *b, const struct naming *n, const struct
 	"code in it has no call frame information: rebuild it with -fasynchronous-unwind-tables "  \
 	"(assembly: .cfi directives) or -fno-omit-frame-pointer"
 
+#define BAD_CFI                                                                                    \
+	"what reads its call frame information failed on it: rebuild it, with frame pointers if "  \
+	"it fails again"
+
 /* Why stacks end in code of a file, and the remedy; by the reason the walk gave. */
 static const char *const file_remedy[UNWIND_END_COUNT] = {
 	[UNWIND_ON] = "built without frame pointers, and --unwind dwarf was not used",
@@ -202,10 +207,12 @@ static enum unwind_end main_reason(const struct suspect *s)
 
 static const char *broken_hint(const struct suspect *s, const struct naming *n)
 {
+	int err = n->feed ? unwind_feed_table_error(n->feed, s->owner) : 0;
+
 	if (!s->broken)
 		return NULL;
-	if (n->feed && unwind_feed_lacks_table(n->feed, s->owner))
-		return NO_CFI;
+	if (err)
+		return err == -ECONNABORTED ? BAD_CFI : NO_CFI;
 	return file_remedy[main_reason(s)];
 }
 

@@ -262,7 +262,7 @@ static int name_ksym_group(struct namer *w, uint32_t id, size_t n)
 
 /* A function with a line, where there is no file for it to have an address in. */
 static int name_at_line(struct namer *w, uint32_t frame, const char *mapping,
-			const struct jit_frame *f)
+			const struct sym_frame *f)
 {
 	struct profile_line line = {.line = f->line};
 	uint32_t id;
@@ -273,31 +273,34 @@ static int name_at_line(struct namer *w, uint32_t frame, const char *mapping,
 	       profile_location(w->p, id, 0, &line, 1, &w->out[frame].location);
 }
 
-static int name_anon_frame(struct namer *w, struct jit_names *j, uint32_t frame)
+static int on_jit_name(void *ctx, size_t index, const struct sym_frame *f)
 {
-	const struct agg_frame *f = &w->a->frames.data[frame];
-	struct jit_frame jf;
-	int err = j ? jit_names_find(j, f->t_ns, f->addr, &jf) : -ENOENT;
+	struct namer *w = ctx;
+	uint32_t frame = w->group[index];
 
-	if (err == -ENOENT)
+	if (!f)
 		return name_plain(w, frame, MAPPING_JIT, MAPPING_JIT, NAMED_NOT);
-	if (err)
-		return err;
-	if (!jf.file || w->n->names_only)
-		return name_plain(w, frame, MAPPING_JIT, jf.name, NAMED_SYMBOL);
-	return name_at_line(w, frame, MAPPING_JIT, &jf);
+	if (!f->file || w->n->names_only)
+		return name_plain(w, frame, MAPPING_JIT, f->name, NAMED_SYMBOL);
+	return name_at_line(w, frame, MAPPING_JIT, f);
 }
 
 static int name_anon_group(struct namer *w, uint32_t image, size_t n)
 {
-	struct jit_names *j = NULL;
+	_cleanup_free_ struct jit_place *places = calloc(n, sizeof(*places));
 	int err = 0;
 
+	if (!places)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct agg_frame *f = &w->a->frames.data[w->group[i]];
+
+		places[i] = (struct jit_place){f->addr, f->t_ns};
+	}
 	if (image < w->a->images.len)
-		err = jit_names_open(&j, w->n, &w->a->images.data[image]);
+		return jit_names(w->n, &w->a->images.data[image], places, n, on_jit_name, w);
 	for (size_t i = 0; i < n && !err; i++)
-		err = name_anon_frame(w, j, w->group[i]);
-	jit_names_close(j);
+		err = on_jit_name(w, i, NULL);
 	return err;
 }
 

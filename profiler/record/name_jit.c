@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/record/name_jit.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,17 +12,21 @@
 #include "profiler/procs/files.h"
 #include "profiler/procs/procs.h"
 #include "profiler/record/aggregate.h"
-#include "profiler/record/name_jit.h"
 #include "profiler/record/naming.h"
-#include "symbolizer/perfmap.h"
+#include "symbolizer/jit_files.h"
+#include "symbolizer/symbolizer.h"
 
-struct jit_names {
-	struct files *files;
+struct search {
+	const struct naming *n;
 	const struct agg_image *image;
-	struct jitdump *dump; /* NULL: none */
-	uint64_t asleep_ns;   /* what CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC */
-	bool map_tried;
-	struct perfmap *map; /* NULL: none */
+	const struct jit_place *places;
+	bool *named;
+	/* What is asked about: places[index[0..n_asked)]. */
+	size_t *index, n_asked;
+	uint64_t *va, *t_ns;
+	jit_name_fn fn;
+	void *ctx;
+	int err;
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -37,90 +42,114 @@ static uint32_t owner_of(const struct agg_image *img)
 	return img->uid == UINT32_MAX ? getuid() : img->uid;
 }
 
+static void take(void *ctx, size_t i, const struct sym_result *r)
+{
+	struct search *s = ctx;
+	size_t place = s->index[i];
+
+	if (r->reason != SYM_OK || s->named[place] || s->err)
+		return;
+	s->named[place] = true;
+	s->err = s->fn(s->ctx, place, &r->frames[0]);
+}
+
+/* Asks a file about all that has no name yet; of a dump t_ns counts. */
+static int ask(struct search *s, int fd, const char *path, size_t n, bool dump)
+{
+	struct sym_file file = {.fd = fd, .root_fd = -1, .path = path};
+	uint64_t mono_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t asleep_ns = clock_ns(CLOCK_BOOTTIME) - mono_ns;
+	int err;
+
+	s->n_asked = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t t_ns = s->places[i].t_ns;
+
+		if (s->named[i])
+			continue;
+		s->va[s->n_asked] = s->places[i].va;
+		s->t_ns[s->n_asked] = t_ns > asleep_ns ? t_ns - asleep_ns : UINT64_MAX;
+		s->index[s->n_asked++] = i;
+	}
+	err = symbolizer_resolve_jit(s->n->symbolizer, &file, s->va, dump ? s->t_ns : NULL,
+				     s->n_asked, take, s);
+	return err ?: s->err;
+}
+
 /* The dump is a file that the program has mapped, so it was opened and checked as all of them. */
-static int open_dump(struct jit_names *j)
+static int ask_dump(struct search *s, size_t n)
 {
 	struct file_view v;
-	int err;
+	int err = 0;
 
-	if (j->image->jitdump == FILE_NONE)
+	if (s->image->jitdump == FILE_NONE)
 		return 0;
-	files_get(j->files, j->image->jitdump, &v);
-	err = v.fd < 0 ? v.err : jitdump_open(&j->dump, v.fd, owner_of(j->image));
-	return err == -ENOMEM ? err : 0;
-}
-
-int jit_names_open(struct jit_names **out, const struct naming *n, const struct agg_image *image)
-{
-	struct jit_names *j = calloc(1, sizeof(*j));
-	uint64_t mono_ns = clock_ns(CLOCK_MONOTONIC);
-	int err;
-
-	if (!j)
-		return -ENOMEM;
-	j->files = n->files;
-	j->image = image;
-	j->asleep_ns = clock_ns(CLOCK_BOOTTIME) - mono_ns;
-	err = open_dump(j);
-	if (err) {
-		jit_names_close(j);
-		return err;
-	}
-	*out = j;
-	return 0;
-}
-
-void jit_names_close(struct jit_names *j)
-{
-	if (!j)
-		return;
-	jitdump_free(j->dump);
-	if (j->image->jitdump != FILE_NONE)
-		files_release_fd(j->files, j->image->jitdump);
-	perfmap_free(j->map);
-	free(j);
+	files_get(s->n->files, s->image->jitdump, &v);
+	if (v.fd >= 0 && !jit_file_check(v.fd, owner_of(s->image)))
+		err = ask(s, v.fd, v.path, n, true);
+	files_release_fd(s->n->files, s->image->jitdump);
+	return err;
 }
 
 /* In the program's own root while it lives, else in that of its executable, else in the host's
  * /tmp. */
-static struct perfmap *open_map(struct files *files, const struct agg_image *img)
+static int open_map(struct files *files, const struct agg_image *img)
 {
 	pid_t ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid;
-	struct perfmap *m = NULL;
 	struct file_view v = {.root_fd = -1};
 	char path[96];
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/root/tmp/perf-%d.map", img->tgid, ns_tgid);
-	if (!perfmap_load(&m, path, owner_of(img)))
-		return m;
+	fd = jit_map_open(path, owner_of(img));
+	if (fd >= 0)
+		return fd;
 	if (img->exe != FILE_NONE) {
 		files_get(files, img->exe, &v);
 		snprintf(path, sizeof(path), "/proc/self/fd/%d/tmp/perf-%d.map", v.root_fd,
 			 ns_tgid);
-		if (v.root_fd >= 0 && perfmap_load(&m, path, owner_of(img)))
-			m = NULL;
+		if (v.root_fd >= 0)
+			fd = jit_map_open(path, owner_of(img));
 		files_release_fd(files, img->exe);
 	}
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", img->tgid);
-	if (!m && perfmap_load(&m, path, owner_of(img)))
-		m = NULL;
-	return m;
+	return fd < 0 ? jit_map_open(path, owner_of(img)) : fd;
 }
 
-int jit_names_find(struct jit_names *j, uint64_t t_ns, uint64_t va, struct jit_frame *out)
+static int ask_map(struct search *s, size_t n)
 {
-	uint64_t mono_ns = t_ns > j->asleep_ns ? t_ns - j->asleep_ns : UINT64_MAX;
-	int err = j->dump ? jitdump_find(j->dump, mono_ns, va, out) : -ENOENT;
-	struct jit_frame f = {0};
+	_cleanup_close_ int fd = open_map(s->n->files, s->image);
+	char path[48];
 
-	if (err != -ENOENT)
-		return err;
-	if (!j->map_tried) {
-		j->map = open_map(j->files, j->image);
-		j->map_tried = true;
-	}
-	err = j->map ? perfmap_find(j->map, va, &f.name) : -ENOENT;
-	if (!err)
-		*out = f;
+	snprintf(path, sizeof(path), "the perf map of pid %d", s->image->tgid);
+	return fd < 0 ? 0 : ask(s, fd, path, n, false);
+}
+
+static bool all_named(const struct search *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && s->named[i])
+		i++;
+	return i == n;
+}
+
+int jit_names(const struct naming *n, const struct agg_image *image, const struct jit_place *places,
+	      size_t n_places, jit_name_fn fn, void *ctx)
+{
+	_cleanup_free_ bool *named = calloc(n_places + 1, sizeof(*named));
+	_cleanup_free_ size_t *index = calloc(n_places + 1, sizeof(*index));
+	_cleanup_free_ uint64_t *va = calloc(n_places + 1, sizeof(*va));
+	_cleanup_free_ uint64_t *t_ns = calloc(n_places + 1, sizeof(*t_ns));
+	struct search s = {n, image, places, named, index, 0, va, t_ns, fn, ctx, 0};
+	int err;
+
+	if (!named || !index || !va || !t_ns)
+		return -ENOMEM;
+	err = ask_dump(&s, n_places);
+	if (!err && !all_named(&s, n_places))
+		err = ask_map(&s, n_places);
+	for (size_t i = 0; i < n_places && !err; i++)
+		err = named[i] ? 0 : fn(ctx, i, NULL);
 	return err;
 }

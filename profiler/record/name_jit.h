@@ -3,19 +3,22 @@
 #ifndef KILN_RECORD_NAME_JIT_H
 #define KILN_RECORD_NAME_JIT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-#include "symbolizer/jitdump.h"
-
 struct agg_image;
-struct jit_names;
 struct naming;
+struct sym_frame;
 
-/* What there is of a program's; both are borrowed and outlive it. 0 or -ENOMEM. */
-int jit_names_open(struct jit_names **out, const struct naming *n, const struct agg_image *image);
-void jit_names_close(struct jit_names *j);
+/* NULL: it has no name. Borrowed for the call. 0 or -errno, which ends it all. */
+typedef int (*jit_name_fn)(void *ctx, size_t index, const struct sym_frame *frame);
 
-/* CLOCK_BOOTTIME; what is borrowed is so until the next call. 0, -ENOENT or -ENOMEM. */
-int jit_names_find(struct jit_names *j, uint64_t t_ns, uint64_t va, struct jit_frame *out);
+struct jit_place {
+	uint64_t va, t_ns; /* CLOCK_BOOTTIME */
+};
+
+/* fn is called once for each of n places in code of this program. 0 or -errno. */
+int jit_names(const struct naming *n, const struct agg_image *image, const struct jit_place *places,
+	      size_t n_places, jit_name_fn fn, void *ctx);
 
 #endif

@@ -30,6 +30,7 @@
 #include "profiler/record/launch.h"
 #include "profiler/record/naming.h"
 #include "profiler/record/prefetch.h"
+#include "profiler/record/readers.h"
 #include "profiler/record/session.h"
 #include "profiler/record/slow_path.h"
 #include "profiler/record/table_builder.h"
@@ -72,7 +73,7 @@ struct session {
 	struct unwind_feed *feed; /* NULL: user stacks by frame pointers */
 	struct slow_path *slow;
 	struct cgroups *cgroups;
-	struct symbolizer *symbolizer;
+	struct readers readers;
 	struct prefetch *prefetch; /* NULL: no debuginfod */
 	struct aggregate aggregate;
 	struct launch child;
@@ -148,22 +149,6 @@ static int scan_running(struct session *s)
 	return err == -ESRCH ? 0 : err;
 }
 
-/* Early: its process is a copy of this one, which has seen nothing yet. */
-static int open_symbolizer(struct session *s, const char **why)
-{
-	char path[PATH_MAX];
-	struct symbolizer_opts opts = {
-		.names_only = s->opts->names_only,
-		.sandbox = !s->opts->no_sandbox,
-		.find_debug = s->opts->debuginfod ? debuginfod_find : NULL,
-		.find_ctx = s->opts->debuginfod,
-		.table_dir = cache_dir_path("lines", path, sizeof(path)),
-	};
-
-	*why = "cannot lock up the process that reads foreign files; --no-sandbox does without";
-	return symbolizer_new(&s->symbolizer, &opts);
-}
-
 static int open_all(struct session *s, const char **why)
 {
 	struct sampler_opts sampler = s->opts->sampler;
@@ -175,7 +160,8 @@ static int open_all(struct session *s, const char **why)
 	sampler.filter_tgids = !s->opts->everything && (s->opts->n_tgids || s->opts->argv);
 	s->filtered = sampler.filter_tgids || sampler.comm_glob ||
 		      (sampler.cgroups && sampler.cgroups[0]);
-	err = open_symbolizer(s, why) ?: sampler_load(&s->sampler, &sampler, why);
+	*why = "cannot lock up the process that reads foreign files; --no-sandbox does without";
+	err = readers_open(&s->readers, s->opts) ?: sampler_load(&s->sampler, &sampler, why);
 	if (err)
 		return err;
 	log_debug("BPF programs loaded after %llu ms", (boottime_ns() - s->open_ns) / 1000000ull);
@@ -191,14 +177,15 @@ static int open_all(struct session *s, const char **why)
 	}
 	procs.files = sideband.files = s->files;
 	if (sampler_uses_tables(s->sampler)) {
-		err = unwind_feed_new(&s->feed, s->sampler, s->files,
+		err = unwind_feed_new(&s->feed, s->sampler, s->files, s->readers.compiler,
 				      cache_dir_path("unwind", path, sizeof(path)));
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = s->feed;
 	}
 	err = err ?: procs_new(&s->procs, &procs) ?: rescan_new(&s->rescan, s->procs);
 	if (!err && s->feed)
-		err = slow_path_new(&s->slow, s->procs, s->files, s->feed, s->rescan);
+		err = slow_path_new(&s->slow, s->procs, s->files, s->feed, s->rescan,
+				    s->readers.walker);
 	if (err)
 		return err;
 	sideband.procs = s->procs;
@@ -515,7 +502,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 {
 	struct symbolizer_stats named;
 	struct naming naming = {
-		.symbolizer = s->symbolizer,
+		.symbolizer = s->readers.symbolizer,
 		.files = s->files,
 		.ksyms = s->ksyms,
 		.feed = s->feed,
@@ -537,7 +524,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
 	if (!s->feed)
 		q->walked_fp = q->user_complete + q->user_truncated;
-	symbolizer_stats(s->symbolizer, &named);
+	symbolizer_stats(s->readers.symbolizer, &named);
 	q->files_failed = named.files_failed;
 	return err ?: add_losses(s, p, q) ?: quality_store(p, q) ?: add_facts(s, p);
 }
@@ -559,7 +546,7 @@ static void close_all(struct session *s)
 	files_free(s->files);
 	drain_free(s->drain);
 	sampler_free(s->sampler);
-	symbolizer_free(s->symbolizer);
+	readers_close(&s->readers);
 	prefetch_free(s->prefetch);
 }
 
@@ -584,7 +571,7 @@ static int run(struct session *s, struct session_result *r, struct quality *q, c
 	p->duration_ns = (int64_t)r->elapsed_ns;
 	r->profile = p;
 	r->naming_ns = boottime_ns() - sampled_ns;
-	r->symbolizer = steal_ptr(s->symbolizer);
+	r->symbolizer = steal_ptr(s->readers.symbolizer);
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiler/base/vec.h"
 #include "profiler/procs/files.h"
@@ -13,22 +13,13 @@
 #include "profiler/record/vdso.h"
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
-#include "symbolizer/elf_obj.h"
-#include "symbolizer/slow_unwind.h"
 #include "symbolizer/unwind_walk.h"
+#include "symbolizer/walker.h"
 
-/* Objects held open at once: what the programs of one burst map. */
-#define OBJECTS_MAX 256
 /* What waits for tables: half a second of 999 Hz on eight CPUs, and no longer than the largest table
  * takes on a busy machine. */
 #define WAITING_MAX_BYTES (96u << 20)
 #define WAITING_MAX_NS	  5000000000ull
-
-struct object {
-	uint32_t file;
-	struct elf_obj *obj; /* NULL: cannot be opened */
-	bool wants_table;    /* libunwind cannot do without */
-};
 
 struct waiting {
 	struct raw_sample *raw;
@@ -41,11 +32,13 @@ struct slow_path {
 	struct files *files;
 	struct unwind_feed *feed;
 	struct rescan *rescan;
-	struct slow_unwind *unwind;
-	VEC(struct object) objects;
-	struct elf_obj *vdso;
+	struct walker *walker;
+	int vdso_fd;
 	VEC(struct waiting) waiting; /* oldest first */
 	size_t waiting_bytes;
+	VEC(struct raw_sample *) batch; /* for the walker */
+	struct procs_view view;
+	VEC(struct walk_region) regions; /* of the sample prepared last */
 	/* of the sample being walked */
 	const struct raw_sample *now;
 	bool past_slice; /* it read above what was captured */
@@ -56,10 +49,9 @@ struct slow_path {
 };
 
 int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files,
-		  struct unwind_feed *feed, struct rescan *rescan)
+		  struct unwind_feed *feed, struct rescan *rescan, struct walker *walker)
 {
 	struct slow_path *s = calloc(1, sizeof(*s));
-	int err, fd;
 
 	if (!s)
 		return -ENOMEM;
@@ -67,129 +59,97 @@ int slow_path_new(struct slow_path **out, struct procs *procs, struct files *fil
 	s->files = files;
 	s->feed = feed;
 	s->rescan = rescan;
-	err = slow_unwind_new(&s->unwind);
-	if (err) {
-		slow_path_free(s);
-		return err;
-	}
-	fd = vdso_open();
-	if (fd >= 0 && elf_obj_open(&s->vdso, fd, NULL))
-		s->vdso = NULL;
+	s->walker = walker;
+	s->vdso_fd = vdso_open();
 	*out = s;
 	return 0;
-}
-
-static void close_objects(struct slow_path *s)
-{
-	for (size_t i = 0; i < s->objects.len; i++)
-		elf_obj_free(s->objects.data[i].obj);
-	s->objects.len = 0;
 }
 
 void slow_path_free(struct slow_path *s)
 {
 	if (!s)
 		return;
-	close_objects(s);
-	vec_release(&s->objects);
+	if (s->vdso_fd >= 0)
+		close(s->vdso_fd);
 	for (size_t i = 0; i < s->waiting.len; i++)
 		free(s->waiting.data[i].raw);
 	vec_release(&s->waiting);
-	elf_obj_free(s->vdso);
-	slow_unwind_free(s->unwind);
+	vec_release(&s->batch);
+	vec_release(&s->view.mappings);
+	vec_release(&s->regions);
 	free(s);
-}
-
-static struct elf_obj *open_object(struct slow_path *s, uint32_t file, bool *again)
-{
-	struct elf_obj *obj = NULL;
-	struct file_view v;
-	int fd;
-
-	files_get(s->files, file, &v);
-	*again = v.err == -EAGAIN;
-	fd = v.fd < 0 ? -1 : fcntl(v.fd, F_DUPFD_CLOEXEC, 3);
-	if (fd >= 0 && elf_obj_open(&obj, fd, NULL))
-		obj = NULL;
-	files_release_fd(s->files, file);
-	return obj;
-}
-
-static const struct object *object_of(struct slow_path *s, uint32_t file)
-{
-	struct object o = {.file = file};
-	bool again;
-
-	for (size_t i = 0; i < s->objects.len; i++)
-		if (s->objects.data[i].file == file)
-			return &s->objects.data[i];
-	if (s->objects.len == OBJECTS_MAX) { /* closed before the next sample */
-		s->stats.objects_full++;
-		return NULL;
-	}
-	o.obj = open_object(s, file, &again);
-	if (again || vec_push(&s->objects, o)) {
-		elf_obj_free(o.obj);
-		return NULL;
-	}
-	vec_last(&s->objects).wants_table = o.obj && slow_unwind_wants_table(o.obj);
-	return &vec_last(&s->objects);
 }
 
 /* --- by libunwind ----------------------------------------------------------------------------- */
 
-static void find_object(struct slow_path *s, const struct place *place, struct slow_place *out)
+/* One that is not open yet is asked for again with the next sample. */
+static void add_file(struct slow_path *s, uint32_t file)
 {
-	const struct object *o;
-	uint64_t va_minus_off;
+	struct file_view v;
 
-	if (place->kind == PLACE_VDSO) {
-		out->obj = s->vdso;
+	if (file == FILE_NONE || walker_knows(s->walker, file))
+		return;
+	if (file == FILE_VDSO) {
+		walker_add(s->walker, file, s->vdso_fd);
 		return;
 	}
-	o = object_of(s, place->file);
-	out->obj = o ? o->obj : NULL;
-	if (o && o->wants_table)
-		unwind_feed_place(s->feed, place->file, place->file_off, &out->table,
-				  &va_minus_off);
+	files_get(s->files, file, &v);
+	if (v.err != -EAGAIN && walker_add(s->walker, file, v.fd) == -ENOSPC)
+		s->stats.objects_full++;
+	files_release_fd(s->files, file);
 }
 
-static void find_place(void *ctx, uint64_t va, struct slow_place *out)
+static void prepare(void *ctx, size_t i, struct walk_sample *out)
 {
 	struct slow_path *s = ctx;
-	const struct elf_segment *seg;
-	struct place place;
+	const struct raw_sample *r = s->batch.data[i];
+	uint64_t sp = r->regs[UNWIND_RSP];
 
-	procs_resolve(s->procs, (pid_t)s->now->tgid, s->now->time_ns, va, &place);
-	out->is_jit = place.kind == PLACE_ANON;
-	if (place.kind != PLACE_FILE && place.kind != PLACE_VDSO)
-		return;
-	find_object(s, &place, out);
-	seg = out->obj ? elf_obj_segment_at_off(out->obj, place.file_off) : NULL;
-	if (!seg)
-		out->obj = NULL, out->table = NULL;
-	else
-		out->bias = va - (place.file_off - seg->file_off + seg->va);
+	out->captured =
+		(struct slow_sample){r->regs, r->stack, r->stack_len, sp - KILN_RAW_BASE(sp)};
+	if (procs_view(s->procs, (pid_t)r->tgid, r->time_ns, &s->view) ||
+	    vec_reserve(&s->regions, s->view.mappings.len))
+		return; /* it ends where it begins */
+	s->regions.len = s->view.mappings.len;
+	for (size_t m = 0; m < s->regions.len; m++) {
+		const struct proc_mapping *p = &s->view.mappings.data[m];
+
+		add_file(s, p->file);
+		s->regions.data[m] = (struct walk_region){p->start,    p->len,	p->file_off,
+							  p->since_ns, p->file, 0};
+	}
+	out->regions = s->regions.data;
+	out->n_regions = s->regions.len;
+	out->n_live = s->view.n_live;
 }
 
-static enum unwind_end walk_by_libunwind(struct slow_path *s, uint64_t *frames, uint32_t *n)
+/* A lost one, or out of memory: the stack stays missing, and is shown as such. */
+static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, enum slow_end end)
 {
 	static const enum unwind_end as_walk_end[] = {
 		[SLOW_ROOT] = UNWIND_END_ROOT,	     [SLOW_SLICE] = UNWIND_END_SLICE,
 		[SLOW_NO_INFO] = UNWIND_END_NO_RULE, [SLOW_LIMIT] = UNWIND_END_DEEP,
 		[SLOW_ERROR] = UNWIND_END_LOOP,
 	};
-	const struct raw_sample *r = s->now;
-	uint64_t sp = r->regs[UNWIND_RSP];
-	struct slow_sample sample = {r->regs, r->stack, r->stack_len, sp - KILN_RAW_BASE(sp)};
-	enum slow_end end;
+	struct slow_path *s = ctx;
+	const struct raw_sample *r = s->batch.data[i];
 
-	if (s->objects.len == OBJECTS_MAX)
-		close_objects(s);
-	*n = (uint32_t)slow_unwind(s->unwind, &sample, find_place, s, frames, UNWIND_FRAMES_MAX,
-				   &end);
+	if (!n)
+		return;
+	window_add_user_stack(r->into, r->word, frames, n, as_walk_end[end]);
 	s->stats.by_libunwind++;
-	return as_walk_end[end];
+	s->stats.complete += end == SLOW_ROOT;
+	s->stats.why[r->why]++;
+}
+
+/* Walks what the tables could not. */
+static void walk_batch(struct slow_path *s)
+{
+	if (s->batch.len)
+		walker_run(s->walker, s->batch.len, prepare, take_stack, s);
+	for (size_t i = 0; i < s->batch.len; i++)
+		free(s->batch.data[i]);
+	s->batch.len = 0;
 }
 
 /* --- by the kernel's tables ------------------------------------------------------------------- */
@@ -260,8 +220,9 @@ static bool is_unknown_code(struct slow_path *s, enum unwind_end end)
 	       rescan_want(s->rescan, (pid_t)s->now->tgid, s->now->time_ns);
 }
 
-/* Walks a sample. False: it had better wait, for s->lacks or a look at /proc. */
-static bool walk_one(struct slow_path *s, const struct raw_sample *r, bool may_wait)
+/* Walks a sample, which it takes, at once or with the batch. False: it had better wait, for s->lacks
+ * or a look at /proc. */
+static bool walk_one(struct slow_path *s, struct raw_sample *r, bool may_wait)
 {
 	uint64_t frames[UNWIND_FRAMES_MAX];
 	enum unwind_end end;
@@ -270,19 +231,20 @@ static bool walk_one(struct slow_path *s, const struct raw_sample *r, bool may_w
 	s->now = r;
 	if (is_exec(r)) { /* its user stack is gone with the old program */
 		window_add_user_stack(r->into, r->word, NULL, 0, UNWIND_END_ROOT);
+		free(r);
 		return true;
 	}
 	end = walk_by_tables(s, frames, &n);
 	if (may_wait && (s->lacks != FILE_NONE || is_unknown_code(s, end)))
 		return false;
-	if (s->lacks != FILE_NONE || end == UNWIND_END_SLOW)
-		end = walk_by_libunwind(s, frames, &n);
-	else
-		s->stats.by_tables++;
+	if ((s->lacks != FILE_NONE || end == UNWIND_END_SLOW) && !vec_push(&s->batch, r))
+		return true;
 	/* Out of memory: the stack stays missing, and is shown as such. */
 	window_add_user_stack(r->into, r->word, frames, n, end);
+	s->stats.by_tables++;
 	s->stats.complete += end == UNWIND_END_ROOT;
 	s->stats.why[r->why]++;
+	free(r);
 	return true;
 }
 
@@ -318,13 +280,13 @@ static void walk_waiting(struct slow_path *s, const struct window *ending)
 	for (size_t i = 0; i < s->waiting.len; i++) {
 		struct waiting w = s->waiting.data[i];
 		bool late = w.raw->into == ending || now - w.raw->time_ns > WAITING_MAX_NS;
+		size_t bytes = bytes_of(w.raw);
 
 		if (!late && still_lacks(s, &w, &lacking)) {
 			s->waiting.data[kept++] = w;
 		} else if (walk_one(s, w.raw, !late)) {
 			s->stats.late += late && s->lacks != FILE_NONE;
-			s->waiting_bytes -= bytes_of(w.raw);
-			free(w.raw);
+			s->waiting_bytes -= bytes;
 		} else {
 			s->waiting.data[kept++] = (struct waiting){w.raw, s->lacks, s->lacks_off};
 		}
@@ -341,13 +303,13 @@ void slow_path_run(struct slow_path *s, struct drain *d)
 
 		if (walk_one(s, r, room)) {
 			s->stats.crowded += !room && s->lacks != FILE_NONE;
-			free(r);
 			continue;
 		}
 		s->waiting.data[s->waiting.len++] = (struct waiting){r, s->lacks, s->lacks_off};
 		s->waiting_bytes += bytes_of(r);
 		s->stats.waited++;
 	}
+	walk_batch(s);
 }
 
 bool slow_path_waits(const struct slow_path *s)
@@ -358,9 +320,15 @@ bool slow_path_waits(const struct slow_path *s)
 void slow_path_finish(struct slow_path *s, const struct window *w)
 {
 	walk_waiting(s, w);
+	walk_batch(s);
 }
 
 void slow_path_stats(const struct slow_path *s, struct slow_path_stats *out)
 {
+	struct walker_stats walker;
+
+	walker_stats(s->walker, &walker);
 	*out = s->stats;
+	out->lost = walker.lost;
+	out->files_failed = walker.files_failed;
 }

@@ -20,10 +20,12 @@ struct procs;
 struct rescan;
 struct slow_path;
 struct unwind_feed;
+struct walker;
 struct window;
 
+/* All are borrowed. 0 or -errno. */
 int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files,
-		  struct unwind_feed *feed, struct rescan *rescan);
+		  struct unwind_feed *feed, struct rescan *rescan, struct walker *walker);
 void slow_path_free(struct slow_path *s);
 
 /* Takes the raw samples that the drain holds and walks all that need not wait. The process table must
@@ -44,12 +46,13 @@ void slow_path_finish(struct slow_path *s, const struct window *w);
 	X(waited)	/* had to wait for a table */                                              \
 	X(late)		/* of these, gave up: the window ended, or after a time */                 \
 	X(crowded)	/* of these, gave up: too much was waiting already */                      \
-	X(objects_full) /* cut: the files of one stack are more than are held open */
+	X(objects_full) /* files that libunwind did not get: one program maps too many */
 
 struct slow_path_stats {
 #define X(name) uint64_t name;
 	SLOW_PATH_COUNTERS(X)
 #undef X
+	uint64_t lost, files_failed;	/* samples and files on which libunwind's process failed */
 	uint64_t why[UNWIND_END_COUNT]; /* where the kernel half had stopped */
 };
 void slow_path_stats(const struct slow_path *s, struct slow_path_stats *out);

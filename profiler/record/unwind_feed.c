@@ -29,11 +29,12 @@ struct unwind_feed {
 };
 
 int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
-		    const char *cache_dir)
+		    struct unwind_files *compiler, const char *cache_dir)
 {
 	struct profile_bpf *k = sampler_skeleton(s);
 	struct unwind_tables_opts opts = {.map_fd = bpf_map__fd(k->maps.kiln_unw_tables),
-					  .cache_dir = cache_dir};
+					  .cache_dir = cache_dir,
+					  .compiler = compiler};
 	struct unwind_feed *f = calloc(1, sizeof(*f));
 	int err, fd;
 
@@ -201,9 +202,9 @@ enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t
 	}
 }
 
-bool unwind_feed_lacks_table(const struct unwind_feed *f, uint32_t file)
+int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file)
 {
-	return unwind_tables_state(f->tables, file + 1) == TABLE_NONE;
+	return unwind_tables_error(f->tables, file + 1);
 }
 
 void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,

@@ -18,9 +18,9 @@ struct files;
 struct procs;
 struct sampler;
 
-/* cache_dir: of compiled tables, or NULL. 0 or -errno. */
+/* Both are borrowed; cache_dir: of compiled tables, or NULL. 0 or -errno. */
 int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
-		    const char *cache_dir);
+		    struct unwind_files *compiler, const char *cache_dir);
 void unwind_feed_free(struct unwind_feed *f);
 
 /* For procs_opts.changed; ctx is the feed. */
@@ -43,8 +43,8 @@ enum feed_place {
 enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
 				  const void **table, uint64_t *va_minus_off);
 
-/* Whether a file (of the files table) turned out to have no usable call frame information. */
-bool unwind_feed_lacks_table(const struct unwind_feed *f, uint32_t file);
+/* Why a file (of the files table) has no unwind table: see unwind_tables_error(). */
+int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file);
 
 void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,
 		       struct unwind_maps_stats *maps);

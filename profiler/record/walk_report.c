@@ -67,6 +67,7 @@ static void log_counters(const struct slow_path_stats *slow, const struct rescan
 #define X(name) put(&b, #name, slow->name);
 	SLOW_PATH_COUNTERS(X)
 #undef X
+	put(&b, "lost", slow->lost);
 	put(&b, "no_room", no_room);
 	log_debug("walked in user space:%s", buf_cstr(&b));
 	buf_clear(&b);
@@ -77,23 +78,22 @@ static void log_counters(const struct slow_path_stats *slow, const struct rescan
 	buf_release(&b);
 }
 
-static void log_tables(struct unwind_feed *feed)
+static void log_tables(const struct unwind_tables_stats *tables,
+		       const struct unwind_maps_stats *maps)
 {
-	struct unwind_tables_stats tables;
-	struct unwind_maps_stats maps;
-
-	unwind_feed_stats(feed, &tables, &maps);
 	log_debug("unwind tables: %llu loaded, %llu KB, %llu from the cache, %llu files without; "
 		  "%llu processes set %llu times",
-		  (unsigned long long)tables.loaded, (unsigned long long)tables.bytes / 1024,
-		  (unsigned long long)tables.cache_hits, (unsigned long long)tables.none,
-		  (unsigned long long)maps.processes, (unsigned long long)maps.sets);
+		  (unsigned long long)tables->loaded, (unsigned long long)tables->bytes / 1024,
+		  (unsigned long long)tables->cache_hits, (unsigned long long)tables->none,
+		  (unsigned long long)maps->processes, (unsigned long long)maps->sets);
 }
 
 void walk_report(struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
 		 const struct slow_path *slow, const struct rescan *rescan)
 {
 	struct slow_path_stats walked;
+	struct unwind_tables_stats tables;
+	struct unwind_maps_stats maps;
 	struct rescan_stats again;
 
 	rescan_stats(rescan, &again);
@@ -101,11 +101,15 @@ void walk_report(struct quality *q, const struct sampler_totals *t, struct unwin
 	if (!feed)
 		return;
 	slow_path_stats(slow, &walked);
+	unwind_feed_stats(feed, &tables, &maps);
 	count_walks(q, t, &walked);
+	/* A file may have failed here and there: it is one. */
+	q->tables_failed =
+		tables.failed > walked.files_failed ? tables.failed : walked.files_failed;
 	if (log_level() < LOG_VERBOSE)
 		return;
 	log_shares(q, &walked);
 	log_ends(t);
 	log_counters(&walked, &again, q->raw_full);
-	log_tables(feed);
+	log_tables(&tables, &maps);
 }

@@ -17,7 +17,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/sampler/unwind_cache.h"
 #include "profiler/sampler/unwind_tables.h"
-#include "symbolizer/unwind_table.h"
+#include "symbolizer/unwind_files.h"
 
 #define BUDGET_BYTES (32u << 20)
 #define SEGMENTS_MAX 8 /* executable segments of one file; a normal one has 1 */
@@ -33,6 +33,7 @@ struct seg {
 
 struct table {
 	enum unwind_table_state state;
+	int err; /* why there is none */
 	uint32_t slot, n_segs;
 	size_t bytes;
 	const void *blob; /* of a loaded table: the kernel's own memory, mapped to be read */
@@ -74,28 +75,29 @@ struct unwind_tables {
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-static void note_segments(struct table *t, struct elf_obj *obj)
+static void note_segments(struct table *t, const struct elf_facts *f)
 {
-	size_t n;
-	const struct elf_segment *s = elf_obj_segments(obj, &n);
+	const struct elf_segment *s = f->segs;
 
-	for (size_t i = 0; i < n && t->n_segs < SEGMENTS_MAX; i++)
-		if (s[i].exec)
-			t->segs[t->n_segs++] =
-				(struct seg){s[i].file_off, s[i].file_len, s[i].va - s[i].file_off};
+	for (size_t i = 0; i < f->n_segs && t->n_segs < SEGMENTS_MAX; i++)
+		t->segs[t->n_segs++] =
+			(struct seg){s[i].file_off, s[i].file_len, s[i].va - s[i].file_off};
 }
 
 /* The blob of a file: from the cache, or compiled and cached. */
-static int make_blob(struct unwind_tables *t, struct elf_obj *obj, void **blob, size_t *len)
+static int make_blob(struct unwind_tables *t, struct job *j, void **blob, size_t *len)
 {
-	const struct build_id *id = elf_obj_build_id(obj);
-	int err = unwind_cache_get(t->cache, id, blob, len);
+	struct elf_facts facts;
+	int err = unwind_files_look(t->opts.compiler, j->fd, &facts);
 
-	if (!err)
+	if (err)
+		return err;
+	note_segments(&j->done, &facts);
+	if (!unwind_cache_get(t->cache, &facts.build_id, blob, len))
 		return 0;
-	err = unwind_table_build(blob, len, obj, NULL);
+	err = unwind_files_build(t->opts.compiler, j->fd, blob, len);
 	if (!err)
-		unwind_cache_put(t->cache, id, *blob, *len);
+		unwind_cache_put(t->cache, &facts.build_id, *blob, *len);
 	return err;
 }
 
@@ -132,18 +134,13 @@ static void unmap_blob(struct table *t)
 static int work(struct unwind_tables *t, struct job *j)
 {
 	_cleanup_free_ void *blob = NULL;
-	struct elf_obj *obj = NULL;
 	size_t len = 0;
-	int fd, err = elf_obj_open(&obj, j->fd, NULL);
+	int fd;
 
-	j->fd = -1;
 	j->done.state = TABLE_NONE;
-	if (err)
-		return -1;
-	note_segments(&j->done, obj);
-	err = make_blob(t, obj, &blob, &len);
-	elf_obj_free(obj);
-	if (err)
+	j->done.err = make_blob(t, j, &blob, &len);
+	close(steal_fd(&j->fd));
+	if (j->done.err)
 		return -1;
 	fd = make_map(blob, len, &j->done);
 	return fd < 0 ? -1 : fd;
@@ -361,6 +358,7 @@ void unwind_tables_free(struct unwind_tables *t)
 {
 	if (!t)
 		return;
+	unwind_files_cancel(t->opts.compiler);
 	pthread_mutex_lock(&t->lock);
 	t->stop = true;
 	pthread_cond_broadcast(&t->changed);
@@ -387,6 +385,11 @@ void unwind_tables_free(struct unwind_tables *t)
 enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint32_t file)
 {
 	return file < t->tables.len ? t->tables.data[file].state : TABLE_UNKNOWN;
+}
+
+int unwind_tables_error(const struct unwind_tables *t, uint32_t file)
+{
+	return unwind_tables_state(t, file) == TABLE_NONE ? t->tables.data[file].err : 0;
 }
 
 /* Small files come first: a large one takes a second. With the lock held. */
@@ -514,6 +517,7 @@ bool unwind_tables_poll(struct unwind_tables *t)
 		tab->used = ++t->tick;
 		t->bytes += tab->state == TABLE_LOADED ? tab->bytes : 0;
 		t->stats.none += tab->state == TABLE_NONE;
+		t->stats.failed += tab->err == -ECONNABORTED;
 		if (t->bytes > t->opts.budget_bytes)
 			evict_one(t, tab);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The tables of the walk in the kernel, one per file: compiled (symbolizer/unwind_table.h) or read
+ * The tables of the walk in the kernel, one per file: compiled (symbolizer/unwind_files.h) or read
  * from the cache on disk, and put into the map of tables, all by a thread of its own; one table
  * serves all processes that map the file. Under a byte budget the least recently wanted go first.
  * Functions are for one thread, and none of them waits for a file, the compiler or the kernel.
@@ -13,14 +13,15 @@
 #include <stdint.h>
 
 #include "bpf/unwind_abi.h"
-#include "symbolizer/elf_obj.h"
 
+struct unwind_files;
 struct unwind_tables;
 
 struct unwind_tables_opts {
-	int map_fd;	       /* kiln_unw_tables; borrowed */
-	size_t budget_bytes;   /* of all tables in the kernel; 0 = 32 MiB */
-	const char *cache_dir; /* of compiled tables, by build id; NULL: none */
+	int map_fd;		       /* kiln_unw_tables; borrowed */
+	size_t budget_bytes;	       /* of all tables in the kernel; 0 = 32 MiB */
+	const char *cache_dir;	       /* of compiled tables, by build id; NULL: none */
+	struct unwind_files *compiler; /* asked by the thread alone; borrowed */
 };
 
 int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opts *opts);
@@ -36,6 +37,10 @@ enum unwind_table_state {
 
 /* `file` is the caller's number of a file. */
 enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint32_t file);
+
+/* Why a file has none (TABLE_NONE), as unwind_files_build(): -ECONNABORTED, its reader failed on it;
+ * 0: it has, or may yet, or the kernel has no room. */
+int unwind_tables_error(const struct unwind_tables *t, uint32_t file);
 
 /* Queues the table of a file that is not there. fd stays the caller's. 0 or -errno. */
 int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd);
@@ -59,7 +64,9 @@ bool unwind_tables_poll(struct unwind_tables *t);
 bool unwind_tables_settle(struct unwind_tables *t, int timeout_ms);
 
 struct unwind_tables_stats {
-	uint64_t loaded, bytes, none, evicted, slots_full, cache_hits, cache_writes, cache_bad;
+	uint64_t loaded, bytes, evicted, slots_full, cache_hits, cache_writes, cache_bad;
+	uint64_t none;	 /* files without */
+	uint64_t failed; /* of these, on which their reader failed */
 };
 void unwind_tables_stats(struct unwind_tables *t, struct unwind_tables_stats *out);
 

@@ -34,7 +34,8 @@ static void take(void *ctx, size_t index, const struct sym_result *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct elf_segment segs[WIRE_SEGMENTS_MAX];
+	struct elf_facts facts;
+	struct buf blob = {0};
 	struct wire_reader r;
 	struct wire_done done;
 	unsigned seen = 0;
@@ -48,7 +49,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= 2;
 		if (len > size)
 			len = size;
-		wire_read_done(data, len, &done, segs);
+		if (!wire_read_done(data, len, &done, &facts) &&
+		    (facts.err > 0 || facts.n_segs > ELF_FACTS_SEGMENTS_MAX ||
+		     facts.build_id.len > BUILD_ID_MAX))
+			abort();
+		wire_read_blob(&blob, data, len);
 		if (wire_read_answers(&r, data, len, take, &seen))
 			break;
 		data += len;
@@ -57,5 +62,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r.n_answered != (size_t)__builtin_popcount(seen))
 		abort();
 	wire_reader_release(&r);
+	buf_release(&blob);
 	return 0;
 }

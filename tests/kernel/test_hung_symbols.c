@@ -98,11 +98,20 @@ static void close_worker(struct local *local, struct worker *w)
 	local_free(local);
 }
 
-/* The process that reads is given up, and the file with it. Once the server answers again, so does a
- * new process, and the next file has its lines. */
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+/* The process that reads is given up, and the file with it, once. The next file has its lines, though
+ * the server still hangs and this process still holds a file on it. */
 static void test_the_file_itself(void **state)
 {
 	_cleanup_close_ int hung = fixture_open("fuse/prog"), other = fixture_open("other");
+	uint64_t begin = now_ns();
 	struct symbolizer_stats stats;
 	struct local *local;
 	struct worker *w;
@@ -110,12 +119,43 @@ static void test_the_file_itself(void **state)
 	(void)state;
 	open_worker(&local, &w, NULL);
 	stop_server();
-	assert_int_equal(look(w, hung, fixture_at("fuse/prog")).reason, SYM_CRASHED);
-	kill(server, SIGCONT);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(look(w, hung, fixture_at("fuse/prog")).reason, SYM_CRASHED);
 	assert_true(look(w, other, fixture_at("other")).lines);
+	assert_in_range(now_ns() - begin, STALL_NS, 3 * STALL_NS);
 	worker_stats(w, &stats);
-	assert_true(stats.worker_restarts >= 1);
+	assert_int_equal(stats.worker_restarts, 1);
 	assert_int_equal(stats.files_failed, 1);
+	kill(server, SIGCONT);
+	close_worker(local, w);
+}
+
+/* Many files on that server are given up sooner and sooner, and soon at once. */
+static void test_many_files(void **state)
+{
+	_cleanup_close_ int hung = fixture_open("fuse/prog"), other = fixture_open("other");
+	uint64_t begin = now_ns();
+	struct symbolizer_stats stats;
+	struct local *local;
+	struct worker *w;
+
+	(void)state;
+	open_worker(&local, &w, NULL);
+	stop_server();
+	for (uint8_t i = 0; i < 50; i++) {
+		struct build_id id = {.data = {i}, .len = 20};
+		struct sym_file file = {.fd = hung, .root_fd = -1, .build_id = &id};
+		struct sym_query q = {.file = &file, .addr = &shown, .n = 1};
+		struct seen s = {.name = "never called"};
+
+		assert_int_equal(worker_resolve(w, &q, see, &s), 0);
+		assert_int_equal(s.reason, SYM_CRASHED);
+	}
+	assert_true(look(w, other, fixture_at("other")).lines);
+	assert_in_range(now_ns() - begin, STALL_NS, 4 * STALL_NS);
+	worker_stats(w, &stats);
+	assert_int_equal(stats.worker_restarts, 3);
+	kill(server, SIGCONT);
 	close_worker(local, w);
 }
 
@@ -146,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_file_itself),
+		cmocka_unit_test(test_many_files),
 		cmocka_unit_test(test_a_debug_directory),
 	};
 

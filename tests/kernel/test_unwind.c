@@ -30,6 +30,7 @@
 #include "bpf/abi.h"
 #include "profiler/sampler/unwind_maps.h"
 #include "profiler/sampler/unwind_tables.h"
+#include "symbolizer/unwind_files.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/unwind_space.h"
 
@@ -96,6 +97,7 @@ static uint32_t host_chain(pid_t pid, uint64_t *frames, enum unwind_end *why)
 struct world {
 	struct target t;
 	struct unwind_walk_bpf *skel;
+	struct unwind_files *compiler;
 	struct unwind_tables *tables;
 	struct unwind_maps *maps;
 };
@@ -103,6 +105,7 @@ struct world {
 static void begin(struct world *w, const char *scenario, const char *arg, const char *spin)
 {
 	struct unwind_tables_opts opts = {0};
+	struct unwind_files_opts compiler = {.sandbox = true};
 
 	w->t = start(scenario, arg, spin);
 	w->skel = unwind_walk_bpf__open();
@@ -111,6 +114,8 @@ static void begin(struct world *w, const char *scenario, const char *arg, const 
 	w->skel->rodata->unwind_tables = true;
 	assert_int_equal(unwind_walk_bpf__load(w->skel), 0);
 	opts.map_fd = bpf_map__fd(w->skel->maps.kiln_unw_tables);
+	assert_int_equal(unwind_files_new(&w->compiler, &compiler), 0);
+	opts.compiler = w->compiler;
 	assert_int_equal(unwind_tables_new(&w->tables, &opts), 0);
 	assert_int_equal(unwind_maps_new(&w->maps, bpf_map__fd(w->skel->maps.kiln_unw_small),
 					 bpf_map__fd(w->skel->maps.kiln_unw_medium),
@@ -123,6 +128,7 @@ static void finish(struct world *w)
 {
 	unwind_maps_free(w->maps);
 	unwind_tables_free(w->tables);
+	unwind_files_free(w->compiler);
 	unwind_walk_bpf__destroy(w->skel);
 	end(&w->t);
 }

@@ -12,6 +12,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/hash.h"
+#include "symbolizer/jit_files.h"
 #include "symbolizer/jitdump.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/jitdump_write.h"
@@ -299,7 +300,7 @@ static void test_file(void **state)
 	assert_int_equal(fwrite(b.data, 1, b.len, f), b.len);
 	fclose(f);
 	fd = fixture_open("dump");
-	assert_int_equal(jitdump_open(&file, fd, getuid()), 0);
+	assert_int_equal(jitdump_open(&file, fd), 0);
 	for (unsigned i = 0; i < 5000; i++) {
 		struct jit_frame a = {0}, c = {0};
 
@@ -319,14 +320,13 @@ static void test_file(void **state)
 	/* not of the one who is asked about, nor root's */
 	if (!getuid()) {
 		assert_int_equal(fchown(fd, 1234, 1234), 0);
-		assert_int_equal(jitdump_open(&file, fd, 1235), -EPERM);
-		assert_int_equal(jitdump_open(&file, fd, 1234), 0);
-		jitdump_free(file);
+		assert_int_equal(jit_file_check(fd, 1235), -EPERM);
+		assert_int_equal(jit_file_check(fd, 1234), 0);
 	}
 	close(fd);
 	/* A file that shrinks while it is looked at only loses its answers. */
 	fd = fixture_open("dump");
-	assert_int_equal(jitdump_open(&file, fd, getuid() ? getuid() : 1234), 0);
+	assert_int_equal(jitdump_open(&file, fd), 0);
 	assert_int_equal(truncate("dump", 100), 0);
 	for (uint64_t va = 0; va < 110000; va += 100) {
 		struct jit_frame c;
@@ -345,8 +345,9 @@ static void test_no_files(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(jitdump_open(&j, fds[0], getuid()), -EINVAL);
-	assert_int_equal(jitdump_open(&j, -1, getuid()), -EBADF);
+	assert_int_equal(jitdump_open(&j, fds[0]), -EINVAL);
+	assert_int_equal(jitdump_open(&j, -1), -EBADF);
+	assert_int_equal(jit_file_check(fds[0], getuid()), -EINVAL);
 	close(fds[0]);
 	close(fds[1]);
 }
