@@ -41,6 +41,7 @@
 
 #define POLL_MS		 50 /* how often the rings are looked at: 4 MB hold 2 s at 9,999 Hz */
 #define PROGRESS_NS	 200000000ull
+#define COLLECT_NICE	 (-10)
 #define OPENER_SETTLE_MS 2000
 #define CHILD_GRACE_MS	 2000
 /* At the end nobody waits for a server. */
@@ -417,7 +418,7 @@ static int let_child_go(struct session *s, struct session_result *r, const char 
 /* From the fork of the command to the last window. */
 static int record(struct session *s, struct session_result *r, const char **why)
 {
-	int err = 0;
+	int err = 0, nice;
 
 	if (s->opts->argv) {
 		*why = "cannot fork";
@@ -440,7 +441,11 @@ static int record(struct session *s, struct session_result *r, const char **why)
 	*why = "reading samples failed";
 	r->own_cpu_ns = own_cpu_ns();
 	r->cpus = sampler_cpu_count(s->sampler);
+	/* The rings fill while it waits for a CPU; it wants one for a hundredth of the time. */
+	nice = getpriority(PRIO_PROCESS, 0);
+	setpriority(PRIO_PROCESS, 0, COLLECT_NICE < nice ? COLLECT_NICE : nice);
 	err = collect(s);
+	setpriority(PRIO_PROCESS, 0, nice);
 	sampler_stop(s->sampler);
 	r->own_cpu_ns = own_cpu_ns() - r->own_cpu_ns;
 	r->elapsed_ns = boottime_ns() - s->start_ns;
