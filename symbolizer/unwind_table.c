@@ -131,8 +131,7 @@ static int add_fde(struct build *b, size_t i)
 	int err;
 
 	b->landing_begun = false;
-	while (b->landing < b->src.n_landings &&
-	       b->src.landings[b->landing].row[0].va < fde->start)
+	while (b->landing < b->src.n_landings && b->src.landings[b->landing].row[0].va < fde->start)
 		b->landing++;
 	err = cfi_run(&b->src.cfi, i, add_row, b);
 	return err ?: add_landings(b, fde->end - 1, &described);

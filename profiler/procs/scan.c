@@ -164,6 +164,8 @@ static int add_mapping(void *ctx, const struct maps_entry *e)
 		return 0;
 	if (kind == MAP_KIND_VDSO)
 		m.file = FILE_VDSO;
+	if (kind == MAP_KIND_ANON && e->path[0] == '/')
+		m.file = known_file(r, e); /* a memfd that is a program, as its event has told */
 	if (kind == MAP_KIND_FILE && files) {
 		struct file_key key = {
 			.path = e->path,

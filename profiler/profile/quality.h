@@ -51,7 +51,7 @@ const char *loss_cure(enum loss_reason r);
 	X(kernel_collision) /* bucket of the stack map was taken: exact path used, nothing lost */ \
 	X(walked_kernel)    /* user stacks walked in the kernel by unwind tables alone */          \
 	X(walked_fp)	    /* ... and those for which frame pointers were followed */             \
-	X(walked_user)	    /* ... by the same tables in user space: something was not known yet */ \
+	X(walked_user) /* ... by the same tables in user space: something was not known yet */     \
 	X(walked_libunwind) /* ... by libunwind */                                                 \
 	X(raw_full)	    /* ... cut: there was no room to send the stack to user space */       \
 	X(tables_late)	    /* ... walked by libunwind because a table was not ready in time */    \

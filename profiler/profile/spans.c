@@ -32,8 +32,8 @@ static void remove_spans(struct spans *s, size_t at, size_t n)
 static void close_gap(struct spans *s, size_t at)
 {
 	struct span *v = s->v.data;
-	bool right = !at || (at + 1 < s->v.len && v[at + 1].begin_ns - v[at].end_ns <
-							  v[at].begin_ns - v[at - 1].end_ns);
+	bool right = !at || (at + 1 < s->v.len &&
+			     v[at + 1].begin_ns - v[at].end_ns < v[at].begin_ns - v[at - 1].end_ns);
 	size_t left = right ? at : at - 1;
 
 	v[left].end_ns = v[left + 1].end_ns;

@@ -28,6 +28,7 @@
 #include "profiler/profile/quality.h"
 #include "profiler/record/aggregate.h"
 #include "profiler/record/launch.h"
+#include "profiler/record/losses.h"
 #include "profiler/record/naming.h"
 #include "profiler/record/prefetch.h"
 #include "profiler/record/readers.h"
@@ -41,6 +42,7 @@
 
 #define POLL_MS		 50 /* how often the rings are looked at: 4 MB hold 2 s at 9,999 Hz */
 #define PROGRESS_NS	 200000000ull
+#define COLLECT_NICE	 (-10)
 #define OPENER_SETTLE_MS 2000
 #define CHILD_GRACE_MS	 2000
 /* At the end nobody waits for a server. */
@@ -50,8 +52,8 @@
 /* At the end of a window its samples wait so long for tables: the rings fill meanwhile; but for the
  * last one, when nothing is sampled any more. */
 /* How long processes are looked into again in one turn, and before a window is named. */
-#define RESCAN_NS      5000000ull
-#define RESCAN_LAST_NS 100000000ull
+#define RESCAN_NS	 5000000ull
+#define RESCAN_LAST_NS	 100000000ull
 #define LAST_TABLES_MS	 2000
 #define WINDOW_TABLES_MS 100
 /* Sampling does not start before what runs has its unwind tables, or this time is over. */
@@ -403,7 +405,7 @@ static int let_child_go(struct session *s, struct session_result *r, const char 
 /* From the fork of the command to the last window. */
 static int record(struct session *s, struct session_result *r, const char **why)
 {
-	int err = 0;
+	int err = 0, nice;
 
 	if (s->opts->argv) {
 		*why = "cannot fork";
@@ -426,57 +428,16 @@ static int record(struct session *s, struct session_result *r, const char **why)
 	*why = "reading samples failed";
 	r->own_cpu_ns = own_cpu_ns();
 	r->cpus = sampler_cpu_count(s->sampler);
+	/* The rings fill while it waits for a CPU; it wants one for a hundredth of the time. */
+	nice = getpriority(PRIO_PROCESS, 0);
+	setpriority(PRIO_PROCESS, 0, COLLECT_NICE < nice ? COLLECT_NICE : nice);
 	err = collect(s);
+	setpriority(PRIO_PROCESS, 0, nice);
 	sampler_stop(s->sampler);
 	r->own_cpu_ns = own_cpu_ns() - r->own_cpu_ns;
 	r->elapsed_ns = boottime_ns() - s->start_ns;
 	show_progress(s, true);
 	return err ?: end_window(s, true);
-}
-
-static void fill_quality(struct session *s, struct quality *q, const struct sampler_totals *t)
-{
-	struct sideband_stats side;
-	uint64_t read_back = s->aggregate.recorded + s->aggregate.lost_memory;
-	uint64_t counted = t->counters[KILN_CTR_recorded];
-
-	sideband_stats(s->sideband, &side);
-	q->expected = t->expected;
-	q->idle = t->idle;
-	q->stolen = t->stolen;
-	q->filtered = t->counters[KILN_CTR_filtered];
-	q->recorded = s->aggregate.recorded;
-	q->kernel_collision = t->counters[KILN_CTR_kernel_collision];
-	q->sideband_lost = side.lost;
-	q->lost[LOSS_map_full] = t->counters[KILN_CTR_map_full];
-	q->lost[LOSS_update_failed] = t->counters[KILN_CTR_update_failed];
-	q->lost[LOSS_drain_failed] = counted > read_back ? counted - read_back : 0;
-	q->lost[LOSS_timer_overrun] = t->timer_overrun;
-	q->lost[LOSS_cpu_gap] = t->cpu_gap;
-	q->lost[LOSS_memory] = s->aggregate.lost_memory;
-}
-
-/*
- * Losses as samples, "[lost samples];reason", so that the profile adds up to the CPU time used. Of a
- * timer that did not fire nobody can say whether it would have hit a target: with a filter such
- * losses stay numbers.
- */
-static int add_losses(struct session *s, struct profile *p, const struct quality *q)
-{
-	uint32_t frames[2], stack, labels;
-	int err = profile_labelset(p, NULL, 0, &labels)
-			  ?: profile_plain_location(p, MAPPING_KILN, FRAME_LOST, &frames[1]);
-
-	for (int r = 0; r < LOSS_COUNT && !err; r++) {
-		int64_t n = (int64_t)q->lost[r];
-		int64_t values[2] = {n, n * (int64_t)sampler_period_ns(s->sampler)};
-
-		if (!n || (s->filtered && (r == LOSS_timer_overrun || r == LOSS_cpu_gap)))
-			continue;
-		err = profile_plain_location(p, MAPPING_KILN, loss_key(r), &frames[0]) ?:
-		      profile_stack(p, frames, 2, &stack) ?: profile_add(p, stack, labels, values);
-	}
-	return err;
 }
 
 static int add_facts(struct session *s, struct profile *p)
@@ -516,7 +477,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 
 	if (err)
 		return err;
-	fill_quality(s, q, &totals);
+	losses_count(q, &totals, &s->aggregate, s->sideband);
 	walk_report(q, &totals, s->feed, s->slow, s->rescan);
 	files_settle(s->files, OPENER_SETTLE_MS);
 	if (s->opts->debuginfod) /* what is in its cache is there at once */
@@ -526,7 +487,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 		q->walked_fp = q->user_complete + q->user_truncated;
 	symbolizer_stats(s->readers.symbolizer, &named);
 	q->files_failed = named.files_failed;
-	return err ?: add_losses(s, p, q) ?: quality_store(p, q) ?: add_facts(s, p);
+	return err ?: losses_add(p, q, naming.period_ns, s->filtered) ?: quality_store(p, q) ?: add_facts(s, p);
 }
 
 static void close_all(struct session *s)

@@ -30,7 +30,7 @@
 #define COUNTS_MAX   262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */
 #define KSTACKS_MIN  2048
 #define KSTACKS_MAX  16384	/* 2 x 16,384 x 1 KB */
-#define RING_MIN     (8u << 20)	/* 340 raw samples, or 16,000 stacks of 60 frames */
+#define RING_MIN     (8u << 20) /* 340 raw samples, or 16,000 stacks of 60 frames */
 #define RING_MAX     (32u << 20)
 #define RING_SAMPLE  8192 /* raw samples for a third of a second */
 #define CPU_CHECK_NS 1000000000ull

@@ -249,7 +249,7 @@ test_doctor_names_the_binary() {
 	local seeing=$!
 	"$KILN" doctor >said || true
 	kill "$blind" "$seeing"
-	assert_match "what doctor says" said "^warn +stacks .*blind [(]pid $blind[)]"
+	assert_match "what doctor says" said "^warn +stacks .*blind [(]pid ${blind}[)]"
 	assert_eq "of what can be unwound" "$(grep -c 'seeing' said || true)" 0
 }
 

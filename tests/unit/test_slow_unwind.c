@@ -49,6 +49,7 @@ static void read_maps(struct victim *v)
 		unsigned long start, end, off; /* only code, as a profiler knows it */
 		char perms[8];
 		struct map m = {0};
+		size_t len;
 
 		*file = '\0';
 		if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %255s", &start, &end, perms, &off, file) <
@@ -60,8 +61,7 @@ static void read_maps(struct victim *v)
 		if (*file == '/')
 			elf_obj_open(&m.obj, open(file, O_RDONLY), NULL);
 		if (m.obj && slow_unwind_wants_table(m.obj))
-			assert_int_equal(unwind_table_build(&m.table, &(size_t){0}, m.obj, NULL),
-					 0);
+			assert_int_equal(unwind_table_build(&m.table, &len, m.obj, NULL), 0);
 		assert_int_equal(vec_push(&v->maps, m), 0);
 	}
 	fclose(f);

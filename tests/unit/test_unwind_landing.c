@@ -15,12 +15,12 @@
 
 /* _Unwind_RaiseException of Debian 12's libgcc_s, from the call of uw_install_context_1 on. */
 static const uint8_t code[] = {
-	0x90, 0x90, 0xe8, 0x6b, 0xd7, 0xff, 0xff,		  /* call */
-	0x48, 0x8b, 0xb5, 0xe8, 0xfd, 0xff, 0xff,		  /* mov -0x218(%rbp), %rsi */
-	0x48, 0x8b, 0xbd, 0xe0, 0xfd, 0xff, 0xff,		  /* mov -0x220(%rbp), %rdi */
+	0x90, 0x90, 0xe8, 0x6b, 0xd7, 0xff, 0xff,		    /* call */
+	0x48, 0x8b, 0xb5, 0xe8, 0xfd, 0xff, 0xff,		    /* mov -0x218(%rbp), %rsi */
+	0x48, 0x8b, 0xbd, 0xe0, 0xfd, 0xff, 0xff,		    /* mov -0x220(%rbp), %rdi */
 	0x48, 0x89, 0xc2, 0x31, 0xc0, 0xe8, 0xb3, 0xfc, 0xff, 0xff, /* ... */
-	0x48, 0x89, 0x74, 0x15, 0x08, 0x48, 0x8b, 0x5d, 0xd8,	  /* ... */
-	0x48, 0x8b, 0x6d, 0x00,					  /* mov 0(%rbp), %rbp */
+	0x48, 0x89, 0x74, 0x15, 0x08, 0x48, 0x8b, 0x5d, 0xd8,	    /* ... */
+	0x48, 0x8b, 0x6d, 0x00,					    /* mov 0(%rbp), %rbp */
 	0x48, 0x89, 0xcc, 0x59, 0xff, 0xe1, 0x90,
 };
 
@@ -81,14 +81,15 @@ static void in_the_table(void **state)
 	int fd;
 
 	(void)state;
-	fixture_write("l.S", "	.globl	f\n	.type	f, @function\nf:	.cfi_startproc\n"
-			     "	push	%rbp\n	.cfi_def_cfa_offset 16\n	.cfi_offset 6, -16\n"
-			     "	mov	%rsp, %rbp\n	.cfi_def_cfa_register 6\n"
-			     "	nop\ninstall: call	g\n	mov	-0x218(%rbp), %rsi\n"
-			     "	mov	-0x220(%rbp), %rdi\n	mov	0(%rbp), %rbp\n"
-			     "	mov	%rcx, %rsp\n	pop	%rcx\n	jmp	*%rcx\n"
-			     "	nop\n	ret\n	.cfi_endproc\n	.size	f, . - f\n"
-			     "g:	ret\n");
+	fixture_write("l.S",
+		      "	.globl	f\n	.type	f, @function\nf:	.cfi_startproc\n"
+		      "	push	%rbp\n	.cfi_def_cfa_offset 16\n	.cfi_offset 6, -16\n"
+		      "	mov	%rsp, %rbp\n	.cfi_def_cfa_register 6\n"
+		      "	nop\ninstall: call	g\n	mov	-0x218(%rbp), %rsi\n"
+		      "	mov	-0x220(%rbp), %rdi\n	mov	0(%rbp), %rbp\n"
+		      "	mov	%rcx, %rsp\n	pop	%rcx\n	jmp	*%rcx\n"
+		      "	nop\n	ret\n	.cfi_endproc\n	.size	f, . - f\n"
+		      "g:	ret\n");
 	fixture_run("cc -nostdlib -shared -Wl,-Ttext=0x4000 -Wl,--build-id -o l.so l.S");
 	fd = open("l.so", O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
