@@ -213,13 +213,9 @@ static int take_answer(struct walker *w, struct ask *a, struct wire_walked *m, u
 		len = wire_recv(w->worker->sock, msg, NULL);
 	if (len <= 0)
 		return len == -EBADMSG ? -EBADMSG : -ECONNABORTED;
-	if (len < (ssize_t)sizeof(*m))
-		return -EBADMSG;
-	memcpy(m, msg, sizeof(*m));
-	if (m->type != WIRE_WALKED || m->end >= SLOW_END_COUNT || !m->n ||
-	    m->n > UNWIND_FRAMES_MAX || (size_t)len != sizeof(*m) + m->n * sizeof(*frames))
-		return -EBADMSG;
-	memcpy(frames, msg + sizeof(*m), m->n * sizeof(*frames));
+	err = wire_read_walked(msg, (size_t)len, m, frames);
+	if (err)
+		return err;
 	note_progress(w, a);
 	return 0;
 }

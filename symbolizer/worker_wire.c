@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "bpf/unwind_abi.h"
 #include "profiler/base/bytes.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/strtab.h"
 #include "profiler/base/text.h"
+#include "symbolizer/slow_unwind.h"
 
 /* --- messages --------------------------------------------------------------------------------- */
 
@@ -327,4 +329,18 @@ int wire_read_blob(struct buf *blob, const void *msg, size_t len)
 		return -EBADMSG;
 	buf_add(blob, b.p, head.n);
 	return blob->err;
+}
+
+/* --- stacks ----------------------------------------------------------------------------------- */
+
+int wire_read_walked(const void *msg, size_t len, struct wire_walked *walked, uint64_t *frames)
+{
+	struct bytes b = bytes_of(msg, len);
+
+	bytes_read(&b, walked, sizeof(*walked));
+	if (b.bad || walked->type != WIRE_WALKED || walked->end >= SLOW_END_COUNT || !walked->n ||
+	    walked->n > UNWIND_FRAMES_MAX || bytes_left(&b) != walked->n * sizeof(*frames))
+		return -EBADMSG;
+	bytes_read(&b, frames, walked->n * sizeof(*frames));
+	return 0;
 }

@@ -181,4 +181,9 @@ int wire_send_blob(int sock, const void *data, size_t len);
 /* Adds what a BLOB message has. 0, -EBADMSG (it has nothing, or there is too much) or -ENOMEM. */
 int wire_read_blob(struct buf *blob, const void *msg, size_t len);
 
+/* --- stacks ----------------------------------------------------------------------------------- */
+
+/* Checks a WALKED message; its frames (room for UNWIND_FRAMES_MAX) are copied. 0 or -EBADMSG. */
+int wire_read_walked(const void *msg, size_t len, struct wire_walked *walked, uint64_t *frames);
+
 #endif

@@ -72,7 +72,7 @@ const struct option_spec record_option_specs[] = {
 	{"window", 0, "TIME", "time between drains of the kernel's counts (5s)", OPT_WINDOW},
 	{"no-inline", 0, NULL, "no inlined calls and no source lines: faster at the end",
 	 OPT_NO_INLINE},
-	{"no-sandbox", 0, NULL, "read debug information in this process, with all its privileges",
+	{"no-sandbox", 0, NULL, "read foreign files in this process, with all its privileges",
 	 OPT_NO_SANDBOX},
 	{"debuginfod", 0, "[URLS]", "ask these servers for debug files (those of DEBUGINFOD_URLS)",
 	 OPT_DEBUGINFOD},

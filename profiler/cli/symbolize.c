@@ -49,7 +49,7 @@ static const struct option_spec options[] = {
 	{"debuginfod", 0, "[URLS]", "ask these servers for debug files (those of DEBUGINFOD_URLS)",
 	 OPT_DEBUGINFOD},
 	{"debuginfod-timeout", 0, "TIME", "wait so long for them (30s)", OPT_DEBUGINFOD_TIMEOUT},
-	{"no-sandbox", 0, NULL, "read debug information in this process, with all its privileges",
+	{"no-sandbox", 0, NULL, "read foreign files in this process, with all its privileges",
 	 OPT_NO_SANDBOX},
 	{"exe", 'e', "FILE", "answer addresses of this program, library, module or debug file",
 	 OPT_EXE},

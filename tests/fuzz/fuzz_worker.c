@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "profiler/base/text.h"
+#include "symbolizer/slow_unwind.h"
+#include "symbolizer/unwind_table.h"
+#include "symbolizer/unwind_walk.h"
 #include "symbolizer/worker_wire.h"
 
 #define ASKED 8
@@ -32,8 +35,48 @@ static void take(void *ctx, size_t index, const struct sym_result *r)
 	}
 }
 
+static enum unwind_in place(void *ctx, uint64_t va, const void **table, uint64_t *elf_va)
+{
+	*table = ((struct buf *)ctx)->data;
+	*elf_va = va;
+	return UNWIND_IN_TABLE;
+}
+
+static bool read_word(void *ctx, uint64_t addr, uint64_t *value)
+{
+	(void)ctx;
+	*value = addr >> 3; /* more places in the table */
+	return true;
+}
+
+/* A table that is believed can be walked by. */
+static void use_table(struct buf *blob)
+{
+	static const struct unwind_ops ops = {place, read_word};
+	uint64_t regs[UNWIND_REGS] = {0}, frames[64];
+	struct unwind_head head;
+	uint32_t n;
+
+	if (blob->len < sizeof(head))
+		return;
+	memcpy(&head, blob->data, sizeof(head));
+	head.check = 0;
+	memcpy(blob->data, &head, sizeof(head));
+	head.check = unwind_table_hash(blob->data, blob->len);
+	memcpy(blob->data, &head, sizeof(head));
+	if (unwind_table_check(blob->data, blob->len))
+		return;
+	for (uint64_t off = 0; off < 4096; off += 101) {
+		regs[UNWIND_RIP] = head.text_va + off;
+		regs[UNWIND_RSP] = regs[UNWIND_RBP] = (head.text_va + 2 * off) << 3;
+		unwind_walk(&ops, blob, regs, frames, 64, &n);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	uint64_t frames[UNWIND_FRAMES_MAX];
+	struct wire_walked walked;
 	struct elf_facts facts;
 	struct buf blob = {0};
 	struct wire_reader r;
@@ -54,6 +97,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		     facts.build_id.len > BUILD_ID_MAX))
 			abort();
 		wire_read_blob(&blob, data, len);
+		if (!wire_read_walked(data, len, &walked, frames) &&
+		    (!walked.n || walked.n > UNWIND_FRAMES_MAX || walked.end >= SLOW_END_COUNT))
+			abort();
 		if (wire_read_answers(&r, data, len, take, &seen))
 			break;
 		data += len;
@@ -61,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (r.n_answered != (size_t)__builtin_popcount(seen))
 		abort();
+	use_table(&blob);
 	wire_reader_release(&r);
 	buf_release(&blob);
 	return 0;
