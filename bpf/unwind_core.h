@@ -10,6 +10,8 @@
 #ifndef KILN_BPF_UNWIND_CORE_H
 #define KILN_BPF_UNWIND_CORE_H
 
+#include <stddef.h>
+
 #include "bpf/unwind_abi.h"
 
 #define UNWIND_INLINE static inline __attribute__((always_inline))
