@@ -195,8 +195,8 @@ static bool standard_sub(struct cpp *d, bool prefix)
 		last.off = d->side;
 		last.end += d->side;
 		d->last_name = last;
-		return cpp_emit_str(d, prefix && (*d->p == 'C' || *d->p == 'D') ? s->full
-										: s->text);
+		return cpp_emit_str(d,
+				    prefix && (*d->p == 'C' || *d->p == 'D') ? s->full : s->text);
 	}
 	return false;
 }
@@ -241,18 +241,22 @@ static bool discriminator(struct cpp *d)
 	return !two || n < 10 || cpp_take(d, '_');
 }
 
-static const struct operator{
+static const struct operator
+{
 	char code[3];
 	const char *text;
-} operators[] = {
-	{"aN", "&="}, {"aS", "="},   {"aa", "&&"},  {"ad", "&"},   {"an", "&"},	    {"cl", "()"},
-	{"cm", ","},  {"co", "~"},   {"dV", "/="},  {"da", " delete[]"}, {"de", "*"}, {"dl", " delete"},
-	{"dv", "/"},  {"eO", "^="},  {"eo", "^"},   {"eq", "=="},  {"ge", ">="},    {"gt", ">"},
-	{"ix", "[]"}, {"lS", "<<="}, {"le", "<="},  {"ls", "<<"},  {"lt", "<"},	    {"mI", "-="},
-	{"mL", "*="}, {"mi", "-"},   {"ml", "*"},   {"mm", "--"},  {"na", " new[]"}, {"ne", "!="},
-	{"ng", "-"},  {"nt", "!"},   {"nw", " new"}, {"oR", "|="}, {"oo", "||"},    {"or", "|"},
-	{"pL", "+="}, {"pl", "+"},   {"pm", "->*"}, {"pp", "++"},  {"ps", "+"},	    {"pt", "->"},
-	{"rM", "%="}, {"rS", ">>="}, {"rm", "%"},   {"rs", ">>"},
+}
+operators[] = {
+	{"aN", "&="}, {"aS", "="},	 {"aa", "&&"},	 {"ad", "&"},	   {"an", "&"},
+	{"cl", "()"}, {"cm", ","},	 {"co", "~"},	 {"dV", "/="},	   {"da", " delete[]"},
+	{"de", "*"},  {"dl", " delete"}, {"dv", "/"},	 {"eO", "^="},	   {"eo", "^"},
+	{"eq", "=="}, {"ge", ">="},	 {"gt", ">"},	 {"ix", "[]"},	   {"lS", "<<="},
+	{"le", "<="}, {"ls", "<<"},	 {"lt", "<"},	 {"mI", "-="},	   {"mL", "*="},
+	{"mi", "-"},  {"ml", "*"},	 {"mm", "--"},	 {"na", " new[]"}, {"ne", "!="},
+	{"ng", "-"},  {"nt", "!"},	 {"nw", " new"}, {"oR", "|="},	   {"oo", "||"},
+	{"or", "|"},  {"pL", "+="},	 {"pl", "+"},	 {"pm", "->*"},	   {"pp", "++"},
+	{"ps", "+"},  {"pt", "->"},	 {"rM", "%="},	 {"rS", ">>="},	   {"rm", "%"},
+	{"rs", ">>"},
 };
 
 static bool operator_name(struct cpp *d)
@@ -496,7 +500,7 @@ static bool thunk(struct cpp *d)
 	if (d->p[1] != 'h' && !is_virtual)
 		return false;
 	d->p += 2;
-	for (int i = 0; i <= is_virtual; i++) {
+	for (int left = is_virtual ? 2 : 1; left; left--) {
 		d->p += *d->p == 'n';
 		if (!cpp_number(d, &n) || !cpp_take(d, '_'))
 			return false;

@@ -14,11 +14,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#define CPP_TEXT_MAX  16384
-#define CPP_SUBS_MAX  192
-#define CPP_ARGS_MAX  256
-#define CPP_DEPTH_MAX 64
-#define CPP_NO_ARGS   (-1)
+#define CPP_TEXT_MAX   16384
+#define CPP_SUBS_MAX   192
+#define CPP_ARGS_MAX   256
+#define CPP_DEPTH_MAX  64
+#define CPP_NO_ARGS    (-1)
 #define CPP_POISON_ARG (-2)
 
 enum cpp_kind {
@@ -30,12 +30,13 @@ enum cpp_kind {
 };
 
 enum cpp_flags {
-	CPP_CV = 1,	/* const or volatile itself */
-	CPP_REF = 2,	/* is a reference */
-	CPP_RREF = 4,	/* is an rvalue reference */
-	CPP_SCOPED = 8, /* has a template parameter in it: says something else in another function */
+	CPP_CV = 1,   /* const or volatile itself */
+	CPP_REF = 2,  /* is a reference */
+	CPP_RREF = 4, /* is an rvalue reference */
+	CPP_SCOPED =
+		8, /* has a template parameter in it: says something else in another function */
 	CPP_POISON = 16, /* was said once for each of a pack */
-	CPP_CLASS = 32	/* a name: more of it may follow */
+	CPP_CLASS = 32	 /* a name: more of it may follow */
 };
 
 struct cpp_text {
@@ -59,8 +60,8 @@ struct cpp {
 	unsigned params;	  /* how many were met */
 	unsigned in_lambda;
 	bool in_pack;
-	unsigned pack_at; /* which of a pack a parameter stands for */
-	int pack_len;	  /* of the first one that was met, -1: none */
+	unsigned pack_at;	   /* which of a pack a parameter stands for */
+	int pack_len;		   /* of the first one that was met, -1: none */
 	struct cpp_text last_name; /* what a constructor is called; end 0: unknown */
 	struct cpp_item subs[CPP_SUBS_MAX], args[CPP_ARGS_MAX];
 	char buf[CPP_TEXT_MAX];

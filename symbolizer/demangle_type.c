@@ -3,16 +3,16 @@
 #include "symbolizer/demangle_priv.h"
 
 static const char *const builtins[26] = {
-	['a' - 'a'] = "signed char",	    ['b' - 'a'] = "bool",
-	['c' - 'a'] = "char",		    ['d' - 'a'] = "double",
-	['e' - 'a'] = "long double",	    ['f' - 'a'] = "float",
-	['g' - 'a'] = "__float128",	    ['h' - 'a'] = "unsigned char",
-	['i' - 'a'] = "int",		    ['j' - 'a'] = "unsigned int",
-	['l' - 'a'] = "long",		    ['m' - 'a'] = "unsigned long",
-	['n' - 'a'] = "__int128",	    ['o' - 'a'] = "unsigned __int128",
-	['s' - 'a'] = "short",		    ['t' - 'a'] = "unsigned short",
-	['v' - 'a'] = "void",		    ['w' - 'a'] = "wchar_t",
-	['x' - 'a'] = "long long",	    ['y' - 'a'] = "unsigned long long",
+	['a' - 'a'] = "signed char", ['b' - 'a'] = "bool",
+	['c' - 'a'] = "char",	     ['d' - 'a'] = "double",
+	['e' - 'a'] = "long double", ['f' - 'a'] = "float",
+	['g' - 'a'] = "__float128",  ['h' - 'a'] = "unsigned char",
+	['i' - 'a'] = "int",	     ['j' - 'a'] = "unsigned int",
+	['l' - 'a'] = "long",	     ['m' - 'a'] = "unsigned long",
+	['n' - 'a'] = "__int128",    ['o' - 'a'] = "unsigned __int128",
+	['s' - 'a'] = "short",	     ['t' - 'a'] = "unsigned short",
+	['v' - 'a'] = "void",	     ['w' - 'a'] = "wchar_t",
+	['x' - 'a'] = "long long",   ['y' - 'a'] = "unsigned long long",
 	['z' - 'a'] = "...",
 };
 
@@ -407,8 +407,8 @@ static bool literal(struct cpp *d)
 	digits = d->p;
 	while (is_digit(*d->p))
 		d->p++;
-	return d->p > digits && cpp_emit(d, digits, (size_t)(d->p - digits)) &&
-	       cpp_take(d, 'E') && (!of || cpp_emit_str(d, suffixes[of - types]));
+	return d->p > digits && cpp_emit(d, digits, (size_t)(d->p - digits)) && cpp_take(d, 'E') &&
+	       (!of || cpp_emit_str(d, suffixes[of - types]));
 }
 
 static bool arg_list(struct cpp *d, int *args);

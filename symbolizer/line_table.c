@@ -20,9 +20,9 @@
 /* Where the last look-up got to: the next one, which asks for a higher address, goes on from there. */
 struct cursor {
 	bool valid;
-	uint64_t block, va;	/* of the row */
-	uint64_t end;		/* the next block's address: UINT64_MAX behind the last one */
-	struct bytes rest;	/* behind the row */
+	uint64_t block, va; /* of the row */
+	uint64_t end;	    /* the next block's address: UINT64_MAX behind the last one */
+	struct bytes rest;  /* behind the row */
 	struct line_state row, memo[LINE_MEMO_SLOTS];
 };
 

@@ -48,8 +48,8 @@ static void check(size_t n, uint64_t mask, uint64_t base)
 
 static void sorts(void **state)
 {
-	static const uint64_t masks[] = {0,	   1,	   0xff,      0x7ff,	      0x800,
-					 0xffffff, 1ull << 63, UINT64_MAX, 0xffe000000003ffull};
+	static const uint64_t masks[] = {
+		0, 1, 0xff, 0x7ff, 0x800, 0xffffff, 1ull << 63, UINT64_MAX, 0xffe000000003ffull};
 	static const size_t counts[] = {0, 1, 2, 511, 512, 513, MANY};
 
 	(void)state;
