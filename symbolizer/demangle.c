@@ -14,6 +14,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/text.h"
+#include "symbolizer/demangle_cpp.h"
 #include "symbolizer/symbolizer.h"
 
 /*
@@ -98,6 +99,13 @@ static bool demangle_rust(const char *name, struct sink *s)
 	return ok;
 }
 
+static bool demangle_itanium(const char *name, struct sink *s)
+{
+	s->full = false;
+	s->len = demangle_cpp(name, s->text, sizeof(s->text));
+	return s->len || run(cplus_demangle_v3_callback, CPP_OPTIONS, name, s);
+}
+
 static bool demangle_d(struct buf *out, const char *name)
 {
 	char *text;
@@ -125,8 +133,7 @@ static bool demangle(struct buf *out, const char *name)
 		return false;
 	s.may_jump = true;
 	/* Rust's old scheme looks like C++ ("_ZN...17h<hash>E"): ask Rust first. */
-	if (!demangle_rust(name, &s) &&
-	    !(name[1] == 'Z' && run(cplus_demangle_v3_callback, CPP_OPTIONS, name, &s)))
+	if (!demangle_rust(name, &s) && !(name[1] == 'Z' && demangle_itanium(name, &s)))
 		return false;
 	text_add_clean(out, s.text, s.len);
 	if (s.full)

@@ -17,6 +17,15 @@
 /* Names are kept with 32-bit offsets, as rows and nodes are; no file is longer than these together. */
 #define FILE_BYTES_MAX (24ull << 30)
 
+/* Where the last look-up got to: the next one, which asks for a higher address, goes on from there. */
+struct cursor {
+	bool valid;
+	uint64_t block, va; /* of the row */
+	uint64_t end;	    /* the next block's address: UINT64_MAX behind the last one */
+	struct bytes rest;  /* behind the row */
+	struct line_state row, memo[LINE_MEMO_SLOTS];
+};
+
 struct line_table {
 	const uint8_t *map;
 	size_t len;
@@ -24,6 +33,9 @@ struct line_table {
 	struct line_source source;
 	uint64_t *checked; /* bit i: chunk i + 1 has matched its sum */
 	bool bad;
+	struct cursor at;
+	uint32_t node; /* of which frames[] are, but for file and line of the first; 0: none */
+	size_t n_frames;
 	struct dwarf_frame frames[DWARF_DEPTH_MAX];
 };
 
@@ -128,12 +140,17 @@ size_t line_table_bytes(const struct line_table *t)
 
 /* --- reading ------------------------------------------------------------------------------------- */
 
+static bool chunk_is_checked(const struct line_table *t, uint64_t i)
+{
+	return t->checked[i / 64] >> i % 64 & 1;
+}
+
 static bool check_chunk(struct line_table *t, uint64_t i)
 {
 	uint64_t off = (i + 1) * LINE_CHUNK, end = t->h.section[LINE_SUMS].off;
 	uint32_t sum;
 
-	if (t->checked[i / 64] >> i % 64 & 1)
+	if (chunk_is_checked(t, i))
 		return true;
 	memcpy(&sum, t->map + end + i * sizeof(sum), sizeof(sum));
 	if (hash_check(t->map + off, end - off < LINE_CHUNK ? end - off : LINE_CHUNK) != sum) {
@@ -144,19 +161,26 @@ static bool check_chunk(struct line_table *t, uint64_t i)
 	return true;
 }
 
-/* Bytes of a section, or none and t->bad. */
-static struct bytes view(struct line_table *t, enum line_section s, uint64_t off, uint64_t len)
+static __attribute__((noinline)) bool check_chunks(struct line_table *t, uint64_t from, uint64_t to)
 {
-	uint64_t size = t->h.section[s].len, at;
+	while (from <= to && check_chunk(t, from))
+		from++;
+	return from > to;
+}
+
+/* Bytes of a section, or none and t->bad. */
+static inline struct bytes view(struct line_table *t, enum line_section s, uint64_t off,
+				uint64_t len)
+{
+	uint64_t size = t->h.section[s].len, at = t->h.section[s].off + off;
+	uint64_t first = at / LINE_CHUNK - 1, last = (at + len - 1) / LINE_CHUNK - 1;
 
 	if (off > size || len > size - off) {
 		t->bad = true;
 		return bytes_of(NULL, 0);
 	}
-	at = t->h.section[s].off + off;
-	for (uint64_t i = at / LINE_CHUNK; len && i <= (at + len - 1) / LINE_CHUNK; i++)
-		if (!check_chunk(t, i - 1))
-			return bytes_of(NULL, 0);
+	if (len && (first != last || !chunk_is_checked(t, first)) && !check_chunks(t, first, last))
+		return bytes_of(NULL, 0);
 	return bytes_of(t->map + at, len);
 }
 
@@ -217,6 +241,17 @@ static void read_label(struct line_table *t, uint32_t label, struct dwarf_frame 
 
 /* --- rows and nodes ------------------------------------------------------------------------------ */
 
+/* Of block i, and of the one behind it: where those end that this one is the last of. */
+struct block_at {
+	uint64_t va, next_va;
+	uint64_t off, next_off;
+};
+
+static uint64_t n_blocks(const struct line_table *t)
+{
+	return t->h.section[LINE_BLOCKS].len / sizeof(struct line_block);
+}
+
 static uint64_t block_va(struct line_table *t, uint64_t i)
 {
 	struct bytes b =
@@ -225,71 +260,96 @@ static uint64_t block_va(struct line_table *t, uint64_t i)
 	return bytes_u64(&b);
 }
 
-static struct bytes block_rows(struct line_table *t, uint64_t i, uint64_t n)
+static void read_block(struct line_table *t, uint64_t i, struct block_at *at)
 {
-	struct bytes b =
-		view(t, LINE_BLOCKS, i * sizeof(struct line_block), sizeof(struct line_block));
-	uint64_t off, end = t->h.section[LINE_ROWS].len;
+	bool last = i + 1 == n_blocks(t);
+	struct bytes b = view(t, LINE_BLOCKS, i * sizeof(struct line_block),
+			      (last ? 1 : 2) * sizeof(struct line_block));
 
-	bytes_skip(&b, offsetof(struct line_block, off));
-	off = bytes_u32(&b);
-	if (i + 1 < n) {
-		b = view(t, LINE_BLOCKS, (i + 1) * sizeof(struct line_block),
-			 sizeof(struct line_block));
-		bytes_skip(&b, offsetof(struct line_block, off));
-		end = bytes_u32(&b);
-	}
-	if (off > end)
-		t->bad = true;
-	return t->bad ? bytes_of(NULL, 0) : view(t, LINE_ROWS, off, end - off);
+	at->va = bytes_u64(&b);
+	at->off = bytes_u32(&b);
+	bytes_skip(&b, sizeof(uint32_t));
+	at->next_va = last ? UINT64_MAX : bytes_u64(&b);
+	at->next_off = last ? t->h.section[LINE_ROWS].len : bytes_u32(&b);
+	t->bad |= at->off > at->next_off;
 }
 
-/* The row that holds va, which is not before the block's. */
-static void find_in_block(struct line_table *t, struct bytes *b, uint64_t at, uint64_t va,
-			  struct line_state *row)
+/* At the first row of block i. */
+static void enter_block(struct line_table *t, uint64_t i)
 {
-	struct line_state memo[LINE_MEMO_SLOTS] = {0};
+	struct cursor *c = &t->at;
+	struct block_at at;
 
-	row->node = (uint32_t)number(b);
-	row->file = (uint32_t)number(b);
-	row->line = (uint32_t)number(b);
-	while (b->p < b->end && !b->bad) {
-		struct line_state next = *row;
-		unsigned first = *b->p++;
+	read_block(t, i, &at);
+	if (t->bad)
+		return;
+	c->rest = view(t, LINE_ROWS, at.off, at.next_off - at.off);
+	c->block = i;
+	c->va = at.va;
+	c->end = at.next_va;
+	memset(c->memo, 0, sizeof(c->memo));
+	c->row.node = (uint32_t)number(&c->rest);
+	c->row.file = (uint32_t)number(&c->rest);
+	c->row.line = (uint32_t)number(&c->rest);
+	c->valid = !t->bad;
+}
+
+/* What a row that begins with `first` makes of the one before it. */
+static inline void next_row(struct line_state *row, struct line_state *memo, unsigned first,
+			    struct bytes *b)
+{
+	struct line_state next = *row;
+
+	memo[row->node % LINE_MEMO_SLOTS] = *row;
+	switch (first & ROW_MASK) {
+	case ROW_FILE:
+		next.file = moved(row->file, b);
+		break;
+	case ROW_BACK:
+		next.node = moved(row->node, b);
+		next.file = memo[next.node % LINE_MEMO_SLOTS].file;
+		next.line = memo[next.node % LINE_MEMO_SLOTS].line;
+		break;
+	case ROW_NODE:
+		next.node = moved(row->node, b);
+		next.file = moved(row->file, b);
+		break;
+	}
+	next.line = moved(next.line, b);
+	*row = next;
+}
+
+/* To the row that holds va, which is not before the one at hand. */
+static void advance(struct line_table *t, uint64_t va)
+{
+	struct cursor *c = &t->at;
+	struct line_state row = c->row;
+	struct bytes b = c->rest;
+	uint64_t at = c->va;
+
+	while (b.p < b.end && !b.bad) {
+		const uint8_t *start = b.p;
+		unsigned first = *b.p++;
 		uint64_t step = first >> ROW_BITS;
 
-		memo[row->node % LINE_MEMO_SLOTS] = *row;
 		if (step == ROW_STEP_MAX)
-			step += number(b);
-		at += step;
-		if (at > va)
-			return;
-		switch (first & ROW_MASK) {
-		case ROW_FILE:
-			next.file = moved(row->file, b);
-			break;
-		case ROW_BACK:
-			next.node = moved(row->node, b);
-			next.file = memo[next.node % LINE_MEMO_SLOTS].file;
-			next.line = memo[next.node % LINE_MEMO_SLOTS].line;
-			break;
-		case ROW_NODE:
-			next.node = moved(row->node, b);
-			next.file = moved(row->file, b);
+			step += number(&b);
+		if (at + step > va) {
+			b.p = start;
 			break;
 		}
-		next.line = moved(next.line, b);
-		*row = next;
+		at += step;
+		next_row(&row, c->memo, first, &b);
 	}
-	t->bad |= b->bad;
+	t->bad |= b.bad;
+	c->row = row;
+	c->rest = b;
+	c->va = at;
 }
 
-static struct line_state find_row(struct line_table *t, uint64_t va)
+/* Of the blocks from lo to hi, the first that begins behind va; hi if none does. */
+static uint64_t find_block(struct line_table *t, uint64_t lo, uint64_t hi, uint64_t va)
 {
-	uint64_t n = t->h.section[LINE_BLOCKS].len / sizeof(struct line_block), lo = 0, hi = n;
-	struct line_state row = {0};
-	struct bytes b;
-
 	while (lo < hi && !t->bad) {
 		uint64_t mid = lo + (hi - lo) / 2;
 
@@ -298,12 +358,41 @@ static struct line_state find_row(struct line_table *t, uint64_t va)
 		else
 			hi = mid;
 	}
-	if (!lo || t->bad)
-		return row;
-	b = block_rows(t, lo - 1, n);
+	return lo;
+}
+
+/* How many blocks begin at va or before. Sorted addresses are found in a few steps. */
+static uint64_t blocks_before(struct line_table *t, uint64_t va)
+{
+	uint64_t n = n_blocks(t), lo = 0, step = 1;
+
+	if (t->at.valid && t->at.va <= va) {
+		lo = t->at.block + 1;
+		while (step < n - lo && !t->bad && block_va(t, lo + step - 1) <= va) {
+			lo += step;
+			step *= 2;
+		}
+		n = step < n - lo ? lo + step : n;
+	}
+	return find_block(t, lo, n, va);
+}
+
+static struct line_state find_row(struct line_table *t, uint64_t va)
+{
+	static const struct line_state none;
+	struct cursor *c = &t->at;
+
+	if (!c->valid || va < c->va || va >= c->end) {
+		uint64_t n = blocks_before(t, va);
+
+		c->valid = false;
+		if (!n || t->bad)
+			return none;
+		enter_block(t, n - 1);
+	}
 	if (!t->bad)
-		find_in_block(t, &b, block_va(t, lo - 1), va, &row);
-	return row;
+		advance(t, va);
+	return t->bad ? none : c->row;
 }
 
 struct node {
@@ -313,6 +402,7 @@ struct node {
 static void read_node(struct line_table *t, uint32_t id, struct node *node)
 {
 	uint32_t group = (id - 1) / LINE_GROUP_NODES;
+	uint64_t n_groups = t->h.section[LINE_GROUPS].len / sizeof(uint32_t);
 	uint64_t off, end = t->h.section[LINE_NODES].len;
 	struct bytes b;
 
@@ -320,9 +410,11 @@ static void read_node(struct line_table *t, uint32_t id, struct node *node)
 		t->bad = true;
 		return;
 	}
-	off = u32_at(t, LINE_GROUPS, group);
-	if (group + 1ull < t->h.section[LINE_GROUPS].len / sizeof(uint32_t))
-		end = u32_at(t, LINE_GROUPS, group + 1);
+	b = view(t, LINE_GROUPS, (uint64_t)group * sizeof(uint32_t),
+		 (group + 1ull < n_groups ? 2 : 1) * sizeof(uint32_t));
+	off = bytes_u32(&b);
+	if (group + 1ull < n_groups)
+		end = bytes_u32(&b);
 	if (off > end || t->bad) {
 		t->bad = true;
 		return;
@@ -337,24 +429,16 @@ static void read_node(struct line_table *t, uint32_t id, struct node *node)
 	t->bad |= b.bad || node->up >= id;
 }
 
-/* Frames of one address. Their number. */
-static size_t find_frames(struct line_table *t, uint64_t va)
+/* Functions of a node and of those around it, and where they were called from. Their number. */
+static size_t read_chain(struct line_table *t, uint32_t id)
 {
-	struct line_state row = find_row(t, va);
 	struct node node = {0};
 	size_t n = 0;
 
-	t->frames[0] = (struct dwarf_frame){0};
-	if (row.file && !t->bad) {
-		t->frames[0].file = path_of(t, row.file);
-		t->frames[0].line = row.line;
-		n = 1;
-	}
-	for (uint32_t id = row.node, depth = 0; id && !t->bad; id -= node.up, depth++) {
-		struct dwarf_frame *f = &t->frames[depth];
+	for (; id && !t->bad; id -= node.up) {
+		struct dwarf_frame *f = &t->frames[n++];
 
 		read_node(t, id, &node);
-		n = depth + 1;
 		if (!t->bad)
 			read_label(t, node.label, f);
 		if (!node.up || t->bad)
@@ -367,6 +451,24 @@ static size_t find_frames(struct line_table *t, uint64_t va)
 					    .line = node.call_line};
 	}
 	return n;
+}
+
+/* Frames of one address. Their number. */
+static size_t find_frames(struct line_table *t, uint64_t va)
+{
+	struct line_state row = find_row(t, va);
+	struct dwarf_frame *f = &t->frames[0];
+
+	if (t->bad)
+		return 0;
+	if (!row.node)
+		*f = (struct dwarf_frame){0};
+	else if (row.node != t->node)
+		t->n_frames = read_chain(t, row.node);
+	t->node = row.node;
+	f->file = row.file ? path_of(t, row.file) : NULL;
+	f->line = row.file ? row.line : 0;
+	return row.node ? t->n_frames : row.file != 0;
 }
 
 int line_table_resolve(struct line_table *t, const uint64_t *elf_va, size_t n, dwarf_frames_fn fn,

@@ -9,6 +9,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/sort.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/debug_files.h"
@@ -295,13 +296,8 @@ static int get_entry(struct local *s, const struct sym_query *q, struct entry **
 
 /* --- resolving -------------------------------------------------------------------------------- */
 
-struct asked {
-	uint64_t va;
-	size_t index; /* the caller's */
-};
-
 struct call { /* one batch, ascending: results come back under the caller's indices */
-	struct asked *asked;
+	struct sort_item *asked; /* address, the caller's index */
 	uint64_t *va;
 	size_t n;
 	sym_result_fn fn;
@@ -312,14 +308,7 @@ static void pass_on(void *ctx, size_t i, const struct sym_result *result)
 {
 	struct call *c = ctx;
 
-	c->fn(c->ctx, c->asked[i].index, result);
-}
-
-static int by_va(const void *pa, const void *pb)
-{
-	const struct asked *a = pa, *b = pb;
-
-	return (a->va > b->va) - (a->va < b->va);
+	c->fn(c->ctx, c->asked[i].value, result);
 }
 
 /* Neighbours in a file share symbols, blocks of lines and names: in ascending order these are at
@@ -329,11 +318,11 @@ static void sort_call(struct call *c)
 	bool sorted = true;
 
 	for (size_t i = 1; i < c->n && sorted; i++)
-		sorted = c->asked[i - 1].va <= c->asked[i].va;
+		sorted = c->asked[i - 1].key <= c->asked[i].key;
 	if (!sorted)
-		qsort(c->asked, c->n, sizeof(*c->asked), by_va);
+		sort_items(c->asked, c->n);
 	for (size_t i = 0; i < c->n; i++)
-		c->va[i] = c->asked[i].va;
+		c->va[i] = c->asked[i].key;
 }
 
 /* Collects the addresses [from, from + n) that have one; answers the others. */
@@ -351,7 +340,7 @@ static int fill_call(struct call *c, const struct object *o, const char *module,
 				return err;
 			continue;
 		}
-		c->asked[c->n++] = (struct asked){va, i};
+		c->asked[c->n++] = (struct sort_item){va, i};
 	}
 	sort_call(c);
 	return 0;
@@ -374,7 +363,7 @@ static int resolve_in(struct local *s, struct entry *e, const struct sym_query *
 {
 	struct debug_search search = search_for(s, q);
 	size_t cap = q->n < BATCH_MAX ? q->n : BATCH_MAX;
-	_cleanup_free_ struct asked *asked = malloc(cap * sizeof(*asked) + 1);
+	_cleanup_free_ struct sort_item *asked = malloc(cap * sizeof(*asked) + 1);
 	_cleanup_free_ uint64_t *va = malloc(cap * sizeof(*va) + 1);
 	struct call c = {.asked = asked, .va = va, .fn = fn, .ctx = ctx};
 	int err = 0;

@@ -99,13 +99,16 @@ const char *names_raw(const struct names *n, uint32_t id)
 /* NULL when out of memory. */
 static const char *work_out(struct names *n, uint32_t id)
 {
-	uint32_t pretty;
+	const char *raw = names_raw(n, id);
 
 	buf_clear(&n->scratch);
-	sym_demangle(&n->scratch, names_raw(n, id));
-	if (n->scratch.err || strtab_add(n->strings, buf_cstr(&n->scratch), &pretty))
+	sym_demangle(&n->scratch, raw);
+	if (n->scratch.err)
 		return NULL;
-	return strtab_get(n->strings, pretty);
+	/* Two names seldom say the same: looking for that takes longer than writing it down again. */
+	return strcmp(buf_cstr(&n->scratch), raw)
+		       ? strtab_keep(n->strings, n->scratch.data, n->scratch.len)
+		       : raw;
 }
 
 const char *names_pretty(struct names *n, uint32_t id)

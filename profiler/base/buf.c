@@ -35,6 +35,27 @@ void buf_char(struct buf *b, char c)
 	buf_add(b, &c, 1);
 }
 
+/* Most of what is printed by the hundred thousand are numbers, and printf() takes ten times as long. */
+void buf_dec(struct buf *b, uint64_t v)
+{
+	char digits[20], *p = digits + sizeof(digits);
+
+	do
+		*--p = (char)('0' + v % 10);
+	while (v /= 10);
+	buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+void buf_hex(struct buf *b, uint64_t v, unsigned digits)
+{
+	char text[16], *p = text + sizeof(text);
+
+	do
+		*--p = "0123456789abcdef"[v & 15];
+	while ((v >>= 4) || (p > text && (unsigned)(text + sizeof(text) - p) < digits));
+	buf_add(b, p, (size_t)(text + sizeof(text) - p));
+}
+
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	size_t left = b->err ? 0 : b->cap - b->len;

@@ -19,6 +19,8 @@ struct buf {
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_str(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
+void buf_dec(struct buf *b, uint64_t v);		  /* as "%lu" */
+void buf_hex(struct buf *b, uint64_t v, unsigned digits); /* as "%0*lx" */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 

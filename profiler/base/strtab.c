@@ -112,6 +112,17 @@ int strtab_add(struct strtab *t, const char *s, uint32_t *id)
 	return strtab_add_n(t, s, strlen(s), id);
 }
 
+const char *strtab_keep(struct strtab *t, const char *s, size_t len)
+{
+	char *copy = block_alloc(t, len + 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, s, len);
+	copy[len] = '\0';
+	return copy;
+}
+
 uint32_t strtab_lookup(const struct strtab *t, const char *s)
 {
 	struct needle n = {t, s, strlen(s)};

@@ -16,6 +16,9 @@ void strtab_free(struct strtab *t);
 int strtab_add_n(struct strtab *t, const char *s, size_t len, uint32_t *id);
 int strtab_add(struct strtab *t, const char *s, uint32_t *id);
 
+/* A copy that is not interned and has no id: valid until strtab_free(). NULL when out of memory. */
+const char *strtab_keep(struct strtab *t, const char *s, size_t len);
+
 /* Id of a string that is there, or UINT32_MAX. */
 uint32_t strtab_lookup(const struct strtab *t, const char *s);
 

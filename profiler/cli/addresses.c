@@ -76,10 +76,12 @@ static void add_place(struct buf *b, const struct addresses_opts *o, const struc
 		return;
 	}
 	buf_str(b, o->basenames ? last_component(f->file) : f->file);
-	if (f->line)
-		buf_printf(b, ":%" PRIu32, f->line);
-	else
+	if (!f->line) {
 		buf_str(b, ":?");
+		return;
+	}
+	buf_char(b, ':');
+	buf_dec(b, f->line);
 }
 
 static void add_text(struct buf *b, const struct addresses_opts *o, const struct sym_result *r,
@@ -87,8 +89,11 @@ static void add_text(struct buf *b, const struct addresses_opts *o, const struct
 {
 	size_t n = o->no_inlines ? 1 : r->n_frames;
 
-	if (o->addresses)
-		buf_printf(b, "0x%016" PRIx64 "%s", asked, o->pretty ? ": " : "\n");
+	if (o->addresses) {
+		buf_str(b, "0x");
+		buf_hex(b, asked, 16);
+		buf_str(b, o->pretty ? ": " : "\n");
+	}
 	for (size_t i = 0; i < n; i++) {
 		const struct sym_frame *f = &r->frames[i];
 

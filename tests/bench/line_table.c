@@ -18,6 +18,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/hash.h"
+#include "profiler/base/sort.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/dwarf.h"
 #include "symbolizer/line_table.h"
@@ -65,12 +66,16 @@ static void print(void *ctx, size_t i, const struct dwarf_frame *f, size_t n,
 	struct answers *a = ctx;
 
 	(void)reason;
-	buf_printf(&a->text, "0x%" PRIx64 "\n", a->va[i]);
+	buf_str(&a->text, "0x");
+	buf_hex(&a->text, a->va[i], 0);
+	buf_char(&a->text, '\n');
 	for (size_t k = 0; k < n; k++) {
 		buf_str(&a->text, pretty(a, f[k].linkage_name));
 		buf_char(&a->text, '\n');
 		buf_str(&a->text, f[k].file ?: "??");
-		buf_printf(&a->text, ":%u\n", f[k].line);
+		buf_char(&a->text, ':');
+		buf_dec(&a->text, f[k].line);
+		buf_char(&a->text, '\n');
 	}
 	if (a->text.len < 1 << 20)
 		return;
@@ -146,19 +151,27 @@ static struct line_table *open_table(const struct elf_obj *obj, const char *path
 static struct addresses read_addresses(void)
 {
 	VEC(uint64_t) v = {0};
-	uint64_t va;
+	char line[64];
 
-	while (scanf("%" SCNx64, &va) == 1)
-		if (vec_push(&v, va))
+	while (fgets(line, sizeof(line), stdin))
+		if (vec_push(&v, strtoull(line, NULL, 16)))
 			die("addresses", -ENOMEM);
 	return (struct addresses){v.data, v.len, v.cap};
 }
 
-static int by_value(const void *pa, const void *pb)
+/* As local.c does. The answers say which address they are of. */
+static void sort_addresses(struct addresses *v)
 {
-	const uint64_t *a = pa, *b = pb;
+	struct sort_item *items = calloc(v->len + 1, sizeof(*items));
 
-	return (*a > *b) - (*a < *b);
+	if (!items)
+		die("addresses", -ENOMEM);
+	for (size_t i = 0; i < v->len; i++)
+		items[i].key = v->data[i];
+	sort_items(items, v->len);
+	for (size_t i = 0; i < v->len; i++)
+		v->data[i] = items[i].key;
+	free(items);
 }
 
 static void put_addresses(const struct elf_obj *obj, unsigned long n)
@@ -205,8 +218,7 @@ int main(int argc, char **argv)
 		put_addresses(obj, strtoul(argv[3], NULL, 10));
 	} else if (argc > 2) {
 		v = read_addresses();
-		/* As local.c does. The answers say which address they are of. */
-		qsort(v.data, v.len, sizeof(*v.data), by_value);
+		sort_addresses(&v);
 		a.va = v.data;
 		a.stable = !strcmp(argv[1], "lookup");
 		if (!strcmp(argv[1], "lookup") && argc > 3)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * resolve_pairs [-n] < PAIRS: names "FILE OFFSET" lines, sorted by file, with one symbolizer; -n:
- * functions only. Prints "ADDRESSES NAMED LOAD_S REST_S PEAK_KB": the time until the first address of
- * each file was answered, in all, and that of the others; and the most memory of parsed state.
+ * resolve_pairs [-n] [DEBUG_DIR...] < PAIRS: names "FILE OFFSET" lines, sorted by file, with one
+ * symbolizer; -n: functions only. Prints "ADDRESSES NAMED LOAD_S REST_S PEAK_KB": the CPU time until
+ * the first address of each file was answered, in all, and that of the others; and the most memory of
+ * parsed state.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -63,7 +64,9 @@ static void end_file(struct run *r)
 
 int main(int argc, char **argv)
 {
-	struct symbolizer_opts opts = {.names_only = argc > 1 && !strcmp(argv[1], "-n")};
+	bool names_only = argc > 1 && !strcmp(argv[1], "-n");
+	const char *const *dirs = (const char *const *)argv + 1 + names_only;
+	struct symbolizer_opts opts = {.names_only = names_only, .debug_dirs = *dirs ? dirs : NULL};
 	struct symbolizer_stats stats;
 	struct run r = {0};
 	char path[4096];

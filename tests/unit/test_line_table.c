@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/line_table.h"
 
@@ -151,6 +152,57 @@ static struct line_table *build_table(struct program *p, const char *path)
 	return t;
 }
 
+struct permuted {
+	const size_t *order;
+	struct answers answers;
+};
+
+static void take_permuted(void *ctx, size_t index, const struct dwarf_frame *f, size_t n,
+			  enum dwarf_reason reason)
+{
+	struct permuted *p = ctx;
+
+	take(&p->answers, p->order[index], f, n, reason);
+}
+
+static int by_hash(const void *pa, const void *pb)
+{
+	uint64_t a = hash_u64(*(const size_t *)pa + 1), b = hash_u64(*(const size_t *)pb + 1);
+
+	return (a > b) - (a < b);
+}
+
+/* A look-up goes on from where the last one was: what it says must not depend on that one. */
+static void check_order(struct line_table *t, const uint64_t *va, const struct answers *want,
+			const size_t *order)
+{
+	struct permuted p = {order, answers_for(want->n)};
+	uint64_t *asked = calloc(want->n, sizeof(*asked));
+	size_t done;
+
+	assert_non_null(asked);
+	for (size_t i = 0; i < want->n; i++)
+		asked[i] = va[order[i]];
+	assert_int_equal(line_table_resolve(t, asked, want->n, take_permuted, &p, &done), 0);
+	for (size_t i = 0; i < want->n; i++)
+		assert_string_equal(p.answers.text[i], want->text[i]);
+	answers_free(&p.answers);
+	free(asked);
+}
+
+static void check_orders(struct line_table *t, const uint64_t *va, const struct answers *want)
+{
+	size_t *order = calloc(want->n, sizeof(*order));
+
+	assert_non_null(order);
+	for (size_t i = 0; i < want->n; i++)
+		order[i] = want->n - 1 - i;
+	check_order(t, va, want, order);
+	qsort(order, want->n, sizeof(*order), by_hash);
+	check_order(t, va, want, order);
+	free(order);
+}
+
 /* Both give the same, for all addresses. */
 static void check_program(const char *name, const char *path, size_t step)
 {
@@ -174,6 +226,7 @@ static void check_program(const char *name, const char *path, size_t step)
 				 dwarf.text[i], table.text[i]);
 		known += dwarf.text[i][0] != 0;
 	}
+	check_orders(t, va, &table);
 	assert_true(known > n / 4);
 	print_message("%-60s %7zu addresses, %7zu known, %7zu inlined\n", name, n, known,
 		      dwarf.deep);

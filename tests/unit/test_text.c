@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,12 +83,35 @@ static void printing_grows(void **state)
 	}
 }
 
+static void numbers_as_printf_has_them(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 64 * 3; i++) {
+		uint64_t v = (1ull << i % 64) + i / 64 - 1;
+		char want[80];
+		struct buf b = {0};
+
+		buf_dec(&b, v);
+		buf_char(&b, ' ');
+		buf_hex(&b, v, 0);
+		buf_char(&b, ' ');
+		buf_hex(&b, v, 16);
+		buf_char(&b, ' ');
+		buf_hex(&b, v, 3);
+		snprintf(want, sizeof(want), "%" PRIu64 " %" PRIx64 " %016" PRIx64 " %03" PRIx64, v,
+			 v, v, v);
+		assert_string_equal(buf_cstr(&b), want);
+		buf_release(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_byte_everywhere),
 		cmocka_unit_test(sequences_across_words),
 		cmocka_unit_test(printing_grows),
+		cmocka_unit_test(numbers_as_printf_has_them),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);

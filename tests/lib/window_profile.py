@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The user-space addresses of a perf.data, once each, as a pprof file without names.
+
+usage: perf script -F comm,pid,tid,time,event,ip,dso --no-inline --show-mmap-events \\
+           --show-task-events | window_profile.py OUT.pb
+Prints "SAMPLES FRAMES FILES ADDRESSES". A frame belongs to the file that perf's own events say was
+mapped there; files that are gone are left out. Shares no code with kiln.
+"""
+import os, re, sys
+
+MMAP = re.compile(r"PERF_RECORD_MMAP2? (-?\d+)/\d+: \[(0x[0-9a-f]+)\((0x[0-9a-f]+)\) @ (\S+) .*x\S* (/.*)$")
+FORK = re.compile(r"PERF_RECORD_FORK\((\d+):\d+\):\((\d+):\d+\)")
+HEAD = re.compile(r"^\S.*?\s(\d+)/\d+\s+[\d.]+:")
+FRAME = re.compile(r"^\s+([0-9a-f]+) \((/.*)\)$")
+
+
+def varint(n):
+    out = bytearray()
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def number(field, n):
+    return varint(field << 3) + varint(n) if n else b""
+
+
+def message(field, data):
+    return varint(field << 3 | 2) + varint(len(data)) + data
+
+
+def read(lines):
+    """(samples, frames, {(file, offset)})"""
+    maps, pairs, pid, samples, frames = {}, set(), None, 0, 0
+    for line in lines:
+        line = line.rstrip()
+        if m := MMAP.search(line):
+            maps.setdefault(int(m[1]), []).append((int(m[2], 16), int(m[3], 16), int(m[4], 0), m[5]))
+        elif m := FORK.search(line):
+            if m[1] != m[2]:
+                maps[int(m[1])] = list(maps.get(int(m[2]), []))
+        elif m := FRAME.match(line):
+            frames += 1
+            ip = int(m[1], 16)
+            for start, size, off, path in reversed(maps.get(pid, [])):
+                if start <= ip < start + size:
+                    pairs.add((path, ip - start + off))
+                    break
+        elif m := HEAD.match(line):
+            pid = int(m[1])
+            samples += 1
+    return samples, frames, {p for p in pairs if os.path.isfile(p[0])}
+
+
+def encode(pairs):
+    """One sample with all addresses; a file lies at its own terabyte."""
+    strings = ["", "cpu", "nanoseconds"]
+    files = sorted({path for path, _ in pairs})
+    value = message(1, number(1, 1) + number(2, 2))
+    mappings, locations, ids = b"", b"", b""
+    for i, path in enumerate(files):
+        strings.append(path)
+        mappings += message(3, number(1, i + 1) + number(2, i + 1 << 40) + number(3, i + 2 << 40) +
+                            number(5, len(strings) - 1))
+    at = {path: i + 1 for i, path in enumerate(files)}
+    for i, (path, off) in enumerate(sorted(pairs)):
+        locations += message(4, number(1, i + 1) + number(2, at[path]) +
+                             number(3, (at[path] << 40) + off))
+        ids += number(1, i + 1)
+    return (value + message(2, ids + number(2, 1)) + mappings + locations +
+            b"".join(message(6, s.encode("utf-8", "surrogateescape")) for s in strings))
+
+
+def main():
+    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+    samples, frames, pairs = read(sys.stdin)
+    with open(sys.argv[1], "wb") as out:
+        out.write(encode(pairs))
+    print(samples, frames, len({path for path, _ in pairs}), len(pairs))
+
+
+main()
