@@ -54,6 +54,7 @@ static struct chain ours, theirs, third;
 	X(THIRD, "libunwind differs, libdwfl is with kiln")                                        \
 	X(THIRD_FURTHER, "libunwind differs, same as far as libdwfl gets")                         \
 	X(BEYOND, "same, and on to the root from where both others end")                           \
+	X(LANDING, "same from the frame on that catches an exception")                             \
 	X(EXITING, "the stack cannot be read")                                                     \
 	X(WRONG, "kiln differs")
 
@@ -169,6 +170,26 @@ static bool agrees_but_for_the_end(void)
 	return third.n > 2 && !memcmp(ours.pc, third.pc, n * sizeof(ours.pc[0]));
 }
 
+/* libgcc is on its way to a landing pad (symbolizer/unwind_landing.h): the frames between it and the
+ * one that catches are gone for kiln, and may be there, or nonsense, for others. */
+static bool is_landing(void)
+{
+	uint32_t catcher = 0, left;
+	const void *table;
+	uint64_t elf_va;
+
+	while (catcher < ours.n && catcher < 3 && space_is_in(&space, ours.pc[catcher], "libgcc_s"))
+		catcher++;
+	left = ours.n - catcher;
+	return catcher && catcher <= theirs.n && left &&
+	       !memcmp(ours.pc, theirs.pc, catcher * sizeof(ours.pc[0])) &&
+	       (!theirs.complete ||
+		space_place(&space, theirs.pc[theirs.n - 1], &table, &elf_va) ==
+			UNWIND_IN_NOTHING ||
+		(left <= theirs.n && !memcmp(ours.pc + catcher, theirs.pc + theirs.n - left,
+					     left * sizeof(ours.pc[0]))));
+}
+
 static enum class classify(pid_t pid, pid_t tid, enum unwind_end end) {
 	bool same = agree(&ours, &theirs);
 
@@ -187,6 +208,7 @@ static enum class classify(pid_t pid, pid_t tid, enum unwind_end end) {
 	if (same && agree(&ours, &third) && end == UNWIND_END_ROOT && theirs.n == third.n &&
 	    ours.n > theirs.n) return CLASS_BEYOND;
 	if (end == UNWIND_END_ROOT && agrees_but_for_the_end()) return CLASS_THIRD_FURTHER;
+	if (end == UNWIND_END_ROOT && is_landing()) return CLASS_LANDING;
 	return CLASS_WRONG;
 }
 

@@ -158,6 +158,18 @@ static FIXTURE_UNUSED void space_describe(const struct unwind_space *s, uint64_t
 	}
 }
 
+/* Whether an address is in a file of such a name. */
+static FIXTURE_UNUSED bool space_is_in(const struct unwind_space *s, uint64_t va, const char *name)
+{
+	for (size_t i = 0; i < s->maps.len; i++) {
+		const struct space_mapping *m = &s->maps.data[i];
+
+		if (va >= m->begin && va < m->end)
+			return !m->anonymous && strstr(s->tables.data[m->table].path, name);
+	}
+	return false;
+}
+
 static const struct unwind_ops space_ops = {space_place, space_read_word};
 
 static void space_release(struct unwind_space *s)
