@@ -69,7 +69,7 @@ window() {
 	perf record -q -B --buildid-mmap -e cpu-clock:u -F "${WINDOW_HZ:-499}" -a -g -o "$T/perf.data" -- \
 		sleep "${WINDOW_S:-8}" 2>/dev/null
 	perf script -i "$T/perf.data" --no-inline -F comm,pid,tid,time,event,ip,dso \
-		--show-mmap-events --show-task-events >"$T/frames" 2>/dev/null || return
+		>"$T/frames" 2>/dev/null || return
 	read -r samples frames files addresses < \
 		<(python3 "$SRC/tests/lib/window_profile.py" "$T/window.pb" <"$T/frames")
 }

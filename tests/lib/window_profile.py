@@ -2,15 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The user-space addresses of a perf.data, once each, as a pprof file without names.
 
-usage: perf script -F comm,pid,tid,time,event,ip,dso --no-inline --show-mmap-events \\
-           --show-task-events | window_profile.py OUT.pb
-Prints "SAMPLES FRAMES FILES ADDRESSES". A frame belongs to the file that perf's own events say was
-mapped there; files that are gone are left out. Shares no code with kiln.
+usage: perf script -F comm,pid,tid,time,event,ip,dso --no-inline | window_profile.py OUT.pb
+Prints "SAMPLES FRAMES FILES ADDRESSES". What perf prints of a user-space frame is the offset
+in its file; files that are gone are left out. Shares no code with kiln.
 """
 import os, re, sys
 
-MMAP = re.compile(r"PERF_RECORD_MMAP2? (-?\d+)/\d+: \[(0x[0-9a-f]+)\((0x[0-9a-f]+)\) @ (\S+) .*x\S* (/.*)$")
-FORK = re.compile(r"PERF_RECORD_FORK\((\d+):\d+\):\((\d+):\d+\)")
 HEAD = re.compile(r"^\S.*?\s(\d+)/\d+\s+[\d.]+:")
 FRAME = re.compile(r"^\s+([0-9a-f]+) \((/.*)\)$")
 
@@ -34,25 +31,16 @@ def message(field, data):
 
 def read(lines):
     """(samples, frames, {(file, offset)})"""
-    maps, pairs, pid, samples, frames = {}, set(), None, 0, 0
+    pairs, samples, frames = set(), 0, 0
     for line in lines:
         line = line.rstrip()
-        if m := MMAP.search(line):
-            maps.setdefault(int(m[1]), []).append((int(m[2], 16), int(m[3], 16), int(m[4], 0), m[5]))
-        elif m := FORK.search(line):
-            if m[1] != m[2]:
-                maps[int(m[1])] = list(maps.get(int(m[2]), []))
-        elif m := FRAME.match(line):
+        if m := FRAME.match(line):
             frames += 1
-            ip = int(m[1], 16)
-            for start, size, off, path in reversed(maps.get(pid, [])):
-                if start <= ip < start + size:
-                    pairs.add((path, ip - start + off))
-                    break
-        elif m := HEAD.match(line):
-            pid = int(m[1])
+            pairs.add((m[2], int(m[1], 16)))
+        elif HEAD.match(line):
             samples += 1
-    return samples, frames, {p for p in pairs if os.path.isfile(p[0])}
+    there = {path for path, _ in pairs if os.path.isfile(path)}
+    return samples, frames, {p for p in pairs if p[0] in there}
 
 
 def encode(pairs):
