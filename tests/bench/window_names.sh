@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The addresses of a real system-wide window: compilers, python, perl, node, redis, sqlite3, git, openssl
-# and programs with deep inlining, recorded by perf record -a -g. CPU time that perf script (defaults:
-# inlined calls on, its addr2line children counted) takes to print the samples, and kiln symbolize to
-# name the same unique addresses, with lines and inlined calls: without line tables, and with them.
-# WINDOW_S and WINDOW_HZ: how long (8) and how often (499) is sampled.
+# and programs with deep inlining, recorded by perf record -a --call-graph dwarf, which is its way to whole
+# stacks (and in perf 6.1 the only one for which it looks for inlined calls). CPU time that perf script
+# (defaults: inlined calls on, its addr2line children counted) takes to print the samples, and kiln
+# symbolize to name the same unique addresses, with lines and inlined calls: without line tables, and
+# with them. WINDOW_S and WINDOW_HZ: how long (8) and how often (199) is sampled.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 need perf python3 g++ readelf
@@ -66,7 +67,8 @@ cpu_of() { # COMMAND...
 # Sets samples, frames, files, addresses.
 window() {
 	# perf 6.1 aborts on long build ids in files: the kernel says them, cut.
-	perf record -q -B --buildid-mmap -e cpu-clock:u -F "${WINDOW_HZ:-499}" -a -g -o "$T/perf.data" -- \
+	perf record -q -B --buildid-mmap -e cpu-clock:u -F "${WINDOW_HZ:-199}" -a \
+		--call-graph dwarf,16384 -o "$T/perf.data" -- \
 		sleep "${WINDOW_S:-8}" 2>/dev/null
 	perf script -i "$T/perf.data" --no-inline -F comm,pid,tid,time,event,ip,dso \
 		>"$T/frames" 2>/dev/null || return
