@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,29 +14,28 @@
 #define STALLS_MAX    4
 #define SHORT_WAIT_MS 20
 
-struct patient_reader {
+struct patient_thread {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t turn;
 	enum { IDLE, ASKED, ANSWERED, DISMISSED } state;
-	char path[64];
-	size_t cap, len;
-	char *text;
-	int err;
+	struct patient_job *job; /* owned while it is being done */
+	int result;
 };
 
-static void free_reader(struct patient_reader *r)
+static void free_thread(struct patient_thread *r)
 {
 	pthread_cond_destroy(&r->turn);
 	pthread_mutex_destroy(&r->lock);
-	free(r->text);
+	if (r->job)
+		r->job->free(r->job);
 	free(r);
 }
 
-/* Under the lock, but for the reading. Whoever is dismissed while reading is on its own. */
+/* Under the lock, but for the job. Whoever is dismissed at work is on its own. */
 static void *serve(void *arg)
 {
-	struct patient_reader *r = arg;
+	struct patient_thread *r = arg;
 	bool is_alone = false;
 
 	pthread_mutex_lock(&r->lock);
@@ -47,7 +45,7 @@ static void *serve(void *arg)
 		if (r->state == DISMISSED)
 			break;
 		pthread_mutex_unlock(&r->lock);
-		r->err = io_read_file(r->path, r->cap, &r->text, &r->len);
+		r->result = r->job->run(r->job);
 		pthread_mutex_lock(&r->lock);
 		is_alone = r->state == DISMISSED;
 		if (is_alone)
@@ -57,13 +55,13 @@ static void *serve(void *arg)
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (is_alone)
-		free_reader(r);
+		free_thread(r);
 	return NULL;
 }
 
-static struct patient_reader *start_reader(void)
+static struct patient_thread *start_thread(void)
 {
-	struct patient_reader *r = calloc(1, sizeof(*r));
+	struct patient_thread *r = calloc(1, sizeof(*r));
 	pthread_condattr_t attr;
 
 	if (!r)
@@ -75,7 +73,7 @@ static struct patient_reader *start_reader(void)
 	pthread_condattr_destroy(&attr);
 	if (!pthread_create(&r->thread, NULL, serve, r))
 		return r;
-	free_reader(r);
+	free_thread(r);
 	return NULL;
 }
 
@@ -94,7 +92,7 @@ static struct timespec deadline_in(int ms)
 }
 
 /* False: it has not answered in time, and is dismissed. */
-static bool await(struct patient_reader *r, int ms)
+static bool await(struct patient_thread *r, int ms)
 {
 	struct timespec deadline = deadline_in(ms);
 	int err = 0;
@@ -108,40 +106,79 @@ static bool await(struct patient_reader *r, int ms)
 	return false;
 }
 
-int patient_read_file(struct patient *p, const char *path, size_t cap, char **text, size_t *len)
+bool patient_run(struct patient *p, struct patient_job *job, int *result)
 {
 	int ms = p->stalled < STALLS_MAX ? p->wait_ms ?: PATIENT_WAIT_MS : SHORT_WAIT_MS;
-	struct patient_reader *r = p->reader = p->reader ?: start_reader();
+	struct patient_thread *r = p->thread = p->thread ?: start_thread();
 	bool answered;
-	int err = 0;
 
-	if (!r)
-		return -ENOMEM;
+	if (!r) {
+		*result = -ENOMEM;
+		return true;
+	}
 	pthread_mutex_lock(&r->lock);
-	snprintf(r->path, sizeof(r->path), "%s", path);
-	r->cap = cap;
+	r->job = job;
 	r->state = ASKED;
 	pthread_cond_signal(&r->turn);
 	answered = await(r, ms);
 	if (answered) {
-		err = r->err;
-		if (!err) {
-			*text = steal_ptr(r->text);
-			*len = r->len;
-		}
+		*result = r->result;
+		r->job = NULL;
 		r->state = IDLE;
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (answered)
-		return err;
-	p->reader = NULL;
+		return true;
+	p->thread = NULL;
 	p->stalled++;
-	return -ETIMEDOUT;
+	return false;
+}
+
+struct read_job {
+	struct patient_job job;
+	char path[64];
+	size_t cap, len;
+	char *text;
+};
+
+static int run_read(struct patient_job *job)
+{
+	struct read_job *r = (struct read_job *)job;
+
+	return io_read_file(r->path, r->cap, &r->text, &r->len);
+}
+
+static void free_read(struct patient_job *job)
+{
+	struct read_job *r = (struct read_job *)job;
+
+	free(r->text);
+	free(r);
+}
+
+int patient_read_file(struct patient *p, const char *path, size_t cap, char **text, size_t *len)
+{
+	struct read_job *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->job = (struct patient_job){run_read, free_read};
+	snprintf(r->path, sizeof(r->path), "%s", path);
+	r->cap = cap;
+	if (!patient_run(p, &r->job, &err))
+		return -ETIMEDOUT;
+	if (!err) {
+		*text = steal_ptr(r->text);
+		*len = r->len;
+	}
+	free_read(&r->job);
+	return err;
 }
 
 void patient_release(struct patient *p)
 {
-	struct patient_reader *r = p->reader;
+	struct patient_thread *r = p->thread;
 
 	if (!r)
 		return;
@@ -150,6 +187,6 @@ void patient_release(struct patient *p)
 	pthread_cond_signal(&r->turn);
 	pthread_mutex_unlock(&r->lock);
 	pthread_join(r->thread, NULL);
-	free_reader(r);
-	p->reader = NULL;
+	free_thread(r);
+	p->thread = NULL;
 }

@@ -2,6 +2,7 @@
 #include "profiler/record/name_jit.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/procs/files.h"
+#include "profiler/procs/patient.h"
 #include "profiler/procs/procs.h"
 #include "profiler/record/aggregate.h"
 #include "profiler/record/naming.h"
@@ -91,34 +93,76 @@ static int ask_dump(struct search *s, size_t n)
 	return err;
 }
 
+struct open_job {
+	struct patient_job job;
+	char path[96];
+	uint32_t owner;
+	int fd;
+};
+
+static int run_open(struct patient_job *job)
+{
+	struct open_job *o = (struct open_job *)job;
+
+	o->fd = jit_map_open(o->path, o->owner);
+	return o->fd < 0 ? o->fd : 0;
+}
+
+static void free_open(struct patient_job *job)
+{
+	struct open_job *o = (struct open_job *)job;
+
+	if (o->fd >= 0)
+		close(o->fd);
+	free(o);
+}
+
+/* Waits no longer than its patience for the server of that file. A descriptor or -errno. */
+static int __attribute__((format(printf, 3, 4)))
+open_patiently(struct patient *p, uint32_t owner, const char *format, ...)
+{
+	struct open_job *o = calloc(1, sizeof(*o));
+	va_list args;
+	int err;
+
+	if (!o)
+		return -ENOMEM;
+	o->job = (struct patient_job){run_open, free_open};
+	o->owner = owner;
+	o->fd = -1;
+	va_start(args, format);
+	vsnprintf(o->path, sizeof(o->path), format, args);
+	va_end(args);
+	if (!patient_run(p, &o->job, &err))
+		return -ETIMEDOUT;
+	err = err ?: steal_fd(&o->fd);
+	free_open(&o->job);
+	return err;
+}
+
 /* In the program's own root while it lives, else in that of its executable, else in the host's
  * /tmp. */
-static int open_map(struct files *files, const struct agg_image *img)
+static int open_map(const struct naming *n, const struct agg_image *img)
 {
 	pid_t ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid;
+	uint32_t owner = owner_of(img);
 	struct file_view v = {.root_fd = -1};
-	char path[96];
-	int fd;
+	int fd = open_patiently(n->patient, owner, "/proc/%d/root/tmp/perf-%d.map", img->tgid,
+				ns_tgid);
 
-	snprintf(path, sizeof(path), "/proc/%d/root/tmp/perf-%d.map", img->tgid, ns_tgid);
-	fd = jit_map_open(path, owner_of(img));
-	if (fd >= 0)
-		return fd;
-	if (img->exe != FILE_NONE) {
-		files_get(files, img->exe, &v);
-		snprintf(path, sizeof(path), "/proc/self/fd/%d/tmp/perf-%d.map", v.root_fd,
-			 ns_tgid);
+	if (fd < 0 && img->exe != FILE_NONE) {
+		files_get(n->files, img->exe, &v);
 		if (v.root_fd >= 0)
-			fd = jit_map_open(path, owner_of(img));
-		files_release_fd(files, img->exe);
+			fd = open_patiently(n->patient, owner, "/proc/self/fd/%d/tmp/perf-%d.map",
+					    v.root_fd, ns_tgid);
+		files_release_fd(n->files, img->exe);
 	}
-	snprintf(path, sizeof(path), "/tmp/perf-%d.map", img->tgid);
-	return fd < 0 ? jit_map_open(path, owner_of(img)) : fd;
+	return fd >= 0 ? fd : open_patiently(n->patient, owner, "/tmp/perf-%d.map", img->tgid);
 }
 
 static int ask_map(struct search *s, size_t n)
 {
-	_cleanup_close_ int fd = open_map(s->n->files, s->image);
+	_cleanup_close_ int fd = open_map(s->n, s->image);
 	char path[48];
 
 	snprintf(path, sizeof(path), "the perf map of pid %d", s->image->tgid);

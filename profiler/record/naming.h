@@ -13,6 +13,7 @@
 struct aggregate;
 struct cgroups;
 struct files;
+struct patient;
 struct ksyms;
 struct profile;
 struct quality;
@@ -27,7 +28,8 @@ struct naming {
 	struct cgroups *cgroups;	/* NULL: no cgroup labels */
 	const char *const *user_labels; /* "key=value", NULL-terminated; or NULL */
 	uint64_t period_ns;
-	bool names_only; /* no lines */
+	bool names_only;	 /* no lines */
+	struct patient *patient; /* for perf maps: they lie where their programs like */
 };
 
 /*

@@ -21,6 +21,7 @@
 #include "profiler/procs/cgroups.h"
 #include "profiler/procs/files.h"
 #include "profiler/procs/ksyms.h"
+#include "profiler/procs/patient.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/rescan.h"
 #include "profiler/procs/sideband.h"
@@ -462,7 +463,9 @@ static int add_facts(struct session *s, struct profile *p)
 static int build_profile(struct session *s, struct profile *p, struct quality *q)
 {
 	struct symbolizer_stats named;
+	struct patient patient = {0};
 	struct naming naming = {
+		.patient = &patient,
 		.symbolizer = s->readers.symbolizer,
 		.files = s->files,
 		.ksyms = s->ksyms,
@@ -483,6 +486,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	if (s->opts->debuginfod) /* what is in its cache is there at once */
 		debuginfod_settle(s->opts->debuginfod, DEBUGINFOD_SETTLE_NS, NULL, NULL);
 	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
+	patient_release(&patient);
 	if (!s->feed)
 		q->walked_fp = q->user_complete + q->user_truncated;
 	symbolizer_stats(s->readers.symbolizer, &named);

@@ -12,7 +12,9 @@
 #include <cmocka.h>
 
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -21,6 +23,7 @@
 #include "profiler/record/session.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/fuse_server.h"
 #include "tests/lib/jitdump_write.h"
 
 #define BURN_MS	  700
@@ -110,8 +113,29 @@ static int compile_in_namespace(void)
 	return waitpid(pid, &status, 0) == pid && !status ? 0 : 1;
 }
 
+/* Says nothing of what it makes, and its /tmp is on a file server that answers nobody. */
+static int burn_with_hung_tmp(void)
+{
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	pid_t server;
+
+	if (at == MAP_FAILED || unshare(CLONE_NEWNS) ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return 1;
+	server = fuse_server_start("/tmp", "/proc/self/exe");
+	if (server < 0 || kill(server, SIGSTOP) || write(STDOUT_FILENO, "x", 1) != 1)
+		return 1;
+	while (!compile_and_run(nowhere, at, "unheard_of", 1))
+		;
+	return 1;
+}
+
 static int be_a_compiler(const char *how)
 {
+	if (!strcmp(how, "hung-tmp"))
+		return burn_with_hung_tmp();
 	if (!strcmp(how, "in-namespace"))
 		return compile_in_namespace();
 	return compile_all(!strcmp(how, "unlinked"));
@@ -213,6 +237,55 @@ static void test_preferred_over_perf_map(void **state)
 	fixture_run("rm /tmp/perf-1.map");
 }
 
+/* A process that burns with its /tmp hung, and the end of the pipe that says so. */
+static pid_t start_with_hung_tmp(void)
+{
+	int out[2];
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(out[1], STDOUT_FILENO);
+		execl("/proc/self/exe", "test_jit", "jit", "hung-tmp", NULL);
+		_exit(99);
+	}
+	close(out[1]);
+	assert_int_equal(read(out[0], &c, 1), 1);
+	close(out[0]);
+	return pid;
+}
+
+static void test_map_on_a_hung_server(void **state)
+{
+	pid_t pid = start_with_hung_tmp();
+	struct session_opts opts = {.sampler = {.freq_hz = 99,
+						.window_ns = WINDOW_NS,
+						.event = EVENT_CPU_CLOCK,
+						.unwind = MODE_FP,
+						.user = true},
+				    .tgids = &pid,
+				    .n_tgids = 1,
+				    .duration_ns = 1000000000};
+	uint64_t start = clock_of(CLOCK_MONOTONIC);
+	struct session_result result;
+	struct quality q = {0};
+	const char *why = "";
+
+	(void)state;
+	alarm(60);
+	assert_int_equal(session_run(&opts, &result, &q, &why), 0);
+	assert_true(clock_of(CLOCK_MONOTONIC) - start < 15000000000ull);
+	assert_true(result.profile->samples.len > 0);
+	session_result_release(&result);
+	alarm(0);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +294,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_unlinked),
 		cmocka_unit_test(test_in_pid_namespace),
 		cmocka_unit_test(test_preferred_over_perf_map),
+		cmocka_unit_test(test_map_on_a_hung_server),
 	};
 
 	if (argc == 3 && !strcmp(argv[1], "jit"))
