@@ -135,8 +135,8 @@ static bool member_pointer(struct cpp *d, struct cpp_text *t)
 	if (!cpp_type(d, &class) || class.kind != CPP_PLAIN)
 		return false;
 	len = class.end - class.off;
-	if (len > sizeof(text) - 4 || !cpp_move_aside(d, start, &class) || !cpp_type(d, t) ||
-	    (t->kind != CPP_PLAIN && t->kind != CPP_FUNC))
+	if (len + sizeof(" ::*") > sizeof(text) || !cpp_move_aside(d, start, &class) ||
+	    !cpp_type(d, t) || (t->kind != CPP_PLAIN && t->kind != CPP_FUNC))
 		return false;
 	text[0] = ' ';
 	memcpy(text + 1, d->buf + class.off, len);

@@ -3,17 +3,17 @@
 # kiln symbolize -e beside llvm-symbolizer 19, cold, functions with lines and inlined calls: processor
 # time and the most anonymous memory, for 1, 1,000 and 100,000 addresses anywhere in the code of
 # programs with debug packages (those that are installed: ceph-osd-dbg, openjdk-17-dbg, libc6-dbg), and
-# one that clang made. Then names only, and the addresses of a system-wide window beside perf script.
+# one that clang made. Then names only, beside llvm-symbolizer --no-inlines, which reads lines too.
 # SYMBOLIZER_ADDRESSES="1 1000" leaves the long one out.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
-need perf python3 clang++ readelf
+need python3 clang++ readelf
 LLVM=/usr/lib/llvm-19/bin/llvm-symbolizer
 RESOLVE=$SRC/$B/resolve_pairs
 [ -x "$LLVM" ] || { echo "symbolizer.sh: $LLVM is missing: run tools/install-deps --bench" >&2 && exit 1; }
 
 # Runs a command with input from a file; sets cpu (seconds, of its children too) and anon (MB, the most
-# seen of all of them together, looking fifty times a second).
+# seen of all of them together, looking 500 times a second: a run may be over in 30 ms).
 measured() { # INPUT COMMAND...
 	local input=$1
 	shift
@@ -32,7 +32,7 @@ measured() { # INPUT COMMAND...
 		peak, done = 0, 0
 		while not done:
 		    peak = max(peak, anon(child.pid))
-		    time.sleep(0.02)
+		    time.sleep(0.002)
 		    done, status, usage = os.wait4(child.pid, os.WNOHANG)
 		open(sys.argv[1], "w").write(f"{usage.ru_utime + usage.ru_stime} {peak / 1024}\n")
 		sys.exit(status != 0)
@@ -76,87 +76,38 @@ compare() { # NAME DEBUG_FILE
 	done
 }
 
-# Names only, over all of a program's code, in a process that does nothing else.
-names_only() { # NAME ELF
-	[ -f "$2" ] || { echo "$1: skipped, not installed"; return; }
-	# Addresses are asked for as file offsets: those of the executable segment.
-	addresses "$2" 100000 | python3 -c '
+# Turns addresses into "FILE OFFSET" lines: offsets in the file, by its loaded segments.
+as_pairs() { # ELF
+	python3 -c '
 import subprocess, sys
 out = subprocess.run(["readelf", "-lW", sys.argv[1]], capture_output=True, text=True).stdout
 loads = [l.split() for l in out.splitlines() if l.strip().startswith("LOAD")]
-segs = [(int(l[2], 16), int(l[5], 16), int(l[1], 16)) for l in loads]
+segs = [(int(l[2], 16), int(l[4], 16), int(l[1], 16)) for l in loads]
 for line in sys.stdin:
     va = int(line, 16)
     for start, size, off in segs:
         if start <= va < start + size:
             print(sys.argv[1], hex(va - start + off))
-' "$2" >"$T/pairs"
-	read -r asked _ load rest _ < <("$RESOLVE" -n <"$T/pairs")
-	figure "$1, names only, load" "ms" "$(awk -v s="$load" 'BEGIN { print 1000 * s }')"
-	figure "$1, names only, each of $asked addresses" "us" \
-		"$(awk -v s="$rest" -v n="$asked" 'BEGIN { print 1e6 * s / n }')"
+' "$1"
 }
 
-# Unique (file, offset) pairs of the user-space addresses in perf.data.
-unique_pairs() {
-	perf script -i "$T/perf.data" -F comm,pid,tid,time,event,ip,dso --no-inline --show-mmap-events \
-		--show-task-events 2>/dev/null | python3 -c '
-import os, re, sys
-maps, pairs, pid = {}, set(), None
-mmap = re.compile(r"PERF_RECORD_MMAP2? (-?\d+)/\d+: \[(0x[0-9a-f]+)\((0x[0-9a-f]+)\) @ (\S+) .*x\S* (/.*)$")
-fork = re.compile(r"PERF_RECORD_FORK\((\d+):\d+\):\((\d+):\d+\)")
-head = re.compile(r"^\S.*?\s(\d+)/\d+\s+[\d.]+:")
-frame = re.compile(r"^\s+([0-9a-f]+) \((/.*)\)$")
-for line in sys.stdin:
-    line = line.rstrip()
-    if m := mmap.search(line):
-        maps.setdefault(int(m[1]), []).append((int(m[2], 16), int(m[3], 16), int(m[4], 0), m[5]))
-    elif m := fork.search(line):
-        if m[1] != m[2]:
-            maps[int(m[1])] = list(maps.get(int(m[2]), []))
-    elif m := frame.match(line):
-        ip = int(m[1], 16)
-        for start, size, off, path in reversed(maps.get(pid, [])):
-            if start <= ip < start + size:
-                pairs.add((path, ip - start + off))
-                break
-    elif m := head.match(line):
-        pid = int(m[1])
-for path, off in sorted(pairs):
-    if os.path.isfile(path) and " " not in path:
-        print(path, hex(off))
-'
-}
-
-window_load() {
-	start_load
-	python3 -c 'import json, re
-while True:
-    json.loads(json.dumps([{"a": i, "b": str(i)} for i in range(2000)])); re.sub("a+", "b", "xaay" * 3000)' &
-	load+=($!)
-	if command -v java >/dev/null; then
-		(while :; do java -version 2>/dev/null; done) &
-		load+=($!)
-	fi
-}
-
-window() {
-	local ours asked named peak
-	window_load
-	# -B: perf 6.1 aborts on the build ids of some processes.
-	perf record -q -B -e cpu-clock:u -F 999 -a -g -o "$T/perf.data" -- sleep 5 2>/dev/null
-	end_load
-	unique_pairs >"$T/pairs"
-	measured "$T/pairs" "$RESOLVE" || return
+# Names only, over all of a program's code, in a process that does nothing else.
+names_only() { # NAME ELF [DEBUG_FILE]
+	local ours asked named load rest _ debug=${3:-}
+	[ -f "$2" ] || { echo "$1: skipped, not installed"; return; }
+	[ -f "$debug" ] || debug=$2
+	cat "$2" "$debug" >/dev/null
+	addresses "$2" 100000 >"$T/addresses"
+	as_pairs "$2" <"$T/addresses" >"$T/pairs"
+	measured "$T/pairs" "$RESOLVE" -n /usr/lib/debug || return
 	ours=$cpu
-	read -r asked named _ _ peak <"$T/answers"
-	echo "window: $asked unique addresses of $(cut -d ' ' -f 1 "$T/pairs" | uniq | wc -l) files, $named named"
-	figure "window, parsed state at its peak" "MB" "$((peak / 1024))"
-	measured /dev/null timeout 600 perf script -i "$T/perf.data" || {
-		echo "window: perf script took more than 600 s or failed"
-		return
-	}
-	result "window, functions, lines, inlined calls" "s" "$ours" "perf script" "$cpu"
+	read -r asked named load rest _ <"$T/answers"
+	echo "$1, names only: $named of $asked addresses named"
+	figure "$1, names only, load" "ms" "$(awk -v s="$load" 'BEGIN { print 1000 * s }')"
+	figure "$1, names only, an address" "us" \
+		"$(awk -v s="$rest" -v n="$asked" 'BEGIN { print 1e6 * s / n }')"
+	measured "$T/addresses" "$LLVM" --no-inlines --obj="$debug" || return
+	result "$1, names only, $asked addresses" "s" "$ours" "llvm-symbolizer --no-inlines" "$cpu"
 }
 
 clang_program() {
@@ -174,7 +125,7 @@ compare ceph-osd "$(debug_file /usr/bin/ceph-osd)"
 compare libjvm "$(debug_file "${libjvm:-/nonexistent}")"
 compare libc "$(debug_file "$libc")"
 compare "16 objects of clang" "$T/clang.so"
-names_only ceph-osd /usr/bin/ceph-osd
-names_only libjvm "${libjvm:-/nonexistent}"
-names_only libc "$libc"
-window
+names_only ceph-osd /usr/bin/ceph-osd "$(debug_file /usr/bin/ceph-osd)"
+names_only libjvm "${libjvm:-/nonexistent}" "$(debug_file "${libjvm:-/nonexistent}")"
+names_only libc "$libc" "$(debug_file "$libc")"
+names_only "16 objects of clang" "$T/clang.so"

@@ -122,11 +122,11 @@ static char *expected(const char *path, const char *debug_dir)
 
 static void make_program(const char *build)
 {
-	fixture_run("rm -rf ./* && S=%s && { %s; } 2>build.log || { cat build.log; false; }",
-		    source_dir, build);
+	fixture_run("rm -rf ./* && { %s; } 2>build.log || { cat build.log; false; }", build);
 }
 
-#define PROGRAM "g++ -Wl,--build-id -g -O2 -o prog $S/stl.cc"
+/* Compiled once, in setup(). */
+#define PROGRAM "g++ -Wl,--build-id -o prog .objects/gcc.o"
 
 /* The stripped file, and its debug file where it is found. */
 #define SEPARATE                                                                                   \
@@ -188,7 +188,7 @@ static void test_same_answers(void **state)
 {
 	static const char *const programs[] = {
 		PROGRAM,
-		"clang++ -Wl,--build-id -g -O2 -o prog $S/stl.cc",
+		"clang++ -Wl,--build-id -o prog .objects/clang.o",
 		PROGRAM " && strip -g -o stripped prog && cp prog whole",
 		SEPARATE,
 	};
@@ -480,7 +480,13 @@ static int setup(void **state)
 {
 	const char *dir = getcwd(source_dir, sizeof(source_dir) - 32);
 
-	return dir ? (strcat(source_dir, "/tests/fixtures/dwarf"), fixture_setup(state)) : -1;
+	if (!dir || fixture_setup(state))
+		return -1;
+	strcat(source_dir, "/tests/fixtures/dwarf");
+	fixture_run("mkdir .objects && g++ -g -O2 -c -o .objects/gcc.o %s/stl.cc && "
+		    "clang++ -g -O2 -c -o .objects/clang.o %s/stl.cc",
+		    source_dir, source_dir);
+	return 0;
 }
 
 int main(void)

@@ -168,14 +168,16 @@ static void go_reads_what_we_write(void **state)
 
 static void go_keeps_numeric_labels_of_zero(void **state)
 {
-	struct profile *p = profile_new();
-	struct profile_label label = {str_id(p, "pid"), PROFILE_NONE, 0, 0};
+	struct profile *p;
+	struct profile_label label = {.str = PROFILE_NONE};
 	_cleanup_free_ char *raw = NULL;
 	uint32_t stack, set;
 	char path[64];
 
 	(void)state;
 	SKIP_UNLESS(have_go, NO_GO);
+	p = profile_new();
+	label.key = str_id(p, "pid");
 	MUST(profile_init_cpu(p, 1));
 	MUST(profile_stack(p, NULL, 0, &stack));
 	MUST(profile_labelset(p, &label, 1, &set));
@@ -243,7 +245,7 @@ static int is_profile(const struct dirent *d)
 
 static void merging_windows_is_what_go_makes_of_them(void **state)
 {
-	struct profile *all = profile_new();
+	struct profile *all;
 	struct dirent **entries = NULL;
 	struct buf paths = {0};
 	char folder[512], ours[64];
@@ -253,6 +255,7 @@ static void merging_windows_is_what_go_makes_of_them(void **state)
 	(void)state;
 	SKIP_UNLESS(have_go, NO_GO);
 	SKIP_UNLESS(data_dir, NO_DATA);
+	all = profile_new();
 	snprintf(folder, sizeof(folder), "%s/series", data_dir);
 	n = scandir(folder, &entries, is_profile, alphasort);
 	assert_int_equal(n, 10);
