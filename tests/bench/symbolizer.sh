@@ -4,7 +4,7 @@
 # time and the most anonymous memory, for 1, 1,000 and 100,000 addresses anywhere in the code of
 # programs with debug packages (those that are installed: ceph-osd-dbg, openjdk-17-dbg, libc6-dbg), and
 # one that clang made. Then names only, beside llvm-symbolizer --no-inlines, which reads lines too.
-# SYMBOLIZER_ADDRESSES="1 1000" leaves the long one out.
+# CEPH_OSD and LIBJVM: other copies of those programs. SYMBOLIZER_ADDRESSES="1 1000" leaves the long one out.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3 clang++ readelf
@@ -118,14 +118,15 @@ clang_program() {
 	clang++ -shared -o "$T/clang.so" "$T"/stl*.o
 }
 
-libjvm=$(ls /usr/lib/jvm/java-17-openjdk-*/lib/server/libjvm.so 2>/dev/null)
+ceph=${CEPH_OSD:-/usr/bin/ceph-osd}
+libjvm=${LIBJVM:-$(ls /usr/lib/jvm/java-17-openjdk-*/lib/server/libjvm.so 2>/dev/null)}
 libc=$(ls /lib/"$(uname -m)"-linux-gnu/libc.so.6)
 clang_program
-compare ceph-osd "$(debug_file /usr/bin/ceph-osd)"
+compare ceph-osd "$(debug_file "$ceph")"
 compare libjvm "$(debug_file "${libjvm:-/nonexistent}")"
 compare libc "$(debug_file "$libc")"
 compare "16 objects of clang" "$T/clang.so"
-names_only ceph-osd /usr/bin/ceph-osd "$(debug_file /usr/bin/ceph-osd)"
+names_only ceph-osd "$ceph" "$(debug_file "$ceph")"
 names_only libjvm "${libjvm:-/nonexistent}" "$(debug_file "${libjvm:-/nonexistent}")"
 names_only libc "$libc" "$(debug_file "$libc")"
 names_only "16 objects of clang" "$T/clang.so"
