@@ -203,6 +203,16 @@ static bool standard_sub(struct cpp *d, bool prefix)
 
 /* --- unqualified names ---------------------------------------------------------------------------- */
 
+/* No compiler takes others, and libiberty sets spaces by what looks like punctuation. */
+static bool is_identifier(const char *s, unsigned len)
+{
+	for (unsigned i = 0; i < len; i++)
+		if (!is_lower(s[i]) && !is_upper(s[i]) && !is_digit(s[i]) && s[i] != '_' &&
+		    s[i] != '$' && s[i] != '.' && !(s[i] & 0x80))
+			return false;
+	return true;
+}
+
 static bool source_name(struct cpp *d)
 {
 	static const char anonymous[] = "_GLOBAL_";
@@ -211,7 +221,8 @@ static bool source_name(struct cpp *d)
 	unsigned len;
 	const char *s;
 
-	if (!cpp_number(d, &len) || !len || len > (size_t)(d->end - d->p))
+	if (!cpp_number(d, &len) || !len || len > (size_t)(d->end - d->p) ||
+	    !is_identifier(d->p, len))
 		return false;
 	s = d->p;
 	d->p += len;

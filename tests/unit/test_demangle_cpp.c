@@ -127,6 +127,14 @@ static void test_long_class_of_member(void **state)
 	assert_false(fast);
 }
 
+/* libiberty leaves out a space behind what ends like "(". */
+static void test_names_that_are_no_identifiers(void **state)
+{
+	(void)state;
+	assert_false(check("_ZooMtMwMbMOt2 ("));
+	assert_true(check("_ZooMtMwMbMOt2ab"));
+}
+
 /* --- names of the C++ library --------------------------------------------------------------------- */
 
 static VEC(char *) names;
@@ -243,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_by_hand),
 		cmocka_unit_test(test_does_not_fit),
 		cmocka_unit_test(test_long_class_of_member),
+		cmocka_unit_test(test_names_that_are_no_identifiers),
 		cmocka_unit_test(test_real_names),
 		cmocka_unit_test(test_broken_names),
 	};
