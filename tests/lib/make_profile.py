@@ -110,4 +110,5 @@ def main():
     sys.stdout.buffer.write(profile.encode())
 
 
-main()
+if __name__ == "__main__":
+    main()

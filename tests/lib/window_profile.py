@@ -8,25 +8,10 @@ in its file; files that are gone are left out. Shares no code with kiln.
 """
 import os, re, sys
 
+from make_profile import message, number
+
 HEAD = re.compile(r"^\S.*?\s(\d+)/\d+\s+[\d.]+:")
 FRAME = re.compile(r"^\s+([0-9a-f]+) \((/.*)\)$")
-
-
-def varint(n):
-    out = bytearray()
-    while n > 127:
-        out.append(n & 127 | 128)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
-
-
-def number(field, n):
-    return varint(field << 3) + varint(n) if n else b""
-
-
-def message(field, data):
-    return varint(field << 3 | 2) + varint(len(data)) + data
 
 
 def read(lines):
