@@ -174,9 +174,11 @@ static int finish(const struct record_options *r, const struct session_result *s
 	int code;
 
 	if (!s->profile->samples.len) {
+		const char *what = r->argv ? r->argv[0] : r->all ? "the machine" : "the target";
+
 		log_error("no samples: %s used no CPU time while it was recorded (%.1f s); nothing "
 			  "was written",
-			  r->argv ? r->argv[0] : "the target", (double)s->elapsed_ns / 1e9);
+			  what, (double)s->elapsed_ns / 1e9);
 		return s->launched && s->exit_code ? s->exit_code : EXIT_NO_SAMPLES;
 	}
 	code = write_profile(r, s->profile, path, &written);

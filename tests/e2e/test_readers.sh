@@ -42,6 +42,7 @@ test_top_agrees_with_go() {
 test_totals_agree_with_go() {
 	need_bpf
 	need go
+	start "$WORKLOADS/demo" 30
 	"$KILN" record -q -a -d 2 -o p.pb.gz
 	go tool pprof -top -sample_index=samples -symbolize=none p.pb.gz >top 2>err
 	assert_match "go's total" top "Total samples = $(profile_samples p.pb.gz) "

@@ -183,6 +183,7 @@ test_deep_stacks() {
 test_interrupt_ends_the_recording() {
 	need_bpf
 	local signal
+	start "$WORKLOADS/demo" 30 # an idle machine has no samples
 	for signal in INT TERM; do
 		start env --default-signal=INT "$KILN" record -q -a -d 60 -o "$signal.pb.gz"
 		sleep 2
