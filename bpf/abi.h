@@ -68,21 +68,25 @@ struct kiln_stack_record {
 /*
  * What user space needs to walk a stack that the kernel half could not: one sample's registers and
  * stack, from the red zone below rsp up (System V ABI, x86-64, 3.2.2: code keeps things there, and
- * OpenSSL's describes some of its frames by them), but nothing of the page below. 24 KB hold the
- * stacks of nine samples in ten; up to 96 KB are copied while there is room: clang's and the JVM's
- * stacks are that deep.
+ * OpenSSL's describes some of its frames by them), but nothing of the page below. The room that
+ * is taken in the ring is the smallest of these that holds the stack, since a full ring cuts stacks:
+ * 8 KB hold most, 48 those of clang; pkgconf keeps 64 KB buffers on its. OTHER is for threads whose
+ * stack's top is not known, and of deeper stacks.
  */
-#define KILN_RAW_STACK	    (6 * 4096)
-#define KILN_RAW_STACK_DEEP (24 * 4096)
-#define KILN_RED_ZONE	    128
-#define KILN_RAW_BASE(sp)   (((sp)&4095) < KILN_RED_ZONE ? (sp) & ~4095ull : (sp)-KILN_RED_ZONE)
+#define KILN_RAW_STACK_SMALL (2 * 4096)
+#define KILN_RAW_STACK	     (6 * 4096)
+#define KILN_RAW_STACK_DEEP  (12 * 4096)
+#define KILN_RAW_STACK_OTHER (24 * 4096)
+#define KILN_RAW_STACK_MAX   (80 * 4096)
+#define KILN_RED_ZONE	     128
+#define KILN_RAW_BASE(sp)    (((sp)&4095) < KILN_RED_ZONE ? (sp) & ~4095ull : (sp)-KILN_RED_ZONE)
 
 struct kiln_raw_record {
 	struct kiln_record_head head;
 	__u64 time_ns; /* CLOCK_BOOTTIME */
 	__u32 tgid, pad;
 	__u64 regs[UNWIND_REGS];    /* by enum unwind_reg */
-	__u8 stack[KILN_RAW_STACK]; /* or _DEEP; from KILN_RAW_BASE(rsp) */
+	__u8 stack[]; /* from KILN_RAW_BASE(rsp) up */
 };
 
 /* Kernel-side counters, per CPU, in samples. On every CPU

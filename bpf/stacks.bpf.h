@@ -104,13 +104,13 @@ static __always_inline __u32 copy_stack(struct kiln_raw_record *r, __u64 from, _
 	return have;
 }
 
-/* Whether more stack may be in use than a usual record holds: of other threads' stacks than the main
- * one nobody knows the top. */
-static __always_inline bool is_deep(__u64 sp)
+/* How much room the pages of the stack in use take from an address up; of other threads' stacks than
+ * the main one nobody knows the top, and this is larger than any stack. */
+static __always_inline __u64 stack_in_use(__u64 from)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	return BPF_CORE_READ(task, mm, start_stack) - sp > KILN_RAW_STACK - KILN_RED_ZONE;
+	return BPF_CORE_READ(task, mm, start_stack) - (from & ~4095ull);
 }
 
 static __always_inline __u64 ship_raw_of(struct unwind_env *env, __u32 tgid, __u32 window,
@@ -130,13 +130,15 @@ static __always_inline __u64 ship_raw_of(struct unwind_env *env, __u32 tgid, __u
 	return hash;
 }
 
-/* Registers and stack to user space, named by a hash that no other sample has. 0 if there was no
- * room: raw samples may fill half of the ring, deep ones a quarter, the rest is for stacks that were
- * walked. */
+/*
+ * Registers and stack to user space, named by a hash that no other sample has. 0 if there was no
+ * room: raw samples may fill half of the ring, the rest is for stacks that were walked; those whose
+ * stack is very deep, or nobody knows how deep, get their room only while a quarter is not used.
+ */
 __attribute__((noinline)) __u64 ship_raw(__u32 tgid, __u32 window)
 {
 	struct unwind_env *env;
-	__u64 used, size;
+	__u64 used, size, need;
 	__u32 zero = 0;
 
 	if (!unwind_tables)
@@ -146,9 +148,20 @@ __attribute__((noinline)) __u64 ship_raw(__u32 tgid, __u32 window)
 	size = bpf_ringbuf_query(&kiln_ring, BPF_RB_RING_SIZE);
 	if (!env || used >= size / 2)
 		return 0;
-	if (used < size / 4 && is_deep(env->regs[UNWIND_RSP]))
+	need = stack_in_use(KILN_RAW_BASE(env->regs[UNWIND_RSP]));
+	if (need > KILN_RAW_STACK_MAX)
+		need = KILN_RAW_STACK_OTHER;
+	if (need > KILN_RAW_STACK_DEEP && used >= size / 4)
+		need = KILN_RAW_STACK;
+	if (need <= KILN_RAW_STACK_SMALL)
+		return ship_raw_of(env, tgid, window, KILN_RAW_STACK_SMALL);
+	if (need <= KILN_RAW_STACK)
+		return ship_raw_of(env, tgid, window, KILN_RAW_STACK);
+	if (need <= KILN_RAW_STACK_DEEP)
 		return ship_raw_of(env, tgid, window, KILN_RAW_STACK_DEEP);
-	return ship_raw_of(env, tgid, window, KILN_RAW_STACK);
+	if (need <= KILN_RAW_STACK_OTHER)
+		return ship_raw_of(env, tgid, window, KILN_RAW_STACK_OTHER);
+	return ship_raw_of(env, tgid, window, KILN_RAW_STACK_MAX);
 }
 
 /* Ends after which user space may get further: it knows more processes, tables and rules. */
