@@ -307,19 +307,24 @@ static int poll_timeout_ms(const struct session *s)
 	return end > now ? (int)((end - now) / 1000000) : 0;
 }
 
-/* Empties the ring of stacks; what has to be walked here is walked at once, while the table knows
- * what was mapped. */
+/* Empties the ring of stacks, then follows what was mapped up to then: the kernel half is told of it,
+ * and what has to be walked here is walked while the table knows it. */
 static int take_stacks(struct session *s)
 {
-	int err = drain_stacks(s->drain);
+	int err = drain_stacks(s->drain) ?: follow_mappings(s, RESCAN_NS);
 
 	if (!s->feed || err)
 		return err;
 	unwind_feed_run(s->feed, s->procs);
-	err = follow_mappings(s, RESCAN_NS);
 	slow_path_run(s->slow, s->drain);
-	unwind_feed_run(s->feed, s->procs);
-	return err;
+	return 0;
+}
+
+/* A turn of the test that takes no stacks until the window ends. */
+static int stall(struct session *s)
+{
+	usleep(s->stall_ms * 1000);
+	return follow_mappings(s, RESCAN_NS);
 }
 
 /*
@@ -343,12 +348,10 @@ static int collect(struct session *s)
 
 	while (!err && !is_over(s)) {
 		wait_for_turn(s);
-		err = follow_mappings(s, RESCAN_NS) ?: sampler_follow_cpus(s->sampler);
+		err = sampler_follow_cpus(s->sampler);
 		sideband_update_cpus(s->sideband);
-		if (s->stall_ms)
-			usleep(s->stall_ms * 1000);
-		else if (!err)
-			err = take_stacks(s);
+		if (!err)
+			err = s->stall_ms ? stall(s) : take_stacks(s);
 		if (!err && boottime_ns() - s->window_start_ns >= s->opts->sampler.window_ns)
 			err = end_window(s, false);
 		show_progress(s, false);

@@ -522,7 +522,8 @@ bool unwind_tables_poll(struct unwind_tables *t)
 			evict_one(t, tab);
 	}
 	t->finished.len = 0;
-	pthread_cond_broadcast(&t->changed);
+	if (t->to_empty.len)
+		pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->lock);
 	return n > 0;
 }
