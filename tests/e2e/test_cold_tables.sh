@@ -76,4 +76,11 @@ while time.time() < end:
     text = json.dumps(data); json.loads(text); re.findall(r"([0-9]+)\.5", text)'
 }
 
+test_wide_frames() {
+	need_bpf
+	gcc -O2 -o wide_frames "$FIXTURES/wide_frames.c"
+	busy
+	record_cold wide_frames 99 ./wide_frames 100
+}
+
 run_tests "$@"
