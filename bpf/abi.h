@@ -85,8 +85,8 @@ struct kiln_raw_record {
 	struct kiln_record_head head;
 	__u64 time_ns; /* CLOCK_BOOTTIME */
 	__u32 tgid, pad;
-	__u64 regs[UNWIND_REGS];    /* by enum unwind_reg */
-	__u8 stack[]; /* from KILN_RAW_BASE(rsp) up */
+	__u64 regs[UNWIND_REGS]; /* by enum unwind_reg */
+	__u8 stack[];		 /* from KILN_RAW_BASE(rsp) up */
 };
 
 /* Kernel-side counters, per CPU, in samples. On every CPU
