@@ -186,7 +186,7 @@ record_perf() { # CALL_GRAPH
 	# Without build ids: perf 6.1 dies of some that it meets.
 	perf record -q -B -N -a -F "$FREQ" --call-graph "$1" -e cpu-clock -G "$GROUP" -o "$T/perf.data" \
 		-- sleep "$SECS" </dev/null >"$T/out" 2>"$T/err"
-	timeout 60 perf script --no-inline -F comm,pid,ip,sym,dso -i "$T/perf.data" 2>/dev/null | judge perf
+	timeout -k 5 60 perf script --no-inline -F comm,pid,ip,sym,dso -i "$T/perf.data" 2>/dev/null | judge perf
 	rm -f "$T/perf.data"
 }
 profile_perf_fp() {
@@ -196,7 +196,7 @@ profile_perf_dwarf() {
 	record_perf dwarf,16384
 }
 profile_bpftrace() {
-	BPFTRACE_MAP_KEYS_MAX=65536 BPFTRACE_STRLEN=64 timeout 60 bpftrace -q -e "
+	BPFTRACE_MAP_KEYS_MAX=65536 BPFTRACE_STRLEN=64 timeout -k 5 60 bpftrace -q -e "
 		profile:hz:$FREQ /cgroup == cgroupid(\"$MOUNT/$GROUP\")/ { @[comm, pid, ustack] = count(); }
 		interval:s:$SECS { exit(); }" </dev/null 2>"$T/err" | judge bpftrace
 }
