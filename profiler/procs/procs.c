@@ -8,7 +8,9 @@
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 
-#define LINGER_NS 60000000000ull
+/* The dead are asked for until the window they were sampled in is drained, and are dropped after that: this is
+ * for events that come late. */
+#define LINGER_NS 10000000000ull
 #define MAX_BYTES (64u << 20)
 
 int procs_new(struct procs **out, const struct procs_opts *opts)

@@ -25,7 +25,7 @@ struct files;
 
 struct procs_opts {
 	struct files *files; /* where file identities are interned (files.h); borrowed */
-	uint64_t linger_ns;  /* how long a dead image is kept; 0 = 60 s */
+	uint64_t linger_ns;  /* how long a dead image is kept; 0 = 10 s */
 	size_t max_bytes;    /* cap on the table; oldest dead images go first; 0 = 64 MiB */
 	/* Called when a process has begun, ended, or changed what it has mapped; may be NULL. It must
 	 * not change the table. */
