@@ -4,7 +4,8 @@
 # under the profiler), in turn for kiln and perf record -g; which of a pair comes first alternates, so
 # that drift favours nobody. One line a workload: the median slowdown with its 95 % confidence
 # interval (of the median, by ranks: no distribution is assumed), by CPU time, which holds the
-# interrupts; and by wall time.
+# interrupts; and by wall time. Forks are of two kinds: scripts, as ./configure runs them, and a program
+# that ends at once, the worst there is: nearly all of its time goes into mapping files.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 need perf
@@ -71,4 +72,9 @@ compare() { # WHAT WORK...
 }
 
 compare "CPU-bound" cpu 60000 "$CPUS"
-compare "fork and exec" fork 5000 "$CPUS"
+# shellcheck disable=SC2016
+compare "fork-heavy scripts" fork 300 "$CPUS" sh -c 'for i in 1 2; do
+	x=$(expr $i + 41); echo "int main(void) { return $x; }" | sed "s/main/main_$i/" | grep -q "main_$i"
+	test -f /nonexistent || cat /dev/null; basename "$(pwd)" >/dev/null
+done'
+compare "fork and exec of nothing" fork 5000 "$CPUS"
