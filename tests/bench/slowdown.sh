@@ -71,6 +71,37 @@ compare() { # WHAT WORK...
 		"$(interval <"$T/pairs.kiln.1")" "$(interval <"$T/pairs.perf.1")"
 }
 
+# CPU time of a process and its threads so far, in ns.
+cpu_ns() { # PID
+	cat /proc/"$1"/task/*/schedstat 2>/dev/null | awk '{ n += $1 } END { printf "%d\n", n }'
+}
+
+# Where it goes, more exactly than pairs on a noisy machine can tell: kiln's own CPU time, and the
+# kernel functions that make the mapping events (for perf's events too), in a profile of their own.
+parts() { # WORK...
+	local pid own
+	"$KILN" record -q -a -F "$FREQ" -d 600 -o "$T/p.pb.gz" </dev/null >/dev/null 2>&1 &
+	pid=$!
+	sleep 1.5
+	own=$(cpu_ns $pid)
+	work "$T/parts" "$@"
+	own=$(($(cpu_ns $pid) - own))
+	kill -TERM $pid
+	wait $pid 2>/dev/null
+	read -r _ all <"$T/parts"
+	awk -v own="$own" -v all="$all" -v f="$FREQ" 'BEGIN {
+		printf "  of the same CPU time: kiln itself at %s Hz %.1f %%\n", f, 100 * own / all }'
+	"$KILN" record -q -F 1999 -o "$T/p.pb.gz" -- "$WORKLOADS/fixed" "$@" </dev/null >/dev/null 2>&1
+	"$KILN" report "$T/p.pb.gz" --json -n 0 | python3 -c '
+import json, sys
+report = json.load(sys.stdin)
+total = {}
+for row in report["rows"]:
+    total[row["name"]] = total.get(row["name"], 0) + row["total"]
+for name in ("perf_event_mmap", "__build_id_parse", "perf_event_task", "perf_event_comm_output"):
+    print("  %s() %.1f %%" % (name, 100 * total.get(name, 0) / report["matched"]))'
+}
+
 compare "CPU-bound" cpu 60000 "$CPUS"
 # shellcheck disable=SC2016
 compare "fork-heavy scripts" fork 300 "$CPUS" sh -c 'for i in 1 2; do
@@ -78,3 +109,4 @@ compare "fork-heavy scripts" fork 300 "$CPUS" sh -c 'for i in 1 2; do
 	test -f /nonexistent || cat /dev/null; basename "$(pwd)" >/dev/null
 done'
 compare "fork and exec of nothing" fork 5000 "$CPUS"
+parts fork 20000 "$CPUS"
