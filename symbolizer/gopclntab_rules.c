@@ -40,16 +40,45 @@ static struct unwind_rule depth_rule(uint32_t depth)
 	return rule;
 }
 
+/* Whether a function begins with push %rbp, which is one byte. */
+static bool pushes_rbp(struct gopclntab *t, const struct go_func *f)
+{
+	struct bytes b = sect_view(&t->tab.sect, t->pctab + f->pcsp, 16);
+
+	(void)bytes_uleb(&b); /* the depth at its entry */
+	return f->pcsp && bytes_uleb(&b) * t->quantum == 1 && !b.bad;
+}
+
+/* mcall() and morestack() leave their stack for good, and did so without a frame record before Go 1.21:
+ * rbp is anything there, and the runtime's own walks end there, too. (1.20's morestack() cannot be told
+ * from the later ones, which clear rbp.) */
+static bool leaves_no_record(struct gopclntab *t, const struct go_func *f, const char *name)
+{
+	return (!strcmp(name, "runtime.mcall") && !pushes_rbp(t, f)) ||
+	       (!strcmp(name, "runtime.morestack") && t->version < GO_1_20);
+}
+
 /* Nothing is above goexit(), mstart() and such; but sigtramp(), which is marked like them, returns to
  * what goes back into the interrupted function. */
 static bool is_root(struct gopclntab *t, const struct go_func *f)
 {
 	const char *name;
 
-	if (!(f->flags & FLAG_TOP_FRAME))
+	if (!(f->flags & (FLAG_TOP_FRAME | FLAG_SP_WRITE)))
 		return false;
 	name = go_func_name(t, f->name);
-	return !name || strcmp(name, "runtime.sigtramp") != 0;
+	if (f->flags & FLAG_TOP_FRAME)
+		return !name || strcmp(name, "runtime.sigtramp") != 0;
+	return name && leaves_no_record(t, f, name);
+}
+
+/* It leaves one stack for another, and the frame record it has made tells the way back. But clone()
+ * makes none, and only its child is on another stack. */
+static bool leaves_by_record(struct gopclntab *t, const struct go_func *f)
+{
+	const char *name = f->flags & FLAG_SP_WRITE ? go_func_name(t, f->name) : NULL;
+
+	return f->flags & FLAG_SP_WRITE && !(name && !strcmp(name, "runtime.clone"));
 }
 
 /* The pairs of a table as in value_at(); each but the last reaches at least one byte on, so that no
@@ -86,8 +115,7 @@ static int func_rules(struct gopclntab *t, const struct go_func *f, uint64_t end
 {
 	if (is_root(t, f))
 		return fn(ctx, f->entry, (struct unwind_rule){.cfa = UNWIND_CFA_ROOT});
-	/* It leaves one stack for another: the frame record it has made tells the way back. */
-	if (f->flags & FLAG_SP_WRITE)
+	if (leaves_by_record(t, f))
 		return fn(ctx, f->entry, by_record);
 	return depth_rules(t, f, end, fn, ctx);
 }

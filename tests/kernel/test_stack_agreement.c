@@ -160,14 +160,33 @@ static void print_chains(const char *name, enum unwind_end end)
 	}
 }
 
-/* Whether the chain is libdwfl's but for where that ends: where Go leaves one stack for another, or
- * with frames made of what lies above a stack's first function. (That kiln ends in such a function is
- * for test_complete_stacks to say.) */
+static bool is_code(uint64_t pc)
+{
+	const void *table;
+	uint64_t elf_va;
+
+	return space_place(&space, pc, &table, &elf_va) != UNWIND_IN_NOTHING;
+}
+
+/*
+ * Whether the chain is libdwfl's but for where that ends: where Go leaves one stack for another (older
+ * runtimes put mstart's address there, above which is no code), or with frames made of what lies above a
+ * stack's first function. (That kiln ends in such a function is for test_complete_stacks to say.) And
+ * where Go's signal trampoline is not marked as one, libdwfl takes what was interrupted for a call, and
+ * is lost if that was a function's first instruction.
+ */
 static bool agrees_but_for_the_end(void)
 {
-	uint32_t n = third.n > ours.n ? ours.n : third.n - 1;
+	uint32_t n = third.n, same = 0;
 
-	return third.n > 2 && !memcmp(ours.pc, third.pc, n * sizeof(ours.pc[0]));
+	while (same < n && same < ours.n && ours.pc[same] == third.pc[same])
+		same++;
+	if (same && same < n && same < ours.n && ours.pc[same] == third.pc[same] + 1)
+		return true;
+	while (n && !is_code(third.pc[n - 1]))
+		n--;
+	n = n > ours.n ? ours.n : n ? n - 1 : 0;
+	return n && same >= n && same > 1;
 }
 
 /* libgcc is on its way to a landing pad (symbolizer/unwind_landing.h): the frames between it and the
@@ -175,17 +194,13 @@ static bool agrees_but_for_the_end(void)
 static bool is_landing(void)
 {
 	uint32_t catcher = 0, left;
-	const void *table;
-	uint64_t elf_va;
 
 	while (catcher < ours.n && catcher < 3 && space_is_in(&space, ours.pc[catcher], "libgcc_s"))
 		catcher++;
 	left = ours.n - catcher;
 	return catcher && catcher <= theirs.n && left &&
 	       !memcmp(ours.pc, theirs.pc, catcher * sizeof(ours.pc[0])) &&
-	       (!theirs.complete ||
-		space_place(&space, theirs.pc[theirs.n - 1], &table, &elf_va) ==
-			UNWIND_IN_NOTHING ||
+	       (!theirs.complete || !is_code(theirs.pc[theirs.n - 1]) ||
 		(left <= theirs.n && !memcmp(ours.pc + catcher, theirs.pc + theirs.n - left,
 					     left * sizeof(ours.pc[0]))));
 }

@@ -196,11 +196,13 @@ static void test_damage(void **state)
 struct toolchain {
 	const char *name, *go;
 	bool pie; /* also builds that need the standard library anew */
+	/* of Go 1.21 or newer: mcall() makes a frame record, and morestack() clears rbp */
+	const char *records;
 };
 
 static const struct toolchain toolchains[] = {
-	{"go", "go", true},
-	{"Debian's go 1.19", "/usr/lib/go-1.19/bin/go", false},
+	{"go", "go", true, "go version | grep -qE 'go1[.](2[1-9]|[3-9][0-9])'"},
+	{"Debian's go 1.19", "/usr/lib/go-1.19/bin/go", false, "false"},
 };
 
 static bool have(const char *command)
@@ -413,6 +415,54 @@ static void test_position_independent(void **state)
 	}
 }
 
+struct noted {
+	struct gopclntab *t;
+	struct unwind_rule mcall, morestack, clone; /* the last ones in these functions */
+};
+
+static int note_rule(void *ctx, uint64_t va, struct unwind_rule rule)
+{
+	struct noted *noted = ctx;
+	const struct dwarf_frame *f;
+	int n = gopclntab_find(noted->t, va, &f);
+	const char *name = n > 0 ? f[n - 1].name : "";
+
+	if (!strcmp(name, "runtime.mcall"))
+		noted->mcall = rule;
+	else if (!strcmp(name, "runtime.morestack"))
+		noted->morestack = rule;
+	else if (!strcmp(name, "runtime.clone"))
+		noted->clone = rule;
+	return 0;
+}
+
+/* What leaves a stack without a frame record has no caller; what only gives one to a child has. */
+static void test_functions_that_switch_stacks(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(toolchains) / sizeof(*toolchains); i++) {
+		const struct toolchain *t = &toolchains[i];
+		struct noted noted = {0};
+		uint64_t next = 0;
+		struct elf_obj *obj;
+
+		if (skip_without(t))
+			continue;
+		build(t, "'-ldflags=-s -w'", "switches");
+		assert_int_equal(elf_obj_open(&obj, fixture_open("switches"), NULL), 0);
+		assert_int_equal(gopclntab_open(&noted.t, obj), 0);
+		assert_int_equal(gopclntab_rules(noted.t, &next, UINT64_MAX, note_rule, &noted), 0);
+		assert_int_equal(noted.mcall.cfa,
+				 system(t->records) ? UNWIND_CFA_ROOT : UNWIND_CFA_FP);
+		assert_int_equal(noted.morestack.cfa,
+				 system(t->records) ? UNWIND_CFA_ROOT : UNWIND_CFA_FP);
+		assert_int_equal(noted.clone.cfa, UNWIND_CFA_RSP);
+		assert_int_equal(noted.clone.cfa_off, 8);
+		gopclntab_free(noted.t);
+		elf_obj_free(obj);
+	}
+}
+
 /* `go tool addr2line` prints the function and the innermost position, two lines an address. */
 static void read_addr2line(const struct toolchain *t, const char *path, struct answers *a)
 {
@@ -567,6 +617,7 @@ int main(void)
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_stripped_against_dwarf),
 		cmocka_unit_test(test_position_independent),
+		cmocka_unit_test(test_functions_that_switch_stacks),
 		cmocka_unit_test(test_against_addr2line),
 		cmocka_unit_test(test_against_nm),
 		cmocka_unit_test(test_names_are_not_folded),
