@@ -12,7 +12,7 @@ static int load(struct elf_obj *obj, const struct stored *st, uint8_t *out)
 
 	if (st->codec == CODEC_NONE)
 		return elf_read_exact(obj, out, st->size, st->file_off);
-	err = inflater_new(&in, obj, st);
+	err = inflater_new(&in, obj, st, true);
 	return err ?: inflater_read(in, out, st->inflated) ?: inflater_end(in);
 }
 

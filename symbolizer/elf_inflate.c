@@ -105,10 +105,12 @@ struct inflater {
 
 DEFINE_CLEANUP(inflater, inflater_free)
 
-static int start_codec(struct inflater *in)
+static int start_codec(struct inflater *in, bool whole)
 {
 	if (in->codec == CODEC_ZLIB) {
 		in->zlib_ready = inflateInit(&in->zlib) == Z_OK;
+		if (in->zlib_ready)
+			inflateValidate(&in->zlib, whole);
 		return in->zlib_ready ? 0 : -ENOMEM;
 	}
 	in->zstd = ZSTD_createDStream();
@@ -118,7 +120,7 @@ static int start_codec(struct inflater *in)
 	return 0;
 }
 
-int inflater_new(struct inflater **out, struct elf_obj *obj, const struct stored *st)
+int inflater_new(struct inflater **out, struct elf_obj *obj, const struct stored *st, bool whole)
 {
 	_cleanup_(inflater_freep) struct inflater *in = calloc(1, sizeof(*in));
 	int err;
@@ -127,7 +129,7 @@ int inflater_new(struct inflater **out, struct elf_obj *obj, const struct stored
 		return -ENOMEM;
 	*in = (struct inflater){
 		.obj = obj, .codec = st->codec, .file_off = st->file_off, .left = st->size};
-	err = start_codec(in);
+	err = start_codec(in, whole);
 	if (err)
 		return err;
 	*out = steal_ptr(in);

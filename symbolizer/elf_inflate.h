@@ -19,8 +19,12 @@ int elf_stored(struct elf_obj *obj, const struct elf_section *sec, struct stored
 
 struct inflater;
 
-/* For CODEC_ZLIB and CODEC_ZSTD. obj is borrowed. 0 or -ENOMEM. */
-int inflater_new(struct inflater **out, struct elf_obj *obj, const struct stored *st);
+/*
+ * For CODEC_ZLIB and CODEC_ZSTD. obj is borrowed. whole: inflater_end() will be asked; without, zlib's
+ * checksum is not computed: it is over the whole section, and would come after all of it was used.
+ * 0 or -ENOMEM.
+ */
+int inflater_new(struct inflater **out, struct elf_obj *obj, const struct stored *st, bool whole);
 /* A second one, which goes on where this one is. -ENOTSUP with zstd. 0 or -errno. */
 int inflater_copy(struct inflater **out, const struct inflater *from);
 void inflater_free(struct inflater *in);

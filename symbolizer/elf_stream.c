@@ -116,7 +116,7 @@ static int seek(struct elf_stream *s, uint64_t number)
 
 	if (s->live && s->next <= number && s->next >= from)
 		return 0;
-	err = r ? inflater_copy(&in, r->in) : inflater_new(&in, s->obj, &s->st);
+	err = r ? inflater_copy(&in, r->in) : inflater_new(&in, s->obj, &s->st, false);
 	if (err)
 		return err;
 	inflater_free(s->live);
