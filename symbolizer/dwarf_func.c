@@ -13,8 +13,12 @@ struct scope {
 	uint32_t parent; /* index of the scope around it; scope 0 is the function */
 };
 
+/* Few functions are asked about more than one address: the spans are looked through the first time,
+ * and made a map the second. */
 struct inlines {
-	struct segmap map; /* address to scope */
+	struct spans spans; /* of scopes; empty once there is a map */
+	struct segmap map;  /* address to scope */
+	bool asked, mapped;
 	struct scope *scopes;
 	size_t n;
 };
@@ -335,9 +339,16 @@ static void inlines_free(struct inlines *in)
 {
 	if (!in)
 		return;
+	vec_release(&in->spans);
 	segmap_release(&in->map);
 	free(in->scopes);
 	free(in);
+}
+
+static size_t inlines_bytes(const struct inlines *in)
+{
+	return sizeof(*in) + in->spans.cap * sizeof(*in->spans.data) + segmap_bytes(&in->map) +
+	       in->n * sizeof(*in->scopes);
 }
 
 static int inlines_load(struct inlines **out, struct cu *cu, const struct func *func)
@@ -351,14 +362,11 @@ static int inlines_load(struct inlines **out, struct cu *cu, const struct func *
 	in = calloc(1, sizeof(*in));
 	if (!in)
 		return -ENOMEM;
-	err = segmap_build(&in->map, &t.spans, t.scopes.len, SEG_HIGHEST);
-	if (err) {
-		free(in);
-		return err;
-	}
 	in->n = t.scopes.len;
 	in->scopes = realloc(t.scopes.data, in->n * sizeof(*in->scopes)) ?: t.scopes.data;
 	t.scopes.data = NULL;
+	in->spans = t.spans;
+	t.spans = (struct spans){0};
 	*out = in;
 	return 0;
 }
@@ -372,8 +380,55 @@ static int get_inlines(struct funcs *f, struct cu *cu, struct func *func)
 	err = inlines_load(&func->inlines, cu, func);
 	if (err)
 		return err;
-	f->bytes += sizeof(*func->inlines) + segmap_bytes(&func->inlines->map) +
-		    func->inlines->n * sizeof(*func->inlines->scopes);
+	f->bytes += inlines_bytes(func->inlines);
+	return 0;
+}
+
+static int get_map(struct funcs *f, struct inlines *in)
+{
+	int err;
+
+	if (in->mapped)
+		return 0;
+	err = segmap_build(&in->map, &in->spans, in->n, SEG_HIGHEST);
+	if (err)
+		return err;
+	in->mapped = true;
+	f->bytes -= in->spans.cap * sizeof(*in->spans.data);
+	f->bytes += segmap_bytes(&in->map);
+	vec_release(&in->spans);
+	return 0;
+}
+
+/* What the map would say: of the scopes that have the address the one with the highest number. */
+static uint32_t look_through(const struct spans *spans, uint64_t va)
+{
+	uint32_t scope = 0;
+
+	for (size_t i = 0; i < spans->len; i++) {
+		const struct span *x = &spans->data[i];
+
+		if (x->low <= va && va < x->high && x->id > scope)
+			scope = x->id;
+	}
+	return scope;
+}
+
+/* The innermost scope that has the address, 0 being the function. */
+static int find_scope(struct funcs *f, struct inlines *in, uint64_t va, uint32_t *scope)
+{
+	int err;
+
+	if (!in->mapped && !in->asked) {
+		in->asked = true;
+		*scope = look_through(&in->spans, va);
+		return 0;
+	}
+	err = get_map(f, in);
+	if (err)
+		return err;
+	*scope = segmap_find(&in->map, va);
+	*scope = *scope == SEG_NONE ? 0 : *scope;
 	return 0;
 }
 
@@ -386,12 +441,10 @@ int funcs_chain(struct funcs *f, struct cu *cu, uint64_t va, uint64_t chain[DWAR
 	if (id == SEG_NONE)
 		return 0;
 	func = &f->list[id];
-	err = get_inlines(f, cu, func);
+	err = get_inlines(f, cu, func) ?: find_scope(f, func->inlines, va, &scope);
 	if (err)
 		return err;
-	scope = segmap_find(&func->inlines->map, va);
-	for (scope = scope == SEG_NONE ? 0 : scope; scope;
-	     scope = func->inlines->scopes[scope].parent)
+	for (; scope; scope = func->inlines->scopes[scope].parent)
 		chain[n++] = cu->unit.off + func->inlines->scopes[scope].die;
 	chain[n++] = cu->unit.off + func->die;
 	return n;
@@ -424,7 +477,7 @@ int funcs_each(struct funcs *f, struct cu *cu, uint64_t low, uint64_t high, func
 		uint64_t end = segmap_step(&f->map, &i, high, &id);
 
 		if (id != SEG_NONE)
-			err = get_inlines(f, cu, &f->list[id]);
+			err = get_inlines(f, cu, &f->list[id]) ?: get_map(f, f->list[id].inlines);
 		if (err == -ENOMEM)
 			return err;
 		if (id == SEG_NONE || err) /* unreadable: as funcs_chain() */
