@@ -313,13 +313,11 @@ static const uint8_t *skip_op(const struct abbrevs *a, const struct abbrev_op *o
 	}
 }
 
-const uint8_t *abbrev_skip(const struct abbrevs *a, const struct abbrev *d, const uint8_t *p,
-			   const uint8_t *end)
+const uint8_t *abbrev_skip_variable(const struct abbrevs *a, const struct abbrev *d,
+				    const uint8_t *p, const uint8_t *end)
 {
 	const struct abbrev_op *op;
 
-	if (d->fixed != ABBREV_VARIABLE)
-		return end - p < d->fixed ? NULL : p + d->fixed;
 	for (op = &a->ops[d->skip_op]; op->kind != OP_END && p; op++)
 		p = skip_op(a, op, p, end);
 	return p;

@@ -95,9 +95,17 @@ static inline const struct abbrev *abbrevs_find(const struct abbrevs *a, uint64_
 	return d->bad ? NULL : d;
 }
 
-/* Steps over the attributes of a DIE of variable size. NULL past the end. */
-const uint8_t *abbrev_skip(const struct abbrevs *a, const struct abbrev *d, const uint8_t *p,
-			   const uint8_t *end);
+const uint8_t *abbrev_skip_variable(const struct abbrevs *a, const struct abbrev *d,
+				    const uint8_t *p, const uint8_t *end);
+
+/* Steps over the attributes of a DIE. NULL past the end. */
+static inline const uint8_t *abbrev_skip(const struct abbrevs *a, const struct abbrev *d,
+					 const uint8_t *p, const uint8_t *end)
+{
+	if (d->fixed == ABBREV_VARIABLE)
+		return abbrev_skip_variable(a, d, p, end);
+	return end - p < d->fixed ? NULL : p + d->fixed;
+}
 
 struct die_attr {
 	uint16_t form;
