@@ -14,6 +14,7 @@
 #include "symbolizer/gopclntab.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/go_toolchains.h"
 
 DEFINE_CLEANUP(symbolizer, symbolizer_free)
 
@@ -193,34 +194,6 @@ static void test_damage(void **state)
 
 /* --- programs of the Go compiler ---------------------------------------------------------------- */
 
-struct toolchain {
-	const char *name, *go;
-	bool pie; /* also builds that need the standard library anew */
-	/* of Go 1.21 or newer: mcall() makes a frame record, and morestack() clears rbp */
-	const char *records;
-};
-
-static const struct toolchain toolchains[] = {
-	{"go", "go", true, "go version | grep -qE 'go1[.](2[1-9]|[3-9][0-9])'"},
-	{"Debian's go 1.19", "/usr/lib/go-1.19/bin/go", false, "false"},
-};
-
-static bool have(const char *command)
-{
-	char cmd[128];
-
-	snprintf(cmd, sizeof(cmd), "command -v %s >/dev/null", command);
-	return !system(cmd);
-}
-
-static bool skip_without(const struct toolchain *t)
-{
-	if (have(t->go))
-		return false;
-	print_message("left out: there is no %s\n", t->name);
-	return true;
-}
-
 struct answer {
 	uint64_t va;
 	char *names, *places; /* of all frames, innermost first */
@@ -368,13 +341,6 @@ static void check_against_dwarf(const char *full, const char *stripped)
 	answers_free(&got);
 }
 
-static void build(const struct toolchain *t, const char *flags, const char *out)
-{
-	fixture_run("GO111MODULE=off GOTOOLCHAIN=local GOFLAGS=-buildvcs=false CGO_ENABLED=1 "
-		    "%s build %s -o %s %s/main.go",
-		    t->go, flags, out, source_dir);
-}
-
 static void test_stripped_against_dwarf(void **state)
 {
 	(void)state;
@@ -383,9 +349,9 @@ static void test_stripped_against_dwarf(void **state)
 
 		if (skip_without(t))
 			continue;
-		build(t, "", "full");
-		build(t, "-ldflags=-w", "no-dwarf");
-		build(t, "'-ldflags=-s -w'", "go-stripped");
+		build_go(t, source_dir, "", "full");
+		build_go(t, source_dir, "-ldflags=-w", "no-dwarf");
+		build_go(t, source_dir, "'-ldflags=-s -w'", "go-stripped");
 		fixture_run("strip -s -o stripped full && cp stripped sectionless");
 		fixture_drop_sections("sectionless");
 		check_against_dwarf("full", "no-dwarf");
@@ -404,62 +370,14 @@ static void test_position_independent(void **state)
 
 		if (!t->pie || skip_without(t))
 			continue;
-		build(t, "-buildmode=pie", "pie");
-		build(t, "-buildmode=pie -ldflags=-linkmode=external", "pie-ld");
+		build_go(t, source_dir, "-buildmode=pie", "pie");
+		build_go(t, source_dir, "-buildmode=pie -ldflags=-linkmode=external", "pie-ld");
 		fixture_run("strip -s -o pie-stripped pie && strip -s -o pie-ld-stripped pie-ld && "
 			    "cp pie-ld-stripped pie-ld-sectionless");
 		fixture_drop_sections("pie-ld-sectionless");
 		check_against_dwarf("pie", "pie-stripped");
 		check_against_dwarf("pie-ld", "pie-ld-stripped");
 		check_against_dwarf("pie-ld", "pie-ld-sectionless");
-	}
-}
-
-struct noted {
-	struct gopclntab *t;
-	struct unwind_rule mcall, morestack, clone; /* the last ones in these functions */
-};
-
-static int note_rule(void *ctx, uint64_t va, struct unwind_rule rule)
-{
-	struct noted *noted = ctx;
-	const struct dwarf_frame *f;
-	int n = gopclntab_find(noted->t, va, &f);
-	const char *name = n > 0 ? f[n - 1].name : "";
-
-	if (!strcmp(name, "runtime.mcall"))
-		noted->mcall = rule;
-	else if (!strcmp(name, "runtime.morestack"))
-		noted->morestack = rule;
-	else if (!strcmp(name, "runtime.clone"))
-		noted->clone = rule;
-	return 0;
-}
-
-/* What leaves a stack without a frame record has no caller; what only gives one to a child has. */
-static void test_functions_that_switch_stacks(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(toolchains) / sizeof(*toolchains); i++) {
-		const struct toolchain *t = &toolchains[i];
-		struct noted noted = {0};
-		uint64_t next = 0;
-		struct elf_obj *obj;
-
-		if (skip_without(t))
-			continue;
-		build(t, "'-ldflags=-s -w'", "switches");
-		assert_int_equal(elf_obj_open(&obj, fixture_open("switches"), NULL), 0);
-		assert_int_equal(gopclntab_open(&noted.t, obj), 0);
-		assert_int_equal(gopclntab_rules(noted.t, &next, UINT64_MAX, note_rule, &noted), 0);
-		assert_int_equal(noted.mcall.cfa,
-				 system(t->records) ? UNWIND_CFA_ROOT : UNWIND_CFA_FP);
-		assert_int_equal(noted.morestack.cfa,
-				 system(t->records) ? UNWIND_CFA_ROOT : UNWIND_CFA_FP);
-		assert_int_equal(noted.clone.cfa, UNWIND_CFA_RSP);
-		assert_int_equal(noted.clone.cfa_off, 8);
-		gopclntab_free(noted.t);
-		elf_obj_free(obj);
 	}
 }
 
@@ -507,7 +425,7 @@ static void test_against_addr2line(void **state)
 
 		if (skip_without(t))
 			continue;
-		build(t, "", "full");
+		build_go(t, source_dir, "", "full");
 		fixture_run("strip -s -o stripped full");
 		want = list_addresses("full");
 		got = ask("stripped", &want);
@@ -567,7 +485,7 @@ static void test_against_nm(void **state)
 
 		if (skip_without(t))
 			continue;
-		build(t, "", "full");
+		build_go(t, source_dir, "", "full");
 		fixture_run("strip -s -o stripped full");
 		want = read_nm(t, "full");
 		assert_true(want.v.len > 1000);
@@ -589,7 +507,7 @@ static void test_names_are_not_folded(void **state)
 	(void)state;
 	if (skip_without(&toolchains[0]))
 		skip();
-	build(&toolchains[0], "", "full");
+	build_go(&toolchains[0], source_dir, "", "full");
 	fixture_run("strip -s -o stripped full");
 	assert_int_equal(vec_push(&want.v, (struct answer){fixture_nm("full", "main.cold")}), 0);
 	for (int i = 0; i < 2; i++) {
@@ -617,7 +535,6 @@ int main(void)
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_stripped_against_dwarf),
 		cmocka_unit_test(test_position_independent),
-		cmocka_unit_test(test_functions_that_switch_stacks),
 		cmocka_unit_test(test_against_addr2line),
 		cmocka_unit_test(test_against_nm),
 		cmocka_unit_test(test_names_are_not_folded),
