@@ -37,7 +37,7 @@ static inline bool skip_without(const struct toolchain *t)
 }
 
 static inline void build_go(const struct toolchain *t, const char *dir, const char *flags,
-		     const char *out)
+			    const char *out)
 {
 	fixture_run("GO111MODULE=off GOTOOLCHAIN=local GOFLAGS=-buildvcs=false CGO_ENABLED=1 "
 		    "%s build %s -o %s %s/main.go",
