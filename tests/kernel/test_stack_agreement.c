@@ -55,6 +55,7 @@ static struct chain ours, theirs, third;
 	X(THIRD_FURTHER, "libunwind differs, same as far as libdwfl gets")                         \
 	X(BEYOND, "same, and on to the root from where both others end")                           \
 	X(LANDING, "same from the frame on that catches an exception")                             \
+	X(FINI, "the same but for the dynamic linker's frame, which calls a .fini")                \
 	X(EXITING, "the stack cannot be read")                                                     \
 	X(WRONG, "kiln differs")
 
@@ -205,6 +206,14 @@ static bool is_landing(void)
 					     left * sizeof(ours.pc[0]))));
 }
 
+/* A library's .fini has no description: libdwfl takes its frame for the caller's, and misses that. */
+static bool is_in_fini(void)
+{
+	return third.n > 1 && ours.n == third.n + 1 && ours.pc[0] == third.pc[0] &&
+	       space_is_in(&space, ours.pc[1], "ld-linux") &&
+	       !memcmp(ours.pc + 2, third.pc + 1, (third.n - 1) * sizeof(ours.pc[0]));
+}
+
 static enum class classify(pid_t pid, pid_t tid, enum unwind_end end) {
 	bool same = agree(&ours, &theirs);
 
@@ -224,6 +233,7 @@ static enum class classify(pid_t pid, pid_t tid, enum unwind_end end) {
 	    ours.n > theirs.n) return CLASS_BEYOND;
 	if (end == UNWIND_END_ROOT && agrees_but_for_the_end()) return CLASS_THIRD_FURTHER;
 	if (end == UNWIND_END_ROOT && is_landing()) return CLASS_LANDING;
+	if (end == UNWIND_END_ROOT && is_in_fini()) return CLASS_FINI;
 	return CLASS_WRONG;
 }
 
