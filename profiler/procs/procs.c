@@ -205,18 +205,27 @@ void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid)
 	tell(p, tgid);
 }
 
+/* What it has mapped tells of a program. */
+static void note_mapping(struct image *im, const struct proc_mapping *m)
+{
+	if (m->file == FILE_NONE)
+		im->pub.has_anon_exec = true;
+	else if (im->pub.exe == FILE_NONE && m->file != FILE_VDSO)
+		im->pub.exe = m->file;
+}
+
 static int map_into(struct procs *p, struct image *im, uint64_t t_ns, const struct proc_mapping *m)
 {
+	bool known = space_has(&im->space, m);
 	int err = table_make_room(p, im) ? space_map(&im->space, t_ns, m, &p->total) : -ENOSPC;
 
 	if (err) {
 		p->stats.mappings_capped++;
 		return err;
 	}
-	if (m->file == FILE_NONE)
-		im->pub.has_anon_exec = true;
-	else if (im->pub.exe == FILE_NONE && m->file != FILE_VDSO)
-		im->pub.exe = m->file;
+	if (!known)
+		im->version = 0;
+	note_mapping(im, m);
 	return 0;
 }
 
@@ -234,6 +243,56 @@ void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file)
 
 	if (im)
 		im->pub.jitdump = file;
+}
+
+/* --- all that is mapped, seen at once --------------------------------------------------------- */
+
+/* The image has mapped what was seen, and nothing else. 1 if anything is different now, else 0, or
+ * -ENOMEM. */
+static int see_all(struct procs *p, struct image *im, struct space_sight *sight)
+{
+	int changed;
+
+	sight->no_room = !table_make_room(p, im);
+	changed = space_see(&im->space, sight, &p->total);
+	p->stats.mappings_capped += sight->refused;
+	if (changed < 0)
+		return changed;
+	for (size_t i = 0; i < sight->n; i++)
+		note_mapping(im, &sight->m[i]);
+	return changed;
+}
+
+void procs_snapshot(struct procs *p, const struct proc_snapshot *s)
+{
+	struct image *im = image_for_event(p, s->t_ns, s->tgid);
+	struct space_sight sight = {
+		.m = s->mappings,
+		.n = s->n,
+		.seen_ns = s->t_ns,
+	};
+	uint32_t version;
+	int changed;
+
+	if (!im || (im->is_seen && s->t_ns < im->seen_ns))
+		return;
+	/* Whatever ran in it before its first sample, nobody asks for that. */
+	sight.since_ns = im->is_seen ? s->t_ns : im->pub.begin_ns;
+	sight.late_ns = sight.since_ns;
+	if (s->exe != FILE_NONE)
+		im->pub.exe = s->exe;
+	if (s->jitdump != FILE_NONE)
+		im->pub.jitdump = s->jitdump;
+	changed = see_all(p, im, &sight);
+	im->is_seen = true;
+	im->seen_ns = s->t_ns;
+	/* Not if something has changed since, or there was no room for all of it. */
+	version = space_is(&im->space, s->mappings, s->n) ? s->version : 0;
+	if (!changed && version == im->version)
+		return;
+	im->version = version;
+	if (image_is_alive(im))
+		tell(p, s->tgid);
 }
 
 /* --- what the scan found ---------------------------------------------------------------------- */
@@ -301,42 +360,18 @@ static bool is_execed(const struct image *im, const struct scanned *s)
 	return true;
 }
 
-static bool is_live(const struct image *im, const struct proc_mapping *m)
-{
-	size_t n;
-	const struct proc_mapping *live = space_live(&im->space, &n);
-
-	for (size_t i = 0; i < n && live[i].start <= m->start; i++)
-		if (m->start + m->len <= live[i].start + live[i].len && live[i].file == m->file &&
-		    (m->file == FILE_NONE ||
-		     live[i].file_off - live[i].start == m->file_off - m->start))
-			return true;
-	return false;
-}
-
-/* Ends what lies between the mappings that were read, which are in ascending order. */
-static int unmap_gaps(struct procs *p, struct image *im, uint64_t stamp, const struct scanned *s)
-{
-	uint64_t at = 0;
-	int err = 0;
-
-	for (size_t i = 0; i <= s->n_mappings && !err; i++) {
-		bool last = i == s->n_mappings;
-
-		err = space_unmap(&im->space, stamp, s->from_ns, at,
-				  last ? UINT64_MAX : s->mappings[i].start, &p->total);
-		at = last ? at : s->mappings[i].start + s->mappings[i].len;
-	}
-	return err;
-}
-
 int procs_update_scanned(struct procs *p, const struct scanned *s)
 {
 	struct proc *proc = table_find(p, s->tgid);
 	struct image *im = proc ? proc->images[proc->n_images - 1] : NULL;
-	size_t mapped = 0, before;
-	uint64_t stamp;
-	int err;
+	struct space_sight sight = {
+		.m = s->mappings,
+		.n = s->n_mappings,
+		.seen_ns = s->from_ns,
+		.since_ns = s->now_ns,
+		.late_ns = s->from_ns,
+	};
+	int changed;
 
 	if (!im || !image_is_alive(im) || im->pub.begin_ns < s->start_ns)
 		return procs_add_scanned(p, s) ?: 1;
@@ -345,19 +380,12 @@ int procs_update_scanned(struct procs *p, const struct scanned *s)
 			   s->comm);
 		return procs_add_scanned(p, s) ?: 1;
 	}
-	stamp = im->pub.begin_ns > s->now_ns ? im->pub.begin_ns : s->now_ns;
-	before = im->space.past.len;
-	err = unmap_gaps(p, im, stamp, s);
-	for (size_t i = 0; i < s->n_mappings && err != -ENOMEM; i++) {
-		if (is_live(im, &s->mappings[i]))
-			continue;
-		err = map_into(p, im, stamp, &s->mappings[i]);
-		mapped++;
-	}
-	if (err == -ENOMEM)
-		return err;
-	if (!mapped && im->space.past.len == before)
-		return 0;
+	if (im->pub.begin_ns > s->now_ns)
+		sight.since_ns = im->pub.begin_ns;
+	changed = see_all(p, im, &sight);
+	if (changed != 1)
+		return changed;
+	im->version = 0;
 	tell(p, s->tgid);
 	return 1;
 }
@@ -425,13 +453,16 @@ int procs_view(struct procs *p, pid_t tgid, uint64_t t_ns, struct procs_view *ou
 	return 0;
 }
 
-const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n)
+const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n, uint32_t *version)
 {
 	const struct proc *proc = table_find(p, tgid);
 	const struct image *im = proc ? proc->images[proc->n_images - 1] : NULL;
+	bool alive = im && image_is_alive(im);
 
 	*n = 0;
-	return im && image_is_alive(im) ? space_live(&im->space, n) : NULL;
+	if (version)
+		*version = alive ? im->version : 0;
+	return alive ? space_live(&im->space, n) : NULL;
 }
 
 const struct proc_image *procs_image(struct procs *p, pid_t tgid, uint64_t t_ns)
@@ -440,70 +471,6 @@ const struct proc_image *procs_image(struct procs *p, pid_t tgid, uint64_t t_ns)
 	const struct image *im = proc ? table_image_at(proc, t_ns) : NULL;
 
 	return im ? &im->pub : NULL;
-}
-
-/* --- forgetting ------------------------------------------------------------------------------- */
-
-struct mapped_files {
-	struct htab ids; /* an id is its own key */
-	int err;
-};
-
-static void note_file(struct mapped_files *mf, uint32_t file)
-{
-	if (file >= FILE_VDSO ||
-	    htab_find(&mf->ids, hash_u64(file), table_same_id, &file) != HTAB_NONE)
-		return;
-	mf->err = mf->err ?: htab_insert(&mf->ids, hash_u64(file), file);
-}
-
-static void note_image(struct mapped_files *mf, const struct image *im)
-{
-	size_t n;
-	const struct proc_mapping *m = space_live(&im->space, &n);
-
-	note_file(mf, im->pub.exe);
-	note_file(mf, im->pub.jitdump);
-	for (size_t i = 0; i < n; i++)
-		note_file(mf, m[i].file);
-	for (size_t i = 0; i < im->space.past.len; i++)
-		note_file(mf, im->space.past.data[i].m.file);
-}
-
-static bool is_mapped(void *ctx, uint32_t id)
-{
-	const struct mapped_files *mf = ctx;
-
-	return htab_find(&mf->ids, hash_u64(id), table_same_id, &id) != HTAB_NONE;
-}
-
-static void sweep_files(struct procs *p)
-{
-	struct mapped_files mf = {0};
-
-	for (size_t i = 0; i < p->all.len; i++)
-		for (uint32_t k = 0; p->all.data[i] && k < p->all.data[i]->n_images; k++)
-			note_image(&mf, p->all.data[i]->images[k]);
-	if (!mf.err)
-		files_sweep(p->opts.files, is_mapped, &mf);
-	htab_release(&mf.ids);
-}
-
-void procs_expire(struct procs *p, uint64_t now_ns)
-{
-	uint64_t before = now_ns > p->opts.linger_ns ? now_ns - p->opts.linger_ns : 0;
-
-	while (p->dead_oldest && p->dead_oldest->pub.end_ns < before)
-		table_drop_image(p, p->dead_oldest);
-	/* The dead take their replaced mappings along when they go themselves. */
-	for (size_t i = 0; i < p->all.len; i++) {
-		const struct proc *proc = p->all.data[i];
-
-		if (proc)
-			space_forget(&proc->images[proc->n_images - 1]->space, before, &p->total);
-	}
-	if (p->opts.files && files_crowded(p->opts.files))
-		sweep_files(p);
 }
 
 void procs_stats(const struct procs *p, struct procs_stats *out)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The process table: what was mapped where, in which process, at which time. Fed by the perf
- * sideband (sideband.h) and by one scan of /proc at start; answers "which file and offset is this
- * address" for processes that may be long dead, exec'ed in place, or whose pid is somebody else's
- * by now. Pure memory: no /proc, file or disk access happens in here, apart from procs_scan().
+ * sideband (sideband.h), by one scan of /proc at start and by what samples tell of their process;
+ * answers "which file and offset is this address" for processes that may be long dead, exec'ed in
+ * place, or whose pid is somebody else's by now. Pure memory: no /proc, file or disk access happens in here, apart from procs_scan().
  *
  * An "image" is one program in one process: it begins with fork or exec and ends with exec or exit.
  * Images of a tgid form a timeline without overlaps; mappings of an image carry the time they were
@@ -60,9 +60,30 @@ void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_ma
 /* The program running then has mapped its jitdump (map_is_jitdump()). */
 void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file);
 
+/* All that a process has mapped to be run at that time: seen by a sample of it, or by whoever knows
+ * as exactly. */
+struct proc_snapshot {
+	pid_t tgid;
+	uint64_t t_ns;
+	uint32_t version; /* names this set of mappings, see procs_live(); not 0 */
+	const struct proc_mapping *mappings; /* by address, without overlaps; since_ns is ignored */
+	size_t n;
+	uint32_t exe, jitdump; /* file ids, or FILE_NONE */
+};
+
+/*
+ * What the image that ran then has not mapped any more ended at that time, what is new was mapped at
+ * that time, and what is the same stays as it is. The first snapshot of an image counts from its
+ * beginning on: what it got from its parent and earlier guesses may be wrong, and no sample of it is
+ * older. In time order for one process, after all events up to that time; later ones may have come
+ * before it, and stay in force. One that is older than the last of its image is ignored.
+ */
+void procs_snapshot(struct procs *p, const struct proc_snapshot *s);
+
 /* What the program that runs in this process now has mapped, by address; NULL if it is not known to
- * run. Borrowed until the next event. */
-const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n);
+ * run. Borrowed until the next event. *version (may be NULL) is that of the snapshot that has just
+ * this mapped; 0 if there was none since the program began, or something else has changed it. */
+const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n, uint32_t *version);
 
 /* What an address was at that time. */
 enum place_kind {

@@ -142,7 +142,7 @@ static void read_tids(struct reading *r)
 static uint32_t known_file(const struct reading *r, const struct maps_entry *e)
 {
 	size_t n;
-	const struct proc_mapping *live = procs_live(r->procs, r->s.tgid, &n);
+	const struct proc_mapping *live = procs_live(r->procs, r->s.tgid, &n, NULL);
 
 	for (size_t i = 0; r->again && live && i < n && live[i].start <= e->start; i++)
 		if (e->start - live[i].start < live[i].len && live[i].file < FILE_VDSO &&

@@ -1,54 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "profiler/procs/space.h"
 
-struct mapset {
-	uint32_t refs;
-	/* The mappings are m[first .. first + len): room at both ends, because mmap(2) hands out
-	 * descending addresses and /proc/PID/maps ascending ones. */
-	uint32_t first, len, cap;
-	struct proc_mapping m[];
-};
-
-static size_t mapset_bytes(const struct mapset *set)
-{
-	return sizeof(*set) + set->cap * sizeof(set->m[0]);
-}
-
-static struct mapset *mapset_new(size_t len, struct space_total *total)
-{
-	/* A dynamically linked program has about six executable mappings. */
-	size_t cap = len < 4 ? 6 : len + len / 2;
-	struct mapset *set = malloc(sizeof(*set) + cap * sizeof(set->m[0]));
-
-	if (!set)
-		return NULL;
-	*set = (struct mapset){
-		.refs = 1,
-		.first = (uint32_t)((cap - len) / 2),
-		.len = (uint32_t)len,
-		.cap = (uint32_t)cap,
-	};
-	total->bytes += mapset_bytes(set);
-	total->mappings += len;
-	return set;
-}
-
-static void mapset_unref(struct mapset *set, struct space_total *total)
-{
-	if (!set || --set->refs)
-		return;
-	total->bytes -= mapset_bytes(set);
-	total->mappings -= set->len;
-	free(set);
-}
-
 const struct proc_mapping *space_live(const struct space *s, size_t *n)
 {
-	*n = s->set ? s->set->len : 0;
-	return s->set ? s->set->m + s->set->first : NULL;
+	return mapset_get(s->set, n);
 }
 
 /* The last mapping that starts at or below va; a mapping must exist. */
@@ -61,6 +21,11 @@ static const struct proc_mapping *last_from(const struct proc_mapping *m, size_t
 		n -= half;
 	}
 	return m;
+}
+
+static uint64_t later_of(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 static bool covers(const struct proc_mapping *m, uint64_t va)
@@ -94,62 +59,6 @@ const struct proc_mapping *space_at(const struct space *s, uint64_t t_ns, uint64
 			best = m;
 	}
 	return best;
-}
-
-/* Copies the set with `n` mappings put in the place of `remove` at index `at`. */
-static int rebuild(struct space *s, size_t at, size_t remove, const struct proc_mapping *with,
-		   size_t n, struct space_total *total)
-{
-	size_t len;
-	const struct proc_mapping *old = space_live(s, &len);
-	struct mapset *set = mapset_new(len - remove + n, total);
-	struct proc_mapping *m;
-
-	if (!set)
-		return -ENOMEM;
-	m = set->m + set->first;
-	if (at)
-		memcpy(m, old, at * sizeof(*m));
-	if (n)
-		memcpy(m + at, with, n * sizeof(*m));
-	if (len - at - remove)
-		memcpy(m + at + n, old + at + remove, (len - at - remove) * sizeof(*m));
-	mapset_unref(s->set, total);
-	s->set = set;
-	return 0;
-}
-
-/* Moves the shorter side to make or close a gap. False if that side has no room left. */
-static bool shift(struct mapset *set, size_t at, size_t remove, size_t n)
-{
-	struct proc_mapping *m = set->m + set->first;
-	size_t tail = set->len - at - remove;
-
-	if (at < tail) {
-		if (set->first + remove < n)
-			return false;
-		memmove(m + remove - n, m, at * sizeof(*m));
-		set->first = (uint32_t)(set->first + remove - n);
-	} else {
-		if (set->first + set->len - remove + n > set->cap)
-			return false;
-		memmove(m + at + n, m + at + remove, tail * sizeof(*m));
-	}
-	set->len = (uint32_t)(set->len - remove + n);
-	return true;
-}
-
-static int splice(struct space *s, size_t at, size_t remove, const struct proc_mapping *with,
-		  size_t n, struct space_total *total)
-{
-	struct mapset *set = s->set;
-
-	if (!set || set->refs > 1 || !shift(set, at, remove, n))
-		return rebuild(s, at, remove, with, n, total);
-	total->mappings = total->mappings - remove + n;
-	if (n)
-		memcpy(set->m + set->first + at, with, n * sizeof(*with));
-	return 0;
 }
 
 static int add_past(struct space *s, const struct proc_mapping *m, uint64_t until_ns,
@@ -209,7 +118,7 @@ static struct proc_mapping part_of(const struct proc_mapping *m, uint64_t start,
 /* The row of mappings that will take the place of those a new one touches. */
 struct row {
 	VEC(struct proc_mapping) v;
-	bool ends_in_gap; /* its last piece is where nothing was mapped before */
+	bool ends_in_gap; /* its last piece is where nothing was mapped before, or memory as this */
 };
 
 /*
@@ -249,12 +158,26 @@ struct change {
 	struct row row;
 };
 
+/* Whether anonymous memory there may count as older than it is: no file is known to be hidden by it. */
+static bool was_bare(const struct space *s, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < s->past.len; i++) {
+		const struct proc_mapping *m = &s->past.data[i].m;
+
+		if (m->start < end && start < m->start + m->len && !is_anon(m))
+			return false;
+	}
+	return true;
+}
+
 static int add_part(struct change *c, const struct proc_mapping *of, uint64_t start, uint64_t end,
 		    uint64_t since_ns, bool gap)
 {
 	struct proc_mapping part = part_of(of, start, end, since_ns);
 
-	return start < end ? row_add(&c->row, &part, gap) : 0;
+	if (start >= end)
+		return 0;
+	return row_add(&c->row, &part, gap && is_anon(of) && was_bare(c->s, start, end));
 }
 
 /* Decides who has [start, end), where `old` and the new mapping meet. */
@@ -308,7 +231,7 @@ static int map_over(struct space *s, uint64_t t_ns, const struct proc_mapping *m
 	int err = build_row(&c, live + from, live + to);
 
 	if (!err)
-		err = splice(s, from, to - from, c.row.v.data, c.row.v.len, total);
+		err = mapset_splice(&s->set, from, to - from, c.row.v.data, c.row.v.len, total);
 	vec_release(&c.row.v);
 	return err;
 }
@@ -344,19 +267,224 @@ int space_map(struct space *s, uint64_t t_ns, const struct proc_mapping *m,
 		return -ENOSPC;
 	fresh.since_ns = t_ns;
 	if (from == to)
-		return splice(s, from, 0, &fresh, 1, total);
+		return mapset_splice(&s->set, from, 0, &fresh, 1, total);
 	return map_over(s, t_ns, &fresh, from, to, total);
 }
 
-int space_unmap(struct space *s, uint64_t t_ns, uint64_t now_ns, uint64_t start, uint64_t end,
-		struct space_total *total)
+bool space_has(const struct space *s, const struct proc_mapping *m)
+{
+	size_t n;
+	const struct proc_mapping *live = space_live(s, &n), *piece;
+	uint64_t at = m->start, end = m->start + m->len;
+
+	piece = n ? last_from(live, n, at) : NULL;
+	while (at < end && piece && piece < live + n && covers(piece, at) &&
+	       same_contents(piece, m)) {
+		at = piece->start + piece->len;
+		piece++;
+	}
+	return at >= end;
+}
+
+bool space_is(const struct space *s, const struct proc_mapping *m, size_t n)
+{
+	size_t n_live, i = 0, k = 0;
+	const struct proc_mapping *live = space_live(s, &n_live);
+	uint64_t at = 0;
+
+	while (i < n && k < n_live) {
+		uint64_t end = m[i].start + m[i].len, live_end = live[k].start + live[k].len;
+
+		if (later_of(m[i].start, at) != later_of(live[k].start, at) ||
+		    !same_contents(&m[i], &live[k]))
+			return false;
+		at = end < live_end ? end : live_end;
+		i += at == end;
+		k += at == live_end;
+	}
+	return i == n && k == n_live;
+}
+
+/* --- all that is mapped, seen at once --------------------------------------------------------- */
+
+struct seeing {
+	struct space_sight *sight;
+	struct change c;
+	const struct proc_mapping *old, *old_end;
+	uint64_t at; /* how far all is decided */
+};
+
+/* When an old mapping ended that was not seen any more, and what was seen in its place was made. */
+static uint64_t end_of(const struct seeing *g, const struct proc_mapping *old)
+{
+	return old->since_ns < g->sight->since_ns ? g->sight->since_ns : g->sight->late_ns;
+}
+
+static int end_old(struct seeing *g, uint64_t start, uint64_t end)
+{
+	struct proc_mapping gone = part_of(g->old, start, end, g->old->since_ns);
+
+	return add_past(g->c.s, &gone, end_of(g, g->old), g->c.total);
+}
+
+/* Goes on to va; old mappings that end there are done with. */
+static void advance(struct seeing *g, uint64_t va)
+{
+	g->at = va;
+	while (g->old < g->old_end && g->old->start + g->old->len <= va)
+		g->old++;
+}
+
+/* Ends what lies before va, where nothing was seen. */
+static int end_before(struct seeing *g, uint64_t va)
+{
+	int err = 0;
+
+	while (!err && g->at < va && g->old < g->old_end && g->old->start < va) {
+		uint64_t end = g->old->start + g->old->len;
+
+		end = end < va ? end : va;
+		err = end_old(g, later_of(g->old->start, g->at), end);
+		advance(g, end);
+	}
+	g->at = later_of(g->at, va);
+	return err;
+}
+
+static int add_seen(struct seeing *g, const struct proc_mapping *m, uint64_t end, uint64_t since_ns,
+		    bool gap)
+{
+	size_t n = g->c.row.v.len + (size_t)(g->old_end - g->old) + g->c.s->past.len;
+
+	if (g->sight->no_room || n >= SPACE_MAX_MAPPINGS) {
+		g->sight->refused++;
+		return 0;
+	}
+	return add_part(&g->c, m, g->at, end, since_ns, gap);
+}
+
+/* Decides what is where m was seen, if what is before it has been decided. */
+static int see_one(struct seeing *g, const struct proc_mapping *m)
+{
+	uint64_t end = m->start + m->len;
+	int err = end_before(g, m->start);
+
+	while (!err && g->at < end) {
+		const struct proc_mapping *old = g->old;
+		uint64_t to = end;
+
+		if (old == g->old_end || old->start >= end) {
+			err = add_seen(g, m, to, g->sight->since_ns, true);
+		} else if (old->start > g->at) {
+			to = old->start;
+			err = add_seen(g, m, to, g->sight->since_ns, true);
+		} else {
+			to = old->start + old->len < end ? old->start + old->len : end;
+			if (same_contents(old, m))
+				err = add_part(&g->c, old, g->at, to, old->since_ns, false);
+			else
+				err = end_old(g, g->at, to)
+					      ?: add_seen(g, m, to, end_of(g, old), false);
+		}
+		advance(g, to);
+	}
+	return err;
+}
+
+/* Nothing that is known is of later than what was seen. */
+static int see(struct space *s, struct space_sight *sight, struct space_total *total)
+{
+	size_t n;
+	const struct proc_mapping *live = space_live(s, &n);
+	struct seeing g = {
+		.sight = sight,
+		.c = {.s = s, .total = total},
+		.old = live,
+		.old_end = n ? live + n : live,
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < sight->n && !err; i++)
+		err = see_one(&g, &sight->m[i]);
+	err = err ?: end_before(&g, UINT64_MAX);
+	if (!err)
+		err = mapset_splice(&s->set, 0, n, g.c.row.v.data, g.c.row.v.len, total);
+	vec_release(&g.c.row.v);
+	return err;
+}
+
+/* Something that was mapped at a time, or ended. */
+struct turn {
+	uint64_t t_ns;
+	bool ends;
+	struct proc_mapping m;
+};
+
+struct turns {
+	VEC(struct turn) v;
+};
+
+static int turn_cmp(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+
+	if (x->t_ns != y->t_ns)
+		return x->t_ns < y->t_ns ? -1 : 1;
+	return y->ends - x->ends; /* what takes the place of another comes after its end */
+}
+
+static bool has_changed_since(const struct space *s, uint64_t t_ns)
+{
+	size_t n;
+	const struct proc_mapping *live = space_live(s, &n);
+
+	if (s->past.len && vec_last(&s->past).until_ns > t_ns)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (live[i].since_ns > t_ns)
+			return true;
+	return false;
+}
+
+/* Takes back all changes after a time, and what was mapped then and is replaced; `out` has what is to
+ * be done again, in the order of time. */
+static int take_back(struct space *s, uint64_t t_ns, struct turns *out, struct space_total *total)
+{
+	size_t n;
+	const struct proc_mapping *live = space_live(s, &n);
+	struct row kept = {0};
+	int err = vec_reserve(&out->v, n + 2 * s->past.len) ?: vec_reserve(&kept.v, n);
+
+	for (size_t i = 0; i < n && !err; i++) {
+		if (live[i].since_ns > t_ns)
+			out->v.data[out->v.len++] = (struct turn){live[i].since_ns, false, live[i]};
+		else
+			kept.v.data[kept.v.len++] = live[i];
+	}
+	if (!err && kept.v.len < n)
+		err = mapset_splice(&s->set, 0, n, kept.v.data, kept.v.len, total);
+	while (!err && s->past.len && vec_last(&s->past).until_ns > t_ns) {
+		struct past_mapping p = s->past.data[--s->past.len];
+
+		total->mappings--;
+		out->v.data[out->v.len++] = (struct turn){p.m.since_ns, false, p.m};
+		out->v.data[out->v.len++] = (struct turn){p.until_ns, true, p.m};
+	}
+	if (!err && out->v.len)
+		qsort(out->v.data, out->v.len, sizeof(*out->v.data), turn_cmp);
+	vec_release(&kept.v);
+	return err;
+}
+
+static int unmap(struct space *s, uint64_t t_ns, uint64_t start, uint64_t end,
+		 struct space_total *total)
 {
 	const struct proc_mapping *live;
 	size_t n, at;
 	int err = 0;
 
 	live = space_live(s, &n);
-	if (!n || start >= end)
+	if (!n)
 		return 0;
 	at = (size_t)(last_from(live, n, start) - live);
 	while (!err && at < n && live[at].start < end) {
@@ -368,39 +496,64 @@ int space_unmap(struct space *s, uint64_t t_ns, uint64_t now_ns, uint64_t start,
 			at++;
 			continue;
 		}
-		gone = part_of(&old, old.start > start ? old.start : start,
-			       old_end < end ? old_end : end, old.since_ns);
+		gone = part_of(&old, later_of(old.start, start), old_end < end ? old_end : end,
+			       old.since_ns);
 		if (old.start < start)
 			left[n_left++] = part_of(&old, old.start, start, old.since_ns);
 		if (old_end > end)
 			left[n_left++] = part_of(&old, end, old_end, old.since_ns);
-		err = add_past(s, &gone, old.since_ns < t_ns ? t_ns : now_ns, total)
-			      ?: splice(s, at, 1, left, n_left, total);
+		err = add_past(s, &gone, t_ns, total)
+			      ?: mapset_splice(&s->set, at, 1, left, n_left, total);
 		at += n_left;
 		live = space_live(s, &n);
 	}
 	return err;
 }
 
+static int do_again(struct space *s, const struct turn *t, struct space_total *total)
+{
+	int err;
+
+	if (t->ends)
+		return unmap(s, t->t_ns, t->m.start, t->m.start + t->m.len, total);
+	err = space_map(s, t->t_ns, &t->m, total);
+	return err == -ENOSPC ? 0 : err;
+}
+
+int space_see(struct space *s, struct space_sight *sight, struct space_total *total)
+{
+	struct turns turns = {0};
+	size_t i = 0;
+	int err;
+
+	if (!has_changed_since(s, sight->seen_ns))
+		return space_is(s, sight->m, sight->n) ? 0 : see(s, sight, total) ?: 1;
+	err = take_back(s, sight->seen_ns, &turns, total);
+	for (; !err && i < turns.v.len && turns.v.data[i].t_ns <= sight->seen_ns; i++)
+		err = do_again(s, &turns.v.data[i], total);
+	err = err ?: see(s, sight, total);
+	for (; !err && i < turns.v.len; i++)
+		err = do_again(s, &turns.v.data[i], total);
+	vec_release(&turns.v);
+	return err ?: 1;
+}
+
 void space_fork(struct space *child, struct space *parent)
 {
 	assert(!child->set && !child->past.len);
-	child->set = parent->set;
-	if (child->set)
-		child->set->refs++;
+	child->set = mapset_ref(parent->set);
 }
 
 int space_drop_since(struct space *s, uint64_t since_ns, struct space_total *total)
 {
-	for (size_t i = s->set ? s->set->len : 0; i-- > 0;) {
-		int err = 0;
+	size_t n;
+	int err = 0;
 
-		if (s->set->m[s->set->first + i].since_ns == since_ns)
-			err = splice(s, i, 1, NULL, 0, total);
-		if (err)
-			return err;
-	}
-	return 0;
+	space_live(s, &n);
+	for (size_t i = n; i-- > 0 && !err;)
+		if (space_live(s, &n)[i].since_ns == since_ns)
+			err = mapset_splice(&s->set, i, 1, NULL, 0, total);
+	return err;
 }
 
 void space_forget(struct space *s, uint64_t before_ns, struct space_total *total)

@@ -8,15 +8,13 @@
 #define KILN_PROCS_SPACE_H
 
 #include "profiler/base/vec.h"
-#include "profiler/procs/procs.h"
+#include "profiler/procs/mapset.h"
 
 /* Mappings of one image, replaced ones included: what vm.max_map_count allows by default (65530).
  */
 #define SPACE_MAX_MAPPINGS 65536
 /* Replaced mappings of one image; past it the oldest go. A dlopen() loop gets this far. */
 #define SPACE_MAX_PAST 16384
-
-struct mapset;
 
 struct past_mapping {
 	struct proc_mapping m;
@@ -29,11 +27,6 @@ struct space {
 	VEC(struct past_mapping) past; /* ascending until_ns */
 };
 
-/* What all spaces of a table hold together; a shared array counts once. */
-struct space_total {
-	size_t bytes, mappings;
-};
-
 /*
  * Puts a mapping in place of whatever it overlaps. One that is older (t_ns) than what it overlaps
  * goes behind it. Mapping again what is mapped already changes nothing; anonymous memory grows in
@@ -42,10 +35,27 @@ struct space_total {
 int space_map(struct space *s, uint64_t t_ns, const struct proc_mapping *m,
 	      struct space_total *total);
 
-/* Nothing is mapped in [start, end) any more: what was there ended at t_ns or, if it was made after
- * that, at now_ns. 0 or -ENOMEM. */
-int space_unmap(struct space *s, uint64_t t_ns, uint64_t now_ns, uint64_t start, uint64_t end,
-		struct space_total *total);
+/* All that was mapped at seen_ns. */
+struct space_sight {
+	const struct proc_mapping *m; /* by address, without overlaps; since_ns is ignored */
+	size_t n;
+	uint64_t seen_ns;
+	/* What is new was made at since_ns, and what was not seen any more ended then. What was made
+	 * after that and not seen ended at late_ns, and what is in its place was made then. */
+	uint64_t since_ns, late_ns;
+	bool no_room;	/* nothing may be added */
+	size_t refused; /* out: pieces not added */
+};
+
+/* Makes it so. What was made or ended after seen_ns stays so; what is the same keeps its time. 1 if
+ * anything may be different now, else 0, or -ENOMEM. */
+int space_see(struct space *s, struct space_sight *sight, struct space_total *total);
+
+/* Whether all of m is mapped now. */
+bool space_has(const struct space *s, const struct proc_mapping *m);
+
+/* Whether these, by address, are all that is mapped now. */
+bool space_is(const struct space *s, const struct proc_mapping *m, size_t n);
 
 /* What was mapped at va at that time, or NULL. Borrowed until the next change. */
 const struct proc_mapping *space_at(const struct space *s, uint64_t t_ns, uint64_t va);

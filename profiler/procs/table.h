@@ -18,6 +18,9 @@ struct image {
 	struct image *older, *newer; /* in the queue of the dead */
 	bool scanned;		     /* begins with what /proc said, to the clock tick */
 	bool discovered;	     /* begins with the first event about it, not with its first */
+	bool is_seen;		     /* by a snapshot, the last of which is of seen_ns */
+	uint64_t seen_ns;
+	uint32_t version; /* of the snapshot that has just this mapped, or 0 */
 };
 
 /* All that is known of a tgid: several processes one after the other, if the pid was reused. */

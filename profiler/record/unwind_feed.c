@@ -140,7 +140,7 @@ static bool describe(struct unwind_feed *f, const struct proc_mapping *m, struct
 static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 {
 	size_t n;
-	const struct proc_mapping *live = procs_live(procs, tgid, &n);
+	const struct proc_mapping *live = procs_live(procs, tgid, &n, NULL);
 	bool complete = true;
 
 	if (!live || !n) {
