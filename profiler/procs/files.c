@@ -57,17 +57,18 @@ void files_unref(struct files *f)
 	free(f);
 }
 
+/* Without the generation, which may become known later. */
 static uint64_t key_hash(const struct file_key *key)
 {
 	if (key->build_id.len)
 		return hash_bytes(key->build_id.data, key->build_id.len, 0);
-	return hash_mix(hash_mix(key->inode, key->generation),
-			(uint64_t)key->major << 32 | key->minor);
+	return hash_mix(hash_u64(key->inode), (uint64_t)key->major << 32 | key->minor);
 }
 
 struct eq_ctx {
 	const struct files *f;
 	const struct file_key *key;
+	uint32_t *newest; /* of those that may be it, where one of the generations is not known */
 };
 
 static bool key_eq(const void *ctx, uint32_t slot)
@@ -79,8 +80,23 @@ static bool key_eq(const void *ctx, uint32_t slot)
 	if (key->build_id.len || file->key_id.len)
 		return key->build_id.len == file->key_id.len &&
 		       !memcmp(key->build_id.data, file->key_id.data, key->build_id.len);
-	return key->inode == file->inode && key->generation == file->generation &&
-	       key->major == file->major && key->minor == file->minor;
+	if (key->inode != file->inode || key->major != file->major || key->minor != file->minor)
+		return false;
+	if (key->generation && file->generation)
+		return key->generation == file->generation;
+	if (*c->newest == HTAB_NONE || c->f->all.data[*c->newest].born < file->born)
+		*c->newest = slot;
+	return false; /* look for a better one */
+}
+
+/* The slot of a file that is known, or HTAB_NONE. */
+static uint32_t find_file(struct files *f, const struct file_key *key)
+{
+	uint32_t newest = HTAB_NONE;
+	struct eq_ctx ctx = {f, key, &newest};
+	uint32_t slot = htab_find(&f->index, key_hash(key), key_eq, &ctx);
+
+	return slot != HTAB_NONE ? slot : newest;
 }
 
 /* The path without " (deleted)", which d_path() adds; *deleted says whether it had. */
@@ -119,6 +135,7 @@ static uint32_t add_file(struct files *f, const struct file_key *key, char *path
 		.minor = key->minor,
 		.inode = key->inode,
 		.generation = key->generation,
+		.born = f->n_born,
 		.state = FILE_WAITING,
 		.fd = -1,
 		.err = -EAGAIN,
@@ -139,6 +156,7 @@ static uint32_t add_file(struct files *f, const struct file_key *key, char *path
 	file.life = f->all.data[slot].life;
 	f->all.data[slot] = file;
 	f->free_slots.len--;
+	f->n_born++;
 	f->stats.files++;
 	return slot;
 }
@@ -165,32 +183,53 @@ static bool wants_opening(const struct file *file, pid_t tgid)
 		file->last_tgid != tgid);
 }
 
-/* The slot, or HTAB_NONE. */
-static uint32_t intern(struct files *f, const struct file_key *key, const struct job *job)
+/* A file that is known, and not open yet, is tried through this process. */
+static void try_again(struct files *f, uint32_t slot, const struct file_key *key,
+		      const struct job *job)
 {
-	struct eq_ctx ctx = {f, key};
-	uint32_t slot = htab_find(&f->index, key_hash(key), key_eq, &ctx);
+	struct file *file = &f->all.data[slot];
 	_cleanup_free_ char *path = NULL;
 	bool deleted;
 
-	if (slot != HTAB_NONE && !wants_opening(&f->all.data[slot], job->tgid)) {
-		f->all.data[slot].last_tgid = job->tgid;
-		return slot;
+	if (!file->generation)
+		file->generation = key->generation;
+	if (!wants_opening(file, job->tgid)) {
+		file->last_tgid = job->tgid;
+		return;
+	}
+	if (!key->path) {
+		files_enqueue(f, slot, *job, file->opened_path ?: file->path, false);
+		return;
 	}
 	path = plain_path(key->path, &deleted);
 	if (!path)
-		return slot;
-	if (slot == HTAB_NONE) {
-		slot = add_file(f, key, path, deleted);
-		if (slot == HTAB_NONE) {
-			f->stats.table_full++;
-			return HTAB_NONE;
-		}
-		files_enqueue(f, slot, *job, steal_ptr(path), false);
+		return;
+	file->deleted |= deleted;
+	files_enqueue(f, slot, *job, path, false);
+}
+
+/* The slot, or HTAB_NONE. */
+static uint32_t intern(struct files *f, const struct file_key *key, const struct job *job)
+{
+	uint32_t slot = find_file(f, key);
+	_cleanup_free_ char *path = NULL;
+	bool deleted;
+
+	if (slot != HTAB_NONE) {
+		try_again(f, slot, key, job);
 		return slot;
 	}
-	f->all.data[slot].deleted |= deleted;
-	files_enqueue(f, slot, *job, path, false);
+	if (!key->path)
+		return HTAB_NONE;
+	path = plain_path(key->path, &deleted);
+	if (!path)
+		return HTAB_NONE;
+	slot = add_file(f, key, path, deleted);
+	if (slot == HTAB_NONE) {
+		f->stats.table_full++;
+		return HTAB_NONE;
+	}
+	files_enqueue(f, slot, *job, steal_ptr(path), false);
 	return slot;
 }
 
@@ -341,7 +380,6 @@ static void forget(struct files *f, uint32_t slot)
 		.major = file->major,
 		.minor = file->minor,
 		.inode = file->inode,
-		.generation = file->generation,
 	};
 
 	files_close(f, slot);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Executable files seen in mappings, by identity: build id where the kernel gave one, else (major,
- * minor, inode, generation); a path alone never is one. Files are opened by an own thread soon after
+ * minor, inode, generation); a path alone never is one. A generation of 0 is not known (/proc does
+ * not tell it, some file systems have none) and matches any: the entry learns it from the first key
+ * that has one, or from the file when that has been opened, for inode numbers are used again soon.
+ * A key without one means the newest entry of its inode. Files are opened by an own thread soon after
  * they are first seen, because the process, its mount namespace or the file itself may be gone by
  * the time a name is wanted; a file server that hangs stalls that thread only.
  */
@@ -17,10 +20,12 @@
 struct files;
 
 struct file_key {
-	const char *path; /* as the process saw it; " (deleted)" is stripped and remembered */
+	/* As the process saw it; " (deleted)" is stripped and remembered. NULL: not known, the file is
+	 * only looked up. */
+	const char *path;
 	struct build_id build_id;
 	uint32_t major, minor;
-	uint64_t inode, generation; /* all 0 when only the build id is known */
+	uint64_t inode, generation; /* all 0 when only the build id is known; generation 0: any */
 };
 
 struct files_opts {
@@ -41,7 +46,9 @@ void files_free(struct files *f);
  * Interns a file and, when it is new, queues opening it through process tgid: first
  * /proc/TGID/map_files/START-END, then /proc/TGID/root/PATH, then the parent's root, then the
  * host's path, each checked against the identity. va_start/va_end name the mapping, 0 if unknown.
- * Returns its id, or FILE_NONE when the table is full (counted) or the key has no identity.
+ * One that could not be opened is tried again through other processes, by the path it is known by if
+ * the key has none. Returns its id, or FILE_NONE when the table is full (counted), the key has no
+ * identity, or it has no path and the file is not known.
  */
 uint32_t files_intern(struct files *f, const struct file_key *key, pid_t tgid, pid_t parent_tgid,
 		      uint64_t va_start, uint64_t va_end);

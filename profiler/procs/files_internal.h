@@ -33,7 +33,8 @@ struct file {
 	char *opened_path; /* NULL if it is path */
 	struct build_id key_id, build_id;
 	uint32_t major, minor;
-	uint64_t inode, generation;
+	uint64_t inode, generation; /* generation 0: not known yet */
+	uint64_t born;		    /* counts up: the newest has the highest */
 	enum file_state state;
 	int fd, err;
 	uint32_t borrowed;
@@ -77,7 +78,7 @@ struct files {
 	VEC(struct file) all;
 	VEC(uint32_t) free_slots; /* has room for all of them */
 	VEC(uint32_t) open;	  /* slots with a descriptor */
-	uint64_t swept_ns;
+	uint64_t swept_ns, n_born;
 	struct root roots[MAX_ROOTS];
 	struct job *queue; /* ring of MAX_QUEUE */
 	uint32_t q_head, q_len;

@@ -142,17 +142,32 @@ struct root *files_root_of(struct files *f, const struct file *file)
 
 /* --- the opener ------------------------------------------------------------------------------- */
 
+/* Closes what was opened. */
+static void refuse(struct open_result *r, int err)
+{
+	close(r->fd);
+	if (r->root_fd >= 0)
+		close(r->root_fd);
+	r->err = err;
+}
+
+/* Which generation it is may have become known while the file was being opened. */
+static bool is_other_generation(const struct file *file, const struct open_result *r)
+{
+	return file->generation && r->generation && file->generation != r->generation;
+}
+
 /* Takes the descriptors of the result, and *path if the file is to be found by that from now on. */
 static void deliver(struct files *f, uint32_t slot, struct open_result *r, char **path)
 {
 	struct file *file = &f->all.data[slot];
 
-	if (!r->err && vec_reserve(&f->open, f->open.len + 1)) {
-		close(r->fd);
-		if (r->root_fd >= 0)
-			close(r->root_fd);
-		r->err = -ENOMEM;
+	if (!r->err && is_other_generation(file, r)) {
+		refuse(r, -ESTALE);
+		r->replaced = true;
 	}
+	if (!r->err && vec_reserve(&f->open, f->open.len + 1))
+		refuse(r, -ENOMEM);
 	file->deleted |= r->replaced;
 	file->err = r->err;
 	if (r->err) {
@@ -166,6 +181,8 @@ static void deliver(struct files *f, uint32_t slot, struct open_result *r, char 
 	file->fd = r->fd;
 	file->used_ns = files_now_ns();
 	file->build_id = r->build_id;
+	if (!file->generation)
+		file->generation = r->generation;
 	f->open.data[f->open.len++] = slot;
 	if (r->root_fd >= 0)
 		remember_root(f, file, &r->root, r->root_fd);
@@ -187,6 +204,7 @@ static void run_job(struct worker *w, struct job *job)
 		.major = file->major,
 		.minor = file->minor,
 		.inode = file->inode,
+		.generation = file->generation,
 		.tgid = job->tgid,
 		.parent_tgid = job->parent_tgid,
 		.va_start = job->va_start,

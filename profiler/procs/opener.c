@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -66,6 +68,18 @@ static bool same_build_id(const struct build_id *a, const struct build_id *b)
 	return a->len == b->len && !memcmp(a->data, b->data, a->len);
 }
 
+/* 0: the file system does not tell. */
+static uint64_t generation_of(int fd)
+{
+	/* Defined with a long, but the kernel writes an int (ioctl_iflags(2)). */
+	union {
+		long room;
+		unsigned int value;
+	} generation = {.room = 0};
+
+	return ioctl(fd, FS_IOC_GETVERSION, &generation) ? 0 : generation.value;
+}
+
 /*
  * The device of a mapping is that of the super block. On btrfs stat(2) names the subvolume's, on
  * overlayfs the overlay's, so there only the inode number can be compared.
@@ -83,12 +97,26 @@ static bool same_inode(int fd, const struct open_request *req)
 	       (fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC);
 }
 
+/* Whether it is the file that was asked for; tells its generation if its inode says so. */
+static bool is_wanted(int fd, const struct open_request *req, const struct build_id *id,
+		      uint64_t *generation)
+{
+	*generation = 0;
+	if (req->build_id.len)
+		return same_build_id(id, &req->build_id);
+	if (!same_inode(fd, req))
+		return false;
+	*generation = generation_of(fd);
+	return !req->generation || !*generation || *generation == req->generation;
+}
+
 /* Takes the handle (or -errno). True: it is the file; it is in *out then. */
 static bool accept_handle(int handle_or_err, const struct open_request *req,
 			  struct open_result *out)
 {
 	_cleanup_close_ int handle = handle_or_err, fd = -1;
 	struct build_id id = {.len = 0};
+	uint64_t generation;
 
 	if (handle < 0) {
 		out->err = out->replaced ? out->err : handle;
@@ -100,7 +128,7 @@ static bool accept_handle(int handle_or_err, const struct open_request *req,
 		return false;
 	}
 	read_build_id(fd, &id);
-	if (req->build_id.len ? !same_build_id(&id, &req->build_id) : !same_inode(fd, req)) {
+	if (!is_wanted(fd, req, &id, &generation)) {
 		out->replaced = true;
 		out->err = -ESTALE;
 		return false;
@@ -108,6 +136,7 @@ static bool accept_handle(int handle_or_err, const struct open_request *req,
 	out->fd = steal_fd(&fd);
 	out->err = 0;
 	out->build_id = id;
+	out->generation = generation;
 	return true;
 }
 

@@ -16,10 +16,10 @@ struct open_request {
 	const char *path; /* without " (deleted)" */
 	struct build_id build_id;
 	uint32_t major, minor;
-	uint64_t inode;
-	pid_t tgid, parent_tgid;   /* 0: unknown */
-	uint64_t va_start, va_end; /* 0: unknown */
-	int root_fd;		   /* a root it was found under before, or -1 */
+	uint64_t inode, generation; /* generation 0: unknown */
+	pid_t tgid, parent_tgid;    /* 0: unknown */
+	uint64_t va_start, va_end;  /* 0: unknown */
+	int root_fd;		    /* a root it was found under before, or -1 */
 };
 
 /* What tells roots apart: chroot(2) changes one within a mount namespace. */
@@ -32,7 +32,8 @@ struct open_result {
 	int root_fd; /* O_PATH, or -1 when it was found under our own root */
 	struct root_key root;
 	struct build_id build_id; /* of the file */
-	bool replaced;		  /* a file was there under that name, but another one */
+	uint64_t generation; /* of its inode, if that is its identity; 0 if it has none to tell */
+	bool replaced;	     /* a file was there under that name, but another one */
 };
 
 /* -ESTALE: only other files were found there. The caller owns both descriptors. */

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
+#include <linux/fs.h>
 #include <cmocka.h>
 
 #include "profiler/procs/files.h"
@@ -95,6 +97,11 @@ static struct files_stats stats_of(struct files *f)
 	return s;
 }
 
+static bool is_below(void *ctx, uint32_t id)
+{
+	return id < *(const uint32_t *)ctx;
+}
+
 static void test_identity(void **state)
 {
 	struct files *f = new_table(0, 0);
@@ -121,9 +128,6 @@ static void test_identity(void **state)
 	a = intern(f, key);
 	assert_int_equal(view(f, a).err, 0);
 	assert_int_equal(view(f, a).build_id.len, 0);
-	key.generation = 1;
-	assert_int_not_equal(intern(f, key), a);
-	key.generation = 0;
 	key.minor++;
 	b = intern(f, key);
 	assert_int_not_equal(b, a);
@@ -139,6 +143,115 @@ static void test_identity(void **state)
 	assert_int_equal(view(f, a).build_id.data[3], 3);
 	/* no identity at all */
 	assert_true(intern(f, (struct file_key){.path = full("elf1")}) == FILE_NONE);
+	assert_int_equal(stats_of(f).table_full, 0);
+	files_free(f);
+}
+
+/* Where it is not known it is the same file; where it is, each generation is one of its own. */
+static void test_generations(void **state)
+{
+	struct files_opts opts = {.keep_ns = 1};
+	struct file_key key = {.path = "/nowhere", .major = 1, .minor = 2, .inode = 77};
+	struct files *f;
+	uint32_t id[3], none = 0;
+
+	(void)state;
+	assert_int_equal(files_new(&f, &opts), 0);
+	id[0] = intern(f, key);
+	key.generation = 5;
+	assert_int_equal(intern(f, key), id[0]);
+	for (int i = 1; i < 3; i++) {
+		key.generation = 5 + (uint64_t)i;
+		id[i] = intern(f, key);
+		assert_int_not_equal(id[i], id[i - 1]);
+		key.generation = 0; /* the newest, also after another was seen again */
+		assert_int_equal(intern(f, key), id[i]);
+		key.generation = 5;
+		assert_int_equal(intern(f, key), id[0]);
+		key.generation = 0;
+		assert_int_equal(intern(f, key), id[i]);
+	}
+	for (int i = 0; i < 3; i++) {
+		key.generation = 5 + (uint64_t)i;
+		assert_int_equal(intern(f, key), id[i]);
+	}
+	assert_int_equal(stats_of(f).files, 3);
+	/* known at first, not known afterwards */
+	key.inode++;
+	id[0] = intern(f, key);
+	key.generation = 0;
+	assert_int_equal(intern(f, key), id[0]);
+	/* having learned one it can still be forgotten */
+	files_sweep(f, is_below, &none);
+	assert_int_equal(stats_of(f).files, 0);
+	assert_int_not_equal(intern(f, key), id[0]);
+	files_free(f);
+}
+
+static uint64_t generation_of(const char *path)
+{
+	long generation = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	if (ioctl(fd, FS_IOC_GETVERSION, &generation))
+		generation = 0;
+	close(fd);
+	return (unsigned int)generation;
+}
+
+/* Once it is open a file tells which one of its inode number it is. */
+static void test_generation_of_the_open_file(void **state)
+{
+	struct files *f;
+	struct file_key key = inode_key(full("plain"));
+	uint64_t generation = generation_of("plain");
+	uint32_t a, b;
+
+	(void)state;
+	if (!generation) {
+		print_message("[ REASON   ] this file system tells no generations\n");
+		skip();
+	}
+	f = new_table(0, 0);
+	a = intern(f, key);
+	assert_int_equal(view(f, a).err, 0);
+	key.generation = generation + 1; /* what came after it */
+	b = intern(f, key);
+	assert_int_not_equal(b, a);
+	assert_int_equal(view(f, b).err, -ESTALE);
+	assert_true(view(f, b).deleted);
+	key.generation = generation;
+	assert_int_equal(intern(f, key), a);
+	files_free(f);
+	/* opened for a key that has it */
+	f = new_table(0, 0);
+	a = intern(f, key);
+	assert_int_equal(view(f, a).err, 0);
+	files_free(f);
+}
+
+/* Whoever knows no path gets what is known, and no more. */
+static void test_without_path(void **state)
+{
+	struct files *f = new_table(0, 1);
+	struct file_key key = id_key(NULL, 1);
+	uint32_t id;
+
+	(void)state;
+	assert_true(intern(f, key) == FILE_NONE);
+	assert_int_equal(stats_of(f).files, 0);
+	id = intern(f, id_key(full("appears"), 1));
+	assert_int_equal(view(f, id).err, -ENOENT);
+	assert_int_equal(intern(f, key), id);
+	/* it is tried through another process, by the path that is known */
+	fixture_run("cp elf1 appears");
+	assert_int_equal(view(f, id).err, -ENOENT);
+	assert_int_equal(files_intern(f, &key, 300000000, 0, 0, 0), id);
+	assert_true(files_settle(f, 10000));
+	assert_int_equal(view(f, id).err, 0);
+	assert_string_equal(view(f, id).path, full("appears"));
+	assert_true(intern(f, id_key(NULL, 2)) == FILE_NONE);
 	assert_int_equal(stats_of(f).table_full, 0);
 	files_free(f);
 }
@@ -360,11 +473,6 @@ static void test_idle_descriptors_are_closed(void **state)
 	files_free(f);
 }
 
-static bool is_below_two(void *ctx, uint32_t id)
-{
-	return id < *(const uint32_t *)ctx;
-}
-
 /* What nobody maps makes room; an old id is never taken for the file that came after it. */
 static void test_sweep(void **state)
 {
@@ -383,7 +491,7 @@ static void test_sweep(void **state)
 	id[3] = intern(f, id_key(full("elf3"), 3));
 	files_get(f, id[3], &v);
 	assert_int_equal(v.err, 0);
-	files_sweep(f, is_below_two, &two);
+	files_sweep(f, is_below, &two);
 	assert_false(files_crowded(f));		/* has just been swept */
 	assert_int_equal(stats_of(f).files, 3); /* two mapped, one borrowed */
 	assert_int_equal(stats_of(f).open, 1);
@@ -391,7 +499,7 @@ static void test_sweep(void **state)
 	assert_string_equal(view(f, id[2]).path, "");
 	assert_true(fcntl(v.fd, F_GETFD) >= 0);
 	files_release_fd(f, id[3]);
-	files_sweep(f, is_below_two, &two);
+	files_sweep(f, is_below, &two);
 	assert_int_equal(stats_of(f).files, 2);
 	assert_int_equal(stats_of(f).open_failed, 2);
 	for (int i = 0; i < 2; i++) {
@@ -403,7 +511,7 @@ static void test_sweep(void **state)
 	assert_int_equal(view(f, fresh[0]).err, 0);
 	assert_int_equal(view(f, id[3]).err, -ENOENT);
 	two = 0;
-	files_sweep(f, is_below_two, &two);
+	files_sweep(f, is_below, &two);
 	assert_int_equal(stats_of(f).files, 0);
 	assert_int_equal(stats_of(f).open, 0);
 	assert_int_equal(stats_of(f).open_failed, 0);
@@ -447,6 +555,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_generations),
+		cmocka_unit_test(test_generation_of_the_open_file),
+		cmocka_unit_test(test_without_path),
 		cmocka_unit_test(test_descriptor_is_of_the_file),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_what_is_not_regular),
