@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "profiler/procs/files.h"
+#include "profiler/procs/opener.h"
 #include "profiler/procs/procs.h"
 #include "tests/lib/fixture.h"
 
@@ -206,6 +207,8 @@ static void test_generation_of_the_open_file(void **state)
 	struct files *f;
 	struct file_key key = inode_key(full("plain"));
 	uint64_t generation = generation_of("plain");
+	struct open_request req;
+	struct open_result r;
 	uint32_t a, b;
 
 	(void)state;
@@ -229,6 +232,16 @@ static void test_generation_of_the_open_file(void **state)
 	a = intern(f, key);
 	assert_int_equal(view(f, a).err, 0);
 	files_free(f);
+	/* already where it is looked for, which then goes on elsewhere */
+	req = (struct open_request){full("plain"), {.len = 0},	   key.major,	 key.minor,
+				    key.inode,	   generation + 1, .root_fd = -1};
+	open_mapped_file(&req, &r);
+	assert_int_equal(r.err, -ESTALE);
+	req.generation = generation;
+	open_mapped_file(&req, &r);
+	assert_int_equal(r.err, 0);
+	assert_int_equal(r.generation, generation);
+	close(r.fd);
 }
 
 /* Whoever knows no path gets what is known, and no more. */
