@@ -44,17 +44,25 @@ struct kiln_count_value {
 
 enum kiln_stack_side { KILN_SIDE_USER, KILN_SIDE_KERNEL };
 
+enum kiln_record_kind {
+	KILN_RECORD_STACK,    /* struct kiln_stack_record */
+	KILN_RECORD_RAW,      /* struct kiln_raw_record */
+	KILN_RECORD_FILE,     /* struct kiln_file_record */
+	KILN_RECORD_MAPPINGS, /* struct kiln_mappings_record */
+	KILN_RECORD_KINDS
+};
+
 /*
- * Records of the ring buffer. All begin with this head; a record belongs to the window (pair of
- * maps) it names, and its hash is what count keys of that window call the stack.
+ * Records of the ring buffer. All begin with this head; those of stacks belong to the window (pair of
+ * maps) they name, and their hash is what count keys of that window call the stack.
  */
 struct kiln_record_head {
 	__u64 hash;
 	__u8 window; /* 0 or 1 */
 	__u8 side;   /* enum kiln_stack_side */
-	__u8 is_raw; /* 0: struct kiln_stack_record, 1: struct kiln_raw_record */
+	__u8 kind;   /* enum kiln_record_kind */
 	__u8 end;    /* enum unwind_end; UNWIND_ON: not known (a frame-pointer walk) */
-	__u32 n;     /* stack record: frames found; raw record: bytes of stack */
+	__u32 n;     /* frames found, bytes of stack or of path, mappings */
 };
 _Static_assert(sizeof(struct kiln_record_head) == 16, "ABI");
 
@@ -89,6 +97,55 @@ struct kiln_raw_record {
 	__u8 stack[];		 /* from KILN_RAW_BASE(rsp) up */
 };
 
+/*
+ * What the sampled process has mapped to be run, told by its first sample and by every later one that
+ * finds it changed: files once, by what tells them apart, then all mappings at once.
+ */
+struct kiln_file_key {
+	__u64 inode; /* 0: no file */
+	__u32 dev;   /* of the super block: 12 bits major, 20 bits minor */
+	__u32 generation;
+};
+
+/* dev of a key without an inode */
+enum kiln_no_file { KILN_NO_FILE_ANON, KILN_NO_FILE_VDSO };
+
+#define KILN_PATH_MAX 4096
+
+/* Comes before the first mapping of the file. */
+struct kiln_file_record {
+	struct kiln_record_head head;
+	struct kiln_file_key file;
+	__u32 tgid;
+	__u8 is_deleted; /* has no name any more */
+	__u8 is_unnamed; /* never had one that leads to it: memfd, anonymous shared memory */
+	__u8 is_elf;	 /* begins like one, as far as could be seen in the process */
+	__u8 pad;
+	__u64 start, len; /* the mapping that it was seen in */
+	/* components, each with a NUL, the last one first; relative to the process's root */
+	char path[KILN_PATH_MAX + 256];
+};
+
+struct kiln_mapping {
+	__u64 start, len, file_off;
+	struct kiln_file_key file;
+};
+
+#define KILN_MAPPINGS_MAX 128 /* in one record */
+
+/* One of the records that make a set; those of one sample have the same tgid and time. */
+struct kiln_mappings_record {
+	struct kiln_record_head head;
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u32 tgid;
+	__u32 version; /* of the last one: names what of the set matters to the walk */
+	__u8 is_last;
+	__u8 is_cut; /* too many to be told: /proc has to be asked */
+	__u8 pad[6];
+	struct kiln_file_key exe; /* inode 0: not known */
+	struct kiln_mapping at[KILN_MAPPINGS_MAX];
+};
+
 /* Kernel-side counters, per CPU, in samples. On every CPU
  * ticks = idle + filtered + recorded + map_full + update_failed. */
 #define KILN_COUNTERS(X)                                                                           \
@@ -106,7 +163,9 @@ struct kiln_raw_record {
 	X(raw)		    /* samples whose registers and stack went to user space */             \
 	X(walk_fp)	    /* table walks that followed frame pointers somewhere */               \
 	X(raw_full)	/* samples for which there was no room to do so: cut where the walk was */ \
-	X(targets_full) /* a forked descendant could not be added to the targets */
+	X(targets_full) /* a forked descendant could not be added to the targets */                \
+	X(told)		/* samples that told of mappings */                                        \
+	X(untold)	/* samples whose mappings could not be read or told just then */
 
 enum kiln_counter {
 #define X(name) KILN_CTR_##name,

@@ -10,8 +10,37 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct maple_tree {
+	void *ma_root;
+};
+
+struct file;
+
 struct mm_struct {
 	unsigned long start_stack;
+	struct maple_tree mm_mt; /* 6.1 */
+	struct file *exe_file;
+	int mm_lock_seq; /* 6.4: changes with every change of a mapping */
+};
+
+struct seqcount {
+	unsigned int sequence;
+};
+
+struct mm_struct___counted { /* 6.13: a counter of its own type */
+	struct seqcount mm_lock_seq;
+};
+
+struct dentry;
+struct vfsmount;
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct fs_struct {
+	struct path root;
 };
 
 struct task_struct {
@@ -20,7 +49,85 @@ struct task_struct {
 	__u64 self_exec_id;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
+	struct fs_struct *fs;
 	void *stack;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	struct mm_struct *vm_mm;
+	unsigned long vm_flags, vm_pgoff;
+	void *vm_ops;
+	struct file *vm_file;
+	void *vm_private_data;
+};
+
+struct vm_special_mapping {
+	const char *name;
+};
+
+struct super_block {
+	__u32 s_dev;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	__u32 i_generation;
+};
+
+struct file {
+	__u32 f_mode;
+	struct inode *f_inode;
+	struct path f_path;
+};
+
+struct backing_file { /* 6.8: what overlayfs maps in the place of its own */
+	struct file file;
+	struct path user_path;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
+struct dentry {
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+enum maple_type { maple_leaf_64 = 1, maple_range_64 = 2, maple_arange_64 = 3 };
+
+struct maple_metadata {
+	unsigned char end;
+};
+
+struct maple_range_64 {
+	unsigned long pivot[15];
+	void *slot[16];
+	struct maple_metadata meta;
+};
+
+struct maple_arange_64 {
+	unsigned long pivot[9];
+	void *slot[10];
+	struct maple_metadata meta;
 };
 
 #pragma clang attribute pop

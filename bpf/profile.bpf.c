@@ -16,6 +16,7 @@
 #include "bpf/unwind.bpf.h"
 #include "bpf/regs.bpf.h"
 #include "bpf/stacks.bpf.h"
+#include "bpf/mappings.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -78,6 +79,7 @@ int kiln_sample(struct bpf_perf_event_data *ctx)
 	__u32 window = current_window & 1, zero = 0;
 	struct task_facts task;
 	struct unwind_env *env;
+	__u32 mapped;
 
 	if (!c)
 		return 0; /* cannot be: an array has its elements */
@@ -101,8 +103,10 @@ int kiln_sample(struct bpf_perf_event_data *ctx)
 	env = bpf_map_lookup_elem(&kiln_unw_env, &zero);
 	if (!env)
 		return 0; /* as above */
-	if (want_user && (key.in_user || task.has_mm))
-		key.user_stack = user_stack(ctx, env, c, &key, window);
+	if (want_user && (key.in_user || task.has_mm)) {
+		mapped = tell_mappings ? mappings_version(key.tgid, key.image) : key.image;
+		key.user_stack = user_stack(ctx, env, c, &key, mapped, window);
+	}
 	if (want_kernel && !key.in_user)
 		key.kernel_stack = kernel_stack(ctx, env, c, window);
 	if (window)

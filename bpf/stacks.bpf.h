@@ -40,7 +40,7 @@ static __always_inline __u64 ship(struct kiln_stack_record *rec, struct kiln_cou
 {
 	rec->head.window = window;
 	rec->head.side = side;
-	rec->head.is_raw = 0;
+	rec->head.kind = KILN_RECORD_STACK;
 	return window ? ship_once(rec, c, &kiln_seen_1) : ship_once(rec, c, &kiln_seen_0);
 }
 
@@ -78,7 +78,7 @@ static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unw
 		hash_step(hash_step(env->rec.head.hash, r->time_ns), env->regs[UNWIND_RSP]));
 	r->head.window = window;
 	r->head.side = KILN_SIDE_USER;
-	r->head.is_raw = 1;
+	r->head.kind = KILN_RECORD_RAW;
 	r->head.end = env->rec.head.end;
 	r->tgid = tgid;
 }
@@ -170,10 +170,10 @@ static __always_inline bool is_for_user_space(__u32 end)
 	return end == UNWIND_END_NO_MAPPING || end == UNWIND_END_NO_TABLE || end == UNWIND_END_SLOW;
 }
 
-/* The user side of a sample. */
+/* The user side of a sample; `mapped` names what the process has mapped (unwind_user()). */
 static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct unwind_env *env,
 					struct kiln_counters *c, const struct kiln_count_key *key,
-					__u32 window)
+					__u32 mapped, __u32 window)
 {
 	__u64 word = KILN_STACK_MISSED;
 	__u32 end;
@@ -181,7 +181,7 @@ static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct 
 	if (!unwind_tables) {
 		word = walk_by_kernel(ctx, &env->rec, c, window, KILN_SIDE_USER);
 	} else if (load_user_regs(ctx, env->regs, key->in_user)) {
-		end = unwind_user(key->tgid, key->image);
+		end = unwind_user(key->tgid, mapped);
 		if (end < UNWIND_END_COUNT)
 			c->walk_end[end]++;
 		word = 0;

@@ -286,23 +286,25 @@ static __always_inline void unwind_all_frames(void)
 			break;
 }
 
-/* Whether a process's mappings are those of the program that runs in it now. */
+/* Whether a process's mappings are those of now. */
 #define UNWIND_CLAIM(N, map, tgid, now)                                                            \
 	({                                                                                         \
 		struct unwind_maps_##N *maps = bpf_map_lookup_elem(map, tgid);                     \
                                                                                                    \
-		if (maps && !maps->image)                                                          \
-			maps->image = (now);                                                       \
-		maps && maps->image == (now);                                                      \
+		if (maps && !maps->version)                                                        \
+			maps->version = (now);                                                     \
+		maps && maps->version == (now);                                                    \
 	})
 
-static __always_inline __u32 unwind_size(__u32 tgid, __u32 image)
+static __always_inline __u32 unwind_size(__u32 tgid, __u32 mapped)
 {
-	if (UNWIND_CLAIM(small, &kiln_unw_small, &tgid, image))
+	if (!mapped)
+		return 0;
+	if (UNWIND_CLAIM(small, &kiln_unw_small, &tgid, mapped))
 		return UNWIND_MAPS_SMALL;
-	if (UNWIND_CLAIM(medium, &kiln_unw_medium, &tgid, image))
+	if (UNWIND_CLAIM(medium, &kiln_unw_medium, &tgid, mapped))
 		return UNWIND_MAPS_MEDIUM;
-	if (UNWIND_CLAIM(large, &kiln_unw_large, &tgid, image))
+	if (UNWIND_CLAIM(large, &kiln_unw_large, &tgid, mapped))
 		return UNWIND_MAPS_LARGE;
 	return 0;
 }
@@ -310,11 +312,12 @@ static __always_inline __u32 unwind_size(__u32 tgid, __u32 image)
 /*
  * Walks from env->regs (env: the element of kiln_unw_env) into env->rec, of which it sets hash, n,
  * end and the frames: those unwind_walk() gives (symbolizer/unwind_walk.h), at least 1. Returns the
- * end; UNWIND_END_NO_MAPPING with one frame when the process is not known.
+ * end; UNWIND_END_NO_MAPPING with one frame when the process is not known. `mapped` is the version of
+ * what it has mapped (0: not known), or its image where samples do not tell of mappings.
  *
  * A function of its own, not inlined: the verifier then looks at it once, not once a path to it.
  */
-__attribute__((noinline)) int unwind_user(__u32 tgid, __u32 image)
+__attribute__((noinline)) int unwind_user(__u32 tgid, __u32 mapped)
 {
 	__u32 zero = 0;
 	struct unwind_env *env;
@@ -325,7 +328,7 @@ __attribute__((noinline)) int unwind_user(__u32 tgid, __u32 image)
 	if (!env)
 		return UNWIND_END_NO_MAPPING;
 	env->tgid = tgid;
-	env->size = unwind_size(tgid, image);
+	env->size = unwind_size(tgid, mapped);
 	env->hit_len = 0;
 	env->window_len = 0;
 	env->f = (struct unwind_frame){

@@ -183,13 +183,14 @@ struct unwind_mapping {
 /* begin[] is ascending and filled up with UNWIND_NOWHERE. */
 #define UNWIND_NOWHERE (1ull << 62)
 
-#define UNWIND_MAPS_OF(N)                                                                            \
-	{                                                                                            \
-		__u32 n;                                                                             \
-		__u32 image; /* of kiln_count_key; user space writes 0, the first sample its own:  \
-				what a later program in the process maps is another matter */ \
-		__u64 begin[N];                                                                      \
-		struct unwind_mapping at[N];                                                         \
+#define UNWIND_MAPS_OF(N)                                                                           \
+	{                                                                                           \
+		__u32 n;                                                                            \
+		__u32 version; /* of kiln_mappings_record; or 0, and the first sample writes the  \
+				  image of its kiln_count_key: what a later program in the    \
+				  process maps is another matter */ \
+		__u64 begin[N];                                                                     \
+		struct unwind_mapping at[N];                                                        \
 	}
 struct unwind_maps_small UNWIND_MAPS_OF(UNWIND_MAPS_SMALL);
 struct unwind_maps_medium UNWIND_MAPS_OF(UNWIND_MAPS_MEDIUM);

@@ -214,6 +214,13 @@ static void note_mapping(struct image *im, const struct proc_mapping *m)
 		im->pub.exe = m->file;
 }
 
+/* What is mapped now no snapshot has told. */
+static void changed_otherwise(struct image *im)
+{
+	if (!im->is_cut)
+		im->version = 0;
+}
+
 static int map_into(struct procs *p, struct image *im, uint64_t t_ns, const struct proc_mapping *m)
 {
 	bool known = space_has(&im->space, m);
@@ -224,7 +231,7 @@ static int map_into(struct procs *p, struct image *im, uint64_t t_ns, const stru
 		return err;
 	}
 	if (!known)
-		im->version = 0;
+		changed_otherwise(im);
 	note_mapping(im, m);
 	return 0;
 }
@@ -284,6 +291,7 @@ void procs_snapshot(struct procs *p, const struct proc_snapshot *s)
 	if (s->jitdump != FILE_NONE)
 		im->pub.jitdump = s->jitdump;
 	changed = see_all(p, im, &sight);
+	im->is_cut = false;
 	im->is_seen = true;
 	im->seen_ns = s->t_ns;
 	/* Not if something has changed since, or there was no room for all of it. */
@@ -293,6 +301,18 @@ void procs_snapshot(struct procs *p, const struct proc_snapshot *s)
 	im->version = version;
 	if (image_is_alive(im))
 		tell(p, s->tgid);
+}
+
+void procs_snapshot_cut(struct procs *p, pid_t tgid, uint64_t t_ns, uint32_t version)
+{
+	struct image *im = image_for_event(p, t_ns, tgid);
+
+	if (!im)
+		return;
+	im->version = version;
+	im->is_cut = true;
+	if (image_is_alive(im))
+		tell(p, tgid);
 }
 
 /* --- what the scan found ---------------------------------------------------------------------- */
@@ -385,7 +405,7 @@ int procs_update_scanned(struct procs *p, const struct scanned *s)
 	changed = see_all(p, im, &sight);
 	if (changed != 1)
 		return changed;
-	im->version = 0;
+	changed_otherwise(im);
 	tell(p, s->tgid);
 	return 1;
 }

@@ -80,6 +80,10 @@ struct proc_snapshot {
  */
 void procs_snapshot(struct procs *p, const struct proc_snapshot *s);
 
+/* The same of a process that has too much mapped to be told: what is known of it stays, whatever /proc
+ * will add, and goes by this version. */
+void procs_snapshot_cut(struct procs *p, pid_t tgid, uint64_t t_ns, uint32_t version);
+
 /* What the program that runs in this process now has mapped, by address; NULL if it is not known to
  * run. Borrowed until the next event. *version (may be NULL) is that of the snapshot that has just
  * this mapped; 0 if there was none since the program began, or something else has changed it. */

@@ -15,8 +15,8 @@
 #define ENTRIES_MAX 16384
 /* Every reader that stalls stays behind: after so many nothing is read again. */
 #define STALLS_MAX 32
-/* Sampling goes on meanwhile: a process that answers at all does so in less. */
-#define WAIT_MS	   50
+/* Sampling goes on meanwhile: a process that answers at all does so in less, also one that maps a lot. */
+#define WAIT_MS	   200
 #define PAUSE_NS   1000000000ull
 #define PAUSES_MAX 6 /* doublings */
 

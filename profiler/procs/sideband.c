@@ -71,8 +71,8 @@ static int open_event(const struct sideband *s, int cpu)
 		.sample_type = EVENT_SAMPLE_TYPE,
 		.disabled = 1,
 		.exclude_kernel = 1,
-		.mmap = 1,
-		.mmap2 = 1,
+		.mmap = !s->opts.no_mappings,
+		.mmap2 = !s->opts.no_mappings,
 		.build_id = s->build_id,
 		.comm = 1,
 		.comm_exec = 1,
@@ -216,7 +216,7 @@ int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 		return -ENOMEM;
 	s->opts = *opts;
 	s->opts.ring_bytes = s->opts.ring_bytes ?: RING_BYTES;
-	s->build_id = true;
+	s->build_id = !opts->no_mappings;
 	s->ksymbol = opts->ksyms != NULL;
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	err = s->epoll_fd < 0 ? -errno : sideband_update_cpus(s);

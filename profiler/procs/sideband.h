@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The perf sideband: one PERF_COUNT_SW_DUMMY event per CPU with mmap2, build_id, comm, comm_exec and
- * task, stamped CLOCK_BOOTTIME (perf_event_open(2)), read in time order into a process table; and
+ * The perf sideband: one PERF_COUNT_SW_DUMMY event per CPU with mmap2 and build_id (unless samples tell
+ * of mappings), comm, comm_exec and task, stamped CLOCK_BOOTTIME (perf_event_open(2)), read in time order into a process table; and
  * ksymbol, what comes into the kernel's code and leaves it, into a timeline of that.
  */
 #ifndef KILN_PROCS_SIDEBAND_H
@@ -20,6 +20,7 @@ struct sideband_opts {
 	struct files *files;
 	struct ksyms *ksyms; /* as procs; NULL: of no interest */
 	uint32_t ring_bytes; /* per CPU, power of two; 0 = 512 KiB */
+	bool no_mappings;    /* samples tell of them: no event is made for any */
 };
 
 /*

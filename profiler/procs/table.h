@@ -21,6 +21,7 @@ struct image {
 	bool is_seen;		     /* by a snapshot, the last of which is of seen_ns */
 	uint64_t seen_ns;
 	uint32_t version; /* of the snapshot that has just this mapped, or 0 */
+	bool is_cut;	  /* that told of none */
 };
 
 /* All that is known of a tgid: several processes one after the other, if the pid was reused. */

@@ -36,6 +36,7 @@
 #include "profiler/record/session.h"
 #include "profiler/record/slow_path.h"
 #include "profiler/record/table_builder.h"
+#include "profiler/record/told_mappings.h"
 #include "profiler/record/unwind_feed.h"
 #include "profiler/record/walk_report.h"
 #include "profiler/sampler/drain.h"
@@ -73,7 +74,8 @@ struct session {
 	struct ksyms *ksyms;
 	struct sideband *sideband;
 	struct rescan *rescan;
-	struct unwind_feed *feed; /* NULL: user stacks by frame pointers */
+	struct told_mappings *told; /* NULL: mappings come as events */
+	struct unwind_feed *feed;   /* NULL: user stacks by frame pointers */
 	struct slow_path *slow;
 	struct cgroups *cgroups;
 	struct readers readers;
@@ -186,6 +188,8 @@ static int open_all(struct session *s, const char **why)
 		procs.changed_ctx = s->feed;
 	}
 	err = err ?: procs_new(&s->procs, &procs) ?: rescan_new(&s->rescan, s->procs);
+	if (!err && sampler_tells_mappings(s->sampler))
+		err = told_mappings_new(&s->told, s->sampler, s->procs, s->files, s->rescan);
 	if (!err && s->feed)
 		err = slow_path_new(&s->slow, s->procs, s->files, s->feed, s->rescan,
 				    s->readers.walker);
@@ -193,6 +197,7 @@ static int open_all(struct session *s, const char **why)
 		return err;
 	sideband.procs = s->procs;
 	sideband.ksyms = s->ksyms;
+	sideband.no_mappings = s->told != NULL;
 	*why = "cannot follow mappings (perf_event_open of a dummy event): `kiln doctor` says more";
 	err = sideband_open(&s->sideband, &sideband);
 	if (err)
@@ -235,7 +240,8 @@ static void remember_cgroups(struct session *s, size_t from)
 		cgroups_names(s->cgroups, s->aggregate.cgroups.data[i], &names);
 }
 
-/* Applies the mapping events up to now, and looks into /proc where they are not all. */
+/* Applies the events up to now and what samples told of mappings, and looks into /proc where that is not
+ * all. */
 static int follow_mappings(struct session *s, uint64_t budget_ns)
 {
 	int err = sideband_poll(s->sideband, 0);
@@ -243,6 +249,8 @@ static int follow_mappings(struct session *s, uint64_t budget_ns)
 
 	if (sideband_take_loss(s->sideband, &from_ns))
 		rescan_want_all(s->rescan, from_ns);
+	if (s->told)
+		told_mappings_run(s->told, s->drain);
 	rescan_run(s->rescan, budget_ns);
 	return err;
 }
@@ -484,7 +492,7 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	if (err)
 		return err;
 	losses_count(q, &totals, &s->aggregate, s->sideband);
-	walk_report(q, &totals, s->feed, s->slow, s->rescan);
+	walk_report(q, &totals, s->feed, s->slow, s->rescan, s->told);
 	files_settle(s->files, OPENER_SETTLE_MS);
 	if (s->opts->debuginfod) /* what is in its cache is there at once */
 		debuginfod_settle(s->opts->debuginfod, DEBUGINFOD_SETTLE_NS, NULL, NULL);
@@ -507,6 +515,7 @@ static void close_all(struct session *s)
 	cgroups_free(s->cgroups);
 	sideband_close(s->sideband);
 	slow_path_free(s->slow);
+	told_mappings_free(s->told);
 	rescan_free(s->rescan);
 	procs_free(s->procs);
 	ksyms_free(s->ksyms);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "bpf/profile.skel.h"
@@ -21,6 +22,7 @@ struct unwind_feed {
 	struct unwind_tables *tables;
 	struct unwind_maps *maps;
 	struct files *files;
+	int told_fd;		 /* what samples have told of, by tgid; -1: they do not */
 	VEC(pid_t) dirty;	 /* to be set at the next run */
 	struct htab dirty_index; /* the tgid is the id */
 	VEC(pid_t) waiting;	 /* set, but some table or file was not there yet */
@@ -41,6 +43,7 @@ int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *f
 	if (!f)
 		return -ENOMEM;
 	f->files = files;
+	f->told_fd = sampler_tells_mappings(s) ? bpf_map__fd(k->maps.kiln_told) : -1;
 	err = unwind_maps_new(&f->maps, bpf_map__fd(k->maps.kiln_unw_small),
 			      bpf_map__fd(k->maps.kiln_unw_medium),
 			      bpf_map__fd(k->maps.kiln_unw_large))
@@ -140,7 +143,8 @@ static bool describe(struct unwind_feed *f, const struct proc_mapping *m, struct
 static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 {
 	size_t n;
-	const struct proc_mapping *live = procs_live(procs, tgid, &n, NULL);
+	uint32_t version, key = (uint32_t)tgid;
+	const struct proc_mapping *live = procs_live(procs, tgid, &n, &version);
 	bool complete = true;
 
 	if (!live || !n) {
@@ -151,7 +155,10 @@ static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 		return;
 	for (size_t i = 0; i < n; i++)
 		complete &= describe(f, &live[i], &f->regions.data[i]);
-	unwind_maps_set(f->maps, tgid, f->regions.data, n);
+	if (f->told_fd < 0 || version)
+		unwind_maps_set(f->maps, tgid, version, f->regions.data, n);
+	else if (unwind_maps_remove(f->maps, tgid)) /* is to be told again, and soon */
+		bpf_map_delete_elem(f->told_fd, &key);
 	if (!complete && vec_push(&f->waiting, tgid))
 		return;
 }

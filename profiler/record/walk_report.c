@@ -8,6 +8,7 @@
 #include "profiler/procs/rescan.h"
 #include "profiler/profile/quality.h"
 #include "profiler/record/slow_path.h"
+#include "profiler/record/told_mappings.h"
 #include "profiler/record/unwind_feed.h"
 #include "profiler/sampler/sampler.h"
 
@@ -88,8 +89,24 @@ static void log_tables(const struct unwind_tables_stats *tables,
 		  (unsigned long long)maps->processes, (unsigned long long)maps->sets);
 }
 
+static void log_told(const struct sampler_totals *t, const struct told_mappings *told)
+{
+	struct told_stats stats;
+	struct buf b = {0};
+
+	told_mappings_stats(told, &stats);
+	put(&b, "told", t->counters[KILN_CTR_told]);
+	put(&b, "untold", t->counters[KILN_CTR_untold]);
+#define X(name) put(&b, #name, stats.name);
+	TOLD_COUNTERS(X)
+#undef X
+	log_debug("mappings told by samples:%s", buf_cstr(&b));
+	buf_release(&b);
+}
+
 void walk_report(struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
-		 const struct slow_path *slow, const struct rescan *rescan)
+		 const struct slow_path *slow, const struct rescan *rescan,
+		 const struct told_mappings *told)
 {
 	struct slow_path_stats walked;
 	struct unwind_tables_stats tables;
@@ -98,6 +115,8 @@ void walk_report(struct quality *q, const struct sampler_totals *t, struct unwin
 
 	rescan_stats(rescan, &again);
 	q->rescanned = again.read;
+	if (told)
+		log_told(t, told);
 	if (!feed)
 		return;
 	slow_path_stats(slow, &walked);

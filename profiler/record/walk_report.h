@@ -7,10 +7,13 @@ struct quality;
 struct rescan;
 struct sampler_totals;
 struct slow_path;
+struct told_mappings;
 struct unwind_feed;
 
-/* feed and slow: NULL where user stacks are walked by frame pointers only. */
+/* feed and slow: NULL where user stacks are walked by frame pointers only; told: where samples do not
+ * tell of mappings. */
 void walk_report(struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
-		 const struct slow_path *slow, const struct rescan *rescan);
+		 const struct slow_path *slow, const struct rescan *rescan,
+		 const struct told_mappings *told);
 
 #endif

@@ -18,7 +18,8 @@
 #define BATCH	  1024 /* entries a system call; a hash bucket with more makes it grow */
 #define BATCH_MAX (1u << 20)
 /* Raw samples waiting to be walked: they are taken every few milliseconds, and the ring holds less. */
-#define RAW_MAX_BYTES (32u << 20)
+#define RAW_MAX_BYTES  (32u << 20)
+#define TOLD_MAX_BYTES (32u << 20) /* what samples told of mappings, the same */
 
 struct drain {
 	struct profile_bpf *skel;
@@ -27,6 +28,8 @@ struct drain {
 	struct window *filling[2]; /* by the number of their pair of maps */
 	VEC(struct raw_sample *) raw;
 	size_t raw_next, raw_bytes;
+	VEC(struct told_record *) told;
+	size_t told_next, told_bytes;
 	struct drain_stats stats;
 };
 
@@ -167,27 +170,77 @@ struct raw_sample *drain_next_raw(struct drain *d)
 	return NULL;
 }
 
-static bool is_sound(const struct kiln_record_head *head, size_t len)
+static int add_told(struct drain *d, const struct kiln_record_head *head, size_t len)
+{
+	struct told_record *r;
+
+	if (d->told_bytes + len > TOLD_MAX_BYTES) {
+		d->stats.told_dropped++;
+		return 0;
+	}
+	r = malloc(sizeof(*r) + len);
+	if (!r || vec_push(&d->told, r)) {
+		free(r);
+		return -ENOMEM;
+	}
+	d->told_bytes += len;
+	r->len = len;
+	memcpy(r->head, head, len);
+	return 0;
+}
+
+struct told_record *drain_next_told(struct drain *d)
+{
+	if (d->told_next < d->told.len)
+		return d->told.data[d->told_next++];
+	d->told.len = d->told_next = d->told_bytes = 0;
+	return NULL;
+}
+
+/* Bytes that a record must have. */
+static size_t bytes_wanted(const struct kiln_record_head *head)
 {
 	uint32_t kept = head->n < UNWIND_FRAMES_MAX ? head->n : UNWIND_FRAMES_MAX;
 
-	if (len < sizeof(*head) || head->window > 1 || head->side > KILN_SIDE_KERNEL)
-		return false;
-	if (head->is_raw)
-		return len >= offsetof(struct kiln_raw_record, stack) &&
-		       len - offsetof(struct kiln_raw_record, stack) >= head->n;
-	return len >= sizeof(*head) + kept * sizeof(uint64_t);
+	switch (head->kind) {
+	case KILN_RECORD_RAW:
+		return offsetof(struct kiln_raw_record, stack) + head->n;
+	case KILN_RECORD_FILE:
+		return offsetof(struct kiln_file_record, path) + head->n;
+	case KILN_RECORD_MAPPINGS:
+		return offsetof(struct kiln_mappings_record, at) +
+		       (size_t)head->n * sizeof(struct kiln_mapping);
+	default:
+		return sizeof(*head) + kept * sizeof(uint64_t);
+	}
+}
+
+static bool is_sound(const struct kiln_record_head *head, size_t len)
+{
+	return len >= sizeof(*head) && head->window <= 1 && head->side <= KILN_SIDE_KERNEL &&
+	       head->kind < KILN_RECORD_KINDS && len >= bytes_wanted(head);
+}
+
+static int add_any(struct drain *d, const struct kiln_record_head *head, size_t len)
+{
+	switch (head->kind) {
+	case KILN_RECORD_STACK:
+		return add_record(d, (const struct kiln_stack_record *)head);
+	case KILN_RECORD_RAW:
+		return add_raw(d, (const struct kiln_raw_record *)head);
+	default:
+		return add_told(d, head, len);
+	}
 }
 
 static int on_record(void *ctx, void *data, size_t len)
 {
-	const struct kiln_record_head *head = data;
 	struct drain *d = ctx;
 
-	if (!is_sound(head, len))
+	if (!is_sound(data, len))
 		d->stats.bad_records++;
 	/* Out of memory: the stack stays unknown, and is shown as missed. */
-	else if (head->is_raw ? add_raw(d, data) : add_record(d, data))
+	else if (add_any(d, data, len))
 		d->stats.failed++;
 	return 0;
 }
@@ -237,6 +290,9 @@ void drain_free(struct drain *d)
 	for (struct raw_sample *r; (r = drain_next_raw(d));)
 		free(r);
 	vec_release(&d->raw);
+	for (struct told_record *r; (r = drain_next_told(d));)
+		free(r);
+	vec_release(&d->told);
 	window_free(d->filling[0]);
 	window_free(d->filling[1]);
 	free(d);

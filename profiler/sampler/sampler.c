@@ -26,13 +26,17 @@
 #include "profiler/sampler/unwind_maps.h"
 
 /* Map sizes: what one window can fill at the asked-for rate on all CPUs, within these bounds. */
-#define COUNTS_MIN   8192
-#define COUNTS_MAX   262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */
-#define KSTACKS_MIN  2048
-#define KSTACKS_MAX  16384	/* 2 x 16,384 x 1 KB */
-#define RING_MIN     (8u << 20) /* 340 raw samples, or 16,000 stacks of 60 frames */
-#define RING_MAX     (32u << 20)
-#define RING_SAMPLE  8192 /* raw samples for a third of a second */
+#define COUNTS_MIN  8192
+#define COUNTS_MAX  262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */
+#define KSTACKS_MIN 2048
+#define KSTACKS_MAX 16384      /* 2 x 16,384 x 1 KB */
+#define RING_MIN    (8u << 20) /* 340 raw samples, or 16,000 stacks of 60 frames */
+#define RING_MAX    (32u << 20)
+#define RING_SAMPLE 8192 /* raw samples for a third of a second */
+/* Processes and files whose mappings were told: each CPU keeps a hundred free ones aside. */
+#define TOLD_MIN     8192
+#define TOLD_MAX     65536
+#define TOLD_PER_CPU 512
 #define CPU_CHECK_NS 1000000000ull
 
 struct cpu_event {
@@ -47,7 +51,7 @@ struct sampler {
 	struct cpu_list wanted; /* -C, or empty for all */
 	enum sample_event event;
 	uint64_t period_ns;
-	bool started, tables;
+	bool started, tables, tells;
 	VEC(struct cpu_event) events;
 	int n_possible;
 	uint64_t last_check_ns, gap_ns; /* gap: CPUs online and not yet sampled */
@@ -96,13 +100,17 @@ static int set_sizes(struct sampler *s)
 	uint64_t per_s = s->opts.freq_hz * (uint64_t)s->n_possible;
 	uint32_t ring = test_size("KILN_TEST_RING_BYTES",
 				  pow2_between(per_s * RING_SAMPLE, RING_MIN, RING_MAX)),
-		 maps[3];
+		 maps[3], told = 1;
 
 	unwind_maps_entries(maps);
+	if (s->tells)
+		told = pow2_between((uint64_t)s->n_possible * TOLD_PER_CPU, TOLD_MIN, TOLD_MAX);
 	if (bpf_map__set_max_entries(k->maps.kiln_unw_small, s->tables ? maps[0] : 1) ||
 	    bpf_map__set_max_entries(k->maps.kiln_unw_medium, s->tables ? maps[1] : 1) ||
 	    bpf_map__set_max_entries(k->maps.kiln_unw_large, s->tables ? maps[2] : 1) ||
 	    (!s->tables && bpf_map__set_max_entries(k->maps.kiln_unw_tables, 1)) ||
+	    bpf_map__set_max_entries(k->maps.kiln_told, told) ||
+	    bpf_map__set_max_entries(k->maps.kiln_told_files, told) ||
 	    (!s->opts.filter_tgids && bpf_map__set_max_entries(k->maps.kiln_targets, 1)))
 		return -errno;
 	return bpf_map__set_max_entries(k->maps.kiln_counts_0, counts) ?:
@@ -123,6 +131,7 @@ static int set_config(struct sampler *s, const char **why)
 	k->rodata->want_user = s->opts.user;
 	k->rodata->want_kernel = s->opts.kernel;
 	k->rodata->unwind_tables = s->tables;
+	k->rodata->tell_mappings = s->tells;
 	k->rodata->filter_tgids = s->opts.filter_tgids;
 	if (!s->opts.filter_tgids) {
 		bpf_program__set_autoload(k->progs.kiln_fork, false);
@@ -212,6 +221,15 @@ static bool may_use_tables(enum unwind_mode mode)
 #endif
 }
 
+/* From 6.4 on a process's mappings tell that they have changed (mm_lock_seq). */
+static bool may_tell_mappings(void)
+{
+	struct kernel_version v;
+
+	return !getenv("KILN_TEST_MAPPING_EVENTS") && !kernel_version_get(&v) &&
+	       kernel_at_least(&v, 6, 4);
+}
+
 static int load_skeleton(struct sampler *s, const char **why)
 {
 	int err;
@@ -225,6 +243,26 @@ static int load_skeleton(struct sampler *s, const char **why)
 			*why = load_advice(err);
 	} else if (!s->skel) {
 		*why = load_advice(err);
+	}
+	return err;
+}
+
+/* Does without what this kernel may not have, one thing after the other. */
+static int load_what_works(struct sampler *s, const char **why)
+{
+	int err = load_skeleton(s, why);
+
+	if (err && s->tells && err != -EPERM) {
+		log_info("this kernel's mappings cannot be read (%s): following them by events",
+			 strerror(-err));
+		s->tells = false;
+		err = load_skeleton(s, why);
+	}
+	if (err && s->tables && s->opts.unwind == MODE_AUTO && err != -EPERM) {
+		log_info("this kernel refuses the unwinder (%s): user stacks by frame pointers",
+			 strerror(-err));
+		s->tables = false;
+		err = load_skeleton(s, why);
 	}
 	return err;
 }
@@ -251,13 +289,8 @@ static int load_into(struct sampler *s, const char **why)
 		return -EINVAL;
 	}
 	s->tables = s->opts.user && s->opts.unwind != MODE_FP && may_use_tables(s->opts.unwind);
-	err = load_skeleton(s, why);
-	if (err && s->tables && s->opts.unwind == MODE_AUTO && err != -EPERM) {
-		log_info("this kernel refuses the unwinder (%s): user stacks by frame pointers",
-			 strerror(-err));
-		s->tables = false;
-		err = load_skeleton(s, why);
-	}
+	s->tells = s->opts.user && may_tell_mappings();
+	err = load_what_works(s, why);
 	if (err)
 		return err;
 	return add_cgroups(s, why);
@@ -501,6 +534,11 @@ const char *sampler_event_name(const struct sampler *s)
 bool sampler_uses_tables(const struct sampler *s)
 {
 	return s->tables;
+}
+
+bool sampler_tells_mappings(const struct sampler *s)
+{
+	return s->tells;
 }
 
 uint64_t sampler_period_ns(const struct sampler *s)

@@ -125,14 +125,15 @@ static int remember(struct unwind_maps *m, pid_t tgid, int size_class)
 	return err;
 }
 
-void unwind_maps_remove(struct unwind_maps *m, pid_t tgid)
+bool unwind_maps_remove(struct unwind_maps *m, pid_t tgid)
 {
 	uint32_t id = find(m, tgid), key = (uint32_t)tgid;
 
 	if (id == HTAB_NONE)
-		return;
+		return false;
 	bpf_map_delete_elem(m->fd[m->known.data[id].size_class], &key);
 	forget(m, id);
+	return true;
 }
 
 static int order_regions(const void *a, const void *b)
@@ -143,13 +144,14 @@ static int order_regions(const void *a, const void *b)
 }
 
 /* Lays out struct unwind_maps_*: head, begin[size], at[size]. */
-static void fill(struct unwind_maps *m, const struct unwind_region *r, uint32_t n, uint32_t size)
+static void fill(struct unwind_maps *m, uint32_t version, const struct unwind_region *r, uint32_t n,
+		 uint32_t size)
 {
 	__u64 *begin = m->value.begin;
 	struct unwind_mapping *at = (struct unwind_mapping *)(begin + size);
 
 	m->value.n = n;
-	m->value.image = 0;
+	m->value.version = version;
 	for (uint32_t i = 0; i < size; i++) {
 		begin[i] = i < n ? r[i].start : UNWIND_NOWHERE;
 		at[i] = (struct unwind_mapping){0, 0, UNWIND_SLOT_NONE};
@@ -159,7 +161,8 @@ static void fill(struct unwind_maps *m, const struct unwind_region *r, uint32_t 
 	}
 }
 
-int unwind_maps_set(struct unwind_maps *m, pid_t tgid, struct unwind_region *regions, size_t n)
+int unwind_maps_set(struct unwind_maps *m, pid_t tgid, uint32_t version,
+		    struct unwind_region *regions, size_t n)
 {
 	uint32_t id = find(m, tgid), key = (uint32_t)tgid;
 	int c = n <= UNWIND_MAPS_SMALL ? 0 : n <= UNWIND_MAPS_MEDIUM ? 1 : 2, err;
@@ -174,7 +177,7 @@ int unwind_maps_set(struct unwind_maps *m, pid_t tgid, struct unwind_region *reg
 		unwind_maps_remove(m, tgid);
 		id = HTAB_NONE;
 	}
-	fill(m, regions, (uint32_t)n, class_size[c]);
+	fill(m, version, regions, (uint32_t)n, class_size[c]);
 	m->stats.sets++;
 	if (bpf_map_update_elem(m->fd[c], &key, &m->value, BPF_ANY)) {
 		m->stats.full += errno == E2BIG;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The executable mappings of processes in the maps of the walk (bpf/unwind_abi.h), in three size
- * classes. The first sample of a process claims its mappings for the program that runs in it.
+ * classes.
  */
 #ifndef KILN_SAMPLER_UNWIND_MAPS_H
 #define KILN_SAMPLER_UNWIND_MAPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -32,11 +33,14 @@ struct unwind_region {
 
 /*
  * Sets the mappings of a process (no overlaps; sorted in place). Of more than UNWIND_MAPS_LARGE the
- * lowest are kept (counted). 0 or -errno (-E2BIG: the size class is full, counted: the process is
+ * lowest are kept (counted). version: of the set of mappings, as a sample told it; 0: samples do not
+ * tell, and the first one claims them for the program that runs then. 0 or -errno (-E2BIG: the size class is full, counted: the process is
  * then walked in user space).
  */
-int unwind_maps_set(struct unwind_maps *m, pid_t tgid, struct unwind_region *regions, size_t n);
-void unwind_maps_remove(struct unwind_maps *m, pid_t tgid);
+int unwind_maps_set(struct unwind_maps *m, pid_t tgid, uint32_t version,
+		    struct unwind_region *regions, size_t n);
+/* Whether it was there. */
+bool unwind_maps_remove(struct unwind_maps *m, pid_t tgid);
 
 struct unwind_maps_stats {
 	uint64_t processes, sets, full, cut;

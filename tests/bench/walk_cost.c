@@ -109,7 +109,7 @@ static void set_regions(struct unwind_tables *t, struct unwind_maps *maps)
 					      UNWIND_SLOT_NONE};
 		unwind_tables_get(t, (uint32_t)m->table, m->file_off, &r[i].slot, &va_minus_off);
 	}
-	assert_int_equal(unwind_maps_set(maps, getpid(), r, space.maps.len), 0);
+	assert_int_equal(unwind_maps_set(maps, getpid(), 0, r, space.maps.len), 0);
 }
 
 static void load(bool frame_pointers)

@@ -172,7 +172,7 @@ static void set_regions(struct world *w, size_t n)
 	for (; k < n; k++)
 		r[k] = (struct unwind_region){(k % 2 ? 0x10000 : 0x7fffff000000) + k * 8192, 4096,
 					      0, UNWIND_SLOT_NONE};
-	assert_int_equal(unwind_maps_set(w->maps, w->t.pid, r, k), 0);
+	assert_int_equal(unwind_maps_set(w->maps, w->t.pid, 0, r, k), 0);
 }
 
 static int sample_clock(pid_t pid)

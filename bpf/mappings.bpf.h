@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Samples tell what their process has mapped to be run: its first one does, and every later one that
+ * finds it changed. So what is never sampled costs nothing: not so the kernel's mapping events, which
+ * are made for each mapping of each process, 4 % of the time of programs that end at once.
+ */
+#ifndef KILN_BPF_MAPPINGS_H
+#define KILN_BPF_MAPPINGS_H
+
+#include "bpf/config.bpf.h"
+#include "bpf/file_names.bpf.h"
+#include "bpf/hash.bpf.h"
+#include "bpf/mappings_env.bpf.h"
+#include "bpf/maps.bpf.h"
+#include "bpf/vmas.bpf.h"
+
+#define MAPPINGS_STRIDE	 64	     /* two nested loops: see UNWIND_STRIDE */
+#define MAPPINGS_REST	 64	     /* a process is looked through for at most 1/64 of the time */
+#define MAPPINGS_REST_NS 50000000ull /* at most: a virtual machine may have stood still meanwhile */
+#define MAPPINGS_CUT_NS	 1000000000ull /* and one that maps too much is mentioned so often */
+#define VM_EXEC		 4	       /* include/linux/mm.h */
+
+/* What was told of a process last. */
+struct told {
+	__u32 image;   /* the program that ran then */
+	__u32 changes; /* its mm_lock_seq */
+	__u32 version;
+	__u32 pad;
+	__u64 set; /* hash of all that it had mapped */
+	__u64 not_before_ns;
+};
+
+/* Key: tgid. Writer and reader: samples. One that falls out is told again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, __u32);
+	__type(value, struct told);
+	__uint(max_entries, 8192); /* 1 where samples do not tell: set at load */
+} kiln_told SEC(".maps");
+
+/* Files that were told of. Writer: samples; user space deletes what it has forgotten. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct kiln_file_key);
+	__type(value, __u8);
+	__uint(max_entries, 8192); /* as above */
+} kiln_told_files SEC(".maps");
+
+static __always_inline int send_mappings(struct mappings_env *e)
+{
+	__u64 n = e->rec.head.n;
+	long err;
+
+	if (n > KILN_MAPPINGS_MAX)
+		n = KILN_MAPPINGS_MAX;
+	err = bpf_ringbuf_output(&kiln_ring, &e->rec,
+				 offsetof(struct kiln_mappings_record, at) +
+					 n * sizeof(struct kiln_mapping),
+				 BPF_RB_NO_WAKEUP);
+	e->rec.head.n = 0;
+	return err ? -1 : 0;
+}
+
+/* Whether the file of a mapping begins like an ELF file, if its beginning is mapped, too. */
+static __always_inline bool begins_as_elf(__u64 at)
+{
+	__u32 magic = 0;
+
+	return at && !bpf_probe_read_user(&magic, sizeof(magic), (void *)at) && magic == 0x464c457f;
+}
+
+/* Tells of the file of the mapping added last, unless it was told of. 0, or -1: there was no room. */
+__attribute__((noinline)) int tell_file(__u64 vma_at)
+{
+	struct mappings_env *e = mappings_env_here();
+	const struct vm_area_struct *vma = (const void *)vma_at;
+	const struct file *file;
+	struct file_place place;
+	__u8 yes = 1;
+	__u64 n;
+
+	if (!tell_mappings || !e)
+		return -1;
+	file = BPF_CORE_READ(vma, vm_file);
+	place = file_place(file);
+	file_key_of(&place, &e->file.file);
+	if (bpf_map_lookup_elem(&kiln_told_files, &e->file.file))
+		return 0;
+	e->file.head.kind = KILN_RECORD_FILE;
+	e->file.tgid = e->rec.tgid;
+	e->file.start = BPF_CORE_READ(vma, vm_start);
+	e->file.len = BPF_CORE_READ(vma, vm_end) - e->file.start;
+	e->file.is_elf = e->head_file == (__u64)file && begins_as_elf(e->head_at);
+	read_path(e, &place);
+	n = e->file.head.n;
+	if (n > sizeof(e->file.path))
+		n = sizeof(e->file.path);
+	if (bpf_ringbuf_output(&kiln_ring, &e->file, offsetof(struct kiln_file_record, path) + n,
+			       BPF_RB_NO_WAKEUP))
+		return -1;
+	bpf_map_update_elem(&kiln_told_files, &e->file.file, &yes, BPF_ANY);
+	return 0;
+}
+
+/* What memory without a file is; false: nothing that a program runs. */
+static __always_inline bool no_file_key(const struct vm_area_struct *vma, struct kiln_file_key *key)
+{
+	const struct vm_special_mapping *special;
+	char name[8] = {};
+
+	*key = (struct kiln_file_key){.dev = KILN_NO_FILE_ANON};
+	if (!BPF_CORE_READ(vma, vm_ops))
+		return true;
+	special = BPF_CORE_READ(vma, vm_private_data);
+	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(special, name));
+	key->dev = KILN_NO_FILE_VDSO;
+	return *(__u64 *)name == *(const __u64 *)"[vdso]\0";
+}
+
+enum added { ADDED, ADDED_OF_FILE, NOT_ADDED, NO_ROOM };
+
+/* Adds a mapping to the record, if code can run there. */
+__attribute__((noinline)) int add_mapping(__u64 at)
+{
+	struct mappings_env *e = mappings_env_here();
+	const struct vm_area_struct *vma = (const void *)at;
+	struct kiln_mapping m = {};
+	struct file_place place;
+	__u64 file, h;
+
+	if (!tell_mappings || !e)
+		return NO_ROOM;
+	file = (__u64)BPF_CORE_READ(vma, vm_file);
+	m.start = BPF_CORE_READ(vma, vm_start);
+	m.file_off = BPF_CORE_READ(vma, vm_pgoff) << 12;
+	if (file && !m.file_off) {
+		e->head_at = m.start;
+		e->head_file = file;
+	}
+	if (!(BPF_CORE_READ(vma, vm_flags) & VM_EXEC))
+		return NOT_ADDED;
+	if ((__u64)BPF_CORE_READ(vma, vm_mm) != e->vmas.mm)
+		return NO_ROOM; /* freed and used again meanwhile */
+	m.len = BPF_CORE_READ(vma, vm_end) - m.start;
+	if (file) {
+		place = file_place((const struct file *)file);
+		file_key_of(&place, &m.file);
+	} else if (!no_file_key(vma, &m.file)) {
+		return NOT_ADDED;
+	} else {
+		m.file_off = 0;
+	}
+	h = hash_step(hash_step(hash_step(HASH_START, m.start), m.len), m.file_off);
+	h = hash_step(h, m.file.inode ^ (__u64)m.file.generation << 32 ^ m.file.dev);
+	e->set = hash_step(e->set, h);
+	if (file)
+		e->walk = hash_step(e->walk, h);
+	e->n++;
+	if (e->rec.head.n >= KILN_MAPPINGS_MAX && e->is_second && send_mappings(e))
+		return NO_ROOM;
+	if (e->rec.head.n < KILN_MAPPINGS_MAX) {
+		e->rec.at[e->rec.head.n & (KILN_MAPPINGS_MAX - 1)] = m;
+		e->rec.head.n++;
+	}
+	return file ? ADDED_OF_FILE : ADDED;
+}
+
+/* Not 0: that was all, or nothing more can be told. */
+__attribute__((noinline)) int look_at_mapping(void)
+{
+	struct mappings_env *e = mappings_env_here();
+	__u64 vma = 0;
+	int added;
+
+	if (!tell_mappings || !e)
+		return 1;
+	e->state = vmas_take(&e->vmas, &vma);
+	added = e->state != VMAS_BAD && vma ? add_mapping(vma) : NOT_ADDED;
+	if (added == NO_ROOM || (added == ADDED_OF_FILE && tell_file(vma)))
+		e->state = VMAS_BAD;
+	return e->state != VMAS_MORE;
+}
+
+__attribute__((noinline)) int look_at_some_mappings(void)
+{
+	for (int i = 0; i < 2 * MAPPINGS_STRIDE; i++)
+		if (look_at_mapping())
+			return 1;
+	return 0;
+}
+
+static __always_inline __u32 mm_changes(const struct mm_struct *mm)
+{
+	const struct mm_struct___counted *counted = (const void *)mm;
+
+	if (bpf_core_field_exists(counted->mm_lock_seq.sequence))
+		return counted->mm_lock_seq.sequence;
+	return mm->mm_lock_seq;
+}
+
+/* Looks at all mappings; the state says how far that got. */
+__attribute__((noinline)) int look_at_mappings(__u32 again)
+{
+	struct mappings_env *e = mappings_env_here();
+
+	if (!tell_mappings || !e)
+		return VMAS_BAD;
+	e->is_second = again;
+	e->set = e->walk = HASH_START;
+	e->head_at = e->head_file = e->n = 0;
+	e->vmas.at = 0;
+	e->rec.head.n = 0;
+	e->state = VMAS_BAD;
+	if (vmas_descend())
+		return VMAS_BAD;
+	for (int i = 0; i < MAPPINGS_STRIDE; i++)
+		if (look_at_some_mappings())
+			break;
+	return e->state;
+}
+
+/* Sends what was looked at as a set. 0, or -1: not all of it could be. */
+static __always_inline int tell_set(struct mappings_env *e, __u32 version, bool is_cut)
+{
+	if (e->n > KILN_MAPPINGS_MAX && !is_cut && look_at_mappings(1) != VMAS_END)
+		return -1;
+	e->rec.version = version;
+	e->rec.is_last = 1;
+	e->rec.is_cut = is_cut;
+	if (is_cut)
+		e->rec.head.n = 0;
+	return send_mappings(e);
+}
+
+static __always_inline void begin_telling(struct mappings_env *e, const struct mm_struct *mm,
+					  __u32 tgid, __u64 now)
+{
+	const struct file *exe = BPF_CORE_READ(mm, exe_file);
+	struct file_place place;
+
+	e->vmas.mm = (__u64)mm;
+	e->rec.head.kind = KILN_RECORD_MAPPINGS;
+	e->rec.time_ns = now;
+	e->rec.tgid = tgid;
+	e->rec.is_last = e->rec.is_cut = 0;
+	e->rec.exe = (struct kiln_file_key){};
+	if (exe) {
+		place = file_place(exe);
+		file_key_of(&place, &e->rec.exe);
+	}
+}
+
+/*
+ * The version of what the sampled process has mapped (struct kiln_mappings_record), after telling of
+ * it if that is new. 0: it could not be read or told just now.
+ */
+__attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
+{
+	struct told *told, fresh = {.image = image};
+	struct mappings_env *e = mappings_env_here();
+	struct kiln_counters *c = counters_here();
+	struct task_struct *task;
+	const struct mm_struct *mm;
+	__u64 now, end, rest;
+	bool is_cut;
+	int state;
+
+	if (!tell_mappings || !e || !c)
+		return 0;
+	task = bpf_get_current_task_btf();
+	mm = task->mm;
+	if (!mm)
+		return 0;
+	fresh.changes = mm_changes(mm);
+	told = bpf_map_lookup_elem(&kiln_told, &tgid);
+	if (told && told->image == image && told->changes == fresh.changes)
+		return told->version;
+	now = bpf_ktime_get_boot_ns();
+	if (told && told->image == image && now < told->not_before_ns)
+		return told->version;
+	begin_telling(e, mm, tgid, now);
+	state = look_at_mappings(0);
+	is_cut = state == VMAS_MORE;
+	fresh.set = is_cut ? now : e->set;
+	fresh.version = hash_end(hash_step(is_cut ? HASH_START : e->walk, image)) | 1;
+	end = bpf_ktime_get_boot_ns();
+	rest = is_cut ? MAPPINGS_CUT_NS : MAPPINGS_REST * (end - now);
+	fresh.not_before_ns = end + (is_cut || rest < MAPPINGS_REST_NS ? rest : MAPPINGS_REST_NS);
+	if (state == VMAS_BAD) {
+		c->v[KILN_CTR_untold]++;
+		return 0;
+	}
+	if (!told || told->image != image || told->set != fresh.set) {
+		if (tell_set(e, fresh.version, is_cut)) {
+			c->v[KILN_CTR_untold]++;
+			return 0;
+		}
+		c->v[KILN_CTR_told]++;
+	}
+	bpf_map_update_elem(&kiln_told, &tgid, &fresh, BPF_ANY);
+	return fresh.version;
+}
+
+#endif
