@@ -12,28 +12,44 @@
 #include "bpf/kernel_types.h"
 #include "bpf/mappings_env.bpf.h"
 
-#define FMODE_BACKING (1u << 25) /* include/linux/fs.h */
-
 /* Where a file is found. */
 struct file_place {
 	__u64 mnt, dentry, inode; /* struct vfsmount, dentry, inode */
 };
 
-/* What overlayfs maps is a file of another file system: the process knows that of the overlay. */
-static __always_inline struct file_place file_place(const struct file *file)
+/*
+ * What overlayfs maps is a file of another file system: the process knows that of the overlay. That
+ * it is such a file only a bit tells that has moved from version to version, so the path is looked at:
+ * behind other files there is none whose mount and directory entry belong together.
+ */
+static __always_inline bool overlay_place(const struct file *file, struct file_place *p)
 {
 	const struct backing_file *backing = (const void *)file;
+	const struct vfsmount *mnt;
 	const struct dentry *dentry;
+	__u64 sb;
+
+	if (!bpf_core_field_exists(backing->user_path))
+		return false;
+	mnt = BPF_CORE_READ(backing, user_path.mnt);
+	if ((__s64)mnt >= 0) /* no address of the kernel's */
+		return false;
+	dentry = BPF_CORE_READ(backing, user_path.dentry);
+	sb = (__u64)BPF_CORE_READ(mnt, mnt_sb);
+	if (!sb || sb != (__u64)BPF_CORE_READ(dentry, d_sb))
+		return false;
+	p->mnt = (__u64)mnt;
+	p->dentry = (__u64)dentry;
+	p->inode = (__u64)BPF_CORE_READ(dentry, d_inode);
+	return true;
+}
+
+static __always_inline struct file_place file_place(const struct file *file)
+{
 	struct file_place p;
 
-	if (bpf_core_field_exists(backing->user_path) &&
-	    BPF_CORE_READ(file, f_mode) & FMODE_BACKING) {
-		p.mnt = (__u64)BPF_CORE_READ(backing, user_path.mnt);
-		dentry = BPF_CORE_READ(backing, user_path.dentry);
-		p.dentry = (__u64)dentry;
-		p.inode = (__u64)BPF_CORE_READ(dentry, d_inode);
+	if (overlay_place(file, &p))
 		return p;
-	}
 	p.mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
 	p.dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
 	p.inode = (__u64)BPF_CORE_READ(file, f_inode);

@@ -77,7 +77,6 @@ struct inode {
 };
 
 struct file {
-	__u32 f_mode;
 	struct inode *f_inode;
 	struct path f_path;
 };
@@ -100,10 +99,12 @@ struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	struct super_block *d_sb;
 };
 
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
 };
 
 struct mount {

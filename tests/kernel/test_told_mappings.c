@@ -3,88 +3,13 @@
  * What samples tell of mappings, against real processes and against /proc/PID/maps. No mapping event is
  * made here: all that is known comes from samples. Needs root, cc, and Linux 6.4.
  */
-#include <setjmp.h>
-#include <signal.h>
+#include "tests/lib/told_watch.h"
+
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "profiler/base/io.h"
 #include "profiler/procs/maps.h"
-#include "profiler/procs/rescan.h"
-#include "profiler/record/told_mappings.h"
-#include "profiler/sampler/drain.h"
-#include "profiler/sampler/sampler.h"
-#include "tests/lib/tellers.h"
-
-#define HZ 999
-
-struct told_watch {
-	struct watch w;
-	struct sampler *sampler;
-	struct drain *drain;
-	struct rescan *rescan;
-	struct told_mappings *told;
-};
-
-static void told_start(struct told_watch *t)
-{
-	struct sampler_opts opts = {
-		.freq_hz = HZ, .window_ns = 1000000000, .unwind = MODE_AUTO, .user = true};
-	struct sideband_opts sideband = {.no_mappings = true};
-	struct procs_opts procs = {0};
-	const char *why = "";
-
-	if (sampler_load(&t->sampler, &opts, &why))
-		fail_msg("load: %s", why);
-	assert_true(sampler_tells_mappings(t->sampler));
-	assert_int_equal(drain_new(&t->drain, t->sampler), 0);
-	assert_int_equal(files_new(&t->w.files, NULL), 0);
-	procs.files = sideband.files = t->w.files;
-	assert_int_equal(procs_new(&t->w.procs, &procs), 0);
-	assert_int_equal(rescan_new(&t->rescan, t->w.procs), 0);
-	assert_int_equal(told_mappings_new(&t->told, t->sampler, t->w.procs, t->w.files, t->rescan),
-			 0);
-	sideband.procs = t->w.procs;
-	assert_int_equal(sideband_open(&t->w.sideband, &sideband), 0);
-	if (sampler_start(t->sampler, &why))
-		fail_msg("start: %s", why);
-}
-
-static void told_look(struct told_watch *t)
-{
-	assert_int_equal(drain_stacks(t->drain), 0);
-	assert_int_equal(sideband_poll(t->w.sideband, 0), 0);
-	told_mappings_run(t->told, t->drain);
-	rescan_run(t->rescan, 100000000);
-	files_settle(t->w.files, 10000);
-}
-
-static struct told_stats told_end(struct told_watch *t)
-{
-	struct told_stats stats;
-	struct drain_stats drained;
-
-	sampler_stop(t->sampler);
-	told_mappings_stats(t->told, &stats);
-	drain_stats(t->drain, &drained);
-	assert_int_equal(stats.bad, 0);
-	assert_int_equal(drained.bad_records, 0);
-	told_mappings_free(t->told);
-	watch_end(&t->w);
-	rescan_free(t->rescan);
-	drain_free(t->drain);
-	sampler_free(t->sampler);
-	return stats;
-}
-
-/* Hears a tale and that after the burn: of the same place, and sampled in between. */
-static struct tale hear_burnt(struct run *r)
-{
-	struct tale before = hear(r), after = hear(r);
-
-	assert_true(before.va == after.va);
-	return after;
-}
 
 /* --- stories ---------------------------------------------------------------------------------- */
 
@@ -222,60 +147,6 @@ static void test_code_moved_onto_an_old_place(void **state)
 	told_end(&t);
 }
 
-/* Each process has another root: the path is that inside. */
-static void test_path_below_another_root(void **state)
-{
-	struct told_watch t;
-	struct tale self;
-	struct run r;
-
-	(void)state;
-	fixture_run("mkdir -p jail/deep/er && cp static jail/deep/er/static");
-	told_start(&t);
-	r = start("/usr/sbin/chroot", in_dir("jail"), "/deep/er/static", "self", "burn", "wait");
-	self = hear_burnt(&r);
-	told_look(&t);
-	check_tale(&t.w, r.pid, &self, "static", "/deep/er/static");
-	go_on(&r);
-	end_well(&r);
-	told_end(&t);
-}
-
-#define DELETED_FD 9
-
-static void hold_deleted(void)
-{
-	int fd = open(in_dir("doomed.so"), O_RDONLY);
-
-	if (fd < 0 || dup2(fd, DELETED_FD) < 0 || unlink(in_dir("doomed.so")))
-		_exit(98);
-}
-
-/* A file without a name any more, opened through the process while it runs. */
-static void test_deleted_library(void **state)
-{
-	struct told_watch t;
-	struct file_view v;
-	struct tale lib;
-	struct run r;
-
-	(void)state;
-	fixture_run("cp lib1.so doomed.so");
-	told_start(&t);
-	r = start_as(plain_fork, hold_deleted,
-		     (const char *const[]){in_dir("teller1"), "load=/proc/self/fd/9", "burn",
-					   "wait", NULL});
-	lib = hear_burnt(&r);
-	told_look(&t);
-	check_tale(&t.w, r.pid, &lib, "lib1.so", in_dir("doomed.so"));
-	files_get(t.w.files, place_of(&t.w, r.pid, &lib).file, &v);
-	assert_true(v.deleted);
-	files_release_fd(t.w.files, place_of(&t.w, r.pid, &lib).file);
-	go_on(&r);
-	end_well(&r);
-	told_end(&t);
-}
-
 /* --- many mappings, against /proc ------------------------------------------------------------- */
 
 struct many {
@@ -399,8 +270,6 @@ int main(void)
 		cmocka_unit_test(test_exec_in_place),
 		cmocka_unit_test(test_libraries_in_turn),
 		cmocka_unit_test(test_code_moved_onto_an_old_place),
-		cmocka_unit_test(test_path_below_another_root),
-		cmocka_unit_test(test_deleted_library),
 		cmocka_unit_test(test_sets_of_many_records),
 		cmocka_unit_test(test_too_many_mappings),
 	};
