@@ -24,6 +24,13 @@ static inline bool kernel_at_least(const struct kernel_version *v, unsigned majo
 	return v->major > major || (v->major == major && v->minor >= minor);
 }
 
+/* Whether a process's mappings can be read by a sample of it, and tell that they have changed
+ * (mm_lock_seq): from 6.4 on. */
+static inline bool kernel_tells_mappings(const struct kernel_version *v)
+{
+	return kernel_at_least(v, 6, 4);
+}
+
 /*
  * Whether bpf_probe_read_user() in the perf interrupt can lock the machine up: 5.19 to 6.1.35, 6.2,
  * and 6.3 to 6.3.9. There copy_from_user_nofault() checks the destination under

@@ -117,7 +117,8 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 			   loss_cure(r));
 	}
 	if (q->sideband_lost)
-		buf_printf(out, "Lost     %s mapping events: some frames may lack their names\n",
+		buf_printf(out,
+			   "Lost     %s events of processes: some frames may lack their names\n",
 			   text_format_count(q->sideband_lost, text, sizeof(text)));
 	if (q->files_failed)
 		buf_printf(out,

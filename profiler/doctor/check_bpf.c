@@ -21,6 +21,7 @@ static const struct map_kind {
 	unsigned key_bytes, value_bytes, entries;
 } map_kinds[] = {
 	{"hash", BPF_MAP_TYPE_HASH, 8, 8, 64},
+	{"LRU hash", BPF_MAP_TYPE_LRU_HASH, 8, 8, 64},
 	{"per-CPU array", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 64, 1},
 	{"ring buffer", BPF_MAP_TYPE_RINGBUF, 0, 0, RING_BYTES},
 	{"stack trace", BPF_MAP_TYPE_STACK_TRACE, 4, KILN_MAX_FRAMES * 8, 16},

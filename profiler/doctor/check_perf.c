@@ -11,6 +11,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/kernel.h"
 #include "profiler/doctor/check_bpf.h"
 #include "profiler/doctor/doctor.h"
 #include "profiler/sampler/cpus.h"
@@ -182,9 +183,13 @@ static int try_sideband(bool with_build_id)
 void check_perf_sideband(struct doctor *d)
 {
 	int err = try_sideband(true);
+	struct kernel_version v;
 	struct buf cure;
 
-	if (!err) {
+	if (!err && !kernel_version_get(&v) && kernel_tells_mappings(&v)) {
+		doctor_add(d, FINDING_ok, "process events", NULL,
+			   "names, forks, exits; samples tell what is mapped");
+	} else if (!err) {
 		doctor_add(d, FINDING_ok, "process events", NULL,
 			   "mappings with build ids, names, forks, exits");
 	} else if (!try_sideband(false)) {

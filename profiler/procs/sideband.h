@@ -20,7 +20,7 @@ struct sideband_opts {
 	struct files *files;
 	struct ksyms *ksyms; /* as procs; NULL: of no interest */
 	uint32_t ring_bytes; /* per CPU, power of two; 0 = 512 KiB */
-	bool no_mappings;    /* samples tell of them: no event is made for any */
+	bool no_mappings;    /* samples tell of them, or nobody asks: no event is made for any */
 };
 
 /*

@@ -197,7 +197,7 @@ static int open_all(struct session *s, const char **why)
 		return err;
 	sideband.procs = s->procs;
 	sideband.ksyms = s->ksyms;
-	sideband.no_mappings = s->told != NULL;
+	sideband.no_mappings = s->told || !s->opts->sampler.user;
 	*why = "cannot follow mappings (perf_event_open of a dummy event): `kiln doctor` says more";
 	err = sideband_open(&s->sideband, &sideband);
 	if (err)

@@ -221,13 +221,12 @@ static bool may_use_tables(enum unwind_mode mode)
 #endif
 }
 
-/* From 6.4 on a process's mappings tell that they have changed (mm_lock_seq). */
 static bool may_tell_mappings(void)
 {
 	struct kernel_version v;
 
 	return !getenv("KILN_TEST_MAPPING_EVENTS") && !kernel_version_get(&v) &&
-	       kernel_at_least(&v, 6, 4);
+	       kernel_tells_mappings(&v);
 }
 
 static int load_skeleton(struct sampler *s, const char **why)

@@ -230,5 +230,7 @@ int main(void)
 		cmocka_unit_test(test_inode_number_is_reused),
 	};
 
+	if (!told_works())
+		return 0;
 	return run_tellers_tests("told_files", tests);
 }

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 
+#include "profiler/base/kernel.h"
 #include "profiler/procs/rescan.h"
 #include "profiler/record/told_mappings.h"
 #include "profiler/sampler/drain.h"
@@ -16,6 +17,16 @@
 #include "tests/lib/tellers.h"
 
 #define TOLD_HZ 999
+
+static FIXTURE_UNUSED bool told_works(void)
+{
+	struct kernel_version v;
+
+	if (!kernel_version_get(&v) && kernel_tells_mappings(&v))
+		return true;
+	printf("skipped: samples tell of mappings from Linux 6.4 on\n");
+	return false;
+}
 
 struct told_watch {
 	struct watch w;
@@ -28,7 +39,7 @@ struct told_watch {
 static FIXTURE_UNUSED void told_start(struct told_watch *t)
 {
 	struct sampler_opts opts = {
-		
+
 		.freq_hz = TOLD_HZ, .window_ns = 1000000000, .unwind = MODE_AUTO, .user = true};
 	struct sideband_opts sideband = {.no_mappings = true};
 	struct procs_opts procs = {0};
