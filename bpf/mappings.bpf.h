@@ -114,7 +114,8 @@ static __always_inline bool no_file_key(const struct vm_area_struct *vma, struct
 	special = BPF_CORE_READ(vma, vm_private_data);
 	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(special, name));
 	key->dev = KILN_NO_FILE_VDSO;
-	return *(__u64 *)name == *(const __u64 *)"[vdso]\0";
+	return name[0] == '[' && name[1] == 'v' && name[2] == 'd' && name[3] == 's' &&
+	       name[4] == 'o' && name[5] == ']';
 }
 
 enum added { ADDED, ADDED_OF_FILE, NOT_ADDED, NO_ROOM };
