@@ -26,4 +26,7 @@ const volatile __u64 comm_star = 0, comm_start = 0, comm_final = 0;
 /* Which pair of maps is being filled: 0 or 1. Flipped by user space. */
 volatile __u32 current_window = 0;
 
+/* User space was woken for a raw sample and has not begun to read the ring since: it sets this back. */
+volatile __u32 was_woken = 0;
+
 #endif

@@ -61,12 +61,21 @@ static __always_inline int send_mappings(struct mappings_env *e)
 	return err ? -1 : 0;
 }
 
-/* Whether the file of a mapping begins like an ELF file, if its beginning is mapped, too. */
-static __always_inline bool begins_as_elf(__u64 at)
+/* Whether the file of a mapping begins like an ELF file, if its beginning is mapped there or just below,
+ * as the parts of such files are. */
+static __always_inline bool begins_as_elf(const struct mappings_env *e,
+					  const struct vm_area_struct *vma, const struct file *file)
 {
+	const struct vm_area_struct *below = (const void *)e->below;
 	__u32 magic = 0;
 
-	return at && !bpf_probe_read_user(&magic, sizeof(magic), (void *)at) && magic == 0x464c457f;
+	if (BPF_CORE_READ(vma, vm_pgoff)) {
+		vma = below;
+		if (BPF_CORE_READ(vma, vm_file) != file || BPF_CORE_READ(vma, vm_pgoff))
+			return false;
+	}
+	return !bpf_probe_read_user(&magic, sizeof(magic), (void *)BPF_CORE_READ(vma, vm_start)) &&
+	       magic == 0x464c457f;
 }
 
 /* Tells of the file of the mapping added last, unless it was told of. 0, or -1: there was no room. */
@@ -90,7 +99,7 @@ __attribute__((noinline)) int tell_file(__u64 vma_at)
 	e->file.tgid = e->rec.tgid;
 	e->file.start = BPF_CORE_READ(vma, vm_start);
 	e->file.len = BPF_CORE_READ(vma, vm_end) - e->file.start;
-	e->file.is_elf = e->head_file == (__u64)file && begins_as_elf(e->head_at);
+	e->file.is_elf = begins_as_elf(e, vma, file);
 	read_path(e, &place);
 	n = e->file.head.n;
 	if (n > sizeof(e->file.path))
@@ -131,15 +140,11 @@ __attribute__((noinline)) int add_mapping(__u64 at)
 
 	if (!tell_mappings || !e)
 		return NO_ROOM;
+	if (!(BPF_CORE_READ(vma, vm_flags) & VM_EXEC))
+		return NOT_ADDED;
 	file = (__u64)BPF_CORE_READ(vma, vm_file);
 	m.start = BPF_CORE_READ(vma, vm_start);
 	m.file_off = BPF_CORE_READ(vma, vm_pgoff) << 12;
-	if (file && !m.file_off) {
-		e->head_at = m.start;
-		e->head_file = file;
-	}
-	if (!(BPF_CORE_READ(vma, vm_flags) & VM_EXEC))
-		return NOT_ADDED;
 	if ((__u64)BPF_CORE_READ(vma, vm_mm) != e->vmas.mm)
 		return NO_ROOM; /* freed and used again meanwhile */
 	m.len = BPF_CORE_READ(vma, vm_end) - m.start;
@@ -179,6 +184,7 @@ __attribute__((noinline)) int look_at_mapping(void)
 	added = e->state != VMAS_BAD && vma ? add_mapping(vma) : NOT_ADDED;
 	if (added == NO_ROOM || (added == ADDED_OF_FILE && tell_file(vma)))
 		e->state = VMAS_BAD;
+	e->below = vma ? vma : e->below;
 	return e->state != VMAS_MORE;
 }
 
@@ -208,7 +214,7 @@ __attribute__((noinline)) int look_at_mappings(__u32 again)
 		return VMAS_BAD;
 	e->is_second = again;
 	e->set = e->walk = HASH_START;
-	e->head_at = e->head_file = e->n = 0;
+	e->below = e->n = 0;
 	e->vmas.at = 0;
 	e->rec.head.n = 0;
 	e->state = VMAS_BAD;

@@ -84,37 +84,45 @@ static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unw
 }
 
 /*
- * Copies stack from an address up, page by page; `size` is what r->stack holds. Bytes up to the last
- * page that could be read. A page that cannot is above the stack, or one of a large frame that was
- * never touched: the helper makes it zeros.
+ * Copies stack from an address up, page by page, up to the page that `used` bytes end in; `size` is what
+ * r->stack holds. Bytes up to the last page that could be read. A page that cannot is above the stack,
+ * or one of a large frame that was never touched: the helper makes it zeros. If the first one cannot,
+ * there is no stack: the process is in execve(2).
  */
-static __always_inline __u32 copy_stack(struct kiln_raw_record *r, __u64 from, __u32 size)
+static __always_inline __u32 copy_stack(struct kiln_raw_record *r, __u64 from, __u64 used,
+					__u32 size)
 {
 	__u32 at = 0, have = 0;
 
+	if (used < 4096 - (from & 4095)) /* most: it is touched for no more than that */
+		return bpf_probe_read_user(r->stack, used, (void *)from) ? 0 : used;
 	for (__u32 i = 0; i < size / 4096; i++) {
 		__u32 len = 4096 - ((from + at) & 4095);
 
-		if (at > size - 4096)
+		if (at > size - 4096 || at >= used)
 			break;
 		if (!bpf_probe_read_user(r->stack + at, len, (void *)(from + at)))
 			have = at + len;
+		else if (!at)
+			break;
 		at += len;
 	}
 	return have;
 }
 
-/* How much room the pages of the stack in use take from an address up; of other threads' stacks than
- * the main one nobody knows the top, and this is larger than any stack. */
+/* How much of the stack is in use from an address up; of other threads' stacks than the main one
+ * nobody knows the top, and this is larger than any stack. Above it are arguments and environment:
+ * no frames, but for what a program's start pushes. 0: there is no stack yet. */
 static __always_inline __u64 stack_in_use(__u64 from)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 top = BPF_CORE_READ(task, mm, start_stack);
 
-	return BPF_CORE_READ(task, mm, start_stack) - (from & ~4095ull);
+	return top ? top + KILN_RED_ZONE - from : 0;
 }
 
 static __always_inline __u64 ship_raw_of(struct unwind_env *env, __u32 tgid, __u32 window,
-					 __u32 size)
+					 __u64 used, __u32 size)
 {
 	const __u32 head = offsetof(struct kiln_raw_record, stack);
 	struct kiln_raw_record *r = bpf_ringbuf_reserve(&kiln_ring, head + size, 0);
@@ -123,10 +131,11 @@ static __always_inline __u64 ship_raw_of(struct unwind_env *env, __u32 tgid, __u
 	if (!r)
 		return 0;
 	fill_raw(r, env, tgid, window);
-	r->head.n = copy_stack(r, KILN_RAW_BASE(env->regs[UNWIND_RSP]), size);
+	r->head.n = copy_stack(r, KILN_RAW_BASE(env->regs[UNWIND_RSP]), used, size);
 	hash = r->head.hash;
 	/* user space is to tell the walk of what it did not know, before the next sample */
-	bpf_ringbuf_submit(r, BPF_RB_FORCE_WAKEUP);
+	bpf_ringbuf_submit(r, was_woken ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+	was_woken = 1;
 	return hash;
 }
 
@@ -138,7 +147,7 @@ static __always_inline __u64 ship_raw_of(struct unwind_env *env, __u32 tgid, __u
 __attribute__((noinline)) __u64 ship_raw(__u32 tgid, __u32 window)
 {
 	struct unwind_env *env;
-	__u64 used, size, need;
+	__u64 used, size, from, stack, need;
 	__u32 zero = 0;
 
 	if (!unwind_tables)
@@ -148,20 +157,22 @@ __attribute__((noinline)) __u64 ship_raw(__u32 tgid, __u32 window)
 	size = bpf_ringbuf_query(&kiln_ring, BPF_RB_RING_SIZE);
 	if (!env || used >= size / 2)
 		return 0;
-	need = stack_in_use(KILN_RAW_BASE(env->regs[UNWIND_RSP]));
+	from = KILN_RAW_BASE(env->regs[UNWIND_RSP]);
+	stack = stack_in_use(from);
+	need = stack + (from & 4095); /* in pages */
 	if (need > KILN_RAW_STACK_MAX)
 		need = KILN_RAW_STACK_OTHER;
 	if (need > KILN_RAW_STACK_DEEP && used >= size / 4)
 		need = KILN_RAW_STACK;
 	if (need <= KILN_RAW_STACK_SMALL)
-		return ship_raw_of(env, tgid, window, KILN_RAW_STACK_SMALL);
+		return ship_raw_of(env, tgid, window, stack, KILN_RAW_STACK_SMALL);
 	if (need <= KILN_RAW_STACK)
-		return ship_raw_of(env, tgid, window, KILN_RAW_STACK);
+		return ship_raw_of(env, tgid, window, stack, KILN_RAW_STACK);
 	if (need <= KILN_RAW_STACK_DEEP)
-		return ship_raw_of(env, tgid, window, KILN_RAW_STACK_DEEP);
+		return ship_raw_of(env, tgid, window, stack, KILN_RAW_STACK_DEEP);
 	if (need <= KILN_RAW_STACK_OTHER)
-		return ship_raw_of(env, tgid, window, KILN_RAW_STACK_OTHER);
-	return ship_raw_of(env, tgid, window, KILN_RAW_STACK_MAX);
+		return ship_raw_of(env, tgid, window, stack, KILN_RAW_STACK_OTHER);
+	return ship_raw_of(env, tgid, window, stack, KILN_RAW_STACK_MAX);
 }
 
 /* Ends after which user space may get further: it knows more processes, tables and rules. */

@@ -309,6 +309,7 @@ int drain_stacks(struct drain *d)
 	int n;
 
 	epoll_wait(d->raw_fd, &ev, 1, 0); /* before it is read: what comes later rings again */
+	__atomic_store_n(&d->skel->bss->was_woken, 0, __ATOMIC_SEQ_CST);
 	n = ring_buffer__consume(d->ring);
 
 	return n < 0 ? n : 0;
