@@ -8,9 +8,8 @@
 
 #include "bpf/abi.h"
 
-const volatile bool want_user = true;	   /* user frames (off with -K) */
-const volatile bool want_kernel = true;	   /* kernel frames (off with -U) */
-const volatile bool tell_mappings = false; /* samples tell what their process has mapped (6.4) */
+const volatile bool want_user = true;	/* user frames (off with -K) */
+const volatile bool want_kernel = true; /* kernel frames (off with -U) */
 const volatile bool filter_tgids = false;
 const volatile bool filter_comm = false;
 const volatile __u32 n_cgroups = 0; /* entries of the cgroups map; 0: no filter */

@@ -8,7 +8,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "bpf/abi.h"
-#include "bpf/config.bpf.h"
+#include "bpf/kernel_read.bpf.h"
 #include "bpf/kernel_types.h"
 #include "bpf/mappings_env.bpf.h"
 
@@ -22,47 +22,49 @@ struct file_place {
  * it is such a file only a bit tells that has moved from version to version, so the path is looked at:
  * behind other files there is none whose mount and directory entry belong together.
  */
-static __always_inline bool overlay_place(const struct file *file, struct file_place *p)
+static __always_inline bool overlay_place(__u64 file, struct file_place *p)
 {
-	const struct backing_file *backing = (const void *)file;
-	const struct vfsmount *mnt;
+	const struct backing_file *backing;
 	const struct dentry *dentry;
-	__u64 sb;
+	__u64 mnt, sb;
 
-	if (!bpf_core_field_exists(backing->user_path))
+	if (!bpf_core_field_exists(struct backing_file, user_path))
 		return false;
-	mnt = BPF_CORE_READ(backing, user_path.mnt);
+	backing = KERNEL(backing_file, file);
+	mnt = (__u64)backing->user_path.mnt;
 	if ((__s64)mnt >= 0) /* no address of the kernel's */
 		return false;
-	dentry = BPF_CORE_READ(backing, user_path.dentry);
-	sb = (__u64)BPF_CORE_READ(mnt, mnt_sb);
-	if (!sb || sb != (__u64)BPF_CORE_READ(dentry, d_sb))
+	dentry = backing->user_path.dentry;
+	sb = (__u64)KERNEL(vfsmount, mnt)->mnt_sb;
+	if (!sb || sb != (__u64)dentry->d_sb)
 		return false;
-	p->mnt = (__u64)mnt;
+	p->mnt = mnt;
 	p->dentry = (__u64)dentry;
-	p->inode = (__u64)BPF_CORE_READ(dentry, d_inode);
+	p->inode = (__u64)dentry->d_inode;
 	return true;
 }
 
-static __always_inline struct file_place file_place(const struct file *file)
+static __always_inline struct file_place file_place(__u64 file)
 {
+	const struct file *f;
 	struct file_place p;
 
 	if (overlay_place(file, &p))
 		return p;
-	p.mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
-	p.dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
-	p.inode = (__u64)BPF_CORE_READ(file, f_inode);
+	f = KERNEL(file, file);
+	p.mnt = (__u64)f->f_path.mnt;
+	p.dentry = (__u64)f->f_path.dentry;
+	p.inode = (__u64)f->f_inode;
 	return p;
 }
 
 static __always_inline void file_key_of(const struct file_place *p, struct kiln_file_key *key)
 {
-	const struct inode *inode = (const void *)p->inode;
+	const struct inode *inode = KERNEL(inode, p->inode);
 
-	key->inode = BPF_CORE_READ(inode, i_ino);
-	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	key->generation = BPF_CORE_READ(inode, i_generation);
+	key->inode = inode->i_ino;
+	key->dev = inode->i_sb->s_dev;
+	key->generation = inode->i_generation;
 }
 
 #define PATH_MOUNTS 4 /* mounts upon each other's root that are passed at once */
@@ -73,23 +75,22 @@ enum path_step { PATH_NAMED, PATH_UNNAMED, PATH_END };
 static __always_inline enum path_step path_up(struct path_walk *w)
 {
 	for (int mounts = 0; mounts < PATH_MOUNTS; mounts++) {
-		const struct dentry *dentry = (const void *)w->dentry;
-		const struct vfsmount *vfs = (const void *)w->mnt;
-		const struct mount *above,
-			*mount = (const void *)vfs - bpf_core_field_offset(struct mount, mnt);
+		const struct mount *mount =
+			KERNEL(mount, w->mnt - bpf_core_field_offset(struct mount, mnt));
+		__u64 above;
 
 		if (w->dentry == w->root_dentry && w->mnt == w->root_mnt)
 			return PATH_END;
-		if ((__u64)BPF_CORE_READ(vfs, mnt_root) != w->dentry) {
+		if ((__u64)mount->mnt.mnt_root != w->dentry) {
 			w->named = w->dentry;
-			w->dentry = (__u64)BPF_CORE_READ(dentry, d_parent);
+			w->dentry = (__u64)KERNEL(dentry, w->dentry)->d_parent;
 			return w->dentry == w->named ? PATH_UNNAMED : PATH_NAMED;
 		}
-		above = BPF_CORE_READ(mount, mnt_parent);
-		if (above == mount)
+		above = (__u64)mount->mnt_parent + bpf_core_field_offset(struct mount, mnt);
+		if (above == w->mnt)
 			return PATH_END;
-		w->dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
-		w->mnt = (__u64)above + bpf_core_field_offset(struct mount, mnt);
+		w->dentry = (__u64)mount->mnt_mountpoint;
+		w->mnt = above;
 	}
 	return PATH_END;
 }
@@ -98,20 +99,18 @@ static __always_inline enum path_step path_up(struct path_walk *w)
 __attribute__((noinline)) int path_add(void)
 {
 	struct mappings_env *e = mappings_env_here();
-	const struct dentry *dentry;
 	__u64 len;
 	long n;
 	int step;
 
-	if (!tell_mappings || !e)
+	if (!e)
 		return 1;
 	len = e->file.head.n;
 	step = len < KILN_PATH_MAX ? path_up(&e->path) : PATH_END;
 	if (step == PATH_END)
 		return 1;
-	dentry = (const void *)e->path.named;
 	n = bpf_probe_read_kernel_str(e->file.path + (len & (KILN_PATH_MAX - 1)), 256,
-				      BPF_CORE_READ(dentry, d_name.name));
+				      KERNEL(dentry, e->path.named)->d_name.name);
 	if (n <= 0)
 		return 1;
 	e->file.head.n += n;
@@ -124,14 +123,13 @@ __attribute__((noinline)) int path_add(void)
 /* Reads the path of a file into e->file. */
 static __always_inline void read_path(struct mappings_env *e, const struct file_place *p)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	const struct dentry *leaf = (const void *)p->dentry;
+	struct task_struct *task = bpf_get_current_task_btf();
 
 	e->path.mnt = p->mnt;
 	e->path.dentry = p->dentry;
-	e->path.root_mnt = (__u64)BPF_CORE_READ(task, fs, root.mnt);
-	e->path.root_dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
-	e->file.is_deleted = !BPF_CORE_READ(leaf, d_hash.pprev);
+	e->path.root_mnt = (__u64)task->fs->root.mnt;
+	e->path.root_dentry = (__u64)task->fs->root.dentry;
+	e->file.is_deleted = !KERNEL(dentry, p->dentry)->d_hash.pprev;
 	e->file.is_unnamed = 0;
 	e->file.head.n = 0;
 	for (int i = 0; i < PATH_PARTS; i++)

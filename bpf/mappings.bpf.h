@@ -7,9 +7,9 @@
 #ifndef KILN_BPF_MAPPINGS_H
 #define KILN_BPF_MAPPINGS_H
 
-#include "bpf/config.bpf.h"
 #include "bpf/file_names.bpf.h"
 #include "bpf/hash.bpf.h"
+#include "bpf/kernel_read.bpf.h"
 #include "bpf/mappings_env.bpf.h"
 #include "bpf/maps.bpf.h"
 #include "bpf/vmas.bpf.h"
@@ -64,42 +64,41 @@ static __always_inline int send_mappings(struct mappings_env *e)
 /* Whether the file of a mapping begins like an ELF file, if its beginning is mapped there or just below,
  * as the parts of such files are. */
 static __always_inline bool begins_as_elf(const struct mappings_env *e,
-					  const struct vm_area_struct *vma, const struct file *file)
+					  const struct vm_area_struct *vma)
 {
-	const struct vm_area_struct *below = (const void *)e->below;
+	const struct vm_area_struct *below = KERNEL(vm_area_struct, e->below);
+	__u64 start = vma->vm_start;
 	__u32 magic = 0;
 
-	if (BPF_CORE_READ(vma, vm_pgoff)) {
-		vma = below;
-		if (BPF_CORE_READ(vma, vm_file) != file || BPF_CORE_READ(vma, vm_pgoff))
+	if (vma->vm_pgoff) {
+		if (below->vm_file != vma->vm_file || below->vm_pgoff)
 			return false;
+		start = below->vm_start;
 	}
-	return !bpf_probe_read_user(&magic, sizeof(magic), (void *)BPF_CORE_READ(vma, vm_start)) &&
-	       magic == 0x464c457f;
+	return !bpf_probe_read_user(&magic, sizeof(magic), (void *)start) && magic == 0x464c457f;
 }
 
 /* Tells of the file of the mapping added last, unless it was told of. 0, or -1: there was no room. */
 __attribute__((noinline)) int tell_file(__u64 vma_at)
 {
 	struct mappings_env *e = mappings_env_here();
-	const struct vm_area_struct *vma = (const void *)vma_at;
-	const struct file *file;
+	const struct vm_area_struct *vma;
 	struct file_place place;
 	__u8 yes = 1;
 	__u64 n;
 
-	if (!tell_mappings || !e)
+	if (!e)
 		return -1;
-	file = BPF_CORE_READ(vma, vm_file);
-	place = file_place(file);
+	vma = KERNEL(vm_area_struct, vma_at);
+	place = file_place((__u64)vma->vm_file);
 	file_key_of(&place, &e->file.file);
 	if (bpf_map_lookup_elem(&kiln_told_files, &e->file.file))
 		return 0;
 	e->file.head.kind = KILN_RECORD_FILE;
 	e->file.tgid = e->rec.tgid;
-	e->file.start = BPF_CORE_READ(vma, vm_start);
-	e->file.len = BPF_CORE_READ(vma, vm_end) - e->file.start;
-	e->file.is_elf = begins_as_elf(e, vma, file);
+	e->file.start = vma->vm_start;
+	e->file.len = vma->vm_end - e->file.start;
+	e->file.is_elf = begins_as_elf(e, vma);
 	read_path(e, &place);
 	n = e->file.head.n;
 	if (n > sizeof(e->file.path))
@@ -114,14 +113,13 @@ __attribute__((noinline)) int tell_file(__u64 vma_at)
 /* What memory without a file is; false: nothing that a program runs. */
 static __always_inline bool no_file_key(const struct vm_area_struct *vma, struct kiln_file_key *key)
 {
-	const struct vm_special_mapping *special;
 	char name[8] = {};
 
 	*key = (struct kiln_file_key){.dev = KILN_NO_FILE_ANON};
-	if (!BPF_CORE_READ(vma, vm_ops))
+	if (!vma->vm_ops)
 		return true;
-	special = BPF_CORE_READ(vma, vm_private_data);
-	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(special, name));
+	bpf_probe_read_kernel_str(name, sizeof(name),
+				  KERNEL(vm_special_mapping, vma->vm_private_data)->name);
 	key->dev = KILN_NO_FILE_VDSO;
 	return name[0] == '[' && name[1] == 'v' && name[2] == 'd' && name[3] == 's' &&
 	       name[4] == 'o' && name[5] == ']';
@@ -129,27 +127,26 @@ static __always_inline bool no_file_key(const struct vm_area_struct *vma, struct
 
 enum added { ADDED, ADDED_OF_FILE, NOT_ADDED, NO_ROOM };
 
-/* Adds a mapping to the record, if code can run there. */
+/* Adds a mapping of code to the record. */
 __attribute__((noinline)) int add_mapping(__u64 at)
 {
 	struct mappings_env *e = mappings_env_here();
-	const struct vm_area_struct *vma = (const void *)at;
+	const struct vm_area_struct *vma;
 	struct kiln_mapping m = {};
 	struct file_place place;
 	__u64 file, h;
 
-	if (!tell_mappings || !e)
+	if (!e)
 		return NO_ROOM;
-	if (!(BPF_CORE_READ(vma, vm_flags) & VM_EXEC))
-		return NOT_ADDED;
-	file = (__u64)BPF_CORE_READ(vma, vm_file);
-	m.start = BPF_CORE_READ(vma, vm_start);
-	m.file_off = BPF_CORE_READ(vma, vm_pgoff) << 12;
-	if ((__u64)BPF_CORE_READ(vma, vm_mm) != e->vmas.mm)
+	vma = KERNEL(vm_area_struct, at);
+	if ((__u64)vma->vm_mm != e->vmas.mm)
 		return NO_ROOM; /* freed and used again meanwhile */
-	m.len = BPF_CORE_READ(vma, vm_end) - m.start;
+	file = (__u64)vma->vm_file;
+	m.start = vma->vm_start;
+	m.len = vma->vm_end - m.start;
+	m.file_off = vma->vm_pgoff << 12;
 	if (file) {
-		place = file_place((const struct file *)file);
+		place = file_place(file);
 		file_key_of(&place, &m.file);
 	} else if (!no_file_key(vma, &m.file)) {
 		return NOT_ADDED;
@@ -178,13 +175,15 @@ __attribute__((noinline)) int look_at_mapping(void)
 	__u64 vma = 0;
 	int added;
 
-	if (!tell_mappings || !e)
+	if (!e)
 		return 1;
 	e->state = vmas_take(&e->vmas, &vma);
-	added = e->state != VMAS_BAD && vma ? add_mapping(vma) : NOT_ADDED;
+	if (e->state == VMAS_BAD || !vma)
+		return e->state != VMAS_MORE;
+	added = KERNEL(vm_area_struct, vma)->vm_flags & VM_EXEC ? add_mapping(vma) : NOT_ADDED;
 	if (added == NO_ROOM || (added == ADDED_OF_FILE && tell_file(vma)))
 		e->state = VMAS_BAD;
-	e->below = vma ? vma : e->below;
+	e->below = vma;
 	return e->state != VMAS_MORE;
 }
 
@@ -210,7 +209,7 @@ __attribute__((noinline)) int look_at_mappings(__u32 again)
 {
 	struct mappings_env *e = mappings_env_here();
 
-	if (!tell_mappings || !e)
+	if (!e)
 		return VMAS_BAD;
 	e->is_second = again;
 	e->set = e->walk = HASH_START;
@@ -242,7 +241,7 @@ static __always_inline int tell_set(struct mappings_env *e, __u32 version, bool 
 static __always_inline void begin_telling(struct mappings_env *e, const struct mm_struct *mm,
 					  __u32 tgid, __u64 now)
 {
-	const struct file *exe = BPF_CORE_READ(mm, exe_file);
+	__u64 exe = (__u64)mm->exe_file;
 	struct file_place place;
 
 	e->vmas.mm = (__u64)mm;
@@ -272,7 +271,7 @@ __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 	bool is_cut;
 	int state;
 
-	if (!tell_mappings || !e || !c)
+	if (!e || !c)
 		return 0;
 	task = bpf_get_current_task_btf();
 	mm = task->mm;

@@ -30,7 +30,7 @@ struct path_walk {
 struct mappings_env {
 	struct vmas vmas;
 	struct path_walk path;
-	__u64 below; /* the mapping looked at last: struct vm_area_struct, or 0 */
+	__u64 below;	 /* the mapping looked at last: struct vm_area_struct, or 0 */
 	__u64 set, walk; /* hashes of all mappings, and of those that are of files */
 	__u32 state;	 /* enum vmas_next */
 	__u32 n;	 /* mappings so far */

@@ -70,8 +70,7 @@ static __always_inline struct task_facts current_task_facts(void)
 				   BPF_CORE_READ(task, mm) != NULL};
 }
 
-SEC("perf_event")
-int kiln_sample(struct bpf_perf_event_data *ctx)
+static __always_inline int sample(struct bpf_perf_event_data *ctx, bool tells)
 {
 	struct kiln_count_key key = {};
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
@@ -104,7 +103,7 @@ int kiln_sample(struct bpf_perf_event_data *ctx)
 	if (!env)
 		return 0; /* as above */
 	if (want_user && (key.in_user || task.has_mm)) {
-		mapped = tell_mappings ? mappings_version(key.tgid, key.image) : key.image;
+		mapped = tells ? mappings_version(key.tgid, key.image) : key.image;
 		key.user_stack = user_stack(ctx, env, c, &key, mapped, window);
 	}
 	if (want_kernel && !key.in_user)
@@ -114,6 +113,19 @@ int kiln_sample(struct bpf_perf_event_data *ctx)
 	else
 		count_sample(c, &kiln_counts_0, &key);
 	return 0;
+}
+
+/* One of the two is loaded: what tells needs Linux 6.4. */
+SEC("perf_event")
+int kiln_sample(struct bpf_perf_event_data *ctx)
+{
+	return sample(ctx, false);
+}
+
+SEC("perf_event")
+int kiln_sample_telling(struct bpf_perf_event_data *ctx)
+{
+	return sample(ctx, true);
 }
 
 /* sched_process_fork(parent, child) runs before the child does: no sample of it can be missed. */

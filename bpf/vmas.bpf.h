@@ -13,7 +13,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_core_read.h>
 
-#include "bpf/config.bpf.h"
+#include "bpf/kernel_read.bpf.h"
 #include "bpf/kernel_types.h"
 #include "bpf/mappings_env.bpf.h"
 
@@ -63,7 +63,7 @@ __attribute__((noinline)) int vmas_step_down(void)
 	__u32 type, slot;
 	struct vmas *v;
 
-	if (!tell_mappings || !e)
+	if (!e)
 		return -1;
 	v = &e->vmas;
 	/* kind and marks are in the low byte of a pointer to a node */
@@ -93,14 +93,12 @@ __attribute__((noinline)) int vmas_step_down(void)
 __attribute__((noinline)) int vmas_descend(void)
 {
 	struct mappings_env *e = mappings_env_here();
-	const struct mm_struct *mm;
 	int step = 0;
 
-	if (!tell_mappings || !e)
+	if (!e)
 		return -1;
-	mm = (const void *)e->vmas.mm;
 	e->vmas.max = ~0ull;
-	e->vmas.below = (__u64)BPF_CORE_READ(mm, mm_mt.ma_root);
+	e->vmas.below = (__u64)KERNEL(mm_struct, e->vmas.mm)->mm_mt.ma_root;
 	if ((e->vmas.below & 3) != 2) /* no node: an empty tree, or one mapping of everything */
 		return -1;
 	for (int depth = 0; depth < VMAS_DEPTH && !step; depth++)

@@ -131,7 +131,8 @@ static int set_config(struct sampler *s, const char **why)
 	k->rodata->want_user = s->opts.user;
 	k->rodata->want_kernel = s->opts.kernel;
 	k->rodata->unwind_tables = s->tables;
-	k->rodata->tell_mappings = s->tells;
+	bpf_program__set_autoload(s->tells ? k->progs.kiln_sample : k->progs.kiln_sample_telling,
+				  false);
 	k->rodata->filter_tgids = s->opts.filter_tgids;
 	if (!s->opts.filter_tgids) {
 		bpf_program__set_autoload(k->progs.kiln_fork, false);
@@ -397,7 +398,8 @@ static int start_cpu(struct sampler *s, int cpu)
 	e.fd = open_event(s->event, s->opts.freq_hz, s->period_ns, cpu);
 	if (e.fd < 0)
 		return e.fd;
-	e.link = bpf_program__attach_perf_event(s->skel->progs.kiln_sample, e.fd);
+	e.link = bpf_program__attach_perf_event(
+		s->tells ? s->skel->progs.kiln_sample_telling : s->skel->progs.kiln_sample, e.fd);
 	if (!e.link) {
 		err = -errno;
 		close(e.fd);

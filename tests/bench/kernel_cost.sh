@@ -41,8 +41,8 @@ measure() { # JQ_CONDITION NAME COMMAND...
 
 start_load
 for ((round = 0; round < ROUNDS; round++)); do
-	measure '.name == "kiln_sample"' kiln "$KILN" record -q -a -F 99 -d 9 -o "$T/p.pb.gz"
-	measure '.name == "kiln_sample"' kiln_fp "$KILN" record -q -a -F 99 -d 9 --unwind fp -o "$T/p.pb.gz"
+	measure '.name | startswith("kiln_sample")' kiln "$KILN" record -q -a -F 99 -d 9 -o "$T/p.pb.gz"
+	measure '.name | startswith("kiln_sample")' kiln_fp "$KILN" record -q -a -F 99 -d 9 --unwind fp -o "$T/p.pb.gz"
 	measure '.type == "perf_event"' bpftrace env --default-signal=INT timeout -k 20 -s INT 9 \
 		bpftrace -e 'profile:hz:99 { @[kstack, ustack, comm] = count(); }'
 done

@@ -14,7 +14,7 @@ trap 'sysctl -q kernel.bpf_stats_enabled="$stats_before"; rm -rf "$T"' EXIT
 sysctl -q kernel.bpf_stats_enabled=1
 
 program() {
-	bpftool prog list -j | jq -r "[.[] | select(.id > $newest and .name == \"kiln_sample\")] |
+	bpftool prog list -j | jq -r "[.[] | select(.id > $newest and (.name | startswith(\"kiln_sample\")))] |
 		\"\(map(.run_time_ns // 0) | add // 0) \(map(.run_cnt // 0) | add // 0)\""
 }
 
