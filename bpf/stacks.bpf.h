@@ -94,8 +94,11 @@ static __always_inline __u32 copy_stack(struct kiln_raw_record *r, __u64 from, _
 {
 	__u32 at = 0, have = 0;
 
-	if (used < 4096 - (from & 4095)) /* most: it is touched for no more than that */
+	if (used < 4096 - (from & 4095)) { /* most: all of it is in one page */
+		unwind_opaque(used);
+		used &= 4095; /* older verifiers forget what was compared */
 		return bpf_probe_read_user(r->stack, used, (void *)from) ? 0 : used;
+	}
 	for (__u32 i = 0; i < size / 4096; i++) {
 		__u32 len = 4096 - ((from + at) & 4095);
 
