@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Whole stacks without frame pointers on the oldest kernel that is promised, and on one in between:
-# Debian's, booted in qemu (tools/boot-kernel). KERNELS names a directory that has the packages.
+# Whole stacks without frame pointers on the oldest kernel that is promised, on one in between, and on
+# one that is newer than what most run, if older than this: Debian's, booted in qemu (tools/boot-kernel). KERNELS names a directory that has the packages.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/profile.sh
@@ -107,4 +107,10 @@ test_6_1() {
 	check_kernel bookworm 6.1
 }
 
-run_tests
+# The first of Debian's on which samples tell what is mapped.
+test_6_12() {
+	check_kernel trixie 6.12
+	assert_match "mappings" deep.log 'mappings told by samples: told=[1-9][0-9]* untold=[0-9]* sets=[1-9]'
+}
+
+run_tests "$@"
