@@ -20,6 +20,7 @@ struct mm_struct {
 	unsigned long start_stack;
 	struct maple_tree mm_mt; /* 6.1 */
 	struct file *exe_file;
+	unsigned long exec_vm;
 	int mm_lock_seq; /* 6.4: changes with every change of a mapping */
 };
 

@@ -17,8 +17,10 @@
 #define MAPPINGS_STRIDE	 64	     /* two nested loops: see UNWIND_STRIDE */
 #define MAPPINGS_REST	 64	     /* a process is looked through for at most 1/64 of the time */
 #define MAPPINGS_REST_NS 50000000ull /* at most: a virtual machine may have stood still meanwhile */
-#define MAPPINGS_CUT_NS	 1000000000ull /* and one that maps too much is mentioned so often */
-#define VM_EXEC		 4	       /* include/linux/mm.h */
+#define MAPPINGS_DATA_NS                                                                           \
+	50000000ull /* pause while there is as much code as before: malloc() maps, too */
+#define MAPPINGS_CUT_NS 1000000000ull /* and one that maps too much is mentioned so often */
+#define VM_EXEC		4	      /* include/linux/mm.h */
 
 /* What was told of a process last. */
 struct told {
@@ -26,7 +28,9 @@ struct told {
 	__u32 changes; /* its mm_lock_seq */
 	__u32 version;
 	__u32 pad;
-	__u64 set; /* hash of all that it had mapped */
+	__u64 set;	  /* hash of all that it had mapped */
+	__u64 code_pages; /* how much of that could be run */
+	__u64 looked_ns;
 	__u64 not_before_ns;
 };
 
@@ -256,6 +260,14 @@ static __always_inline void begin_telling(struct mappings_env *e, const struct m
 	}
 }
 
+/* Whether it is time to look again at a process that has changed something. */
+static __always_inline bool may_look(const struct told *told, __u64 code_pages, __u64 now)
+{
+	if (now < told->not_before_ns)
+		return false;
+	return code_pages != told->code_pages || now - told->looked_ns >= MAPPINGS_DATA_NS;
+}
+
 /*
  * The version of what the sampled process has mapped (struct kiln_mappings_record), after telling of
  * it if that is new. 0: it could not be read or told just now.
@@ -281,8 +293,9 @@ __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 	told = bpf_map_lookup_elem(&kiln_told, &tgid);
 	if (told && told->image == image && told->changes == fresh.changes)
 		return told->version;
+	fresh.code_pages = mm->exec_vm;
 	now = bpf_ktime_get_boot_ns();
-	if (told && told->image == image && now < told->not_before_ns)
+	if (told && told->image == image && !may_look(told, fresh.code_pages, now))
 		return told->version;
 	begin_telling(e, mm, tgid, now);
 	state = look_at_mappings(0);
@@ -291,6 +304,7 @@ __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 	fresh.version = hash_end(hash_step(is_cut ? HASH_START : e->walk, image)) | 1;
 	end = bpf_ktime_get_boot_ns();
 	rest = is_cut ? MAPPINGS_CUT_NS : MAPPINGS_REST * (end - now);
+	fresh.looked_ns = end;
 	fresh.not_before_ns = end + (is_cut || rest < MAPPINGS_REST_NS ? rest : MAPPINGS_REST_NS);
 	if (state == VMAS_BAD) {
 		c->v[KILN_CTR_untold]++;

@@ -2,8 +2,11 @@
 #include "profiler/record/told_mappings.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -147,6 +150,21 @@ static char *join_path(const struct kiln_file_record *rec)
 	return strdup(buf_cstr(&b));
 }
 
+/* Whether what has no name is a program, where its sample could not see it: the page was not there. It
+ * is memory, and cannot hang. */
+static bool is_elf(const struct kiln_file_record *rec)
+{
+	char path[96], magic[4] = "";
+	_cleanup_close_ int fd = -1;
+
+	if (rec->is_elf || !rec->is_unnamed)
+		return rec->is_elf;
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", rec->tgid, rec->start,
+		 rec->start + rec->len);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && pread(fd, magic, 4, 0) == 4 && !memcmp(magic, "\177ELF", 4);
+}
+
 static void take_file(struct told_mappings *t, const struct kiln_file_record *rec)
 {
 	struct told_file file = {.key = rec->file, .path = join_path(rec)};
@@ -157,7 +175,7 @@ static void take_file(struct told_mappings *t, const struct kiln_file_record *re
 		free(file.path);
 		return;
 	}
-	file.kind = map_kind_of(file.path, rec->is_elf);
+	file.kind = map_kind_of(file.path, is_elf(rec));
 	t->stats.files++;
 	if (id != HTAB_NONE) { /* under another name, or told on two CPUs at once */
 		free(t->known.data[id].path);
