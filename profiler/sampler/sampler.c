@@ -22,21 +22,9 @@
 #include "profiler/sampler/cpu_stat.h"
 #include "profiler/sampler/cpus.h"
 #include "profiler/sampler/glob.h"
+#include "profiler/sampler/map_sizes.h"
 #include "profiler/sampler/sampler.h"
-#include "profiler/sampler/unwind_maps.h"
 
-/* Map sizes: what one window can fill at the asked-for rate on all CPUs, within these bounds. */
-#define COUNTS_MIN  8192
-#define COUNTS_MAX  262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */
-#define KSTACKS_MIN 2048
-#define KSTACKS_MAX 16384      /* 2 x 16,384 x 1 KB */
-#define RING_MIN    (8u << 20) /* 340 raw samples, or 16,000 stacks of 60 frames */
-#define RING_MAX    (32u << 20)
-#define RING_SAMPLE 8192 /* raw samples for a third of a second */
-/* Processes and files whose mappings were told: each CPU keeps a hundred free ones aside. */
-#define TOLD_MIN     8192
-#define TOLD_MAX     65536
-#define TOLD_PER_CPU 512
 #define CPU_CHECK_NS 1000000000ull
 
 struct cpu_event {
@@ -68,58 +56,6 @@ uint64_t boottime_ns(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
-static uint32_t pow2_between(uint64_t want, uint32_t min, uint32_t max)
-{
-	uint32_t v = min;
-
-	while (v < want && v < max)
-		v *= 2;
-	return v;
-}
-
-/* A size from the environment, so that tests can make a map tiny. */
-static uint32_t test_size(const char *name, uint32_t normal)
-{
-	const char *text = getenv(name);
-	uint64_t v;
-
-	return text && !text_parse_u64(text, 1u << 26, &v) && v ? (uint32_t)v : normal;
-}
-
-static int set_sizes(struct sampler *s)
-{
-	struct profile_bpf *k = s->skel;
-	uint64_t per_window = s->opts.freq_hz * (uint64_t)s->n_possible *
-			      (s->opts.window_ns / 1000000 + 1000) / 1000;
-	uint32_t counts = test_size("KILN_TEST_COUNT_ENTRIES",
-				    pow2_between(per_window * 2, COUNTS_MIN, COUNTS_MAX));
-	uint32_t kstacks = test_size("KILN_TEST_STACK_ENTRIES",
-				     pow2_between(per_window, KSTACKS_MIN, KSTACKS_MAX));
-	uint64_t per_s = s->opts.freq_hz * (uint64_t)s->n_possible;
-	uint32_t ring = test_size("KILN_TEST_RING_BYTES",
-				  pow2_between(per_s * RING_SAMPLE, RING_MIN, RING_MAX)),
-		 maps[3], told = 1;
-
-	unwind_maps_entries(maps);
-	if (s->tells)
-		told = pow2_between((uint64_t)s->n_possible * TOLD_PER_CPU, TOLD_MIN, TOLD_MAX);
-	if (bpf_map__set_max_entries(k->maps.kiln_unw_small, s->tables ? maps[0] : 1) ||
-	    bpf_map__set_max_entries(k->maps.kiln_unw_medium, s->tables ? maps[1] : 1) ||
-	    bpf_map__set_max_entries(k->maps.kiln_unw_large, s->tables ? maps[2] : 1) ||
-	    (!s->tables && bpf_map__set_max_entries(k->maps.kiln_unw_tables, 1)) ||
-	    bpf_map__set_max_entries(k->maps.kiln_told, told) ||
-	    bpf_map__set_max_entries(k->maps.kiln_told_files, told) ||
-	    (!s->opts.filter_tgids && bpf_map__set_max_entries(k->maps.kiln_targets, 1)))
-		return -errno;
-	return bpf_map__set_max_entries(k->maps.kiln_counts_0, counts) ?:
-	       bpf_map__set_max_entries(k->maps.kiln_counts_1, counts) ?:
-	       bpf_map__set_max_entries(k->maps.kiln_seen_0, counts) ?:
-	       bpf_map__set_max_entries(k->maps.kiln_seen_1, counts) ?:
-	       bpf_map__set_max_entries(k->maps.kiln_kstacks_0, kstacks) ?:
-	       bpf_map__set_max_entries(k->maps.kiln_kstacks_1, kstacks) ?:
-	       bpf_map__set_max_entries(k->maps.kiln_ring, ring);
 }
 
 static int set_config(struct sampler *s, const char **why)
@@ -158,7 +94,14 @@ static int set_config(struct sampler *s, const char **why)
 		return -E2BIG;
 	}
 	k->rodata->n_cgroups = (uint32_t)n;
-	return set_sizes(s);
+	return map_sizes_set(k, &(struct map_sizes){
+					.per_s = s->opts.freq_hz * (uint64_t)s->n_possible,
+					.window_ns = s->opts.window_ns,
+					.cpus = (uint32_t)s->n_possible,
+					.tables = s->tables,
+					.tells = s->tells,
+					.targets = s->opts.filter_tgids,
+				});
 }
 
 static int add_cgroups(struct sampler *s, const char **why)

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/sampler/map_sizes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <bpf/libbpf.h>
+
+#include "bpf/profile.skel.h"
+#include "profiler/base/text.h"
+#include "profiler/sampler/unwind_maps.h"
+
+#define COUNTS_MIN  8192
+#define COUNTS_MAX  262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */
+#define KSTACKS_MIN 2048
+#define KSTACKS_MAX 16384      /* 2 x 16,384 x 1 KB */
+#define RING_MIN    (8u << 20) /* 340 raw samples, or 16,000 stacks of 60 frames */
+#define RING_MAX    (32u << 20)
+#define RING_SAMPLE 8192 /* raw samples for a third of a second */
+/* Processes and files whose mappings were told: each CPU keeps a hundred free ones aside. */
+#define TOLD_MIN     8192
+#define TOLD_MAX     65536
+#define TOLD_PER_CPU 512
+
+static uint32_t pow2_between(uint64_t want, uint32_t min, uint32_t max)
+{
+	uint32_t v = min;
+
+	while (v < want && v < max)
+		v *= 2;
+	return v;
+}
+
+/* A size from the environment, so that tests can make a map tiny. */
+static uint32_t test_size(const char *name, uint32_t normal)
+{
+	const char *text = getenv(name);
+	uint64_t v;
+
+	return text && !text_parse_u64(text, 1u << 26, &v) && v ? (uint32_t)v : normal;
+}
+
+int map_sizes_set(struct profile_bpf *k, const struct map_sizes *m)
+{
+	uint64_t per_window = m->per_s * (m->window_ns / 1000000 + 1000) / 1000;
+	uint32_t counts = test_size("KILN_TEST_COUNT_ENTRIES",
+				    pow2_between(per_window * 2, COUNTS_MIN, COUNTS_MAX));
+	uint32_t kstacks = test_size("KILN_TEST_STACK_ENTRIES",
+				     pow2_between(per_window, KSTACKS_MIN, KSTACKS_MAX));
+	uint32_t ring = test_size("KILN_TEST_RING_BYTES",
+				  pow2_between(m->per_s * RING_SAMPLE, RING_MIN, RING_MAX)),
+		 maps[3], told = 1;
+
+	unwind_maps_entries(maps);
+	if (m->tells)
+		told = pow2_between((uint64_t)m->cpus * TOLD_PER_CPU, TOLD_MIN, TOLD_MAX);
+	if (bpf_map__set_max_entries(k->maps.kiln_unw_small, m->tables ? maps[0] : 1) ||
+	    bpf_map__set_max_entries(k->maps.kiln_unw_medium, m->tables ? maps[1] : 1) ||
+	    bpf_map__set_max_entries(k->maps.kiln_unw_large, m->tables ? maps[2] : 1) ||
+	    (!m->tables && bpf_map__set_max_entries(k->maps.kiln_unw_tables, 1)) ||
+	    bpf_map__set_max_entries(k->maps.kiln_told, told) ||
+	    bpf_map__set_max_entries(k->maps.kiln_told_files, told) ||
+	    (!m->targets && bpf_map__set_max_entries(k->maps.kiln_targets, 1)))
+		return -errno;
+	return bpf_map__set_max_entries(k->maps.kiln_counts_0, counts) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_counts_1, counts) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_seen_0, counts) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_seen_1, counts) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_kstacks_0, kstacks) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_kstacks_1, kstacks) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_ring, ring);
+}
