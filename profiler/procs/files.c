@@ -197,10 +197,6 @@ static void try_again(struct files *f, uint32_t slot, const struct file_key *key
 		file->last_tgid = job->tgid;
 		return;
 	}
-	if (!key->path) {
-		files_enqueue(f, slot, *job, file->opened_path ?: file->path, false);
-		return;
-	}
 	path = plain_path(key->path, &deleted);
 	if (!path)
 		return;
@@ -219,8 +215,6 @@ static uint32_t intern(struct files *f, const struct file_key *key, const struct
 		try_again(f, slot, key, job);
 		return slot;
 	}
-	if (!key->path)
-		return HTAB_NONE;
 	path = plain_path(key->path, &deleted);
 	if (!path)
 		return HTAB_NONE;

@@ -20,9 +20,7 @@
 struct files;
 
 struct file_key {
-	/* As the process saw it; " (deleted)" is stripped and remembered. NULL: not known, the file is
-	 * only looked up. */
-	const char *path;
+	const char *path; /* as the process saw it; " (deleted)" is stripped and remembered */
 	struct build_id build_id;
 	uint32_t major, minor;
 	uint64_t inode, generation; /* all 0 when only the build id is known; generation 0: any */
@@ -46,9 +44,8 @@ void files_free(struct files *f);
  * Interns a file and, when it is new, queues opening it through process tgid: first
  * /proc/TGID/map_files/START-END, then /proc/TGID/root/PATH, then the parent's root, then the
  * host's path, each checked against the identity. va_start/va_end name the mapping, 0 if unknown.
- * One that could not be opened is tried again through other processes, by the path it is known by if
- * the key has none. Returns its id, or FILE_NONE when the table is full (counted), the key has no
- * identity, or it has no path and the file is not known.
+ * One that could not be opened is tried again through other processes.
+ * Returns its id, or FILE_NONE when the table is full (counted) or the key has no identity.
  */
 uint32_t files_intern(struct files *f, const struct file_key *key, pid_t tgid, pid_t parent_tgid,
 		      uint64_t va_start, uint64_t va_end);

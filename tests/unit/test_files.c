@@ -244,31 +244,6 @@ static void test_generation_of_the_open_file(void **state)
 	close(r.fd);
 }
 
-/* Whoever knows no path gets what is known, and no more. */
-static void test_without_path(void **state)
-{
-	struct files *f = new_table(0, 1);
-	struct file_key key = id_key(NULL, 1);
-	uint32_t id;
-
-	(void)state;
-	assert_true(intern(f, key) == FILE_NONE);
-	assert_int_equal(stats_of(f).files, 0);
-	id = intern(f, id_key(full("appears"), 1));
-	assert_int_equal(view(f, id).err, -ENOENT);
-	assert_int_equal(intern(f, key), id);
-	/* it is tried through another process, by the path that is known */
-	fixture_run("cp elf1 appears");
-	assert_int_equal(view(f, id).err, -ENOENT);
-	assert_int_equal(files_intern(f, &key, 300000000, 0, 0, 0), id);
-	assert_true(files_settle(f, 10000));
-	assert_int_equal(view(f, id).err, 0);
-	assert_string_equal(view(f, id).path, full("appears"));
-	assert_true(intern(f, id_key(NULL, 2)) == FILE_NONE);
-	assert_int_equal(stats_of(f).table_full, 0);
-	files_free(f);
-}
-
 static void test_descriptor_is_of_the_file(void **state)
 {
 	struct files *f = new_table(0, 0);
@@ -570,7 +545,6 @@ int main(void)
 		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_generation_of_the_open_file),
-		cmocka_unit_test(test_without_path),
 		cmocka_unit_test(test_descriptor_is_of_the_file),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_what_is_not_regular),
