@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Format of the unwind tables, and of the maps that hold them: shared by the compiler
- * (symbolizer/unwind_table.h), the walk (bpf/unwind_core.h), the loader and the BPF programs.
+ * (symbolizer/unwind/unwind_table.h), the walk (bpf/unwind_core.h), the loader and the BPF programs.
  *
  * A table is one relocatable blob for one ELF file; all numbers are little endian and all places
  * are byte offsets from its start:

@@ -12,10 +12,10 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
-#include "symbolizer/debug_files.h"
-#include "symbolizer/line_jobs.h"
-#include "symbolizer/local.h"
-#include "symbolizer/worker.h"
+#include "symbolizer/files/debug_files.h"
+#include "symbolizer/lines/line_jobs.h"
+#include "symbolizer/lookup/local.h"
+#include "symbolizer/worker/worker.h"
 
 struct symbolizer {
 	struct local *local;

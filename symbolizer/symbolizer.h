@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "symbolizer/elf_obj.h"
+#include "symbolizer/elf/elf_obj.h"
 
 struct symbolizer;
 

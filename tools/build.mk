@@ -37,7 +37,7 @@ $(B)/profiler/web/page.inc: $(WEB_SRC) tools/embed-page
 	$(call say,EMBED,$@)mkdir -p $(@D) && tools/embed-page profiler/web > $@
 
 # --- objects and libraries --------------------------------------------------------------------
-LIB_SRC := $(filter-out profiler/cli/main.c,$(wildcard symbolizer/*.c proto/*.c profiler/*/*.c))
+LIB_SRC := $(filter-out profiler/cli/main.c,$(wildcard symbolizer/*.c symbolizer/*/*.c proto/*.c profiler/*/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(PROTO_GEN_C:.c=.o)
 LIB := $(B)/libkiln.a
 

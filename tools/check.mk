@@ -28,11 +28,11 @@ $(W)/%_stripped: tests/fixtures/workloads/%.c
 workloads: $(WORKLOADS) ## build the programs that tests and benchmarks profile
 
 # --- tests --------------------------------------------------------------------------------------
-# tests/unit/test_X.c and tests/kernel/test_X.c are cmocka programs over libkiln.a.
-UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+# tests/unit/ROOM/test_X.c and tests/kernel/test_X.c are cmocka programs over libkiln.a.
+UNIT := $(patsubst %.c,$(B)/%,$(wildcard $(addprefix tests/unit/,*/test_*.c */*/test_*.c)))
 KERNEL_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/kernel/test_*.c))
 E2E := $(wildcard tests/e2e/test_*.sh)
-$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(LIB)
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(B)/tests/kernel/test_%: $(B)/tests/kernel/test_%.o $(LIB)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)

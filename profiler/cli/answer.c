@@ -5,7 +5,7 @@
 
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
-#include "profiler/export/describe.h"
+#include "profiler/formats/describe.h"
 
 /* A binary is worth a line when it spoils this share of all frames or stacks; more lines than this
  * nobody reads. */

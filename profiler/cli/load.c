@@ -7,7 +7,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/cli/load.h"
-#include "profiler/export/export.h"
+#include "profiler/formats/export.h"
 
 static const char *shown_name(const char *path)
 {

@@ -3,7 +3,7 @@
 #ifndef KILN_CLI_OUTPUT_H
 #define KILN_CLI_OUTPUT_H
 
-#include "profiler/export/export.h"
+#include "profiler/formats/export.h"
 
 struct command;
 

@@ -16,7 +16,7 @@
 #include "profiler/cli/fetch.h"
 #include "profiler/cli/record_options.h"
 #include "profiler/cli/term.h"
-#include "profiler/export/export.h"
+#include "profiler/formats/export.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 #include "profiler/record/session.h"

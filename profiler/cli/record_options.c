@@ -7,8 +7,8 @@
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/record_options.h"
-#include "profiler/export/export.h"
-#include "profiler/procs/cgroups.h"
+#include "profiler/formats/export.h"
+#include "profiler/cgroups/cgroups.h"
 
 #define DEFAULT_HZ	  99 /* prime-like: no lockstep with 100 Hz timers */
 #define MAX_HZ		  50000

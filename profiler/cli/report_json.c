@@ -4,7 +4,7 @@
 
 #include "profiler/base/text.h"
 #include "profiler/cli/report.h"
-#include "profiler/export/describe.h"
+#include "profiler/formats/describe.h"
 
 static const char *kind_name(enum frame_kind kind)
 {

@@ -9,7 +9,7 @@
 #include "profiler/cli/load.h"
 #include "profiler/cli/symbolize_profile.h"
 #include "profiler/profile/profile.h"
-#include "profiler/symbolize/rename.h"
+#include "profiler/naming/rename.h"
 #include "symbolizer/symbolizer.h"
 
 /* Files that still lack names and are said one by one, the worst first; -v says all. */

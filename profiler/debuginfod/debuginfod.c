@@ -18,7 +18,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
-#include "symbolizer/elf_obj.h"
+#include "symbolizer/elf/elf_obj.h"
 
 #define SONAME		     "libdebuginfod.so.1"
 #define FILE_NS_DEFAULT	     60000000000ull

@@ -14,7 +14,7 @@
 #include "profiler/base/kernel.h"
 #include "profiler/doctor/check_bpf.h"
 #include "profiler/doctor/doctor.h"
-#include "profiler/sampler/cpus.h"
+#include "profiler/base/cpus.h"
 
 #define TRIED_HZ   99
 #define RING_PAGES 8 /* of data, as large as the smallest kernel.perf_event_mlock_kb allows */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "profiler/doctor/doctor.h"
-#include "symbolizer/sandbox.h"
+#include "symbolizer/sandbox/sandbox.h"
 
 static void list_parts(struct buf *out, unsigned parts)
 {

@@ -15,7 +15,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/doctor/doctor.h"
-#include "symbolizer/unwind_files.h"
+#include "symbolizer/worker/unwind_files.h"
 
 /* Programs worth telling apart, and worth naming. */
 #define PROGRAMS_MAX 4096

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "profiler/procs/files.h"
+#include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
 
 /* What every record must have been opened with (sample_id_all): its last 24 bytes are

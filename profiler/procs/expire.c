@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* procs_expire(): forgetting the dead, what was replaced, and the files that nobody maps. */
-#include "profiler/procs/files.h"
+#include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 

@@ -35,7 +35,7 @@ enum map_kind {
 enum map_kind map_kind_of(const char *name, bool is_program);
 
 /* ".../jit-PID.dump": mapped executable by a JIT compiler to say that it writes this file
- * (symbolizer/jitdump.h). */
+ * (symbolizer/jit/jitdump.h). */
 bool map_is_jitdump(const char *name);
 
 #endif

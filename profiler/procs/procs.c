@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "profiler/base/text.h"
-#include "profiler/procs/files.h"
+#include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 

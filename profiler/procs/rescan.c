@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "profiler/base/text.h"
-#include "profiler/procs/patient.h"
+#include "profiler/files/patient.h"
 #include "profiler/procs/table.h"
 
 /* Processes remembered: due, or read not long ago. More than run on most machines. */

@@ -12,9 +12,9 @@
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
-#include "profiler/procs/files.h"
+#include "profiler/files/files.h"
 #include "profiler/procs/maps.h"
-#include "profiler/procs/patient.h"
+#include "profiler/files/patient.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 

@@ -17,7 +17,7 @@
 #include "profiler/procs/ksyms.h"
 #include "profiler/procs/ring.h"
 #include "profiler/procs/sideband.h"
-#include "profiler/sampler/cpus.h"
+#include "profiler/base/cpus.h"
 
 /* With the control page just what perf_event_mlock_kb allows for a CPU (516 KiB by default). */
 #define RING_BYTES (512u * 1024)

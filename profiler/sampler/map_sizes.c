@@ -8,7 +8,7 @@
 
 #include "bpf/profile.skel.h"
 #include "profiler/base/text.h"
-#include "profiler/sampler/unwind_maps.h"
+#include "profiler/unwind/unwind_maps.h"
 
 #define COUNTS_MIN  8192
 #define COUNTS_MAX  262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */

@@ -20,7 +20,7 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/sampler/cpu_stat.h"
-#include "profiler/sampler/cpus.h"
+#include "profiler/base/cpus.h"
 #include "profiler/sampler/glob.h"
 #include "profiler/sampler/map_sizes.h"
 #include "profiler/sampler/sampler.h"

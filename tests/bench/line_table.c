@@ -20,9 +20,9 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/sort.h"
 #include "profiler/base/vec.h"
-#include "symbolizer/dwarf.h"
-#include "symbolizer/line_table.h"
-#include "symbolizer/names.h"
+#include "symbolizer/dwarf/dwarf.h"
+#include "symbolizer/lines/line_table.h"
+#include "symbolizer/symbols/names.h"
 
 struct answers {
 	struct names *names;

@@ -22,9 +22,9 @@
 #include <unistd.h>
 
 #include "tests/bench/walk_cost.skel.h"
-#include "profiler/sampler/unwind_maps.h"
-#include "profiler/sampler/unwind_tables.h"
-#include "symbolizer/unwind_files.h"
+#include "profiler/unwind/unwind_maps.h"
+#include "profiler/unwind/unwind_tables.h"
+#include "symbolizer/worker/unwind_files.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/unwind_space.h"
 

@@ -6,7 +6,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/text.h"
-#include "symbolizer/demangle_cpp.h"
+#include "symbolizer/symbols/demangle_cpp.h"
 #include "symbolizer/symbolizer.h"
 
 /* 8 KiB of demangled text, of which cleaning may make three bytes each; or the name itself. */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolizer/dwarf.h"
-#include "symbolizer/elf_obj.h"
+#include "symbolizer/dwarf/dwarf.h"
+#include "symbolizer/elf/elf_obj.h"
 
 #define ADDRESSES 256
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "profiler/base/buf.h"
-#include "symbolizer/eh_ranges.h"
-#include "symbolizer/elf_obj.h"
-#include "symbolizer/symtab.h"
+#include "symbolizer/symbols/eh_ranges.h"
+#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/symbols/symtab.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "profiler/export/export.h"
+#include "profiler/formats/export.h"
 #include "profiler/profile/calltree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolizer/dwarf.h"
-#include "symbolizer/elf_obj.h"
-#include "symbolizer/gopclntab.h"
+#include "symbolizer/dwarf/dwarf.h"
+#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/go/gopclntab.h"
 
 #define ADDRESSES 256
 

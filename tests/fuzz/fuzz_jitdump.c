@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "profiler/base/text.h"
-#include "symbolizer/jitdump.h"
+#include "symbolizer/jit/jitdump.h"
 
 static void check(const struct jit_frame *f)
 {

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "symbolizer/line_table.h"
+#include "symbolizer/lines/line_table.h"
 #include "tests/lib/line_seal.h"
 
 #define ADDRESSES 64

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/procs/cgroup_mounts.h"
-#include "profiler/procs/cgroups.h"
+#include "profiler/cgroups/cgroup_mounts.h"
+#include "profiler/cgroups/cgroups.h"
 #include "profiler/procs/maps.h"
 
 static int check(void *ctx, const struct maps_entry *e)

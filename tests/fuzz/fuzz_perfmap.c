@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "profiler/base/text.h"
-#include "symbolizer/perfmap.h"
+#include "symbolizer/jit/perfmap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

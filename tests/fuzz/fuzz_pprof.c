@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "profiler/base/buf.h"
-#include "profiler/export/export.h"
+#include "profiler/formats/export.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 

@@ -12,7 +12,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/report.h"
-#include "profiler/export/export.h"
+#include "profiler/formats/export.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

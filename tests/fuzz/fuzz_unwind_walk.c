@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolizer/unwind_encode.h"
-#include "symbolizer/unwind_table.h"
-#include "symbolizer/unwind_walk.h"
+#include "symbolizer/unwind/unwind_encode.h"
+#include "symbolizer/unwind/unwind_table.h"
+#include "symbolizer/unwind/unwind_walk.h"
 
 #define TEXT	   0x400000ull
 #define TEXT_LEN   0x1000ull

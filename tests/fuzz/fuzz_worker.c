@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "profiler/base/text.h"
-#include "symbolizer/slow_unwind.h"
-#include "symbolizer/unwind_table.h"
-#include "symbolizer/unwind_walk.h"
-#include "symbolizer/worker_wire.h"
+#include "symbolizer/unwind/slow_unwind.h"
+#include "symbolizer/unwind/unwind_table.h"
+#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/worker/worker_wire.h"
 
 #define ASKED 8
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "profiler/procs/cgroups.h"
+#include "profiler/cgroups/cgroups.h"
 
 #define ID_A "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define ID_B "00112233aa5566778899aabbccddeeff00112233445566778899aabbccddeeff"

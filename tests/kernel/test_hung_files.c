@@ -18,8 +18,8 @@
 #include <time.h>
 #include <cmocka.h>
 
-#include "profiler/procs/files.h"
-#include "profiler/procs/patient.h"
+#include "profiler/files/files.h"
+#include "profiler/files/patient.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/sideband.h"
 #include "tests/lib/fixture.h"

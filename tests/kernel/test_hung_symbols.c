@@ -7,7 +7,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
-#include "symbolizer/worker.h"
+#include "symbolizer/worker/worker.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/fuse_server.h"
 

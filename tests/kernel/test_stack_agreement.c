@@ -190,7 +190,7 @@ static bool agrees_but_for_the_end(void)
 	return n && same >= n && same > 1;
 }
 
-/* libgcc is on its way to a landing pad (symbolizer/unwind_landing.h): the frames between it and the
+/* libgcc is on its way to a landing pad (symbolizer/unwind/unwind_landing.h): the frames between it and the
  * one that catches are gone for kiln, and may be there, or nonsense, for others. */
 static bool is_landing(void)
 {

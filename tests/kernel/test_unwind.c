@@ -28,9 +28,9 @@
 
 #include "tests/kernel/unwind_walk.skel.h"
 #include "bpf/abi.h"
-#include "profiler/sampler/unwind_maps.h"
-#include "profiler/sampler/unwind_tables.h"
-#include "symbolizer/unwind_files.h"
+#include "profiler/unwind/unwind_maps.h"
+#include "profiler/unwind/unwind_tables.h"
+#include "symbolizer/worker/unwind_files.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/unwind_space.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * symbolizer/dwarf.h against llvm-symbolizer 19 over every combination of compiler, optimization,
+ * symbolizer/dwarf/dwarf.h against llvm-symbolizer 19 over every combination of compiler, optimization,
  * version of DWARF and way to link and store it. MATRIX_ADDRESSES is how many addresses of each
  * program are compared (250 unless given: every combination counts more than every address);
  * MATRIX_FULL=1 adds what takes long to build.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * symbolizer/dwarf.h against llvm-symbolizer 19: one program built in some way, every instruction of
+ * symbolizer/dwarf/dwarf.h against llvm-symbolizer 19: one program built in some way, every instruction of
  * it (or as many as asked for), every frame. Sources are in tests/fixtures/dwarf.
  */
 #ifndef KILN_TESTS_DWARF_ORACLE_H
@@ -12,8 +12,8 @@
 #include <limits.h>
 
 #include "profiler/base/vec.h"
-#include "symbolizer/dwarf.h"
-#include "symbolizer/elf_obj.h"
+#include "symbolizer/dwarf/dwarf.h"
+#include "symbolizer/elf/elf_obj.h"
 
 #define LLVM "/usr/lib/llvm-19/bin/"
 

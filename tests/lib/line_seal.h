@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "profiler/base/hash.h"
-#include "symbolizer/line_format.h"
+#include "symbolizer/lines/line_format.h"
 
 /* Only where the sections can still be found. */
 static inline void line_seal(uint8_t *data, size_t len)

@@ -3,7 +3,7 @@
 #ifndef KILN_TESTS_ROUNDTRIP_H
 #define KILN_TESTS_ROUNDTRIP_H
 
-#include "profiler/export/export.h"
+#include "profiler/formats/export.h"
 #include "tests/lib/profiles.h"
 
 static inline struct buf exported(const struct profile *p, enum export_format f)

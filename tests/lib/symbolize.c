@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * symbolize FILE [ALT [DWP]] < ADDRESSES: prints what symbolizer/dwarf.h makes of hexadecimal
+ * symbolize FILE [ALT [DWP]] < ADDRESSES: prints what symbolizer/dwarf/dwarf.h makes of hexadecimal
  * addresses, in the form of `llvm-symbolizer --output-style=LLVM` with an address before each
  * answer. ALT and DWP may be "-". SYMBOLIZE_CACHE_BYTES, SYMBOLIZE_WHOLE_BYTES and
  * SYMBOLIZE_QUIET=1 (figures only, on stderr) are for measurements.
@@ -13,8 +13,8 @@
 #include <sys/resource.h>
 
 #include "profiler/base/vec.h"
-#include "symbolizer/dwarf.h"
-#include "symbolizer/elf_obj.h"
+#include "symbolizer/dwarf/dwarf.h"
+#include "symbolizer/elf/elf_obj.h"
 
 struct answers {
 	const uint64_t *va;

@@ -6,9 +6,9 @@
 #include <errno.h>
 
 #include "profiler/base/buf.h"
-#include "symbolizer/eh_ranges.h"
-#include "symbolizer/elf_obj.h"
-#include "symbolizer/symtab.h"
+#include "symbolizer/symbols/eh_ranges.h"
+#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/symbols/symtab.h"
 #include "tests/lib/fixture.h"
 
 #define LIBC "/lib/x86_64-linux-gnu/libc.so.6"

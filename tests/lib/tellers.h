@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "profiler/base/text.h"
-#include "profiler/procs/files.h"
+#include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/sideband.h"
 #include "tests/lib/fixture.h"

@@ -11,7 +11,7 @@
 
 #include "profiler/base/kernel.h"
 #include "profiler/procs/rescan.h"
-#include "profiler/record/told_mappings.h"
+#include "profiler/collect/told_mappings.h"
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
 #include "tests/lib/tellers.h"

@@ -9,9 +9,9 @@
 #include <sys/types.h>
 
 #include "profiler/base/vec.h"
-#include "symbolizer/elf_obj.h"
-#include "symbolizer/unwind_table.h"
-#include "symbolizer/unwind_walk.h"
+#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/unwind/unwind_table.h"
+#include "symbolizer/unwind/unwind_walk.h"
 #include "tests/lib/fixture.h"
 
 struct space_mapping {

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the name of a cgroup directory says. Internal to profiler/procs; see cgroups.h. */
+#ifndef KILN_CGROUPS_CGROUP_NAMES_H
+#define KILN_CGROUPS_CGROUP_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONTAINER_ID_LEN 64
+
+/* The container id within a directory name: 64 hex digits, not terminated; or NULL. */
+const char *cgroup_container_id(const char *name, size_t len);
+
+/* True if the directory is of that unit. */
+bool cgroup_is_unit(const char *name, const char *unit);
+
+/* True if a unit name has one of systemd's suffixes (systemd.unit(5)). */
+bool cgroup_has_unit_suffix(const char *name);
+
+#endif

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/hash.h"
+#include "profiler/base/io.h"
+#include "profiler/base/text.h"
+#include "profiler/base/vec.h"
+#include "profiler/cgroups/cgroup_mounts.h"
+#include "profiler/cgroups/cgroup_names.h"
+#include "profiler/cgroups/cgroups.h"
+
+#define MOUNTINFO_CAP (16u << 20)
+#define MAX_DIRS      65536 /* in one walk, and known at once */
+#define WALK_EVERY_NS 1000000000ull
+/* A cgroup that is gone is known for so long at least after it was last asked for. */
+#define KEEP_GONE_NS	  600000000000ull
+#define MIN_CONTAINER_LEN 6
+
+struct known {
+	uint64_t id;
+	char *path, *unit, *container;
+	uint64_t used_ns;
+	bool present; /* in the last walk */
+};
+
+struct cgroups {
+	struct cgroup_mounts mounts;
+	struct htab index; /* id -> known.data[] */
+	VEC(struct known) known;
+	uint64_t walked_ns; /* 0: never */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+int cgroups_new(struct cgroups **out)
+{
+	_cleanup_free_ char *text = NULL;
+	struct cgroups *c = calloc(1, sizeof(*c));
+	size_t len;
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	err = io_read_file("/proc/self/mountinfo", MOUNTINFO_CAP, &text, &len)
+		      ?: cgroup_mounts_parse(&c->mounts, text);
+	if (err) {
+		free(c);
+		return err;
+	}
+	*out = c;
+	return 0;
+}
+
+static void free_known(struct known *k)
+{
+	free(k->path);
+	free(k->unit);
+	free(k->container);
+}
+
+void cgroups_free(struct cgroups *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->known.len; i++)
+		free_known(&c->known.data[i]);
+	vec_release(&c->known);
+	htab_release(&c->index);
+	cgroup_mounts_release(&c->mounts);
+	free(c);
+}
+
+bool cgroups_is_v2(const struct cgroups *c)
+{
+	return c->mounts.v2;
+}
+
+const char *cgroups_mount(const struct cgroups *c)
+{
+	return c->mounts.main;
+}
+
+/*
+ * The kernfs node's id. Since Linux 5.5 it is the inode number too, before that it has a generation
+ * in its upper half that only the file handle shows.
+ */
+static int id_of(const char *path, uint64_t *id)
+{
+	struct {
+		struct file_handle h;
+		unsigned char room[MAX_HANDLE_SZ];
+	} handle = {.h.handle_bytes = MAX_HANDLE_SZ};
+	struct stat st;
+	int mount_id;
+
+	if (!name_to_handle_at(AT_FDCWD, path, &handle.h, &mount_id, 0) &&
+	    handle.h.handle_bytes == sizeof(*id)) {
+		memcpy(id, handle.h.f_handle, sizeof(*id));
+		return 0;
+	}
+	if (stat(path, &st))
+		return -errno;
+	*id = st.st_ino;
+	return 0;
+}
+
+/* --- walking ---------------------------------------------------------------------------------- */
+
+/* A directory: its path, and its own name at the end of it. Non-zero ends the walk. */
+typedef int (*dir_fn)(void *ctx, const char *path, const char *name);
+
+struct dirs {
+	VEC(char *) paths;
+};
+
+static void dirs_release(struct dirs *d)
+{
+	for (size_t i = 0; i < d->paths.len; i++)
+		free(d->paths.data[i]);
+	vec_release(&d->paths);
+}
+
+static int list_children(struct dirs *d, const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *de;
+	int err = 0;
+
+	while (!err && dir && d->paths.len < MAX_DIRS && (de = readdir(dir))) {
+		char *child;
+
+		if (de->d_type != DT_DIR || !strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		if (asprintf(&child, "%s/%s", path, de->d_name) < 0)
+			err = -ENOMEM;
+		else if ((err = vec_push(&d->paths, child)))
+			free(child);
+	}
+	if (dir)
+		closedir(dir);
+	return err;
+}
+
+/* From the root down, the nearest to it first. */
+static int walk(const char *mount, dir_fn fn, void *ctx)
+{
+	_cleanup_(dirs_release) struct dirs d = {0};
+	char *root = strdup(mount);
+	int err = root ? vec_push(&d.paths, root) : -ENOMEM;
+
+	if (err)
+		free(root);
+	for (size_t i = 0; !err && i < d.paths.len; i++) {
+		const char *path = d.paths.data[i];
+
+		err = fn(ctx, path, strrchr(path, '/') + 1) ?: list_children(&d, path);
+	}
+	return err;
+}
+
+/* --- targets ---------------------------------------------------------------------------------- */
+
+struct search {
+	const char *unit, *container; /* one of them */
+	char *path;
+	char id[CONTAINER_ID_LEN]; /* of the container in path */
+	bool several;
+};
+
+static int match_unit(void *ctx, const char *path, const char *name)
+{
+	struct search *s = ctx;
+
+	if (!cgroup_is_unit(name, s->unit))
+		return 0;
+	s->path = strdup(path);
+	return s->path ? 1 : -ENOMEM;
+}
+
+static int match_container(void *ctx, const char *path, const char *name)
+{
+	struct search *s = ctx;
+	const char *id = cgroup_container_id(name, strlen(name));
+
+	if (!id || strncmp(id, s->container, strlen(s->container)) != 0)
+		return 0;
+	if (s->path) {
+		s->several |= memcmp(id, s->id, sizeof(s->id)) != 0;
+		return 0;
+	}
+	memcpy(s->id, id, sizeof(s->id));
+	s->path = strdup(path);
+	return s->path ? 0 : -ENOMEM;
+}
+
+/* Whether it is to be found in a v1 hierarchy, whose ids the kernel does not tell us. */
+static bool in_v1(const struct cgroups *c, struct search s, dir_fn fn)
+{
+	bool found = false;
+
+	for (size_t i = 0; c->mounts.v2 && !found && i < c->mounts.others.len; i++) {
+		s.path = NULL;
+		walk(c->mounts.others.data[i], fn, &s);
+		found = s.path != NULL;
+		free(s.path);
+	}
+	return found;
+}
+
+static int find(struct cgroups *c, struct search *s, dir_fn fn, char **path, uint64_t *id)
+{
+	int err = walk(c->mounts.main, fn, s);
+	_cleanup_free_ char *found = s->path;
+
+	if (err < 0)
+		return err;
+	if (!found)
+		return in_v1(c, *s, fn) ? -EOPNOTSUPP : -ENOENT;
+	if (s->several)
+		return -ENOTUNIQ;
+	err = id_of(found, id);
+	if (!err)
+		*path = steal_ptr(found);
+	return err;
+}
+
+int cgroups_by_unit(struct cgroups *c, const char *unit, char **path, uint64_t *id)
+{
+	_cleanup_free_ char *full = NULL;
+	struct search s = {0};
+
+	if (!unit[0] || strchr(unit, '/'))
+		return -ENOENT;
+	if (asprintf(&full, "%s%s", unit, cgroup_has_unit_suffix(unit) ? "" : ".service") < 0) {
+		full = NULL;
+		return -ENOMEM;
+	}
+	s.unit = full;
+	return find(c, &s, match_unit, path, id);
+}
+
+int cgroups_by_container(struct cgroups *c, const char *container, char **path, uint64_t *id)
+{
+	char lower[CONTAINER_ID_LEN + 1];
+	size_t len = strlen(container);
+	struct search s = {.container = lower};
+
+	if (len < MIN_CONTAINER_LEN || len > CONTAINER_ID_LEN)
+		return -ENOENT;
+	for (size_t i = 0; i <= len; i++)
+		lower[i] = (char)tolower((unsigned char)container[i]);
+	return find(c, &s, match_container, path, id);
+}
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return !strncmp(path, dir, n) && (!path[n] || path[n] == '/' || (n && dir[n - 1] == '/'));
+}
+
+/* Resolves dir/arg; -ENOENT also if it leads out of dir. */
+static int resolve_below(const char *dir, const char *arg, char **out)
+{
+	_cleanup_free_ char *joined = NULL, *real = NULL, *real_dir = realpath(dir, NULL);
+
+	if (!real_dir)
+		return -errno;
+	if (asprintf(&joined, "%s/%s", dir, arg) < 0) {
+		joined = NULL;
+		return -ENOMEM;
+	}
+	real = realpath(joined, NULL);
+	if (!real)
+		return -errno;
+	if (!is_below(real, real_dir))
+		return -ENOENT;
+	*out = steal_ptr(real);
+	return 0;
+}
+
+static bool is_v1_path(const struct cgroups *c, const char *arg)
+{
+	_cleanup_free_ char *real = realpath(arg, NULL);
+	struct statfs fs;
+
+	if (!c->mounts.v2)
+		return false;
+	if (real && arg[0] == '/' && !statfs(real, &fs) && fs.f_type == CGROUP_SUPER_MAGIC)
+		return true;
+	for (size_t i = 0; i < c->mounts.others.len; i++) {
+		char *below = NULL;
+		int err = resolve_below(c->mounts.others.data[i], arg, &below);
+
+		free(below);
+		if (!err)
+			return true;
+	}
+	return false;
+}
+
+int cgroups_by_path(struct cgroups *c, const char *arg, char **path, uint64_t *id)
+{
+	_cleanup_free_ char *real = NULL;
+	struct stat st;
+	int err = -ENOENT;
+
+	if (!arg[0])
+		return -ENOENT;
+	if (arg[0] == '/')
+		real = realpath(arg, NULL);
+	if (real && !is_below(real, c->mounts.main)) {
+		free(real);
+		real = NULL;
+	}
+	/* "/x" may also be what /proc/PID/cgroup shows: below the mount. */
+	if (!real)
+		err = resolve_below(c->mounts.main, arg, &real);
+	if (!real && (err == -ENOENT || err == -ENOTDIR))
+		return is_v1_path(c, arg) ? -EOPNOTSUPP : -ENOENT;
+	if (!real)
+		return err;
+	if (stat(real, &st))
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	err = id_of(real, id);
+	if (!err)
+		*path = steal_ptr(real);
+	return err;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+struct id_key {
+	const struct cgroups *c;
+	uint64_t id;
+};
+
+static bool id_eq(const void *ctx, uint32_t i)
+{
+	const struct id_key *key = ctx;
+
+	return key->c->known.data[i].id == key->id;
+}
+
+static struct known *find_known(struct cgroups *c, uint64_t id)
+{
+	struct id_key key = {c, id};
+	uint32_t i = htab_find(&c->index, hash_u64(id), id_eq, &key);
+
+	return i == HTAB_NONE ? NULL : &c->known.data[i];
+}
+
+static int add_known(struct cgroups *c, uint64_t id, const char *path)
+{
+	char unit[256], container[16];
+	struct known k = {.id = id, .used_ns = now_ns(), .present = true};
+	int err = -ENOMEM;
+
+	cgroups_parse_path(path, unit, sizeof(unit), container, sizeof(container));
+	k.path = text_clean_dup(path, strlen(path));
+	k.unit = text_clean_dup(unit, strlen(unit));
+	k.container = text_clean_dup(container, strlen(container));
+	if (k.path && k.unit && k.container)
+		err = vec_reserve(&c->known, c->known.len + 1)
+			      ?: htab_insert(&c->index, hash_u64(id), (uint32_t)c->known.len);
+	if (err) {
+		free_known(&k);
+		return err;
+	}
+	c->known.data[c->known.len++] = k;
+	return 0;
+}
+
+static int note_dir(void *ctx, const char *path, const char *name)
+{
+	struct cgroups *c = ctx;
+	const char *below = path + strlen(c->mounts.main);
+	struct known *k;
+	uint64_t id;
+
+	(void)name;
+	if (id_of(path, &id))
+		return 0; /* gone already */
+	k = find_known(c, id);
+	if (k)
+		k->present = true;
+	else if (c->known.len < 2 * MAX_DIRS)
+		return add_known(c, id, below[0] ? below : "/");
+	return 0;
+}
+
+/* Drops what is gone and has not been asked for lately. */
+static void forget_gone(struct cgroups *c)
+{
+	uint64_t now = now_ns();
+	size_t kept = 0;
+
+	htab_clear(&c->index);
+	for (size_t i = 0; i < c->known.len; i++) {
+		struct known *k = &c->known.data[i];
+
+		if (!k->present && now - k->used_ns > KEEP_GONE_NS) {
+			free_known(k);
+			continue;
+		}
+		c->known.data[kept] = *k;
+		if (htab_insert(&c->index, hash_u64(k->id), (uint32_t)kept))
+			free_known(k);
+		else
+			kept++;
+	}
+	c->known.len = kept;
+}
+
+static void refresh(struct cgroups *c)
+{
+	uint64_t now = now_ns();
+
+	if (c->walked_ns && now - c->walked_ns < WALK_EVERY_NS)
+		return;
+	c->walked_ns = now;
+	for (size_t i = 0; i < c->known.len; i++)
+		c->known.data[i].present = false;
+	walk(c->mounts.main, note_dir, c);
+	if (c->known.len > MAX_DIRS)
+		forget_gone(c);
+}
+
+bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out)
+{
+	struct known *k = find_known(c, id);
+
+	if (!k) {
+		refresh(c);
+		k = find_known(c, id);
+	}
+	if (!k)
+		return false;
+	k->used_ns = now_ns();
+	*out = (struct cgroup_names){.path = k->path, .unit = k->unit, .container = k->container};
+	return true;
+}

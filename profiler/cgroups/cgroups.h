@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cgroups by id, path, systemd unit and container: for targets and for labels. cgroup v2, also in
+ * the hybrid layout (/sys/fs/cgroup/unified); with v1 only, ids are of the systemd (or else the
+ * first) hierarchy. The id is what bpf_get_current_cgroup_id() returns: the inode number of the
+ * directory's kernfs node.
+ */
+#ifndef KILN_CGROUPS_CGROUPS_H
+#define KILN_CGROUPS_CGROUPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cgroups;
+
+int cgroups_new(struct cgroups **out); /* finds the mount from /proc/self/mountinfo */
+void cgroups_free(struct cgroups *c);
+bool cgroups_is_v2(const struct cgroups *c);
+const char *cgroups_mount(const struct cgroups *c);
+
+/*
+ * Find a cgroup for a target: a path ("/sys/fs/cgroup/x", or "x" below the mount), a unit name
+ * ("nginx.service"; ".service" is added when there is no suffix), a container id (at least 6 hex
+ * digits, prefix match in docker-, cri-containerd-, crio-, libpod- and plain 64-hex directories).
+ * On success *path is malloc'd (absolute) and *id the cgroup id. -ENOENT: none (for a v1-only path:
+ * -EOPNOTSUPP); -ENOTUNIQ: a prefix that several containers share; or -errno.
+ */
+int cgroups_by_path(struct cgroups *c, const char *arg, char **path, uint64_t *id);
+int cgroups_by_unit(struct cgroups *c, const char *unit, char **path, uint64_t *id);
+int cgroups_by_container(struct cgroups *c, const char *container, char **path, uint64_t *id);
+
+struct cgroup_names {
+	const char *path;      /* below the mount, "/" for the root */
+	const char *unit;      /* "nginx.service", or "" */
+	const char *container; /* 12 hex digits, or "" */
+};
+/*
+ * Names of a cgroup id, clean UTF-8, borrowed. Ids not known yet cause one walk of the hierarchy (at
+ * most one a second, cap 65536 directories). Names stay known, and valid, after the cgroup is gone,
+ * for at least ten minutes after they were last asked for. false: unknown.
+ */
+bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out);
+
+/* Splits a cgroup path into unit and container the same way, without any lookup. For tests. */
+void cgroups_parse_path(const char *path, char *unit, int unit_size, char *container,
+			int container_size);
+
+#endif

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
+#include "profiler/procs/ksyms.h"
+#include "profiler/procs/procs.h"
+#include "profiler/collect/aggregate.h"
+#include "profiler/sampler/drain.h"
+
+/* Both sides at their deepest, and synthetic frames. */
+#define STACK_MAX (KILN_MAX_FRAMES + UNWIND_FRAMES_MAX + 4)
+
+struct stack_builder {
+	uint32_t ids[STACK_MAX];
+	uint32_t len, n_kernel;
+	uint8_t user_end;
+};
+
+struct frame_needle {
+	const struct aggregate *a;
+	struct agg_frame f;
+};
+
+static bool frame_eq(const void *ctx, uint32_t id)
+{
+	const struct frame_needle *n = ctx;
+	const struct agg_frame *f = &n->a->frames.data[id];
+
+	return f->cls == n->f.cls && f->owner == n->f.owner && f->addr == n->f.addr &&
+	       f->t_ns == n->f.t_ns;
+}
+
+static int add_frame(struct aggregate *a, struct stack_builder *b, struct agg_frame f)
+{
+	struct frame_needle n = {a, f};
+	uint64_t hash = hash_mix(hash_mix(f.addr, f.owner), f.cls + f.t_ns);
+	uint32_t id = htab_find(&a->frame_index, hash, frame_eq, &n);
+	int err;
+
+	if (b->len == STACK_MAX)
+		return 0;
+	if (id == HTAB_NONE) {
+		id = (uint32_t)a->frames.len;
+		err = vec_push(&a->frames, f);
+		if (err)
+			return err;
+		err = htab_insert(&a->frame_index, hash, id);
+		if (err) {
+			a->frames.len--;
+			return err;
+		}
+	}
+	b->ids[b->len++] = id;
+	return 0;
+}
+
+static bool image_eq(const void *ctx, uint32_t id)
+{
+	const struct frame_needle *n = ctx;
+
+	return n->a->images.data[id].image_id == n->f.owner;
+}
+
+/* Index of a program in images; UINT32_MAX without memory or when it is unknown. */
+static uint32_t intern_image(struct aggregate *a, const struct proc_image *img)
+{
+	struct frame_needle n = {a, {.owner = img ? img->id : 0}};
+	struct agg_image copy;
+	uint32_t id;
+
+	if (!img)
+		return UINT32_MAX;
+	id = htab_find(&a->image_index, hash_u64(img->id), image_eq, &n);
+	if (id != HTAB_NONE) {
+		a->images.data[id].jitdump = img->jitdump; /* it may have been opened since */
+		return id;
+	}
+	copy = (struct agg_image){img->id,  img->tgid, img->ns_tgid,
+				  img->uid, img->exe,  img->jitdump};
+	id = (uint32_t)a->images.len;
+	if (vec_push(&a->images, copy) || htab_insert(&a->image_index, hash_u64(img->id), id))
+		return UINT32_MAX;
+	return id;
+}
+
+static struct agg_frame anon_frame(struct aggregate *a, const struct window *w,
+				   const struct proc_image *img, uint64_t va)
+{
+	bool moves = img && img->jitdump != FILE_NONE;
+
+	return (struct agg_frame){AT_ANON, intern_image(a, img), va, moves ? w->end_ns : 0};
+}
+
+static struct agg_frame normalize(struct aggregate *a, struct procs *procs, const struct window *w,
+				  const struct window_row *row, uint64_t va)
+{
+	pid_t tgid = (pid_t)row->key.tgid;
+	struct place place;
+
+	procs_resolve(procs, tgid, row->value.first_ns, va, &place);
+	switch (place.kind) {
+	case PLACE_FILE:
+		return (struct agg_frame){AT_FILE, place.file, place.file_off};
+	case PLACE_VDSO:
+		return (struct agg_frame){AT_VDSO, 0, place.file_off};
+	case PLACE_ANON:
+		return anon_frame(a, w, procs_image(procs, tgid, row->value.first_ns), va);
+	case PLACE_NO_PROCESS:
+		return (struct agg_frame){AT_NO_PROCESS, 0, va};
+	case PLACE_UNMAPPED:
+	default:
+		return (struct agg_frame){AT_UNMAPPED, 0, va};
+	}
+}
+
+static struct agg_frame kernel_frame(const struct ksyms *ksyms, uint64_t t_ns, uint64_t va)
+{
+	uint32_t id = ksyms_find(ksyms, t_ns, va);
+
+	return id == KSYM_NONE ? (struct agg_frame){AT_KERNEL, 0, va}
+			       : (struct agg_frame){AT_KSYM, id, va};
+}
+
+static int add_kernel_side(struct aggregate *a, struct stack_builder *b, const struct window *w,
+			   const struct window_row *row, const struct ksyms *ksyms)
+{
+	const uint64_t *ip = NULL;
+	const struct window_stack *s =
+		window_stack(w, KILN_SIDE_KERNEL, row->key.kernel_stack, &ip);
+	size_t n = s ? s->len : 0;
+	int err = 0;
+
+	if (row->key.kernel_stack == KILN_STACK_NONE)
+		return 0;
+	if (!n)
+		err = add_frame(a, b, (struct agg_frame){AT_MISSED_KERNEL, 0, 0});
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_frame(a, b, kernel_frame(ksyms, row->value.first_ns, ip[i] - (i > 0)));
+	b->n_kernel = b->len;
+	return err;
+}
+
+/*
+ * In the middle of an exec there is no user stack: the old one went with the old address space, the
+ * new one has not been made yet. Nobody who is in a system call otherwise has a stack whose first
+ * word cannot be read.
+ */
+static bool is_mid_exec(const struct window_stack *s, const struct window_row *row)
+{
+	if (!s || row->key.in_user)
+		return false;
+	return s->len ? s->len == 1 && s->end == UNWIND_END_BAD_READ : s->end == UNWIND_END_ROOT;
+}
+
+/*
+ * A frame-pointer walk through code that uses the register for something else ends in numbers that
+ * are no code addresses: the stack is cut before the first caller that lies in no mapping.
+ */
+static int add_user_side(struct aggregate *a, struct stack_builder *b, struct procs *procs,
+			 const struct window *w, const struct window_row *row)
+{
+	const struct agg_frame cut = {AT_TRUNCATED, 0, 0};
+	const uint64_t *ip = NULL;
+	const struct window_stack *s = window_stack(w, KILN_SIDE_USER, row->key.user_stack, &ip);
+	int err = 0;
+
+	if (row->key.user_stack == KILN_STACK_NONE)
+		return 0;
+	if (is_mid_exec(s, row))
+		return 0;
+	if (!s || !s->len)
+		return add_frame(a, b, (struct agg_frame){AT_MISSED_USER, 0, 0});
+	b->user_end = s->end;
+	for (size_t i = 0; i < s->len && !err; i++) {
+		struct agg_frame f = normalize(a, procs, w, row, ip[i] - (i > 0));
+
+		if (i > 0 && f.cls == AT_UNMAPPED)
+			return add_frame(a, b, cut);
+		if (s->gap && i == s->gap)
+			err = add_frame(a, b, cut);
+		err = err ?: add_frame(a, b, f);
+	}
+	if (!err && s->end == UNWIND_ON && s->len == KILN_MAX_FRAMES)
+		err = add_frame(a, b, cut);
+	return err;
+}
+
+struct stack_needle {
+	const struct aggregate *a;
+	const struct stack_builder *b;
+};
+
+static bool stack_eq(const void *ctx, uint32_t id)
+{
+	const struct stack_needle *n = ctx;
+	const struct agg_stack *s = &n->a->stacks.data[id];
+
+	return s->len == n->b->len && s->n_kernel == n->b->n_kernel &&
+	       s->user_end == n->b->user_end &&
+	       !memcmp(n->a->frame_ids.data + s->first, n->b->ids, s->len * sizeof(uint32_t));
+}
+
+static int intern_stack(struct aggregate *a, const struct stack_builder *b, uint32_t *id)
+{
+	struct stack_needle n = {a, b};
+	uint64_t hash = hash_bytes(b->ids, b->len * sizeof(uint32_t), b->n_kernel);
+	struct agg_stack s = {(uint32_t)a->frame_ids.len, b->len, b->n_kernel, b->user_end};
+	uint32_t found = htab_find(&a->stack_index, hash, stack_eq, &n);
+	int err;
+
+	if (found != HTAB_NONE) {
+		*id = found;
+		return 0;
+	}
+	err = vec_reserve(&a->frame_ids, a->frame_ids.len + b->len) ?:
+	      vec_reserve(&a->stacks, a->stacks.len + 1) ?:
+	      htab_insert(&a->stack_index, hash, (uint32_t)a->stacks.len);
+	if (err)
+		return err;
+	*id = (uint32_t)a->stacks.len;
+	memcpy(a->frame_ids.data + a->frame_ids.len, b->ids, b->len * sizeof(uint32_t));
+	a->frame_ids.len += b->len;
+	a->stacks.data[a->stacks.len++] = s;
+	return 0;
+}
+
+struct sample_needle {
+	const struct aggregate *a;
+	const struct agg_sample *s;
+};
+
+static bool sample_eq(const void *ctx, uint32_t id)
+{
+	const struct sample_needle *n = ctx;
+	const struct agg_sample *have = &n->a->samples.data[id];
+
+	return have->stack == n->s->stack && have->tid == n->s->tid && have->tgid == n->s->tgid &&
+	       have->cgroup_id == n->s->cgroup_id &&
+	       !memcmp(have->comm, n->s->comm, sizeof(have->comm));
+}
+
+static int count_sample(struct aggregate *a, const struct agg_sample *s)
+{
+	struct sample_needle n = {a, s};
+	uint64_t hash = hash_mix(hash_mix(s->stack, s->tid), hash_bytes(s->comm, 16, s->cgroup_id));
+	uint32_t id = htab_find(&a->sample_index, hash, sample_eq, &n);
+	int err;
+
+	if (id != HTAB_NONE) {
+		a->samples.data[id].count += s->count;
+		return 0;
+	}
+	err = vec_reserve(&a->samples, a->samples.len + 1)
+		      ?: htab_insert(&a->sample_index, hash, (uint32_t)a->samples.len);
+	if (!err)
+		a->samples.data[a->samples.len++] = *s;
+	return err;
+}
+
+static bool cgroup_eq(const void *ctx, uint32_t id)
+{
+	const struct frame_needle *n = ctx;
+
+	return n->a->cgroups.data[id] == n->f.addr;
+}
+
+static int note_cgroup(struct aggregate *a, uint64_t cgroup_id)
+{
+	struct frame_needle n = {a, {.addr = cgroup_id}};
+
+	if (htab_find(&a->cgroup_index, hash_u64(cgroup_id), cgroup_eq, &n) != HTAB_NONE)
+		return 0;
+	return vec_push(&a->cgroups, cgroup_id)
+		       ?: htab_insert(&a->cgroup_index, hash_u64(cgroup_id),
+				      (uint32_t)a->cgroups.len - 1);
+}
+
+static void note_exe(struct aggregate *a, const struct proc_image *img, uint64_t count)
+{
+	if (!img || img->exe == FILE_NONE || vec_reserve(&a->exe_samples, img->exe + 1ul))
+		return;
+	while (a->exe_samples.len <= img->exe)
+		a->exe_samples.data[a->exe_samples.len++] = 0;
+	a->exe_samples.data[img->exe] += count;
+}
+
+static int add_row(struct aggregate *a, const struct window *w, const struct window_row *row,
+		   struct procs *procs, const struct ksyms *ksyms)
+{
+	struct stack_builder b = {.len = 0};
+	struct agg_sample s = {
+		.tgid = row->key.tgid,
+		.tid = row->key.tid,
+		.cgroup_id = row->key.cgroup_id,
+		.count = row->value.count,
+	};
+	int err;
+
+	memcpy(s.comm, row->key.comm, sizeof(s.comm));
+	err = add_kernel_side(a, &b, w, row, ksyms) ?: add_user_side(a, &b, procs, w, row);
+	if (!err && !b.len)
+		err = add_frame(
+			a, &b,
+			(struct agg_frame){row->key.in_user ? AT_USER_ELIDED : AT_KERNEL_ELIDED, 0,
+					   0});
+	err = err ?: note_cgroup(a, s.cgroup_id) ?: intern_stack(a, &b, &s.stack);
+	err = err ?: count_sample(a, &s);
+	if (!err)
+		note_exe(a, procs_image(procs, (pid_t)s.tgid, row->value.first_ns), s.count);
+	return err;
+}
+
+void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs,
+		      const struct ksyms *ksyms)
+{
+	for (size_t i = 0; i < w->rows.len; i++) {
+		const struct window_row *row = &w->rows.data[i];
+
+		if (add_row(a, w, row, procs, ksyms))
+			a->lost_memory += row->value.count;
+		else
+			a->recorded += row->value.count;
+	}
+}
+
+void aggregate_release(struct aggregate *a)
+{
+	vec_release(&a->frames);
+	vec_release(&a->frame_ids);
+	vec_release(&a->stacks);
+	vec_release(&a->images);
+	vec_release(&a->samples);
+	vec_release(&a->exe_samples);
+	vec_release(&a->cgroups);
+	htab_release(&a->frame_index);
+	htab_release(&a->stack_index);
+	htab_release(&a->sample_index);
+	htab_release(&a->image_index);
+	htab_release(&a->cgroup_index);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Windows in, one aggregate out. Every address is normalized at once, while the process table still
+ * knows what was mapped where: to (file, file offset), to a kernel address, or to an address in the
+ * anonymous code of one program. Names come later and once (naming.h). Pure memory.
+ */
+#ifndef KILN_COLLECT_AGGREGATE_H
+#define KILN_COLLECT_AGGREGATE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bpf/abi.h"
+#include "profiler/base/hash.h"
+#include "profiler/base/vec.h"
+
+struct ksyms;
+struct procs;
+struct window;
+
+enum frame_class {
+	AT_KERNEL,	/* addr: kernel virtual address */
+	AT_KSYM,	/* owner: id in ksyms, addr: kernel virtual address */
+	AT_FILE,	/* owner: file id, addr: file offset */
+	AT_VDSO,	/* addr: offset into the vDSO */
+	AT_ANON,	/* owner: index in images, addr: virtual address */
+	AT_UNMAPPED,	/* addr: virtual address in a known process, nothing known there */
+	AT_NO_PROCESS,	/* addr: virtual address, nothing known of the process */
+	AT_MISSED_USER, /* synthetic: there was a stack, and it could not be had */
+	AT_MISSED_KERNEL,
+	AT_TRUNCATED,	/* synthetic, outermost: the walk was cut here */
+	AT_USER_ELIDED, /* synthetic: the only side there is was not asked for (-K, -U) */
+	AT_KERNEL_ELIDED,
+};
+
+struct agg_frame {
+	enum frame_class cls;
+	uint32_t owner;
+	uint64_t addr; /* of the call, where it is a caller: return address - 1 */
+	/* AT_ANON of a program with a jitdump: the end of the window, else 0. Its code moves. */
+	uint64_t t_ns;
+};
+
+struct agg_stack {
+	uint32_t first, len; /* in frame_ids, leaf first */
+	uint32_t n_kernel;   /* of these, kernel frames (they come first) */
+	uint8_t user_end;    /* enum unwind_end; UNWIND_ON: not known, or no user frames */
+};
+
+/* A program that ran anonymous code: whose jitdump or perf map to look for. */
+struct agg_image {
+	uint32_t image_id; /* proc_image.id */
+	pid_t tgid, ns_tgid;
+	uint32_t uid, exe, jitdump;
+};
+
+struct agg_sample {
+	uint32_t stack;
+	uint32_t tgid, tid;
+	uint64_t cgroup_id;
+	char comm[KILN_COMM_LEN];
+	uint64_t count;
+};
+
+struct aggregate {
+	VEC(struct agg_frame) frames;
+	VEC(uint32_t) frame_ids;
+	VEC(struct agg_stack) stacks;
+	VEC(struct agg_image) images;
+	VEC(struct agg_sample) samples;
+	VEC(uint64_t) exe_samples; /* by file id: samples of processes whose program it is */
+	VEC(uint64_t) cgroups;	   /* ids seen */
+	uint64_t recorded;	   /* sum of counts */
+	uint64_t lost_memory;	   /* samples dropped for lack of memory */
+	struct htab frame_index, stack_index, sample_index, image_index, cgroup_index;
+};
+
+/* Adds a drained window. What does not fit into memory is counted in lost_memory. */
+void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs,
+		      const struct ksyms *ksyms);
+void aggregate_release(struct aggregate *a);
+
+#endif

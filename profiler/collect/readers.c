@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/collect/readers.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+
+#include "profiler/base/cache_dir.h"
+#include "profiler/debuginfod/debuginfod.h"
+#include "profiler/record/session.h"
+#include "symbolizer/symbolizer.h"
+#include "symbolizer/worker/unwind_files.h"
+#include "symbolizer/worker/walker.h"
+
+static int open_unwinders(struct readers *r, bool sandbox)
+{
+	struct unwind_files_opts compiler = {.sandbox = sandbox, .lazy = true};
+	struct walker_opts walker = {.sandbox = sandbox};
+	int err = unwind_files_new(&r->compiler, &compiler) ?: walker_new(&r->walker, &walker);
+
+	return err == -EOPNOTSUPP ? 0 : err; /* nor are there tables on such a machine */
+}
+
+int readers_open(struct readers *r, const struct session_opts *opts)
+{
+	char path[PATH_MAX];
+	struct symbolizer_opts symbolizer = {
+		.names_only = opts->names_only,
+		.sandbox = !opts->no_sandbox,
+		.find_debug = opts->debuginfod ? debuginfod_find : NULL,
+		.find_ctx = opts->debuginfod,
+		.table_dir = cache_dir_path("lines", path, sizeof(path)),
+	};
+	int err = 0;
+
+	if (opts->sampler.unwind != MODE_FP)
+		err = open_unwinders(r, !opts->no_sandbox);
+	return err ?: symbolizer_new(&r->symbolizer, &symbolizer);
+}
+
+void readers_close(struct readers *r)
+{
+	unwind_files_free(r->compiler);
+	walker_free(r->walker);
+	symbolizer_free(r->symbolizer);
+	*r = (struct readers){0};
+}

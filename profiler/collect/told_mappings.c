@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/collect/told_mappings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/profile.skel.h"
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/hash.h"
+#include "profiler/base/vec.h"
+#include "profiler/files/files.h"
+#include "profiler/procs/maps.h"
+#include "profiler/procs/procs.h"
+#include "profiler/procs/rescan.h"
+#include "profiler/sampler/drain.h"
+#include "profiler/sampler/sampler.h"
+
+/* Twice what the kernel half remembers. Then all is forgotten, there and here, and told again. */
+#define FILES_MAX 16384
+/* Sets that were begun: one a CPU, and those of which a part was lost. */
+#define PARTS_MAX    1024
+#define SET_MAX	     65536	   /* vm.max_map_count allows 65530 mappings by default */
+#define DEV_MINOR(d) ((d)&0xfffff) /* MINORBITS of the kernel's dev_t */
+#define DEV_MAJOR(d) ((d) >> 20)
+
+struct told_file {
+	struct kiln_file_key key;
+	enum map_kind kind;
+	char *path; /* as the process sees it, with " (deleted)" */
+};
+
+/* A set of which not all records have come. */
+struct part {
+	uint32_t tgid;
+	uint64_t time_ns;
+	VEC(struct kiln_mapping) mappings;
+};
+
+struct told_mappings {
+	struct procs *procs;
+	struct files *files;
+	struct rescan *rescan;
+	int told_fd, told_files_fd;
+	VEC(struct told_file) known;
+	struct htab index; /* by key */
+	VEC(struct part) parts;
+	VEC(struct proc_mapping) set; /* being made */
+	struct told_stats stats;
+};
+
+int told_mappings_new(struct told_mappings **out, struct sampler *sampler, struct procs *procs,
+		      struct files *files, struct rescan *rescan)
+{
+	struct profile_bpf *k = sampler_skeleton(sampler);
+	struct told_mappings *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->procs = procs;
+	t->files = files;
+	t->rescan = rescan;
+	t->told_fd = bpf_map__fd(k->maps.kiln_told);
+	t->told_files_fd = bpf_map__fd(k->maps.kiln_told_files);
+	*out = t;
+	return 0;
+}
+
+static void forget_files(struct told_mappings *t)
+{
+	for (size_t i = 0; i < t->known.len; i++) {
+		bpf_map_delete_elem(t->told_files_fd, &t->known.data[i].key);
+		free(t->known.data[i].path);
+	}
+	t->known.len = 0;
+	htab_clear(&t->index);
+}
+
+void told_mappings_free(struct told_mappings *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->known.len; i++)
+		free(t->known.data[i].path);
+	for (size_t i = 0; i < t->parts.len; i++)
+		vec_release(&t->parts.data[i].mappings);
+	vec_release(&t->known);
+	htab_release(&t->index);
+	vec_release(&t->parts);
+	vec_release(&t->set);
+	free(t);
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+struct needle {
+	const struct told_mappings *t;
+	const struct kiln_file_key *key;
+};
+
+static bool key_is(const struct kiln_file_key *a, const struct kiln_file_key *b)
+{
+	return a->inode == b->inode && a->dev == b->dev && a->generation == b->generation;
+}
+
+static bool file_eq(const void *ctx, uint32_t id)
+{
+	const struct needle *n = ctx;
+
+	return key_is(&n->t->known.data[id].key, n->key);
+}
+
+static uint64_t key_hash(const struct kiln_file_key *key)
+{
+	return hash_mix(key->inode, (uint64_t)key->dev << 32 | key->generation);
+}
+
+static uint32_t find_file(const struct told_mappings *t, const struct kiln_file_key *key)
+{
+	struct needle n = {t, key};
+
+	return htab_find(&t->index, key_hash(key), file_eq, &n);
+}
+
+/* The path from its components, of which the last one comes first. NULL: they make none. */
+static char *join_path(const struct kiln_file_record *rec)
+{
+	_cleanup_(buf_release) struct buf b = {0};
+	size_t end = rec->head.n;
+
+	if (!end || rec->path[end - 1])
+		return NULL;
+	while (end) {
+		size_t start = --end; /* at the NUL of a component */
+
+		while (start && rec->path[start - 1])
+			start--;
+		buf_printf(&b, "/%s", rec->path + start);
+		end = start;
+	}
+	if (rec->is_deleted || rec->is_unnamed)
+		buf_printf(&b, " (deleted)");
+	return strdup(buf_cstr(&b));
+}
+
+/* Whether what has no name is a program, where its sample could not see it: the page was not there. It
+ * is memory, and cannot hang. */
+static bool is_elf(const struct kiln_file_record *rec)
+{
+	char path[96], magic[4] = "";
+	_cleanup_close_ int fd = -1;
+
+	if (rec->is_elf || !rec->is_unnamed)
+		return rec->is_elf;
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", rec->tgid, rec->start,
+		 rec->start + rec->len);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && pread(fd, magic, 4, 0) == 4 && !memcmp(magic, "\177ELF", 4);
+}
+
+static void take_file(struct told_mappings *t, const struct kiln_file_record *rec)
+{
+	struct told_file file = {.key = rec->file, .path = join_path(rec)};
+	uint32_t id = find_file(t, &rec->file);
+
+	if (!file.path || !file.key.inode) {
+		t->stats.bad++;
+		free(file.path);
+		return;
+	}
+	file.kind = map_kind_of(file.path, is_elf(rec));
+	t->stats.files++;
+	if (id != HTAB_NONE) { /* under another name, or told on two CPUs at once */
+		free(t->known.data[id].path);
+		t->known.data[id] = file;
+		return;
+	}
+	if (t->known.len >= FILES_MAX)
+		forget_files(t);
+	id = (uint32_t)t->known.len;
+	if (vec_push(&t->known, file)) {
+		free(file.path);
+		return;
+	}
+	if (htab_insert(&t->index, key_hash(&file.key), id)) {
+		t->known.len--;
+		free(file.path);
+	}
+}
+
+/* --- sets ------------------------------------------------------------------------------------- */
+
+/* What is not known of a process is to be told again, and read meanwhile. */
+static void ask_again(struct told_mappings *t, const struct kiln_mappings_record *rec)
+{
+	bpf_map_delete_elem(t->told_fd, &rec->tgid);
+	rescan_want(t->rescan, (pid_t)rec->tgid, rec->time_ns);
+}
+
+/* The part that a record continues or begins; NULL: there is no room. */
+static struct part *part_of(struct told_mappings *t, const struct kiln_mappings_record *rec)
+{
+	struct part *p;
+
+	for (size_t i = 0; i < t->parts.len; i++) {
+		p = &t->parts.data[i];
+		if (p->tgid == rec->tgid && p->time_ns == rec->time_ns)
+			return p;
+	}
+	if (t->parts.len >= PARTS_MAX) { /* the rest of those never came */
+		for (size_t i = 0; i < t->parts.len; i++)
+			vec_release(&t->parts.data[i].mappings);
+		t->parts.len = 0;
+	}
+	if (vec_push(&t->parts, (struct part){.tgid = rec->tgid, .time_ns = rec->time_ns}))
+		return NULL;
+	return &vec_last(&t->parts);
+}
+
+static void drop_part(struct told_mappings *t, struct part *p)
+{
+	vec_release(&p->mappings);
+	*p = vec_last(&t->parts);
+	t->parts.len--;
+}
+
+static int add_to_part(struct part *p, const struct kiln_mappings_record *rec)
+{
+	size_t n = p->mappings.len;
+
+	if (n + rec->head.n > SET_MAX || vec_reserve(&p->mappings, n + rec->head.n))
+		return -ENOMEM;
+	if (rec->head.n)
+		memcpy(p->mappings.data + n, rec->at, rec->head.n * sizeof(rec->at[0]));
+	p->mappings.len += rec->head.n;
+	return 0;
+}
+
+static uint32_t intern(struct told_mappings *t, const struct told_file *file,
+		       const struct kiln_mappings_record *rec, const struct kiln_mapping *m)
+{
+	const struct proc_image *im = procs_image(t->procs, (pid_t)rec->tgid, rec->time_ns);
+	struct file_key key = {
+		.path = file->path,
+		.major = DEV_MAJOR(file->key.dev),
+		.minor = DEV_MINOR(file->key.dev),
+		.inode = file->key.inode,
+		.generation = file->key.generation,
+	};
+
+	return files_intern(t->files, &key, (pid_t)rec->tgid, im ? im->parent_tgid : 0, m->start,
+			    m->start + m->len);
+}
+
+/* Adds a mapping to the set. False: of its file nothing is known. */
+static bool add_mapping(struct told_mappings *t, const struct kiln_mappings_record *rec,
+			const struct kiln_mapping *m, struct proc_snapshot *s)
+{
+	struct proc_mapping out = {m->start, m->len, m->file_off, FILE_NONE, rec->time_ns};
+	const struct told_file *file;
+	uint32_t id;
+
+	if (!m->file.inode) {
+		out.file = m->file.dev == KILN_NO_FILE_VDSO ? FILE_VDSO : FILE_NONE;
+		return !vec_push(&t->set, out);
+	}
+	id = find_file(t, &m->file);
+	if (id == HTAB_NONE) { /* the record was lost: the kernel half is to send it again */
+		bpf_map_delete_elem(t->told_files_fd, &m->file);
+		return false;
+	}
+	file = &t->known.data[id];
+	if (file->kind == MAP_KIND_IGNORE)
+		return true;
+	if (file->kind == MAP_KIND_FILE) {
+		out.file = intern(t, file, rec, m);
+		if (out.file == FILE_NONE)
+			return true; /* the table is full and has counted it */
+		if (key_is(&m->file, &rec->exe) && s->exe == FILE_NONE)
+			s->exe = out.file;
+		if (map_is_jitdump(file->path))
+			s->jitdump = out.file;
+	}
+	return !vec_push(&t->set, out);
+}
+
+static bool is_ascending(const struct part *p)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < p->mappings.len; i++) {
+		const struct kiln_mapping *m = &p->mappings.data[i];
+
+		if (m->start < at || !m->len || m->start + m->len < m->start)
+			return false;
+		at = m->start + m->len;
+	}
+	return true;
+}
+
+static void take_set(struct told_mappings *t, const struct kiln_mappings_record *rec,
+		     const struct part *p)
+{
+	struct proc_snapshot s = {
+		.tgid = (pid_t)rec->tgid,
+		.t_ns = rec->time_ns,
+		.version = rec->version,
+		.exe = FILE_NONE,
+		.jitdump = FILE_NONE,
+	};
+	bool known = true;
+
+	if (!is_ascending(p)) {
+		t->stats.bad++;
+		return;
+	}
+	t->set.len = 0;
+	for (size_t i = 0; i < p->mappings.len && known; i++)
+		known = add_mapping(t, rec, &p->mappings.data[i], &s);
+	if (!known) {
+		t->stats.unknown++;
+		ask_again(t, rec);
+		return;
+	}
+	s.mappings = t->set.data;
+	s.n = t->set.len;
+	procs_snapshot(t->procs, &s);
+	t->stats.sets++;
+}
+
+/* There is more than can be told of. */
+static void take_cut(struct told_mappings *t, const struct kiln_mappings_record *rec)
+{
+	t->stats.cut++;
+	procs_snapshot_cut(t->procs, (pid_t)rec->tgid, rec->time_ns, rec->version);
+	rescan_want(t->rescan, (pid_t)rec->tgid, rec->time_ns);
+}
+
+static void take_mappings(struct told_mappings *t, const struct kiln_mappings_record *rec)
+{
+	struct part *p = part_of(t, rec);
+
+	if (rec->is_cut)
+		take_cut(t, rec);
+	else if (!p || add_to_part(p, rec))
+		ask_again(t, rec);
+	else if (rec->is_last)
+		take_set(t, rec, p);
+	if (p && rec->is_last)
+		drop_part(t, p);
+}
+
+void told_mappings_run(struct told_mappings *t, struct drain *d)
+{
+	for (struct told_record *r; (r = drain_next_told(d)); free(r)) {
+		if (r->head->kind == KILN_RECORD_FILE)
+			take_file(t, (const struct kiln_file_record *)r->head);
+		else
+			take_mappings(t, (const struct kiln_mappings_record *)r->head);
+	}
+}
+
+void told_mappings_stats(const struct told_mappings *t, struct told_stats *out)
+{
+	*out = t->stats;
+}

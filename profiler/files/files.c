@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
+#include "profiler/files/files_internal.h"
+#include "profiler/procs/procs.h"
+
+#define MAX_OPEN  256
+#define MAX_FILES 65536
+/* Processes through which opening a file is tried; each may see it in another mount namespace. */
+#define MAX_ATTEMPTS 8
+/* While waiting for the opener it is looked so often whether it hangs. */
+#define STUCK_CHECK_NS 250000000ull
+/* How long files_get() waits for a descriptor that had been closed. */
+#define REOPEN_WAIT_NS 500000000ull
+/* files_free() waits so long for an open in progress, then leaves it to its thread. */
+#define FREE_WAIT_NS 200000000ull
+/* A file nobody maps is kept for so long after it was last of interest: windows are shorter. */
+#define KEEP_NS	       600000000000ull
+#define SWEEP_EVERY_NS 60000000000ull
+/* Longer than a window, so that a file deleted since can still be read at its end. */
+#define IDLE_NS 120000000000ull
+
+void files_unref(struct files *f)
+{
+	bool last;
+
+	pthread_mutex_lock(&f->lock);
+	last = !--f->refs;
+	pthread_mutex_unlock(&f->lock);
+	if (!last)
+		return;
+	for (size_t i = 0; i < f->all.len; i++) {
+		free(f->all.data[i].path);
+		free(f->all.data[i].clean_path);
+		free(f->all.data[i].opened_path);
+		if (f->all.data[i].fd >= 0)
+			close(f->all.data[i].fd);
+	}
+	for (size_t i = 0; i < MAX_ROOTS; i++)
+		if (f->roots[i].fd >= 0)
+			close(f->roots[i].fd);
+	for (; f->q_len; f->q_len--, f->q_head = (f->q_head + 1) % MAX_QUEUE)
+		free(f->queue[f->q_head].path);
+	free(f->queue);
+	vec_release(&f->all);
+	vec_release(&f->free_slots);
+	vec_release(&f->open);
+	htab_release(&f->index);
+	pthread_cond_destroy(&f->work);
+	pthread_cond_destroy(&f->done);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+/* Without the generation, which may become known later. */
+static uint64_t key_hash(const struct file_key *key)
+{
+	if (key->build_id.len)
+		return hash_bytes(key->build_id.data, key->build_id.len, 0);
+	return hash_mix(hash_u64(key->inode), (uint64_t)key->major << 32 | key->minor);
+}
+
+struct eq_ctx {
+	const struct files *f;
+	const struct file_key *key;
+	uint32_t *newest; /* of those that may be it, where one of the generations is not known */
+};
+
+static bool key_eq(const void *ctx, uint32_t slot)
+{
+	const struct eq_ctx *c = ctx;
+	const struct file *file = &c->f->all.data[slot];
+	const struct file_key *key = c->key;
+
+	if (key->build_id.len || file->key_id.len)
+		return key->build_id.len == file->key_id.len &&
+		       !memcmp(key->build_id.data, file->key_id.data, key->build_id.len);
+	if (key->inode != file->inode || key->major != file->major || key->minor != file->minor)
+		return false;
+	if (key->generation && file->generation)
+		return key->generation == file->generation;
+	if (*c->newest == HTAB_NONE || c->f->all.data[*c->newest].born < file->born)
+		*c->newest = slot;
+	return false; /* look for a better one */
+}
+
+/* The slot of a file that is known, or HTAB_NONE. */
+static uint32_t find_file(struct files *f, const struct file_key *key)
+{
+	uint32_t newest = HTAB_NONE;
+	struct eq_ctx ctx = {f, key, &newest};
+	uint32_t slot = htab_find(&f->index, key_hash(key), key_eq, &ctx);
+
+	return slot != HTAB_NONE ? slot : newest;
+}
+
+/* The path without " (deleted)", which d_path() adds; *deleted says whether it had. */
+static char *plain_path(const char *path, bool *deleted)
+{
+	static const char suffix[] = " (deleted)";
+	size_t len = strlen(path);
+
+	*deleted = text_has_suffix(path, suffix);
+	return strndup(path, *deleted ? len - strlen(suffix) : len);
+}
+
+/* A free slot, or HTAB_NONE. It is taken by putting a path into it. */
+static uint32_t find_slot(struct files *f)
+{
+	struct file empty = {.fd = -1};
+
+	if (f->free_slots.len)
+		return vec_last(&f->free_slots);
+	if (f->all.len >= f->opts.max_files || vec_reserve(&f->free_slots, f->all.len + 1) ||
+	    vec_push(&f->all, empty))
+		return HTAB_NONE;
+	f->free_slots.data[f->free_slots.len++] = (uint32_t)f->all.len - 1;
+	return (uint32_t)f->all.len - 1;
+}
+
+/* Takes the path if it succeeds. The slot, or HTAB_NONE. */
+static uint32_t add_file(struct files *f, const struct file_key *key, char *path, bool deleted)
+{
+	uint32_t slot = find_slot(f);
+	struct file file = {
+		.path = path,
+		.key_id = key->build_id,
+		.build_id = key->build_id,
+		.major = key->major,
+		.minor = key->minor,
+		.inode = key->inode,
+		.generation = key->generation,
+		.born = f->n_born,
+		.state = FILE_WAITING,
+		.fd = -1,
+		.err = -EAGAIN,
+		.deleted = deleted,
+	};
+
+	if (slot == HTAB_NONE)
+		return slot;
+	if (!text_is_clean(path, strlen(path))) {
+		file.clean_path = text_clean_dup(path, strlen(path));
+		if (!file.clean_path)
+			return HTAB_NONE;
+	}
+	if (htab_insert(&f->index, key_hash(key), slot)) {
+		free(file.clean_path);
+		return HTAB_NONE;
+	}
+	file.life = f->all.data[slot].life;
+	f->all.data[slot] = file;
+	f->free_slots.len--;
+	f->n_born++;
+	f->stats.files++;
+	return slot;
+}
+
+static uint32_t id_of(const struct files *f, uint32_t slot)
+{
+	return f->all.data[slot].life << SLOT_BITS | slot;
+}
+
+/* The file with that id, or NULL if it was forgotten. */
+static struct file *file_of(struct files *f, uint32_t id)
+{
+	uint32_t slot = id & ((1u << SLOT_BITS) - 1);
+
+	if (slot >= f->all.len || !f->all.data[slot].path || id_of(f, slot) != id)
+		return NULL;
+	return &f->all.data[slot];
+}
+
+static bool wants_opening(const struct file *file, pid_t tgid)
+{
+	return file->state == FILE_WAITING ||
+	       (file->state == FILE_FAILED && file->attempts < MAX_ATTEMPTS &&
+		file->last_tgid != tgid);
+}
+
+/* A file that is known, and not open yet, is tried through this process. */
+static void try_again(struct files *f, uint32_t slot, const struct file_key *key,
+		      const struct job *job)
+{
+	struct file *file = &f->all.data[slot];
+	_cleanup_free_ char *path = NULL;
+	bool deleted;
+
+	if (!file->generation)
+		file->generation = key->generation;
+	if (!wants_opening(file, job->tgid)) {
+		file->last_tgid = job->tgid;
+		return;
+	}
+	path = plain_path(key->path, &deleted);
+	if (!path)
+		return;
+	file->deleted |= deleted;
+	files_enqueue(f, slot, *job, path, false);
+}
+
+/* The slot, or HTAB_NONE. */
+static uint32_t intern(struct files *f, const struct file_key *key, const struct job *job)
+{
+	uint32_t slot = find_file(f, key);
+	_cleanup_free_ char *path = NULL;
+	bool deleted;
+
+	if (slot != HTAB_NONE) {
+		try_again(f, slot, key, job);
+		return slot;
+	}
+	path = plain_path(key->path, &deleted);
+	if (!path)
+		return HTAB_NONE;
+	slot = add_file(f, key, path, deleted);
+	if (slot == HTAB_NONE) {
+		f->stats.table_full++;
+		return HTAB_NONE;
+	}
+	files_enqueue(f, slot, *job, steal_ptr(path), false);
+	return slot;
+}
+
+uint32_t files_intern(struct files *f, const struct file_key *key, pid_t tgid, pid_t parent_tgid,
+		      uint64_t va_start, uint64_t va_end)
+{
+	struct job job = {
+		.tgid = tgid,
+		.parent_tgid = parent_tgid,
+		.va_start = va_start,
+		.va_end = va_end,
+	};
+	uint32_t slot, id = FILE_NONE;
+
+	if (!key->build_id.len && !key->inode)
+		return FILE_NONE;
+	pthread_mutex_lock(&f->lock);
+	slot = intern(f, key, &job);
+	if (slot != HTAB_NONE) {
+		f->all.data[slot].used_ns = files_now_ns();
+		id = id_of(f, slot);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return id;
+}
+
+bool files_has_path(struct files *f, uint32_t id, const char *path)
+{
+	bool deleted, same = false;
+	_cleanup_free_ char *plain = plain_path(path, &deleted);
+	const struct file *file;
+
+	pthread_mutex_lock(&f->lock);
+	file = file_of(f, id);
+	if (file && plain)
+		same = !strcmp(file->path, plain);
+	pthread_mutex_unlock(&f->lock);
+	return same;
+}
+
+bool files_settle(struct files *f, int timeout_ms)
+{
+	uint64_t deadline = files_now_ns() + (uint64_t)timeout_ms * 1000000;
+	bool settled;
+
+	pthread_mutex_lock(&f->lock);
+	while (!(settled = !f->q_len && !f->n_busy) && files_now_ns() < deadline) {
+		uint64_t next = files_now_ns() + STUCK_CHECK_NS;
+
+		/* Those that hang are not waited for. */
+		if (files_replace_stuck_worker(f) || (!f->q_len && !f->current->busy_since_ns))
+			break;
+		files_wait(f, &f->done, next < deadline ? next : deadline);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return settled;
+}
+
+/* Has a closed file, which is borrowed already, opened again by the worker, since that may hang. */
+static void reopen(struct files *f, uint32_t slot)
+{
+	uint64_t deadline = files_now_ns() + REOPEN_WAIT_NS;
+	const struct file *file = &f->all.data[slot];
+	struct job job = {
+		.tgid = file->last_tgid}; /* it may still be there, its root closed here */
+
+	if (files_replace_stuck_worker(f) ||
+	    !files_enqueue(f, slot, job, file->opened_path ?: file->path, true))
+		return;
+	/* The array may move while others use the table. */
+	while (f->all.data[slot].state == FILE_QUEUED && files_now_ns() < deadline)
+		files_wait(f, &f->done, deadline);
+}
+
+static void fill_view(struct files *f, struct file *file, struct file_view *out)
+{
+	struct root *root = files_root_of(f, file);
+
+	file->used_ns = files_now_ns();
+	*out = (struct file_view){
+		.path = file->clean_path ?: file->path,
+		.build_id = file->build_id,
+		.deleted = file->deleted,
+		.fd = file->fd,
+		.root_fd = root ? root->fd : -1,
+		.err = file->fd >= 0		    ? 0
+		       : file->state == FILE_FAILED ? file->err
+						    : -EAGAIN,
+	};
+	if (root)
+		root->used_ns = file->used_ns;
+	if (root && !file->held_root) {
+		file->held_root = root;
+		root->borrowed++;
+	}
+}
+
+void files_get(struct files *f, uint32_t id, struct file_view *out)
+{
+	struct file *file;
+
+	*out = (struct file_view){.path = "", .fd = -1, .root_fd = -1, .err = -ENOENT};
+	pthread_mutex_lock(&f->lock);
+	file = file_of(f, id);
+	if (file) {
+		uint32_t slot = (uint32_t)(file - f->all.data);
+
+		file->borrowed++; /* first: what nobody borrows may be closed at any time */
+		if (file->state == FILE_CLOSED)
+			reopen(f, slot);
+		fill_view(f, &f->all.data[slot], out);
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+void files_release_fd(struct files *f, uint32_t id)
+{
+	struct file *file;
+
+	pthread_mutex_lock(&f->lock);
+	file = file_of(f, id);
+	if (file && file->borrowed && !--file->borrowed && file->held_root) {
+		file->held_root->borrowed--;
+		file->held_root = NULL;
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* --- forgetting ------------------------------------------------------------------------------- */
+
+bool files_crowded(struct files *f)
+{
+	uint64_t now = files_now_ns();
+	bool crowded;
+
+	pthread_mutex_lock(&f->lock);
+	crowded = f->stats.files >= f->opts.max_files / 4 * 3 &&
+		  (!f->swept_ns || now - f->swept_ns >= SWEEP_EVERY_NS);
+	pthread_mutex_unlock(&f->lock);
+	return crowded;
+}
+
+static void forget(struct files *f, uint32_t slot)
+{
+	struct file *file = &f->all.data[slot];
+	struct file_key key = {
+		.build_id = file->key_id,
+		.major = file->major,
+		.minor = file->minor,
+		.inode = file->inode,
+	};
+
+	files_close(f, slot);
+	f->stats.open_failed -= file->state == FILE_FAILED;
+	f->stats.files--;
+	htab_remove(&f->index, key_hash(&key), slot);
+	free(file->path);
+	free(file->clean_path);
+	free(file->opened_path);
+	*file = (struct file){.fd = -1, .life = (file->life + 1) % MAX_LIVES};
+	f->free_slots.data[f->free_slots.len++] = slot;
+}
+
+void files_sweep(struct files *f, files_mapped_fn mapped, void *ctx)
+{
+	uint64_t now = files_now_ns();
+
+	pthread_mutex_lock(&f->lock);
+	f->swept_ns = now;
+	for (uint32_t slot = 0; slot < f->all.len; slot++) {
+		const struct file *file = &f->all.data[slot];
+
+		if (file->path && file->state != FILE_QUEUED && !file->borrowed &&
+		    now - file->used_ns >= f->opts.keep_ns && !mapped(ctx, id_of(f, slot)))
+			forget(f, slot);
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+void files_stats(struct files *f, struct files_stats *out)
+{
+	pthread_mutex_lock(&f->lock);
+	*out = f->stats;
+	out->open = f->open.len;
+	pthread_mutex_unlock(&f->lock);
+}
+
+int files_new(struct files **out, const struct files_opts *opts)
+{
+	struct files *f = calloc(1, sizeof(*f));
+	pthread_condattr_t attr;
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	f->opts = opts ? *opts : (struct files_opts){0};
+	f->opts.max_open = f->opts.max_open ?: MAX_OPEN;
+	f->opts.max_files = f->opts.max_files ?: MAX_FILES;
+	f->opts.idle_ns = f->opts.idle_ns ?: IDLE_NS;
+	f->opts.keep_ns = f->opts.keep_ns ?: KEEP_NS;
+	if (f->opts.max_files > 1u << SLOT_BITS)
+		f->opts.max_files = 1u << SLOT_BITS;
+	for (size_t i = 0; i < MAX_ROOTS; i++)
+		f->roots[i].fd = -1;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->work, &attr);
+	pthread_cond_init(&f->done, &attr);
+	pthread_condattr_destroy(&attr);
+	f->refs = 1;
+	f->queue = calloc(MAX_QUEUE, sizeof(*f->queue));
+	err = f->queue ? files_start_worker(f) : -ENOMEM;
+	if (err) {
+		files_unref(f);
+		return err;
+	}
+	*out = f;
+	return 0;
+}
+
+void files_free(struct files *f)
+{
+	uint64_t deadline = files_now_ns() + FREE_WAIT_NS;
+
+	if (!f)
+		return;
+	pthread_mutex_lock(&f->lock);
+	f->stopping = true;
+	pthread_cond_broadcast(&f->work);
+	while (f->n_workers && files_now_ns() < deadline)
+		files_wait(f, &f->done, deadline);
+	pthread_mutex_unlock(&f->lock);
+	files_unref(f);
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Descriptors, roots, and the threads that open files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/files/files_internal.h"
+
+/* An open that lasts longer hangs: another thread takes over, up to so many. */
+#define STUCK_NS    1000000000ull
+#define MAX_WORKERS 8
+/* How often it is looked for descriptors that lie idle. */
+#define IDLE_CHECK_NS 30000000000ull
+
+uint64_t files_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+void files_wait(struct files *f, pthread_cond_t *cond, uint64_t deadline_ns)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(deadline_ns / 1000000000ull),
+		.tv_nsec = (long)(deadline_ns % 1000000000ull),
+	};
+
+	pthread_cond_timedwait(cond, &f->lock, &ts);
+}
+
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+static void close_at(struct files *f, size_t i)
+{
+	struct file *file = &f->all.data[f->open.data[i]];
+
+	close(file->fd);
+	file->fd = -1;
+	file->state = FILE_CLOSED;
+	f->open.data[i] = vec_last(&f->open);
+	f->open.len--;
+}
+
+void files_close(struct files *f, uint32_t slot)
+{
+	for (size_t i = 0; i < f->open.len; i++) {
+		if (f->open.data[i] == slot) {
+			close_at(f, i);
+			return;
+		}
+	}
+}
+
+/* Closes the descriptor that was used the longest time ago, of those nobody borrows. */
+static void make_fd_room(struct files *f)
+{
+	size_t oldest = SIZE_MAX;
+
+	if (f->open.len < f->opts.max_open)
+		return;
+	for (size_t i = 0; i < f->open.len; i++) {
+		const struct file *file = &f->all.data[f->open.data[i]];
+
+		if (!file->borrowed && (oldest == SIZE_MAX ||
+					file->used_ns < f->all.data[f->open.data[oldest]].used_ns))
+			oldest = i;
+	}
+	if (oldest != SIZE_MAX)
+		close_at(f, oldest);
+}
+
+static void close_idle(struct files *f)
+{
+	uint64_t now = files_now_ns();
+
+	for (size_t i = f->open.len; i-- > 0;) {
+		const struct file *file = &f->all.data[f->open.data[i]];
+
+		if (!file->borrowed && now - file->used_ns > f->opts.idle_ns)
+			close_at(f, i);
+	}
+	for (size_t i = 0; i < MAX_ROOTS; i++) {
+		struct root *r = &f->roots[i];
+
+		if (r->fd >= 0 && !r->borrowed && now - r->used_ns > f->opts.idle_ns) {
+			close(r->fd);
+			r->fd = -1;
+		}
+	}
+}
+
+/* Takes the descriptor. Equal roots share a slot; a slot taken over gets a new generation. */
+static void remember_root(struct files *f, struct file *file, const struct root_key *key, int fd)
+{
+	struct root *best = NULL;
+
+	for (size_t i = 0; i < MAX_ROOTS; i++) {
+		struct root *r = &f->roots[i];
+
+		if (r->fd >= 0 && !memcmp(&r->key, key, sizeof(*key))) {
+			close(fd);
+			best = r;
+			break;
+		}
+	}
+	for (size_t i = 0; i < MAX_ROOTS && !best; i++)
+		if (f->roots[i].fd < 0)
+			best = &f->roots[i];
+	if (!best) {
+		for (size_t i = 0; i < MAX_ROOTS; i++)
+			if (!f->roots[i].borrowed && (!best || f->roots[i].used_ns < best->used_ns))
+				best = &f->roots[i];
+		if (!best) {
+			close(fd);
+			return;
+		}
+		close(best->fd);
+		best->fd = -1;
+	}
+	if (best->fd < 0) {
+		best->fd = fd;
+		best->key = *key;
+		best->generation++;
+	}
+	best->used_ns = files_now_ns();
+	file->root = (uint32_t)(best - f->roots);
+	file->root_generation = best->generation;
+}
+
+struct root *files_root_of(struct files *f, const struct file *file)
+{
+	struct root *r = file->root_generation ? &f->roots[file->root] : NULL;
+
+	return r && r->fd >= 0 && r->generation == file->root_generation ? r : NULL;
+}
+
+/* --- the opener ------------------------------------------------------------------------------- */
+
+/* Closes what was opened. */
+static void refuse(struct open_result *r, int err)
+{
+	close(r->fd);
+	if (r->root_fd >= 0)
+		close(r->root_fd);
+	r->err = err;
+}
+
+/* Which generation it is may have become known while the file was being opened. */
+static bool is_other_generation(const struct file *file, const struct open_result *r)
+{
+	return file->generation && r->generation && file->generation != r->generation;
+}
+
+/* Takes the descriptors of the result, and *path if the file is to be found by that from now on. */
+static void deliver(struct files *f, uint32_t slot, struct open_result *r, char **path)
+{
+	struct file *file = &f->all.data[slot];
+
+	if (!r->err && is_other_generation(file, r)) {
+		refuse(r, -ESTALE);
+		r->replaced = true;
+	}
+	if (!r->err && vec_reserve(&f->open, f->open.len + 1))
+		refuse(r, -ENOMEM);
+	file->deleted |= r->replaced;
+	file->err = r->err;
+	if (r->err) {
+		file->state = FILE_FAILED;
+		f->stats.open_failed++;
+		return;
+	}
+	make_fd_room(f);
+	file->state = FILE_OPEN;
+	file->attempts = 0;
+	file->fd = r->fd;
+	file->used_ns = files_now_ns();
+	file->build_id = r->build_id;
+	if (!file->generation)
+		file->generation = r->generation;
+	f->open.data[f->open.len++] = slot;
+	if (r->root_fd >= 0)
+		remember_root(f, file, &r->root, r->root_fd);
+	free(file->opened_path);
+	file->opened_path = strcmp(*path, file->path) ? steal_ptr(*path) : NULL;
+}
+
+/* Opens what the job asks for, with the lock released meanwhile. Takes the job's path. */
+static void run_job(struct worker *w, struct job *job)
+{
+	struct files *f = w->f;
+	const struct file *file = &f->all.data[job->slot];
+	const struct root *root = files_root_of(f, file);
+	_cleanup_free_ char *path = job->path;
+	_cleanup_close_ int root_fd = root ? fcntl(root->fd, F_DUPFD_CLOEXEC, 0) : -1;
+	struct open_request req = {
+		.path = path,
+		.build_id = file->key_id,
+		.major = file->major,
+		.minor = file->minor,
+		.inode = file->inode,
+		.generation = file->generation,
+		.tgid = job->tgid,
+		.parent_tgid = job->parent_tgid,
+		.va_start = job->va_start,
+		.va_end = job->va_end,
+		.root_fd = root_fd,
+	};
+	struct open_result result;
+
+	w->busy_since_ns = files_now_ns();
+	f->n_busy++;
+	pthread_mutex_unlock(&f->lock);
+	open_mapped_file(&req, &result);
+	pthread_mutex_lock(&f->lock);
+	f->n_busy--;
+	w->busy_since_ns = 0;
+	deliver(f, job->slot, &result, &path);
+	pthread_cond_broadcast(&f->done);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct files *f = w->f;
+	uint64_t check_ns = f->opts.idle_ns < IDLE_CHECK_NS ? f->opts.idle_ns : IDLE_CHECK_NS;
+
+	pthread_mutex_lock(&f->lock);
+	while (!f->stopping && !w->superseded) {
+		struct job job;
+
+		if (!f->q_len) {
+			files_wait(f, &f->work, files_now_ns() + check_ns);
+			close_idle(f);
+			continue;
+		}
+		job = f->queue[f->q_head];
+		f->q_head = (f->q_head + 1) % MAX_QUEUE;
+		f->q_len--;
+		run_job(w, &job);
+	}
+	if (f->current == w)
+		f->current = NULL;
+	f->n_workers--;
+	pthread_cond_broadcast(&f->done);
+	pthread_mutex_unlock(&f->lock);
+	free(w);
+	files_unref(f);
+	return NULL;
+}
+
+/* Makes a new current worker. Locked, or before anybody else knows f. */
+int files_start_worker(struct files *f)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t thread;
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->f = f;
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&thread, &attr, worker_main, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (err) {
+		free(w);
+		return -err;
+	}
+	f->refs++;
+	f->n_workers++;
+	f->current = w;
+	return 0;
+}
+
+/* If the current worker hangs, leaves it to its fate and starts another. True: nobody works. */
+bool files_replace_stuck_worker(struct files *f)
+{
+	struct worker *w = f->current;
+
+	if (!w)
+		return files_start_worker(f) != 0;
+	if (!w->busy_since_ns || files_now_ns() - w->busy_since_ns < STUCK_NS)
+		return false;
+	if (f->n_workers >= MAX_WORKERS || files_start_worker(f))
+		return true;
+	w->superseded = true;
+	return false;
+}
+
+bool files_enqueue(struct files *f, uint32_t slot, struct job job, const char *path, bool first)
+{
+	struct file *file = &f->all.data[slot];
+
+	job.slot = slot;
+	job.path = f->q_len < MAX_QUEUE ? strdup(path) : NULL;
+	if (!job.path) {
+		f->stats.queue_dropped++;
+		return false;
+	}
+	if (first)
+		f->q_head = (f->q_head + MAX_QUEUE - 1) % MAX_QUEUE;
+	f->queue[first ? f->q_head : (f->q_head + f->q_len) % MAX_QUEUE] = job;
+	f->q_len++;
+	f->stats.open_failed -= file->state == FILE_FAILED;
+	file->state = FILE_QUEUED;
+	file->attempts += !first;
+	file->last_tgid = job.tgid;
+	files_replace_stuck_worker(f);
+	pthread_cond_signal(&f->work);
+	return true;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/files/opener.h"
+
+#ifndef BTRFS_SUPER_MAGIC
+#define BTRFS_SUPER_MAGIC 0x9123683e
+#endif
+
+/* A handle to a path as seen from a root, symbolic links included (openat2(2)). */
+static int open_in_root(int root_fd, const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+	if (fd >= 0 || errno != ENOSYS)
+		return fd < 0 ? -errno : (int)fd;
+	/* Before 5.6. An absolute symbolic link leads astray here; the identity is checked anyway. */
+	fd = openat(root_fd, path + strspn(path, "/"), O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Reopens an O_PATH handle for reading, if it is of a regular file: a FIFO would hang us. */
+static int reopen_regular(int handle)
+{
+	char self[64];
+	struct stat st;
+	int fd;
+
+	if (fstat(handle, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", handle);
+	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
+static void read_build_id(int fd, struct build_id *out)
+{
+	struct elf_obj *elf = NULL;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy >= 0 && !elf_obj_open(&elf, copy, NULL))
+		*out = *elf_obj_build_id(elf);
+	elf_obj_free(elf);
+}
+
+static bool same_build_id(const struct build_id *a, const struct build_id *b)
+{
+	return a->len == b->len && !memcmp(a->data, b->data, a->len);
+}
+
+/* 0: the file system does not tell. */
+static uint64_t generation_of(int fd)
+{
+	/* Defined with a long, but the kernel writes an int (ioctl_iflags(2)). */
+	union {
+		long room;
+		unsigned int value;
+	} generation = {.room = 0};
+
+	return ioctl(fd, FS_IOC_GETVERSION, &generation) ? 0 : generation.value;
+}
+
+/*
+ * The device of a mapping is that of the super block. On btrfs stat(2) names the subvolume's, on
+ * overlayfs the overlay's, so there only the inode number can be compared.
+ */
+static bool same_inode(int fd, const struct open_request *req)
+{
+	struct stat st;
+	struct statfs fs;
+
+	if (!req->inode || fstat(fd, &st) || (uint64_t)st.st_ino != req->inode)
+		return false;
+	if (st.st_dev == makedev(req->major, req->minor))
+		return true;
+	return !fstatfs(fd, &fs) &&
+	       (fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC);
+}
+
+/* Whether it is the file that was asked for; tells its generation if its inode says so. */
+static bool is_wanted(int fd, const struct open_request *req, const struct build_id *id,
+		      uint64_t *generation)
+{
+	*generation = 0;
+	if (req->build_id.len)
+		return same_build_id(id, &req->build_id);
+	if (!same_inode(fd, req))
+		return false;
+	*generation = generation_of(fd);
+	return !req->generation || !*generation || *generation == req->generation;
+}
+
+/* Takes the handle (or -errno). True: it is the file; it is in *out then. */
+static bool accept_handle(int handle_or_err, const struct open_request *req,
+			  struct open_result *out)
+{
+	_cleanup_close_ int handle = handle_or_err, fd = -1;
+	struct build_id id = {.len = 0};
+	uint64_t generation;
+
+	if (handle < 0) {
+		out->err = out->replaced ? out->err : handle;
+		return false;
+	}
+	fd = reopen_regular(handle);
+	if (fd < 0) {
+		out->err = out->replaced ? out->err : fd;
+		return false;
+	}
+	read_build_id(fd, &id);
+	if (!is_wanted(fd, req, &id, &generation)) {
+		out->replaced = true;
+		out->err = -ESTALE;
+		return false;
+	}
+	out->fd = steal_fd(&fd);
+	out->err = 0;
+	out->build_id = id;
+	out->generation = generation;
+	return true;
+}
+
+static int open_root(pid_t tgid)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", tgid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool root_key_of(const char *pid, int root_fd, struct root_key *key)
+{
+	char path[64];
+	struct stat ns, root;
+
+	snprintf(path, sizeof(path), "/proc/%s/ns/mnt", pid);
+	if (stat(path, &ns) || fstat(root_fd, &root))
+		return false;
+	*key = (struct root_key){ns.st_ino, root.st_dev, root.st_ino};
+	return true;
+}
+
+/* Notes under which root the file was found, unless that is our own. Takes the descriptor. */
+static void keep_root(struct open_result *out, pid_t tgid, int fd)
+{
+	_cleanup_close_ int root_fd = fd, own_fd = -1;
+	struct root_key own;
+	char pid[16];
+
+	if (root_fd < 0)
+		return;
+	snprintf(pid, sizeof(pid), "%d", tgid);
+	own_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (own_fd < 0 || !root_key_of(pid, root_fd, &out->root) ||
+	    !root_key_of("self", own_fd, &own))
+		return;
+	if (memcmp(&own, &out->root, sizeof(own)))
+		out->root_fd = steal_fd(&root_fd);
+}
+
+static bool try_map_files(const struct open_request *req, struct open_result *out)
+{
+	char path[96];
+	int fd;
+
+	if (!req->tgid || req->va_end <= req->va_start)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", req->tgid,
+		 (unsigned long long)req->va_start, (unsigned long long)req->va_end);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (!accept_handle(fd < 0 ? -errno : fd, req, out))
+		return false;
+	keep_root(out, req->tgid, open_root(req->tgid));
+	return true;
+}
+
+static bool try_root_of(pid_t tgid, const struct open_request *req, struct open_result *out)
+{
+	_cleanup_close_ int root_fd = -1;
+
+	if (!tgid || req->path[0] != '/')
+		return false;
+	root_fd = open_root(tgid);
+	if (root_fd < 0) {
+		out->err = out->replaced ? out->err : root_fd;
+		return false;
+	}
+	if (!accept_handle(open_in_root(root_fd, req->path), req, out))
+		return false;
+	keep_root(out, tgid, steal_fd(&root_fd));
+	return true;
+}
+
+void open_mapped_file(const struct open_request *req, struct open_result *out)
+{
+	int fd;
+
+	*out = (struct open_result){.fd = -1, .err = -ENOENT, .root_fd = -1};
+	if (req->root_fd >= 0 && accept_handle(open_in_root(req->root_fd, req->path), req, out))
+		return;
+	if (try_map_files(req, out) || try_root_of(req->tgid, req, out) ||
+	    try_root_of(req->parent_tgid, req, out))
+		return;
+	if (req->path[0] != '/')
+		return;
+	fd = open(req->path, O_PATH | O_CLOEXEC);
+	accept_handle(fd < 0 ? -errno : fd, req, out);
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/files/patient.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+
+/* After so many stalls the others are not waited for as long: that is no accident. */
+#define STALLS_MAX    4
+#define SHORT_WAIT_MS 20
+
+struct patient_thread {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t turn;
+	enum { IDLE, ASKED, ANSWERED, DISMISSED } state;
+	struct patient_job *job; /* owned while it is being done */
+	int result;
+};
+
+static void free_thread(struct patient_thread *r)
+{
+	pthread_cond_destroy(&r->turn);
+	pthread_mutex_destroy(&r->lock);
+	if (r->job)
+		r->job->free(r->job);
+	free(r);
+}
+
+/* Under the lock, but for the job. Whoever is dismissed at work is on its own. */
+static void *serve(void *arg)
+{
+	struct patient_thread *r = arg;
+	bool is_alone = false;
+
+	pthread_mutex_lock(&r->lock);
+	for (;;) {
+		while (r->state == IDLE || r->state == ANSWERED)
+			pthread_cond_wait(&r->turn, &r->lock);
+		if (r->state == DISMISSED)
+			break;
+		pthread_mutex_unlock(&r->lock);
+		r->result = r->job->run(r->job);
+		pthread_mutex_lock(&r->lock);
+		is_alone = r->state == DISMISSED;
+		if (is_alone)
+			break;
+		r->state = ANSWERED;
+		pthread_cond_signal(&r->turn);
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (is_alone)
+		free_thread(r);
+	return NULL;
+}
+
+static struct patient_thread *start_thread(void)
+{
+	struct patient_thread *r = calloc(1, sizeof(*r));
+	pthread_condattr_t attr;
+
+	if (!r)
+		return NULL;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->turn, &attr);
+	pthread_condattr_destroy(&attr);
+	if (!pthread_create(&r->thread, NULL, serve, r))
+		return r;
+	free_thread(r);
+	return NULL;
+}
+
+static struct timespec deadline_in(int ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000l;
+	if (t.tv_nsec >= 1000000000l) {
+		t.tv_nsec -= 1000000000l;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+/* False: it has not answered in time, and is dismissed. */
+static bool await(struct patient_thread *r, int ms)
+{
+	struct timespec deadline = deadline_in(ms);
+	int err = 0;
+
+	while (r->state != ANSWERED && err != ETIMEDOUT)
+		err = pthread_cond_timedwait(&r->turn, &r->lock, &deadline);
+	if (r->state == ANSWERED)
+		return true;
+	r->state = DISMISSED;
+	pthread_detach(r->thread);
+	return false;
+}
+
+bool patient_run(struct patient *p, struct patient_job *job, int *result)
+{
+	int ms = p->stalled < STALLS_MAX ? p->wait_ms ?: PATIENT_WAIT_MS : SHORT_WAIT_MS;
+	struct patient_thread *r = p->thread = p->thread ?: start_thread();
+	bool answered;
+
+	if (!r) {
+		*result = -ENOMEM;
+		return true;
+	}
+	pthread_mutex_lock(&r->lock);
+	r->job = job;
+	r->state = ASKED;
+	pthread_cond_signal(&r->turn);
+	answered = await(r, ms);
+	if (answered) {
+		*result = r->result;
+		r->job = NULL;
+		r->state = IDLE;
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (answered)
+		return true;
+	p->thread = NULL;
+	p->stalled++;
+	return false;
+}
+
+struct read_job {
+	struct patient_job job;
+	char path[64];
+	size_t cap, len;
+	char *text;
+};
+
+static int run_read(struct patient_job *job)
+{
+	struct read_job *r = (struct read_job *)job;
+
+	return io_read_file(r->path, r->cap, &r->text, &r->len);
+}
+
+static void free_read(struct patient_job *job)
+{
+	struct read_job *r = (struct read_job *)job;
+
+	free(r->text);
+	free(r);
+}
+
+int patient_read_file(struct patient *p, const char *path, size_t cap, char **text, size_t *len)
+{
+	struct read_job *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->job = (struct patient_job){run_read, free_read};
+	snprintf(r->path, sizeof(r->path), "%s", path);
+	r->cap = cap;
+	if (!patient_run(p, &r->job, &err))
+		return -ETIMEDOUT;
+	if (!err) {
+		*text = steal_ptr(r->text);
+		*len = r->len;
+	}
+	free_read(&r->job);
+	return err;
+}
+
+void patient_release(struct patient *p)
+{
+	struct patient_thread *r = p->thread;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->state = DISMISSED;
+	pthread_cond_signal(&r->turn);
+	pthread_mutex_unlock(&r->lock);
+	pthread_join(r->thread, NULL);
+	free_thread(r);
+	p->thread = NULL;
+}

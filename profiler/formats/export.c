@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <string.h>
+
+#include "profiler/base/text.h"
+#include "profiler/formats/compress.h"
+#include "profiler/formats/export.h"
+
+/* Suffixes, longest first where one ends in another. Those not listed are accepted all the same. */
+#define SUFFIXES(X)                                                                                \
+	X(".pb.gz", EXPORT_PPROF_GZ, true)                                                         \
+	X(".pprof", EXPORT_PPROF_GZ, false)                                                        \
+	X(".pb.zst", EXPORT_PPROF_ZST, true)                                                       \
+	X(".pb", EXPORT_PPROF, true)                                                               \
+	X(".folded", EXPORT_FOLDED, true)                                                          \
+	X(".txt", EXPORT_FOLDED, false)                                                            \
+	X(".svg", EXPORT_SVG, true)                                                                \
+	X(".html", EXPORT_HTML, true)                                                              \
+	X(".json", EXPORT_SPEEDSCOPE, true)                                                        \
+	X(".speedscope", EXPORT_SPEEDSCOPE, false)
+
+static const struct {
+	const char *suffix;
+	enum export_format format;
+} suffixes[] = {
+#define X(suffix, format, listed) {suffix, format},
+	SUFFIXES(X)
+#undef X
+};
+
+int export_format_of(const char *path)
+{
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++)
+		if (text_has_suffix(path, suffixes[i].suffix) ||
+		    !strcmp(path, suffixes[i].suffix + 1))
+			return (int)suffixes[i].format;
+	return -EINVAL;
+}
+
+const char *export_suffixes(void)
+{
+#define LISTED_true(suffix)	  " " suffix
+#define LISTED_false(suffix)	  ""
+#define X(suffix, format, listed) LISTED_##listed(suffix)
+	return &(SUFFIXES(X))[1];
+#undef X
+}
+
+bool export_is_binary(enum export_format f)
+{
+	return f == EXPORT_PPROF_GZ || f == EXPORT_PPROF_ZST || f == EXPORT_PPROF;
+}
+
+static int export_compressed(struct buf *out, const struct profile *p,
+			     int (*compress)(struct buf *out, const void *data, size_t len))
+{
+	struct buf raw = {0};
+	int err = export_pprof(&raw, p);
+
+	err = err ?: compress(out, raw.data, raw.len);
+	buf_release(&raw);
+	return err;
+}
+
+int export_profile(struct buf *out, const struct profile *p, enum export_format f,
+		   const struct export_opts *opts)
+{
+	static const struct export_opts defaults;
+
+	opts = opts ?: &defaults;
+	switch (f) {
+	case EXPORT_PPROF_GZ:
+		return export_compressed(out, p, compress_gzip);
+	case EXPORT_PPROF_ZST:
+		return export_compressed(out, p, compress_zstd);
+	case EXPORT_PPROF:
+		return export_pprof(out, p);
+	case EXPORT_FOLDED:
+		return export_folded(out, p, opts);
+	case EXPORT_SVG:
+		return export_svg(out, p, opts);
+	case EXPORT_HTML:
+		return export_html(out, p, opts);
+	case EXPORT_SPEEDSCOPE:
+		return export_speedscope(out, p, opts);
+	}
+	return -EINVAL;
+}

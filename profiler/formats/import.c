@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "profiler/formats/compress.h"
+#include "profiler/formats/export.h"
+#include "profiler/formats/gperftools.h"
+#include "profiler/formats/pprof_read.h"
+
+/* Files people give us by mistake, known by how they begin. */
+static const struct {
+	const char *magic, *sentence;
+} others[] = {
+	{"PERFILE2", "a perf.data file, not a pprof profile"},
+	{"{", "a JSON file, not a pprof profile"},
+	{"<", "an SVG or HTML file, not a pprof profile"},
+	{"\x7f"
+	 "ELF",
+	 "a program, not a pprof profile"},
+	{"SQLite format 3", "a database, not a pprof profile"},
+	{"PK\x03\x04", "a zip archive, not a pprof profile"},
+};
+
+static int read_raw(struct profile **out, const void *data, size_t len, const char **why)
+{
+	int err;
+
+	/* A pprof message cannot begin so: there is no field 0. */
+	if (gperftools_detect(data, len))
+		return gperftools_read(out, data, len, why);
+	err = pprof_read(out, data, len, why);
+	if (err != -EBADMSG)
+		return err;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		size_t n = strlen(others[i].magic);
+
+		if (len >= n && !memcmp(data, others[i].magic, n))
+			*why = others[i].sentence;
+	}
+	return err;
+}
+
+int import_pprof(struct profile **out, const void *data, size_t len, const char **why)
+{
+	struct buf raw = {0};
+	int err;
+
+	if (!len) {
+		*why = "the file is empty";
+		return -EBADMSG;
+	}
+	if (compression_of(data, len) == COMPRESSION_NONE)
+		return read_raw(out, data, len, why);
+	err = decompress(&raw, data, len, IMPORT_MAX_BYTES, why);
+	err = err ?: read_raw(out, raw.data, raw.len, why);
+	buf_release(&raw);
+	return err;
+}
+
+/* Who names a FIFO (a shell does, for <(...)) wants us to wait for its writer. */
+static int read_named(const char *path, char **data, size_t *len)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : io_read_fd(fd, IMPORT_MAX_BYTES, data, len);
+}
+
+int import_file(struct profile **out, const char *path, const char **why)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t len;
+	int err;
+
+	if (!strcmp(path, "-"))
+		err = io_read_fd(STDIN_FILENO, IMPORT_MAX_BYTES, &data, &len);
+	else
+		err = read_named(path, &data, &len);
+	if (err) {
+		*why = err == -EFBIG ? "it is larger than 1 GiB" : strerrordesc_np(-err);
+		return err;
+	}
+	return import_pprof(out, data, len, why);
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A profile as a pprof message (proto/pprof.proto). Our ids count from 0, pprof's from 1 without
+ * gaps (Parca insists); string ids are the same, because "" is string 0 in both.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "profiler/base/hash.h"
+#include "profiler/base/text.h"
+#include "profiler/formats/export.h"
+#include "profiler/formats/pprof_fields.h"
+#include "proto/pprof.pb-c.h"
+#include "proto/wire.h"
+
+struct writer {
+	struct buf *out;
+	const struct profile *p;
+	uint32_t main_mapping; /* goes first; PROFILE_NONE if none should */
+	/* Names made up on the way, following the profile's own strings and functions. */
+	struct strtab *extra;
+	VEC(uint32_t) extra_functions; /* their names: ids in extra, one function each */
+	struct htab extra_index;
+	/* scratch */
+	VEC(uint64_t) location_ids;
+	VEC(Pprof__Label) labels;
+	VEC(Pprof__Label *) label_ptrs;
+	VEC(Pprof__Line) lines;
+	VEC(Pprof__Line *) line_ptrs;
+};
+
+static void writer_release(struct writer *w)
+{
+	strtab_free(w->extra);
+	vec_release(&w->extra_functions);
+	htab_release(&w->extra_index);
+	vec_release(&w->location_ids);
+	vec_release(&w->labels);
+	vec_release(&w->label_ptrs);
+	vec_release(&w->lines);
+	vec_release(&w->line_ptrs);
+}
+
+static int64_t extra_string(const struct writer *w, uint32_t extra_id)
+{
+	/* extra's "" is the table's own */
+	return extra_id ? (int64_t)strtab_count(w->p->strings) + extra_id - 1 : 0;
+}
+
+/*
+ * The main binary's mapping goes first (the format's rule). No mapping is marked as such, so it is
+ * the first file that is not a shared object, as google/pprof itself picks it when it has to.
+ */
+static uint32_t find_main_mapping(const struct profile *p)
+{
+	for (size_t i = 0; i < p->mappings.len; i++) {
+		const char *file = profile_text(p, p->mappings.data[i].file);
+		const char *module = profile_module(p, (uint32_t)i);
+		const char *so = strstr(module, ".so");
+
+		if (!*file || *file == '[' || *module == '[' || text_has_prefix(file, "/memfd:"))
+			continue;
+		if (so && (!so[3] || so[3] == '.')) /* libx.so, libx.so.6 */
+			continue;
+		return (uint32_t)i;
+	}
+	return PROFILE_NONE;
+}
+
+/* Our mapping id in pprof: the main one is 1, those before it move up by one. */
+static uint64_t mapping_id(const struct writer *w, uint32_t m)
+{
+	if (m == PROFILE_NONE)
+		return 0;
+	if (m == w->main_mapping)
+		return 1;
+	return w->main_mapping != PROFILE_NONE && m < w->main_mapping ? m + 2 : m + 1;
+}
+
+static void put_mapping(struct writer *w, uint32_t id)
+{
+	const struct profile_mapping *m = &w->p->mappings.data[id];
+	Pprof__Mapping msg = PPROF__MAPPING__INIT;
+
+	msg.id = mapping_id(w, id);
+	msg.memory_start = m->start;
+	msg.memory_limit = m->limit;
+	msg.file_offset = m->offset;
+	msg.filename = m->file;
+	msg.build_id = m->build_id;
+	msg.has_functions = m->has_functions;
+	msg.has_filenames = m->has_filenames;
+	msg.has_line_numbers = m->has_line_numbers;
+	msg.has_inline_frames = m->has_inline_frames;
+	wire_put_message(w->out, PPROF_MAPPING, &msg.base);
+}
+
+static void put_mappings(struct writer *w)
+{
+	if (w->main_mapping != PROFILE_NONE)
+		put_mapping(w, w->main_mapping);
+	for (uint32_t i = 0; i < w->p->mappings.len; i++)
+		if (i != w->main_mapping)
+			put_mapping(w, i);
+}
+
+struct extra_needle {
+	const struct writer *w;
+	uint32_t name;
+};
+
+static bool extra_eq(const void *ctx, uint32_t id)
+{
+	const struct extra_needle *n = ctx;
+
+	return n->w->extra_functions.data[id] == n->name;
+}
+
+/* pprof id of the function that stands for a location without a name. */
+static int extra_function(struct writer *w, uint32_t location, uint64_t *id)
+{
+	struct extra_needle n = {.w = w};
+	char text[256];
+	uint32_t found;
+	uint64_t hash;
+	int err;
+
+	err = strtab_add(w->extra, profile_unresolved(w->p, location, text, sizeof(text)), &n.name);
+	if (err)
+		return err;
+	hash = hash_u64(n.name);
+	found = htab_find(&w->extra_index, hash, extra_eq, &n);
+	if (found == HTAB_NONE) {
+		found = (uint32_t)w->extra_functions.len;
+		if (htab_insert(&w->extra_index, hash, found) ||
+		    vec_push(&w->extra_functions, n.name))
+			return -ENOMEM;
+	}
+	*id = w->p->functions.len + found + 1;
+	return 0;
+}
+
+/*
+ * Pyroscope takes has_functions to mean that every location of the mapping has a name: addresses
+ * are zeroed, and a location with neither line nor address is dropped. So none goes without.
+ */
+static bool needs_name(const struct profile *p, const struct profile_location *l)
+{
+	if (l->n_lines)
+		return false;
+	return !l->address ||
+	       (l->mapping != PROFILE_NONE && p->mappings.data[l->mapping].has_functions);
+}
+
+static int put_location(struct writer *w, uint32_t id)
+{
+	const struct profile *p = w->p;
+	const struct profile_location *l = &p->locations.data[id];
+	size_t n = l->n_lines ? l->n_lines : 1;
+	Pprof__Location msg = PPROF__LOCATION__INIT;
+
+	if (vec_reserve(&w->lines, n) || vec_reserve(&w->line_ptrs, n))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		w->lines.data[i] = (Pprof__Line)PPROF__LINE__INIT;
+		w->line_ptrs.data[i] = &w->lines.data[i];
+	}
+	for (size_t i = 0; i < l->n_lines; i++) {
+		const struct profile_line *line = &p->lines.data[l->first_line + i];
+
+		w->lines.data[i].function_id = line->function + 1ull;
+		w->lines.data[i].line = line->line;
+	}
+	msg.n_line = l->n_lines;
+	if (needs_name(p, l)) {
+		int err = extra_function(w, id, &w->lines.data[0].function_id);
+
+		if (err)
+			return err;
+		msg.n_line = 1;
+	}
+	msg.id = id + 1ull;
+	msg.mapping_id = mapping_id(w, l->mapping);
+	/* A named kernel frame needs no address, and its would tell where KASLR put the kernel. */
+	msg.address = msg.n_line && profile_frame_kind(p, id) == FRAME_KERNEL ? 0 : l->address;
+	msg.line = w->line_ptrs.data;
+	msg.is_folded = l->is_folded;
+	wire_put_message(w->out, PPROF_LOCATION, &msg.base);
+	return 0;
+}
+
+static void put_functions(struct writer *w)
+{
+	const struct profile *p = w->p;
+
+	for (size_t i = 0; i < p->functions.len; i++) {
+		const struct profile_function *f = &p->functions.data[i];
+		Pprof__Function msg = PPROF__FUNCTION__INIT;
+
+		msg.id = i + 1;
+		msg.name = f->name;
+		msg.system_name = f->system_name;
+		msg.filename = f->file;
+		msg.start_line = f->start_line;
+		wire_put_message(w->out, PPROF_FUNCTION, &msg.base);
+	}
+	for (size_t i = 0; i < w->extra_functions.len; i++) {
+		Pprof__Function msg = PPROF__FUNCTION__INIT;
+
+		msg.id = p->functions.len + i + 1;
+		msg.name = extra_string(w, w->extra_functions.data[i]);
+		msg.system_name = msg.name;
+		wire_put_message(w->out, PPROF_FUNCTION, &msg.base);
+	}
+}
+
+static Pprof__Label label_message(const struct profile_label *l)
+{
+	Pprof__Label msg = PPROF__LABEL__INIT;
+
+	msg.key = l->key;
+	if (l->str != PROFILE_NONE) {
+		msg.str = l->str;
+		return msg;
+	}
+	msg.num = l->num;
+	/*
+	 * google/pprof takes "no string, number 0, no unit" for no label. Its unit for a number
+	 * without one is the key (Profile.NumLabelUnits), so saying that changes nothing else.
+	 */
+	msg.num_unit = !l->num && !l->num_unit ? l->key : l->num_unit;
+	return msg;
+}
+
+static int put_sample(struct writer *w, const struct profile_sample *s)
+{
+	const struct profile *p = w->p;
+	const struct profile_stack *stack = &p->stacks.data[s->stack];
+	const struct profile_labelset *set = &p->labelsets.data[s->labelset];
+	Pprof__Sample msg = PPROF__SAMPLE__INIT;
+
+	if (vec_reserve(&w->location_ids, stack->len) || vec_reserve(&w->labels, set->len) ||
+	    vec_reserve(&w->label_ptrs, set->len))
+		return -ENOMEM;
+	for (size_t i = 0; i < stack->len; i++)
+		w->location_ids.data[i] = p->frames.data[stack->first + i] + 1ull;
+	for (size_t i = 0; i < set->len; i++) {
+		w->labels.data[i] = label_message(&p->labels.data[set->first + i]);
+		w->label_ptrs.data[i] = &w->labels.data[i];
+	}
+	msg.n_location_id = stack->len;
+	msg.location_id = w->location_ids.data;
+	msg.n_value = p->sample_types.len;
+	msg.value = p->values.data + s->first_value;
+	msg.n_label = set->len;
+	msg.label = w->label_ptrs.data;
+	wire_put_message(w->out, PPROF_SAMPLE, &msg.base);
+	return 0;
+}
+
+static void put_strings(struct writer *w)
+{
+	const struct strtab *tables[] = {w->p->strings, w->extra};
+
+	for (size_t t = 0; t < 2; t++)
+		for (uint32_t i = t; i < strtab_count(tables[t]); i++) {
+			const char *s = strtab_get(tables[t], i);
+
+			wire_put_bytes(w->out, PPROF_STRING, s, strlen(s));
+		}
+}
+
+/* All fields that are not tables: a message of its own, since protobuf messages concatenate. */
+static int put_header(struct writer *w)
+{
+	const struct profile *p = w->p;
+	Pprof__Profile msg = PPROF__PROFILE__INIT;
+	Pprof__ValueType period_type = PPROF__VALUE_TYPE__INIT;
+	VEC(int64_t) comments = {0};
+
+	if (vec_reserve(&comments, p->comments.len))
+		return -ENOMEM;
+	for (size_t i = 0; i < p->sample_types.len; i++) {
+		Pprof__ValueType type = PPROF__VALUE_TYPE__INIT;
+
+		type.type = p->sample_types.data[i].type;
+		type.unit = p->sample_types.data[i].unit;
+		wire_put_message(w->out, PPROF_SAMPLE_TYPE, &type.base);
+	}
+	for (size_t i = 0; i < p->comments.len; i++)
+		comments.data[comments.len++] = p->comments.data[i];
+	period_type.type = p->period_type.type;
+	period_type.unit = p->period_type.unit;
+	msg.period_type = period_type.type || period_type.unit ? &period_type : NULL;
+	msg.period = p->period;
+	msg.time_nanos = p->time_ns;
+	msg.duration_nanos = p->duration_ns;
+	msg.default_sample_type = p->default_sample_type;
+	msg.drop_frames = p->drop_frames;
+	msg.keep_frames = p->keep_frames;
+	msg.doc_url = p->doc_url;
+	msg.n_comment = comments.len;
+	msg.comment = comments.data;
+	wire_put_fields(w->out, &msg.base);
+	vec_release(&comments);
+	return 0;
+}
+
+static int put_all(struct writer *w)
+{
+	int err = put_header(w);
+
+	for (size_t i = 0; !err && i < w->p->samples.len; i++)
+		err = put_sample(w, &w->p->samples.data[i]);
+	put_mappings(w);
+	for (uint32_t i = 0; !err && i < w->p->locations.len; i++)
+		err = put_location(w, i);
+	put_functions(w);
+	put_strings(w);
+	return err ?: w->out->err;
+}
+
+int export_pprof(struct buf *out, const struct profile *p)
+{
+	struct writer w = {.out = out, .p = p, .main_mapping = find_main_mapping(p)};
+	int err;
+
+	w.extra = strtab_new();
+	err = w.extra ? put_all(&w) : -ENOMEM;
+	writer_release(&w);
+	return err;
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/hash.h"
+#include "profiler/base/text.h"
+#include "profiler/files/files.h"
+#include "profiler/procs/procs.h"
+#include "profiler/profile/profile.h"
+#include "profiler/profile/quality.h"
+#include "profiler/collect/aggregate.h"
+#include "profiler/naming/blame.h"
+#include "profiler/naming/naming.h"
+#include "profiler/unwind/unwind_feed.h"
+
+#define BLAME_MAX 10 /* rows worth showing */
+#define MERGE_MAX 64 /* suspects among which the same binary is looked for */
+/* Below this share of all frames or stacks a binary is not worth a word. */
+#define BLAME_MIN_SHARE 0.005
+
+struct suspect {
+	enum frame_class cls; /* AT_FILE or AT_ANON */
+	uint32_t owner;
+	uint64_t frames, unnamed, broken;
+	uint64_t ends[UNWIND_END_COUNT]; /* broken, by the reason */
+};
+
+struct blame {
+	VEC(struct suspect) suspects;
+	struct htab index;
+	uint64_t frames, broken;
+};
+
+struct needle {
+	const struct blame *b;
+	const struct agg_frame *f;
+};
+
+static bool suspect_eq(const void *ctx, uint32_t id)
+{
+	const struct needle *n = ctx;
+	const struct suspect *s = &n->b->suspects.data[id];
+
+	return s->cls == n->f->cls && s->owner == n->f->owner;
+}
+
+struct blame *blame_new(void)
+{
+	return calloc(1, sizeof(struct blame));
+}
+
+void blame_free(struct blame *b)
+{
+	if (!b)
+		return;
+	vec_release(&b->suspects);
+	htab_release(&b->index);
+	free(b);
+}
+
+static struct suspect *get(struct blame *b, const struct agg_frame *f)
+{
+	struct needle n = {b, f};
+	uint64_t hash = hash_mix(f->owner, f->cls);
+	struct suspect fresh = {.cls = f->cls, .owner = f->owner};
+	uint32_t id;
+
+	if (f->cls != AT_FILE && f->cls != AT_ANON)
+		return NULL;
+	id = htab_find(&b->index, hash, suspect_eq, &n);
+	if (id != HTAB_NONE)
+		return &b->suspects.data[id];
+	if (vec_push(&b->suspects, fresh))
+		return NULL;
+	if (htab_insert(&b->index, hash, (uint32_t)b->suspects.len - 1)) {
+		b->suspects.len--;
+		return NULL;
+	}
+	return &vec_last(&b->suspects);
+}
+
+void blame_frame(struct blame *b, const struct agg_frame *f, uint64_t count, bool unnamed)
+{
+	struct suspect *s = get(b, f);
+
+	b->frames += count;
+	if (!s)
+		return;
+	s->frames += count;
+	s->unnamed += unnamed ? count : 0;
+}
+
+void blame_broken(struct blame *b, const struct agg_frame *f, enum unwind_end why, uint64_t count)
+{
+	struct suspect *s = get(b, f);
+
+	b->broken += count;
+	if (!s)
+		return;
+	s->broken += count;
+	s->ends[why] += count;
+}
+
+static int order_suspects(const void *x, const void *y)
+{
+	const struct suspect *s = x, *t = y;
+	uint64_t a = s->unnamed + s->broken, b = t->unnamed + t->broken;
+
+	return a > b ? -1 : a < b;
+}
+
+/* --- one binary, once ------------------------------------------------------------------------- */
+
+/* What a suspect is known by: the file, or for anonymous code the program that made it. */
+static uint32_t file_of(const struct suspect *s, const struct aggregate *a)
+{
+	if (s->cls == AT_FILE)
+		return s->owner;
+	return s->owner < a->images.len ? a->images.data[s->owner].exe : FILE_NONE;
+}
+
+/* The same library may have been seen by its inode in /proc and by its build id in an event. */
+static uint64_t identity(const struct suspect *s, const struct naming *n, const struct aggregate *a)
+{
+	uint32_t file = file_of(s, a);
+	struct file_view v;
+	uint64_t id;
+
+	if (file == FILE_NONE)
+		return hash_mix(s->owner, s->cls);
+	files_get(n->files, file, &v);
+	id = v.build_id.len ? hash_bytes(v.build_id.data, v.build_id.len, s->cls)
+			    : hash_bytes(v.path, strlen(v.path), s->cls);
+	files_release_fd(n->files, file);
+	return id;
+}
+
+static void add_suspect(struct suspect *to, const struct suspect *from)
+{
+	to->frames += from->frames;
+	to->unnamed += from->unnamed;
+	to->broken += from->broken;
+	for (int e = 0; e < UNWIND_END_COUNT; e++)
+		to->ends[e] += from->ends[e];
+}
+
+/* Leaves the worst, each once. */
+static void merge_suspects(struct blame *b, const struct naming *n, const struct aggregate *a)
+{
+	uint64_t ids[MERGE_MAX];
+	size_t kept = 0, len = b->suspects.len < MERGE_MAX ? b->suspects.len : MERGE_MAX;
+
+	for (size_t i = 0; i < len; i++) {
+		const struct suspect *s = &b->suspects.data[i];
+		uint64_t id = identity(s, n, a);
+		size_t at = 0;
+
+		while (at < kept && ids[at] != id)
+			at++;
+		if (at < kept) {
+			add_suspect(&b->suspects.data[at], s);
+		} else {
+			ids[kept] = id;
+			b->suspects.data[kept++] = *s;
+		}
+	}
+	b->suspects.len = kept;
+}
+
+/* --- what to do ------------------------------------------------------------------------------- */
+
+#define NO_CFI                                                                                     \
+	"code in it has no call frame information: rebuild it with -fasynchronous-unwind-tables "  \
+	"(assembly: .cfi directives) or -fno-omit-frame-pointer"
+
+#define BAD_CFI                                                                                    \
+	"what reads its call frame information failed on it: rebuild it, with frame pointers if "  \
+	"it fails again"
+
+/* Why stacks end in code of a file, and the remedy; by the reason the walk gave. */
+static const char *const file_remedy[UNWIND_END_COUNT] = {
+	[UNWIND_ON] = "built without frame pointers, and --unwind dwarf was not used",
+	[UNWIND_END_NO_MAPPING] = "its callers are in memory nobody knew to be mapped: frames are "
+				  "described wrongly, or an event was lost",
+	[UNWIND_END_NO_TABLE] = "its unwind table was not ready in time: record for longer",
+	[UNWIND_END_NO_RULE] = NO_CFI,
+	[UNWIND_END_BAD_READ] = "its stack could not be read: swapped out, or its frames are "
+				"described wrongly",
+	[UNWIND_END_SLOW] = "frames that only user space can walk, more than there was room for: "
+			    "lower -F",
+	[UNWIND_END_LOOP] = "its call frame information is wrong: rebuild it with frame pointers",
+	[UNWIND_END_DEEP] = "recursion deeper than kiln walks: nothing to do",
+	[UNWIND_END_SLICE] = "a new process with deep stacks: only its first samples are cut",
+};
+
+static enum unwind_end main_reason(const struct suspect *s)
+{
+	int best = 0;
+
+	for (int e = 1; e < UNWIND_END_COUNT; e++)
+		if (s->ends[e] > s->ends[best])
+			best = e;
+	return best;
+}
+
+static const char *broken_hint(const struct suspect *s, const struct naming *n)
+{
+	int err = n->feed ? unwind_feed_table_error(n->feed, s->owner) : 0;
+
+	if (!s->broken)
+		return NULL;
+	if (err)
+		return err == -ECONNABORTED ? BAD_CFI : NO_CFI;
+	return file_remedy[main_reason(s)];
+}
+
+/* What to do, or NULL. The caller frees it. */
+static char *hint_for_file(const struct suspect *s, const struct naming *n,
+			   const struct file_view *v)
+{
+	const char *broken = broken_hint(s, n);
+	char hex[2 * BUILD_ID_MAX + 1];
+	struct buf b = {0};
+
+	if (v->fd < 0 && (broken || s->unnamed * 2 >= s->frames)) {
+		buf_printf(&b, "%s could not be opened: %s", v->path, strerror(-v->err));
+		return buf_take(&b);
+	}
+	if (s->unnamed * 2 >= s->frames) {
+		text_hex(v->build_id.data, v->build_id.len, hex);
+		hex[8] = '\0';
+		buf_printf(&b,
+			   "stripped (build id %s...): install its debug symbols (-dbg, -dbgsym)",
+			   hex);
+	}
+	if (broken)
+		buf_printf(&b, "%s%s", b.len ? "; " : "", broken);
+	return b.len ? buf_take(&b) : NULL;
+}
+
+/* Programs with code that they make themselves: how to start them so that it has names and frames
+ * that can be walked. */
+static const struct {
+	const char *exe, *names, *frames;
+} makers[] = {
+	{"node", "--perf-basic-prof", "--interpreted-frames-native-stack"},
+	{"java", "-XX:+DumpPerfMapAtExit (JDK 17 and newer)", "-XX:+PreserveFramePointer"},
+	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL},
+	{"python3", "-X perf (3.12 and newer)", NULL},
+	{"", "whatever makes it write /tmp/perf-PID.map", "whatever makes it keep frame pointers"},
+};
+
+/* With frame pointers a few stacks still end in stubs and in the middle of prologues. */
+static bool is_frameless(const struct suspect *s)
+{
+	return s->broken * 50 >= s->frames;
+}
+
+static void add_maker_hint(struct buf *b, const struct suspect *s, const char *exe, pid_t tgid)
+{
+	bool unnamed = s->unnamed * 2 >= s->frames;
+	size_t i = 0;
+
+	while (!text_has_prefix(exe, makers[i].exe))
+		i++;
+	exe = *exe ? exe : "its program";
+	if (unnamed)
+		buf_printf(b, "%s pid %d has no perf map: start it with %s", exe, tgid,
+			   makers[i].names);
+	if (is_frameless(s))
+		buf_printf(b, "%s%s keeps no frame pointers in code it compiles%s%s",
+			   unnamed ? "; " : "", exe, makers[i].frames ? ": start it with " : "",
+			   makers[i].frames ?: "");
+}
+
+static char *hint_for_anon(const struct suspect *s, const struct naming *n,
+			   const struct agg_image *img)
+{
+	struct file_view v = {.path = ""};
+	const char *exe = "";
+	struct buf b = {0};
+
+	if (s->unnamed * 2 < s->frames && !is_frameless(s))
+		return NULL;
+	if (img->exe != FILE_NONE) {
+		files_get(n->files, img->exe, &v);
+		exe = strrchr(v.path, '/') ? strrchr(v.path, '/') + 1 : v.path;
+	}
+	add_maker_hint(&b, s, exe, img->tgid);
+	if (img->exe != FILE_NONE)
+		files_release_fd(n->files, img->exe);
+	return buf_take(&b);
+}
+
+static void order(struct blame *b)
+{
+	if (b->suspects.len)
+		qsort(b->suspects.data, b->suspects.len, sizeof(*b->suspects.data), order_suspects);
+}
+
+static int report_one(const struct suspect *s, const struct naming *n, const struct aggregate *a,
+		      struct quality *q)
+{
+	struct quality_blame row = {
+		.frames = s->frames, .unnamed = s->unnamed, .broken = s->broken};
+	struct file_view v;
+	int err;
+
+	if (s->cls == AT_ANON) {
+		row.module = strdup(MAPPING_JIT);
+		if (s->owner < a->images.len)
+			row.hint = hint_for_anon(s, n, &a->images.data[s->owner]);
+	} else {
+		files_get(n->files, s->owner, &v);
+		row.module = strdup(strrchr(v.path, '/') ? strrchr(v.path, '/') + 1 : v.path);
+		row.hint = hint_for_file(s, n, &v);
+		files_release_fd(n->files, s->owner);
+	}
+	err = row.module ? vec_push(&q->blame, row) : -ENOMEM;
+	if (err) {
+		free(row.module);
+		free(row.hint);
+	}
+	return err;
+}
+
+int blame_report(struct blame *b, const struct naming *n, const struct aggregate *a,
+		 struct quality *q)
+{
+	int err = 0;
+
+	order(b);
+	merge_suspects(b, n, a);
+	order(b);
+	for (size_t i = 0; i < b->suspects.len && i < BLAME_MAX && !err; i++) {
+		const struct suspect *s = &b->suspects.data[i];
+
+		if ((double)s->unnamed < BLAME_MIN_SHARE * (double)b->frames &&
+		    (double)s->broken < BLAME_MIN_SHARE * (double)a->recorded)
+			continue;
+		err = report_one(s, n, a, q);
+	}
+	return err;
+}

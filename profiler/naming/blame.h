@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which binaries make a profile worse than it could be, and what to do about each. */
+#ifndef KILN_NAMING_BLAME_H
+#define KILN_NAMING_BLAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/unwind_abi.h"
+#include "profiler/base/cleanup.h"
+
+struct aggregate;
+struct agg_frame;
+struct blame;
+struct naming;
+struct quality;
+
+struct blame *blame_new(void);
+void blame_free(struct blame *b);
+DEFINE_CLEANUP(blame, blame_free)
+
+/* A frame of `count` samples was seen in the binary that f lies in. Only files and anonymous code
+ * are blamed. Out of memory: not counted. */
+void blame_frame(struct blame *b, const struct agg_frame *f, uint64_t count, bool unnamed);
+/* The user stacks of `count` samples ended at f before their root, for that reason. */
+void blame_broken(struct blame *b, const struct agg_frame *f, enum unwind_end why, uint64_t count);
+
+/* The worst binaries into q->blame, worst first, each once whatever names and processes it was seen
+ * under. 0 or -ENOMEM. */
+int blame_report(struct blame *b, const struct naming *n, const struct aggregate *a,
+		 struct quality *q);
+
+#endif

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/naming/name_jit.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/files/files.h"
+#include "profiler/files/patient.h"
+#include "profiler/procs/procs.h"
+#include "profiler/collect/aggregate.h"
+#include "profiler/naming/naming.h"
+#include "symbolizer/files/jit_files.h"
+#include "symbolizer/symbolizer.h"
+
+struct search {
+	const struct naming *n;
+	const struct agg_image *image;
+	const struct jit_place *places;
+	bool *named;
+	/* What is asked about: places[index[0..n_asked)]. */
+	size_t *index, n_asked;
+	uint64_t *va, *t_ns;
+	jit_name_fn fn;
+	void *ctx;
+	int err;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+static uint32_t owner_of(const struct agg_image *img)
+{
+	return img->uid == UINT32_MAX ? getuid() : img->uid;
+}
+
+static void take(void *ctx, size_t i, const struct sym_result *r)
+{
+	struct search *s = ctx;
+	size_t place = s->index[i];
+
+	if (r->reason != SYM_OK || s->named[place] || s->err)
+		return;
+	s->named[place] = true;
+	s->err = s->fn(s->ctx, place, &r->frames[0]);
+}
+
+/* Asks a file about all that has no name yet; of a dump t_ns counts. */
+static int ask(struct search *s, int fd, const char *path, size_t n, bool dump)
+{
+	struct sym_file file = {.fd = fd, .root_fd = -1, .path = path};
+	uint64_t mono_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t asleep_ns = clock_ns(CLOCK_BOOTTIME) - mono_ns;
+	int err;
+
+	s->n_asked = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t t_ns = s->places[i].t_ns;
+
+		if (s->named[i])
+			continue;
+		s->va[s->n_asked] = s->places[i].va;
+		s->t_ns[s->n_asked] = t_ns > asleep_ns ? t_ns - asleep_ns : UINT64_MAX;
+		s->index[s->n_asked++] = i;
+	}
+	err = symbolizer_resolve_jit(s->n->symbolizer, &file, s->va, dump ? s->t_ns : NULL,
+				     s->n_asked, take, s);
+	return err ?: s->err;
+}
+
+/* The dump is a file that the program has mapped, so it was opened and checked as all of them. */
+static int ask_dump(struct search *s, size_t n)
+{
+	struct file_view v;
+	int err = 0;
+
+	if (s->image->jitdump == FILE_NONE)
+		return 0;
+	files_get(s->n->files, s->image->jitdump, &v);
+	if (v.fd >= 0 && !jit_file_check(v.fd, owner_of(s->image)))
+		err = ask(s, v.fd, v.path, n, true);
+	files_release_fd(s->n->files, s->image->jitdump);
+	return err;
+}
+
+struct open_job {
+	struct patient_job job;
+	char path[96];
+	uint32_t owner;
+	int fd;
+};
+
+static int run_open(struct patient_job *job)
+{
+	struct open_job *o = (struct open_job *)job;
+
+	o->fd = jit_map_open(o->path, o->owner);
+	return o->fd < 0 ? o->fd : 0;
+}
+
+static void free_open(struct patient_job *job)
+{
+	struct open_job *o = (struct open_job *)job;
+
+	if (o->fd >= 0)
+		close(o->fd);
+	free(o);
+}
+
+/* Waits no longer than its patience for the server of that file. A descriptor or -errno. */
+static int __attribute__((format(printf, 3, 4)))
+open_patiently(struct patient *p, uint32_t owner, const char *format, ...)
+{
+	struct open_job *o = calloc(1, sizeof(*o));
+	va_list args;
+	int err;
+
+	if (!o)
+		return -ENOMEM;
+	o->job = (struct patient_job){run_open, free_open};
+	o->owner = owner;
+	o->fd = -1;
+	va_start(args, format);
+	vsnprintf(o->path, sizeof(o->path), format, args);
+	va_end(args);
+	if (!patient_run(p, &o->job, &err))
+		return -ETIMEDOUT;
+	err = err ?: steal_fd(&o->fd);
+	free_open(&o->job);
+	return err;
+}
+
+/* In the program's own root while it lives, else in that of its executable, else in the host's
+ * /tmp. */
+static int open_map(const struct naming *n, const struct agg_image *img)
+{
+	pid_t ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid;
+	uint32_t owner = owner_of(img);
+	struct file_view v = {.root_fd = -1};
+	int fd = open_patiently(n->patient, owner, "/proc/%d/root/tmp/perf-%d.map", img->tgid,
+				ns_tgid);
+
+	if (fd < 0 && img->exe != FILE_NONE) {
+		files_get(n->files, img->exe, &v);
+		if (v.root_fd >= 0)
+			fd = open_patiently(n->patient, owner, "/proc/self/fd/%d/tmp/perf-%d.map",
+					    v.root_fd, ns_tgid);
+		files_release_fd(n->files, img->exe);
+	}
+	return fd >= 0 ? fd : open_patiently(n->patient, owner, "/tmp/perf-%d.map", img->tgid);
+}
+
+static int ask_map(struct search *s, size_t n)
+{
+	_cleanup_close_ int fd = open_map(s->n, s->image);
+	char path[48];
+
+	snprintf(path, sizeof(path), "the perf map of pid %d", s->image->tgid);
+	return fd < 0 ? 0 : ask(s, fd, path, n, false);
+}
+
+static bool all_named(const struct search *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && s->named[i])
+		i++;
+	return i == n;
+}
+
+int jit_names(const struct naming *n, const struct agg_image *image, const struct jit_place *places,
+	      size_t n_places, jit_name_fn fn, void *ctx)
+{
+	_cleanup_free_ bool *named = calloc(n_places + 1, sizeof(*named));
+	_cleanup_free_ size_t *index = calloc(n_places + 1, sizeof(*index));
+	_cleanup_free_ uint64_t *va = calloc(n_places + 1, sizeof(*va));
+	_cleanup_free_ uint64_t *t_ns = calloc(n_places + 1, sizeof(*t_ns));
+	struct search s = {n, image, places, named, index, 0, va, t_ns, fn, ctx, 0};
+	int err;
+
+	if (!named || !index || !va || !t_ns)
+		return -ENOMEM;
+	err = ask_dump(&s, n_places);
+	if (!err && !all_named(&s, n_places))
+		err = ask_map(&s, n_places);
+	for (size_t i = 0; i < n_places && !err; i++)
+		err = named[i] ? 0 : fn(ctx, i, NULL);
+	return err;
+}

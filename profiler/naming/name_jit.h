@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names of code in anonymous memory, from what the JIT compiler wrote: a jitdump, or a perf map. */
+#ifndef KILN_NAMING_NAME_JIT_H
+#define KILN_NAMING_NAME_JIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct agg_image;
+struct naming;
+struct sym_frame;
+
+/* NULL: it has no name. Borrowed for the call. 0 or -errno, which ends it all. */
+typedef int (*jit_name_fn)(void *ctx, size_t index, const struct sym_frame *frame);
+
+struct jit_place {
+	uint64_t va, t_ns; /* CLOCK_BOOTTIME */
+};
+
+/* fn is called once for each of n places in code of this program. 0 or -errno. */
+int jit_names(const struct naming *n, const struct agg_image *image, const struct jit_place *places,
+	      size_t n_places, jit_name_fn fn, void *ctx);
+
+#endif

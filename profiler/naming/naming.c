@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
+#include "profiler/cgroups/cgroups.h"
+#include "profiler/files/files.h"
+#include "profiler/procs/procs.h"
+#include "profiler/profile/profile.h"
+#include "profiler/profile/quality.h"
+#include "profiler/collect/aggregate.h"
+#include "profiler/naming/blame.h"
+#include "profiler/naming/name_frames.h"
+#include "profiler/naming/naming.h"
+
+#define MAX_LABELS 64 /* kiln's own six and the user's */
+
+struct label_builder {
+	struct profile *p;
+	struct profile_label labels[MAX_LABELS];
+	size_t n;
+	int err;
+};
+
+static void add_text_label(struct label_builder *b, const char *key, const char *value)
+{
+	struct profile_label l = {0};
+
+	if (!*value || b->n == MAX_LABELS || b->err)
+		return;
+	b->err = profile_string(b->p, key, &l.key) ?: profile_string(b->p, value, &l.str) ?:
+		 profile_string(b->p, "", &l.num_unit);
+	b->labels[b->n++] = l;
+}
+
+static void add_number_label(struct label_builder *b, const char *key, int64_t value)
+{
+	struct profile_label l = {.str = PROFILE_NONE, .num = value};
+
+	if (b->n == MAX_LABELS || b->err)
+		return;
+	b->err = profile_string(b->p, key, &l.key) ?: profile_string(b->p, "", &l.num_unit);
+	b->labels[b->n++] = l;
+}
+
+static void add_user_label(struct label_builder *b, const char *pair)
+{
+	const char *eq = strchr(pair, '=');
+	char key[256];
+
+	if (!eq || (size_t)(eq - pair) >= sizeof(key))
+		return; /* refused when the option was parsed */
+	memcpy(key, pair, (size_t)(eq - pair));
+	key[eq - pair] = '\0';
+	add_text_label(b, key, eq + 1);
+}
+
+static int label_sample(const struct naming *n, struct profile *p, const struct agg_sample *s,
+			uint32_t *labelset)
+{
+	struct label_builder b = {.p = p};
+	struct cgroup_names names;
+	char comm[KILN_COMM_LEN + 1] = "";
+
+	memcpy(comm, s->comm, KILN_COMM_LEN);
+	add_number_label(&b, LABEL_PID, s->tgid);
+	add_number_label(&b, LABEL_TID, s->tid);
+	add_text_label(&b, LABEL_COMM, comm);
+	if (n->cgroups && cgroups_names(n->cgroups, s->cgroup_id, &names)) {
+		if (strcmp(names.path, "/"))
+			add_text_label(&b, LABEL_CGROUP, names.path);
+		add_text_label(&b, LABEL_UNIT, names.unit);
+		add_text_label(&b, LABEL_CONTAINER, names.container);
+	}
+	for (size_t i = 0; n->user_labels && n->user_labels[i]; i++)
+		add_user_label(&b, n->user_labels[i]);
+	return b.err ?: profile_labelset(p, b.labels, b.n, labelset);
+}
+
+static bool is_user_class(enum frame_class cls)
+{
+	return cls == AT_FILE || cls == AT_VDSO || cls == AT_ANON || cls == AT_UNMAPPED ||
+	       cls == AT_NO_PROCESS;
+}
+
+/* Is this user stack walked to its root, cut, or missing? Counts it, and blames who broke it. */
+static bool judge_stack(const struct aggregate *a, const struct named_frame *named,
+			const struct agg_stack *s, uint64_t count, struct quality *q,
+			struct blame *blame)
+{
+	const uint32_t *ids = a->frame_ids.data + s->first;
+	const struct agg_frame *outer;
+	uint32_t last = s->len - 1;
+
+	if (s->len == s->n_kernel)
+		return true; /* a kernel thread's, or only the kernel side was asked for */
+	if (a->frames.data[ids[last]].cls == AT_MISSED_USER) {
+		q->user_missing += count;
+		return true;
+	}
+	if (a->frames.data[ids[last]].cls == AT_TRUNCATED)
+		last--;
+	outer = &a->frames.data[ids[last]];
+	if (!is_user_class(outer->cls))
+		return true;
+	if (s->user_end == UNWIND_END_ROOT || named[ids[last]].is_root) {
+		q->user_complete += count;
+		return true;
+	}
+	q->user_truncated += count;
+	blame_broken(blame, outer, s->user_end, count);
+	return false;
+}
+
+static void judge_frames(const struct aggregate *a, const struct named_frame *named,
+			 const struct agg_stack *s, uint64_t count, struct quality *q,
+			 struct blame *blame)
+{
+	for (uint32_t i = 0; i < s->len; i++) {
+		uint32_t id = a->frame_ids.data[s->first + i];
+		const struct agg_frame *f = &a->frames.data[id];
+
+		if (named[id].as == NAMED_SYNTHETIC) {
+			q->kernel_missing += f->cls == AT_MISSED_KERNEL ? count : 0;
+			continue;
+		}
+		q->frames += count;
+		q->frames_named += named[id].as == NAMED_SYMBOL ? count : 0;
+		q->frames_fde += named[id].as == NAMED_FDE ? count : 0;
+		blame_frame(blame, f, count, named[id].as != NAMED_SYMBOL);
+	}
+}
+
+struct builder {
+	const struct naming *n;
+	const struct aggregate *a;
+	struct profile *p;
+	struct named_frame *named;
+	uint32_t truncated;  /* location of the synthetic frame */
+	uint32_t *stack_ids; /* per aggregate stack, PROFILE_NONE until built */
+	struct quality *q;
+	struct blame *blame;
+};
+
+/* The profile's stack; one whose root was not reached says so in an outermost frame. */
+static int build_stack(struct builder *b, uint32_t stack, bool complete, uint32_t *id)
+{
+	const struct agg_stack *s = &b->a->stacks.data[stack];
+	_cleanup_free_ uint32_t *locations = calloc(s->len + 1, sizeof(*locations));
+	uint32_t n = 0;
+	int err;
+
+	if (!locations)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->len; i++)
+		locations[n++] = b->named[b->a->frame_ids.data[s->first + i]].location;
+	if (!complete && locations[n - 1] != b->truncated)
+		locations[n++] = b->truncated;
+	err = profile_stack(b->p, locations, n, id);
+	if (!err)
+		b->stack_ids[stack] = *id;
+	return err;
+}
+
+static int build_sample(struct builder *b, const struct agg_sample *s)
+{
+	const struct agg_stack *stack = &b->a->stacks.data[s->stack];
+	int64_t values[2] = {(int64_t)s->count, (int64_t)(s->count * b->n->period_ns)};
+	uint32_t stack_id = b->stack_ids[s->stack], labelset;
+	bool complete = judge_stack(b->a, b->named, stack, s->count, b->q, b->blame);
+	int err = 0;
+
+	judge_frames(b->a, b->named, stack, s->count, b->q, b->blame);
+	if (stack_id == PROFILE_NONE)
+		err = build_stack(b, s->stack, complete, &stack_id);
+	return err ?: label_sample(b->n, b->p, s, &labelset) ?:
+	       profile_add(b->p, stack_id, labelset, values);
+}
+
+int naming_run(const struct naming *n, const struct aggregate *a, struct profile *p,
+	       struct quality *q)
+{
+	_cleanup_free_ struct named_frame *named = calloc(a->frames.len + 1, sizeof(*named));
+	_cleanup_free_ uint32_t *stack_ids = calloc(a->stacks.len + 1, sizeof(*stack_ids));
+	_cleanup_(blame_freep) struct blame *blame = blame_new();
+	struct builder b = {.n = n,
+			    .a = a,
+			    .p = p,
+			    .named = named,
+			    .stack_ids = stack_ids,
+			    .q = q,
+			    .blame = blame};
+	int err;
+
+	if (!named || !stack_ids || !blame)
+		return -ENOMEM;
+	memset(stack_ids, 0xff, a->stacks.len * sizeof(*stack_ids));
+	err = name_frames(n, a, p, named)
+		      ?: profile_plain_location(p, MAPPING_KILN, FRAME_TRUNCATED, &b.truncated);
+	for (size_t i = 0; i < a->samples.len && !err; i++)
+		err = build_sample(&b, &a->samples.data[i]);
+	return err ?: blame_report(blame, n, a, q);
+}

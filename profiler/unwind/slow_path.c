@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/vec.h"
+#include "profiler/files/files.h"
+#include "profiler/procs/procs.h"
+#include "profiler/procs/rescan.h"
+#include "profiler/unwind/slow_path.h"
+#include "profiler/unwind/unwind_feed.h"
+#include "profiler/unwind/vdso.h"
+#include "profiler/sampler/drain.h"
+#include "profiler/sampler/sampler.h"
+#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/worker/walker.h"
+
+/* What waits for tables: half a second of 999 Hz on eight CPUs, and no longer than the largest table
+ * takes on a busy machine. */
+#define WAITING_MAX_BYTES (96u << 20)
+#define WAITING_MAX_NS	  5000000000ull
+
+struct waiting {
+	struct raw_sample *raw;
+	uint32_t file; /* whose table is not there; FILE_NONE: /proc is to be read again */
+	uint64_t file_off;
+};
+
+struct slow_path {
+	struct procs *procs;
+	struct files *files;
+	struct unwind_feed *feed;
+	struct rescan *rescan;
+	struct walker *walker;
+	int vdso_fd;
+	VEC(struct waiting) waiting; /* oldest first */
+	size_t waiting_bytes;
+	VEC(struct raw_sample *) batch; /* for the walker */
+	struct procs_view view;
+	VEC(struct walk_region) regions; /* of the sample prepared last */
+	/* of the sample being walked */
+	const struct raw_sample *now;
+	bool past_slice; /* it read above what was captured */
+	bool guessed;	 /* it has been where frame pointers were the best guess */
+	uint32_t lacks;	 /* a file whose table is not there yet, or FILE_NONE */
+	uint64_t lacks_off;
+	struct slow_path_stats stats;
+};
+
+int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files,
+		  struct unwind_feed *feed, struct rescan *rescan, struct walker *walker)
+{
+	struct slow_path *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->procs = procs;
+	s->files = files;
+	s->feed = feed;
+	s->rescan = rescan;
+	s->walker = walker;
+	s->vdso_fd = vdso_open();
+	*out = s;
+	return 0;
+}
+
+void slow_path_free(struct slow_path *s)
+{
+	if (!s)
+		return;
+	if (s->vdso_fd >= 0)
+		close(s->vdso_fd);
+	for (size_t i = 0; i < s->waiting.len; i++)
+		free(s->waiting.data[i].raw);
+	vec_release(&s->waiting);
+	vec_release(&s->batch);
+	vec_release(&s->view.mappings);
+	vec_release(&s->regions);
+	free(s);
+}
+
+/* --- by libunwind ----------------------------------------------------------------------------- */
+
+/* One that is not open yet is asked for again with the next sample. */
+static void add_file(struct slow_path *s, uint32_t file)
+{
+	struct file_view v;
+
+	if (file == FILE_NONE || walker_knows(s->walker, file))
+		return;
+	if (file == FILE_VDSO) {
+		walker_add(s->walker, file, s->vdso_fd);
+		return;
+	}
+	files_get(s->files, file, &v);
+	if (v.err != -EAGAIN && walker_add(s->walker, file, v.fd) == -ENOSPC)
+		s->stats.objects_full++;
+	files_release_fd(s->files, file);
+}
+
+static void prepare(void *ctx, size_t i, struct walk_sample *out)
+{
+	struct slow_path *s = ctx;
+	const struct raw_sample *r = s->batch.data[i];
+	uint64_t sp = r->regs[UNWIND_RSP];
+
+	out->captured =
+		(struct slow_sample){r->regs, r->stack, r->stack_len, sp - KILN_RAW_BASE(sp)};
+	if (procs_view(s->procs, (pid_t)r->tgid, r->time_ns, &s->view) ||
+	    vec_reserve(&s->regions, s->view.mappings.len))
+		return; /* it ends where it begins */
+	s->regions.len = s->view.mappings.len;
+	for (size_t m = 0; m < s->regions.len; m++) {
+		const struct proc_mapping *p = &s->view.mappings.data[m];
+
+		add_file(s, p->file);
+		s->regions.data[m] = (struct walk_region){p->start,    p->len,	p->file_off,
+							  p->since_ns, p->file, 0};
+	}
+	out->regions = s->regions.data;
+	out->n_regions = s->regions.len;
+	out->n_live = s->view.n_live;
+}
+
+/* A lost one, or out of memory: the stack stays missing, and is shown as such. */
+static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, enum slow_end end)
+{
+	static const enum unwind_end as_walk_end[] = {
+		[SLOW_ROOT] = UNWIND_END_ROOT,	     [SLOW_SLICE] = UNWIND_END_SLICE,
+		[SLOW_NO_INFO] = UNWIND_END_NO_RULE, [SLOW_LIMIT] = UNWIND_END_DEEP,
+		[SLOW_ERROR] = UNWIND_END_LOOP,
+	};
+	struct slow_path *s = ctx;
+	const struct raw_sample *r = s->batch.data[i];
+
+	if (!n)
+		return;
+	window_add_user_stack(r->into, r->word, frames, n, as_walk_end[end]);
+	s->stats.by_libunwind++;
+	s->stats.complete += end == SLOW_ROOT;
+	s->stats.why[r->why]++;
+}
+
+/* Walks what the tables could not. */
+static void walk_batch(struct slow_path *s)
+{
+	if (s->batch.len)
+		walker_run(s->walker, s->batch.len, prepare, take_stack, s);
+	for (size_t i = 0; i < s->batch.len; i++)
+		free(s->batch.data[i]);
+	s->batch.len = 0;
+}
+
+/* --- by the kernel's tables ------------------------------------------------------------------- */
+
+static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, uint64_t *elf_va)
+{
+	struct slow_path *s = ctx;
+	struct place place;
+	uint64_t va_minus_off = 0;
+	uint32_t file;
+
+	procs_resolve(s->procs, (pid_t)s->now->tgid, s->now->time_ns, va, &place);
+	s->guessed |= place.kind == PLACE_ANON;
+	if (place.kind == PLACE_ANON)
+		return UNWIND_IN_JIT;
+	if (place.kind != PLACE_FILE && place.kind != PLACE_VDSO)
+		return UNWIND_IN_NOTHING;
+	file = place.kind == PLACE_VDSO ? FILE_VDSO : place.file;
+	switch (unwind_feed_place(s->feed, file, place.file_off, table, &va_minus_off)) {
+	case FEED_TABLE:
+		*elf_va = place.file_off + va_minus_off;
+		return UNWIND_IN_TABLE;
+	case FEED_SOON:
+		s->lacks = file;
+		s->lacks_off = place.file_off;
+		return UNWIND_IN_NO_TABLE;
+	default:
+		return UNWIND_IN_JIT; /* what the kernel takes it for, too */
+	}
+}
+
+static bool read_stack(void *ctx, uint64_t addr, uint64_t *value)
+{
+	struct slow_path *s = ctx;
+	uint64_t off = addr - KILN_RAW_BASE(s->now->regs[UNWIND_RSP]);
+
+	if (off >= s->now->stack_len || s->now->stack_len - off < sizeof(*value)) {
+		s->past_slice = true;
+		return false;
+	}
+	memcpy(value, s->now->stack + off, sizeof(*value));
+	return true;
+}
+
+static enum unwind_end walk_by_tables(struct slow_path *s, uint64_t *frames, uint32_t *n)
+{
+	static const struct unwind_ops ops = {table_place, read_stack};
+	enum unwind_end end;
+
+	s->past_slice = s->guessed = false;
+	s->lacks = FILE_NONE;
+	end = unwind_walk(&ops, s, s->now->regs, frames, UNWIND_FRAMES_MAX, n);
+	return end == UNWIND_END_BAD_READ && s->past_slice ? UNWIND_END_SLICE : end;
+}
+
+/* --- one sample ------------------------------------------------------------------------------- */
+
+/* In the middle of execve(2): the program is not the one that was known, and there is no stack yet. */
+static bool is_exec(const struct raw_sample *r)
+{
+	return !r->stack_len && r->why == UNWIND_END_NO_MAPPING;
+}
+
+/* Code runs, or is returned to, where nothing is known to be mapped: mremap(2) makes no event. */
+static bool is_unknown_code(struct slow_path *s, enum unwind_end end)
+{
+	return end == UNWIND_END_NO_MAPPING && !s->guessed &&
+	       rescan_want(s->rescan, (pid_t)s->now->tgid, s->now->time_ns);
+}
+
+/* Walks a sample, which it takes, at once or with the batch. False: it had better wait, for s->lacks
+ * or a look at /proc. */
+static bool walk_one(struct slow_path *s, struct raw_sample *r, bool may_wait)
+{
+	uint64_t frames[UNWIND_FRAMES_MAX];
+	enum unwind_end end;
+	uint32_t n = 0;
+
+	s->now = r;
+	if (is_exec(r)) { /* its user stack is gone with the old program */
+		window_add_user_stack(r->into, r->word, NULL, 0, UNWIND_END_ROOT);
+		free(r);
+		return true;
+	}
+	end = walk_by_tables(s, frames, &n);
+	if (may_wait && (s->lacks != FILE_NONE || is_unknown_code(s, end)))
+		return false;
+	if ((s->lacks != FILE_NONE || end == UNWIND_END_SLOW) && !vec_push(&s->batch, r))
+		return true;
+	/* Out of memory: the stack stays missing, and is shown as such. */
+	window_add_user_stack(r->into, r->word, frames, n, end);
+	s->stats.by_tables++;
+	s->stats.complete += end == UNWIND_END_ROOT;
+	s->stats.why[r->why]++;
+	free(r);
+	return true;
+}
+
+static size_t bytes_of(const struct raw_sample *r)
+{
+	return sizeof(*r) + r->stack_len;
+}
+
+/* Whether nothing has come of what a sample waits for. Most wait for the same file as the one before,
+ * of which that is known. */
+static bool still_lacks(struct slow_path *s, const struct waiting *w, uint32_t *lacking)
+{
+	const void *table;
+	uint64_t va_minus_off;
+
+	if (w->file == FILE_NONE)
+		return rescan_is_due(s->rescan, (pid_t)w->raw->tgid);
+	if (w->file == *lacking)
+		return true;
+	if (unwind_feed_place(s->feed, w->file, w->file_off, &table, &va_minus_off) != FEED_SOON)
+		return false;
+	*lacking = w->file;
+	return true;
+}
+
+/* Looks at what waits again. Of one window nothing may wait on. */
+static void walk_waiting(struct slow_path *s, const struct window *ending)
+{
+	uint64_t now = boottime_ns();
+	uint32_t lacking = FILE_NONE;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->waiting.len; i++) {
+		struct waiting w = s->waiting.data[i];
+		bool late = w.raw->into == ending || now - w.raw->time_ns > WAITING_MAX_NS;
+		size_t bytes = bytes_of(w.raw);
+
+		if (!late && still_lacks(s, &w, &lacking)) {
+			s->waiting.data[kept++] = w;
+		} else if (walk_one(s, w.raw, !late)) {
+			s->stats.late += late && s->lacks != FILE_NONE;
+			s->waiting_bytes -= bytes;
+		} else {
+			s->waiting.data[kept++] = (struct waiting){w.raw, s->lacks, s->lacks_off};
+		}
+	}
+	s->waiting.len = kept;
+}
+
+void slow_path_run(struct slow_path *s, struct drain *d)
+{
+	walk_waiting(s, NULL);
+	for (struct raw_sample *r; (r = drain_next_raw(d));) {
+		bool room = s->waiting_bytes + bytes_of(r) <= WAITING_MAX_BYTES &&
+			    !vec_reserve(&s->waiting, s->waiting.len + 1);
+
+		if (walk_one(s, r, room)) {
+			s->stats.crowded += !room && s->lacks != FILE_NONE;
+			continue;
+		}
+		s->waiting.data[s->waiting.len++] = (struct waiting){r, s->lacks, s->lacks_off};
+		s->waiting_bytes += bytes_of(r);
+		s->stats.waited++;
+	}
+	walk_batch(s);
+}
+
+bool slow_path_waits(const struct slow_path *s)
+{
+	return s->waiting.len > 0;
+}
+
+void slow_path_finish(struct slow_path *s, const struct window *w)
+{
+	walk_waiting(s, w);
+	walk_batch(s);
+}
+
+void slow_path_stats(const struct slow_path *s, struct slow_path_stats *out)
+{
+	struct walker_stats walker;
+
+	walker_stats(s->walker, &walker);
+	*out = s->stats;
+	out->lost = walker.lost;
+	out->files_failed = walker.files_failed;
+}

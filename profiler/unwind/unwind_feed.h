@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Keeps the walk in the kernel supplied: what the process table says of mappings goes into the
+ * kernel's maps, and the files they map get their tables.
+ */
+#ifndef KILN_UNWIND_UNWIND_FEED_H
+#define KILN_UNWIND_UNWIND_FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profiler/unwind/unwind_maps.h"
+#include "profiler/unwind/unwind_tables.h"
+
+struct unwind_feed;
+struct files;
+struct procs;
+struct sampler;
+
+/* Both are borrowed; cache_dir: of compiled tables, or NULL. 0 or -errno. */
+int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
+		    struct unwind_files *compiler, const char *cache_dir);
+void unwind_feed_free(struct unwind_feed *f);
+
+/* For procs_opts.changed; ctx is the feed. */
+void unwind_feed_changed(void *ctx, pid_t tgid);
+
+/* Brings the kernel's maps up to date with the table. Never waits. */
+void unwind_feed_run(struct unwind_feed *f, struct procs *procs);
+
+/* Waits, at most that long, until the tables of what is mapped so far are in the kernel. */
+void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_ms);
+
+/* What the walk in the kernel knows of a place in a file, or is about to. */
+enum feed_place {
+	FEED_TABLE, /* its table, and address minus file offset there */
+	FEED_SOON,  /* it is being opened or compiled; asked for now if nobody had */
+	FEED_NEVER, /* there is none to be had */
+};
+
+/* For a file of the files table, or FILE_VDSO. *table is borrowed until the next unwind_feed_run(). */
+enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
+				  const void **table, uint64_t *va_minus_off);
+
+/* Why a file (of the files table) has no unwind table: see unwind_tables_error(). */
+int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file);
+
+void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,
+		       struct unwind_maps_stats *maps);
+
+#endif

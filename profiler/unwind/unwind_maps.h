@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The executable mappings of processes in the maps of the walk (bpf/unwind_abi.h), in three size
+ * classes.
+ */
+#ifndef KILN_UNWIND_UNWIND_MAPS_H
+#define KILN_UNWIND_UNWIND_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bpf/unwind_abi.h"
+
+struct unwind_maps;
+
+/*
+ * Entries for the maps of each class (small, medium, large), by how many processes there are now: all
+ * of them and as many more, of which few map much. Entries are memory, used or not.
+ */
+void unwind_maps_entries(uint32_t entries[3]);
+
+/* The descriptors are borrowed. 0 or -ENOMEM. */
+int unwind_maps_new(struct unwind_maps **out, int small_fd, int medium_fd, int large_fd);
+void unwind_maps_free(struct unwind_maps *m);
+
+struct unwind_region {
+	uint64_t start, len;
+	uint64_t bias; /* address - address in the file's own terms */
+	uint32_t slot; /* of the file's table, UNWIND_SLOT_NONE or UNWIND_SLOT_JIT */
+};
+
+/*
+ * Sets the mappings of a process (no overlaps; sorted in place). Of more than UNWIND_MAPS_LARGE the
+ * lowest are kept (counted). version: of the set of mappings, as a sample told it; 0: samples do not
+ * tell, and the first one claims them for the program that runs then. 0 or -errno (-E2BIG: the size class is full, counted: the process is
+ * then walked in user space).
+ */
+int unwind_maps_set(struct unwind_maps *m, pid_t tgid, uint32_t version,
+		    struct unwind_region *regions, size_t n);
+/* Whether it was there. */
+bool unwind_maps_remove(struct unwind_maps *m, pid_t tgid);
+
+struct unwind_maps_stats {
+	uint64_t processes, sets, full, cut;
+};
+void unwind_maps_stats(const struct unwind_maps *m, struct unwind_maps_stats *out);
+
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/unwind/walk_report.h"
+
+#include <stdint.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/log.h"
+#include "profiler/procs/rescan.h"
+#include "profiler/profile/quality.h"
+#include "profiler/unwind/slow_path.h"
+#include "profiler/collect/told_mappings.h"
+#include "profiler/unwind/unwind_feed.h"
+#include "profiler/sampler/sampler.h"
+
+static void count_walks(struct quality *q, const struct sampler_totals *t,
+			const struct slow_path_stats *slow)
+{
+	uint64_t walks = 0;
+
+	for (int e = 0; e < UNWIND_END_COUNT; e++)
+		walks += t->walk_end[e];
+	q->walked_fp = t->counters[KILN_CTR_walk_fp];
+	q->walked_kernel = walks - t->counters[KILN_CTR_raw] - q->walked_fp;
+	q->walked_user = slow->by_tables;
+	q->walked_libunwind = slow->by_libunwind;
+	q->raw_full = t->counters[KILN_CTR_raw_full];
+	q->tables_late = slow->late + slow->crowded;
+}
+
+static void log_shares(const struct quality *q, const struct slow_path_stats *slow)
+{
+	uint64_t all = q->walked_kernel + q->walked_fp + q->walked_user + q->walked_libunwind;
+	double percent = all ? 100.0 / (double)all : 0;
+
+	log_debug("user stacks: %.2f %% walked in the kernel by tables, %.2f %% with frame "
+		  "pointers, %.2f %% in user space by tables, %.2f %% by libunwind; sent there for "
+		  "no_mapping %.2f %%, no_table %.2f %%, slow %.2f %%",
+		  percent * (double)q->walked_kernel, percent * (double)q->walked_fp,
+		  percent * (double)q->walked_user, percent * (double)q->walked_libunwind,
+		  percent * (double)slow->why[UNWIND_END_NO_MAPPING],
+		  percent * (double)slow->why[UNWIND_END_NO_TABLE],
+		  percent * (double)slow->why[UNWIND_END_SLOW]);
+}
+
+static void put(struct buf *b, const char *key, uint64_t n)
+{
+	buf_printf(b, " %s=%llu", key, (unsigned long long)n);
+}
+
+static void log_ends(const struct sampler_totals *t)
+{
+	struct buf b = {0};
+
+#define X(end, key, text)                                                                          \
+	if (UNWIND_##end != UNWIND_ON)                                                             \
+		put(&b, #key, t->walk_end[UNWIND_##end]);
+	UNWIND_ENDS(X)
+#undef X
+	log_debug("walks in the kernel ended:%s", buf_cstr(&b));
+	buf_release(&b);
+}
+
+static void log_counters(const struct slow_path_stats *slow, const struct rescan_stats *again,
+			 uint64_t no_room)
+{
+	struct buf b = {0};
+
+#define X(name) put(&b, #name, slow->name);
+	SLOW_PATH_COUNTERS(X)
+#undef X
+	put(&b, "lost", slow->lost);
+	put(&b, "no_room", no_room);
+	log_debug("walked in user space:%s", buf_cstr(&b));
+	buf_clear(&b);
+#define X(name) put(&b, #name, again->name);
+	RESCAN_COUNTERS(X)
+#undef X
+	log_debug("/proc read again:%s", buf_cstr(&b));
+	buf_release(&b);
+}
+
+static void log_tables(const struct unwind_tables_stats *tables,
+		       const struct unwind_maps_stats *maps)
+{
+	log_debug("unwind tables: %llu loaded, %llu KB, %llu from the cache, %llu files without; "
+		  "%llu processes set %llu times",
+		  (unsigned long long)tables->loaded, (unsigned long long)tables->bytes / 1024,
+		  (unsigned long long)tables->cache_hits, (unsigned long long)tables->none,
+		  (unsigned long long)maps->processes, (unsigned long long)maps->sets);
+}
+
+static void log_told(const struct sampler_totals *t, const struct told_mappings *told)
+{
+	struct told_stats stats;
+	struct buf b = {0};
+
+	told_mappings_stats(told, &stats);
+	put(&b, "told", t->counters[KILN_CTR_told]);
+	put(&b, "untold", t->counters[KILN_CTR_untold]);
+#define X(name) put(&b, #name, stats.name);
+	TOLD_COUNTERS(X)
+#undef X
+	log_debug("mappings told by samples:%s", buf_cstr(&b));
+	buf_release(&b);
+}
+
+void walk_report(struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
+		 const struct slow_path *slow, const struct rescan *rescan,
+		 const struct told_mappings *told)
+{
+	struct slow_path_stats walked;
+	struct unwind_tables_stats tables;
+	struct unwind_maps_stats maps;
+	struct rescan_stats again;
+
+	rescan_stats(rescan, &again);
+	q->rescanned = again.read;
+	if (told)
+		log_told(t, told);
+	if (!feed)
+		return;
+	slow_path_stats(slow, &walked);
+	unwind_feed_stats(feed, &tables, &maps);
+	count_walks(q, t, &walked);
+	/* A file may have failed here and there: it is one. */
+	q->tables_failed =
+		tables.failed > walked.files_failed ? tables.failed : walked.files_failed;
+	if (log_level() < LOG_VERBOSE)
+		return;
+	log_shares(q, &walked);
+	log_ends(t);
+	log_counters(&walked, &again, q->raw_full);
+	log_tables(&tables, &maps);
+}

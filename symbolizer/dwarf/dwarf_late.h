@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Answers whose names are not read yet. The strings of one address lie anywhere in .debug_str; where
+ * that is compressed, reading them one by one would inflate most of it for each. So answers are held
+ * back, and the strings of many are read in ascending order.
+ */
+#ifndef KILN_SYMBOLIZER_DWARF_DWARF_LATE_H
+#define KILN_SYMBOLIZER_DWARF_DWARF_LATE_H
+
+#include "symbolizer/dwarf/dwarf_frames.h"
+
+struct late;
+
+int late_new(struct late **out);
+void late_free(struct late *l);
+
+/* True if the frames have strings to be read later. */
+bool late_wanted(const struct frames *fr);
+
+/* Takes the frames of an address. 0 or -ENOMEM. */
+int late_add(struct late *l, size_t index, const struct frames *fr, enum dwarf_reason reason);
+/* True when it is time to flush. */
+bool late_full(const struct late *l);
+
+/* Gives all answers to fn. An answer with more text than can be held is cut, with DWARF_LIMIT.
+ * 0 or -ENOMEM. */
+int late_flush(struct late *l, dwarf_frames_fn fn, void *ctx);
+
+size_t late_bytes(const struct late *l);
+
+#endif

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Headers and identity of an ELF file (System V gABI, chapters 4 and 5). */
+#include "symbolizer/elf/elf_obj.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "profiler/base/bytes.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "symbolizer/elf/elf_priv.h"
+
+/* Linkers make up to a dozen PT_LOADs; lookups are linear in file offset. */
+#define SEGMENTS_MAX 512
+/* -ffunction-sections objects of big C++ files come to 100,000. 96 bytes each are held. */
+#define SECTIONS_MAX 262144
+/* All section names together. Real tables are below 8 MiB. */
+#define NAMES_MAX (64u << 20)
+/* Larger sections of object files get no room of their own: SECTIONS_MAX times this is an address. */
+#define REL_SECTION_MAX (1ull << 40)
+/* Note segments looked at and bytes read of each: a build id stands near the front. */
+#define NOTE_SEGMENTS_MAX 16
+#define NOTE_BYTES_MAX	  (64u << 10)
+
+const struct elf_limits elf_limits_default = {
+	.section_bytes = 2ul << 30,
+	.total_bytes = 2ul << 30,
+};
+
+long elf_obj_pread(struct elf_obj *obj, void *buf, size_t len, uint64_t file_off)
+{
+	if (file_off >= obj->file_size || !len)
+		return 0;
+	if (len > obj->file_size - file_off)
+		len = obj->file_size - file_off;
+	if (!obj->bytes)
+		return io_pread(obj->fd, buf, len, file_off);
+	memcpy(buf, obj->bytes + file_off, len);
+	return (long)len;
+}
+
+int elf_read_exact(struct elf_obj *obj, void *buf, uint64_t len, uint64_t off)
+{
+	long n = elf_obj_pread(obj, buf, len, off);
+
+	if (n < 0)
+		return (int)n;
+	return (uint64_t)n == len ? 0 : -EBADMSG;
+}
+
+static bool table_in_file(const struct elf_obj *obj, uint64_t off, uint64_t n, size_t entry)
+{
+	return off <= obj->file_size && n <= (obj->file_size - off) / entry;
+}
+
+/* --- build id --------------------------------------------------------------------------------- */
+
+/* Notes are padded to 4 bytes, in segments aligned to 8 (with .note.gnu.property) to 8. */
+static void parse_notes(struct build_id *id, const uint8_t *data, size_t len, uint64_t align)
+{
+	struct bytes b = bytes_of(data, len);
+	uint32_t pad = align == 8 ? 7 : 3;
+
+	while (bytes_left(&b) >= sizeof(Elf64_Nhdr)) {
+		Elf64_Nhdr nh;
+		struct bytes name, desc;
+
+		bytes_read(&b, &nh, sizeof(nh));
+		name = bytes_sub(&b, nh.n_namesz);
+		bytes_skip(&b, -(uint64_t)(sizeof(nh) + nh.n_namesz) & pad);
+		desc = bytes_sub(&b, nh.n_descsz);
+		if (desc.bad)
+			return;
+		if (nh.n_type == NT_GNU_BUILD_ID && nh.n_namesz == 4 && !memcmp(name.p, "GNU", 4) &&
+		    nh.n_descsz && nh.n_descsz <= BUILD_ID_MAX) {
+			memcpy(id->data, desc.p, nh.n_descsz);
+			id->len = (uint8_t)nh.n_descsz;
+			return;
+		}
+		bytes_skip(&b, -(uint64_t)nh.n_descsz & pad);
+	}
+}
+
+/* A note area that cannot be read holds no build id; only running out of memory is an error. */
+static int read_notes(struct elf_obj *obj, uint64_t off, uint64_t len, uint64_t align)
+{
+	_cleanup_free_ uint8_t *data = NULL;
+	long n;
+
+	if (obj->build_id.len || !len)
+		return 0;
+	if (len > NOTE_BYTES_MAX)
+		len = NOTE_BYTES_MAX;
+	data = malloc(len);
+	if (!data)
+		return -ENOMEM;
+	n = elf_obj_pread(obj, data, len, off);
+	if (n > 0)
+		parse_notes(&obj->build_id, data, (size_t)n, align);
+	return 0;
+}
+
+/* Files without program headers, and debug files whose PT_NOTE points at bytes left out. */
+static int notes_of_sections(struct elf_obj *obj)
+{
+	size_t looked_at = 0;
+
+	for (size_t i = 0; i < obj->n_sections && !obj->build_id.len; i++) {
+		const struct elf_section *sec = &obj->sections[i];
+		int err;
+
+		if (sec->type != SHT_NOTE || looked_at++ >= NOTE_SEGMENTS_MAX)
+			continue;
+		err = read_notes(obj, sec->file_off, sec->size, 4);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* --- program headers -------------------------------------------------------------------------- */
+
+static int segment_by_va(const void *a, const void *b)
+{
+	const struct elf_segment *x = a, *y = b;
+
+	return (x->va > y->va) - (x->va < y->va);
+}
+
+static int take_segment(struct elf_segment *seg, const Elf64_Phdr *ph)
+{
+	if (ph->p_vaddr + ph->p_memsz < ph->p_vaddr || ph->p_offset + ph->p_filesz < ph->p_offset ||
+	    ph->p_filesz > ph->p_memsz)
+		return -EBADMSG;
+	*seg = (struct elf_segment){
+		.va = ph->p_vaddr,
+		.mem_len = ph->p_memsz,
+		.file_off = ph->p_offset,
+		.file_len = ph->p_filesz,
+		.exec = ph->p_flags & PF_X,
+	};
+	return 0;
+}
+
+static int take_phdr(struct elf_obj *obj, const Elf64_Phdr *ph, size_t *notes)
+{
+	struct elf_segment seg;
+
+	switch (ph->p_type) {
+	case PT_LOAD:
+		if (obj->segments.len >= SEGMENTS_MAX)
+			return -EBADMSG;
+		return take_segment(&seg, ph) ?: vec_push(&obj->segments, seg);
+	case PT_GNU_EH_FRAME:
+		return take_segment(&obj->eh_frame_hdr, ph);
+	case PT_DYNAMIC:
+		return take_segment(&obj->dynamic, ph);
+	case PT_NOTE:
+		if ((*notes)++ >= NOTE_SEGMENTS_MAX)
+			return 0;
+		return read_notes(obj, ph->p_offset, ph->p_filesz, ph->p_align);
+	}
+	return 0;
+}
+
+static int read_phdrs(struct elf_obj *obj, const Elf64_Ehdr *eh)
+{
+	_cleanup_free_ Elf64_Phdr *phdrs = NULL;
+	size_t notes = 0;
+	int err;
+
+	if (!eh->e_phoff || !eh->e_phnum)
+		return 0;
+	/* PN_XNUM (more than 65534 headers) is for core files, which we do not read. */
+	if (eh->e_phentsize != sizeof(*phdrs) || eh->e_phnum == PN_XNUM ||
+	    !table_in_file(obj, eh->e_phoff, eh->e_phnum, sizeof(*phdrs)))
+		return -EBADMSG;
+	phdrs = malloc(eh->e_phnum * sizeof(*phdrs));
+	if (!phdrs)
+		return -ENOMEM;
+	err = elf_read_exact(obj, phdrs, eh->e_phnum * sizeof(*phdrs), eh->e_phoff);
+	for (size_t i = 0; i < eh->e_phnum && !err; i++)
+		err = take_phdr(obj, &phdrs[i], &notes);
+	if (!err && obj->segments.len)
+		qsort(obj->segments.data, obj->segments.len, sizeof(*obj->segments.data),
+		      segment_by_va);
+	return err;
+}
+
+/* --- section headers -------------------------------------------------------------------------- */
+
+static void take_section(struct elf_obj *obj, size_t i, const Elf64_Shdr *sh, size_t names_len)
+{
+	struct elf_section *sec = &obj->sections[i];
+
+	*sec = (struct elf_section){
+		.name = sh->sh_name < names_len ? obj->names + sh->sh_name : "",
+		.index = (uint32_t)i,
+		.type = sh->sh_type,
+		.flags = sh->sh_flags,
+		.va = sh->sh_addr,
+		.file_off = sh->sh_offset,
+		.size = sh->sh_size,
+		.entsize = sh->sh_entsize,
+		.link = sh->sh_link,
+		.info = sh->sh_info,
+	};
+	if (obj->type == ET_REL && !sec->va && (sec->flags & SHF_ALLOC))
+		sec->va = sec->file_off;
+}
+
+/* What objcopy --only-keep-debug leaves of sections has offsets, but these overlap. */
+static void place_nobits(struct elf_obj *obj)
+{
+	const uint64_t align = 4096;
+	uint64_t va = (obj->file_size + align - 1) / align * align;
+
+	for (size_t i = 0; i < obj->n_sections; i++) {
+		struct elf_section *sec = &obj->sections[i];
+
+		if (sec->type != SHT_NOBITS || !(sec->flags & SHF_ALLOC) ||
+		    sec->va != sec->file_off)
+			continue;
+		sec->va = va;
+		if (sec->size < REL_SECTION_MAX)
+			va += (sec->size + align - 1) / align * align;
+	}
+}
+
+static int read_names(struct elf_obj *obj, const Elf64_Shdr *sh, size_t *len)
+{
+	if (sh->sh_type != SHT_STRTAB || sh->sh_size > NAMES_MAX ||
+	    !table_in_file(obj, sh->sh_offset, sh->sh_size, 1))
+		return -EBADMSG;
+	obj->names = calloc(1, sh->sh_size + 1);
+	if (!obj->names)
+		return -ENOMEM;
+	*len = sh->sh_size;
+	return elf_read_exact(obj, obj->names, sh->sh_size, sh->sh_offset);
+}
+
+/* Counts too large for the ELF header stand in section 0 (gABI, "ELF Header"). */
+static int section_counts(struct elf_obj *obj, const Elf64_Ehdr *eh, uint64_t *n, uint32_t *names)
+{
+	Elf64_Shdr first;
+	int err;
+
+	*n = eh->e_shnum;
+	*names = eh->e_shstrndx;
+	if (*n && *names != SHN_XINDEX)
+		return 0;
+	err = elf_read_exact(obj, &first, sizeof(first), eh->e_shoff);
+	if (err)
+		return err;
+	if (!*n)
+		*n = first.sh_size;
+	if (*names == SHN_XINDEX)
+		*names = first.sh_link;
+	return 0;
+}
+
+static int read_shdrs(struct elf_obj *obj, const Elf64_Ehdr *eh)
+{
+	_cleanup_free_ Elf64_Shdr *shdrs = NULL;
+	size_t names_len = 0;
+	uint32_t names;
+	uint64_t n;
+	int err;
+
+	if (eh->e_shentsize != sizeof(*shdrs))
+		return -EBADMSG;
+	err = section_counts(obj, eh, &n, &names);
+	if (err)
+		return err;
+	if (n > SECTIONS_MAX || !table_in_file(obj, eh->e_shoff, n, sizeof(*shdrs)))
+		return -EBADMSG;
+	shdrs = malloc(n * sizeof(*shdrs) + 1);
+	if (!shdrs)
+		return -ENOMEM;
+	err = elf_read_exact(obj, shdrs, n * sizeof(*shdrs), eh->e_shoff);
+	if (!err && names != SHN_UNDEF)
+		err = names < n ? read_names(obj, &shdrs[names], &names_len) : -EBADMSG;
+	if (err)
+		return err;
+	obj->sections = calloc(n + 1, sizeof(*obj->sections));
+	obj->loaded = calloc(n + 1, sizeof(*obj->loaded));
+	if (!obj->sections || !obj->loaded)
+		return -ENOMEM;
+	obj->n_sections = n;
+	for (size_t i = 0; i < n; i++)
+		take_section(obj, i, &shdrs[i], names_len);
+	if (obj->type == ET_REL)
+		place_nobits(obj);
+	return 0;
+}
+
+/* The loader needs no section table, so a file with a broken one runs: keep what segments give. */
+static int read_sections(struct elf_obj *obj, const Elf64_Ehdr *eh)
+{
+	int err;
+
+	if (!eh->e_shoff)
+		return 0;
+	err = read_shdrs(obj, eh);
+	if (err != -EBADMSG)
+		return err;
+	obj->truncated = true;
+	return 0;
+}
+
+/* --- the object ------------------------------------------------------------------------------- */
+
+static int read_header(struct elf_obj *obj, Elf64_Ehdr *eh)
+{
+	int err = elf_read_exact(obj, eh, sizeof(*eh), 0);
+
+	if (err)
+		return err == -EBADMSG ? -ENOEXEC : err;
+	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_ident[EI_CLASS] != ELFCLASS64 ||
+	    eh->e_ident[EI_DATA] != ELFDATA2LSB || eh->e_ident[EI_VERSION] != EV_CURRENT)
+		return -ENOEXEC;
+	if (eh->e_machine != EM_X86_64 && eh->e_machine != EM_AARCH64)
+		return -ENOEXEC;
+	if (eh->e_type != ET_EXEC && eh->e_type != ET_DYN && eh->e_type != ET_REL)
+		return -ENOEXEC;
+	obj->machine = eh->e_machine;
+	obj->type = eh->e_type;
+	return 0;
+}
+
+DEFINE_CLEANUP(elf_obj, elf_obj_free)
+
+static int open_common(struct elf_obj **out, struct elf_obj *parts, const struct elf_limits *limits)
+{
+	_cleanup_(elf_obj_freep) struct elf_obj *obj = malloc(sizeof(*obj));
+	Elf64_Ehdr eh;
+	int err;
+
+	if (!obj) {
+		cleanup_close_fd(&parts->fd);
+		return -ENOMEM;
+	}
+	*obj = *parts;
+	obj->limits = limits ? *limits : elf_limits_default;
+	err = read_header(obj, &eh) ?: read_phdrs(obj, &eh) ?: read_sections(obj, &eh)
+		?: notes_of_sections(obj);
+	if (err)
+		return err;
+	*out = steal_ptr(obj);
+	return 0;
+}
+
+int elf_obj_open(struct elf_obj **out, int fd, const struct elf_limits *limits)
+{
+	struct elf_obj parts = {.fd = fd};
+	struct stat st;
+	int err = 0;
+
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EINVAL;
+	if (err) {
+		cleanup_close_fd(&fd);
+		return err;
+	}
+	parts.file_size = (uint64_t)st.st_size;
+	return open_common(out, &parts, limits);
+}
+
+int elf_obj_open_bytes(struct elf_obj **out, const void *data, size_t len,
+		       const struct elf_limits *limits)
+{
+	struct elf_obj parts = {.fd = -1, .bytes = data, .file_size = len};
+
+	return open_common(out, &parts, limits);
+}
+
+void elf_obj_free(struct elf_obj *obj)
+{
+	if (!obj)
+		return;
+	for (size_t i = 0; i < obj->n_sections; i++)
+		free(obj->loaded[i].data);
+	free(obj->loaded);
+	free(obj->sections);
+	free(obj->names);
+	vec_release(&obj->segments);
+	cleanup_close_fd(&obj->fd);
+	free(obj);
+}
+
+const struct build_id *elf_obj_build_id(const struct elf_obj *obj)
+{
+	return &obj->build_id;
+}
+
+uint16_t elf_obj_machine(const struct elf_obj *obj)
+{
+	return obj->machine;
+}
+
+uint16_t elf_obj_type(const struct elf_obj *obj)
+{
+	return obj->type;
+}
+
+bool elf_obj_truncated(const struct elf_obj *obj)
+{
+	return obj->truncated;
+}
+
+uint64_t elf_obj_file_size(const struct elf_obj *obj)
+{
+	return obj->file_size;
+}
+
+const struct elf_segment *elf_obj_segments(const struct elf_obj *obj, size_t *n)
+{
+	*n = obj->segments.len;
+	return obj->segments.data;
+}
+
+const struct elf_segment *elf_obj_eh_frame_hdr(const struct elf_obj *obj)
+{
+	return obj->eh_frame_hdr.file_len ? &obj->eh_frame_hdr : NULL;
+}
+
+const struct elf_segment *elf_obj_dynamic(const struct elf_obj *obj)
+{
+	return obj->dynamic.file_len ? &obj->dynamic : NULL;
+}
+
+const struct elf_segment *elf_obj_segment_at_off(const struct elf_obj *obj, uint64_t file_off)
+{
+	const struct elf_segment *found = NULL;
+
+	for (size_t i = 0; i < obj->segments.len; i++) {
+		const struct elf_segment *seg = &obj->segments.data[i];
+
+		if (file_off - seg->file_off >= seg->file_len)
+			continue;
+		if (seg->exec)
+			return seg;
+		if (!found)
+			found = seg;
+	}
+	return found;
+}
+
+const struct elf_segment *elf_obj_segment_at_va(const struct elf_obj *obj, uint64_t va)
+{
+	for (size_t i = 0; i < obj->segments.len; i++) {
+		const struct elf_segment *seg = &obj->segments.data[i];
+
+		if (va - seg->va < seg->mem_len)
+			return seg;
+	}
+	return NULL;
+}
+
+size_t elf_obj_section_count(const struct elf_obj *obj)
+{
+	return obj->n_sections;
+}
+
+const struct elf_section *elf_obj_section_by_index(const struct elf_obj *obj, size_t index)
+{
+	return index < obj->n_sections ? &obj->sections[index] : NULL;
+}
+
+static const struct elf_section *find_section(const struct elf_obj *obj, const char *prefix,
+					      const char *name)
+{
+	size_t prefix_len = strlen(prefix);
+
+	for (size_t i = 1; i < obj->n_sections; i++) {
+		const char *s = obj->sections[i].name;
+
+		if (!strncmp(s, prefix, prefix_len) && !strcmp(s + prefix_len, name))
+			return &obj->sections[i];
+	}
+	return NULL;
+}
+
+const struct elf_section *elf_obj_section(const struct elf_obj *obj, const char *name)
+{
+	const struct elf_section *sec = find_section(obj, "", name);
+
+	if (!sec && !strncmp(name, ".debug_", 7))
+		sec = find_section(obj, ".z", name + 1);
+	return sec;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What elf_obj.c (headers), elf_data.c, elf_inflate.c and elf_stream.c (contents) and elf_reloc.c
+ * share; nobody else includes it. */
+#ifndef KILN_SYMBOLIZER_ELF_ELF_PRIV_H
+#define KILN_SYMBOLIZER_ELF_ELF_PRIV_H
+
+#include <elf.h>
+
+#include "profiler/base/vec.h"
+#include "symbolizer/elf/elf_obj.h"
+
+struct elf_loaded { /* contents of one section, len + 1 bytes allocated; NULL = not loaded */
+	uint8_t *data;
+	size_t len;
+};
+
+struct elf_obj {
+	int fd;		      /* -1: over bytes */
+	const uint8_t *bytes; /* borrowed; NULL: over fd */
+	uint64_t file_size;
+	struct elf_limits limits;
+	uint16_t machine, type;
+	bool truncated;
+	struct build_id build_id;
+	VEC(struct elf_segment) segments;
+	struct elf_segment eh_frame_hdr, dynamic; /* file_len 0 = none */
+	struct elf_section *sections;
+	struct elf_loaded *loaded; /* by section index */
+	size_t n_sections;
+	char *names; /* contents of the section name table, NUL-terminated */
+	size_t held; /* bytes in `loaded` */
+};
+
+/* Exactly len bytes at off: 0, -EBADMSG when the file ends before, or the -errno of the read. */
+int elf_read_exact(struct elf_obj *obj, void *buf, uint64_t len, uint64_t off);
+
+/* Applies the relocations of an ET_REL file to the loaded contents of sec. 0 or -errno. */
+int elf_relocate(struct elf_obj *obj, const struct elf_section *sec, uint8_t *data, size_t len);
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* How Go's frames are left: the depth of the stack at every instruction (pcsp), as a rule. */
+#include <string.h>
+
+#include "symbolizer/go/gopclntab_priv.h"
+
+/* internal/abi/symtab.go: FuncFlag*. */
+enum { FLAG_TOP_FRAME = 1, FLAG_SP_WRITE = 2 };
+
+/* Frames are of words; larger ones there are not (the compiler moves large variables to the heap). */
+#define DEPTH_MAX (1u << 30)
+
+static const struct unwind_rule by_record = {.cfa = UNWIND_CFA_FP};
+
+bool gopclntab_has_depths(const struct gopclntab *t)
+{
+	return t->version >= GO_1_18; /* systemstack() and the like cannot be told apart before */
+}
+
+bool gopclntab_range(struct gopclntab *t, uint64_t *begin, uint64_t *end)
+{
+	return t->n_funcs && go_entry(t, 0, begin) && go_entry(t, t->n_funcs, end) && *begin < *end;
+}
+
+/*
+ * Functions with a frame save rbp right below the return address. (Not yet in the very instruction
+ * that makes the frame; but the callers of Go code are Go code, which needs no rbp.)
+ */
+static struct unwind_rule depth_rule(uint32_t depth)
+{
+	struct unwind_rule rule = {.cfa = UNWIND_CFA_RSP};
+
+	if (depth % 8 || depth > DEPTH_MAX)
+		return by_record;
+	rule.cfa_off = (int32_t)depth + 8;
+	if (depth) {
+		rule.bp = UNWIND_BP_AT_CFA;
+		rule.bp_off = -16;
+	}
+	return rule;
+}
+
+/* Whether a function begins with push %rbp, which is one byte. */
+static bool pushes_rbp(struct gopclntab *t, const struct go_func *f)
+{
+	struct bytes b = sect_view(&t->tab.sect, t->pctab + f->pcsp, 16);
+
+	(void)bytes_uleb(&b); /* the depth at its entry */
+	return f->pcsp && bytes_uleb(&b) * t->quantum == 1 && !b.bad;
+}
+
+/* mcall() and morestack() leave their stack for good, and did so without a frame record before Go 1.21:
+ * rbp is anything there, and the runtime's own walks end there, too. (1.20's morestack() cannot be told
+ * from the later ones, which clear rbp.) */
+static bool leaves_no_record(struct gopclntab *t, const struct go_func *f, const char *name)
+{
+	return (!strcmp(name, "runtime.mcall") && !pushes_rbp(t, f)) ||
+	       (!strcmp(name, "runtime.morestack") && t->version < GO_1_20);
+}
+
+/* Nothing is above goexit(), mstart() and such; but sigtramp(), which is marked like them, returns to
+ * what goes back into the interrupted function. */
+static bool is_root(struct gopclntab *t, const struct go_func *f)
+{
+	const char *name;
+
+	if (!(f->flags & (FLAG_TOP_FRAME | FLAG_SP_WRITE)))
+		return false;
+	name = go_func_name(t, f->name);
+	if (f->flags & FLAG_TOP_FRAME)
+		return !name || strcmp(name, "runtime.sigtramp") != 0;
+	return name && leaves_no_record(t, f, name);
+}
+
+/* It leaves one stack for another, and the frame record it has made tells the way back. But clone()
+ * makes none, and only its child is on another stack. */
+static bool leaves_by_record(struct gopclntab *t, const struct go_func *f)
+{
+	const char *name = f->flags & FLAG_SP_WRITE ? go_func_name(t, f->name) : NULL;
+
+	return f->flags & FLAG_SP_WRITE && !(name && !strcmp(name, "runtime.clone"));
+}
+
+/* The pairs of a table as in value_at(); each but the last reaches at least one byte on, so that no
+ * function costs more than its size, whatever tables a hostile file lets it share. */
+static int depth_rules(struct gopclntab *t, const struct go_func *f, uint64_t end,
+		       gopclntab_rule_fn fn, void *ctx)
+{
+	uint64_t at = t->pctab + f->pcsp, pc = f->entry, reach;
+	uint32_t depth = UINT32_MAX, delta;
+	int err = 0;
+
+	if (!f->pcsp)
+		return fn(ctx, f->entry, by_record);
+	for (bool first = true; !err; first = false) {
+		struct bytes b = sect_view(&t->tab.sect, at, 16);
+		const uint8_t *start = b.p;
+
+		delta = (uint32_t)bytes_uleb(&b);
+		reach = (uint64_t)(uint32_t)bytes_uleb(&b) * t->quantum;
+		if (b.bad || !reach || (!delta && !first))
+			return first ? fn(ctx, pc, by_record) : 0;
+		depth += (delta >> 1) ^ -(delta & 1);
+		err = fn(ctx, pc, depth_rule(depth));
+		if (reach >= end - pc)
+			break;
+		pc += reach;
+		at += (uint64_t)(b.p - start);
+	}
+	return err;
+}
+
+static int func_rules(struct gopclntab *t, const struct go_func *f, uint64_t end,
+		      gopclntab_rule_fn fn, void *ctx)
+{
+	if (is_root(t, f))
+		return fn(ctx, f->entry, (struct unwind_rule){.cfa = UNWIND_CFA_ROOT});
+	if (leaves_by_record(t, f))
+		return fn(ctx, f->entry, by_record);
+	return depth_rules(t, f, end, fn, ctx);
+}
+
+int gopclntab_rules(struct gopclntab *t, uint64_t *next, uint64_t end, gopclntab_rule_fn fn,
+		    void *ctx)
+{
+	uint64_t entry, func_end, last = 0;
+	struct go_func f;
+	int err = 0;
+
+	for (; !err && *next < t->n_funcs; (*next)++) {
+		if (!go_entry(t, *next, &entry) || !go_entry(t, *next + 1, &func_end) ||
+		    entry >= end)
+			break;
+		if (entry < last || func_end <= entry) /* not in order: hostile */
+			continue;
+		last = func_end < end ? func_end : end;
+		if (go_func_read(t, *next, &f) && f.entry == entry)
+			err = func_rules(t, &f, last, fn, ctx);
+		else
+			err = fn(ctx, entry, by_record);
+	}
+	return err;
+}

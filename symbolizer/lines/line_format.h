@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Layout of a line table (line_table.h); little endian, of the writer and the reader only.
+ *
+ * Chunk 0 is the header. Behind it, in chunks with a checksum each:
+ *
+ *   blocks      struct line_block, one per LINE_BLOCK_ROWS rows, ascending by address
+ *   rows        the blocks' contents. A row holds from its address to the next one's and says: a node
+ *               (0: no function), a file (0: no line; 1: a line whose file cannot be named) and a line
+ *   groups      offsets into nodes, 32 bits, one per LINE_GROUP_NODES nodes
+ *   nodes       functions and inlined calls, from number 1 on: how far back the parent is (0: none,
+ *               a function), label, and for inlined calls the file and line of the call
+ *   labels      struct line_label: what a node is called
+ *   files       offsets into names, 32 bits, from file 2 on
+ *   names       strings with a NUL each
+ *   sums        hash_check() of the chunks, 32 bits; their own is in the header
+ *
+ * Numbers are LEB128, signed ones folded to unsigned (0, -1, 1, -2 ...).
+ *
+ * The first row of a block is (node, file, line), at the block's address. Rows behind it begin with a
+ * byte: the lower bits say what changes (enum line_row), the higher ones how far the address moves
+ * on, all ones meaning that the rest follows. Code returns to inlined calls it left: for the last
+ * LINE_MEMO_SLOTS nodes of a block, by number, the file and line they were left at are remembered.
+ */
+#ifndef KILN_SYMBOLIZER_LINES_LINE_FORMAT_H
+#define KILN_SYMBOLIZER_LINES_LINE_FORMAT_H
+
+#include <stdint.h>
+
+#include "symbolizer/elf/elf_obj.h"
+
+#define LINE_MAGIC   "kilnline"
+#define LINE_VERSION 1
+
+#define LINE_CHUNK	 4096u
+#define LINE_BLOCK_ROWS	 32u
+#define LINE_GROUP_NODES 4u
+#define LINE_MEMO_SLOTS	 16u
+
+#define LINE_FILE_UNNAMED 1u
+#define LINE_FILE_FIRST	  2u
+
+enum line_section {
+	LINE_BLOCKS,
+	LINE_ROWS,
+	LINE_GROUPS,
+	LINE_NODES,
+	LINE_LABELS,
+	LINE_FILES,
+	LINE_NAMES,
+	LINE_SUMS,
+	LINE_SECTION_COUNT
+};
+
+struct line_block {
+	uint64_t va;
+	uint32_t off; /* in rows; the next block's is where this one ends */
+	uint32_t reserved;
+};
+
+struct line_label {
+	uint32_t name; /* offset in names */
+	uint32_t decl_line;
+};
+
+struct line_header {
+	char magic[8];
+	uint32_t version;
+	int32_t refusal; /* 0: a table; else the -errno for which there is none */
+	uint64_t file_len;
+	uint8_t build_id[BUILD_ID_MAX];
+	uint32_t build_id_len;
+	uint32_t separate;
+	uint64_t bias, source_size;
+	struct {
+		uint64_t off, len;
+	} section[LINE_SECTION_COUNT];
+	uint32_t n_nodes;
+	uint32_t sums_sum; /* hash_check() of the sums */
+	uint32_t reserved;
+	uint32_t sum; /* hash_check() of all before */
+};
+
+_Static_assert(sizeof(struct line_block) == 16, "as it is on disk");
+_Static_assert(sizeof(struct line_header) == 224, "as it is on disk");
+_Static_assert(sizeof(struct line_header) <= LINE_CHUNK, "the header is one chunk");
+
+/* What a row changes beside the line. */
+enum line_row {
+	ROW_LINE, /* nothing: line */
+	ROW_FILE, /* file: file, line */
+	ROW_BACK, /* node, to one remembered: node, line from the one remembered */
+	ROW_NODE, /* node: node, file, line */
+	ROW_BITS = 2,
+	ROW_MASK = (1 << ROW_BITS) - 1,
+	ROW_STEP_MAX = 0xff >> ROW_BITS, /* rest of the step follows */
+};
+
+struct line_state {
+	uint32_t node, file, line;
+};
+
+static inline uint64_t line_fold(int64_t v)
+{
+	return v < 0 ? ~((uint64_t)v << 1) : (uint64_t)v << 1;
+}
+
+static inline int64_t line_unfold(uint64_t v)
+{
+	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
+
+#endif

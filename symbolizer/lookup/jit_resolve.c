@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/lookup/jit_resolve.h"
+
+#include <errno.h>
+
+#include "symbolizer/jit/jitdump.h"
+#include "symbolizer/jit/perfmap.h"
+
+#define NO_MODULE "[jit]"
+
+static int answer(const struct sym_query *q, size_t i, const struct jit_frame *f, sym_result_fn fn,
+		  void *ctx)
+{
+	struct sym_frame frame = {0};
+	struct sym_result r = {.elf_va = q->addr[i], .frames = &frame, .n_frames = 1};
+
+	if (!f)
+		return sym_answer_bare(i, q->addr[i], SYM_NO_SYMBOL, NO_MODULE, fn, ctx);
+	frame.name = f->name;
+	frame.file = f->file;
+	frame.line = f->line;
+	fn(ctx, i, &r);
+	return 0;
+}
+
+static int from_dump(struct jitdump *j, const struct sym_query *q, sym_result_fn fn, void *ctx)
+{
+	int err = 0;
+
+	if (q->names_only)
+		jitdump_drop_lines(j);
+	for (size_t i = 0; i < q->n && !err; i++) {
+		struct jit_frame f = {0};
+
+		err = jitdump_find(j, q->t_ns[i], q->addr[i], &f);
+		if (!err || err == -ENOENT)
+			err = answer(q, i, err ? NULL : &f, fn, ctx);
+	}
+	return err;
+}
+
+static int from_map(const struct perfmap *m, const struct sym_query *q, sym_result_fn fn, void *ctx)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < q->n && !err; i++) {
+		struct jit_frame f = {0};
+
+		err = answer(q, i, perfmap_find(m, q->addr[i], &f.name) ? NULL : &f, fn, ctx);
+	}
+	return err;
+}
+
+static int from_nothing(const struct sym_query *q, sym_result_fn fn, void *ctx)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < q->n && !err; i++)
+		err = answer(q, i, NULL, fn, ctx);
+	return err;
+}
+
+int jit_resolve(const struct sym_query *q, sym_result_fn fn, void *ctx)
+{
+	struct jitdump *j = NULL;
+	struct perfmap *m = NULL;
+	int err = q->kind == QUERY_JITDUMP ? jitdump_open(&j, q->file->fd)
+					   : perfmap_read(&m, q->file->fd);
+
+	if (j)
+		err = from_dump(j, q, fn, ctx);
+	else if (m)
+		err = from_map(m, q, fn, ctx);
+	else if (err != -ENOMEM)
+		err = from_nothing(q, fn, ctx);
+	jitdump_free(j);
+	perfmap_free(m);
+	return err;
+}

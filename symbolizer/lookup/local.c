@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/lookup/local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/sort.h"
+#include "profiler/base/text.h"
+#include "profiler/base/vec.h"
+#include "symbolizer/files/debug_files.h"
+#include "symbolizer/lookup/jit_resolve.h"
+#include "symbolizer/lines/line_cache.h"
+#include "symbolizer/lookup/object.h"
+
+#define CACHE_BYTES_DEFAULT (64ul << 20)
+/* What is made room for before lines of a file are looked up: its DWARF reader holds 16 MiB and what
+ * it has of compressed sections. */
+#define LINES_BYTES (24ul << 20)
+/* Freed memory goes back to the kernel when it was that much. */
+#define TRIM_BYTES (16ul << 20)
+/* Each holds one to four descriptors, of 1,024 that a process has unless it asks for more. */
+#define OBJECTS_MAX 128
+/* Addresses worked on at a time: bounds what one call allocates. */
+#define BATCH_MAX 131072
+
+struct entry {
+	struct object *object;
+	struct file_key key;
+	uint64_t last_used; /* in calls */
+	size_t bytes;
+	unsigned limit_hits; /* already counted */
+};
+
+struct local {
+	bool names_only;
+	size_t cache_bytes;
+	struct debug_opener opener;
+	const struct line_store *lines; /* NULL: no tables */
+	const char *const *dirs;	/* the default ones, or own_dirs */
+	char **own_dirs;
+	VEC(struct entry) entries;
+	uint64_t clock;
+	struct symbolizer_stats stats;
+};
+
+static const char *const default_dirs[] = {"/usr/lib/debug", NULL};
+
+static void free_dirs(char **dirs)
+{
+	for (size_t i = 0; dirs && dirs[i]; i++)
+		free(dirs[i]);
+	free(dirs);
+}
+
+/* NULL: the default ones. */
+static int copy_dirs(struct local *s, const char *const *dirs)
+{
+	size_t n = 0;
+
+	s->dirs = default_dirs;
+	if (!dirs)
+		return 0;
+	while (dirs[n])
+		n++;
+	s->own_dirs = calloc(n + 1, sizeof(*s->own_dirs));
+	for (size_t i = 0; s->own_dirs && i < n; i++) {
+		s->own_dirs[i] = strdup(dirs[i]);
+		if (!s->own_dirs[i])
+			return -ENOMEM;
+	}
+	s->dirs = (const char *const *)s->own_dirs;
+	return s->own_dirs ? 0 : -ENOMEM;
+}
+
+DEFINE_CLEANUP(local, local_free)
+
+int local_new(struct local **out, const struct symbolizer_opts *opts)
+{
+	_cleanup_(local_freep) struct local *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->names_only = opts->names_only;
+	s->cache_bytes = opts->cache_bytes ?: CACHE_BYTES_DEFAULT;
+	s->opener = (struct debug_opener){.find = opts->find_debug, .ctx = opts->find_ctx};
+	err = copy_dirs(s, opts->debug_dirs);
+	if (err)
+		return err;
+	*out = steal_ptr(s);
+	return 0;
+}
+
+void local_free(struct local *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->entries.len; i++)
+		object_free(s->entries.data[i].object);
+	vec_release(&s->entries);
+	free_dirs(s->own_dirs);
+	free(s);
+}
+
+void local_set_opener(struct local *s, const struct debug_opener *opener)
+{
+	s->opener = *opener;
+}
+
+void local_set_lines(struct local *s, const struct line_store *lines)
+{
+	s->lines = lines;
+}
+
+/* --- cache ------------------------------------------------------------------------------------ */
+
+static bool same_id(const struct build_id *a, const struct build_id *b)
+{
+	return a->len && a->len == b->len && !memcmp(a->data, b->data, a->len);
+}
+
+static struct entry *find_by_id(struct local *s, const struct build_id *id)
+{
+	for (size_t i = 0; i < s->entries.len; i++)
+		if (same_id(elf_obj_build_id(object_elf(s->entries.data[i].object)), id))
+			return &s->entries.data[i];
+	return NULL;
+}
+
+static struct entry *find_by_key(struct local *s, const struct file_key *key)
+{
+	for (size_t i = 0; i < s->entries.len; i++)
+		if (!memcmp(&s->entries.data[i].key, key, sizeof(*key)))
+			return &s->entries.data[i];
+	return NULL;
+}
+
+static void drop_entry(struct local *s, size_t i)
+{
+	s->stats.bytes -= s->entries.data[i].bytes;
+	s->stats.evictions++;
+	object_free(s->entries.data[i].object);
+	s->entries.data[i] = vec_last(&s->entries);
+	s->entries.len--;
+}
+
+static size_t coldest(const struct local *s)
+{
+	size_t found = 0;
+
+	for (size_t i = 1; i < s->entries.len; i++)
+		if (s->entries.data[i].last_used < s->entries.data[found].last_used)
+			found = i;
+	return found;
+}
+
+/* Drops the coldest others, so that what is held does not pass the cap by much while the file is
+ * worked on. Entries may move. */
+static struct entry *make_room(struct local *s, struct entry *e)
+{
+	size_t keep = s->cache_bytes > LINES_BYTES ? s->cache_bytes - LINES_BYTES : 0;
+	struct object *used = e->object;
+
+	while (!s->names_only && s->entries.len > 1 && s->stats.bytes - e->bytes > keep) {
+		drop_entry(s, coldest(s));
+		for (e = s->entries.data; e->object != used; e++)
+			;
+	}
+	return e;
+}
+
+/* Takes stock of an entry after use, and drops the coldest others until all fits. What one file
+ * alone has too much of is given back after the call that needed it. */
+static void settle_entry(struct local *s, struct entry *e)
+{
+	struct object *used = e->object;
+
+	s->stats.limit_hits += object_limit_hits(e->object) - e->limit_hits;
+	e->limit_hits = object_limit_hits(e->object);
+	s->stats.bytes -= e->bytes;
+	e->bytes = object_bytes(e->object);
+	s->stats.bytes += e->bytes;
+	if (s->stats.bytes > s->stats.bytes_peak)
+		s->stats.bytes_peak = s->stats.bytes;
+	while (s->stats.bytes > s->cache_bytes && s->entries.len > 1)
+		drop_entry(s, coldest(s));
+	e = &s->entries.data[0];
+	if (s->stats.bytes <= s->cache_bytes || e->object != used)
+		return;
+	object_shrink(used);
+	s->stats.bytes = e->bytes = object_bytes(used);
+	if (e->bytes > s->cache_bytes)
+		drop_entry(s, 0);
+}
+
+static void settle(struct local *s, struct entry *e)
+{
+	size_t before = s->stats.bytes - e->bytes + object_bytes(e->object);
+
+	settle_entry(s, e);
+	if (before - s->stats.bytes >= TRIM_BYTES)
+		malloc_trim(0);
+}
+
+static enum sym_reason reason_of(int err)
+{
+	switch (err) {
+	case -ENOEXEC:
+	case -EINVAL:
+		return SYM_NOT_ELF;
+	case -EBADMSG:
+		return SYM_MALFORMED;
+	case -EFBIG:
+		return SYM_LIMIT;
+	default:
+		return SYM_NO_FILE;
+	}
+}
+
+static int add_entry(struct local *s, struct object *object, const struct file_key *key)
+{
+	while (s->entries.len >= OBJECTS_MAX)
+		drop_entry(s, coldest(s));
+	return vec_push(&s->entries, (struct entry){.object = object, .key = *key});
+}
+
+/* Opens a file that is not in the cache. *reason says what is wrong when it cannot be used. */
+static int open_entry(struct local *s, const struct sym_query *q, const struct file_key *key,
+		      struct entry **out, enum sym_reason *reason)
+{
+	const struct sym_file *file = q->file;
+	const struct build_id *id;
+	struct object *object;
+	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+	int err = fd < 0 ? -errno : object_open(&object, fd, s->names_only || q->names_only);
+
+	s->stats.files_opened++;
+	if (err) {
+		*reason = reason_of(err);
+		return err == -ENOMEM ? err : 0;
+	}
+	id = elf_obj_build_id(object_elf(object));
+	if (file->build_id && file->build_id->len && !same_id(file->build_id, id)) {
+		object_free(object);
+		*reason = SYM_REPLACED;
+		return 0;
+	}
+	*out = find_by_id(s, id);
+	if (*out) { /* the same contents under another inode */
+		object_free(object);
+		(*out)->key = *key;
+		return 0;
+	}
+	err = add_entry(s, object, key);
+	if (err) {
+		object_free(object);
+		return err;
+	}
+	*out = &vec_last(&s->entries);
+	return 0;
+}
+
+/* 0 with *out set, or with *out NULL and *reason set; or -ENOMEM. */
+static int get_entry(struct local *s, const struct sym_query *q, struct entry **out,
+		     enum sym_reason *reason)
+{
+	const struct sym_file *file = q->file;
+	struct file_key key;
+	int err;
+
+	*out = NULL;
+	if (file->build_id && file->build_id->len) {
+		*out = find_by_id(s, file->build_id);
+		sym_file_key(file->fd, &key);
+	} else if (sym_file_key(file->fd, &key)) {
+		*out = find_by_key(s, &key);
+	}
+	if (*out) {
+		s->stats.cache_hits++;
+	} else if (file->fd < 0) {
+		*reason = SYM_NO_FILE;
+	} else {
+		err = open_entry(s, q, &key, out, reason);
+		if (err)
+			return err;
+	}
+	if (*out)
+		(*out)->last_used = ++s->clock;
+	return 0;
+}
+
+/* --- resolving -------------------------------------------------------------------------------- */
+
+struct call { /* one batch, ascending: results come back under the caller's indices */
+	struct sort_item *asked; /* address, the caller's index */
+	uint64_t *va;
+	size_t n;
+	sym_result_fn fn;
+	void *ctx;
+};
+
+static void pass_on(void *ctx, size_t i, const struct sym_result *result)
+{
+	struct call *c = ctx;
+
+	c->fn(c->ctx, c->asked[i].value, result);
+}
+
+/* Neighbours in a file share symbols, blocks of lines and names: in ascending order these are at
+ * hand, out of order nearly each is a miss of the caches. */
+static void sort_call(struct call *c)
+{
+	bool sorted = true;
+
+	for (size_t i = 1; i < c->n && sorted; i++)
+		sorted = c->asked[i - 1].key <= c->asked[i].key;
+	if (!sorted)
+		sort_items(c->asked, c->n);
+	for (size_t i = 0; i < c->n; i++)
+		c->va[i] = c->asked[i].key;
+}
+
+/* Collects the addresses [from, from + n) that have one; answers the others. */
+static int fill_call(struct call *c, const struct object *o, const char *module,
+		     const struct sym_query *q, size_t from, size_t n)
+{
+	c->n = 0;
+	for (size_t i = from; i < from + n; i++) {
+		uint64_t va = q->addr[i];
+		int err;
+
+		if (q->offsets && !object_va_of_off(o, va, &va)) {
+			err = sym_answer_bare(i, q->addr[i], SYM_NO_SYMBOL, module, c->fn, c->ctx);
+			if (err)
+				return err;
+			continue;
+		}
+		c->asked[c->n++] = (struct sort_item){va, i};
+	}
+	sort_call(c);
+	return 0;
+}
+
+static struct debug_search search_for(const struct local *s, const struct sym_query *q)
+{
+	return (struct debug_search){
+		.root_fd = q->file->root_fd,
+		.path = q->file->path,
+		.dirs = s->dirs,
+		.limits = object_limits(s->names_only || q->names_only),
+		.opener = &s->opener,
+		.lines = s->lines,
+	};
+}
+
+static int resolve_in(struct local *s, struct entry *e, const struct sym_query *q,
+		      const char *module, sym_result_fn fn, void *ctx)
+{
+	struct debug_search search = search_for(s, q);
+	size_t cap = q->n < BATCH_MAX ? q->n : BATCH_MAX;
+	_cleanup_free_ struct sort_item *asked = malloc(cap * sizeof(*asked) + 1);
+	_cleanup_free_ uint64_t *va = malloc(cap * sizeof(*va) + 1);
+	struct call c = {.asked = asked, .va = va, .fn = fn, .ctx = ctx};
+	int err = 0;
+
+	if (!asked || !va)
+		return -ENOMEM;
+	for (size_t from = 0; from < q->n && !err; from += cap) {
+		size_t part = q->n - from < cap ? q->n - from : cap;
+
+		err = fill_call(&c, e->object, module, q, from, part);
+		if (!err && c.n)
+			err = object_resolve(e->object, &search, module, va, c.n, pass_on, &c);
+	}
+	return err;
+}
+
+static int resolve_names(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
+{
+	_cleanup_(buf_release) struct buf module = {0};
+	enum sym_reason reason = SYM_OK;
+	struct entry *e;
+	int err = sym_module_name(&module, q->file->path) ?: get_entry(s, q, &e, &reason);
+
+	if (err)
+		return err;
+	s->stats.lookups += q->n;
+	if (e) {
+		e = make_room(s, e);
+		err = resolve_in(s, e, q, buf_cstr(&module), fn, ctx);
+		settle(s, e);
+		return err;
+	}
+	for (size_t i = 0; i < q->n && !err; i++)
+		err = sym_answer_bare(i, q->addr[i], reason, buf_cstr(&module), fn, ctx);
+	return err;
+}
+
+int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
+{
+	return q->kind == QUERY_NAMES ? resolve_names(s, q, fn, ctx) : jit_resolve(q, fn, ctx);
+}
+
+int local_build(struct local *s, const struct sym_query *q)
+{
+	struct debug_search search = search_for(s, q);
+	_cleanup_close_ int fd = -1;
+	enum sym_reason reason;
+	struct entry *e;
+	int err = get_entry(s, q, &e, &reason);
+
+	if (err || !e || !s->lines)
+		return err ?: -ENOENT;
+	fd = s->lines->ask(s->lines->ctx, LINE_CREATE, elf_obj_build_id(object_elf(e->object)));
+	if (fd < 0)
+		return fd;
+	err = object_build_table(e->object, &search, fd);
+	settle(s, e);
+	return err;
+}
+
+int local_segment(struct local *s, const struct sym_file *file, uint64_t elf_va,
+		  struct elf_segment *seg)
+{
+	struct sym_query q = {.file = file};
+	enum sym_reason reason;
+	const struct elf_segment *found;
+	struct entry *e;
+	int err = get_entry(s, &q, &e, &reason);
+
+	if (err)
+		return err;
+	found = e ? elf_obj_segment_at_va(object_elf(e->object), elf_va) : NULL;
+	if (!found || !found->exec)
+		return -ENOENT;
+	*seg = *found;
+	return 0;
+}
+
+int local_segments(struct local *s, const struct sym_file *file, const struct elf_segment **segs,
+		   size_t *n)
+{
+	struct sym_query q = {.file = file};
+	enum sym_reason reason;
+	struct entry *e;
+	int err = get_entry(s, &q, &e, &reason);
+
+	*segs = NULL;
+	*n = 0;
+	if (!err && e)
+		*segs = elf_obj_segments(object_elf(e->object), n);
+	return err;
+}
+
+void local_stats(const struct local *s, struct symbolizer_stats *out)
+{
+	*out = s->stats;
+}

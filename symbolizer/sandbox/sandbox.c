@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+
+/* The user and group that own nothing (kernel.overflowuid). */
+#define NOBODY 65534
+/* Objects in the cache have up to four descriptors each, see local.c, and split units come and go. */
+#define DESCRIPTORS_MAX 4096
+/* The C library has no name for it before 2.34. */
+#define CLOSE_ALL_MAX ~0u
+
+/* The sanitizers map their shadow far and wide, and report through calls the filter forbids. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+const char *sandbox_part_text(enum sandbox_part part)
+{
+	static const char *const texts[] = {
+#define X(name, text) [SANDBOX_##name] = text,
+		SANDBOX_PARTS(X)
+#undef X
+	};
+
+	return part < SANDBOX_PART_COUNT ? texts[part] : "unknown";
+}
+
+static int close_from(int first)
+{
+	struct rlimit r;
+
+	if (!syscall(SYS_close_range, first, CLOSE_ALL_MAX, 0))
+		return 0;
+	/* Before 5.9. */
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return -errno;
+	for (rlim_t fd = (rlim_t)first; fd < r.rlim_cur; fd++)
+		close((int)fd);
+	return 0;
+}
+
+/* What sanitizers have to say is worth hearing: stderr stays for them. */
+static int keep_one(int keep_fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int high = fcntl(keep_fd, F_DUPFD_CLOEXEC, 16);
+
+	if (null < 0 || high < 0)
+		return -errno;
+	for (int fd = 0; fd <= 2 - SANITIZED; fd++)
+		if (dup2(null, fd) < 0)
+			return -errno;
+	if (dup3(high, 3, O_CLOEXEC) < 0)
+		return -errno;
+	return close_from(4);
+}
+
+/* What is typed at the terminal, or sent to everything of a service, is for the parent: when that
+ * ends, this process does. */
+static void leave_signals(void)
+{
+	static const int ignored[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
+	sigset_t none;
+
+	setsid();
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	signal(SIGALRM, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int sandbox_detach(int keep_fd, pid_t parent)
+{
+	int err;
+
+	leave_signals();
+	err = keep_one(keep_fd);
+	if (err)
+		return err;
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	return getppid() == parent ? 0 : -ESRCH; /* it ended before the line above */
+}
+
+/* --- name spaces ------------------------------------------------------------------------------ */
+
+/* An empty root: the old one is let go, so that nothing stays mounted for our sake. */
+static bool empty_root(void)
+{
+	return !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	       !mount("none", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		      "size=4k,nr_inodes=1,mode=000") &&
+	       !chdir("/proc") && !syscall(SYS_pivot_root, ".", ".") && !umount2(".", MNT_DETACH) &&
+	       !chdir("/");
+}
+
+static unsigned leave_namespaces(void)
+{
+	int all = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
+
+	if (unshare(all) && unshare(CLONE_NEWUSER | all))
+		return 0;
+	return SANDBOX_BIT(namespaces) | (empty_root() ? SANDBOX_BIT(no_files) : 0);
+}
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+static bool limit(__rlimit_resource_t what, rlim_t value)
+{
+	struct rlimit r;
+
+	if (getrlimit(what, &r))
+		return false;
+	if (value > r.rlim_max)
+		value = r.rlim_max;
+	r.rlim_cur = r.rlim_max = value;
+	return !setrlimit(what, &r);
+}
+
+/* What a fork inherits is counted by the limit, but it is the parent's. */
+static uint64_t address_space_bytes(void)
+{
+	char line[64];
+
+	if (io_read_line("/proc/self/statm", line, sizeof(line)))
+		return 0;
+	return strtoull(line, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* When memory runs out, this process is the one to go. */
+static void be_first_for_oom(void)
+{
+	_cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "1000", 4) != 4)
+		return; /* tried */
+}
+
+static unsigned set_limits(uint64_t memory_bytes)
+{
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NOFILE, DESCRIPTORS_MAX);
+	if (SANITIZED || !limit(RLIMIT_AS, address_space_bytes() + memory_bytes))
+		return 0;
+	return SANDBOX_BIT(memory);
+}
+
+/* --- privileges ------------------------------------------------------------------------------- */
+
+static bool drop_capabilities(void)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return !syscall(SYS_capset, &h, none);
+}
+
+/* Bounding set and user first: both take capabilities. */
+static unsigned drop_privileges(void)
+{
+	unsigned parts = 0;
+
+	for (unsigned long cap = 0; cap <= CAP_LAST_CAP; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	if (!setgroups(0, NULL) && !setresgid(NOBODY, NOBODY, NOBODY) &&
+	    !setresuid(NOBODY, NOBODY, NOBODY))
+		parts |= SANDBOX_BIT(nobody);
+	if (drop_capabilities())
+		parts |= SANDBOX_BIT(no_capabilities);
+	if (!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		parts |= SANDBOX_BIT(no_new_privs);
+	return parts;
+}
+
+int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *parts)
+{
+	unsigned got;
+	int err;
+
+	be_first_for_oom();
+	err = sandbox_detach(keep_fd, parent);
+	if (err)
+		return err;
+	got = set_limits(memory_bytes);
+	got |= leave_namespaces();
+	got |= drop_privileges();
+	/* A change of user takes both of these back. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != parent)
+		return -ESRCH; /* it ended before the line above */
+	if (!(got & SANDBOX_BIT(no_new_privs)))
+		return -EPERM;
+	err = SANITIZED ? 0 : sandbox_filter();
+	if (err)
+		return err;
+	*parts = got | (SANITIZED ? 0 : SANDBOX_BIT(syscalls));
+	return 0;
+}
+
+int sandbox_probe(unsigned *parts)
+{
+	_cleanup_close_ int in = -1, out = -1;
+	pid_t parent = getpid(), pid;
+	int pipes[2], err;
+	unsigned got;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	in = pipes[0];
+	out = pipes[1];
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		err = sandbox_enter(out, parent, 64 << 20, &got);
+		if (!err)
+			err = io_write(3, &got, sizeof(got));
+		_exit(err ? 1 : 0);
+	}
+	close(steal_fd(&out));
+	err = read(in, &got, sizeof(got)) == sizeof(got) ? 0 : -EPERM;
+	waitpid(pid, NULL, 0);
+	if (!err)
+		*parts = got;
+	return err;
+}

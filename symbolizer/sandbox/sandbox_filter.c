@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The system calls of a process that reads descriptors it is handed, computes, and answers over a
+ * socket it has. Everything else fails with EPERM: nothing can be opened, connected, started or
+ * traced, and no memory becomes code. seccomp(2), Documentation/userspace-api/seccomp_filter.rst.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "symbolizer/sandbox/sandbox.h"
+
+#ifdef __aarch64__
+#define FILTER_ARCH AUDIT_ARCH_AARCH64
+#else
+#define FILTER_ARCH AUDIT_ARCH_X86_64
+#endif
+
+/* Busiest first: the list is walked for every call. */
+static const int allowed[] = {
+	SYS_pread64,	 SYS_lseek,	   SYS_read,
+	SYS_sendmsg,	 SYS_recvmsg,	   SYS_munmap,
+	SYS_mremap,	 SYS_madvise,	   SYS_brk,
+	SYS_fstat,	 SYS_statx,
+#ifdef SYS_newfstatat /* what glibc 2.33 to 2.38 make of fstat(); paths lead nowhere from here */
+	SYS_newfstatat,
+#endif
+	SYS_close,	 SYS_futex,	   SYS_clock_gettime,
+	SYS_write, /* to what it was handed: the parent decides what is open for writing */
+	SYS_pwrite64,	 SYS_ftruncate,	   SYS_fsync,
+	SYS_fdatasync,	 SYS_getrandom,	   SYS_sysinfo, /* qsort() asks how much memory there is */
+	SYS_sched_yield, SYS_rt_sigreturn, SYS_rt_sigprocmask, /* abort() */
+	SYS_getpid,	 SYS_gettid,	   SYS_restart_syscall,
+	SYS_exit,	 SYS_exit_group,
+};
+
+#define N_ALLOWED (sizeof(allowed) / sizeof(*allowed))
+#define REFUSE	  (SECCOMP_RET_ERRNO | EPERM)
+
+struct program {
+	struct sock_filter code[2 * N_ALLOWED + 64];
+	unsigned short len;
+};
+
+static void add(struct program *p, uint16_t code, uint32_t k, uint8_t if_true, uint8_t if_false)
+{
+	p->code[p->len++] = (struct sock_filter){code, if_true, if_false, k};
+}
+
+static void load(struct program *p, size_t offset)
+{
+	add(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+/* Low half of an argument, on little endian machines: what is compared here is no longer. */
+static void load_arg(struct program *p, int arg)
+{
+	load(p, offsetof(struct seccomp_data, args) + (size_t)arg * sizeof(uint64_t));
+}
+
+static void skip_unless_equal(struct program *p, uint32_t value, uint8_t skip)
+{
+	add(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip);
+}
+
+static void skip_unless_set(struct program *p, uint32_t bits, uint8_t skip)
+{
+	add(p, BPF_JMP | BPF_JSET | BPF_K, bits, 0, skip);
+}
+
+static void answer(struct program *p, uint32_t what)
+{
+	add(p, BPF_RET | BPF_K, what, 0, 0);
+}
+
+/* Allows a call with this value as that argument. */
+static void allow_with(struct program *p, int nr, int arg, uint32_t value)
+{
+	load(p, offsetof(struct seccomp_data, nr));
+	skip_unless_equal(p, (uint32_t)nr, 3);
+	load_arg(p, arg);
+	skip_unless_equal(p, value, 1);
+	answer(p, SECCOMP_RET_ALLOW);
+}
+
+/* mmap() and mprotect(), but never to make code. malloc() grows the heaps of threads by the latter. */
+static void allow_memory(struct program *p, int nr)
+{
+	load(p, offsetof(struct seccomp_data, nr));
+	skip_unless_equal(p, (uint32_t)nr, 4);
+	load_arg(p, 2);
+	skip_unless_set(p, PROT_EXEC, 1);
+	answer(p, REFUSE);
+	answer(p, SECCOMP_RET_ALLOW);
+}
+
+int sandbox_filter(void)
+{
+	struct program p = {.len = 0};
+	struct sock_fprog prog = {.filter = p.code};
+
+	/* Another architecture's numbers mean other calls. */
+	load(&p, offsetof(struct seccomp_data, arch));
+	add(&p, BPF_JMP | BPF_JEQ | BPF_K, FILTER_ARCH, 1, 0);
+	answer(&p, SECCOMP_RET_KILL_PROCESS);
+	load(&p, offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < N_ALLOWED; i++) {
+		skip_unless_equal(&p, (uint32_t)allowed[i], 1);
+		answer(&p, SECCOMP_RET_ALLOW);
+	}
+	allow_memory(&p, SYS_mmap);
+	allow_memory(&p, SYS_mprotect);
+	/* What could reach other processes of the same user reaches this one only. */
+	allow_with(&p, SYS_fcntl, 1, F_DUPFD_CLOEXEC);
+	allow_with(&p, SYS_tgkill, 0, (uint32_t)getpid()); /* abort() */
+	allow_with(&p, SYS_prlimit64, 0, 0);
+	allow_with(&p, SYS_sched_setscheduler, 0, 0);
+	allow_with(&p, SYS_prctl, 0, PR_SET_PDEATHSIG); /* to finish what outlives the parent */
+	answer(&p, REFUSE);
+	prog.len = p.len;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) ? -errno : 0;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Mangled names made readable. libiberty's demanglers allocate nothing and jump nowhere while they
+ * print through a callback, so the callback leaves with longjmp() when a name (back references
+ * double what they print) has grown past the cap.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <libiberty/demangle.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/text.h"
+#include "symbolizer/symbols/demangle_cpp.h"
+#include "symbolizer/symbolizer.h"
+
+/*
+ * Longer mangled names are shown as they are. libiberty itself refuses C++ names above 1 KiB for fear
+ * of deep recursion; with that switched off this length was seen to need less than 512 KiB of stack
+ * (2,000 nested pointers).
+ */
+#define MANGLED_MAX 2048
+/* D's demangler has no callback; its names come with at most this. */
+#define MANGLED_D_MAX 1024
+/* What is longer is cut there and ends in "...". */
+#define DEMANGLED_MAX 8192
+/* Rust names with punycode make the demangler hold memory while it prints: no jumping out of those,
+ * so instead of the output its back references are limited. */
+#define PUNYCODE_BACKREFS_MAX 8
+
+#define CPP_OPTIONS (DMGL_PARAMS | DMGL_ANSI | DMGL_NO_RECURSE_LIMIT)
+
+struct sink {
+	char text[DEMANGLED_MAX];
+	size_t len;
+	bool full, may_jump;
+	jmp_buf leave;
+};
+
+static void take_text(const char *data, size_t len, void *ctx)
+{
+	struct sink *s = ctx;
+
+	if (len > sizeof(s->text) - s->len) {
+		len = sizeof(s->text) - s->len;
+		s->full = true;
+	}
+	if (len)
+		memcpy(s->text + s->len, data, len);
+	s->len += len;
+	if (s->full && s->may_jump)
+		longjmp(s->leave, 1);
+}
+
+typedef int demangle_fn(const char *name, int options, demangle_callbackref take, void *ctx);
+
+static bool run(demangle_fn *demangle, int options, const char *name, struct sink *s)
+{
+	s->len = 0;
+	s->full = false;
+	if (s->may_jump && setjmp(s->leave))
+		return true;
+	return demangle(name, options, take_text, s) && s->len;
+}
+
+/* Rust v0: an identifier in punycode is "u", its length and its bytes. */
+static bool may_have_punycode(const char *name)
+{
+	for (const char *u = strchr(name, 'u'); u; u = strchr(u + 1, 'u'))
+		if (isdigit((unsigned char)u[1]))
+			return true;
+	return false;
+}
+
+static size_t count_char(const char *s, char c)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += *s == c;
+	return n;
+}
+
+static bool demangle_rust(const char *name, struct sink *s)
+{
+	bool ok;
+
+	/* The old scheme's names end in a hash, "17h" and 16 digits; others are looked through twice. */
+	if (name[1] == 'Z' && !strstr(name, "17h"))
+		return false;
+	s->may_jump = !(name[1] == 'R' && may_have_punycode(name));
+	if (!s->may_jump && count_char(name, 'B') > PUNYCODE_BACKREFS_MAX)
+		return false;
+	ok = run(rust_demangle_callback, DMGL_PARAMS, name, s);
+	s->may_jump = true;
+	return ok;
+}
+
+static bool demangle_itanium(const char *name, struct sink *s)
+{
+	s->full = false;
+	s->len = demangle_cpp(name, s->text, sizeof(s->text));
+	return s->len || run(cplus_demangle_v3_callback, CPP_OPTIONS, name, s);
+}
+
+static bool demangle_d(struct buf *out, const char *name)
+{
+	char *text;
+
+	if (strlen(name) > MANGLED_D_MAX)
+		return false;
+	text = dlang_demangle(name, DMGL_PARAMS);
+	if (!text)
+		return false;
+	text_add_clean(out, text, strnlen(text, DEMANGLED_MAX));
+	free(text);
+	return true;
+}
+
+/* Appends what a mangled name says; false when it is none. */
+static bool demangle(struct buf *out, const char *name)
+{
+	struct sink s; /* its text is written before it is read: no need to clear 8 KiB a name */
+
+	if (name[0] != '_' || strlen(name) > MANGLED_MAX)
+		return false;
+	if (name[1] == 'D')
+		return demangle_d(out, name);
+	if (name[1] != 'Z' && name[1] != 'R')
+		return false;
+	s.may_jump = true;
+	/* Rust's old scheme looks like C++ ("_ZN...17h<hash>E"): ask Rust first. */
+	if (!demangle_rust(name, &s) && !(name[1] == 'Z' && demangle_itanium(name, &s)))
+		return false;
+	text_add_clean(out, s.text, s.len);
+	if (s.full)
+		buf_str(out, "...");
+	return true;
+}
+
+/* --- suffixes --------------------------------------------------------------------------------- */
+
+/*
+ * Parts and clones of a function that compilers split off count as the function. Only these: dots
+ * are letters in Go, Swift and Ocaml names.
+ */
+static const struct suffix {
+	const char *text;
+	bool bare; /* also without a number */
+} suffixes[] = {
+	{".cold", true},       {".part", false}, {".isra", false},
+	{".constprop", false}, {".llvm", false}, {".lto_priv", false},
+};
+
+/* Length of name without one such suffix at its end, or len. */
+static size_t fold_one(const char *name, size_t len)
+{
+	size_t digits = 0, end = len;
+
+	while (digits < len && isdigit((unsigned char)name[len - digits - 1]))
+		digits++;
+	if (digits && digits < len && name[len - digits - 1] == '.')
+		end = len - digits - 1;
+	else
+		digits = 0;
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+		size_t n = strlen(suffixes[i].text);
+
+		if (end > n && (digits || suffixes[i].bare) &&
+		    !memcmp(name + end - n, suffixes[i].text, n))
+			return end - n;
+	}
+	return len;
+}
+
+static size_t folded_len(const char *name, size_t len)
+{
+	size_t next = fold_one(name, len);
+
+	while (next < len) {
+		len = next;
+		next = fold_one(name, len);
+	}
+	return len;
+}
+
+void sym_demangle(struct buf *out, const char *raw_name)
+{
+	static const char plt[] = "@plt";
+	bool is_plt = text_has_suffix(raw_name, plt);
+	const char *version = strchr(raw_name, '@'); /* memcpy@@GLIBC_2.14 */
+	size_t len =
+		version && version > raw_name ? (size_t)(version - raw_name) : strlen(raw_name);
+	char *name;
+
+	len = folded_len(raw_name, len);
+	name = strndup(raw_name, len);
+	if (!name) {
+		out->err = -ENOMEM;
+		return;
+	}
+	if (!demangle(out, name))
+		text_add_clean(out, name, len);
+	if (is_plt)
+		buf_str(out, plt);
+	free(name);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Call frame information: finds the frame descriptions (FDEs) of .eh_frame or .debug_frame and runs
+ * their programs, translating every row into a struct unwind_rule (DWARF 5, section 6.4; LSB 5.0
+ * Core, chapter 10.6 for .eh_frame). Input is hostile: everything is bounded by the section's size
+ * and the caps below, and each FDE is run at most once.
+ *
+ * x86-64 only. Not thread-safe.
+ */
+#ifndef KILN_SYMBOLIZER_UNWIND_CFI_H
+#define KILN_SYMBOLIZER_UNWIND_CFI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/unwind_abi.h"
+#include "profiler/base/hash.h"
+#include "profiler/base/vec.h"
+
+/* A browser has 25 MB of frames and 0.6 million FDEs; an FDE costs 32 bytes while compiling. */
+#define CFI_SECTION_MAX (256u << 20)
+#define CFI_FDES_MAX	(4u << 20)
+/* gcc and clang nest DW_CFA_remember_state once. */
+#define CFI_REMEMBER_MAX 16
+
+struct cfi_section {
+	const uint8_t *data; /* borrowed for the life of the struct cfi */
+	size_t len;
+	uint64_t va;	  /* address of data[0] */
+	bool debug_frame; /* .debug_frame, else .eh_frame */
+	bool zero_ends;	  /* its size is not known: a zero length ends it */
+};
+
+struct cfi_fde {
+	uint64_t start, end; /* ELF addresses, end exclusive; cut where the next FDE starts */
+	uint32_t cie, prog_off, prog_end;
+};
+
+struct cfi_cie;
+
+struct cfi {
+	struct cfi_section sec;
+	VEC(struct cfi_fde) fdes; /* ascending, none empty, none overlapping */
+	VEC(struct cfi_cie) cies;
+	struct htab cie_by_off;
+	uint64_t malformed; /* records skipped */
+	bool capped;	    /* CFI_FDES_MAX was hit: the rest is missing */
+	bool signal_frames; /* some CIE has augmentation 'S' */
+};
+
+/* Reads all records. 0, -EFBIG, -ENOMEM; malformed records are skipped and counted. */
+int cfi_open(struct cfi *cfi, const struct cfi_section *sec);
+void cfi_release(struct cfi *cfi);
+
+/* Called for rows in ascending order; rows of one FDE with equal rules may be merged already.
+ * A non-zero return ends the run. */
+typedef int (*cfi_row_fn)(void *ctx, uint64_t va, struct unwind_rule rule);
+
+/* Runs the program of fdes.data[i]. A broken program yields UNWIND_CFA_SLOW from where it broke.
+ * 0 or what fn returned. */
+int cfi_run(struct cfi *cfi, size_t i, cfi_row_fn fn, void *ctx);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside of the CFI interpreter: a CIE, one row in DWARF's terms, its translation to a rule. */
+#ifndef KILN_SYMBOLIZER_UNWIND_CFI_REGS_H
+#define KILN_SYMBOLIZER_UNWIND_CFI_REGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/unwind_abi.h"
+#include "profiler/base/bytes.h"
+
+enum cfi_how {
+	CFI_UNSET, /* no rule given: the ABI's default */
+	CFI_SAME,
+	CFI_UNDEFINED,
+	CFI_OFFSET,	/* at CFA + off */
+	CFI_VAL_OFFSET, /* is CFA + off */
+	CFI_REGISTER,	/* in register reg; as CFA: is reg + off */
+	CFI_EXPR,	/* at the value of an expression; as CFA: is its value */
+	CFI_VAL_EXPR,
+};
+
+struct cfi_loc {
+	uint8_t how; /* enum cfi_how */
+	uint32_t reg;
+	int64_t off;
+	uint32_t expr_off, expr_len; /* in the section */
+};
+
+/* The columns that unwinding x86-64 with rsp and rbp alone needs. */
+struct cfi_regs {
+	struct cfi_loc cfa, bp, sp, ra;
+};
+
+struct cfi_cie {
+	uint64_t off; /* of the record in the section */
+	uint64_t code_align;
+	int64_t data_align;
+	uint32_t prog_off, prog_end;
+	uint8_t ptr_enc; /* DW_EH_PE_* of addresses in FDEs */
+	bool has_aug_data, signal_frame;
+	bool usable; /* understood: its FDEs can be run */
+	bool init_done, init_ok;
+	struct cfi_regs init; /* after its initial instructions */
+};
+
+struct cfi_section;
+
+/*
+ * An address in one of the encodings of LSB 10.5.1; false if it is malformed or needs what a file
+ * alone does not tell (DW_EH_PE_textrel, _datarel, _funcrel, _indirect).
+ */
+bool cfi_read_pointer(const struct cfi_section *sec, struct bytes *b, uint8_t enc, uint64_t *out);
+
+struct unwind_rule cfi_rule(const struct cfi_regs *regs, const uint8_t *section, bool signal_frame);
+
+#endif

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/unwind/unwind_source.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/bytes.h"
+#include "profiler/base/cleanup.h"
+#include "symbolizer/unwind/cfi_regs.h"
+#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/go/gopclntab.h"
+#include "symbolizer/unwind/unwind_table.h"
+
+/* Text is searched for stubs in pieces of this size. */
+#define SCAN_PIECE (256u << 10)
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static int section_of(struct elf_obj *obj, const char *name, struct cfi_section *out)
+{
+	const struct elf_section *sec = elf_obj_section(obj, name);
+	int err;
+
+	if (!sec)
+		return -ENODATA;
+	err = elf_obj_data(obj, sec, &out->data, &out->len);
+	if (err)
+		return err;
+	out->va = sec->va;
+	return out->len ? 0 : -ENODATA;
+}
+
+/* LSB 5.0 Core, 10.6.2: version, three encodings, then the address of .eh_frame. */
+static int read_eh_frame_ptr(struct elf_obj *obj, uint64_t *eh_frame)
+{
+	const struct elf_segment *seg = elf_obj_eh_frame_hdr(obj);
+	uint8_t hdr[4 + 16];
+	struct cfi_section sec = {.data = hdr};
+	struct bytes b;
+	long n;
+
+	if (!seg)
+		return -ENODATA;
+	n = elf_obj_pread(obj, hdr, sizeof(hdr), seg->file_off);
+	if (n < 8 || hdr[0] != 1)
+		return -ENODATA;
+	sec.len = (size_t)n;
+	sec.va = seg->va;
+	b = bytes_of(hdr, sec.len);
+	bytes_skip(&b, 4);
+	return cfi_read_pointer(&sec, &b, hdr[1], eh_frame) ? 0 : -ENODATA;
+}
+
+/* Without section headers the size of .eh_frame is not told; it ends with a zero length, and with
+ * its segment at the latest. */
+static int segment_of(struct unwind_source *src, struct elf_obj *obj, struct cfi_section *out)
+{
+	const struct elf_segment *seg;
+	uint64_t va, off, len;
+	long n;
+	int err = read_eh_frame_ptr(obj, &va);
+
+	if (err)
+		return err;
+	seg = elf_obj_segment_at_va(obj, va);
+	if (!seg || va - seg->va >= seg->file_len)
+		return -ENODATA;
+	off = seg->file_off + (va - seg->va);
+	if (off >= elf_obj_file_size(obj))
+		return -ENODATA;
+	len = min_u64(seg->file_len - (va - seg->va), elf_obj_file_size(obj) - off);
+	len = min_u64(len, CFI_SECTION_MAX);
+	src->owned = malloc(len);
+	if (!src->owned)
+		return -ENOMEM;
+	n = elf_obj_pread(obj, src->owned, len, off);
+	if (n < 0)
+		return (int)n;
+	*out = (struct cfi_section){
+		.data = src->owned, .len = (size_t)n, .va = va, .zero_ends = true};
+	return 0;
+}
+
+static int find_section(struct unwind_source *src, struct elf_obj *obj, struct cfi_section *sec)
+{
+	int err = section_of(obj, ".eh_frame", sec);
+
+	if (err == -ENODATA)
+		err = segment_of(src, obj, sec);
+	if (err == -ENODATA) {
+		err = section_of(obj, ".debug_frame", sec);
+		sec->debug_frame = true;
+	}
+	return err;
+}
+
+bool unwind_is_go(const struct elf_obj *obj)
+{
+	static const char *const marks[] = {
+		".gopclntab",
+		".data.rel.ro.gopclntab",
+		".note.go.buildid",
+		".go.buildinfo",
+	};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (elf_obj_section(obj, marks[i]))
+			return true;
+	return false;
+}
+
+static int text_range(struct unwind_source *src, struct elf_obj *obj)
+{
+	size_t n;
+	const struct elf_segment *seg = elf_obj_segments(obj, &n);
+
+	src->begin_va = UINT64_MAX;
+	for (size_t i = 0; i < n; i++) {
+		/* What a file does not hold is not described by it either. */
+		uint64_t len = min_u64(seg[i].file_len, elf_obj_file_size(obj));
+
+		if (!seg[i].exec || !len)
+			continue;
+		if (seg[i].va < src->begin_va)
+			src->begin_va = seg[i].va;
+		if (seg[i].va + len > src->end_va)
+			src->end_va = seg[i].va + len;
+	}
+	return src->begin_va < src->end_va ? 0 : -ENODATA;
+}
+
+/* Where gaps have no rule, the table need only span what is described or known. */
+static int narrow_range(struct unwind_source *src)
+{
+	const struct cfi_fde *fdes = src->cfi.fdes.data;
+	size_t at = 0, end = src->cfi.fdes.len;
+	uint64_t first = UINT64_MAX, last = 0;
+
+	if (src->gap_cfa == UNWIND_CFA_NONE) {
+		while (at < end && fdes[at].end <= src->begin_va)
+			at++;
+		while (at < end && fdes[end - 1].start >= src->end_va)
+			end--;
+		if (at < end) {
+			first = fdes[at].start;
+			last = fdes[end - 1].end;
+		}
+		if (src->n_known) {
+			first = min_u64(first, src->known[0].va);
+			last = max_u64(last, src->known[src->n_known - 1].end);
+		}
+		src->begin_va = max_u64(src->begin_va, first);
+		src->end_va = min_u64(src->end_va, last);
+		if (src->begin_va >= src->end_va)
+			return -ENODATA;
+	}
+	return src->end_va - src->begin_va > UNWIND_TEXT_MAX ? -EFBIG : 0;
+}
+
+static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* endbr64 */
+
+/* Keeps known[] ascending and apart; what would overlap is left out. */
+static void add_known(struct unwind_source *src, uint64_t va, uint64_t end, struct unwind_rule rule)
+{
+	size_t at = src->n_known;
+
+	while (at && src->known[at - 1].va > va)
+		at--;
+	if (va >= end || va < src->begin_va || end > src->end_va ||
+	    src->n_known == UNWIND_KNOWN_MAX || (at && src->known[at - 1].end > va) ||
+	    (at < src->n_known && src->known[at].va < end))
+		return;
+	memmove(&src->known[at + 1], &src->known[at], (src->n_known - at) * sizeof(src->known[0]));
+	src->known[at] = (struct unwind_known){va, end, rule};
+	src->n_known++;
+}
+
+/*
+ * Libraries name some function as their entry, too: start code is told by what no function begins
+ * with, an rbp that is cleared or a look at rsp.
+ */
+static bool is_start_code(const uint8_t *code, size_t len)
+{
+	static const struct {
+		uint8_t len, bytes[4];
+	} starts[] = {
+		{2, {0x31, 0xed}},	 /* xor %ebp, %ebp */
+		{3, {0x48, 0x31, 0xed}}, /* xor %rbp, %rbp */
+		{3, {0x48, 0x89, 0xe7}}, /* mov %rsp, %rdi */
+	};
+	size_t at = len >= sizeof(endbr) && !memcmp(code, endbr, sizeof(endbr)) ? sizeof(endbr) : 0;
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+		if (len - at >= starts[i].len && !memcmp(code + at, starts[i].bytes, starts[i].len))
+			return true;
+	return false;
+}
+
+uint64_t unwind_entry(struct elf_obj *obj)
+{
+	const struct elf_segment *seg;
+	uint8_t code[8];
+	Elf64_Ehdr head;
+	long n;
+
+	if (elf_obj_pread(obj, &head, sizeof(head), 0) != sizeof(head) ||
+	    head.e_ident[EI_CLASS] != ELFCLASS64)
+		return 0;
+	seg = elf_obj_segment_at_va(obj, head.e_entry);
+	if (!seg || !seg->exec)
+		return 0;
+	n = elf_obj_pread(obj, code, sizeof(code), seg->file_off + (head.e_entry - seg->va));
+	return n > 0 && is_start_code(code, (size_t)n) ? head.e_entry : 0;
+}
+
+static void find_entry(struct unwind_source *src, struct elf_obj *obj)
+{
+	const struct unwind_rule root = {.cfa = UNWIND_CFA_ROOT};
+	uint64_t va = unwind_entry(obj);
+
+	if (va && va < src->end_va)
+		add_known(src, va, min_u64(va + UNWIND_ENTRY_MAX, src->end_va), root);
+}
+
+/*
+ * .init and .fini are put together by the linker from every object's share, so nobody describes
+ * them: [endbr64;] sub $8, %rsp; ...; add $8, %rsp; ret (glibc's crti.S and crtn.S).
+ */
+#define INIT_MAX 64 /* what libraries add is a call or two */
+
+static void find_init(struct unwind_source *src, struct elf_obj *obj, const char *name)
+{
+	static const uint8_t sub[] = {0x48, 0x83, 0xec, 8};
+	static const uint8_t end[] = {0x48, 0x83, 0xc4, 8, 0xc3};
+	const struct unwind_rule outside = {.cfa = UNWIND_CFA_RSP, .cfa_off = 8};
+	const struct unwind_rule inside = {.cfa = UNWIND_CFA_RSP, .cfa_off = 16};
+	const struct elf_section *sec = elf_obj_section(obj, name);
+	size_t len, body = 0;
+	const uint8_t *code;
+
+	if (!sec || sec->size > INIT_MAX || elf_obj_data(obj, sec, &code, &len))
+		return;
+	if (len >= sizeof(endbr) && !memcmp(code, endbr, sizeof(endbr)))
+		body = sizeof(endbr);
+	if (len < body + sizeof(sub) + sizeof(end) || memcmp(code + body, sub, sizeof(sub)) ||
+	    memcmp(code + len - sizeof(end), end, sizeof(end)))
+		return;
+	body += sizeof(sub);
+	add_known(src, sec->va, sec->va + body, outside);
+	add_known(src, sec->va + body, sec->va + len - 1, inside);
+	add_known(src, sec->va + len - 1, sec->va + len, outside);
+}
+
+/*
+ * C libraries without descriptions of assembly (musl) and Go return from signal handlers by
+ * mov $15, %eax (or %rax); syscall. The common part is found first, then what is before it.
+ */
+static const uint8_t stub_tail[] = {0x0f, 0, 0, 0, 0x0f, 0x05};
+
+/* One byte early: it is looked up as a return address, minus one. */
+static void add_stub(struct unwind_source *src, uint64_t va, uint64_t end)
+{
+	const struct unwind_rule signal = {.cfa = UNWIND_CFA_SIGNAL,
+					   .cfa_off = UNWIND_UCONTEXT_GREGS};
+
+	add_known(src, va - 1, end, signal);
+}
+
+static void note_stubs(struct unwind_source *src, const uint8_t *p, size_t len, uint64_t va)
+{
+	const uint8_t *end = p + len, *at = p + sizeof(stub_tail) - 1, *start;
+
+	if (len < sizeof(stub_tail))
+		return;
+	/* By its last byte: memchr() is many times faster than memmem() on a short string. */
+	for (; src->n_known < UNWIND_STUBS_MAX && (at = memchr(at, 0x05, (size_t)(end - at)));
+	     at++) {
+		start = at + 1 - sizeof(stub_tail);
+		if (memcmp(start, stub_tail, sizeof(stub_tail)) != 0)
+			continue;
+		if (start - p >= 3 && !memcmp(start - 3, "\x48\xc7\xc0", 3))
+			start -= 3;
+		else if (start - p >= 1 && start[-1] == 0xb8)
+			start -= 1;
+		else
+			continue;
+		add_stub(src, va + (uint64_t)(start - p), va + (uint64_t)(at + 1 - p));
+	}
+}
+
+static int find_stubs(struct unwind_source *src, struct elf_obj *obj)
+{
+	_cleanup_free_ uint8_t *piece = malloc(SCAN_PIECE);
+	const uint64_t overlap = sizeof(stub_tail) + 3 - 1;
+	size_t n;
+	const struct elf_segment *seg = elf_obj_segments(obj, &n);
+
+	if (!piece)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t off = 0, len = seg[i].exec ? seg[i].file_len : 0;
+
+		for (; off < len && src->n_known < UNWIND_STUBS_MAX; off += SCAN_PIECE - overlap) {
+			uint64_t want = len - off < SCAN_PIECE ? len - off : SCAN_PIECE;
+			long got = elf_obj_pread(obj, piece, want, seg[i].file_off + off);
+
+			if (got <= 0)
+				break;
+			note_stubs(src, piece, (size_t)got, seg[i].va + off);
+		}
+	}
+	return 0;
+}
+
+/* libgcc_s is small, and so is what is searched for it. */
+static int find_landings(struct unwind_source *src, struct elf_obj *obj)
+{
+	_cleanup_free_ uint8_t *text = NULL;
+	size_t n;
+	const struct elf_segment *seg = elf_obj_segments(obj, &n);
+	long got;
+
+	for (size_t i = 0; i < n && !text; i++) {
+		if (!seg[i].exec || seg[i].file_len > UNWIND_LANDING_TEXT_MAX)
+			continue;
+		text = malloc(seg[i].file_len + 1);
+		if (!text)
+			return -ENOMEM;
+		got = elf_obj_pread(obj, text, seg[i].file_len, seg[i].file_off);
+		if (got > 0)
+			src->n_landings =
+				unwind_landings_find(src->landings, text, (size_t)got, seg[i].va);
+	}
+	return 0;
+}
+
+/* Go's own table, if it can be used. Only a program that says it is Go, or of which nothing else is
+ * known, is searched for it. */
+static int open_go(struct unwind_source *src, struct elf_obj *obj)
+{
+	int err = gopclntab_open(&src->go, obj);
+
+	if (!err && !gopclntab_has_depths(src->go)) {
+		gopclntab_free(src->go);
+		src->go = NULL;
+	}
+	if (!err)
+		src->gap_cfa = UNWIND_CFA_FP;
+	return err == -ENODATA ? 0 : err;
+}
+
+int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
+{
+	struct cfi_section sec = {0};
+	int err;
+
+	if (elf_obj_machine(obj) != EM_X86_64)
+		return -EOPNOTSUPP;
+	err = text_range(src, obj);
+	if (err)
+		return err;
+	if (unwind_is_go(obj))
+		src->gap_cfa = UNWIND_CFA_FP;
+	err = find_section(src, obj, &sec);
+	if ((err == -ENODATA || src->gap_cfa == UNWIND_CFA_FP) && open_go(src, obj))
+		return -ENOMEM;
+	if (!err && !(sec.debug_frame && src->gap_cfa == UNWIND_CFA_FP))
+		err = cfi_open(&src->cfi, &sec);
+	if (err && !(err == -ENODATA && src->gap_cfa == UNWIND_CFA_FP))
+		return err;
+	err = !src->cfi.signal_frames || src->go ? find_stubs(src, obj) : 0;
+	err = err ?: find_landings(src, obj);
+	if (err)
+		return err;
+	if (src->gap_cfa == UNWIND_CFA_NONE) {
+		find_entry(src, obj);
+		find_init(src, obj, ".init");
+		find_init(src, obj, ".fini");
+	}
+	return narrow_range(src);
+}
+
+void unwind_source_release(struct unwind_source *src)
+{
+	gopclntab_free(src->go);
+	cfi_release(&src->cfi);
+	free(src->owned);
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/unwind/unwind_table.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/hash.h"
+#include "symbolizer/unwind/cfi.h"
+#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/go/gopclntab.h"
+#include "symbolizer/unwind/unwind_encode.h"
+#include "symbolizer/unwind/unwind_source.h"
+
+struct build {
+	struct unwind_source src;
+	struct unwind_encoder *encoder; /* owned */
+	size_t known;			/* next of src.known */
+	size_t landing;			/* next of src.landings */
+	bool landing_begun;		/* its rows are there */
+	struct unwind_rule described;	/* the last rule of the frame descriptions */
+	uint64_t go_next, go_from; /* next of src.go's functions; rules before are not wanted */
+};
+
+static void build_release(struct build *b)
+{
+	unwind_encoder_free(b->encoder);
+	unwind_source_release(&b->src);
+}
+
+/* The rule of undescribed code, and what is known of pieces of it. */
+static int add_unknown(struct build *b, uint64_t begin, uint64_t end)
+{
+	const struct unwind_rule rule = {.cfa = b->src.gap_cfa};
+	int err;
+
+	if (end <= begin)
+		return 0;
+	err = unwind_encoder_row(b->encoder, begin, rule);
+	for (; !err && b->known < b->src.n_known; b->known++) {
+		const struct unwind_known *k = &b->src.known[b->known];
+
+		if (k->va >= end)
+			break;
+		if (k->va < begin)
+			continue;
+		err = unwind_encoder_row(b->encoder, k->va, k->rule);
+		if (!err && k->end < end)
+			err = unwind_encoder_row(b->encoder, k->end, rule);
+	}
+	return err;
+}
+
+/* Of a function of Go, but where better is known: what returns from signal handlers. */
+static int add_go_row(void *ctx, uint64_t va, struct unwind_rule rule)
+{
+	struct build *b = ctx;
+	const struct unwind_known *k;
+
+	if (va < b->go_from)
+		return 0;
+	while (b->known < b->src.n_known && b->src.known[b->known].end <= va)
+		b->known++;
+	k = b->known < b->src.n_known ? &b->src.known[b->known] : NULL;
+	if (k && k->va <= va && k->va >= b->go_from)
+		return unwind_encoder_row(b->encoder, k->va, k->rule);
+	return unwind_encoder_row(b->encoder, va, rule);
+}
+
+/* Between two descriptions: what Go's own table says, and its surroundings. */
+static int add_gap(struct build *b, uint64_t begin, uint64_t end)
+{
+	const struct unwind_rule rule = {.cfa = b->src.gap_cfa};
+	uint64_t go_begin = 0, go_end = 0;
+	int err;
+
+	if (!b->src.go || !gopclntab_range(b->src.go, &go_begin, &go_end) || go_end <= begin ||
+	    go_begin >= end)
+		return add_unknown(b, begin, end);
+	b->go_from = begin > go_begin ? begin : go_begin;
+	go_end = end < go_end ? end : go_end;
+	err = add_unknown(b, begin, b->go_from);
+	err = err ?: unwind_encoder_row(b->encoder, b->go_from, rule);
+	err = err ?: gopclntab_rules(b->src.go, &b->go_next, go_end, add_go_row, b);
+	return err ?: add_unknown(b, go_end, end);
+}
+
+/* Lets the landings that begin up to an address take the place of what is described; those that end
+ * there are over. False in *described: one goes on there. */
+static int add_landings(struct build *b, uint64_t va, bool *described)
+{
+	int err = 0;
+
+	*described = true;
+	while (!err && b->landing < b->src.n_landings) {
+		const struct unwind_landing *l = &b->src.landings[b->landing];
+
+		if (l->row[0].va > va)
+			break;
+		for (int i = 0; !err && !b->landing_begun && i < UNWIND_LANDING_ROWS; i++)
+			err = unwind_encoder_row(b->encoder, l->row[i].va, l->row[i].rule);
+		b->landing_begun = l->end > va;
+		*described = !b->landing_begun;
+		if (b->landing_begun)
+			break;
+		if (!err && l->end < va)
+			err = unwind_encoder_row(b->encoder, l->end, b->described);
+		b->landing++;
+	}
+	return err;
+}
+
+static int add_row(void *ctx, uint64_t va, struct unwind_rule rule)
+{
+	struct build *b = ctx;
+	bool described;
+	int err = add_landings(b, va, &described);
+
+	b->described = rule;
+	return err || !described ? err : unwind_encoder_row(b->encoder, va, rule);
+}
+
+/* The next function's description. */
+static int add_fde(struct build *b, size_t i)
+{
+	const struct cfi_fde *fde = &b->src.cfi.fdes.data[i];
+	bool described;
+	int err;
+
+	b->landing_begun = false;
+	while (b->landing < b->src.n_landings && b->src.landings[b->landing].row[0].va < fde->start)
+		b->landing++;
+	err = cfi_run(&b->src.cfi, i, add_row, b);
+	return err ?: add_landings(b, fde->end - 1, &described);
+}
+
+static int add_fdes(struct build *b)
+{
+	struct cfi *cfi = &b->src.cfi;
+	uint64_t at = b->src.begin_va;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < cfi->fdes.len; i++) {
+		const struct cfi_fde *fde = &cfi->fdes.data[i];
+
+		if (fde->end <= b->src.begin_va || fde->start >= b->src.end_va)
+			continue;
+		err = add_gap(b, at, fde->start) ?: add_fde(b, i);
+		at = fde->end;
+	}
+	return err ?: add_gap(b, at, UINT64_MAX);
+}
+
+int unwind_table_build(void **blob, size_t *len, struct elf_obj *obj, struct unwind_stats *stats)
+{
+	_cleanup_(build_release) struct build b = {0};
+	struct unwind_stats none = {0};
+	int err = unwind_source_open(&b.src, obj);
+
+	if (!stats)
+		stats = &none;
+	if (err)
+		return err;
+	err = unwind_encoder_new(&b.encoder, b.src.begin_va, b.src.end_va) ?: add_fdes(&b);
+	if (err)
+		return err;
+	stats->fdes += b.src.cfi.fdes.len;
+	stats->malformed += b.src.cfi.malformed;
+	stats->capped += b.src.cfi.capped;
+	return unwind_encoder_finish(b.encoder, blob, len, stats);
+}
+
+static bool rule_ok(const struct unwind_rule *rule)
+{
+	return rule->cfa < UNWIND_CFA_COUNT && UNWIND_BP_KIND(*rule) < UNWIND_BP_COUNT;
+}
+
+static bool run_ok(const uint8_t *run, uint32_t n, bool wide, uint32_t n_rules)
+{
+	uint32_t rule;
+
+	for (uint32_t i = 0; i < n; i++, run += wide ? 4 : 2) {
+		rule = wide ? (uint32_t)(run[2] | run[3] << 8) : run[1];
+		if (rule >= n_rules || (i ? run[0] <= run[wide ? -4 : -2] : run[0] != 0))
+			return false;
+	}
+	return true;
+}
+
+static bool entry_ok(const uint8_t *blob, const struct unwind_head *head, uint32_t entry)
+{
+	uint32_t n = UNWIND_RUN_ROWS(entry), bytes = n * (UNWIND_RUN_WIDE(entry) ? 4 : 2);
+	uint64_t at = (uint64_t)head->rows_off + UNWIND_RUN_START(entry) * 2ull;
+
+	if (!n)
+		return UNWIND_RUN_START(entry) < head->n_rules && !UNWIND_RUN_WIDE(entry);
+	return at + bytes <= head->size && at % UNWIND_PAGE + bytes <= UNWIND_PAGE &&
+	       run_ok(blob + at, n, UNWIND_RUN_WIDE(entry), head->n_rules);
+}
+
+static bool head_ok(const struct unwind_head *head, size_t len)
+{
+	uint64_t rules_end = sizeof(*head) + head->n_rules * (uint64_t)sizeof(struct unwind_rule);
+	uint64_t index_end = rules_end + head->n_buckets * 4ull;
+
+	return head->machine == EM_X86_64 && head->size == len && len % UNWIND_PAGE == 0 &&
+	       head->text_va % UNWIND_BUCKET == 0 && head->n_rules &&
+	       head->n_rules <= UNWIND_RULES_MAX &&
+	       head->n_buckets <= UNWIND_TEXT_MAX / UNWIND_BUCKET + 1 &&
+	       head->index_off == rules_end && head->rows_off == index_end && index_end <= len;
+}
+
+uint64_t unwind_table_hash(const void *blob, size_t len)
+{
+	const uint8_t *body = (const uint8_t *)blob + sizeof(struct unwind_head);
+	struct unwind_head head;
+
+	memcpy(&head, blob, sizeof(head));
+	head.check = 0;
+	return hash_bytes(body, len - sizeof(head), hash_bytes(&head, sizeof(head), 0));
+}
+
+int unwind_table_check(const void *blob, size_t len)
+{
+	const uint8_t *bytes = blob;
+	struct unwind_head head;
+	struct unwind_rule rule;
+	uint32_t entry;
+
+	if (len < sizeof(head))
+		return -EBADMSG;
+	memcpy(&head, blob, sizeof(head));
+	if (head.magic != UNWIND_MAGIC)
+		return -EBADMSG;
+	if (head.version != UNWIND_VERSION)
+		return -EPROTO;
+	if (!head_ok(&head, len) || unwind_table_hash(blob, len) != head.check)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < head.n_rules; i++) {
+		memcpy(&rule, bytes + sizeof(head) + i * sizeof(rule), sizeof(rule));
+		if (!rule_ok(&rule))
+			return -EBADMSG;
+	}
+	for (uint32_t i = 0; i < head.n_buckets; i++) {
+		memcpy(&entry, bytes + head.index_off + i * sizeof(entry), sizeof(entry));
+		if (!entry_ok(bytes, &head, entry))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+const char *unwind_cfa_name(enum unwind_cfa kind)
+{
+	static const char *const names[] = {
+#define X(kind, name) name,
+		UNWIND_CFA_KINDS(X)
+#undef X
+	};
+
+	return kind < UNWIND_CFA_COUNT ? names[kind] : "?";
+}
+
+const char *unwind_bp_name(enum unwind_bp kind)
+{
+	static const char *const names[] = {
+#define X(kind, name) name,
+		UNWIND_BP_KINDS(X)
+#undef X
+	};
+
+	return kind < UNWIND_BP_COUNT ? names[kind] : "?";
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/unwind/unwind_walk.h"
+
+#include <stddef.h>
+
+#include "bpf/unwind_core.h"
+
+struct unwind_env {
+	const struct unwind_ops *ops;
+	void *ctx;
+	const uint64_t *regs;
+	const uint8_t *table; /* of the last place */
+};
+
+UNWIND_INLINE const void *unwind_op_table(struct unwind_env *env, __u32 slot)
+{
+	(void)slot;
+	return env->table;
+}
+
+UNWIND_INLINE const void *unwind_op_page(const void *table, __u32 page)
+{
+	const struct unwind_head *head = table;
+	const uint8_t *bytes = table;
+
+	return page < head->size / UNWIND_PAGE ? bytes + (size_t)page * UNWIND_PAGE : NULL;
+}
+
+UNWIND_INLINE enum unwind_in unwind_op_place(struct unwind_env *env, __u64 va,
+					     struct unwind_place *place)
+{
+	const void *table = NULL;
+	uint64_t elf_va = 0;
+	enum unwind_in in = env->ops->place(env->ctx, va, &table, &elf_va);
+
+	env->table = table;
+	place->elf_va = elf_va;
+	return in;
+}
+
+UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *value)
+{
+	uint64_t v;
+
+	if (!env->ops->read(env->ctx, addr, &v))
+		return -1;
+	*value = v;
+	return 0;
+}
+
+UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value)
+{
+	return unwind_op_read(env, addr, value);
+}
+
+UNWIND_INLINE int unwind_op_step_rule(struct unwind_env *env, struct unwind_frame *f,
+				      struct unwind_rule rule)
+{
+	return unwind_step_rule(env, f, rule);
+}
+
+UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg)
+{
+	return env->regs[reg];
+}
+
+struct unwind_rule unwind_table_rule(const void *table, uint64_t elf_va)
+{
+	struct unwind_env env = {.table = table};
+	struct unwind_rule rule;
+
+	unwind_find_rule(&env, 0, elf_va, &rule);
+	return rule;
+}
+
+enum unwind_end unwind_walk_on(const struct unwind_ops *ops, void *ctx,
+			       const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
+			       uint32_t max, uint32_t *n)
+{
+	struct unwind_env env = {.ops = ops, .ctx = ctx, .regs = regs};
+	struct unwind_frame f = {
+		.pc = regs[UNWIND_RIP],
+		.sp = regs[UNWIND_RSP],
+		.bp = regs[UNWIND_RBP],
+		.exact = exact,
+	};
+	int end;
+
+	frames[0] = f.pc;
+	for (*n = 1;; (*n)++) {
+		end = unwind_step(&env, &f);
+		if (*n > 1)
+			frames[*n - 1] += f.was_signal;
+		if (end)
+			return end;
+		if (*n >= max)
+			return UNWIND_END_DEEP;
+		frames[*n] = f.pc + f.exact;
+	}
+}
+
+enum unwind_end unwind_walk(const struct unwind_ops *ops, void *ctx,
+			    const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,
+			    uint32_t *n)
+{
+	return unwind_walk_on(ops, ctx, regs, true, frames, max, n);
+}
+
+static const struct {
+	const char *key, *text;
+} ends[] = {
+#define X(end, key, text) {#key, text},
+	UNWIND_ENDS(X)
+#undef X
+};
+
+const char *unwind_end_key(enum unwind_end end)
+{
+	return ends[end].key;
+}
+
+const char *unwind_end_text(enum unwind_end end)
+{
+	return ends[end].text;
+}

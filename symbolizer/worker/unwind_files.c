@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/worker/unwind_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "symbolizer/unwind/unwind_source.h"
+#include "symbolizer/unwind/unwind_table.h"
+#include "symbolizer/worker/worker.h"
+
+struct unwind_files {
+	struct worker *worker; /* NULL: all is done here */
+};
+
+DEFINE_CLEANUP(elf_obj, elf_obj_free)
+
+/* --- in this process -------------------------------------------------------------------------- */
+
+/* Whether half of the code is described: what the C runtime adds to a program always is. */
+static bool covers_code(const struct unwind_source *src, const struct elf_obj *obj)
+{
+	const struct elf_section *text = elf_obj_section(obj, ".text");
+	uint64_t described = 0;
+
+	for (size_t i = 0; i < src->cfi.fdes.len; i++)
+		described += src->cfi.fdes.data[i].end - src->cfi.fdes.data[i].start;
+	return src->go || !text || described >= text->size / 2;
+}
+
+static int describes_frames(struct elf_obj *obj)
+{
+	struct unwind_source src = {0};
+	int err = unwind_source_open(&src, obj);
+
+	if (!err && !covers_code(&src, obj))
+		err = -ENODATA;
+	unwind_source_release(&src);
+	return err;
+}
+
+void unwind_file_read(enum query_kind kind, int fd, struct elf_facts *facts, void **blob,
+		      size_t *len)
+{
+	_cleanup_(elf_obj_freep) struct elf_obj *obj = NULL;
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	*facts = (struct elf_facts){0};
+	facts->err = own < 0 ? -errno : elf_obj_open(&obj, own, NULL);
+	if (facts->err)
+		return;
+	elf_facts_of(facts, obj);
+	if (kind == QUERY_TABLE)
+		facts->err = unwind_table_build(blob, len, obj, NULL);
+	else if (kind == QUERY_FRAMES)
+		facts->err = describes_frames(obj);
+}
+
+/* --- here or there ---------------------------------------------------------------------------- */
+
+int unwind_files_new(struct unwind_files **out, const struct unwind_files_opts *opts)
+{
+	struct worker_opts worker = {
+		.lazy = opts->lazy,
+		.serve = opts->serve,
+		.stall_ns = opts->stall_ns,
+	};
+	struct unwind_files *u = calloc(1, sizeof(*u));
+	int err = u ? 0 : -ENOMEM;
+
+	if (!err && opts->sandbox)
+		err = worker_new(&u->worker, &worker);
+	if (err) {
+		free(u);
+		return err;
+	}
+	*out = u;
+	return 0;
+}
+
+void unwind_files_free(struct unwind_files *u)
+{
+	if (!u)
+		return;
+	worker_free(u->worker);
+	free(u);
+}
+
+void unwind_files_cancel(struct unwind_files *u)
+{
+	if (u->worker)
+		worker_cancel(u->worker);
+}
+
+pid_t unwind_files_pid(const struct unwind_files *u)
+{
+	return u->worker ? worker_pid(u->worker) : 0;
+}
+
+/* Asks the process; the file's path is for people, and costs its server nothing. */
+static int ask(struct unwind_files *u, enum query_kind kind, int fd, const struct elf_facts **facts,
+	       const struct buf **table)
+{
+	char link[32], path[PATH_MAX];
+	struct sym_file file = {.fd = fd, .root_fd = -1};
+	ssize_t n;
+	int err;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n > 0) {
+		path[n] = '\0';
+		file.path = path;
+	}
+	err = worker_ask(u->worker, kind, &file, facts, table);
+	return err ?: (*facts)->err;
+}
+
+int unwind_files_look(struct unwind_files *u, int fd, struct elf_facts *facts)
+{
+	const struct elf_facts *said;
+	int err;
+
+	if (!u->worker) {
+		unwind_file_read(QUERY_ELF, fd, facts, NULL, NULL);
+		return facts->err;
+	}
+	err = ask(u, QUERY_ELF, fd, &said, NULL);
+	*facts = *said;
+	return facts->err = err;
+}
+
+int unwind_files_build(struct unwind_files *u, int fd, void **blob, size_t *len)
+{
+	const struct elf_facts *said;
+	const struct buf *table;
+	struct elf_facts facts;
+	int err;
+
+	if (!u->worker) {
+		unwind_file_read(QUERY_TABLE, fd, &facts, blob, len);
+		return facts.err;
+	}
+	err = ask(u, QUERY_TABLE, fd, &said, &table);
+	if (err)
+		return err;
+	if (unwind_table_check(table->data, table->len))
+		return -ECONNABORTED;
+	*blob = malloc(table->len);
+	if (!*blob)
+		return -ENOMEM;
+	memcpy(*blob, table->data, table->len);
+	*len = table->len;
+	return 0;
+}
+
+int unwind_files_described(struct unwind_files *u, int fd)
+{
+	const struct elf_facts *said;
+	struct elf_facts facts;
+
+	if (u->worker)
+		return ask(u, QUERY_FRAMES, fd, &said, NULL);
+	unwind_file_read(QUERY_FRAMES, fd, &facts, NULL, NULL);
+	return facts.err;
+}

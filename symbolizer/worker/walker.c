@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/worker/walker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bpf/unwind_abi.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
+#include "profiler/base/vec.h"
+#include "symbolizer/worker/worker_priv.h"
+
+/* Recording waits for walks: longer, and stacks that come meanwhile are lost. */
+#define STALL_NS 1000000000ull
+#define WORK_NS	 5000000000ull /* CPU time of a sample that leads into a program of Go */
+/* Sent ahead: as much as is walked while the next one is put together. Answers to them fit into a
+ * socket, or both sides would wait for each other. */
+#define AHEAD_MAX 4
+/* After so many failures within the window no more stacks are walked until its end. */
+#define FAILURES_MAX 16
+#define WINDOW_NS    600000000000ull
+/* Files that are not looked into any more. */
+#define BAD_FILES_MAX 1024
+/* File systems whose server hung: nothing there is looked into any more. */
+#define STALLED_DEVS_MAX 64
+
+struct known_file {
+	uint32_t number;
+	int fd;	   /* our own; -1: cannot be read, or must not be any more */
+	bool sent; /* to the process that runs */
+};
+
+struct walker {
+	struct walk_state *here; /* NULL: the process does it */
+	struct worker *worker;
+	uint64_t stall_ns;
+	VEC(struct known_file) files;
+	VEC(uint32_t) bad; /* numbers of files it failed on */
+	VEC(uint64_t) stalled_devs;
+	int note_fd;
+	pid_t told;	    /* the process that has what is marked as sent */
+	bool must_forget;   /* it has files that are not here any more */
+	struct buf regions; /* that it was sent last */
+	uint64_t window_ns;
+	unsigned failures;
+	struct walker_stats stats;
+};
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static struct known_file *find_file(const struct walker *w, uint32_t number)
+{
+	for (size_t i = 0; i < w->files.len; i++)
+		if (w->files.data[i].number == number)
+			return &w->files.data[i];
+	return NULL;
+}
+
+static void forget_files(struct walker *w)
+{
+	for (size_t i = 0; i < w->files.len; i++)
+		if (w->files.data[i].fd >= 0)
+			close(w->files.data[i].fd);
+	w->files.len = 0;
+	w->must_forget = true;
+	if (w->here)
+		walk_state_forget(w->here);
+}
+
+bool walker_knows(const struct walker *w, uint32_t file)
+{
+	return find_file(w, file);
+}
+
+static bool may_be_read(const struct walker *w, uint32_t number, int fd)
+{
+	uint64_t dev = w->stalled_devs.len ? worker_dev_of(fd) : 0;
+
+	for (size_t i = 0; i < w->bad.len; i++)
+		if (w->bad.data[i] == number)
+			return false;
+	for (size_t i = 0; i < w->stalled_devs.len; i++)
+		if (w->stalled_devs.data[i] == dev)
+			return false;
+	return true;
+}
+
+int walker_add(struct walker *w, uint32_t file, int fd)
+{
+	struct known_file f = {.number = file, .fd = -1};
+	int err;
+
+	if (w->files.len == WALK_FILES_MAX)
+		return -ENOSPC;
+	if (fd >= 0 && may_be_read(w, file, fd)) {
+		f.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (f.fd < 0)
+			return -errno;
+	}
+	err = vec_push(&w->files, f);
+	if (err && f.fd >= 0)
+		close(f.fd);
+	if (err || !w->here || f.fd < 0)
+		return err;
+	vec_last(&w->files).fd = -1;
+	return walk_state_add(w->here, file, f.fd);
+}
+
+/* --- the process ------------------------------------------------------------------------------ */
+
+static int send_file(struct walker *w, struct ask *a, enum wire_type type, uint32_t number, int fd)
+{
+	struct wire_file m = {type, number};
+
+	return worker_tell(w->worker, a, &m, sizeof(m), NULL, 0, fd);
+}
+
+static void note_progress(struct walker *w, struct ask *a)
+{
+	worker_note_progress(w->worker, a);
+	a->begun_cpu_ns = a->moved_cpu_ns;
+}
+
+/* A process that runs. One that died while it was asked nothing died of nothing. 0 or -errno. */
+static int ensure_process(struct walker *w, struct ask *a)
+{
+	int err = worker_ensure(w->worker);
+
+	if (err || w->told == worker_pid(w->worker))
+		return err;
+	for (size_t i = 0; i < w->files.len; i++)
+		w->files.data[i].sent = false;
+	buf_clear(&w->regions);
+	w->must_forget = false;
+	w->told = worker_pid(w->worker);
+	note_progress(w, a);
+	return send_file(w, a, WIRE_NOTE, 0, w->note_fd);
+}
+
+/* All files that the next sample may lead into. */
+static int send_files(struct walker *w, struct ask *a)
+{
+	int err = w->must_forget ? send_file(w, a, WIRE_FILE, 0, -1) : 0;
+
+	w->must_forget = false;
+	for (size_t i = 0; i < w->files.len && !err; i++) {
+		struct known_file *f = &w->files.data[i];
+
+		if (f->fd >= 0 && !f->sent)
+			err = send_file(w, a, WIRE_FILE, f->number, f->fd);
+		f->sent = true;
+	}
+	return err;
+}
+
+static int send_bytes(struct walker *w, struct ask *a, const void *data, size_t len)
+{
+	const size_t max = WIRE_BYTES_MAX - sizeof(struct wire_head);
+	int err = 0;
+
+	for (size_t from = 0; from < len && !err; from += max) {
+		struct wire_head head = {.type = WIRE_BLOB};
+
+		head.n = (uint32_t)(len - from < max ? len - from : max);
+		err = worker_tell(w->worker, a, &head, sizeof(head), (const char *)data + from,
+				  head.n, -1);
+	}
+	return err;
+}
+
+static int send_sample(struct walker *w, struct ask *a, const struct walk_sample *s)
+{
+	const struct slow_sample *c = &s->captured;
+	size_t regions_len = s->n_regions * sizeof(*s->regions);
+	struct wire_walk m = {
+		.type = WIRE_WALK,
+		.n_regions = (uint32_t)s->n_regions,
+		.n_live = (uint32_t)s->n_live,
+		.below = (uint32_t)c->below,
+		.stack_len = (uint32_t)c->stack_len,
+		.same_regions = w->regions.len == regions_len && regions_len &&
+				!memcmp(w->regions.data, s->regions, regions_len),
+	};
+	struct buf rest = {0};
+	int err = worker_tell(w->worker, a, &m, sizeof(m), NULL, 0, -1);
+
+	if (!err && !m.same_regions) {
+		buf_clear(&w->regions);
+		buf_add(&w->regions, s->regions, regions_len);
+		err = w->regions.err ?: send_bytes(w, a, s->regions, regions_len);
+	}
+	buf_add(&rest, c->regs, SLOW_REGS * sizeof(*c->regs));
+	buf_add(&rest, c->stack, c->stack_len);
+	err = err ?: rest.err ?: send_bytes(w, a, rest.data, rest.len);
+	buf_release(&rest);
+	return err;
+}
+
+static int take_answer(struct walker *w, struct ask *a, struct wire_walked *m, uint64_t *frames)
+{
+	char *msg = w->worker->msg;
+	int err = worker_wait(w->worker, a, POLLIN);
+	ssize_t len = err ? 0 : wire_recv(w->worker->sock, msg, NULL);
+
+	if (err)
+		return err;
+	/* It died with samples unread: what it had answered comes behind that news. */
+	if (len == -ECONNRESET)
+		len = wire_recv(w->worker->sock, msg, NULL);
+	if (len <= 0)
+		return len == -EBADMSG ? -EBADMSG : -ECONNABORTED;
+	err = wire_read_walked(msg, (size_t)len, m, frames);
+	if (err)
+		return err;
+	note_progress(w, a);
+	return 0;
+}
+
+/* --- failures --------------------------------------------------------------------------------- */
+
+/* The file it was looking into, or NULL. */
+static struct known_file *culprit(struct walker *w)
+{
+	uint32_t number;
+
+	const uint32_t none = WALK_FILE_NONE;
+
+	if (pread(w->note_fd, &number, sizeof(number), 0) != sizeof(number) ||
+	    pwrite(w->note_fd, &none, sizeof(none), 0) != sizeof(none))
+		return NULL;
+	return find_file(w, number);
+}
+
+static void describe_file(const struct known_file *f, char *path, size_t size)
+{
+	char link[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f ? f->fd : -1);
+	n = readlink(link, path, size - 1);
+	if (n > 0)
+		path[n] = '\0';
+	else
+		snprintf(path, size, "a file");
+}
+
+/* It is looked into no more. Out of memory: it may be once more. */
+static void distrust(struct walker *w, const struct known_file *f, int err)
+{
+	w->stats.files_failed++;
+	if (w->bad.len == BAD_FILES_MAX)
+		memmove(w->bad.data, w->bad.data + 1, --w->bad.len * sizeof(*w->bad.data));
+	if (vec_push(&w->bad, f->number))
+		log_debug("out of memory");
+	if (err == -ETIME && w->stalled_devs.len < STALLED_DEVS_MAX &&
+	    vec_push(&w->stalled_devs, worker_dev_of(f->fd)))
+		log_debug("out of memory");
+	for (size_t i = 0; i < w->files.len; i++) {
+		struct known_file *k = &w->files.data[i];
+
+		if (k->fd >= 0 && !may_be_read(w, k->number, k->fd))
+			close(steal_fd(&k->fd));
+	}
+}
+
+static void give_up(struct walker *w, int err)
+{
+	const struct known_file *f = culprit(w);
+	char path[512];
+
+	worker_stop(w->worker);
+	w->told = 0;
+	w->failures++;
+	w->stats.restarts++;
+	describe_file(f, path, sizeof(path));
+	log_warning("what walks stacks %s on %s; going on without its call frame information",
+		    err == -ETIME ? "waits" : "failed", path);
+	if (f && f->fd >= 0 && err != -ENOMEM) /* not ours */
+		distrust(w, f, err);
+}
+
+static bool has_given_up(struct walker *w)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (now - w->window_ns > WINDOW_NS) {
+		w->window_ns = now;
+		w->failures = 0;
+	}
+	return w->failures >= FAILURES_MAX;
+}
+
+/* --- walking ---------------------------------------------------------------------------------- */
+
+struct run {
+	struct walker *w;
+	size_t n, sent, answered;
+	bool dead; /* the process is, but answers of its may be there */
+	walk_prepare_fn prepare;
+	walk_done_fn done;
+	void *ctx;
+};
+
+static void lose_one(struct run *r)
+{
+	r->w->stats.lost++;
+	r->done(r->ctx, r->answered++, NULL, 0, SLOW_ERROR);
+}
+
+static void prepare(struct run *r, size_t i, struct walk_sample *sample)
+{
+	if (r->w->files.len == WALK_FILES_MAX)
+		forget_files(r->w);
+	*sample = (struct walk_sample){.n_regions = 0};
+	r->prepare(r->ctx, i, sample);
+}
+
+static int send_next(struct run *r, struct ask *a)
+{
+	struct walk_sample sample;
+	int err = r->sent == r->answered ? ensure_process(r->w, a) : 0;
+
+	if (err)
+		return err;
+	prepare(r, r->sent, &sample);
+	err = send_files(r->w, a) ?: send_sample(r->w, a, &sample);
+	worker_note_progress(r->w->worker, a);
+	r->sent += !err;
+	return err;
+}
+
+/* Sends one sample, or takes one answer. */
+static int advance(struct run *r, struct ask *a)
+{
+	uint64_t frames[UNWIND_FRAMES_MAX];
+	struct wire_walked m;
+	int err;
+
+	if (!r->dead && r->sent < r->n && r->sent - r->answered < AHEAD_MAX) {
+		err = send_next(r, a);
+		r->dead = err == -EPIPE || err == -ECONNRESET;
+		return r->dead ? 0 : err;
+	}
+	err = take_answer(r->w, a, &m, frames);
+	if (!err)
+		r->done(r->ctx, r->answered++, frames, m.n, (enum slow_end)m.end);
+	return err;
+}
+
+static void run_there(struct run *r)
+{
+	struct ask a = {.stall_ns = r->w->stall_ns, .work_ns = WORK_NS};
+
+	if (worker_pid(r->w->worker))
+		note_progress(r->w, &a);
+	while (r->answered < r->n) {
+		int err = has_given_up(r->w) ? -EAGAIN : advance(r, &a);
+
+		if (!err)
+			continue;
+		if (err != -EAGAIN)
+			give_up(r->w, err);
+		lose_one(r);
+		r->sent = r->answered;
+		r->dead = false;
+	}
+}
+
+static void run_here(struct run *r)
+{
+	uint64_t frames[UNWIND_FRAMES_MAX];
+
+	for (size_t i = 0; i < r->n; i++) {
+		struct walk_sample sample;
+		enum slow_end end;
+		size_t n;
+
+		prepare(r, i, &sample);
+		n = walk_state_walk(r->w->here, &sample, frames, UNWIND_FRAMES_MAX, &end);
+		r->done(r->ctx, i, frames, n, end);
+	}
+}
+
+void walker_run(struct walker *w, size_t n, walk_prepare_fn prepare, walk_done_fn done, void *ctx)
+{
+	struct run r = {.w = w, .n = n, .prepare = prepare, .done = done, .ctx = ctx};
+
+	if (w->here)
+		run_here(&r);
+	else
+		run_there(&r);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static int start(struct walker *w, const struct walker_opts *opts)
+{
+	struct worker_opts worker = {
+		.lazy = true, .serve = opts->serve ?: walker_serve, .stall_ns = opts->stall_ns};
+
+	if (!opts->sandbox)
+		return walk_state_new(&w->here);
+	w->note_fd = memfd_create("kiln-note", MFD_CLOEXEC);
+	return w->note_fd < 0 ? -errno : worker_new(&w->worker, &worker);
+}
+
+int walker_new(struct walker **out, const struct walker_opts *opts)
+{
+	struct walker *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->note_fd = -1;
+	w->stall_ns = opts->stall_ns ?: STALL_NS;
+	err = start(w, opts);
+	if (err) {
+		walker_free(w);
+		return err;
+	}
+	*out = w;
+	return 0;
+}
+
+void walker_free(struct walker *w)
+{
+	if (!w)
+		return;
+	forget_files(w);
+	walk_state_free(w->here);
+	worker_free(w->worker);
+	if (w->note_fd >= 0)
+		close(w->note_fd);
+	vec_release(&w->files);
+	vec_release(&w->bad);
+	vec_release(&w->stalled_devs);
+	buf_release(&w->regions);
+	free(w);
+}
+
+void walker_stats(const struct walker *w, struct walker_stats *out)
+{
+	*out = w->stats;
+}
+
+pid_t walker_pid(const struct walker *w)
+{
+	return w->worker ? worker_pid(w->worker) : 0;
+}

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Whom to trust how much, and the door. */
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
+#include "symbolizer/worker/broker.h"
+#include "symbolizer/sandbox/spawner.h"
+#include "symbolizer/worker/worker_priv.h"
+
+/* Failures within the window after which lines, and then names, are given up until its end: someone
+ * makes files to this end. */
+#define WINDOW_NS	   600000000000ull
+#define FAILURES_LINES_MAX 16
+#define FAILURES_NAMES_MAX 64
+/* Files remembered as bad, and for how long: it may have been the machine's memory, not the file. */
+#define BAD_FILES_MAX 1024
+#define BAD_NS	      3600000000000ull
+/* File systems whose server hung: each cost seconds. */
+#define STALLED_DEVS_MAX 64
+
+/* --- whom to trust ---------------------------------------------------------------------------- */
+
+void id_of_file(const struct sym_file *file, struct file_id *id)
+{
+	memset(id, 0, sizeof(*id));
+	if (file->build_id && file->build_id->len)
+		id->build_id = *file->build_id;
+	else
+		sym_file_key(file->fd, &id->key);
+}
+
+static bool same_file(const struct file_id *a, const struct file_id *b)
+{
+	if (a->build_id.len || b->build_id.len)
+		return a->build_id.len == b->build_id.len &&
+		       !memcmp(a->build_id.data, b->build_id.data, a->build_id.len);
+	return !memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+static struct bad_file *find_bad(struct worker *w, const struct file_id *id)
+{
+	for (size_t i = 0; i < w->bad.len; i++)
+		if (same_file(&w->bad.data[i].id, id))
+			return &w->bad.data[i];
+	return NULL;
+}
+
+static enum trust trust_in(struct worker *w, const struct file_id *id)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	struct bad_file *bad = find_bad(w, id);
+	enum trust trust = ALL;
+
+	if (bad && now - bad->since_ns > BAD_NS) {
+		*bad = vec_last(&w->bad);
+		w->bad.len--;
+		bad = NULL;
+	}
+	if (bad)
+		trust = bad->trust;
+	if (now - w->window_ns > WINDOW_NS) {
+		w->window_ns = now;
+		w->failures = 0;
+	}
+	if (w->failures > FAILURES_NAMES_MAX)
+		return NO_NAMES;
+	return w->failures > FAILURES_LINES_MAX && trust == ALL ? NO_LINES : trust;
+}
+
+/* After a failure there is only so much left. 0 or -ENOMEM. */
+static int distrust(struct worker *w, const struct file_id *id, enum trust left)
+{
+	struct bad_file *bad = find_bad(w, id);
+	struct bad_file new = {
+		.id = *id,
+		.trust = left,
+		.since_ns = clock_ns(CLOCK_MONOTONIC),
+	};
+
+	w->failures++;
+	if (bad) {
+		*bad = new;
+		return 0;
+	}
+	w->files_failed++;
+	if (w->bad.len >= BAD_FILES_MAX) {
+		w->bad.len--;
+		memmove(w->bad.data, w->bad.data + 1, w->bad.len * sizeof(*w->bad.data));
+	}
+	return vec_push(&w->bad, new);
+}
+
+/* --- file servers that hang ------------------------------------------------------------------- */
+
+uint64_t worker_dev_of(int fd)
+{
+	struct file_key key;
+
+	return sym_file_key(fd, &key) ? key.dev : 0;
+}
+
+static struct stalled_dev *find_dev(struct worker *w, uint64_t dev)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	for (size_t i = 0; i < w->stalled.len; i++) {
+		struct stalled_dev *d = &w->stalled.data[i];
+
+		if (d->dev == dev && now - d->since_ns <= BAD_NS)
+			return d;
+		if (d->dev == dev) {
+			*d = vec_last(&w->stalled);
+			w->stalled.len--;
+			return NULL;
+		}
+	}
+	return NULL;
+}
+
+unsigned worker_stalls(struct worker *w, uint64_t dev)
+{
+	const struct stalled_dev *d = dev ? find_dev(w, dev) : NULL;
+
+	return d ? d->stalls : 0;
+}
+
+static int note_stall(struct worker *w, uint64_t dev)
+{
+	struct stalled_dev *d = find_dev(w, dev);
+	struct stalled_dev new = {dev, clock_ns(CLOCK_MONOTONIC), 1};
+
+	if (d) {
+		d->stalls++;
+		return 0;
+	}
+	if (!dev || w->stalled.len == STALLED_DEVS_MAX)
+		return 0;
+	return vec_push(&w->stalled, new);
+}
+
+/* --- queries ---------------------------------------------------------------------------------- */
+
+static const char *what_happened(int err, int status, char *buf, size_t size)
+{
+	if (err == -ETIMEDOUT)
+		return "did not finish";
+	if (err == -ETIME)
+		return "got no answer from its file system";
+	if (err == -EBADMSG)
+		return "gave a senseless answer";
+	if (err == -ENOBUFS)
+		return "ran out of memory";
+	if (WIFSIGNALED(status))
+		snprintf(buf, size, "was ended by signal %d", WTERMSIG(status));
+	else
+		snprintf(buf, size, "ended (%d)", WEXITSTATUS(status));
+	return buf;
+}
+
+struct part { /* of a query: as much as one conversation is about */
+	struct sym_query q;
+	size_t from; /* where it begins in the caller's */
+	uint32_t index[WIRE_QUERY_MAX];
+	size_t n; /* addresses that are not answered yet: q.addr[index[0..n)] */
+	struct file_id id;
+	uint64_t dev, opened_dev; /* of the file, and of the debug file that was opened last */
+	sym_result_fn fn;
+	void *ctx;
+};
+
+static void pass_on(void *ctx, size_t i, const struct sym_result *r)
+{
+	struct part *p = ctx;
+
+	p->fn(p->ctx, p->from + p->index[i], r);
+}
+
+static int answer_bare(struct part *p)
+{
+	_cleanup_(buf_release) struct buf module = {0};
+	int err = sym_module_name(&module, p->q.file->path);
+
+	for (size_t i = 0; i < p->n && !err; i++)
+		err = sym_answer_bare(p->from + p->index[i], p->q.addr[p->index[i]], SYM_CRASHED,
+				      buf_cstr(&module), p->fn, p->ctx);
+	return err;
+}
+
+/* Asks for what is not answered, and forgets what then is. */
+static int ask(struct worker *w, struct part *p, bool names_only)
+{
+	struct ask a = {.q = &p->q, .names_only = names_only, .index = p->index};
+	int err = wire_reader_init(&a.reader, p->n);
+	size_t left = 0;
+
+	if (err)
+		return err;
+	a.stall_ns = w->opts.stall_ns >> worker_stalls(w, p->dev);
+	err = worker_converse(w, &a, pass_on, p);
+	p->opened_dev = a.opened_dev;
+	for (size_t i = 0; i < p->n; i++)
+		if (!a.reader.answered[i])
+			p->index[left++] = p->index[i];
+	p->n = left;
+	wire_reader_release(&a.reader);
+	return err;
+}
+
+/* What may still be asked of a file after a failure: only names come with and without lines. */
+static enum trust trust_left(const struct worker *w, const struct part *p, enum trust had, int err)
+{
+	bool lines = p->q.kind == QUERY_NAMES || p->q.kind == QUERY_JITDUMP;
+	bool own_server = err == -ETIME && (!p->opened_dev || p->opened_dev == p->dev);
+
+	return had == ALL && lines && !w->opts.names_only && !own_server ? NO_LINES : NO_NAMES;
+}
+
+static const char *what_is_lost(const struct part *p, enum trust left)
+{
+	switch (p->q.kind) {
+	case QUERY_ELF:
+	case QUERY_TABLE:
+	case QUERY_FRAMES:
+		return "its unwind table";
+	case QUERY_LINES:
+		return "its line table";
+	default:
+		return left == NO_LINES ? "lines" : "its names";
+	}
+}
+
+/* The worker failed on this file: away with it. */
+static int give_up(struct worker *w, struct part *p, enum trust had, int err)
+{
+	enum trust left = trust_left(w, p, had, err);
+	int status = worker_stop(w), oom = 0;
+	char buf[64];
+
+	w->restarts++;
+	w->facts_of = (struct file_id){0};
+	log_warning("what reads %s %s; going on without %s", p->q.file->path ?: "a file",
+		    what_happened(err, status, buf, sizeof(buf)), what_is_lost(p, left));
+	if (err == -ETIME)
+		oom = note_stall(w, p->opened_dev ?: p->dev);
+	return oom ?: distrust(w, &p->id, left);
+}
+
+static int resolve_part(struct worker *w, struct part *p)
+{
+	id_of_file(p->q.file, &p->id);
+	p->dev = worker_dev_of(p->q.file->fd);
+	for (;;) {
+		enum trust trust = trust_in(w, &p->id);
+		int err;
+
+		if (trust == NO_NAMES || worker_is_stopped(w) ||
+		    worker_stalls(w, p->dev) >= WORKER_STALLS_MAX || worker_ensure(w))
+			return answer_bare(p);
+		err = ask(w, p, trust == NO_LINES);
+		if (err == -ECANCELED) {
+			worker_stop(w);
+			return answer_bare(p);
+		}
+		if (!err || err == -ENOMEM) {
+			if (err) /* what it would still say belongs to nobody */
+				worker_stop(w);
+			return err;
+		}
+		err = give_up(w, p, trust, err);
+		if (err)
+			return err;
+	}
+}
+
+int worker_resolve(struct worker *w, const struct sym_query *q, sym_result_fn fn, void *ctx)
+{
+	_cleanup_free_ struct part *p = malloc(sizeof(*p));
+	int err = 0;
+
+	if (!p)
+		return -ENOMEM;
+	p->fn = fn;
+	p->ctx = ctx;
+	for (size_t from = 0; (from < q->n || !from) && !err; from += WIRE_QUERY_MAX) {
+		p->q = *q;
+		p->from = from;
+		p->q.addr = q->addr + from;
+		p->q.t_ns = q->t_ns ? q->t_ns + from : NULL;
+		p->n = q->n - from < WIRE_QUERY_MAX ? q->n - from : WIRE_QUERY_MAX;
+		for (size_t i = 0; i < p->n; i++)
+			p->index[i] = (uint32_t)i;
+		err = resolve_part(w, p);
+	}
+	return err;
+}
+
+static void no_result(void *ctx, size_t index, const struct sym_result *r)
+{
+	(void)ctx;
+	(void)index;
+	(void)r;
+}
+
+int worker_ask(struct worker *w, enum query_kind kind, const struct sym_file *file,
+	       const struct elf_facts **facts, const struct buf **table)
+{
+	struct sym_query q = {.kind = kind, .file = file};
+	int err;
+
+	w->facts_of = (struct file_id){0};
+	w->facts = (struct elf_facts){.err = -ECONNABORTED};
+	err = worker_resolve(w, &q, no_result, NULL);
+	*facts = &w->facts;
+	if (table)
+		*table = &w->blob;
+	return err;
+}
+
+int worker_segment(struct worker *w, const struct sym_file *file, uint64_t elf_va,
+		   struct elf_segment *seg)
+{
+	const struct elf_facts *facts = &w->facts;
+	struct file_id id;
+	int err;
+
+	id_of_file(file, &id);
+	if (!same_file(&w->facts_of, &id)) {
+		err = worker_ask(w, QUERY_NAMES, file, &facts, NULL);
+		if (err)
+			return err;
+		w->facts_of = id;
+	}
+	for (size_t i = 0; i < facts->n_segs; i++) {
+		if (elf_va - facts->segs[i].va < facts->segs[i].mem_len) {
+			*seg = facts->segs[i];
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+int worker_new(struct worker **out, const struct worker_opts *opts)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->opts = *opts;
+	w->opts.serve = opts->serve ?: worker_serve;
+	w->opts.stall_ns = opts->stall_ns ?: WORKER_STALL_NS;
+	w->sock = -1;
+	err = broker_new(&w->broker) ?: spawner_new(&w->spawner, worker_serve_in, w);
+	if (!err)
+		err = opts->lazy ? worker_start(w) : worker_ensure(w);
+	if (err) {
+		worker_free(w);
+		return err;
+	}
+	*out = w;
+	return 0;
+}
+
+static void release_memory(struct worker *w)
+{
+	vec_release(&w->unreaped);
+	vec_release(&w->bad);
+	vec_release(&w->stalled);
+	buf_release(&w->blob);
+	free(w);
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	worker_stop(w);
+	worker_reap(w);
+	spawner_free(w->spawner);
+	broker_free(w->broker);
+	release_memory(w);
+}
+
+void worker_cancel(struct worker *w)
+{
+	atomic_store(&w->cancelled, true);
+}
+
+void worker_abandon(struct worker *w)
+{
+	if (w->pid)
+		close(w->sock);
+	spawner_free(w->spawner);
+	/* The broker's threads are not here, and may have held its locks. */
+	release_memory(w);
+}
+
+void worker_stats(const struct worker *w, struct symbolizer_stats *out)
+{
+	*out = w->current;
+	out->lookups += w->past.lookups;
+	out->cache_hits += w->past.cache_hits;
+	out->files_opened += w->past.files_opened;
+	out->evictions += w->past.evictions;
+	out->limit_hits += w->past.limit_hits;
+	if (out->bytes_peak < w->past.bytes_peak)
+		out->bytes_peak = w->past.bytes_peak;
+	out->worker_restarts = w->restarts;
+	out->files_failed = w->files_failed;
+}
+
+pid_t worker_pid(const struct worker *w)
+{
+	return w->pid;
+}
+
+unsigned worker_sandbox_parts(const struct worker *w)
+{
+	return w->sandbox_parts;
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Every allocation of reading, merging, filtering and writing fails once: each failure has to come
+ * out as -ENOMEM, with nothing leaked and nothing half-built handed out.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "profiler/formats/export.h"
+#include "tests/lib/profiles.h"
+
+#ifdef __has_feature /* clang's way to say it */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
+#ifdef __SANITIZE_ADDRESS__
+
+int main(void)
+{
+	puts("1..1\n"
+	     "ok 1 - every_allocation_may_fail # SKIP the sanitizer's malloc cannot be replaced");
+	return 0;
+}
+
+#else
+
+/* glibc's own entry points, so that ours can stand before them. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void __libc_free(void *p);
+
+static bool counting;
+static long live, calls, fail_at = -1;
+
+static bool must_fail(void)
+{
+	return counting && calls++ == fail_at;
+}
+
+void *malloc(size_t size)
+{
+	void *p = must_fail() ? NULL : __libc_malloc(size);
+
+	live += counting && p;
+	return p;
+}
+
+void *calloc(size_t n, size_t size)
+{
+	void *p = must_fail() ? NULL : __libc_calloc(n, size);
+
+	live += counting && p;
+	return p;
+}
+
+void *realloc(void *old, size_t size)
+{
+	void *p = must_fail() ? NULL : __libc_realloc(old, size);
+
+	live += counting && p && !old;
+	return p;
+}
+
+void free(void *p)
+{
+	live -= counting && p;
+	__libc_free(p);
+}
+
+struct input {
+	struct buf packed;
+	enum export_format format;
+};
+
+static bool keep_odd(void *ctx, const struct profile *src, size_t sample)
+{
+	(void)ctx, (void)src;
+	return sample & 1;
+}
+
+/* All the module does, once through. */
+static int work(const struct input *in)
+{
+	struct profile *p = NULL, *q = NULL, *all = profile_new();
+	const char *why = NULL;
+	struct buf out = {0};
+	int err = all ? import_pprof(&p, in->packed.data, in->packed.len, &why) : -ENOMEM;
+
+	err = err ?: profile_filter(&q, p, keep_odd, NULL);
+	err = err ?: profile_merge(all, q, &why);
+	err = err ?: profile_merge(all, p, &why);
+	err = err ?: export_profile(&out, all, in->format, NULL);
+	buf_release(&out);
+	profile_free(p);
+	profile_free(q);
+	profile_free(all);
+	return err;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+	static const enum export_format formats[] = {EXPORT_PPROF_GZ, EXPORT_PPROF_ZST,
+						     EXPORT_FOLDED, EXPORT_SPEEDSCOPE};
+	struct profile *p = random_profile(4, 30);
+
+	(void)state;
+	MUST(profile_comment(p, "kiln.expected=12"));
+	MUST(profile_comment(p, "kiln.blame=1 2 3 \"x\" hint"));
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+		struct input in = {.format = formats[i]};
+		long n = 0;
+		int err;
+
+		MUST(export_profile(&in.packed, p, i & 1 ? EXPORT_PPROF_ZST : EXPORT_PPROF_GZ,
+				    NULL));
+		do {
+			live = calls = 0;
+			fail_at = n++;
+			counting = true;
+			err = work(&in);
+			counting = false;
+			if (live || (err && err != -ENOMEM))
+				fail_msg("allocation %ld of format %zu: %d, %ld leaked", fail_at, i,
+					 err, live);
+		} while (calls > fail_at);
+		assert_int_equal(err, 0); /* none was left to fail */
+		assert_true(n > 100);
+		buf_release(&in.packed);
+	}
+	profile_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail)};
+
+	return cmocka_run_group_tests_name("profile_oom", tests, NULL, NULL);
+}
+
+#endif

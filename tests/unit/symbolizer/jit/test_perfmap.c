@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+
+#include "symbolizer/files/jit_files.h"
+#include "symbolizer/jit/perfmap.h"
+#include "tests/lib/fixture.h"
+
+static struct perfmap *parse(const char *text)
+{
+	struct perfmap *m = NULL;
+
+	assert_int_equal(perfmap_parse(&m, text, strlen(text)), 0);
+	return m;
+}
+
+static void expect(struct perfmap *m, uint64_t va, const char *want)
+{
+	const char *name = NULL;
+	int err = perfmap_find(m, va, &name);
+
+	assert_int_equal(err, want ? 0 : -ENOENT);
+	if (want)
+		assert_string_equal(name, want);
+}
+
+static void test_lines(void **state)
+{
+	struct perfmap *m = parse("1000 10 LazyCompile:~f /a b.js:1\n"
+				  "0x1010 0x8 Builtin:g\r\n"
+				  "7f0000000000 20 last, without a newline");
+
+	(void)state;
+	assert_int_equal(perfmap_count(m), 3);
+	assert_int_equal(perfmap_skipped(m), 0);
+	expect(m, 0xfff, NULL);
+	expect(m, 0x1000, "LazyCompile:~f /a b.js:1");
+	expect(m, 0x100f, "LazyCompile:~f /a b.js:1");
+	expect(m, 0x1010, "Builtin:g");
+	expect(m, 0x1018, NULL);
+	expect(m, 0x7f000000001f, "last, without a newline");
+	expect(m, 0x7f0000000020, NULL);
+	perfmap_free(m);
+}
+
+static void test_malformed_lines_are_counted(void **state)
+{
+	struct perfmap *m = parse("\n"
+				  "1000\n"
+				  "1000 10\n"
+				  "1000 10 \n"
+				  "xyz 10 f\n"
+				  "1000 0 empty\n"
+				  "ffffffffffffffff 2 wraps\n"
+				  "12345678901234567 1 too long\n"
+				  " 1000 10 blank first\n"
+				  "2000 10 a\033[2Jb\n");
+
+	(void)state;
+	assert_int_equal(perfmap_count(m), 1);
+	assert_int_equal(perfmap_skipped(m), 9);
+	expect(m, 0x1000, NULL);
+	expect(m, 0x2000, "a\xef\xbf\xbd[2Jb");
+	perfmap_free(m);
+	m = parse("");
+	assert_int_equal(perfmap_count(m), 0);
+	expect(m, 0, NULL);
+	perfmap_free(m);
+}
+
+static void test_later_lines_win(void **state)
+{
+	struct perfmap *m = parse("1000 100 old\n"
+				  "1040 20 middle\n"
+				  "10f0 30 over the end\n"
+				  "2000 100 gone\n"
+				  "2000 100 again\n"
+				  "0f00 110 over the start\n");
+
+	(void)state;
+	expect(m, 0xf00, "over the start");
+	expect(m, 0x100f, "over the start");
+	expect(m, 0x1010, "old");
+	expect(m, 0x103f, "old");
+	expect(m, 0x1040, "middle");
+	expect(m, 0x105f, "middle");
+	expect(m, 0x1060, "old");
+	expect(m, 0x10ef, "old");
+	expect(m, 0x10f0, "over the end");
+	expect(m, 0x1120, NULL);
+	expect(m, 0x2000, "again");
+	expect(m, 0x20ff, "again");
+	perfmap_free(m);
+}
+
+/* Random overlapping lines against the obvious way to do it: paint a small address space. */
+static void test_random_overlaps_against_painting(void **state)
+{
+	enum { SPACE = 4096, ROUNDS = 200, LINES = 60 };
+	static char text[LINES * 64];
+	static int paint[SPACE];
+	uint32_t seed = 12345;
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		struct perfmap *m;
+		size_t len = 0;
+
+		memset(paint, -1, sizeof(paint));
+		for (int i = 0; i < LINES; i++) {
+			unsigned start, size;
+
+			seed = seed * 1664525 + 1013904223;
+			start = (seed >> 8) % (SPACE - 512);
+			size = 1 + (seed >> 20) % 512;
+			len += (size_t)sprintf(text + len, "%x %x %d\n", start, size, i);
+			for (unsigned a = start; a < start + size; a++)
+				paint[a] = i;
+		}
+		m = parse(text);
+		for (unsigned a = 0; a < SPACE; a++) {
+			char want[16];
+
+			snprintf(want, sizeof(want), "%d", paint[a]);
+			expect(m, a, paint[a] < 0 ? NULL : want);
+		}
+		perfmap_free(m);
+	}
+}
+
+static int load(struct perfmap **m, const char *path, uint32_t owner_uid)
+{
+	int fd = jit_map_open(path, owner_uid), err = fd < 0 ? fd : perfmap_read(m, fd);
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static void test_load(void **state)
+{
+	struct perfmap *m = NULL;
+	uint32_t uid = getuid(), stranger = uid + 1;
+
+	(void)state;
+	fixture_write("perf-1.map", "1000 10 f\n");
+	assert_int_equal(load(&m, "perf-1.map", uid), 0);
+	expect(m, 0x1008, "f");
+	perfmap_free(m);
+	if (uid != 0)
+		assert_int_equal(load(&m, "perf-1.map", stranger), -EPERM);
+	fixture_run("mkfifo perf-2.map");
+	assert_int_equal(load(&m, "perf-2.map", uid), -EINVAL);
+	assert_int_equal(load(&m, "perf-3.map", uid), -ENOENT);
+}
+
+static void test_load_refuses_strangers_files(void **state)
+{
+	struct perfmap *m = NULL;
+
+	(void)state;
+	if (getuid() != 0) {
+		print_message("skipped: giving a file away needs root\n");
+		skip();
+	}
+	fixture_write("perf-4.map", "1000 10 f\n");
+	fixture_run("chown 4711 perf-4.map");
+	assert_int_equal(load(&m, "perf-4.map", 4712), -EPERM);
+	assert_int_equal(load(&m, "perf-4.map", 4711), 0);
+	perfmap_free(m);
+}
+
+/* Through /proc/PID/root the path is walked inside that root. */
+static void test_load_through_proc_root(void **state)
+{
+	struct perfmap *m = NULL;
+	char path[128];
+
+	(void)state;
+	fixture_write("perf-5.map", "1000 10 f\n");
+	fixture_run("ln -s %s/perf-5.map link.map && ln -s /proc/self/fd magic", fixture_dir);
+	snprintf(path, sizeof(path), "/proc/%d/root%s/link.map", getpid(), fixture_dir);
+	assert_int_equal(load(&m, path, getuid()), 0);
+	perfmap_free(m);
+	snprintf(path, sizeof(path), "/proc/%d/root%s/magic/0", getpid(), fixture_dir);
+	assert_int_equal(load(&m, path, getuid()), -ELOOP);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_malformed_lines_are_counted),
+		cmocka_unit_test(test_later_lines_win),
+		cmocka_unit_test(test_random_overlaps_against_painting),
+		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_load_refuses_strangers_files),
+		cmocka_unit_test(test_load_through_proc_root),
+	};
+
+	return cmocka_run_group_tests_name("perfmap", tests, fixture_setup, fixture_teardown);
+}

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Unwind tables compiled in a process of its own: the same tables, and what becomes of them when that
+ * process crashes, hangs, starves or lies. Its misbehaviour is picked by the name of the file.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "bpf/unwind_abi.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "profiler/base/log.h"
+#include "symbolizer/worker/unwind_files.h"
+#include "symbolizer/unwind/unwind_table.h"
+#include "symbolizer/worker/worker.h"
+#include "symbolizer/worker/worker_wire.h"
+#include "tests/lib/fixture.h"
+
+DEFINE_CLEANUP(unwind_files, unwind_files_free)
+#define _cleanup_files_ _cleanup_(unwind_files_freep)
+
+#define STALL_NS 1000000000ull
+
+static struct unwind_files *start(int (*serve)(int, pid_t, struct local *), bool sandbox)
+{
+	struct unwind_files_opts opts = {
+		.sandbox = sandbox, .lazy = true, .serve = serve, .stall_ns = STALL_NS};
+	struct unwind_files *u = NULL;
+
+	assert_int_equal(unwind_files_new(&u, &opts), 0);
+	return u;
+}
+
+static int build(struct unwind_files *u, const char *name, void **blob, size_t *len)
+{
+	_cleanup_close_ int fd = fixture_open(fixture_at(name));
+
+	*blob = NULL;
+	*len = 0;
+	return unwind_files_build(u, fd, blob, len);
+}
+
+static void expect_table(struct unwind_files *u, const char *name)
+{
+	void *blob;
+	size_t len;
+
+	assert_int_equal(build(u, name, &blob, &len), 0);
+	assert_int_equal(unwind_table_check(blob, len), 0);
+	free(blob);
+}
+
+static void expect_none(struct unwind_files *u, const char *name, int want)
+{
+	void *blob;
+	size_t len;
+	int err = build(u, name, &blob, &len);
+
+	if (err != want)
+		fail_msg("%s: %d, not %d", name, err, want);
+	assert_null(blob);
+}
+
+/* --- the same answers ------------------------------------------------------------------------- */
+
+static void compare(struct unwind_files *here, struct unwind_files *there, const char *path)
+{
+	_cleanup_close_ int fd = fixture_open(path);
+	_cleanup_free_ void *a = NULL, *b = NULL;
+	struct elf_facts fa, fb;
+	size_t a_len = 0, b_len = 0;
+	int err = unwind_files_look(here, fd, &fa);
+
+	assert_int_equal(unwind_files_look(there, fd, &fb), err);
+	assert_int_equal(fa.n_segs, fb.n_segs);
+	assert_memory_equal(&fa.build_id, &fb.build_id, sizeof(fa.build_id));
+	for (size_t i = 0; i < fa.n_segs; i++)
+		assert_true(fa.segs[i].va == fb.segs[i].va &&
+			    fa.segs[i].file_off == fb.segs[i].file_off &&
+			    fa.segs[i].file_len == fb.segs[i].file_len);
+	assert_int_equal(unwind_files_described(there, fd), unwind_files_described(here, fd));
+	err = unwind_files_build(here, fd, &a, &a_len);
+	assert_int_equal(unwind_files_build(there, fd, &b, &b_len), err);
+	assert_int_equal(a_len, b_len);
+	if (!err)
+		assert_memory_equal(a, b, a_len);
+}
+
+static void test_same_answers(void **state)
+{
+	_cleanup_files_ struct unwind_files *here = start(NULL, false), *there = start(NULL, true);
+	struct link_map *map = NULL;
+	char self[4096] = "";
+
+	(void)state;
+	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+	assert_int_equal(dlinfo(dlopen("libc.so.6", RTLD_NOW), RTLD_DI_LINKMAP, &map), 0);
+	compare(here, there, self);
+	compare(here, there, map->l_name);
+	compare(here, there, fixture_at("prog"));
+	compare(here, there, fixture_at("undescribed"));
+	compare(here, there, fixture_at("prog.c")); /* no ELF file */
+	expect_none(there, "undescribed", -ENODATA);
+	expect_none(there, "prog.c", -ENOEXEC);
+	assert_int_equal(unwind_files_pid(here), 0);
+}
+
+/* Copies of a program with bytes of its .eh_frame overwritten: whatever comes of it is the same. */
+static void test_hostile_files(void **state)
+{
+	_cleanup_files_ struct unwind_files *here = start(NULL, false), *there = start(NULL, true);
+
+	(void)state;
+	fixture_run("objcopy --dump-section .eh_frame=frame.bin prog");
+	for (unsigned i = 0; i < 20; i++) {
+		fixture_run("cp frame.bin bad.bin && head -c 16 /dev/urandom | "
+			    "dd of=bad.bin bs=1 seek=%u conv=notrunc status=none && "
+			    "objcopy --update-section .eh_frame=bad.bin prog hostile",
+			    8 * i);
+		compare(here, there, fixture_at("hostile"));
+	}
+}
+
+/* --- who reads -------------------------------------------------------------------------------- */
+
+static void status_of(pid_t pid, const char *key, char *value)
+{
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	strcpy(value, "none");
+	while (fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, strlen(key)))
+			sscanf(line + strlen(key), ": %63s", value);
+	fclose(f);
+}
+
+/* The process that answers has no capability, and there is no answer without it. */
+static void test_read_without_privileges(void **state)
+{
+	_cleanup_files_ struct unwind_files *u = start(NULL, true);
+	char value[64];
+	pid_t pid;
+
+	(void)state;
+	expect_table(u, "prog");
+	pid = unwind_files_pid(u);
+	assert_true(pid > 0 && pid != getpid());
+	status_of(pid, "CapEff", value);
+	assert_string_equal(value, "0000000000000000");
+	status_of(pid, "NoNewPrivs", value);
+	assert_string_equal(value, "1");
+#ifndef __SANITIZE_ADDRESS__
+	status_of(pid, "Seccomp", value);
+	assert_string_equal(value, "2");
+#endif
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	expect_none(u, "prog", -ECONNABORTED);
+}
+
+/* --- misbehaviour ----------------------------------------------------------------------------- */
+
+static void stay(void)
+{
+	static int word;
+
+	syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL, NULL, 0);
+}
+
+static void starve(void)
+{
+	static void *volatile last;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_AS, &r) || r.rlim_cur == RLIM_INFINITY)
+		_exit(ENOMEM);
+	for (size_t size = 1 << 20; size >= 16; size /= 2)
+		while ((last = malloc(size)))
+			;
+}
+
+static void done(int err, int file_err)
+{
+	struct wire_done d;
+
+	memset(&d, 0, sizeof(d));
+	d.type = WIRE_DONE;
+	d.err = err;
+	d.file_err = file_err;
+	wire_send(WORKER_SOCK, &d, sizeof(d), -1);
+}
+
+static void send_table(const char *how)
+{
+	static char junk[8192];
+
+	memset(junk, 'A', sizeof(junk));
+	if (!strcmp(how, "junk"))
+		wire_send_blob(WORKER_SOCK, junk, sizeof(junk));
+	else if (!strcmp(how, "endless"))
+		while (!wire_send_blob(WORKER_SOCK, junk, sizeof(junk)))
+			;
+	done(0, 0);
+}
+
+static bool misbehave(const char *name)
+{
+	char how[32] = "";
+
+	if (sscanf(name, "%31[a-z]-always", how) != 1 || !strstr(name, "-always"))
+		return false;
+	signal(SIGSEGV, SIG_DFL);
+	if (!strcmp(how, "crash"))
+		raise(SIGSEGV), abort();
+	if (!strcmp(how, "exit"))
+		_exit(3);
+	if (!strcmp(how, "hang"))
+		stay();
+	if (!strcmp(how, "starve")) {
+		starve();
+		return false; /* and go on with nothing */
+	}
+	if (!strcmp(how, "positive"))
+		done(0, 5);
+	else if (!strcmp(how, "hungry"))
+		done(-ENOMEM, 0);
+	else
+		send_table(how); /* junk, endless, none */
+	return true;
+}
+
+/* Takes a question and leaves it unanswered. */
+static void swallow(void)
+{
+	static char msg[WIRE_BYTES_MAX];
+	int fd;
+
+	if (wire_recv(WORKER_SOCK, msg, &fd) > 0)
+		cleanup_close_fd(&fd);
+}
+
+static int serve_badly(int sock, pid_t parent, struct local *local)
+{
+	static char msg[WIRE_BYTES_MAX];
+	int err = worker_enter(sock, parent, WORKER_MEMORY);
+
+	while (!err) {
+		struct iovec iov = {msg, sizeof(msg)};
+		struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+		const struct wire_query *q = (void *)msg;
+		const char *path = msg + sizeof(*q), *slash;
+
+		if (recvmsg(WORKER_SOCK, &m, MSG_PEEK) <= (ssize_t)sizeof(*q))
+			return -ENOTCONN;
+		slash = strrchr(path, '/');
+		if (misbehave(slash ? slash + 1 : path))
+			swallow();
+		else
+			err = worker_serve_one(WORKER_SOCK, local);
+	}
+	return err;
+}
+
+/* In each way to fail only that file has no table; and nobody looks at it a second time. */
+static void test_failures(void **state)
+{
+	static const char *const ways[] = {"crash",   "exit", "hang",	  "starve", "junk",
+					   "endless", "none", "positive", "hungry"};
+	_cleanup_files_ struct unwind_files *u = NULL;
+	pid_t pid;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s-always", ways[i]);
+		fixture_run("cp prog %s", name);
+		unwind_files_free(u);
+		u = start(serve_badly, true);
+		expect_table(u, "prog");
+		expect_none(u, name, -ECONNABORTED);
+		expect_table(u, "prog");
+		pid = unwind_files_pid(u);
+		expect_none(u, name, -ECONNABORTED);
+		assert_int_equal(unwind_files_pid(u), pid);
+	}
+}
+
+/* Who makes file after file to that end gets no further than this: no process is started for more. */
+static void test_many_bad_files(void **state)
+{
+	_cleanup_files_ struct unwind_files *u = start(serve_badly, true);
+	pid_t last = 0;
+	int started = 0;
+	char name[64];
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "crash-always%d", i);
+		fixture_run("cp prog %s", name);
+		expect_none(u, name, -ECONNABORTED);
+		fixture_run("rm %s", name);
+		started += unwind_files_pid(u) && unwind_files_pid(u) != last;
+		last = unwind_files_pid(u);
+	}
+	assert_in_range(started, 0, 80);
+	expect_none(u, "prog", -ECONNABORTED);
+}
+
+/* --- endings ---------------------------------------------------------------------------------- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+static void *cancel_soon(void *arg)
+{
+	usleep(300000);
+	unwind_files_cancel(arg);
+	return NULL;
+}
+
+static void test_cancel(void **state)
+{
+	pthread_t thread;
+	_cleanup_files_ struct unwind_files *u = NULL;
+	struct unwind_files_opts opts = {
+		.sandbox = true, .serve = serve_badly, .stall_ns = 60 * STALL_NS};
+	uint64_t begin;
+
+	(void)state;
+	fixture_run("cp prog hang-always");
+	assert_int_equal(unwind_files_new(&u, &opts), 0);
+	expect_table(u, "prog");
+	assert_int_equal(pthread_create(&thread, NULL, cancel_soon, u), 0);
+	begin = now_ns();
+	expect_none(u, "hang-always", -ECONNABORTED);
+	expect_none(u, "prog", -ECONNABORTED);
+	assert_true(now_ns() - begin < 5 * STALL_NS);
+	pthread_join(thread, NULL);
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+static void test_blob_messages(void **state)
+{
+	struct {
+		struct wire_head head;
+		char data[8];
+	} m = {{WIRE_BLOB, 8}, "1234567"};
+	struct buf b = {0};
+
+	(void)state;
+	assert_int_equal(wire_read_blob(&b, &m, sizeof(m)), 0);
+	assert_int_equal(b.len, 8);
+	for (size_t len = 0; len < sizeof(m); len++)
+		assert_int_equal(wire_read_blob(&b, &m, len), -EBADMSG);
+	m.head.n = 0; /* would be progress for ever */
+	assert_int_equal(wire_read_blob(&b, &m, sizeof(m.head)), -EBADMSG);
+	m.head = (struct wire_head){WIRE_DONE, 8};
+	assert_int_equal(wire_read_blob(&b, &m, sizeof(m)), -EBADMSG);
+	assert_int_equal(b.len, 8);
+	m.head.type = WIRE_BLOB;
+	b.len = WIRE_BLOB_MAX - 7;
+	assert_int_equal(wire_read_blob(&b, &m, sizeof(m)), -EBADMSG);
+	buf_release(&b);
+}
+
+static int setup(void **state)
+{
+	int err = fixture_setup(state);
+
+	if (err)
+		return err;
+	log_set_level(LOG_QUIET);
+	fixture_write("prog.c",
+		      "volatile int sink;\n"
+		      "__attribute__((noinline)) int shown(int x) { return sink = x; }\n"
+		      "int main(int argc, char **argv) { (void)argv; return shown(argc); }\n");
+	fixture_write("bare.s", ".globl _start\n_start: ret\n.fill 5000, 1, 0x90\n");
+	fixture_run("gcc -O1 prog.c -o prog && gcc -nostdlib -static bare.s -o undescribed");
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_same_answers),
+		cmocka_unit_test(test_hostile_files),
+		cmocka_unit_test(test_read_without_privileges),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_many_bad_files),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_blob_messages),
+	};
+
+	return cmocka_run_group_tests_name("unwind_files", tests, setup, fixture_teardown);
+}
