@@ -164,8 +164,8 @@ struct kiln_mappings_record {
 	X(walk_fp)	    /* table walks that followed frame pointers somewhere */               \
 	X(raw_full)	/* samples for which there was no room to do so: cut where the walk was */ \
 	X(targets_full) /* a forked descendant could not be added to the targets */                \
-	X(told)		/* samples that told of mappings */                                        \
-	X(untold)	/* samples whose mappings could not be read or told just then */
+	X(mappings_reported) /* samples that told of mappings */                                   \
+	X(mappings_unread)   /* samples whose mappings could not be read or told just then */
 
 enum kiln_counter {
 #define X(name) KILN_CTR_##name,

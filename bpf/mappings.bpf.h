@@ -23,7 +23,7 @@
 #define VM_EXEC		4	      /* include/linux/mm.h */
 
 /* What was told of a process last. */
-struct told {
+struct reported {
 	__u32 image;   /* the program that ran then */
 	__u32 changes; /* its mm_lock_seq */
 	__u32 version;
@@ -38,9 +38,9 @@ struct told {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, __u32);
-	__type(value, struct told);
+	__type(value, struct reported);
 	__uint(max_entries, 8192); /* 1 where samples do not tell: set at load */
-} kiln_told SEC(".maps");
+} kiln_reported SEC(".maps");
 
 /* Files that were told of. Writer: samples; user space deletes what it has forgotten. */
 struct {
@@ -48,7 +48,7 @@ struct {
 	__type(key, struct kiln_file_key);
 	__type(value, __u8);
 	__uint(max_entries, 8192); /* as above */
-} kiln_told_files SEC(".maps");
+} kiln_rep_files SEC(".maps");
 
 static __always_inline int send_mappings(struct mappings_env *e)
 {
@@ -96,7 +96,7 @@ __attribute__((noinline)) int tell_file(__u64 vma_at)
 	vma = KERNEL(vm_area_struct, vma_at);
 	place = file_place((__u64)vma->vm_file);
 	file_key_of(&place, &e->file.file);
-	if (bpf_map_lookup_elem(&kiln_told_files, &e->file.file))
+	if (bpf_map_lookup_elem(&kiln_rep_files, &e->file.file))
 		return 0;
 	e->file.head.kind = KILN_RECORD_FILE;
 	e->file.tgid = e->rec.tgid;
@@ -110,7 +110,7 @@ __attribute__((noinline)) int tell_file(__u64 vma_at)
 	if (bpf_ringbuf_output(&kiln_ring, &e->file, offsetof(struct kiln_file_record, path) + n,
 			       BPF_RB_NO_WAKEUP))
 		return -1;
-	bpf_map_update_elem(&kiln_told_files, &e->file.file, &yes, BPF_ANY);
+	bpf_map_update_elem(&kiln_rep_files, &e->file.file, &yes, BPF_ANY);
 	return 0;
 }
 
@@ -261,7 +261,7 @@ static __always_inline void begin_telling(struct mappings_env *e, const struct m
 }
 
 /* Whether it is time to look again at a process that has changed something. */
-static __always_inline bool may_look(const struct told *told, __u64 code_pages, __u64 now)
+static __always_inline bool may_look(const struct reported *told, __u64 code_pages, __u64 now)
 {
 	if (now < told->not_before_ns)
 		return false;
@@ -274,7 +274,7 @@ static __always_inline bool may_look(const struct told *told, __u64 code_pages, 
  */
 __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 {
-	struct told *told, fresh = {.image = image};
+	struct reported *told, fresh = {.image = image};
 	struct mappings_env *e = mappings_env_here();
 	struct kiln_counters *c = counters_here();
 	struct task_struct *task;
@@ -290,7 +290,7 @@ __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 	if (!mm)
 		return 0;
 	fresh.changes = mm_changes(mm);
-	told = bpf_map_lookup_elem(&kiln_told, &tgid);
+	told = bpf_map_lookup_elem(&kiln_reported, &tgid);
 	if (told && told->image == image && told->changes == fresh.changes)
 		return told->version;
 	fresh.code_pages = mm->exec_vm;
@@ -307,17 +307,17 @@ __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 	fresh.looked_ns = end;
 	fresh.not_before_ns = end + (is_cut || rest < MAPPINGS_REST_NS ? rest : MAPPINGS_REST_NS);
 	if (state == VMAS_BAD) {
-		c->v[KILN_CTR_untold]++;
+		c->v[KILN_CTR_mappings_unread]++;
 		return 0;
 	}
 	if (!told || told->image != image || told->set != fresh.set) {
 		if (tell_set(e, fresh.version, is_cut)) {
-			c->v[KILN_CTR_untold]++;
+			c->v[KILN_CTR_mappings_unread]++;
 			return 0;
 		}
-		c->v[KILN_CTR_told]++;
+		c->v[KILN_CTR_mappings_reported]++;
 	}
-	bpf_map_update_elem(&kiln_told, &tgid, &fresh, BPF_ANY);
+	bpf_map_update_elem(&kiln_reported, &tgid, &fresh, BPF_ANY);
 	return fresh.version;
 }
 

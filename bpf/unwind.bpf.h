@@ -311,7 +311,7 @@ static __always_inline __u32 unwind_size(__u32 tgid, __u32 mapped)
 
 /*
  * Walks from env->regs (env: the element of kiln_unw_env) into env->rec, of which it sets hash, n,
- * end and the frames: those unwind_walk() gives (symbolizer/unwind/unwind_walk.h), at least 1. Returns the
+ * end and the frames: those table_walk() gives (symbolizer/unwind/table_walk.h), at least 1. Returns the
  * end; UNWIND_END_NO_MAPPING with one frame when the process is not known. `mapped` is the version of
  * what it has mapped (0: not known), or its image where samples do not tell of mappings.
  *

@@ -14,12 +14,12 @@
 #include "profiler/base/text.h"
 #include "symbolizer/files/debug_files.h"
 #include "symbolizer/lines/line_jobs.h"
-#include "symbolizer/lookup/local.h"
+#include "symbolizer/lookup/lookup.h"
 #include "symbolizer/worker/worker.h"
 
 struct symbolizer {
-	struct local *local;
-	struct worker *worker;	/* NULL: local does the work */
+	struct lookup *lookup;
+	struct worker *worker;	/* NULL: lookup does the work */
 	struct line_jobs *jobs; /* NULL: no tables */
 	bool names_only;
 	int (*find_debug)(void *ctx, const struct build_id *id);
@@ -32,7 +32,7 @@ DEFINE_CLEANUP(symbolizer, symbolizer_free)
 static int start_worker(struct symbolizer *s)
 {
 	struct worker_opts opts = {
-		.local = s->local,
+		.lookup = s->lookup,
 		.names_only = s->names_only,
 		.find_debug = s->find_debug,
 		.find_ctx = s->find_ctx,
@@ -45,7 +45,7 @@ static int start_worker(struct symbolizer *s)
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts)
 {
 	_cleanup_(symbolizer_freep) struct symbolizer *s = calloc(1, sizeof(*s));
-	int err = s ? local_new(&s->local, opts) : -ENOMEM;
+	int err = s ? lookup_new(&s->lookup, opts) : -ENOMEM;
 
 	if (err)
 		return err;
@@ -55,7 +55,7 @@ int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts)
 	s->find_ctx = opts->find_ctx;
 	err = opts->table_dir && !s->names_only ? line_jobs_new(&s->jobs, opts->table_dir) : 0;
 	if (!err && s->jobs)
-		local_set_lines(s->local, line_jobs_store(s->jobs));
+		lookup_set_lines(s->lookup, line_jobs_store(s->jobs));
 	if (!err && opts->sandbox)
 		err = start_worker(s);
 	if (err)
@@ -69,7 +69,7 @@ void symbolizer_free(struct symbolizer *s)
 	if (!s)
 		return;
 	worker_free(s->worker);
-	local_free(s->local);
+	lookup_free(s->lookup);
 	line_jobs_free(s->jobs);
 	free(s);
 }
@@ -81,7 +81,7 @@ static int resolve(struct symbolizer *s, const struct sym_query *q, sym_result_f
 	if (s->jobs)
 		line_jobs_at(s->jobs, q->file);
 	err = s->worker ? worker_resolve(s->worker, q, fn, ctx)
-			: local_resolve(s->local, q, fn, ctx);
+			: lookup_resolve(s->lookup, q, fn, ctx);
 	if (s->jobs)
 		line_jobs_at(s->jobs, NULL);
 	return err;
@@ -117,14 +117,14 @@ int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file, co
 	if (!n)
 		return 0;
 	return s->worker ? worker_resolve(s->worker, &q, fn, ctx)
-			 : local_resolve(s->local, &q, fn, ctx);
+			 : lookup_resolve(s->lookup, &q, fn, ctx);
 }
 
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,
 		       struct elf_segment *seg)
 {
 	return s->worker ? worker_segment(s->worker, file, elf_va, seg)
-			 : local_segment(s->local, file, elf_va, seg);
+			 : lookup_segment(s->lookup, file, elf_va, seg);
 }
 
 void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out)
@@ -132,7 +132,7 @@ void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out)
 	if (s->worker)
 		worker_stats(s->worker, out);
 	else
-		local_stats(s->local, out);
+		lookup_stats(s->lookup, out);
 }
 
 /* --- line tables ------------------------------------------------------------------------------- */
@@ -159,7 +159,7 @@ static bool build_one(void *ctx, const struct sym_file *file)
 	uint64_t failed = files_failed(s);
 
 	if (!s->worker) {
-		int err = local_build(s->local, &q);
+		int err = lookup_build(s->lookup, &q);
 
 		log_debug("line table of %s: %s", file->path, err ? strerror(-err) : "built");
 		return false; /* what will not change is written down there */
@@ -175,7 +175,7 @@ static int leave_parent(struct symbolizer *s)
 	const struct debug_opener nobody = {0};
 
 	s->find_debug = NULL;
-	local_set_opener(s->local, &nobody);
+	lookup_set_opener(s->lookup, &nobody);
 	if (!s->worker)
 		return 0;
 	worker_abandon(s->worker);

@@ -22,7 +22,7 @@ void losses_count(struct quality *q, const struct sampler_totals *t, const struc
 	q->recorded = a->recorded;
 	q->kernel_collision = t->counters[KILN_CTR_kernel_collision];
 	q->sideband_lost = side.lost;
-	q->untold = t->counters[KILN_CTR_untold];
+	q->mappings_unread = t->counters[KILN_CTR_mappings_unread];
 	q->lost[LOSS_map_full] = t->counters[KILN_CTR_map_full];
 	q->lost[LOSS_update_failed] = t->counters[KILN_CTR_update_failed];
 	q->lost[LOSS_drain_failed] = counted > read_back ? counted - read_back : 0;

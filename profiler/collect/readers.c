@@ -9,14 +9,14 @@
 #include "profiler/debuginfod/debuginfod.h"
 #include "profiler/record/session.h"
 #include "symbolizer/symbolizer.h"
-#include "symbolizer/worker/unwind_files.h"
-#include "symbolizer/worker/walker.h"
+#include "symbolizer/worker/table_worker.h"
+#include "symbolizer/worker/walk_worker.h"
 
 static int open_unwinders(struct readers *r, bool sandbox)
 {
-	struct unwind_files_opts compiler = {.sandbox = sandbox, .lazy = true};
-	struct walker_opts walker = {.sandbox = sandbox};
-	int err = unwind_files_new(&r->compiler, &compiler) ?: walker_new(&r->walker, &walker);
+	struct table_worker_opts compiler = {.sandbox = sandbox, .lazy = true};
+	struct walk_worker_opts walker = {.sandbox = sandbox};
+	int err = table_worker_new(&r->compiler, &compiler) ?: walk_worker_new(&r->walker, &walker);
 
 	return err == -EOPNOTSUPP ? 0 : err; /* nor are there tables on such a machine */
 }
@@ -40,8 +40,8 @@ int readers_open(struct readers *r, const struct session_opts *opts)
 
 void readers_close(struct readers *r)
 {
-	unwind_files_free(r->compiler);
-	walker_free(r->walker);
+	table_worker_free(r->compiler);
+	walk_worker_free(r->walker);
 	symbolizer_free(r->symbolizer);
 	*r = (struct readers){0};
 }

@@ -6,13 +6,13 @@
 
 struct session_opts;
 struct symbolizer;
-struct unwind_files;
-struct walker;
+struct table_worker;
+struct walk_worker;
 
 struct readers { /* all-zero can be closed */
 	struct symbolizer *symbolizer;
-	struct unwind_files *compiler; /* of unwind tables; NULL without them */
-	struct walker *walker;	       /* of what the kernel could not walk; likewise */
+	struct table_worker *compiler; /* of unwind tables; NULL without them */
+	struct walk_worker *walker;    /* of what the kernel could not walk; likewise */
 };
 
 /*

@@ -15,7 +15,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/doctor/doctor.h"
-#include "symbolizer/worker/unwind_files.h"
+#include "symbolizer/worker/table_worker.h"
 
 /* Programs worth telling apart, and worth naming. */
 #define PROGRAMS_MAX 4096
@@ -27,7 +27,7 @@ struct program {
 };
 
 struct stacks_survey {
-	struct unwind_files *files; /* NULL: no memory */
+	struct table_worker *files; /* NULL: no memory */
 	VEC(struct program) seen;
 	struct buf undescribed, frameless; /* names and pids */
 	int n_undescribed, n_frameless;
@@ -64,7 +64,7 @@ static bool is_new(struct stacks_survey *s, int fd)
 /* Takes the descriptor. A file that cannot be read is the business of other checks. */
 static bool describes_frames(struct stacks_survey *s, int fd)
 {
-	int err = s->files ? unwind_files_described(s->files, fd) : 0;
+	int err = s->files ? table_worker_described(s->files, fd) : 0;
 
 	close(fd);
 	return err != -ENODATA;
@@ -130,12 +130,12 @@ static void report(struct doctor *d, struct stacks_survey *s)
 
 void check_stacks(struct doctor *d)
 {
-	struct unwind_files_opts opts = {.sandbox = true}, here = {0};
+	struct table_worker_opts opts = {.sandbox = true}, here = {0};
 	struct stacks_survey s = {0};
 	DIR *proc = opendir("/proc");
 	const struct dirent *e;
 
-	if (unwind_files_new(&s.files, &opts) && unwind_files_new(&s.files, &here))
+	if (table_worker_new(&s.files, &opts) && table_worker_new(&s.files, &here))
 		s.files = NULL;
 	while (proc && (e = readdir(proc)))
 		if (isdigit((unsigned char)*e->d_name))
@@ -143,7 +143,7 @@ void check_stacks(struct doctor *d)
 	if (proc)
 		closedir(proc);
 	report(d, &s);
-	unwind_files_free(s.files);
+	table_worker_free(s.files);
 	vec_release(&s.seen);
 	buf_release(&s.undescribed);
 	buf_release(&s.frameless);

@@ -11,7 +11,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/files/files.h"
-#include "profiler/files/patient.h"
+#include "profiler/files/stall_guard.h"
 #include "profiler/procs/procs.h"
 #include "profiler/collect/aggregate.h"
 #include "profiler/naming/naming.h"
@@ -94,13 +94,13 @@ static int ask_dump(struct search *s, size_t n)
 }
 
 struct open_job {
-	struct patient_job job;
+	struct guarded_job job;
 	char path[96];
 	uint32_t owner;
 	int fd;
 };
 
-static int run_open(struct patient_job *job)
+static int run_open(struct guarded_job *job)
 {
 	struct open_job *o = (struct open_job *)job;
 
@@ -108,7 +108,7 @@ static int run_open(struct patient_job *job)
 	return o->fd < 0 ? o->fd : 0;
 }
 
-static void free_open(struct patient_job *job)
+static void free_open(struct guarded_job *job)
 {
 	struct open_job *o = (struct open_job *)job;
 
@@ -119,7 +119,7 @@ static void free_open(struct patient_job *job)
 
 /* Waits no longer than its patience for the server of that file. A descriptor or -errno. */
 static int __attribute__((format(printf, 3, 4)))
-open_patiently(struct patient *p, uint32_t owner, const char *format, ...)
+open_guarded(struct stall_guard *p, uint32_t owner, const char *format, ...)
 {
 	struct open_job *o = calloc(1, sizeof(*o));
 	va_list args;
@@ -127,13 +127,13 @@ open_patiently(struct patient *p, uint32_t owner, const char *format, ...)
 
 	if (!o)
 		return -ENOMEM;
-	o->job = (struct patient_job){run_open, free_open};
+	o->job = (struct guarded_job){run_open, free_open};
 	o->owner = owner;
 	o->fd = -1;
 	va_start(args, format);
 	vsnprintf(o->path, sizeof(o->path), format, args);
 	va_end(args);
-	if (!patient_run(p, &o->job, &err))
+	if (!stall_guard_run(p, &o->job, &err))
 		return -ETIMEDOUT;
 	err = err ?: steal_fd(&o->fd);
 	free_open(&o->job);
@@ -147,17 +147,16 @@ static int open_map(const struct naming *n, const struct agg_image *img)
 	pid_t ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid;
 	uint32_t owner = owner_of(img);
 	struct file_view v = {.root_fd = -1};
-	int fd = open_patiently(n->patient, owner, "/proc/%d/root/tmp/perf-%d.map", img->tgid,
-				ns_tgid);
+	int fd = open_guarded(n->guard, owner, "/proc/%d/root/tmp/perf-%d.map", img->tgid, ns_tgid);
 
 	if (fd < 0 && img->exe != FILE_NONE) {
 		files_get(n->files, img->exe, &v);
 		if (v.root_fd >= 0)
-			fd = open_patiently(n->patient, owner, "/proc/self/fd/%d/tmp/perf-%d.map",
-					    v.root_fd, ns_tgid);
+			fd = open_guarded(n->guard, owner, "/proc/self/fd/%d/tmp/perf-%d.map",
+					  v.root_fd, ns_tgid);
 		files_release_fd(n->files, img->exe);
 	}
-	return fd >= 0 ? fd : open_patiently(n->patient, owner, "/tmp/perf-%d.map", img->tgid);
+	return fd >= 0 ? fd : open_guarded(n->guard, owner, "/tmp/perf-%d.map", img->tgid);
 }
 
 static int ask_map(struct search *s, size_t n)

@@ -13,7 +13,7 @@
 struct aggregate;
 struct cgroups;
 struct files;
-struct patient;
+struct stall_guard;
 struct ksyms;
 struct profile;
 struct quality;
@@ -28,8 +28,8 @@ struct naming {
 	struct cgroups *cgroups;	/* NULL: no cgroup labels */
 	const char *const *user_labels; /* "key=value", NULL-terminated; or NULL */
 	uint64_t period_ns;
-	bool names_only;	 /* no lines */
-	struct patient *patient; /* for perf maps: they lie where their programs like */
+	bool names_only;	   /* no lines */
+	struct stall_guard *guard; /* for perf maps: they lie where their programs like */
 };
 
 /*

@@ -256,24 +256,24 @@ void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file)
 
 /* The image has mapped what was seen, and nothing else. 1 if anything is different now, else 0, or
  * -ENOMEM. */
-static int see_all(struct procs *p, struct image *im, struct space_sight *sight)
+static int apply_snapshot(struct procs *p, struct image *im, struct space_snapshot *snap)
 {
 	int changed;
 
-	sight->no_room = !table_make_room(p, im);
-	changed = space_see(&im->space, sight, &p->total);
-	p->stats.mappings_capped += sight->refused;
+	snap->no_room = !table_make_room(p, im);
+	changed = space_apply_snapshot(&im->space, snap, &p->total);
+	p->stats.mappings_capped += snap->refused;
 	if (changed < 0)
 		return changed;
-	for (size_t i = 0; i < sight->n; i++)
-		note_mapping(im, &sight->m[i]);
+	for (size_t i = 0; i < snap->n; i++)
+		note_mapping(im, &snap->m[i]);
 	return changed;
 }
 
 void procs_snapshot(struct procs *p, const struct proc_snapshot *s)
 {
 	struct image *im = image_for_event(p, s->t_ns, s->tgid);
-	struct space_sight sight = {
+	struct space_snapshot snap = {
 		.m = s->mappings,
 		.n = s->n,
 		.seen_ns = s->t_ns,
@@ -284,13 +284,13 @@ void procs_snapshot(struct procs *p, const struct proc_snapshot *s)
 	if (!im || (im->is_seen && s->t_ns < im->seen_ns))
 		return;
 	/* Whatever ran in it before its first sample, nobody asks for that. */
-	sight.since_ns = im->is_seen ? s->t_ns : im->pub.begin_ns;
-	sight.late_ns = sight.since_ns;
+	snap.since_ns = im->is_seen ? s->t_ns : im->pub.begin_ns;
+	snap.late_ns = snap.since_ns;
 	if (s->exe != FILE_NONE)
 		im->pub.exe = s->exe;
 	if (s->jitdump != FILE_NONE)
 		im->pub.jitdump = s->jitdump;
-	changed = see_all(p, im, &sight);
+	changed = apply_snapshot(p, im, &snap);
 	im->is_cut = false;
 	im->is_seen = true;
 	im->seen_ns = s->t_ns;
@@ -384,7 +384,7 @@ int procs_update_scanned(struct procs *p, const struct scanned *s)
 {
 	struct proc *proc = table_find(p, s->tgid);
 	struct image *im = proc ? proc->images[proc->n_images - 1] : NULL;
-	struct space_sight sight = {
+	struct space_snapshot snap = {
 		.m = s->mappings,
 		.n = s->n_mappings,
 		.seen_ns = s->from_ns,
@@ -401,8 +401,8 @@ int procs_update_scanned(struct procs *p, const struct scanned *s)
 		return procs_add_scanned(p, s) ?: 1;
 	}
 	if (im->pub.begin_ns > s->now_ns)
-		sight.since_ns = im->pub.begin_ns;
-	changed = see_all(p, im, &sight);
+		snap.since_ns = im->pub.begin_ns;
+	changed = apply_snapshot(p, im, &snap);
 	if (changed != 1)
 		return changed;
 	changed_otherwise(im);

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "profiler/base/text.h"
-#include "profiler/files/patient.h"
+#include "profiler/files/stall_guard.h"
 #include "profiler/procs/table.h"
 
 /* Processes remembered: due, or read not long ago. More than run on most machines. */
@@ -30,7 +30,7 @@ struct entry {
 
 struct rescan {
 	struct procs *procs;
-	struct patient patient;
+	struct stall_guard guard;
 	VEC(struct entry) entries;
 	struct htab index; /* tgid -> entries */
 	VEC(uint32_t) due; /* the last one is next */
@@ -52,7 +52,7 @@ int rescan_new(struct rescan **out, struct procs *procs)
 	if (!r)
 		return -ENOMEM;
 	r->procs = procs;
-	r->patient.wait_ms = WAIT_MS;
+	r->guard.wait_ms = WAIT_MS;
 	*out = r;
 	return 0;
 }
@@ -61,7 +61,7 @@ void rescan_free(struct rescan *r)
 {
 	if (!r)
 		return;
-	patient_release(&r->patient);
+	stall_guard_release(&r->guard);
 	vec_release(&r->entries);
 	vec_release(&r->due);
 	htab_release(&r->index);
@@ -170,7 +170,7 @@ bool rescan_is_idle(const struct rescan *r)
 
 static void read_one(struct rescan *r, struct entry *e)
 {
-	int got = scan_again(r->procs, e->tgid, e->t_ns, &r->patient);
+	int got = scan_again(r->procs, e->tgid, e->t_ns, &r->guard);
 
 	e->due = false;
 	e->futile = got == 1 ? 0 : e->futile < PAUSES_MAX ? e->futile + 1 : PAUSES_MAX;

@@ -14,7 +14,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/files/files.h"
 #include "profiler/procs/maps.h"
-#include "profiler/files/patient.h"
+#include "profiler/files/stall_guard.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 
@@ -38,7 +38,7 @@ static uint64_t boot_ns(void)
 
 struct reading {
 	struct procs *procs;
-	struct patient *patient;
+	struct stall_guard *guard;
 	struct scanned s;
 	char state;
 	uint64_t n_threads;
@@ -54,7 +54,7 @@ static int read_proc(struct reading *r, const char *name, size_t cap, char **tex
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", r->s.tgid, name);
-	return patient_read_file(r->patient, path, cap, text, len);
+	return stall_guard_read_file(r->guard, path, cap, text, len);
 }
 
 /* The field of /proc/PID/stat (proc_pid_stat(5)) that follows `skip` others after the comm. */
@@ -230,12 +230,12 @@ static int read_process(struct reading *r)
 	return err;
 }
 
-static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns, struct patient *patient,
+static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns, struct stall_guard *guard,
 		    bool again)
 {
 	struct reading r = {
 		.procs = p,
-		.patient = patient,
+		.guard = guard,
 		.again = again,
 		.s = {.tgid = tgid, .now_ns = now_ns, .exe = FILE_NONE, .jitdump = FILE_NONE}};
 	int err = read_process(&r);
@@ -253,7 +253,7 @@ static int scan_one(struct procs *p, pid_t tgid, uint64_t now_ns, struct patient
 	return err;
 }
 
-static int scan_all(struct procs *p, uint64_t now_ns, struct patient *patient)
+static int scan_all(struct procs *p, uint64_t now_ns, struct stall_guard *guard)
 {
 	_cleanup_(cleanup_closedir) DIR *dir = opendir("/proc");
 	const struct dirent *de;
@@ -264,7 +264,7 @@ static int scan_all(struct procs *p, uint64_t now_ns, struct patient *patient)
 		uint64_t pid;
 
 		if (!text_parse_u64(de->d_name, INT_MAX, &pid) && pid &&
-		    scan_one(p, (pid_t)pid, now_ns, patient, false) == -ENOMEM)
+		    scan_one(p, (pid_t)pid, now_ns, guard, false) == -ENOMEM)
 			return -ENOMEM;
 	}
 	return 0;
@@ -272,19 +272,19 @@ static int scan_all(struct procs *p, uint64_t now_ns, struct patient *patient)
 
 int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns)
 {
-	struct patient patient = {0};
-	int err = tgid ? scan_one(p, tgid, now_ns, &patient, false) : scan_all(p, now_ns, &patient);
+	struct stall_guard guard = {0};
+	int err = tgid ? scan_one(p, tgid, now_ns, &guard, false) : scan_all(p, now_ns, &guard);
 
-	patient_release(&patient);
-	if (!patient.stalled)
+	stall_guard_release(&guard);
+	if (!guard.stalled)
 		return err;
 	log_warning("%u processes do not tell what they have mapped (stuck in the kernel?): their "
 		    "frames stay without names",
-		    patient.stalled);
+		    guard.stalled);
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
-int scan_again(struct procs *p, pid_t tgid, uint64_t since_ns, struct patient *patient)
+int scan_again(struct procs *p, pid_t tgid, uint64_t since_ns, struct stall_guard *guard)
 {
-	return scan_one(p, tgid, since_ns, patient, true);
+	return scan_one(p, tgid, since_ns, guard, true);
 }

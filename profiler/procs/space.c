@@ -307,109 +307,109 @@ bool space_is(const struct space *s, const struct proc_mapping *m, size_t n)
 
 /* --- all that is mapped, seen at once --------------------------------------------------------- */
 
-struct seeing {
-	struct space_sight *sight;
+struct snapshot_diff {
+	struct space_snapshot *snap;
 	struct change c;
 	const struct proc_mapping *old, *old_end;
 	uint64_t at; /* how far all is decided */
 };
 
 /* When an old mapping ended that was not seen any more, and what was seen in its place was made. */
-static uint64_t end_of(const struct seeing *g, const struct proc_mapping *old)
+static uint64_t end_of(const struct snapshot_diff *d, const struct proc_mapping *old)
 {
-	return old->since_ns < g->sight->since_ns ? g->sight->since_ns : g->sight->late_ns;
+	return old->since_ns < d->snap->since_ns ? d->snap->since_ns : d->snap->late_ns;
 }
 
-static int end_old(struct seeing *g, uint64_t start, uint64_t end)
+static int end_old(struct snapshot_diff *d, uint64_t start, uint64_t end)
 {
-	struct proc_mapping gone = part_of(g->old, start, end, g->old->since_ns);
+	struct proc_mapping gone = part_of(d->old, start, end, d->old->since_ns);
 
-	return add_past(g->c.s, &gone, end_of(g, g->old), g->c.total);
+	return add_past(d->c.s, &gone, end_of(d, d->old), d->c.total);
 }
 
 /* Goes on to va; old mappings that end there are done with. */
-static void advance(struct seeing *g, uint64_t va)
+static void advance(struct snapshot_diff *d, uint64_t va)
 {
-	g->at = va;
-	while (g->old < g->old_end && g->old->start + g->old->len <= va)
-		g->old++;
+	d->at = va;
+	while (d->old < d->old_end && d->old->start + d->old->len <= va)
+		d->old++;
 }
 
 /* Ends what lies before va, where nothing was seen. */
-static int end_before(struct seeing *g, uint64_t va)
+static int end_before(struct snapshot_diff *d, uint64_t va)
 {
 	int err = 0;
 
-	while (!err && g->at < va && g->old < g->old_end && g->old->start < va) {
-		uint64_t end = g->old->start + g->old->len;
+	while (!err && d->at < va && d->old < d->old_end && d->old->start < va) {
+		uint64_t end = d->old->start + d->old->len;
 
 		end = end < va ? end : va;
-		err = end_old(g, later_of(g->old->start, g->at), end);
-		advance(g, end);
+		err = end_old(d, later_of(d->old->start, d->at), end);
+		advance(d, end);
 	}
-	g->at = later_of(g->at, va);
+	d->at = later_of(d->at, va);
 	return err;
 }
 
-static int add_seen(struct seeing *g, const struct proc_mapping *m, uint64_t end, uint64_t since_ns,
-		    bool gap)
+static int add_seen(struct snapshot_diff *d, const struct proc_mapping *m, uint64_t end,
+		    uint64_t since_ns, bool gap)
 {
-	size_t n = g->c.row.v.len + (size_t)(g->old_end - g->old) + g->c.s->past.len;
+	size_t n = d->c.row.v.len + (size_t)(d->old_end - d->old) + d->c.s->past.len;
 
-	if (g->sight->no_room || n >= SPACE_MAX_MAPPINGS) {
-		g->sight->refused++;
+	if (d->snap->no_room || n >= SPACE_MAX_MAPPINGS) {
+		d->snap->refused++;
 		return 0;
 	}
-	return add_part(&g->c, m, g->at, end, since_ns, gap);
+	return add_part(&d->c, m, d->at, end, since_ns, gap);
 }
 
 /* Decides what is where m was seen, if what is before it has been decided. */
-static int see_one(struct seeing *g, const struct proc_mapping *m)
+static int diff_one(struct snapshot_diff *d, const struct proc_mapping *m)
 {
 	uint64_t end = m->start + m->len;
-	int err = end_before(g, m->start);
+	int err = end_before(d, m->start);
 
-	while (!err && g->at < end) {
-		const struct proc_mapping *old = g->old;
+	while (!err && d->at < end) {
+		const struct proc_mapping *old = d->old;
 		uint64_t to = end;
 
-		if (old == g->old_end || old->start >= end) {
-			err = add_seen(g, m, to, g->sight->since_ns, true);
-		} else if (old->start > g->at) {
+		if (old == d->old_end || old->start >= end) {
+			err = add_seen(d, m, to, d->snap->since_ns, true);
+		} else if (old->start > d->at) {
 			to = old->start;
-			err = add_seen(g, m, to, g->sight->since_ns, true);
+			err = add_seen(d, m, to, d->snap->since_ns, true);
 		} else {
 			to = old->start + old->len < end ? old->start + old->len : end;
 			if (same_contents(old, m))
-				err = add_part(&g->c, old, g->at, to, old->since_ns, false);
+				err = add_part(&d->c, old, d->at, to, old->since_ns, false);
 			else
-				err = end_old(g, g->at, to)
-					      ?: add_seen(g, m, to, end_of(g, old), false);
+				err = end_old(d, d->at, to)
+					      ?: add_seen(d, m, to, end_of(d, old), false);
 		}
-		advance(g, to);
+		advance(d, to);
 	}
 	return err;
 }
 
 /* Nothing that is known is of later than what was seen. */
-static int see(struct space *s, struct space_sight *sight, struct space_total *total)
+static int apply_diff(struct space *s, struct space_snapshot *snap, struct space_total *total)
 {
 	size_t n;
 	const struct proc_mapping *live = space_live(s, &n);
-	struct seeing g = {
-		.sight = sight,
+	struct snapshot_diff d = {
+		.snap = snap,
 		.c = {.s = s, .total = total},
 		.old = live,
 		.old_end = n ? live + n : live,
 	};
 	int err = 0;
 
-	for (size_t i = 0; i < sight->n && !err; i++)
-		err = see_one(&g, &sight->m[i]);
-	err = err ?: end_before(&g, UINT64_MAX);
+	for (size_t i = 0; i < snap->n && !err; i++)
+		err = diff_one(&d, &snap->m[i]);
+	err = err ?: end_before(&d, UINT64_MAX);
 	if (!err)
-		err = mapset_splice(&s->set, 0, n, g.c.row.v.data, g.c.row.v.len, total);
-	vec_release(&g.c.row.v);
+		err = mapset_splice(&s->set, 0, n, d.c.row.v.data, d.c.row.v.len, total);
+	vec_release(&d.c.row.v);
 	return err;
 }
 
@@ -520,18 +520,18 @@ static int do_again(struct space *s, const struct turn *t, struct space_total *t
 	return err == -ENOSPC ? 0 : err;
 }
 
-int space_see(struct space *s, struct space_sight *sight, struct space_total *total)
+int space_apply_snapshot(struct space *s, struct space_snapshot *snap, struct space_total *total)
 {
 	struct turns turns = {0};
 	size_t i = 0;
 	int err;
 
-	if (!has_changed_since(s, sight->seen_ns))
-		return space_is(s, sight->m, sight->n) ? 0 : see(s, sight, total) ?: 1;
-	err = take_back(s, sight->seen_ns, &turns, total);
-	for (; !err && i < turns.v.len && turns.v.data[i].t_ns <= sight->seen_ns; i++)
+	if (!has_changed_since(s, snap->seen_ns))
+		return space_is(s, snap->m, snap->n) ? 0 : apply_diff(s, snap, total) ?: 1;
+	err = take_back(s, snap->seen_ns, &turns, total);
+	for (; !err && i < turns.v.len && turns.v.data[i].t_ns <= snap->seen_ns; i++)
 		err = do_again(s, &turns.v.data[i], total);
-	err = err ?: see(s, sight, total);
+	err = err ?: apply_diff(s, snap, total);
 	for (; !err && i < turns.v.len; i++)
 		err = do_again(s, &turns.v.data[i], total);
 	vec_release(&turns.v);

@@ -36,7 +36,7 @@ int space_map(struct space *s, uint64_t t_ns, const struct proc_mapping *m,
 	      struct space_total *total);
 
 /* All that was mapped at seen_ns. */
-struct space_sight {
+struct space_snapshot {
 	const struct proc_mapping *m; /* by address, without overlaps; since_ns is ignored */
 	size_t n;
 	uint64_t seen_ns;
@@ -49,7 +49,7 @@ struct space_sight {
 
 /* Makes it so. What was made or ended after seen_ns stays so; what is the same keeps its time. 1 if
  * anything may be different now, else 0, or -ENOMEM. */
-int space_see(struct space *s, struct space_sight *sight, struct space_total *total);
+int space_apply_snapshot(struct space *s, struct space_snapshot *snap, struct space_total *total);
 
 /* Whether all of m is mapped now. */
 bool space_has(const struct space *s, const struct proc_mapping *m);

@@ -115,8 +115,8 @@ void procs_gone(struct procs *p, uint64_t t_ns, pid_t tgid);
 
 /* Reads /proc of one process again. What is new was mapped at since_ns, what is gone went then. 1 if
  * anything is different now, else 0; -ENOENT, -ESRCH (it is no more), -ETIMEDOUT or -errno. */
-struct patient;
-int scan_again(struct procs *p, pid_t tgid, uint64_t since_ns, struct patient *patient);
+struct stall_guard;
+int scan_again(struct procs *p, pid_t tgid, uint64_t since_ns, struct stall_guard *guard);
 
 struct files *procs_files(const struct procs *p);
 

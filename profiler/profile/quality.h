@@ -60,7 +60,7 @@ const char *loss_cure(enum loss_reason r);
 	X(frames_named)	    /* of these, with a name from a symbol table, DWARF or a perf map */   \
 	X(frames_fde)	    /* of these, named by a function start in .eh_frame */                 \
 	X(sideband_lost)    /* events of processes lost by the kernel's ring */                    \
-	X(untold)	    /* samples that could not tell just then what was mapped */            \
+	X(mappings_unread)  /* samples that could not tell just then what was mapped */            \
 	X(files_failed)	    /* files whose debug information made their reader fail */             \
 	X(tables_failed)    /* files whose call frame information did */
 

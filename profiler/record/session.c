@@ -21,7 +21,7 @@
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/files/files.h"
 #include "profiler/procs/ksyms.h"
-#include "profiler/files/patient.h"
+#include "profiler/files/stall_guard.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/rescan.h"
 #include "profiler/procs/sideband.h"
@@ -34,9 +34,9 @@
 #include "profiler/collect/prefetch.h"
 #include "profiler/collect/readers.h"
 #include "profiler/record/session.h"
-#include "profiler/unwind/slow_path.h"
+#include "profiler/unwind/raw_walk.h"
 #include "profiler/record/table_builder.h"
-#include "profiler/collect/told_mappings.h"
+#include "profiler/collect/reported_mappings.h"
 #include "profiler/unwind/unwind_feed.h"
 #include "profiler/unwind/walk_report.h"
 #include "profiler/sampler/drain.h"
@@ -74,9 +74,9 @@ struct session {
 	struct ksyms *ksyms;
 	struct sideband *sideband;
 	struct rescan *rescan;
-	struct told_mappings *told; /* NULL: mappings come as events */
-	struct unwind_feed *feed;   /* NULL: user stacks by frame pointers */
-	struct slow_path *slow;
+	struct reported_mappings *reported; /* NULL: mappings come as events */
+	struct unwind_feed *feed;	    /* NULL: user stacks by frame pointers */
+	struct raw_walk *raw_walk;
 	struct cgroups *cgroups;
 	struct readers readers;
 	struct prefetch *prefetch; /* NULL: no debuginfod */
@@ -188,16 +188,17 @@ static int open_all(struct session *s, const char **why)
 		procs.changed_ctx = s->feed;
 	}
 	err = err ?: procs_new(&s->procs, &procs) ?: rescan_new(&s->rescan, s->procs);
-	if (!err && sampler_tells_mappings(s->sampler))
-		err = told_mappings_new(&s->told, s->sampler, s->procs, s->files, s->rescan);
+	if (!err && sampler_reports_mappings(s->sampler))
+		err = reported_mappings_new(&s->reported, s->sampler, s->procs, s->files,
+					    s->rescan);
 	if (!err && s->feed)
-		err = slow_path_new(&s->slow, s->procs, s->files, s->feed, s->rescan,
-				    s->readers.walker);
+		err = raw_walk_new(&s->raw_walk, s->procs, s->files, s->feed, s->rescan,
+				   s->readers.walker);
 	if (err)
 		return err;
 	sideband.procs = s->procs;
 	sideband.ksyms = s->ksyms;
-	sideband.no_mappings = s->told || !s->opts->sampler.user;
+	sideband.no_mappings = s->reported || !s->opts->sampler.user;
 	*why = "cannot follow mappings (perf_event_open of a dummy event): `kiln doctor` says more";
 	err = sideband_open(&s->sideband, &sideband);
 	if (err)
@@ -249,8 +250,8 @@ static int follow_mappings(struct session *s, uint64_t budget_ns)
 
 	if (sideband_take_loss(s->sideband, &from_ns))
 		rescan_want_all(s->rescan, from_ns);
-	if (s->told)
-		told_mappings_run(s->told, s->drain);
+	if (s->reported)
+		reported_mappings_run(s->reported, s->drain);
 	rescan_run(s->rescan, budget_ns);
 	return err;
 }
@@ -260,17 +261,17 @@ static void walk_left(struct session *s, const struct window *w, int wait_ms)
 {
 	uint64_t until = boottime_ns() + (uint64_t)wait_ms * 1000000ull;
 
-	if (!s->slow)
+	if (!s->raw_walk)
 		return;
 	for (;;) {
 		follow_mappings(s, RESCAN_NS);
 		unwind_feed_run(s->feed, s->procs);
-		slow_path_run(s->slow, s->drain);
-		if (!slow_path_waits(s->slow) || boottime_ns() >= until)
+		raw_walk_run(s->raw_walk, s->drain);
+		if (!raw_walk_waits(s->raw_walk) || boottime_ns() >= until)
 			break;
 		usleep(BUSY_POLL_MS * 1000);
 	}
-	slow_path_finish(s->slow, w);
+	raw_walk_finish(s->raw_walk, w);
 }
 
 static int end_window(struct session *s, bool last)
@@ -308,7 +309,7 @@ static bool is_over(struct session *s)
 static int poll_timeout_ms(const struct session *s)
 {
 	uint64_t now = boottime_ns(), end = s->start_ns + s->opts->duration_ns;
-	int ms = s->slow && slow_path_waits(s->slow) ? BUSY_POLL_MS : POLL_MS;
+	int ms = s->raw_walk && raw_walk_waits(s->raw_walk) ? BUSY_POLL_MS : POLL_MS;
 
 	if (!s->opts->duration_ns || end > now + (uint64_t)ms * 1000000ull)
 		return ms;
@@ -324,7 +325,7 @@ static int take_stacks(struct session *s)
 	if (!s->feed || err)
 		return err;
 	unwind_feed_run(s->feed, s->procs);
-	slow_path_run(s->slow, s->drain);
+	raw_walk_run(s->raw_walk, s->drain);
 	return 0;
 }
 
@@ -474,9 +475,9 @@ static int add_facts(struct session *s, struct profile *p)
 static int build_profile(struct session *s, struct profile *p, struct quality *q)
 {
 	struct symbolizer_stats named;
-	struct patient patient = {0};
+	struct stall_guard guard = {0};
 	struct naming naming = {
-		.patient = &patient,
+		.guard = &guard,
 		.symbolizer = s->readers.symbolizer,
 		.files = s->files,
 		.ksyms = s->ksyms,
@@ -492,12 +493,12 @@ static int build_profile(struct session *s, struct profile *p, struct quality *q
 	if (err)
 		return err;
 	losses_count(q, &totals, &s->aggregate, s->sideband);
-	walk_report(q, &totals, s->feed, s->slow, s->rescan, s->told);
+	walk_report(q, &totals, s->feed, s->raw_walk, s->rescan, s->reported);
 	files_settle(s->files, OPENER_SETTLE_MS);
 	if (s->opts->debuginfod) /* what is in its cache is there at once */
 		debuginfod_settle(s->opts->debuginfod, DEBUGINFOD_SETTLE_NS, NULL, NULL);
 	err = profile_init_cpu(p, naming.period_ns) ?: naming_run(&naming, &s->aggregate, p, q);
-	patient_release(&patient);
+	stall_guard_release(&guard);
 	if (!s->feed)
 		q->walked_fp = q->user_complete + q->user_truncated;
 	symbolizer_stats(s->readers.symbolizer, &named);
@@ -514,8 +515,8 @@ static void close_all(struct session *s)
 	aggregate_release(&s->aggregate);
 	cgroups_free(s->cgroups);
 	sideband_close(s->sideband);
-	slow_path_free(s->slow);
-	told_mappings_free(s->told);
+	raw_walk_free(s->raw_walk);
+	reported_mappings_free(s->reported);
 	rescan_free(s->rescan);
 	procs_free(s->procs);
 	ksyms_free(s->ksyms);

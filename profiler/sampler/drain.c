@@ -18,8 +18,8 @@
 #define BATCH	  1024 /* entries a system call; a hash bucket with more makes it grow */
 #define BATCH_MAX (1u << 20)
 /* Raw samples waiting to be walked: they are taken every few milliseconds, and the ring holds less. */
-#define RAW_MAX_BYTES  (32u << 20)
-#define TOLD_MAX_BYTES (32u << 20) /* what samples told of mappings, the same */
+#define RAW_MAX_BYTES	   (32u << 20)
+#define MAPPINGS_MAX_BYTES (32u << 20) /* what samples told of mappings, the same */
 
 struct drain {
 	struct profile_bpf *skel;
@@ -28,8 +28,8 @@ struct drain {
 	struct window *filling[2]; /* by the number of their pair of maps */
 	VEC(struct raw_sample *) raw;
 	size_t raw_next, raw_bytes;
-	VEC(struct told_record *) told;
-	size_t told_next, told_bytes;
+	VEC(struct mappings_record *) mappings;
+	size_t mappings_next, mappings_bytes;
 	struct drain_stats stats;
 };
 
@@ -170,30 +170,30 @@ struct raw_sample *drain_next_raw(struct drain *d)
 	return NULL;
 }
 
-static int add_told(struct drain *d, const struct kiln_record_head *head, size_t len)
+static int add_mappings_record(struct drain *d, const struct kiln_record_head *head, size_t len)
 {
-	struct told_record *r;
+	struct mappings_record *r;
 
-	if (d->told_bytes + len > TOLD_MAX_BYTES) {
-		d->stats.told_dropped++;
+	if (d->mappings_bytes + len > MAPPINGS_MAX_BYTES) {
+		d->stats.mappings_dropped++;
 		return 0;
 	}
 	r = malloc(sizeof(*r) + len);
-	if (!r || vec_push(&d->told, r)) {
+	if (!r || vec_push(&d->mappings, r)) {
 		free(r);
 		return -ENOMEM;
 	}
-	d->told_bytes += len;
+	d->mappings_bytes += len;
 	r->len = len;
 	memcpy(r->head, head, len);
 	return 0;
 }
 
-struct told_record *drain_next_told(struct drain *d)
+struct mappings_record *drain_next_mappings(struct drain *d)
 {
-	if (d->told_next < d->told.len)
-		return d->told.data[d->told_next++];
-	d->told.len = d->told_next = d->told_bytes = 0;
+	if (d->mappings_next < d->mappings.len)
+		return d->mappings.data[d->mappings_next++];
+	d->mappings.len = d->mappings_next = d->mappings_bytes = 0;
 	return NULL;
 }
 
@@ -229,7 +229,7 @@ static int add_any(struct drain *d, const struct kiln_record_head *head, size_t 
 	case KILN_RECORD_RAW:
 		return add_raw(d, (const struct kiln_raw_record *)head);
 	default:
-		return add_told(d, head, len);
+		return add_mappings_record(d, head, len);
 	}
 }
 
@@ -290,9 +290,9 @@ void drain_free(struct drain *d)
 	for (struct raw_sample *r; (r = drain_next_raw(d));)
 		free(r);
 	vec_release(&d->raw);
-	for (struct told_record *r; (r = drain_next_told(d));)
+	for (struct mappings_record *r; (r = drain_next_mappings(d));)
 		free(r);
-	vec_release(&d->told);
+	vec_release(&d->mappings);
 	window_free(d->filling[0]);
 	window_free(d->filling[1]);
 	free(d);

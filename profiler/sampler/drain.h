@@ -80,18 +80,18 @@ struct raw_sample *drain_next_raw(struct drain *d);
 
 /* What samples told of mappings (bpf/mappings.bpf.h): the next record, in their order, of kind
  * KILN_RECORD_FILE or KILN_RECORD_MAPPINGS and of sound lengths; NULL: there is none. free() it. */
-struct told_record {
+struct mappings_record {
 	size_t len;
 	struct kiln_record_head head[]; /* the record begins with it */
 };
-struct told_record *drain_next_told(struct drain *d);
+struct mappings_record *drain_next_mappings(struct drain *d);
 
 struct drain_stats {
 	uint64_t windows, samples;
-	uint64_t bad_records;  /* malformed ring records: a bug if ever */
-	uint64_t failed;       /* reads of a map that failed */
-	uint64_t raw_dropped;  /* raw samples over the cap on their memory */
-	uint64_t told_dropped; /* records of mappings, the same */
+	uint64_t bad_records;	   /* malformed ring records: a bug if ever */
+	uint64_t failed;	   /* reads of a map that failed */
+	uint64_t raw_dropped;	   /* raw samples over the cap on their memory */
+	uint64_t mappings_dropped; /* records of mappings, the same */
 };
 void drain_stats(const struct drain *d, struct drain_stats *out);
 

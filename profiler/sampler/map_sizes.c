@@ -18,9 +18,9 @@
 #define RING_MAX    (32u << 20)
 #define RING_SAMPLE 8192 /* raw samples for a third of a second */
 /* Processes and files whose mappings were told: each CPU keeps a hundred free ones aside. */
-#define TOLD_MIN     8192
-#define TOLD_MAX     65536
-#define TOLD_PER_CPU 512
+#define REPORTED_MIN	 8192
+#define REPORTED_MAX	 65536
+#define REPORTED_PER_CPU 512
 
 static uint32_t pow2_between(uint64_t want, uint32_t min, uint32_t max)
 {
@@ -49,17 +49,18 @@ int map_sizes_set(struct profile_bpf *k, const struct map_sizes *m)
 				     pow2_between(per_window, KSTACKS_MIN, KSTACKS_MAX));
 	uint32_t ring = test_size("KILN_TEST_RING_BYTES",
 				  pow2_between(m->per_s * RING_SAMPLE, RING_MIN, RING_MAX)),
-		 maps[3], told = 1;
+		 maps[3], reported = 1;
 
 	unwind_maps_entries(maps);
 	if (m->tells)
-		told = pow2_between((uint64_t)m->cpus * TOLD_PER_CPU, TOLD_MIN, TOLD_MAX);
+		reported = pow2_between((uint64_t)m->cpus * REPORTED_PER_CPU, REPORTED_MIN,
+					REPORTED_MAX);
 	if (bpf_map__set_max_entries(k->maps.kiln_unw_small, m->tables ? maps[0] : 1) ||
 	    bpf_map__set_max_entries(k->maps.kiln_unw_medium, m->tables ? maps[1] : 1) ||
 	    bpf_map__set_max_entries(k->maps.kiln_unw_large, m->tables ? maps[2] : 1) ||
 	    (!m->tables && bpf_map__set_max_entries(k->maps.kiln_unw_tables, 1)) ||
-	    bpf_map__set_max_entries(k->maps.kiln_told, told) ||
-	    bpf_map__set_max_entries(k->maps.kiln_told_files, told) ||
+	    bpf_map__set_max_entries(k->maps.kiln_reported, reported) ||
+	    bpf_map__set_max_entries(k->maps.kiln_rep_files, reported) ||
 	    (!m->targets && bpf_map__set_max_entries(k->maps.kiln_targets, 1)))
 		return -errno;
 	return bpf_map__set_max_entries(k->maps.kiln_counts_0, counts) ?:

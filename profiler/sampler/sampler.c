@@ -480,7 +480,7 @@ bool sampler_uses_tables(const struct sampler *s)
 	return s->tables;
 }
 
-bool sampler_tells_mappings(const struct sampler *s)
+bool sampler_reports_mappings(const struct sampler *s)
 {
 	return s->tells;
 }

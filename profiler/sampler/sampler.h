@@ -71,7 +71,7 @@ const char *sampler_event_name(const struct sampler *s);
 /* Whether user stacks are walked by tables: then somebody has to fill their maps. */
 bool sampler_uses_tables(const struct sampler *s);
 /* Whether samples tell what their process has mapped (bpf/mappings.bpf.h): else it takes events. */
-bool sampler_tells_mappings(const struct sampler *s);
+bool sampler_reports_mappings(const struct sampler *s);
 /* Nanoseconds one sample stands for. */
 uint64_t sampler_period_ns(const struct sampler *s);
 size_t sampler_cpu_count(const struct sampler *s);

@@ -22,7 +22,7 @@ struct unwind_feed {
 	struct unwind_tables *tables;
 	struct unwind_maps *maps;
 	struct files *files;
-	int told_fd;		 /* what samples have told of, by tgid; -1: they do not */
+	int reported_fd;	 /* what samples have told of, by tgid; -1: they do not */
 	VEC(pid_t) dirty;	 /* to be set at the next run */
 	struct htab dirty_index; /* the tgid is the id */
 	VEC(pid_t) waiting;	 /* set, but some table or file was not there yet */
@@ -31,7 +31,7 @@ struct unwind_feed {
 };
 
 int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
-		    struct unwind_files *compiler, const char *cache_dir)
+		    struct table_worker *compiler, const char *cache_dir)
 {
 	struct profile_bpf *k = sampler_skeleton(s);
 	struct unwind_tables_opts opts = {.map_fd = bpf_map__fd(k->maps.kiln_unw_tables),
@@ -43,7 +43,7 @@ int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *f
 	if (!f)
 		return -ENOMEM;
 	f->files = files;
-	f->told_fd = sampler_tells_mappings(s) ? bpf_map__fd(k->maps.kiln_told) : -1;
+	f->reported_fd = sampler_reports_mappings(s) ? bpf_map__fd(k->maps.kiln_reported) : -1;
 	err = unwind_maps_new(&f->maps, bpf_map__fd(k->maps.kiln_unw_small),
 			      bpf_map__fd(k->maps.kiln_unw_medium),
 			      bpf_map__fd(k->maps.kiln_unw_large))
@@ -155,10 +155,10 @@ static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 		return;
 	for (size_t i = 0; i < n; i++)
 		complete &= describe(f, &live[i], &f->regions.data[i]);
-	if (f->told_fd < 0 || version)
+	if (f->reported_fd < 0 || version)
 		unwind_maps_set(f->maps, tgid, version, f->regions.data, n);
 	else if (unwind_maps_remove(f->maps, tgid)) /* is to be told again, and soon */
-		bpf_map_delete_elem(f->told_fd, &key);
+		bpf_map_delete_elem(f->reported_fd, &key);
 	if (!complete && vec_push(&f->waiting, tgid))
 		return;
 }

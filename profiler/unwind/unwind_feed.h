@@ -20,7 +20,7 @@ struct sampler;
 
 /* Both are borrowed; cache_dir: of compiled tables, or NULL. 0 or -errno. */
 int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
-		    struct unwind_files *compiler, const char *cache_dir);
+		    struct table_worker *compiler, const char *cache_dir);
 void unwind_feed_free(struct unwind_feed *f);
 
 /* For procs_opts.changed; ctx is the feed. */

@@ -17,7 +17,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/unwind/unwind_cache.h"
 #include "profiler/unwind/unwind_tables.h"
-#include "symbolizer/worker/unwind_files.h"
+#include "symbolizer/worker/table_worker.h"
 
 #define BUDGET_BYTES (32u << 20)
 #define SEGMENTS_MAX 8 /* executable segments of one file; a normal one has 1 */
@@ -88,14 +88,14 @@ static void note_segments(struct table *t, const struct elf_facts *f)
 static int make_blob(struct unwind_tables *t, struct job *j, void **blob, size_t *len)
 {
 	struct elf_facts facts;
-	int err = unwind_files_look(t->opts.compiler, j->fd, &facts);
+	int err = table_worker_look(t->opts.compiler, j->fd, &facts);
 
 	if (err)
 		return err;
 	note_segments(&j->done, &facts);
 	if (!unwind_cache_get(t->cache, &facts.build_id, blob, len))
 		return 0;
-	err = unwind_files_build(t->opts.compiler, j->fd, blob, len);
+	err = table_worker_build(t->opts.compiler, j->fd, blob, len);
 	if (!err)
 		unwind_cache_put(t->cache, &facts.build_id, *blob, *len);
 	return err;
@@ -358,7 +358,7 @@ void unwind_tables_free(struct unwind_tables *t)
 {
 	if (!t)
 		return;
-	unwind_files_cancel(t->opts.compiler);
+	table_worker_cancel(t->opts.compiler);
 	pthread_mutex_lock(&t->lock);
 	t->stop = true;
 	pthread_cond_broadcast(&t->changed);

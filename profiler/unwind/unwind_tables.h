@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The tables of the walk in the kernel, one per file: compiled (symbolizer/worker/unwind_files.h) or read
+ * The tables of the walk in the kernel, one per file: compiled (symbolizer/worker/table_worker.h) or read
  * from the cache on disk, and put into the map of tables, all by a thread of its own; one table
  * serves all processes that map the file. Under a byte budget the least recently wanted go first.
  * Functions are for one thread, and none of them waits for a file, the compiler or the kernel.
@@ -14,14 +14,14 @@
 
 #include "bpf/unwind_abi.h"
 
-struct unwind_files;
+struct table_worker;
 struct unwind_tables;
 
 struct unwind_tables_opts {
 	int map_fd;		       /* kiln_unw_tables; borrowed */
 	size_t budget_bytes;	       /* of all tables in the kernel; 0 = 32 MiB */
 	const char *cache_dir;	       /* of compiled tables, by build id; NULL: none */
-	struct unwind_files *compiler; /* asked by the thread alone; borrowed */
+	struct table_worker *compiler; /* asked by the thread alone; borrowed */
 };
 
 int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opts *opts);
@@ -38,7 +38,7 @@ enum unwind_table_state {
 /* `file` is the caller's number of a file. */
 enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint32_t file);
 
-/* Why a file has none (TABLE_NONE), as unwind_files_build(): -ECONNABORTED, its reader failed on it;
+/* Why a file has none (TABLE_NONE), as table_worker_build(): -ECONNABORTED, its reader failed on it;
  * 0: it has, or may yet, or the kernel has no room. */
 int unwind_tables_error(const struct unwind_tables *t, uint32_t file);
 
@@ -50,7 +50,7 @@ int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd);
 bool unwind_tables_get(struct unwind_tables *t, uint32_t file, uint64_t file_off, uint32_t *slot,
 		       uint64_t *va_minus_off);
 
-/* A loaded table as the kernel has it, for unwind_walk(): no copy, its pages are the kernel's. NULL if
+/* A loaded table as the kernel has it, for table_walk(): no copy, its pages are the kernel's. NULL if
  * it is not loaded. Borrowed until the next unwind_tables_poll(). */
 const void *unwind_tables_blob(struct unwind_tables *t, uint32_t file);
 

@@ -7,13 +7,13 @@
 #include "profiler/base/log.h"
 #include "profiler/procs/rescan.h"
 #include "profiler/profile/quality.h"
-#include "profiler/unwind/slow_path.h"
-#include "profiler/collect/told_mappings.h"
+#include "profiler/unwind/raw_walk.h"
+#include "profiler/collect/reported_mappings.h"
 #include "profiler/unwind/unwind_feed.h"
 #include "profiler/sampler/sampler.h"
 
 static void count_walks(struct quality *q, const struct sampler_totals *t,
-			const struct slow_path_stats *slow)
+			const struct raw_walk_stats *walked)
 {
 	uint64_t walks = 0;
 
@@ -21,13 +21,13 @@ static void count_walks(struct quality *q, const struct sampler_totals *t,
 		walks += t->walk_end[e];
 	q->walked_fp = t->counters[KILN_CTR_walk_fp];
 	q->walked_kernel = walks - t->counters[KILN_CTR_raw] - q->walked_fp;
-	q->walked_user = slow->by_tables;
-	q->walked_libunwind = slow->by_libunwind;
+	q->walked_user = walked->by_tables;
+	q->walked_libunwind = walked->by_libunwind;
 	q->raw_full = t->counters[KILN_CTR_raw_full];
-	q->tables_late = slow->late + slow->crowded;
+	q->tables_late = walked->late + walked->crowded;
 }
 
-static void log_shares(const struct quality *q, const struct slow_path_stats *slow)
+static void log_shares(const struct quality *q, const struct raw_walk_stats *walked)
 {
 	uint64_t all = q->walked_kernel + q->walked_fp + q->walked_user + q->walked_libunwind;
 	double percent = all ? 100.0 / (double)all : 0;
@@ -37,9 +37,9 @@ static void log_shares(const struct quality *q, const struct slow_path_stats *sl
 		  "no_mapping %.2f %%, no_table %.2f %%, slow %.2f %%",
 		  percent * (double)q->walked_kernel, percent * (double)q->walked_fp,
 		  percent * (double)q->walked_user, percent * (double)q->walked_libunwind,
-		  percent * (double)slow->why[UNWIND_END_NO_MAPPING],
-		  percent * (double)slow->why[UNWIND_END_NO_TABLE],
-		  percent * (double)slow->why[UNWIND_END_SLOW]);
+		  percent * (double)walked->why[UNWIND_END_NO_MAPPING],
+		  percent * (double)walked->why[UNWIND_END_NO_TABLE],
+		  percent * (double)walked->why[UNWIND_END_SLOW]);
 }
 
 static void put(struct buf *b, const char *key, uint64_t n)
@@ -60,15 +60,15 @@ static void log_ends(const struct sampler_totals *t)
 	buf_release(&b);
 }
 
-static void log_counters(const struct slow_path_stats *slow, const struct rescan_stats *again,
+static void log_counters(const struct raw_walk_stats *walked, const struct rescan_stats *again,
 			 uint64_t no_room)
 {
 	struct buf b = {0};
 
-#define X(name) put(&b, #name, slow->name);
-	SLOW_PATH_COUNTERS(X)
+#define X(name) put(&b, #name, walked->name);
+	RAW_WALK_COUNTERS(X)
 #undef X
-	put(&b, "lost", slow->lost);
+	put(&b, "lost", walked->lost);
 	put(&b, "no_room", no_room);
 	log_debug("walked in user space:%s", buf_cstr(&b));
 	buf_clear(&b);
@@ -89,37 +89,37 @@ static void log_tables(const struct unwind_tables_stats *tables,
 		  (unsigned long long)maps->processes, (unsigned long long)maps->sets);
 }
 
-static void log_told(const struct sampler_totals *t, const struct told_mappings *told)
+static void log_reported(const struct sampler_totals *t, const struct reported_mappings *reported)
 {
-	struct told_stats stats;
+	struct reported_stats stats;
 	struct buf b = {0};
 
-	told_mappings_stats(told, &stats);
-	put(&b, "told", t->counters[KILN_CTR_told]);
-	put(&b, "untold", t->counters[KILN_CTR_untold]);
+	reported_mappings_stats(reported, &stats);
+	put(&b, "reported", t->counters[KILN_CTR_mappings_reported]);
+	put(&b, "unread", t->counters[KILN_CTR_mappings_unread]);
 #define X(name) put(&b, #name, stats.name);
-	TOLD_COUNTERS(X)
+	REPORTED_COUNTERS(X)
 #undef X
-	log_debug("mappings told by samples:%s", buf_cstr(&b));
+	log_debug("mappings reported by samples:%s", buf_cstr(&b));
 	buf_release(&b);
 }
 
 void walk_report(struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
-		 const struct slow_path *slow, const struct rescan *rescan,
-		 const struct told_mappings *told)
+		 const struct raw_walk *raw_walk, const struct rescan *rescan,
+		 const struct reported_mappings *reported)
 {
-	struct slow_path_stats walked;
+	struct raw_walk_stats walked;
 	struct unwind_tables_stats tables;
 	struct unwind_maps_stats maps;
 	struct rescan_stats again;
 
 	rescan_stats(rescan, &again);
 	q->rescanned = again.read;
-	if (told)
-		log_told(t, told);
+	if (reported)
+		log_reported(t, reported);
 	if (!feed)
 		return;
-	slow_path_stats(slow, &walked);
+	raw_walk_stats(raw_walk, &walked);
 	unwind_feed_stats(feed, &tables, &maps);
 	count_walks(q, t, &walked);
 	/* A file may have failed here and there: it is one. */

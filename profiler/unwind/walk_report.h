@@ -6,14 +6,14 @@
 struct quality;
 struct rescan;
 struct sampler_totals;
-struct slow_path;
-struct told_mappings;
+struct raw_walk;
+struct reported_mappings;
 struct unwind_feed;
 
-/* feed and slow: NULL where user stacks are walked by frame pointers only; told: where samples do not
+/* feed and raw_walk: NULL where user stacks are walked by frame pointers only; reported: where samples do not
  * tell of mappings. */
 void walk_report(struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
-		 const struct slow_path *slow, const struct rescan *rescan,
-		 const struct told_mappings *told);
+		 const struct raw_walk *raw_walk, const struct rescan *rescan,
+		 const struct reported_mappings *reported);
 
 #endif

@@ -3,9 +3,9 @@
 #ifndef KILN_SYMBOLIZER_LOOKUP_JIT_RESOLVE_H
 #define KILN_SYMBOLIZER_LOOKUP_JIT_RESOLVE_H
 
-#include "symbolizer/lookup/local.h"
+#include "symbolizer/lookup/lookup.h"
 
-/* QUERY_JITDUMP or QUERY_PERFMAP, in this process. As local_resolve(), but that addresses without a
+/* QUERY_JITDUMP or QUERY_PERFMAP, in this process. As lookup_resolve(), but that addresses without a
  * function are SYM_NO_SYMBOL, all of them where the file is of no use. */
 int jit_resolve(const struct sym_query *q, sym_result_fn fn, void *ctx);
 

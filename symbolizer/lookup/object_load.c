@@ -148,8 +148,8 @@ static int load_lines(struct object *o)
 	if (err)
 		return err;
 	o->lines_loaded = true;
-	if (o->dwarf && !o->table_refused && !o->seen_told) {
-		o->seen_told = true;
+	if (o->dwarf && !o->table_refused && !o->seen_reported) {
+		o->seen_reported = true;
 		ask_store(o, LINE_SEEN);
 	}
 	return 0;

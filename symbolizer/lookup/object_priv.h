@@ -24,7 +24,7 @@ struct object {
 	struct gopclntab *go; /* NULL: not a Go program */
 	struct dwarf *dwarf;
 	struct line_table *table; /* says the same; while it is there, DWARF is not opened */
-	bool table_asked, table_refused, seen_told;
+	bool table_asked, table_refused, seen_reported;
 	struct names *names;
 	const struct debug_search *search; /* of the call under way: split units are opened late */
 };

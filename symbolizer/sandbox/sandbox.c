@@ -21,7 +21,7 @@
 
 /* The user and group that own nothing (kernel.overflowuid). */
 #define NOBODY 65534
-/* Objects in the cache have up to four descriptors each, see local.c, and split units come and go. */
+/* Objects in the cache have up to four descriptors each, see lookup.c, and split units come and go. */
 #define DESCRIPTORS_MAX 4096
 /* The C library has no name for it before 2.34. */
 #define CLOSE_ALL_MAX ~0u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The unwind-table compiler: call frame information of one ELF file -> one compact relocatable blob
- * (format: bpf/unwind_abi.h), which the BPF walk, the host walk (unwind_walk.h) and an on-disk cache
+ * (format: bpf/unwind_abi.h), which the BPF walk, the host walk (table_walk.h) and an on-disk cache
  * use as it is. Files are hostile: time and memory are bounded by the sizes of .eh_frame and text,
  * and those by the caps here and in cfi.h. x86-64 only. Thread-safe: no state is kept.
  */

@@ -12,7 +12,7 @@
 #ifndef KILN_SYMBOLIZER_WORKER_WORKER_H
 #define KILN_SYMBOLIZER_WORKER_WORKER_H
 
-#include "symbolizer/lookup/local.h"
+#include "symbolizer/lookup/lookup.h"
 
 struct buf;
 struct elf_facts;
@@ -21,12 +21,12 @@ struct worker;
 
 struct worker_opts {
 	/* Unused so far; what a new process starts with. Borrowed. NULL: asked about tables only */
-	struct local *local;
+	struct lookup *lookup;
 	bool names_only;
 	bool lazy; /* the process is started, but not waited for before the first question */
 	const struct line_store *lines; /* asked for it; NULL: no line tables. Borrowed */
 	/* The other half, in the new process: NULL for worker_serve(). For tests. */
-	int (*serve)(int sock, pid_t parent, struct local *local);
+	int (*serve)(int sock, pid_t parent, struct lookup *lookup);
 	int (*find_debug)(void *ctx, const struct build_id *id); /* see symbolizer_opts */
 	void *find_ctx;
 	uint64_t stall_ns; /* how long nothing may happen; 0 = 2 s */
@@ -59,9 +59,9 @@ unsigned worker_sandbox_parts(const struct worker *w); /* that are in force, see
 #define WORKER_MEMORY (2ull << 30)
 
 /* Returns -errno when the socket is closed or there is no way on. */
-int worker_serve(int sock, pid_t parent, struct local *local);
+int worker_serve(int sock, pid_t parent, struct lookup *lookup);
 /* Its parts: enters the sandbox and says so; answers one query at WORKER_SOCK. 0 or -errno. */
 int worker_enter(int sock, pid_t parent, uint64_t memory_bytes);
-int worker_serve_one(int sock, struct local *local);
+int worker_serve_one(int sock, struct lookup *lookup);
 
 #endif

@@ -61,7 +61,7 @@ int worker_serve_in(void *ctx, int sock, pid_t parent)
 {
 	struct worker *w = ctx;
 
-	return w->opts.serve(sock, parent, w->opts.local);
+	return w->opts.serve(sock, parent, w->opts.lookup);
 }
 
 static int spawn(struct worker *w)

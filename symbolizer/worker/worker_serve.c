@@ -7,7 +7,7 @@
 #include "symbolizer/files/debug_files.h"
 #include "symbolizer/lines/line_cache.h"
 #include "symbolizer/sandbox/sandbox.h"
-#include "symbolizer/worker/unwind_files.h"
+#include "symbolizer/worker/table_worker.h"
 #include "symbolizer/worker/worker.h"
 #include "symbolizer/worker/worker_wire.h"
 
@@ -16,7 +16,7 @@
 
 struct served {
 	int sock;
-	struct local *local;
+	struct lookup *lookup;
 	struct wire_writer writer;
 	char msg[WIRE_BYTES_MAX];
 };
@@ -101,8 +101,8 @@ static int send_done(struct served *s, int err, const struct elf_facts *facts)
 		out[done.n_segments] =
 			(struct wire_segment){seg->va, seg->mem_len, seg->file_off, seg->file_len};
 	}
-	if (s->local)
-		local_stats(s->local, &done.stats);
+	if (s->lookup)
+		lookup_stats(s->lookup, &done.stats);
 	return wire_send2(s->sock, &done, sizeof(done), out, done.n_segments * sizeof(*out), -1);
 }
 
@@ -119,7 +119,7 @@ static int answer_segments(struct served *s, const struct sym_file *file)
 	struct elf_facts facts = {0};
 	const struct elf_segment *segs;
 	size_t n;
-	int err = local_segments(s->local, file, &segs, &n);
+	int err = lookup_segments(s->lookup, file, &segs, &n);
 
 	for (size_t i = 0; !err && i < n && facts.n_segs < ELF_FACTS_SEGMENTS_MAX; i++)
 		if (segs[i].exec)
@@ -134,7 +134,7 @@ static int answer_tables(struct served *s, enum query_kind kind, int fd)
 	size_t len = 0;
 	int err = 0;
 
-	unwind_file_read(kind, fd, &facts, &blob, &len);
+	table_worker_read(kind, fd, &facts, &blob, &len);
 	if (!facts.err && kind == QUERY_TABLE)
 		err = wire_send_blob(s->sock, blob, len);
 	if (err)
@@ -154,7 +154,7 @@ static int answer_addresses(struct served *s, struct sym_query *q)
 	q->t_ns = numbers + q->n;
 	err = wire_writer_init(&s->writer, s->sock);
 	if (!err)
-		err = local_resolve(s->local, q, take_result, &s->writer);
+		err = lookup_resolve(s->lookup, q, take_result, &s->writer);
 	if (wire_flush(&s->writer))
 		err = s->writer.err;
 	wire_writer_release(&s->writer);
@@ -180,7 +180,7 @@ static int answer(struct served *s, const struct wire_query *wire, const char *p
 
 	switch (q.kind) {
 	case QUERY_LINES: /* why it was not built is of no interest to whoever asked */
-		err = q.names_only ? 0 : local_build(s->local, &q);
+		err = q.names_only ? 0 : lookup_build(s->lookup, &q);
 		return send_end(s, err == -ENOMEM ? err : 0);
 	case QUERY_ELF:
 	case QUERY_TABLE:
@@ -195,13 +195,13 @@ static int answer(struct served *s, const struct wire_query *wire, const char *p
 static void set_sources(struct served *s, const struct debug_opener *opener,
 			const struct line_store *lines)
 {
-	if (!s->local)
+	if (!s->lookup)
 		return;
-	local_set_opener(s->local, opener);
-	local_set_lines(s->local, lines);
+	lookup_set_opener(s->lookup, opener);
+	lookup_set_lines(s->lookup, lines);
 }
 
-int worker_serve_one(int sock, struct local *local)
+int worker_serve_one(int sock, struct lookup *lookup)
 {
 	_cleanup_free_ struct served *s = calloc(1, sizeof(*s));
 	struct debug_opener opener = {.open = ask_to_open, .ctx = s};
@@ -215,7 +215,7 @@ int worker_serve_one(int sock, struct local *local)
 	if (!s)
 		return -ENOMEM;
 	s->sock = sock;
-	s->local = local;
+	s->lookup = lookup;
 	len = wire_recv(sock, s->msg, &fd);
 	if (len <= (ssize_t)sizeof(q))
 		return -ENOTCONN;
@@ -236,11 +236,11 @@ int worker_enter(int sock, pid_t parent, uint64_t memory_bytes)
 	return err ?: wire_send(WORKER_SOCK, &hello, sizeof(hello), -1);
 }
 
-int worker_serve(int sock, pid_t parent, struct local *local)
+int worker_serve(int sock, pid_t parent, struct lookup *lookup)
 {
 	int err = worker_enter(sock, parent, WORKER_MEMORY);
 
 	while (!err)
-		err = worker_serve_one(WORKER_SOCK, local);
+		err = worker_serve_one(WORKER_SOCK, lookup);
 	return err;
 }

@@ -11,7 +11,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/strtab.h"
 #include "profiler/base/text.h"
-#include "symbolizer/unwind/slow_unwind.h"
+#include "symbolizer/unwind/cfi_walk.h"
 
 /* --- messages --------------------------------------------------------------------------------- */
 
@@ -338,8 +338,9 @@ int wire_read_walked(const void *msg, size_t len, struct wire_walked *walked, ui
 	struct bytes b = bytes_of(msg, len);
 
 	bytes_read(&b, walked, sizeof(*walked));
-	if (b.bad || walked->type != WIRE_WALKED || walked->end >= SLOW_END_COUNT || !walked->n ||
-	    walked->n > UNWIND_FRAMES_MAX || bytes_left(&b) != walked->n * sizeof(*frames))
+	if (b.bad || walked->type != WIRE_WALKED || walked->end >= CFI_WALK_END_COUNT ||
+	    !walked->n || walked->n > UNWIND_FRAMES_MAX ||
+	    bytes_left(&b) != walked->n * sizeof(*frames))
 		return -EBADMSG;
 	bytes_read(&b, frames, walked->n * sizeof(*frames));
 	return 0;

@@ -44,7 +44,7 @@ enum wire_type {
 	/* of stacks, see walker.h */
 	WIRE_NOTE, /* to it: struct wire_file with a descriptor to write file numbers to */
 	WIRE_FILE, /* to it: struct wire_file with its descriptor, or without one: forget all */
-	WIRE_WALK, /* to it: struct wire_walk; then BLOBs: walk_region each, SLOW_REGS, the stack */
+	WIRE_WALK, /* to it: struct wire_walk; then BLOBs: walk_region each, CFI_WALK_REGS, the stack */
 	WIRE_WALKED, /* worker: struct wire_walked, frames */
 };
 
@@ -58,7 +58,7 @@ struct wire_walk {
 };
 
 struct wire_walked {
-	uint32_t type, end; /* enum slow_end */
+	uint32_t type, end; /* enum cfi_walk_end */
 	uint32_t n, reserved;
 };
 

@@ -24,7 +24,7 @@
 #include "tests/bench/walk_cost.skel.h"
 #include "profiler/unwind/unwind_maps.h"
 #include "profiler/unwind/unwind_tables.h"
-#include "symbolizer/worker/unwind_files.h"
+#include "symbolizer/worker/table_worker.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/unwind_space.h"
 
@@ -114,7 +114,7 @@ static void set_regions(struct unwind_tables *t, struct unwind_maps *maps)
 
 static void load(bool frame_pointers)
 {
-	struct unwind_files_opts compiler = {0};
+	struct table_worker_opts compiler = {0};
 	struct unwind_tables_opts opts = {0};
 	struct unwind_tables *tables;
 	struct unwind_maps *maps;
@@ -130,7 +130,7 @@ static void load(bool frame_pointers)
 	assert_int_equal(walk_cost_bpf__attach(skel), 0);
 	space_read(&space, getpid());
 	opts.map_fd = bpf_map__fd(skel->maps.kiln_unw_tables);
-	assert_int_equal(unwind_files_new(&opts.compiler, &compiler), 0);
+	assert_int_equal(table_worker_new(&opts.compiler, &compiler), 0);
 	assert_int_equal(unwind_tables_new(&tables, &opts), 0);
 	assert_int_equal(unwind_maps_new(&maps, bpf_map__fd(skel->maps.kiln_unw_small),
 					 bpf_map__fd(skel->maps.kiln_unw_medium),

@@ -21,7 +21,7 @@ test_events_are_made() {
 	# the first of the two in order of versions
 	[ "$(printf '6.4\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.4 ] || return 0
 	"$KILN" record -v -a -d 1 -o p.pb.gz -- "$WORKLOADS/deep" 1 20 >log 2>&1
-	assert_match "-v without" log 'mappings told by samples: told=[1-9]'
+	assert_match "-v without" log 'mappings reported by samples: reported=[1-9]'
 }
 
 test_many_executable_mappings() {

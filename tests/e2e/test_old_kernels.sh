@@ -110,7 +110,7 @@ test_6_1() {
 # The first of Debian's on which samples tell what is mapped.
 test_6_12() {
 	check_kernel trixie 6.12
-	assert_match "mappings" deep.log 'mappings told by samples: told=[1-9][0-9]* untold=[0-9]* sets=[1-9]'
+	assert_match "mappings" deep.log 'mappings reported by samples: reported=[1-9][0-9]* unread=[0-9]* sets=[1-9]'
 }
 
 run_tests "$@"

@@ -11,7 +11,7 @@
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/unwind/unwind_encode.h"
 #include "symbolizer/unwind/unwind_table.h"
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 
 #define BEGIN 0x1000ull
 #define END   0x9000ull

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "profiler/base/text.h"
-#include "symbolizer/unwind/slow_unwind.h"
+#include "symbolizer/unwind/cfi_walk.h"
 #include "symbolizer/unwind/unwind_table.h"
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 #include "symbolizer/worker/worker_wire.h"
 
 #define ASKED 8
@@ -52,7 +52,7 @@ static bool read_word(void *ctx, uint64_t addr, uint64_t *value)
 /* A table that is believed can be walked by. */
 static void use_table(struct buf *blob)
 {
-	static const struct unwind_ops ops = {place, read_word};
+	static const struct table_walk_ops ops = {place, read_word};
 	uint64_t regs[UNWIND_REGS] = {0}, frames[64];
 	struct unwind_head head;
 	uint32_t n;
@@ -69,7 +69,7 @@ static void use_table(struct buf *blob)
 	for (uint64_t off = 0; off < 4096; off += 101) {
 		regs[UNWIND_RIP] = head.text_va + off;
 		regs[UNWIND_RSP] = regs[UNWIND_RBP] = (head.text_va + 2 * off) << 3;
-		unwind_walk(&ops, blob, regs, frames, 64, &n);
+		table_walk(&ops, blob, regs, frames, 64, &n);
 	}
 }
 
@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		wire_read_blob(&blob, data, len);
 		if (!wire_read_walked(data, len, &walked, frames) &&
-		    (!walked.n || walked.n > UNWIND_FRAMES_MAX || walked.end >= SLOW_END_COUNT))
+		    (!walked.n || walked.n > UNWIND_FRAMES_MAX || walked.end >= CFI_WALK_END_COUNT))
 			abort();
 		if (wire_read_answers(&r, data, len, take, &seen))
 			break;

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "profiler/files/files.h"
-#include "profiler/files/patient.h"
+#include "profiler/files/stall_guard.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/sideband.h"
 #include "tests/lib/fixture.h"
@@ -191,22 +191,22 @@ static void test_free_while_hung(void **state)
 /* A reading that never ends is left behind, and the next ones go on; its thread ends when it does. */
 static void test_patience_ends(void **state)
 {
-	struct patient p = {.wait_ms = 100};
+	struct stall_guard p = {.wait_ms = 100};
 	char *text = NULL;
 	size_t len;
 
 	(void)state;
 	stop_server();
-	assert_int_equal(patient_read_file(&p, "fuse/prog", 4096, &text, &len), -ETIMEDOUT);
+	assert_int_equal(stall_guard_read_file(&p, "fuse/prog", 4096, &text, &len), -ETIMEDOUT);
 	assert_int_equal(p.stalled, 1);
 	p.wait_ms = 60000;
-	assert_int_equal(patient_read_file(&p, "prog.c", 4096, &text, &len), 0);
+	assert_int_equal(stall_guard_read_file(&p, "prog.c", 4096, &text, &len), 0);
 	assert_memory_equal(text, "#include", 8);
 	free(text);
-	assert_int_equal(patient_read_file(&p, "missing", 4096, &text, &len), -ENOENT);
+	assert_int_equal(stall_guard_read_file(&p, "missing", 4096, &text, &len), -ENOENT);
 	assert_int_equal(p.stalled, 1);
 	kill(server, SIGCONT);
-	patient_release(&p);
+	stall_guard_release(&p);
 }
 
 static struct file_key key_of(const char *path, const struct stat *st)

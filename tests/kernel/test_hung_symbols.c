@@ -82,20 +82,20 @@ static struct seen look(struct worker *w, int fd, const char *path)
 	return s;
 }
 
-static void open_worker(struct local **local, struct worker **w, const char *const *dirs)
+static void open_worker(struct lookup **lookup, struct worker **w, const char *const *dirs)
 {
 	struct symbolizer_opts opts = {.debug_dirs = dirs};
 	struct worker_opts worker = {.stall_ns = STALL_NS};
 
-	assert_int_equal(local_new(local, &opts), 0);
-	worker.local = *local;
+	assert_int_equal(lookup_new(lookup, &opts), 0);
+	worker.lookup = *lookup;
 	assert_int_equal(worker_new(w, &worker), 0);
 }
 
-static void close_worker(struct local *local, struct worker *w)
+static void close_worker(struct lookup *lookup, struct worker *w)
 {
 	worker_free(w);
-	local_free(local);
+	lookup_free(lookup);
 }
 
 static uint64_t now_ns(void)
@@ -113,11 +113,11 @@ static void test_the_file_itself(void **state)
 	_cleanup_close_ int hung = fixture_open("fuse/prog"), other = fixture_open("other");
 	uint64_t begin = now_ns();
 	struct symbolizer_stats stats;
-	struct local *local;
+	struct lookup *lookup;
 	struct worker *w;
 
 	(void)state;
-	open_worker(&local, &w, NULL);
+	open_worker(&lookup, &w, NULL);
 	stop_server();
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(look(w, hung, fixture_at("fuse/prog")).reason, SYM_CRASHED);
@@ -127,7 +127,7 @@ static void test_the_file_itself(void **state)
 	assert_int_equal(stats.worker_restarts, 1);
 	assert_int_equal(stats.files_failed, 1);
 	kill(server, SIGCONT);
-	close_worker(local, w);
+	close_worker(lookup, w);
 }
 
 /* Many files on that server are given up sooner and sooner, and soon at once. */
@@ -136,11 +136,11 @@ static void test_many_files(void **state)
 	_cleanup_close_ int hung = fixture_open("fuse/prog"), other = fixture_open("other");
 	uint64_t begin = now_ns();
 	struct symbolizer_stats stats;
-	struct local *local;
+	struct lookup *lookup;
 	struct worker *w;
 
 	(void)state;
-	open_worker(&local, &w, NULL);
+	open_worker(&lookup, &w, NULL);
 	stop_server();
 	for (uint8_t i = 0; i < 50; i++) {
 		struct build_id id = {.data = {i}, .len = 20};
@@ -156,7 +156,7 @@ static void test_many_files(void **state)
 	worker_stats(w, &stats);
 	assert_int_equal(stats.worker_restarts, 3);
 	kill(server, SIGCONT);
-	close_worker(local, w);
+	close_worker(lookup, w);
 }
 
 /* Looking for a debug file there is given up; nothing failed, and what the file itself has is said. */
@@ -165,12 +165,12 @@ static void test_a_debug_directory(void **state)
 	const char *dirs[] = {fixture_at("fuse"), NULL};
 	_cleanup_close_ int stripped = fixture_open("stripped"), other = fixture_open("other");
 	struct symbolizer_stats stats;
-	struct local *local;
+	struct lookup *lookup;
 	struct worker *w;
 	struct seen s;
 
 	(void)state;
-	open_worker(&local, &w, dirs);
+	open_worker(&lookup, &w, dirs);
 	stop_server();
 	s = look(w, stripped, fixture_at("stripped"));
 	assert_int_equal(s.reason, SYM_FDE_START);
@@ -178,7 +178,7 @@ static void test_a_debug_directory(void **state)
 	assert_true(look(w, other, fixture_at("other")).lines);
 	worker_stats(w, &stats);
 	assert_int_equal(stats.worker_restarts, 0);
-	close_worker(local, w);
+	close_worker(lookup, w);
 	kill(server, SIGCONT);
 }
 

@@ -314,7 +314,7 @@ static void stop_once(struct run *r)
 		return;
 	space_read(&space, r->pid);
 	ptrace_regs(tid, regs);
-	end = unwind_walk(&space_ops, &space, regs, ours.pc, MAX_FRAMES, &ours.n);
+	end = table_walk(&space_ops, &space, regs, ours.pc, MAX_FRAMES, &ours.n);
 	ours.complete = end == UNWIND_END_ROOT;
 	walk_libunwind(tid);
 	class = classify(r->pid, tid, end);

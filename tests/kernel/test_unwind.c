@@ -30,7 +30,7 @@
 #include "bpf/abi.h"
 #include "profiler/unwind/unwind_maps.h"
 #include "profiler/unwind/unwind_tables.h"
-#include "symbolizer/worker/unwind_files.h"
+#include "symbolizer/worker/table_worker.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/unwind_space.h"
 
@@ -88,7 +88,7 @@ static uint32_t host_chain(pid_t pid, uint64_t *frames, enum unwind_end *why)
 	regs[UNWIND_RIP] = u.rip;
 	regs[UNWIND_RSP] = u.rsp;
 	regs[UNWIND_RBP] = u.rbp;
-	*why = unwind_walk(&space_ops, &space, regs, frames, MAX_FRAMES, &n);
+	*why = table_walk(&space_ops, &space, regs, frames, MAX_FRAMES, &n);
 	assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
 	return n;
 }
@@ -97,7 +97,7 @@ static uint32_t host_chain(pid_t pid, uint64_t *frames, enum unwind_end *why)
 struct world {
 	struct target t;
 	struct unwind_walk_bpf *skel;
-	struct unwind_files *compiler;
+	struct table_worker *compiler;
 	struct unwind_tables *tables;
 	struct unwind_maps *maps;
 };
@@ -105,7 +105,7 @@ struct world {
 static void begin(struct world *w, const char *scenario, const char *arg, const char *spin)
 {
 	struct unwind_tables_opts opts = {0};
-	struct unwind_files_opts compiler = {.sandbox = true};
+	struct table_worker_opts compiler = {.sandbox = true};
 
 	w->t = start(scenario, arg, spin);
 	w->skel = unwind_walk_bpf__open();
@@ -114,7 +114,7 @@ static void begin(struct world *w, const char *scenario, const char *arg, const 
 	w->skel->rodata->unwind_tables = true;
 	assert_int_equal(unwind_walk_bpf__load(w->skel), 0);
 	opts.map_fd = bpf_map__fd(w->skel->maps.kiln_unw_tables);
-	assert_int_equal(unwind_files_new(&w->compiler, &compiler), 0);
+	assert_int_equal(table_worker_new(&w->compiler, &compiler), 0);
 	opts.compiler = w->compiler;
 	assert_int_equal(unwind_tables_new(&w->tables, &opts), 0);
 	assert_int_equal(unwind_maps_new(&w->maps, bpf_map__fd(w->skel->maps.kiln_unw_small),
@@ -128,7 +128,7 @@ static void finish(struct world *w)
 {
 	unwind_maps_free(w->maps);
 	unwind_tables_free(w->tables);
-	unwind_files_free(w->compiler);
+	table_worker_free(w->compiler);
 	unwind_walk_bpf__destroy(w->skel);
 	end(&w->t);
 }

@@ -11,7 +11,7 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/unwind/unwind_table.h"
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 #include "tests/lib/fixture.h"
 
 struct space_mapping {
@@ -170,7 +170,7 @@ static FIXTURE_UNUSED bool space_is_in(const struct unwind_space *s, uint64_t va
 	return false;
 }
 
-static const struct unwind_ops space_ops = {space_place, space_read_word};
+static const struct table_walk_ops space_ops = {space_place, space_read_word};
 
 static void space_release(struct unwind_space *s)
 {

@@ -22,7 +22,7 @@ struct row {
 	struct cell at[PAGES];
 };
 
-struct told {
+struct reported {
 	uint64_t t;
 	bool all; /* a snapshot: pages it does not have are empty */
 	struct row row;
@@ -34,7 +34,7 @@ struct life {
 	struct row inherited, first;	/* first: what the first snapshot told */
 	uint64_t first_seen, last_seen; /* by snapshots; 0: none */
 	uint32_t version;
-	VEC(struct told) told; /* by time */
+	VEC(struct reported) told; /* by time */
 };
 
 struct model {
@@ -76,7 +76,7 @@ static struct row row_at(const struct life *l, uint64_t t)
 	return r;
 }
 
-static void tell_life(struct life *l, struct told told)
+static void tell_life(struct life *l, struct reported told)
 {
 	size_t i = l->told.len;
 
@@ -205,7 +205,7 @@ static void do_map(struct chance *c, struct model *m, struct procs *p, pid_t tgi
 	}
 	put_run(c, &r, any_cell(c, true));
 	before = row_at(l, t);
-	tell_life(l, (struct told){.t = t, .row = r});
+	tell_life(l, (struct reported){.t = t, .row = r});
 	after = row_at(l, t);
 	if (!same_row(&before, &after))
 		l->version = 0;
@@ -241,7 +241,7 @@ static void do_snapshot(struct chance *c, struct model *m, struct procs *p, pid_
 		l->first_seen = t;
 		l->first = r;
 	}
-	tell_life(l, (struct told){.t = t, .all = true, .row = r});
+	tell_life(l, (struct reported){.t = t, .all = true, .row = r});
 	now = row_at(l, NEVER);
 	l->version = same_row(&now, &r) ? s.version : 0;
 }

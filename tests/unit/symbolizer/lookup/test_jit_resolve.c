@@ -18,7 +18,7 @@
 #include "tests/lib/fixture.h"
 #include "tests/lib/jitdump_write.h"
 
-DEFINE_CLEANUP(local, local_free)
+DEFINE_CLEANUP(lookup, lookup_free)
 DEFINE_CLEANUP(worker, worker_free)
 DEFINE_CLEANUP(symbolizer, symbolizer_free)
 
@@ -151,7 +151,7 @@ struct seen {
 	int calls;
 };
 
-static void see_one(void *ctx, size_t i, const struct sym_result *r)
+static void diff_one(void *ctx, size_t i, const struct sym_result *r)
 {
 	struct seen *s = ctx;
 
@@ -170,7 +170,7 @@ static struct seen look(struct worker *w, const char *name, enum query_kind kind
 	struct sym_query q = {.kind = kind, .file = &file, .addr = &va, .t_ns = &t_ns, .n = 1};
 	struct seen s = {.calls = 0};
 
-	assert_int_equal(worker_resolve(w, &q, see_one, &s), 0);
+	assert_int_equal(worker_resolve(w, &q, diff_one, &s), 0);
 	assert_int_equal(s.calls, 1);
 	return s;
 }
@@ -187,29 +187,29 @@ static void write_good(void)
 	fixture_write("good.map", "1000 100 listed\n");
 }
 
-static struct worker *new_worker(struct local *local, int (*serve)(int, pid_t, struct local *))
+static struct worker *new_worker(struct lookup *lookup, int (*serve)(int, pid_t, struct lookup *))
 {
-	struct worker_opts opts = {.local = local, .serve = serve, .stall_ns = STALL_NS};
+	struct worker_opts opts = {.lookup = lookup, .serve = serve, .stall_ns = STALL_NS};
 	struct worker *w = NULL;
 
 	assert_int_equal(worker_new(&w, &opts), 0);
 	return w;
 }
 
-static struct local *new_local(void)
+static struct lookup *new_local(void)
 {
 	struct symbolizer_opts opts = {0};
-	struct local *local = NULL;
+	struct lookup *lookup = NULL;
 
-	assert_int_equal(local_new(&local, &opts), 0);
-	return local;
+	assert_int_equal(lookup_new(&lookup, &opts), 0);
+	return lookup;
 }
 
 /* There is no answer without the process that has no privileges. */
 static void test_read_without_privileges(void **state)
 {
-	_cleanup_(local_freep) struct local *local = new_local();
-	_cleanup_(worker_freep) struct worker *w = new_worker(local, NULL);
+	_cleanup_(lookup_freep) struct lookup *lookup = new_local();
+	_cleanup_(worker_freep) struct worker *w = new_worker(lookup, NULL);
 
 	(void)state;
 	write_good();
@@ -246,7 +246,7 @@ static void misbehave(const char *name, bool names_only)
 	}
 }
 
-static int serve_badly(int sock, pid_t parent, struct local *local)
+static int serve_badly(int sock, pid_t parent, struct lookup *lookup)
 {
 	static char msg[WIRE_BYTES_MAX];
 	int err = worker_enter(sock, parent, WORKER_MEMORY);
@@ -259,7 +259,7 @@ static int serve_badly(int sock, pid_t parent, struct local *local)
 		if (recvmsg(WORKER_SOCK, &m, MSG_PEEK) <= (ssize_t)sizeof(*q))
 			return -ENOTCONN;
 		misbehave(strrchr(msg + sizeof(*q), '/') + 1, q->names_only);
-		err = worker_serve_one(WORKER_SOCK, local);
+		err = worker_serve_one(WORKER_SOCK, lookup);
 	}
 	return err;
 }
@@ -268,8 +268,8 @@ static int serve_badly(int sock, pid_t parent, struct local *local)
 static void test_failures(void **state)
 {
 	static const char *const ways[] = {"crash", "lie"};
-	_cleanup_(local_freep) struct local *local = new_local();
-	_cleanup_(worker_freep) struct worker *w = new_worker(local, serve_badly);
+	_cleanup_(lookup_freep) struct lookup *lookup = new_local();
+	_cleanup_(worker_freep) struct worker *w = new_worker(lookup, serve_badly);
 
 	(void)state;
 	write_good();
@@ -295,8 +295,8 @@ static void test_failures(void **state)
 /* What is no such file has no names, and nothing failed. */
 static void test_other_files(void **state)
 {
-	_cleanup_(local_freep) struct local *local = new_local();
-	_cleanup_(worker_freep) struct worker *w = new_worker(local, NULL);
+	_cleanup_(lookup_freep) struct lookup *lookup = new_local();
+	_cleanup_(worker_freep) struct worker *w = new_worker(lookup, NULL);
 	struct symbolizer_stats stats;
 
 	(void)state;

@@ -14,7 +14,7 @@
 #include "profiler/base/hash.h"
 #include "symbolizer/unwind/unwind_encode.h"
 #include "symbolizer/unwind/unwind_table.h"
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 
 #define BASE 0x401000ull
 

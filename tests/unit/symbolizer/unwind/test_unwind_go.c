@@ -12,7 +12,7 @@
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/go/gopclntab.h"
 #include "symbolizer/unwind/unwind_table.h"
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 #include "tests/lib/fixture.h"
 
 static char source_dir[PATH_MAX];

@@ -8,7 +8,7 @@
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/unwind/unwind_landing.h"
 #include "symbolizer/unwind/unwind_table.h"
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 #include "tests/lib/fixture.h"
 
 #define VA 0x17000ull

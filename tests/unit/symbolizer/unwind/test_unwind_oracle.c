@@ -27,7 +27,7 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/unwind/unwind_table.h"
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 #include "tests/lib/fixture.h"
 
 #define SAMPLES	 20000 /* random addresses a file */

@@ -19,7 +19,7 @@
 #include "symbolizer/unwind/cfi.h"
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/unwind/unwind_table.h"
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 #include "tests/lib/fixture.h"
 
 /* ---- whole files ------------------------------------------------------------------------------- */

@@ -24,9 +24,9 @@
 #include "tests/lib/fixture.h"
 
 DEFINE_CLEANUP(broker, broker_free)
-DEFINE_CLEANUP(local, local_free)
+DEFINE_CLEANUP(lookup, lookup_free)
 DEFINE_CLEANUP(worker, worker_free)
-#define _cleanup_local_	 _cleanup_(local_freep)
+#define _cleanup_local_	 _cleanup_(lookup_freep)
 #define _cleanup_worker_ _cleanup_(worker_freep)
 
 /* --- the same answers ------------------------------------------------------------------------- */
@@ -42,7 +42,7 @@ static void print_result(void *ctx, size_t index, const struct sym_result *r)
 }
 
 /* Answers for every `step`th offset of a file's executable segment, in both ways. */
-static void compare(struct local *local, struct worker *w, const char *path, uint64_t step)
+static void compare(struct lookup *lookup, struct worker *w, const char *path, uint64_t step)
 {
 	_cleanup_close_ int fd = fixture_open(path);
 	struct sym_file file = {.fd = fd, .root_fd = -1, .path = path};
@@ -53,13 +53,13 @@ static void compare(struct local *local, struct worker *w, const char *path, uin
 	struct buf here[512] = {{0}}, there[512] = {{0}};
 	struct sym_query q = {.file = &file, .offsets = true, .addr = off};
 
-	assert_int_equal(local_segments(local, &file, &segs, &n_segs), 0);
+	assert_int_equal(lookup_segments(lookup, &file, &segs, &n_segs), 0);
 	for (size_t i = 0; i < n_segs; i++)
 		for (uint64_t o = 0; segs[i].exec && o < segs[i].file_len && n < 512; o += step)
 			off[n++] = segs[i].file_off + o;
 	assert_true(n > 100);
 	q.n = n;
-	assert_int_equal(local_resolve(local, &q, print_result, here), 0);
+	assert_int_equal(lookup_resolve(lookup, &q, print_result, here), 0);
 	assert_int_equal(worker_resolve(w, &q, print_result, there), 0);
 	for (size_t i = 0; i < n; i++) {
 		assert_string_equal(buf_cstr(&there[i]), buf_cstr(&here[i]));
@@ -69,7 +69,7 @@ static void compare(struct local *local, struct worker *w, const char *path, uin
 	}
 	assert_true(named > n / 2);
 	for (uint64_t va = 0; va < 1 << 20; va += 4096) {
-		int err = local_segment(local, &file, va, &a);
+		int err = lookup_segment(lookup, &file, va, &a);
 
 		assert_int_equal(worker_segment(w, &file, va, &b), err);
 		assert_true(err || (a.va == b.va && a.mem_len == b.mem_len &&
@@ -80,27 +80,27 @@ static void compare(struct local *local, struct worker *w, const char *path, uin
 /* What is stalled here is stalled for ever: there it need not be as long as usual. */
 #define STALL_NS 1000000000ull
 
-static struct worker *new_worker(struct local *local, int (*serve)(int, pid_t, struct local *))
+static struct worker *new_worker(struct lookup *lookup, int (*serve)(int, pid_t, struct lookup *))
 {
-	struct worker_opts opts = {.local = local, .serve = serve, .stall_ns = STALL_NS};
+	struct worker_opts opts = {.lookup = lookup, .serve = serve, .stall_ns = STALL_NS};
 	struct worker *w = NULL;
 
 	assert_int_equal(worker_new(&w, &opts), 0);
 	return w;
 }
 
-static struct local *new_local(void)
+static struct lookup *new_local(void)
 {
 	struct symbolizer_opts opts = {0};
-	struct local *local = NULL;
+	struct lookup *lookup = NULL;
 
-	assert_int_equal(local_new(&local, &opts), 0);
-	return local;
+	assert_int_equal(lookup_new(&lookup, &opts), 0);
+	return lookup;
 }
 
 static void test_same_answers(void **state)
 {
-	_cleanup_local_ struct local *local = new_local(), *copied = new_local();
+	_cleanup_local_ struct lookup *lookup = new_local(), *copied = new_local();
 	_cleanup_worker_ struct worker *w = new_worker(copied, NULL);
 	struct symbolizer_stats stats;
 	struct link_map *map = NULL;
@@ -108,10 +108,10 @@ static void test_same_answers(void **state)
 
 	(void)state;
 	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
-	compare(local, w, self, 997);
+	compare(lookup, w, self, 997);
 	assert_int_equal(dlinfo(dlopen("libc.so.6", RTLD_NOW), RTLD_DI_LINKMAP, &map), 0);
-	compare(local, w, map->l_name, 2999);
-	compare(local, w, fixture_at("prog"), 3);
+	compare(lookup, w, map->l_name, 2999);
+	compare(lookup, w, fixture_at("prog"), 3);
 	worker_stats(w, &stats);
 	assert_int_equal(stats.worker_restarts, 0);
 	assert_true(worker_sandbox_parts(w) & SANDBOX_BIT(no_new_privs));
@@ -212,7 +212,7 @@ static void misbehave(const char *name, bool names_only)
 	send_junk(how);
 }
 
-static int serve_badly(int sock, pid_t parent, struct local *local)
+static int serve_badly(int sock, pid_t parent, struct lookup *lookup)
 {
 	static char msg[WIRE_BYTES_MAX];
 	int err = worker_enter(sock, parent, WORKER_MEMORY);
@@ -227,7 +227,7 @@ static int serve_badly(int sock, pid_t parent, struct local *local)
 			return -ENOTCONN;
 		slash = strrchr(path, '/');
 		misbehave(slash ? slash + 1 : path, q->names_only);
-		err = worker_serve_one(WORKER_SOCK, local);
+		err = worker_serve_one(WORKER_SOCK, lookup);
 	}
 	return err;
 }
@@ -286,7 +286,7 @@ static void test_failures(void **state)
 {
 	static const char *const ways[] = {"crash",  "exit", "hang",  "unasked", "none",
 					   "hungry", "junk", "short", "ask",	 "starve"};
-	_cleanup_local_ struct local *local = new_local();
+	_cleanup_local_ struct lookup *lookup = new_local();
 	_cleanup_worker_ struct worker *w = NULL;
 
 	(void)state;
@@ -299,7 +299,7 @@ static void test_failures(void **state)
 		snprintf(always, sizeof(always), "%s-always", ways[i]);
 		fixture_run("cp prog %s && cp prog %s", lines, always);
 		worker_free(w);
-		w = new_worker(local, serve_badly);
+		w = new_worker(lookup, serve_badly);
 		expect_lines(w, "prog");
 		s = look(w, lines);
 		hung = !strcmp(ways[i], "hang"); /* is asked once */
@@ -323,8 +323,8 @@ static void test_failures(void **state)
 /* What was answered before the fault stays; what was not is asked again. */
 static void test_answers_before_a_fault(void **state)
 {
-	_cleanup_local_ struct local *local = new_local();
-	_cleanup_worker_ struct worker *w = new_worker(local, serve_badly);
+	_cleanup_local_ struct lookup *lookup = new_local();
+	_cleanup_worker_ struct worker *w = new_worker(lookup, serve_badly);
 	_cleanup_close_ int fd = -1;
 	uint64_t va[2] = {0, fixture_nm("prog", "shown")};
 	struct seen s[2] = {{{0}}};
@@ -348,8 +348,8 @@ static void test_answers_before_a_fault(void **state)
 /* A process that ends between two questions fails on no file. */
 static void test_killed_while_idle(void **state)
 {
-	_cleanup_local_ struct local *local = new_local();
-	_cleanup_worker_ struct worker *w = new_worker(local, NULL);
+	_cleanup_local_ struct lookup *lookup = new_local();
+	_cleanup_worker_ struct worker *w = new_worker(lookup, NULL);
 	pid_t first = worker_pid(w);
 
 	(void)state;
@@ -365,11 +365,11 @@ static void test_killed_while_idle(void **state)
 
 static void test_stopped(void **state)
 {
-	_cleanup_local_ struct local *local = new_local();
+	_cleanup_local_ struct lookup *lookup = new_local();
 	_cleanup_worker_ struct worker *w = NULL;
 
 	(void)state;
-	w = new_worker(local, NULL);
+	w = new_worker(lookup, NULL);
 	assert_int_equal(kill(worker_pid(w), SIGSTOP), 0);
 	assert_int_equal(look(w, "prog").reason, SYM_CRASHED);
 	expect_stats(w, 1, 1);
@@ -378,8 +378,8 @@ static void test_stopped(void **state)
 /* Who makes file after file to that end gets no further than this. */
 static void test_many_bad_files(void **state)
 {
-	_cleanup_local_ struct local *local = new_local();
-	_cleanup_worker_ struct worker *w = new_worker(local, serve_badly);
+	_cleanup_local_ struct lookup *lookup = new_local();
+	_cleanup_worker_ struct worker *w = new_worker(lookup, serve_badly);
 	struct symbolizer_stats stats;
 	char name[64];
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Walks captured stacks (slow_unwind.h) with the call frame information of files that are known by
+ * Walks captured stacks (cfi_walk.h) with the call frame information of files that are known by
  * numbers: what walker.h does in its process, or where there is none. Files are opened when a stack
  * first leads into them; what only a compiled table describes is compiled. Not thread-safe.
  */
-#ifndef KILN_SYMBOLIZER_UNWIND_WALK_STATE_H
-#define KILN_SYMBOLIZER_UNWIND_WALK_STATE_H
+#ifndef KILN_SYMBOLIZER_UNWIND_WALK_FILES_H
+#define KILN_SYMBOLIZER_UNWIND_WALK_FILES_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "symbolizer/unwind/slow_unwind.h"
+#include "symbolizer/unwind/cfi_walk.h"
 
 /* Files known at once: what the programs of one burst map. */
 #define WALK_FILES_MAX 256
@@ -23,25 +23,25 @@ struct walk_region { /* something mapped */
 };
 
 struct walk_sample {
-	struct slow_sample captured;
+	struct captured_stack captured;
 	const struct walk_region *regions;
 	size_t n_regions,
 		n_live; /* the first n_live are by address, apart, and count before others */
 };
 
-struct walk_state;
+struct walk_files;
 
-int walk_state_new(struct walk_state **out);
-void walk_state_free(struct walk_state *s);
+int walk_files_new(struct walk_files **out);
+void walk_files_free(struct walk_files *s);
 
 /* A file; takes the descriptor (-1: it cannot be read). One that is known is replaced. 0 or -errno. */
-int walk_state_add(struct walk_state *s, uint32_t file, int fd);
-void walk_state_forget(struct walk_state *s); /* all files */
+int walk_files_add(struct walk_files *s, uint32_t file, int fd);
+void walk_files_forget(struct walk_files *s); /* all files */
 /* Where to write the number of the file that is looked into next, -1: nowhere. Taken. */
-void walk_state_note_to(struct walk_state *s, int fd);
+void walk_files_note_to(struct walk_files *s, int fd);
 
-/* As slow_unwind(). */
-size_t walk_state_walk(struct walk_state *s, const struct walk_sample *sample, uint64_t *frames,
-		       size_t max, enum slow_end *end);
+/* As cfi_walk(). */
+size_t walk_files_walk(struct walk_files *s, const struct walk_sample *sample, uint64_t *frames,
+		       size_t max, enum cfi_walk_end *end);
 
 #endif

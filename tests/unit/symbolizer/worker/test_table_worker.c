@@ -17,37 +17,37 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
-#include "symbolizer/worker/unwind_files.h"
+#include "symbolizer/worker/table_worker.h"
 #include "symbolizer/unwind/unwind_table.h"
 #include "symbolizer/worker/worker.h"
 #include "symbolizer/worker/worker_wire.h"
 #include "tests/lib/fixture.h"
 
-DEFINE_CLEANUP(unwind_files, unwind_files_free)
-#define _cleanup_files_ _cleanup_(unwind_files_freep)
+DEFINE_CLEANUP(table_worker, table_worker_free)
+#define _cleanup_files_ _cleanup_(table_worker_freep)
 
 #define STALL_NS 1000000000ull
 
-static struct unwind_files *start(int (*serve)(int, pid_t, struct local *), bool sandbox)
+static struct table_worker *start(int (*serve)(int, pid_t, struct lookup *), bool sandbox)
 {
-	struct unwind_files_opts opts = {
+	struct table_worker_opts opts = {
 		.sandbox = sandbox, .lazy = true, .serve = serve, .stall_ns = STALL_NS};
-	struct unwind_files *u = NULL;
+	struct table_worker *u = NULL;
 
-	assert_int_equal(unwind_files_new(&u, &opts), 0);
+	assert_int_equal(table_worker_new(&u, &opts), 0);
 	return u;
 }
 
-static int build(struct unwind_files *u, const char *name, void **blob, size_t *len)
+static int build(struct table_worker *u, const char *name, void **blob, size_t *len)
 {
 	_cleanup_close_ int fd = fixture_open(fixture_at(name));
 
 	*blob = NULL;
 	*len = 0;
-	return unwind_files_build(u, fd, blob, len);
+	return table_worker_build(u, fd, blob, len);
 }
 
-static void expect_table(struct unwind_files *u, const char *name)
+static void expect_table(struct table_worker *u, const char *name)
 {
 	void *blob;
 	size_t len;
@@ -57,7 +57,7 @@ static void expect_table(struct unwind_files *u, const char *name)
 	free(blob);
 }
 
-static void expect_none(struct unwind_files *u, const char *name, int want)
+static void expect_none(struct table_worker *u, const char *name, int want)
 {
 	void *blob;
 	size_t len;
@@ -70,24 +70,24 @@ static void expect_none(struct unwind_files *u, const char *name, int want)
 
 /* --- the same answers ------------------------------------------------------------------------- */
 
-static void compare(struct unwind_files *here, struct unwind_files *there, const char *path)
+static void compare(struct table_worker *here, struct table_worker *there, const char *path)
 {
 	_cleanup_close_ int fd = fixture_open(path);
 	_cleanup_free_ void *a = NULL, *b = NULL;
 	struct elf_facts fa, fb;
 	size_t a_len = 0, b_len = 0;
-	int err = unwind_files_look(here, fd, &fa);
+	int err = table_worker_look(here, fd, &fa);
 
-	assert_int_equal(unwind_files_look(there, fd, &fb), err);
+	assert_int_equal(table_worker_look(there, fd, &fb), err);
 	assert_int_equal(fa.n_segs, fb.n_segs);
 	assert_memory_equal(&fa.build_id, &fb.build_id, sizeof(fa.build_id));
 	for (size_t i = 0; i < fa.n_segs; i++)
 		assert_true(fa.segs[i].va == fb.segs[i].va &&
 			    fa.segs[i].file_off == fb.segs[i].file_off &&
 			    fa.segs[i].file_len == fb.segs[i].file_len);
-	assert_int_equal(unwind_files_described(there, fd), unwind_files_described(here, fd));
-	err = unwind_files_build(here, fd, &a, &a_len);
-	assert_int_equal(unwind_files_build(there, fd, &b, &b_len), err);
+	assert_int_equal(table_worker_described(there, fd), table_worker_described(here, fd));
+	err = table_worker_build(here, fd, &a, &a_len);
+	assert_int_equal(table_worker_build(there, fd, &b, &b_len), err);
 	assert_int_equal(a_len, b_len);
 	if (!err)
 		assert_memory_equal(a, b, a_len);
@@ -95,7 +95,7 @@ static void compare(struct unwind_files *here, struct unwind_files *there, const
 
 static void test_same_answers(void **state)
 {
-	_cleanup_files_ struct unwind_files *here = start(NULL, false), *there = start(NULL, true);
+	_cleanup_files_ struct table_worker *here = start(NULL, false), *there = start(NULL, true);
 	struct link_map *map = NULL;
 	char self[4096] = "";
 
@@ -109,13 +109,13 @@ static void test_same_answers(void **state)
 	compare(here, there, fixture_at("prog.c")); /* no ELF file */
 	expect_none(there, "undescribed", -ENODATA);
 	expect_none(there, "prog.c", -ENOEXEC);
-	assert_int_equal(unwind_files_pid(here), 0);
+	assert_int_equal(table_worker_pid(here), 0);
 }
 
 /* Copies of a program with bytes of its .eh_frame overwritten: whatever comes of it is the same. */
 static void test_hostile_files(void **state)
 {
-	_cleanup_files_ struct unwind_files *here = start(NULL, false), *there = start(NULL, true);
+	_cleanup_files_ struct table_worker *here = start(NULL, false), *there = start(NULL, true);
 
 	(void)state;
 	fixture_run("objcopy --dump-section .eh_frame=frame.bin prog");
@@ -148,13 +148,13 @@ static void status_of(pid_t pid, const char *key, char *value)
 /* The process that answers has no capability, and there is no answer without it. */
 static void test_read_without_privileges(void **state)
 {
-	_cleanup_files_ struct unwind_files *u = start(NULL, true);
+	_cleanup_files_ struct table_worker *u = start(NULL, true);
 	char value[64];
 	pid_t pid;
 
 	(void)state;
 	expect_table(u, "prog");
-	pid = unwind_files_pid(u);
+	pid = table_worker_pid(u);
 	assert_true(pid > 0 && pid != getpid());
 	status_of(pid, "CapEff", value);
 	assert_string_equal(value, "0000000000000000");
@@ -249,7 +249,7 @@ static void swallow(void)
 		cleanup_close_fd(&fd);
 }
 
-static int serve_badly(int sock, pid_t parent, struct local *local)
+static int serve_badly(int sock, pid_t parent, struct lookup *lookup)
 {
 	static char msg[WIRE_BYTES_MAX];
 	int err = worker_enter(sock, parent, WORKER_MEMORY);
@@ -266,7 +266,7 @@ static int serve_badly(int sock, pid_t parent, struct local *local)
 		if (misbehave(slash ? slash + 1 : path))
 			swallow();
 		else
-			err = worker_serve_one(WORKER_SOCK, local);
+			err = worker_serve_one(WORKER_SOCK, lookup);
 	}
 	return err;
 }
@@ -276,7 +276,7 @@ static void test_failures(void **state)
 {
 	static const char *const ways[] = {"crash",   "exit", "hang",	  "starve", "junk",
 					   "endless", "none", "positive", "hungry"};
-	_cleanup_files_ struct unwind_files *u = NULL;
+	_cleanup_files_ struct table_worker *u = NULL;
 	pid_t pid;
 
 	(void)state;
@@ -285,21 +285,21 @@ static void test_failures(void **state)
 
 		snprintf(name, sizeof(name), "%s-always", ways[i]);
 		fixture_run("cp prog %s", name);
-		unwind_files_free(u);
+		table_worker_free(u);
 		u = start(serve_badly, true);
 		expect_table(u, "prog");
 		expect_none(u, name, -ECONNABORTED);
 		expect_table(u, "prog");
-		pid = unwind_files_pid(u);
+		pid = table_worker_pid(u);
 		expect_none(u, name, -ECONNABORTED);
-		assert_int_equal(unwind_files_pid(u), pid);
+		assert_int_equal(table_worker_pid(u), pid);
 	}
 }
 
 /* Who makes file after file to that end gets no further than this: no process is started for more. */
 static void test_many_bad_files(void **state)
 {
-	_cleanup_files_ struct unwind_files *u = start(serve_badly, true);
+	_cleanup_files_ struct table_worker *u = start(serve_badly, true);
 	pid_t last = 0;
 	int started = 0;
 	char name[64];
@@ -310,8 +310,8 @@ static void test_many_bad_files(void **state)
 		fixture_run("cp prog %s", name);
 		expect_none(u, name, -ECONNABORTED);
 		fixture_run("rm %s", name);
-		started += unwind_files_pid(u) && unwind_files_pid(u) != last;
-		last = unwind_files_pid(u);
+		started += table_worker_pid(u) && table_worker_pid(u) != last;
+		last = table_worker_pid(u);
 	}
 	assert_in_range(started, 0, 80);
 	expect_none(u, "prog", -ECONNABORTED);
@@ -330,21 +330,21 @@ static uint64_t now_ns(void)
 static void *cancel_soon(void *arg)
 {
 	usleep(300000);
-	unwind_files_cancel(arg);
+	table_worker_cancel(arg);
 	return NULL;
 }
 
 static void test_cancel(void **state)
 {
 	pthread_t thread;
-	_cleanup_files_ struct unwind_files *u = NULL;
-	struct unwind_files_opts opts = {
+	_cleanup_files_ struct table_worker *u = NULL;
+	struct table_worker_opts opts = {
 		.sandbox = true, .serve = serve_badly, .stall_ns = 60 * STALL_NS};
 	uint64_t begin;
 
 	(void)state;
 	fixture_run("cp prog hang-always");
-	assert_int_equal(unwind_files_new(&u, &opts), 0);
+	assert_int_equal(table_worker_new(&u, &opts), 0);
 	expect_table(u, "prog");
 	assert_int_equal(pthread_create(&thread, NULL, cancel_soon, u), 0);
 	begin = now_ns();
@@ -408,5 +408,5 @@ int main(void)
 		cmocka_unit_test(test_blob_messages),
 	};
 
-	return cmocka_run_group_tests_name("unwind_files", tests, setup, fixture_teardown);
+	return cmocka_run_group_tests_name("table_worker", tests, setup, fixture_teardown);
 }

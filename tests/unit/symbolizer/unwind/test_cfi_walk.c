@@ -17,7 +17,7 @@
 
 #include "profiler/base/vec.h"
 #include "symbolizer/elf/elf_obj.h"
-#include "symbolizer/unwind/slow_unwind.h"
+#include "symbolizer/unwind/cfi_walk.h"
 #include "symbolizer/unwind/unwind_table.h"
 #include "tests/lib/fixture.h"
 
@@ -32,7 +32,7 @@ struct map {
 struct victim {
 	pid_t pid;
 	VEC(struct map) maps;
-	uint64_t regs[SLOW_REGS];
+	uint64_t regs[CFI_WALK_REGS];
 	uint8_t stack[SLICE_MAX];
 	size_t stack_len;
 };
@@ -60,14 +60,14 @@ static void read_maps(struct victim *v)
 		m = (struct map){start, end, off, NULL, NULL};
 		if (*file == '/')
 			elf_obj_open(&m.obj, open(file, O_RDONLY), NULL);
-		if (m.obj && slow_unwind_wants_table(m.obj))
+		if (m.obj && cfi_walk_wants_table(m.obj))
 			assert_int_equal(unwind_table_build(&m.table, &len, m.obj, NULL), 0);
 		assert_int_equal(vec_push(&v->maps, m), 0);
 	}
 	fclose(f);
 }
 
-static void find_place(void *ctx, uint64_t va, struct slow_place *place)
+static void find_place(void *ctx, uint64_t va, struct cfi_place *place)
 {
 	struct victim *v = ctx;
 
@@ -176,21 +176,21 @@ static void recursion_to_the_root(void **state)
 {
 	struct victim *v = start(run_deep);
 	uint64_t frames[512];
-	struct slow_unwind *u;
-	enum slow_end end;
-	struct slow_sample s;
+	struct cfi_walk *u;
+	enum cfi_walk_end end;
+	struct captured_stack s;
 	size_t n;
 
 	(void)state;
 	capture(v);
-	assert_int_equal(slow_unwind_new(&u), 0);
-	s = (struct slow_sample){v->regs, v->stack, v->stack_len};
-	n = slow_unwind(u, &s, find_place, v, frames, 512, &end);
-	assert_int_equal(end, SLOW_ROOT);
+	assert_int_equal(cfi_walk_new(&u), 0);
+	s = (struct captured_stack){v->regs, v->stack, v->stack_len};
+	n = cfi_walk(u, &s, find_place, v, frames, 512, &end);
+	assert_int_equal(end, CFI_WALK_ROOT);
 	assert_int_equal(count_in(frames, n, deeper, 64), 41);
 	/* raise, the chain, run_deep, start, the test and cmocka, main, the C library, _start */
 	assert_true(n > 41 + 6);
-	slow_unwind_free(u);
+	cfi_walk_free(u);
 	release(v);
 }
 
@@ -198,25 +198,25 @@ static void a_short_slice_ends_early(void **state)
 {
 	struct victim *v = start(run_deep);
 	uint64_t all[512], some[512];
-	struct slow_unwind *u;
-	enum slow_end end;
+	struct cfi_walk *u;
+	enum cfi_walk_end end;
 	size_t n_all, n_some;
 
 	(void)state;
 	capture(v);
-	assert_int_equal(slow_unwind_new(&u), 0);
-	n_all = slow_unwind(u, &(struct slow_sample){v->regs, v->stack, v->stack_len}, find_place,
-			    v, all, 512, &end);
-	n_some = slow_unwind(u, &(struct slow_sample){v->regs, v->stack, 800}, find_place, v, some,
-			     512, &end);
-	assert_int_equal(end, SLOW_SLICE);
+	assert_int_equal(cfi_walk_new(&u), 0);
+	n_all = cfi_walk(u, &(struct captured_stack){v->regs, v->stack, v->stack_len}, find_place,
+			 v, all, 512, &end);
+	n_some = cfi_walk(u, &(struct captured_stack){v->regs, v->stack, 800}, find_place, v, some,
+			  512, &end);
+	assert_int_equal(end, CFI_WALK_SLICE);
 	assert_true(n_some > 1 && n_some < n_all);
 	assert_memory_equal(some, all, n_some * sizeof(*all));
-	n_some = slow_unwind(u, &(struct slow_sample){v->regs, v->stack, v->stack_len}, find_place,
-			     v, some, 7, &end);
-	assert_int_equal(end, SLOW_LIMIT);
+	n_some = cfi_walk(u, &(struct captured_stack){v->regs, v->stack, v->stack_len}, find_place,
+			  v, some, 7, &end);
+	assert_int_equal(end, CFI_WALK_LIMIT);
 	assert_int_equal(n_some, 7);
-	slow_unwind_free(u);
+	cfi_walk_free(u);
 	release(v);
 }
 
@@ -244,8 +244,8 @@ static void through_a_signal_frame(void **state)
 {
 	struct victim *v = start(run_signal);
 	uint64_t frames[512];
-	struct slow_unwind *u;
-	enum slow_end end;
+	struct cfi_walk *u;
+	enum cfi_walk_end end;
 	size_t n;
 	int status;
 
@@ -255,14 +255,14 @@ static void through_a_signal_frame(void **state)
 	assert_int_equal(waitpid(v->pid, &status, 0), v->pid);
 	assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
 	capture(v);
-	assert_int_equal(slow_unwind_new(&u), 0);
-	n = slow_unwind(u, &(struct slow_sample){v->regs, v->stack, v->stack_len}, find_place, v,
-			frames, 512, &end);
-	assert_int_equal(end, SLOW_ROOT);
+	assert_int_equal(cfi_walk_new(&u), 0);
+	n = cfi_walk(u, &(struct captured_stack){v->regs, v->stack, v->stack_len}, find_place, v,
+		     frames, 512, &end);
+	assert_int_equal(end, CFI_WALK_ROOT);
 	assert_int_equal(count_in(frames, n, on_signal, 64), 1);
 	assert_int_equal(count_in(frames, n, interrupted, 64), 1);
 	assert_int_equal(count_in(frames, n, run_signal, 128), 1);
-	slow_unwind_free(u);
+	cfi_walk_free(u);
 	release(v);
 }
 
@@ -275,17 +275,17 @@ static void run_exec(void)
 static void start_code_is_the_root(void **state)
 {
 	struct victim *v = start(run_exec);
-	uint64_t frames[8], regs[SLOW_REGS];
-	struct slow_unwind *u;
-	enum slow_end end;
+	uint64_t frames[8], regs[CFI_WALK_REGS];
+	struct cfi_walk *u;
+	enum cfi_walk_end end;
 
 	(void)state;
 	capture(v);
-	assert_int_equal(slow_unwind_new(&u), 0);
-	assert_int_equal(slow_unwind(u, &(struct slow_sample){v->regs, v->stack, v->stack_len},
-				     find_place, v, frames, 8, &end),
+	assert_int_equal(cfi_walk_new(&u), 0);
+	assert_int_equal(cfi_walk(u, &(struct captured_stack){v->regs, v->stack, v->stack_len},
+				  find_place, v, frames, 8, &end),
 			 1);
-	assert_int_equal(end, SLOW_ROOT);
+	assert_int_equal(end, CFI_WALK_ROOT);
 	memcpy(regs, v->regs, sizeof(regs));
 	regs[6] = 0; /* rbp */
 	for (size_t i = 0; i < v->maps.len; i++) {
@@ -295,33 +295,34 @@ static void start_code_is_the_root(void **state)
 		if (!init)
 			continue;
 		regs[16] = v->maps.data[i].start - v->maps.data[i].off + init->va;
-		slow_unwind(u, &(struct slow_sample){regs, v->stack, v->stack_len}, find_place, v,
-			    frames, 8, &end);
-		assert_int_equal(end, SLOW_NO_INFO);
+		cfi_walk(u, &(struct captured_stack){regs, v->stack, v->stack_len}, find_place, v,
+			 frames, 8, &end);
+		assert_int_equal(end, CFI_WALK_NO_INFO);
 	}
-	slow_unwind_free(u);
+	cfi_walk_free(u);
 	release(v);
 }
 
 static void garbage_registers(void **state)
 {
 	struct victim *v = start(run_deep);
-	uint64_t frames[64], regs[SLOW_REGS];
-	struct slow_unwind *u;
-	enum slow_end end;
+	uint64_t frames[64], regs[CFI_WALK_REGS];
+	struct cfi_walk *u;
+	enum cfi_walk_end end;
 
 	(void)state;
 	capture(v);
-	assert_int_equal(slow_unwind_new(&u), 0);
+	assert_int_equal(cfi_walk_new(&u), 0);
 	srand(3);
 	for (int i = 0; i < 2000; i++) {
 		memcpy(regs, v->regs, sizeof(regs));
-		regs[rand() % SLOW_REGS] += (uint64_t)(rand() % 4096) * (rand() % 2 ? 1 : 1 << 20);
+		regs[rand() % CFI_WALK_REGS] +=
+			(uint64_t)(rand() % 4096) * (rand() % 2 ? 1 : 1 << 20);
 		v->stack[rand() % 4096] ^= (uint8_t)rand();
-		assert_true(slow_unwind(u, &(struct slow_sample){regs, v->stack, 4096}, find_place,
-					v, frames, 64, &end) >= 1);
+		assert_true(cfi_walk(u, &(struct captured_stack){regs, v->stack, 4096}, find_place,
+				     v, frames, 64, &end) >= 1);
 	}
-	slow_unwind_free(u);
+	cfi_walk_free(u);
 	release(v);
 }
 
@@ -346,15 +347,16 @@ static struct victim *start_go(void)
 	return v;
 }
 
-static size_t unwind_go(struct victim *v, size_t stack_len, uint64_t *frames, enum slow_end *end)
+static size_t unwind_go(struct victim *v, size_t stack_len, uint64_t *frames,
+			enum cfi_walk_end *end)
 {
-	struct slow_unwind *u;
+	struct cfi_walk *u;
 	size_t n;
 
-	assert_int_equal(slow_unwind_new(&u), 0);
-	n = slow_unwind(u, &(struct slow_sample){v->regs, v->stack, stack_len}, find_place, v,
-			frames, 512, end);
-	slow_unwind_free(u);
+	assert_int_equal(cfi_walk_new(&u), 0);
+	n = cfi_walk(u, &(struct captured_stack){v->regs, v->stack, stack_len}, find_place, v,
+		     frames, 512, end);
+	cfi_walk_free(u);
 	return n;
 }
 
@@ -363,14 +365,14 @@ static void go_to_the_root(void **state)
 {
 	struct victim *v = start_go();
 	uint64_t frames[512], *callers;
-	enum slow_end end;
+	enum cfi_walk_end end;
 	size_t len, n;
 
 	(void)state;
 	callers = (uint64_t *)fixture_read("callers", &len);
 	assert_in_range(len / 8, 31 + 3, 99); /* recurse; main.main, runtime.main, goexit */
 	n = unwind_go(v, v->stack_len, frames, &end);
-	assert_int_equal(end, SLOW_ROOT);
+	assert_int_equal(end, CFI_WALK_ROOT);
 	assert_in_range(n, len / 8 + 2, len / 8 + 10); /* system call, deepest */
 	assert_memory_equal(&frames[n - len / 8], callers, len);
 	free(callers);
@@ -382,13 +384,13 @@ static void go_in_a_short_slice(void **state)
 	struct victim *v = start_go();
 	uint64_t all[512], some[512];
 	size_t n_all, n_some;
-	enum slow_end end;
+	enum cfi_walk_end end;
 
 	(void)state;
 	n_all = unwind_go(v, v->stack_len, all, &end);
-	assert_int_equal(end, SLOW_ROOT);
+	assert_int_equal(end, CFI_WALK_ROOT);
 	n_some = unwind_go(v, 2000, some, &end);
-	assert_int_equal(end, SLOW_SLICE);
+	assert_int_equal(end, CFI_WALK_SLICE);
 	assert_true(n_some > 1 && n_some < n_all);
 	assert_memory_equal(some, all, n_some * sizeof(*all));
 	release(v);
@@ -399,7 +401,7 @@ static void go_without_table_is_not_complete(void **state)
 {
 	struct victim *v = start_go();
 	uint64_t frames[512];
-	enum slow_end end;
+	enum cfi_walk_end end;
 
 	(void)state;
 	for (size_t i = 0; i < v->maps.len; i++) {
@@ -407,7 +409,7 @@ static void go_without_table_is_not_complete(void **state)
 		v->maps.data[i].table = NULL;
 	}
 	unwind_go(v, v->stack_len, frames, &end);
-	assert_int_not_equal(end, SLOW_ROOT);
+	assert_int_not_equal(end, CFI_WALK_ROOT);
 	release(v);
 }
 
@@ -415,13 +417,13 @@ static void go_garbage(void **state)
 {
 	struct victim *v = start_go();
 	uint64_t frames[512];
-	enum slow_end end;
+	enum cfi_walk_end end;
 
 	(void)state;
 	srand(5);
 	for (int i = 0; i < 2000; i++) {
 		v->stack[rand() % 4096] ^= (uint8_t)rand();
-		v->regs[rand() % SLOW_REGS] += (uint64_t)(rand() % 64);
+		v->regs[rand() % CFI_WALK_REGS] += (uint64_t)(rand() % 64);
 		assert_in_range(unwind_go(v, 4096, frames, &end), 1, 512);
 	}
 	release(v);

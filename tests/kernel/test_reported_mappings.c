@@ -3,7 +3,7 @@
  * What samples tell of mappings, against real processes and against /proc/PID/maps. No mapping event is
  * made here: all that is known comes from samples. Needs root, cc, and Linux 6.4.
  */
-#include "tests/lib/told_watch.h"
+#include "tests/lib/reported_watch.h"
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -15,7 +15,7 @@
 
 static void test_dead_before_anybody_looked(void **state)
 {
-	struct told_watch t;
+	struct reported_watch t;
 	struct tale self, libc, lib, anon, vdso;
 	const struct proc_image *im;
 	struct run r;
@@ -31,7 +31,7 @@ static void test_dead_before_anybody_looked(void **state)
 	anon = hear_burnt(&r);
 	vdso = hear(&r);
 	end_well(&r);
-	told_look(&t);
+	reported_look(&t);
 	check_tale(&t.w, r.pid, &self, "teller1", in_dir("teller1"));
 	fixture_run("ln -sf $(cc -print-file-name=libc.so.6) libc");
 	check_tale(&t.w, r.pid, &libc, "libc", NULL);
@@ -53,7 +53,7 @@ static void test_dead_before_anybody_looked(void **state)
 
 static void test_forked_child(void **state)
 {
-	struct told_watch t;
+	struct reported_watch t;
 	struct tale parent, child, lib;
 	struct run r;
 	char load[128];
@@ -66,7 +66,7 @@ static void test_forked_child(void **state)
 	child = hear(&r);
 	lib = hear_burnt(&r);
 	end_well(&r);
-	told_look(&t);
+	reported_look(&t);
 	assert_int_not_equal(child.pid, parent.pid);
 	check_tale(&t.w, child.pid, &child, "teller1", NULL);
 	check_tale(&t.w, child.pid, &lib, "lib1.so", NULL);
@@ -76,7 +76,7 @@ static void test_forked_child(void **state)
 
 static void test_exec_in_place(void **state)
 {
-	struct told_watch t;
+	struct reported_watch t;
 	struct tale tales[3];
 	struct run r;
 
@@ -87,7 +87,7 @@ static void test_exec_in_place(void **state)
 	for (int i = 0; i < 3; i++)
 		tales[i] = hear_burnt(&r);
 	end_well(&r);
-	told_look(&t);
+	reported_look(&t);
 	assert_true(tales[0].va == tales[1].va && tales[1].va == tales[2].va);
 	check_tale(&t.w, r.pid, &tales[0], "fixed1", NULL);
 	check_tale(&t.w, r.pid, &tales[1], "fixed2", NULL);
@@ -98,7 +98,7 @@ static void test_exec_in_place(void **state)
 static void test_libraries_in_turn(void **state)
 {
 	static const char *const libs[] = {"lib1.so", "lib2.so", "lib3.so", "lib1.so"};
-	struct told_watch t;
+	struct reported_watch t;
 	struct tale tales[4];
 	struct run r;
 	char load[4][128];
@@ -112,7 +112,7 @@ static void test_libraries_in_turn(void **state)
 	for (int i = 0; i < 4; i++)
 		tales[i] = hear_burnt(&r);
 	end_well(&r);
-	told_look(&t);
+	reported_look(&t);
 	assert_true(tales[0].va == tales[1].va && tales[0].va == tales[2].va); /* or no test */
 	for (int i = 0; i < 4; i++)
 		check_tale(&t.w, r.pid, &tales[i], libs[i], NULL);
@@ -122,7 +122,7 @@ static void test_libraries_in_turn(void **state)
 /* No event tells of either: code moved to where something was unmapped before. */
 static void test_code_moved_onto_an_old_place(void **state)
 {
-	struct told_watch t;
+	struct reported_watch t;
 	struct tale kept, gone, moved;
 	struct run r;
 	char load[2][128];
@@ -137,7 +137,7 @@ static void test_code_moved_onto_an_old_place(void **state)
 	gone = hear_burnt(&r);
 	moved = hear_burnt(&r);
 	end_well(&r);
-	told_look(&t);
+	reported_look(&t);
 	assert_true(moved.va == gone.va && kept.va != gone.va);
 	check_tale(&t.w, r.pid, &kept, "lib2.so", NULL);
 	check_tale(&t.w, r.pid, &gone, "lib1.so", NULL);
@@ -207,7 +207,7 @@ static int expect_entry(void *ctx, const struct maps_entry *e)
 }
 
 /* What is known to be mapped is what /proc says. */
-static void check_against_proc(struct told_watch *t, pid_t pid)
+static void check_against_proc(struct reported_watch *t, pid_t pid)
 {
 	struct expected x = {0};
 	uint32_t version;
@@ -227,7 +227,7 @@ static void check_against_proc(struct told_watch *t, pid_t pid)
 static void test_sets_of_many_records(void **state)
 {
 	static const int counts[] = {1, 100, 130, 500, 2000};
-	struct told_watch t;
+	struct reported_watch t;
 
 	(void)state;
 	told_start(&t);
@@ -236,7 +236,7 @@ static void test_sets_of_many_records(void **state)
 		pid_t pid = fork_mapper(&m);
 
 		usleep(200000);
-		told_look(&t);
+		reported_look(&t);
 		check_against_proc(&t, pid);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
@@ -248,14 +248,14 @@ static void test_sets_of_many_records(void **state)
 static void test_too_many_mappings(void **state)
 {
 	struct many m = {in_dir("lib1.so"), 9000, 2};
-	struct told_watch t;
+	struct reported_watch t;
 	pid_t pid;
 
 	(void)state;
 	told_start(&t);
 	pid = fork_mapper(&m);
 	usleep(200000);
-	told_look(&t);
+	reported_look(&t);
 	check_against_proc(&t, pid);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -274,7 +274,7 @@ int main(void)
 		cmocka_unit_test(test_too_many_mappings),
 	};
 
-	if (!told_works())
+	if (!reported_works())
 		return 0;
-	return run_tellers_tests("told_mappings", tests);
+	return run_tellers_tests("reported_mappings", tests);
 }

@@ -123,7 +123,7 @@ static enum unwind_end compare(Dwfl *dwfl, pid_t tid, struct tally *t)
 	bool same;
 
 	ptrace_regs(tid, regs);
-	end = unwind_walk(&space_ops, &space, regs, ours.pc, MAX_FRAMES, &ours.n);
+	end = table_walk(&space_ops, &space, regs, ours.pc, MAX_FRAMES, &ours.n);
 	theirs.n = 0;
 	theirs.complete = dwfl_getthread_frames(dwfl, tid, add_frame, &theirs) == 0;
 	t->compared++;
@@ -425,5 +425,5 @@ int main(void)
 		cmocka_unit_test(test_stripped_and_static),
 	};
 
-	return cmocka_run_group_tests_name("unwind_walk", tests, setup, teardown);
+	return cmocka_run_group_tests_name("table_walk", tests, setup, teardown);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "symbolizer/worker/walker.h"
+#include "symbolizer/worker/walk_worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,8 +34,8 @@ struct known_file {
 	bool sent; /* to the process that runs */
 };
 
-struct walker {
-	struct walk_state *here; /* NULL: the process does it */
+struct walk_worker {
+	struct walk_files *here; /* NULL: the process does it */
 	struct worker *worker;
 	uint64_t stall_ns;
 	VEC(struct known_file) files;
@@ -47,12 +47,12 @@ struct walker {
 	struct buf regions; /* that it was sent last */
 	uint64_t window_ns;
 	unsigned failures;
-	struct walker_stats stats;
+	struct walk_worker_stats stats;
 };
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static struct known_file *find_file(const struct walker *w, uint32_t number)
+static struct known_file *find_file(const struct walk_worker *w, uint32_t number)
 {
 	for (size_t i = 0; i < w->files.len; i++)
 		if (w->files.data[i].number == number)
@@ -60,7 +60,7 @@ static struct known_file *find_file(const struct walker *w, uint32_t number)
 	return NULL;
 }
 
-static void forget_files(struct walker *w)
+static void forget_files(struct walk_worker *w)
 {
 	for (size_t i = 0; i < w->files.len; i++)
 		if (w->files.data[i].fd >= 0)
@@ -68,15 +68,15 @@ static void forget_files(struct walker *w)
 	w->files.len = 0;
 	w->must_forget = true;
 	if (w->here)
-		walk_state_forget(w->here);
+		walk_files_forget(w->here);
 }
 
-bool walker_knows(const struct walker *w, uint32_t file)
+bool walk_worker_knows(const struct walk_worker *w, uint32_t file)
 {
 	return find_file(w, file);
 }
 
-static bool may_be_read(const struct walker *w, uint32_t number, int fd)
+static bool may_be_read(const struct walk_worker *w, uint32_t number, int fd)
 {
 	uint64_t dev = w->stalled_devs.len ? worker_dev_of(fd) : 0;
 
@@ -89,7 +89,7 @@ static bool may_be_read(const struct walker *w, uint32_t number, int fd)
 	return true;
 }
 
-int walker_add(struct walker *w, uint32_t file, int fd)
+int walk_worker_add(struct walk_worker *w, uint32_t file, int fd)
 {
 	struct known_file f = {.number = file, .fd = -1};
 	int err;
@@ -107,26 +107,27 @@ int walker_add(struct walker *w, uint32_t file, int fd)
 	if (err || !w->here || f.fd < 0)
 		return err;
 	vec_last(&w->files).fd = -1;
-	return walk_state_add(w->here, file, f.fd);
+	return walk_files_add(w->here, file, f.fd);
 }
 
 /* --- the process ------------------------------------------------------------------------------ */
 
-static int send_file(struct walker *w, struct ask *a, enum wire_type type, uint32_t number, int fd)
+static int send_file(struct walk_worker *w, struct ask *a, enum wire_type type, uint32_t number,
+		     int fd)
 {
 	struct wire_file m = {type, number};
 
 	return worker_tell(w->worker, a, &m, sizeof(m), NULL, 0, fd);
 }
 
-static void note_progress(struct walker *w, struct ask *a)
+static void note_progress(struct walk_worker *w, struct ask *a)
 {
 	worker_note_progress(w->worker, a);
 	a->begun_cpu_ns = a->moved_cpu_ns;
 }
 
 /* A process that runs. One that died while it was asked nothing died of nothing. 0 or -errno. */
-static int ensure_process(struct walker *w, struct ask *a)
+static int ensure_process(struct walk_worker *w, struct ask *a)
 {
 	int err = worker_ensure(w->worker);
 
@@ -142,7 +143,7 @@ static int ensure_process(struct walker *w, struct ask *a)
 }
 
 /* All files that the next sample may lead into. */
-static int send_files(struct walker *w, struct ask *a)
+static int send_files(struct walk_worker *w, struct ask *a)
 {
 	int err = w->must_forget ? send_file(w, a, WIRE_FILE, 0, -1) : 0;
 
@@ -157,7 +158,7 @@ static int send_files(struct walker *w, struct ask *a)
 	return err;
 }
 
-static int send_bytes(struct walker *w, struct ask *a, const void *data, size_t len)
+static int send_bytes(struct walk_worker *w, struct ask *a, const void *data, size_t len)
 {
 	const size_t max = WIRE_BYTES_MAX - sizeof(struct wire_head);
 	int err = 0;
@@ -172,9 +173,9 @@ static int send_bytes(struct walker *w, struct ask *a, const void *data, size_t 
 	return err;
 }
 
-static int send_sample(struct walker *w, struct ask *a, const struct walk_sample *s)
+static int send_sample(struct walk_worker *w, struct ask *a, const struct walk_sample *s)
 {
-	const struct slow_sample *c = &s->captured;
+	const struct captured_stack *c = &s->captured;
 	size_t regions_len = s->n_regions * sizeof(*s->regions);
 	struct wire_walk m = {
 		.type = WIRE_WALK,
@@ -193,14 +194,15 @@ static int send_sample(struct walker *w, struct ask *a, const struct walk_sample
 		buf_add(&w->regions, s->regions, regions_len);
 		err = w->regions.err ?: send_bytes(w, a, s->regions, regions_len);
 	}
-	buf_add(&rest, c->regs, SLOW_REGS * sizeof(*c->regs));
+	buf_add(&rest, c->regs, CFI_WALK_REGS * sizeof(*c->regs));
 	buf_add(&rest, c->stack, c->stack_len);
 	err = err ?: rest.err ?: send_bytes(w, a, rest.data, rest.len);
 	buf_release(&rest);
 	return err;
 }
 
-static int take_answer(struct walker *w, struct ask *a, struct wire_walked *m, uint64_t *frames)
+static int take_answer(struct walk_worker *w, struct ask *a, struct wire_walked *m,
+		       uint64_t *frames)
 {
 	char *msg = w->worker->msg;
 	int err = worker_wait(w->worker, a, POLLIN);
@@ -223,7 +225,7 @@ static int take_answer(struct walker *w, struct ask *a, struct wire_walked *m, u
 /* --- failures --------------------------------------------------------------------------------- */
 
 /* The file it was looking into, or NULL. */
-static struct known_file *culprit(struct walker *w)
+static struct known_file *culprit(struct walk_worker *w)
 {
 	uint32_t number;
 
@@ -249,7 +251,7 @@ static void describe_file(const struct known_file *f, char *path, size_t size)
 }
 
 /* It is looked into no more. Out of memory: it may be once more. */
-static void distrust(struct walker *w, const struct known_file *f, int err)
+static void distrust(struct walk_worker *w, const struct known_file *f, int err)
 {
 	w->stats.files_failed++;
 	if (w->bad.len == BAD_FILES_MAX)
@@ -267,7 +269,7 @@ static void distrust(struct walker *w, const struct known_file *f, int err)
 	}
 }
 
-static void give_up(struct walker *w, int err)
+static void give_up(struct walk_worker *w, int err)
 {
 	const struct known_file *f = culprit(w);
 	char path[512];
@@ -283,7 +285,7 @@ static void give_up(struct walker *w, int err)
 		distrust(w, f, err);
 }
 
-static bool has_given_up(struct walker *w)
+static bool has_given_up(struct walk_worker *w)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
@@ -297,7 +299,7 @@ static bool has_given_up(struct walker *w)
 /* --- walking ---------------------------------------------------------------------------------- */
 
 struct run {
-	struct walker *w;
+	struct walk_worker *w;
 	size_t n, sent, answered;
 	bool dead; /* the process is, but answers of its may be there */
 	walk_prepare_fn prepare;
@@ -308,7 +310,7 @@ struct run {
 static void lose_one(struct run *r)
 {
 	r->w->stats.lost++;
-	r->done(r->ctx, r->answered++, NULL, 0, SLOW_ERROR);
+	r->done(r->ctx, r->answered++, NULL, 0, CFI_WALK_ERROR);
 }
 
 static void prepare(struct run *r, size_t i, struct walk_sample *sample)
@@ -347,7 +349,7 @@ static int advance(struct run *r, struct ask *a)
 	}
 	err = take_answer(r->w, a, &m, frames);
 	if (!err)
-		r->done(r->ctx, r->answered++, frames, m.n, (enum slow_end)m.end);
+		r->done(r->ctx, r->answered++, frames, m.n, (enum cfi_walk_end)m.end);
 	return err;
 }
 
@@ -376,16 +378,17 @@ static void run_here(struct run *r)
 
 	for (size_t i = 0; i < r->n; i++) {
 		struct walk_sample sample;
-		enum slow_end end;
+		enum cfi_walk_end end;
 		size_t n;
 
 		prepare(r, i, &sample);
-		n = walk_state_walk(r->w->here, &sample, frames, UNWIND_FRAMES_MAX, &end);
+		n = walk_files_walk(r->w->here, &sample, frames, UNWIND_FRAMES_MAX, &end);
 		r->done(r->ctx, i, frames, n, end);
 	}
 }
 
-void walker_run(struct walker *w, size_t n, walk_prepare_fn prepare, walk_done_fn done, void *ctx)
+void walk_worker_run(struct walk_worker *w, size_t n, walk_prepare_fn prepare, walk_done_fn done,
+		     void *ctx)
 {
 	struct run r = {.w = w, .n = n, .prepare = prepare, .done = done, .ctx = ctx};
 
@@ -397,20 +400,21 @@ void walker_run(struct walker *w, size_t n, walk_prepare_fn prepare, walk_done_f
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static int start(struct walker *w, const struct walker_opts *opts)
+static int start(struct walk_worker *w, const struct walk_worker_opts *opts)
 {
-	struct worker_opts worker = {
-		.lazy = true, .serve = opts->serve ?: walker_serve, .stall_ns = opts->stall_ns};
+	struct worker_opts worker = {.lazy = true,
+				     .serve = opts->serve ?: walk_worker_serve,
+				     .stall_ns = opts->stall_ns};
 
 	if (!opts->sandbox)
-		return walk_state_new(&w->here);
+		return walk_files_new(&w->here);
 	w->note_fd = memfd_create("kiln-note", MFD_CLOEXEC);
 	return w->note_fd < 0 ? -errno : worker_new(&w->worker, &worker);
 }
 
-int walker_new(struct walker **out, const struct walker_opts *opts)
+int walk_worker_new(struct walk_worker **out, const struct walk_worker_opts *opts)
 {
-	struct walker *w = calloc(1, sizeof(*w));
+	struct walk_worker *w = calloc(1, sizeof(*w));
 	int err;
 
 	if (!w)
@@ -419,19 +423,19 @@ int walker_new(struct walker **out, const struct walker_opts *opts)
 	w->stall_ns = opts->stall_ns ?: STALL_NS;
 	err = start(w, opts);
 	if (err) {
-		walker_free(w);
+		walk_worker_free(w);
 		return err;
 	}
 	*out = w;
 	return 0;
 }
 
-void walker_free(struct walker *w)
+void walk_worker_free(struct walk_worker *w)
 {
 	if (!w)
 		return;
 	forget_files(w);
-	walk_state_free(w->here);
+	walk_files_free(w->here);
 	worker_free(w->worker);
 	if (w->note_fd >= 0)
 		close(w->note_fd);
@@ -442,12 +446,12 @@ void walker_free(struct walker *w)
 	free(w);
 }
 
-void walker_stats(const struct walker *w, struct walker_stats *out)
+void walk_worker_stats(const struct walk_worker *w, struct walk_worker_stats *out)
 {
 	*out = w->stats;
 }
 
-pid_t walker_pid(const struct walker *w)
+pid_t walk_worker_pid(const struct walk_worker *w)
 {
 	return w->worker ? worker_pid(w->worker) : 0;
 }

@@ -8,13 +8,13 @@
 #include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/rescan.h"
-#include "profiler/unwind/slow_path.h"
+#include "profiler/unwind/raw_walk.h"
 #include "profiler/unwind/unwind_feed.h"
 #include "profiler/unwind/vdso.h"
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
-#include "symbolizer/unwind/unwind_walk.h"
-#include "symbolizer/worker/walker.h"
+#include "symbolizer/unwind/table_walk.h"
+#include "symbolizer/worker/walk_worker.h"
 
 /* What waits for tables: half a second of 999 Hz on eight CPUs, and no longer than the largest table
  * takes on a busy machine. */
@@ -27,12 +27,12 @@ struct waiting {
 	uint64_t file_off;
 };
 
-struct slow_path {
+struct raw_walk {
 	struct procs *procs;
 	struct files *files;
 	struct unwind_feed *feed;
 	struct rescan *rescan;
-	struct walker *walker;
+	struct walk_worker *walker;
 	int vdso_fd;
 	VEC(struct waiting) waiting; /* oldest first */
 	size_t waiting_bytes;
@@ -45,13 +45,13 @@ struct slow_path {
 	bool guessed;	 /* it has been where frame pointers were the best guess */
 	uint32_t lacks;	 /* a file whose table is not there yet, or FILE_NONE */
 	uint64_t lacks_off;
-	struct slow_path_stats stats;
+	struct raw_walk_stats stats;
 };
 
-int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files,
-		  struct unwind_feed *feed, struct rescan *rescan, struct walker *walker)
+int raw_walk_new(struct raw_walk **out, struct procs *procs, struct files *files,
+		 struct unwind_feed *feed, struct rescan *rescan, struct walk_worker *walker)
 {
-	struct slow_path *s = calloc(1, sizeof(*s));
+	struct raw_walk *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
@@ -65,7 +65,7 @@ int slow_path_new(struct slow_path **out, struct procs *procs, struct files *fil
 	return 0;
 }
 
-void slow_path_free(struct slow_path *s)
+void raw_walk_free(struct raw_walk *s)
 {
 	if (!s)
 		return;
@@ -83,30 +83,30 @@ void slow_path_free(struct slow_path *s)
 /* --- by libunwind ----------------------------------------------------------------------------- */
 
 /* One that is not open yet is asked for again with the next sample. */
-static void add_file(struct slow_path *s, uint32_t file)
+static void add_file(struct raw_walk *s, uint32_t file)
 {
 	struct file_view v;
 
-	if (file == FILE_NONE || walker_knows(s->walker, file))
+	if (file == FILE_NONE || walk_worker_knows(s->walker, file))
 		return;
 	if (file == FILE_VDSO) {
-		walker_add(s->walker, file, s->vdso_fd);
+		walk_worker_add(s->walker, file, s->vdso_fd);
 		return;
 	}
 	files_get(s->files, file, &v);
-	if (v.err != -EAGAIN && walker_add(s->walker, file, v.fd) == -ENOSPC)
+	if (v.err != -EAGAIN && walk_worker_add(s->walker, file, v.fd) == -ENOSPC)
 		s->stats.objects_full++;
 	files_release_fd(s->files, file);
 }
 
 static void prepare(void *ctx, size_t i, struct walk_sample *out)
 {
-	struct slow_path *s = ctx;
+	struct raw_walk *s = ctx;
 	const struct raw_sample *r = s->batch.data[i];
 	uint64_t sp = r->regs[UNWIND_RSP];
 
 	out->captured =
-		(struct slow_sample){r->regs, r->stack, r->stack_len, sp - KILN_RAW_BASE(sp)};
+		(struct captured_stack){r->regs, r->stack, r->stack_len, sp - KILN_RAW_BASE(sp)};
 	if (procs_view(s->procs, (pid_t)r->tgid, r->time_ns, &s->view) ||
 	    vec_reserve(&s->regions, s->view.mappings.len))
 		return; /* it ends where it begins */
@@ -124,29 +124,29 @@ static void prepare(void *ctx, size_t i, struct walk_sample *out)
 }
 
 /* A lost one, or out of memory: the stack stays missing, and is shown as such. */
-static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, enum slow_end end)
+static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, enum cfi_walk_end end)
 {
 	static const enum unwind_end as_walk_end[] = {
-		[SLOW_ROOT] = UNWIND_END_ROOT,	     [SLOW_SLICE] = UNWIND_END_SLICE,
-		[SLOW_NO_INFO] = UNWIND_END_NO_RULE, [SLOW_LIMIT] = UNWIND_END_DEEP,
-		[SLOW_ERROR] = UNWIND_END_LOOP,
+		[CFI_WALK_ROOT] = UNWIND_END_ROOT,	 [CFI_WALK_SLICE] = UNWIND_END_SLICE,
+		[CFI_WALK_NO_INFO] = UNWIND_END_NO_RULE, [CFI_WALK_LIMIT] = UNWIND_END_DEEP,
+		[CFI_WALK_ERROR] = UNWIND_END_LOOP,
 	};
-	struct slow_path *s = ctx;
+	struct raw_walk *s = ctx;
 	const struct raw_sample *r = s->batch.data[i];
 
 	if (!n)
 		return;
 	window_add_user_stack(r->into, r->word, frames, n, as_walk_end[end]);
 	s->stats.by_libunwind++;
-	s->stats.complete += end == SLOW_ROOT;
+	s->stats.complete += end == CFI_WALK_ROOT;
 	s->stats.why[r->why]++;
 }
 
 /* Walks what the tables could not. */
-static void walk_batch(struct slow_path *s)
+static void walk_batch(struct raw_walk *s)
 {
 	if (s->batch.len)
-		walker_run(s->walker, s->batch.len, prepare, take_stack, s);
+		walk_worker_run(s->walker, s->batch.len, prepare, take_stack, s);
 	for (size_t i = 0; i < s->batch.len; i++)
 		free(s->batch.data[i]);
 	s->batch.len = 0;
@@ -156,7 +156,7 @@ static void walk_batch(struct slow_path *s)
 
 static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, uint64_t *elf_va)
 {
-	struct slow_path *s = ctx;
+	struct raw_walk *s = ctx;
 	struct place place;
 	uint64_t va_minus_off = 0;
 	uint32_t file;
@@ -183,7 +183,7 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 
 static bool read_stack(void *ctx, uint64_t addr, uint64_t *value)
 {
-	struct slow_path *s = ctx;
+	struct raw_walk *s = ctx;
 	uint64_t off = addr - KILN_RAW_BASE(s->now->regs[UNWIND_RSP]);
 
 	if (off >= s->now->stack_len || s->now->stack_len - off < sizeof(*value)) {
@@ -194,14 +194,14 @@ static bool read_stack(void *ctx, uint64_t addr, uint64_t *value)
 	return true;
 }
 
-static enum unwind_end walk_by_tables(struct slow_path *s, uint64_t *frames, uint32_t *n)
+static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint32_t *n)
 {
-	static const struct unwind_ops ops = {table_place, read_stack};
+	static const struct table_walk_ops ops = {table_place, read_stack};
 	enum unwind_end end;
 
 	s->past_slice = s->guessed = false;
 	s->lacks = FILE_NONE;
-	end = unwind_walk(&ops, s, s->now->regs, frames, UNWIND_FRAMES_MAX, n);
+	end = table_walk(&ops, s, s->now->regs, frames, UNWIND_FRAMES_MAX, n);
 	return end == UNWIND_END_BAD_READ && s->past_slice ? UNWIND_END_SLICE : end;
 }
 
@@ -214,7 +214,7 @@ static bool is_exec(const struct raw_sample *r)
 }
 
 /* Code runs, or is returned to, where nothing is known to be mapped: mremap(2) makes no event. */
-static bool is_unknown_code(struct slow_path *s, enum unwind_end end)
+static bool is_unknown_code(struct raw_walk *s, enum unwind_end end)
 {
 	return end == UNWIND_END_NO_MAPPING && !s->guessed &&
 	       rescan_want(s->rescan, (pid_t)s->now->tgid, s->now->time_ns);
@@ -222,7 +222,7 @@ static bool is_unknown_code(struct slow_path *s, enum unwind_end end)
 
 /* Walks a sample, which it takes, at once or with the batch. False: it had better wait, for s->lacks
  * or a look at /proc. */
-static bool walk_one(struct slow_path *s, struct raw_sample *r, bool may_wait)
+static bool walk_one(struct raw_walk *s, struct raw_sample *r, bool may_wait)
 {
 	uint64_t frames[UNWIND_FRAMES_MAX];
 	enum unwind_end end;
@@ -255,7 +255,7 @@ static size_t bytes_of(const struct raw_sample *r)
 
 /* Whether nothing has come of what a sample waits for. Most wait for the same file as the one before,
  * of which that is known. */
-static bool still_lacks(struct slow_path *s, const struct waiting *w, uint32_t *lacking)
+static bool still_lacks(struct raw_walk *s, const struct waiting *w, uint32_t *lacking)
 {
 	const void *table;
 	uint64_t va_minus_off;
@@ -271,7 +271,7 @@ static bool still_lacks(struct slow_path *s, const struct waiting *w, uint32_t *
 }
 
 /* Looks at what waits again. Of one window nothing may wait on. */
-static void walk_waiting(struct slow_path *s, const struct window *ending)
+static void walk_waiting(struct raw_walk *s, const struct window *ending)
 {
 	uint64_t now = boottime_ns();
 	uint32_t lacking = FILE_NONE;
@@ -294,7 +294,7 @@ static void walk_waiting(struct slow_path *s, const struct window *ending)
 	s->waiting.len = kept;
 }
 
-void slow_path_run(struct slow_path *s, struct drain *d)
+void raw_walk_run(struct raw_walk *s, struct drain *d)
 {
 	walk_waiting(s, NULL);
 	for (struct raw_sample *r; (r = drain_next_raw(d));) {
@@ -312,22 +312,22 @@ void slow_path_run(struct slow_path *s, struct drain *d)
 	walk_batch(s);
 }
 
-bool slow_path_waits(const struct slow_path *s)
+bool raw_walk_waits(const struct raw_walk *s)
 {
 	return s->waiting.len > 0;
 }
 
-void slow_path_finish(struct slow_path *s, const struct window *w)
+void raw_walk_finish(struct raw_walk *s, const struct window *w)
 {
 	walk_waiting(s, w);
 	walk_batch(s);
 }
 
-void slow_path_stats(const struct slow_path *s, struct slow_path_stats *out)
+void raw_walk_stats(const struct raw_walk *s, struct raw_walk_stats *out)
 {
-	struct walker_stats walker;
+	struct walk_worker_stats walker;
 
-	walker_stats(s->walker, &walker);
+	walk_worker_stats(s->walker, &walker);
 	*out = s->stats;
 	out->lost = walker.lost;
 	out->files_failed = walker.files_failed;

@@ -3,8 +3,8 @@
  * The symbolizer proper, working in this process: the cache of files, and looking addresses up in
  * them. symbolizer.h is the door, and its contract holds here.
  */
-#ifndef KILN_SYMBOLIZER_LOOKUP_LOCAL_H
-#define KILN_SYMBOLIZER_LOOKUP_LOCAL_H
+#ifndef KILN_SYMBOLIZER_LOOKUP_LOOKUP_H
+#define KILN_SYMBOLIZER_LOOKUP_LOOKUP_H
 
 #include <time.h>
 
@@ -14,24 +14,24 @@
 struct buf;
 struct debug_opener;
 struct line_store;
-struct local;
+struct lookup;
 
-int local_new(struct local **out, const struct symbolizer_opts *opts);
-void local_free(struct local *s);
+int lookup_new(struct lookup **out, const struct symbolizer_opts *opts);
+void lookup_free(struct lookup *s);
 /* Where debug files come from from now on. */
-void local_set_opener(struct local *s, const struct debug_opener *opener);
+void lookup_set_opener(struct lookup *s, const struct debug_opener *opener);
 /* Who has line tables from now on; borrowed, NULL: nobody. */
-void local_set_lines(struct local *s, const struct line_store *lines);
+void lookup_set_lines(struct lookup *s, const struct line_store *lines);
 
-int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx);
+int lookup_resolve(struct lookup *s, const struct sym_query *q, sym_result_fn fn, void *ctx);
 /* Builds the line table of q->file, if the store takes it. 0, or -errno as object_build_table(). */
-int local_build(struct local *s, const struct sym_query *q);
-int local_segment(struct local *s, const struct sym_file *file, uint64_t elf_va,
-		  struct elf_segment *seg);
+int lookup_build(struct lookup *s, const struct sym_query *q);
+int lookup_segment(struct lookup *s, const struct sym_file *file, uint64_t elf_va,
+		   struct elf_segment *seg);
 /* All segments of the file: borrowed until the next call, none if it cannot be read. 0 or -ENOMEM. */
-int local_segments(struct local *s, const struct sym_file *file, const struct elf_segment **segs,
-		   size_t *n);
-void local_stats(const struct local *s, struct symbolizer_stats *out);
+int lookup_segments(struct lookup *s, const struct sym_file *file, const struct elf_segment **segs,
+		    size_t *n);
+void lookup_stats(const struct lookup *s, struct symbolizer_stats *out);
 
 /* What a file is known by where nothing is believed that it says itself. */
 struct file_key {

@@ -3,8 +3,8 @@
  * The walk of bpf/unwind_core.h on the host: over captured stacks and live processes, with the same
  * tables and the same code as in the kernel. Bounded by `max` frames; thread-safe.
  */
-#ifndef KILN_SYMBOLIZER_UNWIND_UNWIND_WALK_H
-#define KILN_SYMBOLIZER_UNWIND_UNWIND_WALK_H
+#ifndef KILN_SYMBOLIZER_UNWIND_TABLE_WALK_H
+#define KILN_SYMBOLIZER_UNWIND_TABLE_WALK_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@
 struct unwind_rule unwind_table_rule(const void *table, uint64_t elf_va);
 
 /* What the walk asks about the process. */
-struct unwind_ops {
+struct table_walk_ops {
 	/* What is at an address; for UNWIND_IN_TABLE also its table (checked) and ELF address. */
 	enum unwind_in (*place)(void *ctx, uint64_t va, const void **table, uint64_t *elf_va);
 	/* Reads 8 bytes of memory; false if it cannot. */
@@ -30,17 +30,17 @@ struct unwind_ops {
  * return addresses, or pc + 1 for signal frames and what they interrupted, so that frames[i] - 1 is
  * where frame i > 0 is executing. *n is at least 1 (max must be, too). Why it ended.
  */
-enum unwind_end unwind_walk(const struct unwind_ops *ops, void *ctx,
-			    const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,
-			    uint32_t *n);
+enum unwind_end table_walk(const struct table_walk_ops *ops, void *ctx,
+			   const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,
+			   uint32_t *n);
 
 /*
  * The same from the middle of a stack: unless `exact`, rip is a return address, and of the registers
  * only rsp and rbp are known. frames[0] is rip as it is.
  */
-enum unwind_end unwind_walk_on(const struct unwind_ops *ops, void *ctx,
-			       const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
-			       uint32_t max, uint32_t *n);
+enum unwind_end table_walk_on(const struct table_walk_ops *ops, void *ctx,
+			      const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
+			      uint32_t max, uint32_t *n);
 
 const char *unwind_end_key(enum unwind_end end);
 const char *unwind_end_text(enum unwind_end end);

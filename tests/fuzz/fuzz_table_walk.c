@@ -8,7 +8,7 @@
 
 #include "symbolizer/unwind/unwind_encode.h"
 #include "symbolizer/unwind/unwind_table.h"
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 
 #define TEXT	   0x400000ull
 #define TEXT_LEN   0x1000ull
@@ -80,7 +80,7 @@ static void *make_table(const uint8_t *data)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const struct unwind_ops ops = {place, read_word};
+	static const struct table_walk_ops ops = {place, read_word};
 	const size_t head = N_RULES * sizeof(struct unwind_rule) + 4 * UNWIND_REGS;
 	uint64_t regs[UNWIND_REGS], frames[MAX_FRAMES];
 	struct world w = {0};
@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	w.memory = data;
 	w.len = len - head;
-	end = unwind_walk(&ops, &w, regs, frames, MAX_FRAMES, &n);
+	end = table_walk(&ops, &w, regs, frames, MAX_FRAMES, &n);
 	if (end <= UNWIND_ON || end >= UNWIND_END_COUNT || !n || n > MAX_FRAMES)
 		abort();
 	if (end == UNWIND_END_DEEP && n != MAX_FRAMES)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "profiler/files/patient.h"
+#include "profiler/files/stall_guard.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,16 +14,16 @@
 #define STALLS_MAX    4
 #define SHORT_WAIT_MS 20
 
-struct patient_thread {
+struct guard_thread {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t turn;
 	enum { IDLE, ASKED, ANSWERED, DISMISSED } state;
-	struct patient_job *job; /* owned while it is being done */
+	struct guarded_job *job; /* owned while it is being done */
 	int result;
 };
 
-static void free_thread(struct patient_thread *r)
+static void free_thread(struct guard_thread *r)
 {
 	pthread_cond_destroy(&r->turn);
 	pthread_mutex_destroy(&r->lock);
@@ -35,7 +35,7 @@ static void free_thread(struct patient_thread *r)
 /* Under the lock, but for the job. Whoever is dismissed at work is on its own. */
 static void *serve(void *arg)
 {
-	struct patient_thread *r = arg;
+	struct guard_thread *r = arg;
 	bool is_alone = false;
 
 	pthread_mutex_lock(&r->lock);
@@ -59,9 +59,9 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static struct patient_thread *start_thread(void)
+static struct guard_thread *start_thread(void)
 {
-	struct patient_thread *r = calloc(1, sizeof(*r));
+	struct guard_thread *r = calloc(1, sizeof(*r));
 	pthread_condattr_t attr;
 
 	if (!r)
@@ -92,7 +92,7 @@ static struct timespec deadline_in(int ms)
 }
 
 /* False: it has not answered in time, and is dismissed. */
-static bool await(struct patient_thread *r, int ms)
+static bool await(struct guard_thread *r, int ms)
 {
 	struct timespec deadline = deadline_in(ms);
 	int err = 0;
@@ -106,10 +106,10 @@ static bool await(struct patient_thread *r, int ms)
 	return false;
 }
 
-bool patient_run(struct patient *p, struct patient_job *job, int *result)
+bool stall_guard_run(struct stall_guard *p, struct guarded_job *job, int *result)
 {
-	int ms = p->stalled < STALLS_MAX ? p->wait_ms ?: PATIENT_WAIT_MS : SHORT_WAIT_MS;
-	struct patient_thread *r = p->thread = p->thread ?: start_thread();
+	int ms = p->stalled < STALLS_MAX ? p->wait_ms ?: STALL_GUARD_WAIT_MS : SHORT_WAIT_MS;
+	struct guard_thread *r = p->thread = p->thread ?: start_thread();
 	bool answered;
 
 	if (!r) {
@@ -135,20 +135,20 @@ bool patient_run(struct patient *p, struct patient_job *job, int *result)
 }
 
 struct read_job {
-	struct patient_job job;
+	struct guarded_job job;
 	char path[64];
 	size_t cap, len;
 	char *text;
 };
 
-static int run_read(struct patient_job *job)
+static int run_read(struct guarded_job *job)
 {
 	struct read_job *r = (struct read_job *)job;
 
 	return io_read_file(r->path, r->cap, &r->text, &r->len);
 }
 
-static void free_read(struct patient_job *job)
+static void free_read(struct guarded_job *job)
 {
 	struct read_job *r = (struct read_job *)job;
 
@@ -156,17 +156,18 @@ static void free_read(struct patient_job *job)
 	free(r);
 }
 
-int patient_read_file(struct patient *p, const char *path, size_t cap, char **text, size_t *len)
+int stall_guard_read_file(struct stall_guard *p, const char *path, size_t cap, char **text,
+			  size_t *len)
 {
 	struct read_job *r = calloc(1, sizeof(*r));
 	int err;
 
 	if (!r)
 		return -ENOMEM;
-	r->job = (struct patient_job){run_read, free_read};
+	r->job = (struct guarded_job){run_read, free_read};
 	snprintf(r->path, sizeof(r->path), "%s", path);
 	r->cap = cap;
-	if (!patient_run(p, &r->job, &err))
+	if (!stall_guard_run(p, &r->job, &err))
 		return -ETIMEDOUT;
 	if (!err) {
 		*text = steal_ptr(r->text);
@@ -176,9 +177,9 @@ int patient_read_file(struct patient *p, const char *path, size_t cap, char **te
 	return err;
 }
 
-void patient_release(struct patient *p)
+void stall_guard_release(struct stall_guard *p)
 {
-	struct patient_thread *r = p->thread;
+	struct guard_thread *r = p->thread;
 
 	if (!r)
 		return;

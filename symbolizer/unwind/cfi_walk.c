@@ -5,11 +5,11 @@
 
 #include "profiler/base/bytes.h"
 #include "symbolizer/elf/elf_obj.h"
-#include "symbolizer/unwind/slow_unwind.h"
+#include "symbolizer/unwind/cfi_walk.h"
 #include "symbolizer/unwind/unwind_source.h"
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 
-bool slow_unwind_wants_table(const struct elf_obj *obj)
+bool cfi_walk_wants_table(const struct elf_obj *obj)
 {
 	return unwind_is_go(obj) || !elf_obj_section(obj, ".eh_frame_hdr");
 }
@@ -36,19 +36,19 @@ struct page {
 	uint8_t data[PAGE_BYTES];
 };
 
-struct slow_unwind {
+struct cfi_walk {
 	unw_addr_space_t as;
 	struct page pages[N_PAGES];
 	/* of the sample being unwound */
-	const struct slow_sample *sample;
-	slow_place_fn place;
+	const struct captured_stack *sample;
+	cfi_place_fn place;
 	void *place_ctx;
-	struct slow_place current; /* whose call frame information is being read */
+	struct cfi_place current; /* whose call frame information is being read */
 	bool past_slice;
 	bool described; /* the frame asked about last has call frame information */
 };
 
-static bool read_elf(struct slow_unwind *u, struct elf_obj *obj, uint64_t elf_va, void *out,
+static bool read_elf(struct cfi_walk *u, struct elf_obj *obj, uint64_t elf_va, void *out,
 		     size_t len)
 {
 	uint64_t first = elf_va & ~(uint64_t)(PAGE_BYTES - 1);
@@ -77,7 +77,7 @@ static bool read_elf(struct slow_unwind *u, struct elf_obj *obj, uint64_t elf_va
 	return true;
 }
 
-static bool read_stack(const struct slow_unwind *u, uint64_t addr, uint64_t *value)
+static bool read_stack(const struct cfi_walk *u, uint64_t addr, uint64_t *value)
 {
 	uint64_t off = addr - (u->sample->regs[7] - u->sample->below);
 
@@ -89,7 +89,7 @@ static bool read_stack(const struct slow_unwind *u, uint64_t addr, uint64_t *val
 
 static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, int write, void *arg)
 {
-	struct slow_unwind *u = arg;
+	struct cfi_walk *u = arg;
 
 	(void)as;
 	if (write)
@@ -108,10 +108,10 @@ static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, i
 static int access_reg(unw_addr_space_t as, unw_regnum_t reg, unw_word_t *value, int write,
 		      void *arg)
 {
-	struct slow_unwind *u = arg;
+	struct cfi_walk *u = arg;
 
 	(void)as;
-	if (write || reg < 0 || reg >= SLOW_REGS)
+	if (write || reg < 0 || reg >= CFI_WALK_REGS)
 		return -UNW_EREADONLYREG;
 	*value = u->sample->regs[reg];
 	return 0;
@@ -157,7 +157,7 @@ static unsigned encoded_size(uint8_t enc)
 }
 
 /* Describes the search table of .eh_frame_hdr (LSB 5.0 Core, 10.6.2) in the process's addresses. */
-static int describe_table(struct slow_unwind *u, const struct slow_place *place, unw_dyn_info_t *di)
+static int describe_table(struct cfi_walk *u, const struct cfi_place *place, unw_dyn_info_t *di)
 {
 	const struct elf_section *sec = elf_obj_section(place->obj, ".eh_frame_hdr");
 	uint8_t head[4], count[8] = {0};
@@ -187,13 +187,13 @@ static int describe_table(struct slow_unwind *u, const struct slow_place *place,
 static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *pi, int need_info,
 			  void *arg)
 {
-	struct slow_unwind *u = arg;
+	struct cfi_walk *u = arg;
 	unw_dyn_info_t di = {0};
 	int err;
 
 	(void)as;
 	u->described = false;
-	u->current = (struct slow_place){0};
+	u->current = (struct cfi_place){0};
 	u->place(u->place_ctx, ip, &u->current);
 	if (!u->current.obj)
 		return -UNW_ENOINFO;
@@ -213,9 +213,9 @@ static unw_accessors_t accessors = {
 	.resume = no_resume,
 };
 
-int slow_unwind_new(struct slow_unwind **out)
+int cfi_walk_new(struct cfi_walk **out)
 {
-	struct slow_unwind *u = calloc(1, sizeof(*u));
+	struct cfi_walk *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return -ENOMEM;
@@ -230,7 +230,7 @@ int slow_unwind_new(struct slow_unwind **out)
 	return 0;
 }
 
-void slow_unwind_free(struct slow_unwind *u)
+void cfi_walk_free(struct cfi_walk *u)
 {
 	if (!u)
 		return;
@@ -238,18 +238,18 @@ void slow_unwind_free(struct slow_unwind *u)
 	free(u);
 }
 
-static bool is_code(struct slow_unwind *u, uint64_t ip)
+static bool is_code(struct cfi_walk *u, uint64_t ip)
 {
-	struct slow_place place = {0};
+	struct cfi_place place = {0};
 
 	u->place(u->place_ctx, ip, &place);
 	return place.obj || place.is_jit;
 }
 
 /* The dynamic linker's start code is not described. */
-static bool is_start(struct slow_unwind *u, uint64_t va)
+static bool is_start(struct cfi_walk *u, uint64_t va)
 {
-	struct slow_place place = {0};
+	struct cfi_place place = {0};
 	uint64_t entry;
 
 	u->place(u->place_ctx, va, &place);
@@ -257,9 +257,9 @@ static bool is_start(struct slow_unwind *u, uint64_t va)
 	return entry && va - place.bias - entry < UNWIND_ENTRY_MAX;
 }
 
-static bool has_table(struct slow_unwind *u, uint64_t va)
+static bool has_table(struct cfi_walk *u, uint64_t va)
 {
-	struct slow_place place = {0};
+	struct cfi_place place = {0};
 
 	u->place(u->place_ctx, va, &place);
 	return place.table;
@@ -268,8 +268,8 @@ static bool has_table(struct slow_unwind *u, uint64_t va)
 /* Going on by frame pointers, in code that nothing describes, would end at a root that is a guess. */
 static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, uint64_t *elf_va)
 {
-	struct slow_unwind *u = ctx;
-	struct slow_place place = {0};
+	struct cfi_walk *u = ctx;
+	struct cfi_place place = {0};
 
 	u->place(u->place_ctx, va, &place);
 	if (!place.table)
@@ -285,10 +285,10 @@ static bool table_read(void *ctx, uint64_t addr, uint64_t *value)
 }
 
 /* From the cursor's frame, which is the last of frames, on: `exact` if all its registers count. */
-static enum slow_end walk_tables(struct slow_unwind *u, unw_cursor_t *c, bool exact,
-				 uint64_t *frames, size_t max, size_t *n)
+static enum cfi_walk_end walk_tables(struct cfi_walk *u, unw_cursor_t *c, bool exact,
+				     uint64_t *frames, size_t max, size_t *n)
 {
-	static const struct unwind_ops ops = {table_place, table_read};
+	static const struct table_walk_ops ops = {table_place, table_read};
 	uint64_t regs[UNWIND_REGS] = {0}, *at = &frames[*n - 1], here = *at;
 	enum unwind_end end;
 	uint32_t more;
@@ -299,25 +299,25 @@ static enum slow_end walk_tables(struct slow_unwind *u, unw_cursor_t *c, bool ex
 		if (!unw_get_reg(c, i, &value))
 			regs[i] = value;
 	}
-	end = unwind_walk_on(&ops, u, regs, exact, at, (uint32_t)(max - *n + 1), &more);
+	end = table_walk_on(&ops, u, regs, exact, at, (uint32_t)(max - *n + 1), &more);
 	*at = here;
 	*n += more - 1;
 	switch (end) {
 	case UNWIND_END_ROOT:
-		return SLOW_ROOT;
+		return CFI_WALK_ROOT;
 	case UNWIND_END_BAD_READ:
-		return SLOW_SLICE;
+		return CFI_WALK_SLICE;
 	case UNWIND_END_DEEP:
-		return SLOW_LIMIT;
+		return CFI_WALK_LIMIT;
 	case UNWIND_END_LOOP:
-		return SLOW_ERROR;
+		return CFI_WALK_ERROR;
 	default:
-		return SLOW_NO_INFO;
+		return CFI_WALK_NO_INFO;
 	}
 }
 
-static enum slow_end walk(struct slow_unwind *u, unw_cursor_t *c, uint64_t *frames, size_t max,
-			  size_t *n)
+static enum cfi_walk_end walk(struct cfi_walk *u, unw_cursor_t *c, uint64_t *frames, size_t max,
+			      size_t *n)
 {
 	unw_word_t ip, sp, last_sp = 0;
 	bool exact = true, interrupts;
@@ -330,32 +330,32 @@ static enum slow_end walk(struct slow_unwind *u, unw_cursor_t *c, uint64_t *fram
 		interrupts = unw_is_signal_frame(c) > 0;
 		step = unw_step(c);
 		if (step <= 0 && is_start(u, frames[*n - 1] - (*n > 1)))
-			return SLOW_ROOT;
+			return CFI_WALK_ROOT;
 		if (step < 0)
-			return u->past_slice ? SLOW_SLICE : SLOW_NO_INFO;
+			return u->past_slice ? CFI_WALK_SLICE : CFI_WALK_NO_INFO;
 		/* Without information it goes by rbp, and takes a zero there for the end: right in
 		 * a JIT's code, a guess in a file's, and where that ends is no root. */
 		if (!u->described && !u->current.is_jit)
-			return SLOW_NO_INFO;
+			return CFI_WALK_NO_INFO;
 		if (step == 0)
-			return SLOW_ROOT;
+			return CFI_WALK_ROOT;
 		if (unw_get_reg(c, UNW_REG_IP, &ip) || unw_get_reg(c, UNW_REG_SP, &sp))
-			return SLOW_ERROR;
+			return CFI_WALK_ERROR;
 		if (!ip)
-			return SLOW_ROOT;
+			return CFI_WALK_ROOT;
 		if (sp <= last_sp && !interrupts)
-			return SLOW_ERROR;
+			return CFI_WALK_ERROR;
 		last_sp = sp;
 		if (!is_code(u, ip))
-			return SLOW_NO_INFO;
+			return CFI_WALK_NO_INFO;
 		if (*n == max)
-			return SLOW_LIMIT;
+			return CFI_WALK_LIMIT;
 		frames[(*n)++] = ip + interrupts;
 	}
 }
 
-size_t slow_unwind(struct slow_unwind *u, const struct slow_sample *s, slow_place_fn place,
-		   void *ctx, uint64_t *frames, size_t max, enum slow_end *end)
+size_t cfi_walk(struct cfi_walk *u, const struct captured_stack *s, cfi_place_fn place, void *ctx,
+		uint64_t *frames, size_t max, enum cfi_walk_end *end)
 {
 	unw_cursor_t cursor;
 	size_t n = 1;
@@ -364,15 +364,15 @@ size_t slow_unwind(struct slow_unwind *u, const struct slow_sample *s, slow_plac
 	u->place = place;
 	u->place_ctx = ctx;
 	u->past_slice = false;
-	u->current = (struct slow_place){0};
+	u->current = (struct cfi_place){0};
 	for (size_t i = 0; i < N_PAGES; i++)
 		u->pages[i].obj = NULL; /* an object may have been closed since */
 	frames[0] = s->regs[16];
-	*end = SLOW_NO_INFO;
+	*end = CFI_WALK_NO_INFO;
 	if (!is_code(u, frames[0]))
 		return n;
 	if (unw_init_remote(&cursor, u->as, u))
-		*end = SLOW_ERROR;
+		*end = CFI_WALK_ERROR;
 	else
 		*end = walk(u, &cursor, frames, max, &n);
 	return n;
@@ -380,23 +380,23 @@ size_t slow_unwind(struct slow_unwind *u, const struct slow_sample *s, slow_plac
 
 #else
 
-int slow_unwind_new(struct slow_unwind **out)
+int cfi_walk_new(struct cfi_walk **out)
 {
 	(void)out;
 	return -EOPNOTSUPP;
 }
 
-void slow_unwind_free(struct slow_unwind *u)
+void cfi_walk_free(struct cfi_walk *u)
 {
 	(void)u;
 }
 
-size_t slow_unwind(struct slow_unwind *u, const struct slow_sample *s, slow_place_fn place,
-		   void *ctx, uint64_t *frames, size_t max, enum slow_end *end)
+size_t cfi_walk(struct cfi_walk *u, const struct captured_stack *s, cfi_place_fn place, void *ctx,
+		uint64_t *frames, size_t max, enum cfi_walk_end *end)
 {
 	(void)u, (void)place, (void)ctx, (void)max;
 	frames[0] = s->regs[16];
-	*end = SLOW_NO_INFO;
+	*end = CFI_WALK_NO_INFO;
 	return 1;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which files samples tell of, and under which names: roots, mounts, overlays, and files without a name. */
-#include "tests/lib/told_watch.h"
+#include "tests/lib/reported_watch.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -11,7 +11,7 @@
 /* Each process has another root: the path is that inside. */
 static void test_path_below_another_root(void **state)
 {
-	struct told_watch t;
+	struct reported_watch t;
 	struct tale self;
 	struct run r;
 
@@ -20,7 +20,7 @@ static void test_path_below_another_root(void **state)
 	told_start(&t);
 	r = start("/usr/sbin/chroot", in_dir("jail"), "/deep/er/static", "self", "burn", "wait");
 	self = hear_burnt(&r);
-	told_look(&t);
+	reported_look(&t);
 	check_tale(&t.w, r.pid, &self, "static", "/deep/er/static");
 	go_on(&r);
 	end_well(&r);
@@ -40,7 +40,7 @@ static void hold_deleted(void)
 /* A file without a name any more, opened through the process while it runs. */
 static void test_deleted_library(void **state)
 {
-	struct told_watch t;
+	struct reported_watch t;
 	struct file_view v;
 	struct tale lib;
 	struct run r;
@@ -52,7 +52,7 @@ static void test_deleted_library(void **state)
 		     (const char *const[]){in_dir("teller1"), "load=/proc/self/fd/9", "burn",
 					   "wait", NULL});
 	lib = hear_burnt(&r);
-	told_look(&t);
+	reported_look(&t);
 	check_tale(&t.w, r.pid, &lib, "lib1.so", in_dir("doomed.so"));
 	files_get(t.w.files, place_of(&t.w, r.pid, &lib).file, &v);
 	assert_true(v.deleted);
@@ -76,7 +76,7 @@ static void enter_mounts(void)
 /* A mount upon a mount, below another root. */
 static void test_path_over_mounts(void **state)
 {
-	struct told_watch t;
+	struct reported_watch t;
 	struct tale self;
 	struct run r;
 
@@ -86,7 +86,7 @@ static void test_path_over_mounts(void **state)
 	r = start_as(plain_fork, enter_mounts,
 		     (const char *const[]){"/bound/inner", "self", "burn", "wait", NULL});
 	self = hear_burnt(&r);
-	told_look(&t);
+	reported_look(&t);
 	check_tale(&t.w, r.pid, &self, "static2", "/bound/inner");
 	go_on(&r);
 	end_well(&r);
@@ -96,7 +96,7 @@ static void test_path_over_mounts(void **state)
 /* What is mapped is a file of a layer: the process knows that of the overlay. */
 static void test_overlay(void **state)
 {
-	struct told_watch t;
+	struct reported_watch t;
 	struct tale low, up;
 	struct run r[2];
 
@@ -109,7 +109,7 @@ static void test_overlay(void **state)
 	r[1] = start(in_dir("ov/m/up"), "self", "burn", "wait");
 	low = hear_burnt(&r[0]);
 	up = hear_burnt(&r[1]);
-	told_look(&t);
+	reported_look(&t);
 	check_tale(&t.w, r[0].pid, &low, "teller2", in_dir("ov/m/low"));
 	check_tale(&t.w, r[1].pid, &up, "teller3", in_dir("ov/m/up"));
 	/* /proc says the same of it, and it is one file */
@@ -117,7 +117,7 @@ static void test_overlay(void **state)
 		uint32_t before = place_of(&t.w, r[0].pid, &low).file;
 
 		rescan_want(t.rescan, r[0].pid, now_ns());
-		told_look(&t);
+		reported_look(&t);
 		low.t_ns = (long long)now_ns();
 		assert_int_equal(place_of(&t.w, r[0].pid, &low).file, before);
 	}
@@ -141,7 +141,7 @@ static void exec_memfd(void)
 
 static void test_program_in_a_memfd(void **state)
 {
-	struct told_watch t;
+	struct reported_watch t;
 	struct tale self;
 	struct run r;
 	size_t len;
@@ -155,7 +155,7 @@ static void test_program_in_a_memfd(void **state)
 	r = start_as(plain_fork, exec_memfd, (const char *const[]){"", NULL});
 	self = hear_burnt(&r);
 	close(memfd);
-	told_look(&t);
+	reported_look(&t);
 	check_tale(&t.w, r.pid, &self, "teller3", "/memfd:kiln test");
 	go_on(&r);
 	end_well(&r);
@@ -166,7 +166,7 @@ static void test_program_in_a_memfd(void **state)
 static void test_code_in_a_memfd(void **state)
 {
 	static const uint8_t spin[] = {0xeb, 0xfe}; /* jmp to itself */
-	struct told_watch t;
+	struct reported_watch t;
 	struct place place;
 	char *code;
 	pid_t pid;
@@ -183,7 +183,7 @@ static void test_code_in_a_memfd(void **state)
 		((void (*)(void))(uintptr_t)code)();
 	}
 	usleep(200000);
-	told_look(&t);
+	reported_look(&t);
 	procs_resolve(t.w.procs, pid, now_ns(), (uint64_t)(uintptr_t)code, &place);
 	assert_int_equal(place.kind, PLACE_ANON);
 	assert_true(procs_image(t.w.procs, pid, now_ns())->has_anon_exec);
@@ -197,7 +197,7 @@ static void test_code_in_a_memfd(void **state)
 /* The same inode number, soon after: another file. */
 static void test_inode_number_is_reused(void **state)
 {
-	struct told_watch t;
+	struct reported_watch t;
 
 	(void)state;
 	told_start(&t);
@@ -209,7 +209,7 @@ static void test_inode_number_is_reused(void **state)
 		fixture_run("cp %s reused", programs[i % 2]);
 		r = start(in_dir("reused"), "self", "burn", "wait");
 		self = hear_burnt(&r);
-		told_look(&t);
+		reported_look(&t);
 		check_tale(&t.w, r.pid, &self, programs[i % 2], in_dir("reused"));
 		go_on(&r);
 		end_well(&r);
@@ -230,7 +230,7 @@ int main(void)
 		cmocka_unit_test(test_inode_number_is_reused),
 	};
 
-	if (!told_works())
+	if (!reported_works())
 		return 0;
 	return run_tellers_tests("told_files", tests);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "symbolizer/worker/unwind_files.h"
+#include "symbolizer/worker/table_worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "symbolizer/unwind/unwind_table.h"
 #include "symbolizer/worker/worker.h"
 
-struct unwind_files {
+struct table_worker {
 	struct worker *worker; /* NULL: all is done here */
 };
 
@@ -45,8 +45,8 @@ static int describes_frames(struct elf_obj *obj)
 	return err;
 }
 
-void unwind_file_read(enum query_kind kind, int fd, struct elf_facts *facts, void **blob,
-		      size_t *len)
+void table_worker_read(enum query_kind kind, int fd, struct elf_facts *facts, void **blob,
+		       size_t *len)
 {
 	_cleanup_(elf_obj_freep) struct elf_obj *obj = NULL;
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -64,14 +64,14 @@ void unwind_file_read(enum query_kind kind, int fd, struct elf_facts *facts, voi
 
 /* --- here or there ---------------------------------------------------------------------------- */
 
-int unwind_files_new(struct unwind_files **out, const struct unwind_files_opts *opts)
+int table_worker_new(struct table_worker **out, const struct table_worker_opts *opts)
 {
 	struct worker_opts worker = {
 		.lazy = opts->lazy,
 		.serve = opts->serve,
 		.stall_ns = opts->stall_ns,
 	};
-	struct unwind_files *u = calloc(1, sizeof(*u));
+	struct table_worker *u = calloc(1, sizeof(*u));
 	int err = u ? 0 : -ENOMEM;
 
 	if (!err && opts->sandbox)
@@ -84,7 +84,7 @@ int unwind_files_new(struct unwind_files **out, const struct unwind_files_opts *
 	return 0;
 }
 
-void unwind_files_free(struct unwind_files *u)
+void table_worker_free(struct table_worker *u)
 {
 	if (!u)
 		return;
@@ -92,19 +92,19 @@ void unwind_files_free(struct unwind_files *u)
 	free(u);
 }
 
-void unwind_files_cancel(struct unwind_files *u)
+void table_worker_cancel(struct table_worker *u)
 {
 	if (u->worker)
 		worker_cancel(u->worker);
 }
 
-pid_t unwind_files_pid(const struct unwind_files *u)
+pid_t table_worker_pid(const struct table_worker *u)
 {
 	return u->worker ? worker_pid(u->worker) : 0;
 }
 
 /* Asks the process; the file's path is for people, and costs its server nothing. */
-static int ask(struct unwind_files *u, enum query_kind kind, int fd, const struct elf_facts **facts,
+static int ask(struct table_worker *u, enum query_kind kind, int fd, const struct elf_facts **facts,
 	       const struct buf **table)
 {
 	char link[32], path[PATH_MAX];
@@ -122,13 +122,13 @@ static int ask(struct unwind_files *u, enum query_kind kind, int fd, const struc
 	return err ?: (*facts)->err;
 }
 
-int unwind_files_look(struct unwind_files *u, int fd, struct elf_facts *facts)
+int table_worker_look(struct table_worker *u, int fd, struct elf_facts *facts)
 {
 	const struct elf_facts *said;
 	int err;
 
 	if (!u->worker) {
-		unwind_file_read(QUERY_ELF, fd, facts, NULL, NULL);
+		table_worker_read(QUERY_ELF, fd, facts, NULL, NULL);
 		return facts->err;
 	}
 	err = ask(u, QUERY_ELF, fd, &said, NULL);
@@ -136,7 +136,7 @@ int unwind_files_look(struct unwind_files *u, int fd, struct elf_facts *facts)
 	return facts->err = err;
 }
 
-int unwind_files_build(struct unwind_files *u, int fd, void **blob, size_t *len)
+int table_worker_build(struct table_worker *u, int fd, void **blob, size_t *len)
 {
 	const struct elf_facts *said;
 	const struct buf *table;
@@ -144,7 +144,7 @@ int unwind_files_build(struct unwind_files *u, int fd, void **blob, size_t *len)
 	int err;
 
 	if (!u->worker) {
-		unwind_file_read(QUERY_TABLE, fd, &facts, blob, len);
+		table_worker_read(QUERY_TABLE, fd, &facts, blob, len);
 		return facts.err;
 	}
 	err = ask(u, QUERY_TABLE, fd, &said, &table);
@@ -160,13 +160,13 @@ int unwind_files_build(struct unwind_files *u, int fd, void **blob, size_t *len)
 	return 0;
 }
 
-int unwind_files_described(struct unwind_files *u, int fd)
+int table_worker_described(struct table_worker *u, int fd)
 {
 	const struct elf_facts *said;
 	struct elf_facts facts;
 
 	if (u->worker)
 		return ask(u, QUERY_FRAMES, fd, &said, NULL);
-	unwind_file_read(QUERY_FRAMES, fd, &facts, NULL, NULL);
+	table_worker_read(QUERY_FRAMES, fd, &facts, NULL, NULL);
 	return facts.err;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "symbolizer/lookup/local.h"
+#include "symbolizer/lookup/lookup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ struct entry {
 	unsigned limit_hits; /* already counted */
 };
 
-struct local {
+struct lookup {
 	bool names_only;
 	size_t cache_bytes;
 	struct debug_opener opener;
@@ -58,7 +58,7 @@ static void free_dirs(char **dirs)
 }
 
 /* NULL: the default ones. */
-static int copy_dirs(struct local *s, const char *const *dirs)
+static int copy_dirs(struct lookup *s, const char *const *dirs)
 {
 	size_t n = 0;
 
@@ -77,11 +77,11 @@ static int copy_dirs(struct local *s, const char *const *dirs)
 	return s->own_dirs ? 0 : -ENOMEM;
 }
 
-DEFINE_CLEANUP(local, local_free)
+DEFINE_CLEANUP(lookup, lookup_free)
 
-int local_new(struct local **out, const struct symbolizer_opts *opts)
+int lookup_new(struct lookup **out, const struct symbolizer_opts *opts)
 {
-	_cleanup_(local_freep) struct local *s = calloc(1, sizeof(*s));
+	_cleanup_(lookup_freep) struct lookup *s = calloc(1, sizeof(*s));
 	int err;
 
 	if (!s)
@@ -96,7 +96,7 @@ int local_new(struct local **out, const struct symbolizer_opts *opts)
 	return 0;
 }
 
-void local_free(struct local *s)
+void lookup_free(struct lookup *s)
 {
 	if (!s)
 		return;
@@ -107,12 +107,12 @@ void local_free(struct local *s)
 	free(s);
 }
 
-void local_set_opener(struct local *s, const struct debug_opener *opener)
+void lookup_set_opener(struct lookup *s, const struct debug_opener *opener)
 {
 	s->opener = *opener;
 }
 
-void local_set_lines(struct local *s, const struct line_store *lines)
+void lookup_set_lines(struct lookup *s, const struct line_store *lines)
 {
 	s->lines = lines;
 }
@@ -124,7 +124,7 @@ static bool same_id(const struct build_id *a, const struct build_id *b)
 	return a->len && a->len == b->len && !memcmp(a->data, b->data, a->len);
 }
 
-static struct entry *find_by_id(struct local *s, const struct build_id *id)
+static struct entry *find_by_id(struct lookup *s, const struct build_id *id)
 {
 	for (size_t i = 0; i < s->entries.len; i++)
 		if (same_id(elf_obj_build_id(object_elf(s->entries.data[i].object)), id))
@@ -132,7 +132,7 @@ static struct entry *find_by_id(struct local *s, const struct build_id *id)
 	return NULL;
 }
 
-static struct entry *find_by_key(struct local *s, const struct file_key *key)
+static struct entry *find_by_key(struct lookup *s, const struct file_key *key)
 {
 	for (size_t i = 0; i < s->entries.len; i++)
 		if (!memcmp(&s->entries.data[i].key, key, sizeof(*key)))
@@ -140,7 +140,7 @@ static struct entry *find_by_key(struct local *s, const struct file_key *key)
 	return NULL;
 }
 
-static void drop_entry(struct local *s, size_t i)
+static void drop_entry(struct lookup *s, size_t i)
 {
 	s->stats.bytes -= s->entries.data[i].bytes;
 	s->stats.evictions++;
@@ -149,7 +149,7 @@ static void drop_entry(struct local *s, size_t i)
 	s->entries.len--;
 }
 
-static size_t coldest(const struct local *s)
+static size_t coldest(const struct lookup *s)
 {
 	size_t found = 0;
 
@@ -161,7 +161,7 @@ static size_t coldest(const struct local *s)
 
 /* Drops the coldest others, so that what is held does not pass the cap by much while the file is
  * worked on. Entries may move. */
-static struct entry *make_room(struct local *s, struct entry *e)
+static struct entry *make_room(struct lookup *s, struct entry *e)
 {
 	size_t keep = s->cache_bytes > LINES_BYTES ? s->cache_bytes - LINES_BYTES : 0;
 	struct object *used = e->object;
@@ -176,7 +176,7 @@ static struct entry *make_room(struct local *s, struct entry *e)
 
 /* Takes stock of an entry after use, and drops the coldest others until all fits. What one file
  * alone has too much of is given back after the call that needed it. */
-static void settle_entry(struct local *s, struct entry *e)
+static void settle_entry(struct lookup *s, struct entry *e)
 {
 	struct object *used = e->object;
 
@@ -198,7 +198,7 @@ static void settle_entry(struct local *s, struct entry *e)
 		drop_entry(s, 0);
 }
 
-static void settle(struct local *s, struct entry *e)
+static void settle(struct lookup *s, struct entry *e)
 {
 	size_t before = s->stats.bytes - e->bytes + object_bytes(e->object);
 
@@ -222,7 +222,7 @@ static enum sym_reason reason_of(int err)
 	}
 }
 
-static int add_entry(struct local *s, struct object *object, const struct file_key *key)
+static int add_entry(struct lookup *s, struct object *object, const struct file_key *key)
 {
 	while (s->entries.len >= OBJECTS_MAX)
 		drop_entry(s, coldest(s));
@@ -230,7 +230,7 @@ static int add_entry(struct local *s, struct object *object, const struct file_k
 }
 
 /* Opens a file that is not in the cache. *reason says what is wrong when it cannot be used. */
-static int open_entry(struct local *s, const struct sym_query *q, const struct file_key *key,
+static int open_entry(struct lookup *s, const struct sym_query *q, const struct file_key *key,
 		      struct entry **out, enum sym_reason *reason)
 {
 	const struct sym_file *file = q->file;
@@ -266,7 +266,7 @@ static int open_entry(struct local *s, const struct sym_query *q, const struct f
 }
 
 /* 0 with *out set, or with *out NULL and *reason set; or -ENOMEM. */
-static int get_entry(struct local *s, const struct sym_query *q, struct entry **out,
+static int get_entry(struct lookup *s, const struct sym_query *q, struct entry **out,
 		     enum sym_reason *reason)
 {
 	const struct sym_file *file = q->file;
@@ -346,7 +346,7 @@ static int fill_call(struct call *c, const struct object *o, const char *module,
 	return 0;
 }
 
-static struct debug_search search_for(const struct local *s, const struct sym_query *q)
+static struct debug_search search_for(const struct lookup *s, const struct sym_query *q)
 {
 	return (struct debug_search){
 		.root_fd = q->file->root_fd,
@@ -358,7 +358,7 @@ static struct debug_search search_for(const struct local *s, const struct sym_qu
 	};
 }
 
-static int resolve_in(struct local *s, struct entry *e, const struct sym_query *q,
+static int resolve_in(struct lookup *s, struct entry *e, const struct sym_query *q,
 		      const char *module, sym_result_fn fn, void *ctx)
 {
 	struct debug_search search = search_for(s, q);
@@ -380,7 +380,7 @@ static int resolve_in(struct local *s, struct entry *e, const struct sym_query *
 	return err;
 }
 
-static int resolve_names(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
+static int resolve_names(struct lookup *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
 {
 	_cleanup_(buf_release) struct buf module = {0};
 	enum sym_reason reason = SYM_OK;
@@ -401,12 +401,12 @@ static int resolve_names(struct local *s, const struct sym_query *q, sym_result_
 	return err;
 }
 
-int local_resolve(struct local *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
+int lookup_resolve(struct lookup *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
 {
 	return q->kind == QUERY_NAMES ? resolve_names(s, q, fn, ctx) : jit_resolve(q, fn, ctx);
 }
 
-int local_build(struct local *s, const struct sym_query *q)
+int lookup_build(struct lookup *s, const struct sym_query *q)
 {
 	struct debug_search search = search_for(s, q);
 	_cleanup_close_ int fd = -1;
@@ -424,8 +424,8 @@ int local_build(struct local *s, const struct sym_query *q)
 	return err;
 }
 
-int local_segment(struct local *s, const struct sym_file *file, uint64_t elf_va,
-		  struct elf_segment *seg)
+int lookup_segment(struct lookup *s, const struct sym_file *file, uint64_t elf_va,
+		   struct elf_segment *seg)
 {
 	struct sym_query q = {.file = file};
 	enum sym_reason reason;
@@ -442,8 +442,8 @@ int local_segment(struct local *s, const struct sym_file *file, uint64_t elf_va,
 	return 0;
 }
 
-int local_segments(struct local *s, const struct sym_file *file, const struct elf_segment **segs,
-		   size_t *n)
+int lookup_segments(struct lookup *s, const struct sym_file *file, const struct elf_segment **segs,
+		    size_t *n)
 {
 	struct sym_query q = {.file = file};
 	enum sym_reason reason;
@@ -457,7 +457,7 @@ int local_segments(struct local *s, const struct sym_file *file, const struct el
 	return err;
 }
 
-void local_stats(const struct local *s, struct symbolizer_stats *out)
+void lookup_stats(const struct lookup *s, struct symbolizer_stats *out)
 {
 	*out = s->stats;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "profiler/collect/told_mappings.h"
+#include "profiler/collect/reported_mappings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@
 #define DEV_MINOR(d) ((d)&0xfffff) /* MINORBITS of the kernel's dev_t */
 #define DEV_MAJOR(d) ((d) >> 20)
 
-struct told_file {
+struct reported_file {
 	struct kiln_file_key key;
 	enum map_kind kind;
 	char *path; /* as the process sees it, with " (deleted)" */
@@ -44,46 +44,46 @@ struct part {
 	VEC(struct kiln_mapping) mappings;
 };
 
-struct told_mappings {
+struct reported_mappings {
 	struct procs *procs;
 	struct files *files;
 	struct rescan *rescan;
-	int told_fd, told_files_fd;
-	VEC(struct told_file) known;
+	int reported_fd, reported_files_fd;
+	VEC(struct reported_file) known;
 	struct htab index; /* by key */
 	VEC(struct part) parts;
 	VEC(struct proc_mapping) set; /* being made */
-	struct told_stats stats;
+	struct reported_stats stats;
 };
 
-int told_mappings_new(struct told_mappings **out, struct sampler *sampler, struct procs *procs,
-		      struct files *files, struct rescan *rescan)
+int reported_mappings_new(struct reported_mappings **out, struct sampler *sampler,
+			  struct procs *procs, struct files *files, struct rescan *rescan)
 {
 	struct profile_bpf *k = sampler_skeleton(sampler);
-	struct told_mappings *t = calloc(1, sizeof(*t));
+	struct reported_mappings *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return -ENOMEM;
 	t->procs = procs;
 	t->files = files;
 	t->rescan = rescan;
-	t->told_fd = bpf_map__fd(k->maps.kiln_told);
-	t->told_files_fd = bpf_map__fd(k->maps.kiln_told_files);
+	t->reported_fd = bpf_map__fd(k->maps.kiln_reported);
+	t->reported_files_fd = bpf_map__fd(k->maps.kiln_rep_files);
 	*out = t;
 	return 0;
 }
 
-static void forget_files(struct told_mappings *t)
+static void forget_files(struct reported_mappings *t)
 {
 	for (size_t i = 0; i < t->known.len; i++) {
-		bpf_map_delete_elem(t->told_files_fd, &t->known.data[i].key);
+		bpf_map_delete_elem(t->reported_files_fd, &t->known.data[i].key);
 		free(t->known.data[i].path);
 	}
 	t->known.len = 0;
 	htab_clear(&t->index);
 }
 
-void told_mappings_free(struct told_mappings *t)
+void reported_mappings_free(struct reported_mappings *t)
 {
 	if (!t)
 		return;
@@ -101,7 +101,7 @@ void told_mappings_free(struct told_mappings *t)
 /* --- files ------------------------------------------------------------------------------------ */
 
 struct needle {
-	const struct told_mappings *t;
+	const struct reported_mappings *t;
 	const struct kiln_file_key *key;
 };
 
@@ -122,7 +122,7 @@ static uint64_t key_hash(const struct kiln_file_key *key)
 	return hash_mix(key->inode, (uint64_t)key->dev << 32 | key->generation);
 }
 
-static uint32_t find_file(const struct told_mappings *t, const struct kiln_file_key *key)
+static uint32_t find_file(const struct reported_mappings *t, const struct kiln_file_key *key)
 {
 	struct needle n = {t, key};
 
@@ -165,9 +165,9 @@ static bool is_elf(const struct kiln_file_record *rec)
 	return fd >= 0 && pread(fd, magic, 4, 0) == 4 && !memcmp(magic, "\177ELF", 4);
 }
 
-static void take_file(struct told_mappings *t, const struct kiln_file_record *rec)
+static void take_file(struct reported_mappings *t, const struct kiln_file_record *rec)
 {
-	struct told_file file = {.key = rec->file, .path = join_path(rec)};
+	struct reported_file file = {.key = rec->file, .path = join_path(rec)};
 	uint32_t id = find_file(t, &rec->file);
 
 	if (!file.path || !file.key.inode) {
@@ -198,14 +198,14 @@ static void take_file(struct told_mappings *t, const struct kiln_file_record *re
 /* --- sets ------------------------------------------------------------------------------------- */
 
 /* What is not known of a process is to be told again, and read meanwhile. */
-static void ask_again(struct told_mappings *t, const struct kiln_mappings_record *rec)
+static void ask_again(struct reported_mappings *t, const struct kiln_mappings_record *rec)
 {
-	bpf_map_delete_elem(t->told_fd, &rec->tgid);
+	bpf_map_delete_elem(t->reported_fd, &rec->tgid);
 	rescan_want(t->rescan, (pid_t)rec->tgid, rec->time_ns);
 }
 
 /* The part that a record continues or begins; NULL: there is no room. */
-static struct part *part_of(struct told_mappings *t, const struct kiln_mappings_record *rec)
+static struct part *part_of(struct reported_mappings *t, const struct kiln_mappings_record *rec)
 {
 	struct part *p;
 
@@ -224,7 +224,7 @@ static struct part *part_of(struct told_mappings *t, const struct kiln_mappings_
 	return &vec_last(&t->parts);
 }
 
-static void drop_part(struct told_mappings *t, struct part *p)
+static void drop_part(struct reported_mappings *t, struct part *p)
 {
 	vec_release(&p->mappings);
 	*p = vec_last(&t->parts);
@@ -243,7 +243,7 @@ static int add_to_part(struct part *p, const struct kiln_mappings_record *rec)
 	return 0;
 }
 
-static uint32_t intern(struct told_mappings *t, const struct told_file *file,
+static uint32_t intern(struct reported_mappings *t, const struct reported_file *file,
 		       const struct kiln_mappings_record *rec, const struct kiln_mapping *m)
 {
 	const struct proc_image *im = procs_image(t->procs, (pid_t)rec->tgid, rec->time_ns);
@@ -260,11 +260,11 @@ static uint32_t intern(struct told_mappings *t, const struct told_file *file,
 }
 
 /* Adds a mapping to the set. False: of its file nothing is known. */
-static bool add_mapping(struct told_mappings *t, const struct kiln_mappings_record *rec,
+static bool add_mapping(struct reported_mappings *t, const struct kiln_mappings_record *rec,
 			const struct kiln_mapping *m, struct proc_snapshot *s)
 {
 	struct proc_mapping out = {m->start, m->len, m->file_off, FILE_NONE, rec->time_ns};
-	const struct told_file *file;
+	const struct reported_file *file;
 	uint32_t id;
 
 	if (!m->file.inode) {
@@ -273,7 +273,7 @@ static bool add_mapping(struct told_mappings *t, const struct kiln_mappings_reco
 	}
 	id = find_file(t, &m->file);
 	if (id == HTAB_NONE) { /* the record was lost: the kernel half is to send it again */
-		bpf_map_delete_elem(t->told_files_fd, &m->file);
+		bpf_map_delete_elem(t->reported_files_fd, &m->file);
 		return false;
 	}
 	file = &t->known.data[id];
@@ -305,7 +305,7 @@ static bool is_ascending(const struct part *p)
 	return true;
 }
 
-static void take_set(struct told_mappings *t, const struct kiln_mappings_record *rec,
+static void take_set(struct reported_mappings *t, const struct kiln_mappings_record *rec,
 		     const struct part *p)
 {
 	struct proc_snapshot s = {
@@ -336,14 +336,14 @@ static void take_set(struct told_mappings *t, const struct kiln_mappings_record 
 }
 
 /* There is more than can be told of. */
-static void take_cut(struct told_mappings *t, const struct kiln_mappings_record *rec)
+static void take_cut(struct reported_mappings *t, const struct kiln_mappings_record *rec)
 {
 	t->stats.cut++;
 	procs_snapshot_cut(t->procs, (pid_t)rec->tgid, rec->time_ns, rec->version);
 	rescan_want(t->rescan, (pid_t)rec->tgid, rec->time_ns);
 }
 
-static void take_mappings(struct told_mappings *t, const struct kiln_mappings_record *rec)
+static void take_mappings(struct reported_mappings *t, const struct kiln_mappings_record *rec)
 {
 	struct part *p = part_of(t, rec);
 
@@ -357,9 +357,9 @@ static void take_mappings(struct told_mappings *t, const struct kiln_mappings_re
 		drop_part(t, p);
 }
 
-void told_mappings_run(struct told_mappings *t, struct drain *d)
+void reported_mappings_run(struct reported_mappings *t, struct drain *d)
 {
-	for (struct told_record *r; (r = drain_next_told(d)); free(r)) {
+	for (struct mappings_record *r; (r = drain_next_mappings(d)); free(r)) {
 		if (r->head->kind == KILN_RECORD_FILE)
 			take_file(t, (const struct kiln_file_record *)r->head);
 		else
@@ -367,7 +367,7 @@ void told_mappings_run(struct told_mappings *t, struct drain *d)
 	}
 }
 
-void told_mappings_stats(const struct told_mappings *t, struct told_stats *out)
+void reported_mappings_stats(const struct reported_mappings *t, struct reported_stats *out)
 {
 	*out = t->stats;
 }

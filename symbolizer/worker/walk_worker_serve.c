@@ -6,13 +6,13 @@
 #include "bpf/unwind_abi.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
-#include "symbolizer/worker/walker.h"
+#include "symbolizer/worker/walk_worker.h"
 #include "symbolizer/worker/worker.h"
 #include "symbolizer/worker/worker_wire.h"
 
 struct walk_served {
 	int sock;
-	struct walk_state *state;
+	struct walk_files *state;
 	struct buf regions, rest; /* registers and stack */
 	char msg[WIRE_BYTES_MAX];
 };
@@ -32,11 +32,11 @@ static int take_bytes(struct walk_served *s, struct buf *to, size_t len)
 
 static int walk(struct walk_served *s, const struct wire_walk *w)
 {
-	const size_t regs_len = SLOW_REGS * sizeof(uint64_t);
-	uint64_t regs[SLOW_REGS], frames[UNWIND_FRAMES_MAX];
+	const size_t regs_len = CFI_WALK_REGS * sizeof(uint64_t);
+	uint64_t regs[CFI_WALK_REGS], frames[UNWIND_FRAMES_MAX];
 	struct wire_walked walked = {.type = WIRE_WALKED};
 	struct walk_sample sample = {.n_regions = w->n_regions, .n_live = w->n_live};
-	enum slow_end end;
+	enum cfi_walk_end end;
 	int err = 0;
 
 	if (!w->same_regions)
@@ -45,10 +45,10 @@ static int walk(struct walk_served *s, const struct wire_walk *w)
 	if (err)
 		return err;
 	memcpy(regs, s->rest.data, regs_len);
-	sample.captured = (struct slow_sample){regs, (uint8_t *)s->rest.data + regs_len,
-					       w->stack_len, w->below};
+	sample.captured = (struct captured_stack){regs, (uint8_t *)s->rest.data + regs_len,
+						  w->stack_len, w->below};
 	sample.regions = (const struct walk_region *)s->regions.data;
-	walked.n = (uint32_t)walk_state_walk(s->state, &sample, frames, UNWIND_FRAMES_MAX, &end);
+	walked.n = (uint32_t)walk_files_walk(s->state, &sample, frames, UNWIND_FRAMES_MAX, &end);
 	walked.end = end;
 	return wire_send2(s->sock, &walked, sizeof(walked), frames, walked.n * sizeof(*frames), -1);
 }
@@ -58,11 +58,11 @@ static int take_file(struct walk_served *s, const struct wire_file *f, int fd)
 	int err = 0;
 
 	if (f->type == WIRE_NOTE)
-		walk_state_note_to(s->state, fd);
+		walk_files_note_to(s->state, fd);
 	else if (fd < 0)
-		walk_state_forget(s->state);
+		walk_files_forget(s->state);
 	else
-		err = walk_state_add(s->state, f->file, fd);
+		err = walk_files_add(s->state, f->file, fd);
 	return err;
 }
 
@@ -89,7 +89,7 @@ int walk_serve_one(struct walk_served *s)
 int walk_served_new(struct walk_served **out, int sock)
 {
 	struct walk_served *s = calloc(1, sizeof(*s));
-	int err = s ? walk_state_new(&s->state) : -ENOMEM;
+	int err = s ? walk_files_new(&s->state) : -ENOMEM;
 
 	if (err) {
 		free(s);
@@ -104,18 +104,18 @@ void walk_served_free(struct walk_served *s)
 {
 	if (!s)
 		return;
-	walk_state_free(s->state);
+	walk_files_free(s->state);
 	buf_release(&s->regions);
 	buf_release(&s->rest);
 	free(s);
 }
 
-int walker_serve(int sock, pid_t parent, struct local *local)
+int walk_worker_serve(int sock, pid_t parent, struct lookup *lookup)
 {
 	struct walk_served *s = NULL;
 	int err = worker_enter(sock, parent, WORKER_MEMORY) ?: walk_served_new(&s, WORKER_SOCK);
 
-	(void)local;
+	(void)lookup;
 	while (!err)
 		err = walk_serve_one(s);
 	walk_served_free(s);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "symbolizer/unwind/walk_state.h"
+#include "symbolizer/unwind/walk_files.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,8 +23,8 @@ struct walk_file {
 	void *table;	     /* NULL: none, or libunwind can do without */
 };
 
-struct walk_state {
-	struct slow_unwind *unwind;
+struct walk_files {
+	struct cfi_walk *unwind;
 	VEC(struct walk_file) files;
 	size_t table_bytes;
 	int note_fd;
@@ -32,10 +32,10 @@ struct walk_state {
 	const struct walk_sample *now;
 };
 
-int walk_state_new(struct walk_state **out)
+int walk_files_new(struct walk_files **out)
 {
-	struct walk_state *s = calloc(1, sizeof(*s));
-	int err = s ? slow_unwind_new(&s->unwind) : -ENOMEM;
+	struct walk_files *s = calloc(1, sizeof(*s));
+	int err = s ? cfi_walk_new(&s->unwind) : -ENOMEM;
 
 	if (err) {
 		free(s);
@@ -55,33 +55,33 @@ static void close_file(struct walk_file *f)
 	elf_obj_free(f->obj);
 }
 
-void walk_state_forget(struct walk_state *s)
+void walk_files_forget(struct walk_files *s)
 {
 	for (size_t i = 0; i < s->files.len; i++)
 		close_file(&s->files.data[i]);
 	s->files.len = s->table_bytes = 0;
 }
 
-void walk_state_free(struct walk_state *s)
+void walk_files_free(struct walk_files *s)
 {
 	if (!s)
 		return;
-	walk_state_forget(s);
+	walk_files_forget(s);
 	vec_release(&s->files);
-	slow_unwind_free(s->unwind);
+	cfi_walk_free(s->unwind);
 	if (s->note_fd >= 0)
 		close(s->note_fd);
 	free(s);
 }
 
-void walk_state_note_to(struct walk_state *s, int fd)
+void walk_files_note_to(struct walk_files *s, int fd)
 {
 	if (s->note_fd >= 0)
 		close(s->note_fd);
 	s->note_fd = fd;
 }
 
-static struct walk_file *find_file(struct walk_state *s, uint32_t number)
+static struct walk_file *find_file(struct walk_files *s, uint32_t number)
 {
 	for (size_t i = 0; i < s->files.len; i++)
 		if (s->files.data[i].number == number)
@@ -89,7 +89,7 @@ static struct walk_file *find_file(struct walk_state *s, uint32_t number)
 	return NULL;
 }
 
-int walk_state_add(struct walk_state *s, uint32_t file, int fd)
+int walk_files_add(struct walk_files *s, uint32_t file, int fd)
 {
 	struct walk_file new = {.number = file, .fd = fd}, *old = find_file(s, file);
 	int err = 0;
@@ -106,7 +106,7 @@ int walk_state_add(struct walk_state *s, uint32_t file, int fd)
 }
 
 /* Whoever started this process wants to know on what it failed. */
-static void note(struct walk_state *s, uint32_t number)
+static void note(struct walk_files *s, uint32_t number)
 {
 	if (s->note_fd < 0 || s->noted == number)
 		return;
@@ -115,7 +115,7 @@ static void note(struct walk_state *s, uint32_t number)
 		s->noted = WALK_FILE_NONE;
 }
 
-static void open_file(struct walk_state *s, struct walk_file *f)
+static void open_file(struct walk_files *s, struct walk_file *f)
 {
 	size_t len;
 	int err = elf_obj_open(&f->obj, f->fd, NULL);
@@ -123,7 +123,7 @@ static void open_file(struct walk_state *s, struct walk_file *f)
 	f->fd = -1;
 	if (err)
 		f->obj = NULL;
-	if (err || !slow_unwind_wants_table(f->obj) || s->table_bytes >= TABLES_MAX_BYTES ||
+	if (err || !cfi_walk_wants_table(f->obj) || s->table_bytes >= TABLES_MAX_BYTES ||
 	    elf_obj_file_size(f->obj) > TABLE_FILE_MAX)
 		return;
 	if (unwind_table_build(&f->table, &len, f->obj, NULL))
@@ -155,9 +155,9 @@ static const struct walk_region *region_at(const struct walk_sample *w, uint64_t
 	return best;
 }
 
-static void find_place(void *ctx, uint64_t va, struct slow_place *out)
+static void find_place(void *ctx, uint64_t va, struct cfi_place *out)
 {
-	struct walk_state *s = ctx;
+	struct walk_files *s = ctx;
 	const struct walk_region *r = region_at(s->now, va);
 	const struct elf_segment *seg;
 	struct walk_file *f;
@@ -179,9 +179,9 @@ static void find_place(void *ctx, uint64_t va, struct slow_place *out)
 	out->bias = va - (off - seg->file_off + seg->va);
 }
 
-size_t walk_state_walk(struct walk_state *s, const struct walk_sample *sample, uint64_t *frames,
-		       size_t max, enum slow_end *end)
+size_t walk_files_walk(struct walk_files *s, const struct walk_sample *sample, uint64_t *frames,
+		       size_t max, enum cfi_walk_end *end)
 {
 	s->now = sample;
-	return slow_unwind(s->unwind, &sample->captured, find_place, s, frames, max, end);
+	return cfi_walk(s->unwind, &sample->captured, find_place, s, frames, max, end);
 }

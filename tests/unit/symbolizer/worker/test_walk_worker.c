@@ -17,13 +17,13 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/base/vec.h"
-#include "symbolizer/worker/walker.h"
+#include "symbolizer/worker/walk_worker.h"
 #include "symbolizer/worker/worker.h"
 #include "symbolizer/worker/worker_wire.h"
 #include "tests/lib/fixture.h"
 
-DEFINE_CLEANUP(walker, walker_free)
-#define _cleanup_walker_ _cleanup_(walker_freep)
+DEFINE_CLEANUP(walk_worker, walk_worker_free)
+#define _cleanup_walker_ _cleanup_(walk_worker_freep)
 
 #define STALL_NS  500000000ull
 #define STACK_MAX 16384
@@ -31,7 +31,7 @@ DEFINE_CLEANUP(walker, walker_free)
 /* --- a sample of this very program ------------------------------------------------------------ */
 
 struct captured {
-	uint64_t regs[SLOW_REGS];
+	uint64_t regs[CFI_WALK_REGS];
 	uint8_t stack[STACK_MAX];
 	VEC(struct walk_region) regions;
 	VEC(int) fds; /* of the region of this number */
@@ -42,11 +42,11 @@ static struct captured sample;
 /* glibc's order of registers is not DWARF's. */
 static void copy_regs(const ucontext_t *uc)
 {
-	static const int order[SLOW_REGS] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
-					     REG_RBP, REG_RSP, REG_R8,	REG_R9,	 REG_R10, REG_R11,
-					     REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+	static const int order[CFI_WALK_REGS] = {
+		REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
+		REG_R9,	 REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
 
-	for (int i = 0; i < SLOW_REGS; i++)
+	for (int i = 0; i < CFI_WALK_REGS; i++)
 		sample.regs[i] = (uint64_t)uc->uc_mcontext.gregs[order[i]];
 }
 
@@ -98,12 +98,12 @@ static void read_maps(void)
 #define N_MAX 64
 
 struct run {
-	struct walker *w;
+	struct walk_worker *w;
 	unsigned how[N_MAX]; /* to misbehave, 0: not */
 	int calls[N_MAX];
 	size_t n_frames[N_MAX];
 	uint64_t frames[N_MAX][UNWIND_FRAMES_MAX];
-	enum slow_end end[N_MAX];
+	enum cfi_walk_end end[N_MAX];
 	size_t last;
 };
 
@@ -112,15 +112,15 @@ static void prepare(void *ctx, size_t i, struct walk_sample *s)
 	struct run *r = ctx;
 
 	for (size_t f = 0; f < sample.fds.len; f++)
-		if (!walker_knows(r->w, (uint32_t)f))
-			assert_int_equal(walker_add(r->w, (uint32_t)f, sample.fds.data[f]), 0);
-	s->captured = (struct slow_sample){sample.regs, sample.stack, sizeof(sample.stack), 0};
+		if (!walk_worker_knows(r->w, (uint32_t)f))
+			assert_int_equal(walk_worker_add(r->w, (uint32_t)f, sample.fds.data[f]), 0);
+	s->captured = (struct captured_stack){sample.regs, sample.stack, sizeof(sample.stack), 0};
 	s->captured.below = r->how[i];
 	s->regions = sample.regions.data;
 	s->n_regions = s->n_live = sample.regions.len;
 }
 
-static void done(void *ctx, size_t i, const uint64_t *frames, size_t n, enum slow_end end)
+static void done(void *ctx, size_t i, const uint64_t *frames, size_t n, enum cfi_walk_end end)
 {
 	struct run *r = ctx;
 
@@ -133,28 +133,29 @@ static void done(void *ctx, size_t i, const uint64_t *frames, size_t n, enum slo
 	r->end[i] = end;
 }
 
-static void run(struct run *r, struct walker *w, size_t n)
+static void run(struct run *r, struct walk_worker *w, size_t n)
 {
 	r->w = w;
 	r->last = 0;
-	walker_run(w, n, prepare, done, r);
+	walk_worker_run(w, n, prepare, done, r);
 	assert_int_equal(r->last, n);
 }
 
-static struct walker *start(int (*serve)(int, pid_t, struct local *), bool sandbox)
+static struct walk_worker *start(int (*serve)(int, pid_t, struct lookup *), bool sandbox)
 {
-	struct walker_opts opts = {.sandbox = sandbox, .serve = serve, .stall_ns = STALL_NS};
-	struct walker *w = NULL;
+	struct walk_worker_opts opts = {.sandbox = sandbox, .serve = serve, .stall_ns = STALL_NS};
+	struct walk_worker *w = NULL;
 
-	assert_int_equal(walker_new(&w, &opts), 0);
+	assert_int_equal(walk_worker_new(&w, &opts), 0);
 	return w;
 }
 
-static void expect_stats(const struct walker *w, uint64_t lost, uint64_t files, uint64_t restarts)
+static void expect_stats(const struct walk_worker *w, uint64_t lost, uint64_t files,
+			 uint64_t restarts)
 {
-	struct walker_stats stats;
+	struct walk_worker_stats stats;
 
-	walker_stats(w, &stats);
+	walk_worker_stats(w, &stats);
 	assert_int_equal(stats.lost, lost);
 	assert_int_equal(stats.files_failed, files);
 	assert_int_equal(stats.restarts, restarts);
@@ -162,7 +163,7 @@ static void expect_stats(const struct walker *w, uint64_t lost, uint64_t files, 
 
 static void test_same_frames(void **state)
 {
-	_cleanup_walker_ struct walker *here = start(NULL, false), *there = start(NULL, true);
+	_cleanup_walker_ struct walk_worker *here = start(NULL, false), *there = start(NULL, true);
 	static struct run a, b;
 
 	(void)state;
@@ -177,23 +178,23 @@ static void test_same_frames(void **state)
 	run(&b, there, 1);
 	assert_int_equal(b.n_frames[0], a.n_frames[0]);
 	expect_stats(there, 0, 0, 0);
-	assert_int_equal(walker_pid(here), 0);
+	assert_int_equal(walk_worker_pid(here), 0);
 }
 
 static void test_read_without_privileges(void **state)
 {
-	_cleanup_walker_ struct walker *w = start(NULL, true);
+	_cleanup_walker_ struct walk_worker *w = start(NULL, true);
 	static struct run r;
 
 	(void)state;
 	run(&r, w, 1);
 	assert_true(r.n_frames[0] > 12);
 	fixture_run("grep -q '^CapEff:[[:space:]]*0000000000000000$' /proc/%d/status",
-		    walker_pid(w));
+		    walk_worker_pid(w));
 #ifndef __SANITIZE_ADDRESS__
-	fixture_run("grep -q '^Seccomp:[[:space:]]*2$' /proc/%d/status", walker_pid(w));
+	fixture_run("grep -q '^Seccomp:[[:space:]]*2$' /proc/%d/status", walk_worker_pid(w));
 #endif
-	assert_int_equal(kill(walker_pid(w), SIGSTOP), 0);
+	assert_int_equal(kill(walk_worker_pid(w), SIGSTOP), 0);
 	run(&r, w, 1);
 	assert_int_equal(r.n_frames[0], 0);
 }
@@ -201,15 +202,15 @@ static void test_read_without_privileges(void **state)
 /* More files than are known at once: all are forgotten, and those that are wanted are there again. */
 static void test_many_files(void **state)
 {
-	_cleanup_walker_ struct walker *w = start(NULL, true);
+	_cleanup_walker_ struct walk_worker *w = start(NULL, true);
 	static struct run a, b;
 
 	(void)state;
 	run(&a, w, 1);
-	for (uint32_t f = 1000; !walker_add(w, f, sample.fds.data[0]); f++)
+	for (uint32_t f = 1000; !walk_worker_add(w, f, sample.fds.data[0]); f++)
 		;
 	run(&b, w, 2);
-	assert_false(walker_knows(w, 1000));
+	assert_false(walk_worker_knows(w, 1000));
 	assert_int_equal(b.n_frames[1], a.n_frames[0]);
 	expect_stats(w, 0, 0, 0);
 }
@@ -277,7 +278,7 @@ static void misbehave(unsigned how)
 		answer(5, 0, 8);
 		break;
 	case NO_END:
-		answer(1, SLOW_END_COUNT, 8);
+		answer(1, CFI_WALK_END_COUNT, 8);
 		break;
 	case JUNK:
 		wire_send(WORKER_SOCK, "junk", 4, -1);
@@ -303,12 +304,12 @@ static void peek_note(void)
 		memcpy(&note_fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(note_fd));
 }
 
-static int serve_badly(int sock, pid_t parent, struct local *local)
+static int serve_badly(int sock, pid_t parent, struct lookup *lookup)
 {
 	struct walk_served *s = NULL;
 	int err = worker_enter(sock, parent, WORKER_MEMORY) ?: walk_served_new(&s, WORKER_SOCK);
 
-	(void)local;
+	(void)lookup;
 	while (!err) {
 		struct wire_walk w = {0};
 		struct iovec iov = {&w, sizeof(w)};
@@ -333,7 +334,7 @@ static void test_failures(void **state)
 
 	(void)state;
 	for (unsigned how = CRASH; how <= JUNK; how++) {
-		_cleanup_walker_ struct walker *w = start(serve_badly, true);
+		_cleanup_walker_ struct walk_worker *w = start(serve_badly, true);
 
 		memset(&r, 0, sizeof(r));
 		r.how[5] = how;
@@ -355,15 +356,15 @@ static void test_failures(void **state)
 /* After a while nobody tries any more. */
 static void test_many_failures(void **state)
 {
-	_cleanup_walker_ struct walker *w = start(serve_badly, true);
-	struct walker_stats stats;
+	_cleanup_walker_ struct walk_worker *w = start(serve_badly, true);
+	struct walk_worker_stats stats;
 	static struct run r;
 
 	(void)state;
 	for (size_t i = 0; i < N_MAX; i++)
 		r.how[i] = CRASH;
 	run(&r, w, N_MAX);
-	walker_stats(w, &stats);
+	walk_worker_stats(w, &stats);
 	assert_int_equal(stats.lost, N_MAX);
 	assert_in_range(stats.restarts, 10, 20);
 }
@@ -371,17 +372,17 @@ static void test_many_failures(void **state)
 /* One that ends between two runs failed on nothing. */
 static void test_killed_while_idle(void **state)
 {
-	_cleanup_walker_ struct walker *w = start(NULL, true);
+	_cleanup_walker_ struct walk_worker *w = start(NULL, true);
 	static struct run r;
 	pid_t first;
 
 	(void)state;
 	run(&r, w, 1);
-	first = walker_pid(w);
+	first = walk_worker_pid(w);
 	assert_int_equal(kill(first, SIGKILL), 0);
 	usleep(300000);
 	run(&r, w, 1);
-	assert_true(walker_pid(w) != first);
+	assert_true(walk_worker_pid(w) != first);
 	assert_true(r.n_frames[0] > 12);
 	expect_stats(w, 0, 0, 0);
 }

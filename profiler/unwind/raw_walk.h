@@ -6,8 +6,8 @@
  * in memory that nobody knows to be mapped until /proc was read again. What the tables cannot say is
  * libunwind's. The result joins the window.
  */
-#ifndef KILN_UNWIND_SLOW_PATH_H
-#define KILN_UNWIND_SLOW_PATH_H
+#ifndef KILN_UNWIND_RAW_WALK_H
+#define KILN_UNWIND_RAW_WALK_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,28 +18,28 @@ struct drain;
 struct files;
 struct procs;
 struct rescan;
-struct slow_path;
+struct raw_walk;
 struct unwind_feed;
-struct walker;
+struct walk_worker;
 struct window;
 
 /* All are borrowed. 0 or -errno. */
-int slow_path_new(struct slow_path **out, struct procs *procs, struct files *files,
-		  struct unwind_feed *feed, struct rescan *rescan, struct walker *walker);
-void slow_path_free(struct slow_path *s);
+int raw_walk_new(struct raw_walk **out, struct procs *procs, struct files *files,
+		 struct unwind_feed *feed, struct rescan *rescan, struct walk_worker *walker);
+void raw_walk_free(struct raw_walk *s);
 
 /* Takes the raw samples that the drain holds and walks all that need not wait. The process table must
  * know all events up to now. */
-void slow_path_run(struct slow_path *s, struct drain *d);
+void raw_walk_run(struct raw_walk *s, struct drain *d);
 
 /* Whether samples wait. */
-bool slow_path_waits(const struct slow_path *s);
+bool raw_walk_waits(const struct raw_walk *s);
 
 /* Waits no longer for what belongs to this window: libunwind has to do. */
-void slow_path_finish(struct slow_path *s, const struct window *w);
+void raw_walk_finish(struct raw_walk *s, const struct window *w);
 
 /* All in samples. */
-#define SLOW_PATH_COUNTERS(X)                                                                      \
+#define RAW_WALK_COUNTERS(X)                                                                       \
 	X(by_tables)	/* walked by the kernel's tables */                                        \
 	X(by_libunwind) /* walked by libunwind */                                                  \
 	X(complete)	/* of both, to the root */                                                 \
@@ -48,13 +48,13 @@ void slow_path_finish(struct slow_path *s, const struct window *w);
 	X(crowded)	/* of these, gave up: too much was waiting already */                      \
 	X(objects_full) /* files that libunwind did not get: one program maps too many */
 
-struct slow_path_stats {
+struct raw_walk_stats {
 #define X(name) uint64_t name;
-	SLOW_PATH_COUNTERS(X)
+	RAW_WALK_COUNTERS(X)
 #undef X
 	uint64_t lost, files_failed;	/* samples and files on which libunwind's process failed */
 	uint64_t why[UNWIND_END_COUNT]; /* where the kernel half had stopped */
 };
-void slow_path_stats(const struct slow_path *s, struct slow_path_stats *out);
+void raw_walk_stats(const struct raw_walk *s, struct raw_walk_stats *out);
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "symbolizer/unwind/unwind_walk.h"
+#include "symbolizer/unwind/table_walk.h"
 
 #include <stddef.h>
 
 #include "bpf/unwind_core.h"
 
 struct unwind_env {
-	const struct unwind_ops *ops;
+	const struct table_walk_ops *ops;
 	void *ctx;
 	const uint64_t *regs;
 	const uint8_t *table; /* of the last place */
@@ -73,9 +73,9 @@ struct unwind_rule unwind_table_rule(const void *table, uint64_t elf_va)
 	return rule;
 }
 
-enum unwind_end unwind_walk_on(const struct unwind_ops *ops, void *ctx,
-			       const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
-			       uint32_t max, uint32_t *n)
+enum unwind_end table_walk_on(const struct table_walk_ops *ops, void *ctx,
+			      const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
+			      uint32_t max, uint32_t *n)
 {
 	struct unwind_env env = {.ops = ops, .ctx = ctx, .regs = regs};
 	struct unwind_frame f = {
@@ -99,11 +99,11 @@ enum unwind_end unwind_walk_on(const struct unwind_ops *ops, void *ctx,
 	}
 }
 
-enum unwind_end unwind_walk(const struct unwind_ops *ops, void *ctx,
-			    const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,
-			    uint32_t *n)
+enum unwind_end table_walk(const struct table_walk_ops *ops, void *ctx,
+			   const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,
+			   uint32_t *n)
 {
-	return unwind_walk_on(ops, ctx, regs, true, frames, max, n);
+	return table_walk_on(ops, ctx, regs, true, frames, max, n);
 }
 
 static const struct {

@@ -4,33 +4,34 @@
  * a process can hold for as long as a dead server likes; opening a file in somebody's /tmp. A thread
  * does it and is left behind when it stalls.
  */
-#ifndef KILN_FILES_PATIENT_H
-#define KILN_FILES_PATIENT_H
+#ifndef KILN_FILES_STALL_GUARD_H
+#define KILN_FILES_STALL_GUARD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-struct patient {
-	struct patient_thread *thread; /* NULL: none yet */
-	unsigned stalled;	       /* jobs given up */
-	int wait_ms;		       /* 0: PATIENT_WAIT_MS */
+struct stall_guard {
+	struct guard_thread *thread; /* NULL: none yet */
+	unsigned stalled;	     /* jobs given up */
+	int wait_ms;		     /* 0: STALL_GUARD_WAIT_MS */
 };
 
 /* A busy machine answers in milliseconds. */
-#define PATIENT_WAIT_MS 2000
+#define STALL_GUARD_WAIT_MS 2000
 
 /* What is to be done, at the begin of a larger struct on the heap. */
-struct patient_job {
-	int (*run)(struct patient_job *job); /* in the thread; the result */
-	void (*free)(struct patient_job *job);
+struct guarded_job {
+	int (*run)(struct guarded_job *job); /* in the thread; the result */
+	void (*free)(struct guarded_job *job);
 };
 
 /* Runs it: true, and *result is its result (-ENOMEM where there is no thread). False: it stalled, and is
  * no longer the caller's. */
-bool patient_run(struct patient *p, struct patient_job *job, int *result);
+bool stall_guard_run(struct stall_guard *p, struct guarded_job *job, int *result);
 
 /* As io_read_file(), and -ETIMEDOUT. */
-int patient_read_file(struct patient *p, const char *path, size_t cap, char **text, size_t *len);
-void patient_release(struct patient *p);
+int stall_guard_read_file(struct stall_guard *p, const char *path, size_t cap, char **text,
+			  size_t *len);
+void stall_guard_release(struct stall_guard *p);
 
 #endif
