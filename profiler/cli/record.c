@@ -72,12 +72,12 @@ static int check_writable(const char *path)
 	return err;
 }
 
-static void print_progress(void *ctx, const struct session_progress *p)
+static void print_progress(void *ctx, const struct collector_progress *p)
 {
 	char samples[32], lost[32];
 
 	(void)ctx;
-	fprintf(stderr, "\r  %5.1f s  %s samples  %s lost ", (double)p->elapsed_ns / 1e9,
+	fprintf(stderr, "\r  %5.1f s  %s samples  %s lost ", (double)p->sampling_ns / 1e9,
 		text_format_count(p->samples, samples, sizeof(samples)),
 		text_format_count(p->lost, lost, sizeof(lost)));
 	fflush(stderr);

@@ -1,34 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/collect/losses.h"
 
-#include "profiler/procs/sideband.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
-#include "profiler/collect/aggregate.h"
 #include "profiler/sampler/sampler.h"
 
-void losses_count(struct quality *q, const struct sampler_totals *t, const struct aggregate *a,
-		  const struct sideband *sideband)
+void losses_count(struct quality *q, const struct sampler_totals *t)
 {
-	struct sideband_stats side;
-	uint64_t read_back = a->recorded + a->lost_memory;
+	uint64_t read_back = q->recorded + q->lost[LOSS_memory];
 	uint64_t counted = t->counters[KILN_CTR_recorded];
 
-	sideband_stats(sideband, &side);
 	q->expected = t->expected;
 	q->idle = t->idle;
 	q->stolen = t->stolen;
 	q->filtered = t->counters[KILN_CTR_filtered];
-	q->recorded = a->recorded;
 	q->kernel_collision = t->counters[KILN_CTR_kernel_collision];
-	q->sideband_lost = side.lost;
 	q->mappings_unread = t->counters[KILN_CTR_mappings_unread];
 	q->lost[LOSS_map_full] = t->counters[KILN_CTR_map_full];
 	q->lost[LOSS_update_failed] = t->counters[KILN_CTR_update_failed];
 	q->lost[LOSS_drain_failed] = counted > read_back ? counted - read_back : 0;
 	q->lost[LOSS_timer_overrun] = t->timer_overrun;
 	q->lost[LOSS_cpu_gap] = t->cpu_gap;
-	q->lost[LOSS_memory] = a->lost_memory;
+}
+
+static uint64_t share(uint64_t *given, uint64_t now)
+{
+	uint64_t more = now > *given ? now - *given : 0;
+
+	*given += more;
+	return more;
+}
+
+void losses_share(struct quality *window, struct quality *given, const struct quality *now,
+		  bool last)
+{
+	int64_t unaccounted = last ? quality_unaccounted(now) - quality_unaccounted(given) : 0;
+	uint64_t expected = given->expected;
+
+#define X(key) window->key = share(&given->key, now->key);
+	QUALITY_COUNTERS(X)
+#undef X
+	for (int r = 0; r < LOSS_COUNT; r++)
+		window->lost[r] = share(&given->lost[r], now->lost[r]);
+	window->expected = 0;
+	window->expected = (uint64_t)(unaccounted - quality_unaccounted(window));
+	given->expected = expected + window->expected;
 }
 
 int losses_add(struct profile *p, const struct quality *q, uint64_t period_ns, bool filtered)

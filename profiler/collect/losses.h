@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The accounting identity of a recording: what became of every timer period. */
+/* The accounting identity: what became of every timer period (quality.h). */
 #ifndef KILN_COLLECT_LOSSES_H
 #define KILN_COLLECT_LOSSES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct aggregate;
 struct profile;
 struct quality;
 struct sampler_totals;
-struct sideband;
 
-/* Fills in what was expected, recorded and lost. */
-void losses_count(struct quality *q, const struct sampler_totals *t, const struct aggregate *a,
-		  const struct sideband *sideband);
+/* What the kernel half counted, as a sum since the beginning. recorded and lost[LOSS_memory] of q are
+ * those of all windows so far: from them follows what could not be read back. */
+void losses_count(struct quality *q, const struct sampler_totals *t);
+
+/*
+ * Turns sums since the beginning into a window's share: what `now` has more than `given`, which then
+ * has it, too. A sum that went back by a rounding (idle time comes in clock ticks) gives 0.
+ *
+ * The timers go on while a window is drained, so that what was expected of just this window cannot be
+ * known: it is what became of its periods. The last window, when no timer runs any more, shows what is
+ * unaccounted for in all of them.
+ */
+void losses_share(struct quality *window, struct quality *given, const struct quality *now,
+		  bool last);
 
 /*
  * Losses as samples, "[lost samples];reason", so that the profile adds up to the CPU time used. Of a

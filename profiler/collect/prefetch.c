@@ -11,7 +11,7 @@
 #include "profiler/base/text.h"
 #include "profiler/debuginfod/debuginfod.h"
 #include "profiler/files/files.h"
-#include "profiler/collect/aggregate.h"
+#include "profiler/window/aggregate.h"
 #include "symbolizer/elf/elf_obj.h"
 
 struct prefetch {
@@ -81,8 +81,10 @@ static bool same(const void *ctx, uint32_t id)
 	return *(const uint32_t *)ctx == id;
 }
 
-void prefetch_run(struct prefetch *p, const struct aggregate *a)
+void prefetch_run(struct prefetch *p, const struct aggregate *a, bool fresh)
 {
+	if (fresh)
+		p->n_frames = 0;
 	for (; p->n_frames < a->frames.len; p->n_frames++) {
 		const struct agg_frame *f = &a->frames.data[p->n_frames];
 		uint64_t hash = hash_u64(f->owner);

@@ -3,7 +3,7 @@
 #ifndef KILN_COLLECT_PREFETCH_H
 #define KILN_COLLECT_PREFETCH_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 struct aggregate;
 struct debuginfod;
@@ -16,9 +16,9 @@ int prefetch_new(struct prefetch **out, struct debuginfod *d, struct files *file
 void prefetch_free(struct prefetch *p);
 
 /*
- * Looks at the frames that came since the last call. Build ids of files leave the machine only where
+ * Looks at the frames of an aggregate that came since the last call; `fresh`: it is a new one. Build ids of files leave the machine only where
  * the file has no debug information itself and there is none in /usr/lib/debug.
  */
-void prefetch_run(struct prefetch *p, const struct aggregate *a);
+void prefetch_run(struct prefetch *p, const struct aggregate *a, bool fresh);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include "profiler/base/cache_dir.h"
 #include "profiler/debuginfod/debuginfod.h"
-#include "profiler/record/session.h"
 #include "symbolizer/symbolizer.h"
 #include "symbolizer/worker/table_worker.h"
 #include "symbolizer/worker/walk_worker.h"
@@ -21,20 +20,18 @@ static int open_unwinders(struct readers *r, bool sandbox)
 	return err == -EOPNOTSUPP ? 0 : err; /* nor are there tables on such a machine */
 }
 
-int readers_open(struct readers *r, const struct session_opts *opts)
+int readers_open(struct readers *r, const struct readers_opts *opts)
 {
 	char path[PATH_MAX];
 	struct symbolizer_opts symbolizer = {
 		.names_only = opts->names_only,
-		.sandbox = !opts->no_sandbox,
+		.sandbox = opts->sandbox,
 		.find_debug = opts->debuginfod ? debuginfod_find : NULL,
 		.find_ctx = opts->debuginfod,
 		.table_dir = cache_dir_path("lines", path, sizeof(path)),
 	};
-	int err = 0;
+	int err = opts->tables ? open_unwinders(r, opts->sandbox) : 0;
 
-	if (opts->sampler.unwind != MODE_FP)
-		err = open_unwinders(r, !opts->no_sandbox);
 	return err ?: symbolizer_new(&r->symbolizer, &symbolizer);
 }
 

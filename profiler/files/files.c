@@ -403,6 +403,16 @@ void files_sweep(struct files *f, files_mapped_fn mapped, void *ctx)
 	pthread_mutex_unlock(&f->lock);
 }
 
+bool files_full(struct files *f)
+{
+	bool full;
+
+	pthread_mutex_lock(&f->lock);
+	full = f->open.len >= f->opts.max_open;
+	pthread_mutex_unlock(&f->lock);
+	return full;
+}
+
 void files_stats(struct files *f, struct files_stats *out)
 {
 	pthread_mutex_lock(&f->lock);

@@ -85,6 +85,9 @@ void files_sweep(struct files *f, files_mapped_fn mapped, void *ctx);
 struct files_stats {
 	uint64_t files, open, open_failed, queue_dropped, table_full;
 };
+/* Whether descriptors are being closed to make room for others: a file that was deleted since it was
+ * mapped may then not be there any more when a name is wanted. */
+bool files_full(struct files *f);
 void files_stats(struct files *f, struct files_stats *out);
 
 #endif

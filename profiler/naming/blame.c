@@ -10,9 +10,9 @@
 #include "profiler/procs/procs.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
-#include "profiler/collect/aggregate.h"
+#include "profiler/window/aggregate.h"
 #include "profiler/naming/blame.h"
-#include "profiler/naming/naming.h"
+#include "profiler/naming/naming_internal.h"
 #include "profiler/unwind/unwind_feed.h"
 
 #define BLAME_MAX 10 /* rows worth showing */
@@ -130,10 +130,10 @@ static uint64_t identity(const struct suspect *s, const struct naming *n, const 
 
 	if (file == FILE_NONE)
 		return hash_mix(s->owner, s->cls);
-	files_get(n->files, file, &v);
+	files_get(n->opts.files, file, &v);
 	id = v.build_id.len ? hash_bytes(v.build_id.data, v.build_id.len, s->cls)
 			    : hash_bytes(v.path, strlen(v.path), s->cls);
-	files_release_fd(n->files, file);
+	files_release_fd(n->opts.files, file);
 	return id;
 }
 
@@ -207,7 +207,7 @@ static enum unwind_end main_reason(const struct suspect *s)
 
 static const char *broken_hint(const struct suspect *s, const struct naming *n)
 {
-	int err = n->feed ? unwind_feed_table_error(n->feed, s->owner) : 0;
+	int err = n->opts.feed ? unwind_feed_table_error(n->opts.feed, s->owner) : 0;
 
 	if (!s->broken)
 		return NULL;
@@ -285,12 +285,12 @@ static char *hint_for_anon(const struct suspect *s, const struct naming *n,
 	if (s->unnamed * 2 < s->frames && !is_frameless(s))
 		return NULL;
 	if (img->exe != FILE_NONE) {
-		files_get(n->files, img->exe, &v);
+		files_get(n->opts.files, img->exe, &v);
 		exe = strrchr(v.path, '/') ? strrchr(v.path, '/') + 1 : v.path;
 	}
 	add_maker_hint(&b, s, exe, img->tgid);
 	if (img->exe != FILE_NONE)
-		files_release_fd(n->files, img->exe);
+		files_release_fd(n->opts.files, img->exe);
 	return buf_take(&b);
 }
 
@@ -313,10 +313,10 @@ static int report_one(const struct suspect *s, const struct naming *n, const str
 		if (s->owner < a->images.len)
 			row.hint = hint_for_anon(s, n, &a->images.data[s->owner]);
 	} else {
-		files_get(n->files, s->owner, &v);
+		files_get(n->opts.files, s->owner, &v);
 		row.module = strdup(strrchr(v.path, '/') ? strrchr(v.path, '/') + 1 : v.path);
 		row.hint = hint_for_file(s, n, &v);
-		files_release_fd(n->files, s->owner);
+		files_release_fd(n->opts.files, s->owner);
 	}
 	err = row.module ? vec_push(&q->blame, row) : -ENOMEM;
 	if (err) {

@@ -8,27 +8,35 @@
 #include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
 #include "profiler/profile/profile.h"
-#include "profiler/collect/aggregate.h"
+#include "profiler/window/aggregate.h"
 #include "profiler/naming/name_frames.h"
+#include "profiler/naming/name_cache.h"
 #include "profiler/naming/name_jit.h"
 #include "profiler/naming/name_kernel.h"
-#include "profiler/naming/naming.h"
+#include "profiler/naming/naming_internal.h"
 #include "profiler/unwind/vdso.h"
 #include "symbolizer/symbolizer.h"
 
+/* Addresses that the symbolizer is asked about at once. A cold file takes a tenth of a second. */
+#define ASK_AT_ONCE 512
+
 struct namer {
-	const struct naming *n;
+	struct naming *n;
 	const struct aggregate *a;
 	struct profile *p;
 	struct named_frame *out;
 	const uint32_t *group; /* frame indices of the group being named */
-	/* what the symbolizer said of each member of the group */
+	/* what is known of each member of the group */
 	struct answer {
 		uint64_t elf_va;
+		struct elf_segment seg; /* it lies in; all 0: not known */
 		uint32_t first_line, n_lines;
 		uint8_t as, is_root;
+		bool is_new, lasts; /* not from the cache; may go there */
 	} * answers;
+	const size_t *asked; /* members that the symbolizer was asked about */
 	VEC(struct profile_line) lines;
+	VEC(struct cached_line) cached; /* scratch */
 	bool any_file, any_line, any_inline;
 	int err;
 };
@@ -75,34 +83,109 @@ static int name_plain(struct namer *w, uint32_t frame, const char *mapping, cons
 	return profile_plain_location(w->p, mapping, name, &w->out[frame].location);
 }
 
+static void add_line(struct namer *w, const char *name, const char *raw_name, const char *file,
+		     uint32_t start_line, uint32_t number)
+{
+	struct profile_line line = {.line = number};
+
+	w->any_file |= file != NULL;
+	w->any_line |= number != 0;
+	w->err = w->err
+			 ?: profile_named_function(w->p, name, raw_name, file, start_line,
+						   &line.function)
+			 ?: vec_push(&w->lines, line);
+}
+
+static void end_lines(struct namer *w, struct answer *a)
+{
+	a->n_lines = (uint32_t)w->lines.len - a->first_line;
+	w->any_inline |= a->n_lines > 1;
+}
+
 static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 {
 	struct namer *w = ctx;
-	struct answer *a = &w->answers[index];
+	struct answer *a = &w->answers[w->asked[index]];
 
 	a->elf_va = r->elf_va;
 	a->first_line = (uint32_t)w->lines.len;
 	a->as = r->reason == SYM_OK	     ? NAMED_SYMBOL
 		: r->reason == SYM_FDE_START ? NAMED_FDE
 					     : NAMED_NOT;
+	/* Whatever else is wrong with the file may be mended by the next window. */
+	a->lasts = r->reason == SYM_OK || r->reason == SYM_FDE_START || r->reason == SYM_NO_SYMBOL;
+	a->is_new = true;
 	a->is_root = is_root_function(
 		r->frames[r->n_frames - 1].raw_name ? r->frames[r->n_frames - 1].raw_name : "");
-	w->any_inline |= r->n_frames > 1;
-	for (size_t i = 0; i < r->n_frames && !w->err; i++) {
+	for (size_t i = 0; i < r->n_frames; i++) {
 		const struct sym_frame *f = &r->frames[i];
-		struct profile_line line = {.line = f->line};
 
-		w->any_file |= f->file != NULL;
-		w->any_line |= f->line != 0;
-		w->err = profile_named_function(w->p, f->name, f->raw_name, f->file, f->start_line,
-						&line.function)
-				 ?: vec_push(&w->lines, line);
+		add_line(w, f->name, f->raw_name, f->file, f->start_line, f->line);
 	}
-	a->n_lines = (uint32_t)w->lines.len - a->first_line;
+	end_lines(w, a);
+}
+
+static void tick(const struct naming *n)
+{
+	if (n->opts.tick)
+		n->opts.tick(n->opts.tick_ctx);
+}
+
+/* What the cache knows. False: nothing. */
+static bool take_cached(struct namer *w, uint32_t file_id, uint64_t file_off, struct answer *a)
+{
+	struct cached_name c;
+
+	if (!name_cache_find(w->n->cache, file_id, file_off, &c))
+		return false;
+	*a = (struct answer){
+		.elf_va = c.elf_va,
+		.seg = {.va = c.seg_va, .mem_len = c.seg_len, .file_off = c.seg_off},
+		.first_line = (uint32_t)w->lines.len,
+		.as = c.as,
+		.is_root = c.is_root,
+	};
+	for (size_t i = 0; i < c.n_lines; i++) {
+		const struct cached_line *l = &c.lines[i];
+
+		add_line(w, l->name, l->raw_name, l->file, l->start_line, l->line);
+	}
+	end_lines(w, a);
+	return true;
+}
+
+static void remember(struct namer *w, uint32_t file_id, uint64_t file_off, const struct answer *a)
+{
+	struct cached_name c = {
+		.elf_va = a->elf_va,
+		.seg_va = a->seg.va,
+		.seg_len = a->seg.mem_len,
+		.seg_off = a->seg.file_off,
+		.as = a->as,
+		.is_root = a->is_root,
+		.n_lines = a->n_lines,
+	};
+
+	if (vec_reserve(&w->cached, a->n_lines))
+		return;
+	for (uint32_t i = 0; i < a->n_lines; i++) {
+		const struct profile_line *l = &w->lines.data[a->first_line + i];
+		const struct profile_function *f = &w->p->functions.data[l->function];
+
+		w->cached.data[i] = (struct cached_line){
+			.name = profile_text(w->p, f->name),
+			.raw_name = profile_text(w->p, f->system_name),
+			.file = f->file ? profile_text(w->p, f->file) : NULL,
+			.line = (uint32_t)l->line,
+			.start_line = (uint32_t)f->start_line,
+		};
+	}
+	c.lines = w->cached.data;
+	name_cache_add(w->n->cache, file_id, file_off, &c);
 }
 
 static int mapping_of(struct namer *w, const struct sym_file *file, uint64_t file_off,
-		      uint64_t elf_va, struct elf_segment *seg, uint32_t *id)
+		      const struct answer *a, uint32_t *id)
 {
 	struct profile_mapping m = {.has_functions = true,
 				    .has_filenames = w->any_file,
@@ -110,14 +193,11 @@ static int mapping_of(struct namer *w, const struct sym_file *file, uint64_t fil
 				    .has_inline_frames = w->any_inline};
 	char hex[2 * BUILD_ID_MAX + 1] = "";
 
-	if (elf_va - seg->va >= seg->mem_len &&
-	    symbolizer_segment(w->n->symbolizer, file, elf_va, seg))
-		*seg = (struct elf_segment){0};
-	m.start = seg->va;
-	m.limit = seg->va + seg->mem_len;
-	if (!seg->mem_len && elf_va == file_off)
+	m.start = a->seg.va;
+	m.limit = a->seg.va + a->seg.mem_len;
+	if (!a->seg.mem_len && a->elf_va == file_off)
 		m.limit = UINT64_MAX; /* no file to say otherwise: the symbolizer gave it back */
-	m.offset = seg->file_off;
+	m.offset = a->seg.file_off;
 	if (file->build_id)
 		text_hex(file->build_id->data, file->build_id->len, hex);
 	return profile_string(w->p, file->path, &m.file) ?:
@@ -125,32 +205,82 @@ static int mapping_of(struct namer *w, const struct sym_file *file, uint64_t fil
 	       profile_mapping(w->p, &m, id);
 }
 
-/* Names the frames group[0..n) that lie in one ELF file. */
-static int name_in_file(struct namer *w, const struct sym_file *file, size_t n)
+/* The segment of an address that the symbolizer named; most lie in that of the one before. */
+static void find_segment(struct namer *w, const struct sym_file *file, struct elf_segment *last,
+			 struct answer *a)
+{
+	if (a->elf_va - last->va >= last->mem_len &&
+	    symbolizer_segment(w->n->opts.symbolizer, file, a->elf_va, last))
+		*last = (struct elf_segment){0};
+	a->seg = *last;
+}
+
+/* In pieces, so that nobody waits long for the tick. */
+static int ask(struct namer *w, const struct sym_file *file, const uint64_t *offs,
+	       const size_t *asked, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i += ASK_AT_ONCE) {
+		size_t len = n - i < ASK_AT_ONCE ? n - i : ASK_AT_ONCE;
+
+		w->asked = asked + i;
+		err = symbolizer_resolve(w->n->opts.symbolizer, file, offs + i, len, on_answer, w);
+		tick(w->n);
+	}
+	w->asked = NULL;
+	return err ?: w->err;
+}
+
+/* Fills the answers for the frames group[0..n), from the cache as far as it knows them. */
+static int find_names(struct namer *w, const struct sym_file *file, uint32_t file_id, size_t n)
 {
 	_cleanup_free_ uint64_t *offs = calloc(n, sizeof(*offs));
+	_cleanup_free_ size_t *asked = calloc(n, sizeof(*asked));
+	size_t n_asked = 0;
+
+	if (!offs || !asked)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t off = w->a->frames.data[w->group[i]].addr;
+
+		if (take_cached(w, file_id, off, &w->answers[i]))
+			continue;
+		offs[n_asked] = off;
+		asked[n_asked++] = i;
+	}
+	return w->err ?: ask(w, file, offs, asked, n_asked);
+}
+
+/* Names the frames group[0..n) that lie in one ELF file. */
+static int name_in_file(struct namer *w, const struct sym_file *file, uint32_t file_id, size_t n)
+{
 	_cleanup_free_ struct answer *answers = calloc(n, sizeof(*answers));
 	struct elf_segment seg = {0};
 	int err;
 
-	if (!offs || !answers)
+	if (!answers)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		offs[i] = w->a->frames.data[w->group[i]].addr;
 	w->answers = answers;
 	w->lines.len = 0;
 	w->any_file = w->any_line = w->any_inline = false;
-	err = symbolizer_resolve(w->n->symbolizer, file, offs, n, on_answer, w) ?: w->err;
+	err = find_names(w, file, file_id, n);
 	for (size_t i = 0; i < n && !err; i++) {
+		uint64_t off = w->a->frames.data[w->group[i]].addr;
 		struct named_frame *out = &w->out[w->group[i]];
+		struct answer *a = &answers[i];
 		uint32_t mapping;
 
-		err = mapping_of(w, file, offs[i], answers[i].elf_va, &seg, &mapping)
-			      ?: profile_location(w->p, mapping, answers[i].elf_va,
-						  w->lines.data + answers[i].first_line,
-						  answers[i].n_lines, &out->location);
-		out->as = answers[i].as;
-		out->is_root = answers[i].is_root;
+		if (a->is_new)
+			find_segment(w, file, &seg, a);
+		if (a->is_new && a->lasts)
+			remember(w, file_id, off, a);
+		err = mapping_of(w, file, off, a, &mapping)
+			      ?: profile_location(w->p, mapping, a->elf_va,
+						  w->lines.data + a->first_line, a->n_lines,
+						  &out->location);
+		out->as = a->as;
+		out->is_root = a->is_root;
 	}
 	w->answers = NULL;
 	return err;
@@ -162,22 +292,24 @@ static int name_file_group(struct namer *w, uint32_t file_id, size_t n)
 	struct sym_file file;
 	int err;
 
-	files_get(w->n->files, file_id, &v);
+	files_get(w->n->opts.files, file_id, &v);
 	file = (struct sym_file){.fd = v.fd,
 				 .root_fd = v.root_fd,
 				 .path = v.path,
 				 .build_id = v.build_id.len ? &v.build_id : NULL};
-	err = name_in_file(w, &file, n);
-	files_release_fd(w->n->files, file_id);
+	err = name_in_file(w, &file, file_id, n);
+	files_release_fd(w->n->opts.files, file_id);
 	return err;
 }
 
 static int name_vdso_group(struct namer *w, size_t n)
 {
-	_cleanup_close_ int fd = vdso_open();
-	struct sym_file file = {.fd = fd, .root_fd = -1, .path = MAPPING_VDSO};
+	struct sym_file file = {.root_fd = -1, .path = MAPPING_VDSO};
 
-	return name_in_file(w, &file, n);
+	if (w->n->vdso_fd < 0)
+		w->n->vdso_fd = vdso_open();
+	file.fd = w->n->vdso_fd;
+	return name_in_file(w, &file, FILE_VDSO, n);
 }
 
 /* A mapping without a file in it: frames there have address 0, and so no kernel's leaves the host. */
@@ -229,27 +361,33 @@ static int on_kernel_answer(void *ctx, size_t index, const struct kernel_answer 
 			   : name_plain(w, frame, mapping, a->name, NAMED_SYMBOL);
 }
 
+static int open_kernel_names(struct naming *n)
+{
+	if (n->kernel && kernel_names_stale(n->kernel)) {
+		kernel_names_close(n->kernel);
+		n->kernel = NULL;
+	}
+	if (n->kernel)
+		return 0;
+	return kernel_names_open(&n->kernel, n->opts.names_only ? NULL : n->opts.symbolizer);
+}
+
 static int name_kernel_group(struct namer *w, size_t n)
 {
 	_cleanup_free_ uint64_t *addr = calloc(n, sizeof(*addr));
-	struct kernel_names *k;
 	int err;
 
 	if (!addr)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		addr[i] = w->a->frames.data[w->group[i]].addr;
-	err = kernel_names_open(&k, w->n->names_only ? NULL : w->n->symbolizer);
-	if (err)
-		return err;
-	err = kernel_names_resolve(k, addr, n, on_kernel_answer, w);
-	kernel_names_close(k);
-	return err;
+	err = open_kernel_names(w->n);
+	return err ?: kernel_names_resolve(w->n->kernel, addr, n, on_kernel_answer, w);
 }
 
 static int name_ksym_group(struct namer *w, uint32_t id, size_t n)
 {
-	const char *module, *name = ksyms_name(w->n->ksyms, id, &module);
+	const char *module, *name = ksyms_name(w->n->opts.ksyms, id, &module);
 	char mapping[80] = MAPPING_KERNEL;
 	int err = 0;
 
@@ -280,7 +418,7 @@ static int on_jit_name(void *ctx, size_t index, const struct sym_frame *f)
 
 	if (!f)
 		return name_plain(w, frame, MAPPING_JIT, MAPPING_JIT, NAMED_NOT);
-	if (!f->file || w->n->names_only)
+	if (!f->file || w->n->opts.names_only)
 		return name_plain(w, frame, MAPPING_JIT, f->name, NAMED_SYMBOL);
 	return name_at_line(w, frame, MAPPING_JIT, f);
 }
@@ -349,13 +487,12 @@ static int name_group(struct namer *w, size_t n)
 /* pprof readers take the first mapping for the program: the busiest executable's comes first. */
 static uint32_t busiest_exe(const struct aggregate *a)
 {
-	uint32_t best = FILE_NONE;
+	struct agg_exe best = {FILE_NONE, 0};
 
-	for (uint32_t i = 0; i < a->exe_samples.len; i++)
-		if (a->exe_samples.data[i] &&
-		    (best == FILE_NONE || a->exe_samples.data[i] > a->exe_samples.data[best]))
-			best = i;
-	return best;
+	for (size_t i = 0; i < a->exes.len; i++)
+		if (a->exes.data[i].samples > best.samples)
+			best = a->exes.data[i];
+	return best.file;
 }
 
 struct order_context {
@@ -382,7 +519,7 @@ static int order_frames(const void *x, const void *y, void *ctx)
 	return f->t_ns < g->t_ns ? -1 : f->t_ns > g->t_ns;
 }
 
-int name_frames(const struct naming *n, const struct aggregate *a, struct profile *p,
+int name_frames(struct naming *n, const struct aggregate *a, struct profile *p,
 		struct named_frame *out)
 {
 	struct namer w = {.n = n, .a = a, .p = p, .out = out};
@@ -406,7 +543,9 @@ int name_frames(const struct naming *n, const struct aggregate *a, struct profil
 		}
 		w.group = sorted + i;
 		err = name_group(&w, end - i);
+		tick(n);
 	}
 	vec_release(&w.lines);
+	vec_release(&w.cached);
 	return err;
 }

@@ -23,7 +23,7 @@ struct named_frame {
 };
 
 /* One entry per aggregate frame into out, which holds as many. 0 or -errno. */
-int name_frames(const struct naming *n, const struct aggregate *a, struct profile *p,
+int name_frames(struct naming *n, const struct aggregate *a, struct profile *p,
 		struct named_frame *out);
 
 #endif

@@ -13,13 +13,13 @@
 #include "profiler/files/files.h"
 #include "profiler/files/stall_guard.h"
 #include "profiler/procs/procs.h"
-#include "profiler/collect/aggregate.h"
-#include "profiler/naming/naming.h"
+#include "profiler/window/aggregate.h"
+#include "profiler/naming/naming_internal.h"
 #include "symbolizer/files/jit_files.h"
 #include "symbolizer/symbolizer.h"
 
 struct search {
-	const struct naming *n;
+	struct naming *n;
 	const struct agg_image *image;
 	const struct jit_place *places;
 	bool *named;
@@ -73,7 +73,7 @@ static int ask(struct search *s, int fd, const char *path, size_t n, bool dump)
 		s->t_ns[s->n_asked] = t_ns > asleep_ns ? t_ns - asleep_ns : UINT64_MAX;
 		s->index[s->n_asked++] = i;
 	}
-	err = symbolizer_resolve_jit(s->n->symbolizer, &file, s->va, dump ? s->t_ns : NULL,
+	err = symbolizer_resolve_jit(s->n->opts.symbolizer, &file, s->va, dump ? s->t_ns : NULL,
 				     s->n_asked, take, s);
 	return err ?: s->err;
 }
@@ -86,10 +86,10 @@ static int ask_dump(struct search *s, size_t n)
 
 	if (s->image->jitdump == FILE_NONE)
 		return 0;
-	files_get(s->n->files, s->image->jitdump, &v);
+	files_get(s->n->opts.files, s->image->jitdump, &v);
 	if (v.fd >= 0 && !jit_file_check(v.fd, owner_of(s->image)))
 		err = ask(s, v.fd, v.path, n, true);
-	files_release_fd(s->n->files, s->image->jitdump);
+	files_release_fd(s->n->opts.files, s->image->jitdump);
 	return err;
 }
 
@@ -142,21 +142,22 @@ open_guarded(struct stall_guard *p, uint32_t owner, const char *format, ...)
 
 /* In the program's own root while it lives, else in that of its executable, else in the host's
  * /tmp. */
-static int open_map(const struct naming *n, const struct agg_image *img)
+static int open_map(struct naming *n, const struct agg_image *img)
 {
 	pid_t ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid;
 	uint32_t owner = owner_of(img);
 	struct file_view v = {.root_fd = -1};
-	int fd = open_guarded(n->guard, owner, "/proc/%d/root/tmp/perf-%d.map", img->tgid, ns_tgid);
+	int fd =
+		open_guarded(&n->guard, owner, "/proc/%d/root/tmp/perf-%d.map", img->tgid, ns_tgid);
 
 	if (fd < 0 && img->exe != FILE_NONE) {
-		files_get(n->files, img->exe, &v);
+		files_get(n->opts.files, img->exe, &v);
 		if (v.root_fd >= 0)
-			fd = open_guarded(n->guard, owner, "/proc/self/fd/%d/tmp/perf-%d.map",
+			fd = open_guarded(&n->guard, owner, "/proc/self/fd/%d/tmp/perf-%d.map",
 					  v.root_fd, ns_tgid);
-		files_release_fd(n->files, img->exe);
+		files_release_fd(n->opts.files, img->exe);
 	}
-	return fd >= 0 ? fd : open_guarded(n->guard, owner, "/tmp/perf-%d.map", img->tgid);
+	return fd >= 0 ? fd : open_guarded(&n->guard, owner, "/tmp/perf-%d.map", img->tgid);
 }
 
 static int ask_map(struct search *s, size_t n)
@@ -177,7 +178,7 @@ static bool all_named(const struct search *s, size_t n)
 	return i == n;
 }
 
-int jit_names(const struct naming *n, const struct agg_image *image, const struct jit_place *places,
+int jit_names(struct naming *n, const struct agg_image *image, const struct jit_place *places,
 	      size_t n_places, jit_name_fn fn, void *ctx)
 {
 	_cleanup_free_ bool *named = calloc(n_places + 1, sizeof(*named));

@@ -18,7 +18,7 @@ struct jit_place {
 };
 
 /* fn is called once for each of n places in code of this program. 0 or -errno. */
-int jit_names(const struct naming *n, const struct agg_image *image, const struct jit_place *places,
+int jit_names(struct naming *n, const struct agg_image *image, const struct jit_place *places,
 	      size_t n_places, jit_name_fn fn, void *ctx);
 
 #endif

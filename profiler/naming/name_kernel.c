@@ -2,17 +2,24 @@
 #include "profiler/naming/name_kernel.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/hash.h"
+#include "profiler/base/io.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/naming/kernel_debug.h"
 #include "symbolizer/symbols/kallsyms.h"
 #include "symbolizer/symbolizer.h"
 
+/* /proc/modules holds some hundred lines of a hundred bytes. */
+#define MODULES_BYTES_MAX (1u << 20)
+
 struct kernel_names {
+	uint64_t modules;	   /* hash of what is loaded, and where */
 	struct kallsyms *kallsyms; /* NULL: cannot be had */
 	struct kernel_debug *debug;
 	struct symbolizer *symbolizer;
@@ -20,12 +27,42 @@ struct kernel_names {
 
 DEFINE_CLEANUP(kernel_names, kernel_names_close)
 
+/* Name, size and address of each module; not how often it is used, which changes all the time:
+ * "NAME SIZE REFERENCES USERS STATE ADDRESS [TAINT]" (proc(5)). */
+static uint64_t hash_modules(void)
+{
+	_cleanup_free_ char *text = NULL;
+	uint64_t hash = 0;
+	size_t len;
+	char *save;
+
+	if (io_read_file("/proc/modules", MODULES_BYTES_MAX, &text, &len))
+		return 0;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char name[64], address[32] = "";
+		unsigned long size;
+
+		if (sscanf(line, "%63s %lu %*s %*s %*s %31s", name, &size, address) >= 2)
+			hash = hash_mix(hash_mix(hash ^ hash_str(name), size), hash_str(address));
+	}
+	return hash;
+}
+
+bool kernel_names_stale(const struct kernel_names *k)
+{
+	return hash_modules() != k->modules;
+}
+
 int kernel_names_open(struct kernel_names **out, struct symbolizer *symbolizer)
 {
 	_cleanup_(kernel_names_freep) struct kernel_names *k = calloc(1, sizeof(*k));
 	struct kernel_debug_opts opts = {0};
-	int err = k ? kallsyms_load(&k->kallsyms) : -ENOMEM;
+	int err;
 
+	if (!k)
+		return -ENOMEM;
+	k->modules = hash_modules();
+	err = kallsyms_load(&k->kallsyms);
 	if (err == -ENOMEM)
 		return err;
 	if (err)

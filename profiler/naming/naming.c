@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <stdio.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
@@ -9,12 +11,16 @@
 #include "profiler/procs/procs.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
-#include "profiler/collect/aggregate.h"
+#include "profiler/window/aggregate.h"
 #include "profiler/naming/blame.h"
 #include "profiler/naming/name_frames.h"
-#include "profiler/naming/naming.h"
+#include "profiler/naming/name_cache.h"
+#include "profiler/naming/name_kernel.h"
+#include "profiler/naming/naming_internal.h"
 
 #define MAX_LABELS 64 /* kiln's own six and the user's */
+
+DEFINE_CLEANUP(naming, naming_free)
 
 struct label_builder {
 	struct profile *p;
@@ -67,14 +73,14 @@ static int label_sample(const struct naming *n, struct profile *p, const struct 
 	add_number_label(&b, LABEL_PID, s->tgid);
 	add_number_label(&b, LABEL_TID, s->tid);
 	add_text_label(&b, LABEL_COMM, comm);
-	if (n->cgroups && cgroups_names(n->cgroups, s->cgroup_id, &names)) {
+	if (n->opts.cgroups && cgroups_names(n->opts.cgroups, s->cgroup_id, &names)) {
 		if (strcmp(names.path, "/"))
 			add_text_label(&b, LABEL_CGROUP, names.path);
 		add_text_label(&b, LABEL_UNIT, names.unit);
 		add_text_label(&b, LABEL_CONTAINER, names.container);
 	}
-	for (size_t i = 0; n->user_labels && n->user_labels[i]; i++)
-		add_user_label(&b, n->user_labels[i]);
+	for (size_t i = 0; n->opts.user_labels && n->opts.user_labels[i]; i++)
+		add_user_label(&b, n->opts.user_labels[i]);
 	return b.err ?: profile_labelset(p, b.labels, b.n, labelset);
 }
 
@@ -133,7 +139,7 @@ static void judge_frames(const struct aggregate *a, const struct named_frame *na
 }
 
 struct builder {
-	const struct naming *n;
+	struct naming *n;
 	const struct aggregate *a;
 	struct profile *p;
 	struct named_frame *named;
@@ -166,7 +172,7 @@ static int build_stack(struct builder *b, uint32_t stack, bool complete, uint32_
 static int build_sample(struct builder *b, const struct agg_sample *s)
 {
 	const struct agg_stack *stack = &b->a->stacks.data[s->stack];
-	int64_t values[2] = {(int64_t)s->count, (int64_t)(s->count * b->n->period_ns)};
+	int64_t values[2] = {(int64_t)s->count, (int64_t)(s->count * b->n->opts.period_ns)};
 	uint32_t stack_id = b->stack_ids[s->stack], labelset;
 	bool complete = judge_stack(b->a, b->named, stack, s->count, b->q, b->blame);
 	int err = 0;
@@ -178,8 +184,7 @@ static int build_sample(struct builder *b, const struct agg_sample *s)
 	       profile_add(b->p, stack_id, labelset, values);
 }
 
-int naming_run(const struct naming *n, const struct aggregate *a, struct profile *p,
-	       struct quality *q)
+int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, struct quality *q)
 {
 	_cleanup_free_ struct named_frame *named = calloc(a->frames.len + 1, sizeof(*named));
 	_cleanup_free_ uint32_t *stack_ids = calloc(a->stacks.len + 1, sizeof(*stack_ids));
@@ -195,10 +200,48 @@ int naming_run(const struct naming *n, const struct aggregate *a, struct profile
 
 	if (!named || !stack_ids || !blame)
 		return -ENOMEM;
-	memset(stack_ids, 0xff, a->stacks.len * sizeof(*stack_ids));
+	memset(stack_ids, 0xff, (a->stacks.len + 1) * sizeof(*stack_ids));
 	err = name_frames(n, a, p, named)
 		      ?: profile_plain_location(p, MAPPING_KILN, FRAME_TRUNCATED, &b.truncated);
 	for (size_t i = 0; i < a->samples.len && !err; i++)
 		err = build_sample(&b, &a->samples.data[i]);
 	return err ?: blame_report(blame, n, a, q);
+}
+
+int naming_new(struct naming **out, const struct naming_opts *opts)
+{
+	_cleanup_(naming_freep) struct naming *n = calloc(1, sizeof(*n));
+	int err;
+
+	if (!n)
+		return -ENOMEM;
+	n->opts = *opts;
+	n->vdso_fd = -1;
+	err = name_cache_new(&n->cache, opts->cache_bytes);
+	if (err)
+		return err;
+	*out = steal_ptr(n);
+	return 0;
+}
+
+void naming_free(struct naming *n)
+{
+	if (!n)
+		return;
+	name_cache_free(n->cache);
+	kernel_names_close(n->kernel);
+	stall_guard_release(&n->guard);
+	if (n->vdso_fd >= 0)
+		close(n->vdso_fd);
+	free(n);
+}
+
+void naming_forget(struct naming *n)
+{
+	name_cache_clear(n->cache);
+}
+
+void naming_stats(const struct naming *n, struct name_cache_stats *out)
+{
+	name_cache_stats(n->cache, out);
 }

@@ -16,6 +16,7 @@ struct copier {
 	struct profile *dst;
 	const struct profile *src;
 	uint32_t *strings, *mappings, *functions, *locations, *stacks, *labelsets;
+	uint32_t left_out;		  /* label key of src that is not copied, or PROFILE_NONE */
 	VEC(struct profile_line) lines;	  /* scratch */
 	VEC(uint32_t) frames;		  /* scratch */
 	VEC(struct profile_label) labels; /* scratch */
@@ -35,6 +36,7 @@ static int copier_init(struct copier *c, struct profile *dst, const struct profi
 	*c = (struct copier){
 		.dst = dst,
 		.src = src,
+		.left_out = PROFILE_NONE,
 		.strings = new_table(strtab_count(src->strings)),
 		.mappings = new_table(src->mappings.len),
 		.functions = new_table(src->functions.len),
@@ -94,7 +96,7 @@ static int copy_mapping(struct copier *c, uint32_t id, uint32_t *out)
 		m = c->src->mappings.data[id];
 		err = copy_string(c, m.file, &m.file);
 		err = err ?: copy_string(c, m.build_id, &m.build_id);
-		err = err ?: profile_mapping(c->dst, &m, known);
+		err = err ?: profile_mapping_joined(c->dst, &m, known);
 	}
 	*out = *known;
 	return err;
@@ -173,11 +175,16 @@ static int copy_labelset(struct copier *c, uint32_t id, uint32_t *out)
 	if (*known == PROFILE_NONE) {
 		if (vec_reserve(&c->labels, s->len))
 			return -ENOMEM;
+		c->labels.len = 0;
 		for (uint32_t i = 0; !err && i < s->len; i++) {
-			c->labels.data[i] = c->src->labels.data[s->first + i];
-			err = copy_label(c, &c->labels.data[i]);
+			struct profile_label l = c->src->labels.data[s->first + i];
+
+			if (l.key == c->left_out)
+				continue;
+			err = copy_label(c, &l);
+			c->labels.data[c->labels.len++] = l;
 		}
-		err = err ?: profile_labelset(c->dst, c->labels.data, s->len, known);
+		err = err ?: profile_labelset(c->dst, c->labels.data, c->labels.len, known);
 	}
 	*out = *known;
 	return err;
@@ -342,8 +349,15 @@ int profile_merge(struct profile *dst, const struct profile *src, const char **w
 
 DEFINE_CLEANUP(profile, profile_free)
 
-int profile_filter(struct profile **out, const struct profile *src,
-		   bool (*keep)(void *ctx, const struct profile *src, size_t sample), void *ctx)
+static bool keep_all(void *ctx, const struct profile *src, size_t sample)
+{
+	(void)ctx, (void)src, (void)sample;
+	return true;
+}
+
+/* left_out: see struct copier. */
+static int copy_some(struct profile **out, const struct profile *src, uint32_t left_out,
+		     bool (*keep)(void *ctx, const struct profile *src, size_t sample), void *ctx)
 {
 	_cleanup_(profile_freep) struct profile *p = profile_new();
 	struct copier c;
@@ -352,6 +366,7 @@ int profile_filter(struct profile **out, const struct profile *src,
 	if (!p)
 		return -ENOMEM;
 	err = copier_init(&c, p, src);
+	c.left_out = left_out;
 	err = err ?: copy_header(&c);
 	err = err ?: copy_comments(&c);
 	for (size_t i = 0; !err && i < src->samples.len; i++)
@@ -361,4 +376,15 @@ int profile_filter(struct profile **out, const struct profile *src,
 	if (!err)
 		*out = steal_ptr(p);
 	return err;
+}
+
+int profile_filter(struct profile **out, const struct profile *src,
+		   bool (*keep)(void *ctx, const struct profile *src, size_t sample), void *ctx)
+{
+	return copy_some(out, src, PROFILE_NONE, keep, ctx);
+}
+
+int profile_without_label(struct profile **out, const struct profile *src, const char *key)
+{
+	return copy_some(out, src, strtab_lookup(src->strings, key), keep_all, NULL);
 }

@@ -31,6 +31,26 @@ struct profile *profile_new(void)
 	return p;
 }
 
+#define VEC_BYTES(v) ((v).cap * sizeof(*(v).data))
+
+static size_t htab_bytes(const struct htab *t)
+{
+	return t->cap * sizeof(*t->slots);
+}
+
+size_t profile_bytes(const struct profile *p)
+{
+	const struct profile_index *x = p->index;
+
+	return sizeof(*p) + sizeof(*x) + strtab_bytes(p->strings) + VEC_BYTES(p->mappings) +
+	       VEC_BYTES(p->functions) + VEC_BYTES(p->locations) + VEC_BYTES(p->lines) +
+	       VEC_BYTES(p->stacks) + VEC_BYTES(p->frames) + VEC_BYTES(p->labels) +
+	       VEC_BYTES(p->labelsets) + VEC_BYTES(p->samples) + VEC_BYTES(p->values) +
+	       VEC_BYTES(p->covered.v) + htab_bytes(&x->mappings) + htab_bytes(&x->functions) +
+	       htab_bytes(&x->locations) + htab_bytes(&x->stacks) + htab_bytes(&x->labelsets) +
+	       htab_bytes(&x->samples);
+}
+
 static void index_free(struct profile_index *x)
 {
 	if (!x)
@@ -167,19 +187,31 @@ struct mapping_needle {
 	const struct profile_mapping *m;
 };
 
+static bool same_range(const struct profile_mapping *a, const struct profile_mapping *b)
+{
+	return a->start == b->start && a->limit == b->limit && a->offset == b->offset &&
+	       a->file == b->file && a->build_id == b->build_id;
+}
+
 static bool mapping_eq(const void *ctx, uint32_t id)
 {
 	const struct mapping_needle *n = ctx;
 	const struct profile_mapping *a = &n->p->mappings.data[id], *b = n->m;
 
-	return a->start == b->start && a->limit == b->limit && a->offset == b->offset &&
-	       a->file == b->file && a->build_id == b->build_id &&
-	       a->has_functions == b->has_functions && a->has_filenames == b->has_filenames &&
-	       a->has_line_numbers == b->has_line_numbers &&
+	return same_range(a, b) && a->has_functions == b->has_functions &&
+	       a->has_filenames == b->has_filenames && a->has_line_numbers == b->has_line_numbers &&
 	       a->has_inline_frames == b->has_inline_frames;
 }
 
-int profile_mapping(struct profile *p, const struct profile_mapping *m, uint32_t *id)
+static bool mapping_range_eq(const void *ctx, uint32_t id)
+{
+	const struct mapping_needle *n = ctx;
+
+	return same_range(&n->p->mappings.data[id], n->m);
+}
+
+static int add_mapping(struct profile *p, const struct profile_mapping *m, htab_eq_fn eq,
+		       uint32_t *id)
 {
 	struct mapping_needle n = {p, m};
 	uint64_t h = hash_mix(p->index->seed, m->start);
@@ -192,10 +224,30 @@ int profile_mapping(struct profile *p, const struct profile_mapping *m, uint32_t
 	/* Without the flags: they may be set in place once a window is symbolized. */
 	h = hash_mix(hash_mix(h, m->limit), m->offset);
 	h = hash_mix(h, (uint64_t)m->file << 32 | m->build_id);
-	r = find_or_index(&p->index->mappings, h, mapping_eq, &n, p->mappings.len, id);
+	r = find_or_index(&p->index->mappings, h, eq, &n, p->mappings.len, id);
 	if (r == 1)
 		p->mappings.data[p->mappings.len++] = *m;
 	return r < 0 ? r : 0;
+}
+
+int profile_mapping(struct profile *p, const struct profile_mapping *m, uint32_t *id)
+{
+	return add_mapping(p, m, mapping_eq, id);
+}
+
+int profile_mapping_joined(struct profile *p, const struct profile_mapping *m, uint32_t *id)
+{
+	int err = add_mapping(p, m, mapping_range_eq, id);
+	struct profile_mapping *have;
+
+	if (err)
+		return err;
+	have = &p->mappings.data[*id];
+	have->has_functions |= m->has_functions;
+	have->has_filenames |= m->has_filenames;
+	have->has_line_numbers |= m->has_line_numbers;
+	have->has_inline_frames |= m->has_inline_frames;
+	return 0;
 }
 
 struct function_needle {

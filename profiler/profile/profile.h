@@ -127,6 +127,9 @@ int profile_add_sample_type(struct profile *p, const char *type, const char *uni
 int profile_string(struct profile *p, const char *s, uint32_t *id);
 int profile_string_n(struct profile *p, const char *s, size_t len, uint32_t *id);
 int profile_mapping(struct profile *p, const struct profile_mapping *m, uint32_t *id);
+/* The same, but that a mapping which differs in its flags only is found, and gains those of m: what one
+ * window knows of a file another may not. */
+int profile_mapping_joined(struct profile *p, const struct profile_mapping *m, uint32_t *id);
 int profile_function(struct profile *p, const struct profile_function *f, uint32_t *id);
 /* From texts; system_name NULL is name, file NULL is "". */
 int profile_named_function(struct profile *p, const char *name, const char *system_name,
@@ -203,5 +206,11 @@ int profile_merge(struct profile *dst, const struct profile *src, const char **w
 /* Copies what keep() accepts into a new profile (samples only; tables are interned afresh). */
 int profile_filter(struct profile **out, const struct profile *src,
 		   bool (*keep)(void *ctx, const struct profile *src, size_t sample), void *ctx);
+
+/* A copy without labels of this key: samples that differ in nothing else become one. 0 or -ENOMEM. */
+int profile_without_label(struct profile **out, const struct profile *src, const char *key);
+
+/* Bytes held, indexes included. */
+size_t profile_bytes(const struct profile *p);
 
 #endif

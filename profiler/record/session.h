@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One recording from start to profile: loads the sampler, follows processes, launches the command,
- * collects windows until the end, names what was seen. Single-threaded but for the file opener.
+ * One recording from start to profile, a policy on top of the collector: launches the command, decides
+ * when it is over, merges the windows.
  */
 #ifndef KILN_RECORD_SESSION_H
 #define KILN_RECORD_SESSION_H
@@ -11,15 +11,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "profiler/sampler/sampler.h"
+#include "profiler/collect/collector.h"
 
 struct debuginfod;
 struct profile;
 struct quality;
-
-struct session_progress {
-	uint64_t elapsed_ns, samples, lost;
-};
+struct symbolizer;
 
 struct session_opts {
 	struct sampler_opts sampler; /* filter_tgids is set by the session */
@@ -33,7 +30,7 @@ struct session_opts {
 	bool names_only;		/* no lines, no inlined calls */
 	bool no_sandbox;		/* read foreign files in this very process */
 	struct debuginfod *debuginfod;	/* where debug files may come from; or NULL */
-	void (*progress)(void *ctx, const struct session_progress *); /* a few times a second */
+	void (*progress)(void *ctx, const struct collector_progress *); /* a few times a second */
 	void *progress_ctx;
 };
 

@@ -3,7 +3,7 @@
 
 #include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
-#include "profiler/collect/aggregate.h"
+#include "profiler/window/aggregate.h"
 #include "profiler/sampler/drain.h"
 
 /* Both sides at their deepest, and synthetic frames. */
@@ -274,13 +274,30 @@ static int note_cgroup(struct aggregate *a, uint64_t cgroup_id)
 				      (uint32_t)a->cgroups.len - 1);
 }
 
+static bool exe_eq(const void *ctx, uint32_t id)
+{
+	const struct frame_needle *n = ctx;
+
+	return n->a->exes.data[id].file == n->f.owner;
+}
+
+/* Without memory for it the busiest program may be another one: no sample is lost. */
 static void note_exe(struct aggregate *a, const struct proc_image *img, uint64_t count)
 {
-	if (!img || img->exe == FILE_NONE || vec_reserve(&a->exe_samples, img->exe + 1ul))
+	struct frame_needle n = {a, {.owner = img ? img->exe : FILE_NONE}};
+	uint64_t hash = hash_u64(n.f.owner);
+	uint32_t id;
+
+	if (n.f.owner == FILE_NONE)
 		return;
-	while (a->exe_samples.len <= img->exe)
-		a->exe_samples.data[a->exe_samples.len++] = 0;
-	a->exe_samples.data[img->exe] += count;
+	id = htab_find(&a->exe_index, hash, exe_eq, &n);
+	if (id == HTAB_NONE) {
+		id = (uint32_t)a->exes.len;
+		if (vec_reserve(&a->exes, id + 1ul) || htab_insert(&a->exe_index, hash, id))
+			return;
+		a->exes.data[a->exes.len++] = (struct agg_exe){.file = n.f.owner};
+	}
+	a->exes.data[id].samples += count;
 }
 
 static int add_row(struct aggregate *a, const struct window *w, const struct window_row *row,
@@ -312,28 +329,50 @@ static int add_row(struct aggregate *a, const struct window *w, const struct win
 void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs,
 		      const struct ksyms *ksyms)
 {
+	size_t max_bytes = a->max_bytes ?: AGGREGATE_MAX_BYTES;
+
 	for (size_t i = 0; i < w->rows.len; i++) {
 		const struct window_row *row = &w->rows.data[i];
 
-		if (add_row(a, w, row, procs, ksyms))
+		if (aggregate_bytes(a) > max_bytes || add_row(a, w, row, procs, ksyms))
 			a->lost_memory += row->value.count;
 		else
 			a->recorded += row->value.count;
 	}
 }
 
-void aggregate_release(struct aggregate *a)
+#define VEC_BYTES(v) ((v).cap * sizeof(*(v).data))
+
+static size_t index_bytes(const struct htab *t)
 {
+	return t->cap * sizeof(*t->slots);
+}
+
+size_t aggregate_bytes(const struct aggregate *a)
+{
+	return VEC_BYTES(a->frames) + VEC_BYTES(a->frame_ids) + VEC_BYTES(a->stacks) +
+	       VEC_BYTES(a->images) + VEC_BYTES(a->samples) + VEC_BYTES(a->exes) +
+	       VEC_BYTES(a->cgroups) + index_bytes(&a->frame_index) + index_bytes(&a->stack_index) +
+	       index_bytes(&a->sample_index) + index_bytes(&a->image_index) +
+	       index_bytes(&a->exe_index) + index_bytes(&a->cgroup_index);
+}
+
+void aggregate_clear(struct aggregate *a)
+{
+	size_t max_bytes = a->max_bytes;
+
 	vec_release(&a->frames);
 	vec_release(&a->frame_ids);
 	vec_release(&a->stacks);
 	vec_release(&a->images);
 	vec_release(&a->samples);
-	vec_release(&a->exe_samples);
+	vec_release(&a->exes);
 	vec_release(&a->cgroups);
 	htab_release(&a->frame_index);
 	htab_release(&a->stack_index);
 	htab_release(&a->sample_index);
 	htab_release(&a->image_index);
+	htab_release(&a->exe_index);
 	htab_release(&a->cgroup_index);
+	*a = (struct aggregate){.max_bytes = max_bytes};
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Windows in, one aggregate out. Every address is normalized at once, while the process table still
- * knows what was mapped where: to (file, file offset), to a kernel address, or to an address in the
- * anonymous code of one program. Names come later and once (naming.h). Pure memory.
+ * Drained windows in, one aggregate out. Every address is normalized at once, while the process table
+ * still knows what was mapped where: to (file, file offset), to a kernel address, or to an address in
+ * the anonymous code of one program. naming.h turns an aggregate into a profile. Pure memory, within a
+ * cap.
  */
-#ifndef KILN_COLLECT_AGGREGATE_H
-#define KILN_COLLECT_AGGREGATE_H
+#ifndef KILN_WINDOW_AGGREGATE_H
+#define KILN_WINDOW_AGGREGATE_H
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -62,22 +63,35 @@ struct agg_sample {
 	uint64_t count;
 };
 
+struct agg_exe {
+	uint32_t file;
+	uint64_t samples; /* of processes whose program it is */
+};
+
+/* All-zero is empty and valid. */
 struct aggregate {
+	size_t max_bytes; /* rows that do not fit are counted in lost_memory; 0: AGGREGATE_MAX_BYTES */
 	VEC(struct agg_frame) frames;
 	VEC(uint32_t) frame_ids;
 	VEC(struct agg_stack) stacks;
 	VEC(struct agg_image) images;
 	VEC(struct agg_sample) samples;
-	VEC(uint64_t) exe_samples; /* by file id: samples of processes whose program it is */
-	VEC(uint64_t) cgroups;	   /* ids seen */
-	uint64_t recorded;	   /* sum of counts */
-	uint64_t lost_memory;	   /* samples dropped for lack of memory */
-	struct htab frame_index, stack_index, sample_index, image_index, cgroup_index;
+	VEC(struct agg_exe) exes;
+	VEC(uint64_t) cgroups; /* ids seen */
+	uint64_t recorded;     /* sum of counts */
+	uint64_t lost_memory;  /* samples dropped for lack of memory, or over the cap */
+	struct htab frame_index, stack_index, sample_index, image_index, exe_index, cgroup_index;
 };
 
-/* Adds a drained window. What does not fit into memory is counted in lost_memory. */
+/* Ten times what a minute of 128 busy CPUs at 99 Hz takes. */
+#define AGGREGATE_MAX_BYTES (256u << 20)
+
+/* Adds a drained window. What does not fit is counted in lost_memory. */
 void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs,
 		      const struct ksyms *ksyms);
-void aggregate_release(struct aggregate *a);
+/* Bytes held. */
+size_t aggregate_bytes(const struct aggregate *a);
+/* Frees everything; max_bytes stays. */
+void aggregate_clear(struct aggregate *a);
 
 #endif

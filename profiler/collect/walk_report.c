@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "profiler/unwind/walk_report.h"
+#include "profiler/collect/walk_report.h"
 
 #include <stdint.h>
 
@@ -104,9 +104,8 @@ static void log_reported(const struct sampler_totals *t, const struct reported_m
 	buf_release(&b);
 }
 
-void walk_report(struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
-		 const struct raw_walk *raw_walk, const struct rescan *rescan,
-		 const struct reported_mappings *reported)
+void walk_count(struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
+		const struct raw_walk *raw_walk, const struct rescan *rescan)
 {
 	struct raw_walk_stats walked;
 	struct unwind_tables_stats tables;
@@ -115,8 +114,6 @@ void walk_report(struct quality *q, const struct sampler_totals *t, struct unwin
 
 	rescan_stats(rescan, &again);
 	q->rescanned = again.read;
-	if (reported)
-		log_reported(t, reported);
 	if (!feed)
 		return;
 	raw_walk_stats(raw_walk, &walked);
@@ -125,8 +122,24 @@ void walk_report(struct quality *q, const struct sampler_totals *t, struct unwin
 	/* A file may have failed here and there: it is one. */
 	q->tables_failed =
 		tables.failed > walked.files_failed ? tables.failed : walked.files_failed;
-	if (log_level() < LOG_VERBOSE)
+}
+
+void walk_report(const struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
+		 const struct raw_walk *raw_walk, const struct rescan *rescan,
+		 const struct reported_mappings *reported)
+{
+	struct raw_walk_stats walked;
+	struct unwind_tables_stats tables;
+	struct unwind_maps_stats maps;
+	struct rescan_stats again;
+
+	if (reported)
+		log_reported(t, reported);
+	if (!feed)
 		return;
+	rescan_stats(rescan, &again);
+	raw_walk_stats(raw_walk, &walked);
+	unwind_feed_stats(feed, &tables, &maps);
 	log_shares(q, &walked);
 	log_ends(t);
 	log_counters(&walked, &again, q->raw_full);

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/collect/collector.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/cache_dir.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/base/vec.h"
+#include "profiler/cgroups/cgroups.h"
+#include "profiler/collect/losses.h"
+#include "profiler/collect/prefetch.h"
+#include "profiler/collect/readers.h"
+#include "profiler/collect/reported_mappings.h"
+#include "profiler/collect/walk_report.h"
+#include "profiler/collect/window_naming.h"
+#include "profiler/files/files.h"
+#include "profiler/procs/ksyms.h"
+#include "profiler/procs/procs.h"
+#include "profiler/procs/rescan.h"
+#include "profiler/procs/sideband.h"
+#include "profiler/profile/profile.h"
+#include "profiler/sampler/drain.h"
+#include "profiler/unwind/raw_walk.h"
+#include "profiler/unwind/unwind_feed.h"
+#include "profiler/window/aggregate.h"
+#include "symbolizer/symbolizer.h"
+
+/* While samples wait for unwind tables the rings are looked at more often; and no more often than
+ * this, whatever wakes us up. */
+#define BUSY_TURN_MS 10
+/* How long processes are looked into again in one turn, and before counts are normalized. */
+#define RESCAN_NS      5000000ull
+#define RESCAN_LAST_NS 100000000ull
+/* At the end of a drain its samples wait so long for tables: the rings fill meanwhile; but for the
+ * last one, when nothing is sampled any more. */
+#define DRAIN_TABLES_MS 100
+#define LAST_TABLES_MS	2000
+/* Sampling does not start before what runs has its unwind tables, or this time is over. */
+#define FIRST_TABLES_MS 100
+
+/* A window is named when it has so many bytes: the stacks of some minutes of a busy machine. */
+#define AGGREGATE_BYTES (16u << 20)
+/* Descriptors are closed two minutes after their file was last of interest (files.h). */
+#define NAME_AFTER_NS 60000000000ull
+/* ... or sooner where there are more files than descriptors. */
+#define NAME_SOON_NS 10000000000ull
+
+enum { WATCH_SIDEBAND, WATCH_RAW, WATCH_TARGETS };
+
+struct collector {
+	struct collector_opts opts;
+	struct sampler *sampler;
+	struct drain *drain;
+	struct files *files;
+	struct procs *procs;
+	struct ksyms *ksyms;
+	struct sideband *sideband;
+	struct rescan *rescan;
+	struct reported_mappings *reported; /* NULL: mappings come as events */
+	struct unwind_feed *feed;	    /* NULL: user stacks by frame pointers */
+	struct raw_walk *raw_walk;
+	struct cgroups *cgroups;   /* NULL: no cgroup file system */
+	struct prefetch *prefetch; /* NULL: no debuginfod */
+	struct readers readers;
+	struct window_naming *naming;
+	struct aggregate aggregate; /* of the window that is being collected */
+	/* [WATCH_SIDEBAND], [WATCH_RAW], then a pidfd for each collector_watch() */
+	VEC(struct pollfd) watched;
+	bool filtered, sampling;
+	uint64_t open_ns, start_ns, drain_ns, window_ns; /* when the latter two began */
+	int64_t window_unix_ns;
+	uint64_t turn_ns;  /* when the rings were last looked at */
+	unsigned stall_ms; /* tests: a drain that comes late */
+};
+
+DEFINE_CLEANUP(collector, collector_close)
+
+static int64_t unix_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* --- opening ----------------------------------------------------------------------------------- */
+
+static int open_readers(struct collector *c)
+{
+	struct readers_opts opts = {
+		.sandbox = !c->opts.no_sandbox,
+		.names_only = c->opts.names_only,
+		.tables = c->opts.sampler.unwind != MODE_FP,
+		.debuginfod = c->opts.debuginfod,
+	};
+
+	return readers_open(&c->readers, &opts);
+}
+
+/* Who knows what is mapped where. */
+static int open_tables(struct collector *c)
+{
+	struct procs_opts procs = {.files = c->files};
+	char path[PATH_MAX];
+	int err = 0;
+
+	if (sampler_uses_tables(c->sampler)) {
+		err = unwind_feed_new(&c->feed, c->sampler, c->files, c->readers.compiler,
+				      cache_dir_path("unwind", path, sizeof(path)));
+		procs.changed = unwind_feed_changed;
+		procs.changed_ctx = c->feed;
+	}
+	err = err ?: procs_new(&c->procs, &procs) ?: rescan_new(&c->rescan, c->procs);
+	if (!err && sampler_reports_mappings(c->sampler))
+		err = reported_mappings_new(&c->reported, c->sampler, c->procs, c->files,
+					    c->rescan);
+	if (!err && c->feed)
+		err = raw_walk_new(&c->raw_walk, c->procs, c->files, c->feed, c->rescan,
+				   c->readers.walker);
+	return err;
+}
+
+static int open_sideband(struct collector *c)
+{
+	struct sideband_opts opts = {
+		.procs = c->procs,
+		.files = c->files,
+		.ksyms = c->ksyms,
+		.no_mappings = c->reported || !c->opts.sampler.user,
+	};
+	struct pollfd raw = {.fd = drain_fd(c->drain), .events = POLLIN};
+	struct pollfd events = {.events = POLLIN};
+	int err = sideband_open(&c->sideband, &opts);
+
+	if (err)
+		return err;
+	events.fd = sideband_fd(c->sideband);
+	return vec_push(&c->watched, events) ?: vec_push(&c->watched, raw);
+}
+
+static void on_naming_tick(void *ctx);
+
+static int open_naming(struct collector *c)
+{
+	struct window_naming_opts opts = {
+		.symbolizer = c->readers.symbolizer,
+		.files = c->files,
+		.ksyms = c->ksyms,
+		.feed = c->feed,
+		.cgroups = c->cgroups,
+		.user_labels = c->opts.user_labels,
+		.debuginfod = c->opts.debuginfod,
+		.sampler = c->sampler,
+		.freq_hz = c->opts.sampler.freq_hz,
+		.names_only = c->opts.names_only,
+		.filtered = c->filtered,
+		.tick = on_naming_tick,
+		.tick_ctx = c,
+	};
+
+	return window_naming_new(&c->naming, &opts);
+}
+
+static int open_all(struct collector *c, const char **why)
+{
+	struct sampler_opts *sampler = &c->opts.sampler;
+	int err;
+
+	sampler->filter_tgids = c->opts.scope == COLLECT_TARGETS;
+	c->filtered = sampler->filter_tgids || sampler->comm_glob ||
+		      (sampler->cgroups && sampler->cgroups[0]);
+	*why = "cannot lock up the process that reads foreign files; --no-sandbox does without";
+	err = open_readers(c) ?: sampler_load(&c->sampler, sampler, why);
+	if (err)
+		return err;
+	log_debug("BPF programs loaded after %llu ms", (boottime_ns() - c->open_ns) / 1000000ull);
+	*why = "out of memory";
+	err = drain_new(&c->drain, c->sampler) ?: files_new(&c->files, NULL) ?:
+	      ksyms_new(&c->ksyms);
+	if (!err && c->opts.debuginfod)
+		err = prefetch_new(&c->prefetch, c->opts.debuginfod, c->files);
+	err = err ?: open_tables(c);
+	if (err)
+		return err;
+	*why = "cannot follow mappings (perf_event_open of a dummy event): `kiln doctor` says more";
+	err = open_sideband(c);
+	if (err)
+		return err;
+	if (cgroups_new(&c->cgroups))
+		c->cgroups = NULL;
+	*why = "out of memory";
+	return open_naming(c);
+}
+
+int collector_open(struct collector **out, const struct collector_opts *opts, const char **why)
+{
+	_cleanup_(collector_freep) struct collector *c = calloc(1, sizeof(*c));
+	const char *stall = getenv("KILN_TEST_DRAIN_STALL_MS");
+	uint64_t stall_ms = 0;
+	int err;
+
+	*why = "out of memory";
+	if (!c)
+		return -ENOMEM;
+	c->opts = *opts;
+	c->opts.aggregate_bytes = c->opts.aggregate_bytes ?: AGGREGATE_BYTES;
+	c->open_ns = boottime_ns();
+	if (stall && !text_parse_u64(stall, 60000, &stall_ms))
+		c->stall_ms = (unsigned)stall_ms;
+	err = open_all(c, why);
+	if (err)
+		return err;
+	*out = steal_ptr(c);
+	return 0;
+}
+
+void collector_close(struct collector *c)
+{
+	if (!c)
+		return;
+	for (size_t i = WATCH_TARGETS; i < c->watched.len; i++)
+		close(c->watched.data[i].fd);
+	vec_release(&c->watched);
+	aggregate_clear(&c->aggregate);
+	window_naming_free(c->naming);
+	cgroups_free(c->cgroups);
+	sideband_close(c->sideband);
+	raw_walk_free(c->raw_walk);
+	reported_mappings_free(c->reported);
+	rescan_free(c->rescan);
+	procs_free(c->procs);
+	ksyms_free(c->ksyms);
+	unwind_feed_free(c->feed);
+	prefetch_free(c->prefetch);
+	files_free(c->files);
+	drain_free(c->drain);
+	sampler_free(c->sampler);
+	readers_close(&c->readers);
+	free(c);
+}
+
+/* --- targets ----------------------------------------------------------------------------------- */
+
+int collector_add(struct collector *c, pid_t tgid)
+{
+	return sampler_add_target(c->sampler, tgid);
+}
+
+/* The end of the process is watched through a pidfd (pidfd_open(2)). */
+int collector_watch(struct collector *c, pid_t tgid, const char **why)
+{
+	struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, tgid, 0), .events = POLLIN};
+	int err;
+
+	if (p.fd < 0) {
+		*why = errno == EINVAL ? "a thread of another process; -p wants processes"
+				       : "no such process";
+		return -ESRCH;
+	}
+	*why = "out of memory";
+	err = vec_push(&c->watched, p);
+	if (err) {
+		close(p.fd);
+		return err;
+	}
+	return collector_add(c, tgid);
+}
+
+bool collector_targets_gone(const struct collector *c)
+{
+	for (size_t i = WATCH_TARGETS; i < c->watched.len; i++)
+		if (!(c->watched.data[i].revents & POLLIN))
+			return false;
+	return c->watched.len > WATCH_TARGETS;
+}
+
+int collector_scan(struct collector *c, pid_t tgid, const char **why)
+{
+	int err = procs_scan(c->procs, tgid, boottime_ns());
+
+	*why = "cannot read /proc";
+	return tgid && err == -ESRCH ? 0 : err;
+}
+
+/* --- sampling ---------------------------------------------------------------------------------- */
+
+static void begin_window(struct collector *c)
+{
+	c->window_ns = boottime_ns();
+	c->window_unix_ns = unix_ns();
+}
+
+int collector_start(struct collector *c, const char **why)
+{
+	int err;
+
+	if (c->feed)
+		unwind_feed_settle(c->feed, c->procs, FIRST_TABLES_MS);
+	err = sampler_start(c->sampler, why);
+	begin_window(c);
+	c->start_ns = c->drain_ns = c->window_ns;
+	c->sampling = !err;
+	log_debug("sampling after %llu ms", (c->start_ns - c->open_ns) / 1000000ull);
+	return err;
+}
+
+void collector_stop(struct collector *c)
+{
+	sampler_stop(c->sampler);
+	c->sampling = false;
+}
+
+/* Applies the events up to now and what samples reported of mappings, and looks into /proc where that
+ * is not all. */
+static int follow_mappings(struct collector *c, uint64_t budget_ns)
+{
+	int err = sideband_poll(c->sideband, 0);
+	uint64_t from_ns;
+
+	if (sideband_take_loss(c->sideband, &from_ns))
+		rescan_want_all(c->rescan, from_ns);
+	if (c->reported)
+		reported_mappings_run(c->reported, c->drain);
+	rescan_run(c->rescan, budget_ns);
+	return err;
+}
+
+/* Walks what the kernel half left of a drained window, waiting a while for tables on their way. */
+static void walk_left(struct collector *c, const struct window *w, int wait_ms)
+{
+	uint64_t until = boottime_ns() + (uint64_t)wait_ms * 1000000ull;
+
+	if (!c->raw_walk)
+		return;
+	for (;;) {
+		follow_mappings(c, RESCAN_NS);
+		unwind_feed_run(c->feed, c->procs);
+		raw_walk_run(c->raw_walk, c->drain);
+		if (!raw_walk_waits(c->raw_walk) || boottime_ns() >= until)
+			break;
+		usleep(BUSY_TURN_MS * 1000);
+	}
+	raw_walk_finish(c->raw_walk, w);
+}
+
+/* cgroups are asked for their names while they exist. */
+static void remember_cgroups(struct collector *c, size_t from)
+{
+	struct cgroup_names names;
+
+	for (size_t i = from; c->cgroups && i < c->aggregate.cgroups.len; i++)
+		cgroups_names(c->cgroups, c->aggregate.cgroups.data[i], &names);
+}
+
+/* From the kernel's counts to the aggregate. */
+static int drain_counts(struct collector *c, bool last)
+{
+	size_t n_cgroups = c->aggregate.cgroups.len;
+	bool fresh = !c->aggregate.frames.len;
+	struct window *w;
+	int err = drain_window(c->drain, &w);
+
+	if (err)
+		return err;
+	/* Everything that was mapped before the last sample is in the table before it is asked. */
+	err = follow_mappings(c, RESCAN_LAST_NS);
+	if (err)
+		log_debug("reading mapping events: %s", strerror(-err));
+	walk_left(c, w, last ? LAST_TABLES_MS : DRAIN_TABLES_MS);
+	aggregate_window(&c->aggregate, w, c->procs, c->ksyms);
+	window_free(w);
+	if (c->prefetch)
+		prefetch_run(c->prefetch, &c->aggregate, fresh);
+	remember_cgroups(c, n_cgroups);
+	procs_expire(c->procs, boottime_ns());
+	ksyms_expire(c->ksyms, c->drain_ns);
+	c->drain_ns = boottime_ns();
+	return 0;
+}
+
+/* Empties the ring of stacks, then follows what was mapped up to then: the kernel half learns of it,
+ * and what has to be walked here is walked while the table knows it. */
+static int take_stacks(struct collector *c)
+{
+	int err = drain_stacks(c->drain) ?: follow_mappings(c, RESCAN_NS);
+
+	if (!c->feed || err)
+		return err;
+	unwind_feed_run(c->feed, c->procs);
+	raw_walk_run(c->raw_walk, c->drain);
+	return 0;
+}
+
+/* A turn of the test that takes no stacks until the window ends. */
+static int stall(struct collector *c)
+{
+	usleep(c->stall_ms * 1000);
+	return follow_mappings(c, RESCAN_NS);
+}
+
+static int work(struct collector *c)
+{
+	int err;
+
+	/* A CPU that could not be opened now will be a second later: the others go on. */
+	err = sampler_follow_cpus(c->sampler);
+	if (err)
+		log_debug("following CPUs: %s", strerror(-err));
+	sideband_update_cpus(c->sideband);
+	err = c->stall_ms ? stall(c) : take_stacks(c);
+	if (!err && boottime_ns() - c->drain_ns >= c->opts.sampler.window_ns)
+		err = drain_counts(c, false);
+	return err;
+}
+
+/* Samples that the kernel half could not walk end the sleep early, so that it learns of new programs
+ * before they are sampled often. */
+static void sleep_until_due(struct collector *c, int timeout_ms)
+{
+	const uint64_t least = BUSY_TURN_MS * 1000000ull;
+	bool busy = c->raw_walk && raw_walk_waits(c->raw_walk);
+	int n = poll(c->watched.data, c->watched.len,
+		     busy && timeout_ms > BUSY_TURN_MS ? BUSY_TURN_MS : timeout_ms);
+	uint64_t since = boottime_ns() - c->turn_ns;
+
+	if (n > 0 && c->watched.data[WATCH_RAW].revents && since < least)
+		usleep((useconds_t)((least - since) / 1000));
+	c->turn_ns = boottime_ns();
+}
+
+int collector_turn(struct collector *c, int timeout_ms)
+{
+	if (c->sampling) {
+		sleep_until_due(c, timeout_ms);
+		return work(c);
+	}
+	poll(c->watched.data, 1, timeout_ms);
+	return sideband_poll(c->sideband, 0);
+}
+
+/* --- windows ----------------------------------------------------------------------------------- */
+
+bool collector_wants_window(const struct collector *c)
+{
+	uint64_t age_ns = boottime_ns() - c->window_ns;
+
+	return aggregate_bytes(&c->aggregate) >= c->opts.aggregate_bytes ||
+	       age_ns >= NAME_AFTER_NS || (age_ns >= NAME_SOON_NS && files_full(c->files));
+}
+
+/* Sampling goes on while a window is named. */
+static void on_naming_tick(void *ctx)
+{
+	struct collector *c = ctx;
+
+	if (c->sampling && boottime_ns() - c->turn_ns >= BUSY_TURN_MS * 1000000ull) {
+		c->turn_ns = boottime_ns();
+		work(c);
+	}
+}
+
+/* Sums since the beginning that the process table, the walks and the like have counted. */
+static void count_sums(struct collector *c, const struct sampler_totals *t, struct quality *sums)
+{
+	struct sideband_stats side;
+
+	sideband_stats(c->sideband, &side);
+	sums->sideband_lost = side.lost;
+	walk_count(sums, t, c->feed, c->raw_walk, c->rescan);
+}
+
+int collector_end_window(struct collector *c, bool last, struct named_window *out)
+{
+	struct aggregate a;
+	struct sampler_totals totals;
+	struct quality sums = {0};
+	struct named_window w = {.begin_unix_ns = c->window_unix_ns};
+	int err = sampler_totals(c->sampler, &totals) ?: drain_counts(c, last);
+
+	if (err)
+		return err;
+	w.duration_ns = c->drain_ns - c->window_ns;
+	a = c->aggregate;
+	c->aggregate = (struct aggregate){.max_bytes = a.max_bytes};
+	begin_window(c);
+	count_sums(c, &totals, &sums);
+	err = window_name(c->naming, &a, &totals, &sums, last, &w);
+	if (last && log_level() >= LOG_VERBOSE)
+		walk_report(&sums, &totals, c->feed, c->raw_walk, c->rescan, c->reported);
+	aggregate_clear(&a);
+	if (err)
+		named_window_release(&w);
+	else
+		*out = w;
+	return err;
+}
+
+void named_window_release(struct named_window *w)
+{
+	profile_free(w->profile);
+	quality_release(&w->quality);
+	*w = (struct named_window){0};
+}
+
+/* --- what it knows ----------------------------------------------------------------------------- */
+
+void collector_progress(struct collector *c, struct collector_progress *out)
+{
+	struct sampler_totals t;
+
+	*out = (struct collector_progress){.sampling_ns = boottime_ns() - c->start_ns};
+	if (sampler_totals(c->sampler, &t))
+		return;
+	out->samples = t.counters[KILN_CTR_recorded];
+	out->lost = t.counters[KILN_CTR_map_full] + t.counters[KILN_CTR_update_failed];
+}
+
+const char *collector_event(const struct collector *c)
+{
+	return sampler_event_name(c->sampler);
+}
+
+size_t collector_cpus(const struct collector *c)
+{
+	return sampler_cpu_count(c->sampler);
+}
+
+uint64_t collector_start_ns(const struct collector *c)
+{
+	return c->start_ns;
+}
+
+struct symbolizer *collector_take_symbolizer(struct collector *c)
+{
+	return steal_ptr(c->readers.symbolizer);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/collect/window_naming.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/collect/collector.h"
+#include "profiler/collect/losses.h"
+#include "profiler/debuginfod/debuginfod.h"
+#include "profiler/files/files.h"
+#include "profiler/naming/naming.h"
+#include "profiler/profile/profile.h"
+#include "profiler/window/aggregate.h"
+#include "profiler/sampler/sampler.h"
+#include "symbolizer/symbolizer.h"
+
+/* How long opening the last files may take: at the end, and while sampling goes on. */
+#define OPENER_LAST_MS 2000
+#define OPENER_MS      100
+/* At the end nobody waits for a server; what is in its cache is there at once. */
+#define DEBUGINFOD_LAST_NS 300000000ull
+
+struct window_naming {
+	struct window_naming_opts opts;
+	struct naming *naming;
+	uint64_t period_ns;
+	uint64_t recorded, lost_memory; /* samples of all windows so far */
+	struct quality given;		/* sums of all windows so far, see losses_share() */
+	uint64_t fetched;		/* debug files that had come when the last window was named */
+};
+
+DEFINE_CLEANUP(window_naming, window_naming_free)
+
+int window_naming_new(struct window_naming **out, const struct window_naming_opts *opts)
+{
+	_cleanup_(window_naming_freep) struct window_naming *n = calloc(1, sizeof(*n));
+	struct naming_opts naming = {
+		.symbolizer = opts->symbolizer,
+		.files = opts->files,
+		.ksyms = opts->ksyms,
+		.feed = opts->feed,
+		.cgroups = opts->cgroups,
+		.user_labels = opts->user_labels,
+		.period_ns = sampler_period_ns(opts->sampler),
+		.names_only = opts->names_only,
+		.tick = opts->tick,
+		.tick_ctx = opts->tick_ctx,
+	};
+	int err;
+
+	if (!n)
+		return -ENOMEM;
+	n->opts = *opts;
+	n->period_ns = naming.period_ns;
+	err = naming_new(&n->naming, &naming);
+	if (err)
+		return err;
+	*out = steal_ptr(n);
+	return 0;
+}
+
+void window_naming_free(struct window_naming *n)
+{
+	if (!n)
+		return;
+	naming_free(n->naming);
+	free(n);
+}
+
+static int add_facts(const struct window_naming *n, struct profile *p)
+{
+	struct utsname u = {0};
+	struct buf b = {0};
+	int err;
+
+	uname(&u);
+	buf_printf(&b, "kiln.event=%s", sampler_event_name(n->opts.sampler));
+	err = profile_comment(p, buf_cstr(&b));
+	buf_clear(&b);
+	buf_printf(&b, "kiln.freq_hz=%llu", (unsigned long long)n->opts.freq_hz);
+	err = err ?: profile_comment(p, buf_cstr(&b));
+	buf_clear(&b);
+	buf_printf(&b, "kiln.kernel=%s %s", u.release, u.machine);
+	err = err ?: profile_comment(p, buf_cstr(&b));
+	buf_release(&b);
+	return err;
+}
+
+/* What came from servers since the last window may name what had no lines then. */
+static void await_files(struct window_naming *n, bool last)
+{
+	struct debuginfod_stats stats;
+
+	files_settle(n->opts.files, last ? OPENER_LAST_MS : OPENER_MS);
+	if (!n->opts.debuginfod)
+		return;
+	debuginfod_settle(n->opts.debuginfod, last ? DEBUGINFOD_LAST_NS : 0, NULL, NULL);
+	debuginfod_stats(n->opts.debuginfod, &stats);
+	if (stats.came != n->fetched)
+		naming_forget(n->naming);
+	n->fetched = stats.came;
+}
+
+/* What this window counts by itself joins its share of the sums. */
+static void count_quality(struct window_naming *n, const struct sampler_totals *t,
+			  struct quality *sums, bool last, struct quality *q)
+{
+	struct quality share = {0};
+	struct symbolizer_stats named;
+
+	symbolizer_stats(n->opts.symbolizer, &named);
+	sums->files_failed = named.files_failed;
+	sums->recorded = n->recorded;
+	sums->lost[LOSS_memory] = n->lost_memory;
+	losses_count(sums, t);
+	losses_share(&share, &n->given, sums, last);
+	if (!n->opts.feed)
+		share.walked_fp = q->user_complete + q->user_truncated;
+	quality_add(q, &share);
+}
+
+int window_name(struct window_naming *n, const struct aggregate *a, const struct sampler_totals *t,
+		struct quality *sums, bool last, struct named_window *w)
+{
+	int err;
+
+	w->profile = profile_new();
+	if (!w->profile)
+		return -ENOMEM;
+	w->profile->time_ns = w->begin_unix_ns;
+	w->profile->duration_ns = (int64_t)w->duration_ns;
+	await_files(n, last);
+	err = profile_init_cpu(w->profile, n->period_ns)
+		      ?: naming_run(n->naming, a, w->profile, &w->quality);
+	if (err)
+		return err;
+	n->recorded += a->recorded;
+	n->lost_memory += a->lost_memory;
+	count_quality(n, t, sums, last, &w->quality);
+	return losses_add(w->profile, &w->quality, n->period_ns, n->opts.filtered)
+		       ?: add_facts(n, w->profile);
+}

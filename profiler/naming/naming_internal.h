@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of struct naming, for the files that name one kind of frame each. */
+#ifndef KILN_NAMING_NAMING_INTERNAL_H
+#define KILN_NAMING_NAMING_INTERNAL_H
+
+#include "profiler/files/stall_guard.h"
+#include "profiler/naming/naming.h"
+
+struct naming {
+	struct naming_opts opts;
+	struct name_cache *cache;
+	struct kernel_names *kernel; /* NULL: no kernel address was seen yet */
+	int vdso_fd;		     /* -1: not opened yet, or there is none */
+	struct stall_guard guard;    /* for perf maps: they lie where their programs like */
+};
+
+#endif
