@@ -78,8 +78,9 @@ struct collector {
 	bool filtered, sampling;
 	uint64_t open_ns, start_ns, drain_ns, window_ns; /* when the latter two began */
 	int64_t window_unix_ns;
-	uint64_t turn_ns;  /* when the rings were last looked at */
-	unsigned stall_ms; /* tests: a drain that comes late */
+	uint64_t read_back; /* samples drained */
+	uint64_t turn_ns;   /* when the rings were last looked at */
+	unsigned stall_ms;  /* tests: a drain that comes late */
 };
 
 DEFINE_CLEANUP(collector, collector_close)
@@ -376,6 +377,7 @@ static int drain_counts(struct collector *c, bool last)
 	if (err)
 		log_debug("reading mapping events: %s", strerror(-err));
 	walk_left(c, w, last ? LAST_TABLES_MS : DRAIN_TABLES_MS);
+	c->read_back += w->samples;
 	aggregate_window(&c->aggregate, w, c->procs, c->ksyms);
 	window_free(w);
 	if (c->prefetch)
@@ -468,23 +470,29 @@ static void on_naming_tick(void *ctx)
 	}
 }
 
-/* Sums since the beginning that the process table, the walks and the like have counted. */
-static void count_sums(struct collector *c, const struct sampler_totals *t, struct quality *sums)
+static void count_sums(struct collector *c, struct window_sums *sums)
 {
 	struct sideband_stats side;
 
 	sideband_stats(c->sideband, &side);
-	sums->sideband_lost = side.lost;
-	walk_count(sums, t, c->feed, c->raw_walk, c->rescan);
+	sums->read_back = c->read_back;
+	sums->quality.sideband_lost = side.lost;
+	walk_count(&sums->quality, &sums->totals, c->feed, c->raw_walk, c->rescan);
+}
+
+/* What waits for names takes at most half of a full window: else it would be named all the time. */
+static void hold_back(struct collector *c, struct aggregate *from)
+{
+	if (aggregate_bytes(from) < c->opts.aggregate_bytes / 2)
+		window_hold_back(c->naming, c->procs, from, &c->aggregate);
 }
 
 int collector_end_window(struct collector *c, bool last, struct named_window *out)
 {
-	struct aggregate a;
-	struct sampler_totals totals;
-	struct quality sums = {0};
 	struct named_window w = {.begin_unix_ns = c->window_unix_ns};
-	int err = sampler_totals(c->sampler, &totals) ?: drain_counts(c, last);
+	struct window_sums sums = {0};
+	struct aggregate a;
+	int err = sampler_totals(c->sampler, &sums.totals) ?: drain_counts(c, last);
 
 	if (err)
 		return err;
@@ -492,10 +500,13 @@ int collector_end_window(struct collector *c, bool last, struct named_window *ou
 	a = c->aggregate;
 	c->aggregate = (struct aggregate){.max_bytes = a.max_bytes};
 	begin_window(c);
-	count_sums(c, &totals, &sums);
-	err = window_name(c->naming, &a, &totals, &sums, last, &w);
+	if (c->opts.waits_for_names && !last)
+		hold_back(c, &a);
+	count_sums(c, &sums);
+	err = window_name(c->naming, &a, &sums, last, &w);
 	if (last && log_level() >= LOG_VERBOSE)
-		walk_report(&sums, &totals, c->feed, c->raw_walk, c->rescan, c->reported);
+		walk_report(&sums.quality, &sums.totals, c->feed, c->raw_walk, c->rescan,
+			    c->reported);
 	aggregate_clear(&a);
 	if (err)
 		named_window_release(&w);

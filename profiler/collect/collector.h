@@ -31,15 +31,18 @@ enum collect_scope {
 	COLLECT_TARGETS, /* what collector_watch() and collector_add() name, and what they fork */
 };
 
-struct collector_opts {			/* what it points to is borrowed until the end */
-	struct sampler_opts sampler;	/* filter_tgids is set from the scope; window_ns: time
+struct collector_opts {		     /* what it points to is borrowed until the end */
+	struct sampler_opts sampler; /* filter_tgids is set from the scope; window_ns: time
 					   between drains of the kernel's counts */
 	enum collect_scope scope;
 	const char *const *user_labels; /* "key=value", NULL-terminated, or NULL */
 	bool names_only;		/* no lines, no inlined calls */
 	bool no_sandbox;		/* read foreign files in this very process */
 	struct debuginfod *debuginfod;	/* where debug files may come from; or NULL */
-	size_t aggregate_bytes;		/* see collector_wants_window(); 0: 16 MiB */
+	/* Samples in code made at run time that nothing names yet join the next window while their
+	 * program lives and there is room: some JIT compilers write names at their end. */
+	bool waits_for_names;
+	size_t aggregate_bytes; /* see collector_wants_window(); 0: 16 MiB */
 };
 
 /* Loads everything; nothing is sampled yet. On failure *why is a sentence for people that says what to
@@ -77,8 +80,10 @@ bool collector_wants_window(const struct collector *c);
 
 /* The window is the waist: whatever comes after it knows nothing of the kernel, processes or files. */
 struct named_window {
-	struct profile *profile; /* named, with its losses as frames; the quality is not stored in it */
-	struct quality quality;	 /* of this window alone; windows add up to what the kernel counted */
+	struct profile
+		*profile; /* named, with its losses as frames; the quality is not stored in it */
+	struct quality
+		quality; /* of this window alone; windows add up to what the kernel counted */
 	int64_t begin_unix_ns;
 	uint64_t duration_ns;
 };

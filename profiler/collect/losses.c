@@ -5,9 +5,8 @@
 #include "profiler/profile/quality.h"
 #include "profiler/sampler/sampler.h"
 
-void losses_count(struct quality *q, const struct sampler_totals *t)
+void losses_count(struct quality *q, const struct sampler_totals *t, uint64_t read_back)
 {
-	uint64_t read_back = q->recorded + q->lost[LOSS_memory];
 	uint64_t counted = t->counters[KILN_CTR_recorded];
 
 	q->expected = t->expected;

@@ -10,9 +10,8 @@ struct profile;
 struct quality;
 struct sampler_totals;
 
-/* What the kernel half counted, as a sum since the beginning. recorded and lost[LOSS_memory] of q are
- * those of all windows so far: from them follows what could not be read back. */
-void losses_count(struct quality *q, const struct sampler_totals *t);
+/* What the kernel half counted, as sums since the beginning. read_back: samples that were drained. */
+void losses_count(struct quality *q, const struct sampler_totals *t, uint64_t read_back);
 
 /*
  * Turns sums since the beginning into a window's share: what `now` has more than `given`, which then

@@ -12,9 +12,9 @@
 #include "profiler/debuginfod/debuginfod.h"
 #include "profiler/files/files.h"
 #include "profiler/naming/naming.h"
+#include "profiler/procs/procs.h"
 #include "profiler/profile/profile.h"
 #include "profiler/window/aggregate.h"
-#include "profiler/sampler/sampler.h"
 #include "symbolizer/symbolizer.h"
 
 /* How long opening the last files may take: at the end, and while sampling goes on. */
@@ -29,7 +29,7 @@ struct window_naming {
 	uint64_t period_ns;
 	uint64_t recorded, lost_memory; /* samples of all windows so far */
 	struct quality given;		/* sums of all windows so far, see losses_share() */
-	uint64_t fetched;		/* debug files that had come when the last window was named */
+	uint64_t fetched; /* debug files that had come when the last window was named */
 };
 
 DEFINE_CLEANUP(window_naming, window_naming_free)
@@ -104,26 +104,44 @@ static void await_files(struct window_naming *n, bool last)
 	n->fetched = stats.came;
 }
 
-/* What this window counts by itself joins its share of the sums. */
-static void count_quality(struct window_naming *n, const struct sampler_totals *t,
-			  struct quality *sums, bool last, struct quality *q)
+void window_hold_back(struct window_naming *n, struct procs *procs, struct aggregate *from,
+		      struct aggregate *to)
 {
-	struct quality share = {0};
+	_cleanup_free_ bool *waits = calloc(from->images.len + 1, sizeof(*waits));
+	bool any = false;
+
+	for (size_t i = 0; waits && i < from->images.len; i++) {
+		const struct agg_image *img = &from->images.data[i];
+		const struct proc_image *now = procs_image(procs, img->tgid, boottime_ns());
+
+		waits[i] = now && now->id == img->image_id && now->end_ns == UINT64_MAX &&
+			   !naming_knows_jit(n->naming, img);
+		any |= waits[i];
+	}
+	if (any)
+		aggregate_hold_back(to, from, waits);
+}
+
+/* What this window counts by itself joins its share of the sums. */
+static void count_quality(struct window_naming *n, struct window_sums *sums, bool last,
+			  struct quality *q)
+{
+	struct quality share = {0}, *now = &sums->quality;
 	struct symbolizer_stats named;
 
 	symbolizer_stats(n->opts.symbolizer, &named);
-	sums->files_failed = named.files_failed;
-	sums->recorded = n->recorded;
-	sums->lost[LOSS_memory] = n->lost_memory;
-	losses_count(sums, t);
-	losses_share(&share, &n->given, sums, last);
+	now->files_failed = named.files_failed;
+	now->recorded = n->recorded;
+	now->lost[LOSS_memory] = n->lost_memory;
+	losses_count(now, &sums->totals, sums->read_back);
+	losses_share(&share, &n->given, now, last);
 	if (!n->opts.feed)
 		share.walked_fp = q->user_complete + q->user_truncated;
 	quality_add(q, &share);
 }
 
-int window_name(struct window_naming *n, const struct aggregate *a, const struct sampler_totals *t,
-		struct quality *sums, bool last, struct named_window *w)
+int window_name(struct window_naming *n, const struct aggregate *a, struct window_sums *sums,
+		bool last, struct named_window *w)
 {
 	int err;
 
@@ -139,7 +157,7 @@ int window_name(struct window_naming *n, const struct aggregate *a, const struct
 		return err;
 	n->recorded += a->recorded;
 	n->lost_memory += a->lost_memory;
-	count_quality(n, t, sums, last, &w->quality);
+	count_quality(n, sums, last, &w->quality);
 	return losses_add(w->profile, &w->quality, n->period_ns, n->opts.filtered)
 		       ?: add_facts(n, w->profile);
 }

@@ -6,15 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profiler/profile/quality.h"
+#include "profiler/sampler/sampler.h"
+
 struct aggregate;
 struct cgroups;
 struct debuginfod;
 struct files;
 struct ksyms;
 struct named_window;
-struct quality;
-struct sampler;
-struct sampler_totals;
+struct procs;
 struct symbolizer;
 struct unwind_feed;
 struct window_naming;
@@ -39,12 +40,20 @@ struct window_naming_opts { /* everything is borrowed */
 int window_naming_new(struct window_naming **out, const struct window_naming_opts *opts);
 void window_naming_free(struct window_naming *n);
 
-/*
- * Fills profile and quality of the window. sums: what was counted since the beginning, but for the
- * totals, the samples and the files, which are added. 0 or -errno; then what was filled in has to be
- * released, too.
- */
-int window_name(struct window_naming *n, const struct aggregate *a, const struct sampler_totals *t,
-		struct quality *sums, bool last, struct named_window *w);
+/* Moves the samples from `from` to `to` that cannot be named yet, and may be later: those in code made at
+ * run time of programs that still live and have not said anything of it. */
+void window_hold_back(struct window_naming *n, struct procs *procs, struct aggregate *from,
+		      struct aggregate *to);
+
+/* Sums since the beginning. */
+struct window_sums {
+	struct sampler_totals totals; /* from before the window was drained */
+	uint64_t read_back;	      /* samples drained */
+	struct quality quality; /* of walks and events; what else there is window_name() adds */
+};
+
+/* Fills profile and quality of the window. 0 or -errno; then what was filled in has to be released, too. */
+int window_name(struct window_naming *n, const struct aggregate *a, struct window_sums *sums,
+		bool last, struct named_window *w);
 
 #endif

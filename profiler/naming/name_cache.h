@@ -17,7 +17,7 @@ struct name_cache;
 /* The names of a host's busy programs, several times over: some 200 bytes an address. */
 #define NAME_CACHE_BYTES (8u << 20)
 
-struct cached_line { /* strings are borrowed until the next call */
+struct cached_line {		     /* strings are borrowed until the next call */
 	const char *name, *raw_name; /* raw_name may be NULL */
 	const char *file;	     /* source file, or NULL */
 	uint32_t line, start_line;   /* 0: not known */

@@ -519,17 +519,35 @@ static int order_frames(const void *x, const void *y, void *ctx)
 	return f->t_ns < g->t_ns ? -1 : f->t_ns > g->t_ns;
 }
 
+/* The frames of samples that are there (see aggregate_hold_back()). */
+static int list_frames(const struct aggregate *a, uint32_t *list, size_t *n)
+{
+	_cleanup_free_ bool *is_used = calloc(a->frames.len + 1, sizeof(*is_used));
+
+	if (!is_used)
+		return -ENOMEM;
+	for (size_t i = 0; i < a->samples.len; i++) {
+		const struct agg_stack *s = &a->stacks.data[a->samples.data[i].stack];
+
+		for (uint32_t f = 0; f < s->len && a->samples.data[i].count; f++)
+			is_used[a->frame_ids.data[s->first + f]] = true;
+	}
+	*n = 0;
+	for (uint32_t i = 0; i < a->frames.len; i++)
+		if (is_used[i])
+			list[(*n)++] = i;
+	return 0;
+}
+
 int name_frames(struct naming *n, const struct aggregate *a, struct profile *p,
 		struct named_frame *out)
 {
 	struct namer w = {.n = n, .a = a, .p = p, .out = out};
 	struct order_context order = {a, busiest_exe(a)};
-	size_t total = a->frames.len, end;
-	_cleanup_free_ uint32_t *sorted = calloc(total + 1, sizeof(*sorted));
-	int err = sorted ? 0 : -ENOMEM;
+	_cleanup_free_ uint32_t *sorted = calloc(a->frames.len + 1, sizeof(*sorted));
+	size_t total = 0, end;
+	int err = sorted ? list_frames(a, sorted, &total) : -ENOMEM;
 
-	for (uint32_t i = 0; i < total && !err; i++)
-		sorted[i] = i;
 	if (!err)
 		qsort_r(sorted, total, sizeof(*sorted), order_frames, &order);
 	for (size_t i = 0; i < total && !err; i = end) {

@@ -160,6 +160,13 @@ static int open_map(struct naming *n, const struct agg_image *img)
 	return fd >= 0 ? fd : open_guarded(&n->guard, owner, "/tmp/perf-%d.map", img->tgid);
 }
 
+bool naming_knows_jit(struct naming *n, const struct agg_image *image)
+{
+	_cleanup_close_ int fd = image->jitdump == FILE_NONE ? open_map(n, image) : -1;
+
+	return fd >= 0 || image->jitdump != FILE_NONE;
+}
+
 static int ask_map(struct search *s, size_t n)
 {
 	_cleanup_close_ int fd = open_map(s->n, s->image);

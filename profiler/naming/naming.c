@@ -204,7 +204,8 @@ int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, s
 	err = name_frames(n, a, p, named)
 		      ?: profile_plain_location(p, MAPPING_KILN, FRAME_TRUNCATED, &b.truncated);
 	for (size_t i = 0; i < a->samples.len && !err; i++)
-		err = build_sample(&b, &a->samples.data[i]);
+		if (a->samples.data[i].count)
+			err = build_sample(&b, &a->samples.data[i]);
 	return err ?: blame_report(blame, n, a, q);
 }
 

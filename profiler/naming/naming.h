@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct agg_image;
 struct aggregate;
 struct cgroups;
 struct files;
@@ -49,6 +50,9 @@ void naming_free(struct naming *n);
  * -errno.
  */
 int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, struct quality *q);
+
+/* Whether code of this program can be named: its JIT compiler has written a perf map or a jitdump. */
+bool naming_knows_jit(struct naming *n, const struct agg_image *image);
 
 /* Debug files have arrived since: what was named before may have lines now. */
 void naming_forget(struct naming *n);

@@ -8,6 +8,13 @@
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 
+/* What is lighter than `light` samples loses detail: stacks with `depth` callers, else locations. */
+struct folding {
+	int64_t *weights, light; /* by stack, or by location */
+	bool callers;
+	uint32_t depth, mark; /* mark: location in dst that takes the place of what was cut */
+};
+
 /*
  * Carries ids of src over to dst. Each table maps a source id to the id in dst, PROFILE_NONE while
  * it has not been needed: what no copied sample refers to is not copied.
@@ -17,6 +24,7 @@ struct copier {
 	const struct profile *src;
 	uint32_t *strings, *mappings, *functions, *locations, *stacks, *labelsets;
 	uint32_t left_out;		  /* label key of src that is not copied, or PROFILE_NONE */
+	struct folding *fold;		  /* NULL: what is rare keeps its detail */
 	VEC(struct profile_line) lines;	  /* scratch */
 	VEC(uint32_t) frames;		  /* scratch */
 	VEC(struct profile_label) labels; /* scratch */
@@ -119,8 +127,22 @@ static int copy_function(struct copier *c, uint32_t id, uint32_t *out)
 	return err;
 }
 
+static bool loses_lines(const struct copier *c, const struct profile_location *l)
+{
+	size_t id = (size_t)(l - c->src->locations.data);
+
+	return c->fold && !c->fold->callers && c->fold->weights[id] < c->fold->light && l->n_lines;
+}
+
+static bool loses_callers(const struct copier *c, uint32_t stack)
+{
+	return c->fold && c->fold->callers && c->fold->weights[stack] < c->fold->light &&
+	       c->src->stacks.data[stack].len > c->fold->depth + 1;
+}
+
 static int add_location(struct copier *c, const struct profile_location *l, uint32_t *id)
 {
+	bool folded = loses_lines(c, l);
 	uint32_t mapping;
 	int err = copy_mapping(c, l->mapping, &mapping);
 
@@ -128,9 +150,13 @@ static int add_location(struct copier *c, const struct profile_location *l, uint
 		return err ?: -ENOMEM;
 	for (uint32_t i = 0; !err && i < l->n_lines; i++) {
 		c->lines.data[i] = c->src->lines.data[l->first_line + i];
+		if (folded)
+			c->lines.data[i].line = 0;
 		err = copy_function(c, c->lines.data[i].function, &c->lines.data[i].function);
 	}
-	err = err ?: profile_location(c->dst, mapping, l->address, c->lines.data, l->n_lines, id);
+	err = err
+		      ?: profile_location(c->dst, mapping, folded ? 0 : l->address, c->lines.data,
+					  l->n_lines, id);
 	if (!err)
 		c->dst->locations.data[*id].is_folded |= l->is_folded;
 	return err;
@@ -139,20 +165,22 @@ static int add_location(struct copier *c, const struct profile_location *l, uint
 static int copy_stack(struct copier *c, uint32_t id, uint32_t *out)
 {
 	const struct profile_stack *s = &c->src->stacks.data[id];
-	uint32_t *known = &c->stacks[id];
+	uint32_t *known = &c->stacks[id], len = loses_callers(c, id) ? c->fold->depth : s->len;
 	int err = 0;
 
-	if (*known == PROFILE_NONE && vec_reserve(&c->frames, s->len))
+	if (*known == PROFILE_NONE && vec_reserve(&c->frames, len + 1ul))
 		return -ENOMEM;
-	for (uint32_t i = 0; *known == PROFILE_NONE && !err && i < s->len; i++) {
+	for (uint32_t i = 0; *known == PROFILE_NONE && !err && i < len; i++) {
 		uint32_t l = c->src->frames.data[s->first + i], *location = &c->locations[l];
 
 		if (*location == PROFILE_NONE)
 			err = add_location(c, &c->src->locations.data[l], location);
 		c->frames.data[i] = *location;
 	}
+	if (*known == PROFILE_NONE && len < s->len)
+		c->frames.data[len++] = c->fold->mark;
 	if (!err && *known == PROFILE_NONE)
-		err = profile_stack(c->dst, c->frames.data, s->len, known);
+		err = profile_stack(c->dst, c->frames.data, len, known);
 	*out = *known;
 	return err;
 }
@@ -348,6 +376,89 @@ int profile_merge(struct profile *dst, const struct profile *src, const char **w
 }
 
 DEFINE_CLEANUP(profile, profile_free)
+
+static int copy_all(struct copier *c)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < c->src->samples.len && !err; i++)
+		err = copy_sample(c, i);
+	return err;
+}
+
+/* What each stack, or each location of one, weighs in samples of the first type. */
+static int weigh(struct folding *f, const struct profile *src)
+{
+	int64_t total = 0;
+
+	f->weights = calloc((f->callers ? src->stacks.len : src->locations.len) + 1,
+			    sizeof(*f->weights));
+	if (!f->weights)
+		return -ENOMEM;
+	for (size_t i = 0; i < src->samples.len; i++) {
+		const struct profile_sample *s = &src->samples.data[i];
+		const struct profile_stack *stack = &src->stacks.data[s->stack];
+		int64_t value = src->values.data[s->first_value];
+
+		total = profile_sum(total, value);
+		if (f->callers)
+			f->weights[s->stack] = profile_sum(f->weights[s->stack], value);
+		for (uint32_t j = 0; j < stack->len && !f->callers; j++) {
+			int64_t *w = &f->weights[src->frames.data[stack->first + j]];
+
+			*w = profile_sum(*w, value);
+		}
+	}
+	f->light = total / 10000 + 1;
+	return 0;
+}
+
+static bool is_folded_stack(const struct copier *c, uint32_t stack)
+{
+	const struct profile_stack *s = &c->src->stacks.data[stack];
+	uint32_t leaf = s->len ? c->src->frames.data[s->first] : 0;
+
+	return c->fold->callers ? loses_callers(c, stack)
+				: s->len && loses_lines(c, &c->src->locations.data[leaf]);
+}
+
+static uint64_t weight_folded(const struct copier *c)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < c->src->samples.len; i++) {
+		const struct profile_sample *s = &c->src->samples.data[i];
+
+		if (is_folded_stack(c, s->stack))
+			sum += (uint64_t)c->src->values.data[s->first_value];
+	}
+	return sum;
+}
+
+int profile_fold(struct profile **out, const struct profile *src, enum profile_fold how,
+		 uint32_t depth, uint64_t *n_folded)
+{
+	_cleanup_(profile_freep) struct profile *p = profile_new();
+	struct folding f = {.callers = how == FOLD_CALLERS, .depth = depth};
+	struct copier c;
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	err = copier_init(&c, p, src);
+	c.fold = &f;
+	err = err ?: weigh(&f, src) ?: copy_header(&c) ?: copy_comments(&c);
+	if (!err && f.callers)
+		err = profile_plain_location(p, MAPPING_KILN, FRAME_FOLDED, &f.mark);
+	err = err ?: copy_all(&c);
+	if (!err) {
+		*n_folded = weight_folded(&c);
+		*out = steal_ptr(p);
+	}
+	copier_release(&c);
+	free(f.weights);
+	return err;
+}
 
 static bool keep_all(void *ctx, const struct profile *src, size_t sample)
 {

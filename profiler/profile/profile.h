@@ -31,6 +31,7 @@
 #define FRAME_TRUNCATED	    "[truncated]"
 #define FRAME_MISSED_USER   "[missed user stack]"
 #define FRAME_MISSED_KERNEL "[missed kernel stack]"
+#define FRAME_FOLDED	    "[folded callers]"
 
 /* Label keys that kiln writes. pid and tid are numbers, the others strings. */
 #define LABEL_PID	"pid"
@@ -209,6 +210,16 @@ int profile_filter(struct profile **out, const struct profile *src,
 
 /* A copy without labels of this key: samples that differ in nothing else become one. 0 or -ENOMEM. */
 int profile_without_label(struct profile **out, const struct profile *src, const char *key);
+
+/* What is rare weighs less than 1/10,000 of the whole, by the first sample type. */
+enum profile_fold {
+	FOLD_LINES, /* rare locations lose address and line number, and are one for each function */
+	FOLD_CALLERS, /* rare stacks keep `depth` innermost frames, below FRAME_FOLDED */
+};
+/* A copy with less detail where it is rare. Values stay. *n_folded: samples of rare stacks that lost
+ * callers now, or of rare locations that lost their lines. 0 or -ENOMEM. */
+int profile_fold(struct profile **out, const struct profile *src, enum profile_fold how,
+		 uint32_t depth, uint64_t *n_folded);
 
 /* Bytes held, indexes included. */
 size_t profile_bytes(const struct profile *p);

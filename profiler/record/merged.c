@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <stddef.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
@@ -15,41 +16,61 @@ static size_t limit(const struct merged *m)
 	return m->max_bytes ?: MERGED_MAX_BYTES;
 }
 
-/* Replaces the profile by one without labels of this key. */
-static int fold(struct merged *m, const char *key)
+/* What is given up, in this order; `say` follows "the profile has grown to N MB: ". */
+static const struct step {
+	const char *say, *label; /* key of labels that go, or NULL: */
+	enum profile_fold how;
+	uint32_t depth;
+	size_t count; /* where it is counted */
+} steps[] = {
+	{"samples so far lose their thread ids", LABEL_TID, 0, 0,
+	 offsetof(struct merged, threads_folded)},
+	{"samples so far lose their process ids", LABEL_PID, 0, 0,
+	 offsetof(struct merged, processes_folded)},
+	{"rare addresses so far lose their lines", NULL, FOLD_LINES, 0,
+	 offsetof(struct merged, lines_folded)},
+	{"rare stacks so far keep 16 frames", NULL, FOLD_CALLERS, 16,
+	 offsetof(struct merged, callers_folded)},
+	{"rare stacks so far keep 4 frames", NULL, FOLD_CALLERS, 4,
+	 offsetof(struct merged, callers_folded)},
+	{"rare stacks so far keep 1 frame", NULL, FOLD_CALLERS, 1,
+	 offsetof(struct merged, callers_folded)},
+};
+
+static int fold(struct merged *m, const struct step *s)
 {
+	uint64_t *count = (uint64_t *)((char *)m + s->count), n = 1;
 	struct profile *folded;
-	int err = profile_without_label(&folded, m->profile, key);
+	int err = s->label ? profile_without_label(&folded, m->profile, s->label)
+			   : profile_fold(&folded, m->profile, s->how, s->depth, &n);
 
 	if (err)
 		return err;
 	profile_free(m->profile);
 	m->profile = folded;
+	*count += n;
 	malloc_trim(0); /* many small blocks: glibc keeps them otherwise */
 	return 0;
 }
 
-/* After folding it has to be half empty: else it would fold at every window. */
+/* It has to be half empty afterwards: else it would fold at every window. */
 static int make_room(struct merged *m)
 {
 	size_t bytes = profile_bytes(m->profile);
-	int err;
 
 	if (bytes <= limit(m))
 		return 0;
-	err = fold(m, LABEL_TID);
-	if (err)
-		return err;
-	m->threads_folded++;
-	log_info("the profile has grown to %zu MB: thread ids so far are given up", bytes >> 20);
-	if (profile_bytes(m->profile) <= limit(m) / 2)
-		return 0;
-	err = fold(m, LABEL_PID);
-	if (err)
-		return err;
-	m->processes_folded++;
-	log_info("process ids so far are given up, too: samples go by command");
-	return profile_bytes(m->profile) <= limit(m) / 2 ? 0 : -ENOSPC;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		int err = fold(m, &steps[i]);
+
+		if (err)
+			return err;
+		log_info("the profile has grown to %zu MB: %s", bytes >> 20, steps[i].say);
+		bytes = profile_bytes(m->profile);
+		if (bytes <= limit(m) / 2)
+			return 0;
+	}
+	return bytes <= limit(m) ? 0 : -ENOSPC;
 }
 
 int merged_add(struct merged *m, struct named_window *w)
@@ -65,14 +86,14 @@ int merged_add(struct merged *m, struct named_window *w)
 	return err ?: make_room(m);
 }
 
-static int add_count(struct profile *p, const char *key, unsigned times)
+static int add_count(struct profile *p, const char *key, uint64_t times)
 {
 	struct buf b = {0};
 	int err;
 
 	if (!times)
 		return 0;
-	buf_printf(&b, "kiln.%s=%u", key, times);
+	buf_printf(&b, "kiln.%s=%llu", key, (unsigned long long)times);
 	err = profile_comment(p, buf_cstr(&b));
 	buf_release(&b);
 	return err;
@@ -82,7 +103,9 @@ int merged_finish(struct merged *m)
 {
 	return quality_store(m->profile, &m->quality) ?:
 	       add_count(m->profile, "threads_folded", m->threads_folded) ?:
-	       add_count(m->profile, "processes_folded", m->processes_folded);
+	       add_count(m->profile, "processes_folded", m->processes_folded) ?:
+	       add_count(m->profile, "lines_folded", m->lines_folded) ?:
+	       add_count(m->profile, "callers_folded", m->callers_folded);
 }
 
 void merged_release(struct merged *m)

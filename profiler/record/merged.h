@@ -2,8 +2,8 @@
 /*
  * Named windows in, one profile out, in bounded memory: what lets a recording last for hours. When it
  * has grown too large it gives up the detail that costs most and says least, and counts what it gave
- * up: first which thread of a process a sample was of, then which process of a command. Values are
- * never lost.
+ * up: first which thread of a process a sample was of, then which process of a command, then lines
+ * of rare addresses, then the outer callers of rare stacks. Only what came so far is folded. Values are never lost.
  */
 #ifndef KILN_RECORD_MERGED_H
 #define KILN_RECORD_MERGED_H
@@ -16,14 +16,17 @@ struct named_window;
 struct profile;
 
 /* Some 100,000 samples with stacks of their own. */
-#define MERGED_MAX_BYTES (48u << 20)
+#define MERGED_MAX_BYTES (24u << 20)
 
-struct merged { /* all-zero is empty and valid */
+struct merged {			 /* all-zero is empty and valid */
 	struct profile *profile; /* NULL: no window came yet */
 	struct quality quality;
-	size_t max_bytes;	   /* 0: MERGED_MAX_BYTES */
-	unsigned threads_folded;   /* times that thread ids were given up */
-	unsigned processes_folded; /* times that process ids were */
+	size_t max_bytes; /* 0: MERGED_MAX_BYTES */
+	/* Comments kiln.NAME of the profile: */
+	uint64_t threads_folded;   /* times that thread ids were given up */
+	uint64_t processes_folded; /* times that process ids were */
+	uint64_t lines_folded;	   /* samples whose line was, see profile_fold() */
+	uint64_t callers_folded;   /* samples whose outer callers were */
 };
 
 /* Takes the window: it is empty afterwards, also after an error. 0; -ENOSPC when it is in, and no more

@@ -60,26 +60,33 @@ static bool image_eq(const void *ctx, uint32_t id)
 	return n->a->images.data[id].image_id == n->f.owner;
 }
 
-/* Index of a program in images; UINT32_MAX without memory or when it is unknown. */
-static uint32_t intern_image(struct aggregate *a, const struct proc_image *img)
+/* Index of a program in images; UINT32_MAX without memory. */
+static uint32_t add_image(struct aggregate *a, const struct agg_image *img)
 {
-	struct frame_needle n = {a, {.owner = img ? img->id : 0}};
-	struct agg_image copy;
-	uint32_t id;
+	struct frame_needle n = {a, {.owner = img->image_id}};
+	uint64_t hash = hash_u64(img->image_id);
+	uint32_t id = htab_find(&a->image_index, hash, image_eq, &n);
 
-	if (!img)
-		return UINT32_MAX;
-	id = htab_find(&a->image_index, hash_u64(img->id), image_eq, &n);
 	if (id != HTAB_NONE) {
 		a->images.data[id].jitdump = img->jitdump; /* it may have been opened since */
 		return id;
 	}
-	copy = (struct agg_image){img->id,  img->tgid, img->ns_tgid,
-				  img->uid, img->exe,  img->jitdump};
 	id = (uint32_t)a->images.len;
-	if (vec_push(&a->images, copy) || htab_insert(&a->image_index, hash_u64(img->id), id))
+	if (vec_push(&a->images, *img) || htab_insert(&a->image_index, hash, id))
 		return UINT32_MAX;
 	return id;
+}
+
+/* The same; UINT32_MAX also when it is unknown. */
+static uint32_t intern_image(struct aggregate *a, const struct proc_image *img)
+{
+	struct agg_image copy;
+
+	if (!img)
+		return UINT32_MAX;
+	copy = (struct agg_image){img->id,  img->tgid, img->ns_tgid,
+				  img->uid, img->exe,  img->jitdump};
+	return add_image(a, &copy);
 }
 
 static struct agg_frame anon_frame(struct aggregate *a, const struct window *w,
@@ -340,6 +347,56 @@ void aggregate_window(struct aggregate *a, const struct window *w, struct procs 
 			a->recorded += row->value.count;
 	}
 }
+
+/* --- holding back ------------------------------------------------------------------------------ */
+
+static bool has_waiting(const struct aggregate *a, const struct agg_stack *s, const bool *waits)
+{
+	for (uint32_t i = 0; i < s->len; i++) {
+		const struct agg_frame *f = &a->frames.data[a->frame_ids.data[s->first + i]];
+
+		if (f->cls == AT_ANON && f->owner < a->images.len && waits[f->owner])
+			return true;
+	}
+	return false;
+}
+
+static int copy_sample(struct aggregate *dst, const struct aggregate *src,
+		       const struct agg_sample *from)
+{
+	const struct agg_stack *s = &src->stacks.data[from->stack];
+	struct stack_builder b = {.len = 0};
+	struct agg_sample copy = *from;
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->len && !err; i++) {
+		struct agg_frame f = src->frames.data[src->frame_ids.data[s->first + i]];
+
+		if (f.cls == AT_ANON && f.owner < src->images.len)
+			f.owner = add_image(dst, &src->images.data[f.owner]);
+		err = add_frame(dst, &b, f);
+	}
+	b.n_kernel = s->n_kernel;
+	b.user_end = s->user_end;
+	return err ?: note_cgroup(dst, copy.cgroup_id) ?: intern_stack(dst, &b, &copy.stack) ?:
+	       count_sample(dst, &copy);
+}
+
+void aggregate_hold_back(struct aggregate *dst, struct aggregate *src, const bool *waits)
+{
+	for (size_t i = 0; i < src->samples.len; i++) {
+		struct agg_sample *s = &src->samples.data[i];
+
+		if (!has_waiting(src, &src->stacks.data[s->stack], waits) ||
+		    copy_sample(dst, src, s))
+			continue;
+		dst->recorded += s->count;
+		src->recorded -= s->count;
+		s->count = 0;
+	}
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 
 #define VEC_BYTES(v) ((v).cap * sizeof(*(v).data))
 

@@ -8,6 +8,7 @@
 #ifndef KILN_WINDOW_AGGREGATE_H
 #define KILN_WINDOW_AGGREGATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -89,6 +90,12 @@ struct aggregate {
 /* Adds a drained window. What does not fit is counted in lost_memory. */
 void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs,
 		      const struct ksyms *ksyms);
+/*
+ * Moves what cannot be named yet into an aggregate that goes on: the samples of src with a frame in the
+ * anonymous code of an image i for which waits[i] is true. They leave samples of count 0 behind. What
+ * there is no memory for stays.
+ */
+void aggregate_hold_back(struct aggregate *dst, struct aggregate *src, const bool *waits);
 /* Bytes held. */
 size_t aggregate_bytes(const struct aggregate *a);
 /* Frees everything; max_bytes stays. */
