@@ -47,8 +47,8 @@
 /* Sampling does not start before what runs has its unwind tables, or this time is over. */
 #define FIRST_TABLES_MS 100
 
-/* A window is named when it has so many bytes: the stacks of some minutes of a busy machine. */
-#define AGGREGATE_BYTES (16u << 20)
+/* A window is named when it has so many bytes: what a minute of two busy CPUs takes at 99 Hz, thrice. */
+#define AGGREGATE_BYTES (8u << 20)
 /* Descriptors are closed two minutes after their file was last of interest (files.h). */
 #define NAME_AFTER_NS 60000000000ull
 /* ... or sooner where there are more files than descriptors. */

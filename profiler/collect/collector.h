@@ -42,7 +42,7 @@ struct collector_opts {		     /* what it points to is borrowed until the end */
 	/* Samples in code made at run time that nothing names yet join the next window while their
 	 * program lives and there is room: some JIT compilers write names at their end. */
 	bool waits_for_names;
-	size_t aggregate_bytes; /* see collector_wants_window(); 0: 16 MiB */
+	size_t aggregate_bytes; /* see collector_wants_window(); 0: 8 MiB */
 };
 
 /* Loads everything; nothing is sampled yet. On failure *why is a sentence for people that says what to

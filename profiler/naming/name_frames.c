@@ -7,73 +7,15 @@
 #include "profiler/files/files.h"
 #include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
-#include "profiler/profile/profile.h"
-#include "profiler/window/aggregate.h"
-#include "profiler/naming/name_frames.h"
-#include "profiler/naming/name_cache.h"
 #include "profiler/naming/name_jit.h"
 #include "profiler/naming/name_kernel.h"
-#include "profiler/naming/naming_internal.h"
+#include "profiler/naming/namer.h"
 #include "profiler/unwind/vdso.h"
-#include "symbolizer/symbolizer.h"
 
-/* Addresses that the symbolizer is asked about at once. A cold file takes a tenth of a second. */
-#define ASK_AT_ONCE 512
-
-struct namer {
-	struct naming *n;
-	const struct aggregate *a;
-	struct profile *p;
-	struct named_frame *out;
-	const uint32_t *group; /* frame indices of the group being named */
-	/* what is known of each member of the group */
-	struct answer {
-		uint64_t elf_va;
-		struct elf_segment seg; /* it lies in; all 0: not known */
-		uint32_t first_line, n_lines;
-		uint8_t as, is_root;
-		bool is_new, lasts; /* not from the cache; may go there */
-	} * answers;
-	const size_t *asked; /* members that the symbolizer was asked about */
-	VEC(struct profile_line) lines;
-	VEC(struct cached_line) cached; /* scratch */
-	bool any_file, any_line, any_inline;
-	int err;
-};
-
-/*
- * Functions that nothing calls: a stack that ends in one is complete. A frame-pointer walk cannot
- * get past the C library's start functions, which are built without frame pointers.
- */
-static bool is_root_function(const char *name)
+void namer_tick(const struct namer *w)
 {
-	static const char *const roots[] = {
-		"_start",
-		"__libc_start_call_main",
-		"__libc_start_main",
-		"start_thread",
-		"clone",
-		"__clone",
-		"clone3",
-		"__clone3",
-		"_dl_start_user",
-		"runtime.goexit",
-		"runtime.mstart",
-		"runtime.rt0_go",
-		"_rt0_amd64",
-		"_rt0_amd64_linux",
-		"_rt0_arm64_linux",
-		"runtime.goexit.abi0",
-		"runtime.mstart.abi0",
-		"runtime.rt0_go.abi0",
-		"thread_start",
-	};
-
-	for (size_t i = 0; i < sizeof(roots) / sizeof(*roots); i++)
-		if (!strncmp(name, roots[i], strlen(roots[i])) &&
-		    (!name[strlen(roots[i])] || name[strlen(roots[i])] == '@'))
-			return true;
-	return false;
+	if (w->n->opts.tick)
+		w->n->opts.tick(w->n->opts.tick_ctx);
 }
 
 static int name_plain(struct namer *w, uint32_t frame, const char *mapping, const char *name,
@@ -81,209 +23,6 @@ static int name_plain(struct namer *w, uint32_t frame, const char *mapping, cons
 {
 	w->out[frame].as = (uint8_t)as;
 	return profile_plain_location(w->p, mapping, name, &w->out[frame].location);
-}
-
-static void add_line(struct namer *w, const char *name, const char *raw_name, const char *file,
-		     uint32_t start_line, uint32_t number)
-{
-	struct profile_line line = {.line = number};
-
-	w->any_file |= file != NULL;
-	w->any_line |= number != 0;
-	w->err = w->err
-			 ?: profile_named_function(w->p, name, raw_name, file, start_line,
-						   &line.function)
-			 ?: vec_push(&w->lines, line);
-}
-
-static void end_lines(struct namer *w, struct answer *a)
-{
-	a->n_lines = (uint32_t)w->lines.len - a->first_line;
-	w->any_inline |= a->n_lines > 1;
-}
-
-static void on_answer(void *ctx, size_t index, const struct sym_result *r)
-{
-	struct namer *w = ctx;
-	struct answer *a = &w->answers[w->asked[index]];
-
-	a->elf_va = r->elf_va;
-	a->first_line = (uint32_t)w->lines.len;
-	a->as = r->reason == SYM_OK	     ? NAMED_SYMBOL
-		: r->reason == SYM_FDE_START ? NAMED_FDE
-					     : NAMED_NOT;
-	/* Whatever else is wrong with the file may be mended by the next window. */
-	a->lasts = r->reason == SYM_OK || r->reason == SYM_FDE_START || r->reason == SYM_NO_SYMBOL;
-	a->is_new = true;
-	a->is_root = is_root_function(
-		r->frames[r->n_frames - 1].raw_name ? r->frames[r->n_frames - 1].raw_name : "");
-	for (size_t i = 0; i < r->n_frames; i++) {
-		const struct sym_frame *f = &r->frames[i];
-
-		add_line(w, f->name, f->raw_name, f->file, f->start_line, f->line);
-	}
-	end_lines(w, a);
-}
-
-static void tick(const struct naming *n)
-{
-	if (n->opts.tick)
-		n->opts.tick(n->opts.tick_ctx);
-}
-
-/* What the cache knows. False: nothing. */
-static bool take_cached(struct namer *w, uint32_t file_id, uint64_t file_off, struct answer *a)
-{
-	struct cached_name c;
-
-	if (!name_cache_find(w->n->cache, file_id, file_off, &c))
-		return false;
-	*a = (struct answer){
-		.elf_va = c.elf_va,
-		.seg = {.va = c.seg_va, .mem_len = c.seg_len, .file_off = c.seg_off},
-		.first_line = (uint32_t)w->lines.len,
-		.as = c.as,
-		.is_root = c.is_root,
-	};
-	for (size_t i = 0; i < c.n_lines; i++) {
-		const struct cached_line *l = &c.lines[i];
-
-		add_line(w, l->name, l->raw_name, l->file, l->start_line, l->line);
-	}
-	end_lines(w, a);
-	return true;
-}
-
-static void remember(struct namer *w, uint32_t file_id, uint64_t file_off, const struct answer *a)
-{
-	struct cached_name c = {
-		.elf_va = a->elf_va,
-		.seg_va = a->seg.va,
-		.seg_len = a->seg.mem_len,
-		.seg_off = a->seg.file_off,
-		.as = a->as,
-		.is_root = a->is_root,
-		.n_lines = a->n_lines,
-	};
-
-	if (vec_reserve(&w->cached, a->n_lines))
-		return;
-	for (uint32_t i = 0; i < a->n_lines; i++) {
-		const struct profile_line *l = &w->lines.data[a->first_line + i];
-		const struct profile_function *f = &w->p->functions.data[l->function];
-
-		w->cached.data[i] = (struct cached_line){
-			.name = profile_text(w->p, f->name),
-			.raw_name = profile_text(w->p, f->system_name),
-			.file = f->file ? profile_text(w->p, f->file) : NULL,
-			.line = (uint32_t)l->line,
-			.start_line = (uint32_t)f->start_line,
-		};
-	}
-	c.lines = w->cached.data;
-	name_cache_add(w->n->cache, file_id, file_off, &c);
-}
-
-static int mapping_of(struct namer *w, const struct sym_file *file, uint64_t file_off,
-		      const struct answer *a, uint32_t *id)
-{
-	struct profile_mapping m = {.has_functions = true,
-				    .has_filenames = w->any_file,
-				    .has_line_numbers = w->any_line,
-				    .has_inline_frames = w->any_inline};
-	char hex[2 * BUILD_ID_MAX + 1] = "";
-
-	m.start = a->seg.va;
-	m.limit = a->seg.va + a->seg.mem_len;
-	if (!a->seg.mem_len && a->elf_va == file_off)
-		m.limit = UINT64_MAX; /* no file to say otherwise: the symbolizer gave it back */
-	m.offset = a->seg.file_off;
-	if (file->build_id)
-		text_hex(file->build_id->data, file->build_id->len, hex);
-	return profile_string(w->p, file->path, &m.file) ?:
-	       profile_string(w->p, hex, &m.build_id) ?:
-	       profile_mapping(w->p, &m, id);
-}
-
-/* The segment of an address that the symbolizer named; most lie in that of the one before. */
-static void find_segment(struct namer *w, const struct sym_file *file, struct elf_segment *last,
-			 struct answer *a)
-{
-	if (a->elf_va - last->va >= last->mem_len &&
-	    symbolizer_segment(w->n->opts.symbolizer, file, a->elf_va, last))
-		*last = (struct elf_segment){0};
-	a->seg = *last;
-}
-
-/* In pieces, so that nobody waits long for the tick. */
-static int ask(struct namer *w, const struct sym_file *file, const uint64_t *offs,
-	       const size_t *asked, size_t n)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < n && !err; i += ASK_AT_ONCE) {
-		size_t len = n - i < ASK_AT_ONCE ? n - i : ASK_AT_ONCE;
-
-		w->asked = asked + i;
-		err = symbolizer_resolve(w->n->opts.symbolizer, file, offs + i, len, on_answer, w);
-		tick(w->n);
-	}
-	w->asked = NULL;
-	return err ?: w->err;
-}
-
-/* Fills the answers for the frames group[0..n), from the cache as far as it knows them. */
-static int find_names(struct namer *w, const struct sym_file *file, uint32_t file_id, size_t n)
-{
-	_cleanup_free_ uint64_t *offs = calloc(n, sizeof(*offs));
-	_cleanup_free_ size_t *asked = calloc(n, sizeof(*asked));
-	size_t n_asked = 0;
-
-	if (!offs || !asked)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t off = w->a->frames.data[w->group[i]].addr;
-
-		if (take_cached(w, file_id, off, &w->answers[i]))
-			continue;
-		offs[n_asked] = off;
-		asked[n_asked++] = i;
-	}
-	return w->err ?: ask(w, file, offs, asked, n_asked);
-}
-
-/* Names the frames group[0..n) that lie in one ELF file. */
-static int name_in_file(struct namer *w, const struct sym_file *file, uint32_t file_id, size_t n)
-{
-	_cleanup_free_ struct answer *answers = calloc(n, sizeof(*answers));
-	struct elf_segment seg = {0};
-	int err;
-
-	if (!answers)
-		return -ENOMEM;
-	w->answers = answers;
-	w->lines.len = 0;
-	w->any_file = w->any_line = w->any_inline = false;
-	err = find_names(w, file, file_id, n);
-	for (size_t i = 0; i < n && !err; i++) {
-		uint64_t off = w->a->frames.data[w->group[i]].addr;
-		struct named_frame *out = &w->out[w->group[i]];
-		struct answer *a = &answers[i];
-		uint32_t mapping;
-
-		if (a->is_new)
-			find_segment(w, file, &seg, a);
-		if (a->is_new && a->lasts)
-			remember(w, file_id, off, a);
-		err = mapping_of(w, file, off, a, &mapping)
-			      ?: profile_location(w->p, mapping, a->elf_va,
-						  w->lines.data + a->first_line, a->n_lines,
-						  &out->location);
-		out->as = a->as;
-		out->is_root = a->is_root;
-	}
-	w->answers = NULL;
-	return err;
 }
 
 static int name_file_group(struct namer *w, uint32_t file_id, size_t n)
@@ -561,7 +300,7 @@ int name_frames(struct naming *n, const struct aggregate *a, struct profile *p,
 		}
 		w.group = sorted + i;
 		err = name_group(&w, end - i);
-		tick(n);
+		namer_tick(&w);
 	}
 	vec_release(&w.lines);
 	vec_release(&w.cached);
