@@ -16,7 +16,7 @@ struct named_window;
 struct profile;
 
 /* Some 100,000 samples with stacks of their own. */
-#define MERGED_MAX_BYTES (24u << 20)
+#define MERGED_MAX_BYTES (16u << 20)
 
 struct merged {			 /* all-zero is empty and valid */
 	struct profile *profile; /* NULL: no window came yet */
