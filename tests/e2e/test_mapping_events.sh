@@ -17,7 +17,7 @@ with_events() { # SCRIPT TEST...
 test_events_are_made() {
 	need_bpf
 	KILN_TEST_MAPPING_EVENTS=1 "$KILN" record -v -a -d 1 -o p.pb.gz -- "$WORKLOADS/deep" 1 20 >log 2>&1
-	assert_no_match "-v with events" log 'mappings told by samples'
+	assert_no_match "-v with events" log 'mappings reported by samples'
 	# the first of the two in order of versions
 	[ "$(printf '6.4\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.4 ] || return 0
 	"$KILN" record -v -a -d 1 -o p.pb.gz -- "$WORKLOADS/deep" 1 20 >log 2>&1
