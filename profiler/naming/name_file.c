@@ -65,8 +65,8 @@ static bool is_root_function(const char *name)
 	return false;
 }
 
-static void add_line(struct file_group *g, const char *name, const char *raw_name,
-		     const char *file, uint32_t start_line, uint32_t number)
+static void add_line(struct file_group *g, const char *name, const char *raw_name, const char *file,
+		     uint32_t start_line, uint32_t number)
 {
 	struct profile_line line = {.line = number};
 
@@ -93,7 +93,7 @@ static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 	*a = (struct answer){
 		.elf_va = r->elf_va,
 		.first_line = (uint32_t)g->w->lines.len,
-		.as = r->reason == SYM_OK	  ? NAMED_SYMBOL
+		.as = r->reason == SYM_OK	   ? NAMED_SYMBOL
 		      : r->reason == SYM_FDE_START ? NAMED_FDE
 						   : NAMED_NOT,
 		.is_root = outermost && is_root_function(outermost),
@@ -244,9 +244,10 @@ static int add_location(struct file_group *g, uint64_t file_off, const struct an
 
 	out->as = a->as;
 	out->is_root = a->is_root;
-	return err ?: profile_location(g->w->p, mapping, a->elf_va,
-				       g->w->lines.data + a->first_line, a->n_lines,
-				       &out->location);
+	return err
+		       ?: profile_location(g->w->p, mapping, a->elf_va,
+					   g->w->lines.data + a->first_line, a->n_lines,
+					   &out->location);
 }
 
 int name_in_file(struct namer *w, const struct sym_file *file, uint32_t file_id, size_t n)

@@ -20,7 +20,7 @@ struct namer {
 	const struct aggregate *a;
 	struct profile *p;
 	struct named_frame *out;
-	const uint32_t *group; /* frame indices of the group being named */
+	const uint32_t *group;		/* frame indices of the group being named */
 	VEC(struct profile_line) lines; /* scratch */
 	VEC(struct cached_line) cached; /* scratch */
 };
