@@ -84,16 +84,11 @@ struct needle {
 	const struct build_id *id;
 };
 
-static bool same_id(const struct build_id *a, const struct build_id *b)
-{
-	return a->len == b->len && !memcmp(a->data, b->data, a->len);
-}
-
 static bool file_eq(const void *ctx, uint32_t i)
 {
 	const struct needle *n = ctx;
 
-	return same_id(&n->d->files.data[i].id, n->id);
+	return build_id_equal(&n->d->files.data[i].id, n->id);
 }
 
 static void queue(struct debuginfod *d, uint64_t hash, const struct build_id *id)
@@ -165,7 +160,7 @@ static uint64_t accept_file(const struct debuginfod *d, int fd, const struct bui
 		close(fd);
 		return 0;
 	}
-	good = !elf_obj_open(&obj, fd, NULL) && same_id(elf_obj_build_id(obj), id);
+	good = !elf_obj_open(&obj, fd, NULL) && build_id_equal(elf_obj_build_id(obj), id);
 	elf_obj_free(obj);
 	return good ? (uint64_t)st.st_size : 0;
 }

@@ -78,8 +78,7 @@ static bool key_eq(const void *ctx, uint32_t slot)
 	const struct file_key *key = c->key;
 
 	if (key->build_id.len || file->key_id.len)
-		return key->build_id.len == file->key_id.len &&
-		       !memcmp(key->build_id.data, file->key_id.data, key->build_id.len);
+		return build_id_equal(&key->build_id, &file->key_id);
 	if (key->inode != file->inode || key->major != file->major || key->minor != file->minor)
 		return false;
 	if (key->generation && file->generation)

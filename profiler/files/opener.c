@@ -63,11 +63,6 @@ static void read_build_id(int fd, struct build_id *out)
 	elf_obj_free(elf);
 }
 
-static bool same_build_id(const struct build_id *a, const struct build_id *b)
-{
-	return a->len == b->len && !memcmp(a->data, b->data, a->len);
-}
-
 /* 0: the file system does not tell. */
 static uint64_t generation_of(int fd)
 {
@@ -103,7 +98,7 @@ static bool is_wanted(int fd, const struct open_request *req, const struct build
 {
 	*generation = 0;
 	if (req->build_id.len)
-		return same_build_id(id, &req->build_id);
+		return build_id_equal(id, &req->build_id);
 	if (!same_inode(fd, req))
 		return false;
 	*generation = generation_of(fd);

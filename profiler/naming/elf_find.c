@@ -46,11 +46,6 @@ void elf_found_release(struct elf_found *f)
 	*f = (struct elf_found){.fd = -1};
 }
 
-static bool same_id(const struct build_id *a, const struct build_id *b)
-{
-	return a->len == b->len && !memcmp(a->data, b->data, a->len);
-}
-
 /* Takes fd if the file is the one wanted: 0, -ENOENT or -ENOMEM. */
 static int take(struct finder *f, int fd, const char *path, enum elf_find_problem *problem)
 {
@@ -64,7 +59,7 @@ static int take(struct finder *f, int fd, const char *path, enum elf_find_proble
 		*problem = ELF_FIND_NOT_ELF;
 		return err == -ENOMEM ? err : -ENOENT;
 	}
-	if (f->id.len && !same_id(&f->id, elf_obj_build_id(obj))) {
+	if (f->id.len && !build_id_equal(&f->id, elf_obj_build_id(obj))) {
 		elf_obj_free(obj);
 		*problem = ELF_FIND_OTHER_ID;
 		return -ENOENT;

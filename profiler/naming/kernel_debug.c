@@ -157,9 +157,7 @@ static int place_module(const struct kernel_debug *k, struct kernel_file *f, str
 
 static bool fits(const struct kernel_file *f, struct elf_obj *obj)
 {
-	const struct build_id *id = elf_obj_build_id(obj);
-
-	return id->len == f->build_id.len && !memcmp(id->data, f->build_id.data, id->len) &&
+	return build_id_equal(elf_obj_build_id(obj), &f->build_id) &&
 	       elf_obj_section(obj, ".debug_info");
 }
 

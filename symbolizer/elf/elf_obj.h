@@ -15,14 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/base/build_id.h"
+
 struct elf_obj;
-
-#define BUILD_ID_MAX 32
-
-struct build_id {
-	uint8_t data[BUILD_ID_MAX];
-	uint8_t len; /* 0: none */
-};
 
 struct elf_limits {
 	size_t section_bytes; /* one section, inflated */

@@ -28,11 +28,6 @@ struct expectation {
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static bool same_build_id(const struct build_id *a, const struct build_id *b)
-{
-	return a->len && a->len == b->len && !memcmp(a->data, b->data, a->len);
-}
-
 static bool crc_matches(struct elf_obj *obj, uint32_t want)
 {
 	enum { CHUNK = 256 << 10 };
@@ -58,7 +53,7 @@ static bool fits(struct elf_obj *obj, const struct expectation *want)
 	if (want->not_this && elf_obj_machine(obj) != elf_obj_machine(want->not_this))
 		return false;
 	if (want->build_id)
-		return same_build_id(elf_obj_build_id(obj), want->build_id);
+		return build_id_equal(elf_obj_build_id(obj), want->build_id);
 	return !want->crc || crc_matches(obj, *want->crc);
 }
 

@@ -68,8 +68,8 @@ struct line_header {
 	uint32_t version;
 	int32_t refusal; /* 0: a table; else the -errno for which there is none */
 	uint64_t file_len;
-	uint8_t build_id[BUILD_ID_MAX];
-	uint32_t build_id_len;
+	struct build_id build_id;
+	uint8_t zeros[3];
 	uint32_t separate;
 	uint64_t bias, source_size;
 	struct {

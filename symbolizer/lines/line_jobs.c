@@ -43,18 +43,13 @@ static int dup_fd(int fd)
 	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-static bool same_id(const struct build_id *a, const struct build_id *b)
-{
-	return a->len == b->len && !memcmp(a->data, b->data, a->len);
-}
-
 /* The file at hand is due. */
 static int add_job(struct line_jobs *j, const struct build_id *id)
 {
 	struct job job = {-1, -1, NULL, *id};
 
 	for (size_t i = 0; i < j->jobs.len; i++)
-		if (same_id(&j->jobs.data[i].id, id))
+		if (build_id_equal(&j->jobs.data[i].id, id))
 			return 1;
 	if (j->jobs.len >= JOBS_MAX || j->at->fd < 0)
 		return 0;
@@ -73,7 +68,7 @@ static int ask(void *ctx, enum line_wish wish, const struct build_id *id)
 	const struct build_id *own = j->at ? j->at->build_id : NULL;
 	int result;
 
-	if (!j->at || (own && own->len && !same_id(own, id)))
+	if (!j->at || (own && own->len && !build_id_equal(own, id)))
 		return -EPERM;
 	if (wish == LINE_CREATE && (!j->building || j->writing >= 0))
 		return -EPERM;

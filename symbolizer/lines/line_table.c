@@ -66,7 +66,7 @@ static bool sections_fit(const struct line_header *h)
 
 static bool is_for(const struct line_header *h, const struct build_id *id)
 {
-	return h->build_id_len == id->len && id->len && !memcmp(h->build_id, id->data, id->len);
+	return id->len && build_id_equal(&h->build_id, id);
 }
 
 /* See line_table_open(). */

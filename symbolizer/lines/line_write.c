@@ -374,8 +374,8 @@ int line_write_header(struct line_header *h, const struct line_source *source, i
 {
 	memcpy(h->magic, LINE_MAGIC, sizeof(h->magic));
 	h->version = LINE_VERSION;
-	h->build_id_len = source->build_id.len;
-	memcpy(h->build_id, source->build_id.data, source->build_id.len);
+	h->build_id.len = source->build_id.len;
+	memcpy(h->build_id.data, source->build_id.data, source->build_id.len);
 	h->separate = source->separate;
 	h->bias = source->bias;
 	h->source_size = source->size;

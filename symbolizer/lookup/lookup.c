@@ -119,15 +119,10 @@ void lookup_set_lines(struct lookup *s, const struct line_store *lines)
 
 /* --- cache ------------------------------------------------------------------------------------ */
 
-static bool same_id(const struct build_id *a, const struct build_id *b)
-{
-	return a->len && a->len == b->len && !memcmp(a->data, b->data, a->len);
-}
-
 static struct entry *find_by_id(struct lookup *s, const struct build_id *id)
 {
-	for (size_t i = 0; i < s->entries.len; i++)
-		if (same_id(elf_obj_build_id(object_elf(s->entries.data[i].object)), id))
+	for (size_t i = 0; id->len && i < s->entries.len; i++)
+		if (build_id_equal(elf_obj_build_id(object_elf(s->entries.data[i].object)), id))
 			return &s->entries.data[i];
 	return NULL;
 }
@@ -245,7 +240,7 @@ static int open_entry(struct lookup *s, const struct sym_query *q, const struct 
 		return err == -ENOMEM ? err : 0;
 	}
 	id = elf_obj_build_id(object_elf(object));
-	if (file->build_id && file->build_id->len && !same_id(file->build_id, id)) {
+	if (file->build_id && file->build_id->len && !build_id_equal(file->build_id, id)) {
 		object_free(object);
 		*reason = SYM_REPLACED;
 		return 0;

@@ -36,8 +36,7 @@ void id_of_file(const struct sym_file *file, struct file_id *id)
 static bool same_file(const struct file_id *a, const struct file_id *b)
 {
 	if (a->build_id.len || b->build_id.len)
-		return a->build_id.len == b->build_id.len &&
-		       !memcmp(a->build_id.data, b->build_id.data, a->build_id.len);
+		return build_id_equal(&a->build_id, &b->build_id);
 	return !memcmp(&a->key, &b->key, sizeof(a->key));
 }
 

@@ -69,8 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (!table)
 		return 0;
-	memcpy(h.build_id, id.data, id.len);
-	h.build_id_len = id.len;
+	h.build_id = id;
 	if (len) {
 		h.n_nodes = *data++;
 		len--;
