@@ -10,11 +10,11 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "profiler/base/bytes.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
+#include "symbolizer/elf/elf_note.h"
 
 /* All notes of a kernel are some hundred bytes. */
 #define NOTES_BYTES_MAX 65536
@@ -55,28 +55,6 @@ DEFINE_CLEANUP(kernel_file, kernel_file_free)
 
 /* --- what runs -------------------------------------------------------------------------------- */
 
-/* The GNU build id among notes (gABI, "Note Section": name and contents padded to 4 bytes). */
-static bool find_build_id(const void *notes, size_t len, struct build_id *id)
-{
-	struct bytes b = bytes_of(notes, len);
-
-	while (bytes_left(&b)) {
-		uint32_t name_len = bytes_u32(&b), desc_len = bytes_u32(&b), type = bytes_u32(&b);
-		struct bytes name = bytes_sub(&b, ((uint64_t)name_len + 3) / 4 * 4);
-		struct bytes desc = bytes_sub(&b, ((uint64_t)desc_len + 3) / 4 * 4);
-
-		if (b.bad)
-			return false;
-		if (type != NT_GNU_BUILD_ID || name_len != 4 || memcmp(name.p, "GNU", 4) != 0 ||
-		    desc_len < 2 || desc_len > BUILD_ID_MAX)
-			continue;
-		memcpy(id->data, desc.p, desc_len);
-		id->len = (uint8_t)desc_len;
-		return true;
-	}
-	return false;
-}
-
 __attribute__((format(printf, 3, 4))) static bool path_in(char *out, const struct kernel_debug *k,
 							  const char *fmt, ...)
 {
@@ -101,7 +79,7 @@ static bool running_build_id(const struct kernel_debug *k, struct kernel_file *f
 			  : path_in(path, k, "/sys/kernel/notes");
 
 	return ok && !io_read_file(path, NOTES_BYTES_MAX, &notes, &len) &&
-	       find_build_id(notes, len, &f->build_id);
+	       elf_note_build_id(notes, len, 4, &f->build_id);
 }
 
 /* Where a section of a module was loaded; only root may know. */

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "profiler/base/bytes.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "symbolizer/elf/elf_note.h"
 #include "symbolizer/elf/elf_priv.h"
 
 /* Linkers make up to a dozen PT_LOADs; lookups are linear in file offset. */
@@ -53,33 +53,7 @@ static bool table_in_file(const struct elf_obj *obj, uint64_t off, uint64_t n, s
 	return off <= obj->file_size && n <= (obj->file_size - off) / entry;
 }
 
-/* --- build id --------------------------------------------------------------------------------- */
-
-/* Notes are padded to 4 bytes, in segments aligned to 8 (with .note.gnu.property) to 8. */
-static void parse_notes(struct build_id *id, const uint8_t *data, size_t len, uint64_t align)
-{
-	struct bytes b = bytes_of(data, len);
-	uint32_t pad = align == 8 ? 7 : 3;
-
-	while (bytes_left(&b) >= sizeof(Elf64_Nhdr)) {
-		Elf64_Nhdr nh;
-		struct bytes name, desc;
-
-		bytes_read(&b, &nh, sizeof(nh));
-		name = bytes_sub(&b, nh.n_namesz);
-		bytes_skip(&b, -(uint64_t)(sizeof(nh) + nh.n_namesz) & pad);
-		desc = bytes_sub(&b, nh.n_descsz);
-		if (desc.bad)
-			return;
-		if (nh.n_type == NT_GNU_BUILD_ID && nh.n_namesz == 4 && !memcmp(name.p, "GNU", 4) &&
-		    nh.n_descsz && nh.n_descsz <= BUILD_ID_MAX) {
-			memcpy(id->data, desc.p, nh.n_descsz);
-			id->len = (uint8_t)nh.n_descsz;
-			return;
-		}
-		bytes_skip(&b, -(uint64_t)nh.n_descsz & pad);
-	}
-}
+/* --- notes ------------------------------------------------------------------------------------ */
 
 /* A note area that cannot be read holds no build id; only running out of memory is an error. */
 static int read_notes(struct elf_obj *obj, uint64_t off, uint64_t len, uint64_t align)
@@ -96,7 +70,7 @@ static int read_notes(struct elf_obj *obj, uint64_t off, uint64_t len, uint64_t 
 		return -ENOMEM;
 	n = elf_obj_pread(obj, data, len, off);
 	if (n > 0)
-		parse_notes(&obj->build_id, data, (size_t)n, align);
+		elf_note_build_id(data, (size_t)n, align, &obj->build_id);
 	return 0;
 }
 
