@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
@@ -115,22 +117,37 @@ int io_read_line(const char *path, char *buf, size_t size)
 	return 0;
 }
 
-int io_open_regular(int dirfd, const char *path)
+int io_reopen_regular(int handle)
 {
-	_cleanup_close_ int handle = openat(dirfd, path, O_PATH | O_CLOEXEC);
 	char self[64];
 	struct stat st;
 	int fd;
 
-	if (handle < 0)
-		return -errno;
 	if (fstat(handle, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", handle);
-	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	return fd < 0 ? -errno : fd;
+}
+
+int io_open_regular(int dirfd, const char *path)
+{
+	_cleanup_close_ int handle = openat(dirfd, path, O_PATH | O_CLOEXEC);
+
+	return handle < 0 ? -errno : io_reopen_regular(handle);
+}
+
+int io_open_in_root(int root_fd, const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
 }
 
 struct outfile {

@@ -33,6 +33,13 @@ int io_read_line(const char *path, char *buf, size_t size);
  * reopen. The descriptor, or -errno (-EINVAL: not a regular file).
  */
 int io_open_regular(int dirfd, const char *path);
+/* The same from an O_PATH handle, which stays the caller's. */
+int io_reopen_regular(int handle);
+/*
+ * An O_PATH handle to a path as a process with this root directory (O_PATH will do) sees it: "/x",
+ * ".." and absolute symbolic links all stay inside, magic links are refused (openat2(2)). Or -errno.
+ */
+int io_open_in_root(int root_fd, const char *path);
 
 /*
  * An output file that appears whole or not at all: bytes go to a temporary name in the same

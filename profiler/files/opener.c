@@ -4,54 +4,21 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
 #include "profiler/files/opener.h"
 
 #ifndef BTRFS_SUPER_MAGIC
 #define BTRFS_SUPER_MAGIC 0x9123683e
 #endif
-
-/* A handle to a path as seen from a root, symbolic links included (openat2(2)). */
-static int open_in_root(int root_fd, const char *path)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-
-	if (fd >= 0 || errno != ENOSYS)
-		return fd < 0 ? -errno : (int)fd;
-	/* Before 5.6. An absolute symbolic link leads astray here; the identity is checked anyway. */
-	fd = openat(root_fd, path + strspn(path, "/"), O_PATH | O_CLOEXEC);
-	return fd < 0 ? -errno : (int)fd;
-}
-
-/* Reopens an O_PATH handle for reading, if it is of a regular file: a FIFO would hang us. */
-static int reopen_regular(int handle)
-{
-	char self[64];
-	struct stat st;
-	int fd;
-
-	if (fstat(handle, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", handle);
-	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return fd < 0 ? -errno : fd;
-}
 
 static void read_build_id(int fd, struct build_id *out)
 {
@@ -117,7 +84,7 @@ static bool accept_handle(int handle_or_err, const struct open_request *req,
 		out->err = out->replaced ? out->err : handle;
 		return false;
 	}
-	fd = reopen_regular(handle);
+	fd = io_reopen_regular(handle);
 	if (fd < 0) {
 		out->err = out->replaced ? out->err : fd;
 		return false;
@@ -202,7 +169,7 @@ static bool try_root_of(pid_t tgid, const struct open_request *req, struct open_
 		out->err = out->replaced ? out->err : root_fd;
 		return false;
 	}
-	if (!accept_handle(open_in_root(root_fd, req->path), req, out))
+	if (!accept_handle(io_open_in_root(root_fd, req->path), req, out))
 		return false;
 	keep_root(out, tgid, steal_fd(&root_fd));
 	return true;
@@ -213,7 +180,7 @@ void open_mapped_file(const struct open_request *req, struct open_result *out)
 	int fd;
 
 	*out = (struct open_result){.fd = -1, .err = -ENOENT, .root_fd = -1};
-	if (req->root_fd >= 0 && accept_handle(open_in_root(req->root_fd, req->path), req, out))
+	if (req->root_fd >= 0 && accept_handle(io_open_in_root(req->root_fd, req->path), req, out))
 		return;
 	if (try_map_files(req, out) || try_root_of(req->tgid, req, out) ||
 	    try_root_of(req->parent_tgid, req, out))

@@ -4,10 +4,9 @@
 #define KILN_SYMBOLIZER_FILES_ROOTED_H
 
 /*
- * Opens a regular file for reading below root_fd (a directory, O_PATH will do): "/x", ".." and
- * absolute symbolic links all stay inside, magic links are refused. Never blocks on a FIFO or a
- * device. The descriptor or -errno (-ENOSYS before Linux 5.6: rather nothing than the host's file).
- * root_fd -1 is this process's own root, where links go wherever they go.
+ * Opens a regular file for reading below root_fd, see io_open_in_root(). Never blocks on a FIFO or a
+ * device. The descriptor or -errno. root_fd -1 is this process's own root, where links go wherever
+ * they go.
  */
 int rooted_open(int root_fd, const char *path);
 
