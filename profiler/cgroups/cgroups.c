@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -98,24 +97,11 @@ const char *cgroups_mount(const struct cgroups *c)
 	return c->mounts.main;
 }
 
-/*
- * The kernfs node's id. Since Linux 5.5 it is the inode number too, before that it has a generation
- * in its upper half that only the file handle shows.
- */
+/* The kernfs node's id is its inode number. */
 static int id_of(const char *path, uint64_t *id)
 {
-	struct {
-		struct file_handle h;
-		unsigned char room[MAX_HANDLE_SZ];
-	} handle = {.h.handle_bytes = MAX_HANDLE_SZ};
 	struct stat st;
-	int mount_id;
 
-	if (!name_to_handle_at(AT_FDCWD, path, &handle.h, &mount_id, 0) &&
-	    handle.h.handle_bytes == sizeof(*id)) {
-		memcpy(id, handle.h.f_handle, sizeof(*id));
-		return 0;
-	}
 	if (stat(path, &st))
 		return -errno;
 	*id = st.st_ino;

@@ -146,8 +146,7 @@ void check_deleted_files(struct doctor *d)
 			   "replaced and deleted binaries can be opened");
 		return;
 	}
-	cure = errno == ENOENT ? doctor_cure("a kernel of 5.9 or newer with "
-					     "CONFIG_CHECKPOINT_RESTORE=y")
+	cure = errno == ENOENT ? doctor_cure("a kernel with CONFIG_CHECKPOINT_RESTORE=y")
 			       : doctor_caps_cure(d, CAP_MASK(checkpoint_restore));
 	doctor_add(d, FINDING_warn, "deleted files", &cure,
 		   "/proc/PID/map_files: %s; binaries replaced while they run stay unnamed",

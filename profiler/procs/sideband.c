@@ -42,7 +42,7 @@ struct cpu {
 
 struct sideband {
 	struct sideband_opts opts;
-	bool build_id, ksymbol; /* the kernel gives them */
+	bool build_id; /* the kernel gives them */
 	int epoll_fd;
 	VEC(struct cpu *) cpus;
 	VEC(struct cpu *) heap; /* of those with an event, the earliest first */
@@ -77,7 +77,7 @@ static int open_event(const struct sideband *s, int cpu)
 		.comm = 1,
 		.comm_exec = 1,
 		.task = 1,
-		.ksymbol = s->ksymbol,
+		.ksymbol = s->opts.ksyms != NULL,
 		.sample_id_all = 1,
 		.use_clockid = 1,
 		.clockid = CLOCK_BOOTTIME,
@@ -131,10 +131,6 @@ static int add_cpu(struct sideband *s, int cpu)
 	c->fd = open_event(s, cpu);
 	if (c->fd == -EINVAL && s->build_id) { /* before 5.12 */
 		s->build_id = false;
-		c->fd = open_event(s, cpu);
-	}
-	if (c->fd == -EINVAL && s->ksymbol) { /* before 5.1 */
-		s->ksymbol = false;
 		c->fd = open_event(s, cpu);
 	}
 	if (c->fd < 0)
@@ -217,7 +213,6 @@ int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 	s->opts = *opts;
 	s->opts.ring_bytes = s->opts.ring_bytes ?: RING_BYTES;
 	s->build_id = !opts->no_mappings;
-	s->ksymbol = opts->ksyms != NULL;
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	err = s->epoll_fd < 0 ? -errno : sideband_update_cpus(s);
 	if (!err && !s->cpus.len)
@@ -225,8 +220,7 @@ int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 	if (err) {
 		sideband_close(s);
 		if (err == -EACCES || err == -EPERM)
-			log_error("watching processes needs CAP_PERFMON (before Linux 5.8: "
-				  "CAP_SYS_ADMIN)");
+			log_error("watching processes needs CAP_PERFMON");
 		return err;
 	}
 	*out = s;
@@ -367,11 +361,6 @@ int sideband_poll(struct sideband *s, uint64_t up_to_ns)
 		__atomic_store_n(&c->page->data_tail, c->ring.tail, __ATOMIC_RELEASE);
 	}
 	return 0;
-}
-
-bool sideband_has_ksymbols(const struct sideband *s)
-{
-	return s->ksymbol;
 }
 
 bool sideband_take_loss(struct sideband *s, uint64_t *from_ns)

@@ -25,7 +25,7 @@ struct sideband_opts {
 
 /*
  * Opens and enables the events on all online CPUs. Kernels without build_id (before 5.12) get
- * events without, and those without ksymbol (before 5.1) events without that. 0, -EACCES/-EPERM (say which capability), or -errno.
+ * events without. 0, -EACCES/-EPERM (say which capability), or -errno.
  */
 int sideband_open(struct sideband **out, const struct sideband_opts *opts);
 void sideband_close(struct sideband *s);
@@ -45,9 +45,6 @@ int sideband_poll(struct sideband *s, uint64_t up_to_ns);
  * turn of a loop: it looks once a second. 0 or -errno.
  */
 int sideband_update_cpus(struct sideband *s);
-
-/* False when the kernel refuses to tell of code that comes into it. */
-bool sideband_has_ksymbols(const struct sideband *s);
 
 /* Whether events were lost since the last call, and after which time. */
 bool sideband_take_loss(struct sideband *s, uint64_t *from_ns);

@@ -51,16 +51,7 @@ const char *sandbox_part_text(enum sandbox_part part)
 
 static int close_from(int first)
 {
-	struct rlimit r;
-
-	if (!syscall(SYS_close_range, first, CLOSE_ALL_MAX, 0))
-		return 0;
-	/* Before 5.9. */
-	if (getrlimit(RLIMIT_NOFILE, &r))
-		return -errno;
-	for (rlim_t fd = (rlim_t)first; fd < r.rlim_cur; fd++)
-		close((int)fd);
-	return 0;
+	return syscall(SYS_close_range, first, CLOSE_ALL_MAX, 0) ? -errno : 0;
 }
 
 /* What sanitizers have to say is worth hearing: stderr stays for them. */
