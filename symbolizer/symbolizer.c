@@ -3,15 +3,11 @@
 #include "symbolizer/symbolizer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
-#include "profiler/base/text.h"
 #include "symbolizer/files/debug_files.h"
 #include "symbolizer/lines/line_jobs.h"
 #include "symbolizer/lookup/lookup.h"
@@ -202,62 +198,4 @@ void symbolizer_table_stats(const struct symbolizer *s, struct line_cache_stats 
 	*out = (struct line_cache_stats){0};
 	if (s->jobs)
 		line_jobs_stats(s->jobs, out);
-}
-
-/* --- what every answer is made of ------------------------------------------------------------- */
-
-int sym_module_name(struct buf *out, const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-	const char *base = slash ? slash + 1 : path;
-
-	if (base && *base)
-		text_add_clean(out, base, strlen(base));
-	else
-		buf_str(out, "[unknown]");
-	return out->err;
-}
-
-/* Answers an address nothing can be said about. */
-int sym_answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const char *module,
-		    sym_result_fn fn, void *ctx)
-{
-	_cleanup_(buf_release) struct buf name = {0};
-	struct sym_frame frame = {0};
-	struct sym_result result = {
-		.elf_va = addr, .reason = reason, .frames = &frame, .n_frames = 1};
-
-	buf_printf(&name, "%s+0x%lx", module, (unsigned long)addr);
-	if (name.err)
-		return name.err;
-	frame.name = frame.raw_name = buf_cstr(&name);
-	fn(ctx, index, &result);
-	return 0;
-}
-
-/* What the kernel knows without asking a file server, which may not answer (statx(2)). */
-bool sym_file_key(int fd, struct file_key *key)
-{
-	struct statx st;
-
-	memset(key, 0, sizeof(*key));
-	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0)
-		return false;
-	key->dev = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
-	key->ino = st.stx_ino;
-	key->size = st.stx_size;
-	key->mtime.tv_sec = st.stx_mtime.tv_sec;
-	key->mtime.tv_nsec = st.stx_mtime.tv_nsec;
-	return true;
-}
-
-const char *sym_reason_text(enum sym_reason reason)
-{
-	static const char *const texts[] = {
-#define X(name, text) [SYM_##name] = text,
-		SYM_REASONS(X)
-#undef X
-	};
-
-	return reason < SYM_REASON_COUNT ? texts[reason] : "unknown";
 }

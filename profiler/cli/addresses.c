@@ -15,6 +15,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/cli/addresses.h"
 #include "profiler/cli/command.h"
+#include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 
 #define READ_BYTES 65536 /* what a pipe holds; no line is that long */

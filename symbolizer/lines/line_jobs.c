@@ -10,6 +10,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/lines/line_table.h"
+#include "symbolizer/query/answer.h"
 
 /* Each holds two descriptors to the end of the run; what does not fit is due in the next. */
 #define JOBS_MAX 64

@@ -8,9 +8,9 @@
 #define KILN_SYMBOLIZER_LINES_LINE_JOBS_H
 
 #include "symbolizer/lines/line_cache.h"
-#include "symbolizer/symbolizer.h"
 
 struct line_jobs;
+struct sym_file;
 
 /* 0 or -ENOMEM. */
 int line_jobs_new(struct line_jobs **out, const char *dir);

@@ -30,7 +30,7 @@
 
 struct entry {
 	struct object *object;
-	struct file_key key;
+	struct sym_file_key key;
 	uint64_t last_used; /* in calls */
 	size_t bytes;
 	unsigned limit_hits; /* already counted */
@@ -127,7 +127,7 @@ static struct entry *find_by_id(struct lookup *s, const struct build_id *id)
 	return NULL;
 }
 
-static struct entry *find_by_key(struct lookup *s, const struct file_key *key)
+static struct entry *find_by_key(struct lookup *s, const struct sym_file_key *key)
 {
 	for (size_t i = 0; i < s->entries.len; i++)
 		if (!memcmp(&s->entries.data[i].key, key, sizeof(*key)))
@@ -217,7 +217,7 @@ static enum sym_reason reason_of(int err)
 	}
 }
 
-static int add_entry(struct lookup *s, struct object *object, const struct file_key *key)
+static int add_entry(struct lookup *s, struct object *object, const struct sym_file_key *key)
 {
 	while (s->entries.len >= OBJECTS_MAX)
 		drop_entry(s, coldest(s));
@@ -225,7 +225,7 @@ static int add_entry(struct lookup *s, struct object *object, const struct file_
 }
 
 /* Opens a file that is not in the cache. *reason says what is wrong when it cannot be used. */
-static int open_entry(struct lookup *s, const struct sym_query *q, const struct file_key *key,
+static int open_entry(struct lookup *s, const struct sym_query *q, const struct sym_file_key *key,
 		      struct entry **out, enum sym_reason *reason)
 {
 	const struct sym_file *file = q->file;
@@ -265,7 +265,7 @@ static int get_entry(struct lookup *s, const struct sym_query *q, struct entry *
 		     enum sym_reason *reason)
 {
 	const struct sym_file *file = q->file;
-	struct file_key key;
+	struct sym_file_key key;
 	int err;
 
 	*out = NULL;

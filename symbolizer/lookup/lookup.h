@@ -6,13 +6,11 @@
 #ifndef KILN_SYMBOLIZER_LOOKUP_LOOKUP_H
 #define KILN_SYMBOLIZER_LOOKUP_LOOKUP_H
 
-#include <time.h>
-
+#include "symbolizer/query/answer.h"
 #include "symbolizer/query/query.h"
-#include "symbolizer/symbolizer.h"
 
-struct buf;
 struct debug_opener;
+struct elf_segment;
 struct line_store;
 struct lookup;
 
@@ -32,19 +30,5 @@ int lookup_segment(struct lookup *s, const struct sym_file *file, uint64_t elf_v
 int lookup_segments(struct lookup *s, const struct sym_file *file, const struct elf_segment **segs,
 		    size_t *n);
 void lookup_stats(const struct lookup *s, struct symbolizer_stats *out);
-
-/* What a file is known by where nothing is believed that it says itself. */
-struct file_key {
-	uint64_t dev, ino, size;
-	struct timespec mtime;
-};
-/* All-zero and false when there is no such descriptor. */
-bool sym_file_key(int fd, struct file_key *key);
-
-/* Clean name to call a file by: the last component of its path. 0 or -ENOMEM. */
-int sym_module_name(struct buf *out, const char *path);
-/* Answers an address of which nothing is known: "module+0xADDR". 0 or -ENOMEM. */
-int sym_answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const char *module,
-		    sym_result_fn fn, void *ctx);
 
 #endif

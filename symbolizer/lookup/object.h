@@ -6,7 +6,7 @@
 #ifndef KILN_SYMBOLIZER_LOOKUP_OBJECT_H
 #define KILN_SYMBOLIZER_LOOKUP_OBJECT_H
 
-#include "symbolizer/symbolizer.h"
+#include "symbolizer/query/answer.h"
 
 struct object;
 struct debug_search;

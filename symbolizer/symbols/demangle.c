@@ -15,7 +15,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/text.h"
 #include "symbolizer/symbols/demangle_cpp.h"
-#include "symbolizer/symbolizer.h"
+#include "symbolizer/symbols/demangle.h"
 
 /*
  * Longer mangled names are shown as they are. libiberty itself refuses C++ names above 1 KiB for fear

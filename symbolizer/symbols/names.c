@@ -9,7 +9,7 @@
 #include "profiler/base/strtab.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
-#include "symbolizer/symbolizer.h"
+#include "symbolizer/symbols/demangle.h"
 
 struct keyed {
 	uint64_t key;

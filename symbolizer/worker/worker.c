@@ -97,7 +97,7 @@ static int distrust(struct worker *w, const struct file_id *id, enum trust left)
 
 uint64_t worker_dev_of(int fd)
 {
-	struct file_key key;
+	struct sym_file_key key;
 
 	return sym_file_key(fd, &key) ? key.dev : 0;
 }

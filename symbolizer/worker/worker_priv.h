@@ -18,7 +18,7 @@ enum trust { NO_NAMES, NO_LINES, ALL };
 
 struct file_id { /* build id, or what fstat() says where there is none */
 	struct build_id build_id;
-	struct file_key key;
+	struct sym_file_key key;
 };
 
 struct bad_file {

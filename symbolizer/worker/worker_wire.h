@@ -13,7 +13,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/elf/elf_facts.h"
-#include "symbolizer/symbolizer.h"
+#include "symbolizer/query/answer.h"
 
 /* One message: a socket's buffer of the default size holds three. */
 #define WIRE_BYTES_MAX 65536

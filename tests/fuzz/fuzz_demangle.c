@@ -7,7 +7,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/text.h"
 #include "symbolizer/symbols/demangle_cpp.h"
-#include "symbolizer/symbolizer.h"
+#include "symbolizer/symbols/demangle.h"
 
 /* 8 KiB of demangled text, of which cleaning may make three bytes each; or the name itself. */
 #define OUTPUT_MAX(len) (3 * (8192 + (len)) + 16)

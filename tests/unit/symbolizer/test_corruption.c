@@ -18,6 +18,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
+#include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"
 

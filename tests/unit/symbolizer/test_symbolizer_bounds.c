@@ -8,6 +8,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"
 

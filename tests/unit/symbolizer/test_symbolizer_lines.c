@@ -5,6 +5,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
+#include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"
 

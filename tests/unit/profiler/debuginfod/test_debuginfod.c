@@ -9,6 +9,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
 #include "profiler/debuginfod/debuginfod.h"
+#include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"
 

@@ -11,6 +11,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/dwarf/dwarf.h"
+#include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/go/gopclntab.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"

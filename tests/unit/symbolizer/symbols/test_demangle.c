@@ -2,7 +2,7 @@
 /* sym_demangle against c++filt, on names of the C++ library, and by hand. */
 #include "profiler/base/buf.h"
 #include "profiler/base/text.h"
-#include "symbolizer/symbolizer.h"
+#include "symbolizer/symbols/demangle.h"
 #include "tests/lib/fixture.h"
 
 static const char *demangled(const char *raw)
