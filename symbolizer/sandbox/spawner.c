@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "symbolizer/sandbox/message.h"
 #include "symbolizer/sandbox/sandbox.h"
-#include "symbolizer/worker/worker_wire.h"
 
 /* A fork takes milliseconds; more only on a machine that does not get to anything. */
 #define SPAWN_WAIT_MS 10000

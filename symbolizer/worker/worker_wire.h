@@ -14,9 +14,8 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/elf/elf_facts.h"
 #include "symbolizer/query/answer.h"
+#include "symbolizer/sandbox/message.h"
 
-/* One message: a socket's buffer of the default size holds three. */
-#define WIRE_BYTES_MAX 65536
 /* Addresses of one query: what a cache without room works on at a time. */
 #define WIRE_QUERY_MAX 131072
 #define WIRE_ADDRS_MAX 4096 /* of one message */
@@ -125,16 +124,6 @@ struct wire_result {
 struct wire_frame {
 	uint32_t name, raw_name, file, line, start_line;
 };
-
-/* 0 or -errno. The descriptor (-1: none) is not taken. */
-int wire_send(int sock, const void *msg, size_t len, int fd);
-/* Two parts in one message. */
-int wire_send2(int sock, const void *a, size_t a_len, const void *b, size_t b_len, int fd);
-/*
- * One message of at most WIRE_BYTES_MAX. Its length (0: the other side is gone), or -errno, -EBADMSG
- * when it is longer. *fd (NULL: none is accepted) becomes the descriptor that came with it, or -1.
- */
-ssize_t wire_recv(int sock, void *msg, int *fd);
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
