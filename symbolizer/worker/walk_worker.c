@@ -22,11 +22,6 @@
 #define AHEAD_MAX 4
 /* After so many failures within the window no more stacks are walked until its end. */
 #define FAILURES_MAX 16
-#define WINDOW_NS    600000000000ull
-/* Files that are not looked into any more. */
-#define BAD_FILES_MAX 1024
-/* File systems whose server hung: nothing there is looked into any more. */
-#define STALLED_DEVS_MAX 64
 
 struct known_file {
 	uint32_t number;
@@ -39,15 +34,12 @@ struct walk_worker {
 	struct worker *worker;
 	uint64_t stall_ns;
 	VEC(struct known_file) files;
-	VEC(uint32_t) bad; /* numbers of files it failed on */
-	VEC(uint64_t) stalled_devs;
+	struct stalls stalls; /* files it failed on by number: they are not looked into any more */
 	int note_fd;
 	pid_t told;	    /* the process that has what is marked as sent */
 	bool must_forget;   /* it has files that are not here any more */
 	struct buf regions; /* that it was sent last */
-	uint64_t window_ns;
-	unsigned failures;
-	struct walk_worker_stats stats;
+	uint64_t lost, restarts;
 };
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -76,17 +68,13 @@ bool walk_worker_knows(const struct walk_worker *w, uint32_t file)
 	return find_file(w, file);
 }
 
-static bool may_be_read(const struct walk_worker *w, uint32_t number, int fd)
+static bool may_be_read(struct walk_worker *w, uint32_t number, int fd)
 {
-	uint64_t dev = w->stalled_devs.len ? worker_dev_of(fd) : 0;
+	const struct file_id id = {.number = number};
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	for (size_t i = 0; i < w->bad.len; i++)
-		if (w->bad.data[i] == number)
-			return false;
-	for (size_t i = 0; i < w->stalled_devs.len; i++)
-		if (w->stalled_devs.data[i] == dev)
-			return false;
-	return true;
+	return stalls_trust(&w->stalls, &id, now) == ALL &&
+	       (!w->stalls.devs.len || !stalls_on(&w->stalls, stalls_dev_of(fd), now));
 }
 
 int walk_worker_add(struct walk_worker *w, uint32_t file, int fd)
@@ -250,16 +238,15 @@ static void describe_file(const struct known_file *f, char *path, size_t size)
 		snprintf(path, size, "a file");
 }
 
-/* It is looked into no more. Out of memory: it may be once more. */
+/* It is looked into no more, nor is what lies with it on a file system whose server hung. */
 static void distrust(struct walk_worker *w, const struct known_file *f, int err)
 {
-	w->stats.files_failed++;
-	if (w->bad.len == BAD_FILES_MAX)
-		memmove(w->bad.data, w->bad.data + 1, --w->bad.len * sizeof(*w->bad.data));
-	if (vec_push(&w->bad, f->number))
-		log_debug("out of memory");
-	if (err == -ETIME && w->stalled_devs.len < STALLED_DEVS_MAX &&
-	    vec_push(&w->stalled_devs, worker_dev_of(f->fd)))
+	const struct file_id id = {.number = f->number};
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	/* Out of memory: it may be once more. */
+	if (stalls_distrust(&w->stalls, &id, NO_NAMES, now) ||
+	    (err == -ETIME && stalls_note(&w->stalls, stalls_dev_of(f->fd), now)))
 		log_debug("out of memory");
 	for (size_t i = 0; i < w->files.len; i++) {
 		struct known_file *k = &w->files.data[i];
@@ -276,8 +263,8 @@ static void give_up(struct walk_worker *w, int err)
 
 	worker_stop(w->worker);
 	w->told = 0;
-	w->failures++;
-	w->stats.restarts++;
+	stalls_note_failure(&w->stalls);
+	w->restarts++;
 	describe_file(f, path, sizeof(path));
 	log_warning("what walks stacks %s on %s; going on without its call frame information",
 		    err == -ETIME ? "waits" : "failed", path);
@@ -287,13 +274,7 @@ static void give_up(struct walk_worker *w, int err)
 
 static bool has_given_up(struct walk_worker *w)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-
-	if (now - w->window_ns > WINDOW_NS) {
-		w->window_ns = now;
-		w->failures = 0;
-	}
-	return w->failures >= FAILURES_MAX;
+	return stalls_failures(&w->stalls, clock_ns(CLOCK_MONOTONIC)) >= FAILURES_MAX;
 }
 
 /* --- walking ---------------------------------------------------------------------------------- */
@@ -309,7 +290,7 @@ struct run {
 
 static void lose_one(struct run *r)
 {
-	r->w->stats.lost++;
+	r->w->lost++;
 	r->done(r->ctx, r->answered++, NULL, 0, CFI_WALK_ERROR);
 }
 
@@ -440,15 +421,18 @@ void walk_worker_free(struct walk_worker *w)
 	if (w->note_fd >= 0)
 		close(w->note_fd);
 	vec_release(&w->files);
-	vec_release(&w->bad);
-	vec_release(&w->stalled_devs);
+	stalls_release(&w->stalls);
 	buf_release(&w->regions);
 	free(w);
 }
 
 void walk_worker_stats(const struct walk_worker *w, struct walk_worker_stats *out)
 {
-	*out = w->stats;
+	*out = (struct walk_worker_stats){
+		.lost = w->lost,
+		.files_failed = w->stalls.files_failed,
+		.restarts = w->restarts,
+	};
 }
 
 pid_t walk_worker_pid(const struct walk_worker *w)

@@ -13,132 +13,27 @@
 
 /* Failures within the window after which lines, and then names, are given up until its end: someone
  * makes files to this end. */
-#define WINDOW_NS	   600000000000ull
 #define FAILURES_LINES_MAX 16
 #define FAILURES_NAMES_MAX 64
-/* Files remembered as bad, and for how long: it may have been the machine's memory, not the file. */
-#define BAD_FILES_MAX 1024
-#define BAD_NS	      3600000000000ull
-/* File systems whose server hung: each cost seconds. */
-#define STALLED_DEVS_MAX 64
+/* How long a file is remembered as bad: it may have been the machine's memory, not the file. */
+#define BAD_NS 3600000000000ull
 
 /* --- whom to trust ---------------------------------------------------------------------------- */
-
-void id_of_file(const struct sym_file *file, struct file_id *id)
-{
-	memset(id, 0, sizeof(*id));
-	if (file->build_id && file->build_id->len)
-		id->build_id = *file->build_id;
-	else
-		sym_file_key(file->fd, &id->key);
-}
-
-static bool same_file(const struct file_id *a, const struct file_id *b)
-{
-	if (a->build_id.len || b->build_id.len)
-		return build_id_equal(&a->build_id, &b->build_id);
-	return !memcmp(&a->key, &b->key, sizeof(a->key));
-}
-
-static struct bad_file *find_bad(struct worker *w, const struct file_id *id)
-{
-	for (size_t i = 0; i < w->bad.len; i++)
-		if (same_file(&w->bad.data[i].id, id))
-			return &w->bad.data[i];
-	return NULL;
-}
 
 static enum trust trust_in(struct worker *w, const struct file_id *id)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	struct bad_file *bad = find_bad(w, id);
-	enum trust trust = ALL;
+	enum trust trust = stalls_trust(&w->stalls, id, now);
+	unsigned failures = stalls_failures(&w->stalls, now);
 
-	if (bad && now - bad->since_ns > BAD_NS) {
-		*bad = vec_last(&w->bad);
-		w->bad.len--;
-		bad = NULL;
-	}
-	if (bad)
-		trust = bad->trust;
-	if (now - w->window_ns > WINDOW_NS) {
-		w->window_ns = now;
-		w->failures = 0;
-	}
-	if (w->failures > FAILURES_NAMES_MAX)
+	if (failures > FAILURES_NAMES_MAX)
 		return NO_NAMES;
-	return w->failures > FAILURES_LINES_MAX && trust == ALL ? NO_LINES : trust;
+	return failures > FAILURES_LINES_MAX && trust == ALL ? NO_LINES : trust;
 }
 
-/* After a failure there is only so much left. 0 or -ENOMEM. */
-static int distrust(struct worker *w, const struct file_id *id, enum trust left)
+static unsigned stalls_there(struct worker *w, uint64_t dev)
 {
-	struct bad_file *bad = find_bad(w, id);
-	struct bad_file new = {
-		.id = *id,
-		.trust = left,
-		.since_ns = clock_ns(CLOCK_MONOTONIC),
-	};
-
-	w->failures++;
-	if (bad) {
-		*bad = new;
-		return 0;
-	}
-	w->files_failed++;
-	if (w->bad.len >= BAD_FILES_MAX) {
-		w->bad.len--;
-		memmove(w->bad.data, w->bad.data + 1, w->bad.len * sizeof(*w->bad.data));
-	}
-	return vec_push(&w->bad, new);
-}
-
-/* --- file servers that hang ------------------------------------------------------------------- */
-
-uint64_t worker_dev_of(int fd)
-{
-	struct sym_file_key key;
-
-	return sym_file_key(fd, &key) ? key.dev : 0;
-}
-
-static struct stalled_dev *find_dev(struct worker *w, uint64_t dev)
-{
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-
-	for (size_t i = 0; i < w->stalled.len; i++) {
-		struct stalled_dev *d = &w->stalled.data[i];
-
-		if (d->dev == dev && now - d->since_ns <= BAD_NS)
-			return d;
-		if (d->dev == dev) {
-			*d = vec_last(&w->stalled);
-			w->stalled.len--;
-			return NULL;
-		}
-	}
-	return NULL;
-}
-
-unsigned worker_stalls(struct worker *w, uint64_t dev)
-{
-	const struct stalled_dev *d = dev ? find_dev(w, dev) : NULL;
-
-	return d ? d->stalls : 0;
-}
-
-static int note_stall(struct worker *w, uint64_t dev)
-{
-	struct stalled_dev *d = find_dev(w, dev);
-	struct stalled_dev new = {dev, clock_ns(CLOCK_MONOTONIC), 1};
-
-	if (d) {
-		d->stalls++;
-		return 0;
-	}
-	if (!dev || w->stalled.len == STALLED_DEVS_MAX)
-		return 0;
-	return vec_push(&w->stalled, new);
+	return stalls_on(&w->stalls, dev, clock_ns(CLOCK_MONOTONIC));
 }
 
 /* --- queries ---------------------------------------------------------------------------------- */
@@ -198,7 +93,7 @@ static int ask(struct worker *w, struct part *p, bool names_only)
 
 	if (err)
 		return err;
-	a.stall_ns = w->opts.stall_ns >> worker_stalls(w, p->dev);
+	a.stall_ns = w->opts.stall_ns >> stalls_there(w, p->dev);
 	err = worker_converse(w, &a, pass_on, p);
 	p->opened_dev = a.opened_dev;
 	for (size_t i = 0; i < p->n; i++)
@@ -237,27 +132,30 @@ static int give_up(struct worker *w, struct part *p, enum trust had, int err)
 {
 	enum trust left = trust_left(w, p, had, err);
 	int status = worker_stop(w), oom = 0;
+	uint64_t now;
 	char buf[64];
 
 	w->restarts++;
 	w->facts_of = (struct file_id){0};
 	log_warning("what reads %s %s; going on without %s", p->q.file->path ?: "a file",
 		    what_happened(err, status, buf, sizeof(buf)), what_is_lost(p, left));
+	now = clock_ns(CLOCK_MONOTONIC);
 	if (err == -ETIME)
-		oom = note_stall(w, p->opened_dev ?: p->dev);
-	return oom ?: distrust(w, &p->id, left);
+		oom = stalls_note(&w->stalls, p->opened_dev ?: p->dev, now);
+	stalls_note_failure(&w->stalls);
+	return oom ?: stalls_distrust(&w->stalls, &p->id, left, now);
 }
 
 static int resolve_part(struct worker *w, struct part *p)
 {
-	id_of_file(p->q.file, &p->id);
-	p->dev = worker_dev_of(p->q.file->fd);
+	file_id_of(p->q.file, &p->id);
+	p->dev = stalls_dev_of(p->q.file->fd);
 	for (;;) {
 		enum trust trust = trust_in(w, &p->id);
 		int err;
 
 		if (trust == NO_NAMES || worker_is_stopped(w) ||
-		    worker_stalls(w, p->dev) >= WORKER_STALLS_MAX || worker_ensure(w))
+		    stalls_there(w, p->dev) >= WORKER_STALLS_MAX || worker_ensure(w))
 			return answer_bare(p);
 		err = ask(w, p, trust == NO_LINES);
 		if (err == -ECANCELED) {
@@ -326,8 +224,8 @@ int worker_segment(struct worker *w, const struct sym_file *file, uint64_t elf_v
 	struct file_id id;
 	int err;
 
-	id_of_file(file, &id);
-	if (!same_file(&w->facts_of, &id)) {
+	file_id_of(file, &id);
+	if (!file_id_equal(&w->facts_of, &id)) {
 		err = worker_ask(w, QUERY_NAMES, file, &facts, NULL);
 		if (err)
 			return err;
@@ -354,6 +252,7 @@ int worker_new(struct worker **out, const struct worker_opts *opts)
 	w->opts = *opts;
 	w->opts.serve = opts->serve ?: worker_serve;
 	w->opts.stall_ns = opts->stall_ns ?: WORKER_STALL_NS;
+	w->stalls.keep_ns = BAD_NS;
 	w->sock = -1;
 	err = broker_new(&w->broker) ?: spawner_new(&w->spawner, worker_serve_in, w);
 	if (!err)
@@ -369,8 +268,7 @@ int worker_new(struct worker **out, const struct worker_opts *opts)
 static void release_memory(struct worker *w)
 {
 	vec_release(&w->unreaped);
-	vec_release(&w->bad);
-	vec_release(&w->stalled);
+	stalls_release(&w->stalls);
 	buf_release(&w->blob);
 	free(w);
 }
@@ -411,7 +309,7 @@ void worker_stats(const struct worker *w, struct symbolizer_stats *out)
 	if (out->bytes_peak < w->past.bytes_peak)
 		out->bytes_peak = w->past.bytes_peak;
 	out->worker_restarts = w->restarts;
-	out->files_failed = w->files_failed;
+	out->files_failed = w->stalls.files_failed;
 }
 
 pid_t worker_pid(const struct worker *w)

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "symbolizer/sandbox/spawner.h"
+#include "symbolizer/worker/stalls.h"
 #include "symbolizer/worker/worker.h"
 #include "symbolizer/worker/worker_wire.h"
 
@@ -13,24 +14,6 @@
  * Half as long for the next file there, and then no more are asked for. */
 #define WORKER_STALL_NS	  2000000000ull
 #define WORKER_STALLS_MAX 3
-
-enum trust { NO_NAMES, NO_LINES, ALL };
-
-struct file_id { /* build id, or what fstat() says where there is none */
-	struct build_id build_id;
-	struct sym_file_key key;
-};
-
-struct bad_file {
-	struct file_id id;
-	enum trust trust;
-	uint64_t since_ns;
-};
-
-struct stalled_dev { /* st_dev of a file system whose server hung */
-	uint64_t dev, since_ns;
-	unsigned stalls;
-};
 
 struct worker {
 	struct worker_opts opts;
@@ -43,12 +26,9 @@ struct worker {
 	atomic_bool cancelled;
 	unsigned sandbox_parts;
 	VEC(pid_t) unreaped; /* killed, but not dead yet */
-	VEC(struct bad_file) bad;
-	VEC(struct stalled_dev) stalled;
-	uint64_t window_ns;
-	unsigned failures; /* since then */
+	struct stalls stalls;
 	struct symbolizer_stats past, current;
-	uint64_t restarts, files_failed;
+	uint64_t restarts;
 	/* of the file last asked for */
 	struct file_id facts_of;
 	struct elf_facts facts;
@@ -81,14 +61,6 @@ static inline bool worker_is_stopped(const struct worker *w)
 {
 	return atomic_load(&w->cancelled);
 }
-
-/* What a file is known by here. */
-void id_of_file(const struct sym_file *file, struct file_id *id);
-
-/* st_dev of an open file as the kernel has it, 0 if it cannot be told. */
-uint64_t worker_dev_of(int fd);
-/* How often a file there has stalled lately. */
-unsigned worker_stalls(struct worker *w, uint64_t dev);
 
 /* What the spawner runs: the other half. */
 int worker_serve_in(void *ctx, int sock, pid_t parent);

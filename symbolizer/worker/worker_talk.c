@@ -166,8 +166,8 @@ static int serve_open(struct worker *w, struct ask *a, size_t len)
 	else
 		fd = broker_open(w->broker, open.in_root ? a->q->file->root_fd : -1, path);
 	a->hung[open.in_root] |= fd == -ETIMEDOUT;
-	a->opened_dev = fd >= 0 ? worker_dev_of(fd) : a->opened_dev;
-	if (fd >= 0 && worker_stalls(w, a->opened_dev)) {
+	a->opened_dev = fd >= 0 ? stalls_dev_of(fd) : a->opened_dev;
+	if (fd >= 0 && stalls_on(&w->stalls, a->opened_dev, clock_ns(CLOCK_MONOTONIC))) {
 		close(fd);
 		fd = -ETIMEDOUT;
 	}
