@@ -3,7 +3,8 @@
 #ifndef KILN_SYMBOLIZER_LOOKUP_JIT_RESOLVE_H
 #define KILN_SYMBOLIZER_LOOKUP_JIT_RESOLVE_H
 
-#include "symbolizer/lookup/lookup.h"
+#include "symbolizer/query/answer.h"
+#include "symbolizer/query/query.h"
 
 /* QUERY_JITDUMP or QUERY_PERFMAP, in this process. As lookup_resolve(), but that addresses without a
  * function are SYM_NO_SYMBOL, all of them where the file is of no use. */

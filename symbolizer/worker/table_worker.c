@@ -2,7 +2,6 @@
 #include "symbolizer/worker/table_worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,58 +10,13 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
-#include "symbolizer/unwind/unwind_source.h"
 #include "symbolizer/unwind/unwind_table.h"
+#include "symbolizer/worker/table_read.h"
 #include "symbolizer/worker/worker.h"
 
 struct table_worker {
 	struct worker *worker; /* NULL: all is done here */
 };
-
-DEFINE_CLEANUP(elf_obj, elf_obj_free)
-
-/* --- in this process -------------------------------------------------------------------------- */
-
-/* Whether half of the code is described: what the C runtime adds to a program always is. */
-static bool covers_code(const struct unwind_source *src, const struct elf_obj *obj)
-{
-	const struct elf_section *text = elf_obj_section(obj, ".text");
-	uint64_t described = 0;
-
-	for (size_t i = 0; i < src->cfi.fdes.len; i++)
-		described += src->cfi.fdes.data[i].end - src->cfi.fdes.data[i].start;
-	return src->go || !text || described >= text->size / 2;
-}
-
-static int describes_frames(struct elf_obj *obj)
-{
-	struct unwind_source src = {0};
-	int err = unwind_source_open(&src, obj);
-
-	if (!err && !covers_code(&src, obj))
-		err = -ENODATA;
-	unwind_source_release(&src);
-	return err;
-}
-
-void table_worker_read(enum query_kind kind, int fd, struct elf_facts *facts, void **blob,
-		       size_t *len)
-{
-	_cleanup_(elf_obj_freep) struct elf_obj *obj = NULL;
-	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-
-	*facts = (struct elf_facts){0};
-	facts->err = own < 0 ? -errno : elf_obj_open(&obj, own, NULL);
-	if (facts->err)
-		return;
-	elf_facts_of(facts, obj);
-	if (kind == QUERY_TABLE)
-		facts->err = unwind_table_build(blob, len, obj, NULL);
-	else if (kind == QUERY_FRAMES)
-		facts->err = describes_frames(obj);
-}
-
-/* --- here or there ---------------------------------------------------------------------------- */
 
 int table_worker_new(struct table_worker **out, const struct table_worker_opts *opts)
 {
@@ -128,7 +82,7 @@ int table_worker_look(struct table_worker *u, int fd, struct elf_facts *facts)
 	int err;
 
 	if (!u->worker) {
-		table_worker_read(QUERY_ELF, fd, facts, NULL, NULL);
+		table_read(QUERY_ELF, fd, facts, NULL, NULL);
 		return facts->err;
 	}
 	err = ask(u, QUERY_ELF, fd, &said, NULL);
@@ -144,7 +98,7 @@ int table_worker_build(struct table_worker *u, int fd, void **blob, size_t *len)
 	int err;
 
 	if (!u->worker) {
-		table_worker_read(QUERY_TABLE, fd, &facts, blob, len);
+		table_read(QUERY_TABLE, fd, &facts, blob, len);
 		return facts.err;
 	}
 	err = ask(u, QUERY_TABLE, fd, &said, &table);
@@ -167,6 +121,6 @@ int table_worker_described(struct table_worker *u, int fd)
 
 	if (u->worker)
 		return ask(u, QUERY_FRAMES, fd, &said, NULL);
-	table_worker_read(QUERY_FRAMES, fd, &facts, NULL, NULL);
+	table_read(QUERY_FRAMES, fd, &facts, NULL, NULL);
 	return facts.err;
 }

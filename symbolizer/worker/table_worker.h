@@ -12,7 +12,6 @@
 #include <sys/types.h>
 
 #include "symbolizer/elf/elf_facts.h"
-#include "symbolizer/query/query.h"
 
 struct lookup;
 struct table_worker;
@@ -40,11 +39,5 @@ int table_worker_build(struct table_worker *u, int fd, void **blob, size_t *len)
 int table_worker_described(struct table_worker *u, int fd);
 
 pid_t table_worker_pid(const struct table_worker *u); /* of the process, 0: none */
-
-/* --- in this process -------------------------------------------------------------------------- */
-
-/* All three: facts of a file and for QUERY_TABLE its table; facts->err is the result. */
-void table_worker_read(enum query_kind kind, int fd, struct elf_facts *facts, void **blob,
-		       size_t *len);
 
 #endif

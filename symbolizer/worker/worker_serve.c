@@ -7,7 +7,7 @@
 #include "symbolizer/files/debug_files.h"
 #include "symbolizer/lines/line_cache.h"
 #include "symbolizer/sandbox/sandbox.h"
-#include "symbolizer/worker/table_worker.h"
+#include "symbolizer/worker/table_read.h"
 #include "symbolizer/worker/worker.h"
 #include "symbolizer/worker/worker_wire.h"
 
@@ -134,7 +134,7 @@ static int answer_tables(struct served *s, enum query_kind kind, int fd)
 	size_t len = 0;
 	int err = 0;
 
-	table_worker_read(kind, fd, &facts, &blob, &len);
+	table_read(kind, fd, &facts, &blob, &len);
 	if (!facts.err && kind == QUERY_TABLE)
 		err = wire_send_blob(s->sock, blob, len);
 	if (err)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Facts and unwind tables of a file, read in this process: what table_worker.h has done elsewhere. */
+#ifndef KILN_SYMBOLIZER_WORKER_TABLE_READ_H
+#define KILN_SYMBOLIZER_WORKER_TABLE_READ_H
+
+#include <stddef.h>
+
+#include "symbolizer/elf/elf_facts.h"
+#include "symbolizer/query/query.h"
+
+/*
+ * QUERY_ELF: facts alone. QUERY_TABLE: also the table, malloc'd. QUERY_FRAMES: whether frames of its
+ * code are described. facts->err is the result, see table_worker.h. The descriptor is borrowed.
+ */
+void table_read(enum query_kind kind, int fd, struct elf_facts *facts, void **blob, size_t *len);
+
+#endif
