@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Contents of sections: read within limits, inflated, relocated. */
+/* Contents of sections as they are stored: read within limits, inflated. */
 #include "profiler/base/cleanup.h"
 #include "symbolizer/elf/elf_inflate.h"
 
@@ -16,8 +16,7 @@ static int load(struct elf_obj *obj, const struct stored *st, uint8_t *out)
 	return err ?: inflater_read(in, out, st->inflated) ?: inflater_end(in);
 }
 
-int elf_obj_data(struct elf_obj *obj, const struct elf_section *sec, const uint8_t **data,
-		 size_t *len)
+int elf_load_raw(struct elf_obj *obj, const struct elf_section *sec, struct elf_loaded **out)
 {
 	struct elf_loaded *l = &obj->loaded[sec->index];
 	_cleanup_free_ uint8_t *buf = NULL;
@@ -25,27 +24,24 @@ int elf_obj_data(struct elf_obj *obj, const struct elf_section *sec, const uint8
 	size_t size;
 	int err;
 
-	if (!l->data) {
-		err = elf_stored(obj, sec, &st);
-		if (err)
-			return err;
-		size = st.inflated;
-		if (size > obj->limits.total_bytes - obj->held)
-			return -EFBIG;
-		buf = malloc(size + 1);
-		if (!buf)
-			return -ENOMEM;
-		err = load(obj, &st, buf);
-		if (!err && obj->type == ET_REL)
-			err = elf_relocate(obj, sec, buf, size);
-		if (err)
-			return err;
-		buf[size] = 0;
-		*l = (struct elf_loaded){steal_ptr(buf), size};
-		obj->held += size;
-	}
-	*data = l->data;
-	*len = l->len;
+	*out = l;
+	if (l->data)
+		return 0;
+	err = elf_stored(obj, sec, &st);
+	if (err)
+		return err;
+	size = st.inflated;
+	if (size > obj->limits.total_bytes - obj->held)
+		return -EFBIG;
+	buf = malloc(size + 1);
+	if (!buf)
+		return -ENOMEM;
+	err = load(obj, &st, buf);
+	if (err)
+		return err;
+	buf[size] = 0;
+	*l = (struct elf_loaded){steal_ptr(buf), size};
+	obj->held += size;
 	return 0;
 }
 

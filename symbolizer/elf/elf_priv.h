@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What elf_obj.c (headers), elf_data.c, elf_inflate.c and elf_stream.c (contents) and elf_reloc.c
- * share; nobody else includes it. */
+/* What elf_obj.c (headers), elf_data.c, elf_inflate.c, elf_stream.c and elf_reloc.c (contents) share;
+ * nobody else includes it. */
 #ifndef KILN_SYMBOLIZER_ELF_ELF_PRIV_H
 #define KILN_SYMBOLIZER_ELF_ELF_PRIV_H
 
@@ -34,7 +34,7 @@ struct elf_obj {
 /* Exactly len bytes at off: 0, -EBADMSG when the file ends before, or the -errno of the read. */
 int elf_read_exact(struct elf_obj *obj, void *buf, uint64_t len, uint64_t off);
 
-/* Applies the relocations of an ET_REL file to the loaded contents of sec. 0 or -errno. */
-int elf_relocate(struct elf_obj *obj, const struct elf_section *sec, uint8_t *data, size_t len);
+/* What elf_obj_data() gives, but without relocations applied where it was not loaded yet. */
+int elf_load_raw(struct elf_obj *obj, const struct elf_section *sec, struct elf_loaded **out);
 
 #endif

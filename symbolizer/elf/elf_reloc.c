@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Relocation of debug sections in ET_REL files. Relocation types: System V psABI for x86-64, table
- * "Relocation Types"; ELF for the Arm 64-bit Architecture, "Static AArch64 relocations".
+ * Contents of sections, debug sections of ET_REL files relocated. Relocation types: System V psABI
+ * for x86-64, table "Relocation Types"; ELF for the Arm 64-bit Architecture, "Static AArch64
+ * relocations".
  */
 #include <string.h>
 
@@ -41,15 +42,15 @@ static struct rel_kind rel_kind_of(uint16_t machine, uint32_t type)
 	return (struct rel_kind){0};
 }
 
-static uint64_t symbol_value(const struct elf_obj *obj, const uint8_t *syms, size_t n_syms,
+static uint64_t symbol_value(const struct elf_obj *obj, const struct elf_loaded *syms,
 			     uint64_t index)
 {
 	Elf64_Sym sym;
 	const struct elf_section *sec;
 
-	if (index >= n_syms)
+	if (index >= syms->len / sizeof(sym))
 		return 0;
-	memcpy(&sym, syms + index * sizeof(sym), sizeof(sym));
+	memcpy(&sym, syms->data + index * sizeof(sym), sizeof(sym));
 	if (sym.st_shndx == SHN_ABS)
 		return sym.st_value;
 	if (sym.st_shndx == SHN_UNDEF || sym.st_shndx >= SHN_LORESERVE)
@@ -58,56 +59,70 @@ static uint64_t symbol_value(const struct elf_obj *obj, const uint8_t *syms, siz
 	return sec ? sec->va + sym.st_value : 0;
 }
 
-static void apply(const struct elf_obj *obj, const struct elf_section *sec, uint8_t *data,
-		  size_t len, const Elf64_Rela *rela, uint64_t symbol)
+static void apply(const struct elf_obj *obj, const struct elf_section *sec,
+		  const struct elf_loaded *to, const Elf64_Rela *rela, uint64_t symbol)
 {
 	struct rel_kind kind = rel_kind_of(obj->machine, (uint32_t)ELF64_R_TYPE(rela->r_info));
 	uint64_t value = symbol + (uint64_t)rela->r_addend;
 
-	if (!kind.bytes || rela->r_offset > len || len - rela->r_offset < kind.bytes)
+	if (!kind.bytes || rela->r_offset > to->len || to->len - rela->r_offset < kind.bytes)
 		return;
 	if (kind.pc_relative)
 		value -= sec->va + rela->r_offset;
-	memcpy(data + rela->r_offset, &value, kind.bytes);
+	memcpy(to->data + rela->r_offset, &value, kind.bytes);
 }
 
-static int apply_table(struct elf_obj *obj, const struct elf_section *sec, uint8_t *data,
-		       size_t len, const struct elf_section *rel)
+static int apply_table(struct elf_obj *obj, const struct elf_section *sec,
+		       const struct elf_loaded *to, const struct elf_section *rel)
 {
 	const struct elf_section *symtab = elf_obj_section_by_index(obj, rel->link);
-	const uint8_t *relas, *syms;
-	size_t relas_len, syms_len;
+	struct elf_loaded *relas, *syms;
 	int err;
 
 	if (!symtab || symtab->type != SHT_SYMTAB)
 		return -EBADMSG;
-	err = elf_obj_data(obj, symtab, &syms, &syms_len)
-		      ?: elf_obj_data(obj, rel, &relas, &relas_len);
+	err = elf_load_raw(obj, symtab, &syms) ?: elf_load_raw(obj, rel, &relas);
 	if (err)
 		return err == -ENODATA ? -EBADMSG : err;
-	for (size_t off = 0; relas_len - off >= sizeof(Elf64_Rela); off += sizeof(Elf64_Rela)) {
+	for (size_t off = 0; relas->len - off >= sizeof(Elf64_Rela); off += sizeof(Elf64_Rela)) {
 		Elf64_Rela rela;
 
-		memcpy(&rela, relas + off, sizeof(rela));
-		apply(obj, sec, data, len, &rela,
-		      symbol_value(obj, syms, syms_len / sizeof(Elf64_Sym),
-				   ELF64_R_SYM(rela.r_info)));
+		memcpy(&rela, relas->data + off, sizeof(rela));
+		apply(obj, sec, to, &rela, symbol_value(obj, syms, ELF64_R_SYM(rela.r_info)));
 	}
 	elf_obj_drop(obj, rel);
 	return 0;
 }
 
-int elf_relocate(struct elf_obj *obj, const struct elf_section *sec, uint8_t *data, size_t len)
+static int relocate(struct elf_obj *obj, const struct elf_section *sec, const struct elf_loaded *to)
 {
-	/* Only PROGBITS: loading the tables this needs never comes back here. */
-	if (sec->type != SHT_PROGBITS || strncmp(sec->name, ".debug_", 7) != 0)
+	if (obj->type != ET_REL || sec->type != SHT_PROGBITS || strncmp(sec->name, ".debug_", 7))
 		return 0;
 	for (size_t i = 0; i < obj->n_sections; i++) {
 		const struct elf_section *rel = &obj->sections[i];
 
 		/* Assemblers make one table a section; a hostile thousand would multiply work. */
 		if (rel->type == SHT_RELA && rel->info == sec->index)
-			return apply_table(obj, sec, data, len, rel);
+			return apply_table(obj, sec, to, rel);
 	}
+	return 0;
+}
+
+int elf_obj_data(struct elf_obj *obj, const struct elf_section *sec, const uint8_t **data,
+		 size_t *len)
+{
+	bool held = obj->loaded[sec->index].data;
+	struct elf_loaded *l;
+	int err = elf_load_raw(obj, sec, &l);
+
+	if (!err && !held) {
+		err = relocate(obj, sec, l);
+		if (err)
+			elf_obj_drop(obj, sec);
+	}
+	if (err)
+		return err;
+	*data = l->data;
+	*len = l->len;
 	return 0;
 }

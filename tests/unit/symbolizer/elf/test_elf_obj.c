@@ -383,6 +383,33 @@ static void test_total_limit_counts_what_is_held(void **state)
 	assert_int_equal(elf_obj_data(obj, text, &data, &len), 0);
 }
 
+/* The tables that a relocation needs are held as well, beside the section that it is for. */
+static void test_total_limit_of_relocations(void **state)
+{
+	struct elf_limits limits = {1 << 20, 0};
+	size_t refused = 0;
+	int err = -EFBIG;
+
+	(void)state;
+	fixture_write("limit.s", ".globl f\nf: ret\n.section .debug_big, \"\", @progbits\n"
+				 ".quad f\n.fill 4096\n");
+	fixture_run("gcc -c limit.s -o limit.o");
+	for (; err == -EFBIG; limits.total_bytes += 64) {
+		_cleanup_elf_ struct elf_obj *obj = NULL;
+		const struct elf_section *big;
+		const uint8_t *data;
+		size_t len;
+
+		assert_int_equal(elf_obj_open(&obj, fixture_open("limit.o"), &limits), 0);
+		big = elf_obj_section(obj, ".debug_big");
+		err = elf_obj_data(obj, big, &data, &len);
+		assert_true(elf_obj_bytes(obj) <= limits.total_bytes);
+		refused += err && big->size <= limits.total_bytes;
+	}
+	assert_int_equal(err, 0);
+	assert_true(refused > 0);
+}
+
 /* .debug_aranges of DWARF 4: a header of 16 bytes, then pairs of address and length (6.1.2). */
 static void test_relocated_addresses(void **state)
 {
@@ -522,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_zstd_contents),
 		cmocka_unit_test(test_bombs_are_refused),
 		cmocka_unit_test(test_total_limit_counts_what_is_held),
+		cmocka_unit_test(test_total_limit_of_relocations),
 		cmocka_unit_test(test_relocated_addresses),
 		cmocka_unit_test(test_relocated_strings),
 		cmocka_unit_test(test_nobits_and_debug_file),
