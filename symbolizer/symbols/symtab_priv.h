@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What symtab.c (the table), symtab_collect.c (symbols in) and symtab_plt.c (names for PLT stubs) share;
- * nobody else includes it. */
+/* What symtab.c (asking), symtab_load.c (making the table), symtab_collect.c (symbols in) and
+ * symtab_plt.c (names for PLT stubs) share; nobody else includes it. */
 #ifndef KILN_SYMBOLIZER_SYMBOLS_SYMTAB_PRIV_H
 #define KILN_SYMBOLIZER_SYMBOLS_SYMTAB_PRIV_H
 
