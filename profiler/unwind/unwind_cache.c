@@ -12,7 +12,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/unwind/unwind_cache.h"
-#include "symbolizer/unwind/unwind_table.h"
+#include "symbolizer/unwind/unwind_blob.h"
 
 #define SUFFIX ".unw"
 /* No table is larger: 1 GB of text has 16 MB of index and at most as many rows again. */
@@ -68,7 +68,7 @@ static int read_blob(int fd, void **blob, size_t *len)
 	if (!p)
 		return -ENOMEM;
 	if (io_pread(fd, p, (size_t)st.st_size, 0) != st.st_size ||
-	    unwind_table_check(p, (size_t)st.st_size)) {
+	    unwind_blob_check(p, (size_t)st.st_size)) {
 		free(p);
 		return -EBADMSG;
 	}

@@ -12,7 +12,7 @@
 #include "bpf/unwind_abi.h"
 
 /*
- * The rule at an ELF address of a table that passed unwind_table_check(), with merged rows taken
+ * The rule at an ELF address of a table that passed unwind_blob_check(), with merged rows taken
  * apart (RSP_PUSH and RSP_POP become RSP). UNWIND_CFA_NONE where the table says nothing.
  */
 struct unwind_rule unwind_table_rule(const void *table, uint64_t elf_va);

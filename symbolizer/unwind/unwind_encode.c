@@ -11,8 +11,10 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
-#include "symbolizer/unwind/unwind_table.h"
+#include "symbolizer/unwind/unwind_blob.h"
 
+/* Rows kept while compiling, 4 bytes each; libLLVM has 0.6 million. */
+#define UNWIND_ROWS_MAX (16u << 20)
 /* Rows of finished buckets: pc in the bucket << 24 | rule number. */
 #define PACKED_PC(row)	 ((row) >> 24)
 #define PACKED_RULE(row) ((row)&0xffffffu)
@@ -401,7 +403,7 @@ static int assemble(const struct unwind_encoder *e, void **blob, size_t *len)
 		return -ENOMEM;
 	}
 	memcpy(b.data, &head, sizeof(head));
-	head.check = unwind_table_hash(b.data, b.len);
+	head.check = unwind_blob_hash(b.data, b.len);
 	memcpy(b.data, &head, sizeof(head));
 	*len = b.len;
 	*blob = buf_take(&b);

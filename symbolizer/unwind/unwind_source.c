@@ -11,7 +11,7 @@
 #include "symbolizer/unwind/cfi_regs.h"
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/go/gopclntab.h"
-#include "symbolizer/unwind/unwind_table.h"
+#include "symbolizer/unwind/unwind_blob.h"
 
 /* Text is searched for stubs in pieces of this size. */
 #define SCAN_PIECE (256u << 10)

@@ -10,7 +10,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
-#include "symbolizer/unwind/unwind_table.h"
+#include "symbolizer/unwind/unwind_blob.h"
 #include "symbolizer/worker/table_read.h"
 #include "symbolizer/worker/worker.h"
 
@@ -104,7 +104,7 @@ int table_worker_build(struct table_worker *u, int fd, void **blob, size_t *len)
 	err = ask(u, QUERY_TABLE, fd, &said, &table);
 	if (err)
 		return err;
-	if (unwind_table_check(table->data, table->len))
+	if (unwind_blob_check(table->data, table->len))
 		return -ECONNABORTED;
 	*blob = malloc(table->len);
 	if (!*blob)

@@ -64,7 +64,7 @@ static void fuzz_section(const uint8_t *data, size_t len, bool debug_frame)
 		add_row(&r, cfi.fdes.data[i].end, (struct unwind_rule){0});
 	}
 	if (unwind_encoder_finish(r.encoder, &blob, &blob_len, &stats) ||
-	    unwind_table_check(blob, blob_len))
+	    unwind_blob_check(blob, blob_len))
 		abort();
 	look_up_everywhere(blob);
 	free(blob);
@@ -81,7 +81,7 @@ static void fuzz_file(const uint8_t *data, size_t len)
 	if (elf_obj_open_bytes(&obj, data, len, NULL))
 		return;
 	if (!unwind_table_build(&blob, &blob_len, obj, NULL)) {
-		if (unwind_table_check(blob, blob_len))
+		if (unwind_blob_check(blob, blob_len))
 			abort();
 		look_up_everywhere(blob);
 		free(blob);
@@ -104,8 +104,8 @@ static void fuzz_table(const uint8_t *data, size_t len)
 	head->version = UNWIND_VERSION;
 	head->machine = 62;
 	head->size = (uint32_t)size;
-	head->check = unwind_table_hash(head, size);
-	if (!unwind_table_check(head, size))
+	head->check = unwind_blob_hash(head, size);
+	if (!unwind_blob_check(head, size))
 		look_up_everywhere(head);
 	free(head);
 }

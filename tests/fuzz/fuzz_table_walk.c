@@ -72,7 +72,7 @@ static void *make_table(const uint8_t *data)
 		if (unwind_encoder_row(e, TEXT + i * (TEXT_LEN / N_RULES), rule))
 			abort();
 	}
-	if (unwind_encoder_finish(e, &blob, &len, &stats) || unwind_table_check(blob, len))
+	if (unwind_encoder_finish(e, &blob, &len, &stats) || unwind_blob_check(blob, len))
 		abort();
 	unwind_encoder_free(e);
 	return blob;

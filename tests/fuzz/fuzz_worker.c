@@ -62,9 +62,9 @@ static void use_table(struct buf *blob)
 	memcpy(&head, blob->data, sizeof(head));
 	head.check = 0;
 	memcpy(blob->data, &head, sizeof(head));
-	head.check = unwind_table_hash(blob->data, blob->len);
+	head.check = unwind_blob_hash(blob->data, blob->len);
 	memcpy(blob->data, &head, sizeof(head));
-	if (unwind_table_check(blob->data, blob->len))
+	if (unwind_blob_check(blob->data, blob->len))
 		return;
 	for (uint64_t off = 0; off < 4096; off += 101) {
 		regs[UNWIND_RIP] = head.text_va + off;

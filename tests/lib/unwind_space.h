@@ -41,7 +41,7 @@ static void space_compile(struct space_table *t)
 
 	assert_true(err == 0 || err == -ENODATA);
 	if (!err)
-		assert_int_equal(unwind_table_check(t->blob, t->len), 0);
+		assert_int_equal(unwind_blob_check(t->blob, t->len), 0);
 }
 
 static size_t space_table(struct unwind_space *s, const char *path, uint64_t begin, uint64_t end)

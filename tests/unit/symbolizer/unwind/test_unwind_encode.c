@@ -52,7 +52,7 @@ static void *encode(struct unwind_stats *stats, size_t *len)
 	}
 	assert_int_equal(unwind_encoder_finish(e, &blob, len, stats), 0);
 	unwind_encoder_free(e);
-	assert_int_equal(unwind_table_check(blob, *len), 0);
+	assert_int_equal(unwind_blob_check(blob, *len), 0);
 	assert_int_equal(*len % UNWIND_PAGE, 0);
 	return blob;
 }
@@ -261,7 +261,7 @@ static void test_pages_are_not_straddled(void **state)
 	free(blob);
 }
 
-/* ---- unwind_table_check() ---------------------------------------------------------------------- */
+/* ---- unwind_blob_check() ---------------------------------------------------------------------- */
 
 static void *sample(size_t *len)
 {
@@ -281,10 +281,10 @@ static void test_every_flipped_byte_is_seen(void **state)
 	(void)state;
 	for (size_t i = 0; i < len; i++) {
 		blob[i] ^= 0x40;
-		assert_true(unwind_table_check(blob, len) < 0);
+		assert_true(unwind_blob_check(blob, len) < 0);
 		blob[i] ^= 0x40;
 	}
-	assert_int_equal(unwind_table_check(blob, len), 0);
+	assert_int_equal(unwind_blob_check(blob, len), 0);
 	free(blob);
 }
 
@@ -295,7 +295,7 @@ static void test_truncated(void **state)
 
 	(void)state;
 	for (size_t n = 0; n < len; n += 61)
-		assert_int_equal(unwind_table_check(blob, n), -EBADMSG);
+		assert_int_equal(unwind_blob_check(blob, n), -EBADMSG);
 	free(blob);
 }
 
@@ -306,13 +306,13 @@ static void test_other_version(void **state)
 
 	(void)state;
 	((struct unwind_head *)blob)->version++;
-	assert_int_equal(unwind_table_check(blob, len), -EPROTO);
+	assert_int_equal(unwind_blob_check(blob, len), -EPROTO);
 	free(blob);
 }
 
 static void sign(uint8_t *blob, size_t len)
 {
-	((struct unwind_head *)blob)->check = unwind_table_hash(blob, len);
+	((struct unwind_head *)blob)->check = unwind_blob_hash(blob, len);
 }
 
 /* A blob with a right hash but wrong contents: nobody writes it by accident. */
@@ -333,20 +333,20 @@ static void test_forged(void **state)
 		memcpy(copy, blob, len);
 		memcpy(copy + head->index_off, &entries[i], 4);
 		sign(copy, len);
-		assert_int_equal(unwind_table_check(copy, len), -EBADMSG);
+		assert_int_equal(unwind_blob_check(copy, len), -EBADMSG);
 	}
 	memcpy(copy, blob, len);
 	copy[sizeof(*head)] = UNWIND_CFA_COUNT;
 	sign(copy, len);
-	assert_int_equal(unwind_table_check(copy, len), -EBADMSG);
+	assert_int_equal(unwind_blob_check(copy, len), -EBADMSG);
 	memcpy(copy, blob, len);
 	copy[head->rows_off] = 7; /* the first row of a run is at 0 */
 	sign(copy, len);
-	assert_int_equal(unwind_table_check(copy, len), -EBADMSG);
+	assert_int_equal(unwind_blob_check(copy, len), -EBADMSG);
 	memcpy(copy, blob, len);
 	head->n_buckets = UINT32_MAX;
 	sign(copy, len);
-	assert_int_equal(unwind_table_check(copy, len), -EBADMSG);
+	assert_int_equal(unwind_blob_check(copy, len), -EBADMSG);
 	free(copy);
 	free(blob);
 }

@@ -28,7 +28,7 @@ static void build(struct table *t, const char *path)
 {
 	assert_int_equal(elf_obj_open(&t->obj, fixture_open(path), NULL), 0);
 	assert_int_equal(unwind_table_build(&t->blob, &t->len, t->obj, &t->stats), 0);
-	assert_int_equal(unwind_table_check(t->blob, t->len), 0);
+	assert_int_equal(unwind_blob_check(t->blob, t->len), 0);
 }
 
 static void release(struct table *t)

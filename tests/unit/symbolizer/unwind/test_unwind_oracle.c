@@ -374,7 +374,7 @@ static struct tally compare_file(struct elf_obj *obj, Dwarf_CFI *cfi, const char
 
 	assert_non_null(cfi);
 	assert_int_equal(unwind_table_build(&table, &len, obj, NULL), 0);
-	assert_int_equal(unwind_table_check(table, len), 0);
+	assert_int_equal(unwind_blob_check(table, len), 0);
 	env.table = table;
 	compare_random(&env, cfi, name, &t);
 	compare_changes(&env, cfi, name, &t);

@@ -53,7 +53,7 @@ static void expect_table(struct table_worker *u, const char *name)
 	size_t len;
 
 	assert_int_equal(build(u, name, &blob, &len), 0);
-	assert_int_equal(unwind_table_check(blob, len), 0);
+	assert_int_equal(unwind_blob_check(blob, len), 0);
 	free(blob);
 }
 
