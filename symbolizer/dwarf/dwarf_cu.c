@@ -4,86 +4,16 @@
 
 #include "profiler/base/cleanup.h"
 #include "symbolizer/dwarf/dwarf_cu.h"
-#include "symbolizer/dwarf/dwarf_func.h"
-#include "symbolizer/dwarf/dwarf_line.h"
 
-DEFINE_CLEANUP(cu, cu_free)
+DEFINE_CLEANUP(cu, cu_unload)
 
-/* --- the cache ---------------------------------------------------------------------------- */
-
-static void unlink_cu(struct cu_cache *cache, struct cu *cu)
-{
-	*(cu->colder ? &cu->colder->hotter : &cache->coldest) = cu->hotter;
-	*(cu->hotter ? &cu->hotter->colder : &cache->hottest) = cu->colder;
-	cu->colder = cu->hotter = NULL;
-}
-
-static void link_hottest(struct cu_cache *cache, struct cu *cu)
-{
-	cu->colder = cache->hottest;
-	*(cache->hottest ? &cache->hottest->hotter : &cache->coldest) = cu;
-	cache->hottest = cu;
-}
-
-/* The list of units has grown since, the list of types has not. */
-static struct unit *home_list(struct dwarf_file *f, const struct unit *u)
-{
-	return unit_is_type(u) ? f->types.data : f->units.data;
-}
-
-void cu_free(struct cu *cu)
+void cu_unload(struct cu *cu)
 {
 	if (!cu)
 		return;
-	cu_free(cu->split);
-	funcs_free(cu->funcs);
-	lines_free(cu->lines);
 	dwarf_file_put_abbrevs(cu->file, cu->abbrevs);
 	dwarf_file_free(cu->own_file);
-	if (cu->home != SIZE_MAX)
-		home_list(cu->file, &cu->unit)[cu->home].cu = NULL;
 	free(cu);
-}
-
-static size_t cu_bytes(const struct cu *cu)
-{
-	size_t n = sizeof(*cu) + funcs_bytes(cu->funcs) + lines_bytes(cu->lines);
-
-	if (cu->own_file)
-		n += dwarf_file_bytes(cu->own_file) + elf_obj_bytes(cu->own_file->elf);
-	return cu->split ? n + cu_bytes(cu->split) : n;
-}
-
-void cu_account(struct cu_cache *cache, struct cu *cu)
-{
-	cache->bytes -= cu->bytes;
-	cu->bytes = cu_bytes(cu);
-	cache->bytes += cu->bytes;
-}
-
-void cu_cache_trim(struct cu_cache *cache, size_t max_bytes, const struct cu *keep)
-{
-	struct cu *cu = cache->coldest, *hotter;
-
-	for (; cu && cache->bytes > max_bytes; cu = hotter) {
-		hotter = cu->hotter;
-		if (cu == keep)
-			continue;
-		unlink_cu(cache, cu);
-		cache->bytes -= cu->bytes;
-		cu_free(cu);
-	}
-}
-
-void cu_cache_release(struct cu_cache *cache)
-{
-	cu_cache_trim(cache, 0, NULL);
-	while (cache->coldest) {
-		struct cu *cu = cache->coldest;
-
-		unlink_cu(cache, cu);
-		cu_free(cu);
-	}
 }
 
 /* --- the unit DIE ------------------------------------------------------------------------- */
@@ -158,7 +88,7 @@ int cu_peek(struct dwarf_file *f, const struct unit *u, struct cu *cu, struct di
 	return err;
 }
 
-static int load_cu(struct dwarf_file *f, const struct unit *u, struct cu **out, struct die *die)
+static int load(struct dwarf_file *f, const struct unit *u, struct cu **out, struct die *die)
 {
 	_cleanup_(cu_freep) struct cu *cu = calloc(1, sizeof(*cu));
 	int err;
@@ -175,33 +105,23 @@ static int load_cu(struct dwarf_file *f, const struct unit *u, struct cu **out, 
 	return 0;
 }
 
-int cu_get(struct cu_cache *cache, struct dwarf_file *f, struct unit *u, struct cu **out)
+int cu_load(struct cu **out, struct dwarf_file *f, const struct unit *u)
 {
 	struct die die;
-	int err;
+	int err = load(f, u, out, &die);
 
-	if (u->cu) {
-		unlink_cu(cache, u->cu);
-	} else {
-		err = load_cu(f, u, &u->cu, &die);
-		if (err)
-			return err;
-		u->cu->home = (size_t)(u - home_list(f, u));
-		take_unit_die(u->cu, &die);
-		cu_account(cache, u->cu);
-	}
-	link_hottest(cache, u->cu);
-	*out = u->cu;
-	return 0;
+	if (!err)
+		take_unit_die(*out, &die);
+	return err;
 }
 
-int cu_new_split(struct dwarf_file *f, const struct unit *u, const struct contribution *at,
-		 const struct cu *skeleton, struct cu **out)
+int cu_load_split(struct cu **out, struct dwarf_file *f, const struct unit *u,
+		  const struct contribution *at, const struct cu *skeleton)
 {
 	bool dwarf64 = u->off_size == 8;
 	struct die die;
 	struct cu *cu;
-	int err = load_cu(f, u, &cu, &die);
+	int err = load(f, u, &cu, &die);
 
 	if (err)
 		return err;
@@ -329,44 +249,4 @@ bool cu_pc(struct cu *cu, const struct die *die, uint64_t *low, uint64_t *high)
 	else if (!cu_addr(cu, end, high))
 		return false;
 	return *high >= *low;
-}
-
-bool cu_ref(struct cu_cache *cache, struct cu *cu, const struct die_attr *attr, struct cu **to,
-	    uint64_t *off)
-{
-	struct dwarf_file *f = cu->file;
-	struct unit *u;
-
-	switch (attr->form) {
-	case DW_FORM_ref1:
-	case DW_FORM_ref2:
-	case DW_FORM_ref4:
-	case DW_FORM_ref8:
-	case DW_FORM_ref_udata:
-		*to = cu;
-		*off = cu->unit.off + attr->v;
-		return attr->v < cu->unit.len;
-	case DW_FORM_ref_sig8:
-		u = dwarf_file_type(f, attr->v);
-		*off = u ? u->off + u->type_off : 0;
-		return u && !cu_get(cache, f, u, to);
-	case DW_FORM_ref_addr:
-		break;
-	case DW_FORM_GNU_ref_alt:
-	case DW_FORM_ref_sup4:
-	case DW_FORM_ref_sup8:
-		f = f->alt;
-		break;
-	default:
-		return false;
-	}
-	*off = attr->v;
-	if (f == cu->file && cu->unit.sect == SECT_INFO && *off - cu->unit.off < cu->unit.len) {
-		*to = cu;
-		return true;
-	}
-	if (!f || dwarf_file_scan_to(f, *off))
-		return false;
-	u = dwarf_file_unit_at(f, *off);
-	return u && !cu_get(cache, f, u, to);
 }

@@ -36,7 +36,7 @@ struct unit {
 	uint64_t type_off; /* of a type unit: its type, from off on */
 	uint32_t len;	   /* whole unit, from off on */
 	uint32_t die_off;  /* of the unit DIE, from off on */
-	struct cu *cu;	   /* loaded by dwarf_cu.h, or NULL */
+	struct cu *cu;	   /* in the cache (dwarf_cache.h), or NULL */
 	uint16_t version;
 	uint8_t type, addr_size, off_size; /* type: DW_UT_*; DW_UT_compile before DWARF 5 */
 	uint8_t sect;			   /* SECT_INFO, or SECT_TYPES: DWARF 4's type units */

@@ -4,7 +4,8 @@
 #define KILN_SYMBOLIZER_DWARF_DWARF_FRAMES_H
 
 #include "profiler/base/buf.h"
-#include "symbolizer/dwarf/dwarf.h"
+#include "symbolizer/dwarf/dwarf_answer.h"
+#include "symbolizer/dwarf/dwarf_cache.h"
 #include "symbolizer/dwarf/dwarf_func.h"
 
 /* A string that was read: 1 + offset in frames.strings, 0: none. Or one to be read later, because its

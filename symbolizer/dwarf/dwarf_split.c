@@ -123,7 +123,7 @@ static int load_from_package(struct cu **out, struct cu *skeleton, struct dwarf_
 	if (!u.version)
 		return -EBADMSG;
 	u.abbrev_off += at.abbrev;
-	return cu_new_split(dwp, &u, &at, skeleton, out);
+	return cu_load_split(out, dwp, &u, &at, skeleton);
 }
 
 /* --- .dwo files --------------------------------------------------------------------------------- */
@@ -155,7 +155,7 @@ static int find_unit(struct cu **out, struct cu *skeleton, struct dwarf_file *f)
 		if (cu_peek(f, &f->units.data[i], &cu, &die))
 			continue;
 		if (cu.dwo_id == skeleton->dwo_id)
-			return cu_new_split(f, &f->units.data[i], &at_start, skeleton, out);
+			return cu_load_split(out, f, &f->units.data[i], &at_start, skeleton);
 	}
 	return err ?: -ENOENT;
 }

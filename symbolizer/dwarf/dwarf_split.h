@@ -4,7 +4,7 @@
 #ifndef KILN_SYMBOLIZER_DWARF_DWARF_SPLIT_H
 #define KILN_SYMBOLIZER_DWARF_DWARF_SPLIT_H
 
-#include "symbolizer/dwarf/dwarf.h"
+#include "symbolizer/dwarf/dwarf_answer.h"
 #include "symbolizer/dwarf/dwarf_cu.h"
 
 /* Opens the split unit of a skeleton; dwp may be NULL. 0, -ENOENT (the skeleton has none, or it

@@ -6,7 +6,7 @@
 #ifndef KILN_SYMBOLIZER_DWARF_DWARF_WALK_H
 #define KILN_SYMBOLIZER_DWARF_DWARF_WALK_H
 
-#include "symbolizer/dwarf/dwarf_cu.h"
+#include "symbolizer/dwarf/dwarf_cache.h"
 #include "symbolizer/dwarf/dwarf_frames.h"
 
 struct dwarf;
