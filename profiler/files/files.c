@@ -25,38 +25,6 @@
 /* Longer than a window, so that a file deleted since can still be read at its end. */
 #define IDLE_NS 120000000000ull
 
-void files_unref(struct files *f)
-{
-	bool last;
-
-	pthread_mutex_lock(&f->lock);
-	last = !--f->refs;
-	pthread_mutex_unlock(&f->lock);
-	if (!last)
-		return;
-	for (size_t i = 0; i < f->all.len; i++) {
-		free(f->all.data[i].path);
-		free(f->all.data[i].clean_path);
-		free(f->all.data[i].opened_path);
-		if (f->all.data[i].fd >= 0)
-			close(f->all.data[i].fd);
-	}
-	for (size_t i = 0; i < MAX_ROOTS; i++)
-		if (f->roots[i].fd >= 0)
-			close(f->roots[i].fd);
-	for (; f->q_len; f->q_len--, f->q_head = (f->q_head + 1) % MAX_QUEUE)
-		free(f->queue[f->q_head].path);
-	free(f->queue);
-	vec_release(&f->all);
-	vec_release(&f->free_slots);
-	vec_release(&f->open);
-	htab_release(&f->index);
-	pthread_cond_destroy(&f->work);
-	pthread_cond_destroy(&f->done);
-	pthread_mutex_destroy(&f->lock);
-	free(f);
-}
-
 /* Without the generation, which may become known later. */
 static uint64_t key_hash(const struct file_key *key)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The inside of the file table, shared by files.c (the table) and files_open.c (descriptors, roots
+/* The inside of the file table, shared by files.c (the table) and files_opener.c (descriptors, roots
  * and the opener's threads). Everything is under the lock unless said otherwise. */
 #ifndef KILN_FILES_FILES_INTERNAL_H
 #define KILN_FILES_FILES_INTERNAL_H

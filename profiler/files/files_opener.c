@@ -224,6 +224,39 @@ static void run_job(struct worker *w, struct job *job)
 	pthread_cond_broadcast(&f->done);
 }
 
+/* Whoever is the last to let go frees all: a thread that hangs may outlive the owner. */
+void files_unref(struct files *f)
+{
+	bool last;
+
+	pthread_mutex_lock(&f->lock);
+	last = !--f->refs;
+	pthread_mutex_unlock(&f->lock);
+	if (!last)
+		return;
+	for (size_t i = 0; i < f->all.len; i++) {
+		free(f->all.data[i].path);
+		free(f->all.data[i].clean_path);
+		free(f->all.data[i].opened_path);
+		if (f->all.data[i].fd >= 0)
+			close(f->all.data[i].fd);
+	}
+	for (size_t i = 0; i < MAX_ROOTS; i++)
+		if (f->roots[i].fd >= 0)
+			close(f->roots[i].fd);
+	for (; f->q_len; f->q_len--, f->q_head = (f->q_head + 1) % MAX_QUEUE)
+		free(f->queue[f->q_head].path);
+	free(f->queue);
+	vec_release(&f->all);
+	vec_release(&f->free_slots);
+	vec_release(&f->open);
+	htab_release(&f->index);
+	pthread_cond_destroy(&f->work);
+	pthread_cond_destroy(&f->done);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
