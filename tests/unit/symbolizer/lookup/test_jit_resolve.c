@@ -3,27 +3,19 @@
  * Functions out of jitdumps and perf maps, read in this process and in one of its own: the same
  * answers, and what is lost when that process fails on a file.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 #include "profiler/base/buf.h"
-#include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/log.h"
 #include "symbolizer/symbolizer.h"
-#include "symbolizer/worker/worker.h"
-#include "symbolizer/worker/worker_wire.h"
-#include "tests/lib/fixture.h"
 #include "tests/lib/jitdump_write.h"
+#include "tests/lib/served.h"
 
-DEFINE_CLEANUP(lookup, lookup_free)
-DEFINE_CLEANUP(worker, worker_free)
 DEFINE_CLEANUP(symbolizer, symbolizer_free)
 
-#define N_ASKED	 20000
-#define STALL_NS 1000000000ull
+#define N_ASKED 20000
 
 /* --- files ------------------------------------------------------------------------------------ */
 
@@ -187,38 +179,16 @@ static void write_good(void)
 	fixture_write("good.map", "1000 100 listed\n");
 }
 
-static struct worker *new_worker(struct lookup *lookup, int (*serve)(int, pid_t, struct lookup *))
-{
-	struct worker_opts opts = {.lookup = lookup, .serve = serve, .stall_ns = STALL_NS};
-	struct worker *w = NULL;
-
-	assert_int_equal(worker_new(&w, &opts), 0);
-	return w;
-}
-
-static struct lookup *new_local(void)
-{
-	struct symbolizer_opts opts = {0};
-	struct lookup *lookup = NULL;
-
-	assert_int_equal(lookup_new(&lookup, &opts), 0);
-	return lookup;
-}
-
 /* There is no answer without the process that has no privileges. */
 static void test_read_without_privileges(void **state)
 {
-	_cleanup_(lookup_freep) struct lookup *lookup = new_local();
-	_cleanup_(worker_freep) struct worker *w = new_worker(lookup, NULL);
+	_cleanup_lookup_ struct lookup *lookup = served_lookup();
+	_cleanup_worker_ struct worker *w = served_worker(lookup, NULL);
 
 	(void)state;
 	write_good();
 	assert_int_equal(look(w, "good.dump", QUERY_JITDUMP).line, 12);
-	fixture_run("grep -q '^CapEff:[[:space:]]*0000000000000000$' /proc/%d/status",
-		    worker_pid(w));
-#ifndef __SANITIZE_ADDRESS__
-	fixture_run("grep -q '^Seccomp:[[:space:]]*2$' /proc/%d/status", worker_pid(w));
-#endif
+	served_expect_no_privileges(worker_pid(w));
 	assert_int_equal(kill(worker_pid(w), SIGSTOP), 0);
 	assert_int_equal(look(w, "good.dump", QUERY_JITDUMP).reason, SYM_CRASHED);
 	assert_string_equal(look(w, "good.map", QUERY_PERFMAP).name, "listed");
@@ -228,48 +198,35 @@ static void test_read_without_privileges(void **state)
 
 /* --- misbehaviour ----------------------------------------------------------------------------- */
 
-static void misbehave(const char *name, bool names_only)
+static bool misbehave(const char *name, bool names_only)
 {
 	struct sym_frame twice = {.name = "lie"};
 	struct sym_result r = {.frames = &twice, .n_frames = 1};
 	static struct wire_writer w;
 
 	if (names_only && !strstr(name, "always"))
-		return;
-	signal(SIGSEGV, SIG_DFL);
+		return false;
 	if (!strncmp(name, "crash", 5))
-		raise(SIGSEGV), abort();
+		served_crash();
 	if (!strncmp(name, "lie", 3)) {
 		wire_writer_init(&w, WORKER_SOCK);
 		wire_put_result(&w, 7, &r);
 		wire_flush(&w);
 	}
+	return false;
 }
 
 static int serve_badly(int sock, pid_t parent, struct lookup *lookup)
 {
-	static char msg[WIRE_BYTES_MAX];
-	int err = worker_enter(sock, parent, WORKER_MEMORY);
-
-	while (!err) {
-		struct iovec iov = {msg, sizeof(msg)};
-		struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-		const struct wire_query *q = (void *)msg;
-
-		if (recvmsg(WORKER_SOCK, &m, MSG_PEEK) <= (ssize_t)sizeof(*q))
-			return -ENOTCONN;
-		misbehave(strrchr(msg + sizeof(*q), '/') + 1, q->names_only);
-		err = worker_serve_one(WORKER_SOCK, lookup);
-	}
-	return err;
+	return served_badly(sock, parent, lookup, misbehave);
 }
 
 /* A dump loses its lines, then its names; a map its names at once; nobody else anything. */
 static void test_failures(void **state)
 {
 	static const char *const ways[] = {"crash", "lie"};
-	_cleanup_(lookup_freep) struct lookup *lookup = new_local();
-	_cleanup_(worker_freep) struct worker *w = new_worker(lookup, serve_badly);
+	_cleanup_lookup_ struct lookup *lookup = served_lookup();
+	_cleanup_worker_ struct worker *w = served_worker(lookup, serve_badly);
 
 	(void)state;
 	write_good();
@@ -295,8 +252,8 @@ static void test_failures(void **state)
 /* What is no such file has no names, and nothing failed. */
 static void test_other_files(void **state)
 {
-	_cleanup_(lookup_freep) struct lookup *lookup = new_local();
-	_cleanup_(worker_freep) struct worker *w = new_worker(lookup, NULL);
+	_cleanup_lookup_ struct lookup *lookup = served_lookup();
+	_cleanup_worker_ struct worker *w = served_worker(lookup, NULL);
 	struct symbolizer_stats stats;
 
 	(void)state;

@@ -6,32 +6,23 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 
 #include "bpf/unwind_abi.h"
-#include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
+#include "symbolizer/unwind/unwind_blob.h"
 #include "symbolizer/worker/table_worker.h"
-#include "symbolizer/unwind/unwind_table.h"
-#include "symbolizer/worker/worker.h"
-#include "symbolizer/worker/worker_wire.h"
-#include "tests/lib/fixture.h"
+#include "tests/lib/served.h"
 
 DEFINE_CLEANUP(table_worker, table_worker_free)
 #define _cleanup_files_ _cleanup_(table_worker_freep)
 
-#define STALL_NS 1000000000ull
-
 static struct table_worker *start(int (*serve)(int, pid_t, struct lookup *), bool sandbox)
 {
 	struct table_worker_opts opts = {
-		.sandbox = sandbox, .lazy = true, .serve = serve, .stall_ns = STALL_NS};
+		.sandbox = sandbox, .lazy = true, .serve = serve, .stall_ns = SERVED_STALL_NS};
 	struct table_worker *u = NULL;
 
 	assert_int_equal(table_worker_new(&u, &opts), 0);
@@ -130,64 +121,21 @@ static void test_hostile_files(void **state)
 
 /* --- who reads -------------------------------------------------------------------------------- */
 
-static void status_of(pid_t pid, const char *key, char *value)
-{
-	char path[64], line[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	f = fopen(path, "re");
-	assert_non_null(f);
-	strcpy(value, "none");
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, key, strlen(key)))
-			sscanf(line + strlen(key), ": %63s", value);
-	fclose(f);
-}
-
 /* The process that answers has no capability, and there is no answer without it. */
 static void test_read_without_privileges(void **state)
 {
 	_cleanup_files_ struct table_worker *u = start(NULL, true);
-	char value[64];
 	pid_t pid;
 
 	(void)state;
 	expect_table(u, "prog");
 	pid = table_worker_pid(u);
-	assert_true(pid > 0 && pid != getpid());
-	status_of(pid, "CapEff", value);
-	assert_string_equal(value, "0000000000000000");
-	status_of(pid, "NoNewPrivs", value);
-	assert_string_equal(value, "1");
-#ifndef __SANITIZE_ADDRESS__
-	status_of(pid, "Seccomp", value);
-	assert_string_equal(value, "2");
-#endif
+	served_expect_no_privileges(pid);
 	assert_int_equal(kill(pid, SIGSTOP), 0);
 	expect_none(u, "prog", -ECONNABORTED);
 }
 
 /* --- misbehaviour ----------------------------------------------------------------------------- */
-
-static void stay(void)
-{
-	static int word;
-
-	syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL, NULL, 0);
-}
-
-static void starve(void)
-{
-	static void *volatile last;
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_AS, &r) || r.rlim_cur == RLIM_INFINITY)
-		_exit(ENOMEM);
-	for (size_t size = 1 << 20; size >= 16; size /= 2)
-		while ((last = malloc(size)))
-			;
-}
 
 static void done(int err, int file_err)
 {
@@ -213,21 +161,21 @@ static void send_table(const char *how)
 	done(0, 0);
 }
 
-static bool misbehave(const char *name)
+static bool misbehave(const char *name, bool names_only)
 {
 	char how[32] = "";
 
+	(void)names_only;
 	if (sscanf(name, "%31[a-z]-always", how) != 1 || !strstr(name, "-always"))
 		return false;
-	signal(SIGSEGV, SIG_DFL);
 	if (!strcmp(how, "crash"))
-		raise(SIGSEGV), abort();
+		served_crash();
 	if (!strcmp(how, "exit"))
 		_exit(3);
 	if (!strcmp(how, "hang"))
-		stay();
+		served_stay();
 	if (!strcmp(how, "starve")) {
-		starve();
+		served_starve();
 		return false; /* and go on with nothing */
 	}
 	if (!strcmp(how, "positive"))
@@ -239,36 +187,9 @@ static bool misbehave(const char *name)
 	return true;
 }
 
-/* Takes a question and leaves it unanswered. */
-static void swallow(void)
-{
-	static char msg[WIRE_BYTES_MAX];
-	int fd;
-
-	if (wire_recv(WORKER_SOCK, msg, &fd) > 0)
-		cleanup_close_fd(&fd);
-}
-
 static int serve_badly(int sock, pid_t parent, struct lookup *lookup)
 {
-	static char msg[WIRE_BYTES_MAX];
-	int err = worker_enter(sock, parent, WORKER_MEMORY);
-
-	while (!err) {
-		struct iovec iov = {msg, sizeof(msg)};
-		struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-		const struct wire_query *q = (void *)msg;
-		const char *path = msg + sizeof(*q), *slash;
-
-		if (recvmsg(WORKER_SOCK, &m, MSG_PEEK) <= (ssize_t)sizeof(*q))
-			return -ENOTCONN;
-		slash = strrchr(path, '/');
-		if (misbehave(slash ? slash + 1 : path))
-			swallow();
-		else
-			err = worker_serve_one(WORKER_SOCK, lookup);
-	}
-	return err;
+	return served_badly(sock, parent, lookup, misbehave);
 }
 
 /* In each way to fail only that file has no table; and nobody looks at it a second time. */
@@ -339,7 +260,7 @@ static void test_cancel(void **state)
 	pthread_t thread;
 	_cleanup_files_ struct table_worker *u = NULL;
 	struct table_worker_opts opts = {
-		.sandbox = true, .serve = serve_badly, .stall_ns = 60 * STALL_NS};
+		.sandbox = true, .serve = serve_badly, .stall_ns = 60 * SERVED_STALL_NS};
 	uint64_t begin;
 
 	(void)state;
@@ -350,7 +271,7 @@ static void test_cancel(void **state)
 	begin = now_ns();
 	expect_none(u, "hang-always", -ECONNABORTED);
 	expect_none(u, "prog", -ECONNABORTED);
-	assert_true(now_ns() - begin < 5 * STALL_NS);
+	assert_true(now_ns() - begin < 5 * SERVED_STALL_NS);
 	pthread_join(thread, NULL);
 }
 
@@ -387,12 +308,9 @@ static int setup(void **state)
 	if (err)
 		return err;
 	log_set_level(LOG_QUIET);
-	fixture_write("prog.c",
-		      "volatile int sink;\n"
-		      "__attribute__((noinline)) int shown(int x) { return sink = x; }\n"
-		      "int main(int argc, char **argv) { (void)argv; return shown(argc); }\n");
+	served_program("");
 	fixture_write("bare.s", ".globl _start\n_start: ret\n.fill 5000, 1, 0x90\n");
-	fixture_run("gcc -O1 prog.c -o prog && gcc -nostdlib -static bare.s -o undescribed");
+	fixture_run("gcc -nostdlib -static bare.s -o undescribed");
 	return 0;
 }
 

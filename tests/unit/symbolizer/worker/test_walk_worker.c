@@ -3,24 +3,16 @@
  * Captured stacks walked in a process of its own: the same frames, and what becomes of them when that
  * process crashes, hangs, starves or lies. Its misbehaviour is picked by a number in the sample.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 
 #include "bpf/unwind_abi.h"
-#include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/worker/walk_worker.h"
-#include "symbolizer/worker/worker.h"
-#include "symbolizer/worker/worker_wire.h"
-#include "tests/lib/fixture.h"
+#include "tests/lib/served.h"
 
 DEFINE_CLEANUP(walk_worker, walk_worker_free)
 #define _cleanup_walker_ _cleanup_(walk_worker_freep)
@@ -189,11 +181,7 @@ static void test_read_without_privileges(void **state)
 	(void)state;
 	run(&r, w, 1);
 	assert_true(r.n_frames[0] > 12);
-	fixture_run("grep -q '^CapEff:[[:space:]]*0000000000000000$' /proc/%d/status",
-		    walk_worker_pid(w));
-#ifndef __SANITIZE_ADDRESS__
-	fixture_run("grep -q '^Seccomp:[[:space:]]*2$' /proc/%d/status", walk_worker_pid(w));
-#endif
+	served_expect_no_privileges(walk_worker_pid(w));
 	assert_int_equal(kill(walk_worker_pid(w), SIGSTOP), 0);
 	run(&r, w, 1);
 	assert_int_equal(r.n_frames[0], 0);
@@ -221,53 +209,33 @@ enum how { CRASH = 1000, CRASH_ON_FILE, HANG, STARVE, TOO_MANY, NONE, SHORT, NO_
 
 static int note_fd = -1;
 
-static void stay(void)
-{
-	static int word;
-
-	syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL, NULL, 0);
-}
-
-static void starve(void)
-{
-	static void *volatile last;
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_AS, &r) || r.rlim_cur == RLIM_INFINITY)
-		_exit(ENOMEM);
-	for (size_t size = 1 << 20; size >= 16; size /= 2)
-		while ((last = malloc(size)))
-			;
-	abort(); /* as who does not look would */
-}
-
 static void answer(uint32_t n, uint32_t end, size_t len)
 {
 	static uint64_t frames[UNWIND_FRAMES_MAX + 1];
 	struct wire_walked m = {.type = WIRE_WALKED, .end = end, .n = n};
 
 	wire_send2(WORKER_SOCK, &m, sizeof(m), frames, len, -1);
-	stay();
+	served_stay();
 }
 
 static void misbehave(unsigned how)
 {
 	uint32_t file = 0;
 
-	signal(SIGSEGV, SIG_DFL);
 	switch (how) {
 	case CRASH_ON_FILE:
 		if (pwrite(note_fd, &file, sizeof(file), 0) != sizeof(file))
 			return;
 		/* fallthrough */
 	case CRASH:
-		raise(SIGSEGV), abort();
+		served_crash();
+		break;
 	case HANG:
-		stay();
+		served_stay();
 		break;
 	case STARVE:
-		starve();
-		break;
+		served_starve();
+		abort(); /* as who does not look would */
 	case TOO_MANY:
 		answer(UNWIND_FRAMES_MAX + 1, 0, 8 * (UNWIND_FRAMES_MAX + 1));
 		break;
@@ -282,7 +250,7 @@ static void misbehave(unsigned how)
 		break;
 	case JUNK:
 		wire_send(WORKER_SOCK, "junk", 4, -1);
-		stay();
+		served_stay();
 	}
 }
 

@@ -7,27 +7,16 @@
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
-#include <linux/futex.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 
 #include "profiler/base/buf.h"
-#include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
-#include "symbolizer/worker/broker.h"
 #include "symbolizer/sandbox/sandbox.h"
-#include "symbolizer/worker/worker.h"
-#include "symbolizer/worker/worker_wire.h"
-#include "tests/lib/fixture.h"
+#include "symbolizer/worker/broker.h"
+#include "tests/lib/served.h"
 
 DEFINE_CLEANUP(broker, broker_free)
-DEFINE_CLEANUP(lookup, lookup_free)
-DEFINE_CLEANUP(worker, worker_free)
-#define _cleanup_local_	 _cleanup_(lookup_freep)
-#define _cleanup_worker_ _cleanup_(worker_freep)
 
 /* --- the same answers ------------------------------------------------------------------------- */
 
@@ -77,31 +66,10 @@ static void compare(struct lookup *lookup, struct worker *w, const char *path, u
 	}
 }
 
-/* What is stalled here is stalled for ever: there it need not be as long as usual. */
-#define STALL_NS 1000000000ull
-
-static struct worker *new_worker(struct lookup *lookup, int (*serve)(int, pid_t, struct lookup *))
-{
-	struct worker_opts opts = {.lookup = lookup, .serve = serve, .stall_ns = STALL_NS};
-	struct worker *w = NULL;
-
-	assert_int_equal(worker_new(&w, &opts), 0);
-	return w;
-}
-
-static struct lookup *new_local(void)
-{
-	struct symbolizer_opts opts = {0};
-	struct lookup *lookup = NULL;
-
-	assert_int_equal(lookup_new(&lookup, &opts), 0);
-	return lookup;
-}
-
 static void test_same_answers(void **state)
 {
-	_cleanup_local_ struct lookup *lookup = new_local(), *copied = new_local();
-	_cleanup_worker_ struct worker *w = new_worker(copied, NULL);
+	_cleanup_lookup_ struct lookup *lookup = served_lookup(), *copied = served_lookup();
+	_cleanup_worker_ struct worker *w = served_worker(copied, NULL);
 	struct symbolizer_stats stats;
 	struct link_map *map = NULL;
 	char self[4096] = "";
@@ -118,14 +86,6 @@ static void test_same_answers(void **state)
 }
 
 /* --- misbehaviour ----------------------------------------------------------------------------- */
-
-/* Does nothing, for ever: pause() is not among the calls it has. */
-static void stay(void)
-{
-	static int word;
-
-	syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL, NULL, 0);
-}
 
 static void send_result(struct wire_writer *w, size_t index, const char *name)
 {
@@ -158,7 +118,7 @@ static void send_junk(const char *how)
 	else if (!strcmp(how, "short"))
 		wire_send(WORKER_SOCK, "x", 1, -1);
 	wire_flush(&w);
-	stay();
+	served_stay();
 }
 
 /* Opens without end. */
@@ -173,63 +133,34 @@ static void ask_for_ever(void)
 		;
 }
 
-/* Takes all the memory it may have; under sanitizers there is no limit. */
-static void starve(void)
-{
-	static void *volatile last;
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_AS, &r) || r.rlim_cur == RLIM_INFINITY)
-		_exit(ENOMEM);
-	for (size_t size = 1 << 20; size >= 16; size /= 2)
-		while ((last = malloc(size)))
-			;
-}
-
 /* "crash-lines" only crashes when lines are asked for, "crash-always" always, and so on. */
-static void misbehave(const char *name, bool names_only)
+static bool misbehave(const char *name, bool names_only)
 {
 	const char *dash = strrchr(name, '-');
 	size_t len = dash ? (size_t)(dash - name) : 0;
 	char how[32] = "";
 
 	if (!dash || (names_only && strcmp(dash, "-always")) || len >= sizeof(how))
-		return;
+		return false;
 	memcpy(how, name, len);
-	signal(SIGSEGV, SIG_DFL);
 	if (!strcmp(how, "crash"))
-		raise(SIGSEGV), abort();
+		served_crash();
 	if (!strcmp(how, "exit"))
 		_exit(3);
 	if (!strcmp(how, "hang"))
-		stay();
+		served_stay();
 	if (!strcmp(how, "ask"))
 		ask_for_ever();
-	if (!strcmp(how, "starve")) {
-		starve();
-		return; /* and go on with nothing */
-	}
-	send_junk(how);
+	if (!strcmp(how, "starve"))
+		served_starve(); /* and go on with nothing */
+	else
+		send_junk(how);
+	return false;
 }
 
 static int serve_badly(int sock, pid_t parent, struct lookup *lookup)
 {
-	static char msg[WIRE_BYTES_MAX];
-	int err = worker_enter(sock, parent, WORKER_MEMORY);
-
-	while (!err) {
-		struct iovec iov = {msg, sizeof(msg)};
-		struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-		const struct wire_query *q = (void *)msg;
-		const char *path = msg + sizeof(*q), *slash;
-
-		if (recvmsg(WORKER_SOCK, &m, MSG_PEEK) <= (ssize_t)sizeof(*q))
-			return -ENOTCONN;
-		slash = strrchr(path, '/');
-		misbehave(slash ? slash + 1 : path, q->names_only);
-		err = worker_serve_one(WORKER_SOCK, lookup);
-	}
-	return err;
+	return served_badly(sock, parent, lookup, misbehave);
 }
 
 struct seen {
@@ -286,7 +217,7 @@ static void test_failures(void **state)
 {
 	static const char *const ways[] = {"crash",  "exit", "hang",  "unasked", "none",
 					   "hungry", "junk", "short", "ask",	 "starve"};
-	_cleanup_local_ struct lookup *lookup = new_local();
+	_cleanup_lookup_ struct lookup *lookup = served_lookup();
 	_cleanup_worker_ struct worker *w = NULL;
 
 	(void)state;
@@ -299,7 +230,7 @@ static void test_failures(void **state)
 		snprintf(always, sizeof(always), "%s-always", ways[i]);
 		fixture_run("cp prog %s && cp prog %s", lines, always);
 		worker_free(w);
-		w = new_worker(lookup, serve_badly);
+		w = served_worker(lookup, serve_badly);
 		expect_lines(w, "prog");
 		s = look(w, lines);
 		hung = !strcmp(ways[i], "hang"); /* is asked once */
@@ -323,8 +254,8 @@ static void test_failures(void **state)
 /* What was answered before the fault stays; what was not is asked again. */
 static void test_answers_before_a_fault(void **state)
 {
-	_cleanup_local_ struct lookup *lookup = new_local();
-	_cleanup_worker_ struct worker *w = new_worker(lookup, serve_badly);
+	_cleanup_lookup_ struct lookup *lookup = served_lookup();
+	_cleanup_worker_ struct worker *w = served_worker(lookup, serve_badly);
 	_cleanup_close_ int fd = -1;
 	uint64_t va[2] = {0, fixture_nm("prog", "shown")};
 	struct seen s[2] = {{{0}}};
@@ -348,8 +279,8 @@ static void test_answers_before_a_fault(void **state)
 /* A process that ends between two questions fails on no file. */
 static void test_killed_while_idle(void **state)
 {
-	_cleanup_local_ struct lookup *lookup = new_local();
-	_cleanup_worker_ struct worker *w = new_worker(lookup, NULL);
+	_cleanup_lookup_ struct lookup *lookup = served_lookup();
+	_cleanup_worker_ struct worker *w = served_worker(lookup, NULL);
 	pid_t first = worker_pid(w);
 
 	(void)state;
@@ -365,11 +296,11 @@ static void test_killed_while_idle(void **state)
 
 static void test_stopped(void **state)
 {
-	_cleanup_local_ struct lookup *lookup = new_local();
+	_cleanup_lookup_ struct lookup *lookup = served_lookup();
 	_cleanup_worker_ struct worker *w = NULL;
 
 	(void)state;
-	w = new_worker(lookup, NULL);
+	w = served_worker(lookup, NULL);
 	assert_int_equal(kill(worker_pid(w), SIGSTOP), 0);
 	assert_int_equal(look(w, "prog").reason, SYM_CRASHED);
 	expect_stats(w, 1, 1);
@@ -378,8 +309,8 @@ static void test_stopped(void **state)
 /* Who makes file after file to that end gets no further than this. */
 static void test_many_bad_files(void **state)
 {
-	_cleanup_local_ struct lookup *lookup = new_local();
-	_cleanup_worker_ struct worker *w = new_worker(lookup, serve_badly);
+	_cleanup_lookup_ struct lookup *lookup = served_lookup();
+	_cleanup_worker_ struct worker *w = served_worker(lookup, serve_badly);
 	struct symbolizer_stats stats;
 	char name[64];
 
@@ -533,11 +464,7 @@ static int setup(void **state)
 	if (err)
 		return err;
 	log_set_level(LOG_QUIET);
-	fixture_write("prog.c",
-		      "volatile int sink;\n"
-		      "__attribute__((noinline)) int shown(int x) { return sink = x; }\n"
-		      "int main(int argc, char **argv) { (void)argv; return shown(argc); }\n");
-	fixture_run("gcc -O1 -g -Wl,--build-id=none prog.c -o prog");
+	served_program("-g -Wl,--build-id=none");
 	return 0;
 }
 
