@@ -5,7 +5,6 @@
 
 #include "profiler/base/text.h"
 #include "profiler/cgroups/cgroup_names.h"
-#include "profiler/cgroups/cgroups.h"
 
 #define CONTAINER_LABEL_LEN 12 /* as docker ps and its kin show ids */
 
@@ -77,8 +76,8 @@ static bool runs_processes(const char *name, size_t len)
 	return false;
 }
 
-void cgroups_parse_path(const char *path, char *unit, int unit_size, char *container,
-			int container_size)
+void cgroup_parse_path(const char *path, char *unit, int unit_size, char *container,
+		       int container_size)
 {
 	if (unit_size > 0)
 		unit[0] = '\0';

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the name of a cgroup directory says. Internal to profiler/procs; see cgroups.h. */
+/* What the name of a cgroup directory says. Internal to profiler/cgroups; see cgroups.h. */
 #ifndef KILN_CGROUPS_CGROUP_NAMES_H
 #define KILN_CGROUPS_CGROUP_NAMES_H
 
@@ -16,5 +16,9 @@ bool cgroup_is_unit(const char *name, const char *unit);
 
 /* True if a unit name has one of systemd's suffixes (systemd.unit(5)). */
 bool cgroup_has_unit_suffix(const char *name);
+
+/* Splits a cgroup path into unit ("" if there is none) and container (12 hex digits, or ""). */
+void cgroup_parse_path(const char *path, char *unit, int unit_size, char *container,
+		       int container_size);
 
 #endif

@@ -362,7 +362,7 @@ static int add_known(struct cgroups *c, uint64_t id, const char *path)
 	struct known k = {.id = id, .used_ns = now_ns(), .present = true};
 	int err = -ENOMEM;
 
-	cgroups_parse_path(path, unit, sizeof(unit), container, sizeof(container));
+	cgroup_parse_path(path, unit, sizeof(unit), container, sizeof(container));
 	k.path = text_clean_dup(path, strlen(path));
 	k.unit = text_clean_dup(unit, strlen(unit));
 	k.container = text_clean_dup(container, strlen(container));

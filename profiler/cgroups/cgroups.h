@@ -41,8 +41,4 @@ struct cgroup_names {
  */
 bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out);
 
-/* Splits a cgroup path into unit and container the same way, without any lookup. For tests. */
-void cgroups_parse_path(const char *path, char *unit, int unit_size, char *container,
-			int container_size);
-
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "profiler/base/log.h"
+#include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/command.h"
 #include "profiler/cli/load.h"
@@ -116,7 +117,7 @@ static int rename_once(const struct symbolize_profile_opts *o, struct profile *p
 	struct elf_search search = {
 		.exe_dirs = o->exe_dirs,
 		.debug_dirs = o->symbolizer->debug_dirs,
-		.until_ns = p->time_ns > 0 ? profile_sum(p->time_ns, p->duration_ns) : 0,
+		.until_ns = p->time_ns > 0 ? saturating_sum(p->time_ns, p->duration_ns) : 0,
 		.find_debug = o->symbolizer->find_debug,
 		.find_ctx = o->symbolizer->find_ctx,
 	};

@@ -5,12 +5,12 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/log.h"
+#include "profiler/collect/reported_mappings.h"
 #include "profiler/procs/rescan.h"
 #include "profiler/profile/quality.h"
-#include "profiler/unwind/raw_walk.h"
-#include "profiler/collect/reported_mappings.h"
-#include "profiler/unwind/unwind_feed.h"
 #include "profiler/sampler/sampler.h"
+#include "profiler/unwind/raw_walk.h"
+#include "profiler/unwind/unwind_feed.h"
 
 static void count_walks(struct quality *q, const struct sampler_totals *t,
 			const struct raw_walk_stats *walked)

@@ -7,7 +7,6 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
 #include "profiler/files/files_internal.h"
-#include "profiler/procs/procs.h"
 
 #define MAX_OPEN  256
 #define MAX_FILES 65536

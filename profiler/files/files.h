@@ -19,6 +19,10 @@
 
 struct files;
 
+/* Ids that are no file of the table. */
+#define FILE_NONE UINT32_MAX
+#define FILE_VDSO (UINT32_MAX - 1) /* the vDSO's image, which the kernel maps */
+
 struct file_key {
 	const char *path; /* as the process saw it; " (deleted)" is stripped and remembered */
 	struct build_id build_id;

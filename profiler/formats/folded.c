@@ -11,6 +11,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
+#include "profiler/base/saturate.h"
 #include "profiler/formats/export.h"
 
 struct folded_line {
@@ -159,7 +160,7 @@ static int add_line(struct folder *f, int64_t value)
 	uint32_t id = htab_find(&f->index, hash, line_eq, f);
 
 	if (id != HTAB_NONE) {
-		f->lines.data[id].value = profile_sum(f->lines.data[id].value, value);
+		f->lines.data[id].value = saturating_sum(f->lines.data[id].value, value);
 		return 0;
 	}
 	if (f->names.len + n > EXPORT_MAX_FRAMES)

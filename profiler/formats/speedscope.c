@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/formats/export.h"
 
@@ -180,7 +181,7 @@ static int64_t total_of(const struct profile *p, const struct member *m, size_t 
 	int64_t total = 0;
 
 	for (size_t i = 0; i < n; i++)
-		total = profile_sum(total, value_of(p, m[i].sample, type));
+		total = saturating_sum(total, value_of(p, m[i].sample, type));
 	return total;
 }
 

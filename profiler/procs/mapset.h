@@ -6,7 +6,7 @@
 #ifndef KILN_PROCS_MAPSET_H
 #define KILN_PROCS_MAPSET_H
 
-#include "profiler/procs/procs.h"
+#include "profiler/procs/proc_facts.h"
 
 struct mapset; /* NULL is empty */
 

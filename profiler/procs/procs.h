@@ -19,19 +19,9 @@
 #include <sys/types.h>
 
 #include "profiler/base/vec.h"
+#include "profiler/procs/proc_facts.h"
 
 struct procs;
-struct files;
-
-struct procs_opts {
-	struct files *files; /* where file identities are interned (files.h); borrowed */
-	uint64_t linger_ns;  /* how long a dead image is kept; 0 = 10 s */
-	size_t max_bytes;    /* cap on the table; oldest dead images go first; 0 = 64 MiB */
-	/* Called when a process has begun, ended, or changed what it has mapped; may be NULL. It must
-	 * not change the table. */
-	void (*changed)(void *ctx, pid_t tgid);
-	void *changed_ctx;
-};
 
 int procs_new(struct procs **out, const struct procs_opts *opts);
 void procs_free(struct procs *p);
@@ -46,30 +36,11 @@ void procs_fork(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, pid_t par
 void procs_comm(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, const char *comm, bool exec);
 void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid);
 
-struct proc_mapping {
-	uint64_t start, len, file_off;
-	uint32_t file; /* id in files, FILE_NONE for anonymous executable memory, or FILE_VDSO */
-	uint64_t since_ns; /* when it was made */
-};
-#define FILE_NONE UINT32_MAX
-#define FILE_VDSO (UINT32_MAX - 1)
-
 /* Replaces whatever it overlaps (mmap(2) MAP_FIXED, a later mapping after munmap(2)). */
 void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_mapping *m);
 
 /* The program running then has mapped its jitdump (map_is_jitdump()). */
 void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file);
-
-/* All that a process has mapped to be run at that time: seen by a sample of it, or by whoever knows
- * as exactly. */
-struct proc_snapshot {
-	pid_t tgid;
-	uint64_t t_ns;
-	uint32_t version; /* names this set of mappings, see procs_live(); not 0 */
-	const struct proc_mapping *mappings; /* by address, without overlaps; since_ns is ignored */
-	size_t n;
-	uint32_t exe, jitdump; /* file ids, or FILE_NONE */
-};
 
 /*
  * What the image that ran then has not mapped any more ended at that time, what is new was mapped at
@@ -115,27 +86,12 @@ struct procs_view {
 };
 int procs_view(struct procs *p, pid_t tgid, uint64_t t_ns, struct procs_view *out);
 
-/* Facts about the image of a process at a time, for labels and hints; NULL if unknown. */
-struct proc_image {
-	uint32_t id;
-	pid_t tgid, parent_tgid, ns_tgid; /* ns_tgid: in its own pid namespace; 0 unknown */
-	uint32_t uid;			  /* UINT32_MAX unknown */
-	uint64_t begin_ns, end_ns;	  /* end UINT64_MAX while alive */
-	uint32_t exe;	    /* file id of the first executable mapping, or FILE_NONE */
-	uint32_t jitdump;   /* file id of what its JIT compiler writes, or FILE_NONE */
-	bool has_anon_exec; /* made executable anonymous memory: probably a JIT */
-	char comm[16];	    /* of the main thread */
-};
+/* The image of a process at a time, for labels and hints; NULL if unknown. */
 const struct proc_image *procs_image(struct procs *p, pid_t tgid, uint64_t t_ns);
 
 /* Drops dead images older than linger_ns; call once a window. */
 void procs_expire(struct procs *p, uint64_t now_ns);
 
-struct procs_stats {
-	uint64_t images, images_alive, mappings, bytes;
-	uint64_t evicted;	  /* images dropped for max_bytes before their time */
-	uint64_t mappings_capped; /* mappings refused: over 65536 in one image */
-};
 void procs_stats(const struct procs *p, struct procs_stats *out);
 
 #endif

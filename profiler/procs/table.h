@@ -9,7 +9,7 @@
 
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
-#include "profiler/procs/procs.h"
+#include "profiler/procs/proc_facts.h"
 #include "profiler/procs/space.h"
 
 struct image {

@@ -5,6 +5,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/hash.h"
+#include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/profile/profile.h"
 
@@ -554,7 +555,7 @@ int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int6
 	}
 	first = p->samples.data[id].first_value;
 	for (size_t i = 0; i < n; i++)
-		p->values.data[first + i] = profile_sum(p->values.data[first + i], values[i]);
+		p->values.data[first + i] = saturating_sum(p->values.data[first + i], values[i]);
 	return 0;
 }
 

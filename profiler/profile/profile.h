@@ -154,16 +154,6 @@ int profile_plain_location(struct profile *p, const char *mapping, const char *n
  * nothing to add, as in google/pprof's merge. */
 int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int64_t *values);
 
-/* Sums of values stop at the limits of their type instead of wrapping: files may hold anything. */
-static inline int64_t profile_sum(int64_t a, int64_t b)
-{
-	int64_t sum;
-
-	if (__builtin_add_overflow(a, b, &sum))
-		return a < 0 ? INT64_MIN : INT64_MAX;
-	return sum;
-}
-
 int profile_comment(struct profile *p, const char *text);
 
 /* The text of a string id. */

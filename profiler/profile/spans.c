@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "profiler/profile/profile.h"
+#include "profiler/base/saturate.h"
 
 /* The first span that ends at or after a time. */
 static size_t first_from(const struct spans *s, int64_t begin_ns)
@@ -43,14 +43,14 @@ static void close_gap(struct spans *s, size_t at)
 
 int spans_add(struct spans *s, int64_t begin_ns, int64_t len_ns)
 {
-	struct span fresh = {begin_ns, profile_sum(begin_ns, len_ns)};
+	struct span fresh = {begin_ns, saturating_sum(begin_ns, len_ns)};
 	size_t at, n = 0;
 	int err;
 
 	if (len_ns <= 0)
 		return 0;
 	if (!begin_ns) {
-		s->unplaced_ns = profile_sum(s->unplaced_ns, len_ns);
+		s->unplaced_ns = saturating_sum(s->unplaced_ns, len_ns);
 		return 0;
 	}
 	err = vec_reserve(&s->v, s->v.len + 1);
@@ -79,7 +79,7 @@ int spans_add_all(struct spans *s, const struct spans *more)
 {
 	int err = 0;
 
-	s->unplaced_ns = profile_sum(s->unplaced_ns, more->unplaced_ns);
+	s->unplaced_ns = saturating_sum(s->unplaced_ns, more->unplaced_ns);
 	s->gaps_closed += more->gaps_closed;
 	for (size_t i = 0; i < more->v.len && !err; i++)
 		err = spans_add(s, more->v.data[i].begin_ns,
@@ -92,7 +92,7 @@ int64_t spans_total(const struct spans *s)
 	int64_t total = s->unplaced_ns;
 
 	for (size_t i = 0; i < s->v.len; i++)
-		total = profile_sum(total, s->v.data[i].end_ns - s->v.data[i].begin_ns);
+		total = saturating_sum(total, s->v.data[i].end_ns - s->v.data[i].begin_ns);
 	return total;
 }
 

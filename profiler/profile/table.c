@@ -16,6 +16,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
+#include "profiler/base/saturate.h"
 #include "profiler/profile/table.h"
 #include "profiler/profile/table_names.h"
 
@@ -101,7 +102,8 @@ int64_t profile_total(const struct profile *p, size_t value)
 	int64_t total = 0;
 
 	for (size_t i = 0; i < p->samples.len; i++)
-		total = profile_sum(total, p->values.data[p->samples.data[i].first_value + value]);
+		total = saturating_sum(total,
+				       p->values.data[p->samples.data[i].first_value + value]);
 	return total;
 }
 
@@ -269,7 +271,7 @@ static int add_caller(struct builder *b, size_t i, int64_t value)
 		if (vec_push(&b->pairs, pair) || htab_insert(&b->pair_index, hash, id))
 			return -ENOMEM;
 	}
-	b->pairs.data[id].value = profile_sum(b->pairs.data[id].value, value);
+	b->pairs.data[id].value = saturating_sum(b->pairs.data[id].value, value);
 	return 0;
 }
 
@@ -280,12 +282,12 @@ static void add_total(struct builder *b, uint32_t row, uint32_t stack, int64_t v
 	if (r->last_stack == stack + 1)
 		return;
 	r->last_stack = stack + 1;
-	r->row.total = profile_sum(r->row.total, value);
+	r->row.total = saturating_sum(r->row.total, value);
 }
 
 static void add_self(struct builder *b, uint32_t row, int64_t value)
 {
-	b->rows.data[row].row.self = profile_sum(b->rows.data[row].row.self, value);
+	b->rows.data[row].row.self = saturating_sum(b->rows.data[row].row.self, value);
 }
 
 static int add_all(struct builder *b, uint32_t stack, int64_t value)
@@ -337,7 +339,7 @@ static int sum_stacks(struct builder *b)
 		const struct profile_sample *s = &p->samples.data[i];
 		int64_t *sum = &b->stack_values.data[s->stack];
 
-		*sum = profile_sum(*sum, sample_value(b, s));
+		*sum = saturating_sum(*sum, sample_value(b, s));
 	}
 	return 0;
 }

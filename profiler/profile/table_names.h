@@ -8,7 +8,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/profile/profile.h"
-#include "profiler/profile/table.h"
+#include "profiler/profile/table_by.h"
 
 /* Strings; equal keys are one row. The row is shown as the name with line_of behind it. */
 struct row_key {

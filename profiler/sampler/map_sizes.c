@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/sampler/map_sizes.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -8,7 +10,6 @@
 
 #include "bpf/profile.skel.h"
 #include "profiler/base/text.h"
-#include "profiler/unwind/unwind_maps.h"
 
 #define COUNTS_MIN  8192
 #define COUNTS_MAX  262144 /* 2 x 262,144 x ~140 bytes: 70 MB, only for thousands of Hz */
@@ -21,6 +22,13 @@
 #define REPORTED_MIN	 8192
 #define REPORTED_MAX	 65536
 #define REPORTED_PER_CPU 512
+
+/* Maps of the walk: of processes that map little, more, and much. Entries, of 830 bytes, 6 KB and
+ * 49 KB, are memory, used or not: 2 MB at least, 14 MB at most. */
+#define N_CLASSES 3
+static const struct {
+	uint32_t min, max, share; /* share: one in so many processes */
+} walk_entries[N_CLASSES] = {{1024, 8192, 1}, {128, 512, 4}, {16, 64, 64}};
 
 static uint32_t pow2_between(uint64_t want, uint32_t min, uint32_t max)
 {
@@ -40,6 +48,31 @@ static uint32_t test_size(const char *name, uint32_t normal)
 	return text && !text_parse_u64(text, 1u << 26, &v) && v ? (uint32_t)v : normal;
 }
 
+static uint32_t count_processes(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+	uint32_t n = 0;
+
+	while (proc && (d = readdir(proc)))
+		n += isdigit((unsigned char)d->d_name[0]) != 0;
+	if (proc)
+		closedir(proc);
+	return n;
+}
+
+/* For all processes there are now and as many more, of which few map much. */
+static void size_walk_maps(uint32_t entries[N_CLASSES])
+{
+	uint32_t n = 2 * count_processes();
+
+	for (int c = 0; c < N_CLASSES; c++) {
+		entries[c] = walk_entries[c].min;
+		while (entries[c] < n / walk_entries[c].share && entries[c] < walk_entries[c].max)
+			entries[c] *= 2;
+	}
+}
+
 int map_sizes_set(struct profile_bpf *k, const struct map_sizes *m)
 {
 	uint64_t per_window = m->per_s * (m->window_ns / 1000000 + 1000) / 1000;
@@ -49,9 +82,9 @@ int map_sizes_set(struct profile_bpf *k, const struct map_sizes *m)
 				     pow2_between(per_window, KSTACKS_MIN, KSTACKS_MAX));
 	uint32_t ring = test_size("KILN_TEST_RING_BYTES",
 				  pow2_between(m->per_s * RING_SAMPLE, RING_MIN, RING_MAX)),
-		 maps[3], reported = 1;
+		 maps[N_CLASSES], reported = 1;
 
-	unwind_maps_entries(maps);
+	size_walk_maps(maps);
 	if (m->tells)
 		reported = pow2_between((uint64_t)m->cpus * REPORTED_PER_CPU, REPORTED_MIN,
 					REPORTED_MAX);

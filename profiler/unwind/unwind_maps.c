@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +14,6 @@
 static const uint32_t class_size[N_CLASSES] = {UNWIND_MAPS_SMALL, UNWIND_MAPS_MEDIUM,
 					       UNWIND_MAPS_LARGE};
 
-/* Between these, of 830 bytes, 6 KB and 49 KB each: 2 MB at least, 14 MB at most. */
-static const struct {
-	uint32_t min, max, share; /* share: one in so many processes */
-} entries_of[N_CLASSES] = {{1024, 8192, 1}, {128, 512, 4}, {16, 64, 64}};
-
 struct known {
 	pid_t tgid;
 	int size_class;
@@ -33,30 +26,6 @@ struct unwind_maps {
 	struct unwind_maps_stats stats;
 	struct unwind_maps_large value; /* the largest of the three: they begin alike */
 };
-
-static uint32_t count_processes(void)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *d;
-	uint32_t n = 0;
-
-	while (proc && (d = readdir(proc)))
-		n += isdigit((unsigned char)d->d_name[0]) != 0;
-	if (proc)
-		closedir(proc);
-	return n;
-}
-
-void unwind_maps_entries(uint32_t entries[3])
-{
-	uint32_t n = 2 * count_processes();
-
-	for (int c = 0; c < N_CLASSES; c++) {
-		entries[c] = entries_of[c].min;
-		while (entries[c] < n / entries_of[c].share && entries[c] < entries_of[c].max)
-			entries[c] *= 2;
-	}
-}
 
 int unwind_maps_new(struct unwind_maps **out, int small_fd, int medium_fd, int large_fd)
 {

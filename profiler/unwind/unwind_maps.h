@@ -15,12 +15,6 @@
 
 struct unwind_maps;
 
-/*
- * Entries for the maps of each class (small, medium, large), by how many processes there are now: all
- * of them and as many more, of which few map much. Entries are memory, used or not.
- */
-void unwind_maps_entries(uint32_t entries[3]);
-
 /* The descriptors are borrowed. 0 or -ENOMEM. */
 int unwind_maps_new(struct unwind_maps **out, int small_fd, int medium_fd, int large_fd);
 void unwind_maps_free(struct unwind_maps *m);

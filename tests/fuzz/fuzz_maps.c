@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "profiler/cgroups/cgroup_mounts.h"
-#include "profiler/cgroups/cgroups.h"
+#include "profiler/cgroups/cgroup_names.h"
 #include "profiler/procs/maps.h"
 
 static int check(void *ctx, const struct maps_entry *e)
@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	if (maps_parse((const char *)data, size, check, &n) > size)
 		abort();
-	cgroups_parse_path(text, unit, sizeof(unit), container, sizeof(container));
+	cgroup_parse_path(text, unit, sizeof(unit), container, sizeof(container));
 	if (!cgroup_mounts_parse(&m, text)) {
 		if (m.main[0] != '/')
 			abort();

@@ -54,11 +54,11 @@ static void test_parse_path(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		cgroups_parse_path(cases[i].path, unit, sizeof(unit), container, sizeof(container));
+		cgroup_parse_path(cases[i].path, unit, sizeof(unit), container, sizeof(container));
 		assert_string_equal(unit, cases[i].unit);
 		assert_string_equal(container, cases[i].container);
 	}
-	cgroups_parse_path("/a/nginx.service", tiny, sizeof(tiny), container, sizeof(container));
+	cgroup_parse_path("/a/nginx.service", tiny, sizeof(tiny), container, sizeof(container));
 	assert_string_equal(tiny, "ngi");
 }
 

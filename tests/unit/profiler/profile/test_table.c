@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/base/saturate.h"
 #include "profiler/profile/table.h"
 
 #define TEST(name)  static void name(void **state __attribute__((unused)))
@@ -438,9 +439,9 @@ TEST(test_sums_saturate)
 {
 	struct profile *p = profile_new();
 
-	assert_int_equal(profile_sum(INT64_MAX, 1), INT64_MAX);
-	assert_int_equal(profile_sum(INT64_MIN, -1), INT64_MIN);
-	assert_int_equal(profile_sum(-5, 3), -2);
+	assert_int_equal(saturating_sum(INT64_MAX, 1), INT64_MAX);
+	assert_int_equal(saturating_sum(INT64_MIN, -1), INT64_MIN);
+	assert_int_equal(saturating_sum(-5, 3), -2);
 	assert_int_equal(profile_init_cpu(p, 10), 0);
 	add_labelled(p, "a", 1, 1, NULL, NULL, INT64_MAX / 20);
 	add_labelled(p, "b", 2, 2, NULL, NULL, INT64_MAX / 20);
