@@ -105,4 +105,65 @@ test_arrows_find_modules_that_call_each_other() {
 	assert_finding "tools/rooms: no such circle any more: profiler/low/one profiler/low/two"
 }
 
+# --- tools/run-tests --------------------------------------------------------------------------
+
+# fake_test NAME TRIES: a test that passes in its TRIES-th run.
+fake_test() {
+	mkdir -p tools tests/e2e
+	cp "$SRC/tools/run-tests" tools/
+	cat >"tests/e2e/test_$1.sh" <<-END
+		#!/bin/bash
+		echo try >>$T/tries-$1
+		[ \$(wc -l <$T/tries-$1) -ge $2 ] && echo "ok 1 - $1" && exit
+		echo "not ok 1 - $1"
+		exit 1
+	END
+	chmod +x "tests/e2e/test_$1.sh"
+}
+
+run_fakes() { # exit status, variables...
+	local status=$1
+	shift
+	rm -f tries-*
+	assert_status "$status" env -u SUDO_UID -u FLAKY_MAX B=build "$@" tools/run-tests e2e
+	assert_match "time taken" out '^took [0-9]+ s$'
+	# what comes after the lines of the tests themselves
+	grep -m 1 -A 99 -E '^(failed: |flaky: |[0-9]+ flaky)' out | grep -v '^took' >end
+}
+
+test_run_tests_without_a_second_try() {
+	fake_test one 1
+	run_fakes 0 FLAKY_MAX=0
+	assert_eq "end" "$(cat end)" "0 flaky
+1 passed, 0 failed"
+}
+
+test_run_tests_names_what_is_flaky() {
+	fake_test one 1
+	fake_test two 2
+	fake_test three 3
+	run_fakes 1
+	assert_eq "end" "$(cat end)" "failed: e2e/test_three: three
+flaky: e2e/test_two
+1 flaky
+2 passed, 1 failed"
+}
+
+test_run_tests_fails_if_too_much_is_flaky() {
+	fake_test one 2
+	fake_test two 2
+	run_fakes 0
+	run_fakes 0 FLAKY_MAX=2
+	assert_eq "end" "$(cat end)" "flaky: e2e/test_one
+flaky: e2e/test_two
+2 flaky
+2 passed, 0 failed"
+	run_fakes 1 FLAKY_MAX=1
+	assert_eq "end" "$(cat end)" "flaky: e2e/test_one
+flaky: e2e/test_two
+failed: more than 1 flaky tests
+2 flaky
+2 passed, 0 failed"
+}
+
 run_tests
