@@ -55,10 +55,10 @@ int export_speedscope(struct buf *out, const struct profile *p, const struct exp
 #define EXPORT_MAX_FRAMES  (1u << 28)	/* of all distinct stacks, inlined ones counted */
 
 /*
- * Reads pprof bytes: raw, gzip (multi-member too) or zstd, Go's and everyone's, and the CPU profiles
- * of gperftools. Inflated size is capped at 1 GiB. Hostile input: every reference is checked. On
- * failure *why is a sentence without a full stop that says what is wrong ("truncated gzip stream",
- * "not a pprof profile: ..."). 0, -EBADMSG, -EFBIG or -ENOMEM.
+ * Reads pprof bytes: raw, gzip (multi-member too) or zstd, Go's and everyone's. Inflated size is
+ * capped at 1 GiB. Hostile input: every reference is checked. On failure *why is a sentence without
+ * a full stop that says what is wrong ("truncated gzip stream", "not a pprof profile: ..."). 0,
+ * -EBADMSG, -EFBIG or -ENOMEM.
  */
 int import_pprof(struct profile **out, const void *data, size_t len, const char **why);
 /* The same for a file, "-" being stdin. -errno of the open too. */

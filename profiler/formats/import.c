@@ -9,7 +9,6 @@
 #include "profiler/base/io.h"
 #include "profiler/formats/compress.h"
 #include "profiler/formats/export.h"
-#include "profiler/formats/gperftools.h"
 #include "profiler/formats/pprof_read.h"
 
 /* Files people give us by mistake, known by how they begin. */
@@ -28,12 +27,8 @@ static const struct {
 
 static int read_raw(struct profile **out, const void *data, size_t len, const char **why)
 {
-	int err;
+	int err = pprof_read(out, data, len, why);
 
-	/* A pprof message cannot begin so: there is no field 0. */
-	if (gperftools_detect(data, len))
-		return gperftools_read(out, data, len, why);
-	err = pprof_read(out, data, len, why);
 	if (err != -EBADMSG)
 		return err;
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
