@@ -190,27 +190,6 @@ void text_add_html(struct buf *b, const char *s)
 	}
 }
 
-void text_add_json(struct buf *b, const char *s)
-{
-	buf_char(b, '"');
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\') {
-			buf_printf(b, "\\%c", c);
-		} else if (c < 0x20 || c == 0x7f || c == '<' || c == '>' || c == '&') {
-			buf_printf(b, "\\u%04x", c); /* '<' too: safe inside <script> */
-		} else if (text_has_prefix(s, "\xe2\x80\xa8") ||
-			   text_has_prefix(s, "\xe2\x80\xa9")) {
-			buf_str(b, s[2] == '\xa8' ? "\\u2028" : "\\u2029"); /* ends a JS line */
-			s += 2;
-		} else {
-			buf_char(b, *s);
-		}
-	}
-	buf_char(b, '"');
-}
-
 void text_hex(const void *data, size_t len, char *out)
 {
 	const uint8_t *p = data;

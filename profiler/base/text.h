@@ -29,9 +29,8 @@ char *text_clean_dup(const char *s, size_t len);
 /* True if text_add_clean() would change nothing. */
 bool text_is_clean(const char *s, size_t len);
 
-/* Appends with the escapes of the sink; the input should be clean already. */
-void text_add_html(struct buf *b, const char *s); /* & < > " ' */
-void text_add_json(struct buf *b, const char *s); /* with quotes; also </ and U+2028/9 escaped */
+/* Appends with & < > " ' escaped; the input should be clean already. For JSON see json.h. */
+void text_add_html(struct buf *b, const char *s);
 
 /* Lowercase hex of len bytes, NUL-terminated: out holds 2 * len + 1. */
 void text_hex(const void *data, size_t len, char *out);

@@ -4,14 +4,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/json.h"
 #include "profiler/base/log.h"
-#include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/cli/addresses.h"
 #include "profiler/cli/command.h"
@@ -109,48 +110,39 @@ static void add_text(struct buf *b, const struct addresses_opts *o, const struct
 	}
 }
 
-static void add_json_frame(struct buf *b, const struct sym_result *r, const struct sym_frame *f)
+static void add_json_frame(struct json *j, const struct sym_result *r, const struct sym_frame *f)
 {
-	bool inlined = f != &r->frames[r->n_frames - 1];
-
-	buf_str(b, "{\"function\":");
-	text_add_json(b, f->name);
-	if (strcmp(f->name, f->raw_name) != 0) {
-		buf_str(b, ",\"symbol\":");
-		text_add_json(b, f->raw_name);
-	}
-	if (f->file) {
-		buf_str(b, ",\"file\":");
-		text_add_json(b, f->file);
-	}
+	json_open(j, '{');
+	json_key_text(j, "function", f->name);
+	if (strcmp(f->name, f->raw_name) != 0)
+		json_key_text(j, "symbol", f->raw_name);
+	if (f->file)
+		json_key_text(j, "file", f->file);
 	if (f->line)
-		buf_printf(b, ",\"line\":%" PRIu32, f->line);
+		json_key_uint(j, "line", f->line);
 	if (f->start_line)
-		buf_printf(b, ",\"start_line\":%" PRIu32, f->start_line);
-	buf_printf(b, ",\"inlined\":%s}", inlined ? "true" : "false");
+		json_key_uint(j, "start_line", f->start_line);
+	json_key_bool(j, "inlined", f != &r->frames[r->n_frames - 1]);
+	json_close(j, '}');
 }
 
 static void add_json(struct buf *b, const struct sym_result *r, uint64_t asked)
 {
-	bool any = false;
+	struct json j = {.out = b};
+	char address[24];
 
-	buf_printf(b, "{\"address\":\"0x%" PRIx64 "\",\"frames\":[", asked);
-	for (size_t i = 0; i < r->n_frames; i++) {
-		const struct sym_frame *f = &r->frames[i];
-
-		if (!has_name(r, f) && !f->file)
-			continue;
-		if (any)
-			buf_char(b, ',');
-		add_json_frame(b, r, f);
-		any = true;
-	}
-	buf_char(b, ']');
-	if (r->reason != SYM_OK) {
-		buf_str(b, ",\"reason\":");
-		text_add_json(b, sym_reason_text(r->reason));
-	}
-	buf_str(b, "}\n");
+	snprintf(address, sizeof(address), "0x%" PRIx64, asked);
+	json_open(&j, '{');
+	json_key_text(&j, "address", address);
+	json_key_open(&j, "frames", '[');
+	for (size_t i = 0; i < r->n_frames; i++)
+		if (has_name(r, &r->frames[i]) || r->frames[i].file)
+			add_json_frame(&j, r, &r->frames[i]);
+	json_close(&j, ']');
+	if (r->reason != SYM_OK)
+		json_key_text(&j, "reason", sym_reason_text(r->reason));
+	json_close(&j, '}');
+	buf_char(b, '\n');
 }
 
 static void on_answer(void *ctx, size_t index, const struct sym_result *r)

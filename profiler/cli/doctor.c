@@ -3,8 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiler/base/json.h"
 #include "profiler/base/log.h"
-#include "profiler/base/text.h"
 #include "profiler/cli/command.h"
 #include "profiler/doctor/doctor.h"
 
@@ -62,29 +62,31 @@ static void print_text(struct buf *out, const struct doctor *d, const struct ter
 		   fails == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
 }
 
-static void add_text(struct buf *out, const char *key, const char *text)
-{
-	buf_printf(out, ",\"%s\":", key);
-	text_add_json(out, text);
-}
-
 static void print_json(struct buf *out, const struct doctor *d)
 {
-	buf_str(out, "{\"checks\":[");
+	struct json j = {.out = out};
+
+	json_open(&j, '{');
+	json_key_open(&j, "checks", '[');
 	for (size_t i = 0; i < d->findings.len; i++) {
 		const struct finding *f = &d->findings.data[i];
 
-		buf_printf(out, "%s{\"status\":\"%s\"", i ? ",\n" : "\n",
-			   finding_status_name(f->status));
-		add_text(out, "check", f->check);
-		add_text(out, "detail", f->detail);
+		json_line(&j);
+		json_open(&j, '{');
+		json_key_text(&j, "status", finding_status_name(f->status));
+		json_key_text(&j, "check", f->check);
+		json_key_text(&j, "detail", f->detail);
 		if (f->cure)
-			add_text(out, "fix", f->cure);
-		buf_char(out, '}');
+			json_key_text(&j, "fix", f->cure);
+		json_close(&j, '}');
 	}
-	buf_printf(out, "\n],\"can_sample\":%s,\"failures\":%zu,\"warnings\":%zu}\n",
-		   d->cannot_sample ? "false" : "true", doctor_count(d, FINDING_fail),
-		   doctor_count(d, FINDING_warn));
+	json_line(&j);
+	json_close(&j, ']');
+	json_key_bool(&j, "can_sample", !d->cannot_sample);
+	json_key_uint(&j, "failures", doctor_count(d, FINDING_fail));
+	json_key_uint(&j, "warnings", doctor_count(d, FINDING_warn));
+	json_close(&j, '}');
+	buf_char(out, '\n');
 }
 
 static int examine(const struct options *o, bool json)

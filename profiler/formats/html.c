@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The web page with a profile in it: one file that needs no network. The data is JSON in a script
- * element that is not run; text_add_json() leaves no '<' in it, so no name can end the element.
+ * element that is not run; json_text() leaves no '<' in it, so no name can end the element.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
+#include "profiler/base/json.h"
 #include "profiler/base/text.h"
 #include "profiler/formats/describe.h"
 #include "profiler/formats/export.h"
@@ -28,12 +29,13 @@ struct page_frame {
 
 struct page {
 	const struct profile *p;
-	struct buf *out;
+	struct json out;
 	struct strtab *strings;
 	VEC(struct page_frame) frames;
 	struct htab frame_index;
-	struct buf trees; /* JSON, written before the frames and strings it adds */
-	struct buf labels;
+	/* Written before the frames and strings they add. */
+	struct buf trees_text, labels_text;
+	struct json trees, labels;
 };
 
 static void page_release(struct page *page)
@@ -41,22 +43,8 @@ static void page_release(struct page *page)
 	strtab_free(page->strings);
 	vec_release(&page->frames);
 	htab_release(&page->frame_index);
-	buf_release(&page->trees);
-	buf_release(&page->labels);
-}
-
-/* "," before all but the first. */
-static void add_comma(struct buf *b, size_t i)
-{
-	if (i)
-		buf_char(b, ',');
-}
-
-static void add_field(struct buf *b, const char *key, const char *text)
-{
-	buf_printf(b, "\"%s\":", key);
-	text_add_json(b, text);
-	buf_char(b, ',');
+	buf_release(&page->trees_text);
+	buf_release(&page->labels_text);
 }
 
 /* --- trees -------------------------------------------------------------------------------------- */
@@ -97,34 +85,31 @@ static int page_frame_id(struct page *page, const struct calltree *t, const stru
  * self value. */
 static int add_columns(struct page *page, const struct calltree *t)
 {
-	struct buf *b = &page->trees;
+	struct json *j = &page->trees;
 
-	buf_str(b, "\"frame\":[");
+	json_key_open(j, "frame", '[');
 	for (size_t i = 1; i < t->n_nodes; i++) {
 		const struct calltree_node *n = &t->nodes[i];
 		uint32_t id;
 
-		add_comma(b, i - 1);
 		if (n->kind == FRAME_ROOT_KIND) {
 			/* The name is the label set's index, see ROOTS_LABELSET. */
-			buf_printf(b, "-%ld", 1 + strtol(calltree_text(t, n->name), NULL, 10));
+			json_int(j, -1 - strtol(calltree_text(t, n->name), NULL, 10));
 			continue;
 		}
 		if (page_frame_id(page, t, n, &id))
 			return -ENOMEM;
-		buf_printf(b, "%" PRIu32, id);
+		json_uint(j, id);
 	}
-	buf_str(b, "],\"depth\":[");
-	for (size_t i = 1; i < t->n_nodes; i++) {
-		add_comma(b, i - 1);
-		buf_printf(b, "%" PRIu32, t->nodes[i].depth);
-	}
-	buf_str(b, "],\"self\":[");
-	for (size_t i = 1; i < t->n_nodes; i++) {
-		add_comma(b, i - 1);
-		buf_printf(b, "%" PRId64, t->nodes[i].self);
-	}
-	buf_char(b, ']');
+	json_close(j, ']');
+	json_key_open(j, "depth", '[');
+	for (size_t i = 1; i < t->n_nodes; i++)
+		json_uint(j, t->nodes[i].depth);
+	json_close(j, ']');
+	json_key_open(j, "self", '[');
+	for (size_t i = 1; i < t->n_nodes; i++)
+		json_int(j, t->nodes[i].self);
+	json_close(j, ']');
 	return 0;
 }
 
@@ -132,19 +117,20 @@ static int add_tree(struct page *page, const struct measure *m, const struct cal
 		    double min_share)
 {
 	static const char *const unit_names[] = {"count", "ns", "bytes"};
-	struct buf *b = &page->trees;
+	struct json *j = &page->trees;
 	int r;
 
-	add_comma(b, b->len);
-	buf_char(b, '{');
-	add_field(b, "name", m->name);
-	add_field(b, "unit", unit_names[m->unit]);
-	buf_printf(b,
-		   "\"type\":%zu,\"scale\":%" PRId64 ",\"perSample\":%" PRId64
-		   ",\"least\":%g,\"rest\":%" PRId64 ",",
-		   m->value, m->scale, m->per_sample, min_share, t->nodes[0].self);
+	json_open(j, '{');
+	json_key_text(j, "name", m->name);
+	json_key_text(j, "unit", unit_names[m->unit]);
+	json_key_uint(j, "type", m->value);
+	json_key_int(j, "scale", m->scale);
+	json_key_int(j, "perSample", m->per_sample);
+	json_key(j, "least");
+	json_double(j, min_share);
+	json_key_int(j, "rest", t->nodes[0].self);
 	r = add_columns(page, t);
-	buf_char(b, '}');
+	json_close(j, '}');
 	return r;
 }
 
@@ -203,7 +189,7 @@ static int add_label_value(struct page *page, const struct profile_label *l)
 	if (strtab_add(page->strings, l->str == PROFILE_NONE ? number : profile_text(p, l->str),
 		       &id))
 		return -ENOMEM;
-	buf_printf(&page->labels, "%" PRIu32 "]", id);
+	json_uint(&page->labels, id);
 	return 0;
 }
 
@@ -216,149 +202,176 @@ static int add_label_sets(struct page *page)
 	for (size_t i = 0; i < p->labelsets.len; i++) {
 		const struct profile_labelset *set = &p->labelsets.data[i];
 
-		add_comma(&page->labels, i);
-		buf_char(&page->labels, '[');
+		json_open(&page->labels, '[');
 		for (uint32_t k = 0; !r && k < set->len; k++) {
 			const struct profile_label *l = &p->labels.data[set->first + k];
 			uint32_t key;
 
 			r = strtab_add(page->strings, profile_text(p, l->key), &key);
-			add_comma(&page->labels, k);
-			buf_printf(&page->labels, "[%" PRIu32 ",", key);
+			json_open(&page->labels, '[');
+			json_uint(&page->labels, r ? 0 : key);
 			r = r ?: add_label_value(page, l);
+			json_close(&page->labels, ']');
 		}
-		buf_char(&page->labels, ']');
+		json_close(&page->labels, ']');
 	}
 	return r;
 }
 
-static void add_frames(struct page *page)
+static void add_frames(struct json *j, const struct page *page)
 {
-	struct buf *b = page->out;
+	const struct page_frame *frames = page->frames.data;
 
-	buf_str(b, "\"frames\":{\"name\":[");
-	for (size_t i = 0; i < page->frames.len; i++) {
-		add_comma(b, i);
-		buf_printf(b, "%" PRIu32, page->frames.data[i].name);
-	}
-	buf_str(b, "],\"module\":[");
-	for (size_t i = 0; i < page->frames.len; i++) {
-		add_comma(b, i);
-		buf_printf(b, "%" PRIu32, page->frames.data[i].module);
-	}
-	buf_str(b, "],\"class\":[");
-	for (size_t i = 0; i < page->frames.len; i++) {
-		add_comma(b, i);
-		buf_printf(b, "%u", page->frames.data[i].class);
-	}
-	buf_str(b, "],\"kernel\":[");
-	for (size_t i = 0; i < page->frames.len; i++) {
-		add_comma(b, i);
-		buf_char(b, page->frames.data[i].kind == FRAME_KERNEL ? '1' : '0');
-	}
-	buf_str(b, "]},\n\"strings\":[");
-	for (uint32_t i = 0; i < strtab_count(page->strings); i++) {
-		add_comma(b, i);
-		text_add_json(b, strtab_get(page->strings, i));
-	}
-	buf_str(b, "],\n\"classes\":[");
+	json_key_open(j, "frames", '{');
+	json_key_open(j, "name", '[');
+	for (size_t i = 0; i < page->frames.len; i++)
+		json_uint(j, frames[i].name);
+	json_close(j, ']');
+	json_key_open(j, "module", '[');
+	for (size_t i = 0; i < page->frames.len; i++)
+		json_uint(j, frames[i].module);
+	json_close(j, ']');
+	json_key_open(j, "class", '[');
+	for (size_t i = 0; i < page->frames.len; i++)
+		json_uint(j, frames[i].class);
+	json_close(j, ']');
+	json_key_open(j, "kernel", '[');
+	for (size_t i = 0; i < page->frames.len; i++)
+		json_uint(j, frames[i].kind == FRAME_KERNEL);
+	json_close(j, ']');
+	json_close(j, '}');
+}
+
+static void add_strings(struct json *j, const struct strtab *strings)
+{
+	json_key_open(j, "strings", '[');
+	for (uint32_t i = 0; i < strtab_count(strings); i++)
+		json_text(j, strtab_get(strings, i));
+	json_close(j, ']');
+}
+
+static void add_classes(struct json *j)
+{
+	json_key_open(j, "classes", '[');
 	for (size_t i = 0; i < CLASS_COUNT; i++) {
 		const struct frame_class_info *c = &frame_classes[i];
 
-		add_comma(b, i);
-		buf_printf(b,
-			   "{\"key\":\"%s\",\"label\":\"%s\",\"hue\":%d,\"saturation\":%d,"
-			   "\"lightness\":%d}",
-			   c->key, c->label, c->hue, c->saturation, c->lightness);
+		json_open(j, '{');
+		json_key_text(j, "key", c->key);
+		json_key_text(j, "label", c->label);
+		json_key_int(j, "hue", c->hue);
+		json_key_int(j, "saturation", c->saturation);
+		json_key_int(j, "lightness", c->lightness);
+		json_close(j, '}');
 	}
-	buf_printf(b, "],\"hueJitter\":%d,\"lightJitter\":%d", CLASS_HUE_JITTER,
-		   CLASS_LIGHT_JITTER);
+	json_close(j, ']');
+	json_key_int(j, "hueJitter", CLASS_HUE_JITTER);
+	json_key_int(j, "lightJitter", CLASS_LIGHT_JITTER);
 }
 
 /* --- quality ---------------------------------------------------------------------------------------- */
 
-static void add_losses(struct buf *b, const struct quality *q)
+static void add_losses(struct json *j, const struct quality *q)
 {
-	size_t n = 0;
-
-	buf_str(b, "\"lost\":[");
+	json_key_open(j, "lost", '[');
 	for (size_t i = 0; i < LOSS_COUNT; i++) {
 		if (!q->lost[i])
 			continue;
-		add_comma(b, n++);
-		buf_char(b, '{');
-		add_field(b, "text", loss_text((enum loss_reason)i));
-		add_field(b, "cure", loss_cure((enum loss_reason)i));
-		buf_printf(b, "\"samples\":%" PRIu64 "}", q->lost[i]);
+		json_open(j, '{');
+		json_key_text(j, "text", loss_text((enum loss_reason)i));
+		json_key_text(j, "cure", loss_cure((enum loss_reason)i));
+		json_key_uint(j, "samples", q->lost[i]);
+		json_close(j, '}');
 	}
-	buf_str(b, "],");
+	json_close(j, ']');
 }
 
-static void add_blame(struct buf *b, const struct quality *q)
+static void add_blame(struct json *j, const struct quality *q)
 {
-	buf_str(b, "\"blame\":[");
+	json_key_open(j, "blame", '[');
 	for (size_t i = 0; i < q->blame.len; i++) {
 		const struct quality_blame *blame = &q->blame.data[i];
 
-		add_comma(b, i);
-		buf_char(b, '{');
-		add_field(b, "module", blame->module);
-		add_field(b, "hint", blame->hint ? blame->hint : "");
-		buf_printf(b,
-			   "\"frames\":%" PRIu64 ",\"unnamed\":%" PRIu64 ",\"broken\":%" PRIu64 "}",
-			   blame->frames, blame->unnamed, blame->broken);
+		json_open(j, '{');
+		json_key_text(j, "module", blame->module);
+		json_key_text(j, "hint", blame->hint ? blame->hint : "");
+		json_key_uint(j, "frames", blame->frames);
+		json_key_uint(j, "unnamed", blame->unnamed);
+		json_key_uint(j, "broken", blame->broken);
+		json_close(j, '}');
 	}
-	buf_char(b, ']');
+	json_close(j, ']');
 }
 
 /* null where kiln did not make the profile. */
-static int add_quality(struct page *page)
+static int add_quality(struct json *j, const struct profile *p)
 {
 	_cleanup_(quality_release) struct quality q = {0};
-	struct buf *b = page->out;
-	int r = quality_load(&q, page->p);
+	int r = quality_load(&q, p);
 
 	if (r == -ENOMEM)
 		return r;
-	buf_str(b, "\"quality\":");
+	json_key(j, "quality");
 	if (r) {
-		buf_str(b, "null");
+		json_null(j);
 		return 0;
 	}
-	buf_char(b, '{');
-#define X(key) buf_printf(b, "\"" #key "\":%" PRIu64 ",", q.key);
+	json_open(j, '{');
+#define X(key) json_key_uint(j, #key, q.key);
 	QUALITY_COUNTERS(X)
 #undef X
-	buf_printf(b, "\"unaccounted\":%" PRId64 ",", quality_unaccounted(&q));
-	add_losses(b, &q);
-	add_blame(b, &q);
-	buf_char(b, '}');
+	json_key_int(j, "unaccounted", quality_unaccounted(&q));
+	add_losses(j, &q);
+	add_blame(j, &q);
+	json_close(j, '}');
 	return 0;
 }
 
 /* --- the page ----------------------------------------------------------------------------------------- */
 
+/* Label sets, then trees. */
+static void add_written(struct json *j, const struct page *page)
+{
+	json_line(j);
+	json_key_open(j, "labels", '{');
+	json_key_open(j, "keys", '{');
+	json_key_text(j, "comm", LABEL_COMM);
+	json_key_text(j, "pid", LABEL_PID);
+	json_key_text(j, "tid", LABEL_TID);
+	json_close(j, '}');
+	json_key_open(j, "sets", '[');
+	json_raw(j, &page->labels_text);
+	json_close(j, ']');
+	json_close(j, '}');
+	json_line(j);
+	json_key_open(j, "trees", '[');
+	json_raw(j, &page->trees_text);
+	json_close(j, ']');
+	json_line(j);
+}
+
 static int add_data(struct page *page, const char *title)
 {
-	struct buf *b = page->out, time = {0};
+	struct json *j = &page->out;
+	struct buf time = {0};
 	int r;
 
 	describe_time(&time, page->p);
 	r = time.err ?: add_trees(page) ?: add_label_sets(page);
-	buf_char(b, '{');
-	add_field(b, "title", title);
-	add_field(b, "time", buf_cstr(&time));
+	json_open(j, '{');
+	json_key_text(j, "title", title);
+	json_key_text(j, "time", buf_cstr(&time));
 	buf_release(&time);
-	r = r ?: add_quality(page);
-	buf_str(b, ",\n\"labels\":{\"keys\":{\"comm\":\"" LABEL_COMM "\",\"pid\":\"" LABEL_PID
-		   "\",\"tid\":\"" LABEL_TID "\"},\"sets\":[");
-	buf_add(b, page->labels.data, page->labels.len);
-	buf_str(b, "]},\n\"trees\":[");
-	buf_add(b, page->trees.data, page->trees.len);
-	buf_str(b, "],\n");
-	add_frames(page);
-	buf_str(b, "}\n");
-	return r ?: page->trees.err ?: page->labels.err;
+	r = r ?: add_quality(j, page->p);
+	add_written(j, page);
+	add_frames(j, page);
+	json_line(j);
+	add_strings(j, page->strings);
+	json_line(j);
+	add_classes(j);
+	json_close(j, '}');
+	buf_char(j->out, '\n');
+	return r;
 }
 
 static int page_title(struct buf *title, const struct profile *p, const struct export_opts *opts)
@@ -371,7 +384,11 @@ static int page_title(struct buf *title, const struct profile *p, const struct e
 
 int export_html(struct buf *out, const struct profile *p, const struct export_opts *opts)
 {
-	_cleanup_(page_release) struct page page = {.p = p, .out = out, .strings = strtab_new()};
+	_cleanup_(page_release) struct page page = {.p = p,
+						    .out = {.out = out},
+						    .strings = strtab_new(),
+						    .trees = {.out = &page.trees_text},
+						    .labels = {.out = &page.labels_text}};
 	_cleanup_(buf_release) struct buf title = {0};
 	int r = page.strings ? page_title(&title, p, opts) : -ENOMEM;
 

@@ -10,71 +10,45 @@
 #include <string.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/json.h"
 #include "profiler/base/saturate.h"
-#include "profiler/base/text.h"
 #include "profiler/formats/export.h"
 
 struct scope {
 	const struct profile *p;
-	struct buf *out;
-	size_t start;  /* of ours in out */
+	struct json out;
+	size_t start;  /* of ours in the buffer */
 	size_t active; /* the profile shown first */
 	/* What each location is: frames outermost first, indices into shared.frames. */
 	VEC(uint32_t) frames;
 	VEC(uint32_t) first; /* of location i in frames; one more at the end */
 };
 
-static void comma(struct buf *b, size_t i)
-{
-	if (i)
-		buf_char(b, ',');
-}
-
-/* Millions of them: several times faster than printf. */
-static void put_number(struct buf *b, int64_t v)
-{
-	uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-	char digits[21];
-	size_t n = sizeof(digits);
-
-	do
-		digits[--n] = (char)('0' + rest % 10);
-	while (rest /= 10);
-	if (v < 0)
-		digits[--n] = '-';
-	buf_add(b, digits + n, sizeof(digits) - n);
-}
-
 /* --- shared.frames ------------------------------------------------------------------------------ */
 
-static void put_function(struct scope *s, const struct profile_function *f)
+static void put_function(struct json *j, const struct profile *p, const struct profile_function *f)
 {
-	const char *name = profile_text(s->p, f->name), *file = profile_text(s->p, f->file);
+	const char *name = profile_text(p, f->name), *file = profile_text(p, f->file);
 
-	buf_str(s->out, "{\"name\":");
-	text_add_json(s->out, *name ? name : MAPPING_UNKNOWN);
-	if (*file) {
-		buf_str(s->out, ",\"file\":");
-		text_add_json(s->out, file);
-	}
+	json_open(j, '{');
+	json_key_text(j, "name", *name ? name : MAPPING_UNKNOWN);
+	if (*file)
+		json_key_text(j, "file", file);
 	if (f->start_line > 0)
-		buf_printf(s->out, ",\"line\":%" PRId64, f->start_line);
-	buf_char(s->out, '}');
+		json_key_int(j, "line", f->start_line);
+	json_close(j, '}');
 }
 
-static void put_unresolved(struct scope *s, uint32_t location)
+static void put_unresolved(struct json *j, const struct profile *p, uint32_t location)
 {
-	const struct profile *p = s->p;
 	uint32_t mapping = p->locations.data[location].mapping;
 	char text[256];
 
-	buf_str(s->out, "{\"name\":");
-	text_add_json(s->out, profile_unresolved(p, location, text, sizeof(text)));
-	if (mapping != PROFILE_NONE && *profile_text(p, p->mappings.data[mapping].file)) {
-		buf_str(s->out, ",\"file\":");
-		text_add_json(s->out, profile_text(p, p->mappings.data[mapping].file));
-	}
-	buf_char(s->out, '}');
+	json_open(j, '{');
+	json_key_text(j, "name", profile_unresolved(p, location, text, sizeof(text)));
+	if (mapping != PROFILE_NONE && *profile_text(p, p->mappings.data[mapping].file))
+		json_key_text(j, "file", profile_text(p, p->mappings.data[mapping].file));
+	json_close(j, '}');
 }
 
 /*
@@ -87,10 +61,8 @@ static int put_frames(struct scope *s)
 	size_t n_frames = p->functions.len;
 	int err = 0;
 
-	for (size_t i = 0; i < p->functions.len; i++) {
-		comma(s->out, i);
-		put_function(s, &p->functions.data[i]);
-	}
+	for (size_t i = 0; i < p->functions.len; i++)
+		put_function(&s->out, p, &p->functions.data[i]);
 	for (uint32_t i = 0; !err && i < p->locations.len; i++) {
 		const struct profile_location *l = &p->locations.data[i];
 
@@ -99,8 +71,7 @@ static int put_frames(struct scope *s)
 			err = vec_push(&s->frames, p->lines.data[l->first_line + k].function);
 		if (err || l->n_lines)
 			continue;
-		comma(s->out, n_frames);
-		put_unresolved(s, i);
+		put_unresolved(&s->out, p, i);
 		err = vec_push(&s->frames, (uint32_t)n_frames++);
 	}
 	return err ?: vec_push(&s->first, (uint32_t)s->frames.len);
@@ -157,18 +128,14 @@ static const char *unit_of(const char *unit)
 
 static void put_stack(struct scope *s, const struct profile_stack *stack)
 {
-	size_t n = 0;
-
-	buf_char(s->out, '[');
+	json_open(&s->out, '[');
 	for (uint32_t i = stack->len; i-- > 0;) {
 		uint32_t l = s->p->frames.data[stack->first + i];
 
-		for (uint32_t k = s->first.data[l]; k < s->first.data[l + 1]; k++) {
-			comma(s->out, n++);
-			put_number(s->out, s->frames.data[k]);
-		}
+		for (uint32_t k = s->first.data[l]; k < s->first.data[l + 1]; k++)
+			json_uint(&s->out, s->frames.data[k]);
 	}
-	buf_char(s->out, ']');
+	json_close(&s->out, ']');
 }
 
 static int64_t value_of(const struct profile *p, uint32_t sample, size_t type)
@@ -190,24 +157,26 @@ static int put_profile(struct scope *s, const char *name, const struct member *m
 {
 	const struct profile *p = s->p;
 	int64_t total = total_of(p, m, n, type);
+	struct json *j = &s->out;
 
-	buf_str(s->out, "{\"type\":\"sampled\",\"name\":");
-	text_add_json(s->out, name);
-	buf_printf(
-		s->out, ",\"unit\":\"%s\",\"startValue\":0,\"endValue\":%" PRId64 ",\"samples\":[",
-		unit_of(profile_text(p, p->sample_types.data[type].unit)), total > 0 ? total : 0);
+	json_open(j, '{');
+	json_key_text(j, "type", "sampled");
+	json_key_text(j, "name", name);
+	json_key_text(j, "unit", unit_of(profile_text(p, p->sample_types.data[type].unit)));
+	json_key_int(j, "startValue", 0);
+	json_key_int(j, "endValue", total > 0 ? total : 0);
+	json_key_open(j, "samples", '[');
 	for (size_t i = 0; i < n; i++) {
-		comma(s->out, i);
 		put_stack(s, &p->stacks.data[p->samples.data[m[i].sample].stack]);
-		if (s->out->len - s->start > EXPORT_MAX_BYTES)
+		if (j->out->len - s->start > EXPORT_MAX_BYTES)
 			return -EFBIG;
 	}
-	buf_str(s->out, "],\"weights\":[");
-	for (size_t i = 0; i < n; i++) {
-		comma(s->out, i);
-		put_number(s->out, value_of(p, m[i].sample, type));
-	}
-	buf_str(s->out, "]}");
+	json_close(j, ']');
+	json_key_open(j, "weights", '[');
+	for (size_t i = 0; i < n; i++)
+		json_int(j, value_of(p, m[i].sample, type));
+	json_close(j, ']');
+	json_close(j, '}');
 	return 0;
 }
 
@@ -216,10 +185,8 @@ static int put_by_type(struct scope *s, const struct member *m, size_t n)
 	const struct profile *p = s->p;
 	int err = 0;
 
-	for (size_t t = 0; !err && t < p->sample_types.len; t++) {
-		comma(s->out, t);
+	for (size_t t = 0; !err && t < p->sample_types.len; t++)
 		err = put_profile(s, profile_text(p, p->sample_types.data[t].type), m, n, t);
-	}
 	return err;
 }
 
@@ -240,7 +207,6 @@ static int put_by_process(struct scope *s, const struct member *m, struct group 
 			buf_printf(&name, "(pid %" PRId64 ")", g->pid->num);
 		else
 			buf_str(&name, "(no process)");
-		comma(s->out, i);
 		err = put_profile(s, buf_cstr(&name), m + g->first, g->len, type);
 		err = err ?: name.err;
 	}
@@ -297,17 +263,25 @@ static int put_profiles(struct scope *s)
 
 int export_speedscope(struct buf *out, const struct profile *p, const struct export_opts *opts)
 {
-	struct scope s = {.p = p, .out = out, .start = out->len};
+	struct scope s = {.p = p, .out = {.out = out}, .start = out->len};
+	struct json *j = &s.out;
 	int err;
 
-	buf_str(out, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
-		     "\"exporter\":\"kiln\",\"name\":");
-	text_add_json(out, opts->title ? opts->title : "kiln");
-	buf_str(out, ",\"shared\":{\"frames\":[");
+	json_open(j, '{');
+	json_key_text(j, "$schema", "https://www.speedscope.app/file-format-schema.json");
+	json_key_text(j, "exporter", "kiln");
+	json_key_text(j, "name", opts->title ? opts->title : "kiln");
+	json_key_open(j, "shared", '{');
+	json_key_open(j, "frames", '[');
 	err = put_frames(&s);
-	buf_str(out, "]},\"profiles\":[");
+	json_close(j, ']');
+	json_close(j, '}');
+	json_key_open(j, "profiles", '[');
 	err = err ?: put_profiles(&s);
-	buf_printf(out, "],\"activeProfileIndex\":%zu}\n", s.active);
+	json_close(j, ']');
+	json_key_uint(j, "activeProfileIndex", s.active);
+	json_close(j, '}');
+	buf_char(out, '\n');
 	vec_release(&s.frames);
 	vec_release(&s.first);
 	return err ?: out->err;
