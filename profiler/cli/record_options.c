@@ -16,8 +16,23 @@
 #define DEFAULT_WINDOW_NS 5000000000ull /* longer: fewer stacks are shipped again */
 #define MIN_WINDOW_NS	  100000000ull
 #define MAX_WINDOW_NS	  60000000000ull
-#define UNWIND_WORDS	  "auto|fp|dwarf"
-#define EVENT_WORDS	  "auto|cpu-clock|cycles"
+
+/* Of a table such as UNWIND_MODES: "|auto|fp|dwarf", what the words are after the first bar, and what
+ * they mean. */
+#define BAR_AND_WORD(id, name) "|" name
+static const char event_words[] = SAMPLE_EVENTS(BAR_AND_WORD);
+static const char unwind_words[] = UNWIND_MODES(BAR_AND_WORD);
+
+static const enum sample_event events[] = {
+#define X(id, name) EVENT_##id,
+	SAMPLE_EVENTS(X)
+#undef X
+};
+static const enum unwind_mode unwind_modes[] = {
+#define X(id, name) MODE_##id,
+	UNWIND_MODES(X)
+#undef X
+};
 
 enum {
 	OPT_ALL,
@@ -57,7 +72,7 @@ const struct option_spec record_option_specs[] = {
 	{"duration", 'd', "TIME", "stop after this time: 10, 1.5m, 500ms (bare number: seconds)",
 	 OPT_DURATION},
 	{"delay", 0, "TIME", "wait before sampling starts", OPT_DELAY},
-	{"event", 'e', EVENT_WORDS, "what drives the samples; auto: cycles if there is a PMU",
+	{"event", 'e', event_words + 1, "what drives the samples; auto: cycles if there is a PMU",
 	 OPT_EVENT},
 	{"kernel-only", 'K', NULL, "kernel frames only", OPT_KERNEL},
 	{"user-only", 'U', NULL, "user frames only", OPT_USER},
@@ -67,7 +82,7 @@ const struct option_spec record_option_specs[] = {
 	 "where to (kiln-NAME-TIME.pb.gz), format by suffix; - is standard output", OPT_OUTPUT},
 	{"format", 'f', "pb.gz|pb.zst|pb|folded|svg|html|json", "the format, whatever the suffix",
 	 OPT_FORMAT},
-	{"unwind", 0, UNWIND_WORDS,
+	{"unwind", 0, unwind_words + 1,
 	 "user stacks by tables or frame pointers; auto: tables if the kernel can", OPT_UNWIND},
 	{"window", 0, "TIME", "time between drains of the kernel's counts (5s)", OPT_WINDOW},
 	{"no-inline", 0, NULL, "no inlined calls and no source lines: faster at the end",
@@ -168,10 +183,28 @@ static int handle_target(struct record_options *r, const struct options *o, int 
 	}
 }
 
+static int set_event(struct record_options *r, const struct options *o)
+{
+	int word = option_word(o, "-e", event_words + 1);
+
+	if (word < 0)
+		return word;
+	r->sampler.event = events[word];
+	return 0;
+}
+
+static int set_unwind(struct record_options *r, const struct options *o)
+{
+	int word = option_word(o, "--unwind", unwind_words + 1);
+
+	if (word < 0)
+		return word;
+	r->sampler.unwind = unwind_modes[word];
+	return 0;
+}
+
 static int handle(struct record_options *r, const struct options *o, int id)
 {
-	int word;
-
 	switch (id) {
 	case OPT_FREQ:
 		return set_freq(r, o);
@@ -182,13 +215,9 @@ static int handle(struct record_options *r, const struct options *o, int id)
 	case OPT_WINDOW:
 		return set_window(r, o);
 	case OPT_EVENT:
-		word = option_word(o, "-e", EVENT_WORDS);
-		r->sampler.event = (enum sample_event)word;
-		return word < 0 ? word : 0;
+		return set_event(r, o);
 	case OPT_UNWIND:
-		word = option_word(o, "--unwind", UNWIND_WORDS);
-		r->sampler.unwind = (enum unwind_mode)word;
-		return word < 0 ? word : 0;
+		return set_unwind(r, o);
 	case OPT_KERNEL:
 		r->sampler.user = false;
 		return 0;

@@ -472,7 +472,13 @@ int sampler_follow_cpus(struct sampler *s)
 
 const char *sampler_event_name(const struct sampler *s)
 {
-	return s->event == EVENT_CYCLES ? "cycles" : "cpu-clock";
+	static const char *const names[] = {
+#define X(event, name) [EVENT_##event] = name,
+		SAMPLE_EVENTS(X)
+#undef X
+	};
+
+	return names[s->event];
 }
 
 bool sampler_uses_tables(const struct sampler *s)

@@ -16,13 +16,19 @@
 struct sampler;
 struct profile_bpf;
 
+/* What drives the samples, and its name. */
+#define SAMPLE_EVENTS(X)                                                                           \
+	X(AUTO, "auto") /* cycles where there is a PMU, else cpu-clock */                          \
+	X(CPU_CLOCK, "cpu-clock")                                                                  \
+	X(CYCLES, "cycles")
+
 enum sample_event {
-	EVENT_AUTO, /* cycles where there is a PMU, else cpu-clock */
-	EVENT_CPU_CLOCK,
-	EVENT_CYCLES,
+#define X(event, name) EVENT_##event,
+	SAMPLE_EVENTS(X)
+#undef X
 };
 
-/* How user stacks are walked. */
+/* How user stacks are walked, and the name of it. */
 #define UNWIND_MODES(X)                                                                            \
 	X(AUTO, "auto")	  /* by unwind tables where this machine can, else frame pointers */       \
 	X(FP, "fp")	  /* by frame pointers */                                                  \
