@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kiln. `make help` lists the targets. FLAVOUR=release|debug|asan|coverage, CC=gcc|clang, V=1.
+# kiln. `make help` lists the targets. FLAVOUR=release|debug|asan|tsan|coverage, CC=gcc|clang, V=1.
 
 FLAVOUR ?= release
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -14,12 +14,14 @@ WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -
 CFLAGS_release := -O2 -g -DNDEBUG -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 CFLAGS_debug := -O1 -g
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_coverage := -O0 -g --coverage
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_coverage := --coverage
 ifeq ($(CFLAGS_$(FLAVOUR)),)
-$(error FLAVOUR=$(FLAVOUR): release, debug, asan or coverage)
+$(error FLAVOUR=$(FLAVOUR): release, debug, asan, tsan or coverage)
 endif
 CFLAGS += -std=gnu11 -pthread $(WARN) $(CFLAGS_$(FLAVOUR))
 CFLAGS += $(shell pkg-config --cflags $(PKGS) 2>/dev/null)

@@ -55,7 +55,7 @@ test: ## install what the tests need, build, run every test (as root)
 	+$(MAKE) --no-print-directory run-tests
 run-tests: $(TEST_PROGRAMS) ## run every test, installing nothing; TESTS="NAME.." picks some
 	@$(RUN) unit kernel e2e
-unit: $(UNIT) ## run the unit tests
+unit: $(UNIT) ## run the unit tests; FLAVOUR=asan or tsan: under sanitizers
 	@$(RUN) unit
 kernel: $(B)/bpf_usable $(KERNEL_TESTS) ## run the tests against this machine's kernel
 	@$(RUN) kernel

@@ -20,7 +20,7 @@
 
 struct unwind_cache {
 	int dirfd; /* -1: no cache */
-	uint64_t hits, writes, bad;
+	_Atomic uint64_t hits, writes, bad; /* read by any thread */
 };
 
 int unwind_cache_open(struct unwind_cache **out, const char *dir)

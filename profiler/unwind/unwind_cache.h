@@ -2,7 +2,7 @@
 /*
  * Compiled unwind tables on disk, by build id: DIR/BUILDID.unw. Files are written under a temporary
  * name and renamed, so several kilns may share the directory; what is read is checked whole. Past the
- * cap the least recently used files go. One thread.
+ * cap the least recently used files go. One thread, but for the counters.
  */
 #ifndef KILN_UNWIND_UNWIND_CACHE_H
 #define KILN_UNWIND_UNWIND_CACHE_H
@@ -28,6 +28,7 @@ int unwind_cache_get(struct unwind_cache *c, const struct build_id *id, void **b
 void unwind_cache_put(struct unwind_cache *c, const struct build_id *id, const void *blob,
 		      size_t len);
 
+/* Any thread may ask. */
 void unwind_cache_stats(const struct unwind_cache *c, uint64_t *hits, uint64_t *writes,
 			uint64_t *bad);
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +17,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/sanitizer.h"
 
 /* The user and group that own nothing (kernel.overflowuid). */
 #define NOBODY 65534
@@ -25,18 +25,6 @@
 #define DESCRIPTORS_MAX 4096
 /* The C library has no name for it before 2.34. */
 #define CLOSE_ALL_MAX ~0u
-
-/* The sanitizers map their shadow far and wide, and report through calls the filter forbids. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 const char *sandbox_part_text(enum sandbox_part part)
 {
@@ -172,15 +160,18 @@ static bool drop_capabilities(void)
 	return !syscall(SYS_capset, &h, none);
 }
 
-/* Bounding set and user first: both take capabilities. */
+/*
+ * Bounding set and user first: both take capabilities. By system calls, as there is one thread here: the
+ * C library's functions would wait for threads that it believes to have inherited.
+ */
 static unsigned drop_privileges(void)
 {
 	unsigned parts = 0;
 
 	for (unsigned long cap = 0; cap <= CAP_LAST_CAP; cap++)
 		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	if (!setgroups(0, NULL) && !setresgid(NOBODY, NOBODY, NOBODY) &&
-	    !setresuid(NOBODY, NOBODY, NOBODY))
+	if (!syscall(SYS_setgroups, 0, NULL) && !syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) &&
+	    !syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY))
 		parts |= SANDBOX_BIT(nobody);
 	if (drop_capabilities())
 		parts |= SANDBOX_BIT(no_capabilities);

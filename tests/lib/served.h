@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/sanitizer.h"
 #include "symbolizer/lookup/lookup.h"
 #include "symbolizer/worker/worker.h"
 #include "symbolizer/worker/worker_wire.h"
@@ -80,7 +81,7 @@ static FIXTURE_UNUSED void served_expect_no_privileges(pid_t pid)
 	assert_string_equal(value, "0000000000000000");
 	served_status(pid, "NoNewPrivs", value);
 	assert_string_equal(value, "1");
-#ifndef __SANITIZE_ADDRESS__
+#if !SANITIZED
 	served_status(pid, "Seccomp", value);
 	assert_string_equal(value, "2");
 #endif

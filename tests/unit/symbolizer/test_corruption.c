@@ -16,6 +16,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/sanitizer.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/elf/elf_obj.h"
@@ -30,7 +31,7 @@
 #define CACHE_BYTES (64ul << 20)
 /* The largest unit of the subjects with all that is made of it, and what the process has anyway. */
 #define UNIT_BYTES (32ul << 20)
-#ifdef __SANITIZE_ADDRESS__ /* keeps what is freed for a while */
+#if SANITIZED /* freed memory is kept for a while, and has a shadow */
 #define RSS_MAX SIZE_MAX
 #else
 #define RSS_MAX (CACHE_BYTES + UNIT_BYTES + (64ul << 20))

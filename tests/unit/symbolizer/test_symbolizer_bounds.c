@@ -8,6 +8,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/sanitizer.h"
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"
@@ -345,7 +346,7 @@ static void test_bombs(void **state)
 	check_bomb("zeros.z", ".debug_info", ELFCOMPRESS_ZLIB, UINT64_MAX, SYM_LIMIT);
 	for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++)
 		check_bomb("zeros.zst", sections[i], 2, 15 << 20, SYM_NO_SYMBOL);
-#ifdef __SANITIZE_ADDRESS__ /* keeps what is freed for a while */
+#if SANITIZED /* freed memory is kept for a while, and has a shadow */
 	(void)before;
 #else
 	assert_true(peak_kb() - before < 160 << 10);
@@ -425,7 +426,7 @@ static void test_ten_thousand_files(void **state)
 	}
 	assert_int_equal(stats.files_opened, FILES);
 	assert_true(stats.bytes_peak < CACHE_BYTES);
-#ifdef __SANITIZE_ADDRESS__ /* keeps what is freed for a while */
+#if SANITIZED /* freed memory is kept for a while, and has a shadow */
 	resident = LONG_MAX / 2;
 #endif
 	if (resident_kb() - resident > 1024)

@@ -13,16 +13,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "profiler/base/sanitizer.h"
 #include "profiler/formats/export.h"
 #include "tests/lib/profiles.h"
 
-#ifdef __has_feature /* clang's way to say it */
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZED
 
 int main(void)
 {
