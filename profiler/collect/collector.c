@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "profiler/base/cache_dir.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
@@ -84,14 +84,6 @@ struct collector {
 };
 
 DEFINE_CLEANUP(collector, collector_close)
-
-static int64_t unix_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 /* --- opening ----------------------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
@@ -68,14 +69,6 @@ struct debuginfod {
 	bool aborted, too_large; /* the file being fetched */
 	char *cache_dir;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 /* --- the table -------------------------------------------------------------------------------- */
 
@@ -145,7 +138,7 @@ static int on_progress(struct debuginfod_client *c, long done, long total)
 	pthread_mutex_lock(&d->lock);
 	stop = d->stop;
 	pthread_mutex_unlock(&d->lock);
-	d->aborted |= stop || d->too_large || now_ns() > d->until_ns;
+	d->aborted |= stop || d->too_large || monotonic_ns() > d->until_ns;
 	return d->aborted;
 }
 
@@ -193,7 +186,7 @@ static struct outcome fetch(struct debuginfod *d, struct debuginfod_client *c,
 	struct outcome o = {0};
 	int fd;
 
-	d->until_ns = now_ns() + d->file_ns;
+	d->until_ns = monotonic_ns() + d->file_ns;
 	d->aborted = d->too_large = false;
 	fd = d->lib.find_debuginfo(c, id->data, id->len, &o.path);
 	if (fd < 0) {
@@ -436,7 +429,7 @@ int debuginfod_new(struct debuginfod **out, const struct debuginfod_opts *opts, 
 
 void debuginfod_free(struct debuginfod *d)
 {
-	struct timespec until;
+	struct timespec until = timespec_of((uint64_t)unix_ns() + JOIN_S * NS_PER_S);
 	bool ended;
 
 	if (!d)
@@ -445,8 +438,6 @@ void debuginfod_free(struct debuginfod *d)
 	d->stop = true;
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->lock);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += JOIN_S;
 	if (!pthread_timedjoin_np(d->thread, NULL, &until)) {
 		destroy(d);
 		return;
@@ -468,8 +459,7 @@ void debuginfod_free(struct debuginfod *d)
 
 static void wait_until(struct debuginfod *d, uint64_t ns)
 {
-	struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000),
-			      .tv_nsec = (long)(ns % 1000000000)};
+	struct timespec ts = timespec_of(ns);
 
 	pthread_cond_timedwait(&d->changed, &d->lock, &ts);
 }
@@ -477,13 +467,13 @@ static void wait_until(struct debuginfod *d, uint64_t ns)
 bool debuginfod_settle(struct debuginfod *d, uint64_t timeout_ns, bool (*tick)(void *ctx),
 		       void *tick_ctx)
 {
-	uint64_t now = now_ns(), end = now + timeout_ns, next = now + TICK_NS;
+	uint64_t now = monotonic_ns(), end = now + timeout_ns, next = now + TICK_NS;
 	bool go_on = true, settled;
 
 	pthread_mutex_lock(&d->lock);
 	while (d->stats.waiting && go_on && now < end) {
 		wait_until(d, next < end ? next : end);
-		now = now_ns();
+		now = monotonic_ns();
 		if (now < next)
 			continue;
 		next = now + TICK_NS;

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/files/files.h"
 #include "profiler/files/stall_guard.h"
 #include "profiler/procs/procs.h"
@@ -31,14 +31,6 @@ struct search {
 	int err;
 };
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 static uint32_t owner_of(const struct agg_image *img)
 {
 	return img->uid == UINT32_MAX ? getuid() : img->uid;
@@ -59,8 +51,8 @@ static void take(void *ctx, size_t i, const struct sym_result *r)
 static int ask(struct search *s, int fd, const char *path, size_t n, bool dump)
 {
 	struct sym_file file = {.fd = fd, .root_fd = -1, .path = path};
-	uint64_t mono_ns = clock_ns(CLOCK_MONOTONIC);
-	uint64_t asleep_ns = clock_ns(CLOCK_BOOTTIME) - mono_ns;
+	uint64_t mono_ns = monotonic_ns();
+	uint64_t asleep_ns = boottime_ns() - mono_ns;
 	int err;
 
 	s->n_asked = 0;

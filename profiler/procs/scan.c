@@ -6,9 +6,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
@@ -20,20 +20,11 @@
 
 #define STATUS_CAP 65536       /* Groups: can be long, the kernel allows 65536 of them */
 #define MAPS_CAP   (64u << 20) /* 65530 mappings with long paths */
-#define NS_PER_S   1000000000ull
 
 static inline void cleanup_closedir(DIR **d)
 {
 	if (*d)
 		closedir(*d);
-}
-
-static uint64_t boot_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 struct reading {
@@ -215,7 +206,7 @@ static int read_process(struct reading *r)
 	bool zombie;
 	int err;
 
-	r->s.from_ns = boot_ns();
+	r->s.from_ns = boottime_ns();
 	err = read_stat(r) ?: read_status(r);
 	if (err)
 		return err;
@@ -226,7 +217,7 @@ static int read_process(struct reading *r)
 	if (r->n_threads > 1)
 		read_tids(r);
 	err = read_maps(r);
-	r->s.to_ns = boot_ns();
+	r->s.to_ns = boottime_ns();
 	return err;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/base/vec.h"
 #include "profiler/procs/events.h"
@@ -26,7 +27,6 @@
  * off. Events are applied this long after their time, when all CPUs have shown theirs. */
 #define SETTLE_NS 1000000ull
 
-#define NS_PER_S      1000000000ull
 #define CPUS_EVERY_NS NS_PER_S
 
 struct cpu {
@@ -51,14 +51,6 @@ struct sideband {
 	uint64_t cpus_seen_ns;	/* when it was last looked which are online */
 	struct sideband_stats stats;
 };
-
-static uint64_t boot_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
 
 /* --- events on CPUs --------------------------------------------------------------------------- */
 
@@ -127,7 +119,7 @@ static int add_cpu(struct sideband *s, int cpu)
 	if (!c)
 		return -ENOMEM;
 	c->cpu = cpu;
-	c->applied_ns = boot_ns();
+	c->applied_ns = boottime_ns();
 	c->fd = open_event(s, cpu);
 	if (c->fd == -EINVAL && s->build_id) { /* before 5.12 */
 		s->build_id = false;
@@ -193,7 +185,7 @@ static int drop_gone_cpus(struct sideband *s, const struct cpu_list *online)
 int sideband_update_cpus(struct sideband *s)
 {
 	_cleanup_(cpu_list_release) struct cpu_list online = {0};
-	uint64_t now = boot_ns();
+	uint64_t now = boottime_ns();
 	int err;
 
 	if (s->cpus_seen_ns && now - s->cpus_seen_ns < CPUS_EVERY_NS)
@@ -333,7 +325,7 @@ static void merge(struct sideband *s, uint64_t up_to_ns)
 
 int sideband_poll(struct sideband *s, uint64_t up_to_ns)
 {
-	uint64_t now = boot_ns();
+	uint64_t now = boottime_ns();
 	struct epoll_event ev[64];
 
 	if (!up_to_ns || up_to_ns > now)

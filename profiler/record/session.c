@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/profile/profile.h"
 #include "profiler/record/launch.h"

@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 
 #include "bpf/profile.skel.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"

@@ -7,7 +7,6 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -15,6 +14,7 @@
 
 #include "bpf/profile.skel.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/kernel.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
@@ -49,14 +49,6 @@ struct sampler {
 	} * past;
 	struct cpu_stat *stat; /* per possible CPU, as last read */
 };
-
-uint64_t boottime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 static int set_config(struct sampler *s, const char **why)
 {

@@ -97,7 +97,4 @@ int sampler_totals(struct sampler *s, struct sampler_totals *out);
 /* For drain.c. */
 struct profile_bpf *sampler_skeleton(struct sampler *s);
 
-/* CLOCK_BOOTTIME in ns: the clock of all samples and events. */
-uint64_t boottime_ns(void);
-
 #endif

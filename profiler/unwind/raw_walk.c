@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/base/vec.h"
 #include "profiler/files/files.h"
 #include "profiler/procs/procs.h"

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "symbolizer/dwarf/dwarf_func.h"
 #include "symbolizer/dwarf/dwarf_line.h"
 #include "symbolizer/dwarf/dwarf_walk.h"
@@ -75,19 +75,11 @@ static void builder_release(struct builder *b)
 	vec_release(&b->line_rows);
 }
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static int check_limits(const struct builder *b)
 {
 	if (line_writer_bytes(&b->w) > b->limits.bytes)
 		return -EFBIG;
-	return cpu_ns() - b->cpu_start_ns > b->limits.cpu_ns ? -ETIME : 0;
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->cpu_start_ns > b->limits.cpu_ns ? -ETIME : 0;
 }
 
 /* --- names ---------------------------------------------------------------------------------------- */
@@ -397,7 +389,8 @@ static int build_unit(void *ctx, const struct dwarf_unit *u)
 int line_table_build(struct dwarf *d, const struct line_source *source, int fd,
 		     const struct line_limits *limits)
 {
-	_cleanup_(builder_release) struct builder b = {.cpu_start_ns = cpu_ns()};
+	_cleanup_(builder_release) struct builder b = {.cpu_start_ns =
+							       clock_ns(CLOCK_THREAD_CPUTIME_ID)};
 	int err;
 
 	if (limits)
