@@ -26,12 +26,13 @@ struct saved_regs {
 	__u64 ip, cs, flags, sp, ss;
 };
 
+/*
+ * Copies from the context in one branch, from the stack in another. The verifier wants each load to have
+ * one kind of pointer, so compilers must not merge the branches. What keeps them apart is an empty
+ * instruction at the end of each, with a number of its own: clang merges equal tails from the end up.
+ */
 #define COPY_REGS(to, r, bp, bx, ax, cx, dx, si, di, ip, sp)                                       \
 	do {                                                                                       \
-		/* kept apart: a load merged from two branches is not allowed from a context */    \
-		__u64 pc = (r).ip;                                                                 \
-                                                                                                   \
-		unwind_opaque(pc);                                                                 \
 		(to)[UNWIND_RAX] = (r).ax;                                                         \
 		(to)[UNWIND_RDX] = (r).dx;                                                         \
 		(to)[UNWIND_RCX] = (r).cx;                                                         \
@@ -48,7 +49,8 @@ struct saved_regs {
 		(to)[13] = (r).r13;                                                                \
 		(to)[14] = (r).r14;                                                                \
 		(to)[UNWIND_R15] = (r).r15;                                                        \
-		(to)[UNWIND_RIP] = pc;                                                             \
+		(to)[UNWIND_RIP] = (r).ip;                                                         \
+		__asm__ volatile("" : : "i"(__COUNTER__) : "memory");                              \
 	} while (0)
 
 /* Where the kernel has put the user's registers on its way in: at the top of the task's own stack,

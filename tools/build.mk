@@ -25,10 +25,10 @@ $(B)/%.pb-c.c $(B)/%.pb-c.h &: %.proto
 	$(call say,PROTOC,$<)mkdir -p $(@D) && protoc-c --proto_path=. --c_out=$(B) $<
 
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) \
+	-I. -I/usr/include/$(shell uname -m)-linux-gnu -Wall -Wextra -Wno-unused-parameter
 $(B)/%.bpf.o: %.bpf.c $(B)/.built-with
-	$(call say,CLANG,$<)mkdir -p $(@D) && $(CLANG) -g -O2 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) \
-		-I. -I/usr/include/$(shell uname -m)-linux-gnu -Wall -Wextra -Wno-unused-parameter \
-		-mcpu=v3 -MMD -MP -c $< -o $@
+	$(call say,CLANG,$<)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@
 

@@ -45,7 +45,22 @@ $(B)/bpf_usable: $(B)/tests/lib/bpf_usable.o
 $(B)/resolve_pairs: $(B)/tests/lib/resolve_pairs.o $(LIB)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-TEST_PROGRAMS := $(KILN) $(B)/bpf_usable $(UNIT) $(KERNEL_TESTS) $(WORKLOADS)
+# $(B)/clang-N/kiln has the BPF programs of another compiler, for each of these that is installed. What
+# includes the skeleton is compiled anew: a compiler lays out the programs' settings as it likes.
+BPF_CLANGS := $(foreach n,14 15 16 19,$(if $(shell command -v clang-$n),clang-$n))
+BPF_KILNS := $(BPF_CLANGS:%=$(B)/%/kiln)
+SKEL_USERS := $(shell grep -l '"bpf/profile.skel.h"' $(LIB_SRC))
+define kiln_of_clang
+$(B)/$1/bpf/profile.bpf.o: bpf/profile.bpf.c $(B)/.built-with
+	$$(call say,CLANG,$$@)mkdir -p $$(@D) && $1 $(BPF_CFLAGS) -MMD -MP -c $$< -o $$@
+$(B)/$1/%.o: %.c $(B)/$1/bpf/profile.skel.h | $(GENERATED)
+	$$(call say,CC,$$@)mkdir -p $$(@D) && $(CC) -I$(B)/$1 $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $$< -o $$@
+$(B)/$1/kiln: $(B)/profiler/cli/main.o $(SKEL_USERS:%.c=$(B)/$1/%.o) $(LIB)
+	$$(call say,LD,$$@)$(CC) $(LDFLAGS) -o $$@ $$^ $(LDLIBS)
+endef
+$(foreach c,$(BPF_CLANGS),$(eval $(call kiln_of_clang,$c)))
+
+TEST_PROGRAMS := $(KILN) $(B)/bpf_usable $(UNIT) $(KERNEL_TESTS) $(WORKLOADS) $(BPF_KILNS)
 # TESTS="name ..." picks among them, for example: make run-tests TESTS="test_strtab targets"
 TESTS ?=
 RUN = B=$(B) tools/run-tests $(TESTS)
