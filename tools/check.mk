@@ -47,7 +47,7 @@ $(B)/resolve_pairs: $(B)/tests/lib/resolve_pairs.o $(LIB)
 
 # $(B)/clang-N/kiln has the BPF programs of another compiler, for each of these that is installed. What
 # includes the skeleton is compiled anew: a compiler lays out the programs' settings as it likes.
-BPF_CLANGS := $(foreach n,14 15 16 19,$(if $(shell command -v clang-$n),clang-$n))
+BPF_CLANGS := $(foreach n,14 15 16 17 18 19,$(if $(shell command -v clang-$n),clang-$n))
 BPF_KILNS := $(BPF_CLANGS:%=$(B)/%/kiln)
 SKEL_USERS := $(shell grep -l '"bpf/profile.skel.h"' $(LIB_SRC))
 define kiln_of_clang
@@ -72,9 +72,9 @@ run-tests: $(TEST_PROGRAMS) ## run every test, installing nothing; TESTS="NAME..
 	@$(RUN) unit kernel e2e
 unit: $(UNIT) ## run the unit tests; FLAVOUR=asan or tsan: under sanitizers
 	@$(RUN) unit
-kernel: $(B)/bpf_usable $(KERNEL_TESTS) ## run the tests against this machine's kernel
+kernel: $(B)/bpf_usable $(KERNEL_TESTS) $(BPF_KILNS) $(W)/deep_nofp ## run the tests against this machine's kernel
 	@$(RUN) kernel
-e2e: $(KILN) $(B)/bpf_usable $(WORKLOADS) ## run the end-to-end tests
+e2e: $(KILN) $(B)/bpf_usable $(WORKLOADS) $(BPF_KILNS) ## run the end-to-end tests
 	@$(RUN) e2e
 
 check: ## before a commit: lint, and the unit tests under sanitizers
