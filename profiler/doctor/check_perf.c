@@ -186,7 +186,13 @@ void check_perf_sideband(struct doctor *d)
 	struct kernel_version v;
 	struct buf cure;
 
-	if (!err && !kernel_version_get(&v) && kernel_tells_mappings(&v)) {
+	if (!err && d->refused.mappings[0]) {
+		cure = doctor_cure("update the kernel, or kiln; until then mappings are followed "
+				   "by events");
+		doctor_add(d, FINDING_warn, "process events", &cure,
+			   "names, forks, exits; samples cannot report mappings: %s",
+			   d->refused.mappings);
+	} else if (!err && !kernel_version_get(&v) && kernel_tells_mappings(&v)) {
 		doctor_add(d, FINDING_ok, "process events", NULL,
 			   "names, forks, exits; samples tell what is mapped");
 	} else if (!err) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which of the programs that run now would have their stacks cut off. Libraries are not looked at:
- * what a recording then finds in them it tells at its end. */
+/*
+ * Whether stacks are walked by unwind tables here (check_sampler.c), and which of the programs that run
+ * now would have theirs cut off. Libraries are not looked at: a recording tells what it finds in them.
+ */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -123,18 +125,41 @@ static void report(struct doctor *d, struct stacks_survey *s)
 			   "Java without frame pointers, whose stacks end in compiled code: %s",
 			   buf_cstr(&s->frameless));
 	}
-	if (!s->n_undescribed && !s->n_frameless)
+	if (s->n_undescribed || s->n_frameless)
+		return;
+	if (d->cannot_sample)
+		doctor_add(d, FINDING_info, "stacks", NULL,
+			   "the %zu programs that run now describe their frames; the unwinder "
+			   "could not be tried",
+			   s->seen.len);
+	else
 		doctor_add(d, FINDING_ok, "stacks", NULL,
 			   "the %zu programs that run now can be unwound", s->seen.len);
+}
+
+static void report_no_tables(struct doctor *d)
+{
+	struct buf cure = doctor_cure("update the kernel, or kiln; meanwhile build programs with "
+				      "-fno-omit-frame-pointer");
+
+	doctor_add(d, FINDING_warn, "stacks", &cure,
+		   "stacks are cut off in programs without frame pointers, for unwind tables are "
+		   "not used: %s",
+		   d->refused.tables);
 }
 
 void check_stacks(struct doctor *d)
 {
 	struct table_worker_opts opts = {.sandbox = true}, here = {0};
 	struct stacks_survey s = {0};
-	DIR *proc = opendir("/proc");
 	const struct dirent *e;
+	DIR *proc;
 
+	if (d->refused.tables[0]) {
+		report_no_tables(d);
+		return;
+	}
+	proc = opendir("/proc");
 	if (table_worker_new(&s.files, &opts) && table_worker_new(&s.files, &here))
 		s.files = NULL;
 	while (proc && (e = readdir(proc)))

@@ -15,6 +15,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/doctor/caps.h"
 #include "profiler/base/kernel.h"
+#include "profiler/sampler/sampler.h"
 
 #define FINDING_STATUSES(X) X(ok) X(warn) X(fail) X(info)
 enum finding_status {
@@ -37,7 +38,8 @@ struct doctor {
 	struct kernel_version kernel;
 	char program[4096]; /* path of this program, for setcap */
 	bool cannot_sample; /* something failed without which there is no profile at all */
-	int err;	    /* -ENOMEM */
+	struct sampler_refused refused; /* what the programs of a recording had to do without */
+	int err;			/* -ENOMEM */
 };
 
 /* Runs all checks. 0 or -errno; what does not work is a finding, not an error. */
@@ -58,6 +60,7 @@ void check_kernel(struct doctor *d);
 void check_lockdown(struct doctor *d);
 void check_bpf_maps(struct doctor *d);
 void check_bpf_programs(struct doctor *d);
+void check_sampler(struct doctor *d);
 void check_bpf_jit(struct doctor *d);
 void check_perf_clock(struct doctor *d);
 void check_perf_cycles(struct doctor *d);

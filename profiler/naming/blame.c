@@ -181,7 +181,8 @@ static void merge_suspects(struct blame *b, const struct naming *n, const struct
 
 /* Why stacks end in code of a file, and the remedy; by the reason the walk gave. */
 static const char *const file_remedy[UNWIND_END_COUNT] = {
-	[UNWIND_ON] = "built without frame pointers, and --unwind dwarf was not used",
+	[UNWIND_ON] = "built without frame pointers, and unwind tables were not used: see "
+		      "--unwind, and `kiln doctor`",
 	[UNWIND_END_NO_MAPPING] = "its callers are in memory nobody knew to be mapped: frames are "
 				  "described wrongly, or an event was lost",
 	[UNWIND_END_NO_TABLE] = "its unwind table was not ready in time: record for longer",

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <bpf/libbpf.h>
 
@@ -73,6 +74,21 @@ static void size_walk_maps(uint32_t entries[N_CLASSES])
 	}
 }
 
+/* So that tests can have a part refused: what the verifier then sees is too small for its program. */
+static int test_refusals(struct profile_bpf *k, const struct map_sizes *m)
+{
+	const char *text = getenv("KILN_TEST_REFUSE") ?: "";
+	int err = 0;
+
+	if (m->tables && strstr(text, "tables"))
+		err = bpf_map__set_value_size(k->maps.kiln_unw_small, 8);
+	if (m->tells && strstr(text, "mappings"))
+		err = err ?: bpf_map__set_value_size(k->maps.kiln_reported, 8);
+	if (strstr(text, "all"))
+		err = err ?: bpf_map__set_value_size(k->maps.kiln_counters, 8);
+	return err;
+}
+
 int map_sizes_set(struct profile_bpf *k, const struct map_sizes *m)
 {
 	uint64_t per_window = m->per_s * (m->window_ns / 1000000 + 1000) / 1000;
@@ -96,7 +112,8 @@ int map_sizes_set(struct profile_bpf *k, const struct map_sizes *m)
 	    bpf_map__set_max_entries(k->maps.kiln_rep_files, reported) ||
 	    (!m->targets && bpf_map__set_max_entries(k->maps.kiln_targets, 1)))
 		return -errno;
-	return bpf_map__set_max_entries(k->maps.kiln_counts_0, counts) ?:
+	return test_refusals(k, m) ?:
+	       bpf_map__set_max_entries(k->maps.kiln_counts_0, counts) ?:
 	       bpf_map__set_max_entries(k->maps.kiln_counts_1, counts) ?:
 	       bpf_map__set_max_entries(k->maps.kiln_seen_0, counts) ?:
 	       bpf_map__set_max_entries(k->maps.kiln_seen_1, counts) ?:

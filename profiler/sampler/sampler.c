@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,8 +20,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/sampler/cpu_stat.h"
 #include "profiler/base/cpus.h"
-#include "profiler/sampler/glob.h"
-#include "profiler/sampler/map_sizes.h"
+#include "profiler/sampler/programs.h"
 #include "profiler/sampler/sampler.h"
 
 #define CPU_CHECK_NS 1000000000ull
@@ -50,52 +48,6 @@ struct sampler {
 	struct cpu_stat *stat; /* per possible CPU, as last read */
 };
 
-static int set_config(struct sampler *s, const char **why)
-{
-	struct profile_bpf *k = s->skel;
-	struct glob g;
-	size_t n = 0;
-
-	k->rodata->want_user = s->opts.user;
-	k->rodata->want_kernel = s->opts.kernel;
-	k->rodata->unwind_tables = s->tables;
-	bpf_program__set_autoload(s->tells ? k->progs.kiln_sample : k->progs.kiln_sample_telling,
-				  false);
-	k->rodata->filter_tgids = s->opts.filter_tgids;
-	if (!s->opts.filter_tgids) {
-		bpf_program__set_autoload(k->progs.kiln_fork, false);
-		bpf_program__set_autoload(k->progs.kiln_free, false);
-	}
-	if (s->opts.comm_glob) {
-		int err = glob_compile(&g, s->opts.comm_glob);
-
-		if (err) {
-			*why = "the --comm pattern is not a glob: close its bracket, or escape it";
-			return err;
-		}
-		memcpy((void *)k->rodata->comm_step, g.step, sizeof(g.step));
-		k->rodata->comm_star = g.star;
-		k->rodata->comm_start = g.start;
-		k->rodata->comm_final = g.final;
-		k->rodata->filter_comm = true;
-	}
-	while (s->opts.cgroups && s->opts.cgroups[n])
-		n++;
-	if (n > KILN_MAX_CGROUPS) {
-		*why = "at most 64 cgroups can be asked for at once";
-		return -E2BIG;
-	}
-	k->rodata->n_cgroups = (uint32_t)n;
-	return map_sizes_set(k, &(struct map_sizes){
-					.per_s = s->opts.freq_hz * (uint64_t)s->n_possible,
-					.window_ns = s->opts.window_ns,
-					.cpus = (uint32_t)s->n_possible,
-					.tables = s->tables,
-					.tells = s->tells,
-					.targets = s->opts.filter_tgids,
-				});
-}
-
 static int add_cgroups(struct sampler *s, const char **why)
 {
 	int map = bpf_map__fd(s->skel->maps.kiln_cgroups);
@@ -112,106 +64,11 @@ static int add_cgroups(struct sampler *s, const char **why)
 	return 0;
 }
 
-static const char *load_advice(int err)
-{
-	switch (err) {
-	case -EPERM:
-		return "not permitted to load BPF programs: run as root (sudo kiln ...), or give "
-		       "kiln "
-		       "CAP_BPF and CAP_PERFMON; `kiln doctor` says more";
-	case -ESRCH:
-	case -ENOENT:
-		return "this kernel has no BTF (/sys/kernel/btf/vmlinux): kiln needs "
-		       "CONFIG_DEBUG_INFO_BTF, Linux 5.10 or newer";
-	case -ENOMEM:
-		return "not enough memory for the BPF maps: raise RLIMIT_MEMLOCK or the memory "
-		       "cgroup "
-		       "limit";
-	default:
-		return "the kernel refused the BPF programs: `kiln record -v` shows its log, `kiln "
-		       "doctor` what is missing";
-	}
-}
-
-static int quiet_print(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	if (log_level() < LOG_VERBOSE || level == LIBBPF_DEBUG)
-		return 0;
-	return vfprintf(stderr, fmt, ap);
-}
-
-static bool may_use_tables(enum unwind_mode mode)
-{
-#if defined(__x86_64__)
-	struct kernel_version v;
-
-	/* One whose version cannot be told is taken for one that locks up. */
-	if (!kernel_version_get(&v) && !kernel_walk_can_lock_up(&v))
-		return true;
-	if (mode == MODE_AUTO)
-		log_info("this kernel can lock up when a profiler reads user stacks: frame "
-			 "pointers only (fixed in 6.1.36, 6.3.10, 6.4)");
-	return mode == MODE_DWARF;
-#else
-	return mode == MODE_DWARF;
-#endif
-}
-
-static bool may_tell_mappings(void)
-{
-	struct kernel_version v;
-
-	return !getenv("KILN_TEST_MAPPING_EVENTS") && !kernel_version_get(&v) &&
-	       kernel_tells_mappings(&v);
-}
-
-static int load_skeleton(struct sampler *s, const char **why)
-{
-	int err;
-
-	profile_bpf__destroy(s->skel);
-	s->skel = profile_bpf__open();
-	err = s->skel ? set_config(s, why) : -errno;
-	if (s->skel && !err) {
-		err = profile_bpf__load(s->skel);
-		if (err)
-			*why = load_advice(err);
-	} else if (!s->skel) {
-		*why = load_advice(err);
-	}
-	return err;
-}
-
-/* Does without what this kernel may not have, one thing after the other. */
-static int load_what_works(struct sampler *s, const char **why)
-{
-	int err = load_skeleton(s, why);
-
-	if (err && s->tells && err != -EPERM) {
-		log_info("this kernel's mappings cannot be read (%s): following them by events",
-			 strerror(-err));
-		s->tells = false;
-		err = load_skeleton(s, why);
-	}
-	if (err && s->tables && s->opts.unwind == MODE_AUTO && err != -EPERM) {
-		log_info("this kernel refuses the unwinder (%s): user stacks by frame pointers",
-			 strerror(-err));
-		s->tables = false;
-		err = load_skeleton(s, why);
-	}
-	return err;
-}
-
 static int load_into(struct sampler *s, const char **why)
 {
-	/* Before 5.11 maps are charged to RLIMIT_MEMLOCK; raising it may be refused, which is fine
-	 * after. */
-	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct programs programs;
 	int err;
 
-	libbpf_set_print(quiet_print);
-	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	s->n_possible = libbpf_num_possible_cpus();
 	if (s->n_possible < 0)
 		return s->n_possible;
@@ -223,11 +80,12 @@ static int load_into(struct sampler *s, const char **why)
 		*why = "-C wants a list of CPUs such as 0-3,8";
 		return -EINVAL;
 	}
-	s->tables = s->opts.user && s->opts.unwind != MODE_FP && may_use_tables(s->opts.unwind);
-	s->tells = s->opts.user && may_tell_mappings();
-	err = load_what_works(s, why);
+	err = programs_load(&programs, &s->opts, (uint32_t)s->n_possible, why);
 	if (err)
 		return err;
+	s->skel = programs.skel;
+	s->tables = programs.tables;
+	s->tells = programs.tells;
 	return add_cgroups(s, why);
 }
 

@@ -40,6 +40,13 @@ enum unwind_mode {
 #undef X
 };
 
+/* What this kernel did not load, in words for people; "" for what it did load, or was not asked to. */
+struct sampler_refused {
+	char tables[256];   /* unwind tables: user stacks are walked by frame pointers instead */
+	char mappings[256]; /* samples that report mappings: events do instead */
+	char all[256];	    /* programs without which there is no sampling: sampler_load() failed */
+};
+
 struct sampler_opts {
 	uint64_t freq_hz;
 	uint64_t window_ns; /* time between drains: sizes the maps */
@@ -50,6 +57,7 @@ struct sampler_opts {
 	const char *comm_glob; /* or NULL */
 	const char *cpus;      /* list of CPUs, or NULL for all */
 	char *const *cgroups; /* absolute paths of cgroup v2 directories; NULL-terminated or NULL */
+	struct sampler_refused *refused; /* filled by sampler_load(); NULL: it logs them */
 };
 
 /*

@@ -29,6 +29,29 @@ test_no_privilege() {
 	assert_nothing_written
 }
 
+# What the kernel refuses is done without, one thing not for the other, and its reason is said.
+test_refused_programs() {
+	need_bpf
+	local reason="the kernel's verifier says: .*outside of the allowed memory range"
+	KILN_TEST_REFUSE=tables "$KILN" record -v -o p.pb.gz -- "$WORKLOADS/deep_nofp" 1 20 >out 2>&1
+	assert_match "stacks" out "^kiln: user stacks are walked by frame pointers, not by unwind tables: $reason"
+	assert_no_match "mappings" out '^kiln: mappings are followed by events'
+	assert_no_match "walks by tables" out 'walks in the kernel ended: root=[1-9]'
+	assert_at_least "samples" "$(profile_samples p.pb.gz)" 10
+	assert_accounting p.pb.gz
+	"$KILN" record -v -o p.pb.gz -- "$WORKLOADS/deep_nofp" 1 20 >normal 2>&1
+	KILN_TEST_REFUSE=mappings "$KILN" record -v -o p.pb.gz -- "$WORKLOADS/deep_nofp" 1 20 >out 2>&1
+	assert_match "walks by tables" out 'walks in the kernel ended: root=[1-9]'
+	assert_no_match "reported" out 'mappings reported by samples'
+	assert_no_match "stacks" out '^kiln: user stacks are walked by frame pointers'
+	! grep -q 'mappings reported by samples' normal || # from Linux 6.4 on
+		assert_match "mappings" out "^kiln: mappings are followed by events, .*: $reason"
+	rm p.pb.gz normal
+	KILN_TEST_REFUSE=tables assert_status 125 "$KILN" record --unwind dwarf -o p.pb.gz -- true
+	assert_match "no fallback" err "^kiln: the BPF programs do not load: $reason"
+	assert_nothing_written
+}
+
 test_missing_process() {
 	need_bpf
 	assert_status 5 "$KILN" record -p 4194303 -d 1 -o p.pb.gz

@@ -382,6 +382,26 @@ test_doctor_cures() {
 	assert_match "pid namespace" out '^warn  pid namespace'
 }
 
+# What a recording would have to do without is said beforehand, with the kernel's reason.
+test_doctor_of_refused_programs() {
+	need_bpf
+	local reason="the kernel's verifier says: .*outside of the allowed memory range"
+	"$KILN" doctor >out || true
+	assert_match "nothing refused" out '^ok    sampling programs +they load, with the unwinder$'
+	KILN_TEST_REFUSE=tables "$KILN" doctor >out || true
+	assert_match "programs without tables" out '^ok    sampling programs +they load, without the unwinder$'
+	assert_match "stacks" out "^warn  stacks .*unwind tables are not used: $reason"
+	assert_no_match "stacks are well" out '^ok    stacks'
+	assert_no_match "mappings" out '^warn  process events'
+	KILN_TEST_REFUSE=mappings "$KILN" doctor >out || true
+	assert_match "mappings" out "^(warn  process events .*$reason|ok    process events +mappings)"
+	assert_no_match "stacks" out '^warn  stacks .*tables'
+	assert_status 4 env KILN_TEST_REFUSE=all "$KILN" doctor
+	assert_match "programs" out "^fail  sampling programs +they do not load: $reason"
+	assert_no_match "stacks are well" out '^ok    stacks'
+	assert_match "result" out '^Result: sampling does not work here'
+}
+
 # Exactly the capabilities that the cure names are enough for a user.
 test_doctor_least_privilege() {
 	need_bpf

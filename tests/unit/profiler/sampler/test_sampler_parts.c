@@ -12,6 +12,7 @@
 #include "profiler/sampler/cpu_stat.h"
 #include "profiler/base/cpus.h"
 #include "profiler/sampler/glob.h"
+#include "profiler/sampler/verifier_log.h"
 
 static void check_glob(const char *pattern, const char *text)
 {
@@ -116,6 +117,37 @@ static void cpu_times(void **state)
 	assert_true(st[0].idle_ns > 0);
 }
 
+static void assert_reason(const char *log, const char *want)
+{
+	size_t len = 0;
+	const char *reason = verifier_log_reason(log, &len);
+
+	if (!want) {
+		assert_null(reason);
+		return;
+	}
+	assert_non_null(reason);
+	assert_int_equal(len, strlen(want));
+	assert_memory_equal(reason, want, len);
+}
+
+/* As kernels write them: with statistics behind the reason, without, cut at the end, and none. */
+static void verifier_reasons(void **state)
+{
+	(void)state;
+	assert_reason("0: (79) r3 = *(u64 *)(r2 +8)\n"
+		      "same insn cannot be used with different pointers\n"
+		      "processed 36792 insns (limit 1000000) max_states_per_insn 7\n",
+		      "same insn cannot be used with different pointers");
+	assert_reason("BPF program is too large. Processed 1000001 insn\n"
+		      "processed 1000001 insns (limit 1000000)\n\n",
+		      "BPF program is too large. Processed 1000001 insn");
+	assert_reason("unknown func bpf_loop#181", "unknown func bpf_loop#181");
+	assert_reason("processed 5 insns (limit 1000000)\n", NULL);
+	assert_reason("\n\n", NULL);
+	assert_reason("", NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +156,7 @@ int main(void)
 		cmocka_unit_test(bad_globs_are_refused),
 		cmocka_unit_test(cpu_lists),
 		cmocka_unit_test(cpu_times),
+		cmocka_unit_test(verifier_reasons),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Loads the BPF programs and maps: all that this kernel takes of what was asked for. */
+#ifndef KILN_SAMPLER_PROGRAMS_H
+#define KILN_SAMPLER_PROGRAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct profile_bpf;
+struct sampler_opts;
+
+struct programs {
+	struct profile_bpf *skel; /* owned by the caller, from now on */
+	bool tables;		  /* user stacks are walked by unwind tables */
+	bool tells;		  /* samples report mappings */
+};
+
+/* n_cpus: possible ones. On failure *why is a sentence for people. 0 or -errno. */
+int programs_load(struct programs *out, const struct sampler_opts *opts, uint32_t n_cpus,
+		  const char **why);
+
+#endif
