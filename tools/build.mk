@@ -22,7 +22,7 @@ $(B)/.built-with: FORCE
 FORCE:
 
 $(B)/%.pb-c.c $(B)/%.pb-c.h &: %.proto
-	$(call say,PROTOC,$<)mkdir -p $(@D) && protoc-c --proto_path=. --c_out=$(B) $<
+	$(call say,PROTOC,$<)mkdir -p $(@D) && protoc --proto_path=. --c_out=$(B) $<
 
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) \
