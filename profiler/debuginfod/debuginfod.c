@@ -209,7 +209,7 @@ static void note_failure(struct debuginfod *d, int err)
 {
 	d->failures++;
 	d->stats.failed++;
-	if (err == -ETIMEDOUT)
+	if (err == -ETIMEDOUT || err == -ETIME)
 		snprintf(d->error, sizeof(d->error), "no answer within %llu s",
 			 (unsigned long long)(d->file_ns / 1000000000));
 	else
@@ -321,7 +321,8 @@ static int load_library(struct library *lib, const char *soname, const char **wh
 	};
 	void *handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
 
-	*why = "libdebuginfod.so.1 is not installed (Debian's package is libdebuginfod1)";
+	*why = "libdebuginfod.so.1 is not installed (Debian's package is libdebuginfod1 or "
+	       "libdebuginfod1t64)";
 	if (!handle)
 		return -ENOSYS;
 	for (size_t i = 0; i < sizeof(symbols) / sizeof(*symbols); i++) {
@@ -346,6 +347,24 @@ static int set_environment(const struct debuginfod_opts *opts, const char **why)
 	*why = "out of memory";
 	/* and no talk of its own */
 	return setenv("DEBUGINFOD_URLS", urls, 1) || unsetenv("DEBUGINFOD_PROGRESS") ? -errno : 0;
+}
+
+/*
+ * Gives the library the deadline of a file as well, in its whole seconds: that of elfutils 0.192 calls
+ * on_progress() only once an answer has begun. A shorter one that is set already is kept.
+ */
+static int set_deadline(struct debuginfod *d)
+{
+	uint64_t set_s, max_s = (d->file_ns + 999999999) / 1000000000;
+	const char *set = getenv("DEBUGINFOD_MAXTIME");
+	char text[32];
+
+	if (set && !text_parse_u64(set, max_s, &set_s) && set_s) {
+		d->file_ns = set_s * 1000000000;
+		return 0;
+	}
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)max_s);
+	return setenv("DEBUGINFOD_MAXTIME", text, 1) ? -errno : 0;
 }
 
 /* The library makes the last directory itself. */
@@ -418,7 +437,7 @@ int debuginfod_new(struct debuginfod **out, const struct debuginfod_opts *opts, 
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&d->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	err = set_cache(&d->cache_dir) ?: start_thread(d);
+	err = set_deadline(d) ?: set_cache(&d->cache_dir) ?: start_thread(d);
 	if (err) {
 		destroy(d);
 		return err;

@@ -144,7 +144,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* Every test begins with an empty cache on disk. */
+/* Every test begins with an empty cache on disk, and without a deadline. */
 static int fresh_cache(void **state)
 {
 	static int n;
@@ -153,6 +153,7 @@ static int fresh_cache(void **state)
 	(void)state;
 	snprintf(dir, sizeof(dir), "caches/of/%d", n++);
 	assert_int_equal(setenv("DEBUGINFOD_CACHE_PATH", fixture_at(dir), 1), 0);
+	assert_int_equal(unsetenv("DEBUGINFOD_MAXTIME"), 0);
 	server.requests = 0;
 	return 0;
 }
@@ -303,6 +304,22 @@ TEST(test_deadline_of_a_file)
 	assert_int_equal(ask(d, 1).came, 1);
 }
 
+/* A deadline in the environment holds if it is shorter. */
+TEST(test_deadline_of_the_environment)
+{
+	struct debuginfod *d;
+
+	assert_int_equal(setenv("DEBUGINFOD_MAXTIME", "1", 1), 0);
+	d = new_client(HANG, usual);
+	assert_int_equal(ask(d, 1).failed, 1);
+	assert_string_equal(debuginfod_last_error(d), "no answer within 1 s");
+	debuginfod_free(d);
+	assert_int_equal(setenv("DEBUGINFOD_MAXTIME", "1000", 1), 0);
+	d = new_client(SERVE, usual);
+	assert_string_equal(getenv("DEBUGINFOD_MAXTIME"), "60");
+	debuginfod_free(d);
+}
+
 /* To the library an error of the server is a file that is not there, and a connection that ends may
  * be either: nothing comes, and nobody waits. */
 TEST(test_server_that_fails)
@@ -391,6 +408,7 @@ int main(void)
 		cmocka_unit_test_setup(test_something_else_comes, fresh_cache),
 		cmocka_unit_test_setup(test_server_that_hangs, fresh_cache),
 		cmocka_unit_test_setup(test_deadline_of_a_file, fresh_cache),
+		cmocka_unit_test_setup(test_deadline_of_the_environment, fresh_cache),
 		cmocka_unit_test_setup(test_server_that_fails, fresh_cache),
 		cmocka_unit_test_setup(test_no_server, fresh_cache),
 		cmocka_unit_test_setup(test_ticks, fresh_cache),

@@ -39,8 +39,8 @@ static const struct config configs[] = {
 	 "llvm-dwp -e prog -o prog.dwp && rm one.dwo two.dwo",
 	 .dwp = true},
 	{"clang++ LTO",
-	 "clang++ -g -O2 -flto -c $S/one.cc && clang++ -g -O2 -flto -c $S/two.cc && " LLVM
-	 "../../llvm-14/bin/llvm-lto -O2 --exported-symbol=main -o all.o one.o two.o "
+	 "clang++ -g -O2 -flto -c $S/one.cc && clang++ -g -O2 -flto -c $S/two.cc && "
+	 "$(clang++ -print-prog-name=llvm-lto) -O2 --exported-symbol=main -o all.o one.o two.o "
 	 "&& clang++ -o prog all.o"},
 	{"zstd sections", "g++ -g -O2 -o plain $S/one.cc $S/two.cc && " LLVM
 			  "llvm-objcopy --compress-debug-sections=zstd plain prog"},
