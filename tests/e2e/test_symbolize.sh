@@ -42,9 +42,11 @@ build_prog() {
 
 # Answers of several lines each in blocks, as far as both sides can know them: addr2line names by the
 # nearest symbol and has discriminators, kiln folds ".cold" away, which of two equal destructors it
-# is nobody knows, and newer demanglers write ">>".
+# is nobody knows, newer demanglers write ">>", and some begin what is local to a function template with
+# the return type of that function.
 blocks() { # FILE; every answer begins with an address
-	sed -E 's/ \(discriminator [0-9]+\)//; s/\.cold//; s/D2Ev/D1Ev/; :a; s/> >/>>/; ta; s/^0x0*([0-9a-f])/0x\1/' "$1" |
+	sed -E 's/ \(discriminator [0-9]+\)//; s/\.cold//; s/D2Ev/D1Ev/; :a; s/> >/>>/; ta
+		s/\bvoid ([^|]*\)::)/\1/; s/^0x0*([0-9a-f])/0x\1/' "$1" |
 		awk '/^0x/ { printf "%s%s", n++ ? "\n" : "", $0; next } { printf "|%s", $0 } END { print "" }' |
 		grep -v ':?\|:0$\|:0|' | sort
 }
