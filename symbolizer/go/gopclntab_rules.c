@@ -11,6 +11,7 @@ enum { FLAG_TOP_FRAME = 1, FLAG_SP_WRITE = 2 };
 #define DEPTH_MAX (1u << 30)
 
 static const struct unwind_rule by_record = {.cfa = UNWIND_CFA_FP};
+static const struct unwind_rule root = {.cfa = UNWIND_CFA_ROOT};
 
 bool gopclntab_has_depths(const struct gopclntab *t)
 {
@@ -49,13 +50,26 @@ static bool pushes_rbp(struct gopclntab *t, const struct go_func *f)
 	return f->pcsp && bytes_uleb(&b) * t->quantum == 1 && !b.bad;
 }
 
-/* mcall() and morestack() leave their stack for good, and did so without a frame record before Go 1.21:
- * rbp is anything there, and the runtime's own walks end there, too. (1.20's morestack() cannot be told
- * from the later ones, which clear rbp.) */
-static bool leaves_no_record(struct gopclntab *t, const struct go_func *f, const char *name)
+/* morestack() leaves its stack for good, and did so without a frame record before Go 1.21: rbp is
+ * anything there, and the runtime's own walks end there, too. (1.20's cannot be told from the later ones,
+ * which clear rbp.) */
+static bool leaves_no_record(const struct gopclntab *t, const char *name)
 {
-	return (!strcmp(name, "runtime.mcall") && !pushes_rbp(t, f)) ||
-	       (!strcmp(name, "runtime.morestack") && t->version < GO_1_20);
+	return !strcmp(name, "runtime.morestack") && t->version < GO_1_20;
+}
+
+/*
+ * mcall() leaves its stack for good as well. From Go 1.21 to 1.24 rbp still points to a record there, but
+ * the goroutine may run on another thread by then, and overwrite it. What mcall() pushes after its frame,
+ * if it has one, is on the other stack: nothing is above that.
+ */
+static uint32_t deepest_with_caller(struct gopclntab *t, const struct go_func *f)
+{
+	const char *name = f->flags & FLAG_SP_WRITE ? go_func_name(t, f->name) : NULL;
+
+	if (!name || strcmp(name, "runtime.mcall") != 0)
+		return UINT32_MAX;
+	return pushes_rbp(t, f) ? 8 : 0;
 }
 
 /* Nothing is above goexit(), mstart() and such; but sigtramp(), which is marked like them, returns to
@@ -69,7 +83,7 @@ static bool is_root(struct gopclntab *t, const struct go_func *f)
 	name = go_func_name(t, f->name);
 	if (f->flags & FLAG_TOP_FRAME)
 		return !name || strcmp(name, "runtime.sigtramp") != 0;
-	return name && leaves_no_record(t, f, name);
+	return name && leaves_no_record(t, name);
 }
 
 /* It leaves one stack for another, and the frame record it has made tells the way back. But clone()
@@ -81,9 +95,12 @@ static bool leaves_by_record(struct gopclntab *t, const struct go_func *f)
 	return f->flags & FLAG_SP_WRITE && !(name && !strcmp(name, "runtime.clone"));
 }
 
-/* The pairs of a table as in value_at(); each but the last reaches at least one byte on, so that no
- * function costs more than its size, whatever tables a hostile file lets it share. */
-static int depth_rules(struct gopclntab *t, const struct go_func *f, uint64_t end,
+/*
+ * The pairs of a table as in value_at(), up to where the stack is deeper than `deepest`: from there on
+ * nothing is above. Each but the last reaches at least one byte on, so that no function costs more than
+ * its size, whatever tables a hostile file lets it share.
+ */
+static int depth_rules(struct gopclntab *t, const struct go_func *f, uint64_t end, uint32_t deepest,
 		       gopclntab_rule_fn fn, void *ctx)
 {
 	uint64_t at = t->pctab + f->pcsp, pc = f->entry, reach;
@@ -101,6 +118,8 @@ static int depth_rules(struct gopclntab *t, const struct go_func *f, uint64_t en
 		if (b.bad || !reach || (!delta && !first))
 			return first ? fn(ctx, pc, by_record) : 0;
 		depth += (delta >> 1) ^ -(delta & 1);
+		if (depth > deepest)
+			return fn(ctx, pc, root);
 		err = fn(ctx, pc, depth_rule(depth));
 		if (reach >= end - pc)
 			break;
@@ -113,11 +132,13 @@ static int depth_rules(struct gopclntab *t, const struct go_func *f, uint64_t en
 static int func_rules(struct gopclntab *t, const struct go_func *f, uint64_t end,
 		      gopclntab_rule_fn fn, void *ctx)
 {
+	uint32_t deepest = deepest_with_caller(t, f);
+
 	if (is_root(t, f))
-		return fn(ctx, f->entry, (struct unwind_rule){.cfa = UNWIND_CFA_ROOT});
-	if (leaves_by_record(t, f))
+		return fn(ctx, f->entry, root);
+	if (deepest == UINT32_MAX && leaves_by_record(t, f))
 		return fn(ctx, f->entry, by_record);
-	return depth_rules(t, f, end, fn, ctx);
+	return depth_rules(t, f, end, deepest, fn, ctx);
 }
 
 int gopclntab_rules(struct gopclntab *t, uint64_t *next, uint64_t end, gopclntab_rule_fn fn,

@@ -11,7 +11,7 @@
 struct toolchain {
 	const char *name, *go;
 	bool pie; /* also builds that need the standard library anew */
-	/* of Go 1.21 or newer: mcall() makes a frame record, and morestack() clears rbp */
+	/* of Go 1.21 or newer: morestack() clears rbp */
 	const char *records;
 };
 
