@@ -142,10 +142,11 @@ static void report_no_tables(struct doctor *d)
 	struct buf cure = doctor_cure("update the kernel, or kiln; meanwhile build programs with "
 				      "-fno-omit-frame-pointer");
 
-	doctor_add(d, FINDING_warn, "stacks", &cure,
-		   "stacks are cut off in programs without frame pointers, for unwind tables are "
-		   "not used: %s",
-		   d->refused.tables);
+	doctor_add(
+		d, FINDING_warn, "stacks", &cure,
+		"stacks are cut off in programs without frame pointers, because unwind tables are "
+		"not used: %s",
+		d->refused.tables);
 }
 
 void check_stacks(struct doctor *d)

@@ -223,7 +223,7 @@ static void tell_refused(const struct loading *l)
 		return;
 	}
 	if (refused->mappings[0])
-		log_info("mappings are followed by events, for samples cannot report them: %s",
+		log_info("mappings are followed by events, because samples cannot report them: %s",
 			 refused->mappings);
 	if (refused->tables[0])
 		log_info("user stacks are walked by frame pointers, not by unwind tables: %s",
