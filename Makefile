@@ -8,6 +8,8 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 B := build/$(FLAVOUR)
 
 PKGS := libbpf libelf libdw libunwind-generic libprotobuf-c libzstd zlib liblzma
+# LLVM's demangler of C++ names is in it; the newest one knows most names.
+LIBCXXABI ?= $(lastword $(sort $(wildcard /usr/lib/llvm-*/lib/libc++abi.a)))
 CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE
 WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wno-missing-field-initializers -Wno-sign-compare

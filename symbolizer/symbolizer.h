@@ -9,7 +9,7 @@
  *
  * Caches are bounded in bytes and keyed by build id, or by (device, inode, size, mtime) where there
  * is none. A build id is believed: a file that lies about its own can give its names to another file
- * of that build id. Not thread-safe. Demangling wants 1 MiB of stack.
+ * of that build id. Not thread-safe. Demangling wants 1.5 MiB of stack.
  */
 #ifndef KILN_SYMBOLIZER_SYMBOLIZER_H
 #define KILN_SYMBOLIZER_SYMBOLIZER_H

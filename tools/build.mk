@@ -13,11 +13,13 @@ GENERATED := $(PROTO_GEN_H) $(BPF_SKEL) $(WEB_GEN)
 
 # What everything was built with: other flags, or another compiler, build everything anew.
 COMPILERS := $(shell for c in $(CC) $(CLANG) $(BPFTOOL); do $$c --version 2>&1 | head -n1; done)
-BUILT_WITH := $(CC) $(CLANG) $(COMPILERS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
+BUILT_WITH := $(CC) $(CLANG) $(COMPILERS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(LIBCXXABI)
 $(B)/.built-with: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(BUILT_WITH)' | cmp -s - $@ || { \
 		pkg-config --exists --print-errors $(PKGS) || \
 			{ echo "something is missing: run tools/install-deps --build" >&2; exit 1; }; \
+		[ -f '$(LIBCXXABI)' ] || { echo "libc++abi.a is missing: run tools/install-deps --build," \
+			"or give make LIBCXXABI=FILE" >&2; exit 1; }; \
 		printf '%s\n' '$(BUILT_WITH)' >$@; }
 FORCE:
 
@@ -38,13 +40,22 @@ $(B)/profiler/web/page.inc: $(WEB_SRC) tools/embed-page
 
 # --- objects and libraries --------------------------------------------------------------------
 LIB_SRC := $(filter-out profiler/cli/main.c,$(wildcard symbolizer/*.c symbolizer/*/*.c proto/*.c profiler/*/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(PROTO_GEN_C:.c=.o)
+LLVM_DEMANGLE := $(B)/llvm_cxa_demangle.o
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(PROTO_GEN_C:.c=.o) $(LLVM_DEMANGLE)
 LIB := $(B)/libkiln.a
 
 $(B)/%.o: %.c $(B)/.built-with | $(GENERATED)
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 $(B)/proto/%.pb-c.o: $(B)/proto/%.pb-c.c $(B)/.built-with
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -w -c $< -o $@
+
+# __cxa_demangle() without a C++ runtime: symbols/llvm_demangle.c defines what is renamed here.
+LLVM_RENAMED := __cxa_demangle malloc realloc free abort abort_message _ZSt9terminatev _ZdlPvm \
+	_Unwind_Resume __cxa_begin_catch __gxx_personality_v0 \
+	_ZTVN10__cxxabiv117__class_type_infoE _ZTVN10__cxxabiv120__si_class_type_infoE
+$(LLVM_DEMANGLE): $(LIBCXXABI) $(B)/.built-with
+	$(call say,OBJCOPY,$@)ar p $< cxa_demangle.cpp.o >$@.cxxabi && \
+		objcopy $(foreach s,$(LLVM_RENAMED),--redefine-sym $(s)=llvm_$(s)) $@.cxxabi $@
 
 # A removed source leaves the archive too, because its list of members is a prerequisite.
 $(B)/.members: FORCE

@@ -109,7 +109,7 @@ FUZZ_CFLAGS := -std=gnu11 -pthread -O1 -g -fsanitize=fuzzer-no-link,address,unde
 	-fno-sanitize-recover=all -Wno-everything
 $(FB)/%.o: %.c $(B)/.built-with | $(GENERATED)
 	$(call say,FUZZCC,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
-$(FB)/libkiln.a: $(LIB_SRC:%.c=$(FB)/%.o) $(PROTO_GEN_C:$(B)/%.c=$(FB)/gen/%.o)
+$(FB)/libkiln.a: $(LIB_SRC:%.c=$(FB)/%.o) $(PROTO_GEN_C:$(B)/%.c=$(FB)/gen/%.o) $(LLVM_DEMANGLE)
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 $(FB)/gen/%.o: $(B)/%.c
 	$(call say,FUZZCC,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -c $< -o $@

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Mangled names made readable. libiberty's demanglers allocate nothing and jump nowhere while they
- * print through a callback, so the callback leaves with longjmp() when a name (back references
- * double what they print) has grown past the cap.
+ * Mangled names made readable: C++ by LLVM (demangle_cpp.h), Rust and D by libiberty. libiberty's
+ * demangler of Rust allocates nothing and jumps nowhere while it prints through a callback. Back
+ * references double what it prints, so the callback leaves with longjmp() past the cap.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -17,11 +17,7 @@
 #include "symbolizer/symbols/demangle_cpp.h"
 #include "symbolizer/symbols/demangle.h"
 
-/*
- * Longer mangled names are shown as they are. libiberty itself refuses C++ names above 1 KiB for fear
- * of deep recursion; with that switched off this length was seen to need less than 512 KiB of stack
- * (2,000 nested pointers).
- */
+/* Longer mangled names are shown as they are. */
 #define MANGLED_MAX 2048
 /* D's demangler has no callback; its names come with at most this. */
 #define MANGLED_D_MAX 1024
@@ -30,8 +26,6 @@
 /* Rust names with punycode make the demangler hold memory while it prints: no jumping out of those,
  * so instead of the output its back references are limited. */
 #define PUNYCODE_BACKREFS_MAX 8
-
-#define CPP_OPTIONS (DMGL_PARAMS | DMGL_ANSI | DMGL_NO_RECURSE_LIMIT)
 
 struct sink {
 	char text[DEMANGLED_MAX];
@@ -55,17 +49,6 @@ static void take_text(const char *data, size_t len, void *ctx)
 		longjmp(s->leave, 1);
 }
 
-typedef int demangle_fn(const char *name, int options, demangle_callbackref take, void *ctx);
-
-static bool run(demangle_fn *demangle, int options, const char *name, struct sink *s)
-{
-	s->len = 0;
-	s->full = false;
-	if (s->may_jump && setjmp(s->leave))
-		return true;
-	return demangle(name, options, take_text, s) && s->len;
-}
-
 /* Rust v0: an identifier in punycode is "u", its length and its bytes. */
 static bool may_have_punycode(const char *name)
 {
@@ -84,26 +67,31 @@ static size_t count_char(const char *s, char c)
 	return n;
 }
 
-static bool demangle_rust(const char *name, struct sink *s)
+static bool print_rust(const char *name, struct sink *s)
 {
-	bool ok;
-
-	/* The old scheme's names end in a hash, "17h" and 16 digits; others are looked through twice. */
-	if (name[1] == 'Z' && !strstr(name, "17h"))
-		return false;
+	s->len = 0;
+	s->full = false;
 	s->may_jump = !(name[1] == 'R' && may_have_punycode(name));
 	if (!s->may_jump && count_char(name, 'B') > PUNYCODE_BACKREFS_MAX)
 		return false;
-	ok = run(rust_demangle_callback, DMGL_PARAMS, name, s);
-	s->may_jump = true;
-	return ok;
+	if (s->may_jump && setjmp(s->leave))
+		return true;
+	return rust_demangle_callback(name, DMGL_PARAMS, take_text, s) && s->len;
 }
 
-static bool demangle_itanium(const char *name, struct sink *s)
+static bool demangle_rust(struct buf *out, const char *name)
 {
-	s->full = false;
-	s->len = demangle_cpp(name, s->text, sizeof(s->text));
-	return s->len || run(cplus_demangle_v3_callback, CPP_OPTIONS, name, s);
+	struct sink s; /* its text is written before it is read: no need to clear 8 KiB a name */
+
+	/* The old scheme's names end in a hash, "17h" and 16 digits; others are C++. */
+	if (name[1] == 'Z' && !strstr(name, "17h"))
+		return false;
+	if (!print_rust(name, &s))
+		return false;
+	text_add_clean(out, s.text, s.len);
+	if (s.full)
+		buf_str(out, "...");
+	return true;
 }
 
 static bool demangle_d(struct buf *out, const char *name)
@@ -123,22 +111,19 @@ static bool demangle_d(struct buf *out, const char *name)
 /* Appends what a mangled name says; false when it is none. */
 static bool demangle(struct buf *out, const char *name)
 {
-	struct sink s; /* its text is written before it is read: no need to clear 8 KiB a name */
-
 	if (name[0] != '_' || strlen(name) > MANGLED_MAX)
 		return false;
-	if (name[1] == 'D')
+	switch (name[1]) {
+	case 'D':
 		return demangle_d(out, name);
-	if (name[1] != 'Z' && name[1] != 'R')
+	case 'R':
+		return demangle_rust(out, name);
+	case 'Z':
+		/* Rust's old scheme looks like C++ ("_ZN...17h<hash>E"): ask Rust first. */
+		return demangle_rust(out, name) || demangle_cpp(out, name);
+	default:
 		return false;
-	s.may_jump = true;
-	/* Rust's old scheme looks like C++ ("_ZN...17h<hash>E"): ask Rust first. */
-	if (!demangle_rust(name, &s) && !(name[1] == 'Z' && demangle_itanium(name, &s)))
-		return false;
-	text_add_clean(out, s.text, s.len);
-	if (s.full)
-		buf_str(out, "...");
-	return true;
+	}
 }
 
 /* --- suffixes --------------------------------------------------------------------------------- */

@@ -5,8 +5,8 @@
 struct buf;
 
 /*
- * Demangles Itanium C++, Rust v0 and legacy, and D names (libiberty), capped in depth and output;
- * folds compiler suffixes. Appends clean text. A name that is not mangled is copied.
+ * Demangles Itanium C++ (by LLVM), Rust v0 and legacy, and D names (by libiberty). Caps length, stack
+ * and output. Folds compiler suffixes. Appends clean text. A name that is not mangled is copied.
  */
 void sym_demangle(struct buf *out, const char *raw_name);
 

@@ -83,7 +83,8 @@ static void test_libstdcxx_against_cxxfilt(void **state)
 	(void)state;
 	fixture_run("nm -D --defined-only $(g++ -print-file-name=libstdc++.so) | sed 's/@.*//' | "
 		    "awk '{print $3}' | grep ^_Z > raw && "
-		    "c++filt --no-verbose < raw > want");
+		    "c++filt --no-verbose < raw | "
+		    "sed 's/decltype(nullptr)/std::nullptr_t/g' > want");
 	in = fopen("raw", "re");
 	oracle = fopen("want", "re");
 	assert_true(in && oracle);
@@ -121,17 +122,18 @@ static void test_long_names(void **state)
 	char name[8192] = "_Z1f";
 
 	(void)state;
-	/* Longer than libiberty takes by itself, and not too long for us; then too long. */
+	/* Not too long; then too long. */
 	for (int i = 0; i < 300; i++)
 		strcat(name, i % 2 ? "5alpha" : "4beta");
 	assert_int_equal(strncmp(demangled(name), "f(beta, alpha, beta, alpha,", 27), 0);
 	for (int i = 0; i < 300; i++)
 		strcat(name, "5gamma");
 	assert_string_equal(demangled(name), name);
-	/* Too deep. */
+	/* Deep. */
 	memset(name + 4, 'P', 1500);
 	strcpy(name + 1504, "i");
-	assert_string_equal(demangled(name), name);
+	assert_int_equal(strncmp(demangled(name), "f(int****", 9), 0);
+	assert_int_equal(strlen(demangled(name)), 2 + 3 + 1500 + 1);
 }
 
 /* Back references of a Rust name that makes the demangler allocate are counted, not followed. */
