@@ -26,6 +26,8 @@
 /* Rust names with punycode make the demangler hold memory while it prints: no jumping out of those,
  * so instead of the output its back references are limited. */
 #define PUNYCODE_BACKREFS_MAX 8
+/* Digits, in base 62, of the number of a Rust type's lifetimes: at most 3,907 of them. */
+#define LIFETIMES_DIGITS_MAX 2
 
 struct sink {
 	char text[DEMANGLED_MAX];
@@ -67,6 +69,25 @@ static size_t count_char(const char *s, char c)
 	return n;
 }
 
+/*
+ * The binder of a function's type ("FG") or of a trait object ("DG") is followed by the number of its
+ * lifetimes and "_". libiberty goes through all of them, even while it prints nothing. An identifier
+ * seldom looks so.
+ */
+static bool has_many_lifetimes(const char *name)
+{
+	for (const char *g = strchr(name, 'G'); g; g = strchr(g + 1, 'G')) {
+		const char *end = g + 1;
+
+		while (isalnum((unsigned char)*end))
+			end++;
+		if ((g[-1] == 'F' || g[-1] == 'D') && *end == '_' &&
+		    end - (g + 1) > LIFETIMES_DIGITS_MAX)
+			return true;
+	}
+	return false;
+}
+
 static bool print_rust(const char *name, struct sink *s)
 {
 	s->len = 0;
@@ -85,6 +106,8 @@ static bool demangle_rust(struct buf *out, const char *name)
 
 	/* The old scheme's names end in a hash, "17h" and 16 digits; others are C++. */
 	if (name[1] == 'Z' && !strstr(name, "17h"))
+		return false;
+	if (name[1] == 'R' && has_many_lifetimes(name))
 		return false;
 	if (!print_rust(name, &s))
 		return false;

@@ -147,6 +147,19 @@ static void test_rust_backrefs_with_punycode(void **state)
 	assert_string_equal(demangled(name), name);
 }
 
+/* A binder of "FG" or "DG" counts its lifetimes in base 62, and each of them takes time. */
+static void test_rust_lifetimes(void **state)
+{
+	static const char many[] = "_RMIC1aFGzzzzzz_EuEu";
+
+	(void)state;
+	assert_string_equal(demangled("_RMIC1aFG0_EuEFG0_Eu"), "<for<'a, 'b> fn()>");
+	assert_string_equal(demangled("_RNvC1a8CFG_NAME"), "a::CFG_NAME");
+	alarm(20);
+	assert_string_equal(demangled(many), many);
+	alarm(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +168,7 @@ int main(void)
 		cmocka_unit_test(test_output_is_bounded),
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_rust_backrefs_with_punycode),
+		cmocka_unit_test(test_rust_lifetimes),
 	};
 
 	return cmocka_run_group_tests_name("demangle", tests, fixture_setup, fixture_teardown);
