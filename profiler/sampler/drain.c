@@ -60,7 +60,7 @@ static uint32_t find_stack(const struct window *w, uint32_t side, uint64_t word)
 	return htab_find(&w->index, stack_hash(side, word), stack_eq, &n);
 }
 
-static int add_stack(struct window *w, struct window_stack s, const uint64_t *frames)
+int window_add_stack(struct window *w, struct window_stack s, const uint64_t *frames)
 {
 	int err;
 
@@ -85,7 +85,7 @@ int window_add_user_stack(struct window *w, uint64_t word, const uint64_t *frame
 	struct window_stack s = {
 		.word = word, .len = (uint32_t)n, .side = KILN_SIDE_USER, .end = (uint8_t)end};
 
-	return add_stack(w, s, frames);
+	return window_add_stack(w, s, frames);
 }
 
 const struct window_stack *window_stack(const struct window *w, uint32_t side, uint64_t word,
@@ -135,7 +135,7 @@ static int add_record(struct drain *d, const struct kiln_stack_record *rec)
 
 		frames[i] = rec->frames[UNWIND_FRAME_AT(walked)];
 	}
-	return add_stack(d->filling[rec->head.window], s, frames);
+	return window_add_stack(d->filling[rec->head.window], s, frames);
 }
 
 static int add_raw(struct drain *d, const struct kiln_raw_record *rec)
@@ -392,10 +392,11 @@ static int take_kernel_stacks(struct window *w, int fd)
 			continue;
 		while (n < KILN_MAX_FRAMES && frames[n])
 			n++;
-		err = add_stack(w,
-				(struct window_stack){
-					.word = word, .len = (uint32_t)n, .side = KILN_SIDE_KERNEL},
-				frames);
+		err = window_add_stack(w,
+				       (struct window_stack){.word = word,
+							     .len = (uint32_t)n,
+							     .side = KILN_SIDE_KERNEL},
+				       frames);
 	}
 	return err;
 }

@@ -30,7 +30,7 @@ struct window_stack {
 	uint8_t end;  /* enum unwind_end; UNWIND_ON: not known */
 };
 
-/* What was counted between two flips. */
+/* What was counted between two flips. All-zero is empty and valid. */
 struct window {
 	uint64_t begin_ns, end_ns; /* CLOCK_BOOTTIME */
 	VEC(struct window_row) rows;
@@ -59,6 +59,9 @@ void window_free(struct window *w);
  * borrowed until the window changes. */
 const struct window_stack *window_stack(const struct window *w, uint32_t side, uint64_t word,
 					const uint64_t **frames);
+/* Adds a stack of s.len frames, leaf first; s.first is set here. A word that is there already keeps its
+ * stack. 0 or -ENOMEM. */
+int window_add_stack(struct window *w, struct window_stack s, const uint64_t *frames);
 /* Adds a stack that was walked in user space. 0 or -ENOMEM. */
 int window_add_user_stack(struct window *w, uint64_t word, const uint64_t *frames, size_t n,
 			  enum unwind_end end);
