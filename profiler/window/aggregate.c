@@ -160,7 +160,8 @@ static bool is_mid_exec(const struct window_stack *s, const struct window_row *r
 
 /*
  * A frame-pointer walk through code that uses the register for something else ends in numbers that
- * are no code addresses: the stack is cut before the first caller that lies in no mapping.
+ * are no code addresses: the stack is cut before the first caller that lies in no mapping. Wherever a
+ * walk by tables went from there, the root is not in this stack.
  */
 static int add_user_side(struct aggregate *a, struct stack_builder *b, struct procs *procs,
 			 const struct window *w, const struct window_row *row)
@@ -180,8 +181,10 @@ static int add_user_side(struct aggregate *a, struct stack_builder *b, struct pr
 	for (size_t i = 0; i < s->len && !err; i++) {
 		struct agg_frame f = normalize(a, procs, w, row, ip[i] - (i > 0));
 
-		if (i > 0 && f.cls == AT_UNMAPPED)
+		if (i > 0 && f.cls == AT_UNMAPPED) {
+			b->user_end = s->end == UNWIND_ON ? UNWIND_ON : UNWIND_END_NO_MAPPING;
 			return add_frame(a, b, cut);
+		}
 		if (s->gap && i == s->gap)
 			err = add_frame(a, b, cut);
 		err = err ?: add_frame(a, b, f);
