@@ -72,8 +72,9 @@ static uint32_t add_image(struct aggregate *a, const struct agg_image *img)
 		return id;
 	}
 	id = (uint32_t)a->images.len;
-	if (vec_push(&a->images, *img) || htab_insert(&a->image_index, hash, id))
+	if (vec_reserve(&a->images, id + 1ul) || htab_insert(&a->image_index, hash, id))
 		return UINT32_MAX;
+	a->images.data[a->images.len++] = *img;
 	return id;
 }
 
@@ -276,12 +277,16 @@ static bool cgroup_eq(const void *ctx, uint32_t id)
 static int note_cgroup(struct aggregate *a, uint64_t cgroup_id)
 {
 	struct frame_needle n = {a, {.addr = cgroup_id}};
+	uint32_t id = (uint32_t)a->cgroups.len;
+	int err;
 
 	if (htab_find(&a->cgroup_index, hash_u64(cgroup_id), cgroup_eq, &n) != HTAB_NONE)
 		return 0;
-	return vec_push(&a->cgroups, cgroup_id)
-		       ?: htab_insert(&a->cgroup_index, hash_u64(cgroup_id),
-				      (uint32_t)a->cgroups.len - 1);
+	err = vec_reserve(&a->cgroups, id + 1ul)
+		      ?: htab_insert(&a->cgroup_index, hash_u64(cgroup_id), id);
+	if (!err)
+		a->cgroups.data[a->cgroups.len++] = cgroup_id;
+	return err;
 }
 
 static bool exe_eq(const void *ctx, uint32_t id)
