@@ -13,11 +13,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "profiler/base/sanitizer.h"
 #include "profiler/formats/export.h"
+#include "tests/lib/fail_alloc.h"
 #include "tests/lib/profiles.h"
 
-#if SANITIZED
+#if !FAIL_ALLOC
 
 int main(void)
 {
@@ -27,50 +27,6 @@ int main(void)
 }
 
 #else
-
-/* glibc's own entry points, so that ours can stand before them. */
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
-void __libc_free(void *p);
-
-static bool counting;
-static long live, calls, fail_at = -1;
-
-static bool must_fail(void)
-{
-	return counting && calls++ == fail_at;
-}
-
-void *malloc(size_t size)
-{
-	void *p = must_fail() ? NULL : __libc_malloc(size);
-
-	live += counting && p;
-	return p;
-}
-
-void *calloc(size_t n, size_t size)
-{
-	void *p = must_fail() ? NULL : __libc_calloc(n, size);
-
-	live += counting && p;
-	return p;
-}
-
-void *realloc(void *old, size_t size)
-{
-	void *p = must_fail() ? NULL : __libc_realloc(old, size);
-
-	live += counting && p && !old;
-	return p;
-}
-
-void free(void *p)
-{
-	live -= counting && p;
-	__libc_free(p);
-}
 
 struct input {
 	struct buf packed;
@@ -113,21 +69,20 @@ static void every_allocation_may_fail(void **state)
 	MUST(profile_comment(p, "kiln.blame=1 2 3 \"x\" hint"));
 	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
 		struct input in = {.format = formats[i]};
+		bool failed;
 		long n = 0;
 		int err;
 
 		MUST(export_profile(&in.packed, p, i & 1 ? EXPORT_PPROF_ZST : EXPORT_PPROF_GZ,
 				    NULL));
 		do {
-			live = calls = 0;
-			fail_at = n++;
-			counting = true;
+			allocs_begin(n++);
 			err = work(&in);
-			counting = false;
-			if (live || (err && err != -ENOMEM))
-				fail_msg("allocation %ld of format %zu: %d, %ld leaked", fail_at, i,
-					 err, live);
-		} while (calls > fail_at);
+			failed = allocs_end();
+			if (allocs.blocks || (err && err != -ENOMEM))
+				fail_msg("allocation %ld of format %zu: %d, %ld leaked", n - 1, i,
+					 err, allocs.blocks);
+		} while (failed);
 		assert_int_equal(err, 0); /* none was left to fail */
 		assert_true(n > 100);
 		buf_release(&in.packed);
