@@ -26,6 +26,7 @@ struct generation {
 	VEC(struct entry) entries;
 	VEC(struct line) lines;
 	struct htab index;
+	size_t moved; /* entries that the younger generation has as well */
 };
 
 struct name_cache {
@@ -189,33 +190,54 @@ static int add_to(struct generation *g, uint32_t file, uint64_t file_off,
 	return 0;
 }
 
-/* The younger generation becomes the older one when it has its half of the cap. */
-static void age(struct name_cache *c)
+static void drop_old(struct name_cache *c)
 {
-	if (generation_bytes(&c->young) < c->max_bytes / 2)
-		return;
-	c->stats.dropped += c->old.entries.len;
+	c->stats.dropped += c->old.entries.len - c->old.moved;
 	generation_release(&c->old);
+}
+
+/* After every addition: tables double when they grow, so nobody knows before how much it takes. */
+static void keep_cap(struct name_cache *c)
+{
+	size_t young = generation_bytes(&c->young);
+
+	if (young < c->max_bytes / 2 && young + generation_bytes(&c->old) <= c->max_bytes)
+		return;
+	drop_old(c);
 	c->old = c->young;
 	c->young = (struct generation){0};
+	if (young > c->max_bytes)
+		drop_old(c);
+}
+
+/* What only the older generation knows moves over. */
+static void move_over(struct name_cache *c, uint32_t file, uint64_t file_off)
+{
+	const struct entry *e = find_in(&c->old, file, file_off);
+	struct cached_name name;
+
+	if (!e || !lend(c, &c->old, e, &name))
+		return;
+	c->old.moved += !add_to(&c->young, file, file_off, &name);
+	keep_cap(c);
 }
 
 bool name_cache_find(struct name_cache *c, uint32_t file, uint64_t file_off,
 		     struct cached_name *out)
 {
-	const struct entry *e;
+	const struct generation *g = &c->young;
+	const struct entry *e = find_in(g, file, file_off);
 	bool found;
 
-	age(c);
-	e = find_in(&c->young, file, file_off);
-	if (e) {
-		found = lend(c, &c->young, e, out);
-	} else {
-		e = find_in(&c->old, file, file_off);
-		found = e && lend(c, &c->old, e, out);
-		if (found)
-			add_to(&c->young, file, file_off, out);
+	if (!e) {
+		move_over(c, file, file_off);
+		e = find_in(g, file, file_off);
 	}
+	if (!e) { /* there was no memory to move it, or its generation is the older one now */
+		g = &c->old;
+		e = find_in(g, file, file_off);
+	}
+	found = e && lend(c, g, e, out);
 	c->stats.hits += found;
 	c->stats.misses += !found;
 	return found;
@@ -224,13 +246,13 @@ bool name_cache_find(struct name_cache *c, uint32_t file, uint64_t file_off,
 void name_cache_add(struct name_cache *c, uint32_t file, uint64_t file_off,
 		    const struct cached_name *name)
 {
-	age(c);
 	add_to(&c->young, file, file_off, name);
+	keep_cap(c);
 }
 
 void name_cache_stats(const struct name_cache *c, struct name_cache_stats *out)
 {
 	*out = c->stats;
 	out->bytes = generation_bytes(&c->young) + generation_bytes(&c->old);
-	out->entries = c->young.entries.len + c->old.entries.len;
+	out->entries = c->young.entries.len + c->old.entries.len - c->old.moved;
 }

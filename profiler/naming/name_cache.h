@@ -3,7 +3,7 @@
  * What addresses in files were named lately: (file id, file offset) to functions and lines. Two
  * generations: when the younger one has taken half of the cap, the older one is dropped, and what is
  * asked for meanwhile moves over. So what runs on stays, in bounded memory and without a list to
- * maintain. Pure memory. Not thread-safe.
+ * maintain. After every call both are within the cap. Pure memory. Not thread-safe.
  */
 #ifndef KILN_NAMING_NAME_CACHE_H
 #define KILN_NAMING_NAME_CACHE_H
