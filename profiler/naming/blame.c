@@ -232,9 +232,10 @@ static char *hint_for_file(const struct suspect *s, const struct naming *n,
 	if (s->unnamed * 2 >= s->frames) {
 		text_hex(v->build_id.data, v->build_id.len, hex);
 		hex[8] = '\0';
-		buf_printf(&b,
-			   "stripped (build id %s...): install its debug symbols (-dbg, -dbgsym)",
-			   hex);
+		buf_str(&b, "stripped");
+		if (*hex)
+			buf_printf(&b, " (build id %s...)", hex);
+		buf_str(&b, ": install its debug symbols (-dbg, -dbgsym)");
 	}
 	if (broken)
 		buf_printf(&b, "%s%s", b.len ? "; " : "", broken);
