@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which binaries are blamed, once each, the worst first, and with what advice. */
+#include "tests/lib/named_files.h"
+
+#include "profiler/naming/blame.h"
+#include "profiler/profile/quality.h"
+#include "profiler/unwind/unwind_feed.h"
+#include "tests/lib/aggregates.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+
+static struct named_files nf;
+static struct naming *naming;
+static struct aggregate agg;
+static struct blame *blame;
+static struct quality quality;
+
+/* In the place of the feed's own: why no file has an unwind table. */
+static int table_error;
+
+int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file)
+{
+	(void)f, (void)file;
+	return table_error;
+}
+
+static void new_naming(bool has_feed)
+{
+	struct naming_opts opts = named_opts(&nf);
+
+	opts.feed = has_feed ? (const struct unwind_feed *)&nf : NULL;
+	naming_free(naming);
+	assert_int_equal(naming_new(&naming, &opts), 0);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	named_open(&nf, NULL, false);
+	new_naming(false);
+	blame = blame_new();
+	assert_non_null(blame);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	blame_free(blame);
+	blame_free(NULL);
+	quality_release(&quality);
+	aggregate_clear(&agg);
+	naming_free(naming);
+	naming = NULL;
+	named_close(&nf);
+	table_error = 0;
+	return 0;
+}
+
+static struct agg_frame in_file(uint32_t file)
+{
+	return (struct agg_frame){AT_FILE, file, 0x1000};
+}
+
+static struct agg_frame in_image(uint32_t image)
+{
+	return (struct agg_frame){AT_ANON, image, 0x1000};
+}
+
+/* A file that is not there, and has a build id of its own. */
+static uint32_t absent_file(const char *path, uint8_t byte)
+{
+	struct file_key key = {.path = path, .build_id = {.len = 4, .data = {byte, 1, 2, 3}}};
+	uint32_t id = files_intern(nf.files, &key, getpid(), 0, 0, 0);
+
+	assert_true(id != FILE_NONE);
+	assert_true(files_settle(nf.files, 10000));
+	return id;
+}
+
+static void report(void)
+{
+	quality_release(&quality);
+	assert_int_equal(blame_report(blame, naming, &agg, &quality), 0);
+}
+
+static const struct quality_blame *the_only_one(void)
+{
+	assert_int_equal(quality.blame.len, 1);
+	return quality.blame.data;
+}
+
+static void assert_hint(const char *want)
+{
+	const struct quality_blame *b = the_only_one();
+
+	if (!want)
+		assert_null(b->hint);
+	else
+		assert_string_equal(b->hint ?: "(none)", want);
+}
+
+/* Begins anew with this one suspect, of 100 samples. */
+static void blame_one(struct agg_frame f, uint64_t named, uint64_t unnamed, uint64_t broken,
+		      enum unwind_end why)
+{
+	blame_free(blame);
+	blame = blame_new();
+	blame_frame(blame, &f, named, false);
+	blame_frame(blame, &f, unnamed, true);
+	blame_broken(blame, &f, why, broken);
+	agg.recorded = 100;
+	report();
+}
+
+/* --- who ---------------------------------------------------------------------------------------- */
+
+TEST(test_only_files_and_code_of_programs_are_blamed)
+{
+	static const enum frame_class others[] = {AT_KERNEL,	AT_KSYM,       AT_VDSO,
+						  AT_UNMAPPED,	AT_NO_PROCESS, AT_MISSED_USER,
+						  AT_TRUNCATED, AT_USER_ELIDED};
+	struct agg_frame f = in_file(named_file(&nf, "stripped"));
+
+	agg.recorded = 1000;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		struct agg_frame other = {others[i], f.owner, 0x1000};
+
+		blame_frame(blame, &other, 100, true);
+		blame_broken(blame, &other, UNWIND_END_NO_RULE, 100);
+	}
+	report();
+	assert_int_equal(quality.blame.len, 0);
+	blame_frame(blame, &f, 30, true);
+	blame_frame(blame, &f, 12, false);
+	blame_broken(blame, &f, UNWIND_END_NO_RULE, 7);
+	report();
+	assert_string_equal(the_only_one()->module, "stripped");
+	assert_int_equal(the_only_one()->frames, 42);
+	assert_int_equal(the_only_one()->unnamed, 30);
+	assert_int_equal(the_only_one()->broken, 7);
+}
+
+/* Half a per cent of all frames without a name, or of all samples cut. */
+TEST(test_what_is_not_worth_a_word)
+{
+	static const struct {
+		uint64_t unnamed, broken;
+		bool told;
+	} cases[] = {{4, 0, false}, {5, 0, true}, {0, 9, false}, {0, 10, true}, {0, 0, false}};
+	struct agg_frame f = in_file(named_file(&nf, "stripped")), much = {AT_VDSO};
+
+	agg.recorded = 2000;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		blame_free(blame);
+		blame = blame_new();
+		blame_frame(blame, &f, cases[i].unnamed, true);
+		blame_frame(blame, &much, 1000 - cases[i].unnamed, false);
+		blame_broken(blame, &f, UNWIND_END_NO_RULE, cases[i].broken);
+		report();
+		assert_int_equal(quality.blame.len, cases[i].told);
+	}
+}
+
+TEST(test_the_worst_come_first_and_no_more_than_ten)
+{
+	char path[32];
+
+	agg.recorded = 1000;
+	for (uint8_t i = 0; i < 15; i++) {
+		struct agg_frame f;
+		uint64_t bad = 10 + i * 7 % 15;
+
+		snprintf(path, sizeof(path), "/nowhere/f%d", (int)bad);
+		f = in_file(absent_file(path, i));
+		/* one is worse by names, the next by stacks */
+		blame_frame(blame, &f, 100, false);
+		if (i % 2)
+			blame_frame(blame, &f, bad, true);
+		else
+			blame_broken(blame, &f, UNWIND_END_LOOP, bad);
+	}
+	report();
+	assert_int_equal(quality.blame.len, 10);
+	for (size_t i = 0; i < 10; i++) {
+		snprintf(path, sizeof(path), "f%d", (int)(24 - i));
+		assert_string_equal(quality.blame.data[i].module, path);
+	}
+}
+
+/* Seen by its inode in one process, by its build id in another. */
+TEST(test_a_binary_known_under_two_names)
+{
+	uint32_t by_inode = named_file(&nf, "prog"), by_id;
+	struct file_key key = {.path = fixture_at("prog")};
+	struct file_view v;
+	struct agg_frame f, g, jit = in_image(0);
+
+	files_get(nf.files, by_inode, &v);
+	key.build_id = v.build_id;
+	files_release_fd(nf.files, by_inode);
+	assert_true(key.build_id.len > 0);
+	by_id = files_intern(nf.files, &key, getpid(), 0, 0, 0);
+	assert_true(files_settle(nf.files, 10000));
+	assert_int_not_equal(by_id, by_inode);
+	assert_int_equal(vec_push(&agg.images, (struct agg_image){1, 100, 0, 0, by_id, FILE_NONE}),
+			 0);
+	f = in_file(by_inode);
+	g = in_file(by_id);
+	agg.recorded = 100;
+	blame_frame(blame, &f, 10, true);
+	blame_frame(blame, &g, 20, true);
+	blame_frame(blame, &g, 5, false);
+	blame_broken(blame, &f, UNWIND_END_LOOP, 3);
+	blame_broken(blame, &g, UNWIND_END_NO_RULE, 4);
+	blame_frame(blame, &jit, 50, true); /* the same program's, but not in it */
+	report();
+	assert_int_equal(quality.blame.len, 2);
+	assert_string_equal(quality.blame.data[0].module, MAPPING_JIT);
+	assert_string_equal(quality.blame.data[1].module, "prog");
+	assert_int_equal(quality.blame.data[1].frames, 35);
+	assert_int_equal(quality.blame.data[1].unnamed, 30);
+	assert_int_equal(quality.blame.data[1].broken, 7);
+	assert_non_null(strstr(quality.blame.data[1].hint, "rebuild it with -fasynchronous"));
+}
+
+/* Processes of one program with code of their own are one suspect; another program is another. */
+TEST(test_processes_of_one_program)
+{
+	uint32_t exe = named_file(&nf, "prog"), other = named_file(&nf, "other");
+	const struct agg_image images[] = {
+		{1, 100, 0, 0, exe, FILE_NONE},
+		{2, 200, 0, 0, exe, FILE_NONE},
+		{3, 300, 0, 0, other, FILE_NONE},
+	};
+
+	agg.recorded = 100;
+	for (uint32_t i = 0; i < 3; i++) {
+		struct agg_frame f = in_image(i);
+
+		assert_int_equal(vec_push(&agg.images, images[i]), 0);
+		blame_frame(blame, &f, 10 + i, true);
+	}
+	report();
+	assert_int_equal(quality.blame.len, 2);
+	assert_int_equal(quality.blame.data[0].unnamed, 21);
+	assert_int_equal(quality.blame.data[1].unnamed, 12);
+}
+
+/* --- with what advice --------------------------------------------------------------------------- */
+
+#define STRIPPED "stripped (build id 57717eed...): install its debug symbols (-dbg, -dbgsym)"
+#define CFI                                                                                        \
+	"code in it has no call frame information: rebuild it with -fasynchronous-unwind-tables "  \
+	"(assembly: .cfi directives) or -fno-omit-frame-pointer"
+
+TEST(test_advice_for_files)
+{
+	struct agg_frame f = in_file(named_file(&nf, "stripped"));
+	struct agg_frame no_id = in_file(named_file(&nf, "other"));
+	struct agg_frame absent = in_file(absent_file("/nowhere/x", 7));
+
+	/* half of it has no name */
+	blame_one(f, 5, 5, 0, 0);
+	assert_hint(STRIPPED);
+	blame_one(f, 6, 5, 0, 0);
+	assert_hint(NULL);
+	blame_one(no_id, 0, 5, 0, 0);
+	assert_hint("stripped: install its debug symbols (-dbg, -dbgsym)");
+	/* whose stacks end in it, for the commonest reason */
+	blame_one(f, 10, 0, 5, UNWIND_END_NO_RULE);
+	assert_hint(CFI);
+	blame_one(f, 10, 0, 5, UNWIND_ON);
+	assert_hint("built without frame pointers, and --unwind dwarf was not used");
+	blame_one(f, 0, 10, 5, UNWIND_END_NO_RULE);
+	assert_hint(STRIPPED "; " CFI);
+	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
+	blame_broken(blame, &f, UNWIND_END_DEEP, 6);
+	report();
+	assert_hint("recursion deeper than kiln walks: nothing to do");
+	blame_broken(blame, &f, UNWIND_END_LOOP, 2);
+	report();
+	assert_hint("its call frame information is wrong: rebuild it with frame pointers");
+	/* one that nobody could look into */
+	blame_one(absent, 0, 10, 0, 0);
+	assert_hint("/nowhere/x could not be opened: No such file or directory");
+	blame_one(absent, 10, 0, 5, UNWIND_END_NO_TABLE);
+	assert_hint("/nowhere/x could not be opened: No such file or directory");
+	blame_one(absent, 10, 1, 0, 0);
+	assert_hint(NULL);
+}
+
+/* A file whose table could not be made, for that reason. */
+TEST(test_advice_for_files_without_a_table)
+{
+	struct agg_frame f = in_file(named_file(&nf, "stripped"));
+
+	new_naming(true);
+	table_error = -ENODATA;
+	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
+	assert_hint(CFI);
+	blame_one(f, 9, 1, 0, 0); /* no stack ended in it */
+	assert_hint(NULL);
+	table_error = -ECONNABORTED;
+	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
+	assert_hint("what reads its call frame information failed on it: rebuild it, with frame "
+		    "pointers if it fails again");
+	table_error = 0;
+	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
+	assert_hint("its call frame information is wrong: rebuild it with frame pointers");
+}
+
+TEST(test_every_reason_has_advice)
+{
+	struct agg_frame f = in_file(named_file(&nf, "stripped"));
+
+	for (int end = 0; end < UNWIND_END_COUNT; end++) {
+		if (end == UNWIND_END_ROOT)
+			continue; /* none ends before its root there */
+		blame_one(f, 10, 0, 5, end);
+		assert_non_null(the_only_one()->hint);
+	}
+}
+
+TEST(test_advice_for_programs_that_make_code)
+{
+	static const struct {
+		const char *exe;
+		uint64_t unnamed, broken;
+		const char *want;
+	} cases[] = {
+		{"/usr/bin/node", 50, 0,
+		 "node pid 100 has no perf map: start it with --perf-basic-prof"},
+		{"/usr/bin/node", 50, 2,
+		 "node pid 100 has no perf map: start it with --perf-basic-prof; node keeps no "
+		 "frame "
+		 "pointers in code it compiles: start it with --interpreted-frames-native-stack"},
+		{"/usr/bin/java", 0, 2,
+		 "java keeps no frame pointers in code it compiles: start it with "
+		 "-XX:+PreserveFramePointer"},
+		{"/usr/bin/java", 49, 1, NULL},
+		{"/usr/bin/python3.12", 50, 0,
+		 "python3.12 pid 100 has no perf map: start it with -X perf (3.12 and newer)"},
+		{"/opt/mine", 50, 0,
+		 "mine pid 100 has no perf map: start it with whatever makes it write "
+		 "/tmp/perf-PID.map"},
+		{"/usr/bin/dotnet", 0, 2, "dotnet keeps no frame pointers in code it compiles"},
+		{NULL, 50, 0,
+		 "its program pid 100 has no perf map: start it with whatever makes it write "
+		 "/tmp/perf-PID.map"},
+	};
+
+	for (uint8_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint32_t exe = cases[i].exe ? absent_file(cases[i].exe, 100 + i) : FILE_NONE;
+		struct agg_image image = {i, 100, 0, 0, exe, FILE_NONE};
+
+		assert_int_equal(vec_push(&agg.images, image), 0);
+		blame_one(in_image(i), 100 - cases[i].unnamed, cases[i].unnamed, cases[i].broken,
+			  UNWIND_ON);
+		assert_string_equal(the_only_one()->module, MAPPING_JIT);
+		assert_hint(cases[i].want);
+	}
+	blame_one(in_image(UINT32_MAX), 0, 100, 0, 0); /* of which nothing is known */
+	assert_hint(NULL);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(test_only_files_and_code_of_programs_are_blamed),
+		T(test_what_is_not_worth_a_word),
+		T(test_the_worst_come_first_and_no_more_than_ten),
+		T(test_a_binary_known_under_two_names),
+		T(test_processes_of_one_program),
+		T(test_advice_for_files),
+		T(test_advice_for_files_without_a_table),
+		T(test_every_reason_has_advice),
+		T(test_advice_for_programs_that_make_code),
+	};
+
+	return cmocka_run_group_tests_name("blame", tests, named_files_setup, fixture_teardown);
+}
