@@ -3,6 +3,7 @@
 #include "tests/lib/named_files.h"
 
 #include "profiler/base/text.h"
+#include "profiler/cgroups/cgroups.h"
 #include "profiler/profile/quality.h"
 #include "tests/lib/aggregates.h"
 #include "tests/lib/proc_table.h"
@@ -329,6 +330,40 @@ TEST(test_values_and_labels)
 	assert_null(label(0, LABEL_UNIT));
 }
 
+/* A cgroup's number is that of its directory. */
+TEST(test_labels_of_cgroups)
+{
+	struct agg_frame f = {AT_UNMAPPED, 0, 1};
+	struct naming_opts opts = named_opts(&nf);
+	char name[32], path[256];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "/kiln-test-%d", getpid());
+	if (!cgroups_new(&opts.cgroups))
+		snprintf(path, sizeof(path), "%s%s", cgroups_mount(opts.cgroups), name);
+	if (!opts.cgroups || mkdir(path, 0755)) {
+		print_message("[ REASON   ] no cgroup can be made here\n");
+		cgroups_free(opts.cgroups);
+		skip();
+	}
+	assert_int_equal(stat(path, &st), 0);
+	sample(1, UNWIND_END_ROOT, &f, 1);
+	agg.samples.data[0].cgroup_id = st.st_ino;
+	sample(2, UNWIND_END_ROOT, &f, 1);
+	agg.samples.data[1].cgroup_id = UINT64_MAX; /* nobody knows it */
+	assert_int_equal(stat(cgroups_mount(opts.cgroups), &st), 0);
+	sample(3, UNWIND_END_ROOT, &f, 1);
+	agg.samples.data[2].cgroup_id = st.st_ino; /* the root says nothing */
+	name_with(&opts);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(profile->samples.len, 2);
+	assert_string_equal(label(0, LABEL_CGROUP), name);
+	assert_null(label(1, LABEL_CGROUP));
+	naming_free(naming);
+	naming = NULL;
+	cgroups_free(opts.cgroups);
+}
+
 /* Threads of the same stack are samples of their own, and the same frames are one stack. */
 TEST(test_samples_of_one_stack)
 {
@@ -500,6 +535,7 @@ int main(void)
 		T(test_the_kernel_and_the_vdso),
 		T(test_the_busiest_program_comes_first),
 		T(test_values_and_labels),
+		T(test_labels_of_cgroups),
 		T(test_samples_of_one_stack),
 		T(test_stacks_are_judged),
 		T(test_roots_are_whole_names),

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Names of code in anonymous memory: from which file, whether it is believed, and as of when. */
+#include "tests/lib/named_files.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "profiler/naming/name_jit.h"
+#include "profiler/window/aggregate.h"
+#include "tests/lib/jitdump_write.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+
+#define CODE   0x7000
+#define SECOND 1000000000ull
+
+static struct named_files nf;
+static struct naming *naming;
+static char map_path[64]; /* the perf map of this process */
+
+static int begin(void **state)
+{
+	struct naming_opts opts;
+
+	(void)state;
+	named_open(&nf, NULL, false);
+	opts = named_opts(&nf);
+	snprintf(map_path, sizeof(map_path), "/tmp/perf-%d.map", getpid());
+	return naming_new(&naming, &opts);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	unlink(map_path);
+	naming_free(naming);
+	named_close(&nf);
+	return 0;
+}
+
+static uint64_t clock_of(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+}
+
+static struct agg_image image_of(pid_t tgid)
+{
+	return (struct agg_image){.image_id = 1,
+				  .tgid = tgid,
+				  .uid = getuid(),
+				  .exe = FILE_NONE,
+				  .jitdump = FILE_NONE};
+}
+
+struct said {
+	char text[8][64];
+	unsigned calls;
+	int err;
+};
+
+static int on_name(void *ctx, size_t index, const struct sym_frame *f)
+{
+	struct said *s = ctx;
+	char *text = s->text[index];
+
+	s->calls++;
+	assert_string_equal(text, ""); /* once each */
+	if (f && f->file)
+		snprintf(text, sizeof(s->text[0]), "%s %s:%u", f->name, f->file, f->line);
+	else
+		snprintf(text, sizeof(s->text[0]), "%s", f ? f->name : "-");
+	return s->err;
+}
+
+/* Asks for places one page from each other, all at that time. */
+static struct said ask(const struct agg_image *image, size_t n, uint64_t t_ns)
+{
+	struct jit_place places[8];
+	struct said s = {.calls = 0};
+
+	for (size_t i = 0; i < n; i++)
+		places[i] = (struct jit_place){CODE + i * 0x1000 + 4, t_ns};
+	assert_int_equal(jit_names(naming, image, places, n, on_name, &s), 0);
+	assert_int_equal(s.calls, n);
+	return s;
+}
+
+static void write_bytes(const char *path, struct buf *b)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(b->data, 1, b->len, f), b->len);
+	assert_int_equal(fclose(f), 0);
+	buf_release(b);
+}
+
+TEST(test_a_perf_map)
+{
+	struct agg_image image = image_of(getpid());
+	struct said s = ask(&image, 3, 0);
+
+	for (int i = 0; i < 3; i++)
+		assert_string_equal(s.text[i], "-"); /* there is none */
+	fixture_write(map_path, "7000 10 first\n9000 10 third\n");
+	s = ask(&image, 3, 0);
+	assert_string_equal(s.text[0], "first");
+	assert_string_equal(s.text[1], "-");
+	assert_string_equal(s.text[2], "third");
+}
+
+TEST(test_an_error_of_the_caller_ends_it)
+{
+	struct agg_image image = image_of(getpid());
+	struct jit_place places[3] = {{CODE + 4, 0}, {CODE + 5, 0}, {CODE + 6, 0}};
+	struct said s = {.err = -ENOMEM};
+
+	fixture_write(map_path, "7000 10 first\n");
+	assert_int_equal(jit_names(naming, &image, places, 3, on_name, &s), -ENOMEM);
+	assert_int_equal(s.calls, 1);
+	unlink(map_path);
+	memset(&s, 0, sizeof(s));
+	s.err = -ENOMEM;
+	assert_int_equal(jit_names(naming, &image, places, 3, on_name, &s), -ENOMEM);
+	assert_int_equal(s.calls, 1);
+}
+
+/* Only that of its owner, or root's. */
+TEST(test_a_perf_map_of_somebody_else)
+{
+	struct agg_image image = image_of(getpid());
+
+	if (geteuid()) {
+		print_message("[ REASON   ] only root can give files away\n");
+		skip();
+	}
+	fixture_write(map_path, "7000 10 planted\n");
+	assert_int_equal(chown(map_path, 12345, 12345), 0);
+	assert_string_equal(ask(&image, 1, 0).text[0], "-");
+	image.uid = 12345;
+	assert_string_equal(ask(&image, 1, 0).text[0], "planted");
+	image.uid = UINT32_MAX; /* not known: whoever looks, then */
+	assert_string_equal(ask(&image, 1, 0).text[0], "-");
+	assert_int_equal(chown(map_path, 0, 0), 0);
+	image.uid = 12345;
+	assert_string_equal(ask(&image, 1, 0).text[0], "planted");
+}
+
+/* A child with a root of its own, which is ours but for its /tmp. */
+static pid_t fork_with_root(const char *root)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (chroot(root))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+static void await_root(pid_t pid)
+{
+	char path[64], link[256];
+	ssize_t n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	for (int i = 0; i < 1000 && n < 2; i++) {
+		n = readlink(path, link, sizeof(link));
+		usleep(1000);
+	}
+	assert_true(n >= 2);
+}
+
+/* By its number in its own namespace, in its own root, and in that of its program when it is gone. */
+TEST(test_the_perf_map_of_a_container)
+{
+	struct agg_image image;
+	struct file_key key = {.path = "/prog"};
+	struct stat st;
+	pid_t pid;
+
+	if (geteuid()) {
+		print_message("[ REASON   ] only root has a root of its own\n");
+		skip();
+	}
+	fixture_run(
+		"mkdir -p root/tmp && cp prog root/ && echo 7000 10 inside >root/tmp/perf-7.map");
+	pid = fork_with_root("root");
+	await_root(pid);
+	image = image_of(pid);
+	assert_string_equal(ask(&image, 1, 0).text[0], "-"); /* nothing by this number */
+	image.ns_tgid = 7;
+	assert_string_equal(ask(&image, 1, 0).text[0], "inside");
+	assert_int_equal(stat("root/prog", &st), 0);
+	key.major = major(st.st_dev);
+	key.minor = minor(st.st_dev);
+	key.inode = st.st_ino;
+	image.exe = files_intern(nf.files, &key, pid, 0, 0, 0);
+	assert_true(files_settle(nf.files, 10000));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_string_equal(ask(&image, 1, 0).text[0], "inside");
+	image.exe = FILE_NONE;
+	assert_string_equal(ask(&image, 1, 0).text[0], "-");
+}
+
+static uint32_t write_dump(const char *path, const char *first, const char *second, uint64_t at_ns)
+{
+	struct jit_line lines[] = {{0, 42, "/src/a.js"}};
+	struct buf b = {0};
+
+	jit_header(&b, 0);
+	jit_load(&b, at_ns, CODE, 16, 0, first);
+	jit_lines(&b, at_ns + 10 * SECOND, CODE, 0, lines, 1);
+	jit_load(&b, at_ns + 10 * SECOND, CODE, 16, 1, second);
+	write_bytes(path, &b);
+	return named_file(&nf, path);
+}
+
+/* What was there at the time of the sample, which is told by another clock. */
+TEST(test_a_jitdump_goes_by_time)
+{
+	uint64_t mono_ns = clock_of(CLOCK_MONOTONIC), boot_ns = clock_of(CLOCK_BOOTTIME);
+	struct agg_image image = image_of(getpid());
+
+	image.jitdump = write_dump("jit-1.dump", "first", "second", mono_ns);
+	fixture_write(map_path, "7000 10 mapped\n8000 10 mapped_too\n");
+	assert_string_equal(ask(&image, 1, boot_ns + 5 * SECOND).text[0], "first");
+	assert_string_equal(ask(&image, 1, boot_ns + 15 * SECOND).text[0], "second /src/a.js:42");
+	assert_string_equal(ask(&image, 1, 0).text[0], "second /src/a.js:42"); /* the last */
+	/* what the dump does not know the map may */
+	assert_string_equal(ask(&image, 2, boot_ns + 5 * SECOND).text[1], "mapped_too");
+	assert_string_equal(ask(&image, 3, boot_ns + 5 * SECOND).text[2], "-");
+}
+
+TEST(test_a_jitdump_of_somebody_else)
+{
+	struct agg_image image = image_of(getpid());
+
+	if (geteuid()) {
+		print_message("[ REASON   ] only root can give files away\n");
+		skip();
+	}
+	image.jitdump = write_dump("jit-2.dump", "planted", "planted", 1);
+	assert_int_equal(chown("jit-2.dump", 12345, 12345), 0);
+	assert_string_equal(ask(&image, 1, 0).text[0], "-");
+	image.uid = 12345;
+	assert_string_equal(ask(&image, 1, 0).text[0], "planted /src/a.js:42");
+}
+
+/* One that cannot be opened hinders nobody. */
+TEST(test_a_jitdump_that_is_gone)
+{
+	struct agg_image image = image_of(getpid());
+	struct file_key key = {.path = "/nowhere.dump", .inode = 1};
+
+	fixture_write(map_path, "7000 10 mapped\n");
+	image.jitdump = files_intern(nf.files, &key, getpid(), 0, 0, 0);
+	assert_true(files_settle(nf.files, 10000));
+	assert_string_equal(ask(&image, 1, 0).text[0], "mapped");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(test_a_perf_map),
+		T(test_an_error_of_the_caller_ends_it),
+		T(test_a_perf_map_of_somebody_else),
+		T(test_the_perf_map_of_a_container),
+		T(test_a_jitdump_goes_by_time),
+		T(test_a_jitdump_of_somebody_else),
+		T(test_a_jitdump_that_is_gone),
+	};
+
+	return cmocka_run_group_tests_name("name_jit", tests, named_files_setup, fixture_teardown);
+}
