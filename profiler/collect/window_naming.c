@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/utsname.h>
 
-#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/collect/collector.h"
 #include "profiler/collect/losses.h"
@@ -73,20 +72,11 @@ void window_naming_free(struct window_naming *n)
 static int add_facts(const struct window_naming *n, struct profile *p)
 {
 	struct utsname u = {0};
-	struct buf b = {0};
-	int err;
 
 	uname(&u);
-	buf_printf(&b, "kiln.event=%s", sampler_event_name(n->opts.sampler));
-	err = profile_comment(p, buf_cstr(&b));
-	buf_clear(&b);
-	buf_printf(&b, "kiln.freq_hz=%llu", (unsigned long long)n->opts.freq_hz);
-	err = err ?: profile_comment(p, buf_cstr(&b));
-	buf_clear(&b);
-	buf_printf(&b, "kiln.kernel=%s %s", u.release, u.machine);
-	err = err ?: profile_comment(p, buf_cstr(&b));
-	buf_release(&b);
-	return err;
+	return profile_commentf(p, "kiln.event=%s", sampler_event_name(n->opts.sampler)) ?:
+	       profile_commentf(p, "kiln.freq_hz=%llu", (unsigned long long)n->opts.freq_hz) ?:
+	       profile_commentf(p, "kiln.kernel=%s %s", u.release, u.machine);
 }
 
 /* What came from servers since the last window may name what had no lines then. */

@@ -566,3 +566,19 @@ int profile_comment(struct profile *p, const char *text)
 
 	return err ?: vec_push(&p->comments, id);
 }
+
+int profile_commentf(struct profile *p, const char *fmt, ...)
+{
+	struct buf b = {0};
+	const char *text;
+	va_list ap;
+	int err;
+
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	text = buf_cstr(&b);
+	err = b.err ?: profile_comment(p, text);
+	buf_release(&b);
+	return err;
+}

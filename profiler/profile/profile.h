@@ -155,6 +155,7 @@ int profile_plain_location(struct profile *p, const char *mapping, const char *n
 int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int64_t *values);
 
 int profile_comment(struct profile *p, const char *text);
+int profile_commentf(struct profile *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The text of a string id. */
 static inline const char *profile_text(const struct profile *p, uint32_t id)

@@ -5,7 +5,6 @@
 #include <malloc.h>
 #include <stddef.h>
 
-#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/collect/collector.h"
@@ -88,15 +87,9 @@ int merged_add(struct merged *m, struct named_window *w)
 
 static int add_count(struct profile *p, const char *key, uint64_t times)
 {
-	struct buf b = {0};
-	int err;
-
 	if (!times)
 		return 0;
-	buf_printf(&b, "kiln.%s=%llu", key, (unsigned long long)times);
-	err = profile_comment(p, buf_cstr(&b));
-	buf_release(&b);
-	return err;
+	return profile_commentf(p, "kiln.%s=%llu", key, (unsigned long long)times);
 }
 
 int merged_finish(struct merged *m)
