@@ -90,9 +90,30 @@ static void every_allocation_may_fail(void **state)
 	profile_free(p);
 }
 
+/* What it says it holds is what it has, but for what does not grow. */
+static void bytes_are_those_that_are_held(void **state)
+{
+	(void)state;
+	for (uint32_t n = 0; n < 3000; n = n * 3 + 10) {
+		struct profile *p;
+		size_t bytes;
+
+		allocs_begin(-1);
+		p = random_profile(n, n);
+		bytes = profile_bytes(p);
+		assert_in_range(allocs.bytes, bytes, bytes + bytes / 50 + 2000);
+		profile_free(p);
+		allocs_end();
+		assert_int_equal(allocs.blocks, 0);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(bytes_are_those_that_are_held),
+	};
 
 	return cmocka_run_group_tests_name("profile_oom", tests, NULL, NULL);
 }

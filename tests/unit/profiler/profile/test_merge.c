@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Profiles out of profiles: merged, filtered, without a label. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "profiler/profile/profile.h"
+#include "profiler/profile/quality.h"
+#include "tests/lib/profiles.h"
+
+static struct profile *new_cpu(void)
+{
+	struct profile *p = profile_new();
+
+	assert_non_null(p);
+	assert_int_equal(profile_init_cpu(p, 1000), 0);
+	return p;
+}
+
+static struct profile *merged(const struct profile *const *parts, size_t n)
+{
+	struct profile *p = profile_new();
+	const char *why;
+
+	assert_non_null(p);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(profile_merge(p, parts[i], &why), 0);
+	return p;
+}
+
+static void merging_into_nothing_copies(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct profile *a = random_profile(seed, 50);
+		struct profile *copy = merged((const struct profile *[]){a}, 1);
+		char *want = print_profile(a), *got = print_profile(copy);
+
+		assert_string_equal(got, want);
+		free(want);
+		free(got);
+		profile_free(a);
+		profile_free(copy);
+	}
+}
+
+static void merging_is_associative(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct profile *a = random_profile(3 * seed, 40), *b = random_profile(3 * seed, 60);
+		struct profile *c = random_profile(3 * seed + 2, 30);
+		struct profile *ab = merged((const struct profile *[]){a, b}, 2);
+		struct profile *bc = merged((const struct profile *[]){b, c}, 2);
+		struct profile *left = merged((const struct profile *[]){ab, c}, 2);
+		struct profile *right = merged((const struct profile *[]){a, bc}, 2);
+		char *l, *r;
+
+		l = print_profile(left);
+		r = print_profile(right);
+		assert_string_equal(strstr(l, "\n#"), strstr(r, "\n#"));
+		assert_int_equal(total_of_type(left, 0),
+				 total_of_type(a, 0) + total_of_type(b, 0) + total_of_type(c, 0));
+		/* a's samples are b's first ones: they must have met, not stand side by side */
+		assert_true(ab->samples.len < a->samples.len + b->samples.len);
+		free(l);
+		free(r);
+		for (struct profile **p = (struct profile *[]){a, b, c, ab, bc, left, right, NULL};
+		     *p; p++)
+			profile_free(*p);
+	}
+}
+
+static void merged_time_spans_both(void **state)
+{
+	static const struct {
+		int64_t t1, d1, t2, d2, time, duration;
+	} cases[] = {
+		{100, 10, 110, 10, 100, 20}, /* one after the other */
+		{110, 10, 100, 10, 100, 20}, /* in whatever order */
+		{100, 10, 150, 10, 100, 20}, /* the gap is not covered */
+		{100, 10, 105, 10, 100, 15}, /* overlapping */
+		{100, 50, 110, 10, 100, 50}, /* inside */
+		{0, 10, 110, 10, 110, 20},   /* start unknown */
+		{100, 10, 0, 10, 100, 20},
+	};
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct profile *a = new_cpu(), *b = new_cpu();
+
+		a->time_ns = cases[i].t1;
+		a->duration_ns = cases[i].d1;
+		b->time_ns = cases[i].t2;
+		b->duration_ns = cases[i].d2;
+		assert_int_equal(profile_merge(a, b, &why), 0);
+		assert_int_equal(a->time_ns, cases[i].time);
+		assert_int_equal(a->duration_ns, cases[i].duration);
+		profile_free(a);
+		profile_free(b);
+	}
+}
+
+static void merged_time_does_not_depend_on_the_order(void **state)
+{
+	static const struct {
+		int64_t t[4], d[4], time, duration;
+	} cases[] = {
+		{{100, 150, 110, 120}, {10, 10, 10, 10}, 100, 40}, /* the gap is filled later */
+		{{150, 100, 110, 500}, {10, 10, 30, 5}, 100, 55},
+		{{100, 200, 105, 195}, {10, 10, 100, 1}, 100, 110}, /* one joins two */
+		{{100, 150, 0, 110}, {10, 10, 7, 10}, 100, 37},	    /* one of unknown time */
+	};
+	static const int orders[][4] = {
+		{0, 1, 2, 3}, {3, 2, 1, 0}, {1, 3, 0, 2}, {2, 0, 3, 1}, {1, 0, 3, 2}};
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		for (size_t k = 0; k < sizeof(orders) / sizeof(*orders); k++) {
+			struct profile *all = new_cpu();
+
+			for (int j = 0; j < 4; j++) {
+				struct profile *p = new_cpu();
+
+				p->time_ns = cases[i].t[orders[k][j]];
+				p->duration_ns = cases[i].d[orders[k][j]];
+				assert_int_equal(profile_merge(all, p, &why), 0);
+				profile_free(p);
+			}
+			assert_int_equal(all->time_ns, cases[i].time);
+			assert_int_equal(all->duration_ns, cases[i].duration);
+			profile_free(all);
+		}
+	}
+}
+
+static void many_spans_close_their_gaps(void **state)
+{
+	struct spans s = {0};
+
+	(void)state;
+	for (int64_t i = 1; i <= SPANS_MAX; i++)
+		assert_int_equal(spans_add(&s, 100 * i, 10), 0);
+	assert_int_equal(spans_total(&s), 10 * SPANS_MAX);
+	assert_int_equal(spans_add(&s, 115, 10), 0); /* 5 behind the first, 75 before the second */
+	assert_int_equal(s.v.len, SPANS_MAX);
+	assert_int_equal(s.gaps_closed, 1);
+	assert_int_equal(spans_total(&s), 10 * SPANS_MAX + 15);
+	spans_release(&s);
+}
+
+static void different_types_do_not_merge(void **state)
+{
+	struct profile *a = new_cpu(), *b = profile_new(), *c = new_cpu();
+	const char *why = NULL;
+
+	(void)state;
+	MUST(profile_add_sample_type(b, "alloc", "bytes"));
+	assert_int_equal(profile_merge(a, b, &why), -EINVAL);
+	assert_string_equal(why, "the profiles have different sample types");
+	c->period_type.type = str_id(c, "cycles");
+	assert_int_equal(profile_merge(a, c, &why), -EINVAL);
+	assert_string_equal(why, "the profiles were sampled by different events");
+	profile_free(a);
+	profile_free(b);
+	profile_free(c);
+}
+
+static bool keep_some(void *ctx, const struct profile *src, size_t sample)
+{
+	(void)src;
+	return (sample % 3 == 0) == *(bool *)ctx;
+}
+
+static void a_filter_and_its_complement_make_the_whole(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct profile *p = random_profile(seed, 60), *some, *rest, *both;
+		char *want, *got;
+		bool yes = true, no = false;
+
+		assert_int_equal(profile_filter(&some, p, keep_some, &yes), 0);
+		assert_int_equal(profile_filter(&rest, p, keep_some, &no), 0);
+		assert_int_equal(some->samples.len, (p->samples.len + 2) / 3);
+		assert_int_equal(some->samples.len + rest->samples.len, p->samples.len);
+		both = merged((const struct profile *[]){some, rest}, 2);
+		want = print_profile(p);
+		got = print_profile(both);
+		assert_string_equal(got, want);
+		free(want);
+		free(got);
+		profile_free(p);
+		profile_free(some);
+		profile_free(rest);
+		profile_free(both);
+	}
+}
+
+static void without_a_label_samples_become_one(void **state)
+{
+	struct profile *p = new_cpu(), *q;
+	uint32_t l = location_id(p, PROFILE_NONE, 1, "f"), stack, other, set;
+	char *want, *got;
+
+	(void)state;
+	MUST(profile_stack(p, &l, 1, &stack));
+	MUST(profile_stack(p, NULL, 0, &other));
+	MUST(profile_comment(p, "kept"));
+	p->time_ns = 100;
+	p->duration_ns = 10;
+	for (int64_t pid = 1; pid <= 3; pid++) {
+		struct profile_label labels[] = {
+			{str_id(p, "pid"), PROFILE_NONE, pid, 0},
+			{str_id(p, "comm"), str_id(p, pid == 3 ? "pid" : "x"), 0, 0},
+		};
+
+		MUST(profile_labelset(p, labels, 2, &set));
+		MUST(profile_add(p, stack, set, (int64_t[]){pid, 10 * pid}));
+		MUST(profile_add(p, other, set, (int64_t[]){100 * pid, 0}));
+	}
+	assert_int_equal(profile_without_label(&q, p, "pid"), 0);
+	/* of either stack: x, whose counts add up, and one whose comm has the key's name */
+	assert_int_equal(q->samples.len, 4);
+	for (size_t i = 0; i < 4; i++) {
+		const struct profile_sample *s = &q->samples.data[i];
+		uint32_t depth = q->stacks.data[s->stack].len;
+
+		assert_null(profile_find_label(q, s->labelset, "pid"));
+		assert_non_null(profile_find_label(q, s->labelset, "comm"));
+		/* 1 + 2 of the one, 3 of the other */
+		assert_int_equal(q->values.data[s->first_value], depth ? 3 : 300);
+		assert_int_equal(q->values.data[s->first_value + 1], depth ? 30 : 0);
+	}
+	assert_int_equal(q->time_ns, 100);
+	assert_int_equal(q->duration_ns, 10);
+	assert_string_equal(profile_text(q, q->comments.data[0]), "kept");
+	profile_free(q);
+	/* a key that no label has */
+	want = print_profile(p);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(profile_without_label(&q, p, i ? "kept" : "nowhere"), 0);
+		got = print_profile(q);
+		assert_string_equal(got, want);
+		free(got);
+		profile_free(q);
+	}
+	free(want);
+	profile_free(p);
+}
+
+/* The same file, named better in one window than in the other, is one mapping of the sum. */
+static void merging_joins_mappings(void **state)
+{
+	struct profile *parts[2], *all;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct profile_mapping m = {.start = 0x1000, .limit = 0x2000};
+		uint32_t mapping, location, stack, set;
+
+		parts[i] = new_cpu();
+		m.file = str_id(parts[i], "/bin/x");
+		m.build_id = str_id(parts[i], "aa");
+		m.has_line_numbers = i;
+		m.has_inline_frames = !i;
+		MUST(profile_mapping(parts[i], &m, &mapping));
+		location = location_id(parts[i], mapping, 0x1100, "f");
+		MUST(profile_stack(parts[i], &location, 1, &stack));
+		MUST(profile_labelset(parts[i], NULL, 0, &set));
+		MUST(profile_add(parts[i], stack, set, (int64_t[]){1, 1}));
+	}
+	all = merged((const struct profile *const *)parts, 2);
+	assert_int_equal(all->mappings.len, 1);
+	assert_int_equal(all->samples.len, 1);
+	assert_true(all->mappings.data[0].has_line_numbers);
+	assert_true(all->mappings.data[0].has_inline_frames);
+	profile_free(parts[0]);
+	profile_free(parts[1]);
+	profile_free(all);
+}
+
+static void add_blame(struct quality *q, const char *module, const char *hint, uint64_t unnamed)
+{
+	struct quality_blame b = {.module = strdup(module),
+				  .frames = 1000,
+				  .unnamed = unnamed,
+				  .hint = hint ? strdup(hint) : NULL};
+
+	MUST(vec_push(&q->blame, b));
+}
+
+static void merging_adds_quality(void **state)
+{
+	struct profile *a = new_cpu(), *b = new_cpu(), *plain = new_cpu(), *all;
+	struct quality q = {.expected = 10, .recorded = 10}, got = {0};
+
+	(void)state;
+	add_blame(&q, "x", "do", 5);
+	add_blame(&q, "y", NULL, 4);
+	MUST(quality_store(a, &q));
+	q.blame.data[1].unnamed = 40;
+	q.lost[LOSS_cpu_gap] = 2;
+	MUST(quality_store(b, &q));
+	all = merged((const struct profile *[]){a, plain, b}, 3);
+	assert_int_equal(quality_load(&got, all), 0);
+	assert_int_equal(got.expected, 20);
+	assert_int_equal(got.lost[LOSS_cpu_gap], 2);
+	assert_int_equal(got.blame.len, 2);
+	assert_string_equal(got.blame.data[0].module, "y");
+	assert_int_equal(got.blame.data[0].unnamed, 44);
+	assert_string_equal(got.blame.data[1].hint, "do");
+	assert_int_equal(all->comments.len, 5);
+	quality_release(&got);
+	quality_release(&q);
+	profile_free(a);
+	profile_free(b);
+	profile_free(plain);
+	profile_free(all);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(merging_into_nothing_copies),
+		cmocka_unit_test(merging_is_associative),
+		cmocka_unit_test(merged_time_spans_both),
+		cmocka_unit_test(merged_time_does_not_depend_on_the_order),
+		cmocka_unit_test(many_spans_close_their_gaps),
+		cmocka_unit_test(different_types_do_not_merge),
+		cmocka_unit_test(a_filter_and_its_complement_make_the_whole),
+		cmocka_unit_test(without_a_label_samples_become_one),
+		cmocka_unit_test(merging_joins_mappings),
+		cmocka_unit_test(merging_adds_quality),
+	};
+
+	return cmocka_run_group_tests_name("merge", tests, NULL, NULL);
+}
