@@ -128,8 +128,9 @@ static int end_window(struct session *s, bool last)
 
 	if (err != -ENOSPC)
 		return err;
-	log_warning("the profile has no room for more than %zu MB: the recording ends here",
-		    (size_t)MERGED_MAX_BYTES >> 20);
+	if (!s->is_full) /* the last window is merged all the same */
+		log_warning("the profile has no room for more than %zu MB: the recording ends here",
+			    (size_t)MERGED_MAX_BYTES >> 20);
 	s->is_full = true;
 	return 0;
 }
