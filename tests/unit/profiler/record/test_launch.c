@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A command that waits at the gate, runs, fails to run, and is ended. */
+#include "tests/lib/fixture.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "profiler/record/launch.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+
+#define NO_LAUNCH                                                                                  \
+	{                                                                                          \
+		.gate_fd = -1, .exec_fd = -1                                                       \
+	}
+#define SH(script)                                                                                 \
+	(char *[])                                                                                 \
+	{                                                                                          \
+		"sh", "-c", script, NULL                                                           \
+	}
+
+static unsigned count_descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void await(struct launch *l)
+{
+	for (int i = 0; i < 10000 && !launch_poll(l); i++)
+		usleep(1000);
+	assert_true(l->exited);
+}
+
+static bool is_gone(pid_t pid)
+{
+	return kill(pid, 0) && errno == ESRCH;
+}
+
+/* Runs it to its end: the exit code. */
+static int run(char *const argv[])
+{
+	struct launch l = NO_LAUNCH;
+
+	assert_int_equal(launch_prepare(&l, argv), 0);
+	assert_int_equal(launch_go(&l), 0);
+	await(&l);
+	assert_true(is_gone(l.pid));
+	launch_stop(&l, 0); /* of one that has ended: nothing */
+	return launch_exit_code(&l);
+}
+
+TEST(test_it_waits_at_the_gate)
+{
+	struct launch l = NO_LAUNCH;
+	unsigned before = count_descriptors();
+
+	assert_int_equal(launch_prepare(&l, SH("echo ran >ran")), 0);
+	assert_true(l.pid > 0);
+	usleep(100000);
+	assert_false(launch_poll(&l));
+	assert_int_equal(access("ran", F_OK), -1);
+	assert_int_equal(launch_exit_code(&l), 0); /* it has none yet */
+	assert_int_equal(launch_go(&l), 0);
+	await(&l);
+	assert_int_equal(access("ran", F_OK), 0);
+	assert_int_equal(launch_exit_code(&l), 0);
+	assert_int_equal(count_descriptors(), before);
+}
+
+TEST(test_exit_codes)
+{
+	assert_int_equal(run(SH("exit 0")), 0);
+	assert_int_equal(run(SH("exit 3")), 3);
+	assert_int_equal(run(SH("kill -USR1 $$")), 128 + SIGUSR1);
+}
+
+/* It fails with the errno of execvp(3), and is gone then. */
+TEST(test_what_cannot_be_run)
+{
+	static const struct {
+		char *const argv[2];
+		int err;
+	} cases[] = {{{"./nowhere", NULL}, -ENOENT},
+		     {{"no-such-command-here", NULL}, -ENOENT},
+		     {{"./plain", NULL}, -EACCES}};
+	unsigned before = count_descriptors();
+
+	fixture_write("plain", "not a program\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct launch l = NO_LAUNCH;
+
+		assert_int_equal(launch_prepare(&l, cases[i].argv), 0);
+		assert_int_equal(launch_go(&l), cases[i].err);
+		assert_true(l.exited);
+		assert_true(is_gone(l.pid));
+		launch_stop(&l, 1000);
+	}
+	assert_int_equal(count_descriptors(), before);
+}
+
+/* Given up before it was let go, it runs nothing. */
+TEST(test_ended_at_the_gate)
+{
+	unsigned before = count_descriptors();
+	struct launch l = NO_LAUNCH;
+
+	assert_int_equal(launch_prepare(&l, SH("echo ran >never")), 0);
+	launch_stop(&l, 10000);
+	assert_true(l.exited);
+	assert_true(is_gone(l.pid));
+	assert_int_equal(launch_exit_code(&l), 125);
+	assert_int_equal(access("never", F_OK), -1);
+	assert_int_equal(count_descriptors(), before);
+}
+
+static void start(struct launch *l, char *const argv[])
+{
+	assert_int_equal(launch_prepare(l, argv), 0);
+	assert_int_equal(launch_go(l), 0);
+	for (int i = 0; i < 10000 && access("ready", F_OK); i++)
+		usleep(1000);
+	assert_int_equal(unlink("ready"), 0);
+}
+
+TEST(test_it_is_ended)
+{
+	struct launch l = NO_LAUNCH;
+
+	start(&l, SH("trap 'exit 7' TERM; echo >ready; while :; do sleep 0.01; done"));
+	launch_stop(&l, 10000);
+	assert_true(l.exited);
+	assert_int_equal(launch_exit_code(&l), 7);
+	l = (struct launch)NO_LAUNCH;
+	start(&l, SH("trap '' TERM; echo >ready; while :; do sleep 0.01; done"));
+	launch_stop(&l, 200); /* it stays */
+	assert_true(l.exited);
+	assert_int_equal(launch_exit_code(&l), 128 + SIGKILL);
+}
+
+TEST(test_nothing_was_launched)
+{
+	struct launch l = NO_LAUNCH;
+
+	assert_false(launch_poll(&l));
+	launch_stop(&l, 10);
+	assert_int_equal(launch_exit_code(&l), 0);
+}
+
+/* What kiln itself blocks the command does not. */
+TEST(test_signals_of_the_command)
+{
+	sigset_t term, old;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, &old);
+	assert_int_equal(run(SH("grep -x 'SigBlk:.0000000000000000' /proc/$$/status >blocked")), 0);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_it_waits_at_the_gate),
+		cmocka_unit_test(test_exit_codes),
+		cmocka_unit_test(test_what_cannot_be_run),
+		cmocka_unit_test(test_ended_at_the_gate),
+		cmocka_unit_test(test_it_is_ended),
+		cmocka_unit_test(test_nothing_was_launched),
+		cmocka_unit_test(test_signals_of_the_command),
+	};
+
+	return cmocka_run_group_tests_name("launch", tests, fixture_setup, fixture_teardown);
+}

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The policy of one recording: what it asks of the collector, in which order, and when it is over. The
+ * collector is this file's own, and writes down what it is asked.
+ */
+#include "tests/lib/fixture.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/log.h"
+#include "profiler/profile/profile.h"
+#include "profiler/record/session.h"
+#include "symbolizer/symbolizer.h"
+#include "tests/lib/profiles.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+#define MS	   1000000ull
+
+/* --- the collector ------------------------------------------------------------------------------- */
+
+struct collector {
+	struct buf log;
+	uint64_t start_ns;
+	unsigned turns, windows;
+	pid_t child;
+};
+
+/* What it is to do; all-zero: nothing out of the ordinary. */
+static struct {
+	int open_err, start_err, window_err;
+	unsigned wants_windows;	       /* so many, one at each turn */
+	unsigned fail_turn;	       /* number of the turn that fails */
+	unsigned signal_turn;	       /* in which SIGTERM comes */
+	unsigned gone_turn;	       /* at which the targets are gone */
+	pid_t missing;		       /* no such process */
+	unsigned samples;	       /* in each window, of stacks of their own */
+	void (*on_start)(pid_t child); /* as sampling begins */
+} script;
+
+static struct collector *current;
+
+/* What it was asked, in its words; turns are left out. */
+static char said[1024];
+
+static void say(struct collector *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (c->log.len)
+		buf_char(&c->log, ' ');
+	va_start(ap, fmt);
+	buf_vprintf(&c->log, fmt, ap);
+	va_end(ap);
+}
+
+uint64_t boottime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+int collector_open(struct collector **out, const struct collector_opts *opts, const char **why)
+{
+	*why = "it does not open";
+	if (script.open_err)
+		return script.open_err;
+	*out = current = calloc(1, sizeof(*current));
+	say(current, "open(%s)", opts->scope == COLLECT_TARGETS ? "targets" : "all");
+	return 0;
+}
+
+void collector_close(struct collector *c)
+{
+	if (!c)
+		return;
+	say(c, "close");
+	snprintf(said, sizeof(said), "%s", buf_cstr(&c->log));
+	buf_release(&c->log);
+	free(c);
+	current = NULL;
+}
+
+int collector_watch(struct collector *c, pid_t tgid, const char **why)
+{
+	*why = "no such process";
+	if (tgid == script.missing)
+		return -ESRCH;
+	say(c, "watch(%d)", tgid);
+	return 0;
+}
+
+int collector_add(struct collector *c, pid_t tgid)
+{
+	say(c, "add");
+	c->child = tgid;
+	return 0;
+}
+
+bool collector_targets_gone(const struct collector *c)
+{
+	return script.gone_turn && c->turns >= script.gone_turn;
+}
+
+int collector_scan(struct collector *c, pid_t tgid, const char **why)
+{
+	*why = "cannot scan";
+	say(c, tgid == getpid() ? "scan(self)" : "scan(%d)", tgid);
+	return 0;
+}
+
+int collector_start(struct collector *c, const char **why)
+{
+	*why = "it does not start";
+	if (script.on_start)
+		script.on_start(c->child);
+	say(c, "start");
+	c->start_ns = boottime_ns();
+	return script.start_err;
+}
+
+void collector_stop(struct collector *c)
+{
+	say(c, "stop");
+}
+
+int collector_turn(struct collector *c, int timeout_ms)
+{
+	assert_in_range(timeout_ms, 0, 50);
+	usleep(1000);
+	c->turns++;
+	if (c->turns == script.signal_turn)
+		raise(SIGTERM);
+	return c->turns == script.fail_turn ? -EIO : 0;
+}
+
+bool collector_wants_window(const struct collector *c)
+{
+	return c->windows < script.wants_windows;
+}
+
+int collector_end_window(struct collector *c, bool last, struct named_window *out)
+{
+	uint32_t frame, stack, labels;
+
+	say(c, last ? "last_window" : "window");
+	if (script.window_err)
+		return script.window_err;
+	*out = (struct named_window){.profile = profile_new(), .duration_ns = 1};
+	MUST(profile_init_cpu(out->profile, 1000));
+	for (unsigned i = 0; i < script.samples; i++) {
+		frame = location_id(out->profile, PROFILE_NONE, 1 + i + c->windows * script.samples,
+				    NULL);
+		MUST(profile_stack(out->profile, &frame, 1, &stack));
+		MUST(profile_labelset(out->profile, NULL, 0, &labels));
+		MUST(profile_add(out->profile, stack, labels, (int64_t[]){1, 1000}));
+	}
+	out->quality.recorded = script.samples;
+	c->windows++;
+	return 0;
+}
+
+void named_window_release(struct named_window *w)
+{
+	profile_free(w->profile);
+	quality_release(&w->quality);
+	*w = (struct named_window){0};
+}
+
+void collector_progress(struct collector *c, struct collector_progress *out)
+{
+	*out = (struct collector_progress){.samples = c->turns};
+}
+
+const char *collector_event(const struct collector *c)
+{
+	(void)c;
+	return "cpu-clock";
+}
+
+size_t collector_cpus(const struct collector *c)
+{
+	(void)c;
+	return 3;
+}
+
+uint64_t collector_start_ns(const struct collector *c)
+{
+	return c->start_ns;
+}
+
+struct symbolizer *collector_take_symbolizer(struct collector *c)
+{
+	struct symbolizer_opts opts = {0};
+	struct symbolizer *s;
+
+	(void)c;
+	MUST(symbolizer_new(&s, &opts));
+	return s;
+}
+
+/* --- tests --------------------------------------------------------------------------------------- */
+
+static struct session_result result;
+static struct quality quality;
+static const char *why;
+
+static int run(struct session_opts opts)
+{
+	memset(&result, 0, sizeof(result));
+	memset(&quality, 0, sizeof(quality));
+	why = "";
+	*said = '\0';
+	return session_run(&opts, &result, &quality, &why);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(&script, 0, sizeof(script));
+	script.samples = 5;
+	unlink("ran");
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	session_result_release(&result);
+	quality_release(&quality);
+	return current ? -1 : 0; /* it is always closed */
+}
+
+TEST(test_so_long_and_no_longer)
+{
+	uint64_t before = boottime_ns();
+
+	assert_int_equal(run((struct session_opts){.everything = true, .duration_ns = 100 * MS}),
+			 0);
+	assert_in_range(boottime_ns() - before, 100 * MS, 3000 * MS);
+	assert_string_equal(said, "open(all) scan(0) start stop last_window close");
+	assert_int_equal(total_of_type(result.profile, 0), 5);
+	assert_int_equal(quality.recorded, 5);
+	assert_in_range(result.elapsed_ns, 100 * MS, 3000 * MS);
+	assert_int_equal(result.profile->duration_ns, result.elapsed_ns);
+	assert_int_equal(result.cpus, 3);
+	assert_string_equal(result.event, "cpu-clock");
+	assert_false(result.launched);
+	assert_non_null(result.symbolizer);
+}
+
+TEST(test_processes_are_watched_and_then_scanned)
+{
+	static const pid_t pids[] = {11, 12};
+
+	script.gone_turn = 5;
+	assert_int_equal(run((struct session_opts){.tgids = pids, .n_tgids = 2}), 0);
+	assert_string_equal(said, "open(targets) watch(11) watch(12) scan(11) scan(12) start stop "
+				  "last_window close");
+}
+
+/* With -a processes only say when it is over. */
+TEST(test_everything_until_a_process_ends)
+{
+	static const pid_t pids[] = {11};
+
+	script.gone_turn = 5;
+	assert_int_equal(
+		run((struct session_opts){.everything = true, .tgids = pids, .n_tgids = 1}), 0);
+	assert_string_equal(said, "open(all) watch(11) scan(0) start stop last_window close");
+}
+
+TEST(test_a_process_that_is_not_there)
+{
+	static const pid_t pids[] = {11, 12, 13};
+
+	script.missing = 12;
+	assert_int_equal(run((struct session_opts){.tgids = pids, .n_tgids = 3}), -ESRCH);
+	assert_int_equal(result.missing_pid, 12);
+	assert_string_equal(why, "no such process");
+	assert_null(result.profile);
+	assert_string_equal(said, "open(targets) watch(11) close");
+}
+
+TEST(test_windows_are_named_when_they_have_to_be)
+{
+	script.wants_windows = 3;
+	script.gone_turn = 10;
+	assert_int_equal(run((struct session_opts){.everything = true}), 0);
+	assert_string_equal(said,
+			    "open(all) scan(0) start window window window stop last_window close");
+	assert_int_equal(total_of_type(result.profile, 0), 20);
+	assert_int_equal(result.profile->samples.len, 20);
+	assert_int_equal(quality.recorded, 20);
+}
+
+/* What is written to stderr meanwhile goes to a file. */
+static int run_quietly(struct session_opts opts, const char *path)
+{
+	int err, saved = dup(2), fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(saved >= 0 && fd >= 0);
+	dup2(fd, 2);
+	log_set_level(LOG_NORMAL);
+	err = run(opts);
+	log_set_level(LOG_QUIET);
+	dup2(saved, 2);
+	close(saved);
+	close(fd);
+	return err;
+}
+
+/* More than there is room for ends it, with all that there is. */
+TEST(test_a_profile_without_room_for_more)
+{
+	script.wants_windows = 1000;
+	script.samples = 150000;
+	assert_int_equal(run_quietly((struct session_opts){.everything = true}, "warnings"), 0);
+	assert_int_equal(total_of_type(result.profile, 0), quality.recorded);
+	assert_true(quality.recorded >= 2 * 150000);
+	assert_null(strstr(said, "window window window window window window"));
+	assert_non_null(strstr(said, "stop last_window close"));
+	fixture_run("test $(grep -c 'has no room for more than 48 MB' warnings) = 1");
+}
+
+TEST(test_a_signal_ends_it)
+{
+	struct sigaction mine = {.sa_handler = SIG_IGN}, old, after;
+
+	sigaction(SIGTERM, &mine, &old);
+	script.signal_turn = 3;
+	assert_int_equal(run((struct session_opts){.everything = true}), 0);
+	assert_string_equal(said, "open(all) scan(0) start stop last_window close");
+	assert_int_equal(total_of_type(result.profile, 0), 5);
+	sigaction(SIGTERM, &old, &after);
+	assert_true(after.sa_handler == SIG_IGN); /* as it was */
+	/* the next one is not ended by it */
+	session_result_release(&result);
+	script.signal_turn = 0;
+	script.gone_turn = 10;
+	assert_int_equal(run((struct session_opts){.everything = true}), 0);
+	assert_non_null(result.profile);
+}
+
+TEST(test_what_fails)
+{
+	script.open_err = -EPERM;
+	assert_int_equal(run((struct session_opts){.everything = true}), -EPERM);
+	assert_string_equal(why, "it does not open");
+	assert_string_equal(said, "");
+	script.open_err = 0;
+	script.start_err = -EMFILE;
+	assert_int_equal(run((struct session_opts){.everything = true}), -EMFILE);
+	assert_string_equal(why, "it does not start");
+	assert_string_equal(said, "open(all) scan(0) start close");
+	script.start_err = 0;
+	script.fail_turn = 3;
+	assert_int_equal(run((struct session_opts){.everything = true}), -EIO);
+	assert_string_equal(why, "reading samples failed");
+	script.fail_turn = 0;
+	script.gone_turn = 2;
+	script.window_err = -ENOMEM;
+	assert_int_equal(run((struct session_opts){.everything = true}), -ENOMEM);
+	assert_null(result.profile);
+}
+
+/* --- commands ------------------------------------------------------------------------------------ */
+
+#define SH(script)                                                                                 \
+	(char *[])                                                                                 \
+	{                                                                                          \
+		"sh", "-c", script, NULL                                                           \
+	}
+
+static bool has_run;
+
+static void look_whether_it_ran(pid_t child)
+{
+	assert_true(child > 0);
+	usleep(50000);
+	has_run = !access("ran", F_OK);
+}
+
+TEST(test_a_command_runs_when_sampling_is_on)
+{
+	script.on_start = look_whether_it_ran;
+	assert_int_equal(run((struct session_opts){.argv = SH("echo >ran; exit 3")}), 0);
+	assert_string_equal(said, "open(targets) scan(self) add start stop last_window close");
+	assert_false(has_run);
+	assert_int_equal(access("ran", F_OK), 0);
+	assert_true(result.launched);
+	assert_int_equal(result.exit_code, 3);
+}
+
+/* With --delay it runs before. */
+TEST(test_a_command_runs_through_the_delay)
+{
+	uint64_t before = boottime_ns();
+
+	script.on_start = look_whether_it_ran;
+	assert_int_equal(run((struct session_opts){.argv = SH("echo >ran; sleep 0.5"),
+						   .delay_ns = 200 * MS}),
+			 0);
+	assert_true(has_run);
+	assert_true(boottime_ns() - before >= 450 * MS);
+	assert_true(result.elapsed_ns < boottime_ns() - before - 150 * MS);
+	assert_int_equal(result.exit_code, 0);
+}
+
+TEST(test_a_command_that_cannot_be_run)
+{
+	fixture_write("plain", "not a program\n");
+	assert_int_equal(run((struct session_opts){.argv = (char *[]){"./nowhere", NULL}}),
+			 -ENOEXEC);
+	assert_int_equal(result.exit_code, 127);
+	assert_string_equal(why, "command not found");
+	assert_null(result.profile);
+	assert_int_equal(run((struct session_opts){.argv = (char *[]){"./plain", NULL}}), -ENOEXEC);
+	assert_int_equal(result.exit_code, 126);
+	assert_string_equal(why, "Permission denied");
+}
+
+/* What is over before its command ends it. */
+TEST(test_a_command_is_ended_with_the_recording)
+{
+	assert_int_equal(run((struct session_opts){
+				 .argv = SH("trap 'exit 9' TERM; while :; do sleep 0.01; done"),
+				 .duration_ns = 300 * MS}),
+			 0);
+	assert_int_equal(result.exit_code, 9);
+}
+
+/* One that is only to say when it is over is no target. */
+TEST(test_everything_while_a_command_runs)
+{
+	assert_int_equal(run((struct session_opts){.argv = SH("sleep 0.1"), .everything = true}),
+			 0);
+	assert_string_equal(said, "open(all) scan(0) start stop last_window close");
+}
+
+static unsigned progress_calls;
+
+static void on_progress(void *ctx, const struct collector_progress *p)
+{
+	assert_true(ctx == &progress_calls);
+	assert_true(p->samples > 0);
+	progress_calls++;
+}
+
+TEST(test_progress)
+{
+	assert_int_equal(run((struct session_opts){.everything = true,
+						   .duration_ns = 500 * MS,
+						   .progress = on_progress,
+						   .progress_ctx = &progress_calls}),
+			 0);
+	assert_in_range(progress_calls, 2, 5); /* each 0.2 s, and at the end */
+}
+
+static int setup(void **state)
+{
+	log_set_level(LOG_QUIET);
+	return fixture_setup(state);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(test_so_long_and_no_longer),
+		T(test_processes_are_watched_and_then_scanned),
+		T(test_everything_until_a_process_ends),
+		T(test_a_process_that_is_not_there),
+		T(test_windows_are_named_when_they_have_to_be),
+		T(test_a_profile_without_room_for_more),
+		T(test_a_signal_ends_it),
+		T(test_what_fails),
+		T(test_a_command_runs_when_sampling_is_on),
+		T(test_a_command_runs_through_the_delay),
+		T(test_a_command_that_cannot_be_run),
+		T(test_a_command_is_ended_with_the_recording),
+		T(test_everything_while_a_command_runs),
+		T(test_progress),
+	};
+
+	return cmocka_run_group_tests_name("session", tests, setup, fixture_teardown);
+}
