@@ -11,17 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#ifdef __has_feature /* clang's way to say it */
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FAIL_ALLOC 0
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FAIL_ALLOC 0
-#endif
-#ifndef FAIL_ALLOC
-#define FAIL_ALLOC 1
-#endif
+#include "profiler/base/sanitizer.h"
+
+#define FAIL_ALLOC (!SANITIZED)
 
 #if FAIL_ALLOC
 
