@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/collect/collector.h"
 #include "profiler/collect/losses.h"
 #include "profiler/debuginfod/debuginfod.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/saturate.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 
@@ -400,13 +401,13 @@ static int weigh(struct folding *f, const struct profile *src)
 		const struct profile_stack *stack = &src->stacks.data[s->stack];
 		int64_t value = src->values.data[s->first_value];
 
-		total = profile_sum(total, value);
+		total = saturating_sum(total, value);
 		if (f->callers)
-			f->weights[s->stack] = profile_sum(f->weights[s->stack], value);
+			f->weights[s->stack] = saturating_sum(f->weights[s->stack], value);
 		for (uint32_t j = 0; j < stack->len && !f->callers; j++) {
 			int64_t *w = &f->weights[src->frames.data[stack->first + j]];
 
-			*w = profile_sum(*w, value);
+			*w = saturating_sum(*w, value);
 		}
 	}
 	f->light = total / 10000 + 1;
