@@ -507,13 +507,6 @@ int collector_end_window(struct collector *c, bool last, struct named_window *ou
 	return err;
 }
 
-void named_window_release(struct named_window *w)
-{
-	profile_free(w->profile);
-	quality_release(&w->quality);
-	*w = (struct named_window){0};
-}
-
 /* --- what it knows ----------------------------------------------------------------------------- */
 
 void collector_progress(struct collector *c, struct collector_progress *out)

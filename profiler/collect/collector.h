@@ -18,12 +18,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "profiler/profile/quality.h"
+#include "profiler/collect/named_window.h"
 #include "profiler/sampler/sampler.h"
 
 struct collector;
 struct debuginfod;
-struct profile;
 struct symbolizer;
 
 enum collect_scope {
@@ -77,17 +76,6 @@ int collector_turn(struct collector *c, int timeout_ms);
  * is so old that files it has seen might be closed before they are named.
  */
 bool collector_wants_window(const struct collector *c);
-
-/* The window is the waist: whatever comes after it knows nothing of the kernel, processes or files. */
-struct named_window {
-	struct profile
-		*profile; /* named, with its losses as frames; the quality is not stored in it */
-	struct quality
-		quality; /* of this window alone; windows add up to what the kernel counted */
-	int64_t begin_unix_ns;
-	uint64_t duration_ns;
-};
-void named_window_release(struct named_window *w);
 
 /* Drains what is left, names it and begins the next window. `last`: sampling has stopped, and stacks
  * that wait for tables may take longer. The window is the caller's. 0 or -errno. */

@@ -7,7 +7,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
-#include "profiler/collect/collector.h"
+#include "profiler/collect/named_window.h"
 #include "profiler/collect/losses.h"
 #include "profiler/debuginfod/debuginfod.h"
 #include "profiler/files/files.h"

@@ -6,8 +6,10 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
+#include "profiler/naming/name_file.h"
 #include "profiler/naming/namer.h"
 #include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/symbolizer.h"
 
 /* Addresses that the symbolizer is asked about at once. A cold file takes a tenth of a second. */
 #define ASK_AT_ONCE 512

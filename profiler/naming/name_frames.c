@@ -7,16 +7,13 @@
 #include "profiler/files/files.h"
 #include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
+#include "profiler/naming/name_file.h"
+#include "profiler/naming/name_frames.h"
 #include "profiler/naming/name_jit.h"
 #include "profiler/naming/name_kernel.h"
 #include "profiler/naming/namer.h"
 #include "profiler/unwind/vdso.h"
-
-void namer_tick(const struct namer *w)
-{
-	if (w->n->opts.tick)
-		w->n->opts.tick(w->n->opts.tick_ctx);
-}
+#include "symbolizer/symbolizer.h"
 
 static int name_plain(struct namer *w, uint32_t frame, const char *mapping, const char *name,
 		      enum named_as as)

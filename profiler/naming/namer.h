@@ -9,11 +9,9 @@
 
 #include "profiler/base/vec.h"
 #include "profiler/naming/name_cache.h"
-#include "profiler/naming/name_frames.h"
 #include "profiler/naming/naming_internal.h"
 #include "profiler/profile/profile.h"
 #include "profiler/window/aggregate.h"
-#include "symbolizer/symbolizer.h"
 
 struct namer {
 	struct naming *n;
@@ -25,11 +23,11 @@ struct namer {
 	VEC(struct cached_line) cached; /* scratch */
 };
 
-/* Names the frames group[0..n), which lie in one ELF file. file_id: what the cache knows it by. 0 or
- * -errno. */
-int name_in_file(struct namer *w, const struct sym_file *file, uint32_t file_id, size_t n);
-
 /* Lets the owner of the naming do what else there is. */
-void namer_tick(const struct namer *w);
+static inline void namer_tick(const struct namer *w)
+{
+	if (w->n->opts.tick)
+		w->n->opts.tick(w->n->opts.tick_ctx);
+}
 
 #endif

@@ -6,6 +6,19 @@
 #include "profiler/files/stall_guard.h"
 #include "profiler/naming/naming.h"
 
+enum named_as {
+	NAMED_NOT,	 /* address only */
+	NAMED_FDE,	 /* by a function start in .eh_frame */
+	NAMED_SYMBOL,	 /* symbol table, DWARF, kallsyms, perf map */
+	NAMED_SYNTHETIC, /* not a frame of the program: does not count */
+};
+
+struct named_frame {
+	uint32_t location; /* in the profile */
+	uint8_t as;	   /* enum named_as */
+	uint8_t is_root;   /* an outermost function: nothing calls it */
+};
+
 struct naming {
 	struct naming_opts opts;
 	struct name_cache *cache;

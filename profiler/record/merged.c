@@ -7,7 +7,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
-#include "profiler/collect/collector.h"
+#include "profiler/collect/named_window.h"
 #include "profiler/profile/profile.h"
 
 static size_t limit(const struct merged *m)

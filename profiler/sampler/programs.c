@@ -16,7 +16,8 @@
 #include "profiler/base/log.h"
 #include "profiler/sampler/glob.h"
 #include "profiler/sampler/map_sizes.h"
-#include "profiler/sampler/sampler.h"
+#include "profiler/sampler/sampler_opts.h"
+#include "bpf/abi.h"
 #include "profiler/sampler/verifier_log.h"
 
 /* One try after the other. */

@@ -19,7 +19,7 @@
 #define FILE_MAX (256u << 20)
 
 struct unwind_cache {
-	int dirfd; /* -1: no cache */
+	int dirfd;			    /* -1: no cache */
 	_Atomic uint64_t hits, writes, bad; /* read by any thread */
 };
 

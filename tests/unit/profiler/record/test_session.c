@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/profile/profile.h"
 #include "profiler/record/session.h"
@@ -54,14 +55,6 @@ static void say(struct collector *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vprintf(&c->log, fmt, ap);
 	va_end(ap);
-}
-
-uint64_t boottime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
 int collector_open(struct collector **out, const struct collector_opts *opts, const char **why)
