@@ -271,7 +271,8 @@ TEST(test_advice_for_files)
 	blame_one(f, 10, 0, 5, UNWIND_END_NO_RULE);
 	assert_hint(CFI);
 	blame_one(f, 10, 0, 5, UNWIND_ON);
-	assert_hint("built without frame pointers, and --unwind dwarf was not used");
+	assert_hint("built without frame pointers, and unwind tables were not used: see --unwind, "
+		    "and `kiln doctor`");
 	blame_one(f, 0, 10, 5, UNWIND_END_NO_RULE);
 	assert_hint(STRIPPED "; " CFI);
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);

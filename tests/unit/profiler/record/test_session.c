@@ -13,6 +13,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/profile/profile.h"
+#include "profiler/record/merged.h"
 #include "profiler/record/session.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/profiles.h"
@@ -317,7 +318,8 @@ TEST(test_a_profile_without_room_for_more)
 	assert_true(quality.recorded >= 2 * 150000);
 	assert_null(strstr(said, "window window window window window window"));
 	assert_non_null(strstr(said, "stop last_window close"));
-	fixture_run("test $(grep -c 'has no room for more than 48 MB' warnings) = 1");
+	fixture_run("test $(grep -c 'has no room for more than %u MB' warnings) = 1",
+		    MERGED_MAX_BYTES >> 20);
 }
 
 TEST(test_a_signal_ends_it)
