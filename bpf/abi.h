@@ -19,8 +19,8 @@
  * stack-trace map (with KILN_STACK_ID set), or else the hash of its frames, which were shipped once.
  */
 enum kiln_stack_word {
-	KILN_STACK_NONE, /* there is none: the sample hit the other side, or it was not asked for */
-	KILN_STACK_MISSED,     /* there was one and it could not be had */
+	KILN_STACK_NONE,   /* no stack: the sample hit the other side, or this side is not wanted */
+	KILN_STACK_MISSED, /* the stack could not be read */
 	KILN_STACK_WORDS = 16, /* hashes are at least this */
 };
 #define KILN_STACK_ID (1ull << 63)
@@ -30,8 +30,8 @@ struct kiln_count_key {
 	__u64 kernel_stack; /* word, KILN_STACK_ID | id, or hash (top bit clear) */
 	__u64 cgroup_id;    /* bpf_get_current_cgroup_id(): the default hierarchy's */
 	__u32 tgid, tid;    /* in the initial pid namespace */
-	__u32 image;   /* tells programs that a tgid ran apart: hash of the process's start time
-			       and of its exec count */
+	__u32 image;   /* identifies one program of a tgid: hash of the process's start time and
+			       of its exec count */
 	__u32 in_user; /* 1: the sample hit user code, 0: kernel code */
 	char comm[KILN_COMM_LEN];
 };
@@ -74,12 +74,11 @@ struct kiln_stack_record {
 };
 
 /*
- * What user space needs to walk a stack that the kernel half could not: one sample's registers and
- * stack, from the red zone below rsp up (System V ABI, x86-64, 3.2.2: code keeps things there, and
- * OpenSSL's describes some of its frames by them), but nothing of the page below. The room that
- * is taken in the ring is the smallest of these that holds the stack, since a full ring cuts stacks:
- * 8 KB hold most, 48 those of clang; pkgconf keeps 64 KB buffers on its. OTHER is for threads whose
- * stack's top is not known, and of deeper stacks.
+ * A raw sample: registers and a copy of the stack, for user space to walk. The copy begins in the red
+ * zone below rsp (System V ABI, x86-64, 3.2.2), because OpenSSL describes some frames by words there.
+ * It never begins in the page below. A record takes the smallest of these sizes that holds the stack,
+ * since a full ring cuts stacks. 8 KB hold most stacks, 48 KB those of clang, and pkgconf has buffers
+ * of 64 KB. OTHER serves threads whose stack has an unknown top, and deeper stacks.
  */
 #define KILN_RAW_STACK_SMALL (2 * 4096)
 #define KILN_RAW_STACK	     (6 * 4096)
@@ -98,8 +97,9 @@ struct kiln_raw_record {
 };
 
 /*
- * What the sampled process has mapped to be run, told by its first sample and by every later one that
- * finds it changed: files once, by what tells them apart, then all mappings at once.
+ * Reported mappings: what the sampled process has mapped executable. Its first sample reports them, and
+ * so does every later sample that finds them changed. Each file comes once, by its key; then all
+ * mappings come at once.
  */
 struct kiln_file_key {
 	__u64 inode; /* 0: no file */
@@ -117,11 +117,11 @@ struct kiln_file_record {
 	struct kiln_record_head head;
 	struct kiln_file_key file;
 	__u32 tgid;
-	__u8 is_deleted; /* has no name any more */
-	__u8 is_unnamed; /* never had one that leads to it: memfd, anonymous shared memory */
-	__u8 is_elf;	 /* begins like one, as far as could be seen in the process */
+	__u8 is_deleted; /* unlinked */
+	__u8 is_unnamed; /* never had a path: memfd, anonymous shared memory */
+	__u8 is_elf;	 /* its mapped beginning has ELF's magic number */
 	__u8 pad;
-	__u64 start, len; /* the mapping that it was seen in */
+	__u64 start, len; /* of the mapping that was found */
 	/* components, each with a NUL, the last one first; relative to the process's root */
 	char path[KILN_PATH_MAX + 256];
 };
@@ -133,14 +133,14 @@ struct kiln_mapping {
 
 #define KILN_MAPPINGS_MAX 128 /* in one record */
 
-/* One of the records that make a set; those of one sample have the same tgid and time. */
+/* One of the records that make a set. Those of one sample have the same tgid and time. */
 struct kiln_mappings_record {
 	struct kiln_record_head head;
 	__u64 time_ns; /* CLOCK_BOOTTIME */
 	__u32 tgid;
-	__u32 version; /* of the last one: names what of the set matters to the walk */
+	__u32 version; /* in the last record: identifies what of the set matters to the walk */
 	__u8 is_last;
-	__u8 is_cut; /* too many to be told: /proc has to be asked */
+	__u8 is_cut; /* too many to report: read /proc */
 	__u8 pad[6];
 	struct kiln_file_key exe; /* inode 0: not known */
 	struct kiln_mapping at[KILN_MAPPINGS_MAX];
@@ -151,7 +151,7 @@ struct kiln_mappings_record {
 #define KILN_COUNTERS(X)                                                                           \
 	X(ticks)	    /* program runs */                                                     \
 	X(idle)		    /* hit the idle task */                                                \
-	X(filtered)	    /* hit something that was not asked for */                             \
+	X(filtered)	    /* hit a process or CPU outside the targets */                         \
 	X(recorded)	    /* counted in a count map */                                           \
 	X(map_full)	    /* lost: the count map was full */                                     \
 	X(update_failed)    /* lost: the count map refused for another reason */                   \
@@ -162,10 +162,10 @@ struct kiln_mappings_record {
 	X(shipped)	    /* stacks sent through the ring */                                     \
 	X(raw)		    /* samples whose registers and stack went to user space */             \
 	X(walk_fp)	    /* table walks that followed frame pointers somewhere */               \
-	X(raw_full)	/* samples for which there was no room to do so: cut where the walk was */ \
+	X(raw_full)	/* samples without room in the ring for that: cut where the walk was */    \
 	X(targets_full) /* a forked descendant could not be added to the targets */                \
-	X(mappings_reported) /* samples that told of mappings */                                   \
-	X(mappings_unread)   /* samples whose mappings could not be read or told just then */
+	X(mappings_reported) /* samples that reported mappings */                                  \
+	X(mappings_unread)   /* samples whose mappings could not be read or sent just then */
 
 enum kiln_counter {
 #define X(name) KILN_CTR_##name,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Samples tell what their process has mapped to be run: its first one does, and every later one that
- * finds it changed. So what is never sampled costs nothing: not so the kernel's mapping events, which
- * are made for each mapping of each process, 4 % of the time of programs that end at once.
+ * Samples report what their process has mapped executable: the first sample of a process does, and every
+ * later one that finds a change. A process that is never sampled costs nothing. The kernel's mapping
+ * events are made for each mapping of each process instead: 4 % of the time of programs that end at
+ * once.
  */
 #ifndef KILN_BPF_MAPPINGS_H
 #define KILN_BPF_MAPPINGS_H
@@ -14,35 +15,36 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/vmas.bpf.h"
 
-#define MAPPINGS_STRIDE	 64	     /* two nested loops: see UNWIND_STRIDE */
-#define MAPPINGS_REST	 64	     /* a process is looked through for at most 1/64 of the time */
-#define MAPPINGS_REST_NS 50000000ull /* at most: a virtual machine may have stood still meanwhile */
-#define MAPPINGS_DATA_NS                                                                           \
-	50000000ull /* pause while there is as much code as before: malloc() maps, too */
-#define MAPPINGS_CUT_NS 1000000000ull /* and one that maps too much is mentioned so often */
-#define VM_EXEC		4	      /* include/linux/mm.h */
+#define MAPPINGS_STRIDE 64 /* two nested loops: see UNWIND_STRIDE */
+#define MAPPINGS_REST	64 /* looking at a process takes at most 1/64 of the time */
+#define MAPPINGS_REST_NS                                                                           \
+	50000000ull /* longest pause: a virtual machine may have been stopped meanwhile */
+#define MAPPINGS_DATA_NS 50000000ull   /* pause while exec_vm is unchanged: malloc() maps, too */
+#define MAPPINGS_CUT_NS	 1000000000ull /* a process that maps too much is reported this often */
+#define VM_EXEC		 4	       /* include/linux/mm.h */
 
-/* What was told of a process last. */
+/* What a sample of the process reported last. */
 struct reported {
 	__u32 image;   /* the program that ran then */
 	__u32 changes; /* its mm_lock_seq */
 	__u32 version;
 	__u32 pad;
-	__u64 set;	  /* hash of all that it had mapped */
-	__u64 code_pages; /* how much of that could be run */
+	__u64 set;	  /* hash of all its executable mappings */
+	__u64 code_pages; /* mm_struct.exec_vm */
 	__u64 looked_ns;
 	__u64 not_before_ns;
 };
 
-/* Key: tgid. Writer and reader: samples. One that falls out is told again. */
+/* Key: tgid. Writer and reader: samples. Full: the least recently used process is reported again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, __u32);
 	__type(value, struct reported);
-	__uint(max_entries, 8192); /* 1 where samples do not tell: set at load */
+	__uint(max_entries, 8192); /* 1 where samples do not report: set at load */
 } kiln_reported SEC(".maps");
 
-/* Files that were told of. Writer: samples; user space deletes what it has forgotten. */
+/* Files that were reported. Writer: samples; user space deletes what it has forgotten. Full: the least
+ * recently used file is reported again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, struct kiln_file_key);
@@ -82,8 +84,8 @@ static __always_inline bool begins_as_elf(const struct mappings_env *e,
 	return !bpf_probe_read_user(&magic, sizeof(magic), (void *)start) && magic == 0x464c457f;
 }
 
-/* Tells of the file of the mapping added last, unless it was told of. 0, or -1: there was no room. */
-__attribute__((noinline)) int tell_file(__u64 vma_at)
+/* Reports the file of the mapping added last, unless it was reported. 0, or -1: the ring is full. */
+__attribute__((noinline)) int report_file(__u64 vma_at)
 {
 	struct mappings_env *e = mappings_env_here();
 	const struct vm_area_struct *vma;
@@ -114,7 +116,7 @@ __attribute__((noinline)) int tell_file(__u64 vma_at)
 	return 0;
 }
 
-/* What memory without a file is; false: nothing that a program runs. */
+/* The key of memory without a file; false: memory that no program runs. */
 static __always_inline bool no_file_key(const struct vm_area_struct *vma, struct kiln_file_key *key)
 {
 	char name[8] = {};
@@ -144,7 +146,7 @@ __attribute__((noinline)) int add_mapping(__u64 at)
 		return NO_ROOM;
 	vma = KERNEL(vm_area_struct, at);
 	if ((__u64)vma->vm_mm != e->vmas.mm)
-		return NO_ROOM; /* freed and used again meanwhile */
+		return NO_ROOM; /* the kernel freed and reused it meanwhile */
 	file = (__u64)vma->vm_file;
 	m.start = vma->vm_start;
 	m.len = vma->vm_end - m.start;
@@ -172,7 +174,7 @@ __attribute__((noinline)) int add_mapping(__u64 at)
 	return file ? ADDED_OF_FILE : ADDED;
 }
 
-/* Not 0: that was all, or nothing more can be told. */
+/* Not 0: that was the last mapping, or nothing more can be sent. */
 __attribute__((noinline)) int look_at_mapping(void)
 {
 	struct mappings_env *e = mappings_env_here();
@@ -185,7 +187,7 @@ __attribute__((noinline)) int look_at_mapping(void)
 	if (e->state == VMAS_BAD || !vma)
 		return e->state != VMAS_MORE;
 	added = KERNEL(vm_area_struct, vma)->vm_flags & VM_EXEC ? add_mapping(vma) : NOT_ADDED;
-	if (added == NO_ROOM || (added == ADDED_OF_FILE && tell_file(vma)))
+	if (added == NO_ROOM || (added == ADDED_OF_FILE && report_file(vma)))
 		e->state = VMAS_BAD;
 	e->below = vma;
 	return e->state != VMAS_MORE;
@@ -229,8 +231,8 @@ __attribute__((noinline)) int look_at_mappings(__u32 again)
 	return e->state;
 }
 
-/* Sends what was looked at as a set. 0, or -1: not all of it could be. */
-static __always_inline int tell_set(struct mappings_env *e, __u32 version, bool is_cut)
+/* Sends the mappings that were found as a set. 0, or -1: not all of them could be sent. */
+static __always_inline int report_set(struct mappings_env *e, __u32 version, bool is_cut)
 {
 	if (e->n > KILN_MAPPINGS_MAX && !is_cut && look_at_mappings(1) != VMAS_END)
 		return -1;
@@ -242,8 +244,8 @@ static __always_inline int tell_set(struct mappings_env *e, __u32 version, bool 
 	return send_mappings(e);
 }
 
-static __always_inline void begin_telling(struct mappings_env *e, const struct mm_struct *mm,
-					  __u32 tgid, __u64 now)
+static __always_inline void begin_report(struct mappings_env *e, const struct mm_struct *mm,
+					 __u32 tgid, __u64 now)
 {
 	__u64 exe = (__u64)mm->exe_file;
 	struct file_place place;
@@ -260,21 +262,21 @@ static __always_inline void begin_telling(struct mappings_env *e, const struct m
 	}
 }
 
-/* Whether it is time to look again at a process that has changed something. */
-static __always_inline bool may_look(const struct reported *told, __u64 code_pages, __u64 now)
+/* Whether a process with changed mappings may be looked at again now. */
+static __always_inline bool may_look(const struct reported *last, __u64 code_pages, __u64 now)
 {
-	if (now < told->not_before_ns)
+	if (now < last->not_before_ns)
 		return false;
-	return code_pages != told->code_pages || now - told->looked_ns >= MAPPINGS_DATA_NS;
+	return code_pages != last->code_pages || now - last->looked_ns >= MAPPINGS_DATA_NS;
 }
 
 /*
- * The version of what the sampled process has mapped (struct kiln_mappings_record), after telling of
- * it if that is new. 0: it could not be read or told just now.
+ * The version of the sampled process's mappings (struct kiln_mappings_record). Reports them first if
+ * they are new. 0: they could not be read or sent just now.
  */
 __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 {
-	struct reported *told, fresh = {.image = image};
+	struct reported *last, fresh = {.image = image};
 	struct mappings_env *e = mappings_env_here();
 	struct kiln_counters *c = counters_here();
 	struct task_struct *task;
@@ -290,14 +292,14 @@ __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 	if (!mm)
 		return 0;
 	fresh.changes = mm_changes(mm);
-	told = bpf_map_lookup_elem(&kiln_reported, &tgid);
-	if (told && told->image == image && told->changes == fresh.changes)
-		return told->version;
+	last = bpf_map_lookup_elem(&kiln_reported, &tgid);
+	if (last && last->image == image && last->changes == fresh.changes)
+		return last->version;
 	fresh.code_pages = mm->exec_vm;
 	now = bpf_ktime_get_boot_ns();
-	if (told && told->image == image && !may_look(told, fresh.code_pages, now))
-		return told->version;
-	begin_telling(e, mm, tgid, now);
+	if (last && last->image == image && !may_look(last, fresh.code_pages, now))
+		return last->version;
+	begin_report(e, mm, tgid, now);
 	state = look_at_mappings(0);
 	is_cut = state == VMAS_MORE;
 	fresh.set = is_cut ? now : e->set;
@@ -310,8 +312,8 @@ __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 		c->v[KILN_CTR_mappings_unread]++;
 		return 0;
 	}
-	if (!told || told->image != image || told->set != fresh.set) {
-		if (tell_set(e, fresh.version, is_cut)) {
+	if (!last || last->image != image || last->set != fresh.set) {
+		if (report_set(e, fresh.version, is_cut)) {
 			c->v[KILN_CTR_mappings_unread]++;
 			return 0;
 		}

@@ -70,7 +70,7 @@ static __always_inline struct task_facts current_task_facts(void)
 				   BPF_CORE_READ(task, mm) != NULL};
 }
 
-static __always_inline int sample(struct bpf_perf_event_data *ctx, bool tells)
+static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 {
 	struct kiln_count_key key = {};
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
@@ -81,7 +81,7 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool tells)
 	__u32 mapped;
 
 	if (!c)
-		return 0; /* cannot be: an array has its elements */
+		return 0; /* unreachable: array maps are preallocated */
 	c->v[KILN_CTR_ticks]++;
 	key.tgid = pid_tgid >> 32;
 	key.tid = (__u32)pid_tgid;
@@ -103,7 +103,7 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool tells)
 	if (!env)
 		return 0; /* as above */
 	if (want_user && (key.in_user || task.has_mm)) {
-		mapped = tells ? mappings_version(key.tgid, key.image) : key.image;
+		mapped = reports ? mappings_version(key.tgid, key.image) : key.image;
 		key.user_stack = user_stack(ctx, env, c, &key, mapped, window);
 	}
 	if (want_kernel && !key.in_user)
@@ -115,7 +115,7 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool tells)
 	return 0;
 }
 
-/* One of the two is loaded: what tells needs Linux 6.4. */
+/* One of the two is loaded: what reports needs Linux 6.4. */
 SEC("perf_event")
 int kiln_sample(struct bpf_perf_event_data *ctx)
 {
@@ -123,12 +123,12 @@ int kiln_sample(struct bpf_perf_event_data *ctx)
 }
 
 SEC("perf_event")
-int kiln_sample_telling(struct bpf_perf_event_data *ctx)
+int kiln_sample_rep(struct bpf_perf_event_data *ctx)
 {
 	return sample(ctx, true);
 }
 
-/* sched_process_fork(parent, child) runs before the child does: no sample of it can be missed. */
+/* sched_process_fork(parent, child) runs before the child does, so that no sample of it is missed. */
 SEC("raw_tp/sched_process_fork")
 int kiln_fork(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -147,7 +147,7 @@ int kiln_fork(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Not at exit: a process burns CPU after that tracepoint, too. */
+/* Not sched_process_exit: a process uses CPU after it. */
 SEC("raw_tp/sched_process_free")
 int kiln_free(struct bpf_raw_tracepoint_args *ctx)
 {

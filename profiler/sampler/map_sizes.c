@@ -82,7 +82,7 @@ static int test_refusals(struct profile_bpf *k, const struct map_sizes *m)
 
 	if (m->tables && strstr(text, "tables"))
 		err = bpf_map__set_value_size(k->maps.kiln_unw_small, 8);
-	if (m->tells && strstr(text, "mappings"))
+	if (m->reports && strstr(text, "mappings"))
 		err = err ?: bpf_map__set_value_size(k->maps.kiln_reported, 8);
 	if (strstr(text, "all"))
 		err = err ?: bpf_map__set_value_size(k->maps.kiln_counters, 8);
@@ -101,7 +101,7 @@ int map_sizes_set(struct profile_bpf *k, const struct map_sizes *m)
 		 maps[N_CLASSES], reported = 1;
 
 	size_walk_maps(maps);
-	if (m->tells)
+	if (m->reports)
 		reported = pow2_between((uint64_t)m->cpus * REPORTED_PER_CPU, REPORTED_MIN,
 					REPORTED_MAX);
 	if (bpf_map__set_max_entries(k->maps.kiln_unw_small, m->tables ? maps[0] : 1) ||

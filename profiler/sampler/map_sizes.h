@@ -13,7 +13,7 @@ struct map_sizes {
 	uint64_t window_ns; /* time between drains */
 	uint32_t cpus;	    /* possible ones */
 	bool tables;	    /* user stacks are walked by unwind tables */
-	bool tells;	    /* samples tell what is mapped */
+	bool reports;	    /* samples report mappings */
 	bool targets;	    /* only some processes are sampled */
 };
 

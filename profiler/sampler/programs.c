@@ -38,8 +38,8 @@ static int set_config(struct loading *l, const char **why)
 	k->rodata->want_user = l->opts->user;
 	k->rodata->want_kernel = l->opts->kernel;
 	k->rodata->unwind_tables = l->now.tables;
-	bpf_program__set_autoload(
-		l->now.tells ? k->progs.kiln_sample : k->progs.kiln_sample_telling, false);
+	bpf_program__set_autoload(l->now.reports ? k->progs.kiln_sample : k->progs.kiln_sample_rep,
+				  false);
 	k->rodata->filter_tgids = l->opts->filter_tgids;
 	if (!l->opts->filter_tgids) {
 		bpf_program__set_autoload(k->progs.kiln_fork, false);
@@ -70,7 +70,7 @@ static int set_config(struct loading *l, const char **why)
 					.window_ns = l->opts->window_ns,
 					.cpus = l->n_cpus,
 					.tables = l->now.tables,
-					.tells = l->now.tells,
+					.reports = l->now.reports,
 					.targets = l->opts->filter_tgids,
 				});
 }
@@ -119,7 +119,7 @@ static bool may_use_tables(struct loading *l)
 	return l->opts->unwind == MODE_DWARF;
 }
 
-static bool may_tell_mappings(void)
+static bool may_report_mappings(void)
 {
 	struct kernel_version v;
 
@@ -144,7 +144,7 @@ static void explain(struct loading *l, const char *log, int err)
 	}
 	if (l->now.tables)
 		memcpy(l->refused.tables, text, size);
-	if (l->now.tells)
+	if (l->now.reports)
 		memcpy(l->refused.mappings, text, size);
 }
 
@@ -184,17 +184,17 @@ static int load_skeleton(struct loading *l, const char **why)
 static int load_what_works(struct loading *l, const char **why)
 {
 	static const struct {
-		bool tables, tells;
+		bool tables, reports;
 	} tries[] = {{true, true}, {true, false}, {false, true}, {false, false}};
 	bool may_skip_tables = l->now.tables && l->opts->unwind == MODE_AUTO;
-	bool tables = l->now.tables, tells = l->now.tells;
+	bool tables = l->now.tables, reports = l->now.reports;
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
-		if ((!tries[i].tables && !may_skip_tables) || (!tries[i].tells && !tells))
+		if ((!tries[i].tables && !may_skip_tables) || (!tries[i].reports && !reports))
 			continue;
 		l->now.tables = tables && tries[i].tables;
-		l->now.tells = tells && tries[i].tells;
+		l->now.reports = reports && tries[i].reports;
 		err = load_skeleton(l, why);
 		if (!err || err == -EPERM)
 			break;
@@ -204,7 +204,7 @@ static int load_what_works(struct loading *l, const char **why)
 	l->refused.all[0] = '\0';
 	if (l->now.tables)
 		l->refused.tables[0] = '\0';
-	if (l->now.tells)
+	if (l->now.reports)
 		l->refused.mappings[0] = '\0';
 	return 0;
 }
@@ -244,7 +244,7 @@ int programs_load(struct programs *out, const struct sampler_opts *opts, uint32_
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	l.now.tables = opts->user && opts->unwind != MODE_FP && may_use_tables(&l);
-	l.now.tells = opts->user && may_tell_mappings();
+	l.now.reports = opts->user && may_report_mappings();
 	err = load_what_works(&l, why);
 	tell_refused(&l);
 	if (err) {

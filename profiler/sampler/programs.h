@@ -12,7 +12,7 @@ struct sampler_opts;
 struct programs {
 	struct profile_bpf *skel; /* owned by the caller, from now on */
 	bool tables;		  /* user stacks are walked by unwind tables */
-	bool tells;		  /* samples report mappings */
+	bool reports;		  /* samples report mappings */
 };
 
 /* n_cpus: possible ones. On failure *why is a sentence for people. 0 or -errno. */

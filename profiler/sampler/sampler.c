@@ -37,7 +37,7 @@ struct sampler {
 	struct cpu_list wanted; /* -C, or empty for all */
 	enum sample_event event;
 	uint64_t period_ns;
-	bool started, tables, tells;
+	bool started, tables, reports;
 	VEC(struct cpu_event) events;
 	int n_possible;
 	uint64_t last_check_ns, gap_ns; /* gap: CPUs online and not yet sampled */
@@ -85,7 +85,7 @@ static int load_into(struct sampler *s, const char **why)
 		return err;
 	s->skel = programs.skel;
 	s->tables = programs.tables;
-	s->tells = programs.tells;
+	s->reports = programs.reports;
 	return add_cgroups(s, why);
 }
 
@@ -192,7 +192,7 @@ static int start_cpu(struct sampler *s, int cpu)
 	if (e.fd < 0)
 		return e.fd;
 	e.link = bpf_program__attach_perf_event(
-		s->tells ? s->skel->progs.kiln_sample_telling : s->skel->progs.kiln_sample, e.fd);
+		s->reports ? s->skel->progs.kiln_sample_rep : s->skel->progs.kiln_sample, e.fd);
 	if (!e.link) {
 		err = -errno;
 		close(e.fd);
@@ -338,7 +338,7 @@ bool sampler_uses_tables(const struct sampler *s)
 
 bool sampler_reports_mappings(const struct sampler *s)
 {
-	return s->tells;
+	return s->reports;
 }
 
 uint64_t sampler_period_ns(const struct sampler *s)
