@@ -128,11 +128,22 @@ static int copy_function(struct copier *c, uint32_t id, uint32_t *out)
 	return err;
 }
 
+/* Whether it says more than which functions it is in. */
+static bool has_lines(const struct profile *p, const struct profile_location *l)
+{
+	bool numbered = l->n_lines && l->address;
+
+	for (uint32_t i = 0; i < l->n_lines && !numbered; i++)
+		numbered = p->lines.data[l->first_line + i].line != 0;
+	return numbered;
+}
+
 static bool loses_lines(const struct copier *c, const struct profile_location *l)
 {
 	size_t id = (size_t)(l - c->src->locations.data);
 
-	return c->fold && !c->fold->callers && c->fold->weights[id] < c->fold->light && l->n_lines;
+	return c->fold && !c->fold->callers && c->fold->weights[id] < c->fold->light &&
+	       has_lines(c->src, l);
 }
 
 static bool loses_callers(const struct copier *c, uint32_t stack)
