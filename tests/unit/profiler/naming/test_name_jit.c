@@ -269,6 +269,20 @@ TEST(test_a_jitdump_that_is_gone)
 	assert_string_equal(ask(&image, 1, 0).text[0], "mapped");
 }
 
+/* ... and whether there is anything to name it by: else it may be worth while to wait. */
+TEST(test_whether_anything_names_it)
+{
+	struct agg_image image = image_of(getpid());
+
+	assert_false(naming_knows_jit(naming, &image));
+	fixture_write(map_path, "");
+	assert_true(naming_knows_jit(naming, &image));
+	assert_int_equal(unlink(map_path), 0);
+	assert_false(naming_knows_jit(naming, &image));
+	image.jitdump = 5;
+	assert_true(naming_knows_jit(naming, &image));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -280,6 +294,7 @@ int main(void)
 		T(test_a_jitdump_goes_by_time),
 		T(test_a_jitdump_of_somebody_else),
 		T(test_a_jitdump_that_is_gone),
+		T(test_whether_anything_names_it),
 	};
 
 	return cmocka_run_group_tests_name("name_jit", tests, named_files_setup, fixture_teardown);

@@ -379,6 +379,19 @@ TEST(test_samples_of_one_stack)
 	assert_int_equal(total_of_type(profile, 1), 6000);
 }
 
+/* What was held back for the next window leaves nothing in this one. */
+TEST(test_samples_that_were_held_back)
+{
+	struct agg_frame f = {AT_UNMAPPED, 0, 1}, g = {AT_ANON, UINT32_MAX, 1};
+
+	sample(0, UNWIND_ON, &g, 1);
+	sample(3, UNWIND_ON, &f, 1);
+	name_all();
+	assert_int_equal(profile->samples.len, 1);
+	assert_string_equal(stack_text(profile, 0), "[unknown];[truncated]");
+	assert_int_equal(quality.frames, 3);
+}
+
 /* --- quality ------------------------------------------------------------------------------------- */
 
 enum judged { COMPLETE = 1, CUT, MISSING, NO_USER };
@@ -537,6 +550,7 @@ int main(void)
 		T(test_values_and_labels),
 		T(test_labels_of_cgroups),
 		T(test_samples_of_one_stack),
+		T(test_samples_that_were_held_back),
 		T(test_stacks_are_judged),
 		T(test_roots_are_whole_names),
 		T(test_frames_are_counted),

@@ -296,6 +296,164 @@ static void add_blame(struct quality *q, const char *module, const char *hint, u
 	MUST(vec_push(&q->blame, b));
 }
 
+/* --- detail given up ------------------------------------------------------------------------------ */
+
+/* A stack of these addresses, leaf first, each in "f<address / 16>"; address 0: not there. */
+static uint32_t deep_stack(struct profile *p, const uint64_t *addresses, uint32_t n)
+{
+	uint32_t mapping = mapping_id(p, "/bin/x", "aa", true), frames[8], stack;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct profile_line line = {.line = (int64_t)addresses[i]};
+		char name[32];
+
+		snprintf(name, sizeof(name), "f%d", (int)(addresses[i] / 16));
+		line.function = function_id(p, name, "x.c");
+		MUST(profile_location(p, mapping, addresses[i], &line, 1, &frames[i]));
+	}
+	MUST(profile_stack(p, frames, n, &stack));
+	return stack;
+}
+
+static void add_stack(struct profile *p, const uint64_t *addresses, uint32_t n, int64_t count)
+{
+	uint32_t set;
+
+	MUST(profile_labelset(p, NULL, 0, &set));
+	MUST(profile_add(p, deep_stack(p, addresses, n), set, (int64_t[]){count, 1000 * count}));
+}
+
+#define ADDRESSES(...)                                                                             \
+	(const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)
+
+/* "f1@10:16;f2..." of each sample, "= count", sorted. */
+static char *folded_text(const struct profile *p)
+{
+	char **lines = calloc(p->samples.len + 1, sizeof(*lines));
+	struct buf all = {0};
+
+	for (size_t i = 0; i < p->samples.len; i++) {
+		const struct profile_sample *s = &p->samples.data[i];
+		const struct profile_stack *stack = &p->stacks.data[s->stack];
+		struct buf b = {0};
+
+		for (uint32_t k = 0; k < stack->len; k++) {
+			const struct profile_location *l =
+				&p->locations.data[p->frames.data[stack->first + k]];
+			const struct profile_line *line = &p->lines.data[l->first_line];
+
+			buf_printf(&b, "%s%s", k ? ";" : "",
+				   profile_text(p, p->functions.data[line->function].name));
+			if (l->address || line->line)
+				buf_printf(&b, "@%" PRIx64 ":%" PRId64, l->address, line->line);
+		}
+		buf_printf(&b, " = %" PRId64, p->values.data[s->first_value]);
+		lines[i] = buf_take(&b);
+	}
+	qsort(lines, p->samples.len, sizeof(*lines), compare_lines_of_text);
+	for (size_t i = 0; i < p->samples.len; i++) {
+		buf_printf(&all, "%s\n", lines[i]);
+		free(lines[i]);
+	}
+	free(lines);
+	return buf_take(&all);
+}
+
+/* Folds it into *p: how many samples lost something. */
+static uint64_t fold(struct profile **p, enum profile_fold how, uint32_t depth, const char *want)
+{
+	struct profile *folded;
+	uint64_t n = 12345;
+	char *text;
+
+	assert_int_equal(profile_fold(&folded, *p, how, depth, &n), 0);
+	for (size_t type = 0; type < 2; type++)
+		assert_int_equal(total_of_type(folded, type), total_of_type(*p, type));
+	text = folded_text(folded);
+	assert_string_equal(text, want);
+	free(text);
+	profile_free(*p);
+	*p = folded;
+	return n;
+}
+
+/* Of 20,000 samples a location with less than 3 is rare; it may be so in several stacks. */
+static void rare_locations_lose_their_lines(void **state)
+{
+	const char *want = "f1;f2@20:32 = 1\n" /* of two addresses in f1 */
+			   "f1@12:18;f2@20:32 = 3\n"
+			   "f3@30:48 = 1\n"
+			   "f3@30:48;f2@20:32 = 2\n"
+			   "f4@40:64;f2@20:32 = 20000\n";
+	struct profile *p = new_cpu();
+
+	(void)state;
+	p->time_ns = 77;
+	add_stack(p, ADDRESSES(0x40, 0x20), 20000);
+	add_stack(p, ADDRESSES(0x10, 0x20), 1);
+	add_stack(p, ADDRESSES(0x12, 0x20), 3);
+	add_stack(p, ADDRESSES(0x30, 0x20), 2);
+	add_stack(p, ADDRESSES(0x30), 1);
+	assert_int_equal(fold(&p, FOLD_LINES, 0, want), 1);
+	assert_int_equal(p->time_ns, 77);
+	/* what has lost them already does not lose them again */
+	add_stack(p, ADDRESSES(0x11, 0x20), 1);
+	want = "f1;f2@20:32 = 2\n"
+	       "f1@12:18;f2@20:32 = 3\n"
+	       "f3@30:48 = 1\n"
+	       "f3@30:48;f2@20:32 = 2\n"
+	       "f4@40:64;f2@20:32 = 20000\n";
+	assert_int_equal(fold(&p, FOLD_LINES, 0, want), 1);
+	profile_free(p);
+}
+
+static void rare_stacks_lose_their_callers(void **state)
+{
+	const char *want = "f1@10:16;f2@20:32;[folded callers] = 2\n"
+			   "f3@30:48;f2@20:32;f1@10:16 = 2\n" /* one mark for one frame: no gain */
+			   "f4@40:64;f2@20:32;f1@10:16;f1@10:16;f1@10:16 = 20000\n"
+			   "f5@50:80 = 1\n"
+			   "f6@60:96;f2@20:32;f1@10:16;f2@20:32 = 3\n";
+	struct profile *p = new_cpu();
+
+	(void)state;
+	add_stack(p, ADDRESSES(0x40, 0x20, 0x10, 0x10, 0x10), 20000);
+	add_stack(p, ADDRESSES(0x60, 0x20, 0x10, 0x20), 3);
+	add_stack(p, ADDRESSES(0x10, 0x20, 0x30, 0x40), 1);
+	add_stack(p, ADDRESSES(0x10, 0x20, 0x30, 0x40, 0x50), 1);
+	add_stack(p, ADDRESSES(0x30, 0x20, 0x10), 2);
+	add_stack(p, ADDRESSES(0x50), 1);
+	assert_int_equal(fold(&p, FOLD_CALLERS, 2, want), 2);
+	/* what has the mark already loses nothing, until it is cut deeper */
+	assert_int_equal(fold(&p, FOLD_CALLERS, 2, want), 0);
+	want = "f1@10:16;[folded callers] = 2\n"
+	       "f3@30:48;[folded callers] = 2\n"
+	       "f4@40:64;f2@20:32;f1@10:16;f1@10:16;f1@10:16 = 20000\n"
+	       "f5@50:80 = 1\n"
+	       "f6@60:96;f2@20:32;f1@10:16;f2@20:32 = 3\n";
+	assert_int_equal(fold(&p, FOLD_CALLERS, 1, want), 4);
+	profile_free(p);
+}
+
+/* Whatever there is: the sums stay, in every type. */
+static void folding_keeps_all_values(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct profile *p = random_profile(seed, 200), *folded;
+		uint64_t n;
+
+		for (int how = FOLD_LINES; how <= FOLD_CALLERS; how++) {
+			assert_int_equal(profile_fold(&folded, p, how, 1, &n), 0);
+			assert_int_equal(total_of_type(folded, 0), total_of_type(p, 0));
+			assert_int_equal(total_of_type(folded, 1), total_of_type(p, 1));
+			assert_true(n <= (uint64_t)total_of_type(p, 0));
+			profile_free(folded);
+		}
+		profile_free(p);
+	}
+}
+
 static void merging_adds_quality(void **state)
 {
 	struct profile *a = new_cpu(), *b = new_cpu(), *plain = new_cpu(), *all;
@@ -338,6 +496,9 @@ int main(void)
 		cmocka_unit_test(without_a_label_samples_become_one),
 		cmocka_unit_test(merging_joins_mappings),
 		cmocka_unit_test(merging_adds_quality),
+		cmocka_unit_test(rare_locations_lose_their_lines),
+		cmocka_unit_test(rare_stacks_lose_their_callers),
+		cmocka_unit_test(folding_keeps_all_values),
 	};
 
 	return cmocka_run_group_tests_name("merge", tests, NULL, NULL);

@@ -135,6 +135,14 @@ static bool has_comment(const struct profile *p, const char *text)
 	return false;
 }
 
+static bool has_count(const struct profile *p, const char *key, uint64_t n)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s%" PRIu64, key, n);
+	return has_comment(p, text);
+}
+
 /* --- tests --------------------------------------------------------------------------------------- */
 
 TEST(test_windows_are_merged)
@@ -265,6 +273,60 @@ TEST(test_no_more_fits)
 	merged_release(&m);
 }
 
+/* One of endless stacks of fifty functions, each called from other places in them. */
+static void add_rare(struct named_window *w, uint32_t number)
+{
+	struct profile *p = w->profile;
+	uint32_t mapping = mapping_id(p, "/bin/x", "aa", true), frames[10], stack;
+	uint64_t r = hash_u64(number) | 1;
+	char name[32];
+
+	for (uint32_t i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "g%u", rnd_below(&r, 50));
+		frames[i] = location_id(p, mapping, rnd(&r), name);
+	}
+	MUST(profile_stack(p, frames, 10, &stack));
+	MUST(profile_add(p, stack, labels_of(p, 1, 1, "x"), (int64_t[]){1, 1000}));
+	w->quality.recorded++;
+}
+
+/* A stack that is common keeps everything; of those that are rare there is no end. */
+TEST(test_rare_detail_is_given_up_last)
+{
+	struct merged m = {.max_bytes = 400 << 10};
+	int64_t samples = 0;
+	bool common = false;
+
+	for (uint32_t i = 0; i < 300; i++) {
+		struct named_window w = new_window();
+
+		add(&w, 1000000, 1, 1, 100000);
+		for (uint32_t k = 0; k < 50; k++)
+			add_rare(&w, 50 * i + k);
+		samples += 100050;
+		assert_int_equal(merged_add(&m, &w), 0);
+		assert_values(&m, samples);
+		assert_true(profile_bytes(m.profile) <= m.max_bytes);
+		assert_true(m.lines_folded || !m.callers_folded);
+	}
+	assert_true(m.threads_folded > 0 && m.processes_folded > 0);
+	assert_true(m.callers_folded > 0);
+	assert_true(m.lines_folded + m.callers_folded <= 4 * (uint64_t)samples);
+	for (size_t i = 0; i < m.profile->samples.len; i++) {
+		const struct profile_sample *s = &m.profile->samples.data[i];
+
+		if (m.profile->values.data[s->first_value] < 100000)
+			continue;
+		common = true;
+		assert_int_equal(m.profile->stacks.data[s->stack].len, 3);
+	}
+	assert_true(common);
+	assert_int_equal(merged_finish(&m), 0);
+	assert_true(has_count(m.profile, "kiln.lines_folded=", m.lines_folded));
+	assert_true(has_count(m.profile, "kiln.callers_folded=", m.callers_folded));
+	merged_release(&m);
+}
+
 TEST(test_values_are_never_lost)
 {
 	for (uint64_t seed = 1; seed <= 40; seed++) {
@@ -287,7 +349,8 @@ TEST(test_values_are_never_lost)
 			assert_true(err || profile_bytes(m.profile) <= m.max_bytes);
 			assert_values(&m, samples);
 		}
-		assert_same_but_for_ids(m.profile, all);
+		if (!m.lines_folded && !m.callers_folded)
+			assert_same_but_for_ids(m.profile, all);
 		profile_free(all);
 		merged_release(&m);
 	}
@@ -373,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_threads_are_given_up_first),
 		cmocka_unit_test(test_processes_are_given_up_next),
 		cmocka_unit_test(test_no_more_fits),
+		cmocka_unit_test(test_rare_detail_is_given_up_last),
 		cmocka_unit_test(test_values_are_never_lost),
 		cmocka_unit_test(test_any_profile_can_be_folded),
 		cmocka_unit_test(test_a_window_of_another_kind),

@@ -64,6 +64,7 @@ int collector_open(struct collector **out, const struct collector_opts *opts, co
 	if (script.open_err)
 		return script.open_err;
 	*out = current = calloc(1, sizeof(*current));
+	assert_true(opts->waits_for_names);
 	say(current, "open(%s)", opts->scope == COLLECT_TARGETS ? "targets" : "all");
 	return 0;
 }

@@ -419,6 +419,65 @@ TEST(test_a_jitdump_that_comes_later)
 	assert_int_equal(agg.images.data[0].jitdump, 77);
 }
 
+/* --- what waits for its names -------------------------------------------------------------------- */
+
+/* Three programs with code of their own, of which the second one waits. */
+static void add_programs(void)
+{
+	struct window *w = new_window();
+	uint64_t jit = user_stack(w, UNWIND_END_ROOT, 0x9010, 0x9021);
+	uint64_t below = user_stack(w, UNWIND_END_NO_RULE, TEXT, 0x9021);
+	uint64_t plain = user_stack(w, UNWIND_END_ROOT, TEXT);
+
+	for (uint32_t i = 1; i <= 3; i++) {
+		map(procs, 1 * SEC, PID * i, TEXT, 0x1000, 0, EXE);
+		map(procs, 1 * SEC, PID * i, 0x9000, 0x1000, 0, FILE_NONE);
+		add_row(w, 2 * SEC, 1 * i,
+			(struct kiln_count_key){.tgid = PID * i, user_only(jit)});
+		add_row(w, 2 * SEC, 10 * i,
+			(struct kiln_count_key){.tgid = PID * i,
+						.cgroup_id = i,
+						user_only(below),
+						.kernel_stack = kernel_stack(w, 0xffff0000 + i)});
+		add_row(w, 2 * SEC, 100 * i,
+			(struct kiln_count_key){.tgid = PID * i, user_only(plain)});
+	}
+	take(w);
+}
+
+TEST(test_samples_are_held_back)
+{
+	static const bool waits[] = {false, true, false};
+	struct aggregate next = {0};
+	char *text;
+
+	for (uint64_t round = 1; round <= 2; round++) { /* into an empty one, and into that again */
+		add_programs();
+		assert_int_equal(agg.recorded, 666);
+		aggregate_hold_back(&next, &agg, waits);
+		assert_int_equal(agg.recorded, 666 - 22);
+		assert_int_equal(next.recorded, 22 * round);
+		assert_int_equal(next.samples.len, 2);
+		assert_int_equal(next.images.len, 1);
+		assert_int_equal(next.images.data[0].tgid, 2 * PID);
+		assert_int_equal(next.cgroups.len, 2);
+		for (size_t i = 0; i < 9; i++) /* three rows of each program */
+			assert_int_equal(!agg.samples.data[i].count, i == 3 || i == 4);
+		aggregate_clear(&agg);
+	}
+	agg = next;
+	assert_agg("200/200  0 anon(200):9010;anon(200):9020 ends=root = 4\n"
+		   "200/200  2 kernel:ffff0002|file1:0;anon(200):9020 ends=no_rule = 40\n");
+	/* a row that comes later is one with those that waited */
+	add_programs();
+	assert_int_equal(agg.recorded, 666 + 44);
+	assert_int_equal(agg.samples.len, 9);
+	assert_int_equal(agg.images.len, 3);
+	text = print_aggregate(&agg);
+	assert_non_null(strstr(text, "200/200  0 anon(200):9010;anon(200):9020 ends=root = 6\n"));
+	free(text);
+}
+
 /* --- room ---------------------------------------------------------------------------------------- */
 
 TEST(test_rows_over_the_cap_are_counted)
@@ -475,6 +534,7 @@ int main(void)
 		T(test_ends_tell_stacks_apart),
 		T(test_programs_with_code_of_their_own),
 		T(test_a_jitdump_that_comes_later),
+		T(test_samples_are_held_back),
 		T(test_rows_over_the_cap_are_counted),
 	};
 

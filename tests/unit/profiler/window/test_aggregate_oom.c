@@ -123,6 +123,37 @@ TEST(test_every_allocation_may_fail)
 	assert_true(n > 30);
 }
 
+/* What there is no memory for stays where it is. */
+TEST(test_holding_back_may_fail)
+{
+	static bool waits[N_ROWS];
+	bool failed = true;
+	long n;
+
+	memset(waits, true, sizeof(waits));
+	for (n = 0; failed; n++) {
+		struct aggregate a = {0}, next = {0};
+		uint64_t sums[2] = {0};
+
+		aggregate_window(&a, w, procs, ksyms);
+		allocs_begin(n);
+		aggregate_hold_back(&next, &a, waits);
+		failed = allocs_end();
+		for (size_t i = 0; i < a.samples.len; i++)
+			sums[0] += a.samples.data[i].count;
+		for (size_t i = 0; i < next.samples.len; i++)
+			sums[1] += next.samples.data[i].count;
+		assert_int_equal(a.recorded, sums[0]);
+		assert_int_equal(next.recorded, sums[1]);
+		assert_int_equal(a.recorded + next.recorded, w->samples);
+		assert_true(a.recorded < 3000 && (failed || !a.recorded));
+		assert_no_doubles(&next);
+		aggregate_clear(&a);
+		aggregate_clear(&next);
+	}
+	assert_true(n > 20);
+}
+
 TEST(test_bytes_are_those_that_are_held)
 {
 	struct aggregate a = {0};
@@ -145,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_allocation_may_fail),
+		cmocka_unit_test(test_holding_back_may_fail),
 		cmocka_unit_test(test_bytes_are_those_that_are_held),
 	};
 
