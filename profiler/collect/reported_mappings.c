@@ -41,6 +41,7 @@ struct reported_file {
 struct part {
 	uint32_t tgid;
 	uint64_t time_ns;
+	bool has_hole; /* a record did not fit: it is no set any more */
 	VEC(struct kiln_mapping) mappings;
 };
 
@@ -235,8 +236,11 @@ static int add_to_part(struct part *p, const struct kiln_mappings_record *rec)
 {
 	size_t n = p->mappings.len;
 
-	if (n + rec->head.n > SET_MAX || vec_reserve(&p->mappings, n + rec->head.n))
+	if (p->has_hole || n + rec->head.n > SET_MAX ||
+	    vec_reserve(&p->mappings, n + rec->head.n)) {
+		p->has_hole = true;
 		return -ENOMEM;
+	}
 	if (rec->head.n)
 		memcpy(p->mappings.data + n, rec->at, rec->head.n * sizeof(rec->at[0]));
 	p->mappings.len += rec->head.n;
