@@ -248,17 +248,31 @@ int collector_add(struct collector *c, pid_t tgid)
 	return sampler_add_target(c->sampler, tgid);
 }
 
-/* The end of the process is watched through a pidfd (pidfd_open(2)). */
+/* What pidfd_open(2) says, in words. Of a thread it says EINVAL, from Linux 6.9 on ENOENT. */
+static int no_pidfd(int error, const char **why)
+{
+	switch (error) {
+	case ESRCH:
+		*why = "no such process";
+		return -ESRCH;
+	case EINVAL:
+	case ENOENT:
+		*why = "a thread of another process; -p wants processes";
+		return -ESRCH;
+	default:
+		*why = strerror(error);
+		return -error;
+	}
+}
+
+/* The end of the process is watched through a pidfd. */
 int collector_watch(struct collector *c, pid_t tgid, const char **why)
 {
 	struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, tgid, 0), .events = POLLIN};
 	int err;
 
-	if (p.fd < 0) {
-		*why = errno == EINVAL ? "a thread of another process; -p wants processes"
-				       : "no such process";
-		return -ESRCH;
-	}
+	if (p.fd < 0)
+		return no_pidfd(errno, why);
 	*why = "out of memory";
 	err = vec_push(&c->watched, p);
 	if (err) {
@@ -281,7 +295,7 @@ int collector_scan(struct collector *c, pid_t tgid, const char **why)
 	int err = procs_scan(c->procs, tgid, boottime_ns());
 
 	*why = "cannot read /proc";
-	return tgid && err == -ESRCH ? 0 : err;
+	return tgid && (err == -ESRCH || err == -ENOENT) ? 0 : err;
 }
 
 /* --- sampling ---------------------------------------------------------------------------------- */
