@@ -21,6 +21,7 @@
 struct kernel_names {
 	uint64_t modules;	   /* hash of what is loaded, and where */
 	struct kallsyms *kallsyms; /* NULL: cannot be had */
+	bool is_short;		   /* ... for lack of descriptors: a later try may have them */
 	struct kernel_debug *debug;
 	struct symbolizer *symbolizer;
 };
@@ -50,7 +51,7 @@ static uint64_t hash_modules(void)
 
 bool kernel_names_stale(const struct kernel_names *k)
 {
-	return hash_modules() != k->modules;
+	return k->is_short || hash_modules() != k->modules;
 }
 
 int kernel_names_open(struct kernel_names **out, struct symbolizer *symbolizer)
@@ -65,6 +66,7 @@ int kernel_names_open(struct kernel_names **out, struct symbolizer *symbolizer)
 	err = kallsyms_load(&k->kallsyms);
 	if (err == -ENOMEM)
 		return err;
+	k->is_short = err == -EMFILE || err == -ENFILE;
 	if (err)
 		log_warning("kernel functions have no names: %s",
 			    err == -ENODATA ? "/proc/kallsyms shows only zeros "

@@ -18,7 +18,8 @@ struct symbolizer;
  * 0 or -ENOMEM. */
 int kernel_names_open(struct kernel_names **out, struct symbolizer *symbolizer);
 void kernel_names_close(struct kernel_names *k);
-/* Whether modules were loaded or unloaded since (proc_modules(5)): then it has to be opened anew. */
+/* Whether modules were loaded or unloaded since (proc_modules(5)), or there was no descriptor to read the
+ * names with: then it has to be opened anew. */
 bool kernel_names_stale(const struct kernel_names *k);
 
 /* Everything is borrowed until the callback returns. */

@@ -7,7 +7,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "profiler/base/log.h"
 #include "profiler/naming/name_kernel.h"
@@ -117,12 +120,31 @@ TEST(test_an_error_of_the_caller_ends_it)
 	kernel_names_close(NULL);
 }
 
+/* For lack of descriptors there are no names; when there are some again it is worth another try. */
+TEST(test_no_descriptors)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct rlimit before, none;
+	struct kernel_names *k;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){.rlim_cur = (rlim_t)fd, .rlim_max = before.rlim_max};
+	close(fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(kernel_names_open(&k, NULL), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(kernel_names_stale(k));
+	kernel_names_close(k);
+	resolve_all(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_names_with_lines),
 		cmocka_unit_test(test_an_error_of_the_caller_ends_it),
+		cmocka_unit_test(test_no_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("name_kernel", tests, setup, teardown);
