@@ -6,8 +6,6 @@
  */
 #include "tests/lib/named_files.h"
 
-#include <time.h>
-
 #include "profiler/collect/collector.h"
 #include "profiler/collect/window_naming.h"
 #include "profiler/debuginfod/debuginfod.h"
@@ -41,14 +39,6 @@ struct profile_bpf *sampler_skeleton(struct sampler *s)
 {
 	(void)s;
 	return NULL;
-}
-
-uint64_t boottime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
 int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file)
