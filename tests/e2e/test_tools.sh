@@ -70,6 +70,26 @@ test_arrows_find_rooms_and_folders_that_differ() {
 	assert_finding "tools/rooms:4: nothing is no room"
 }
 
+test_arrows_find_a_map_that_differs() {
+	need git python3 ctags
+	make_tree
+	tools/arrows --readme >README.md
+	assert_status 0 tools/arrows
+	sed -i 's/→ low/→ low {base}/' README.md
+	assert_finding "README.md: the map lacks the row: | \`top\` → low | top |"
+}
+
+test_arrows_read_several_rooms_of_a_folder() {
+	need git python3 ctags
+	make_tree
+	mkdir -p symbolizer/a symbolizer/b
+	touch symbolizer/a/a.h symbolizer/b/b.h
+	printf '%s\n' 'symbolizer/a ->  # a' 'symbolizer/b ->  # b' >>tools/rooms
+	sed -i 's/^profiler\/top -> low/& symbolizer\/{a,b}/' tools/rooms
+	printf '%s\n' '#include "symbolizer/a/a.h"' '#include "symbolizer/b/b.h"' >>profiler/top/top.c
+	assert_status 0 tools/arrows
+}
+
 test_arrows_find_modules_that_include_each_other() {
 	need git python3 ctags
 	make_tree
