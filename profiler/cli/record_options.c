@@ -6,6 +6,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
+#include "profiler/cli/output.h"
 #include "profiler/cli/record_options.h"
 #include "profiler/formats/export.h"
 #include "profiler/cgroups/cgroups.h"
@@ -80,8 +81,7 @@ const struct option_spec record_option_specs[] = {
 	{"label", 'l', "KEY=VALUE", "put a label on all samples; may be repeated", OPT_LABEL},
 	{"output", 'o', "FILE",
 	 "where to (kiln-NAME-TIME.pb.gz), format by suffix; - is standard output", OPT_OUTPUT},
-	{"format", 'f', "pb.gz|pb.zst|pb|folded|svg|html|json", "the format, whatever the suffix",
-	 OPT_FORMAT},
+	{"format", 'f', OUTPUT_FORMAT_WORDS, "the format, whatever the suffix", OPT_FORMAT},
 	{"unwind", 0, unwind_words + 1,
 	 "user stacks by tables or frame pointers; auto: tables if the kernel can", OPT_UNWIND},
 	{"window", 0, "TIME", "time between drains of the kernel's counts (5s)", OPT_WINDOW},
