@@ -11,14 +11,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "symbolizer/files/rooted.h"
 
 /* A local file system answers in milliseconds, a busy server in tenths of a second. */
-#define OPEN_WAIT_S 1
+#define OPEN_WAIT_NS 1000000000ull
 /* Opens that may hang at once: each is a thread and a descriptor. */
 #define OPENERS_MAX 8
 
@@ -161,11 +161,9 @@ static struct opener *find_opener(struct broker *b, int *err)
 
 static int wait_for(struct opener *o)
 {
-	struct timespec until;
+	struct timespec until = timespec_of(monotonic_ns() + OPEN_WAIT_NS);
 	int err = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += OPEN_WAIT_S;
 	while (o->state == ASKED && !err)
 		err = pthread_cond_timedwait(&o->changed, &o->lock, &until);
 	if (o->state == ASKED)

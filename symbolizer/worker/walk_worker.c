@@ -71,7 +71,7 @@ bool walk_worker_knows(const struct walk_worker *w, uint32_t file)
 static bool may_be_read(struct walk_worker *w, uint32_t number, int fd)
 {
 	const struct file_id id = {.number = number};
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = monotonic_ns();
 
 	return stalls_trust(&w->stalls, &id, now) == ALL &&
 	       (!w->stalls.devs.len || !stalls_on(&w->stalls, stalls_dev_of(fd), now));
@@ -242,7 +242,7 @@ static void describe_file(const struct known_file *f, char *path, size_t size)
 static void distrust(struct walk_worker *w, const struct known_file *f, int err)
 {
 	const struct file_id id = {.number = f->number};
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = monotonic_ns();
 
 	/* Out of memory: it may be once more. */
 	if (stalls_distrust(&w->stalls, &id, NO_NAMES, now) ||
@@ -274,7 +274,7 @@ static void give_up(struct walk_worker *w, int err)
 
 static bool has_given_up(struct walk_worker *w)
 {
-	return stalls_failures(&w->stalls, clock_ns(CLOCK_MONOTONIC)) >= FAILURES_MAX;
+	return stalls_failures(&w->stalls, monotonic_ns()) >= FAILURES_MAX;
 }
 
 /* --- walking ---------------------------------------------------------------------------------- */

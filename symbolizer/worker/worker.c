@@ -22,7 +22,7 @@
 
 static enum trust trust_in(struct worker *w, const struct file_id *id)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = monotonic_ns();
 	enum trust trust = stalls_trust(&w->stalls, id, now);
 	unsigned failures = stalls_failures(&w->stalls, now);
 
@@ -33,7 +33,7 @@ static enum trust trust_in(struct worker *w, const struct file_id *id)
 
 static unsigned stalls_there(struct worker *w, uint64_t dev)
 {
-	return stalls_on(&w->stalls, dev, clock_ns(CLOCK_MONOTONIC));
+	return stalls_on(&w->stalls, dev, monotonic_ns());
 }
 
 /* --- queries ---------------------------------------------------------------------------------- */
@@ -139,7 +139,7 @@ static int give_up(struct worker *w, struct part *p, enum trust had, int err)
 	w->facts_of = (struct file_id){0};
 	log_warning("what reads %s %s; going on without %s", p->q.file->path ?: "a file",
 		    what_happened(err, status, buf, sizeof(buf)), what_is_lost(p, left));
-	now = clock_ns(CLOCK_MONOTONIC);
+	now = monotonic_ns();
 	if (err == -ETIME)
 		oom = stalls_note(&w->stalls, p->opened_dev ?: p->dev, now);
 	stalls_note_failure(&w->stalls);

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "profiler/base/clock.h"
 #include "symbolizer/sandbox/spawner.h"
 #include "symbolizer/worker/stalls.h"
 #include "symbolizer/worker/worker.h"
@@ -48,14 +49,6 @@ struct ask { /* one attempt at one part of a query */
 	bool hung[2];		    /* below the root, on the host: nothing more is opened there */
 	bool done;
 };
-
-static inline uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts = {0};
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 static inline bool worker_is_stopped(const struct worker *w)
 {

@@ -28,7 +28,7 @@
 
 void worker_note_progress(struct worker *w, struct ask *a)
 {
-	a->moved_ns = clock_ns(CLOCK_MONOTONIC);
+	a->moved_ns = monotonic_ns();
 	a->moved_cpu_ns = clock_ns(w->cpu_clock);
 }
 
@@ -48,7 +48,7 @@ static bool wants_cpu(const struct worker *w)
 /* 0, or why it is given up: -ETIMEDOUT, it computes for ever; -ETIME, it waits for ever. */
 static int overdue(struct worker *w, struct ask *a)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(w->cpu_clock);
+	uint64_t now = monotonic_ns(), cpu = clock_ns(w->cpu_clock);
 
 	if (cpu - a->begun_cpu_ns > a->work_ns)
 		return -ETIMEDOUT;
@@ -167,7 +167,7 @@ static int serve_open(struct worker *w, struct ask *a, size_t len)
 		fd = broker_open(w->broker, open.in_root ? a->q->file->root_fd : -1, path);
 	a->hung[open.in_root] |= fd == -ETIMEDOUT;
 	a->opened_dev = fd >= 0 ? stalls_dev_of(fd) : a->opened_dev;
-	if (fd >= 0 && stalls_on(&w->stalls, a->opened_dev, clock_ns(CLOCK_MONOTONIC))) {
+	if (fd >= 0 && stalls_on(&w->stalls, a->opened_dev, monotonic_ns())) {
 		close(fd);
 		fd = -ETIMEDOUT;
 	}
