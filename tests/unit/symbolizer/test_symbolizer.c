@@ -5,7 +5,6 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
-#include "profiler/base/vec.h"
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/fixture.h"
