@@ -396,6 +396,39 @@ TEST(test_samples_that_were_held_back)
 
 enum judged { COMPLETE = 1, CUT, MISSING, NO_USER };
 
+struct judged_case {
+	struct agg_frame frames[4];
+	uint32_t n, n_kernel;
+	enum unwind_end end;
+	enum judged judged;
+	const char *want;
+};
+
+static void check_judged(const struct judged_case *c, uint32_t ksym)
+{
+	struct agg_frame frames[4];
+
+	memcpy(frames, c->frames, sizeof(frames));
+	for (int k = 0; k < 4; k++)
+		if (frames[k].cls == AT_KSYM)
+			frames[k].owner = ksym;
+	agg = (struct aggregate){0};
+	quality = (struct quality){0};
+	agg_count(&agg, agg_stack_of(&agg, c->end, c->n_kernel, frames, c->n), 1, "", 7);
+	name_all();
+	assert_string_equal(stack_text(profile, 0), c->want);
+	assert_int_equal(quality.user_complete, c->judged == COMPLETE ? 7 : 0);
+	assert_int_equal(quality.user_truncated, c->judged == CUT ? 7 : 0);
+	assert_int_equal(quality.user_missing, c->judged == MISSING ? 7 : 0);
+	assert_int_equal(quality.kernel_missing, frames[0].cls == AT_MISSED_KERNEL ? 7 : 0);
+	profile_free(profile);
+	profile = NULL;
+	naming_free(naming);
+	naming = NULL;
+	quality_release(&quality);
+	aggregate_clear(&agg);
+}
+
 TEST(test_stacks_are_judged)
 {
 	uint32_t file = named_file(&nf, "prog");
@@ -405,13 +438,7 @@ TEST(test_stacks_are_judged)
 			 cut = {AT_TRUNCATED}, kernel = {AT_KSYM, 0, 1}, nowhere = {AT_UNMAPPED},
 			 no_user = {AT_MISSED_USER}, no_kernel = {AT_MISSED_KERNEL},
 			 elided = {AT_USER_ELIDED};
-	const struct {
-		struct agg_frame frames[4];
-		uint32_t n, n_kernel;
-		enum unwind_end end;
-		enum judged judged;
-		const char *want;
-	} cases[] = {
+	const struct judged_case cases[] = {
 		/* the walk says so, or the function that nothing calls */
 		{{shown, main_fn}, 2, 0, UNWIND_END_ROOT, COMPLETE, "shown:3;main:4"},
 		{{shown, start}, 2, 0, UNWIND_ON, COMPLETE, "shown:3;_start"},
@@ -444,32 +471,8 @@ TEST(test_stacks_are_judged)
 	};
 
 	ksyms_begin(nf.ksyms, 1, KERNEL_VA, 16, "k");
-	kernel.owner = ksyms_find(nf.ksyms, 2, KERNEL_VA);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct agg_frame frames[4];
-
-		memcpy(frames, cases[i].frames, sizeof(frames));
-		for (int k = 0; k < 4; k++)
-			if (frames[k].cls == AT_KSYM)
-				frames[k].owner = kernel.owner;
-		agg = (struct aggregate){0};
-		quality = (struct quality){0};
-		agg_count(&agg,
-			  agg_stack_of(&agg, cases[i].end, cases[i].n_kernel, frames, cases[i].n),
-			  1, "", 7);
-		name_all();
-		assert_string_equal(stack_text(profile, 0), cases[i].want);
-		assert_int_equal(quality.user_complete, cases[i].judged == COMPLETE ? 7 : 0);
-		assert_int_equal(quality.user_truncated, cases[i].judged == CUT ? 7 : 0);
-		assert_int_equal(quality.user_missing, cases[i].judged == MISSING ? 7 : 0);
-		assert_int_equal(quality.kernel_missing, frames[0].cls == AT_MISSED_KERNEL ? 7 : 0);
-		profile_free(profile);
-		profile = NULL;
-		naming_free(naming);
-		quality_release(&quality);
-		aggregate_clear(&agg);
-	}
-	naming = NULL;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		check_judged(&cases[i], ksyms_find(nf.ksyms, 2, KERNEL_VA));
 }
 
 TEST(test_roots_are_whole_names)
