@@ -5,7 +5,8 @@
  *
  *	prog		"shown" has "twice" inlined; "last_words" ends with the call of what does not
  *			return, and right behind it begins "innocent_neighbour"
- *	stripped	the same without symbols, and with a build id of its own
+ *	stripped	the same without symbols, and with a build id of its own; stripped.debug has
+ *			what it lacks
  *	other		another program of the same functions at other addresses, without a build id
  */
 #ifndef KILN_TESTS_NAMED_FILES_H
@@ -42,7 +43,8 @@ static FIXTURE_UNUSED int named_files_setup(void **state)
 				".size innocent_neighbour, . - innocent_neighbour\n"
 				".section .note.GNU-stack, \"\", @progbits\n");
 	fixture_run("gcc -O2 -g -no-pie -Wl,--build-id=sha1 prog.c ends.S -o prog && "
-		    "gcc -O2 -s -no-pie -Wl,--build-id=0x57717eed prog.c ends.S -o stripped && "
+		    "gcc -O2 -g -no-pie -Wl,--build-id=0x57717eed prog.c ends.S -o whole && "
+		    "strip -o stripped whole && objcopy --only-keep-debug whole stripped.debug && "
 		    "gcc -O2 -g -no-pie -Wl,--build-id=none -Wl,-Ttext-segment=0x3000000 prog.c "
 		    "ends.S -o other");
 	return 0;

@@ -6,6 +6,8 @@
  */
 #include "tests/lib/named_files.h"
 
+#include <errno.h>
+
 #include "profiler/collect/collector.h"
 #include "profiler/collect/window_naming.h"
 #include "profiler/debuginfod/debuginfod.h"
@@ -238,6 +240,43 @@ TEST(test_a_server_is_waited_for_at_the_end_only)
 	named_window_release(&w);
 }
 
+static bool has_come;
+
+static int find_debug(void *ctx, const struct build_id *id)
+{
+	(void)ctx, (void)id;
+	return has_come ? open("stripped.debug", O_RDONLY | O_CLOEXEC) : -ENOENT;
+}
+
+/* The next window is named by what has come since; without news it is named as the one before. */
+TEST(test_windows_after_a_debug_file_came)
+{
+	struct symbolizer_opts symbolizer = {.debug_dirs = (const char *const[]){"nowhere", NULL},
+					     .find_debug = find_debug};
+	static const char *const want[] = {"stripped+sub_", "stripped+sub_", "shown:3", "shown:3"};
+
+	window_naming_free(naming);
+	symbolizer_free(nf.symbolizer);
+	assert_int_equal(symbolizer_new(&nf.symbolizer, &symbolizer), 0);
+	opts.symbolizer = nf.symbolizer;
+	opts.debuginfod = (struct debuginfod *)&server;
+	assert_int_equal(window_naming_new(&naming, &opts), 0);
+	prog = named_file(&nf, "stripped");
+	shown = file_off_of_symbol("whole", "shown") + 2;
+	has_come = false;
+	for (int i = 0; i < 4; i++) {
+		struct named_window w;
+
+		if (i == 2) {
+			has_come = true;
+			server.came++;
+		}
+		w = name(1, 0, i == 3);
+		assert_non_null(strstr(stack_text(w.profile, 0), want[i]));
+		named_window_release(&w);
+	}
+}
+
 /* --- code made at run time ----------------------------------------------------------------------- */
 
 #define LIVES                                                                                      \
@@ -294,6 +333,7 @@ int main(void)
 		T(test_windows_have_their_shares),
 		T(test_samples_that_wait_are_not_lost),
 		T(test_a_server_is_waited_for_at_the_end_only),
+		T(test_windows_after_a_debug_file_came),
 		T(test_code_that_nothing_names_yet_waits),
 	};
 

@@ -2,6 +2,8 @@
 /* What was named lately is not looked for again, and the profile is the same as if it were. */
 #include "tests/lib/named_files.h"
 
+#include <errno.h>
+
 #include "profiler/naming/name_cache.h"
 #include "profiler/profile/quality.h"
 #include "tests/lib/aggregates.h"
@@ -215,6 +217,53 @@ TEST(test_forgetting)
 	naming_free(n);
 }
 
+/* --- debug files that come later ----------------------------------------------------------------- */
+
+static unsigned searches; /* for a debug file */
+static bool has_come;
+
+static int find_debug(void *ctx, const struct build_id *id)
+{
+	(void)ctx, (void)id;
+	searches++;
+	return has_come ? open("stripped.debug", O_RDONLY | O_CLOEXEC) : -ENOENT;
+}
+
+/* Of a file that was read without its debug file, in this process and in another. */
+TEST(test_a_debug_file_that_comes_later)
+{
+	for (int sandbox = 0; sandbox < 2; sandbox++) {
+		struct symbolizer_opts opts = {.debug_dirs = (const char *const[]){"nowhere", NULL},
+					       .sandbox = sandbox,
+					       .find_debug = find_debug};
+		struct naming *n;
+		char *text;
+
+		symbolizer_free(nf.symbolizer);
+		assert_int_equal(symbolizer_new(&nf.symbolizer, &opts), 0);
+		n = new_naming(0);
+		has_come = false;
+		searches = 0;
+		add(named_file(&nf, "stripped"), file_off_of_symbol("whole", "shown") + 2);
+		text = named_by(n);
+		assert_non_null(strstr(text, "(stripped+sub_"));
+		assert_int_equal(searches, 1);
+		free(text);
+		has_come = true;
+		text = named_by(n); /* nobody has said so yet */
+		assert_non_null(strstr(text, "(stripped+sub_"));
+		free(text);
+		naming_forget(n);
+		text = named_by(n);
+		assert_null(strstr(text, "(stripped+sub_"));
+		assert_non_null(strstr(text, "(shown shown "));
+		assert_non_null(strstr(text, "prog.c:3"));
+		free(text);
+		aggregate_clear(&agg);
+		naming_free(n);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -223,6 +272,7 @@ int main(void)
 		T(test_a_file_in_the_place_of_another),
 		T(test_what_was_wrong_with_a_file_is_not_remembered),
 		T(test_forgetting),
+		T(test_a_debug_file_that_comes_later),
 	};
 
 	return cmocka_run_group_tests_name("naming_cache", tests, named_files_setup,
