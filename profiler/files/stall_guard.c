@@ -10,21 +10,51 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 
-/* After so many stalls the others are not waited for as long: that is no accident. */
-#define STALLS_MAX    4
+/* While so many hang the others are not waited for as long: that is no accident. */
+#define STUCK_MAX     4
 #define SHORT_WAIT_MS 20
+
+/* How many threads are left behind. Shared with them, since the guard may go before they do. */
+struct guard_left {
+	unsigned n, refs;
+};
 
 struct guard_thread {
 	pthread_t thread;
+	struct guard_left *left;
 	pthread_mutex_t lock;
 	pthread_cond_t turn;
-	enum { IDLE, ASKED, ANSWERED, DISMISSED } state;
+	enum {
+		IDLE,
+		ASKED,
+		ANSWERED,
+		DISMISSED, /* is to end, and is waited for */
+		LEFT,	   /* is to end when it comes back, and to free itself */
+	} state;
 	struct guarded_job *job; /* owned while it is being done */
 	int result;
 };
 
+static struct guard_left *left_ref(struct guard_left *left)
+{
+	__atomic_add_fetch(&left->refs, 1, __ATOMIC_RELAXED);
+	return left;
+}
+
+static void left_unref(struct guard_left *left)
+{
+	if (left && !__atomic_sub_fetch(&left->refs, 1, __ATOMIC_ACQ_REL))
+		free(left);
+}
+
+unsigned stall_guard_stuck(const struct stall_guard *p)
+{
+	return p->left ? __atomic_load_n(&p->left->n, __ATOMIC_RELAXED) : 0;
+}
+
 static void free_thread(struct guard_thread *r)
 {
+	left_unref(r->left);
 	pthread_cond_destroy(&r->turn);
 	pthread_mutex_destroy(&r->lock);
 	if (r->job)
@@ -32,40 +62,52 @@ static void free_thread(struct guard_thread *r)
 	free(r);
 }
 
-/* Under the lock, but for the job. Whoever is dismissed at work is on its own. */
+/* Under the lock, but for the job. */
 static void *serve(void *arg)
 {
 	struct guard_thread *r = arg;
-	bool is_alone = false;
+	bool is_left;
 
 	pthread_mutex_lock(&r->lock);
-	for (;;) {
-		while (r->state == IDLE || r->state == ANSWERED)
+	while (r->state != DISMISSED && r->state != LEFT) {
+		if (r->state != ASKED) {
 			pthread_cond_wait(&r->turn, &r->lock);
-		if (r->state == DISMISSED)
-			break;
+			continue;
+		}
 		pthread_mutex_unlock(&r->lock);
 		r->result = r->job->run(r->job);
 		pthread_mutex_lock(&r->lock);
-		is_alone = r->state == DISMISSED;
-		if (is_alone)
-			break;
-		r->state = ANSWERED;
+		if (r->state == ASKED)
+			r->state = ANSWERED;
 		pthread_cond_signal(&r->turn);
 	}
+	is_left = r->state == LEFT;
 	pthread_mutex_unlock(&r->lock);
-	if (is_alone)
+	if (is_left) {
+		__atomic_sub_fetch(&r->left->n, 1, __ATOMIC_RELAXED);
 		free_thread(r);
+	}
 	return NULL;
 }
 
-static struct guard_thread *start_thread(void)
+static struct guard_left *make_left(struct stall_guard *p)
 {
-	struct guard_thread *r = calloc(1, sizeof(*r));
+	if (!p->left) {
+		p->left = calloc(1, sizeof(*p->left));
+		if (p->left)
+			p->left->refs = 1; /* the guard's */
+	}
+	return p->left;
+}
+
+static struct guard_thread *start_thread(struct stall_guard *p)
+{
+	struct guard_thread *r = make_left(p) ? calloc(1, sizeof(*r)) : NULL;
 	pthread_condattr_t attr;
 
 	if (!r)
 		return NULL;
+	r->left = left_ref(p->left);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -101,15 +143,17 @@ static bool await(struct guard_thread *r, int ms)
 		err = pthread_cond_timedwait(&r->turn, &r->lock, &deadline);
 	if (r->state == ANSWERED)
 		return true;
-	r->state = DISMISSED;
+	r->state = LEFT;
+	__atomic_add_fetch(&r->left->n, 1, __ATOMIC_RELAXED);
 	pthread_detach(r->thread);
 	return false;
 }
 
 bool stall_guard_run(struct stall_guard *p, struct guarded_job *job, int *result)
 {
-	int ms = p->stalled < STALLS_MAX ? p->wait_ms ?: STALL_GUARD_WAIT_MS : SHORT_WAIT_MS;
-	struct guard_thread *r = p->thread = p->thread ?: start_thread();
+	bool patient = stall_guard_stuck(p) < STUCK_MAX;
+	int ms = patient ? p->wait_ms ?: STALL_GUARD_WAIT_MS : SHORT_WAIT_MS;
+	struct guard_thread *r = p->thread = p->thread ?: start_thread(p);
 	bool answered;
 
 	if (!r) {
@@ -181,6 +225,8 @@ void stall_guard_release(struct stall_guard *p)
 {
 	struct guard_thread *r = p->thread;
 
+	left_unref(p->left);
+	p->left = NULL;
 	if (!r)
 		return;
 	pthread_mutex_lock(&r->lock);

@@ -12,6 +12,7 @@
 
 struct stall_guard {
 	struct guard_thread *thread; /* NULL: none yet */
+	struct guard_left *left;     /* of the threads left behind; NULL: none yet */
 	unsigned stalled;	     /* jobs given up */
 	int wait_ms;		     /* 0: STALL_GUARD_WAIT_MS */
 };
@@ -28,6 +29,9 @@ struct guarded_job {
 /* Runs it: true, and *result is its result (-ENOMEM where there is no thread). False: it stalled, and is
  * no longer the caller's. */
 bool stall_guard_run(struct stall_guard *p, struct guarded_job *job, int *result);
+
+/* Jobs given up whose threads have not come back yet. */
+unsigned stall_guard_stuck(const struct stall_guard *p);
 
 /* As io_read_file(), and -ETIMEDOUT. */
 int stall_guard_read_file(struct stall_guard *p, const char *path, size_t cap, char **text,
