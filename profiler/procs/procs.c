@@ -380,6 +380,17 @@ static bool is_execed(const struct image *im, const struct scanned *s)
 	return true;
 }
 
+/* A thread whose end nobody told would keep its process alive for ever. */
+static void update_threads(struct procs *p, struct proc *proc, const struct scanned *s)
+{
+	if (!s->has_all_tids)
+		return;
+	table_clear_threads(p, proc);
+	for (size_t i = 0; i < s->n_tids; i++)
+		table_add_thread(p, proc, s->tids[i]);
+	proc->leader_gone |= s->leader_gone;
+}
+
 int procs_update_scanned(struct procs *p, const struct scanned *s)
 {
 	struct proc *proc = table_find(p, s->tgid);
@@ -402,6 +413,7 @@ int procs_update_scanned(struct procs *p, const struct scanned *s)
 	}
 	if (im->pub.begin_ns > s->now_ns)
 		snap.since_ns = im->pub.begin_ns;
+	update_threads(p, proc, s);
 	changed = apply_snapshot(p, im, &snap);
 	if (changed != 1)
 		return changed;

@@ -11,18 +11,20 @@
 #include "profiler/files/stall_guard.h"
 #include "profiler/procs/table.h"
 
-/* Processes remembered: due, or read not long ago. More than run on most machines. */
+/* Processes remembered: due, or read not long ago. More than run on most machines; 700 KB. */
 #define ENTRIES_MAX 16384
-/* Every reader that stalls stays behind: after so many nothing is read again. */
+/* Every reader that stalls stays behind: nothing is read again while so many have not come back. */
 #define STALLS_MAX 32
 /* Sampling goes on meanwhile: a process that answers at all does so in less, also one that maps a lot. */
 #define WAIT_MS	   200
 #define PAUSE_NS   1000000000ull
 #define PAUSES_MAX 6 /* doublings */
+/* The end of a process that nothing told of is found out after so long at the latest. */
+#define ALL_EVERY_NS 3600000000000ull
 
 struct entry {
 	pid_t tgid;
-	bool due;
+	bool due;	 /* stands in the queue, once */
 	uint8_t futile;	 /* readings in a row that changed nothing */
 	uint64_t t_ns;	 /* what is found is to hold from then on */
 	uint64_t not_ns; /* not to be wanted before this time */
@@ -32,8 +34,9 @@ struct rescan {
 	struct procs *procs;
 	struct stall_guard guard;
 	VEC(struct entry) entries;
-	struct htab index; /* tgid -> entries */
-	VEC(uint32_t) due; /* the last one is next */
+	struct htab index;	       /* tgid -> entries */
+	VEC(pid_t) due;		       /* the last one is next */
+	uint64_t all_ns, all_every_ns; /* when all known ones were wanted last, and how often */
 	struct rescan_stats stats;
 };
 
@@ -53,6 +56,8 @@ int rescan_new(struct rescan **out, struct procs *procs)
 		return -ENOMEM;
 	r->procs = procs;
 	r->guard.wait_ms = WAIT_MS;
+	r->all_ns = boot_ns();
+	r->all_every_ns = ALL_EVERY_NS;
 	*out = r;
 	return 0;
 }
@@ -80,61 +85,87 @@ static bool entry_eq(const void *ctx, uint32_t id)
 	return n->r->entries.data[id].tgid == n->tgid;
 }
 
-static uint32_t find(const struct rescan *r, pid_t tgid)
+static struct entry *find(const struct rescan *r, pid_t tgid)
 {
 	struct needle n = {r, tgid};
+	uint32_t id = htab_find(&r->index, table_tid_hash(tgid), entry_eq, &n);
 
-	return htab_find(&r->index, table_tid_hash(tgid), entry_eq, &n);
+	return id == HTAB_NONE ? NULL : &r->entries.data[id];
 }
 
-/* The entry of a process, made if need be; HTAB_NONE when there is no room. */
-static uint32_t entry_of(struct rescan *r, pid_t tgid)
+/* Forgets what is not due and may be wanted again before that time. */
+static void forget_until(struct rescan *r, uint64_t t_ns)
 {
-	struct entry fresh = {.tgid = tgid};
-	uint32_t id = find(r, tgid);
+	size_t kept = 0;
 
-	if (id != HTAB_NONE)
-		return id;
-	if (r->entries.len >= ENTRIES_MAX && !r->due.len) { /* all of them are old */
-		r->entries.len = 0;
-		htab_clear(&r->index);
+	htab_clear(&r->index);
+	for (size_t i = 0; i < r->entries.len; i++) {
+		struct entry e = r->entries.data[i];
+
+		if (!e.due && e.not_ns <= t_ns)
+			continue;
+		r->entries.data[kept] = e;
+		htab_insert(&r->index, table_tid_hash(e.tgid), (uint32_t)kept++); /* had room */
 	}
-	id = (uint32_t)r->entries.len;
+	r->entries.len = kept;
+}
+
+/* The entry of a process, made if need be; NULL when there is no room. */
+static struct entry *entry_of(struct rescan *r, pid_t tgid)
+{
+	struct entry fresh = {.tgid = tgid}, *e = find(r, tgid);
+
+	if (e)
+		return e;
+	if (r->entries.len >= ENTRIES_MAX)
+		forget_until(r, boot_ns());
+	if (r->entries.len >= ENTRIES_MAX)
+		forget_until(r, UINT64_MAX);
 	if (r->entries.len >= ENTRIES_MAX || vec_push(&r->entries, fresh))
-		return HTAB_NONE;
-	if (htab_insert(&r->index, table_tid_hash(tgid), id)) {
+		return NULL;
+	if (htab_insert(&r->index, table_tid_hash(tgid), (uint32_t)r->entries.len - 1)) {
 		r->entries.len--;
-		return HTAB_NONE;
+		return NULL;
 	}
-	return id;
+	return &vec_last(&r->entries);
 }
 
-/* Makes an entry due, as the next one. */
-static bool enqueue(struct rescan *r, uint32_t id, uint64_t t_ns)
+/* Makes a process due, as the next one unless it is due already. */
+static bool enqueue(struct rescan *r, pid_t tgid, uint64_t t_ns)
 {
-	struct entry *e = id == HTAB_NONE ? NULL : &r->entries.data[id];
+	struct entry *e = entry_of(r, tgid);
 
-	if (!e || r->stats.stalled >= STALLS_MAX || vec_push(&r->due, id)) {
+	if (e && e->due) {
+		e->t_ns = e->t_ns < t_ns ? e->t_ns : t_ns;
+		return true;
+	}
+	if (!e || stall_guard_stuck(&r->guard) >= STALLS_MAX || vec_push(&r->due, tgid)) {
 		r->stats.full++;
 		return false;
 	}
-	e->t_ns = e->due && e->t_ns < t_ns ? e->t_ns : t_ns;
+	e->t_ns = t_ns;
 	e->due = true;
 	return true;
 }
 
 bool rescan_want(struct rescan *r, pid_t tgid, uint64_t t_ns)
 {
-	uint32_t id = entry_of(r, tgid);
+	const struct entry *e = find(r, tgid);
 
-	if (id != HTAB_NONE && r->entries.data[id].due) {
-		if (t_ns < r->entries.data[id].t_ns)
-			r->entries.data[id].t_ns = t_ns;
-		return true;
-	}
-	if (id != HTAB_NONE && boot_ns() < r->entries.data[id].not_ns)
+	if (e && !e->due && boot_ns() < e->not_ns)
 		return false;
-	return enqueue(r, id, t_ns);
+	return enqueue(r, tgid, t_ns);
+}
+
+static void want_known(struct rescan *r, uint64_t t_ns)
+{
+	for (size_t i = 0; i < r->procs->all.len; i++) {
+		const struct proc *proc = r->procs->all.data[i];
+
+		if (proc && image_is_alive(proc->images[proc->n_images - 1]))
+			enqueue(r, proc->tgid, t_ns);
+	}
+	r->all_ns = boot_ns();
 }
 
 void rescan_want_all(struct rescan *r, uint64_t t_ns)
@@ -143,24 +174,24 @@ void rescan_want_all(struct rescan *r, uint64_t t_ns)
 	const struct dirent *de;
 	uint64_t pid;
 
-	for (size_t i = 0; i < r->procs->all.len; i++) {
-		const struct proc *proc = r->procs->all.data[i];
-
-		if (proc && image_is_alive(proc->images[proc->n_images - 1]))
-			enqueue(r, entry_of(r, proc->tgid), t_ns);
-	}
+	want_known(r, t_ns);
 	while (dir && (de = readdir(dir)))
 		if (!text_parse_u64(de->d_name, INT_MAX, &pid) && pid)
-			enqueue(r, entry_of(r, (pid_t)pid), t_ns);
+			enqueue(r, (pid_t)pid, t_ns);
 	if (dir)
 		closedir(dir);
 }
 
+void rescan_set_period(struct rescan *r, uint64_t period_ns)
+{
+	r->all_every_ns = period_ns;
+}
+
 bool rescan_is_due(const struct rescan *r, pid_t tgid)
 {
-	uint32_t id = find(r, tgid);
+	const struct entry *e = find(r, tgid);
 
-	return id != HTAB_NONE && r->entries.data[id].due;
+	return e && e->due;
 }
 
 bool rescan_is_idle(const struct rescan *r)
@@ -184,20 +215,16 @@ static void read_one(struct rescan *r, struct entry *e)
 
 void rescan_run(struct rescan *r, uint64_t budget_ns)
 {
-	uint64_t until;
+	uint64_t now = boot_ns(), until = now + budget_ns;
 
-	if (!r->due.len)
-		return;
-	until = boot_ns() + budget_ns;
-	while (r->due.len && boot_ns() < until) {
-		struct entry *e = &r->entries.data[r->due.data[--r->due.len]];
-
-		if (e->due) /* it may stand there twice */
-			read_one(r, e);
-	}
+	if (now - r->all_ns > r->all_every_ns)
+		want_known(r, now);
+	while (r->due.len && boot_ns() < until)
+		read_one(r, find(r, r->due.data[--r->due.len]));
 }
 
 void rescan_stats(const struct rescan *r, struct rescan_stats *out)
 {
 	*out = r->stats;
+	out->waiting = r->due.len;
 }

@@ -32,20 +32,23 @@ bool rescan_is_due(const struct rescan *r, pid_t tgid);
 bool rescan_is_idle(const struct rescan *r);
 
 /* Reads what is due, but begins with no process after so long. The process table must know all events
- * up to now. */
+ * up to now. Once an hour all that are known are due, so that one leaves whose end nobody told. */
 void rescan_run(struct rescan *r, uint64_t budget_ns);
+/* Another time than the hour. */
+void rescan_set_period(struct rescan *r, uint64_t period_ns);
 
 #define RESCAN_COUNTERS(X)                                                                         \
 	X(read)	   /* processes read again */                                                      \
 	X(changed) /* of these, had something mapped that was not known, or not any more */        \
 	X(gone)	   /* of these, had ended */                                                       \
 	X(stalled) /* did not answer */                                                            \
-	X(full)	   /* not read: too many were due, or too many have stalled */
+	X(full)	   /* not read: too many were due, or too many readers hang */
 
 struct rescan_stats {
 #define X(name) uint64_t name;
 	RESCAN_COUNTERS(X)
 #undef X
+	uint64_t waiting; /* processes that are due now */
 };
 void rescan_stats(const struct rescan *r, struct rescan_stats *out);
 

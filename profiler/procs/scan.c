@@ -117,6 +117,7 @@ static void read_tids(struct reading *r)
 
 	snprintf(path, sizeof(path), "/proc/%d/task", r->s.tgid);
 	dir = opendir(path);
+	r->s.has_all_tids = dir != NULL;
 	while (dir && (de = readdir(dir))) {
 		uint64_t tid;
 
@@ -214,6 +215,7 @@ static int read_process(struct reading *r)
 	if (zombie && r->n_threads <= 1)
 		return -ESRCH;
 	r->s.leader_gone = zombie;
+	r->s.has_all_tids = r->n_threads <= 1;
 	if (r->n_threads > 1)
 		read_tids(r);
 	err = read_maps(r);

@@ -94,7 +94,8 @@ struct scanned {
 	char comm[16];
 	const pid_t *tids; /* all but the leader's */
 	size_t n_tids;
-	bool leader_gone; /* the main thread has exited, others run */
+	bool has_all_tids; /* not so where they could not be read */
+	bool leader_gone;  /* the main thread has exited, others run */
 	const struct proc_mapping *mappings;
 	size_t n_mappings;
 	uint32_t exe, jitdump; /* file ids, or FILE_NONE */

@@ -126,6 +126,40 @@ static void test_read_again_after_events(void **state)
 	procs_free(p);
 }
 
+/* Of a thread whose end was lost nobody hears again: that it is not there any more is read. */
+static void test_read_again_without_a_thread(void **state)
+{
+	static const struct proc_mapping now[] = {{0x1000, 0x1000, 0, 7, 0}};
+	struct procs *p = new_table(NULL);
+	struct scanned s = {
+		.tgid = 50,
+		.start_ns = 1,
+		.now_ns = 10 * SEC,
+		.from_ns = 11 * SEC,
+		.to_ns = 11 * SEC + 5,
+		.mappings = now,
+		.n_mappings = 1,
+		.exe = 7,
+		.jitdump = FILE_NONE,
+	};
+
+	(void)state;
+	procs_comm(p, 1 * SEC, 50, 50, "p", true);
+	map(p, 1 * SEC, 50, 0x1000, 0x1000, 0, 7);
+	procs_fork(p, 2 * SEC, 50, 51, 50);
+	procs_update_scanned(p, &s); /* its threads could not be read */
+	procs_exit(p, 12 * SEC, 50, 50);
+	assert_int_equal(stats_of(p).images_alive, 1);
+	s.has_all_tids = true;
+	s.now_ns = 20 * SEC;
+	s.tids = (const pid_t[]){52};
+	s.n_tids = 1;
+	procs_update_scanned(p, &s);
+	procs_exit(p, 22 * SEC, 50, 52);
+	assert_int_equal(stats_of(p).images_alive, 0);
+	procs_free(p);
+}
+
 /* Events that the scan has seen the outcome of come after it, and must not change it. */
 static void test_events_before_the_scan(void **state)
 {
@@ -275,6 +309,7 @@ int main(void)
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_read_again),
 		cmocka_unit_test(test_read_again_after_events),
+		cmocka_unit_test(test_read_again_without_a_thread),
 		cmocka_unit_test(test_events_before_the_scan),
 		cmocka_unit_test(test_born_during_the_scan),
 		cmocka_unit_test(test_pid_reused_during_the_scan),
