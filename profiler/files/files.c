@@ -10,6 +10,8 @@
 
 #define MAX_OPEN  256
 #define MAX_FILES 65536
+/* 256 bytes each; those of Debian's programs and libraries have 40, in containers 160. */
+#define MAX_PATH_BYTES (16u << 20)
 /* Processes through which opening a file is tried; each may see it in another mount namespace. */
 #define MAX_ATTEMPTS 8
 /* While waiting for the opener it is looked so often whether it hangs. */
@@ -75,18 +77,31 @@ static char *plain_path(const char *path, bool *deleted)
 	return strndup(path, *deleted ? len - strlen(suffix) : len);
 }
 
-/* A free slot, or HTAB_NONE. It is taken by putting a path into it. */
+static void free_slot(struct files *f, uint32_t slot)
+{
+	f->all.data[slot].next_free = HTAB_NONE;
+	if (f->free_first == HTAB_NONE)
+		f->free_first = slot;
+	else
+		f->all.data[f->free_last].next_free = slot;
+	f->free_last = slot;
+}
+
+/* The slot that was freed the longest time ago, or HTAB_NONE. It is not taken yet. */
 static uint32_t find_slot(struct files *f)
 {
 	struct file empty = {.fd = -1};
 
-	if (f->free_slots.len)
-		return vec_last(&f->free_slots);
-	if (f->all.len >= f->opts.max_files || vec_reserve(&f->free_slots, f->all.len + 1) ||
-	    vec_push(&f->all, empty))
-		return HTAB_NONE;
-	f->free_slots.data[f->free_slots.len++] = (uint32_t)f->all.len - 1;
-	return (uint32_t)f->all.len - 1;
+	if (f->free_first == HTAB_NONE && f->all.len < f->opts.max_files &&
+	    !vec_push(&f->all, empty))
+		free_slot(f, (uint32_t)f->all.len - 1);
+	return f->free_first;
+}
+
+/* Also for a clean copy, which may be three times as long. */
+static bool has_path_room(const struct files *f, const char *path)
+{
+	return f->path_bytes + 4 * files_path_bytes(path) <= f->opts.max_path_bytes;
 }
 
 /* Takes the path if it succeeds. The slot, or HTAB_NONE. */
@@ -108,8 +123,8 @@ static uint32_t add_file(struct files *f, const struct file_key *key, char *path
 		.deleted = deleted,
 	};
 
-	if (slot == HTAB_NONE)
-		return slot;
+	if (slot == HTAB_NONE || !has_path_room(f, path))
+		return HTAB_NONE;
 	if (!text_is_clean(path, strlen(path))) {
 		file.clean_path = text_clean_dup(path, strlen(path));
 		if (!file.clean_path)
@@ -120,8 +135,9 @@ static uint32_t add_file(struct files *f, const struct file_key *key, char *path
 		return HTAB_NONE;
 	}
 	file.life = f->all.data[slot].life;
+	f->free_first = f->all.data[slot].next_free;
 	f->all.data[slot] = file;
-	f->free_slots.len--;
+	f->path_bytes += files_path_bytes(path) + files_path_bytes(file.clean_path);
 	f->n_born++;
 	f->stats.files++;
 	return slot;
@@ -326,7 +342,8 @@ bool files_crowded(struct files *f)
 	bool crowded;
 
 	pthread_mutex_lock(&f->lock);
-	crowded = f->stats.files >= f->opts.max_files / 4 * 3 &&
+	crowded = (f->stats.files >= f->opts.max_files / 4 * 3 ||
+		   f->path_bytes >= f->opts.max_path_bytes / 4 * 3) &&
 		  (!f->swept_ns || now - f->swept_ns >= SWEEP_EVERY_NS);
 	pthread_mutex_unlock(&f->lock);
 	return crowded;
@@ -346,11 +363,13 @@ static void forget(struct files *f, uint32_t slot)
 	f->stats.open_failed -= file->state == FILE_FAILED;
 	f->stats.files--;
 	htab_remove(&f->index, key_hash(&key), slot);
+	f->path_bytes -= files_path_bytes(file->path) + files_path_bytes(file->clean_path) +
+			 files_path_bytes(file->opened_path);
 	free(file->path);
 	free(file->clean_path);
 	free(file->opened_path);
 	*file = (struct file){.fd = -1, .life = (file->life + 1) % MAX_LIVES};
-	f->free_slots.data[f->free_slots.len++] = slot;
+	free_slot(f, slot);
 }
 
 void files_sweep(struct files *f, files_mapped_fn mapped, void *ctx)
@@ -359,6 +378,7 @@ void files_sweep(struct files *f, files_mapped_fn mapped, void *ctx)
 
 	pthread_mutex_lock(&f->lock);
 	f->swept_ns = now;
+	f->n_sweeps++;
 	for (uint32_t slot = 0; slot < f->all.len; slot++) {
 		const struct file *file = &f->all.data[slot];
 
@@ -379,11 +399,32 @@ bool files_full(struct files *f)
 	return full;
 }
 
+uint64_t files_sweeps(struct files *f)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&f->lock);
+	n = f->n_sweeps;
+	pthread_mutex_unlock(&f->lock);
+	return n;
+}
+
+bool files_knows(struct files *f, uint32_t id)
+{
+	bool known;
+
+	pthread_mutex_lock(&f->lock);
+	known = file_of(f, id) != NULL;
+	pthread_mutex_unlock(&f->lock);
+	return known;
+}
+
 void files_stats(struct files *f, struct files_stats *out)
 {
 	pthread_mutex_lock(&f->lock);
 	*out = f->stats;
 	out->open = f->open.len;
+	out->path_bytes = f->path_bytes;
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -398,10 +439,13 @@ int files_new(struct files **out, const struct files_opts *opts)
 	f->opts = opts ? *opts : (struct files_opts){0};
 	f->opts.max_open = f->opts.max_open ?: MAX_OPEN;
 	f->opts.max_files = f->opts.max_files ?: MAX_FILES;
+	f->opts.max_path_bytes = f->opts.max_path_bytes ?: MAX_PATH_BYTES;
+	f->opts.max_queue = f->opts.max_queue ?: MAX_QUEUE;
 	f->opts.idle_ns = f->opts.idle_ns ?: IDLE_NS;
 	f->opts.keep_ns = f->opts.keep_ns ?: KEEP_NS;
 	if (f->opts.max_files > 1u << SLOT_BITS)
 		f->opts.max_files = 1u << SLOT_BITS;
+	f->free_first = HTAB_NONE;
 	for (size_t i = 0; i < MAX_ROOTS; i++)
 		f->roots[i].fd = -1;
 	pthread_condattr_init(&attr);
@@ -411,7 +455,7 @@ int files_new(struct files **out, const struct files_opts *opts)
 	pthread_cond_init(&f->done, &attr);
 	pthread_condattr_destroy(&attr);
 	f->refs = 1;
-	f->queue = calloc(MAX_QUEUE, sizeof(*f->queue));
+	f->queue = calloc(f->opts.max_queue, sizeof(*f->queue));
 	err = f->queue ? files_start_worker(f) : -ENOMEM;
 	if (err) {
 		files_unref(f);

@@ -34,7 +34,9 @@ struct files_opts {
 	uint32_t
 		max_open; /* descriptors kept; 0 = 256. Past it the least recently used is closed and
 			      reopened by path on demand, checked against the identity */
-	uint32_t max_files; /* identities; 0 = 65536 */
+	uint32_t max_files;    /* identities; 0 = 65536, which is the most */
+	size_t max_path_bytes; /* of all their paths; 0 = 16 MiB */
+	uint32_t max_queue;    /* opens waiting; 0 = 16384 */
 	/* Descriptors keep file systems from being unmounted: those not used for so long are closed;
 	 * 0 = two minutes. */
 	uint64_t idle_ns;
@@ -49,7 +51,8 @@ void files_free(struct files *f);
  * /proc/TGID/map_files/START-END, then /proc/TGID/root/PATH, then the parent's root, then the
  * host's path, each checked against the identity. va_start/va_end name the mapping, 0 if unknown.
  * One that could not be opened is tried again through other processes.
- * Returns its id, or FILE_NONE when the table is full (counted) or the key has no identity.
+ * Returns its id, or FILE_NONE when there is no room in the table or for the path (counted), or the
+ * key has no identity.
  */
 uint32_t files_intern(struct files *f, const struct file_key *key, pid_t tgid, pid_t parent_tgid,
 		      uint64_t va_start, uint64_t va_end);
@@ -77,17 +80,24 @@ void files_get(struct files *f, uint32_t id, struct file_view *out);
 void files_release_fd(struct files *f, uint32_t id);
 
 /*
- * Long-running agents see more files than the table holds. When it is three quarters full, and at
- * most once a minute, files_crowded() says so, and whoever knows what is mapped (procs_expire())
- * sweeps: files that are neither mapped nor were interned or looked at for keep_ns are forgotten.
- * Their ids are not given out again for a long time: files_get() knows them no more.
+ * Long-running agents see more files than the table holds. When it, or the room for paths, is three
+ * quarters full, and at most once a minute, files_crowded() says so, and whoever knows what is mapped
+ * (procs_expire()) sweeps: files that are neither mapped nor were interned or looked at for keep_ns
+ * are forgotten. Their ids are not given out again for months: files_get() knows them no more.
  */
 bool files_crowded(struct files *f);
 typedef bool (*files_mapped_fn)(void *ctx, uint32_t id);
 void files_sweep(struct files *f, files_mapped_fn mapped, void *ctx);
 
+/* How often that was done: whoever keeps ids drops those that files_knows() does not know, then. */
+uint64_t files_sweeps(struct files *f);
+bool files_knows(struct files *f, uint32_t id);
+
 struct files_stats {
-	uint64_t files, open, open_failed, queue_dropped, table_full;
+	uint64_t files, open, path_bytes;
+	uint64_t open_failed;	/* files that are there and cannot be opened */
+	uint64_t queue_dropped; /* opens put off: too many were waiting */
+	uint64_t table_full;	/* mappings without a file: no room for it or its path */
 };
 /* Whether descriptors are being closed to make room for others: a file that was deleted since it was
  * mapped may then not be there any more when a name is wanted. */

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
@@ -21,13 +22,17 @@
 
 enum file_state { FILE_WAITING, FILE_QUEUED, FILE_OPEN, FILE_CLOSED, FILE_FAILED };
 
-/* A slot of the table. Its id has the number of its lives in the upper bits, so that the id of a
- * file that was forgotten is not mistaken for its successor's. */
-#define SLOT_BITS 20
-#define MAX_LIVES (1u << 11) /* ids stay below FILE_VDSO */
+/*
+ * A slot of the table. Its id has the number of its lives in the upper bits, so that the id of a
+ * file that was forgotten is not mistaken for its successor's. A life lasts ten minutes at least
+ * (keep_ns) and slots are used in turn: an id comes back after 227 days at the earliest, and whoever
+ * keeps ids drops those that are gone after each sweep (files_sweeps()).
+ */
+#define SLOT_BITS 16
+#define MAX_LIVES (1u << 15) /* ids stay below FILE_VDSO */
 
 struct file {
-	uint32_t life;
+	uint32_t life, next_free;
 	char *path;	   /* NULL: free slot */
 	char *clean_path;  /* NULL if path is clean */
 	char *opened_path; /* NULL if it is path */
@@ -76,11 +81,12 @@ struct files {
 	struct worker *current;
 	struct htab index; /* of slots */
 	VEC(struct file) all;
-	VEC(uint32_t) free_slots; /* has room for all of them */
-	VEC(uint32_t) open;	  /* slots with a descriptor */
-	uint64_t swept_ns, n_born;
+	uint32_t free_first, free_last; /* a list of slots, the next one first; HTAB_NONE: none */
+	VEC(uint32_t) open;		/* slots with a descriptor */
+	size_t path_bytes;		/* of all paths, also in the queue */
+	uint64_t swept_ns, n_born, n_sweeps;
 	struct root roots[MAX_ROOTS];
-	struct job *queue; /* ring of MAX_QUEUE */
+	struct job *queue; /* ring of opts.max_queue */
 	uint32_t q_head, q_len;
 	struct files_stats stats;
 };
@@ -98,6 +104,12 @@ bool files_enqueue(struct files *f, uint32_t slot, struct job job, const char *p
 
 /* The root a file was found under, or NULL. */
 struct root *files_root_of(struct files *f, const struct file *file);
+/* What a path counts in path_bytes. */
+static inline size_t files_path_bytes(const char *path)
+{
+	return path ? strlen(path) + 1 : 0;
+}
+
 /* Closes the descriptor of a file, if it has one. */
 void files_close(struct files *f, uint32_t slot);
 

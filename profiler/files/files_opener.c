@@ -157,6 +157,20 @@ static bool is_other_generation(const struct file *file, const struct open_resul
 	return file->generation && r->generation && file->generation != r->generation;
 }
 
+/* Takes *path if the file is to be found by that and there is room for it. */
+static void keep_opened_path(struct files *f, struct file *file, char **path)
+{
+	size_t bytes = files_path_bytes(*path);
+
+	f->path_bytes -= files_path_bytes(file->opened_path);
+	free(file->opened_path);
+	file->opened_path = NULL;
+	if (!strcmp(*path, file->path) || f->path_bytes + bytes > f->opts.max_path_bytes)
+		return;
+	f->path_bytes += bytes;
+	file->opened_path = steal_ptr(*path);
+}
+
 /* Takes the descriptors of the result, and *path if the file is to be found by that from now on. */
 static void deliver(struct files *f, uint32_t slot, struct open_result *r, char **path)
 {
@@ -186,8 +200,7 @@ static void deliver(struct files *f, uint32_t slot, struct open_result *r, char 
 	f->open.data[f->open.len++] = slot;
 	if (r->root_fd >= 0)
 		remember_root(f, file, &r->root, r->root_fd);
-	free(file->opened_path);
-	file->opened_path = strcmp(*path, file->path) ? steal_ptr(*path) : NULL;
+	keep_opened_path(f, file, path);
 }
 
 /* Opens what the job asks for, with the lock released meanwhile. Takes the job's path. */
@@ -244,11 +257,10 @@ void files_unref(struct files *f)
 	for (size_t i = 0; i < MAX_ROOTS; i++)
 		if (f->roots[i].fd >= 0)
 			close(f->roots[i].fd);
-	for (; f->q_len; f->q_len--, f->q_head = (f->q_head + 1) % MAX_QUEUE)
+	for (; f->q_len; f->q_len--, f->q_head = (f->q_head + 1) % f->opts.max_queue)
 		free(f->queue[f->q_head].path);
 	free(f->queue);
 	vec_release(&f->all);
-	vec_release(&f->free_slots);
 	vec_release(&f->open);
 	htab_release(&f->index);
 	pthread_cond_destroy(&f->work);
@@ -273,8 +285,9 @@ static void *worker_main(void *arg)
 			continue;
 		}
 		job = f->queue[f->q_head];
-		f->q_head = (f->q_head + 1) % MAX_QUEUE;
+		f->q_head = (f->q_head + 1) % f->opts.max_queue;
 		f->q_len--;
+		f->path_bytes -= files_path_bytes(job.path);
 		run_job(w, &job);
 	}
 	if (f->current == w)
@@ -336,14 +349,17 @@ bool files_enqueue(struct files *f, uint32_t slot, struct job job, const char *p
 	struct file *file = &f->all.data[slot];
 
 	job.slot = slot;
-	job.path = f->q_len < MAX_QUEUE ? strdup(path) : NULL;
+	if (f->q_len < f->opts.max_queue &&
+	    f->path_bytes + files_path_bytes(path) <= f->opts.max_path_bytes)
+		job.path = strdup(path);
 	if (!job.path) {
 		f->stats.queue_dropped++;
 		return false;
 	}
+	f->path_bytes += files_path_bytes(path);
 	if (first)
-		f->q_head = (f->q_head + MAX_QUEUE - 1) % MAX_QUEUE;
-	f->queue[first ? f->q_head : (f->q_head + f->q_len) % MAX_QUEUE] = job;
+		f->q_head = (f->q_head + f->opts.max_queue - 1) % f->opts.max_queue;
+	f->queue[first ? f->q_head : (f->q_head + f->q_len) % f->opts.max_queue] = job;
 	f->q_len++;
 	f->stats.open_failed -= file->state == FILE_FAILED;
 	file->state = FILE_QUEUED;

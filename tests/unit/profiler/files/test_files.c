@@ -322,6 +322,63 @@ static void test_table_full(void **state)
 	files_free(f);
 }
 
+/* Long paths fill their room before there are many files; what is forgotten gives it back. */
+static void test_paths_full(void **state)
+{
+	struct files_opts opts = {.max_path_bytes = 100000, .keep_ns = 1};
+	struct files *f;
+	char path[2001] = "/";
+	uint32_t none = 0, ids[100], n = 0;
+
+	(void)state;
+	assert_int_equal(files_new(&f, &opts), 0);
+	memset(path + 1, 'x', sizeof(path) - 2);
+	for (uint8_t i = 0; i < 100; i++) {
+		ids[i] = intern(f, id_key(path, i));
+		n += ids[i] != FILE_NONE;
+	}
+	assert_in_range(n, 40, 50);
+	assert_int_equal(stats_of(f).files, n);
+	assert_int_equal(stats_of(f).table_full, 100 - n);
+	assert_in_range(stats_of(f).path_bytes, n * sizeof(path), opts.max_path_bytes);
+	assert_int_equal(intern(f, id_key(path, 0)), ids[0]); /* known ones stay so */
+	assert_true(files_crowded(f));
+	files_sweep(f, is_below, &none);
+	assert_int_equal(stats_of(f).path_bytes, 0);
+	assert_int_equal(view(f, intern(f, id_key(full("elf1"), 1))).err, 0);
+	files_free(f);
+}
+
+/* More are seen at once than can wait to be opened: they are opened when they are seen again. */
+static void test_queue_full(void **state)
+{
+	enum { N = 5000 };
+	struct files_opts opts = {.max_queue = 2};
+	struct file_key key = {.path = full("elf1"), .build_id = {.len = 4}};
+	struct files *f;
+	uint64_t dropped;
+	int n_waiting = N;
+
+	(void)state;
+	assert_int_equal(files_new(&f, &opts), 0);
+	for (uint32_t i = 0; i < N; i++) {
+		memcpy(key.build_id.data, &i, sizeof(i));
+		files_intern(f, &key, getpid(), 0, 0, 0);
+	}
+	dropped = stats_of(f).queue_dropped;
+	assert_in_range(dropped, 1, N - 1);
+	for (int turn = 0; turn < N && n_waiting; turn++) {
+		n_waiting = 0;
+		for (uint32_t i = 0; i < N; i++) {
+			memcpy(key.build_id.data, &i, sizeof(i));
+			n_waiting += view(f, intern(f, key)).err == -EAGAIN;
+		}
+	}
+	assert_int_equal(n_waiting, 0);
+	assert_int_equal(stats_of(f).files, N);
+	files_free(f);
+}
+
 static void test_least_recently_used_is_closed(void **state)
 {
 	struct files *f = new_table(2, 0);
@@ -506,6 +563,33 @@ static void test_sweep(void **state)
 	files_free(f);
 }
 
+/* A slot has many lives, and an id comes back after all of them only. */
+static void test_lives(void **state)
+{
+	enum { LIVES = 32768 };
+	struct files_opts opts = {.max_files = 2, .keep_ns = 1};
+	uint32_t none = 0, first[2], id;
+	struct files *f;
+
+	(void)state;
+	assert_int_equal(files_new(&f, &opts), 0);
+	assert_int_equal(files_sweeps(f), 0);
+	for (int i = 0; i < 2; i++)
+		first[i] = intern(f, id_key(full("elf1"), (uint8_t)i));
+	files_sweep(f, is_below, &none);
+	for (int i = 2; i < 2 * LIVES; i++) {
+		uint32_t slot = first[i % 2] & 1; /* they are used in turn */
+
+		id = intern(f, id_key(full("elf1"), (uint8_t)i));
+		assert_true(id < FILE_VDSO && (id & 1) == slot && id != first[i % 2]);
+		assert_true(files_knows(f, id) && !files_knows(f, first[i % 2]));
+		files_sweep(f, is_below, &none);
+	}
+	assert_int_equal(files_sweeps(f), 2 * LIVES - 1);
+	assert_int_equal(intern(f, id_key(full("elf1"), 1)), first[0]);
+	files_free(f);
+}
+
 static void map(struct procs *p, uint64_t t_ns, pid_t tgid, uint64_t start, uint32_t file)
 {
 	struct proc_mapping m = {start, 0x1000, 0, file, 0};
@@ -549,12 +633,15 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_what_is_not_regular),
 		cmocka_unit_test(test_table_full),
+		cmocka_unit_test(test_paths_full),
+		cmocka_unit_test(test_queue_full),
 		cmocka_unit_test(test_least_recently_used_is_closed),
 		cmocka_unit_test(test_reopening_checks_again),
 		cmocka_unit_test(test_success_forgives_failures),
 		cmocka_unit_test(test_attempts_are_limited),
 		cmocka_unit_test(test_idle_descriptors_are_closed),
 		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_lives),
 		cmocka_unit_test(test_process_table_sweeps),
 	};
 
