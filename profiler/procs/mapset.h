@@ -13,6 +13,7 @@ struct mapset; /* NULL is empty */
 /* What all sets hold together; a shared array counts once. */
 struct space_total {
 	size_t bytes, mappings;
+	uint64_t past_dropped; /* so far: replaced mappings for which there was no room */
 };
 
 /* Borrowed until the next change. */

@@ -13,7 +13,7 @@
 struct procs_opts {
 	struct files *files; /* where file identities are interned (files.h); borrowed */
 	uint64_t linger_ns;  /* how long a dead image is kept; 0 = 10 s */
-	size_t max_bytes;    /* cap on the table; oldest dead images go first; 0 = 64 MiB */
+	size_t max_bytes;    /* of the table; the images that died first go first; 0 = 64 MiB */
 	/* Called when a process has begun, ended, or changed what it has mapped; may be NULL. It must
 	 * not change the table. */
 	void (*changed)(void *ctx, pid_t tgid);
@@ -39,7 +39,7 @@ struct proc_snapshot {
 
 /* An image (procs.h). */
 struct proc_image {
-	uint32_t id;
+	uint64_t id;			  /* a busy machine begins 4 G of them in a month */
 	pid_t tgid, parent_tgid, ns_tgid; /* ns_tgid: in its own pid namespace; 0 unknown */
 	uint32_t uid;			  /* UINT32_MAX unknown */
 	uint64_t begin_ns, end_ns;	  /* end UINT64_MAX while alive */
@@ -52,7 +52,9 @@ struct proc_image {
 struct procs_stats {
 	uint64_t images, images_alive, mappings, bytes;
 	uint64_t evicted;	  /* images dropped for max_bytes before their time */
-	uint64_t mappings_capped; /* mappings refused: over 65536 in one image */
+	uint64_t mappings_capped; /* mappings refused: over 65536 in one image, or for max_bytes */
+	uint64_t threads_refused; /* for max_bytes */
+	uint64_t past_dropped;	  /* replaced mappings dropped: over 16384 in one image */
 };
 
 #endif

@@ -442,7 +442,7 @@ void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, stru
 	const struct image *im = proc ? table_image_at(proc, t_ns) : NULL;
 	const struct proc_mapping *m;
 
-	*out = (struct place){.kind = PLACE_NO_PROCESS, .file = FILE_NONE, .image = UINT32_MAX};
+	*out = (struct place){.kind = PLACE_NO_PROCESS, .file = FILE_NONE, .image = IMAGE_NONE};
 	if (!im)
 		return;
 	out->kind = PLACE_UNMAPPED;
@@ -509,6 +509,7 @@ void procs_stats(const struct procs *p, struct procs_stats *out)
 {
 	*out = p->stats;
 	out->mappings = p->total.mappings;
+	out->past_dropped = p->total.past_dropped;
 	out->bytes = table_bytes(p);
 }
 

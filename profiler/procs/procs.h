@@ -60,6 +60,8 @@ void procs_snapshot_cut(struct procs *p, pid_t tgid, uint64_t t_ns, uint32_t ver
  * this mapped; 0 if there was none since the program began, or something else has changed it. */
 const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n, uint32_t *version);
 
+#define IMAGE_NONE UINT64_MAX
+
 /* What an address was at that time. */
 enum place_kind {
 	PLACE_FILE,	/* file + file_off */
@@ -73,7 +75,7 @@ struct place {
 	enum place_kind kind;
 	uint32_t file; /* PLACE_FILE */
 	uint64_t file_off;
-	uint32_t image; /* id of the image, valid until it is dropped; UINT32_MAX if none */
+	uint64_t image; /* id of the image, never given out again; IMAGE_NONE if none */
 };
 
 void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, struct place *out);

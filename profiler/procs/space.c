@@ -76,6 +76,7 @@ static int add_past(struct space *s, const struct proc_mapping *m, uint64_t unti
 			(s->past.len - drop) * sizeof(*s->past.data));
 		s->past.len -= drop;
 		total->mappings -= drop;
+		total->past_dropped += drop;
 	}
 	err = vec_reserve(&s->past, s->past.len + 1);
 	if (err)

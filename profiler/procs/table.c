@@ -118,18 +118,6 @@ bool table_same_id(const void *ctx, uint32_t id)
 	return *(const uint32_t *)ctx == id;
 }
 
-void table_add_thread(struct procs *p, struct proc *proc, pid_t tid)
-{
-	uint32_t id = (uint32_t)tid, old_cap = proc->threads.cap;
-
-	if (tid < 0 ||
-	    htab_find(&proc->threads, table_tid_hash(tid), table_same_id, &id) != HTAB_NONE)
-		return;
-	/* Out of memory: the process may then end with its leader, at worst too early. */
-	if (!htab_insert(&proc->threads, table_tid_hash(tid), id))
-		p->total.bytes += (proc->threads.cap - old_cap) * sizeof(*proc->threads.slots);
-}
-
 /* --- images of a tgid ------------------------------------------------------------------------- */
 
 uint32_t images_until(const struct proc *proc, uint64_t t_ns)
@@ -195,6 +183,21 @@ bool table_make_room(struct procs *p, const struct image *keep)
 	return table_bytes(p) <= p->opts.max_bytes;
 }
 
+void table_add_thread(struct procs *p, struct proc *proc, pid_t tid)
+{
+	uint32_t id = (uint32_t)tid, old_cap = proc->threads.cap;
+
+	if (tid < 0 ||
+	    htab_find(&proc->threads, table_tid_hash(tid), table_same_id, &id) != HTAB_NONE)
+		return;
+	/* Not known, the process may end with its leader, at worst too early. */
+	if (!table_make_room(p, proc->images[proc->n_images - 1]) ||
+	    htab_insert(&proc->threads, table_tid_hash(tid), id))
+		p->stats.threads_refused++;
+	else
+		p->total.bytes += (proc->threads.cap - old_cap) * sizeof(*proc->threads.slots);
+}
+
 static int insert_image(struct procs *p, struct proc *proc, struct image *im, uint32_t at)
 {
 	if (proc->n_images == proc->cap_images) {
@@ -235,7 +238,7 @@ struct image *table_begin_image(struct procs *p, uint64_t t_ns, pid_t tgid)
 		free(im);
 		return NULL;
 	}
-	im->pub = (struct proc_image){.id = p->next_image_id,
+	im->pub = (struct proc_image){.id = p->next_image_id++,
 				      .tgid = tgid,
 				      .uid = UINT32_MAX,
 				      .begin_ns = t_ns,
@@ -248,7 +251,6 @@ struct image *table_begin_image(struct procs *p, uint64_t t_ns, pid_t tgid)
 		free(im);
 		return NULL;
 	}
-	p->next_image_id = p->next_image_id == UINT32_MAX - 1 ? 0 : p->next_image_id + 1;
 	next = at + 1 < proc->n_images ? proc->images[at + 1] : NULL;
 	if (next)
 		table_bury(p, im, next->pub.begin_ns);

@@ -42,7 +42,7 @@ struct procs {
 	VEC(uint32_t) free_ids;
 	struct proc *last; /* that was looked for: events and frames come in runs */
 	struct image *dead_oldest, *dead_newest;
-	uint32_t next_image_id;
+	uint64_t next_image_id;
 	struct space_total total; /* all bytes, also of images and procs */
 	struct procs_stats stats;
 };

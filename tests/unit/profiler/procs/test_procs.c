@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <string.h>
 
-#include "profiler/procs/space.h"
+#include "profiler/procs/table.h"
 #include "tests/lib/proc_table.h"
 
 /* --- single stories --------------------------------------------------------------------------- */
@@ -340,8 +340,53 @@ static void test_replacing_for_ever_is_bounded(void **state)
 	for (uint64_t i = 0; i < 100000; i++)
 		map(p, 10 + i, 5, 0x1000, 0x1000, 0, (uint32_t)(i % 2));
 	assert_true(stats_of(p).mappings <= SPACE_MAX_PAST + 1);
+	assert_int_equal(stats_of(p).mappings + stats_of(p).past_dropped, 100000);
 	for (uint64_t i = 100000 - SPACE_MAX_PAST / 2; i < 100000; i++)
 		assert_file(p, 5, 10 + i, 0x1000, (uint32_t)(i % 2), 0);
+	procs_free(p);
+}
+
+/* Threads count, too. Those there is no room for are not known. */
+static void test_threads_are_bounded(void **state)
+{
+	struct procs_opts opts = {.max_bytes = 1 << 20};
+	struct procs *p = new_table(&opts);
+
+	(void)state;
+	procs_fork(p, 1, 9, 9, 1);
+	procs_exit(p, 2, 9, 9);
+	procs_fork(p, 3, 5, 5, 1);
+	for (int i = 0; i < 200000; i++)
+		procs_fork(p, 10, 5, 1000 + i, 5);
+	assert_in_range(stats_of(p).threads_refused, 1, 200000 - 10000);
+	assert_int_equal(stats_of(p).evicted, 1);	   /* the dead made room */
+	assert_true(stats_of(p).bytes < (2 << 20) + 8192); /* the table has doubled once more */
+	for (int i = 0; i < 200000; i++)
+		procs_exit(p, 20, 5, 1000 + i);
+	assert_int_equal(stats_of(p).images_alive, 1);
+	procs_exit(p, 30, 5, 5);
+	assert_int_equal(stats_of(p).images_alive, 0);
+	assert_true(stats_of(p).bytes < 8192);
+	procs_free(p);
+}
+
+/* A run without end begins more images than 32 bits count: none is taken for another. */
+static void test_ids_of_images_do_not_come_back(void **state)
+{
+	struct procs *p = new_table(NULL);
+	uint64_t last = 0;
+
+	(void)state;
+	procs_fork(p, 1, 5, 5, 1);
+	assert_true(procs_image(p, 5, 2)->id == 0);
+	p->next_image_id = UINT32_MAX - 2;
+	for (int i = 0; i < 6; i++) {
+		procs_fork(p, 1, 10 + i, 10 + i, 1);
+		assert_true(procs_image(p, 10 + i, 2)->id > last);
+		assert_true(at(p, 10 + i, 2, 0x1000).image == procs_image(p, 10 + i, 2)->id);
+		last = procs_image(p, 10 + i, 2)->id;
+	}
+	assert_true(at(p, 99, 2, 0x1000).image == IMAGE_NONE);
 	procs_free(p);
 }
 
@@ -382,6 +427,8 @@ int main(void)
 		cmocka_unit_test(test_the_living_are_bounded_too),
 		cmocka_unit_test(test_mappings_are_capped),
 		cmocka_unit_test(test_replacing_for_ever_is_bounded),
+		cmocka_unit_test(test_threads_are_bounded),
+		cmocka_unit_test(test_ids_of_images_do_not_come_back),
 		cmocka_unit_test(test_odd_ranges),
 	};
 
