@@ -10,8 +10,10 @@
 
 /* A host that traces a lot has hundreds. Past it those that have ended go first. */
 #define KSYMS_MAX 16384
-/* Distinct names: a program that is loaded again has its old one, which holds a hash of its code. */
-#define NAMES_MAX 65536
+/* Distinct names: a program that is loaded again has its old one, which holds a hash of its code. One has
+ * some 40 bytes, and 511 at most. */
+#define NAMES_MAX	65536
+#define NAMES_BYTES_MAX (8u << 20)
 /*
  * The end is announced when the last reference goes; a CPU inside the program may go on for an RCU
  * grace period, and the code is freed only after it.
@@ -65,8 +67,33 @@ static int intern(struct ksyms *k, const char *name, uint32_t *id)
 	*id = strtab_lookup(k->names, buf_cstr(&clean));
 	if (*id != UINT32_MAX)
 		return 0;
-	return strtab_count(k->names) < NAMES_MAX ? strtab_add(k->names, buf_cstr(&clean), id)
-						  : -ENOSPC;
+	if (strtab_count(k->names) >= NAMES_MAX || strtab_bytes(k->names) >= NAMES_BYTES_MAX)
+		return -ENOSPC;
+	return strtab_add(k->names, buf_cstr(&clean), id);
+}
+
+bool ksyms_forget_names(struct ksyms *k)
+{
+	struct strtab *fresh;
+	VEC(uint32_t) ids = {0};
+	int err = 0;
+
+	if (strtab_count(k->names) < NAMES_MAX / 2 && strtab_bytes(k->names) < NAMES_BYTES_MAX / 2)
+		return false;
+	fresh = strtab_new();
+	if (!fresh || vec_reserve(&ids, k->syms.len))
+		err = -ENOMEM;
+	for (size_t i = 0; i < k->syms.len && !err; i++)
+		err = strtab_add(fresh, strtab_get(k->names, k->syms.data[i].name), &ids.data[i]);
+	for (size_t i = 0; i < k->syms.len && !err; i++)
+		k->syms.data[i].name = ids.data[i];
+	if (!err) {
+		strtab_free(k->names);
+		k->names = steal_ptr(fresh);
+	}
+	strtab_free(fresh);
+	vec_release(&ids);
+	return !err;
 }
 
 const char *ksyms_name(const struct ksyms *k, uint32_t id, const char **module)
@@ -169,8 +196,23 @@ static void add(struct ksyms *k, uint64_t start, uint64_t len, const char *name,
 		k->stats.refused++;
 }
 
+/* The end of what lies in the way of new code was lost. */
+static void end_overlapped(struct ksyms *k, uint64_t t_ns, uint64_t start, uint64_t end)
+{
+	for (size_t i = up_to(k, end - 1); i-- > 0;) {
+		struct ksym *s = &k->syms.data[i];
+
+		if (s->start < start && start - s->start >= k->max_len)
+			break;
+		if (s->end > start && s->until_ns == UINT64_MAX && s->since_ns < t_ns)
+			s->until_ns = t_ns;
+	}
+}
+
 void ksyms_begin(struct ksyms *k, uint64_t t_ns, uint64_t start, uint64_t len, const char *name)
 {
+	if (len && start + len > start)
+		end_overlapped(k, t_ns, start, start + len);
 	add(k, start, len, name, t_ns, UINT64_MAX);
 }
 
@@ -199,4 +241,6 @@ void ksyms_stats(const struct ksyms *k, struct ksyms_stats *out)
 {
 	*out = k->stats;
 	out->known = k->syms.len;
+	out->names = strtab_count(k->names);
+	out->bytes = k->syms.cap * sizeof(*k->syms.data) + strtab_bytes(k->names);
 }

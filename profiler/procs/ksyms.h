@@ -7,6 +7,7 @@
 #ifndef KILN_PROCS_KSYMS_H
 #define KILN_PROCS_KSYMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,13 +18,13 @@ struct ksyms;
 int ksyms_new(struct ksyms **out);
 void ksyms_free(struct ksyms *k);
 
-/* What there is no room for is counted. */
+/* What there is no room for is counted. Code that was in the same place has ended by then. */
 void ksyms_begin(struct ksyms *k, uint64_t t_ns, uint64_t start, uint64_t len, const char *name);
 /* Of code that was not seen to come: it had been there before. */
 void ksyms_end(struct ksyms *k, uint64_t t_ns, uint64_t start, uint64_t len, const char *name);
 
 /* Id of what was at an address of the kernel then; KSYM_NONE: ask /proc/kallsyms. Equal names have
- * equal ids, which are valid as long as k is. */
+ * equal ids, which are valid until ksyms_forget_names() says otherwise. */
 uint32_t ksyms_find(const struct ksyms *k, uint64_t t_ns, uint64_t addr);
 
 /* Clean name of an id, and what /proc/kallsyms would call its module: "bpf", "__builtin__ftrace". */
@@ -32,8 +33,16 @@ const char *ksyms_name(const struct ksyms *k, uint32_t id, const char **module);
 /* Forgets what ended before that time. */
 void ksyms_expire(struct ksyms *k, uint64_t before_ns);
 
+/*
+ * For a run without end, between two windows, when nobody keeps an id: if there are many names, forgets
+ * those that no code known now has. True: ids of before are not valid any more.
+ */
+bool ksyms_forget_names(struct ksyms *k);
+
 struct ksyms_stats {
-	uint64_t known;	  /* now */
+	uint64_t known; /* now */
+	uint64_t names; /* also of what is forgotten */
+	uint64_t bytes;
 	uint64_t refused; /* for lack of room or memory */
 };
 void ksyms_stats(const struct ksyms *k, struct ksyms_stats *out);

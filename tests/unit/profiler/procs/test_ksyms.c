@@ -139,6 +139,70 @@ static void test_too_many(void **state)
 	ksyms_free(k);
 }
 
+/* Programs come and go for months, each with a name of its own. */
+static void test_run_without_end(void **state)
+{
+	struct ksyms_stats stats;
+	unsigned n_forgotten = 0;
+	char name[512];
+	struct ksyms *k;
+
+	(void)state;
+	assert_int_equal(ksyms_new(&k), 0);
+	ksyms_begin(k, 1, 0x9000, 64, "bpf_prog_stays");
+	assert_false(ksyms_forget_names(k));
+	for (unsigned i = 0; i < 300000; i++) {
+		uint64_t t = i * S;
+
+		snprintf(name, sizeof(name), "bpf_prog_%u", i);
+		ksyms_begin(k, t, 0x1000, 64, name);
+		assert_string_equal(at(k, t + 1, 0x1000), name);
+		ksyms_end(k, t + 2, 0x1000, 64, name);
+		ksyms_expire(k, t);
+		n_forgotten += ksyms_forget_names(k);
+	}
+	ksyms_stats(k, &stats);
+	assert_int_equal(stats.refused, 0);
+	assert_in_range(stats.known, 1, 10);
+	assert_in_range(stats.names, 1, 32768);
+	assert_in_range(n_forgotten, 8, 16);
+	assert_true(stats.bytes < 4 << 20);
+	assert_string_equal(at(k, 300000 * S, 0x9000), "bpf_prog_stays");
+	/* long names fill their room before there are many */
+	memset(name, 'x', sizeof(name) - 1);
+	for (unsigned i = 0; i < 40000; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		name[strlen(name)] = 'x';
+		name[sizeof(name) - 1] = '\0';
+		ksyms_begin(k, 400000 * S + i, 0x1000, 64, name);
+	}
+	ksyms_stats(k, &stats);
+	assert_in_range(stats.refused, 20000, 30000);
+	assert_in_range(stats.bytes, 8 << 20, 10 << 20);
+	ksyms_expire(k, 400000 * S);
+	ksyms_free(k);
+}
+
+/* The end of a program was lost: where another one lies it is no more. */
+static void test_lost_ends(void **state)
+{
+	struct ksyms_stats stats;
+	struct ksyms *k;
+
+	(void)state;
+	assert_int_equal(ksyms_new(&k), 0);
+	for (unsigned i = 0; i < 20000; i++)
+		ksyms_begin(k, (1 + i) * S, 0x1000 + i % 7 * 64, 512, "bpf_prog_same");
+	ksyms_begin(k, 30000 * S, 0x1000 + 8 * 64, 16, "bpf_prog_next");
+	ksyms_stats(k, &stats);
+	assert_int_equal(stats.refused, 0);
+	ksyms_expire(k, 29000 * S);
+	ksyms_stats(k, &stats);
+	assert_int_equal(stats.known, 2);
+	assert_string_equal(at(k, 30000 * S, 0x1000 + 8 * 64), "bpf_prog_next");
+	ksyms_free(k);
+}
+
 /* --- against a model -------------------------------------------------------------------------- */
 
 #define SLOTS 12
@@ -214,6 +278,8 @@ int main(void)
 		cmocka_unit_test(test_modules),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_run_without_end),
+		cmocka_unit_test(test_lost_ends),
 		cmocka_unit_test(test_against_a_model),
 	};
 
