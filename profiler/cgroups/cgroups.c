@@ -21,24 +21,32 @@
 #include "profiler/cgroups/cgroups.h"
 
 #define MOUNTINFO_CAP (16u << 20)
-#define MAX_DIRS      65536 /* in one walk, and known at once */
-#define WALK_EVERY_NS 1000000000ull
-/* A cgroup that is gone is known for so long at least after it was last asked for. */
-#define KEEP_GONE_NS	  600000000000ull
+/* In one walk. Their paths, of some 100 bytes and up to 4096, are kept until its end. */
+#define MAX_DIRS       65536
+#define MAX_WALK_BYTES (16u << 20)
+/* Kept: with its names a cgroup has some 250 bytes. */
+#define MAX_KNOWN	  32768
+#define MAX_BYTES	  (8u << 20)
+#define WALK_EVERY_NS	  1000000000ull
+#define KEEP_NS		  600000000000ull
 #define MIN_CONTAINER_LEN 6
 
 struct known {
 	uint64_t id;
 	char *path, *unit, *container;
-	uint64_t used_ns;
-	bool present; /* in the last walk */
+	uint64_t asked_ns; /* 0: never, it just lay on the way */
+	bool present;	   /* in the last walk */
 };
 
 struct cgroups {
+	struct cgroups_opts opts;
 	struct cgroup_mounts mounts;
 	struct htab index; /* id -> known.data[] */
 	VEC(struct known) known;
 	uint64_t walked_ns; /* 0: never */
+	uint64_t wanted;    /* the id that the walk is for */
+	size_t bytes;	    /* of known */
+	struct cgroups_stats stats;
 };
 
 static uint64_t now_ns(void)
@@ -49,23 +57,47 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
-int cgroups_new(struct cgroups **out)
+static int find_mounts(struct cgroups *c)
 {
 	_cleanup_free_ char *text = NULL;
-	struct cgroups *c = calloc(1, sizeof(*c));
 	size_t len;
+
+	if (c->opts.mount) {
+		c->mounts.v2 = true;
+		c->mounts.main = strdup(c->opts.mount);
+		return c->mounts.main ? 0 : -ENOMEM;
+	}
+	return io_read_file("/proc/self/mountinfo", MOUNTINFO_CAP, &text, &len)
+		       ?: cgroup_mounts_parse(&c->mounts, text);
+}
+
+int cgroups_new_with(struct cgroups **out, const struct cgroups_opts *opts)
+{
+	struct cgroups *c = calloc(1, sizeof(*c));
 	int err;
 
 	if (!c)
 		return -ENOMEM;
-	err = io_read_file("/proc/self/mountinfo", MOUNTINFO_CAP, &text, &len)
-		      ?: cgroup_mounts_parse(&c->mounts, text);
+	c->opts = *opts;
+	c->opts.max_dirs = c->opts.max_dirs ?: MAX_DIRS;
+	c->opts.max_known = c->opts.max_known ?: MAX_KNOWN;
+	c->opts.max_bytes = c->opts.max_bytes ?: MAX_BYTES;
+	c->opts.walk_every_ns = c->opts.walk_every_ns ?: WALK_EVERY_NS;
+	c->opts.keep_ns = c->opts.keep_ns ?: KEEP_NS;
+	err = find_mounts(c);
 	if (err) {
 		free(c);
 		return err;
 	}
 	*out = c;
 	return 0;
+}
+
+int cgroups_new(struct cgroups **out)
+{
+	struct cgroups_opts opts = {0};
+
+	return cgroups_new_with(out, &opts);
 }
 
 static void free_known(struct known *k)
@@ -114,7 +146,9 @@ static int id_of(const char *path, uint64_t *id)
 typedef int (*dir_fn)(void *ctx, const char *path, const char *name);
 
 struct dirs {
+	struct cgroups *c;
 	VEC(char *) paths;
+	size_t bytes;
 };
 
 static void dirs_release(struct dirs *d)
@@ -124,32 +158,46 @@ static void dirs_release(struct dirs *d)
 	vec_release(&d->paths);
 }
 
+static bool is_full(const struct dirs *d)
+{
+	return d->paths.len >= d->c->opts.max_dirs || d->bytes >= MAX_WALK_BYTES;
+}
+
+static int add_dir(struct dirs *d, const char *path, const char *name)
+{
+	char *child;
+	int len = asprintf(&child, "%s/%s", path, name);
+	int err = len < 0 ? -ENOMEM : vec_push(&d->paths, child);
+
+	if (len >= 0 && err)
+		free(child);
+	if (!err)
+		d->bytes += (size_t)len + 1;
+	return err;
+}
+
 static int list_children(struct dirs *d, const char *path)
 {
 	DIR *dir = opendir(path);
 	const struct dirent *de;
 	int err = 0;
 
-	while (!err && dir && d->paths.len < MAX_DIRS && (de = readdir(dir))) {
-		char *child;
-
+	while (!err && dir && (de = readdir(dir))) {
 		if (de->d_type != DT_DIR || !strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
 			continue;
-		if (asprintf(&child, "%s/%s", path, de->d_name) < 0)
-			err = -ENOMEM;
-		else if ((err = vec_push(&d->paths, child)))
-			free(child);
+		err = is_full(d) ? -ENOSPC : add_dir(d, path, de->d_name);
 	}
 	if (dir)
 		closedir(dir);
 	return err;
 }
 
-/* From the root down, the nearest to it first. */
-static int walk(const char *mount, dir_fn fn, void *ctx)
+/* From the root down, the nearest to it first; up to a number of directories. */
+static int walk(struct cgroups *c, const char *mount, dir_fn fn, void *ctx)
 {
-	_cleanup_(dirs_release) struct dirs d = {0};
+	_cleanup_(dirs_release) struct dirs d = {.c = c};
 	char *root = strdup(mount);
+	bool cut = false;
 	int err = root ? vec_push(&d.paths, root) : -ENOMEM;
 
 	if (err)
@@ -157,8 +205,13 @@ static int walk(const char *mount, dir_fn fn, void *ctx)
 	for (size_t i = 0; !err && i < d.paths.len; i++) {
 		const char *path = d.paths.data[i];
 
-		err = fn(ctx, path, strrchr(path, '/') + 1) ?: list_children(&d, path);
+		err = fn(ctx, path, strrchr(path, '/') + 1);
+		if (!err && !cut)
+			err = list_children(&d, path);
+		cut |= err == -ENOSPC;
+		err = err == -ENOSPC ? 0 : err;
 	}
+	c->stats.cut += cut;
 	return err;
 }
 
@@ -198,13 +251,13 @@ static int match_container(void *ctx, const char *path, const char *name)
 }
 
 /* Whether it is to be found in a v1 hierarchy, whose ids the kernel does not tell us. */
-static bool in_v1(const struct cgroups *c, struct search s, dir_fn fn)
+static bool in_v1(struct cgroups *c, struct search s, dir_fn fn)
 {
 	bool found = false;
 
 	for (size_t i = 0; c->mounts.v2 && !found && i < c->mounts.others.len; i++) {
 		s.path = NULL;
-		walk(c->mounts.others.data[i], fn, &s);
+		walk(c, c->mounts.others.data[i], fn, &s);
 		found = s.path != NULL;
 		free(s.path);
 	}
@@ -213,7 +266,7 @@ static bool in_v1(const struct cgroups *c, struct search s, dir_fn fn)
 
 static int find(struct cgroups *c, struct search *s, dir_fn fn, char **path, uint64_t *id)
 {
-	int err = walk(c->mounts.main, fn, s);
+	int err = walk(c, c->mounts.main, fn, s);
 	_cleanup_free_ char *found = s->path;
 
 	if (err < 0)
@@ -356,10 +409,22 @@ static struct known *find_known(struct cgroups *c, uint64_t id)
 	return i == HTAB_NONE ? NULL : &c->known.data[i];
 }
 
+static size_t bytes_of(const struct known *k)
+{
+	return sizeof(*k) + strlen(k->path) + strlen(k->unit) + strlen(k->container) + 3;
+}
+
+/* Whether there is room for a cgroup: a quarter is kept for those that are asked for. */
+static bool has_room(const struct cgroups *c, bool asked)
+{
+	return c->known.len < c->opts.max_known - (asked ? 0 : c->opts.max_known / 4) &&
+	       c->bytes < c->opts.max_bytes - (asked ? 0 : c->opts.max_bytes / 4);
+}
+
 static int add_known(struct cgroups *c, uint64_t id, const char *path)
 {
 	char unit[256], container[16];
-	struct known k = {.id = id, .used_ns = now_ns(), .present = true};
+	struct known k = {.id = id, .present = true};
 	int err = -ENOMEM;
 
 	cgroup_parse_path(path, unit, sizeof(unit), container, sizeof(container));
@@ -374,6 +439,7 @@ static int add_known(struct cgroups *c, uint64_t id, const char *path)
 		return err;
 	}
 	c->known.data[c->known.len++] = k;
+	c->bytes += bytes_of(&k);
 	return 0;
 }
 
@@ -390,46 +456,51 @@ static int note_dir(void *ctx, const char *path, const char *name)
 	k = find_known(c, id);
 	if (k)
 		k->present = true;
-	else if (c->known.len < 2 * MAX_DIRS)
+	else if (has_room(c, id == c->wanted))
 		return add_known(c, id, below[0] ? below : "/");
+	else
+		c->stats.refused += id == c->wanted;
 	return 0;
 }
 
-/* Drops what is gone and has not been asked for lately. */
-static void forget_gone(struct cgroups *c)
+/* Drops what has not been asked for lately; what is there only if `also_present`. */
+static void forget(struct cgroups *c, bool also_present)
 {
 	uint64_t now = now_ns();
 	size_t kept = 0;
 
 	htab_clear(&c->index);
+	c->bytes = 0;
 	for (size_t i = 0; i < c->known.len; i++) {
-		struct known *k = &c->known.data[i];
+		struct known k = c->known.data[i];
+		bool old = !k.asked_ns || now - k.asked_ns > c->opts.keep_ns;
 
-		if (!k->present && now - k->used_ns > KEEP_GONE_NS) {
-			free_known(k);
+		if (old && (also_present || !k.present)) {
+			free_known(&k);
 			continue;
 		}
-		c->known.data[kept] = *k;
-		if (htab_insert(&c->index, hash_u64(k->id), (uint32_t)kept))
-			free_known(k);
-		else
-			kept++;
+		c->known.data[kept] = k;
+		c->bytes += bytes_of(&k);
+		htab_insert(&c->index, hash_u64(k.id), (uint32_t)kept++); /* had room */
 	}
 	c->known.len = kept;
 }
 
-static void refresh(struct cgroups *c)
+static void refresh(struct cgroups *c, uint64_t wanted)
 {
 	uint64_t now = now_ns();
 
-	if (c->walked_ns && now - c->walked_ns < WALK_EVERY_NS)
+	if (c->walked_ns && now - c->walked_ns < c->opts.walk_every_ns)
 		return;
 	c->walked_ns = now;
+	c->wanted = wanted;
+	if (!has_room(c, false))
+		forget(c, false);
+	if (!has_room(c, false))
+		forget(c, true);
 	for (size_t i = 0; i < c->known.len; i++)
 		c->known.data[i].present = false;
-	walk(c->mounts.main, note_dir, c);
-	if (c->known.len > MAX_DIRS)
-		forget_gone(c);
+	walk(c, c->mounts.main, note_dir, c);
 }
 
 bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out)
@@ -437,12 +508,19 @@ bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out)
 	struct known *k = find_known(c, id);
 
 	if (!k) {
-		refresh(c);
+		refresh(c, id);
 		k = find_known(c, id);
 	}
 	if (!k)
 		return false;
-	k->used_ns = now_ns();
+	k->asked_ns = now_ns();
 	*out = (struct cgroup_names){.path = k->path, .unit = k->unit, .container = k->container};
 	return true;
+}
+
+void cgroups_stats(const struct cgroups *c, struct cgroups_stats *out)
+{
+	*out = c->stats;
+	out->known = c->known.len;
+	out->bytes = c->bytes;
 }

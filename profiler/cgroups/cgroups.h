@@ -9,11 +9,23 @@
 #define KILN_CGROUPS_CGROUPS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct cgroups;
 
 int cgroups_new(struct cgroups **out); /* finds the mount from /proc/self/mountinfo */
+
+/* For tests: a hierarchy that lies there, and other bounds than the usual ones. 0: as usual. */
+struct cgroups_opts {
+	const char *mount;	/* NULL: as above */
+	uint32_t max_dirs;	/* looked at in one walk; 65536 */
+	uint32_t max_known;	/* names kept; 32768 */
+	size_t max_bytes;	/* of these; 8 MiB */
+	uint64_t walk_every_ns; /* a second */
+	uint64_t keep_ns;	/* ten minutes */
+};
+int cgroups_new_with(struct cgroups **out, const struct cgroups_opts *opts);
 void cgroups_free(struct cgroups *c);
 bool cgroups_is_v2(const struct cgroups *c);
 const char *cgroups_mount(const struct cgroups *c);
@@ -36,9 +48,16 @@ struct cgroup_names {
 };
 /*
  * Names of a cgroup id, clean UTF-8, borrowed. Ids not known yet cause one walk of the hierarchy (at
- * most one a second, cap 65536 directories). Names stay known, and valid, after the cgroup is gone,
- * for at least ten minutes after they were last asked for. false: unknown.
+ * most one a second). Names stay known, and valid, also after the cgroup is gone, for at least ten
+ * minutes after they were last asked for. False: unknown, or there is no room (counted).
  */
 bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out);
+
+struct cgroups_stats {
+	uint64_t known, bytes; /* now */
+	uint64_t refused;      /* cgroups that were asked for, and there was no room */
+	uint64_t cut;	       /* walks that found too many directories, or too long paths */
+};
+void cgroups_stats(const struct cgroups *c, struct cgroups_stats *out);
 
 #endif

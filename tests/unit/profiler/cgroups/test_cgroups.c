@@ -10,6 +10,7 @@
 #include "profiler/cgroups/cgroup_mounts.h"
 #include "profiler/cgroups/cgroup_names.h"
 #include "profiler/cgroups/cgroups.h"
+#include "tests/lib/fixture.h"
 
 #define ID  "4f1c6bd5ab0c7d5c34c8b5ee6a3f1d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d"
 #define ID2 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -130,14 +131,145 @@ static void test_whole_mount_wins(void **state)
 		     "/whole", true, 0);
 }
 
+/* --- directories that stand for a hierarchy --------------------------------------------------- */
+
+static struct cgroups *open_tree(struct cgroups_opts opts)
+{
+	struct cgroups *c;
+
+	opts.mount = fixture_at("tree");
+	opts.walk_every_ns = 1;
+	assert_int_equal(cgroups_new_with(&c, &opts), 0);
+	return c;
+}
+
+static struct cgroups_stats stats_of(const struct cgroups *c)
+{
+	struct cgroups_stats s;
+
+	cgroups_stats(c, &s);
+	return s;
+}
+
+static uint64_t id_of(struct cgroups *c, const char *below)
+{
+	char *path = NULL;
+	uint64_t id = 0;
+
+	assert_int_equal(cgroups_by_path(c, below, &path, &id), 0);
+	free(path);
+	return id;
+}
+
+static void make_dirs(const char *prefix, int n)
+{
+	char path[600];
+
+	mkdir("tree", 0755);
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "tree/%s%d", prefix, i);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+}
+
+/* Out of the tree only: ids of cgroups do not come back, those of directories do. */
+static void remove_dirs(const char *prefix, int n)
+{
+	char path[600], away[600];
+
+	mkdir("away", 0755);
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "tree/%s%d", prefix, i);
+		snprintf(away, sizeof(away), "away/%s%d", prefix, i);
+		assert_int_equal(rename(path, away), 0);
+	}
+}
+
+/* A service and its runs, one after the other for months: none of these stays for ever. */
+static void test_run_without_end(void **state)
+{
+	struct cgroup_names n;
+	struct cgroups *c;
+	uint64_t web;
+
+	(void)state;
+	make_dirs("web.service", 1);
+	c = open_tree((struct cgroups_opts){.max_known = 64, .keep_ns = 1});
+	web = id_of(c, "web.service0");
+	for (int i = 0; i < 500; i++) {
+		char name[32];
+		uint64_t id;
+
+		snprintf(name, sizeof(name), "run-%d-", i);
+		make_dirs(name, 4);
+		strcat(name, "2");
+		id = id_of(c, name);
+		assert_true(cgroups_names(c, id, &n));
+		assert_string_equal(n.path + 1, name);
+		name[strlen(name) - 1] = '\0';
+		remove_dirs(name, 4);
+		assert_true(cgroups_names(c, web, &n));
+		assert_string_equal(n.path, "/web.service0");
+		assert_in_range(stats_of(c).known, 1, 64);
+	}
+	assert_int_equal(stats_of(c).refused, 0);
+	remove_dirs("web.service", 1);
+	cgroups_free(c);
+}
+
+/* What is asked for stays for a while, whatever else there is; past the bound it is refused. */
+static void test_too_many(void **state)
+{
+	struct cgroups *c = open_tree((struct cgroups_opts){.max_known = 40});
+	struct cgroup_names n;
+	uint64_t ids[60];
+	char name[32];
+	int n_known = 0;
+
+	(void)state;
+	make_dirs("x", 60);
+	for (int i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "x%d", i);
+		ids[i] = id_of(c, name);
+		n_known += cgroups_names(c, ids[i], &n);
+		assert_in_range(stats_of(c).known, 1, 40);
+	}
+	assert_int_equal(n_known, 40);
+	assert_int_equal(stats_of(c).refused, 20);
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "/x%d", i);
+		assert_true(cgroups_names(c, ids[i], &n));
+		assert_string_equal(n.path, name);
+	}
+	cgroups_free(c);
+	/* in bytes */
+	c = open_tree((struct cgroups_opts){.max_bytes = 2000});
+	n_known = 0;
+	for (int i = 0; i < 60; i++) {
+		n_known += cgroups_names(c, ids[i], &n);
+		assert_in_range(stats_of(c).bytes, 1, 2100);
+	}
+	assert_in_range(n_known, 20, 59);
+	assert_int_equal(stats_of(c).refused, 60 - n_known);
+	cgroups_free(c);
+	/* more directories than are looked at */
+	c = open_tree((struct cgroups_opts){.max_dirs = 50});
+	n_known = 0;
+	for (int i = 0; i < 60; i++)
+		n_known += cgroups_names(c, ids[i], &n);
+	assert_int_equal(n_known, 49);
+	assert_in_range(stats_of(c).cut, 11, 12); /* by the first one or not */
+	cgroups_free(c);
+	remove_dirs("x", 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse_path),
-		cmocka_unit_test(test_unit_names),
-		cmocka_unit_test(test_mounts),
-		cmocka_unit_test(test_whole_mount_wins),
+		cmocka_unit_test(test_parse_path),	cmocka_unit_test(test_unit_names),
+		cmocka_unit_test(test_mounts),		cmocka_unit_test(test_whole_mount_wins),
+		cmocka_unit_test(test_run_without_end), cmocka_unit_test(test_too_many),
 	};
 
-	return cmocka_run_group_tests_name("cgroups", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("cgroups", tests, fixture_setup, fixture_teardown);
 }
