@@ -57,6 +57,12 @@ struct {
 } kiln_unw_tables SEC(".maps");
 
 /*
+ * By slot: 1 if a walk has used its table since user space looked last: those are worth their memory.
+ * Writer: the walk; reader, who sets them back: profiler/unwind/unwind_tables.c.
+ */
+__u8 unwind_walked[UNWIND_TABLES_MAX];
+
+/*
  * Where a walk works and what it leaves. All state lives in map memory, of which the verifier knows
  * nothing: so one pass over a step proves every step.
  */
@@ -179,6 +185,17 @@ static __always_inline __u32 unwind_find_begin(const __u64 *begin, __u32 n, __u6
 		}                                                                                  \
 	})
 
+/* Written once between two looks: CPUs share these bytes. */
+static __always_inline void unwind_note_walked(__u64 slot)
+{
+	if (slot >= UNWIND_TABLES_MAX)
+		return;
+	unwind_opaque(slot);
+	slot &= UNWIND_TABLES_MAX - 1;
+	if (!unwind_walked[slot])
+		unwind_walked[slot] = 1;
+}
+
 /* Makes the mapping that holds va, if there is one, env->hit. */
 __attribute__((noinline)) int unwind_find_hit(__u64 va)
 {
@@ -192,7 +209,10 @@ __attribute__((noinline)) int unwind_find_hit(__u64 va)
 		UNWIND_FIND_MAPPING(env, &kiln_unw_medium, medium, va);
 	else if (env->size == UNWIND_MAPS_LARGE)
 		UNWIND_FIND_MAPPING(env, &kiln_unw_large, large, va);
-	return va - env->hit_begin < env->hit_len ? 0 : -1;
+	if (va - env->hit_begin >= env->hit_len)
+		return -1;
+	unwind_note_walked(env->hit.slot);
+	return 0;
 }
 
 UNWIND_INLINE enum unwind_in unwind_op_place(struct unwind_env *env, __u64 va,

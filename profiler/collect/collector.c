@@ -104,11 +104,16 @@ static int open_tables(struct collector *c)
 {
 	struct procs_opts procs = {.files = c->files};
 	char path[PATH_MAX];
+	struct unwind_feed_opts feed = {
+		.sampler = c->sampler,
+		.files = c->files,
+		.compiler = c->readers.compiler,
+		.cache_dir = cache_dir_path("unwind", path, sizeof(path)),
+	};
 	int err = 0;
 
 	if (sampler_uses_tables(c->sampler)) {
-		err = unwind_feed_new(&c->feed, c->sampler, c->files, c->readers.compiler,
-				      cache_dir_path("unwind", path, sizeof(path)));
+		err = unwind_feed_new(&c->feed, &feed);
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = c->feed;
 	}

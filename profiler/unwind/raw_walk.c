@@ -44,6 +44,7 @@ struct raw_walk {
 	const struct raw_sample *now;
 	bool past_slice; /* it read above what was captured */
 	bool guessed;	 /* it has been where frame pointers were the best guess */
+	bool no_room;	 /* it has been where there is a table, but no room for it */
 	uint32_t lacks;	 /* a file whose table is not there yet, or FILE_NONE */
 	uint64_t lacks_off;
 	struct raw_walk_stats stats;
@@ -177,6 +178,9 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 		s->lacks = file;
 		s->lacks_off = place.file_off;
 		return UNWIND_IN_NO_TABLE;
+	case FEED_NO_ROOM:
+		s->no_room = true;
+		return UNWIND_IN_NO_TABLE;
 	default:
 		return UNWIND_IN_JIT; /* what the kernel takes it for, too */
 	}
@@ -200,7 +204,7 @@ static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint
 	static const struct table_walk_ops ops = {table_place, read_stack};
 	enum unwind_end end;
 
-	s->past_slice = s->guessed = false;
+	s->past_slice = s->guessed = s->no_room = false;
 	s->lacks = FILE_NONE;
 	end = table_walk(&ops, s, s->now->regs, frames, UNWIND_FRAMES_MAX, n);
 	return end == UNWIND_END_BAD_READ && s->past_slice ? UNWIND_END_SLICE : end;
@@ -238,8 +242,11 @@ static bool walk_one(struct raw_walk *s, struct raw_sample *r, bool may_wait)
 	end = walk_by_tables(s, frames, &n);
 	if (may_wait && (s->lacks != FILE_NONE || is_unknown_code(s, end)))
 		return false;
-	if ((s->lacks != FILE_NONE || end == UNWIND_END_SLOW) && !vec_push(&s->batch, r))
+	if ((s->lacks != FILE_NONE || s->no_room || end == UNWIND_END_SLOW) &&
+	    !vec_push(&s->batch, r)) {
+		s->stats.tables_full += s->no_room;
 		return true;
+	}
 	/* Out of memory: the stack stays missing, and is shown as such. */
 	window_add_user_stack(r->into, r->word, frames, n, end);
 	s->stats.by_tables++;

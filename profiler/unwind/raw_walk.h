@@ -46,6 +46,7 @@ void raw_walk_finish(struct raw_walk *s, const struct window *w);
 	X(waited)	/* had to wait for a table */                                              \
 	X(late)		/* of these, gave up: the window ended, or after a time */                 \
 	X(crowded)	/* of these, gave up: too much was waiting already */                      \
+	X(tables_full)	/* of by_libunwind: the tables in use take all the memory they may */      \
 	X(objects_full) /* files that libunwind did not get: one program maps too many */
 
 struct raw_walk_stats {

@@ -11,6 +11,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
+#include "profiler/unwind/table_users.h"
 #include "profiler/unwind/unwind_feed.h"
 #include "profiler/unwind/vdso.h"
 #include "profiler/sampler/sampler.h"
@@ -18,45 +19,77 @@
 /* The vDSO is no file of the files table: it is file 0 for the tables, and file i is i + 1. */
 #define VDSO_FILE 0u
 
+/* Processes that change between two turns, and those that there is no room for. */
+#define DIRTY_MAX   (1u << 18)
+#define CROWDED_MAX (1u << 16)
+/* How often it is looked whether there is room now. */
+#define CROWDED_NS 10000000000ull
+
 struct unwind_feed {
 	struct unwind_tables *tables;
 	struct unwind_maps *maps;
+	struct table_users *users;
 	struct files *files;
+	int vdso_fd;
 	int reported_fd;	 /* what samples have told of, by tgid; -1: they do not */
 	VEC(pid_t) dirty;	 /* to be set at the next run */
 	struct htab dirty_index; /* the tgid is the id */
-	VEC(pid_t) waiting;	 /* set, but some table or file was not there yet */
-	bool files_pending;	 /* some file was not open yet */
+	VEC(pid_t) waiting;	 /* set, but some file was not open yet, or could not be queued */
+	bool files_pending, queue_full; /* these two */
+	VEC(pid_t) crowded;		/* there was no room for them */
+	uint64_t crowded_ns;		/* when these were tried last */
+	uint64_t sweeps;		/* of the files, seen so far */
+	uint64_t refused;
 	VEC(struct unwind_region) regions;
+	VEC(uint32_t) numbers; /* of the files of a process */
 };
 
-int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
-		    struct table_worker *compiler, const char *cache_dir)
+static uint32_t users_of(void *ctx, uint32_t file)
 {
-	struct profile_bpf *k = sampler_skeleton(s);
-	struct unwind_tables_opts opts = {.map_fd = bpf_map__fd(k->maps.kiln_unw_tables),
-					  .cache_dir = cache_dir,
-					  .compiler = compiler};
+	const struct unwind_feed *f = ctx;
+
+	return table_users_count(f->users, file);
+}
+
+static int new_tables(struct unwind_feed *f, const struct unwind_feed_opts *opts)
+{
+	struct profile_bpf *k = sampler_skeleton(opts->sampler);
+	struct unwind_tables_opts tables = {
+		.map_fd = bpf_map__fd(k->maps.kiln_unw_tables),
+		.cache_dir = opts->cache_dir,
+		.compiler = opts->compiler,
+		.budget_bytes = opts->budget_bytes,
+		.walked = k->bss->unwind_walked,
+		.users = users_of,
+		.users_ctx = f,
+	};
+
+	return table_users_new(&f->users, 0) ?:
+	       unwind_maps_new(&f->maps, bpf_map__fd(k->maps.kiln_unw_small),
+			       bpf_map__fd(k->maps.kiln_unw_medium),
+			       bpf_map__fd(k->maps.kiln_unw_large)) ?:
+	       unwind_tables_new(&f->tables, &tables);
+}
+
+int unwind_feed_new(struct unwind_feed **out, const struct unwind_feed_opts *opts)
+{
+	struct profile_bpf *k = sampler_skeleton(opts->sampler);
 	struct unwind_feed *f = calloc(1, sizeof(*f));
-	int err, fd;
+	int err;
 
 	if (!f)
 		return -ENOMEM;
-	f->files = files;
-	f->reported_fd = sampler_reports_mappings(s) ? bpf_map__fd(k->maps.kiln_reported) : -1;
-	err = unwind_maps_new(&f->maps, bpf_map__fd(k->maps.kiln_unw_small),
-			      bpf_map__fd(k->maps.kiln_unw_medium),
-			      bpf_map__fd(k->maps.kiln_unw_large))
-		      ?: unwind_tables_new(&f->tables, &opts);
+	f->files = opts->files;
+	f->vdso_fd = vdso_open();
+	f->reported_fd =
+		sampler_reports_mappings(opts->sampler) ? bpf_map__fd(k->maps.kiln_reported) : -1;
+	err = new_tables(f, opts);
 	if (err) {
 		unwind_feed_free(f);
 		return err;
 	}
-	fd = vdso_open();
-	if (fd >= 0) {
-		unwind_tables_want(f->tables, VDSO_FILE, fd);
-		close(fd);
-	}
+	if (f->vdso_fd >= 0)
+		unwind_tables_want(f->tables, VDSO_FILE, f->vdso_fd);
 	*out = f;
 	return 0;
 }
@@ -67,10 +100,15 @@ void unwind_feed_free(struct unwind_feed *f)
 		return;
 	unwind_tables_free(f->tables);
 	unwind_maps_free(f->maps);
+	table_users_free(f->users);
+	if (f->vdso_fd >= 0)
+		close(f->vdso_fd);
 	vec_release(&f->dirty);
 	htab_release(&f->dirty_index);
 	vec_release(&f->waiting);
+	vec_release(&f->crowded);
 	vec_release(&f->regions);
+	vec_release(&f->numbers);
 	free(f);
 }
 
@@ -79,16 +117,34 @@ static bool same_id(const void *ctx, uint32_t id)
 	return *(const uint32_t *)ctx == id;
 }
 
-/* Out of memory: the process is walked in user space. */
-static void mark(struct unwind_feed *f, pid_t tgid)
+/* The kernel half knows nothing of it any more: its samples are walked in user space. */
+static void unset(struct unwind_feed *f, pid_t tgid)
 {
+	unwind_maps_remove(f->maps, tgid);
+	table_users_remove(f->users, tgid);
+}
+
+/* The same for lack of room: it is tried again by and by. */
+static void refuse(struct unwind_feed *f, pid_t tgid)
+{
+	unset(f, tgid);
+	f->refused++;
+	if (f->crowded.len < CROWDED_MAX && vec_push(&f->crowded, tgid))
+		return; /* walked in user space until it changes */
+}
+
+static void mark(void *ctx, pid_t tgid)
+{
+	struct unwind_feed *f = ctx;
 	uint32_t id = (uint32_t)tgid;
 
-	if (htab_find(&f->dirty_index, hash_u64(id), same_id, &id) != HTAB_NONE ||
-	    vec_reserve(&f->dirty, f->dirty.len + 1) ||
-	    htab_insert(&f->dirty_index, hash_u64(id), id))
+	if (htab_find(&f->dirty_index, hash_u64(id), same_id, &id) != HTAB_NONE)
 		return;
-	f->dirty.data[f->dirty.len++] = tgid;
+	if (f->dirty.len >= DIRTY_MAX || vec_reserve(&f->dirty, f->dirty.len + 1) ||
+	    htab_insert(&f->dirty_index, hash_u64(id), id))
+		refuse(f, tgid);
+	else
+		f->dirty.data[f->dirty.len++] = tgid;
 }
 
 void unwind_feed_changed(void *ctx, pid_t tgid)
@@ -96,7 +152,29 @@ void unwind_feed_changed(void *ctx, pid_t tgid)
 	mark(ctx, tgid);
 }
 
-enum wanted { WANT_QUEUED, WANT_LATER, WANT_NEVER };
+enum wanted { WANT_QUEUED, WANT_LATER, WANT_NO_ROOM, WANT_NEVER };
+
+static uint32_t number_of(uint32_t file)
+{
+	return file == FILE_VDSO ? VDSO_FILE : file + 1;
+}
+
+static enum wanted want_by(struct unwind_feed *f, uint32_t number, int fd)
+{
+	int err = unwind_tables_want(f->tables, number, fd);
+
+	f->queue_full |= err == -EAGAIN;
+	switch (err) {
+	case 0:
+		return WANT_QUEUED;
+	case -EAGAIN:
+		return WANT_LATER;
+	case -ENOSPC:
+		return WANT_NO_ROOM;
+	default:
+		return WANT_NEVER;
+	}
+}
 
 /* Asks for the table of a file. */
 static enum wanted want_table(struct unwind_feed *f, uint32_t file)
@@ -104,21 +182,28 @@ static enum wanted want_table(struct unwind_feed *f, uint32_t file)
 	enum wanted result = WANT_NEVER;
 	struct file_view v;
 
+	if (file == FILE_VDSO)
+		return f->vdso_fd < 0 ? WANT_NEVER : want_by(f, VDSO_FILE, f->vdso_fd);
 	files_get(f->files, file, &v);
-	if (v.fd >= 0 && !unwind_tables_want(f->tables, file + 1, v.fd))
-		result = WANT_QUEUED;
-	else if (v.err == -EAGAIN)
+	if (v.fd >= 0) {
+		result = want_by(f, number_of(file), v.fd);
+	} else if (v.err == -EAGAIN) {
 		result = WANT_LATER;
+		f->files_pending = true;
+	}
 	files_release_fd(f->files, file);
-	f->files_pending |= result == WANT_LATER;
 	return result;
 }
 
-/* What the kernel is told of one mapping. False: more can be told later. */
+/*
+ * What the kernel is told of one mapping. False: it is to be told again by and by, for the file is not
+ * open yet or could not be queued. Of a table that is on its way all its users are told when it is
+ * there; one that was evicted is not asked for before a walk wants it.
+ */
 static bool describe(struct unwind_feed *f, const struct proc_mapping *m, struct unwind_region *r)
 {
-	uint32_t file = m->file == FILE_VDSO ? VDSO_FILE : m->file + 1;
-	enum unwind_table_state state = unwind_tables_state(f->tables, file);
+	uint32_t number = number_of(m->file);
+	enum wanted wanted = WANT_NEVER;
 	uint64_t va_minus_off;
 
 	*r = (struct unwind_region){.start = m->start, .len = m->len, .slot = UNWIND_SLOT_NONE};
@@ -126,18 +211,38 @@ static bool describe(struct unwind_feed *f, const struct proc_mapping *m, struct
 		r->slot = UNWIND_SLOT_JIT;
 		return true;
 	}
-	if (unwind_tables_get(f->tables, file, m->file_off, &r->slot, &va_minus_off)) {
+	if (unwind_tables_get(f->tables, number, m->file_off, &r->slot, &va_minus_off)) {
 		r->bias = m->start - m->file_off - va_minus_off;
 		return true;
 	}
-	if (state == TABLE_QUEUED)
-		return false;
-	/* loaded, but of other segments: data that is mapped to be run */
-	if (state != TABLE_NONE && state != TABLE_LOADED && file != VDSO_FILE &&
-	    want_table(f, m->file) != WANT_NEVER)
-		return false;
-	r->slot = UNWIND_SLOT_JIT; /* no table, for good: frame pointers are the best guess */
-	return true;
+	switch (unwind_tables_state(f->tables, number)) {
+	case TABLE_QUEUED:
+	case TABLE_EVICTED:
+		return true;
+	case TABLE_UNKNOWN:
+		wanted = want_table(f, m->file);
+		break;
+	case TABLE_NONE:
+	case TABLE_LOADED: /* but of other segments: data that is mapped to be run */
+		break;
+	}
+	if (wanted == WANT_NEVER)
+		r->slot = UNWIND_SLOT_JIT; /* for good: frame pointers are the best guess */
+	return wanted != WANT_LATER;
+}
+
+/* The files of these mappings. 0, -ENOSPC or -ENOMEM. */
+static int note_files(struct unwind_feed *f, pid_t tgid, const struct proc_mapping *live, size_t n)
+{
+	int err = vec_reserve(&f->numbers, n);
+
+	if (err)
+		return err;
+	f->numbers.len = 0;
+	for (size_t i = 0; i < n; i++)
+		if (live[i].file != FILE_NONE)
+			f->numbers.data[f->numbers.len++] = number_of(live[i].file);
+	return table_users_set(f->users, tgid, f->numbers.data, f->numbers.len);
 }
 
 static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
@@ -146,35 +251,84 @@ static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 	uint32_t version, key = (uint32_t)tgid;
 	const struct proc_mapping *live = procs_live(procs, tgid, &n, &version);
 	bool complete = true;
+	int err = 0;
 
 	if (!live || !n) {
-		unwind_maps_remove(f->maps, tgid);
+		unset(f, tgid);
 		return;
 	}
-	if (vec_reserve(&f->regions, n))
+	if (vec_reserve(&f->regions, n) || note_files(f, tgid, live, n)) {
+		refuse(f, tgid);
 		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		complete &= describe(f, &live[i], &f->regions.data[i]);
 	if (f->reported_fd < 0 || version)
-		unwind_maps_set(f->maps, tgid, version, f->regions.data, n);
+		err = unwind_maps_set(f->maps, tgid, version, f->regions.data, n);
 	else if (unwind_maps_remove(f->maps, tgid)) /* is to be told again, and soon */
 		bpf_map_delete_elem(f->reported_fd, &key);
-	if (!complete && vec_push(&f->waiting, tgid))
+	if (err || (!complete && vec_push(&f->waiting, tgid)))
+		refuse(f, tgid);
+}
+
+/* Files that could not be opened or queued may be by now. */
+static void mark_waiting(struct unwind_feed *f)
+{
+	if (!f->files_pending && !(f->queue_full && unwind_tables_has_queue(f->tables)))
 		return;
+	f->files_pending = f->queue_full = false;
+	for (size_t i = 0; i < f->waiting.len; i++)
+		mark(f, f->waiting.data[i]);
+	f->waiting.len = 0;
+}
+
+/* Others have gone since. */
+static void mark_crowded(struct unwind_feed *f)
+{
+	uint64_t now = boottime_ns();
+
+	if (!f->crowded.len || now - f->crowded_ns < CROWDED_NS)
+		return;
+	f->crowded_ns = now;
+	for (size_t i = f->crowded.len; i-- > 0;) {
+		pid_t tgid = f->crowded.data[i];
+
+		f->crowded.len = i; /* it may come back there */
+		mark(f, tgid);
+	}
+}
+
+static bool knows_file(void *ctx, uint32_t number)
+{
+	const struct unwind_feed *f = ctx;
+
+	return number == VDSO_FILE || files_knows(f->files, number - 1);
+}
+
+static void forget_files(struct unwind_feed *f)
+{
+	uint64_t sweeps = files_sweeps(f->files);
+
+	if (sweeps != f->sweeps)
+		unwind_tables_forget(f->tables, knows_file, f);
+	f->sweeps = sweeps;
 }
 
 void unwind_feed_run(struct unwind_feed *f, struct procs *procs)
 {
-	if (unwind_tables_poll(f->tables) || f->files_pending) {
-		f->files_pending = false;
-		for (size_t i = 0; i < f->waiting.len; i++)
-			mark(f, f->waiting.data[i]);
-		f->waiting.len = 0;
-	}
+	uint32_t *changed;
+	size_t n;
+
+	forget_files(f);
+	n = unwind_tables_poll(f->tables, &changed);
+	table_users_each(f->users, changed, n, mark, f);
+	mark_waiting(f);
+	mark_crowded(f);
 	for (size_t i = 0; i < f->dirty.len; i++)
 		set_process(f, procs, f->dirty.data[i]);
 	f->dirty.len = 0;
 	htab_clear(&f->dirty_index);
+	unwind_tables_release(f->tables);
 }
 
 void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_ms)
@@ -189,9 +343,10 @@ void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_
 enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
 				  const void **table, uint64_t *va_minus_off)
 {
-	uint32_t number = file == FILE_VDSO ? VDSO_FILE : file + 1, slot;
+	uint32_t number = number_of(file), slot;
 
 	if (unwind_tables_get(f->tables, number, file_off, &slot, va_minus_off)) {
+		unwind_tables_touch(f->tables, number);
 		*table = unwind_tables_blob(f->tables, number);
 		return FEED_TABLE;
 	}
@@ -201,17 +356,23 @@ enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t
 		return FEED_SOON;
 	case TABLE_UNKNOWN:
 	case TABLE_EVICTED:
-		if (file != FILE_VDSO && want_table(f, file) != WANT_NEVER)
-			return FEED_SOON;
-		return FEED_NEVER;
+		break;
 	default:
 		return FEED_NEVER;
+	}
+	switch (want_table(f, file)) {
+	case WANT_NO_ROOM:
+		return FEED_NO_ROOM;
+	case WANT_NEVER:
+		return FEED_NEVER;
+	default:
+		return FEED_SOON;
 	}
 }
 
 int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file)
 {
-	return unwind_tables_error(f->tables, file + 1);
+	return unwind_tables_error(f->tables, number_of(file));
 }
 
 void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,
@@ -219,4 +380,9 @@ void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables
 {
 	unwind_tables_stats(f->tables, tables);
 	unwind_maps_stats(f->maps, maps);
+}
+
+uint64_t unwind_feed_refused(const struct unwind_feed *f)
+{
+	return f->refused;
 }

@@ -18,9 +18,16 @@ struct files;
 struct procs;
 struct sampler;
 
-/* Both are borrowed; cache_dir: of compiled tables, or NULL. 0 or -errno. */
-int unwind_feed_new(struct unwind_feed **out, struct sampler *s, struct files *files,
-		    struct table_worker *compiler, const char *cache_dir);
+struct unwind_feed_opts { /* all are borrowed */
+	struct sampler *sampler;
+	struct files *files;
+	struct table_worker *compiler;
+	const char *cache_dir; /* of compiled tables, or NULL */
+	size_t budget_bytes;   /* of tables in the kernel; 0: 32 MiB */
+};
+
+/* 0 or -errno. */
+int unwind_feed_new(struct unwind_feed **out, const struct unwind_feed_opts *opts);
 void unwind_feed_free(struct unwind_feed *f);
 
 /* For procs_opts.changed; ctx is the feed. */
@@ -34,9 +41,10 @@ void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_
 
 /* What the walk in the kernel knows of a place in a file, or is about to. */
 enum feed_place {
-	FEED_TABLE, /* its table, and address minus file offset there */
-	FEED_SOON,  /* it is being opened or compiled; asked for now if nobody had */
-	FEED_NEVER, /* there is none to be had */
+	FEED_TABLE,   /* its table, and address minus file offset there */
+	FEED_SOON,    /* it is being opened or compiled; asked for now if nobody had */
+	FEED_NO_ROOM, /* there is one, but the tables in use take all the memory they may */
+	FEED_NEVER,   /* there is none to be had */
 };
 
 /* For a file of the files table, or FILE_VDSO. *table is borrowed until the next unwind_feed_run(). */
@@ -48,5 +56,7 @@ int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file);
 
 void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,
 		       struct unwind_maps_stats *maps);
+/* Processes that were not fed, for lack of room: they are walked in user space until they change. */
+uint64_t unwind_feed_refused(const struct unwind_feed *f);
 
 #endif

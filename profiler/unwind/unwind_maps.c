@@ -148,9 +148,11 @@ int unwind_maps_set(struct unwind_maps *m, pid_t tgid, uint32_t version,
 	}
 	fill(m, version, regions, (uint32_t)n, class_size[c]);
 	m->stats.sets++;
-	if (bpf_map_update_elem(m->fd[c], &key, &m->value, BPF_ANY)) {
-		m->stats.full += errno == E2BIG;
-		return -errno;
+	err = bpf_map_update_elem(m->fd[c], &key, &m->value, BPF_ANY) ? -errno : 0;
+	m->stats.full += err == -E2BIG;
+	if (err) {
+		unwind_maps_remove(m, tgid); /* what it was told before holds no more */
+		return err;
 	}
 	err = id == HTAB_NONE ? remember(m, tgid, c) : 0;
 	if (err)

@@ -28,8 +28,8 @@ struct unwind_region {
 /*
  * Sets the mappings of a process (no overlaps; sorted in place). Of more than UNWIND_MAPS_LARGE the
  * lowest are kept (counted). version: of the set of mappings, as a sample told it; 0: samples do not
- * tell, and the first one claims them for the program that runs then. 0 or -errno (-E2BIG: the size class is full, counted: the process is
- * then walked in user space).
+ * tell, and the first one claims them for the program that runs then. 0 or -errno (-E2BIG: the size
+ * class is full, counted); then nothing is known of the process, and it is walked in user space.
  */
 int unwind_maps_set(struct unwind_maps *m, pid_t tgid, uint32_t version,
 		    struct unwind_region *regions, size_t n);

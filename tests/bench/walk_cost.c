@@ -83,6 +83,8 @@ static void __attribute__((noinline)) odd(long depth)
 /* The tables of all this program maps, but for the vDSO, which is not in these stacks. */
 static void want_tables(struct unwind_tables *t)
 {
+	uint32_t *changed;
+
 	for (size_t i = 0; i < space.tables.len; i++) {
 		int fd;
 
@@ -93,7 +95,7 @@ static void want_tables(struct unwind_tables *t)
 		close(fd);
 	}
 	assert_true(unwind_tables_settle(t, 60000));
-	unwind_tables_poll(t);
+	unwind_tables_poll(t, &changed);
 }
 
 static void set_regions(struct unwind_tables *t, struct unwind_maps *maps)

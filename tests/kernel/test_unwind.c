@@ -136,6 +136,8 @@ static void finish(struct world *w)
 /* The tables of all files of the process; the vDSO's from a file made of its memory. */
 static void want_tables(struct world *w)
 {
+	uint32_t *changed;
+
 	for (size_t i = 0; i < space.tables.len; i++) {
 		const struct space_table *t = &space.tables.data[i];
 		int fd;
@@ -150,7 +152,7 @@ static void want_tables(struct world *w)
 		close(fd);
 	}
 	assert_true(unwind_tables_settle(w->tables, 60000));
-	unwind_tables_poll(w->tables);
+	unwind_tables_poll(w->tables, &changed);
 }
 
 /* The regions of the process, padded to n of them with others below and above. */
