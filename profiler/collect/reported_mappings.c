@@ -23,13 +23,17 @@
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
 
-/* Twice what the kernel half remembers. Then all is forgotten, there and here, and told again. */
-#define FILES_MAX 16384
+/* Twice what the kernel half remembers. Past it the half that came first is forgotten, there and here,
+ * and told again when it is seen again. */
+#define FILES_MAX	16384
+#define PATHS_MAX_BYTES (4u << 20)
 /* Sets that were begun: one a CPU, and those of which a part was lost. */
-#define PARTS_MAX    1024
-#define SET_MAX	     65536	   /* vm.max_map_count allows 65530 mappings by default */
-#define DEV_MINOR(d) ((d)&0xfffff) /* MINORBITS of the kernel's dev_t */
-#define DEV_MAJOR(d) ((d) >> 20)
+#define PARTS_MAX	1024
+#define PARTS_MAX_BYTES (8u << 20)
+#define PART_OLD_NS	1000000000ull
+#define SET_MAX		65536	      /* vm.max_map_count allows 65530 mappings by default */
+#define DEV_MINOR(d)	((d)&0xfffff) /* MINORBITS of the kernel's dev_t */
+#define DEV_MAJOR(d)	((d) >> 20)
 
 struct reported_file {
 	struct kiln_file_key key;
@@ -50,9 +54,12 @@ struct reported_mappings {
 	struct files *files;
 	struct rescan *rescan;
 	int reported_fd, reported_files_fd;
-	VEC(struct reported_file) known;
+	size_t max_files, max_path_bytes, max_part_bytes;
+	VEC(struct reported_file) known; /* what came first comes first */
+	size_t path_bytes;
 	struct htab index; /* by key */
 	VEC(struct part) parts;
+	size_t part_bytes;
 	VEC(struct proc_mapping) set; /* being made */
 	struct reported_stats stats;
 };
@@ -65,6 +72,7 @@ int reported_mappings_new(struct reported_mappings **out, struct sampler *sample
 
 	if (!t)
 		return -ENOMEM;
+	reported_mappings_limit(t, FILES_MAX, PATHS_MAX_BYTES, PARTS_MAX_BYTES);
 	t->procs = procs;
 	t->files = files;
 	t->rescan = rescan;
@@ -74,14 +82,12 @@ int reported_mappings_new(struct reported_mappings **out, struct sampler *sample
 	return 0;
 }
 
-static void forget_files(struct reported_mappings *t)
+void reported_mappings_limit(struct reported_mappings *t, size_t files, size_t path_bytes,
+			     size_t set_bytes)
 {
-	for (size_t i = 0; i < t->known.len; i++) {
-		bpf_map_delete_elem(t->reported_files_fd, &t->known.data[i].key);
-		free(t->known.data[i].path);
-	}
-	t->known.len = 0;
-	htab_clear(&t->index);
+	t->max_files = files ?: t->max_files;
+	t->max_path_bytes = path_bytes ?: t->max_path_bytes;
+	t->max_part_bytes = set_bytes ?: t->max_part_bytes;
 }
 
 void reported_mappings_free(struct reported_mappings *t)
@@ -166,6 +172,52 @@ static bool is_elf(const struct kiln_file_record *rec)
 	return fd >= 0 && pread(fd, magic, 4, 0) == 4 && !memcmp(magic, "\177ELF", 4);
 }
 
+static void forget_file(struct reported_mappings *t, struct reported_file *file)
+{
+	bpf_map_delete_elem(t->reported_files_fd, &file->key);
+	t->path_bytes -= strlen(file->path) + 1;
+	free(file->path);
+	t->stats.forgotten++;
+}
+
+/* Forgets the older half: the next set is of the newest. */
+static void forget_files(struct reported_mappings *t)
+{
+	size_t n = (t->known.len + 1) / 2;
+
+	for (size_t i = 0; i < n; i++)
+		forget_file(t, &t->known.data[i]);
+	t->known.len -= n;
+	memmove(t->known.data, t->known.data + n, t->known.len * sizeof(*t->known.data));
+	htab_clear(&t->index);
+	for (size_t i = 0; i < t->known.len; i++) /* had room */
+		htab_insert(&t->index, key_hash(&t->known.data[i].key), (uint32_t)i);
+}
+
+static void rename_file(struct reported_mappings *t, struct reported_file *known,
+			const struct reported_file *file)
+{
+	t->path_bytes += strlen(file->path) - strlen(known->path);
+	free(known->path);
+	*known = *file;
+}
+
+/* Takes its path. */
+static void add_file(struct reported_mappings *t, const struct reported_file *file)
+{
+	uint32_t id;
+
+	if (t->known.len >= t->max_files || t->path_bytes >= t->max_path_bytes)
+		forget_files(t);
+	id = (uint32_t)t->known.len;
+	if (vec_reserve(&t->known, id + 1ul) || htab_insert(&t->index, key_hash(&file->key), id)) {
+		free(file->path);
+		return;
+	}
+	t->known.data[t->known.len++] = *file;
+	t->path_bytes += strlen(file->path) + 1;
+}
+
 static void take_file(struct reported_mappings *t, const struct kiln_file_record *rec)
 {
 	struct reported_file file = {.key = rec->file, .path = join_path(rec)};
@@ -178,22 +230,10 @@ static void take_file(struct reported_mappings *t, const struct kiln_file_record
 	}
 	file.kind = map_kind_of(file.path, is_elf(rec));
 	t->stats.files++;
-	if (id != HTAB_NONE) { /* under another name, or told on two CPUs at once */
-		free(t->known.data[id].path);
-		t->known.data[id] = file;
-		return;
-	}
-	if (t->known.len >= FILES_MAX)
-		forget_files(t);
-	id = (uint32_t)t->known.len;
-	if (vec_push(&t->known, file)) {
-		free(file.path);
-		return;
-	}
-	if (htab_insert(&t->index, key_hash(&file.key), id)) {
-		t->known.len--;
-		free(file.path);
-	}
+	if (id != HTAB_NONE) /* under another name, or told on two CPUs at once */
+		rename_file(t, &t->known.data[id], &file);
+	else
+		add_file(t, &file);
 }
 
 /* --- sets ------------------------------------------------------------------------------------- */
@@ -205,42 +245,66 @@ static void ask_again(struct reported_mappings *t, const struct kiln_mappings_re
 	rescan_want(t->rescan, (pid_t)rec->tgid, rec->time_ns);
 }
 
-/* The part that a record continues or begins; NULL: there is no room. */
-static struct part *part_of(struct reported_mappings *t, const struct kiln_mappings_record *rec)
+static size_t bytes_of(const struct part *p)
 {
-	struct part *p;
-
-	for (size_t i = 0; i < t->parts.len; i++) {
-		p = &t->parts.data[i];
-		if (p->tgid == rec->tgid && p->time_ns == rec->time_ns)
-			return p;
-	}
-	if (t->parts.len >= PARTS_MAX) { /* the rest of those never came */
-		for (size_t i = 0; i < t->parts.len; i++)
-			vec_release(&t->parts.data[i].mappings);
-		t->parts.len = 0;
-	}
-	if (vec_push(&t->parts, (struct part){.tgid = rec->tgid, .time_ns = rec->time_ns}))
-		return NULL;
-	return &vec_last(&t->parts);
+	return sizeof(*p) + p->mappings.cap * sizeof(*p->mappings.data);
 }
 
 static void drop_part(struct reported_mappings *t, struct part *p)
 {
+	t->part_bytes -= bytes_of(p);
 	vec_release(&p->mappings);
 	*p = vec_last(&t->parts);
 	t->parts.len--;
 }
 
-static int add_to_part(struct part *p, const struct kiln_mappings_record *rec)
+/* Gives up the sets of which the rest never came; if that is none, all. What is left of one of these
+ * must not be taken for all of it: its process is read. */
+static void drop_parts(struct reported_mappings *t, uint64_t now_ns)
 {
-	size_t n = p->mappings.len;
+	size_t before = t->parts.len;
+
+	for (size_t i = before; i-- > 0;)
+		if (t->parts.data[i].time_ns + PART_OLD_NS < now_ns)
+			drop_part(t, &t->parts.data[i]);
+	for (size_t i = t->parts.len == before ? before : 0; i-- > 0;) {
+		struct part *p = &t->parts.data[i];
+
+		bpf_map_delete_elem(t->reported_fd, &p->tgid);
+		rescan_want(t->rescan, (pid_t)p->tgid, p->time_ns);
+		drop_part(t, p);
+	}
+	t->stats.dropped += before - t->parts.len;
+}
+
+/* The part that a record continues or begins; NULL: there is no room. */
+static struct part *part_of(struct reported_mappings *t, const struct kiln_mappings_record *rec)
+{
+	for (size_t i = 0; i < t->parts.len; i++) {
+		struct part *p = &t->parts.data[i];
+
+		if (p->tgid == rec->tgid && p->time_ns == rec->time_ns)
+			return p;
+	}
+	if (t->parts.len >= PARTS_MAX || t->part_bytes >= t->max_part_bytes)
+		drop_parts(t, rec->time_ns);
+	if (vec_push(&t->parts, (struct part){.tgid = rec->tgid, .time_ns = rec->time_ns}))
+		return NULL;
+	t->part_bytes += sizeof(struct part);
+	return &vec_last(&t->parts);
+}
+
+static int add_to_part(struct reported_mappings *t, struct part *p,
+		       const struct kiln_mappings_record *rec)
+{
+	size_t n = p->mappings.len, before = bytes_of(p);
 
 	if (p->has_hole || n + rec->head.n > SET_MAX ||
 	    vec_reserve(&p->mappings, n + rec->head.n)) {
 		p->has_hole = true;
 		return -ENOMEM;
 	}
+	t->part_bytes += bytes_of(p) - before;
 	if (rec->head.n)
 		memcpy(p->mappings.data + n, rec->at, rec->head.n * sizeof(rec->at[0]));
 	p->mappings.len += rec->head.n;
@@ -353,7 +417,7 @@ static void take_mappings(struct reported_mappings *t, const struct kiln_mapping
 
 	if (rec->is_cut)
 		take_cut(t, rec);
-	else if (!p || add_to_part(p, rec))
+	else if (!p || add_to_part(t, p, rec))
 		ask_again(t, rec);
 	else if (rec->is_last)
 		take_set(t, rec, p);

@@ -36,7 +36,8 @@ struct raw_walk {
 	struct walk_worker *walker;
 	int vdso_fd;
 	VEC(struct waiting) waiting; /* oldest first */
-	size_t waiting_bytes;
+	size_t waiting_bytes, max_bytes;
+	uint64_t sweeps;		/* of the files, seen so far */
 	VEC(struct raw_sample *) batch; /* for the walker */
 	struct procs_view view;
 	VEC(struct walk_region) regions; /* of the sample prepared last */
@@ -62,9 +63,15 @@ int raw_walk_new(struct raw_walk **out, struct procs *procs, struct files *files
 	s->feed = feed;
 	s->rescan = rescan;
 	s->walker = walker;
+	s->max_bytes = WAITING_MAX_BYTES;
 	s->vdso_fd = vdso_open();
 	*out = s;
 	return 0;
+}
+
+void raw_walk_limit(struct raw_walk *s, size_t bytes)
+{
+	s->max_bytes = bytes;
 }
 
 void raw_walk_free(struct raw_walk *s)
@@ -302,11 +309,22 @@ static void walk_waiting(struct raw_walk *s, const struct window *ending)
 	s->waiting.len = kept;
 }
 
+/* Ids of files that are not known any more are given out again some day. */
+static void forget_files(struct raw_walk *s)
+{
+	uint64_t sweeps = files_sweeps(s->files);
+
+	if (sweeps != s->sweeps)
+		walk_worker_forget(s->walker);
+	s->sweeps = sweeps;
+}
+
 void raw_walk_run(struct raw_walk *s, struct drain *d)
 {
+	forget_files(s);
 	walk_waiting(s, NULL);
 	for (struct raw_sample *r; (r = drain_next_raw(d));) {
-		bool room = s->waiting_bytes + bytes_of(r) <= WAITING_MAX_BYTES &&
+		bool room = s->waiting_bytes + bytes_of(r) <= s->max_bytes &&
 			    !vec_reserve(&s->waiting, s->waiting.len + 1);
 
 		if (walk_one(s, r, room)) {

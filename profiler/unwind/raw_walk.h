@@ -10,6 +10,7 @@
 #define KILN_UNWIND_RAW_WALK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bpf/unwind_abi.h"
@@ -27,6 +28,9 @@ struct window;
 int raw_walk_new(struct raw_walk **out, struct procs *procs, struct files *files,
 		 struct unwind_feed *feed, struct rescan *rescan, struct walk_worker *walker);
 void raw_walk_free(struct raw_walk *s);
+
+/* Of the samples that wait for tables or for /proc; 96 MiB otherwise. */
+void raw_walk_limit(struct raw_walk *s, size_t bytes);
 
 /* Takes the raw samples that the drain holds and walks all that need not wait. The process table must
  * know all events up to now. */

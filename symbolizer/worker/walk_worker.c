@@ -63,6 +63,11 @@ static void forget_files(struct walk_worker *w)
 		walk_files_forget(w->here);
 }
 
+void walk_worker_forget(struct walk_worker *w)
+{
+	forget_files(w);
+}
+
 bool walk_worker_knows(const struct walk_worker *w, uint32_t file)
 {
 	return find_file(w, file);

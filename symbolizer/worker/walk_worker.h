@@ -33,6 +33,8 @@ void walk_worker_free(struct walk_worker *w);
 /* Whether this file was added. When there are WALK_FILES_MAX all are forgotten before the next sample
  * is prepared. */
 bool walk_worker_knows(const struct walk_worker *w, uint32_t file);
+/* Forgets all of them now. */
+void walk_worker_forget(struct walk_worker *w);
 /* The descriptor (-1: it cannot be read) is borrowed for the call. 0, -ENOSPC or another -errno. */
 int walk_worker_add(struct walk_worker *w, uint32_t file, int fd);
 

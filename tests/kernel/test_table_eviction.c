@@ -755,6 +755,28 @@ static void test_one_wakes_up(void **state)
 	close_engine(&e);
 }
 
+/* No sample may wait for its tables: libunwind walks those that had to. */
+static void test_crowded(void **state)
+{
+	static uint64_t host[UNWIND_FRAMES_MAX];
+	pid_t deep = start_deep();
+	uint32_t n = host_chain(deep, host);
+	struct raw_walk_stats walked;
+	struct engine e;
+
+	(void)state;
+	open_engine(&e, 0);
+	raw_walk_limit(e.raw_walk, 1);
+	begin_sampling(&e, deep);
+	check_windows(&e, deep, host, n);
+	raw_walk_stats(e.raw_walk, &walked);
+	assert_true(walked.crowded > 0);
+	assert_int_equal(walked.waited, 0);
+	assert_in_range(walked.by_libunwind, walked.crowded, UINT64_MAX);
+	stop_process(deep);
+	close_engine(&e);
+}
+
 static int teardown(void **state)
 {
 	space_release(&space);
@@ -768,6 +790,7 @@ int main(void)
 		cmocka_unit_test(test_slots),	    cmocka_unit_test(test_which_go),
 		cmocka_unit_test(test_all_in_use),  cmocka_unit_test(test_slot_until_released),
 		cmocka_unit_test(test_one_runs_on), cmocka_unit_test(test_one_wakes_up),
+		cmocka_unit_test(test_crowded),
 	};
 
 	return cmocka_run_group_tests_name("table_eviction", tests, setup, teardown);
