@@ -96,8 +96,10 @@ static int order_entries(const void *a, const void *b)
 	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-void cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t room, uint64_t max_bytes)
+unsigned cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t room,
+			     uint64_t max_bytes)
 {
+	unsigned n_gone = 0;
 	_cleanup_close_ int again = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = again < 0 ? NULL : fdopendir(again);
 	VEC(struct entry) all = {0};
@@ -122,8 +124,10 @@ void cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t room, 
 	if (all.len)
 		qsort(all.data, all.len, sizeof(*all.data), order_entries);
 	for (size_t i = 0; i < all.len; i++) {
-		if (total > max_bytes && !unlinkat(dirfd, all.data[i].name, 0))
+		if (total > max_bytes && !unlinkat(dirfd, all.data[i].name, 0)) {
 			total -= all.data[i].size;
+			n_gone++;
+		}
 		free(all.data[i].name);
 	}
 	vec_release(&all);
@@ -131,4 +135,5 @@ void cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t room, 
 		again = -1;
 		closedir(d);
 	}
+	return n_gone;
 }

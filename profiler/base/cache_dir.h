@@ -25,8 +25,9 @@ void cache_dir_touch(int fd);
 /*
  * Unlinks the least recently used files whose names have one of the suffixes (NULL-terminated) until
  * `room` more bytes fit into `max_bytes`. A file counts as 4 KiB at least: an empty one takes room
- * too.
+ * too. Returns the number of files that went.
  */
-void cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t room, uint64_t max_bytes);
+unsigned cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t room,
+			     uint64_t max_bytes);
 
 #endif

@@ -85,7 +85,7 @@ static void log_tables(const struct unwind_tables_stats *tables,
 	log_debug("unwind tables: %llu loaded, %llu KB, %llu from the cache, %llu files without; "
 		  "%llu processes set %llu times",
 		  (unsigned long long)tables->loaded, (unsigned long long)tables->bytes / 1024,
-		  (unsigned long long)tables->cache_hits, (unsigned long long)tables->none,
+		  (unsigned long long)tables->cache.hits, (unsigned long long)tables->none,
 		  (unsigned long long)maps->processes, (unsigned long long)maps->sets);
 }
 

@@ -18,7 +18,6 @@
 #include "bpf/unwind_abi.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/vec.h"
-#include "profiler/unwind/unwind_cache.h"
 #include "symbolizer/worker/table_worker.h"
 
 /* Tables put into the kernel at once: each round waits for an RCU grace period. */
@@ -356,8 +355,7 @@ static bool one_round(struct table_loader *l)
 	for (uint32_t i = 0; i < done; i++)
 		l->finished.data[l->finished.len++] = jobs[i]; /* room was made */
 	l->in_flight -= done;
-	unwind_cache_stats(l->cache, &l->stats.cache_hits, &l->stats.cache_writes,
-			   &l->stats.cache_bad);
+	unwind_cache_stats(l->cache, &l->stats.cache);
 	pthread_cond_broadcast(&l->changed);
 	return true;
 }
@@ -401,7 +399,7 @@ int table_loader_new(struct table_loader **out, const struct table_loader_opts *
 	pthread_cond_init(&l->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	l->nice = getpriority(PRIO_PROCESS, 0);
-	err = make_vectors(l) ?: unwind_cache_open(&l->cache, opts->cache_dir);
+	err = make_vectors(l) ?: unwind_cache_open(&l->cache, opts->cache_dir, 0);
 	err = err ?: -pthread_create(&l->thread, NULL, thread_main, l);
 	l->has_thread = !err;
 	if (err) {

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/unwind/unwind_cache.h"
+
 struct table_loader;
 struct table_worker;
 
@@ -79,7 +81,7 @@ struct table_loader_stats {
 	uint64_t bytes, slots; /* taken in the kernel now */
 	uint64_t no_room;      /* tables that came when there was no room; they can be had again */
 	uint64_t queue_full;   /* files that were not queued */
-	uint64_t cache_hits, cache_writes, cache_bad;
+	struct unwind_cache_stats cache;
 };
 void table_loader_stats(struct table_loader *l, struct table_loader_stats *out);
 

@@ -19,17 +19,19 @@
 #define FILE_MAX (256u << 20)
 
 struct unwind_cache {
-	int dirfd;			    /* -1: no cache */
-	_Atomic uint64_t hits, writes, bad; /* read by any thread */
+	int dirfd; /* -1: no cache */
+	uint64_t max_bytes;
+	_Atomic uint64_t hits, writes, bad, dropped; /* read by any thread */
 };
 
-int unwind_cache_open(struct unwind_cache **out, const char *dir)
+int unwind_cache_open(struct unwind_cache **out, const char *dir, uint64_t max_bytes)
 {
 	struct unwind_cache *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
 	c->dirfd = -1;
+	c->max_bytes = max_bytes ?: UNWIND_CACHE_BYTES;
 	*out = c;
 	/* Tables steer what is read as a stack: see cache_dir.h for which directory is believed. */
 	if (dir)
@@ -109,8 +111,10 @@ void unwind_cache_put(struct unwind_cache *c, const struct build_id *id, const v
 
 	if (c->dirfd < 0 || len > FILE_MAX || !name_of(id, name))
 		return;
-	cache_dir_make_room(c->dirfd, suffixes, len, UNWIND_CACHE_BYTES);
-	snprintf(tmp, sizeof(tmp), ".tmp-%d-%llu", getpid(), (unsigned long long)c->writes);
+	c->dropped += cache_dir_make_room(c->dirfd, suffixes, len, c->max_bytes);
+	/* with the suffix: one that is left behind by a crash is the cache's, too */
+	snprintf(tmp, sizeof(tmp), ".tmp-%d-%llu" SUFFIX, getpid(),
+		 (unsigned long long)c->writes);
 	fd = openat(c->dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return;
@@ -122,10 +126,8 @@ void unwind_cache_put(struct unwind_cache *c, const struct build_id *id, const v
 	close(fd);
 }
 
-void unwind_cache_stats(const struct unwind_cache *c, uint64_t *hits, uint64_t *writes,
-			uint64_t *bad)
+void unwind_cache_stats(const struct unwind_cache *c, struct unwind_cache_stats *out)
 {
-	*hits = c->hits;
-	*writes = c->writes;
-	*bad = c->bad;
+	*out = (struct unwind_cache_stats){
+		.hits = c->hits, .writes = c->writes, .bad = c->bad, .dropped = c->dropped};
 }

@@ -534,7 +534,5 @@ void unwind_tables_stats(struct unwind_tables *t, struct unwind_tables_stats *ou
 	out->bytes = l.bytes;
 	out->files = t->entries.len;
 	out->queue_full = l.queue_full;
-	out->cache_hits = l.cache_hits;
-	out->cache_writes = l.cache_writes;
-	out->cache_bad = l.cache_bad;
+	out->cache = l.cache;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "bpf/unwind_abi.h"
+#include "profiler/unwind/unwind_cache.h"
 
 struct table_worker;
 struct unwind_tables;
@@ -103,7 +104,7 @@ struct unwind_tables_stats {
 	uint64_t evicted;
 	uint64_t no_room; /* wanted, and refused for a second: all others are in use */
 	uint64_t files_full, queue_full;
-	uint64_t cache_hits, cache_writes, cache_bad;
+	struct unwind_cache_stats cache;
 	uint64_t none;	 /* files without */
 	uint64_t failed; /* of these, on which their reader failed */
 };
