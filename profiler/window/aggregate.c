@@ -57,13 +57,13 @@ static bool image_eq(const void *ctx, uint32_t id)
 {
 	const struct frame_needle *n = ctx;
 
-	return n->a->images.data[id].image_id == n->f.owner;
+	return n->a->images.data[id].image_id == n->f.addr;
 }
 
 /* Index of a program in images; UINT32_MAX without memory. */
 static uint32_t add_image(struct aggregate *a, const struct agg_image *img)
 {
-	struct frame_needle n = {a, {.owner = img->image_id}};
+	struct frame_needle n = {a, {.addr = img->image_id}};
 	uint64_t hash = hash_u64(img->image_id);
 	uint32_t id = htab_find(&a->image_index, hash, image_eq, &n);
 

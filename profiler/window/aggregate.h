@@ -51,7 +51,7 @@ struct agg_stack {
 
 /* A program that ran anonymous code: whose jitdump or perf map to look for. */
 struct agg_image {
-	uint32_t image_id; /* proc_image.id */
+	uint64_t image_id; /* proc_image.id */
 	pid_t tgid, ns_tgid;
 	uint32_t uid, exe, jitdump;
 };
