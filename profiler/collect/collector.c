@@ -16,6 +16,7 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/cgroups/cgroups.h"
+#include "profiler/collect/bounds.h"
 #include "profiler/collect/losses.h"
 #include "profiler/collect/prefetch.h"
 #include "profiler/collect/readers.h"
@@ -481,13 +482,30 @@ static void on_naming_tick(void *ctx)
 	}
 }
 
+static struct bounded bounded_of(const struct collector *c)
+{
+	return (struct bounded){
+		.files = c->files,
+		.procs = c->procs,
+		.rescan = c->rescan,
+		.ksyms = c->ksyms,
+		.cgroups = c->cgroups,
+		.drain = c->drain,
+		.reported = c->reported,
+		.feed = c->feed,
+		.raw_walk = c->raw_walk,
+	};
+}
+
 static void count_sums(struct collector *c, struct window_sums *sums)
 {
+	struct bounded bounded = bounded_of(c);
 	struct sideband_stats side;
 
 	sideband_stats(c->sideband, &side);
 	sums->read_back = c->read_back;
 	sums->quality.sideband_lost = side.lost;
+	bounds_count(&sums->quality, &bounded);
 	walk_count(&sums->quality, &sums->totals, c->feed, c->raw_walk, c->rescan);
 }
 
@@ -496,6 +514,23 @@ static void hold_back(struct collector *c, struct aggregate *from)
 {
 	if (aggregate_bytes(from) < c->opts.aggregate_bytes / 2)
 		window_hold_back(c->naming, c->procs, from, &c->aggregate);
+}
+
+static void report(const struct collector *c, const struct window_sums *sums)
+{
+	struct bounded bounded = bounded_of(c);
+
+	walk_report(&sums->quality, &sums->totals, c->feed, c->raw_walk, c->rescan, c->reported);
+	bounds_log(&bounded);
+}
+
+/* The window that has begun while the last one was named may keep ids of kernel symbols. */
+static void forget_ksyms(struct collector *c)
+{
+	for (size_t i = 0; i < c->aggregate.frames.len; i++)
+		if (c->aggregate.frames.data[i].cls == AT_KSYM)
+			return;
+	ksyms_forget_names(c->ksyms);
 }
 
 int collector_end_window(struct collector *c, bool last, struct named_window *out)
@@ -516,9 +551,9 @@ int collector_end_window(struct collector *c, bool last, struct named_window *ou
 	count_sums(c, &sums);
 	err = window_name(c->naming, &a, &sums, last, &w);
 	if (last && log_level() >= LOG_VERBOSE)
-		walk_report(&sums.quality, &sums.totals, c->feed, c->raw_walk, c->rescan,
-			    c->reported);
+		report(c, &sums);
 	aggregate_clear(&a);
+	forget_ksyms(c);
 	if (err)
 		named_window_release(&w);
 	else

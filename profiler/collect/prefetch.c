@@ -14,6 +14,8 @@
 #include "profiler/window/aggregate.h"
 #include "symbolizer/elf/elf_obj.h"
 
+#define SEEN_MAX 65536
+
 struct prefetch {
 	struct debuginfod *d;
 	struct files *files;
@@ -91,6 +93,8 @@ void prefetch_run(struct prefetch *p, const struct aggregate *a, bool fresh)
 
 		if (f->cls != AT_FILE || htab_find(&p->seen, hash, same, &f->owner) != HTAB_NONE)
 			continue;
+		if (p->seen.len >= SEEN_MAX)
+			htab_clear(&p->seen); /* what is asked again is in debuginfod's table */
 		if (htab_insert(&p->seen, hash, f->owner))
 			return; /* no memory: another time */
 		ask(p, f->owner);

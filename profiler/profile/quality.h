@@ -61,8 +61,16 @@ const char *loss_cure(enum loss_reason r);
 	X(frames_fde)	    /* of these, named by a function start in .eh_frame */                 \
 	X(sideband_lost)    /* events of processes lost by the kernel's ring */                    \
 	X(mappings_unread)  /* samples that could not tell just then what was mapped */            \
-	X(files_failed)	    /* files whose debug information made their reader fail */             \
-	X(tables_failed)    /* files whose call frame information did */
+	X(full_files)	  /* mappings whose file is not known: there was no room for more files */ \
+	X(full_processes) /* programs and threads that were forgotten before their time */         \
+	X(full_mappings)  /* mappings that were forgotten before their time, or not taken in */    \
+	X(full_rescans)	  /* processes of which /proc should have been read again */               \
+	X(full_tables)	  /* unwind tables that had to wait: all others were in use */             \
+	X(full_stacks)	  /* stacks that came faster than they could be walked */                  \
+	X(full_cgroups)	  /* cgroups without names */                                              \
+	X(full_ksyms)	  /* code that came into the kernel, without names */                      \
+	X(files_failed)	  /* files whose debug information made their reader fail */               \
+	X(tables_failed)  /* files whose call frame information did */
 
 /* More than anyone reads; a file from elsewhere could hold millions. */
 #define QUALITY_MAX_BLAME 64

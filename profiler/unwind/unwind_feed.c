@@ -382,7 +382,10 @@ void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables
 	unwind_maps_stats(f->maps, maps);
 }
 
-uint64_t unwind_feed_refused(const struct unwind_feed *f)
+void unwind_feed_own_stats(const struct unwind_feed *f, struct unwind_feed_stats *out)
 {
-	return f->refused;
+	struct table_users_stats users;
+
+	table_users_stats(f->users, &users);
+	*out = (struct unwind_feed_stats){f->refused, users.bytes};
 }

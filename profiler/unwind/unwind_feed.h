@@ -56,7 +56,11 @@ int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file);
 
 void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,
 		       struct unwind_maps_stats *maps);
-/* Processes that were not fed, for lack of room: they are walked in user space until they change. */
-uint64_t unwind_feed_refused(const struct unwind_feed *f);
+struct unwind_feed_stats {
+	uint64_t
+		refused; /* times a process was not fed for lack of room: it is walked in user space */
+	uint64_t users_bytes; /* of who maps which file */
+};
+void unwind_feed_own_stats(const struct unwind_feed *f, struct unwind_feed_stats *out);
 
 #endif
