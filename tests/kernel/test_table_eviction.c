@@ -45,15 +45,24 @@
 
 static char source_dir[PATH_MAX];
 
-/* Works in a library, for ever or for so many milliseconds, and sleeps then. */
-static const char mapper_source[] = "#include <dlfcn.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
-				    "int main(int argc, char **argv) {\n"
-				    "	void *lib = dlopen(argv[1], RTLD_NOW);\n"
-				    "	int (*work)(int) = (int (*)(int))dlsym(lib, \"work\");\n"
-				    "	int n = work(atoi(argv[2]));\n"
-				    "	for (;;) { pause(); n++; }\n"
-				    "	return argc + n;\n"
-				    "}\n";
+/* Works in a library, for ever or for so many milliseconds, and sleeps then. Before that it maps the
+ * library so many times more. */
+static const char mapper_source[] =
+	"#include <dlfcn.h>\n#include <fcntl.h>\n#include <stdlib.h>\n#include <sys/mman.h>\n"
+	"#include <unistd.h>\n"
+	"int main(int argc, char **argv) {\n"
+	"	void *lib = dlopen(argv[1], RTLD_NOW);\n"
+	"	int more = argc > 3 ? atoi(argv[3]) : 0, fd = open(argv[1], O_RDONLY);\n"
+	"	char *at = mmap(0, (more + 1) * 8192l, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);\n"
+	"	int (*work)(int) = (int (*)(int))dlsym(lib, \"work\");\n"
+	"	for (int i = 0; i < more; i++)\n"
+	"		mmap(at + i * 8192l, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | "
+	"MAP_FIXED,\n"
+	"		     fd, 0);\n"
+	"	int n = work(atoi(argv[2]));\n"
+	"	for (;;) { pause(); n++; }\n"
+	"	return argc + n;\n"
+	"}\n";
 
 static const char lib_source[] = "#include <time.h>\n"
 				 "static int left(int ms) {\n"
@@ -520,7 +529,7 @@ static pid_t start_deep(void)
 }
 
 /* A process that runs in a library, for ever (0) or for so long, and sleeps then. */
-static pid_t start_mapper(struct engine *e, int i, const char *ms)
+static pid_t start_mapper(struct engine *e, int i, const char *ms, const char *more)
 {
 	char path[32];
 	pid_t pid;
@@ -530,7 +539,7 @@ static pid_t start_mapper(struct engine *e, int i, const char *ms)
 	assert_true(pid >= 0);
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl("./mapper", "./mapper", path, ms, NULL);
+		execl("./mapper", "./mapper", path, ms, more, NULL);
 		_exit(127);
 	}
 	assert_int_equal(sampler_add_target(e->sampler, pid), 0);
@@ -691,7 +700,7 @@ static void test_one_runs_on(void **state)
 	check_windows(&e, deep, host, n);
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < LIBS; i++) {
-			mapper = start_mapper(&e, i, "0");
+			mapper = start_mapper(&e, i, "0", NULL);
 			feed_for(&e, 300);
 			w = end_window(&e);
 			check_stacks(w, deep, host, n);
@@ -733,7 +742,7 @@ static void test_one_wakes_up(void **state)
 	kill(deep, SIGSTOP);
 	feed_for(&e, 1300); /* no table is evicted sooner */
 	for (int i = 0; i < LIBS; i++) {
-		mappers[i] = start_mapper(&e, i, "200");
+		mappers[i] = start_mapper(&e, i, "200", NULL);
 		feed_for(&e, 300);
 	}
 	feed_for(&e, 1000);
@@ -777,6 +786,49 @@ static void test_crowded(void **state)
 	close_engine(&e);
 }
 
+/* One that maps a lot comes when there is no room for more of these, and is let in when some have gone. */
+static void test_room_for_a_process(void **state)
+{
+	struct unwind_feed_stats s;
+	struct engine e;
+	pid_t sleepers[64], late;
+	uint32_t entries;
+	uint64_t raw;
+	int i;
+
+	(void)state;
+	open_engine(&e, 0);
+	entries = bpf_map__max_entries(sampler_skeleton(e.sampler)->maps.kiln_unw_large);
+	assert_in_range(entries, 1, 64);
+	begin_sampling(&e, getpid());
+	for (uint32_t k = 0; k < entries; k++) {
+		sleepers[k] = start_mapper(&e, 0, "100", "300");
+		feed_for(&e, 200);
+	}
+	late = start_mapper(&e, 1, "0", "300");
+	for (i = 0; i < 100; i++) {
+		feed_for(&e, 100);
+		unwind_feed_own_stats(e.feed, &s);
+		if (s.refused)
+			break;
+	}
+	assert_true(s.refused > 0);
+	raw = raw_samples(&e);
+	feed_for(&e, 2000);
+	assert_true(raw_samples(&e) > raw); /* all of its stacks come to user space */
+	for (uint32_t k = 0; k < entries; k++)
+		stop_process(sleepers[k]);
+	for (i = 0; i < 50; i++) {
+		raw = raw_samples(&e);
+		feed_for(&e, 500);
+		if (raw_samples(&e) == raw)
+			break;
+	}
+	assert_in_range(i, 0, 49);
+	stop_process(late);
+	close_engine(&e);
+}
+
 static int teardown(void **state)
 {
 	space_release(&space);
@@ -790,7 +842,7 @@ int main(void)
 		cmocka_unit_test(test_slots),	    cmocka_unit_test(test_which_go),
 		cmocka_unit_test(test_all_in_use),  cmocka_unit_test(test_slot_until_released),
 		cmocka_unit_test(test_one_runs_on), cmocka_unit_test(test_one_wakes_up),
-		cmocka_unit_test(test_crowded),
+		cmocka_unit_test(test_crowded),	    cmocka_unit_test(test_room_for_a_process),
 	};
 
 	return cmocka_run_group_tests_name("table_eviction", tests, setup, teardown);

@@ -390,6 +390,44 @@ static void test_map_sizes(void **state)
 	finish(&w);
 }
 
+static bool has_maps(struct bpf_map *map, pid_t tgid)
+{
+	static struct unwind_maps_large value;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(map), &tgid, &value);
+}
+
+/* More large processes than there is room for, and one with more mappings than are kept. */
+static void test_maps_full(void **state)
+{
+	static struct unwind_region r[UNWIND_MAPS_LARGE + 10];
+	const pid_t first = 5000000; /* above every pid */
+	struct unwind_maps_stats s;
+	struct world w;
+	int n = 0;
+
+	(void)state;
+	begin(&w, "recurse", "10", "s");
+	for (uint64_t i = 0; i < UNWIND_MAPS_LARGE + 10; i++)
+		r[i] = (struct unwind_region){i << 16, 4096, 0, UNWIND_SLOT_JIT};
+	while (!unwind_maps_set(w.maps, first + n, 0, r, UNWIND_MAPS_LARGE + 10))
+		n++;
+	unwind_maps_stats(w.maps, &s);
+	assert_int_equal(n, bpf_map__max_entries(w.skel->maps.kiln_unw_large));
+	assert_int_equal(s.processes, n);
+	assert_int_equal(s.full, 1);
+	assert_int_equal(s.cut, 10 * (n + 1));
+	/* one that grows into it is not known by its old mappings any more */
+	assert_int_equal(unwind_maps_set(w.maps, first + n, 0, r, UNWIND_MAPS_MEDIUM), 0);
+	assert_true(has_maps(w.skel->maps.kiln_unw_medium, first + n));
+	assert_int_equal(unwind_maps_set(w.maps, first + n, 0, r, UNWIND_MAPS_LARGE), -E2BIG);
+	assert_false(has_maps(w.skel->maps.kiln_unw_medium, first + n));
+	assert_false(unwind_maps_remove(w.maps, first + n));
+	assert_true(unwind_maps_remove(w.maps, first));
+	assert_int_equal(unwind_maps_set(w.maps, first + n, 0, r, UNWIND_MAPS_LARGE), 0);
+	finish(&w);
+}
+
 static int setup(void **state)
 {
 	if (!getcwd(source_dir, sizeof(source_dir)) || fixture_setup(state))
@@ -411,7 +449,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chains),	  cmocka_unit_test(test_in_system_calls),
 		cmocka_unit_test(test_too_deep),  cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_map_sizes),
+		cmocka_unit_test(test_map_sizes), cmocka_unit_test(test_maps_full),
 	};
 
 	return cmocka_run_group_tests_name("unwind", tests, setup, teardown);
