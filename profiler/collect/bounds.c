@@ -97,7 +97,7 @@ static void log_kept(const struct all_stats *s)
 	buf_release(&b);
 }
 
-/* A row of what was refused or forgotten; README and DESIGN.md name the bounds. */
+/* What was refused or forgotten, by whose statistics; the bounds are in DESIGN.md. */
 #define REFUSED(X)                                                                                 \
 	X(files, table_full)                                                                       \
 	X(files, queue_dropped)                                                                    \

@@ -213,14 +213,26 @@ static void read_one(struct rescan *r, struct entry *e)
 	r->stats.stalled += got == -ETIMEDOUT;
 }
 
+/* Too many readers hang: whoever waits for what they would have found need not. */
+static void give_up(struct rescan *r)
+{
+	r->stats.full += r->due.len;
+	while (r->due.len)
+		find(r, r->due.data[--r->due.len])->due = false;
+}
+
 void rescan_run(struct rescan *r, uint64_t budget_ns)
 {
 	uint64_t now = boot_ns(), until = now + budget_ns;
 
 	if (now - r->all_ns > r->all_every_ns)
 		want_known(r, now);
-	while (r->due.len && boot_ns() < until)
-		read_one(r, find(r, r->due.data[--r->due.len]));
+	while (r->due.len && boot_ns() < until) {
+		if (stall_guard_stuck(&r->guard) >= STALLS_MAX)
+			give_up(r);
+		else
+			read_one(r, find(r, r->due.data[--r->due.len]));
+	}
 }
 
 void rescan_stats(const struct rescan *r, struct rescan_stats *out)

@@ -37,7 +37,7 @@ struct unwind_feed {
 	VEC(pid_t) waiting;	 /* set, but some file was not open yet, or could not be queued */
 	bool files_pending, queue_full; /* these two */
 	VEC(pid_t) crowded;		/* there was no room for them */
-	uint64_t crowded_ns;		/* when these were tried last */
+	uint64_t crowded_ns;		/* when the first of these came, or was tried */
 	uint64_t sweeps;		/* of the files, seen so far */
 	uint64_t refused;
 	VEC(struct unwind_region) regions;
@@ -129,6 +129,8 @@ static void refuse(struct unwind_feed *f, pid_t tgid)
 {
 	unset(f, tgid);
 	f->refused++;
+	if (!f->crowded.len)
+		f->crowded_ns = boottime_ns();
 	if (f->crowded.len < CROWDED_MAX && vec_push(&f->crowded, tgid))
 		return; /* walked in user space until it changes */
 }
@@ -286,16 +288,14 @@ static void mark_waiting(struct unwind_feed *f)
 static void mark_crowded(struct unwind_feed *f)
 {
 	uint64_t now = boottime_ns();
+	size_t n = f->crowded.len;
 
-	if (!f->crowded.len || now - f->crowded_ns < CROWDED_NS)
+	if (!n || now - f->crowded_ns < CROWDED_NS)
 		return;
 	f->crowded_ns = now;
-	for (size_t i = f->crowded.len; i-- > 0;) {
-		pid_t tgid = f->crowded.data[i];
-
-		f->crowded.len = i; /* it may come back there */
-		mark(f, tgid);
-	}
+	f->crowded.len = 0;
+	for (size_t i = 0; i < n; i++)
+		mark(f, f->crowded.data[i]); /* those that come back there go before i */
 }
 
 static bool knows_file(void *ctx, uint32_t number)

@@ -467,6 +467,26 @@ static void test_room_for_a_process(void **state)
 	close_engine(&e);
 }
 
+/* More processes change between two turns than are kept in mind. */
+static void test_many_change(void **state)
+{
+	enum { MAX = 1 << 18 };
+	struct unwind_feed_stats s;
+	struct engine e;
+
+	(void)state;
+	open_engine(&e, 0);
+	for (int i = 0; i < MAX + 10; i++)
+		unwind_feed_changed(e.feed, 5000000 + i); /* above every pid */
+	unwind_feed_own_stats(e.feed, &s);
+	assert_int_equal(s.refused, 10);
+	unwind_feed_run(e.feed, e.procs);
+	unwind_feed_changed(e.feed, 1);
+	unwind_feed_own_stats(e.feed, &s);
+	assert_int_equal(s.refused, 10);
+	close_engine(&e);
+}
+
 static int teardown(void **state)
 {
 	space_release(&space);
@@ -476,10 +496,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_runs_on),
-		cmocka_unit_test(test_one_wakes_up),
-		cmocka_unit_test(test_crowded),
-		cmocka_unit_test(test_room_for_a_process),
+		cmocka_unit_test(test_one_runs_on), cmocka_unit_test(test_one_wakes_up),
+		cmocka_unit_test(test_crowded),	    cmocka_unit_test(test_room_for_a_process),
+		cmocka_unit_test(test_many_change),
 	};
 
 	return cmocka_run_group_tests_name("unwind_feed", tests, libs_setup, teardown);
