@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 
 #include "bpf/profile.skel.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/files/files.h"

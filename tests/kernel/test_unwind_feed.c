@@ -22,6 +22,7 @@
 #include <bpf/libbpf.h>
 
 #include "bpf/profile.skel.h"
+#include "profiler/base/clock.h"
 #include "profiler/collect/reported_mappings.h"
 #include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
