@@ -70,6 +70,13 @@ void symbolizer_free(struct symbolizer *s)
 	free(s);
 }
 
+void symbolizer_forget(struct symbolizer *s)
+{
+	lookup_forget(s->lookup);
+	if (s->worker)
+		worker_forget(s->worker);
+}
+
 static int resolve(struct symbolizer *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
 {
 	int err;

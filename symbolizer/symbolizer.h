@@ -26,6 +26,8 @@ struct symbolizer;
 
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts);
 void symbolizer_free(struct symbolizer *s);
+/* Opens every file and its debug file anew from now on: debug files have arrived that were not there. */
+void symbolizer_forget(struct symbolizer *s);
 
 /*
  * Resolves n file offsets of one file; fn is called once per offset, in any order. The caller has

@@ -17,6 +17,7 @@
 #include "profiler/naming/name_cache.h"
 #include "profiler/naming/name_kernel.h"
 #include "profiler/naming/naming_internal.h"
+#include "symbolizer/symbolizer.h"
 
 #define MAX_LABELS 64 /* kiln's own six and the user's */
 
@@ -240,6 +241,7 @@ void naming_free(struct naming *n)
 void naming_forget(struct naming *n)
 {
 	name_cache_clear(n->cache);
+	symbolizer_forget(n->opts.symbolizer);
 }
 
 void naming_stats(const struct naming *n, struct name_cache_stats *out)

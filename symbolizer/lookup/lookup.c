@@ -144,6 +144,12 @@ static void drop_entry(struct lookup *s, size_t i)
 	s->entries.len--;
 }
 
+void lookup_forget(struct lookup *s)
+{
+	while (s->entries.len)
+		drop_entry(s, s->entries.len - 1);
+}
+
 static size_t coldest(const struct lookup *s)
 {
 	size_t found = 0;

@@ -21,6 +21,9 @@ void lookup_set_opener(struct lookup *s, const struct debug_opener *opener);
 /* Who has line tables from now on; borrowed, NULL: nobody. */
 void lookup_set_lines(struct lookup *s, const struct line_store *lines);
 
+/* Empties the cache of files. */
+void lookup_forget(struct lookup *s);
+
 int lookup_resolve(struct lookup *s, const struct sym_query *q, sym_result_fn fn, void *ctx);
 /* Builds the line table of q->file, if the store takes it. 0, or -errno as object_build_table(). */
 int lookup_build(struct lookup *s, const struct sym_query *q);

@@ -284,6 +284,11 @@ void worker_free(struct worker *w)
 	release_memory(w);
 }
 
+void worker_forget(struct worker *w)
+{
+	worker_stop(w);
+}
+
 void worker_cancel(struct worker *w)
 {
 	atomic_store(&w->cancelled, true);

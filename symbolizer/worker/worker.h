@@ -37,6 +37,8 @@ int worker_new(struct worker **out, const struct worker_opts *opts);
 void worker_free(struct worker *w);
 /* Ends all questions, now and later: for any thread. */
 void worker_cancel(struct worker *w);
+/* Ends the process, and with it all that it remembers of files; the next question starts another. */
+void worker_forget(struct worker *w);
 /* In a forked child: lets go of the parent's process and threads. Nothing is waited for. */
 void worker_abandon(struct worker *w);
 
