@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The door: who does the work is decided here. */
+/* The door. It chooses between the worker and the lookup in this process. */
 #include "symbolizer/symbolizer.h"
 
 #include <errno.h>
@@ -15,12 +15,12 @@
 
 struct symbolizer {
 	struct lookup *lookup;
-	struct worker *worker;	/* NULL: lookup does the work */
+	struct worker *worker;	/* NULL: the lookup answers */
 	struct line_jobs *jobs; /* NULL: no tables */
 	bool names_only;
 	int (*find_debug)(void *ctx, const struct build_id *id);
 	void *find_ctx;
-	pid_t pid; /* who made it: the worker is a child of this process */
+	pid_t pid; /* creator; the worker is a child of this process */
 };
 
 DEFINE_CLEANUP(symbolizer, symbolizer_free)
@@ -165,20 +165,20 @@ static bool build_one(void *ctx, const struct sym_file *file)
 		int err = lookup_build(s->lookup, &q);
 
 		log_debug("line table of %s: %s", file->path, err ? strerror(-err) : "built");
-		return false; /* what will not change is written down there */
+		return false; /* lookup_build() itself records failures that are final */
 	}
 	worker_resolve(s->worker, &q, no_result, NULL);
 	return files_failed(s) > failed;
 }
 
-/* In a forked child: the worker ends with the parent, and whoever finds debug files may have threads
- * that are not here. 0 or -errno. */
+/* Called in a forked child. The worker ends with the parent. The caller's find_debug may need
+ * threads that this process does not have. 0 or -errno. */
 static int leave_parent(struct symbolizer *s)
 {
-	const struct debug_opener nobody = {0};
+	const struct debug_opener none = {0};
 
 	s->find_debug = NULL;
-	lookup_set_opener(s->lookup, &nobody);
+	lookup_set_opener(s->lookup, &none);
 	if (!s->worker)
 		return 0;
 	worker_abandon(s->worker);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The door of the symbolizer library: batches of (file, offset) in, frames out. It knows nothing of
- * BPF, processes or profiles. Symbols come from .symtab, .dynsym (without a section table: what
- * PT_DYNAMIC leads to), .gnu_debugdata, separate debug files (build-id directories and
- * .gnu_debuglink), a Go program's own function table and, where there is no symbol, function starts
- * from .eh_frame; lines and inlined calls from DWARF, else from Go's table. An address gets a symbol
- * or a reason why not; never a name past a symbol's end.
+ * The door of the symbolizer library. It takes batches of (file, offset) and gives frames. It knows
+ * nothing of BPF programs, processes or profiles.
  *
- * Caches are bounded in bytes and keyed by build id, or by (device, inode, size, mtime) where there
- * is none. A build id is believed: a file that lies about its own can give its names to another file
- * of that build id. Not thread-safe. Demangling wants 1.5 MiB of stack.
+ * Symbols come from .symtab, .dynsym, .gnu_debugdata, separate debug files and Go's function table.
+ * Where there is no symbol, .eh_frame gives the start of the function. Lines and inlined calls come
+ * from DWARF, else from Go's table. An address gets a symbol or a reason why it has none. A name
+ * never reaches past its symbol's end.
+ *
+ * Caches are bounded in bytes. Their key is the build id, or (device, inode, size, mtime) where a
+ * file has no build id. A file that lies about its build id can give its names to another file of
+ * that build id.
+ *
+ * Not thread-safe. Demangling needs 1.5 MiB of stack.
  */
 #ifndef KILN_SYMBOLIZER_SYMBOLIZER_H
 #define KILN_SYMBOLIZER_SYMBOLIZER_H
@@ -24,45 +27,51 @@ struct elf_segment;
 struct line_cache_stats;
 struct symbolizer;
 
+/*
+ * Makes a symbolizer. Copies what it needs of opts. With opts->sandbox, forks a spawner at once. 0
+ * or -errno.
+ */
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts);
 void symbolizer_free(struct symbolizer *s);
 /* Opens every file and its debug file anew from now on: debug files have arrived that were not there. */
 void symbolizer_forget(struct symbolizer *s);
 
 /*
- * Resolves n file offsets of one file; fn is called once per offset, in any order. The caller has
- * already moved return addresses back into the call (address - 1). 0 or -ENOMEM; everything wrong
- * with the file is a reason in the results.
+ * Resolves n file offsets of one file. Calls fn once for each offset, in any order. The caller has
+ * subtracted one from return addresses before. Returns 0 or -ENOMEM. Faults of the file are reasons
+ * in the results.
  */
 int symbolizer_resolve(struct symbolizer *s, const struct sym_file *file, const uint64_t *file_off,
 		       size_t n, sym_result_fn fn, void *ctx);
-/* The same for ELF virtual addresses. */
+/* Does the same for ELF virtual addresses. */
 int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, const uint64_t *elf_va,
 			  size_t n, sym_result_fn fn, void *ctx);
 
 /*
- * Functions of code made at run time at n addresses, from an open file that a JIT compiler wrote
- * (jit_files.h says which are believed): a jitdump, at these times (CLOCK_MONOTONIC), or with t_ns
- * NULL a perf map. Results as above, of one frame; SYM_NO_SYMBOL where it has no function.
+ * Names n addresses in code made at run time. The file is open and was written by a JIT compiler;
+ * jit_files.h says which files are believed. With t_ns (CLOCK_MONOTONIC, one for each address) the
+ * file is a jitdump, without it a perf map. Each result has one frame. The reason is SYM_NO_SYMBOL
+ * where the file has no function for the address. Returns 0 or -ENOMEM.
  */
 int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file, const uint64_t *va,
 			   const uint64_t *t_ns, size_t n, sym_result_fn fn, void *ctx);
 
-/* The executable segment that holds this ELF address: 0, or -ENOENT. For a pprof mapping. */
+/* Gives the executable segment that holds this ELF address, for a pprof mapping. 0 or -ENOENT. */
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,
 		       struct elf_segment *seg);
 
 /*
- * Builds the line tables that are due: of files that were resolved with DWARF now and in an earlier
- * run. Takes up to a minute of CPU time a file: for when nobody waits any more. May be called in a
- * forked child, also when the parent's symbolizer reads files in a process of its own.
+ * Builds the line tables that are due: of files that were resolved with DWARF in this run and in an
+ * earlier one. Takes up to a minute of CPU time for each file, so call it when nobody waits. A
+ * forked child may call it, even if the parent's symbolizer uses a reader process.
  */
 void symbolizer_build_tables(struct symbolizer *s);
-/* How many are due. */
+/* Number of line tables that are due. */
 size_t symbolizer_tables_due(const struct symbolizer *s);
 
+/* Counters since symbolizer_new(). */
 void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out);
-/* All zero where there is no table_dir. */
+/* All zero if opts.table_dir was NULL. */
 void symbolizer_table_stats(const struct symbolizer *s, struct line_cache_stats *out);
 
 #endif

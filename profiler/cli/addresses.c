@@ -338,7 +338,7 @@ static int answer_words(struct answering *a, const struct command *cmd, char *co
 
 static const char *elf_problem(int err)
 {
-	return err == -ENOEXEC	 ? "not an ELF file kiln reads"
+	return err == -ENOEXEC	 ? "not an ELF file that kiln can read"
 	       : err == -EBADMSG ? "the ELF file is malformed"
 	       : err == -EINVAL	 ? "not a regular file"
 				 : strerror(-err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What every part that answers questions about a file agrees on: the file, the frames of an address
- * or the reason why it has none, and what a symbolizer is told once and counts.
+ * Types that all who ask about a file or answer share: the file, the frames of an address or the
+ * reason why it has none, and a symbolizer's options and counters.
  */
 #ifndef KILN_SYMBOLIZER_QUERY_ANSWER_H
 #define KILN_SYMBOLIZER_QUERY_ANSWER_H
@@ -17,26 +17,28 @@ struct buf;
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* A file to look in. Everything is borrowed for the call only. */
+/* A file to look in. Everything is borrowed during the call only. */
 struct sym_file {
-	int fd;		  /* regular file, or -1 when it could not be opened */
-	int root_fd;	  /* root directory of the process that mapped it (O_PATH), searched for
-			     debug files before the host's; -1 = the host's only */
-	const char *path; /* as the process saw it: names the module, and the place of debuglinks */
+	int fd; /* of a regular file; -1: it could not be opened */
+	/* Root directory (O_PATH) of the process that mapped it; debug files are searched there
+	 * first; -1: search the host's root only. */
+	int root_fd;
+	/* As the process saw it; gives the module's name and the place of debug links. */
+	const char *path;
 	const struct build_id
-		*build_id; /* what the mapping had, to catch a replaced file; or NULL */
+		*build_id; /* of the mapping, to notice a replaced file; NULL: unknown */
 };
 
-/* What a file is known by where nothing is believed that it says itself. */
+/* Identity of a file by facts that the kernel knows, not by what the file says. */
 struct sym_file_key {
 	uint64_t dev, ino, size;
 	struct timespec mtime;
 };
-/* What the kernel knows without asking a file server, which may not answer. All-zero and false when
- * there is no such descriptor. */
+/* Reads the kernel's cached attributes, without asking a file server that may hang. False, with
+ * *key all zero, if fd is no open descriptor. */
 bool sym_file_key(int fd, struct sym_file_key *key);
 
-/* Clean name to call a file by: the last component of its path. 0 or -ENOMEM. */
+/* Appends the file's display name: the last component of its path, as clean text. 0 or -ENOMEM. */
 int sym_module_name(struct buf *out, const char *path);
 
 /* --- the answer ------------------------------------------------------------------------------- */
@@ -47,10 +49,10 @@ int sym_module_name(struct buf *out, const char *path);
 	X(NO_SYMBOL, "no symbol covers the address")                                               \
 	X(NO_FILE, "the file could not be opened")                                                 \
 	X(REPLACED, "the file's build id is not the one that was mapped")                          \
-	X(NOT_ELF, "not an ELF file kiln reads")                                                   \
+	X(NOT_ELF, "not an ELF file that kiln can read")                                           \
 	X(MALFORMED, "the file is malformed")                                                      \
 	X(LIMIT, "a size limit was hit")                                                           \
-	X(CRASHED, "the process that reads files failed on this one")
+	X(CRASHED, "the reader process failed on this file")
 
 enum sym_reason {
 #define X(name, text) SYM_##name,
@@ -62,7 +64,7 @@ enum sym_reason {
 const char *sym_reason_text(enum sym_reason reason);
 
 struct sym_frame {
-	const char *name; /* demangled, .cold/.part/.isra/.constprop/.llvm suffixes folded away */
+	const char *name;     /* demangled, without .cold/.part/.isra/.constprop/.llvm suffixes */
 	const char *raw_name; /* as the symbol table or DWARF has it */
 	const char *file;     /* source file, or NULL */
 	uint32_t line;	      /* 0 = unknown */
@@ -70,14 +72,15 @@ struct sym_frame {
 };
 
 /*
- * frames[0] is the innermost inlined call, frames[n - 1] the function itself. n >= 1 always: with
- * no name the frame is "module+0xADDR" (NO_SYMBOL, NO_FILE, ...) or "module+sub_ADDR" (FDE_START),
- * ADDR being the ELF address of the instruction or of the function start, in hex. `module` is the
- * last component of path. All strings are clean UTF-8 (profiler/base/text.h) and borrowed until the
- * callback returns.
+ * frames[0] is the innermost inlined call, frames[n - 1] the function itself. n is at least 1.
+ * Without a name the frame is "module+0xADDR" (NO_SYMBOL, NO_FILE, ...) or "module+sub_ADDR"
+ * (FDE_START). ADDR is the ELF address, in hex, of the instruction or of the function's start.
+ * `module` is the last component of the path. All strings are clean UTF-8 (profiler/base/text.h)
+ * and borrowed until the callback returns.
  */
 struct sym_result {
-	uint64_t elf_va; /* of the instruction; the file offset itself when reason forbids better */
+	/* Of the instruction; the file offset where the reason leaves no ELF address. */
+	uint64_t elf_va;
 	enum sym_reason reason;
 	const struct sym_frame *frames;
 	size_t n_frames;
@@ -85,7 +88,7 @@ struct sym_result {
 
 typedef void (*sym_result_fn)(void *ctx, size_t index, const struct sym_result *result);
 
-/* Answers an address of which nothing is known: "module+0xADDR". 0 or -ENOMEM. */
+/* Answers an address that has no name, as "module+0xADDR". 0 or -ENOMEM. */
 int sym_answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const char *module,
 		    sym_result_fn fn, void *ctx);
 
@@ -94,23 +97,25 @@ int sym_answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const c
 struct symbolizer_opts {
 	size_t cache_bytes; /* parsed state of all files together; 0 = 64 MiB */
 	bool names_only;    /* no lines, no inlined calls */
-	/* Where separate debug files are looked for, NULL-terminated; NULL = {"/usr/lib/debug"}. */
+	/* Directories to search for separate debug files, NULL-terminated; NULL =
+	 * {"/usr/lib/debug"}. */
 	const char *const *debug_dirs;
-	/* Files are read in a process without privileges, see worker.h. It ends with the thread that
-	 * calls symbolizer_new(). */
+	/* Read files in a process without privileges (worker.h). It ends with the thread that
+	 * called symbolizer_new(). */
 	bool sandbox;
-	/* Asked for a debug file no directory has: a descriptor, given away, or -ENOENT at once; never
-	 * blocks. NULL: nobody is asked. */
+	/* Asks for a debug file that no directory has. Must not block. Returns a descriptor that
+	 * the symbolizer then owns, or -ENOENT. NULL: no one to ask. */
 	int (*find_debug)(void *ctx, const struct build_id *id);
 	void *find_ctx;
-	/* Directory of line tables by build id (line_cache.h), made if need be; NULL: none are used. */
+	/* Directory of line tables by build id (line_cache.h), created if missing; NULL: use no
+	 * tables. */
 	const char *table_dir;
 };
 
 struct symbolizer_stats {
 	uint64_t lookups, cache_hits, files_opened, evictions, limit_hits;
 	size_t bytes, bytes_peak;		/* parsed state */
-	uint64_t worker_restarts, files_failed; /* with a sandbox: files a process failed on */
+	uint64_t worker_restarts, files_failed; /* with a sandbox: files on which a worker failed */
 };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A question about a foreign file, to be answered in this process or in another. */
+/* A question about a foreign file. This process or a reader answers it. */
 #ifndef KILN_SYMBOLIZER_QUERY_QUERY_H
 #define KILN_SYMBOLIZER_QUERY_QUERY_H
 
@@ -9,15 +9,15 @@
 
 struct sym_file;
 
-/* What is wanted of a file. */
+/* What to find out about a file. */
 enum query_kind {
-	QUERY_NAMES,   /* frames of n addresses; n = 0: its facts */
-	QUERY_LINES,   /* its line table to be built (n is 0) */
-	QUERY_JITDUMP, /* functions of n addresses at n times; the file is a jitdump */
-	QUERY_PERFMAP, /* functions of n addresses; it is a perf map */
-	QUERY_ELF,     /* its facts, no more (n is 0) */
-	QUERY_TABLE,   /* ... and its unwind table */
-	QUERY_FRAMES,  /* whether anything describes its frames: facts.err is -ENODATA if not */
+	QUERY_NAMES,   /* frames of n addresses; n = 0: the file's facts */
+	QUERY_LINES,   /* build the file's line table; n is 0 */
+	QUERY_JITDUMP, /* functions at n addresses and n times; the file is a jitdump */
+	QUERY_PERFMAP, /* functions at n addresses; the file is a perf map */
+	QUERY_ELF,     /* only the file's facts; n is 0 */
+	QUERY_TABLE,   /* the file's facts and its unwind table; n is 0 */
+	QUERY_FRAMES,  /* does the file describe any frames? If not, facts.err is -ENODATA */
 	QUERY_KIND_COUNT
 };
 
@@ -25,7 +25,7 @@ struct sym_query {
 	enum query_kind kind;
 	const struct sym_file *file;
 	bool offsets;	 /* file offsets, not ELF addresses */
-	bool names_only; /* for a file that is not in the cache yet: no lines of it */
+	bool names_only; /* do not load lines of a file that is not in the cache yet */
 	const uint64_t *addr;
 	const uint64_t *t_ns; /* QUERY_JITDUMP: CLOCK_MONOTONIC */
 	size_t n;

@@ -186,7 +186,7 @@ test_wrong_usage_and_files() {
 	assert_status 1 "$KILN" symbolize -e missing 0
 	assert_match "message" err '^kiln: missing: No such file or directory$'
 	assert_status 1 "$KILN" symbolize -e prog.cc 0
-	assert_match "message" err '^kiln: prog\.cc: not an ELF file kiln reads$'
+	assert_match "message" err '^kiln: prog\.cc: not an ELF file that kiln can read$'
 	assert_status 1 "$KILN" symbolize -e . 0
 	head -c 1000 prog >cut.so
 	assert_status 1 "$KILN" symbolize -e /dev/null 0
