@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Contents of sections as they are stored: read within limits, inflated. */
+/* Contents of whole sections: read within limits, and inflated. */
 #include "profiler/base/cleanup.h"
 #include "symbolizer/elf/elf_inflate.h"
 

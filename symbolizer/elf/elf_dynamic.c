@@ -11,7 +11,9 @@
 
 /* Entries of a dynamic section: real ones have a few dozen. */
 #define ENTRIES_MAX 4096
-/* Buckets of a GNU hash table looked at: one a symbol, and libraries have thousands. */
+/*
+ * Buckets to read of a GNU hash table. It has about one for each symbol; libraries have thousands.
+ */
 #define BUCKETS_MAX (1u << 22)
 /* Longest chain behind the last bucket; real ones have less than ten symbols. */
 #define CHAIN_MAX (1u << 16)
@@ -79,7 +81,7 @@ int elf_dynamic_read(struct elf_dynamic *out, struct elf_obj *obj)
 	return 0;
 }
 
-/* n 32-bit words at an address. */
+/* Reads n 32-bit words at an address. */
 static bool read_words(struct elf_obj *obj, uint64_t va, uint32_t *out, size_t n)
 {
 	uint64_t off, left;
@@ -89,10 +91,10 @@ static bool read_words(struct elf_obj *obj, uint64_t va, uint32_t *out, size_t n
 }
 
 /*
- * Symbols with hashes stand last, in the order of their buckets, so the bucket with the highest
- * index has the last chain; a chain ends with a value whose lowest bit is set. The table: counts of
- * buckets, of the first symbol with a hash, of 8-byte Bloom words, a shift; the Bloom words, the
- * buckets, the chains.
+ * Layout of the table: number of buckets, index of the first hashed symbol, number of 8-byte Bloom
+ * words, a shift; then the Bloom words, the buckets and the chains. Hashed symbols come last, in
+ * the order of their buckets. So the bucket with the highest index has the last chain. A chain ends
+ * with a value whose lowest bit is set.
  */
 static uint32_t count_gnu(struct elf_obj *obj, uint64_t va)
 {
@@ -109,7 +111,7 @@ static uint32_t count_gnu(struct elf_obj *obj, uint64_t va)
 	for (uint32_t i = 0; i < head[0]; i++)
 		if (buckets[i] > last)
 			last = buckets[i];
-	if (last < head[1]) /* nothing exported: what is imported cannot be counted */
+	if (last < head[1]) /* no exported symbols; imported ones cannot be counted */
 		return head[1];
 	chains = at + 4ull * head[0];
 	for (uint32_t i = 0; i < CHAIN_MAX && last < UINT32_MAX; i++, last++) {
@@ -123,7 +125,8 @@ static uint32_t count_gnu(struct elf_obj *obj, uint64_t va)
 
 uint32_t elf_dynamic_symbols(const struct elf_dynamic *d, struct elf_obj *obj)
 {
-	uint32_t head[2]; /* of DT_HASH: buckets, and chain entries: one a symbol */
+	/* Of DT_HASH: number of buckets; number of chain entries, one for each symbol. */
+	uint32_t head[2];
 
 	if (d->hash && read_words(obj, d->hash, head, 2) && head[1])
 		return head[1];

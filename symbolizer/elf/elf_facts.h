@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What whoever may not read an ELF file itself has to know of it. */
+/* Facts about an ELF file, for code that does not read the file itself. */
 #ifndef KILN_SYMBOLIZER_ELF_ELF_FACTS_H
 #define KILN_SYMBOLIZER_ELF_ELF_FACTS_H
 
 #include "symbolizer/elf/elf_obj.h"
 
-/* Executables have one or two that are executable. */
+/* Executables have one or two executable segments. */
 #define ELF_FACTS_SEGMENTS_MAX 64
 
 struct elf_facts {
-	int err; /* 0, or why the rest is not known: -errno; -ECONNABORTED: the reader failed on it */
+	int err; /* 0 or -errno; -ECONNABORTED: the reader failed on the file */
 	struct build_id build_id;
-	struct elf_segment segs[ELF_FACTS_SEGMENTS_MAX]; /* the executable ones */
+	struct elf_segment segs[ELF_FACTS_SEGMENTS_MAX]; /* executable ones only */
 	size_t n_segs;
 };
 
-/* From an open object. */
+/* Takes the facts from an open object. */
 static inline void elf_facts_of(struct elf_facts *f, const struct elf_obj *obj)
 {
 	size_t n;

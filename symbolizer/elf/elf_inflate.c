@@ -19,8 +19,8 @@
 /* The window of the highest level of ordinary use, 19, is 8 MiB; only "ultra" levels have more. */
 #define ZSTD_WINDOW_LOG_MAX 24
 /*
- * Debug sections shrink 2 to 20 times; deflate can do 1032, zstd 40,000. What claims to grow more
- * than this, and is not small, is a bomb.
+ * Debug sections shrink 2 to 20 times. deflate can reach 1032, zstd 40,000. A section that claims
+ * more than this ratio, and is not small, is refused.
  */
 #define INFLATE_RATIO_MAX  128
 #define INFLATE_SMALL	   (16u << 20)
@@ -47,7 +47,7 @@ static int chdr_of(struct elf_obj *obj, struct stored *st)
 	return 0;
 }
 
-/* The GNU way before SHF_COMPRESSED. Without the magic the section is just called so. */
+/* The GNU format before SHF_COMPRESSED. Without its magic the section is not compressed. */
 static int zdebug_of(struct elf_obj *obj, struct stored *st)
 {
 	uint8_t head[ZDEBUG_HEADER_SIZE];
@@ -95,11 +95,11 @@ int elf_stored(struct elf_obj *obj, const struct elf_section *sec, struct stored
 struct inflater {
 	struct elf_obj *obj;
 	enum codec codec;
-	uint64_t file_off, left; /* of the stored bytes not yet in the buffer */
-	uint8_t *chunk;		 /* the buffer, from the first read on */
-	size_t pos, len;	 /* what is used and what is in it */
+	uint64_t file_off, left; /* next stored bytes to read into the buffer; how many are left */
+	uint8_t *chunk;		 /* input buffer, allocated at the first read */
+	size_t pos, len;	 /* position in the buffer; bytes in the buffer */
 	z_stream zlib;
-	bool zlib_ready, ended; /* ended: no frame is open, nothing more must come */
+	bool zlib_ready, ended; /* ended: the stream is complete; no more input is expected */
 	ZSTD_DStream *zstd;
 };
 
@@ -150,7 +150,7 @@ int inflater_copy(struct inflater **out, const struct inflater *from)
 				.file_off = from->file_off - buffered,
 				.left = from->left + buffered,
 				.ended = from->ended};
-	/* The prototype is without const, but only reads. */
+	/* inflateCopy() takes a pointer without const but only reads. */
 	in->zlib_ready = inflateCopy(&in->zlib, (z_stream *)&from->zlib) == Z_OK;
 	if (!in->zlib_ready)
 		return -ENOMEM;
@@ -187,7 +187,7 @@ static int refill(struct inflater *in)
 	return err;
 }
 
-/* zlib counts in unsigned int, so a large destination is given in steps. */
+/* zlib counts in unsigned int, so a large destination is filled in steps. */
 static int step_zlib(struct inflater *in, uint8_t *out, size_t len, size_t *made)
 {
 	z_stream *z = &in->zlib;
@@ -207,7 +207,7 @@ static int step_zlib(struct inflater *in, uint8_t *out, size_t len, size_t *made
 	return ret == Z_OK || ret == Z_STREAM_END ? 0 : -EBADMSG;
 }
 
-/* A section may be several frames, one after the other. */
+/* A section may consist of several frames. */
 static int step_zstd(struct inflater *in, uint8_t *out, size_t len, size_t *made)
 {
 	ZSTD_inBuffer src = {in->chunk, in->len, in->pos};
@@ -230,7 +230,7 @@ static int step_zstd(struct inflater *in, uint8_t *out, size_t len, size_t *made
 	}
 }
 
-/* Makes up to len bytes; -EBADMSG when no more input is there and none were made. */
+/* Inflates up to len bytes. -EBADMSG if there is no input left and no output was made. */
 static int step(struct inflater *in, uint8_t *out, size_t len, size_t *made)
 {
 	size_t before;
@@ -266,7 +266,7 @@ int inflater_read(struct inflater *in, void *buf, size_t len)
 	return 0;
 }
 
-/* The last bytes may have come before the end of the stream was read. */
+/* The end of the stream may be unread still when all bytes were inflated. */
 int inflater_end(struct inflater *in)
 {
 	uint8_t more;
@@ -278,7 +278,7 @@ int inflater_end(struct inflater *in)
 		if (err)
 			return err;
 		if (made)
-			return -EBADMSG; /* more than it claimed */
+			return -EBADMSG; /* more than the header claimed */
 	}
 	return 0;
 }

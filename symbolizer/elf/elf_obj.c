@@ -10,15 +10,15 @@
 #include "symbolizer/elf/elf_note.h"
 #include "symbolizer/elf/elf_priv.h"
 
-/* Linkers make up to a dozen PT_LOADs; lookups are linear in file offset. */
+/* Linkers make up to a dozen PT_LOADs. Lookups search them linearly. */
 #define SEGMENTS_MAX 512
-/* -ffunction-sections objects of big C++ files come to 100,000. 96 bytes each are held. */
+/* Big C++ objects built with -ffunction-sections have 100,000. Each costs 96 bytes of memory. */
 #define SECTIONS_MAX 262144
-/* All section names together. Real tables are below 8 MiB. */
+/* All section names together. Real tables have less than 8 MiB. */
 #define NAMES_MAX (64u << 20)
-/* Larger sections of object files get no room of their own: SECTIONS_MAX times this is an address. */
+/* Larger sections of object files get no address range. SECTIONS_MAX times this fits in 64 bits. */
 #define REL_SECTION_MAX (1ull << 40)
-/* Note segments looked at and bytes read of each: a build id stands near the front. */
+/* Limits on note segments, and on bytes of each. A build id stands near the front. */
 #define NOTE_SEGMENTS_MAX 16
 #define NOTE_BYTES_MAX	  (64u << 10)
 
@@ -55,7 +55,7 @@ static bool table_in_file(const struct elf_obj *obj, uint64_t off, uint64_t n, s
 
 /* --- notes ------------------------------------------------------------------------------------ */
 
-/* A note area that cannot be read holds no build id; only running out of memory is an error. */
+/* Takes the build id if there is one. Unreadable notes are no error; -ENOMEM is. */
 static int read_notes(struct elf_obj *obj, uint64_t off, uint64_t len, uint64_t align)
 {
 	_cleanup_free_ uint8_t *data = NULL;
@@ -74,7 +74,7 @@ static int read_notes(struct elf_obj *obj, uint64_t off, uint64_t len, uint64_t 
 	return 0;
 }
 
-/* Files without program headers, and debug files whose PT_NOTE points at bytes left out. */
+/* For files without program headers, and debug files whose PT_NOTE points at bytes left out. */
 static int notes_of_sections(struct elf_obj *obj)
 {
 	size_t looked_at = 0;
@@ -145,7 +145,7 @@ static int read_phdrs(struct elf_obj *obj, const Elf64_Ehdr *eh)
 
 	if (!eh->e_phoff || !eh->e_phnum)
 		return 0;
-	/* PN_XNUM (more than 65534 headers) is for core files, which we do not read. */
+	/* PN_XNUM (more than 65534 headers) is for core files, which kiln does not read. */
 	if (eh->e_phentsize != sizeof(*phdrs) || eh->e_phnum == PN_XNUM ||
 	    !table_in_file(obj, eh->e_phoff, eh->e_phnum, sizeof(*phdrs)))
 		return -EBADMSG;
@@ -183,7 +183,7 @@ static void take_section(struct elf_obj *obj, size_t i, const Elf64_Shdr *sh, si
 		sec->va = sec->file_off;
 }
 
-/* What objcopy --only-keep-debug leaves of sections has offsets, but these overlap. */
+/* Offsets of sections that objcopy --only-keep-debug has emptied may overlap. */
 static void place_nobits(struct elf_obj *obj)
 {
 	const uint64_t align = 4096;
@@ -268,7 +268,8 @@ static int read_shdrs(struct elf_obj *obj, const Elf64_Ehdr *eh)
 	return 0;
 }
 
-/* The loader needs no section table, so a file with a broken one runs: keep what segments give. */
+/* A file with a broken section table still runs, since the loader does not need it. So this
+ * keeps what the segments give. */
 static int read_sections(struct elf_obj *obj, const Elf64_Ehdr *eh)
 {
 	int err;

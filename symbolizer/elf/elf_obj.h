@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one ELF layer: descriptor, program headers, identity and capped section bytes, shared by
- * symbols, DWARF and unwind tables. Files are foreign and hostile: they are read with pread only
- * (a truncated file must not be a SIGBUS), every size is checked against the file and against the
- * limits before it is used, and sizes of compressed sections are checked before inflating.
+ * The one ELF layer: headers, identity and bounded section contents, for symbols, DWARF and unwind
+ * tables. Files are foreign and may be hostile. They are read with pread() only, because truncating
+ * a mapped file would raise SIGBUS. Every size is checked against the file and the limits before it
+ * is used. The inflated size of a compressed section is checked before inflating.
  *
- * ELF64 little endian only (EM_X86_64, EM_AARCH64; ELF32 is refused with -ENOEXEC).
- * Not thread-safe: one object is used by one thread at a time.
+ * Reads ELF64, little endian, EM_X86_64 and EM_AARCH64. ELF32 is refused with -ENOEXEC. Not
+ * thread-safe: one thread uses an object at a time.
  */
 #ifndef KILN_SYMBOLIZER_ELF_ELF_OBJ_H
 #define KILN_SYMBOLIZER_ELF_ELF_OBJ_H
@@ -24,10 +24,10 @@ struct elf_limits {
 	size_t total_bytes;   /* all section bytes held at once by one object */
 };
 
-/* 2 GiB a section and in all: enough for a browser's debug file. */
+/* 2 GiB for one section and for all: enough for a browser's debug file. */
 extern const struct elf_limits elf_limits_default;
 
-struct elf_segment { /* a PT_LOAD, ascending by va, in file order as the ABI demands */
+struct elf_segment { /* a PT_LOAD; sorted by va, as the ABI demands */
 	uint64_t va, mem_len;
 	uint64_t file_off, file_len;
 	bool exec;
@@ -36,79 +36,85 @@ struct elf_segment { /* a PT_LOAD, ascending by va, in file order as the ABI dem
 struct elf_section {
 	const char *name;     /* borrowed from the object */
 	uint32_t index, type; /* SHT_* */
-	/* ET_REL files have no addresses: there the va of an SHF_ALLOC section is its file_off, or,
-	 * where the file does not hold it (SHT_NOBITS, all code of a debug file), one of its own
-	 * behind the file's end. */
+	/*
+	 * ET_REL files have no addresses. There the va of an SHF_ALLOC section is its file offset.
+	 * A section without bytes in the file (SHT_NOBITS; all code of a debug file) gets a va past
+	 * the end of the file.
+	 */
 	uint64_t flags, va, file_off, size /* as stored */, entsize;
 	uint32_t link, info;
 };
 
 /*
- * Opens from a descriptor of a regular file, which the object takes (also on failure it is closed).
- * limits may be NULL for the defaults. 0, -ENOEXEC (not an ELF file we read), -EBADMSG (malformed),
- * -EINVAL (not a regular file), -ENOMEM or another -errno of the reads.
+ * Opens a file from a descriptor, which the object takes, also on failure. limits may be NULL for
+ * the defaults. 0, -ENOEXEC (not a supported ELF file), -EBADMSG (malformed), -EINVAL (not a
+ * regular file), -ENOMEM or another -errno of the reads.
  */
 int elf_obj_open(struct elf_obj **out, int fd, const struct elf_limits *limits);
-/* The same over bytes that stay valid and unchanged for the object's life; they are not copied. */
+/* Does the same over bytes in memory. They are not copied and must stay unchanged while the
+ * object lives. */
 int elf_obj_open_bytes(struct elf_obj **out, const void *data, size_t len,
 		       const struct elf_limits *limits);
 void elf_obj_free(struct elf_obj *obj);
 
-/* NT_GNU_BUILD_ID from PT_NOTE (or .note.gnu.build-id where there are no program headers). */
+/* NT_GNU_BUILD_ID from PT_NOTE, or from .note.gnu.build-id if there are no program headers. */
 const struct build_id *elf_obj_build_id(const struct elf_obj *obj);
 uint16_t elf_obj_machine(const struct elf_obj *obj); /* EM_* */
 uint16_t elf_obj_type(const struct elf_obj *obj);    /* ET_* */
 
-/* True when there is a section table but it cannot be read (file cut short or damaged): such a file
- * runs all the same, and opens with no sections. */
+/* True if there is a section table that cannot be read, because the file is truncated or
+ * damaged. Such a file still runs, so it opens, without sections. */
 bool elf_obj_truncated(const struct elf_obj *obj);
 
 const struct elf_segment *elf_obj_segments(const struct elf_obj *obj, size_t *n);
-/* Segment that holds this file offset / this address, or NULL. For an offset in several segments
- * the executable one wins (that is where samples are). */
+/* The segment that holds this file offset or address, or NULL. If several segments hold an
+ * offset, an executable one is preferred: samples are there. */
 const struct elf_segment *elf_obj_segment_at_off(const struct elf_obj *obj, uint64_t file_off);
 const struct elf_segment *elf_obj_segment_at_va(const struct elf_obj *obj, uint64_t va);
-/* PT_GNU_EH_FRAME, where .eh_frame_hdr is with or without a section table; NULL if none. */
+/* PT_GNU_EH_FRAME, or NULL. Gives .eh_frame_hdr also without a section table. */
 const struct elf_segment *elf_obj_eh_frame_hdr(const struct elf_obj *obj);
-/* PT_DYNAMIC; NULL if none. elf_dynamic.h reads it. */
+/* PT_DYNAMIC, or NULL. elf_dynamic.h reads it. */
 const struct elf_segment *elf_obj_dynamic(const struct elf_obj *obj);
 
 size_t elf_obj_section_count(const struct elf_obj *obj);
 const struct elf_section *elf_obj_section_by_index(const struct elf_obj *obj, size_t index);
-/* First section of that name, or NULL. ".debug_x" also finds ".zdebug_x". */
+/* The first section of that name, or NULL. ".debug_x" also finds ".zdebug_x". */
 const struct elf_section *elf_obj_section(const struct elf_obj *obj, const char *name);
 
 /*
- * Contents of a section, inflated if SHF_COMPRESSED (ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD) or named
- * .zdebug_*. The bytes are loaded once and borrowed until elf_obj_drop() or elf_obj_free(); one NUL
- * byte follows them. SHT_NOBITS gives -ENODATA. -EFBIG: over a limit. -EBADMSG: malformed.
- * ET_REL files (kernel modules): relocations R_X86_64_{64,32,32S,PC32} and R_AARCH64_{ABS64,ABS32}
- * are applied to .debug_* sections as if every section were loaded at its own elf_section.va.
+ * Gives the contents of a section. Inflates it if it has SHF_COMPRESSED (ELFCOMPRESS_ZLIB,
+ * ELFCOMPRESS_ZSTD) or is named .zdebug_*. The bytes are loaded once and borrowed until
+ * elf_obj_drop() or elf_obj_free(). A NUL byte follows them. -ENODATA: SHT_NOBITS. -EFBIG: over a
+ * limit. -EBADMSG: malformed.
+ *
+ * In ET_REL files (kernel modules), .debug_* sections are relocated as if every section were loaded
+ * at its elf_section.va: R_X86_64_{64,32,32S,PC32} and R_AARCH64_{ABS64,ABS32}.
  */
 int elf_obj_data(struct elf_obj *obj, const struct elf_section *sec, const uint8_t **data,
 		 size_t *len);
-/* Frees the loaded bytes of one section; pointers into it die. */
+/* Frees the loaded bytes of one section. Pointers into them become invalid. */
 void elf_obj_drop(struct elf_obj *obj, const struct elf_section *sec);
-/* Bytes of section contents now held. */
+/* Bytes of section contents held now. */
 size_t elf_obj_bytes(const struct elf_obj *obj);
 
 /*
- * Pieces of a compressed section that is too large to hold: inflated as far as is asked for, with
- * places to start again from now and then, so that reading on is cheap, and going back costs some
- * MiB inflated anew (zstd: all before it). The object outlives the stream.
+ * Pieces of a compressed section that is too large to hold. The stream inflates as far as it is
+ * asked and keeps restart points. Reading on is cheap. Going back inflates some MiB again; with
+ * zstd it inflates from the start. The object must outlive the stream.
  */
 struct elf_stream;
 
-/* Errors as of elf_obj_data(); -EINVAL if the section is not compressed. */
+/* Errors as from elf_obj_data(); -EINVAL if the section is not compressed. */
 int elf_stream_open(struct elf_stream **out, struct elf_obj *obj, const struct elf_section *sec);
 void elf_stream_free(struct elf_stream *s);
-uint64_t elf_stream_size(const struct elf_stream *s); /* of the contents, as the header says */
-/* Exactly len bytes at off. -EBADMSG: past the end, or corrupt before that. 0 or -errno. */
+uint64_t elf_stream_size(const struct elf_stream *s); /* size of the contents, from the header */
+/* Reads exactly len bytes at off. -EBADMSG: past the end, or corrupt before it. 0 or -errno. */
 int elf_stream_read(struct elf_stream *s, void *buf, size_t len, uint64_t off);
-size_t elf_stream_bytes(const struct elf_stream *s);	  /* of memory held */
-uint64_t elf_stream_inflated(const struct elf_stream *s); /* in all, for who limits work */
+size_t elf_stream_bytes(const struct elf_stream *s);	  /* memory held */
+uint64_t elf_stream_inflated(const struct elf_stream *s); /* bytes inflated so far, to limit work */
 
-/* Reads raw bytes of the file. Bytes read, short at its end, or -errno. */
+/* Reads raw bytes of the file. Returns the number of bytes, fewer at the end of the file, or
+ * -errno. */
 long elf_obj_pread(struct elf_obj *obj, void *buf, size_t len, uint64_t file_off);
 uint64_t elf_obj_file_size(const struct elf_obj *obj);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What elf_obj.c (headers), elf_data.c, elf_inflate.c, elf_stream.c and elf_reloc.c (contents) share;
- * nobody else includes it. */
+/* Internals that elf_obj.c (headers), elf_data.c, elf_inflate.c, elf_stream.c and elf_reloc.c
+ * (contents) share. No other file includes it. */
 #ifndef KILN_SYMBOLIZER_ELF_ELF_PRIV_H
 #define KILN_SYMBOLIZER_ELF_ELF_PRIV_H
 
@@ -31,10 +31,12 @@ struct elf_obj {
 	size_t held; /* bytes in `loaded` */
 };
 
-/* Exactly len bytes at off: 0, -EBADMSG when the file ends before, or the -errno of the read. */
+/*
+ * Reads exactly len bytes at off. 0, -EBADMSG if the file ends before, or the -errno of the read.
+ */
 int elf_read_exact(struct elf_obj *obj, void *buf, uint64_t len, uint64_t off);
 
-/* What elf_obj_data() gives, but without relocations applied where it was not loaded yet. */
+/* Does what elf_obj_data() does, but applies no relocations to a section that it loads. */
 int elf_load_raw(struct elf_obj *obj, const struct elf_section *sec, struct elf_loaded **out);
 
 #endif

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Contents of sections, debug sections of ET_REL files relocated. Relocation types: System V psABI
- * for x86-64, table "Relocation Types"; ELF for the Arm 64-bit Architecture, "Static AArch64
- * relocations".
+ * Contents of sections; debug sections of ET_REL files with relocations applied. Relocation types:
+ * System V psABI for x86-64, table "Relocation Types"; ELF for the Arm 64-bit Architecture, "Static
+ * AArch64 relocations".
  */
 #include <string.h>
 
 #include "symbolizer/elf/elf_priv.h"
 
 struct rel_kind {
-	uint8_t bytes; /* 0: not one that debug sections have; left alone */
+	uint8_t bytes; /* 0: a type that debug sections do not use; ignored */
 	bool pc_relative;
 };
 
@@ -101,7 +101,7 @@ static int relocate(struct elf_obj *obj, const struct elf_section *sec, const st
 	for (size_t i = 0; i < obj->n_sections; i++) {
 		const struct elf_section *rel = &obj->sections[i];
 
-		/* Assemblers make one table a section; a hostile thousand would multiply work. */
+		/* Assemblers make one table for a section. A hostile file could have a thousand. */
 		if (rel->type == SHT_RELA && rel->info == sec->index)
 			return apply_table(obj, sec, to, rel);
 	}

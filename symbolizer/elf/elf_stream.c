@@ -5,29 +5,30 @@
 #include "profiler/base/cleanup.h"
 #include "symbolizer/elf/elf_inflate.h"
 
-/* The contents are made and kept in blocks of this size, the last few of them. References among units
- * that were optimized together lead anywhere: of a section of middling size most is kept. Of a large
- * one that is not to be had, and its units are gone through in order. */
+/*
+ * Contents are inflated in blocks of this size, and the last BLOCKS are kept. References between
+ * units that were optimized together lead anywhere in the section. So most of a middling section is
+ * kept. A large section keeps fewer blocks, because its units are read in order.
+ */
 #define BLOCK_BYTES	(64u << 10)
 #define BLOCKS		128u
 #define BLOCKS_OF_LARGE 32u
 #define LARGE_BYTES	(16u << 20)
-/* Places to start again from: 40 KiB each. That many, or one in that many bytes if the section is
- * small. */
+/* Restart points have 40 KiB each. There are at most RESTARTS_MAX, at least SPACING_MIN apart. */
 #define RESTARTS_MAX 64u
 #define SPACING_MIN  (1u << 20)
 
 struct restart {
 	struct inflater *in;
-	uint64_t number; /* of the block it makes next */
+	uint64_t number; /* number of the next block it makes */
 };
 
 struct elf_stream {
 	struct elf_obj *obj;
 	struct stored st;
-	struct inflater *live; /* makes block `next`; NULL: none is under way */
-	uint64_t next, bad;    /* bad: no block from this one on can be made */
-	uint64_t spacing;      /* of restarts, in blocks */
+	struct inflater *live; /* makes block `next`; NULL if none is started */
+	uint64_t next, bad;    /* bad: this block and all later ones cannot be made */
+	uint64_t spacing;      /* distance of restart points, in blocks */
 	unsigned n_blocks;
 	VEC(struct restart) restarts;
 	struct {
@@ -35,7 +36,7 @@ struct elf_stream {
 		uint64_t number_plus1; /* 0: none */
 	} blocks[BLOCKS];	       /* by number % n_blocks */
 	uint64_t inflated;
-	int err; /* what is wrong with the bad blocks */
+	int err; /* error of the bad blocks */
 };
 
 DEFINE_CLEANUP(elf_stream, elf_stream_free)
@@ -96,7 +97,7 @@ size_t elf_stream_bytes(const struct elf_stream *s)
 	return n + (s->live ? inflater_bytes(s->live) : 0);
 }
 
-/* The last place before the block, or NULL: the start of the section. */
+/* The last restart point before the block, or NULL: the start of the section. */
 static const struct restart *restart_before(const struct elf_stream *s, uint64_t number)
 {
 	size_t i = s->restarts.len;
@@ -106,7 +107,7 @@ static const struct restart *restart_before(const struct elf_stream *s, uint64_t
 	return i ? &s->restarts.data[i - 1] : NULL;
 }
 
-/* Makes `live` one from which the block is reached soonest. */
+/* Sets `live` to the inflater that is nearest before the block. */
 static int seek(struct elf_stream *s, uint64_t number)
 {
 	const struct restart *r = restart_before(s, number);
@@ -125,7 +126,8 @@ static int seek(struct elf_stream *s, uint64_t number)
 	return 0;
 }
 
-/* Remembers where `live` is, if it is time to. Without memory for it the way back is longer. */
+/* Adds a restart point where `live` is, if one is due. Without memory for it, going back costs
+ * more. */
 static void mark(struct elf_stream *s)
 {
 	uint64_t last = s->restarts.len ? vec_last(&s->restarts).number : 0;
@@ -144,7 +146,7 @@ static size_t block_len(const struct elf_stream *s, uint64_t number)
 	return left < BLOCK_BYTES ? left : BLOCK_BYTES;
 }
 
-/* Makes the next block. */
+/* Inflates the next block. */
 static int advance(struct elf_stream *s)
 {
 	size_t slot = s->next % s->n_blocks, len = block_len(s, s->next);

@@ -7,9 +7,9 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/elf/elf_obj.h"
 
-/* Fedora's largest (with 100,000 symbols) are below 8 MiB. */
+/* Fedora's largest (100,000 symbols) have less than 8 MiB. */
 #define MINIDEBUG_BYTES_MAX (64u << 20)
-/* xz -9 needs 65 MiB to decode; the tools that make this section use -6: 9 MiB. */
+/* xz -9 needs 65 MiB to decode. The tools that make this section use -6: 9 MiB. */
 #define XZ_MEMORY_MAX (80u << 20)
 
 static void end_lzma(lzma_stream *z)

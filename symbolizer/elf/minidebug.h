@@ -8,8 +8,8 @@
 struct elf_obj;
 
 /*
- * Inflates and opens it. *bytes (malloc'd) backs *out and is freed by the caller after it. -ENODATA
- * when there is none, -EFBIG over a limit, -EBADMSG when malformed. 0 or -errno.
+ * Inflates and opens it. The caller frees *bytes (malloc'd) after *out, which reads from them.
+ * -ENODATA: there is none. -EFBIG: over a limit. -EBADMSG: malformed. 0 or -errno.
  */
 int minidebug_open(struct elf_obj **out, uint8_t **bytes, struct elf_obj *main);
 

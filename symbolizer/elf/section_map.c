@@ -15,14 +15,14 @@ struct pair {
 };
 
 struct section_map {
-	VEC(struct pair) pairs; /* ascending start */
+	VEC(struct pair) pairs; /* sorted by start */
 };
 
 struct sections {
 	VEC(const struct elf_section *) v;
 };
 
-/* By name; several of one name in the order of the file. */
+/* By name, then in the order of the file. */
 static int name_cmp(const void *pa, const void *pb)
 {
 	const struct elf_section *a = *(const struct elf_section *const *)pa;
@@ -48,7 +48,7 @@ static int collect(struct sections *out, const struct elf_obj *obj)
 	return err;
 }
 
-/* Walks both lists as they are sorted; the n-th of a name belongs to the n-th of that name. */
+/* Merges both sorted lists. The n-th section of a name belongs to the n-th of that name. */
 static int pair_up(struct section_map *m, const struct sections *main, const struct sections *debug)
 {
 	int err = 0;

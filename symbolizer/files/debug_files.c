@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* GDB manual, "Debugging Information in Separate Files", says where such files are. */
+/* GDB manual, "Debugging Information in Separate Files": where such files are. */
 #include "symbolizer/files/debug_files.h"
 
 #include <elf.h>
@@ -16,10 +16,10 @@
 
 /* A link is a file name and 4 to 32 bytes of identity. */
 #define LINK_BYTES_MAX (PATH_MAX + 64)
-/* Debug files without a build id are rare and old: no more than this is read for a checksum. */
+/* Bytes read for a checksum. Debug files without a build id are rare and old. */
 #define CRC_BYTES_MAX (1ull << 30)
 
-/* What a candidate must match. Neither: anything will do (split units carry their own id). */
+/* What a candidate must match. With neither, any file will do: split units have their own id. */
 struct expectation {
 	const struct build_id *build_id;
 	const uint32_t *crc;
@@ -57,7 +57,7 @@ static bool fits(struct elf_obj *obj, const struct expectation *want)
 	return !want->crc || crc_matches(obj, *want->crc);
 }
 
-/* Takes the descriptor (or -errno): 0 if it is of the file that is wanted, -ENOENT, -ENOMEM. */
+/* Takes the descriptor (or -errno). 0 if it is of the wanted file, else -ENOENT or -ENOMEM. */
 static int try_fd(struct elf_obj **out, const struct debug_search *s, int fd,
 		  const struct expectation *want)
 {
@@ -77,7 +77,7 @@ static int try_fd(struct elf_obj **out, const struct debug_search *s, int fd,
 	return 0;
 }
 
-/* One place in one root (root_fd -1: the host's). */
+/* Tries one path in one root (root_fd -1: the host's). */
 static int try_open(struct elf_obj **out, const struct debug_search *s, int root_fd,
 		    const char *path, const struct expectation *want)
 {
@@ -88,7 +88,7 @@ static int try_open(struct elf_obj **out, const struct debug_search *s, int root
 	return try_fd(out, s, rooted_open(root_fd, path), want);
 }
 
-/* Somebody else may have it. */
+/* Asks the opener for a file that no directory has. */
 static int ask_for(struct elf_obj **out, const struct debug_search *s, const struct build_id *id,
 		   const struct expectation *want)
 {
@@ -99,7 +99,7 @@ static int ask_for(struct elf_obj **out, const struct debug_search *s, const str
 	return try_fd(out, s, opener->find(opener->ctx, id), want);
 }
 
-/* In the process's root, then in the host's. */
+/* Tries a path in the process's root, then in the host's. */
 static int try_roots(struct elf_obj **out, const struct debug_search *s, const char *path,
 		     const struct expectation *want)
 {
@@ -152,7 +152,7 @@ static int dir_len(const char *path)
 	return slash ? (int)(slash - path) : 0;
 }
 
-/* A section that holds a NUL-terminated name and then `tail` bytes of identity. */
+/* Reads a section that holds a NUL-terminated name and then `tail` bytes of identity. */
 static int read_link(struct elf_obj *obj, const char *section, char *name, uint8_t *tail,
 		     size_t *tail_len)
 {
@@ -175,7 +175,9 @@ static int read_link(struct elf_obj *obj, const char *section, char *name, uint8
 	return 0;
 }
 
-/* Name, padding to 4 bytes, CRC. A name with a directory in it is no name gdb would follow. */
+/*
+ * The section holds a name, padding to 4 bytes, and a CRC. Like gdb, ignores a name with a slash.
+ */
 static int by_debuglink(struct elf_obj **out, struct elf_obj *main, const struct debug_search *s,
 			const struct expectation *id)
 {
@@ -192,7 +194,7 @@ static int by_debuglink(struct elf_obj **out, struct elf_obj *main, const struct
 	memcpy(&crc, tail + tail_len - sizeof(crc), sizeof(crc));
 	if (!want.build_id)
 		want.crc = &crc;
-	/* Its own name would pass the check by build id and add nothing. */
+	/* The file itself would pass the check by build id and add nothing. */
 	err = strcmp(name, s->path + dir + (s->path[dir] == '/'))
 		      ? try_path(out, s, &want, "%.*s/%s", dir, s->path, name)
 		      : -ENOENT;
@@ -203,7 +205,8 @@ static int by_debuglink(struct elf_obj **out, struct elf_obj *main, const struct
 	return err;
 }
 
-/* Debian's kernel modules have no link: their debug files have their path, Fedora's with a suffix. */
+/* Debian's kernel modules have no link: their debug files are at the same path. Fedora adds a
+ * suffix. */
 static int by_own_path(struct elf_obj **out, struct elf_obj *main, const struct debug_search *s,
 		       const struct expectation *want)
 {

@@ -24,8 +24,8 @@ int jit_file_check(int fd, uint32_t owner_uid)
 }
 
 /*
- * A path below /proc/TGID/root is walked as the process itself would, or a link in its /tmp could
- * lead to files of the host.
+ * Resolves a path below /proc/TGID/root inside that root. Otherwise a symbolic link in the
+ * process's /tmp could lead to files of the host.
  */
 static int open_map(const char *path)
 {

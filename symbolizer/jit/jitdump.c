@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Numbers of sections are those of jitdump-specification.txt, version 2. */
+/* Section numbers in comments are those of jitdump-specification.txt, version 2. */
 #include "symbolizer/jit/jitdump.h"
 
 #include <errno.h>
@@ -16,25 +16,26 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 
-/* A server that has run for weeks has made some hundred thousand functions; 64 MB of index. */
+/* A server that runs for weeks makes some hundred thousand functions. The index needs 64 MB at
+ * most. */
 #define CODES_MAX (1u << 20)
-/* Each costs a look at least; five kinds of record, and most functions have three. */
+/* There are five kinds of records. Most functions have three. Each costs at least one read. */
 #define RECORDS_MAX (4u << 20)
-/* No function is this large; a longer one would be looked at for every address above it. */
+/* A longer function would be searched for every address above it. */
 #define CODE_BYTES_MAX (64u << 20)
-/* Longer names are cut: JITs that inline write whole call chains. */
+/* Longer names are cut: JIT compilers that inline write whole call chains. */
 #define NAME_BYTES_MAX 4096
-/* Lines of one function, and bytes of its record: the largest of V8 have some thousand. */
+/* Lines of one function, and bytes of its record. V8's largest have some thousand lines. */
 #define LINES_MAX	65536
 #define LINES_BYTES_MAX (4u << 20)
-/* Functions looked at for one address: at one place so many can have followed each other. */
+/* Functions to look at for one address. Many may have followed each other at one place. */
 #define STEPS_MAX 65536
 #define WINDOW	  65536
 
-/* III: "JiTD". Read backwards it is of a machine of the other byte order. */
+/* III: "JiTD". If it reads backwards, the file is of the other byte order. */
 #define MAGIC		    0x4a695444u
 #define HEADER_BYTES	    40
-#define FLAG_ARCH_TIMESTAMP 1u /* a counter of the processor, which no sample has */
+#define FLAG_ARCH_TIMESTAMP 1u /* times are a processor counter, which samples do not have */
 
 enum { CODE_LOAD, CODE_MOVE, CODE_DEBUG_INFO };
 #define RECORD_BYTES 16 /* IV: id, total_size, timestamp */
@@ -44,15 +45,15 @@ enum { CODE_LOAD, CODE_MOVE, CODE_DEBUG_INFO };
 #define ENTRY_BYTES  16 /* VII: code_addr, line, discrim, and a name */
 
 /*
- * perf inject puts the code behind an ELF header, and V8 and LLVM add its size to the addresses of
- * their lines; the specification does not, nor does perf's own agent for Java. Those that do never
- * have a line before.
+ * perf inject puts an ELF header before the code. V8 and LLVM add that header's size to the
+ * addresses of lines. The specification does not, nor does perf's Java agent. Writers that add it
+ * never have a line below it.
  */
 #define LINE_SHIFT 0x40
 
 struct code {
 	uint64_t start, end;
-	uint64_t max_end;   /* of all up to this one, in the order of starts */
+	uint64_t max_end;   /* largest end of this function and those before it */
 	uint64_t since_ns;  /* CLOCK_MONOTONIC */
 	uint64_t index;	    /* code_index */
 	uint64_t load_off;  /* of the CODE_LOAD record in the file */
@@ -65,21 +66,22 @@ struct line {
 };
 
 struct jitdump {
-	/* The bytes, or a file and the part of it that was read last. */
+	/* Either the bytes, or the file and the part of it that was read last. */
 	const uint8_t *data;
 	int fd;
 	uint64_t size, window_off;
 	size_t window_len;
 	uint8_t *window;
 
-	bool timeless; /* of a clock that is not ours */
+	bool timeless; /* times are of another clock */
 	bool unshifted, lineless;
-	VEC(struct code) codes; /* by start, then time, then place in the file */
-	struct htab by_index;	/* of code_index, while reading: the first so many codes */
+	VEC(struct code) codes; /* sorted by start, then time, then place in the file */
+	/* From code_index to code, while reading; holds the first so many codes. */
+	struct htab by_index;
 	uint32_t indexed;
 	size_t skipped;
 
-	/* of the answer given last */
+	/* Of the last answer. */
 	struct buf name;
 	uint64_t lines_of;
 	VEC(struct line) lines;
@@ -88,7 +90,7 @@ struct jitdump {
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
-/* What there is of the len bytes at off, len at most WINDOW; valid until the next call. */
+/* Returns up to len bytes at off, len at most WINDOW. Valid until the next call. */
 static struct bytes fetch(struct jitdump *j, uint64_t off, uint64_t len)
 {
 	ssize_t n;
@@ -114,12 +116,12 @@ static struct bytes fetch(struct jitdump *j, uint64_t off, uint64_t len)
 struct record {
 	uint64_t off, len, t_ns;
 	uint32_t id;
-	struct bytes b; /* behind the header: as much of it as is fixed */
+	struct bytes b; /* the fixed part after the record header */
 };
 
 struct reader {
 	struct jitdump *j;
-	uint64_t lines_off, lines_addr; /* the CODE_DEBUG_INFO that waits for its function */
+	uint64_t lines_off, lines_addr; /* a CODE_DEBUG_INFO record precedes its function */
 };
 
 struct index_needle {
@@ -134,7 +136,7 @@ static bool index_eq(const void *ctx, uint32_t id)
 	return n->j->codes.data[id].index == n->index;
 }
 
-/* Code of length 0 is allowed (V) and names nothing. */
+/* Code of length 0 is allowed (V), but it covers no address. */
 static int add_code(struct jitdump *j, struct code code, uint64_t len)
 {
 	code.end = code.start + len;
@@ -168,7 +170,8 @@ static int take_load(struct reader *r, struct record *rec)
 	return 0;
 }
 
-/* Who has this code_index: the last one loaded. Built when the first record asks; most never do. */
+/* Finds the code of this code_index: the last one loaded. Builds the table at the first use,
+ * since most files never need it. */
 static int find_index(struct jitdump *j, uint64_t index, uint32_t *id)
 {
 	struct index_needle n = {j, index};
@@ -215,7 +218,7 @@ static int take_move(struct reader *r, struct record *rec)
 	return add_code(j, code, len);
 }
 
-/* VII: code_addr, nr_entry, entries. It comes before the CODE_LOAD it is about. */
+/* VII: code_addr, nr_entry, entries. It precedes the CODE_LOAD of its function. */
 static void take_debug_info(struct reader *r, struct record *rec)
 {
 	uint64_t n, first;
@@ -238,12 +241,12 @@ static int take_record(struct reader *r, struct record *rec)
 	case CODE_DEBUG_INFO:
 		take_debug_info(r, rec);
 		return 0;
-	default: /* the end, which need not be one; unwinding; what is yet to be invented */
+	default: /* CODE_CLOSE, unwinding information, and unknown records */
 		return 0;
 	}
 }
 
-/* False: no whole record there. */
+/* False if there is no complete record. */
 static bool next_record(struct jitdump *j, struct record *rec, uint64_t off)
 {
 	struct bytes b = fetch(j, off, MOVE_BYTES);
@@ -379,7 +382,7 @@ void jitdump_free(struct jitdump *j)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-/* Of those that cover va: the last by then, or the first after. NULL if there is none. */
+/* The last function loaded at va until t_ns, else the first loaded later. NULL if there is none. */
 static const struct code *code_at(const struct jitdump *j, uint64_t t_ns, uint64_t va)
 {
 	const struct code *before = NULL, *after = NULL;
@@ -409,7 +412,7 @@ static const struct code *code_at(const struct jitdump *j, uint64_t t_ns, uint64
 	return before ? before : after;
 }
 
-/* The bytes of a name at off, up to its NUL or as far as they go; never longer than the cap. */
+/* Reads a name at off, up to its NUL, the end of the record or the cap. */
 static struct bytes read_name(struct jitdump *j, uint64_t off, uint64_t end)
 {
 	struct bytes b = fetch(j, off, end - off < NAME_BYTES_MAX ? end - off : NAME_BYTES_MAX);
@@ -420,7 +423,7 @@ static struct bytes read_name(struct jitdump *j, uint64_t off, uint64_t end)
 	return b;
 }
 
-/* One entry at *off, which is moved on. -ENODATA: it is none. */
+/* Reads the entry at *off and moves *off behind it. -ENODATA if it is malformed. */
 static int read_line(struct jitdump *j, uint64_t *off, uint64_t end, struct line *line)
 {
 	struct bytes b = fetch(j, *off, ENTRY_BYTES), name;
@@ -434,7 +437,7 @@ static int read_line(struct jitdump *j, uint64_t *off, uint64_t end, struct line
 	if (name.bad || !bytes_left(&name))
 		return -ENODATA;
 	*off += bytes_left(&name) + 1;
-	if (bytes_left(&name) == 1 && *name.p == 0xff) /* as the entry before */
+	if (bytes_left(&name) == 1 && *name.p == 0xff) /* same file as the entry before */
 		return line->file ? 0 : -ENODATA;
 	if (!text_is_clean((const char *)name.p, bytes_left(&name)))
 		return -ENODATA;
@@ -442,8 +445,8 @@ static int read_line(struct jitdump *j, uint64_t *off, uint64_t end, struct line
 }
 
 /*
- * All lines of a record or none: V8 11.3 writes names it has freed (those of scripts
- * whose name is no plain string), which then are anything, and of any length.
+ * Takes all lines of a record or none. V8 11.3 writes freed names (of scripts whose name is no
+ * plain string), so names may be garbage of any length.
  */
 static int read_lines(struct jitdump *j, struct record *rec, uint64_t code_len)
 {
@@ -466,7 +469,7 @@ static int read_lines(struct jitdump *j, struct record *rec, uint64_t code_len)
 	return end - off < RECORD_BYTES ? 0 : -ENODATA; /* V8 pads to 8 bytes */
 }
 
-/* The lines of a function. 0 or -ENOMEM. */
+/* Loads the lines of a function. 0 or -ENOMEM. */
 static int load_lines(struct jitdump *j, const struct code *c)
 {
 	struct record rec;

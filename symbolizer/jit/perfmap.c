@@ -13,10 +13,10 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 
-/* As promised in the header: a JIT that never forgets code writes a million lines a day. */
+/* Promised in the header. A JIT compiler that never frees code writes a million lines a day. */
 #define ENTRIES_MAX    (4u << 20)
 #define FILE_BYTES_MAX (256u << 20)
-/* Longer names are cut: JITs that inline write whole call chains. */
+/* Longer names are cut: JIT compilers that inline write whole call chains. */
 #define NAME_BYTES_MAX 4096
 
 struct line {
@@ -31,14 +31,14 @@ struct piece {
 };
 
 struct perfmap {
-	VEC(struct piece) pieces; /* disjoint, ascending */
+	VEC(struct piece) pieces; /* sorted, without overlaps */
 	struct strtab *names;
 	size_t count, skipped;
 };
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
-/* A hex number, with or without "0x", and the blanks behind it. NULL if there is none. */
+/* Reads a hex number, with or without "0x", and the blanks after it. NULL if there is none. */
 static const char *parse_hex(const char *p, const char *end, uint64_t *value)
 {
 	const char *start;
@@ -61,7 +61,7 @@ static const char *parse_hex(const char *p, const char *end, uint64_t *value)
 	return p;
 }
 
-/* False for a line that says nothing usable. */
+/* False if the line is malformed. */
 static bool parse_line(struct line *line, const char *p, const char *end)
 {
 	uint64_t size;
@@ -81,8 +81,8 @@ static bool parse_line(struct line *line, const char *p, const char *end)
 /* --- overlaps --------------------------------------------------------------------------------- */
 
 /*
- * Sweeps over the lines by start address. The heap holds those that have started, the latest in the
- * file on top: it is the one that counts until it ends or a later one starts.
+ * Sweeps over the lines by start address. The heap holds the lines that have started, with the
+ * latest in the file on top. The top line wins until it ends or a later one starts.
  */
 struct sweep {
 	struct perfmap *m;
@@ -138,7 +138,7 @@ static void heap_pop(struct sweep *s)
 	}
 }
 
-/* `name` holds the line's index until name_pieces(). */
+/* `name` holds the line's index until name_pieces() runs. */
 static int emit(struct sweep *s, uint64_t end, uint32_t line)
 {
 	struct perfmap *m = s->m;
