@@ -12,22 +12,22 @@
 #include "symbolizer/dwarf/dwarf_walk.h"
 
 #define CACHE_BYTES (16u << 20)
-/* Sections up to this size are read in one piece. */
+/* Sections up to this size are read whole. */
 #define WHOLE_BYTES (1u << 20)
-/* Work allowance of one unit: what its size explains, several times over. The unit's bytes are
- * walked once for its functions and once more for the calls inlined into them. */
+/* Work allowance of one unit: several times what its size explains. Its bytes are read once for
+ * the functions and once more for the inlined calls. */
 #define UNIT_WORK_BASE	 (64u << 20)
 #define UNIT_WORK_FACTOR 16
-/* The same for the list of units and their ranges, per byte of .debug_info. */
+/* The same for the list of units and their ranges, for each byte of .debug_info. */
 #define INDEX_WORK_FACTOR 4
-/* The most an address may use for reading names, and what an average one may. */
+/* Most work that reading the names of one address may cost; and average work. */
 #define ADDRESS_WORK	   (4u << 20)
 #define ADDRESS_WORK_SHARE (64u << 10)
-/* All units of one call, so that many bad ones do not add up. */
+/* All units of one call, so that many bad units do not add up. */
 #define CALL_WORK_BASE	 (512u << 20)
 #define CALL_WORK_FACTOR 32
-/* Bytes that may be inflated for one call: all of the file's several times over, and some for each
- * address. The whole is a minute's worth. */
+/* Bytes to inflate in one call: several times the whole file, and some for each address. All of
+ * it takes a minute. */
 #define INFLATE_FACTOR	  8
 #define INFLATE_ADDRESS	  (4u << 20)
 #define INFLATE_BYTES_MAX (16ull << 30)
@@ -43,7 +43,7 @@ struct dwarf {
 	struct work work;    /* of the current unit */
 	struct work inflating;
 	struct frames frames;
-	struct late *late; /* answers that wait for their strings, NULL before the first */
+	struct late *late; /* answers that wait for their strings; NULL before the first */
 };
 
 DEFINE_CLEANUP(dwarf, dwarf_free)
@@ -139,7 +139,7 @@ static int get_index(struct dwarf *d)
 
 /* --- one unit ------------------------------------------------------------------------------------ */
 
-/* Opens the split unit and reads functions and lines, as far as that can be done. */
+/* Opens the split unit, and reads functions and lines as far as possible. */
 static int get_products(struct dwarf *d, struct cu *cu)
 {
 	struct cu *die_cu;
@@ -163,7 +163,7 @@ static int get_products(struct dwarf *d, struct cu *cu)
 	return -ENOMEM;
 }
 
-/* A split file stays open only while its unit is being worked on: descriptors are few. */
+/* Closes the split file when its unit is done: descriptors are scarce. */
 static void put_products(struct dwarf *d, struct cu *cu)
 {
 	if (cu->split && cu->split->own_file) {
@@ -185,14 +185,14 @@ static enum dwarf_reason reason_of(const struct dwarf *d, const struct cu *cu, i
 	return err ? DWARF_MALFORMED : DWARF_NO_UNIT;
 }
 
-/* Long views are of whole units, of no use for the next one. */
+/* Long views hold whole units and are useless for the next unit. */
 static void drop_views(struct dwarf *d, struct dwarf_file *f)
 {
 	for (size_t i = 0; f && i < SECT_COUNT; i++)
 		sect_trim(&f->sect[i], d->opts.cache_bytes / 8);
 }
 
-/* Keeps within cache_bytes while other units are pulled in by references. */
+/* Keeps the cache below cache_bytes while references load other units. */
 static void trim(struct dwarf *d, struct cu *keep)
 {
 	size_t held = dwarf_bytes(d), others = held - d->cache.bytes;
@@ -206,7 +206,7 @@ static void trim(struct dwarf *d, struct cu *keep)
 struct query {
 	uint64_t va;
 	size_t index;  /* the caller's */
-	uint32_t unit; /* first as index_find_covered() says, then as index_find_other() */
+	uint32_t unit; /* index from index_find_covered(), later from index_find_other() */
 };
 
 static uint64_t grant(struct dwarf *d, uint64_t want)
@@ -288,7 +288,6 @@ static int resolve_in_unit(struct dwarf *d, struct unit *u, const struct query *
 	return err;
 }
 
-/* Before and after the work on one unit. */
 static void begin_unit(struct dwarf *d, const struct unit *u)
 {
 	d->work = (struct work){
@@ -305,7 +304,7 @@ static void end_unit(struct dwarf *d)
 	trim(d, NULL);
 }
 
-/* All addresses of one unit. */
+/* Answers all addresses of one unit. */
 static int resolve_group(struct dwarf *d, uint32_t unit, const struct query *q, size_t n,
 			 dwarf_frames_fn fn, void *ctx)
 {
@@ -362,7 +361,7 @@ static int finish_late(struct dwarf *d, dwarf_frames_fn fn, void *ctx)
 	return err ?: out_of_memory(d) ? -ENOMEM : 0;
 }
 
-/* Where the group of the same unit ends. */
+/* End of the group of addresses in the same unit. */
 static size_t group_end(const struct query *q, size_t n, size_t i)
 {
 	size_t end = i + 1;
@@ -372,7 +371,7 @@ static size_t group_end(const struct query *q, size_t n, size_t i)
 	return end;
 }
 
-/* Answers what .debug_aranges knows; *n_left others are moved to the front. */
+/* Answers the addresses that .debug_aranges knows. Moves the *n_left others to the front. */
 static int resolve_covered(struct dwarf *d, struct query *q, size_t n, size_t *n_left,
 			   dwarf_frames_fn fn, void *ctx)
 {
@@ -440,7 +439,7 @@ int dwarf_resolve(struct dwarf *d, const uint64_t *elf_va, size_t n, dwarf_frame
 
 /* --- all of it ------------------------------------------------------------------------------------- */
 
-/* Ranges by owner: those of i are ranges[first[i]] up to ranges[first[i + 1]]. */
+/* Ranges by owner. Those of owner i are ranges[first[i]] up to ranges[first[i + 1]]. */
 struct groups {
 	struct spans spans; /* what is to be grouped */
 	struct dwarf_range *ranges;
@@ -462,8 +461,8 @@ static int group_spans(struct groups *g, size_t n)
 	g->first = calloc(n + 2, sizeof(*g->first));
 	if (!g->ranges || !g->first)
 		return -ENOMEM;
-	/* Counted two places up and summed, the counts are where the next range goes, and in the end
-	 * the same one place up. */
+	/* Counting sort. Counts are stored two places up. Their sums say where the next range
+	 * goes, and after the loop the same holds one place up. */
 	for (size_t i = 0; i < s->len; i++)
 		g->first[s->data[i].id + 2]++;
 	for (size_t i = 2; i < n + 2; i++)
@@ -474,13 +473,13 @@ static int group_spans(struct groups *g, size_t n)
 	return 0;
 }
 
-/* What the owners in m have, as far as it is nobody's in `first` (NULL: all). */
+/* Adds the ranges of m's owners that no owner in `first` has (NULL: all ranges). */
 static int add_owned(struct groups *g, const struct segmap *m, const struct segmap *first)
 {
-	static const struct segmap nobody;
+	static const struct segmap none;
 	int err = 0;
 
-	first = first ?: &nobody;
+	first = first ?: &none;
 	for (size_t i = 0; i + 1 < m->n; i++) {
 		uint64_t low = m->low[i], high = m->low[i + 1];
 		size_t at = segmap_at(first, low);
@@ -505,7 +504,7 @@ static int read_unit(struct dwarf *d, struct unit *u, struct dwarf_unit *at, dwa
 	if (out_of_memory(d) || err == -EFBIG || err == -ENOMEM)
 		return err == -EFBIG ? err : -ENOMEM;
 	if (err)
-		return 0; /* unreadable: it answers nothing */
+		return 0; /* unreadable: this unit answers nothing */
 	err = get_products(d, at->cu) ?: fn(ctx, at);
 	if (!err && (d->work.limited || reason_of(d, at->cu, 0) == DWARF_LIMIT))
 		err = -EFBIG;
@@ -528,14 +527,14 @@ static int walk_unit(struct dwarf *d, uint32_t unit, const struct groups *g, siz
 	if (!at.n_ranges)
 		return 0;
 	begin_unit(d, &d->main->units.data[unit]);
-	d->frames.work.left = UINT64_MAX; /* fn looks at the clock */
+	d->frames.work.left = UINT64_MAX; /* fn limits its own time */
 	err = read_unit(d, &d->main->units.data[unit], &at, fn, ctx);
 	end_unit(d);
 	return err;
 }
 
-/* Units of .debug_aranges, as resolve_covered(). What it says of units that are not there is taken
- * out of the index: others may have those addresses. */
+/* Walks the units of .debug_aranges, as resolve_covered() does. Removes units that do not exist
+ * from the index: other units may have their addresses. */
 static int walk_covered(struct dwarf *d, dwarf_unit_fn fn, void *ctx)
 {
 	_cleanup_(groups_release) struct groups g = {0};
@@ -560,7 +559,7 @@ static int walk_covered(struct dwarf *d, dwarf_unit_fn fn, void *ctx)
 	return err;
 }
 
-/* The units it does not know, as resolve_others(). */
+/* Walks the uncovered units, as resolve_others() does. */
 static int walk_others(struct dwarf *d, dwarf_unit_fn fn, void *ctx)
 {
 	_cleanup_(groups_release) struct groups g = {0};

@@ -6,9 +6,9 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/dwarf/dwarf_abbrev.h"
 
-/* Link-time optimized and dwz'd programs have up to some 20,000 declarations in a table. */
+/* Programs processed by link-time optimization or dwz have up to some 20,000 declarations. */
 #define DECLS_MAX (1u << 18)
-/* Compilers emit at most some 40 attributes; more than this is an attack on every DIE read. */
+/* Compilers emit at most some 40 attributes. A hostile table could slow down every DIE. */
 #define ATTRS_MAX 512u
 
 struct compiler {
@@ -32,7 +32,7 @@ static enum dwarf_pick pick_of(uint64_t attr)
 		return PICK_##name;
 		DWARF_PICKS(X)
 #undef X
-	/* Older names of the same things. */
+	/* Older names of the same attributes. */
 	case DW_AT_MIPS_linkage_name:
 		return PICK_LINKAGE_NAME;
 	case DW_AT_GNU_dwo_name:
@@ -67,7 +67,7 @@ static void emit(struct compiler *c, uint8_t kind, uint8_t pick, uint16_t arg)
 		c->err = vec_push(&c->ops, (struct abbrev_op){kind, pick, arg});
 }
 
-/* Steps over a form; neighbouring fixed sizes become one step. first: start of this program. */
+/* Adds a step over a form. Joins neighbouring fixed sizes. first: start of this program. */
 static void emit_skip(struct compiler *c, size_t first, uint16_t form)
 {
 	unsigned size;
@@ -134,7 +134,7 @@ static void compile(struct compiler *c, struct abbrev *d, const struct spec *spe
 	emit(c, OP_END, PICK_NONE, 0);
 }
 
-/* Reads one declaration. False at the end of the table, or of the bytes (b is then bad). */
+/* Reads one declaration. False at the end of the table or of the bytes (then b is bad). */
 static bool decode_one(struct compiler *c, struct bytes *b, uint64_t only_code)
 {
 	struct spec specs[ATTRS_MAX];
@@ -178,7 +178,7 @@ static int compare_codes(const void *a, const void *b)
 	return x->code < y->code ? -1 : x->code > y->code;
 }
 
-/* Hands the arrays over, shrunk to what they hold. */
+/* Hands an array over, shrunk to its length. */
 static void *shrink(void *p, size_t len, size_t elem_size, size_t *bytes)
 {
 	void *q = len ? realloc(p, len * elem_size) : p;
@@ -217,7 +217,7 @@ static void compiler_release(struct compiler *c)
 	free(c->a);
 }
 
-/* The table's length is not known beforehand: look at more and more of the section. */
+/* The length of the table is unknown, so this reads larger and larger parts of the section. */
 static int decode_all(struct compiler *c, struct sect *sect, uint64_t off, uint64_t only_code)
 {
 	for (uint64_t want = SECT_VIEW_BYTES;; want *= 8) {
@@ -231,7 +231,9 @@ static int decode_all(struct compiler *c, struct sect *sect, uint64_t off, uint6
 			;
 		if (c->err)
 			return c->err;
-		/* GCC ends the last table of a section with a zero; be content with its end. */
+		/*
+		 * GCC ends a section's last table with a zero, but the end of the section will do.
+		 */
 		if (!b.bad || len >= sect_size(sect) - off)
 			return 0;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Abbreviation tables (DWARF 5, section 7.5.3), compiled once into short programs: one that steps
- * over a DIE and, for the few tags that matter, one that picks the attributes that matter.
+ * Abbreviation tables (DWARF 5, section 7.5.3), compiled once into short programs. One program
+ * steps over a DIE. For the few tags that matter, another picks the attributes that matter.
  */
 #ifndef KILN_SYMBOLIZER_DWARF_DWARF_ABBREV_H
 #define KILN_SYMBOLIZER_DWARF_DWARF_ABBREV_H
@@ -9,7 +9,7 @@
 #include "symbolizer/dwarf/dwarf_forms.h"
 #include "symbolizer/dwarf/dwarf_sect.h"
 
-/* The attributes anybody here ever looks at. Several names may share one pick. */
+/* The attributes that the reader uses. Several attributes may share one pick. */
 #define DWARF_PICKS(X)                                                                             \
 	X(LOW_PC, DW_AT_low_pc)                                                                    \
 	X(HIGH_PC, DW_AT_high_pc)                                                                  \
@@ -67,14 +67,14 @@ struct abbrevs {
 	bool dense; /* decls[i].code == i + 1 */
 	struct shape shape;
 	uint64_t off;
-	size_t bytes; /* held */
+	size_t bytes; /* bytes held */
 	unsigned refs;
-	uint32_t slot; /* place in its cache */
+	uint32_t slot; /* index in its cache */
 };
 
 /*
- * Decodes the table at off. only_code != 0: stops once that code is found (a look at one DIE costs
- * no whole table). 0, -EBADMSG, -EFBIG (a cap) or -ENOMEM.
+ * Decodes the table at off. With only_code != 0, stops at that code, so one DIE does not cost a
+ * whole table. 0, -EBADMSG, -EFBIG (a cap) or -ENOMEM.
  */
 int abbrevs_decode(struct abbrevs **out, struct sect *sect, uint64_t off, const struct shape *shape,
 		   uint64_t only_code);
@@ -82,7 +82,7 @@ void abbrevs_free(struct abbrevs *a);
 
 const struct abbrev *abbrevs_find_sparse(const struct abbrevs *a, uint64_t code);
 
-/* NULL if there is no such code, or it cannot be read. */
+/* NULL if there is no such code or it cannot be read. */
 static inline const struct abbrev *abbrevs_find(const struct abbrevs *a, uint64_t code)
 {
 	const struct abbrev *d;
@@ -98,7 +98,7 @@ static inline const struct abbrev *abbrevs_find(const struct abbrevs *a, uint64_
 const uint8_t *abbrev_skip_variable(const struct abbrevs *a, const struct abbrev *d,
 				    const uint8_t *p, const uint8_t *end);
 
-/* Steps over the attributes of a DIE. NULL past the end. */
+/* Steps over the attributes of a DIE. NULL if they reach past the end. */
 static inline const uint8_t *abbrev_skip(const struct abbrevs *a, const struct abbrev *d,
 					 const uint8_t *p, const uint8_t *end)
 {
@@ -112,7 +112,7 @@ struct die_attr {
 	uint64_t v;
 };
 
-/* A DIE's picked attributes; attr[i] is set where bit i of `have` is. */
+/* A DIE's picked attributes. attr[i] is set if bit i of `have` is. */
 struct die {
 	uint64_t off; /* in .debug_info */
 	const struct abbrev *abbrev;
@@ -126,8 +126,8 @@ static inline bool die_has(const struct die *die, enum dwarf_pick pick)
 }
 
 /*
- * Reads the attributes of a DIE whose code has been read; off is the DIE's, start is at off. On
- * success b stands behind the DIE.
+ * Reads the attributes of a DIE after its code was read. off is the DIE's offset, start points to
+ * it. On success b is behind the DIE.
  */
 bool abbrev_pick(const struct abbrevs *a, const struct abbrev *d, struct bytes *b, uint64_t off,
 		 const uint8_t *start, struct die *die);

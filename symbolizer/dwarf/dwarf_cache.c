@@ -18,7 +18,7 @@ static void link_hottest(struct cu_cache *cache, struct cu *cu)
 	cache->hottest = cu;
 }
 
-/* The list of units has grown since, the list of types has not. */
+/* The list of units may have grown since; the list of types has not. */
 static struct unit *home_list(struct dwarf_file *f, const struct unit *u)
 {
 	return unit_is_type(u) ? f->types.data : f->units.data;

@@ -28,7 +28,7 @@ static uint64_t value_or(const struct die *die, enum dwarf_pick pick, uint64_t o
 	return die_has(die, pick) ? die->attr[pick].v : other;
 }
 
-/* What a unit that is not split says about itself. */
+/* Takes the unit DIE's attributes, for a unit that is not split. */
 static void take_unit_die(struct cu *cu, const struct die *die)
 {
 	cu->addr_base = value_or(die, PICK_ADDR_BASE, 0);
@@ -56,7 +56,7 @@ static void init_cu(struct cu *cu, struct dwarf_file *f, const struct unit *u)
 	cu->unit.cu = NULL;
 }
 
-/* Reads the DIE at b, which is at off of the section. */
+/* Reads the DIE at b; off is its offset in the section. */
 static int read_die(const struct abbrevs *a, struct bytes *b, uint64_t off, struct die *die)
 {
 	const uint8_t *start = b->p;
@@ -83,7 +83,7 @@ int cu_peek(struct dwarf_file *f, const struct unit *u, struct cu *cu, struct di
 	err = read_die(a, &b, u->off + u->die_off, die);
 	if (!err)
 		take_unit_die(cu, die);
-	die->abbrev = NULL; /* dies with the table */
+	die->abbrev = NULL; /* the table is freed */
 	abbrevs_free(a);
 	return err;
 }
@@ -132,7 +132,7 @@ int cu_load_split(struct cu **out, struct dwarf_file *f, const struct unit *u,
 	cu->ranges_base = skeleton->ranges_base;
 	cu->low_pc = skeleton->low_pc;
 	cu->has_low_pc = skeleton->has_low_pc;
-	/* Tables of split units have no base attribute: they start behind their headers. The GNU
+	/* Tables of split units have no base attribute; they start behind their headers. The GNU
 	 * extension to DWARF 4 has no header. */
 	cu->str_offsets_base = at->str_offsets + (u->version < 5 ? 0 : dwarf64 ? 16 : 8);
 	cu->rnglists_base = at->rnglists + (dwarf64 ? 20 : 12);
@@ -140,7 +140,7 @@ int cu_load_split(struct cu **out, struct dwarf_file *f, const struct unit *u,
 	return 0;
 }
 
-/* A DIE longer than this is unusual; reading it is paid for from the work allowance. */
+/* Longer DIEs are unusual. They cost some of the work allowance. */
 #define DIE_BYTES_FREE 4096
 
 /* --- DIEs and their attributes -------------------------------------------------------------- */
@@ -193,7 +193,7 @@ bool cu_addr(struct cu *cu, const struct die_attr *attr, uint64_t *va)
 	return true;
 }
 
-/* Index into .debug_str_offsets. */
+/* Place of the string with this index in .debug_str_offsets. */
 static struct sect *place_at_index(struct cu *cu, uint64_t index, uint64_t *at)
 {
 	struct dwarf_file *f = cu->file;

@@ -6,7 +6,7 @@
 #include "profiler/base/cleanup.h"
 #include "symbolizer/dwarf/dwarf_file.h"
 
-/* A browser's debug file has some 50,000 units without its type units. */
+/* A browser's debug file has some 50,000 units, besides type units. */
 #define UNITS_MAX (1u << 20)
 
 static void put_name(char *out, size_t size, const char *name, bool split)
@@ -68,7 +68,7 @@ void dwarf_file_use_info(struct dwarf_file *f, const struct elf_section *sec, si
 	f->scanned = false;
 }
 
-/* The part of the header that differs between versions, up to the unit DIE. */
+/* Reads the part of the header that differs between versions, up to the unit DIE. */
 static bool read_header_rest(struct bytes *b, struct unit *u)
 {
 	if (u->version >= 5) {
@@ -89,7 +89,7 @@ static bool read_header_rest(struct bytes *b, struct unit *u)
 	return !b->bad && u->addr_size >= 1 && u->addr_size <= 8;
 }
 
-/* Length, offset size and version; false when they cannot be so. */
+/* Reads length, offset size and version. False if they are implausible. */
 static bool read_header_start(struct bytes *b, uint64_t room, struct unit *u)
 {
 	const uint8_t *start = b->p;
@@ -101,7 +101,7 @@ static bool read_header_start(struct bytes *b, uint64_t room, struct unit *u)
 		len = bytes_u64(b);
 	}
 	len += (uint64_t)(b->p - start);
-	/* DIEs are kept as 32-bit offsets into their unit. */
+	/* DIEs are stored as 32-bit offsets in their unit. */
 	if (b->bad || len > room || len > UINT32_MAX)
 		return false;
 	u->len = len;
@@ -119,7 +119,7 @@ static int read_unit(struct dwarf_file *f, enum dwarf_sect sect, uint64_t off, s
 	if (b.bad || !read_header_start(&b, sect_size(s) - off, &unit))
 		return -EBADMSG;
 	if (unit.version < 2 || unit.version > 5 || !read_header_rest(&b, &unit))
-		unit.version = 0; /* a unit to step over */
+		unit.version = 0; /* marks a unit to step over */
 	unit.die_off = (uint32_t)(b.p - start);
 	if (unit.die_off > unit.len)
 		unit.version = 0;
@@ -146,7 +146,7 @@ int dwarf_file_scan_to(struct dwarf_file *f, uint64_t off)
 		struct unit u;
 
 		if (f->scan_off >= size || unit_read(f, f->scan_off, &u)) {
-			/* What may not be inflated now may be in the next call. */
+			/* The next call may inflate what this one may not. */
 			f->scanned = !f->inflating->limited && !dwarf_file_oom(f);
 			break;
 		}

@@ -86,8 +86,8 @@ enum form_class form_class(uint16_t form, const struct shape *shape, unsigned *s
 	return info.class;
 }
 
-/* DW_FORM_indirect: the form is in the data. It may not name itself or a constant that is not
- * there. */
+/* DW_FORM_indirect: the form is in the data. It may not be indirect again, nor an implicit
+ * constant, which would be in the abbreviation. */
 static uint16_t indirect_form(struct bytes *b)
 {
 	uint64_t form = bytes_uleb(b);

@@ -4,10 +4,10 @@
 #include "symbolizer/dwarf/dwarf_frames.h"
 #include "symbolizer/dwarf/dwarf_line.h"
 
-/* From an inlined call over its abstract origin to the declaration in a class are three DIEs;
- * link-time optimization adds one or two. */
+/* An inlined call leads over its abstract origin to the declaration in a class: three DIEs.
+ * Link-time optimization adds one or two. */
 #define REFERENCES_MAX 16
-/* What DIEs, and names that cannot be read, cost of the work allowance; others cost their bytes. */
+/* Work that DIEs, and unreadable names, cost. A readable name costs its bytes. */
 #define DIE_WORK      2048
 #define BAD_NAME_WORK 65536
 
@@ -16,14 +16,14 @@ struct visit {
 	uint64_t off;
 };
 
-/* What is known of a function after following its references. */
+/* Facts about a function, collected along its references. */
 struct names {
 	struct frame_string linkage_name, name;
 	uint32_t decl_line;
 	bool has_decl_line;
 };
 
-/* Copies a string: what sections show does not last. */
+/* Copies a string, because views of sections do not last. */
 static struct frame_string keep(struct frames *fr, const char *s)
 {
 	size_t at = fr->strings.len, len = s ? strlen(s) + 1 : 0;
@@ -34,8 +34,8 @@ static struct frame_string keep(struct frames *fr, const char *s)
 	return (struct frame_string){NULL, at + 1};
 }
 
-/* The string of an attribute, at once or later. What a split file's section has must be read while
- * the file is open. */
+/* Takes the string of an attribute, now or later. Strings in a split file must be read while it
+ * is open. */
 static struct frame_string take_name(struct frames *fr, struct cu *cu, const struct die_attr *attr)
 {
 	struct frame_string at;
@@ -64,8 +64,8 @@ static void take_names(struct frames *fr, struct cu *cu, const struct die *die, 
 	}
 }
 
-/* Attributes are inherited over DW_AT_signature, DW_AT_specification and DW_AT_abstract_origin, in that
- * order (the order only matters for malformed data; it is llvm-symbolizer's). */
+/* Attributes are inherited over DW_AT_signature, DW_AT_specification and DW_AT_abstract_origin,
+ * in that order. The order only matters for malformed data; it is llvm-symbolizer's. */
 static void find_names(struct frames *fr, struct cu_cache *cache, struct cu *cu,
 		       const struct die *first, struct names *n)
 {
@@ -95,7 +95,7 @@ static void find_names(struct frames *fr, struct cu_cache *cache, struct cu *cu,
 	fr->limited = true;
 }
 
-/* Where the function at a DIE was called from. */
+/* Takes the place that the function at a DIE was called from. */
 static void take_call(struct cu *line_cu, const struct die *die, struct dwarf_frame *caller)
 {
 	uint64_t file = die_has(die, PICK_CALL_FILE) ? die->attr[PICK_CALL_FILE].v : 0;

@@ -9,14 +9,14 @@
 #define NO_FUNC UINT32_MAX
 
 struct scope {
-	uint32_t die;	 /* from the unit's start on */
-	uint32_t parent; /* index of the scope around it; scope 0 is the function */
+	uint32_t die;	 /* relative to the unit's start */
+	uint32_t parent; /* index of the enclosing scope; scope 0 is the function */
 };
 
-/* Few functions are asked about more than one address: the spans are looked through the first time,
- * and made a map the second. */
+/* Most functions are asked for one address only. So the first look-up searches the spans, and
+ * the second builds a map. */
 struct inlines {
-	struct spans spans; /* of scopes; empty once there is a map */
+	struct spans spans; /* of scopes; empty once the map exists */
 	struct segmap map;  /* address to scope */
 	bool asked, mapped;
 	struct scope *scopes;
@@ -24,7 +24,7 @@ struct inlines {
 };
 
 struct func {
-	uint32_t die, end; /* the DIE with its children, from the unit's start on */
+	uint32_t die, end; /* the DIE with its children, relative to the unit's start */
 	struct inlines *inlines;
 };
 
@@ -40,7 +40,7 @@ struct walk {
 	const struct abbrevs *abbrevs;
 	const uint8_t *base, *p, *end; /* base: the unit's start */
 	const uint8_t *die;	       /* start of the current DIE */
-	unsigned depth;		       /* of the current DIE below the first */
+	unsigned depth;		       /* of the current DIE, relative to the first */
 	bool bad;
 };
 
@@ -59,8 +59,8 @@ static inline uint64_t walk_code(struct walk *w)
 	return code;
 }
 
-/* On WALK_DIE the caller steps over the attributes, then calls walk_enter(). On WALK_CLOSE the
- * children of the DIE at w->depth are complete. */
+/* On WALK_DIE the caller steps over the attributes and then calls walk_enter(). On WALK_CLOSE
+ * the children of the DIE at w->depth are complete. */
 static inline enum walked walk_next(struct walk *w, const struct abbrev **decl)
 {
 	uint64_t code;
@@ -98,7 +98,7 @@ static bool walk_pick(struct walk *w, const struct abbrev *decl, uint64_t unit_o
 	return !w->bad;
 }
 
-/* Bytes of the unit from `from` up to `to`, both from its start on. */
+/* Walks the bytes [from, to) of the unit. */
 static int walk_init(struct walk *w, struct cu *cu, uint32_t from, uint32_t to)
 {
 	struct sect *info = &cu->file->sect[SECT_INFO];
@@ -144,7 +144,7 @@ static void scan_release(struct scan *s)
 static int new_func(struct scan *s, uint32_t die, uint32_t *id)
 {
 	*id = (uint32_t)s->list.len;
-	/* The end is known when the DIE closes; should the unit break off, it is the unit's. */
+	/* The real end is set when the DIE closes. A unit that breaks off keeps this one. */
 	return vec_push(&s->list, (struct func){.die = die, .end = s->cu->unit.len});
 }
 
@@ -172,7 +172,9 @@ static int scan_subprogram(struct scan *s, const struct abbrev *decl)
 	return err;
 }
 
-/* Inlined code in a subprogram that has no address itself: it is then known by its parts. */
+/*
+ * A subprogram without an address of its own may have inlined parts with addresses. It gets those.
+ */
 static int scan_stray_inlined(struct scan *s, const struct abbrev *decl, struct open_func *in)
 {
 	struct die die;
@@ -265,7 +267,7 @@ struct tree {
 	struct walk w;
 	struct open_scope open[DWARF_DEPTH_MAX];
 	size_t n_open;
-	unsigned skip_below; /* depth of a nested subprogram, whose children are not ours; or 0 */
+	unsigned skip_below; /* depth of a nested subprogram, whose children are skipped; 0: none */
 	VEC(struct scope) scopes;
 	struct spans spans;
 };
@@ -400,7 +402,7 @@ static int get_map(struct funcs *f, struct inlines *in)
 	return 0;
 }
 
-/* What the map would say: of the scopes that have the address the one with the highest number. */
+/* Answers as the map would: of the scopes that have the address, the highest number. */
 static uint32_t look_through(const struct spans *spans, uint64_t va)
 {
 	uint32_t scope = 0;
@@ -414,7 +416,7 @@ static uint32_t look_through(const struct spans *spans, uint64_t va)
 	return scope;
 }
 
-/* The innermost scope that has the address, 0 being the function. */
+/* The innermost scope that has the address; 0: the function. */
 static int find_scope(struct funcs *f, struct inlines *in, uint64_t va, uint32_t *scope)
 {
 	int err;
@@ -480,7 +482,7 @@ int funcs_each(struct funcs *f, struct cu *cu, uint64_t low, uint64_t high, func
 			err = get_inlines(f, cu, &f->list[id]) ?: get_map(f, f->list[id].inlines);
 		if (err == -ENOMEM)
 			return err;
-		if (id == SEG_NONE || err) /* unreadable: as funcs_chain() */
+		if (id == SEG_NONE || err) /* unreadable: same answer as funcs_chain() */
 			err = fn(ctx, low, FUNCS_NONE, 0);
 		else
 			err = each_scope(f->list[id].inlines, low, end, id, fn, ctx);

@@ -7,14 +7,14 @@
 #include "symbolizer/dwarf/dwarf_index.h"
 #include "symbolizer/dwarf/dwarf_ranges.h"
 
-/* What .debug_aranges says; ids of spans are places in sets until they are sorted. */
-/* As many as there are units at most. */
+/* Parsed .debug_aranges. Ids of spans are indices in `sets` until the sets are sorted. */
+/* There are at most as many sets as units. */
 #define SETS_MAX (1u << 20)
 
 struct build {
 	struct dwarf_file *f;
 	struct spans spans;
-	VEC(uint64_t) sets; /* offset of the unit of each */
+	VEC(uint64_t) sets; /* offset of each set's unit */
 };
 
 static void build_release(struct build *b)
@@ -34,7 +34,7 @@ static int add(struct build *b, uint64_t low, uint64_t len, uint32_t unit)
 	return vec_push(&b->spans, (struct span){low, low + len, unit});
 }
 
-/* One set (DWARF 5, section 6.1.2), from its version on. */
+/* Reads one set (DWARF 5, section 6.1.2), after its version. */
 static int read_set(struct build *b, struct bytes *set, unsigned off_size, unsigned header_len)
 {
 	const uint8_t *start = set->p;
@@ -110,7 +110,7 @@ static int compare_offs(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Place of an offset in offs, or SEG_NONE. */
+/* Index of an offset in offs, or SEG_NONE. */
 static uint32_t place_of(const struct index *x, uint64_t off)
 {
 	const uint64_t *p =
@@ -120,7 +120,7 @@ static uint32_t place_of(const struct index *x, uint64_t off)
 	return p ? (uint32_t)(p - x->offs.data) : SEG_NONE;
 }
 
-/* Sorts the sets by unit, a unit's several into one. */
+/* Sorts the sets by unit and joins several sets of one unit. */
 static int take_sets(struct index *x, struct build *b)
 {
 	size_t n = 0;
@@ -166,7 +166,7 @@ uint32_t index_find_other(const struct index *x, uint64_t va)
 	return segmap_find(&x->others, va);
 }
 
-/* Takes the ranges of units listed since, if they are not covered. */
+/* Takes the ranges of newly listed units that are not covered. */
 static int look_at_units(struct index *x, struct dwarf_file *f)
 {
 	for (; x->seen < f->units.len; x->seen++) {
@@ -192,7 +192,7 @@ int index_unit(struct index *x, struct dwarf_file *f, uint32_t covered, uint32_t
 	struct unit *u;
 	int err = 0;
 
-	/* Unit by unit, so that each is looked at while its bytes are there. */
+	/* One unit at a time, so that each is read while its bytes are at hand. */
 	while (!err && !f->scanned && f->scan_off <= off) {
 		uint64_t before = f->scan_off;
 
@@ -222,7 +222,7 @@ int index_complete(struct index *x, struct dwarf_file *f)
 		return err;
 	segmap_release(&x->others);
 	err = segmap_build(&x->others, &x->spans, f->units.len, SEG_KEEP_LOWEST);
-	if (err || !f->scanned) /* what may be inflated was used up */
+	if (err || !f->scanned) /* the allowance for inflating is used up */
 		return err;
 	x->complete = true;
 	vec_release(&x->spans);

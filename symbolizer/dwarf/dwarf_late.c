@@ -7,14 +7,16 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/dwarf/dwarf_late.h"
 
-/* 32 bytes each, and 16 for each of two strings while they are read. The more, the less often
- * .debug_str is gone through. */
+/* A frame has 32 bytes, and 16 for each of two strings while they are read. More frames mean
+ * fewer passes over .debug_str. */
 #define FRAMES_HELD_MAX (256u << 10)
-/* Text of the frames given out at a time. Names of C++ programs have 100 to 200 bytes. */
+/* Text given out at a time. Names of C++ programs have 100 to 200 bytes. */
 #define TEXT_BYTES_MAX (16u << 20)
 /* .debug_str and .debug_line_str of the file, its supplement and its package. */
 #define SECTS_MAX 8
-/* A string is a number: of `known`, or a place: 1 + index in `sects`, and the offset. */
+/*
+ * A string is a number: either an id in `known`, or a place: 1 + index in `sects`, and the offset.
+ */
 #define PLACE_SHIFT 56
 #define PLACE_OFF   ((1ull << PLACE_SHIFT) - 1)
 
@@ -25,12 +27,12 @@ struct late_frame {
 };
 
 struct answer {
-	size_t index, first; /* frame */
+	size_t index, first; /* frame and its index in the list */
 	uint32_t n;
 	enum dwarf_reason reason;
 };
 
-struct wanted { /* a string of a frame, to be read */
+struct wanted { /* a string of a frame that must be read */
 	uint64_t place;
 	uint32_t frame;
 	bool linkage;
@@ -97,7 +99,7 @@ static int know(struct late *l, const char *s, uint32_t *id)
 	return s ? strtab_add(l->known, s, id) : 0;
 }
 
-/* Place of a string. More sections than there can be: it stays unknown. */
+/* Place of a string. With more sections than SECTS_MAX it stays unknown. */
 static uint64_t place_of(struct late *l, const struct frame_string *s)
 {
 	size_t i = 0;
@@ -167,7 +169,7 @@ static int compare_wanted(const void *a, const void *b)
 	return x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* What the answers [from, to) want, in the order of the file. */
+/* Collects the strings of the answers [from, to), in the order of the file. */
 static int collect(struct late *l, size_t from, size_t to)
 {
 	size_t first = l->answers.data[from].first;
@@ -183,8 +185,8 @@ static int collect(struct late *l, size_t from, size_t to)
 	return err;
 }
 
-/* Reads what is wanted into `text`, and makes 1 + offset there of the places; 0: unreadable. False
- * if not all of it fits: the rest is then 0. */
+/* Reads the wanted strings into `text`. Replaces each place by 1 + the offset in `text`; 0:
+ * unreadable. False if not all of it fits; the rest is then 0. */
 static bool read_strings(struct late *l)
 {
 	uint64_t last = 0, at = 0;
@@ -213,7 +215,7 @@ static bool read_strings(struct late *l)
 
 /* --- giving answers ----------------------------------------------------------------------------- */
 
-/* A frame's string: `where` is its place, replaced by what read_strings() made of it. */
+/* A frame's string. `where` is its place, `read` what read_strings() made of it. */
 static const char *text_of(const struct late *l, uint64_t where, uint64_t read)
 {
 	if (where >> PLACE_SHIFT)
@@ -221,7 +223,7 @@ static const char *text_of(const struct late *l, uint64_t where, uint64_t read)
 	return where ? strtab_get(l->known, (uint32_t)where) : NULL;
 }
 
-/* Strings were read in the order of the file: puts them back into that of the frames. */
+/* Puts strings, which were read in the order of the file, back into the order of the frames. */
 static int compare_frames(const void *a, const void *b)
 {
 	const struct wanted *x = a, *y = b;
@@ -263,7 +265,7 @@ static int give_range(struct late *l, size_t from, size_t to, dwarf_frames_fn fn
 	fits = read_strings(l);
 	if (l->text.err)
 		return l->text.err;
-	if (!fits && to - from > 1) { /* too much text at a time */
+	if (!fits && to - from > 1) { /* too much text for one round */
 		size_t mid = from + (to - from) / 2;
 
 		return give_range(l, from, mid, fn, ctx) ?: give_range(l, mid, to, fn, ctx);

@@ -7,11 +7,11 @@
 #include "symbolizer/dwarf/dwarf_line.h"
 #include "symbolizer/dwarf/dwarf_line_header.h"
 
-/* Of one unit: some 200 MiB. The largest units met have a few million. */
+/* Rows of one unit: some 200 MiB. The largest known units have a few million rows. */
 #define ROWS_MAX (1u << 24)
 
 struct row {
-	uint32_t off; /* from its sequence's low on */
+	uint32_t off; /* relative to its sequence's low */
 	uint32_t file, line;
 };
 
@@ -24,11 +24,11 @@ struct sequence {
 struct lines {
 	uint16_t version;
 	struct row *rows;
-	struct sequence *seqs; /* ascending by high */
+	struct sequence *seqs; /* sorted by high */
 	size_t n_seqs;
 	struct die_attr *dirs;
 	struct line_file *files;
-	char **paths; /* of files, made when asked for */
+	char **paths; /* of files, made on demand */
 	size_t n_dirs, n_files, bytes;
 };
 
@@ -39,7 +39,7 @@ struct machine {
 	struct bytes b;
 	uint64_t addr;
 	uint32_t file, line;
-	/* The sequence being made; `first` is its first row. */
+	/* The sequence that is being made; `first` is its first row. */
 	bool open, dead;
 	uint64_t low;
 	size_t first;
@@ -60,7 +60,7 @@ static void machine_reset(struct machine *m)
 	m->first = m->rows.len;
 }
 
-/* What each special opcode adds (DWARF 5, section 6.2.5.1). */
+/* Address and line advance of each special opcode (DWARF 5, section 6.2.5.1). */
 static void compute_special(struct machine *m)
 {
 	const struct line_header *h = m->h;
@@ -75,8 +75,7 @@ static void compute_special(struct machine *m)
 	}
 }
 
-/* Of rows at one address only the last can be found; rows that say the same as the one before add
- * nothing. */
+/* Only the last row at an address can be found. A row equal to the one before adds nothing. */
 static void append_row(struct machine *m)
 {
 	struct row row = {.file = m->file, .line = m->line}, *last;
@@ -87,7 +86,8 @@ static void append_row(struct machine *m)
 		m->open = true;
 		m->low = m->addr;
 	}
-	if (m->addr - m->low > UINT32_MAX) { /* code of more than 4 GiB in one piece, or disorder */
+	/* More than 4 GiB of contiguous code, or out of order. */
+	if (m->addr - m->low > UINT32_MAX) {
 		m->dead = true;
 		return;
 	}
@@ -141,7 +141,7 @@ static void extended(struct machine *m)
 		if (name && m->h->version < 5 && line_header_add_file(m->h, &b, name) == -ENOMEM)
 			m->err = -ENOMEM;
 		break;
-	default: /* discriminators, and whatever others invent: the length steps over it */
+	default: /* discriminators and vendor extensions: the length steps over them */
 		break;
 	}
 }
@@ -197,7 +197,7 @@ static void run(struct machine *m)
 			extended(m);
 		}
 	}
-	m->rows.len = m->first; /* a sequence without an end */
+	m->rows.len = m->first; /* drops a sequence that has no end */
 }
 
 static void machine_release(struct machine *m)
@@ -215,7 +215,7 @@ static int compare_seqs(const void *a, const void *b)
 	return x->high < y->high ? -1 : x->high > y->high;
 }
 
-/* Takes an array over, shrunk to what it holds. */
+/* Takes an array over, shrunk to its length. */
 static void *take(void **data, size_t len, size_t elem_size, size_t *bytes)
 {
 	void *p = *data, *q = len ? realloc(p, len * elem_size) : NULL;
@@ -289,8 +289,8 @@ size_t lines_bytes(const struct lines *l)
 	return l ? l->bytes : 0;
 }
 
-/* The first sequence that ends behind the address; if sequences overlap, the answer is one of
- * several, the same one as llvm-symbolizer's. */
+/* The first sequence that ends behind the address. Where sequences overlap, the answer equals
+ * llvm-symbolizer's. */
 static size_t seq_behind(const struct lines *l, uint64_t va)
 {
 	size_t lo = 0, hi = l->n_seqs;
@@ -333,7 +333,7 @@ bool lines_find(const struct lines *l, uint64_t va, uint32_t *file, uint32_t *li
 	return true;
 }
 
-/* Rows of one sequence. Should a broken program go back in it, what it says there is left out. */
+/* Rows of one sequence. Skips rows of a broken program that go back. */
 static int each_row(const struct lines *l, const struct sequence *seq, uint64_t low, uint64_t high,
 		    lines_each_fn fn, void *ctx)
 {
@@ -373,7 +373,7 @@ int lines_each(const struct lines *l, uint64_t low, uint64_t high, lines_each_fn
 
 /* --- paths -------------------------------------------------------------------------------------- */
 
-/* Windows paths are met where objects were cross-compiled. */
+/* Cross-compiled objects may have Windows paths. */
 static bool is_absolute(const char *s)
 {
 	return s[0] == '/' || s[0] == '\\' ||
@@ -391,17 +391,17 @@ static void add_component(struct buf *b, const char *s)
 	buf_str(b, s);
 }
 
-/* A string of the line table; like cu_str(), but DW_FORM_string is in .debug_line itself. */
+/* A string of the line table. Like cu_str(), but DW_FORM_string is in .debug_line itself. */
 static const char *line_str(struct cu *cu, const struct die_attr *attr)
 {
 	return attr->form == DW_FORM_string ? sect_str(&cu->file->sect[SECT_LINE], attr->v)
 					    : cu_str(cu, attr);
 }
 
-/* Each string is used up before the next is looked at: views do not last. */
+/* Copies each string before it reads the next, since views do not last. */
 static void add_path(struct buf *b, struct lines *l, struct cu *cu, const struct line_file *file)
 {
-	/* Directory 0 is the compilation directory, spelled out since version 5. */
+	/* Directory 0 is the compilation directory; version 5 spells it out. */
 	size_t dir = l->version >= 5 ? file->dir : file->dir - 1ul;
 	const char *s = line_str(cu, &file->name);
 

@@ -12,19 +12,19 @@ int lines_load(struct lines **out, struct cu *cu);
 void lines_free(struct lines *l);
 size_t lines_bytes(const struct lines *l);
 
-/* File number and line of the address; false if the table does not have it. */
+/* File number and line of the address. False if the table does not have the address. */
 bool lines_find(const struct lines *l, uint64_t va, uint32_t *file, uint32_t *line);
 
 /*
- * The same for all addresses of [low, high): fn is told wherever the answer changes, and at low.
- * Stops at the first error of fn, and returns it.
+ * Does the same for all addresses of [low, high). Calls fn at low and wherever the answer changes.
+ * Stops at the first error of fn and returns it.
  */
 typedef int (*lines_each_fn)(void *ctx, uint64_t va, bool found, uint32_t file, uint32_t line);
 int lines_each(const struct lines *l, uint64_t low, uint64_t high, lines_each_fn fn, void *ctx);
 
 /*
- * Path of a file number: directory and name, below the unit's compilation directory if relative.
- * NULL for a number out of range, or out of memory. Lives as long as l.
+ * Path of a file number: directory and name, below the compilation directory if relative. NULL if
+ * the number is out of range, or out of memory. Lives as long as l.
  */
 const char *lines_path(struct lines *l, struct cu *cu, uint64_t file);
 

@@ -4,7 +4,7 @@
 
 #include "symbolizer/dwarf/dwarf_line_header.h"
 
-/* Largest units name some 10,000 files. */
+/* The largest units name some 10,000 files. */
 #define FILES_MAX (1u << 18)
 /* DWARF 5 defines five content types. */
 #define FORMATS_MAX 32
@@ -34,7 +34,7 @@ int line_header_add_file(struct line_header *h, struct bytes *b, const char *nam
 	struct line_file file = {.name = string_at(h, name)};
 	uint64_t dir = bytes_uleb(b);
 
-	bytes_uleb(b); /* time of modification */
+	bytes_uleb(b); /* modification time */
 	bytes_uleb(b); /* length */
 	if (b->bad)
 		return -EBADMSG;
@@ -82,10 +82,10 @@ static bool read_entry(struct line_header *h, struct bytes *b, const struct shap
 		else if (format[i].type == DW_LNCT_path)
 			out->name = (struct die_attr){value.form, value.v};
 	}
-	return b->p > before; /* entries without bytes could be 2^64 */
+	return b->p > before; /* entries of 0 bytes could be 2^64 many */
 }
 
-/* Version 5: both lists say what their entries are made of (section 6.2.4.1). */
+/* Version 5: both lists describe their own format (section 6.2.4.1). */
 static int read_new_list(struct line_header *h, struct bytes *b, const struct shape *shape,
 			 bool dirs)
 {
@@ -123,7 +123,7 @@ static int read_names(struct line_header *h, struct bytes *b, uint8_t addr_size)
 	return read_new_list(h, b, &shape, true) ?: read_new_list(h, b, &shape, false);
 }
 
-/* Unit length, and the whole unit made visible. */
+/* Reads the unit's length and makes a view of the whole unit. */
 static int view_unit(struct line_header *h, struct sect *sect, uint64_t off, struct bytes *b)
 {
 	uint64_t len, size = sect_size(sect);
@@ -140,7 +140,7 @@ static int view_unit(struct line_header *h, struct sect *sect, uint64_t off, str
 		return sect->oom ? -ENOMEM : -EBADMSG;
 	off += (uint64_t)(v.p - p);
 	if (len > size - off)
-		len = size - off; /* cut short: read what is there */
+		len = size - off; /* truncated: read the rest */
 	*b = sect_view(sect, off, len);
 	if (b->bad)
 		return sect->oom ? -ENOMEM : -EBADMSG;
@@ -154,8 +154,8 @@ static void read_parameters(struct line_header *h, struct bytes *b)
 {
 	h->min_inst_len = bytes_u8(b);
 	if (h->version >= 4)
-		bytes_u8(b); /* operations per instruction: VLIW machines only */
-	bytes_u8(b);	     /* default of is_stmt, which nobody here looks at */
+		bytes_u8(b); /* operations per instruction, for VLIW machines only */
+	bytes_u8(b);	     /* default_is_stmt, not used */
 	h->line_base = (int8_t)bytes_u8(b);
 	h->line_range = bytes_u8(b);
 	h->opcode_base = bytes_u8(b);
@@ -178,7 +178,7 @@ int line_header_read(struct line_header *h, struct cu *cu, uint64_t off)
 		return -EBADMSG;
 	if (h->version >= 5) {
 		addr_size = bytes_u8(&b);
-		bytes_u8(&b); /* size of segment selectors: none on our machines */
+		bytes_u8(&b); /* size of segment selectors, none on our machines */
 	}
 	names = bytes_sub(&b, bytes_uint(&b, h->off_size));
 	h->program = b;

@@ -17,18 +17,18 @@ struct line_header {
 	uint8_t operands[256]; /* of standard opcodes */
 	VEC(struct die_attr) dirs;
 	VEC(struct line_file) files; /* files.data[0] has number 1 before version 5 */
-	/* The program, and where its bytes are in .debug_line (for strings inside it). */
+	/* The program, and its place in .debug_line, for strings inside it. */
 	struct bytes program;
 	const uint8_t *start;
 	uint64_t start_off;
 };
 
-/* Reads the header at an offset of .debug_line. The program lives like a view. 0 or -errno; either
- * way line_header_release() follows. */
+/* Reads the header at an offset of .debug_line. The program lives as long as a view. 0 or
+ * -errno. Call line_header_release() in both cases. */
 int line_header_read(struct line_header *h, struct cu *cu, uint64_t off);
 void line_header_release(struct line_header *h);
 
-/* One file entry as it stands before version 5, and in DW_LNE_define_file. */
+/* Reads a file entry of the format before version 5, which DW_LNE_define_file uses too. */
 int line_header_add_file(struct line_header *h, struct bytes *b, const char *name);
 
 #endif

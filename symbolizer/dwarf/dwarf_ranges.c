@@ -3,16 +3,16 @@
 
 /* Longest entry of either kind of list: a byte and two LEB128 or addresses. */
 #define ENTRY_BYTES_MAX 32
-/* What an entry costs of the work allowance: more than its bytes, for it takes memory too. */
+/* Work of an entry. More than its bytes, because it takes memory too. */
 #define ENTRY_WORK 64
 
-/* Reads a list entry by entry, through views that move along. */
+/* Reads a list entry by entry, through moving views. */
 struct list {
 	struct cu *cu;
 	struct sect *sect;
-	uint64_t off; /* of the view's start */
+	uint64_t off; /* offset of the view's start */
 	struct bytes view, start;
-	uint64_t base; /* what relative entries count from */
+	uint64_t base; /* base address of relative entries */
 	bool dead;     /* the base is a tombstone: the code was removed */
 	uint64_t tombstone;
 	uint32_t id;
@@ -26,7 +26,7 @@ static void list_view(struct list *l)
 	l->view = l->start = sect_view(l->sect, l->off, SECT_VIEW_BYTES);
 }
 
-/* Makes the next entry visible in one piece. False at the end, or when work or memory ran out. */
+/* Makes the next entry contiguous. False at the end, or if work or memory ran out. */
 static bool list_next(struct list *l)
 {
 	if (l->err || !work_spend(l->cu->file->work, ENTRY_WORK))
@@ -60,7 +60,7 @@ static void emit_relative(struct list *l, uint64_t low, uint64_t high)
 }
 
 /* DWARF 4, section 2.17.3. The highest address selects a base, so linkers mark removed code with
- * the one below. */
+ * the next lower address. */
 static void read_ranges(struct list *l)
 {
 	unsigned size = l->cu->unit.addr_size;
@@ -84,7 +84,7 @@ static bool pooled(struct list *l, uint64_t *va)
 	return cu_addr_at(l->cu, bytes_uleb(&l->view), va);
 }
 
-/* One entry of DWARF 5, section 2.17.3 and 7.25. False at the end of the list. */
+/* Reads one entry (DWARF 5, sections 2.17.3 and 7.25). False at the end of the list. */
 static bool read_rnglist_entry(struct list *l)
 {
 	unsigned size = l->cu->unit.addr_size;
@@ -122,7 +122,7 @@ static bool read_rnglist_entry(struct list *l)
 		low = bytes_uint(&l->view, size);
 		high = low + bytes_uleb(&l->view);
 		break;
-	default: /* DW_RLE_end_of_list, or nothing we know */
+	default: /* DW_RLE_end_of_list, or unknown */
 		return false;
 	}
 	if (ok && !l->view.bad)
@@ -166,7 +166,7 @@ int ranges_add(struct cu *cu, const struct die *die, uint32_t id, struct spans *
 		while (list_next(&l) && read_rnglist_entry(&l))
 			;
 	} else {
-		/* A split unit's ranges are in the main file, from its skeleton's base on. */
+		/* A split unit's ranges are in the main file, starting at its skeleton's base. */
 		l.sect = &cu->ranges_file->sect[SECT_RANGES];
 		list_start(&l, off + (cu->file->split ? cu->ranges_base : 0));
 		read_ranges(&l);

@@ -6,11 +6,11 @@
 #include "profiler/base/text.h"
 #include "symbolizer/dwarf/dwarf_sect.h"
 
-/* Names are scattered over .debug_str: a read of more than a page is mostly wasted copying. */
+/* Names are scattered over .debug_str. Reading more than a page is mostly wasted. */
 #define BLOCK_BYTES 4096u
 /* 64 * 6 KiB: what one section may hold in blocks. */
 #define BLOCK_SLOTS 64u
-/* Longest string: template-heavy C++ has mangled names of some hundred KiB. */
+/* Longest string. Template-heavy C++ has mangled names of some hundred KiB. */
 #define STR_BYTES_MAX (1u << 20)
 
 struct sect_block {
@@ -75,7 +75,7 @@ static int open_contents(struct sect *s)
 	int err = -EINVAL;
 	size_t len;
 
-	/* Relocations are applied to whole sections only. */
+	/* Relocations are only applied to whole sections. */
 	if (is_compressed(s) && elf_obj_type(s->elf) != ET_REL)
 		err = open_stream(s);
 	if (!err) {
@@ -129,7 +129,7 @@ size_t sect_bytes(const struct sect *s)
 	return s->bytes + (s->stream ? elf_stream_bytes(s->stream) : 0);
 }
 
-/* What is inflated is paid for afterwards: the last read may go over the allowance. */
+/* Inflated bytes are counted afterwards, so the last read may exceed the allowance. */
 static bool read_stream(struct sect *s, void *to, uint64_t off, size_t len)
 {
 	uint64_t before = elf_stream_inflated(s->stream);

@@ -13,9 +13,9 @@ struct edge {
 };
 
 /*
- * The sweep's state: how many spans of each id cover the current address, and a heap of ids. Keys
- * are ids or their complement, so that the smallest key is the one to prefer. Ids that no longer
- * cover the address leave the heap only when they come to its top.
+ * State of the sweep: for each id, how many of its spans cover the current address; and a heap of
+ * ids. A key is an id or its complement, so that the smallest key wins. An id that no longer covers
+ * the address leaves the heap when it reaches the top.
  */
 struct sweep {
 	uint32_t *covering;
@@ -123,10 +123,10 @@ static int compare_edges(const void *a, const void *b)
 
 	if (x->va != y->va)
 		return x->va < y->va ? -1 : 1;
-	return y->start - x->start; /* counts stay above zero */
+	return y->start - x->start; /* starts first, so no count falls to zero too early */
 }
 
-/* Spans in order and apart from each other need no sweep. */
+/* Sorted spans without overlaps need no sweep. */
 static bool disjoint(const struct spans *spans)
 {
 	for (size_t i = 0; i < spans->len; i++)

@@ -17,7 +17,8 @@ struct cu_index {
 	const uint8_t *data;
 	size_t len;
 	uint32_t version, columns, units, slots;
-	uint64_t ids, rows, table; /* offsets of the hash table, the row numbers and the offsets */
+	/* Offsets of the hash table, of the row numbers, and of the table of offsets. */
+	uint64_t ids, rows, table;
 };
 
 static bool index_uint(const struct cu_index *x, uint64_t off, unsigned size, uint64_t *v)
@@ -142,7 +143,7 @@ static struct elf_obj *open_dwo(struct cu *skeleton, const struct dwarf_opts *op
 	return name ? opts->open_dwo(opts->ctx, name, dir, skeleton->dwo_id) : NULL;
 }
 
-/* The compile unit with the skeleton's id among those of a section. */
+/* Finds the compile unit with the skeleton's id in a section. */
 static int find_unit(struct cu **out, struct cu *skeleton, struct dwarf_file *f)
 {
 	static const struct contribution at_start;
@@ -160,7 +161,8 @@ static int find_unit(struct cu **out, struct cu *skeleton, struct dwarf_file *f)
 	return err ?: -ENOENT;
 }
 
-/* GCC puts every type unit of DWARF 5 into a section of its own, named like the compile unit's. */
+/* GCC gives every type unit of DWARF 5 a section of its own, with the same name as the compile
+ * unit's. */
 static int find_section(struct cu **out, struct cu *skeleton, struct dwarf_file *f,
 			size_t whole_max)
 {

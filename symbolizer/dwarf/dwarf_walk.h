@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * All of a reader's units, one after the other, for whoever wants everything they say
- * (line_table_build.c). The choice between units that claim one address is dwarf_resolve()'s.
+ * Goes over all units of a reader, for line_table_build.c, which wants all they say.
+ * dwarf_resolve() decides between units that claim one address.
  */
 #ifndef KILN_SYMBOLIZER_DWARF_DWARF_WALK_H
 #define KILN_SYMBOLIZER_DWARF_DWARF_WALK_H
@@ -15,25 +15,26 @@ struct dwarf_range {
 	uint64_t low, high; /* [low, high) */
 };
 
-/* A unit with its products loaded, as far as they can be, and the addresses it answers for. */
+/* A unit with its functions and lines, as far as they can be read, and the addresses it answers
+ * for. */
 struct dwarf_unit {
 	struct dwarf *d;
 	struct cu *cu;
 	struct cu_cache *cache;
 	struct frames *frames;
-	const struct dwarf_range *ranges; /* ascending */
+	const struct dwarf_range *ranges; /* sorted */
 	size_t n_ranges;
 };
 
 /*
- * Calls fn once per unit that has addresses and can be read; stops at the first error of fn and
- * returns it. 0, -ENOMEM, or -EFBIG when a cap kept something out.
+ * Calls fn once for each readable unit that has addresses. Stops at the first error of fn and
+ * returns it. 0, -ENOMEM, or -EFBIG if a cap left something out.
  */
 typedef int (*dwarf_unit_fn)(void *ctx, const struct dwarf_unit *u);
 int dwarf_walk(struct dwarf *d, dwarf_unit_fn fn, void *ctx);
 
-/* For fn, now and then: evicts units that references have pulled in. Pointers to other units than
- * its own die. */
+/* fn calls this now and then. Evicts units that references have loaded. Pointers to other units
+ * than fn's own become invalid. */
 void dwarf_walk_trim(const struct dwarf_unit *u);
 
 #endif
