@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Asking the table. Layouts: runtime/symtab.go and runtime/runtime2.go (_func) of the releases. */
+/* Look-ups in the table. Layouts: runtime/symtab.go and runtime/runtime2.go (_func) of each
+ * release. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -7,12 +8,12 @@
 
 /* internal/abi/symtab.go: PCDATA_InlTreeIndex and FUNCDATA_InlTree, the same since 1.16. */
 enum { PCDATA_INLINED = 2, FUNCDATA_INLINED = 3 };
-/* A pair of numbers of an address table, at its longest. */
+/* Longest pair of numbers of an address table. */
 #define PAIR_BYTES 20
 
 /* --- functions ---------------------------------------------------------------------------------- */
 
-/* Addresses are offsets of 32 bits since 1.18, addresses before. */
+/* Addresses are 32-bit offsets since 1.18, full addresses before. */
 static unsigned word_size(const struct gopclntab *t)
 {
 	return t->version >= GO_1_18 ? 4 : 8;
@@ -42,7 +43,7 @@ bool go_func_read(struct gopclntab *t, uint64_t i, struct go_func *f)
 		return false;
 	b = sect_view(&t->tab.sect, at, 64);
 	start = b.p;
-	bytes_skip(&b, size); /* the entry once more */
+	bytes_skip(&b, size); /* entry address, a second time */
 	f->name = bytes_u32(&b);
 	bytes_skip(&b, 4 + 4); /* arguments, deferreturn */
 	f->pcsp = bytes_u32(&b);
@@ -79,8 +80,9 @@ static bool spend(struct gopclntab *t, uint64_t n)
 }
 
 /*
- * The value an address table at `off` of pctab has for va: pairs of a difference to the value before
- * (zigzag; 0 ends the table, except in the first pair) and of how far it reaches. False past its end.
+ * Looks up va in the address table at `off` of pctab. The table has pairs: the difference to the
+ * value before (zigzag; 0 ends the table, except in the first pair), and the length of its range.
+ * False past its end.
  */
 static bool value_at(struct gopclntab *t, uint32_t off, uint64_t entry, uint64_t va,
 		     uint32_t *value)
@@ -95,7 +97,7 @@ static bool value_at(struct gopclntab *t, uint32_t off, uint64_t entry, uint64_t
 		bool last = at + bytes_left(&b) >= t->tab.sect.size;
 		const uint8_t *start = b.p;
 
-		/* Most answers are among the first bytes. */
+		/* Most answers are in the first bytes. */
 		if (b.bad || !spend(t, first ? 64 : SECT_VIEW_BYTES))
 			return false;
 		while (last || bytes_left(&b) >= PAIR_BYTES) {
@@ -138,7 +140,7 @@ static bool find_func(struct gopclntab *t, uint64_t va, uint64_t *index)
 	return lo;
 }
 
-/* The function that covers va, and its line there: where the table of lines ends, it ends. */
+/* The function that covers va, and the line there. The function ends where its line table ends. */
 static bool func_at(struct gopclntab *t, uint64_t va, struct go_func *f, uint32_t *line)
 {
 	uint64_t index;
@@ -158,7 +160,7 @@ bool gopclntab_covers(struct gopclntab *t, uint64_t va)
 
 /* --- frames ------------------------------------------------------------------------------------- */
 
-/* Copies a string: what sections show does not last. */
+/* Copies a string, because views of sections do not last. */
 static size_t keep(struct gopclntab *t, const char *s)
 {
 	size_t at = t->strings.len, len = s ? strlen(s) + 1 : 0;
@@ -197,7 +199,7 @@ struct inlined_call {
 	uint32_t name, parent_pc, start_line;
 };
 
-/* The inlined call that va belongs to directly; false: to the function itself. */
+/* The innermost inlined call at va. False: va belongs to the function itself. */
 static bool inlined_at(struct gopclntab *t, const struct go_func *f, uint64_t va,
 		       struct inlined_call *call)
 {
@@ -228,7 +230,7 @@ static bool inlined_at(struct gopclntab *t, const struct go_func *f, uint64_t va
 	return !b.bad;
 }
 
-/* Fills frame n; the next one out is where an instruction at *va is. False: that was the last. */
+/* Fills frame n and sets *va to an instruction of the next outer frame. False if n was the last. */
 static bool add_frame(struct gopclntab *t, const struct go_func *f, size_t n, uint64_t *va)
 {
 	bool inlined = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Finding the table, and by way of the program's moduledata (runtime/symtab.go) where its addresses
- * start and where trees of inlined calls are.
+ * Finds the table, and the program's moduledata (runtime/symtab.go). moduledata has the base of
+ * addresses and the trees of inlined calls.
  */
 #include <elf.h>
 #include <errno.h>
@@ -13,15 +13,17 @@
 
 /* The largest programs have a million functions. */
 #define FUNCS_MAX (16u << 20)
-/* Bytes of segments, and of relocations, looked through: 100 MiB of read-only data are a lot. A
+/* Bytes of segments, and of relocations, to search. 100 MiB of read-only data are a lot. A
  * sparse file could claim any size. */
 #define SCAN_BYTES_MAX (256u << 20)
 #define SCAN_CHUNK     (64u << 10)
-/* What looks like a moduledata and is none is rare. */
+/* Data that looks like a moduledata by chance is rare. */
 #define CANDIDATES_MAX 8
-/* The same among the bytes of segments: the number, and pointers to the table, occur by chance. */
+/*
+ * The same for the bytes of segments. The magic number, and pointers to the table, occur by chance.
+ */
 #define TRIES_MAX 1000
-/* A function's name has no other bytes in front. */
+/* Highest first byte of a function's name. */
 #define NAME_START_MAX 0x7e
 
 /* --- the header --------------------------------------------------------------------------------- */
@@ -34,7 +36,7 @@ static const uint32_t magics[] = {
 	[GO_1_20] = 0xfffffff1,
 };
 
-/* The magic number, two zeros, the instructions' unit (1 on x86, 4 on arm64), the size of pointers. */
+/* The magic number, two zeros, the instruction unit (1 on x86, 4 on arm64), the pointer size. */
 static bool is_header_start(const uint8_t *p, enum go_version *version)
 {
 	struct bytes b = bytes_of(p, 8);
@@ -58,7 +60,7 @@ static void view_init(struct go_view *v, struct elf_obj *obj, uint64_t off, uint
 	v->sect = (struct sect){.elf = obj, .sec = &v->section, .size = size, .ready = true};
 }
 
-/* What follows the first eight bytes: counts and where the parts of the table are. */
+/* After the first eight bytes: counts, and offsets of the parts of the table. */
 static bool read_header(struct gopclntab *t)
 {
 	struct bytes b = sect_view(&t->tab.sect, 8, 72);
@@ -88,7 +90,7 @@ static bool read_header(struct gopclntab *t)
 	       t->functab < t->tab.sect.size;
 }
 
-/* Are the first and the last function's record and name where they should be? */
+/* Checks the first and the last function's record and name. */
 static bool is_plausible(struct gopclntab *t)
 {
 	uint64_t samples[] = {0, t->n_funcs / 2, t->n_funcs - 1}, last = 0, end;
@@ -103,7 +105,7 @@ static bool is_plausible(struct gopclntab *t)
 			return false;
 		last = f.entry;
 		name = go_func_name(t, f.name);
-		/* The linker's own functions may be without a name, C's have one. */
+		/* The linker's own functions may lack a name; C functions have one. */
 		if (name && ((uint8_t)*name < ' ' || (uint8_t)*name > NAME_START_MAX))
 			return false;
 	}
@@ -129,10 +131,10 @@ static bool try_table(struct gopclntab *t, uint64_t off, uint64_t len, uint64_t 
 struct scan {
 	struct gopclntab *t;
 	uint64_t left; /* bytes that may still be read */
-	/* What to make of 8 aligned bytes; at is their place in the file, left what follows of the
+	/* Looks at 8 aligned bytes. off: their place in the file; left: bytes that follow in the
 	 * segment. True: found. */
 	bool (*look)(struct scan *s, const uint8_t *p, uint64_t off, uint64_t left, uint64_t va);
-	unsigned tries; /* closer looks taken */
+	unsigned tries; /* places checked in detail */
 };
 
 static int scan_segment(struct scan *s, const struct elf_segment *seg)
@@ -159,7 +161,7 @@ static int scan_segment(struct scan *s, const struct elf_segment *seg)
 	return -ENODATA;
 }
 
-/* Data first, the last segment first: relocated read-only data and variables stand there. */
+/* Data segments first, the last one first: relocated read-only data and variables are there. */
 static int scan_segments(struct scan *s)
 {
 	size_t n;
@@ -182,7 +184,7 @@ static bool look_for_table(struct scan *s, const uint8_t *p, uint64_t off, uint6
 	       try_table(s->t, off, left, va);
 }
 
-/* Is a search worth it? Not in a file that has sections, and none that only Go has. */
+/* A search is not worth it in a file that has sections but none of Go's. */
 static bool may_be_go(const struct elf_obj *obj)
 {
 	static const char *const names[] = {".go.buildinfo", ".note.go.buildid", ".go.module",
@@ -216,8 +218,8 @@ static int find_table(struct gopclntab *t)
 
 /* --- moduledata --------------------------------------------------------------------------------- */
 
-/* Its first fields are the same since 1.16: pointer to the table, five slices of parts of it, the
- * function table, its index, first and last address, text. go:func.* moved once, in 1.20. */
+/* The first fields are the same since 1.16: a pointer to the table, five slices of parts of it,
+ * the function table, its index, first and last address, text. go:func.* moved once, in 1.20. */
 enum {
 	MD_TABLE = 0,
 	MD_NAMES = 8,
@@ -238,7 +240,7 @@ static uint64_t field(const struct module *m, unsigned off)
 	return m->words[off / 8];
 }
 
-/* Takes over what a moduledata says, if it is one of this table. */
+/* Takes the fields of a moduledata if it belongs to this table. */
 static bool take_module(struct gopclntab *t, const struct module *m)
 {
 	uint64_t text = field(m, MD_TEXT), off, left,
@@ -299,7 +301,7 @@ static bool find_relocs(struct relocs *r)
 	return r->n;
 }
 
-/* Calls look for every relative relocation until it says true. 0, -ENODATA or -ENOMEM. */
+/* Calls look for every relative relocation until it returns true. 0, -ENODATA or -ENOMEM. */
 static int each_reloc(struct relocs *r, bool (*look)(void *ctx, const Elf64_Rela *rela), void *ctx)
 {
 	size_t per_chunk = SCAN_CHUNK / sizeof(Elf64_Rela);
@@ -349,7 +351,7 @@ static bool patch_word(void *ctx, const Elf64_Rela *rela)
 	return false;
 }
 
-/* A position-independent program's pointers may stand in its relocations only. */
+/* In a position-independent program, pointers may be in relocations only. */
 static int find_module_by_relocs(struct gopclntab *t)
 {
 	struct relocs r = {.t = t};
@@ -387,7 +389,7 @@ static int find_module(struct gopclntab *t)
 		err = scan_segments(&s);
 	if (err != -ENODATA || t->text)
 		return err == -ENODATA ? 0 : err;
-	/* Since 1.26 the header does not say where text starts. */
+	/* Since 1.26 the header does not have the start of the text. */
 	text = elf_obj_section(t->obj, ".text");
 	t->text = text ? text->va : 0;
 	return text ? 0 : -ENODATA;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What gopclntab.c (asking) and gopclntab_open.c (finding the table) share; nobody else includes it. */
+/* Internals that gopclntab.c (look-ups), gopclntab_rules.c (unwind rules) and gopclntab_open.c
+ * (finding the table) share. No other file includes it. */
 #ifndef KILN_SYMBOLIZER_GO_GOPCLNTAB_PRIV_H
 #define KILN_SYMBOLIZER_GO_GOPCLNTAB_PRIV_H
 
@@ -8,31 +9,31 @@
 #include "symbolizer/dwarf/dwarf_sect.h"
 #include "symbolizer/go/gopclntab.h"
 
-/* Calls inlined into each other: the compiler's budget stops at a dozen or two. */
+/* Depth of inlined calls. The compiler's budget allows a dozen or two. */
 #define GO_DEPTH_MAX 128
-/* What a program's tables may cost to read: a start, and so much for every address asked for. A
- * table of one of the largest functions has 100 KiB. */
+/* Work allowance for hostile tables: a base, and a share for each address. The table of one of
+ * the largest functions has 100 KiB. */
 #define GO_WORK_BASE  (64u << 20)
 #define GO_WORK_SHARE (128u << 10)
 
 enum go_version { GO_1_2, GO_1_16, GO_1_18, GO_1_20 };
 
 struct go_view {		    /* some bytes of the file, read in blocks */
-	struct elf_section section; /* stands in: there may be no section table */
+	struct elf_section section; /* made up, since there may be no section table */
 	struct sect sect;
 };
 
 struct gopclntab {
 	struct elf_obj *obj;
 	enum go_version version;
-	uint8_t quantum;  /* the unit of address differences */
+	uint8_t quantum;  /* unit of address differences */
 	uint64_t va;	  /* of the table */
-	uint64_t n_funcs; /* and one address more behind the last */
-	uint64_t text;	  /* what addresses count from since 1.18 */
+	uint64_t n_funcs; /* one more address follows the last */
+	uint64_t text;	  /* base of addresses since 1.18 */
 	uint64_t functab; /* offsets in tab */
-	uint64_t funcs;	  /* what offsets of functions count from */
+	uint64_t funcs;	  /* base of function offsets */
 	uint64_t names, cu, files, pctab;
-	struct go_view tab, inlined; /* inlined: from go:func.* on */
+	struct go_view tab, inlined; /* inlined: starts at go:func.* */
 	bool has_inlined, limited;
 	uint64_t work;
 	struct dwarf_frame frames[GO_DEPTH_MAX];
@@ -42,12 +43,12 @@ struct gopclntab {
 	struct buf strings;
 };
 
-/* A function's record, as far as it matters here. */
+/* The fields of a function's record that are needed. */
 struct go_func {
 	uint64_t entry;
 	uint32_t name, pcsp, pcfile, pcln, n_pcdata, cu, start_line;
-	uint8_t flags, n_funcdata; /* flags: of 1.17 and later */
-	uint64_t pcdata;	   /* offset of the arrays behind the record */
+	uint8_t flags, n_funcdata; /* flags: since 1.17 */
+	uint64_t pcdata;	   /* offset of the arrays after the record */
 };
 
 /* Entry address of function i, i <= n_funcs. */

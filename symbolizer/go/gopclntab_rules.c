@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* How Go's frames are left: the depth of the stack at every instruction (pcsp), as a rule. */
+/* Unwind rules of Go's frames, from the depth of the stack at each instruction (pcsp). */
 #include <string.h>
 
 #include "symbolizer/go/gopclntab_priv.h"
@@ -7,7 +7,7 @@
 /* internal/abi/symtab.go: FuncFlag*. */
 enum { FLAG_TOP_FRAME = 1, FLAG_SP_WRITE = 2 };
 
-/* Frames are of words; larger ones there are not (the compiler moves large variables to the heap). */
+/* Largest frame. The compiler moves larger variables to the heap. */
 #define DEPTH_MAX (1u << 30)
 
 static const struct unwind_rule by_record = {.cfa = UNWIND_CFA_FP};
@@ -15,7 +15,8 @@ static const struct unwind_rule root = {.cfa = UNWIND_CFA_ROOT};
 
 bool gopclntab_has_depths(const struct gopclntab *t)
 {
-	return t->version >= GO_1_18; /* systemstack() and the like cannot be told apart before */
+	/* Before 1.18, systemstack() and similar functions cannot be recognized. */
+	return t->version >= GO_1_18;
 }
 
 bool gopclntab_range(struct gopclntab *t, uint64_t *begin, uint64_t *end)
@@ -24,8 +25,8 @@ bool gopclntab_range(struct gopclntab *t, uint64_t *begin, uint64_t *end)
 }
 
 /*
- * Functions with a frame save rbp right below the return address. (Not yet in the very instruction
- * that makes the frame; but the callers of Go code are Go code, which needs no rbp.)
+ * Functions with a frame save rbp right below the return address. (The instruction that makes the
+ * frame has not saved it yet. But the callers of Go code are Go code, which needs no rbp.)
  */
 static struct unwind_rule depth_rule(uint32_t depth)
 {
@@ -41,7 +42,7 @@ static struct unwind_rule depth_rule(uint32_t depth)
 	return rule;
 }
 
-/* Whether a function begins with push %rbp, which is one byte. */
+/* Whether a function begins with push %rbp, a one-byte instruction. */
 static bool pushes_rbp(struct gopclntab *t, const struct go_func *f)
 {
 	struct bytes b = sect_view(&t->tab.sect, t->pctab + f->pcsp, 16);
@@ -50,18 +51,20 @@ static bool pushes_rbp(struct gopclntab *t, const struct go_func *f)
 	return f->pcsp && bytes_uleb(&b) * t->quantum == 1 && !b.bad;
 }
 
-/* morestack() leaves its stack for good, and did so without a frame record before Go 1.21: rbp is
- * anything there, and the runtime's own walks end there, too. (1.20's cannot be told from the later ones,
- * which clear rbp.) */
+/*
+ * morestack() leaves its stack for good. Before Go 1.21 it left no frame record: rbp is arbitrary
+ * there, and the runtime's own walks end there too. (1.20 looks like later releases, which clear
+ * rbp.)
+ */
 static bool leaves_no_record(const struct gopclntab *t, const char *name)
 {
 	return !strcmp(name, "runtime.morestack") && t->version < GO_1_20;
 }
 
 /*
- * mcall() leaves its stack for good as well. From Go 1.21 to 1.24 rbp still points to a record there, but
- * the goroutine may run on another thread by then, and overwrite it. What mcall() pushes after its frame,
- * if it has one, is on the other stack: nothing is above that.
+ * mcall() leaves its stack for good as well. From Go 1.21 to 1.24, rbp still points to a record
+ * there, but the goroutine may already run on another thread and overwrite it. What mcall() pushes
+ * after its frame is on the other stack, which has no caller.
  */
 static uint32_t deepest_with_caller(struct gopclntab *t, const struct go_func *f)
 {
@@ -72,8 +75,8 @@ static uint32_t deepest_with_caller(struct gopclntab *t, const struct go_func *f
 	return pushes_rbp(t, f) ? 8 : 0;
 }
 
-/* Nothing is above goexit(), mstart() and such; but sigtramp(), which is marked like them, returns to
- * what goes back into the interrupted function. */
+/* goexit(), mstart() and similar functions have no caller. sigtramp() has the same mark, but
+ * returns to code that goes back into the interrupted function. */
 static bool is_root(struct gopclntab *t, const struct go_func *f)
 {
 	const char *name;
@@ -86,8 +89,8 @@ static bool is_root(struct gopclntab *t, const struct go_func *f)
 	return name && leaves_no_record(t, name);
 }
 
-/* It leaves one stack for another, and the frame record it has made tells the way back. But clone()
- * makes none, and only its child is on another stack. */
+/* The function switches stacks, and its frame record leads back. clone() makes no record, and
+ * only its child is on another stack. */
 static bool leaves_by_record(struct gopclntab *t, const struct go_func *f)
 {
 	const char *name = f->flags & FLAG_SP_WRITE ? go_func_name(t, f->name) : NULL;
@@ -96,9 +99,9 @@ static bool leaves_by_record(struct gopclntab *t, const struct go_func *f)
 }
 
 /*
- * The pairs of a table as in value_at(), up to where the stack is deeper than `deepest`: from there on
- * nothing is above. Each but the last reaches at least one byte on, so that no function costs more than
- * its size, whatever tables a hostile file lets it share.
+ * Goes over the pairs of a table as value_at() does. Where the stack is deeper than `deepest`,
+ * there is no caller. Each pair but the last covers at least one byte. So no function costs more
+ * than its size, even if a hostile file shares tables between functions.
  */
 static int depth_rules(struct gopclntab *t, const struct go_func *f, uint64_t end, uint32_t deepest,
 		       gopclntab_rule_fn fn, void *ctx)
@@ -152,7 +155,7 @@ int gopclntab_rules(struct gopclntab *t, uint64_t *next, uint64_t end, gopclntab
 		if (!go_entry(t, *next, &entry) || !go_entry(t, *next + 1, &func_end) ||
 		    entry >= end)
 			break;
-		if (entry < last || func_end <= entry) /* not in order: hostile */
+		if (entry < last || func_end <= entry) /* out of order: hostile */
 			continue;
 		last = func_end < end ? func_end : end;
 		if (go_func_read(t, *next, &f) && f.entry == entry)

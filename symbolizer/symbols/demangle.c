@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Mangled names made readable: C++ by LLVM (demangle_cpp.h), Rust and D by libiberty. libiberty's
- * demangler of Rust allocates nothing and jumps nowhere while it prints through a callback. Back
- * references double what it prints, so the callback leaves with longjmp() past the cap.
+ * Readable forms of mangled names: C++ by LLVM (demangle_cpp.h), Rust and D by libiberty. While it
+ * prints through a callback, libiberty's Rust demangler holds no memory. Back references double its
+ * output. So past the cap the callback leaves it with longjmp().
  */
 #include <ctype.h>
 #include <errno.h>
@@ -17,16 +17,16 @@
 #include "symbolizer/symbols/demangle_cpp.h"
 #include "symbolizer/symbols/demangle.h"
 
-/* Longer mangled names are shown as they are. */
+/* Longer mangled names stay as they are. */
 #define MANGLED_MAX 2048
-/* D's demangler has no callback; its names come with at most this. */
+/* libiberty's D demangler has no callback, so its input has a smaller cap. */
 #define MANGLED_D_MAX 1024
-/* What is longer is cut there and ends in "...". */
+/* Longer output is cut here and ends in "...". */
 #define DEMANGLED_MAX 8192
-/* Rust names with punycode make the demangler hold memory while it prints: no jumping out of those,
- * so instead of the output its back references are limited. */
+/* For Rust names with punycode the demangler holds memory while it prints, so longjmp() would
+ * leak. Instead, such names may have only so many back references. */
 #define PUNYCODE_BACKREFS_MAX 8
-/* Digits, in base 62, of the number of a Rust type's lifetimes: at most 3,907 of them. */
+/* Base-62 digits of the number of lifetimes of a Rust type: at most 3,907 lifetimes. */
 #define LIFETIMES_DIGITS_MAX 2
 
 struct sink {
@@ -51,7 +51,7 @@ static void take_text(const char *data, size_t len, void *ctx)
 		longjmp(s->leave, 1);
 }
 
-/* Rust v0: an identifier in punycode is "u", its length and its bytes. */
+/* In Rust v0, an identifier in punycode is "u", its length and its bytes. */
 static bool may_have_punycode(const char *name)
 {
 	for (const char *u = strchr(name, 'u'); u; u = strchr(u + 1, 'u'))
@@ -70,9 +70,9 @@ static size_t count_char(const char *s, char c)
 }
 
 /*
- * The binder of a function's type ("FG") or of a trait object ("DG") is followed by the number of its
- * lifetimes and "_". libiberty goes through all of them, even while it prints nothing. An identifier
- * seldom looks so.
+ * The binder of a function type ("FG") or trait object ("DG") has a number of lifetimes and "_".
+ * libiberty loops over all lifetimes even while it prints nothing. Identifiers rarely look like
+ * this.
  */
 static bool has_many_lifetimes(const char *name)
 {
@@ -102,9 +102,9 @@ static bool print_rust(const char *name, struct sink *s)
 
 static bool demangle_rust(struct buf *out, const char *name)
 {
-	struct sink s; /* its text is written before it is read: no need to clear 8 KiB a name */
+	struct sink s; /* large, and written before it is read: not cleared */
 
-	/* The old scheme's names end in a hash, "17h" and 16 digits; others are C++. */
+	/* Legacy names end in a hash, "17h" and 16 digits. Others are C++. */
 	if (name[1] == 'Z' && !strstr(name, "17h"))
 		return false;
 	if (name[1] == 'R' && has_many_lifetimes(name))
@@ -131,7 +131,7 @@ static bool demangle_d(struct buf *out, const char *name)
 	return true;
 }
 
-/* Appends what a mangled name says; false when it is none. */
+/* Appends the demangled name. False if it is not mangled. */
 static bool demangle(struct buf *out, const char *name)
 {
 	if (name[0] != '_' || strlen(name) > MANGLED_MAX)
@@ -142,7 +142,7 @@ static bool demangle(struct buf *out, const char *name)
 	case 'R':
 		return demangle_rust(out, name);
 	case 'Z':
-		/* Rust's old scheme looks like C++ ("_ZN...17h<hash>E"): ask Rust first. */
+		/* Legacy Rust names look like C++ ("_ZN...17h<hash>E"), so Rust is tried first. */
 		return demangle_rust(out, name) || demangle_cpp(out, name);
 	default:
 		return false;
@@ -152,18 +152,18 @@ static bool demangle(struct buf *out, const char *name)
 /* --- suffixes --------------------------------------------------------------------------------- */
 
 /*
- * Parts and clones of a function that compilers split off count as the function. Only these: dots
- * are letters in Go, Swift and Ocaml names.
+ * Suffixes of parts and clones that compilers split off a function. No other dots are folded: Go,
+ * Swift and OCaml names contain dots.
  */
 static const struct suffix {
 	const char *text;
-	bool bare; /* also without a number */
+	bool bare; /* also valid without a number */
 } suffixes[] = {
 	{".cold", true},       {".part", false}, {".isra", false},
 	{".constprop", false}, {".llvm", false}, {".lto_priv", false},
 };
 
-/* Length of name without one such suffix at its end, or len. */
+/* Length of the name without one such suffix, or len. */
 static size_t fold_one(const char *name, size_t len)
 {
 	size_t digits = 0, end = len;

@@ -5,8 +5,9 @@
 struct buf;
 
 /*
- * Demangles Itanium C++ (by LLVM), Rust v0 and legacy, and D names (by libiberty). Caps length, stack
- * and output. Folds compiler suffixes. Appends clean text. A name that is not mangled is copied.
+ * Appends a name in readable form, as clean text. LLVM demangles C++ (Itanium ABI), libiberty
+ * demangles Rust (v0 and legacy) and D. Compiler suffixes are folded away. A name that is not
+ * mangled is copied. Length, stack and output are capped.
  */
 void sym_demangle(struct buf *out, const char *raw_name);
 

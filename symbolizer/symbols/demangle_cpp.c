@@ -15,15 +15,15 @@
 /* --- names that could take too long --------------------------------------------------------------- */
 
 /*
- * LLVM's printer visits a node again for each back reference to it, so nested references double the
- * visits. The cap on the text ends this where visits print something. They can print nothing in names
- * with an argument pack without elements ("JE"), or with a conversion operator ("cv") to a type that
- * refers to itself. There n references make up to 1.44^n visits. Of 5,118 real names with a pack and one
- * of both, two have more references.
+ * LLVM's printer visits a node again for each back reference, so nested references double the
+ * visits. The cap on the text stops this if visits print something. Visits may print nothing in
+ * names with an empty argument pack ("JE"), or with a conversion operator ("cv") to a type that
+ * refers to itself. There n references make up to 1.44^n visits. Of 5,118 real names with a pack
+ * and either of these, two have more references than this cap.
  */
 #define SILENT_REFERENCES_MAX 24
 
-/* "S_", "S1A_", "T_", "T0_", also where an identifier only looks so. */
+/* Counts "S_", "S1A_", "T_", "T0_", also inside identifiers. */
 static size_t count_references(const char *name)
 {
 	size_t n = 0;
@@ -49,10 +49,10 @@ static bool may_take_long(const char *name)
 
 /* --- spelling ------------------------------------------------------------------------------------- */
 
-/* Within each other's parameters; more are left as LLVM has them. */
+/* Depth of lambdas in each other's parameters. Deeper ones keep LLVM's spelling. */
 #define LAMBDAS_MAX 8
 
-/* A lambda whose parameters are still to come: its number stands behind them. */
+/* A lambda with parameters to come. Its number follows them. */
 struct lambda {
 	unsigned number, depth;
 	bool in_params;
@@ -63,8 +63,8 @@ struct spelling {
 	size_t left; /* bytes that may still be added */
 	bool cut;    /* there was more */
 	const char *text;
-	size_t len, at, done; /* up to done it is in out */
-	unsigned depth;	      /* of parentheses */
+	size_t len, at, done; /* the text up to `done` is in out */
+	unsigned depth;	      /* of open parentheses */
 	struct lambda lambdas[LAMBDAS_MAX];
 	size_t n_lambdas;
 };
@@ -103,7 +103,7 @@ static char peek(const struct spelling *s, size_t i)
 	return i < s->len ? s->text[i] : 0;
 }
 
-/* If `word` ends at `end`, and no longer identifier does. */
+/* True if `word` ends at `end` and is not the tail of a longer identifier. */
 static bool word_ends_at(const struct spelling *s, size_t end, const char *word)
 {
 	size_t n = strlen(word);
@@ -114,7 +114,7 @@ static bool word_ends_at(const struct spelling *s, size_t end, const char *word)
 	       !(isalnum((unsigned char)s->text[end - n - 1]) || s->text[end - n - 1] == '_');
 }
 
-/* Characters of the operator at `i`, which begins with '<' or '>'. */
+/* Length of the operator at `i`, which begins with '<' or '>'. */
 static size_t operator_len(const struct spelling *s, size_t i)
 {
 	char c = s->text[i], next = peek(s, i + 1), third = peek(s, i + 2);
@@ -127,11 +127,11 @@ static size_t operator_len(const struct spelling *s, size_t i)
 		return 1;
 	if (third == '=')
 		return 3;
-	/* "operator<<int>": what is less, of int. */
+	/* "operator<<int>" is operator< of int. */
 	return c == '<' && (isalnum((unsigned char)third) || third == '_') ? 1 : 2;
 }
 
-/* Brackets that follow each other get a space between them, which operators do not. */
+/* Adjacent angle brackets get a space between them. Operators do not. */
 static void angle(struct spelling *s)
 {
 	size_t i = s->at;
@@ -149,7 +149,7 @@ static void angle(struct spelling *s)
 	}
 }
 
-/* The digits at `i`: none make 1, "0" makes 2. *end: where they end. */
+/* The number at `i`: no digits mean 1, "0" means 2. *end: behind the digits. */
 static unsigned quoted_number(const struct spelling *s, size_t i, size_t *end)
 {
 	unsigned n = 0;
@@ -192,7 +192,6 @@ static void parenthesis(struct spelling *s)
 	if (c == '(') {
 		char before = s->at > 1 ? s->text[s->at - 2] : 0;
 
-		/* Not one within the brackets of a generic lambda. */
 		if (last && !last->in_params && last->depth == s->depth)
 			last->in_params = before == '\'' || before == '>';
 		s->depth++;
@@ -213,8 +212,8 @@ static inline bool has_zero_byte(uint64_t w)
 	return (w - ALL_BYTES(1)) & ~w & ALL_BYTES(0x80);
 }
 
-/* If one of 8 bytes is a quote, or a bracket with another one of its kind behind it. ('<' and '>' differ
- * in bit 1.) */
+/* True if one of 8 bytes is a quote, or an angle bracket followed by the same one. ('<' and '>'
+ * differ in bit 1.) */
 static inline bool is_special_word(const char *text)
 {
 	uint64_t w, next;
@@ -225,7 +224,7 @@ static inline bool is_special_word(const char *text)
 	       has_zero_byte(w ^ ALL_BYTES('\''));
 }
 
-/* Where something may be spelled otherwise, from `at` on, or len. */
+/* The next place from `at` on that may need another spelling, or len. */
 static size_t next_special(const char *text, size_t at, size_t len, bool parentheses)
 {
 	while (at < len) {
@@ -266,7 +265,8 @@ static void add_spelled(struct spelling *s)
 
 /* --- suffixes ------------------------------------------------------------------------------------- */
 
-/* A suffix of the name (".resume") stands at the end of the text (" (.resume)"): what is before it. */
+/* LLVM puts a suffix (".resume") at the end of the text (" (.resume)"). Length of the text
+ * before it. */
 static size_t len_without_suffix(const struct llvm_name *n, const char *mangled,
 				 const char **suffix)
 {
@@ -306,7 +306,7 @@ static bool add_name(struct buf *out, const char *what, const char *mangled)
 {
 	struct spelling s = {.out = out, .left = LLVM_TEXT_MAX};
 	const char *suffix = "";
-	struct llvm_name name; /* 10 KiB: not cleared a name */
+	struct llvm_name name; /* 10 KiB: not cleared for each name */
 
 	if (may_take_long(mangled) || !llvm_demangle(&name, mangled))
 		return false;
@@ -323,7 +323,7 @@ static bool add_name(struct buf *out, const char *what, const char *mangled)
 
 bool demangle_cpp(struct buf *out, const char *mangled)
 {
-	static const char transaction_clone[] = "_ZGTt"; /* which LLVM does not know */
+	static const char transaction_clone[] = "_ZGTt"; /* LLVM does not know it */
 	_cleanup_free_ char *cloned = NULL;
 
 	if (!text_has_prefix(mangled, transaction_clone))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * C++ names, demangled by LLVM and spelled as c++filt, addr2line, gdb and perf spell them. So they can be
- * compared with names of these tools and of earlier profiles.
+ * C++ names, demangled by LLVM and spelled like c++filt, addr2line, gdb and perf. So they compare
+ * equal to the names of these tools and of earlier profiles.
  */
 #ifndef KILN_SYMBOLIZER_DEMANGLE_CPP_H
 #define KILN_SYMBOLIZER_DEMANGLE_CPP_H
@@ -11,8 +11,9 @@
 struct buf;
 
 /*
- * Appends what a mangled name ("_Z...") says, as clean text. After LLVM_TEXT_MAX bytes it is cut with
- * "...". False, with nothing appended, if this is no such name, is too long, or could take too long.
+ * Appends the demangled form of a name ("_Z...") as clean text. Cuts it with "..." after
+ * LLVM_TEXT_MAX bytes. False, with nothing appended, if the name is not mangled, too long, or could
+ * take too long.
  */
 bool demangle_cpp(struct buf *out, const char *mangled);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * .eh_frame: Linux Standard Base Core 5.0, "Exception Frames"; its pointer encodings: the same,
- * "DWARF Extensions", section 10.5. Only what leads to an FDE's range is read.
+ * .eh_frame: Linux Standard Base Core 5.0, "Exception Frames"; pointer encodings: "DWARF
+ * Extensions", section 10.5. Only fields that lead to an FDE's range are read.
  */
 #include "symbolizer/symbols/eh_ranges.h"
 
@@ -16,12 +16,15 @@
 
 /* The largest browsers have a million. */
 #define RANGES_MAX (4u << 20)
-/* Without a section table the end of .eh_frame is not known before it is parsed: read this much. */
+/* Without a section table the end of .eh_frame is unknown before it is parsed. Reads at most
+ * this much. */
 #define EH_FRAME_MAX (128u << 20)
-/* Bytes of a CIE looked at: what matters ends before 40. Bounds the work of jumping between CIEs. */
+/*
+ * Bytes of a CIE to read. The needed fields end before 40. Bounds the work of jumping between CIEs.
+ */
 #define CIE_BYTES_MAX 128
 
-/* Pointer encodings (DW_EH_PE_*): the low four bits are the format, three more the base. */
+/* Pointer encodings (DW_EH_PE_*): the low four bits are the format, the next three the base. */
 enum {
 	PE_ABSPTR = 0x00,
 	PE_ULEB128 = 0x01,
@@ -50,11 +53,11 @@ struct eh_ranges {
 	VEC(struct range) ranges;
 };
 
-struct frame { /* a view of .eh_frame and the CIE last read, which most FDEs share */
+struct frame { /* a view of .eh_frame, and the last CIE, which most FDEs share */
 	const uint8_t *data;
 	size_t len;
 	uint64_t va;
-	bool ends_at_zero; /* the view reaches beyond the section: a terminator is the end */
+	bool ends_at_zero; /* the view may reach past the section, so a zero length ends it */
 	size_t cie_off;	   /* SIZE_MAX: none */
 	uint8_t encoding;
 };
@@ -83,10 +86,10 @@ static uint64_t read_format(struct bytes *b, uint8_t encoding)
 	return 0;
 }
 
-/* `va` is the address of b->p, `data_base` what DW_EH_PE_datarel counts from. */
+/* `va` is the address of b->p. DW_EH_PE_datarel counts from `data_base`. */
 static uint64_t read_pointer(struct bytes *b, uint8_t encoding, uint64_t va, uint64_t data_base)
 {
-	if (encoding & PE_INDIRECT) { /* never for code addresses: it needs relocated memory */
+	if (encoding & PE_INDIRECT) { /* not used for code addresses: would need relocated memory */
 		bytes_fail(b);
 		return 0;
 	}
@@ -101,13 +104,13 @@ static uint64_t read_pointer(struct bytes *b, uint8_t encoding, uint64_t va, uin
 		bytes_skip(b, -va & 7);
 		return bytes_u64(b);
 	}
-	bytes_fail(b); /* textrel, funcrel: no psABI of ours uses them */
+	bytes_fail(b); /* textrel, funcrel: unused on x86-64 and arm64 */
 	return 0;
 }
 
 /* --- records ---------------------------------------------------------------------------------- */
 
-/* Skips one personality pointer, whatever it points through. */
+/* Skips one personality pointer of any encoding. */
 static void skip_pointer(const struct frame *f, struct bytes *b)
 {
 	uint8_t encoding = bytes_u8(b);
@@ -120,7 +123,7 @@ static void skip_pointer(const struct frame *f, struct bytes *b)
 		read_format(b, encoding);
 }
 
-/* The FDE pointer encoding a CIE's augmentation asks for. False if it cannot be known. */
+/* Encoding of FDE pointers, from a CIE's augmentation. False if it is unknown. */
 static bool cie_encoding(const struct frame *f, struct bytes b, uint8_t *encoding)
 {
 	uint8_t version = bytes_u8(&b);
@@ -158,7 +161,8 @@ static bool cie_encoding(const struct frame *f, struct bytes b, uint8_t *encodin
 	return !b.bad;
 }
 
-/* A record at off: its body behind the length, and where the next one starts. False at the end. */
+/* Reads the record at off: its body after the length, and the start of the next record. False at
+ * the end. */
 static bool record_at(const struct frame *f, size_t off, struct bytes *body, size_t *next)
 {
 	struct bytes b = bytes_of(f->data + off, f->len - off);
@@ -202,7 +206,7 @@ static int add_range(struct eh_ranges *r, const struct elf_obj *obj, uint64_t st
 	return vec_push(&r->ranges, (struct range){(uint32_t)(start - r->base), (uint32_t)len});
 }
 
-/* body starts with the CIE pointer: how far back from itself the CIE is. 0 marks a CIE. */
+/* The body starts with the distance back to the CIE. 0 marks a CIE. */
 static int take_record(struct eh_ranges *r, const struct elf_obj *obj, struct frame *f,
 		       struct bytes body)
 {
@@ -213,7 +217,7 @@ static int take_record(struct eh_ranges *r, const struct elf_obj *obj, struct fr
 	if (body.bad || !back || back > field || !use_cie(f, field - back))
 		return 0;
 	start = read_pointer(&body, f->encoding, f->va + (uint64_t)(body.p - f->data), 0);
-	/* The length has the format of the pointer but no base, and no sign. */
+	/* The length has the pointer's format, but no base and no sign. */
 	len = read_format(&body, (f->encoding & PE_BASE) == PE_ALIGNED ? PE_ABSPTR
 								       : f->encoding & PE_FORMAT);
 	if (body.bad)
@@ -231,7 +235,7 @@ static int parse(struct eh_ranges *r, const struct elf_obj *obj, struct frame *f
 
 		if (!bytes_left(&body) && f->ends_at_zero)
 			break;
-		/* Inside a section a zero word is where one input file's part ended. */
+		/* Inside a section, a zero length ends the part of one input file. */
 		err = bytes_left(&body) ? take_record(r, obj, f, body) : 0;
 		if (err)
 			return err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where functions start and end, out of the FDEs of .eh_frame: known even where all symbols were
- * stripped. Found by section or, without a section table, through PT_GNU_EH_FRAME.
+ * Starts and ends of functions, from the FDEs of .eh_frame. They are known even in stripped files.
+ * .eh_frame is found by its section or, without a section table, through PT_GNU_EH_FRAME.
  */
 #ifndef KILN_SYMBOLIZER_SYMBOLS_EH_RANGES_H
 #define KILN_SYMBOLIZER_SYMBOLS_EH_RANGES_H
@@ -13,14 +13,14 @@ struct eh_ranges;
 struct elf_obj;
 
 /*
- * -ENODATA when there is no .eh_frame with bytes, -EFBIG over a limit of the object. Malformed
- * records are skipped. What lies outside executable segments is dropped. obj is needed for the call
- * only. 0 or -errno.
+ * Skips malformed records and ranges outside executable segments. obj is needed during the call
+ * only. -ENODATA: there is no .eh_frame with bytes. -EFBIG: over a limit of the object. 0 or
+ * -errno.
  */
 int eh_ranges_load(struct eh_ranges **out, struct elf_obj *obj);
 void eh_ranges_free(struct eh_ranges *r);
 
-/* The FDE whose range holds va: its first address and the one past its last. 0 or -ENOENT. */
+/* Range of the FDE that holds va, *end exclusive. 0 or -ENOENT. */
 int eh_ranges_find(const struct eh_ranges *r, uint64_t va, uint64_t *start, uint64_t *end);
 
 size_t eh_ranges_count(const struct eh_ranges *r);

@@ -11,17 +11,17 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 
-/* A kernel with everything built in has 200,000 lines in 10 MiB; every BPF program adds one. */
+/* A kernel with everything built in has 200,000 lines in 10 MiB. Every BPF program adds one. */
 #define TEXT_BYTES_MAX (128u << 20)
 #define LINES_MAX      (4u << 20)
 #define MODULES_MAX    65535
-/* How far the last symbol of a module reaches. */
+/* Longest reach of the last symbol of a module. */
 #define LAST_REACH 4096
 
 #define KIND_TEXT   0x1
-#define KIND_MARKER 0x2 /* in the text, but a boundary and not a function */
+#define KIND_MARKER 0x2 /* in the text section, but a boundary, no function */
 
-struct line { /* of the file, borrowed from its text */
+struct line { /* of the file; borrows from its text */
 	uint64_t addr;
 	const char *name;
 	uint32_t name_len;
@@ -47,7 +47,7 @@ struct parser {
 	struct kallsyms *k;
 	VEC(struct line) lines;
 	bool any_address;
-	const char *last_module; /* modules come in runs: of the line before, borrowed */
+	const char *last_module; /* of the line before, borrowed: modules come in runs */
 	size_t last_module_len;
 };
 
@@ -61,7 +61,8 @@ static int add_name(struct kallsyms *k, const char *s, size_t len, uint32_t *off
 	return k->names.err;
 }
 
-/* Id of a module, new or the one of the line before. Its name comes with a tab and in brackets. */
+/* Id of a module: the one of the line before, or a new one. The name is preceded by a tab and in
+ * brackets. */
 static int module_id(struct parser *p, const char *s, size_t len, uint16_t *id)
 {
 	uint32_t off;
@@ -91,7 +92,7 @@ static bool has_suffix(const char *s, size_t len, const char *suffix)
 	return len >= n && !memcmp(s + len - n, suffix, n);
 }
 
-/* What the linker script puts around parts of the text: padding follows the ends. */
+/* Linker script markers around parts of the text. Padding follows an end marker. */
 static bool is_marker(const char *s, size_t len)
 {
 	static const char *const names[] = {"_text",
@@ -110,8 +111,8 @@ static bool is_marker(const char *s, size_t len)
 	return false;
 }
 
-/* Preference among names of one address, lower first: functions over markers over data; global
- * over local over weak; fewest leading underscores. */
+/* Rank of names of one address, lower is preferred: functions, markers, data; global, local,
+ * weak; fewest leading underscores. */
 static uint8_t rank_of(char type, const char *name, size_t len, uint8_t kind)
 {
 	uint8_t rank = kind == KIND_TEXT ? 0 : kind & KIND_MARKER ? 64 : 128;
@@ -140,7 +141,7 @@ static const char *parse_hex(const char *p, const char *end, uint64_t *value)
 	return p == start ? NULL : p;
 }
 
-/* "ffffffff81000000 T name\t[module]"; lines of another shape are left out. */
+/* "ffffffff81000000 T name\t[module]"; other lines are skipped. */
 static int parse_line(struct parser *p, const char *s, const char *end)
 {
 	struct line line = {0};
@@ -187,7 +188,7 @@ static int line_cmp(const void *pa, const void *pb)
 	return cmp ?: (a->module > b->module) - (a->module < b->module);
 }
 
-/* Where the symbol at i ends: `next` is the first line at a higher address, or NULL. */
+/* End of the symbol. `next` is the first line at a higher address, or NULL. */
 static uint64_t end_of(const struct line *sym, const struct line *next)
 {
 	uint64_t reach = sym->addr + LAST_REACH;

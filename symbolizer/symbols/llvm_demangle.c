@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The build takes one object out of libc++abi's static archive. It renames what the object calls of the
- * C and C++ runtimes to llvm_NAME. Those functions are defined here, so no C++ runtime is linked. The
- * object throws nothing: what it calls of exceptions is for noexcept functions.
+ * The build takes one object out of libc++abi's static archive. It renames what the object calls of
+ * the C and C++ runtimes to llvm_NAME. Those functions are defined here, so no C++ runtime is
+ * linked. The object throws nothing: it refers to exceptions only for its noexcept functions.
  */
 #include "symbolizer/symbols/llvm_demangle.h"
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The longest names were seen to need 220 KiB. */
+/* The longest names need 220 KiB. */
 #define HEAP_MAX (1ul << 20)
 
 enum { GAVE_UP = 1, OVERFLOWED };
@@ -23,12 +23,12 @@ struct block {
 
 struct run {
 	struct llvm_name *out;
-	struct block *blocks; /* all that was allocated: nothing is given back before the end */
+	struct block *blocks; /* all allocations; they are freed together at the end */
 	size_t bytes;
 	jmp_buf leave;
 };
 
-/* The demangler hands no context to what it calls. */
+/* The demangler passes no context to the functions it calls. */
 static _Thread_local struct run *current;
 
 char *llvm___cxa_demangle(const char *mangled, char *text, size_t *size, int *status);
@@ -39,7 +39,7 @@ void *llvm_malloc(size_t size);
 void *llvm_realloc(void *old, size_t size);
 void llvm_free(void *p);
 
-/* It ends the process when out of memory, so NULL is never returned. */
+/* Never returns NULL, because the demangler ends the process when out of memory. */
 void *llvm_malloc(size_t size)
 {
 	struct block *b;
@@ -90,7 +90,7 @@ static void free_blocks(struct block *b)
 
 /* --- what it calls to end the process ------------------------------------------------------------- */
 
-/* Out of a hostile name; what the demangler passes does not matter. */
+/* Leaves the demangling of a hostile name. The demangler's arguments are ignored. */
 #define LEAVES(name)                                                                               \
 	_Noreturn void llvm_##name(void);                                                          \
 	_Noreturn void llvm_##name(void)                                                           \
@@ -107,13 +107,13 @@ LEAVES(_ZdlPvm)
 
 int llvm___gxx_personality_v0(void);
 
-/* Asked when somebody unwinds through the demangler: there are no handlers. */
+/* Called if the stack is unwound through the demangler. It has no handlers. */
 int llvm___gxx_personality_v0(void)
 {
 	return 8; /* _URC_CONTINUE_UNWIND */
 }
 
-/* Its classes' type information refers to these and nobody reads it. */
+/* The type information of its classes refers to these. No code reads them. */
 extern const char llvm__ZTVN10__cxxabiv117__class_type_infoE[64];
 extern const char llvm__ZTVN10__cxxabiv120__si_class_type_infoE[64];
 const char llvm__ZTVN10__cxxabiv117__class_type_infoE[64];
@@ -137,7 +137,7 @@ bool llvm_demangle(struct llvm_name *out, const char *mangled)
 	switch (setjmp(run.leave)) {
 	case 0:
 		ok = llvm___cxa_demangle(mangled, out->text, &out->len, NULL);
-		out->len -= ok; /* it counts the NUL */
+		out->len -= ok; /* LLVM counts the NUL */
 		break;
 	case OVERFLOWED:
 		out->cut = ok = true;

@@ -17,10 +17,10 @@ struct keyed {
 };
 
 struct names {
-	struct strtab *strings;	  /* raw and pretty ones */
-	VEC(const char *) pretty; /* by string id, of strings; NULL = not worked out */
+	struct strtab *strings;	  /* raw and demangled names */
+	VEC(const char *) pretty; /* by string id; borrowed from strings; NULL: not demangled yet */
 	VEC(struct keyed) keyed;
-	struct htab by_key; /* to an index in keyed */
+	struct htab by_key; /* to an index in `keyed` */
 	struct buf scratch;
 };
 
@@ -105,7 +105,8 @@ static const char *work_out(struct names *n, uint32_t id)
 	sym_demangle(&n->scratch, raw);
 	if (n->scratch.err)
 		return NULL;
-	/* Two names seldom say the same: looking for that takes longer than writing it down again. */
+	/* Two names rarely demangle to the same text. Searching for a copy would take longer
+	 * than adding one. */
 	return strcmp(buf_cstr(&n->scratch), raw)
 		       ? strtab_keep(n->strings, n->scratch.data, n->scratch.len)
 		       : raw;

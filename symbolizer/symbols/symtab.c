@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Asking a finished table: ranges of addresses, and names out of the files they are in. */
+/* Look-ups in a finished table: ranges by address, and names from their files. */
 #include "symbolizer/symbols/symtab.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@
 
 /* C++ expression templates reach 10 KiB. */
 #define NAME_BYTES_MAX (16u << 10)
-/* Bytes of a string table that are read in the time of one name by itself. */
+/* A whole string table may have this many bytes for each name to read. */
 #define READ_COST 256
 
 void symtab_free(struct symtab *t)
@@ -96,7 +96,7 @@ int symtab_name(const struct symtab *t, uint32_t index, struct buf *out)
 	const struct name_source *src = &t->sources[s->meta & SYM_SOURCE];
 	size_t len = 0;
 
-	/* Nearly all names end within the first try. */
+	/* Nearly all names fit the first size. */
 	for (size_t cap = 256; cap <= NAME_BYTES_MAX; cap *= 64) {
 		char *p = buf_room(out, cap);
 		long n = p ? read_name(src, s->name, p, cap) : -ENOMEM;

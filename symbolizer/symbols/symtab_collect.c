@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Where symbols come from: .symtab, .dynsym, .gnu_debugdata, PT_DYNAMIC. */
+/* Sources of symbols: .symtab, .dynsym, .gnu_debugdata, PT_DYNAMIC. */
 #include <elf.h>
 #include <string.h>
 
@@ -10,9 +10,10 @@
 #include "symbolizer/elf/minidebug.h"
 #include "symbolizer/symbols/symtab_priv.h"
 
-/* The largest browsers have two million functions. 16 bytes each, twice while building. */
+/* The largest browsers have two million functions. A symbol has 16 bytes, twice that while
+ * building. */
 #define SYMBOLS_MAX (8u << 20)
-/* Dynamic symbols, and their names, of a file without a section table. libLLVM has 10 MiB. */
+/* Symbols and names of PT_DYNAMIC in a file without a section table. libLLVM has 10 MiB. */
 #define DYNAMIC_BYTES_MAX (256u << 20)
 
 int symtab_add_source(struct symtab *t, struct elf_obj *obj, uint32_t strtab_index)
@@ -55,7 +56,7 @@ void symtab_unload_sources(struct symtab *t)
 	}
 }
 
-/* Labels that assemblers and linkers leave: arm64 mapping symbols ("$x", "$d.4") and ".L" ones. */
+/* Labels of assemblers and linkers: arm64 mapping symbols ("$x", "$d.4") and ".L" ones. */
 static bool is_marker(const char *name)
 {
 	if (name[0] == '$')
@@ -75,8 +76,8 @@ static uint32_t rank_of(const Elf64_Sym *sym)
 	return rank;
 }
 
-/* Where a symbol of code is, and how far its section reaches from there; without a section table its
- * segment. False: not code of this file. */
+/* Address of a code symbol, and the room to the end of its section (without a section table: its
+ * segment). False if it is no code of this file. */
 static bool place_of(const struct elf_obj *obj, const Elf64_Sym *sym, uint64_t *va, uint64_t *room)
 {
 	const struct elf_section *sec = elf_obj_section_by_index(obj, sym->st_shndx);
@@ -150,7 +151,7 @@ bool symtab_present(struct elf_obj *obj)
 	return sec && sec->size > sizeof(Elf64_Sym);
 }
 
-/* -ENODATA when obj has no such table. */
+/* -ENODATA if obj has no such table. */
 static int collect(struct symtab *t, struct elf_obj *obj, uint32_t type, uint64_t bias)
 {
 	const struct elf_section *sec = section_of_type(obj, type);
@@ -175,7 +176,7 @@ static int collect(struct symtab *t, struct elf_obj *obj, uint32_t type, uint64_
 	return err;
 }
 
-/* The string table the dynamic linker uses, as a source without a section. */
+/* Adds the dynamic linker's string table as a source without a section. */
 static int add_dynamic_source(struct symtab *t, struct elf_obj *obj, const struct elf_dynamic *d)
 {
 	struct name_source *src = &t->sources[t->n_sources];
@@ -196,7 +197,8 @@ static int add_dynamic_source(struct symtab *t, struct elf_obj *obj, const struc
 								      : -EBADMSG;
 }
 
-/* Dynamic symbols of a file without a section table. -ENODATA when it is not linked dynamically. */
+/* Adds the dynamic symbols of a file without a section table. -ENODATA if it is not linked
+ * dynamically. */
 static int collect_dynamic(struct symtab *t, struct elf_obj *obj)
 {
 	_cleanup_free_ Elf64_Sym *syms = NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Symbol tables (gABI, "Symbol Table") made into one sorted table without overlaps. */
+/* Makes one sorted table without overlaps of symbol tables (gABI, "Symbol Table"). */
 #include "symbolizer/symbols/symtab.h"
 
 #include <string.h>
@@ -9,9 +9,9 @@
 #include "symbolizer/symbols/eh_ranges.h"
 #include "symbolizer/symbols/symtab_priv.h"
 
-/* Names are compared up to here when one of several aliases is chosen. */
+/* Bytes of names to compare when one of several aliases is chosen. */
 #define NAME_COMPARE_MAX 512
-/* How far a symbol reaches that has neither a size nor an FDE, nor a symbol behind it. */
+/* Reach of a symbol that has no size, no FDE and no symbol behind it. */
 #define SIZELESS_MAX 4096
 
 /* --- choosing and cutting --------------------------------------------------------------------- */
@@ -21,7 +21,7 @@ static const char *loaded_name(const struct symtab *t, const struct symbol *s)
 	return (const char *)t->sources[s->meta & SYM_SOURCE].loaded + s->name;
 }
 
-/* glibc gives its functions "__GI_" twins for calls among themselves: nobody calls them that. */
+/* glibc's "__GI_" twins are for its internal calls, so they rank last. */
 static size_t leading_underscores(const char *name)
 {
 	size_t n = strspn(name, "_");
@@ -38,7 +38,7 @@ static size_t bare_len(const char *name)
 	return at ? (size_t)(at - name) : len;
 }
 
-/* Negative when a is preferred. Equal names (found in two tables) are equal. */
+/* Negative if a is preferred. Equal names (from two tables) compare equal. */
 static int compare_names(const struct symtab *t, const struct symbol *a, const struct symbol *b)
 {
 	const char *x = loaded_name(t, a), *y = loaded_name(t, b);
@@ -71,7 +71,7 @@ static int by_preference(const void *pa, const void *pb, void *ctx)
 	return compare_names(ctx, a, b);
 }
 
-/* Of symbols with one start: the preferred one, and behind it what a longer one has left. */
+/* Of symbols with one start, keeps the preferred one, and behind it the rest of a longer one. */
 static void drop_aliases(struct symtab *t)
 {
 	struct symbol *s = t->symbols.data;
@@ -110,7 +110,7 @@ static void clamp_sizeless(struct symtab *t, const struct eh_ranges *fdes)
 {
 	struct symbol *s = t->symbols.data;
 	size_t n = t->symbols.len, out = 0;
-	uint32_t covered = 0; /* up to here by symbols that have a size */
+	uint32_t covered = 0; /* symbols with a size reach up to here */
 
 	for (size_t i = 0; i < n; i++) {
 		struct symbol sym = s[i];
@@ -131,8 +131,8 @@ static void clamp_sizeless(struct symtab *t, const struct eh_ranges *fdes)
 
 struct cutter {
 	VEC(struct symbol) out;
-	VEC(struct symbol) open; /* symbols entered and not yet left, innermost last */
-	uint32_t pos;		 /* everything before is emitted */
+	VEC(struct symbol) open; /* symbols that are entered and not left, innermost last */
+	uint32_t pos;		 /* everything before is done */
 };
 
 static int emit(struct cutter *c, const struct symbol *s, uint32_t end)
@@ -164,7 +164,7 @@ static int leave_until(struct cutter *c, uint32_t start)
 	return 0;
 }
 
-/* Makes nested symbols disjoint pieces, the innermost on top: a lookup is then one search. */
+/* Cuts nested symbols into disjoint pieces, innermost on top. A look-up is then one search. */
 static int cut_nested(struct symtab *t)
 {
 	struct cutter c = {0};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Names for PLT stubs. A stub jumps through a slot of the GOT, and a dynamic relocation says whose
- * address goes into that slot: the slot is read out of the stub's instructions rather than counted,
- * since linkers order .plt, .plt.sec and .plt.got as they like.
+ * Names of PLT stubs. A stub jumps through a slot of the GOT. A dynamic relocation names the symbol
+ * whose address goes into that slot. The slot is read from the stub's instructions, because the
+ * order of .plt, .plt.sec and .plt.got differs between linkers.
  */
 #include <elf.h>
 #include <string.h>
@@ -238,7 +238,8 @@ static int by_start(const void *pa, const void *pb)
 	return (a->start > b->start) - (a->start < b->start);
 }
 
-/* The table has no overlaps and stubs start outside of it: cut each where the next one starts. */
+/* The table has no overlaps, and stubs start outside of its symbols. Cuts each stub at the next
+ * start. */
 static int merge(struct symtab *t, const struct symbol *stubs, size_t n_stubs)
 {
 	struct symbol *s;
@@ -275,7 +276,7 @@ int symtab_add_plt(struct symtab *t, struct elf_obj *main)
 	if (!has_plt(main))
 		return 0;
 	err = load_dynsym(&p, &dynsym) ?: load_slots(&p) ?: scan_stubs(&p);
-	/* What was found before something turned out malformed is right all the same. */
+	/* What was found before a malformed part is still correct. */
 	merged = merge(t, p.stubs.data, p.stubs.len);
 	if (dynsym)
 		elf_obj_drop(main, dynsym);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What symtab.c (asking), symtab_load.c (making the table), symtab_collect.c (symbols in) and
- * symtab_plt.c (names for PLT stubs) share; nobody else includes it. */
+/* Internals that symtab.c (look-ups), symtab_load.c (making the table), symtab_collect.c
+ * (collecting symbols) and symtab_plt.c (names of PLT stubs) share. No other file includes it. */
 #ifndef KILN_SYMBOLIZER_SYMBOLS_SYMTAB_PRIV_H
 #define KILN_SYMBOLIZER_SYMBOLS_SYMTAB_PRIV_H
 
 #include "profiler/base/vec.h"
 #include "symbolizer/symbols/symtab.h"
 
-/* .symtab of the debug file or of the file, .dynsym, .gnu_debugdata: never more. */
+/* At most .symtab of the debug file or of the file, .dynsym, and .gnu_debugdata. */
 #define NAME_SOURCES_MAX 4
 
 struct name_source {	     /* a string table */
 	struct elf_obj *obj; /* borrowed; NULL: only the blob is left */
 	const struct elf_section *section;
 	uint64_t file_off, size;
-	uint8_t *blob;	       /* owned copy where the file has it compressed, else NULL */
-	const uint8_t *loaded; /* while the table is built only; NUL-terminated */
-	uint8_t *temp;	       /* owned, what `loaded` is where there is no section */
+	uint8_t *blob;	       /* owned copy if it is compressed in the file, else NULL */
+	const uint8_t *loaded; /* only while the table is built; NUL-terminated */
+	uint8_t *temp;	       /* owned memory of `loaded` if there is no section */
 };
 
 /* meta: the source in bits 0-2, flags, and the rank (lower is preferred) in bits 8-15. */
@@ -34,26 +34,27 @@ struct symbol {
 
 struct symtab {
 	uint64_t base;
-	uint64_t span; /* no symbol ends further than this from base: 32 bits, or no wrap-around */
+	uint64_t span; /* no symbol ends further from base: fits in 32 bits, does not wrap around */
 	VEC(struct symbol) symbols;
 	struct name_source sources[NAME_SOURCES_MAX];
 	unsigned n_sources;
 };
 
 /*
- * Loads the string table of a symbol table section as a source: its index, or -errno (-EBADMSG:
- * not a string table). The bytes stay loaded until the table is done.
+ * Loads the string table of a symbol section as a source. The bytes stay loaded until the table is
+ * done. Returns its index or -errno (-EBADMSG: not a string table).
  */
 int symtab_add_source(struct symtab *t, struct elf_obj *obj, uint32_t strtab_index);
 
-/* Adds the symbols of all sources, unsorted; the sources stay loaded. 0 or -ENOMEM. */
+/* Adds the symbols of all sources, unsorted. The sources stay loaded. 0 or -ENOMEM. */
 int symtab_collect(struct symtab *t, struct elf_obj *main, struct elf_obj *debug, int *problem);
 void symtab_unload_sources(struct symtab *t);
-/* Running out of memory ends the load; a table that is not there or not readable does not, but is a
- * *problem. 0 or -ENOMEM. */
+/*
+ * Turns errors of a source into *problem. A missing source is no problem. Only -ENOMEM is returned.
+ */
 int symtab_tolerate(int err, int *problem);
 
-/* Adds PLT stubs of `main` that no symbol covers; the table is sorted and is so afterwards. */
+/* Adds PLT stubs of `main` that no symbol covers. The table must be sorted and stays so. */
 int symtab_add_plt(struct symtab *t, struct elf_obj *main);
 
 #endif
