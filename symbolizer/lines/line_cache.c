@@ -20,9 +20,9 @@
 #define SEEN  ".seen"
 
 struct line_cache {
-	int dirfd; /* -errno: no cache */
+	int dirfd; /* -errno: unusable */
 	uint64_t max_bytes;
-	struct timespec since; /* marks that are older are of an earlier run */
+	struct timespec since; /* older marks are from an earlier run */
 	struct line_cache_stats stats;
 };
 
@@ -39,7 +39,7 @@ int line_cache_open(struct line_cache **out, const char *dir, uint64_t max_bytes
 	c->dirfd = cache_dir_open(dir);
 	c->max_bytes = max_bytes ?: LINE_CACHE_BYTES;
 	c->stats.unusable = c->dirfd < 0;
-	/* The clock of file times, which may lag behind the other by a tick. */
+	/* The clock of file times, which may be a tick behind CLOCK_REALTIME. */
 	clock_gettime(CLOCK_REALTIME_COARSE, &c->since);
 	*out = c;
 	return 0;
@@ -121,7 +121,7 @@ static int create(struct line_cache *c, const struct build_id *id)
 		c->stats.unusable++;
 		return fd;
 	}
-	/* It may have been finished, or unlinked, since it was opened. */
+	/* Another process may have finished or unlinked it since it was opened. */
 	if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &st) || !st.st_nlink) {
 		c->stats.busy++;
 		return -EAGAIN;

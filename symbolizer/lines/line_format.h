@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Layout of a line table (line_table.h); little endian, of the writer and the reader only.
+ * Layout of a line table (line_table.h). Little endian.
  *
- * Chunk 0 is the header. Behind it, in chunks with a checksum each:
+ * Chunk 0 is the header. The following sections come in chunks with a checksum each:
  *
  *   blocks      struct line_block, one per LINE_BLOCK_ROWS rows, ascending by address
- *   rows        the blocks' contents. A row holds from its address to the next one's and says: a node
- *               (0: no function), a file (0: no line; 1: a line whose file cannot be named) and a line
+ *   rows        the blocks' contents. A row holds from its address to the next row's. It has a node
+ *               (0: no function), a file (0: no line; 1: a line whose file has no name) and a line
  *   groups      offsets into nodes, 32 bits, one per LINE_GROUP_NODES nodes
- *   nodes       functions and inlined calls, from number 1 on: how far back the parent is (0: none,
+ *   nodes       functions and inlined calls, numbered from 1: distance back to the parent (0: none,
  *               a function), label, and for inlined calls the file and line of the call
- *   labels      struct line_label: what a node is called
+ *   labels      struct line_label: the name of a node
  *   files       offsets into names, 32 bits, from file 2 on
  *   names       strings with a NUL each
- *   sums        hash_check() of the chunks, 32 bits; their own is in the header
+ *   sums        hash_check() of the chunks, 32 bits; the checksum of sums is in the header
  *
- * Numbers are LEB128, signed ones folded to unsigned (0, -1, 1, -2 ...).
+ * Numbers are LEB128. Signed numbers are folded to unsigned (0, -1, 1, -2 ...).
  *
- * The first row of a block is (node, file, line), at the block's address. Rows behind it begin with a
- * byte: the lower bits say what changes (enum line_row), the higher ones how far the address moves
- * on, all ones meaning that the rest follows. Code returns to inlined calls it left: for the last
- * LINE_MEMO_SLOTS nodes of a block, by number, the file and line they were left at are remembered.
+ * The first row of a block is (node, file, line), at the block's address. Each following row begins
+ * with a byte. Its low bits say what changes (enum line_row). Its high bits are the address step;
+ * if all are set, the rest of the step follows. Code often returns to an inlined call that it left.
+ * So the file and line at which the last LINE_MEMO_SLOTS nodes of a block were left are remembered,
+ * by node number.
  */
 #ifndef KILN_SYMBOLIZER_LINES_LINE_FORMAT_H
 #define KILN_SYMBOLIZER_LINES_LINE_FORMAT_H
@@ -54,7 +55,7 @@ enum line_section {
 
 struct line_block {
 	uint64_t va;
-	uint32_t off; /* in rows; the next block's is where this one ends */
+	uint32_t off; /* in rows; the block ends at the next one's off */
 	uint32_t reserved;
 };
 
@@ -66,7 +67,7 @@ struct line_label {
 struct line_header {
 	char magic[8];
 	uint32_t version;
-	int32_t refusal; /* 0: a table; else the -errno for which there is none */
+	int32_t refusal; /* 0: a table; else the -errno for which there is no table */
 	uint64_t file_len;
 	struct build_id build_id;
 	uint8_t zeros[3];
@@ -78,19 +79,20 @@ struct line_header {
 	uint32_t n_nodes;
 	uint32_t sums_sum; /* hash_check() of the sums */
 	uint32_t reserved;
-	uint32_t sum; /* hash_check() of all before */
+	uint32_t sum; /* hash_check() of all fields before */
 };
 
 _Static_assert(sizeof(struct line_block) == 16, "as it is on disk");
 _Static_assert(sizeof(struct line_header) == 224, "as it is on disk");
 _Static_assert(sizeof(struct line_header) <= LINE_CHUNK, "the header is one chunk");
 
-/* What a row changes beside the line. */
+/* Fields of a row that change besides the line. */
 enum line_row {
-	ROW_LINE, /* nothing: line */
-	ROW_FILE, /* file: file, line */
-	ROW_BACK, /* node, to one remembered: node, line from the one remembered */
-	ROW_NODE, /* node: node, file, line */
+	ROW_LINE, /* none; followed by: line */
+	ROW_FILE, /* the file; followed by: file, line */
+	/* The node, to a remembered one; followed by: node, line relative to the remembered one. */
+	ROW_BACK,
+	ROW_NODE, /* the node; followed by: node, file, line */
 	ROW_BITS = 2,
 	ROW_MASK = (1 << ROW_BITS) - 1,
 	ROW_STEP_MAX = 0xff >> ROW_BITS, /* rest of the step follows */

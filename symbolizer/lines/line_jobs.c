@@ -12,7 +12,7 @@
 #include "symbolizer/lines/line_table.h"
 #include "symbolizer/query/answer.h"
 
-/* Each holds two descriptors to the end of the run; what does not fit is due in the next. */
+/* Each holds two descriptors to the end of the run. Further files wait for the next run. */
 #define JOBS_MAX 64
 
 struct job {
@@ -25,7 +25,7 @@ struct line_jobs {
 	struct line_cache *cache;
 	struct line_store store;
 	const struct sym_file *at;
-	int writing; /* descriptor of the table being built, -1: none was asked for */
+	int writing; /* descriptor of the table being built; -1: none requested */
 	bool building;
 	VEC(struct job) jobs;
 };
@@ -44,7 +44,7 @@ static int dup_fd(int fd)
 	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-/* The file at hand is due. */
+/* Adds the current file to the files whose tables are due. */
 static int add_job(struct line_jobs *j, const struct build_id *id)
 {
 	struct job job = {-1, -1, NULL, *id};
@@ -123,7 +123,7 @@ size_t line_jobs_count(const struct line_jobs *j)
 	return j->jobs.len;
 }
 
-/* Without this it would be tried again in every run. */
+/* Without a refusal, every run would try again. */
 static void refuse(const struct line_jobs *j, const struct build_id *id)
 {
 	struct line_source source = {.build_id = *id};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A symbolizer's line tables: answers what is asked about the table of the file at hand, and keeps
- * the files whose tables are due. The asker may be a process that reads hostile files: it learns and
- * changes nothing of any other file's table, and writes only while one is being built.
+ * Line tables of a symbolizer. Answers requests about the table of the current file, and keeps a
+ * list of files whose tables are due. The asker may be a reader of hostile files. It learns and
+ * changes nothing about tables of other files. It writes only while a table is being built.
  */
 #ifndef KILN_SYMBOLIZER_LINES_LINE_JOBS_H
 #define KILN_SYMBOLIZER_LINES_LINE_JOBS_H
@@ -12,20 +12,21 @@
 struct line_jobs;
 struct sym_file;
 
-/* 0 or -ENOMEM. */
+/* dir: see line_cache.h. 0 or -ENOMEM. */
 int line_jobs_new(struct line_jobs **out, const char *dir);
 void line_jobs_free(struct line_jobs *j);
 void line_jobs_stats(const struct line_jobs *j, struct line_cache_stats *out);
 
-/* For whoever reads files: lives as long as j. */
+/* The store that answers readers. Lives as long as j. */
 const struct line_store *line_jobs_store(const struct line_jobs *j);
-/* The file that questions are about from now on, borrowed; NULL: none. */
+/* Sets the current file, borrowed; NULL: none. */
 void line_jobs_at(struct line_jobs *j, const struct sym_file *file);
 
 size_t line_jobs_count(const struct line_jobs *j);
 /*
- * Builds what is due: build() is called for each file, and may ask the store for a file to write. If
- * it left none, though it got one, and says that it failed for good (true), that is written down.
+ * Builds the tables that are due. Calls build() for each file; build() may ask the store for a file
+ * to write. It returns true if it failed for good. Then, if it had got a file and left no table, a
+ * refusal is written.
  */
 typedef bool (*line_build_fn)(void *ctx, const struct sym_file *file);
 void line_jobs_run(struct line_jobs *j, line_build_fn build, void *ctx);

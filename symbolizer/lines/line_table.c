@@ -14,15 +14,15 @@
 #include "symbolizer/dwarf/dwarf_func.h"
 #include "symbolizer/lines/line_format.h"
 
-/* Names are kept with 32-bit offsets, as rows and nodes are; no file is longer than these together. */
+/* Offsets of names, rows and nodes have 32 bits. Three such sections are the longest file. */
 #define FILE_BYTES_MAX (24ull << 30)
 
-/* Where the last look-up got to: the next one, which asks for a higher address, goes on from there. */
+/* Where the last look-up ended. The next one, for a higher address, continues there. */
 struct cursor {
 	bool valid;
 	uint64_t block, va; /* of the row */
-	uint64_t end;	    /* the next block's address: UINT64_MAX behind the last one */
-	struct bytes rest;  /* behind the row */
+	uint64_t end;	    /* the next block's address; UINT64_MAX after the last block */
+	struct bytes rest;  /* bytes after the row */
 	struct line_state row, memo[LINE_MEMO_SLOTS];
 };
 
@@ -34,7 +34,7 @@ struct line_table {
 	uint64_t *checked; /* bit i: chunk i + 1 has matched its sum */
 	bool bad;
 	struct cursor at;
-	uint32_t node; /* of which frames[] are, but for file and line of the first; 0: none */
+	uint32_t node; /* node of frames[], except file and line of frame 0; 0: none */
 	size_t n_frames;
 	struct dwarf_frame frames[DWARF_DEPTH_MAX];
 };
@@ -168,7 +168,7 @@ static __attribute__((noinline)) bool check_chunks(struct line_table *t, uint64_
 	return from > to;
 }
 
-/* Bytes of a section, or none and t->bad. */
+/* Bytes of a section. Empty, with t->bad set, on damage. */
 static inline struct bytes view(struct line_table *t, enum line_section s, uint64_t off,
 				uint64_t len)
 {
@@ -201,7 +201,7 @@ static uint32_t moved(uint32_t from, struct bytes *b)
 	return from + (uint32_t)line_unfold(number(b));
 }
 
-/* The string at an offset of names; NULL and t->bad if it has no end. */
+/* The string at an offset of names. NULL, with t->bad set, if it has no end. */
 static const char *string_at(struct line_table *t, uint64_t off)
 {
 	uint64_t size = t->h.section[LINE_NAMES].len, base = t->h.section[LINE_NAMES].off,
@@ -241,7 +241,7 @@ static void read_label(struct line_table *t, uint32_t label, struct dwarf_frame 
 
 /* --- rows and nodes ------------------------------------------------------------------------------ */
 
-/* Of block i, and of the one behind it: where those end that this one is the last of. */
+/* A block and the one after it, where its address range and rows end. */
 struct block_at {
 	uint64_t va, next_va;
 	uint64_t off, next_off;
@@ -274,7 +274,7 @@ static void read_block(struct line_table *t, uint64_t i, struct block_at *at)
 	t->bad |= at->off > at->next_off;
 }
 
-/* At the first row of block i. */
+/* Moves the cursor to the first row of block i. */
 static void enter_block(struct line_table *t, uint64_t i)
 {
 	struct cursor *c = &t->at;
@@ -294,7 +294,7 @@ static void enter_block(struct line_table *t, uint64_t i)
 	c->valid = !t->bad;
 }
 
-/* What a row that begins with `first` makes of the one before it. */
+/* Applies a row that begins with `first` to the row before it. */
 static inline void next_row(struct line_state *row, struct line_state *memo, unsigned first,
 			    struct bytes *b)
 {
@@ -319,7 +319,7 @@ static inline void next_row(struct line_state *row, struct line_state *memo, uns
 	*row = next;
 }
 
-/* To the row that holds va, which is not before the one at hand. */
+/* Moves the cursor forward to the row that holds va. */
 static void advance(struct line_table *t, uint64_t va)
 {
 	struct cursor *c = &t->at;
@@ -347,7 +347,7 @@ static void advance(struct line_table *t, uint64_t va)
 	c->va = at;
 }
 
-/* Of the blocks from lo to hi, the first that begins behind va; hi if none does. */
+/* The first block in [lo, hi) that begins behind va, else hi. */
 static uint64_t find_block(struct line_table *t, uint64_t lo, uint64_t hi, uint64_t va)
 {
 	while (lo < hi && !t->bad) {
@@ -361,7 +361,7 @@ static uint64_t find_block(struct line_table *t, uint64_t lo, uint64_t hi, uint6
 	return lo;
 }
 
-/* How many blocks begin at va or before. Sorted addresses are found in a few steps. */
+/* Number of blocks that begin at or before va. Takes few steps for sorted addresses. */
 static uint64_t blocks_before(struct line_table *t, uint64_t va)
 {
 	uint64_t n = n_blocks(t), lo = 0, step = 1;
@@ -429,7 +429,7 @@ static void read_node(struct line_table *t, uint32_t id, struct node *node)
 	t->bad |= b.bad || node->up >= id;
 }
 
-/* Functions of a node and of those around it, and where they were called from. Their number. */
+/* Reads the functions of a node and its parents, and their call sites. Returns their number. */
 static size_t read_chain(struct line_table *t, uint32_t id)
 {
 	struct node node = {0};
@@ -453,7 +453,7 @@ static size_t read_chain(struct line_table *t, uint32_t id)
 	return n;
 }
 
-/* Frames of one address. Their number. */
+/* Makes the frames of one address. Returns their number. */
 static size_t find_frames(struct line_table *t, uint64_t va)
 {
 	struct line_state row = find_row(t, va);

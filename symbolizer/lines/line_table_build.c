@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From a reader's units to a line writer. */
+/* Feeds a line writer with the units of a DWARF reader. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +12,12 @@
 #include "symbolizer/lines/line_table.h"
 #include "symbolizer/lines/line_write.h"
 
-/* A file of a million functions takes some 20 s; one that takes longer was made to. */
+/* A file of a million functions takes some 20 s. Only a hostile one takes longer. */
 #define CPU_NS_DEFAULT 60000000000ull
-/* A browser with all its lines takes half of this. */
+/* A browser with all its lines needs half of this. */
 #define BYTES_DEFAULT (1ul << 30)
-/* Nodes between two looks at the clock: a node takes a few microseconds, a bad one some milliseconds. */
+/* Nodes between two checks of the clock. A node takes microseconds, a malformed one some
+ * milliseconds. */
 #define NODES_PER_LOOK 256
 
 struct known_origin { /* a DIE that inlined calls refer to */
@@ -25,7 +26,7 @@ struct known_origin { /* a DIE that inlined calls refer to */
 	uint32_t label;
 };
 
-struct place { /* of a label's name: in a section to be read later, or in the writer's names */
+struct place { /* of a label's name: in a section that is read later, or in the writer's names */
 	struct sect *sect;
 	uint64_t off;
 	uint32_t decl_line, label;
@@ -48,13 +49,13 @@ struct builder {
 	const struct dwarf_unit *u;
 	VEC(struct place) places; /* by label */
 	struct htab label_index;
-	/* Of the unit under way. */
+	/* Of the current unit. */
 	VEC(struct known_origin) origins;
 	struct htab origin_index;
-	VEC(uint32_t) files; /* by the unit's file number; 0: not asked for yet */
+	VEC(uint32_t) files; /* by the unit's file number; 0: not made yet */
 	/* Node of scope s of function f: nodes.data[first_node.data[f] + s], 0 if not made yet. */
 	VEC(uint32_t) nodes, first_node;
-	/* Of the range under way. */
+	/* Of the current range. */
 	VEC(struct node_row) node_rows;
 	VEC(struct line_row_at) line_rows;
 };
@@ -139,7 +140,7 @@ static int compare_places(const void *a, const void *b)
 	return x->off < y->off ? -1 : x->off > y->off;
 }
 
-/* Strings of sections that are inflated come at the end, in their order there. */
+/* Strings of inflated sections are read at the end, in the order of the section. */
 static int read_late_names(struct builder *b)
 {
 	int err = 0;
@@ -178,7 +179,9 @@ static bool origin_eq(const void *ctx, uint32_t id)
 	return have->file == k->want->file && have->off == k->want->off;
 }
 
-/* Where a DIE says nothing of its own, the one it comes from says all: asked once a unit. */
+/*
+ * A DIE without a name of its own has the label of its origin. It is looked up once for each unit.
+ */
 static int label_of_origin(struct builder *b, struct cu *cu, const struct die *die, uint32_t *label)
 {
 	struct known_origin o = {0};
@@ -249,7 +252,7 @@ static int make_node(struct builder *b, uint64_t die_off, uint32_t parent, uint3
 		err = label_of_place(b, &(struct place){.off = line_writer_name(&b->w, "")},
 				     &label);
 	} else {
-		if (parent) /* file 0 is one, as in take_call() of dwarf_frames.c */
+		if (parent) /* file 0 is valid here, as in take_call() of dwarf_frames.c */
 			call_file = file_number(b, value_of(&die, PICK_CALL_FILE));
 		call_line = (uint32_t)value_of(&die, PICK_CALL_LINE);
 		err = die_has(&die, PICK_ABSTRACT_ORIGIN) && !(die.have & own)
@@ -276,7 +279,7 @@ static int number_scopes(struct builder *b, const struct funcs *funcs, uint32_t 
 	return 0;
 }
 
-/* The node of a scope, made with those around it if need be. */
+/* The node of a scope. Makes it, and those around it, if needed. */
 static int node_of(struct builder *b, uint32_t func, uint32_t scope, uint32_t *node)
 {
 	const struct cu *cu = b->u->cu->split ?: b->u->cu;

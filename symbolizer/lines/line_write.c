@@ -323,7 +323,7 @@ static int compare_runs(const void *a, const void *b)
 	return x->low < y->low ? -1 : x->low > y->low;
 }
 
-/* All runs by address; where none is, a row says that nothing is known. */
+/* Encodes all runs by address. In a gap, a row says that nothing is known. */
 static int encode(struct encoder *e, struct line_writer *w)
 {
 	static const struct line_state nothing;
