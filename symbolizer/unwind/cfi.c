@@ -22,7 +22,7 @@ enum {
 	PE_OMIT = 0xff,
 };
 
-/* "zPLRSBG" is all there is; a longer augmentation is not one we know. */
+/* "zPLRSBG" has all known letters. A longer augmentation is unknown. */
 #define AUGMENTATION_MAX 8
 
 static bool read_format(struct bytes *b, uint8_t format, uint64_t *out)
@@ -71,7 +71,7 @@ bool cfi_read_pointer(const struct cfi_section *sec, struct bytes *b, uint8_t en
 	return true;
 }
 
-/* One length-prefixed record; body starts behind the id. */
+/* One record with a length; body starts after the id. */
 struct record {
 	uint64_t off;
 	struct bytes body;
@@ -79,14 +79,14 @@ struct record {
 	bool is_cie;
 };
 
-/* The next record with a body. false at the end of the section or where it makes no sense. */
+/* Reads the next record with a body. False at the end of the section or at malformed bytes. */
 static bool next_record(const struct cfi *cfi, struct bytes *b, struct record *r)
 {
 	const struct cfi_section *sec = &cfi->sec;
 	unsigned id_size = 4;
 	uint64_t len;
 
-	do { /* a zero length ends what one object file contributed */
+	do { /* a zero length ends the part of one object file */
 		r->off = (uint64_t)(b->p - sec->data);
 		len = bytes_u32(b);
 	} while (!len && !sec->zero_ends && bytes_left(b));
@@ -111,7 +111,7 @@ static bool skip_pointer(const struct cfi_section *sec, struct bytes *b)
 	uint8_t enc = bytes_u8(b);
 	uint64_t ignored;
 
-	/* A personality routine is usually indirect; only its size matters here. */
+	/* A personality routine's pointer is usually indirect. Only its size matters here. */
 	return enc == PE_OMIT || cfi_read_pointer(sec, b, enc & PE_FORMAT, &ignored);
 }
 
@@ -135,7 +135,7 @@ static bool read_augmentation(const struct cfi_section *sec, struct bytes *b, co
 			bytes_u8(&data);
 		else if (*aug == 'S')
 			cie->signal_frame = true;
-		else /* what follows is told by 'z', so the rest is not needed */
+		else /* 'z' gives the length of all this data, so the rest is not needed */
 			break;
 	}
 	return !data.bad && !b->bad;
@@ -151,7 +151,7 @@ static bool read_aug_string(struct bytes *b, char aug[AUGMENTATION_MAX])
 	return false;
 }
 
-/* Whether all of the CIE was understood. */
+/* True if the whole CIE was understood. */
 static bool read_cie(const struct cfi *cfi, struct record *r, struct cfi_cie *cie)
 {
 	struct bytes *b = &r->body;
@@ -202,8 +202,8 @@ static bool cie_at(const void *ctx, uint32_t id)
 	return key->cfi->cies.data[id].off == key->off;
 }
 
-/* Only what stands at the start of a record counts as a CIE, so hostile files cannot make many
- * overlapping ones out of the same bytes. */
+/* Only the start of a record counts as a CIE. So a hostile file cannot make many overlapping
+ * CIEs out of the same bytes. */
 static uint32_t find_cie(const struct cfi *cfi, uint64_t off)
 {
 	const struct cie_key key = {cfi, off};
@@ -266,7 +266,7 @@ static int read_fdes(struct cfi *cfi)
 			cfi->malformed++;
 			continue;
 		}
-		if (fde.start == fde.end) /* left behind by the linker */
+		if (fde.start == fde.end) /* emptied by the linker */
 			continue;
 		if (cfi->fdes.len == CFI_FDES_MAX) {
 			cfi->capped = true;
@@ -290,8 +290,11 @@ static int by_start(const void *a, const void *b)
 	return x->prog_off < y->prog_off ? -1 : x->prog_off > y->prog_off;
 }
 
-/* Ascending and disjoint: an address belongs to the FDE that starts last before it, as in the
- * search table of .eh_frame_hdr; of two that start together the first one counts. */
+/*
+ * Sorts the FDEs and removes overlaps. An address belongs to the FDE with the last start at or
+ * before it, as in the search table of .eh_frame_hdr. Of two with equal starts the first one
+ * counts.
+ */
 static void order_fdes(struct cfi *cfi)
 {
 	struct cfi_fde *f = cfi->fdes.data;

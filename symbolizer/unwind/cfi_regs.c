@@ -16,7 +16,7 @@ enum {
 
 static const struct unwind_rule slow = {.cfa = UNWIND_CFA_SLOW};
 
-/* What the expressions in use come down to: reg + off, or *(reg + off) + post. */
+/* All expressions in use have this form: reg + off, or *(reg + off) + post. */
 struct address {
 	uint32_t reg;
 	int64_t off, post;
@@ -54,8 +54,8 @@ static bool fits_packed(int64_t off)
 }
 
 /*
- * The PLT's description by binutils: entries of 16 bytes push the relocation index half-way, so
- * CFA = rsp + off + (((rip & 15) >= threshold) << 3); threshold 11, or 10 and 9 in IBT PLTs.
+ * binutils' description of the PLT. Entries of 16 bytes push the relocation index half-way, so CFA
+ * = rsp + off + (((rip & 15) >= threshold) << 3). The threshold is 11, in IBT PLTs 10 or 9.
  */
 static bool plt_rule(struct bytes b, struct unwind_rule *rule)
 {
@@ -78,7 +78,7 @@ static bool plt_rule(struct bytes b, struct unwind_rule *rule)
 	return true;
 }
 
-/* OpenSSL's Montgomery multiplication keeps rsp behind an array of variable size on the stack:
+/* OpenSSL's Montgomery multiplication saves rsp behind an array of variable size on the stack:
  * *(rsp + off + reg * 8) + 8. */
 static bool indexed_rule(struct bytes b, struct unwind_rule *rule)
 {
@@ -182,9 +182,9 @@ static bool bp_rule(const struct cfi_loc *bp, const uint8_t *section, struct unw
 }
 
 /*
- * A signal frame is one rule of its own: pc, sp and bp all come from the sigcontext, whose place
- * follows from where the description says rsp is (uc_mcontext.gregs of x86-64: rbp at 80, rsp at
- * 120, rip at 128).
+ * A signal frame has a rule of its own: pc, sp and bp come from the sigcontext. Its place follows
+ * from the address that the CFI gives for rsp (uc_mcontext.gregs of x86-64: rbp at 80, rsp at 120,
+ * rip at 128).
  */
 static bool signal_rule(const struct cfi_regs *regs, const uint8_t *section,
 			struct unwind_rule *rule)
@@ -218,7 +218,7 @@ struct unwind_rule cfi_rule(const struct cfi_regs *regs, const uint8_t *section,
 		return (struct unwind_rule){.cfa = UNWIND_CFA_ROOT};
 	if (signal_frame)
 		return signal_rule(regs, section, &rule) ? rule : slow;
-	/* The caller's rsp is the CFA, but for longjmp and the like. */
+	/* The caller's rsp is the CFA, except in longjmp and similar code. */
 	if (regs->sp.how != CFI_UNSET && !(regs->sp.how == CFI_VAL_OFFSET && !regs->sp.off))
 		return slow;
 	if (regs->ra.how == CFI_REGISTER && regs->ra.reg > 0 && regs->ra.reg < UNWIND_RIP &&

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside of the CFI interpreter: a CIE, one row in DWARF's terms, its translation to a rule. */
+/*
+ * Internals of the CFI interpreter: a CIE, one row in DWARF's terms, and its translation to a rule.
+ */
 #ifndef KILN_SYMBOLIZER_UNWIND_CFI_REGS_H
 #define KILN_SYMBOLIZER_UNWIND_CFI_REGS_H
 
@@ -27,7 +29,7 @@ struct cfi_loc {
 	uint32_t expr_off, expr_len; /* in the section */
 };
 
-/* The columns that unwinding x86-64 with rsp and rbp alone needs. */
+/* The columns needed to unwind x86-64 with rsp and rbp only. */
 struct cfi_regs {
 	struct cfi_loc cfa, bp, sp, ra;
 };
@@ -39,16 +41,16 @@ struct cfi_cie {
 	uint32_t prog_off, prog_end;
 	uint8_t ptr_enc; /* DW_EH_PE_* of addresses in FDEs */
 	bool has_aug_data, signal_frame;
-	bool usable; /* understood: its FDEs can be run */
+	bool usable; /* its FDEs can be run */
 	bool init_done, init_ok;
-	struct cfi_regs init; /* after its initial instructions */
+	struct cfi_regs init; /* after the CIE's initial instructions */
 };
 
 struct cfi_section;
 
 /*
- * An address in one of the encodings of LSB 10.5.1; false if it is malformed or needs what a file
- * alone does not tell (DW_EH_PE_textrel, _datarel, _funcrel, _indirect).
+ * Reads an address in an encoding of LSB 10.5.1. False if it is malformed, or cannot be known from
+ * the file alone (DW_EH_PE_textrel, _datarel, _funcrel, _indirect).
  */
 bool cfi_read_pointer(const struct cfi_section *sec, struct bytes *b, uint8_t enc, uint64_t *out);
 

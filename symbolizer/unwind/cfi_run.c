@@ -3,7 +3,7 @@
 #include "symbolizer/unwind/cfi.h"
 #include "symbolizer/unwind/cfi_regs.h"
 
-/* DWARF 5, section 7.24, figure 7.29; GNU's from binutils' dwarf2.h. */
+/* DWARF 5, section 7.24, figure 7.29; GNU extensions from binutils' dwarf2.h. */
 enum {
 	CFA_nop = 0x00,
 	CFA_set_loc = 0x01,
@@ -30,9 +30,9 @@ enum {
 	CFA_val_expression = 0x16,
 	CFA_GNU_args_size = 0x2e,
 	CFA_GNU_negative_offset_extended = 0x2f,
-	CFA_advance_loc = 0x40, /* and the offset in the low 6 bits */
-	CFA_offset = 0x80,	/* and the register */
-	CFA_restore = 0xc0,	/* and the register */
+	CFA_advance_loc = 0x40, /* low 6 bits: the offset */
+	CFA_offset = 0x80,	/* low 6 bits: the register */
+	CFA_restore = 0xc0,	/* low 6 bits: the register */
 };
 
 struct machine {
@@ -83,7 +83,7 @@ static void restore(struct machine *m, uint64_t reg)
 	}
 }
 
-/* Factored offsets wrap like the address arithmetic they stand for. */
+/* Factored offsets wrap around, like the address arithmetic they stand for. */
 static int64_t factored(const struct machine *m, uint64_t v)
 {
 	return (int64_t)(v * (uint64_t)m->cie->data_align);
@@ -198,7 +198,7 @@ static void step_cfa(struct machine *m, uint8_t op)
 {
 	uint64_t reg = m->regs.cfa.reg;
 
-	/* The register alone or the offset alone can only change where there are both. */
+	/* These change only one part of a rule that has a register and an offset. */
 	if ((op == CFA_def_cfa_register || op == CFA_def_cfa_offset ||
 	     op == CFA_def_cfa_offset_sf) &&
 	    m->regs.cfa.how != CFI_REGISTER) {
@@ -333,7 +333,8 @@ static int run(struct machine *m, uint32_t prog_off, uint32_t prog_end)
 	return err;
 }
 
-/* Once per CIE: initial instructions may be long in a hostile file. Locations mean nothing here. */
+/* Runs once for each CIE, because initial instructions of a hostile file may be long. Locations
+ * are ignored. */
 static void init_cie(const struct cfi_section *sec, struct cfi_cie *cie)
 {
 	struct machine m = {.sec = sec, .cie = cie, .end = UINT64_MAX};

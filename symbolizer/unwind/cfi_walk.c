@@ -18,14 +18,15 @@ bool cfi_walk_wants_table(const struct elf_obj *obj)
 #include <elf.h>
 #include <libunwind-x86_64.h>
 
-/* Exported by libunwind for profilers, but declared in no installed header. */
+/* libunwind exports this for profilers, but no installed header declares it. */
 int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di,
 				       unw_proc_info_t *pi, int need_unwind_info, void *arg);
 
-/* File bytes read ahead: libunwind asks for single words. */
+/* Bytes to read ahead from a file, because libunwind asks for single words. */
 #define PAGE_BYTES 1024
 #define N_PAGES	   64
-/* DW_EH_PE_datarel | DW_EH_PE_sdata4: the one search table format linkers write (LSB 5.0, 10.6.2) */
+/* DW_EH_PE_datarel | DW_EH_PE_sdata4: the only search table format that linkers write (LSB 5.0,
+ * 10.6.2) */
 #define TABLE_ENC 0x3b
 #define ENC_OMIT  0xff
 
@@ -39,13 +40,13 @@ struct page {
 struct cfi_walk {
 	unw_addr_space_t as;
 	struct page pages[N_PAGES];
-	/* of the sample being unwound */
+	/* Of the current sample. */
 	const struct captured_stack *sample;
 	cfi_place_fn place;
 	void *place_ctx;
-	struct cfi_place current; /* whose call frame information is being read */
+	struct cfi_place current; /* mapping whose CFI is being read */
 	bool past_slice;
-	bool described; /* the frame asked about last has call frame information */
+	bool described; /* the last frame has CFI */
 };
 
 static bool read_elf(struct cfi_walk *u, struct elf_obj *obj, uint64_t elf_va, void *out,
@@ -96,7 +97,8 @@ static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, i
 		return -UNW_EINVAL;
 	if (read_stack(u, addr, value))
 		return 0;
-	/* .eh_frame is in a segment that is not executable: nobody tracks where that is mapped */
+	/* .eh_frame is in a segment that is not executable, and kiln does not track where that
+	 * is mapped */
 	if (u->current.obj &&
 	    read_elf(u, u->current.obj, addr - u->current.bias, value, sizeof(*value)))
 		return 0;
@@ -104,7 +106,7 @@ static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, i
 	return -UNW_EINVAL;
 }
 
-/* libunwind's register numbers for x86-64 are DWARF's (libunwind-x86_64.h). */
+/* libunwind's register numbers for x86-64 equal DWARF's (libunwind-x86_64.h). */
 static int access_reg(unw_addr_space_t as, unw_regnum_t reg, unw_word_t *value, int write,
 		      void *arg)
 {
@@ -141,7 +143,7 @@ static void put_unwind_info(unw_addr_space_t as, unw_proc_info_t *pi, void *arg)
 	(void)as, (void)pi, (void)arg;
 }
 
-/* Bytes of a DW_EH_PE value format that .eh_frame_hdr may have; 0: none we read. */
+/* Size of a DW_EH_PE value format in .eh_frame_hdr; 0: not supported. */
 static unsigned encoded_size(uint8_t enc)
 {
 	switch (enc & 0xf) {
@@ -224,7 +226,7 @@ int cfi_walk_new(struct cfi_walk **out)
 		free(u);
 		return -ENOMEM;
 	}
-	/* cached steps are keyed by ip alone, and every sample may be of another process */
+	/* cached steps have only ip as their key, and each sample may be of another process */
 	unw_set_caching_policy(u->as, UNW_CACHE_NONE);
 	*out = u;
 	return 0;
@@ -246,7 +248,7 @@ static bool is_code(struct cfi_walk *u, uint64_t ip)
 	return place.obj || place.is_jit;
 }
 
-/* The dynamic linker's start code is not described. */
+/* The dynamic linker's start code has no CFI. */
 static bool is_start(struct cfi_walk *u, uint64_t va)
 {
 	struct cfi_place place = {0};
@@ -265,7 +267,7 @@ static bool has_table(struct cfi_walk *u, uint64_t va)
 	return place.table;
 }
 
-/* Going on by frame pointers, in code that nothing describes, would end at a root that is a guess. */
+/* Frame-pointer steps through code without CFI would end at a root that is only guessed. */
 static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, uint64_t *elf_va)
 {
 	struct cfi_walk *u = ctx;
@@ -284,7 +286,8 @@ static bool table_read(void *ctx, uint64_t addr, uint64_t *value)
 	return read_stack(ctx, addr, value);
 }
 
-/* From the cursor's frame, which is the last of frames, on: `exact` if all its registers count. */
+/* Table walk from the cursor's frame on, which is the last of `frames`. `exact`: all its
+ * registers are known. */
 static enum cfi_walk_end walk_tables(struct cfi_walk *u, unw_cursor_t *c, bool exact,
 				     uint64_t *frames, size_t max, size_t *n)
 {
@@ -326,15 +329,15 @@ static enum cfi_walk_end walk(struct cfi_walk *u, unw_cursor_t *c, uint64_t *fra
 	for (;; exact = interrupts) {
 		if (has_table(u, frames[*n - 1] - (*n > 1)))
 			return walk_tables(u, c, exact, frames, max, n);
-		/* does the frame we leave belong to a signal? then the next one was interrupted */
+		/* if this is a signal frame, the next frame was interrupted */
 		interrupts = unw_is_signal_frame(c) > 0;
 		step = unw_step(c);
 		if (step <= 0 && is_start(u, frames[*n - 1] - (*n > 1)))
 			return CFI_WALK_ROOT;
 		if (step < 0)
 			return u->past_slice ? CFI_WALK_SLICE : CFI_WALK_NO_INFO;
-		/* Without information it goes by rbp, and takes a zero there for the end: right in
-		 * a JIT's code, a guess in a file's, and where that ends is no root. */
+		/* Without CFI libunwind steps by rbp and takes a zero there for the root. That
+		 * is right in JIT code. In a file it is a guess. */
 		if (!u->described && !u->current.is_jit)
 			return CFI_WALK_NO_INFO;
 		if (step == 0)
@@ -366,7 +369,7 @@ size_t cfi_walk(struct cfi_walk *u, const struct captured_stack *s, cfi_place_fn
 	u->past_slice = false;
 	u->current = (struct cfi_place){0};
 	for (size_t i = 0; i < N_PAGES; i++)
-		u->pages[i].obj = NULL; /* an object may have been closed since */
+		u->pages[i].obj = NULL; /* its object may have been freed */
 	frames[0] = s->regs[16];
 	*end = CFI_WALK_NO_INFO;
 	if (!is_code(u, frames[0]))

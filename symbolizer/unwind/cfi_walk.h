@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The slow path of stack unwinding: libunwind, over captured registers and a slice of stack, with
- * the call frame information of the files. It takes what the tables in the kernel cannot: a process
- * not known there yet, a rule only DWARF expressions can say. About 10 us a frame. From the first
- * frame on in code that only a compiled table describes, it is the kernel's walk (table_walk.h).
- * It ends at code in files that nothing describes: where a guess leads is no root.
+ * The CFI walk: libunwind walks captured registers and a copy of the stack by the CFI in the files.
+ * It walks what a table walk cannot: a rule that needs DWARF expressions, or a file whose table is
+ * missing. It takes about 10 us a frame. At the first frame in code that only a compiled table
+ * describes, the table walk (table_walk.h) goes on. A walk stops in files at code that has no CFI:
+ * a root found by guessing is no root.
  *
  * x86-64 only (-EOPNOTSUPP elsewhere). Not thread-safe.
  */
@@ -18,32 +18,35 @@
 struct elf_obj;
 struct cfi_walk;
 
-/* What is mapped at an address of the sampled process. */
+/* The mapping at an address of the sampled process. */
 struct cfi_place {
-	struct elf_obj *obj; /* NULL: nothing that has call frame information */
+	struct elf_obj *obj; /* NULL: there is no CFI */
 	uint64_t bias;	     /* address in the process - ELF virtual address */
-	bool is_jit;	     /* anonymous code: a frame-pointer step is the best guess */
-	const void *table;   /* of obj, checked (unwind_table.h), if cfi_walk_wants_table() */
+	bool is_jit;	     /* anonymous code: step by frame pointers */
+	/* Table of obj, checked (unwind_blob.h); set if cfi_walk_wants_table(). */
+	const void *table;
 };
 
-/* Fills *place; borrowed until the unwinding ends. May answer NULL for an object it cannot open. */
+/*
+ * Fills *place, which is borrowed until the walk ends. May set obj to NULL if it cannot be opened.
+ */
 typedef void (*cfi_place_fn)(void *ctx, uint64_t va, struct cfi_place *place);
 
 #define CFI_WALK_REGS 17 /* by DWARF number: rax rdx rcx rbx rsi rdi rbp rsp r8..r15 rip */
 
 struct captured_stack {
 	const uint64_t *regs; /* CFI_WALK_REGS */
-	const uint8_t *stack; /* bytes from regs[7] (rsp) - below up */
+	const uint8_t *stack; /* from address regs[7] (rsp) - below upwards */
 	size_t stack_len;
-	size_t below; /* bytes of the red zone that were copied, too */
+	size_t below; /* bytes of the red zone below rsp that were copied */
 };
 
 #define CFI_WALK_ENDS(X)                                                                           \
 	X(ROOT, "the outermost frame was reached")                                                 \
-	X(SLICE, "the stack goes on above the captured slice")                                     \
+	X(SLICE, "the stack goes on above the captured part")                                      \
 	X(NO_INFO, "code without call frame information")                                          \
-	X(LIMIT, "more frames than asked for")                                                     \
-	X(ERROR, "the call frame information makes no sense")
+	X(LIMIT, "more frames than the limit")                                                     \
+	X(ERROR, "the call frame information is malformed")
 
 enum cfi_walk_end {
 #define X(end, text) CFI_WALK_##end,
@@ -52,16 +55,16 @@ enum cfi_walk_end {
 		CFI_WALK_END_COUNT
 };
 
-/* Whether libunwind finds nothing about (all) code of the object: Go's, mainly. */
+/* True if libunwind finds no CFI for some code of the object: mainly Go's. */
 bool cfi_walk_wants_table(const struct elf_obj *obj);
 
 int cfi_walk_new(struct cfi_walk **out);
 void cfi_walk_free(struct cfi_walk *u);
 
 /*
- * Unwinds. frames[0] is the pc; the others are return addresses, or for frames that a signal
- * interrupted pc + 1, so that frames[i] - 1 is where frame i > 0 is executing. Returns their number
- * (at least 1 with max >= 1) and why there are no more.
+ * Walks one stack. frames[0] is the pc. The others are return addresses; for a frame that a signal
+ * interrupted, pc + 1. So frames[i] - 1 is inside the executing instruction for i > 0. Returns the
+ * number of frames (at least 1 if max >= 1). *end says why the walk stopped.
  */
 size_t cfi_walk(struct cfi_walk *u, const struct captured_stack *s, cfi_place_fn place, void *ctx,
 		uint64_t *frames, size_t max, enum cfi_walk_end *end);

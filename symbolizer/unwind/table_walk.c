@@ -9,7 +9,7 @@ struct unwind_env {
 	const struct table_walk_ops *ops;
 	void *ctx;
 	const uint64_t *regs;
-	const uint8_t *table; /* of the last place */
+	const uint8_t *table; /* table of the last place */
 };
 
 UNWIND_INLINE const void *unwind_op_table(struct unwind_env *env, __u32 slot)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The walk of bpf/unwind_core.h on the host: over captured stacks and live processes, with the same
- * tables and the same code as in the kernel. Bounded by `max` frames; thread-safe.
+ * The table walk in user space, over captured stacks and live processes. It runs the code of
+ * bpf/unwind_core.h on the same tables as the kernel half. Bounded by `max` frames. Thread-safe.
  */
 #ifndef KILN_SYMBOLIZER_UNWIND_TABLE_WALK_H
 #define KILN_SYMBOLIZER_UNWIND_TABLE_WALK_H
@@ -12,31 +12,33 @@
 #include "bpf/unwind_abi.h"
 
 /*
- * The rule at an ELF address of a table that passed unwind_blob_check(), with merged rows taken
- * apart (RSP_PUSH and RSP_POP become RSP). UNWIND_CFA_NONE where the table says nothing.
+ * The rule at an ELF address of a table that passed unwind_blob_check(). Merged rows are split
+ * again: RSP_PUSH and RSP_POP become RSP. UNWIND_CFA_NONE where the table has no rule.
  */
 struct unwind_rule unwind_table_rule(const void *table, uint64_t elf_va);
 
-/* What the walk asks about the process. */
+/* Answers about the process. */
 struct table_walk_ops {
-	/* What is at an address; for UNWIND_IN_TABLE also its table (checked) and ELF address. */
+	/* What is mapped at an address. For UNWIND_IN_TABLE also its table (checked) and ELF
+	 * address. */
 	enum unwind_in (*place)(void *ctx, uint64_t va, const void **table, uint64_t *elf_va);
-	/* Reads 8 bytes of memory; false if it cannot. */
+	/* Reads 8 bytes of memory; false if unreadable. */
 	bool (*read)(void *ctx, uint64_t addr, uint64_t *value);
 };
 
 /*
- * Walks from these registers (by DWARF number, enum unwind_reg). frames[0] is the pc; the others are
- * return addresses, or pc + 1 for signal frames and what they interrupted, so that frames[i] - 1 is
- * where frame i > 0 is executing. *n is at least 1 (max must be, too). Why it ended.
+ * Walks from these registers (by DWARF number, enum unwind_reg). frames[0] is the pc. The others
+ * are return addresses; for signal frames and the frames they interrupted, pc + 1. So frames[i] - 1
+ * is inside the executing instruction for i > 0. max and *n are at least 1. Returns why the walk
+ * stopped.
  */
 enum unwind_end table_walk(const struct table_walk_ops *ops, void *ctx,
 			   const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,
 			   uint32_t *n);
 
 /*
- * The same from the middle of a stack: unless `exact`, rip is a return address, and of the registers
- * only rsp and rbp are known. frames[0] is rip as it is.
+ * Does the same from the middle of a stack. Unless `exact`, rip is a return address, and only rsp
+ * and rbp are known. frames[0] is rip unchanged.
  */
 enum unwind_end table_walk_on(const struct table_walk_ops *ops, void *ctx,
 			      const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,

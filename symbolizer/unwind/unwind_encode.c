@@ -13,13 +13,13 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/unwind/unwind_blob.h"
 
-/* Rows kept while compiling, 4 bytes each; libLLVM has 0.6 million. */
+/* Rows kept while compiling, 4 bytes each. libLLVM has 0.6 million. */
 #define UNWIND_ROWS_MAX (16u << 20)
 /* Rows of finished buckets: pc in the bucket << 24 | rule number. */
 #define PACKED_PC(row)	 ((row) >> 24)
 #define PACKED_RULE(row) ((row)&0xffffffu)
 
-#define RULE_SLOW 0 /* number of UNWIND_CFA_SLOW, always there */
+#define RULE_SLOW 0 /* number of UNWIND_CFA_SLOW, which always exists */
 
 struct bucket_row {
 	struct unwind_rule rule;
@@ -27,24 +27,24 @@ struct bucket_row {
 };
 
 struct run {
-	uint32_t start, len; /* bytes, from the first run */
+	uint32_t start, len; /* in bytes, relative to the first run */
 };
 
 struct unwind_encoder {
 	uint64_t begin, end; /* multiples of UNWIND_BUCKET */
-	uint32_t bucket;     /* the one being filled */
+	uint32_t bucket;     /* the bucket being filled */
 	struct bucket_row fill[UNWIND_BUCKET + 1];
 	uint32_t n_fill;
-	struct unwind_rule rule; /* in force */
+	struct unwind_rule rule; /* the current rule */
 
 	VEC(uint32_t) rows;  /* packed, of all finished buckets */
-	VEC(uint8_t) n_rows; /* of each */
+	VEC(uint8_t) n_rows; /* number of rows of each */
 	VEC(struct unwind_rule) rules;
-	VEC(uint32_t) uses; /* of each rule */
+	VEC(uint32_t) uses; /* number of uses of each rule */
 	struct htab by_rule;
 	uint64_t rows_in, rows_slow, dense, capped;
 
-	/* while finishing */
+	/* While finishing. */
 	VEC(uint32_t) number; /* new number of each rule: most used first */
 	VEC(uint32_t) order;  /* old number of each new one */
 	struct buf out_runs;
@@ -131,7 +131,7 @@ void unwind_encoder_free(struct unwind_encoder *e)
 	free(e);
 }
 
-/* +1 or -1 if b differs from a by rsp having moved one word, else 0. */
+/* +1 or -1 if b equals a after rsp moved by one word, else 0. */
 static int push_or_pop(struct unwind_rule a, struct unwind_rule b)
 {
 	if (a.cfa != UNWIND_CFA_RSP || b.cfa != UNWIND_CFA_RSP || a.bp != b.bp ||
@@ -143,8 +143,9 @@ static int push_or_pop(struct unwind_rule a, struct unwind_rule b)
 }
 
 /*
- * Pushes of prologues and pops of epilogues make a row every byte or two. Rows in sequence that
- * differ by one word in the same direction become one, with a bit set where each of them begins.
+ * Pushes in prologues and pops in epilogues make a row every byte or two. Consecutive rows that
+ * differ by one word in the same direction are merged into one. A bit is set where each of them
+ * begins.
  */
 static uint32_t merge_pushes(struct bucket_row *r, uint32_t n)
 {
@@ -251,7 +252,7 @@ static int by_uses(const void *a, const void *b, void *ctx)
 	return x < y ? -1 : x > y;
 }
 
-/* Gives the rules their final numbers: most used first, unused ones dropped. */
+/* Gives the rules their final numbers, most used first, and drops unused rules. */
 static int number_rules(struct unwind_encoder *e)
 {
 	size_t n = e->rules.len;
@@ -259,7 +260,7 @@ static int number_rules(struct unwind_encoder *e)
 
 	if (err)
 		return err;
-	e->uses.data[RULE_SLOW]++; /* stays: it stands for what cannot be encoded */
+	e->uses.data[RULE_SLOW]++; /* always kept: it stands for rules that cannot be encoded */
 	for (uint32_t i = 0; i < n; i++)
 		e->order.data[i] = i;
 	qsort_r(e->order.data, n, sizeof(uint32_t), by_uses, e);
@@ -308,8 +309,8 @@ static bool run_eq(const void *ctx, uint32_t id)
 	       !memcmp(key->e->out_runs.data + run->start, key->bytes, key->len);
 }
 
-/* Puts a run down, or finds the same one where it already is. -ENOSPC: beyond what an index entry
- * can point at. */
+/* Stores a run, or finds an equal one that is stored already. -ENOSPC: an index entry cannot
+ * reach it. */
 static int place_run(struct unwind_encoder *e, const uint8_t *bytes, uint32_t len, uint32_t *start)
 {
 	static const uint8_t zeros[UNWIND_RUN_ROWS_MAX * 4];

@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define RCX 2 /* DWARF's number */
+#define RCX 2 /* DWARF register number */
 
-/* The end: mov 0(%rbp), %rbp; mov %rcx, %rsp; pop %rcx; jmp *%rcx */
+/* The end of a landing: mov 0(%rbp), %rbp; mov %rcx, %rsp; pop %rcx; jmp *%rcx */
 static const uint8_t tail[] = {0x48, 0x8b, 0x6d, 0x00, 0x48, 0x89, 0xcc, 0x59, 0xff, 0xe1};
 #define TAIL_MOV_RSP 4
 #define TAIL_POP     7
@@ -14,7 +14,7 @@ static const uint8_t tail[] = {0x48, 0x8b, 0x6d, 0x00, 0x48, 0x89, 0xcc, 0x59, 0
 
 /* The begin: call uw_install_context_1; mov RA(%rbp), %rsi; mov CFA(%rbp), %rdi. */
 #define HEAD_LEN  19
-#define HEAD_BACK 256 /* bytes in which it lies before the end; 138 as compiled by GCC 12 */
+#define HEAD_BACK 256 /* searched bytes before the end; GCC 12 has 138 */
 
 static int32_t i32(const uint8_t *p)
 {
@@ -24,7 +24,7 @@ static int32_t i32(const uint8_t *p)
 	return v;
 }
 
-/* The context of the frame that catches is a local variable: its cfa, and ra right behind it. */
+/* The context of the catching frame is a local variable: its cfa, followed by ra. */
 static bool is_head(const uint8_t *p, int32_t *cfa_off)
 {
 	if (p[0] != 0xe8 || memcmp(p + 5, "\x48\x8b\xb5", 3) != 0 ||
@@ -36,8 +36,11 @@ static bool is_head(const uint8_t *p, int32_t *cfa_off)
 
 static void describe(struct unwind_landing *l, uint64_t head_va, uint64_t tail_va, int32_t cfa_off)
 {
-	/* Its return address is where it called what threw, as good as its landing pad: it is still
-	 * on the stack below its cfa, until the landing pad's is put there. */
+	/*
+	 * The catching frame's return address is where it made the call that threw. That is as good
+	 * as its landing pad. It is on the stack below its cfa until the landing pad's address
+	 * replaces it.
+	 */
 	const struct unwind_rule at_pad = {
 		.cfa = UNWIND_CFA_DEREF_RBP,
 		.cfa_off = UNWIND_PACK(cfa_off, 0),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where libgcc's unwinder goes to a landing pad. The functions that throw (_Unwind_RaiseException()
- * and its like) end with uw_install_context(): it copies the registers of the frame that catches over
- * those their own frame has saved, return address included, and then jumps (libgcc/unwind-dw2.c,
- * __builtin_eh_return()). From that copy on their frame description leads nowhere: what is true is
- * that the frame which catches comes next. Inside of the unwind-table compiler.
+ * The place where libgcc's unwinder jumps to a landing pad. The functions that throw
+ * (_Unwind_RaiseException() and similar) end with uw_install_context(). It copies the registers of
+ * the catching frame over the saved registers of its own frame, return address included. Then it
+ * jumps (libgcc/unwind-dw2.c, __builtin_eh_return()). After that copy, its CFI leads nowhere: the
+ * next frame is the catching one. Internal to the unwind-table compiler.
  */
 #ifndef KILN_SYMBOLIZER_UNWIND_UNWIND_LANDING_H
 #define KILN_SYMBOLIZER_UNWIND_UNWIND_LANDING_H
@@ -16,7 +16,7 @@
 
 #define UNWIND_LANDING_ROWS 4
 
-/* [row[0].va, end): rules in the place of those that the frame description has. */
+/* Rules that replace those of the CFI in [row[0].va, end). */
 struct unwind_landing {
 	struct {
 		uint64_t va;
@@ -28,10 +28,11 @@ struct unwind_landing {
 /* _Unwind_RaiseException, _ForcedUnwind, _Resume, _Resume_or_Rethrow */
 #define UNWIND_LANDINGS_MAX 8
 
-/* libgcc_s has 90 KB of code: nothing larger is searched. */
+/* libgcc_s has 90 KB of code. Larger files are not searched. */
 #define UNWIND_LANDING_TEXT_MAX (256u << 10)
 
-/* Finds them in code at va, as GCC 12 compiles it; ascending and apart. Their number. */
+/* Finds the landings in code at va, as GCC 12 compiles it: sorted, without overlaps. Returns
+ * their number. */
 size_t unwind_landings_find(struct unwind_landing out[UNWIND_LANDINGS_MAX], const uint8_t *text,
 			    size_t len, uint64_t va);
 

@@ -61,7 +61,7 @@ static int read_eh_frame_ptr(struct elf_obj *obj, uint64_t *eh_frame)
 	return cfi_read_pointer(&sec, &b, hdr[1], eh_frame) ? 0 : -ENODATA;
 }
 
-/* Without section headers the size of .eh_frame is not told; it ends with a zero length, and with
+/* Without section headers the size of .eh_frame is unknown. It ends with a zero length, and with
  * its segment at the latest. */
 static int segment_of(struct unwind_source *src, struct elf_obj *obj, struct cfi_section *out)
 {
@@ -126,7 +126,7 @@ static int text_range(struct unwind_source *src, struct elf_obj *obj)
 
 	src->begin_va = UINT64_MAX;
 	for (size_t i = 0; i < n; i++) {
-		/* What a file does not hold is not described by it either. */
+		/* Ignores code beyond the end of the file. */
 		uint64_t len = min_u64(seg[i].file_len, elf_obj_file_size(obj));
 
 		if (!seg[i].exec || !len)
@@ -139,7 +139,7 @@ static int text_range(struct unwind_source *src, struct elf_obj *obj)
 	return src->begin_va < src->end_va ? 0 : -ENODATA;
 }
 
-/* Where gaps have no rule, the table need only span what is described or known. */
+/* If code without CFI has no rule, the table spans only what is described or known. */
 static int narrow_range(struct unwind_source *src)
 {
 	const struct cfi_fde *fdes = src->cfi.fdes.data;
@@ -169,7 +169,7 @@ static int narrow_range(struct unwind_source *src)
 
 static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* endbr64 */
 
-/* Keeps known[] ascending and apart; what would overlap is left out. */
+/* Keeps known[] sorted and without overlaps. Leaves out what would overlap. */
 static void add_known(struct unwind_source *src, uint64_t va, uint64_t end, struct unwind_rule rule)
 {
 	size_t at = src->n_known;
@@ -186,8 +186,8 @@ static void add_known(struct unwind_source *src, uint64_t va, uint64_t end, stru
 }
 
 /*
- * Libraries name some function as their entry, too: start code is told by what no function begins
- * with, an rbp that is cleared or a look at rsp.
+ * Some libraries have a function as their entry point. Real start code clears rbp or reads rsp,
+ * which no function does first.
  */
 static bool is_start_code(const uint8_t *code, size_t len)
 {
@@ -233,10 +233,10 @@ static void find_entry(struct unwind_source *src, struct elf_obj *obj)
 }
 
 /*
- * .init and .fini are put together by the linker from every object's share, so nobody describes
- * them: [endbr64;] sub $8, %rsp; ...; add $8, %rsp; ret (glibc's crti.S and crtn.S).
+ * The linker joins .init and .fini from pieces of every object, so they have no CFI. They are
+ * [endbr64;] sub $8, %rsp; ...; add $8, %rsp; ret (glibc's crti.S and crtn.S).
  */
-#define INIT_MAX 64 /* what libraries add is a call or two */
+#define INIT_MAX 64 /* libraries add a call or two */
 
 static void find_init(struct unwind_source *src, struct elf_obj *obj, const char *name)
 {
@@ -262,12 +262,12 @@ static void find_init(struct unwind_source *src, struct elf_obj *obj, const char
 }
 
 /*
- * C libraries without descriptions of assembly (musl) and Go return from signal handlers by
- * mov $15, %eax (or %rax); syscall. The common part is found first, then what is before it.
+ * Go, and C libraries without CFI for assembly (musl), return from signal handlers by mov $15, %eax
+ * (or %rax); syscall. First the common part is searched, then the bytes before it are checked.
  */
 static const uint8_t stub_tail[] = {0x0f, 0, 0, 0, 0x0f, 0x05};
 
-/* One byte early: it is looked up as a return address, minus one. */
+/* One byte early, because it is looked up as a return address minus one. */
 static void add_stub(struct unwind_source *src, uint64_t va, uint64_t end)
 {
 	const struct unwind_rule signal = {.cfa = UNWIND_CFA_SIGNAL,
@@ -282,7 +282,8 @@ static void note_stubs(struct unwind_source *src, const uint8_t *p, size_t len, 
 
 	if (len < sizeof(stub_tail))
 		return;
-	/* By its last byte: memchr() is many times faster than memmem() on a short string. */
+	/* Searches for the last byte: memchr() is many times faster than memmem() on a short
+	 * string. */
 	for (; src->n_known < UNWIND_STUBS_MAX && (at = memchr(at, 0x05, (size_t)(end - at)));
 	     at++) {
 		start = at + 1 - sizeof(stub_tail);
@@ -322,7 +323,7 @@ static int find_stubs(struct unwind_source *src, struct elf_obj *obj)
 	return 0;
 }
 
-/* libgcc_s is small, and so is what is searched for it. */
+/* Only small files are searched, because libgcc_s is small. */
 static int find_landings(struct unwind_source *src, struct elf_obj *obj)
 {
 	_cleanup_free_ uint8_t *text = NULL;
@@ -344,8 +345,8 @@ static int find_landings(struct unwind_source *src, struct elf_obj *obj)
 	return 0;
 }
 
-/* Go's own table, if it can be used. Only a program that says it is Go, or of which nothing else is
- * known, is searched for it. */
+/* Opens Go's own table if it is usable. A file is searched for it if it looks like Go or has no
+ * other CFI. */
 static int open_go(struct unwind_source *src, struct elf_obj *obj)
 {
 	int err = gopclntab_open(&src->go, obj);

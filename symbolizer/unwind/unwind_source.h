@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside of the unwind-table compiler: what an ELF file offers to compile. */
+/* Internals of the unwind-table compiler: what an ELF file offers to compile. */
 #ifndef KILN_SYMBOLIZER_UNWIND_UNWIND_SOURCE_H
 #define KILN_SYMBOLIZER_UNWIND_UNWIND_SOURCE_H
 
@@ -13,15 +13,15 @@
 struct elf_obj;
 struct gopclntab;
 
-/* uc_mcontext.gregs in the ucontext that rsp points at when a handler has returned. */
+/* uc_mcontext.gregs in the ucontext that rsp points to after a handler has returned. */
 #define UNWIND_UCONTEXT_GREGS 40
 
-/* rt_sigreturn(2) stubs; a C library has one, a Go program with one in two. */
+/* rt_sigreturn(2) stubs. A C library has one, a Go program with one has two. */
 #define UNWIND_STUBS_MAX 8
-/* ... the entry point, and three pieces of .init and .fini each */
+/* Stubs, the entry point, and three pieces each of .init and .fini. */
 #define UNWIND_KNOWN_MAX (UNWIND_STUBS_MAX + 1 + 2 * 3)
 
-/* Code that no description covers, but whose rule is known all the same. */
+/* Code without CFI whose rule is known. */
 struct unwind_known {
 	uint64_t va, end;
 	struct unwind_rule rule;
@@ -29,27 +29,28 @@ struct unwind_known {
 
 struct unwind_source {
 	struct cfi cfi;
-	uint64_t begin_va, end_va;		     /* what a table should span */
-	enum unwind_cfa gap_cfa;		     /* rule of code without description */
-	struct unwind_known known[UNWIND_KNOWN_MAX]; /* ascending and apart */
+	uint64_t begin_va, end_va;		     /* range that a table should span */
+	enum unwind_cfa gap_cfa;		     /* rule of code without CFI */
+	struct unwind_known known[UNWIND_KNOWN_MAX]; /* sorted, without overlaps */
 	size_t n_known;
-	struct unwind_landing landings[UNWIND_LANDINGS_MAX]; /* ascending */
+	struct unwind_landing landings[UNWIND_LANDINGS_MAX]; /* sorted */
 	size_t n_landings;
-	struct gopclntab *go; /* describes Go's code, where there is such; NULL: nothing does */
+	struct gopclntab *go; /* describes Go's code; NULL: no usable table */
 	void *owned;	      /* bytes of a section found without section headers */
 };
 
-/* The object outlives the source. Errors as unwind_table_build(). All-zero can be released. */
+/* Opens the source. The object must outlive it. Errors as from unwind_table_build(). An all-zero
+ * source may be released. */
 int unwind_source_open(struct unwind_source *src, struct elf_obj *obj);
 void unwind_source_release(struct unwind_source *src);
 
-/* Whether the object has code of Go, of which .eh_frame says nothing. */
+/* True if the object has Go code, which .eh_frame does not describe. */
 bool unwind_is_go(const struct elf_obj *obj);
 
 /*
- * Where a program, or the dynamic linker, starts to run there is no caller. The dynamic linker's
- * start code (61 bytes in glibc 2.36) has no description; the one that follows ends it. The address
- * of start code, or 0.
+ * The entry point of a program, or of the dynamic linker, has no caller. The dynamic linker's start
+ * code (61 bytes in glibc 2.36) has no CFI. It ends where the next CFI begins. Returns the address
+ * of the start code, or 0.
  */
 #define UNWIND_ENTRY_MAX 96
 uint64_t unwind_entry(struct elf_obj *obj);

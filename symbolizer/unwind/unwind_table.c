@@ -14,11 +14,11 @@
 struct build {
 	struct unwind_source src;
 	struct unwind_encoder *encoder; /* owned */
-	size_t known;			/* next of src.known */
-	size_t landing;			/* next of src.landings */
-	bool landing_begun;		/* its rows are there */
-	struct unwind_rule described;	/* the last rule of the frame descriptions */
-	uint64_t go_next, go_from; /* next of src.go's functions; rules before are not wanted */
+	size_t known;			/* next index in src.known */
+	size_t landing;			/* next index in src.landings */
+	bool landing_begun;		/* its rows are written */
+	struct unwind_rule described;	/* last rule of the CFI */
+	uint64_t go_next, go_from; /* next function of src.go; rules before go_from are ignored */
 };
 
 static void build_release(struct build *b)
@@ -27,7 +27,7 @@ static void build_release(struct build *b)
 	unwind_source_release(&b->src);
 }
 
-/* The rule of undescribed code, and what is known of pieces of it. */
+/* The rule of code without CFI, and known rules of parts of it. */
 static int add_unknown(struct build *b, uint64_t begin, uint64_t end)
 {
 	const struct unwind_rule rule = {.cfa = b->src.gap_cfa};
@@ -50,7 +50,7 @@ static int add_unknown(struct build *b, uint64_t begin, uint64_t end)
 	return err;
 }
 
-/* Of a function of Go, but where better is known: what returns from signal handlers. */
+/* A rule of a Go function. Signal return stubs keep their known rule. */
 static int add_go_row(void *ctx, uint64_t va, struct unwind_rule rule)
 {
 	struct build *b = ctx;
@@ -66,7 +66,7 @@ static int add_go_row(void *ctx, uint64_t va, struct unwind_rule rule)
 	return unwind_encoder_row(b->encoder, va, rule);
 }
 
-/* Between two descriptions: what Go's own table says, and its surroundings. */
+/* Fills a gap between two FDEs: by Go's table, else by known rules and the gap rule. */
 static int add_gap(struct build *b, uint64_t begin, uint64_t end)
 {
 	const struct unwind_rule rule = {.cfa = b->src.gap_cfa};
@@ -84,8 +84,8 @@ static int add_gap(struct build *b, uint64_t begin, uint64_t end)
 	return err ?: add_unknown(b, go_end, end);
 }
 
-/* Lets the landings that begin up to an address take the place of what is described; those that end
- * there are over. False in *described: one goes on there. */
+/* Adds landings that begin before va and ends those that end there. *described is false if a
+ * landing goes on at va. */
 static int add_landings(struct build *b, uint64_t va, bool *described)
 {
 	int err = 0;
@@ -119,7 +119,7 @@ static int add_row(void *ctx, uint64_t va, struct unwind_rule rule)
 	return err || !described ? err : unwind_encoder_row(b->encoder, va, rule);
 }
 
-/* The next function's description. */
+/* Adds the rows of the next FDE. */
 static int add_fde(struct build *b, size_t i)
 {
 	const struct cfi_fde *fde = &b->src.cfi.fdes.data[i];

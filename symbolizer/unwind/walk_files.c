@@ -10,8 +10,9 @@
 #include "symbolizer/unwind/unwind_table.h"
 
 /*
- * Files whose code only a compiled table describes: the same that is compiled for the kernel, a few
- * ms earlier. Larger ones would hold up everything else; and all that is held at once.
+ * Files whose code only a compiled table describes. The same table is compiled for the kernel, a
+ * few ms later. Larger files would delay everything else. The second cap is for all tables held at
+ * once.
  */
 #define TABLE_FILE_MAX	 (256ull << 20)
 #define TABLES_MAX_BYTES (32u << 20)
@@ -19,8 +20,8 @@
 struct walk_file {
 	uint32_t number;
 	int fd;		     /* until it is opened */
-	struct elf_obj *obj; /* NULL: not opened, or of no use */
-	void *table;	     /* NULL: none, or libunwind can do without */
+	struct elf_obj *obj; /* NULL: not opened, or unusable */
+	void *table;	     /* NULL: none, or libunwind needs none */
 };
 
 struct walk_files {
@@ -105,7 +106,7 @@ int walk_files_add(struct walk_files *s, uint32_t file, int fd)
 	return err;
 }
 
-/* Whoever started this process wants to know on what it failed. */
+/* Reports the current file, so that a failure can be blamed on it. */
 static void note(struct walk_files *s, uint32_t number)
 {
 	if (s->note_fd < 0 || s->noted == number)
