@@ -18,14 +18,14 @@
 #include "symbolizer/lookup/object.h"
 
 #define CACHE_BYTES_DEFAULT (64ul << 20)
-/* What is made room for before lines of a file are looked up: its DWARF reader holds 16 MiB and what
- * it has of compressed sections. */
+/* Room to make before lines of a file are looked up. Its DWARF reader holds 16 MiB, and parts of
+ * compressed sections. */
 #define LINES_BYTES (24ul << 20)
-/* Freed memory goes back to the kernel when it was that much. */
+/* After so many freed bytes, memory is given back to the kernel. */
 #define TRIM_BYTES (16ul << 20)
-/* Each holds one to four descriptors, of 1,024 that a process has unless it asks for more. */
+/* Each holds one to four descriptors. A process has 1,024 unless it asks for more. */
 #define OBJECTS_MAX 128
-/* Addresses worked on at a time: bounds what one call allocates. */
+/* Addresses to work on at a time. Bounds the memory of one call. */
 #define BATCH_MAX 131072
 
 struct entry {
@@ -160,8 +160,8 @@ static size_t coldest(const struct lookup *s)
 	return found;
 }
 
-/* Drops the coldest others, so that what is held does not pass the cap by much while the file is
- * worked on. Entries may move. */
+/* Drops the least recently used others, so that the cap is not exceeded by much while this file
+ * is used. Entries may move. */
 static struct entry *make_room(struct lookup *s, struct entry *e)
 {
 	size_t keep = s->cache_bytes > LINES_BYTES ? s->cache_bytes - LINES_BYTES : 0;
@@ -175,8 +175,8 @@ static struct entry *make_room(struct lookup *s, struct entry *e)
 	return e;
 }
 
-/* Takes stock of an entry after use, and drops the coldest others until all fits. What one file
- * alone has too much of is given back after the call that needed it. */
+/* Counts an entry again after use, and drops the least recently used others until all fit. If
+ * one file alone exceeds the cap, its excess is freed after the call. */
 static void settle_entry(struct lookup *s, struct entry *e)
 {
 	struct object *used = e->object;
@@ -230,7 +230,7 @@ static int add_entry(struct lookup *s, struct object *object, const struct sym_f
 	return vec_push(&s->entries, (struct entry){.object = object, .key = *key});
 }
 
-/* Opens a file that is not in the cache. *reason says what is wrong when it cannot be used. */
+/* Opens a file that is not in the cache. *reason is set if it cannot be used. */
 static int open_entry(struct lookup *s, const struct sym_query *q, const struct sym_file_key *key,
 		      struct entry **out, enum sym_reason *reason)
 {
@@ -252,7 +252,7 @@ static int open_entry(struct lookup *s, const struct sym_query *q, const struct 
 		return 0;
 	}
 	*out = find_by_id(s, id);
-	if (*out) { /* the same contents under another inode */
+	if (*out) { /* equal contents under another inode */
 		object_free(object);
 		(*out)->key = *key;
 		return 0;
@@ -297,7 +297,7 @@ static int get_entry(struct lookup *s, const struct sym_query *q, struct entry *
 
 /* --- resolving -------------------------------------------------------------------------------- */
 
-struct call { /* one batch, ascending: results come back under the caller's indices */
+struct call {			 /* one sorted batch; results carry the caller's indices */
 	struct sort_item *asked; /* address, the caller's index */
 	uint64_t *va;
 	size_t n;
@@ -312,8 +312,8 @@ static void pass_on(void *ctx, size_t i, const struct sym_result *result)
 	c->fn(c->ctx, c->asked[i].value, result);
 }
 
-/* Neighbours in a file share symbols, blocks of lines and names: in ascending order these are at
- * hand, out of order nearly each is a miss of the caches. */
+/* Neighbours in a file share symbols, blocks of lines and names. In ascending order these stay
+ * cached. In random order nearly every address would miss. */
 static void sort_call(struct call *c)
 {
 	bool sorted = true;
@@ -326,7 +326,7 @@ static void sort_call(struct call *c)
 		c->va[i] = c->asked[i].key;
 }
 
-/* Collects the addresses [from, from + n) that have one; answers the others. */
+/* Collects the ELF addresses of [from, from + n). Answers those without one at once. */
 static int fill_call(struct call *c, const struct object *o, const char *module,
 		     const struct sym_query *q, size_t from, size_t n)
 {

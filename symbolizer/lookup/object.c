@@ -11,10 +11,10 @@
 #include "symbolizer/files/debug_files.h"
 #include "symbolizer/symbols/symtab.h"
 
-/* Frames of one address: what dwarf.h promises at most, and the function itself. */
+/* Frames of one address: dwarf.h's maximum, and the function itself. */
 #define FRAMES_MAX 257
-/* Symbol tables and names of the largest browsers with all symbols are half of this. A sparse file
- * costs its owner nothing, so what is read of one is bounded where lines are not wanted either. */
+/* Symbol tables and names of the largest browsers with all symbols need half of this. A sparse
+ * file costs its owner nothing, so the limit also holds if lines are not wanted. */
 static const struct elf_limits names_limits = {512ul << 20, 768ul << 20};
 
 DEFINE_CLEANUP(object, object_free)
@@ -74,7 +74,7 @@ struct elf_obj *object_elf(struct object *o)
 	return o->main;
 }
 
-/* Object files (kernel modules) have no segments: addresses are file offsets, see elf_section.va. */
+/* Object files (kernel modules) have no segments: addresses are file offsets (elf_section.va). */
 bool object_va_of_off(const struct object *o, uint64_t file_off, uint64_t *elf_va)
 {
 	const struct elf_segment *seg = elf_obj_segment_at_off(o->main, file_off);
@@ -98,16 +98,16 @@ struct batch {
 	sym_result_fn fn;
 	void *ctx;
 	struct buf scratch;
-	bool limited; /* of the address under way, something was kept out by a limit */
+	bool limited; /* a limit left something out for this address */
 	int err;
-	bool go;     /* the address at hand is in a Go function */
-	bool stable; /* texts of frames are in the table and live as long as that */
-	size_t from; /* those before have been answered */
+	bool go;     /* this address is in a Go function */
+	bool stable; /* texts of frames live as long as the table */
+	size_t from; /* addresses before it are answered */
 	struct sym_frame frames[FRAMES_MAX];
 };
 
-/* Go's names are readable as they are, and "main.cold" is a function of its own; all that its linker
- * adds is the calling convention of functions that come with two. */
+/* Go names are readable, and "main.cold" is a function of its own. Only the suffix of the
+ * calling convention, which Go's linker adds, is removed. */
 static const char *go_name(struct batch *b, const char *raw)
 {
 	uint32_t id;
@@ -211,9 +211,8 @@ static const char *clean_path(struct batch *b, const char *path)
 	return path && intern(b, path, &id) ? names_raw(b->o->names, id) : NULL;
 }
 
-/* Inlined calls are named by DWARF, the function around them by the symbol table first: it knows
- * what DWARF does not say (clones, parts moved away, assembly). Of a Go program's functions .dynsym
- * knows a few at most. */
+/* DWARF names inlined calls. The symbol table is asked first for the function around them: it
+ * knows clones, split parts and assembly. In a Go program, .dynsym knows few functions. */
 static void finish_result(struct batch *b, size_t index, size_t n)
 {
 	uint64_t va = b->elf_va[index];
@@ -234,7 +233,7 @@ static void finish_result(struct batch *b, size_t index, size_t n)
 		b->fn(b->ctx, index, &result);
 }
 
-/* What the program's own table knows: lines where DWARF has none, and names. */
+/* Asks Go's table: for lines where DWARF has none, and for names. */
 static size_t ask_go(struct batch *b, uint64_t va, const struct dwarf_frame **frames)
 {
 	int n = gopclntab_find(b->o->go, va, frames);
@@ -298,7 +297,7 @@ static int ask_lines(struct batch *b, const uint64_t *va, size_t n, size_t *done
 	return err;
 }
 
-/* A debug file and its table have addresses of their own. */
+/* Debug files and line tables may have other addresses than the file. */
 static int resolve_lines(struct batch *b, size_t n)
 {
 	struct object *o = b->o;
@@ -313,7 +312,7 @@ static int resolve_lines(struct batch *b, size_t n)
 	for (size_t i = b->from; va && i < n; i++) {
 		va[i] = b->elf_va[i] - bias;
 		if (o->in_debug && !section_map_find(o->in_debug, b->elf_va[i], &va[i]))
-			va[i] = UINT64_MAX; /* nobody's */
+			va[i] = UINT64_MAX; /* no file's address */
 	}
 	err = ask_lines(b, (va ?: b->elf_va) + b->from, n - b->from, &done);
 	b->from += done;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is read of an object when it is first needed, and the line table that is made of it. */
+/* Loads the parts of an object when they are first needed, and builds its line table. */
 #include <elf.h>
 #include <errno.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include "symbolizer/lookup/object_priv.h"
 #include "symbolizer/symbols/symtab.h"
 
-/* Names handed out by one file before they are forgotten and made again. */
+/* Names of one file, before all are forgotten. */
 #define NAMES_BYTES_MAX (16u << 20)
 
 static int note_problem(struct object *o, int err)
@@ -51,11 +51,11 @@ static int load_table(struct object *o)
 	return err == -ENOMEM ? err : 0;
 }
 
-/* Whatever the table cannot answer, DWARF is asked again. */
+/* DWARF answers what the table cannot. */
 void object_drop_table(struct object *o)
 {
 	ask_store(o, LINE_DROP);
-	/* Names are known by where they are in the table. */
+	/* Names have their place in the table as a key. */
 	names_free(o->names);
 	o->names = NULL;
 	line_table_free(o->table);
@@ -63,8 +63,8 @@ void object_drop_table(struct object *o)
 	o->debug_loaded = o->debug != NULL;
 }
 
-/* Another debug file of the same build id took the place of the one the table was made of. Where
- * that one is not at hand, the table is as good as it was. */
+/* True if another debug file of this build id has replaced the one that the table was made of.
+ * If that file is gone, the table is still good. */
 static bool table_is_stale(const struct object *o)
 {
 	const struct line_source *source = line_table_source(o->table);
@@ -114,7 +114,7 @@ static int load_symbols(struct object *o)
 		if (err)
 			return err;
 	}
-	/* An object file's symbols are in itself, and the debug file's are of other addresses. */
+	/* An object file has its own symbols, and its debug file has other addresses. */
 	err = symtab_load(&o->symtab, o->main, o->in_debug ? NULL : o->debug, o->fdes, &problem);
 	if (err)
 		return err;
@@ -129,7 +129,7 @@ static struct elf_obj *open_dwo(void *ctx, const char *name, const char *comp_di
 	struct object *o = ctx;
 	struct elf_obj *dwo = NULL;
 
-	(void)dwo_id; /* the reader compares it */
+	(void)dwo_id; /* the DWARF reader compares it */
 	return debug_dwo_open(&dwo, o->search, name, comp_dir) ? NULL : dwo;
 }
 
@@ -179,7 +179,7 @@ int object_load(struct object *o)
 	       load_names(o);
 }
 
-/* Less than what one query of a worker process may use (worker_talk.c). */
+/* Less than the limit for one query to a worker (worker_talk.c). */
 static const struct line_limits table_limits = {.cpu_ns = 45000000000ull};
 
 static int build_table(struct object *o, int fd)
@@ -190,14 +190,14 @@ static int build_table(struct object *o, int fd)
 
 	if (!o->dwarf)
 		return -ENODATA;
-	/* Without its supplement many names would be missing, for good. */
+	/* Without its supplement, the table would lack many names for good. */
 	if (elf_obj_section(debug, ".gnu_debugaltlink") && !o->alt)
 		return -ENOENT;
 	source.bias = object_lines_bias(o);
 	source.size = elf_obj_file_size(debug);
 	source.separate = debug != o->main;
 	err = line_table_build(o->dwarf, &source, fd, &table_limits);
-	if (err == -EFBIG || err == -ETIME) /* it would be the same the next time */
+	if (err == -EFBIG || err == -ETIME) /* the next attempt would end the same way */
 		err = ftruncate(fd, 0) ? -errno : line_table_refuse(&source, fd, err) ?: err;
 	return err;
 }

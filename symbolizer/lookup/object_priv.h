@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside of an object: what object.c asks and object_load.c reads. */
+/* Internals of an object that object.c (look-ups) and object_load.c (loading) share. */
 #ifndef KILN_SYMBOLIZER_LOOKUP_OBJECT_PRIV_H
 #define KILN_SYMBOLIZER_LOOKUP_OBJECT_PRIV_H
 
@@ -14,27 +14,29 @@
 struct object {
 	bool names_only;
 	bool debug_loaded, symbols_loaded, lines_loaded;
-	bool symtab_whole; /* from a .symtab: all functions' names are there */
-	int problem;	   /* 0, or -EBADMSG or -EFBIG: part of the file could not be read */
+	bool symtab_whole; /* from a .symtab, so it names all functions */
+	int problem;	   /* 0, or -EBADMSG or -EFBIG if part of the file could not be read */
 	unsigned limit_hits;
 	struct elf_obj *main, *debug, *alt, *dwp; /* all but main may be NULL */
 	struct eh_ranges *fdes;
-	struct section_map *in_debug; /* object files: where the code of main is in debug */
+	/* For object files: maps code of main to addresses in debug. */
+	struct section_map *in_debug;
 	struct symtab *symtab;
 	struct gopclntab *go; /* NULL: not a Go program */
 	struct dwarf *dwarf;
-	struct line_table *table; /* says the same; while it is there, DWARF is not opened */
+	struct line_table *table; /* replaces DWARF, which is then not opened */
 	bool table_asked, table_refused, seen_reported;
 	struct names *names;
-	const struct debug_search *search; /* of the call under way: split units are opened late */
+	/* Of the current call, because split units are opened late. */
+	const struct debug_search *search;
 };
 
-/* What is there of all that resolving needs; what is loaded stays. -ENOMEM, and nothing else. */
+/* Loads all sources that exist. What is loaded stays. Returns 0 or -ENOMEM only. */
 int object_load(struct object *o);
 
 void object_drop_table(struct object *o);
 
-/* Add it to an address in the file that describes lines to get one in the object. */
+/* Difference to add to an address of the file that describes lines to get the object's. */
 uint64_t object_lines_bias(const struct object *o);
 
 #endif
