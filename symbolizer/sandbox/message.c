@@ -48,7 +48,7 @@ static int received_fd(struct msghdr *m)
 	return fd;
 }
 
-/* Without room for control data the kernel closes descriptors that come uninvited. */
+/* Without a buffer for control data the kernel closes unexpected descriptors. */
 ssize_t wire_recv(int sock, void *msg, int *fd)
 {
 	struct iovec iov = {msg, WIRE_BYTES_MAX};

@@ -19,11 +19,11 @@
 #include "profiler/base/io.h"
 #include "profiler/base/sanitizer.h"
 
-/* The user and group that own nothing (kernel.overflowuid). */
+/* User and group that own no files (kernel.overflowuid). */
 #define NOBODY 65534
-/* Objects in the cache have up to four descriptors each, see lookup.c, and split units come and go. */
+/* Cached objects have up to four descriptors each, see lookup.c. Split units come and go. */
 #define DESCRIPTORS_MAX 4096
-/* The C library has no name for it before 2.34. */
+/* The C library has no constant for this before 2.34. */
 #define CLOSE_ALL_MAX ~0u
 
 const char *sandbox_part_text(enum sandbox_part part)
@@ -42,7 +42,7 @@ static int close_from(int first)
 	return syscall(SYS_close_range, first, CLOSE_ALL_MAX, 0) ? -errno : 0;
 }
 
-/* What sanitizers have to say is worth hearing: stderr stays for them. */
+/* stderr stays open for reports of sanitizers. */
 static int keep_one(int keep_fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -58,8 +58,8 @@ static int keep_one(int keep_fd)
 	return close_from(4);
 }
 
-/* What is typed at the terminal, or sent to everything of a service, is for the parent: when that
- * ends, this process does. */
+/* Signals of the terminal or of a whole service are for the parent. When the parent ends, so
+ * does this process. */
 static void leave_signals(void)
 {
 	static const int ignored[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
@@ -83,12 +83,12 @@ int sandbox_detach(int keep_fd, pid_t parent)
 	if (err)
 		return err;
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	return getppid() == parent ? 0 : -ESRCH; /* it ended before the line above */
+	return getppid() == parent ? 0 : -ESRCH; /* the parent ended before prctl() */
 }
 
 /* --- name spaces ------------------------------------------------------------------------------ */
 
-/* An empty root: the old one is let go, so that nothing stays mounted for our sake. */
+/* Makes an empty root and unmounts the old one, so that this process keeps nothing mounted. */
 static bool empty_root(void)
 {
 	return !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
@@ -121,7 +121,7 @@ static bool limit(__rlimit_resource_t what, rlim_t value)
 	return !setrlimit(what, &r);
 }
 
-/* What a fork inherits is counted by the limit, but it is the parent's. */
+/* The limit also counts what a fork inherits, so that is added to it. */
 static uint64_t address_space_bytes(void)
 {
 	char line[64];
@@ -131,13 +131,13 @@ static uint64_t address_space_bytes(void)
 	return strtoull(line, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* When memory runs out, this process is the one to go. */
+/* Makes the kernel kill this process first when memory runs out. */
 static void be_first_for_oom(void)
 {
 	_cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0 && write(fd, "1000", 4) != 4)
-		return; /* tried */
+		return; /* best effort */
 }
 
 static unsigned set_limits(uint64_t memory_bytes)
@@ -161,8 +161,8 @@ static bool drop_capabilities(void)
 }
 
 /*
- * Bounding set and user first: both take capabilities. By system calls, as there is one thread here: the
- * C library's functions would wait for threads that it believes to have inherited.
+ * Bounding set and user first, since both need capabilities. Uses system calls directly: the C
+ * library's functions would wait for threads that did not survive the fork.
  */
 static unsigned drop_privileges(void)
 {
@@ -192,11 +192,11 @@ int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *pa
 	got = set_limits(memory_bytes);
 	got |= leave_namespaces();
 	got |= drop_privileges();
-	/* A change of user takes both of these back. */
+	/* A change of user resets both of these. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
-		return -ESRCH; /* it ended before the line above */
+		return -ESRCH; /* the parent ended before prctl() */
 	if (!(got & SANDBOX_BIT(no_new_privs)))
 		return -EPERM;
 	err = SANITIZED ? 0 : sandbox_filter();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Giving up what a process needs not have to compute over bytes it was handed: for code that reads
- * hostile files. One way only, for the calling process, which must have one thread.
+ * Gives up all privileges that computing over given bytes does not need, before hostile files are
+ * read. There is no way back. It concerns the calling process, which must have one thread.
  */
 #ifndef KILN_SYMBOLIZER_SANDBOX_SANDBOX_H
 #define KILN_SYMBOLIZER_SANDBOX_SANDBOX_H
@@ -10,12 +10,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Not all is allowed everywhere (a container may refuse name spaces, only root can become nobody).
- * What the system call filter forbids is forbidden without the other parts too. */
+/* Some parts may be impossible: a container may refuse namespaces, and only root can become
+ * another user. The filter of system calls does not rely on the other parts. */
 #define SANDBOX_PARTS(X)                                                                           \
 	X(no_new_privs, "no new privileges")                                                       \
 	X(no_capabilities, "no capabilities")                                                      \
-	X(nobody, "own user")                                                                      \
+	X(nobody, "unprivileged user")                                                             \
 	X(namespaces, "no network")                                                                \
 	X(no_files, "empty file system")                                                           \
 	X(memory, "memory limit")                                                                  \
@@ -29,29 +29,30 @@ enum sandbox_part {
 };
 
 #define SANDBOX_BIT(part) (1u << SANDBOX_##part)
-/* Needs no privilege, so it works wherever the kernel can do it. */
+/* Needs no privilege, so it works wherever the kernel supports it. */
 #define SANDBOX_LEAST (SANDBOX_BIT(no_new_privs) | SANDBOX_BIT(syscalls))
 
 /*
- * Closes every descriptor but keep_fd, which becomes 3 (0 to 2 lead nowhere), leaves the terminal,
- * dies with `parent`, and gives up all it can. memory_bytes is what may be allocated from here on.
- * The bits of the parts that are in force go to *parts. 0, or -errno when even SANDBOX_LEAST is
- * impossible: the caller should not go on then.
+ * Closes every descriptor but keep_fd, which becomes 3; 0 to 2 become /dev/null. Leaves the
+ * terminal, dies with `parent`, and gives up all it can. memory_bytes can be allocated from here
+ * on. *parts gets the bits of the parts in force. 0, or -errno if even SANDBOX_LEAST is impossible:
+ * the caller must then exit.
  */
 int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *parts);
 
 /*
- * The beginning of that alone, for who keeps its privileges: closes every descriptor but keep_fd,
- * which becomes 3, leaves the terminal, ignores signals for the parent and dies with it. 0 or -errno.
+ * The first half of that, for a process that keeps its privileges. Closes every descriptor but
+ * keep_fd, which becomes 3, leaves the terminal, ignores signals meant for the parent, and dies
+ * with it. 0 or -errno.
  */
 int sandbox_detach(int keep_fd, pid_t parent);
 
-/* Tries it in a child process. 0 or -errno. */
+/* Tries sandbox_enter() in a child process. 0 or -errno. */
 int sandbox_probe(unsigned *parts);
 
 const char *sandbox_part_text(enum sandbox_part part);
 
-/* The filter alone: see sandbox_filter.c for what it leaves. 0 or -errno. */
+/* Installs the system call filter alone (sandbox_filter.c). 0 or -errno. */
 int sandbox_filter(void);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The system calls of a process that reads descriptors it is handed, computes, and answers over a
- * socket it has. Everything else fails with EPERM: nothing can be opened, connected, started or
- * traced, and no memory becomes code. seccomp(2), Documentation/userspace-api/seccomp_filter.rst.
+ * The system calls of a reader. It may read the descriptors that it is given, compute, and answer
+ * over its socket. All others fail with EPERM: nothing can be opened, connected, started or traced,
+ * and no memory becomes code. seccomp(2), Documentation/userspace-api/seccomp_filter.rst.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,19 +23,19 @@
 #define FILTER_ARCH AUDIT_ARCH_X86_64
 #endif
 
-/* Busiest first: the list is walked for every call. */
+/* Most frequent first, because the kernel goes through the list for every call. */
 static const int allowed[] = {
 	SYS_pread64,	 SYS_lseek,	   SYS_read,
 	SYS_sendmsg,	 SYS_recvmsg,	   SYS_munmap,
 	SYS_mremap,	 SYS_madvise,	   SYS_brk,
 	SYS_fstat,	 SYS_statx,
-#ifdef SYS_newfstatat /* what glibc 2.33 to 2.38 make of fstat(); paths lead nowhere from here */
+#ifdef SYS_newfstatat /* glibc 2.33 to 2.38: fstat(); no path resolves here */
 	SYS_newfstatat,
 #endif
 	SYS_close,	 SYS_futex,	   SYS_clock_gettime,
-	SYS_write, /* to what it was handed: the parent decides what is open for writing */
+	SYS_write, /* only to given descriptors; the parent chooses which are writable */
 	SYS_pwrite64,	 SYS_ftruncate,	   SYS_fsync,
-	SYS_fdatasync,	 SYS_getrandom,	   SYS_sysinfo, /* qsort() asks how much memory there is */
+	SYS_fdatasync,	 SYS_getrandom,	   SYS_sysinfo,	       /* qsort(): size of memory */
 	SYS_sched_yield, SYS_rt_sigreturn, SYS_rt_sigprocmask, /* abort() */
 	SYS_getpid,	 SYS_gettid,	   SYS_restart_syscall,
 	SYS_exit,	 SYS_exit_group,
@@ -59,7 +59,7 @@ static void load(struct program *p, size_t offset)
 	add(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
 }
 
-/* Low half of an argument, on little endian machines: what is compared here is no longer. */
+/* Loads the low half of an argument (little endian). No compared value is longer. */
 static void load_arg(struct program *p, int arg)
 {
 	load(p, offsetof(struct seccomp_data, args) + (size_t)arg * sizeof(uint64_t));
@@ -80,7 +80,7 @@ static void answer(struct program *p, uint32_t what)
 	add(p, BPF_RET | BPF_K, what, 0, 0);
 }
 
-/* Allows a call with this value as that argument. */
+/* Allows a call if that argument has this value. */
 static void allow_with(struct program *p, int nr, int arg, uint32_t value)
 {
 	load(p, offsetof(struct seccomp_data, nr));
@@ -90,7 +90,7 @@ static void allow_with(struct program *p, int nr, int arg, uint32_t value)
 	answer(p, SECCOMP_RET_ALLOW);
 }
 
-/* mmap() and mprotect(), but never to make code. malloc() grows the heaps of threads by the latter. */
+/* mmap() and mprotect() without PROT_EXEC. malloc() uses mprotect() to grow heaps of threads. */
 static void allow_memory(struct program *p, int nr)
 {
 	load(p, offsetof(struct seccomp_data, nr));
@@ -106,7 +106,7 @@ int sandbox_filter(void)
 	struct program p = {.len = 0};
 	struct sock_fprog prog = {.filter = p.code};
 
-	/* Another architecture's numbers mean other calls. */
+	/* Another architecture has other system call numbers. */
 	load(&p, offsetof(struct seccomp_data, arch));
 	add(&p, BPF_JMP | BPF_JEQ | BPF_K, FILTER_ARCH, 1, 0);
 	answer(&p, SECCOMP_RET_KILL_PROCESS);
@@ -117,12 +117,13 @@ int sandbox_filter(void)
 	}
 	allow_memory(&p, SYS_mmap);
 	allow_memory(&p, SYS_mprotect);
-	/* What could reach other processes of the same user reaches this one only. */
+	/* Calls that could reach other processes of the user are limited to this process. */
 	allow_with(&p, SYS_fcntl, 1, F_DUPFD_CLOEXEC);
 	allow_with(&p, SYS_tgkill, 0, (uint32_t)getpid()); /* abort() */
 	allow_with(&p, SYS_prlimit64, 0, 0);
 	allow_with(&p, SYS_sched_setscheduler, 0, 0);
-	allow_with(&p, SYS_prctl, 0, PR_SET_PDEATHSIG); /* to finish what outlives the parent */
+	/* A builder of line tables outlives the parent. */
+	allow_with(&p, SYS_prctl, 0, PR_SET_PDEATHSIG);
 	answer(&p, REFUSE);
 	prog.len = p.len;
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) ? -errno : 0;

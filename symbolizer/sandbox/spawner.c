@@ -19,27 +19,27 @@
 #include "symbolizer/sandbox/message.h"
 #include "symbolizer/sandbox/sandbox.h"
 
-/* A fork takes milliseconds; more only on a machine that does not get to anything. */
+/* A fork takes milliseconds, unless the machine is overloaded. */
 #define SPAWN_WAIT_MS 10000
 #define CONTROL	      3 /* as sandbox_detach() leaves it */
 
 struct spawner {
 	int control;
-	pid_t pid, owner; /* owner: whose child it is */
-	bool lost;	  /* what it says next may be about an earlier question */
+	pid_t pid, owner; /* owner: the process that forked it */
+	bool lost;	  /* the next message may answer an earlier request */
 	char msg[WIRE_BYTES_MAX];
 };
 
 /* --- the process ------------------------------------------------------------------------------ */
 
-/* A child of the spawner's own parent: fork() cannot say so. There is one thread, so that nothing
- * has to be known of locks. */
+/* Forks a child of the spawner's parent, which fork() cannot do. Safe because there is only one
+ * thread: no lock is held. */
 static pid_t fork_sibling(void)
 {
 	return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
 }
 
-/* One message with a socket for each process; answered by its pid. */
+/* Serves requests: one message with a socket for each process, answered by its pid. */
 static void run(struct spawner *s, spawner_fn fn, void *ctx, pid_t parent)
 {
 	int32_t pid;
@@ -92,7 +92,7 @@ void spawner_free(struct spawner *s)
 	if (!s)
 		return;
 	close(s->control);
-	if (s->owner == getpid()) { /* else it is the parent's */
+	if (s->owner == getpid()) { /* otherwise it belongs to the parent */
 		kill(s->pid, SIGKILL);
 		waitpid(s->pid, NULL, 0);
 	}

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Starts the processes that read foreign files. It is a process of its own, forked while kiln holds
- * neither samples nor foreign files, and does nothing else: what it starts later inherits none of
- * that either. (Not even to close it at once: closing a file waits for its server, and a server that
- * hangs would hold up every process that is started after that.)
+ * The spawner: a process that starts readers and does nothing else. It is forked while kiln holds
+ * neither samples nor foreign files, so the readers inherit none either. (Closing inherited files
+ * at once would not do. Closing a file waits for its server, and a server that hangs would delay
+ * every new process.)
  *
- * The new processes are children of the caller. They and the spawner end with the thread that called
- * spawner_new(). One thread at a time.
+ * The new processes are children of the caller. They and the spawner end with the thread that
+ * called spawner_new(). One thread uses a spawner at a time.
  */
 #ifndef KILN_SYMBOLIZER_SANDBOX_SPAWNER_H
 #define KILN_SYMBOLIZER_SANDBOX_SPAWNER_H
@@ -15,15 +15,15 @@
 
 struct spawner;
 
-/* What a new process does, with its end of a socket; it exits with the negative of the result. */
+/* Runs in a new process with its end of a socket. The process exits with the negated result. */
 typedef int (*spawner_fn)(void *ctx, int sock, pid_t parent);
 
-/* ctx: as it is now, each process has a copy. 0 or -errno. */
+/* Forks the spawner. Each new process has a copy of ctx as it is now. 0 or -errno. */
 int spawner_new(struct spawner **out, spawner_fn fn, void *ctx);
-/* Ends the spawner, not what it has started. */
+/* Ends the spawner, but not the processes that it started. */
 void spawner_free(struct spawner *s);
 
-/* A new process and our end of its socket, which does not block; both become the caller's. 0 or
+/* Starts a process. The caller owns *pid and *sock, a non-blocking socket to the process. 0 or
  * -errno. */
 int spawner_spawn(struct spawner *s, pid_t *pid, int *sock);
 

@@ -19,14 +19,14 @@
 
 /* A local file system answers in milliseconds, a busy server in tenths of a second. */
 #define OPEN_WAIT_NS 1000000000ull
-/* Opens that may hang at once: each is a thread and a descriptor. */
+/* Opens that may hang at once. Each costs a thread and a descriptor. */
 #define OPENERS_MAX 8
 
 struct opener {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	enum { NO_THREAD, IDLE, ASKED, ANSWERED } state;
-	bool deserted; /* the broker is gone: the thread cleans up */
+	bool deserted; /* the broker is gone, so the thread frees everything */
 	int root_fd, result;
 	char path[PATH_MAX];
 };
@@ -37,7 +37,7 @@ struct broker {
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-/* What is handed out: executables and debug files. A core dump holds secrets. */
+/* True for executables and debug files. Core dumps hold secrets. */
 static bool may_be_read(int fd)
 {
 	Elf64_Ehdr h;
@@ -126,7 +126,7 @@ static struct opener *new_opener(void)
 
 /* --- the broker ------------------------------------------------------------------------------- */
 
-/* One that does not hang, locked; or NULL and *err. */
+/* Gives an opener that does not hang, locked; or NULL and *err. */
 static struct opener *find_opener(struct broker *b, int *err)
 {
 	*err = -EBUSY;
@@ -140,7 +140,7 @@ static struct opener *find_opener(struct broker *b, int *err)
 			return NULL;
 		}
 		pthread_mutex_lock(&o->lock);
-		if (o->state == ANSWERED) { /* it came late: nobody waits for it any more */
+		if (o->state == ANSWERED) { /* it came too late for its request */
 			if (o->result >= 0)
 				close(o->result);
 			o->state = IDLE;
@@ -180,7 +180,7 @@ int broker_open(struct broker *b, int root_fd, const char *path)
 
 	if (path[0] != '/' || strlen(path) >= PATH_MAX)
 		return -ENOENT;
-	/* The caller's may be closed before an open that hangs comes back. */
+	/* The caller may close its descriptor before an open that hangs returns. */
 	if (root_fd >= 0)
 		root = fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
 	if (root_fd >= 0 && root < 0)

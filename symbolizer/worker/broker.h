@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Opens ELF files for somebody who may open nothing. The asker is not trusted: it gets regular files
- * that start as ELF files do and are no core dumps, for reading. An open may hang for as long as a
- * file server likes: threads of the broker do the opening, and those that hang are left alone.
+ * The broker opens ELF files for a reader, which may open nothing. It does not trust the reader: it
+ * hands out regular files that start like ELF files and are no core dumps, for reading only. An
+ * open may hang as long as a file server does. So threads of the broker open files, and a thread
+ * that hangs is left behind.
  */
 #ifndef KILN_SYMBOLIZER_WORKER_BROKER_H
 #define KILN_SYMBOLIZER_WORKER_BROKER_H
@@ -10,12 +11,12 @@
 struct broker;
 
 int broker_new(struct broker **out);
-/* Does not wait for what hangs. */
+/* Does not wait for threads that hang. */
 void broker_free(struct broker *b);
 
 /*
- * The file at an absolute path below root_fd (-1: the host's root), see rooted_open(). A descriptor,
- * or -errno: -ETIMEDOUT when it hangs, -EBUSY when too many do.
+ * Opens an absolute path below root_fd (-1: the host's root), see rooted_open(). Returns a
+ * descriptor or -errno: -ETIMEDOUT if it hangs, -EBUSY if too many opens hang.
  */
 int broker_open(struct broker *b, int root_fd, const char *path);
 

@@ -10,7 +10,7 @@
 
 DEFINE_CLEANUP(elf_obj, elf_obj_free)
 
-/* Whether half of the code is described: what the C runtime adds to a program always is. */
+/* True if half of the code has CFI. What the C runtime adds to a program always has some. */
 static bool covers_code(const struct unwind_source *src, const struct elf_obj *obj)
 {
 	const struct elf_section *text = elf_obj_section(obj, ".text");

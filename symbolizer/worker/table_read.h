@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Facts and unwind tables of a file, read in this process: what table_worker.h has done elsewhere. */
+/* Reads facts and unwind tables of a file in this process. table_worker.h does the same in a
+ * reader. */
 #ifndef KILN_SYMBOLIZER_WORKER_TABLE_READ_H
 #define KILN_SYMBOLIZER_WORKER_TABLE_READ_H
 
@@ -9,8 +10,8 @@
 #include "symbolizer/query/query.h"
 
 /*
- * QUERY_ELF: facts alone. QUERY_TABLE: also the table, malloc'd. QUERY_FRAMES: whether frames of its
- * code are described. facts->err is the result, see table_worker.h. The descriptor is borrowed.
+ * QUERY_ELF: facts only. QUERY_TABLE: also the table, malloc'd. QUERY_FRAMES: whether the file
+ * describes its frames. facts->err is the result, see table_worker.h. The descriptor is borrowed.
  */
 void table_read(enum query_kind kind, int fd, struct elf_facts *facts, void **blob, size_t *len);
 

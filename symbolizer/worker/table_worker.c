@@ -15,7 +15,7 @@
 #include "symbolizer/worker/worker.h"
 
 struct table_worker {
-	struct worker *worker; /* NULL: all is done here */
+	struct worker *worker; /* NULL: this process does the work */
 };
 
 int table_worker_new(struct table_worker **out, const struct table_worker_opts *opts)
@@ -57,7 +57,8 @@ pid_t table_worker_pid(const struct table_worker *u)
 	return u->worker ? worker_pid(u->worker) : 0;
 }
 
-/* Asks the process; the file's path is for people, and costs its server nothing. */
+/* Asks the reader. The path, from /proc/self/fd, is for messages only; reading it asks no file
+ * server. */
 static int ask(struct table_worker *u, enum query_kind kind, int fd, const struct elf_facts **facts,
 	       const struct buf **table)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Unwind tables of files by descriptor, compiled in a process without privileges (worker.h) or in
- * this one. Whatever comes back was checked. One thread at a time.
+ * The table worker: compiles unwind tables of open files, in a reader (worker.h) or in this
+ * process. All results are checked. One thread at a time.
  */
 #ifndef KILN_SYMBOLIZER_WORKER_TABLE_WORKER_H
 #define KILN_SYMBOLIZER_WORKER_TABLE_WORKER_H
@@ -17,27 +17,28 @@ struct lookup;
 struct table_worker;
 
 struct table_worker_opts {
-	bool sandbox; /* the process ends with the thread that calls table_worker_new() */
-	bool lazy;    /* it is not waited for before the first question */
+	bool sandbox; /* the reader ends with the thread that calls table_worker_new() */
+	bool lazy;    /* do not wait for the reader before the first question */
 	/* For tests, see worker.h. */
 	int (*serve)(int sock, pid_t parent, struct lookup *lookup);
 	uint64_t stall_ns;
 };
 
-/* 0 or -errno, as worker_new(). */
+/* 0 or -errno, as from worker_new(). */
 int table_worker_new(struct table_worker **out, const struct table_worker_opts *opts);
 void table_worker_free(struct table_worker *u);
-/* Ends all questions, now and later (-ECONNABORTED): for any thread. */
+/* Ends the current question and all later ones with -ECONNABORTED. Any thread may call it. */
 void table_worker_cancel(struct table_worker *u);
 
-/* Build id and executable segments; descriptors are borrowed. facts->err as the result: 0, as
- * elf_obj_open(), or -ECONNABORTED when the process failed on the file, now or before. */
+/* Gives build id and executable segments. Borrows fd. Returns facts->err: 0, an error as from
+ * elf_obj_open(), or -ECONNABORTED if the reader failed on the file, now or earlier. */
 int table_worker_look(struct table_worker *u, int fd, struct elf_facts *facts);
-/* The table, malloc'd. 0, as unwind_table_build(), or -ECONNABORTED. */
+/* Compiles the table, malloc'd. Borrows fd. 0, an error as from unwind_table_build(), or
+ * -ECONNABORTED. */
 int table_worker_build(struct table_worker *u, int fd, void **blob, size_t *len);
-/* Whether frames of its code are described: 0, -ENODATA if not, or another -errno. */
+/* Whether the file describes its frames: 0, -ENODATA if not, or another -errno. Borrows fd. */
 int table_worker_described(struct table_worker *u, int fd);
 
-pid_t table_worker_pid(const struct table_worker *u); /* of the process, 0: none */
+pid_t table_worker_pid(const struct table_worker *u); /* of the reader; 0: none runs */
 
 #endif

@@ -14,31 +14,32 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/worker/worker_priv.h"
 
-/* Recording waits for walks: longer, and stacks that come meanwhile are lost. */
+/* Recording waits for walks. During longer waits other stacks would be lost. */
 #define STALL_NS 1000000000ull
-#define WORK_NS	 5000000000ull /* CPU time of a sample that leads into a program of Go */
-/* Sent ahead: as much as is walked while the next one is put together. Answers to them fit into a
- * socket, or both sides would wait for each other. */
+/* CPU time of one sample; the first one in a Go program needs most. */
+#define WORK_NS 5000000000ull
+/* Samples sent ahead: one is walked while the next is put together. Their answers must fit into
+ * the socket's buffer, or both sides would wait for each other. */
 #define AHEAD_MAX 4
-/* After so many failures within the window no more stacks are walked until its end. */
+/* After so many failures within the window no stacks are walked until its end. */
 #define FAILURES_MAX 16
 
 struct known_file {
 	uint32_t number;
-	int fd;	   /* our own; -1: cannot be read, or must not be any more */
-	bool sent; /* to the process that runs */
+	int fd;	   /* owned; -1: unreadable, or not to be read any more */
+	bool sent; /* the current reader has it */
 };
 
 struct walk_worker {
-	struct walk_files *here; /* NULL: the process does it */
+	struct walk_files *here; /* walks in this process; NULL: the reader does */
 	struct worker *worker;
 	uint64_t stall_ns;
 	VEC(struct known_file) files;
-	struct stalls stalls; /* files it failed on by number: they are not looked into any more */
+	struct stalls stalls; /* files, by number, that the reader failed on: not read any more */
 	int note_fd;
-	pid_t told;	    /* the process that has what is marked as sent */
-	bool must_forget;   /* it has files that are not here any more */
-	struct buf regions; /* that it was sent last */
+	pid_t filled;	    /* the reader that has the files marked as sent */
+	bool must_forget;   /* the reader has files that are not here any more */
+	struct buf regions; /* regions of the last sample sent */
 	uint64_t lost, restarts;
 };
 
@@ -110,7 +111,7 @@ static int send_file(struct walk_worker *w, struct ask *a, enum wire_type type, 
 {
 	struct wire_file m = {type, number};
 
-	return worker_tell(w->worker, a, &m, sizeof(m), NULL, 0, fd);
+	return worker_send(w->worker, a, &m, sizeof(m), NULL, 0, fd);
 }
 
 static void note_progress(struct walk_worker *w, struct ask *a)
@@ -119,23 +120,24 @@ static void note_progress(struct walk_worker *w, struct ask *a)
 	a->begun_cpu_ns = a->moved_cpu_ns;
 }
 
-/* A process that runs. One that died while it was asked nothing died of nothing. 0 or -errno. */
+/* Makes sure that a reader runs. A reader that ended without a question is simply replaced. 0 or
+ * -errno. */
 static int ensure_process(struct walk_worker *w, struct ask *a)
 {
 	int err = worker_ensure(w->worker);
 
-	if (err || w->told == worker_pid(w->worker))
+	if (err || w->filled == worker_pid(w->worker))
 		return err;
 	for (size_t i = 0; i < w->files.len; i++)
 		w->files.data[i].sent = false;
 	buf_clear(&w->regions);
 	w->must_forget = false;
-	w->told = worker_pid(w->worker);
+	w->filled = worker_pid(w->worker);
 	note_progress(w, a);
 	return send_file(w, a, WIRE_NOTE, 0, w->note_fd);
 }
 
-/* All files that the next sample may lead into. */
+/* Sends all files that the next sample may lead into. */
 static int send_files(struct walk_worker *w, struct ask *a)
 {
 	int err = w->must_forget ? send_file(w, a, WIRE_FILE, 0, -1) : 0;
@@ -160,7 +162,7 @@ static int send_bytes(struct walk_worker *w, struct ask *a, const void *data, si
 		struct wire_head head = {.type = WIRE_BLOB};
 
 		head.n = (uint32_t)(len - from < max ? len - from : max);
-		err = worker_tell(w->worker, a, &head, sizeof(head), (const char *)data + from,
+		err = worker_send(w->worker, a, &head, sizeof(head), (const char *)data + from,
 				  head.n, -1);
 	}
 	return err;
@@ -180,7 +182,7 @@ static int send_sample(struct walk_worker *w, struct ask *a, const struct walk_s
 				!memcmp(w->regions.data, s->regions, regions_len),
 	};
 	struct buf rest = {0};
-	int err = worker_tell(w->worker, a, &m, sizeof(m), NULL, 0, -1);
+	int err = worker_send(w->worker, a, &m, sizeof(m), NULL, 0, -1);
 
 	if (!err && !m.same_regions) {
 		buf_clear(&w->regions);
@@ -203,7 +205,9 @@ static int take_answer(struct walk_worker *w, struct ask *a, struct wire_walked 
 
 	if (err)
 		return err;
-	/* It died with samples unread: what it had answered comes behind that news. */
+	/*
+	 * The reader ended with samples unread. Answers that it sent before come after this error.
+	 */
 	if (len == -ECONNRESET)
 		len = wire_recv(w->worker->sock, msg, NULL);
 	if (len <= 0)
@@ -217,7 +221,7 @@ static int take_answer(struct walk_worker *w, struct ask *a, struct wire_walked 
 
 /* --- failures --------------------------------------------------------------------------------- */
 
-/* The file it was looking into, or NULL. */
+/* The file that the reader was reading, or NULL. */
 static struct known_file *culprit(struct walk_worker *w)
 {
 	uint32_t number;
@@ -243,16 +247,16 @@ static void describe_file(const struct known_file *f, char *path, size_t size)
 		snprintf(path, size, "a file");
 }
 
-/* It is looked into no more, nor is what lies with it on a file system whose server hung. */
+/* Stops using a file. If a file server hung, stops using all files on that file system. */
 static void distrust(struct walk_worker *w, const struct known_file *f, int err)
 {
 	const struct file_id id = {.number = f->number};
 	uint64_t now = monotonic_ns();
 
-	/* Out of memory: it may be once more. */
+	/* Out of memory for remembering it: the file may be tried again. */
 	if (stalls_distrust(&w->stalls, &id, NO_NAMES, now) ||
 	    (err == -ETIME && stalls_note(&w->stalls, stalls_dev_of(f->fd), now)))
-		log_debug("out of memory");
+		log_debug("out of memory: cannot remember a bad file");
 	for (size_t i = 0; i < w->files.len; i++) {
 		struct known_file *k = &w->files.data[i];
 
@@ -267,13 +271,14 @@ static void give_up(struct walk_worker *w, int err)
 	char path[512];
 
 	worker_stop(w->worker);
-	w->told = 0;
+	w->filled = 0;
 	stalls_note_failure(&w->stalls);
 	w->restarts++;
 	describe_file(f, path, sizeof(path));
-	log_warning("what walks stacks %s on %s; going on without its call frame information",
-		    err == -ETIME ? "waits" : "failed", path);
-	if (f && f->fd >= 0 && err != -ENOMEM) /* not ours */
+	log_warning("the reader that walks stacks %s %s; its call frame information is not used "
+		    "any more",
+		    err == -ETIME ? "hung reading" : "failed on", path);
+	if (f && f->fd >= 0 && err != -ENOMEM) /* not our own lack of memory */
 		distrust(w, f, err);
 }
 
@@ -287,7 +292,7 @@ static bool has_given_up(struct walk_worker *w)
 struct run {
 	struct walk_worker *w;
 	size_t n, sent, answered;
-	bool dead; /* the process is, but answers of its may be there */
+	bool dead; /* the reader has ended, but answers may be left */
 	walk_prepare_fn prepare;
 	walk_done_fn done;
 	void *ctx;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The process without privileges that walks stacks. */
+/* The reader that runs CFI walks. */
 #include <errno.h>
 #include <string.h>
 

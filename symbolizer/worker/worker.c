@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Whom to trust how much, and the door. */
+/* Trust in files, and the functions of worker.h. */
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,11 +11,11 @@
 #include "symbolizer/sandbox/spawner.h"
 #include "symbolizer/worker/worker_priv.h"
 
-/* Failures within the window after which lines, and then names, are given up until its end: someone
- * makes files to this end. */
+/* After so many failures within the window lines, and then names, are given up until its end. A
+ * user may make such files on purpose. */
 #define FAILURES_LINES_MAX 16
 #define FAILURES_NAMES_MAX 64
-/* How long a file is remembered as bad: it may have been the machine's memory, not the file. */
+/* How long a file is remembered as bad. The machine may have been out of memory. */
 #define BAD_NS 3600000000000ull
 
 /* --- whom to trust ---------------------------------------------------------------------------- */
@@ -45,21 +45,21 @@ static const char *what_happened(int err, int status, char *buf, size_t size)
 	if (err == -ETIME)
 		return "got no answer from its file system";
 	if (err == -EBADMSG)
-		return "gave a senseless answer";
+		return "gave an invalid answer";
 	if (err == -ENOBUFS)
 		return "ran out of memory";
 	if (WIFSIGNALED(status))
 		snprintf(buf, size, "was ended by signal %d", WTERMSIG(status));
 	else
-		snprintf(buf, size, "ended (%d)", WEXITSTATUS(status));
+		snprintf(buf, size, "ended with status %d", WEXITSTATUS(status));
 	return buf;
 }
 
-struct part { /* of a query: as much as one conversation is about */
+struct part { /* part of a query, for one conversation */
 	struct sym_query q;
-	size_t from; /* where it begins in the caller's */
+	size_t from; /* index of its first address in the caller's array */
 	uint32_t index[WIRE_QUERY_MAX];
-	size_t n; /* addresses that are not answered yet: q.addr[index[0..n)] */
+	size_t n; /* addresses without an answer: q.addr[index[0..n)] */
 	struct file_id id;
 	uint64_t dev, opened_dev; /* of the file, and of the debug file that was opened last */
 	sym_result_fn fn;
@@ -84,7 +84,7 @@ static int answer_bare(struct part *p)
 	return err;
 }
 
-/* Asks for what is not answered, and forgets what then is. */
+/* Asks for the addresses without an answer, and drops those that got one. */
 static int ask(struct worker *w, struct part *p, bool names_only)
 {
 	struct ask a = {.q = &p->q, .names_only = names_only, .index = p->index};
@@ -104,7 +104,9 @@ static int ask(struct worker *w, struct part *p, bool names_only)
 	return err;
 }
 
-/* What may still be asked of a file after a failure: only names come with and without lines. */
+/*
+ * What may be asked of a file after a failure. Only names can be asked for with and without lines.
+ */
 static enum trust trust_left(const struct worker *w, const struct part *p, enum trust had, int err)
 {
 	bool lines = p->q.kind == QUERY_NAMES || p->q.kind == QUERY_JITDUMP;
@@ -123,11 +125,11 @@ static const char *what_is_lost(const struct part *p, enum trust left)
 	case QUERY_LINES:
 		return "its line table";
 	default:
-		return left == NO_LINES ? "lines" : "its names";
+		return left == NO_LINES ? "its lines" : "its names";
 	}
 }
 
-/* The worker failed on this file: away with it. */
+/* The reader failed on this file: ends the reader and notes the failure. */
 static int give_up(struct worker *w, struct part *p, enum trust had, int err)
 {
 	enum trust left = trust_left(w, p, had, err);
@@ -137,8 +139,9 @@ static int give_up(struct worker *w, struct part *p, enum trust had, int err)
 
 	w->restarts++;
 	w->facts_of = (struct file_id){0};
-	log_warning("what reads %s %s; going on without %s", p->q.file->path ?: "a file",
-		    what_happened(err, status, buf, sizeof(buf)), what_is_lost(p, left));
+	log_warning("reading %s: the reader process %s; continuing without %s",
+		    p->q.file->path ?: "a file", what_happened(err, status, buf, sizeof(buf)),
+		    what_is_lost(p, left));
 	now = monotonic_ns();
 	if (err == -ETIME)
 		oom = stalls_note(&w->stalls, p->opened_dev ?: p->dev, now);
@@ -163,7 +166,7 @@ static int resolve_part(struct worker *w, struct part *p)
 			return answer_bare(p);
 		}
 		if (!err || err == -ENOMEM) {
-			if (err) /* what it would still say belongs to nobody */
+			if (err) /* later messages would have no question */
 				worker_stop(w);
 			return err;
 		}
@@ -299,7 +302,7 @@ void worker_abandon(struct worker *w)
 	if (w->pid)
 		close(w->sock);
 	spawner_free(w->spawner);
-	/* The broker's threads are not here, and may have held its locks. */
+	/* A forked child does not have the broker's threads, and its locks may be held. */
 	release_memory(w);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The process: its start and its end. */
+/* The reader process: its start and end. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,9 +12,9 @@
 #include "symbolizer/sandbox/spawner.h"
 #include "symbolizer/worker/worker_priv.h"
 
-/* Locking itself up takes milliseconds; more only on a machine that does not get to anything. */
+/* Entering the sandbox takes milliseconds, unless the machine is overloaded. */
 #define START_MS 10000
-/* Waiting for a killed process: longer only in the hands of a file server, or to free gigabytes. */
+/* Wait for a killed process. It may take longer because of a file server, or to free gigabytes. */
 #define REAP_MS 200
 
 void worker_reap(struct worker *w)
@@ -35,7 +35,7 @@ int worker_stop(struct worker *w)
 	if (!w->pid)
 		return 0;
 	close(steal_fd(&w->sock));
-	/* If it died of something itself, that is what to tell. */
+	/* If it ended by itself, report that. */
 	got = waitpid(w->pid, &status, WNOHANG);
 	if (!got)
 		kill(w->pid, SIGKILL);
@@ -44,7 +44,7 @@ int worker_stop(struct worker *w)
 		got = waitpid(w->pid, &status, WNOHANG);
 	}
 	if (!got && vec_push(&w->unreaped, w->pid))
-		log_debug("a process that does not end is forgotten");
+		log_debug("a reader does not end; no longer waiting for it");
 	w->pid = 0;
 	w->past.lookups += w->current.lookups;
 	w->past.cache_hits += w->current.cache_hits;
@@ -77,7 +77,8 @@ static int spawn(struct worker *w)
 	return 0;
 }
 
-/* Its first words: what it has given up. It says nothing when it could not give up enough. */
+/* The reader's first message says which privileges it gave up. If it could not give up enough,
+ * it sends none. */
 static int await_hello(struct worker *w)
 {
 	struct pollfd p = {.fd = w->sock, .events = POLLIN};
@@ -98,7 +99,7 @@ static int await_hello(struct worker *w)
 	w->sandbox_parts = hello.sandbox_parts;
 	for (int i = 0; i < SANDBOX_PART_COUNT; i++)
 		if (!(w->sandbox_parts & 1u << i))
-			log_debug("reading files in a process of its own: %s: not in force here",
+			log_debug("sandbox of a reader: %s: not possible here",
 				  sandbox_part_text(i));
 	return 0;
 }
@@ -110,7 +111,7 @@ int worker_start(struct worker *w)
 	return spawn(w);
 }
 
-/* What died between queries died of none of them. */
+/* A reader that ended between queries failed on none of them. */
 int worker_ensure(struct worker *w)
 {
 	struct pollfd p = {.fd = w->sock};

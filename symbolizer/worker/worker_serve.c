@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The process without privileges: answers queries one after the other until nobody asks any more. */
+/* The reader for names and tables: answers queries until the socket is closed. */
 #include <errno.h>
 #include <string.h>
 
@@ -11,7 +11,8 @@
 #include "symbolizer/worker/worker.h"
 #include "symbolizer/worker/worker_wire.h"
 
-/* In a query only the asker knows the root: it is told whether that is meant. */
+/* Stands for the root in a query. The asker has the descriptor and is only asked for "below the
+ * root". */
 #define THE_ROOT 0
 
 struct served {
@@ -21,7 +22,7 @@ struct served {
 	char msg[WIRE_BYTES_MAX];
 };
 
-/* For debug_files.c: whoever asks for names opens files. */
+/* For debug_files.c: the asker opens files. */
 static int ask_for_file(struct served *s, const void *head, size_t head_len, const void *body,
 			size_t body_len)
 {
@@ -52,7 +53,7 @@ static int ask_to_find(void *ctx, const struct build_id *id)
 	return ask_for_file(ctx, &find, sizeof(find), NULL, 0);
 }
 
-/* For line tables: the same. */
+/* For line tables: the asker opens them. */
 static int ask_for_lines(void *ctx, enum line_wish wish, const struct build_id *id)
 {
 	struct wire_lines lines;
@@ -113,7 +114,7 @@ static int send_end(struct served *s, int err)
 	return send_done(s, err, &none);
 }
 
-/* Its executable segments, out of the cache. */
+/* Answers with the file's executable segments, from the cache. */
 static int answer_segments(struct served *s, const struct sym_file *file)
 {
 	struct elf_facts facts = {0};
@@ -179,7 +180,7 @@ static int answer(struct served *s, const struct wire_query *wire, const char *p
 	int err;
 
 	switch (q.kind) {
-	case QUERY_LINES: /* why it was not built is of no interest to whoever asked */
+	case QUERY_LINES: /* the asker does not need the reason */
 		err = q.names_only ? 0 : lookup_build(s->lookup, &q);
 		return send_end(s, err == -ENOMEM ? err : 0);
 	case QUERY_ELF:
@@ -191,7 +192,7 @@ static int answer(struct served *s, const struct wire_query *wire, const char *p
 	}
 }
 
-/* Whoever looks for debug files and line tables asks the other side; NULL: nobody does. */
+/* Debug files and line tables come from the asker; NULL: none. */
 static void set_sources(struct served *s, const struct debug_opener *opener,
 			const struct line_store *lines)
 {

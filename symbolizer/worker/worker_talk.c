@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A conversation with the process. */
+/* A conversation with the reader. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,16 +11,16 @@
 #include "symbolizer/lines/line_cache.h"
 #include "symbolizer/worker/worker_priv.h"
 
-#define STALL_CPU_SHARE 100 /* whoever reads computes as well: more than this part of the time */
-/* What one query may cost in CPU time: inflating 2 GB of debug sections, and units of the largest
- * programs for every address. Ten times what was seen. */
+#define STALL_CPU_SHARE 100 /* a reader that works computes more than this part of the time */
+/* CPU time of one query: inflating 2 GB of debug sections, and units of the largest programs for
+ * every address. Ten times the largest measured. */
 #define WORK_NS		    60000000000ull
 #define WORK_NS_PER_ADDRESS 5000000ull
 /* Compiling the unwind table of the largest libraries costs a second. */
 #define TABLE_NS 15000000000ull
-#define CHECK_MS 100 /* how often these are looked at */
-/* What reading one file may have opened: every address may be in a split unit of its own, each is
- * looked for in up to eight places. */
+#define CHECK_MS 100 /* how often limits are checked */
+/* Files that reading one file may open. Every address may be in a split unit of its own, and
+ * each unit is searched in up to eight places. */
 #define OPENS_BASE	  256
 #define OPENS_PER_ADDRESS 8
 
@@ -32,7 +32,7 @@ void worker_note_progress(struct worker *w, struct ask *a)
 	a->moved_cpu_ns = clock_ns(w->cpu_clock);
 }
 
-/* A machine with too much to do is no file server that hangs. */
+/* True if the reader waits for a CPU. An overloaded machine is no hung file server. */
 static bool wants_cpu(const struct worker *w)
 {
 	char path[64], line[512];
@@ -45,7 +45,7 @@ static bool wants_cpu(const struct worker *w)
 	return state && state[1] == ' ' && state[2] == 'R';
 }
 
-/* 0, or why it is given up: -ETIMEDOUT, it computes for ever; -ETIME, it waits for ever. */
+/* 0; -ETIMEDOUT if it computes too long; -ETIME if it waits too long. */
 static int overdue(struct worker *w, struct ask *a)
 {
 	uint64_t now = monotonic_ns(), cpu = clock_ns(w->cpu_clock);
@@ -67,7 +67,7 @@ int worker_wait(struct worker *w, struct ask *a, short events)
 		int n = poll(&p, 1, CHECK_MS), err;
 
 		if (n > 0)
-			return 0; /* or it is gone, as the next call will tell */
+			return 0; /* or it has ended, which the next call reports */
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (worker_is_stopped(w))
@@ -78,7 +78,7 @@ int worker_wait(struct worker *w, struct ask *a, short events)
 	}
 }
 
-int worker_tell(struct worker *w, struct ask *a, const void *head, size_t head_len,
+int worker_send(struct worker *w, struct ask *a, const void *head, size_t head_len,
 		const void *body, size_t body_len, int fd)
 {
 	int err;
@@ -91,8 +91,8 @@ int worker_tell(struct worker *w, struct ask *a, const void *head, size_t head_l
 	return err;
 }
 
-/* The numbers of what is asked for, out of the caller's. */
-static int tell_numbers(struct worker *w, struct ask *a, const uint64_t *from_all)
+/* Sends the numbers of the requested addresses out of the caller's array. */
+static int send_numbers(struct worker *w, struct ask *a, const uint64_t *from_all)
 {
 	struct wire_head head = {.type = WIRE_ADDRS};
 	uint64_t some[WIRE_ADDRS_MAX];
@@ -104,7 +104,7 @@ static int tell_numbers(struct worker *w, struct ask *a, const uint64_t *from_al
 		head.n = (uint32_t)(left < WIRE_ADDRS_MAX ? left : WIRE_ADDRS_MAX);
 		for (size_t i = 0; i < head.n; i++)
 			some[i] = from_all[a->index[from + i]];
-		err = worker_tell(w, a, &head, sizeof(head), some, head.n * sizeof(*some), -1);
+		err = worker_send(w, a, &head, sizeof(head), some, head.n * sizeof(*some), -1);
 	}
 	return err;
 }
@@ -128,21 +128,21 @@ static int tell_query(struct worker *w, struct ask *a)
 	q.has_lines = w->opts.lines != NULL;
 	if (file->build_id)
 		q.build_id = *file->build_id;
-	err = worker_tell(w, a, &q, sizeof(q), path, path_len + 1, file->fd);
+	err = worker_send(w, a, &q, sizeof(q), path, path_len + 1, file->fd);
 	if (!err)
-		err = tell_numbers(w, a, a->q->addr);
+		err = send_numbers(w, a, a->q->addr);
 	if (!err && a->q->kind == QUERY_JITDUMP)
-		err = tell_numbers(w, a, a->q->t_ns);
+		err = send_numbers(w, a, a->q->t_ns);
 	return err;
 }
 
-/* Takes the descriptor, or -errno. */
+/* Sends the descriptor, which is taken, or -errno. */
 static int hand_over(struct worker *w, struct ask *a, int fd_or_err)
 {
 	struct wire_opened opened = {.type = WIRE_OPENED, .err = fd_or_err < 0 ? fd_or_err : 0};
 	_cleanup_close_ int fd = fd_or_err;
 
-	return worker_tell(w, a, &opened, sizeof(opened), NULL, 0, fd);
+	return worker_send(w, a, &opened, sizeof(opened), NULL, 0, fd);
 }
 
 static bool may_open(struct ask *a)
@@ -150,7 +150,7 @@ static bool may_open(struct ask *a)
 	return ++a->opens <= OPENS_BASE + OPENS_PER_ADDRESS * a->reader.n;
 }
 
-/* Opens for it what it asks for. */
+/* Opens a debug file on request. */
 static int serve_open(struct worker *w, struct ask *a, size_t len)
 {
 	const char *path = w->msg + sizeof(struct wire_open);
@@ -203,7 +203,7 @@ static int serve_lines(struct worker *w, struct ask *a, size_t len)
 	if (got >= 0 && (lines.wish == LINE_GET || lines.wish == LINE_CREATE))
 		fd = got;
 	opened.err = fd >= 0 ? 0 : got;
-	return worker_tell(w, a, &opened, sizeof(opened), NULL, 0, fd);
+	return worker_send(w, a, &opened, sizeof(opened), NULL, 0, fd);
 }
 
 static int serve_done(struct worker *w, struct ask *a, size_t len)
@@ -215,7 +215,7 @@ static int serve_done(struct worker *w, struct ask *a, size_t len)
 	if (err)
 		return err;
 	if (done.err == -ENOMEM)
-		return -ENOBUFS; /* its memory, not ours */
+		return -ENOBUFS; /* the reader's memory, not ours */
 	if (done.err || a->reader.n_answered < a->reader.n || (a->reader.n && done.n_segments))
 		return -EBADMSG;
 	if (!a->reader.n)

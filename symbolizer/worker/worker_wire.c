@@ -32,7 +32,7 @@ int wire_flush(struct wire_writer *w)
 	return w->err;
 }
 
-/* Room for one record, in a new message if need be. */
+/* Room for one record, in a new message if necessary. */
 static void *record_room(struct wire_writer *w, size_t len)
 {
 	struct wire_head head = {.type = WIRE_ANSWERS};
@@ -49,7 +49,7 @@ static void *record_room(struct wire_writer *w, size_t len)
 	return room;
 }
 
-/* The number of a string, which is sent if it is new. */
+/* The number of a string. Sends the string if it is new. */
 static uint32_t put_string(struct wire_writer *w, const char *s)
 {
 	struct wire_string head = {.record = WIRE_STRING};
@@ -192,7 +192,7 @@ int wire_read_answers(struct wire_reader *r, const void *msg, size_t len, sym_re
 
 	bytes_read(&b, &head, sizeof(head));
 	if (b.bad || head.type != WIRE_ANSWERS || !bytes_left(&b))
-		return -EBADMSG; /* an empty one would be progress for ever */
+		return -EBADMSG; /* an empty one would count as progress for ever */
 	while (!err && bytes_left(&b)) {
 		struct bytes peek = b;
 		uint32_t record = bytes_u32(&peek);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is said between a symbolizer and its worker process, over a SOCK_SEQPACKET pair. Both are the
- * same program, so that layouts agree; but what the worker says is hostile all the same: it reads
- * hostile files.
+ * Messages between a worker's two halves, over a SOCK_SEQPACKET pair. Both halves are the same
+ * program, so layouts agree. The reader's messages are hostile nevertheless, since it reads hostile
+ * files.
  *
- * A conversation: QUERY with its ADDRS; then ANSWERS or BLOBs, and OPEN or LINES each answered by
- * OPENED, in any number; then DONE.
+ * A conversation: QUERY with its ADDRS; then any number of ANSWERS, BLOBs, and OPENs, FINDs or
+ * LINES, each of the latter answered by OPENED; then DONE.
  */
 #ifndef KILN_SYMBOLIZER_WORKER_WORKER_WIRE_H
 #define KILN_SYMBOLIZER_WORKER_WORKER_WIRE_H
@@ -16,35 +16,44 @@
 #include "symbolizer/query/answer.h"
 #include "symbolizer/sandbox/message.h"
 
-/* Addresses of one query: what a cache without room works on at a time. */
+/* Addresses of one query; a lookup works on as many at a time. */
 #define WIRE_QUERY_MAX 131072
 #define WIRE_ADDRS_MAX 4096 /* of one message */
-/* As the DWARF reader promises (256 inlined), and the function itself. */
+/* 256 inlined calls, the DWARF reader's limit, and the function itself. */
 #define WIRE_FRAMES_MAX 257
 /* Longer names and paths are cut. */
 #define WIRE_STRING_MAX 16384
-/* A compiled table: twice what all tables may have in the kernel, several times the largest seen. */
+/*
+ * An unwind table: twice the budget of all tables in the kernel, several times the largest known.
+ */
 #define WIRE_BLOB_MAX (64u << 20)
-/* Unique names of one query, see NAMES_BYTES_MAX in object.c: far more than a file hands out. */
+/*
+ * Unique names of one query, see NAMES_BYTES_MAX in object_load.c: far more than a file hands out.
+ */
 #define WIRE_TEXT_MAX	 (256u << 20)
 #define WIRE_STRINGS_MAX (4u << 20)
 
 enum wire_type {
-	WIRE_HELLO = 1, /* worker: struct wire_hello */
-	WIRE_QUERY,	/* to it: struct wire_query, path; with the file's descriptor */
-	WIRE_ADDRS,	/* to it: struct wire_head, addresses; of a jitdump then as many times */
-	WIRE_ANSWERS,	/* worker: struct wire_head, struct wire_string and wire_result records */
-	WIRE_BLOB,	/* worker: struct wire_head, n bytes of a table; to it: of a sample */
-	WIRE_OPEN,	/* worker: struct wire_open, path */
-	WIRE_FIND,	/* worker: struct wire_find */
-	WIRE_LINES,	/* worker: struct wire_lines */
-	WIRE_OPENED,	/* to it: struct wire_opened; with a descriptor if err is 0 */
-	WIRE_DONE,	/* worker: struct wire_done, struct wire_segment each */
-	/* of stacks, see walker.h */
-	WIRE_NOTE, /* to it: struct wire_file with a descriptor to write file numbers to */
-	WIRE_FILE, /* to it: struct wire_file with its descriptor, or without one: forget all */
-	WIRE_WALK, /* to it: struct wire_walk; then BLOBs: walk_region each, CFI_WALK_REGS, the stack */
-	WIRE_WALKED, /* worker: struct wire_walked, frames */
+	WIRE_HELLO = 1, /* from the reader: struct wire_hello */
+	WIRE_QUERY,	/* to the reader: struct wire_query, path; with the file's descriptor */
+	/* To the reader: struct wire_head, addresses; for a jitdump also as many times. */
+	WIRE_ADDRS,
+	/* From the reader: struct wire_head, struct wire_string and wire_result records. */
+	WIRE_ANSWERS,
+	/* From the reader: struct wire_head, n bytes of a table; to the reader: of a sample. */
+	WIRE_BLOB,
+	WIRE_OPEN,   /* from the reader: struct wire_open, path */
+	WIRE_FIND,   /* from the reader: struct wire_find */
+	WIRE_LINES,  /* from the reader: struct wire_lines */
+	WIRE_OPENED, /* to the reader: struct wire_opened; with a descriptor if err is 0 */
+	WIRE_DONE,   /* from the reader: struct wire_done, its struct wire_segments */
+	/* for CFI walks, see walk_worker.h */
+	WIRE_NOTE, /* to the reader: struct wire_file with a descriptor to write file numbers to */
+	/* To the reader: struct wire_file with its descriptor; without one: forget all. */
+	WIRE_FILE,
+	/* To the reader: struct wire_walk; then BLOBs: regions, CFI_WALK_REGS, the stack. */
+	WIRE_WALK,
+	WIRE_WALKED, /* from the reader: struct wire_walked, frames */
 };
 
 struct wire_file {
@@ -53,7 +62,7 @@ struct wire_file {
 
 struct wire_walk {
 	uint32_t type, n_regions, n_live, below;
-	uint32_t stack_len, same_regions; /* as of the one before: none are sent */
+	uint32_t stack_len, same_regions; /* same regions as the sample before: none are sent */
 };
 
 struct wire_walked {
@@ -92,14 +101,14 @@ struct wire_lines { /* enum line_wish; no descriptor comes with the answers 0 an
 
 struct wire_opened {
 	uint32_t type;
-	int32_t err; /* of WIRE_LINES also 1 */
+	int32_t err; /* for WIRE_LINES also 1 */
 };
 
 struct wire_done {
 	uint32_t type;
 	int32_t err;
-	struct symbolizer_stats stats; /* of this worker */
-	/* of the file, when no address was asked for: see elf_facts.h */
+	struct symbolizer_stats stats; /* of this reader */
+	/* Facts of the file, if no address was asked for; see elf_facts.h. */
 	int32_t file_err;
 	uint32_t n_segments;
 	struct build_id build_id;
@@ -111,7 +120,7 @@ struct wire_segment { /* executable ones only */
 
 enum wire_record { WIRE_STRING = 1, WIRE_RESULT };
 
-struct wire_string { /* gets the next number, from 2: 0 is none, 1 is "" */
+struct wire_string { /* gets the next number, from 2; 0 is NULL, 1 is "" */
 	uint32_t record, len;
 };
 
@@ -127,21 +136,23 @@ struct wire_frame {
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-/* The worker's side: strings are sent once a query. */
+/* The reader's side. It sends each string once for each query. */
 struct wire_writer {
 	int sock, err;
-	struct strtab *strings; /* the number of a string is its id here + 1 */
+	struct strtab *strings; /* string numbers are ids here + 1 */
 	size_t len;
 	char msg[WIRE_BYTES_MAX];
 };
 
+/* 0 or -ENOMEM. */
 int wire_writer_init(struct wire_writer *w, int sock);
 void wire_writer_release(struct wire_writer *w);
+/* Adds one result and sends full messages. w->err keeps the first error. */
 void wire_put_result(struct wire_writer *w, size_t index, const struct sym_result *r);
-/* Sends what is left. 0 or the first error. */
+/* Sends the rest. 0 or the first error. */
 int wire_flush(struct wire_writer *w);
 
-/* The reader's: what came for one query. */
+/* kiln's side: the answers to one query. */
 struct wire_reader {
 	size_t n, n_answered;
 	uint8_t *answered; /* n of them */
@@ -150,29 +161,29 @@ struct wire_reader {
 	struct sym_frame frames[WIRE_FRAMES_MAX];
 };
 
+/* For a query of n addresses. 0 or -ENOMEM. */
 int wire_reader_init(struct wire_reader *r, size_t n);
 void wire_reader_release(struct wire_reader *r);
 /*
- * Takes an ANSWERS message: fn is called for every result, each index once, all text clean. 0,
- * -EBADMSG when it is not one that a worker would send (results before the fault have been passed
- * on), or -ENOMEM.
+ * Takes an ANSWERS message. Calls fn for every result, each index once, with clean text. 0,
+ * -ENOMEM, or -EBADMSG if the message is invalid; results before the fault were passed on.
  */
 int wire_read_answers(struct wire_reader *r, const void *msg, size_t len, sym_result_fn fn,
 		      void *ctx);
 
-/* Checks a DONE message, and takes what it says of the file. 0 or -EBADMSG. */
+/* Checks a DONE message and takes the file's facts. 0 or -EBADMSG. */
 int wire_read_done(const void *msg, size_t len, struct wire_done *done, struct elf_facts *facts);
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
-/* 0 or -errno. */
+/* Sends bytes as BLOB messages. 0 or -errno. */
 int wire_send_blob(int sock, const void *data, size_t len);
-/* Adds what a BLOB message has. 0, -EBADMSG (it has nothing, or there is too much) or -ENOMEM. */
+/* Appends the bytes of a BLOB message. 0, -EBADMSG (no bytes, or too many) or -ENOMEM. */
 int wire_read_blob(struct buf *blob, const void *msg, size_t len);
 
 /* --- stacks ----------------------------------------------------------------------------------- */
 
-/* Checks a WALKED message; its frames (room for UNWIND_FRAMES_MAX) are copied. 0 or -EBADMSG. */
+/* Checks a WALKED message and copies its frames (room for UNWIND_FRAMES_MAX). 0 or -EBADMSG. */
 int wire_read_walked(const void *msg, size_t len, struct wire_walked *walked, uint64_t *frames);
 
 #endif
