@@ -33,7 +33,7 @@ bool wire_next(struct bytes *r, struct wire_field *f)
 	case WIRE_LEN:
 		f->bytes = bytes_sub(r, bytes_uleb(r));
 		break;
-	default: /* groups: gone since proto2, never in a format kiln reads */
+	default: /* groups: obsolete, and in no format that kiln reads */
 		return bytes_fail(r);
 	}
 	f->end = r->p;
@@ -143,7 +143,7 @@ void wire_arena_init(struct wire_arena *a, size_t cap)
 	};
 }
 
-/* Keeps the oldest block: most entries fit in one. */
+/* Keeps one block, which is enough for most entries. */
 void wire_arena_reset(struct wire_arena *a)
 {
 	struct wire_block *b = a->blocks;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Big protobuf messages one field at a time (protobuf.dev, "Encoding"): a message whose repeated
- * fields hold millions of entries is neither built nor unpacked as a whole, only its entries are,
- * with the code protoc-c generates.
+ * Reads and writes large protobuf messages one field at a time (protobuf.dev, "Encoding"). A
+ * message whose repeated fields have millions of entries is never built or unpacked as a whole.
+ * Only its entries are, by the code that protoc-c generates.
  */
 #ifndef KILN_PROTO_WIRE_H
 #define KILN_PROTO_WIRE_H
@@ -21,35 +21,44 @@ enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LEN = 2, WIRE_FIXED32 =
 struct wire_field {
 	uint32_t number;
 	enum wire_type type;
-	uint64_t value;		    /* of a number */
-	struct bytes bytes;	    /* of WIRE_LEN */
+	uint64_t value;		    /* of VARINT, FIXED64 and FIXED32 */
+	struct bytes bytes;	    /* of LEN; borrowed from the message */
 	const uint8_t *start, *end; /* the whole field with its tag */
 };
 
-/* The next field; false at the end, and with r->bad set at anything that is not protobuf. */
+/* Reads the next field. False at the end, and with r->bad set at malformed input. */
 bool wire_next(struct bytes *r, struct wire_field *f);
 
+/*
+ * Appends a number in varint encoding, without a tag. All put functions append to b and leave
+ * errors in b->err (buf.h).
+ */
 void wire_put_varint(struct buf *b, uint64_t value);
+/* Appends a LEN field: a string, bytes, or a packed repeated field. */
 void wire_put_bytes(struct buf *b, uint32_t number, const void *data, size_t len);
+/* Appends a LEN field that holds the message m. */
 void wire_put_message(struct buf *b, uint32_t number, const ProtobufCMessage *m);
-/* The fields of a message as fields of the one being written: protobuf messages concatenate. */
+/* Appends all fields of m. They become fields of the message that is being written, because
+ * protobuf messages concatenate. */
 void wire_put_fields(struct buf *b, const ProtobufCMessage *m);
 
 /*
- * Memory for unpacking one entry after the other: taken piece by piece, given back all at once.
- * Unpacking can need twenty times the bytes of a hostile message; past cap bytes it fails.
- * Usage: wire_arena_init(&a, cap); m = x__unpack(&a.allocator, ...); wire_arena_reset(&a);
- * ...; wire_arena_release(&a). Do not move it once it is initialised.
+ * Memory for unpacking one entry after the other: allocated piece by piece, freed at once.
+ * Unpacking a hostile message can need twenty times its bytes. Past cap bytes it fails. Usage:
+ * wire_arena_init(&a, cap); m = x__unpack(&a.allocator, ...); wire_arena_reset(&a); ...;
+ * wire_arena_release(&a). Do not move an initialised arena.
  */
 struct wire_arena {
 	ProtobufCAllocator allocator;
 	struct wire_block *blocks;
 	size_t used, cap;
-	bool exhausted; /* the cap was hit, as opposed to being out of memory or malformed */
+	/* Unpacking failed because of the cap, not because of memory or malformed input. */
+	bool exhausted;
 	bool no_memory;
 };
 
 void wire_arena_init(struct wire_arena *a, size_t cap);
+/* Frees all pieces. What was unpacked becomes invalid. */
 void wire_arena_reset(struct wire_arena *a);
 void wire_arena_release(struct wire_arena *a);
 
