@@ -35,7 +35,7 @@ void buf_char(struct buf *b, char c)
 	buf_add(b, &c, 1);
 }
 
-/* Most of what is printed by the hundred thousand are numbers, and printf() takes ten times as long. */
+/* Most printed items are numbers, by the hundred thousand. printf() takes ten times as long. */
 void buf_dec(struct buf *b, uint64_t v)
 {
 	char digits[20], *p = digits + sizeof(digits);
@@ -69,7 +69,7 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	if (n < 0)
 		b->err = -EINVAL;
 	if (room) {
-		if ((size_t)n >= left) /* it did not fit at once */
+		if ((size_t)n >= left) /* the first try did not fit */
 			vsnprintf(room, (size_t)n + 1, fmt, again);
 		b->len += (size_t)n;
 	}

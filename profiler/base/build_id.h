@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The GNU build id of a file: what the linker wrote of its contents (NT_GNU_BUILD_ID). */
+/* The GNU build id of a file (NT_GNU_BUILD_ID), which the linker derives from the contents. */
 #ifndef KILN_BASE_BUILD_ID_H
 #define KILN_BASE_BUILD_ID_H
 
@@ -14,7 +14,7 @@ struct build_id {
 	uint8_t len; /* 0: none */
 };
 
-/* Two files without one are equal, too: ask for `len` where that matters. */
+/* Two empty ids are equal, too. Check `len` where that matters. */
 static inline bool build_id_equal(const struct build_id *a, const struct build_id *b)
 {
 	return a->len == b->len && !memcmp(a->data, b->data, a->len);

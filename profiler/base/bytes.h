@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bounds-checked reader over foreign bytes, little endian. A read past the end sets `bad`, moves to
- * the end and yields 0, so a parser may read a whole record and test `bad` once.
+ * Bounds-checked reader of foreign bytes, little endian. A read past the end sets `bad`, moves to
+ * the end and yields 0. So a parser may read a whole record and check `bad` once.
  */
 #ifndef KILN_BASE_BYTES_H
 #define KILN_BASE_BYTES_H
@@ -16,7 +16,7 @@ struct bytes {
 	bool bad;
 };
 
-/* data may be NULL if len is 0; C has no sum of the two. */
+/* data may be NULL if len is 0. Adding 0 to NULL would be undefined. */
 static inline struct bytes bytes_of(const void *data, size_t len)
 {
 	return (struct bytes){data, len ? (const uint8_t *)data + len : data, false};
@@ -67,7 +67,7 @@ BYTES_READ_INT(uint32_t, bytes_u32)
 BYTES_READ_INT(uint64_t, bytes_u64)
 #undef BYTES_READ_INT
 
-/* n-byte unsigned integer, n <= 8. */
+/* Unsigned integer of n <= 8 bytes. */
 static inline uint64_t bytes_uint(struct bytes *b, unsigned n)
 {
 	uint64_t v = 0;
@@ -89,7 +89,7 @@ static inline bool bytes_skip(struct bytes *b, uint64_t len)
 	return true;
 }
 
-/* LEB128 (DWARF 5, section 7.6). Bits past the 64th are dropped; longer than 10 bytes is bad. */
+/* LEB128 (DWARF 5, section 7.6). Bits past the 64th are dropped. More than 10 bytes are bad. */
 static inline uint64_t bytes_uleb(struct bytes *b)
 {
 	uint64_t v = 0;
@@ -125,7 +125,7 @@ static inline int64_t bytes_sleb(struct bytes *b)
 	return 0;
 }
 
-/* NUL-terminated string inside the bytes; NULL and bad if the NUL is missing. */
+/* NUL-terminated string inside the bytes. NULL, and bad, if the NUL is missing. */
 static inline const char *bytes_cstr(struct bytes *b)
 {
 	const uint8_t *nul = b->p == b->end ? NULL : memchr(b->p, 0, bytes_left(b));
@@ -139,7 +139,7 @@ static inline const char *bytes_cstr(struct bytes *b)
 	return s;
 }
 
-/* A reader over the next len bytes, which are skipped in b. */
+/* A reader of the next len bytes. Skips them in b. */
 static inline struct bytes bytes_sub(struct bytes *b, uint64_t len)
 {
 	struct bytes s = {b->p, b->p, false};

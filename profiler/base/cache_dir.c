@@ -76,7 +76,7 @@ void cache_dir_touch(int fd)
 	const struct timespec now[] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
 
 	if (futimens(fd, now))
-		return; /* read-only: it is not evicted either */
+		return; /* read-only, so nothing can be evicted either */
 }
 
 static bool has_suffix(const char *name, const char *const *suffixes)

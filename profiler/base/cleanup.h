@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Scope-bound cleanup. A function owns what it marks; it gives ownership away with steal_*(). */
+/* Scope-bound cleanup. A function owns a marked variable. steal_*() gives the ownership away. */
 #ifndef KILN_BASE_CLEANUP_H
 #define KILN_BASE_CLEANUP_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What time it is, in nanoseconds. */
+/* Clocks, in nanoseconds. */
 #ifndef KILN_BASE_CLOCK_H
 #define KILN_BASE_CLOCK_H
 
@@ -8,7 +8,7 @@
 
 #define NS_PER_S 1000000000ull
 
-/* Of a clock that is there. */
+/* The clock must exist. */
 static inline uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts = {0};
@@ -17,7 +17,7 @@ static inline uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-/* The clock of perf events and samples: since boot, sleep included. */
+/* The clock of perf events and samples: time since boot, including sleep. */
 static inline uint64_t boottime_ns(void)
 {
 	return clock_ns(CLOCK_BOOTTIME);
@@ -29,7 +29,7 @@ static inline uint64_t monotonic_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-/* For people: since 1970, and set by them. */
+/* Wall-clock time since 1970. It can be set. */
 static inline int64_t unix_ns(void)
 {
 	return (int64_t)clock_ns(CLOCK_REALTIME);

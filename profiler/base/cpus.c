@@ -6,7 +6,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/cpus.h"
 
-/* One number at *s, moving past it; negative errno if there is none. */
+/* Reads the number at *s and moves behind it. Negative errno if there is none. */
 static int parse_cpu(const char **s)
 {
 	int v = 0;

@@ -10,12 +10,12 @@
 #define CPUS_MAX 8192 /* NR_CPUS of the largest distribution kernels */
 
 struct cpu_list {
-	VEC(int) cpus; /* ascending, no duplicates */
+	VEC(int) cpus; /* sorted, no duplicates */
 };
 
 /* 0, -EINVAL (not a list) or -ERANGE (a number above CPUS_MAX). */
 int cpu_list_parse(struct cpu_list *out, const char *text);
-/* The CPUs online now. 0 or -errno. */
+/* The CPUs that are online now. 0 or -errno. */
 int cpu_list_online(struct cpu_list *out);
 bool cpu_list_has(const struct cpu_list *l, int cpu);
 void cpu_list_release(struct cpu_list *l);

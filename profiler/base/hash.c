@@ -28,7 +28,7 @@ uint64_t hash_str(const char *s)
 	return hash_bytes(s, strlen(s), 0);
 }
 
-/* A bijection of the lane for any word: what differs once stays different, up to the last fold. */
+/* A bijection of the lane for any word. So different inputs stay different until the last fold. */
 static inline uint64_t check_step(uint64_t lane, uint64_t word)
 {
 	lane = (lane ^ word) * 0x9fb21c651e98df25ull;
@@ -59,7 +59,7 @@ uint64_t hash_random_seed(void)
 {
 	uint64_t seed;
 
-	/* Early at boot there may be no entropy yet; where the stack lies is better than waiting. */
+	/* Early at boot there may be no entropy. An address of the stack is better than waiting. */
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
 		seed = hash_u64((uintptr_t)&seed);
 	return seed;
@@ -116,7 +116,7 @@ int htab_insert(struct htab *t, uint64_t hash, uint32_t id)
 	return 0;
 }
 
-/* Closes the gap at slot i: moves back every later entry of the run that may not lie past it. */
+/* Closes the gap at slot i: moves back every later entry of the run that may go there. */
 static void close_gap(struct htab *t, uint32_t i)
 {
 	uint32_t mask = t->cap - 1, j = i;

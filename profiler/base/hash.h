@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Non-cryptographic hashing and the index table that all interning in kiln is built on. */
+/* Non-cryptographic hashes, and the index table for all interning in kiln. */
 #ifndef KILN_BASE_HASH_H
 #define KILN_BASE_HASH_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Finalizer of splitmix64: every input bit reaches every output bit. */
+/* Finalizer of splitmix64: every input bit affects every output bit. */
 static inline uint64_t hash_u64(uint64_t x)
 {
 	x ^= x >> 30;
@@ -25,16 +25,16 @@ static inline uint64_t hash_mix(uint64_t h, uint64_t x)
 uint64_t hash_bytes(const void *data, size_t len, uint64_t seed);
 uint64_t hash_str(const char *s);
 
-/* Checksum against damage: four words at a time, several times as fast as hash_bytes(). Written to
- * disk: it must never change. */
+/* Checksum against damage. Reads four words at a time and is several times as fast as
+ * hash_bytes(). It is stored on disk, so it must never change. */
 uint32_t hash_check(const void *data, size_t len);
 
-/* A seed nobody outside can know, for tables whose keys strangers choose. */
+/* A seed that outsiders cannot know, for tables with foreign keys. */
 uint64_t hash_random_seed(void);
 
 /*
- * Open-addressing table from a hash to a u32 id. It stores ids only: keys live in the caller's own
- * array, which ids index. All-zero is an empty table.
+ * Open-addressing table from a hash to a 32-bit id. The table stores ids only. Keys are in the
+ * caller's own array, which ids index. All-zero is an empty table.
  */
 struct htab {
 	struct htab_slot {
@@ -47,13 +47,13 @@ struct htab {
 
 typedef bool (*htab_eq_fn)(const void *ctx, uint32_t id);
 
-/* The id stored under `hash` for which eq(ctx, id) holds, or HTAB_NONE. */
+/* The id under `hash` for which eq(ctx, id) is true, or HTAB_NONE. */
 uint32_t htab_find(const struct htab *t, uint64_t hash, htab_eq_fn eq, const void *ctx);
 
-/* Adds an id (< UINT32_MAX - 1) not there yet. 0 or -ENOMEM. */
+/* Adds a new id (< UINT32_MAX - 1). 0 or -ENOMEM. */
 int htab_insert(struct htab *t, uint64_t hash, uint32_t id);
 
-/* Removes exactly this id under this hash; false if it was not there. */
+/* Removes this id under this hash. False if it is not there. */
 bool htab_remove(struct htab *t, uint64_t hash, uint32_t id);
 
 void htab_clear(struct htab *t);

@@ -155,7 +155,7 @@ struct outfile {
 	char *path, *tmp_path;
 };
 
-/* Under sudo the file belongs to whoever typed the command, not to root. */
+/* Under sudo the file belongs to the invoking user, not to root. */
 static void give_to_invoking_user(int fd)
 {
 	const char *uid_text = getenv("SUDO_UID"), *gid_text = getenv("SUDO_GID");
@@ -167,11 +167,11 @@ static void give_to_invoking_user(int fd)
 	    text_parse_u64(gid_text, UINT32_MAX - 1, &gid))
 		return;
 	if (fchown(fd, (uid_t)uid, (gid_t)gid))
-		return; /* the file stays root's: readable with sudo, nothing lost */
+		return; /* the file stays root's; it can be read with sudo */
 }
 
-/* What is there already and no regular file, such as /dev/null or a FIFO, is written to as it is:
- * a rename would put a file in its place. */
+/* An existing path that is no regular file (/dev/null, a FIFO) is written in place. A rename
+ * would replace it by a file. */
 static int open_in_place(const char *path)
 {
 	struct stat st;

@@ -3,7 +3,7 @@
 
 #include "profiler/base/text.h"
 
-/* What stands between the last element and the next. */
+/* Writes what separates the last element from the next. */
 static void between(struct json *j)
 {
 	if (j->comma)

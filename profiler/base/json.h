@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writes JSON into a buffer, element after element: the writer sets the commas. Errors are those of
- * the buffer. That brackets match, and that objects have keys, is the caller's business.
+ * Writes JSON into a buffer, element by element, and sets the commas. Errors are the buffer's. The
+ * caller must match brackets and give keys in objects.
  */
 #ifndef KILN_BASE_JSON_H
 #define KILN_BASE_JSON_H
@@ -11,31 +11,31 @@
 
 #include "profiler/base/buf.h"
 
-/* Zeroed but for the buffer, which is borrowed. */
+/* All zero except the buffer, which is borrowed. */
 struct json {
 	struct buf *out;
-	bool comma; /* something stands before what comes next */
-	bool line;  /* what comes next begins a line */
+	bool comma; /* the next element needs a comma */
+	bool line;  /* the next element begins a line */
 };
 
 void json_open(struct json *j, char bracket); /* '{' or '[' */
 void json_close(struct json *j, char bracket);
 void json_key(struct json *j, const char *key);
 
-/* Values: of an array, or after a key. */
+/* Values, in an array or after a key. */
 void json_text(struct json *j, const char *s); /* clean UTF-8 (text.h); safe inside <script> */
 void json_int(struct json *j, int64_t v);
 void json_uint(struct json *j, uint64_t v);
 void json_double(struct json *j, double v); /* finite, six digits */
 void json_bool(struct json *j, bool v);
 void json_null(struct json *j);
-/* Elements that another writer has made, or nothing; the error of that buffer becomes ours. */
+/* Adds elements that another writer has made (or none), and takes over that buffer's error. */
 void json_raw(struct json *j, const struct buf *elements);
 
-/* The next element, or closing bracket, begins a new line. */
+/* Begins a new line before the next element or closing bracket. */
 void json_line(struct json *j);
 
-/* A key and its value. */
+/* A key with its value. */
 void json_key_open(struct json *j, const char *key, char bracket);
 void json_key_text(struct json *j, const char *key, const char *s);
 void json_key_int(struct json *j, const char *key, int64_t v);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which kernel this is, and whether it has the known lockup. */
+/* The kernel's version, and what this version lacks or breaks. */
 #ifndef KILN_BASE_KERNEL_H
 #define KILN_BASE_KERNEL_H
 
@@ -9,12 +9,12 @@ struct kernel_version {
 	unsigned major, minor, patch;
 };
 
-/* The upstream version that runs, also where a distribution hides it. 0 or -errno. */
+/* The upstream version of the running kernel, even if a distribution hides it. 0 or -errno. */
 int kernel_version_get(struct kernel_version *v);
 
 /*
- * The same from the texts: uname's release and version (Debian writes "6.1.76-1" into the latter)
- * and /proc/version_signature (Ubuntu: its last word; NULL if absent). 0 or -EINVAL.
+ * Does the same with given texts: uname's release and version (Debian puts "6.1.76-1" into the
+ * latter), and /proc/version_signature (Ubuntu: its last word; NULL: absent). 0 or -EINVAL.
  */
 int kernel_version_parse(struct kernel_version *v, const char *release, const char *version,
 			 const char *signature);
@@ -24,17 +24,17 @@ static inline bool kernel_at_least(const struct kernel_version *v, unsigned majo
 	return v->major > major || (v->major == major && v->minor >= minor);
 }
 
-/* Whether a process's mappings can be read by a sample of it, and tell that they have changed
- * (mm_lock_seq): from 6.4 on. */
-static inline bool kernel_tells_mappings(const struct kernel_version *v)
+/* True from 6.4 on. There a BPF program can read the mappings of the sampled process and notice
+ * changes (mm_lock_seq). */
+static inline bool kernel_can_report_mappings(const struct kernel_version *v)
 {
 	return kernel_at_least(v, 6, 4);
 }
 
 /*
- * Whether bpf_probe_read_user() in the perf interrupt can lock the machine up: 5.19 to 6.1.35, 6.2,
+ * True if bpf_probe_read_user() in the perf interrupt can lock the machine up: 5.19 to 6.1.35, 6.2,
  * and 6.3 to 6.3.9. There copy_from_user_nofault() checks the destination under
- * CONFIG_HARDENED_USERCOPY and takes vmap_area_lock for that, which the interrupted code may hold
+ * CONFIG_HARDENED_USERCOPY. The check takes vmap_area_lock, which the interrupted code may hold
  * (github.com/parca-dev/parca-agent/issues/1675).
  */
 bool kernel_walk_can_lock_up(const struct kernel_version *v);

@@ -25,7 +25,7 @@ static void emit(const char *prefix, const char *fmt, va_list ap)
 
 	buf_vprintf(&raw, fmt, ap);
 	buf_str(&line, prefix);
-	/* Several lines in one message are ours; everything else unprintable is not. */
+	/* Newlines in a message are kiln's own. Other control characters are foreign. */
 	for (const char *s = buf_cstr(&raw), *nl; *s; s = nl + 1) {
 		nl = strchrnul(s, '\n');
 		text_add_clean(&line, s, (size_t)(nl - s));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Talk goes to stderr, data to stdout. Lines start with "kiln: " and are cleaned of terminal
- * escapes. Log once, where the context is; callers pass the error code up.
+ * Messages go to stderr, data to stdout. Lines start with "kiln: " and are cleaned of terminal
+ * escapes. Log an error once, where its context is known; callers pass the code up.
  */
 #ifndef KILN_BASE_LOG_H
 #define KILN_BASE_LOG_H

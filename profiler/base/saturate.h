@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sums that stop at the limits of their type instead of wrapping: files may hold any number. */
+/* Sums that stop at the limits of their type instead of wrapping, because files may hold any
+ * number. */
 #ifndef KILN_BASE_SATURATE_H
 #define KILN_BASE_SATURATE_H
 

@@ -8,7 +8,7 @@
 
 #define DIGIT_BITS 11
 #define DIGITS	   (1u << DIGIT_BITS)
-/* Fewer are compared in the time that counting digits takes. */
+/* For fewer items, comparing is faster than counting digits. */
 #define FEW 512
 
 static int compare_items(const void *pa, const void *pb)
@@ -23,7 +23,7 @@ static unsigned digit(uint64_t key, unsigned shift)
 	return (unsigned)(key >> shift) & (DIGITS - 1);
 }
 
-/* One pass of a radix sort from the lowest digit on. */
+/* One pass of the radix sort, for the digit at `shift`. */
 static void pass(const struct sort_item *from, struct sort_item *to, size_t n, unsigned shift)
 {
 	size_t at[DIGITS] = {0}, sum = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sorting by a number, without comparisons: for what comes by the hundred thousand. */
+/* Radix sort by a number, for hundreds of thousands of items. */
 #ifndef KILN_BASE_SORT_H
 #define KILN_BASE_SORT_H
 
@@ -11,8 +11,8 @@ struct sort_item {
 	size_t value; /* the caller's */
 };
 
-/* Ascending by key, equal keys in any order. Takes as much memory again for the time of the call;
- * where there is none it takes longer. */
+/* Sorts by ascending key; equal keys in any order. Needs as much memory again during the call.
+ * Without that memory it is slower. */
 void sort_items(struct sort_item *items, size_t n);
 
 #endif

@@ -5,7 +5,7 @@
 #include "profiler/base/strtab.h"
 #include "profiler/base/vec.h"
 
-/* Strings live in blocks that never move, so strtab_get() stays valid while the table grows. */
+/* Strings are in blocks that never move. So strtab_get() stays valid while the table grows. */
 #define BLOCK_BYTES 65536
 
 struct block {
@@ -19,7 +19,7 @@ struct strtab {
 	VEC(const char *) strs;
 	struct block *blocks;
 	size_t bytes;
-	uint64_t seed; /* names come from strangers: no one may choose our collisions */
+	uint64_t seed; /* foreign names must not be able to choose hash collisions */
 };
 
 struct needle {

@@ -8,25 +8,26 @@
 
 struct strtab;
 
-/* New table holding only "" as id 0. NULL when out of memory. */
+/* A table with only "" in it. NULL when out of memory. */
 struct strtab *strtab_new(void);
 void strtab_free(struct strtab *t);
 
-/* Interns len bytes (no NUL inside: the string ends at the first one). 0 or -ENOMEM. */
+/* Interns len bytes, or up to the first NUL. 0 or -ENOMEM. */
 int strtab_add_n(struct strtab *t, const char *s, size_t len, uint32_t *id);
 int strtab_add(struct strtab *t, const char *s, uint32_t *id);
 
-/* A copy that is not interned and has no id: valid until strtab_free(). NULL when out of memory. */
+/* Copies a string without interning it. It has no id and lives until strtab_free(). NULL when
+ * out of memory. */
 const char *strtab_keep(struct strtab *t, const char *s, size_t len);
 
-/* Id of a string that is there, or UINT32_MAX. */
+/* Id of an interned string, or UINT32_MAX. */
 uint32_t strtab_lookup(const struct strtab *t, const char *s);
 
-/* NUL-terminated, valid until strtab_free(). An id out of range gives "". */
+/* NUL-terminated; lives until strtab_free(). "" for an id out of range. */
 const char *strtab_get(const struct strtab *t, uint32_t id);
 
 uint32_t strtab_count(const struct strtab *t);
-/* Bytes held, index included. */
+/* Bytes held, including the index. */
 size_t strtab_bytes(const struct strtab *t);
 
 #endif

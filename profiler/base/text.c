@@ -72,7 +72,7 @@ bool text_has_suffix(const char *s, const char *suffix)
 
 /*
  * Decodes one UTF-8 sequence (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
- * Its length, or 0 if there is none here.
+ * Returns its length, or 0 if it is invalid.
  */
 static size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *cp)
 {
@@ -101,8 +101,8 @@ static bool is_harmless(uint32_t cp)
 	return cp != 0x2028 && cp != 0x2029 && cp != 0xfeff;
 }
 
-/* True if 8 bytes are all from ' ' to '~', as nearly all are. A borrow or carry out of a byte can only
- * come from one that is not, so it changes nothing. */
+/* True if 8 bytes are all from ' ' to '~', as nearly all are. A borrow or carry only leaves a
+ * byte outside this range, so it cannot change the result. */
 static inline bool is_plain_word(const char *s)
 {
 	const uint64_t ones = 0x0101010101010101ull;
@@ -112,7 +112,7 @@ static inline bool is_plain_word(const char *s)
 	return !(((w - 0x20 * ones) | w | (w + ones)) & 0x80 * ones);
 }
 
-/* Bytes of s, from its start, that are clean. */
+/* Number of clean bytes from the start of s. */
 static size_t clean_run(const char *s, size_t len)
 {
 	size_t i = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Growable array: VEC(int) v = {0}; vec_push(&v, 3); v.data[0]; v.len; vec_release(&v).
- * An all-zero vec is empty and valid. Growth invalidates pointers into data.
+ * Growable array: VEC(int) v = {0}; vec_push(&v, 3); v.data[0]; v.len; vec_release(&v). An all-zero
+ * vec is empty and valid. Growth makes pointers into data invalid.
  */
 #ifndef KILN_BASE_VEC_H
 #define KILN_BASE_VEC_H
@@ -17,7 +17,7 @@
 		size_t len, cap;                                                                   \
 	}
 
-/* Makes room for `want` elements in all. 0, or -ENOMEM with the array untouched. */
+/* Makes room for `want` elements in total. 0, or -ENOMEM with the array unchanged. */
 static inline int vec_reserve_raw(void **data, size_t *cap, size_t elem_size, size_t want)
 {
 	size_t n = *cap ? *cap : 8;

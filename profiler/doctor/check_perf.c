@@ -192,7 +192,7 @@ void check_perf_sideband(struct doctor *d)
 		doctor_add(d, FINDING_warn, "process events", &cure,
 			   "names, forks, exits; samples cannot report mappings: %s",
 			   d->refused.mappings);
-	} else if (!err && !kernel_version_get(&v) && kernel_tells_mappings(&v)) {
+	} else if (!err && !kernel_version_get(&v) && kernel_can_report_mappings(&v)) {
 		doctor_add(d, FINDING_ok, "process events", NULL,
 			   "names, forks, exits; samples tell what is mapped");
 	} else if (!err) {

@@ -20,13 +20,13 @@
 #include "bpf/abi.h"
 #include "profiler/sampler/verifier_log.h"
 
-/* One try after the other. */
+/* State of loading, over several attempts. */
 struct loading {
 	const struct sampler_opts *opts;
 	uint32_t n_cpus;
-	struct programs now; /* of this try */
+	struct programs now; /* features of this attempt */
 	struct sampler_refused refused;
-	bool by_verifier; /* it refused the last try */
+	bool by_verifier; /* the verifier refused the last attempt */
 };
 
 static int set_config(struct loading *l, const char **why)
@@ -61,7 +61,7 @@ static int set_config(struct loading *l, const char **why)
 	while (l->opts->cgroups && l->opts->cgroups[n])
 		n++;
 	if (n > KILN_MAX_CGROUPS) {
-		*why = "at most 64 cgroups can be asked for at once";
+		*why = "at most 64 cgroups can be sampled at once";
 		return -E2BIG;
 	}
 	k->rodata->n_cgroups = (uint32_t)n;
@@ -108,7 +108,7 @@ static bool may_use_tables(struct loading *l)
 #if defined(__x86_64__)
 	struct kernel_version v;
 
-	/* One whose version cannot be told is taken for one that locks up. */
+	/* A kernel of unknown version is treated as one that locks up. */
 	if (!kernel_version_get(&v) && !kernel_walk_can_lock_up(&v))
 		return true;
 	if (l->opts->unwind == MODE_AUTO)
@@ -124,10 +124,11 @@ static bool may_report_mappings(void)
 	struct kernel_version v;
 
 	return !getenv("KILN_TEST_MAPPING_EVENTS") && !kernel_version_get(&v) &&
-	       kernel_tells_mappings(&v);
+	       kernel_can_report_mappings(&v);
 }
 
-/* What the kernel's verifier said, if it got to look at a program; or else what the error means. */
+/* Keeps the verifier's reason if it got as far as checking a program, else the meaning of the
+ * error. */
 static void explain(struct loading *l, const char *log, int err)
 {
 	bool got_there = log && err != -EPERM && err != -ENOMEM;
@@ -148,7 +149,7 @@ static void explain(struct loading *l, const char *log, int err)
 		memcpy(l->refused.mappings, text, size);
 }
 
-/* On failure `refused` gets the reason for everything that was tried. */
+/* On failure, the reason goes to `refused` for everything that was attempted. */
 static int load_skeleton(struct loading *l, const char **why)
 {
 	_cleanup_free_ char *log = calloc(1, VERIFIER_LOG_BYTES);
@@ -170,7 +171,7 @@ static int load_skeleton(struct loading *l, const char **why)
 	if (!err)
 		return 0;
 	explain(l, log, err);
-	/* The verifier's EACCES is about the memory a program reads, not about who loads it. */
+	/* The verifier's EACCES is about memory that a program reads, not about permissions. */
 	if (l->by_verifier && err == -EACCES)
 		err = -EINVAL;
 	*why = load_advice(err);
@@ -178,8 +179,8 @@ static int load_skeleton(struct loading *l, const char **why)
 }
 
 /*
- * Does without what this kernel may not have: with each thing left out alone, then with both. So what
- * a try without one thing says is about the other.
+ * Leaves out what this kernel may refuse: first each feature alone, then both. So an attempt
+ * without one feature gives the reason for the other.
  */
 static int load_what_works(struct loading *l, const char **why)
 {
@@ -209,8 +210,8 @@ static int load_what_works(struct loading *l, const char **why)
 	return 0;
 }
 
-/* Hands over what was refused, or logs it. The caller logs what errors mean. */
-static void tell_refused(const struct loading *l)
+/* Gives the reasons to the caller, or logs them. The caller logs the meaning of errors. */
+static void report_refused(const struct loading *l)
 {
 	const struct sampler_refused *refused = &l->refused;
 
@@ -234,8 +235,9 @@ static void tell_refused(const struct loading *l)
 int programs_load(struct programs *out, const struct sampler_opts *opts, uint32_t n_cpus,
 		  const char **why)
 {
-	/* Before 5.11 maps are charged to RLIMIT_MEMLOCK; raising it may be refused, which is fine
-	 * after. */
+	/*
+	 * Before 5.11 maps count against RLIMIT_MEMLOCK. Later, failing to raise it does no harm.
+	 */
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	struct loading l = {.opts = opts, .n_cpus = n_cpus};
 	int err;
@@ -246,7 +248,7 @@ int programs_load(struct programs *out, const struct sampler_opts *opts, uint32_
 	l.now.tables = opts->user && opts->unwind != MODE_FP && may_use_tables(&l);
 	l.now.reports = opts->user && may_report_mappings();
 	err = load_what_works(&l, why);
-	tell_refused(&l);
+	report_refused(&l);
 	if (err) {
 		profile_bpf__destroy(l.now.skel);
 		return err;

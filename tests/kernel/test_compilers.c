@@ -74,7 +74,7 @@ static void test_compiler(void **state)
 	if (!c->kiln[0])
 		skip();
 	assert_int_equal(kernel_version_get(&v), 0);
-	check_walks(c, "", kernel_tells_mappings(&v));
+	check_walks(c, "", kernel_can_report_mappings(&v));
 	check_walks(c, "KILN_TEST_MAPPING_EVENTS=1", false);
 	check_options(c);
 }

@@ -22,7 +22,7 @@ static FIXTURE_UNUSED bool reported_works(void)
 {
 	struct kernel_version v;
 
-	if (!kernel_version_get(&v) && kernel_tells_mappings(&v))
+	if (!kernel_version_get(&v) && kernel_can_report_mappings(&v))
 		return true;
 	printf("skipped: samples tell of mappings from Linux 6.4 on\n");
 	return false;
