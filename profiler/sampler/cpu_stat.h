@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Time per CPU in which it ran nothing of this machine, from /proc/stat (proc(5)): idle, or stolen
- * by the hypervisor. The timer of a cpu-clock event may sleep through such periods (seen on virtual
- * machines): they are no lost samples.
+ * Idle and stolen time of each CPU, from /proc/stat (proc(5)). During such time the timer of a
+ * cpu-clock event may sleep, on virtual machines for instance. These periods are no lost samples.
  */
 #ifndef KILN_SAMPLER_CPU_STAT_H
 #define KILN_SAMPLER_CPU_STAT_H
@@ -15,9 +14,9 @@ struct cpu_stat {
 	uint64_t steal_ns;
 };
 
-/* Fills stat[cpu] for cpu < n; CPUs that are not listed keep their values. 0 or -errno. */
+/* Fills stat[cpu] for cpu < n. CPUs that are not listed keep their values. 0 or -errno. */
 int cpu_stat_read(struct cpu_stat *stat, size_t n);
-/* The same from the text of the file. */
+/* Does the same from the text of the file. */
 void cpu_stat_parse(const char *text, struct cpu_stat *stat, size_t n);
 /* Resolution of the values: one clock tick (10 ms). */
 uint64_t cpu_stat_resolution_ns(void);

@@ -18,15 +18,16 @@
 
 #define BATCH	  1024 /* entries a system call; a hash bucket with more makes it grow */
 #define BATCH_MAX (1u << 20)
-/* Raw samples waiting to be walked: they are taken every few milliseconds, and the ring holds less. */
+/* Raw samples that wait for the raw walk. They are taken every few milliseconds, and the ring
+ * holds less. */
 #define RAW_MAX_BYTES	   (32u << 20)
-#define MAPPINGS_MAX_BYTES (32u << 20) /* what samples told of mappings, the same */
+#define MAPPINGS_MAX_BYTES (32u << 20) /* the same for records of mappings */
 
 struct drain {
 	struct profile_bpf *skel;
 	struct ring_buffer *ring;
-	int raw_fd; /* epoll, edge-triggered: the ring always has something to read */
-	struct window *filling[2]; /* by the number of their pair of maps */
+	int raw_fd; /* epoll, edge-triggered, because the ring always has something to read */
+	struct window *filling[2]; /* by the number of their set of maps */
 	VEC(struct raw_sample *) raw;
 	size_t raw_next, raw_bytes;
 	VEC(struct mappings_record *) mappings;
@@ -119,7 +120,7 @@ void window_free(struct window *w)
 	free(w);
 }
 
-/* Puts the root end of a deep stack, which turns round in a ring, into order. */
+/* The root end of a deep stack comes as a circular buffer. Puts it into order. */
 static int add_record(struct drain *d, const struct kiln_stack_record *rec)
 {
 	uint64_t frames[UNWIND_FRAMES_MAX];
@@ -198,7 +199,7 @@ struct mappings_record *drain_next_mappings(struct drain *d)
 	return NULL;
 }
 
-/* Bytes that a record must have. */
+/* Smallest size of a record of this kind. */
 static size_t bytes_wanted(const struct kiln_record_head *head)
 {
 	uint32_t kept = head->n < UNWIND_FRAMES_MAX ? head->n : UNWIND_FRAMES_MAX;
@@ -240,7 +241,7 @@ static int on_record(void *ctx, void *data, size_t len)
 
 	if (!is_sound(data, len))
 		d->stats.bad_records++;
-	/* Out of memory: the stack stays unknown, and is shown as missed. */
+	/* Out of memory: the stack stays unknown and counts as missing. */
 	else if (add_any(d, data, len))
 		d->stats.failed++;
 	return 0;
@@ -309,7 +310,7 @@ int drain_stacks(struct drain *d)
 	struct epoll_event ev;
 	int n;
 
-	epoll_wait(d->raw_fd, &ev, 1, 0); /* before it is read: what comes later rings again */
+	epoll_wait(d->raw_fd, &ev, 1, 0); /* before reading, so that later records wake it again */
 	__atomic_store_n(&d->skel->bss->was_woken, 0, __ATOMIC_SEQ_CST);
 	n = ring_buffer__consume(d->ring);
 
@@ -317,18 +318,18 @@ int drain_stacks(struct drain *d)
 }
 
 /*
- * Returns when every program that may have read the old window number has ended: programs run under
+ * Returns when every program that may have read the old window number has ended. Programs run under
  * the RCU read lock, and MEMBARRIER_CMD_GLOBAL is a synchronize_rcu() (membarrier(2)).
  */
 static void wait_for_programs(void)
 {
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		usleep(50000); /* nohz_full kernels refuse it; a program runs for microseconds */
+		usleep(50000); /* nohz_full kernels refuse it; a program takes microseconds */
 }
 
 typedef int (*entry_fn)(void *ctx, const void *key, const void *value);
 
-/* Empties a hash map in batches, handing each entry to fn (which may be NULL). 0 or -errno. */
+/* Empties a hash map in batches. Gives each entry to fn, which may be NULL. 0 or -errno. */
 static int empty_hash(int fd, size_t key_size, size_t value_size, entry_fn fn, void *ctx)
 {
 	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
@@ -376,7 +377,9 @@ static int take_row(void *ctx, const void *key, const void *value)
 	return vec_push(&w->rows, row);
 }
 
-/* Reads the kernel stacks that rows name by id. A stack missing from the map stays missing. */
+/*
+ * Reads the kernel stacks that rows refer to by id. A stack that is not in the map stays missing.
+ */
 static int take_kernel_stacks(struct window *w, int fd)
 {
 	uint64_t frames[KILN_MAX_FRAMES];
@@ -438,9 +441,9 @@ int drain_window(struct drain *d, struct window **out)
 	d->stats.samples += w->samples;
 	if (err) {
 		d->stats.failed++;
-		log_debug("reading a window back: %s", strerror(-err));
+		log_debug("draining a window: %s", strerror(-err));
 	}
-	*out = w; /* what could be read is kept; the rest shows as drain_failed */
+	*out = w; /* what was read is kept; the rest counts as drain_failed */
 	return 0;
 }
 

@@ -4,7 +4,8 @@
 
 #include "profiler/sampler/glob.h"
 
-/* A bracket expression from after '[': sets `bit` for its bytes. Its end, or NULL if unclosed. */
+/* Compiles a bracket expression after its '[': sets `bit` for its bytes. Returns its end, or
+ * NULL if it is unclosed. */
 static const char *compile_bracket(struct glob *g, const char *s, uint64_t bit)
 {
 	bool members[256] = {0}, negate = *s == '!' || *s == '^';

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* glob(7) patterns compiled to the automaton that bpf/target.bpf.h runs over a thread's name. */
+/* glob(7) patterns, compiled to the automaton that bpf/target.bpf.h runs over a thread's name. */
 #ifndef KILN_SAMPLER_GLOB_H
 #define KILN_SAMPLER_GLOB_H
 
@@ -12,9 +12,11 @@ struct glob {
 	uint64_t step[256], star, start, final;
 };
 
-/* "*", "?", "[a-z]", "[!x]", backslash escapes. 0, -EINVAL (unclosed bracket) or -E2BIG. */
+/*
+ * Knows "*", "?", "[a-z]", "[!x]" and backslash escapes. 0, -EINVAL (unclosed bracket) or -E2BIG.
+ */
 int glob_compile(struct glob *g, const char *pattern);
-/* The same automaton on the host, for tests and for messages. */
+/* Runs the same automaton in user space, for tests and messages. */
 bool glob_match(const struct glob *g, const char *text);
 
 #endif

@@ -19,16 +19,16 @@
 #define RING_MIN    (8u << 20) /* 340 raw samples, or 16,000 stacks of 60 frames */
 #define RING_MAX    (32u << 20)
 #define RING_SAMPLE 8192 /* raw samples for a third of a second */
-/* Processes and files whose mappings were told: each CPU keeps a hundred free ones aside. */
+/* Processes and files that were reported. Each CPU reserves a hundred free entries. */
 #define REPORTED_MIN	 8192
 #define REPORTED_MAX	 65536
 #define REPORTED_PER_CPU 512
 
-/* Maps of the walk: of processes that map little, more, and much. Entries, of 830 bytes, 6 KB and
- * 49 KB, are memory, used or not: 2 MB at least, 14 MB at most. */
+/* Maps of the table walk, for processes with few, more, and many mappings. Entries have 830
+ * bytes, 6 KB and 49 KB and take memory even if unused: 2 MB at least, 14 MB at most. */
 #define N_CLASSES 3
 static const struct {
-	uint32_t min, max, share; /* share: one in so many processes */
+	uint32_t min, max, share; /* share: one in this many processes */
 } walk_entries[N_CLASSES] = {{1024, 8192, 1}, {128, 512, 4}, {16, 64, 64}};
 
 static uint32_t pow2_between(uint64_t want, uint32_t min, uint32_t max)
@@ -62,7 +62,7 @@ static uint32_t count_processes(void)
 	return n;
 }
 
-/* For all processes there are now and as many more, of which few map much. */
+/* Room for twice the processes that run now. Few of them have many mappings. */
 static void size_walk_maps(uint32_t entries[N_CLASSES])
 {
 	uint32_t n = 2 * count_processes();
@@ -74,7 +74,8 @@ static void size_walk_maps(uint32_t entries[N_CLASSES])
 	}
 }
 
-/* So that tests can have a part refused: what the verifier then sees is too small for its program. */
+/* Lets tests have a part refused: makes a map too small for its program, so the verifier refuses
+ * it. */
 static int test_refusals(struct profile_bpf *k, const struct map_sizes *m)
 {
 	const char *text = getenv("KILN_TEST_REFUSE") ?: "";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How large the maps of the BPF programs are: what one window can fill, within bounds. */
+/* Sizes of the BPF maps: what one drained window can fill, within bounds. */
 #ifndef KILN_SAMPLER_MAP_SIZES_H
 #define KILN_SAMPLER_MAP_SIZES_H
 
@@ -17,7 +17,7 @@ struct map_sizes {
 	bool targets;	    /* only some processes are sampled */
 };
 
-/* Before the programs are loaded. What is off gets maps of one entry. 0 or -errno. */
+/* Call before the programs are loaded. Maps of features that are off get one entry. 0 or -errno. */
 int map_sizes_set(struct profile_bpf *k, const struct map_sizes *m);
 
 #endif

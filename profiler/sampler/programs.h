@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Loads the BPF programs and maps: all that this kernel takes of what was asked for. */
+/* Loads the BPF programs and maps: as much of what was asked for as this kernel accepts. */
 #ifndef KILN_SAMPLER_PROGRAMS_H
 #define KILN_SAMPLER_PROGRAMS_H
 
@@ -10,12 +10,12 @@ struct profile_bpf;
 struct sampler_opts;
 
 struct programs {
-	struct profile_bpf *skel; /* owned by the caller, from now on */
+	struct profile_bpf *skel; /* owned by the caller */
 	bool tables;		  /* user stacks are walked by unwind tables */
 	bool reports;		  /* samples report mappings */
 };
 
-/* n_cpus: possible ones. On failure *why is a sentence for people. 0 or -errno. */
+/* n_cpus counts possible CPUs. On failure *why is a sentence for the user. 0 or -errno. */
 int programs_load(struct programs *out, const struct sampler_opts *opts, uint32_t n_cpus,
 		  const char **why);
 

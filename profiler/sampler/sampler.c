@@ -40,12 +40,12 @@ struct sampler {
 	bool started, tables, reports;
 	VEC(struct cpu_event) events;
 	int n_possible;
-	uint64_t last_check_ns, gap_ns; /* gap: CPUs online and not yet sampled */
-	/* per possible CPU: what events that are closed by now have seen */
+	uint64_t last_check_ns, gap_ns; /* gap: time in which CPUs were online and not sampled */
+	/* for each possible CPU: totals of events that are closed */
 	struct cpu_past {
 		uint64_t value_ns, idle_ns, steal_ns;
 	} * past;
-	struct cpu_stat *stat; /* per possible CPU, as last read */
+	struct cpu_stat *stat; /* for each possible CPU, as last read */
 };
 
 static int add_cgroups(struct sampler *s, const char **why)
@@ -77,7 +77,7 @@ static int load_into(struct sampler *s, const char **why)
 	if (!s->past || !s->stat)
 		return -ENOMEM;
 	if (s->opts.cpus && cpu_list_parse(&s->wanted, s->opts.cpus)) {
-		*why = "-C wants a list of CPUs such as 0-3,8";
+		*why = "-C takes a list of CPUs, such as 0-3,8";
 		return -EINVAL;
 	}
 	err = programs_load(&programs, &s->opts, (uint32_t)s->n_possible, why);
@@ -167,7 +167,7 @@ static int open_event(enum sample_event event, uint64_t freq_hz, uint64_t period
 	return fd < 0 ? -errno : fd;
 }
 
-/* Decides what `auto` is: cycles need a PMU, which many virtual machines do not have. */
+/* Resolves `auto`: cycles need a PMU, which many virtual machines lack. */
 static int choose_event(struct sampler *s, int cpu)
 {
 	int fd;
@@ -204,7 +204,7 @@ static int start_cpu(struct sampler *s, int cpu)
 	return err;
 }
 
-/* Periods in ns that passed on a CPU's event. */
+/* Time in ns that passed on a CPU's event. */
 static uint64_t event_value(const struct cpu_event *e)
 {
 	uint64_t value;
@@ -268,7 +268,7 @@ int sampler_start(struct sampler *s, const char **why)
 		if (s->wanted.cpus.len && !cpu_list_has(&s->wanted, online.cpus.data[i]))
 			continue;
 		err = start_cpu(s, online.cpus.data[i]);
-		if (err == -ENODEV) /* went offline in between */
+		if (err == -ENODEV) /* went offline meanwhile */
 			err = 0;
 	}
 	cpu_list_release(&online);
@@ -312,7 +312,7 @@ int sampler_follow_cpus(struct sampler *s)
 
 		if (has_event(s, cpu) || (s->wanted.cpus.len && !cpu_list_has(&s->wanted, cpu)))
 			continue;
-		if (!start_cpu(s, cpu)) /* else it went again: tried at the next check */
+		if (!start_cpu(s, cpu)) /* else the CPU is gone again; the next check tries it */
 			s->gap_ns += now - s->last_check_ns;
 	}
 	s->last_check_ns = now;
@@ -356,7 +356,7 @@ struct profile_bpf *sampler_skeleton(struct sampler *s)
 	return s->skel;
 }
 
-/* Periods in a time, rounded up: what lies within its resolution is not called a loss. */
+/* Periods in a time, rounded up, so that the clock's resolution does not count as a loss. */
 static uint64_t periods_up(const struct sampler *s, uint64_t ns)
 {
 	return ns ? (ns + cpu_stat_resolution_ns()) / s->period_ns + 1 : 0;
@@ -367,7 +367,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* The periods of one CPU so far: those that ticked, and where the others went. */
+/* Adds the periods of one CPU so far: those with a tick, and the others by reason. */
 static void add_cpu_totals(struct sampler_totals *out, const struct sampler *s, int cpu,
 			   const struct kiln_counters *counters)
 {
@@ -378,7 +378,7 @@ static void add_cpu_totals(struct sampler_totals *out, const struct sampler *s, 
 	for (size_t i = 0; i < s->events.len; i++)
 		if (s->events.data[i].cpu == cpu)
 			add_past(&t, s, &s->events.data[i]);
-	/* With cycles the period floats: every tick was expected, and no other. */
+	/* With cycles the period varies: only ticks that came were expected. */
 	periods = s->event == EVENT_CYCLES ? ticks : t.value_ns / s->period_ns;
 	missing = periods > ticks ? periods - ticks : 0;
 	stolen = min_u64(periods_up(s, t.steal_ns), missing);
