@@ -10,12 +10,12 @@
 #include "profiler/profile/calltree.h"
 
 /*
- * A profile may come from a stranger, and a pprof location may hold any number of inlined lines, so
- * a small file can spell stacks far longer than itself. Of a deeper stack both ends are kept with
- * [truncated] between them: no unwinder gets near this, and a graph of it could not be looked at.
+ * A profile may be foreign, and a pprof location may hold any number of inlined lines. So a small
+ * file can contain stacks far longer than itself. A deeper stack keeps both ends, with [truncated]
+ * between them. No unwinder gets near this depth.
  */
 #define MAX_DEPTH 4096
-/* 200 MB of nodes. Beyond it what is below a node already there becomes its [truncated] child. */
+/* 200 MB of nodes. At the cap, whatever is below an existing node becomes its [truncated] child. */
 #define MAX_NODES (1u << 22)
 
 #define NONE UINT32_MAX
@@ -24,7 +24,7 @@ struct frame {
 	uint32_t name, module;
 	uint8_t kind;
 	bool inlined;
-	bool is_through; /* its function is the one all stacks must go through */
+	bool is_through; /* all stacks must go through its function */
 };
 
 /* A node while the tree grows; a parent always has a lower index than its children. */
@@ -40,9 +40,9 @@ struct builder {
 	struct strtab *strings;
 	VEC(struct frame) frames;
 	struct htab frame_index;
-	VEC(uint32_t) location_first;  /* into location_frames; one more than locations */
+	VEC(uint32_t) location_first;  /* indices into location_frames; one more than locations */
 	VEC(uint32_t) location_frames; /* innermost inlined call first */
-	VEC(uint32_t) root_first;      /* into root_frames; one more than label sets */
+	VEC(uint32_t) root_first;      /* indices into root_frames; one more than label sets */
 	VEC(uint32_t) root_frames;     /* outermost first */
 	VEC(struct sprout) sprouts;
 	struct htab sprout_index;
@@ -226,7 +226,7 @@ static int add_roots(struct builder *b)
 
 /* --- one stack as a path -------------------------------------------------------------------------- */
 
-/* Appends the frames of a stack that have positions from..to - 1, counted from the outermost. */
+/* Appends the frames from..to - 1 of a stack, counted from the outermost. */
 static int path_add(struct builder *b, const struct profile_stack *s, uint64_t from, uint64_t to)
 {
 	uint64_t at = 0;
@@ -266,7 +266,7 @@ static int path_of_sample(struct builder *b, const struct profile_sample *s)
 	       path_add(b, stack, len - MAX_DEPTH / 2, len);
 }
 
-/* Index in the path of the outermost frame that all stacks must go through; NONE: it does not. */
+/* Index in the path of the outermost frame of o->through; NONE if there is none. */
 static size_t path_through(const struct builder *b)
 {
 	for (size_t i = 0; i < b->path.len; i++)
@@ -309,7 +309,7 @@ static int sprout_child(struct builder *b, uint32_t parent, uint32_t frame, uint
 	return 0;
 }
 
-/* Walks path[from], path[from + step], ... n frames, and leaves the value at the end. */
+/* Goes over n frames, path[from], path[from + step], ..., and adds the value to the last node. */
 static int grow_path(struct builder *b, size_t from, size_t n, bool backwards, int64_t value)
 {
 	uint32_t node = 0;
@@ -343,7 +343,7 @@ static int grow_sample(struct builder *b, const struct profile_sample *s, int64_
 	return grow_path(b, b->path.len - 1, b->path.len, true, value);
 }
 
-/* The sum of all values is kept within int64_t, and with it every sum below. */
+/* The sum of all values fits in int64_t, and so does every partial sum. */
 static int grow(struct builder *b)
 {
 	const struct profile *p = b->p;
@@ -380,17 +380,17 @@ static int grow(struct builder *b)
 
 struct layout {
 	struct builder *b;
-	uint32_t *first;    /* of a sprout's children in `children`; one more than sprouts */
+	uint32_t *first;    /* each sprout's first index in `children`; one more than sprouts */
 	uint32_t *children; /* sprouts, by parent */
 	VEC(struct pending {
-		uint32_t sprout; /* NONE: the rest of the parent's children, too small to show */
+		uint32_t sprout; /* NONE: the hidden rest of the parent's children */
 		uint32_t parent; /* node */
 		uint32_t n_hidden;
 		int64_t hidden;
 	})
 	stack;
 	VEC(struct calltree_node) nodes;
-	int64_t least; /* total below which a node is hidden */
+	int64_t least; /* nodes with a smaller total are hidden */
 };
 
 static int compare_text(const struct builder *b, uint32_t x, uint32_t y)
@@ -398,7 +398,7 @@ static int compare_text(const struct builder *b, uint32_t x, uint32_t y)
 	return x == y ? 0 : strcmp(strtab_get(b->strings, x), strtab_get(b->strings, y));
 }
 
-/* Heaviest first; the rest makes the order independent of that of the samples. */
+/* Heaviest first. The other keys make the order independent of the samples' order. */
 static int compare_sprouts(const void *x, const void *y, void *ctx)
 {
 	const struct builder *b = ctx;
@@ -428,7 +428,8 @@ static int sort_children(struct layout *l)
 		l->first[b->sprouts.data[i].parent + 2]++;
 	for (size_t i = 2; i < n + 2; i++)
 		l->first[i] += l->first[i - 1];
-	/* first[parent + 1] runs from the start to the end of its children, the next one's start. */
+	/* first[parent + 1] moves from the start to the end of its children, where the next
+	 * parent's start. */
 	for (size_t i = 1; i < n; i++)
 		l->children[l->first[b->sprouts.data[i].parent + 1]++] = (uint32_t)i;
 	for (size_t i = 0; i < n; i++)
@@ -472,7 +473,7 @@ static int emit_node(struct layout *l, const struct pending *at)
 	return r ?: vec_push(&l->nodes, node);
 }
 
-/* Puts the children on the stack so that the heaviest comes off first and the hidden rest last. */
+/* Pushes the children so that the heaviest is popped first and the hidden rest last. */
 static int push_children(struct layout *l, uint32_t sprout, uint32_t node)
 {
 	const struct sprout *sprouts = l->b->sprouts.data;
@@ -496,7 +497,7 @@ static int lay_out(struct layout *l)
 	int64_t total = l->b->sprouts.data[0].total;
 	int r = sort_children(l) ?: vec_push(&l->stack, (struct pending){0});
 
-	/* Doubles above 2^53 are not exact, but a share is no exact bound either. */
+	/* Doubles above 2^53 are not exact, but neither is a share. */
 	l->least = l->b->o->min_share > 0 ? (int64_t)((double)total * l->b->o->min_share) : 0;
 	while (!r && l->stack.len) {
 		struct pending at = l->stack.data[--l->stack.len];

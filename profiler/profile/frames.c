@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Reading a profile: what its frames are and what its labels say. */
+/* Reads a profile: kinds of frames, module names and labels. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,9 +33,9 @@ size_t profile_default_type(const struct profile *p)
 }
 
 /*
- * Names of mappings that are neither files nor the kernel: ours, the kernel's names for special
- * user mappings (arch_vma_name() and friends, as /proc/PID/maps shows them) and other profilers'.
- * A kernel module or BPF program goes by its own name in brackets, "[ext4]".
+ * Names of mappings that are neither files nor the kernel: kiln's own, the kernel's names for
+ * special mappings (arch_vma_name(), as in /proc/PID/maps), and other profilers'. A kernel module
+ * or BPF program has its own name in brackets: "[ext4]".
  */
 static const struct {
 	const char *prefix;
@@ -88,7 +88,9 @@ const char *profile_module(const struct profile *p, uint32_t mapping)
 	return file[0] != '[' && slash && slash[1] ? slash + 1 : file;
 }
 
-/* Bytes of s to print where at most max fit: whole characters only (10xxxxxx continues one). */
+/*
+ * Number of bytes of s to print if at most max fit: only whole characters (10xxxxxx continues one).
+ */
 static int fitting(const char *s, size_t max)
 {
 	size_t n = strnlen(s, max + 1);

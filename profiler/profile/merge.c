@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Copying samples from one profile into another: merging and filtering. */
+/* Copies samples from one profile into another: merging, filtering and folding. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,23 +9,23 @@
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 
-/* What is lighter than `light` samples loses detail: stacks with `depth` callers, else locations. */
+/* Weights below `light` lose detail: stacks keep `depth` callers, or locations lose their lines. */
 struct folding {
-	int64_t *weights, light; /* by stack, or by location */
+	int64_t *weights, light; /* of stacks or of locations */
 	bool callers;
-	uint32_t depth, mark; /* mark: location in dst that takes the place of what was cut */
+	uint32_t depth, mark; /* mark: the location in dst that replaces cut frames */
 };
 
 /*
- * Carries ids of src over to dst. Each table maps a source id to the id in dst, PROFILE_NONE while
- * it has not been needed: what no copied sample refers to is not copied.
+ * Translates ids of src to ids of dst. Each table maps an id of src to one of dst, PROFILE_NONE
+ * until it is needed. So only what a copied sample refers to is copied.
  */
 struct copier {
 	struct profile *dst;
 	const struct profile *src;
 	uint32_t *strings, *mappings, *functions, *locations, *stacks, *labelsets;
 	uint32_t left_out;		  /* label key of src that is not copied, or PROFILE_NONE */
-	struct folding *fold;		  /* NULL: what is rare keeps its detail */
+	struct folding *fold;		  /* NULL: nothing is folded */
 	VEC(struct profile_line) lines;	  /* scratch */
 	VEC(uint32_t) frames;		  /* scratch */
 	VEC(struct profile_label) labels; /* scratch */
@@ -240,7 +240,7 @@ static int copy_sample(struct copier *c, size_t i)
 	return err ?: profile_add(c->dst, stack, labelset, c->src->values.data + s->first_value);
 }
 
-/* What a profile says about itself, into one that has no sample types yet. */
+/* Copies the header into a profile that has no sample types yet. */
 static int copy_header(struct copier *c)
 {
 	struct profile *dst = c->dst;
@@ -263,7 +263,7 @@ static int copy_header(struct copier *c)
 	return err ?: copy_string(c, src->doc_url, &dst->doc_url);
 }
 
-/* Each text once. */
+/* Copies each text once. */
 static int copy_comments(struct copier *c)
 {
 	struct profile *dst = c->dst;
@@ -285,7 +285,9 @@ static int copy_comments(struct copier *c)
 	return err;
 }
 
-/* What a profile covers: what it was merged from, unless somebody has set its times since. */
+/*
+ * Adds the times that a profile covers: those it was merged from, unless its times were set since.
+ */
 static int add_times(struct spans *to, const struct profile *p)
 {
 	if (p->covered.v.len && spans_total(&p->covered) == p->duration_ns &&
@@ -294,7 +296,7 @@ static int add_times(struct spans *to, const struct profile *p)
 	return spans_add(to, p->time_ns, p->duration_ns);
 }
 
-/* Windows that follow each other leave gaps out; windows side by side cover time once. */
+/* Consecutive windows leave out gaps. Windows of the same time count once. */
 static int merge_times(struct profile *dst, const struct profile *src)
 {
 	struct spans both = {0};
@@ -311,7 +313,7 @@ static int merge_times(struct profile *dst, const struct profile *src)
 	dst->covered = both;
 	if (src->period > dst->period)
 		dst->period =
-			src->period; /* values are unsampled: only a hint, as in google/pprof */
+			src->period; /* only a hint: values are not sampled, as in google/pprof */
 	return 0;
 }
 
@@ -349,7 +351,7 @@ static int merge_all(struct copier *c)
 	return err;
 }
 
-/* sum is dst's own so far; without counts in src, dst's comments already say it. */
+/* `sum` is dst's quality so far. Without counters in src, dst's comments are right already. */
 static int merge_quality(struct profile *dst, struct quality *sum, const struct profile *src)
 {
 	struct quality more = {0};
@@ -380,7 +382,7 @@ int profile_merge(struct profile *dst, const struct profile *src, const char **w
 		return err;
 	err = copier_init(&c, dst, src);
 	err = err ?: merge_all(&c);
-	err = err ?: copy_comments(&c); /* src's counts too, until the sum replaces them */
+	err = err ?: copy_comments(&c); /* includes src's counters, until the sum replaces them */
 	err = err ?: merge_quality(dst, &sum, src);
 	copier_release(&c);
 	quality_release(&sum);
@@ -398,7 +400,7 @@ static int copy_all(struct copier *c)
 	return err;
 }
 
-/* What each stack, or each location of one, weighs in samples of the first type. */
+/* Weights of stacks or locations, in samples of the first type. */
 static int weigh(struct folding *f, const struct profile *src)
 {
 	int64_t total = 0;

@@ -10,7 +10,7 @@
 #include "profiler/profile/profile.h"
 
 struct profile_index {
-	uint64_t seed; /* names and numbers come from strangers: no one may choose our collisions */
+	uint64_t seed; /* foreign names and numbers must not be able to choose hash collisions */
 	struct htab mappings, functions, locations, stacks, labelsets, samples;
 	struct buf clean;
 	VEC(struct profile_label) labels; /* scratch of profile_labelset() */
@@ -119,7 +119,7 @@ int profile_string(struct profile *p, const char *s, uint32_t *id)
 	return profile_string_n(p, s, strlen(s), id);
 }
 
-/* A tab stands between a function and its module in names taken from kallsyms: to a space. */
+/* In names from kallsyms a tab is between a function and its module. It becomes a space. */
 static void add_clean(struct buf *b, const char *s, size_t len)
 {
 	while (len) {
@@ -148,7 +148,7 @@ int profile_string_n(struct profile *p, const char *s, size_t len, uint32_t *id)
 	return strtab_add_n(p->strings, clean->data, clean->len, id);
 }
 
-/* Ids are 32 bits wide and the highest two have a meaning of their own (HTAB_NONE, id + 1). */
+/* Ids have 32 bits, and the two highest are reserved (HTAB_NONE, id + 1). */
 static bool is_full(size_t len)
 {
 	return len >= UINT32_MAX - 1;
@@ -160,9 +160,8 @@ static bool is_string(const struct profile *p, uint32_t id)
 }
 
 /*
- * find-or-add for one of the tables: looks the wanted contents up, or indexes the id which the
- * caller then appends. -ENOMEM, 0 = found (*id set), 1 = *id is new and must be appended now
- * (room has to be there already).
+ * Looks the wanted contents up in a table, or indexes a new id. -ENOMEM; 0: found, *id is set; 1:
+ * *id is new, and the caller must append it now (its room must exist already).
  */
 static int find_or_index(struct htab *t, uint64_t hash, htab_eq_fn eq, const void *ctx,
 			 size_t n_existing, uint32_t *id)
@@ -222,7 +221,7 @@ static int add_mapping(struct profile *p, const struct profile_mapping *m, htab_
 		return -EINVAL;
 	if (vec_reserve(&p->mappings, p->mappings.len + 1))
 		return -ENOMEM;
-	/* Without the flags: they may be set in place once a window is symbolized. */
+	/* Without the flags, which may be set in place when a window is symbolized. */
 	h = hash_mix(hash_mix(h, m->limit), m->offset);
 	h = hash_mix(h, (uint64_t)m->file << 32 | m->build_id);
 	r = find_or_index(&p->index->mappings, h, eq, &n, p->mappings.len, id);
@@ -408,7 +407,7 @@ static int compare_ints(int64_t a, int64_t b)
 	return (a > b) - (a < b);
 }
 
-/* By key text, then strings before numbers, then the value. */
+/* Order: key text, strings before numbers, value. */
 static int label_cmp(const void *va, const void *vb, void *ctx)
 {
 	const struct profile_label *a = va, *b = vb;
@@ -450,7 +449,7 @@ static bool labelset_eq(const void *ctx, uint32_t id)
 	return true;
 }
 
-/* The wanted labels in the index's scratch, checked, without empty ones, sorted. */
+/* Collects the wanted labels in the index's scratch space: checked, sorted, without empty ones. */
 static int sort_labels(struct profile *p, const struct profile_label *labels, size_t n)
 {
 	struct profile_index *x = p->index;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one profile model, shaped like pprof (github.com/google/pprof, proto/profile.proto):
- * everything is interned, ids are indices from 0 into the arrays below, so equal things have equal
- * ids. Arrays may be read directly; they are added to only through the functions.
- * All strings are clean UTF-8 (profiler/base/text.h), cleaned on the way in, tabs being spaces.
- * Not thread-safe.
+ * The profile model, shaped like pprof (github.com/google/pprof, proto/profile.proto). Everything
+ * is interned: ids are indices from 0 into the arrays below, and equal things have equal ids.
+ * Arrays may be read directly. Only the functions add to them. All strings are clean UTF-8
+ * (profiler/base/text.h); they are cleaned when added, with tabs as spaces. Not thread-safe.
  */
 #ifndef KILN_PROFILE_PROFILE_H
 #define KILN_PROFILE_PROFILE_H
@@ -19,10 +18,11 @@
 
 #define PROFILE_NONE UINT32_MAX
 
-/* Names of mappings that are not files. */
-#define MAPPING_KERNEL	"[kernel.kallsyms]"
-#define MAPPING_VDSO	"[vdso]"
-#define MAPPING_JIT	"[jit]"	    /* anonymous code, named from a perf map or not at all */
+/* Names of mappings without a file. */
+#define MAPPING_KERNEL "[kernel.kallsyms]"
+#define MAPPING_VDSO   "[vdso]"
+/* Anonymous code, named from a jitdump or perf map or not at all. */
+#define MAPPING_JIT	"[jit]"
 #define MAPPING_UNKNOWN "[unknown]" /* address in no known mapping */
 #define MAPPING_KILN	"[kiln]"    /* synthetic frames: losses, truncation */
 
@@ -46,10 +46,10 @@ struct profile_value_type {
 };
 
 struct profile_mapping {
-	uint64_t start, limit, offset; /* file virtual addresses: start - offset is p_vaddr -
-					  p_offset of the segment; start 0 and limit 0 if unknown;
-					  start 0 and limit UINT64_MAX: addresses are file offsets */
-	uint32_t file, build_id;       /* strings; build id in lowercase hex */
+	/* ELF virtual addresses; start - offset is p_vaddr - p_offset of the segment. start 0
+	 * and limit 0: unknown. start 0 and limit UINT64_MAX: addresses are file offsets. */
+	uint64_t start, limit, offset;
+	uint32_t file, build_id; /* strings; build id in lowercase hex */
 	bool has_functions, has_filenames, has_line_numbers, has_inline_frames;
 };
 
@@ -67,7 +67,8 @@ struct profile_location {
 	uint32_t mapping; /* or PROFILE_NONE */
 	uint64_t address; /* ELF virtual address; 0 for the kernel, JIT and synthetic frames */
 	uint32_t first_line,
-		n_lines; /* in profile.lines: [0] innermost inlined, last the function */
+		/* In profile.lines: [0] is the innermost inlined call, the last the function. */
+		n_lines;
 	bool is_folded;
 };
 
@@ -117,60 +118,62 @@ struct profile {
 struct profile *profile_new(void);
 void profile_free(struct profile *p);
 
-/* CPU profile of kiln's own: [samples/count, cpu/nanoseconds], period in ns. 0 or -ENOMEM. */
+/* Makes it a CPU profile of kiln: [samples/count, cpu/nanoseconds], period in ns. 0 or -ENOMEM. */
 int profile_init_cpu(struct profile *p, uint64_t period_ns);
 int profile_add_sample_type(struct profile *p, const char *type, const char *unit);
 
 /*
- * Interning. Each takes the wanted contents, finds or adds it, and stores its id through the last
- * parameter. 0 or -ENOMEM; -EINVAL for an id out of range.
+ * Interning. Each function finds or adds the given contents and stores the id through its last
+ * parameter. 0, -ENOMEM, or -EINVAL for an id out of range.
  */
 int profile_string(struct profile *p, const char *s, uint32_t *id);
 int profile_string_n(struct profile *p, const char *s, size_t len, uint32_t *id);
 int profile_mapping(struct profile *p, const struct profile_mapping *m, uint32_t *id);
-/* The same, but that a mapping which differs in its flags only is found, and gains those of m: what one
- * window knows of a file another may not. */
+/* Like profile_mapping(), but finds a mapping that differs in its flags only, and adds m's flags
+ * to it. Windows may know different things about a file. */
 int profile_mapping_joined(struct profile *p, const struct profile_mapping *m, uint32_t *id);
 int profile_function(struct profile *p, const struct profile_function *f, uint32_t *id);
-/* From texts; system_name NULL is name, file NULL is "". */
+/* Interns a function from texts. system_name NULL means name, file NULL means "". */
 int profile_named_function(struct profile *p, const char *name, const char *system_name,
 			   const char *file, int64_t start_line, uint32_t *id);
 int profile_location(struct profile *p, uint32_t mapping, uint64_t address,
 		     const struct profile_line *lines, size_t n_lines, uint32_t *id);
-/* Gives a location other lines in its place: it keeps its id, and every stack stays what it is.
- * From then on it is not found by its contents: interning is over for it. */
+/* Gives a location other lines. It keeps its id, and stacks do not change. From then on
+ * interning does not find it by its contents. */
 int profile_rename_location(struct profile *p, uint32_t location, const struct profile_line *lines,
 			    size_t n_lines);
 int profile_stack(struct profile *p, const uint32_t *locations, size_t n, uint32_t *id);
-/* A string label without a value is no label (pprof cannot carry it) and is left out. */
+/* Interns a label set. A string label without a value is left out: pprof cannot store it. */
 int profile_labelset(struct profile *p, const struct profile_label *labels, size_t n, uint32_t *id);
 
-/* A location that is just a function in a mapping without a file behind it, at address 0: a kernel
- * function, a synthetic frame. */
+/* Interns a location of one function at address 0 in a mapping without a file: a kernel function
+ * or a synthetic frame. */
 int profile_plain_location(struct profile *p, const char *mapping, const char *name,
 			   uint32_t *location);
 
-/* Adds values (one per sample type) to the sample with this stack and label set. All zero is
- * nothing to add, as in google/pprof's merge. */
+/* Adds values, one for each sample type, to the sample with this stack and label set. Values
+ * that are all zero are left out, as in google/pprof's merge. */
 int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int64_t *values);
 
 int profile_comment(struct profile *p, const char *text);
 int profile_commentf(struct profile *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The text of a string id. */
+/* Text of a string id. */
 static inline const char *profile_text(const struct profile *p, uint32_t id)
 {
 	return strtab_get(p->strings, id);
 }
 
-/* The label of this key in a label set, or NULL. */
+/* The label with this key in a label set, or NULL. */
 const struct profile_label *profile_find_label(const struct profile *p, uint32_t labelset,
 					       const char *key);
 
-/* Index of the sample type a reader would show: default_sample_type, else the last. */
+/* Index of the sample type to show: default_sample_type, else the last. */
 size_t profile_default_type(const struct profile *p);
 
-/* What a frame is, for colours, suffixes and module names; from its mapping's file name. */
+/*
+ * Kind of a frame, for colours, suffixes and module names. It follows from its mapping's file name.
+ */
 enum frame_kind {
 	FRAME_NATIVE,
 	FRAME_KERNEL,
@@ -179,40 +182,44 @@ enum frame_kind {
 	FRAME_UNKNOWN,	 /* no mapping, or MAPPING_UNKNOWN */
 };
 enum frame_kind profile_frame_kind(const struct profile *p, uint32_t location);
-/* "libc.so.6", "[kernel]", "[ext4]", "[jit]", ...: last path component, or the bracket name. */
+/* "libc.so.6", "[kernel]", "[ext4]", "[jit]", ...: the last path component, or the name in
+ * brackets. */
 const char *profile_module(const struct profile *p, uint32_t mapping);
 /*
- * What a location without lines is called, into a buffer of at least 32 bytes: "[libfoo.so]+0x1290"
- * (the address is the ELF's), "[kernel]" or "[unknown]" where there is no address to tell.
+ * Display name of a location without lines, into a buffer of at least 32 bytes:
+ * "[libfoo.so]+0x1290" (an ELF address), or "[kernel]" or "[unknown]" without an address. Returns
+ * out.
  */
 const char *profile_unresolved(const struct profile *p, uint32_t location, char *out, size_t size);
 
 /*
- * Adds all of src into dst: sample types must agree (-EINVAL with a sentence in *why), time is the
- * earliest, duration what the windows cover together, in whatever order they are merged: gaps do not
- * count, what two of them cover counts once. (A file that was merged before covers its duration from
- * its beginning on: where its gaps were it does not tell.) 0 or -errno.
+ * Adds all of src to dst. Sample types must agree; else -EINVAL with a sentence in *why. dst gets
+ * the earliest time, and the duration that all merged profiles cover together, in any order of
+ * merging. Gaps do not count, and overlaps count once. (A merged profile that was stored and read
+ * again does not know its gaps. It covers its duration from its start on.) 0 or -errno.
  */
 int profile_merge(struct profile *dst, const struct profile *src, const char **why);
 
-/* Copies what keep() accepts into a new profile (samples only; tables are interned afresh). */
+/* Copies the samples that keep() accepts into a new profile, with only the tables that they
+ * need. 0 or -ENOMEM. */
 int profile_filter(struct profile **out, const struct profile *src,
 		   bool (*keep)(void *ctx, const struct profile *src, size_t sample), void *ctx);
 
-/* A copy without labels of this key: samples that differ in nothing else become one. 0 or -ENOMEM. */
+/* Copies a profile without labels of this key. Samples that then are equal become one. 0 or
+ * -ENOMEM. */
 int profile_without_label(struct profile **out, const struct profile *src, const char *key);
 
-/* What is rare weighs less than 1/10,000 of the whole, by the first sample type. */
+/* What to fold. Rare means less than 1/10,000 of the whole, by the first sample type. */
 enum profile_fold {
-	FOLD_LINES, /* rare locations lose address and line number, and are one for each function */
-	FOLD_CALLERS, /* rare stacks keep `depth` innermost frames, below FRAME_FOLDED */
+	FOLD_LINES,   /* rare locations lose address and line, and become one for each function */
+	FOLD_CALLERS, /* rare stacks keep their `depth` innermost frames, with FRAME_FOLDED above */
 };
-/* A copy with less detail where it is rare. Values stay. *n_folded: samples of rare stacks that lost
- * callers now, or of rare locations that lost their lines. 0 or -ENOMEM. */
+/* Copies a profile with less detail in its rare parts. Values stay. *n_folded counts samples
+ * that lost detail in this call. 0 or -ENOMEM. */
 int profile_fold(struct profile **out, const struct profile *src, enum profile_fold how,
 		 uint32_t depth, uint64_t *n_folded);
 
-/* Bytes held, indexes included. */
+/* Bytes held, including indexes. */
 size_t profile_bytes(const struct profile *p);
 
 #endif

@@ -37,7 +37,8 @@ const char *loss_cure(enum loss_reason r)
 	return losses[r].cure;
 }
 
-/* Every number of a struct quality under its comment key: one table to write, read and add by. */
+/* Every number of a struct quality with its comment key: the only table for writing, reading and
+ * adding. */
 static const struct {
 	const char *key;
 	size_t offset;
@@ -89,7 +90,7 @@ void quality_release(struct quality *q)
 
 /* --- comments out ------------------------------------------------------------------------------- */
 
-/* The number a comment is about and its value, or -1. */
+/* Index of the number that a comment is about, and its value; or -1. */
 static int parse_number(const char *comment, uint64_t *value)
 {
 	for (size_t i = 0; i < N_NUMBERS; i++)
@@ -147,7 +148,7 @@ int quality_store(struct profile *p, const struct quality *q)
 	for (size_t i = 0; !err && i < N_NUMBERS; i++) {
 		uint64_t value = *number_of((struct quality *)q, i);
 
-		if (!value && i) /* the first, expected, says that there are counts at all */
+		if (!value && i) /* the first number, expected, marks that there are counters */
 			continue;
 		buf_clear(&b);
 		buf_printf(&b, "%s%" PRIu64, numbers[i].key, value);
@@ -164,7 +165,7 @@ int quality_store(struct profile *p, const struct quality *q)
 
 /* --- comments in -------------------------------------------------------------------------------- */
 
-/* "12 rest": the number, and *s moved past it and its space. */
+/* Parses "12 rest": the number. Moves *s behind it and the space. */
 static int take_number(const char **s, uint64_t *value)
 {
 	size_t n = strcspn(*s, " ");
@@ -178,7 +179,7 @@ static int take_number(const char **s, uint64_t *value)
 	return text_parse_u64(digits, UINT64_MAX, value);
 }
 
-/* "\"module\" rest", quotes and backslashes in it escaped. */
+/* Parses "\"module\" rest", with quotes and backslashes escaped. */
 static int take_quoted(const char **s, struct buf *out)
 {
 	const char *c = *s;
@@ -211,7 +212,7 @@ static int add_blame(struct quality *q, const struct quality_blame *numbers_of, 
 	return 0;
 }
 
-/* A malformed one is another program's: it is passed over. */
+/* Skips a malformed comment: another program wrote it. */
 static int load_blame(struct quality *q, const char *s)
 {
 	struct quality_blame b = {0};

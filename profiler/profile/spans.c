@@ -6,7 +6,7 @@
 
 #include "profiler/base/saturate.h"
 
-/* The first span that ends at or after a time. */
+/* Index of the first interval that ends at or after a time. */
 static size_t first_from(const struct spans *s, int64_t begin_ns)
 {
 	size_t lo = 0, hi = s->v.len;
@@ -28,7 +28,7 @@ static void remove_spans(struct spans *s, size_t at, size_t n)
 	s->v.len -= n;
 }
 
-/* Joins the span at an index to the neighbour that is less far away. */
+/* Joins the interval at an index to its nearer neighbour. */
 static void close_gap(struct spans *s, size_t at)
 {
 	struct span *v = s->v.data;

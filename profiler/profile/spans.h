@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The time that profiles cover together, in whatever order they come: a set of intervals without
- * overlaps. All-zero is empty and valid. */
+/* The time that several profiles cover together: a set of intervals without overlaps. All-zero
+ * is empty and valid. */
 #ifndef KILN_PROFILE_SPANS_H
 #define KILN_PROFILE_SPANS_H
 
@@ -13,20 +13,22 @@ struct span {
 };
 
 struct spans {
-	VEC(struct span) v;   /* ascending, with gaps in between */
-	int64_t unplaced_ns;  /* durations of which nobody knows when they began */
+	VEC(struct span) v;   /* sorted, with gaps between them */
+	int64_t unplaced_ns;  /* sum of durations without a known start */
 	uint64_t gaps_closed; /* gaps that count as covered because of SPANS_MAX */
 };
 
-/* A week of windows of a minute; past it the narrowest gap beside a new span goes. */
+/*
+ * Windows of a minute for a week. At the cap, the narrowest gap beside the new interval is closed.
+ */
 #define SPANS_MAX 16384
 
-/* Adds [begin_ns, begin_ns + len_ns); begin_ns 0 is not known. Nothing without a length. 0 or
+/* Adds [begin_ns, begin_ns + len_ns). begin_ns 0: unknown start. Ignores an empty interval. 0 or
  * -ENOMEM. */
 int spans_add(struct spans *s, int64_t begin_ns, int64_t len_ns);
 int spans_add_all(struct spans *s, const struct spans *more);
 
-/* What is covered in all; saturates. */
+/* Total length, saturating. */
 int64_t spans_total(const struct spans *s);
 
 void spans_release(struct spans *s);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Frames are mapped to rows once per location, values are added up per unique stack, and then each
- * unique stack is walked once.
+ * Frames are mapped to rows once for each location. Values are added up for each unique stack, and
+ * then each unique stack is walked once.
  *
- * The best-known caller says who is to blame for time in code the reader did not write: for a
- * function of a shared library or the kernel, the nearest frame up the stack outside of it; for
- * others the nearest other function. Frames without a name are passed over. Of several callers the
- * one with most of the row's total wins.
+ * The best-known caller explains time in code that the reader of the report did not write. For a
+ * function of a shared library or the kernel, it is the nearest frame up the stack outside of that
+ * library or kernel. For other functions it is the nearest different function. Frames without a
+ * name are skipped. Of several callers, the one with most of the row's total wins.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,8 +21,8 @@
 #include "profiler/profile/table_names.h"
 
 /*
- * A pprof location may hold any number of inlined lines, so a small file can spell stacks far longer
- * than itself. Of a deeper stack both ends are kept; no unwinder gets near this.
+ * A pprof location may hold any number of inlined lines. So a small file can contain stacks far
+ * longer than itself. A deeper stack keeps both ends. No unwinder gets near this depth.
  */
 #define MAX_DEPTH 4096
 
@@ -30,13 +30,14 @@
 struct row_state {
 	struct table_row row;
 	struct row_key key;
-	uint32_t domain;       /* module, with all of the kernel as one */
-	uint32_t last_stack;   /* + 1, whose total is in already */
-	uint32_t best_pair;    /* its heaviest caller, or HTAB_NONE */
-	bool foreign, unnamed; /* library or kernel code; no caller to name */
+	uint32_t domain;     /* module; all of the kernel counts as one */
+	uint32_t last_stack; /* 1 + the last stack that is in its total */
+	uint32_t best_pair;  /* its heaviest caller, or HTAB_NONE */
+	/* Library or kernel code; a frame that cannot be named as a caller. */
+	bool foreign, unnamed;
 };
 
-/* Value a row spent under a caller. */
+/* Value of a row below a caller. */
 struct pair {
 	uint32_t row, caller;
 	int64_t value;
@@ -53,10 +54,11 @@ struct builder {
 	VEC(uint32_t) first_frame_row; /* per location, and one past the last */
 	VEC(int64_t) stack_values;
 	struct row_namer namer;
-	VEC(uint32_t) path;	      /* rows of the stack at hand, leaf first */
-	VEC(uint32_t) outside, other; /* per path index: next of another domain / row, or NONE */
-	uint32_t of_name;	      /* string of o->of in t, or PROFILE_NONE */
-	uint32_t end_row;	      /* TABLE_NO_CALLER or TABLE_ITSELF */
+	VEC(uint32_t) path; /* rows of the current stack, leaf first */
+	/* For each path index: next of another domain, next of another row; or NONE. */
+	VEC(uint32_t) outside, other;
+	uint32_t of_name; /* string of o->of in t, or PROFILE_NONE */
+	uint32_t end_row; /* TABLE_NO_CALLER or TABLE_ITSELF */
 };
 
 static void builder_release(struct builder *b)
@@ -143,7 +145,7 @@ static int get_row(struct builder *b, const struct row_key *key, enum frame_kind
 	return vec_push(&b->rows, r) ?: htab_insert(&b->row_index, hash, *id);
 }
 
-/* line NULL: the location has no function. */
+/* line NULL: the location has no function */
 static int add_frame_row(struct builder *b, uint32_t location, const struct profile_line *line)
 {
 	enum frame_kind kind = profile_frame_kind(b->p, location);
@@ -204,7 +206,9 @@ static int load_path(struct builder *b, const struct profile_stack *s)
 	for (uint32_t i = 0; !err && i < s->len; i++) {
 		size_t row = first[frames[i]], end = first[frames[i] + 1], len = end - row;
 
-		/* rows [at, at + len) of the path: those below cut, and those from resume on */
+		/*
+		 * of rows [at, at + len) of the path, those below `cut` and those from `resume` on
+		 */
 		if (at < cut)
 			err = push_rows(b, row, row + MIN(len, cut - at));
 		if (!err && cut != SIZE_MAX && at + len > resume)
@@ -214,7 +218,7 @@ static int load_path(struct builder *b, const struct profile_stack *s)
 	return err;
 }
 
-/* From root to leaf: a frame's next candidate is the frame above it, or that one's own next. */
+/* From root to leaf: a frame's candidate is the frame above it, or that frame's own candidate. */
 static int find_callers(struct builder *b)
 {
 	uint32_t above = PROFILE_NONE;
@@ -382,7 +386,7 @@ static int walk_stacks(struct builder *b)
 static int walk_labelsets(struct builder *b)
 {
 	const struct profile *p = b->p;
-	VEC(uint32_t) rows = {0}; /* per label set */
+	VEC(uint32_t) rows = {0}; /* for each label set */
 	int err = 0;
 
 	for (size_t i = 0; !err && i < p->labelsets.len; i++) {
@@ -411,7 +415,7 @@ static const char *row_name(const struct builder *b, uint32_t row)
 	return strtab_get(b->t->strings, b->rows.data[row].row.name);
 }
 
-/* Of callers with equal value the first by name, so that equal profiles give equal tables. */
+/* Of callers with equal values the first by name wins, so that equal profiles give equal tables. */
 static bool better_pair(const struct builder *b, const struct pair *pair, const struct pair *best)
 {
 	if (pair->value != best->value)
@@ -435,7 +439,7 @@ static void choose_callers(struct builder *b)
 	}
 }
 
-/* Rows that were on a stack go into the table; lines become part of their names. */
+/* Takes the rows that were on a stack. Lines become part of their names. */
 static int take_rows(struct builder *b)
 {
 	for (size_t i = 0; i < b->rows.len; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A profile summed up into rows: who spent how much itself (self), and how much with everything it
+ * A profile summed up into rows: time spent in each itself (self), and with everything that it
  * called (total). A function that is on a stack several times counts once for total.
  */
 #ifndef KILN_PROFILE_TABLE_H
@@ -19,10 +19,10 @@ enum table_sort { TABLE_SORT_SELF, TABLE_SORT_TOTAL };
 
 enum table_relation {
 	TABLE_ALL,
-	TABLE_CALLERS, /* rows call `of` directly; self: of those, `of` was the leaf */
-	TABLE_CALLEES, /* rows are called by `of` directly; self: of those, the row was the leaf */
+	TABLE_CALLERS, /* rows call `of` directly; self: `of` was the leaf */
+	TABLE_CALLEES, /* `of` calls the rows directly; self: the row was the leaf */
 };
-/* Ends of a call that are no function, in MAPPING_KILN. */
+/* Rows in MAPPING_KILN for the ends of a stack. */
 #define TABLE_NO_CALLER "[no caller]" /* `of` is the root of the stack */
 #define TABLE_ITSELF	"[itself]"    /* `of` is the leaf of the stack */
 
@@ -30,7 +30,7 @@ struct table_opts {
 	size_t value; /* sample type index */
 	enum table_by by;
 	enum table_sort sort;
-	enum table_relation relation; /* with a function or line table only */
+	enum table_relation relation; /* for tables by function or line only */
 	const char *of;		      /* exact function name */
 };
 
@@ -45,7 +45,7 @@ struct table {
 	struct strtab *strings;
 	VEC(struct table_row) rows;
 	int64_t total; /* of the whole profile */
-	size_t n_cut;  /* stacks so deep that their middle was left out */
+	size_t n_cut;  /* stacks that were cut because they were too deep */
 };
 
 int table_build(struct table **out, const struct profile *p, const struct table_opts *o);

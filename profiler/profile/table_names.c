@@ -24,7 +24,7 @@ bool row_has_function(const struct profile *p, const struct profile_line *line)
 	return line && *profile_text(p, p->functions.data[line->function].name);
 }
 
-/* All of a module without functions is one row, by address in a table by line. */
+/* A module without functions is one row; in a table by line, one row for each address. */
 static int name_unknown(struct row_namer *n, const struct profile_location *l, struct row_key *key)
 {
 	const char *module = strtab_get(n->strings, key->module);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the rows of a table are called, and so which frames and samples share one. For table.c. */
+/* Names of a table's rows. Frames and samples with equal keys share a row. For table.c only. */
 #ifndef KILN_PROFILE_TABLE_NAMES_H
 #define KILN_PROFILE_TABLE_NAMES_H
 
@@ -10,13 +10,13 @@
 #include "profiler/profile/profile.h"
 #include "profiler/profile/table_by.h"
 
-/* Strings; equal keys are one row. The row is shown as the name with line_of behind it. */
+/* String ids; equal keys are one row. A row is shown as the name followed by line_of. */
 struct row_key {
 	uint32_t name, module;
 	uint32_t line_of; /* " (file.c:12)" or "+0x1290" in a table by line, else "" */
 };
 
-/* Zeroed but for the first three; strings are borrowed. */
+/* All zero except the first three fields. Strings are borrowed. */
 struct row_namer {
 	const struct profile *p;
 	struct strtab *strings;
@@ -26,14 +26,14 @@ struct row_namer {
 
 void row_namer_release(struct row_namer *n);
 
-/* Whether a line of a location (NULL: it has none) names a function. */
+/* True if a line of a location (NULL: it has none) names a function. */
 bool row_has_function(const struct profile *p, const struct profile_line *line);
 
 /* 0 or -ENOMEM. */
 int row_key_of_frame(struct row_namer *n, uint32_t location, const struct profile_line *line,
 		     struct row_key *key);
 int row_key_of_labelset(struct row_namer *n, uint32_t labelset, struct row_key *key);
-/* The text of a finished row: name and line. */
+/* Text of a finished row: its name and line. 0 or -ENOMEM. */
 int row_key_text(struct row_namer *n, const struct row_key *key, uint32_t *text);
 
 #endif
