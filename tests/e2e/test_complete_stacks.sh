@@ -41,6 +41,24 @@ test_programs_without_frame_pointers() {
 	assert_complete perl.pb.gz 97
 }
 
+# A call may be the last instruction of its function: the return address is then another function's.
+test_callers_of_what_never_returns() {
+	need_bpf
+	local start size next unwind
+	read -r start size < <(nm -S "$WORKLOADS/noreturn" | awk '$4 == "main" { print $1, $2 }')
+	next=$(nm "$WORKLOADS/noreturn" | awk '$3 == "innocent_neighbour" { print $1 }')
+	assert_eq "where main() ends" $((16#$start + 16#$size)) $((16#$next))
+	for unwind in auto fp; do
+		"$KILN" record -q -U -F 199 --unwind $unwind -o $unwind.pb.gz -- "$WORKLOADS/noreturn" 2
+		assert_at_least "samples" "$(profile_samples $unwind.pb.gz)" 50
+		assert_at_least "below their caller" \
+			"$(profile_share $unwind.pb.gz "$(in_stack 'main;never_returns;burn')")" 95
+		assert_eq "below its neighbour" \
+			"$(profile_samples $unwind.pb.gz "$(in_stack innocent_neighbour)")" 0
+	done
+	assert_complete auto.pb.gz 97
+}
+
 test_many_executable_mappings() {
 	need_bpf
 	"$KILN" record -q -U -o p.pb.gz -- "$WORKLOADS/mappings" many 3
