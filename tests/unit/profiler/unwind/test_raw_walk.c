@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Samples that the kernel half did not walk: which are walked at once, which wait and for what, and who
+ * walks them in the end. The samples are made here, as are the tables of the feed and the process that
+ * walks with libunwind.
+ */
+#include "tests/lib/proc_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/windows.h"
+
+/* In the place of the drain's own, which needs a kernel. */
+struct raw_sample *next_raw(struct drain *d);
+#define drain_next_raw next_raw
+#include "profiler/unwind/raw_walk.c" /* NOLINT(bugprone-suspicious-include) */
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+
+#define TGID	  4100000 /* of no process of this machine */
+#define CODE	  0x9000  /* anonymous, where frame pointers are followed */
+#define FILE_CODE 0x400000
+#define SP	  0x7fff0800
+
+static struct procs *procs;
+static struct files *files;
+static struct rescan *rescan;
+static struct raw_walk *walk;
+static struct window *window;
+
+/* --- in the place of others ---------------------------------------------------------------------- */
+
+static VEC(struct raw_sample *) samples;
+static size_t next_sample;
+
+struct raw_sample *next_raw(struct drain *d)
+{
+	(void)d;
+	if (next_sample < samples.len)
+		return samples.data[next_sample++];
+	samples.len = next_sample = 0;
+	return NULL;
+}
+
+/* What the feed says of every file. */
+static enum feed_place feed_says;
+static unsigned feed_asked;
+
+enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
+				  const void **table, uint64_t *va_minus_off)
+{
+	(void)f, (void)file, (void)file_off, (void)table, (void)va_minus_off;
+	feed_asked++;
+	return feed_says;
+}
+
+/* What libunwind finds: frames 1, 2, ... so many; 0: the sample is lost. */
+static size_t libunwind_finds;
+static enum cfi_walk_end libunwind_ends;
+static unsigned libunwind_asked, known_files;
+static struct walk_worker_stats libunwind_stats;
+
+bool walk_worker_knows(const struct walk_worker *w, uint32_t file)
+{
+	(void)w, (void)file;
+	return false;
+}
+
+int walk_worker_add(struct walk_worker *w, uint32_t file, int fd)
+{
+	(void)w, (void)file, (void)fd;
+	known_files++;
+	return 0;
+}
+
+void walk_worker_run(struct walk_worker *w, size_t n, walk_prepare_fn prepare, walk_done_fn done,
+		     void *ctx)
+{
+	uint64_t frames[16];
+
+	(void)w;
+	for (size_t i = 0; i < 16; i++)
+		frames[i] = i + 1;
+	for (size_t i = 0; i < n; i++) {
+		struct walk_sample sample = {0};
+
+		prepare(ctx, i, &sample);
+		assert_int_equal(sample.captured.regs[UNWIND_RSP], SP);
+		assert_int_equal(sample.captured.below, KILN_RED_ZONE);
+		assert_int_equal(sample.n_live, 2);
+		assert_int_equal(sample.regions[0].start, CODE);
+		assert_int_equal(sample.regions[1].start, FILE_CODE);
+		assert_int_equal(sample.regions[1].file_off, 0x1000);
+		libunwind_asked++;
+		done(ctx, i, frames, libunwind_finds, libunwind_ends);
+	}
+}
+
+void walk_worker_stats(const struct walk_worker *w, struct walk_worker_stats *out)
+{
+	(void)w;
+	*out = libunwind_stats;
+}
+
+/* --- samples ------------------------------------------------------------------------------------- */
+
+static int begin(void **state)
+{
+	(void)state;
+	feed_says = FEED_NEVER;
+	feed_asked = libunwind_asked = known_files = 0;
+	libunwind_finds = 3;
+	libunwind_ends = CFI_WALK_ROOT;
+	procs = new_table(NULL);
+	map(procs, 1, TGID, CODE, 0x1000, 0, FILE_NONE);
+	map(procs, 1, TGID, FILE_CODE, 0x1000, 0x1000, 7);
+	window = new_window();
+	return files_new(&files, NULL) ?:
+	       rescan_new(&rescan, procs) ?:
+	       raw_walk_new(&walk, procs, files, NULL, rescan, NULL);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	raw_walk_free(walk);
+	raw_walk_free(NULL);
+	rescan_free(rescan);
+	procs_free(procs);
+	files_free(files);
+	window_free(window);
+	vec_release(&samples);
+	return 0;
+}
+
+/* A sample at frames[0], with a frame record on its stack for each of the others. */
+static struct raw_sample *sample(uint64_t word, const uint64_t *frames, size_t n)
+{
+	size_t len = KILN_RED_ZONE + 16 * (n + 2);
+	struct raw_sample *r = calloc(1, sizeof(*r) + len);
+
+	assert_non_null(r);
+	r->into = window;
+	r->word = word;
+	r->time_ns = boottime_ns();
+	r->tgid = TGID;
+	r->stack_len = (uint32_t)len;
+	r->why = UNWIND_END_NO_MAPPING;
+	r->regs[UNWIND_RIP] = frames[0];
+	r->regs[UNWIND_RSP] = SP;
+	r->regs[UNWIND_RBP] = n > 1 ? SP + 16 : 0;
+	for (size_t i = 1; i < n; i++) {
+		uint64_t record[2] = {i + 1 < n ? SP + 16 * (i + 1) : 0, frames[i]};
+
+		memcpy(r->stack + KILN_RED_ZONE + 16 * i, record, sizeof(record));
+	}
+	assert_int_equal(vec_push(&samples, r), 0);
+	return r;
+}
+
+static struct raw_walk_stats stats(void)
+{
+	struct raw_walk_stats s;
+
+	raw_walk_stats(walk, &s);
+	return s;
+}
+
+/* The stack of that word is there, and ends so. */
+static void assert_walked(uint64_t word, enum unwind_end end, const uint64_t *frames, size_t n)
+{
+	const uint64_t *got = NULL;
+	const struct window_stack *s = window_stack(window, KILN_SIDE_USER, word, &got);
+
+	assert_non_null(s);
+	assert_int_equal(s->end, end);
+	assert_int_equal(s->len, n);
+	assert_memory_equal(got, frames, n * sizeof(*frames));
+}
+
+static void assert_not_walked(uint64_t word)
+{
+	const uint64_t *got;
+
+	assert_null(window_stack(window, KILN_SIDE_USER, word, &got));
+}
+
+/* --- tests --------------------------------------------------------------------------------------- */
+
+TEST(test_walked_at_once)
+{
+	sample(100, FRAMES(CODE + 1, CODE + 2, CODE + 3));
+	sample(101, FRAMES(CODE + 1))->why = UNWIND_END_SLOW;
+	raw_walk_run(walk, NULL);
+	assert_walked(100, UNWIND_END_ROOT, FRAMES(CODE + 1, CODE + 2, CODE + 3));
+	assert_walked(101, UNWIND_END_ROOT, FRAMES(CODE + 1));
+	assert_false(raw_walk_waits(walk));
+	assert_int_equal(stats().by_tables, 2);
+	assert_int_equal(stats().complete, 2);
+	assert_int_equal(stats().why[UNWIND_END_NO_MAPPING], 1);
+	assert_int_equal(stats().why[UNWIND_END_SLOW], 1);
+	assert_int_equal(stats().waited, 0);
+	assert_int_equal(libunwind_asked, 0);
+}
+
+/* Without a table, and none to come, frame pointers are the best guess in a file, too. */
+TEST(test_a_file_that_has_no_table)
+{
+	sample(100, FRAMES(FILE_CODE + 1, CODE + 2));
+	raw_walk_run(walk, NULL);
+	assert_walked(100, UNWIND_END_ROOT, FRAMES(FILE_CODE + 1, CODE + 2));
+	assert_true(feed_asked > 0);
+}
+
+/* More stack than was copied. */
+TEST(test_the_end_of_what_was_copied)
+{
+	struct raw_sample *r = sample(100, FRAMES(CODE + 1, CODE + 2, CODE + 3));
+
+	r->stack_len -= 16 * 3; /* the record of the last frame is not in it */
+	raw_walk_run(walk, NULL);
+	assert_walked(100, UNWIND_END_SLICE, FRAMES(CODE + 1, CODE + 2));
+	assert_int_equal(stats().complete, 0);
+	/* below rsp no more than the red zone was */
+	r = sample(101, FRAMES(CODE + 1, CODE + 2));
+	r->regs[UNWIND_RBP] = SP - KILN_RED_ZONE - 8;
+	raw_walk_run(walk, NULL);
+	assert_walked(101, UNWIND_END_LOOP, FRAMES(CODE + 1));
+}
+
+/* The old program's stack is gone, and is not missing. */
+TEST(test_in_the_middle_of_an_exec)
+{
+	struct raw_sample *r = sample(100, FRAMES(0x123));
+
+	r->stack_len = 0;
+	raw_walk_run(walk, NULL);
+	assert_walked(100, UNWIND_END_ROOT, NULL, 0);
+	assert_int_equal(stats().by_tables + stats().by_libunwind, 0);
+}
+
+TEST(test_waiting_for_a_table)
+{
+	feed_says = FEED_SOON;
+	for (uint64_t i = 0; i < 3; i++)
+		sample(100 + i, FRAMES(FILE_CODE + 1, CODE + 2));
+	raw_walk_run(walk, NULL);
+	assert_true(raw_walk_waits(walk));
+	assert_not_walked(100);
+	raw_walk_run(walk, NULL);
+	assert_not_walked(100);
+	feed_asked = 0;
+	raw_walk_run(walk, NULL);
+	assert_int_equal(feed_asked, 1); /* those behind the first wait for the same file */
+	feed_says = FEED_NEVER;		 /* it has come to nothing */
+	raw_walk_run(walk, NULL);
+	for (uint64_t i = 0; i < 3; i++)
+		assert_walked(100 + i, UNWIND_END_ROOT, FRAMES(FILE_CODE + 1, CODE + 2));
+	assert_false(raw_walk_waits(walk));
+	assert_int_equal(stats().waited, 3);
+	assert_int_equal(stats().late, 0);
+	assert_int_equal(stats().by_tables, 3);
+	assert_int_equal(libunwind_asked, 0);
+}
+
+/* When the window ends libunwind has to do; what belongs to the next one waits on. */
+TEST(test_the_window_ends)
+{
+	struct window *next = new_window(), *this = window;
+
+	feed_says = FEED_SOON;
+	sample(100, FRAMES(FILE_CODE + 1, CODE + 2));
+	sample(101, FRAMES(FILE_CODE + 1))->into = next;
+	raw_walk_run(walk, NULL);
+	raw_walk_finish(walk, this);
+	assert_walked(100, UNWIND_END_ROOT, FRAMES(1, 2, 3));
+	assert_int_equal(libunwind_asked, 1);
+	assert_int_equal(known_files, 1); /* the file of its mappings */
+	assert_true(raw_walk_waits(walk));
+	assert_int_equal(stats().late, 1);
+	assert_int_equal(stats().by_libunwind, 1);
+	assert_int_equal(stats().complete, 1);
+	window = next;
+	assert_not_walked(101);
+	libunwind_ends = CFI_WALK_NO_INFO;
+	raw_walk_finish(walk, next);
+	assert_walked(101, UNWIND_END_NO_RULE, FRAMES(1, 2, 3));
+	assert_false(raw_walk_waits(walk));
+	assert_int_equal(stats().complete, 1);
+	window = this;
+	window_free(next);
+}
+
+TEST(test_nobody_waits_for_long)
+{
+	struct raw_sample *r;
+
+	feed_says = FEED_SOON;
+	r = sample(100, FRAMES(FILE_CODE + 1));
+	r->time_ns -= 6000000000; /* five seconds are long */
+	raw_walk_run(walk, NULL);
+	assert_not_walked(100);
+	raw_walk_run(walk, NULL);
+	assert_walked(100, UNWIND_END_ROOT, FRAMES(1, 2, 3));
+	assert_int_equal(stats().late, 1);
+}
+
+/* A sample that was lost has no stack: it is shown as missing. */
+TEST(test_libunwind_fails)
+{
+	feed_says = FEED_SOON;
+	libunwind_finds = 0;
+	libunwind_stats = (struct walk_worker_stats){.lost = 1, .files_failed = 2};
+	sample(100, FRAMES(FILE_CODE + 1));
+	raw_walk_run(walk, NULL);
+	raw_walk_finish(walk, window);
+	assert_not_walked(100);
+	assert_int_equal(stats().by_libunwind, 0);
+	assert_int_equal(stats().lost, 1);
+	assert_int_equal(stats().files_failed, 2);
+	libunwind_stats = (struct walk_worker_stats){0};
+}
+
+/* Code runs where nothing is known to be mapped: /proc is looked at, once. */
+TEST(test_code_where_nothing_is_known)
+{
+	sample(100, FRAMES(0xdead00, CODE + 2));
+	raw_walk_run(walk, NULL);
+	assert_true(raw_walk_waits(walk));
+	assert_true(rescan_is_due(rescan, TGID));
+	raw_walk_run(walk, NULL);
+	assert_not_walked(100);
+	/* it has moved there: mremap(2) tells nobody */
+	map(procs, 1, TGID, 0xdead00, 0x1000, 0, FILE_NONE);
+	rescan_run(rescan, 1000000000);
+	assert_false(rescan_is_due(rescan, TGID));
+	raw_walk_run(walk, NULL);
+	assert_false(raw_walk_waits(walk));
+	assert_walked(100, UNWIND_END_ROOT, FRAMES(0xdead00, CODE + 2));
+	/* no sample waits for the same again at once */
+	sample(101, FRAMES(0xbeef00));
+	raw_walk_run(walk, NULL);
+	assert_walked(101, UNWIND_END_NO_MAPPING, FRAMES(0xbeef00));
+}
+
+/* Beyond code where frame pointers were a guess it is the guess that was wrong. */
+TEST(test_guesses_are_not_looked_up)
+{
+	sample(100, FRAMES(CODE + 1, 0xdead00));
+	raw_walk_run(walk, NULL);
+	assert_walked(100, UNWIND_END_NO_MAPPING, FRAMES(CODE + 1, 0xdead00));
+	assert_false(rescan_is_due(rescan, TGID));
+}
+
+/* What waits is bounded. */
+TEST(test_too_many_wait)
+{
+	enum { LEN = 1 << 20 };
+	unsigned n = 0;
+
+	feed_says = FEED_SOON;
+	for (; n < 200 && !stats().crowded; n++) {
+		struct raw_sample *r = sample(100 + n, FRAMES(FILE_CODE + 1));
+
+		r = realloc(r, sizeof(*r) + LEN);
+		assert_non_null(r);
+		memset(r->stack + r->stack_len, 0, LEN - r->stack_len);
+		r->stack_len = LEN;
+		vec_last(&samples) = r;
+		raw_walk_run(walk, NULL);
+	}
+	assert_in_range(n, 90, 97); /* 96 MB */
+	assert_walked(100 + n - 1, UNWIND_END_ROOT, FRAMES(1, 2, 3));
+	assert_not_walked(100);
+	raw_walk_finish(walk, window);
+	assert_walked(100, UNWIND_END_ROOT, FRAMES(1, 2, 3));
+	assert_int_equal(stats().waited, n - 1);
+	assert_int_equal(stats().late, n - 1);
+	/* and then there is room again */
+	sample(1, FRAMES(FILE_CODE + 1));
+	raw_walk_run(walk, NULL);
+	assert_true(raw_walk_waits(walk));
+	assert_int_equal(stats().crowded, 1);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(test_walked_at_once),
+		T(test_a_file_that_has_no_table),
+		T(test_the_end_of_what_was_copied),
+		T(test_in_the_middle_of_an_exec),
+		T(test_waiting_for_a_table),
+		T(test_the_window_ends),
+		T(test_nobody_waits_for_long),
+		T(test_libunwind_fails),
+		T(test_code_where_nothing_is_known),
+		T(test_guesses_are_not_looked_up),
+		T(test_too_many_wait),
+	};
+
+	return cmocka_run_group_tests_name("raw_walk", tests, NULL, NULL);
+}
