@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
@@ -48,14 +48,6 @@ struct cgroups {
 	size_t bytes;	    /* of known */
 	struct cgroups_stats stats;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 static int find_mounts(struct cgroups *c)
 {
@@ -466,7 +458,7 @@ static int note_dir(void *ctx, const char *path, const char *name)
 /* Drops what has not been asked for lately; what is there only if `also_present`. */
 static void forget(struct cgroups *c, bool also_present)
 {
-	uint64_t now = now_ns();
+	uint64_t now = monotonic_ns();
 	size_t kept = 0;
 
 	htab_clear(&c->index);
@@ -488,7 +480,7 @@ static void forget(struct cgroups *c, bool also_present)
 
 static void refresh(struct cgroups *c, uint64_t wanted)
 {
-	uint64_t now = now_ns();
+	uint64_t now = monotonic_ns();
 
 	if (c->walked_ns && now - c->walked_ns < c->opts.walk_every_ns)
 		return;
@@ -513,7 +505,7 @@ bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out)
 	}
 	if (!k)
 		return false;
-	k->asked_ns = now_ns();
+	k->asked_ns = monotonic_ns();
 	*out = (struct cgroup_names){.path = k->path, .unit = k->unit, .container = k->container};
 	return true;
 }

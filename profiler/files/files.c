@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/text.h"
 #include "profiler/files/files_internal.h"
 
@@ -225,7 +225,7 @@ uint32_t files_intern(struct files *f, const struct file_key *key, pid_t tgid, p
 	pthread_mutex_lock(&f->lock);
 	slot = intern(f, key, &job);
 	if (slot != HTAB_NONE) {
-		f->all.data[slot].used_ns = files_now_ns();
+		f->all.data[slot].used_ns = monotonic_ns();
 		id = id_of(f, slot);
 	}
 	pthread_mutex_unlock(&f->lock);
@@ -248,12 +248,12 @@ bool files_has_path(struct files *f, uint32_t id, const char *path)
 
 bool files_settle(struct files *f, int timeout_ms)
 {
-	uint64_t deadline = files_now_ns() + (uint64_t)timeout_ms * 1000000;
+	uint64_t deadline = monotonic_ns() + (uint64_t)timeout_ms * 1000000;
 	bool settled;
 
 	pthread_mutex_lock(&f->lock);
-	while (!(settled = !f->q_len && !f->n_busy) && files_now_ns() < deadline) {
-		uint64_t next = files_now_ns() + STUCK_CHECK_NS;
+	while (!(settled = !f->q_len && !f->n_busy) && monotonic_ns() < deadline) {
+		uint64_t next = monotonic_ns() + STUCK_CHECK_NS;
 
 		/* Those that hang are not waited for. */
 		if (files_replace_stuck_worker(f) || (!f->q_len && !f->current->busy_since_ns))
@@ -267,7 +267,7 @@ bool files_settle(struct files *f, int timeout_ms)
 /* Has a closed file, which is borrowed already, opened again by the worker, since that may hang. */
 static void reopen(struct files *f, uint32_t slot)
 {
-	uint64_t deadline = files_now_ns() + REOPEN_WAIT_NS;
+	uint64_t deadline = monotonic_ns() + REOPEN_WAIT_NS;
 	const struct file *file = &f->all.data[slot];
 	struct job job = {
 		.tgid = file->last_tgid}; /* it may still be there, its root closed here */
@@ -276,7 +276,7 @@ static void reopen(struct files *f, uint32_t slot)
 	    !files_enqueue(f, slot, job, file->opened_path ?: file->path, true))
 		return;
 	/* The array may move while others use the table. */
-	while (f->all.data[slot].state == FILE_QUEUED && files_now_ns() < deadline)
+	while (f->all.data[slot].state == FILE_QUEUED && monotonic_ns() < deadline)
 		files_wait(f, &f->done, deadline);
 }
 
@@ -284,7 +284,7 @@ static void fill_view(struct files *f, struct file *file, struct file_view *out)
 {
 	struct root *root = files_root_of(f, file);
 
-	file->used_ns = files_now_ns();
+	file->used_ns = monotonic_ns();
 	*out = (struct file_view){
 		.path = file->clean_path ?: file->path,
 		.build_id = file->build_id,
@@ -338,7 +338,7 @@ void files_release_fd(struct files *f, uint32_t id)
 
 bool files_crowded(struct files *f)
 {
-	uint64_t now = files_now_ns();
+	uint64_t now = monotonic_ns();
 	bool crowded;
 
 	pthread_mutex_lock(&f->lock);
@@ -374,7 +374,7 @@ static void forget(struct files *f, uint32_t slot)
 
 void files_sweep(struct files *f, files_mapped_fn mapped, void *ctx)
 {
-	uint64_t now = files_now_ns();
+	uint64_t now = monotonic_ns();
 
 	pthread_mutex_lock(&f->lock);
 	f->swept_ns = now;
@@ -467,14 +467,14 @@ int files_new(struct files **out, const struct files_opts *opts)
 
 void files_free(struct files *f)
 {
-	uint64_t deadline = files_now_ns() + FREE_WAIT_NS;
+	uint64_t deadline = monotonic_ns() + FREE_WAIT_NS;
 
 	if (!f)
 		return;
 	pthread_mutex_lock(&f->lock);
 	f->stopping = true;
 	pthread_cond_broadcast(&f->work);
-	while (f->n_workers && files_now_ns() < deadline)
+	while (f->n_workers && monotonic_ns() < deadline)
 		files_wait(f, &f->done, deadline);
 	pthread_mutex_unlock(&f->lock);
 	files_unref(f);

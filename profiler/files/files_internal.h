@@ -91,7 +91,6 @@ struct files {
 	struct files_stats stats;
 };
 
-uint64_t files_now_ns(void); /* CLOCK_MONOTONIC */
 /* Waits for a condition until a time of that clock. */
 void files_wait(struct files *f, pthread_cond_t *cond, uint64_t deadline_ns);
 

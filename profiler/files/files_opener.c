@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/files/files_internal.h"
 
 /* An open that lasts longer hangs: another thread takes over, up to so many. */
@@ -16,20 +16,9 @@
 /* How often it is looked for descriptors that lie idle. */
 #define IDLE_CHECK_NS 30000000000ull
 
-uint64_t files_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 void files_wait(struct files *f, pthread_cond_t *cond, uint64_t deadline_ns)
 {
-	struct timespec ts = {
-		.tv_sec = (time_t)(deadline_ns / 1000000000ull),
-		.tv_nsec = (long)(deadline_ns % 1000000000ull),
-	};
+	struct timespec ts = timespec_of(deadline_ns);
 
 	pthread_cond_timedwait(cond, &f->lock, &ts);
 }
@@ -77,7 +66,7 @@ static void make_fd_room(struct files *f)
 
 static void close_idle(struct files *f)
 {
-	uint64_t now = files_now_ns();
+	uint64_t now = monotonic_ns();
 
 	for (size_t i = f->open.len; i-- > 0;) {
 		const struct file *file = &f->all.data[f->open.data[i]];
@@ -128,7 +117,7 @@ static void remember_root(struct files *f, struct file *file, const struct root_
 		best->key = *key;
 		best->generation++;
 	}
-	best->used_ns = files_now_ns();
+	best->used_ns = monotonic_ns();
 	file->root = (uint32_t)(best - f->roots);
 	file->root_generation = best->generation;
 }
@@ -193,7 +182,7 @@ static void deliver(struct files *f, uint32_t slot, struct open_result *r, char 
 	file->state = FILE_OPEN;
 	file->attempts = 0;
 	file->fd = r->fd;
-	file->used_ns = files_now_ns();
+	file->used_ns = monotonic_ns();
 	file->build_id = r->build_id;
 	if (!file->generation)
 		file->generation = r->generation;
@@ -226,7 +215,7 @@ static void run_job(struct worker *w, struct job *job)
 	};
 	struct open_result result;
 
-	w->busy_since_ns = files_now_ns();
+	w->busy_since_ns = monotonic_ns();
 	f->n_busy++;
 	pthread_mutex_unlock(&f->lock);
 	open_mapped_file(&req, &result);
@@ -280,7 +269,7 @@ static void *worker_main(void *arg)
 		struct job job;
 
 		if (!f->q_len) {
-			files_wait(f, &f->work, files_now_ns() + check_ns);
+			files_wait(f, &f->work, monotonic_ns() + check_ns);
 			close_idle(f);
 			continue;
 		}
@@ -336,7 +325,7 @@ bool files_replace_stuck_worker(struct files *f)
 
 	if (!w)
 		return files_start_worker(f) != 0;
-	if (!w->busy_since_ns || files_now_ns() - w->busy_since_ns < STUCK_NS)
+	if (!w->busy_since_ns || monotonic_ns() - w->busy_since_ns < STUCK_NS)
 		return false;
 	if (f->n_workers >= MAX_WORKERS || files_start_worker(f))
 		return true;

@@ -5,9 +5,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 
 /* While so many hang the others are not waited for as long: that is no accident. */
@@ -119,24 +119,10 @@ static struct guard_thread *start_thread(struct stall_guard *p)
 	return NULL;
 }
 
-static struct timespec deadline_in(int ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += ms % 1000 * 1000000l;
-	if (t.tv_nsec >= 1000000000l) {
-		t.tv_nsec -= 1000000000l;
-		t.tv_sec++;
-	}
-	return t;
-}
-
 /* False: it has not answered in time, and is dismissed. */
 static bool await(struct guard_thread *r, int ms)
 {
-	struct timespec deadline = deadline_in(ms);
+	struct timespec deadline = timespec_of(monotonic_ns() + (uint64_t)ms * 1000000);
 	int err = 0;
 
 	while (r->state != ANSWERED && err != ETIMEDOUT)

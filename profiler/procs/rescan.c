@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/base/text.h"
 #include "profiler/files/stall_guard.h"
 #include "profiler/procs/table.h"
@@ -40,14 +40,6 @@ struct rescan {
 	struct rescan_stats stats;
 };
 
-static uint64_t boot_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 int rescan_new(struct rescan **out, struct procs *procs)
 {
 	struct rescan *r = calloc(1, sizeof(*r));
@@ -56,7 +48,7 @@ int rescan_new(struct rescan **out, struct procs *procs)
 		return -ENOMEM;
 	r->procs = procs;
 	r->guard.wait_ms = WAIT_MS;
-	r->all_ns = boot_ns();
+	r->all_ns = boottime_ns();
 	r->all_every_ns = ALL_EVERY_NS;
 	*out = r;
 	return 0;
@@ -118,7 +110,7 @@ static struct entry *entry_of(struct rescan *r, pid_t tgid)
 	if (e)
 		return e;
 	if (r->entries.len >= ENTRIES_MAX)
-		forget_until(r, boot_ns());
+		forget_until(r, boottime_ns());
 	if (r->entries.len >= ENTRIES_MAX)
 		forget_until(r, UINT64_MAX);
 	if (r->entries.len >= ENTRIES_MAX || vec_push(&r->entries, fresh))
@@ -152,7 +144,7 @@ bool rescan_want(struct rescan *r, pid_t tgid, uint64_t t_ns)
 {
 	const struct entry *e = find(r, tgid);
 
-	if (e && !e->due && boot_ns() < e->not_ns)
+	if (e && !e->due && boottime_ns() < e->not_ns)
 		return false;
 	return enqueue(r, tgid, t_ns);
 }
@@ -165,7 +157,7 @@ static void want_known(struct rescan *r, uint64_t t_ns)
 		if (proc && image_is_alive(proc->images[proc->n_images - 1]))
 			enqueue(r, proc->tgid, t_ns);
 	}
-	r->all_ns = boot_ns();
+	r->all_ns = boottime_ns();
 }
 
 void rescan_want_all(struct rescan *r, uint64_t t_ns)
@@ -206,7 +198,7 @@ static void read_one(struct rescan *r, struct entry *e)
 	e->due = false;
 	e->futile = got == 1 ? 0 : e->futile < PAUSES_MAX ? e->futile + 1 : PAUSES_MAX;
 	e->futile = got == -ETIMEDOUT ? PAUSES_MAX : e->futile;
-	e->not_ns = boot_ns() + (PAUSE_NS << e->futile);
+	e->not_ns = boottime_ns() + (PAUSE_NS << e->futile);
 	r->stats.read += got != -ETIMEDOUT;
 	r->stats.changed += got == 1;
 	r->stats.gone += got == -ESRCH || got == -ENOENT;
@@ -223,11 +215,11 @@ static void give_up(struct rescan *r)
 
 void rescan_run(struct rescan *r, uint64_t budget_ns)
 {
-	uint64_t now = boot_ns(), until = now + budget_ns;
+	uint64_t now = boottime_ns(), until = now + budget_ns;
 
 	if (now - r->all_ns > r->all_every_ns)
 		want_known(r, now);
-	while (r->due.len && boot_ns() < until) {
+	while (r->due.len && boottime_ns() < until) {
 		if (stall_guard_stuck(&r->guard) >= STALLS_MAX)
 			give_up(r);
 		else

@@ -10,13 +10,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "bpf/unwind_abi.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/worker/table_worker.h"
 
@@ -73,14 +73,6 @@ void kernel_table_free(struct kernel_table *t)
 	free(t);
 }
 DEFINE_CLEANUP(kernel_table, kernel_table_free)
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 /* --- room in the kernel ----------------------------------------------------------------------- */
 
@@ -221,10 +213,10 @@ static bool others_first(const struct table_loader *l)
 /* Compiles as many as there is time for: their number. */
 static uint32_t work_round(struct table_loader *l, struct job *jobs, int *fds, uint32_t n)
 {
-	uint64_t begin = now_ns();
+	uint64_t begin = monotonic_ns();
 	uint32_t i = 0;
 
-	while (i < n && (!i || (now_ns() - begin < ROUND_MAX_NS && !others_first(l)))) {
+	while (i < n && (!i || (monotonic_ns() - begin < ROUND_MAX_NS && !others_first(l)))) {
 		fds[i] = work(l, &jobs[i]);
 		i++;
 	}
@@ -530,17 +522,10 @@ size_t table_loader_pending(struct table_loader *l, size_t *queued)
 
 bool table_loader_settle(struct table_loader *l, int timeout_ms)
 {
-	struct timespec until;
+	struct timespec until = timespec_of(monotonic_ns() + (uint64_t)timeout_ms * 1000000);
 	bool settled;
 	int err = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * 1000000l;
-	if (until.tv_nsec >= 1000000000l) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000l;
-	}
 	pthread_mutex_lock(&l->lock);
 	while (l->in_flight && !err)
 		err = pthread_cond_timedwait(&l->changed, &l->lock, &until);

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/unwind/table_loader.h"
@@ -58,14 +58,6 @@ struct unwind_tables {
 	struct news news, told; /* since the last poll, and of the last poll */
 	struct unwind_tables_stats stats;
 };
-
-static uint64_t clock_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
@@ -285,7 +277,7 @@ int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opt
 		return -ENOMEM;
 	t->opts = *opts;
 	set_defaults(&t->opts);
-	t->now_ns = clock_now_ns();
+	t->now_ns = monotonic_ns();
 	memset(t->at_slot, 0xff, sizeof(t->at_slot)); /* FILE_NOBODY */
 	loader = (struct table_loader_opts){
 		.map_fd = t->opts.map_fd,
@@ -473,7 +465,7 @@ size_t unwind_tables_poll(struct unwind_tables *t, uint32_t **files)
 {
 	struct loaded l;
 
-	t->now_ns = clock_now_ns();
+	t->now_ns = monotonic_ns();
 	if (t->now_ns - t->harvested_ns >= HARVEST_NS)
 		harvest(t);
 	for (uint32_t i = 0; i < t->opts.max_queue && table_loader_next(t->loader, &l); i++)
