@@ -8,18 +8,12 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "symbolizer/symbols/llvm_demangle.h"
+#include "tests/lib/fail_alloc.h"
 
-#ifdef __has_feature /* clang's way to say it */
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-
-#ifdef __SANITIZE_ADDRESS__
+#if !FAIL_ALLOC
 
 int main(void)
 {
@@ -29,27 +23,6 @@ int main(void)
 }
 
 #else
-
-/* glibc's own entry points, so that ours can stand before them. */
-void *__libc_malloc(size_t size);
-void __libc_free(void *p);
-
-static bool counting;
-static long live, calls, fail_at;
-
-void *malloc(size_t size)
-{
-	void *p = counting && calls++ == fail_at ? NULL : __libc_malloc(size);
-
-	live += counting && p;
-	return p;
-}
-
-void free(void *p)
-{
-	live -= counting && p;
-	__libc_free(p);
-}
 
 /* Deep, and with many substitutions, so that all of the demangler's arrays grow. */
 static const char *long_name(void)
@@ -71,16 +44,14 @@ static void every_allocation_may_fail(void **state)
 	bool ok = false;
 
 	(void)state;
-	for (fail_at = 0; !ok; fail_at++) {
-		calls = live = 0;
-		counting = true;
+	for (long n = 0; !ok; n++) {
+		allocs_begin(n);
 		ok = llvm_demangle(&out, name);
-		counting = false;
-		assert_int_equal(live, 0);
-		assert_int_equal(ok, calls <= fail_at);
+		assert_int_equal(ok, !allocs_end());
+		assert_int_equal(allocs.blocks, 0);
 	}
-	print_message("%ld allocations\n", calls);
-	assert_true(calls > 10);
+	print_message("%ld allocations\n", allocs.calls);
+	assert_true(allocs.calls > 10);
 	assert_true(out.len > 2000 && !out.cut);
 }
 

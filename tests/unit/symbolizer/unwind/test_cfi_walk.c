@@ -149,7 +149,8 @@ static struct victim *start(void (*run)(void))
 /* The chain that is expected, by function and the size it surely has. */
 static volatile int depth_left;
 
-static __attribute__((noinline, aligned(64))) int deeper(int n)
+/* ThreadSanitizer would make it longer. */
+__attribute__((noinline, aligned(64), no_sanitize("thread"))) static int deeper(int n)
 {
 	int r = n ? deeper(n - 1) : raise(SIGSTOP);
 
