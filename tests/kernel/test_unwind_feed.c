@@ -488,6 +488,35 @@ static void test_many_change(void **state)
 	close_engine(&e);
 }
 
+/* Stacks come faster than they are walked. */
+static void test_raw_samples_are_bounded(void **state)
+{
+	pid_t deep[2] = {start_deep(), start_deep()};
+	struct drain_stats s = {0};
+	struct raw_sample *raw;
+	size_t bytes = 0;
+	struct engine e;
+
+	(void)state;
+	open_engine(&e, 0);
+	begin_sampling(&e, deep[0]);
+	assert_int_equal(sampler_add_target(e.sampler, deep[1]), 0);
+	for (int i = 0; i < 6000 && !s.raw_dropped; i++) {
+		usleep(10000);
+		assert_int_equal(drain_stacks(e.drain), 0);
+		drain_stats(e.drain, &s);
+	}
+	assert_true(s.raw_dropped > 0);
+	while ((raw = drain_next_raw(e.drain))) {
+		bytes += raw->stack_len;
+		free(raw);
+	}
+	assert_in_range(bytes, 16 << 20, 32 << 20);
+	for (int i = 0; i < 2; i++)
+		stop_process(deep[i]);
+	close_engine(&e);
+}
+
 static int teardown(void **state)
 {
 	space_release(&space);
@@ -499,7 +528,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_runs_on), cmocka_unit_test(test_one_wakes_up),
 		cmocka_unit_test(test_crowded),	    cmocka_unit_test(test_room_for_a_process),
-		cmocka_unit_test(test_many_change),
+		cmocka_unit_test(test_many_change), cmocka_unit_test(test_raw_samples_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("unwind_feed", tests, libs_setup, teardown);
