@@ -232,6 +232,28 @@ TEST(test_a_cap_below_all_sizes)
 	}
 }
 
+/* So many keys that some have the same hash of 32 bits. */
+TEST(test_keys_that_collide)
+{
+	enum { N = 250000 };
+
+	for (int by_file = 0; by_file < 2; by_file++) {
+		struct name_cache *c = new_cache(256u << 20);
+		struct cached_name got;
+
+		for (uint32_t i = 0; i < N; i++) {
+			struct cached_name name = {.elf_va = i};
+
+			name_cache_add(c, by_file ? i : 7, by_file ? 7 : i, &name);
+		}
+		for (uint32_t i = 0; i < N; i++) {
+			assert_true(name_cache_find(c, by_file ? i : 7, by_file ? 7 : i, &got));
+			assert_int_equal(got.elf_va, i);
+		}
+		name_cache_free(c);
+	}
+}
+
 #if FAIL_ALLOC
 
 TEST(test_every_allocation_may_fail)
@@ -283,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_asked_for_stays),
 		cmocka_unit_test(test_the_cap_is_kept),
 		cmocka_unit_test(test_a_cap_below_all_sizes),
+		cmocka_unit_test(test_keys_that_collide),
 #if FAIL_ALLOC
 		cmocka_unit_test(test_every_allocation_may_fail),
 		cmocka_unit_test(test_bytes_are_those_that_are_held),

@@ -2,6 +2,7 @@
 /* Names of code in anonymous memory: from which file, whether it is believed, and as of when. */
 #include "tests/lib/named_files.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -242,6 +243,50 @@ TEST(test_a_jitdump_goes_by_time)
 	assert_string_equal(ask(&image, 3, boot_ns + 5 * SECOND).text[2], "-");
 }
 
+static struct said what_is_said;
+
+/* In a child of its own whose time since the boot is ahead: as after the machine slept for a week. */
+static int ask_after_sleep(const struct agg_image *image, uint64_t later_ns)
+{
+	const char *offset = "boottime 604800 0\n";
+	int status = 0, fd;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWTIME))
+		return 77;
+	fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, offset, strlen(offset)) < 0)
+		return 77;
+	pid = fork(); /* it is the children that live there */
+	if (!pid) {
+		struct jit_place place = {CODE + 4, clock_of(CLOCK_BOOTTIME) + later_ns};
+
+		if (jit_names(naming, image, &place, 1, on_name, &what_is_said))
+			_exit(1);
+		_exit(strcmp(what_is_said.text[0], "first") ? 2 : 0);
+	}
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+}
+
+/* The compiler's clock stands still meanwhile, that of samples does not. */
+TEST(test_a_jitdump_and_a_machine_that_slept)
+{
+	struct agg_image image = image_of(getpid());
+	int status;
+	pid_t pid;
+
+	image.jitdump = write_dump("jit-3.dump", "first", "second", clock_of(CLOCK_MONOTONIC));
+	pid = fork();
+	if (!pid)
+		_exit(ask_after_sleep(&image, 5 * SECOND));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WEXITSTATUS(status) == 77) {
+		print_message("[ REASON   ] no clocks of one's own here\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+}
+
 TEST(test_a_jitdump_of_somebody_else)
 {
 	struct agg_image image = image_of(getpid());
@@ -292,6 +337,7 @@ int main(void)
 		T(test_a_perf_map_of_somebody_else),
 		T(test_the_perf_map_of_a_container),
 		T(test_a_jitdump_goes_by_time),
+		T(test_a_jitdump_and_a_machine_that_slept),
 		T(test_a_jitdump_of_somebody_else),
 		T(test_a_jitdump_that_is_gone),
 		T(test_whether_anything_names_it),
