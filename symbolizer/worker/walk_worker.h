@@ -33,7 +33,7 @@ void walk_worker_free(struct walk_worker *w);
 /* True if this file was added. When WALK_FILES_MAX files are known, all are forgotten before the
  * next sample is prepared. */
 bool walk_worker_knows(const struct walk_worker *w, uint32_t file);
-/* Forgets all of them now. */
+/* Forgets all files now. */
 void walk_worker_forget(struct walk_worker *w);
 /* Adds a file. Borrows the descriptor (-1: it cannot be read) during the call. 0, -ENOSPC or
  * another -errno. */

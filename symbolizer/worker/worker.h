@@ -42,7 +42,7 @@ int worker_new(struct worker **out, const struct worker_opts *opts);
 void worker_free(struct worker *w);
 /* Ends the current question and all later ones. Any thread may call it. */
 void worker_cancel(struct worker *w);
-/* Ends the process, and with it all that it remembers of files; the next question starts another. */
+/* Ends the reader, and with it all that it remembers of files. The next question starts another. */
 void worker_forget(struct worker *w);
 /* In a forked child: drops the parent's reader and threads without waiting. */
 void worker_abandon(struct worker *w);
