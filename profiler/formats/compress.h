@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* gzip (RFC 1952) and zstd (RFC 8878), whole buffers at a time. */
+/* gzip (RFC 1952) and zstd (RFC 8878) of whole buffers. */
 #ifndef KILN_FORMATS_COMPRESS_H
 #define KILN_FORMATS_COMPRESS_H
 
@@ -7,8 +7,8 @@
 
 #include "profiler/base/buf.h"
 
-/* Append the compressed data. The same bytes in give the same bytes out: no time, no name.
- * 0 or -errno. */
+/* Append the compressed data. Equal input gives equal output: there is no time and no name in
+ * it. 0 or -errno. */
 int compress_gzip(struct buf *out, const void *data, size_t len);
 int compress_zstd(struct buf *out, const void *data, size_t len);
 
@@ -16,8 +16,8 @@ enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
 enum compression compression_of(const void *data, size_t len);
 
 /*
- * Append what the data (foreign) inflates to, all its gzip members or zstd frames, at most cap
- * bytes. On failure *why says what is wrong. 0, -EBADMSG, -EFBIG or -ENOMEM.
+ * Appends what foreign data inflates to: all its gzip members or zstd frames, at most cap bytes. On
+ * failure *why says what is wrong. 0, -EBADMSG, -EFBIG or -ENOMEM.
  */
 int decompress(struct buf *out, const void *data, size_t len, size_t cap, const char **why);
 

@@ -14,7 +14,7 @@ const struct frame_class_info frame_classes[CLASS_COUNT] = {
 #undef X
 };
 
-/* Rust's demangled names have the same "::". A plain C name has neither. */
+/* Rust's demangled names contain "::", too. A plain C name has neither mark. */
 static bool is_cpp_name(const char *name)
 {
 	return strstr(name, "::") || text_has_prefix(name, "operator") || strchr(name, '<');
@@ -68,7 +68,7 @@ static bool is_sample_count(const struct profile *p, size_t type)
 	       !strcmp(profile_text(p, t->unit), "count");
 }
 
-/* The number each sample's value is of its count, or 0 where they do not all agree. */
+/* The ratio of each sample's value to its count, or 0 if the samples disagree. */
 static int64_t common_ratio(const struct profile *p, size_t value, size_t count)
 {
 	int64_t ratio = 0;
@@ -97,7 +97,7 @@ void measure_of(struct measure *m, const struct profile *p, size_t value)
 			m->scale = units[i].scale;
 		}
 	}
-	/* A name too long for the field is not one worth reading after every number. */
+	/* A name that is too long for the field is not useful after every number. */
 	if (strlen(type) < sizeof(m->name))
 		strcpy(m->name, strcmp(type, "cpu") ? type : "CPU");
 	for (size_t i = 0; i < p->sample_types.len; i++)

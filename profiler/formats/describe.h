@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the pictures of a profile have in common: how its values read to people, its title, and the
- * class of each frame, which gives the colour.
+ * What all pictures of a profile share: how values are printed, the title, and the class of each
+ * frame, which gives its colour.
  */
 #ifndef KILN_FORMATS_DESCRIBE_H
 #define KILN_FORMATS_DESCRIBE_H
@@ -20,29 +20,32 @@ enum measure_unit { MEASURE_COUNT, MEASURE_NS, MEASURE_BYTES };
 struct measure {
 	size_t value; /* sample type index */
 	enum measure_unit unit;
-	int64_t scale;	    /* one of the profile's units in ns or bytes */
+	int64_t scale;	    /* ns or bytes in one of the profile's units */
 	char name[48];	    /* follows the number: "CPU", "samples", "alloc_space" */
-	int64_t per_sample; /* value of one sample, where all samples agree; else 0 */
+	int64_t per_sample; /* value of one sample if all samples agree, else 0 */
 };
 
-/* value must be an index into sample_types. */
+/* `value` must be an index into sample_types. */
 void measure_of(struct measure *m, const struct profile *p, size_t value);
 
-/* "1.02 s CPU", "101 samples"; clean text. */
+/* Appends "1.02 s CPU" or "101 samples"; clean text. */
 void measure_add_value(struct buf *b, const struct measure *m, int64_t v);
 
-/* "1.02 s CPU (101 samples, 12.3 %)", the share being v of total, left out where that is 0. */
+/*
+ * Appends "1.02 s CPU (101 samples, 12.3 %)". The share is v of total; without total there is none.
+ */
 void measure_add(struct buf *b, const struct measure *m, int64_t v, int64_t total);
 
-/* Who was profiled: "burn", "burn and 3 more", "cpu profile"; clean text. 0 or -ENOMEM. */
+/* Appends what was profiled: "burn", "burn and 3 more", "cpu profile"; clean text. 0 or -ENOMEM. */
 int describe_title(struct buf *b, const struct profile *p);
 
-/* When and for how long: "2026-11-22 02:14:03 UTC, 10.0 s"; empty if the profile does not say. */
+/* Appends when and for how long: "2026-11-22 02:14:03 UTC, 10.0 s". Nothing if the profile does
+ * not say. */
 void describe_time(struct buf *b, const struct profile *p);
 
 /*
- * key, what the legend says, colour as hue, saturation, lightness on which near-black text reads
- * well (contrast 4.5:1 and more, jitter included).
+ * Key, text of the legend, and colour as hue, saturation, lightness. Near-black text is readable on
+ * every colour (contrast at least 4.5:1, jitter included).
  */
 #define FRAME_CLASSES(X)                                                                           \
 	X(kernel, "kernel", 28, 92, 66)                                                            \
@@ -67,7 +70,7 @@ struct frame_class_info {
 };
 extern const struct frame_class_info frame_classes[CLASS_COUNT];
 
-/* Degrees of hue and per cent of lightness a name moves its class's colour by, at most. */
+/* A name shifts its class's colour by at most so many degrees of hue and per cent of lightness. */
 #define CLASS_HUE_JITTER   7
 #define CLASS_LIGHT_JITTER 4
 

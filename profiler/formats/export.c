@@ -6,7 +6,7 @@
 #include "profiler/formats/compress.h"
 #include "profiler/formats/export.h"
 
-/* Suffixes, longest first where one ends in another. Those not listed are accepted all the same. */
+/* Suffixes, a longer one before its own ending. The last column: list it in messages. */
 #define SUFFIXES(X)                                                                                \
 	X(".pb.gz", EXPORT_PPROF_GZ, true)                                                         \
 	X(".pprof", EXPORT_PPROF_GZ, false)                                                        \

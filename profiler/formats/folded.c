@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Folded stacks, the lines flamegraph.pl and its relatives take: "comm;main;work 12", root first.
- * Stacks are aggregated as lists of name ids; their text, which is many times larger, exists only
- * in the output.
+ * Folded stacks, the lines that flamegraph.pl takes: "comm;main;work 12", root first. Stacks are
+ * added up as lists of name ids. Their text, which is many times larger, exists in the output only.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,10 +23,10 @@ struct folder {
 	const struct export_opts *opts;
 	uint64_t seed;
 	struct strtab *texts;
-	/* What each location adds to a line: text ids, outermost function first. */
+	/* Names that each location adds to a line: text ids, outermost function first. */
 	VEC(uint32_t) location_names;
-	VEC(uint32_t) first; /* of location i in location_names; one more at the end */
-	VEC(uint32_t) names; /* of all lines: text ids, later ranks of texts; root first */
+	VEC(uint32_t) first; /* first index of location i in location_names; one more at the end */
+	VEC(uint32_t) names; /* of all lines: text ids, later the rank of their text; root first */
 	VEC(struct folded_line) lines;
 	struct htab index;
 	VEC(uint32_t) stack; /* scratch: the line being built */
@@ -196,7 +195,7 @@ static int compare_lines(const void *va, const void *vb, void *ctx)
 	return (a->len > b->len) - (a->len < b->len);
 }
 
-/* Sorted by names, so that the same profile always gives the same text and diffs are readable. */
+/* Sorts by names, so that equal profiles give equal text and diffs are readable. */
 static int put_sorted(struct folder *f, struct buf *out)
 {
 	const size_t start = out->len;
@@ -233,7 +232,7 @@ static int put_sorted(struct folder *f, struct buf *out)
 	return out->err;
 }
 
-/* The sample type counted: samples, or with folded_ns the time; the default one if there is none. */
+/* The sample type to print: samples, or time with folded_ns; else the default type. */
 static size_t pick_type(const struct profile *p, bool time)
 {
 	for (size_t i = 0; i < p->sample_types.len; i++)

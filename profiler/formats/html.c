@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The web page with a profile in it: one file that needs no network. The data is JSON in a script
- * element that is not run; json_text() leaves no '<' in it, so no name can end the element.
+ * element that does not run. json_text() leaves no '<' in it, so no name can end the element.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@
 
 #include "profiler/web/page.inc"
 
-/* As many nodes as a browser draws and searches without a pause. Of larger profiles the smallest
- * shares are summed up as hidden, step by step. */
+/* A browser draws and searches so many nodes without a pause. In larger profiles the smallest
+ * shares are hidden, step by step. */
 #define MAX_NODES 200000
 static const double min_shares[] = {0, 1e-5, 1e-4, 1e-3, 1e-2};
 
@@ -33,7 +33,7 @@ struct page {
 	struct strtab *strings;
 	VEC(struct page_frame) frames;
 	struct htab frame_index;
-	/* Written before the frames and strings they add. */
+	/* Written first; they add to frames and strings. */
 	struct buf trees_text, labels_text;
 	struct json trees, labels;
 };
@@ -81,8 +81,8 @@ static int page_frame_id(struct page *page, const struct calltree *t, const stru
 	return vec_push(&page->frames, f) ?: htab_insert(&page->frame_index, hash, *id);
 }
 
-/* The columns of a tree in preorder without its root, of which "rest" is the self value: frame (-1 - label set for who ran), depth,
- * self value. */
+/* The columns of a tree in preorder, without its root; its self value is "rest". Columns: frame
+ * (-1 - label set for a root), depth, self value. */
 static int add_columns(struct page *page, const struct calltree *t)
 {
 	struct json *j = &page->trees;
@@ -93,7 +93,7 @@ static int add_columns(struct page *page, const struct calltree *t)
 		uint32_t id;
 
 		if (n->kind == FRAME_ROOT_KIND) {
-			/* The name is the label set's index, see ROOTS_LABELSET. */
+			/* The name is the index of the label set, see ROOTS_LABELSET. */
 			json_int(j, -1 - strtol(calltree_text(t, n->name), NULL, 10));
 			continue;
 		}
@@ -152,7 +152,7 @@ static int add_value(struct page *page, const struct measure *m)
 	return 0;
 }
 
-/* The default sample type first, then those that are not the same in another unit. */
+/* The default sample type first. Types that repeat another in a different unit are left out. */
 static int add_trees(struct page *page)
 {
 	size_t shown = profile_default_type(page->p);
@@ -193,7 +193,7 @@ static int add_label_value(struct page *page, const struct profile_label *l)
 	return 0;
 }
 
-/* [[[key, value], ...] per label set], both strings. */
+/* [[[key, value], ...] for each label set], both strings. */
 static int add_label_sets(struct page *page)
 {
 	const struct profile *p = page->p;
@@ -303,7 +303,7 @@ static void add_blame(struct json *j, const struct quality *q)
 	json_close(j, ']');
 }
 
-/* null where kiln did not make the profile. */
+/* null if kiln did not make the profile. */
 static int add_quality(struct json *j, const struct profile *p)
 {
 	_cleanup_(quality_release) struct quality q = {0};

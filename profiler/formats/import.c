@@ -11,7 +11,7 @@
 #include "profiler/formats/export.h"
 #include "profiler/formats/pprof_read.h"
 
-/* Files people give us by mistake, known by how they begin. */
+/* Files that users pass by mistake, recognized by their first bytes. */
 static const struct {
 	const char *magic, *sentence;
 } others[] = {
@@ -57,7 +57,7 @@ int import_pprof(struct profile **out, const void *data, size_t len, const char 
 	return err;
 }
 
-/* Who names a FIFO (a shell does, for <(...)) wants us to wait for its writer. */
+/* For a FIFO, which a shell makes for <(...), waits for its writer. */
 static int read_named(const char *path, char **data, size_t *len)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);

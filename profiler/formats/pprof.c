@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A profile as a pprof message (proto/pprof.proto). Our ids count from 0, pprof's from 1 without
- * gaps (Parca insists); string ids are the same, because "" is string 0 in both.
+ * Writes a profile as a pprof message (proto/pprof.proto). kiln's ids count from 0. pprof's count
+ * from 1, without gaps, because Parca insists. String ids are equal, because "" is string 0 in
+ * both.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,10 +17,10 @@
 struct writer {
 	struct buf *out;
 	const struct profile *p;
-	uint32_t main_mapping; /* goes first; PROFILE_NONE if none should */
-	/* Names made up on the way, following the profile's own strings and functions. */
+	uint32_t main_mapping; /* written first; PROFILE_NONE: no such mapping */
+	/* Names made here. They follow the profile's own strings and functions. */
 	struct strtab *extra;
-	VEC(uint32_t) extra_functions; /* their names: ids in extra, one function each */
+	VEC(uint32_t) extra_functions; /* their names: ids in `extra`, one for each function */
 	struct htab extra_index;
 	/* scratch */
 	VEC(uint64_t) location_ids;
@@ -43,13 +44,13 @@ static void writer_release(struct writer *w)
 
 static int64_t extra_string(const struct writer *w, uint32_t extra_id)
 {
-	/* extra's "" is the table's own */
+	/* id 0 of `extra` is "", too */
 	return extra_id ? (int64_t)strtab_count(w->p->strings) + extra_id - 1 : 0;
 }
 
 /*
- * The main binary's mapping goes first (the format's rule). No mapping is marked as such, so it is
- * the first file that is not a shared object, as google/pprof itself picks it when it has to.
+ * By the format's rule the main binary's mapping goes first. No mapping is marked as such. So, like
+ * google/pprof, kiln takes the first file that is no shared object.
  */
 static uint32_t find_main_mapping(const struct profile *p)
 {
@@ -67,7 +68,7 @@ static uint32_t find_main_mapping(const struct profile *p)
 	return PROFILE_NONE;
 }
 
-/* Our mapping id in pprof: the main one is 1, those before it move up by one. */
+/* pprof id of a mapping: the main one is 1, and those before it move up by one. */
 static uint64_t mapping_id(const struct writer *w, uint32_t m)
 {
 	if (m == PROFILE_NONE)
@@ -141,8 +142,8 @@ static int extra_function(struct writer *w, uint32_t location, uint64_t *id)
 }
 
 /*
- * Pyroscope takes has_functions to mean that every location of the mapping has a name: addresses
- * are zeroed, and a location with neither line nor address is dropped. So none goes without.
+ * For Pyroscope, has_functions means that every location of the mapping has a name. It sets
+ * addresses to zero and drops a location without line and address. So every location gets a name.
  */
 static bool needs_name(const struct profile *p, const struct profile_location *l)
 {
@@ -181,7 +182,7 @@ static int put_location(struct writer *w, uint32_t id)
 	}
 	msg.id = id + 1ull;
 	msg.mapping_id = mapping_id(w, l->mapping);
-	/* A named kernel frame needs no address, and its would tell where KASLR put the kernel. */
+	/* A named kernel frame needs no address, and the address would reveal the KASLR offset. */
 	msg.address = msg.n_line && profile_frame_kind(p, id) == FRAME_KERNEL ? 0 : l->address;
 	msg.line = w->line_ptrs.data;
 	msg.is_folded = l->is_folded;
@@ -225,8 +226,9 @@ static Pprof__Label label_message(const struct profile_label *l)
 	}
 	msg.num = l->num;
 	/*
-	 * google/pprof takes "no string, number 0, no unit" for no label. Its unit for a number
-	 * without one is the key (Profile.NumLabelUnits), so saying that changes nothing else.
+	 * For google/pprof, a label without string, number and unit is no label. Its unit of a
+	 * number without one is the key (Profile.NumLabelUnits). So writing that unit changes
+	 * nothing else.
 	 */
 	msg.num_unit = !l->num && !l->num_unit ? l->key : l->num_unit;
 	return msg;
@@ -270,7 +272,7 @@ static void put_strings(struct writer *w)
 		}
 }
 
-/* All fields that are not tables: a message of its own, since protobuf messages concatenate. */
+/* All fields that are not tables, as a message of their own: protobuf messages concatenate. */
 static int put_header(struct writer *w)
 {
 	const struct profile *p = w->p;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Fields of pprof.Profile that are written and read one entry at a time (proto/wire.h), because
- * there may be millions. The numbers are those of proto/pprof.proto; protoc-c makes no constants
- * of them, so test_pprof checks these against its descriptor.
+ * there may be millions. The numbers are those of proto/pprof.proto. protoc-c makes no constants of
+ * them, so test_pprof compares them with its descriptor.
  */
 #ifndef KILN_FORMATS_PPROF_FIELDS_H
 #define KILN_FORMATS_PPROF_FIELDS_H
 
-/* constant, number, name in pprof.proto */
+/* Constant, number, name in pprof.proto. */
 #define PPROF_FIELDS(X)                                                                            \
 	X(PPROF_SAMPLE_TYPE, 1, "sample_type")                                                     \
 	X(PPROF_SAMPLE, 2, "sample")                                                               \

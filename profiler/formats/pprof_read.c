@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A pprof message (proto/pprof.proto) as a profile. Entries refer to others by ids of any size and
- * in any order, so the message is walked once per table, those referred to first; only one entry
- * is unpacked at a time. What is refused is what google/pprof refuses (Profile.CheckValid).
+ * Reads a pprof message (proto/pprof.proto) into a profile. Entries refer to others by ids of any
+ * size and in any order. So the message is walked once for each table, referenced tables first. One
+ * entry at a time is unpacked. It refuses what google/pprof refuses (Profile.CheckValid).
  */
 #include <errno.h>
 #include <string.h>
@@ -14,9 +14,9 @@
 #include "proto/pprof.pb-c.h"
 #include "proto/wire.h"
 
-/* What unpacking one entry may take: a stack of IMPORT_MAX_FRAMES needs 1 MB, the rest is room. */
+/* Memory to unpack one entry. A stack of IMPORT_MAX_FRAMES needs 1 MB. */
 #define ENTRY_MEMORY (64u << 20)
-/* All fields that are not tables; comments, mostly. */
+/* All fields that are not tables: mostly comments. */
 #define HEADER_MAX_BYTES (16u << 20)
 
 struct id_entry {
@@ -24,11 +24,11 @@ struct id_entry {
 	uint32_t to;
 };
 
-/* Foreign ids and where their entries are now. Numbered 1, 2, 3, ... (as nearly all are) the
- * entry is found by its place. */
+/* Foreign ids and their entries. Nearly all files number entries 1, 2, 3, ...; such an entry is
+ * found by its place. */
 struct id_table {
 	VEC(struct id_entry) entries;
-	struct htab index; /* of those out of place */
+	struct htab index; /* of entries that are out of place */
 };
 
 struct string_ref {
@@ -46,7 +46,7 @@ struct reader {
 	bool has_time;
 	VEC(struct string_ref) strings;
 	struct id_table mappings, functions, locations;
-	size_t n_samples; /* read, before equal ones became one */
+	size_t n_samples; /* samples read, before equal ones are joined */
 	/* scratch */
 	VEC(struct profile_line) lines;
 	VEC(uint32_t) frames;
@@ -109,7 +109,7 @@ static uint32_t id_place(const struct reader *r, const struct id_table *t, uint6
 	return htab_find(&t->index, hash_mix(r->seed, id), id_eq, &n);
 }
 
-/* The id in p of a foreign id; PROFILE_NONE if there is none. */
+/* The profile's id for a foreign id; PROFILE_NONE if there is none. */
 static uint32_t id_find(const struct reader *r, const struct id_table *t, uint64_t id)
 {
 	uint32_t place = id_place(r, t, id);
@@ -157,7 +157,7 @@ static int string_of(struct reader *r, int64_t index, uint32_t *id)
 	struct string_ref *s;
 
 	if (index < 0 || (uint64_t)index >= r->strings.len)
-		return malformed(r, "it refers to a string that is not there");
+		return malformed(r, "it refers to a missing string");
 	s = &r->strings.data[index];
 	if (s->id == PROFILE_NONE &&
 	    profile_string_n(r->p, (const char *)r->message.p + s->off, s->len, &s->id))
@@ -181,11 +181,11 @@ static int walk(struct reader *r, uint32_t number, entry_fn fn)
 		if (!number || f.number == number)
 			err = fn(r, &f);
 	if (!err && rest.bad)
-		err = malformed(r, "not a pprof profile: its bytes are no protobuf message");
+		err = malformed(r, "not a pprof profile: it is no protobuf message");
 	return err;
 }
 
-/* NULL with *err set. The entry lives until the next unpack(). */
+/* Unpacks an entry, which lives until the next unpack(). NULL with *err set on failure. */
 static void *unpack(struct reader *r, const ProtobufCMessageDescriptor *type, const void *data,
 		    size_t len, int *err)
 {
@@ -214,7 +214,7 @@ static void *unpack(struct reader *r, const ProtobufCMessageDescriptor *type, co
 			return unpack_err;                                                         \
 	} while (0)
 
-/* First walk: strings are noted, what is not a table is put together as the header. */
+/* First walk: notes the strings, and collects the fields that are not tables as the header. */
 static int scan(struct reader *r, const struct wire_field *f)
 {
 	size_t len = (size_t)(f->end - f->start);
@@ -225,7 +225,7 @@ static int scan(struct reader *r, const struct wire_field *f)
 			return malformed(r, "not a pprof profile: a table holds numbers");
 		return f->number == PPROF_STRING ? add_string(r, &f->bytes) : 0;
 	case PPROF_TIME:
-		/* google/pprof's own test, which lets two profiles without a time pass */
+		/* google/pprof's check, which accepts a second time field of 0 */
 		if (r->has_time && f->value)
 			return malformed(r,
 					 "it is several profiles concatenated: merge them instead");
@@ -359,10 +359,11 @@ static int read_location(struct reader *r, const struct wire_field *f)
 		uint32_t function = id_find(r, &r->functions, m->line[i]->function_id);
 
 		if (function == PROFILE_NONE)
-			return malformed(r, "a line refers to a function that is not there");
+			return malformed(r, "a line refers to a missing function");
 		r->lines.data[i] = (struct profile_line){function, m->line[i]->line};
 	}
-	/* A mapping that is not there is none, as in google/pprof: some writers leave it out. */
+	/* A reference to a missing mapping means no mapping, as in google/pprof: some writers
+	 * leave it out. */
 	if (profile_location(r->p, id_find(r, &r->mappings, m->mapping_id), m->address,
 			     r->lines.data, m->n_line, &id))
 		return no_memory(r);
@@ -379,11 +380,11 @@ static int read_label(struct reader *r, const Pprof__Label *m)
 	if (m->str) {
 		err = err ?: string_of(r, m->str, &l.str);
 	} else {
-		if (!m->num && !m->num_unit) /* as google/pprof has it: no label at all */
+		if (!m->num && !m->num_unit) /* no label, as in google/pprof */
 			return err;
 		l.num = m->num;
 		err = err ?: string_of(r, m->num_unit, &l.num_unit);
-		/* how export writes 0 without a unit */
+		/* export writes 0 without a unit like this */
 		if (!l.num && l.num_unit == l.key)
 			l.num_unit = 0;
 	}
@@ -414,7 +415,7 @@ static int read_stack(struct reader *r, const Pprof__Sample *m, uint32_t *id)
 		uint32_t location = id_find(r, &r->locations, m->location_id[i]);
 
 		if (location == PROFILE_NONE)
-			return malformed(r, "a sample refers to a location that is not there");
+			return malformed(r, "a sample refers to a missing location");
 		r->frames.data[i] = location;
 	}
 	if (profile_stack(r->p, r->frames.data, m->n_location_id, id))
@@ -430,9 +431,11 @@ static int read_sample(struct reader *r, const struct wire_field *f)
 
 	UNPACK(m, pprof__sample__descriptor);
 	if (!r->p->sample_types.len)
-		return malformed(r, "it has samples but does not say of what");
+		return malformed(r, "it has samples but no sample types");
 	if (m->n_value != r->p->sample_types.len)
-		return malformed(r, "a sample has not one value for each sample type");
+		return malformed(
+			r,
+			"the number of a sample's values differs from the number of sample types");
 	if (r->n_samples++ >= IMPORT_MAX_ENTRIES)
 		return fail(r, -EFBIG, "it has more samples than any real profile");
 	err = read_stack(r, m, &stack);

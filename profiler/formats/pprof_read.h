@@ -6,7 +6,9 @@
 
 struct profile;
 
-/* Decodes an uncompressed pprof message of at most IMPORT_MAX_BYTES; errors as import_pprof(). */
+/*
+ * Decodes an uncompressed pprof message of at most IMPORT_MAX_BYTES. Errors as from import_pprof().
+ */
 int pprof_read(struct profile **out, const void *data, size_t len, const char **why);
 
 #endif

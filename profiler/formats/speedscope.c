@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * speedscope's own file format (speedscope.app/file-format-schema.json), profiles of type
- * "sampled". One per process, heaviest first, where samples say their process (as py-spy and rbspy
- * have one per thread); else one per sample type, the default one shown first.
+ * speedscope's file format (speedscope.app/file-format-schema.json), profiles of type "sampled". If
+ * samples have a process, one profile for each process, heaviest first (py-spy and rbspy write one
+ * for each thread). Else one for each sample type, with the default type shown first.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,11 +17,11 @@
 struct scope {
 	const struct profile *p;
 	struct json out;
-	size_t start;  /* of ours in the buffer */
+	size_t start;  /* start of this output in the buffer */
 	size_t active; /* the profile shown first */
-	/* What each location is: frames outermost first, indices into shared.frames. */
+	/* Frames of each location, outermost first: indices into shared.frames. */
 	VEC(uint32_t) frames;
-	VEC(uint32_t) first; /* of location i in frames; one more at the end */
+	VEC(uint32_t) first; /* first index of location i in `frames`; one more at the end */
 };
 
 /* --- shared.frames ------------------------------------------------------------------------------ */
@@ -52,7 +52,7 @@ static void put_unresolved(struct json *j, const struct profile *p, uint32_t loc
 }
 
 /*
- * A frame is a function, not a line in one: speedscope draws different frames apart. Locations
+ * A frame is a function, not a line, because speedscope draws different frames apart. Locations
  * without a name follow the functions.
  */
 static int put_frames(struct scope *s)
@@ -114,7 +114,7 @@ static int compare_groups(const void *va, const void *vb)
 	return compare_numbers(a->pid, b->pid);
 }
 
-/* speedscope's units are these and "none" (its ValueUnit). */
+/* speedscope knows these units and "none" (ValueUnit). */
 static const char *unit_of(const char *unit)
 {
 	static const char *const known[] = {"nanoseconds", "microseconds", "milliseconds",
@@ -214,7 +214,7 @@ static int put_by_process(struct scope *s, const struct member *m, struct group 
 	return err;
 }
 
-/* Members sorted by process; the number of groups they make. */
+/* Sorts the members by process. Returns the number of groups. */
 static size_t make_groups(const struct scope *s, struct member *m, size_t n, struct group *groups)
 {
 	size_t type = profile_default_type(s->p), n_groups = 0;
@@ -250,7 +250,7 @@ static int put_profiles(struct scope *s)
 		m[i].pid = profile_find_label(p, set, LABEL_PID);
 		m[i].comm = profile_find_label(p, set, LABEL_COMM);
 		if (m[i].pid && m[i].pid->str != PROFILE_NONE)
-			m[i].pid = NULL; /* someone else's "pid", a text */
+			m[i].pid = NULL; /* another program's "pid" label, a string */
 		if (m[i].comm && m[i].comm->str == PROFILE_NONE)
 			m[i].comm = NULL;
 	}

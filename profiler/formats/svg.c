@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A flame graph as one SVG file, the root on top. Everything can be read without the script (image
- * viewers run none); in a browser it adds zoom and search.
+ * A flame graph as one SVG file, root on top. It is readable without the script, since image
+ * viewers run none. In a browser the script adds zoom and search.
  */
 #include <math.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 
 #include "profiler/web/page.inc"
 
-/* In pixels. The character width is that of the usual monospaced fonts, rounded up. */
+/* In pixels. The character width is that of usual monospaced fonts, rounded up. */
 #define WIDTH	 1200
 #define MARGIN	 10
 #define INNER	 (WIDTH - 2 * MARGIN)
@@ -24,13 +24,13 @@
 #define BOX	 (ROW - 1)
 #define CHAR	 7.3
 #define TEXT_PAD 3
-/* Narrower nodes are summed up as hidden: they could be neither seen nor pointed at, and they are
- * most of a large profile. */
+/* Narrower nodes are hidden in a sum. They could not be seen or pointed at, and a large profile
+ * consists mostly of them. */
 #define LEAST_PIXELS 0.3
 /* Hidden sums narrower than this are not drawn. */
 #define LEAST_DRAWN 0.1
 
-/* XML 1.0, section 2.2, also forbids U+FFFE and U+FFFF, which are clean text. */
+/* XML 1.0, section 2.2, forbids U+FFFE and U+FFFF, which clean text may contain. */
 static void add_xml(struct buf *b, const char *s)
 {
 	for (; *s; s++) {
@@ -45,7 +45,7 @@ static void add_xml(struct buf *b, const char *s)
 	}
 }
 
-/* As much of the name as fits, with two dots where it was cut; nothing where too little would. */
+/* As much of the name as fits, with two dots if it is cut. Nothing if too little fits. */
 static void add_label(struct buf *b, const char *name, double width)
 {
 	size_t room = width < 2 * TEXT_PAD ? 0 : (size_t)((width - 2 * TEXT_PAD) / CHAR);
@@ -63,7 +63,7 @@ static void add_label(struct buf *b, const char *name, double width)
 		b->err = -ENOMEM;
 		return;
 	}
-	/* A code point takes at most 4 bytes, so no more than that many can be in the room left. */
+	/* A code point takes at most 4 bytes. This bounds how many can fit. */
 	if (len > 4 * room)
 		cut[len = 4 * room] = '\0';
 	while (len && (text_columns(cut) > room - 2 || (name[len] & 0xc0) == 0x80))
@@ -72,7 +72,7 @@ static void add_label(struct buf *b, const char *name, double width)
 	buf_str(b, "..");
 }
 
-/* One of red, green (n = 8), blue (n = 4); the formula is that of CSS Color 4, section 7. */
+/* Red, green (n = 8) or blue (n = 4), by the formula of CSS Color 4, section 7. */
 static unsigned hsl_channel(int n, int hue, int saturation, int lightness)
 {
 	double l = lightness / 100.0, a = saturation / 100.0 * (l < 0.5 ? l : 1 - l);
@@ -81,7 +81,7 @@ static unsigned hsl_channel(int n, int hue, int saturation, int lightness)
 	return (unsigned)lround(255 * (l - a * fmax(d, -1)));
 }
 
-/* As #rrggbb: image viewers know few of CSS's ways to write a colour. */
+/* As #rrggbb: image viewers support few of CSS's notations. */
 static void add_colour(struct buf *b, const struct frame_class_info *c, int hue, int light)
 {
 	int h = (c->hue + hue + 360) % 360, l = c->lightness + light;
@@ -99,7 +99,7 @@ static void add_fill(struct buf *b, const struct calltree *t, const struct callt
 		   (int)(hash >> 33) % (CLASS_LIGHT_JITTER + 1));
 }
 
-/* A sample type's name is as foreign as a function's. */
+/* The name of a sample type is as foreign as a function's. */
 static void add_measure(struct buf *b, const struct measure *m, int64_t v, int64_t total)
 {
 	struct buf text = {0};
@@ -132,7 +132,8 @@ static void add_node(struct buf *b, const struct calltree *t, const struct callt
 	buf_str(b, "</text></g>\n");
 }
 
-/* Children stand side by side from their parent's left edge; its own share is left free. */
+/* Children are side by side from their parent's left edge. The parent's self part stays free on
+ * the right. */
 static int add_nodes(struct buf *b, const struct calltree *t, const struct measure *m)
 {
 	_cleanup_free_ int64_t *next = calloc(t->n_nodes, sizeof(*next)); /* of the next child */

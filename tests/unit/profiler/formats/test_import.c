@@ -194,19 +194,21 @@ static void broken_references_are_named(void **state)
 		void (*spoil)(struct specimen *s);
 		const char *why;
 	} cases[] = {
-		{break_string, "it refers to a string that is not there"},
-		{break_negative_string, "it refers to a string that is not there"},
+		{break_string, "it refers to a missing string"},
+		{break_negative_string, "it refers to a missing string"},
 		{break_first_string, "its first string is not empty"},
 		{break_no_strings, "not a pprof profile: it has no strings"},
-		{break_location, "a sample refers to a location that is not there"},
-		{break_location_zero, "a sample refers to a location that is not there"},
-		{break_function, "a line refers to a function that is not there"},
+		{break_location, "a sample refers to a missing location"},
+		{break_location_zero, "a sample refers to a missing location"},
+		{break_function, "a line refers to a missing function"},
 		{break_id_zero, "an entry has the reserved id 0"},
 		{break_id_twice, "two entries have the same id"},
 		{break_id_twice_in_place, "two entries have the same id"},
-		{break_values, "a sample has not one value for each sample type"},
-		{break_no_values, "a sample has not one value for each sample type"},
-		{break_types, "it has samples but does not say of what"},
+		{break_values,
+		 "the number of a sample's values differs from the number of sample types"},
+		{break_no_values,
+		 "the number of a sample's values differs from the number of sample types"},
+		{break_types, "it has samples but no sample types"},
 	};
 	struct profile *p = NULL;
 
@@ -415,12 +417,12 @@ static void garbage_is_told(void **state)
 		{"PERFILE2....", 12, "a perf.data file, not a pprof profile"},
 		{"{\"a\":1}", 7, "a JSON file, not a pprof profile"},
 		{"<html>", 6, "an SVG or HTML file, not a pprof profile"},
-		{"main;f 1\n", 9, "not a pprof profile: its bytes are no protobuf message"},
-		{"\x12\x7f", 2, "not a pprof profile: its bytes are no protobuf message"},
+		{"main;f 1\n", 9, "not a pprof profile: it is no protobuf message"},
+		{"\x12\x7f", 2, "not a pprof profile: it is no protobuf message"},
 		{"\x10\x01", 2, "not a pprof profile: a table holds numbers"},
 		{"\x32\x00\x12\x02\x0a\x7f", 6, "not a pprof profile: an entry is malformed"},
 		{"\x48\x00", 2, "not a pprof profile: it has no strings"},
-		{"\x0b\x00", 2, "not a pprof profile: its bytes are no protobuf message"},
+		{"\x0b\x00", 2, "not a pprof profile: it is no protobuf message"},
 	};
 
 	(void)state;
