@@ -13,7 +13,7 @@ static void run_child(int gate, int report, char *const argv[])
 	char go;
 	int err;
 
-	/* The gate closes without a byte when kiln gives up or dies. */
+	/* The gate closes without a byte if kiln gives up or dies. */
 	if (read(gate, &go, 1) != 1)
 		_exit(125);
 	sigemptyset(&none);
@@ -70,7 +70,7 @@ int launch_go(struct launch *l)
 	close(l->exec_fd);
 	l->exec_fd = -1;
 	if (n != sizeof(exec_errno))
-		return 0; /* closed by a successful exec */
+		return 0; /* a successful exec has closed it */
 	waitpid(l->pid, &l->status, 0);
 	l->exited = true;
 	return -exec_errno;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Starts a command that waits at the gate until sampling is on, so that none of it is missed. */
+/* Starts a command that waits at a gate until sampling is on, so that none of it is missed. One
+ * thread. */
 #ifndef KILN_RECORD_LAUNCH_H
 #define KILN_RECORD_LAUNCH_H
 
@@ -8,21 +9,21 @@
 
 struct launch {
 	pid_t pid;   /* 0: nothing launched */
-	int gate_fd; /* closing it after a byte lets the child go */
-	int exec_fd; /* errno of a failed exec comes through here */
+	int gate_fd; /* a byte and closing it let the child go */
+	int exec_fd; /* brings the errno of a failed exec */
 	bool exited;
-	int status; /* of wait(2), once exited */
+	int status; /* of wait(2), once it has exited */
 };
 
-/* Forks; the child waits. 0 or -errno. */
+/* Forks. The child waits at the gate. 0 or -errno. */
 int launch_prepare(struct launch *l, char *const argv[]);
-/* Lets the child exec. 0, or -errno of its execvp(3): the child is gone then. */
+/* Lets the child exec. 0, or the -errno of its execvp(3): then the child has ended. */
 int launch_go(struct launch *l);
-/* Has it exited? Does not wait. */
+/* True if the child has exited. Does not wait. */
 bool launch_poll(struct launch *l);
-/* Ends a child that still runs: SIGTERM, and SIGKILL when it stays for grace_ms. Reaps it. */
+/* Ends a child that still runs: SIGTERM, and after grace_ms SIGKILL. Reaps it. */
 void launch_stop(struct launch *l, int grace_ms);
-/* Exit code to pass on: the child's own, or 128 + signal number. */
+/* Exit code to pass on: the child's, or 128 + signal number. */
 int launch_exit_code(const struct launch *l);
 
 #endif

@@ -15,12 +15,12 @@ static size_t limit(const struct merged *m)
 	return m->max_bytes ?: MERGED_MAX_BYTES;
 }
 
-/* What is given up, in this order; `say` follows "the profile has grown to N MB: ". */
+/* Steps of folding, in this order. `say` follows "the profile has grown to N MB: ". */
 static const struct step {
-	const char *say, *label; /* key of labels that go, or NULL: */
+	const char *say, *label; /* key of the labels to drop, or NULL: */
 	enum profile_fold how;
 	uint32_t depth;
-	size_t count; /* where it is counted */
+	size_t count; /* offset of its counter */
 } steps[] = {
 	{"samples so far lose their thread ids", LABEL_TID, 0, 0,
 	 offsetof(struct merged, threads_folded)},
@@ -48,11 +48,11 @@ static int fold(struct merged *m, const struct step *s)
 	profile_free(m->profile);
 	m->profile = folded;
 	*count += n;
-	malloc_trim(0); /* many small blocks: glibc keeps them otherwise */
+	malloc_trim(0); /* glibc keeps many small freed blocks otherwise */
 	return 0;
 }
 
-/* It has to be half empty afterwards: else it would fold at every window. */
+/* Folds until half of the room is free. Otherwise every window would fold again. */
 static int make_room(struct merged *m)
 {
 	size_t bytes = profile_bytes(m->profile);

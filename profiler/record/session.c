@@ -16,7 +16,8 @@
 #include "profiler/record/table_builder.h"
 #include "symbolizer/symbolizer.h"
 
-#define TURN_MS	       50 /* how often the rings are looked at: 4 MB hold 2 s at 9,999 Hz */
+/* Longest time between two reads of the rings: 4 MB hold 2 s at 9,999 Hz. */
+#define TURN_MS	       50
 #define PROGRESS_NS    200000000ull
 #define COLLECT_NICE   (-10)
 #define CHILD_GRACE_MS 2000
@@ -29,7 +30,7 @@ struct session {
 	struct merged merged;
 	struct launch child;
 	pid_t missing_pid;
-	bool is_full; /* no more fits into the profile */
+	bool is_full; /* the profile has no room for more */
 	uint64_t progress_ns;
 };
 
@@ -50,7 +51,7 @@ static uint64_t own_cpu_ns(void)
 
 /* --- opening ----------------------------------------------------------------------------------- */
 
-/* The processes of -p must be there, and what they have mapped is read. */
+/* Checks that the processes of -p exist, and reads their mappings. */
 static int watch_targets(struct session *s, const char **why)
 {
 	int err = 0;
@@ -84,7 +85,8 @@ static int open_all(struct session *s, const char **why)
 		return err;
 	if (!targets)
 		return collector_scan(s->collector, 0, why);
-	/* A launched command needs none: all of it comes as events. But it is a copy of this process. */
+	/* A launched command reports all its mappings by events. Until its exec it is a copy of
+	 * this process. */
 	return o->argv ? collector_scan(s->collector, getpid(), why) : 0;
 }
 
@@ -120,7 +122,7 @@ static int time_left_ms(uint64_t until_ns)
 	return until_ns - now > TURN_MS * 1000000ull ? TURN_MS : (int)((until_ns - now) / 1000000);
 }
 
-/* A window is named when it has to be: at the end most names are known best. */
+/* Ends a window only when necessary: most names are known at the end. */
 static int end_window(struct session *s, bool last)
 {
 	struct named_window w;
@@ -128,8 +130,8 @@ static int end_window(struct session *s, bool last)
 
 	if (err != -ENOSPC)
 		return err;
-	if (!s->is_full) /* the last window is merged all the same */
-		log_warning("the profile has no room for more than %zu MB: the recording ends here",
+	if (!s->is_full) /* the last window is merged even then */
+		log_warning("the profile has reached its limit of %zu MB: the recording ends here",
 			    (size_t)MERGED_MAX_BYTES >> 20);
 	s->is_full = true;
 	return 0;
@@ -151,7 +153,7 @@ static int collect(struct session *s)
 	return err;
 }
 
-/* Waits the --delay out; processes are followed meanwhile. */
+/* Waits for --delay to pass, and follows processes meanwhile. */
 static int wait_delay(struct session *s)
 {
 	uint64_t until = boottime_ns() + s->opts->delay_ns;
@@ -186,7 +188,7 @@ static int prepare_child(struct session *s, const char **why)
 	return err;
 }
 
-/* The command waits at its gate until sampling is on; with --delay it runs before. */
+/* The command waits at its gate until sampling is on. With --delay it runs before. */
 static int begin(struct session *s, struct session_result *r, const char **why)
 {
 	bool early = s->opts->delay_ns != 0;
@@ -213,7 +215,7 @@ static int record(struct session *s, struct session_result *r, const char **why)
 	*why = "reading samples failed";
 	r->own_cpu_ns = own_cpu_ns();
 	r->cpus = collector_cpus(s->collector);
-	/* The rings fill while it waits for a CPU; it wants one for a hundredth of the time. */
+	/* The rings fill while kiln waits for a CPU. It needs one for a hundredth of the time. */
 	nice = getpriority(PRIO_PROCESS, 0);
 	setpriority(PRIO_PROCESS, 0, COLLECT_NICE < nice ? COLLECT_NICE : nice);
 	err = collect(s);
@@ -235,7 +237,7 @@ static int run(struct session *s, struct session_result *r, struct quality *q, c
 	if (err)
 		return err;
 	r->event = collector_event(s->collector);
-	*why = "out of memory while naming what was sampled";
+	*why = "out of memory while naming the samples";
 	err = merged_finish(&s->merged);
 	if (err)
 		return err;

@@ -20,8 +20,8 @@
 #define IOPRIO_WHO_PROCESS 1
 #define IOPRIO_IDLE	   (3 << 13)
 
-/* Whoever reads from a pipe kiln was started with must see its end, whoever waits for a lock get it.
- * Descriptors of kiln's own are all close-on-exec, inherited ones are not. */
+/* A reader of a pipe that kiln was started with must see its end, and a lock must be released.
+ * kiln's own descriptors are close-on-exec; inherited ones are not. */
 static void drop_inherited(void)
 {
 	DIR *d = opendir("/proc/self/fd");
@@ -68,10 +68,10 @@ void table_builder_start(struct symbolizer *s)
 
 	if (!s || !symbolizer_tables_due(s))
 		return;
-	log_debug("%zu line tables are due", symbolizer_tables_due(s));
+	log_debug("building line tables: %zu are due", symbolizer_tables_due(s));
 	pid = fork();
 	if (!pid) {
-		/* The child of a child that is gone is init's to bury. */
+		/* init reaps a process whose parent has ended. */
 		if (!fork())
 			build(s);
 		_exit(0);

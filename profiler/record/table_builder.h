@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Line tables that are due are built when all is written, by a process that nobody waits for. */
+/* Builds the line tables that are due, after all output is written, in a process that kiln does
+ * not wait for. */
 #ifndef KILN_RECORD_TABLE_BUILDER_H
 #define KILN_RECORD_TABLE_BUILDER_H
 
 struct symbolizer;
 
-/* Starts it, if there is anything to build: idle priority, no terminal, none of the descriptors kiln
- * was started with. The symbolizer stays the caller's. */
+/* Starts that process if there is something to build: with idle priority, without a terminal,
+ * without inherited descriptors. The symbolizer stays the caller's. */
 void table_builder_start(struct symbolizer *s);
 
 #endif

@@ -319,7 +319,7 @@ TEST(test_a_profile_without_room_for_more)
 	assert_true(quality.recorded >= 2 * 150000);
 	assert_null(strstr(said, "window window window window window window"));
 	assert_non_null(strstr(said, "stop last_window close"));
-	fixture_run("test $(grep -c 'has no room for more than %u MB' warnings) = 1",
+	fixture_run("test $(grep -c 'has reached its limit of %u MB' warnings) = 1",
 		    MERGED_MAX_BYTES >> 20);
 }
 
