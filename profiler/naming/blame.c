@@ -15,16 +15,16 @@
 #include "profiler/naming/naming_internal.h"
 #include "profiler/unwind/unwind_feed.h"
 
-#define BLAME_MAX 10 /* rows worth showing */
-#define MERGE_MAX 64 /* suspects among which the same binary is looked for */
-/* Below this share of all frames or stacks a binary is not worth a word. */
+#define BLAME_MAX 10 /* most rows of a report */
+#define MERGE_MAX 64 /* suspects to search for the same binary */
+/* A binary with a smaller share of all frames or stacks is not reported. */
 #define BLAME_MIN_SHARE 0.005
 
 struct suspect {
 	enum frame_class cls; /* AT_FILE or AT_ANON */
 	uint32_t owner;
 	uint64_t frames, unnamed, broken;
-	uint64_t ends[UNWIND_END_COUNT]; /* broken, by the reason */
+	uint64_t ends[UNWIND_END_COUNT]; /* broken stacks, by reason */
 };
 
 struct blame {
@@ -113,7 +113,7 @@ static int order_suspects(const void *x, const void *y)
 
 /* --- one binary, once ------------------------------------------------------------------------- */
 
-/* What a suspect is known by: the file, or for anonymous code the program that made it. */
+/* What identifies a suspect: the file, or for anonymous code the program that made it. */
 static uint32_t file_of(const struct suspect *s, const struct aggregate *a)
 {
 	if (s->cls == AT_FILE)
@@ -121,7 +121,7 @@ static uint32_t file_of(const struct suspect *s, const struct aggregate *a)
 	return s->owner < a->images.len ? a->images.data[s->owner].exe : FILE_NONE;
 }
 
-/* The same library may have been seen by its inode in /proc and by its build id in an event. */
+/* A library may be known by its inode from /proc and by its build id from an event. */
 static uint64_t identity(const struct suspect *s, const struct naming *n, const struct aggregate *a)
 {
 	uint32_t file = file_of(s, a);
@@ -146,7 +146,7 @@ static void add_suspect(struct suspect *to, const struct suspect *from)
 		to->ends[e] += from->ends[e];
 }
 
-/* Leaves the worst, each once. */
+/* Keeps the worst suspects, each binary once. */
 static void merge_suspects(struct blame *b, const struct naming *n, const struct aggregate *a)
 {
 	uint64_t ids[MERGE_MAX];
@@ -176,23 +176,23 @@ static void merge_suspects(struct blame *b, const struct naming *n, const struct
 	"(assembly: .cfi directives) or -fno-omit-frame-pointer"
 
 #define BAD_CFI                                                                                    \
-	"what reads its call frame information failed on it: rebuild it, with frame pointers if "  \
-	"it fails again"
+	"the reader of its call frame information failed on it: rebuild it, with frame pointers "  \
+	"if it fails again"
 
-/* Why stacks end in code of a file, and the remedy; by the reason the walk gave. */
+/* Why stacks end in a file's code, and the remedy, by the reason for the walk's end. */
 static const char *const file_remedy[UNWIND_END_COUNT] = {
 	[UNWIND_ON] = "built without frame pointers, and unwind tables were not used: see "
 		      "--unwind, and `kiln doctor`",
-	[UNWIND_END_NO_MAPPING] = "its callers are in memory nobody knew to be mapped: frames are "
-				  "described wrongly, or an event was lost",
+	[UNWIND_END_NO_MAPPING] = "its callers are in no known mapping: its call frame information "
+				  "is wrong, or an event was lost",
 	[UNWIND_END_NO_TABLE] = "its unwind table was not ready in time: record for longer",
 	[UNWIND_END_NO_RULE] = NO_CFI,
-	[UNWIND_END_BAD_READ] = "its stack could not be read: swapped out, or its frames are "
-				"described wrongly",
-	[UNWIND_END_SLOW] = "frames that only user space can walk, more than there was room for: "
+	[UNWIND_END_BAD_READ] = "its stack could not be read: it was swapped out, or the call "
+				"frame information is wrong",
+	[UNWIND_END_SLOW] = "more frames that only user space can walk than there was room for: "
 			    "lower -F",
 	[UNWIND_END_LOOP] = "its call frame information is wrong: rebuild it with frame pointers",
-	[UNWIND_END_DEEP] = "recursion deeper than kiln walks: nothing to do",
+	[UNWIND_END_DEEP] = "recursion deeper than kiln can walk: nothing to do",
 	[UNWIND_END_SLICE] = "a new process with deep stacks: only its first samples are cut",
 };
 
@@ -242,8 +242,7 @@ static char *hint_for_file(const struct suspect *s, const struct naming *n,
 	return b.len ? buf_take(&b) : NULL;
 }
 
-/* Programs with code that they make themselves: how to start them so that it has names and frames
- * that can be walked. */
+/* Programs that make code at run time: options that give it names and walkable frames. */
 static const struct {
 	const char *exe, *names, *frames;
 } makers[] = {
@@ -251,10 +250,11 @@ static const struct {
 	{"java", "-XX:+DumpPerfMapAtExit (JDK 17 and newer)", "-XX:+PreserveFramePointer"},
 	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL},
 	{"python3", "-X perf (3.12 and newer)", NULL},
-	{"", "whatever makes it write /tmp/perf-PID.map", "whatever makes it keep frame pointers"},
+	{"", "the option that makes it write /tmp/perf-PID.map",
+	 "the option that makes it keep frame pointers"},
 };
 
-/* With frame pointers a few stacks still end in stubs and in the middle of prologues. */
+/* Even with frame pointers, a few stacks end in stubs and in prologues. */
 static bool is_frameless(const struct suspect *s)
 {
 	return s->broken * 50 >= s->frames;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which binaries make a profile worse than it could be, and what to do about each. */
+/* Blame: which binaries make a profile worse, and what to do about each. One thread. */
 #ifndef KILN_NAMING_BLAME_H
 #define KILN_NAMING_BLAME_H
 
@@ -19,14 +19,14 @@ struct blame *blame_new(void);
 void blame_free(struct blame *b);
 DEFINE_CLEANUP(blame, blame_free)
 
-/* A frame of `count` samples was seen in the binary that f lies in. Only files and anonymous code
- * are blamed. Out of memory: not counted. */
+/* `count` samples have a frame in the binary that f is in. Only files and anonymous code are
+ * blamed. Out of memory: the frame is not counted. */
 void blame_frame(struct blame *b, const struct agg_frame *f, uint64_t count, bool unnamed);
 /* The user stacks of `count` samples ended at f before their root, for that reason. */
 void blame_broken(struct blame *b, const struct agg_frame *f, enum unwind_end why, uint64_t count);
 
-/* The worst binaries into q->blame, worst first, each once whatever names and processes it was seen
- * under. 0 or -ENOMEM. */
+/* Puts the worst binaries into q->blame, worst first. A binary appears once, whatever its names
+ * and processes. 0 or -ENOMEM. */
 int blame_report(struct blame *b, const struct naming *n, const struct aggregate *a,
 		 struct quality *q);
 

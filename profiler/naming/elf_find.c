@@ -11,13 +11,13 @@
 #include "profiler/base/text.h"
 #include "profiler/naming/elf_find.h"
 
-#define DELETED " (deleted)" /* what /proc/PID/maps appends: proc(5) */
+#define DELETED " (deleted)" /* suffix in /proc/PID/maps: proc(5) */
 
 struct finder {
 	const struct elf_search *s;
 	struct elf_found *out;
 	struct build_id id;
-	enum elf_find_problem problem; /* of the file at the mapping's own path */
+	enum elf_find_problem problem; /* problem of the file at the mapping's own path */
 };
 
 static const struct {
@@ -46,7 +46,7 @@ void elf_found_release(struct elf_found *f)
 	*f = (struct elf_found){.fd = -1};
 }
 
-/* Takes fd if the file is the one wanted: 0, -ENOENT or -ENOMEM. */
+/* Takes fd if it is the right file. 0, -ENOENT or -ENOMEM. */
 static int take(struct finder *f, int fd, const char *path, enum elf_find_problem *problem)
 {
 	_cleanup_close_ int own = fd;
@@ -120,7 +120,7 @@ static int in_exe_dirs(struct finder *f, const char *path)
 	int err = -ENOENT;
 
 	for (size_t i = 0; *name && f->s->exe_dirs[i] && err == -ENOENT; i++) {
-		/* a path out of the directory is no path of a file that ran */
+		/* a path with ".." is no path of a mapped file */
 		err = slash && !strstr(path, "..") ? try_path(f, "%s/%s", f->s->exe_dirs[i], path)
 						   : -ENOENT;
 		if (err == -ENOENT)
@@ -158,7 +158,7 @@ static int from_elsewhere(struct finder *f)
 	return fd < 0 ? -ENOENT : take(f, fd, NULL, &ignored);
 }
 
-/* The build ids Go gives its programs are longer, and nothing is found by them: as none at all. */
+/* Go's own build ids are longer, and no directory is sorted by them. They count as none. */
 static void parse_id(struct build_id *id, const char *hex)
 {
 	int n = text_unhex(hex, id->data, sizeof(id->data));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The file a profile's mapping was, looked for long after and perhaps on another machine: at its own
- * path, in directories of executables, in build-id directories. Where the mapping has a build id,
- * only a file with that one is taken.
+ * Finds the file of a profile's mapping, perhaps much later and on another machine: at its own
+ * path, in directories of executables, in build-id directories. If the mapping has a build id, the
+ * file must have the same.
  */
 #ifndef KILN_NAMING_ELF_FIND_H
 #define KILN_NAMING_ELF_FIND_H
@@ -11,7 +11,7 @@
 
 #include "symbolizer/elf/elf_obj.h"
 
-/* Why there is no file, and what to do about it. */
+/* Why no file was found, and what to do about it. */
 #define ELF_FIND_PROBLEMS(X)                                                                       \
 	X(OK, "", "")                                                                              \
 	X(NO_PATH, "the profile does not say which file this was", "")                             \
@@ -20,9 +20,9 @@
 	  "install its debug package, or give --exe-dir or --debug-dir")                           \
 	X(OTHER_ID, "the file at its path now has another build id",                               \
 	  "give --exe-dir or --debug-dir with the old one")                                        \
-	X(CHANGED, "the file has changed since, and there is no build id to tell",                 \
+	X(CHANGED, "the file has changed since, and there is no build id to compare",              \
 	  "if it is the right one, give its directory with --exe-dir")                             \
-	X(NOT_ELF, "the file at its path is no ELF file kiln reads", "give --exe-dir")
+	X(NOT_ELF, "the file at its path is not an ELF file that kiln can read", "give --exe-dir")
 
 enum elf_find_problem {
 #define X(name, text, cure) ELF_FIND_##name,
@@ -31,14 +31,15 @@ enum elf_find_problem {
 };
 
 const char *elf_find_text(enum elf_find_problem problem);
-const char *elf_find_cure(enum elf_find_problem problem); /* "" where there is none */
+const char *elf_find_cure(enum elf_find_problem problem); /* "" if there is none */
 
 /* Everything is borrowed; lists are NULL-terminated. */
 struct elf_search {
 	const char *const *exe_dirs;   /* DIR/PATH and DIR/NAME */
 	const char *const *debug_dirs; /* DIR/.build-id/xx/yyyy and .../yyyy.debug */
-	int64_t until_ns; /* Unix time the profile ended; 0: unknown. A file without a build id that
-			     was written to later is not the one that ran */
+	/* Unix time of the profile's end; 0: unknown. A file without a build id that changed
+	 * later is not used. */
+	int64_t until_ns;
 	/* As in symbolizer_opts; may be NULL. */
 	int (*find_debug)(void *ctx, const struct build_id *id);
 	void *find_ctx;
@@ -47,13 +48,13 @@ struct elf_search {
 struct elf_found {
 	int fd;
 	struct elf_obj *obj;
-	char *path;	    /* where it is; NULL: nowhere it could be reached by a name */
-	struct build_id id; /* what the mapping had; len 0: none */
+	char *path;	    /* where the file is; NULL: it has no name */
+	struct build_id id; /* build id of the mapping; len 0: none */
 };
 
 /*
- * path and build_id (hexadecimal) are the mapping's; either may be "". 0 with out filled, to be
- * given to elf_found_release(); -ENOENT with the reason in *problem; or -ENOMEM.
+ * path and build_id (hexadecimal) are the mapping's; each may be "". 0: *out is filled, and
+ * elf_found_release() frees it. -ENOENT: *problem has the reason. Or -ENOMEM.
  */
 int elf_find(struct elf_found *out, const struct elf_search *s, const char *path,
 	     const char *build_id, enum elf_find_problem *problem);

@@ -16,19 +16,19 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/elf/elf_note.h"
 
-/* All notes of a kernel are some hundred bytes. */
+/* The notes of a kernel have some hundred bytes. */
 #define NOTES_BYTES_MAX 65536
-/* "kernel/fs/ext4/ext4.ko: kernel/lib/crc16.ko ..." of 4,000 modules is 600 KiB. */
+/* 4,000 modules have 600 KiB of lines "kernel/fs/ext4/ext4.ko: kernel/lib/crc16.ko ...". */
 #define MODULES_DEP_MAX (16u << 20)
 
-/* Code of the file that lies together in memory. */
+/* Code that is contiguous in the file and in memory. */
 struct piece {
 	uint64_t addr, len, elf_va;
 };
 
 struct kernel_file {
 	char *module; /* "": the kernel */
-	int fd;	      /* -1: there is none that fits */
+	int fd;	      /* -1: no file fits */
 	char *path;
 	struct build_id build_id;
 	VEC(struct piece) pieces;
@@ -37,7 +37,7 @@ struct kernel_file {
 struct kernel_debug {
 	char *root, *release;
 	uint64_t stext;
-	VEC(struct kernel_file *) files; /* asked for so far */
+	VEC(struct kernel_file *) files; /* files looked for so far */
 };
 
 static void kernel_file_free(struct kernel_file *f)
@@ -82,7 +82,7 @@ static bool running_build_id(const struct kernel_debug *k, struct kernel_file *f
 	       elf_note_build_id(notes, len, 4, &f->build_id);
 }
 
-/* Where a section of a module was loaded; only root may know. */
+/* Address of a loaded module's section, which only root may read. */
 static bool section_address(const struct kernel_debug *k, const char *module, const char *section,
 			    uint64_t *addr)
 {
@@ -99,7 +99,9 @@ static bool section_address(const struct kernel_debug *k, const char *module, co
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* vmlinux is linked to addresses of its own, and is moved as a whole: _stext begins its .text. */
+/*
+ * vmlinux has its own addresses, and KASLR moves it as a whole. _stext is the start of its .text.
+ */
 static int place_kernel(const struct kernel_debug *k, struct kernel_file *f, struct elf_obj *obj)
 {
 	const struct elf_section *text = elf_obj_section(obj, ".text");
@@ -117,7 +119,7 @@ static int place_kernel(const struct kernel_debug *k, struct kernel_file *f, str
 	return err;
 }
 
-/* Modules are object files, whose sections are put anywhere. */
+/* Modules are object files. Each section can be anywhere. */
 static int place_module(const struct kernel_debug *k, struct kernel_file *f, struct elf_obj *obj)
 {
 	const uint64_t code = SHF_ALLOC | SHF_EXECINSTR;
@@ -139,7 +141,7 @@ static bool fits(const struct kernel_file *f, struct elf_obj *obj)
 	       elf_obj_section(obj, ".debug_info");
 }
 
-/* Takes this file, if it is one and the right one: 0, -ENOENT or -ENOMEM. */
+/* Takes a file if it is the right one. 0, -ENOENT or -ENOMEM. */
 static int try_path(const struct kernel_debug *k, struct kernel_file *f, const char *path)
 {
 	_cleanup_close_ int fd = io_open_regular(AT_FDCWD, path);
@@ -166,7 +168,7 @@ static int try_path(const struct kernel_debug *k, struct kernel_file *f, const c
 
 #define TRY(...) (path_in(path, k, __VA_ARGS__) ? try_path(k, f, path) : -ENOENT)
 
-/* Length of the path of a module without what it is compressed with; 0 if this is not its path. */
+/* Length of a module's path without its compression suffix; 0 if it is another module's. */
 static size_t match_module(const char *path, size_t len, const char *module)
 {
 	size_t base = 0, n = strlen(module);
@@ -176,13 +178,13 @@ static size_t match_module(const char *path, size_t len, const char *module)
 	if (len - base < n + 3 || memcmp(path + base + n, ".ko", 3) != 0 ||
 	    (len > base + n + 3 && path[base + n + 3] != '.'))
 		return 0;
-	for (size_t i = 0; i < n; i++) /* a file may be called snd-timer.ko */
+	for (size_t i = 0; i < n; i++) /* the file may be called snd-timer.ko */
 		if (path[base + i] != module[i] && !(path[base + i] == '-' && module[i] == '_'))
 			return 0;
 	return base + n + 3;
 }
 
-/* Where a module was installed, below /lib/modules/RELEASE: in modules.dep (depmod(8)). */
+/* Path of a module below /lib/modules/RELEASE, from modules.dep (depmod(8)). */
 static char *module_path(const struct kernel_debug *k, const char *module)
 {
 	_cleanup_free_ char *text = NULL;
@@ -212,7 +214,7 @@ static int find_module(const struct kernel_debug *k, struct kernel_file *f)
 
 	if (!at)
 		return -ENOENT;
-	/* Fedora, Debian; and one with all in it. */
+	/* Fedora and Debian; then a module that has its debug sections itself. */
 	err = TRY("/usr/lib/debug/lib/modules/%s/%s.debug", k->release, at);
 	if (err == -ENOENT)
 		err = TRY("/usr/lib/debug/lib/modules/%s/%s", k->release, at);
@@ -225,7 +227,7 @@ static int find_kernel(const struct kernel_debug *k, struct kernel_file *f)
 		"/usr/lib/debug/boot/vmlinux-%s",	 /* Debian, Ubuntu */
 		"/usr/lib/debug/lib/modules/%s/vmlinux", /* Fedora */
 		"/usr/lib/debug/boot/vmlinux-%s.debug",	 /* openSUSE */
-		"/lib/modules/%s/build/vmlinux",	 /* of one's own */
+		"/lib/modules/%s/build/vmlinux",	 /* built on this machine */
 		"/boot/vmlinux-%s",
 	};
 	char path[PATH_MAX], name[PATH_MAX];
@@ -288,7 +290,7 @@ void kernel_debug_free(struct kernel_debug *k)
 	free(k);
 }
 
-/* A name out of /proc/kallsyms becomes part of a path. */
+/* The name comes from /proc/kallsyms and becomes part of a path. */
 static bool is_module_name(const char *name)
 {
 	return !strchr(name, '/') && name[0] != '.' && strlen(name) < NAME_MAX;

@@ -22,17 +22,17 @@ struct line {
 };
 
 struct generation {
-	struct strtab *strings; /* NULL: nothing in it yet */
+	struct strtab *strings; /* NULL: still empty */
 	VEC(struct entry) entries;
 	VEC(struct line) lines;
 	struct htab index;
-	size_t moved; /* entries that the younger generation has as well */
+	size_t moved; /* entries that the younger generation has, too */
 };
 
 struct name_cache {
 	size_t max_bytes;
 	struct generation young, old;
-	VEC(struct cached_line) answer; /* what name_cache_find() lends */
+	VEC(struct cached_line) answer; /* memory of the last answer of name_cache_find() */
 	struct name_cache_stats stats;
 };
 
@@ -110,7 +110,7 @@ static const char *text_of(const struct generation *g, uint32_t id)
 	return id == NO_STRING ? NULL : strtab_get(g->strings, id);
 }
 
-/* The entry as the caller sees it; false without memory. */
+/* Fills *out from an entry; false when out of memory. */
 static bool lend(struct name_cache *c, const struct generation *g, const struct entry *e,
 		 struct cached_name *out)
 {
@@ -196,7 +196,7 @@ static void drop_old(struct name_cache *c)
 	generation_release(&c->old);
 }
 
-/* After every addition: tables double when they grow, so nobody knows before how much it takes. */
+/* After every addition, because tables double and their next size is not known before. */
 static void keep_cap(struct name_cache *c)
 {
 	size_t young = generation_bytes(&c->young);
@@ -210,7 +210,7 @@ static void keep_cap(struct name_cache *c)
 		drop_old(c);
 }
 
-/* What only the older generation knows moves over. */
+/* Moves an entry from the older generation to the younger. */
 static void move_over(struct name_cache *c, uint32_t file, uint64_t file_off)
 {
 	const struct entry *e = find_in(&c->old, file, file_off);
@@ -233,7 +233,7 @@ bool name_cache_find(struct name_cache *c, uint32_t file, uint64_t file_off,
 		move_over(c, file, file_off);
 		e = find_in(g, file, file_off);
 	}
-	if (!e) { /* there was no memory to move it, or its generation is the older one now */
+	if (!e) { /* not moved: out of memory, or its generation has become the older one */
 		g = &c->old;
 		e = find_in(g, file, file_off);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What addresses in files were named lately: (file id, file offset) to functions and lines. Two
- * generations: when the younger one has taken half of the cap, the older one is dropped, and what is
- * asked for meanwhile moves over. So what runs on stays, in bounded memory and without a list to
- * maintain. After every call both are within the cap. Pure memory. Not thread-safe.
+ * Recent names of addresses in files: (file id, file offset) to functions and lines. There are two
+ * generations. When the younger one has half of the cap, the older one is dropped. Entries that are
+ * looked up move to the younger. So names in use stay, in bounded memory and without a list of
+ * uses. After every call both are within the cap. Pure memory. Not thread-safe.
  */
 #ifndef KILN_NAMING_NAME_CACHE_H
 #define KILN_NAMING_NAME_CACHE_H
@@ -14,18 +14,18 @@
 
 struct name_cache;
 
-/* The names of a host's busy programs, several times over: some 200 bytes an address. */
+/* Several times the names of a host's busy programs: some 200 bytes an address. */
 #define NAME_CACHE_BYTES (8u << 20)
 
 struct cached_line {		     /* strings are borrowed until the next call */
 	const char *name, *raw_name; /* raw_name may be NULL */
 	const char *file;	     /* source file, or NULL */
-	uint32_t line, start_line;   /* 0: not known */
+	uint32_t line, start_line;   /* 0: unknown */
 };
 
 struct cached_name {
 	uint64_t elf_va;
-	uint64_t seg_va, seg_len, seg_off; /* of the segment it lies in; all 0: not known */
+	uint64_t seg_va, seg_len, seg_off; /* segment of the address; all 0: unknown */
 	uint8_t as, is_root;		   /* as in struct named_frame */
 	const struct cached_line *lines;   /* innermost inlined call first */
 	size_t n_lines;
@@ -35,17 +35,18 @@ struct cached_name {
 int name_cache_new(struct name_cache **out, size_t max_bytes);
 void name_cache_free(struct name_cache *c);
 
-/* Whether the address is known; fills *out, borrowed until the next call. */
+/* Looks an address up and fills *out, which is borrowed until the next call. False if the
+ * address is not known. */
 bool name_cache_find(struct name_cache *c, uint32_t file, uint64_t file_off,
 		     struct cached_name *out);
-/* Remembers a name that is not known. Without memory it is not remembered. */
+/* Remembers a new name, or drops it when out of memory. */
 void name_cache_add(struct name_cache *c, uint32_t file, uint64_t file_off,
 		    const struct cached_name *name);
 void name_cache_clear(struct name_cache *c);
 
 struct name_cache_stats {
 	uint64_t hits, misses;
-	uint64_t dropped; /* addresses forgotten for the cap */
+	uint64_t dropped; /* addresses forgotten because of the cap */
 	size_t bytes, entries;
 };
 void name_cache_stats(const struct name_cache *c, struct name_cache_stats *out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Frames in ELF files: from the cache, else from the symbolizer. */
+/* Names frames in ELF files, from the cache or by the symbolizer. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +11,16 @@
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 
-/* Addresses that the symbolizer is asked about at once. A cold file takes a tenth of a second. */
+/* Addresses in one question to the symbolizer. A cold file takes a tenth of a second. */
 #define ASK_AT_ONCE 512
 
-/* What is known of one frame of the group. */
+/* Facts about one frame of the group. */
 struct answer {
 	uint64_t elf_va;
-	struct elf_segment seg; /* it lies in; all 0: not known */
+	struct elf_segment seg; /* of its segment; all 0: unknown */
 	uint32_t first_line, n_lines;
 	uint8_t as, is_root;
-	bool is_new, lasts; /* not from the cache; may go there */
+	bool is_new, lasts; /* not from the cache; may be cached */
 };
 
 struct file_group {
@@ -28,14 +28,14 @@ struct file_group {
 	const struct sym_file *file;
 	uint32_t file_id;
 	struct answer *answers; /* one for each frame */
-	const size_t *asked;	/* frames that the symbolizer is being asked about */
+	const size_t *asked;	/* frames in the current question to the symbolizer */
 	bool any_file, any_line, any_inline;
 	int err;
 };
 
 /*
- * Functions that nothing calls: a stack that ends in one is complete. A frame-pointer walk cannot
- * get past the C library's start functions, which are built without frame pointers.
+ * Functions without a caller: a stack that ends in one is complete. A frame-pointer walk cannot get
+ * past the C library's start functions, which are built without frame pointers.
  */
 static bool is_root_function(const char *name)
 {
@@ -101,7 +101,7 @@ static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 						   : NAMED_NOT,
 		.is_root = outermost && is_root_function(outermost),
 		.is_new = true,
-		/* Whatever else is wrong with the file may be mended by the next window. */
+		/* Other faults of a file may be gone in the next window. */
 		.lasts = r->reason == SYM_OK || r->reason == SYM_FDE_START ||
 			 r->reason == SYM_NO_SYMBOL,
 	};
@@ -113,7 +113,7 @@ static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 	end_lines(g, a);
 }
 
-/* What the cache knows. False: nothing. */
+/* Takes a frame's name from the cache. False if it has none. */
 static bool take_cached(struct file_group *g, uint64_t file_off, struct answer *a)
 {
 	struct cached_name c;
@@ -180,7 +180,7 @@ static int mapping_of(const struct file_group *g, uint64_t file_off, const struc
 	m.start = a->seg.va;
 	m.limit = a->seg.va + a->seg.mem_len;
 	if (!a->seg.mem_len && a->elf_va == file_off)
-		m.limit = UINT64_MAX; /* no file to say otherwise: the symbolizer gave it back */
+		m.limit = UINT64_MAX; /* no file known: the addresses are file offsets */
 	m.offset = a->seg.file_off;
 	if (build_id)
 		text_hex(build_id->data, build_id->len, hex);
@@ -189,7 +189,7 @@ static int mapping_of(const struct file_group *g, uint64_t file_off, const struc
 	       profile_mapping(g->w->p, &m, id);
 }
 
-/* The segment of an address that the symbolizer named; most lie in that of the one before. */
+/* The segment of a named address. Usually it is that of the address before. */
 static void find_segment(const struct file_group *g, struct elf_segment *last, struct answer *a)
 {
 	if (a->elf_va - last->va >= last->mem_len &&
@@ -198,7 +198,7 @@ static void find_segment(const struct file_group *g, struct elf_segment *last, s
 	a->seg = *last;
 }
 
-/* In pieces, so that nobody waits long for the tick. */
+/* Asks in pieces, so that the tick is called often enough. */
 static int ask(struct file_group *g, const uint64_t *offs, const size_t *asked, size_t n)
 {
 	struct symbolizer *s = g->w->n->opts.symbolizer;
@@ -219,7 +219,7 @@ static uint64_t offset_of(const struct namer *w, size_t i)
 	return w->a->frames.data[w->group[i]].addr;
 }
 
-/* Fills the answers, from the cache as far as it knows them. */
+/* Fills the answers, from the cache where possible. */
 static int find_names(struct file_group *g, size_t n)
 {
 	_cleanup_free_ uint64_t *offs = calloc(n, sizeof(*offs));

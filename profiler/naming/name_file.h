@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Naming frames that lie in ELF files. */
+/* Names frames in ELF files. */
 #ifndef KILN_NAMING_NAME_FILE_H
 #define KILN_NAMING_NAME_FILE_H
 
@@ -9,8 +9,7 @@
 struct namer;
 struct sym_file;
 
-/* Names the frames group[0..n), which lie in one file. file_id: what the cache knows it by. 0 or
- * -errno. */
+/* Names the frames group[0..n), all in one file. file_id is the cache's key. 0 or -errno. */
 int name_in_file(struct namer *w, const struct sym_file *file, uint32_t file_id, size_t n);
 
 #endif

@@ -48,7 +48,7 @@ static int name_vdso_group(struct namer *w, size_t n)
 	return name_in_file(w, &file, FILE_VDSO, n);
 }
 
-/* A mapping without a file in it: frames there have address 0, and so no kernel's leaves the host. */
+/* A mapping without a file. Frames in it have address 0, so no kernel address leaves the host. */
 static int plain_mapping(struct namer *w, const char *name, bool inlines, uint32_t *id)
 {
 	struct profile_mapping m = {.has_functions = true,
@@ -134,7 +134,7 @@ static int name_ksym_group(struct namer *w, uint32_t id, size_t n)
 	return err;
 }
 
-/* A function with a line, where there is no file for it to have an address in. */
+/* A location of a function with a line, without an address in a file. */
 static int name_at_line(struct namer *w, uint32_t frame, const char *mapping,
 			const struct sym_frame *f)
 {
@@ -220,7 +220,7 @@ static int name_group(struct namer *w, size_t n)
 	}
 }
 
-/* pprof readers take the first mapping for the program: the busiest executable's comes first. */
+/* pprof readers take the first mapping as the program. So the busiest executable comes first. */
 static uint32_t busiest_exe(const struct aggregate *a)
 {
 	struct agg_exe best = {FILE_NONE, 0};
@@ -255,7 +255,7 @@ static int order_frames(const void *x, const void *y, void *ctx)
 	return f->t_ns < g->t_ns ? -1 : f->t_ns > g->t_ns;
 }
 
-/* The frames of samples that are there (see aggregate_hold_back()). */
+/* Lists the frames of samples that are left (see aggregate_hold_back()). */
 static int list_frames(const struct aggregate *a, uint32_t *list, size_t *n)
 {
 	_cleanup_free_ bool *is_used = calloc(a->frames.len + 1, sizeof(*is_used));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Turns the distinct frames of an aggregate into locations of a profile. Part of naming.c. */
+/* Makes locations of the distinct frames of an aggregate. Internal to naming.c. */
 #ifndef KILN_NAMING_NAME_FRAMES_H
 #define KILN_NAMING_NAME_FRAMES_H
 
@@ -10,7 +10,7 @@ struct naming;
 struct named_frame;
 struct profile;
 
-/* One entry per aggregate frame into out, which holds as many. 0 or -errno. */
+/* Fills out[] with one entry for each frame of the aggregate. 0 or -errno. */
 int name_frames(struct naming *n, const struct aggregate *a, struct profile *p,
 		struct named_frame *out);
 

@@ -23,7 +23,7 @@ struct search {
 	const struct agg_image *image;
 	const struct jit_place *places;
 	bool *named;
-	/* What is asked about: places[index[0..n_asked)]. */
+	/* The current question: places[index[0..n_asked)]. */
 	size_t *index, n_asked;
 	uint64_t *va, *t_ns;
 	jit_name_fn fn;
@@ -47,7 +47,7 @@ static void take(void *ctx, size_t i, const struct sym_result *r)
 	s->err = s->fn(s->ctx, place, &r->frames[0]);
 }
 
-/* Asks a file about all that has no name yet; of a dump t_ns counts. */
+/* Asks a file about all places without a name. Times matter for a jitdump only. */
 static int ask(struct search *s, int fd, const char *path, size_t n, bool dump)
 {
 	struct sym_file file = {.fd = fd, .root_fd = -1, .path = path};
@@ -70,7 +70,7 @@ static int ask(struct search *s, int fd, const char *path, size_t n, bool dump)
 	return err ?: s->err;
 }
 
-/* The dump is a file that the program has mapped, so it was opened and checked as all of them. */
+/* The program has mapped its jitdump, so the opener has opened and checked it. */
 static int ask_dump(struct search *s, size_t n)
 {
 	struct file_view v;
@@ -109,7 +109,8 @@ static void free_open(struct guarded_job *job)
 	free(o);
 }
 
-/* Waits no longer than its patience for the server of that file. A descriptor or -errno. */
+/* Opens a file in the stall guard, so that a hung server delays kiln for a bounded time. A
+ * descriptor or -errno. */
 static int __attribute__((format(printf, 3, 4)))
 open_guarded(struct stall_guard *p, uint32_t owner, const char *format, ...)
 {
@@ -132,8 +133,8 @@ open_guarded(struct stall_guard *p, uint32_t owner, const char *format, ...)
 	return err;
 }
 
-/* In the program's own root while it lives, else in that of its executable, else in the host's
- * /tmp. */
+/* Looks in the program's own root while it lives, else in its executable's root, else in the
+ * host's /tmp. */
 static int open_map(struct naming *n, const struct agg_image *img)
 {
 	pid_t ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid;

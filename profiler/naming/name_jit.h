@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names of code in anonymous memory, from what the JIT compiler wrote: a jitdump, or a perf map. */
+/* Names code in anonymous memory, from what the JIT compiler wrote: a jitdump or a perf map. */
 #ifndef KILN_NAMING_NAME_JIT_H
 #define KILN_NAMING_NAME_JIT_H
 
@@ -10,14 +10,16 @@ struct agg_image;
 struct naming;
 struct sym_frame;
 
-/* NULL: it has no name. Borrowed for the call. 0 or -errno, which ends it all. */
+/*
+ * frame NULL: the place has no name. Borrowed during the call. 0, or -errno, which ends the search.
+ */
 typedef int (*jit_name_fn)(void *ctx, size_t index, const struct sym_frame *frame);
 
 struct jit_place {
 	uint64_t va, t_ns; /* CLOCK_BOOTTIME */
 };
 
-/* fn is called once for each of n places in code of this program. 0 or -errno. */
+/* Names n places in code of one program. Calls fn once for each. 0 or -errno. */
 int jit_names(struct naming *n, const struct agg_image *image, const struct jit_place *places,
 	      size_t n_places, jit_name_fn fn, void *ctx);
 

@@ -15,20 +15,20 @@
 #include "symbolizer/symbols/kallsyms.h"
 #include "symbolizer/symbolizer.h"
 
-/* /proc/modules holds some hundred lines of a hundred bytes. */
+/* /proc/modules has some hundred lines of a hundred bytes. */
 #define MODULES_BYTES_MAX (1u << 20)
 
 struct kernel_names {
-	uint64_t modules;	   /* hash of what is loaded, and where */
-	struct kallsyms *kallsyms; /* NULL: cannot be had */
-	bool is_short;		   /* ... for lack of descriptors: a later try may have them */
+	uint64_t modules;	   /* hash of the loaded modules and their addresses */
+	struct kallsyms *kallsyms; /* NULL: unreadable */
+	bool is_short;		   /* unreadable for lack of descriptors: a later try may succeed */
 	struct kernel_debug *debug;
 	struct symbolizer *symbolizer;
 };
 
 DEFINE_CLEANUP(kernel_names, kernel_names_close)
 
-/* Name, size and address of each module; not how often it is used, which changes all the time:
+/* Hashes name, size and address of each module, but not its use count, which changes often:
  * "NAME SIZE REFERENCES USERS STATE ADDRESS [TAINT]" (proc(5)). */
 static uint64_t hash_modules(void)
 {
@@ -90,11 +90,11 @@ void kernel_names_close(struct kernel_names *k)
 	free(k);
 }
 
-/* One run of addresses in one module. */
+/* A run of addresses in one module. */
 struct run {
 	const char **names; /* by index */
 	const char *module;
-	size_t *index; /* of the addresses asked for lines */
+	size_t *index; /* addresses to look up lines for */
 	uint64_t *elf_va;
 	size_t n;
 	kernel_answer_fn fn;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Naming the distinct frames of one aggregate, group by group: what name_frames.c and name_file.c share. */
+/* State of naming the distinct frames of one aggregate, group by group. name_frames.c and
+ * name_file.c share it. */
 #ifndef KILN_NAMING_NAMER_H
 #define KILN_NAMING_NAMER_H
 
@@ -23,7 +24,7 @@ struct namer {
 	VEC(struct cached_line) cached; /* scratch */
 };
 
-/* Lets the owner of the naming do what else there is. */
+/* Calls the owner's tick. */
 static inline void namer_tick(const struct namer *w)
 {
 	if (w->n->opts.tick)

@@ -57,7 +57,7 @@ static void add_user_label(struct label_builder *b, const char *pair)
 	char key[256];
 
 	if (!eq || (size_t)(eq - pair) >= sizeof(key))
-		return; /* refused when the option was parsed */
+		return; /* option parsing refuses such labels */
 	memcpy(key, pair, (size_t)(eq - pair));
 	key[eq - pair] = '\0';
 	add_text_label(b, key, eq + 1);
@@ -91,7 +91,8 @@ static bool is_user_class(enum frame_class cls)
 	       cls == AT_NO_PROCESS;
 }
 
-/* Is this user stack walked to its root, cut, or missing? Counts it, and blames who broke it. */
+/* Decides whether this user stack is complete, truncated or missing. Counts it, and blames the
+ * binary that broke it. */
 static bool judge_stack(const struct aggregate *a, const struct named_frame *named,
 			const struct agg_stack *s, uint64_t count, struct quality *q,
 			struct blame *blame)
@@ -101,7 +102,7 @@ static bool judge_stack(const struct aggregate *a, const struct named_frame *nam
 	uint32_t last = s->len - 1;
 
 	if (s->len == s->n_kernel)
-		return true; /* a kernel thread's, or only the kernel side was asked for */
+		return true; /* of a kernel thread, or only kernel frames were wanted */
 	if (a->frames.data[ids[last]].cls == AT_MISSED_USER) {
 		q->user_missing += count;
 		return true;
@@ -145,12 +146,12 @@ struct builder {
 	struct profile *p;
 	struct named_frame *named;
 	uint32_t truncated;  /* location of the synthetic frame */
-	uint32_t *stack_ids; /* per aggregate stack, PROFILE_NONE until built */
+	uint32_t *stack_ids; /* for each aggregate stack; PROFILE_NONE until built */
 	struct quality *q;
 	struct blame *blame;
 };
 
-/* The profile's stack; one whose root was not reached says so in an outermost frame. */
+/* Builds the profile's stack. A truncated one gets an outermost frame that says so. */
 static int build_stack(struct builder *b, uint32_t stack, bool complete, uint32_t *id)
 {
 	const struct agg_stack *s = &b->a->stacks.data[stack];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The inside of struct naming, for the files that name one kind of frame each. */
+/* The inside of struct naming, for the files that name frames of one kind. */
 #ifndef KILN_NAMING_NAMING_INTERNAL_H
 #define KILN_NAMING_NAMING_INTERNAL_H
 
@@ -7,24 +7,24 @@
 #include "profiler/naming/naming.h"
 
 enum named_as {
-	NAMED_NOT,	 /* address only */
+	NAMED_NOT,	 /* only an address */
 	NAMED_FDE,	 /* by a function start in .eh_frame */
 	NAMED_SYMBOL,	 /* symbol table, DWARF, kallsyms, perf map */
-	NAMED_SYNTHETIC, /* not a frame of the program: does not count */
+	NAMED_SYNTHETIC, /* not a frame of the program: not counted */
 };
 
 struct named_frame {
 	uint32_t location; /* in the profile */
 	uint8_t as;	   /* enum named_as */
-	uint8_t is_root;   /* an outermost function: nothing calls it */
+	uint8_t is_root;   /* an outermost function, without a caller */
 };
 
 struct naming {
 	struct naming_opts opts;
 	struct name_cache *cache;
-	struct kernel_names *kernel; /* NULL: no kernel address was seen yet */
+	struct kernel_names *kernel; /* NULL: no kernel address came yet */
 	int vdso_fd;		     /* -1: not opened yet, or there is none */
-	struct stall_guard guard;    /* for perf maps: they lie where their programs like */
+	struct stall_guard guard;    /* for opening perf maps, which may be on any file system */
 };
 
 #endif

@@ -20,11 +20,11 @@ struct renamer {
 	struct profile *p;
 	const struct rename_opts *o;
 	struct rename_result *r;
-	uint32_t *file_of; /* per mapping: index into r->files, or PROFILE_NONE */
+	uint32_t *file_of; /* for each mapping: index in r->files, or PROFILE_NONE */
 	struct htab index; /* of r->files */
 	uint64_t seed;
 	VEC(struct work) work;
-	/* of the file being worked on */
+	/* Of the current file. */
 	struct work *batch;
 	VEC(struct profile_line) lines;
 	int err;
@@ -37,7 +37,8 @@ static bool is_hex(const char *s)
 	return *s && s[strspn(s, "0123456789abcdefABCDEF")] == '\0';
 }
 
-/* "libx.so+0x1290", "libx.so+sub_1290": the symbolizer's; "[libx.so]+0x1290": the exporter's. */
+/* "libx.so+0x1290" and "libx.so+sub_1290" are the symbolizer's, "[libx.so]+0x1290" is the
+ * exporter's. */
 static bool is_module_and_address(const char *name, const char *module)
 {
 	size_t len = strlen(module);
@@ -101,7 +102,7 @@ static bool file_eq(const void *ctx, uint32_t id)
 	       n->r->files.data[id].build_id == n->m->build_id;
 }
 
-/* Kernel, vdso, JIT, memfds and the like have names of their own kind, or none. */
+/* Kernel, vDSO, JIT code, memfds and similar mappings are no files. */
 static bool is_file(const struct profile *p, const struct profile_mapping *m)
 {
 	const char *path = profile_text(p, m->file);
@@ -171,9 +172,9 @@ static int find_work(struct renamer *w)
 /* --- addresses ---------------------------------------------------------------------------------------- */
 
 /*
- * The address in the file. Profiles have it as the file does (kiln's, OpenTelemetry's) or as the
- * process had it (Go's, perf's); by way of the file offset both come out right. A debug file has
- * lost its offsets: there the mapping is taken for the whole of the one executable segment.
+ * The ELF address. Profiles have it as the file does (kiln, OpenTelemetry) or as the process had it
+ * (Go, perf). Going through the file offset is right for both. A debug file has no segments'
+ * offsets any more: the mapping then stands for its only executable segment.
  */
 static uint64_t to_elf_va(const struct elf_obj *obj, const struct profile_mapping *m, uint64_t addr)
 {
@@ -182,12 +183,12 @@ static uint64_t to_elf_va(const struct elf_obj *obj, const struct profile_mappin
 	size_t n;
 
 	if ((!m->start && !m->limit) || addr < m->start || addr >= m->limit)
-		return addr; /* no mapping to speak of, or one the address was taken out of */
+		return addr; /* no usable mapping, or the address was translated already */
 	seg = elf_obj_segment_at_off(obj, off);
 	if (seg && seg->exec)
 		return seg->va + (off - seg->file_off);
 	if (!m->start && m->limit == UINT64_MAX)
-		return UINT64_MAX; /* an offset without a file to say what is there */
+		return UINT64_MAX; /* an offset, but no file that says what is there */
 	seg = elf_obj_segments(obj, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (!seg[i].exec)
@@ -226,14 +227,15 @@ static int make_lines(struct renamer *w, const struct sym_result *r)
 	return err;
 }
 
-/* Is what the symbolizer says more than the profile knows? */
+/* True if the symbolizer's answer says more than the profile. */
 static bool is_better(const struct renamer *w, const struct profile_location *l,
 		      const struct sym_result *r)
 {
 	if (r->reason == SYM_OK)
 		return w->o->force || !is_named(w->p, l) || r->frames[0].line;
 	if (!l->n_lines)
-		return true; /* pprof's readers want some name for each, or none has one */
+		/* Readers of pprof want names for all locations of a mapping or for none. */
+		return true;
 	return r->reason == SYM_FDE_START && !is_named(w->p, l);
 }
 
@@ -270,8 +272,8 @@ static int look_up(struct renamer *w, const struct elf_found *found, size_t n)
 {
 	_cleanup_free_ uint64_t *va = malloc(n * sizeof(*va));
 	const struct rename_file *f = &w->r->files.data[w->batch->file];
-	/* Debug files lie next to where the file was found; one found by its build id alone is
-	 * called what the mapping calls it. */
+	/* Debug files are next to the file that was found. A file found by build id only keeps
+	 * the mapping's name. */
 	struct sym_file file = {.fd = found->fd,
 				.root_fd = -1,
 				.path = profile_text(w->p, f->path),

@@ -327,7 +327,7 @@ test_where_files_are_found() {
 	strip_names --no-ids --file "$T/prog" <go.pb.gz >anonymous.pb
 	touch -d '1 day' prog
 	assert_status 0 "$KILN" symbolize anonymous.pb -o none.pb
-	assert_match "what is wrong" err 'the file has changed since, and there is no build id to tell'
+	assert_match "what is wrong" err 'the file has changed since, and there is no build id to compare'
 	assert_status 0 "$KILN" symbolize anonymous.pb --exe-dir moved -o d.pb
 	assert_eq "names without a build id" "$(locations d.pb)" "$(locations wanted.pb)"
 }

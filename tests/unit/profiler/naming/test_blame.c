@@ -278,7 +278,7 @@ TEST(test_advice_for_files)
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
 	blame_broken(blame, &f, UNWIND_END_DEEP, 6);
 	report();
-	assert_hint("recursion deeper than kiln walks: nothing to do");
+	assert_hint("recursion deeper than kiln can walk: nothing to do");
 	blame_broken(blame, &f, UNWIND_END_LOOP, 2);
 	report();
 	assert_hint("its call frame information is wrong: rebuild it with frame pointers");
@@ -304,7 +304,7 @@ TEST(test_advice_for_files_without_a_table)
 	assert_hint(NULL);
 	table_error = -ECONNABORTED;
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
-	assert_hint("what reads its call frame information failed on it: rebuild it, with frame "
+	assert_hint("the reader of its call frame information failed on it: rebuild it, with frame "
 		    "pointers if it fails again");
 	table_error = 0;
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
@@ -343,11 +343,12 @@ TEST(test_advice_for_programs_that_make_code)
 		{"/usr/bin/python3.12", 50, 0,
 		 "python3.12 pid 100 has no perf map: start it with -X perf (3.12 and newer)"},
 		{"/opt/mine", 50, 0,
-		 "mine pid 100 has no perf map: start it with whatever makes it write "
+		 "mine pid 100 has no perf map: start it with the option that makes it write "
 		 "/tmp/perf-PID.map"},
 		{"/usr/bin/dotnet", 0, 2, "dotnet keeps no frame pointers in code it compiles"},
 		{NULL, 50, 0,
-		 "its program pid 100 has no perf map: start it with whatever makes it write "
+		 "its program pid 100 has no perf map: start it with the option that makes it "
+		 "write "
 		 "/tmp/perf-PID.map"},
 	};
 
