@@ -97,7 +97,7 @@ static void log_kept(const struct all_stats *s)
 	buf_release(&b);
 }
 
-/* What was refused or forgotten, by whose statistics; the bounds are in DESIGN.md. */
+/* Counters of what was refused or forgotten, by module. DESIGN.md lists the bounds. */
 #define REFUSED(X)                                                                                 \
 	X(files, table_full)                                                                       \
 	X(files, queue_dropped)                                                                    \

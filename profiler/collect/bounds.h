@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the collector keeps is bounded everywhere (DESIGN.md, "Bounds"): how much there is of what, and
- * what was refused or forgotten because a bound was reached.
+ * Everything that the collector keeps is bounded (DESIGN.md, "Bounds"). This counts what is kept,
+ * and what was refused or forgotten because of a bound.
  */
 #ifndef KILN_COLLECT_BOUNDS_H
 #define KILN_COLLECT_BOUNDS_H
@@ -18,11 +18,11 @@ struct bounded { /* any may be NULL */
 	struct raw_walk *raw_walk;
 };
 
-/* Sets the full_* counters: sums since the beginning. */
+/* Sets the full_* counters, which are sums since the beginning. */
 struct quality;
 void bounds_count(struct quality *sums, const struct bounded *b);
 
-/* Two lines for -v. */
+/* Logs two lines at LOG_VERBOSE. */
 void bounds_log(const struct bounded *b);
 
 #endif

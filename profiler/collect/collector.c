@@ -35,24 +35,26 @@
 #include "profiler/window/aggregate.h"
 #include "symbolizer/symbolizer.h"
 
-/* While samples wait for unwind tables the rings are looked at more often; and no more often than
- * this, whatever wakes us up. */
+/* While samples wait for unwind tables the rings are read more often, but never more often than
+ * this. */
 #define BUSY_TURN_MS 10
-/* How long processes are looked into again in one turn, and before counts are normalized. */
+/* Time for rescans in one turn, and before counts are normalized. */
 #define RESCAN_NS      5000000ull
 #define RESCAN_LAST_NS 100000000ull
-/* At the end of a drain its samples wait so long for tables: the rings fill meanwhile; but for the
- * last one, when nothing is sampled any more. */
+/* At the end of a drain, its samples wait this long for tables, while the rings fill. The last
+ * drain waits longer, because sampling has stopped. */
 #define DRAIN_TABLES_MS 100
 #define LAST_TABLES_MS	2000
-/* Sampling does not start before what runs has its unwind tables, or this time is over. */
+/* Sampling starts when the running programs have unwind tables, or after this time. */
 #define FIRST_TABLES_MS 100
 
-/* A window is named when it has so many bytes: what a minute of two busy CPUs takes at 99 Hz, thrice. */
+/*
+ * A window should end at so many bytes: three times what a minute of two busy CPUs takes at 99 Hz.
+ */
 #define AGGREGATE_BYTES (8u << 20)
-/* Descriptors are closed two minutes after their file was last of interest (files.h). */
+/* Descriptors are closed two minutes after the last use of their file (files.h). */
 #define NAME_AFTER_NS 60000000000ull
-/* ... or sooner where there are more files than descriptors. */
+/* Sooner if there are more files than descriptors. */
 #define NAME_SOON_NS 10000000000ull
 
 enum { WATCH_SIDEBAND, WATCH_RAW, WATCH_TARGETS };
@@ -66,22 +68,23 @@ struct collector {
 	struct ksyms *ksyms;
 	struct sideband *sideband;
 	struct rescan *rescan;
-	struct reported_mappings *reported; /* NULL: mappings come as events */
-	struct unwind_feed *feed;	    /* NULL: user stacks by frame pointers */
+	struct reported_mappings *reported; /* NULL: mapping events are used */
+	struct unwind_feed *feed;	    /* NULL: user stacks are walked by frame pointers */
 	struct raw_walk *raw_walk;
 	struct cgroups *cgroups;   /* NULL: no cgroup file system */
 	struct prefetch *prefetch; /* NULL: no debuginfod */
 	struct readers readers;
 	struct window_naming *naming;
-	struct aggregate aggregate; /* of the window that is being collected */
-	/* [WATCH_SIDEBAND], [WATCH_RAW], then a pidfd for each collector_watch() */
+	struct aggregate aggregate; /* of the current window */
+	/* [WATCH_SIDEBAND], [WATCH_RAW], then a pidfd for each collector_watch(). */
 	VEC(struct pollfd) watched;
 	bool filtered, sampling;
-	uint64_t open_ns, start_ns, drain_ns, window_ns; /* when the latter two began */
+	/* Begin of the drained and of the named window. */
+	uint64_t open_ns, start_ns, drain_ns, window_ns;
 	int64_t window_unix_ns;
 	uint64_t read_back; /* samples drained */
-	uint64_t turn_ns;   /* when the rings were last looked at */
-	unsigned stall_ms;  /* tests: a drain that comes late */
+	uint64_t turn_ns;   /* last time the rings were read */
+	unsigned stall_ms;  /* for tests: a late drain */
 };
 
 DEFINE_CLEANUP(collector, collector_close)
@@ -100,7 +103,7 @@ static int open_readers(struct collector *c)
 	return readers_open(&c->readers, &opts);
 }
 
-/* Who knows what is mapped where. */
+/* Opens what knows the mappings. */
 static int open_tables(struct collector *c)
 {
 	struct procs_opts procs = {.files = c->files};
@@ -108,7 +111,7 @@ static int open_tables(struct collector *c)
 	struct unwind_feed_opts feed = {
 		.sampler = c->sampler,
 		.files = c->files,
-		.compiler = c->readers.compiler,
+		.compiler = c->readers.table_worker,
 		.cache_dir = cache_dir_path("unwind", path, sizeof(path)),
 	};
 	int err = 0;
@@ -124,7 +127,7 @@ static int open_tables(struct collector *c)
 					    c->rescan);
 	if (!err && c->feed)
 		err = raw_walk_new(&c->raw_walk, c->procs, c->files, c->feed, c->rescan,
-				   c->readers.walker);
+				   c->readers.walk_worker);
 	return err;
 }
 
@@ -177,7 +180,9 @@ static int open_all(struct collector *c, const char **why)
 	sampler->filter_tgids = c->opts.scope == COLLECT_TARGETS;
 	c->filtered = sampler->filter_tgids || sampler->comm_glob ||
 		      (sampler->cgroups && sampler->cgroups[0]);
-	*why = "cannot lock up the process that reads foreign files; --no-sandbox does without";
+	*why = "cannot start the processes that read foreign files in a sandbox; --no-sandbox "
+	       "reads "
+	       "them in kiln itself";
 	err = open_readers(c) ?: sampler_load(&c->sampler, sampler, why);
 	if (err)
 		return err;
@@ -254,7 +259,7 @@ int collector_add(struct collector *c, pid_t tgid)
 	return sampler_add_target(c->sampler, tgid);
 }
 
-/* What pidfd_open(2) says, in words. Of a thread it says EINVAL, from Linux 6.9 on ENOENT. */
+/* Explains an error of pidfd_open(2). For a thread it is EINVAL, from Linux 6.9 on ENOENT. */
 static int no_pidfd(int error, const char **why)
 {
 	switch (error) {
@@ -263,7 +268,7 @@ static int no_pidfd(int error, const char **why)
 		return -ESRCH;
 	case EINVAL:
 	case ENOENT:
-		*why = "a thread of another process; -p wants processes";
+		*why = "this is a thread; give -p the id of its process";
 		return -ESRCH;
 	default:
 		*why = strerror(error);
@@ -271,7 +276,7 @@ static int no_pidfd(int error, const char **why)
 	}
 }
 
-/* The end of the process is watched through a pidfd. */
+/* A pidfd reports the end of the process. */
 int collector_watch(struct collector *c, pid_t tgid, const char **why)
 {
 	struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, tgid, 0), .events = POLLIN};
@@ -332,8 +337,8 @@ void collector_stop(struct collector *c)
 	c->sampling = false;
 }
 
-/* Applies the events up to now and what samples reported of mappings, and looks into /proc where that
- * is not all. */
+/* Applies the events up to now and the reported mappings. Rescans processes where these are not
+ * enough. */
 static int follow_mappings(struct collector *c, uint64_t budget_ns)
 {
 	int err = sideband_poll(c->sideband, 0);
@@ -347,7 +352,7 @@ static int follow_mappings(struct collector *c, uint64_t budget_ns)
 	return err;
 }
 
-/* Walks what the kernel half left of a drained window, waiting a while for tables on their way. */
+/* Walks the raw samples of a drained window. Waits some time for tables that are being compiled. */
 static void walk_left(struct collector *c, const struct window *w, int wait_ms)
 {
 	uint64_t until = boottime_ns() + (uint64_t)wait_ms * 1000000ull;
@@ -365,7 +370,7 @@ static void walk_left(struct collector *c, const struct window *w, int wait_ms)
 	raw_walk_finish(c->raw_walk, w);
 }
 
-/* cgroups are asked for their names while they exist. */
+/* Asks for the names of cgroups while they exist. */
 static void remember_cgroups(struct collector *c, size_t from)
 {
 	struct cgroup_names names;
@@ -374,7 +379,7 @@ static void remember_cgroups(struct collector *c, size_t from)
 		cgroups_names(c->cgroups, c->aggregate.cgroups.data[i], &names);
 }
 
-/* From the kernel's counts to the aggregate. */
+/* Drains the kernel's counts into the aggregate. */
 static int drain_counts(struct collector *c, bool last)
 {
 	size_t n_cgroups = c->aggregate.cgroups.len;
@@ -384,7 +389,7 @@ static int drain_counts(struct collector *c, bool last)
 
 	if (err)
 		return err;
-	/* Everything that was mapped before the last sample is in the table before it is asked. */
+	/* So the process table has everything that was mapped before the last sample. */
 	err = follow_mappings(c, RESCAN_LAST_NS);
 	if (err)
 		log_debug("reading mapping events: %s", strerror(-err));
@@ -401,8 +406,8 @@ static int drain_counts(struct collector *c, bool last)
 	return 0;
 }
 
-/* Empties the ring of stacks, then follows what was mapped up to then: the kernel half learns of it,
- * and what has to be walked here is walked while the table knows it. */
+/* Empties the ring of stacks, then follows the mappings up to now. So the kernel half learns
+ * them, and raw samples are walked while the table has them. */
 static int take_stacks(struct collector *c)
 {
 	int err = drain_stacks(c->drain) ?: follow_mappings(c, RESCAN_NS);
@@ -414,7 +419,7 @@ static int take_stacks(struct collector *c)
 	return 0;
 }
 
-/* A turn of the test that takes no stacks until the window ends. */
+/* For tests: a turn that takes no stacks until the window ends. */
 static int stall(struct collector *c)
 {
 	usleep(c->stall_ms * 1000);
@@ -425,7 +430,7 @@ static int work(struct collector *c)
 {
 	int err;
 
-	/* A CPU that could not be opened now will be a second later: the others go on. */
+	/* A CPU that cannot be opened now is tried again a second later. */
 	err = sampler_follow_cpus(c->sampler);
 	if (err)
 		log_debug("following CPUs: %s", strerror(-err));
@@ -436,8 +441,8 @@ static int work(struct collector *c)
 	return err;
 }
 
-/* Samples that the kernel half could not walk end the sleep early, so that it learns of new programs
- * before they are sampled often. */
+/* Raw samples end the sleep early, so that the kernel half learns about new programs before they
+ * are sampled often. */
 static void sleep_until_due(struct collector *c, int timeout_ms)
 {
 	const uint64_t least = BUSY_TURN_MS * 1000000ull;
@@ -509,7 +514,8 @@ static void count_sums(struct collector *c, struct window_sums *sums)
 	walk_count(&sums->quality, &sums->totals, c->feed, c->raw_walk, c->rescan);
 }
 
-/* What waits for names takes at most half of a full window: else it would be named all the time. */
+/* Held-back samples take at most half of a full window. Otherwise windows would be named all the
+ * time. */
 static void hold_back(struct collector *c, struct aggregate *from)
 {
 	if (aggregate_bytes(from) < c->opts.aggregate_bytes / 2)
@@ -524,7 +530,7 @@ static void report(const struct collector *c, const struct window_sums *sums)
 	bounds_log(&bounded);
 }
 
-/* The window that has begun while the last one was named may keep ids of kernel symbols. */
+/* The window that began while the last one was named may have ids of kernel symbols. */
 static void forget_ksyms(struct collector *c)
 {
 	for (size_t i = 0; i < c->aggregate.frames.len; i++)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The machinery of a recording that may run for ever: loads the sampler, follows processes, drains the
- * kernel's counts and hands out one named window at a time. What to record and for how long, and what
- * becomes of a window, is its owner's policy. Memory is bounded, whatever the owner does.
+ * The collector: the machinery of a recording that may run for ever. It loads the sampler, follows
+ * processes, drains the kernel's counts and hands out one named window at a time. Its owner decides
+ * what to record, for how long, and what happens to a window. Memory is bounded whatever the owner
+ * does.
  *
- *	collector_open() .. collector_watch() .. collector_start()
- *	while it goes on: collector_turn(); now and then collector_end_window()
- *	collector_stop(); collector_end_window() for the rest; collector_close()
+ *   collector_open(), collector_watch(), collector_start()
+ *   while it goes on: collector_turn(); now and then collector_end_window()
+ *   collector_stop(); collector_end_window() for the rest; collector_close()
  *
- * One thread at a time; the collector has threads of its own for opening files and compiling tables.
+ * One thread at a time. The collector has its own threads for opening files and compiling tables.
  */
 #ifndef KILN_COLLECT_COLLECTOR_H
 #define KILN_COLLECT_COLLECTOR_H
@@ -26,59 +27,64 @@ struct debuginfod;
 struct symbolizer;
 
 enum collect_scope {
-	COLLECT_ALL,	 /* the whole machine, but for the filters in struct sampler_opts */
-	COLLECT_TARGETS, /* what collector_watch() and collector_add() name, and what they fork */
+	/* The whole machine, except what the filters in struct sampler_opts leave out. */
+	COLLECT_ALL,
+	/* The processes of collector_watch() and collector_add(), and their descendants. */
+	COLLECT_TARGETS,
 };
 
-struct collector_opts {		     /* what it points to is borrowed until the end */
-	struct sampler_opts sampler; /* filter_tgids is set from the scope; window_ns: time
-					   between drains of the kernel's counts */
+struct collector_opts { /* what it points to is borrowed until collector_close() */
+	/* The scope sets filter_tgids; window_ns is the time between drains. */
+	struct sampler_opts sampler;
 	enum collect_scope scope;
 	const char *const *user_labels; /* "key=value", NULL-terminated, or NULL */
 	bool names_only;		/* no lines, no inlined calls */
-	bool no_sandbox;		/* read foreign files in this very process */
-	struct debuginfod *debuginfod;	/* where debug files may come from; or NULL */
-	/* Samples in code made at run time that nothing names yet join the next window while their
-	 * program lives and there is room: some JIT compilers write names at their end. */
+	bool no_sandbox;		/* read foreign files in this process */
+	struct debuginfod *debuginfod;	/* source of debug files, or NULL */
+	/*
+	 * Hold samples back in code made at run time without names. They join the next window while
+	 * their program lives and there is room. Some JIT compilers write names at their end.
+	 */
 	bool waits_for_names;
 	size_t aggregate_bytes; /* see collector_wants_window(); 0: 8 MiB */
 };
 
-/* Loads everything; nothing is sampled yet. On failure *why is a sentence for people that says what to
- * do. 0 or -errno. */
+/* Loads everything; sampling does not start yet. On failure *why is a sentence for the user that
+ * says what to do. 0 or -errno. */
 int collector_open(struct collector **out, const struct collector_opts *opts, const char **why);
 void collector_close(struct collector *c);
 
-/* A process that runs, as a target; its end is noticed. -ESRCH with *why: there is none. */
+/* Adds a running process as a target, and watches for its end. -ESRCH with *why: there is none. */
 int collector_watch(struct collector *c, pid_t tgid, const char **why);
-/* A process that the owner has just forked, as a target. 0 or -errno. */
+/* Adds a process that the owner has just forked as a target. 0 or -errno. */
 int collector_add(struct collector *c, pid_t tgid);
-/* Whether all processes of collector_watch() have ended, and there was one. As of the last turn. */
+/* True if there were processes of collector_watch() and all had ended at the last turn. */
 bool collector_targets_gone(const struct collector *c);
 
-/* Reads what is mapped already: all processes with tgid 0, else one that may be gone. 0 or -errno. */
+/* Reads existing mappings from /proc: of all processes with tgid 0, else of one, which may have
+ * ended. 0 or -errno. */
 int collector_scan(struct collector *c, pid_t tgid, const char **why);
 
-/* Begins to sample. As collector_open(). */
+/* Starts sampling. Errors as from collector_open(). */
 int collector_start(struct collector *c, const char **why);
-/* After this nothing is sampled any more. */
+/* Stops sampling. */
 void collector_stop(struct collector *c);
 
 /*
- * One turn: sleeps until there may be something to do, at most timeout_ms, then takes what the kernel
- * has to say and drains its counts when that is due. Before collector_start() it follows processes. A
- * turn that fails is tried again by the next; 0, or -errno when samples cannot be read.
+ * One turn. Sleeps until there may be something to do, at most timeout_ms. Then reads the kernel's
+ * rings, and drains the counts when that is due. Before collector_start() it only follows
+ * processes. The next turn retries what failed. 0, or -errno if samples cannot be read.
  */
 int collector_turn(struct collector *c, int timeout_ms);
 
 /*
- * Whether the window should end soon although its owner could wait: it has grown to aggregate_bytes, or
- * is so old that files it has seen might be closed before they are named.
+ * True if the window should end soon, even if its owner could wait. It has reached aggregate_bytes,
+ * or it is so old that some of its files might be closed before they are named.
  */
 bool collector_wants_window(const struct collector *c);
 
-/* Drains what is left, names it and begins the next window. `last`: sampling has stopped, and stacks
- * that wait for tables may take longer. The window is the caller's. 0 or -errno. */
+/* Drains the rest, names it, and begins the next window. `last`: sampling has stopped, so stacks
+ * may wait longer for tables. The caller owns the window. 0 or -errno. */
 int collector_end_window(struct collector *c, bool last, struct named_window *out);
 
 struct collector_progress {
@@ -88,11 +94,11 @@ void collector_progress(struct collector *c, struct collector_progress *out);
 
 const char *collector_event(const struct collector *c); /* "cpu-clock" or "cycles" */
 size_t collector_cpus(const struct collector *c);
-/* CLOCK_BOOTTIME of collector_start(); 0 before it. */
+/* CLOCK_BOOTTIME of collector_start(); 0 before. */
 uint64_t collector_start_ns(const struct collector *c);
 
-/* The symbolizer is the caller's from then on: it may have line tables to build when nobody waits. No
- * window can be named any more. */
+/* Gives the symbolizer to the caller, who may build line tables with it later. No window can be
+ * named after that. */
 struct symbolizer *collector_take_symbolizer(struct collector *c);
 
 #endif

@@ -19,8 +19,8 @@
 struct prefetch {
 	struct debuginfod *d;
 	struct files *files;
-	size_t n_frames;  /* looked at */
-	struct htab seen; /* files */
+	size_t n_frames;  /* frames looked at so far */
+	struct htab seen; /* ids of files */
 };
 
 int prefetch_new(struct prefetch **out, struct debuginfod *d, struct files *files)
@@ -94,9 +94,9 @@ void prefetch_run(struct prefetch *p, const struct aggregate *a, bool fresh)
 		if (f->cls != AT_FILE || htab_find(&p->seen, hash, same, &f->owner) != HTAB_NONE)
 			continue;
 		if (p->seen.len >= SEEN_MAX)
-			htab_clear(&p->seen); /* what is asked again is in debuginfod's table */
+			htab_clear(&p->seen); /* debuginfod's own table has what was asked for */
 		if (htab_insert(&p->seen, hash, f->owner))
-			return; /* no memory: another time */
+			return; /* out of memory: the next call tries again */
 		ask(p, f->owner);
 	}
 }

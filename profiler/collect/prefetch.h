@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks for the debug files of programs that have samples, while the recording still runs. */
+/* Asks debuginfod for the debug files of programs that have samples, while the recording runs. */
 #ifndef KILN_COLLECT_PREFETCH_H
 #define KILN_COLLECT_PREFETCH_H
 
@@ -11,13 +11,14 @@ struct files;
 
 struct prefetch;
 
-/* Both are borrowed. 0 or -ENOMEM. */
+/* Borrows both. 0 or -ENOMEM. */
 int prefetch_new(struct prefetch **out, struct debuginfod *d, struct files *files);
 void prefetch_free(struct prefetch *p);
 
 /*
- * Looks at the frames of an aggregate that came since the last call; `fresh`: it is a new one. Build ids of files leave the machine only where
- * the file has no debug information itself and there is none in /usr/lib/debug.
+ * Looks at the aggregate's frames that came since the last call. `fresh`: it is a new aggregate.
+ * Sends a build id to a server only if the file has no debug information itself and /usr/lib/debug
+ * has none.
  */
 void prefetch_run(struct prefetch *p, const struct aggregate *a, bool fresh);
 

@@ -15,9 +15,10 @@ static int open_unwinders(struct readers *r, bool sandbox)
 {
 	struct table_worker_opts compiler = {.sandbox = sandbox, .lazy = true};
 	struct walk_worker_opts walker = {.sandbox = sandbox};
-	int err = table_worker_new(&r->compiler, &compiler) ?: walk_worker_new(&r->walker, &walker);
+	int err = table_worker_new(&r->table_worker, &compiler)
+			  ?: walk_worker_new(&r->walk_worker, &walker);
 
-	return err == -EOPNOTSUPP ? 0 : err; /* nor are there tables on such a machine */
+	return err == -EOPNOTSUPP ? 0 : err; /* there are no tables on such a machine either */
 }
 
 int readers_open(struct readers *r, const struct readers_opts *opts)
@@ -37,8 +38,8 @@ int readers_open(struct readers *r, const struct readers_opts *opts)
 
 void readers_close(struct readers *r)
 {
-	table_worker_free(r->compiler);
-	walk_worker_free(r->walker);
+	table_worker_free(r->table_worker);
+	walk_worker_free(r->walk_worker);
 	symbolizer_free(r->symbolizer);
 	*r = (struct readers){0};
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whoever reads foreign files for a recording: each in a process of its own without privileges, or
- * in this one where that is asked for. */
+/* The three workers that read foreign files for a recording. With no_sandbox kiln reads the
+ * files itself. */
 #ifndef KILN_COLLECT_READERS_H
 #define KILN_COLLECT_READERS_H
 
@@ -11,10 +11,10 @@ struct symbolizer;
 struct table_worker;
 struct walk_worker;
 
-struct readers { /* all-zero can be closed */
+struct readers { /* an all-zero one can be closed */
 	struct symbolizer *symbolizer;
-	struct table_worker *compiler; /* of unwind tables; NULL without them */
-	struct walk_worker *walker;    /* of what the kernel could not walk; likewise */
+	struct table_worker *table_worker; /* NULL without unwind tables */
+	struct walk_worker *walk_worker;   /* NULL without unwind tables */
 };
 
 struct readers_opts {
@@ -25,8 +25,9 @@ struct readers_opts {
 };
 
 /*
- * For the beginning: their processes are copies of this one, which has seen nothing yet, and lock
- * themselves up while it goes on. 0 or -errno: not even the least of a sandbox is possible.
+ * Starts the readers. Call it first: readers are copies of this process, which holds nothing yet.
+ * They enter the sandbox while the caller goes on. 0, or -errno if even the least sandbox is
+ * impossible.
  */
 int readers_open(struct readers *r, const struct readers_opts *opts);
 void readers_close(struct readers *r);

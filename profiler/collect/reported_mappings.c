@@ -23,11 +23,11 @@
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
 
-/* Twice what the kernel half remembers. Past it the half that came first is forgotten, there and here,
- * and told again when it is seen again. */
+/* Twice what the kernel half remembers. At the cap, both forget the older half. Samples then
+ * report these files again. */
 #define FILES_MAX	16384
 #define PATHS_MAX_BYTES (4u << 20)
-/* Sets that were begun: one a CPU, and those of which a part was lost. */
+/* Incomplete sets: one for each CPU, and those that lost a part. */
 #define PARTS_MAX	1024
 #define PARTS_MAX_BYTES (8u << 20)
 #define PART_OLD_NS	1000000000ull
@@ -38,14 +38,14 @@
 struct reported_file {
 	struct kiln_file_key key;
 	enum map_kind kind;
-	char *path; /* as the process sees it, with " (deleted)" */
+	char *path; /* as in the process's view, with " (deleted)" */
 };
 
-/* A set of which not all records have come. */
+/* A set without all of its records yet. */
 struct part {
 	uint32_t tgid;
 	uint64_t time_ns;
-	bool has_hole; /* a record did not fit: it is no set any more */
+	bool has_hole; /* a record did not fit, so the set is useless */
 	VEC(struct kiln_mapping) mappings;
 };
 
@@ -55,12 +55,12 @@ struct reported_mappings {
 	struct rescan *rescan;
 	int reported_fd, reported_files_fd;
 	size_t max_files, max_path_bytes, max_part_bytes;
-	VEC(struct reported_file) known; /* what came first comes first */
+	VEC(struct reported_file) known; /* oldest first */
 	size_t path_bytes;
 	struct htab index; /* by key */
 	VEC(struct part) parts;
 	size_t part_bytes;
-	VEC(struct proc_mapping) set; /* being made */
+	VEC(struct proc_mapping) set; /* set that is being built */
 	struct reported_stats stats;
 };
 
@@ -136,7 +136,7 @@ static uint32_t find_file(const struct reported_mappings *t, const struct kiln_f
 	return htab_find(&t->index, key_hash(key), file_eq, &n);
 }
 
-/* The path from its components, of which the last one comes first. NULL: they make none. */
+/* Joins the components, which come last one first, to a path. NULL: they are no path. */
 static char *join_path(const struct kiln_file_record *rec)
 {
 	_cleanup_(buf_release) struct buf b = {0};
@@ -145,7 +145,12 @@ static char *join_path(const struct kiln_file_record *rec)
 	if (!end || rec->path[end - 1])
 		return NULL;
 	while (end) {
-		size_t start = --end; /* at the NUL of a component */
+		/*
+		 * True if a file without a name is a program. The sample could not see it, because
+		 * the page was not in memory. The file is in memory only, so reading it cannot
+		 * hang.
+		 */
+		size_t start = --end;
 
 		while (start && rec->path[start - 1])
 			start--;
@@ -157,8 +162,8 @@ static char *join_path(const struct kiln_file_record *rec)
 	return strdup(buf_cstr(&b));
 }
 
-/* Whether what has no name is a program, where its sample could not see it: the page was not there. It
- * is memory, and cannot hang. */
+/* True if a file without a name is a program. The sample could not see it, because the page was
+ * not in memory. Such a file is itself in memory, so reading it cannot hang. */
 static bool is_elf(const struct kiln_file_record *rec)
 {
 	char path[96], magic[4] = "";
@@ -180,7 +185,7 @@ static void forget_file(struct reported_mappings *t, struct reported_file *file)
 	t->stats.forgotten++;
 }
 
-/* Forgets the older half: the next set is of the newest. */
+/* Forgets the older half of the files. */
 static void forget_files(struct reported_mappings *t)
 {
 	size_t n = (t->known.len + 1) / 2;
@@ -190,7 +195,7 @@ static void forget_files(struct reported_mappings *t)
 	t->known.len -= n;
 	memmove(t->known.data, t->known.data + n, t->known.len * sizeof(*t->known.data));
 	htab_clear(&t->index);
-	for (size_t i = 0; i < t->known.len; i++) /* had room */
+	for (size_t i = 0; i < t->known.len; i++) /* capacity is there already */
 		htab_insert(&t->index, key_hash(&t->known.data[i].key), (uint32_t)i);
 }
 
@@ -202,7 +207,7 @@ static void rename_file(struct reported_mappings *t, struct reported_file *known
 	*known = *file;
 }
 
-/* Takes its path. */
+/* Adds a file and takes its path. */
 static void add_file(struct reported_mappings *t, const struct reported_file *file)
 {
 	uint32_t id;
@@ -230,7 +235,7 @@ static void take_file(struct reported_mappings *t, const struct kiln_file_record
 	}
 	file.kind = map_kind_of(file.path, is_elf(rec));
 	t->stats.files++;
-	if (id != HTAB_NONE) /* under another name, or told on two CPUs at once */
+	if (id != HTAB_NONE) /* under another name, or reported by two CPUs at once */
 		rename_file(t, &t->known.data[id], &file);
 	else
 		add_file(t, &file);
@@ -238,7 +243,7 @@ static void take_file(struct reported_mappings *t, const struct kiln_file_record
 
 /* --- sets ------------------------------------------------------------------------------------- */
 
-/* What is not known of a process is to be told again, and read meanwhile. */
+/* Has unknown mappings of a process reported again, and rescans it meanwhile. */
 static void ask_again(struct reported_mappings *t, const struct kiln_mappings_record *rec)
 {
 	bpf_map_delete_elem(t->reported_fd, &rec->tgid);
@@ -258,8 +263,8 @@ static void drop_part(struct reported_mappings *t, struct part *p)
 	t->parts.len--;
 }
 
-/* Gives up the sets of which the rest never came; if that is none, all. What is left of one of these
- * must not be taken for all of it: its process is read. */
+/* Drops the sets that were never completed; if there are none, all sets. The rest of a dropped
+ * set must not count as a whole set, so its process is rescanned. */
 static void drop_parts(struct reported_mappings *t, uint64_t now_ns)
 {
 	size_t before = t->parts.len;
@@ -277,7 +282,7 @@ static void drop_parts(struct reported_mappings *t, uint64_t now_ns)
 	t->stats.dropped += before - t->parts.len;
 }
 
-/* The part that a record continues or begins; NULL: there is no room. */
+/* The set that a record continues or begins; NULL: no room. */
 static struct part *part_of(struct reported_mappings *t, const struct kiln_mappings_record *rec)
 {
 	for (size_t i = 0; i < t->parts.len; i++) {
@@ -327,7 +332,7 @@ static uint32_t intern(struct reported_mappings *t, const struct reported_file *
 			    m->start + m->len);
 }
 
-/* Adds a mapping to the set. False: of its file nothing is known. */
+/* Adds a mapping to the set. False if its file was not reported. */
 static bool add_mapping(struct reported_mappings *t, const struct kiln_mappings_record *rec,
 			const struct kiln_mapping *m, struct proc_snapshot *s)
 {
@@ -340,7 +345,8 @@ static bool add_mapping(struct reported_mappings *t, const struct kiln_mappings_
 		return !vec_push(&t->set, out);
 	}
 	id = find_file(t, &m->file);
-	if (id == HTAB_NONE) { /* the record was lost: the kernel half is to send it again */
+	/* The file's record was lost, so the kernel half must send it again. */
+	if (id == HTAB_NONE) {
 		bpf_map_delete_elem(t->reported_files_fd, &m->file);
 		return false;
 	}
@@ -350,7 +356,7 @@ static bool add_mapping(struct reported_mappings *t, const struct kiln_mappings_
 	if (file->kind == MAP_KIND_FILE) {
 		out.file = intern(t, file, rec, m);
 		if (out.file == FILE_NONE)
-			return true; /* the table is full and has counted it */
+			return true; /* the file table is full and has counted it */
 		if (key_is(&m->file, &rec->exe) && s->exe == FILE_NONE)
 			s->exe = out.file;
 		if (map_is_jitdump(file->path))
@@ -403,7 +409,7 @@ static void take_set(struct reported_mappings *t, const struct kiln_mappings_rec
 	t->stats.sets++;
 }
 
-/* There is more than can be told of. */
+/* Handles a process with more mappings than a sample can report. */
 static void take_cut(struct reported_mappings *t, const struct kiln_mappings_record *rec)
 {
 	t->stats.cut++;

@@ -75,7 +75,7 @@ static void log_counters(const struct raw_walk_stats *walked, const struct resca
 #define X(name) put(&b, #name, again->name);
 	RESCAN_COUNTERS(X)
 #undef X
-	log_debug("/proc read again:%s", buf_cstr(&b));
+	log_debug("rescans:%s", buf_cstr(&b));
 	buf_release(&b);
 }
 
@@ -119,7 +119,7 @@ void walk_count(struct quality *q, const struct sampler_totals *t, struct unwind
 	raw_walk_stats(raw_walk, &walked);
 	unwind_feed_stats(feed, &tables, &maps);
 	count_walks(q, t, &walked);
-	/* A file may have failed here and there: it is one. */
+	/* The same file may have failed in both workers. It counts once. */
 	q->tables_failed =
 		tables.failed > walked.files_failed ? tables.failed : walked.files_failed;
 }

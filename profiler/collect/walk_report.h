@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which way user stacks were walked, and why: in numbers of the profile's quality, and for -v. */
+/* Counts which way user stacks were walked, and why, for the profile's quality and for -v. */
 #ifndef KILN_COLLECT_WALK_REPORT_H
 #define KILN_COLLECT_WALK_REPORT_H
 
@@ -11,14 +11,14 @@ struct reported_mappings;
 struct unwind_feed;
 
 /*
- * Everything is counted since the beginning. feed and raw_walk: NULL where user stacks are walked by
- * frame pointers only; reported: NULL where samples do not report mappings.
+ * Everything is a sum since the beginning. feed and raw_walk are NULL if user stacks are walked by
+ * frame pointers only. reported is NULL if samples report no mappings.
  */
 
 /* Fills in the counters of walks. */
 void walk_count(struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
 		const struct raw_walk *raw_walk, const struct rescan *rescan);
-/* Logs them, and more, at LOG_VERBOSE. */
+/* Logs these and more at LOG_VERBOSE. */
 void walk_report(const struct quality *q, const struct sampler_totals *t, struct unwind_feed *feed,
 		 const struct raw_walk *raw_walk, const struct rescan *rescan,
 		 const struct reported_mappings *reported);

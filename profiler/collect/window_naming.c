@@ -17,10 +17,10 @@
 #include "profiler/window/aggregate.h"
 #include "symbolizer/symbolizer.h"
 
-/* How long opening the last files may take: at the end, and while sampling goes on. */
+/* Time to wait for the opener: at the end, and while sampling goes on. */
 #define OPENER_LAST_MS 2000
 #define OPENER_MS      100
-/* At the end nobody waits for a server; what is in its cache is there at once. */
+/* At the end nobody waits for a server, but files in its cache come at once. */
 #define DEBUGINFOD_LAST_NS 300000000ull
 
 struct window_naming {
@@ -28,7 +28,7 @@ struct window_naming {
 	struct naming *naming;
 	uint64_t period_ns;
 	uint64_t recorded, lost_memory; /* samples of all windows so far */
-	struct quality given;		/* sums of all windows so far, see losses_share() */
+	struct quality given;		/* sums given to all windows so far, see losses_share() */
 	uint64_t fetched; /* debug files that had come when the last window was named */
 };
 
@@ -80,7 +80,7 @@ static int add_facts(const struct window_naming *n, struct profile *p)
 	       profile_commentf(p, "kiln.kernel=%s %s", u.release, u.machine);
 }
 
-/* What came from servers since the last window may name what had no lines then. */
+/* Debug files that came since the last window may give lines to names. */
 static void await_files(struct window_naming *n, bool last)
 {
 	struct debuginfod_stats stats;
@@ -113,7 +113,7 @@ void window_hold_back(struct window_naming *n, struct procs *procs, struct aggre
 		aggregate_hold_back(to, from, waits);
 }
 
-/* What this window counts by itself joins its share of the sums. */
+/* Adds this window's own counters to its share of the sums. */
 static void count_quality(struct window_naming *n, struct window_sums *sums, bool last,
 			  struct quality *q)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From what was collected to a named window: names, losses, quality. Part of the collector. */
+/* Makes a named window of an aggregate: names, losses, quality. Internal to the collector. */
 #ifndef KILN_COLLECT_WINDOW_NAMING_H
 #define KILN_COLLECT_WINDOW_NAMING_H
 
@@ -24,12 +24,12 @@ struct window_naming_opts { /* everything is borrowed */
 	struct symbolizer *symbolizer;
 	struct files *files;
 	struct ksyms *ksyms;
-	struct unwind_feed *feed; /* NULL: by frame pointers */
+	struct unwind_feed *feed; /* NULL: stacks are walked by frame pointers */
 	struct cgroups *cgroups;
 	const char *const *user_labels;
 	struct debuginfod *debuginfod;
 	struct sampler *sampler;
-	uint64_t freq_hz; /* as asked for */
+	uint64_t freq_hz; /* the requested frequency */
 	bool names_only, filtered;
 	/* Called now and then while a window is named; may be NULL. */
 	void (*tick)(void *ctx);
@@ -40,19 +40,19 @@ struct window_naming_opts { /* everything is borrowed */
 int window_naming_new(struct window_naming **out, const struct window_naming_opts *opts);
 void window_naming_free(struct window_naming *n);
 
-/* Moves the samples from `from` to `to` that cannot be named yet, and may be later: those in code made at
- * run time of programs that still live and have not said anything of it. */
+/* Holds back: moves samples from `from` to `to` that may get names later. They are in code made
+ * at run time of programs that still live and have written no names yet. */
 void window_hold_back(struct window_naming *n, struct procs *procs, struct aggregate *from,
 		      struct aggregate *to);
 
 /* Sums since the beginning. */
 struct window_sums {
-	struct sampler_totals totals; /* from before the window was drained */
+	struct sampler_totals totals; /* read before the window was drained */
 	uint64_t read_back;	      /* samples drained */
-	struct quality quality; /* of walks and events; what else there is window_name() adds */
+	struct quality quality; /* counters of walks and events; window_name() adds the others */
 };
 
-/* Fills profile and quality of the window. 0 or -errno; then what was filled in has to be released, too. */
+/* Fills the window's profile and quality. 0 or -errno; the caller releases *w in both cases. */
 int window_name(struct window_naming *n, const struct aggregate *a, struct window_sums *sums,
 		bool last, struct named_window *w);
 

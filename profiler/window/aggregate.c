@@ -6,7 +6,7 @@
 #include "profiler/window/aggregate.h"
 #include "profiler/sampler/drain.h"
 
-/* Both sides at their deepest, and synthetic frames. */
+/* The deepest stacks of both sides, and synthetic frames. */
 #define STACK_MAX (KILN_MAX_FRAMES + UNWIND_FRAMES_MAX + 4)
 
 struct stack_builder {
@@ -60,7 +60,7 @@ static bool image_eq(const void *ctx, uint32_t id)
 	return n->a->images.data[id].image_id == n->f.addr;
 }
 
-/* Index of a program in images; UINT32_MAX without memory. */
+/* Index of a program in images; UINT32_MAX when out of memory. */
 static uint32_t add_image(struct aggregate *a, const struct agg_image *img)
 {
 	struct frame_needle n = {a, {.addr = img->image_id}};
@@ -68,7 +68,7 @@ static uint32_t add_image(struct aggregate *a, const struct agg_image *img)
 	uint32_t id = htab_find(&a->image_index, hash, image_eq, &n);
 
 	if (id != HTAB_NONE) {
-		a->images.data[id].jitdump = img->jitdump; /* it may have been opened since */
+		a->images.data[id].jitdump = img->jitdump; /* it may have been opened meanwhile */
 		return id;
 	}
 	id = (uint32_t)a->images.len;
@@ -78,7 +78,7 @@ static uint32_t add_image(struct aggregate *a, const struct agg_image *img)
 	return id;
 }
 
-/* The same; UINT32_MAX also when it is unknown. */
+/* Does the same, but also returns UINT32_MAX for an unknown program. */
 static uint32_t intern_image(struct aggregate *a, const struct proc_image *img)
 {
 	struct agg_image copy;
@@ -148,9 +148,8 @@ static int add_kernel_side(struct aggregate *a, struct stack_builder *b, const s
 }
 
 /*
- * In the middle of an exec there is no user stack: the old one went with the old address space, the
- * new one has not been made yet. Nobody who is in a system call otherwise has a stack whose first
- * word cannot be read.
+ * In the middle of an exec there is no user stack: the old address space is gone, and the new one
+ * has no stack yet. In any other system call the first word of the stack can be read.
  */
 static bool is_mid_exec(const struct window_stack *s, const struct window_row *row)
 {
@@ -160,9 +159,9 @@ static bool is_mid_exec(const struct window_stack *s, const struct window_row *r
 }
 
 /*
- * A frame-pointer walk through code that uses the register for something else ends in numbers that
- * are no code addresses: the stack is cut before the first caller that lies in no mapping. Wherever a
- * walk by tables went from there, the root is not in this stack.
+ * A frame-pointer walk through code that uses rbp otherwise ends in numbers that are no code
+ * addresses. So the stack is cut before the first caller that is in no mapping. If a table walk
+ * went on from there, its root does not belong to this stack.
  */
 static int add_user_side(struct aggregate *a, struct stack_builder *b, struct procs *procs,
 			 const struct window *w, const struct window_row *row)
@@ -296,7 +295,7 @@ static bool exe_eq(const void *ctx, uint32_t id)
 	return n->a->exes.data[id].file == n->f.owner;
 }
 
-/* Without memory for it the busiest program may be another one: no sample is lost. */
+/* Out of memory: another program may count as the busiest, but no sample is lost. */
 static void note_exe(struct aggregate *a, const struct proc_image *img, uint64_t count)
 {
 	struct frame_needle n = {a, {.owner = img ? img->exe : FILE_NONE}};

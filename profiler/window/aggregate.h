@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Drained windows in, one aggregate out. Every address is normalized at once, while the process table
- * still knows what was mapped where: to (file, file offset), to a kernel address, or to an address in
- * the anonymous code of one program. naming.h turns an aggregate into a profile. Pure memory, within a
+ * Adds drained windows up in an aggregate. Every address is normalized at once, while the process
+ * table still knows the mappings: to (file, file offset), to a kernel address, or to an address in
+ * one program's anonymous code. naming.h turns an aggregate into a profile. Pure memory, within a
  * cap.
  */
 #ifndef KILN_WINDOW_AGGREGATE_H
@@ -26,30 +26,31 @@ enum frame_class {
 	AT_FILE,	/* owner: file id, addr: file offset */
 	AT_VDSO,	/* addr: offset into the vDSO */
 	AT_ANON,	/* owner: index in images, addr: virtual address */
-	AT_UNMAPPED,	/* addr: virtual address in a known process, nothing known there */
-	AT_NO_PROCESS,	/* addr: virtual address, nothing known of the process */
-	AT_MISSED_USER, /* synthetic: there was a stack, and it could not be had */
+	AT_UNMAPPED,	/* addr: virtual address in a known process, but in no known mapping */
+	AT_NO_PROCESS,	/* addr: virtual address in an unknown process */
+	AT_MISSED_USER, /* synthetic: there was a stack, but it could not be read */
 	AT_MISSED_KERNEL,
-	AT_TRUNCATED,	/* synthetic, outermost: the walk was cut here */
-	AT_USER_ELIDED, /* synthetic: the only side there is was not asked for (-K, -U) */
+	AT_TRUNCATED,	/* synthetic, outermost: the walk stopped here */
+	AT_USER_ELIDED, /* synthetic: the only side that exists was not wanted (-K, -U) */
 	AT_KERNEL_ELIDED,
 };
 
 struct agg_frame {
 	enum frame_class cls;
 	uint32_t owner;
-	uint64_t addr; /* of the call, where it is a caller: return address - 1 */
-	/* AT_ANON of a program with a jitdump: the end of the window, else 0. Its code moves. */
+	uint64_t addr; /* for callers: return address - 1 */
+	/* For AT_ANON in a program with a jitdump: the end of the window, because its code
+	 * moves. Else 0. */
 	uint64_t t_ns;
 };
 
 struct agg_stack {
 	uint32_t first, len; /* in frame_ids, leaf first */
 	uint32_t n_kernel;   /* of these, kernel frames (they come first) */
-	uint8_t user_end;    /* enum unwind_end; UNWIND_ON: not known, or no user frames */
+	uint8_t user_end;    /* enum unwind_end; UNWIND_ON: unknown, or no user frames */
 };
 
-/* A program that ran anonymous code: whose jitdump or perf map to look for. */
+/* A program that ran anonymous code, to find its jitdump or perf map. */
 struct agg_image {
 	uint64_t image_id; /* proc_image.id */
 	pid_t tgid, ns_tgid;
@@ -66,39 +67,39 @@ struct agg_sample {
 
 struct agg_exe {
 	uint32_t file;
-	uint64_t samples; /* of processes whose program it is */
+	uint64_t samples; /* samples of its processes */
 };
 
 /* All-zero is empty and valid. */
 struct aggregate {
-	size_t max_bytes; /* rows that do not fit are counted in lost_memory; 0: AGGREGATE_MAX_BYTES */
+	/* Rows that do not fit are counted in lost_memory; 0: AGGREGATE_MAX_BYTES. */
+	size_t max_bytes;
 	VEC(struct agg_frame) frames;
 	VEC(uint32_t) frame_ids;
 	VEC(struct agg_stack) stacks;
 	VEC(struct agg_image) images;
 	VEC(struct agg_sample) samples;
 	VEC(struct agg_exe) exes;
-	VEC(uint64_t) cgroups; /* ids seen */
+	VEC(uint64_t) cgroups; /* ids that samples had */
 	uint64_t recorded;     /* sum of counts */
-	uint64_t lost_memory;  /* samples dropped for lack of memory, or over the cap */
+	uint64_t lost_memory;  /* samples dropped when out of memory, or over the cap */
 	struct htab frame_index, stack_index, sample_index, image_index, exe_index, cgroup_index;
 };
 
 /* Ten times what a minute of 128 busy CPUs at 99 Hz takes. */
 #define AGGREGATE_MAX_BYTES (256u << 20)
 
-/* Adds a drained window. What does not fit is counted in lost_memory. */
+/* Adds a drained window. Samples without room are counted in lost_memory. */
 void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs,
 		      const struct ksyms *ksyms);
 /*
- * Moves what cannot be named yet into an aggregate that goes on: the samples of src with a frame in the
- * anonymous code of an image i for which waits[i] is true. They leave samples of count 0 behind. What
- * there is no memory for stays.
+ * Holds samples back: moves samples of src that have a frame in anonymous code of an image i with
+ * waits[i] to dst. They leave samples of count 0 in src. When out of memory, the rest stays in src.
  */
 void aggregate_hold_back(struct aggregate *dst, struct aggregate *src, const bool *waits);
 /* Bytes held. */
 size_t aggregate_bytes(const struct aggregate *a);
-/* Frees everything; max_bytes stays. */
+/* Frees everything but keeps max_bytes. */
 void aggregate_clear(struct aggregate *a);
 
 #endif
