@@ -19,27 +19,27 @@
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 
-#define READ_BYTES 65536 /* what a pipe holds; no line is that long */
-/* Lines answered at a time where input does not end: bounds the answers held in memory. The more, the
- * less often compressed debug sections are gone through. */
+#define READ_BYTES 65536 /* size of a pipe's buffer; longer than any line */
+/* Lines in one batch if input does not end. Bounds the answers in memory. Larger batches read
+ * compressed debug sections less often. */
 #define BATCH_LINES (128 << 10)
 #define WRITE_BYTES (1u << 20)
-/* One file is all there is to remember, and a browser's lines want this much. */
+/* The only file may use all of it. A browser's lines need so much. */
 #define CACHE_BYTES (1ul << 30)
 
 struct asked {
-	uint64_t va;	/* as it was asked, without the base */
-	bool bad;	/* no address at all */
-	size_t at, len; /* of the answer in text */
+	uint64_t va;	/* as in the input, without the base */
+	bool bad;	/* the input is no address */
+	size_t at, len; /* place of its text answer */
 };
 
 struct answering {
 	const struct addresses_opts *o;
 	struct symbolizer *symbolizer;
 	struct sym_file file;
-	uint64_t base; /* added to what is asked */
+	uint64_t base; /* added to each address of the input */
 	VEC(struct asked) asked;
-	VEC(uint64_t) va; /* of those that are not bad */
+	VEC(uint64_t) va; /* addresses of good lines */
 	VEC(uint32_t) index;
 	struct buf text, out;
 	uint64_t n_bad;
@@ -47,7 +47,7 @@ struct answering {
 
 /* --- one answer ------------------------------------------------------------------------------- */
 
-/* "+0x..." and "+sub_..." are kiln's names for what has none. */
+/* "+0x..." and "+sub_..." are kiln's names for unnamed addresses. */
 static bool has_name(const struct sym_result *r, const struct sym_frame *f)
 {
 	bool outer = f == &r->frames[r->n_frames - 1];
@@ -70,7 +70,8 @@ static const char *last_component(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-/* "??:0" where nothing is known, "FILE:?" where the line is not: as addr2line and llvm-symbolizer. */
+/* "??:0" if nothing is known, "FILE:?" if only the line is unknown, like addr2line and
+ * llvm-symbolizer. */
 static void add_place(struct buf *b, const struct addresses_opts *o, const struct sym_frame *f)
 {
 	if (!f->file) {
@@ -185,7 +186,7 @@ static bool parse_address(const char *s, size_t len, uint64_t *va)
 	if (!len || len > 16)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		char c = s[i] | 0x20; /* to lower case; digits have the bit already */
+		char c = s[i] | 0x20; /* to lower case; digits have this bit already */
 
 		if (s[i] >= '0' && s[i] <= '9')
 			v = v << 4 | (uint64_t)(s[i] - '0');
@@ -228,7 +229,7 @@ static int write_out(struct answering *a)
 	return err;
 }
 
-/* Answers come in any order, and leave in the order of the questions. */
+/* Results come in any order. Answers are printed in the order of input. */
 static int answer(struct answering *a)
 {
 	int err = 0;
@@ -258,10 +259,10 @@ struct input {
 	char data[READ_BYTES];
 	size_t len;
 	bool end;
-	bool skipping; /* the rest of a line that is too long */
+	bool skipping; /* skips the rest of a line that is too long */
 };
 
-/* Asks all lines that are complete; at the end of the input the last one too. */
+/* Answers all complete lines, at the end of input also the last one. */
 static int take_lines(struct answering *a, struct input *in)
 {
 	char *at = in->data, *nl;
@@ -305,7 +306,8 @@ static bool more_is_there(void)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* Whoever writes a line and waits gets its answer; whoever writes many gets them in batches. */
+/* A program that writes one line and waits gets its answer. One that writes many lines gets
+ * batches. */
 static int answer_stdin(struct answering *a)
 {
 	_cleanup_free_ struct input *in = calloc(1, sizeof(*in));
@@ -344,7 +346,7 @@ static const char *elf_problem(int err)
 				 : strerror(-err);
 }
 
-/* Where addresses count from. -ENOENT: no such section. */
+/* Start of the section. -ENOENT: there is none. */
 static int base_of(struct elf_obj *obj, const char *section, uint64_t *base)
 {
 	const struct elf_section *s;
@@ -390,8 +392,8 @@ static void ignore(void *ctx, size_t index, const struct sym_result *r)
 	(void)r;
 }
 
-/* With somebody to ask for debug files: any address makes the symbolizer look for the file's, and
- * another one finds what came. */
+/* With debuginfod: the first look-up of any address asks for the debug file, and the next one
+ * finds it. */
 static int open_symbolizer(struct answering *a, const struct symbolizer_opts *opts)
 {
 	int err = symbolizer_new(&a->symbolizer, opts);
@@ -419,8 +421,8 @@ static int run(struct answering *a, const struct command *cmd, char *const *word
 		log_warning("%" PRIu64 " line%s of the input %s no hexadecimal address", a->n_bad,
 			    a->n_bad == 1 ? "" : "s", a->n_bad == 1 ? "is" : "are");
 	if (err == -EINVAL && n)
-		return EXIT_USAGE; /* said */
-	if (err && err != -EIO)	   /* that was said */
+		return EXIT_USAGE; /* already reported */
+	if (err && err != -EIO)	   /* -EIO was reported already */
 		log_error("%s: %s", cmd->name, strerror(-err));
 	return err ? EXIT_ERROR : EXIT_OK;
 }
@@ -428,7 +430,7 @@ static int run(struct answering *a, const struct command *cmd, char *const *word
 int addresses_run(const struct command *cmd, const struct addresses_opts *o, char *const *words,
 		  int n)
 {
-	/* Debug files are next to where the file really is. */
+	/* Debug files are near the file's real path. */
 	_cleanup_free_ char *path = realpath(o->exe, NULL);
 	struct answering a = {
 		.o = o,

@@ -7,8 +7,8 @@
 #include "profiler/cli/answer.h"
 #include "profiler/formats/describe.h"
 
-/* A binary is worth a line when it spoils this share of all frames or stacks; more lines than this
- * nobody reads. */
+/* Reports binaries that spoil at least this share of all frames or stacks, in at most so many
+ * lines. */
 #define BLAME_PER_MILLE 5
 #define BLAME_LINES	5
 
@@ -23,7 +23,7 @@ static int find_type(const struct profile *p, const char *type)
 	return -1;
 }
 
-/* Samples per second and CPU, or 0 where the period is not a time. */
+/* Samples per second and CPU; 0 if the period is no time. */
 static double frequency_hz(const struct profile *p)
 {
 	if (p->period <= 0 || strcmp(profile_text(p, p->period_type.unit), "nanoseconds"))
@@ -65,7 +65,7 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
-/* Green, amber or red: what a person would call good, usable and bad. */
+/* Green, amber or red for good, usable and bad. */
 static void add_graded(struct buf *out, const struct term *t, double share, const char *what)
 {
 	term_style(t, out, share >= 95 ? STYLE_GOOD : share >= 80 ? STYLE_HOT : STYLE_BAD);
@@ -180,13 +180,13 @@ void answer_share(struct buf *out, int64_t part, int64_t whole)
 
 /* Widths of the text columns: name, module, caller. */
 struct layout {
-	bool cuts; /* what is wider */
+	bool cuts; /* the widest column that may be cut */
 	size_t width[3];
 };
 
-/* No column is made narrower than this: below it names tell nothing. */
+/* Smallest width of a column. Narrower names are useless. */
 #define LEAST_WIDTH 8
-/* In a file nothing is cut; but one long C++ name shall not push every other row's columns away. */
+/* In a file nothing is cut. But one long C++ name must not move the columns of all rows. */
 #define FILE_WIDTH 60
 #define ARROW	   "<- "
 
@@ -212,7 +212,7 @@ static struct layout lay_out(const struct table *tab, const char *name_title, si
 	}
 	for (int c = 0; c < 3; c++)
 		sum += l.width[c];
-	/* What is too much is taken from the widest, a column at a time. */
+	/* Makes the widest column narrower, one character at a time. */
 	while (columns && sum + fixed > columns) {
 		int widest = 0;
 
@@ -234,7 +234,7 @@ static const char *name_title(enum table_by by)
 	return titles[by];
 }
 
-/* The last column of a line is not padded. */
+/* The last column of a line gets no padding. */
 static void add_column(struct buf *out, const char *text, const struct layout *l, int column,
 		       bool is_last)
 {

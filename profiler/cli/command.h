@@ -9,7 +9,7 @@
 
 #define KILN_VERSION "0.1.0"
 
-/* Exit codes, the same for all commands (kiln(1)). A launched command's own status otherwise. */
+/* Exit codes of all commands (kiln(1)). A launched command's own status is passed on. */
 enum exit_code {
 	EXIT_OK = 0,
 	EXIT_ERROR = 1,
@@ -18,32 +18,32 @@ enum exit_code {
 	EXIT_NOT_PERMITTED = 4,
 	EXIT_NO_TARGET = 5,
 	EXIT_THRESHOLD = 6,
-	/* record -- CMD, as env(1) and nohup(1) have them */
+	/* For record -- CMD, as in env(1) and nohup(1). */
 	EXIT_KILN_FAILED = 125,
 	EXIT_CANNOT_EXEC = 126,
 	EXIT_CMD_NOT_FOUND = 127,
 };
 
-/* One option. help, --help and the shell completions follow from this table (one fact, one place).
- */
+/* One option. Help, --help and shell completions follow from this table. */
 struct option_spec {
 	const char *name; /* long name without dashes, NULL ends the table */
 	char short_name;  /* or 0 */
-	const char *arg;  /* placeholder, NULL for a flag; "FILE", "DIR" and "PID" complete, and so
-			     do the words of "auto|always|never"; one in brackets, "[URLS]", may be
-			     left out, and follows "=" */
-	const char *help; /* one line; NULL = accepted but not shown (perf habits such as -g) */
+	/* Placeholder, NULL for a flag; "FILE", "DIR", "PID" and words such as
+	 * "auto|always|never" complete; "[URLS]" is optional and follows "=". */
+	const char *arg;
+	const char *help; /* one line; NULL: accepted but not listed (habits of perf, such as -g) */
 	int id;		  /* what options_next() returns: 0 or above */
 };
 
 struct command {
 	const char *name;
 	const char *summary;  /* one line */
-	const char *synopsis; /* after "kiln name" */
-	const char *examples; /* lines, shown first in --help */
-	const char *operands; /* what the operands are, for completion: "FILE", "COMMAND", words as
-				 in option_spec.arg, or NULL */
-	const struct option_spec *options; /* NULL: only the common ones */
+	const char *synopsis; /* follows "kiln NAME" */
+	const char *examples; /* lines that --help prints first */
+	/* Kind of operands, for completion: "FILE", "COMMAND", words as in option_spec.arg, or
+	 * NULL. */
+	const char *operands;
+	const struct option_spec *options; /* NULL: only the common options */
 	int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the name */
 };
 
@@ -56,28 +56,28 @@ extern const struct command *const commands[];
 /* The command of this name, or NULL. */
 const struct command *command_find(const char *name);
 
-/* Options every command has: -h -q -v --color. options_next() handles them itself. */
+/* Options of every command: -h -q -v --color. options_next() handles them. */
 extern const struct option_spec options_common[];
 
 /*
- * Walks options over getopt_long(3) rules ("--" ends them; options after operands are allowed unless
- * stop_at_operand, which `record CMD` without "--" needs). Start with a zeroed struct, cmd, argc and
- * argv set; one walk at a time in a process, as getopt_long has it.
+ * Walks options by the rules of getopt_long(3): "--" ends them, and options may follow operands
+ * unless stop_at_operand is set (`record CMD` without "--" needs it). Start with a zeroed struct
+ * and set cmd, argc and argv. Only one walk at a time in a process, because of getopt_long().
  */
 struct options {
 	const struct command *cmd;
 	int argc;
 	char **argv;
 	int stop_at_operand;
-	const char *arg;       /* of the option just returned; NULL if left out */
-	enum color_when color; /* what --color said so far */
+	const char *arg;       /* value of the last option; NULL if left out */
+	enum color_when color; /* value of --color so far */
 	/* private */
 	void *state;
 };
 
-#define OPTIONS_END   (-1) /* operands are argv[optind...]: options_operands() */
-#define OPTIONS_ERROR (-2) /* said so on stderr: return EXIT_USAGE */
-#define OPTIONS_HELP  (-3) /* help printed on stdout: return EXIT_OK */
+#define OPTIONS_END   (-1) /* see options_operands() */
+#define OPTIONS_ERROR (-2) /* reported on stderr: return EXIT_USAGE */
+#define OPTIONS_HELP  (-3) /* help was printed on stdout: return EXIT_OK */
 
 int options_next(struct options *o);
 /* After OPTIONS_END: operands, NULL-terminated. */
@@ -89,20 +89,20 @@ static inline int options_exit_code(int end)
 }
 void options_release(struct options *o);
 
-/* Parses an option's number / duration, or says what is wrong with it on stderr: 0 or -EINVAL. */
+/* Parses an option's number or duration. 0, or -EINVAL after an error on stderr. */
 int option_u64(const struct options *o, const char *what, unsigned long long min,
 	       unsigned long long max, unsigned long long *out);
 int option_duration_ns(const struct options *o, const char *what, unsigned long long *out);
-/* Index of the option's value, or the one word it begins, among words ("auto|always|never"); or
- * -EINVAL, said on stderr. */
+/* Index of the option's value among words ("auto|always|never"). The value may be abbreviated if
+ * only one word begins so. -EINVAL after an error on stderr. */
 int option_word(const struct options *o, const char *what, const char *words);
 
-/* Says "kiln: NAME: ..." and where the help is, on stderr; returns EXIT_USAGE. */
+/* Prints "kiln: NAME: ..." and where the help is on stderr. Returns EXIT_USAGE. */
 int usage_error(const struct command *cmd, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 void command_print_help(const struct command *cmd);
-/* The help of kiln itself: all commands. */
+/* Prints the help of kiln itself, with all commands. */
 void commands_print_help(void);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The table of commands, and the help that follows from it. */
+/* The table of commands, and the help made from it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -34,7 +34,7 @@ void commands_print_help(void)
 	puts("\n`kiln COMMAND --help` shows a command's options. Manual: man kiln");
 }
 
-/* The examples and what is said about options are kept narrower than 100 columns. */
+/* Examples and texts about options stay narrower than 100 columns. */
 #define HELP_COLUMN 26
 
 static void print_options(const struct option_spec *options)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Completions for the shells, generated from the tables of commands and options. */
+/* Shell completions, made from the tables of commands and options. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 #define SHELL_WORDS "bash|zsh|fish"
 
-/* What a placeholder stands for, as far as a shell can complete it. */
+/* Kinds of values that a shell can complete. */
 enum value_kind { VALUE_FREE, VALUE_FILE, VALUE_DIR, VALUE_PID, VALUE_COMMAND, VALUE_WORDS };
 
 static enum value_kind value_kind(const char *arg)
@@ -25,14 +25,14 @@ static enum value_kind value_kind(const char *arg)
 					 : VALUE_FREE;
 }
 
-/* "a|b|c" with other separators. */
+/* Prints "a|b|c" with other separators. */
 static void add_words(struct buf *b, const char *words)
 {
 	for (; *words; words++)
 		buf_char(b, *words == '|' ? ' ' : *words);
 }
 
-/* Calls add() for every option of a command that is shown, the common ones included. */
+/* Calls add() for every listed option of a command, with the common ones. */
 static void each_option(struct buf *b, const struct command *c,
 			void (*add)(struct buf *b, const struct command *c,
 				    const struct option_spec *s))
@@ -134,7 +134,7 @@ static void add_bash(struct buf *b)
 
 /* --- zsh --------------------------------------------------------------------------------------- */
 
-/* Inside of single quotes; in an _arguments spec brackets and colons have a meaning. */
+/* Text inside single quotes. In an _arguments spec, brackets and colons are special. */
 static void add_zsh_text(struct buf *b, const char *s)
 {
 	for (; *s; s++) {
@@ -180,7 +180,7 @@ static void zsh_option(struct buf *b, const struct command *c, const struct opti
 	add_zsh_text(b, s->help);
 	buf_char(b, ']');
 	if (s->arg && *s->arg == '[')
-		buf_str(b, "::"); /* _arguments: may be left out */
+		buf_str(b, "::"); /* _arguments: an optional value */
 	else if (s->arg)
 		zsh_value(b, s->name, s->arg);
 	buf_char(b, '\'');
@@ -218,7 +218,7 @@ static void add_zsh(struct buf *b)
 		if ((*c)->operands) {
 			bool is_command = value_kind((*c)->operands) == VALUE_COMMAND;
 
-			/* a command's own words are completed as that command has them */
+			/* words of a launched command complete as for that command */
 			buf_str(b, is_command ? " \\\n\t\t\t'*:" : " \\\n\t\t\t'*");
 			zsh_value(b, is_command ? " " : "operand", (*c)->operands);
 			buf_char(b, '\'');

@@ -31,7 +31,7 @@ static const char *summary(const struct doctor *d)
 	return "sampling works";
 }
 
-/* Whether an earlier finding has the same cure. */
+/* True if an earlier finding has the same cure. */
 static bool is_known_cure(const struct doctor *d, size_t i)
 {
 	for (size_t j = 0; j < i; j++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* --debuginfod, as the commands that have it do it. */
+/* The option --debuginfod, for all commands that have it. */
 #ifndef KILN_CLI_FETCH_H
 #define KILN_CLI_FETCH_H
 
@@ -9,11 +9,11 @@
 struct command;
 struct debuginfod;
 
-/* EXIT_OK, or an exit code with what is wrong said on stderr: no server, no library. */
+/* Starts debuginfod. EXIT_OK, or an exit code after an error on stderr: no server, no library. */
 int fetch_begin(struct debuginfod **out, const char *urls);
-/* Waits for what was asked for, and shows that it does on a terminal. True if something came. */
+/* Waits for files that were asked for, and shows that on a terminal. True if some came. */
 bool fetch_wait(struct debuginfod *d, uint64_t timeout_ns);
-/* Says what came and what did not, and frees d. NULL is fine. */
+/* Prints what came and what did not, and frees d. NULL is fine. */
 void fetch_end(struct debuginfod *d);
 
 #endif

@@ -53,7 +53,7 @@ static bool location_matches(const struct profile *p, uint32_t location, const r
 	return false;
 }
 
-/* Clears keep[] of the stacks this pattern rules out. */
+/* Clears keep[] of stacks that this pattern excludes. */
 static int rule_out(const struct profile *p, const struct focus_pattern *pattern, bool *keep)
 {
 	_cleanup_free_ bool *matches = calloc(p->locations.len + 1, 1);

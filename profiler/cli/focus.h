@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* --focus and --ignore: only the samples that are asked about. */
+/* --focus and --ignore: select samples. */
 #ifndef KILN_CLI_FOCUS_H
 #define KILN_CLI_FOCUS_H
 
@@ -12,7 +12,7 @@
 
 struct focus_pattern {
 	regex_t re;
-	bool wanted; /* --focus; else --ignore */
+	bool wanted; /* true: --focus; false: --ignore */
 };
 
 /* All-zero keeps everything. */
@@ -20,14 +20,14 @@ struct focus {
 	VEC(struct focus_pattern) patterns;
 };
 
-/* Adds an option's value, an extended regular expression, or says what is wrong with it on stderr.
- * 0, -EINVAL or -ENOMEM. */
+/* Adds an option's value, an extended regular expression. 0, -EINVAL after an error on stderr,
+ * or -ENOMEM. */
 int focus_add(struct focus *f, const struct options *o, bool wanted);
 void focus_release(struct focus *f);
 
 /*
- * The samples with a frame matching each wanted pattern and none of the others, as a new profile.
- * A frame is matched by its function name and by its module. 0 or -errno.
+ * Makes a new profile of the samples that have a frame for each wanted pattern and none for the
+ * others. A pattern matches a frame's function name or module. 0 or -errno.
  */
 int focus_apply(const struct focus *f, const struct profile *p, struct profile **out);
 

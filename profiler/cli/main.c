@@ -11,8 +11,8 @@
 #include "profiler/cli/suggest.h"
 
 /*
- * A standard descriptor that came closed would be given to the next file opened, and talk would end
- * up in it. The one put in its place fails every read and write as a closed one does.
+ * A closed standard descriptor would be given to the next opened file, and messages would end up in
+ * it. A replacement fails every read and write, like a closed descriptor.
  */
 static void reserve_standard_fds(void)
 {
@@ -22,7 +22,7 @@ static void reserve_standard_fds(void)
 	}
 }
 
-/* Output that could not be written is a failure, whatever the command thought. */
+/* Unwritten output is a failure, whatever the command returned. */
 static int check_stdout(int code)
 {
 	errno = 0;
@@ -91,6 +91,6 @@ static int dispatch(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	reserve_standard_fds();
-	setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of names: they are UTF-8 everywhere */
+	setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of names, which are UTF-8 everywhere */
 	return check_stdout(dispatch(argc, argv));
 }

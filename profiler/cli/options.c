@@ -25,11 +25,11 @@ const struct option_spec options_common[] = {
 	{0},
 };
 
-/* getopt_long's value for the i-th known option; letters are below. */
+/* getopt_long() returns this plus i for option i; letters are smaller. */
 #define FIRST_LONG 256
 
 struct options_state {
-	VEC(const struct option_spec *) specs; /* the command's, then the common ones */
+	VEC(const struct option_spec *) specs; /* of the command, then the common ones */
 	size_t n_own;
 	VEC(struct option) longs; /* parallel to specs, zero-terminated */
 	struct buf letters;
@@ -77,7 +77,7 @@ static int begin(struct options *o)
 	o->state = s;
 	if (!s)
 		return -ENOMEM;
-	/* ':' tells a missing value from an unknown option; '+' stops at the first operand. */
+	/* ':' separates a missing value from an unknown option. '+' stops at the first operand. */
 	buf_str(&s->letters, o->stop_at_operand ? "+:" : ":");
 	if (add_specs(s, o->cmd->options))
 		return -ENOMEM;
@@ -85,7 +85,7 @@ static int begin(struct options *o)
 	if (add_specs(s, options_common) || vec_push(&s->longs, (struct option){0}))
 		return -ENOMEM;
 	buf_cstr(&s->letters);
-	optind = 0; /* glibc: start anew */
+	optind = 0; /* resets glibc's getopt */
 	opterr = 0;
 	return s->letters.err;
 }
@@ -102,7 +102,7 @@ static const struct option_spec *find_spec(const struct options_state *s, int va
 	return NULL;
 }
 
-/* "--by" or "--ca..." without its "=value". */
+/* Copies the name out of "--by" or "--ca...", without "=value". */
 static size_t long_name(const char *word, char *name, size_t size)
 {
 	size_t len = strcspn(word + 2, "=");
@@ -155,7 +155,7 @@ static int say_wrong(const struct options *o, int what)
 	return OPTIONS_ERROR;
 }
 
-/* Handles a common option: true if the walk goes on, else *end is set. */
+/* Handles a common option. True if the walk goes on; else *end is set. */
 static bool handle_common(struct options *o, int id, int *end)
 {
 	int word;

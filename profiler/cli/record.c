@@ -21,7 +21,7 @@
 #include "profiler/profile/quality.h"
 #include "profiler/record/session.h"
 
-/* What the file is called after: the command, the process, or what else was asked for. */
+/* Name of the target, for the file's name: the command, the process, or the kind of target. */
 static void target_name(const struct record_options *r, char *name, size_t size)
 {
 	char path[64];
@@ -59,7 +59,7 @@ static char *default_output(const struct record_options *r)
 	return asprintf(&path, "kiln-%s-%s.pb.gz", name, when) < 0 ? NULL : path;
 }
 
-/* Better now than after a minute of recording. */
+/* Fails before the recording, not after it. */
 static int check_writable(const char *path)
 {
 	struct outfile *f;
@@ -93,7 +93,7 @@ static void say_start(const struct record_options *r)
 		 r->argv || r->duration_ns ? "" : "; ^C stops");
 }
 
-/* The whole recording as bytes in its format, to its place. Returns an exit code. */
+/* Writes the profile in its format. Returns an exit code. */
 static int write_profile(const struct record_options *r, const struct profile *p, const char *path,
 			 size_t *written)
 {

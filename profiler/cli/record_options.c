@@ -11,15 +11,14 @@
 #include "profiler/formats/export.h"
 #include "profiler/cgroups/cgroups.h"
 
-#define DEFAULT_HZ	  99 /* prime-like: no lockstep with 100 Hz timers */
+#define DEFAULT_HZ	  99 /* not in step with 100 Hz timers */
 #define MAX_HZ		  50000
 #define DEFAULT_ALL_NS	  10000000000ull
-#define DEFAULT_WINDOW_NS 5000000000ull /* longer: fewer stacks are shipped again */
+#define DEFAULT_WINDOW_NS 5000000000ull /* longer windows send the same stacks less often */
 #define MIN_WINDOW_NS	  100000000ull
 #define MAX_WINDOW_NS	  60000000000ull
 
-/* Of a table such as UNWIND_MODES: "|auto|fp|dwarf", what the words are after the first bar, and what
- * they mean. */
+/* Makes "|auto|fp|dwarf" from a table such as UNWIND_MODES. The words start after the first bar. */
 #define BAR_AND_WORD(id, name) "|" name
 static const char event_words[] = SAMPLE_EVENTS(BAR_AND_WORD);
 static const char unwind_words[] = UNWIND_MODES(BAR_AND_WORD);
@@ -278,7 +277,7 @@ static int resolve_cgroup(struct record_options *r, struct cgroups *c, const str
 	return err;
 }
 
-/* EXIT_OK, or EXIT_NO_TARGET with the reason said. */
+/* EXIT_OK, or EXIT_NO_TARGET after an error on stderr. */
 static int resolve_cgroups(struct record_options *r)
 {
 	struct cgroups *c = NULL;
@@ -296,7 +295,7 @@ static int resolve_cgroups(struct record_options *r)
 	return err ? EXIT_NO_TARGET : EXIT_OK;
 }
 
-/* The output format, from -f or the suffix; -EINVAL with the reason said. */
+/* The output format, from -f or the suffix. -EINVAL after an error on stderr. */
 static int choose_output(struct record_options *r, const struct command *cmd)
 {
 	bool to_stdout = r->output && !strcmp(r->output, "-");
@@ -325,7 +324,7 @@ static int check(struct record_options *r, const struct command *cmd)
 		return usage_error(cmd, "a command or -p, not both");
 	if (!r->sampler.user && !r->sampler.kernel)
 		return usage_error(cmd, "-K and -U exclude each other");
-	if (!targeted && !r->duration_ns) /* nothing says when to stop */
+	if (!targeted && !r->duration_ns) /* nothing ends the recording */
 		r->duration_ns = DEFAULT_ALL_NS;
 	if (choose_output(r, cmd))
 		return EXIT_USAGE;
@@ -354,7 +353,8 @@ int record_options_parse(struct record_options *r, const struct command *cmd, in
 	options_release(&o);
 	if (id == OPTIONS_HELP)
 		return -1;
-	return id == OPTIONS_END ? check(r, cmd) : EXIT_USAGE; /* else said by who refused it */
+	/* Otherwise the error was reported. */
+	return id == OPTIONS_END ? check(r, cmd) : EXIT_USAGE;
 }
 
 void record_options_release(struct record_options *r)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The options of `kiln record`: what to sample, how, and where to. */
+/* The options of `kiln record`: what to sample, how, and where to write. */
 #ifndef KILN_CLI_RECORD_OPTIONS_H
 #define KILN_CLI_RECORD_OPTIONS_H
 
@@ -29,7 +29,7 @@ struct record_options {
 	bool names_only, no_sandbox;
 	bool debuginfod;
 	const char *debuginfod_urls; /* NULL: those of the environment */
-	const char *output;	     /* path, "-", or NULL for a name of kiln's choosing */
+	const char *output;	     /* path, "-", or NULL: kiln chooses a name */
 	int format;		     /* enum export_format */
 	enum color_when color;
 };
@@ -37,8 +37,8 @@ struct record_options {
 extern const struct option_spec record_option_specs[];
 
 /*
- * Parses and checks the command line. EXIT_OK: go on; else what to exit with (help was asked for, or
- * the mistake was said on stderr), or -1 when help was printed and all is well.
+ * Parses and checks the command line. EXIT_OK: go on. -1: help was printed, exit with EXIT_OK. Else
+ * an exit code, after an error on stderr.
  */
 int record_options_parse(struct record_options *r, const struct command *cmd, int argc,
 			 char **argv);

@@ -101,8 +101,8 @@ static int handle(const struct options *o, int id, struct request *r)
 }
 
 /*
- * The function --callers or --callees means: of that very name, or the only one whose name holds it.
- * EXIT_OK, EXIT_USAGE or EXIT_ERROR.
+ * Finds the function of --callers or --callees: the one with this name, else the only one whose
+ * name contains it. EXIT_OK, EXIT_USAGE or EXIT_ERROR.
  */
 static int resolve_function(const struct command *cmd, const struct profile *p,
 			    struct table_opts *table)

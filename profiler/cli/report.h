@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `kiln report` was asked for, and its three ways to say it. */
+/* What `kiln report` prints, and its three forms. */
 #ifndef KILN_CLI_REPORT_H
 #define KILN_CLI_REPORT_H
 
@@ -13,9 +13,9 @@
 #include "profiler/profile/table.h"
 
 struct report {
-	const struct profile *p;       /* what --focus and --ignore left */
-	const struct profile *whole;   /* before that; the same without them */
-	const struct quality *quality; /* NULL: the profile has none */
+	const struct profile *p;       /* without what --focus and --ignore left out */
+	const struct profile *whole;   /* with it */
+	const struct quality *quality; /* NULL: none in the profile */
 	struct table_opts table;
 	size_t n_rows; /* 0: all */
 };

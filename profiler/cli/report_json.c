@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `kiln report --json`: one object, stable keys, values in the profile's own units. */
+/* `kiln report --json`: one object with stable keys, values in the profile's units. */
 #include "profiler/base/json.h"
 #include "profiler/cli/report.h"
 #include "profiler/formats/describe.h"

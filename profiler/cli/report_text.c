@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `kiln report` for people: a table, or a call tree. */
+/* `kiln report` as text: a table or a call tree. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -9,9 +9,9 @@
 #include "profiler/cli/report.h"
 #include "profiler/profile/calltree.h"
 
-/* Smaller branches of a tree are summed up in "+N hidden": nobody reads them. */
+/* Smaller branches of a tree are hidden in "+N hidden". */
 #define TREE_MIN_SHARE 0.005
-/* Deeper branchings than this are not indented further. */
+/* Largest indentation. */
 #define MAX_INDENT 40
 
 static int add_top(struct buf *out, const struct report *r, const struct term *t)
@@ -88,7 +88,7 @@ static void add_node(struct buf *out, const struct calltree *tree, size_t i, int
 	buf_char(out, '\n');
 }
 
-/* A chain of single calls stays in one column: a step to the right, with a dash, is a branching. */
+/* Single calls in a row stay in one column. A branch moves right and gets a dash. */
 static int add_tree(struct buf *out, const struct calltree *tree, const struct report *r,
 		    const struct term *t)
 {

@@ -36,12 +36,12 @@ void suggest_consider(struct suggest *s, const char *candidate)
 {
 	size_t typed_len = strlen(s->typed), distance;
 
-	/* A beginning of at least two letters is a good guess however much is missing. */
+	/* A prefix of at least two letters is a good guess, however much is missing. */
 	if (typed_len >= 2 && !strncmp(s->typed, candidate, typed_len))
 		distance = 1;
 	else
 		distance = suggest_distance(s->typed, candidate);
-	/* One slip in three letters; more would be another word. */
+	/* Allows one typing error in three letters. */
 	if (distance > (typed_len + 2) / 3)
 		return;
 	if (!s->best || distance < s->distance) {

@@ -68,7 +68,7 @@ static const struct option_spec options[] = {
 	{0},
 };
 
-struct dirs { /* absolute paths, owned; NULL-terminated once parsed */
+struct dirs { /* absolute paths, owned; NULL-terminated after parsing */
 	VEC(char *) paths;
 };
 
@@ -76,9 +76,9 @@ struct request {
 	struct addresses_opts addresses;
 	struct symbolize_profile_opts profile;
 	struct dirs debug_dirs, exe_dirs;
-	bool no_sandbox;  /* read foreign files in this very process */
-	bool ask;	  /* debuginfod servers */
-	const char *urls; /* NULL: those of the environment */
+	bool no_sandbox;  /* read foreign files in this process */
+	bool ask;	  /* ask debuginfod servers */
+	const char *urls; /* NULL: DEBUGINFOD_URLS */
 	unsigned long long timeout_ns;
 	struct debuginfod *debuginfod;
 };
@@ -90,7 +90,8 @@ static void dirs_release(struct dirs *d)
 	vec_release(&d->paths);
 }
 
-/* The symbolizer wants absolute paths; a directory that is not there is a mistake. */
+/* Adds a directory by its absolute path, which the symbolizer needs. A missing directory is an
+ * error. */
 static int add_dir(struct dirs *d, const struct options *o, const char *what)
 {
 	char *path = realpath(o->arg, NULL);

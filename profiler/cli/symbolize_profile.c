@@ -13,12 +13,12 @@
 #include "profiler/naming/rename.h"
 #include "symbolizer/symbolizer.h"
 
-/* Files that still lack names and are said one by one, the worst first; -v says all. */
+/* Files without names to print, worst first; -v prints all. */
 #define FILES_SAID 10
 
 DEFINE_CLEANUP(symbolizer, symbolizer_free)
 
-/* The worst first: what has no names, then what has no lines. */
+/* Worst first: files without names, then files without lines. */
 static int compare_files(const void *x, const void *y)
 {
 	const struct rename_file *a = x, *b = y;
@@ -30,7 +30,7 @@ static int compare_files(const void *x, const void *y)
 	return a->path < b->path ? -1 : a->path > b->path;
 }
 
-/* What is the matter with a file that was found, and what to do. */
+/* What is wrong with a file that was found, and what to do. */
 static const char *found_problem(const struct rename_file *f)
 {
 	if (f->unnamed)
@@ -96,7 +96,8 @@ static void say_result(const struct profile *p, const struct rename_result *r,
 		 text_format_count(unnamed, c, sizeof(c)));
 	for (size_t i = 0; i < r->files.len; i++) {
 		const struct rename_file *f = &r->files.data[i];
-		/* a few without a line are assembly; all of them are a file without debug information */
+		/* some addresses without lines are assembly; if all lack lines, the file has no
+		 * debug information */
 		bool lacking = f->unnamed || (f->lineless == f->looked_up && !o->no_lines);
 
 		if (log_level() < LOG_VERBOSE && (!lacking || said == FILES_SAID))
@@ -128,7 +129,7 @@ static int rename_once(const struct symbolize_profile_opts *o, struct profile *p
 	return err ?: rename_profile(p, &opts, result);
 }
 
-/* What was asked for in the first round is there in the second. */
+/* The first round asks for debug files; the second uses them. */
 static int rename_all(const struct symbolize_profile_opts *o, struct profile *p)
 {
 	struct rename_result first = {0}, second = {0};

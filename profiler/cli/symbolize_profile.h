@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `kiln symbolize FILE`: a profile in, the same profile with more names out. */
+/* `kiln symbolize FILE`: writes the same profile with more names. */
 #ifndef KILN_CLI_SYMBOLIZE_PROFILE_H
 #define KILN_CLI_SYMBOLIZE_PROFILE_H
 
@@ -14,12 +14,13 @@ struct symbolize_profile_opts {
 	const char *const *exe_dirs; /* NULL-terminated */
 	bool force, no_lines;	     /* as in rename_opts */
 	const struct symbolizer_opts *symbolizer;
-	/* Waits for debug files that find_debug was asked for: true if some came. NULL: no. */
+	/* Waits for debug files that find_debug has asked for. True if some came. NULL: does not
+	 * wait. */
 	bool (*wait)(void *ctx);
 	void *wait_ctx;
 };
 
-/* An exit code; what was named and what was not, or what is wrong, is said on stderr. */
+/* Reports on stderr what was named, what was not, and errors. Returns an exit code. */
 int symbolize_profile(const struct command *cmd, const struct symbolize_profile_opts *o,
 		      char *const path);
 

@@ -8,7 +8,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cli/term.h"
 
-/* Narrower claims are taken for mistakes: no table fits there. */
+/* Claims of a narrower terminal are ignored: no table fits there. */
 #define MIN_COLUMNS 40
 #define MAX_COLUMNS 10000
 
@@ -53,7 +53,7 @@ void term_style(const struct term *t, struct buf *b, const char *style)
 		buf_printf(b, "\033[%sm", style);
 }
 
-/* Bytes of the UTF-8 character at s; clean text has no broken ones. */
+/* Length in bytes of the UTF-8 character at s, which is clean text. */
 static size_t utf8_len(const char *s)
 {
 	size_t n = 1;
@@ -91,7 +91,7 @@ size_t term_char(const char *s, size_t *len_bytes)
 	return width;
 }
 
-/* Bytes of s that fill at most `columns` columns; *used says how many they fill. */
+/* Bytes of s that fit in `columns` columns. *used: the columns that they take. */
 static size_t prefix_within(const char *s, size_t columns, size_t *used)
 {
 	size_t at = 0, len;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the place we print to can show. */
+/* What the output's terminal can show. */
 #ifndef KILN_CLI_TERM_H
 #define KILN_CLI_TERM_H
 
@@ -17,12 +17,12 @@ struct term {
 };
 
 /*
- * Looks at a descriptor. Colour: --color, else NO_COLOR (no-color.org: set and not empty) and
- * TERM=dumb switch it off, else a terminal has it. Columns: of the terminal, else COLUMNS.
+ * Looks at a descriptor. Colour: --color decides, else NO_COLOR (no-color.org: set and not empty)
+ * or TERM=dumb switches it off, else a terminal has it. Columns: the terminal's, else COLUMNS.
  */
 struct term term_of(int fd, enum color_when color);
 
-/* SGR (ECMA-48, 8.3.117) parameters used; "" ends a style. */
+/* SGR parameters in use (ECMA-48, 8.3.117). "" ends a style. */
 #define STYLE_HEAD "1"
 #define STYLE_DIM  "2"
 #define STYLE_HOT  "33"
@@ -34,13 +34,13 @@ struct term term_of(int fd, enum color_when color);
 void term_style(const struct term *t, struct buf *b, const char *style);
 
 /*
- * Appends clean text s in exactly `columns` columns: padded with spaces, or cut, with the middle
- * replaced by "..", as the ends of a name tell most. Wide characters count 2; a cut never splits a
+ * Appends clean text in exactly `columns` columns. Pads it with spaces, or replaces its middle by
+ * "..", because the ends of a name say most. Wide characters count 2. A cut never separates a
  * character from its combining marks.
  */
 void term_fit(struct buf *b, const char *s, size_t columns);
 
-/* Width of the first character of s, marks included, and its length in bytes; 0 at the end. */
+/* Width of the first character of s with its marks, and its length in bytes; 0 at the end. */
 size_t term_char(const char *s, size_t *len_bytes);
 
 #endif

@@ -25,11 +25,12 @@
 #define FILE_NS_DEFAULT	     60000000000ull
 #define MAX_BYTES_DEFAULT    (4ull << 30) /* a browser's debug file is 3 GB */
 #define FAILURES_MAX_DEFAULT 3
-#define FILES_MAX	     4096 /* a busy machine maps some hundreds; hostile files say any build id */
-#define TICK_NS		     200000000ull
-#define JOIN_S		     3 /* the library looks at its progress function once a second */
+/* A busy machine maps some hundreds; hostile files can claim any build id. */
+#define FILES_MAX 4096
+#define TICK_NS	  200000000ull
+#define JOIN_S	  3 /* the library calls its progress function once a second */
 
-/* The part of <elfutils/debuginfod.h> that is used; declared here because kiln builds without it. */
+/* The used part of <elfutils/debuginfod.h>. Declared here because kiln builds without it. */
 struct debuginfod_client;
 struct library {
 	struct debuginfod_client *(*begin)(void);
@@ -44,7 +45,7 @@ enum state { WAITING, HERE, NOT_THERE };
 struct wanted {
 	struct build_id id;
 	enum state state;
-	char *path; /* in the library's cache, when HERE */
+	char *path; /* in the library's cache, if state is HERE */
 };
 
 struct debuginfod {
@@ -53,17 +54,17 @@ struct debuginfod {
 	unsigned failures_max;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	/* under the lock */
+	/* Protected by the lock. */
 	VEC(struct wanted) files;
 	struct htab index;
 	uint64_t seed;
-	size_t next;	   /* of files: the first one that may be WAITING */
-	unsigned failures; /* in a row */
+	size_t next;	   /* index in `files` of the first one that may be WAITING */
+	unsigned failures; /* consecutive failures */
 	bool stop;	   /* the thread is to end */
-	bool deserted;	   /* it did not in time: it frees all this when it does */
+	bool deserted;	   /* the thread did not end in time; it frees everything when it ends */
 	struct debuginfod_stats stats;
 	char error[160], error_out[160];
-	/* the thread's own */
+	/* Used by the thread only. */
 	pthread_t thread;
 	uint64_t until_ns;
 	bool aborted, too_large; /* the file being fetched */
@@ -121,10 +122,10 @@ int debuginfod_find(void *ctx, const struct build_id *id)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-/* The library's progress function knows only the client; it is called by the thread that asks. */
+/* The library passes only its client to the progress function, and calls it in the same thread. */
 static _Thread_local struct debuginfod *fetching;
 
-/* Anything but 0 ends the transfer. */
+/* Any other result than 0 ends the transfer. */
 static int on_progress(struct debuginfod_client *c, long done, long total)
 {
 	struct debuginfod *d = fetching;
@@ -142,7 +143,9 @@ static int on_progress(struct debuginfod_client *c, long done, long total)
 	return d->aborted;
 }
 
-/* What came is a stranger's. Its size, or 0: not what was asked for. */
+/*
+ * Checks a fetched file, which may be hostile. Returns its size, or 0 if it is not the right one.
+ */
 static uint64_t accept_file(const struct debuginfod *d, int fd, const struct build_id *id)
 {
 	struct elf_obj *obj = NULL;
@@ -161,11 +164,11 @@ static uint64_t accept_file(const struct debuginfod *d, int fd, const struct bui
 struct outcome {
 	int err; /* of the library */
 	uint64_t bytes;
-	char *path; /* NULL: nothing that could be used came */
+	char *path; /* NULL: no usable file came */
 };
 
 /*
- * The library takes a transfer that was ended for a file that no server has, and remembers it as an
+ * The library takes an aborted transfer for a file that no server has. It remembers that by an
  * empty file in its cache: debuginfod_find_debuginfo(3), CACHE.
  */
 static void forget(const struct debuginfod *d, const struct build_id *id)
@@ -197,7 +200,7 @@ static struct outcome fetch(struct debuginfod *d, struct debuginfod_client *c,
 		return o;
 	}
 	o.bytes = accept_file(d, fd, id);
-	if (!o.bytes && o.path) { /* the cache would give it to everybody */
+	if (!o.bytes && o.path) { /* the cache would give the bad file to other programs */
 		unlink(o.path);
 		free(o.path);
 		o.path = NULL;
@@ -216,7 +219,7 @@ static void note_failure(struct debuginfod *d, int err)
 		snprintf(d->error, sizeof(d->error), "%s", strerrordesc_np(-err) ?: "it failed");
 }
 
-/* Under the lock. */
+/* Call with the lock held. */
 static void note_outcome(struct debuginfod *d, struct wanted *w, const struct outcome *o)
 {
 	w->state = o->path ? HERE : NOT_THERE;
@@ -239,7 +242,7 @@ static void note_outcome(struct debuginfod *d, struct wanted *w, const struct ou
 	d->failures = 0;
 }
 
-/* A server that fails is left alone: under the lock. */
+/* Stops asking servers that fail. Call with the lock held. */
 static void give_up(struct debuginfod *d)
 {
 	for (; d->next < d->files.len; d->next++) {
@@ -258,7 +261,7 @@ static void destroy(struct debuginfod *d)
 	pthread_cond_destroy(&d->changed);
 	pthread_mutex_destroy(&d->lock);
 	free(d->cache_dir);
-	/* the library stays loaded: curl does not like to leave */
+	/* the library stays loaded, because curl cannot be unloaded safely */
 	free(d);
 }
 
@@ -299,7 +302,7 @@ static void *thread_main(void *arg)
 		d->lib.end(c);
 	pthread_mutex_lock(&d->lock);
 	deserted = d->deserted;
-	d->stop = false; /* tells debuginfod_free() that this is the end */
+	d->stop = false; /* debuginfod_free() waits for this */
 	pthread_mutex_unlock(&d->lock);
 	if (deserted)
 		destroy(d);
@@ -345,13 +348,13 @@ static int set_environment(const struct debuginfod_opts *opts, const char **why)
 		return -ENOENT;
 	}
 	*why = "out of memory";
-	/* and no talk of its own */
+	/* and prints no progress of its own */
 	return setenv("DEBUGINFOD_URLS", urls, 1) || unsetenv("DEBUGINFOD_PROGRESS") ? -errno : 0;
 }
 
 /*
- * Gives the library the deadline of a file as well, in its whole seconds: that of elfutils 0.192 calls
- * on_progress() only once an answer has begun. A shorter one that is set already is kept.
+ * Gives the library the deadline of a file, too, in seconds. elfutils 0.192 calls on_progress()
+ * only once an answer has begun. A shorter deadline in the environment is kept.
  */
 static int set_deadline(struct debuginfod *d)
 {
@@ -367,7 +370,7 @@ static int set_deadline(struct debuginfod *d)
 	return setenv("DEBUGINFOD_MAXTIME", text, 1) ? -errno : 0;
 }
 
-/* The library makes the last directory itself. */
+/* Makes the directories above the last one, which the library makes. */
 static void make_parents(char *path)
 {
 	for (char *slash = path; (slash = strchr(slash + 1, '/'));) {
@@ -377,7 +380,7 @@ static void make_parents(char *path)
 	}
 }
 
-/* The cache that gdb and others use too; a service has no home. */
+/* Uses the cache of gdb and others. A service has no home directory. */
 static int set_cache(char **out)
 {
 	const char *set = getenv("DEBUGINFOD_CACHE_PATH"), *xdg = getenv("XDG_CACHE_HOME");
@@ -461,7 +464,7 @@ void debuginfod_free(struct debuginfod *d)
 		destroy(d);
 		return;
 	}
-	/* It hangs in the library, which owes nobody an end. */
+	/* The library may hang for any time. */
 	pthread_mutex_lock(&d->lock);
 	ended = !d->stop;
 	d->deserted = !ended;

@@ -11,7 +11,7 @@
 
 #define PROC_CAP (64 * 1024)
 
-/* The value after "key:\t" at the beginning of a line, in this base; 0 if it is not there. */
+/* Value after "key:\t" at the start of a line, in this base; 0 if there is none. */
 static uint64_t field(const char *status, const char *key, int base)
 {
 	size_t len = strlen(key);
@@ -51,7 +51,7 @@ int caps_get(struct caps *c)
 	return err;
 }
 
-/* "SYS_PTRACE" style, with a prefix each. */
+/* Appends names such as "SYS_PTRACE", each with the prefix. */
 static void add_names(struct buf *out, uint64_t mask, const char *prefix)
 {
 	static const struct {

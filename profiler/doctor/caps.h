@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The capabilities kiln needs, and how somebody who lacks one gets it. */
+/* The capabilities that kiln needs, and how to get them. */
 #ifndef KILN_DOCTOR_CAPS_H
 #define KILN_DOCTOR_CAPS_H
 
@@ -8,7 +8,7 @@
 
 #include "profiler/base/buf.h"
 
-/* name, number (linux/capability.h; spelled out, as older headers lack the newer ones), use */
+/* Name, number and use. Numbers are of linux/capability.h; older headers lack the newer ones. */
 #define CAPS(X)                                                                                    \
 	X(bpf, 39, "load BPF programs and create maps")                                            \
 	X(perfmon, 38, "sample all processes and the kernel")                                      \
@@ -24,26 +24,27 @@ enum {
 };
 #define CAP_MASK(name) (1ull << CAP_BIT_##name)
 
-/* All of them, as setcap(8) and systemd write them. */
+/* All of them, in the notation of setcap(8) and systemd. */
 #define CAPS_SETCAP                                                                                \
 	"cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog,cap_dac_read_search,cap_checkpoint_"        \
 	"restore+ep"
 
 struct caps {
 	uint64_t effective, bounding;
-	bool initial_userns; /* capabilities of another user namespace do not count for BPF and perf */
-	bool seccomp;	     /* a filter is active, as in most containers */
+	/* In another user namespace, capabilities do not count for BPF and perf. */
+	bool initial_userns;
+	bool seccomp; /* a filter is active, as in most containers */
 	bool root;
 };
 
-/* Of this process. 0 or -errno. */
+/* Reads those of this process. 0 or -errno. */
 int caps_get(struct caps *c);
-/* The same from the texts of /proc/self/status and /proc/self/uid_map. */
+/* Does the same from the texts of /proc/self/status and /proc/self/uid_map. */
 void caps_parse(struct caps *c, const char *status, const char *uid_map);
 
 /*
- * Appends what to do so that these capabilities (a mask) are there; program is the path for setcap.
- * If they are all there already, what else may refuse.
+ * Appends how to get these capabilities (a mask). `program` is the path for setcap. If the process
+ * has them all, appends what else may refuse.
  */
 void caps_cure(const struct caps *c, uint64_t wanted, const char *program, struct buf *out);
 

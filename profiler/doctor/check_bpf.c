@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* BPF by doing: maps of every kind kiln uses, small programs of every kind, attached. */
+/* Tries BPF: creates maps of every kind that kiln uses, loads small programs of every kind,
+ * attaches them. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
@@ -113,7 +114,7 @@ static int load(enum bpf_prog_type type, const struct bpf_insn *insns, size_t n)
 	return fd < 0 ? -errno : fd;
 }
 
-/* One that takes stacks: bpf_get_stackid(ctx, map, 0). */
+/* A program that takes stacks: bpf_get_stackid(ctx, map, 0). */
 static int load_stack_taker(void)
 {
 	_cleanup_close_ int map = make_map(
@@ -201,7 +202,8 @@ void check_bpf_jit(struct doctor *d)
 	char value[16];
 	struct buf cure;
 
-	/* absent where the kernel always compiles (CONFIG_BPF_JIT_ALWAYS_ON), unreadable to most */
+	/* absent if the kernel always compiles (CONFIG_BPF_JIT_ALWAYS_ON); most users cannot
+	 * read it */
 	if (io_read_line("/proc/sys/net/core/bpf_jit_enable", value, sizeof(value)) ||
 	    strcmp(value, "0"))
 		return;

@@ -2,7 +2,7 @@
 #ifndef KILN_DOCTOR_CHECK_BPF_H
 #define KILN_DOCTOR_CHECK_BPF_H
 
-/* A perf_event program that does nothing: its descriptor, or -errno. */
+/* Loads a perf_event program that does nothing. A descriptor that the caller owns, or -errno. */
 int doctor_load_perf_program(void);
 
 #endif

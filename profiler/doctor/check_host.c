@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The machine itself: kernel, lockdown, symbols, mounts, limits, directories. */
+/* Checks the machine: kernel, lockdown, symbols, mounts, limits, directories. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,9 +16,9 @@
 #include "profiler/doctor/doctor.h"
 
 #define MOUNTS_CAP   (1024 * 1024)
-#define LEAST_FREE   (64ull << 20) /* a day's profiles of a busy machine are some 10 MiB */
+#define LEAST_FREE   (64ull << 20) /* a day's profiles of a busy machine take some 10 MiB */
 #define BTF_MAGIC    0xeb9f
-#define SYMBOLS_HEAD 4096 /* some fifty symbols: enough to see whether addresses are zero */
+#define SYMBOLS_HEAD 4096 /* some fifty symbols, to see whether addresses are zero */
 
 /* --- kernel ------------------------------------------------------------------------------------ */
 
@@ -62,7 +62,7 @@ void check_kernel(struct doctor *d)
 		   v->patch);
 }
 
-/* "none [integrity] confidentiality": the one in brackets is in force. */
+/* "none [integrity] confidentiality": brackets mark the current level. */
 void check_lockdown(struct doctor *d)
 {
 	char text[128], *level, *end;
@@ -123,7 +123,7 @@ void check_kernel_symbols(struct doctor *d)
 
 /* --- mounts ------------------------------------------------------------------------------------ */
 
-/* Mount point of the first mount of this type into out. */
+/* Finds the first mount of this type and copies its mount point to out. */
 static bool find_mount(const char *type, char *out, size_t size)
 {
 	_cleanup_free_ char *text = NULL;
@@ -186,7 +186,7 @@ void check_tracefs(struct doctor *d)
 
 /* --- limits and directories -------------------------------------------------------------------- */
 
-/* Before 5.11 BPF memory is charged to RLIMIT_MEMLOCK; after that to the cgroup. */
+/* Before 5.11 BPF memory counts against RLIMIT_MEMLOCK, later against the cgroup's limit. */
 void check_memlock(struct doctor *d)
 {
 	struct rlimit limit;
@@ -202,7 +202,7 @@ void check_memlock(struct doctor *d)
 		   (uint64_t)limit.rlim_max / 1024);
 }
 
-/* Entries of a directory, at most `most`. */
+/* Number of entries of a directory, at most `most`. */
 static size_t count_entries(const char *path, size_t most)
 {
 	DIR *dir = opendir(path);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* perf events by doing: the clock, the cycle counter, the stream of mapping events. */
+/* Tries perf events: the clock, the cycle counter, mapping events. */
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "profiler/base/cpus.h"
 
 #define TRIED_HZ   99
-#define RING_PAGES 8 /* of data, as large as the smallest kernel.perf_event_mlock_kb allows */
+#define RING_PAGES 8 /* data pages; the smallest kernel.perf_event_mlock_kb allows so many */
 
 static int open_event(struct perf_event_attr *attr, pid_t pid, int cpu)
 {
@@ -55,7 +55,7 @@ static struct buf perf_cure(const struct doctor *d, int err)
 	return doctor_cure("a kernel with CONFIG_PERF_EVENTS=y");
 }
 
-/* What is left to somebody who may not sample the machine: their own program, user frames only. */
+/* A user who may not sample the machine may still sample own programs, user frames only. */
 static void check_own_process(struct doctor *d)
 {
 	struct perf_event_attr attr = clock_attr();
@@ -146,13 +146,13 @@ void check_perf_cycles(struct doctor *d)
 	if (fd >= 0)
 		doctor_add(d, FINDING_ok, "pmu", NULL, "hardware cycles can be sampled");
 	else if (fd == -EACCES || fd == -EPERM)
-		return; /* said with cpu-clock */
+		return; /* check_perf_events() reports it */
 	else
 		doctor_add(d, FINDING_warn, "pmu", NULL,
 			   "no hardware cycle counter (virtual machine?): cpu-clock is used");
 }
 
-/* Mapping, name and fork events with build ids, in a ring that can be mapped. */
+/* Opens an event for mappings, names and forks with build ids, and maps its ring. */
 static int try_sideband(bool with_build_id)
 {
 	struct perf_event_attr attr = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What of other processes can be read: their mappings, their files, deleted ones too. */
+/* Checks what can be read of other processes: mappings and files, also deleted files. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -15,12 +15,12 @@
 #include "profiler/base/io.h"
 #include "profiler/doctor/doctor.h"
 
-/* Processes of others tried before one is found that has mappings (kernel threads have none). */
+/* Processes to try until one has mappings. Kernel threads have none. */
 #define MAX_TRIED 2000
 /* Inode of the first PID namespace (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
 #define INITIAL_PIDNS 0xeffffffcu
 
-/* Whether /proc/PID/maps has something in it: 1, 0 (a kernel thread, or gone), or -errno. */
+/* Whether /proc/PID/maps has content: 1, 0 (a kernel thread, or it ended), or -errno. */
 static int has_maps(const char *pid)
 {
 	char path[300], first;
@@ -37,7 +37,7 @@ static int has_maps(const char *pid)
 
 struct survey {
 	int readable[2], denied[2]; /* [1]: of other users */
-	long pid;		    /* one that was denied */
+	long pid;		    /* a process that was denied */
 	uid_t uid;
 	int err;
 };
@@ -64,8 +64,8 @@ static void try_process(struct survey *s, const char *name, DIR *proc)
 }
 
 /*
- * Root is tried with its own too: without CAP_SYS_PTRACE even those are closed when they hold more
- * capabilities than the reader (ptrace(2), "Ptrace access mode checking").
+ * Also tries root's own processes. Without CAP_SYS_PTRACE they are closed, too, if they have more
+ * capabilities than kiln (ptrace(2), "Ptrace access mode checking").
  */
 void check_other_processes(struct doctor *d)
 {
@@ -97,7 +97,7 @@ void check_other_processes(struct doctor *d)
 		denied, denied + readable, s.pid, (unsigned)s.uid, strerror(-s.err));
 }
 
-/* A file without any permission bit: its owner may open it only by capability. */
+/* Tries a file without permission bits: its owner can open it only by a capability. */
 void check_other_files(struct doctor *d)
 {
 	_cleanup_close_ int fd = memfd_create("kiln_doctor", MFD_CLOEXEC), again = -1;
@@ -118,7 +118,7 @@ void check_other_files(struct doctor *d)
 		   "binaries that are not world-readable stay unnamed");
 }
 
-/* Own first mapping, as map_files names it. */
+/* Path in map_files of this process's first mapping. */
 static int own_mapping(char *path, size_t size)
 {
 	char line[256];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The very programs that record loads, the unwinder among them. */
+/* Loads the BPF programs of a recording, with the table walk. */
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,7 +15,7 @@ static int try_loading(struct sampler_refused *refused)
 		.unwind = MODE_AUTO,
 		.user = true,
 		.kernel = true,
-		.filter_tgids = true, /* the programs that follow descendants, too */
+		.filter_tgids = true, /* includes the programs that follow descendants */
 		.refused = refused,
 	};
 	struct rlimit locked;
@@ -27,7 +27,8 @@ static int try_loading(struct sampler_refused *refused)
 	err = sampler_load(&s, &opts, &why);
 	if (!err)
 		sampler_free(s);
-	setrlimit(RLIMIT_MEMLOCK, &locked); /* loading raised it, and it is a check of its own */
+	/* Loading has raised it, and check_memlock() checks it. */
+	setrlimit(RLIMIT_MEMLOCK, &locked);
 	return err;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The process that reads foreign files: what it is kept from here. */
+/* Checks which parts of a reader's sandbox work here. */
 #include <string.h>
 
 #include "profiler/doctor/doctor.h"

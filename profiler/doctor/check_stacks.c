@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Whether stacks are walked by unwind tables here (check_sampler.c), and which of the programs that run
- * now would have theirs cut off. Libraries are not looked at: a recording tells what it finds in them.
+ * Checks whether user stacks are walked by unwind tables here (check_sampler.c), and whose stacks
+ * among the running programs would be cut. Libraries are not checked: a recording blames those that
+ * cut stacks.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -19,7 +20,7 @@
 #include "profiler/doctor/doctor.h"
 #include "symbolizer/worker/table_worker.h"
 
-/* Programs worth telling apart, and worth naming. */
+/* Programs to check, and to name in a finding. */
 #define PROGRAMS_MAX 4096
 #define NAMED_MAX    5
 #define CMDLINE_CAP  (1u << 20)
@@ -29,7 +30,7 @@ struct program {
 };
 
 struct stacks_survey {
-	struct table_worker *files; /* NULL: no memory */
+	struct table_worker *files; /* NULL: out of memory */
 	VEC(struct program) seen;
 	struct buf undescribed, frameless; /* names and pids */
 	int n_undescribed, n_frameless;
@@ -50,7 +51,7 @@ static void name_it(struct buf *list, int *n, const char *pid)
 	}
 }
 
-/* True the first time. */
+/* True for a file that was not seen before. */
 static bool is_new(struct stacks_survey *s, int fd)
 {
 	struct stat st;
@@ -63,7 +64,7 @@ static bool is_new(struct stacks_survey *s, int fd)
 	return !vec_push(&s->seen, (struct program){st.st_dev, st.st_ino});
 }
 
-/* Takes the descriptor. A file that cannot be read is the business of other checks. */
+/* Takes the descriptor. An unreadable file counts as good here; other checks report it. */
 static bool describes_frames(struct stacks_survey *s, int fd)
 {
 	int err = s->files ? table_worker_described(s->files, fd) : 0;
@@ -72,7 +73,7 @@ static bool describes_frames(struct stacks_survey *s, int fd)
 	return err != -ENODATA;
 }
 
-/* Java's compiler uses rbp for other things unless it is told not to. */
+/* Java's compiler uses rbp otherwise unless an option forbids it. */
 static bool is_frameless_java(const char *pid, const char *exe)
 {
 	_cleanup_free_ char *cmdline = NULL;
@@ -98,7 +99,7 @@ static void try_program(struct stacks_survey *s, const char *pid)
 	exe[n < 0 ? 0 : n] = '\0';
 	fd = n < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return; /* a kernel thread, or gone */
+		return; /* a kernel thread, or it ended */
 	if (is_frameless_java(pid, exe))
 		name_it(&s->frameless, &s->n_frameless, pid);
 	if (!is_new(s, fd))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What works on this machine, found out by doing it: each check tries the very thing kiln will do,
- * so that an answer holds whatever mixture of kernel, capabilities, sysctls, security modules and
- * container is in the way.
+ * Finds out what works on this machine by trying it. Each check does the very thing that kiln will
+ * do. So its answer is right whatever kernel, capabilities, sysctls, security modules and
+ * containers are in the way.
  */
 #ifndef KILN_DOCTOR_DOCTOR_H
 #define KILN_DOCTOR_DOCTOR_H
@@ -27,7 +27,7 @@ const char *finding_status_name(enum finding_status s);
 
 struct finding {
 	enum finding_status status;
-	const char *check; /* static, stable: JSON users look it up */
+	const char *check; /* static and stable, a key in JSON output */
 	char *detail;	   /* owned, clean */
 	char *cure;	   /* what to do, or NULL; owned, clean */
 };
@@ -36,26 +36,26 @@ struct doctor {
 	VEC(struct finding) findings;
 	struct caps caps;
 	struct kernel_version kernel;
-	char program[4096]; /* path of this program, for setcap */
-	bool cannot_sample; /* something failed without which there is no profile at all */
-	struct sampler_refused refused; /* what the programs of a recording had to do without */
+	char program[4096];		/* path of this program, for setcap */
+	bool cannot_sample;		/* something fails that every profile needs */
+	struct sampler_refused refused; /* what the programs of a recording had to leave out */
 	int err;			/* -ENOMEM */
 };
 
-/* Runs all checks. 0 or -errno; what does not work is a finding, not an error. */
+/* Runs all checks. 0 or -errno. What does not work is a finding, not an error. */
 int doctor_run(struct doctor *d);
 void doctor_release(struct doctor *d);
 size_t doctor_count(const struct doctor *d, enum finding_status status);
 
-/* For the checks. cure may be NULL, or is taken over from a buf. */
+/* Adds a finding; for the checks. cure may be NULL. Takes over *cure. */
 void doctor_add(struct doctor *d, enum finding_status status, const char *check, struct buf *cure,
 		const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-/* The cure that gives these capabilities, in a buf for doctor_add(). */
+/* The cure that gives these capabilities, for doctor_add(). */
 struct buf doctor_caps_cure(const struct doctor *d, uint64_t wanted);
-/* A cure of these words. */
+/* A cure with this text, for doctor_add(). */
 struct buf doctor_cure(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* The checks, in the order they are shown. */
+/* The checks, in the order of output. */
 void check_kernel(struct doctor *d);
 void check_lockdown(struct doctor *d);
 void check_bpf_maps(struct doctor *d);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the checks find, and the words in which they say it. */
+/* Collects the findings of checks, with their texts. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
