@@ -385,13 +385,13 @@ static int page_title(struct buf *title, const struct profile *p, const struct e
 int export_html(struct buf *out, const struct profile *p, const struct export_opts *opts)
 {
 	_cleanup_(page_release) struct page page = {.p = p,
-						    .out = {.out = out},
 						    .strings = strtab_new(),
 						    .trees = {.out = &page.trees_text},
 						    .labels = {.out = &page.labels_text}};
 	_cleanup_(buf_release) struct buf title = {0};
 	int r = page.strings ? page_title(&title, p, opts) : -ENOMEM;
 
+	page.out.out = out;
 	if (r)
 		return r;
 	buf_str(out, PAGE_HEAD);

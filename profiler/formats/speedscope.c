@@ -263,10 +263,11 @@ static int put_profiles(struct scope *s)
 
 int export_speedscope(struct buf *out, const struct profile *p, const struct export_opts *opts)
 {
-	struct scope s = {.p = p, .out = {.out = out}, .start = out->len};
+	struct scope s = {.p = p, .start = out->len};
 	struct json *j = &s.out;
 	int err;
 
+	s.out.out = out;
 	json_open(j, '{');
 	json_key_text(j, "$schema", "https://www.speedscope.app/file-format-schema.json");
 	json_key_text(j, "exporter", "kiln");

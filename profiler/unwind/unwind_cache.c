@@ -113,8 +113,7 @@ void unwind_cache_put(struct unwind_cache *c, const struct build_id *id, const v
 		return;
 	c->dropped += cache_dir_make_room(c->dirfd, suffixes, len, c->max_bytes);
 	/* with the suffix: one that is left behind by a crash is the cache's, too */
-	snprintf(tmp, sizeof(tmp), ".tmp-%d-%llu" SUFFIX, getpid(),
-		 (unsigned long long)c->writes);
+	snprintf(tmp, sizeof(tmp), ".tmp-%d-%llu" SUFFIX, getpid(), (unsigned long long)c->writes);
 	fd = openat(c->dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return;

@@ -352,13 +352,14 @@ TEST(test_advice_for_programs_that_make_code)
 		 "/tmp/perf-PID.map"},
 	};
 
-	for (uint8_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		uint32_t exe = cases[i].exe ? absent_file(cases[i].exe, 100 + i) : FILE_NONE;
-		struct agg_image image = {i, 100, 0, 0, exe, FILE_NONE};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint32_t exe =
+			cases[i].exe ? absent_file(cases[i].exe, (uint8_t)(100 + i)) : FILE_NONE;
+		struct agg_image image = {(uint32_t)i, 100, 0, 0, exe, FILE_NONE};
 
 		assert_int_equal(vec_push(&agg.images, image), 0);
-		blame_one(in_image(i), 100 - cases[i].unnamed, cases[i].unnamed, cases[i].broken,
-			  UNWIND_ON);
+		blame_one(in_image((uint32_t)i), 100 - cases[i].unnamed, cases[i].unnamed,
+			  cases[i].broken, UNWIND_ON);
 		assert_string_equal(the_only_one()->module, MAPPING_JIT);
 		assert_hint(cases[i].want);
 	}

@@ -366,9 +366,9 @@ TEST(test_too_many_wait)
 
 	feed_says = FEED_SOON;
 	for (; n < 200 && !stats().crowded; n++) {
-		struct raw_sample *r = sample(100 + n, FRAMES(FILE_CODE + 1));
+		struct raw_sample *small = sample(100 + n, FRAMES(FILE_CODE + 1));
+		struct raw_sample *r = realloc(small, sizeof(*r) + LEN);
 
-		r = realloc(r, sizeof(*r) + LEN);
 		assert_non_null(r);
 		memset(r->stack + r->stack_len, 0, LEN - r->stack_len);
 		r->stack_len = LEN;
