@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "profiler/collect/collector.h"
+#include "profiler/collect/collector_priv.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "profiler/base/cache_dir.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
-#include "profiler/base/text.h"
-#include "profiler/base/vec.h"
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/collect/bounds.h"
 #include "profiler/collect/losses.h"
 #include "profiler/collect/prefetch.h"
-#include "profiler/collect/readers.h"
 #include "profiler/collect/reported_mappings.h"
 #include "profiler/collect/walk_report.h"
 #include "profiler/collect/window_naming.h"
@@ -32,7 +26,6 @@
 #include "profiler/sampler/drain.h"
 #include "profiler/unwind/raw_walk.h"
 #include "profiler/unwind/unwind_feed.h"
-#include "profiler/window/aggregate.h"
 #include "symbolizer/symbolizer.h"
 
 /* While samples wait for unwind tables the rings are read more often, but never more often than
@@ -48,209 +41,10 @@
 /* Sampling starts when the running programs have unwind tables, or after this time. */
 #define FIRST_TABLES_MS 100
 
-/*
- * A window should end at so many bytes: three times what a minute of two busy CPUs takes at 99 Hz.
- */
-#define AGGREGATE_BYTES (8u << 20)
 /* Descriptors are closed two minutes after the last use of their file (files.h). */
 #define NAME_AFTER_NS 60000000000ull
 /* Sooner if there are more files than descriptors. */
 #define NAME_SOON_NS 10000000000ull
-
-enum { WATCH_SIDEBAND, WATCH_RAW, WATCH_TARGETS };
-
-struct collector {
-	struct collector_opts opts;
-	struct sampler *sampler;
-	struct drain *drain;
-	struct files *files;
-	struct procs *procs;
-	struct ksyms *ksyms;
-	struct sideband *sideband;
-	struct rescan *rescan;
-	struct reported_mappings *reported; /* NULL: mapping events are used */
-	struct unwind_feed *feed;	    /* NULL: user stacks are walked by frame pointers */
-	struct raw_walk *raw_walk;
-	struct cgroups *cgroups;   /* NULL: no cgroup file system */
-	struct prefetch *prefetch; /* NULL: no debuginfod */
-	struct readers readers;
-	struct window_naming *naming;
-	struct aggregate aggregate; /* of the current window */
-	/* [WATCH_SIDEBAND], [WATCH_RAW], then a pidfd for each collector_watch(). */
-	VEC(struct pollfd) watched;
-	bool filtered, sampling;
-	/* Begin of the drained and of the named window. */
-	uint64_t open_ns, start_ns, drain_ns, window_ns;
-	int64_t window_unix_ns;
-	uint64_t read_back; /* samples drained */
-	uint64_t turn_ns;   /* last time the rings were read */
-	unsigned stall_ms;  /* for tests: a late drain */
-};
-
-DEFINE_CLEANUP(collector, collector_close)
-
-/* --- opening ----------------------------------------------------------------------------------- */
-
-static int open_readers(struct collector *c)
-{
-	struct readers_opts opts = {
-		.sandbox = !c->opts.no_sandbox,
-		.names_only = c->opts.names_only,
-		.tables = c->opts.sampler.unwind != MODE_FP,
-		.debuginfod = c->opts.debuginfod,
-	};
-
-	return readers_open(&c->readers, &opts);
-}
-
-/* Opens what knows the mappings. */
-static int open_tables(struct collector *c)
-{
-	struct procs_opts procs = {.files = c->files};
-	char path[PATH_MAX];
-	struct unwind_feed_opts feed = {
-		.sampler = c->sampler,
-		.files = c->files,
-		.compiler = c->readers.table_worker,
-		.cache_dir = cache_dir_path("unwind", path, sizeof(path)),
-	};
-	int err = 0;
-
-	if (sampler_uses_tables(c->sampler)) {
-		err = unwind_feed_new(&c->feed, &feed);
-		procs.changed = unwind_feed_changed;
-		procs.changed_ctx = c->feed;
-	}
-	err = err ?: procs_new(&c->procs, &procs) ?: rescan_new(&c->rescan, c->procs);
-	if (!err && sampler_reports_mappings(c->sampler))
-		err = reported_mappings_new(&c->reported, c->sampler, c->procs, c->files,
-					    c->rescan);
-	if (!err && c->feed)
-		err = raw_walk_new(&c->raw_walk, c->procs, c->files, c->feed, c->rescan,
-				   c->readers.walk_worker);
-	return err;
-}
-
-static int open_sideband(struct collector *c)
-{
-	struct sideband_opts opts = {
-		.procs = c->procs,
-		.files = c->files,
-		.ksyms = c->ksyms,
-		.no_mappings = c->reported || !c->opts.sampler.user,
-	};
-	struct pollfd raw = {.fd = drain_fd(c->drain), .events = POLLIN};
-	struct pollfd events = {.events = POLLIN};
-	int err = sideband_open(&c->sideband, &opts);
-
-	if (err)
-		return err;
-	events.fd = sideband_fd(c->sideband);
-	return vec_push(&c->watched, events) ?: vec_push(&c->watched, raw);
-}
-
-static void on_naming_tick(void *ctx);
-
-static int open_naming(struct collector *c)
-{
-	struct window_naming_opts opts = {
-		.symbolizer = c->readers.symbolizer,
-		.files = c->files,
-		.ksyms = c->ksyms,
-		.feed = c->feed,
-		.cgroups = c->cgroups,
-		.user_labels = c->opts.user_labels,
-		.debuginfod = c->opts.debuginfod,
-		.sampler = c->sampler,
-		.freq_hz = c->opts.sampler.freq_hz,
-		.names_only = c->opts.names_only,
-		.filtered = c->filtered,
-		.tick = on_naming_tick,
-		.tick_ctx = c,
-	};
-
-	return window_naming_new(&c->naming, &opts);
-}
-
-static int open_all(struct collector *c, const char **why)
-{
-	struct sampler_opts *sampler = &c->opts.sampler;
-	int err;
-
-	sampler->filter_tgids = c->opts.scope == COLLECT_TARGETS;
-	c->filtered = sampler->filter_tgids || sampler->comm_glob ||
-		      (sampler->cgroups && sampler->cgroups[0]);
-	*why = "cannot start the processes that read foreign files in a sandbox; --no-sandbox "
-	       "reads "
-	       "them in kiln itself";
-	err = open_readers(c) ?: sampler_load(&c->sampler, sampler, why);
-	if (err)
-		return err;
-	log_debug("BPF programs loaded after %llu ms", (boottime_ns() - c->open_ns) / 1000000ull);
-	*why = "out of memory";
-	err = drain_new(&c->drain, c->sampler) ?: files_new(&c->files, NULL) ?:
-	      ksyms_new(&c->ksyms);
-	if (!err && c->opts.debuginfod)
-		err = prefetch_new(&c->prefetch, c->opts.debuginfod, c->files);
-	err = err ?: open_tables(c);
-	if (err)
-		return err;
-	*why = "cannot follow mappings (perf_event_open of a dummy event): `kiln doctor` says more";
-	err = open_sideband(c);
-	if (err)
-		return err;
-	if (cgroups_new(&c->cgroups))
-		c->cgroups = NULL;
-	*why = "out of memory";
-	return open_naming(c);
-}
-
-int collector_open(struct collector **out, const struct collector_opts *opts, const char **why)
-{
-	_cleanup_(collector_freep) struct collector *c = calloc(1, sizeof(*c));
-	const char *stall = getenv("KILN_TEST_DRAIN_STALL_MS");
-	uint64_t stall_ms = 0;
-	int err;
-
-	*why = "out of memory";
-	if (!c)
-		return -ENOMEM;
-	c->opts = *opts;
-	c->opts.aggregate_bytes = c->opts.aggregate_bytes ?: AGGREGATE_BYTES;
-	c->open_ns = boottime_ns();
-	if (stall && !text_parse_u64(stall, 60000, &stall_ms))
-		c->stall_ms = (unsigned)stall_ms;
-	err = open_all(c, why);
-	if (err)
-		return err;
-	*out = steal_ptr(c);
-	return 0;
-}
-
-void collector_close(struct collector *c)
-{
-	if (!c)
-		return;
-	for (size_t i = WATCH_TARGETS; i < c->watched.len; i++)
-		close(c->watched.data[i].fd);
-	vec_release(&c->watched);
-	aggregate_clear(&c->aggregate);
-	window_naming_free(c->naming);
-	cgroups_free(c->cgroups);
-	sideband_close(c->sideband);
-	raw_walk_free(c->raw_walk);
-	reported_mappings_free(c->reported);
-	rescan_free(c->rescan);
-	procs_free(c->procs);
-	ksyms_free(c->ksyms);
-	unwind_feed_free(c->feed);
-	prefetch_free(c->prefetch);
-	files_free(c->files);
-	drain_free(c->drain);
-	sampler_free(c->sampler);
-	readers_close(&c->readers);
-	free(c);
-}
 
 /* --- targets ----------------------------------------------------------------------------------- */
 
@@ -476,8 +270,7 @@ bool collector_wants_window(const struct collector *c)
 	       age_ns >= NAME_AFTER_NS || (age_ns >= NAME_SOON_NS && files_full(c->files));
 }
 
-/* Sampling goes on while a window is named. */
-static void on_naming_tick(void *ctx)
+void collector_naming_tick(void *ctx)
 {
 	struct collector *c = ctx;
 
