@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the kernel half is told of processes, and when: by the state of their files' tables. Tables and
+ * maps are this file's own; with those of a kernel: tests/kernel/test_unwind_feed.c.
+ */
+#include "tests/lib/fixture.h"
+#include "tests/lib/proc_table.h"
+
+#include <errno.h>
+#include <sys/sysmacros.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/profile.skel.h"
+#include "profiler/base/buf.h"
+#include "profiler/files/files.h"
+#include "profiler/sampler/sampler.h"
+#include "profiler/unwind/unwind_feed.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+
+/* What the feed did, in order: "want(1) set(100:0) release". */
+static struct buf done;
+static bool reports; /* samples report mappings */
+
+/* --- in the place of the sampler's ----------------------------------------------------------- */
+
+struct profile_bpf *sampler_skeleton(struct sampler *s)
+{
+	static struct profile_bpf k;
+	static __typeof__(*k.bss) bss;
+
+	(void)s;
+	k.bss = &bss;
+	return &k;
+}
+
+bool sampler_reports_mappings(const struct sampler *s)
+{
+	(void)s;
+	return reports;
+}
+
+int bpf_map__fd(const struct bpf_map *map)
+{
+	(void)map;
+	return 1234; /* of no descriptor */
+}
+
+int bpf_map_delete_elem(int fd, const void *key)
+{
+	(void)fd;
+	buf_printf(&done, "tell_again(%u) ", *(const uint32_t *)key);
+	return 0;
+}
+
+/* --- in the place of the tables: file number n has slot 10 + n, and 1000 * n from offset to address - */
+
+#define NUMBERS 16
+
+static struct {
+	enum unwind_table_state state;
+	int error, want_err;
+	bool other_segment; /* it has none for what is mapped */
+} tables[NUMBERS];
+
+static uint32_t changed[NUMBERS];
+static size_t n_changed;
+static bool has_queue;
+static struct unwind_tables_opts tables_opts;
+static uint32_t asked_whether_known = UINT32_MAX;
+static bool is_known;
+
+int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opts *opts)
+{
+	tables_opts = *opts;
+	*out = (struct unwind_tables *)&tables;
+	return 0;
+}
+
+void unwind_tables_free(struct unwind_tables *t)
+{
+	assert_ptr_equal(t, &tables);
+}
+
+enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint32_t file)
+{
+	(void)t;
+	assert_true(file < NUMBERS);
+	return tables[file].state;
+}
+
+int unwind_tables_error(const struct unwind_tables *t, uint32_t file)
+{
+	(void)t;
+	return tables[file].error;
+}
+
+int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd)
+{
+	(void)t;
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	buf_printf(&done, "want(%u) ", file);
+	if (!tables[file].want_err)
+		tables[file].state = TABLE_QUEUED;
+	return tables[file].want_err;
+}
+
+bool unwind_tables_has_queue(struct unwind_tables *t)
+{
+	(void)t;
+	return has_queue;
+}
+
+bool unwind_tables_get(const struct unwind_tables *t, uint32_t file, uint64_t file_off,
+		       uint32_t *slot, uint64_t *va_minus_off)
+{
+	(void)t, (void)file_off;
+	if (tables[file].state != TABLE_LOADED || tables[file].other_segment)
+		return false;
+	*slot = 10 + file;
+	*va_minus_off = 1000 * file;
+	return true;
+}
+
+void unwind_tables_touch(struct unwind_tables *t, uint32_t file)
+{
+	(void)t;
+	buf_printf(&done, "touch(%u) ", file);
+}
+
+const void *unwind_tables_blob(const struct unwind_tables *t, uint32_t file)
+{
+	(void)t;
+	return &tables[file];
+}
+
+void unwind_tables_hurry(struct unwind_tables *t, uint32_t file)
+{
+	(void)t;
+	buf_printf(&done, "hurry(%u) ", file);
+}
+
+size_t unwind_tables_poll(struct unwind_tables *t, uint32_t **files)
+{
+	size_t n = n_changed;
+
+	(void)t;
+	n_changed = 0;
+	*files = changed;
+	return n;
+}
+
+void unwind_tables_release(struct unwind_tables *t)
+{
+	(void)t;
+	buf_str(&done, "release ");
+}
+
+void unwind_tables_forget(struct unwind_tables *t, bool (*known)(void *ctx, uint32_t file),
+			  void *ctx)
+{
+	(void)t;
+	assert_true(known(ctx, 0)); /* the vDSO always is */
+	is_known = known(ctx, asked_whether_known);
+	buf_str(&done, "forget ");
+}
+
+bool unwind_tables_settle(struct unwind_tables *t, int timeout_ms)
+{
+	(void)t, (void)timeout_ms;
+	return true;
+}
+
+void unwind_tables_stats(struct unwind_tables *t, struct unwind_tables_stats *out)
+{
+	(void)t;
+	*out = (struct unwind_tables_stats){.loaded = 77};
+}
+
+/* --- in the place of the kernel's maps --------------------------------------------------------- */
+
+static struct unwind_region regions[16]; /* set last */
+static size_t n_regions;
+static uint32_t in_maps[16]; /* tgids */
+static size_t n_in_maps;
+static int set_err;
+
+int unwind_maps_new(struct unwind_maps **out, int small_fd, int medium_fd, int large_fd)
+{
+	(void)small_fd, (void)medium_fd, (void)large_fd;
+	*out = (struct unwind_maps *)&in_maps;
+	return 0;
+}
+
+void unwind_maps_free(struct unwind_maps *m)
+{
+	assert_ptr_equal(m, &in_maps);
+}
+
+bool unwind_maps_remove(struct unwind_maps *m, pid_t tgid)
+{
+	(void)m;
+	for (size_t i = 0; i < n_in_maps; i++) {
+		if (in_maps[i] != (uint32_t)tgid)
+			continue;
+		in_maps[i] = in_maps[--n_in_maps];
+		buf_printf(&done, "remove(%d) ", tgid);
+		return true;
+	}
+	return false;
+}
+
+int unwind_maps_set(struct unwind_maps *m, pid_t tgid, uint32_t version, struct unwind_region *r,
+		    size_t n)
+{
+	bool there = false;
+
+	(void)m;
+	buf_printf(&done, "set(%d:%u) ", tgid, version);
+	if (set_err)
+		return set_err;
+	for (size_t i = 0; i < n_in_maps; i++)
+		there |= in_maps[i] == (uint32_t)tgid;
+	if (!there)
+		in_maps[n_in_maps++] = (uint32_t)tgid;
+	memcpy(regions, r, n * sizeof(*r));
+	n_regions = n;
+	return 0;
+}
+
+void unwind_maps_stats(const struct unwind_maps *m, struct unwind_maps_stats *out)
+{
+	(void)m;
+	*out = (struct unwind_maps_stats){.sets = 88};
+}
+
+/* --- a feed -------------------------------------------------------------------------------------- */
+
+static struct files *files;
+static struct procs *procs;
+static struct unwind_feed *feed;
+static uint32_t file[4]; /* ids of files that are open; their numbers are one more */
+
+static uint32_t open_file(const char *name)
+{
+	struct file_key key = {.path = fixture_at(name)};
+	struct stat st;
+	uint32_t id;
+
+	fixture_write(name, "x");
+	assert_int_equal(stat(name, &st), 0);
+	key.major = major(st.st_dev);
+	key.minor = minor(st.st_dev);
+	key.inode = st.st_ino;
+	id = files_intern(files, &key, getpid(), 0, 0, 0);
+	assert_true(files_settle(files, 10000));
+	return id;
+}
+
+static void make_feed(void)
+{
+	struct files_opts files_opts = {.keep_ns = 1};
+	struct unwind_feed_opts opts = {0};
+	struct procs_opts procs_opts = {0};
+	char name[8];
+
+	assert_int_equal(files_new(&files, &files_opts), 0);
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		file[i] = open_file(name);
+		assert_int_equal(file[i], i);
+	}
+	opts.files = procs_opts.files = files;
+	assert_int_equal(unwind_feed_new(&feed, &opts), 0);
+	procs_opts.changed = unwind_feed_changed;
+	procs_opts.changed_ctx = feed;
+	procs = new_table(&procs_opts);
+	tables[0].state = TABLE_LOADED;
+	buf_clear(&done);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(tables, 0, sizeof(tables));
+	n_changed = n_in_maps = 0;
+	set_err = 0;
+	reports = has_queue = false;
+	make_feed();
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	procs_free(procs);
+	unwind_feed_free(feed);
+	unwind_feed_free(NULL);
+	files_free(files);
+	buf_release(&done);
+	return 0;
+}
+
+/* One run, and what it did. */
+static const char *run(void)
+{
+	buf_clear(&done);
+	unwind_feed_run(feed, procs);
+	return buf_cstr(&done);
+}
+
+static const struct unwind_region *region_at(uint64_t start)
+{
+	for (size_t i = 0; i < n_regions; i++)
+		if (regions[i].start == start)
+			return &regions[i];
+	fail_msg("no region at %lx", (unsigned long)start);
+	return NULL;
+}
+
+/* --- tests --------------------------------------------------------------------------------------- */
+
+TEST(test_what_is_told_of_mappings)
+{
+	static const struct {
+		enum unwind_table_state state;
+		bool other_segment;
+		uint32_t slot;
+	} cases[] = {
+		{TABLE_LOADED, false, 11},
+		{TABLE_LOADED, true, UNWIND_SLOT_JIT}, /* data that is mapped to be run */
+		{TABLE_NONE, false, UNWIND_SLOT_JIT},
+		{TABLE_QUEUED, false, UNWIND_SLOT_NONE},
+		{TABLE_EVICTED, false, UNWIND_SLOT_NONE},
+		{TABLE_UNKNOWN, false, UNWIND_SLOT_NONE},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		pid_t tgid = 100 + (pid_t)i;
+		char want[64];
+
+		tables[1].state = cases[i].state;
+		tables[1].other_segment = cases[i].other_segment;
+		map(procs, 1, tgid, 0x10000, 0x1000, 0x3000, file[0]);
+		map(procs, 1, tgid, 0x20000, 0x1000, 0, FILE_NONE);
+		map(procs, 1, tgid, 0x30000, 0x1000, 0, FILE_VDSO);
+		/* what nobody has asked for yet is asked for, what was evicted when a walk wants it */
+		snprintf(want, sizeof(want), "%sset(%d:0) release ",
+			 cases[i].state == TABLE_UNKNOWN ? "want(1) " : "", tgid);
+		assert_string_equal(run(), want);
+		assert_int_equal(n_regions, 3);
+		assert_int_equal(region_at(0x10000)->slot, cases[i].slot);
+		assert_int_equal(region_at(0x10000)->len, 0x1000);
+		assert_int_equal(region_at(0x20000)->slot, UNWIND_SLOT_JIT);
+		assert_int_equal(region_at(0x30000)->slot, 10);
+		assert_int_equal(region_at(0x30000)->bias, 0x30000);
+		if (cases[i].slot == 11)
+			assert_int_equal(region_at(0x10000)->bias, 0x10000 - 0x3000 - 1000);
+	}
+	assert_string_equal(run(), "release "); /* nothing has changed since */
+}
+
+TEST(test_a_process_is_set_once_a_run)
+{
+	tables[1].state = tables[2].state = TABLE_LOADED;
+	map(procs, 1, 100, 0x10000, 0x1000, 0, file[0]);
+	map(procs, 2, 100, 0x20000, 0x1000, 0, file[1]);
+	procs_fork(procs, 3, 101, 101, 100);
+	assert_string_equal(run(), "set(100:0) set(101:0) release ");
+	assert_int_equal(n_regions, 2);
+	procs_exit(procs, 4, 101, 101);
+	assert_string_equal(run(), "remove(101) release ");
+}
+
+/* Whoever maps the file is told, and nobody else; before the slots of those that went are free. */
+TEST(test_tables_come_and_go)
+{
+	tables[1].state = tables[2].state = TABLE_QUEUED;
+	map(procs, 1, 100, 0x10000, 0x1000, 0, file[0]);
+	map(procs, 1, 101, 0x10000, 0x1000, 0, file[1]);
+	run();
+	assert_string_equal(run(), "release ");
+	tables[1].state = TABLE_LOADED;
+	changed[0] = 1;
+	n_changed = 1;
+	assert_string_equal(run(), "set(100:0) release ");
+	assert_int_equal(regions[0].slot, 11);
+	tables[1].state = TABLE_EVICTED;
+	changed[0] = 1;
+	n_changed = 1;
+	assert_string_equal(run(), "set(100:0) release ");
+	assert_int_equal(regions[0].slot, UNWIND_SLOT_NONE);
+	/* how many map it is what decides who goes */
+	assert_int_equal(tables_opts.users(tables_opts.users_ctx, 1), 1);
+	procs_exit(procs, 2, 100, 100);
+	run();
+	assert_int_equal(tables_opts.users(tables_opts.users_ctx, 1), 0);
+	assert_int_equal(tables_opts.users(tables_opts.users_ctx, 2), 1);
+	n_changed = 1;
+	assert_string_equal(run(), "release ");
+}
+
+TEST(test_a_full_queue)
+{
+	tables[1].want_err = -EAGAIN;
+	map(procs, 1, 100, 0x10000, 0x1000, 0, file[0]);
+	assert_string_equal(run(), "want(1) set(100:0) release ");
+	assert_int_equal(regions[0].slot, UNWIND_SLOT_NONE);
+	assert_string_equal(run(), "release "); /* it is still full */
+	has_queue = true;
+	tables[1].want_err = 0;
+	assert_string_equal(run(), "want(1) set(100:0) release ");
+	assert_string_equal(run(), "release ");
+}
+
+/* A file of which no table can be asked for: frame pointers are the best guess. */
+TEST(test_a_file_that_cannot_be_opened)
+{
+	struct file_key key = {.path = "/nowhere", .inode = 1, .major = 1};
+	uint32_t id = files_intern(files, &key, getpid(), 0, 0, 0);
+
+	assert_true(files_settle(files, 10000));
+	map(procs, 1, 100, 0x10000, 0x1000, 0, id);
+	assert_string_equal(run(), "set(100:0) release ");
+	assert_int_equal(regions[0].slot, UNWIND_SLOT_JIT);
+}
+
+/* Where samples report mappings only a set that one of them reported is told: by its version. */
+TEST(test_versions)
+{
+	struct proc_mapping m = {0x10000, 0x1000, 0, 0, 0};
+	struct proc_snapshot s = {.tgid = 100,
+				  .t_ns = 10,
+				  .version = 7,
+				  .mappings = &m,
+				  .n = 1,
+				  .exe = FILE_NONE,
+				  .jitdump = FILE_NONE};
+
+	end(NULL);
+	reports = true;
+	make_feed();
+	tables[1].state = TABLE_LOADED;
+	m.file = file[0];
+	procs_snapshot(procs, &s);
+	assert_string_equal(run(), "set(100:7) release ");
+	/* an event changed it: what is known is nobody's version */
+	map(procs, 20, 100, 0x20000, 0x1000, 0, FILE_NONE);
+	assert_string_equal(run(), "remove(100) tell_again(100) release ");
+	map(procs, 21, 100, 0x30000, 0x1000, 0, FILE_NONE);
+	assert_string_equal(run(), "release "); /* it was told to already */
+}
+
+TEST(test_no_room_for_a_process)
+{
+	struct unwind_feed_stats own;
+	struct unwind_tables_stats t;
+	struct unwind_maps_stats m;
+
+	tables[1].state = TABLE_LOADED;
+	map(procs, 1, 100, 0x10000, 0x1000, 0, file[0]);
+	run();
+	set_err = -E2BIG;
+	map(procs, 2, 100, 0x20000, 0x1000, 0, file[0]);
+	assert_string_equal(run(), "set(100:0) remove(100) release ");
+	assert_int_equal(tables_opts.users(tables_opts.users_ctx, 1), 0);
+	unwind_feed_own_stats(feed, &own);
+	assert_int_equal(own.refused, 1);
+	assert_string_equal(run(), "release "); /* not again at once */
+	set_err = 0;
+	map(procs, 3, 100, 0x30000, 0x1000, 0, file[0]);
+	assert_string_equal(run(), "set(100:0) release "); /* but when it has changed */
+	unwind_feed_stats(feed, &t, &m);
+	assert_int_equal(t.loaded, 77);
+	assert_int_equal(m.sets, 88);
+}
+
+static bool is_first(void *ctx, uint32_t id)
+{
+	(void)ctx;
+	return id == file[0];
+}
+
+/* Their numbers are given out again some day. */
+TEST(test_files_that_are_forgotten)
+{
+	asked_whether_known = file[1] + 1;
+	assert_string_equal(run(), "release ");
+	files_sweep(files, is_first, NULL);
+	assert_string_equal(run(), "forget release ");
+	assert_false(is_known);
+	asked_whether_known = file[0] + 1;
+	files_sweep(files, is_first, NULL);
+	assert_string_equal(run(), "forget release ");
+	assert_true(is_known);
+	assert_string_equal(run(), "release "); /* once */
+}
+
+static const char *place(uint32_t id, enum feed_place want)
+{
+	uint64_t va_minus_off = 0;
+	const void *table = NULL;
+
+	buf_clear(&done);
+	assert_int_equal(unwind_feed_place(feed, id, 0x100, &table, &va_minus_off), want);
+	if (want == FEED_TABLE) {
+		assert_ptr_equal(table, &tables[id == FILE_VDSO ? 0 : id + 1]);
+		assert_int_equal(va_minus_off, 1000 * (id == FILE_VDSO ? 0 : id + 1));
+	}
+	return buf_cstr(&done);
+}
+
+/* What a walk in user space gets of a place. */
+TEST(test_places)
+{
+	struct file_key key = {.path = "/nowhere", .inode = 1, .major = 1};
+	uint32_t id;
+
+	assert_string_equal(place(FILE_VDSO, FEED_TABLE), "touch(0) ");
+	tables[1].state = TABLE_LOADED;
+	assert_string_equal(place(file[0], FEED_TABLE), "touch(1) ");
+	tables[1].other_segment = true;
+	assert_string_equal(place(file[0], FEED_NEVER), "");
+	tables[1].state = TABLE_NONE;
+	tables[1].error = -ECONNABORTED;
+	assert_string_equal(place(file[0], FEED_NEVER), "");
+	assert_int_equal(unwind_feed_table_error(feed, file[0]), -ECONNABORTED);
+	assert_string_equal(place(file[1], FEED_SOON), "want(2) ");
+	assert_string_equal(place(file[1], FEED_SOON), "hurry(2) "); /* somebody waits */
+	tables[3].state = TABLE_EVICTED;
+	assert_string_equal(place(file[2], FEED_SOON), "want(3) ");
+	tables[4].want_err = -ENOSPC;
+	assert_string_equal(place(file[3], FEED_NO_ROOM), "want(4) ");
+	tables[4].want_err = -EAGAIN;
+	assert_string_equal(place(file[3], FEED_SOON), "want(4) ");
+	tables[4].want_err = -EINVAL;
+	assert_string_equal(place(file[3], FEED_NEVER), "want(4) ");
+	id = files_intern(files, &key, getpid(), 0, 0, 0);
+	assert_true(files_settle(files, 10000));
+	assert_string_equal(place(id, FEED_NEVER), "");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(test_what_is_told_of_mappings),
+		T(test_a_process_is_set_once_a_run),
+		T(test_tables_come_and_go),
+		T(test_a_full_queue),
+		T(test_a_file_that_cannot_be_opened),
+		T(test_versions),
+		T(test_no_room_for_a_process),
+		T(test_files_that_are_forgotten),
+		T(test_places),
+	};
+
+	return cmocka_run_group_tests_name("unwind_feed", tests, fixture_setup, fixture_teardown);
+}
