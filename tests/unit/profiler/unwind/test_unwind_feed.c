@@ -264,7 +264,7 @@ static void make_feed(void)
 	struct files_opts files_opts = {.keep_ns = 1};
 	struct unwind_feed_opts opts = {0};
 	struct procs_opts procs_opts = {0};
-	char name[8];
+	char name[16];
 
 	assert_int_equal(files_new(&files, &files_opts), 0);
 	for (int i = 0; i < 4; i++) {
