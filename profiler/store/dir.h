@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A store's directory: who may see it, who writes it, and the files in it.
+ *
+ *	20261128T030000Z.kiln		a segment: its windows begin at that time (UTC) or later
+ *	20261128T030000Z-2.kiln		another one from the same time
+ *	...kiln-wal, -shm, -journal	SQLite's, beside the segment that is being written
+ *	NAME.kiln.damaged		what cannot be read any more, kept to be looked at
+ *	NAME.tmp			is being written by a compaction, or its end was a crash
+ *	lock				the pid of the process that appends, which holds a lock on it
+ *	maintenance			the same for whoever compacts or removes
+ */
+#ifndef KILN_STORE_DIR_H
+#define KILN_STORE_DIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profiler/base/vec.h"
+
+#define DIR_SUFFIX	   ".kiln"
+#define DIR_DAMAGED_SUFFIX ".damaged"
+#define DIR_TMP_SUFFIX	   ".tmp"
+#define DIR_NAME_BYTES	   64
+
+struct store_why;
+
+struct dir {
+	int fd;
+	char *path;  /* absolute */
+	gid_t group; /* of files; (gid_t)-1: the process's own */
+};
+
+/* Opens it; with `create` makes it, and what is missing above it. 0 or -errno with a sentence. */
+int dir_open(struct dir *d, const char *path, bool create, struct store_why *why);
+void dir_close(struct dir *d);
+
+/* Locks one of its lock files against other processes: a descriptor that holds the lock until it is
+ * closed. -EBUSY: another one has it, *pid (0: nobody knows). */
+int dir_lock(const struct dir *d, const char *name, pid_t *pid);
+
+struct dir_entry {
+	char name[DIR_NAME_BYTES]; /* "20261128T030000Z.kiln" */
+	int64_t begin_ns;	   /* Unix time, from the name */
+	uint64_t bytes;		   /* on disk, with SQLite's files beside it */
+	bool is_damaged;
+};
+
+struct dir_list {
+	VEC(struct dir_entry) v; /* by time, then name */
+};
+
+/* All segments. 0 or -errno. */
+int dir_list(const struct dir *d, struct dir_list *out);
+void dir_list_release(struct dir_list *l);
+/* "/var/lib/kiln/NAME": 0 or -ENOMEM. The caller frees it. */
+int dir_path(const struct dir *d, const char *name, char **out);
+
+/* A new, empty file for a segment that begins then: its name, unlike all others. suffix: "" or
+ * DIR_TMP_SUFFIX. 0 or -errno. */
+int dir_create(const struct dir *d, int64_t begin_ns, const char *suffix,
+	       char name[DIR_NAME_BYTES]);
+/* Renames; a crash leaves one name or the other. 0 or -errno. */
+int dir_rename(const struct dir *d, const char *from, const char *to);
+/* Removes a segment and what SQLite has put beside it. 0 or -errno; 0 where it is not there. */
+int dir_remove(const struct dir *d, const char *name);
+/* Removes what a crash has left behind: to be called under both locks. 0 or -errno. */
+int dir_clean(const struct dir *d);
+/* Bytes that an unprivileged process could still write there. */
+int dir_free_bytes(const struct dir *d, uint64_t *out);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/store/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/store/db.h"
+
+struct ids {
+	VEC(int64_t) v;
+};
+
+static int read_replaced(sqlite3 *db, struct ids *out)
+{
+	_cleanup_(db_stmt_freep) sqlite3_stmt *s = NULL;
+	int got = db_prepare(db, "SELECT id FROM replaced", &s);
+
+	while (!got && (got = db_step(s)) > 0)
+		got = vec_push(&out->v, sqlite3_column_int64(s, 0));
+	return got;
+}
+
+static int read_head(const struct dir *d, struct snapshot_segment *segment, struct ids *replaced)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL;
+	_cleanup_free_ char *path = NULL;
+	int err = dir_path(d, segment->file.name, &path) ?: db_open(&db, path, DB_READ);
+
+	return err ?: schema_read_head(db, &segment->head) ?: read_replaced(db, replaced);
+}
+
+static bool may_overlap(const struct dir_entry *e, int64_t since_ns, int64_t until_ns)
+{
+	return e->begin_ns < until_ns &&
+	       (since_ns < SNAPSHOT_MAX_SPAN_NS || e->begin_ns > since_ns - SNAPSHOT_MAX_SPAN_NS);
+}
+
+static bool overlaps(const struct segment_head *h, int64_t since_ns, int64_t until_ns)
+{
+	return h->begin_unix_ns < until_ns && h->span_ns > since_ns - h->begin_unix_ns;
+}
+
+static int add_segment(struct snapshot *out, const struct dir *d, const struct dir_entry *file,
+		       struct ids *replaced)
+{
+	struct snapshot_segment segment = {.file = *file};
+
+	segment.err = file->is_damaged ? -EBADMSG : read_head(d, &segment, replaced);
+	if (segment.err == -ENOMEM)
+		return -ENOMEM;
+	return segment.err == -ENOENT ? 0 : vec_push(&out->v, segment);
+}
+
+static int compare_ids(const void *va, const void *vb)
+{
+	const int64_t *a = va, *b = vb;
+
+	return (*a > *b) - (*a < *b);
+}
+
+static void mark_replaced(struct snapshot *s, struct ids *replaced)
+{
+	if (!replaced->v.len)
+		return;
+	qsort(replaced->v.data, replaced->v.len, sizeof(*replaced->v.data), compare_ids);
+	for (size_t i = 0; i < s->v.len; i++)
+		s->v.data[i].is_replaced =
+			!s->v.data[i].err &&
+			bsearch(&s->v.data[i].head.id, replaced->v.data, replaced->v.len,
+				sizeof(*replaced->v.data), compare_ids);
+}
+
+static void keep_range(struct snapshot *s, int64_t since_ns, int64_t until_ns)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->v.len; i++)
+		if (s->v.data[i].err || overlaps(&s->v.data[i].head, since_ns, until_ns))
+			s->v.data[n++] = s->v.data[i];
+	s->v.len = n;
+}
+
+int snapshot_take(struct snapshot *out, const struct dir *d, int64_t since_ns, int64_t until_ns)
+{
+	struct snapshot s = {0};
+	struct ids replaced = {0};
+	struct dir_list l;
+	int err = dir_list(d, &l);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < l.v.len && !err; i++)
+		if (may_overlap(&l.v.data[i], since_ns, until_ns))
+			err = add_segment(&s, d, &l.v.data[i], &replaced);
+	dir_list_release(&l);
+	mark_replaced(&s, &replaced);
+	vec_release(&replaced.v);
+	if (err) {
+		snapshot_release(&s);
+		return err;
+	}
+	keep_range(&s, since_ns, until_ns);
+	*out = s;
+	return 0;
+}
+
+void snapshot_release(struct snapshot *s)
+{
+	vec_release(&s->v);
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/hash.h"
+#include "profiler/store/segment.h"
+#include "profiler/store/store_internal.h"
+
+#define SECOND_NS 1000000000ull
+/* How many of the newest segments are looked at for one to go on with. */
+#define MAX_LOOKS 4
+
+DEFINE_CLEANUP(store, store_close)
+
+bool store_is_current(struct store *s, const char *name)
+{
+	bool same;
+
+	pthread_mutex_lock(&s->mutex);
+	same = !strcmp(s->current, name);
+	pthread_mutex_unlock(&s->mutex);
+	return same;
+}
+
+static void set_current(struct store *s, const char *name)
+{
+	pthread_mutex_lock(&s->mutex);
+	strcpy(s->current, name);
+	pthread_mutex_unlock(&s->mutex);
+}
+
+void store_stats(struct store *s, struct store_stats *out)
+{
+	pthread_mutex_lock(&s->mutex);
+	*out = s->stats;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+/* --- opening -------------------------------------------------------------------------------------- */
+
+static int take_lock(struct store *s, struct store_why *why)
+{
+	pid_t pid;
+	int fd = dir_lock(&s->dir, "lock", &pid);
+
+	if (fd == -EBUSY && pid)
+		return why_say(why, fd, "%s is in use by process %d: one agent a store",
+			       s->dir.path, pid);
+	if (fd == -EBUSY)
+		return why_say(why, fd, "%s is in use by another process: one agent a store",
+			       s->dir.path);
+	if (fd < 0)
+		return why_say(why, fd, "%s cannot be written to: %s", s->dir.path, strerror(-fd));
+	s->lock_fd = fd;
+	return 0;
+}
+
+/* After a restart windows go on where they were, so that what they have in common is there already. */
+static int go_on_with(struct store *s, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	int err = dir_path(&s->dir, name, &path) ?: segment_reopen(&s->segment, path);
+
+	if (!err)
+		set_current(s, name);
+	else if (err == -ENOTSUP)
+		s->stats.segments_newer++;
+	else if (err == -EBADMSG)
+		s->stats.segments_broken++;
+	return err;
+}
+
+static int find_segment(struct store *s)
+{
+	struct dir_list l;
+	int err = dir_list(&s->dir, &l), looks = 0;
+
+	if (err)
+		return err;
+	for (size_t i = l.v.len; i > 0 && !s->segment && looks < MAX_LOOKS; i--, looks++)
+		if (!l.v.data[i - 1].is_damaged)
+			err = go_on_with(s, l.v.data[i - 1].name);
+	dir_list_release(&l);
+	return err == -ENOMEM ? err : 0; /* whatever is wrong with old ones, a new one will do */
+}
+
+static int open_for_writing(struct store *s, struct store_why *why)
+{
+	int err = take_lock(s, why);
+
+	if (err)
+		return err;
+	err = find_segment(s);
+	return err ? why_say(why, err, "%s: %s", s->dir.path, strerror(-err)) : 0;
+}
+
+int store_open(struct store **out, const char *path, const struct store_opts *opts,
+	       struct store_why *why)
+{
+	_cleanup_(store_freep) struct store *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return why_say(why, -ENOMEM, "out of memory");
+	s->opts = *opts;
+	s->lock_fd = s->dir.fd = -1;
+	pthread_mutex_init(&s->mutex, NULL);
+	s->opts.segment_ns = opts->segment_ns ?: SEGMENT_NS;
+	s->opts.index_bytes = opts->index_bytes ?: INDEX_BYTES;
+	if (s->opts.segment_ns < SECOND_NS)
+		return why_say(why, -EINVAL, "a segment covers a second at least");
+	err = dir_open(&s->dir, path, opts->access == STORE_WRITE, why);
+	if (!err && opts->access == STORE_WRITE)
+		err = open_for_writing(s, why);
+	if (!err)
+		*out = steal_ptr(s);
+	return err;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	segment_free(s->segment);
+	dir_close(&s->dir);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	pthread_mutex_destroy(&s->mutex);
+	free(s);
+}
+
+/* --- appending ------------------------------------------------------------------------------------ */
+
+static void leave_segment(struct store *s)
+{
+	segment_free(s->segment);
+	s->segment = NULL;
+	set_current(s, "");
+}
+
+static void end_segment(struct store *s)
+{
+	if (s->segment && segment_finish(s->segment))
+		store_count(s, segments_broken);
+	leave_segment(s);
+}
+
+static int64_t begin_of(const struct store *s, int64_t window_ns)
+{
+	return window_ns - window_ns % (int64_t)s->opts.segment_ns;
+}
+
+static int begin_segment(struct store *s, int64_t window_ns)
+{
+	struct segment_head head = {
+		.id = (int64_t)(hash_random_seed() >> 1) | 1,
+		.begin_unix_ns = begin_of(s, window_ns),
+		.span_ns = (int64_t)s->opts.segment_ns,
+	};
+	_cleanup_free_ char *path = NULL;
+	char name[DIR_NAME_BYTES];
+	int err = dir_create(&s->dir, head.begin_unix_ns, "", name);
+
+	if (err)
+		return err;
+	err = dir_path(&s->dir, name, &path) ?: segment_create(&s->segment, path, &head);
+	if (err) {
+		dir_remove(&s->dir, name);
+		return err;
+	}
+	set_current(s, name);
+	store_count(s, segments_begun);
+	return 0;
+}
+
+static bool is_gone(const struct store *s)
+{
+	return faccessat(s->dir.fd, s->current, F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
+}
+
+/* Ends the segment if the window does not belong in it. */
+static void look_at_segment(struct store *s, int64_t window_ns)
+{
+	const struct segment_head *head = s->segment ? segment_head(s->segment) : NULL;
+
+	if (!head)
+		return;
+	if (is_gone(s)) {
+		store_count(s, segments_gone);
+		leave_segment(s);
+	} else if (window_ns < head->begin_unix_ns) {
+		store_count(s, clock_back);
+		end_segment(s);
+	} else if (window_ns - head->begin_unix_ns >= head->span_ns) {
+		end_segment(s);
+	} else if (segment_index_bytes(s->segment) > s->opts.index_bytes) {
+		store_count(s, index_full);
+		end_segment(s);
+	}
+}
+
+static int append(struct store *s, const struct profile *p, const struct quality *q,
+		  int64_t begin_unix_ns, uint64_t duration_ns)
+{
+	int err;
+
+	look_at_segment(s, begin_unix_ns);
+	err = s->segment ? 0 : begin_segment(s, begin_unix_ns);
+	return err ?: segment_append(s->segment, p, q, begin_unix_ns, duration_ns);
+}
+
+/* What another segment may not suffer from. */
+static bool is_broken(int err)
+{
+	return err == -EBADMSG || err == -EIO || err == -ENOENT;
+}
+
+int store_append(struct store *s, const struct profile *p, const struct quality *q,
+		 int64_t begin_unix_ns, uint64_t duration_ns)
+{
+	int err;
+
+	if (s->opts.access != STORE_WRITE || begin_unix_ns < 0 || duration_ns > INT64_MAX)
+		return -EINVAL;
+	err = append(s, p, q, begin_unix_ns, duration_ns);
+	if (s->segment && is_broken(err)) {
+		store_count(s, segments_broken);
+		leave_segment(s);
+		err = append(s, p, q, begin_unix_ns, duration_ns);
+	}
+	if (err)
+		store_count(s, failed);
+	else
+		store_count(s, windows);
+	return err;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of profiler/store/store.h's implementation share. */
+#ifndef KILN_STORE_STORE_INTERNAL_H
+#define KILN_STORE_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "profiler/store/dir.h"
+#include "profiler/store/store.h"
+
+struct segment;
+
+#define SEGMENT_NS  3600000000000ull
+#define INDEX_BYTES (16u << 20)
+
+struct store {
+	struct dir dir;
+	struct store_opts opts;
+	int lock_fd;
+	/* The one that windows go into, of the thread that appends; or NULL. */
+	struct segment *segment;
+	/* Guards what follows: another thread may be in store_maintain(). */
+	pthread_mutex_t mutex;
+	char current[DIR_NAME_BYTES]; /* name of that segment's file; "" if there is none */
+	struct store_stats stats;
+};
+
+/* Adds to a counter of s->stats. */
+#define store_count(s, counter)                                                                    \
+	do {                                                                                       \
+		pthread_mutex_lock(&(s)->mutex);                                                   \
+		(s)->stats.counter++;                                                              \
+		pthread_mutex_unlock(&(s)->mutex);                                                 \
+	} while (0)
+
+/* Whether this is the file that windows go into now. */
+bool store_is_current(struct store *s, const char *name);
+
+#endif

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/store/where.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
+#include "profiler/base/vec.h"
+#include "profiler/profile/profile.h"
+#include "profiler/store/why.h"
+
+#define MAX_CONDITIONS 64
+/* A regular expression comes from anybody who may ask. Compiled, one grows by what its braces say. */
+#define MAX_REGEX_BYTES	 1024
+#define MAX_REGEX_REPEAT 1000
+
+enum op { OP_IS, OP_IS_NOT, OP_LIKE, OP_NOT_LIKE };
+
+struct condition {
+	char *key, *value;
+	enum op op;
+	regex_t regex; /* of OP_LIKE and OP_NOT_LIKE */
+	bool has_regex;
+};
+
+struct where {
+	VEC(struct condition) v;
+};
+
+static void condition_release(struct condition *c)
+{
+	free(c->key);
+	free(c->value);
+	if (c->has_regex)
+		regfree(&c->regex);
+}
+
+void where_free(struct where *w)
+{
+	if (!w)
+		return;
+	for (size_t i = 0; i < w->v.len; i++)
+		condition_release(&w->v.data[i]);
+	vec_release(&w->v);
+	free(w);
+}
+
+DEFINE_CLEANUP(where, where_free)
+
+/* --- parsing -------------------------------------------------------------------------------------- */
+
+static bool is_key_char(char c)
+{
+	return isalnum((unsigned char)c) || strchr("_.-/", c) || (unsigned char)c >= 0x80;
+}
+
+static int take_key(const char **at, struct condition *c, struct store_why *why)
+{
+	const char *s = *at;
+	size_t n = 0;
+
+	while (s[n] && is_key_char(s[n]))
+		n++;
+	if (!n)
+		return why_say(why, -EINVAL,
+			       "a label's name is missing at \"%.40s\": write LABEL=VALUE", s);
+	c->key = !strncmp(s, "tid", n) && n == 3 ? strdup(LABEL_TID) : strndup(s, n);
+	*at = s + n;
+	return c->key ? 0 : -ENOMEM;
+}
+
+static int take_op(const char **at, struct condition *c, struct store_why *why)
+{
+	static const struct {
+		const char *text;
+		enum op op;
+	} ops[] = {{"=~", OP_LIKE}, {"!~", OP_NOT_LIKE}, {"!=", OP_IS_NOT}, {"=", OP_IS}};
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
+		if (!text_has_prefix(*at, ops[i].text))
+			continue;
+		c->op = ops[i].op;
+		*at += strlen(ops[i].text);
+		return 0;
+	}
+	return why_say(why, -EINVAL, "after \"%.60s\" one of = != =~ !~ is missing", c->key);
+}
+
+static int take_quoted(const char **at, struct buf *b, struct store_why *why)
+{
+	const char *s = *at + 1;
+
+	for (; *s && *s != '"'; s++) {
+		if (*s == '\\' && (s[1] == '"' || s[1] == '\\'))
+			s++;
+		buf_char(b, *s);
+	}
+	if (*s != '"')
+		return why_say(why, -EINVAL, "a closing \" is missing");
+	*at = s + 1;
+	return 0;
+}
+
+static int take_value(const char **at, struct condition *c, struct store_why *why)
+{
+	struct buf b = {0};
+	int err = 0;
+
+	if (**at == '"') {
+		err = take_quoted(at, &b, why);
+	} else {
+		size_t n = strcspn(*at, ",");
+
+		buf_add(&b, *at, n);
+		*at += n;
+	}
+	c->value = err ? NULL : buf_take(&b);
+	buf_release(&b);
+	if (!err && !c->value)
+		return -ENOMEM;
+	if (!err && **at && **at != ',')
+		return why_say(why, -EINVAL, "after the value of \"%.60s\" a comma is missing",
+			       c->key);
+	return err;
+}
+
+/* The largest number between braces. */
+static unsigned long most_repeats(const char *s)
+{
+	unsigned long most = 1;
+
+	while (*s && *s != '}') {
+		char *end = (char *)s + 1;
+		unsigned long n = isdigit((unsigned char)*s) ? strtoul(s, &end, 10) : 0;
+
+		most = n > most ? n : most;
+		s = end;
+	}
+	return most;
+}
+
+/* Braces multiply when they are nested: their product is bounded. */
+static int check_regex(const char *s, struct store_why *why)
+{
+	unsigned long repeats = 1, n;
+
+	if (strlen(s) > MAX_REGEX_BYTES)
+		return why_say(why, -EINVAL, "the regular expression is longer than %d bytes",
+			       MAX_REGEX_BYTES);
+	for (; *s; s++) {
+		if (*s == '\\' && isdigit((unsigned char)s[1]))
+			return why_say(why, -EINVAL,
+				       "regular expressions with back references take too long");
+		n = *s == '{' ? most_repeats(s + 1) : 1;
+		if (n > MAX_REGEX_REPEAT || (repeats *= n) > MAX_REGEX_REPEAT)
+			return why_say(why, -EINVAL, "the regular expression repeats too much");
+		s += *s == '\\' && s[1];
+	}
+	return 0;
+}
+
+static int compile(struct condition *c, struct store_why *why)
+{
+	_cleanup_free_ char *whole = NULL;
+	int rc = check_regex(c->value, why);
+	char text[200];
+
+	if (rc)
+		return rc;
+	if (asprintf(&whole, "^(%s)$", c->value) < 0) {
+		whole = NULL;
+		return -ENOMEM;
+	}
+	rc = regcomp(&c->regex, whole, REG_EXTENDED | REG_NOSUB);
+	c->has_regex = !rc;
+	if (!rc)
+		return 0;
+	regerror(rc, &c->regex, text, sizeof(text));
+	return rc == REG_ESPACE ? -ENOMEM
+				: why_say(why, -EINVAL, "\"%.60s\" is no regular expression: %s",
+					  c->value, text);
+}
+
+static bool is_number_key(const char *key)
+{
+	return !strcmp(key, LABEL_PID) || !strcmp(key, LABEL_TID);
+}
+
+/* Ids compare as text, so that 0042 becomes 42. */
+static int check_number(struct condition *c, struct store_why *why)
+{
+	uint64_t n;
+
+	if (!*c->value)
+		return 0;
+	if (text_parse_u64(c->value, INT64_MAX, &n))
+		return why_say(why, -EINVAL, "%s is a number, \"%.60s\" is none", c->key, c->value);
+	snprintf(c->value, strlen(c->value) + 1, "%" PRIu64, n);
+	return 0;
+}
+
+static int take_condition(const char **at, struct condition *c, struct store_why *why)
+{
+	int err = take_key(at, c, why) ?: take_op(at, c, why) ?: take_value(at, c, why);
+
+	if (err)
+		return err;
+	if (c->op == OP_LIKE || c->op == OP_NOT_LIKE)
+		return compile(c, why);
+	return is_number_key(c->key) ? check_number(c, why) : 0;
+}
+
+int where_parse(struct where **out, const char *text, struct store_why *why)
+{
+	_cleanup_(where_freep) struct where *w = calloc(1, sizeof(*w));
+	int err = w ? 0 : -ENOMEM;
+
+	while (!err) {
+		struct condition c = {0};
+
+		err = take_condition(&text, &c, why);
+		if (!err && w->v.len == MAX_CONDITIONS)
+			err = why_say(why, -EINVAL, "more than %d conditions", MAX_CONDITIONS);
+		err = err ?: vec_push(&w->v, c);
+		if (err)
+			condition_release(&c);
+		if (err || !*text)
+			break;
+		text++; /* the comma */
+	}
+	if (err == -ENOMEM)
+		return why_say(why, err, "out of memory");
+	if (!err)
+		*out = steal_ptr(w);
+	return err;
+}
+
+/* --- matching ------------------------------------------------------------------------------------- */
+
+static bool is_like(const struct condition *c, const char *value)
+{
+	if (c->has_regex)
+		return !regexec(&c->regex, value, 0, NULL, 0);
+	return !strcmp(c->value, value);
+}
+
+/* One label of that key is, or "" is where there is none. */
+static bool holds(const struct condition *c, const struct where_label *labels, size_t n)
+{
+	bool negative = c->op == OP_IS_NOT || c->op == OP_NOT_LIKE, any = false, found = false;
+
+	for (size_t i = 0; i < n && !found; i++) {
+		if (strcmp(labels[i].key, c->key))
+			continue;
+		any = true;
+		found = is_like(c, labels[i].value);
+	}
+	if (!any)
+		found = is_like(c, "");
+	return found != negative;
+}
+
+bool where_matches(const struct where *w, const struct where_label *labels, size_t n)
+{
+	for (size_t i = 0; i < w->v.len; i++)
+		if (!holds(&w->v.data[i], labels, n))
+			return false;
+	return true;
+}
+
+static bool is_open(const char *key, const char *const *open, size_t n_open)
+{
+	for (size_t i = 0; i < n_open; i++)
+		if (!strcmp(key, open[i]))
+			return true;
+	return false;
+}
+
+enum where_answer where_may_match(const struct where *w, const struct where_label *labels, size_t n,
+				  const char *const *open, size_t n_open)
+{
+	enum where_answer answer = WHERE_YES;
+
+	for (size_t i = 0; i < w->v.len; i++) {
+		const struct condition *c = &w->v.data[i];
+
+		if (is_open(c->key, open, n_open))
+			answer = WHERE_DEPENDS;
+		else if (!holds(c, labels, n))
+			return WHERE_NO;
+	}
+	return answer;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Conditions on labels, as people type them: "unit=nginx.service,pid!=1,comm=~cc.*".
+ *
+ *	KEY=VALUE	is the value; KEY!=VALUE is not
+ *	KEY=~REGEX	the whole value matches the POSIX extended regular expression; KEY!~REGEX does not
+ *
+ * All of them hold. A label that is not there has the value "". pid and tid (thread_id) are numbers. A
+ * value may stand in double quotes, in which \" and \\ stand for " and \: then it may hold commas.
+ */
+#ifndef KILN_STORE_WHERE_H
+#define KILN_STORE_WHERE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct store_why;
+struct where;
+
+/* 0, or -EINVAL or -ENOMEM with a sentence in *why. */
+int where_parse(struct where **out, const char *text, struct store_why *why);
+void where_free(struct where *w);
+
+struct where_label {
+	const char *key, *value; /* of a number its decimal digits */
+};
+bool where_matches(const struct where *w, const struct where_label *labels, size_t n);
+
+enum where_answer { WHERE_NO, WHERE_YES, WHERE_DEPENDS };
+/* The same for labels of which some (n_open keys) are not known yet. */
+enum where_answer where_may_match(const struct where *w, const struct where_label *labels, size_t n,
+				  const char *const *open, size_t n_open);
+
+#endif
