@@ -400,22 +400,18 @@ static int put_records(struct buf *b, const struct dict *d, const struct dict_or
 	return b->err;
 }
 
-int chunk_encode(struct buf *out, const struct dict *d, const struct dict_order *order,
-		 enum section s, uint32_t first, uint32_t count, int level)
+int chunk_encode(struct packer *p, struct buf *out, const struct dict *d,
+		 const struct dict_order *order, enum section s, uint32_t first, uint32_t count,
+		 int level)
 {
-	struct buf raw = {0};
 	int err = 0;
 
+	buf_clear(&p->raw);
 	if (s == SECTION_STRINGS)
-		put_strings(&raw, d, order, first, count);
+		put_strings(&p->raw, d, order, first, count);
 	else
-		err = put_records(&raw, d, order, s, first, count);
-	err = err ?: raw.err;
-	if (!err && raw.len > PACK_MAX_BYTES)
-		err = -EFBIG;
-	err = err ?: pack(out, raw.data, raw.len, level);
-	buf_release(&raw);
-	return err;
+		err = put_records(&p->raw, d, order, s, first, count);
+	return err ?: pack(p, out, level);
 }
 
 static int get_records(struct bytes *b, struct chunk *c)
@@ -436,23 +432,21 @@ static int get_records(struct bytes *b, struct chunk *c)
 	return c->section == SECTION_LABELSETS ? get_values(b, c) : 0;
 }
 
-int chunk_decode(struct chunk *out, enum section s, uint32_t first, uint32_t count,
-		 const void *data, size_t len)
+int chunk_decode(struct packer *p, struct chunk *out, enum section s, uint32_t first,
+		 uint32_t count, const void *data, size_t len)
 {
 	struct chunk c = {.section = s, .first = first, .count = count};
-	struct buf raw = {0};
 	struct bytes b;
 	int err;
 
 	if (s >= SECTION_COUNT || count > DICT_NONE - first)
 		return -EBADMSG;
-	err = unpack(&raw, data, len);
-	b = bytes_of(raw.data, raw.len);
+	err = unpack(p, data, len);
+	b = bytes_of(p->raw.data, p->raw.len);
 	if (!err)
 		err = s == SECTION_STRINGS ? get_strings(&b, &c) : get_records(&b, &c);
 	if (!err && bytes_left(&b))
 		err = -EBADMSG;
-	buf_release(&raw);
 	if (err)
 		chunk_release(&c);
 	else

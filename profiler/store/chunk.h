@@ -10,6 +10,8 @@
 #include "profiler/base/buf.h"
 #include "profiler/store/dict.h"
 
+struct packer;
+
 /* Another order than the dictionary's own, with gaps for what nobody uses any more. */
 struct dict_order {
 	uint32_t *old_of[SECTION_COUNT], *new_of[SECTION_COUNT]; /* new_of: DICT_NONE: left out */
@@ -18,8 +20,9 @@ struct dict_order {
 
 /* Appends the things [first, first + count) of a section, compressed at a level of zstd's. order may be
  * NULL; else first and count are in its numbers. 0 or -ENOMEM. */
-int chunk_encode(struct buf *out, const struct dict *d, const struct dict_order *order,
-		 enum section s, uint32_t first, uint32_t count, int level);
+int chunk_encode(struct packer *p, struct buf *out, const struct dict *d,
+		 const struct dict_order *order, enum section s, uint32_t first, uint32_t count,
+		 int level);
 
 struct chunk {
 	enum section section;
@@ -34,8 +37,8 @@ struct chunk {
  * Reads it back; data is foreign. Numbers that refer to the same section are smaller than their own;
  * others may be of things that do not exist. -EBADMSG: it is none; -ENOMEM.
  */
-int chunk_decode(struct chunk *out, enum section s, uint32_t first, uint32_t count,
-		 const void *data, size_t len);
+int chunk_decode(struct packer *p, struct chunk *out, enum section s, uint32_t first,
+		 uint32_t count, const void *data, size_t len);
 void chunk_release(struct chunk *c);
 
 /* One of its records, by its number in the dictionary. */

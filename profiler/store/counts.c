@@ -113,22 +113,20 @@ static void put_blame(struct buf *b, const struct dict_window *w)
 	}
 }
 
-int counts_encode(struct buf *out, const struct dict_window *w, int level)
+int counts_encode(struct packer *p, struct buf *out, const struct dict_window *w, int level)
 {
-	struct buf raw = {0};
-	int err;
+	struct buf *raw = &p->raw;
 
 	if (w->n_types > MAX_TYPES || w->samples.len * (w->n_types + 1ull) > MAX_VALUES)
 		return -EFBIG;
-	put_uleb(&raw, w->samples.len);
-	put_uleb(&raw, w->n_types);
-	put_references(&raw, w);
+	buf_clear(raw);
+	put_uleb(raw, w->samples.len);
+	put_uleb(raw, w->n_types);
+	put_references(raw, w);
 	for (uint32_t type = 0; type < w->n_types; type++)
-		put_values(&raw, w, type);
-	put_blame(&raw, w);
-	err = raw.err ?: raw.len > PACK_MAX_BYTES ? -EFBIG : pack(out, raw.data, raw.len, level);
-	buf_release(&raw);
-	return err;
+		put_values(raw, w, type);
+	put_blame(raw, w);
+	return pack(p, out, level);
 }
 
 /* --- reading -------------------------------------------------------------------------------------- */
@@ -219,19 +217,11 @@ static int get_window(struct bytes *b, struct dict_window *w)
 	return get_blame(b, w) ?: bytes_left(b) ? -EBADMSG : 0;
 }
 
-int counts_decode(struct dict_window *out, const void *data, size_t len)
+int counts_decode(struct packer *p, struct dict_window *out, const void *data, size_t len)
 {
-	struct dict_window w = {0};
-	struct buf raw = {0};
-	struct bytes b;
-	int err = unpack(&raw, data, len);
+	int err = unpack(p, data, len);
+	struct bytes b = bytes_of(p->raw.data, p->raw.len);
 
-	b = bytes_of(raw.data, raw.len);
-	err = err ?: get_window(&b, &w);
-	buf_release(&raw);
-	if (err)
-		dict_window_release(&w);
-	else
-		*out = w;
-	return err;
+	out->blame.len = 0;
+	return err ?: get_window(&b, out);
 }

@@ -22,6 +22,7 @@
 
 struct profile;
 struct quality;
+struct quality_blame;
 
 #define DICT_NONE UINT32_MAX
 
@@ -141,6 +142,9 @@ struct dict_window {
 	uint32_t n_types;
 };
 void dict_window_release(struct dict_window *w);
+
+/* Adds one binary to the blame of a window. 0 or -ENOMEM. */
+int dict_add_blame(struct dict *d, const struct quality_blame *b, struct dict_window *out);
 
 /* The samples of a profile and the blame of its quality. What is new in them comes into the dictionary,
  * also when it fails half way: the next window will find it there. 0 or -ENOMEM. */

@@ -206,7 +206,7 @@ static int add_sample(struct adder *a, const struct profile_sample *s, struct di
 	return err ?: vec_push(&out->samples, r);
 }
 
-static int add_blame(struct dict *d, const struct quality_blame *b, struct dict_window *out)
+int dict_add_blame(struct dict *d, const struct quality_blame *b, struct dict_window *out)
 {
 	struct dict_blame r = {0, DICT_NONE, b->frames, b->unnamed, b->broken};
 	int err = dict_string(d, b->module, &r.module);
@@ -234,7 +234,7 @@ int dict_add_window(struct dict *d, const struct profile *p, const struct qualit
 		err = add_sample(&a, &p->samples.data[i], &got);
 	adder_release(&a);
 	for (size_t i = 0; i < q->blame.len && !err; i++)
-		err = add_blame(d, &q->blame.data[i], &got);
+		err = dict_add_blame(d, &q->blame.data[i], &got);
 	if (err)
 		dict_window_release(&got);
 	else

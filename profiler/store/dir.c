@@ -386,6 +386,21 @@ int dir_remove(const struct dir *d, const char *name)
 	return err;
 }
 
+int dir_put_aside(const struct dir *d, const char *name)
+{
+	char aside[DIR_NAME_BYTES + 16], log[DIR_NAME_BYTES + 16];
+	int err;
+
+	snprintf(aside, sizeof(aside), "%s" DIR_DAMAGED_SUFFIX, name);
+	err = dir_rename(d, name, aside);
+	/* With its log somebody may get more out of it. */
+	snprintf(log, sizeof(log), "%s-wal", name);
+	snprintf(aside, sizeof(aside), "%s" DIR_DAMAGED_SUFFIX "-wal", name);
+	if (!err && exists(d, log, ""))
+		err = dir_rename(d, log, aside);
+	return err ?: dir_remove(d, name);
+}
+
 static int clean_name(const struct dir *d, const char *name, struct dir_list *out)
 {
 	char main_name[DIR_NAME_BYTES];

@@ -66,6 +66,8 @@ int dir_create(const struct dir *d, int64_t begin_ns, const char *suffix,
 int dir_rename(const struct dir *d, const char *from, const char *to);
 /* Removes a segment and what SQLite has put beside it. 0 or -errno; 0 where it is not there. */
 int dir_remove(const struct dir *d, const char *name);
+/* Puts a damaged segment aside, under another name. 0 or -errno. */
+int dir_put_aside(const struct dir *d, const char *name);
 /* Removes what a crash has left behind: to be called under both locks. 0 or -errno. */
 int dir_clean(const struct dir *d);
 /* Bytes that an unprivileged process could still write there. */

@@ -53,20 +53,15 @@ static bool has_unit(const struct profile *p, size_t type, const char *unit)
 	return !strcmp(profile_text(p, p->sample_types.data[type].unit), unit);
 }
 
-int kind_samples_type(const struct profile *p)
+void kind_info_of(struct kind_info *out, const struct profile *p)
 {
-	for (size_t i = 0; i < p->sample_types.len; i++)
-		if (has_unit(p, i, "count"))
-			return (int)i;
-	return -1;
-}
-
-int kind_cpu_type(const struct profile *p)
-{
-	for (size_t i = p->sample_types.len; i > 0; i--)
-		if (has_unit(p, i - 1, "nanoseconds"))
-			return (int)i - 1;
-	return -1;
+	*out = (struct kind_info){(uint32_t)p->sample_types.len, -1, -1, p->period};
+	for (int i = (int)out->n_types - 1; i >= 0; i--) {
+		if (has_unit(p, (size_t)i, "count"))
+			out->samples_type = i;
+		else if (out->cpu_type < 0 && has_unit(p, (size_t)i, "nanoseconds"))
+			out->cpu_type = i;
+	}
 }
 
 /* --- in ------------------------------------------------------------------------------------------- */
@@ -113,17 +108,32 @@ static int get_header(struct bytes *b, struct profile *p)
 	return err ?: b->bad || bytes_left(b) ? -EBADMSG : 0;
 }
 
+int kind_decode(struct profile **out, const void *data, size_t len)
+{
+	_cleanup_(profile_freep) struct profile *p = profile_new();
+	struct bytes b = bytes_of(data, len);
+	int err = p ? get_header(&b, p) : -ENOMEM;
+
+	if (!err)
+		*out = steal_ptr(p);
+	return err;
+}
+
+int kind_parse(struct kind_info *out, const void *data, size_t len)
+{
+	_cleanup_(profile_freep) struct profile *header = NULL;
+	int err = kind_decode(&header, data, len);
+
+	if (!err)
+		kind_info_of(out, header);
+	return err;
+}
+
 int kind_apply(struct profile *p, const void *data, size_t len, const char **why)
 {
-	_cleanup_(profile_freep) struct profile *header = profile_new();
-	struct bytes b = bytes_of(data, len);
-	int err;
+	_cleanup_(profile_freep) struct profile *header = NULL;
+	int err = kind_decode(&header, data, len);
 
-	if (!header)
-		return -ENOMEM;
-	err = get_header(&b, header);
-	if (err)
-		return err;
 	*why = "out of memory";
-	return profile_merge(p, header, why);
+	return err ?: profile_merge(p, header, why);
 }

@@ -9,6 +9,7 @@
 #include "profiler/base/strtab.h"
 #include "profiler/store/counts.h"
 #include "profiler/store/db.h"
+#include "profiler/store/pack.h"
 #include "profiler/store/scan.h"
 
 /* More things than a segment has; a damaged row claims anything. */
@@ -45,6 +46,7 @@ struct reader {
 	VEC(struct kind_header) kinds;
 	struct scan windows;
 	sqlite3_stmt *chunk_stmt, *usage_stmt;
+	struct packer packer;
 };
 
 void reader_close(struct reader *r)
@@ -64,6 +66,7 @@ void reader_close(struct reader *r)
 	scan_release(&r->windows);
 	sqlite3_finalize(r->chunk_stmt);
 	sqlite3_finalize(r->usage_stmt);
+	packer_release(&r->packer);
 	if (r->owns_db)
 		db_close(r->db);
 	free(r);
@@ -209,7 +212,7 @@ static int read_kinds(struct reader *r)
 
 int reader_over(struct reader **out, sqlite3 *db)
 {
-	_cleanup_(reader_closep) struct reader *r = calloc(1, sizeof(*r));
+	_cleanup_(reader_freep) struct reader *r = calloc(1, sizeof(*r));
 	int err;
 
 	if (!r)
@@ -288,7 +291,7 @@ int reader_samples(struct reader *r, struct dict_window *out)
 {
 	size_t len;
 	const void *data = schema_counts(r->windows.stmt, &len);
-	int err = counts_decode(out, data, len);
+	int err = counts_decode(&r->packer, out, data, len);
 
 	r->damage.windows += err == -EBADMSG;
 	return err;
@@ -345,7 +348,7 @@ static void read_chunk(struct reader *r, enum section s, struct chunk_ref *ref)
 	ref->is_read = true;
 	sqlite3_bind_int64(stmt, 1, ref->row);
 	if (db_step(stmt) > 0)
-		err = chunk_decode(&ref->chunk, s, ref->first, ref->count,
+		err = chunk_decode(&r->packer, &ref->chunk, s, ref->first, ref->count,
 				   sqlite3_column_blob(stmt, 0),
 				   (size_t)sqlite3_column_bytes(stmt, 0));
 	sqlite3_reset(stmt);

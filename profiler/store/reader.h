@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/base/cleanup.h"
 #include "profiler/store/chunk.h"
 #include "profiler/store/schema.h"
 
@@ -29,10 +30,7 @@ int reader_open(struct reader **out, const char *path);
 int reader_over(struct reader **out, struct sqlite3 *db);
 void reader_close(struct reader *r);
 
-static inline void reader_closep(struct reader **r)
-{
-	reader_close(*r);
-}
+DEFINE_CLEANUP(reader, reader_close)
 
 const struct segment_head *reader_head(const struct reader *r);
 const struct reader_damage *reader_damage(const struct reader *r);
@@ -45,7 +43,8 @@ int reader_replaced(struct reader *r, int (*each)(void *ctx, int64_t id), void *
 int reader_rewind(struct reader *r);
 /* 1: a window; 0: the end; or -errno. */
 int reader_next(struct reader *r, struct window_row *out);
-/* The samples of the window that reader_next() gave. 0; -EBADMSG: they are damaged (and counted). */
+/* The samples of the window that reader_next() gave, into *out anew (empty, or of an earlier call). 0;
+ * -EBADMSG: they are damaged (and counted); -ENOMEM. */
 int reader_samples(struct reader *r, struct dict_window *out);
 /* Its sums by series, for which samples need not be read: calls back for each. 0 or -errno. */
 int reader_usage(struct reader *r, const struct window_row *w,

@@ -7,228 +7,80 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/base/cleanup.h"
 #include "profiler/profile/profile.h"
+#include "profiler/store/dict.h"
 #include "profiler/store/kind.h"
+#include "profiler/store/resolve.h"
+#include "profiler/store/sums.h"
 #include "profiler/store/where.h"
 
-#define MAX_FRAMES  65536 /* in one stack, as profiles from files have at most */
-#define MAX_INLINED 1024
-#define DIGITS	    24 /* of a number, and what ends it */
+#define DIGITS 24 /* of a number, and what ends it */
+
+/* What a label set is in the dictionary, + KNOWN; 0 while nobody has asked. */
+#define KNOWN 2u /* DICT_NONE, which is not wanted, becomes 1 */
 
 struct restorer {
+	struct resolver resolver;
 	struct reader *from;
-	struct profile *to;
+	struct dict *to;
 	const struct restore_opts *opts;
-	/* The profile's number + 1 for each of the segment's, 0 while nobody has asked: where little of a
-	 * segment is wanted, these are pages that nobody touches. PROFILE_NONE: not wanted. */
-	uint32_t *memo[SECTION_COUNT];
-	uint32_t n_memo[SECTION_COUNT];
-	bool *kinds;			  /* merged into the profile's header */
-	VEC(uint32_t) frames;		  /* scratch */
-	VEC(struct profile_line) lines;	  /* scratch */
-	VEC(struct profile_label) labels; /* scratch */
-	VEC(struct where_label) texts;	  /* scratch */
-	VEC(const char *) open;		  /* scratch */
-	struct buf text, digits;	  /* scratch */
+	uint32_t *labelsets;
+	uint32_t n_labelsets;
+	struct kind_info *kinds;   /* period -1: nobody has asked */
+	uint64_t removed;	   /* samples */
+	struct dict_window window; /* the last one */
+	/* A label set in pieces. */
+	struct buf text, digits, series;
+	VEC(struct where_label) texts; /* those that are known, in text and digits */
+	VEC(const char *) open;	       /* keys of numbers that are not */
+	VEC(int64_t) numbers;
 };
 
 void restorer_free(struct restorer *r)
 {
 	if (!r)
 		return;
-	for (int s = 0; s < SECTION_COUNT; s++)
-		free(r->memo[s]);
+	resolver_release(&r->resolver);
+	free(r->labelsets);
 	free(r->kinds);
-	vec_release(&r->frames);
-	vec_release(&r->lines);
-	vec_release(&r->labels);
-	vec_release(&r->texts);
-	vec_release(&r->open);
+	dict_window_release(&r->window);
 	buf_release(&r->text);
 	buf_release(&r->digits);
+	buf_release(&r->series);
+	vec_release(&r->texts);
+	vec_release(&r->open);
+	vec_release(&r->numbers);
 	free(r);
 }
 
-static int is_kept(const struct restorer *r, const char *key, size_t len)
-{
-	for (const char *const *k = r->opts->without; k && *k; k++)
-		if (strlen(*k) == len && !memcmp(*k, key, len))
-			return false;
-	return true;
-}
-
-static bool is_known(const struct restorer *r, enum section s, uint32_t id, uint32_t *out)
-{
-	if (id >= r->n_memo[s] || !r->memo[s][id])
-		return false;
-	*out = r->memo[s][id] - 1;
-	return true;
-}
-
-static void remember(struct restorer *r, enum section s, uint32_t id, uint32_t value)
-{
-	if (id < r->n_memo[s])
-		r->memo[s][id] = value + 1;
-}
-
-int restorer_new(struct restorer **out, struct reader *from, struct profile *to,
+int restorer_new(struct restorer **out, struct reader *from, struct dict *to,
 		 const struct restore_opts *opts)
 {
 	_cleanup_(restorer_freep) struct restorer *r = calloc(1, sizeof(*r));
+	uint32_t n_kinds = reader_count_kinds(from);
 
 	if (!r)
 		return -ENOMEM;
 	*r = (struct restorer){.from = from, .to = to, .opts = opts};
-	r->kinds = calloc(reader_count_kinds(from) + 1ul, sizeof(*r->kinds));
-	if (!r->kinds)
+	r->n_labelsets = reader_count(from, SECTION_LABELSETS);
+	r->labelsets = calloc(r->n_labelsets + 1ul, sizeof(*r->labelsets));
+	r->kinds = calloc(n_kinds + 1ul, sizeof(*r->kinds));
+	if (!r->labelsets || !r->kinds || resolver_init(&r->resolver, from, to))
 		return -ENOMEM;
-	for (enum section s = 0; s < SECTION_COUNT; s++) {
-		r->n_memo[s] = reader_count(from, s);
-		r->memo[s] = calloc(r->n_memo[s] + 1ul, sizeof(**r->memo));
-		if (!r->memo[s])
-			return -ENOMEM;
-	}
+	for (uint32_t i = 0; i < n_kinds; i++)
+		r->kinds[i].period = -1;
 	*out = steal_ptr(r);
 	return 0;
 }
 
-/* --- what samples refer to ------------------------------------------------------------------------- */
-
-static int get_string(struct restorer *r, uint32_t id, const char *if_damaged, uint32_t *out)
+uint64_t restorer_removed(const struct restorer *r)
 {
-	const char *s;
-	int err;
-
-	if (is_known(r, SECTION_STRINGS, id, out))
-		return 0;
-	s = reader_string(r->from, id);
-	if (!s)
-		return profile_string(r->to, if_damaged, out);
-	err = profile_string(r->to, s, out);
-	if (!err)
-		remember(r, SECTION_STRINGS, id, *out);
-	return err;
+	return r->removed;
 }
 
-static int get_mapping(struct restorer *r, uint32_t id, uint32_t *out)
-{
-	const struct dict_mapping *d;
-	struct profile_mapping m;
-	int err;
+/* --- label sets ----------------------------------------------------------------------------------- */
 
-	if (id == DICT_NONE || is_known(r, SECTION_MAPPINGS, id, out)) {
-		*out = id == DICT_NONE ? PROFILE_NONE : *out;
-		return 0;
-	}
-	*out = PROFILE_NONE;
-	d = reader_record(r->from, SECTION_MAPPINGS, id);
-	if (!d)
-		return 0;
-	m = (struct profile_mapping){
-		.start = d->start,
-		.limit = d->limit,
-		.offset = d->offset,
-		.has_functions = d->flags & DICT_HAS_FUNCTIONS,
-		.has_filenames = d->flags & DICT_HAS_FILENAMES,
-		.has_line_numbers = d->flags & DICT_HAS_LINE_NUMBERS,
-		.has_inline_frames = d->flags & DICT_HAS_INLINE_FRAMES,
-	};
-	err = get_string(r, d->file, "", &m.file) ?: get_string(r, d->build_id, "", &m.build_id);
-	err = err ?: profile_mapping_joined(r->to, &m, out);
-	if (!err)
-		remember(r, SECTION_MAPPINGS, id, *out);
-	return err;
-}
-
-static int get_function(struct restorer *r, uint32_t id, uint32_t *out)
-{
-	const struct dict_function *d;
-	struct profile_function f;
-	int err;
-
-	if (is_known(r, SECTION_FUNCTIONS, id, out))
-		return 0;
-	d = reader_record(r->from, SECTION_FUNCTIONS, id);
-	if (!d)
-		return profile_named_function(r->to, FRAME_DAMAGED_NAME, NULL, NULL, 0, out);
-	f = (struct profile_function){.start_line = d->start_line};
-	err = get_string(r, d->name, FRAME_DAMAGED_NAME, &f.name);
-	err = err ?: get_string(r, d->system_name, FRAME_DAMAGED_NAME, &f.system_name);
-	err = err ?: get_string(r, d->file, "", &f.file) ?: profile_function(r->to, &f, out);
-	if (!err)
-		remember(r, SECTION_FUNCTIONS, id, *out);
-	return err;
-}
-
-/* From the innermost outwards, as a profile has them. */
-static int get_lines(struct restorer *r, uint32_t id)
-{
-	int err = 0;
-
-	r->lines.len = 0;
-	while (id != DICT_NONE && !err && r->lines.len < MAX_INLINED) {
-		const struct dict_line *d = reader_record(r->from, SECTION_LINES, id);
-		struct profile_line line = {.line = d ? d->line : 0};
-
-		err = get_function(r, d ? d->function : DICT_NONE, &line.function);
-		err = err ?: vec_push(&r->lines, line);
-		id = d ? d->parent : DICT_NONE;
-	}
-	return err;
-}
-
-static int get_location(struct restorer *r, uint32_t id, uint32_t *out)
-{
-	const struct dict_location *d;
-	uint32_t mapping;
-	int err;
-
-	if (is_known(r, SECTION_LOCATIONS, id, out))
-		return 0;
-	d = reader_record(r->from, SECTION_LOCATIONS, id);
-	if (!d)
-		return profile_plain_location(r->to, MAPPING_KILN, FRAME_DAMAGED_FRAME, out);
-	err = get_mapping(r, d->mapping, &mapping) ?: get_lines(r, d->line);
-	err = err ?: profile_location(r->to, mapping, d->address, r->lines.data, r->lines.len, out);
-	if (err)
-		return err;
-	r->to->locations.data[*out].is_folded |= d->folded != 0;
-	remember(r, SECTION_LOCATIONS, id, *out);
-	return 0;
-}
-
-static int get_stack(struct restorer *r, uint32_t id, uint32_t *out)
-{
-	uint32_t node = id, location;
-	int err = 0;
-
-	if (id != DICT_NONE && is_known(r, SECTION_STACKS, id, out))
-		return 0;
-	r->frames.len = 0;
-	while (node != DICT_NONE && !err && r->frames.len < MAX_FRAMES) {
-		const struct dict_stack *d = reader_record(r->from, SECTION_STACKS, node);
-
-		if (d)
-			err = get_location(r, d->location, &location);
-		else
-			err = profile_plain_location(r->to, MAPPING_KILN, FRAME_DAMAGED_STACK,
-						     &location);
-		err = err ?: vec_push(&r->frames, location);
-		node = d ? d->parent : DICT_NONE;
-	}
-	err = err ?: profile_stack(r->to, r->frames.data, r->frames.len, out);
-	if (!err && id != DICT_NONE)
-		remember(r, SECTION_STACKS, id, *out);
-	return err;
-}
-
-/* --- labels --------------------------------------------------------------------------------------- */
-
-/*
- * The labels of a series as texts: in `texts` those that are known, in `open` the keys of numbers if
- * there are no values. -EBADMSG: there are other numbers than the series has keys for.
- */
+/* The labels of a series as texts. -EBADMSG: there are other numbers than the series has keys for. */
 static int split_series(struct restorer *r, const char *series, const int64_t *values, size_t n)
 {
 	struct series_label l;
@@ -245,6 +97,7 @@ static int split_series(struct restorer *r, const char *series, const int64_t *v
 	while (series_next(&at, &l)) {
 		struct where_label text = {l.key, l.value};
 
+		/* What ends them has been read. */
 		((char *)l.key)[l.key_len] = ((char *)l.value)[l.value_len] = '\0';
 		if (l.is_number && !values) {
 			if (vec_push(&r->open, l.key))
@@ -263,111 +116,138 @@ static int split_series(struct restorer *r, const char *series, const int64_t *v
 	return values && n ? -EBADMSG : 0;
 }
 
-static int add_label(struct restorer *r, const struct series_label *s, int64_t number)
+static bool is_left_out(const struct restorer *r, const struct series_label *l)
 {
-	struct profile_label l = {.str = PROFILE_NONE, .num = number};
-	int err = profile_string_n(r->to, s->key, s->key_len, &l.key);
-
-	err = err
-		      ?: profile_string_n(r->to, s->value, s->value_len,
-					  s->is_number ? &l.num_unit : &l.str);
-	return err ?: vec_push(&r->labels, l);
+	for (const char *const *k = r->opts->without; k && *k; k++)
+		if (strlen(*k) == l->key_len && !memcmp(*k, l->key, l->key_len))
+			return true;
+	return false;
 }
 
-/* A label set of the profile; values NULL: without the labels that are numbers. */
+/* A label set of the dictionary; values NULL: without the labels that are numbers. */
 static int add_labels(struct restorer *r, const char *series, const int64_t *values, uint32_t *out)
 {
 	struct series_label l;
+	const char *label = series;
+	uint32_t id;
 	int err = 0;
 
-	r->labels.len = 0;
-	while (!err && series_next(&series, &l)) {
-		bool wanted = is_kept(r, l.key, l.key_len) && (values || !l.is_number);
+	buf_clear(&r->series);
+	r->numbers.len = 0;
+	for (; !err && series_next(&series, &l); label = series) {
+		bool wanted = !is_left_out(r, &l) && (values || !l.is_number);
 
 		if (wanted)
-			err = add_label(r, &l, l.is_number ? *values : 0);
+			buf_add(&r->series, label, (size_t)(series - label));
+		if (wanted && l.is_number)
+			err = vec_push(&r->numbers, *values);
 		values += values && l.is_number;
 	}
-	return err ?: profile_labelset(r->to, r->labels.data, r->labels.len, out);
+	err = err ?: dict_series(r->to, buf_cstr(&r->series), &id);
+	return r->series.err ?: err ?: dict_labelset(r->to, id, r->numbers.data,
+						     (uint32_t)r->numbers.len, out);
 }
 
 static int damaged_labels(struct restorer *r, uint32_t *out)
 {
-	struct profile_label l = {0};
-	int err = profile_string(r->to, LABEL_DAMAGED, &l.key);
-
-	err = err ?: profile_string(r->to, LABEL_DAMAGED_VALUE, &l.str);
-	return err ?: profile_labelset(r->to, &l, 1, out);
-}
-
-/* PROFILE_NONE: the condition does not hold, or nobody knows whether it does. */
-static int get_labelset(struct restorer *r, uint32_t id, uint32_t *out)
-{
-	const struct dict_labelset *d;
-	const int64_t *values;
-	const char *series;
+	uint32_t series;
 	int err;
 
-	if (is_known(r, SECTION_LABELSETS, id, out))
+	buf_clear(&r->series);
+	series_add(&r->series, LABEL_DAMAGED, LABEL_DAMAGED_VALUE, false);
+	err = dict_series(r->to, buf_cstr(&r->series), &series);
+	return r->series.err ?: err ?: dict_labelset(r->to, series, NULL, 0, out);
+}
+
+/* Losses have no labels: nobody removes them. */
+static bool is_wanted(const struct restorer *r)
+{
+	if (!r->opts->where || (r->opts->drops && !r->texts.len))
+		return true;
+	return where_matches(r->opts->where, r->texts.data, r->texts.len) != r->opts->drops;
+}
+
+static int find_labelset(struct restorer *r, uint32_t id, uint32_t *out)
+{
+	const struct dict_labelset *d = reader_record(r->from, SECTION_LABELSETS, id);
+	const int64_t *values = d ? reader_values(r->from, id) : NULL;
+	const char *series = d ? reader_series(r->from, d->series) : NULL;
+	int64_t none = 0;
+	int err = series ? split_series(r, series, values ? values : &none, d->n_values) : -EBADMSG;
+
+	*out = DICT_NONE;
+	if (err == -EBADMSG) /* it meets no condition */
+		return r->opts->where && !r->opts->drops ? 0 : damaged_labels(r, out);
+	if (err || !is_wanted(r))
+		return err;
+	return add_labels(r, series, values ? values : &none, out);
+}
+
+/* DICT_NONE: it is not wanted. */
+static int get_labelset(struct restorer *r, uint32_t id, uint32_t *out)
+{
+	int err;
+
+	if (id < r->n_labelsets && r->labelsets[id]) {
+		*out = r->labelsets[id] - KNOWN;
 		return 0;
-	d = reader_record(r->from, SECTION_LABELSETS, id);
-	values = d ? reader_values(r->from, id) : NULL;
-	series = d ? reader_series(r->from, d->series) : NULL;
-	err = series ? split_series(r, series, values, d->n_values) : -EBADMSG;
-	*out = PROFILE_NONE;
-	if (err == -EBADMSG)
-		err = r->opts->where ? 0 : damaged_labels(r, out);
-	else if (!err &&
-		 (!r->opts->where || where_matches(r->opts->where, r->texts.data, r->texts.len)))
-		err = add_labels(r, series, values, out);
-	if (!err)
-		remember(r, SECTION_LABELSETS, id, *out);
+	}
+	err = find_labelset(r, id, out);
+	if (!err && id < r->n_labelsets)
+		r->labelsets[id] = *out + KNOWN;
 	return err;
 }
 
 /* --- windows -------------------------------------------------------------------------------------- */
 
-static int get_kind(struct restorer *r, const struct window_row *w, const char **why)
+static int get_kind(struct restorer *r, int64_t id, struct kind_info *out)
 {
+	static const struct kind_info cpu = KIND_INFO_CPU;
 	size_t len;
-	const void *data = reader_kind(r->from, w->kind, &len);
-	int err;
+	const void *data = reader_kind(r->from, id, &len);
+	int err = 0;
 
-	if (data && r->kinds[w->kind])
+	*out = cpu;
+	if (!data)
 		return 0;
-	*why = "out of memory";
-	err = data ? kind_apply(r->to, data, len, why) : -EBADMSG;
-	if (err == -EBADMSG && !r->to->sample_types.len)
-		return profile_init_cpu(r->to, 0);
-	if (!err)
-		r->kinds[w->kind] = true;
+	if (r->kinds[id].period == -1)
+		err = kind_parse(&r->kinds[id], data, len);
+	if (err == -EBADMSG)
+		r->kinds[id] = cpu;
+	*out = r->kinds[id];
 	return err == -EBADMSG ? 0 : err;
 }
 
-static int add_samples(struct restorer *r, const struct dict_window *w)
+static int add_samples(struct restorer *r, const struct kind_info *kind, struct sums *sums,
+		       int64_t *dropped)
 {
+	const struct dict_window *w = &r->window;
 	int err = 0;
 
 	for (size_t i = 0; i < w->samples.len && !err; i++) {
 		const struct dict_sample *s = &w->samples.data[i];
+		const int64_t *values = w->values.data + s->first_value;
 		uint32_t labelset, stack;
 
 		err = get_labelset(r, s->labelset, &labelset);
-		if (err || labelset == PROFILE_NONE)
+		if (!err && labelset == DICT_NONE) {
+			if (kind->samples_type >= 0)
+				*dropped = profile_sum(*dropped, values[kind->samples_type]);
 			continue;
-		err = get_stack(r, s->stack, &stack);
-		err = err ?: profile_add(r->to, stack, labelset, w->values.data + s->first_value);
+		}
+		err = err ?: resolve_stack(&r->resolver, s->stack, &stack);
+		err = err ?: sums_add(sums, stack, labelset, values, w->n_types);
 	}
 	return err;
 }
 
 /* A module's name or a hint that is damaged is left out: this is advice. */
-static int add_blame(struct restorer *r, const struct dict_window *w, struct quality *q)
+static int add_blame(struct restorer *r, struct quality *q)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < w->blame.len && !err; i++) {
-		const struct dict_blame *d = &w->blame.data[i];
+	for (size_t i = 0; i < r->window.blame.len && !err; i++) {
+		const struct dict_blame *d = &r->window.blame.data[i];
 		const char *module = reader_string(r->from, d->module);
 		struct quality_blame b = {
 			.module = (char *)module,
@@ -386,79 +266,110 @@ static int add_blame(struct restorer *r, const struct dict_window *w, struct qua
 
 /* --- windows whose samples are damaged: their sums are known ---------------------------------------- */
 
-struct sums {
+struct rest {
 	struct restorer *r;
+	const struct kind_info *kind;
+	struct sums *sums;
 	uint32_t stack;
 	int64_t samples, cpu_ns; /* that nothing has named so far */
+	int64_t dropped;
 };
 
-static int add_sum(struct restorer *r, uint32_t stack, uint32_t labelset, int64_t samples,
-		   int64_t cpu_ns)
+static int add_sum(struct rest *rest, uint32_t labelset, int64_t samples, int64_t cpu_ns)
 {
-	int samples_type = kind_samples_type(r->to), cpu_type = kind_cpu_type(r->to);
-	_cleanup_free_ int64_t *values = calloc(r->to->sample_types.len + 1, sizeof(*values));
+	const struct kind_info *k = rest->kind;
+	_cleanup_free_ int64_t *values = calloc(k->n_types + 1ul, sizeof(*values));
 
 	if (!values)
 		return -ENOMEM;
-	if (samples_type >= 0)
-		values[samples_type] = samples;
-	if (cpu_type >= 0)
-		values[cpu_type] = cpu_ns;
-	return profile_add(r->to, stack, labelset, values);
+	if (k->samples_type >= 0)
+		values[k->samples_type] = samples;
+	if (k->cpu_type >= 0)
+		values[k->cpu_type] = cpu_ns;
+	return sums_add(rest->sums, rest->stack, labelset, values, k->n_types);
+}
+
+/* Which process it was nobody knows any more: a condition on that is not met, or may be. */
+static bool is_series_wanted(const struct restorer *r)
+{
+	enum where_answer answer;
+
+	if (!r->opts->where || (r->opts->drops && !r->texts.len && !r->open.len))
+		return true;
+	answer = where_may_match(r->opts->where, r->texts.data, r->texts.len, r->open.data,
+				 r->open.len);
+	return answer == (r->opts->drops ? WHERE_NO : WHERE_YES);
 }
 
 static int add_series_sum(void *ctx, uint32_t series, int64_t samples, int64_t cpu_ns)
 {
-	struct sums *s = ctx;
-	struct restorer *r = s->r;
+	struct rest *rest = ctx;
+	struct restorer *r = rest->r;
 	const char *text = reader_series(r->from, series);
 	uint32_t labelset;
 	int err = text ? split_series(r, text, NULL, 0) : 0;
 
 	if (err || !text)
 		return err;
-	s->samples -= samples;
-	s->cpu_ns -= cpu_ns;
-	if (r->opts->where && where_may_match(r->opts->where, r->texts.data, r->texts.len,
-					      r->open.data, r->open.len) != WHERE_YES)
+	rest->samples -= samples;
+	rest->cpu_ns -= cpu_ns;
+	if (!is_series_wanted(r)) {
+		rest->dropped += samples;
 		return 0;
+	}
 	err = add_labels(r, text, NULL, &labelset);
-	return err ?: add_sum(r, s->stack, labelset, samples, cpu_ns);
+	return err ?: add_sum(rest, labelset, samples, cpu_ns);
 }
 
-static int add_sums(struct restorer *r, const struct window_row *w)
+static int add_rest(struct restorer *r, const struct window_row *w, const struct kind_info *kind,
+		    struct sums *sums, int64_t *dropped)
 {
-	struct sums s = {r, 0, w->samples, w->cpu_ns};
-	uint32_t frame, labelset;
-	int err = profile_plain_location(r->to, MAPPING_KILN, FRAME_DAMAGED_STACK, &frame);
+	struct rest rest = {r, kind, sums, 0, w->samples, w->cpu_ns, 0};
+	uint32_t labelset;
+	int err = resolve_damaged_stack(&r->resolver, &rest.stack);
 
-	err = err ?: profile_stack(r->to, &frame, 1, &s.stack);
-	err = err ?: reader_usage(r->from, w, add_series_sum, &s);
+	err = err ?: reader_usage(r->from, w, add_series_sum, &rest);
+	*dropped = rest.dropped;
 	if (err == -EBADMSG || err == -EIO)
 		err = 0;
-	if (err || r->opts->where || (!s.samples && !s.cpu_ns))
+	if (err || (r->opts->where && !r->opts->drops) || (!rest.samples && !rest.cpu_ns))
 		return err;
 	err = damaged_labels(r, &labelset);
-	return err ?: add_sum(r, s.stack, labelset, s.samples, s.cpu_ns);
+	return err ?: add_sum(&rest, labelset, rest.samples, rest.cpu_ns);
 }
 
-int restorer_add(struct restorer *r, const struct window_row *w, struct quality *q,
-		 const char **why)
+/* What was removed counts as if nobody had asked for it. */
+static void add_quality(struct restorer *r, const struct window_row *w, int64_t dropped,
+			struct quality *q)
 {
-	struct dict_window window = {0};
-	int err = get_kind(r, w, why);
+	struct quality more = w->quality;
+	uint64_t n = dropped > 0 ? (uint64_t)dropped : 0;
+
+	if (r->opts->drops) {
+		n = n > more.recorded ? more.recorded : n;
+		more.recorded -= n;
+		more.filtered += n;
+		r->removed += n;
+	}
+	quality_add(q, &more);
+}
+
+int restorer_add(struct restorer *r, const struct window_row *w, struct sums *sums,
+		 struct quality *q)
+{
+	struct kind_info kind;
+	int64_t dropped = 0;
+	int err = get_kind(r, w->kind, &kind);
 
 	if (err)
 		return err;
-	*why = "out of memory";
-	err = reader_samples(r->from, &window);
-	if (!err && window.n_types != r->to->sample_types.len)
+	err = reader_samples(r->from, &r->window);
+	if (!err && r->window.n_types != kind.n_types)
 		err = -EBADMSG;
 	if (err == -EBADMSG)
-		err = add_sums(r, w);
+		err = add_rest(r, w, &kind, sums, &dropped);
 	else
-		err = err ?: add_samples(r, &window) ?: add_blame(r, &window, q);
-	dict_window_release(&window);
-	quality_add(q, &w->quality);
+		err = err ?: add_samples(r, &kind, sums, &dropped) ?: add_blame(r, q);
+	add_quality(r, w, dropped, q);
 	return err;
 }

@@ -36,6 +36,7 @@ void rows_release(struct rows *r)
 	sqlite3_finalize(r->series);
 	sqlite3_finalize(r->kind);
 	sqlite3_finalize(r->dictionary);
+	packer_release(&r->packer);
 	*r = (struct rows){0};
 }
 
@@ -69,18 +70,16 @@ static void join_usage(struct usage_list *l)
 }
 
 int usage_sum(struct usage_list *out, const struct dict *d, const struct dict_window *w,
-	      const struct profile *p)
+	      const struct kind_info *kind)
 {
-	int samples_type = kind_samples_type(p), cpu_type = kind_cpu_type(p);
-
-	*out = (struct usage_list){.period = p->period};
+	*out = (struct usage_list){.period = kind->period};
 	for (size_t i = 0; i < w->samples.len; i++) {
 		const struct dict_sample *s = &w->samples.data[i];
 		const int64_t *values = &w->values.data[s->first_value];
 		struct usage u = {.series = d->labelsets.data[s->labelset].series};
 
-		u.samples = samples_type < 0 ? 0 : values[samples_type];
-		u.cpu_ns = cpu_type < 0 ? 0 : values[cpu_type];
+		u.samples = kind->samples_type < 0 ? 0 : values[kind->samples_type];
+		u.cpu_ns = kind->cpu_type < 0 ? 0 : values[kind->cpu_type];
 		out->samples = profile_sum(out->samples, u.samples);
 		out->cpu_ns = profile_sum(out->cpu_ns, u.cpu_ns);
 		if (vec_push(&out->v, u)) {
@@ -186,7 +185,7 @@ int rows_add_section(struct rows *r, const struct dict *d, const struct dict_ord
 	for (; first < end && !err; first += count) {
 		count = chunk_things(d, order, s, first, end);
 		buf_clear(&data);
-		err = chunk_encode(&data, d, order, s, first, count, level);
+		err = chunk_encode(&r->packer, &data, d, order, s, first, count, level);
 		err = err ?: add_chunk(r, s, first, count, &data);
 	}
 	buf_release(&data);

@@ -10,12 +10,14 @@
 
 #include "profiler/store/chunk.h"
 #include "profiler/store/dict.h"
+#include "profiler/store/pack.h"
 #include "profiler/store/schema.h"
 
-struct profile;
+struct kind_info;
 
 struct rows {
 	sqlite3 *db; /* borrowed */
+	struct packer packer;
 	sqlite3_stmt *window, *usage, *series, *kind, *dictionary;
 };
 
@@ -35,9 +37,9 @@ struct usage_list {
 	int64_t period; /* ns a sample stands for */
 };
 
-/* Sums of a window by series; its samples are in order (counts_sort()). 0 or -ENOMEM. */
+/* Sums of a window by series. 0 or -ENOMEM. */
 int usage_sum(struct usage_list *out, const struct dict *d, const struct dict_window *w,
-	      const struct profile *p);
+	      const struct kind_info *kind);
 
 /* Each 0 or -errno. */
 int rows_add_window(struct rows *r, const struct window_row *w, const void *counts, size_t len);

@@ -2,6 +2,7 @@
 #include "profiler/store/schema.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "profiler/base/buf.h"
@@ -97,7 +98,7 @@ int schema_create(sqlite3 *db, const struct segment_head *head)
 	err = err ?: schema_set_meta(db, "begin_unix_ns", head->begin_unix_ns);
 	err = err ?: schema_set_meta(db, "span_ns", head->span_ns);
 	err = err ?: schema_set_meta(db, "window_ns", head->window_ns);
-	return err ?: schema_set_meta(db, "closed", head->closed);
+	return err ?: schema_set_meta(db, "state", head->state);
 }
 
 /* --- reading what it is --------------------------------------------------------------------------- */
@@ -123,7 +124,8 @@ int schema_read_head(sqlite3 *db, struct segment_head *out)
 	} fields[] = {{"id", &head.id},
 		      {"begin_unix_ns", &head.begin_unix_ns},
 		      {"span_ns", &head.span_ns},
-		      {"window_ns", &head.window_ns}};
+		      {"window_ns", &head.window_ns},
+		      {"state", &head.state}};
 	int r = check_version(db) ?: db_prepare(db, "SELECT key, value FROM meta", &s);
 
 	while (!r && (r = db_step(s)) > 0) {
@@ -133,8 +135,6 @@ int schema_read_head(sqlite3 *db, struct segment_head *out)
 		for (size_t i = 0; key && i < sizeof(fields) / sizeof(*fields); i++)
 			if (!strcmp(key, fields[i].key))
 				*fields[i].value = value;
-		if (key && !strcmp(key, "closed"))
-			head.closed = value;
 		r = 0;
 	}
 	if (!r && (!head.id || head.span_ns <= 0 || head.window_ns < 0))

@@ -6,7 +6,7 @@
  *			  id		a random number, by which a segment names those it replaces
  *			  begin_unix_ns, span_ns	its windows begin in [begin, begin + span)
  *			  window_ns	0: windows as they came; else they were merged into such
- *			  closed	1: nothing will be added
+ *			  state		0: being written; 1: nothing will be added; 2: compacted
  *	replaced	ids of segments whose windows are in this one: where they are still there, they
  *			do not count
  *	kinds		what a profile's samples are: sample types ("samples/count cpu/nanoseconds"),
@@ -26,7 +26,6 @@
 #ifndef KILN_STORE_SCHEMA_H
 #define KILN_STORE_SCHEMA_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,10 +36,12 @@
 #define SCHEMA_APPLICATION_ID 0x4b494c4e /* "KILN" */
 #define SCHEMA_VERSION	      1
 
+enum segment_state { SEGMENT_OPEN, SEGMENT_CLOSED, SEGMENT_COMPACTED };
+
 struct segment_head {
 	int64_t id;
 	int64_t begin_unix_ns, span_ns, window_ns;
-	bool closed;
+	int64_t state;
 };
 
 /* A row of windows, but for the samples. */

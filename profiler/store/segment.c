@@ -3,30 +3,22 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "profiler/base/cleanup.h"
-#include "profiler/profile/profile.h"
 #include "profiler/store/counts.h"
 #include "profiler/store/db.h"
 #include "profiler/store/dict.h"
 #include "profiler/store/dict_load.h"
-#include "profiler/store/kind.h"
 #include "profiler/store/pack.h"
 #include "profiler/store/reader.h"
 #include "profiler/store/rows.h"
-
-struct kind {
-	struct buf header, types;
-	int64_t period;
-};
+#include "profiler/store/stage.h"
 
 struct segment {
 	struct segment_head head;
 	sqlite3 *db;
 	struct rows rows;
-	struct dict *dict;
-	VEC(struct kind) kinds; /* the row's id is the index */
+	struct stage stage;
 	/* What of all that the file has: the rest goes with the next window. */
 	struct stored {
 		uint32_t sections[SECTION_COUNT], series;
@@ -36,12 +28,6 @@ struct segment {
 };
 
 DEFINE_CLEANUP(segment, segment_free)
-
-static void kind_release(struct kind *k)
-{
-	buf_release(&k->header);
-	buf_release(&k->types);
-}
 
 void segment_free(struct segment *s)
 {
@@ -53,10 +39,7 @@ void segment_free(struct segment *s)
 	if (s->db)
 		db_exec(s->db, "PRAGMA journal_mode = DELETE");
 	db_close(s->db);
-	dict_free(s->dict);
-	for (size_t i = 0; i < s->kinds.len; i++)
-		kind_release(&s->kinds.data[i]);
-	vec_release(&s->kinds);
+	stage_release(&s->stage);
 	free(s);
 }
 
@@ -67,10 +50,7 @@ static int segment_new(struct segment **out, const char *path)
 
 	if (!s)
 		return -ENOMEM;
-	s->dict = dict_new();
-	if (!s->dict)
-		return -ENOMEM;
-	err = db_open(&s->db, path, DB_WRITE);
+	err = stage_init(&s->stage) ?: db_open(&s->db, path, DB_WRITE);
 	if (!err)
 		*out = steal_ptr(s);
 	return err;
@@ -108,31 +88,12 @@ static int load_series(struct segment *s, struct reader *r)
 		const char *text = reader_series(r, i);
 		uint32_t id;
 
-		err = text ? dict_series(s->dict, text, &id) : -EBADMSG;
+		err = text ? dict_series(s->stage.dict, text, &id) : -EBADMSG;
 		if (!err && id != i)
 			err = -EBADMSG;
 	}
-	s->stored.series = strtab_count(s->dict->series);
+	s->stored.series = strtab_count(s->stage.dict->series);
 	return err;
-}
-
-static int load_kinds(struct segment *s, struct reader *r)
-{
-	for (uint32_t i = 0; i < reader_count_kinds(r); i++) {
-		struct kind k = {.period = reader_period(r, i)};
-		size_t len;
-		const void *data = reader_kind(r, i, &len);
-
-		if (!data)
-			return -EBADMSG;
-		buf_add(&k.header, data, len);
-		if (k.header.err || vec_push(&s->kinds, k)) {
-			kind_release(&k);
-			return -ENOMEM;
-		}
-	}
-	s->stored.kinds = s->kinds.len;
-	return 0;
 }
 
 static int load_things(struct segment *s, struct reader *r)
@@ -140,23 +101,40 @@ static int load_things(struct segment *s, struct reader *r)
 	int err = 0;
 
 	for (enum section section = 0; section < SECTION_COUNT && !err; section++) {
-		err = dict_load(s->dict, r, section);
-		s->stored.sections[section] = dict_count(s->dict, section);
+		err = dict_load(s->stage.dict, r, section);
+		s->stored.sections[section] = dict_count(s->stage.dict, section);
 	}
+	return err;
+}
+
+static int load_kinds(struct segment *s, struct reader *r)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < reader_count_kinds(r) && !err; i++) {
+		size_t len;
+		const void *data = reader_kind(r, i, &len);
+		int64_t id = -1;
+
+		err = data ? stage_kind(&s->stage, data, len, &id) : -EBADMSG;
+		if (!err && id != i)
+			err = -EBADMSG;
+	}
+	s->stored.kinds = s->stage.kinds.len;
 	return err;
 }
 
 /* What is damaged is not gone on with: new windows would be as unreadable. */
 static int load(struct segment *s)
 {
-	_cleanup_(reader_closep) struct reader *r = NULL;
+	_cleanup_(reader_freep) struct reader *r = NULL;
 	struct window_row w;
 	int err = reader_over(&r, s->db), got;
 
 	if (err)
 		return err;
 	s->head = *reader_head(r);
-	if (s->head.closed)
+	if (s->head.state != SEGMENT_OPEN)
 		return -EROFS;
 	err = load_things(s, r) ?: load_series(s, r) ?: load_kinds(s, r);
 	while (!err && (got = reader_next(r, &w))) {
@@ -180,123 +158,54 @@ int segment_reopen(struct segment **out, const char *path)
 
 int segment_finish(struct segment *s)
 {
-	s->head.closed = true;
-	return schema_set_meta(s->db, "closed", 1);
+	s->head.state = SEGMENT_CLOSED;
+	return schema_set_meta(s->db, "state", SEGMENT_CLOSED);
 }
 
 /* --- windows -------------------------------------------------------------------------------------- */
 
-/* A window on its way into the file. */
-struct pending {
-	struct window_row row;
-	struct dict_window window;
-	struct usage_list usage;
-	struct buf counts;
-};
-
-static void pending_release(struct pending *p)
+static int add_rows(struct segment *s, const struct staged *w, const struct buf *counts)
 {
-	dict_window_release(&p->window);
-	vec_release(&p->usage.v);
-	buf_release(&p->counts);
-}
-
-static bool has_header(const struct kind *k, const struct buf *header)
-{
-	return k->header.len == header->len && !memcmp(k->header.data, header->data, header->len);
-}
-
-static int find_kind(struct segment *s, const struct profile *p, int64_t *id)
-{
-	struct kind k = {.period = p->period};
-	int err;
-
-	kind_encode(&k.header, p);
-	kind_types_text(&k.types, p);
-	err = k.header.err ?: k.types.err;
-	for (size_t i = 0; i < s->kinds.len && !err; i++) {
-		if (has_header(&s->kinds.data[i], &k.header)) {
-			kind_release(&k);
-			*id = (int64_t)i;
-			return 0;
-		}
-	}
-	err = err ?: vec_push(&s->kinds, k);
-	if (err)
-		kind_release(&k);
-	else
-		*id = (int64_t)s->kinds.len - 1;
-	return err;
-}
-
-static int prepare(struct segment *s, const struct profile *p, const struct quality *q,
-		   struct pending *out)
-{
-	int err = find_kind(s, p, &out->row.kind);
-
-	err = err ?: dict_add_window(s->dict, p, q, &out->window);
-	if (err)
-		return err;
-	counts_sort(&out->window);
-	err = usage_sum(&out->usage, s->dict, &out->window, p);
-	out->row.id = s->stored.windows + 1;
-	out->row.samples = out->usage.samples;
-	out->row.cpu_ns = out->usage.cpu_ns;
-	out->row.quality = *q;
-	out->row.quality.blame = (struct quality){0}.blame; /* it is with the samples */
-	return err ?: counts_encode(&out->counts, &out->window, PACK_LEVEL_NOW);
-}
-
-static int add_new_kinds(struct segment *s)
-{
-	int err = 0;
-
-	for (size_t i = s->stored.kinds; i < s->kinds.len && !err; i++) {
-		struct kind *k = &s->kinds.data[i];
-
-		err = rows_add_kind(&s->rows, (int64_t)i, buf_cstr(&k->types), k->period,
-				    k->header.data, k->header.len);
-	}
-	return err;
-}
-
-static int add_rows(struct segment *s, const struct pending *w)
-{
-	const struct dict *d = s->dict;
+	const struct dict *d = s->stage.dict;
 	int err = 0;
 
 	for (enum section i = 0; i < SECTION_COUNT && !err; i++)
 		err = rows_add_section(&s->rows, d, NULL, i, s->stored.sections[i], PACK_LEVEL_NOW);
 	for (uint32_t i = s->stored.series; i < strtab_count(d->series) && !err; i++)
 		err = rows_add_series(&s->rows, i, strtab_get(d->series, i));
-	err = err ?: add_new_kinds(s);
+	err = err ?: stage_store_kinds(&s->stage, &s->rows, s->stored.kinds);
 	err = err ?: rows_add_usage(&s->rows, w->row.id, &w->usage);
-	return err ?: rows_add_window(&s->rows, &w->row, w->counts.data, w->counts.len);
+	return err ?: rows_add_window(&s->rows, &w->row, counts->data, counts->len);
 }
 
-static void note_stored(struct segment *s, const struct pending *w)
+static void note_stored(struct segment *s, const struct staged *w)
 {
 	for (enum section i = 0; i < SECTION_COUNT; i++)
-		s->stored.sections[i] = dict_count(s->dict, i);
-	s->stored.series = strtab_count(s->dict->series);
-	s->stored.kinds = s->kinds.len;
+		s->stored.sections[i] = dict_count(s->stage.dict, i);
+	s->stored.series = strtab_count(s->stage.dict->series);
+	s->stored.kinds = s->stage.kinds.len;
 	s->stored.windows = w->row.id;
 }
 
 int segment_append(struct segment *s, const struct profile *p, const struct quality *q,
 		   int64_t begin_unix_ns, uint64_t duration_ns)
 {
-	struct pending w = {
-		.row = {.begin_unix_ns = begin_unix_ns, .duration_ns = (int64_t)duration_ns}};
-	int err = prepare(s, p, q, &w);
+	struct buf counts = {0};
+	struct staged w;
+	int err = stage_window(&s->stage, p, q, begin_unix_ns, duration_ns, &w);
 
-	err = err ?: db_exec(s->db, "BEGIN IMMEDIATE") ?: add_rows(s, &w);
+	if (err)
+		return err;
+	w.row.id = s->stored.windows + 1;
+	err = counts_encode(&s->rows.packer, &counts, &w.window, PACK_LEVEL_NOW);
+	err = err ?: db_exec(s->db, "BEGIN IMMEDIATE") ?: add_rows(s, &w, &counts);
 	err = err ?: db_exec(s->db, "COMMIT");
 	if (err)
 		roll_back(s->db);
 	else
 		note_stored(s, &w);
-	pending_release(&w);
+	staged_release(&w);
+	buf_release(&counts);
 	return err;
 }
 
@@ -307,7 +216,7 @@ const struct segment_head *segment_head(const struct segment *s)
 
 size_t segment_index_bytes(const struct segment *s)
 {
-	return dict_bytes(s->dict);
+	return stage_bytes(&s->stage);
 }
 
 uint64_t segment_windows(const struct segment *s)
