@@ -159,7 +159,8 @@ static int add_segments(struct compaction *c, struct inputs *in, size_t n)
 	return 0;
 }
 
-static struct segment_head new_head(const struct compaction *c, const struct inputs *in)
+static struct segment_head new_head(const struct compaction *c, const struct inputs *in,
+				    bool is_full)
 {
 	const struct segment_head *first = &in->v[0].head;
 	struct segment_head head = {
@@ -167,6 +168,7 @@ static struct segment_head new_head(const struct compaction *c, const struct inp
 		.begin_unix_ns = first->begin_unix_ns,
 		.window_ns = c->opts->window_ns ?: first->window_ns,
 		.state = SEGMENT_COMPACTED,
+		.is_full = is_full || (in->n == 1 && first->is_full),
 	};
 
 	for (size_t i = 0; i < in->n; i++) {
@@ -178,10 +180,10 @@ static struct segment_head new_head(const struct compaction *c, const struct inp
 	return head;
 }
 
-static int write_segment(struct compaction *c, const struct inputs *in)
+static int write_segment(struct compaction *c, const struct inputs *in, bool is_full)
 {
 	_cleanup_free_ int64_t *ids = calloc(in->n, sizeof(*ids));
-	struct segment_head head = new_head(c, in);
+	struct segment_head head = new_head(c, in, is_full);
 	char name[DIR_NAME_BYTES], tmp[DIR_NAME_BYTES];
 	_cleanup_free_ char *path = NULL;
 	int err = ids ? dir_create(c->dir, head.begin_unix_ns, DIR_TMP_SUFFIX, tmp) : -ENOMEM;
@@ -228,7 +230,7 @@ int compact(const struct dir *d, const struct snapshot_segment *segments, size_t
 	err = err ?: add_segments(&c, &in, n);
 	/* One after another: without any window left there is nothing to write. */
 	if (!err && builder_windows(c.builder))
-		err = write_segment(&c, &in);
+		err = write_segment(&c, &in, in.n < n);
 	if (!err)
 		remove_inputs(&c, &in, out);
 	builder_free(c.builder);

@@ -238,9 +238,19 @@ static uint64_t bytes_of_file(const struct dir *d, const char *name, const char 
 	return fstatat(d->fd, path, &st, AT_SYMLINK_NOFOLLOW) ? 0 : (uint64_t)st.st_blocks * 512;
 }
 
+uint64_t dir_bytes(const struct dir *d, const char *name)
+{
+	uint64_t bytes = bytes_of_file(d, name, "");
+
+	for (size_t i = 0; i < N_BESIDE; i++)
+		bytes += bytes_of_file(d, name, beside[i]);
+	return bytes;
+}
+
 static int add_entry(const struct dir *d, const char *name, struct dir_list *out)
 {
 	struct dir_entry e = {0};
+	struct stat st;
 
 	if (strlen(name) >= sizeof(e.name))
 		return 0;
@@ -249,9 +259,8 @@ static int add_entry(const struct dir *d, const char *name, struct dir_list *out
 	else if (!parse_name(name, "", &e.begin_ns))
 		return 0;
 	strcpy(e.name, name);
-	e.bytes = bytes_of_file(d, name, "");
-	for (size_t i = 0; i < N_BESIDE; i++)
-		e.bytes += bytes_of_file(d, name, beside[i]);
+	e.bytes = dir_bytes(d, name);
+	e.is_empty = !fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) && !st.st_size;
 	return vec_push(&out->v, e);
 }
 

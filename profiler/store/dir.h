@@ -25,6 +25,9 @@
 #define DIR_TMP_SUFFIX	   ".tmp"
 #define DIR_NAME_BYTES	   64
 
+#define DIR_APPEND_LOCK	     "lock"
+#define DIR_MAINTENANCE_LOCK "maintenance"
+
 struct store_why;
 
 struct dir {
@@ -45,7 +48,8 @@ struct dir_entry {
 	char name[DIR_NAME_BYTES]; /* "20261128T030000Z.kiln" */
 	int64_t begin_ns;	   /* Unix time, from the name */
 	uint64_t bytes;		   /* on disk, with SQLite's files beside it */
-	bool is_damaged;
+	bool is_damaged; /* put aside */
+	bool is_empty;	 /* its maker has not come far */
 };
 
 struct dir_list {
@@ -55,6 +59,8 @@ struct dir_list {
 /* All segments. 0 or -errno. */
 int dir_list(const struct dir *d, struct dir_list *out);
 void dir_list_release(struct dir_list *l);
+/* Bytes on disk of a segment, with SQLite's files beside it. */
+uint64_t dir_bytes(const struct dir *d, const char *name);
 /* "/var/lib/kiln/NAME": 0 or -ENOMEM. The caller frees it. */
 int dir_path(const struct dir *d, const char *name, char **out);
 

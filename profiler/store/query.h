@@ -3,6 +3,7 @@
 #ifndef KILN_STORE_QUERY_H
 #define KILN_STORE_QUERY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "profiler/profile/quality.h"
@@ -15,6 +16,7 @@ struct store_query {
 	const char *where;		   /* see profiler/store/where.h; NULL or "": everything */
 	const char *const *without_labels; /* keys that are left out, NULL-terminated, or NULL: who
 					      does not ask for threads need not add up each */
+	bool without_stacks; /* sums by labels alone: what is there, and how much of it */
 };
 
 #define STORE_BEGIN 0

@@ -9,7 +9,6 @@
 
 #include "profiler/profile/profile.h"
 #include "profiler/store/dict.h"
-#include "profiler/store/kind.h"
 #include "profiler/store/resolve.h"
 #include "profiler/store/sums.h"
 #include "profiler/store/where.h"
@@ -198,9 +197,17 @@ static int get_labelset(struct restorer *r, uint32_t id, uint32_t *out)
 	return err;
 }
 
+int restorer_wants(struct restorer *r, uint32_t labelset)
+{
+	uint32_t id;
+	int err = get_labelset(r, labelset, &id);
+
+	return err ?: id != DICT_NONE;
+}
+
 /* --- windows -------------------------------------------------------------------------------------- */
 
-static int get_kind(struct restorer *r, int64_t id, struct kind_info *out)
+int restorer_kind(struct restorer *r, int64_t id, struct kind_info *out)
 {
 	static const struct kind_info cpu = KIND_INFO_CPU;
 	size_t len;
@@ -227,7 +234,7 @@ static int add_samples(struct restorer *r, const struct kind_info *kind, struct 
 	for (size_t i = 0; i < w->samples.len && !err; i++) {
 		const struct dict_sample *s = &w->samples.data[i];
 		const int64_t *values = w->values.data + s->first_value;
-		uint32_t labelset, stack;
+		uint32_t labelset, stack = DICT_NONE;
 
 		err = get_labelset(r, s->labelset, &labelset);
 		if (!err && labelset == DICT_NONE) {
@@ -235,7 +242,8 @@ static int add_samples(struct restorer *r, const struct kind_info *kind, struct 
 				*dropped = profile_sum(*dropped, values[kind->samples_type]);
 			continue;
 		}
-		err = err ?: resolve_stack(&r->resolver, s->stack, &stack);
+		if (!err && !r->opts->without_stacks)
+			err = resolve_stack(&r->resolver, s->stack, &stack);
 		err = err ?: sums_add(sums, stack, labelset, values, w->n_types);
 	}
 	return err;
@@ -359,7 +367,7 @@ int restorer_add(struct restorer *r, const struct window_row *w, struct sums *su
 {
 	struct kind_info kind;
 	int64_t dropped = 0;
-	int err = get_kind(r, w->kind, &kind);
+	int err = restorer_kind(r, w->kind, &kind);
 
 	if (err)
 		return err;

@@ -9,6 +9,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/profile/quality.h"
+#include "profiler/store/kind.h"
 #include "profiler/store/reader.h"
 
 struct dict;
@@ -26,6 +27,7 @@ struct restore_opts {		    /* borrowed */
 	/* The other way round: samples that match `where` are left out, losses stay. In the quality they
 	 * are filtered, no longer recorded. */
 	bool drops;
+	bool without_stacks;
 };
 
 /* Both stay the caller's. 0 or -ENOMEM. */
@@ -38,6 +40,10 @@ DEFINE_CLEANUP(restorer, restorer_free)
  * windows of one *sums have the same number of sample types. 0 or -errno. */
 int restorer_add(struct restorer *r, const struct window_row *w, struct sums *sums,
 		 struct quality *q);
+/* What the values of a kind of window are. 0 or -ENOMEM. */
+int restorer_kind(struct restorer *r, int64_t kind, struct kind_info *out);
+/* Whether samples of this label set of the segment are wanted: 1, 0, or -ENOMEM. */
+int restorer_wants(struct restorer *r, uint32_t labelset);
 /* How many samples `drops` has left out so far. */
 uint64_t restorer_removed(const struct restorer *r);
 

@@ -98,6 +98,7 @@ int schema_create(sqlite3 *db, const struct segment_head *head)
 	err = err ?: schema_set_meta(db, "begin_unix_ns", head->begin_unix_ns);
 	err = err ?: schema_set_meta(db, "span_ns", head->span_ns);
 	err = err ?: schema_set_meta(db, "window_ns", head->window_ns);
+	err = err ?: schema_set_meta(db, "full", head->is_full);
 	return err ?: schema_set_meta(db, "state", head->state);
 }
 
@@ -125,7 +126,8 @@ int schema_read_head(sqlite3 *db, struct segment_head *out)
 		      {"begin_unix_ns", &head.begin_unix_ns},
 		      {"span_ns", &head.span_ns},
 		      {"window_ns", &head.window_ns},
-		      {"state", &head.state}};
+		      {"state", &head.state},
+		      {"full", &head.is_full}};
 	int r = check_version(db) ?: db_prepare(db, "SELECT key, value FROM meta", &s);
 
 	while (!r && (r = db_step(s)) > 0) {

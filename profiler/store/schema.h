@@ -6,6 +6,7 @@
  *			  id		a random number, by which a segment names those it replaces
  *			  begin_unix_ns, span_ns	its windows begin in [begin, begin + span)
  *			  window_ns	0: windows as they came; else they were merged into such
+ *			  full		1: it is as large as compaction makes them
  *			  state		0: being written; 1: nothing will be added; 2: compacted
  *	replaced	ids of segments whose windows are in this one: where they are still there, they
  *			do not count
@@ -41,7 +42,7 @@ enum segment_state { SEGMENT_OPEN, SEGMENT_CLOSED, SEGMENT_COMPACTED };
 struct segment_head {
 	int64_t id;
 	int64_t begin_unix_ns, span_ns, window_ns;
-	int64_t state;
+	int64_t state, is_full;
 };
 
 /* A row of windows, but for the samples. */

@@ -134,8 +134,6 @@ static int load(struct segment *s)
 	if (err)
 		return err;
 	s->head = *reader_head(r);
-	if (s->head.state != SEGMENT_OPEN)
-		return -EROFS;
 	err = load_things(s, r) ?: load_series(s, r) ?: load_kinds(s, r);
 	while (!err && (got = reader_next(r, &w))) {
 		err = got < 0 ? got : 0;
@@ -146,10 +144,22 @@ static int load(struct segment *s)
 	return err;
 }
 
+/* Opening for writing writes: not into what is another's. */
+static int may_reopen(const char *path)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL;
+	struct segment_head head;
+	int err = db_open(&db, path, DB_READ) ?: schema_read_head(db, &head);
+
+	return err ?: head.state == SEGMENT_OPEN ? 0 : -EROFS;
+}
+
 int segment_reopen(struct segment **out, const char *path)
 {
 	_cleanup_(segment_freep) struct segment *s = NULL;
-	int err = segment_new(&s, path) ?: load(s) ?: rows_init(&s->rows, s->db);
+	int err = may_reopen(path) ?: segment_new(&s, path) ?: load(s);
+
+	err = err ?: rows_init(&s->rows, s->db);
 
 	if (!err)
 		*out = steal_ptr(s);

@@ -10,12 +10,15 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
+#include "profiler/store/retain.h"
 #include "profiler/store/segment.h"
 #include "profiler/store/store_internal.h"
 
 #define SECOND_NS 1000000000ull
 /* How many of the newest segments are looked at for one to go on with. */
 #define MAX_LOOKS 4
+/* ... and how many a store holds at least when it is full. */
+#define MIN_SEGMENTS 4
 
 DEFINE_CLEANUP(store, store_close)
 
@@ -48,7 +51,7 @@ void store_stats(struct store *s, struct store_stats *out)
 static int take_lock(struct store *s, struct store_why *why)
 {
 	pid_t pid;
-	int fd = dir_lock(&s->dir, "lock", &pid);
+	int fd = dir_lock(&s->dir, DIR_APPEND_LOCK, &pid);
 
 	if (fd == -EBUSY && pid)
 		return why_say(why, fd, "%s is in use by process %d: one agent a store",
@@ -91,12 +94,24 @@ static int find_segment(struct store *s)
 	return err == -ENOMEM ? err : 0; /* whatever is wrong with old ones, a new one will do */
 }
 
+/* What a crash has left half done; not while somebody is at it. */
+static void clean(struct store *s)
+{
+	_cleanup_close_ int lock = -1;
+	pid_t pid;
+
+	lock = dir_lock(&s->dir, DIR_MAINTENANCE_LOCK, &pid);
+	if (lock >= 0)
+		dir_clean(&s->dir);
+}
+
 static int open_for_writing(struct store *s, struct store_why *why)
 {
 	int err = take_lock(s, why);
 
 	if (err)
 		return err;
+	clean(s);
 	err = find_segment(s);
 	return err ? why_say(why, err, "%s: %s", s->dir.path, strerror(-err)) : 0;
 }
@@ -112,8 +127,11 @@ int store_open(struct store **out, const char *path, const struct store_opts *op
 	s->opts = *opts;
 	s->lock_fd = s->dir.fd = -1;
 	pthread_mutex_init(&s->mutex, NULL);
+	pthread_mutex_init(&s->retention.mutex, NULL);
 	s->opts.segment_ns = opts->segment_ns ?: SEGMENT_NS;
 	s->opts.index_bytes = opts->index_bytes ?: INDEX_BYTES;
+	s->opts.coarse_after_ns = opts->coarse_after_ns ?: COARSE_AFTER_NS;
+	s->opts.coarse_window_ns = opts->coarse_window_ns ?: COARSE_WINDOW_NS;
 	if (s->opts.segment_ns < SECOND_NS)
 		return why_say(why, -EINVAL, "a segment covers a second at least");
 	err = dir_open(&s->dir, path, opts->access == STORE_WRITE, why);
@@ -133,6 +151,7 @@ void store_close(struct store *s)
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	pthread_mutex_destroy(&s->mutex);
+	pthread_mutex_destroy(&s->retention.mutex);
 	free(s);
 }
 
@@ -145,7 +164,7 @@ static void leave_segment(struct store *s)
 	set_current(s, "");
 }
 
-static void end_segment(struct store *s)
+void store_end_segment(struct store *s)
 {
 	if (s->segment && segment_finish(s->segment))
 		store_count(s, segments_broken);
@@ -157,6 +176,20 @@ static int64_t begin_of(const struct store *s, int64_t window_ns)
 	return window_ns - window_ns % (int64_t)s->opts.segment_ns;
 }
 
+/* Whoever sees the new file finds out that it is the current one. */
+static int create_current(struct store *s, int64_t begin_ns)
+{
+	char name[DIR_NAME_BYTES];
+	int err;
+
+	pthread_mutex_lock(&s->mutex);
+	err = dir_create(&s->dir, begin_ns, "", name);
+	if (!err)
+		strcpy(s->current, name);
+	pthread_mutex_unlock(&s->mutex);
+	return err;
+}
+
 static int begin_segment(struct store *s, int64_t window_ns)
 {
 	struct segment_head head = {
@@ -165,24 +198,31 @@ static int begin_segment(struct store *s, int64_t window_ns)
 		.span_ns = (int64_t)s->opts.segment_ns,
 	};
 	_cleanup_free_ char *path = NULL;
-	char name[DIR_NAME_BYTES];
-	int err = dir_create(&s->dir, head.begin_unix_ns, "", name);
+	int err = create_current(s, head.begin_unix_ns);
 
 	if (err)
 		return err;
-	err = dir_path(&s->dir, name, &path) ?: segment_create(&s->segment, path, &head);
+	err = dir_path(&s->dir, s->current, &path) ?: segment_create(&s->segment, path, &head);
 	if (err) {
-		dir_remove(&s->dir, name);
+		dir_remove(&s->dir, s->current);
+		set_current(s, "");
 		return err;
 	}
-	set_current(s, name);
 	store_count(s, segments_begun);
+	retain(s, 0, moment_now());
 	return 0;
 }
 
 static bool is_gone(const struct store *s)
 {
 	return faccessat(s->dir.fd, s->current, F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
+}
+
+/* A store is cut by whole segments: one of them must not be most of it. */
+static bool is_too_large(struct store *s)
+{
+	return s->opts.max_bytes &&
+	       dir_bytes(&s->dir, s->current) > s->opts.max_bytes / MIN_SEGMENTS;
 }
 
 /* Ends the segment if the window does not belong in it. */
@@ -197,12 +237,14 @@ static void look_at_segment(struct store *s, int64_t window_ns)
 		leave_segment(s);
 	} else if (window_ns < head->begin_unix_ns) {
 		store_count(s, clock_back);
-		end_segment(s);
+		store_end_segment(s);
 	} else if (window_ns - head->begin_unix_ns >= head->span_ns) {
-		end_segment(s);
+		store_end_segment(s);
 	} else if (segment_index_bytes(s->segment) > s->opts.index_bytes) {
 		store_count(s, index_full);
-		end_segment(s);
+		store_end_segment(s);
+	} else if (is_too_large(s)) {
+		store_end_segment(s);
 	}
 }
 
@@ -222,6 +264,36 @@ static bool is_broken(int err)
 	return err == -EBADMSG || err == -EIO || err == -ENOENT;
 }
 
+/* Room for a window, within the bounds: what others want to have free is not ours. */
+static int make_room(struct store *s)
+{
+	uint64_t free_bytes;
+
+	if (retain_is_due(s))
+		retain(s, 0, moment_now());
+	if (!s->opts.min_free_bytes || dir_free_bytes(&s->dir, &free_bytes))
+		return 0;
+	return free_bytes < s->opts.min_free_bytes ? -ENOSPC : 0;
+}
+
+static int append_or_mend(struct store *s, const struct profile *p, const struct quality *q,
+			  int64_t begin_unix_ns, uint64_t duration_ns)
+{
+	int err = make_room(s);
+
+	if (err)
+		return err;
+	err = append(s, p, q, begin_unix_ns, duration_ns);
+	if (err == -ENOSPC && retain_drop_one(s))
+		err = append(s, p, q, begin_unix_ns, duration_ns);
+	if (s->segment && is_broken(err)) {
+		store_count(s, segments_broken);
+		leave_segment(s);
+		err = append(s, p, q, begin_unix_ns, duration_ns);
+	}
+	return err;
+}
+
 int store_append(struct store *s, const struct profile *p, const struct quality *q,
 		 int64_t begin_unix_ns, uint64_t duration_ns)
 {
@@ -229,12 +301,7 @@ int store_append(struct store *s, const struct profile *p, const struct quality 
 
 	if (s->opts.access != STORE_WRITE || begin_unix_ns < 0 || duration_ns > INT64_MAX)
 		return -EINVAL;
-	err = append(s, p, q, begin_unix_ns, duration_ns);
-	if (s->segment && is_broken(err)) {
-		store_count(s, segments_broken);
-		leave_segment(s);
-		err = append(s, p, q, begin_unix_ns, duration_ns);
-	}
+	err = append_or_mend(s, p, q, begin_unix_ns, duration_ns);
 	if (err)
 		store_count(s, failed);
 	else

@@ -37,6 +37,9 @@ struct store_opts {
 	uint64_t max_bytes, max_age_ns; /* older segments are dropped beyond this; 0: never */
 	uint64_t min_free_bytes;	/* ... and while the file system has less free than this */
 	uint64_t segment_ns; /* what a segment covers, by the clock; 0: an hour; from 1 s */
+	/* Windows of a day that has been over for coarse_after_ns (0: a day) are merged into such of
+	 * coarse_window_ns (0: a minute). */
+	uint64_t coarse_after_ns, coarse_window_ns;
 	size_t index_bytes; /* memory for what a segment's windows have in common: then it ends. 0: 16 MiB */
 };
 
@@ -59,6 +62,14 @@ void store_close(struct store *s);
  */
 int store_append(struct store *s, const struct profile *p, const struct quality *q,
 		 int64_t begin_unix_ns, uint64_t duration_ns);
+
+/*
+ * Does one piece of work that is due: drops what is too old or too much, puts aside what is damaged, and
+ * writes older segments once more. 1: there may be more; 0: nothing was due; or -errno. To be called
+ * about once a minute by a process that appends; beside store_append() in a thread of its own it does not
+ * hold windows up. Takes some hundred ms of CPU an hour, and twice index_bytes of memory.
+ */
+int store_maintain(struct store *s);
 
 /* What it has done since it was opened. */
 struct store_stats {

@@ -13,6 +13,8 @@ struct segment;
 
 #define SEGMENT_NS  3600000000000ull
 #define INDEX_BYTES (16u << 20)
+#define COARSE_AFTER_NS	 (24 * SEGMENT_NS)
+#define COARSE_WINDOW_NS 60000000000ull
 
 struct store {
 	struct dir dir;
@@ -24,6 +26,12 @@ struct store {
 	pthread_mutex_t mutex;
 	char current[DIR_NAME_BYTES]; /* name of that segment's file; "" if there is none */
 	struct store_stats stats;
+	uint64_t other_bytes; /* of all segments but that one, as of the last look */
+	struct {
+		pthread_mutex_t mutex;
+		int64_t offset_ns; /* of Unix time from CLOCK_BOOTTIME; 0: not known */
+		int64_t distrust_until_boot_ns;
+	} retention;
 };
 
 /* Adds to a counter of s->stats. */
@@ -34,6 +42,8 @@ struct store {
 		pthread_mutex_unlock(&(s)->mutex);                                                 \
 	} while (0)
 
+/* Ends the current segment, if there is one. Of the thread that appends. */
+void store_end_segment(struct store *s);
 /* Whether this is the file that windows go into now. */
 bool store_is_current(struct store *s, const char *name);
 

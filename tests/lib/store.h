@@ -4,10 +4,14 @@
 #ifndef KILN_TESTS_STORE_H
 #define KILN_TESTS_STORE_H
 
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
 
 #include "profiler/profile/quality.h"
 #include "profiler/store/query.h"
@@ -101,6 +105,72 @@ static inline struct store_result query_store(struct store *s, int64_t since, in
 		abort();
 	}
 	return r;
+}
+
+
+static inline void assert_same_profile(const struct profile *a, const struct profile *b)
+{
+	char *x = print_profile(a), *y = print_profile(b);
+
+	assert_string_equal(x, y);
+	free(x);
+	free(y);
+}
+
+static inline void assert_same_quality(const struct quality *a, const struct quality *b)
+{
+#define X(key) assert_int_equal(a->key, b->key);
+	QUALITY_COUNTERS(X)
+#undef X
+	assert_memory_equal(a->lost, b->lost, sizeof(a->lost));
+	assert_int_equal(a->blame.len, b->blame.len);
+	for (size_t i = 0; i < a->blame.len; i++) {
+		assert_string_equal(a->blame.data[i].module, b->blame.data[i].module);
+		assert_string_equal(a->blame.data[i].hint, b->blame.data[i].hint);
+		assert_int_equal(a->blame.data[i].frames, b->blame.data[i].frames);
+		assert_int_equal(a->blame.data[i].unnamed, b->blame.data[i].unnamed);
+		assert_int_equal(a->blame.data[i].broken, b->blame.data[i].broken);
+	}
+}
+
+static inline void assert_undamaged(const struct store_result *r)
+{
+	assert_int_equal(r->segments_damaged, 0);
+	assert_int_equal(r->segments_newer, 0);
+	assert_int_equal(r->rows_damaged, 0);
+	assert_int_equal(r->windows_damaged, 0);
+	assert_int_equal(r->pieces_damaged, 0);
+}
+
+/* The store has of a range what these windows add up to. */
+static inline void assert_holds(struct store *s, const struct window *w, size_t n, int64_t since,
+				int64_t until)
+{
+	struct quality q = {0};
+	struct profile *sum = merge_windows(w, n, since, until, &q);
+	struct store_result r = query_store(s, since, until, NULL);
+
+	assert_same_profile(r.profile, sum);
+	assert_same_quality(&r.quality, &q);
+	assert_undamaged(&r);
+	store_result_release(&r);
+	quality_release(&q);
+	profile_free(sum);
+}
+
+/* n windows from T0 on, every step_ns, appended. */
+static inline void append_windows(struct store *s, struct window *w, size_t n, int64_t step_ns)
+{
+	for (size_t i = 0; i < n; i++) {
+		w[i] = random_window(i, T0 + (int64_t)i * step_ns, 10 * SECOND);
+		assert_int_equal(append_window(s, &w[i]), 0);
+	}
+}
+
+static inline void release_windows(struct window *w, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		window_release(&w[i]);
 }
 
 #endif

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/store/retain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/store/db.h"
+#include "profiler/store/schema.h"
+#include "profiler/store/store_internal.h"
+
+#define CLOCK_STEP_NS	  (600 * 1000000000ll)
+#define CLOCK_DISTRUST_NS (3600 * 1000000000ll)
+/* Once a store is too large it is cut below its bound by this part of it, so as not to be at once again. */
+#define SLACK 16
+
+static int64_t read_clock(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+struct moment moment_now(void)
+{
+	return (struct moment){read_clock(CLOCK_REALTIME), read_clock(CLOCK_BOOTTIME)};
+}
+
+/* Whether it is as late as the clock says, as far as that can be known. */
+static bool believes_clock(struct store *s, struct moment now)
+{
+	int64_t offset = now.unix_ns - now.boot_ns;
+
+	if (s->retention.offset_ns && llabs(offset - s->retention.offset_ns) > CLOCK_STEP_NS)
+		s->retention.distrust_until_boot_ns = now.boot_ns + CLOCK_DISTRUST_NS;
+	s->retention.offset_ns = offset;
+	return now.boot_ns >= s->retention.distrust_until_boot_ns;
+}
+
+/* Of one that cannot be read: an hour after its beginning. */
+static int64_t end_of(const struct store *s, const struct dir_entry *e)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL;
+	_cleanup_free_ char *path = NULL;
+	struct segment_head head;
+
+	if (e->is_damaged || dir_path(&s->dir, e->name, &path) || db_open(&db, path, DB_READ) ||
+	    schema_read_head(db, &head))
+		return e->begin_ns + (int64_t)s->opts.segment_ns;
+	return head.begin_unix_ns + head.span_ns;
+}
+
+/* What is there, and how much of it has to go. */
+struct excess {
+	uint64_t bytes, space; /* beyond max_bytes; lacking for min_free_bytes */
+	int64_t cutoff_ns;     /* what ended before is too old */
+};
+
+static uint64_t beyond(uint64_t have, uint64_t bound)
+{
+	return have > bound ? have - bound : 0;
+}
+
+static struct excess find_excess(struct store *s, const struct dir_list *l, uint64_t reserve,
+				 struct moment now)
+{
+	const struct store_opts *o = &s->opts;
+	struct excess e = {.cutoff_ns = INT64_MIN};
+	uint64_t total = reserve, free_bytes;
+
+	for (size_t i = 0; i < l->v.len; i++)
+		total += l->v.data[i].bytes;
+	if (o->max_bytes && total > o->max_bytes)
+		e.bytes = total - (o->max_bytes - o->max_bytes / SLACK);
+	if (o->min_free_bytes && !dir_free_bytes(&s->dir, &free_bytes))
+		e.space = beyond(o->min_free_bytes + reserve, free_bytes);
+	if (believes_clock(s, now) && o->max_age_ns && now.unix_ns > (int64_t)o->max_age_ns)
+		e.cutoff_ns = now.unix_ns - (int64_t)o->max_age_ns;
+	return e;
+}
+
+/* One reason is enough; each is counted for itself. */
+static bool has_to_go(struct store *s, const struct dir_entry *f, struct excess *e)
+{
+	if (f->begin_ns < e->cutoff_ns && end_of(s, f) <= e->cutoff_ns)
+		store_count(s, dropped_for_age);
+	else if (e->bytes)
+		store_count(s, dropped_for_size);
+	else if (e->space)
+		store_count(s, dropped_for_space);
+	else
+		return false;
+	e->bytes = beyond(e->bytes, f->bytes);
+	e->space = beyond(e->space, f->bytes);
+	return true;
+}
+
+static void note_bytes(struct store *s, const struct dir_list *l)
+{
+	uint64_t others = 0;
+
+	for (size_t i = 0; i < l->v.len; i++)
+		if (!store_is_current(s, l->v.data[i].name))
+			others += l->v.data[i].bytes;
+	pthread_mutex_lock(&s->mutex);
+	s->other_bytes = others;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static int drop_segments(struct store *s, struct dir_list *l, uint64_t reserve, struct moment now)
+{
+	struct excess e = find_excess(s, l, reserve, now);
+	size_t kept = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < l->v.len; i++) {
+		struct dir_entry *f = &l->v.data[i];
+
+		if (store_is_current(s, f->name) || !has_to_go(s, f, &e))
+			l->v.data[kept++] = *f;
+		else
+			err = dir_remove(&s->dir, f->name) ?: err;
+	}
+	l->v.len = kept;
+	note_bytes(s, l);
+	return err;
+}
+
+int retain(struct store *s, uint64_t reserve, struct moment now)
+{
+	struct dir_list l;
+	int err = dir_list(&s->dir, &l);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&s->retention.mutex);
+	err = drop_segments(s, &l, reserve, now);
+	pthread_mutex_unlock(&s->retention.mutex);
+	dir_list_release(&l);
+	return err;
+}
+
+bool retain_drop_one(struct store *s)
+{
+	struct dir_list l;
+	bool dropped = false;
+
+	if (dir_list(&s->dir, &l))
+		return false;
+	for (size_t i = 0; i < l.v.len && !dropped; i++)
+		dropped = !store_is_current(s, l.v.data[i].name) &&
+			  !dir_remove(&s->dir, l.v.data[i].name);
+	if (dropped)
+		store_count(s, dropped_for_space);
+	dir_list_release(&l);
+	return dropped;
+}
+
+bool retain_is_due(struct store *s)
+{
+	uint64_t others, free_bytes, current = dir_bytes(&s->dir, s->current);
+
+	pthread_mutex_lock(&s->mutex);
+	others = s->other_bytes;
+	pthread_mutex_unlock(&s->mutex);
+	if (s->opts.max_bytes && others + current > s->opts.max_bytes)
+		return true;
+	return s->opts.min_free_bytes && !dir_free_bytes(&s->dir, &free_bytes) &&
+	       free_bytes < s->opts.min_free_bytes;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/store/visit.h"
+
+#include <errno.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/store/snapshot.h"
+
+/* How often segments may vanish meanwhile before it gives up: each time a compaction has ended. */
+#define MAX_TRIES 8
+
+struct visit {
+	const struct dir *dir;
+	int64_t since_ns, until_ns;
+	const struct visitor *v;
+	void *ctx;
+	struct visited *out;
+};
+
+static int visit_windows(const struct visit *c, struct reader *r)
+{
+	struct window_row w;
+	int err = c->v->segment(c->ctx, r), got;
+
+	while (!err && (got = reader_next(r, &w))) {
+		if (got < 0)
+			return got;
+		if (w.begin_unix_ns < c->since_ns || w.begin_unix_ns >= c->until_ns)
+			continue;
+		err = c->v->window(c->ctx, &w);
+		c->out->windows++;
+	}
+	return err;
+}
+
+static int visit_segment(const struct visit *c, const struct snapshot_segment *s)
+{
+	_cleanup_(reader_freep) struct reader *r = NULL;
+	_cleanup_free_ char *path = NULL;
+	const struct reader_damage *damage;
+	int err = dir_path(c->dir, s->file.name, &path) ?: reader_open(&r, path);
+
+	if (err)
+		return err;
+	err = visit_windows(c, r);
+	damage = reader_damage(r);
+	c->out->damage.rows += damage->rows;
+	c->out->damage.windows += damage->windows;
+	c->out->damage.chunks += damage->chunks;
+	c->out->segments++;
+	return err;
+}
+
+/* A segment that nobody can read is counted; the rest is what there is. */
+static int visit_or_count(const struct visit *c, const struct snapshot_segment *s)
+{
+	int err = s->is_replaced || s->file.is_empty ? 0 : s->err ?: visit_segment(c, s);
+
+	if (err == -EBADMSG || err == -EIO)
+		c->out->segments_damaged++;
+	else if (err == -ENOTSUP)
+		c->out->segments_newer++;
+	else
+		return err;
+	return 0;
+}
+
+static int visit_once(const struct visit *c)
+{
+	struct snapshot s;
+	int err;
+
+	*c->out = (struct visited){0};
+	err = c->v->restart(c->ctx) ?: snapshot_take(&s, c->dir, c->since_ns, c->until_ns);
+	if (err)
+		return err;
+	for (size_t i = 0; i < s.v.len && !err; i++)
+		err = visit_or_count(c, &s.v.data[i]);
+	snapshot_release(&s);
+	return err;
+}
+
+int visit(const struct dir *d, int64_t since_ns, int64_t until_ns, const struct visitor *v, void *ctx,
+	  struct visited *out)
+{
+	const struct visit c = {d, since_ns, until_ns, v, ctx, out};
+	int err = -ENOENT;
+
+	for (int i = 0; i < MAX_TRIES && err == -ENOENT; i++)
+		err = visit_once(&c);
+	return err;
+}
