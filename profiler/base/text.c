@@ -92,6 +92,16 @@ static size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *cp)
 	return n;
 }
 
+size_t text_utf8_run(const char *s, size_t len)
+{
+	size_t i = 0, n;
+	uint32_t cp;
+
+	while (i < len && (n = utf8_decode((const unsigned char *)s + i, len - i, &cp)))
+		i += n;
+	return i;
+}
+
 static bool is_harmless(uint32_t cp)
 {
 	if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))

@@ -29,6 +29,8 @@ void text_add_clean(struct buf *b, const char *s, size_t len);
 char *text_clean_dup(const char *s, size_t len);
 /* True if text_add_clean() would change nothing. */
 bool text_is_clean(const char *s, size_t len);
+/* Bytes of s, from its start, that are valid UTF-8 (RFC 3629), whatever they mean. */
+size_t text_utf8_run(const char *s, size_t len);
 
 /* Appends with & < > " ' escaped. The input should be clean. For JSON see json.h. */
 void text_add_html(struct buf *b, const char *s);

@@ -47,8 +47,8 @@ struct command {
 	int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the name */
 };
 
-extern const struct command command_record, command_report, command_export, command_symbolize,
-	command_doctor, command_version, command_completion;
+extern const struct command command_agent, command_record, command_report, command_export,
+	command_symbolize, command_doctor, command_version, command_completion;
 
 /* All commands, NULL-terminated. */
 extern const struct command *const commands[];

@@ -8,7 +8,7 @@
 
 #include "profiler/base/log.h"
 #include "profiler/cli/command.h"
-#include "profiler/cli/suggest.h"
+#include "profiler/base/suggest.h"
 
 /*
  * A closed standard descriptor would be given to the next opened file, and messages would end up in

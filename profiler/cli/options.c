@@ -12,7 +12,7 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/cli/command.h"
-#include "profiler/cli/suggest.h"
+#include "profiler/base/suggest.h"
 
 enum common_id { COMMON_HELP, COMMON_QUIET, COMMON_VERBOSE, COMMON_COLOR };
 

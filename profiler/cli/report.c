@@ -10,7 +10,7 @@
 #include "profiler/cli/focus.h"
 #include "profiler/cli/load.h"
 #include "profiler/cli/report.h"
-#include "profiler/cli/suggest.h"
+#include "profiler/base/suggest.h"
 
 #define DEFAULT_ROWS	  20
 #define DEFAULT_TREE_ROWS 100

@@ -15,7 +15,7 @@
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/command.h"
-#include "profiler/cli/suggest.h"
+#include "profiler/base/suggest.h"
 
 #define COUNT(a)   (sizeof(a) / sizeof(*(a)))
 #define TEST(name) static void name(void **state __attribute__((unused)))

@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "profiler/cli/suggest.h"
+#include "profiler/base/suggest.h"
 
 static size_t min2(size_t a, size_t b)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* "Did you mean": finds the known word nearest to a mistyped one. */
-#ifndef KILN_CLI_SUGGEST_H
-#define KILN_CLI_SUGGEST_H
+#ifndef KILN_BASE_SUGGEST_H
+#define KILN_BASE_SUGGEST_H
 
 #include <stddef.h>
 

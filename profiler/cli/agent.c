@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/agent/config.h"
+#include "profiler/base/buf.h"
+#include "profiler/base/log.h"
+#include "profiler/base/suggest.h"
+#include "profiler/base/vec.h"
+#include "profiler/cli/command.h"
+
+enum {
+	OPT_CONFIG,
+	OPT_CHECK,
+	OPT_PRINT,
+	OPT_SET,
+	OPT_KEY, /* this and above: the key of --freq and so on */
+};
+
+#define KEY_OPTION(member) (OPT_KEY + CONFIG_KEY_##member)
+
+static const struct option_spec options[] = {
+	{"config", 'c', "FILE", "the configuration (/etc/kiln/kiln.yaml); conf.d/*.yaml beside it",
+	 OPT_CONFIG},
+	{"freq", 'F', "HZ", "samples a second on each CPU (19)", KEY_OPTION(frequency_hz)},
+	{"window", 0, "TIME", "time that one stored profile covers (10s)", KEY_OPTION(window_ns)},
+	{"store", 0, "DIR", "directory of the profiles (/var/lib/kiln)", KEY_OPTION(store_path)},
+	{"listen", 0, "ADDRESS", "where to answer HTTP (127.0.0.1:7676), or off",
+	 KEY_OPTION(http_listen)},
+	{"cpu-limit", 0, "SHARE", "CPU it may use, of one CPU for every two (1%)",
+	 KEY_OPTION(cpu_ppm)},
+	{"log-level", 0, CONFIG_LEVEL_WORDS, "the least of what is said (info)",
+	 KEY_OPTION(log_level)},
+	{"log-format", 0, CONFIG_FORMAT_WORDS, "how it is written (logfmt)",
+	 KEY_OPTION(log_format)},
+	{"set", 0, "KEY=VALUE", "any other key of the configuration; may be repeated", OPT_SET},
+	{"check-config", 0, NULL, "say whether the configuration is right, and end", OPT_CHECK},
+	{"print-config", 0, NULL, "print the configuration as it would be used, and end",
+	 OPT_PRINT},
+	{0},
+};
+
+struct agent_args {
+	struct config_inputs inputs;
+	VEC(struct config_override) overrides;
+	VEC(char *) names; /* of flags, for messages */
+	bool check, print;
+};
+
+static void args_release(struct agent_args *a)
+{
+	for (size_t i = 0; i < a->names.len; i++)
+		free(a->names.data[i]);
+	vec_release(&a->names);
+	vec_release(&a->overrides);
+}
+
+static int add_override(struct agent_args *a, const char *flag, int key, const char *value)
+{
+	struct config_override o = {.key = (enum config_key_id)key, .value = value};
+	char *name = strdup(flag);
+
+	o.flag = name;
+	if (name && !vec_push(&a->names, name))
+		return vec_push(&a->overrides, o);
+	free(name);
+	return -ENOMEM;
+}
+
+/* "--set KEY=VALUE". */
+static int add_set(struct agent_args *a, const struct options *o)
+{
+	size_t len = strcspn(o->arg, "=");
+	char key[64], flag[80];
+	struct suggest near = {.typed = key};
+
+	snprintf(key, sizeof(key), "%.*s", (int)len, o->arg);
+	snprintf(flag, sizeof(flag), "--set %s", key);
+	for (size_t i = 0; i < config_schema.n && o->arg[len]; i++) {
+		if (!strcmp(config_schema.keys[i].name, key))
+			return add_override(a, flag, (int)i, o->arg + len + 1);
+		suggest_consider(&near, config_schema.keys[i].name);
+	}
+	if (!o->arg[len])
+		usage_error(o->cmd, "--set wants KEY=VALUE, not \"%s\"", o->arg);
+	else if (near.best)
+		usage_error(o->cmd, "--set: unknown key \"%s\" (did you mean \"%s\"?)", key,
+			    near.best);
+	else
+		usage_error(o->cmd, "--set: unknown key \"%s\"; --print-config shows them", key);
+	return -EINVAL;
+}
+
+static int take_option(struct agent_args *a, const struct options *o, int id)
+{
+	char flag[32];
+
+	switch (id) {
+	case OPT_CONFIG:
+		a->inputs.path = o->arg;
+		return 0;
+	case OPT_CHECK:
+		a->check = true;
+		return 0;
+	case OPT_PRINT:
+		a->print = true;
+		return 0;
+	case OPT_SET:
+		return add_set(a, o);
+	default:
+		for (const struct option_spec *s = options; s->name; s++)
+			if (s->id == id)
+				snprintf(flag, sizeof(flag), "--%s", s->name);
+		return add_override(a, flag, id - OPT_KEY, o->arg);
+	}
+}
+
+/* Mistakes are all the output: a line each, as compilers have it. */
+static int load(struct config **out, const struct config_inputs *in)
+{
+	struct config_errors errs = {0};
+	int err = config_load(out, in, &errs);
+
+	if (err == -ENOMEM)
+		log_error("out of memory");
+	else if (err)
+		fputs(buf_cstr(&errs.text), stderr);
+	buf_release(&errs.text);
+	return err;
+}
+
+static void print_config(const struct config *c)
+{
+	struct buf out = {0};
+
+	config_print(&out, c, false);
+	fwrite(out.data, 1, out.len, stdout);
+	buf_release(&out);
+}
+
+static int run_agent(const struct command *cmd, const struct agent_args *a)
+{
+	struct config *c = NULL;
+	int err = load(&c, &a->inputs);
+
+	(void)cmd;
+	if (err)
+		return err == -EBADMSG ? EXIT_USAGE : EXIT_ERROR;
+	if (a->print)
+		print_config(c);
+	else if (a->check)
+		printf("the configuration is right: %zu file%s\n", c->n_files,
+		       c->n_files == 1 ? "" : "s");
+	config_free(c);
+	return EXIT_OK;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct options o = {.cmd = self, .argc = argc, .argv = argv};
+	struct agent_args a = {.inputs.env = environ};
+	int id, n = 0, code = EXIT_USAGE, err = 0;
+
+	while (!err && (id = options_next(&o)) >= 0)
+		err = take_option(&a, &o, id);
+	if (!err && id == OPTIONS_END)
+		options_operands(&o, &n);
+	a.inputs.overrides = a.overrides.data;
+	a.inputs.n_overrides = a.overrides.len;
+	if (err == -ENOMEM)
+		code = EXIT_ERROR;
+	else if (err)
+		code = EXIT_USAGE;
+	else if (id != OPTIONS_END)
+		code = options_exit_code(id);
+	else if (n)
+		code = usage_error(self, "takes no operand");
+	else
+		code = run_agent(self, &a);
+	args_release(&a);
+	options_release(&o);
+	return code;
+}
+
+const struct command command_agent = {
+	.name = "agent",
+	.summary = "profile the whole machine all the time, into a bounded store",
+	.synopsis = "[-c FILE] [options]",
+	.examples =
+		"  sudo kiln agent                         19 samples a second, for ever\n"
+		"  sudo kiln agent --store /tmp/k -F 49    somewhere else, more often\n"
+		"  kiln agent --check-config -c kiln.yaml  what is wrong with a configuration\n"
+		"  kiln agent --print-config               what would be used, and from where\n",
+	.options = options,
+	.run = run,
+};
