@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiler/agent/agent.h"
 #include "profiler/agent/config.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/log.h"
@@ -131,6 +132,21 @@ static int load(struct config **out, const struct config_inputs *in)
 	return err;
 }
 
+/* The same while the agent runs: its log has its own form. */
+static int load_again(void *ctx, struct config **out)
+{
+	const struct config_inputs *in = ctx;
+	struct config_errors errs = {0};
+	int err = config_load(out, in, &errs);
+	char *rest = errs.text.len ? errs.text.data : NULL, *line;
+
+	buf_cstr(&errs.text);
+	while (err && rest && (line = strsep(&rest, "\n")) && *line)
+		log_error("%s", line);
+	buf_release(&errs.text);
+	return err;
+}
+
 static void print_config(const struct config *c)
 {
 	struct buf out = {0};
@@ -140,17 +156,34 @@ static void print_config(const struct config *c)
 	buf_release(&out);
 }
 
-static int run_agent(const struct command *cmd, const struct agent_args *a)
+static void warn_of_variables(void)
 {
+	struct buf stray = {0};
+
+	config_stray_variables(&stray, environ);
+	if (stray.len)
+		log_warning("%s", buf_cstr(&stray));
+	buf_release(&stray);
+}
+
+static int run_agent(struct agent_args *a)
+{
+	struct agent_opts opts = {.load = load_again, .load_ctx = &a->inputs};
 	struct config *c = NULL;
 	int err = load(&c, &a->inputs);
 
-	(void)cmd;
 	if (err)
 		return err == -EBADMSG ? EXIT_USAGE : EXIT_ERROR;
+	warn_of_variables();
+	if (!a->print && !a->check) {
+		err = agent_run(c, &opts);
+		return !err				 ? EXIT_OK
+		       : err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED
+							 : EXIT_ERROR;
+	}
 	if (a->print)
 		print_config(c);
-	else if (a->check)
+	else
 		printf("the configuration is right: %zu file%s\n", c->n_files,
 		       c->n_files == 1 ? "" : "s");
 	config_free(c);
@@ -178,7 +211,7 @@ static int run(const struct command *self, int argc, char **argv)
 	else if (n)
 		code = usage_error(self, "takes no operand");
 	else
-		code = run_agent(self, &a);
+		code = run_agent(&a);
 	args_release(&a);
 	options_release(&o);
 	return code;

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/agent/agent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/agent/config.h"
+#include "profiler/agent/file_sink.h"
+#include "profiler/agent/notify.h"
+#include "profiler/agent/window_clock.h"
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
+#include "profiler/base/quantity.h"
+#include "profiler/base/vec.h"
+#include "profiler/collect/collector.h"
+#include "profiler/profile/profile.h"
+#include "profiler/record/merged.h"
+
+#define TURN_NS	      1000000000ull /* how often the rings are looked at: they hold a minute at 999 Hz */
+#define DRAIN_NS      10000000000ull /* the kernel's maps hold the counts of so long */
+#define LOG_PER_MIN   10
+#define TURN_PATIENCE 30 /* turns that fail, one after the other, before the agent gives up */
+
+static volatile sig_atomic_t stop_requested, reload_requested;
+
+static void on_stop(int sig)
+{
+	(void)sig;
+	stop_requested = 1;
+}
+
+static void on_reload(int sig)
+{
+	(void)sig;
+	reload_requested = 1;
+}
+
+struct agent {
+	const struct agent_opts *opts;
+	struct config *config;
+	struct collector *collector;
+	struct window_sink *sink;
+	struct notifier notifier;
+	struct window_clock clock;
+	VEC(char *) labels;   /* "key=value", NULL-terminated: the collector borrows them */
+	struct merged merged; /* the parts of the window so far */
+	int64_t begin_unix_ns;
+	uint64_t duration_ns;
+	uint64_t stored, lost; /* windows */
+	unsigned failed_turns;
+};
+
+/* --- opening ----------------------------------------------------------------------------------- */
+
+static void free_labels(struct agent *a)
+{
+	for (size_t i = 0; i < a->labels.len; i++)
+		free(a->labels.data[i]);
+	vec_release(&a->labels);
+}
+
+static int make_labels(struct agent *a)
+{
+	const struct config *c = a->config;
+	int err = 0;
+
+	free_labels(a);
+	for (size_t i = 0; i < c->labels.list.len && !err; i++) {
+		const struct config_pair *p = &c->labels.list.data[i];
+		char *label;
+
+		if (asprintf(&label, "%s=%s", p->name, p->value) < 0)
+			return -ENOMEM;
+		err = vec_push(&a->labels, label);
+		if (err)
+			free(label);
+	}
+	return err ?: vec_push(&a->labels, (char *)NULL);
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int start_collector(struct agent *a, const char **why)
+{
+	struct collector_opts opts = {
+		.sampler =
+			{
+				.freq_hz = a->config->frequency_hz,
+				.window_ns = min_u64(a->config->window_ns, DRAIN_NS),
+				.user = true,
+				.kernel = true,
+			},
+		.scope = COLLECT_ALL,
+	};
+	int err = make_labels(a);
+
+	*why = "out of memory";
+	opts.user_labels = (const char *const *)a->labels.data;
+	return err ?: collector_open(&a->collector, &opts, why) ?:
+		      collector_scan(a->collector, 0, why) ?: collector_start(a->collector, why);
+}
+
+static int open_sink(struct window_sink **out, const struct config *c)
+{
+	char *why = NULL;
+	int err = file_sink_open(out, c->store_path, &why);
+
+	if (err)
+		log_error("%s%s", why ?: strerror(-err),
+			  err == -EBUSY || !why ? "" : "; store.path says where else");
+	free(why);
+	return err;
+}
+
+static void set_log(const struct config *c)
+{
+	static const enum log_level levels[] = {LOG_QUIET, LOG_WARNINGS, LOG_NORMAL, LOG_VERBOSE};
+
+	log_set_level(levels[c->log_level]);
+	log_set_format(c->log_format == CONFIG_JSON ? LOG_JSON : LOG_LOGFMT);
+}
+
+/* --- windows ----------------------------------------------------------------------------------- */
+
+static void begin_window(struct agent *a)
+{
+	struct clock_reading now;
+
+	clock_reading_get(&now);
+	window_clock_begin(&a->clock, a->config->window_ns, &now);
+	merged_release(&a->merged);
+	a->merged = (struct merged){0};
+	a->begin_unix_ns = 0;
+	a->duration_ns = 0;
+}
+
+/* What was collected since the last part joins the window. `absent_ns` of it nobody lived through. */
+static int take_part(struct agent *a, bool last, uint64_t absent_ns)
+{
+	struct named_window w;
+	int err = collector_end_window(a->collector, last, &w);
+
+	if (err)
+		return err;
+	w.duration_ns -= min_u64(absent_ns, w.duration_ns);
+	w.profile->duration_ns = (int64_t)w.duration_ns;
+	if (!a->merged.profile)
+		a->begin_unix_ns = w.begin_unix_ns;
+	a->duration_ns += w.duration_ns;
+	return merged_add(&a->merged, &w);
+}
+
+static int add_comment(struct profile *p, const char *key, int64_t value)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "kiln.%s=%" PRId64, key, value);
+	return profile_comment(p, text);
+}
+
+static int store_window(struct agent *a, const char *jump_key, int64_t jump_ns)
+{
+	struct profile *p = a->merged.profile;
+	int err;
+
+	if (!p)
+		return 0;
+	p->time_ns = a->begin_unix_ns;
+	p->duration_ns = (int64_t)a->duration_ns;
+	err = merged_finish(&a->merged);
+	if (!err && jump_key)
+		err = add_comment(p, jump_key, jump_ns);
+	return err
+		       ?: a->sink->append(a->sink, p, &a->merged.quality, a->begin_unix_ns,
+					  a->duration_ns);
+}
+
+static void tell_status(struct agent *a)
+{
+	notify_send(&a->notifier,
+		    "STATUS=sampling at %" PRIu64 " Hz; %" PRIu64 " windows stored, %" PRIu64
+		    " lost",
+		    a->config->frequency_hz, a->stored, a->lost);
+}
+
+/* The window is over, for whatever reason: it is stored, or lost and said to be. */
+static void end_window(struct agent *a, bool last, enum window_event event, int64_t jump_ns)
+{
+	const char *key = event == WINDOW_STEPPED ? "clock_step_ns"
+			  : event == WINDOW_SLEPT ? "slept_ns"
+						  : NULL;
+	int err = take_part(a, last, event == WINDOW_SLEPT ? (uint64_t)jump_ns : 0);
+
+	if (err == -ENOSPC)
+		err = 0;
+	err = err ?: store_window(a, key, jump_ns);
+	if (err) {
+		a->lost++;
+		log_warning("a window is lost, %" PRIu64 " so far: it cannot be stored: %s",
+			    a->lost, strerror(-err));
+	} else {
+		a->stored++;
+	}
+	begin_window(a);
+	tell_status(a);
+}
+
+static void say_jump(enum window_event event, int64_t jump_ns)
+{
+	if (event == WINDOW_SLEPT)
+		log_info("the machine slept for %.1f s: a gap in the profiles",
+			 (double)jump_ns / 1e9);
+	else if (event == WINDOW_STEPPED)
+		log_info("the clock was set %.1f s %s: a window ends early",
+			 (double)llabs(jump_ns) / 1e9, jump_ns < 0 ? "back" : "forward");
+}
+
+/* --- the configuration, again ------------------------------------------------------------------ */
+
+static bool same_labels(const struct config *a, const struct config *b)
+{
+	if (a->labels.list.len != b->labels.list.len)
+		return false;
+	for (size_t i = 0; i < a->labels.list.len; i++)
+		if (strcmp(a->labels.list.data[i].name, b->labels.list.data[i].name) != 0 ||
+		    strcmp(a->labels.list.data[i].value, b->labels.list.data[i].value) != 0)
+			return false;
+	return true;
+}
+
+static int restart_collector(struct agent *a)
+{
+	const char *why;
+	int err;
+
+	collector_stop(a->collector);
+	end_window(a, true, WINDOW_ENDS, 0);
+	collector_close(steal_ptr(a->collector));
+	err = start_collector(a, &why);
+	if (err)
+		log_error("%s", why);
+	else
+		begin_window(a);
+	return err;
+}
+
+/* -errno: the agent cannot go on. */
+static int take_config(struct agent *a, struct config *fresh)
+{
+	struct config *old = a->config;
+	bool restart = fresh->frequency_hz != old->frequency_hz || !same_labels(fresh, old);
+	struct window_sink *sink = NULL;
+
+	if (strcmp(fresh->store_path, old->store_path) != 0 && open_sink(&sink, fresh)) {
+		log_error("the configuration stays as it was");
+		config_free(fresh);
+		return 0;
+	}
+	if (sink) {
+		a->sink->close(a->sink);
+		a->sink = sink;
+	}
+	a->config = fresh;
+	config_free(old);
+	set_log(fresh);
+	log_info("the configuration was read again");
+	return restart ? restart_collector(a) : 0;
+}
+
+static int reload(struct agent *a)
+{
+	struct clock_reading now;
+	struct config *fresh;
+	int err = 0;
+
+	reload_requested = 0;
+	clock_reading_get(&now);
+	notify_send(&a->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now.mono_ns / 1000);
+	if (a->opts->load(a->opts->load_ctx, &fresh))
+		log_error("the configuration is wrong and stays as it was");
+	else
+		err = take_config(a, fresh);
+	if (!err)
+		notify_send(&a->notifier, "READY=1");
+	tell_status(a);
+	return err;
+}
+
+/* --- the loop ---------------------------------------------------------------------------------- */
+
+static int turn(struct agent *a)
+{
+	struct clock_reading now;
+	uint64_t wait_ns;
+	int err;
+
+	clock_reading_get(&now);
+	wait_ns = min_u64(TURN_NS, window_clock_left_ns(&a->clock, &now));
+	if (a->notifier.watchdog_ns)
+		wait_ns = min_u64(wait_ns, a->notifier.watchdog_ns / 8);
+	err = collector_turn(a->collector, (int)((wait_ns + 999999) / 1000000));
+	a->failed_turns = err ? a->failed_turns + 1 : 0;
+	if (!err)
+		return 0;
+	log_warning("reading samples failed: %s", strerror(-err));
+	return a->failed_turns < TURN_PATIENCE ? 0 : err;
+}
+
+static int look_at_clock(struct agent *a)
+{
+	struct clock_reading now;
+	enum window_event event;
+	int64_t jump_ns;
+
+	clock_reading_get(&now);
+	notify_watchdog(&a->notifier, now.mono_ns);
+	event = window_clock_look(&a->clock, &now, &jump_ns);
+	say_jump(event, jump_ns);
+	if (event != WINDOW_GOES_ON) {
+		end_window(a, false, event, jump_ns);
+	} else if (collector_wants_window(a->collector)) {
+		int err = take_part(a, false, 0);
+
+		/* It has no room for more, or there is no memory: what is there is stored. */
+		if (err)
+			end_window(a, false, WINDOW_ENDS, 0);
+	}
+	return 0;
+}
+
+static int go_on(struct agent *a)
+{
+	int err = 0;
+
+	while (!err && !stop_requested) {
+		if (reload_requested)
+			err = reload(a);
+		err = err ?: turn(a) ?: look_at_clock(a);
+	}
+	return err;
+}
+
+static void say_start(const struct agent *a)
+{
+	const struct config *c = a->config;
+	char window[32];
+
+	log_info("sampling %zu CPUs at %" PRIu64 " Hz by %s, one profile every %s to %s",
+		 collector_cpus(a->collector), c->frequency_hz, collector_event(a->collector),
+		 quantity_format_duration(c->window_ns, window, sizeof(window)), c->store_path);
+	if (c->n_files)
+		return;
+	log_info("there is no %s: these are the defaults, and kiln.yaml(5) tells of others",
+		 CONFIG_DEFAULT_PATH);
+	log_info("after %s, try: kiln report %s/*.pb.gz", window, c->store_path);
+}
+
+static int start(struct agent *a)
+{
+	const char *why;
+	int err = start_collector(a, &why);
+
+	if (err) {
+		log_error("%s", why);
+		return err;
+	}
+	err = open_sink(&a->sink, a->config);
+	if (err)
+		return err;
+	begin_window(a);
+	say_start(a);
+	log_set_limit(LOG_PER_MIN);
+	notify_send(&a->notifier, "READY=1");
+	tell_status(a);
+	return 0;
+}
+
+static void agent_release(struct agent *a)
+{
+	notify_send(&a->notifier, "STOPPING=1");
+	if (a->sink && a->collector) {
+		collector_stop(a->collector);
+		end_window(a, true, WINDOW_ENDS, 0);
+	}
+	collector_close(a->collector);
+	if (a->sink)
+		a->sink->close(a->sink);
+	notify_close(&a->notifier);
+	merged_release(&a->merged);
+	free_labels(a);
+	config_free(a->config);
+}
+
+int agent_run(struct config *config, const struct agent_opts *opts)
+{
+	struct sigaction stop = {.sa_handler = on_stop}, again = {.sa_handler = on_reload};
+	struct agent a = {.opts = opts, .config = config};
+	int err;
+
+	stop_requested = reload_requested = 0;
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGHUP, &again, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	set_log(config);
+	err = notify_open(&a.notifier);
+	if (err)
+		log_warning("NOTIFY_SOCKET cannot be used: %s", strerror(-err));
+	err = start(&a) ?: go_on(&a);
+	if (!err)
+		log_info("ending: %" PRIu64 " windows stored, %" PRIu64 " lost", a.stored, a.lost);
+	agent_release(&a);
+	return err;
+}

@@ -1,0 +1,226 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The agent as a service manager runs it: windows, signals, configuration, log.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
+
+# Prints what it is told, a datagram a line, until it is told that the agent stops.
+listener='
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1].replace("@", "\0"))
+s.settimeout(120)
+while True:
+    said = s.recv(65536).decode()
+    print(said.replace("\n", " "), flush=True)
+    if "STOPPING=1" in said:
+        break
+'
+
+listen() { # SOCKET
+	start python3 -c "$listener" "$1" >told
+	listening=$started
+	sleep 0.5
+}
+
+start_agent() { # OPTION...
+	start "$KILN" agent --store "$T/store" "$@" 2>log
+	agent=$started
+	wait_until 20 grep -q 'msg="sampling' log
+}
+
+stop_agent() { # wanted status
+	local status=0
+	kill -TERM "$agent"
+	wait "$agent" || status=$?
+	assert_eq "exit status after SIGTERM" "$status" "$1"
+}
+
+windows() {
+	ls "$T/store" | grep -c '\.pb\.gz$' || true
+}
+
+has_windows() { # AT_LEAST
+	[ "$(windows)" -ge "$1" ]
+}
+
+# Of a window's file name, in ms since 1970.
+begin_ms() { # FILE
+	local name
+	name=$(basename "$1" Z.pb.gz)
+	date -u -d "$(sed 's/kiln-\(....\)\(..\)\(..\)T\(..\)\(..\)\(..\)\.\(...\)/\1-\2-\3 \4:\5:\6.\7/' <<<"$name")" +%s%3N
+}
+
+test_windows_follow_the_clock() {
+	need_bpf
+	local file ms late before=0 n=0 samples=0
+	start "$WORKLOADS/deep" 60
+	start_agent --window 2s
+	wait_until 30 has_windows 5
+	stop_agent 0
+	for file in "$T"/store/*.pb.gz; do
+		n=$((n + 1))
+		ms=$(begin_ms "$file")
+		profile_py header "$file" >header
+		# The first begins when the agent does.
+		if [ $n -gt 1 ]; then
+			late=$((ms % 2000))
+			assert_at_most "ms after a multiple of the window" "$late" 500
+			# They leave nothing out: this one begins where the one before ended.
+			assert_near "ms between two windows" "$((ms - before))" 0 200
+		fi
+		before=$((ms + $(sed -n 's/^duration_ns=//p' header) / 1000000))
+		assert_accounting "$file"
+		samples=$((samples + $(profile_samples "$file" "$(in_stack at_the_bottom)")))
+	done
+	assert_at_least "samples" "$samples" 1
+	assert_match "log" log 'level=info msg="ending: [0-9]+ windows stored, 0 lost"$'
+}
+
+# All of a program's CPU time, as the kernel has it, is in one window or another.
+test_windows_hold_what_ran() {
+	need_bpf
+	local sum=0 file
+	start_agent --window 1s -F 397
+	TIMEFORMAT='%3U %3S'
+	{ time "$WORKLOADS/shares" 6 >out; } 2>cpu
+	sleep 1.5
+	stop_agent 0
+	for file in "$T"/store/*.pb.gz; do
+		sum=$((sum + $(profile_ns "$file" '$3 == "shares"' | cut -d. -f1)))
+	done
+	assert_near "CPU time in all windows, in per cent of the kernel's" \
+		"$(awk -v ns=$sum '{ print ns / 1e7 / ($1 + $2) }' cpu)" 100 6
+}
+
+test_a_manager_is_told() {
+	need_bpf
+	listen "$T/socket"
+	NOTIFY_SOCKET=$T/socket WATCHDOG_USEC=2000000 start_agent --window 1s
+	wait_until 20 grep -q 'STATUS=.* 3 windows stored' told
+	kill -HUP "$agent"
+	wait_until 20 grep -q '^RELOADING=1 MONOTONIC_USEC=[0-9]*$' told
+	stop_agent 0
+	wait "$listening"
+	assert_eq "first word" "$(head -n 1 told)" READY=1
+	assert_eq "last word" "$(tail -n 1 told)" STOPPING=1
+	assert_eq "READY" "$(grep -c '^READY=1$' told)" 2
+	assert_at_least "WATCHDOG" "$(grep -c '^WATCHDOG=1$' told)" 4
+}
+
+test_a_manager_in_the_abstract() {
+	need_bpf
+	listen "@kiln-test-$$"
+	NOTIFY_SOCKET="@kiln-test-$$" start_agent
+	wait_until 20 grep -q '^READY=1$' told
+	stop_agent 0
+	wait "$listening"
+}
+
+test_reload() {
+	need_bpf
+	local last
+	cat >k.yaml <<-END
+		window: 1s
+		sampling: {frequency: 19}
+	END
+	start_agent -c k.yaml
+	wait_until 20 has_windows 2
+	echo 'sampling: {frequncy: 49}' >k.yaml
+	kill -HUP "$agent"
+	wait_until 10 grep -q 'the configuration is wrong' log
+	assert_match "log" log 'level=error msg="k.yaml:1:12: unknown key \\"sampling.frequncy\\" \(did you mean \\"frequency\\"\?\)"$'
+	last=$(windows)
+	wait_until 20 has_windows $((last + 2))
+	cat >k.yaml <<-END
+		window: 1s
+		sampling: {frequency: 49}
+		labels: {env: changed}
+	END
+	kill -HUP "$agent"
+	wait_until 20 grep -q 'the configuration was read again' log
+	last=$(windows)
+	wait_until 20 has_windows $((last + 3))
+	stop_agent 0
+	local files=("$T"/store/*.pb.gz)
+	assert_near "period before, in ms" "$(($(profile_py header "${files[1]}" | sed -n 's/^period=//p') / 1000000))" 52 1
+	assert_near "period after, in ms" "$(($(profile_py header "${files[-2]}" | sed -n 's/^period=//p') / 1000000))" 20 1
+	profile_py labels "${files[-2]}" >labels
+	assert_match "labels" labels '	env=changed(	|$)'
+	assert_match "log" log '0 lost"$'
+}
+
+test_the_first_start_says_where_and_what() {
+	need_bpf
+	start_agent
+	wait_until 5 grep -q 'try: kiln report' log
+	stop_agent 0
+	assert_match "log" log "profile every 10s to $T/store"
+	assert_match "log" log 'there is no /etc/kiln/kiln.yaml'
+}
+
+test_json_log() {
+	need_bpf
+	start "$KILN" agent --store "$T/store" --log-format json 2>log
+	agent=$started
+	wait_until 20 grep -q '"msg":"sampling' log
+	stop_agent 0
+	jq -e -s 'length > 2 and all(.ts and .level and .msg)' log >out || fail "no JSON: $(cat log)"
+}
+
+test_two_agents_on_one_store() {
+	need_bpf
+	start_agent
+	assert_status 1 "$KILN" agent --store "$T/store"
+	assert_match "what the second says" err "another agent stores to $T/store already: process $agent\""
+	stop_agent 0
+	# After it has gone the store is free.
+	start_agent
+	stop_agent 0
+}
+
+test_a_store_that_cannot_be() {
+	need_bpf
+	echo >file
+	assert_status 4 "$KILN" agent --store "$T/file"
+	assert_match "what it says" err "cannot write to $T/file: not a directory; store.path says where else"
+	assert_status 1 "$KILN" agent --store "$T/not/there"
+	assert_match "what it says" err "cannot make the directory $T/not/there: No such file or directory"
+}
+
+test_wrong_configurations() {
+	printf 'window: soon\nstore: {paht: /x}\n' >k.yaml
+	assert_status 2 "$KILN" agent -c k.yaml
+	assert_eq "what it says" "$(cat err)" 'k.yaml:1:9: window: "soon" is not a time such as 10s
+k.yaml:2:9: unknown key "store.paht" (did you mean "path"?)'
+	assert_status 2 "$KILN" agent -c k.yaml --check-config
+	assert_status 2 "$KILN" agent --window soon
+	assert_match "what it says" err '^--window: window: "soon" is not a time such as 10s$'
+	assert_status 2 env KILN_WINDOW=soon "$KILN" agent --check-config
+	assert_match "what it says" err '^KILN_WINDOW: window: "soon" is not a time such as 10s$'
+	assert_status 2 "$KILN" agent --set windw=1s
+	assert_match "what it says" err 'unknown key "windw" \(did you mean "window"\?\)'
+	assert_status 2 "$KILN" agent operand
+}
+
+test_printed_configurations_are_the_same() {
+	cat >k.yaml <<-'END'
+		store: {max_size: 1.5GiB}
+		labels: {a: 'x "y" \ #z'}
+		relabel: [{action: drop, source: unit, regex: 'user@.*'}]
+		upload: [{name: a, url: 'otlp+http://h', headers: {X: very-secret}}]
+	END
+	KILN_WINDOW=3s "$KILN" agent -c k.yaml --print-config -F 7 >first.yaml
+	assert_match "printed" first.yaml '^  frequency: 7  # --freq$'
+	assert_match "printed" first.yaml '^window: 3s  # KILN_WINDOW$'
+	assert_match "printed" first.yaml '^  max_size: 1536MiB  # k.yaml:1$'
+	assert_no_match "printed" first.yaml very-secret
+	"$KILN" agent -c first.yaml --print-config >second.yaml
+	assert_eq "printed again" "$(sed 's/  #.*//' second.yaml)" "$(sed 's/  #.*//' first.yaml)"
+	"$KILN" agent -c first.yaml --check-config >out
+	assert_match "checked" out '^the configuration is right: 1 file$'
+}
+
+run_tests "$@"
