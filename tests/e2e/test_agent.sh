@@ -39,7 +39,7 @@ stop_agent() { # wanted status
 }
 
 windows() {
-	ls "$T/store" | grep -c '\.pb\.gz$' || true
+	find "$T/store" -name "*.pb.gz" | wc -l
 }
 
 has_windows() { # AT_LEAST

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/agent/governor.h"
+
+#include <string.h>
+
+/* A frequency that runs in step with other timers sees the same moment again and again: it is prime. */
+static bool is_prime(uint64_t n)
+{
+	for (uint64_t d = 2; d * d <= n; d++)
+		if (n % d == 0)
+			return false;
+	return n > 1;
+}
+
+static uint64_t lower(uint64_t hz)
+{
+	uint64_t next = hz * 2 / 3;
+
+	while (next > 1 && !is_prime(next))
+		next--;
+	return next ?: 1;
+}
+
+static uint64_t higher(uint64_t hz, uint64_t wanted_hz)
+{
+	uint64_t next = hz + hz / 2 + 1;
+
+	while (next < wanted_hz && !is_prime(next))
+		next++;
+	return next < wanted_hz ? next : wanted_hz;
+}
+
+static uint64_t limit_of(uint64_t share_ppm, size_t n_cpus)
+{
+	uint64_t limit = share_ppm * n_cpus / 2;
+
+	return limit ?: 1;
+}
+
+void governor_init(struct governor *g, uint64_t share_ppm, size_t n_cpus, uint64_t wanted_hz,
+		   uint64_t now_ns, uint64_t used_ns)
+{
+	*g = (struct governor){
+		.limit_ppm = limit_of(share_ppm, n_cpus),
+		.wanted_hz = wanted_hz,
+		.hz = wanted_hz,
+		.look_ns = now_ns,
+		.used_ns = used_ns,
+		.wait = GOVERNOR_START,
+	};
+}
+
+static void forget(struct governor *g, size_t wait)
+{
+	g->n = 0;
+	g->wait = g->wait > wait ? g->wait : wait;
+}
+
+void governor_set(struct governor *g, uint64_t share_ppm, size_t n_cpus, uint64_t wanted_hz)
+{
+	if (wanted_hz != g->wanted_hz)
+		g->hz = wanted_hz;
+	g->wanted_hz = wanted_hz;
+	g->limit_ppm = limit_of(share_ppm, n_cpus);
+	g->is_over = false;
+	forget(g, GOVERNOR_SETTLE);
+}
+
+uint64_t governor_cost_ppm(const struct governor *g)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		sum += g->cost_ppm[i];
+	return g->n ? sum / g->n : 0;
+}
+
+static void note(struct governor *g, uint64_t cost_ppm)
+{
+	if (g->wait) {
+		g->wait--;
+		return;
+	}
+	if (g->n == GOVERNOR_LOOKS)
+		memmove(g->cost_ppm, g->cost_ppm + 1, --g->n * sizeof(*g->cost_ppm));
+	g->cost_ppm[g->n++] = cost_ppm;
+}
+
+/* The frequency that the cost of the last minute asks for. */
+static uint64_t judge(struct governor *g)
+{
+	uint64_t cost = governor_cost_ppm(g), next;
+
+	if (cost > g->limit_ppm) {
+		g->is_over = g->hz == 1;
+		return lower(g->hz);
+	}
+	g->is_over = false;
+	next = higher(g->hz, g->wanted_hz);
+	/* As if all of the cost grew with the frequency: some does not, so this is careful. */
+	return cost * next / g->hz < g->limit_ppm * GOVERNOR_CALM / 100 ? next : g->hz;
+}
+
+bool governor_look(struct governor *g, uint64_t now_ns, uint64_t used_ns)
+{
+	uint64_t passed_ns = now_ns - g->look_ns, hz = g->hz;
+	uint64_t used = used_ns > g->used_ns ? used_ns - g->used_ns : 0;
+
+	if (passed_ns < GOVERNOR_LOOK_NS)
+		return false;
+	if (g->hz < g->wanted_hz)
+		g->throttled_ns += passed_ns;
+	note(g, (uint64_t)((unsigned __int128)used * 1000000 / passed_ns));
+	g->look_ns = now_ns;
+	g->used_ns = used_ns;
+	if (g->n == GOVERNOR_LOOKS)
+		hz = judge(g);
+	if (hz == g->hz)
+		return false;
+	g->hz = hz;
+	forget(g, GOVERNOR_SETTLE);
+	return true;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Keeps the agent within its share of CPU: it samples less often while it costs too much, and more often
+ * again when it can afford to. Pure: it is handed the clock and the cost. One sample stands for more time
+ * at a lower frequency, so sums stay right.
+ */
+#ifndef KILN_AGENT_GOVERNOR_H
+#define KILN_AGENT_GOVERNOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GOVERNOR_LOOK_NS 10000000000ull /* how often it looks */
+#define GOVERNOR_LOOKS	 6		/* what it judges by: the last minute */
+/* Of a new frequency it knows nothing before so many looks; nor of the start, when everything is named for
+ * the first time. */
+#define GOVERNOR_SETTLE 3
+#define GOVERNOR_START	12
+/* It samples more often when that would cost less than this share of the limit, in per cent. */
+#define GOVERNOR_CALM 70
+
+struct governor {
+	uint64_t limit_ppm; /* of one CPU */
+	uint64_t wanted_hz, hz;
+	uint64_t look_ns, used_ns;	   /* at the last look */
+	uint64_t cost_ppm[GOVERNOR_LOOKS]; /* of one CPU, between two looks; the latest at n - 1 */
+	size_t n;			   /* looks that count, since the frequency changed */
+	size_t wait;			   /* looks that do not count yet */
+	uint64_t throttled_ns;		   /* time at a lower frequency than wanted */
+	bool is_over;			   /* over its limit at the lowest frequency */
+};
+
+/* `share_ppm` is of one CPU for every two of n_cpus. */
+void governor_init(struct governor *g, uint64_t share_ppm, size_t n_cpus, uint64_t wanted_hz,
+		   uint64_t now_ns, uint64_t used_ns);
+/* Another limit or another wanted frequency, from now on. */
+void governor_set(struct governor *g, uint64_t share_ppm, size_t n_cpus, uint64_t wanted_hz);
+
+/* What the agent has used since it began. True if g->hz has changed. */
+bool governor_look(struct governor *g, uint64_t now_ns, uint64_t used_ns);
+
+/* Mean cost over what counts, in millionths of one CPU. */
+uint64_t governor_cost_ppm(const struct governor *g);
+
+#endif
