@@ -11,16 +11,18 @@
 
 #include "profiler/agent/config.h"
 #include "profiler/agent/file_sink.h"
+#include "profiler/agent/governor.h"
 #include "profiler/agent/notify.h"
+#include "profiler/agent/self_cost.h"
 #include "profiler/agent/window_clock.h"
-#include "profiler/base/buf.h"
+#include "profiler/agent/window_parts.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/base/quantity.h"
+#include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/collect/collector.h"
-#include "profiler/profile/profile.h"
-#include "profiler/record/merged.h"
 
 #define TURN_NS	      1000000000ull /* how often the rings are looked at: they hold a minute at 999 Hz */
 #define DRAIN_NS      10000000000ull /* the kernel's maps hold the counts of so long */
@@ -48,10 +50,11 @@ struct agent {
 	struct window_sink *sink;
 	struct notifier notifier;
 	struct window_clock clock;
-	VEC(char *) labels;   /* "key=value", NULL-terminated: the collector borrows them */
-	struct merged merged; /* the parts of the window so far */
-	int64_t begin_unix_ns;
-	uint64_t duration_ns;
+	struct window_parts parts;
+	struct governor governor;
+	struct self_cost cost;
+	VEC(char *) labels;    /* "key=value", NULL-terminated: the collector borrows them */
+	uint64_t window_hz;    /* frequency of the window that goes on */
 	uint64_t stored, lost; /* windows */
 	unsigned failed_turns;
 };
@@ -137,51 +140,7 @@ static void begin_window(struct agent *a)
 
 	clock_reading_get(&now);
 	window_clock_begin(&a->clock, a->config->window_ns, &now);
-	merged_release(&a->merged);
-	a->merged = (struct merged){0};
-	a->begin_unix_ns = 0;
-	a->duration_ns = 0;
-}
-
-/* What was collected since the last part joins the window. `absent_ns` of it nobody lived through. */
-static int take_part(struct agent *a, bool last, uint64_t absent_ns)
-{
-	struct named_window w;
-	int err = collector_end_window(a->collector, last, &w);
-
-	if (err)
-		return err;
-	w.duration_ns -= min_u64(absent_ns, w.duration_ns);
-	w.profile->duration_ns = (int64_t)w.duration_ns;
-	if (!a->merged.profile)
-		a->begin_unix_ns = w.begin_unix_ns;
-	a->duration_ns += w.duration_ns;
-	return merged_add(&a->merged, &w);
-}
-
-static int add_comment(struct profile *p, const char *key, int64_t value)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "kiln.%s=%" PRId64, key, value);
-	return profile_comment(p, text);
-}
-
-static int store_window(struct agent *a, const char *jump_key, int64_t jump_ns)
-{
-	struct profile *p = a->merged.profile;
-	int err;
-
-	if (!p)
-		return 0;
-	p->time_ns = a->begin_unix_ns;
-	p->duration_ns = (int64_t)a->duration_ns;
-	err = merged_finish(&a->merged);
-	if (!err && jump_key)
-		err = add_comment(p, jump_key, jump_ns);
-	return err
-		       ?: a->sink->append(a->sink, p, &a->merged.quality, a->begin_unix_ns,
-					  a->duration_ns);
+	a->window_hz = a->governor.hz;
 }
 
 static void tell_status(struct agent *a)
@@ -189,20 +148,36 @@ static void tell_status(struct agent *a)
 	notify_send(&a->notifier,
 		    "STATUS=sampling at %" PRIu64 " Hz; %" PRIu64 " windows stored, %" PRIu64
 		    " lost",
-		    a->config->frequency_hz, a->stored, a->lost);
+		    a->governor.hz, a->stored, a->lost);
+}
+
+/* What the profile says about how it came to be. */
+static int note_circumstances(struct agent *a, enum window_event event, int64_t jump_ns)
+{
+	int err = 0;
+
+	if (event == WINDOW_STEPPED)
+		err = window_parts_note(&a->parts, "clock_step_ns", jump_ns);
+	else if (event == WINDOW_SLEPT)
+		err = window_parts_note(&a->parts, "slept_ns", jump_ns);
+	if (a->window_hz < a->config->frequency_hz)
+		err = err
+			      ?: window_parts_note(&a->parts, "freq_wanted_hz",
+						   (int64_t)a->config->frequency_hz);
+	return err;
 }
 
 /* The window is over, for whatever reason: it is stored, or lost and said to be. */
 static void end_window(struct agent *a, bool last, enum window_event event, int64_t jump_ns)
 {
-	const char *key = event == WINDOW_STEPPED ? "clock_step_ns"
-			  : event == WINDOW_SLEPT ? "slept_ns"
-						  : NULL;
-	int err = take_part(a, last, event == WINDOW_SLEPT ? (uint64_t)jump_ns : 0);
+	int err = window_parts_take(&a->parts, a->collector, last,
+				    event == WINDOW_SLEPT ? (uint64_t)jump_ns : 0);
 
 	if (err == -ENOSPC)
 		err = 0;
-	err = err ?: store_window(a, key, jump_ns);
+	err = err ?: note_circumstances(a, event, jump_ns);
+	err = err ?: window_parts_store(&a->parts, a->sink);
+	window_parts_release(&a->parts);
 	if (err) {
 		a->lost++;
 		log_warning("a window is lost, %" PRIu64 " so far: it cannot be stored: %s",
@@ -237,6 +212,13 @@ static bool same_labels(const struct config *a, const struct config *b)
 	return true;
 }
 
+/* What the new configuration allows and wants. */
+static void set_governor(struct agent *a)
+{
+	governor_set(&a->governor, a->config->cpu_ppm, collector_cpus(a->collector),
+		     a->config->frequency_hz);
+}
+
 static int restart_collector(struct agent *a)
 {
 	const char *why;
@@ -246,11 +228,14 @@ static int restart_collector(struct agent *a)
 	end_window(a, true, WINDOW_ENDS, 0);
 	collector_close(steal_ptr(a->collector));
 	err = start_collector(a, &why);
-	if (err)
+	if (err) {
 		log_error("%s", why);
-	else
-		begin_window(a);
-	return err;
+		return err;
+	}
+	self_cost_restart(&a->cost, monotonic_ns());
+	set_governor(a);
+	begin_window(a);
+	return 0;
 }
 
 /* -errno: the agent cannot go on. */
@@ -273,7 +258,10 @@ static int take_config(struct agent *a, struct config *fresh)
 	config_free(old);
 	set_log(fresh);
 	log_info("the configuration was read again");
-	return restart ? restart_collector(a) : 0;
+	if (restart)
+		return restart_collector(a);
+	set_governor(a);
+	return 0;
 }
 
 static int reload(struct agent *a)
@@ -295,6 +283,39 @@ static int reload(struct agent *a)
 	return err;
 }
 
+/* --- its own cost ------------------------------------------------------------------------------ */
+
+static void say_frequency(const struct agent *a, bool changed, bool was_over)
+{
+	const struct governor *g = &a->governor;
+	double cost = (double)g->judged_ppm / 1e4, limit = (double)g->limit_ppm / 1e4;
+
+	if (g->is_over && !was_over)
+		log_warning("kiln uses %.2f %% of a CPU, more than its %.2f %%, at one sample a "
+			    "second: raise limits.cpu",
+			    cost, limit);
+	else if (changed)
+		log_info("kiln uses %.2f %% of a CPU, and may use %.2f %%: %" PRIu64
+			 " samples a second from now on, of %" PRIu64,
+			 cost, limit, g->hz, g->wanted_hz);
+}
+
+/* One window has one frequency: it ends when that changes. */
+static void govern(struct agent *a, uint64_t now_ns)
+{
+	bool was_over = a->governor.is_over, changed;
+
+	if (now_ns - a->governor.look_ns < a->governor.every_ns)
+		return;
+	changed = governor_look(&a->governor, now_ns,
+				self_cost_ns(&a->cost, collector_sampler(a->collector), now_ns));
+	say_frequency(a, changed, was_over);
+	if (!changed)
+		return;
+	collector_set_frequency(a->collector, a->governor.hz);
+	end_window(a, false, WINDOW_ENDS, 0);
+}
+
 /* --- the loop ---------------------------------------------------------------------------------- */
 
 static int turn(struct agent *a)
@@ -304,7 +325,8 @@ static int turn(struct agent *a)
 	int err;
 
 	clock_reading_get(&now);
-	wait_ns = min_u64(TURN_NS, window_clock_left_ns(&a->clock, &now));
+	wait_ns = min_u64(min_u64(TURN_NS, a->governor.every_ns),
+			  window_clock_left_ns(&a->clock, &now));
 	if (a->notifier.watchdog_ns)
 		wait_ns = min_u64(wait_ns, a->notifier.watchdog_ns / 8);
 	err = collector_turn(a->collector, (int)((wait_ns + 999999) / 1000000));
@@ -315,7 +337,7 @@ static int turn(struct agent *a)
 	return a->failed_turns < TURN_PATIENCE ? 0 : err;
 }
 
-static int look_at_clock(struct agent *a)
+static void look_at_clock(struct agent *a)
 {
 	struct clock_reading now;
 	enum window_event event;
@@ -328,13 +350,13 @@ static int look_at_clock(struct agent *a)
 	if (event != WINDOW_GOES_ON) {
 		end_window(a, false, event, jump_ns);
 	} else if (collector_wants_window(a->collector)) {
-		int err = take_part(a, false, 0);
+		int err = window_parts_take(&a->parts, a->collector, false, 0);
 
 		/* It has no room for more, or there is no memory: what is there is stored. */
 		if (err)
 			end_window(a, false, WINDOW_ENDS, 0);
 	}
-	return 0;
+	govern(a, now.mono_ns);
 }
 
 static int go_on(struct agent *a)
@@ -344,7 +366,9 @@ static int go_on(struct agent *a)
 	while (!err && !stop_requested) {
 		if (reload_requested)
 			err = reload(a);
-		err = err ?: turn(a) ?: look_at_clock(a);
+		err = err ?: turn(a);
+		if (!err)
+			look_at_clock(a);
 	}
 	return err;
 }
@@ -364,6 +388,19 @@ static void say_start(const struct agent *a)
 	log_info("after %s, try: kiln report %s/*.pb.gz", window, c->store_path);
 }
 
+static void start_governor(struct agent *a)
+{
+	const char *test = getenv("KILN_TEST_GOVERNOR_MS");
+	uint64_t now_ns = monotonic_ns(), ms;
+
+	self_cost_init(&a->cost, now_ns);
+	governor_init(&a->governor, a->config->cpu_ppm, collector_cpus(a->collector),
+		      a->config->frequency_hz, now_ns,
+		      self_cost_ns(&a->cost, collector_sampler(a->collector), now_ns));
+	if (test && !text_parse_u64(test, 60000, &ms))
+		a->governor.every_ns = ms * 1000000;
+}
+
 static int start(struct agent *a)
 {
 	const char *why;
@@ -376,6 +413,7 @@ static int start(struct agent *a)
 	err = open_sink(&a->sink, a->config);
 	if (err)
 		return err;
+	start_governor(a);
 	begin_window(a);
 	say_start(a);
 	log_set_limit(LOG_PER_MIN);
@@ -395,7 +433,8 @@ static void agent_release(struct agent *a)
 	if (a->sink)
 		a->sink->close(a->sink);
 	notify_close(&a->notifier);
-	merged_release(&a->merged);
+	window_parts_release(&a->parts);
+	self_cost_release(&a->cost);
 	free_labels(a);
 	config_free(a->config);
 }
@@ -403,7 +442,7 @@ static void agent_release(struct agent *a)
 int agent_run(struct config *config, const struct agent_opts *opts)
 {
 	struct sigaction stop = {.sa_handler = on_stop}, again = {.sa_handler = on_reload};
-	struct agent a = {.opts = opts, .config = config};
+	struct agent a = {.opts = opts, .config = config, .cost.run_time_fd = -1};
 	int err;
 
 	stop_requested = reload_requested = 0;

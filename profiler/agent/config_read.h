@@ -3,12 +3,10 @@
 #ifndef KILN_AGENT_CONFIG_READ_H
 #define KILN_AGENT_CONFIG_READ_H
 
-#include "profiler/agent/config.h"
+#include "profiler/agent/config_errors.h"
+#include "profiler/agent/config_schema.h"
 
 struct doc_node;
-
-/* A configuration of defaults. 0 or -ENOMEM. */
-int config_new(struct config **out);
 
 /* Sets what the document has. 0; -EBADMSG when errs has grown; or -ENOMEM. */
 int config_read_doc(struct config *c, const struct doc_node *root, struct config_errors *errs);

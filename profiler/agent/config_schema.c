@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/agent/config_schema.h"
 
-#include "profiler/agent/config.h"
-
 #define ROW(owner, name, type, member, least, most, fallback, words, secret, help)                 \
 	{name,	 TYPE_##type, offsetof(struct owner, member), least, most, fallback, words,        \
 	 secret, help},

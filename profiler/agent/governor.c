@@ -41,6 +41,7 @@ void governor_init(struct governor *g, uint64_t share_ppm, size_t n_cpus, uint64
 		   uint64_t now_ns, uint64_t used_ns)
 {
 	*g = (struct governor){
+		.every_ns = GOVERNOR_LOOK_NS,
 		.limit_ppm = limit_of(share_ppm, n_cpus),
 		.wanted_hz = wanted_hz,
 		.hz = wanted_hz,
@@ -91,6 +92,7 @@ static uint64_t judge(struct governor *g)
 {
 	uint64_t cost = governor_cost_ppm(g), next;
 
+	g->judged_ppm = cost;
 	if (cost > g->limit_ppm) {
 		g->is_over = g->hz == 1;
 		return lower(g->hz);
@@ -106,7 +108,7 @@ bool governor_look(struct governor *g, uint64_t now_ns, uint64_t used_ns)
 	uint64_t passed_ns = now_ns - g->look_ns, hz = g->hz;
 	uint64_t used = used_ns > g->used_ns ? used_ns - g->used_ns : 0;
 
-	if (passed_ns < GOVERNOR_LOOK_NS)
+	if (passed_ns < g->every_ns)
 		return false;
 	if (g->hz < g->wanted_hz)
 		g->throttled_ns += passed_ns;

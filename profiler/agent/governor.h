@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GOVERNOR_LOOK_NS 10000000000ull /* how often it looks */
+#define GOVERNOR_LOOK_NS 10000000000ull /* how often it looks, unless told otherwise */
 #define GOVERNOR_LOOKS	 6		/* what it judges by: the last minute */
 /* Of a new frequency it knows nothing before so many looks; nor of the start, when everything is named for
  * the first time. */
@@ -21,6 +21,7 @@
 #define GOVERNOR_CALM 70
 
 struct governor {
+	uint64_t every_ns;  /* how often it looks; may be set after governor_init() */
 	uint64_t limit_ppm; /* of one CPU */
 	uint64_t wanted_hz, hz;
 	uint64_t look_ns, used_ns;	   /* at the last look */
@@ -28,6 +29,7 @@ struct governor {
 	size_t n;			   /* looks that count, since the frequency changed */
 	size_t wait;			   /* looks that do not count yet */
 	uint64_t throttled_ns;		   /* time at a lower frequency than wanted */
+	uint64_t judged_ppm;		   /* the cost that the last judgement was about */
 	bool is_over;			   /* over its limit at the lowest frequency */
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/agent/window_clock.h"
 
-#include <time.h>
+#include "profiler/base/clock.h"
 
 void window_clock_begin(struct window_clock *c, uint64_t window_ns, const struct clock_reading *now)
 {
@@ -45,19 +45,11 @@ uint64_t window_clock_left_ns(const struct window_clock *c, const struct clock_r
 	return now->real_ns < c->end_ns ? (uint64_t)(c->end_ns - now->real_ns) : 0;
 }
 
-static uint64_t read_clock(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 void clock_reading_get(struct clock_reading *out)
 {
 	*out = (struct clock_reading){
-		.real_ns = (int64_t)read_clock(CLOCK_REALTIME),
-		.boot_ns = read_clock(CLOCK_BOOTTIME),
-		.mono_ns = read_clock(CLOCK_MONOTONIC),
+		.real_ns = unix_ns(),
+		.boot_ns = boottime_ns(),
+		.mono_ns = monotonic_ns(),
 	};
 }

@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/base/clock.h"
+#include "profiler/base/json.h"
 #include "profiler/base/log.h"
 #include "profiler/base/log_limit.h"
 #include "profiler/base/text.h"
@@ -95,13 +97,18 @@ static void add_record(struct buf *line, const struct severity *sev, const char 
 	format_now(now, sizeof(now));
 	add_clean_line(&clean, text);
 	if (current_format == LOG_JSON) {
-		buf_printf(line, "{\"ts\":\"%s\",\"level\":\"%s\",\"msg\":", now, sev->name);
-		text_add_json(line, buf_cstr(&clean));
+		struct json j = {.out = line};
+
+		json_open(&j, '{');
+		json_key_text(&j, "ts", now);
+		json_key_text(&j, "level", sev->name);
+		json_key_text(&j, "msg", buf_cstr(&clean));
 		if (repeats)
-			buf_printf(line, ",\"repeated\":%" PRIu64, repeats);
+			json_key_uint(&j, "repeated", repeats);
 		if (hidden)
-			buf_printf(line, ",\"not_shown\":%" PRIu64, hidden);
-		buf_str(line, "}\n");
+			json_key_uint(&j, "not_shown", hidden);
+		json_close(&j, '}');
+		buf_char(line, '\n');
 	} else {
 		buf_printf(line, "ts=%s level=%s msg=\"", now, sev->name);
 		for (const char *c = buf_cstr(&clean); *c; c++)
@@ -118,16 +125,13 @@ static void add_record(struct buf *line, const struct severity *sev, const char 
 
 static bool admit(const char *text, uint64_t *repeats, uint64_t *hidden)
 {
-	struct timespec ts;
 	bool yes;
 
 	*repeats = *hidden = 0;
 	if (current_level >= LOG_VERBOSE)
 		return true;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
 	pthread_mutex_lock(&limit_lock);
-	yes = log_limit_admit(&limit, (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec,
-			      text, repeats, hidden);
+	yes = log_limit_admit(&limit, monotonic_ns(), text, repeats, hidden);
 	pthread_mutex_unlock(&limit_lock);
 	return yes;
 }

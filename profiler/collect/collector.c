@@ -332,12 +332,32 @@ static void forget_ksyms(struct collector *c)
 	ksyms_forget_names(c->ksyms);
 }
 
+void collector_set_frequency(struct collector *c, uint64_t freq_hz)
+{
+	c->next_hz = freq_hz;
+}
+
+/* Counts what is left of a window. No sample of another frequency gets into it. */
+static int finish_counts(struct collector *c, bool last, struct sampler_totals *totals)
+{
+	uint64_t old_hz = c->opts.sampler.freq_hz, hz = last || !c->next_hz ? old_hz : c->next_hz;
+	int err;
+
+	if (hz != old_hz)
+		sampler_pause(c->sampler);
+	err = sampler_totals(c->sampler, totals) ?: drain_counts(c, last);
+	if (hz != old_hz && !sampler_resume(c->sampler, err ? old_hz : hz) && !err)
+		c->opts.sampler.freq_hz = hz;
+	c->next_hz = 0;
+	return err;
+}
+
 int collector_end_window(struct collector *c, bool last, struct named_window *out)
 {
 	struct named_window w = {.begin_unix_ns = c->window_unix_ns};
 	struct window_sums sums = {0};
 	struct aggregate a;
-	int err = sampler_totals(c->sampler, &sums.totals) ?: drain_counts(c, last);
+	int err = finish_counts(c, last, &sums.totals);
 
 	if (err)
 		return err;
@@ -349,6 +369,7 @@ int collector_end_window(struct collector *c, bool last, struct named_window *ou
 		hold_back(c, &a);
 	count_sums(c, &sums);
 	err = window_name(c->naming, &a, &sums, last, &w);
+	window_naming_set_frequency(c->naming, c->opts.sampler.freq_hz);
 	if (last && log_level() >= LOG_VERBOSE)
 		report(c, &sums);
 	aggregate_clear(&a);
@@ -371,6 +392,11 @@ void collector_progress(struct collector *c, struct collector_progress *out)
 		return;
 	out->samples = t.counters[KILN_CTR_recorded];
 	out->lost = t.counters[KILN_CTR_map_full] + t.counters[KILN_CTR_update_failed];
+}
+
+struct sampler *collector_sampler(struct collector *c)
+{
+	return c->sampler;
 }
 
 const char *collector_event(const struct collector *c)

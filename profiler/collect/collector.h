@@ -83,6 +83,10 @@ int collector_turn(struct collector *c, int timeout_ms);
  */
 bool collector_wants_window(const struct collector *c);
 
+/* Samples the window after this one at another frequency, at most that of collector_open(). A window has
+ * one frequency, so end this one soon. */
+void collector_set_frequency(struct collector *c, uint64_t freq_hz);
+
 /* Drains the rest, names it, and begins the next window. `last`: sampling has stopped, so stacks
  * may wait longer for tables. The caller owns the window. 0 or -errno. */
 int collector_end_window(struct collector *c, bool last, struct named_window *out);
@@ -91,6 +95,9 @@ struct collector_progress {
 	uint64_t sampling_ns, samples, lost; /* since collector_start() */
 };
 void collector_progress(struct collector *c, struct collector_progress *out);
+
+/* For its counters: borrowed. */
+struct sampler *collector_sampler(struct collector *c);
 
 const char *collector_event(const struct collector *c); /* "cpu-clock" or "cycles" */
 size_t collector_cpus(const struct collector *c);

@@ -70,6 +70,13 @@ void window_naming_free(struct window_naming *n)
 	free(n);
 }
 
+void window_naming_set_frequency(struct window_naming *n, uint64_t freq_hz)
+{
+	n->opts.freq_hz = freq_hz;
+	n->period_ns = sampler_period_ns(n->opts.sampler);
+	naming_set_period(n->naming, n->period_ns);
+}
+
 static int add_facts(const struct window_naming *n, struct profile *p)
 {
 	struct utsname u = {0};

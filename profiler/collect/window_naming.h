@@ -40,6 +40,9 @@ struct window_naming_opts { /* everything is borrowed */
 int window_naming_new(struct window_naming **out, const struct window_naming_opts *opts);
 void window_naming_free(struct window_naming *n);
 
+/* The next window was sampled at another frequency, which is the sampler's by now. */
+void window_naming_set_frequency(struct window_naming *n, uint64_t freq_hz);
+
 /* Holds back: moves samples from `from` to `to` that may get names later. They are in code made
  * at run time of programs that still live and have written no names yet. */
 void window_hold_back(struct window_naming *n, struct procs *procs, struct aggregate *from,

@@ -239,6 +239,11 @@ void naming_free(struct naming *n)
 	free(n);
 }
 
+void naming_set_period(struct naming *n, uint64_t period_ns)
+{
+	n->opts.period_ns = period_ns;
+}
+
 void naming_forget(struct naming *n)
 {
 	name_cache_clear(n->cache);

@@ -53,6 +53,9 @@ int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, s
 /* True if this program's JIT compiler has written a perf map or a jitdump. */
 bool naming_knows_jit(struct naming *n, const struct agg_image *image);
 
+/* Sets what one sample stands for from now on. */
+void naming_set_period(struct naming *n, uint64_t period_ns);
+
 /*
  * Forgets all cached names. Call it when new debug files came: named addresses may now get lines.
  */

@@ -29,6 +29,7 @@ struct cpu_event {
 	int cpu, fd;
 	struct bpf_link *link;
 	struct cpu_stat start;
+	uint64_t start_ns; /* its value then */
 };
 
 struct sampler {
@@ -44,8 +45,11 @@ struct sampler {
 	/* for each possible CPU: totals of events that are closed */
 	struct cpu_past {
 		uint64_t value_ns, idle_ns, steal_ns;
+		uint64_t ticks, idle_ticks; /* of earlier periods, which are settled */
 	} * past;
 	struct cpu_stat *stat; /* for each possible CPU, as last read */
+	/* Of all CPUs, since the beginning: periods of other lengths than the present one. */
+	struct sampler_totals settled;
 };
 
 static int add_cgroups(struct sampler *s, const char **why)
@@ -214,7 +218,7 @@ static uint64_t event_value(const struct cpu_event *e)
 
 static void add_past(struct cpu_past *past, const struct sampler *s, const struct cpu_event *e)
 {
-	past->value_ns += event_value(e);
+	past->value_ns += event_value(e) - e->start_ns;
 	past->idle_ns += s->stat[e->cpu].idle_ns - e->start.idle_ns;
 	past->steal_ns += s->stat[e->cpu].steal_ns - e->start.steal_ns;
 }
@@ -371,8 +375,9 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 static void add_cpu_totals(struct sampler_totals *out, const struct sampler *s, int cpu,
 			   const struct kiln_counters *counters)
 {
-	uint64_t ticks = counters->v[KILN_CTR_ticks], idle_ticks = counters->v[KILN_CTR_idle];
 	struct cpu_past t = s->past[cpu];
+	uint64_t ticks = counters->v[KILN_CTR_ticks] - t.ticks;
+	uint64_t idle_ticks = counters->v[KILN_CTR_idle] - t.idle_ticks;
 	uint64_t periods, missing, asleep, stolen;
 
 	for (size_t i = 0; i < s->events.len; i++)
@@ -394,7 +399,8 @@ static void add_cpu_totals(struct sampler_totals *out, const struct sampler *s, 
 		out->walk_end[e] += counters->walk_end[e];
 }
 
-int sampler_totals(struct sampler *s, struct sampler_totals *out)
+/* What the programs have counted on each possible CPU; the caller's, malloc'd. */
+static int read_counters(const struct sampler *s, struct kiln_counters **out)
 {
 	uint32_t zero = 0;
 	_cleanup_free_ struct kiln_counters *per_cpu =
@@ -404,12 +410,94 @@ int sampler_totals(struct sampler *s, struct sampler_totals *out)
 		return -ENOMEM;
 	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.kiln_counters), &zero, per_cpu))
 		return -errno;
-	memset(out, 0, sizeof(*out));
+	*out = steal_ptr(per_cpu);
+	return 0;
+}
+
+static void sum_up(struct sampler *s, const struct kiln_counters *per_cpu,
+		   struct sampler_totals *out)
+{
+	uint64_t gap = s->gap_ns / s->period_ns;
+
+	*out = s->settled;
 	if (s->events.len)
 		cpu_stat_read(s->stat, (size_t)s->n_possible);
 	for (int cpu = 0; cpu < s->n_possible; cpu++)
 		add_cpu_totals(out, s, cpu, &per_cpu[cpu]);
-	out->cpu_gap = s->gap_ns / s->period_ns;
-	out->expected += out->cpu_gap;
+	out->cpu_gap += gap;
+	out->expected += gap;
+}
+
+int sampler_totals(struct sampler *s, struct sampler_totals *out)
+{
+	_cleanup_free_ struct kiln_counters *per_cpu = NULL;
+	int err = read_counters(s, &per_cpu);
+
+	if (!err)
+		sum_up(s, per_cpu, out);
+	return err;
+}
+
+/* Everything up to now becomes a sum of periods; from here on they have another length. */
+static void settle(struct sampler *s, const struct kiln_counters *per_cpu)
+{
+	struct sampler_totals t;
+
+	sum_up(s, per_cpu, &t);
+	/* Counters go on counting by themselves. */
+	memset(t.counters, 0, sizeof(t.counters));
+	memset(t.walk_end, 0, sizeof(t.walk_end));
+	s->settled = t;
+	s->gap_ns = 0;
+	for (int cpu = 0; cpu < s->n_possible; cpu++)
+		s->past[cpu] = (struct cpu_past){
+			.ticks = per_cpu[cpu].v[KILN_CTR_ticks],
+			.idle_ticks = per_cpu[cpu].v[KILN_CTR_idle],
+		};
+	for (size_t i = 0; i < s->events.len; i++) {
+		struct cpu_event *e = &s->events.data[i];
+
+		e->start = s->stat[e->cpu];
+		e->start_ns = event_value(e);
+	}
+}
+
+void sampler_pause(struct sampler *s)
+{
+	for (size_t i = 0; i < s->events.len; i++)
+		ioctl(s->events.data[i].fd, PERF_EVENT_IOC_DISABLE, 0);
+}
+
+/* On failure all events have the period that they had before. */
+static int set_periods(struct sampler *s, uint64_t freq_hz)
+{
+	uint64_t value = s->event == EVENT_CYCLES ? freq_hz : NS_PER_S / freq_hz;
+	uint64_t old = s->event == EVENT_CYCLES ? s->opts.freq_hz : s->period_ns;
+
+	for (size_t i = 0; i < s->events.len; i++) {
+		int err;
+
+		if (!ioctl(s->events.data[i].fd, PERF_EVENT_IOC_PERIOD, &value))
+			continue;
+		err = -errno;
+		while (i--)
+			ioctl(s->events.data[i].fd, PERF_EVENT_IOC_PERIOD, &old);
+		return err;
+	}
 	return 0;
+}
+
+int sampler_resume(struct sampler *s, uint64_t freq_hz)
+{
+	_cleanup_free_ struct kiln_counters *per_cpu = NULL;
+	int err = read_counters(s, &per_cpu) ?: set_periods(s, freq_hz);
+
+	if (!err) {
+		settle(s, per_cpu);
+		s->opts.freq_hz = freq_hz;
+		s->period_ns = NS_PER_S / freq_hz;
+	}
+	for (size_t i = 0; i < s->events.len; i++)
+		ioctl(s->events.data[i].fd, PERF_EVENT_IOC_ENABLE, 0);
+	return err;
 }

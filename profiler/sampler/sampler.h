@@ -34,6 +34,12 @@ int sampler_start(struct sampler *s, const char **why);
 /* Disables the events. When it returns, no program runs any more. */
 void sampler_stop(struct sampler *s);
 
+/* Nothing is sampled until sampler_resume(), and for the totals no time passes. */
+void sampler_pause(struct sampler *s);
+/* Goes on, at another frequency: at most the one it was loaded with, which sized the maps. Totals stay sums
+ * of periods, of whatever length each was. 0 or -errno: it goes on as it was. */
+int sampler_resume(struct sampler *s, uint64_t freq_hz);
+
 /* Call about once a second. Opens events on CPUs that came online, and keeps the sums of CPUs
  * that went. */
 int sampler_follow_cpus(struct sampler *s);
@@ -61,7 +67,7 @@ struct sampler_totals {
 };
 int sampler_totals(struct sampler *s, struct sampler_totals *out);
 
-/* For drain.c only. */
+/* For those who read its maps and programs. */
 struct profile_bpf *sampler_skeleton(struct sampler *s);
 
 #endif

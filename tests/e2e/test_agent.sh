@@ -152,6 +152,29 @@ test_reload() {
 	assert_match "log" log '0 lost"$'
 }
 
+# It samples ever less often, and what samples stand for stays the same.
+test_its_own_cost_is_limited() {
+	need_bpf
+	local sum=0 file periods
+	KILN_TEST_GOVERNOR_MS=200 start_agent --window 2s -F 499 --cpu-limit 0.01%
+	TIMEFORMAT='%3U %3S'
+	{ time "$WORKLOADS/shares" 10 >out; } 2>cpu
+	stop_agent 0
+	assert_match "log" log 'kiln uses [0-9.]+ % of a CPU, and may use 0.01 %: 331 samples a second from now on, of 499"$'
+	for file in "$T"/store/*.pb.gz; do
+		sum=$((sum + $(profile_ns "$file" '$3 == "shares"' | cut -d. -f1)))
+		profile_py header "$file" | sed -n 's/^period=//p' >>periods
+		assert_accounting "$file"
+	done
+	periods=$(sort -u periods | wc -l)
+	assert_at_least "frequencies" "$periods" 3
+	profile_py comments "$file" >comments
+	assert_match "comments" comments '^kiln.freq_wanted_hz=499$'
+	assert_no_match "comments" comments '^kiln.freq_hz=499$'
+	assert_near "CPU time in all windows, in per cent of the kernel's" \
+		"$(awk -v ns=$sum '{ print ns / 1e7 / ($1 + $2) }' cpu)" 100 10
+}
+
 test_the_first_start_says_where_and_what() {
 	need_bpf
 	start_agent

@@ -406,6 +406,35 @@ static void cpu_hotplug(void **state)
 	release(&r);
 }
 
+/* Periods of two lengths: all of them are accounted for, and each half has its own number of samples. */
+static void another_frequency(void **state)
+{
+	struct sampler_opts opts = defaults();
+	uint64_t fast = 0, slow = 0;
+	struct sampler_totals before;
+	struct run r;
+
+	(void)state;
+	opts.filter_tgids = true;
+	begin(&r, &opts);
+	assert_int_equal(sampler_add_target(r.sampler, getpid()), 0);
+	start(&r);
+	burn_ms(1000);
+	sampler_pause(r.sampler);
+	drain(&r, add_count, &fast);
+	assert_int_equal(sampler_totals(r.sampler, &before), 0);
+	burn_ms(200); /* of which nobody is told */
+	assert_int_equal(sampler_resume(r.sampler, 97), 0);
+	assert_int_equal(sampler_period_ns(r.sampler), 1000000000 / 97);
+	burn_ms(2000);
+	end(&r, add_count, &slow);
+	expect_about("fast", fast, HZ, 0.25);
+	expect_about("slow", slow, 2 * 97, 0.25);
+	assert_true(r.totals.expected > before.expected);
+	assert_true(r.totals.expected - before.expected < before.expected * 3);
+	release(&r);
+}
+
 static void bad_options_say_why(void **state)
 {
 	static char nowhere[] = "/proc/self";
@@ -444,6 +473,7 @@ int main(void)
 		cmocka_unit_test(tiny_maps_lose_by_name),
 		cmocka_unit_test(windows_in_turn),
 		cmocka_unit_test(cpu_hotplug),
+		cmocka_unit_test(another_frequency),
 		cmocka_unit_test(bad_options_say_why),
 	};
 

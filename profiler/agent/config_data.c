@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/agent/config_data.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "profiler/agent/config_schema.h"
+#include "profiler/agent/config_values.h"
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+
+static void free_values(const struct config_schema *s, void *base)
+{
+	for (size_t i = 0; i < s->n; i++)
+		config_value_free(&s->keys[i], base);
+}
+
+static void release_names(struct config_names *names)
+{
+	for (size_t i = 0; i < names->list.len; i++)
+		free(names->list.data[i]);
+	vec_release(&names->list);
+}
+
+static void release_pairs(struct config_pairs *pairs)
+{
+	for (size_t i = 0; i < pairs->list.len; i++) {
+		free(pairs->list.data[i].name);
+		free(pairs->list.data[i].value);
+	}
+	vec_release(&pairs->list);
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->relabel.len; i++)
+		free_values(&config_relabel_schema, &c->relabel.data[i]);
+	for (size_t i = 0; i < c->upload.len; i++) {
+		release_pairs(&c->upload.data[i].headers);
+		free_values(&config_upload_schema, &c->upload.data[i]);
+	}
+	vec_release(&c->relabel);
+	vec_release(&c->upload);
+	release_pairs(&c->labels);
+	release_names(&c->http_hosts);
+	free_values(&config_schema, c);
+	release_names(&c->sources);
+	free(c);
+}
+
+DEFINE_CLEANUP(config, config_free)
+
+int config_new(struct config **out)
+{
+	_cleanup_(config_freep) struct config *c = calloc(1, sizeof(*c));
+	struct buf why = {0};
+	int err = c ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < config_schema.n && !err; i++)
+		if (config_schema.keys[i].fallback)
+			err = config_value_set(&config_schema.keys[i], c,
+					       config_schema.keys[i].fallback, &why);
+	buf_release(&why);
+	if (err)
+		return err;
+	*out = steal_ptr(c);
+	return 0;
+}

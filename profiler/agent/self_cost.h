@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the agent costs: CPU time of its processes, and of its BPF programs, which run in other people's
+ * time. The kernel counts the run time of programs only while somebody wants it, for all programs of the
+ * host; so it is measured for some seconds now and then, and taken for the same in between. Where the
+ * kernel does not let us measure, a sample is taken to cost SELF_COST_SAMPLE_NS.
+ */
+#ifndef KILN_AGENT_SELF_COST_H
+#define KILN_AGENT_SELF_COST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profiler/base/vec.h"
+
+struct sampler;
+
+#define SELF_COST_MEASURE_NS 10000000000ull  /* so long */
+#define SELF_COST_EVERY_NS   600000000000ull /* ... in so long */
+#define SELF_COST_SAMPLE_NS  20000	     /* a stack of 40 frames, with cold caches */
+
+struct self_process {
+	pid_t pid;
+	uint64_t cpu_ns;
+	bool seen;
+};
+
+struct self_cost {
+	VEC(struct self_process) children; /* with theirs */
+	uint64_t gone_ns;		   /* CPU time of those that have ended */
+	int run_time_fd;		   /* counts while it is open; or -1 */
+	uint64_t measure_ns;		   /* when counting began or ended */
+	uint64_t run_ns, ticks;		   /* when it began */
+	uint64_t sample_ns;		   /* what a sample was measured to cost */
+	uint64_t used_ticks, used_ns;	   /* of BPF programs, so far */
+};
+
+void self_cost_init(struct self_cost *c, uint64_t now_ns);
+void self_cost_release(struct self_cost *c);
+/* Sampling begins anew: counters are back at zero. */
+void self_cost_restart(struct self_cost *c, uint64_t now_ns);
+
+/* CPU time since the beginning, of everything. now_ns: CLOCK_MONOTONIC. */
+uint64_t self_cost_ns(struct self_cost *c, struct sampler *s, uint64_t now_ns);
+
+#endif
