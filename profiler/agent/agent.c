@@ -12,6 +12,7 @@
 #include "profiler/agent/config.h"
 #include "profiler/agent/file_sink.h"
 #include "profiler/agent/governor.h"
+#include "profiler/agent/labels.h"
 #include "profiler/agent/notify.h"
 #include "profiler/agent/self_cost.h"
 #include "profiler/agent/window_clock.h"
@@ -53,38 +54,39 @@ struct agent {
 	struct window_parts parts;
 	struct governor governor;
 	struct self_cost cost;
-	VEC(char *) labels;    /* "key=value", NULL-terminated: the collector borrows them */
-	uint64_t window_hz;    /* frequency of the window that goes on */
-	uint64_t stored, lost; /* windows */
+	struct labels *labels;
+	VEC(char *) user_labels; /* "key=value", NULL-terminated: the collector borrows them */
+	uint64_t window_hz;	 /* frequency of the window that goes on */
+	uint64_t stored, lost;	 /* windows */
 	unsigned failed_turns;
 };
 
 /* --- opening ----------------------------------------------------------------------------------- */
 
-static void free_labels(struct agent *a)
+static void free_user_labels(struct agent *a)
 {
-	for (size_t i = 0; i < a->labels.len; i++)
-		free(a->labels.data[i]);
-	vec_release(&a->labels);
+	for (size_t i = 0; i < a->user_labels.len; i++)
+		free(a->user_labels.data[i]);
+	vec_release(&a->user_labels);
 }
 
-static int make_labels(struct agent *a)
+static int make_user_labels(struct agent *a)
 {
 	const struct config *c = a->config;
 	int err = 0;
 
-	free_labels(a);
+	free_user_labels(a);
 	for (size_t i = 0; i < c->labels.list.len && !err; i++) {
 		const struct config_pair *p = &c->labels.list.data[i];
 		char *label;
 
 		if (asprintf(&label, "%s=%s", p->name, p->value) < 0)
 			return -ENOMEM;
-		err = vec_push(&a->labels, label);
+		err = vec_push(&a->user_labels, label);
 		if (err)
 			free(label);
 	}
-	return err ?: vec_push(&a->labels, (char *)NULL);
+	return err ?: vec_push(&a->user_labels, (char *)NULL);
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -103,11 +105,12 @@ static int start_collector(struct agent *a, const char **why)
 				.kernel = true,
 			},
 		.scope = COLLECT_ALL,
+		.executables = true,
 	};
-	int err = make_labels(a);
+	int err = make_user_labels(a);
 
 	*why = "out of memory";
-	opts.user_labels = (const char *const *)a->labels.data;
+	opts.user_labels = (const char *const *)a->user_labels.data;
 	return err ?: collector_open(&a->collector, &opts, why) ?:
 		      collector_scan(a->collector, 0, why) ?: collector_start(a->collector, why);
 }
@@ -167,6 +170,16 @@ static int note_circumstances(struct agent *a, enum window_event event, int64_t 
 	return err;
 }
 
+static int label_window(struct agent *a)
+{
+	pid_t own[SELF_COST_MAX];
+	size_t n = 0;
+
+	if (a->config->exclude_self)
+		n = self_cost_pids(&a->cost, own, SELF_COST_MAX);
+	return window_parts_label(&a->parts, a->labels, own, n);
+}
+
 /* The window is over, for whatever reason: it is stored, or lost and said to be. */
 static void end_window(struct agent *a, bool last, enum window_event event, int64_t jump_ns)
 {
@@ -175,6 +188,7 @@ static void end_window(struct agent *a, bool last, enum window_event event, int6
 
 	if (err == -ENOSPC)
 		err = 0;
+	err = err ?: label_window(a);
 	err = err ?: note_circumstances(a, event, jump_ns);
 	err = err ?: window_parts_store(&a->parts, a->sink);
 	window_parts_release(&a->parts);
@@ -245,7 +259,9 @@ static int take_config(struct agent *a, struct config *fresh)
 	bool restart = fresh->frequency_hz != old->frequency_hz || !same_labels(fresh, old);
 	struct window_sink *sink = NULL;
 
-	if (strcmp(fresh->store_path, old->store_path) != 0 && open_sink(&sink, fresh)) {
+	if (labels_set_rules(a->labels, fresh) ||
+	    (strcmp(fresh->store_path, old->store_path) != 0 && open_sink(&sink, fresh))) {
+		labels_set_rules(a->labels, old);
 		log_error("the configuration stays as it was");
 		config_free(fresh);
 		return 0;
@@ -410,7 +426,7 @@ static int start(struct agent *a)
 		log_error("%s", why);
 		return err;
 	}
-	err = open_sink(&a->sink, a->config);
+	err = labels_new(&a->labels, a->config, "") ?: open_sink(&a->sink, a->config);
 	if (err)
 		return err;
 	start_governor(a);
@@ -435,7 +451,8 @@ static void agent_release(struct agent *a)
 	notify_close(&a->notifier);
 	window_parts_release(&a->parts);
 	self_cost_release(&a->cost);
-	free_labels(a);
+	labels_free(a->labels);
+	free_user_labels(a);
 	config_free(a->config);
 }
 

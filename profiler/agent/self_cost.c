@@ -16,7 +16,6 @@
 #include "profiler/sampler/sampler.h"
 
 #define CHILDREN_CAP 65536 /* bytes of /proc/PID/task/TID/children */
-#define MAX_CHILDREN 256
 
 void self_cost_init(struct self_cost *c, uint64_t now_ns)
 {
@@ -68,7 +67,7 @@ static void see(struct self_cost *c, pid_t pid)
 		p->seen = true;
 		return;
 	}
-	if (c->children.len < MAX_CHILDREN)
+	if (c->children.len < SELF_COST_MAX - 1)
 		(void)vec_push(&c->children, (struct self_process){pid, ns, true});
 }
 
@@ -165,4 +164,15 @@ uint64_t self_cost_ns(struct self_cost *c, struct sampler *s, uint64_t now_ns)
 {
 	add_programs(c, s, now_ns);
 	return processes_ns(c) + c->used_ns;
+}
+
+size_t self_cost_pids(const struct self_cost *c, pid_t *pids, size_t max)
+{
+	size_t n = 0;
+
+	if (max)
+		pids[n++] = getpid();
+	for (size_t i = 0; i < c->children.len && n < max; i++)
+		pids[n++] = c->children.data[i].pid;
+	return n;
 }

@@ -9,6 +9,7 @@
 #define KILN_AGENT_SELF_COST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +19,7 @@ struct sampler;
 
 #define SELF_COST_MEASURE_NS 10000000000ull  /* so long */
 #define SELF_COST_EVERY_NS   600000000000ull /* ... in so long */
+#define SELF_COST_MAX	     256	     /* processes */
 #define SELF_COST_SAMPLE_NS  20000	     /* a stack of 40 frames, with cold caches */
 
 struct self_process {
@@ -40,6 +42,9 @@ void self_cost_init(struct self_cost *c, uint64_t now_ns);
 void self_cost_release(struct self_cost *c);
 /* Sampling begins anew: counters are back at zero. */
 void self_cost_restart(struct self_cost *c, uint64_t now_ns);
+
+/* The agent's processes, as of the last call of self_cost_ns(), up to max of them: how many. */
+size_t self_cost_pids(const struct self_cost *c, pid_t *pids, size_t max);
 
 /* CPU time since the beginning, of everything. now_ns: CLOCK_MONOTONIC. */
 uint64_t self_cost_ns(struct self_cost *c, struct sampler *s, uint64_t now_ns);

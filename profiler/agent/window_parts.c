@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "profiler/agent/labels.h"
 #include "profiler/agent/window_sink.h"
 #include "profiler/collect/collector.h"
 #include "profiler/profile/profile.h"
@@ -27,6 +28,13 @@ int window_parts_note(struct window_parts *w, const char *key, int64_t value)
 	if (!w->merged.profile)
 		return 0;
 	return profile_commentf(w->merged.profile, "kiln.%s=%" PRId64, key, value);
+}
+
+int window_parts_label(struct window_parts *w, struct labels *labels, const pid_t *own, size_t n)
+{
+	if (!w->merged.profile)
+		return 0;
+	return labels_apply(labels, w->merged.profile, &w->merged.quality, own, n);
 }
 
 static int store(struct window_parts *w, struct window_sink *sink)

@@ -4,11 +4,14 @@
 #define KILN_AGENT_WINDOW_PARTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "profiler/record/merged.h"
 
 struct collector;
+struct labels;
 struct window_sink;
 
 struct window_parts { /* all-zero is empty and valid */
@@ -23,6 +26,9 @@ int window_parts_take(struct window_parts *w, struct collector *c, bool last, ui
 
 /* "kiln.KEY=VALUE" in the profile. 0 or -ENOMEM. */
 int window_parts_note(struct window_parts *w, const char *key, int64_t value);
+
+/* Names and relabels what has come; the processes of `own` are left out. 0 or -errno. */
+int window_parts_label(struct window_parts *w, struct labels *labels, const pid_t *own, size_t n);
 
 /* Stores what has come, if anything has, and empties the window. 0 or -errno. */
 int window_parts_store(struct window_parts *w, struct window_sink *sink);

@@ -39,6 +39,7 @@ struct collector_opts { /* what it points to is borrowed until collector_close()
 	enum collect_scope scope;
 	const char *const *user_labels; /* "key=value", NULL-terminated, or NULL */
 	bool names_only;		/* no lines, no inlined calls */
+	bool executables;		/* a label says which program a process runs */
 	bool no_sandbox;		/* read foreign files in this process */
 	struct debuginfod *debuginfod;	/* source of debug files, or NULL */
 	/*

@@ -102,6 +102,7 @@ static int open_naming(struct collector *c)
 		.sampler = c->sampler,
 		.freq_hz = c->opts.sampler.freq_hz,
 		.names_only = c->opts.names_only,
+		.executables = c->opts.executables,
 		.filtered = c->filtered,
 		.tick = collector_naming_tick,
 		.tick_ctx = c,

@@ -46,6 +46,7 @@ int window_naming_new(struct window_naming **out, const struct window_naming_opt
 		.user_labels = opts->user_labels,
 		.period_ns = sampler_period_ns(opts->sampler),
 		.names_only = opts->names_only,
+		.executables = opts->executables,
 		.tick = opts->tick,
 		.tick_ctx = opts->tick_ctx,
 	};

@@ -30,7 +30,7 @@ struct window_naming_opts { /* everything is borrowed */
 	struct debuginfod *debuginfod;
 	struct sampler *sampler;
 	uint64_t freq_hz; /* the requested frequency */
-	bool names_only, filtered;
+	bool names_only, executables, filtered;
 	/* Called now and then while a window is named; may be NULL. */
 	void (*tick)(void *ctx);
 	void *tick_ctx;

@@ -246,6 +246,16 @@ bool files_has_path(struct files *f, uint32_t id, const char *path)
 	return same;
 }
 
+void files_path(struct files *f, uint32_t id, char *out, size_t size)
+{
+	const struct file *file;
+
+	pthread_mutex_lock(&f->lock);
+	file = file_of(f, id);
+	snprintf(out, size, "%s", file ? file->path : "");
+	pthread_mutex_unlock(&f->lock);
+}
+
 bool files_settle(struct files *f, int timeout_ms)
 {
 	uint64_t deadline = monotonic_ns() + (uint64_t)timeout_ms * 1000000;

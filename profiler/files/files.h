@@ -66,6 +66,9 @@ bool files_settle(struct files *f, int timeout_ms);
 /* Whether a file was seen under this path, as files_intern() takes it. Opens nothing. */
 bool files_has_path(struct files *f, uint32_t id, const char *path);
 
+/* The path that a file was first seen under, clean, "" if it is not known any more. Opens nothing. */
+void files_path(struct files *f, uint32_t id, char *out, size_t size);
+
 struct file_view {
 	const char *path;	  /* clean UTF-8 */
 	struct build_id build_id; /* from the kernel or, once open, from the file */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,12 +69,16 @@ static int label_sample(const struct naming *n, struct profile *p, const struct 
 {
 	struct label_builder b = {.p = p};
 	struct cgroup_names names;
-	char comm[KILN_COMM_LEN + 1] = "";
+	char comm[KILN_COMM_LEN + 1] = "", exe[PATH_MAX];
 
 	memcpy(comm, s->comm, KILN_COMM_LEN);
 	add_number_label(&b, LABEL_PID, s->tgid);
 	add_number_label(&b, LABEL_TID, s->tid);
 	add_text_label(&b, LABEL_COMM, comm);
+	if (n->opts.executables && s->exe != FILE_NONE) {
+		files_path(n->opts.files, s->exe, exe, sizeof(exe));
+		add_text_label(&b, LABEL_EXECUTABLE, exe);
+	}
 	if (n->opts.cgroups && cgroups_names(n->opts.cgroups, s->cgroup_id, &names)) {
 		if (strcmp(names.path, "/"))
 			add_text_label(&b, LABEL_CGROUP, names.path);

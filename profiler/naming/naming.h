@@ -32,6 +32,7 @@ struct naming_opts { /* everything is borrowed while the naming lives */
 	const char *const *user_labels; /* "key=value", NULL-terminated; or NULL */
 	uint64_t period_ns;
 	bool names_only;    /* no lines */
+	bool executables;   /* a label says which program a process runs */
 	size_t cache_bytes; /* 0: NAME_CACHE_BYTES */
 	/* Called some times a second while names are looked up: naming all programs of a machine
 	 * for the first time takes seconds. May be NULL. */

@@ -558,6 +558,12 @@ int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int6
 	return 0;
 }
 
+void profile_clear_samples(struct profile *p)
+{
+	htab_clear(&p->index->samples);
+	p->samples.len = p->values.len = 0;
+}
+
 int profile_comment(struct profile *p, const char *text)
 {
 	uint32_t id;

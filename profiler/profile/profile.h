@@ -40,6 +40,14 @@
 #define LABEL_CGROUP	"cgroup"    /* path below the mount */
 #define LABEL_UNIT	"unit"	    /* systemd unit, "nginx.service" */
 #define LABEL_CONTAINER "container" /* first 12 hex digits of the id */
+/* Only the agent writes these. */
+#define LABEL_EXECUTABLE     "executable" /* path, as the process has it */
+#define LABEL_SERVICE	     "service_name"
+#define LABEL_POD_UID	     "pod_uid"
+#define LABEL_POD	     "pod"
+#define LABEL_NAMESPACE	     "namespace"
+#define LABEL_CONTAINER_NAME "container_name"
+#define LABEL_IMAGE	     "image"
 
 struct profile_value_type {
 	uint32_t type, unit; /* strings */
@@ -154,6 +162,9 @@ int profile_plain_location(struct profile *p, const char *mapping, const char *n
 /* Adds values, one for each sample type, to the sample with this stack and label set. Values
  * that are all zero are left out, as in google/pprof's merge. */
 int profile_add(struct profile *p, uint32_t stack, uint32_t labelset, const int64_t *values);
+
+/* Drops all samples; what they refer to stays. */
+void profile_clear_samples(struct profile *p);
 
 int profile_comment(struct profile *p, const char *text);
 int profile_commentf(struct profile *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -244,7 +244,7 @@ static bool sample_eq(const void *ctx, uint32_t id)
 	const struct agg_sample *have = &n->a->samples.data[id];
 
 	return have->stack == n->s->stack && have->tid == n->s->tid && have->tgid == n->s->tgid &&
-	       have->cgroup_id == n->s->cgroup_id &&
+	       have->exe == n->s->exe && have->cgroup_id == n->s->cgroup_id &&
 	       !memcmp(have->comm, n->s->comm, sizeof(have->comm));
 }
 
@@ -296,9 +296,9 @@ static bool exe_eq(const void *ctx, uint32_t id)
 }
 
 /* Out of memory: another program may count as the busiest, but no sample is lost. */
-static void note_exe(struct aggregate *a, const struct proc_image *img, uint64_t count)
+static void note_exe(struct aggregate *a, uint32_t exe, uint64_t count)
 {
-	struct frame_needle n = {a, {.owner = img ? img->exe : FILE_NONE}};
+	struct frame_needle n = {a, {.owner = exe}};
 	uint64_t hash = hash_u64(n.f.owner);
 	uint32_t id;
 
@@ -317,10 +317,13 @@ static void note_exe(struct aggregate *a, const struct proc_image *img, uint64_t
 static int add_row(struct aggregate *a, const struct window *w, const struct window_row *row,
 		   struct procs *procs, const struct ksyms *ksyms)
 {
+	const struct proc_image *img =
+		procs_image(procs, (pid_t)row->key.tgid, row->value.first_ns);
 	struct stack_builder b = {.len = 0};
 	struct agg_sample s = {
 		.tgid = row->key.tgid,
 		.tid = row->key.tid,
+		.exe = img ? img->exe : FILE_NONE,
 		.cgroup_id = row->key.cgroup_id,
 		.count = row->value.count,
 	};
@@ -336,7 +339,7 @@ static int add_row(struct aggregate *a, const struct window *w, const struct win
 	err = err ?: note_cgroup(a, s.cgroup_id) ?: intern_stack(a, &b, &s.stack);
 	err = err ?: count_sample(a, &s);
 	if (!err)
-		note_exe(a, procs_image(procs, (pid_t)s.tgid, row->value.first_ns), s.count);
+		note_exe(a, s.exe, s.count);
 	return err;
 }
 

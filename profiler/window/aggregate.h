@@ -60,6 +60,7 @@ struct agg_image {
 struct agg_sample {
 	uint32_t stack;
 	uint32_t tgid, tid;
+	uint32_t exe; /* file that the process runs; FILE_NONE: not known, or a kernel thread */
 	uint64_t cgroup_id;
 	char comm[KILN_COMM_LEN];
 	uint64_t count;
