@@ -175,6 +175,35 @@ test_its_own_cost_is_limited() {
 		"$(awk -v ns=$sum '{ print ns / 1e7 / ($1 + $2) }' cpu)" 100 10
 }
 
+# What a rule drops is counted as filtered, and what the agent itself does can be left out.
+test_labels_and_rules() {
+	need_bpf
+	local file
+	cat >k.yaml <<-'END'
+		window: 2s
+		sampling: {frequency: 97, exclude_self: true}
+		labels: {env: test}
+		relabel:
+		- {action: drop, source: comm, regex: 'spin[0-9]'}
+		- {action: replace, source: executable, regex: '.*/(deep)', target: service_name, replacement: 'my-$1'}
+	END
+	start "$WORKLOADS/deep" 60
+	start "$WORKLOADS/shares" 60
+	start "$WORKLOADS/spinner" 2 60
+	start_agent -c k.yaml
+	wait_until 30 has_windows 3
+	stop_agent 0
+	for file in "$T"/store/*.pb.gz; do
+		profile_py labels "$file" >>labels
+		assert_accounting "$file"
+	done
+	assert_match "labels" labels 'comm=deep	.*env=test	.*executable=[^	]*/deep	.*service_name=my-deep	'
+	assert_match "labels" labels 'comm=shares	.*executable=[^	]*/shares	.*service_name=shares	'
+	assert_no_match "labels" labels 'comm=spin[0-9]	'
+	assert_no_match "labels" labels "pid=$agent	"
+	assert_at_least "filtered samples" "$(quality "$file" filtered)" 1
+}
+
 test_the_first_start_says_where_and_what() {
 	need_bpf
 	start_agent

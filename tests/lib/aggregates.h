@@ -34,7 +34,8 @@ static inline uint32_t agg_stack_of(struct aggregate *a, enum unwind_end end, ui
 static inline void agg_count(struct aggregate *a, uint32_t stack, uint32_t tgid, const char *comm,
 			     uint64_t count)
 {
-	struct agg_sample s = {.stack = stack, .tgid = tgid, .tid = tgid + 1, .count = count};
+	struct agg_sample s = {
+		.stack = stack, .tgid = tgid, .tid = tgid + 1, .exe = FILE_NONE, .count = count};
 
 	strncpy(s.comm, comm, sizeof(s.comm) - 1);
 	assert_int_equal(vec_push(&a->samples, s), 0);
@@ -107,8 +108,9 @@ static inline char *sorted_lines(char **lines, size_t n)
 	return buf_take(&b);
 }
 
-/* One sorted line a sample, "TGID/TID COMM CGROUP STACK = COUNT". The caller frees it. */
-static inline char *print_aggregate(const struct aggregate *a)
+/* One sorted line a sample, "TGID/TID COMM CGROUP STACK = COUNT", with_exes also "exeFILE" before the
+ * stack. The caller frees it. */
+static inline char *print_aggregate_exes(const struct aggregate *a, bool with_exes)
 {
 	char **lines = calloc(a->samples.len + 1, sizeof(*lines));
 
@@ -118,11 +120,18 @@ static inline char *print_aggregate(const struct aggregate *a)
 		struct buf b = {0};
 
 		buf_printf(&b, "%u/%u %.16s %" PRIu64 " ", s->tgid, s->tid, s->comm, s->cgroup_id);
+		if (with_exes)
+			buf_printf(&b, "exe%d ", (int)s->exe);
 		agg_print_stack(&b, a, s->stack);
 		buf_printf(&b, " = %" PRIu64, s->count);
 		lines[i] = buf_take(&b);
 	}
 	return sorted_lines(lines, a->samples.len);
+}
+
+static inline char *print_aggregate(const struct aggregate *a)
+{
+	return print_aggregate_exes(a, false);
 }
 
 #endif

@@ -125,6 +125,19 @@ static void model_user(struct buf *b, const struct window *w, const struct windo
 		buf_printf(b, " ends=%s", unwind_end_key(end));
 }
 
+/* What a program runs is the first file that it maps. */
+static uint32_t model_exe(pid_t tgid, uint64_t t_ns)
+{
+	for (size_t i = 0; i < N_KNOWN; i++) {
+		const struct known *k = &known[i];
+
+		if (k->tgid == tgid && t_ns >= k->from_ns && t_ns < k->to_ns &&
+		    k->file != FILE_VDSO)
+			return k->file;
+	}
+	return FILE_NONE;
+}
+
 static char *model_line(const struct window *w, const struct window_row *row)
 {
 	const uint64_t *ip = NULL;
@@ -135,6 +148,7 @@ static char *model_line(const struct window *w, const struct window_row *row)
 
 	buf_printf(&b, "%u/%u %.16s %llu ", row->key.tgid, row->key.tid, row->key.comm,
 		   row->key.cgroup_id);
+	buf_printf(&b, "exe%d ", (int)model_exe((pid_t)row->key.tgid, row->value.first_ns));
 	head = b.len;
 	for (uint32_t i = 0; s && i < s->len; i++)
 		buf_printf(&b, "%skernel:%" PRIx64, i ? ";" : "", ip[i] - (i ? 1 : 0));
@@ -289,7 +303,7 @@ TEST(test_random_windows)
 			window_free(w);
 		}
 		want = print_model(&m);
-		got = print_aggregate(&a);
+		got = print_aggregate_exes(&a, true);
 		assert_string_equal(got, want);
 		assert_int_equal(a.recorded, m.total);
 		assert_int_equal(a.lost_memory, 0);
@@ -304,7 +318,7 @@ TEST(test_random_windows)
 /* What there is memory for is a part of what there would be with enough of it. */
 static void assert_part(const struct aggregate *a, struct model *m)
 {
-	char *text = print_aggregate(a), *save = NULL;
+	char *text = print_aggregate_exes(a, true), *save = NULL;
 	uint64_t sum = 0;
 
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
