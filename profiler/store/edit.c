@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "profiler/base/saturate.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/vec.h"
 #include "profiler/profile/profile.h"
@@ -54,8 +55,8 @@ static int note_gone(struct edit *e, struct changed *c, const struct kind_info *
 
 	u.samples = kind->samples_type < 0 ? 0 : values[kind->samples_type];
 	u.cpu_ns = kind->cpu_type < 0 ? 0 : values[kind->cpu_type];
-	c->gone.samples = profile_sum(c->gone.samples, u.samples);
-	c->gone.cpu_ns = profile_sum(c->gone.cpu_ns, u.cpu_ns);
+	c->gone.samples = saturating_sum(c->gone.samples, u.samples);
+	c->gone.cpu_ns = saturating_sum(c->gone.cpu_ns, u.cpu_ns);
 	return vec_push(&c->gone.v, u);
 }
 

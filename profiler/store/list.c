@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/saturate.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/db.h"
@@ -95,9 +96,9 @@ static int sum_matching(struct times *t, const struct window_row *w, struct stor
 		const int64_t *values = &sums.values.data[sums.items.data[i].value];
 
 		if (kind.samples_type >= 0)
-			slot->samples = profile_sum(slot->samples, values[kind.samples_type]);
+			slot->samples = saturating_sum(slot->samples, values[kind.samples_type]);
 		if (kind.cpu_type >= 0)
-			slot->cpu_ns = profile_sum(slot->cpu_ns, values[kind.cpu_type]);
+			slot->cpu_ns = saturating_sum(slot->cpu_ns, values[kind.cpu_type]);
 	}
 	sums_release(&sums);
 	quality_release(&ignored);
@@ -116,8 +117,8 @@ static int add_window(void *ctx, const struct window_row *w)
 	slot->lost += quality_lost(&w->quality);
 	if (t->restorer)
 		return sum_matching(t, w, slot);
-	slot->samples = profile_sum(slot->samples, w->samples);
-	slot->cpu_ns = profile_sum(slot->cpu_ns, w->cpu_ns);
+	slot->samples = saturating_sum(slot->samples, w->samples);
+	slot->cpu_ns = saturating_sum(slot->cpu_ns, w->cpu_ns);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/saturate.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/dict.h"
 #include "profiler/store/resolve.h"
@@ -239,7 +240,7 @@ static int add_samples(struct restorer *r, const struct kind_info *kind, struct 
 		err = get_labelset(r, s->labelset, &labelset);
 		if (!err && labelset == DICT_NONE) {
 			if (kind->samples_type >= 0)
-				*dropped = profile_sum(*dropped, values[kind->samples_type]);
+				*dropped = saturating_sum(*dropped, values[kind->samples_type]);
 			continue;
 		}
 		if (!err && !r->opts->without_stacks)

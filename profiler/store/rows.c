@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "profiler/base/saturate.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/db.h"
 #include "profiler/store/kind.h"
@@ -60,8 +61,8 @@ static void join_usage(struct usage_list *l)
 		struct usage *last = n ? &l->v.data[n - 1] : NULL;
 
 		if (last && last->series == l->v.data[i].series) {
-			last->samples = profile_sum(last->samples, l->v.data[i].samples);
-			last->cpu_ns = profile_sum(last->cpu_ns, l->v.data[i].cpu_ns);
+			last->samples = saturating_sum(last->samples, l->v.data[i].samples);
+			last->cpu_ns = saturating_sum(last->cpu_ns, l->v.data[i].cpu_ns);
 		} else {
 			l->v.data[n++] = l->v.data[i];
 		}
@@ -80,8 +81,8 @@ int usage_sum(struct usage_list *out, const struct dict *d, const struct dict_wi
 
 		u.samples = kind->samples_type < 0 ? 0 : values[kind->samples_type];
 		u.cpu_ns = kind->cpu_type < 0 ? 0 : values[kind->cpu_type];
-		out->samples = profile_sum(out->samples, u.samples);
-		out->cpu_ns = profile_sum(out->cpu_ns, u.cpu_ns);
+		out->samples = saturating_sum(out->samples, u.samples);
+		out->cpu_ns = saturating_sum(out->cpu_ns, u.cpu_ns);
 		if (vec_push(&out->v, u)) {
 			vec_release(&out->v);
 			return -ENOMEM;

@@ -219,7 +219,7 @@ int segment_append(struct segment *s, const struct profile *p, const struct qual
 	return err;
 }
 
-const struct segment_head *segment_head(const struct segment *s)
+const struct segment_head *segment_facts(const struct segment *s)
 {
 	return &s->head;
 }

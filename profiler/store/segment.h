@@ -33,7 +33,7 @@ int segment_finish(struct segment *s);
 int segment_append(struct segment *s, const struct profile *p, const struct quality *q,
 		   int64_t begin_unix_ns, uint64_t duration_ns);
 
-const struct segment_head *segment_head(const struct segment *s);
+const struct segment_head *segment_facts(const struct segment *s);
 /* Bytes of memory for the index. */
 size_t segment_index_bytes(const struct segment *s);
 uint64_t segment_windows(const struct segment *s);

@@ -228,7 +228,7 @@ static bool is_too_large(struct store *s)
 /* Ends the segment if the window does not belong in it. */
 static void look_at_segment(struct store *s, int64_t window_ns)
 {
-	const struct segment_head *head = s->segment ? segment_head(s->segment) : NULL;
+	const struct segment_head *head = s->segment ? segment_facts(s->segment) : NULL;
 
 	if (!head)
 		return;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "profiler/base/saturate.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/dict.h"
 
@@ -41,7 +42,7 @@ int sums_join(struct sums *s)
 
 		if (sum && s->items.data[n - 1].key == s->items.data[i].key) {
 			for (size_t k = 0; k < s->n_types; k++)
-				sum[k] = profile_sum(sum[k], more[k]);
+				sum[k] = saturating_sum(sum[k], more[k]);
 			continue;
 		}
 		s->items.data[n++] = (struct sort_item){s->items.data[i].key, joined.len};

@@ -23,62 +23,59 @@ static void assert_place(const struct cgroup_place *p, const char *pod, const ch
 	assert_string_equal(p->unit, unit);
 }
 
+static const struct {
+	const char *path, *pod, *container, *unit;
+} cases[] = {
+	{"/", "", "", ""},
+	/* the systemd driver: burstable, besteffort, guaranteed */
+	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_U
+	 ".slice/cri-containerd-" ID ".scope",
+	 UID_, ID, ""},
+	{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_U ".slice/crio-" ID
+	 ".scope",
+	 UID_, ID, ""},
+	{"/kubepods.slice/kubepods-pod" UID_U ".slice/docker-" ID ".scope", UID_, ID, ""},
+	/* CRI-O puts the container's processes one lower */
+	{"/kubepods.slice/kubepods-pod" UID_U ".slice/crio-" ID ".scope/container", UID_, ID, ""},
+	/* the cgroupfs driver */
+	{"/kubepods/burstable/pod" UID_ "/" ID, UID_, ID, ""},
+	{"/kubepods/besteffort/pod" UID_ "/" ID, UID_, ID, ""},
+	{"/kubepods/pod" UID_ "/" ID, UID_, ID, ""},
+	/* a systemd name under the cgroupfs driver */
+	{"/system.slice/containerd.service/kubepods-burstable-pod" UID_U
+	 ".slice:cri-containerd:" ID,
+	 UID_, ID, "containerd.service"},
+	/* static pods have a digest for a uid */
+	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC_UID
+	 ".slice/cri-containerd-" ID ".scope",
+	 STATIC_UID, ID, ""},
+	{"/kubepods/burstable/pod" STATIC_UID "/" ID, STATIC_UID, ID, ""},
+	/* a cluster in a container: kind */
+	{"/docker/" ID2 "/kubelet.slice/kubelet-kubepods.slice/"
+	 "kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod" UID_U
+	 ".slice/cri-containerd-" ID ".scope",
+	 UID_, ID, ""},
+	{"/system.slice/docker-" ID2 ".scope/kubelet/kubepods/besteffort/pod" UID_ "/" ID, UID_, ID,
+	 ""},
+	/* systemd in a container of a pod */
+	{"/kubepods/pod" UID_ "/" ID "/system.slice/nginx.service", UID_, ID, "nginx.service"},
+	/* the pod's own directory, without a container */
+	{"/kubepods/burstable/pod" UID_, UID_, "", ""},
+	/* no pods */
+	{"/system.slice/docker-" ID ".scope", "", ID, ""},
+	{"/machine.slice/libpod-" ID ".scope/container", "", ID, ""},
+	{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope/container",
+	 "", ID, "user@1000.service"},
+	{"/pod" UID_ "/x", "", "", ""},
+	{"/kubepods/podium", "", "", ""},
+	{"/kubepods/pod" UID_ "x/" ID, "", ID, ""},
+	{"/kubepods/pod0a1b2c3d-4e5f_6071-8293-a4b5c6d7e8f9/" ID, "", ID, ""},
+	{"/kubepods/pod0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9/" ID, "", ID, ""},
+	{"/kubepods/tripod" UID_ "/" ID, "", ID, ""},
+};
+
 static void paths(void **state)
 {
-	static const struct {
-		const char *path, *pod, *container, *unit;
-	} cases[] = {
-		{"/", "", "", ""},
-		/* the systemd driver: burstable, besteffort, guaranteed */
-		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_U
-		 ".slice/cri-containerd-" ID ".scope",
-		 UID_, ID, ""},
-		{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_U
-		 ".slice/crio-" ID ".scope",
-		 UID_, ID, ""},
-		{"/kubepods.slice/kubepods-pod" UID_U ".slice/docker-" ID ".scope", UID_, ID, ""},
-		/* CRI-O puts the container's processes one lower */
-		{"/kubepods.slice/kubepods-pod" UID_U ".slice/crio-" ID ".scope/container", UID_,
-		 ID, ""},
-		/* the cgroupfs driver */
-		{"/kubepods/burstable/pod" UID_ "/" ID, UID_, ID, ""},
-		{"/kubepods/besteffort/pod" UID_ "/" ID, UID_, ID, ""},
-		{"/kubepods/pod" UID_ "/" ID, UID_, ID, ""},
-		/* a systemd name under the cgroupfs driver */
-		{"/system.slice/containerd.service/kubepods-burstable-pod" UID_U
-		 ".slice:cri-containerd:" ID,
-		 UID_, ID, "containerd.service"},
-		/* static pods have a digest for a uid */
-		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC_UID
-		 ".slice/cri-containerd-" ID ".scope",
-		 STATIC_UID, ID, ""},
-		{"/kubepods/burstable/pod" STATIC_UID "/" ID, STATIC_UID, ID, ""},
-		/* a cluster in a container: kind */
-		{"/docker/" ID2 "/kubelet.slice/kubelet-kubepods.slice/"
-		 "kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod" UID_U
-		 ".slice/cri-containerd-" ID ".scope",
-		 UID_, ID, ""},
-		{"/system.slice/docker-" ID2 ".scope/kubelet/kubepods/besteffort/pod" UID_ "/" ID,
-		 UID_, ID, ""},
-		/* systemd in a container of a pod */
-		{"/kubepods/pod" UID_ "/" ID "/system.slice/nginx.service", UID_, ID,
-		 "nginx.service"},
-		/* the pod's own directory, without a container */
-		{"/kubepods/burstable/pod" UID_, UID_, "", ""},
-		/* no pods */
-		{"/system.slice/docker-" ID ".scope", "", ID, ""},
-		{"/machine.slice/libpod-" ID ".scope/container", "", ID, ""},
-		{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID
-		 ".scope/container",
-		 "", ID, "user@1000.service"},
-		{"/pod" UID_ "/x", "", "", ""},
-		{"/kubepods/podium", "", "", ""},
-		{"/kubepods/pod" UID_ "x/" ID, "", ID, ""},
-		{"/kubepods/pod0a1b2c3d-4e5f_6071-8293-a4b5c6d7e8f9/" ID, "", ID, ""},
-		{"/kubepods/pod0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9/" ID, "", ID, ""},
-		{"/kubepods/tripod" UID_ "/" ID, "", ID, ""},
-	};
-
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct cgroup_place p;
