@@ -39,7 +39,7 @@ struct collector {
 	int64_t window_unix_ns;
 	uint64_t read_back; /* samples drained */
 	uint64_t turn_ns;   /* last time the rings were read */
-	uint64_t next_hz; /* of the next window; 0: as this one */
+	uint64_t next_hz;   /* of the next window; 0: as this one */
 	unsigned stall_ms;  /* for tests: a late drain */
 };
 

@@ -48,8 +48,8 @@ struct dir_entry {
 	char name[DIR_NAME_BYTES]; /* "20261128T030000Z.kiln" */
 	int64_t begin_ns;	   /* Unix time, from the name */
 	uint64_t bytes;		   /* on disk, with SQLite's files beside it */
-	bool is_damaged; /* put aside */
-	bool is_empty;	 /* its maker has not come far */
+	bool is_damaged;	   /* put aside */
+	bool is_empty;		   /* its maker has not come far */
 };
 
 struct dir_list {

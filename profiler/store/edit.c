@@ -76,8 +76,7 @@ static int filter(struct edit *e, struct changed *c, struct dict_window *w)
 		if (wanted > 0)
 			w->samples.data[n++] = *s;
 		else if (!wanted)
-			err = note_gone(e, c, &kind, s->labelset,
-					w->values.data + s->first_value);
+			err = note_gone(e, c, &kind, s->labelset, w->values.data + s->first_value);
 		else
 			err = wanted;
 	}
@@ -106,8 +105,8 @@ static int note_changed(struct edit *e, const struct window_row *row)
 	if (!err && c.gone.v.len) {
 		account(&c);
 		e->removed += (uint64_t)c.gone.samples;
-		err = counts_encode(&e->packer, &c.counts, &w, PACK_LEVEL_NOW) ?:
-		      vec_push(&e->changed, c);
+		err = counts_encode(&e->packer, &c.counts, &w, PACK_LEVEL_NOW)
+			      ?: vec_push(&e->changed, c);
 	}
 	if (err || !c.gone.v.len) {
 		vec_release(&c.gone.v);
@@ -176,10 +175,11 @@ static int replace_windows(struct edit *e)
 
 	err = err ?: schema_prepare_insert(e->db, &add);
 	/* Of a cpu_ns that is not there NULL is left. */
-	err = err ?: db_prepare(e->db,
-				"UPDATE usage SET samples = samples - ?3, cpu_ns = cpu_ns - ?4 "
-				"WHERE window = ?1 AND series = ?2",
-				&lessen);
+	err = err
+		      ?: db_prepare(e->db,
+				    "UPDATE usage SET samples = samples - ?3, cpu_ns = cpu_ns - ?4 "
+				    "WHERE window = ?1 AND series = ?2",
+				    &lessen);
 	for (size_t i = 0; i < e->changed.len && !err; i++) {
 		struct changed *c = &e->changed.data[i];
 

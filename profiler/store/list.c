@@ -75,8 +75,7 @@ static int find_slot(struct store_times *t, int64_t begin_ns, struct store_slot 
 			return -E2BIG;
 		if (vec_push(&t->v, slot))
 			return -ENOMEM;
-		memmove(&t->v.data[i + 1], &t->v.data[i],
-			(t->v.len - 1 - i) * sizeof(*t->v.data));
+		memmove(&t->v.data[i + 1], &t->v.data[i], (t->v.len - 1 - i) * sizeof(*t->v.data));
 		t->v.data[i++] = slot;
 	}
 	*out = &t->v.data[i - 1];

@@ -30,8 +30,8 @@ int store_times(struct store *s, const struct store_query *q, int64_t width_ns,
 	X(OPEN, "being written")                                                                   \
 	X(CLOSED, "written")                                                                       \
 	X(COMPACTED, "compacted")                                                                  \
-	X(REPLACED, "replaced")		/* goes at the next store_maintain() */                    \
-	X(NEWER, "of a newer version")	/* left alone */                                           \
+	X(REPLACED, "replaced")	       /* goes at the next store_maintain() */                     \
+	X(NEWER, "of a newer version") /* left alone */                                            \
 	X(DAMAGED, "damaged")                                                                      \
 	X(UNREADABLE, "not readable")
 

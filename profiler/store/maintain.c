@@ -180,5 +180,5 @@ int maintain(struct store *s, struct moment now)
 
 int store_maintain(struct store *s)
 {
-	return s->opts.access == STORE_WRITE ? maintain(s, moment_now()) : -EINVAL;
+	return s->opts.access == STORE_WRITE ? maintain(s, s->clock()) : -EINVAL;
 }

@@ -122,12 +122,9 @@ int schema_read_head(sqlite3 *db, struct segment_head *out)
 	const struct {
 		const char *key;
 		int64_t *value;
-	} fields[] = {{"id", &head.id},
-		      {"begin_unix_ns", &head.begin_unix_ns},
-		      {"span_ns", &head.span_ns},
-		      {"window_ns", &head.window_ns},
-		      {"state", &head.state},
-		      {"full", &head.is_full}};
+	} fields[] = {{"id", &head.id},		  {"begin_unix_ns", &head.begin_unix_ns},
+		      {"span_ns", &head.span_ns}, {"window_ns", &head.window_ns},
+		      {"state", &head.state},	  {"full", &head.is_full}};
 	int r = check_version(db) ?: db_prepare(db, "SELECT key, value FROM meta", &s);
 
 	while (!r && (r = db_step(s)) > 0) {

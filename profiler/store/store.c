@@ -10,7 +10,6 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
-#include "profiler/store/retain.h"
 #include "profiler/store/segment.h"
 #include "profiler/store/store_internal.h"
 
@@ -126,6 +125,7 @@ int store_open(struct store **out, const char *path, const struct store_opts *op
 		return why_say(why, -ENOMEM, "out of memory");
 	s->opts = *opts;
 	s->lock_fd = s->dir.fd = -1;
+	s->clock = moment_now;
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_mutex_init(&s->retention.mutex, NULL);
 	s->opts.segment_ns = opts->segment_ns ?: SEGMENT_NS;
@@ -209,7 +209,7 @@ static int begin_segment(struct store *s, int64_t window_ns)
 		return err;
 	}
 	store_count(s, segments_begun);
-	retain(s, 0, moment_now());
+	retain(s, 0, s->clock());
 	return 0;
 }
 
@@ -270,7 +270,7 @@ static int make_room(struct store *s)
 	uint64_t free_bytes;
 
 	if (retain_is_due(s))
-		retain(s, 0, moment_now());
+		retain(s, 0, s->clock());
 	if (!s->opts.min_free_bytes || dir_free_bytes(&s->dir, &free_bytes))
 		return 0;
 	return free_bytes < s->opts.min_free_bytes ? -ENOSPC : 0;

@@ -7,12 +7,13 @@
 #include <stdbool.h>
 
 #include "profiler/store/dir.h"
+#include "profiler/store/retain.h"
 #include "profiler/store/store.h"
 
 struct segment;
 
-#define SEGMENT_NS  3600000000000ull
-#define INDEX_BYTES (16u << 20)
+#define SEGMENT_NS	 3600000000000ull
+#define INDEX_BYTES	 (16u << 20)
 #define COARSE_AFTER_NS	 (24 * SEGMENT_NS)
 #define COARSE_WINDOW_NS 60000000000ull
 
@@ -20,6 +21,7 @@ struct store {
 	struct dir dir;
 	struct store_opts opts;
 	int lock_fd;
+	struct moment (*clock)(void); /* moment_now() but in tests */
 	/* The one that windows go into, of the thread that appends; or NULL. */
 	struct segment *segment;
 	/* Guards what follows: another thread may be in store_maintain(). */

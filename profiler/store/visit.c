@@ -80,8 +80,8 @@ static int visit_once(const struct visit *c)
 	return err;
 }
 
-int visit(const struct dir *d, int64_t since_ns, int64_t until_ns, const struct visitor *v, void *ctx,
-	  struct visited *out)
+int visit(const struct dir *d, int64_t since_ns, int64_t until_ns, const struct visitor *v,
+	  void *ctx, struct visited *out)
 {
 	const struct visit c = {d, since_ns, until_ns, v, ctx, out};
 	int err = -ENOENT;

@@ -24,7 +24,7 @@ struct visited {
 };
 
 /* 0, what a callback returned, or -errno. */
-int visit(const struct dir *d, int64_t since_ns, int64_t until_ns, const struct visitor *v, void *ctx,
-	  struct visited *out);
+int visit(const struct dir *d, int64_t since_ns, int64_t until_ns, const struct visitor *v,
+	  void *ctx, struct visited *out);
 
 #endif

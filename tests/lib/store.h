@@ -4,7 +4,6 @@
 #ifndef KILN_TESTS_STORE_H
 #define KILN_TESTS_STORE_H
 
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,7 +105,6 @@ static inline struct store_result query_store(struct store *s, int64_t since, in
 	}
 	return r;
 }
-
 
 static inline void assert_same_profile(const struct profile *a, const struct profile *b)
 {

@@ -407,17 +407,19 @@ static void plain_columns_say_the_same(void **state)
 	whole = merge_windows(w, N, STORE_BEGIN, STORE_END, &q);
 	snprintf(sql, sizeof(sql),
 		 "test \"$(sqlite3 store/" T0_NAME " 'SELECT count(*), sum(samples), sum(cpu_ns), "
-		 "sum(expected), sum(recorded), sum(lost), sum(lost_map_full), min(begin_unix_ns) FROM "
+		 "sum(expected), sum(recorded), sum(lost), sum(lost_map_full), min(begin_unix_ns) "
+		 "FROM "
 		 "windows')\" = '%d|%lld|%lld|%llu|%llu|%llu|%llu|%lld'",
 		 N, (long long)total_of_type(whole, 0), (long long)total_of_type(whole, 1),
 		 (unsigned long long)q.expected, (unsigned long long)q.recorded,
-		 (unsigned long long)quality_lost(&q),
-		 (unsigned long long)q.lost[LOSS_map_full], (long long)T0);
+		 (unsigned long long)quality_lost(&q), (unsigned long long)q.lost[LOSS_map_full],
+		 (long long)T0);
 	fixture_run("%s", sql);
 	fixture_run("test \"$(sqlite3 store/" T0_NAME " 'SELECT sum(samples) FROM usage')\" = "
 		    "\"$(sqlite3 store/" T0_NAME " 'SELECT sum(samples) FROM windows')\"");
-	fixture_run("sqlite3 store/" T0_NAME " \"SELECT sum(samples) FROM usage JOIN series ON "
-		    "series.id = usage.series WHERE key = 'comm' AND value = 'nginx'\" | grep -q .");
+	fixture_run(
+		"sqlite3 store/" T0_NAME " \"SELECT sum(samples) FROM usage JOIN series ON "
+		"series.id = usage.series WHERE key = 'comm' AND value = 'nginx'\" | grep -q .");
 	store_close(s);
 	profile_free(whole);
 	quality_release(&q);
