@@ -334,10 +334,14 @@ void unwind_feed_run(struct unwind_feed *f, struct procs *procs)
 
 void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_ms)
 {
+	uint64_t begin = monotonic_ns(), waited_ms;
+
 	unwind_feed_run(f, procs);
 	files_settle(f->files, timeout_ms);
 	unwind_feed_run(f, procs);
-	unwind_tables_settle(f->tables, timeout_ms);
+	waited_ms = (monotonic_ns() - begin) / 1000000;
+	unwind_tables_settle(f->tables,
+			     waited_ms < (uint64_t)timeout_ms ? timeout_ms - (int)waited_ms : 0);
 	unwind_feed_run(f, procs);
 }
 
