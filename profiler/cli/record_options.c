@@ -10,6 +10,7 @@
 #include "profiler/cli/record_options.h"
 #include "profiler/formats/export.h"
 #include "profiler/cgroups/cgroups.h"
+#include "profiler/naming/naming.h"
 
 #define DEFAULT_HZ	  99 /* not in step with 100 Hz timers */
 #define MAX_HZ		  50000
@@ -120,6 +121,10 @@ static int add_label(struct record_options *r, const struct command *cmd, const 
 
 	if (!eq || eq == label || !eq[1] || eq - label > 200) {
 		usage_error(cmd, "-l wants KEY=VALUE, not \"%s\"", label);
+		return -EINVAL;
+	}
+	if (r->labels.len == NAMING_USER_LABELS_MAX) {
+		usage_error(cmd, "at most %d labels can be put on samples", NAMING_USER_LABELS_MAX);
 		return -EINVAL;
 	}
 	return vec_push(&r->labels, label);

@@ -20,7 +20,8 @@
 #include "profiler/naming/naming_internal.h"
 #include "symbolizer/symbolizer.h"
 
-#define MAX_LABELS 64 /* kiln's own six and the user's */
+#define OWN_LABELS 6
+#define MAX_LABELS (OWN_LABELS + NAMING_USER_LABELS_MAX)
 
 DEFINE_CLEANUP(naming, naming_free)
 
@@ -35,7 +36,7 @@ static void add_text_label(struct label_builder *b, const char *key, const char 
 {
 	struct profile_label l = {0};
 
-	if (!*value || b->n == MAX_LABELS || b->err)
+	if (!*value || b->err)
 		return;
 	b->err = profile_string(b->p, key, &l.key) ?: profile_string(b->p, value, &l.str) ?:
 		 profile_string(b->p, "", &l.num_unit);
@@ -46,7 +47,7 @@ static void add_number_label(struct label_builder *b, const char *key, int64_t v
 {
 	struct profile_label l = {.str = PROFILE_NONE, .num = value};
 
-	if (b->n == MAX_LABELS || b->err)
+	if (b->err)
 		return;
 	b->err = profile_string(b->p, key, &l.key) ?: profile_string(b->p, "", &l.num_unit);
 	b->labels[b->n++] = l;
@@ -219,10 +220,15 @@ int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, s
 int naming_new(struct naming **out, const struct naming_opts *opts)
 {
 	_cleanup_(naming_freep) struct naming *n = calloc(1, sizeof(*n));
+	size_t n_labels = 0;
 	int err;
 
 	if (!n)
 		return -ENOMEM;
+	while (opts->user_labels && opts->user_labels[n_labels])
+		n_labels++;
+	if (n_labels > NAMING_USER_LABELS_MAX)
+		return -E2BIG;
 	n->opts = *opts;
 	n->vdso_fd = -1;
 	err = name_cache_new(&n->cache, opts->cache_bytes);

@@ -23,6 +23,9 @@ struct quality;
 struct symbolizer;
 struct unwind_feed;
 
+/* kiln itself puts up to seven on a sample. */
+#define NAMING_USER_LABELS_MAX 58
+
 struct naming_opts { /* everything is borrowed while the naming lives */
 	struct symbolizer *symbolizer;
 	struct files *files;
@@ -40,7 +43,7 @@ struct naming_opts { /* everything is borrowed while the naming lives */
 	void *tick_ctx;
 };
 
-/* 0 or -ENOMEM. */
+/* 0, -E2BIG (more labels than NAMING_USER_LABELS_MAX) or -ENOMEM. */
 int naming_new(struct naming **out, const struct naming_opts *opts);
 void naming_free(struct naming *n);
 

@@ -66,6 +66,9 @@ test_wrong_usage() {
 	assert_match "what there is" err 'samples, cpu'
 	assert_status 2 "$KILN" report p.pb --callers main --callees main
 	assert_status 2 "$KILN" report p.pb --callers main --by module
+	# shellcheck disable=SC2046 # each is an option and its argument
+	assert_status 2 "$KILN" record $(seq -f '-l k%g=v' 59) -- true
+	assert_match "the limit" err 'at most 58 labels'
 	assert_status 2 "$KILN" doctor now
 	assert_status 2 "$KILN" completion tcsh
 	assert_status 2 "$KILN" export p.pb

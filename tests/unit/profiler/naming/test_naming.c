@@ -2,6 +2,8 @@
 /* From an aggregate to a profile: names, labels, and what the profile knows of its own quality. */
 #include "tests/lib/named_files.h"
 
+#include <errno.h>
+
 #include "profiler/base/text.h"
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/profile/quality.h"
@@ -330,6 +332,29 @@ TEST(test_values_and_labels)
 	assert_null(label(0, LABEL_UNIT));
 }
 
+/* As many as fit are all there; one more is refused, and none is dropped. */
+TEST(test_many_labels)
+{
+	static char texts[NAMING_USER_LABELS_MAX + 1][16];
+	const char *labels[NAMING_USER_LABELS_MAX + 2] = {0};
+	struct agg_frame f = {AT_UNMAPPED, 0, 1};
+	struct naming_opts opts = named_opts(&nf);
+	struct naming *n;
+
+	for (size_t i = 0; i <= NAMING_USER_LABELS_MAX; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "k%zu=v%zu", i, i);
+		labels[i] = texts[i];
+	}
+	opts.user_labels = labels;
+	assert_int_equal(naming_new(&n, &opts), -E2BIG);
+	labels[NAMING_USER_LABELS_MAX] = NULL;
+	sample(1, UNWIND_END_ROOT, &f, 1);
+	name_with(&opts);
+	assert_string_equal(label(0, LABEL_PID), "100");
+	assert_string_equal(label(0, "k0"), "v0");
+	assert_string_equal(label(0, "k57"), "v57");
+}
+
 /* A cgroup's number is that of its directory. */
 TEST(test_labels_of_cgroups)
 {
@@ -551,6 +576,7 @@ int main(void)
 		T(test_the_kernel_and_the_vdso),
 		T(test_the_busiest_program_comes_first),
 		T(test_values_and_labels),
+		T(test_many_labels),
 		T(test_labels_of_cgroups),
 		T(test_samples_of_one_stack),
 		T(test_samples_that_were_held_back),
