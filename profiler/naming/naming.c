@@ -20,7 +20,7 @@
 #include "profiler/naming/naming_internal.h"
 #include "symbolizer/symbolizer.h"
 
-#define OWN_LABELS 6
+#define OWN_LABELS 7
 #define MAX_LABELS (OWN_LABELS + NAMING_USER_LABELS_MAX)
 
 DEFINE_CLEANUP(naming, naming_free)

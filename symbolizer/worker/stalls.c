@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "profiler/base/log.h"
+
 void stalls_release(struct stalls *s)
 {
 	vec_release(&s->bad);
@@ -110,8 +112,14 @@ int stalls_note(struct stalls *s, uint64_t dev, uint64_t now_ns)
 		d->stalls++;
 		return 0;
 	}
-	if (!dev || s->devs.len == STALLED_DEVS_MAX)
+	if (!dev)
 		return 0;
+	if (s->devs.len == STALLED_DEVS_MAX) {
+		s->devs_full++;
+		log_debug("a file server hangs that is not remembered: %llu times",
+			  (unsigned long long)s->devs_full);
+		return 0;
+	}
 	return vec_push(&s->devs, new);
 }
 

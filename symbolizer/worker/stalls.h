@@ -44,6 +44,7 @@ struct stalls {
 	uint64_t keep_ns; /* files and file systems are forgotten after that; 0: never */
 	VEC(struct bad_file) bad;
 	VEC(struct stalled_dev) devs;
+	uint64_t devs_full; /* stalls that were not noted: too many file systems are remembered */
 	uint64_t window_ns;
 	unsigned failures;     /* since window_ns */
 	uint64_t files_failed; /* files that became bad, in total */
@@ -64,7 +65,7 @@ int stalls_distrust(struct stalls *s, const struct file_id *id, enum trust left,
 uint64_t stalls_dev_of(int fd);
 /* Number of recent stalls on that file system (dev 0: none). */
 unsigned stalls_on(struct stalls *s, uint64_t dev, uint64_t now_ns);
-/* Notes one more stall there. 0 or -ENOMEM. */
+/* Notes one more stall there. At the cap the stall is only counted. 0 or -ENOMEM. */
 int stalls_note(struct stalls *s, uint64_t dev, uint64_t now_ns);
 
 /* Number of failures in the current window. stalls_note_failure() adds one. */

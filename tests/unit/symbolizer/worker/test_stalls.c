@@ -88,7 +88,7 @@ static void test_forgotten_in_time(void **state)
 	assert_int_equal(s.devs.len, 0);
 }
 
-/* At their caps: the oldest file makes room, another file system is not remembered. */
+/* At their caps: the oldest file makes room, another file system is only counted. */
 static void test_caps(void **state)
 {
 	_cleanup_stalls_ struct stalls s = {0};
@@ -106,6 +106,9 @@ static void test_caps(void **state)
 	assert_int_equal(s.devs.len, STALLED_DEVS_MAX);
 	assert_int_equal(stalls_on(&s, STALLED_DEVS_MAX, 0), 1);
 	assert_int_equal(stalls_on(&s, STALLED_DEVS_MAX + 1, 0), 0);
+	assert_int_equal(s.devs_full, 1);
+	assert_int_equal(stalls_note(&s, 1, 0), 0); /* one that is remembered */
+	assert_int_equal(s.devs_full, 1);
 }
 
 /* A device that cannot be told is none: one hung server does not stand for all files. */
