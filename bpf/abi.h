@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one header that both halves include: what crosses between the BPF programs and user space.
+ * What crosses between the BPF programs and user space. Of the headers in here both halves also include
+ * unwind_abi.h (the format of unwind tables) and unwind_core.h (the step of the walk).
  * Fixed-width types, explicit padding, no pointers.
  */
 #ifndef KILN_BPF_ABI_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * All maps. What belongs to a window exists twice: while one pair is filled, user space drains and
- * empties the other. Sizes marked (set at load) are chosen by profiler/sampler/sampler.c.
+ * empties the other. Sizes marked (set at load) are chosen by profiler/sampler/map_sizes.c.
  */
 #ifndef KILN_BPF_MAPS_H
 #define KILN_BPF_MAPS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which cgroup hierarchies are mounted where, out of the text of mountinfo (proc_pid_mountinfo(5)).
- * Internal to profiler/procs. */
+ * Internal to profiler/cgroups. */
 #ifndef KILN_CGROUPS_CGROUP_MOUNTS_H
 #define KILN_CGROUPS_CGROUP_MOUNTS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Opening one file as a process saw it, and making sure that it is the one that was mapped. Every
- * call here may block for as long as a file server likes. Internal to profiler/procs.
+ * call here may block for as long as a file server likes. Internal to profiler/files.
  */
 #ifndef KILN_FILES_OPENER_H
 #define KILN_FILES_OPENER_H
