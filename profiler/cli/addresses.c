@@ -330,7 +330,7 @@ static int answer_words(struct answering *a, const struct command *cmd, char *co
 		err = ask(a, words[i], strlen(words[i]));
 	for (int i = 0; i < n && !err; i++)
 		if (a->asked.data[i].bad) {
-			usage_error(cmd, "\"%s\" is no hexadecimal address", words[i]);
+			usage_error(cmd, "\"%s\" is not a hexadecimal address", words[i]);
 			return -EINVAL;
 		}
 	return err ?: answer(a);
@@ -418,7 +418,7 @@ static int run(struct answering *a, const struct command *cmd, char *const *word
 	err = open_symbolizer(a, &opts);
 	err = err ?: n ? answer_words(a, cmd, words, n) : answer_stdin(a);
 	if (a->n_bad && !n)
-		log_warning("%" PRIu64 " line%s of the input %s no hexadecimal address", a->n_bad,
+		log_warning("%" PRIu64 " line%s of the input %s not hexadecimal", a->n_bad,
 			    a->n_bad == 1 ? "" : "s", a->n_bad == 1 ? "is" : "are");
 	if (err == -EINVAL && n)
 		return EXIT_USAGE; /* already reported */

@@ -117,21 +117,21 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 			   loss_cure(r));
 	}
 	if (q->sideband_lost)
-		buf_printf(out,
-			   "Lost     %s events of processes: some frames may lack their names\n",
+		buf_printf(out, "Lost     %s process events: some frames may lack names\n",
 			   text_format_count(q->sideband_lost, text, sizeof(text)));
 	if (q->files_failed)
-		buf_printf(out,
-			   "Lost     lines or names of %s files on which their reader failed\n",
-			   text_format_count(q->files_failed, text, sizeof(text)));
+		buf_printf(
+			out,
+			"Lost     lines or names of %s files: the reader process failed on them\n",
+			text_format_count(q->files_failed, text, sizeof(text)));
 	if (q->tables_failed)
 		buf_printf(out,
-			   "Lost     stacks through %s files on whose call frame information their "
-			   "reader failed\n",
+			   "Lost     stacks through %s files: the reader of their call frame "
+			   "information failed on them\n",
 			   text_format_count(q->tables_failed, text, sizeof(text)));
 	if (unaccounted)
 		buf_printf(out,
-			   "note: %" PRId64 " samples more were expected than are accounted "
+			   "note: %" PRId64 " more samples were expected than are accounted "
 			   "for\n",
 			   unaccounted);
 }
@@ -145,8 +145,8 @@ static void add_blame(struct buf *out, const struct quality_blame *b, const stru
 		buf_printf(out, " %.0f %% of its frames without a name (%.1f %% of all frames)",
 			   percent(b->unnamed, b->frames), percent(b->unnamed, q->frames));
 	if (b->broken)
-		buf_printf(out, "%s %.1f %% of all stacks end in it, cut off",
-			   b->unnamed ? "," : "", percent(b->broken, stacks));
+		buf_printf(out, "%s %.1f %% of all stacks are cut off in it", b->unnamed ? "," : "",
+			   percent(b->broken, stacks));
 	if (b->hint)
 		buf_printf(out, ". %s", b->hint);
 	buf_char(out, '\n');

@@ -328,7 +328,7 @@ static int run(const struct command *self, int argc, char **argv)
 	if (id != OPTIONS_END)
 		code = options_exit_code(id);
 	else if (n != 1)
-		code = usage_error(self, "for which shell? " SHELL_WORDS);
+		code = usage_error(self, "give the name of a shell: " SHELL_WORDS);
 	else
 		code = print(operands[0]);
 	options_release(&o);

@@ -23,7 +23,7 @@ enum {
 };
 
 static const struct option_spec options[] = {
-	{"output", 'o', "FILE", "where to; the suffix says the format; - is standard output",
+	{"output", 'o', "FILE", "output file; the suffix gives the format; - is standard output",
 	 OPT_OUTPUT},
 	{"format", 'f', OUTPUT_FORMAT_WORDS, "the format, whatever the suffix", OPT_FORMAT},
 	{"title", 0, "TEXT", "svg, html: the title (what was profiled)", OPT_TITLE},

@@ -36,10 +36,11 @@ int load_profiles(const struct command *cmd, char *const *paths, int n, struct p
 	int code;
 
 	if (!n)
-		return usage_error(cmd, "which profile? Give a FILE, or - for standard input");
+		return usage_error(cmd, "no profile: give a FILE, or - for standard input");
 	if (!strcmp(paths[0], "-") && isatty(STDIN_FILENO))
-		return usage_error(cmd,
-				   "standard input is a terminal: no profile comes from there");
+		return usage_error(
+			cmd,
+			"standard input is a terminal: give a FILE, or redirect standard input");
 	code = load_one(paths[0], &all);
 	for (int i = 1; i < n && code == EXIT_OK; i++) {
 		_cleanup_(profile_freep) struct profile *next = NULL;
@@ -68,7 +69,8 @@ static void say_values(const struct command *cmd, const struct profile *p, const
 	for (size_t i = 0; i < p->sample_types.len; i++)
 		buf_printf(&known, "%s%s", i ? ", " : "",
 			   profile_text(p, p->sample_types.data[i].type));
-	usage_error(cmd, "--value: the profile has no \"%s\" but %s", type, buf_cstr(&known));
+	usage_error(cmd, "--value: the profile has no sample type \"%s\"; it has %s", type,
+		    buf_cstr(&known));
 	buf_release(&known);
 }
 

@@ -19,17 +19,17 @@ int output_format(const struct output *o, const struct command *cmd)
 	int format;
 
 	if (!o->path && !o->format) {
-		usage_error(cmd, "where to? Give -o FILE with one of the suffixes %s",
+		usage_error(cmd, "no output file: give -o FILE with one of the suffixes %s",
 			    export_suffixes());
 		return -EINVAL;
 	}
 	if (!o->format && is_stdout(o)) {
-		usage_error(cmd, "-o - has no suffix: say the format with --format");
+		usage_error(cmd, "-o - has no suffix: give the format with --format");
 		return -EINVAL;
 	}
 	format = export_format_of(from);
 	if (format < 0) {
-		usage_error(cmd, "\"%s\" is no known format; known suffixes: %s", from,
+		usage_error(cmd, "\"%s\" is not a known format; known suffixes: %s", from,
 			    export_suffixes());
 		return -EINVAL;
 	}

@@ -61,8 +61,8 @@ enum {
 };
 
 const struct option_spec record_option_specs[] = {
-	{"all-cpus", 'a', NULL, "everything that runs (for 10 s unless -d says else)", OPT_ALL},
-	{"pid", 'p', "PID", "these processes and what they fork; PID[,PID...]; may be repeated",
+	{"all-cpus", 'a', NULL, "everything that runs (for 10 s, if there is no -d)", OPT_ALL},
+	{"pid", 'p', "PID", "these processes and their descendants; PID[,PID...]; may be repeated",
 	 OPT_PID},
 	{"cgroup", 0, "DIR", "processes in this cgroup and below; may be repeated", OPT_CGROUP},
 	{"unit", 0, "NAME", "processes of this systemd unit; may be repeated", OPT_UNIT},
@@ -73,14 +73,14 @@ const struct option_spec record_option_specs[] = {
 	{"duration", 'd', "TIME", "stop after this time: 10, 1.5m, 500ms (bare number: seconds)",
 	 OPT_DURATION},
 	{"delay", 0, "TIME", "wait before sampling starts", OPT_DELAY},
-	{"event", 'e', event_words + 1, "what drives the samples; auto: cycles if there is a PMU",
+	{"event", 'e', event_words + 1, "what triggers samples; auto: cycles if there is a PMU",
 	 OPT_EVENT},
 	{"kernel-only", 'K', NULL, "kernel frames only", OPT_KERNEL},
 	{"user-only", 'U', NULL, "user frames only", OPT_USER},
 	{"cpu", 'C', "LIST", "only these CPUs, such as 0-3,8", OPT_CPU},
 	{"label", 'l', "KEY=VALUE", "put a label on all samples; may be repeated", OPT_LABEL},
 	{"output", 'o', "FILE",
-	 "where to (kiln-NAME-TIME.pb.gz), format by suffix; - is standard output", OPT_OUTPUT},
+	 "output file (kiln-NAME-TIME.pb.gz), format by suffix; - is standard output", OPT_OUTPUT},
 	{"format", 'f', OUTPUT_FORMAT_WORDS, "the format, whatever the suffix", OPT_FORMAT},
 	{"unwind", 0, unwind_words + 1,
 	 "user stacks by tables or frame pointers; auto: tables if the kernel can", OPT_UNWIND},
@@ -89,7 +89,7 @@ const struct option_spec record_option_specs[] = {
 	 OPT_NO_INLINE},
 	{"no-sandbox", 0, NULL, "read foreign files in this process, with all its privileges",
 	 OPT_NO_SANDBOX},
-	{"debuginfod", 0, "[URLS]", "ask these servers for debug files (those of DEBUGINFOD_URLS)",
+	{"debuginfod", 0, "[URLS]", "ask these servers for debug files (default: DEBUGINFOD_URLS)",
 	 OPT_DEBUGINFOD},
 	{"call-graph", 'g', NULL, NULL, OPT_IGNORED}, /* stacks are always on */
 	{0},
@@ -106,7 +106,7 @@ static int add_pids(struct record_options *r, const struct command *cmd, const c
 		uint64_t pid;
 
 		if (text_parse_u64(word, INT32_MAX, &pid) || !pid) {
-			usage_error(cmd, "-p wants process ids, not \"%s\"", word);
+			usage_error(cmd, "-p takes process ids, not \"%s\"", word);
 			return -EINVAL;
 		}
 		if (vec_push(&r->pids, (pid_t)pid))
@@ -120,7 +120,7 @@ static int add_label(struct record_options *r, const struct command *cmd, const 
 	const char *eq = strchr(label, '=');
 
 	if (!eq || eq == label || !eq[1] || eq - label > 200) {
-		usage_error(cmd, "-l wants KEY=VALUE, not \"%s\"", label);
+		usage_error(cmd, "-l takes KEY=VALUE, not \"%s\"", label);
 		return -EINVAL;
 	}
 	if (r->labels.len == NAMING_USER_LABELS_MAX) {
@@ -156,7 +156,7 @@ static int set_window(struct record_options *r, const struct options *o)
 		return -EINVAL;
 	if (r->sampler.window_ns >= MIN_WINDOW_NS && r->sampler.window_ns <= MAX_WINDOW_NS)
 		return 0;
-	usage_error(o->cmd, "--window wants a time from 100ms to 60s");
+	usage_error(o->cmd, "--window takes a time from 100ms to 60s");
 	return -EINVAL;
 }
 
@@ -164,7 +164,7 @@ static int set_format(struct record_options *r, const struct options *o)
 {
 	r->format = export_format_of(o->arg);
 	if (r->format < 0)
-		usage_error(o->cmd, "\"%s\" is no known format; known: %s", o->arg,
+		usage_error(o->cmd, "\"%s\" is not a known format; known formats: %s", o->arg,
 			    export_suffixes());
 	return r->format < 0 ? -EINVAL : 0;
 }
@@ -308,7 +308,7 @@ static int choose_output(struct record_options *r, const struct command *cmd)
 	if (r->format < 0)
 		r->format = !r->output || to_stdout ? EXPORT_PPROF_GZ : export_format_of(r->output);
 	if (r->format < 0) {
-		usage_error(cmd, "\"%s\" has no suffix kiln knows; known: %s (or give -f)",
+		usage_error(cmd, "\"%s\" has no known suffix; known suffixes: %s (or give -f)",
 			    r->output, export_suffixes());
 		return -EINVAL;
 	}
@@ -324,9 +324,10 @@ static int check(struct record_options *r, const struct command *cmd)
 	bool targeted = r->pids.len || r->cgroup_args.len || r->sampler.comm_glob || r->argv;
 
 	if (r->all && (r->pids.len || r->cgroup_args.len || r->sampler.comm_glob))
-		return usage_error(cmd, "-a is everything: leave it out, or the other targets");
+		return usage_error(cmd,
+				   "-a samples everything: drop it, or drop the other targets");
 	if (r->argv && r->pids.len)
-		return usage_error(cmd, "a command or -p, not both");
+		return usage_error(cmd, "give a command or -p, not both");
 	if (!r->sampler.user && !r->sampler.kernel)
 		return usage_error(cmd, "-K and -U exclude each other");
 	if (!targeted && !r->duration_ns) /* nothing ends the recording */

@@ -32,7 +32,7 @@ enum {
 static const struct option_spec options[] = {
 	{"by", 0, TABLE_BY_WORDS, "what a row is (function)", OPT_BY},
 	{"sort", 0, TABLE_SORT_WORDS, "time of its own, or with all it called (self)", OPT_SORT},
-	{"callers", 0, "FUNCTION", "who calls this function", OPT_CALLERS},
+	{"callers", 0, "FUNCTION", "functions that call this one", OPT_CALLERS},
 	{"callees", 0, "FUNCTION", "whom this function calls", OPT_CALLEES},
 	{"tree", 0, NULL, "the call tree, also with --callers or --callees", OPT_TREE},
 	{"top", 'n', "N", "rows to show, 0 = all (20; a tree 100; JSON all)", OPT_TOP},
@@ -213,7 +213,7 @@ static int run(const struct command *self, int argc, char **argv)
 	if (id == OPTIONS_HELP)
 		code = EXIT_OK;
 	else if (id == OPTIONS_END && req.table.of && req.table.by > TABLE_LINE)
-		usage_error(self, "--callers and --callees are by function or by line");
+		usage_error(self, "--callers and --callees need --by function or --by line");
 	else if (id == OPTIONS_END)
 		code = load_profiles(self, files, n, &p);
 	if (id == OPTIONS_END && p)

@@ -212,9 +212,8 @@ static int go(const struct command *cmd, struct request *r, char *const *operand
 	int code = EXIT_OK;
 
 	if (!r->addresses.exe && n != 1)
-		return usage_error(cmd,
-				   n ? "one profile at a time; `kiln export` makes one of several"
-				     : "which profile? Give a FILE, or addresses and -e FILE");
+		return usage_error(cmd, n ? "give one profile; `kiln export` merges several"
+					  : "no profile: give a FILE, or addresses and -e FILE");
 	if (end_dirs(r)) {
 		log_error("%s: out of memory", cmd->name);
 		return EXIT_ERROR;

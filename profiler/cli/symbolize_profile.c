@@ -90,7 +90,7 @@ static void say_result(const struct profile *p, const struct rename_result *r,
 		qsort(r->files.data, r->files.len, sizeof(*r->files.data), compare_files);
 	for (size_t i = 0; i < r->files.len; i++)
 		unnamed += r->files.data[i].unnamed;
-	log_info("%s of %s addresses named anew, %s still without a name",
+	log_info("%s of %s addresses got better names, %s still have none",
 		 text_format_count(improved, a, sizeof(a)),
 		 text_format_count(looked_up, b, sizeof(b)),
 		 text_format_count(unnamed, c, sizeof(c)));

@@ -46,15 +46,15 @@ void check_kernel(struct doctor *d)
 	}
 	if (!kernel_at_least(v, 5, 10)) {
 		cure = doctor_cure("a kernel of 5.10 or newer");
-		doctor_add(d, FINDING_warn, "kernel", &cure,
-			   "%u.%u.%u is older than kiln is made for", v->major, v->minor, v->patch);
+		doctor_add(d, FINDING_warn, "kernel", &cure, "%u.%u.%u is older than kiln supports",
+			   v->major, v->minor, v->patch);
 		return;
 	}
 	if (kernel_walk_can_lock_up(v)) {
 		cure = doctor_cure("update to 6.1.36, 6.3.10 or newer");
 		doctor_add(d, FINDING_warn, "kernel", &cure,
-			   "%u.%u.%u can lock up when user memory is read in the sampling "
-			   "interrupt",
+			   "%u.%u.%u can lock up when a sampling interrupt reads user "
+			   "memory",
 			   v->major, v->minor, v->patch);
 		return;
 	}
@@ -198,7 +198,7 @@ void check_memlock(struct doctor *d)
 		return;
 	cure = doctor_cure("ulimit -l unlimited; systemd: LimitMEMLOCK=infinity");
 	doctor_add(d, FINDING_warn, "memlock", &cure,
-		   "at most %" PRIu64 " KiB for BPF maps: larger windows cannot be counted",
+		   "at most %" PRIu64 " KiB for BPF maps: loading may fail",
 		   (uint64_t)limit.rlim_max / 1024);
 }
 

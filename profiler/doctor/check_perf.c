@@ -68,15 +68,16 @@ static void check_own_process(struct doctor *d)
 	io_read_line("/proc/sys/kernel/perf_event_paranoid", level, sizeof(level));
 	if (fd >= 0) {
 		doctor_add(d, FINDING_info, "own process", NULL,
-			   "perf_event_paranoid=%s lets you sample your own programs, user frames "
-			   "only",
+			   "perf_event_paranoid=%s lets you sample your own programs, but only "
+			   "their user frames",
 			   level);
 		return;
 	}
 	/* Debian and Ubuntu have a level 3 that forbids even this. */
 	cure = doctor_cure("sysctl kernel.perf_event_paranoid=2");
 	doctor_add(d, FINDING_warn, "own process", &cure,
-		   "not even your own programs: %s, perf_event_paranoid=%s", strerror(-fd), level);
+		   "you may not sample even your own programs: %s, perf_event_paranoid=%s",
+		   strerror(-fd), level);
 }
 
 static int open_on_all(const struct cpu_list *cpus, struct perf_event_attr *attr, int *cpu)
@@ -194,14 +195,15 @@ void check_perf_sideband(struct doctor *d)
 			   d->refused.mappings);
 	} else if (!err && !kernel_version_get(&v) && kernel_can_report_mappings(&v)) {
 		doctor_add(d, FINDING_ok, "process events", NULL,
-			   "names, forks, exits; samples tell what is mapped");
+			   "names, forks, exits; samples report mappings");
 	} else if (!err) {
 		doctor_add(d, FINDING_ok, "process events", NULL,
 			   "mappings with build ids, names, forks, exits");
 	} else if (!try_sideband(false)) {
 		cure = doctor_cure("a kernel of 5.12 or newer");
 		doctor_add(d, FINDING_warn, "process events", &cure,
-			   "without build ids: files replaced while they run may get wrong names");
+			   "mapping events lack build ids: files replaced while they run may get "
+			   "wrong names");
 	} else {
 		cure = err == -EPERM ? doctor_cure("sysctl kernel.perf_event_mlock_kb=1024, or %s",
 						   "capability IPC_LOCK")

@@ -84,7 +84,7 @@ void check_other_processes(struct doctor *d)
 	if (!denied) {
 		doctor_add(d, readable ? FINDING_ok : FINDING_info, "other processes", NULL,
 			   readable ? "/proc/PID/maps of %d can be read%s"
-				    : "there are none to try with",
+				    : "there are no other processes to try",
 			   readable, s.readable[1] ? ", other users' too" : "");
 		return;
 	}
@@ -93,7 +93,7 @@ void check_other_processes(struct doctor *d)
 		d, !readable || (s.denied[1] && !s.readable[1]) ? FINDING_fail : FINDING_warn,
 		"other processes", &cure,
 		"/proc/PID/maps of %d of %d cannot be read (pid %ld of uid %u: %s): their frames "
-		"stay unnamed",
+		"have no names",
 		denied, denied + readable, s.pid, (unsigned)s.uid, strerror(-s.err));
 }
 
@@ -115,7 +115,7 @@ void check_other_files(struct doctor *d)
 	}
 	cure = doctor_caps_cure(d, CAP_MASK(dac_read_search));
 	doctor_add(d, FINDING_warn, "other users' files", &cure,
-		   "binaries that are not world-readable stay unnamed");
+		   "frames of binaries that are not world-readable have no names");
 }
 
 /* Path in map_files of this process's first mapping. */
@@ -148,9 +148,10 @@ void check_deleted_files(struct doctor *d)
 	}
 	cure = errno == ENOENT ? doctor_cure("a kernel with CONFIG_CHECKPOINT_RESTORE=y")
 			       : doctor_caps_cure(d, CAP_MASK(checkpoint_restore));
-	doctor_add(d, FINDING_warn, "deleted files", &cure,
-		   "/proc/PID/map_files: %s; binaries replaced while they run stay unnamed",
-		   strerror(errno));
+	doctor_add(
+		d, FINDING_warn, "deleted files", &cure,
+		"/proc/PID/map_files: %s; frames of binaries replaced while they run have no names",
+		strerror(errno));
 }
 
 void check_namespaces(struct doctor *d)
@@ -160,10 +161,11 @@ void check_namespaces(struct doctor *d)
 
 	if (!d->caps.initial_userns)
 		doctor_add(d, FINDING_info, "user namespace", NULL,
-			   "kiln runs inside of one: its capabilities do not reach the kernel");
+			   "kiln runs inside one, where its capabilities do not count for BPF and "
+			   "perf");
 	if (stat("/proc/self/ns/pid", &st) || st.st_ino == INITIAL_PIDNS)
 		return;
 	cure = doctor_cure("docker run --pid=host; Kubernetes: hostPID: true");
 	doctor_add(d, FINDING_warn, "pid namespace", &cure,
-		   "kiln sees only the processes of its container: others stay unnamed");
+		   "kiln sees only the processes of its container: frames of others have no names");
 }

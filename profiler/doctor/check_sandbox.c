@@ -23,15 +23,15 @@ void check_sandbox(struct doctor *d)
 		cure = doctor_cure("a kernel with CONFIG_SECCOMP_FILTER=y; or kiln record "
 				   "--no-sandbox");
 		doctor_add(d, FINDING_warn, "sandbox", &cure,
-			   "files cannot be read in a process without privileges: %s",
+			   "foreign files cannot be read in a process without privileges: %s",
 			   strerror(-err));
 		return;
 	}
 	list_parts(&have, parts);
 	list_parts(&lack, ~parts & ALL);
 	doctor_add(d, lack.len ? FINDING_info : FINDING_ok, "sandbox", NULL,
-		   "files are read in a process with %s%s%s", buf_cstr(&have),
-		   lack.len ? "; not in force here: " : "", buf_cstr(&lack));
+		   "foreign files are read in a process with: %s%s%s", buf_cstr(&have),
+		   lack.len ? "; not possible here: " : "", buf_cstr(&lack));
 	buf_release(&have);
 	buf_release(&lack);
 }

@@ -116,26 +116,25 @@ static void report(struct doctor *d, struct stacks_survey *s)
 		cure = doctor_cure("rebuild with -fasynchronous-unwind-tables, or with "
 				   "-fno-omit-frame-pointer and record with --unwind fp");
 		doctor_add(d, FINDING_warn, "stacks", &cure,
-			   "programs without call frame information, whose stacks may end in "
-			   "them: %s",
+			   "programs without call frame information cut off stacks: %s",
 			   buf_cstr(&s->undescribed));
 	}
 	if (s->n_frameless) {
 		cure = doctor_cure("java -XX:+PreserveFramePointer");
 		doctor_add(d, FINDING_warn, "stacks", &cure,
-			   "Java without frame pointers, whose stacks end in compiled code: %s",
+			   "Java without frame pointers cuts off stacks in compiled code: %s",
 			   buf_cstr(&s->frameless));
 	}
 	if (s->n_undescribed || s->n_frameless)
 		return;
 	if (d->cannot_sample)
 		doctor_add(d, FINDING_info, "stacks", NULL,
-			   "the %zu programs that run now describe their frames; the unwinder "
-			   "could not be tried",
+			   "the %zu running programs have call frame information; the "
+			   "unwinder could not be tried",
 			   s->seen.len);
 	else
 		doctor_add(d, FINDING_ok, "stacks", NULL,
-			   "the %zu programs that run now can be unwound", s->seen.len);
+			   "the stacks of the %zu running programs can be unwound", s->seen.len);
 }
 
 static void report_no_tables(struct doctor *d)

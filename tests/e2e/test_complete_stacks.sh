@@ -180,7 +180,7 @@ test_broken_stacks_name_the_binary() {
 	"${CC:-gcc}" -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables blind.c -o blind
 	"$KILN" record -U -o p.pb.gz -- ./blind 2>said
 	assert_match "what is said at the end" said \
-		'^note: blind: [0-9.]+ % of all stacks end in it, cut off\. .*-fasynchronous-unwind-tables'
+		'^note: blind: [0-9.]+ % of all stacks are cut off in it\. .*-fasynchronous-unwind-tables'
 	profile_py comments p.pb.gz >comments
 	assert_match "the profile's own word" comments '^kiln\.blame=.*"blind" .*-fasynchronous-unwind-tables'
 	assert_eq "lines about it" "$(grep -c '^kiln\.blame=.*"blind"' comments)" 1
@@ -250,7 +250,7 @@ test_assembly_without_unwind_tables() {
 	assert_eq "with callers made up" "$(profile_samples uses.pb.gz \
 		"$(in_stack uses) && !$(in_stack '[truncated];uses')")" 0
 	assert_near "what it claims of itself" "$(claimed uses.pb.gz)" "$(complete uses.pb.gz)" 2
-	assert_match "the complaint" uses.said '^note: uses: [0-9.]+ % of all stacks end in it, cut off'
+	assert_match "the complaint" uses.said '^note: uses: [0-9.]+ % of all stacks are cut off in it'
 }
 
 # ... and doctor finds such programs while they run.

@@ -125,7 +125,7 @@ test_hostile_lines() {
 	assert_eq "answers" "$(grep -c ^0x out)" 11
 	assert_eq "lines" "$(wc -l <out)" 33
 	assert_match "the one that is good" out "^0x0*$(head -n 1 addresses)$"
-	assert_match "a warning" err '^kiln: warning: 10 lines of the input are no hexadecimal address$'
+	assert_match "a warning" err '^kiln: warning: 10 lines of the input are not hexadecimal$'
 	timeout 20 "$KILN" symbolize -e prog --json <lines 2>err | jq -e . >/dev/null || fail "no JSON"
 }
 
@@ -177,7 +177,7 @@ test_wrong_usage_and_files() {
 	build_prog
 	assert_status 2 "$KILN" symbolize
 	assert_status 2 "$KILN" symbolize -e prog main
-	assert_match "message" err '"main" is no hexadecimal address'
+	assert_match "message" err '"main" is not a hexadecimal address'
 	assert_status 2 "$KILN" symbolize -e prog -j .txet 0
 	assert_match "message" err 'prog has no section \.txet'
 	assert_status 2 "$KILN" symbolize --debug-dir missing -e prog 0
@@ -283,7 +283,7 @@ test_profile_of_go() {
 	need go
 	build_go
 	assert_status 0 "$KILN" symbolize bare.pb -o named.pb.gz
-	assert_match "result" err 'addresses named anew, 0 still without a name$'
+	assert_match "result" err 'addresses got better names, 0 still have none$'
 	assert_same_facts bare.pb named.pb.gz
 	locations go.pb.gz | blocks - >theirs
 	locations named.pb.gz | blocks - >ours
@@ -293,7 +293,7 @@ test_profile_of_go() {
 	assert_at_least "per cent that agree" $((100 * $(comm -12 theirs ours | wc -l) / $(wc -l <theirs))) 90
 	assert_match "flags" <(go tool pprof -symbolize=none -raw named.pb.gz) '/prog .*\[FN\]\[FL\]\[LN\]\[IN\]$'
 	"$KILN" symbolize go.pb.gz -o again.pb.gz 2>err
-	assert_match "what has names is left alone" err '^kiln: 0 of 0 addresses named anew'
+	assert_match "what has names is left alone" err '^kiln: 0 of 0 addresses got better names'
 	assert_same_facts go.pb.gz again.pb.gz
 }
 
@@ -403,7 +403,7 @@ test_profile_ways() {
 	"$KILN" symbolize bare.pb.gz -o named.folded 2>err
 	assert_match "folded" named.folded 'main\.main'
 	assert_status 2 "$KILN" symbolize bare.pb
-	assert_match "message" err 'where to\? Give -o FILE'
+	assert_match "message" err 'no output file: give -o FILE'
 	assert_status 2 "$KILN" symbolize bare.pb bare.pb -o out.pb
 	assert_status 2 "$KILN" symbolize bare.pb -o out.xyz
 	assert_status 2 "$KILN" symbolize bare.pb --exe-dir missing -o out.pb
