@@ -45,8 +45,7 @@ void check_sampler(struct doctor *d)
 		cure = doctor_cure("update the kernel, or kiln; `kiln record -v` shows the "
 				   "kernel's log");
 		d->cannot_sample = true;
-		doctor_add(d, FINDING_fail, "sampling programs", &cure,
-			   "the kernel refuses them: %s",
+		doctor_add(d, FINDING_fail, "sampling programs", &cure, "they do not load: %s",
 			   refused->all[0] ? refused->all : strerror(-err));
 		return;
 	}
