@@ -37,7 +37,7 @@ static bool parse_line(struct mount_line *m, char *line)
 	return m->point[0] == '/';
 }
 
-/* Space, tab, newline and backslash are written as three octal digits. In place. */
+/* Decodes in place: space, tab, newline and backslash are three octal digits. */
 static void unescape(char *s)
 {
 	char *out = s;
@@ -64,10 +64,10 @@ static bool has_option(const char *options, const char *want)
 	return false;
 }
 
-/* The higher, the better as the main hierarchy. */
+/* The hierarchy with the highest rank is the main one. */
 static int rank_of(const struct mount_line *m)
 {
-	bool whole = !strcmp(m->root, "/"); /* not a part of it bound into a container */
+	bool whole = !strcmp(m->root, "/"); /* not a part that is bind-mounted into a container */
 
 	if (!strcmp(m->type, "cgroup2"))
 		return 5 + whole;

@@ -6,7 +6,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cgroups/cgroup_names.h"
 
-#define CONTAINER_LABEL_LEN 12 /* as docker ps and its kin show ids */
+#define CONTAINER_LABEL_LEN 12 /* as docker ps prints ids */
 
 static bool is_id(const char *s, size_t len)
 {
@@ -20,7 +20,7 @@ static bool is_id(const char *s, size_t len)
 
 const char *cgroup_container_id(const char *name, size_t len)
 {
-	/* "x.slice:cri-containerd:ID" is what a systemd name becomes under the cgroupfs driver. */
+	/* "x.slice:cri-containerd:ID" is the cgroupfs driver's form of a systemd name. */
 	static const char *const prefixes[] = {"docker-", "cri-containerd-", "crio-", "libpod-",
 					       ""};
 	static const char scope[] = ".scope";
@@ -39,7 +39,7 @@ const char *cgroup_container_id(const char *name, size_t len)
 	return NULL;
 }
 
-/* systemd puts a '_' before names that would look like the kernel's own files. */
+/* systemd puts a '_' before names that look like the kernel's own files. */
 static const char *unescaped(const char *name)
 {
 	return name + (name[0] == '_');
@@ -62,7 +62,7 @@ bool cgroup_has_unit_suffix(const char *name)
 	return false;
 }
 
-/* Units that processes run in; slices only group them. */
+/* Units that have processes. Slices only group them. */
 static bool runs_processes(const char *name, size_t len)
 {
 	static const char *const suffixes[] = {".service", ".scope", ".socket", ".mount", ".swap"};
@@ -87,7 +87,7 @@ void cgroup_parse_path(const char *path, char *unit, int unit_size, char *contai
 		size_t len = strcspn(p, "/");
 		const char *id = cgroup_container_id(p, len), *name = unescaped(p);
 
-		/* The innermost of each wins: a service may run in a container. */
+		/* The innermost one counts: a service may run in a container. */
 		if (id)
 			snprintf(container, (size_t)container_size, "%.*s", CONTAINER_LABEL_LEN,
 				 id);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the name of a cgroup directory says. Internal to profiler/cgroups; see cgroups.h. */
+/* Reads the names of cgroup directories. Internal to profiler/cgroups; see cgroups.h. */
 #ifndef KILN_CGROUPS_CGROUP_NAMES_H
 #define KILN_CGROUPS_CGROUP_NAMES_H
 
@@ -8,10 +8,10 @@
 
 #define CONTAINER_ID_LEN 64
 
-/* The container id within a directory name: 64 hex digits, not terminated; or NULL. */
+/* The container id in a directory name: 64 hex digits, without a NUL; or NULL. */
 const char *cgroup_container_id(const char *name, size_t len);
 
-/* True if the directory is of that unit. */
+/* True if the directory belongs to that unit. */
 bool cgroup_is_unit(const char *name, const char *unit);
 
 /* True if a unit name has one of systemd's suffixes (systemd.unit(5)). */

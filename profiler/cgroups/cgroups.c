@@ -21,10 +21,10 @@
 #include "profiler/cgroups/cgroups.h"
 
 #define MOUNTINFO_CAP (16u << 20)
-/* In one walk. Their paths, of some 100 bytes and up to 4096, are kept until its end. */
+/* Limits of one walk. Paths, of some 100 and up to 4096 bytes, are kept until its end. */
 #define MAX_DIRS       65536
 #define MAX_WALK_BYTES (16u << 20)
-/* Kept: with its names a cgroup has some 250 bytes. */
+/* Limits of kept names. A cgroup with its names has some 250 bytes. */
 #define MAX_KNOWN	  32768
 #define MAX_BYTES	  (8u << 20)
 #define WALK_EVERY_NS	  1000000000ull
@@ -34,8 +34,8 @@
 struct known {
 	uint64_t id;
 	char *path, *unit, *container;
-	uint64_t asked_ns; /* 0: never, it just lay on the way */
-	bool present;	   /* in the last walk */
+	uint64_t asked_ns; /* 0: never, it was only on the way */
+	bool present;	   /* seen in the last walk */
 };
 
 struct cgroups {
@@ -44,8 +44,8 @@ struct cgroups {
 	struct htab index; /* id -> known.data[] */
 	VEC(struct known) known;
 	uint64_t walked_ns; /* 0: never */
-	uint64_t wanted;    /* the id that the walk is for */
-	size_t bytes;	    /* of known */
+	uint64_t wanted;    /* the id that the walk looks for */
+	size_t bytes;	    /* of `known` */
 	struct cgroups_stats stats;
 };
 
@@ -121,7 +121,7 @@ const char *cgroups_mount(const struct cgroups *c)
 	return c->mounts.main;
 }
 
-/* The kernfs node's id is its inode number. */
+/* Inode number, which is the id of the kernfs node. */
 static int id_of(const char *path, uint64_t *id)
 {
 	struct stat st;
@@ -134,7 +134,7 @@ static int id_of(const char *path, uint64_t *id)
 
 /* --- walking ---------------------------------------------------------------------------------- */
 
-/* A directory: its path, and its own name at the end of it. Non-zero ends the walk. */
+/* Called for a directory, with its path and the last component of it. Non-zero ends the walk. */
 typedef int (*dir_fn)(void *ctx, const char *path, const char *name);
 
 struct dirs {
@@ -184,7 +184,7 @@ static int list_children(struct dirs *d, const char *path)
 	return err;
 }
 
-/* From the root down, the nearest to it first; up to a number of directories. */
+/* Walks from the root down, breadth first, up to a limit of directories. */
 static int walk(struct cgroups *c, const char *mount, dir_fn fn, void *ctx)
 {
 	_cleanup_(dirs_release) struct dirs d = {.c = c};
@@ -210,9 +210,9 @@ static int walk(struct cgroups *c, const char *mount, dir_fn fn, void *ctx)
 /* --- targets ---------------------------------------------------------------------------------- */
 
 struct search {
-	const char *unit, *container; /* one of them */
+	const char *unit, *container; /* only one is set */
 	char *path;
-	char id[CONTAINER_ID_LEN]; /* of the container in path */
+	char id[CONTAINER_ID_LEN]; /* of the container in `path` */
 	bool several;
 };
 
@@ -242,7 +242,7 @@ static int match_container(void *ctx, const char *path, const char *name)
 	return s->path ? 0 : -ENOMEM;
 }
 
-/* Whether it is to be found in a v1 hierarchy, whose ids the kernel does not tell us. */
+/* True if a v1 hierarchy has it. The kernel does not report ids of v1. */
 static bool in_v1(struct cgroups *c, struct search s, dir_fn fn)
 {
 	bool found = false;
@@ -308,7 +308,7 @@ static bool is_below(const char *path, const char *dir)
 	return !strncmp(path, dir, n) && (!path[n] || path[n] == '/' || (n && dir[n - 1] == '/'));
 }
 
-/* Resolves dir/arg; -ENOENT also if it leads out of dir. */
+/* Resolves dir/arg. -ENOENT also if it leads out of dir. */
 static int resolve_below(const char *dir, const char *arg, char **out)
 {
 	_cleanup_free_ char *joined = NULL, *real = NULL, *real_dir = realpath(dir, NULL);
@@ -362,7 +362,7 @@ int cgroups_by_path(struct cgroups *c, const char *arg, char **path, uint64_t *i
 		free(real);
 		real = NULL;
 	}
-	/* "/x" may also be what /proc/PID/cgroup shows: below the mount. */
+	/* "/x" may be a path from /proc/PID/cgroup, relative to the mount. */
 	if (!real)
 		err = resolve_below(c->mounts.main, arg, &real);
 	if (!real && (err == -ENOENT || err == -ENOTDIR))
@@ -406,7 +406,7 @@ static size_t bytes_of(const struct known *k)
 	return sizeof(*k) + strlen(k->path) + strlen(k->unit) + strlen(k->container) + 3;
 }
 
-/* Whether there is room for a cgroup: a quarter is kept for those that are asked for. */
+/* True if there is room for a cgroup. A quarter is reserved for those that are asked for. */
 static bool has_room(const struct cgroups *c, bool asked)
 {
 	return c->known.len < c->opts.max_known - (asked ? 0 : c->opts.max_known / 4) &&
@@ -444,7 +444,7 @@ static int note_dir(void *ctx, const char *path, const char *name)
 
 	(void)name;
 	if (id_of(path, &id))
-		return 0; /* gone already */
+		return 0; /* it is gone already */
 	k = find_known(c, id);
 	if (k)
 		k->present = true;
@@ -455,7 +455,7 @@ static int note_dir(void *ctx, const char *path, const char *name)
 	return 0;
 }
 
-/* Drops what has not been asked for lately; what is there only if `also_present`. */
+/* Drops cgroups that were not asked for lately; existing ones only with `also_present`. */
 static void forget(struct cgroups *c, bool also_present)
 {
 	uint64_t now = monotonic_ns();
@@ -473,7 +473,8 @@ static void forget(struct cgroups *c, bool also_present)
 		}
 		c->known.data[kept] = k;
 		c->bytes += bytes_of(&k);
-		htab_insert(&c->index, hash_u64(k.id), (uint32_t)kept++); /* had room */
+		/* Capacity is there already. */
+		htab_insert(&c->index, hash_u64(k.id), (uint32_t)kept++);
 	}
 	c->known.len = kept;
 }

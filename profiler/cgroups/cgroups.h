@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cgroups by id, path, systemd unit and container: for targets and for labels. cgroup v2, also in
- * the hybrid layout (/sys/fs/cgroup/unified); with v1 only, ids are of the systemd (or else the
- * first) hierarchy. The id is what bpf_get_current_cgroup_id() returns: the inode number of the
- * directory's kernfs node.
+ * cgroups by id, path, systemd unit and container, for targets and labels. Uses cgroup v2, also in
+ * the hybrid layout (/sys/fs/cgroup/unified). With v1 only, ids are of systemd's hierarchy, else of
+ * the first one. An id is what bpf_get_current_cgroup_id() returns: the inode number of the
+ * directory's kernfs node. One thread.
  */
 #ifndef KILN_CGROUPS_CGROUPS_H
 #define KILN_CGROUPS_CGROUPS_H
@@ -14,14 +14,14 @@
 
 struct cgroups;
 
-int cgroups_new(struct cgroups **out); /* finds the mount from /proc/self/mountinfo */
+int cgroups_new(struct cgroups **out); /* finds the mount in /proc/self/mountinfo; 0 or -errno */
 
-/* For tests: a hierarchy that lies there, and other bounds than the usual ones. 0: as usual. */
+/* For tests: another hierarchy and other bounds. 0: the default after the comment's semicolon. */
 struct cgroups_opts {
 	const char *mount;	/* NULL: as above */
-	uint32_t max_dirs;	/* looked at in one walk; 65536 */
-	uint32_t max_known;	/* names kept; 32768 */
-	size_t max_bytes;	/* of these; 8 MiB */
+	uint32_t max_dirs;	/* directories in one walk; 65536 */
+	uint32_t max_known;	/* cgroups with names; 32768 */
+	size_t max_bytes;	/* bytes of these; 8 MiB */
 	uint64_t walk_every_ns; /* a second */
 	uint64_t keep_ns;	/* ten minutes */
 };
@@ -31,11 +31,11 @@ bool cgroups_is_v2(const struct cgroups *c);
 const char *cgroups_mount(const struct cgroups *c);
 
 /*
- * Find a cgroup for a target: a path ("/sys/fs/cgroup/x", or "x" below the mount), a unit name
- * ("nginx.service"; ".service" is added when there is no suffix), a container id (at least 6 hex
- * digits, prefix match in docker-, cri-containerd-, crio-, libpod- and plain 64-hex directories).
- * On success *path is malloc'd (absolute) and *id the cgroup id. -ENOENT: none (for a v1-only path:
- * -EOPNOTSUPP); -ENOTUNIQ: a prefix that several containers share; or -errno.
+ * Find a cgroup for a target: by path ("/sys/fs/cgroup/x", or "x" below the mount), by unit name
+ * ("nginx.service"; ".service" is added if there is no suffix), or by container id (a prefix of at
+ * least 6 hex digits; docker-, cri-containerd-, crio-, libpod- and plain 64-hex directories). On
+ * success *path is malloc'd (absolute) and *id the cgroup id. -ENOENT: there is none (-EOPNOTSUPP:
+ * only in v1). -ENOTUNIQ: several containers have the prefix. Or another -errno.
  */
 int cgroups_by_path(struct cgroups *c, const char *arg, char **path, uint64_t *id);
 int cgroups_by_unit(struct cgroups *c, const char *unit, char **path, uint64_t *id);
@@ -47,16 +47,16 @@ struct cgroup_names {
 	const char *container; /* 12 hex digits, or "" */
 };
 /*
- * Names of a cgroup id, clean UTF-8, borrowed. Ids not known yet cause one walk of the hierarchy (at
- * most one a second). Names stay known, and valid, also after the cgroup is gone, for at least ten
- * minutes after they were last asked for. False: unknown, or there is no room (counted).
+ * Gives the names of a cgroup id, clean UTF-8, borrowed. An unknown id causes a walk of the
+ * hierarchy, at most one a second. Names stay valid for at least ten minutes after the last call
+ * for them, even if the cgroup is gone. False: unknown, or there is no room (counted).
  */
 bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out);
 
 struct cgroups_stats {
-	uint64_t known, bytes; /* now */
-	uint64_t refused;      /* cgroups that were asked for, and there was no room */
-	uint64_t cut;	       /* walks that found too many directories, or too long paths */
+	uint64_t known, bytes; /* current numbers */
+	uint64_t refused;      /* cgroups that were asked for, without room */
+	uint64_t cut;	       /* walks that found too many directories or too long paths */
 };
 void cgroups_stats(const struct cgroups *c, struct cgroups_stats *out);
 

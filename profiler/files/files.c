@@ -10,20 +10,22 @@
 
 #define MAX_OPEN  256
 #define MAX_FILES 65536
-/* 256 bytes each; those of Debian's programs and libraries have 40, in containers 160. */
+/*
+ * Paths of Debian's programs and libraries have 40 bytes, in containers 160. This allows 256 each.
+ */
 #define MAX_PATH_BYTES (16u << 20)
-/* Processes through which opening a file is tried; each may see it in another mount namespace. */
+/* Processes to try opening a file through. Each may see it in another mount namespace. */
 #define MAX_ATTEMPTS 8
-/* While waiting for the opener it is looked so often whether it hangs. */
+/* Interval of checks whether the opener hangs, while waiting for it. */
 #define STUCK_CHECK_NS 250000000ull
-/* How long files_get() waits for a descriptor that had been closed. */
+/* Longest wait of files_get() for a closed descriptor. */
 #define REOPEN_WAIT_NS 500000000ull
-/* files_free() waits so long for an open in progress, then leaves it to its thread. */
+/* Longest wait of files_free() for an open in progress. After that its thread frees everything. */
 #define FREE_WAIT_NS 200000000ull
-/* A file nobody maps is kept for so long after it was last of interest: windows are shorter. */
+/* How long a file that no process maps is kept after its last use. Windows are shorter. */
 #define KEEP_NS	       600000000000ull
 #define SWEEP_EVERY_NS 60000000000ull
-/* Longer than a window, so that a file deleted since can still be read at its end. */
+/* Longer than a window, so that a file deleted meanwhile can still be read at its end. */
 #define IDLE_NS 120000000000ull
 
 /* Without the generation, which may become known later. */
@@ -37,7 +39,7 @@ static uint64_t key_hash(const struct file_key *key)
 struct eq_ctx {
 	const struct files *f;
 	const struct file_key *key;
-	uint32_t *newest; /* of those that may be it, where one of the generations is not known */
+	uint32_t *newest; /* candidates, if a generation is unknown */
 };
 
 static bool key_eq(const void *ctx, uint32_t slot)
@@ -54,10 +56,10 @@ static bool key_eq(const void *ctx, uint32_t slot)
 		return key->generation == file->generation;
 	if (*c->newest == HTAB_NONE || c->f->all.data[*c->newest].born < file->born)
 		*c->newest = slot;
-	return false; /* look for a better one */
+	return false; /* look for a better match */
 }
 
-/* The slot of a file that is known, or HTAB_NONE. */
+/* Slot of a known file, or HTAB_NONE. */
 static uint32_t find_file(struct files *f, const struct file_key *key)
 {
 	uint32_t newest = HTAB_NONE;
@@ -67,7 +69,7 @@ static uint32_t find_file(struct files *f, const struct file_key *key)
 	return slot != HTAB_NONE ? slot : newest;
 }
 
-/* The path without " (deleted)", which d_path() adds; *deleted says whether it had. */
+/* The path without d_path()'s " (deleted)"; *deleted says whether it was there. */
 static char *plain_path(const char *path, bool *deleted)
 {
 	static const char suffix[] = " (deleted)";
@@ -87,7 +89,7 @@ static void free_slot(struct files *f, uint32_t slot)
 	f->free_last = slot;
 }
 
-/* The slot that was freed the longest time ago, or HTAB_NONE. It is not taken yet. */
+/* The slot that was free for the longest time, or HTAB_NONE. Does not take it. */
 static uint32_t find_slot(struct files *f)
 {
 	struct file empty = {.fd = -1};
@@ -98,13 +100,13 @@ static uint32_t find_slot(struct files *f)
 	return f->free_first;
 }
 
-/* Also for a clean copy, which may be three times as long. */
+/* Counts room for a clean copy, too, which may be three times as long. */
 static bool has_path_room(const struct files *f, const char *path)
 {
 	return f->path_bytes + 4 * files_path_bytes(path) <= f->opts.max_path_bytes;
 }
 
-/* Takes the path if it succeeds. The slot, or HTAB_NONE. */
+/* Takes the path on success. Returns the slot, or HTAB_NONE. */
 static uint32_t add_file(struct files *f, const struct file_key *key, char *path, bool deleted)
 {
 	uint32_t slot = find_slot(f);
@@ -165,7 +167,7 @@ static bool wants_opening(const struct file *file, pid_t tgid)
 		file->last_tgid != tgid);
 }
 
-/* A file that is known, and not open yet, is tried through this process. */
+/* Tries a known file that is not open yet through this process. */
 static void try_again(struct files *f, uint32_t slot, const struct file_key *key,
 		      const struct job *job)
 {
@@ -186,7 +188,7 @@ static void try_again(struct files *f, uint32_t slot, const struct file_key *key
 	files_enqueue(f, slot, *job, path, false);
 }
 
-/* The slot, or HTAB_NONE. */
+/* Returns the slot, or HTAB_NONE. */
 static uint32_t intern(struct files *f, const struct file_key *key, const struct job *job)
 {
 	uint32_t slot = find_file(f, key);
@@ -265,7 +267,7 @@ bool files_settle(struct files *f, int timeout_ms)
 	while (!(settled = !f->q_len && !f->n_busy) && monotonic_ns() < deadline) {
 		uint64_t next = monotonic_ns() + STUCK_CHECK_NS;
 
-		/* Those that hang are not waited for. */
+		/* Does not wait for openers that hang. */
 		if (files_replace_stuck_worker(f) || (!f->q_len && !f->current->busy_since_ns))
 			break;
 		files_wait(f, &f->done, next < deadline ? next : deadline);
@@ -274,18 +276,18 @@ bool files_settle(struct files *f, int timeout_ms)
 	return settled;
 }
 
-/* Has a closed file, which is borrowed already, opened again by the worker, since that may hang. */
+/* Has a closed file that is borrowed opened again. The opener does it, because it may hang. */
 static void reopen(struct files *f, uint32_t slot)
 {
 	uint64_t deadline = monotonic_ns() + REOPEN_WAIT_NS;
 	const struct file *file = &f->all.data[slot];
-	struct job job = {
-		.tgid = file->last_tgid}; /* it may still be there, its root closed here */
+	struct job job = {/* The process may still exist, although its root was closed here. */
+			  .tgid = file->last_tgid};
 
 	if (files_replace_stuck_worker(f) ||
 	    !files_enqueue(f, slot, job, file->opened_path ?: file->path, true))
 		return;
-	/* The array may move while others use the table. */
+	/* Other threads may move the array. */
 	while (f->all.data[slot].state == FILE_QUEUED && monotonic_ns() < deadline)
 		files_wait(f, &f->done, deadline);
 }
@@ -323,7 +325,8 @@ void files_get(struct files *f, uint32_t id, struct file_view *out)
 	if (file) {
 		uint32_t slot = (uint32_t)(file - f->all.data);
 
-		file->borrowed++; /* first: what nobody borrows may be closed at any time */
+		/* First of all: a file that is not borrowed may be closed at any time. */
+		file->borrowed++;
 		if (file->state == FILE_CLOSED)
 			reopen(f, slot);
 		fill_view(f, &f->all.data[slot], out);

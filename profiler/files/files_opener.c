@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Descriptors, roots, and the threads that open files. */
+/* Descriptors, roots, and the opener's threads. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,10 +10,10 @@
 #include "profiler/base/clock.h"
 #include "profiler/files/files_internal.h"
 
-/* An open that lasts longer hangs: another thread takes over, up to so many. */
+/* An open that takes longer hangs, and another thread takes over. At most so many threads. */
 #define STUCK_NS    1000000000ull
 #define MAX_WORKERS 8
-/* How often it is looked for descriptors that lie idle. */
+/* Interval of looking for idle descriptors. */
 #define IDLE_CHECK_NS 30000000000ull
 
 void files_wait(struct files *f, pthread_cond_t *cond, uint64_t deadline_ns)
@@ -46,7 +46,7 @@ void files_close(struct files *f, uint32_t slot)
 	}
 }
 
-/* Closes the descriptor that was used the longest time ago, of those nobody borrows. */
+/* Closes the least recently used descriptor that is not borrowed. */
 static void make_fd_room(struct files *f)
 {
 	size_t oldest = SIZE_MAX;
@@ -84,7 +84,7 @@ static void close_idle(struct files *f)
 	}
 }
 
-/* Takes the descriptor. Equal roots share a slot; a slot taken over gets a new generation. */
+/* Takes the descriptor. Equal roots share an entry. A reused entry gets a new generation. */
 static void remember_root(struct files *f, struct file *file, const struct root_key *key, int fd)
 {
 	struct root *best = NULL;
@@ -140,13 +140,13 @@ static void refuse(struct open_result *r, int err)
 	r->err = err;
 }
 
-/* Which generation it is may have become known while the file was being opened. */
+/* The file's generation may have become known while it was opened. */
 static bool is_other_generation(const struct file *file, const struct open_result *r)
 {
 	return file->generation && r->generation && file->generation != r->generation;
 }
 
-/* Takes *path if the file is to be found by that and there is room for it. */
+/* Takes *path, if the file was found by another path and there is room for it. */
 static void keep_opened_path(struct files *f, struct file *file, char **path)
 {
 	size_t bytes = files_path_bytes(*path);
@@ -160,7 +160,7 @@ static void keep_opened_path(struct files *f, struct file *file, char **path)
 	file->opened_path = steal_ptr(*path);
 }
 
-/* Takes the descriptors of the result, and *path if the file is to be found by that from now on. */
+/* Takes the descriptors of the result, and *path if the file is reopened by it from now on. */
 static void deliver(struct files *f, uint32_t slot, struct open_result *r, char **path)
 {
 	struct file *file = &f->all.data[slot];
@@ -192,7 +192,7 @@ static void deliver(struct files *f, uint32_t slot, struct open_result *r, char 
 	keep_opened_path(f, file, path);
 }
 
-/* Opens what the job asks for, with the lock released meanwhile. Takes the job's path. */
+/* Does a job, without the lock. Takes the job's path. */
 static void run_job(struct worker *w, struct job *job)
 {
 	struct files *f = w->f;
@@ -226,7 +226,7 @@ static void run_job(struct worker *w, struct job *job)
 	pthread_cond_broadcast(&f->done);
 }
 
-/* Whoever is the last to let go frees all: a thread that hangs may outlive the owner. */
+/* The last reference frees everything: a thread that hangs may outlive the owner. */
 void files_unref(struct files *f)
 {
 	bool last;
@@ -289,7 +289,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* Makes a new current worker. Locked, or before anybody else knows f. */
+/* Needs the lock unless f is not shared yet. */
 int files_start_worker(struct files *f)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -318,7 +318,6 @@ int files_start_worker(struct files *f)
 	return 0;
 }
 
-/* If the current worker hangs, leaves it to its fate and starts another. True: nobody works. */
 bool files_replace_stuck_worker(struct files *f)
 {
 	struct worker *w = f->current;

@@ -30,10 +30,10 @@ static void read_build_id(int fd, struct build_id *out)
 	elf_obj_free(elf);
 }
 
-/* 0: the file system does not tell. */
+/* Inode generation; 0: unknown. */
 static uint64_t generation_of(int fd)
 {
-	/* Defined with a long, but the kernel writes an int (ioctl_iflags(2)). */
+	/* The ioctl is defined with a long, but the kernel writes an int (ioctl_iflags(2)). */
 	union {
 		long room;
 		unsigned int value;
@@ -43,8 +43,8 @@ static uint64_t generation_of(int fd)
 }
 
 /*
- * The device of a mapping is that of the super block. On btrfs stat(2) names the subvolume's, on
- * overlayfs the overlay's, so there only the inode number can be compared.
+ * A mapping has the device of the super block. On btrfs stat(2) gives the subvolume's device, on
+ * overlayfs the overlay's. There only the inode number can be compared.
  */
 static bool same_inode(int fd, const struct open_request *req)
 {
@@ -59,7 +59,9 @@ static bool same_inode(int fd, const struct open_request *req)
 	       (fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC);
 }
 
-/* Whether it is the file that was asked for; tells its generation if its inode says so. */
+/*
+ * True if it is the requested file. Gives its generation, if the file is identified by its inode.
+ */
 static bool is_wanted(int fd, const struct open_request *req, const struct build_id *id,
 		      uint64_t *generation)
 {
@@ -72,7 +74,7 @@ static bool is_wanted(int fd, const struct open_request *req, const struct build
 	return !req->generation || !*generation || *generation == req->generation;
 }
 
-/* Takes the handle (or -errno). True: it is the file; it is in *out then. */
+/* Takes the handle (or -errno). True if it is the file, which then is in *out. */
 static bool accept_handle(int handle_or_err, const struct open_request *req,
 			  struct open_result *out)
 {
@@ -124,7 +126,9 @@ static bool root_key_of(const char *pid, int root_fd, struct root_key *key)
 	return true;
 }
 
-/* Notes under which root the file was found, unless that is our own. Takes the descriptor. */
+/*
+ * Remembers the root under which the file was found, unless it is kiln's own. Takes the descriptor.
+ */
 static void keep_root(struct open_result *out, pid_t tgid, int fd)
 {
 	_cleanup_close_ int root_fd = fd, own_fd = -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Opening one file as a process saw it, and making sure that it is the one that was mapped. Every
- * call here may block for as long as a file server likes. Internal to profiler/files.
+ * Opens one file as a process saw it, and checks that it is the mapped one. Every call may hang as
+ * long as a file server does. Internal to profiler/files.
  */
 #ifndef KILN_FILES_OPENER_H
 #define KILN_FILES_OPENER_H
@@ -19,24 +19,26 @@ struct open_request {
 	uint64_t inode, generation; /* generation 0: unknown */
 	pid_t tgid, parent_tgid;    /* 0: unknown */
 	uint64_t va_start, va_end;  /* 0: unknown */
-	int root_fd;		    /* a root it was found under before, or -1 */
+	int root_fd;		    /* root under which it was found before, or -1 */
 };
 
-/* What tells roots apart: chroot(2) changes one within a mount namespace. */
+/* Identity of a root. chroot(2) changes it within a mount namespace. */
 struct root_key {
 	uint64_t mnt_ns, dev, inode;
 };
 
 struct open_result {
-	int fd, err; /* -1 and -errno, or a descriptor and 0 */
-	int root_fd; /* O_PATH, or -1 when it was found under our own root */
+	int fd, err; /* fd -1 and err -errno, or a descriptor and 0 */
+	int root_fd; /* O_PATH; -1: found under kiln's own root */
 	struct root_key root;
 	struct build_id build_id; /* of the file */
-	uint64_t generation; /* of its inode, if that is its identity; 0 if it has none to tell */
-	bool replaced;	     /* a file was there under that name, but another one */
+	uint64_t generation;	  /* of its inode, if that is the identity; 0: unknown */
+	bool replaced;		  /* another file has that name now */
 };
 
-/* -ESTALE: only other files were found there. The caller owns both descriptors. */
+/*
+ * Opens the file. The caller owns both descriptors. err is -ESTALE if only other files were found.
+ */
 void open_mapped_file(const struct open_request *req, struct open_result *out);
 
 #endif

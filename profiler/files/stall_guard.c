@@ -10,11 +10,11 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 
-/* While so many hang the others are not waited for as long: that is no accident. */
+/* While so many threads hang, others get less time. */
 #define STUCK_MAX     4
 #define SHORT_WAIT_MS 20
 
-/* How many threads are left behind. Shared with them, since the guard may go before they do. */
+/* Number of threads left behind. They share it, since the guard may be freed before they return. */
 struct guard_left {
 	unsigned n, refs;
 };
@@ -28,10 +28,10 @@ struct guard_thread {
 		IDLE,
 		ASKED,
 		ANSWERED,
-		DISMISSED, /* is to end, and is waited for */
-		LEFT,	   /* is to end when it comes back, and to free itself */
+		DISMISSED, /* shall end, and the guard waits for it */
+		LEFT,	   /* left behind: frees itself when it returns */
 	} state;
-	struct guarded_job *job; /* owned while it is being done */
+	struct guarded_job *job; /* owned while it runs */
 	int result;
 };
 
@@ -62,7 +62,7 @@ static void free_thread(struct guard_thread *r)
 	free(r);
 }
 
-/* Under the lock, but for the job. */
+/* Everything but the job is under the lock. */
 static void *serve(void *arg)
 {
 	struct guard_thread *r = arg;
@@ -95,7 +95,7 @@ static struct guard_left *make_left(struct stall_guard *p)
 	if (!p->left) {
 		p->left = calloc(1, sizeof(*p->left));
 		if (p->left)
-			p->left->refs = 1; /* the guard's */
+			p->left->refs = 1; /* the guard's reference */
 	}
 	return p->left;
 }
@@ -119,7 +119,7 @@ static struct guard_thread *start_thread(struct stall_guard *p)
 	return NULL;
 }
 
-/* False: it has not answered in time, and is dismissed. */
+/* False if it did not answer in time. It is then left behind. */
 static bool await(struct guard_thread *r, int ms)
 {
 	struct timespec deadline = timespec_of(monotonic_ns() + (uint64_t)ms * 1000000);

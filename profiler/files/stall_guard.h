@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Doing what a file server may never answer: reading /proc/PID/maps, even stat, which wants locks that
- * a process can hold for as long as a dead server likes; opening a file in somebody's /tmp. A thread
- * does it and is left behind when it stalls.
+ * Runs jobs that may hang in a thread, which is left behind when it hangs. Reading /proc/PID/maps
+ * or even stat needs locks that a process can hold as long as a dead file server does. Opening a
+ * file in another process's /tmp may hang, too. One thread uses a guard.
  */
 #ifndef KILN_FILES_STALL_GUARD_H
 #define KILN_FILES_STALL_GUARD_H
@@ -11,29 +11,29 @@
 #include <stddef.h>
 
 struct stall_guard {
-	struct guard_thread *thread; /* NULL: none yet */
-	struct guard_left *left;     /* of the threads left behind; NULL: none yet */
-	unsigned stalled;	     /* jobs given up */
+	struct guard_thread *thread; /* NULL: not started yet */
+	struct guard_left *left;     /* counts threads left behind; NULL: none yet */
+	unsigned stalled;	     /* jobs that hung */
 	int wait_ms;		     /* 0: STALL_GUARD_WAIT_MS */
 };
 
 /* A busy machine answers in milliseconds. */
 #define STALL_GUARD_WAIT_MS 2000
 
-/* What is to be done, at the begin of a larger struct on the heap. */
+/* A job, at the begin of a larger struct on the heap. */
 struct guarded_job {
-	int (*run)(struct guarded_job *job); /* in the thread; the result */
+	int (*run)(struct guarded_job *job); /* runs in the thread; gives the result */
 	void (*free)(struct guarded_job *job);
 };
 
-/* Runs it: true, and *result is its result (-ENOMEM where there is no thread). False: it stalled, and is
- * no longer the caller's. */
+/* Runs a job. True: it finished; *result is its result (-ENOMEM if no thread could be started),
+ * and the job is the caller's again. False: it hangs and no longer belongs to the caller. */
 bool stall_guard_run(struct stall_guard *p, struct guarded_job *job, int *result);
 
-/* Jobs given up whose threads have not come back yet. */
+/* Number of jobs that hang now. */
 unsigned stall_guard_stuck(const struct stall_guard *p);
 
-/* As io_read_file(), and -ETIMEDOUT. */
+/* Like io_read_file(), but -ETIMEDOUT if it hangs. */
 int stall_guard_read_file(struct stall_guard *p, const char *path, size_t cap, char **text,
 			  size_t *len);
 void stall_guard_release(struct stall_guard *p);
