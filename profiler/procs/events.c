@@ -8,11 +8,11 @@
 #include "profiler/procs/maps.h"
 
 #define TRAILER_LEN    24
-#define KERNEL_ID_LEN  20		  /* the field of PERF_RECORD_MMAP2 has no room for more */
+#define KERNEL_ID_LEN  20		  /* PERF_RECORD_MMAP2 has room for so many bytes */
 #define PID_LIMIT      (4u * 1024 * 1024) /* PID_MAX_LIMIT of the kernel */
 #define LATEST_TIME_NS (UINT64_MAX / 2)
 
-/* A process outside our pid namespace has the pid 0 or -1 here. */
+/* A process outside of kiln's pid namespace has the pid 0 or -1 here. */
 static bool is_pid(uint32_t v)
 {
 	return v && v <= PID_LIMIT;
@@ -85,7 +85,7 @@ static void parse_ksymbol(struct event *e, struct bytes *b)
 
 	e->start = bytes_u64(b);
 	e->len = bytes_u32(b);
-	bytes_skip(b, 2); /* type: BPF or else; the names tell as much */
+	bytes_skip(b, 2); /* type: the names say the same */
 	flags = bytes_u16(b);
 	e->name = bytes_cstr(b);
 	if (!b->bad)
@@ -142,7 +142,9 @@ static void apply_mmap(const struct event *e, struct procs *p, struct files *f)
 		m.file = files_intern(f, &e->file, e->tgid, im ? im->parent_tgid : 0, e->start,
 				      e->start + e->len);
 		if (m.file == FILE_NONE)
-			return; /* the table is full and has counted it: unknown, not anonymous */
+			/* The file table is full and has counted it; the mapping is unknown, not
+			 * anonymous. */
+			return;
 	}
 	procs_mmap(p, e->t_ns, e->tgid, &m);
 	if (m.file < FILE_VDSO && map_is_jitdump(e->name))

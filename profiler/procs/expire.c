@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* procs_expire(): forgetting the dead, what was replaced, and the files that nobody maps. */
+/* procs_expire(): forgets ended images, replaced mappings, and files that no process maps. */
 #include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 
 struct mapped_files {
-	struct htab ids; /* an id is its own key */
+	struct htab ids; /* ids are their own keys */
 	int err;
 };
 
@@ -55,7 +55,7 @@ void procs_expire(struct procs *p, uint64_t now_ns)
 
 	while (p->dead_oldest && p->dead_oldest->pub.end_ns < before)
 		table_drop_image(p, p->dead_oldest);
-	/* The dead take their replaced mappings along when they go themselves. */
+	/* Ended images are dropped as a whole, with their replaced mappings. */
 	for (size_t i = 0; i < p->all.len; i++) {
 		const struct proc *proc = p->all.data[i];
 

@@ -8,26 +8,26 @@
 #include "profiler/base/vec.h"
 #include "profiler/procs/ksyms.h"
 
-/* A host that traces a lot has hundreds. Past it those that have ended go first. */
+/* A host that traces a lot has hundreds. At the cap, code that has ended goes first. */
 #define KSYMS_MAX 16384
-/* Distinct names: a program that is loaded again has its old one, which holds a hash of its code. One has
- * some 40 bytes, and 511 at most. */
+/* Distinct names. A program that is loaded again keeps its name, which has a hash of its code. A
+ * name has some 40 bytes, at most 511. */
 #define NAMES_MAX	65536
 #define NAMES_BYTES_MAX (8u << 20)
 /*
- * The end is announced when the last reference goes; a CPU inside the program may go on for an RCU
- * grace period, and the code is freed only after it.
+ * The end is reported when the last reference goes. A CPU inside the program may run on for an RCU
+ * grace period. The code is freed after it.
  */
 #define GRACE_NS 1000000000ull
 
 struct ksym {
 	uint64_t start, end;
-	uint64_t since_ns, until_ns; /* UINT64_MAX: still there */
+	uint64_t since_ns, until_ns; /* UINT64_MAX: not ended */
 	uint32_t name;		     /* in names */
 };
 
 struct ksyms {
-	VEC(struct ksym) syms; /* ascending start, then since_ns */
+	VEC(struct ksym) syms; /* sorted by start, then since_ns */
 	uint64_t max_len;
 	struct strtab *names;
 	struct ksyms_stats stats;
@@ -186,7 +186,7 @@ static int insert(struct ksyms *k, const struct ksym *s)
 	return 0;
 }
 
-/* A symbol of an event, between two times. */
+/* Adds a symbol that an event reported, between two times. */
 static void add(struct ksyms *k, uint64_t start, uint64_t len, const char *name, uint64_t since_ns,
 		uint64_t until_ns)
 {
@@ -196,7 +196,7 @@ static void add(struct ksyms *k, uint64_t start, uint64_t len, const char *name,
 		k->stats.refused++;
 }
 
-/* The end of what lies in the way of new code was lost. */
+/* Ends the symbols that overlap new code: their own end event was lost. */
 static void end_overlapped(struct ksyms *k, uint64_t t_ns, uint64_t start, uint64_t end)
 {
 	for (size_t i = up_to(k, end - 1); i-- > 0;) {
@@ -218,7 +218,7 @@ void ksyms_begin(struct ksyms *k, uint64_t t_ns, uint64_t start, uint64_t len, c
 
 void ksyms_end(struct ksyms *k, uint64_t t_ns, uint64_t start, uint64_t len, const char *name)
 {
-	uint64_t free_since_ns = 0; /* when the place was last known to become free */
+	uint64_t free_since_ns = 0; /* last time at which this place became free */
 
 	for (size_t i = up_to(k, start); i-- > 0 && k->syms.data[i].start == start;) {
 		struct ksym *s = &k->syms.data[i];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Code that came into the kernel or left it while we watched: BPF programs, ftrace's trampolines,
- * kprobes' instruction pages (PERF_RECORD_KSYMBOL). Addresses are reused soon, and /proc/kallsyms
- * has only what is there when it is read, so this is a timeline. Pure memory; CLOCK_BOOTTIME.
+ * A timeline of code that came into the kernel or left it during the recording: BPF programs,
+ * ftrace trampolines, pages of kprobes (PERF_RECORD_KSYMBOL). Addresses are reused soon, and
+ * /proc/kallsyms only has what exists when it is read. Pure memory. Times are CLOCK_BOOTTIME.
  */
 #ifndef KILN_PROCS_KSYMS_H
 #define KILN_PROCS_KSYMS_H
@@ -18,32 +18,33 @@ struct ksyms;
 int ksyms_new(struct ksyms **out);
 void ksyms_free(struct ksyms *k);
 
-/* What there is no room for is counted. Code that was in the same place has ended by then. */
+/* Code was added. Ends symbols in the same place. Without room it is counted and left out. */
 void ksyms_begin(struct ksyms *k, uint64_t t_ns, uint64_t start, uint64_t len, const char *name);
-/* Of code that was not seen to come: it had been there before. */
+/* Code was removed. If its begin was not seen, it was there before. */
 void ksyms_end(struct ksyms *k, uint64_t t_ns, uint64_t start, uint64_t len, const char *name);
 
-/* Id of what was at an address of the kernel then; KSYM_NONE: ask /proc/kallsyms. Equal names have
- * equal ids, which are valid until ksyms_forget_names() says otherwise. */
+/* Id of the symbol at a kernel address at that time; KSYM_NONE: ask /proc/kallsyms. Equal names
+ * have equal ids. Ids are valid until ksyms_forget_names() returns true. */
 uint32_t ksyms_find(const struct ksyms *k, uint64_t t_ns, uint64_t addr);
 
-/* Clean name of an id, and what /proc/kallsyms would call its module: "bpf", "__builtin__ftrace". */
+/* Name of an id as clean text, and the module that /proc/kallsyms would show: "bpf",
+ * "__builtin__ftrace". */
 const char *ksyms_name(const struct ksyms *k, uint32_t id, const char **module);
 
 /* Forgets what ended before that time. */
 void ksyms_expire(struct ksyms *k, uint64_t before_ns);
 
 /*
- * For a run without end, between two windows, when nobody keeps an id: if there are many names, forgets
- * those that no code known now has. True: ids of before are not valid any more.
+ * For long recordings: call between two windows, when no ids are held. If there are many names,
+ * forgets those without known code. True: earlier ids are invalid.
  */
 bool ksyms_forget_names(struct ksyms *k);
 
 struct ksyms_stats {
-	uint64_t known; /* now */
-	uint64_t names; /* also of what is forgotten */
+	uint64_t known; /* symbols now */
+	uint64_t names; /* names, also of symbols that are forgotten */
 	uint64_t bytes;
-	uint64_t refused; /* for lack of room or memory */
+	uint64_t refused; /* symbols left out for lack of room or memory */
 };
 void ksyms_stats(const struct ksyms *k, struct ksyms_stats *out);
 

@@ -48,7 +48,7 @@ static uint32_t number32(struct cursor *c, unsigned base)
 	return (uint32_t)v;
 }
 
-/* seq_file writes a newline in a name as \012, and nothing else so (fs/proc/task_mmu.c). */
+/* seq_file writes a newline in a name as \012 and escapes nothing else (fs/proc/task_mmu.c). */
 static bool copy_path(char *out, size_t size, const char *p, size_t len)
 {
 	size_t n = 0;

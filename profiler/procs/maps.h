@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The text of /proc/PID/maps (proc_pid_maps(5)), and what the names of mappings mean. */
+/* Parses /proc/PID/maps (proc_pid_maps(5)), and classifies the names of mappings. */
 #ifndef KILN_PROCS_MAPS_H
 #define KILN_PROCS_MAPS_H
 
@@ -7,35 +7,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAPS_PATH_MAX 4096 /* PATH_MAX: d_path() never gives more */
+#define MAPS_PATH_MAX 4096 /* PATH_MAX, the limit of d_path() */
 
 struct maps_entry {
 	uint64_t start, end, file_off, inode;
 	uint32_t major, minor;
 	bool exec;
-	char path[MAPS_PATH_MAX]; /* "\012" put back to a newline */
+	char path[MAPS_PATH_MAX]; /* with "\012" turned back into a newline */
 };
 
-/* Calls fn for every executable mapping, in the order of the text. Lines that are not as they
- * should be are skipped; returns how many those were. A non-zero return of fn ends it early. */
+/* Calls fn for each executable mapping, in the order of the text. A non-zero result of fn ends
+ * it early. Skips malformed lines and returns their number. */
 typedef int (*maps_fn)(void *ctx, const struct maps_entry *e);
 size_t maps_parse(const char *text, size_t len, maps_fn fn, void *ctx);
 
 enum map_kind {
 	MAP_KIND_FILE,
-	MAP_KIND_ANON, /* memory with no file behind it */
+	MAP_KIND_ANON, /* memory without a file */
 	MAP_KIND_VDSO,
-	MAP_KIND_IGNORE, /* the kernel's own helpers: nothing of the program runs there */
+	MAP_KIND_IGNORE, /* the kernel's helpers: no code of the program */
 };
 
 /*
- * From the name in /proc/PID/maps or a PERF_RECORD_MMAP2. is_program: the kernel found a build id in
- * it, or it was exec'ed. A memfd is a file only then: else it is a JIT's double-mapped memory.
+ * Kind of a mapping, from its name in /proc/PID/maps or PERF_RECORD_MMAP2. is_program: the kernel
+ * found a build id in the file, or it was exec'ed. Only then is a memfd a file; else it is a JIT
+ * compiler's double-mapped memory.
  */
 enum map_kind map_kind_of(const char *name, bool is_program);
 
-/* ".../jit-PID.dump": mapped executable by a JIT compiler to say that it writes this file
- * (symbolizer/jit/jitdump.h). */
+/* True for ".../jit-PID.dump". A JIT compiler maps it executable to announce that it writes this
+ * file (symbolizer/jit/jitdump.h). */
 bool map_is_jitdump(const char *name);
 
 #endif

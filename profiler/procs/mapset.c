@@ -7,8 +7,8 @@
 
 struct mapset {
 	uint32_t refs;
-	/* The mappings are m[first .. first + len): room at both ends, because mmap(2) hands out
-	 * descending addresses and /proc/PID/maps ascending ones. */
+	/* The mappings are m[first .. first + len). There is room at both ends: mmap(2) gives
+	 * descending addresses, /proc/PID/maps ascending ones. */
 	uint32_t first, len, cap;
 	struct proc_mapping m[];
 };
@@ -20,7 +20,7 @@ static size_t mapset_bytes(const struct mapset *set)
 
 static struct mapset *mapset_new(size_t len, struct space_total *total)
 {
-	/* A dynamically linked program has about six executable mappings. */
+	/* A dynamically linked program has some six executable mappings. */
 	size_t cap = len < 4 ? 6 : len + len / 2;
 	struct mapset *set = malloc(sizeof(*set) + cap * sizeof(set->m[0]));
 
@@ -59,7 +59,7 @@ struct mapset *mapset_ref(struct mapset *set)
 	return set;
 }
 
-/* Copies the set with `n` mappings put in the place of `remove` at index `at`. */
+/* Copies the set, with `n` mappings in place of `remove` ones at index `at`. */
 static int rebuild(struct mapset **s, size_t at, size_t remove, const struct proc_mapping *with,
 		   size_t n, struct space_total *total)
 {
@@ -82,7 +82,7 @@ static int rebuild(struct mapset **s, size_t at, size_t remove, const struct pro
 	return 0;
 }
 
-/* Moves the shorter side to make or close a gap. False if that side has no room left. */
+/* Moves the shorter side to open or close a gap. False if that side has no room. */
 static bool shift(struct mapset *set, size_t at, size_t remove, size_t n)
 {
 	struct proc_mapping *m = set->m + set->first;

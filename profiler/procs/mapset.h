@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A sorted array of mappings, shared (counted references) until one of those who have it changes it.
+ * A sorted array of mappings with a reference count. Owners share it until one of them changes it.
  * Internal to profiler/procs.
  */
 #ifndef KILN_PROCS_MAPSET_H
@@ -10,17 +10,17 @@
 
 struct mapset; /* NULL is empty */
 
-/* What all sets hold together; a shared array counts once. */
+/* Totals of all sets. A shared array counts once. */
 struct space_total {
 	size_t bytes, mappings;
-	uint64_t past_dropped; /* so far: replaced mappings for which there was no room */
+	uint64_t past_dropped; /* replaced mappings dropped so far for lack of room */
 };
 
 /* Borrowed until the next change. */
 const struct proc_mapping *mapset_get(const struct mapset *set, size_t *n);
 
-/* Puts n mappings in the place of `remove` at index `at`; a shared array is copied for that. 0 or
- * -ENOMEM: nothing has changed then. */
+/* Puts n mappings in place of `remove` ones at index `at`. Copies a shared array first. 0, or
+ * -ENOMEM with nothing changed. */
 int mapset_splice(struct mapset **s, size_t at, size_t remove, const struct proc_mapping *with,
 		  size_t n, struct space_total *total);
 

@@ -8,8 +8,8 @@
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 
-/* The dead are asked for until the window they were sampled in is drained, and are dropped after that: this is
- * for events that come late. */
+/* Ended images are needed until the window of their samples is drained, and dropped after that.
+ * This is for late events. */
 #define LINGER_NS 10000000000ull
 #define MAX_BYTES (64u << 20)
 
@@ -42,7 +42,8 @@ static void tell(const struct procs *p, pid_t tgid)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-/* The image an event at t is about; a process not known yet becomes known. NULL: too old, no room. */
+/* The image that an event at t_ns is about. Makes an unknown process known. NULL: too old, or no
+ * room. */
 static struct image *image_for_event(struct procs *p, uint64_t t_ns, pid_t tgid)
 {
 	struct proc *proc = table_find(p, tgid);
@@ -52,7 +53,7 @@ static struct image *image_for_event(struct procs *p, uint64_t t_ns, pid_t tgid)
 	if (im && t_ns < im->pub.end_ns)
 		return im;
 	if (proc && n < proc->n_images)
-		return NULL; /* before or between what is known */
+		return NULL; /* before, or between, known images */
 	im = table_begin_image(p, t_ns, tgid);
 	if (im) {
 		proc = table_find(p, tgid);
@@ -74,8 +75,8 @@ static void set_comm(struct image *im, const char *comm)
 }
 
 /*
- * A FORK record for a process that the scan has found already: it was made while /proc was read.
- * The record and those after it tell its story better than what was read at some point of it.
+ * True for a FORK event of a process that the scan has found. It was forked while /proc was read.
+ * This event and later ones are better than what was read meanwhile.
  */
 static bool is_scanned_twin(const struct proc *proc, const struct image *im, uint64_t t_ns)
 {
@@ -134,7 +135,7 @@ void procs_fork(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, pid_t par
 	tell(p, tgid);
 }
 
-/* An exec within the time /proc was read: what was read may already be of the new program. */
+/* Handles an exec while /proc was read: what was read may be of the new program. */
 static void distrust_scan(struct procs *p, struct proc *proc, struct image *im, uint64_t t_ns)
 {
 	if (proc->scan_to_ns && t_ns <= proc->scan_to_ns) {
@@ -191,7 +192,8 @@ void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid)
 	if (!im || !image_is_alive(im) || t_ns < im->pub.begin_ns)
 		return;
 	if (t_ns < proc->scan_from_ns)
-		return; /* it lived when /proc was read: this one had its pid before */
+		/* The process lived when /proc was read, so this event is about an earlier one. */
+		return;
 	if (tid == tgid)
 		proc->leader_gone = true;
 	else
@@ -205,7 +207,7 @@ void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid)
 	tell(p, tgid);
 }
 
-/* What it has mapped tells of a program. */
+/* Learns facts about a program from a mapping. */
 static void note_mapping(struct image *im, const struct proc_mapping *m)
 {
 	if (m->file == FILE_NONE)
@@ -214,7 +216,7 @@ static void note_mapping(struct image *im, const struct proc_mapping *m)
 		im->pub.exe = m->file;
 }
 
-/* What is mapped now no snapshot has told. */
+/* The mappings no longer equal a snapshot. */
 static void changed_otherwise(struct image *im)
 {
 	if (!im->is_cut)
@@ -254,7 +256,7 @@ void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file)
 
 /* --- all that is mapped, seen at once --------------------------------------------------------- */
 
-/* The image has mapped what was seen, and nothing else. 1 if anything is different now, else 0, or
+/* Makes the image's mappings equal to the snapshot. 1 if anything may be different, else 0, or
  * -ENOMEM. */
 static int apply_snapshot(struct procs *p, struct image *im, struct space_snapshot *snap)
 {
@@ -283,7 +285,7 @@ void procs_snapshot(struct procs *p, const struct proc_snapshot *s)
 
 	if (!im || (im->is_seen && s->t_ns < im->seen_ns))
 		return;
-	/* Whatever ran in it before its first sample, nobody asks for that. */
+	/* What was mapped before the first sample is never looked up. */
 	snap.since_ns = im->is_seen ? s->t_ns : im->pub.begin_ns;
 	snap.late_ns = snap.since_ns;
 	if (s->exe != FILE_NONE)
@@ -294,7 +296,7 @@ void procs_snapshot(struct procs *p, const struct proc_snapshot *s)
 	im->is_cut = false;
 	im->is_seen = true;
 	im->seen_ns = s->t_ns;
-	/* Not if something has changed since, or there was no room for all of it. */
+	/* No version if something has changed since, or if there was no room for all of it. */
 	version = space_is(&im->space, s->mappings, s->n) ? s->version : 0;
 	if (!changed && version == im->version)
 		return;
@@ -317,7 +319,7 @@ void procs_snapshot_cut(struct procs *p, pid_t tgid, uint64_t t_ns, uint32_t ver
 
 /* --- what the scan found ---------------------------------------------------------------------- */
 
-/* The image that a scanned process is in the table already, or a new one. */
+/* The image of a scanned process: a known one, or a new one. */
 static struct image *image_for_scan(struct procs *p, const struct scanned *s)
 {
 	struct proc *proc = table_find(p, s->tgid);
@@ -333,7 +335,7 @@ static struct image *image_for_scan(struct procs *p, const struct scanned *s)
 		return im;
 	}
 	if (im && im->pub.begin_ns >= s->start_ns)
-		return NULL; /* it is known that this one has ended since */
+		return NULL; /* known to have ended since */
 	im = table_begin_image(p, s->start_ns, s->tgid);
 	if (im)
 		im->scanned = true;
@@ -369,7 +371,7 @@ int procs_add_scanned(struct procs *p, const struct scanned *s)
 	return 0;
 }
 
-/* Whether the program of an image has given way to another: nothing of its file is mapped. */
+/* True if another program has replaced the image: its file is not mapped any more. */
 static bool is_execed(const struct image *im, const struct scanned *s)
 {
 	if (im->pub.exe == FILE_NONE || s->exe == FILE_NONE)
@@ -380,7 +382,7 @@ static bool is_execed(const struct image *im, const struct scanned *s)
 	return true;
 }
 
-/* A thread whose end nobody told would keep its process alive for ever. */
+/* A thread whose end was missed would keep its process alive for ever. */
 static void update_threads(struct procs *p, struct proc *proc, const struct scanned *s)
 {
 	if (!s->has_all_tids)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The process table: what was mapped where, in which process, at which time. Fed by the perf
- * sideband (sideband.h), by one scan of /proc at start and by what samples tell of their process;
- * answers "which file and offset is this address" for processes that may be long dead, exec'ed in
- * place, or whose pid is somebody else's by now. Pure memory: no /proc, file or disk access happens in here, apart from procs_scan().
+ * The process table: what was mapped where, in which process, at which time. It is fed by the perf
+ * sideband (sideband.h), by a scan of /proc at the start, and by reported mappings. It answers
+ * which file and offset an address is in, for processes that may have ended, called exec, or lost
+ * their pid to another process. Pure memory, except procs_scan(), which reads /proc.
  *
- * An "image" is one program in one process: it begins with fork or exec and ends with exec or exit.
- * Images of a tgid form a timeline without overlaps; mappings of an image carry the time they were
- * made. All times are CLOCK_BOOTTIME nanoseconds, as perf (clockid) and BPF stamp them. Several
- * threads of one process share images (key: tgid). Not thread-safe.
+ * An image is one program in one process: it begins with fork or exec and ends with exec or exit.
+ * The images of a tgid form a timeline without overlaps. Mappings of an image have the time at
+ * which they were made. All times are CLOCK_BOOTTIME nanoseconds, as perf (clockid) and BPF stamp
+ * them. All threads of a process share its images (key: tgid). Not thread-safe.
  */
 #ifndef KILN_PROCS_PROCS_H
 #define KILN_PROCS_PROCS_H
@@ -23,51 +23,58 @@
 
 struct procs;
 
+/* Borrows opts->files and the callback's context. 0 or -ENOMEM. */
 int procs_new(struct procs **out, const struct procs_opts *opts);
 void procs_free(struct procs *p);
 
-/* Reads /proc once: all processes (tgid = 0) or one. Takes time `now` as the mappings' time but
- * the process's own start time as the image's begin. Vanishing processes are normal; those whose
- * mappings cannot be had within seconds are left out, with a warning. 0 or -errno. */
+/*
+ * Reads /proc: of all processes (tgid 0) or of one. Mappings get the time now_ns, images their
+ * process's start time. Processes that end meanwhile are skipped. Those whose mappings cannot be
+ * read within seconds are skipped with a warning. 0 or -errno.
+ */
 int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns);
 
-/* Events, in time order. Events about unknown processes make them known. */
+/* Events, in the order of time. An event makes an unknown process known. Out of memory or room,
+ * an event is dropped and counted. */
 void procs_fork(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, pid_t parent_tgid);
 void procs_comm(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, const char *comm, bool exec);
 void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid);
 
-/* Replaces whatever it overlaps (mmap(2) MAP_FIXED, a later mapping after munmap(2)). */
+/* A new mapping replaces whatever it overlaps (mmap(2) MAP_FIXED, or after munmap(2)). */
 void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_mapping *m);
 
-/* The program running then has mapped its jitdump (map_is_jitdump()). */
+/* The program that ran then has mapped its jitdump (map_is_jitdump()). */
 void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file);
 
 /*
- * What the image that ran then has not mapped any more ended at that time, what is new was mapped at
- * that time, and what is the same stays as it is. The first snapshot of an image counts from its
- * beginning on: what it got from its parent and earlier guesses may be wrong, and no sample of it is
- * older. In time order for one process, after all events up to that time; later ones may have come
- * before it, and stay in force. One that is older than the last of its image is ignored.
+ * Takes a snapshot. What the image of that time has mapped no more ended then, what is new was
+ * mapped then, and what is equal stays. The first snapshot of an image counts from its beginning:
+ * what it got from its parent, and earlier guesses, may be wrong, and no sample of it is older.
+ * Call in the order of time for each process, after all events up to that time. Later events may
+ * have come before and stay in force. A snapshot older than the image's last one is ignored.
  */
 void procs_snapshot(struct procs *p, const struct proc_snapshot *s);
 
-/* The same of a process that has too much mapped to be told: what is known of it stays, whatever /proc
- * will add, and goes by this version. */
+/* Notes a snapshot that was too large to report. Known mappings stay. These, and what /proc adds
+ * later, have this version. */
 void procs_snapshot_cut(struct procs *p, pid_t tgid, uint64_t t_ns, uint32_t version);
 
-/* What the program that runs in this process now has mapped, by address; NULL if it is not known to
- * run. Borrowed until the next event. *version (may be NULL) is that of the snapshot that has just
- * this mapped; 0 if there was none since the program began, or something else has changed it. */
+/*
+ * Mappings that the program running in this process has now, by address, borrowed until the next
+ * event. NULL, with *n 0, if the process is unknown or has ended. *version (may be NULL) is the
+ * version of the snapshot that equals these mappings; 0 if there was none since the program began,
+ * or if something else has changed them.
+ */
 const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n, uint32_t *version);
 
 #define IMAGE_NONE UINT64_MAX
 
-/* What an address was at that time. */
+/* What an address was at a time. */
 enum place_kind {
 	PLACE_FILE,	/* file + file_off */
 	PLACE_VDSO,	/* file_off = offset into the vDSO image */
 	PLACE_ANON,	/* executable anonymous memory: JIT */
-	PLACE_UNMAPPED, /* process known, nothing known to be mapped there */
+	PLACE_UNMAPPED, /* the process is known, but no mapping there */
 	PLACE_NO_PROCESS,
 };
 
@@ -75,23 +82,34 @@ struct place {
 	enum place_kind kind;
 	uint32_t file; /* PLACE_FILE */
 	uint64_t file_off;
-	uint64_t image; /* id of the image, never given out again; IMAGE_NONE if none */
+	uint64_t image; /* id of the image, never used again; IMAGE_NONE if there is none */
 };
 
+/*
+ * Finds out what address va of a process was at a time. An unknown process, or a time outside its
+ * images, gives PLACE_NO_PROCESS. A known process without a mapping there gives PLACE_UNMAPPED.
+ * *out is always filled.
+ */
 void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, struct place *out);
 
-/* All that: what was in place then and still is, by address; then what was replaced since, which is
- * not in the way of it. 0 or -ENOMEM. */
+/* Mappings at a time: first those that still exist, by address; then those that were replaced
+ * since. They do not overlap. */
 struct procs_view {
 	VEC(struct proc_mapping) mappings;
-	size_t n_live; /* the first so many */
+	size_t n_live; /* how many of them still exist */
 };
+/*
+ * Fills *out with the mappings of a process at a time. An unknown process or time gives an empty
+ * view, which is no error. Reuses out's memory; release it with vec_release(&out->mappings). 0 or
+ * -ENOMEM.
+ */
 int procs_view(struct procs *p, pid_t tgid, uint64_t t_ns, struct procs_view *out);
 
-/* The image of a process at a time, for labels and hints; NULL if unknown. */
+/* Gives the image that ran in a process at a time, for labels and hints; NULL if the process or
+ * that time is unknown. Borrowed until the next event or expiry. */
 const struct proc_image *procs_image(struct procs *p, pid_t tgid, uint64_t t_ns);
 
-/* Drops dead images older than linger_ns; call once a window. */
+/* Drops images that ended more than linger_ns ago. Call once a window. */
 void procs_expire(struct procs *p, uint64_t now_ns);
 
 void procs_stats(const struct procs *p, struct procs_stats *out);

@@ -11,32 +11,36 @@
 #include "profiler/files/stall_guard.h"
 #include "profiler/procs/table.h"
 
-/* Processes remembered: due, or read not long ago. More than run on most machines; 700 KB. */
+/*
+ * Processes to remember: due ones and recently read ones. More than run on most machines. 700 KB.
+ */
 #define ENTRIES_MAX 16384
-/* Every reader that stalls stays behind: nothing is read again while so many have not come back. */
+/* A reader that hangs is left behind. While so many hang, no process is read. */
 #define STALLS_MAX 32
-/* Sampling goes on meanwhile: a process that answers at all does so in less, also one that maps a lot. */
+/* Sampling goes on meanwhile. A process that answers at all takes less, even one with many
+ * mappings. */
 #define WAIT_MS	   200
 #define PAUSE_NS   1000000000ull
 #define PAUSES_MAX 6 /* doublings */
-/* The end of a process that nothing told of is found out after so long at the latest. */
+/* Finds the end of a process whose exit event was missed. */
 #define ALL_EVERY_NS 3600000000000ull
 
 struct entry {
 	pid_t tgid;
-	bool due;	 /* stands in the queue, once */
-	uint8_t futile;	 /* readings in a row that changed nothing */
-	uint64_t t_ns;	 /* what is found is to hold from then on */
-	uint64_t not_ns; /* not to be wanted before this time */
+	bool due;	 /* is in the queue, once */
+	uint8_t futile;	 /* rescans in a row that changed nothing */
+	uint64_t t_ns;	 /* results count from this time on */
+	uint64_t not_ns; /* not wanted before this time */
 };
 
 struct rescan {
 	struct procs *procs;
 	struct stall_guard guard;
 	VEC(struct entry) entries;
-	struct htab index;	       /* tgid -> entries */
-	VEC(pid_t) due;		       /* the last one is next */
-	uint64_t all_ns, all_every_ns; /* when all known ones were wanted last, and how often */
+	struct htab index; /* tgid -> entries */
+	VEC(pid_t) due;	   /* the last one is next */
+	/* Time of the last rescan of all processes, and the interval. */
+	uint64_t all_ns, all_every_ns;
 	struct rescan_stats stats;
 };
 
@@ -85,7 +89,7 @@ static struct entry *find(const struct rescan *r, pid_t tgid)
 	return id == HTAB_NONE ? NULL : &r->entries.data[id];
 }
 
-/* Forgets what is not due and may be wanted again before that time. */
+/* Forgets entries that are not due and may be wanted again before that time. */
 static void forget_until(struct rescan *r, uint64_t t_ns)
 {
 	size_t kept = 0;
@@ -97,12 +101,13 @@ static void forget_until(struct rescan *r, uint64_t t_ns)
 		if (!e.due && e.not_ns <= t_ns)
 			continue;
 		r->entries.data[kept] = e;
-		htab_insert(&r->index, table_tid_hash(e.tgid), (uint32_t)kept++); /* had room */
+		/* Capacity is there already. */
+		htab_insert(&r->index, table_tid_hash(e.tgid), (uint32_t)kept++);
 	}
 	r->entries.len = kept;
 }
 
-/* The entry of a process, made if need be; NULL when there is no room. */
+/* The entry of a process. Makes it if needed; NULL when there is no room. */
 static struct entry *entry_of(struct rescan *r, pid_t tgid)
 {
 	struct entry fresh = {.tgid = tgid}, *e = find(r, tgid);
@@ -122,7 +127,7 @@ static struct entry *entry_of(struct rescan *r, pid_t tgid)
 	return &vec_last(&r->entries);
 }
 
-/* Makes a process due, as the next one unless it is due already. */
+/* Makes a process due as the next one, unless it is due already. */
 static bool enqueue(struct rescan *r, pid_t tgid, uint64_t t_ns)
 {
 	struct entry *e = entry_of(r, tgid);
@@ -205,7 +210,7 @@ static void read_one(struct rescan *r, struct entry *e)
 	r->stats.stalled += got == -ETIMEDOUT;
 }
 
-/* Too many readers hang: whoever waits for what they would have found need not. */
+/* Too many readers hang: drops the queue, so that samples do not wait in vain. */
 static void give_up(struct rescan *r)
 {
 	r->stats.full += r->due.len;

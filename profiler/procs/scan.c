@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* procs_scan(): what was running before the sideband was; scan_again(): what it may have missed. */
+/* procs_scan() reads what ran before the sideband was opened, scan_again() what the sideband may
+ * have missed. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 
-#define STATUS_CAP 65536       /* Groups: can be long, the kernel allows 65536 of them */
+#define STATUS_CAP 65536       /* long because of "Groups:", of which the kernel allows 65536 */
 #define MAPS_CAP   (64u << 20) /* 65530 mappings with long paths */
 
 static inline void cleanup_closedir(DIR **d)
@@ -34,7 +35,7 @@ struct reading {
 	char state;
 	uint64_t n_threads;
 	char exe[PATH_MAX];
-	bool again; /* what is known of it already keeps its file ids */
+	bool again; /* a rescan: known mappings keep their file ids */
 	VEC(pid_t) tids;
 	VEC(struct proc_mapping) mappings;
 	int err;
@@ -48,7 +49,7 @@ static int read_proc(struct reading *r, const char *name, size_t cap, char **tex
 	return stall_guard_read_file(r->guard, path, cap, text, len);
 }
 
-/* The field of /proc/PID/stat (proc_pid_stat(5)) that follows `skip` others after the comm. */
+/* The field of /proc/PID/stat (proc_pid_stat(5)) that is `skip` fields behind the comm. */
 static const char *stat_field(const char *after_comm, unsigned skip)
 {
 	for (; skip && after_comm; skip--) {
@@ -68,7 +69,7 @@ static int read_stat(struct reading *r)
 	if (err)
 		return err;
 	open = strchr(text, '(');
-	close = strrchr(text, ')'); /* the comm itself may hold any of these */
+	close = strrchr(text, ')'); /* the comm may contain spaces and parentheses */
 	if (!open || !close || close < open || close[1] != ' ')
 		return -EBADMSG;
 	snprintf(r->s.comm, sizeof(r->s.comm), "%.*s", (int)(close - open - 1), open + 1);
@@ -97,9 +98,9 @@ static int read_status(struct reading *r)
 	ns = strstr(text, "\nNSpid:");
 	tgid = strstr(text, "\nTgid:\t");
 	if (!tgid || strtol(tgid + 7, NULL, 10) != r->s.tgid)
-		return -ESRCH; /* the id of a thread: /proc/TID exists, unlisted */
+		return -ESRCH; /* id of a thread: /proc/TID exists but is not listed */
 	r->s.uid = uid ? (uint32_t)strtoul(uid + 6, NULL, 10) : UINT32_MAX;
-	if (ns) { /* one pid per namespace, the innermost last */
+	if (ns) { /* one pid for each namespace, the innermost last */
 		const char *eol = strchr(ns + 1, '\n'), *last = eol ? eol : ns + strlen(ns);
 
 		while (last > ns && isdigit((unsigned char)last[-1]))
@@ -128,8 +129,8 @@ static void read_tids(struct reading *r)
 }
 
 /*
- * The id of a file that is known to be mapped there. Events tell files by their build ids, /proc by
- * inode: the same file would be two.
+ * File id of a mapping that is known already. Events identify files by build id, /proc by inode, so
+ * one file could get two ids.
  */
 static uint32_t known_file(const struct reading *r, const struct maps_entry *e)
 {
@@ -157,7 +158,7 @@ static int add_mapping(void *ctx, const struct maps_entry *e)
 	if (kind == MAP_KIND_VDSO)
 		m.file = FILE_VDSO;
 	if (kind == MAP_KIND_ANON && e->path[0] == '/')
-		m.file = known_file(r, e); /* a memfd that is a program, as its event has told */
+		m.file = known_file(r, e); /* a memfd that is a program, as its event said */
 	if (kind == MAP_KIND_FILE && files) {
 		struct file_key key = {
 			.path = e->path,
@@ -192,7 +193,7 @@ static int read_maps(struct reading *r)
 	snprintf(path, sizeof(path), "/proc/%d/exe", r->s.tgid);
 	n = readlink(path, r->exe, sizeof(r->exe) - 1);
 	r->exe[n < 0 ? 0 : n] = '\0';
-	/* An exited main thread has no memory any more, but the others do. */
+	/* An exited main thread has no memory any more, but other threads have. */
 	if (r->s.leader_gone && r->tids.len)
 		snprintf(name, sizeof(name), "task/%d/maps", r->tids.data[0]);
 	err = read_proc(r, name, MAPS_CAP, &text, &len);

@@ -20,11 +20,11 @@
 #include "profiler/procs/sideband.h"
 #include "profiler/base/cpus.h"
 
-/* With the control page just what perf_event_mlock_kb allows for a CPU (516 KiB by default). */
+/* With the control page, exactly what perf_event_mlock_kb allows for a CPU (516 KiB by default). */
 #define RING_BYTES (512u * 1024)
 
-/* Between the stamp of a record and its appearance in the ring lie microseconds, with preemption
- * off. Events are applied this long after their time, when all CPUs have shown theirs. */
+/* A record appears in its ring microseconds after its time stamp, with preemption off. Events
+ * are applied this long after their time, when all CPUs have written theirs. */
 #define SETTLE_NS 1000000ull
 
 #define CPUS_EVERY_NS NS_PER_S
@@ -34,7 +34,7 @@ struct cpu {
 	struct perf_event_mmap_page *page;
 	size_t map_len;
 	struct ring ring;
-	bool have; /* event and len are of the record at the tail */
+	bool have; /* event and len are those of the record at the tail */
 	struct event event;
 	size_t len;
 	uint64_t applied_ns; /* time of the last event applied, or when it was opened */
@@ -42,13 +42,13 @@ struct cpu {
 
 struct sideband {
 	struct sideband_opts opts;
-	bool build_id; /* the kernel gives them */
+	bool build_id; /* the kernel supports them */
 	int epoll_fd;
 	VEC(struct cpu *) cpus;
-	VEC(struct cpu *) heap; /* of those with an event, the earliest first */
+	VEC(struct cpu *) heap; /* CPUs that have an event, earliest first */
 	uint64_t latest_ns;	/* of the events applied */
-	uint64_t loss_from_ns;	/* events were lost after this time; 0: none were */
-	uint64_t cpus_seen_ns;	/* when it was last looked which are online */
+	uint64_t loss_from_ns;	/* events after this time were lost; 0: none were */
+	uint64_t cpus_seen_ns;	/* time of the last look for online CPUs */
 	struct sideband_stats stats;
 };
 
@@ -148,7 +148,7 @@ static bool has_cpu(const struct sideband *s, int cpu)
 	return false;
 }
 
-/* Opens events where there are none yet. A CPU that goes away meanwhile is no error. */
+/* Opens events on CPUs without one. A CPU that goes offline meanwhile is no error. */
 static int add_new_cpus(struct sideband *s, const struct cpu_list *online)
 {
 	for (size_t i = 0; i < online->cpus.len; i++) {
@@ -161,7 +161,8 @@ static int add_new_cpus(struct sideband *s, const struct cpu_list *online)
 	return 0;
 }
 
-/* The event of a CPU that was offline stays silent for ever, so its descriptor goes. */
+/* An offline CPU's event stays silent for ever, even if the CPU comes back. So its descriptor is
+ * closed. */
 static int drop_gone_cpus(struct sideband *s, const struct cpu_list *online)
 {
 	size_t kept = 0, gone = 0;
@@ -171,7 +172,7 @@ static int drop_gone_cpus(struct sideband *s, const struct cpu_list *online)
 		gone += !cpu_list_has(online, s->cpus.data[i]->cpu);
 	if (!gone)
 		return 0;
-	err = sideband_poll(s, 0); /* what is left in their rings */
+	err = sideband_poll(s, 0); /* reads the rest of their rings */
 	for (size_t i = 0; i < s->cpus.len; i++) {
 		if (cpu_list_has(online, s->cpus.data[i]->cpu))
 			s->cpus.data[kept++] = s->cpus.data[i];
@@ -239,7 +240,7 @@ int sideband_fd(const struct sideband *s)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* Makes the next good record of a ring the CPU's event. False: there is none. */
+/* Makes the next valid record of a ring the CPU's event. False: there is none. */
 static bool next_event(struct sideband *s, struct cpu *c)
 {
 	const void *record;
@@ -304,14 +305,14 @@ static void apply(struct sideband *s, const struct event *e)
 		event_apply(e, s->opts.procs, s->opts.files);
 }
 
-/* Applies the events of the heap up to a time, refilling it from the rings. */
+/* Applies the events of the heap up to a time, and refills the heap from the rings. */
 static void merge(struct sideband *s, uint64_t up_to_ns)
 {
 	while (s->heap.len && s->heap.data[0]->event.t_ns <= up_to_ns) {
 		struct cpu *c = s->heap.data[0];
 
 		if (c->event.lost && (!s->loss_from_ns || c->applied_ns < s->loss_from_ns))
-			s->loss_from_ns = c->applied_ns; /* when the ring was full */
+			s->loss_from_ns = c->applied_ns; /* the ring was full then */
 		apply(s, &c->event);
 		c->applied_ns = c->event.t_ns;
 		c->have = false;
@@ -335,7 +336,7 @@ int sideband_poll(struct sideband *s, uint64_t up_to_ns)
 
 		nanosleep(&ts, NULL);
 	}
-	epoll_wait(s->epoll_fd, ev, 64, 0); /* takes the wake-ups back */
+	epoll_wait(s->epoll_fd, ev, 64, 0); /* resets the wake-ups */
 	s->heap.len = 0;
 	for (size_t i = 0; i < s->cpus.len; i++) {
 		struct cpu *c = s->cpus.data[i];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The perf sideband: one PERF_COUNT_SW_DUMMY event per CPU with mmap2 and build_id (unless samples tell
- * of mappings), comm, comm_exec and task, stamped CLOCK_BOOTTIME (perf_event_open(2)), read in time order into a process table; and
- * ksymbol, what comes into the kernel's code and leaves it, into a timeline of that.
+ * The perf sideband: on each CPU a PERF_COUNT_SW_DUMMY event with mmap2 and build_id (unless
+ * samples report mappings), comm, comm_exec, task and ksymbol, stamped CLOCK_BOOTTIME
+ * (perf_event_open(2)). Its records are applied in the order of time: processes to the process
+ * table, kernel code to ksyms. One thread.
  */
 #ifndef KILN_PROCS_SIDEBAND_H
 #define KILN_PROCS_SIDEBAND_H
@@ -16,16 +17,16 @@ struct files;
 struct ksyms;
 
 struct sideband_opts {
-	struct procs *procs; /* fed by sideband_poll(); borrowed */
+	struct procs *procs; /* sideband_poll() feeds it; borrowed */
 	struct files *files;
-	struct ksyms *ksyms; /* as procs; NULL: of no interest */
-	uint32_t ring_bytes; /* per CPU, power of two; 0 = 512 KiB */
-	bool no_mappings;    /* samples tell of them, or nobody asks: no event is made for any */
+	struct ksyms *ksyms; /* likewise; NULL: not wanted */
+	uint32_t ring_bytes; /* for each CPU, a power of two; 0 = 512 KiB */
+	bool no_mappings;    /* make no mapping events, because samples report mappings */
 };
 
 /*
- * Opens and enables the events on all online CPUs. Kernels without build_id (before 5.12) get
- * events without. 0, -EACCES/-EPERM (say which capability), or -errno.
+ * Opens and enables the events on all online CPUs. Before 5.12 they have no build_id. 0, -EACCES or
+ * -EPERM (a capability is missing), or -errno.
  */
 int sideband_open(struct sideband **out, const struct sideband_opts *opts);
 void sideband_close(struct sideband *s);
@@ -34,19 +35,18 @@ void sideband_close(struct sideband *s);
 int sideband_fd(const struct sideband *s);
 
 /*
- * Applies all events up to a time (0 = now) to the process table, those of all CPUs in the order of
- * their times. Later ones stay in the rings for the next call. May sleep for a millisecond, until
- * events of that time cannot but be there. 0 or -errno.
+ * Applies the events of all CPUs up to a time (0 = now) in the order of time. Later events stay in
+ * the rings. May sleep for a millisecond, until all events of that time have appeared. 0 or -errno.
  */
 int sideband_poll(struct sideband *s, uint64_t up_to_ns);
 
 /*
- * Opens events on CPUs that have come, closes those of CPUs that have gone. Cheap enough for every
- * turn of a loop: it looks once a second. 0 or -errno.
+ * Opens events on CPUs that came online, and closes those of CPUs that went. Looks once a second,
+ * so it may be called every turn. 0 or -errno.
  */
 int sideband_update_cpus(struct sideband *s);
 
-/* Whether events were lost since the last call, and after which time. */
+/* True if events were lost since the last call; gives the time after which. */
 bool sideband_take_loss(struct sideband *s, uint64_t *from_ns);
 
 struct sideband_stats {

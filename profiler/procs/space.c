@@ -95,7 +95,7 @@ static bool is_anon(const struct proc_mapping *m)
 	return m->file == FILE_NONE;
 }
 
-/* Both say the same about any address. */
+/* True if both give the same answer for every address. */
 static bool same_contents(const struct proc_mapping *a, const struct proc_mapping *b)
 {
 	if (a->file != b->file)
@@ -116,15 +116,17 @@ static struct proc_mapping part_of(const struct proc_mapping *m, uint64_t start,
 	};
 }
 
-/* The row of mappings that will take the place of those a new one touches. */
+/* The mappings that will replace those that a new one touches. */
 struct row {
 	VEC(struct proc_mapping) v;
-	bool ends_in_gap; /* its last piece is where nothing was mapped before, or memory as this */
+	/* Its last piece is where nothing was mapped before, or is anonymous memory like the new
+	 * one. */
+	bool ends_in_gap;
 };
 
 /*
- * Adds a piece on the right of the row. Anonymous memory next to what lay bare before merges with
- * it and takes the older time: a JIT's region grows page by page, and nothing else was there.
+ * Adds a piece on the right. Anonymous memory next to a former gap merges with it and gets the
+ * older time: a JIT compiler's region grows page by page, and nothing else was there.
  */
 static int row_add(struct row *r, const struct proc_mapping *piece, bool gap)
 {
@@ -154,12 +156,12 @@ static int row_add(struct row *r, const struct proc_mapping *piece, bool gap)
 struct change {
 	struct space *s;
 	struct space_total *total;
-	const struct proc_mapping *m; /* the new one */
+	const struct proc_mapping *m; /* the new mapping */
 	uint64_t t_ns;
 	struct row row;
 };
 
-/* Whether anonymous memory there may count as older than it is: no file is known to be hidden by it. */
+/* True if anonymous memory there may count as older than it is: it hides no known file. */
 static bool was_bare(const struct space *s, uint64_t start, uint64_t end)
 {
 	for (size_t i = 0; i < s->past.len; i++) {
@@ -181,7 +183,7 @@ static int add_part(struct change *c, const struct proc_mapping *of, uint64_t st
 	return row_add(&c->row, &part, gap && is_anon(of) && was_bare(c->s, start, end));
 }
 
-/* Decides who has [start, end), where `old` and the new mapping meet. */
+/* Decides between `old` and the new mapping in [start, end). */
 static int contest(struct change *c, const struct proc_mapping *old, uint64_t start, uint64_t end)
 {
 	struct proc_mapping mine = part_of(c->m, start, end, c->t_ns);
@@ -207,7 +209,7 @@ static int build_row(struct change *c, const struct proc_mapping *from,
 		uint64_t lo = old->start > at ? old->start : at;
 		uint64_t hi = old_end < end ? old_end : end;
 
-		if (old_end <= c->m->start || old->start >= end) { /* a neighbour only */
+		if (old_end <= c->m->start || old->start >= end) { /* only adjacent */
 			if (old->start >= end)
 				err = add_part(c, c->m, at, end, c->t_ns, true);
 			at = old->start >= end ? end : at;
@@ -255,7 +257,7 @@ int space_map(struct space *s, uint64_t t_ns, const struct proc_mapping *m,
 		    at->since_ns <= t_ns)
 			return 0;
 		from = (size_t)(at - live);
-		/* Step to the first one that reaches m, be it as a neighbour. */
+		/* Goes to the first one that reaches m or is adjacent to it. */
 		if (live[from].start <= m->start && live[from].start + live[from].len < m->start)
 			from++;
 		else if (from && live[from].start == m->start &&
@@ -312,10 +314,10 @@ struct snapshot_diff {
 	struct space_snapshot *snap;
 	struct change c;
 	const struct proc_mapping *old, *old_end;
-	uint64_t at; /* how far all is decided */
+	uint64_t at; /* everything below is decided */
 };
 
-/* When an old mapping ended that was not seen any more, and what was seen in its place was made. */
+/* When an old mapping that the snapshot lacks ended, and its successor began. */
 static uint64_t end_of(const struct snapshot_diff *d, const struct proc_mapping *old)
 {
 	return old->since_ns < d->snap->since_ns ? d->snap->since_ns : d->snap->late_ns;
@@ -328,7 +330,7 @@ static int end_old(struct snapshot_diff *d, uint64_t start, uint64_t end)
 	return add_past(d->c.s, &gone, end_of(d, d->old), d->c.total);
 }
 
-/* Goes on to va; old mappings that end there are done with. */
+/* Moves on to va. Old mappings that end before are done. */
 static void advance(struct snapshot_diff *d, uint64_t va)
 {
 	d->at = va;
@@ -336,7 +338,7 @@ static void advance(struct snapshot_diff *d, uint64_t va)
 		d->old++;
 }
 
-/* Ends what lies before va, where nothing was seen. */
+/* Ends what is before va, where the snapshot has nothing. */
 static int end_before(struct snapshot_diff *d, uint64_t va)
 {
 	int err = 0;
@@ -364,7 +366,7 @@ static int add_seen(struct snapshot_diff *d, const struct proc_mapping *m, uint6
 	return add_part(&d->c, m, d->at, end, since_ns, gap);
 }
 
-/* Decides what is where m was seen, if what is before it has been decided. */
+/* Decides the range of m, after everything before it. */
 static int diff_one(struct snapshot_diff *d, const struct proc_mapping *m)
 {
 	uint64_t end = m->start + m->len;
@@ -392,7 +394,7 @@ static int diff_one(struct snapshot_diff *d, const struct proc_mapping *m)
 	return err;
 }
 
-/* Nothing that is known is of later than what was seen. */
+/* For a space without changes after the snapshot. */
 static int apply_diff(struct space *s, struct space_snapshot *snap, struct space_total *total)
 {
 	size_t n;
@@ -414,7 +416,7 @@ static int apply_diff(struct space *s, struct space_snapshot *snap, struct space
 	return err;
 }
 
-/* Something that was mapped at a time, or ended. */
+/* A mapping that began or ended at a time. */
 struct turn {
 	uint64_t t_ns;
 	bool ends;
@@ -431,7 +433,7 @@ static int turn_cmp(const void *a, const void *b)
 
 	if (x->t_ns != y->t_ns)
 		return x->t_ns < y->t_ns ? -1 : 1;
-	return y->ends - x->ends; /* what takes the place of another comes after its end */
+	return y->ends - x->ends; /* at equal times an end comes first */
 }
 
 static bool has_changed_since(const struct space *s, uint64_t t_ns)
@@ -447,8 +449,8 @@ static bool has_changed_since(const struct space *s, uint64_t t_ns)
 	return false;
 }
 
-/* Takes back all changes after a time, and what was mapped then and is replaced; `out` has what is to
- * be done again, in the order of time. */
+/* Undoes all changes after a time, including replaced mappings that existed then. `out` gets the
+ * changes to redo, in the order of time. */
 static int take_back(struct space *s, uint64_t t_ns, struct turns *out, struct space_total *total)
 {
 	size_t n;

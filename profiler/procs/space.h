@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The executable mappings of one image over time. What is mapped now is a sorted array without
- * overlaps, shared with forked children until one of them changes it; what was replaced is kept
- * beside it with the time it ended. Internal to profiler/procs.
+ * The executable mappings of one image over time. Current mappings are a sorted array without
+ * overlaps, shared with forked children until one of them changes it. Replaced mappings are kept
+ * beside it, with the time of their end. Internal to profiler/procs.
  */
 #ifndef KILN_PROCS_SPACE_H
 #define KILN_PROCS_SPACE_H
@@ -10,10 +10,9 @@
 #include "profiler/base/vec.h"
 #include "profiler/procs/mapset.h"
 
-/* Mappings of one image, replaced ones included: what vm.max_map_count allows by default (65530).
- */
+/* Mappings of one image, with replaced ones: the default of vm.max_map_count is 65530. */
 #define SPACE_MAX_MAPPINGS 65536
-/* Replaced mappings of one image; past it the oldest go. A dlopen() loop gets this far. */
+/* Replaced mappings of one image. At the cap the oldest go. Only a dlopen() loop reaches it. */
 #define SPACE_MAX_PAST 16384
 
 struct past_mapping {
@@ -24,52 +23,52 @@ struct past_mapping {
 /* All-zero is empty and valid. */
 struct space {
 	struct mapset *set;
-	VEC(struct past_mapping) past; /* ascending until_ns */
+	VEC(struct past_mapping) past; /* sorted by until_ns */
 };
 
 /*
- * Puts a mapping in place of whatever it overlaps. One that is older (t_ns) than what it overlaps
- * goes behind it. Mapping again what is mapped already changes nothing; anonymous memory grows in
- * place, also backwards in time. -ENOSPC: too many mappings. 0 or -ENOMEM.
+ * Maps m at t_ns in place of whatever it overlaps. If m is older than what it overlaps, it goes
+ * behind that. Mapping the same again changes nothing. Anonymous memory grows in place, also
+ * backwards in time. 0, -ENOSPC (too many mappings) or -ENOMEM.
  */
 int space_map(struct space *s, uint64_t t_ns, const struct proc_mapping *m,
 	      struct space_total *total);
 
-/* All that was mapped at seen_ns. */
+/* All mappings at seen_ns. */
 struct space_snapshot {
 	const struct proc_mapping *m; /* by address, without overlaps; since_ns is ignored */
 	size_t n;
 	uint64_t seen_ns;
-	/* What is new was made at since_ns, and what was not seen any more ended then. What was made
-	 * after that and not seen ended at late_ns, and what is in its place was made then. */
+	/* New mappings began at since_ns, and missing ones ended then. A missing one that began
+	 * after since_ns ended at late_ns, and its successor began then. */
 	uint64_t since_ns, late_ns;
-	bool no_room;	/* nothing may be added */
-	size_t refused; /* out: pieces not added */
+	bool no_room;	/* add nothing */
+	size_t refused; /* result: pieces not added */
 };
 
-/* Makes it so. What was made or ended after seen_ns stays so; what is the same keeps its time. 1 if
- * anything may be different now, else 0, or -ENOMEM. */
+/* Makes the space equal to the snapshot. Changes after seen_ns stay, and equal mappings keep
+ * their time. 1 if anything may be different, else 0, or -ENOMEM. */
 int space_apply_snapshot(struct space *s, struct space_snapshot *snap, struct space_total *total);
 
-/* Whether all of m is mapped now. */
+/* True if all of m is mapped now. */
 bool space_has(const struct space *s, const struct proc_mapping *m);
 
-/* Whether these, by address, are all that is mapped now. */
+/* True if exactly these, by address, are mapped now. */
 bool space_is(const struct space *s, const struct proc_mapping *m, size_t n);
 
-/* What was mapped at va at that time, or NULL. Borrowed until the next change. */
+/* The mapping at va at that time, or NULL. Borrowed until the next change. */
 const struct proc_mapping *space_at(const struct space *s, uint64_t t_ns, uint64_t va);
 
-/* The child gets what the parent has mapped now. child must be empty. */
+/* Gives the parent's current mappings to the child, which must be empty. */
 void space_fork(struct space *child, struct space *parent);
 
-/* Removes what is mapped since exactly that time. 0 or -ENOMEM. */
+/* Removes mappings that began at exactly that time. 0 or -ENOMEM. */
 int space_drop_since(struct space *s, uint64_t since_ns, struct space_total *total);
 
 /* Forgets mappings that were replaced before that time. */
 void space_forget(struct space *s, uint64_t before_ns, struct space_total *total);
 
-/* Mappings in place now. Borrowed until the next change. */
+/* Current mappings by address. Borrowed until the next change. */
 const struct proc_mapping *space_live(const struct space *s, size_t *n);
 
 void space_release(struct space *s, struct space_total *total);

@@ -5,7 +5,7 @@
 
 #include "profiler/procs/table.h"
 
-/* After its EXIT record a thread still runs in the kernel for a while: do_exit() has to finish. */
+/* After its EXIT record a thread still runs in the kernel, until do_exit() ends. */
 #define EXIT_GRACE_NS 1000000000ull
 
 /* --- the dead, in the order of their end ------------------------------------------------------ */
@@ -68,7 +68,7 @@ static struct proc *add_proc(struct procs *p, pid_t tgid)
 	uint32_t id = (uint32_t)p->all.len;
 	struct proc *proc;
 
-	/* Room for the id to come back to, so that giving it up cannot fail. */
+	/* Reserves room for the id to come back to, so that freeing it cannot fail. */
 	if (vec_reserve(&p->free_ids, p->all.len + 1))
 		return NULL;
 	proc = calloc(1, sizeof(*proc));
@@ -152,7 +152,7 @@ void table_drop_image(struct procs *p, struct image *im)
 	struct proc *proc = table_find(p, im->pub.tgid);
 	uint32_t i = images_until(proc, im->pub.begin_ns) - 1;
 
-	while (proc->images[i] != im) /* its successor may begin at the same time */
+	while (proc->images[i] != im) /* the next image may begin at the same time */
 		i--;
 	if (image_is_alive(im))
 		p->stats.images_alive--;
@@ -190,7 +190,7 @@ void table_add_thread(struct procs *p, struct proc *proc, pid_t tid)
 	if (tid < 0 ||
 	    htab_find(&proc->threads, table_tid_hash(tid), table_same_id, &id) != HTAB_NONE)
 		return;
-	/* Not known, the process may end with its leader, at worst too early. */
+	/* Without this thread, the process may seem to end too early, with its leader. */
 	if (!table_make_room(p, proc->images[proc->n_images - 1]) ||
 	    htab_insert(&proc->threads, table_tid_hash(tid), id))
 		p->stats.threads_refused++;
@@ -255,7 +255,7 @@ struct image *table_begin_image(struct procs *p, uint64_t t_ns, pid_t tgid)
 	if (next)
 		table_bury(p, im, next->pub.begin_ns);
 	if (prev && prev->pub.begin_ns == t_ns)
-		table_drop_image(p, prev); /* lived no time at all */
+		table_drop_image(p, prev); /* it had no time at all */
 	return im;
 }
 
