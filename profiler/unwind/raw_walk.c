@@ -17,14 +17,14 @@
 #include "symbolizer/unwind/table_walk.h"
 #include "symbolizer/worker/walk_worker.h"
 
-/* What waits for tables: half a second of 999 Hz on eight CPUs, and no longer than the largest table
- * takes on a busy machine. */
+/* Samples that wait for tables: half a second of 999 Hz on eight CPUs. They wait no longer than
+ * the largest table takes on a busy machine. */
 #define WAITING_MAX_BYTES (96u << 20)
 #define WAITING_MAX_NS	  5000000000ull
 
 struct waiting {
 	struct raw_sample *raw;
-	uint32_t file; /* whose table is not there; FILE_NONE: /proc is to be read again */
+	uint32_t file; /* the file whose table is missing; FILE_NONE: waits for a rescan */
 	uint64_t file_off;
 };
 
@@ -37,16 +37,16 @@ struct raw_walk {
 	int vdso_fd;
 	VEC(struct waiting) waiting; /* oldest first */
 	size_t waiting_bytes, max_bytes;
-	uint64_t sweeps;		/* of the files, seen so far */
-	VEC(struct raw_sample *) batch; /* for the walker */
+	uint64_t sweeps;		/* sweeps of the file table seen so far */
+	VEC(struct raw_sample *) batch; /* samples for the walk worker */
 	struct procs_view view;
-	VEC(struct walk_region) regions; /* of the sample prepared last */
-	/* of the sample being walked */
+	VEC(struct walk_region) regions; /* of the last prepared sample */
+	/* Of the current sample. */
 	const struct raw_sample *now;
-	bool past_slice; /* it read above what was captured */
-	bool guessed;	 /* it has been where frame pointers were the best guess */
-	bool no_room;	 /* it has been where there is a table, but no room for it */
-	uint32_t lacks;	 /* a file whose table is not there yet, or FILE_NONE */
+	bool past_slice; /* it read above the captured stack */
+	bool guessed;	 /* it went by frame pointers in code where they are a guess */
+	bool no_room;	 /* it met a table that has no room */
+	uint32_t lacks;	 /* a file whose table is still missing, or FILE_NONE */
 	uint64_t lacks_off;
 	struct raw_walk_stats stats;
 };
@@ -91,7 +91,7 @@ void raw_walk_free(struct raw_walk *s)
 
 /* --- by libunwind ----------------------------------------------------------------------------- */
 
-/* One that is not open yet is asked for again with the next sample. */
+/* A file that is not open yet is requested again with the next sample. */
 static void add_file(struct raw_walk *s, uint32_t file)
 {
 	struct file_view v;
@@ -118,7 +118,7 @@ static void prepare(void *ctx, size_t i, struct walk_sample *out)
 		(struct captured_stack){r->regs, r->stack, r->stack_len, sp - KILN_RAW_BASE(sp)};
 	if (procs_view(s->procs, (pid_t)r->tgid, r->time_ns, &s->view) ||
 	    vec_reserve(&s->regions, s->view.mappings.len))
-		return; /* it ends where it begins */
+		return; /* an empty mapping */
 	s->regions.len = s->view.mappings.len;
 	for (size_t m = 0; m < s->regions.len; m++) {
 		const struct proc_mapping *p = &s->view.mappings.data[m];
@@ -132,7 +132,7 @@ static void prepare(void *ctx, size_t i, struct walk_sample *out)
 	out->n_live = s->view.n_live;
 }
 
-/* A lost one, or out of memory: the stack stays missing, and is shown as such. */
+/* Adds a stack. A lost one, or one without memory, counts as missing. */
 static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, enum cfi_walk_end end)
 {
 	static const enum unwind_end as_walk_end[] = {
@@ -151,7 +151,7 @@ static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, en
 	s->stats.why[r->why]++;
 }
 
-/* Walks what the tables could not. */
+/* Has the batch walked by CFI. */
 static void walk_batch(struct raw_walk *s)
 {
 	if (s->batch.len)
@@ -189,7 +189,7 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 		s->no_room = true;
 		return UNWIND_IN_NO_TABLE;
 	default:
-		return UNWIND_IN_JIT; /* what the kernel takes it for, too */
+		return UNWIND_IN_JIT; /* the kernel half treats it the same way */
 	}
 }
 
@@ -219,7 +219,7 @@ static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint
 
 /* --- one sample ------------------------------------------------------------------------------- */
 
-/* In the middle of execve(2): the program is not the one that was known, and there is no stack yet. */
+/* In the middle of execve(2): another program than the known one, without a stack so far. */
 static bool is_exec(const struct raw_sample *r)
 {
 	return !r->stack_len && r->why == UNWIND_END_NO_MAPPING;
@@ -232,8 +232,8 @@ static bool is_unknown_code(struct raw_walk *s, enum unwind_end end)
 	       rescan_want(s->rescan, (pid_t)s->now->tgid, s->now->time_ns);
 }
 
-/* Walks a sample, which it takes, at once or with the batch. False: it had better wait, for s->lacks
- * or a look at /proc. */
+/* Walks a sample, which it takes, at once or with the batch. False: the sample should wait, for
+ * the table of s->lacks or for a rescan. */
 static bool walk_one(struct raw_walk *s, struct raw_sample *r, bool may_wait)
 {
 	uint64_t frames[UNWIND_FRAMES_MAX];
@@ -254,7 +254,7 @@ static bool walk_one(struct raw_walk *s, struct raw_sample *r, bool may_wait)
 		s->stats.tables_full += s->no_room;
 		return true;
 	}
-	/* Out of memory: the stack stays missing, and is shown as such. */
+	/* Out of memory: the stack counts as missing. */
 	window_add_user_stack(r->into, r->word, frames, n, end);
 	s->stats.by_tables++;
 	s->stats.complete += end == UNWIND_END_ROOT;
@@ -268,8 +268,8 @@ static size_t bytes_of(const struct raw_sample *r)
 	return sizeof(*r) + r->stack_len;
 }
 
-/* Whether nothing has come of what a sample waits for. Most wait for the same file as the one before,
- * of which that is known. */
+/* True if a sample still waits in vain. Most samples wait for the same file as the one before,
+ * whose answer is kept. */
 static bool still_lacks(struct raw_walk *s, const struct waiting *w, uint32_t *lacking)
 {
 	const void *table;
@@ -285,7 +285,7 @@ static bool still_lacks(struct raw_walk *s, const struct waiting *w, uint32_t *l
 	return true;
 }
 
-/* Looks at what waits again. Of one window nothing may wait on. */
+/* Tries the waiting samples again. None of the ending window may go on waiting. */
 static void walk_waiting(struct raw_walk *s, const struct window *ending)
 {
 	uint64_t now = boottime_ns();
@@ -309,7 +309,7 @@ static void walk_waiting(struct raw_walk *s, const struct window *ending)
 	s->waiting.len = kept;
 }
 
-/* Ids of files that are not known any more are given out again some day. */
+/* Drops ids of forgotten files, because they are used again some day. */
 static void forget_files(struct raw_walk *s)
 {
 	uint64_t sweeps = files_sweeps(s->files);

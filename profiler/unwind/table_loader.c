@@ -20,11 +20,11 @@
 #include "profiler/base/vec.h"
 #include "symbolizer/worker/table_worker.h"
 
-/* Tables put into the kernel at once: each round waits for an RCU grace period. */
+/* Tables to put into the kernel at once. Each round waits for an RCU grace period. */
 #define BATCH_MAX 64
-/* ... and somebody waits for what it has: no more are compiled once a round has taken so long. */
+/* A round that samples wait for compiles no more after this time. */
 #define ROUND_MAX_NS 50000000ull
-/* Each slot that is emptied waits for a grace period of its own: so many a round. */
+/* Slots to empty in a round. Each waits for a grace period of its own. */
 #define EMPTY_MAX  8
 #define HURRY_NICE (-10)
 
@@ -32,8 +32,8 @@ struct job {
 	uint32_t file;
 	int fd;
 	off_t size;  /* of the file */
-	size_t need; /* bytes of the table; 0: not known */
-	/* what became of it */
+	size_t need; /* size of its table; 0: unknown */
+	/* The result. */
 	int err;
 	size_t bytes;
 	struct kernel_table *table;
@@ -46,22 +46,22 @@ struct to_empty {
 
 struct table_loader {
 	struct table_loader_opts opts;
-	struct unwind_cache *cache; /* the thread's */
+	struct unwind_cache *cache; /* used by the thread only */
 	pthread_t thread;
 	bool has_thread;
-	int nice; /* the thread's own */
-	/* Under the lock. */
+	int nice; /* used by the thread only */
+	/* Protected by the lock. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	VEC(struct job) queue, finished;
-	size_t n_hurried; /* of the queue, at its front: samples wait for them */
-	pid_t tid;	  /* of the thread; 0: it has not begun */
+	size_t n_hurried; /* the first so many of the queue are in a hurry */
+	pid_t tid;	  /* 0: the thread has not started */
 	bool is_pressed;
-	VEC(uint32_t) free_slots; /* has room for all */
+	VEC(uint32_t) free_slots; /* has capacity for all */
 	VEC(struct to_empty) to_empty;
 	uint32_t next_slot;
-	size_t bytes;	  /* of the tables in slots */
-	size_t in_flight; /* queued or being worked at */
+	size_t bytes;	  /* of tables that have slots */
+	size_t in_flight; /* queued or in work */
 	bool stop;
 	struct table_loader_stats stats;
 };
@@ -82,7 +82,7 @@ static bool fits(const struct table_loader *l, size_t bytes)
 	       (l->free_slots.len || l->next_slot < l->opts.max_tables);
 }
 
-/* Takes a slot and the room for a table; nobody else does but the thread. */
+/* Takes a slot and room for a table. Only the thread does so. */
 static bool take_room(struct table_loader *l, struct kernel_table *t)
 {
 	bool ok;
@@ -99,7 +99,7 @@ static bool take_room(struct table_loader *l, struct kernel_table *t)
 	return ok;
 }
 
-/* With the lock held. */
+/* Call with the lock held. */
 static void give_back(struct table_loader *l, uint32_t slot, size_t bytes)
 {
 	l->bytes -= bytes;
@@ -117,7 +117,7 @@ static void note_segments(struct kernel_table *t, const struct elf_facts *f)
 							      s[i].va - s[i].file_off};
 }
 
-/* The blob of a file: from the cache, or compiled and cached. */
+/* Gets the table of a file from the cache, or compiles and caches it. */
 static int make_blob(struct table_loader *l, int fd, struct kernel_table *t, void **blob,
 		     size_t *len)
 {
@@ -135,7 +135,7 @@ static int make_blob(struct table_loader *l, int fd, struct kernel_table *t, voi
 	return err;
 }
 
-/* A map of the kernel that holds the blob, its descriptor or -errno, and where it can be read. */
+/* Makes a kernel map with the blob: returns its descriptor or -errno, and maps it for reading. */
 static int make_map(const void *blob, size_t len, struct kernel_table *t)
 {
 	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, opts,
@@ -156,7 +156,8 @@ static int make_map(const void *blob, size_t len, struct kernel_table *t)
 	return steal_fd(&fd);
 }
 
-/* Compiles one: the descriptor of its map, which has a slot but is not in it yet; or -1. */
+/* Makes the table of a file. Returns the descriptor of its map, which has a slot but is not in
+ * it yet; or -1. */
 static int work(struct table_loader *l, struct job *j)
 {
 	_cleanup_(kernel_table_freep) struct kernel_table *t = calloc(1, sizeof(*t));
@@ -174,7 +175,7 @@ static int work(struct table_loader *l, struct job *j)
 		return -1;
 	}
 	fd = make_map(blob, len, t);
-	if (fd < 0) { /* no memory in the kernel, or over a limit */
+	if (fd < 0) { /* the kernel is out of memory, or a limit was hit */
 		pthread_mutex_lock(&l->lock);
 		give_back(l, t->slot, t->bytes);
 		pthread_mutex_unlock(&l->lock);
@@ -188,8 +189,8 @@ static int work(struct table_loader *l, struct job *j)
 /* --- the thread ------------------------------------------------------------------------------- */
 
 /*
- * Every change of a map of maps waits for an RCU grace period: all of a round goes in by one call
- * where the kernel has batches for such maps (5.19).
+ * Every change of a map of maps waits for an RCU grace period. So a round goes in by one call, if
+ * the kernel has batches for such maps (5.19).
  */
 static int install(struct table_loader *l, const uint32_t *slots, const int *fds, uint32_t n)
 {
@@ -204,13 +205,13 @@ static int install(struct table_loader *l, const uint32_t *slots, const int *fds
 	return 0;
 }
 
-/* Whether others than those of this round had better be compiled now. */
+/* True if files outside of this round should be compiled first. */
 static bool others_first(const struct table_loader *l)
 {
 	return __atomic_load_n(&l->n_hurried, __ATOMIC_RELAXED) > 0;
 }
 
-/* Compiles as many as there is time for: their number. */
+/* Compiles tables as time allows. Returns their number. */
 static uint32_t work_round(struct table_loader *l, struct job *jobs, int *fds, uint32_t n)
 {
 	uint64_t begin = monotonic_ns();
@@ -223,7 +224,7 @@ static uint32_t work_round(struct table_loader *l, struct job *jobs, int *fds, u
 	return i;
 }
 
-/* The kernel refused: out of memory, most likely. Some slots may have been set. */
+/* The kernel refused, probably out of memory. Some slots may have been set. */
 static void take_out(struct table_loader *l, struct job *j)
 {
 	uint32_t slot = j->table->slot;
@@ -251,14 +252,14 @@ static void install_round(struct table_loader *l, struct job *jobs, const int *f
 	}
 	refused = install(l, slots, in, n_in) != 0;
 	for (uint32_t i = 0; i < n_in; i++) {
-		close(in[i]); /* the map of tables holds it */
+		close(in[i]); /* the map of tables holds it now */
 		if (refused)
 			take_out(l, &jobs[which[i]]);
 	}
 }
 
-/* On a machine whose CPUs are all busy a table of 10 ms takes 100, and all that is sampled meanwhile
- * is sent with its stack: while samples wait the thread goes first. With the lock held. */
+/* On a busy machine a table of 10 ms takes 100, and all samples meanwhile are sent with their
+ * stacks. So the thread gets a higher priority while samples wait. Call with the lock held. */
 static void set_pressed(struct table_loader *l, bool pressed)
 {
 	if (l->is_pressed != pressed && l->tid)
@@ -266,7 +267,7 @@ static void set_pressed(struct table_loader *l, bool pressed)
 	l->is_pressed = pressed;
 }
 
-/* Takes those of queue[from..to) out of it for which there is room. With the lock held. */
+/* Takes the jobs in queue[from..to) that have room out of the queue. Call with the lock held. */
 static uint32_t take_from(struct table_loader *l, size_t from, size_t to, struct job *jobs)
 {
 	size_t kept = from, needed = 0;
@@ -286,7 +287,7 @@ static uint32_t take_from(struct table_loader *l, size_t from, size_t to, struct
 	return n;
 }
 
-/* Those in a hurry alone, if there are any. With the lock held. */
+/* Takes only jobs in a hurry, if there are any. Call with the lock held. */
 static uint32_t take_jobs(struct table_loader *l, struct job *jobs)
 {
 	uint32_t n = take_from(l, 0, l->n_hurried, jobs);
@@ -307,8 +308,8 @@ static uint32_t take_slots(struct table_loader *l, struct to_empty *slots)
 	return n;
 }
 
-/* What there was no time for goes back to the front of the queue, but behind what is in a hurry; with
- * the lock held. There is room for it. */
+/* Puts jobs that had no time back to the front of the queue, behind those in a hurry. There is
+ * room for them. Call with the lock held. */
 static void put_back(struct table_loader *l, const struct job *jobs, uint32_t n)
 {
 	if (!n)
@@ -319,7 +320,7 @@ static void put_back(struct table_loader *l, const struct job *jobs, uint32_t n)
 	l->queue.len += n;
 }
 
-/* With the lock held, but for the work itself. False: there is nothing to do. */
+/* Call with the lock held; it is released during the work. False: there is nothing to do. */
 static bool one_round(struct table_loader *l)
 {
 	struct to_empty slots[EMPTY_MAX];
@@ -367,7 +368,7 @@ static void *thread_main(void *arg)
 
 /* --- the caller ------------------------------------------------------------------------------- */
 
-/* What never moves afterwards, so that the thread needs no memory. */
+/* Allocates all arrays, so that the thread needs no memory later. */
 static int make_vectors(struct table_loader *l)
 {
 	return vec_reserve(&l->queue, l->opts.max_queue) ?:
@@ -427,7 +428,7 @@ void table_loader_free(struct table_loader *l)
 	free(l);
 }
 
-/* With the lock held. */
+/* Call with the lock held. */
 static int enqueue(struct table_loader *l, const struct job *j)
 {
 	size_t at = l->queue.len;
@@ -504,7 +505,7 @@ void table_loader_empty(struct table_loader *l, uint32_t slot, size_t bytes)
 	struct to_empty e = {slot, bytes};
 
 	pthread_mutex_lock(&l->lock);
-	l->to_empty.data[l->to_empty.len++] = e; /* each slot once: there is room */
+	l->to_empty.data[l->to_empty.len++] = e; /* each slot at most once, so there is room */
 	pthread_cond_broadcast(&l->changed);
 	pthread_mutex_unlock(&l->lock);
 }

@@ -14,7 +14,7 @@
 struct user {
 	pid_t tgid;
 	uint32_t n;
-	uint32_t *files; /* ascending */
+	uint32_t *files; /* sorted */
 };
 
 struct count {
@@ -24,7 +24,7 @@ struct count {
 struct table_users {
 	size_t max_bytes, file_bytes;
 	VEC(struct user) users;
-	VEC(struct count) counts; /* of files that somebody maps */
+	VEC(struct count) counts; /* of files that some process maps */
 	struct htab user_index, count_index;
 	uint64_t refused;
 };
@@ -116,7 +116,7 @@ static int count_up(struct table_users *u, uint32_t file)
 	return err;
 }
 
-/* The last one takes the place of one that goes. */
+/* The last entry moves into the place of a removed one. */
 static void count_down(struct table_users *u, uint32_t file)
 {
 	uint32_t id = find_count(u, file), last = (uint32_t)u->counts.len - 1;
@@ -128,7 +128,8 @@ static void count_down(struct table_users *u, uint32_t file)
 	if (id != last) {
 		htab_remove(&u->count_index, hash_u64(moved.file), last);
 		u->counts.data[id] = moved;
-		htab_insert(&u->count_index, hash_u64(moved.file), id); /* had room */
+		/* Capacity is there already. */
+		htab_insert(&u->count_index, hash_u64(moved.file), id);
 	}
 	u->counts.len--;
 }
@@ -156,7 +157,8 @@ void table_users_remove(struct table_users *u, pid_t tgid)
 	if (id != last) {
 		htab_remove(&u->user_index, hash_u64((uint32_t)moved.tgid), last);
 		u->users.data[id] = moved;
-		htab_insert(&u->user_index, hash_u64((uint32_t)moved.tgid), id); /* had room */
+		/* Capacity is there already. */
+		htab_insert(&u->user_index, hash_u64((uint32_t)moved.tgid), id);
 	}
 	u->users.len--;
 }
@@ -168,7 +170,7 @@ static int order(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The number of different ones, which come first. */
+/* Sorts, puts different files first, and returns their number. */
 static uint32_t sort(uint32_t *files, size_t n)
 {
 	uint32_t kept = 0;
@@ -181,7 +183,7 @@ static uint32_t sort(uint32_t *files, size_t n)
 	return kept;
 }
 
-/* The entry of a process, made if need be, or NULL. */
+/* The entry of a process. Makes it if needed; NULL when out of memory. */
 static struct user *user_of(struct table_users *u, pid_t tgid)
 {
 	uint32_t id = find_user(u, tgid);

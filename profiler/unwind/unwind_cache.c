@@ -15,13 +15,13 @@
 #include "symbolizer/unwind/unwind_blob.h"
 
 #define SUFFIX ".unw"
-/* No table is larger: 1 GB of text has 16 MB of index and at most as many rows again. */
+/* Larger than any table: 1 GB of text has 16 MB of index and at most as many rows again. */
 #define FILE_MAX (256u << 20)
 
 struct unwind_cache {
 	int dirfd; /* -1: no cache */
 	uint64_t max_bytes;
-	_Atomic uint64_t hits, writes, bad, dropped; /* read by any thread */
+	_Atomic uint64_t hits, writes, bad, dropped; /* any thread may read them */
 };
 
 int unwind_cache_open(struct unwind_cache **out, const char *dir, uint64_t max_bytes)
@@ -33,7 +33,9 @@ int unwind_cache_open(struct unwind_cache **out, const char *dir, uint64_t max_b
 	c->dirfd = -1;
 	c->max_bytes = max_bytes ?: UNWIND_CACHE_BYTES;
 	*out = c;
-	/* Tables steer what is read as a stack: see cache_dir.h for which directory is believed. */
+	/*
+	 * Tables decide what is read as a stack, so the directory must be trusted, see cache_dir.h.
+	 */
 	if (dir)
 		c->dirfd = cache_dir_open(dir);
 	return 0;
@@ -112,7 +114,7 @@ void unwind_cache_put(struct unwind_cache *c, const struct build_id *id, const v
 	if (c->dirfd < 0 || len > FILE_MAX || !name_of(id, name))
 		return;
 	c->dropped += cache_dir_make_room(c->dirfd, suffixes, len, c->max_bytes);
-	/* with the suffix: one that is left behind by a crash is the cache's, too */
+	/* with the suffix, so that a file left by a crash is evicted, too */
 	snprintf(tmp, sizeof(tmp), ".tmp-%d-%llu" SUFFIX, getpid(), (unsigned long long)c->writes);
 	fd = openat(c->dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)

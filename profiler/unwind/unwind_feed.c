@@ -17,13 +17,13 @@
 #include "profiler/unwind/vdso.h"
 #include "profiler/sampler/sampler.h"
 
-/* The vDSO is no file of the files table: it is file 0 for the tables, and file i is i + 1. */
+/* The vDSO is not in the file table. For the unwind tables it is file 0, and file i is i + 1. */
 #define VDSO_FILE 0u
 
-/* Processes that change between two turns, and those that there is no room for. */
+/* Processes that change between two turns, and those without room in the maps. */
 #define DIRTY_MAX   (1u << 18)
 #define CROWDED_MAX (1u << 16)
-/* How often it is looked whether there is room now. */
+/* Interval of tries whether there is room now. */
 #define CROWDED_NS 10000000000ull
 
 struct unwind_feed {
@@ -32,14 +32,14 @@ struct unwind_feed {
 	struct table_users *users;
 	struct files *files;
 	int vdso_fd;
-	int reported_fd;	 /* what samples have told of, by tgid; -1: they do not */
-	VEC(pid_t) dirty;	 /* to be set at the next run */
-	struct htab dirty_index; /* the tgid is the id */
-	VEC(pid_t) waiting;	 /* set, but some file was not open yet, or could not be queued */
-	bool files_pending, queue_full; /* these two */
+	int reported_fd;	 /* kiln_reported, by tgid; -1: samples report no mappings */
+	VEC(pid_t) dirty;	 /* to set in the next run */
+	struct htab dirty_index; /* tgids are ids */
+	VEC(pid_t) waiting;	 /* set, but a file was not open yet or could not be queued */
+	bool files_pending, queue_full; /* reasons for `waiting` */
 	VEC(pid_t) crowded;		/* there was no room for them */
-	uint64_t crowded_ns;		/* when the first of these came, or was tried */
-	uint64_t sweeps;		/* of the files, seen so far */
+	uint64_t crowded_ns;		/* when the first of them came or was tried again */
+	uint64_t sweeps;		/* sweeps of the file table seen so far */
 	uint64_t refused;
 	VEC(struct unwind_region) regions;
 	VEC(uint32_t) numbers; /* of the files of a process */
@@ -118,14 +118,14 @@ static bool same_id(const void *ctx, uint32_t id)
 	return *(const uint32_t *)ctx == id;
 }
 
-/* The kernel half knows nothing of it any more: its samples are walked in user space. */
+/* Removes a process from the kernel's maps. Its samples are then walked in user space. */
 static void unset(struct unwind_feed *f, pid_t tgid)
 {
 	unwind_maps_remove(f->maps, tgid);
 	table_users_remove(f->users, tgid);
 }
 
-/* The same for lack of room: it is tried again by and by. */
+/* Does the same for lack of room. The process is tried again later. */
 static void refuse(struct unwind_feed *f, pid_t tgid)
 {
 	unset(f, tgid);
@@ -133,7 +133,7 @@ static void refuse(struct unwind_feed *f, pid_t tgid)
 	if (!f->crowded.len)
 		f->crowded_ns = boottime_ns();
 	if (f->crowded.len < CROWDED_MAX && vec_push(&f->crowded, tgid))
-		return; /* walked in user space until it changes */
+		return; /* walked in user space until its mappings change */
 }
 
 static void mark(void *ctx, pid_t tgid)
@@ -199,9 +199,9 @@ static enum wanted want_table(struct unwind_feed *f, uint32_t file)
 }
 
 /*
- * What the kernel is told of one mapping. False: it is to be told again by and by, for the file is not
- * open yet or could not be queued. Of a table that is on its way all its users are told when it is
- * there; one that was evicted is not asked for before a walk wants it.
+ * Describes one mapping for the kernel's maps. False: set it again later, because the file is not
+ * open yet or could not be queued. When a table has been loaded, all its users are set again. An
+ * evicted table is not requested before a walk needs it.
  */
 static bool describe(struct unwind_feed *f, const struct proc_mapping *m, struct unwind_region *r)
 {
@@ -226,15 +226,15 @@ static bool describe(struct unwind_feed *f, const struct proc_mapping *m, struct
 		wanted = want_table(f, m->file);
 		break;
 	case TABLE_NONE:
-	case TABLE_LOADED: /* but of other segments: data that is mapped to be run */
+	case TABLE_LOADED: /* of another segment: data that is mapped executable */
 		break;
 	}
 	if (wanted == WANT_NEVER)
-		r->slot = UNWIND_SLOT_JIT; /* for good: frame pointers are the best guess */
+		r->slot = UNWIND_SLOT_JIT; /* permanently: frame pointers are the best guess */
 	return wanted != WANT_LATER;
 }
 
-/* The files of these mappings. 0, -ENOSPC or -ENOMEM. */
+/* Notes the files of these mappings. 0, -ENOSPC or -ENOMEM. */
 static int note_files(struct unwind_feed *f, pid_t tgid, const struct proc_mapping *live, size_t n)
 {
 	int err = vec_reserve(&f->numbers, n);
@@ -268,13 +268,14 @@ static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 		complete &= describe(f, &live[i], &f->regions.data[i]);
 	if (f->reported_fd < 0 || version)
 		err = unwind_maps_set(f->maps, tgid, version, f->regions.data, n);
-	else if (unwind_maps_remove(f->maps, tgid)) /* is to be told again, and soon */
+	/* Its mappings must be reported again, and soon. */
+	else if (unwind_maps_remove(f->maps, tgid))
 		bpf_map_delete_elem(f->reported_fd, &key);
 	if (err || (!complete && vec_push(&f->waiting, tgid)))
 		refuse(f, tgid);
 }
 
-/* Files that could not be opened or queued may be by now. */
+/* Marks processes whose files could not be opened or queued: they may be now. */
 static void mark_waiting(struct unwind_feed *f)
 {
 	if (!f->files_pending && !(f->queue_full && unwind_tables_has_queue(f->tables)))
@@ -285,7 +286,7 @@ static void mark_waiting(struct unwind_feed *f)
 	f->waiting.len = 0;
 }
 
-/* Others have gone since. */
+/* Marks processes without room: others have ended since. */
 static void mark_crowded(struct unwind_feed *f)
 {
 	uint64_t now = boottime_ns();
@@ -296,7 +297,7 @@ static void mark_crowded(struct unwind_feed *f)
 	f->crowded_ns = now;
 	f->crowded.len = 0;
 	for (size_t i = 0; i < n; i++)
-		mark(f, f->crowded.data[i]); /* those that come back there go before i */
+		mark(f, f->crowded.data[i]); /* those that come back are put before i */
 }
 
 static bool knows_file(void *ctx, uint32_t number)

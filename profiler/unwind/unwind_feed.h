@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Keeps the walk in the kernel supplied: what the process table says of mappings goes into the
- * kernel's maps, and the files they map get their tables.
+ * Keeps the kernel's maps for the table walk up to date: writes the mappings of the process table
+ * to them, and has tables of the mapped files loaded. One thread; no function but
+ * unwind_feed_settle() waits.
  */
 #ifndef KILN_UNWIND_UNWIND_FEED_H
 #define KILN_UNWIND_UNWIND_FEED_H
@@ -22,44 +23,45 @@ struct unwind_feed_opts { /* all are borrowed */
 	struct sampler *sampler;
 	struct files *files;
 	struct table_worker *compiler;
-	const char *cache_dir; /* of compiled tables, or NULL */
-	size_t budget_bytes;   /* of tables in the kernel; 0: 32 MiB */
+	const char *cache_dir; /* cache of compiled tables, or NULL */
+	size_t budget_bytes;   /* bytes of tables in the kernel; 0: 32 MiB */
 };
 
 /* 0 or -errno. */
 int unwind_feed_new(struct unwind_feed **out, const struct unwind_feed_opts *opts);
 void unwind_feed_free(struct unwind_feed *f);
 
-/* For procs_opts.changed; ctx is the feed. */
+/* For procs_opts.changed, with the feed as ctx. Only notes the process. */
 void unwind_feed_changed(void *ctx, pid_t tgid);
 
-/* Brings the kernel's maps up to date with the table. Never waits. */
+/* Brings the kernel's maps up to date with the process table. Never waits. */
 void unwind_feed_run(struct unwind_feed *f, struct procs *procs);
 
-/* Waits, at most that long, until the tables of what is mapped so far are in the kernel. */
+/* Waits until the tables of everything mapped so far are in the kernel, at most timeout_ms. */
 void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_ms);
 
-/* What the walk in the kernel knows of a place in a file, or is about to. */
+/* What the table walk in the kernel knows about a place in a file, or soon will. */
 enum feed_place {
-	FEED_TABLE,   /* its table, and address minus file offset there */
-	FEED_SOON,    /* it is being opened or compiled; asked for now if nobody had */
-	FEED_NO_ROOM, /* there is one, but the tables in use take all the memory they may */
-	FEED_NEVER,   /* there is none to be had */
+	FEED_TABLE,   /* gives the table, and address minus file offset there */
+	FEED_SOON,    /* being opened or compiled; requested now if it was not */
+	FEED_NO_ROOM, /* cannot be loaded: the tables in use need all memory */
+	FEED_NEVER,   /* there is no table */
 };
 
-/* For a file of the files table, or FILE_VDSO. *table is borrowed until the next unwind_feed_run(). */
+/* Looks up a file id, or FILE_VDSO. *table is borrowed until the next unwind_feed_run(). */
 enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
 				  const void **table, uint64_t *va_minus_off);
 
-/* Why a file (of the files table) has no unwind table: see unwind_tables_error(). */
+/* Why a file (a file id) has no unwind table: see unwind_tables_error(). */
 int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file);
 
 void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables,
 		       struct unwind_maps_stats *maps);
 struct unwind_feed_stats {
 	uint64_t
-		refused; /* times a process was not fed for lack of room: it is walked in user space */
-	uint64_t users_bytes; /* of who maps which file */
+		/* Times that a process had no room in the maps and was left to user space. */
+		refused;
+	uint64_t users_bytes; /* of table_users */
 };
 void unwind_feed_own_stats(const struct unwind_feed *f, struct unwind_feed_stats *out);
 

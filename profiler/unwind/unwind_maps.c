@@ -24,7 +24,7 @@ struct unwind_maps {
 	VEC(struct known) known; /* processes that are in one of the maps */
 	struct htab index;
 	struct unwind_maps_stats stats;
-	struct unwind_maps_large value; /* the largest of the three: they begin alike */
+	struct unwind_maps_large value; /* the largest of the three structs, which begin alike */
 };
 
 int unwind_maps_new(struct unwind_maps **out, int small_fd, int medium_fd, int large_fd)
@@ -112,7 +112,7 @@ static int order_regions(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* Lays out struct unwind_maps_*: head, begin[size], at[size]. */
+/* Fills struct unwind_maps_*: head, begin[size], at[size]. */
 static void fill(struct unwind_maps *m, uint32_t version, const struct unwind_region *r, uint32_t n,
 		 uint32_t size)
 {
@@ -151,7 +151,7 @@ int unwind_maps_set(struct unwind_maps *m, pid_t tgid, uint32_t version,
 	err = bpf_map_update_elem(m->fd[c], &key, &m->value, BPF_ANY) ? -errno : 0;
 	m->stats.full += err == -E2BIG;
 	if (err) {
-		unwind_maps_remove(m, tgid); /* what it was told before holds no more */
+		unwind_maps_remove(m, tgid); /* its old mappings are wrong now */
 		return err;
 	}
 	err = id == HTAB_NONE ? remember(m, tgid, c) : 0;

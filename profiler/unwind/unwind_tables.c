@@ -12,13 +12,14 @@
 #include "profiler/unwind/table_loader.h"
 
 #define BUDGET_BYTES (32u << 20)
-#define MAX_FILES    65537 /* those of the files table, and the vDSO */
+#define MAX_FILES    65537 /* files of the file table, and the vDSO */
 #define MAX_QUEUE    256
 #define HOT_NS	     1000000000ull
 #define RETRY_NS     1000000000ull
-/* A table nobody maps counts as walked so much earlier. Not more: the next compiler is started soon. */
+/* A table without users counts as walked so much earlier. Not more: the next compiler may start
+ * soon. */
 #define UNMAPPED_NS 60000000000ull
-/* How often it is looked which tables were walked by. */
+/* Interval of looking which tables were used by walks. */
 #define HARVEST_NS 100000000ull
 #define SLACK_NS   1000000000ull
 
@@ -27,10 +28,10 @@
 struct entry {
 	uint32_t file;
 	enum unwind_table_state state;
-	int err;		    /* why there is none */
-	size_t bytes;		    /* of its table, once that is known */
-	uint64_t used_ns;	    /* when it was walked by, as far as is known */
-	uint64_t retry_ns;	    /* not to be wanted before */
+	int err;		    /* why there is no table */
+	size_t bytes;		    /* size of its table; 0: unknown */
+	uint64_t used_ns;	    /* last known use by a walk */
+	uint64_t retry_ns;	    /* do not request it before this time */
 	struct kernel_table *table; /* TABLE_LOADED */
 };
 
@@ -39,8 +40,8 @@ struct leaving {
 	size_t bytes;
 };
 
-/* What the caller has to be told: evicted slots, and files of which the state has changed. There is
- * room for every slot, and for every file that can come, go, or do both between two polls. */
+/* News for the caller: evicted slots, and files whose state has changed. There is room for every
+ * slot, and for every file that can come, go, or do both between two polls. */
 struct news {
 	VEC(struct leaving) leaving;
 	VEC(uint32_t) files;
@@ -51,11 +52,11 @@ struct unwind_tables {
 	struct table_loader *loader;
 	VEC(struct entry) entries;
 	struct htab index;		     /* file -> entries */
-	uint32_t at_slot[UNWIND_TABLES_MAX]; /* the file that is loaded there, or FILE_NOBODY */
-	size_t bytes, n_loaded;		     /* of what is loaded, and stays so */
-	size_t promised, n_promised;	     /* room that was made for what is queued */
+	uint32_t at_slot[UNWIND_TABLES_MAX]; /* file that is loaded in each slot, or FILE_NOBODY */
+	size_t bytes, n_loaded;		     /* of loaded tables that stay */
+	size_t promised, n_promised;	     /* room reserved for queued tables */
 	uint64_t now_ns, harvested_ns, slack_ns;
-	struct news news, told; /* since the last poll, and of the last poll */
+	struct news news, reported; /* news since the last poll, and news of that poll */
 	struct unwind_tables_stats stats;
 };
 
@@ -81,7 +82,7 @@ static struct entry *find(const struct unwind_tables *t, uint32_t file)
 	return id == HTAB_NONE ? NULL : &t->entries.data[id];
 }
 
-/* Keeps those entries for which `keep` holds, or all that are in use. */
+/* Keeps the entries for which `keep` is true, and all in use. */
 static void keep_entries(struct unwind_tables *t, bool (*keep)(void *ctx, const struct entry *e),
 			 void *ctx)
 {
@@ -94,7 +95,8 @@ static void keep_entries(struct unwind_tables *t, bool (*keep)(void *ctx, const 
 		if (e.state != TABLE_QUEUED && e.state != TABLE_LOADED && !keep(ctx, &e))
 			continue;
 		t->entries.data[kept] = e;
-		htab_insert(&t->index, hash_u64(e.file), (uint32_t)kept++); /* had room */
+		/* Capacity is there already. */
+		htab_insert(&t->index, hash_u64(e.file), (uint32_t)kept++);
 	}
 	t->entries.len = kept;
 }
@@ -109,7 +111,7 @@ static bool is_mapped(void *ctx, const struct entry *e)
 	return users_of(ctx, e->file) > 0;
 }
 
-/* The entry of a file, made if need be, or NULL (-ENOSPC or -ENOMEM). */
+/* The entry of a file. Makes it if needed; NULL on -ENOSPC or -ENOMEM. */
 static struct entry *entry_of(struct unwind_tables *t, uint32_t file)
 {
 	struct entry fresh = {.file = file}, *e = find(t, file);
@@ -133,7 +135,7 @@ static struct entry *entry_of(struct unwind_tables *t, uint32_t file)
 
 /* --- which are worth their memory ------------------------------------------------------------- */
 
-/* Notes which tables were walked by since the last time. */
+/* Notes which tables walks have used since the last time. */
 static void harvest(struct unwind_tables *t)
 {
 	t->harvested_ns = t->now_ns;
@@ -147,7 +149,7 @@ static void harvest(struct unwind_tables *t)
 }
 
 struct candidate {
-	uint64_t worth; /* the time of the last walk, sooner if nobody maps it */
+	uint64_t worth; /* time of the last walk, earlier without users */
 	uint32_t file;
 	bool is_hot, is_mapped;
 };
@@ -163,12 +165,12 @@ struct candidates {
 	VEC(struct candidate) v;
 };
 
-/* All loaded tables, the first to go first. */
+/* Lists all loaded tables, the first one to evict first. */
 static void rank(struct unwind_tables *t, struct candidates *c)
 {
 	harvest(t);
 	if (vec_reserve(&c->v, t->n_loaded))
-		return; /* none goes */
+		return; /* out of memory: evicts none */
 	for (uint32_t slot = 0; slot < t->opts.max_tables; slot++) {
 		const struct entry *e;
 		struct candidate *one;
@@ -179,7 +181,7 @@ static void rank(struct unwind_tables *t, struct candidates *c)
 		one = &c->v.data[c->v.len++];
 		*one = (struct candidate){.file = e->file, .worth = e->used_ns};
 		one->is_mapped = users_of(t, e->file);
-		/* whoever has got a blob since the last poll keeps it until the next one */
+		/* a blob that was handed out since the last poll stays until the next one */
 		one->is_hot = e->used_ns == t->now_ns ||
 			      (one->is_mapped && t->now_ns - e->used_ns < t->opts.hot_ns);
 		if (!one->is_mapped)
@@ -214,7 +216,7 @@ static bool is_over(const struct unwind_tables *t, size_t bytes, size_t n)
 	       t->n_loaded + t->n_promised + n > t->opts.max_tables;
 }
 
-/* Evicts until so much more fits; what was walked by lately only if it must. */
+/* Evicts until so much more fits. Evicts recently used tables only with `must`. */
 static bool make_room(struct unwind_tables *t, size_t bytes, size_t n, bool must)
 {
 	struct candidates c = {0};
@@ -229,8 +231,8 @@ static bool make_room(struct unwind_tables *t, size_t bytes, size_t n, bool must
 	return !is_over(t, bytes, n);
 }
 
-/* So that new ones find room at once: what nobody maps, and was not walked by for a while, goes before
- * all is full. */
+/* Keeps some room free for new tables: evicts tables without users and recent walks before all
+ * is full. */
 static void keep_slack(struct unwind_tables *t)
 {
 	struct candidates c = {0};
@@ -288,7 +290,7 @@ int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opt
 		.compiler = t->opts.compiler,
 	};
 	err = make_news(&t->news, &t->opts) ?:
-	      make_news(&t->told, &t->opts) ?:
+	      make_news(&t->reported, &t->opts) ?:
 	      table_loader_new(&t->loader, &loader);
 	if (err) {
 		unwind_tables_free(t);
@@ -314,7 +316,7 @@ void unwind_tables_free(struct unwind_tables *t)
 	vec_release(&t->entries);
 	htab_release(&t->index);
 	free_news(&t->news);
-	free_news(&t->told);
+	free_news(&t->reported);
 	free(t);
 }
 
@@ -374,7 +376,7 @@ bool unwind_tables_get(const struct unwind_tables *t, uint32_t file, uint64_t fi
 	const struct kernel_table *k = e ? e->table : NULL;
 
 	for (uint32_t i = 0; k && i < k->n_segs; i++) {
-		/* a mapping begins on a page, which may be before the segment itself */
+		/* a mapping begins on a page, which may be before the segment */
 		uint64_t from = k->segs[i].off & ~4095ull;
 
 		if (file_off - from < k->segs[i].off - from + k->segs[i].len) {
@@ -417,7 +419,7 @@ static void take_loaded(struct unwind_tables *t, struct entry *e, struct kernel_
 		t->opts.walked[table->slot] = 0;
 }
 
-/* A table came when all room was taken: it can be had when some has been made. */
+/* Handles a table that came when there was no room. It can be requested again when there is. */
 static void take_homeless(struct unwind_tables *t, struct entry *e, int err)
 {
 	e->state = TABLE_EVICTED;
@@ -427,7 +429,7 @@ static void take_homeless(struct unwind_tables *t, struct entry *e, int err)
 
 static void take(struct unwind_tables *t, const struct loaded *l)
 {
-	struct entry *e = find(t, l->file); /* what is queued stays known */
+	struct entry *e = find(t, l->file); /* queued files are never forgotten */
 
 	t->promised -= e->bytes;
 	t->n_promised -= e->bytes > 0;
@@ -447,17 +449,18 @@ static void take(struct unwind_tables *t, const struct loaded *l)
 	tell(t, l->file);
 }
 
-/* What is evicted from now on is told, and may be released, the next time. */
-static void tell_all(struct unwind_tables *t)
+/* Reports what was evicted so far. What is evicted from now on is reported, and may be released,
+ * after the next poll. */
+static void report_all(struct unwind_tables *t)
 {
-	struct news *told = &t->told, *news = &t->news;
+	struct news *reported = &t->reported, *news = &t->news;
 
 	for (size_t i = 0; i < news->leaving.len; i++)
-		told->leaving.data[told->leaving.len++] = news->leaving.data[i];
+		reported->leaving.data[reported->leaving.len++] = news->leaving.data[i];
 	if (news->files.len)
-		memcpy(told->files.data, news->files.data,
+		memcpy(reported->files.data, news->files.data,
 		       news->files.len * sizeof(*news->files.data));
-	told->files.len = news->files.len;
+	reported->files.len = news->files.len;
 	news->leaving.len = news->files.len = 0;
 }
 
@@ -470,19 +473,19 @@ size_t unwind_tables_poll(struct unwind_tables *t, uint32_t **files)
 		harvest(t);
 	for (uint32_t i = 0; i < t->opts.max_queue && table_loader_next(t->loader, &l); i++)
 		take(t, &l);
-	make_room(t, 0, 0, true); /* some came of which the size was not known */
+	make_room(t, 0, 0, true); /* tables of unknown size may have come */
 	keep_slack(t);
-	tell_all(t);
-	*files = t->told.files.data;
-	return t->told.files.len;
+	report_all(t);
+	*files = t->reported.files.data;
+	return t->reported.files.len;
 }
 
 void unwind_tables_release(struct unwind_tables *t)
 {
-	for (size_t i = 0; i < t->told.leaving.len; i++)
-		table_loader_empty(t->loader, t->told.leaving.data[i].slot,
-				   t->told.leaving.data[i].bytes);
-	t->told.leaving.len = 0;
+	for (size_t i = 0; i < t->reported.leaving.len; i++)
+		table_loader_empty(t->loader, t->reported.leaving.data[i].slot,
+				   t->reported.leaving.data[i].bytes);
+	t->reported.leaving.len = 0;
 }
 
 struct known {

@@ -16,7 +16,7 @@ int vdso_open(void)
 
 	if (!vdso || fd < 0)
 		return -1;
-	/* write(2) stops with EFAULT at the end of the mapping: no need to look its size up */
+	/* write(2) stops with EFAULT at the end of the mapping, so its size need not be known */
 	for (int i = 0; i < MAX_PAGES; i++)
 		if (write(fd, vdso + i * page, (size_t)page) != page)
 			break;
