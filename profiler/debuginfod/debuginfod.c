@@ -234,7 +234,7 @@ static void note_outcome(struct debuginfod *d, struct wanted *w, const struct ou
 		d->stats.bad++;
 		snprintf(d->error, sizeof(d->error), "%s",
 			 d->too_large ? "a debug file is too large"
-				      : "something came that is not the debug file");
+				      : "a server sent something other than the debug file");
 	} else {
 		note_failure(d, o->err);
 		return;

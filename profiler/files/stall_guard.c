@@ -137,8 +137,8 @@ static bool await(struct guard_thread *r, int ms)
 
 bool stall_guard_run(struct stall_guard *p, struct guarded_job *job, int *result)
 {
-	bool patient = stall_guard_stuck(p) < STUCK_MAX;
-	int ms = patient ? p->wait_ms ?: STALL_GUARD_WAIT_MS : SHORT_WAIT_MS;
+	bool may_wait = stall_guard_stuck(p) < STUCK_MAX;
+	int ms = may_wait ? p->wait_ms ?: STALL_GUARD_WAIT_MS : SHORT_WAIT_MS;
 	struct guard_thread *r = p->thread = p->thread ?: start_thread(p);
 	bool answered;
 

@@ -34,7 +34,7 @@ struct files *procs_files(const struct procs *p)
 	return p->opts.files;
 }
 
-static void tell(const struct procs *p, pid_t tgid)
+static void notify(const struct procs *p, pid_t tgid)
 {
 	if (p->opts.changed)
 		p->opts.changed(p->opts.changed_ctx, tgid);
@@ -132,7 +132,7 @@ void procs_fork(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, pid_t par
 	if (uid != UINT32_MAX)
 		im->pub.uid = uid;
 	im->pub.ns_tgid = ns_tgid;
-	tell(p, tgid);
+	notify(p, tgid);
 }
 
 /* Handles an exec while /proc was read: what was read may be of the new program. */
@@ -167,7 +167,7 @@ static void exec_image(struct procs *p, uint64_t t_ns, pid_t tgid, const char *c
 		table_clear_threads(p, proc); /* exec(2) ends all other threads */
 		proc->leader_gone = false;
 	}
-	tell(p, tgid);
+	notify(p, tgid);
 }
 
 void procs_comm(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid, const char *comm, bool exec)
@@ -204,7 +204,7 @@ void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid)
 	table_bury(p, im, t_ns);
 	if (im->pub.begin_ns == t_ns)
 		table_drop_image(p, im);
-	tell(p, tgid);
+	notify(p, tgid);
 }
 
 /* Learns facts about a program from a mapping. */
@@ -243,7 +243,7 @@ void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_ma
 	struct image *im = image_for_event(p, t_ns, tgid);
 
 	if (im && !map_into(p, im, t_ns, m))
-		tell(p, tgid);
+		notify(p, tgid);
 }
 
 void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file)
@@ -302,7 +302,7 @@ void procs_snapshot(struct procs *p, const struct proc_snapshot *s)
 		return;
 	im->version = version;
 	if (image_is_alive(im))
-		tell(p, s->tgid);
+		notify(p, s->tgid);
 }
 
 void procs_snapshot_cut(struct procs *p, pid_t tgid, uint64_t t_ns, uint32_t version)
@@ -314,7 +314,7 @@ void procs_snapshot_cut(struct procs *p, pid_t tgid, uint64_t t_ns, uint32_t ver
 	im->version = version;
 	im->is_cut = true;
 	if (image_is_alive(im))
-		tell(p, tgid);
+		notify(p, tgid);
 }
 
 /* --- what the scan found ---------------------------------------------------------------------- */
@@ -367,7 +367,7 @@ int procs_add_scanned(struct procs *p, const struct scanned *s)
 	for (size_t i = 0; i < s->n_mappings; i++)
 		if (map_into(p, im, stamp, &s->mappings[i]) == -ENOMEM)
 			return -ENOMEM;
-	tell(p, s->tgid);
+	notify(p, s->tgid);
 	return 0;
 }
 
@@ -420,7 +420,7 @@ int procs_update_scanned(struct procs *p, const struct scanned *s)
 	if (changed != 1)
 		return changed;
 	changed_otherwise(im);
-	tell(p, s->tgid);
+	notify(p, s->tgid);
 	return 1;
 }
 
@@ -433,7 +433,7 @@ void procs_gone(struct procs *p, uint64_t t_ns, pid_t tgid)
 		return;
 	table_clear_threads(p, proc);
 	table_bury(p, im, t_ns);
-	tell(p, tgid);
+	notify(p, tgid);
 }
 
 /* --- questions -------------------------------------------------------------------------------- */

@@ -272,8 +272,8 @@ int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns)
 	stall_guard_release(&guard);
 	if (!guard.stalled)
 		return err;
-	log_warning("%u processes do not tell what they have mapped (stuck in the kernel?): their "
-		    "frames stay without names",
+	log_warning("the mappings of %u processes could not be read in time (stuck in the "
+		    "kernel?): their frames have no names",
 		    guard.stalled);
 	return err == -ETIMEDOUT ? 0 : err;
 }

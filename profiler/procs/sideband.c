@@ -213,7 +213,8 @@ int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 	if (err) {
 		sideband_close(s);
 		if (err == -EACCES || err == -EPERM)
-			log_error("watching processes needs CAP_PERFMON");
+			log_error("following processes needs CAP_PERFMON: run as root, or see "
+				  "`kiln doctor`");
 		return err;
 	}
 	*out = s;

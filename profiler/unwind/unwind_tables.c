@@ -191,7 +191,7 @@ static void rank(struct unwind_tables *t, struct candidates *c)
 		qsort(c->v.data, c->v.len, sizeof(*c->v.data), order);
 }
 
-static void tell(struct unwind_tables *t, uint32_t file)
+static void report(struct unwind_tables *t, uint32_t file)
 {
 	t->news.files.data[t->news.files.len++] = file;
 }
@@ -207,7 +207,7 @@ static void evict(struct unwind_tables *t, struct entry *e)
 	kernel_table_free(steal_ptr(e->table));
 	e->state = TABLE_EVICTED;
 	t->stats.evicted++;
-	tell(t, e->file);
+	report(t, e->file);
 }
 
 static bool is_over(const struct unwind_tables *t, size_t bytes, size_t n)
@@ -446,7 +446,7 @@ static void take(struct unwind_tables *t, const struct loaded *l)
 		t->stats.none++;
 		t->stats.failed += l->err == -ECONNABORTED;
 	}
-	tell(t, l->file);
+	report(t, l->file);
 }
 
 /* Reports what was evicted so far. What is evicted from now on is reported, and may be released,
