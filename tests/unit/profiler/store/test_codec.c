@@ -58,7 +58,7 @@ static size_t record_size(enum section s)
 
 static const void *record_of(const struct dict *d, enum section s, uint32_t id)
 {
-	const void *const arrays[] = {NULL,		   d->mappings.data,  d->functions.data,
+	const void *const arrays[] = {NULL,	     d->mappings.data,	d->functions.data,
 				      d->lines.data, d->locations.data, d->stacks.data};
 
 	return (const char *)arrays[s] + id * record_size(s);
@@ -307,7 +307,8 @@ static void another_order_says_the_same(void **state)
 
 		for (; id != DICT_NONE; id = f.d->stacks.data[id].parent)
 			buf_printf(&want, " %" PRIu32, f.d->stacks.data[id].location);
-		print_stack(&have, f.d, o, &c, old == DICT_NONE ? old : o->new_of[SECTION_STACKS][old]);
+		print_stack(&have, f.d, o, &c,
+			    old == DICT_NONE ? old : o->new_of[SECTION_STACKS][old]);
 		assert_string_equal(buf_cstr(&have), buf_cstr(&want));
 		buf_release(&want);
 		buf_release(&have);

@@ -14,7 +14,10 @@
 #include "profiler/store/why.h"
 
 static const struct where_label labels[] = {
-	{"comm", "nginx"}, {"unit", "nginx.service"}, {"pid", "42"}, {"path", "a,b\"c"},
+	{"comm", "nginx"},
+	{"unit", "nginx.service"},
+	{"pid", "42"},
+	{"path", "a,b\"c"},
 };
 #define N_LABELS (sizeof(labels) / sizeof(*labels))
 

@@ -41,8 +41,7 @@ bool sampler_reports_mappings(const struct sampler *s)
 	return false;
 }
 
-const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n,
-				      uint32_t *version)
+const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n, uint32_t *version)
 {
 	(void)p, (void)tgid;
 	*n = 0;
