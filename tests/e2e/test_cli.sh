@@ -480,9 +480,12 @@ test_fish_completion() {
 
 test_manual() {
 	command -v groff >/dev/null || skip "groff is not installed"
-	groff -wall -mandoc -Tutf8 "$SRC/tools/kiln.1" >page 2>warnings
-	assert_eq "warnings" "$(cat warnings)" ""
-	assert_at_least "lines" "$(wc -l <page)" 200
+	local page
+	for page in kiln.1 kiln.yaml.5; do
+		groff -wall -mandoc -Tutf8 "$SRC/tools/$page" >page 2>warnings
+		assert_eq "warnings of $page" "$(cat warnings)" ""
+		assert_at_least "lines of $page" "$(wc -l <page)" 100
+	done
 }
 
 run_tests

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "profiler/agent/config_schema.h"
 #include "profiler/base/io.h"
 #include "profiler/cli/command.h"
 #include "profiler/formats/export.h"
@@ -16,7 +17,7 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
-static char *manual;
+static char *manual, *config_manual;
 
 static int load(void **state)
 {
@@ -26,13 +27,17 @@ static int load(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/tools/kiln.1", src ? src : ".");
-	return io_read_file(path, 1 << 20, &manual, &len);
+	if (io_read_file(path, 1 << 20, &manual, &len))
+		return -1;
+	snprintf(path, sizeof(path), "%s/tools/kiln.yaml.5", src ? src : ".");
+	return io_read_file(path, 1 << 20, &config_manual, &len);
 }
 
 static int unload(void **state)
 {
 	(void)state;
 	free(manual);
+	free(config_manual);
 	return 0;
 }
 
@@ -116,6 +121,48 @@ TEST(test_documented_options_exist)
 	assert_true(checked > 20);
 }
 
+static void assert_keys(const struct config_schema *schema)
+{
+	char line[200];
+
+	for (size_t i = 0; i < schema->n; i++) {
+		snprintf(line, sizeof(line), "\n.It Ic %s\n", schema->keys[i].name);
+		if (!strstr(config_manual, line))
+			fail_msg("kiln.yaml(5) lacks %s", schema->keys[i].name);
+	}
+}
+
+TEST(test_configuration_is_documented)
+{
+	static const char *const labels[] = {
+		LABEL_SERVICE, LABEL_COMM,	LABEL_EXECUTABLE,     LABEL_UNIT,
+		LABEL_CGROUP,  LABEL_CONTAINER, LABEL_CONTAINER_NAME, LABEL_IMAGE,
+		LABEL_POD_UID, LABEL_POD,	LABEL_NAMESPACE};
+	char line[200];
+
+	assert_keys(&config_schema);
+	assert_keys(&config_relabel_schema);
+	assert_keys(&config_upload_schema);
+	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+		snprintf(line, sizeof(line), "\n.It Ql %s\n", labels[i]);
+		if (!strstr(config_manual, line))
+			fail_msg("kiln.yaml(5) lacks the label %s", labels[i]);
+	}
+	/* And the other way round. */
+	for (char *at = config_manual; (at = strstr(at, "\n.It Ic ")); at += 8) {
+		const struct config_schema *schemas[] = {&config_schema, &config_relabel_schema,
+							 &config_upload_schema};
+		size_t len = strcspn(at + 8, "\n"), found = 0;
+
+		for (int s = 0; s < 3; s++)
+			for (size_t i = 0; i < schemas[s]->n; i++)
+				found += strlen(schemas[s]->keys[i].name) == len &&
+					 !memcmp(schemas[s]->keys[i].name, at + 8, len);
+		if (!found)
+			fail_msg("there is no key %.*s", (int)len, at + 8);
+	}
+}
+
 static void assert_word(const char *macro_and_word)
 {
 	char line[200];
@@ -169,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_options_are_documented),
 		cmocka_unit_test(test_documented_options_exist),
+		cmocka_unit_test(test_configuration_is_documented),
 		cmocka_unit_test(test_tables_are_documented),
 		cmocka_unit_test(test_formats_are_documented),
 	};
