@@ -130,7 +130,7 @@ static void read_names(void)
 	FILE *in;
 
 	fixture_run("for f in $(g++ -print-file-name=libstdc++.so) "
-		    "/usr/lib/llvm-19/lib/libLLVM.so.1; do "
+		    "/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1; do "
 		    "nm -D --defined-only $f; done | sed 's/@.*//' | awk '{print $3}' | grep ^_Z "
 		    ">names");
 	in = fopen("names", "re");
