@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/procs/procs.h"
 #include "profiler/window/aggregate.h"
 #include "symbolizer/unwind/table_walk.h"
 
