@@ -20,6 +20,7 @@ struct compaction {
 	struct restore_opts keep_all, keep_some;
 	struct builder *builder;
 	uint64_t removed;
+	bool removes; /* something of what was asked for was there */
 };
 
 /* The segment that is being read. */
@@ -86,6 +87,7 @@ static int add_window(struct input *in, const struct window_row *w)
 
 	if (!err && in_range && !o->remove_where) {
 		in->c->removed += (uint64_t)w->samples;
+		in->c->removes = true;
 		return 0;
 	}
 	if (!err && in->is_begun && (!o->window_ns || bucket != in->bucket || kind != in->kind))
@@ -108,8 +110,10 @@ static int add_windows(struct compaction *c, struct reader *r)
 	while (!err && (got = reader_next(r, &w)))
 		err = got < 0 ? got : add_window(&in, &w);
 	err = err ?: end_window(&in);
-	if (in.some)
+	if (in.some) {
 		c->removed += restorer_removed(in.some);
+		c->removes |= restorer_removed(in.some) != 0;
+	}
 	input_release(&in);
 	return err;
 }
@@ -217,6 +221,17 @@ static void remove_inputs(struct compaction *c, const struct inputs *in,
 	result->removed = c->removed;
 }
 
+/* Where no window is left there is no new segment. */
+static int replace_inputs(struct compaction *c, const struct inputs *in, bool is_full,
+			  struct compact_result *result)
+{
+	int err = builder_windows(c->builder) ? write_segment(c, in, is_full) : 0;
+
+	if (!err)
+		remove_inputs(c, in, result);
+	return err;
+}
+
 int compact(const struct dir *d, const struct snapshot_segment *segments, size_t n,
 	    const struct compact_opts *opts, struct compact_result *out)
 {
@@ -228,11 +243,8 @@ int compact(const struct dir *d, const struct snapshot_segment *segments, size_t
 
 	*out = (struct compact_result){0};
 	err = err ?: add_segments(&c, &in, n);
-	/* One after another: without any window left there is nothing to write. */
-	if (!err && builder_windows(c.builder))
-		err = write_segment(&c, &in, in.n < n);
-	if (!err)
-		remove_inputs(&c, &in, out);
+	if (!err && (c.removes || opts->remove_since_ns >= opts->remove_until_ns))
+		err = replace_inputs(&c, &in, in.n < n, out);
 	builder_free(c.builder);
 	return err;
 }

@@ -18,7 +18,8 @@ struct compact_opts {
 	int64_t window_ns; /* windows that begin within such a time, by the clock, become one; 0: none do */
 	size_t max_bytes; /* of memory: a segment that would not fit any more is left for the next time */
 	/* Samples of windows that begin in [since, until) and match `where` are left out; `where` NULL:
-	 * all of the windows. An empty range removes nothing. */
+	 * all of the windows. An empty range removes nothing. Where there is a range and nothing in it to
+	 * remove, nothing is written. */
 	int64_t remove_since_ns, remove_until_ns;
 	const struct where *remove_where;
 };

@@ -258,9 +258,12 @@ static int add_entry(const struct dir *d, const char *name, struct dir_list *out
 		e.is_damaged = true;
 	else if (!parse_name(name, "", &e.begin_ns))
 		return 0;
+	/* A FIFO of that name would never open. */
+	if (fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+		return 0;
 	strcpy(e.name, name);
 	e.bytes = dir_bytes(d, name);
-	e.is_empty = !fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) && !st.st_size;
+	e.is_empty = !st.st_size;
 	return vec_push(&out->v, e);
 }
 

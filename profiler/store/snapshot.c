@@ -44,7 +44,11 @@ static bool overlaps(const struct segment_head *h, int64_t since_ns, int64_t unt
 static int add_segment(struct snapshot *out, const struct dir *d, const struct dir_entry *file,
 		       struct ids *replaced)
 {
-	struct snapshot_segment segment = {.file = *file};
+	struct snapshot_segment segment = {
+		.file = *file,
+		/* Until it says what it covers, and for ever if it does not. */
+		.head = {.begin_unix_ns = file->begin_ns, .span_ns = SNAPSHOT_USUAL_SPAN_NS},
+	};
 
 	segment.err = file->is_damaged ? -EBADMSG : read_head(d, &segment, replaced);
 	if (segment.err == -ENOMEM)
@@ -76,7 +80,7 @@ static void keep_range(struct snapshot *s, int64_t since_ns, int64_t until_ns)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->v.len; i++)
-		if (s->v.data[i].err || overlaps(&s->v.data[i].head, since_ns, until_ns))
+		if (overlaps(&s->v.data[i].head, since_ns, until_ns))
 			s->v.data[n++] = s->v.data[i];
 	s->v.len = n;
 }

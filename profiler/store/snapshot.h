@@ -13,10 +13,12 @@
 
 /* A segment covers no more than this, so that one is found by the time in its name. */
 #define SNAPSHOT_MAX_SPAN_NS (24 * 3600000000000ll)
+/* What is assumed of one that cannot be read. */
+#define SNAPSHOT_USUAL_SPAN_NS 3600000000000ll
 
 struct snapshot_segment {
 	struct dir_entry file;
-	struct segment_head head; /* where err is 0 */
+	struct segment_head head; /* where err is not 0: its time, as far as its name tells */
 	int err; /* -EBADMSG: damaged; -ENOTSUP: newer; or it could not be opened */
 	bool is_replaced;
 };
@@ -25,7 +27,7 @@ struct snapshot {
 	VEC(struct snapshot_segment) v; /* by time */
 };
 
-/* Those that may hold windows in [since, until), and those that nobody can read. 0 or -errno. */
+/* Those that may hold windows in [since, until). 0 or -errno. */
 int snapshot_take(struct snapshot *out, const struct dir *d, int64_t since_ns, int64_t until_ns);
 void snapshot_release(struct snapshot *s);
 

@@ -251,20 +251,34 @@ static bool is_like(const struct condition *c, const char *value)
 	return !strcmp(c->value, value);
 }
 
-/* One label of that key is, or "" is where there is none. */
-static bool holds(const struct condition *c, const struct where_label *labels, size_t n)
+static bool is_negative(const struct condition *c)
 {
-	bool negative = c->op == OP_IS_NOT || c->op == OP_NOT_LIKE, any = false, found = false;
+	return c->op == OP_IS_NOT || c->op == OP_NOT_LIKE;
+}
 
-	for (size_t i = 0; i < n && !found; i++) {
+/* Whether a label of the condition's key is like its value; *any: there is one of that key. */
+static bool find_like(const struct condition *c, const struct where_label *labels, size_t n,
+		      bool *any)
+{
+	*any = false;
+	for (size_t i = 0; i < n; i++) {
 		if (strcmp(labels[i].key, c->key))
 			continue;
-		any = true;
-		found = is_like(c, labels[i].value);
+		*any = true;
+		if (is_like(c, labels[i].value))
+			return true;
 	}
+	return false;
+}
+
+/* A label that is not there is "". */
+static bool holds(const struct condition *c, const struct where_label *labels, size_t n)
+{
+	bool any, found = find_like(c, labels, n, &any);
+
 	if (!any)
 		found = is_like(c, "");
-	return found != negative;
+	return found != is_negative(c);
 }
 
 bool where_matches(const struct where *w, const struct where_label *labels, size_t n)
@@ -283,18 +297,32 @@ static bool is_open(const char *key, const char *const *open, size_t n_open)
 	return false;
 }
 
+/* One label that is like it decides, whatever the open ones are. */
+static enum where_answer may_hold(const struct condition *c, const struct where_label *labels,
+				  size_t n)
+{
+	bool any;
+
+	if (!find_like(c, labels, n, &any))
+		return WHERE_DEPENDS;
+	return is_negative(c) ? WHERE_NO : WHERE_YES;
+}
+
 enum where_answer where_may_match(const struct where *w, const struct where_label *labels, size_t n,
 				  const char *const *open, size_t n_open)
 {
-	enum where_answer answer = WHERE_YES;
+	enum where_answer answer = WHERE_YES, one;
 
 	for (size_t i = 0; i < w->v.len; i++) {
 		const struct condition *c = &w->v.data[i];
 
 		if (is_open(c->key, open, n_open))
-			answer = WHERE_DEPENDS;
-		else if (!holds(c, labels, n))
+			one = may_hold(c, labels, n);
+		else
+			one = holds(c, labels, n) ? WHERE_YES : WHERE_NO;
+		if (one == WHERE_NO)
 			return WHERE_NO;
+		answer = one == WHERE_DEPENDS ? WHERE_DEPENDS : answer;
 	}
 	return answer;
 }
