@@ -12,17 +12,23 @@
 #include "profiler/formats/pprof_read.h"
 
 /* Files that users pass by mistake, recognized by their first bytes. */
+#define MAGIC(bytes) (bytes), sizeof(bytes) - 1
 static const struct {
-	const char *magic, *sentence;
+	const char *magic;
+	size_t len;
+	const char *sentence;
 } others[] = {
-	{"PERFILE2", "a perf.data file, not a pprof profile"},
-	{"{", "a JSON file, not a pprof profile"},
-	{"<", "an SVG or HTML file, not a pprof profile"},
-	{"\x7f"
-	 "ELF",
+	{MAGIC("PERFILE2"), "a perf.data file, not a pprof profile"},
+	{MAGIC("{"), "a JSON file, not a pprof profile"},
+	{MAGIC("<"), "an SVG or HTML file, not a pprof profile"},
+	{MAGIC("\x7f"
+	       "ELF"),
 	 "a program, not a pprof profile"},
-	{"SQLite format 3", "a database, not a pprof profile"},
-	{"PK\x03\x04", "a zip archive, not a pprof profile"},
+	{MAGIC("SQLite format 3"), "a database, not a pprof profile"},
+	{MAGIC("PK\x03\x04"), "a zip archive, not a pprof profile"},
+	/* Words of 64 bits: 0, 3 words of header follow, version 0. */
+	{MAGIC("\0\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+	 "a CPU profile of gperftools: convert it with \"pprof -proto PROGRAM FILE >OUT.pb.gz\""},
 };
 
 static int read_raw(struct profile **out, const void *data, size_t len, const char **why)
@@ -31,12 +37,9 @@ static int read_raw(struct profile **out, const void *data, size_t len, const ch
 
 	if (err != -EBADMSG)
 		return err;
-	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-		size_t n = strlen(others[i].magic);
-
-		if (len >= n && !memcmp(data, others[i].magic, n))
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (len >= others[i].len && !memcmp(data, others[i].magic, others[i].len))
 			*why = others[i].sentence;
-	}
 	return err;
 }
 
