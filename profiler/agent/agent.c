@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "profiler/agent/config.h"
-#include "profiler/agent/file_sink.h"
 #include "profiler/agent/governor.h"
 #include "profiler/agent/labels.h"
 #include "profiler/agent/notify.h"
 #include "profiler/agent/self_cost.h"
+#include "profiler/agent/store_sink.h"
 #include "profiler/agent/window_clock.h"
 #include "profiler/agent/window_parts.h"
 #include "profiler/base/cleanup.h"
@@ -24,6 +24,7 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/collect/collector.h"
+#include "profiler/store/why.h"
 
 #define TURN_NS	      1000000000ull /* how often the rings are looked at: they hold a minute at 999 Hz */
 #define DRAIN_NS      10000000000ull /* the kernel's maps hold the counts of so long */
@@ -117,14 +118,21 @@ static int start_collector(struct agent *a, const char **why)
 
 static int open_sink(struct window_sink **out, const struct config *c)
 {
-	char *why = NULL;
-	int err = file_sink_open(out, c->store_path, &why);
+	struct store_why why = {""};
+	int err = store_sink_open(out, c, &why);
 
 	if (err)
-		log_error("%s%s", why ?: strerror(-err),
-			  err == -EBUSY || !why ? "" : "; store.path says where else");
-	free(why);
+		log_error("%s%s", why.text,
+			  err == -EBUSY || err == -ENOMEM ? "" : "; store.path says where else");
 	return err;
+}
+
+/* What is fixed when a store is opened. */
+static bool same_store(const struct config *a, const struct config *b)
+{
+	return !strcmp(a->store_path, b->store_path) && a->store_max_bytes == b->store_max_bytes &&
+	       a->store_max_age_ns == b->store_max_age_ns &&
+	       a->store_min_free_bytes == b->store_min_free_bytes;
 }
 
 static void set_log(const struct config *c)
@@ -252,23 +260,41 @@ static int restart_collector(struct agent *a)
 	return 0;
 }
 
+/* Another store, or other bounds of it. A store has one writer, so to change its bounds it is closed first.
+ * -errno: it is as it was, or is none any more. */
+static int change_sink(struct agent *a, const struct config *fresh)
+{
+	struct window_sink *sink = NULL;
+	int err;
+
+	if (same_store(a->config, fresh))
+		return 0;
+	if (!strcmp(a->config->store_path, fresh->store_path)) {
+		a->sink->close(steal_ptr(a->sink));
+		err = open_sink(&a->sink, fresh);
+		if (err)
+			open_sink(&a->sink, a->config);
+		return err;
+	}
+	err = open_sink(&sink, fresh);
+	if (err)
+		return err;
+	a->sink->close(a->sink);
+	a->sink = sink;
+	return 0;
+}
+
 /* -errno: the agent cannot go on. */
 static int take_config(struct agent *a, struct config *fresh)
 {
 	struct config *old = a->config;
 	bool restart = fresh->frequency_hz != old->frequency_hz || !same_labels(fresh, old);
-	struct window_sink *sink = NULL;
 
-	if (labels_set_rules(a->labels, fresh) ||
-	    (strcmp(fresh->store_path, old->store_path) != 0 && open_sink(&sink, fresh))) {
+	if (labels_set_rules(a->labels, fresh) || change_sink(a, fresh)) {
 		labels_set_rules(a->labels, old);
 		log_error("the configuration stays as it was");
 		config_free(fresh);
-		return 0;
-	}
-	if (sink) {
-		a->sink->close(a->sink);
-		a->sink = sink;
+		return a->sink ? 0 : -EIO;
 	}
 	a->config = fresh;
 	config_free(old);
@@ -401,7 +427,7 @@ static void say_start(const struct agent *a)
 		return;
 	log_info("there is no %s: these are the defaults, and kiln.yaml(5) tells of others",
 		 CONFIG_DEFAULT_PATH);
-	log_info("after %s, try: kiln report %s/*.pb.gz", window, c->store_path);
+	log_info("after %s, try: kiln report %s --since 5m", window, c->store_path);
 }
 
 static void start_governor(struct agent *a)

@@ -19,7 +19,10 @@ enum {
 	OPT_DELIM,
 	OPT_ANNOTATE,
 	OPT_FOCUS,
-	OPT_IGNORE
+	OPT_IGNORE,
+	OPT_SINCE,
+	OPT_UNTIL,
+	OPT_WHERE,
 };
 
 static const struct option_spec options[] = {
@@ -35,6 +38,7 @@ static const struct option_spec options[] = {
 	 OPT_FOCUS},
 	{"ignore", 0, "REGEX", "no samples with a matching function or module; may be repeated",
 	 OPT_IGNORE},
+	LOAD_RANGE_OPTIONS(OPT_SINCE),
 	{0},
 };
 
@@ -42,6 +46,7 @@ struct request {
 	struct output output;
 	struct export_opts opts;
 	struct focus focus;
+	struct load_range range;
 };
 
 static int handle(const struct options *o, int id, struct request *r)
@@ -67,6 +72,11 @@ static int handle(const struct options *o, int id, struct request *r)
 		return 0;
 	case OPT_ANNOTATE:
 		r->opts.folded_annotate = true;
+		return 0;
+	case OPT_SINCE:
+	case OPT_UNTIL:
+	case OPT_WHERE:
+		load_range_set(&r->range, id - OPT_SINCE, o->arg);
 		return 0;
 	default:
 		return focus_add(&r->focus, o, id == OPT_FOCUS);
@@ -94,7 +104,7 @@ static int load_and_export(const struct command *cmd, const struct request *r, c
 
 	if (format < 0)
 		return EXIT_USAGE;
-	code = load_profiles(cmd, files, n, &p);
+	code = load_profiles(cmd, files, n, &r->range, &p);
 	return code == EXIT_OK ? export(cmd, r, (enum export_format)format, p) : code;
 }
 
@@ -120,11 +130,12 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_export = {
 	.name = "export",
 	.summary = "write a profile in another format, or several as one",
-	.synopsis = "[options] FILE... -o OUT",
+	.synopsis = "[options] FILE|STORE... -o OUT",
 	.examples = "  kiln export app.pb.gz -o app.svg             a flame graph as a picture\n"
 		    "  kiln export app.pb.gz -o app.html            a page to look into, offline\n"
 		    "  kiln export app.pb.gz -f folded | sort       stacks for scripts\n"
-		    "  kiln export a.pb.gz b.pb.gz -o both.pb.gz    several as one\n",
+		    "  kiln export a.pb.gz b.pb.gz -o both.pb.gz    several as one\n"
+		    "  kiln export --since 1h -o hour.pb.gz         what kiln agent has stored\n",
 	.operands = "FILE",
 	.options = options,
 	.run = run,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/base/buf.h"
@@ -14,7 +15,7 @@ static const char *shown_name(const char *path)
 	return strcmp(path, "-") ? path : "standard input";
 }
 
-static int load_one(const char *path, struct profile **out)
+static int load_file(const char *path, struct profile **out)
 {
 	const char *why = NULL;
 	int err = import_file(out, path, &why);
@@ -30,24 +31,32 @@ static int load_one(const char *path, struct profile **out)
 	return EXIT_OK;
 }
 
-int load_profiles(const struct command *cmd, char *const *paths, int n, struct profile **out)
+static int load_one(const struct command *cmd, const char *path, const struct load_range *range,
+		    struct profile **out)
+{
+	struct stat st;
+
+	if (range && !stat(path, &st) && S_ISDIR(st.st_mode))
+		return load_store(cmd, path, range, out);
+	if (range && load_range_is_set(range))
+		return usage_error(cmd,
+				   "%s is no store: --since, --until and --where are for stores",
+				   shown_name(path));
+	return load_file(path, out);
+}
+
+static int load_all(const struct command *cmd, char *const *paths, int n,
+		    const struct load_range *range, struct profile **out)
 {
 	_cleanup_(profile_freep) struct profile *all = NULL;
-	int code;
+	int code = load_one(cmd, paths[0], range, &all);
 
-	if (!n)
-		return usage_error(cmd, "no profile: give a FILE, or - for standard input");
-	if (!strcmp(paths[0], "-") && isatty(STDIN_FILENO))
-		return usage_error(
-			cmd,
-			"standard input is a terminal: give a FILE, or redirect standard input");
-	code = load_one(paths[0], &all);
 	for (int i = 1; i < n && code == EXIT_OK; i++) {
 		_cleanup_(profile_freep) struct profile *next = NULL;
 		const char *why = NULL;
 		int err;
 
-		code = load_one(paths[i], &next);
+		code = load_one(cmd, paths[i], range, &next);
 		if (code != EXIT_OK)
 			break;
 		err = profile_merge(all, next, &why);
@@ -60,6 +69,25 @@ int load_profiles(const struct command *cmd, char *const *paths, int n, struct p
 	if (code == EXIT_OK)
 		*out = steal_ptr(all);
 	return code;
+}
+
+int load_profiles(const struct command *cmd, char *const *paths, int n,
+		  const struct load_range *range, struct profile **out)
+{
+	_cleanup_free_ char *configured = NULL;
+	int code;
+
+	if (!n && range && load_range_is_set(range)) {
+		code = load_configured_store(&configured);
+		return code == EXIT_OK ? load_store(cmd, configured, range, out) : code;
+	}
+	if (!n)
+		return usage_error(cmd, "no profile: give a FILE, or - for standard input");
+	if (!strcmp(paths[0], "-") && isatty(STDIN_FILENO))
+		return usage_error(
+			cmd,
+			"standard input is a terminal: give a FILE, or redirect standard input");
+	return load_all(cmd, paths, n, range, out);
 }
 
 static void say_values(const struct command *cmd, const struct profile *p, const char *type)

@@ -5,15 +5,19 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/cli/command.h"
+#include "profiler/cli/load_store.h"
 #include "profiler/profile/profile.h"
 
 DEFINE_CLEANUP(profile, profile_free)
 
 /*
- * Reads n files ("-" is standard input) and merges them. Reports errors on stderr: no file, an
- * unreadable file, one without values, files that do not fit together. EXIT_OK or an exit code.
+ * Reads n files ("-" is standard input) and stores (directories), and merges them. Of stores only the range
+ * counts; NULL: the command takes no stores. With a range and no file it is the configured store. Reports
+ * errors on stderr: no file, an unreadable file, one without values, files that do not fit together.
+ * EXIT_OK or an exit code.
  */
-int load_profiles(const struct command *cmd, char *const *paths, int n, struct profile **out);
+int load_profiles(const struct command *cmd, char *const *paths, int n,
+		  const struct load_range *range, struct profile **out);
 
 /* Index of the sample type that --value names (NULL: the default one). -EINVAL after an error on
  * stderr. */

@@ -26,7 +26,10 @@ enum {
 	OPT_JSON,
 	OPT_VALUE,
 	OPT_FOCUS,
-	OPT_IGNORE
+	OPT_IGNORE,
+	OPT_SINCE,
+	OPT_UNTIL,
+	OPT_WHERE,
 };
 
 static const struct option_spec options[] = {
@@ -42,6 +45,7 @@ static const struct option_spec options[] = {
 	 OPT_FOCUS},
 	{"ignore", 0, "REGEX", "no samples with a matching function or module; may be repeated",
 	 OPT_IGNORE},
+	LOAD_RANGE_OPTIONS(OPT_SINCE),
 	{"json", 0, NULL, "print JSON", OPT_JSON},
 	{0},
 };
@@ -50,6 +54,7 @@ struct request {
 	struct table_opts table;
 	const char *value;
 	struct focus focus;
+	struct load_range range;
 	bool tree, json, has_rows;
 	unsigned long long n_rows;
 };
@@ -90,6 +95,11 @@ static int handle(const struct options *o, int id, struct request *r)
 		return focus_add(&r->focus, o, id == OPT_FOCUS);
 	case OPT_VALUE:
 		r->value = o->arg;
+		return 0;
+	case OPT_SINCE:
+	case OPT_UNTIL:
+	case OPT_WHERE:
+		load_range_set(&r->range, id - OPT_SINCE, o->arg);
 		return 0;
 	case OPT_TREE:
 		r->tree = true;
@@ -215,7 +225,7 @@ static int run(const struct command *self, int argc, char **argv)
 	else if (id == OPTIONS_END && req.table.of && req.table.by > TABLE_LINE)
 		usage_error(self, "--callers and --callees need --by function or --by line");
 	else if (id == OPTIONS_END)
-		code = load_profiles(self, files, n, &p);
+		code = load_profiles(self, files, n, &req.range, &p);
 	if (id == OPTIONS_END && p)
 		code = report(self, &o, &req, p);
 	focus_release(&req.focus);
@@ -226,12 +236,13 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_report = {
 	.name = "report",
 	.summary = "show where the time went in a profile",
-	.synopsis = "[options] FILE...",
+	.synopsis = "[options] FILE|STORE...",
 	.examples = "  kiln report app.pb.gz                     functions, most time first\n"
 		    "  kiln report app.pb.gz --callers malloc    who calls malloc\n"
 		    "  kiln report app.pb.gz --tree -n 50        the call tree\n"
 		    "  kiln report app.pb.gz --by module         by program and library\n"
-		    "  kiln report a.pb.gz b.pb.gz --json        several as one, for programs\n",
+		    "  kiln report a.pb.gz b.pb.gz --json        several as one, for programs\n"
+		    "  kiln report --since 3h --where comm=gcc   what kiln agent has stored\n",
 	.operands = "FILE",
 	.options = options,
 	.run = run,

@@ -166,7 +166,7 @@ int symbolize_profile(const struct command *cmd, const struct symbolize_profile_
 	format = output_format(&output, cmd);
 	if (format < 0)
 		return EXIT_USAGE;
-	code = load_profiles(cmd, &path, 1, &p);
+	code = load_profiles(cmd, &path, 1, NULL, &p);
 	if (code != EXIT_OK)
 		return code;
 	err = rename_all(o, p);

@@ -38,19 +38,26 @@ stop_agent() { # wanted status
 	assert_eq "exit status after SIGTERM" "$status" "$1"
 }
 
-windows() {
-	find "$T/store" -name "*.pb.gz" | wc -l
+ask_store() { # SQL
+	local file
+	for file in "$T"/store/*.kiln; do
+		sqlite3 -readonly "$file" "$1"
+	done
 }
 
 has_windows() { # AT_LEAST
-	[ "$(windows)" -ge "$1" ]
+	[ "$(ask_store 'select id from windows' | wc -l)" -ge "$1" ]
 }
 
-# Of a window's file name, in ms since 1970.
-begin_ms() { # FILE
-	local name
-	name=$(basename "$1" Z.pb.gz)
-	date -u -d "$(sed 's/kiln-\(....\)\(..\)\(..\)T\(..\)\(..\)\(..\)\.\(...\)/\1-\2-\3 \4:\5:\6.\7/' <<<"$name")" +%s%3N
+# Each window as a file of its own, windows/BEGIN.pb.gz, with its beginning in ms since 1970.
+unpack() {
+	local begin file since
+	mkdir windows
+	ask_store 'select begin_unix_ns / 1000000 from windows order by 1' >begins
+	while read -r begin; do
+		file=windows/$begin.pb.gz since=$((begin / 1000))
+		"$KILN" export "$T/store" --since "@$since" --until "@$((since + 1))" -o "$file"
+	done <begins
 }
 
 test_windows_follow_the_clock() {
@@ -60,9 +67,10 @@ test_windows_follow_the_clock() {
 	start_agent --window 2s
 	wait_until 30 has_windows 5
 	stop_agent 0
-	for file in "$T"/store/*.pb.gz; do
+	unpack
+	for file in windows/*.pb.gz; do
 		n=$((n + 1))
-		ms=$(begin_ms "$file")
+		ms=$(basename "$file" .pb.gz)
 		profile_py header "$file" >header
 		# The first begins when the agent does.
 		if [ $n -gt 1 ]; then
@@ -82,15 +90,15 @@ test_windows_follow_the_clock() {
 # All of a program's CPU time, as the kernel has it, is in one window or another.
 test_windows_hold_what_ran() {
 	need_bpf
-	local sum=0 file
+	local sum
 	start_agent --window 1s -F 397
 	TIMEFORMAT='%3U %3S'
 	{ time "$WORKLOADS/shares" 6 >out; } 2>cpu
 	sleep 1.5
 	stop_agent 0
-	for file in "$T"/store/*.pb.gz; do
-		sum=$((sum + $(profile_ns "$file" '$3 == "shares"' | cut -d. -f1)))
-	done
+	"$KILN" export "$T/store" -o all.pb.gz
+	sum=$(profile_ns all.pb.gz '$3 == "shares"' | cut -d. -f1)
+	assert_accounting all.pb.gz
 	assert_near "CPU time in all windows, in per cent of the kernel's" \
 		"$(awk -v ns=$sum '{ print ns / 1e7 / ($1 + $2) }' cpu)" 100 6
 }
@@ -132,7 +140,7 @@ test_reload() {
 	kill -HUP "$agent"
 	wait_until 10 grep -q 'the configuration is wrong' log
 	assert_match "log" log 'level=error msg="k.yaml:1:12: unknown key \\"sampling.frequncy\\" \(did you mean \\"frequency\\"\?\)"$'
-	last=$(windows)
+	last=$(ask_store 'select id from windows' | wc -l)
 	wait_until 20 has_windows $((last + 2))
 	cat >k.yaml <<-END
 		window: 1s
@@ -141,10 +149,11 @@ test_reload() {
 	END
 	kill -HUP "$agent"
 	wait_until 20 grep -q 'the configuration was read again' log
-	last=$(windows)
+	last=$(ask_store 'select id from windows' | wc -l)
 	wait_until 20 has_windows $((last + 3))
 	stop_agent 0
-	local files=("$T"/store/*.pb.gz)
+	unpack
+	local files=(windows/*.pb.gz)
 	assert_near "period before, in ms" "$(($(profile_py header "${files[1]}" | sed -n 's/^period=//p') / 1000000))" 52 1
 	assert_near "period after, in ms" "$(($(profile_py header "${files[-2]}" | sed -n 's/^period=//p') / 1000000))" 20 1
 	profile_py labels "${files[-2]}" >labels
@@ -161,7 +170,8 @@ test_its_own_cost_is_limited() {
 	{ time "$WORKLOADS/shares" 10 >out; } 2>cpu
 	stop_agent 0
 	assert_match "log" log 'kiln uses [0-9.]+ % of a CPU, and may use 0.01 %: 331 samples a second from now on, of 499"$'
-	for file in "$T"/store/*.pb.gz; do
+	unpack
+	for file in windows/*.pb.gz; do
 		sum=$((sum + $(profile_ns "$file" '$3 == "shares"' | cut -d. -f1)))
 		profile_py header "$file" | sed -n 's/^period=//p' >>periods
 		assert_accounting "$file"
@@ -193,7 +203,8 @@ test_labels_and_rules() {
 	start_agent -c k.yaml
 	wait_until 30 has_windows 3
 	stop_agent 0
-	for file in "$T"/store/*.pb.gz; do
+	unpack
+	for file in windows/*.pb.gz; do
 		profile_py labels "$file" >>labels
 		assert_accounting "$file"
 	done
@@ -226,7 +237,7 @@ test_two_agents_on_one_store() {
 	need_bpf
 	start_agent
 	assert_status 1 "$KILN" agent --store "$T/store"
-	assert_match "what the second says" err "another agent stores to $T/store already: process $agent\""
+	assert_match "what the second says" err "$T/store is in use by process $agent: one agent a store\""
 	stop_agent 0
 	# After it has gone the store is free.
 	start_agent
@@ -236,10 +247,45 @@ test_two_agents_on_one_store() {
 test_a_store_that_cannot_be() {
 	need_bpf
 	echo >file
-	assert_status 4 "$KILN" agent --store "$T/file"
-	assert_match "what it says" err "cannot write to $T/file: not a directory; store.path says where else"
-	assert_status 1 "$KILN" agent --store "$T/not/there"
-	assert_match "what it says" err "cannot make the directory $T/not/there: No such file or directory"
+	assert_status 1 "$KILN" agent --store "$T/file"
+	assert_match "what it says" err "$T/file is no directory; store.path says where else"
+	assert_status 1 "$KILN" agent --store "$T/file/below"
+	assert_match "what it says" err "$T/file/below.*; store.path says where else"
+}
+
+samples_of() { # OPTION...
+	"$KILN" export "$T/store" "$@" -o part.pb.gz
+	profile_samples part.pb.gz
+}
+
+# Ranges are half-open: those that touch sum up exactly. A killed agent loses its open window only.
+test_ranges_of_a_store() {
+	need_bpf
+	local middle all
+	start "$WORKLOADS/deep" 60
+	start_agent --window 1s -F 97
+	wait_until 30 has_windows 5
+	kill -KILL "$agent"
+	middle=@$(ask_store 'select begin_unix_ns / 1000000000 from windows order by 1 limit 1 offset 2')
+	all=$(samples_of)
+	assert_eq "stored" "$(ask_store 'select sum(samples) from windows')" "$all"
+	assert_eq "both parts" $(($(samples_of --until "$middle") + $(samples_of --since "$middle"))) "$all"
+	assert_at_least "the first part" "$(samples_of --until "$middle")" 1
+	assert_at_least "samples of deep" "$(samples_of --where 'comm=deep')" 100
+	assert_eq "both labels" $(($(samples_of --where 'comm=deep') + $(samples_of --where 'comm!=deep'))) "$all"
+	assert_status 3 "$KILN" report "$T/store" --until 2026-01-01
+	assert_match "what it says" err "store holds nothing of that"
+	assert_status 2 "$KILN" report "$T/store" --since soon
+	assert_status 2 "$KILN" report "$T/store" --since 1h --until 2h
+	assert_match "what it says" err 'since is not before --until'
+	assert_status 2 "$KILN" report "$T/store" --where comm
+	assert_status 2 "$KILN" report part.pb.gz --since 1h
+	KILN_STORE_PATH=$T/store assert_status 0 "$KILN" report --since 1h --where 'comm=~de+p'
+	assert_match "the report" out 'at_the_bottom'
+	# And the store goes on with another agent.
+	start_agent --window 1s
+	stop_agent 0
+	assert_at_least "samples afterwards" "$(samples_of)" "$all"
 }
 
 test_wrong_configurations() {

@@ -88,7 +88,7 @@ test_bad_input() {
 	assert_status 1 "$KILN" report missing.pb.gz
 	assert_match "message" err '^kiln: missing.pb.gz: No such file or directory$'
 	assert_status 1 "$KILN" report .
-	assert_match "message" err '^kiln: .: Is a directory$'
+	assert_match "message" err '^kiln: [.]: no store, or nothing is stored yet$'
 	: >empty
 	head -c 5000 /dev/urandom >garbage
 	gzip -c p.pb >p.pb.gz

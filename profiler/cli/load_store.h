@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a store holds of a range of time, where a command takes a file. */
+#ifndef KILN_CLI_LOAD_STORE_H
+#define KILN_CLI_LOAD_STORE_H
+
+#include <stdbool.h>
+
+#include "profiler/cli/command.h"
+
+struct profile;
+
+struct load_range { /* all-zero: everything */
+	const char *since, *until, *where;
+};
+
+/* Options of every command that takes a store, for its table; their ids are id, id + 1, id + 2. */
+#define LOAD_RANGE_OPTIONS(id)                                                                     \
+	{"since", 0, "TIME", "of a store: from then on, such as 3h or 'yesterday 03:10'", id},     \
+		{"until", 0, "TIME", "of a store: before then (now)", (id) + 1},                   \
+	{                                                                                          \
+		"where", 0, "LABELS", "of a store: such as 'unit=nginx.service,comm=~work.*'",     \
+			(id) + 2                                                                   \
+	}
+void load_range_set(struct load_range *r, int which, const char *value); /* which: 0, 1, 2 */
+
+/* Whether any is set. */
+bool load_range_is_set(const struct load_range *r);
+
+/* The store that the configuration names, for commands without an operand; malloc'd. EXIT_OK or an exit
+ * code, and it is said. */
+int load_configured_store(char **path);
+
+/* Sums up a range of the store at a path, with the quality of all of it as comments. As load_profiles(). */
+int load_store(const struct command *cmd, const char *path, const struct load_range *r,
+	       struct profile **out);
+
+#endif
