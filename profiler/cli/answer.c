@@ -131,8 +131,8 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 			   text_format_count(q->tables_failed, text, sizeof(text)));
 	if (unaccounted)
 		buf_printf(out,
-			   "note: %" PRId64 " more samples were expected than are accounted "
-			   "for\n",
+			   "note: %" PRId64
+			   " samples are unaccounted for (expected minus counted)\n",
 			   unaccounted);
 }
 

@@ -282,11 +282,11 @@ TEST(test_unaccounted)
 	struct buf b = {0};
 
 	answer_losses(&b, &q, &t);
-	assert_non_null(strstr(buf_cstr(&b), "note: 10 more samples"));
+	assert_non_null(strstr(buf_cstr(&b), "note: 10 samples are unaccounted"));
 	buf_clear(&b);
 	q.recorded = 103;
 	answer_losses(&b, &q, &t);
-	assert_non_null(strstr(buf_cstr(&b), "note: -3 more samples"));
+	assert_non_null(strstr(buf_cstr(&b), "note: -3 samples are unaccounted"));
 	buf_release(&b);
 }
 
