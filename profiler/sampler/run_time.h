@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The time that BPF programs run, as the kernel counts it when somebody asks it to (bpf(2),
+/* The time that BPF programs run, which the kernel counts on request (bpf(2),
  * BPF_ENABLE_STATS). The interrupt around them is not in it. */
 #ifndef KILN_SAMPLER_RUN_TIME_H
 #define KILN_SAMPLER_RUN_TIME_H
