@@ -31,8 +31,10 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) \
 	-I. -I/usr/include/$(shell uname -m)-linux-gnu -Wall -Wextra -Wno-unused-parameter
 $(B)/%.bpf.o: %.bpf.c $(B)/.built-with
 	$(call say,CLANG,$<)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+# `gen object` leaves out DWARF, which nobody reads there, and keeps BTF.
 $(B)/%.skel.h: $(B)/%.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@
+	$(call say,SKEL,$@)$(BPFTOOL) gen object $(@:.h=.o) $< && \
+		$(BPFTOOL) gen skeleton $(@:.h=.o) name $(notdir $*)_bpf > $@
 
 # The page as one C string: style and script are put into the template's marked places.
 $(B)/profiler/web/page.inc: $(WEB_SRC) tools/embed-page
