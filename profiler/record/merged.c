@@ -36,53 +36,72 @@ static const struct step {
 	 offsetof(struct merged, callers_folded)},
 };
 
-static int fold(struct merged *m, const struct step *s)
+static int fold(struct profile **p, const struct step *s, uint64_t *n)
 {
-	uint64_t *count = (uint64_t *)((char *)m + s->count), n = 1;
 	struct profile *folded;
-	int err = s->label ? profile_without_label(&folded, m->profile, s->label)
-			   : profile_fold(&folded, m->profile, s->how, s->depth, &n);
+	int err;
 
+	if (!*p)
+		return 0;
+	err = s->label ? profile_without_label(&folded, *p, s->label)
+		       : profile_fold(&folded, *p, s->how, s->depth, n);
 	if (err)
 		return err;
-	profile_free(m->profile);
-	m->profile = folded;
-	*count += n;
-	malloc_trim(0); /* glibc keeps many small freed blocks otherwise */
+	profile_free(*p);
+	*p = folded;
 	return 0;
 }
 
-/* Folds until half of the room is free. Otherwise every window would fold again. */
-static int make_room(struct merged *m)
+static int fold_both(struct merged *m, struct profile **window, const struct step *s)
 {
-	size_t bytes = profile_bytes(m->profile);
+	uint64_t *count = (uint64_t *)((char *)m + s->count), n = 0, of_window = 0;
+	int err = fold(&m->profile, s, &n) ?: fold(window, s, &of_window);
+
+	*count += s->label ? 1 : n + of_window;
+	malloc_trim(0); /* glibc keeps many small freed blocks otherwise */
+	return err;
+}
+
+static size_t bytes_of(const struct profile *p)
+{
+	return p ? profile_bytes(p) : 0;
+}
+
+/* Folds until half of the room is free. Otherwise every window would fold again. */
+static int make_room(struct merged *m, struct profile **window)
+{
+	size_t bytes = bytes_of(m->profile) + bytes_of(*window);
 
 	if (bytes <= limit(m))
 		return 0;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
-		int err = fold(m, &steps[i]);
+		int err = fold_both(m, window, &steps[i]);
 
 		if (err)
 			return err;
 		log_info("the profile has grown to %zu MB: %s", bytes >> 20, steps[i].say);
-		bytes = profile_bytes(m->profile);
+		bytes = bytes_of(m->profile) + bytes_of(*window);
 		if (bytes <= limit(m) / 2)
 			return 0;
 	}
 	return bytes <= limit(m) ? 0 : -ENOSPC;
 }
 
+/* Both are folded apart, before the merge: a fold is a copy, and the parts are smaller than the whole. */
 int merged_add(struct merged *m, struct named_window *w)
 {
+	struct profile *none = NULL;
 	const char *why;
-	int err = quality_merge(&m->quality, &w->quality);
+	int err = quality_merge(&m->quality, &w->quality) ?: make_room(m, &w->profile);
 
+	if (err == -ENOSPC)
+		err = 0; /* together they may have room */
 	if (!m->profile)
 		m->profile = steal_ptr(w->profile);
 	else
 		err = err ?: profile_merge(m->profile, w->profile, &why);
 	named_window_release(w);
-	return err ?: make_room(m);
+	return err ?: make_room(m, &none);
 }
 
 static int add_count(struct profile *p, const char *key, uint64_t times)
