@@ -108,7 +108,8 @@ static void old_windows_become_coarser_with_the_same_sums(void **state)
 	store_files_release(&files);
 	for (int i = 0; i < 20; i++) {
 		struct quality q = {0};
-		struct profile *sum = merge_windows(w, N, T0 + i * MINUTE, T0 + (i + 1) * MINUTE, &q);
+		struct profile *sum =
+			merge_windows(w, N, T0 + i * MINUTE, T0 + (i + 1) * MINUTE, &q);
 		struct store_result r =
 			query_store(s, T0 + i * MINUTE, T0 + (i + 1) * MINUTE, NULL);
 
@@ -187,8 +188,8 @@ static uint64_t bytes_of(struct store *s, int64_t *oldest)
 
 static void the_oldest_go_first_when_it_is_too_large(void **state)
 {
-	struct store_opts opts = {.access = STORE_WRITE, .segment_ns = 60 * SECOND,
-				  .max_bytes = 1 << 20};
+	struct store_opts opts = {
+		.access = STORE_WRITE, .segment_ns = 60 * SECOND, .max_bytes = 1 << 20};
 	struct store *s = open_store("store", &opts);
 	struct store_stats stats;
 	struct window *w = calloc(N * 5, sizeof(*w));

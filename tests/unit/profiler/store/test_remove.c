@@ -119,7 +119,8 @@ static void without_nginx(struct window *w, size_t n, int64_t since, int64_t unt
 			continue;
 		MUST(profile_filter(&kept, w[i].profile, is_no_nginx, NULL));
 		gone = total_of_type(w[i].profile, 0) - total_of_type(kept, 0);
-		gone = gone > (int64_t)w[i].quality.recorded ? (int64_t)w[i].quality.recorded : gone;
+		gone = gone > (int64_t)w[i].quality.recorded ? (int64_t)w[i].quality.recorded
+							     : gone;
 		w[i].quality.recorded -= (uint64_t)gone;
 		w[i].quality.filtered += (uint64_t)gone;
 		profile_free(w[i].profile);
@@ -139,8 +140,7 @@ static void assert_label_goes(struct store *s, struct store *remover, struct win
 	assert_holds(s, w, N, STORE_BEGIN, STORE_END);
 	left = query_store(s, since, until, "comm=nginx");
 	assert_int_equal(left.profile->samples.len, 0);
-	assert_int_equal(quality_unaccounted(&left.quality),
-			 quality_unaccounted(&left.quality));
+	assert_int_equal(quality_unaccounted(&left.quality), quality_unaccounted(&left.quality));
 	store_result_release(&left);
 	left = query_store(s, STORE_BEGIN, since, "comm=nginx");
 	assert_true(left.profile->samples.len > 0);
@@ -159,9 +159,10 @@ static void a_label_goes(void **state)
 	assert_label_goes(s, s, w);
 	store_close(s);
 	/* Its name is in no file any more, where all of its time went. */
-	fixture_run("for name in burn nginx; do sqlite3 store/20261128T010000Z*.kiln \"SELECT "
-		    "count(*) > 0 FROM series WHERE key = 'comm' AND value = '$name'\"; done >names; "
-		    "[ \"$(tr -d '\\n' <names)\" = 10 ]");
+	fixture_run(
+		"for name in burn nginx; do sqlite3 store/20261128T010000Z*.kiln \"SELECT "
+		"count(*) > 0 FROM series WHERE key = 'comm' AND value = '$name'\"; done >names; "
+		"[ \"$(tr -d '\\n' <names)\" = 10 ]");
 	release_windows(w, N);
 }
 
@@ -175,8 +176,9 @@ static void a_label_goes_beside_a_process_that_appends(void **state)
 	other = open_store("store", &editing);
 	assert_label_goes(s, other, w);
 	store_close(other);
-	fixture_run("for f in store/*.kiln; do test \"$(sqlite3 $f 'SELECT sum(samples) FROM "
-		    "usage')\" = \"$(sqlite3 $f 'SELECT sum(samples) FROM windows')\" || exit 1; done");
+	fixture_run(
+		"for f in store/*.kiln; do test \"$(sqlite3 $f 'SELECT sum(samples) FROM "
+		"usage')\" = \"$(sqlite3 $f 'SELECT sum(samples) FROM windows')\" || exit 1; done");
 	store_close(s);
 	release_windows(w, N);
 }
