@@ -16,6 +16,7 @@
 #define MAX_HZ		  50000
 #define DEFAULT_ALL_NS	  10000000000ull
 #define DEFAULT_WINDOW_NS 5000000000ull /* longer windows send the same stacks less often */
+#define WINDOW_SAMPLES	  5000ull	/* at most so many of one CPU: they may all differ */
 #define MIN_WINDOW_NS	  100000000ull
 #define MAX_WINDOW_NS	  60000000000ull
 
@@ -319,6 +320,13 @@ static int choose_output(struct record_options *r, const struct command *cmd)
 	return 0;
 }
 
+static uint64_t default_window_ns(uint64_t freq_hz)
+{
+	uint64_t most_ns = WINDOW_SAMPLES * 1000000000ull / freq_hz;
+
+	return most_ns < DEFAULT_WINDOW_NS ? most_ns : DEFAULT_WINDOW_NS;
+}
+
 static int check(struct record_options *r, const struct command *cmd)
 {
 	bool targeted = r->pids.len || r->cgroup_args.len || r->sampler.comm_glob || r->argv;
@@ -334,6 +342,8 @@ static int check(struct record_options *r, const struct command *cmd)
 		r->duration_ns = DEFAULT_ALL_NS;
 	if (choose_output(r, cmd))
 		return EXIT_USAGE;
+	if (!r->sampler.window_ns)
+		r->sampler.window_ns = default_window_ns(r->sampler.freq_hz);
 	return vec_push(&r->labels, NULL) ? EXIT_ERROR : resolve_cgroups(r);
 }
 
@@ -342,10 +352,7 @@ int record_options_parse(struct record_options *r, const struct command *cmd, in
 	struct options o = {.cmd = cmd, .argc = argc, .argv = argv, .stop_at_operand = 1};
 	int id, n;
 
-	r->sampler = (struct sampler_opts){.freq_hz = DEFAULT_HZ,
-					   .window_ns = DEFAULT_WINDOW_NS,
-					   .user = true,
-					   .kernel = true};
+	r->sampler = (struct sampler_opts){.freq_hz = DEFAULT_HZ, .user = true, .kernel = true};
 	r->format = -1;
 	do
 		id = options_next(&o);

@@ -403,8 +403,6 @@ static int copy_all(struct copier *c)
 /* Weights of stacks or locations, in samples of the first type. */
 static int weigh(struct folding *f, const struct profile *src)
 {
-	int64_t total = 0;
-
 	f->weights = calloc((f->callers ? src->stacks.len : src->locations.len) + 1,
 			    sizeof(*f->weights));
 	if (!f->weights)
@@ -414,7 +412,6 @@ static int weigh(struct folding *f, const struct profile *src)
 		const struct profile_stack *stack = &src->stacks.data[s->stack];
 		int64_t value = src->values.data[s->first_value];
 
-		total = saturating_sum(total, value);
 		if (f->callers)
 			f->weights[s->stack] = saturating_sum(f->weights[s->stack], value);
 		for (uint32_t j = 0; j < stack->len && !f->callers; j++) {
@@ -423,7 +420,6 @@ static int weigh(struct folding *f, const struct profile *src)
 			*w = saturating_sum(*w, value);
 		}
 	}
-	f->light = total / 10000 + 1;
 	return 0;
 }
 
@@ -449,11 +445,21 @@ static uint64_t weight_folded(const struct copier *c)
 	return sum;
 }
 
-int profile_fold(struct profile **out, const struct profile *src, enum profile_fold how,
-		 uint32_t depth, uint64_t *n_folded)
+int64_t profile_weight(const struct profile *p)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < p->samples.len; i++)
+		sum = saturating_sum(sum, p->values.data[p->samples.data[i].first_value]);
+	return sum;
+}
+
+int profile_fold(struct profile **out, const struct profile *src, const struct profile_fold *fold,
+		 uint64_t *n_folded)
 {
 	_cleanup_(profile_freep) struct profile *p = profile_new();
-	struct folding f = {.callers = how == FOLD_CALLERS, .depth = depth};
+	struct folding f = {
+		.callers = fold->how == FOLD_CALLERS, .depth = fold->depth, .light = fold->rare};
 	struct copier c;
 	int err;
 

@@ -220,15 +220,22 @@ int profile_filter(struct profile **out, const struct profile *src,
  * -ENOMEM. */
 int profile_without_label(struct profile **out, const struct profile *src, const char *key);
 
-/* What to fold. Rare means less than 1/10,000 of the whole, by the first sample type. */
-enum profile_fold {
-	FOLD_LINES,   /* rare locations lose address and line, and become one for each function */
-	FOLD_CALLERS, /* rare stacks keep their `depth` innermost frames, with FRAME_FOLDED above */
+/* What to fold. Rare is what weighs less than `rare`, by the first sample type. */
+struct profile_fold {
+	enum {
+		FOLD_LINES,   /* rare locations lose address and line, and become one a function */
+		FOLD_CALLERS, /* rare stacks keep their innermost frames, with FRAME_FOLDED above */
+	} how;
+	uint32_t depth; /* FOLD_CALLERS: how many frames are kept */
+	int64_t rare;
 };
 /* Copies a profile with less detail in its rare parts. Values stay. *n_folded counts samples
  * that lost detail in this call. 0 or -ENOMEM. */
-int profile_fold(struct profile **out, const struct profile *src, enum profile_fold how,
-		 uint32_t depth, uint64_t *n_folded);
+int profile_fold(struct profile **out, const struct profile *src, const struct profile_fold *fold,
+		 uint64_t *n_folded);
+
+/* The sum of the first sample type's values. */
+int64_t profile_weight(const struct profile *p);
 
 /* Bytes held, including indexes. */
 size_t profile_bytes(const struct profile *p);

@@ -7,6 +7,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
+#include "profiler/base/saturate.h"
 #include "profiler/collect/named_window.h"
 #include "profiler/profile/profile.h"
 
@@ -18,33 +19,44 @@ static size_t limit(const struct merged *m)
 /* Steps of folding, in this order. `say` follows "the profile has grown to N MB: ". */
 static const struct step {
 	const char *say, *label; /* key of the labels to drop, or NULL: */
-	enum profile_fold how;
-	uint32_t depth;
-	size_t count; /* offset of its counter */
+	int how;
+	uint32_t depth, share; /* rare is what has less than 1/share of all samples */
+	size_t count;	       /* offset of its counter */
 } steps[] = {
-	{"samples so far lose their thread ids", LABEL_TID, 0, 0,
-	 offsetof(struct merged, threads_folded)},
-	{"samples so far lose their process ids", LABEL_PID, 0, 0,
-	 offsetof(struct merged, processes_folded)},
-	{"rare addresses so far lose their lines", NULL, FOLD_LINES, 0,
-	 offsetof(struct merged, lines_folded)},
-	{"rare stacks so far keep 16 frames", NULL, FOLD_CALLERS, 16,
-	 offsetof(struct merged, callers_folded)},
-	{"rare stacks so far keep 4 frames", NULL, FOLD_CALLERS, 4,
-	 offsetof(struct merged, callers_folded)},
-	{"rare stacks so far keep 1 frame", NULL, FOLD_CALLERS, 1,
-	 offsetof(struct merged, callers_folded)},
+#define LABEL(say, key, counter)                                                                   \
+	{                                                                                          \
+		say, key, 0, 0, 0, offsetof(struct merged, counter)                                \
+	}
+#define LINES(say, share)                                                                          \
+	{                                                                                          \
+		say, NULL, FOLD_LINES, 0, share, offsetof(struct merged, lines_folded)             \
+	}
+#define CALLERS(say, depth, share)                                                                 \
+	{                                                                                          \
+		say, NULL, FOLD_CALLERS, depth, share, offsetof(struct merged, callers_folded)     \
+	}
+	LABEL("samples so far lose their thread ids", LABEL_TID, threads_folded),
+	LABEL("samples so far lose their process ids", LABEL_PID, processes_folded),
+	LINES("rare addresses so far lose their lines", 10000),
+	CALLERS("rare stacks so far keep 16 frames", 16, 10000),
+	CALLERS("rare stacks so far keep 4 frames", 4, 10000),
+	CALLERS("rare stacks so far keep 1 frame", 1, 10000),
+	/* Few samples, all different: each is much of the whole. */
+	LINES("addresses below 1 % so far lose their lines", 100),
+	CALLERS("stacks below 1 % so far keep 16 frames", 16, 100),
+	CALLERS("stacks below 1 % so far keep 1 frame", 1, 100),
 };
 
-static int fold(struct profile **p, const struct step *s, uint64_t *n)
+static int fold(struct profile **p, const struct step *s, int64_t rare, uint64_t *n)
 {
+	struct profile_fold how = {s->how, s->depth, rare};
 	struct profile *folded;
 	int err;
 
 	if (!*p)
 		return 0;
 	err = s->label ? profile_without_label(&folded, *p, s->label)
-		       : profile_fold(&folded, *p, s->how, s->depth, n);
+		       : profile_fold(&folded, *p, &how, n);
 	if (err)
 		return err;
 	profile_free(*p);
@@ -52,10 +64,21 @@ static int fold(struct profile **p, const struct step *s, uint64_t *n)
 	return 0;
 }
 
+/* What is rare is so in both together. */
+static int64_t rare_weight(const struct merged *m, const struct profile *window,
+			   const struct step *s)
+{
+	int64_t all = m->profile ? profile_weight(m->profile) : 0;
+
+	all = window ? saturating_sum(all, profile_weight(window)) : all;
+	return s->share ? all / s->share + 1 : 0;
+}
+
 static int fold_both(struct merged *m, struct profile **window, const struct step *s)
 {
 	uint64_t *count = (uint64_t *)((char *)m + s->count), n = 0, of_window = 0;
-	int err = fold(&m->profile, s, &n) ?: fold(window, s, &of_window);
+	int64_t rare = rare_weight(m, *window, s);
+	int err = fold(&m->profile, s, rare, &n) ?: fold(window, s, rare, &of_window);
 
 	*count += s->label ? 1 : n + of_window;
 	malloc_trim(0); /* glibc keeps many small freed blocks otherwise */

@@ -360,13 +360,14 @@ static char *folded_text(const struct profile *p)
 }
 
 /* Folds it into *p: how many samples lost something. */
-static uint64_t fold(struct profile **p, enum profile_fold how, uint32_t depth, const char *want)
+static uint64_t fold(struct profile **p, int how, uint32_t depth, const char *want)
 {
+	struct profile_fold opts = {how, depth, profile_weight(*p) / 10000 + 1};
 	struct profile *folded;
 	uint64_t n = 12345;
 	char *text;
 
-	assert_int_equal(profile_fold(&folded, *p, how, depth, &n), 0);
+	assert_int_equal(profile_fold(&folded, *p, &opts, &n), 0);
 	for (size_t type = 0; type < 2; type++)
 		assert_int_equal(total_of_type(folded, type), total_of_type(*p, type));
 	text = folded_text(folded);
@@ -444,7 +445,10 @@ static void folding_keeps_all_values(void **state)
 		uint64_t n;
 
 		for (int how = FOLD_LINES; how <= FOLD_CALLERS; how++) {
-			assert_int_equal(profile_fold(&folded, p, how, 1, &n), 0);
+			struct profile_fold opts = {how, 1, profile_weight(p) / 100};
+
+			assert_int_equal(profile_weight(p), total_of_type(p, 0));
+			assert_int_equal(profile_fold(&folded, p, &opts, &n), 0);
 			assert_int_equal(total_of_type(folded, 0), total_of_type(p, 0));
 			assert_int_equal(total_of_type(folded, 1), total_of_type(p, 1));
 			assert_true(n <= (uint64_t)total_of_type(p, 0));

@@ -277,18 +277,18 @@ TEST(test_no_more_fits)
 }
 
 /* One of endless stacks of fifty functions, each called from other places in them. */
-static void add_rare(struct named_window *w, uint32_t number)
+static void add_rare(struct named_window *w, uint32_t number, uint32_t depth)
 {
 	struct profile *p = w->profile;
-	uint32_t mapping = mapping_id(p, "/bin/x", "aa", true), frames[10], stack;
+	uint32_t mapping = mapping_id(p, "/bin/x", "aa", true), frames[64], stack;
 	uint64_t r = hash_u64(number) | 1;
 	char name[32];
 
-	for (uint32_t i = 0; i < 10; i++) {
+	for (uint32_t i = 0; i < depth; i++) {
 		snprintf(name, sizeof(name), "g%u", rnd_below(&r, 50));
 		frames[i] = location_id(p, mapping, rnd(&r), name);
 	}
-	MUST(profile_stack(p, frames, 10, &stack));
+	MUST(profile_stack(p, frames, depth, &stack));
 	MUST(profile_add(p, stack, labels_of(p, 1, 1, "x"), (int64_t[]){1, 1000}));
 	w->quality.recorded++;
 }
@@ -305,7 +305,7 @@ TEST(test_rare_detail_is_given_up_last)
 
 		add(&w, 1000000, 1, 1, 100000);
 		for (uint32_t k = 0; k < 50; k++)
-			add_rare(&w, 50 * i + k);
+			add_rare(&w, 50 * i + k, 10);
 		samples += 100050;
 		assert_int_equal(merged_add(&m, &w), 0);
 		assert_values(&m, samples);
@@ -371,10 +371,32 @@ TEST(test_any_profile_can_be_folded)
 		assert_int_equal(merged_add(&m, &w), -ENOSPC);
 		assert_int_equal(samples_with(m.profile, LABEL_TID), 0);
 		assert_int_equal(samples_with(m.profile, LABEL_PID), 0);
-		assert_same_but_for_ids(m.profile, all);
+		for (size_t type = 0; type < all->sample_types.len; type++)
+			assert_int_equal(total_of_type(m.profile, type), total_of_type(all, type));
+		assert_true(m.callers_folded > 0);
 		profile_free(all);
 		merged_release(&m);
 	}
+}
+
+/* Every sample has a deep stack of its own, so that none is rarer than others: the recording goes on. */
+TEST(test_few_samples_with_deep_stacks)
+{
+	struct merged m = {.max_bytes = 600 << 10};
+	int64_t samples = 0;
+
+	for (uint32_t i = 0; i < 50; i++) {
+		struct named_window w = new_window();
+
+		for (uint32_t k = 0; k < 50; k++)
+			add_rare(&w, 50 * i + k, 60);
+		samples += 50;
+		assert_int_equal(merged_add(&m, &w), 0);
+		assert_values(&m, samples);
+		assert_true(profile_bytes(m.profile) <= m.max_bytes);
+	}
+	assert_true(m.callers_folded > 0);
+	merged_release(&m);
 }
 
 /* A window that does not fit the others is taken all the same. */
@@ -442,6 +464,7 @@ int main(void)
 		cmocka_unit_test(test_rare_detail_is_given_up_last),
 		cmocka_unit_test(test_values_are_never_lost),
 		cmocka_unit_test(test_any_profile_can_be_folded),
+		cmocka_unit_test(test_few_samples_with_deep_stacks),
 		cmocka_unit_test(test_a_window_of_another_kind),
 #if FAIL_ALLOC
 		cmocka_unit_test(test_every_allocation_may_fail),
