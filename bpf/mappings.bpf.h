@@ -64,6 +64,7 @@ static __always_inline int send_mappings(struct mappings_env *e)
 					 n * sizeof(struct kiln_mapping),
 				 BPF_RB_NO_WAKEUP);
 	e->rec.head.n = 0;
+	e->rec.number++;
 	return err ? -1 : 0;
 }
 
@@ -255,6 +256,7 @@ static __always_inline void begin_report(struct mappings_env *e, const struct mm
 	e->rec.time_ns = now;
 	e->rec.tgid = tgid;
 	e->rec.is_last = e->rec.is_cut = 0;
+	e->rec.number = 0;
 	e->rec.exe = (struct kiln_file_key){};
 	if (exe) {
 		place = file_place(exe);

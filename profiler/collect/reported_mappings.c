@@ -45,7 +45,8 @@ struct reported_file {
 struct part {
 	uint32_t tgid;
 	uint64_t time_ns;
-	bool has_hole; /* a record did not fit, so the set is useless */
+	bool has_hole;	  /* a record did not fit or was dropped, so the set is useless */
+	uint32_t records; /* that came */
 	VEC(struct kiln_mapping) mappings;
 };
 
@@ -304,7 +305,7 @@ static int add_to_part(struct reported_mappings *t, struct part *p,
 {
 	size_t n = p->mappings.len, before = bytes_of(p);
 
-	if (p->has_hole || n + rec->head.n > SET_MAX ||
+	if (p->has_hole || rec->number != p->records++ || n + rec->head.n > SET_MAX ||
 	    vec_reserve(&p->mappings, n + rec->head.n)) {
 		p->has_hole = true;
 		return -ENOMEM;

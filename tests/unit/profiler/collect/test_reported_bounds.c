@@ -81,7 +81,8 @@ static void add_file_record(uint32_t inode, size_t path_len)
 }
 
 /* The mappings of n files from one on, in one record of a set. */
-static void add_set_record(uint32_t tgid, uint64_t t_ns, uint32_t first, uint32_t n, bool is_last)
+static void add_numbered(uint32_t tgid, uint64_t t_ns, uint32_t first, uint32_t n, bool is_last,
+			 uint16_t number)
 {
 	struct kiln_mappings_record *m = add_record(sizeof(*m), KILN_RECORD_MAPPINGS, n);
 
@@ -89,9 +90,15 @@ static void add_set_record(uint32_t tgid, uint64_t t_ns, uint32_t first, uint32_
 	m->time_ns = t_ns;
 	m->version = 1;
 	m->is_last = is_last;
+	m->number = number;
 	for (uint32_t i = 0; i < n; i++)
-		m->at[i] =
-			(struct kiln_mapping){0x10000ull * (i + 1), 0x1000, 0, key_of(first + i)};
+		m->at[i] = (struct kiln_mapping){0x10000ull * (i + 1 + 1000u * number), 0x1000, 0,
+						 key_of(first + i)};
+}
+
+static void add_set_record(uint32_t tgid, uint64_t t_ns, uint32_t first, uint32_t n, bool is_last)
+{
+	add_numbered(tgid, t_ns, first, n, is_last, 0);
 }
 
 static struct reported_stats run(void)
@@ -203,6 +210,27 @@ static void test_too_many_sets_at_once(void **state)
 	end();
 }
 
+/* A record in the middle of a set, or its first, was dropped: the process is read instead. */
+static void test_sets_with_a_hole(void **state)
+{
+	static const uint16_t numbers[][3] = {{0, 1, 2}, {0, 2, 3}, {1, 2, 3}, {0, 1, 3}};
+	struct reported_stats s;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		begin();
+		for (uint32_t file = 1; file < 4; file++)
+			add_file_record(file, 10);
+		for (int k = 0; k < 3; k++)
+			add_numbered(5000000, 1000, 1, 1, k == 2, numbers[i][k]);
+		s = run();
+		assert_int_equal(s.sets, i == 0);
+		assert_int_equal(rescan_is_due(rescan, 5000000), i != 0);
+		assert_int_equal(reported->parts.len, 0);
+		end();
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -210,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_sets_without_an_end),
 		cmocka_unit_test(test_too_many_sets_at_once),
+		cmocka_unit_test(test_sets_with_a_hole),
 	};
 
 	return cmocka_run_group_tests_name("reported_bounds", tests, NULL, NULL);
