@@ -60,6 +60,7 @@ struct reported_mappings {
 	size_t path_bytes;
 	struct htab index; /* by key */
 	VEC(struct part) parts;
+	uint64_t drain_dropped; /* records that the drain dropped, at the last look */
 	size_t part_bytes;
 	VEC(struct proc_mapping) set; /* set that is being built */
 	struct reported_stats stats;
@@ -432,8 +433,20 @@ static void take_mappings(struct reported_mappings *t, const struct kiln_mapping
 		drop_part(t, p);
 }
 
+/* A whole set may be among what was dropped, and the kernel does not report it again. */
+static void look_for_dropped(struct reported_mappings *t, const struct drain *d)
+{
+	struct drain_stats s;
+
+	drain_stats(d, &s);
+	if (s.mappings_dropped != t->drain_dropped)
+		rescan_want_all(t->rescan, s.dropped_ns);
+	t->drain_dropped = s.mappings_dropped;
+}
+
 void reported_mappings_run(struct reported_mappings *t, struct drain *d)
 {
+	look_for_dropped(t, d);
 	for (struct mappings_record *r; (r = drain_next_mappings(d)); free(r)) {
 		if (r->head->kind == KILN_RECORD_FILE)
 			take_file(t, (const struct kiln_file_record *)r->head);

@@ -16,6 +16,10 @@ static size_t limit(const struct merged *m)
 	return m->max_bytes ?: MERGED_MAX_BYTES;
 }
 
+/* Shares of all samples. */
+#define RARE   10000
+#define COMMON 100
+
 /* Steps of folding, in this order. `say` follows "the profile has grown to N MB: ". */
 static const struct step {
 	const char *say, *label; /* key of the labels to drop, or NULL: */
@@ -37,15 +41,16 @@ static const struct step {
 	}
 	LABEL("samples so far lose their thread ids", LABEL_TID, threads_folded),
 	LABEL("samples so far lose their process ids", LABEL_PID, processes_folded),
-	LINES("rare addresses so far lose their lines", 10000),
-	CALLERS("rare stacks so far keep 16 frames", 16, 10000),
-	CALLERS("rare stacks so far keep 4 frames", 4, 10000),
-	CALLERS("rare stacks so far keep 1 frame", 1, 10000),
+	LINES("rare addresses so far lose their lines", RARE),
+	CALLERS("rare stacks so far keep 16 frames", 16, RARE),
+	CALLERS("rare stacks so far keep 4 frames", 4, RARE),
+	CALLERS("rare stacks so far keep 1 frame", 1, RARE),
 	/* Few samples, all different: each is much of the whole. */
-	LINES("addresses below 1 % so far lose their lines", 100),
-	CALLERS("stacks below 1 % so far keep 16 frames", 16, 100),
-	CALLERS("stacks below 1 % so far keep 1 frame", 1, 100),
+	LINES("addresses below 1 % so far lose their lines", COMMON),
+	CALLERS("stacks below 1 % so far keep 16 frames", 16, COMMON),
+	CALLERS("stacks below 1 % so far keep 1 frame", 1, COMMON),
 };
+#define N_STEPS (sizeof(steps) / sizeof(*steps))
 
 static int fold(struct profile **p, const struct step *s, int64_t rare, uint64_t *n)
 {
@@ -90,22 +95,26 @@ static size_t bytes_of(const struct profile *p)
 	return p ? profile_bytes(p) : 0;
 }
 
-/* Folds until half of the room is free. Otherwise every window would fold again. */
+/* Whether the next step is not worth its price. Half of the room should be free, otherwise every window
+ * folds again; but not if common stacks pay for it. */
+static bool is_enough(const struct merged *m, size_t bytes, const struct step *next)
+{
+	return bytes <= (next->share == COMMON ? limit(m) / 4 * 3 : limit(m) / 2);
+}
+
 static int make_room(struct merged *m, struct profile **window)
 {
 	size_t bytes = bytes_of(m->profile) + bytes_of(*window);
 
 	if (bytes <= limit(m))
 		return 0;
-	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+	for (size_t i = 0; i < N_STEPS && (!i || !is_enough(m, bytes, &steps[i])); i++) {
 		int err = fold_both(m, window, &steps[i]);
 
 		if (err)
 			return err;
 		log_info("the profile has grown to %zu MB: %s", bytes >> 20, steps[i].say);
 		bytes = bytes_of(m->profile) + bytes_of(*window);
-		if (bytes <= limit(m) / 2)
-			return 0;
 	}
 	return bytes <= limit(m) ? 0 : -ENOSPC;
 }

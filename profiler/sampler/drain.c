@@ -32,6 +32,7 @@ struct drain {
 	size_t raw_next, raw_bytes;
 	VEC(struct mappings_record *) mappings;
 	size_t mappings_next, mappings_bytes;
+	bool set_dropped; /* since the last drain_next_mappings() */
 	struct drain_stats stats;
 };
 
@@ -172,12 +173,22 @@ struct raw_sample *drain_next_raw(struct drain *d)
 	return NULL;
 }
 
+static void note_dropped(struct drain *d, const struct kiln_record_head *head)
+{
+	const struct kiln_mappings_record *rec = (const struct kiln_mappings_record *)head;
+
+	d->stats.mappings_dropped++;
+	if (head->kind == KILN_RECORD_MAPPINGS && !d->set_dropped)
+		d->stats.dropped_ns = rec->time_ns;
+	d->set_dropped |= head->kind == KILN_RECORD_MAPPINGS;
+}
+
 static int add_mappings_record(struct drain *d, const struct kiln_record_head *head, size_t len)
 {
 	struct mappings_record *r;
 
 	if (d->mappings_bytes + len > MAPPINGS_MAX_BYTES) {
-		d->stats.mappings_dropped++;
+		note_dropped(d, head);
 		return 0;
 	}
 	r = malloc(sizeof(*r) + len);
@@ -196,6 +207,7 @@ struct mappings_record *drain_next_mappings(struct drain *d)
 	if (d->mappings_next < d->mappings.len)
 		return d->mappings.data[d->mappings_next++];
 	d->mappings.len = d->mappings_next = d->mappings_bytes = 0;
+	d->set_dropped = false;
 	return NULL;
 }
 

@@ -98,6 +98,7 @@ struct drain_stats {
 	uint64_t failed;	   /* failed reads of a map */
 	uint64_t raw_dropped;	   /* raw samples dropped at the cap on their memory */
 	uint64_t mappings_dropped; /* records of mappings dropped at the cap */
+	uint64_t dropped_ns; /* CLOCK_BOOTTIME of the first since drain_next_mappings() ended */
 };
 void drain_stats(const struct drain *d, struct drain_stats *out);
 
