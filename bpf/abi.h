@@ -141,7 +141,7 @@ struct kiln_mappings_record {
 	__u32 tgid;
 	__u32 version; /* in the last record: identifies what of the set matters to the walk */
 	__u8 is_last;
-	__u8 is_cut; /* too many to report: read /proc */
+	__u8 is_cut;  /* too many to report: read /proc */
 	__u16 number; /* of the record in its set, from 0 */
 	__u8 pad[4];
 	struct kiln_file_key exe; /* inode 0: not known */
