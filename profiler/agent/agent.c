@@ -107,6 +107,9 @@ static int start_collector(struct agent *a, const char **why)
 			},
 		.scope = COLLECT_ALL,
 		.executables = true,
+		/* Names are asked for once, and kept: parsed files are seldom needed again. */
+		.symbol_bytes = a->config->memory_bytes / 8,
+		.aggregate_bytes = a->config->memory_bytes / 16,
 	};
 	int err = make_user_labels(a);
 

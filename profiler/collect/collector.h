@@ -48,6 +48,7 @@ struct collector_opts { /* what it points to is borrowed until collector_close()
 	 */
 	bool waits_for_names;
 	size_t aggregate_bytes; /* see collector_wants_window(); 0: 8 MiB */
+	size_t symbol_bytes;	/* what the reader of symbols keeps of parsed files; 0: 64 MiB */
 };
 
 /* Loads everything; sampling does not start yet. On failure *why is a sentence for the user that

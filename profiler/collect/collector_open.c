@@ -38,6 +38,7 @@ static int open_readers(struct collector *c)
 		.names_only = c->opts.names_only,
 		.tables = c->opts.sampler.unwind != MODE_FP,
 		.debuginfod = c->opts.debuginfod,
+		.symbol_bytes = c->opts.symbol_bytes,
 	};
 
 	return readers_open(&c->readers, &opts);

@@ -29,6 +29,7 @@ int readers_open(struct readers *r, const struct readers_opts *opts)
 		.sandbox = opts->sandbox,
 		.find_debug = opts->debuginfod ? debuginfod_find : NULL,
 		.find_ctx = opts->debuginfod,
+		.cache_bytes = opts->symbol_bytes,
 		.table_dir = cache_dir_path("lines", path, sizeof(path)),
 	};
 	int err = opts->tables ? open_unwinders(r, opts->sandbox) : 0;

@@ -5,6 +5,7 @@
 #define KILN_COLLECT_READERS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct debuginfod;
 struct symbolizer;
@@ -22,6 +23,7 @@ struct readers_opts {
 	bool names_only;
 	bool tables;		       /* user stacks are walked by unwind tables */
 	struct debuginfod *debuginfod; /* borrowed, or NULL */
+	size_t symbol_bytes;	       /* as in collector_opts */
 };
 
 /*

@@ -2,6 +2,7 @@
 #include "profiler/sampler/programs.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,5 +255,6 @@ int programs_load(struct programs *out, const struct sampler_opts *opts, uint32_
 		return err;
 	}
 	*out = l.now;
+	malloc_trim(0); /* libbpf needed 11 MB for a moment */
 	return 0;
 }
