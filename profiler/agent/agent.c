@@ -2,55 +2,46 @@
 #include "profiler/agent/agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiler/agent/config.h"
 #include "profiler/agent/governor.h"
 #include "profiler/agent/labels.h"
-#include "profiler/agent/notify.h"
+#include "profiler/agent/log_setup.h"
+#include "profiler/agent/outbox.h"
+#include "profiler/agent/role_env.h"
 #include "profiler/agent/self_cost.h"
-#include "profiler/agent/store_sink.h"
 #include "profiler/agent/window_clock.h"
 #include "profiler/agent/window_parts.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/io.h"
 #include "profiler/base/log.h"
 #include "profiler/base/quantity.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/collect/collector.h"
-#include "profiler/store/why.h"
 
 #define TURN_NS	      1000000000ull /* how often the rings are looked at: they hold a minute at 999 Hz */
 #define DRAIN_NS      10000000000ull /* the kernel's maps hold the counts of so long */
-#define LOG_PER_MIN   10
 #define TURN_PATIENCE 30 /* turns that fail, one after the other, before the agent gives up */
 
-static volatile sig_atomic_t stop_requested, reload_requested;
-
-static void on_stop(int sig)
-{
-	(void)sig;
-	stop_requested = 1;
-}
-
-static void on_reload(int sig)
-{
-	(void)sig;
-	reload_requested = 1;
-}
+#define FLUSH_NS                                                                                   \
+	8000000000ull /* so long the last windows may take; the supervisor has more patience */
+#define CONFIG_CAP (1u << 20)
 
 struct agent {
-	const struct agent_opts *opts;
+	struct role_env *env;
 	struct config *config;
 	struct collector *collector;
-	struct window_sink *sink;
-	struct notifier notifier;
+	struct outbox *outbox;
 	struct window_clock clock;
 	struct window_parts parts;
 	struct governor governor;
@@ -58,8 +49,11 @@ struct agent {
 	struct labels *labels;
 	VEC(char *) user_labels; /* "key=value", NULL-terminated: the collector borrows them */
 	uint64_t window_hz;	 /* frequency of the window that goes on */
-	uint64_t stored, lost;	 /* windows */
+	uint64_t window_ns;	 /* when it began, CLOCK_MONOTONIC */
+	uint64_t told;		 /* windows that the supervisor knows of */
+	struct quality lost;	 /* what the next window says, too */
 	unsigned failed_turns;
+	bool ends;
 };
 
 /* --- opening ----------------------------------------------------------------------------------- */
@@ -119,33 +113,6 @@ static int start_collector(struct agent *a, const char **why)
 		      collector_scan(a->collector, 0, why) ?: collector_start(a->collector, why);
 }
 
-static int open_sink(struct window_sink **out, const struct config *c)
-{
-	struct store_why why = {""};
-	int err = store_sink_open(out, c, &why);
-
-	if (err)
-		log_error("%s%s", why.text,
-			  err == -EBUSY || err == -ENOMEM ? "" : "; store.path says where else");
-	return err;
-}
-
-/* What is fixed when a store is opened. */
-static bool same_store(const struct config *a, const struct config *b)
-{
-	return !strcmp(a->store_path, b->store_path) && a->store_max_bytes == b->store_max_bytes &&
-	       a->store_max_age_ns == b->store_max_age_ns &&
-	       a->store_min_free_bytes == b->store_min_free_bytes;
-}
-
-static void set_log(const struct config *c)
-{
-	static const enum log_level levels[] = {LOG_QUIET, LOG_WARNINGS, LOG_NORMAL, LOG_VERBOSE};
-
-	log_set_level(levels[c->log_level]);
-	log_set_format(c->log_format == CONFIG_JSON ? LOG_JSON : LOG_LOGFMT);
-}
-
 /* --- windows ----------------------------------------------------------------------------------- */
 
 static void begin_window(struct agent *a)
@@ -155,14 +122,36 @@ static void begin_window(struct agent *a)
 	clock_reading_get(&now);
 	window_clock_begin(&a->clock, a->config->window_ns, &now);
 	a->window_hz = a->governor.hz;
+	a->window_ns = now.mono_ns;
 }
 
 static void tell_status(struct agent *a)
 {
-	notify_send(&a->notifier,
-		    "STATUS=sampling at %" PRIu64 " Hz; %" PRIu64 " windows stored, %" PRIu64
-		    " lost",
-		    a->governor.hz, a->stored, a->lost);
+	struct control_msg m = {.kind = CONTROL_STATUS};
+	struct outbox_counts n;
+
+	outbox_counts(a->outbox, &n);
+	m.status = (struct sampling_status){
+		.hz = a->governor.hz,
+		.stored = n.stored,
+		.lost = n.lost,
+		.unsent = n.unsent,
+		.window_ns = a->window_ns,
+	};
+	a->told = n.stored + n.lost;
+	if (control_send(a->env->control, &m, -1))
+		a->told = 0; /* it has no room for more now */
+}
+
+/* What became of windows that were sent. */
+static void look_at_outbox(struct agent *a)
+{
+	struct outbox_counts n;
+
+	outbox_turn(a->outbox);
+	outbox_counts(a->outbox, &n);
+	if (n.stored + n.lost != a->told)
+		tell_status(a);
 }
 
 /* What the profile says about how it came to be. */
@@ -191,7 +180,16 @@ static int label_window(struct agent *a)
 	return window_parts_label(&a->parts, a->labels, own, n);
 }
 
-/* The window is over, for whatever reason: it is stored, or lost and said to be. */
+static int add_lost(struct agent *a)
+{
+	struct quality lost;
+
+	outbox_take_lost(a->outbox, &lost);
+	quality_add(&a->lost, &lost);
+	return window_parts_add_lost(&a->parts, &a->lost);
+}
+
+/* The window is over, for whatever reason: it goes to the store, or is lost and said to be. */
 static void end_window(struct agent *a, bool last, enum window_event event, int64_t jump_ns)
 {
 	int err = window_parts_take(&a->parts, a->collector, last,
@@ -201,15 +199,12 @@ static void end_window(struct agent *a, bool last, enum window_event event, int6
 		err = 0;
 	err = err ?: label_window(a);
 	err = err ?: note_circumstances(a, event, jump_ns);
-	err = err ?: window_parts_store(&a->parts, a->sink);
+	err = err ?: add_lost(a);
+	if (err)
+		outbox_lose(a->outbox, &a->parts.merged.quality, err);
+	else
+		window_parts_store(&a->parts, a->outbox);
 	window_parts_release(&a->parts);
-	if (err) {
-		a->lost++;
-		log_warning("a window is lost, %" PRIu64 " so far: it cannot be stored: %s",
-			    a->lost, strerror(-err));
-	} else {
-		a->stored++;
-	}
 	begin_window(a);
 	tell_status(a);
 }
@@ -263,45 +258,21 @@ static int restart_collector(struct agent *a)
 	return 0;
 }
 
-/* Another store, or other bounds of it. A store has one writer, so to change its bounds it is closed first.
- * -errno: it is as it was, or is none any more. */
-static int change_sink(struct agent *a, const struct config *fresh)
-{
-	struct window_sink *sink = NULL;
-	int err;
-
-	if (same_store(a->config, fresh))
-		return 0;
-	if (!strcmp(a->config->store_path, fresh->store_path)) {
-		a->sink->close(steal_ptr(a->sink));
-		err = open_sink(&a->sink, fresh);
-		if (err)
-			open_sink(&a->sink, a->config);
-		return err;
-	}
-	err = open_sink(&sink, fresh);
-	if (err)
-		return err;
-	a->sink->close(a->sink);
-	a->sink = sink;
-	return 0;
-}
-
-/* -errno: the agent cannot go on. */
+/* -errno: the sampler cannot go on. */
 static int take_config(struct agent *a, struct config *fresh)
 {
 	struct config *old = a->config;
 	bool restart = fresh->frequency_hz != old->frequency_hz || !same_labels(fresh, old);
 
-	if (labels_set_rules(a->labels, fresh) || change_sink(a, fresh)) {
+	if (labels_set_rules(a->labels, fresh)) {
 		labels_set_rules(a->labels, old);
-		log_error("the configuration stays as it was");
+		log_error("the sampler's configuration stays as it was");
 		config_free(fresh);
-		return a->sink ? 0 : -EIO;
+		return 0;
 	}
 	a->config = fresh;
 	config_free(old);
-	set_log(fresh);
+	log_setup(fresh);
 	log_info("the configuration was read again");
 	if (restart)
 		return restart_collector(a);
@@ -309,22 +280,78 @@ static int take_config(struct agent *a, struct config *fresh)
 	return 0;
 }
 
-static int reload(struct agent *a)
+/* The supervisor has read it, and prints it for us. */
+static int parse_config(struct config **out, int fd)
 {
-	struct clock_reading now;
+	_cleanup_free_ char *text = NULL;
+	struct config_errors errs = {0};
+	size_t len;
+	int err = io_read_fd(fd, CONFIG_CAP, &text, &len);
+
+	err = err ?: config_parse(out, "the new configuration", text, len, &errs);
+	if (err)
+		log_error("%s%s", strerror(-err), errs.text.len ? buf_cstr(&errs.text) : "");
+	buf_release(&errs.text);
+	return err;
+}
+
+static int reload(struct agent *a, int fd)
+{
 	struct config *fresh;
 	int err = 0;
 
-	reload_requested = 0;
-	clock_reading_get(&now);
-	notify_send(&a->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now.mono_ns / 1000);
-	if (a->opts->load(a->opts->load_ctx, &fresh))
-		log_error("the configuration is wrong and stays as it was");
-	else
+	if (!parse_config(&fresh, fd))
 		err = take_config(a, fresh);
 	if (!err)
-		notify_send(&a->notifier, "READY=1");
+		role_say(a->env, CONTROL_RELOADED);
 	tell_status(a);
+	return err;
+}
+
+static void note_restarts(struct agent *a, const struct restart_losses *l)
+{
+	struct quality q = {
+		.restarts = l->restarts,
+		.windows_lost = l->windows_lost,
+		.unsampled_ms = l->unsampled_ms,
+	};
+
+	quality_add(&a->lost, &q);
+}
+
+static int take_message(struct agent *a, const struct control_msg *m, int *fd)
+{
+	switch ((enum control_kind)m->kind) {
+	case CONTROL_CHANNEL:
+		outbox_connect(a->outbox, steal_fd(fd));
+		return 0;
+	case CONTROL_CONFIG:
+		return reload(a, *fd);
+	case CONTROL_LOSSES:
+		note_restarts(a, &m->losses);
+		return 0;
+	case CONTROL_END:
+		a->ends = true;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int listen_to_supervisor(struct agent *a)
+{
+	int err = 0, r = 1;
+
+	while (!err && r > 0 && !a->ends) {
+		_cleanup_close_ int fd = -1;
+		struct control_msg m;
+
+		r = control_recv(a->env->control, &m, &fd);
+		if (r > 0)
+			err = take_message(a, &m, &fd);
+		if (r == -ECONNRESET)
+			a->ends = true;
+	}
 	return err;
 }
 
@@ -372,8 +399,7 @@ static int turn(struct agent *a)
 	clock_reading_get(&now);
 	wait_ns = min_u64(min_u64(TURN_NS, a->governor.every_ns),
 			  window_clock_left_ns(&a->clock, &now));
-	if (a->notifier.watchdog_ns)
-		wait_ns = min_u64(wait_ns, a->notifier.watchdog_ns / 8);
+	wait_ns = min_u64(wait_ns, a->env->beat_ns);
 	err = collector_turn(a->collector, (int)((wait_ns + 999999) / 1000000));
 	a->failed_turns = err ? a->failed_turns + 1 : 0;
 	if (!err)
@@ -389,7 +415,8 @@ static void look_at_clock(struct agent *a)
 	int64_t jump_ns;
 
 	clock_reading_get(&now);
-	notify_watchdog(&a->notifier, now.mono_ns);
+	role_beat(a->env, now.mono_ns);
+	look_at_outbox(a);
 	event = window_clock_look(&a->clock, &now, &jump_ns);
 	say_jump(event, jump_ns);
 	if (event != WINDOW_GOES_ON) {
@@ -408,9 +435,10 @@ static int go_on(struct agent *a)
 {
 	int err = 0;
 
-	while (!err && !stop_requested) {
-		if (reload_requested)
-			err = reload(a);
+	while (!err) {
+		err = listen_to_supervisor(a);
+		if (a->ends)
+			break;
 		err = err ?: turn(a);
 		if (!err)
 			look_at_clock(a);
@@ -438,7 +466,7 @@ static void start_governor(struct agent *a)
 	const char *test = getenv("KILN_TEST_GOVERNOR_MS");
 	uint64_t now_ns = monotonic_ns(), ms;
 
-	self_cost_init(&a->cost, now_ns);
+	self_cost_init(&a->cost, getppid(), now_ns);
 	governor_init(&a->governor, a->config->cpu_ppm, collector_cpus(a->collector),
 		      a->config->frequency_hz, now_ns,
 		      self_cost_ns(&a->cost, collector_sampler(a->collector), now_ns));
@@ -455,29 +483,46 @@ static int start(struct agent *a)
 		log_error("%s", why);
 		return err;
 	}
-	err = labels_new(&a->labels, a->config, "") ?: open_sink(&a->sink, a->config);
+	err = labels_new(&a->labels, a->config, "");
 	if (err)
 		return err;
 	start_governor(a);
 	begin_window(a);
 	say_start(a);
-	log_set_limit(LOG_PER_MIN);
-	notify_send(&a->notifier, "READY=1");
+	role_ready(a->env);
 	tell_status(a);
 	return 0;
 }
 
+static void say_end(const struct agent *a)
+{
+	struct outbox_counts n;
+
+	outbox_counts(a->outbox, &n);
+	log_set_limit(0);
+	if (n.waiting)
+		log_warning("%" PRIu64 " windows are lost: the store writer has not answered",
+			    n.waiting);
+	log_info("ending: %" PRIu64 " windows stored, %" PRIu64 " lost", n.stored,
+		 n.lost + n.waiting);
+}
+
+/* What was taken so far is stored. */
+static int flush(struct agent *a)
+{
+	int err;
+
+	collector_stop(a->collector);
+	end_window(a, true, WINDOW_ENDS, 0);
+	err = outbox_flush(a->outbox, monotonic_ns() + FLUSH_NS);
+	say_end(a);
+	return err;
+}
+
 static void agent_release(struct agent *a)
 {
-	notify_send(&a->notifier, "STOPPING=1");
-	if (a->sink && a->collector) {
-		collector_stop(a->collector);
-		end_window(a, true, WINDOW_ENDS, 0);
-	}
 	collector_close(a->collector);
-	if (a->sink)
-		a->sink->close(a->sink);
-	notify_close(&a->notifier);
+	outbox_free(a->outbox);
 	window_parts_release(&a->parts);
 	self_cost_release(&a->cost);
 	labels_free(a->labels);
@@ -485,24 +530,40 @@ static void agent_release(struct agent *a)
 	config_free(a->config);
 }
 
-int agent_run(struct config *config, const struct agent_opts *opts)
+static void wake(int sig)
 {
-	struct sigaction stop = {.sa_handler = on_stop}, again = {.sa_handler = on_reload};
-	struct agent a = {.opts = opts, .config = config, .cost.run_time_fd = -1};
-	int err;
+	(void)sig;
+}
 
-	stop_requested = reload_requested = 0;
-	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGHUP, &again, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	set_log(config);
-	err = notify_open(&a.notifier);
-	if (err)
-		log_warning("NOTIFY_SOCKET cannot be used: %s", strerror(-err));
-	err = start(&a) ?: go_on(&a);
-	if (!err)
-		log_info("ending: %" PRIu64 " windows stored, %" PRIu64 " lost", a.stored, a.lost);
+/* A message of the supervisor ends a wait, as a signal does. */
+static int let_control_wake(int control)
+{
+	struct sigaction act = {.sa_handler = wake, .sa_flags = SA_RESTART};
+	int flags = fcntl(control, F_GETFL);
+
+	return flags < 0 || sigaction(SIGIO, &act, NULL) || fcntl(control, F_SETOWN, getpid()) ||
+			       fcntl(control, F_SETFL, flags | O_ASYNC)
+		       ? -errno
+		       : 0;
+}
+
+static int new_outbox(struct agent *a)
+{
+	const char *test = getenv("KILN_TEST_OUTBOX");
+	uint64_t n = 0;
+
+	if (test && text_parse_u64(test, OUTBOX_WINDOWS_MAX, &n))
+		n = 0;
+	return outbox_new(&a->outbox, n);
+}
+
+int agent_run(struct role_env *env)
+{
+	struct agent a = {.env = env, .config = env->config, .cost.run_time_fd = -1};
+	int err = let_control_wake(env->control) ?: new_outbox(&a) ?: start(&a) ?: go_on(&a);
+
+	if (a.ends)
+		err = flush(&a);
 	agent_release(&a);
 	return err;
 }

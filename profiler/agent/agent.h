@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The always-on agent: a policy on top of the collector. Windows follow one another on the clock, each goes
- * to a sink, and memory stays flat. It ends with SIGTERM or SIGINT, and reads its configuration again with
- * SIGHUP.
+ * The sampler of the always-on agent: a policy on top of the collector. Windows follow one another on the
+ * clock, each goes to the store writer (outbox.h), and memory stays flat. The supervisor tells it when to end,
+ * and hands it a new configuration.
  */
 #ifndef KILN_AGENT_AGENT_H
 #define KILN_AGENT_AGENT_H
 
-struct config;
+struct role_env;
 
-struct agent_opts {
-	/* Reads the configuration again; says what is wrong with it. 0 or -errno. */
-	int (*load)(void *ctx, struct config **out);
-	void *load_ctx;
-};
-
-/* Runs it; the configuration is the agent's from then on. 0 when it was asked to end and everything is
- * stored; or -errno, said in the log. */
-int agent_run(struct config *config, const struct agent_opts *opts);
+/* 0 when it was asked to end, or the supervisor is gone, and everything is stored; or -errno, said in the
+ * log. */
+int agent_run(struct role_env *env);
 
 #endif

@@ -16,10 +16,15 @@
 #include "profiler/sampler/sampler.h"
 
 #define CHILDREN_CAP 65536 /* bytes of /proc/PID/task/TID/children */
+#define DEPTH_MAX    4	   /* supervisor, sampler, reader, builder */
 
-void self_cost_init(struct self_cost *c, uint64_t now_ns)
+void self_cost_init(struct self_cost *c, pid_t root, uint64_t now_ns)
 {
-	*c = (struct self_cost){.run_time_fd = -1, .sample_ns = SELF_COST_SAMPLE_NS};
+	*c = (struct self_cost){
+		.root = root,
+		.run_time_fd = -1,
+		.sample_ns = SELF_COST_SAMPLE_NS,
+	};
 	self_cost_restart(c, now_ns);
 }
 
@@ -67,7 +72,7 @@ static void see(struct self_cost *c, pid_t pid)
 		p->seen = true;
 		return;
 	}
-	if (c->children.len < SELF_COST_MAX - 1)
+	if (c->children.len < SELF_COST_MAX)
 		(void)vec_push(&c->children, (struct self_process){pid, ns, true});
 }
 
@@ -89,7 +94,7 @@ static void see_children(struct self_cost *c, pid_t pid, int depth)
 		if (end == at || child <= 0)
 			return;
 		see(c, child);
-		if (depth < 2)
+		if (depth < DEPTH_MAX)
 			see_children(c, child, depth + 1);
 		at = end;
 	}
@@ -97,12 +102,13 @@ static void see_children(struct self_cost *c, pid_t pid, int depth)
 
 static uint64_t processes_ns(struct self_cost *c)
 {
-	uint64_t sum = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	uint64_t sum = 0;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < c->children.len; i++)
 		c->children.data[i].seen = false;
-	see_children(c, getpid(), 0);
+	see(c, c->root);
+	see_children(c, c->root, 1);
 	for (size_t i = 0; i < c->children.len; i++) {
 		struct self_process *p = &c->children.data[i];
 
@@ -170,8 +176,6 @@ size_t self_cost_pids(const struct self_cost *c, pid_t *pids, size_t max)
 {
 	size_t n = 0;
 
-	if (max)
-		pids[n++] = getpid();
 	for (size_t i = 0; i < c->children.len && n < max; i++)
 		pids[n++] = c->children.data[i].pid;
 	return n;

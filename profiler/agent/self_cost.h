@@ -29,7 +29,8 @@ struct self_process {
 };
 
 struct self_cost {
-	VEC(struct self_process) children; /* with theirs */
+	pid_t root;			   /* the agent's first process */
+	VEC(struct self_process) children; /* it, and all below it */
 	uint64_t gone_ns;		   /* CPU time of those that have ended */
 	int run_time_fd;		   /* counts while it is open; or -1 */
 	uint64_t measure_ns;		   /* when counting began or ended */
@@ -38,7 +39,8 @@ struct self_cost {
 	uint64_t used_ticks, used_ns;	   /* of BPF programs, so far */
 };
 
-void self_cost_init(struct self_cost *c, uint64_t now_ns);
+/* root: the first of the agent's processes; all others are below it. */
+void self_cost_init(struct self_cost *c, pid_t root, uint64_t now_ns);
 void self_cost_release(struct self_cost *c);
 /* Sampling begins anew: counters are back at zero. */
 void self_cost_restart(struct self_cost *c, uint64_t now_ns);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "profiler/agent/config_schema.h"
 #include "profiler/base/clock.h"
@@ -113,6 +114,7 @@ int store_sink_open(struct window_sink **out, const struct config *c, struct sto
 {
 	struct store_opts opts = {
 		.access = STORE_WRITE,
+		.pid = getppid(), /* the supervisor is the agent */
 		.max_bytes = c->store_max_bytes,
 		.max_age_ns = c->store_max_age_ns,
 		.min_free_bytes = c->store_min_free_bytes,

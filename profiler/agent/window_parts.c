@@ -4,8 +4,9 @@
 #include <inttypes.h>
 
 #include "profiler/agent/labels.h"
-#include "profiler/agent/window_sink.h"
+#include "profiler/agent/outbox.h"
 #include "profiler/collect/collector.h"
+#include "profiler/collect/losses.h"
 #include "profiler/profile/profile.h"
 
 int window_parts_take(struct window_parts *w, struct collector *c, bool last, uint64_t absent_ns)
@@ -37,7 +38,25 @@ int window_parts_label(struct window_parts *w, struct labels *labels, const pid_
 	return labels_apply(labels, w->merged.profile, &w->merged.quality, own, n);
 }
 
-static int store(struct window_parts *w, struct window_sink *sink)
+int window_parts_add_lost(struct window_parts *w, struct quality *lost)
+{
+	struct quality not_stored = {0};
+	struct profile *p = w->merged.profile;
+	int err;
+
+	if (!p)
+		return 0;
+	/* The others are in the profile as frames where they were lost. */
+	not_stored.lost[LOSS_not_stored] = lost->lost[LOSS_not_stored];
+	err = losses_add(p, &not_stored, (uint64_t)p->period, false);
+	if (err)
+		return err;
+	quality_add(&w->merged.quality, lost);
+	*lost = (struct quality){0};
+	return 0;
+}
+
+static int store(struct window_parts *w, struct outbox *outbox)
 {
 	struct profile *p = w->merged.profile;
 	int err;
@@ -47,12 +66,12 @@ static int store(struct window_parts *w, struct window_sink *sink)
 	p->time_ns = w->begin_unix_ns;
 	p->duration_ns = (int64_t)w->duration_ns;
 	err = merged_finish(&w->merged);
-	return err ?: sink->append(sink, p, &w->merged.quality, w->begin_unix_ns, w->duration_ns);
+	return err ?: outbox_put(outbox, p, &w->merged.quality, w->begin_unix_ns, w->duration_ns);
 }
 
-int window_parts_store(struct window_parts *w, struct window_sink *sink)
+int window_parts_store(struct window_parts *w, struct outbox *outbox)
 {
-	int err = store(w, sink);
+	int err = store(w, outbox);
 
 	window_parts_release(w);
 	return err;

@@ -12,7 +12,7 @@
 
 struct collector;
 struct labels;
-struct window_sink;
+struct outbox;
 
 struct window_parts { /* all-zero is empty and valid */
 	struct merged merged;
@@ -30,8 +30,12 @@ int window_parts_note(struct window_parts *w, const char *key, int64_t value);
 /* Names and relabels what has come; the processes of `own` are left out. 0 or -errno. */
 int window_parts_label(struct window_parts *w, struct labels *labels, const pid_t *own, size_t n);
 
-/* Stores what has come, if anything has, and empties the window. 0 or -errno. */
-int window_parts_store(struct window_parts *w, struct window_sink *sink);
+/* Adds what has been lost otherwise, if anything has come: then it is accounted for, and *lost is empty. 0 or
+ * -ENOMEM. */
+int window_parts_add_lost(struct window_parts *w, struct quality *lost);
+
+/* Sends what has come, if anything has, to the store, and empties the window. 0 or -errno. */
+int window_parts_store(struct window_parts *w, struct outbox *outbox);
 void window_parts_release(struct window_parts *w);
 
 #endif

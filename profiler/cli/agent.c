@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "profiler/agent/agent.h"
 #include "profiler/agent/config.h"
+#include "profiler/agent/supervisor.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/log.h"
 #include "profiler/base/suggest.h"
@@ -168,7 +168,7 @@ static void warn_of_variables(void)
 
 static int run_agent(struct agent_args *a)
 {
-	struct agent_opts opts = {.load = load_again, .load_ctx = &a->inputs};
+	struct supervisor_opts opts = {.load = load_again, .load_ctx = &a->inputs};
 	struct config *c = NULL;
 	int err = load(&c, &a->inputs);
 
@@ -176,7 +176,7 @@ static int run_agent(struct agent_args *a)
 		return err == -EBADMSG ? EXIT_USAGE : EXIT_ERROR;
 	warn_of_variables();
 	if (!a->print && !a->check) {
-		err = agent_run(c, &opts);
+		err = supervise(c, &opts);
 		return !err				 ? EXIT_OK
 		       : err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED
 							 : EXIT_ERROR;

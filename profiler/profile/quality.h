@@ -24,7 +24,8 @@ struct profile;
 	X(timer_overrun, "the timer fired late and skipped periods (busy hypervisor)",             \
 	  "lower -F, or a quieter host")                                                           \
 	X(cpu_gap, "a CPU came online before it was sampled", "nothing to do")                     \
-	X(memory, "kiln ran out of memory", "free memory or profile less")
+	X(memory, "kiln ran out of memory", "free memory or profile less")                         \
+	X(not_stored, "the agent could not store the window", "see the agent's log")
 
 enum loss_reason {
 #define X(key, text, cure) LOSS_##key,
@@ -72,7 +73,10 @@ const char *loss_cure(enum loss_reason r);
 	X(full_cgroups)	    /* cgroups without names */                                            \
 	X(full_ksyms)	    /* code that came into the kernel and got no name */                   \
 	X(files_failed)	    /* files on which a reader of debug information failed */              \
-	X(tables_failed)    /* files on which a reader of call frame information failed */
+	X(tables_failed)    /* files on which a reader of call frame information failed */         \
+	X(restarts)	    /* processes of the agent that ended and were restarted */             \
+	X(windows_lost)	    /* windows of the agent that are in no store */                        \
+	X(unsampled_ms)	    /* time for which the agent's sampler was away */
 
 /* More are of no use, and a foreign file could hold millions. */
 #define QUALITY_MAX_BLAME 64

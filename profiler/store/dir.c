@@ -162,7 +162,7 @@ int dir_lock(const struct dir *d, const char *name, pid_t *pid)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
 	}
 	give_to_group(d, fd);
-	n = snprintf(text, sizeof(text), "%d\n", getpid());
+	n = snprintf(text, sizeof(text), "%d\n", d->pid ?: getpid());
 	/* On a full disk nobody learns the pid; the lock holds all the same. */
 	if (!ftruncate(fd, 0))
 		io_pwrite(fd, text, (size_t)n, 0);

@@ -19,6 +19,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "profiler/store/why.h"
 
@@ -34,6 +35,7 @@ enum store_access {
 
 struct store_opts {
 	enum store_access access;
+	pid_t pid; /* whom others are told to have the store, as the one to end; 0: this process */
 	uint64_t max_bytes, max_age_ns; /* older segments are dropped beyond this; 0: never */
 	uint64_t min_free_bytes;	/* ... and while the file system has less free than this */
 	uint64_t segment_ns; /* what a segment covers, by the clock; 0: an hour; from 1 s */

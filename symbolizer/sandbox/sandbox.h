@@ -7,6 +7,7 @@
 #define KILN_SYMBOLIZER_SANDBOX_SANDBOX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -54,5 +55,8 @@ const char *sandbox_part_text(enum sandbox_part part);
 
 /* Installs the system call filter alone (sandbox_filter.c). 0 or -errno. */
 int sandbox_filter(void);
+/* For a process that does more than compute: these calls as well, and threads. Up to SANDBOX_MORE_CALLS. */
+#define SANDBOX_MORE_CALLS 96
+int sandbox_filter_with(const int *more, size_t n);
 
 #endif

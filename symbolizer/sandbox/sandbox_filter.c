@@ -9,6 +9,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -45,7 +46,7 @@ static const int allowed[] = {
 #define REFUSE	  (SECCOMP_RET_ERRNO | EPERM)
 
 struct program {
-	struct sock_filter code[2 * N_ALLOWED + 64];
+	struct sock_filter code[2 * (N_ALLOWED + SANDBOX_MORE_CALLS) + 64];
 	unsigned short len;
 };
 
@@ -101,20 +102,49 @@ static void allow_memory(struct program *p, int nr)
 	answer(p, SECCOMP_RET_ALLOW);
 }
 
+/* Threads of this process. The C library falls back from clone3(), whose flags lie in memory. */
+static void allow_threads(struct program *p)
+{
+	load(p, offsetof(struct seccomp_data, nr));
+	skip_unless_equal(p, SYS_clone3, 1);
+	answer(p, SECCOMP_RET_ERRNO | ENOSYS);
+	skip_unless_equal(p, SYS_clone, 4);
+	load_arg(p, 0);
+	skip_unless_set(p, CLONE_THREAD, 1);
+	answer(p, SECCOMP_RET_ALLOW);
+	answer(p, REFUSE);
+}
+
+static void allow_calls(struct program *p, const int *calls, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		skip_unless_equal(p, (uint32_t)calls[i], 1);
+		answer(p, SECCOMP_RET_ALLOW);
+	}
+}
+
 int sandbox_filter(void)
+{
+	return sandbox_filter_with(NULL, 0);
+}
+
+int sandbox_filter_with(const int *more, size_t n)
 {
 	struct program p = {.len = 0};
 	struct sock_fprog prog = {.filter = p.code};
+
+	if (n > SANDBOX_MORE_CALLS)
+		return -E2BIG;
 
 	/* Another architecture has other system call numbers. */
 	load(&p, offsetof(struct seccomp_data, arch));
 	add(&p, BPF_JMP | BPF_JEQ | BPF_K, FILTER_ARCH, 1, 0);
 	answer(&p, SECCOMP_RET_KILL_PROCESS);
 	load(&p, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < N_ALLOWED; i++) {
-		skip_unless_equal(&p, (uint32_t)allowed[i], 1);
-		answer(&p, SECCOMP_RET_ALLOW);
-	}
+	allow_calls(&p, allowed, N_ALLOWED);
+	allow_calls(&p, more, n);
+	if (n)
+		allow_threads(&p);
 	allow_memory(&p, SYS_mmap);
 	allow_memory(&p, SYS_mprotect);
 	/* Calls that could reach other processes of the user are limited to this process. */

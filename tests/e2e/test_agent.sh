@@ -49,13 +49,16 @@ has_windows() { # AT_LEAST
 	[ "$(ask_store 'select id from windows' | wc -l)" -ge "$1" ]
 }
 
-# Each window as a file of its own, windows/BEGIN.pb.gz, with its beginning in ms since 1970.
+# Each window as a file of its own, windows/BEGIN.pb.gz, with its beginning in ms since 1970; those that begin
+# in one second are one file.
 unpack() {
-	local begin file since
+	local begin file since last=
 	mkdir windows
 	ask_store 'select begin_unix_ns / 1000000 from windows order by 1' >begins
 	while read -r begin; do
 		file=windows/$begin.pb.gz since=$((begin / 1000))
+		[ "$since" != "$last" ] || continue
+		last=$since
 		"$KILN" export "$T/store" --since "@$since" --until "@$((since + 1))" -o "$file"
 	done <begins
 }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/agent/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profiler/agent/config_data.h"
+#include "profiler/agent/role_env.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
+#include "profiler/base/log.h"
+
+#define BACKOFF_LEAST_NS 100000000ull
+#define BACKOFF_MOST_NS	 30000000000ull
+#define LONG_LIFE_NS	 60000000000ull /* the next start is not put off for long */
+
+void child_init(struct child *c, const struct role *role)
+{
+	*c = (struct child){
+		.role = role,
+		.control = -1,
+		.backoff_ns = BACKOFF_LEAST_NS,
+		.state = role->run ? CHILD_OFF : CHILD_GONE,
+	};
+}
+
+void child_set_state(struct child *c, enum child_state state)
+{
+	c->state = state;
+	c->since_ns = monotonic_ns();
+}
+
+/* --- in the new process ------------------------------------------------------------------------- */
+
+/* A terminal and a service manager signal all processes; the supervisor tells its own what to do. */
+static void leave_signals(void)
+{
+	static const int ignored[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int live(const struct role *r, struct role_env *env, const struct identity *who,
+		pid_t parent)
+{
+	int err;
+
+	leave_signals();
+	log_set_limit(0);
+	err = confine_detach(env->control, parent);
+	env->control = CONFINE_FD;
+	err = err ?: role_enter(r, env->config, who, parent);
+	if (err)
+		config_free(env->config);
+	else
+		err = r->run(env);
+	if (err)
+		role_failed(env, err);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* --- in the supervisor -------------------------------------------------------------------------- */
+
+int child_start(struct child *c, struct config *config, const struct identity *who,
+		uint64_t beat_ns)
+{
+	_cleanup_close_ int ours = -1, theirs = -1;
+	struct role_env env = {
+		.config = config, .beat_ns = beat_ns, .log_lines = c->role->log_lines};
+	pid_t parent = getpid();
+	int pair[2], err = control_pair(pair);
+
+	if (err)
+		return err;
+	ours = pair[0];
+	theirs = pair[1];
+	env.control = theirs;
+	c->pid = fork();
+	if (!c->pid)
+		exit(live(c->role, &env, who, parent));
+	if (c->pid < 0)
+		return -errno;
+	c->control = steal_fd(&ours);
+	c->err = 0;
+	child_set_state(c, CHILD_STARTING);
+	c->beat_ns = c->since_ns;
+	return 0;
+}
+
+void child_end(struct child *c)
+{
+	if (control_send(c->control, &(struct control_msg){.kind = CONTROL_END}, -1))
+		child_kill(c);
+	child_set_state(c, CHILD_ENDING);
+}
+
+void child_kill(struct child *c)
+{
+	if (c->pid > 0 && kill(c->pid, SIGKILL))
+		log_debug("the %s cannot be ended: %d", c->role->name, errno);
+}
+
+void child_gone(struct child *c)
+{
+	close(steal_fd(&c->control));
+	c->pid = 0;
+}
+
+void child_back_off(struct child *c)
+{
+	uint64_t now_ns = monotonic_ns();
+
+	if (c->state == CHILD_READY && now_ns - c->since_ns >= LONG_LIFE_NS)
+		c->backoff_ns = BACKOFF_LEAST_NS;
+	c->retry_ns = now_ns + c->backoff_ns;
+	c->backoff_ns *= 2;
+	if (c->backoff_ns > BACKOFF_MOST_NS)
+		c->backoff_ns = BACKOFF_MOST_NS;
+}
+
+const char *child_end_text(int status, char *out, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(out, size, "was killed by signal %d", WTERMSIG(status));
+	else
+		snprintf(out, size, "ended with status %d", WEXITSTATUS(status));
+	return out;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One process of the agent, as the supervisor has it. */
+#ifndef KILN_AGENT_CHILD_H
+#define KILN_AGENT_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profiler/agent/control.h"
+#include "profiler/agent/roles.h"
+
+enum child_state {
+	CHILD_OFF,	/* to be started from retry_ns on */
+	CHILD_STARTING, /* runs, and has not said that it is ready */
+	CHILD_READY,
+	CHILD_ENDING, /* was asked to */
+	CHILD_GONE,   /* for good */
+};
+
+struct child {
+	const struct role *role;
+	enum child_state state;
+	pid_t pid;
+	int control;	/* -1: it does not run */
+	int err;	/* why it said that it ends */
+	bool was_ready; /* once at least */
+	/* CLOCK_MONOTONIC: */
+	uint64_t since_ns; /* when it came into this state */
+	uint64_t beat_ns;  /* when it was last heard of */
+	uint64_t retry_ns;
+	uint64_t backoff_ns; /* before the next start */
+	uint64_t restarts;
+};
+
+void child_init(struct child *c, const struct role *role);
+void child_set_state(struct child *c, enum child_state state);
+static inline bool child_runs(const struct child *c)
+{
+	return c->control >= 0;
+}
+
+/* Forks it: its copy of the configuration is the one that is handed in. 0 or -errno. */
+int child_start(struct child *c, struct config *config, const struct identity *who,
+		uint64_t beat_ns);
+/* Asks it to flush and end. */
+void child_end(struct child *c);
+void child_kill(struct child *c);
+/* It has ended: status as from waitpid(). */
+void child_gone(struct child *c);
+/* Puts off the next start: longer each time that it did not live for long. */
+void child_back_off(struct child *c);
+
+/* "was killed by signal 9", "ended with status 1" */
+const char *child_end_text(int status, char *out, size_t size);
+
+#endif

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/agent/role_env.h"
+
+#include "profiler/base/log.h"
+
+static void send(struct role_env *env, const struct control_msg *m)
+{
+	if (control_send(env->control, m, -1))
+		return;
+}
+
+void role_say(struct role_env *env, enum control_kind kind)
+{
+	send(env, &(struct control_msg){.kind = kind});
+}
+
+void role_ready(struct role_env *env)
+{
+	role_say(env, CONTROL_READY);
+	log_set_limit(env->log_lines);
+}
+
+void role_failed(struct role_env *env, int err)
+{
+	send(env, &(struct control_msg){.kind = CONTROL_FAILED, .err = err});
+}
+
+void role_beat(struct role_env *env, uint64_t now_ns)
+{
+	if (now_ns - env->told_ns < env->beat_ns)
+		return;
+	env->told_ns = now_ns;
+	role_say(env, CONTROL_BEAT);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent's processes: one table of what each does and may do (profiler/DESIGN.md, "Processes"). */
+#ifndef KILN_AGENT_ROLES_H
+#define KILN_AGENT_ROLES_H
+
+#include <stdbool.h>
+
+#include "profiler/agent/confine.h"
+
+struct config;
+struct role_env;
+
+/* In the order in which they start; they end in ROLE_END_ORDER. */
+enum role_id { ROLE_WRITER, ROLE_SERVER, ROLE_SAMPLER, ROLE_COUNT };
+#define ROLE_END_ORDER                                                                             \
+	{                                                                                          \
+		ROLE_SAMPLER, ROLE_WRITER, ROLE_SERVER                                             \
+	}
+
+struct role {
+	const char *name;
+	int (*run)(struct role_env *env); /* NULL: there is none yet */
+	struct confinement limits;
+	bool writes_store; /* reaches nothing but the store's directory */
+	/* Whether it is started anew for another configuration; else it is told. */
+	bool (*needs_restart)(const struct config *before, const struct config *after);
+	unsigned log_lines; /* a minute, once it has started */
+};
+
+extern const struct role roles[ROLE_COUNT];
+
+/* Of the supervisor itself; all together say LOG_LINES_MAX at most. */
+#define SUPERVISOR_LOG_LINES 3
+#define LOG_LINES_MAX	     10
+
+/* All capabilities that any role keeps, and those that it takes to confine them: bits. */
+uint64_t roles_caps(void);
+
+/* In the new process: gives up what its role does not need. 0 or -errno, said in the log. */
+int role_enter(const struct role *r, const struct config *c, const struct identity *who,
+	       pid_t parent);
+
+#endif

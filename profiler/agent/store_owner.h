@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whom the store's directory belongs to, and so whom its writer runs as. */
+#ifndef KILN_AGENT_STORE_OWNER_H
+#define KILN_AGENT_STORE_OWNER_H
+
+struct identity;
+
+/*
+ * Makes the directory if it is missing. In: the user kiln, if there is one and we may become it; out: who is
+ * to write there. A new directory is that user's, an existing one keeps its owner. 0 or -errno; what is no
+ * directory is left for store_open() to say.
+ */
+int store_owner_prepare(const char *path, struct identity *who);
+
+#endif

@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/agent/supervisor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profiler/agent/child.h"
+#include "profiler/agent/config.h"
+#include "profiler/agent/log_setup.h"
+#include "profiler/agent/notify.h"
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
+#include "profiler/base/io.h"
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+
+#define TURN_NS	       5000000000ull  /* how often it looks, if nothing happens */
+#define END_NS	       10000000000ull /* a process has so long to flush */
+#define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
+#define LEAST_PATIENCE 10000000000ull
+
+enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_ENDING };
+
+static const enum role_id end_order[ROLE_COUNT] = ROLE_END_ORDER;
+
+struct supervisor {
+	const struct supervisor_opts *opts;
+	struct config *config;
+	struct config *fresh;	     /* the configuration that is being tried; or NULL */
+	bool restarting[ROLE_COUNT]; /* for it */
+	bool is_told;		     /* the sampler has it, and has not answered yet */
+	bool reload_requested;
+	enum phase phase;
+	size_t ending; /* index into end_order */
+	int err;
+	struct child children[ROLE_COUNT];
+	struct identity who;
+	struct notifier notifier;
+	int signals;
+	uint64_t beat_ns, patience_ns;
+	struct restart_losses losses; /* that no sampler knows of yet */
+	struct sampling_status status;
+	uint64_t window_ns; /* when the sampler's window began, of this sampler or the last */
+	uint64_t past_stored, past_lost; /* by samplers before this one */
+};
+
+/* --- what the service manager is told ----------------------------------------------------------- */
+
+static uint64_t restarts(const struct supervisor *s)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < ROLE_COUNT; i++)
+		n += s->children[i].restarts;
+	return n;
+}
+
+static void tell_status(struct supervisor *s)
+{
+	struct buf away = {0};
+
+	if (s->phase != PHASE_RUNNING)
+		return;
+	for (int i = 0; i < ROLE_COUNT; i++)
+		if (s->children[i].state == CHILD_OFF || s->children[i].state == CHILD_STARTING)
+			buf_printf(&away, "; the %s is away", roles[i].name);
+	if (restarts(s))
+		buf_printf(&away, "; %" PRIu64 " restarts", restarts(s));
+	notify_send(&s->notifier,
+		    "STATUS=sampling at %" PRIu64 " Hz; %" PRIu64 " windows stored, %" PRIu64
+		    " lost%s",
+		    s->status.hz, s->past_stored + s->status.stored, s->past_lost + s->status.lost,
+		    buf_cstr(&away));
+	buf_release(&away);
+}
+
+static bool all_ready(const struct supervisor *s)
+{
+	for (int i = 0; i < ROLE_COUNT; i++)
+		if (s->children[i].state != CHILD_READY && s->children[i].state != CHILD_GONE)
+			return false;
+	return true;
+}
+
+/* --- starting ----------------------------------------------------------------------------------- */
+
+/* What the samples go through, anew each time that one of its ends starts. */
+static void connect_sampler(struct supervisor *s)
+{
+	struct child *ends[] = {&s->children[ROLE_SAMPLER], &s->children[ROLE_WRITER]};
+	const struct control_msg m = {.kind = CONTROL_CHANNEL};
+	int pair[2];
+
+	if (ends[0]->state != CHILD_READY || ends[1]->state != CHILD_READY)
+		return;
+	if (control_pair(pair)) {
+		log_error("no socket for the store writer: %s", strerror(errno));
+		child_kill(ends[1]);
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (control_send(ends[i]->control, &m, pair[i]))
+			child_kill(ends[i]);
+		close(pair[i]);
+	}
+}
+
+static void fail(struct supervisor *s, int err)
+{
+	s->err = s->err ?: err;
+	s->phase = PHASE_ENDING;
+}
+
+static void start_role(struct supervisor *s, enum role_id id)
+{
+	struct child *c = &s->children[id];
+	int err = child_start(c, s->fresh ?: s->config, &s->who, s->beat_ns);
+
+	if (!err)
+		return;
+	log_error("the %s cannot be started: %s", c->role->name, strerror(-err));
+	child_back_off(c);
+	if (s->phase == PHASE_STARTING)
+		fail(s, err);
+}
+
+/* One after the other at first, so that the first complaint is the only one. */
+static void start_due(struct supervisor *s)
+{
+	uint64_t now_ns = monotonic_ns();
+
+	for (int i = 0; i < ROLE_COUNT; i++) {
+		struct child *c = &s->children[i];
+
+		if (c->state == CHILD_OFF && now_ns >= c->retry_ns)
+			start_role(s, (enum role_id)i);
+		if (s->phase == PHASE_STARTING && c->state == CHILD_STARTING)
+			return;
+	}
+}
+
+static void announce(struct supervisor *s)
+{
+	s->phase = PHASE_RUNNING;
+	log_set_limit(SUPERVISOR_LOG_LINES);
+	notify_send(&s->notifier, "READY=1");
+	tell_status(s);
+}
+
+/* --- losses ------------------------------------------------------------------------------------- */
+
+/* A sampler that has just started puts them into its first window. */
+static void tell_losses(struct supervisor *s)
+{
+	struct child *c = &s->children[ROLE_SAMPLER];
+	const struct control_msg m = {.kind = CONTROL_LOSSES, .losses = s->losses};
+
+	if (c->state != CHILD_READY || !s->losses.restarts)
+		return;
+	if (!control_send(c->control, &m, -1))
+		s->losses = (struct restart_losses){0};
+}
+
+/* Its open window is lost, and those that waited for a writer. */
+static void count_sampler_end(struct supervisor *s)
+{
+	uint64_t lost = 1 + s->status.unsent;
+
+	s->losses.windows_lost += lost;
+	s->past_stored += s->status.stored;
+	s->past_lost += s->status.lost + lost;
+	s->status = (struct sampling_status){.hz = s->status.hz};
+	log_warning("the sampler is started again: what it took in the last %.1f s is lost, and "
+		    "%" PRIu64 " windows that waited",
+		    (double)(monotonic_ns() - s->window_ns) / 1e9, lost - 1);
+}
+
+/* --- the configuration, again ------------------------------------------------------------------- */
+
+static bool reload_goes_on(const struct supervisor *s)
+{
+	for (int i = 0; i < ROLE_COUNT; i++)
+		if (s->restarting[i])
+			return true;
+	return false;
+}
+
+static int config_file(const struct config *c)
+{
+	_cleanup_close_ int fd = memfd_create("kiln-config", MFD_CLOEXEC);
+	struct buf text = {0};
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	config_print(&text, c, true);
+	err = text.err ?: io_pwrite(fd, text.data, text.len, 0);
+	buf_release(&text);
+	return err ?: steal_fd(&fd);
+}
+
+static void end_reload(struct supervisor *s)
+{
+	s->is_told = false;
+	notify_send(&s->notifier, "READY=1");
+	tell_status(s);
+}
+
+/* The sampler is the last: all others have it. */
+static void tell_sampler(struct supervisor *s)
+{
+	const struct control_msg m = {.kind = CONTROL_CONFIG};
+	struct child *c = &s->children[ROLE_SAMPLER];
+	_cleanup_close_ int fd = config_file(s->config);
+
+	if (fd >= 0 && c->state == CHILD_READY && !control_send(c->control, &m, fd)) {
+		s->is_told = true;
+		return;
+	}
+	/* The next one starts with it. */
+	if (child_runs(c))
+		child_kill(c);
+	end_reload(s);
+}
+
+static void take_fresh(struct supervisor *s)
+{
+	config_free(s->config);
+	s->config = steal_ptr(s->fresh);
+	log_setup(s->config);
+	tell_sampler(s);
+}
+
+static bool needs_restart(const struct supervisor *s, enum role_id id)
+{
+	const struct role *r = &roles[id];
+
+	return r->needs_restart && r->needs_restart(s->config, s->fresh);
+}
+
+/* Who has it already goes back. */
+static void refuse_fresh(struct supervisor *s)
+{
+	for (int i = 0; i < ROLE_COUNT; i++)
+		if (child_runs(&s->children[i]) && s->children[i].state != CHILD_ENDING &&
+		    needs_restart(s, (enum role_id)i))
+			child_end(&s->children[i]);
+	config_free(s->fresh);
+	s->fresh = NULL;
+	memset(s->restarting, 0, sizeof(s->restarting));
+	log_error("the configuration stays as it was");
+	end_reload(s);
+}
+
+static void restart_for_fresh(struct supervisor *s)
+{
+	for (int i = 0; i < ROLE_COUNT; i++) {
+		struct child *c = &s->children[i];
+
+		s->restarting[i] = c->state == CHILD_READY && needs_restart(s, (enum role_id)i);
+		if (s->restarting[i])
+			child_end(c);
+	}
+}
+
+static void reload(struct supervisor *s)
+{
+	int err;
+
+	if (s->phase != PHASE_RUNNING || s->fresh || s->is_told || !all_ready(s))
+		return; /* later */
+	s->reload_requested = false;
+	notify_send(&s->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_ns() / 1000);
+	/* The file may be another user's. */
+	confine_raise(true);
+	err = s->opts->load(s->opts->load_ctx, &s->fresh);
+	confine_raise(false);
+	if (err) {
+		log_error("the configuration is wrong and stays as it was");
+		end_reload(s);
+		return;
+	}
+	restart_for_fresh(s);
+	if (!reload_goes_on(s))
+		take_fresh(s);
+}
+
+/* --- what processes say ------------------------------------------------------------------------- */
+
+static void became_ready(struct supervisor *s, enum role_id id)
+{
+	struct child *c = &s->children[id];
+
+	child_set_state(c, CHILD_READY);
+	c->was_ready = true;
+	if (id == ROLE_SAMPLER && s->losses.windows_lost)
+		s->losses.unsampled_ms += (c->since_ns - s->window_ns) / 1000000;
+	if (id == ROLE_SAMPLER || id == ROLE_WRITER)
+		connect_sampler(s);
+	tell_losses(s);
+	if (s->restarting[id]) {
+		s->restarting[id] = false;
+		if (!reload_goes_on(s))
+			take_fresh(s);
+	}
+	if (s->phase == PHASE_STARTING && all_ready(s))
+		announce(s);
+	else
+		tell_status(s);
+}
+
+static void take_message(struct supervisor *s, enum role_id id, const struct control_msg *m)
+{
+	struct child *c = &s->children[id];
+
+	c->beat_ns = monotonic_ns();
+	switch ((enum control_kind)m->kind) {
+	case CONTROL_READY:
+		if (c->state == CHILD_STARTING)
+			became_ready(s, id);
+		break;
+	case CONTROL_FAILED:
+		c->err = m->err < 0 && m->err > -4096 ? m->err : -EIO;
+		break;
+	case CONTROL_STATUS:
+		if (id != ROLE_SAMPLER)
+			break;
+		s->status = m->status;
+		if (m->status.window_ns && m->status.window_ns <= c->beat_ns)
+			s->window_ns = m->status.window_ns;
+		tell_status(s);
+		break;
+	case CONTROL_RELOADED:
+		if (id == ROLE_SAMPLER && s->is_told)
+			end_reload(s);
+		break;
+	default:
+		break;
+	}
+}
+
+/* None of them may send descriptors. */
+static void hear(struct supervisor *s)
+{
+	struct control_msg m;
+
+	for (int i = 0; i < ROLE_COUNT; i++)
+		while (child_runs(&s->children[i]) &&
+		       control_recv(s->children[i].control, &m, NULL) > 0)
+			take_message(s, (enum role_id)i, &m);
+}
+
+/* --- what becomes of them ----------------------------------------------------------------------- */
+
+/* It was asked to end, or there is nothing to go on with. */
+static bool is_meant_to_end(const struct supervisor *s, const struct child *c)
+{
+	if (s->phase == PHASE_ENDING)
+		return c->state == CHILD_ENDING || !c->was_ready ||
+		       c->role == &roles[end_order[s->ending]];
+	return s->phase == PHASE_STARTING && !c->was_ready;
+}
+
+static void note_crash(struct supervisor *s, enum role_id id, const char *how)
+{
+	struct child *c = &s->children[id];
+
+	c->restarts++;
+	s->losses.restarts++;
+	log_warning("the %s %s, and is started again", c->role->name, how);
+	if (id == ROLE_SAMPLER) {
+		count_sampler_end(s);
+		if (s->is_told)
+			end_reload(s);
+	}
+	child_back_off(c);
+	child_set_state(c, CHILD_OFF);
+	tell_losses(s);
+}
+
+/* One that was restarted for a new configuration. */
+static void note_restart(struct supervisor *s, enum role_id id)
+{
+	struct child *c = &s->children[id];
+
+	/* With the new one it does not start. */
+	if (c->state != CHILD_ENDING)
+		refuse_fresh(s);
+	c->retry_ns = 0;
+	child_set_state(c, CHILD_OFF);
+}
+
+static void note_end(struct supervisor *s, enum role_id id, int status)
+{
+	struct child *c = &s->children[id];
+	bool was_asked = c->state == CHILD_ENDING;
+	char how[64];
+
+	child_end_text(status, how, sizeof(how));
+	child_gone(c);
+	if (is_meant_to_end(s, c)) {
+		if (status && s->phase == PHASE_ENDING && was_asked)
+			log_error("the %s %s", c->role->name, how);
+		if (status)
+			fail(s, c->err ?: -EIO);
+		child_set_state(c, CHILD_GONE);
+	} else if (was_asked || s->restarting[id]) {
+		note_restart(s, id);
+	} else {
+		note_crash(s, id, how);
+	}
+	tell_status(s);
+}
+
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (int i = 0; i < ROLE_COUNT; i++)
+			if (s->children[i].pid == pid)
+				note_end(s, (enum role_id)i, status);
+}
+
+/* One after the other, each when the one before it has flushed. */
+static void end_next(struct supervisor *s)
+{
+	while (s->phase == PHASE_ENDING && s->ending < ROLE_COUNT) {
+		struct child *c = &s->children[end_order[s->ending]];
+
+		if (c->state == CHILD_OFF)
+			child_set_state(c, CHILD_GONE);
+		if (c->state != CHILD_GONE) {
+			if (c->state != CHILD_ENDING)
+				child_end(c);
+			return;
+		}
+		s->ending++;
+	}
+}
+
+/* Whoever says nothing hangs; whoever was asked to end has some time for it. */
+static void watch(struct supervisor *s)
+{
+	uint64_t now_ns = monotonic_ns();
+	bool all_answer = s->phase != PHASE_STARTING;
+
+	for (int i = 0; i < ROLE_COUNT; i++) {
+		struct child *c = &s->children[i];
+
+		if (c->state == CHILD_ENDING && now_ns - c->since_ns > END_NS)
+			child_kill(c);
+		if (c->state != CHILD_READY)
+			continue;
+		if (s->notifier.watchdog_ns && now_ns - c->beat_ns > s->notifier.watchdog_ns / 2)
+			all_answer = false;
+		if (now_ns - c->beat_ns > s->patience_ns) {
+			log_warning("the %s has not answered for %.0f s", c->role->name,
+				    (double)(now_ns - c->beat_ns) / 1e9);
+			child_kill(c);
+			c->beat_ns = now_ns;
+		}
+	}
+	if (all_answer)
+		notify_watchdog(&s->notifier, now_ns);
+}
+
+/* --- the loop ----------------------------------------------------------------------------------- */
+
+static void take_signals(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) {
+			s->reload_requested = true;
+		} else if (info.ssi_signo != SIGCHLD && s->phase != PHASE_ENDING) {
+			s->phase = PHASE_ENDING;
+			notify_send(&s->notifier, "STOPPING=1");
+		}
+	}
+}
+
+static int wait_ms(const struct supervisor *s)
+{
+	uint64_t now_ns = monotonic_ns(), wait_ns = TURN_NS;
+
+	if (s->notifier.watchdog_ns && s->notifier.watchdog_ns / 8 < wait_ns)
+		wait_ns = s->notifier.watchdog_ns / 8;
+	for (int i = 0; i < ROLE_COUNT; i++) {
+		const struct child *c = &s->children[i];
+		uint64_t left_ns = c->retry_ns > now_ns ? c->retry_ns - now_ns : 0;
+
+		if (c->state == CHILD_OFF && left_ns < wait_ns &&
+		    (s->phase != PHASE_STARTING || !i))
+			wait_ns = left_ns;
+	}
+	return (int)((wait_ns + 999999) / 1000000);
+}
+
+static void wait_for_news(struct supervisor *s)
+{
+	struct pollfd p[ROLE_COUNT + 1] = {{.fd = s->signals, .events = POLLIN}};
+
+	for (int i = 0; i < ROLE_COUNT; i++)
+		p[i + 1] = (struct pollfd){.fd = s->children[i].control, .events = POLLIN};
+	poll(p, ROLE_COUNT + 1, wait_ms(s));
+}
+
+static int run(struct supervisor *s)
+{
+	while (s->phase != PHASE_ENDING || s->ending < ROLE_COUNT) {
+		start_due(s);
+		wait_for_news(s);
+		take_signals(s);
+		hear(s);
+		reap(s);
+		if (s->reload_requested)
+			reload(s);
+		watch(s);
+		end_next(s);
+	}
+	return s->err;
+}
+
+static int open_signals(struct supervisor *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signals < 0 ? -errno : 0;
+}
+
+static void set_patience(struct supervisor *s)
+{
+	const char *test = getenv("KILN_TEST_PATIENCE_MS");
+	uint64_t half_ns = s->notifier.watchdog_ns / 2, ms;
+
+	s->patience_ns = !half_ns || half_ns > PATIENCE_NS ? PATIENCE_NS : half_ns;
+	if (s->patience_ns < LEAST_PATIENCE)
+		s->patience_ns = LEAST_PATIENCE;
+	if (test && !text_parse_u64(test, 600000, &ms))
+		s->patience_ns = ms * 1000000;
+	s->beat_ns = s->patience_ns / 6;
+	if (half_ns && half_ns / 4 < s->beat_ns)
+		s->beat_ns = half_ns / 4;
+}
+
+static int begin(struct supervisor *s)
+{
+	int err;
+
+	/* What the starter left open is for nobody. */
+	confine_close_from(STDERR_FILENO + 1);
+	log_setup(s->config);
+	err = notify_open(&s->notifier);
+	if (err)
+		log_warning("NOTIFY_SOCKET cannot be used: %s", strerror(-err));
+	set_patience(s);
+	confine_find_user(&s->who);
+	for (int i = 0; i < ROLE_COUNT; i++)
+		child_init(&s->children[i], &roles[i]);
+	err = confine_supervisor(roles_caps()) ?: open_signals(s);
+	if (err)
+		log_error("the agent cannot start: %s", strerror(-err));
+	return err;
+}
+
+int supervise(struct config *config, const struct supervisor_opts *opts)
+{
+	struct supervisor s = {.opts = opts, .config = config, .signals = -1};
+	int err = begin(&s) ?: run(&s);
+
+	cleanup_close_fd(&s.signals);
+	notify_close(&s.notifier);
+	config_free(s.fresh);
+	config_free(s.config);
+	return err;
+}
