@@ -35,7 +35,8 @@
 
 #define FLUSH_NS                                                                                   \
 	8000000000ull /* so long the last windows may take; the supervisor has more patience */
-#define CONFIG_CAP (1u << 20)
+#define FLUSH_TURN_NS 100000000ull
+#define CONFIG_CAP    (1u << 20)
 
 struct agent {
 	struct role_env *env;
@@ -326,7 +327,7 @@ static int take_message(struct agent *a, const struct control_msg *m, int *fd)
 		outbox_connect(a->outbox, steal_fd(fd));
 		return 0;
 	case CONTROL_CONFIG:
-		return reload(a, *fd);
+		return a->ends ? 0 : reload(a, *fd);
 	case CONTROL_LOSSES:
 		note_restarts(a, &m->losses);
 		return 0;
@@ -342,7 +343,7 @@ static int listen_to_supervisor(struct agent *a)
 {
 	int err = 0, r = 1;
 
-	while (!err && r > 0 && !a->ends) {
+	while (!err && r > 0) {
 		_cleanup_close_ int fd = -1;
 		struct control_msg m;
 
@@ -454,7 +455,7 @@ static void say_start(const struct agent *a)
 	log_info("sampling %zu CPUs at %" PRIu64 " Hz by %s, one profile every %s to %s",
 		 collector_cpus(a->collector), c->frequency_hz, collector_event(a->collector),
 		 quantity_format_duration(c->window_ns, window, sizeof(window)), c->store_path);
-	if (c->n_files)
+	if (c->n_files || a->env->is_restart)
 		return;
 	log_info("there is no %s: these are the defaults, and kiln.yaml(5) tells of others",
 		 CONFIG_DEFAULT_PATH);
@@ -507,14 +508,19 @@ static void say_end(const struct agent *a)
 		 n.lost + n.waiting);
 }
 
-/* What was taken so far is stored. */
+/* What was taken so far is stored, perhaps by a writer that starts just now. */
 static int flush(struct agent *a)
 {
-	int err;
+	uint64_t until_ns = monotonic_ns() + FLUSH_NS, now_ns = 0;
+	int err = -ETIMEDOUT;
 
 	collector_stop(a->collector);
 	end_window(a, true, WINDOW_ENDS, 0);
-	err = outbox_flush(a->outbox, monotonic_ns() + FLUSH_NS);
+	while (err == -ETIMEDOUT && now_ns < until_ns) {
+		now_ns = monotonic_ns();
+		err = outbox_flush(a->outbox, min_u64(now_ns + FLUSH_TURN_NS, until_ns));
+		listen_to_supervisor(a);
+	}
 	say_end(a);
 	return err;
 }

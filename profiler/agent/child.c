@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
+#include "profiler/base/text.h"
 
 #define BACKOFF_LEAST_NS 100000000ull
 #define BACKOFF_MOST_NS	 30000000000ull
@@ -56,6 +58,7 @@ static int live(const struct role *r, struct role_env *env, const struct identit
 
 	leave_signals();
 	log_set_limit(0);
+	prctl(PR_SET_NAME, r->comm, 0, 0, 0);
 	err = confine_detach(env->control, parent);
 	env->control = CONFINE_FD;
 	err = err ?: role_enter(r, env->config, who, parent);
@@ -84,6 +87,7 @@ int child_start(struct child *c, struct config *config, const struct identity *w
 	ours = pair[0];
 	theirs = pair[1];
 	env.control = theirs;
+	env.is_restart = c->was_ready;
 	c->pid = fork();
 	if (!c->pid)
 		exit(live(c->role, &env, who, parent));
@@ -115,6 +119,14 @@ void child_gone(struct child *c)
 	c->pid = 0;
 }
 
+static uint64_t most_backoff_ns(void)
+{
+	const char *test = getenv("KILN_TEST_BACKOFF_MS");
+	uint64_t ms;
+
+	return test && !text_parse_u64(test, 60000, &ms) ? ms * 1000000 : BACKOFF_MOST_NS;
+}
+
 void child_back_off(struct child *c)
 {
 	uint64_t now_ns = monotonic_ns();
@@ -123,8 +135,8 @@ void child_back_off(struct child *c)
 		c->backoff_ns = BACKOFF_LEAST_NS;
 	c->retry_ns = now_ns + c->backoff_ns;
 	c->backoff_ns *= 2;
-	if (c->backoff_ns > BACKOFF_MOST_NS)
-		c->backoff_ns = BACKOFF_MOST_NS;
+	if (c->backoff_ns > most_backoff_ns())
+		c->backoff_ns = most_backoff_ns();
 }
 
 const char *child_end_text(int status, char *out, size_t size)

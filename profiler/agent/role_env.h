@@ -3,6 +3,7 @@
 #ifndef KILN_AGENT_ROLE_ENV_H
 #define KILN_AGENT_ROLE_ENV_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "profiler/agent/control.h"
@@ -14,6 +15,7 @@ struct role_env {
 	int control;	       /* to the supervisor; its end is the supervisor's end */
 	uint64_t beat_ns;      /* the supervisor wants to hear so often that it lives */
 	uint64_t told_ns;      /* when it last did */
+	bool is_restart;       /* another one of its kind ran before */
 	unsigned log_lines;    /* a minute, from when it is ready */
 };
 

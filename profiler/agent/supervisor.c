@@ -26,7 +26,7 @@
 #include "profiler/base/text.h"
 
 #define TURN_NS	       5000000000ull  /* how often it looks, if nothing happens */
-#define END_NS	       10000000000ull /* a process has so long to flush */
+#define END_NS	       8000000000ull  /* a process has so long to flush */
 #define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
 #define LEAST_PATIENCE 10000000000ull
 
@@ -102,7 +102,9 @@ static void connect_sampler(struct supervisor *s)
 	const struct control_msg m = {.kind = CONTROL_CHANNEL};
 	int pair[2];
 
-	if (ends[0]->state != CHILD_READY || ends[1]->state != CHILD_READY)
+	/* A sampler that was asked to end has windows to send. */
+	if ((ends[0]->state != CHILD_READY && ends[0]->state != CHILD_ENDING) ||
+	    ends[1]->state != CHILD_READY)
 		return;
 	if (control_pair(pair)) {
 		log_error("no socket for the store writer: %s", strerror(errno));
@@ -329,6 +331,8 @@ static void take_message(struct supervisor *s, enum role_id id, const struct con
 	case CONTROL_READY:
 		if (c->state == CHILD_STARTING)
 			became_ready(s, id);
+		else if (id == ROLE_SAMPLER) /* it was asked to end meanwhile */
+			connect_sampler(s);
 		break;
 	case CONTROL_FAILED:
 		c->err = m->err < 0 && m->err > -4096 ? m->err : -EIO;

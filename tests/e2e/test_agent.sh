@@ -5,6 +5,8 @@
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/profile.sh
 . "$SRC/tests/lib/profile.sh"
+# shellcheck source=tests/lib/agent.sh
+. "$SRC/tests/lib/agent.sh"
 
 # Prints what it is told, a datagram a line, until it is told that the agent stops.
 listener='
@@ -23,30 +25,6 @@ listen() { # SOCKET
 	start python3 -c "$listener" "$1" >told
 	listening=$started
 	sleep 0.5
-}
-
-start_agent() { # OPTION...
-	start "$KILN" agent --store "$T/store" "$@" 2>log
-	agent=$started
-	wait_until 20 grep -q 'msg="sampling' log
-}
-
-stop_agent() { # wanted status
-	local status=0
-	kill -TERM "$agent"
-	wait "$agent" || status=$?
-	assert_eq "exit status after SIGTERM" "$status" "$1"
-}
-
-ask_store() { # SQL
-	local file
-	for file in "$T"/store/*.kiln; do
-		sqlite3 -readonly "$file" "$1"
-	done
-}
-
-has_windows() { # AT_LEAST
-	[ "$(ask_store 'select id from windows' | wc -l)" -ge "$1" ]
 }
 
 # Each window as a file of its own, windows/BEGIN.pb.gz, with its beginning in ms since 1970; those that begin

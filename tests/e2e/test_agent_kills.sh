@@ -1,0 +1,188 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The agent's processes die or hang while they work: it goes on, and what that cost is counted. KILN_TEST_KILLS
+# is how many are killed.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
+# shellcheck source=tests/lib/agent.sh
+. "$SRC/tests/lib/agent.sh"
+
+kills=${KILN_TEST_KILLS:-6}
+export KILN_TEST_BACKOFF_MS=100
+
+# Waits for another process of that role than this one.
+await_other() { # ROLE PID
+	local pid= i
+	for ((i = 0; i < 400; i++)); do
+		pid=$(role_pid "$1") && [ -n "$pid" ] && [ "$pid" != "$2" ] && return
+		sleep 0.05
+	done
+	fail "no new $1 within 20 s"
+}
+
+# Waits for windows that are not there yet: the way from the sampler to the disk works.
+await_windows() { # MORE
+	local have
+	have=$(count_windows)
+	wait_until 20 has_windows $((have + $1))
+}
+
+# All segments can be read, no window is there twice, and every timer period is accounted for.
+assert_store_sound() {
+	local file
+	assert_no_file "$T"/store/*.damaged
+	for file in "$T"/store/*.kiln; do
+		assert_eq "integrity of $file" "$(sqlite3 -readonly "$file" 'pragma integrity_check')" ok
+	done
+	assert_eq "windows that overlap" "$(ask_store '
+		select count(*) from windows a join windows b
+		on b.begin_unix_ns >= a.begin_unix_ns and b.id != a.id
+		and b.begin_unix_ns < a.begin_unix_ns + a.duration_ns - 100000000' | paste -sd+ | bc)" 0
+	"$KILN" export "$T/store" -o all.pb.gz
+	assert_accounting all.pb.gz
+}
+
+sum_of() { # COLUMN
+	ask_store "select sum($1) from windows" | paste -sd+ | bc
+}
+
+# From the first begin to the last end, in ms.
+all_ms() {
+	ask_store 'select min(begin_unix_ns), max(begin_unix_ns + duration_ns) from windows' |
+		awk -F '|' 'NR == 1 || $1 < a { a = $1 } $2 > b { b = $2 } END { printf "%d\n", (b - a) / 1e6 }'
+}
+
+# Of that, time that no window covers.
+uncovered_ms() {
+	echo $(($(all_ms) - $(sum_of duration_ns) / 1000000))
+}
+
+test_any_of_them_is_killed() {
+	need_bpf
+	local roles=(kiln-writer kiln-sampler) role pid i samplers=0
+	start "$WORKLOADS/deep" 3600
+	start_agent --window 1s -F 97
+	await_windows 2
+	for ((i = 0; i < kills; i++)); do
+		role=${roles[i % ${#roles[@]}]}
+		sleep "0.$((RANDOM % 9))"
+		pid=$(role_pid $role)
+		kill -KILL "$pid"
+		await_other $role "$pid"
+		await_windows 2
+		[ $role != kiln-sampler ] || samplers=$((samplers + 1))
+	done
+	await_windows 1
+	stop_agent 0
+	assert_store_sound
+	assert_eq "restarts" "$(sum_of restarts)" "$kills"
+	assert_eq "windows lost: the open ones" "$(sum_of windows_lost)" $samplers
+	assert_eq "samples not stored" "$(sum_of lost_not_stored)" 0
+	assert_near "ms without windows, and what is said of it" "$(uncovered_ms)" "$(sum_of unsampled_ms)" \
+		$((200 * samplers + 200))
+	assert_match "log" log 'level=warning msg="the store writer was killed by signal 9, and is started again"'
+	assert_match "log" log 'level=warning msg="the sampler was killed by signal 9, and is started again"'
+}
+
+# Nothing is left of an agent whose first process is killed.
+test_the_supervisor_is_killed() {
+	need_bpf
+	local all pid
+	start "$WORKLOADS/deep_nofp" 60
+	start_agent --window 1s -F 97
+	await_windows 2
+	all=$(tree_of "$agent")
+	assert_at_least "processes" "$(wc -w <<<"$all")" 4
+	kill -STOP "$(role_pid kiln-writer)"
+	kill -KILL "$agent"
+	for pid in $all; do
+		wait_until 5 is_gone "$pid"
+	done
+	start_agent --window 1s
+	await_windows 1
+	stop_agent 0
+	assert_store_sound
+}
+
+# The readers go with the sampler.
+test_readers_end_with_the_sampler() {
+	need_bpf
+	local sampler pid below
+	start "$WORKLOADS/deep_nofp" 60
+	start_agent --window 1s -F 97
+	await_windows 2
+	sampler=$(role_pid kiln-sampler)
+	below=$(tree_of "$sampler")
+	kill -KILL "$sampler"
+	for pid in $below; do
+		wait_until 5 is_gone "$pid"
+	done
+	await_other kiln-sampler "$sampler"
+	stop_agent 0
+}
+
+# A writer that takes nothing: the sampler keeps some windows, and counts the others.
+test_the_writer_hangs() {
+	need_bpf
+	local writer before
+	start "$WORKLOADS/deep" 120
+	export KILN_TEST_OUTBOX=3
+	start_agent --window 1s -F 97
+	await_windows 2
+	writer=$(role_pid kiln-writer)
+	kill -STOP "$writer"
+	before=$(count_windows)
+	wait_until 20 grep -q 'a window is lost, 1 so far: the store writer does not take it' log
+	sleep 3
+	assert_eq "windows meanwhile" "$(count_windows)" "$before"
+	kill -CONT "$writer"
+	await_windows 4
+	stop_agent 0
+	assert_store_sound
+	assert_at_least "windows lost" "$(sum_of windows_lost)" 3
+	assert_at_least "samples lost with them" "$(sum_of lost_not_stored)" 100
+	# Nothing is missing: a lost window was as long as others.
+	assert_near "samples that the timers would have taken, in per cent of all that is accounted for" \
+		"$(awk -v all="$(sum_of expected)" -v cpus="$(nproc)" -v ms="$(all_ms)" \
+			'BEGIN { print 100 * cpus * 97 * ms / 1000 / all }')" 100 3
+	assert_match "log" log "ending: $(count_windows) windows stored, $(sum_of windows_lost) lost"
+	assert_eq "lost samples as frames" "$(profile_samples all.pb.gz "$(in_stack not_stored)")" \
+		"$(sum_of lost_not_stored)"
+}
+
+# Whoever says nothing for long is ended, and nothing is lost of what could wait.
+test_a_hanging_writer_is_ended() {
+	need_bpf
+	local writer
+	start "$WORKLOADS/deep" 120
+	export KILN_TEST_PATIENCE_MS=3000
+	start_agent --window 1s -F 97
+	await_windows 2
+	writer=$(role_pid kiln-writer)
+	kill -STOP "$writer"
+	await_other kiln-writer "$writer"
+	await_windows 4
+	stop_agent 0
+	assert_match "log" log 'level=warning msg="the store writer has not answered for 3 s"'
+	assert_store_sound
+	assert_eq "restarts" "$(sum_of restarts)" 1
+	assert_eq "windows lost" "$(sum_of windows_lost)" 0
+	assert_at_most "ms without windows" "$(uncovered_ms)" 200
+}
+
+# What was sampled until then is stored, also when the writer is killed just then.
+test_an_end_while_the_writer_is_away() {
+	need_bpf
+	start "$WORKLOADS/deep" 60
+	start_agent --window 1s -F 97
+	await_windows 2
+	kill -KILL "$(role_pid kiln-writer)"
+	stop_agent 0
+	assert_store_sound
+	assert_match "log" log 'level=info msg="ending: [0-9]+ windows stored, 0 lost"$'
+	assert_at_most "ms without windows" "$(uncovered_ms)" 200
+}
+
+run_tests "$@"

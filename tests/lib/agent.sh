@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034,SC2154
+# For tests of the agent: it runs in $T, with its store in $T/store and its log in $T/log.
+
+start_agent() { # OPTION...
+	start "$KILN" agent --store "$T/store" "$@" 2>log
+	agent=$started
+	wait_until 20 grep -q 'msg="sampling' log
+}
+
+stop_agent() { # wanted status
+	local status=0
+	kill -TERM "$agent"
+	wait "$agent" || status=$?
+	assert_eq "exit status after SIGTERM" "$status" "$1"
+}
+
+ask_store() { # SQL
+	local file
+	for file in "$T"/store/*.kiln; do
+		[ ! -e "$file" ] || sqlite3 -readonly "$file" "$1"
+	done
+}
+
+count_windows() {
+	ask_store 'select id from windows' | wc -l
+}
+
+has_windows() { # AT_LEAST
+	[ "$(count_windows)" -ge "$1" ]
+}
+
+# The agent's process of that name.
+role_pid() { # kiln-writer
+	ps -o pid=,comm= --ppid "$agent" | awk -v comm="$1" '$2 == comm { print $1; exit }'
+}
+
+# A process and all below it.
+tree_of() { # PID
+	local child
+	echo "$1"
+	for child in $(ps -o pid= --ppid "$1" || true); do
+		tree_of "$child"
+	done
+}
+
+# Nobody has reaped a zombie yet, but it runs no more.
+is_gone() { # PID
+	[ ! -e "/proc/$1/stat" ] || grep -q '^State:	Z' "/proc/$1/status"
+}
