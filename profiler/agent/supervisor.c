@@ -6,22 +6,17 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "profiler/agent/child.h"
-#include "profiler/agent/config.h"
+#include "profiler/agent/config_data.h"
 #include "profiler/agent/log_setup.h"
-#include "profiler/agent/notify.h"
-#include "profiler/base/buf.h"
+#include "profiler/agent/supervisor_priv.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
-#include "profiler/base/io.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 
@@ -30,68 +25,7 @@
 #define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
 #define LEAST_PATIENCE 10000000000ull
 
-enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_ENDING };
-
 static const enum role_id end_order[ROLE_COUNT] = ROLE_END_ORDER;
-
-struct supervisor {
-	const struct supervisor_opts *opts;
-	struct config *config;
-	struct config *fresh;	     /* the configuration that is being tried; or NULL */
-	bool restarting[ROLE_COUNT]; /* for it */
-	bool is_told;		     /* the sampler has it, and has not answered yet */
-	bool reload_requested;
-	enum phase phase;
-	size_t ending; /* index into end_order */
-	int err;
-	struct child children[ROLE_COUNT];
-	struct identity who;
-	struct notifier notifier;
-	int signals;
-	uint64_t beat_ns, patience_ns;
-	struct restart_losses losses; /* that no sampler knows of yet */
-	struct sampling_status status;
-	uint64_t window_ns; /* when the sampler's window began, of this sampler or the last */
-	uint64_t past_stored, past_lost; /* by samplers before this one */
-};
-
-/* --- what the service manager is told ----------------------------------------------------------- */
-
-static uint64_t restarts(const struct supervisor *s)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < ROLE_COUNT; i++)
-		n += s->children[i].restarts;
-	return n;
-}
-
-static void tell_status(struct supervisor *s)
-{
-	struct buf away = {0};
-
-	if (s->phase != PHASE_RUNNING)
-		return;
-	for (int i = 0; i < ROLE_COUNT; i++)
-		if (s->children[i].state == CHILD_OFF || s->children[i].state == CHILD_STARTING)
-			buf_printf(&away, "; the %s is away", roles[i].name);
-	if (restarts(s))
-		buf_printf(&away, "; %" PRIu64 " restarts", restarts(s));
-	notify_send(&s->notifier,
-		    "STATUS=sampling at %" PRIu64 " Hz; %" PRIu64 " windows stored, %" PRIu64
-		    " lost%s",
-		    s->status.hz, s->past_stored + s->status.stored, s->past_lost + s->status.lost,
-		    buf_cstr(&away));
-	buf_release(&away);
-}
-
-static bool all_ready(const struct supervisor *s)
-{
-	for (int i = 0; i < ROLE_COUNT; i++)
-		if (s->children[i].state != CHILD_READY && s->children[i].state != CHILD_GONE)
-			return false;
-	return true;
-}
 
 /* --- starting ----------------------------------------------------------------------------------- */
 
@@ -157,7 +91,7 @@ static void announce(struct supervisor *s)
 	s->phase = PHASE_RUNNING;
 	log_set_limit(SUPERVISOR_LOG_LINES);
 	notify_send(&s->notifier, "READY=1");
-	tell_status(s);
+	supervisor_tell_status(s);
 }
 
 /* --- losses ------------------------------------------------------------------------------------- */
@@ -188,116 +122,6 @@ static void count_sampler_end(struct supervisor *s)
 		    (double)(monotonic_ns() - s->window_ns) / 1e9, lost - 1);
 }
 
-/* --- the configuration, again ------------------------------------------------------------------- */
-
-static bool reload_goes_on(const struct supervisor *s)
-{
-	for (int i = 0; i < ROLE_COUNT; i++)
-		if (s->restarting[i])
-			return true;
-	return false;
-}
-
-static int config_file(const struct config *c)
-{
-	_cleanup_close_ int fd = memfd_create("kiln-config", MFD_CLOEXEC);
-	struct buf text = {0};
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	config_print(&text, c, true);
-	err = text.err ?: io_pwrite(fd, text.data, text.len, 0);
-	buf_release(&text);
-	return err ?: steal_fd(&fd);
-}
-
-static void end_reload(struct supervisor *s)
-{
-	s->is_told = false;
-	notify_send(&s->notifier, "READY=1");
-	tell_status(s);
-}
-
-/* The sampler is the last: all others have it. */
-static void tell_sampler(struct supervisor *s)
-{
-	const struct control_msg m = {.kind = CONTROL_CONFIG};
-	struct child *c = &s->children[ROLE_SAMPLER];
-	_cleanup_close_ int fd = config_file(s->config);
-
-	if (fd >= 0 && c->state == CHILD_READY && !control_send(c->control, &m, fd)) {
-		s->is_told = true;
-		return;
-	}
-	/* The next one starts with it. */
-	if (child_runs(c))
-		child_kill(c);
-	end_reload(s);
-}
-
-static void take_fresh(struct supervisor *s)
-{
-	config_free(s->config);
-	s->config = steal_ptr(s->fresh);
-	log_setup(s->config);
-	tell_sampler(s);
-}
-
-static bool needs_restart(const struct supervisor *s, enum role_id id)
-{
-	const struct role *r = &roles[id];
-
-	return r->needs_restart && r->needs_restart(s->config, s->fresh);
-}
-
-/* Who has it already goes back. */
-static void refuse_fresh(struct supervisor *s)
-{
-	for (int i = 0; i < ROLE_COUNT; i++)
-		if (child_runs(&s->children[i]) && s->children[i].state != CHILD_ENDING &&
-		    needs_restart(s, (enum role_id)i))
-			child_end(&s->children[i]);
-	config_free(s->fresh);
-	s->fresh = NULL;
-	memset(s->restarting, 0, sizeof(s->restarting));
-	log_error("the configuration stays as it was");
-	end_reload(s);
-}
-
-static void restart_for_fresh(struct supervisor *s)
-{
-	for (int i = 0; i < ROLE_COUNT; i++) {
-		struct child *c = &s->children[i];
-
-		s->restarting[i] = c->state == CHILD_READY && needs_restart(s, (enum role_id)i);
-		if (s->restarting[i])
-			child_end(c);
-	}
-}
-
-static void reload(struct supervisor *s)
-{
-	int err;
-
-	if (s->phase != PHASE_RUNNING || s->fresh || s->is_told || !all_ready(s))
-		return; /* later */
-	s->reload_requested = false;
-	notify_send(&s->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_ns() / 1000);
-	/* The file may be another user's. */
-	confine_raise(true);
-	err = s->opts->load(s->opts->load_ctx, &s->fresh);
-	confine_raise(false);
-	if (err) {
-		log_error("the configuration is wrong and stays as it was");
-		end_reload(s);
-		return;
-	}
-	restart_for_fresh(s);
-	if (!reload_goes_on(s))
-		take_fresh(s);
-}
-
 /* --- what processes say ------------------------------------------------------------------------- */
 
 static void became_ready(struct supervisor *s, enum role_id id)
@@ -314,12 +138,12 @@ static void became_ready(struct supervisor *s, enum role_id id)
 	if (s->restarting[id]) {
 		s->restarting[id] = false;
 		if (!reload_goes_on(s))
-			take_fresh(s);
+			reload_take(s);
 	}
-	if (s->phase == PHASE_STARTING && all_ready(s))
+	if (s->phase == PHASE_STARTING && supervisor_all_ready(s))
 		announce(s);
 	else
-		tell_status(s);
+		supervisor_tell_status(s);
 }
 
 static void take_message(struct supervisor *s, enum role_id id, const struct control_msg *m)
@@ -343,11 +167,11 @@ static void take_message(struct supervisor *s, enum role_id id, const struct con
 		s->status = m->status;
 		if (m->status.window_ns && m->status.window_ns <= c->beat_ns)
 			s->window_ns = m->status.window_ns;
-		tell_status(s);
+		supervisor_tell_status(s);
 		break;
 	case CONTROL_RELOADED:
 		if (id == ROLE_SAMPLER && s->is_told)
-			end_reload(s);
+			reload_end(s);
 		break;
 	default:
 		break;
@@ -386,7 +210,7 @@ static void note_crash(struct supervisor *s, enum role_id id, const char *how)
 	if (id == ROLE_SAMPLER) {
 		count_sampler_end(s);
 		if (s->is_told)
-			end_reload(s);
+			reload_end(s);
 	}
 	child_back_off(c);
 	child_set_state(c, CHILD_OFF);
@@ -400,7 +224,7 @@ static void note_restart(struct supervisor *s, enum role_id id)
 
 	/* With the new one it does not start. */
 	if (c->state != CHILD_ENDING)
-		refuse_fresh(s);
+		reload_refuse(s);
 	c->retry_ns = 0;
 	child_set_state(c, CHILD_OFF);
 }
@@ -424,7 +248,7 @@ static void note_end(struct supervisor *s, enum role_id id, int status)
 	} else {
 		note_crash(s, id, how);
 	}
-	tell_status(s);
+	supervisor_tell_status(s);
 }
 
 static void reap(struct supervisor *s)
@@ -532,7 +356,7 @@ static int run(struct supervisor *s)
 		hear(s);
 		reap(s);
 		if (s->reload_requested)
-			reload(s);
+			reload_begin(s);
 		watch(s);
 		end_next(s);
 	}

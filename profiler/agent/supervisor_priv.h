@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the supervisor share. */
+#ifndef KILN_AGENT_SUPERVISOR_PRIV_H
+#define KILN_AGENT_SUPERVISOR_PRIV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/agent/child.h"
+#include "profiler/agent/notify.h"
+#include "profiler/agent/supervisor.h"
+
+enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_ENDING };
+
+struct supervisor {
+	const struct supervisor_opts *opts;
+	struct config *config;
+	struct config *fresh;	     /* the configuration that is being tried; or NULL */
+	bool restarting[ROLE_COUNT]; /* for it */
+	bool is_told;		     /* the sampler has it, and has not answered yet */
+	bool reload_requested;
+	enum phase phase;
+	size_t ending; /* index into end_order */
+	int err;
+	struct child children[ROLE_COUNT];
+	struct identity who;
+	struct notifier notifier;
+	int signals;
+	uint64_t beat_ns, patience_ns;
+	struct restart_losses losses; /* that no sampler knows of yet */
+	struct sampling_status status;
+	uint64_t window_ns; /* when the sampler's window began, of this sampler or the last */
+	uint64_t past_stored, past_lost; /* by samplers before this one */
+};
+
+/* supervisor_status.c: what the service manager is told. */
+void supervisor_tell_status(struct supervisor *s);
+bool supervisor_all_ready(const struct supervisor *s);
+
+/*
+ * supervisor_reload.c: the configuration, again. Processes that need it start anew, with s->fresh; when they are
+ * ready it is taken, and the sampler told. If one does not start with it, all go back.
+ */
+void reload_begin(struct supervisor *s); /* or later, if this is no time for it */
+bool reload_goes_on(const struct supervisor *s);
+void reload_take(struct supervisor *s);
+void reload_refuse(struct supervisor *s);
+void reload_end(struct supervisor *s); /* the manager is told */
+
+#endif

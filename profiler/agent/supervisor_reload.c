@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "profiler/agent/config.h"
+#include "profiler/agent/log_setup.h"
+#include "profiler/agent/supervisor_priv.h"
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
+#include "profiler/base/io.h"
+#include "profiler/base/log.h"
+
+bool reload_goes_on(const struct supervisor *s)
+{
+	for (int i = 0; i < ROLE_COUNT; i++)
+		if (s->restarting[i])
+			return true;
+	return false;
+}
+
+static int config_file(const struct config *c)
+{
+	_cleanup_close_ int fd = memfd_create("kiln-config", MFD_CLOEXEC);
+	struct buf text = {0};
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	config_print(&text, c, true);
+	err = text.err ?: io_pwrite(fd, text.data, text.len, 0);
+	buf_release(&text);
+	return err ?: steal_fd(&fd);
+}
+
+void reload_end(struct supervisor *s)
+{
+	s->is_told = false;
+	notify_send(&s->notifier, "READY=1");
+	supervisor_tell_status(s);
+}
+
+/* The sampler is the last: all others have it. */
+static void tell_sampler(struct supervisor *s)
+{
+	const struct control_msg m = {.kind = CONTROL_CONFIG};
+	struct child *c = &s->children[ROLE_SAMPLER];
+	_cleanup_close_ int fd = config_file(s->config);
+
+	if (fd >= 0 && c->state == CHILD_READY && !control_send(c->control, &m, fd)) {
+		s->is_told = true;
+		return;
+	}
+	/* The next one starts with it. */
+	if (child_runs(c))
+		child_kill(c);
+	reload_end(s);
+}
+
+void reload_take(struct supervisor *s)
+{
+	config_free(s->config);
+	s->config = steal_ptr(s->fresh);
+	log_setup(s->config);
+	tell_sampler(s);
+}
+
+static bool needs_restart(const struct supervisor *s, enum role_id id)
+{
+	const struct role *r = &roles[id];
+
+	return r->needs_restart && r->needs_restart(s->config, s->fresh);
+}
+
+/* Who has it already goes back. */
+void reload_refuse(struct supervisor *s)
+{
+	for (int i = 0; i < ROLE_COUNT; i++)
+		if (child_runs(&s->children[i]) && s->children[i].state != CHILD_ENDING &&
+		    needs_restart(s, (enum role_id)i))
+			child_end(&s->children[i]);
+	config_free(s->fresh);
+	s->fresh = NULL;
+	memset(s->restarting, 0, sizeof(s->restarting));
+	log_error("the configuration stays as it was");
+	reload_end(s);
+}
+
+static void restart_for_fresh(struct supervisor *s)
+{
+	for (int i = 0; i < ROLE_COUNT; i++) {
+		struct child *c = &s->children[i];
+
+		s->restarting[i] = c->state == CHILD_READY && needs_restart(s, (enum role_id)i);
+		if (s->restarting[i])
+			child_end(c);
+	}
+}
+
+void reload_begin(struct supervisor *s)
+{
+	int err;
+
+	if (s->phase != PHASE_RUNNING || s->fresh || s->is_told || !supervisor_all_ready(s))
+		return; /* later */
+	s->reload_requested = false;
+	notify_send(&s->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_ns() / 1000);
+	/* The file may be another user's. */
+	confine_raise(true);
+	err = s->opts->load(s->opts->load_ctx, &s->fresh);
+	confine_raise(false);
+	if (err) {
+		log_error("the configuration is wrong and stays as it was");
+		reload_end(s);
+		return;
+	}
+	restart_for_fresh(s);
+	if (!reload_goes_on(s))
+		reload_take(s);
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <inttypes.h>
+
+#include "profiler/agent/supervisor_priv.h"
+#include "profiler/base/buf.h"
+
+static uint64_t restarts(const struct supervisor *s)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < ROLE_COUNT; i++)
+		n += s->children[i].restarts;
+	return n;
+}
+
+void supervisor_tell_status(struct supervisor *s)
+{
+	struct buf away = {0};
+
+	if (s->phase != PHASE_RUNNING)
+		return;
+	for (int i = 0; i < ROLE_COUNT; i++)
+		if (s->children[i].state == CHILD_OFF || s->children[i].state == CHILD_STARTING)
+			buf_printf(&away, "; the %s is away", roles[i].name);
+	if (restarts(s))
+		buf_printf(&away, "; %" PRIu64 " restarts", restarts(s));
+	notify_send(&s->notifier,
+		    "STATUS=sampling at %" PRIu64 " Hz; %" PRIu64 " windows stored, %" PRIu64
+		    " lost%s",
+		    s->status.hz, s->past_stored + s->status.stored, s->past_lost + s->status.lost,
+		    buf_cstr(&away));
+	buf_release(&away);
+}
+
+bool supervisor_all_ready(const struct supervisor *s)
+{
+	for (int i = 0; i < ROLE_COUNT; i++)
+		if (s->children[i].state != CHILD_READY && s->children[i].state != CHILD_GONE)
+			return false;
+	return true;
+}
