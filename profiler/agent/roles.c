@@ -113,7 +113,7 @@ const struct role roles[ROLE_COUNT] = {
 	[ROLE_WRITER] =
 		{
 			.name = "store writer",
-		.comm = "kiln-writer",
+			.comm = "kiln-writer",
 			.run = writer_run,
 			.limits =
 				{
@@ -129,13 +129,13 @@ const struct role roles[ROLE_COUNT] = {
 	[ROLE_SERVER] =
 		{
 			.name = "HTTP server",
-		.comm = "kiln-server",
+			.comm = "kiln-server",
 			.log_lines = 1,
 		},
 	[ROLE_SAMPLER] =
 		{
 			.name = "sampler",
-		.comm = "kiln-sampler",
+			.comm = "kiln-sampler",
 			.run = agent_run,
 			.limits = {.caps = SAMPLING_CAPS | READER_CAPS},
 			.log_lines = 4,

@@ -18,8 +18,8 @@ enum role_id { ROLE_WRITER, ROLE_SERVER, ROLE_SAMPLER, ROLE_COUNT };
 	}
 
 struct role {
-	const char *name; /* for people */
-	const char *comm; /* of the process: at most 15 bytes */
+	const char *name;		  /* for people */
+	const char *comm;		  /* of the process: at most 15 bytes */
 	int (*run)(struct role_env *env); /* NULL: there is none yet */
 	struct confinement limits;
 	bool writes_store; /* reaches nothing but the store's directory */

@@ -50,7 +50,7 @@ int window_send(int sock, const struct window_head *h, int fd)
 	return wire_send(sock, h, sizeof(*h), fd);
 }
 
-static int read_profile(struct window *w, int fd)
+static int read_profile(struct arrived_window *w, int fd)
 {
 	_cleanup_free_ char *data = NULL;
 	uint64_t len = w->head.bytes;
@@ -89,9 +89,9 @@ static int recv_fixed(int sock, void *out, size_t len, int *fd)
 	return 1;
 }
 
-int window_recv(int sock, struct window *out)
+int window_recv(int sock, struct arrived_window *out)
 {
-	struct window w = {{0}};
+	struct arrived_window w = {{0}};
 	_cleanup_close_ int fd = -1;
 	int got, r = recv_fixed(sock, &w.head, sizeof(w.head), &got), err;
 
@@ -111,7 +111,7 @@ int window_recv(int sock, struct window *out)
 	return 1;
 }
 
-void window_release(struct window *w)
+void window_release(struct arrived_window *w)
 {
 	profile_free(w->profile);
 	quality_release(&w->quality);

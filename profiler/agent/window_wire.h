@@ -32,7 +32,7 @@ struct window_ack {
 	int64_t err; /* 0: it is in the store; or -errno */
 };
 
-struct window { /* as it has arrived */
+struct arrived_window { /* as it has arrived */
 	struct window_head head;
 	struct profile *profile;
 	struct quality quality;
@@ -45,8 +45,8 @@ int window_pack(const struct profile *p, uint64_t *bytes);
 int window_send(int sock, const struct window_head *h, int fd);
 /* 1: a window; 0: nothing is there; -ECONNRESET; -EBADMSG: *out holds no profile, but the header, if one has
  * come (seq 0: none); or another -errno. */
-int window_recv(int sock, struct window *out);
-void window_release(struct window *w);
+int window_recv(int sock, struct arrived_window *out);
+void window_release(struct arrived_window *w);
 
 int window_ack_send(int sock, const struct window_ack *a);
 /* As control_recv(). */

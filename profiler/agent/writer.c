@@ -48,7 +48,7 @@ static bool is_stored(const struct writer *w, const struct window_head *h)
 	return yes;
 }
 
-static int store_window(struct writer *w, const struct window *in)
+static int store_window(struct writer *w, const struct arrived_window *in)
 {
 	const struct window_head *h = &in->head;
 
@@ -66,7 +66,7 @@ static void leave_channel(struct writer *w)
 
 static void take_window(struct writer *w)
 {
-	struct window in;
+	struct arrived_window in;
 	struct window_ack ack;
 	int r = window_recv(w->channel, &in);
 

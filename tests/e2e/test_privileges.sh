@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What each process of the agent may do: the table in profiler/DESIGN.md, against /proc.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/agent.sh
+. "$SRC/tests/lib/agent.sh"
+
+design=$SRC/profiler/DESIGN.md
+processes=(kiln kiln-sampler kiln-writer)
+
+# A column of the table for a process: 1 capabilities in force, 2 permitted, 3 system calls.
+table() { # PROCESS COLUMN
+	awk -F ' *[|] *' -v name="\`$1\`" -v column="$2" '
+		/^#### / { wanted = /Processes of the agent/ }
+		wanted && index($2 ",", name) == 1 { print $(column + 2); n++ }
+		END { exit n != 1 }' "$design" || fail "$1 is not in the table of profiler/DESIGN.md"
+}
+
+# "KILL SETUID" as the mask that /proc has, without those that this shell lacks itself.
+mask() { # NAMES
+	python3 - "$(awk '/^CapPrm/ { print $2 }' /proc/self/status)" "$1" <<-'END'
+		import re, sys
+		text = open("/usr/include/linux/capability.h").read()
+		bits = {n: int(b) for n, b in re.findall(r"#define CAP_(\w+)\s+(\d+)\b", text)}
+		names = [] if sys.argv[2] == "none" else sys.argv[2].split()
+		print("%016x" % (sum(1 << bits[n] for n in names) & int(sys.argv[1], 16)))
+	END
+}
+
+pid_of() { # PROCESS
+	if [ "$1" = kiln ]; then echo "$agent"; else role_pid "$1"; fi
+}
+
+status_of() { # PROCESS KEY
+	awk -v key="$2:" '$1 == key { print $2 }' "/proc/$(pid_of "$1")/status"
+}
+
+start_quiet() { # COMMAND...
+	start "$@" 2>log
+	agent=$started
+	wait_until 20 grep -q 'msg="sampling' log
+}
+
+# Descriptors that only the sampler has, and those of the network: none.
+assert_no_descriptor() { # PROCESS PATTERN
+	local pid
+	pid=$(pid_of "$1")
+	find "/proc/$pid/fd" -type l -printf '%l\n' >descriptors
+	assert_no_match "descriptors of $1" descriptors "$2"
+	sed -n 's/^socket:\[\([0-9]*\)\]$/\1/p' descriptors >sockets
+	awk 'FNR > 1 { print $10, $13, $9 }' /proc/"$pid"/net/{tcp,tcp6,udp,udp6,raw,raw6} 2>/dev/null >inet || true
+	while read -r inode; do
+		assert_no_match "sockets of $1" inet "(^| )$inode( |\$)"
+	done <sockets
+}
+
+test_the_table_holds_for_root() {
+	need_bpf
+	need_root
+	local p
+	start_agent --window 1s
+	wait_until 20 has_windows 1
+	for p in "${processes[@]}"; do
+		assert_eq "in force of $p" "$(status_of "$p" CapEff)" "$(mask "$(table "$p" 1)")"
+		assert_eq "permitted of $p" "$(status_of "$p" CapPrm)" "$(mask "$(table "$p" 2)")"
+		assert_eq "ambient of $p" "$(status_of "$p" CapAmb)" 0000000000000000
+		assert_eq "no new privileges of $p" "$(status_of "$p" NoNewPrivs)" 1
+		case $(table "$p" 3) in
+		all) assert_eq "filter of $p" "$(status_of "$p" Seccomp)" 0 ;;
+		filter) assert_eq "filter of $p" "$(status_of "$p" Seccomp)" 2 ;;
+		*) fail "system calls of $p" ;;
+		esac
+	done
+	assert_eq "bounding set of the writer" "$(status_of kiln-writer CapBnd)" 0000000000000000
+	stop_agent 0
+}
+
+# Every process of the agent is in the table, and every row is a process.
+test_nobody_is_missing() {
+	need_bpf
+	local child
+	start_agent --window 1s
+	for child in $(ps -o comm= --ppid "$agent" | sort -u); do
+		table "$child" 3 >out
+	done
+	for child in "${processes[@]}"; do
+		assert_eq "processes $child" "$(pid_of "$child" | wc -l)" 1
+	done
+	stop_agent 0
+}
+
+# Descriptors of who started it included.
+test_descriptors() {
+	need_bpf
+	exec 7</etc/passwd
+	start_agent --window 1s
+	exec 7<&-
+	wait_until 20 has_windows 1
+	assert_no_descriptor kiln 'bpf|perf|\.kiln|/store|^/etc'
+	assert_at_most "descriptors of the supervisor" "$(wc -l <descriptors)" 6
+	assert_no_descriptor kiln-writer 'bpf|perf|^/etc|signalfd'
+	find "/proc/$(role_pid kiln-writer)/fd" -type l -printf '%f %l\n' | awk '$1 > 2 { print $2 }' |
+		awk -v store="$T/store" '/^[/]/ && index($0, store) != 1' >files
+	assert_eq "files of the writer outside its store" "$(cat files)" ""
+	assert_no_descriptor kiln-sampler '/store'
+	stop_agent 0
+}
+
+# As the unit starts it: another user, with ambient capabilities.
+test_without_root() {
+	need_bpf
+	need_root
+	need setpriv
+	local caps=bpf,perfmon,sys_ptrace,syslog,dac_read_search,checkpoint_restore p mask
+	mask=$(mask "$(tr 'a-z,' 'A-Z ' <<<$caps)")
+	mkdir -m 755 store cache
+	chown 65534:65534 store cache
+	start_quiet setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps="+${caps//,/,+}" \
+		--ambient-caps="+${caps//,/,+}" --bounding-set="-all,+${caps//,/,+}" \
+		env KILN_CACHE_DIR="$T/cache" "$KILN" agent --store "$T/store" --window 1s
+	wait_until 20 has_windows 2
+	for p in "${processes[@]}"; do
+		assert_eq "user of $p" "$(status_of "$p" Uid)" 65534
+		assert_eq "ambient of $p" "$(status_of "$p" CapAmb)" 0000000000000000
+	done
+	assert_eq "in force of the sampler" "$(status_of kiln-sampler CapEff)" "$mask"
+	assert_eq "permitted of the sampler" "$(status_of kiln-sampler CapPrm)" "$mask"
+	assert_eq "in force of the supervisor" "$(status_of kiln CapEff)" 0000000000000000
+	assert_eq "permitted of the writer" "$(status_of kiln-writer CapPrm)" 0000000000000000
+	assert_eq "filter of the writer" "$(status_of kiln-writer Seccomp)" 2
+	kill -KILL "$(role_pid kiln-sampler)"
+	wait_until 20 has_windows 4
+	assert_eq "in force of the next sampler" "$(status_of kiln-sampler CapEff)" "$mask"
+	stop_agent 0
+}
+
+# In name spaces of files of their own, these have a user and a group kiln, or have none.
+users() { # with|without COMMAND...
+	local how=$1
+	shift
+	grep -v '^kiln:' /etc/passwd >passwd
+	grep -v '^kiln:' /etc/group >group
+	[ "$how" = without ] || echo 'kiln:x:4242:4242::/nonexistent:/bin/false' >>passwd
+	[ "$how" = without ] || echo 'kiln:x:4242:' >>group
+	start_quiet unshare -m bash -ec "
+		mount --bind passwd /etc/passwd
+		mount --bind group /etc/group
+		exec \"\$@\"" bash "$@"
+}
+
+test_with_a_user() {
+	need_bpf
+	need_root
+	users with "$KILN" agent --store "$T/store" --window 1s
+	wait_until 20 has_windows 1
+	assert_eq "user of the writer" "$(status_of kiln-writer Uid)" 4242
+	assert_eq "group of the writer" "$(status_of kiln-writer Gid)" 4242
+	assert_eq "user of the sampler" "$(status_of kiln-sampler Uid)" 0
+	assert_eq "in force of the writer" "$(status_of kiln-writer CapEff)" 0000000000000000
+	assert_eq "the store" "$(stat -c '%u %g %a' store)" "4242 4242 750"
+	assert_eq "files of the store" "$(stat -c '%u %g %a' store/*.kiln)" "4242 4242 640"
+	stop_agent 0
+}
+
+test_without_a_user() {
+	need_bpf
+	need_root
+	users without "$KILN" agent --store "$T/store" --window 1s
+	wait_until 20 has_windows 1
+	assert_eq "user of the writer" "$(status_of kiln-writer Uid)" 0
+	assert_eq "in force of the writer" "$(status_of kiln-writer CapEff)" 0000000000000000
+	assert_eq "the store" "$(stat -c '%u %a' store)" "0 750"
+	stop_agent 0
+	# Then there is a user, and the store is root's.
+	users with "$KILN" agent --store "$T/store" --window 1s
+	wait_until 20 has_windows 3
+	assert_eq "in force of the writer" "$(status_of kiln-writer CapEff)" 0000000000000000
+	stop_agent 0
+	assert_no_match "log" log 'level=(warning|error)'
+}
+
+run_tests "$@"
