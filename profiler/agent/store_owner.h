@@ -7,8 +7,9 @@ struct identity;
 
 /*
  * Makes the directory if it is missing. In: the user kiln, if there is one and we may become it; out: who is
- * to write there. A new directory is that user's, an existing one keeps its owner. 0 or -errno; what is no
- * directory is left for store_open() to say.
+ * to write there. A new directory is that user's, and so is one of root's that holds nothing but a store. Any
+ * other keeps its owner, who is the one to write. 0 or -errno; what is no directory is left for store_open() to
+ * say.
  */
 int store_owner_prepare(const char *path, struct identity *who);
 

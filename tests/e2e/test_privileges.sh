@@ -175,7 +175,17 @@ test_without_a_user() {
 	# Then there is a user, and the store is root's.
 	users with "$KILN" agent --store "$T/store" --window 1s
 	wait_until 20 has_windows 3
+	assert_eq "user of the writer" "$(status_of kiln-writer Uid)" 4242
+	assert_eq "who has the store" "$(stat -c '%u' store store/*.kiln | sort -u)" 4242
+	stop_agent 0
+	# It is not only a store: it stays root's.
+	chown -R 0:0 store
+	echo >store/letter
+	users with "$KILN" agent --store "$T/store" --window 1s
+	wait_until 20 has_windows 4
+	assert_eq "user of the writer" "$(status_of kiln-writer Uid)" 0
 	assert_eq "in force of the writer" "$(status_of kiln-writer CapEff)" 0000000000000000
+	assert_eq "who has the letter" "$(stat -c '%u' store/letter)" 0
 	stop_agent 0
 	assert_no_match "log" log 'level=(warning|error)'
 }
