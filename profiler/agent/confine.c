@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "profiler/agent/read_only.h"
 #include "profiler/base/log.h"
 #include "profiler/base/sanitizer.h"
 #include "symbolizer/sandbox/sandbox.h"
@@ -173,6 +174,8 @@ int confine_enter(const struct confinement *c, const struct identity *who, pid_t
 	confine_raise(true);
 	if (c->no_network && may(CAP_SYS_ADMIN))
 		unshare(CLONE_NEWNET);
+	if (c->read_only && may(CAP_SYS_ADMIN))
+		read_only_mounts();
 	drop_bounding_set(c->caps);
 	err = (c->service_user ? change_user(who) : 0) ?: keep_caps(c->caps, c->caps);
 	err = err ?: confine_files(paths, n);

@@ -21,6 +21,7 @@ struct confinement {
 	size_t n_calls;
 	bool service_user; /* it becomes the user kiln, where there is one */
 	bool no_network;   /* a name space without any, where it may have one */
+	bool read_only;	   /* it sees all files, and can change none but those of its cache */
 };
 
 struct identity {

@@ -137,7 +137,7 @@ const struct role roles[ROLE_COUNT] = {
 			.name = "sampler",
 			.comm = "kiln-sampler",
 			.run = agent_run,
-			.limits = {.caps = SAMPLING_CAPS | READER_CAPS},
+			.limits = {.caps = SAMPLING_CAPS | READER_CAPS, .read_only = true},
 			.log_lines = 4,
 		},
 };

@@ -107,6 +107,27 @@ test_descriptors() {
 	stop_agent 0
 }
 
+# Root's sampler sees all files, and changes none but those of its cache.
+test_the_sampler_writes_nothing() {
+	need_bpf
+	need_root
+	need nsenter
+	local sampler path
+	export KILN_CACHE_DIR=$T/cache
+	start_agent --window 1s
+	wait_until 20 has_windows 1
+	sampler=$(role_pid kiln-sampler)
+	for path in "$T/file" /etc/kiln-test /tmp/kiln-test /dev/shm/kiln-test /var/kiln-test; do
+		! nsenter -m -t "$sampler" touch "$path" 2>err || fail "the sampler can write $path"
+		assert_match "why not" err 'Read-only file system'
+	done
+	! nsenter -m -t "$sampler" sh -c 'echo core >/proc/sys/kernel/core_pattern' 2>err ||
+		fail "the sampler can write /proc/sys"
+	nsenter -m -t "$sampler" touch "$T/cache/file"
+	assert_at_least "files in the cache" "$(find cache -name '*.unwind*' -o -type f | wc -l)" 2
+	stop_agent 0
+}
+
 # As the unit starts it: another user, with ambient capabilities.
 test_without_root() {
 	need_bpf
