@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -206,6 +207,7 @@ static void end_window(struct agent *a, bool last, enum window_event event, int6
 	else
 		window_parts_store(&a->parts, a->outbox);
 	window_parts_release(&a->parts);
+	malloc_trim(0); /* a profile is many small blocks, which glibc would keep until the next */
 	begin_window(a);
 	tell_status(a);
 }

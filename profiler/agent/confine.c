@@ -159,7 +159,7 @@ static int confine_files(const struct landlock_path *paths, size_t n)
 {
 	int err = n ? landlock_confine(paths, n) : 0;
 
-	if (err == -ENOSYS || err == -EOPNOTSUPP) {
+	if (err == -ENOSYS) {
 		log_debug("this kernel cannot limit which files a process reaches");
 		return 0;
 	}

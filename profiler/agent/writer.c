@@ -2,6 +2,7 @@
 #include "profiler/agent/writer.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
@@ -74,6 +75,7 @@ static void take_window(struct writer *w)
 		return;
 	ack = (struct window_ack){.seq = in.head.seq, .err = r < 0 ? r : store_window(w, &in)};
 	window_release(&in);
+	malloc_trim(0); /* a profile is many small blocks, which glibc would keep until the next */
 	if (r == -ECONNRESET || window_ack_send(w->channel, &ack))
 		leave_channel(w);
 }

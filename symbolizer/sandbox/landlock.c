@@ -56,8 +56,9 @@ static int make_ruleset(struct ruleset *r)
 	size_t len = sizeof(r->fs);
 	int fd;
 
+	/* A filter of a service manager may refuse what it does not know. */
 	if (version < 1)
-		return version ? -errno : -ENOSYS;
+		return -ENOSYS;
 	*r = (struct ruleset){.fs = files_of(version)};
 	if (version >= 4) {
 		r->net = NET_ALL;

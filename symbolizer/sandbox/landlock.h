@@ -20,7 +20,7 @@ struct landlock_path {
 };
 
 /* For the calling thread, which must be the only one, and has no_new_privs. What is open stays open. 0;
- * -ENOSYS or -EOPNOTSUPP: this kernel has none; or another -errno: nothing has changed. */
+ * -ENOSYS: there is none here; or another -errno: nothing has changed. */
 int landlock_confine(const struct landlock_path *paths, size_t n);
 
 #endif
