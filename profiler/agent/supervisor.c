@@ -315,6 +315,8 @@ static void take_signals(struct supervisor *s)
 		if (info.ssi_signo == SIGHUP) {
 			s->reload_requested = true;
 		} else if (info.ssi_signo != SIGCHLD && s->phase != PHASE_ENDING) {
+			if (s->fresh || s->is_told) /* the manager waits for it */
+				reload_end(s);
 			s->phase = PHASE_ENDING;
 			notify_send(&s->notifier, "STOPPING=1");
 		}

@@ -116,6 +116,12 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 			   percent(q->lost[r], q->recorded + quality_lost(q)), loss_text(r),
 			   loss_cure(r));
 	}
+	if (q->windows_lost)
+		buf_printf(out, "Lost     %s windows that the agent could not store or finish\n",
+			   text_format_count(q->windows_lost, text, sizeof(text)));
+	if (q->unsampled_ms)
+		buf_printf(out, "Lost     %.1f s in which the agent's sampler was away\n",
+			   (double)q->unsampled_ms / 1e3);
 	if (q->sideband_lost)
 		buf_printf(out, "Lost     %s process events: some frames may lack names\n",
 			   text_format_count(q->sideband_lost, text, sizeof(text)));
