@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `kiln report --json`: one object with stable keys, values in the profile's units. */
+#include "profiler/formats/report_json.h"
+
 #include "profiler/base/json.h"
-#include "profiler/cli/report.h"
 #include "profiler/formats/describe.h"
 
 static const char *kind_name(enum frame_kind kind)

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Counters and gauges of the agent, in memory that all its processes share. Any process sets the values
+ * it knows; the server renders them in Prometheus' text format
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/). All functions may be called at any
+ * time, by any process and thread; m may be NULL: then setting does nothing.
+ */
+#ifndef KILN_METRICS_METRICS_H
+#define KILN_METRICS_METRICS_H
+
+#include <stdint.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/profile/quality.h"
+
+/* X(id, kind, unit, "name", "labels", "help"). Lines of one name stand together. A value of unit NS is
+ * in ns, and shown in seconds. */
+#define METRICS(X)                                                                                 \
+	X(samples_recorded, counter, ONE, "kiln_samples_total", "kind=\"recorded\"",               \
+	  "Samples taken, by what became of them.")                                                \
+	X(samples_idle, counter, ONE, "kiln_samples_total", "kind=\"idle\"", "")                   \
+	X(samples_filtered, counter, ONE, "kiln_samples_total", "kind=\"filtered\"", "")           \
+	X(samples_stolen, counter, ONE, "kiln_samples_total", "kind=\"stolen\"", "")               \
+	X(stacks_complete, counter, ONE, "kiln_stacks_total", "quality=\"complete\"",              \
+	  "User stacks, by how far they could be walked.")                                         \
+	X(stacks_truncated, counter, ONE, "kiln_stacks_total", "quality=\"truncated\"", "")        \
+	X(stacks_missing, counter, ONE, "kiln_stacks_total", "quality=\"missing\"", "")            \
+	X(frames, counter, ONE, "kiln_frames_total", "result=\"all\"",                             \
+	  "Frames of samples, and those that got no name.")                                        \
+	X(frames_unnamed, counter, ONE, "kiln_frames_total", "result=\"unnamed\"", "")             \
+	X(windows_stored, counter, ONE, "kiln_store_windows_total", "",                            \
+	  "Windows that the store has acknowledged.")                                              \
+	X(windows_lost, counter, ONE, "kiln_windows_lost_total", "",                               \
+	  "Windows that could not be stored.")                                                     \
+	X(window_ns, gauge, NS, "kiln_window_duration_seconds", "", "Time that a window covers.")  \
+	X(naming_ns, counter, NS, "kiln_symbolize_duration_seconds_total", "",                     \
+	  "Time that naming windows took.")                                                        \
+	X(frequency_hz, gauge, ONE, "kiln_sampling_frequency_hertz", "",                           \
+	  "Samples a second and CPU, as they are taken now.")                                      \
+	X(frequency_wanted_hz, gauge, ONE, "kiln_sampling_frequency_wanted_hertz", "",             \
+	  "Samples a second and CPU, as configured.")                                              \
+	X(throttled_ns, counter, NS, "kiln_throttled_seconds_total", "",                           \
+	  "Time at a lower frequency than configured, to stay within limits.cpu.")                 \
+	X(cpu_ns, counter, NS, "kiln_cpu_seconds_total", "",                                       \
+	  "CPU time of the agent: its processes and its BPF programs.")                            \
+	X(sampling, gauge, ONE, "kiln_sampling", "", "1 while samples are taken.")                 \
+	X(store_open, gauge, ONE, "kiln_store_open", "", "1 while the store can be written.")      \
+	X(restarts_sampler, counter, ONE, "kiln_process_restarts_total", "process=\"sampler\"",    \
+	  "Processes of the agent that were started again.")                                       \
+	X(restarts_writer, counter, ONE, "kiln_process_restarts_total", "process=\"writer\"", "")  \
+	X(restarts_server, counter, ONE, "kiln_process_restarts_total", "process=\"server\"", "")  \
+	X(config_reload_successful, gauge, ONE, "kiln_config_last_reload_successful", "",          \
+	  "1 if the configuration was valid when it was read last.")                               \
+	X(http_requests, counter, ONE, "kiln_http_requests_total", "", "HTTP requests answered.")  \
+	X(http_refused, counter, ONE, "kiln_http_requests_refused_total", "",                      \
+	  "HTTP requests refused: wrong host, token, method or size, or too many.")                \
+	X(http_slow, counter, ONE, "kiln_http_connections_cut_total", "",                          \
+	  "HTTP connections closed because the request or its answer took too long.")              \
+	X(start_unix_ns, gauge, NS, "process_start_time_seconds", "",                              \
+	  "Start of the agent, since 1970.")
+
+enum metric {
+#define X(id, ...) METRIC_##id,
+	METRICS(X)
+#undef X
+		METRIC_COUNT
+};
+
+struct metrics;
+
+/* Shared with all processes that are forked later. NULL when out of memory. */
+struct metrics *metrics_new(void);
+void metrics_free(struct metrics *m);
+
+void metrics_set(struct metrics *m, enum metric id, uint64_t value);
+void metrics_add(struct metrics *m, enum metric id, uint64_t n);
+uint64_t metrics_get(const struct metrics *m, enum metric id);
+
+/* Adds the counters of a window. */
+void metrics_add_window(struct metrics *m, const struct quality *q);
+
+/* Appends the text; errors are the buffer's. */
+void metrics_render(const struct metrics *m, struct buf *out);
+
+#endif
