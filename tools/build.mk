@@ -40,6 +40,8 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 $(B)/profiler/web/page.inc: $(WEB_SRC) tools/embed-page
 	$(call say,EMBED,$@)mkdir -p $(@D) && tools/embed-page profiler/web > $@
 
+$(B)/profiler/http/api_status.o: profiler/http/openapi.json
+
 # --- objects and libraries --------------------------------------------------------------------
 LIB_SRC := $(filter-out profiler/cli/main.c,$(wildcard symbolizer/*.c symbolizer/*/*.c proto/*.c profiler/*/*.c))
 LLVM_DEMANGLE := $(B)/llvm_cxa_demangle.o

@@ -5,9 +5,8 @@
 
 #include <stddef.h>
 
+#include "profiler/base/version.h"
 #include "profiler/cli/term.h"
-
-#define KILN_VERSION "0.1.0"
 
 /* Exit codes of all commands (kiln(1)). A launched command's own status is passed on. */
 enum exit_code {

@@ -4,12 +4,13 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "profiler/base/version.h"
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S UINT64_C(1000000000)
 
 struct metrics {
 	_Atomic uint64_t value[METRIC_COUNT];
@@ -70,7 +71,7 @@ void metrics_add_window(struct metrics *m, const struct quality *q)
 	metrics_add(m, METRIC_stacks_truncated, q->user_truncated);
 	metrics_add(m, METRIC_stacks_missing, q->user_missing);
 	metrics_add(m, METRIC_frames, q->frames);
-	metrics_add(m, METRIC_frames_unnamed, q->frames_unnamed);
+	metrics_add(m, METRIC_frames_unnamed, q->frames - q->frames_named);
 	for (int i = 0; i < LOSS_COUNT; i++)
 		atomic_fetch_add_explicit(&m->lost[i], q->lost[i], memory_order_relaxed);
 }

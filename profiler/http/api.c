@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Profiles of the store: as pprof, as a table, as a page; and what there is. */
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/base/json.h"
+#include "profiler/base/text.h"
+#include "profiler/formats/export.h"
+#include "profiler/formats/report_json.h"
+#include "profiler/http/range.h"
+#include "profiler/profile/profile.h"
+#include "profiler/store/list.h"
+
+#define MAX_ROWS      100000
+#define DEFAULT_ROWS  1000
+#define SLOTS	      300 /* of a list by time, if nobody says their width */
+#define MAX_WIDTH_NS  (366 * 86400 * 1000000000ll)
+#define LIST_MAX_ROWS 10000
+
+static void out_of_memory(struct answer *a, int err)
+{
+	answer_error(a, MHD_HTTP_INTERNAL_SERVER_ERROR, "%s", strerror(-err));
+}
+
+/* The quality is of all that was sampled then, whatever `where` says. */
+static bool whole_query(struct server *s, const struct request *r, struct store_result *out,
+			struct answer *a)
+{
+	int err;
+
+	if (!range_query(s, r, &(struct store_query){0}, out, a))
+		return false;
+	err = quality_store(out->profile, &out->quality);
+	if (!err && out->windows)
+		return true;
+	if (err)
+		out_of_memory(a, err);
+	else
+		answer_error(a, MHD_HTTP_NOT_FOUND,
+			     "nothing is stored of that: see /api/v1/list for what is");
+	store_result_release(out);
+	return false;
+}
+
+void answer_profile(struct server *s, const struct request *r, struct answer *a)
+{
+	struct store_result result;
+	int err;
+
+	if (!whole_query(s, r, &result, a))
+		return;
+	err = export_profile(&a->body, result.profile, EXPORT_PPROF_GZ, NULL);
+	store_result_release(&result);
+	a->type = TYPE_PROTO;
+	a->name = "profile.pb.gz";
+	if (err)
+		out_of_memory(a, err);
+}
+
+/* --- report ------------------------------------------------------------------------------------ */
+
+/* The number of a word of "a|b|c", or -1. */
+static int word_of(const char *text, const char *words)
+{
+	size_t len = strlen(text);
+
+	for (int i = 0;; i++) {
+		size_t n = strcspn(words, "|");
+
+		if (n == len && !memcmp(words, text, n))
+			return i;
+		if (!words[n])
+			return -1;
+		words += n + 1;
+	}
+}
+
+static bool choice(const struct request *r, const char *key, const char *words, int *n,
+		   struct answer *a)
+{
+	const char *text = request_param(r, key);
+
+	*n = text ? word_of(text, words) : 0;
+	if (*n >= 0)
+		return true;
+	answer_error(a, MHD_HTTP_BAD_REQUEST, "%s: one of %s", key, words);
+	return false;
+}
+
+static bool number(const struct request *r, const char *key, uint64_t most, uint64_t *n,
+		   struct answer *a)
+{
+	const char *text = request_param(r, key);
+
+	if (!text || !text_parse_u64(text, most, n))
+		return true;
+	answer_error(a, MHD_HTTP_BAD_REQUEST, "%s: a number from 0 to %llu", key,
+		     (unsigned long long)most);
+	return false;
+}
+
+static bool table_of(const struct request *r, struct report *rep, struct answer *a)
+{
+	uint64_t n = DEFAULT_ROWS;
+	int by, sort;
+
+	if (!choice(r, "by", TABLE_BY_WORDS, &by, a) ||
+	    !choice(r, "sort", TABLE_SORT_WORDS, &sort, a) || !number(r, "n", MAX_ROWS, &n, a))
+		return false;
+	rep->table.by = (enum table_by)by;
+	rep->table.sort = (enum table_sort)sort;
+	rep->n_rows = (size_t)n;
+	return true;
+}
+
+static bool value_of(const struct request *r, struct report *rep, struct answer *a)
+{
+	const char *type = request_param(r, "value");
+	const struct profile *p = rep->p;
+
+	rep->table.value = profile_default_type(p);
+	for (size_t i = 0; type && i < p->sample_types.len; i++) {
+		if (strcmp(profile_text(p, p->sample_types.data[i].type), type) != 0)
+			continue;
+		rep->table.value = i;
+		return true;
+	}
+	if (type)
+		answer_error(a, MHD_HTTP_BAD_REQUEST, "value: there is no such sample type");
+	return !type;
+}
+
+void answer_report(struct server *s, const struct request *r, struct answer *a)
+{
+	struct store_result result;
+	struct report rep = {0};
+	int err = 0;
+
+	if (!table_of(r, &rep, a) || !whole_query(s, r, &result, a))
+		return;
+	rep.p = rep.whole = result.profile;
+	rep.quality = &result.quality;
+	if (value_of(r, &rep, a))
+		err = report_json(&a->body, &rep);
+	store_result_release(&result);
+	if (err)
+		out_of_memory(a, err);
+}
+
+/* --- list -------------------------------------------------------------------------------------- */
+
+static void add_times(struct json *j, const struct store_times *t)
+{
+	json_key_open(j, "times", '[');
+	for (size_t i = 0; i < t->v.len && i < LIST_MAX_ROWS; i++) {
+		const struct store_slot *slot = &t->v.data[i];
+
+		json_line(j);
+		json_open(j, '{');
+		json_key_int(j, "begin_ns", slot->begin_ns);
+		json_key_uint(j, "windows", slot->windows);
+		json_key_int(j, "samples", slot->samples);
+		json_key_int(j, "cpu_ns", slot->cpu_ns);
+		json_key_uint(j, "lost", slot->lost);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void list_times(struct store *store, const struct store_query *q, int64_t width_ns,
+		       struct answer *a)
+{
+	struct json j = {.out = &a->body};
+	struct store_why why = {""};
+	struct store_times times = {0};
+	int err = store_times(store, q, width_ns, &times, &why);
+
+	if (err) {
+		answer_error(a, err == -EINVAL || err == -E2BIG ? MHD_HTTP_BAD_REQUEST
+								 : MHD_HTTP_INTERNAL_SERVER_ERROR,
+			     "%s", why.text);
+		return;
+	}
+	json_open(&j, '{');
+	json_key_int(&j, "width_ns", width_ns);
+	add_times(&j, &times);
+	json_close(&j, '}');
+	buf_char(&a->body, '\n');
+	store_times_release(&times);
+}
+
+/* A width of whole seconds that makes some hundred slots. */
+static int64_t default_width(const struct store_query *q)
+{
+	int64_t span = q->until_ns / SLOTS - q->since_ns / SLOTS;
+
+	return (span / 1000000000 + 1) * 1000000000;
+}
+
+void answer_list(struct server *s, const struct request *r, struct answer *a)
+{
+	struct store_query q = {0};
+	uint64_t seconds = 0;
+	struct store *store;
+
+	if (!range_of(r, &q, a) || !number(r, "step", MAX_WIDTH_NS / 1000000000, &seconds, a) ||
+	    !server_begin_query(s, a))
+		return;
+	store = range_open(s, a);
+	if (store)
+		list_times(store, &q,
+			   seconds ? (int64_t)seconds * 1000000000 : default_width(&q), a);
+	store_close(store);
+	server_end_query(s);
+}
+
+/* --- the page ---------------------------------------------------------------------------------- */
+
+/* The page says what it may load, by hashes of its own script and style: the header says it, too. */
+static void take_policy(struct answer *a)
+{
+	static const char key[] = "http-equiv=\"Content-Security-Policy\" content=\"";
+	const char *at = memmem(a->body.data, a->body.len, key, sizeof(key) - 1), *end;
+
+	at = at ? at + sizeof(key) - 1 : NULL;
+	end = at ? memchr(at, '"', a->body.len - (size_t)(at - (char *)a->body.data)) : NULL;
+	if (end && (size_t)(end - at) + 32 < sizeof(a->csp))
+		snprintf(a->csp, sizeof(a->csp), "%.*s; frame-ancestors 'none'", (int)(end - at),
+			 at);
+}
+
+void answer_page(struct server *s, const struct request *r, struct answer *a)
+{
+	struct store_result result;
+	int err;
+
+	if (!whole_query(s, r, &result, a))
+		return;
+	err = export_profile(&a->body, result.profile, EXPORT_HTML, NULL);
+	store_result_release(&result);
+	a->type = "text/html; charset=utf-8";
+	if (err)
+		out_of_memory(a, err);
+	else
+		take_policy(a);
+}

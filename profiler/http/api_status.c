@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <microhttpd.h>
+
+#include "profiler/http/server.h"
+
+/* The text of openapi.json, with a NUL: tools/build.mk knows that this file needs it. */
+__asm__(".section .rodata\n"
+	".balign 16\n"
+	".global kiln_openapi\n"
+	"kiln_openapi:\n"
+	".incbin \"profiler/http/openapi.json\"\n"
+	".byte 0\n"
+	".previous\n");
+extern const char kiln_openapi[];
+
+void answer_metrics(struct server *s, const struct request *r, struct answer *a)
+{
+	(void)r;
+	a->type = "text/plain; version=0.0.4; charset=utf-8";
+	metrics_render(s->opts->metrics, &a->body);
+}
+
+void answer_healthy(struct server *s, const struct request *r, struct answer *a)
+{
+	(void)s;
+	(void)r;
+	a->type = TYPE_TEXT;
+	buf_str(&a->body, "healthy\n");
+}
+
+void answer_ready(struct server *s, const struct request *r, struct answer *a)
+{
+	const struct metrics *m = s->opts->metrics;
+
+	(void)r;
+	a->type = TYPE_TEXT;
+	if (metrics_get(m, METRIC_sampling) && metrics_get(m, METRIC_store_open))
+		buf_str(&a->body, "ready\n");
+	else
+		answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE, "%s",
+			     metrics_get(m, METRIC_sampling) ? "the store is not open yet"
+							     : "sampling has not started yet");
+}
+
+void answer_openapi(struct server *s, const struct request *r, struct answer *a)
+{
+	(void)s;
+	(void)r;
+	buf_str(&a->body, kiln_openapi);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who may ask: pure functions over a request's headers. */
+#ifndef KILN_HTTP_GUARD_H
+#define KILN_HTTP_GUARD_H
+
+#include <stdbool.h>
+
+/*
+ * Whether a Host header names this host: localhost, 127.0.0.1, [::1] or one of `hosts`, with or without
+ * a port. A page of a foreign name that resolves to 127.0.0.1 cannot read answers thereby (DNS
+ * rebinding). host may be NULL.
+ */
+bool guard_host(const char *host, const char *const *hosts);
+
+/* Whether an Authorization header bears the token; takes the same time whatever it holds. */
+bool guard_token(const char *authorization, const char *token);
+
+#endif

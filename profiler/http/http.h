@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent's HTTP server: API, metrics, page, live profiles. It runs in a process of its own, which
+ * needs no privilege: it reads the store, and asks through live_fd for what only others can do. Every
+ * request is hostile: sizes, times and numbers have caps, and no path of a request is ever opened.
+ *
+ *	parent:	http_listen_tcp(&fd, "127.0.0.1:7676", &why) and so on, then fork
+ *	child:	return http_run(&opts);		until SIGTERM
+ */
+#ifndef KILN_HTTP_HTTP_H
+#define KILN_HTTP_HTTP_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct metrics;
+
+struct http_opts { /* everything is borrowed */
+	const char *store_path;
+	int tcp_fd, unix_fd;	  /* listening sockets, or -1 */
+	int live_fd;		  /* see profiler/http/live.h, or -1 */
+	const char *const *hosts; /* names of this host beside localhost; NULL-terminated, or NULL */
+	const char *token;	  /* requests by TCP must bear it, or NULL */
+	const char *cert, *key;	  /* PEM of the TCP listener's TLS, or NULL */
+	struct metrics *metrics;
+};
+
+/* Serves until SIGTERM or SIGINT. 0 or -errno; the reason is logged. */
+int http_run(const struct http_opts *opts);
+
+struct http_why {
+	char text[200];
+};
+
+/* "127.0.0.1:7676", "[::1]:7676", "localhost:7676". The socket is close-on-exec. 0, or -errno with a
+ * sentence in *why. */
+int http_listen_tcp(int *fd, const char *address, struct http_why *why);
+/* A unix socket of mode 0660, for a group if gid is not (gid_t)-1. An old one nobody listens on goes. */
+int http_listen_unix(int *fd, const char *path, gid_t gid, struct http_why *why);
+
+#endif

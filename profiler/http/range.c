@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/http/range.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/base/when.h"
+
+#define HOUR_NS 3600000000000ll
+
+static bool time_of(const struct request *r, const char *key, int64_t now_ns, int64_t *ns,
+		    struct answer *a)
+{
+	const char *text = request_param(r, key);
+
+	if (!text || (strlen(text) < HTTP_MAX_QUERY && !when_parse(text, now_ns, ns)))
+		return true;
+	answer_error(a, MHD_HTTP_BAD_REQUEST, "%s: \"%.100s\" is not a time such as %s", key, text,
+		     WHEN_EXAMPLES);
+	return false;
+}
+
+bool range_of(const struct request *r, struct store_query *q, struct answer *a)
+{
+	int64_t now_ns = unix_ns();
+
+	q->since_ns = now_ns - HOUR_NS;
+	q->until_ns = now_ns;
+	q->where = request_param(r, "where");
+	if (!time_of(r, "since", now_ns, &q->since_ns, a) ||
+	    !time_of(r, "until", now_ns, &q->until_ns, a))
+		return false;
+	if (q->where && strlen(q->where) >= HTTP_MAX_QUERY) {
+		answer_error(a, MHD_HTTP_BAD_REQUEST, "where: longer than %d bytes",
+			     HTTP_MAX_QUERY);
+		return false;
+	}
+	if (q->since_ns >= q->until_ns) {
+		answer_error(a, MHD_HTTP_BAD_REQUEST, "since is not before until");
+		return false;
+	}
+	return true;
+}
+
+struct store *range_open(struct server *s, struct answer *a)
+{
+	struct store_opts opts = {.access = STORE_READ};
+	struct store_why why = {""};
+	struct store *store;
+	int err = store_open(&store, s->opts->store_path, &opts, &why);
+
+	if (!err)
+		return store;
+	answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", why.text);
+	return NULL;
+}
+
+static bool query(struct server *s, const struct store_query *q, struct store_result *out,
+		  struct answer *a)
+{
+	struct store *store = range_open(s, a);
+	struct store_why why = {""};
+	int err;
+
+	if (!store)
+		return false;
+	err = store_query(store, q, out, &why);
+	store_close(store);
+	if (err)
+		answer_error(a,
+			     err == -EINVAL ? MHD_HTTP_BAD_REQUEST
+					    : MHD_HTTP_INTERNAL_SERVER_ERROR,
+			     "%s", why.text);
+	return !err;
+}
+
+bool range_query(struct server *s, const struct request *r, const struct store_query *more,
+		 struct store_result *out, struct answer *a)
+{
+	struct store_query q = *more;
+	bool ok;
+
+	if (!range_of(r, &q, a) || !server_begin_query(s, a))
+		return false;
+	ok = query(s, &q, out, a);
+	server_end_query(s);
+	return ok;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parameters since, until and where, and what the store holds of that range. */
+#ifndef KILN_HTTP_RANGE_H
+#define KILN_HTTP_RANGE_H
+
+#include "profiler/http/server.h"
+#include "profiler/store/query.h"
+
+/* Fills q from the request; without since: the last hour. False: the answer says what is wrong. */
+bool range_of(const struct request *r, struct store_query *q, struct answer *a);
+
+/* Opens the store for reading. NULL: the answer says why. */
+struct store *range_open(struct server *s, struct answer *a);
+
+/* range_of(), and then the query, in its turn. False: the answer says why. Else the result is the
+ * caller's to release; its profile may have no windows, and then has no sample types. */
+bool range_query(struct server *s, const struct request *r, const struct store_query *more,
+		 struct store_result *out, struct answer *a);
+
+#endif

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The server on top of libmicrohttpd: a thread for each connection, so that handlers may block. A
+ * connection that takes too long is shut down by `watch`, whatever it does meanwhile.
+ */
+#include "profiler/http/server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
+#include "profiler/base/json.h"
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/http/guard.h"
+#include "profiler/http/watch.h"
+
+#define THREAD_STACK (512u << 10)
+
+struct listener { /* what a daemon needs to know of its socket */
+	struct server *server;
+	struct watch *watch;
+	bool tcp;
+};
+
+struct exchange { /* a request and its answer */
+	struct request request;
+	struct answer answer;
+	handler handle;
+};
+
+const char *request_param(const struct request *r, const char *key)
+{
+	const char *v = MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, key);
+
+	return v && v[0] ? v : NULL;
+}
+
+void answer_error(struct answer *a, int status, const char *fmt, ...)
+{
+	struct json j = {.out = &a->body};
+	char text[512], *clean;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	clean = text_clean_dup(text, strlen(text));
+	a->status = status;
+	a->type = TYPE_JSON;
+	buf_clear(&a->body);
+	json_open(&j, '{');
+	json_key_text(&j, "error", clean ? clean : "out of memory");
+	json_close(&j, '}');
+	buf_char(&a->body, '\n');
+	free(clean);
+}
+
+bool server_begin_query(struct server *s, struct answer *a)
+{
+	struct timespec until;
+	int err = 0;
+	bool mine;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += HTTP_QUERY_WAIT_S;
+	pthread_mutex_lock(&s->lock);
+	while (s->queries >= HTTP_QUERIES && !err)
+		err = pthread_cond_timedwait(&s->turn, &s->lock, &until);
+	mine = s->queries < HTTP_QUERIES;
+	s->queries += mine;
+	pthread_mutex_unlock(&s->lock);
+	if (!mine) {
+		a->retry_after = HTTP_QUERY_WAIT_S;
+		answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE,
+			     "too many queries at once: try again in a few seconds");
+	}
+	return mine;
+}
+
+void server_end_query(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->queries--;
+	pthread_cond_signal(&s->turn);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* --- answers ----------------------------------------------------------------------------------- */
+
+static void add_header(struct MHD_Response *r, const char *key, const char *value)
+{
+	MHD_add_response_header(r, key, value);
+}
+
+static void add_headers(struct MHD_Response *r, const struct answer *a)
+{
+	char text[320];
+
+	add_header(r, "Content-Type", a->type);
+	add_header(r, "Content-Security-Policy",
+		   a->csp[0] ? a->csp : "default-src 'none'; frame-ancestors 'none'");
+	add_header(r, "X-Content-Type-Options", "nosniff");
+	add_header(r, "X-Frame-Options", "DENY");
+	add_header(r, "Referrer-Policy", "no-referrer");
+	add_header(r, "Cache-Control", "no-store");
+	if (a->status == MHD_HTTP_UNAUTHORIZED)
+		add_header(r, "WWW-Authenticate", "Bearer");
+	if (a->name) {
+		snprintf(text, sizeof(text), "attachment; filename=\"%s\"", a->name);
+		add_header(r, "Content-Disposition", text);
+	}
+	if (a->retry_after) {
+		snprintf(text, sizeof(text), "%u", a->retry_after);
+		add_header(r, "Retry-After", text);
+	}
+}
+
+/* The body becomes the response's. */
+static enum MHD_Result send_answer(struct MHD_Connection *c, struct answer *a)
+{
+	struct MHD_Response *r;
+	enum MHD_Result result;
+	size_t len;
+	char *body;
+
+	if (a->body.err)
+		answer_error(a, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+	len = a->body.len;
+	body = buf_take(&a->body);
+	r = body ? MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_FREE) : NULL;
+	if (!r) {
+		free(body);
+		return MHD_NO;
+	}
+	add_headers(r, a);
+	result = MHD_queue_response(c, (unsigned)a->status, r);
+	MHD_destroy_response(r);
+	return result;
+}
+
+/* --- requests ---------------------------------------------------------------------------------- */
+
+static const char *header(struct MHD_Connection *c, const char *key)
+{
+	return MHD_lookup_connection_value(c, MHD_HEADER_KIND, key);
+}
+
+/* Whether it may ask at all; else the answer is there. */
+static bool is_welcome(const struct listener *l, struct MHD_Connection *c, struct answer *a)
+{
+	const struct http_opts *o = l->server->opts;
+
+	if (!l->tcp)
+		return true;
+	if (!guard_host(header(c, MHD_HTTP_HEADER_HOST), o->hosts)) {
+		answer_error(a, MHD_HTTP_MISDIRECTED_REQUEST,
+			     "this host is not called so: name it in http.hosts");
+		return false;
+	}
+	if (o->token && !guard_token(header(c, MHD_HTTP_HEADER_AUTHORIZATION), o->token)) {
+		answer_error(a, MHD_HTTP_UNAUTHORIZED,
+			     "the request needs the header Authorization: Bearer TOKEN, "
+			     "with the token of http.token_file");
+		return false;
+	}
+	return true;
+}
+
+static void find_handler(struct exchange *x, const char *method, const char *path)
+{
+	bool other;
+
+	x->handle = http_route(method, path, &x->request.rest, &other);
+	if (!x->handle && other)
+		answer_error(&x->answer, MHD_HTTP_METHOD_NOT_ALLOWED,
+			     "%s is not answered here: try GET", method);
+	else if (!x->handle)
+		answer_error(&x->answer, MHD_HTTP_NOT_FOUND,
+			     "there is no such page: /api/v1/openapi.json lists what there is");
+}
+
+static struct exchange *begin(const struct listener *l, struct MHD_Connection *c,
+			      const char *method, const char *path)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	x->answer.status = MHD_HTTP_OK;
+	x->answer.type = TYPE_JSON;
+	x->request.connection = c;
+	x->request.path = path;
+	x->request.method = method;
+	x->request.content_type = header(c, MHD_HTTP_HEADER_CONTENT_TYPE);
+	metrics_add(l->server->opts->metrics, METRIC_http_requests, 1);
+	if (is_welcome(l, c, &x->answer))
+		find_handler(x, method, path);
+	return x;
+}
+
+static void take_body(struct exchange *x, const char *data, size_t len)
+{
+	if (x->request.body.len + len > HTTP_MAX_BODY)
+		x->request.too_large = true;
+	else if (x->handle)
+		buf_add(&x->request.body, data, len);
+}
+
+static void run_handler(const struct listener *l, struct exchange *x)
+{
+	if (x->request.too_large)
+		answer_error(&x->answer, MHD_HTTP_CONTENT_TOO_LARGE,
+			     "a request may have %u bytes at most", HTTP_MAX_BODY);
+	else if (x->request.body.err)
+		answer_error(&x->answer, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+	else if (x->handle)
+		x->handle(l->server, &x->request, &x->answer);
+	if (x->answer.status >= 400 && x->answer.status < 500)
+		metrics_add(l->server->opts->metrics, METRIC_http_refused, 1);
+}
+
+/* Called for the headers, for each part of the body, and at its end. */
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *path,
+				  const char *method, const char *version, const char *data,
+				  size_t *len, void **state)
+{
+	const struct listener *l = ctx;
+	struct exchange *x = *state;
+
+	(void)version;
+	if (!x) {
+		*state = begin(l, c, method, path);
+		return *state ? MHD_YES : MHD_NO;
+	}
+	if (*len) {
+		take_body(x, data, *len);
+		*len = 0;
+		return MHD_YES;
+	}
+	watch_extend(l->watch, c, 0);
+	run_handler(l, x);
+	watch_extend(l->watch, c, HTTP_ANSWER_S);
+	return send_answer(c, &x->answer);
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *c, void **state,
+			 enum MHD_RequestTerminationCode why)
+{
+	const struct listener *l = ctx;
+	struct exchange *x = *state;
+
+	(void)why;
+	if (x) {
+		buf_release(&x->request.body);
+		buf_release(&x->answer.body);
+		free(x);
+	}
+	*state = NULL;
+	watch_extend(l->watch, c, HTTP_REQUEST_S);
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *c, void **state,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	const struct listener *l = ctx;
+
+	(void)state;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		watch_add(l->watch, c, HTTP_REQUEST_S);
+	else
+		watch_remove(l->watch, c);
+}
+
+/* --- daemons ----------------------------------------------------------------------------------- */
+
+static void quiet(void *ctx, const char *fmt, va_list ap)
+{
+	(void)ctx;
+	(void)fmt;
+	(void)ap;
+}
+
+static struct MHD_Daemon *start(struct listener *l, int fd)
+{
+	const struct http_opts *o = l->server->opts;
+	bool tls = l->tcp && o->cert && o->key;
+	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+			 MHD_USE_POLL | (tls ? MHD_USE_TLS : 0);
+	struct MHD_OptionItem secure[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)o->cert},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)o->key},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+
+	return MHD_start_daemon(
+		flags, 0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADERS_BYTES,
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_STRICT_FOR_CLIENT,
+		1, MHD_OPTION_ARRAY, tls ? secure : none, MHD_OPTION_END);
+}
+
+static void wait_for_end(struct watch *w)
+{
+	sigset_t set;
+	struct timespec second = {.tv_sec = 1};
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	while (sigtimedwait(&set, NULL, &second) < 0)
+		watch_look(w);
+}
+
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL); /* all threads inherit it */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void server_init(struct server *s, const struct http_opts *opts)
+{
+	pthread_condattr_t attr;
+
+	*s = (struct server){.opts = opts};
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->turn, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int http_run(const struct http_opts *opts)
+{
+	struct server s;
+	struct watch *w = watch_new(opts->metrics);
+	struct listener tcp = {&s, w, true}, local = {&s, w, false};
+	struct MHD_Daemon *daemons[2] = {NULL};
+	bool failed;
+
+	if (!w)
+		return -ENOMEM;
+	block_signals();
+	server_init(&s, opts);
+	if (opts->tcp_fd >= 0)
+		daemons[0] = start(&tcp, opts->tcp_fd);
+	if (opts->unix_fd >= 0)
+		daemons[1] = start(&local, opts->unix_fd);
+	failed = (opts->tcp_fd >= 0 && !daemons[0]) || (opts->unix_fd >= 0 && !daemons[1]);
+	if (failed)
+		log_error("the HTTP server does not start%s",
+			  opts->cert ? ": are http.tls.cert and http.tls.key a pair in PEM?" : "");
+	else
+		wait_for_end(w);
+	watch_end_all(w);
+	for (int i = 0; i < 2; i++)
+		if (daemons[i])
+			MHD_stop_daemon(daemons[i]);
+	watch_free(w);
+	return failed ? -EINVAL : 0;
+}

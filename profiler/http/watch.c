@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/http/watch.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/http/server.h"
+
+#define NS_PER_S 1000000000ull
+
+struct watched {
+	struct MHD_Connection *connection; /* NULL: free */
+	int fd;
+	uint64_t until_ns; /* CLOCK_MONOTONIC; UINT64_MAX: no end */
+};
+
+struct watch {
+	pthread_mutex_t lock;
+	struct metrics *metrics;
+	struct watched all[2 * HTTP_CONNECTIONS]; /* of both listeners */
+};
+
+struct watch *watch_new(struct metrics *m)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->metrics = m;
+	pthread_mutex_init(&w->lock, NULL);
+	return w;
+}
+
+void watch_free(struct watch *w)
+{
+	if (w)
+		pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+static struct watched *find(struct watch *w, const struct MHD_Connection *c)
+{
+	for (size_t i = 0; i < sizeof(w->all) / sizeof(w->all[0]); i++)
+		if (w->all[i].connection == c)
+			return &w->all[i];
+	return NULL;
+}
+
+static uint64_t end_of(unsigned seconds)
+{
+	return seconds ? monotonic_ns() + seconds * NS_PER_S : UINT64_MAX;
+}
+
+void watch_add(struct watch *w, struct MHD_Connection *c, unsigned seconds)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct watched *slot;
+
+	pthread_mutex_lock(&w->lock);
+	slot = info ? find(w, NULL) : NULL;
+	if (slot)
+		*slot = (struct watched){c, info->connect_fd, end_of(seconds)};
+	pthread_mutex_unlock(&w->lock);
+}
+
+void watch_extend(struct watch *w, struct MHD_Connection *c, unsigned seconds)
+{
+	struct watched *slot;
+
+	pthread_mutex_lock(&w->lock);
+	slot = find(w, c);
+	if (slot)
+		slot->until_ns = end_of(seconds);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void watch_remove(struct watch *w, struct MHD_Connection *c)
+{
+	struct watched *slot;
+
+	pthread_mutex_lock(&w->lock);
+	slot = find(w, c);
+	if (slot)
+		*slot = (struct watched){0};
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* The library closes a connection after watch_remove(): until then the descriptor is its own. */
+static void end_if(struct watch *w, uint64_t now_ns)
+{
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < sizeof(w->all) / sizeof(w->all[0]); i++) {
+		struct watched *slot = &w->all[i];
+
+		if (!slot->connection || slot->until_ns > now_ns)
+			continue;
+		shutdown(slot->fd, SHUT_RDWR);
+		slot->until_ns = UINT64_MAX;
+		if (now_ns != UINT64_MAX)
+			metrics_add(w->metrics, METRIC_http_slow, 1);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+void watch_look(struct watch *w)
+{
+	end_if(w, monotonic_ns());
+}
+
+void watch_end_all(struct watch *w)
+{
+	end_if(w, UINT64_MAX);
+}
