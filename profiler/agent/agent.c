@@ -29,6 +29,7 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/collect/collector.h"
+#include "profiler/metrics/metrics.h"
 
 #define TURN_NS	      1000000000ull /* how often the rings are looked at: they hold a minute at 999 Hz */
 #define DRAIN_NS      10000000000ull /* the kernel's maps hold the counts of so long */
@@ -127,6 +128,16 @@ static void begin_window(struct agent *a)
 	a->window_ns = now.mono_ns;
 }
 
+static void set_gauges(const struct agent *a)
+{
+	struct metrics *m = a->env->metrics;
+
+	metrics_set(m, METRIC_frequency_hz, a->governor.hz);
+	metrics_set(m, METRIC_frequency_wanted_hz, a->config->frequency_hz);
+	metrics_set(m, METRIC_window_ns, a->config->window_ns);
+	metrics_set(m, METRIC_sampling, !a->ends);
+}
+
 static void tell_status(struct agent *a)
 {
 	struct control_msg m = {.kind = CONTROL_STATUS};
@@ -141,6 +152,8 @@ static void tell_status(struct agent *a)
 		.window_ns = a->window_ns,
 	};
 	a->told = n.stored + n.lost;
+	set_gauges(a);
+	metrics_set(a->env->metrics, METRIC_windows_lost, n.lost);
 	if (control_send(a->env->control, &m, -1))
 		a->told = 0; /* it has no room for more now */
 }
@@ -194,11 +207,15 @@ static int add_lost(struct agent *a)
 /* The window is over, for whatever reason: it goes to the store, or is lost and said to be. */
 static void end_window(struct agent *a, bool last, enum window_event event, int64_t jump_ns)
 {
+	struct metrics *m = a->env->metrics;
 	int err = window_parts_take(&a->parts, a->collector, last,
 				    event == WINDOW_SLEPT ? (uint64_t)jump_ns : 0);
 
 	if (err == -ENOSPC)
 		err = 0;
+	metrics_add_window(m, &a->parts.merged.quality);
+	if (a->window_hz < a->config->frequency_hz)
+		metrics_add(m, METRIC_throttled_ns, monotonic_ns() - a->window_ns);
 	err = err ?: label_window(a);
 	err = err ?: note_circumstances(a, event, jump_ns);
 	err = err ?: add_lost(a);
@@ -379,11 +396,13 @@ static void say_frequency(const struct agent *a, bool changed, bool was_over)
 static void govern(struct agent *a, uint64_t now_ns)
 {
 	bool was_over = a->governor.is_over, changed;
+	uint64_t cost_ns;
 
 	if (now_ns - a->governor.look_ns < a->governor.every_ns)
 		return;
-	changed = governor_look(&a->governor, now_ns,
-				self_cost_ns(&a->cost, collector_sampler(a->collector), now_ns));
+	cost_ns = self_cost_ns(&a->cost, collector_sampler(a->collector), now_ns);
+	metrics_set(a->env->metrics, METRIC_cpu_ns, cost_ns);
+	changed = governor_look(&a->governor, now_ns, cost_ns);
 	say_frequency(a, changed, was_over);
 	if (!changed)
 		return;

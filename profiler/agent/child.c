@@ -51,17 +51,28 @@ static void leave_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int live(const struct role *r, struct role_env *env, const struct identity *who,
-		pid_t parent)
+int child_enter(const struct role *r, const char *comm, int keep_fd, struct role_env *env,
+		const struct identity *who, pid_t parent)
 {
 	int err;
 
 	leave_signals();
 	log_set_limit(0);
-	prctl(PR_SET_NAME, r->comm, 0, 0, 0);
-	err = confine_detach(env->control, parent);
+	prctl(PR_SET_NAME, comm, 0, 0, 0);
+	err = confine_detach(keep_fd, parent);
+	if (!err && env && r->prepare) {
+		confine_raise(true);
+		err = r->prepare(env);
+	}
+	return err ?: role_enter(r, env ? env->config : NULL, who, parent);
+}
+
+static int live(const struct role *r, struct role_env *env, const struct identity *who,
+		pid_t parent)
+{
+	int err = child_enter(r, r->comm, env->control, env, who, parent);
+
 	env->control = CONFINE_FD;
-	err = err ?: role_enter(r, env->config, who, parent);
 	if (err)
 		config_free(env->config);
 	else
@@ -73,12 +84,14 @@ static int live(const struct role *r, struct role_env *env, const struct identit
 
 /* --- in the supervisor -------------------------------------------------------------------------- */
 
-int child_start(struct child *c, struct config *config, const struct identity *who,
-		uint64_t beat_ns)
+int child_start(struct child *c, struct config *config, struct metrics *metrics,
+		const struct identity *who, uint64_t beat_ns)
 {
 	_cleanup_close_ int ours = -1, theirs = -1;
-	struct role_env env = {
-		.config = config, .beat_ns = beat_ns, .log_lines = c->role->log_lines};
+	struct role_env env = {.config = config,
+			       .metrics = metrics,
+			       .beat_ns = beat_ns,
+			       .log_lines = c->role->log_lines};
 	pid_t parent = getpid();
 	int pair[2], err = control_pair(pair);
 

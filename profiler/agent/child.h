@@ -10,6 +10,9 @@
 #include "profiler/agent/control.h"
 #include "profiler/agent/roles.h"
 
+struct metrics;
+struct role_env;
+
 enum child_state {
 	CHILD_OFF,	/* to be started from retry_ns on */
 	CHILD_STARTING, /* runs, and has not said that it is ready */
@@ -40,9 +43,14 @@ static inline bool child_runs(const struct child *c)
 	return c->control >= 0;
 }
 
+/* In a new process: signals, name, descriptors but keep_fd (which becomes CONFINE_FD), what is prepared (env may
+ * be NULL), and then privileges. 0 or -errno, said in the log. */
+int child_enter(const struct role *r, const char *comm, int keep_fd, struct role_env *env,
+		const struct identity *who, pid_t parent);
+
 /* Forks it: its copy of the configuration is the one that is handed in. 0 or -errno. */
-int child_start(struct child *c, struct config *config, const struct identity *who,
-		uint64_t beat_ns);
+int child_start(struct child *c, struct config *config, struct metrics *metrics,
+		const struct identity *who, uint64_t beat_ns);
 /* Asks it to flush and end. */
 void child_end(struct child *c);
 void child_kill(struct child *c);

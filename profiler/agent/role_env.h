@@ -9,14 +9,17 @@
 #include "profiler/agent/control.h"
 
 struct config;
+struct metrics;
 
 struct role_env {
-	struct config *config; /* its own copy: the process frees it */
-	int control;	       /* to the supervisor; its end is the supervisor's end */
-	uint64_t beat_ns;      /* the supervisor wants to hear so often that it lives */
-	uint64_t told_ns;      /* when it last did */
-	bool is_restart;       /* another one of its kind ran before */
-	unsigned log_lines;    /* a minute, from when it is ready */
+	struct config *config;	 /* its own copy: the process frees it */
+	int control;		 /* to the supervisor; its end is the supervisor's end */
+	uint64_t beat_ns;	 /* the supervisor wants to hear so often that it lives */
+	uint64_t told_ns;	 /* when it last did */
+	bool is_restart;	 /* another one of its kind ran before */
+	unsigned log_lines;	 /* a minute, from when it is ready */
+	struct metrics *metrics; /* shared by all */
+	void *prepared;		 /* by the role's prepare(), for its run() */
 };
 
 /* None of these waits, and none fails: a supervisor that is gone shows when the next message is read. */

@@ -8,6 +8,7 @@
 
 #include "profiler/agent/agent.h"
 #include "profiler/agent/config_schema.h"
+#include "profiler/agent/http_role.h"
 #include "profiler/agent/store_owner.h"
 #include "profiler/agent/writer.h"
 #include "profiler/base/log.h"
@@ -93,6 +94,72 @@ static const int writer_calls[] = {
 #endif
 };
 
+/* Reading the store, and serving connections in threads. */
+static const int server_calls[] = {
+	SYS_openat,
+	SYS_poll,
+	SYS_ppoll,
+	SYS_fcntl,
+	SYS_flock,
+	SYS_newfstatat,
+	SYS_stat,
+	SYS_lstat,
+	SYS_access,
+	SYS_faccessat,
+	SYS_readlink,
+	SYS_readlinkat,
+	SYS_getcwd,
+	SYS_getdents64,
+	SYS_statfs,
+	SYS_fstatfs,
+	SYS_geteuid,
+	SYS_getuid,
+	SYS_getegid,
+	SYS_getgid,
+	SYS_getppid,
+	SYS_rt_sigaction,
+	SYS_sigaltstack,
+	SYS_set_robust_list,
+	SYS_sched_getaffinity,
+	SYS_nanosleep,
+	SYS_clock_nanosleep,
+	SYS_clock_getres,
+	SYS_uname,
+	SYS_writev,
+	SYS_dup,
+	SYS_accept4,
+	SYS_accept,
+	SYS_recvfrom,
+	SYS_sendto,
+	SYS_sendmsg,
+	SYS_recvmsg,
+	SYS_shutdown,
+	SYS_getsockname,
+	SYS_getpeername,
+	SYS_getsockopt,
+	SYS_setsockopt,
+	SYS_eventfd2,
+	SYS_pipe2,
+	SYS_sendfile,
+	SYS_ioctl,
+	SYS_getrandom,
+	SYS_clone,
+	SYS_select,
+	SYS_sysinfo,
+	SYS_pselect6,
+	SYS_socketpair,
+	SYS_gettid,
+#ifdef SYS_clone3
+	SYS_clone3,
+#endif
+#ifdef SYS_rseq
+	SYS_rseq,
+#endif
+#ifdef SYS_faccessat2
+	SYS_faccessat2,
+#endif
+};
+
 #define N_CALLS(calls) (sizeof(calls) / sizeof(*(calls)))
 
 static bool same_text(const char *a, const char *b)
@@ -130,6 +197,16 @@ const struct role roles[ROLE_COUNT] = {
 		{
 			.name = "HTTP server",
 			.comm = "kiln-server",
+			.prepare = http_role_prepare,
+			.run = http_role_run,
+			.limits =
+				{
+					.calls = server_calls,
+					.n_calls = N_CALLS(server_calls),
+					.service_user = true,
+				},
+			.reads_store = true,
+			.needs_restart = http_role_differs,
 			.log_lines = 1,
 		},
 	[ROLE_SAMPLER] =
@@ -158,12 +235,13 @@ static const char *const readable[] = {"/etc/group", "/etc/passwd", "/etc/nsswit
 static int enter_store(const struct role *r, const struct config *c, const struct identity *who,
 		       pid_t parent)
 {
-	struct landlock_path paths[N_READABLE + 1] = {{c->store_path, LANDLOCK_WRITE}};
+	struct landlock_path paths[N_READABLE + 1] = {
+		{c->store_path, r->writes_store ? LANDLOCK_WRITE : LANDLOCK_READ}};
 	struct identity as = *who;
 	int err;
 
 	confine_raise(true);
-	err = store_owner_prepare(c->store_path, &as);
+	err = r->writes_store ? store_owner_prepare(c->store_path, &as) : 0;
 	if (err) {
 		log_error("%s: %s; store.path says where else", c->store_path, strerror(-err));
 		return err;
@@ -178,7 +256,7 @@ int role_enter(const struct role *r, const struct config *c, const struct identi
 {
 	int err;
 
-	if (r->writes_store)
+	if (r->writes_store || r->reads_store)
 		return enter_store(r, c, who, parent);
 	err = confine_enter(&r->limits, who, parent, NULL, 0);
 	if (err)

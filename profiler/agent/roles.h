@@ -18,11 +18,12 @@ enum role_id { ROLE_WRITER, ROLE_SERVER, ROLE_SAMPLER, ROLE_COUNT };
 	}
 
 struct role {
-	const char *name;		  /* for people */
-	const char *comm;		  /* of the process: at most 15 bytes */
-	int (*run)(struct role_env *env); /* NULL: there is none yet */
+	const char *name;		      /* for people */
+	const char *comm;		      /* of the process: at most 15 bytes */
+	int (*prepare)(struct role_env *env); /* what only privileges can do; or NULL */
+	int (*run)(struct role_env *env);
 	struct confinement limits;
-	bool writes_store; /* reaches nothing but the store's directory */
+	bool writes_store, reads_store; /* reaches nothing but the store's directory */
 	/* Whether it is started anew for another configuration; else it is told. */
 	bool (*needs_restart)(const struct config *before, const struct config *after);
 	unsigned log_lines; /* a minute, once it has started */

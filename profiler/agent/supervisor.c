@@ -19,12 +19,18 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
+#include "profiler/metrics/metrics.h"
 
 #define TURN_NS	       5000000000ull  /* how often it looks, if nothing happens */
 #define END_NS	       8000000000ull  /* a process has so long to flush */
 #define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
 #define LEAST_PATIENCE 10000000000ull
 
+static const enum metric restart_metric[ROLE_COUNT] = {
+	[ROLE_SAMPLER] = METRIC_restarts_sampler,
+	[ROLE_WRITER] = METRIC_restarts_writer,
+	[ROLE_SERVER] = METRIC_restarts_server,
+};
 static const enum role_id end_order[ROLE_COUNT] = ROLE_END_ORDER;
 
 /* --- starting ----------------------------------------------------------------------------------- */
@@ -61,7 +67,7 @@ static void fail(struct supervisor *s, int err)
 static void start_role(struct supervisor *s, enum role_id id)
 {
 	struct child *c = &s->children[id];
-	int err = child_start(c, s->fresh ?: s->config, &s->who, s->beat_ns);
+	int err = child_start(c, s->fresh ?: s->config, s->metrics, &s->who, s->beat_ns);
 
 	if (!err)
 		return;
@@ -134,6 +140,8 @@ static void became_ready(struct supervisor *s, enum role_id id)
 		s->losses.unsampled_ms += (c->since_ns - s->window_ns) / 1000000;
 	if (id == ROLE_SAMPLER || id == ROLE_WRITER)
 		connect_sampler(s);
+	if (id == ROLE_SERVER)
+		live_connect(s);
 	tell_losses(s);
 	if (s->restarting[id]) {
 		s->restarting[id] = false;
@@ -205,6 +213,11 @@ static void note_crash(struct supervisor *s, enum role_id id, const char *how)
 	struct child *c = &s->children[id];
 
 	c->restarts++;
+	metrics_add(s->metrics, restart_metric[id], 1);
+	if (id == ROLE_SAMPLER)
+		metrics_set(s->metrics, METRIC_sampling, 0);
+	if (id == ROLE_WRITER)
+		metrics_set(s->metrics, METRIC_store_open, 0);
 	s->losses.restarts++;
 	log_warning("the %s %s, and is started again", c->role->name, how);
 	if (id == ROLE_SAMPLER) {
@@ -256,10 +269,13 @@ static void reap(struct supervisor *s)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (live_ended(s, pid, status))
+			continue;
 		for (int i = 0; i < ROLE_COUNT; i++)
 			if (s->children[i].pid == pid)
 				note_end(s, (enum role_id)i, status);
+	}
 }
 
 /* One after the other, each when the one before it has flushed. */
@@ -340,23 +356,28 @@ static int wait_ms(const struct supervisor *s)
 	return (int)((wait_ns + 999999) / 1000000);
 }
 
-static void wait_for_news(struct supervisor *s)
+/* Whether there is a request for a live profile. */
+static bool wait_for_news(struct supervisor *s)
 {
-	struct pollfd p[ROLE_COUNT + 1] = {{.fd = s->signals, .events = POLLIN}};
+	struct pollfd p[ROLE_COUNT + 2] = {{.fd = s->signals, .events = POLLIN}};
 
+	p[ROLE_COUNT + 1] = (struct pollfd){.fd = live_poll_fd(s), .events = POLLIN};
 	for (int i = 0; i < ROLE_COUNT; i++)
 		p[i + 1] = (struct pollfd){.fd = s->children[i].control, .events = POLLIN};
-	poll(p, ROLE_COUNT + 1, wait_ms(s));
+	return poll(p, ROLE_COUNT + 2, wait_ms(s)) > 0 && (p[ROLE_COUNT + 1].revents & POLLIN);
 }
 
 static int run(struct supervisor *s)
 {
 	while (s->phase != PHASE_ENDING || s->ending < ROLE_COUNT) {
+		bool live;
+
 		start_due(s);
-		wait_for_news(s);
+		live = wait_for_news(s);
 		take_signals(s);
 		hear(s);
 		reap(s);
+		live_turn(s, live);
 		if (s->reload_requested)
 			reload_begin(s);
 		watch(s);
@@ -406,6 +427,9 @@ static int begin(struct supervisor *s)
 	if (err)
 		log_warning("NOTIFY_SOCKET cannot be used: %s", strerror(-err));
 	set_patience(s);
+	s->metrics = metrics_new(); /* without it nothing is counted, and all else goes on */
+	metrics_set(s->metrics, METRIC_start_unix_ns, (uint64_t)unix_ns());
+	metrics_set(s->metrics, METRIC_config_reload_successful, 1);
 	confine_find_user(&s->who);
 	for (int i = 0; i < ROLE_COUNT; i++)
 		child_init(&s->children[i], &roles[i]);
@@ -417,10 +441,12 @@ static int begin(struct supervisor *s)
 
 int supervise(struct config *config, const struct supervisor_opts *opts)
 {
-	struct supervisor s = {.opts = opts, .config = config, .signals = -1};
+	struct supervisor s = {.opts = opts, .config = config, .signals = -1, .live.fd = -1};
 	int err = begin(&s) ?: run(&s);
 
+	live_end(&s);
 	cleanup_close_fd(&s.signals);
+	metrics_free(s.metrics);
 	notify_close(&s.notifier);
 	config_free(s.fresh);
 	config_free(s.config);

@@ -13,6 +13,12 @@
 
 enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_ENDING };
 
+struct live {	   /* supervisor_live.c */
+	int fd;	   /* the other end is the server's; -1: there is none */
+	pid_t pid; /* records; 0: nobody does */
+	uint64_t pause_ns, until_ns;
+};
+
 struct supervisor {
 	const struct supervisor_opts *opts;
 	struct config *config;
@@ -25,6 +31,8 @@ struct supervisor {
 	int err;
 	struct child children[ROLE_COUNT];
 	struct identity who;
+	struct metrics *metrics;
+	struct live live;
 	struct notifier notifier;
 	int signals;
 	uint64_t beat_ns, patience_ns;
@@ -33,6 +41,13 @@ struct supervisor {
 	uint64_t window_ns; /* when the sampler's window began, of this sampler or the last */
 	uint64_t past_stored, past_lost; /* by samplers before this one */
 };
+
+/* supervisor_live.c: profiles of now, which the server asks for. */
+void live_connect(struct supervisor *s);      /* a server has started */
+int live_poll_fd(const struct supervisor *s); /* readable: there is a request; or -1 */
+void live_turn(struct supervisor *s, bool has_request);
+bool live_ended(struct supervisor *s, pid_t pid, int status); /* whether it was one of these */
+void live_end(struct supervisor *s);
 
 /* supervisor_status.c: what the service manager is told. */
 void supervisor_tell_status(struct supervisor *s);

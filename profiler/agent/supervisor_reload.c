@@ -13,6 +13,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
+#include "profiler/metrics/metrics.h"
 
 bool reload_goes_on(const struct supervisor *s)
 {
@@ -112,6 +113,7 @@ void reload_begin(struct supervisor *s)
 	confine_raise(true);
 	err = s->opts->load(s->opts->load_ctx, &s->fresh);
 	confine_raise(false);
+	metrics_set(s->metrics, METRIC_config_reload_successful, !err);
 	if (err) {
 		log_error("the configuration is wrong and stays as it was");
 		reload_end(s);

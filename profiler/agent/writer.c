@@ -15,6 +15,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
+#include "profiler/metrics/metrics.h"
 #include "profiler/store/query.h"
 #include "profiler/store/store.h"
 
@@ -52,11 +53,14 @@ static bool is_stored(const struct writer *w, const struct window_head *h)
 static int store_window(struct writer *w, const struct arrived_window *in)
 {
 	const struct window_head *h = &in->head;
+	int err;
 
 	if (h->again && is_stored(w, h))
 		return 0;
-	return w->sink->append(w->sink, in->profile, &in->quality, h->begin_unix_ns,
-			       h->duration_ns);
+	err = w->sink->append(w->sink, in->profile, &in->quality, h->begin_unix_ns, h->duration_ns);
+	if (!err)
+		metrics_add(w->env->metrics, METRIC_windows_stored, 1);
+	return err;
 }
 
 static void leave_channel(struct writer *w)
@@ -141,6 +145,7 @@ int writer_run(struct role_env *env)
 	int err = open_sink(&w);
 
 	if (!err) {
+		metrics_set(env->metrics, METRIC_store_open, 1);
 		role_ready(env);
 		while (!err && !w.ends)
 			err = turn(&w);

@@ -178,8 +178,9 @@ static void list_times(struct store *store, const struct store_query *q, int64_t
 	int err = store_times(store, q, width_ns, &times, &why);
 
 	if (err) {
-		answer_error(a, err == -EINVAL || err == -E2BIG ? MHD_HTTP_BAD_REQUEST
-								 : MHD_HTTP_INTERNAL_SERVER_ERROR,
+		answer_error(a,
+			     err == -EINVAL || err == -E2BIG ? MHD_HTTP_BAD_REQUEST
+							     : MHD_HTTP_INTERNAL_SERVER_ERROR,
 			     "%s", why.text);
 		return;
 	}
@@ -210,8 +211,8 @@ void answer_list(struct server *s, const struct request *r, struct answer *a)
 		return;
 	store = range_open(s, a);
 	if (store)
-		list_times(store, &q,
-			   seconds ? (int64_t)seconds * 1000000000 : default_width(&q), a);
+		list_times(store, &q, seconds ? (int64_t)seconds * 1000000000 : default_width(&q),
+			   a);
 	store_close(store);
 	server_end_query(s);
 }

@@ -2,6 +2,7 @@
 /* /debug/pprof/profile, as Go's net/http/pprof answers it: `go tool pprof URL` works. */
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -60,26 +61,37 @@ static bool parse(const struct request *r, struct live_request *live, struct ans
 	return scopes <= 1;
 }
 
-static bool begin(struct server *s, struct answer *a)
+/* The socket to ask through, or -1: the answer says why not. */
+static int begin(struct server *s, struct answer *a)
 {
-	bool mine;
+	bool busy;
+	int fd;
 
 	pthread_mutex_lock(&s->lock);
-	mine = !s->live;
-	s->live = true;
+	fd = s->live_fd;
+	busy = s->live;
+	s->live |= fd >= 0;
 	pthread_mutex_unlock(&s->lock);
-	if (!mine) {
+	if (fd < 0) {
+		answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE,
+			     "nobody records live profiles now: try again in a few seconds");
+	} else if (busy) {
 		a->retry_after = 10;
 		answer_error(a, MHD_HTTP_TOO_MANY_REQUESTS,
 			     "another live profile is being recorded: one at a time");
 	}
-	return mine;
+	return busy ? -1 : fd;
 }
 
-static void end(struct server *s)
+/* A socket that failed, or that another one has replaced, is of no more use. */
+static void end(struct server *s, int fd, bool failed)
 {
 	pthread_mutex_lock(&s->lock);
 	s->live = false;
+	if (s->live_fd == fd && failed)
+		s->live_fd = -1;
+	if (s->live_fd != fd)
+		close(fd);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -120,18 +132,15 @@ void answer_live(struct server *s, const struct request *r, struct answer *a)
 {
 	struct live_request live = {0};
 	struct live_reply reply = {0};
-	int fd, err;
+	int sock, fd, err;
 
 	if (!parse(r, &live, a))
 		return;
-	if (s->opts->live_fd < 0) {
-		answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE, "this agent records no live profiles");
+	sock = begin(s, a);
+	if (sock < 0)
 		return;
-	}
-	if (!begin(s, a))
-		return;
-	err = live_ask(s->opts->live_fd, &live, &reply, &fd);
-	end(s);
+	err = live_ask(sock, &live, &reply, &fd);
+	end(s, sock, err && !reply.err);
 	if (err)
 		answer_error(a, status_of(err), "%s", reply.text[0] ? reply.text : strerror(-err));
 	else

@@ -17,7 +17,7 @@ void answer_metrics(struct server *s, const struct request *r, struct answer *a)
 {
 	(void)r;
 	a->type = "text/plain; version=0.0.4; charset=utf-8";
-	metrics_render(s->opts->metrics, &a->body);
+	metrics_render(s->opts.metrics, &a->body);
 }
 
 void answer_healthy(struct server *s, const struct request *r, struct answer *a)
@@ -30,7 +30,7 @@ void answer_healthy(struct server *s, const struct request *r, struct answer *a)
 
 void answer_ready(struct server *s, const struct request *r, struct answer *a)
 {
-	const struct metrics *m = s->opts->metrics;
+	const struct metrics *m = s->opts.metrics;
 
 	(void)r;
 	a->type = TYPE_TEXT;

@@ -4,8 +4,10 @@
  * needs no privilege: it reads the store, and asks through live_fd for what only others can do. Every
  * request is hostile: sizes, times and numbers have caps, and no path of a request is ever opened.
  *
- *	parent:	http_listen_tcp(&fd, "127.0.0.1:7676", &why) and so on, then fork
- *	child:	return http_run(&opts);		until SIGTERM
+ *	http_listen_tcp(&opts.tcp_fd, "127.0.0.1:7676", &why) and so on; now privileges may go
+ *	http_start(&server, &opts)
+ *	every second: http_look(server)
+ *	http_stop(server)
  */
 #ifndef KILN_HTTP_HTTP_H
 #define KILN_HTTP_HTTP_H
@@ -17,16 +19,25 @@ struct metrics;
 
 struct http_opts { /* everything is borrowed */
 	const char *store_path;
-	int tcp_fd, unix_fd;	  /* listening sockets, or -1 */
-	int live_fd;		  /* see profiler/http/live.h, or -1 */
-	const char *const *hosts; /* names of this host beside localhost; NULL-terminated, or NULL */
-	const char *token;	  /* requests by TCP must bear it, or NULL */
-	const char *cert, *key;	  /* PEM of the TCP listener's TLS, or NULL */
+	int tcp_fd, unix_fd; /* listening sockets, or -1 */
+	const char *const
+		*hosts;		/* names of this host beside localhost; NULL-terminated, or NULL */
+	const char *token;	/* requests by TCP must bear it, or NULL */
+	const char *cert, *key; /* PEM of the TCP listener's TLS, or NULL */
 	struct metrics *metrics;
 };
 
-/* Serves until SIGTERM or SIGINT. 0 or -errno; the reason is logged. */
-int http_run(const struct http_opts *opts);
+struct server;
+
+/* Answers from now on, in threads of its own, which take no signals. The sockets are the server's then. 0
+ * or -errno; the reason is logged. */
+int http_start(struct server **out, const struct http_opts *opts);
+/* Where live profiles are asked for (profiler/http/live.h); the descriptor becomes the server's. */
+void http_set_live(struct server *s, int fd);
+/* Ends connections that take too long. */
+void http_look(struct server *s);
+/* Answers no more. */
+void http_stop(struct server *s);
 
 struct http_why {
 	char text[200];

@@ -49,7 +49,7 @@ struct store *range_open(struct server *s, struct answer *a)
 	struct store_opts opts = {.access = STORE_READ};
 	struct store_why why = {""};
 	struct store *store;
-	int err = store_open(&store, s->opts->store_path, &opts, &why);
+	int err = store_open(&store, s->opts.store_path, &opts, &why);
 
 	if (!err)
 		return store;
@@ -70,8 +70,7 @@ static bool query(struct server *s, const struct store_query *q, struct store_re
 	store_close(store);
 	if (err)
 		answer_error(a,
-			     err == -EINVAL ? MHD_HTTP_BAD_REQUEST
-					    : MHD_HTTP_INTERNAL_SERVER_ERROR,
+			     err == -EINVAL ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_INTERNAL_SERVER_ERROR,
 			     "%s", why.text);
 	return !err;
 }

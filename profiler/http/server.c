@@ -25,12 +25,6 @@
 
 #define THREAD_STACK (512u << 10)
 
-struct listener { /* what a daemon needs to know of its socket */
-	struct server *server;
-	struct watch *watch;
-	bool tcp;
-};
-
 struct exchange { /* a request and its answer */
 	struct request request;
 	struct answer answer;
@@ -157,7 +151,7 @@ static const char *header(struct MHD_Connection *c, const char *key)
 /* Whether it may ask at all; else the answer is there. */
 static bool is_welcome(const struct listener *l, struct MHD_Connection *c, struct answer *a)
 {
-	const struct http_opts *o = l->server->opts;
+	const struct http_opts *o = &l->server->opts;
 
 	if (!l->tcp)
 		return true;
@@ -201,7 +195,7 @@ static struct exchange *begin(const struct listener *l, struct MHD_Connection *c
 	x->request.path = path;
 	x->request.method = method;
 	x->request.content_type = header(c, MHD_HTTP_HEADER_CONTENT_TYPE);
-	metrics_add(l->server->opts->metrics, METRIC_http_requests, 1);
+	metrics_add(l->server->opts.metrics, METRIC_http_requests, 1);
 	if (is_welcome(l, c, &x->answer))
 		find_handler(x, method, path);
 	return x;
@@ -225,7 +219,7 @@ static void run_handler(const struct listener *l, struct exchange *x)
 	else if (x->handle)
 		x->handle(l->server, &x->request, &x->answer);
 	if (x->answer.status >= 400 && x->answer.status < 500)
-		metrics_add(l->server->opts->metrics, METRIC_http_refused, 1);
+		metrics_add(l->server->opts.metrics, METRIC_http_refused, 1);
 }
 
 /* Called for the headers, for each part of the body, and at its end. */
@@ -246,9 +240,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 		*len = 0;
 		return MHD_YES;
 	}
-	watch_extend(l->watch, c, 0);
+	watch_extend(l->server->watch, c, 0);
 	run_handler(l, x);
-	watch_extend(l->watch, c, HTTP_ANSWER_S);
+	watch_extend(l->server->watch, c, HTTP_ANSWER_S);
 	return send_answer(c, &x->answer);
 }
 
@@ -265,7 +259,7 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **state,
 		free(x);
 	}
 	*state = NULL;
-	watch_extend(l->watch, c, HTTP_REQUEST_S);
+	watch_extend(l->server->watch, c, HTTP_REQUEST_S);
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *c, void **state,
@@ -275,9 +269,9 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **state,
 
 	(void)state;
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		watch_add(l->watch, c, HTTP_REQUEST_S);
+		watch_add(l->server->watch, c, HTTP_REQUEST_S);
 	else
-		watch_remove(l->watch, c);
+		watch_remove(l->server->watch, c);
 }
 
 /* --- daemons ----------------------------------------------------------------------------------- */
@@ -291,7 +285,7 @@ static void quiet(void *ctx, const char *fmt, va_list ap)
 
 static struct MHD_Daemon *start(struct listener *l, int fd)
 {
-	const struct http_opts *o = l->server->opts;
+	const struct http_opts *o = &l->server->opts;
 	bool tls = l->tcp && o->cert && o->key;
 	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
 			 MHD_USE_POLL | (tls ? MHD_USE_TLS : 0);
@@ -308,38 +302,31 @@ static struct MHD_Daemon *start(struct listener *l, int fd)
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADERS_BYTES,
-		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_STRICT_FOR_CLIENT,
-		1, MHD_OPTION_ARRAY, tls ? secure : none, MHD_OPTION_END);
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_ARRAY, tls ? secure : none, MHD_OPTION_END);
 }
 
-static void wait_for_end(struct watch *w)
+static int start_all(struct server *s)
 {
-	sigset_t set;
-	struct timespec second = {.tv_sec = 1};
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	while (sigtimedwait(&set, NULL, &second) < 0)
-		watch_look(w);
-}
-
-static void block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &set, NULL); /* all threads inherit it */
-	signal(SIGPIPE, SIG_IGN);
+	s->tcp = (struct listener){.server = s, .tcp = true};
+	s->local = (struct listener){.server = s};
+	if (s->opts.tcp_fd >= 0)
+		s->tcp.daemon = start(&s->tcp, s->opts.tcp_fd);
+	if (s->opts.unix_fd >= 0)
+		s->local.daemon = start(&s->local, s->opts.unix_fd);
+	if ((s->opts.tcp_fd < 0 || s->tcp.daemon) && (s->opts.unix_fd < 0 || s->local.daemon))
+		return 0;
+	log_error("the HTTP server does not start%s",
+		  s->opts.cert ? ": are http.tls.cert and http.tls.key a pair in PEM?" : "");
+	return -EINVAL;
 }
 
 static void server_init(struct server *s, const struct http_opts *opts)
 {
 	pthread_condattr_t attr;
 
-	*s = (struct server){.opts = opts};
+	s->opts = *opts;
+	s->live_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -347,32 +334,54 @@ static void server_init(struct server *s, const struct http_opts *opts)
 	pthread_condattr_destroy(&attr);
 }
 
-int http_run(const struct http_opts *opts)
+int http_start(struct server **out, const struct http_opts *opts)
 {
-	struct server s;
-	struct watch *w = watch_new(opts->metrics);
-	struct listener tcp = {&s, w, true}, local = {&s, w, false};
-	struct MHD_Daemon *daemons[2] = {NULL};
-	bool failed;
+	struct server *s = calloc(1, sizeof(*s));
+	sigset_t all, old;
+	int err;
 
-	if (!w)
+	if (!s)
 		return -ENOMEM;
-	block_signals();
-	server_init(&s, opts);
-	if (opts->tcp_fd >= 0)
-		daemons[0] = start(&tcp, opts->tcp_fd);
-	if (opts->unix_fd >= 0)
-		daemons[1] = start(&local, opts->unix_fd);
-	failed = (opts->tcp_fd >= 0 && !daemons[0]) || (opts->unix_fd >= 0 && !daemons[1]);
-	if (failed)
-		log_error("the HTTP server does not start%s",
-			  opts->cert ? ": are http.tls.cert and http.tls.key a pair in PEM?" : "");
+	server_init(s, opts);
+	s->watch = watch_new(opts->metrics);
+	signal(SIGPIPE, SIG_IGN);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = s->watch ? start_all(s) : -ENOMEM;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		http_stop(s);
 	else
-		wait_for_end(w);
-	watch_end_all(w);
-	for (int i = 0; i < 2; i++)
-		if (daemons[i])
-			MHD_stop_daemon(daemons[i]);
-	watch_free(w);
-	return failed ? -EINVAL : 0;
+		*out = s;
+	return err;
+}
+
+void http_set_live(struct server *s, int fd)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->live_fd >= 0 && !s->live)
+		close(s->live_fd);
+	s->live_fd = fd;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void http_look(struct server *s)
+{
+	watch_look(s->watch);
+}
+
+void http_stop(struct server *s)
+{
+	if (!s)
+		return;
+	if (s->watch)
+		watch_end_all(s->watch);
+	if (s->tcp.daemon)
+		MHD_stop_daemon(s->tcp.daemon);
+	if (s->local.daemon)
+		MHD_stop_daemon(s->local.daemon);
+	watch_free(s->watch);
+	if (s->live_fd >= 0)
+		close(s->live_fd);
+	free(s);
 }

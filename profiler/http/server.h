@@ -11,28 +11,39 @@
 #include "profiler/http/http.h"
 #include "profiler/metrics/metrics.h"
 
-#define HTTP_MAX_BODY	    (1u << 20)
-#define HTTP_MAX_QUERY	    4096 /* bytes of a parameter */
-#define HTTP_QUERIES	    2	 /* that read the store at once */
-#define HTTP_QUERY_WAIT_S   5	 /* for one's turn */
-#define HTTP_CONNECTIONS    256
-#define HTTP_IDLE_S	    10	 /* nothing came or went */
-#define HTTP_REQUEST_S	    30	 /* until a request is complete */
-#define HTTP_ANSWER_S	    120	 /* until its answer is sent, once it is made */
-#define HTTP_HEADERS_BYTES  (32u << 10)
+#define HTTP_MAX_BODY	   (1u << 20)
+#define HTTP_MAX_QUERY	   4096 /* bytes of a parameter */
+#define HTTP_QUERIES	   2	/* that read the store at once */
+#define HTTP_QUERY_WAIT_S  5	/* for one's turn */
+#define HTTP_CONNECTIONS   256
+#define HTTP_IDLE_S	   10  /* nothing came or went */
+#define HTTP_REQUEST_S	   30  /* until a request is complete */
+#define HTTP_ANSWER_S	   120 /* until its answer is sent, once it is made */
+#define HTTP_HEADERS_BYTES (32u << 10)
 
 #define TYPE_JSON  "application/json"
 #define TYPE_TEXT  "text/plain; charset=utf-8"
 #define TYPE_PROTO "application/octet-stream"
 
 struct MHD_Connection;
+struct MHD_Daemon;
+struct watch;
+
+struct listener { /* what a daemon knows of its socket */
+	struct server *server;
+	struct MHD_Daemon *daemon; /* NULL: there is none */
+	bool tcp;
+};
 
 struct server {
-	const struct http_opts *opts;
+	struct http_opts opts;
+	struct watch *watch;
+	struct listener tcp, local;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t turn;
 	unsigned queries; /* at work */
-	bool live;	  /* a live profile is being recorded */
+	int live_fd;	  /* -1: nobody records live profiles */
+	bool live;	  /* one is being recorded */
 };
 
 struct request {

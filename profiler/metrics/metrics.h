@@ -33,8 +33,6 @@
 	X(windows_lost, counter, ONE, "kiln_windows_lost_total", "",                               \
 	  "Windows that could not be stored.")                                                     \
 	X(window_ns, gauge, NS, "kiln_window_duration_seconds", "", "Time that a window covers.")  \
-	X(naming_ns, counter, NS, "kiln_symbolize_duration_seconds_total", "",                     \
-	  "Time that naming windows took.")                                                        \
 	X(frequency_hz, gauge, ONE, "kiln_sampling_frequency_hertz", "",                           \
 	  "Samples a second and CPU, as they are taken now.")                                      \
 	X(frequency_wanted_hz, gauge, ONE, "kiln_sampling_frequency_wanted_hertz", "",             \
