@@ -2,6 +2,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # For tests of the agent: it runs in $T, with its store in $T/store and its log in $T/log.
 
+# Agents of several tests may run at once: only tests of the server have one.
+export KILN_HTTP_LISTEN=${KILN_HTTP_LISTEN:-off}
+
 start_agent() { # OPTION...
 	start "$KILN" agent --store "$T/store" "$@" 2>log
 	agent=$started

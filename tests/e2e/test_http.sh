@@ -1,0 +1,264 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The agent's HTTP server with real clients: curl, go tool pprof, promtool, and hostile ones.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
+# shellcheck source=tests/lib/agent.sh
+. "$SRC/tests/lib/agent.sh"
+
+free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Sets port and url; more lines of configuration come on standard input.
+serve() {
+	port=$(free_port) url=http://127.0.0.1:$port
+	{
+		printf 'window: 1s\nhttp:\n  listen: 127.0.0.1:%s\n' "$port"
+		cat
+	} >kiln.yaml
+	KILN_HTTP_LISTEN='' start_agent -c kiln.yaml
+	wait_until 20 curl -sf "$url/-/healthy"
+}
+
+# get STATUS PATH [OPTION...]: the body is in `body`, the headers are in `headers`.
+get() {
+	local wanted=$1 path=$2
+	shift 2
+	assert_eq "status of $path" "$(curl -s -g -m 60 -o body -D headers -w '%{http_code}' "$@" "$url$path")" "$wanted"
+}
+
+test_endpoints() {
+	need_bpf
+	need curl jq go
+	start "$WORKLOADS/deep" 60
+	serve <<<''
+	wait_until 20 has_windows 4
+	get 200 /-/ready
+	get 200 /api/v1/profile
+	"$KILN" report body --json >by_file
+	get 200 '/api/v1/report?n=0&since=1h'
+	assert_eq "rows" "$(jq '.rows | length > 5' body)" true
+	assert_eq "the same sample types" "$(jq -c '[.values[].type]' body)" "$(jq -c '[.values[].type]' by_file)"
+	get 200 '/api/v1/labels'
+	assert_eq "comm" "$(jq '.names | index("comm") != null' body)" true
+	get 200 '/api/v1/labels/comm'
+	assert_eq "deep" "$(jq '.names | index("deep") != null' body)" true
+	get 200 '/api/v1/list?step=1'
+	assert_at_least "windows" "$(jq '[.times[].windows] | add' body)" 4
+	get 200 '/'
+	assert_match "policy" headers "^Content-Security-Policy: default-src 'none'; style-src 'sha256-"
+	assert_match "page" body '^<!doctype html>'
+	get 200 '/api/v1/openapi.json'
+	jq -e .openapi body >out
+	# What the documentation lists is there, and nothing but what it lists.
+	jq -r '.paths | keys[]' body | sed 's/{key}/comm/' >paths
+	while read -r path; do
+		[ "$path" = /debug/pprof/profile ] || get 200 "$path"
+	done <paths
+	stop_agent 0
+}
+
+# The same rows for the same windows, which are over.
+test_agrees_with_the_command() {
+	need_bpf
+	need curl jq
+	local since until
+	start "$WORKLOADS/shares" 60
+	serve <<<''
+	wait_until 20 has_windows 4
+	since=$(date +%s -d '-3 seconds') until=$((since + 2))
+	get 200 "/api/v1/report?n=0&since=@$since&until=@$until&where=comm=~sh.*"
+	"$KILN" report "$T/store" --since "@$since" --until "@$until" --where 'comm=~sh.*' --json >ours
+	assert_eq "rows" "$(jq -S -c .rows body)" "$(jq -S -c .rows ours)"
+	assert_at_least "samples" "$(jq .total body)" 1
+	stop_agent 0
+}
+
+test_live_profiles() {
+	need_bpf
+	need curl go
+	local pid
+	start "$WORKLOADS/shares" 60
+	pid=$started
+	serve <<<'sampling: {frequency: 19}'
+	go tool pprof -top "$url/debug/pprof/profile?seconds=2&pid=$pid" >top 2>err || { cat err >&2 && false; }
+	assert_match "a function of it" top ' hot'
+	assert_no_match "another program" top 'kiln_sample|start_kernel_never'
+	start curl -s -o other "$url/debug/pprof/profile?seconds=3"
+	sleep 1
+	get 429 '/debug/pprof/profile?seconds=1'
+	assert_match "when to ask again" headers '^Retry-After: '
+	wait "$started"
+	get 200 '/debug/pprof/profile?seconds=1&comm=share*'
+	get 404 '/debug/pprof/profile?seconds=1&pid=4194000'
+	get 404 '/debug/pprof/profile?seconds=1&unit=no-such.service'
+	for bad in 'seconds=0' 'seconds=301' 'seconds=x' 'pid=0' 'pid=1&comm=x'; do
+		get 400 "/debug/pprof/profile?$bad"
+	done
+	stop_agent 0
+	assert_no_match "the agent's own windows" log 'lost, |started again'
+}
+
+test_metrics() {
+	need_bpf
+	need curl
+	start "$WORKLOADS/deep" 60
+	serve <<<''
+	wait_until 20 has_windows 3
+	get 200 /metrics
+	! command -v promtool >/dev/null || promtool check metrics <body
+	assert_match "ready" body '^kiln_sampling 1$'
+	assert_at_least "windows" "$(awk '$1 == "kiln_store_windows_total" { print $2 }' body)" 3
+	assert_at_least "samples" "$(awk -F '[ "]' '/^kiln_samples_total.kind="recorded/ { print $NF }' body)" 10
+	for role in sampler writer server; do
+		kill -KILL "$(role_pid "kiln-$role")"
+		wait_until 20 curl -sf "$url/-/ready"
+		sleep 0.5
+	done
+	wait_until 20 curl -sf "$url/-/ready"
+	get 200 /metrics
+	for role in sampler writer server; do
+		assert_match "restarts" body "^kiln_process_restarts_total.process=\"$role\". 1\$"
+	done
+	stop_agent 0
+}
+
+test_who_may_ask() {
+	need_bpf
+	need curl
+	printf 'secret-token\n' >token
+	serve <<-END
+		  token_file: $T/token
+		  hosts: [profiles.example.org]
+		  socket: $T/socket
+	END
+	get 401 /metrics
+	assert_match "how" body 'Authorization: Bearer TOKEN'
+	get 401 /metrics -H 'Authorization: Bearer secret-toke'
+	get 401 /metrics -H 'Authorization: Bearer secret-token2'
+	get 401 /metrics -H 'Authorization: Basic c2VjcmV0'
+	get 200 /metrics -H 'Authorization: Bearer secret-token'
+	for host in localhost 127.0.0.1:1 '[::1]' profiles.example.org:443; do
+		get 200 /metrics -H "Host: $host" -H 'Authorization: Bearer secret-token'
+	done
+	for host in evil.example.org localhost.evil.org '127.0.0.1:x' ''; do
+		get 421 /metrics -H "Host: $host" -H 'Authorization: Bearer secret-token'
+	done
+	assert_eq "mode of the socket" "$(stat -c %a socket)" 660
+	assert_eq "by the socket" "$(curl -s --unix-socket socket http://any/-/healthy)" healthy
+	stop_agent 0
+}
+
+test_requests_of_all_kinds() {
+	need_bpf
+	need curl
+	serve <<<''
+	wait_until 20 has_windows 1
+	get 404 /etc/passwd
+	get 404 /api/v1/labels/..%2f..%2fetc
+	get 200 /api/v1/labels/no-such-label
+	get 405 /metrics -X DELETE
+	get 405 /metrics -X POST -d x
+	get 200 /-/healthy -I
+	for bad in 'since=then' 'since=@9999999999999999999' 'until=@0' 'where=a' 'where=a=~(' 'where=%22%00' \
+		'by=planet' 'n=-1' 'sort=up' 'value=gold'; do
+		get 400 "/api/v1/report?$bad"
+		assert_match "$bad is said to be wrong" body '"error":"'
+	done
+	get 404 '/api/v1/profile?where=comm=nobody-is-called-so'
+	get 400 "/api/v1/profile?where=$(printf 'a%.0s' {1..5000})"
+	head -c 1100000 /dev/zero >large
+	get 413 /querier.v1.QuerierService/Series -X POST -H 'Content-Type: application/json' --data-binary @large
+	get 415 /querier.v1.QuerierService/Series -X POST -d x
+	python3 - "$port" <<-'END'
+		import socket, sys
+		def send(data):
+		    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
+		    s.settimeout(5)
+		    s.sendall(data)
+		    s.shutdown(socket.SHUT_WR)
+		    out = b""
+		    try:
+		        while True:
+		            got = s.recv(65536)
+		            if not got:
+		                break
+		            out += got
+		    except OSError:
+		        pass
+		    return out
+		head = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n"
+		assert send(b"\x00\xff" * 100).startswith(b"") is True
+		assert b"200" not in send(b"GET\r\n\r\n").split(b"\r\n")[0]
+		assert b"200" not in send(head + b"X: " + b"y" * 100000 + b"\r\n\r\n").split(b"\r\n")[0]
+		assert send(head + b"\r\n" + head + b"\r\n").count(b"healthy\n") == 2, "pipelined"
+		assert b"200 OK" not in send(b"GET /-/healthy HTTP/1.1\r\n\r\n"), "no host"
+		send(b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n")
+		send(b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\n")
+	END
+	get 200 /-/ready
+	assert_eq "the server has not ended" "$(grep -c 'started again' log || true)" 0
+	stop_agent 0
+}
+
+# A hundred clients at once, and as many that send a byte now and then: nothing of it disturbs the sampling.
+test_many_and_slow_clients() {
+	need_bpf
+	need curl
+	serve <<<''
+	wait_until 20 has_windows 2
+	start python3 - "$port" <<-'END'
+		import socket, sys, time
+		slow = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(100)]
+		for byte in b"GET /-/healthy HTTP/1.1":
+		    for s in slow:
+		        try:
+		            s.send(bytes([byte]))
+		        except OSError:
+		            pass
+		    time.sleep(1)
+	END
+	sleep 1
+	python3 - "$port" <<-'END'
+		import sys, threading, urllib.request
+		bad = []
+		def ask(i):
+		    path = ("/metrics", "/-/ready", "/api/v1/labels", "/api/v1/list")[i % 4]
+		    for _ in range(3):
+		        try:
+		            with urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}{path}", timeout=30) as r:
+		                r.read()
+		        except urllib.error.HTTPError as e:
+		            if e.code != 503: # too many queries at once
+		                bad.append((path, e.code))
+		        except OSError as e:
+		            bad.append((path, str(e)))
+		threads = [threading.Thread(target=ask, args=(i,)) for i in range(100)]
+		[t.start() for t in threads]
+		[t.join() for t in threads]
+		sys.exit(f"{len(bad)} failed: {bad[:5]}" if bad else 0)
+	END
+	sleep 1
+	stop_agent 0
+	"$KILN" export "$T/store" -o all.pb.gz
+	assert_accounting all.pb.gz
+	assert_match "log" log 'ending: [0-9]+ windows stored, 0 lost'
+}
+
+test_another_program_has_the_port() {
+	need_bpf
+	local status=0
+	port=$(free_port)
+	start python3 -c "
+import socket, time
+s = socket.socket(); s.bind(('127.0.0.1', $port)); s.listen(); time.sleep(60)"
+	sleep 0.5
+	KILN_HTTP_LISTEN=127.0.0.1:$port timeout 30 "$KILN" agent --store "$T/store" 2>err || status=$?
+	assert_eq "status" "$status" 1
+	assert_match "what to do" err "cannot listen on 127.0.0.1:$port: another program does; set http.listen"
+}
+
+run_tests "$@"
