@@ -33,7 +33,7 @@ static bool whole_query(struct server *s, const struct request *r, struct store_
 	if (!range_query(s, r, &(struct store_query){0}, out, a))
 		return false;
 	err = quality_store(out->profile, &out->quality);
-	if (!err && out->windows)
+	if (!err && out->windows && (out->profile->samples.len || !request_param(r, "where")))
 		return true;
 	if (err)
 		out_of_memory(a, err);

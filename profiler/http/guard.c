@@ -20,7 +20,7 @@ static size_t name_len(const char *host)
 		return len;
 	for (i = len + 1; isdigit((unsigned char)host[i]); i++)
 		;
-	return host[len] == ':' && !host[i] && i - len <= 6 ? len : 0;
+	return host[len] == ':' && !host[i] && i - len >= 2 && i - len <= 6 ? len : 0;
 }
 
 static bool is(const char *host, size_t len, const char *name)

@@ -8,18 +8,12 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "profiler/base/cleanup.h"
-#include "profiler/base/clock.h"
-#include "profiler/base/json.h"
 #include "profiler/base/log.h"
-#include "profiler/base/text.h"
 #include "profiler/http/guard.h"
 #include "profiler/http/watch.h"
 
@@ -30,63 +24,6 @@ struct exchange { /* a request and its answer */
 	struct answer answer;
 	handler handle;
 };
-
-const char *request_param(const struct request *r, const char *key)
-{
-	const char *v = MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, key);
-
-	return v && v[0] ? v : NULL;
-}
-
-void answer_error(struct answer *a, int status, const char *fmt, ...)
-{
-	struct json j = {.out = &a->body};
-	char text[512], *clean;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	clean = text_clean_dup(text, strlen(text));
-	a->status = status;
-	a->type = TYPE_JSON;
-	buf_clear(&a->body);
-	json_open(&j, '{');
-	json_key_text(&j, "error", clean ? clean : "out of memory");
-	json_close(&j, '}');
-	buf_char(&a->body, '\n');
-	free(clean);
-}
-
-bool server_begin_query(struct server *s, struct answer *a)
-{
-	struct timespec until;
-	int err = 0;
-	bool mine;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += HTTP_QUERY_WAIT_S;
-	pthread_mutex_lock(&s->lock);
-	while (s->queries >= HTTP_QUERIES && !err)
-		err = pthread_cond_timedwait(&s->turn, &s->lock, &until);
-	mine = s->queries < HTTP_QUERIES;
-	s->queries += mine;
-	pthread_mutex_unlock(&s->lock);
-	if (!mine) {
-		a->retry_after = HTTP_QUERY_WAIT_S;
-		answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE,
-			     "too many queries at once: try again in a few seconds");
-	}
-	return mine;
-}
-
-void server_end_query(struct server *s)
-{
-	pthread_mutex_lock(&s->lock);
-	s->queries--;
-	pthread_cond_signal(&s->turn);
-	pthread_mutex_unlock(&s->lock);
-}
 
 /* --- answers ----------------------------------------------------------------------------------- */
 
@@ -149,11 +86,13 @@ static const char *header(struct MHD_Connection *c, const char *key)
 }
 
 /* Whether it may ask at all; else the answer is there. */
-static bool is_welcome(const struct listener *l, struct MHD_Connection *c, struct answer *a)
+static bool is_welcome(const struct listener *l, struct MHD_Connection *c, const char *path,
+		       struct answer *a)
 {
 	const struct http_opts *o = &l->server->opts;
 
-	if (!l->tcp)
+	/* Probes know neither names nor tokens, and learn nothing. */
+	if (!l->tcp || !strcmp(path, "/-/healthy") || !strcmp(path, "/-/ready"))
 		return true;
 	if (!guard_host(header(c, MHD_HTTP_HEADER_HOST), o->hosts)) {
 		answer_error(a, MHD_HTTP_MISDIRECTED_REQUEST,
@@ -196,7 +135,7 @@ static struct exchange *begin(const struct listener *l, struct MHD_Connection *c
 	x->request.method = method;
 	x->request.content_type = header(c, MHD_HTTP_HEADER_CONTENT_TYPE);
 	metrics_add(l->server->opts.metrics, METRIC_http_requests, 1);
-	if (is_welcome(l, c, &x->answer))
+	if (is_welcome(l, c, path, &x->answer))
 		find_handler(x, method, path);
 	return x;
 }
@@ -300,10 +239,11 @@ static struct MHD_Daemon *start(struct listener *l, int fd)
 		flags, 0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADERS_BYTES,
-		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_ARRAY, tls ? secure : none, MHD_OPTION_END);
+		WATCH_MAX / 2u /* of two listeners */, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)HTTP_HEADERS_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls ? secure : none,
+		MHD_OPTION_END);
 }
 
 static int start_all(struct server *s)

@@ -15,10 +15,9 @@
 #define HTTP_MAX_QUERY	   4096 /* bytes of a parameter */
 #define HTTP_QUERIES	   2	/* that read the store at once */
 #define HTTP_QUERY_WAIT_S  5	/* for one's turn */
-#define HTTP_CONNECTIONS   256
-#define HTTP_IDLE_S	   10  /* nothing came or went */
-#define HTTP_REQUEST_S	   30  /* until a request is complete */
-#define HTTP_ANSWER_S	   120 /* until its answer is sent, once it is made */
+#define HTTP_IDLE_S	   10	/* nothing came or went */
+#define HTTP_REQUEST_S	   30	/* until a request is complete */
+#define HTTP_ANSWER_S	   120	/* until its answer is sent, once it is made */
 #define HTTP_HEADERS_BYTES (32u << 10)
 
 #define TYPE_JSON  "application/json"

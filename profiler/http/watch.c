@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "profiler/base/clock.h"
-#include "profiler/http/server.h"
+#include "profiler/metrics/metrics.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -21,7 +21,7 @@ struct watched {
 struct watch {
 	pthread_mutex_t lock;
 	struct metrics *metrics;
-	struct watched all[2 * HTTP_CONNECTIONS]; /* of both listeners */
+	struct watched all[WATCH_MAX];
 };
 
 struct watch *watch_new(struct metrics *m)

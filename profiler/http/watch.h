@@ -6,6 +6,8 @@
 #ifndef KILN_HTTP_WATCH_H
 #define KILN_HTTP_WATCH_H
 
+#define WATCH_MAX 512 /* connections */
+
 struct MHD_Connection;
 struct metrics;
 struct watch;

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Who may ask, and what answers which path. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "profiler/http/guard.h"
+#include "profiler/http/server.h"
+
+static const char *const hosts[] = {"profiles.example.org", "10.1.2.3", NULL};
+
+static void test_hosts(void **state)
+{
+	static const char *const good[] = {
+		"localhost",
+		"LOCALHOST:80",
+		"127.0.0.1",
+		"127.0.0.1:7676",
+		"[::1]",
+		"[::1]:65535",
+		"10.1.2.3:1",
+		"profiles.example.org",
+		"Profiles.Example.Org",
+		"profiles.example.org:7",
+	};
+	static const char *const bad[] = {
+		"",
+		"evil.org",
+		"localhost.evil.org",
+		"localhost:",
+		"localhost:x",
+		"localhost:1234567",
+		"127.0.0.1:80:80",
+		"[::1",
+		"::1",
+		"[::1]x",
+		"127.0.0.2",
+		"profiles.example.or",
+		"profiles.example.orgg",
+		"localhost:80@evil.org",
+		" localhost",
+		"localhost ",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+		if (!guard_host(good[i], hosts))
+			fail_msg("%s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (guard_host(bad[i], hosts))
+			fail_msg("%s", bad[i]);
+	assert_false(guard_host(NULL, hosts));
+	assert_true(guard_host("localhost", NULL));
+	assert_false(guard_host("10.1.2.3", NULL));
+}
+
+static void test_tokens(void **state)
+{
+	(void)state;
+	assert_true(guard_token("Bearer secret", "secret"));
+	assert_true(guard_token("bearer secret", "secret"));
+	assert_false(guard_token(NULL, "secret"));
+	assert_false(guard_token("", "secret"));
+	assert_false(guard_token("secret", "secret"));
+	assert_false(guard_token("Bearer ", "secret"));
+	assert_false(guard_token("Bearer", "secret"));
+	assert_false(guard_token("Bearer secre", "secret"));
+	assert_false(guard_token("Bearer secret ", "secret"));
+	assert_false(guard_token("Bearer Secret", "secret"));
+	assert_false(guard_token("Bearer ", "")); /* an empty token is nobody's */
+}
+
+static void test_routes(void **state)
+{
+	const char *rest = NULL;
+	bool other;
+
+	(void)state;
+	assert_ptr_equal(http_route("GET", "/", &rest, &other), answer_page);
+	assert_ptr_equal(http_route("HEAD", "/metrics", &rest, &other), answer_metrics);
+	assert_ptr_equal(http_route("GET", "/api/v1/labels", &rest, &other), answer_labels);
+	assert_ptr_equal(http_route("GET", "/api/v1/labels/comm", &rest, &other),
+			 answer_label_values);
+	assert_string_equal(rest, "comm");
+	assert_ptr_equal(http_route("POST", "/querier.v1.QuerierService/Series", &rest, &other),
+			 answer_querier);
+	assert_string_equal(rest, "Series");
+	assert_null(http_route("POST", "/metrics", &rest, &other));
+	assert_true(other);
+	for (size_t i = 0; i < 6; i++) {
+		static const char *const none[] = {
+			"", "//", "/metrics/", "/metric", "/api/v1/labels/", "/api/v1/labels/a/b"};
+
+		assert_null(http_route("GET", none[i], &rest, &other));
+		assert_false(other);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_routes),
+	};
+
+	return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
+}
