@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/config.h"
+#include "profiler/agent/config_values.h"
 #include "profiler/agent/governor.h"
 #include "profiler/agent/labels.h"
 #include "profiler/agent/log_setup.h"
@@ -480,7 +481,11 @@ static void say_start(const struct agent *a)
 		return;
 	log_info("there is no %s: these are the defaults, and kiln.yaml(5) tells of others",
 		 CONFIG_DEFAULT_PATH);
-	log_info("after %s, try: kiln report %s --since 5m", window, c->store_path);
+	if (config_listen_is_off(c->http_listen))
+		log_info("after %s, try: kiln report %s --since 5m", window, c->store_path);
+	else
+		log_info("after %s, try: kiln report %s --since 5m, or look at http://%s/", window,
+			 c->store_path, c->http_listen);
 }
 
 static void start_governor(struct agent *a)

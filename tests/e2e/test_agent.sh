@@ -224,8 +224,9 @@ test_labels_and_rules() {
 
 test_the_first_start_says_where_and_what() {
 	need_bpf
-	start_agent
+	KILN_HTTP_LISTEN=localhost:0 start_agent
 	wait_until 5 grep -q 'try: kiln report' log
+	assert_match "log" log 'or look at http://localhost:0/'
 	stop_agent 0
 	assert_match "log" log "profile every 10s to $T/store"
 	assert_match "log" log 'there is no /etc/kiln/kiln.yaml'

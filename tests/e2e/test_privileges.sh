@@ -7,7 +7,7 @@
 . "$SRC/tests/lib/agent.sh"
 
 design=$SRC/profiler/DESIGN.md
-processes=(kiln kiln-sampler kiln-writer)
+processes=(kiln kiln-sampler kiln-writer kiln-server)
 
 # A column of the table for a process: 1 capabilities in force, 2 permitted, 3 system calls.
 table() { # PROCESS COLUMN
@@ -72,7 +72,9 @@ test_the_table_holds_for_root() {
 		*) fail "system calls of $p" ;;
 		esac
 	done
-	assert_eq "bounding set of the writer" "$(status_of kiln-writer CapBnd)" 0000000000000000
+	for p in kiln-writer kiln-server; do
+		assert_eq "bounding set of $p" "$(status_of "$p" CapBnd)" 0000000000000000
+	done
 	stop_agent 0
 }
 
@@ -98,12 +100,13 @@ test_descriptors() {
 	exec 7<&-
 	wait_until 20 has_windows 1
 	assert_no_descriptor kiln 'bpf|perf|\.kiln|/store|^/etc'
-	assert_at_most "descriptors of the supervisor" "$(wc -l <descriptors)" 6
+	assert_at_most "descriptors of the supervisor" "$(wc -l <descriptors)" 8
 	assert_no_descriptor kiln-writer 'bpf|perf|^/etc|signalfd'
 	find "/proc/$(role_pid kiln-writer)/fd" -type l -printf '%f %l\n' | awk '$1 > 2 { print $2 }' |
 		awk -v store="$T/store" '/^[/]/ && index($0, store) != 1' >files
 	assert_eq "files of the writer outside its store" "$(cat files)" ""
 	assert_no_descriptor kiln-sampler '/store'
+	assert_no_descriptor kiln-server 'bpf|perf|/store|^/etc|signalfd'
 	stop_agent 0
 }
 
