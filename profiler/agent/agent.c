@@ -20,6 +20,7 @@
 #include "profiler/agent/outbox.h"
 #include "profiler/agent/role_env.h"
 #include "profiler/agent/self_cost.h"
+#include "profiler/agent/user_labels.h"
 #include "profiler/agent/window_clock.h"
 #include "profiler/agent/window_parts.h"
 #include "profiler/base/cleanup.h"
@@ -51,42 +52,16 @@ struct agent {
 	struct governor governor;
 	struct self_cost cost;
 	struct labels *labels;
-	VEC(char *) user_labels; /* "key=value", NULL-terminated: the collector borrows them */
-	uint64_t window_hz;	 /* frequency of the window that goes on */
-	uint64_t window_ns;	 /* when it began, CLOCK_MONOTONIC */
-	uint64_t told;		 /* windows that the supervisor knows of */
-	struct quality lost;	 /* what the next window says, too */
+	struct user_labels user_labels; /* the collector borrows them */
+	uint64_t window_hz;		/* frequency of the window that goes on */
+	uint64_t window_ns;		/* when it began, CLOCK_MONOTONIC */
+	uint64_t told;			/* windows that the supervisor knows of */
+	struct quality lost;		/* what the next window says, too */
 	unsigned failed_turns;
 	bool ends;
 };
 
 /* --- opening ----------------------------------------------------------------------------------- */
-
-static void free_user_labels(struct agent *a)
-{
-	for (size_t i = 0; i < a->user_labels.len; i++)
-		free(a->user_labels.data[i]);
-	vec_release(&a->user_labels);
-}
-
-static int make_user_labels(struct agent *a)
-{
-	const struct config *c = a->config;
-	int err = 0;
-
-	free_user_labels(a);
-	for (size_t i = 0; i < c->labels.list.len && !err; i++) {
-		const struct config_pair *p = &c->labels.list.data[i];
-		char *label;
-
-		if (asprintf(&label, "%s=%s", p->name, p->value) < 0)
-			return -ENOMEM;
-		err = vec_push(&a->user_labels, label);
-		if (err)
-			free(label);
-	}
-	return err ?: vec_push(&a->user_labels, (char *)NULL);
-}
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
@@ -109,10 +84,10 @@ static int start_collector(struct agent *a, const char **why)
 		.symbol_bytes = a->config->memory_bytes / 8,
 		.aggregate_bytes = a->config->memory_bytes / 16,
 	};
-	int err = make_user_labels(a);
+	int err = user_labels_make(&a->user_labels, a->config);
 
 	*why = "out of memory";
-	opts.user_labels = (const char *const *)a->user_labels.data;
+	opts.user_labels = (const char *const *)a->user_labels.list.data;
 	return err ?: collector_open(&a->collector, &opts, why) ?:
 		      collector_scan(a->collector, 0, why) ?: collector_start(a->collector, why);
 }
@@ -558,7 +533,7 @@ static void agent_release(struct agent *a)
 	window_parts_release(&a->parts);
 	self_cost_release(&a->cost);
 	labels_free(a->labels);
-	free_user_labels(a);
+	user_labels_free(&a->user_labels);
 	config_free(a->config);
 }
 
