@@ -32,18 +32,18 @@ static bool matches(const char *path, const char *route, const char **rest)
 	return !strncmp(path, route, len) && path[len] && !strchr(path + len, '/');
 }
 
-/* HEAD is GET whose body is not sent. NULL: nothing; *other_method: it is there, but is asked otherwise. */
-handler http_route(const char *method, const char *path, const char **rest, bool *other_method)
+/* HEAD is GET whose body is not sent. NULL: nothing; *allow: it is there, but is asked by these methods. */
+handler http_route(const char *method, const char *path, const char **rest, const char **allow)
 {
 	const char *asked = !strcmp(method, "HEAD") ? "GET" : method;
 
-	*other_method = false;
+	*allow = NULL;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
 		if (!matches(path, routes[i].path, rest))
 			continue;
 		if (!strcmp(asked, routes[i].method))
 			return routes[i].handle;
-		*other_method = true;
+		*allow = !strcmp(routes[i].method, "GET") ? "GET, HEAD" : routes[i].method;
 	}
 	return NULL;
 }

@@ -45,6 +45,8 @@ static void add_headers(struct MHD_Response *r, const struct answer *a)
 	add_header(r, "Cache-Control", "no-store");
 	if (a->status == MHD_HTTP_UNAUTHORIZED)
 		add_header(r, "WWW-Authenticate", "Bearer");
+	if (a->allow)
+		add_header(r, "Allow", a->allow);
 	if (a->name) {
 		snprintf(text, sizeof(text), "attachment; filename=\"%s\"", a->name);
 		add_header(r, "Content-Disposition", text);
@@ -110,12 +112,10 @@ static bool is_welcome(const struct listener *l, struct MHD_Connection *c, const
 
 static void find_handler(struct exchange *x, const char *method, const char *path)
 {
-	bool other;
-
-	x->handle = http_route(method, path, &x->request.rest, &other);
-	if (!x->handle && other)
+	x->handle = http_route(method, path, &x->request.rest, &x->answer.allow);
+	if (!x->handle && x->answer.allow)
 		answer_error(&x->answer, MHD_HTTP_METHOD_NOT_ALLOWED,
-			     "%s is not answered here: try GET", method);
+			     "%s is not answered here: try %s", method, x->answer.allow);
 	else if (!x->handle)
 		answer_error(&x->answer, MHD_HTTP_NOT_FOUND,
 			     "there is no such page: /api/v1/openapi.json lists what there is");

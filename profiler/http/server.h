@@ -60,6 +60,7 @@ struct answer {
 	const char *name;     /* of the file that a browser would save, or NULL */
 	char csp[512];	      /* content security policy; "": nothing may be loaded */
 	unsigned retry_after; /* seconds, or 0 */
+	const char *allow;    /* methods of a path that is asked by another one, or NULL */
 	struct buf body;
 };
 
@@ -72,7 +73,7 @@ __attribute__((format(printf, 3, 4))) void answer_error(struct answer *a, int st
 
 typedef void (*handler)(struct server *s, const struct request *r, struct answer *a);
 
-handler http_route(const char *method, const char *path, const char **rest, bool *other_method);
+handler http_route(const char *method, const char *path, const char **rest, const char **allow);
 
 /* One's turn to read the store; false: the answer says that there are too many. */
 bool server_begin_query(struct server *s, struct answer *a);

@@ -160,6 +160,7 @@ test_requests_of_all_kinds() {
 	get 404 /api/v1/labels/..%2f..%2fetc
 	get 200 /api/v1/labels/no-such-label
 	get 405 /metrics -X DELETE
+	assert_match "what is allowed" headers '^Allow: GET, HEAD'
 	get 405 /metrics -X POST -d x
 	get 200 /-/healthy -I
 	for bad in 'since=then' 'since=@9999999999999999999' 'until=@0' 'where=a' 'where=a=~(' 'where=%22%00' \
