@@ -131,8 +131,6 @@ static const int server_calls[] = {
 	SYS_accept,
 	SYS_recvfrom,
 	SYS_sendto,
-	SYS_sendmsg,
-	SYS_recvmsg,
 	SYS_shutdown,
 	SYS_getsockname,
 	SYS_getpeername,
@@ -142,16 +140,8 @@ static const int server_calls[] = {
 	SYS_pipe2,
 	SYS_sendfile,
 	SYS_ioctl,
-	SYS_getrandom,
-	SYS_clone,
 	SYS_select,
-	SYS_sysinfo,
 	SYS_pselect6,
-	SYS_socketpair,
-	SYS_gettid,
-#ifdef SYS_clone3
-	SYS_clone3,
-#endif
 #ifdef SYS_rseq
 	SYS_rseq,
 #endif
@@ -206,6 +196,7 @@ const struct role roles[ROLE_COUNT] = {
 					.service_user = true,
 				},
 			.reads_store = true,
+			.is_optional = true,
 			.needs_restart = http_role_differs,
 			.log_lines = 1,
 		},
@@ -241,7 +232,7 @@ static int enter_store(const struct role *r, const struct config *c, const struc
 	int err;
 
 	confine_raise(true);
-	err = r->writes_store ? store_owner_prepare(c->store_path, &as) : 0;
+	err = store_owner_prepare(c->store_path, &as);
 	if (err) {
 		log_error("%s: %s; store.path says where else", c->store_path, strerror(-err));
 		return err;

@@ -24,6 +24,7 @@ struct role {
 	int (*run)(struct role_env *env);
 	struct confinement limits;
 	bool writes_store, reads_store; /* reaches nothing but the store's directory */
+	bool is_optional;		/* the agent starts without it, and tries again */
 	/* Whether it is started anew for another configuration; else it is told. */
 	bool (*needs_restart)(const struct config *before, const struct config *after);
 	unsigned log_lines; /* a minute, once it has started */

@@ -205,13 +205,19 @@ static bool is_meant_to_end(const struct supervisor *s, const struct child *c)
 	if (s->phase == PHASE_ENDING)
 		return c->state == CHILD_ENDING || !c->was_ready ||
 		       c->role == &roles[end_order[s->ending]];
-	return s->phase == PHASE_STARTING && !c->was_ready;
+	return s->phase == PHASE_STARTING && !c->was_ready && !c->role->is_optional;
 }
 
 static void note_crash(struct supervisor *s, enum role_id id, const char *how)
 {
 	struct child *c = &s->children[id];
 
+	if (!c->was_ready) { /* it has said why */
+		log_warning("the %s does not start, and is tried again", c->role->name);
+		child_back_off(c);
+		child_set_state(c, CHILD_OFF);
+		return;
+	}
 	c->restarts++;
 	metrics_add(s->metrics, restart_metric[id], 1);
 	if (id == ROLE_SAMPLER)

@@ -34,8 +34,12 @@ void supervisor_tell_status(struct supervisor *s)
 
 bool supervisor_all_ready(const struct supervisor *s)
 {
-	for (int i = 0; i < ROLE_COUNT; i++)
-		if (s->children[i].state != CHILD_READY && s->children[i].state != CHILD_GONE)
+	for (int i = 0; i < ROLE_COUNT; i++) {
+		const struct child *c = &s->children[i];
+		bool failed = c->role->is_optional && c->state == CHILD_OFF;
+
+		if (c->state != CHILD_READY && c->state != CHILD_GONE && !failed)
 			return false;
+	}
 	return true;
 }

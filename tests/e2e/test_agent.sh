@@ -168,6 +168,44 @@ test_reload_of_the_store() {
 		'select max(begin_unix_ns + duration_ns) / 1000000 from windows')))" 0 100
 }
 
+test_reload_of_the_server() {
+	need_bpf
+	local first=$((20000 + RANDOM % 10000)) second=$((30000 + RANDOM % 10000))
+	unset KILN_HTTP_LISTEN
+	echo "http: {listen: 127.0.0.1:$first}" >k.yaml
+	start_agent -c k.yaml
+	wait_until 10 curl -sf "http://127.0.0.1:$first/-/ready"
+	echo "http: {listen: 127.0.0.1:$second}" >k.yaml
+	kill -HUP "$agent"
+	wait_until 10 curl -sf "http://127.0.0.1:$second/-/ready"
+	assert_status 7 curl -sf "http://127.0.0.1:$first/-/ready"
+	echo "http: {listen: 'off'}" >k.yaml
+	kill -HUP "$agent"
+	wait_until 10 not_served "$second"
+	stop_agent 0
+	assert_no_match "log" log 'level=(warning|error)'
+}
+
+not_served() { # PORT
+	! curl -sf "http://127.0.0.1:$1/-/ready"
+}
+
+# Without its port the agent samples all the same, and serves when the port is free.
+test_a_port_in_use() {
+	need_bpf
+	local port=$((20000 + RANDOM % 10000)) other
+	export KILN_HTTP_LISTEN=127.0.0.1:$port
+	start python3 -m http.server -b 127.0.0.1 "$port" >served 2>&1
+	other=$started
+	wait_until 10 curl -sf "http://127.0.0.1:$port/" -o /dev/null
+	start_agent --window 1s
+	wait_until 10 has_windows 2
+	assert_match "log" log 'level=warning msg="the HTTP server does not start, and is tried again"'
+	kill "$other"
+	wait_until 20 curl -sf "http://127.0.0.1:$port/-/ready"
+	stop_agent 0
+}
+
 # It samples ever less often, and what samples stand for stays the same.
 test_its_own_cost_is_limited() {
 	need_bpf

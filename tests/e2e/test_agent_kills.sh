@@ -61,7 +61,8 @@ uncovered_ms() {
 
 test_any_of_them_is_killed() {
 	need_bpf
-	local roles=(kiln-writer kiln-sampler) role pid i samplers=0
+	export KILN_HTTP_LISTEN=127.0.0.1:$((30000 + RANDOM % 10000))
+	local roles=(kiln-writer kiln-sampler kiln-server) role pid i samplers=0
 	start "$WORKLOADS/deep" 3600
 	start_agent --window 1s -F 97
 	await_windows 2
@@ -75,6 +76,9 @@ test_any_of_them_is_killed() {
 		[ $role != kiln-sampler ] || samplers=$((samplers + 1))
 	done
 	await_windows 1
+	wait_until 10 curl -sf "http://$KILN_HTTP_LISTEN/metrics" -o metrics
+	assert_eq "restarts in the metrics" \
+		"$(awk '/^kiln_process_restarts_total/ { n += $2 } END { print n }' metrics)" "$kills"
 	stop_agent 0
 	assert_store_sound
 	assert_eq "restarts" "$(sum_of restarts)" "$kills"

@@ -27,6 +27,7 @@
 #include "profiler/agent/config_data.h"
 #include "profiler/agent/config_schema.h"
 #include "profiler/agent/roles.h"
+#include "profiler/agent/store_owner.h"
 #include "profiler/base/sanitizer.h"
 
 static char store[64], outside[64];
@@ -37,6 +38,16 @@ static bool try_store(void)
 
 	snprintf(path, sizeof(path), "%s/file", store);
 	return !close(open(path, O_RDWR | O_CREAT | O_EXCL, 0640)) && !unlink(path);
+}
+
+static bool try_read_store(void)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/segment.kiln", store);
+	fd = open(path, O_RDONLY);
+	return fd >= 0 && !close(fd);
 }
 
 static bool try_write_outside(void)
@@ -59,7 +70,7 @@ static bool try_link_outside(void)
 {
 	char from[96], to[96];
 
-	snprintf(from, sizeof(from), "%s/linked", store);
+	snprintf(from, sizeof(from), "%s/linked.kiln", store);
 	snprintf(to, sizeof(to), "%s/linked", outside);
 	close(open(from, O_WRONLY | O_CREAT, 0600));
 	return !linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
@@ -149,26 +160,27 @@ static bool try_descriptors(void)
 static const struct {
 	const char *what;
 	bool (*try)(void);
-	bool writer_may;
+	bool writer_may, server_may;
 	bool landlock; /* ... is what forbids it, where the kernel has it */
 	bool root_may; /* without a role: so these tries can succeed */
 } tries[] = {
-	{"have descriptors", try_descriptors, false, false, false},
-	{"write to the store", try_store, true, false, true},
-	{"write elsewhere", try_write_outside, false, true, true},
-	{"make a directory elsewhere", try_mkdir_outside, false, true, true},
-	{"link to elsewhere", try_link_outside, false, true, true},
-	{"read elsewhere", try_read_outside, false, true, true},
-	{"make a socket", try_socket, false, false, true},
-	{"execute", try_exec, false, false, false},
-	{"fork", try_fork, false, false, true},
-	{"trace", try_ptrace, false, false, false},
-	{"send signals", try_kill, false, false, true},
-	{"make BPF maps", try_bpf, false, false, true},
-	{"open perf events", try_perf, false, false, true},
-	{"mount", try_mount, false, false, false},
-	{"change its user", try_setuid, false, false, true},
-	{"make memory executable", try_run_memory, false, false, true},
+	{"have descriptors", try_descriptors, false, false, false, false},
+	{"write to the store", try_store, true, false, true, true},
+	{"read the store", try_read_store, true, true, false, true},
+	{"write elsewhere", try_write_outside, false, false, true, true},
+	{"make a directory elsewhere", try_mkdir_outside, false, false, true, true},
+	{"link to elsewhere", try_link_outside, false, false, true, true},
+	{"read elsewhere", try_read_outside, false, false, true, true},
+	{"make a socket", try_socket, false, false, false, true},
+	{"execute", try_exec, false, false, false, false},
+	{"fork", try_fork, false, false, false, true},
+	{"trace", try_ptrace, false, false, false, false},
+	{"send signals", try_kill, false, false, false, true},
+	{"make BPF maps", try_bpf, false, false, false, true},
+	{"open perf events", try_perf, false, false, false, true},
+	{"mount", try_mount, false, false, false, false},
+	{"change its user", try_setuid, false, false, false, true},
+	{"make memory executable", try_run_memory, false, false, false, true},
 };
 #define N_TRIES (sizeof(tries) / sizeof(*tries))
 
@@ -217,19 +229,25 @@ static struct report report_of(enum role_id id, const struct identity *who)
 	return r;
 }
 
+static int make_file(const char *dir, const char *name)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	return fd < 0 ? -1 : close(fd);
+}
+
 static int set_up(void **state)
 {
-	char secret[96];
-	int fd;
 
 	(void)state;
 	strcpy(store, "/tmp/kiln-store-XXXXXX");
 	strcpy(outside, "/tmp/kiln-outside-XXXXXX");
 	if (!mkdtemp(store) || !mkdtemp(outside) || chmod(outside, 0777))
 		return -1;
-	snprintf(secret, sizeof(secret), "%s/secret", outside);
-	fd = open(secret, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	return fd < 0 ? -1 : close(fd);
+	return make_file(outside, "secret") ?: make_file(store, "segment.kiln");
 }
 
 static int tear_down(void **state)
@@ -263,21 +281,29 @@ static void test_no_role(void **state)
 			fail_msg("root cannot %s", tries[i].what);
 }
 
-static void assert_writer(const struct identity *who)
+static void assert_role(enum role_id id, const struct identity *who)
 {
-	struct report r = report_of(ROLE_WRITER, who);
+	struct report r = report_of(id, who);
 
 	assert_int_equal(r.err, 0);
 	for (size_t i = 0; i < N_TRIES; i++) {
-		if (tries[i].landlock && !has_landlock())
+		bool may = id == ROLE_WRITER ? tries[i].writer_may : tries[i].server_may;
+
+		if (tries[i].landlock && !may && !has_landlock())
 			continue;
-		if (r.could[i] != tries[i].writer_may)
-			fail_msg("the store writer can%s %s", r.could[i] ? "" : "not",
+		if (r.could[i] != may)
+			fail_msg("the %s can%s %s", roles[id].name, r.could[i] ? "" : "not",
 				 tries[i].what);
 	}
 }
 
-static void test_writer(void **state)
+static void assert_roles(const struct identity *who)
+{
+	assert_role(ROLE_WRITER, who);
+	assert_role(ROLE_SERVER, who);
+}
+
+static void test_roles(void **state)
 {
 	struct identity who;
 
@@ -285,35 +311,42 @@ static void test_writer(void **state)
 	if (SANITIZED)
 		skip(); /* there is no filter */
 	confine_find_user(&who);
-	assert_writer(&who);
+	assert_roles(&who);
 }
 
 /* A new directory belongs to the user, and an existing one decides who writes. */
-static void test_writer_as_user(void **state)
+static void test_roles_as_user(void **state)
 {
 	const struct identity who = {.uid = 65534, .gid = 65534, .group = (gid_t)-1};
+	struct identity as;
+	char segment[96];
 	struct stat st;
 
 	(void)state;
 	if (SANITIZED || geteuid())
 		skip();
+	snprintf(segment, sizeof(segment), "%s/segment.kiln", store);
+	assert_int_equal(unlink(segment), 0);
 	assert_int_equal(rmdir(store), 0);
-	assert_writer(&who);
+	as = who;
+	assert_int_equal(store_owner_prepare(store, &as), 0);
+	assert_int_equal(make_file(store, "segment.kiln"), 0);
+	assert_roles(&who);
 	assert_int_equal(stat(store, &st), 0);
 	assert_int_equal(st.st_uid, 65534);
 	assert_int_equal(st.st_mode & 07777, 0750);
 	assert_int_equal(chown(store, 0, 0), 0);
-	assert_writer(&who);
+	assert_roles(&who);
 	assert_int_equal(chown(store, 1, 1), 0);
-	assert_writer(&who);
+	assert_roles(&who);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_no_role, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_writer, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_writer_as_user, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_roles, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_roles_as_user, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
