@@ -186,8 +186,7 @@ static int add_labelset(struct adder *a, uint32_t id, uint32_t *out)
 		if (is_number)
 			a->numbers.data[a->numbers.len++] = l->num;
 	}
-	err = dict_series(a->d, buf_cstr(&a->series), &series);
-	err = a->series.err ?: err;
+	err = a->series.err ?: dict_series(a->d, buf_cstr(&a->series), &series);
 	err = err
 		      ?: dict_labelset(a->d, series, a->numbers.data, (uint32_t)a->numbers.len,
 				       &a->labelsets[id]);

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "profiler/base/saturate.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/saturate.h"
 #include "profiler/base/vec.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/counts.h"

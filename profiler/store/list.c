@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/base/saturate.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/saturate.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/db.h"
 #include "profiler/store/dict.h"
@@ -92,7 +92,7 @@ static int sum_matching(struct times *t, const struct window_row *w, struct stor
 
 	err = err ?: restorer_kind(t->restorer, w->kind, &kind);
 	for (size_t i = 0; i < sums.items.len && !err; i++) {
-		const int64_t *values = &sums.values.data[sums.items.data[i].value];
+		const int64_t *values = sums.values.data + sums.items.data[i].value;
 
 		if (kind.samples_type >= 0)
 			slot->samples = saturating_sum(slot->samples, values[kind.samples_type]);
@@ -128,7 +128,7 @@ int store_times(struct store *s, const struct store_query *q, int64_t width_ns,
 {
 	struct times t = {.width_ns = width_ns, .restore = {.without_stacks = true}};
 	struct where *where = NULL;
-	struct visited visited;
+	struct visited visited = {0};
 	int err = 0;
 
 	if (width_ns < SECOND_NS)

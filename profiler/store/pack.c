@@ -71,5 +71,5 @@ void put_uleb(struct buf *b, uint64_t v)
 
 void put_zigzag(struct buf *b, int64_t v)
 {
-	put_uleb(b, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+	put_uleb(b, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
 }

@@ -130,7 +130,7 @@ static void note_visited(struct store_result *r, const struct visited *v)
 
 static int run(struct query *run, const struct dir *dir, const struct store_query *q)
 {
-	struct visited visited;
+	struct visited visited = {0};
 	int err = visit(dir, q->since_ns, q->until_ns, &visitor, run, &visited);
 
 	err = err ?: make_profile(run);

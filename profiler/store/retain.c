@@ -118,10 +118,13 @@ static int drop_segments(struct store *s, struct dir_list *l, uint64_t reserve, 
 	for (size_t i = 0; i < l->v.len; i++) {
 		struct dir_entry *f = &l->v.data[i];
 
-		if (store_is_current(s, f->name) || !has_to_go(s, f, &e))
+		if (store_is_current(s, f->name) || !has_to_go(s, f, &e)) {
 			l->v.data[kept++] = *f;
-		else
-			err = dir_remove(&s->dir, f->name) ?: err;
+		} else {
+			int failed = dir_remove(&s->dir, f->name);
+
+			err = err ?: failed;
+		}
 	}
 	l->v.len = kept;
 	note_bytes(s, l);

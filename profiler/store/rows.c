@@ -76,7 +76,7 @@ int usage_sum(struct usage_list *out, const struct dict *d, const struct dict_wi
 	*out = (struct usage_list){.period = kind->period};
 	for (size_t i = 0; i < w->samples.len; i++) {
 		const struct dict_sample *s = &w->samples.data[i];
-		const int64_t *values = &w->values.data[s->first_value];
+		const int64_t *values = w->values.data + s->first_value;
 		struct usage u = {.series = d->labelsets.data[s->labelset].series};
 
 		u.samples = kind->samples_type < 0 ? 0 : values[kind->samples_type];

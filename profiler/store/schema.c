@@ -72,8 +72,7 @@ static int create_windows(sqlite3 *db)
 	for (int i = 1; i < COUNTS_AT; i++)
 		buf_printf(&sql, ", %s INTEGER", column_name(i));
 	buf_str(&sql, ", counts BLOB)");
-	err = db_exec(db, buf_cstr(&sql));
-	err = sql.err ?: err;
+	err = sql.err ?: db_exec(db, buf_cstr(&sql));
 	buf_release(&sql);
 	return err;
 }
@@ -157,8 +156,7 @@ int schema_prepare_insert(sqlite3 *db, sqlite3_stmt **out)
 	for (int i = 1; i < N_COLUMNS; i++)
 		buf_printf(&sql, ", ?%d", i + 1);
 	buf_str(&sql, ")");
-	err = db_prepare(db, buf_cstr(&sql), out);
-	err = sql.err ?: err;
+	err = sql.err ?: db_prepare(db, buf_cstr(&sql), out);
 	buf_release(&sql);
 	return err;
 }
@@ -207,8 +205,7 @@ int schema_prepare_select(sqlite3 *db, sqlite3_stmt **out)
 	for (int i = 0; i < N_COLUMNS; i++)
 		buf_printf(&sql, "%s%s", i ? ", " : "", known[i] ? column_name(i) : "0");
 	buf_str(&sql, " FROM windows WHERE id >= ?1 ORDER BY id");
-	err = err ?: db_prepare(db, buf_cstr(&sql), out);
-	err = sql.err ?: err;
+	err = err ?: sql.err ?: db_prepare(db, buf_cstr(&sql), out);
 	buf_release(&sql);
 	return err;
 }

@@ -15,7 +15,7 @@
 int sums_add(struct sums *s, uint32_t stack, uint32_t labelset, const int64_t *values,
 	     size_t n_types)
 {
-	struct sort_item item = {(uint64_t)stack << 32 | labelset, s->values.len};
+	struct sort_item item = {.key = (uint64_t)stack << 32 | labelset};
 
 	if (s->items.len > 2 * s->n_distinct + MIN_WAITING && sums_join(s))
 		return -ENOMEM;
@@ -37,8 +37,8 @@ int sums_join(struct sums *s)
 	if (vec_reserve(&joined, s->values.len + 1))
 		return -ENOMEM;
 	for (size_t i = 0; i < s->items.len; i++) {
-		const int64_t *more = &s->values.data[s->items.data[i].value];
-		int64_t *sum = n ? &joined.data[joined.len - s->n_types] : NULL;
+		const int64_t *more = s->values.data + s->items.data[i].value;
+		int64_t *sum = n ? joined.data + joined.len - s->n_types : NULL;
 
 		if (sum && s->items.data[n - 1].key == s->items.data[i].key) {
 			for (size_t k = 0; k < s->n_types; k++)
@@ -84,7 +84,7 @@ int sums_to_window(const struct sums *s, struct dict_window *out)
 	    vec_reserve(&out->values, s->items.len * s->n_types))
 		return -ENOMEM;
 	for (size_t i = 0; i < s->items.len; i++) {
-		const int64_t *values = &s->values.data[s->items.data[i].value];
+		const int64_t *values = s->values.data + s->items.data[i].value;
 
 		if (is_zero(values, s->n_types))
 			continue;
