@@ -131,17 +131,53 @@ static int set_up(sqlite3 *db, enum db_mode mode)
 	return err;
 }
 
-int db_open(sqlite3 **out, const char *path, enum db_mode mode)
+static int open_with(sqlite3 **out, const char *path, int flags)
 {
-	int flags = mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	_cleanup_(db_closep) sqlite3 *db = NULL;
 	int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-				 NULL),
-	    err;
+				 NULL);
 
 	if (!db)
 		return -ENOMEM;
-	err = rc ? db_error(db, sqlite3_extended_errcode(db)) ?: -EIO : set_up(db, mode);
+	if (rc)
+		return db_error(db, sqlite3_extended_errcode(db)) ?: -EIO;
+	*out = steal_ptr(db);
+	return 0;
+}
+
+/* Any read looks for a journal that has to be rolled back, and rolls it back. */
+static int look_at_journal(sqlite3 *db)
+{
+	return db_exec(db, "PRAGMA schema_version");
+}
+
+/* Whoever made or closed the segment was killed while he changed its journal: one who may write has to
+ * finish it before others can read. */
+static int roll_back_as_writer(const char *path)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL;
+	int err = open_with(&db, path, SQLITE_OPEN_READWRITE) ?: set_up(db, DB_READ);
+
+	return err ?: look_at_journal(db);
+}
+
+static int open_to_read(sqlite3 *db, const char *path)
+{
+	int err = set_up(db, DB_READ) ?: look_at_journal(db);
+
+	if (sqlite3_extended_errcode(db) != SQLITE_READONLY_ROLLBACK)
+		return err;
+	return roll_back_as_writer(path) ?: look_at_journal(db);
+}
+
+int db_open(sqlite3 **out, const char *path, enum db_mode mode)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL;
+	int flags = mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+	int err = open_with(&db, path, flags);
+
+	if (!err)
+		err = mode == DB_READ ? open_to_read(db, path) : set_up(db, mode);
 	if (!err)
 		*out = steal_ptr(db);
 	return err;

@@ -9,7 +9,7 @@
 #include <sqlite3.h>
 
 enum db_mode {
-	DB_READ,  /* never writes */
+	DB_READ,  /* writes nothing but what somebody who was killed left half done */
 	DB_WRITE, /* write-ahead log; a commit that has returned survives a power cut */
 	DB_BUILD, /* a file that nobody reads yet: no journal, its maker syncs it once */
 };
@@ -17,8 +17,11 @@ enum db_mode {
 /* What one value may hold: a damaged file claims anything. */
 #define DB_MAX_VALUE_BYTES (64 << 20)
 
-/* The file must exist; path is absolute. A lock of another process is waited for a second. 0 or
- * -errno; -EBADMSG: it is no database, or a damaged one. */
+/*
+ * The file must exist; path is absolute. A lock of another process is waited for a second. 0 or -errno;
+ * -EBADMSG: it is no database, or a damaged one; -EROFS or -EACCES: a writer was killed, and only somebody who
+ * may write can finish what it did.
+ */
 int db_open(sqlite3 **out, const char *path, enum db_mode mode);
 /* NULL is fine. */
 void db_close(sqlite3 *db);

@@ -218,7 +218,8 @@ int store_files(struct store *s, struct store_files *out)
 	if (err)
 		return err;
 	for (size_t i = 0; i < all.v.len && !err; i++)
-		err = add_file(&files, &s->dir, &all.v.data[i]);
+		if (all.v.data[i].err != -ENODATA)
+			err = add_file(&files, &s->dir, &all.v.data[i]);
 	snapshot_release(&all);
 	if (err)
 		store_files_release(&files);

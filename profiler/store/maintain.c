@@ -112,7 +112,7 @@ static int clear_away(struct store *s, const struct snapshot *all)
 
 		if (store_is_current(s, f->file.name) || f->file.is_damaged)
 			continue;
-		if (f->is_replaced || f->file.is_empty) {
+		if (f->is_replaced || f->file.is_empty || f->err == -ENODATA) {
 			done |= !dir_remove(&s->dir, f->file.name);
 		} else if (f->err == -EBADMSG && !dir_put_aside(&s->dir, f->file.name)) {
 			store_count(s, quarantined);

@@ -93,6 +93,8 @@ static int remove_from(struct removal *r, const struct snapshot_segment *s)
 {
 	int err;
 
+	if (s->err == -ENODATA)
+		return 0;
 	if (s->is_replaced)
 		return dir_remove(&r->s->dir, s->file.name);
 	if (s->err && is_whole(r, s->file.begin_ns, (int64_t)r->s->opts.segment_ns) &&

@@ -145,16 +145,17 @@ int retain(struct store *s, uint64_t reserve, struct moment now)
 	return err;
 }
 
-bool retain_drop_one(struct store *s)
+uint64_t retain_drop_one(struct store *s)
 {
 	struct dir_list l;
-	bool dropped = false;
+	uint64_t dropped = 0;
 
 	if (dir_list(&s->dir, &l))
-		return false;
+		return 0;
 	for (size_t i = 0; i < l.v.len && !dropped; i++)
-		dropped = !store_is_current(s, l.v.data[i].name) &&
-			  !dir_remove(&s->dir, l.v.data[i].name);
+		if (!store_is_current(s, l.v.data[i].name) &&
+		    !dir_remove(&s->dir, l.v.data[i].name))
+			dropped = l.v.data[i].bytes ?: 1;
 	if (dropped)
 		store_count(s, dropped_for_space);
 	dir_list_release(&l);

@@ -20,8 +20,8 @@ struct moment moment_now(void);
  * been set by more than ten minutes nothing is too old. Any thread. 0 or -errno.
  */
 int retain(struct store *s, uint64_t reserve, struct moment now);
-/* Drops the oldest segment; false if there is none. */
-bool retain_drop_one(struct store *s);
+/* Drops the oldest segment: its bytes; 0 if there is none. */
+uint64_t retain_drop_one(struct store *s);
 
 /* Whether bytes of the current segment call for retain(). */
 bool retain_is_due(struct store *s);

@@ -103,12 +103,23 @@ int schema_create(sqlite3 *db, const struct segment_head *head)
 
 /* --- reading what it is --------------------------------------------------------------------------- */
 
+/* Its maker is at it, or was killed before the tables were there. */
+static int is_blank(sqlite3 *db)
+{
+	int64_t n;
+	int err = db_get_i64(db, "SELECT count(*) FROM sqlite_master", &n);
+
+	return err ?: n ? -EBADMSG : -ENODATA;
+}
+
 static int check_version(sqlite3 *db)
 {
 	int64_t id, version;
 	int err = db_get_i64(db, "PRAGMA application_id", &id);
 
 	err = err ?: db_get_i64(db, "PRAGMA user_version", &version);
+	if (!err && !id && !version)
+		return is_blank(db);
 	if (err || id != SCHEMA_APPLICATION_ID || version < 1)
 		return err ?: -EBADMSG;
 	return version > SCHEMA_VERSION ? -ENOTSUP : 0;

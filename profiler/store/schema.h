@@ -55,7 +55,8 @@ struct window_row {
 /* In an empty database, within a transaction of the caller's. 0 or -errno. */
 int schema_create(sqlite3 *db, const struct segment_head *head);
 int schema_set_meta(sqlite3 *db, const char *key, int64_t value);
-/* -ENOTSUP: a newer version wrote it; -EBADMSG: it is no segment. */
+/* -ENOTSUP: a newer version wrote it; -ENODATA: it has just been begun, and holds nothing; -EBADMSG: it is no
+ * segment. */
 int schema_read_head(sqlite3 *db, struct segment_head *out);
 
 /* A statement that adds a window. 0 or -errno. */

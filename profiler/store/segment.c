@@ -197,6 +197,22 @@ static void note_stored(struct segment *s, const struct staged *w)
 	s->stored.windows = w->row.id;
 }
 
+static int store_window(struct segment *s, const struct staged *w, const struct buf *counts)
+{
+	int err = db_exec(s->db, "BEGIN IMMEDIATE") ?: add_rows(s, w, counts);
+
+	err = err ?: db_exec(s->db, "COMMIT");
+	if (err)
+		roll_back(s->db);
+	return err;
+}
+
+/* The log takes room that the file itself may not need. */
+static int empty_log(struct segment *s)
+{
+	return db_exec(s->db, "PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
 int segment_append(struct segment *s, const struct profile *p, const struct quality *q,
 		   int64_t begin_unix_ns, uint64_t duration_ns)
 {
@@ -208,11 +224,10 @@ int segment_append(struct segment *s, const struct profile *p, const struct qual
 		return err;
 	w.row.id = s->stored.windows + 1;
 	err = counts_encode(&s->rows.packer, &counts, &w.window, PACK_LEVEL_NOW);
-	err = err ?: db_exec(s->db, "BEGIN IMMEDIATE") ?: add_rows(s, &w, &counts);
-	err = err ?: db_exec(s->db, "COMMIT");
-	if (err)
-		roll_back(s->db);
-	else
+	err = err ?: store_window(s, &w, &counts);
+	if (err == -ENOSPC && !empty_log(s))
+		err = store_window(s, &w, &counts);
+	if (!err)
 		note_stored(s, &w);
 	staged_release(&w);
 	buf_release(&counts);

@@ -19,7 +19,8 @@
 struct snapshot_segment {
 	struct dir_entry file;
 	struct segment_head head; /* where err is not 0: its time, as far as its name tells */
-	int err; /* -EBADMSG: damaged; -ENOTSUP: newer; or it could not be opened */
+	/* -EBADMSG: damaged; -ENOTSUP: newer; -ENODATA: just begun; or it could not be opened */
+	int err;
 	bool is_replaced;
 };
 

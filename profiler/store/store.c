@@ -18,6 +18,8 @@
 #define MAX_LOOKS 4
 /* ... and how many a store holds at least when it is full. */
 #define MIN_SEGMENTS 4
+/* What a window and its segment need is far less. */
+#define MOST_IN_VAIN (1u << 20)
 
 DEFINE_CLEANUP(store, store_close)
 
@@ -277,6 +279,24 @@ static int make_room(struct store *s)
 	return free_bytes < s->opts.min_free_bytes ? -ENOSPC : 0;
 }
 
+/* The oldest segments go for it, but not many: others may be filling the disk. Then no more goes until there is
+ * space again. */
+static int append_on_full_disk(struct store *s, const struct profile *p, const struct quality *q,
+			       int64_t begin_unix_ns, uint64_t duration_ns)
+{
+	int err = -ENOSPC;
+
+	while (err == -ENOSPC && s->dropped_in_vain < MOST_IN_VAIN) {
+		uint64_t bytes = retain_drop_one(s);
+
+		if (!bytes)
+			break;
+		s->dropped_in_vain += bytes;
+		err = append(s, p, q, begin_unix_ns, duration_ns);
+	}
+	return err;
+}
+
 static int append_or_mend(struct store *s, const struct profile *p, const struct quality *q,
 			  int64_t begin_unix_ns, uint64_t duration_ns)
 {
@@ -285,13 +305,15 @@ static int append_or_mend(struct store *s, const struct profile *p, const struct
 	if (err)
 		return err;
 	err = append(s, p, q, begin_unix_ns, duration_ns);
-	if (err == -ENOSPC && retain_drop_one(s))
-		err = append(s, p, q, begin_unix_ns, duration_ns);
+	if (err == -ENOSPC)
+		err = append_on_full_disk(s, p, q, begin_unix_ns, duration_ns);
 	if (s->segment && is_broken(err)) {
 		store_count(s, segments_broken);
 		leave_segment(s);
 		err = append(s, p, q, begin_unix_ns, duration_ns);
 	}
+	if (!err)
+		s->dropped_in_vain = 0;
 	return err;
 }
 

@@ -56,11 +56,11 @@ static int visit_or_count(const struct visit *c, const struct snapshot_segment *
 {
 	int err = s->is_replaced || s->file.is_empty ? 0 : s->err ?: visit_segment(c, s);
 
-	if (err == -EBADMSG || err == -EIO)
+	if (err == -EBADMSG || err == -EIO || err == -EROFS)
 		c->out->segments_damaged++;
 	else if (err == -ENOTSUP)
 		c->out->segments_newer++;
-	else
+	else if (err != -ENODATA)
 		return err;
 	return 0;
 }
