@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/config.h"
+#include "profiler/agent/keep_windows.h"
 #include "profiler/agent/role_env.h"
 #include "profiler/agent/store_sink.h"
 #include "profiler/agent/window_wire.h"
@@ -136,7 +137,7 @@ static int open_sink(struct writer *w)
 	if (err)
 		log_error("%s%s", why.text,
 			  err == -EBUSY || err == -ENOMEM ? "" : "; store.path says where else");
-	return err;
+	return err ?: keep_windows(&w->sink);
 }
 
 int writer_run(struct role_env *env)
