@@ -58,19 +58,28 @@ static int parse_when(const struct command *cmd, const char *option, const char 
 	return usage_error(cmd, "%s: \"%s\" is not a time such as %s", option, text, WHEN_EXAMPLES);
 }
 
-static int make_query(const struct command *cmd, const struct load_range *r, struct store_query *q)
+int load_range_times(const struct command *cmd, const struct load_range *r, int64_t *since_ns,
+		     int64_t *until_ns)
 {
 	int64_t now_ns = unix_ns();
 	int code;
 
-	*q = (struct store_query){
-		.since_ns = STORE_BEGIN, .until_ns = STORE_END, .where = r->where};
-	code = parse_when(cmd, "--since", r->since, now_ns, &q->since_ns);
+	*since_ns = STORE_BEGIN;
+	*until_ns = STORE_END;
+	code = parse_when(cmd, "--since", r->since, now_ns, since_ns);
 	if (code == EXIT_OK)
-		code = parse_when(cmd, "--until", r->until, now_ns, &q->until_ns);
-	if (code == EXIT_OK && q->since_ns >= q->until_ns)
+		code = parse_when(cmd, "--until", r->until, now_ns, until_ns);
+	if (code == EXIT_OK && *since_ns >= *until_ns)
 		code = usage_error(cmd, "--since is not before --until");
 	return code;
+}
+
+int load_store_failed(int err, const struct store_why *why)
+{
+	log_error("%s", why->text);
+	if (err == -EACCES || err == -EPERM)
+		return EXIT_NOT_PERMITTED;
+	return err == -EINVAL ? EXIT_USAGE : EXIT_ERROR;
 }
 
 /* What could not be read is said, and the rest is the answer. */
@@ -109,20 +118,15 @@ static int query(const char *path, const struct store_query *q, struct store_res
 	if (!err && check_segments(s, path))
 		return EXIT_ERROR;
 	err = err ?: store_query(s, q, result, &why);
-	if (!err)
-		return EXIT_OK;
-	log_error("%s", why.text);
-	if (err == -EACCES || err == -EPERM)
-		return EXIT_NOT_PERMITTED;
-	return err == -EINVAL ? EXIT_USAGE : EXIT_ERROR;
+	return err ? load_store_failed(err, &why) : EXIT_OK;
 }
 
 int load_store(const struct command *cmd, const char *path, const struct load_range *r,
 	       struct profile **out)
 {
 	struct store_result result = {0};
-	struct store_query q;
-	int code = make_query(cmd, r, &q), err;
+	struct store_query q = {.where = r->where, .without_labels = r->without};
+	int code = load_range_times(cmd, r, &q.since_ns, &q.until_ns), err;
 
 	if (code != EXIT_OK)
 		return code;

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a store holds of a range of time, where a command takes a file. */
+/* What a store holds of a range of time, where a command takes a file or a store. */
 #ifndef KILN_CLI_LOAD_STORE_H
 #define KILN_CLI_LOAD_STORE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "profiler/cli/command.h"
 
 struct profile;
+struct store_why;
 
 struct load_range { /* all-zero: everything */
 	const char *since, *until, *where;
+	/* Keys of labels that the command does not need, NULL-terminated, or NULL: a day of a busy host has a
+	 * label set for each of a hundred thousand processes. */
+	const char *const *without;
 };
 
 /* Options of every command that takes a store, for its table; their ids are id, id + 1, id + 2. */
@@ -25,6 +30,14 @@ void load_range_set(struct load_range *r, int which, const char *value); /* whic
 
 /* Whether any is set. */
 bool load_range_is_set(const struct load_range *r);
+
+/* Its times in ns since 1970; STORE_BEGIN and STORE_END where there are none. EXIT_OK, or EXIT_USAGE after an
+ * error on stderr. */
+int load_range_times(const struct command *cmd, const struct load_range *r, int64_t *since_ns,
+		     int64_t *until_ns);
+
+/* Says what went wrong with a store; the exit code. */
+int load_store_failed(int err, const struct store_why *why);
 
 /* The store that the configuration names, for commands without an operand; malloc'd. EXIT_OK or an exit
  * code, and it is said. */

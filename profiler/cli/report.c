@@ -59,6 +59,15 @@ struct request {
 	unsigned long long n_rows;
 };
 
+/* What rows are decides which labels are of no use. The title needs the command. */
+static const char *const *unused_labels(enum table_by by)
+{
+	static const char *const no_threads[] = {LABEL_TID, NULL},
+				 *const no_processes[] = {LABEL_TID, LABEL_PID, NULL};
+
+	return by == TABLE_THREAD ? NULL : by == TABLE_PROCESS ? no_threads : no_processes;
+}
+
 static int set_relation(const struct options *o, struct request *r, enum table_relation relation)
 {
 	if (r->table.relation != TABLE_ALL) {
@@ -220,6 +229,7 @@ static int run(const struct command *self, int argc, char **argv)
 	while ((id = options_next(&o)) >= 0 && !handle(&o, id, &req))
 		;
 	files = options_operands(&o, &n);
+	req.range.without = unused_labels(req.table.by);
 	if (id == OPTIONS_HELP)
 		code = EXIT_OK;
 	else if (id == OPTIONS_END && req.table.of && req.table.by > TABLE_LINE)

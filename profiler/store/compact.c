@@ -237,7 +237,9 @@ int compact(const struct dir *d, const struct snapshot_segment *segments, size_t
 {
 	_cleanup_free_ bool *damaged = calloc(n + 1, sizeof(*damaged));
 	struct compaction c = {
-		.dir = d, .opts = opts, .keep_some = {.where = opts->remove_where, .drops = true}};
+		.dir = d,
+		.opts = opts,
+		.keep_some = {.labels = {.where = opts->remove_where, .drops = true}}};
 	struct inputs in = {segments, 0, damaged};
 	int err = damaged ? builder_new(&c.builder) : -ENOMEM;
 

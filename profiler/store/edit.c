@@ -193,7 +193,7 @@ static int replace_windows(struct edit *e)
 int edit_remove(const char *path, int64_t since_ns, int64_t until_ns, const struct where *where,
 		uint64_t *removed)
 {
-	const struct restore_opts keep = {.where = where, .drops = true};
+	const struct restore_opts keep = {.labels = {.where = where, .drops = true}};
 	_cleanup_(db_closep) sqlite3 *db = NULL;
 	struct dict *labels = dict_new();
 	struct edit e = {0};

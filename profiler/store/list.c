@@ -23,7 +23,7 @@
 /* --- by time -------------------------------------------------------------------------------------- */
 
 struct times {
-	int64_t width_ns;
+	int64_t width_ns, phase_ns;
 	struct restore_opts restore;
 	struct restorer *restorer;
 	struct dict *dict; /* of label sets alone */
@@ -33,6 +33,7 @@ struct times {
 void store_times_release(struct store_times *t)
 {
 	vec_release(&t->v);
+	*t = (struct store_times){0};
 }
 
 static void times_release(struct times *t)
@@ -59,7 +60,7 @@ static int begin_segment(void *ctx, struct reader *r)
 
 	restorer_free(t->restorer);
 	t->restorer = NULL;
-	return t->restore.where ? restorer_new(&t->restorer, r, t->dict, &t->restore) : 0;
+	return t->restore.labels.where ? restorer_new(&t->restorer, r, t->dict, &t->restore) : 0;
 }
 
 /* The slot of a time; windows come nearly in order. */
@@ -104,14 +105,31 @@ static int sum_matching(struct times *t, const struct window_row *w, struct stor
 	return err;
 }
 
+static int64_t slot_begin(const struct times *t, int64_t ns)
+{
+	int64_t rest = (ns - t->phase_ns) % t->width_ns;
+
+	return ns - rest - (rest < 0 ? t->width_ns : 0);
+}
+
+static void note_time(struct store_times *t, const struct window_row *w)
+{
+	int64_t end = saturating_sum(w->begin_unix_ns, w->duration_ns);
+
+	if (!t->first_ns || w->begin_unix_ns < t->first_ns)
+		t->first_ns = w->begin_unix_ns;
+	t->end_ns = end > t->end_ns ? end : t->end_ns;
+}
+
 static int add_window(void *ctx, const struct window_row *w)
 {
 	struct times *t = ctx;
 	struct store_slot *slot;
-	int err = find_slot(&t->slots, w->begin_unix_ns - w->begin_unix_ns % t->width_ns, &slot);
+	int err = find_slot(&t->slots, slot_begin(t, w->begin_unix_ns), &slot);
 
 	if (err)
 		return err;
+	note_time(&t->slots, w);
 	slot->windows++;
 	slot->lost += quality_lost(&w->quality);
 	if (t->restorer)
@@ -123,10 +141,11 @@ static int add_window(void *ctx, const struct window_row *w)
 
 static const struct visitor visitor = {restart, begin_segment, add_window};
 
-int store_times(struct store *s, const struct store_query *q, int64_t width_ns,
+int store_times(struct store *s, const struct store_query *q, int64_t width_ns, int64_t phase_ns,
 		struct store_times *out, struct store_why *why)
 {
-	struct times t = {.width_ns = width_ns, .restore = {.without_stacks = true}};
+	struct times t = {
+		.width_ns = width_ns, .phase_ns = phase_ns, .restore = {.without_stacks = true}};
 	struct where *where = NULL;
 	struct visited visited = {0};
 	int err = 0;
@@ -137,10 +156,12 @@ int store_times(struct store *s, const struct store_query *q, int64_t width_ns,
 		err = where_parse(&where, q->where, why);
 	if (err)
 		return err;
-	t.restore.where = where;
+	t.restore.labels.where = where;
 	err = visit(&s->dir, q->since_ns, q->until_ns, &visitor, &t, &visited);
 	where_free(where);
 	if (!err) {
+		t.slots.segments_unreadable = visited.segments_damaged + visited.segments_newer;
+		t.slots.windows_unreadable = visited.damage.rows + visited.damage.windows;
 		*out = t.slots;
 		t.slots = (struct store_times){0};
 	}

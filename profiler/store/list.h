@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is in a store, by time and by file. By process, unit or any other label: store_query() without
- * stacks, and a table by that label (profiler/profile/table.h). */
+/* What is in a store, by time and by file. By label: profiler/store/overview.h. */
 #ifndef KILN_STORE_LIST_H
 #define KILN_STORE_LIST_H
 
@@ -10,20 +9,23 @@
 #include "profiler/store/query.h"
 
 struct store_slot {
-	int64_t begin_ns; /* a multiple of the width */
+	int64_t begin_ns;
 	uint64_t windows;
 	int64_t samples, cpu_ns; /* that match `where` */
 	uint64_t lost;		 /* samples, of all */
 };
 
 struct store_times {
-	VEC(struct store_slot) v; /* ascending; none without windows */
+	VEC(struct store_slot) v;     /* ascending; none without windows */
+	int64_t first_ns, end_ns;     /* of all windows; 0 without */
+	uint64_t segments_unreadable; /* of that time */
+	uint64_t windows_unreadable;  /* or places at which windows may be missing */
 };
 void store_times_release(struct store_times *t);
 
-/* Sums by time, in slots of width_ns (1 s at least; more than a million slots are -E2BIG). 0 or -errno
- * with a sentence. */
-int store_times(struct store *s, const struct store_query *q, int64_t width_ns,
+/* Sums by time, in slots that begin at phase_ns and multiples of width_ns from there (1 s at least; more than a
+ * million slots are -E2BIG). 0 or -errno with a sentence. */
+int store_times(struct store *s, const struct store_query *q, int64_t width_ns, int64_t phase_ns,
 		struct store_times *out, struct store_why *why);
 
 #define STORE_FILE_STATES(X)                                                                       \

@@ -150,8 +150,7 @@ int store_query(struct store *s, const struct store_query *q, struct store_resul
 	if (err)
 		return err;
 	query.restore = (struct restore_opts){
-		.where = where,
-		.without = q->without_labels,
+		.labels = {.where = where, .without = q->without_labels},
 		.without_stacks = q->without_stacks,
 	};
 	err = run(&query, &s->dir, q);

@@ -10,23 +10,16 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/profile/quality.h"
 #include "profiler/store/kind.h"
+#include "profiler/store/labelsets.h"
 #include "profiler/store/reader.h"
 
 struct dict;
 struct restorer;
 struct sums;
-struct where;
 
-/* The label of samples whose own labels are damaged. */
-#define LABEL_DAMAGED	    "damaged"
-#define LABEL_DAMAGED_VALUE "labels"
-
-struct restore_opts {		    /* borrowed */
-	const struct where *where;  /* samples whose labels match; NULL: all */
-	const char *const *without; /* keys of labels that are left out, NULL-terminated; or NULL */
-	/* The other way round: samples that match `where` are left out, losses stay. In the quality they
-	 * are filtered, no longer recorded. */
-	bool drops;
+struct restore_opts { /* borrowed */
+	/* Of which samples. Those that `drops` leaves out are filtered in the quality, no longer recorded. */
+	struct labelsets_opts labels;
 	bool without_stacks;
 };
 
