@@ -17,6 +17,7 @@ struct reader {
 	struct buf keys[JSON_MAX_DEPTH]; /* of the steps */
 	struct buf text;
 	size_t depth;
+	bool wants_words;
 };
 
 static void skip_space(struct reader *r)
@@ -135,15 +136,21 @@ static int read_string(struct reader *r, struct buf *b)
 	return b->err;
 }
 
-/* A number, true, false or null: nobody asks for those. */
-static int skip_word(struct reader *r)
+/* A number, true, false or null. */
+static int read_word(struct reader *r)
 {
 	const char *start = r->at;
 
 	while (r->at < r->end && (isalnum((unsigned char)*r->at) || strchr("+-.", *r->at)) &&
 	       *r->at)
 		r->at++;
-	return r->at > start ? 0 : -EBADMSG;
+	if (r->at == start)
+		return -EBADMSG;
+	if (!r->wants_words)
+		return 0;
+	buf_clear(&r->text);
+	buf_add(&r->text, start, (size_t)(r->at - start));
+	return r->text.err ?: r->fn(r->ctx, r->steps, r->depth, buf_cstr(&r->text));
 }
 
 static int read_value(struct reader *r);
@@ -186,21 +193,35 @@ static int read_value(struct reader *r)
 	if (*r->at == '{' || *r->at == '[')
 		return read_members(r, *r->at++ == '{');
 	if (*r->at != '"')
-		return skip_word(r);
+		return read_word(r);
 	err = read_string(r, &r->text);
 	return err ?: r->fn(r->ctx, r->steps, r->depth, buf_cstr(&r->text));
+}
+
+static int read_document(struct reader *r)
+{
+	int err = read_value(r);
+
+	skip_space(r);
+	if (!err && r->at != r->end)
+		err = -EBADMSG;
+	for (size_t i = 0; i < JSON_MAX_DEPTH; i++)
+		buf_release(&r->keys[i]);
+	buf_release(&r->text);
+	return err;
 }
 
 int json_read(const char *data, size_t len, json_string_fn fn, void *ctx)
 {
 	struct reader r = {.at = data, .end = data + len, .fn = fn, .ctx = ctx};
-	int err = read_value(&r);
 
-	skip_space(&r);
-	if (!err && r.at != r.end)
-		err = -EBADMSG;
-	for (size_t i = 0; i < JSON_MAX_DEPTH; i++)
-		buf_release(&r.keys[i]);
-	buf_release(&r.text);
-	return err;
+	return read_document(&r);
+}
+
+int json_read_all(const char *data, size_t len, json_string_fn fn, void *ctx)
+{
+	struct reader r = {
+		.at = data, .end = data + len, .fn = fn, .ctx = ctx, .wants_words = true};
+
+	return read_document(&r);
 }

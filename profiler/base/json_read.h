@@ -21,5 +21,7 @@ typedef int (*json_string_fn)(void *ctx, const struct json_step *steps, size_t n
 
 /* 0, what fn returned, -EBADMSG (no JSON, or too deep), or -ENOMEM. */
 int json_read(const char *data, size_t len, json_string_fn fn, void *ctx);
+/* The same, and calls for numbers, true, false and null as well, with their text. */
+int json_read_all(const char *data, size_t len, json_string_fn fn, void *ctx);
 
 #endif

@@ -14,7 +14,8 @@ static const char write_settings[] = "PRAGMA page_size = 1024;"
 				     "PRAGMA synchronous = FULL;"
 				     "PRAGMA wal_autocheckpoint = 256;"
 				     "PRAGMA journal_size_limit = 0;"
-				     "PRAGMA cache_size = -512;";
+				     "PRAGMA cache_size = -512;"
+				     "PRAGMA secure_delete = ON;"; /* what is removed is gone */
 
 static const char build_settings[] = "PRAGMA page_size = 4096;"
 				     "PRAGMA journal_mode = OFF;"

@@ -33,7 +33,7 @@ test_help() {
 	cp out alone
 	assert_status 0 "$KILN" --help
 	diff alone out >/dev/null || fail "kiln --help is not what kiln says"
-	for command in record report export symbolize doctor completion version; do
+	for command in record report export list rm symbolize doctor completion version; do
 		assert_status 0 "$KILN" "$command" --help
 		assert_match "usage" out "^Usage: kiln $command"
 		assert_match "options" out '^  -h, --help'
@@ -487,7 +487,7 @@ test_fish_completion() {
 test_manual() {
 	command -v groff >/dev/null || skip "groff is not installed"
 	local page
-	for page in kiln.1 kiln.yaml.5; do
+	for page in kiln.1 kiln.yaml.5 kiln-store.5; do
 		groff -wall -mandoc -Tutf8 "$SRC/tools/$page" >page 2>warnings
 		assert_eq "warnings of $page" "$(cat warnings)" ""
 		assert_at_least "lines of $page" "$(wc -l <page)" 100

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
+#include "profiler/base/log.h"
+#include "profiler/cli/command.h"
+#include "profiler/cli/list.h"
+#include "profiler/cli/load_store.h"
+#include "profiler/store/overview.h"
+
+#define DEFAULT_ROWS 20 /* but of time all */
+#define MAX_ROWS     1000000000
+
+DEFINE_CLEANUP(store, store_close)
+
+enum { OPT_BY, OPT_STEP, OPT_TOP, OPT_JSON, OPT_SINCE, OPT_UNTIL, OPT_WHERE };
+
+static const struct option_spec options[] = {
+	{"by", 0, OVERVIEW_BY_WORDS, "what a row is (time)", OPT_BY},
+	{"step", 0, "TIME", "how much time a row is, such as 10m (some dozens of rows)", OPT_STEP},
+	{"top", 'n', "N", "rows to show, 0 = all (20; time and JSON all)", OPT_TOP},
+	LOAD_RANGE_OPTIONS(OPT_SINCE),
+	{"json", 0, NULL, "print JSON", OPT_JSON},
+	{0},
+};
+
+struct request {
+	struct overview_query query;
+	struct load_range range;
+	bool json, has_rows;
+	unsigned long long n_rows;
+};
+
+static int set_step(const struct options *o, struct request *r)
+{
+	unsigned long long ns;
+	int err = option_duration_ns(o, "--step", &ns);
+
+	if (!err && (ns < NS_PER_S || ns > INT64_MAX)) {
+		usage_error(o->cmd, "--step: a second at least");
+		err = -EINVAL;
+	}
+	r->query.width_ns = err ? 0 : (int64_t)ns;
+	return err;
+}
+
+static int handle(const struct options *o, int id, struct request *r)
+{
+	int word;
+
+	switch (id) {
+	case OPT_BY:
+		word = option_word(o, "--by", OVERVIEW_BY_WORDS);
+		r->query.by = word < 0 ? 0 : (enum overview_by)word;
+		return word < 0 ? word : 0;
+	case OPT_STEP:
+		return set_step(o, r);
+	case OPT_TOP:
+		r->has_rows = true;
+		return option_u64(o, "--top", 0, MAX_ROWS, &r->n_rows);
+	case OPT_JSON:
+		r->json = true;
+		return 0;
+	default:
+		load_range_set(&r->range, id - OPT_SINCE, o->arg);
+		return 0;
+	}
+}
+
+/* Rows begin at full hours of the local time, and so on. */
+static int64_t zone_offset_ns(void)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	return localtime_r(&now, &tm) ? -tm.tm_gmtoff * (int64_t)NS_PER_S : 0;
+}
+
+static int look_into(const char *path, const struct overview_query *q, struct overview *out)
+{
+	_cleanup_(store_freep) struct store *s = NULL;
+	struct store_opts opts = {.access = STORE_READ};
+	struct store_why why = {""};
+	int err = store_open(&s, path, &opts, &why);
+
+	err = err ?: overview_make(s, q, out, &why);
+	return err ? load_store_failed(err, &why) : EXIT_OK;
+}
+
+static int print(const struct options *o, const struct request *r, const char *name,
+		 struct overview *all)
+{
+	struct term term = term_of(STDOUT_FILENO, o->color);
+	size_t n = r->has_rows				 ? (size_t)r->n_rows
+		   : r->json || all->by == OVERVIEW_TIME ? 0
+							 : DEFAULT_ROWS;
+	struct buf out = {0};
+	int err = r->json ? list_json(&out, all, n) : list_text(&out, name, all, n, &term);
+
+	if (err)
+		log_error("%s: %s", o->cmd->name, strerror(-err));
+	else
+		fwrite(out.data, 1, out.len, stdout);
+	buf_release(&out);
+	if (err)
+		return EXIT_ERROR;
+	return all->rows.len ? EXIT_OK : EXIT_NO_SAMPLES;
+}
+
+static int list(const struct options *o, struct request *r, char **operands, int n)
+{
+	_cleanup_free_ char *configured = NULL;
+	struct overview all = {0};
+	const char *path = n ? operands[0] : NULL;
+	int code;
+
+	if (n > 1)
+		return usage_error(o->cmd, "one store at a time");
+	code = load_range_times(o->cmd, &r->range, &r->query.since_ns, &r->query.until_ns);
+	if (code == EXIT_OK && !path) {
+		code = load_configured_store(&configured);
+		path = configured;
+	}
+	r->query.where = r->range.where;
+	r->query.phase_ns = zone_offset_ns();
+	if (code == EXIT_OK)
+		code = look_into(path, &r->query, &all);
+	if (code == EXIT_OK)
+		code = print(o, r, path, &all);
+	overview_release(&all);
+	return code;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct options o = {.cmd = self, .argc = argc, .argv = argv};
+	struct request r = {0};
+	int id, n, code = EXIT_USAGE;
+	char **operands;
+
+	while ((id = options_next(&o)) >= 0 && !handle(&o, id, &r))
+		;
+	operands = options_operands(&o, &n);
+	if (id == OPTIONS_HELP)
+		code = EXIT_OK;
+	else if (id == OPTIONS_END)
+		code = list(&o, &r, operands, n);
+	options_release(&o);
+	return code;
+}
+
+const struct command command_list = {
+	.name = "list",
+	.summary = "show what kiln agent has stored, by time, process, unit, container",
+	.synopsis = "[options] [STORE]",
+	.examples = "  kiln list                                from when on, and how much of it\n"
+		    "  kiln list --since 3h --by process        which processes had the CPU\n"
+		    "  kiln list --since 'yesterday 03:10' --until 'yesterday 03:20' --by unit\n"
+		    "  kiln list --where comm=gcc --step 10m    when a program ran\n"
+		    "  kiln list --by service --json            for programs\n",
+	.operands = "DIR",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is in a store, by time and label, as merged profiles have it; and as JSON. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "profiler/store/overview.h"
+#include "tests/lib/fixture.h"
+#include "tests/lib/store.h"
+
+#define N 40
+
+static const struct store_opts writing = {.access = STORE_WRITE};
+
+static struct overview look(struct store *s, struct overview_query q)
+{
+	struct store_why why = {""};
+	struct overview o;
+
+	q.until_ns = q.until_ns ?: STORE_END;
+	if (overview_make(s, &q, &o, &why)) {
+		fprintf(stderr, "%s\n", why.text);
+		abort();
+	}
+	return o;
+}
+
+/* Samples and time of a command, and of one of its processes; `number` -1: of all of them. */
+static void sum_label(const struct profile *p, const char *comm, int64_t number, int64_t *samples,
+		      int64_t *cpu_ns)
+{
+	*samples = *cpu_ns = 0;
+	for (size_t i = 0; i < p->samples.len; i++) {
+		const struct profile_sample *s = &p->samples.data[i];
+		const struct profile_label *l = profile_find_label(p, s->labelset, LABEL_COMM),
+					   *pid = profile_find_label(p, s->labelset, LABEL_PID);
+		const char *text = l && l->str != PROFILE_NONE ? profile_text(p, l->str) : "";
+
+		if (strcmp(text, comm) || (number >= 0 && (!pid || pid->num != number)))
+			continue;
+		*samples += p->values.data[s->first_value];
+		*cpu_ns += p->values.data[s->first_value + 1];
+	}
+}
+
+static void rows_by_label_add_up(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	struct window w[N];
+	struct profile *sum;
+	struct overview o;
+	int64_t samples, cpu_ns, all = 0;
+
+	(void)state;
+	append_windows(s, w, N, 3 * MINUTE);
+	sum = merge_windows(w, N, T0, T0 + HOUR, NULL);
+	o = look(s, (struct overview_query){
+			    .since_ns = T0, .until_ns = T0 + HOUR, .by = OVERVIEW_COMM});
+	assert_true(o.rows.len > 1);
+	for (size_t i = 0; i < o.rows.len; i++) {
+		sum_label(sum, o.rows.data[i].name, -1, &samples, &cpu_ns);
+		assert_int_equal(o.rows.data[i].samples, samples);
+		assert_int_equal(o.rows.data[i].cpu_ns, cpu_ns);
+		assert_true(!i || o.rows.data[i - 1].cpu_ns >= cpu_ns);
+		all += samples;
+	}
+	assert_int_equal(o.samples, all);
+	assert_int_equal(o.windows, 20);
+	assert_int_equal(o.lost, 200);
+	assert_int_equal(o.since_ns, T0);
+	assert_int_equal(o.until_ns, T0 + 57 * MINUTE + 10 * SECOND);
+	assert_int_equal(o.unreadable, 0);
+	assert_true(o.bytes > 0 && o.segments > 0);
+	overview_release(&o);
+	profile_free(sum);
+	store_close(s);
+	release_windows(w, N);
+}
+
+static void processes_of_one_name_are_told_apart(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	struct window w[N];
+	struct profile *sum;
+	struct overview o;
+	int64_t samples, cpu_ns;
+	size_t checked = 0;
+
+	(void)state;
+	append_windows(s, w, N, 3 * MINUTE);
+	sum = merge_windows(w, N, STORE_BEGIN, STORE_END, NULL);
+	o = look(s, (struct overview_query){.by = OVERVIEW_PROCESS});
+	for (size_t i = 0; i < o.rows.len; i++) {
+		if (o.rows.data[i].pid < 0)
+			continue;
+		sum_label(sum, o.rows.data[i].name, o.rows.data[i].pid, &samples, &cpu_ns);
+		assert_int_equal(o.rows.data[i].samples, samples);
+		assert_int_equal(o.rows.data[i].cpu_ns, cpu_ns);
+		checked++;
+	}
+	assert_true(checked > 3);
+	overview_release(&o);
+	profile_free(sum);
+	store_close(s);
+	release_windows(w, N);
+}
+
+static void rows_of_time_begin_by_the_zone(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	struct window w[N];
+	struct overview o;
+	int64_t windows = 0;
+
+	(void)state;
+	append_windows(s, w, N, 3 * MINUTE);
+	/* Some dozens of rows of the two hours. */
+	o = look(s, (struct overview_query){0});
+	assert_int_equal(o.width_ns, 10 * MINUTE);
+	assert_int_equal(o.rows.len, 12);
+	overview_release(&o);
+	/* As in India. */
+	o = look(s,
+		 (struct overview_query){.width_ns = HOUR, .phase_ns = -(5 * HOUR + 30 * MINUTE)});
+	assert_int_equal(o.rows.len, 3);
+	assert_int_equal(o.rows.data[0].begin_ns, T0 - 30 * MINUTE);
+	assert_int_equal(o.rows.data[1].begin_ns, T0 + 30 * MINUTE);
+	for (size_t i = 0; i < o.rows.len; i++)
+		windows += o.rows.data[i].windows;
+	assert_int_equal(windows, N);
+	assert_int_equal(o.rows.data[0].windows, 10);
+	overview_release(&o);
+	store_close(s);
+	release_windows(w, N);
+}
+
+static void json_comes_back(void **state)
+{
+	static const enum overview_by bys[] = {OVERVIEW_TIME, OVERVIEW_PROCESS, OVERVIEW_UNIT};
+	struct store *s = open_store("store", &writing);
+	struct window w[N];
+
+	(void)state;
+	append_windows(s, w, N, 3 * MINUTE);
+	for (size_t i = 0; i < 3; i++) {
+		struct overview o = look(s, (struct overview_query){.by = bys[i]}), back;
+		struct buf text = {0}, again = {0};
+
+		assert_int_equal(overview_json(&text, &o), 0);
+		assert_int_equal(overview_parse(&back, text.data, text.len), 0);
+		assert_int_equal(overview_json(&again, &back), 0);
+		assert_string_equal(buf_cstr(&again), buf_cstr(&text));
+		assert_int_equal(back.by, bys[i]);
+		assert_int_equal(back.rows.len, o.rows.len);
+		/* Cut anywhere it is none. */
+		for (size_t len = 0; len + 2 < text.len; len += 7)
+			assert_int_equal(overview_parse(&back, text.data, len), -EBADMSG);
+		overview_release(&o);
+		overview_release(&back);
+		buf_release(&text);
+		buf_release(&again);
+	}
+	store_close(s);
+	release_windows(w, N);
+}
+
+static void foreign_json_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"[]",
+		"{}",
+		"{\"by\":\"colour\"}",
+		"{\"by\":\"unit\",\"windows\":\"many\"}",
+		"{\"by\":\"unit\",\"windows\":99999999999999999999}",
+		"{\"by\":\"unit\",\"rows\":[{\"samples\":1}]}",
+		"{\"by\":\"unit\",\"rows\":[{\"name\":\"a\",\"samples\":1.5}]}",
+	};
+	static const char newer[] = "{\"by\":\"unit\",\"x\":[{\"y\":1}],\"rows\":"
+				    "[{\"name\":\"a\\u001b[31m\",\"z\":true}]}";
+	struct overview o;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		assert_int_equal(overview_parse(&o, texts[i], strlen(texts[i])), -EBADMSG);
+	/* What a newer version adds is left out, and names are cleaned. */
+	assert_int_equal(overview_parse(&o, newer, strlen(newer)), 0);
+	assert_null(strchr(o.rows.data[0].name, '\x1b'));
+	overview_release(&o);
+}
+
+static void an_empty_store_has_no_rows(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	struct overview o = look(s, (struct overview_query){0});
+
+	(void)state;
+	assert_int_equal(o.rows.len, 0);
+	assert_int_equal(o.windows, 0);
+	overview_release(&o);
+	o = look(s, (struct overview_query){.by = OVERVIEW_SERVICE});
+	assert_int_equal(o.rows.len, 0);
+	overview_release(&o);
+	store_close(s);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(rows_by_label_add_up),	      CASE(processes_of_one_name_are_told_apart),
+		CASE(rows_of_time_begin_by_the_zone), CASE(json_comes_back),
+		CASE(foreign_json_is_refused),	      CASE(an_empty_store_has_no_rows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
