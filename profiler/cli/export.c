@@ -23,6 +23,8 @@ enum {
 	OPT_SINCE,
 	OPT_UNTIL,
 	OPT_WHERE,
+	OPT_FROM,
+	OPT_TOKEN_FILE,
 };
 
 static const struct option_spec options[] = {
@@ -39,6 +41,7 @@ static const struct option_spec options[] = {
 	{"ignore", 0, "REGEX", "no samples with a matching function or module; may be repeated",
 	 OPT_IGNORE},
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
+	LOAD_FROM_OPTIONS(OPT_SINCE),
 	{0},
 };
 
@@ -76,6 +79,8 @@ static int handle(const struct options *o, int id, struct request *r)
 	case OPT_SINCE:
 	case OPT_UNTIL:
 	case OPT_WHERE:
+	case OPT_FROM:
+	case OPT_TOKEN_FILE:
 		load_range_set(&r->range, id - OPT_SINCE, o->arg);
 		return 0;
 	default:

@@ -13,6 +13,7 @@
 #include "profiler/base/log.h"
 #include "profiler/cli/command.h"
 #include "profiler/cli/list.h"
+#include "profiler/cli/load_remote.h"
 #include "profiler/cli/load_store.h"
 #include "profiler/store/overview.h"
 
@@ -21,13 +22,24 @@
 
 DEFINE_CLEANUP(store, store_close)
 
-enum { OPT_BY, OPT_STEP, OPT_TOP, OPT_JSON, OPT_SINCE, OPT_UNTIL, OPT_WHERE };
+enum {
+	OPT_BY,
+	OPT_STEP,
+	OPT_TOP,
+	OPT_JSON,
+	OPT_SINCE,
+	OPT_UNTIL,
+	OPT_WHERE,
+	OPT_FROM,
+	OPT_TOKEN_FILE
+};
 
 static const struct option_spec options[] = {
 	{"by", 0, OVERVIEW_BY_WORDS, "what a row is (time)", OPT_BY},
 	{"step", 0, "TIME", "how much time a row is, such as 10m (some dozens of rows)", OPT_STEP},
 	{"top", 'n', "N", "rows to show, 0 = all (20; time and JSON all)", OPT_TOP},
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
+	LOAD_FROM_OPTIONS(OPT_SINCE),
 	{"json", 0, NULL, "print JSON", OPT_JSON},
 	{0},
 };
@@ -37,6 +49,7 @@ struct request {
 	struct load_range range;
 	bool json, has_rows;
 	unsigned long long n_rows;
+	const char *step;
 };
 
 static int set_step(const struct options *o, struct request *r)
@@ -49,6 +62,7 @@ static int set_step(const struct options *o, struct request *r)
 		err = -EINVAL;
 	}
 	r->query.width_ns = err ? 0 : (int64_t)ns;
+	r->step = o->arg;
 	return err;
 }
 
@@ -95,6 +109,16 @@ static int look_into(const char *path, const struct overview_query *q, struct ov
 	return err ? load_store_failed(err, &why) : EXIT_OK;
 }
 
+static int look_at(const struct options *o, struct request *r, const char *path,
+		   struct overview *out)
+{
+	if (r->range.from)
+		return load_remote_list(o->cmd, &r->range, r->query.by, r->step, out);
+	r->query.where = r->range.where;
+	r->query.phase_ns = zone_offset_ns();
+	return look_into(path, &r->query, out);
+}
+
 static int print(const struct options *o, const struct request *r, const char *name,
 		 struct overview *all)
 {
@@ -122,19 +146,17 @@ static int list(const struct options *o, struct request *r, char **operands, int
 	const char *path = n ? operands[0] : NULL;
 	int code;
 
-	if (n > 1)
+	if (n + (r->range.from != NULL) > 1)
 		return usage_error(o->cmd, "one store at a time");
 	code = load_range_times(o->cmd, &r->range, &r->query.since_ns, &r->query.until_ns);
-	if (code == EXIT_OK && !path) {
+	if (code == EXIT_OK && !path && !r->range.from) {
 		code = load_configured_store(&configured);
 		path = configured;
 	}
-	r->query.where = r->range.where;
-	r->query.phase_ns = zone_offset_ns();
 	if (code == EXIT_OK)
-		code = look_into(path, &r->query, &all);
+		code = look_at(o, r, path, &all);
 	if (code == EXIT_OK)
-		code = print(o, r, path, &all);
+		code = print(o, r, r->range.from ?: path, &all);
 	overview_release(&all);
 	return code;
 }

@@ -8,6 +8,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/cli/load.h"
+#include "profiler/cli/load_remote.h"
 #include "profiler/formats/export.h"
 
 static const char *shown_name(const char *path)
@@ -77,6 +78,9 @@ int load_profiles(const struct command *cmd, char *const *paths, int n,
 	_cleanup_free_ char *configured = NULL;
 	int code;
 
+	if (range && range->from)
+		return n ? usage_error(cmd, "--from asks an agent: no FILE beside it")
+			 : load_remote(cmd, range, out);
 	if (!n && range && load_range_is_set(range)) {
 		code = load_configured_store(&configured);
 		return code == EXIT_OK ? load_store(cmd, configured, range, out) : code;

@@ -22,7 +22,7 @@ DEFINE_CLEANUP(store, store_close)
 
 void load_range_set(struct load_range *r, int which, const char *value)
 {
-	const char **members[] = {&r->since, &r->until, &r->where};
+	const char **members[] = {&r->since, &r->until, &r->where, &r->from, &r->token_file};
 
 	*members[which] = value;
 }

@@ -13,6 +13,8 @@ struct store_why;
 
 struct load_range { /* all-zero: everything */
 	const char *since, *until, *where;
+	const char *from,
+		*token_file; /* another host's agent instead (profiler/cli/load_remote.h) */
 	/* Keys of labels that the command does not need, NULL-terminated, or NULL: a day of a busy host has a
 	 * label set for each of a hundred thousand processes. */
 	const char *const *without;
@@ -26,9 +28,17 @@ struct load_range { /* all-zero: everything */
 		"where", 0, "LABELS", "of a store: such as 'unit=nginx.service,comm=~work.*'",     \
 			(id) + 2                                                                   \
 	}
-void load_range_set(struct load_range *r, int which, const char *value); /* which: 0, 1, 2 */
+/* ... and of every one that asks other hosts: id + 3, id + 4. */
+#define LOAD_FROM_OPTIONS(id)                                                                      \
+	{"from", 0, "URL", "ask another host's agent: kiln+http://HOST:7676, kiln+unix:/PATH",     \
+	 (id) + 3},                                                                                \
+	{                                                                                          \
+		"token-file", 0, "FILE", "the token for --from (the value of KILN_TOKEN)",         \
+			(id) + 4                                                                   \
+	}
+void load_range_set(struct load_range *r, int which, const char *value); /* which: from 0 */
 
-/* Whether any is set. */
+/* Whether a time or a condition is set. */
 bool load_range_is_set(const struct load_range *r);
 
 /* Its times in ns since 1970; STORE_BEGIN and STORE_END where there are none. EXIT_OK, or EXIT_USAGE after an

@@ -30,6 +30,8 @@ enum {
 	OPT_SINCE,
 	OPT_UNTIL,
 	OPT_WHERE,
+	OPT_FROM,
+	OPT_TOKEN_FILE,
 };
 
 static const struct option_spec options[] = {
@@ -46,6 +48,7 @@ static const struct option_spec options[] = {
 	{"ignore", 0, "REGEX", "no samples with a matching function or module; may be repeated",
 	 OPT_IGNORE},
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
+	LOAD_FROM_OPTIONS(OPT_SINCE),
 	{"json", 0, NULL, "print JSON", OPT_JSON},
 	{0},
 };
@@ -62,8 +65,9 @@ struct request {
 /* What rows are decides which labels are of no use. The title needs the command. */
 static const char *const *unused_labels(enum table_by by)
 {
-	static const char *const no_threads[] = {LABEL_TID, NULL},
-				 *const no_processes[] = {LABEL_TID, LABEL_PID, NULL};
+	static const char *const no_threads[] = {LABEL_TID, NULL}, *const no_processes[] = {
+									   LABEL_TID, LABEL_PID,
+									   NULL};
 
 	return by == TABLE_THREAD ? NULL : by == TABLE_PROCESS ? no_threads : no_processes;
 }
@@ -108,6 +112,8 @@ static int handle(const struct options *o, int id, struct request *r)
 	case OPT_SINCE:
 	case OPT_UNTIL:
 	case OPT_WHERE:
+	case OPT_FROM:
+	case OPT_TOKEN_FILE:
 		load_range_set(&r->range, id - OPT_SINCE, o->arg);
 		return 0;
 	case OPT_TREE:

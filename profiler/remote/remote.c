@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/remote/remote.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "profiler/base/text.h"
+#include "profiler/remote/curl.h"
+
+#define PORT		"7676"
+#define CONNECT_MS	10000
+#define TOTAL_MS	300000
+#define STALL_MS	60000
+#define MAX_BYTES	(256u << 20)
+#define MAX_TOKEN	4096
+#define MAX_SOCKET_PATH 107
+#define MAX_QUOTED	200 /* of what the other side says */
+
+#define HTTP_PREFIX  "kiln+http://"
+#define HTTPS_PREFIX "kiln+https://"
+#define UNIX_PREFIX  "kiln+unix:"
+
+__attribute__((format(printf, 3, 4))) static int say(struct remote_why *why, int err,
+						     const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why->text, sizeof(why->text), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+/* --- the URL -------------------------------------------------------------------------------------- */
+
+static bool is_host_char(char c)
+{
+	return isalnum((unsigned char)c) || c == '.' || c == '-' || c == '_';
+}
+
+/* Bytes of a name, an IPv4 address, or an IPv6 address in brackets; 0: it is none. */
+static size_t host_len(const char *s)
+{
+	size_t n = 0;
+
+	if (*s == '[') {
+		n = 1 + strspn(s + 1, "0123456789abcdefABCDEF:.");
+		return n > 2 && s[n] == ']' ? n + 1 : 0;
+	}
+	while (is_host_char(s[n]))
+		n++;
+	return n;
+}
+
+static int make_base(struct buf *out, const char *url, struct remote_why *why)
+{
+	bool tls = text_has_prefix(url, HTTPS_PREFIX);
+	const char *host = url + strlen(tls ? HTTPS_PREFIX : HTTP_PREFIX), *rest;
+	size_t len = host_len(host);
+	const char *port = PORT;
+	uint64_t number = 0;
+	char text[8];
+
+	rest = host + len;
+	if (len && *rest == ':') {
+		size_t digits = strspn(++rest, "0123456789");
+
+		snprintf(text, sizeof(text), "%.*s", (int)digits, rest);
+		if (!digits || digits > 5 || text_parse_u64(text, 65535, &number) || !number)
+			return say(why, -EINVAL, "%s: no port follows the colon", url);
+		port = text;
+		rest += digits;
+	}
+	if (!len || (strcmp(rest, "") && strcmp(rest, "/")))
+		return say(why, -EINVAL, "%s is no " HTTP_PREFIX "HOST[:PORT]", url);
+	buf_printf(out, "%s://%.*s:%s", tls ? "https" : "http", (int)len, host, port);
+	return 0;
+}
+
+static int parse_url(const char *url, struct buf *base, const char **socket, struct remote_why *why)
+{
+	*socket = NULL;
+	if (text_has_prefix(url, HTTP_PREFIX) || text_has_prefix(url, HTTPS_PREFIX))
+		return make_base(base, url, why);
+	if (!text_has_prefix(url, UNIX_PREFIX))
+		return say(why, -EINVAL,
+			   "%s is none of " HTTP_PREFIX "HOST[:PORT], " HTTPS_PREFIX
+			   "HOST[:PORT], " UNIX_PREFIX "/PATH",
+			   url);
+	*socket = url + strlen(UNIX_PREFIX);
+	if (**socket != '/' || strlen(*socket) > MAX_SOCKET_PATH)
+		return say(why, -EINVAL, "%s is no " UNIX_PREFIX "/PATH of at most %d bytes", url,
+			   MAX_SOCKET_PATH);
+	buf_str(base, "http://localhost");
+	return 0;
+}
+
+static void add_escaped(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (isalnum((unsigned char)*s) || strchr("-._~", *s))
+			buf_char(b, *s);
+		else
+			buf_printf(b, "%%%02X", (unsigned char)*s);
+	}
+}
+
+static void add_params(struct buf *b, const struct remote_param *params, size_t n)
+{
+	char before = '?';
+
+	for (size_t i = 0; i < n; i++) {
+		if (!params[i].value)
+			continue;
+		buf_printf(b, "%c%s=", before, params[i].key);
+		add_escaped(b, params[i].value);
+		before = '&';
+	}
+}
+
+int remote_is_open(const struct remote *r)
+{
+	const char *host = r->url + strlen(HTTP_PREFIX);
+
+	return text_has_prefix(r->url, HTTP_PREFIX) && !text_has_prefix(host, "localhost") &&
+	       !text_has_prefix(host, "127.") && !text_has_prefix(host, "[::1]");
+}
+
+/* --- the token ------------------------------------------------------------------------------------ */
+
+static int check_token(const char *token, const char *from, struct remote_why *why)
+{
+	for (const char *s = token; *s; s++)
+		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f)
+			return say(why, -EINVAL, "%s: a token has no blanks and only ASCII", from);
+	if (!*token || strlen(token) > MAX_TOKEN)
+		return say(why, -EINVAL, "%s: a token has 1 to %d characters", from, MAX_TOKEN);
+	return 0;
+}
+
+static int read_token(char **out, const char *path, struct remote_why *why)
+{
+	char *text;
+	size_t len;
+	int err = io_read_file(path, MAX_TOKEN + 2, &text, &len);
+
+	if (err)
+		return say(why, err, "%s: %s", path, strerror(-err));
+	text[strcspn(text, "\r\n")] = '\0';
+	*out = text;
+	return 0;
+}
+
+int remote_token(char **out, const char *path, struct remote_why *why)
+{
+	const char *variable = getenv("KILN_TOKEN");
+	_cleanup_free_ char *token = NULL;
+	int err = 0;
+
+	*out = NULL;
+	if (path)
+		err = read_token(&token, path, why);
+	else if (variable && *variable)
+		err = (token = strdup(variable)) ? 0 : say(why, -ENOMEM, "out of memory");
+	if (err || !token)
+		return err;
+	err = check_token(token, path ? path : "KILN_TOKEN", why);
+	if (!err)
+		*out = steal_ptr(token);
+	return err;
+}
+
+/* --- answers -------------------------------------------------------------------------------------- */
+
+/* What the other side says, if it is a line of text: ": it", else "". */
+static void quote(struct buf *out, const struct buf *body)
+{
+	size_t len = 0;
+
+	while (len < body->len && len < MAX_QUOTED && body->data[len] != '\n' && body->data[len])
+		len++;
+	if (!len || *body->data == '<' || *body->data == '{')
+		return;
+	buf_str(out, ": ");
+	text_add_clean(out, body->data, len);
+}
+
+static int refuse(const struct remote *r, const char *path, const struct curl_answer *a,
+		  struct remote_why *why)
+{
+	struct buf said = {0};
+	int err = -EBADMSG;
+
+	quote(&said, &a->body);
+	if (a->status == 401)
+		err = say(why, -EACCES,
+			  r->token ? "%s does not accept the token"
+				   : "%s wants a token: KILN_TOKEN or --token-file",
+			  r->url);
+	else if (a->status == 403)
+		err = say(why, -EACCES,
+			  "%s refuses; its http.hosts has to have the name by which it is asked%s",
+			  r->url, buf_cstr(&said));
+	else if (a->status == 404)
+		err = say(why, -ENOENT, "%s has no %s: is it a kiln agent?%s", r->url, path,
+			  buf_cstr(&said));
+	else if (a->status == 429 || a->status == 503)
+		err = say(why, -EBUSY, "%s has too much to do just now: try again%s", r->url,
+			  buf_cstr(&said));
+	else if (a->status == 400)
+		err = say(why, -EINVAL, "%s does not understand the question%s", r->url,
+			  buf_cstr(&said));
+	else
+		say(why, err, "%s answers with status %ld: is it a kiln agent?%s", r->url,
+		    a->status, buf_cstr(&said));
+	buf_release(&said);
+	return err;
+}
+
+static int ask(const struct remote *r, const char *path, const char *url, const char *socket,
+	       struct buf *out, struct remote_why *why)
+{
+	const struct curl_request request = {
+		.url = url,
+		.socket = socket,
+		.token = r->token,
+		.connect_ms = r->connect_ms ?: CONNECT_MS,
+		.total_ms = r->total_ms ?: TOTAL_MS,
+		.stall_ms = r->stall_ms ?: STALL_MS,
+		.max_bytes = r->max_bytes ?: MAX_BYTES,
+		.soname = r->soname,
+	};
+	struct curl_answer answer;
+	int err = curl_get(&request, &answer);
+
+	if (err)
+		say(why, err, "%s: %s", r->url, answer.why);
+	else if (answer.status != 200)
+		err = refuse(r, path, &answer, why);
+	else
+		buf_add(out, answer.body.data, answer.body.len);
+	curl_answer_release(&answer);
+	return err ?: out->err;
+}
+
+int remote_get(const struct remote *r, const char *path, const struct remote_param *params,
+	       size_t n, struct buf *out, struct remote_why *why)
+{
+	struct buf url = {0};
+	const char *socket;
+	int err = parse_url(r->url, &url, &socket, why);
+
+	buf_str(&url, path);
+	add_params(&url, params, n);
+	err = err ?: url.err ?: ask(r, path, buf_cstr(&url), socket, out, why);
+	buf_release(&url);
+	return err;
+}
