@@ -42,6 +42,9 @@ $(B)/tests/kernel/test_stack_agreement: LDLIBS := -lunwind-ptrace $(LDLIBS)
 $(B)/bpf_usable: $(B)/tests/lib/bpf_usable.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^
 
+$(B)/store_writer: $(B)/tests/lib/store_writer.o $(LIB)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(B)/resolve_pairs: $(B)/tests/lib/resolve_pairs.o $(LIB)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -60,7 +63,7 @@ $(B)/$1/kiln: $(B)/profiler/cli/main.o $(SKEL_USERS:%.c=$(B)/$1/%.o) $(LIB)
 endef
 $(foreach c,$(BPF_CLANGS),$(eval $(call kiln_of_clang,$c)))
 
-TEST_PROGRAMS := $(KILN) $(B)/bpf_usable $(UNIT) $(KERNEL_TESTS) $(WORKLOADS) $(BPF_KILNS)
+TEST_PROGRAMS := $(KILN) $(B)/bpf_usable $(B)/store_writer $(UNIT) $(KERNEL_TESTS) $(WORKLOADS) $(BPF_KILNS)
 # TESTS="name ..." picks among them, for example: make run-tests TESTS="test_strtab targets"
 TESTS ?=
 RUN = B=$(B) tools/run-tests $(TESTS)
@@ -74,7 +77,7 @@ unit: $(UNIT) ## run the unit tests; FLAVOUR=asan or tsan: under sanitizers
 	@$(RUN) unit
 kernel: $(B)/bpf_usable $(KERNEL_TESTS) $(BPF_KILNS) $(W)/deep_nofp ## run the tests against this machine's kernel
 	@$(RUN) kernel
-e2e: $(KILN) $(B)/bpf_usable $(WORKLOADS) $(BPF_KILNS) ## run the end-to-end tests
+e2e: $(KILN) $(B)/bpf_usable $(B)/store_writer $(WORKLOADS) $(BPF_KILNS) ## run the end-to-end tests
 	@$(RUN) e2e
 
 check: ## before a commit: lint, and the unit tests under sanitizers
