@@ -99,11 +99,16 @@ static int find_segment(struct store *s)
 static void clean(struct store *s)
 {
 	_cleanup_close_ int lock = -1;
+	struct dir_list l;
 	pid_t pid;
 
 	lock = dir_lock(&s->dir, DIR_MAINTENANCE_LOCK, &pid);
-	if (lock >= 0)
-		dir_clean(&s->dir);
+	if (lock >= 0 && !dir_clean(&s->dir) && !dir_list(&s->dir, &l)) {
+		for (size_t i = 0; i < l.v.len; i++)
+			if (l.v.data[i].is_empty)
+				dir_remove(&s->dir, l.v.data[i].name);
+		dir_list_release(&l);
+	}
 }
 
 static int open_for_writing(struct store *s, struct store_why *why)

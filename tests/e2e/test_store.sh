@@ -7,7 +7,7 @@
 . "$SRC/tests/lib/profile.sh"
 
 start_agent() { # OPTION...
-	start "$KILN" agent --store "$T/store" --window 1s -F 97 --listen off "$@" 2>>log
+	start "$KILN" agent --store "${store:-$T/store}" --window 1s -F 97 --listen off "$@" 2>log
 	agent=$started
 	wait_until 20 grep -q 'msg="sampling' log
 }
@@ -38,6 +38,12 @@ make_store() { # WINDOWS
 	stop_agent
 	end_started "$T"
 	rm .started
+}
+
+# The same, made once for several tests.
+copy_store() {
+	[ -d ../.store ] || { make_store 4 && cp -a store ../.store; }
+	[ -d store ] || cp -a ../.store store
 }
 
 # The sums of samples and time by command, process and stack, of several files together.
@@ -80,7 +86,7 @@ test_sums() {
 	local files since until wanted
 	mkdir kept
 	export KILN_TEST_KEEP_WINDOWS=$T/kept
-	make_store 7
+	make_store 5
 	files=(kept/*.pb.gz)
 	assert_eq "windows" "$(sql 'select id from windows' | wc -l)" "${#files[@]}"
 	"$KILN" export "$T/store" -o all.pb.gz
@@ -102,7 +108,7 @@ test_strangers_read_it() {
 	need_bpf
 	need sqlite3
 	local i segment samples
-	make_store 4
+	copy_store
 	awk '/^\.Ed/ { inside = 0; close("example" n) }
 		inside { print >("example" n) }
 		/^\.Bd/ { inside = 1; n++ }' "$SRC/tools/kiln-store.5"
@@ -130,7 +136,7 @@ test_strangers_read_it() {
 test_list() {
 	need_bpf
 	local samples total since
-	make_store 5
+	copy_store
 	"$KILN" export "$T/store" -o all.pb.gz
 	total=$(profile_samples all.pb.gz)
 	"$KILN" list "$T/store" >out
@@ -154,6 +160,10 @@ test_list() {
 	assert_eq "where" "$("$KILN" list "$T/store" --where comm=deep --json | jq .samples)" \
 		"$(profile_samples all.pb.gz '$3 == "deep"')"
 	KILN_STORE_PATH=$T/store assert_status 0 "$KILN" list
+	# In another zone rows begin at other times, and are the same in sum.
+	TZ=Asia/Kolkata "$KILN" list "$T/store" --json --step 1h >kolkata
+	assert_eq "samples in Kolkata" "$(jq '[.rows[].samples] | add' kolkata)" "$total"
+	assert_eq "where rows begin" "$(jq '.rows[0].begin_ns / 1000000000 % 3600' kolkata)" 1800
 	assert_status 3 "$KILN" list "$T/store" --until 2026-01-01
 	assert_status 2 "$KILN" list "$T/store" --by colour
 	assert_status 2 "$KILN" list "$T/store" --step 1ms
@@ -166,7 +176,7 @@ test_list() {
 test_rm() {
 	need_bpf
 	local before deep since rest
-	make_store 5
+	copy_store
 	"$KILN" export "$T/store" -o before.pb.gz
 	before=$(profile_samples before.pb.gz) deep=$(profile_samples before.pb.gz '$3 == "deep"')
 	assert_status 2 "$KILN" rm "$T/store"
@@ -210,6 +220,173 @@ test_rm_asks() {
 	stop_agent
 	assert_match "log" log '0 lost"$'
 	assert_at_most "samples of deep" "$("$KILN" list "$T/store" --where comm=deep --json | jq .samples)" 400
+}
+
+# --- bad days ---------------------------------------------------------------------------------------
+
+as_member() { # COMMAND...: of the group that the store belongs to
+	setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all "$@"
+}
+
+# Everything that was acknowledged is there, and all that is there can be read.
+assert_complete() { # STORE DIRECTORY_OF_KEPT
+	local begin
+	assert_status 0 "$KILN" report "$1"
+	assert_eq "what report says" "$(cat err)" ""
+	"$KILN" list "$1" --step 1s --json >list
+	assert_eq "what cannot be read" "$(jq .unreadable list)" 0
+	for file in "$1"/*.kiln; do
+		# One that was just begun may have no tables yet.
+		sqlite3 "$file" 'select begin_unix_ns from windows' 2>/dev/null || true
+	done | sort >there
+	assert_eq "windows that are there twice" "$(uniq -d there)" ""
+	for begin in "$2"/*.pb.gz; do
+		grep -q "^$(basename "$begin" .pb.gz)$" there || fail "window $begin is gone"
+	done
+}
+
+# KILN_TEST_KILLS: how often (3). At most the window that is open is lost.
+test_killed_agents() {
+	need_bpf
+	local i kills=${KILN_TEST_KILLS:-3}
+	mkdir kept
+	export KILN_TEST_KEEP_WINDOWS=$T/kept
+	start "$WORKLOADS/forkstorm" 6000 5 50 1
+	for ((i = 0; i < kills; i++)); do
+		start_agent
+		sleep "$((RANDOM % 3)).$((RANDOM % 10))"
+		kill -KILL "$agent"
+		wait "$agent" || true
+		[ -z "$(ls store/*.kiln 2>/dev/null)" ] || "$KILN" list "$T/store" >out || [ $? -eq 3 ] ||
+			fail "the store cannot be read"
+	done
+	start_agent
+	i=$(find kept -name '*.pb.gz' | wc -l)
+	wait_until 20 has_windows $((i + 2))
+	stop_agent
+	assert_complete "$T/store" kept
+	assert_eq "temporary files" "$(find store -name '*.tmp' -o -name '*-wal' -o -name '*-journal')" ""
+}
+
+mount_small() { # SIZE
+	need_root
+	mkdir small
+	mount -t tmpfs -o "size=$1" kiln-test small || skip "no tmpfs"
+	trap 'umount -l "$T/small"' EXIT
+	store=$T/small/store
+	mkdir -p kept
+	export KILN_TEST_KEEP_WINDOWS=$T/kept
+}
+
+kept() { # AT_LEAST
+	[ "$(find kept -name '*.pb.gz' | wc -l)" -ge "$1" ]
+}
+
+test_a_full_disk() {
+	need_bpf
+	local before
+	mount_small 4m
+	start "$WORKLOADS/forkstorm" 6000 5 50 1
+	start_agent --set store.min_free=1MiB
+	wait_until 20 kept 2
+	dd if=/dev/zero of=small/other bs=4k 2>/dev/null || true
+	wait_until 20 grep -q 'level=\(error\|warning\).*No space left on device' log
+	before=$(find kept -name '*.pb.gz' | wc -l)
+	sleep 2.5
+	assert_eq "windows stored on a full disk" "$(find kept -name '*.pb.gz' | wc -l)" "$before"
+	rm small/other
+	wait_until 20 kept $((before + 2))
+	stop_agent
+	assert_complete "$store" kept
+	assert_match "log" log 'ending: [0-9]+ windows stored, [1-9][0-9]* lost"$'
+}
+
+test_a_read_only_disk() {
+	need_bpf
+	mount_small 16m
+	start_agent --set store.min_free=1MiB
+	wait_until 20 kept 2
+	stop_agent
+	mount -o remount,ro,size=16m small
+	assert_complete "$store" kept
+	assert_status 1 "$KILN" agent --store "$store"
+	assert_match "what the agent says" err 'store cannot be written to: Read-only file system'
+	assert_status 1 "$KILN" rm "$store" --all --force
+	mount -o remount,rw,size=16m small
+	start_agent --set store.min_free=1MiB
+	wait_until 20 kept 4
+	stop_agent
+	assert_complete "$store" kept
+}
+
+test_a_newer_store_is_left_alone() {
+	need_bpf
+	local segment sum
+	copy_store
+	segment=$(echo store/*.kiln)
+	sqlite3 "$segment" 'PRAGMA user_version = 2'
+	sum=$(md5sum "$segment")
+	start_agent
+	wait_until 20 has_another_segment
+	sleep 1.5
+	stop_agent
+	assert_eq "the newer segment" "$(md5sum "$segment")" "$sum"
+	assert_status 0 "$KILN" report "$T/store"
+	assert_match "what report says" err 'store: 1 segments are of a newer version of kiln'
+	assert_status 0 "$KILN" list "$T/store" --json
+	assert_eq "what cannot be read" "$(jq .unreadable out)" 1
+}
+
+has_another_segment() {
+	[ "$(find store -name '*.kiln' | wc -l)" -ge 2 ]
+}
+
+# A segment's middle is overwritten: the others can be read, and the agent goes on.
+test_a_damaged_segment() {
+	need_bpf
+	local segment all
+	copy_store
+	segment=$(echo store/*.kiln)
+	all=$("$KILN" list "$T/store" --json | jq .samples)
+	# Another one beside it, whose name says that it is older.
+	cp "$segment" store/20200101T000000Z.kiln
+	sqlite3 store/20200101T000000Z.kiln "update meta set value = value + 1 where key = 'id';
+		update meta set value = 1577836800000000000 where key = 'begin_unix_ns'"
+	dd if=/dev/urandom of=store/20200101T000000Z.kiln bs=1k seek=0 count=8 conv=notrunc 2>/dev/null
+	assert_status 0 "$KILN" report "$T/store"
+	assert_match "what report says" err 'is damaged: 1 segments cannot be read'
+	assert_eq "samples" "$("$KILN" list "$T/store" --json | jq .samples)" "$all"
+	start_agent
+	wait_until 20 has_more "$all"
+	stop_agent
+}
+
+has_more() { # SAMPLES
+	[ "$("$KILN" list "$T/store" --json 2>/dev/null | jq .samples)" -gt "$1" ]
+}
+
+# Whoever is in the group reads what an agent writes, or has left behind when it was killed. Others learn why
+# they do not.
+test_members_of_the_group_read() {
+	need_bpf
+	need_root
+	local all
+	start "$WORKLOADS/deep" 60
+	start_agent
+	wait_until 20 has_windows 2
+	assert_status 4 as_member "$KILN" report "$T/store"
+	assert_match "what it says" err 'store is for root and the group kiln: use sudo, or join the group'
+	chgrp -R 65534 store
+	assert_status 0 as_member "$KILN" report "$T/store"
+	assert_match "the report" out at_the_bottom
+	kill -KILL "$agent"
+	wait "$agent" || true
+	chgrp -R 65534 store
+	all=$("$KILN" list "$T/store" --json | jq .samples)
+	chgrp -R 65534 store
+	assert_eq "samples" "$(as_member "$KILN" list "$T/store" --json | jq .samples)" "$all"
+	assert_status 4 as_member "$KILN" rm "$T/store" --all --force
+	assert_eq "samples after that" "$("$KILN" list "$T/store" --json | jq .samples)" "$all"
 }
 
 run_tests "$@"
