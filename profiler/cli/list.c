@@ -13,7 +13,7 @@
 #include "profiler/base/log.h"
 #include "profiler/cli/command.h"
 #include "profiler/cli/list.h"
-#include "profiler/cli/load_remote.h"
+#include "profiler/cli/list_remote.h"
 #include "profiler/cli/load_store.h"
 #include "profiler/store/overview.h"
 
@@ -113,7 +113,7 @@ static int look_at(const struct options *o, struct request *r, const char *path,
 		   struct overview *out)
 {
 	if (r->range.from)
-		return load_remote_list(o->cmd, &r->range, r->query.by, r->step, out);
+		return list_remote(o->cmd, &r->range, r->query.by, r->step, out);
 	r->query.where = r->range.where;
 	r->query.phase_ns = zone_offset_ns();
 	return look_into(path, &r->query, out);

@@ -14,48 +14,49 @@
 #include "profiler/profile/profile.h"
 #include "profiler/remote/remote.h"
 
-#define MAX_PARAMS 8
-
-/* Times as numbers: the other host may be of another zone, and its clock another one. */
-struct question {
-	char since[32], until[32];
-	struct remote_param params[MAX_PARAMS];
-	size_t n;
-};
-
-static void add_param(struct question *q, const char *key, const char *value)
+void remote_question_add(struct remote_question *q, const char *key, const char *value)
 {
 	q->params[q->n++] = (struct remote_param){key, value};
 }
 
-static void add_time(struct question *q, const char *key, char text[32], int64_t ns)
+static void add_time(struct remote_question *q, const char *key, char text[32], int64_t ns)
 {
 	snprintf(text, 32, "@%" PRId64, ns / (int64_t)NS_PER_S);
-	add_param(q, key, text);
+	remote_question_add(q, key, text);
 }
 
-static int make_question(const struct command *cmd, const struct load_range *r, struct question *q)
+int remote_question_make(const struct command *cmd, const struct load_range *r,
+			 struct remote_question *q)
 {
 	int64_t since_ns, until_ns;
 	int code = load_range_times(cmd, r, &since_ns, &until_ns);
 
-	*q = (struct question){0};
-	if (code == EXIT_OK && r->since)
+	*q = (struct remote_question){0};
+	if (code == EXIT_OK) /* an agent's own default is the last hour */
 		add_time(q, "since", q->since, since_ns);
 	if (code == EXIT_OK && r->until)
 		add_time(q, "until", q->until, until_ns);
-	add_param(q, "where", r->where);
+	remote_question_add(q, "where", r->where);
 	return code;
 }
 
 static int failed(int err, const struct remote_why *why)
 {
 	log_error("%s", *why->text ? why->text : strerror(-err));
-	return err == -EINVAL ? EXIT_USAGE : err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_ERROR;
+	switch (err) {
+	case -EINVAL:
+		return EXIT_USAGE;
+	case -EACCES:
+		return EXIT_NOT_PERMITTED;
+	case -ENODATA:
+		return EXIT_NO_SAMPLES;
+	default:
+		return EXIT_ERROR;
+	}
 }
 
-static int get(const struct load_range *r, const char *path, const struct question *q,
-	       struct buf *out)
+int remote_question_ask(const struct load_range *r, const char *path,
+			const struct remote_question *q, struct buf *out)
 {
 	_cleanup_free_ char *token = NULL;
 	struct remote_why why = {""};
@@ -69,7 +70,7 @@ static int get(const struct load_range *r, const char *path, const struct questi
 	return err ? failed(err, &why) : EXIT_OK;
 }
 
-static int no_kiln(const struct load_range *r, const char *why)
+int remote_is_no_kiln(const struct load_range *r, const char *why)
 {
 	log_error("%s: the answer is %s: is it a kiln agent?", r->from, why);
 	return EXIT_ERROR;
@@ -79,14 +80,14 @@ int load_remote(const struct command *cmd, const struct load_range *r, struct pr
 {
 	struct buf answer = {0};
 	struct profile *p = NULL;
-	struct question q;
+	struct remote_question q;
 	const char *why = "no profile";
-	int code = make_question(cmd, r, &q);
+	int code = remote_question_make(cmd, r, &q);
 
 	if (code == EXIT_OK)
-		code = get(r, "/api/v1/profile", &q, &answer);
+		code = remote_question_ask(r, "/api/v1/profile", &q, &answer);
 	if (code == EXIT_OK && import_pprof(&p, answer.data, answer.len, &why))
-		code = no_kiln(r, why);
+		code = remote_is_no_kiln(r, why);
 	buf_release(&answer);
 	if (code != EXIT_OK)
 		return code;
@@ -97,34 +98,4 @@ int load_remote(const struct command *cmd, const struct load_range *r, struct pr
 	}
 	*out = p;
 	return EXIT_OK;
-}
-
-static const char *by_word(enum overview_by by, char word[32])
-{
-	const char *at = OVERVIEW_BY_WORDS;
-
-	for (int i = 0; i < (int)by; i++)
-		at = strchr(at, '|') + 1;
-	snprintf(word, 32, "%.*s", (int)strcspn(at, "|"), at);
-	return word;
-}
-
-int load_remote_list(const struct command *cmd, const struct load_range *r, enum overview_by by,
-		     const char *step, struct overview *out)
-{
-	struct buf answer = {0};
-	struct question q;
-	char word[32];
-	int code = make_question(cmd, r, &q), err;
-
-	add_param(&q, "by", by_word(by, word));
-	add_param(&q, "step", step);
-	if (code == EXIT_OK)
-		code = get(r, "/api/v1/list", &q, &answer);
-	if (code == EXIT_OK) {
-		err = overview_parse(out, answer.data, answer.len);
-		code = err ? no_kiln(r, err == -ENOMEM ? "too large" : "no list") : EXIT_OK;
-	}
-	buf_release(&answer);
-	return code;
 }

@@ -11,6 +11,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/json_read.h"
 #include "profiler/base/text.h"
 #include "profiler/remote/curl.h"
 
@@ -179,17 +180,25 @@ int remote_token(char **out, const char *path, struct remote_why *why)
 
 /* --- answers -------------------------------------------------------------------------------------- */
 
-/* What the other side says, if it is a line of text: ": it", else "". */
+static int on_string(void *ctx, const struct json_step *steps, size_t n, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (n == 1 && steps[0].key && !strcmp(steps[0].key, "error"))
+		text_add_clean(ctx, text, len < MAX_QUOTED ? len : MAX_QUOTED);
+	return 0;
+}
+
+/* What an agent says of an error: {"error": "..."}. Empty: it is none. */
 static void quote(struct buf *out, const struct buf *body)
 {
-	size_t len = 0;
+	if (body->len && json_read(body->data, body->len, on_string, out))
+		buf_clear(out);
+}
 
-	while (len < body->len && len < MAX_QUOTED && body->data[len] != '\n' && body->data[len])
-		len++;
-	if (!len || *body->data == '<' || *body->data == '{')
-		return;
-	buf_str(out, ": ");
-	text_add_clean(out, body->data, len);
+static const char *or_else(const struct buf *said, const char *text)
+{
+	return said->len ? buf_cstr((struct buf *)said) : text;
 }
 
 static int refuse(const struct remote *r, const char *path, const struct curl_answer *a,
@@ -205,21 +214,22 @@ static int refuse(const struct remote *r, const char *path, const struct curl_an
 				   : "%s wants a token: KILN_TOKEN or --token-file",
 			  r->url);
 	else if (a->status == 403)
-		err = say(why, -EACCES,
-			  "%s refuses; its http.hosts has to have the name by which it is asked%s",
-			  r->url, buf_cstr(&said));
+		err = say(
+			why, -EACCES, "%s refuses: %s", r->url,
+			or_else(&said, "its http.hosts has to have the name by which it is asked"));
+	else if (a->status == 404 && said.len)
+		err = say(why, -ENODATA, "%s: %s", r->url, buf_cstr(&said));
 	else if (a->status == 404)
-		err = say(why, -ENOENT, "%s has no %s: is it a kiln agent?%s", r->url, path,
-			  buf_cstr(&said));
+		err = say(why, -ENOENT, "%s has no %s: is it a kiln agent?", r->url, path);
 	else if (a->status == 429 || a->status == 503)
-		err = say(why, -EBUSY, "%s has too much to do just now: try again%s", r->url,
-			  buf_cstr(&said));
+		err = say(why, -EBUSY, "%s cannot answer just now, try again: %s", r->url,
+			  or_else(&said, "it has too much to do"));
 	else if (a->status == 400)
-		err = say(why, -EINVAL, "%s does not understand the question%s", r->url,
-			  buf_cstr(&said));
+		err = say(why, -EINVAL, "%s: %s", r->url,
+			  or_else(&said, "it does not understand the question"));
 	else
-		say(why, err, "%s answers with status %ld: is it a kiln agent?%s", r->url,
-		    a->status, buf_cstr(&said));
+		say(why, err, "%s answers with status %ld: %s", r->url, a->status,
+		    or_else(&said, "is it a kiln agent?"));
 	buf_release(&said);
 	return err;
 }

@@ -23,13 +23,14 @@ void overview_release(struct overview *o)
 
 /* --- by time -------------------------------------------------------------------------------------- */
 
-static int64_t choose_width(int64_t since_ns, int64_t until_ns)
+int64_t overview_width(int64_t since_ns, int64_t until_ns)
 {
 	static const int seconds[] = {60, 600, 3600, 6 * 3600, 86400, 7 * 86400};
 	const size_t n = sizeof(seconds) / sizeof(*seconds);
 	size_t i = 0;
 
-	while (i + 1 < n && (until_ns - since_ns) / SECOND_NS / seconds[i] > MOST_ROWS)
+	while (i + 1 < n && until_ns > since_ns &&
+	       (until_ns - since_ns) / SECOND_NS / seconds[i] > MOST_ROWS)
 		i++;
 	return seconds[i] * SECOND_NS;
 }
@@ -53,8 +54,7 @@ static int add_files(struct store *s, const struct overview_query *q, struct ove
 	out->segments = (int64_t)files.v.len;
 	first_ns = first_ns > q->since_ns ? first_ns : q->since_ns;
 	end_ns = end_ns < q->until_ns ? end_ns : q->until_ns;
-	out->width_ns =
-		q->width_ns ?: choose_width(first_ns, end_ns > first_ns ? end_ns : first_ns);
+	out->width_ns = q->width_ns ?: overview_width(first_ns, end_ns);
 	store_files_release(&files);
 	return 0;
 }
@@ -89,7 +89,7 @@ static int add_times(struct store *s, const struct overview_query *q, struct ove
 		.where = q->by == OVERVIEW_TIME ? q->where : NULL,
 	};
 	struct store_times times;
-	int err = store_times(s, &times_query, out->width_ns, q->phase_ns, &times, why);
+	int err = store_times_from(s, &times_query, out->width_ns, q->phase_ns, &times, why);
 
 	if (err)
 		return err;
@@ -113,6 +113,11 @@ static const char *const label_of[OVERVIEW_BYS] = {
 	[OVERVIEW_SERVICE] = LABEL_SERVICE,
 	[OVERVIEW_POD] = LABEL_POD,
 };
+
+const char *overview_label(enum overview_by by)
+{
+	return label_of[by];
+}
 
 struct value_types {
 	int samples, cpu; /* indexes, or -1 */
@@ -178,6 +183,7 @@ static void join_rows(struct overview *o)
 	struct overview_row *rows = o->rows.data;
 	size_t n = 0;
 
+	o->samples = o->cpu_ns = 0;
 	if (!o->rows.len)
 		return;
 	qsort(rows, o->rows.len, sizeof(*rows), compare_names);
@@ -196,6 +202,18 @@ static void join_rows(struct overview *o)
 	qsort(rows, n, sizeof(*rows), compare_times);
 }
 
+int overview_add(struct overview *o, const struct profile *p)
+{
+	struct value_types types = find_types(p);
+	int err = 0;
+
+	for (size_t i = 0; i < p->samples.len && !err; i++)
+		err = add_sample(o, p, i, types);
+	if (!err)
+		join_rows(o);
+	return err;
+}
+
 static int add_labels(struct store *s, const struct overview_query *q, struct overview *out,
 		      struct store_why *why)
 {
@@ -211,15 +229,11 @@ static int add_labels(struct store *s, const struct overview_query *q, struct ov
 		.without_stacks = true,
 	};
 	struct store_result r;
-	struct value_types types;
 	int err = store_query(s, &labels, &r, why);
 
 	if (err)
 		return err;
-	types = find_types(r.profile);
-	for (size_t i = 0; i < r.profile->samples.len && !err; i++)
-		err = add_sample(out, r.profile, i, types);
-	join_rows(out);
+	err = overview_add(out, r.profile);
 	store_result_release(&r);
 	return err ? why_say(why, err, "out of memory") : 0;
 }

@@ -10,6 +10,7 @@
 #include "profiler/store/query.h"
 
 struct buf;
+struct profile;
 
 /* In the order of enum overview_by. A process is a command and its number. */
 #define OVERVIEW_BY_WORDS "time|process|comm|executable|unit|container|service|pod"
@@ -73,10 +74,14 @@ struct overview_query {
 int overview_make(struct store *s, const struct overview_query *q, struct overview *out,
 		  struct store_why *why);
 void overview_release(struct overview *o);
+/* How wide rows of such a range are, unless a width is asked for. */
+int64_t overview_width(int64_t since_ns, int64_t until_ns);
+/* Adds the samples of a profile to rows by label (o->by). 0 or -ENOMEM. */
+int overview_add(struct overview *o, const struct profile *p);
+/* The label's key that rows are by; NULL by time. */
+const char *overview_label(enum overview_by by);
 
 /* One object: the numbers above, "by", and "rows" of such objects. 0 or -ENOMEM. */
 int overview_json(struct buf *out, const struct overview *o);
-/* Reads that back, from a stranger: names are cleaned. 0, -EBADMSG or -ENOMEM. */
-int overview_parse(struct overview *out, const char *data, size_t len);
 
 #endif

@@ -11,10 +11,15 @@ start_server() { # PORT_FILE|SOCKET: leaves its URL in $url
 		python3 "$SRC/tests/lib/make_profile.py" >p.pb
 	"$KILN" export p.pb -o profile.pb.gz
 	cat >list.json <<-'END'
-		{"by":"unit","since_ns":1795824000000000000,"until_ns":1795827600000000000,"width_ns":60000000000,
-		"windows":360,"samples":300,"cpu_ns":15789000000,"lost":2,"bytes":1048576,"segments":1,
-		"unreadable":0,"rows":[{"name":"nginx.service","samples":200,"cpu_ns":10526000000},
-		{"name":"a\u001b[31mb","samples":100,"cpu_ns":5263000000}]}
+		{"step_ns":600000000000,"times":[
+		{"begin_ns":1795824000000000000,"windows":60,"samples":200,"cpu_ns":10526000000,"lost":2,"new":[1]},
+		{"begin_ns":1795824600000000000,"windows":60,"samples":100,"cpu_ns":5263000000,"lost":0}],
+		"files":[{"name":"a","begin_ns":1795824000000000000,"end_ns":1795831200000000000,"bytes":1048576},
+		{"name":"b","begin_ns":1795831200000000000,"end_ns":1795838400000000000,"bytes":1048576}]}
+	END
+	cat >values.json <<-'END'
+		{"label":"unit","values":[{"value":"nginx.service","samples":200,"cpu_ns":10526000000},
+		{"value":"a\u001b[31mb","samples":100,"cpu_ns":5263000000}]}
 	END
 	start python3 "$SRC/tests/lib/agent_api.py" "$1" 2>server.log
 	wait_until 20 test -e "$1"
@@ -36,23 +41,32 @@ test_what_is_asked() {
 	"$KILN" report p.pb >wanted
 	diff wanted out >difference || fail "the report differs: $(cat difference)"
 	assert_status 0 "$KILN" export --from "$url" -o got.pb.gz
-	assert_eq "the question" "$(last_request)" "/api/v1/profile -"
+	assert_eq "the question" "$(last_request)" "/api/v1/profile?since=%400 -"
 	profile_py samples got.pb.gz >got
 	profile_py samples profile.pb.gz >wanted
 	diff wanted got >difference || fail "the export differs: $(cat difference)"
-	assert_status 0 "$KILN" list --from "$url" --by unit --step 10m
-	assert_eq "the question" "$(last_request)" "/api/v1/list?by=unit&step=10m -"
-	assert_match "the list" out '^kiln.*: 300 samples in 360 windows, 15.79 s of CPU time'
+	assert_status 0 "$KILN" list --from "$url" --by unit
+	assert_eq "the questions" "$(tail -n 2 requests)" "/api/v1/labels/unit/values?since=%400 -
+/api/v1/list?since=%400 -"
+	assert_match "the list" out '^kiln.*: 300 samples in 120 windows, 15.79 s of CPU time, .*; on disk 2.0 MiB in 2 segments$'
 	assert_match "the list" out ' 66.7% +200  nginx.service$'
 	! grep -q $'\x1b' out || fail "an escape sequence came through"
-	assert_status 0 "$KILN" list --from "$url" --json
+	assert_status 0 "$KILN" list --from "$url" --by unit --json
 	assert_eq "names" "$(jq -r '.rows[0].name' out)" nginx.service
+	assert_status 0 "$KILN" list --from "$url"
+	# Four hours in rows of ten minutes.
+	assert_eq "the question" "$(last_request)" "/api/v1/list?since=%400&step=600s -"
+	assert_match "the list" out '^2026-11-28 00:10:00 +60 +100 +5.26 s +0$'
+	assert_status 0 "$KILN" list --from "$url" --step 1h --since @1795824000
+	assert_eq "the question" "$(last_request)" "/api/v1/list?since=%401795824000&step=1h -"
+	assert_status 0 "$KILN" list --from "$url" --by process --json
+	assert_eq "processes" "$(jq -r '.rows[0].name, .samples' out | tr '\n' ' ')" "burn 42 "
 }
 
 test_a_unix_socket() {
 	start_server api.sock
 	assert_status 0 "$KILN" report --from "$url"
-	assert_eq "the question" "$(last_request)" "/api/v1/profile -"
+	assert_eq "the question" "$(last_request)" "/api/v1/profile?since=%400 -"
 }
 
 test_tokens() {
@@ -65,14 +79,14 @@ test_tokens() {
 	KILN_TOKEN=secret assert_status 0 "$KILN" report --from "$url"
 	echo secret >token
 	KILN_TOKEN=wrong assert_status 0 "$KILN" list --from "$url" --token-file token
-	assert_eq "the question" "$(last_request)" "/api/v1/list?by=time Bearer secret"
+	assert_eq "the question" "$(last_request)" "/api/v1/list?since=%400&step=600s Bearer secret"
 	printf 'two words\n' >token
 	assert_status 2 "$KILN" report --from "$url" --token-file token
 	printf 'a\001b' >token
 	assert_status 2 "$KILN" report --from "$url" --token-file token
 	assert_status 1 "$KILN" report --from "$url" --token-file nothing
 	KILN_TOKEN=$'x\r\nEvil: 1' assert_status 2 "$KILN" report --from "$url"
-	assert_eq "requests" "$(wc -l <requests)" 4
+	assert_eq "requests" "$(wc -l <requests)" 5
 }
 
 test_answers_that_are_none() {
@@ -82,19 +96,23 @@ test_answers_that_are_none() {
 		echo 403 >mode
 		# shellcheck disable=SC2086
 		assert_status 4 "$KILN" $command --from "$url"
-		assert_match "403" err 'http.hosts.*: this is 403$'
+		assert_match "403" err 'refuses: this is 403$'
 		echo 404 >mode
 		# shellcheck disable=SC2086
+		assert_status 3 "$KILN" $command --from "$url"
+		assert_match "404" err ': this is 404$'
+		echo stranger >mode
+		# shellcheck disable=SC2086
 		assert_status 1 "$KILN" $command --from "$url"
-		assert_match "404" err 'has no /api/v1/(profile|list): is it a kiln agent\?'
+		assert_match "a stranger's 404" err 'has no /api/v1/(profile|list): is it a kiln agent\?'
 		echo 429 >mode
 		# shellcheck disable=SC2086
 		assert_status 1 "$KILN" $command --from "$url"
-		assert_match "429" err 'too much to do .*: try again'
+		assert_match "429" err 'cannot answer just now, try again: this is 429'
 		echo 500 >mode
 		# shellcheck disable=SC2086
 		assert_status 1 "$KILN" $command --from "$url"
-		assert_match "500" err 'status 500'
+		assert_match "500" err 'status 500: this is 500'
 		echo garbage >mode
 		# shellcheck disable=SC2086
 		assert_status 1 "$KILN" $command --from "$url"

@@ -4,8 +4,8 @@
 
 usage: agent_api.py PORT_FILE|SOCKET   the port goes into PORT_FILE; SOCKET is a path that ends in .sock
 
-profile.pb.gz and list.json are the answers. Each request is a line in the file `requests`.
-Modes: a status such as 429; garbage; endless; slow (nothing comes); cut (less than promised); redirect;
+profile.pb.gz, list.json and values.json are the answers. Each request is a line in the file `requests`.
+Modes: a status such as 429; garbage; stranger; endless; slow (nothing comes); cut (less than promised); redirect;
        token (wants "Authorization: Bearer secret").
 """
 import http.server
@@ -42,9 +42,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             f.write(f"{self.path} {token}\n")
         mode = open("mode").read().strip() if os.path.exists("mode") else ""
         path = self.path.partition("?")[0]
-        name = {"/api/v1/profile": "profile.pb.gz", "/api/v1/list": "list.json"}.get(path)
+        name = {"/api/v1/profile": "profile.pb.gz", "/api/v1/list": "list.json",
+                "/api/v1/labels/unit/values": "values.json"}.get(path)
         if mode.isdigit():
-            self.answer(int(mode), f"this is {mode}\n".encode())
+            self.answer(int(mode), f'{{"error":"this is {mode}"}}\n'.encode())
+        elif mode == "stranger":
+            self.answer(404, b"<html>Not Found</html>")
         elif mode == "garbage":
             self.answer(200, b"<html>Welcome to nginx</html>")
         elif mode == "endless":

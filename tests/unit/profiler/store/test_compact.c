@@ -327,7 +327,7 @@ static void times_add_up(void **state)
 
 	(void)state;
 	append_windows(s, w, N, 3 * MINUTE);
-	assert_int_equal(store_times(s, &all, 30 * MINUTE, 0, &times, &why), 0);
+	assert_int_equal(store_times(s, &all, 30 * MINUTE, &times, &why), 0);
 	assert_int_equal(times.v.len, 6);
 	for (size_t i = 0; i < times.v.len; i++) {
 		struct profile *sum = merge_windows(w, N, T0 + (int64_t)i * 30 * MINUTE,
@@ -341,7 +341,7 @@ static void times_add_up(void **state)
 		profile_free(sum);
 	}
 	store_times_release(&times);
-	assert_int_equal(store_times(s, &nginx, HOUR, 0, &times, &why), 0);
+	assert_int_equal(store_times(s, &nginx, HOUR, &times, &why), 0);
 	for (size_t i = 0; i < times.v.len; i++) {
 		samples += times.v.data[i].samples;
 		cpu_ns += times.v.data[i].cpu_ns;
@@ -352,7 +352,7 @@ static void times_add_up(void **state)
 	assert_int_equal(cpu_ns, total_of_type(r.profile, 1));
 	store_result_release(&r);
 	store_times_release(&times);
-	assert_int_equal(store_times(s, &all, 1, 0, &times, &why), -EINVAL);
+	assert_int_equal(store_times(s, &all, 1, &times, &why), -EINVAL);
 	store_close(s);
 	release_windows(w, N);
 }

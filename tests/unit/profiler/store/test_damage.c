@@ -267,7 +267,7 @@ static void query_everything(void)
 		store_result_release(&r);
 	if (!store_query(s, &some, &r, &why))
 		store_result_release(&r);
-	if (!store_times(s, &some, HOUR, 0, &times, &why))
+	if (!store_times(s, &some, HOUR, &times, &why))
 		store_times_release(&times);
 	if (!store_files(s, &files))
 		store_files_release(&files);

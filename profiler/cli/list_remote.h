@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* kiln list --from: what another host's agent has stored. */
+#ifndef KILN_CLI_LIST_REMOTE_H
+#define KILN_CLI_LIST_REMOTE_H
+
+#include "profiler/cli/load_store.h"
+#include "profiler/store/overview.h"
+
+/* step: of rows of time, or NULL. EXIT_OK, or an exit code after an error on stderr. */
+int list_remote(const struct command *cmd, const struct load_range *r, enum overview_by by,
+		const char *step, struct overview *out);
+
+#endif
