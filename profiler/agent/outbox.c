@@ -80,9 +80,10 @@ static void count_lost(struct outbox *o, const struct quality *q)
 void outbox_lose(struct outbox *o, const struct quality *q, int err)
 {
 	count_lost(o, q);
-	log_warning("a window is lost, %" PRIu64 " so far: %s%s", o->lost,
+	log_warning("a window is lost, %" PRIu64 " so far: %s%s%s", o->lost,
 		    err == -EDQUOT ? "the store writer does not take it" : "it cannot be stored: ",
-		    err == -EDQUOT ? "" : strerror(-err));
+		    err == -EDQUOT ? "" : strerror(-err),
+		    err == -ENOSPC ? ", or less is free than store.min_free" : "");
 }
 
 void outbox_take_lost(struct outbox *o, struct quality *out)
