@@ -7,8 +7,8 @@ struct window_sink;
 
 /*
  * Puts a sink before *sink that also writes each window into a file DIR/BEGIN_UNIX_NS.pb.gz, once *sink has
- * taken it: what is in the directory was acknowledged. DIR is KILN_TEST_KEEP_WINDOWS; does nothing without
- * that. Owns the old sink. 0 or -ENOMEM.
+ * taken it: what is in the directory was acknowledged. DIR is KILN_TEST_KEEP_WINDOWS; below the store, because
+ * the writer may write nowhere else. Does nothing without it. Owns the old sink. 0 or -ENOMEM.
  */
 int keep_windows(struct window_sink **sink);
 

@@ -21,15 +21,16 @@ compile() {
 
 record_windows() {
 	local pids
-	mkdir "$T/windows"
+	# The agent may write below its store only.
+	mkdir -p -m 750 "$T/recorded" "$T/recorded/kept"
 	start_load
 	compile &
 	pids=$!
-	KILN_TEST_KEEP_WINDOWS=$T/windows timeout -s TERM $((MINUTES * 60)) "$KILN" agent \
+	KILN_TEST_KEEP_WINDOWS=$T/recorded/kept timeout -s TERM $((MINUTES * 60)) "$KILN" agent \
 		--store "$T/recorded" --listen off --cpu-limit 50% 2>"$T/agent.log"
 	kill "$pids"
 	end_load
-	WINDOWS=$T/windows
+	WINDOWS=$T/recorded/kept
 }
 
 value() { # KEY: of the last filling

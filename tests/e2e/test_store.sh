@@ -12,6 +12,13 @@ start_agent() { # OPTION...
 	wait_until 20 grep -q 'msg="sampling' log
 }
 
+# The agent's writer may write below the store only: there it keeps its windows as files, too.
+keep_windows() { # STORE
+	mkdir -p -m 750 "$1" "$1/kept"
+	ln -s "$1/kept" kept
+	export KILN_TEST_KEEP_WINDOWS=$1/kept
+}
+
 stop_agent() {
 	kill -TERM "$agent"
 	wait "$agent"
@@ -84,8 +91,7 @@ assert_same_sums() { # FILE FILE...: the first is the sum of the others
 test_sums() {
 	need_bpf
 	local files since until wanted
-	mkdir kept
-	export KILN_TEST_KEEP_WINDOWS=$T/kept
+	keep_windows "$T/store"
 	make_store 5
 	files=(kept/*.pb.gz)
 	assert_eq "windows" "$(sql 'select id from windows' | wc -l)" "${#files[@]}"
@@ -249,8 +255,7 @@ assert_complete() { # STORE DIRECTORY_OF_KEPT
 test_killed_agents() {
 	need_bpf
 	local i kills=${KILN_TEST_KILLS:-3}
-	mkdir kept
-	export KILN_TEST_KEEP_WINDOWS=$T/kept
+	keep_windows "$T/store"
 	start "$WORKLOADS/forkstorm" 6000 5 50 1
 	for ((i = 0; i < kills; i++)); do
 		start_agent
@@ -261,7 +266,7 @@ test_killed_agents() {
 			fail "the store cannot be read"
 	done
 	start_agent
-	i=$(find kept -name '*.pb.gz' | wc -l)
+	i=$(find kept/ -name '*.pb.gz' | wc -l)
 	wait_until 20 has_windows $((i + 2))
 	stop_agent
 	assert_complete "$T/store" kept
@@ -274,12 +279,11 @@ mount_small() { # SIZE
 	mount -t tmpfs -o "size=$1" kiln-test small || skip "no tmpfs"
 	trap 'umount -l "$T/small"' EXIT
 	store=$T/small/store
-	mkdir -p kept
-	export KILN_TEST_KEEP_WINDOWS=$T/kept
+	keep_windows "$store"
 }
 
 kept() { # AT_LEAST
-	[ "$(find kept -name '*.pb.gz' | wc -l)" -ge "$1" ]
+	[ "$(find kept/ -name '*.pb.gz' | wc -l)" -ge "$1" ]
 }
 
 test_a_full_disk() {
@@ -291,9 +295,9 @@ test_a_full_disk() {
 	wait_until 20 kept 2
 	dd if=/dev/zero of=small/other bs=4k 2>/dev/null || true
 	wait_until 20 grep -q 'level=\(error\|warning\).*No space left on device' log
-	before=$(find kept -name '*.pb.gz' | wc -l)
+	before=$(find kept/ -name '*.pb.gz' | wc -l)
 	sleep 2.5
-	assert_eq "windows stored on a full disk" "$(find kept -name '*.pb.gz' | wc -l)" "$before"
+	assert_eq "windows stored on a full disk" "$(find kept/ -name '*.pb.gz' | wc -l)" "$before"
 	rm small/other
 	wait_until 20 kept $((before + 2))
 	stop_agent
@@ -363,6 +367,35 @@ test_a_damaged_segment() {
 
 has_more() { # SAMPLES
 	[ "$("$KILN" list "$T/store" --json 2>/dev/null | jq .samples)" -gt "$1" ]
+}
+
+# What another host's agent says is what its store says.
+test_asking_an_agent() {
+	need_bpf
+	local url by since until
+	start "$WORKLOADS/deep" 60
+	mkdir -m 750 run
+	start_agent --set "http.socket=$T/run/kiln.sock" --set "http.listen=off"
+	wait_until 30 has_windows 3
+	wait_until 10 test -S run/kiln.sock
+	url=kiln+unix:$T/run/kiln.sock
+	# Of windows that stay as they are.
+	since=@$(sql 'select min(begin_unix_ns) / 1000000000 from windows')
+	until=@$(sql 'select max(begin_unix_ns) / 1000000000 from windows')
+	"$KILN" report "$T/store" --since "$since" --until "$until" --json | jq -S .rows >wanted
+	"$KILN" report --from "$url" --since "$since" --until "$until" --json | jq -S .rows >got
+	diff wanted got >differences || fail "report: $(head -n 4 differences)"
+	for by in time process comm service; do
+		"$KILN" list "$T/store" --since "$since" --until "$until" --by $by --step 1s --json |
+			jq -S '[.samples, .cpu_ns, .windows]' >wanted
+		"$KILN" list --from "$url" --since "$since" --until "$until" --by $by --step 1s --json |
+			jq -S '[.samples, .cpu_ns, .windows]' >got
+		diff wanted got >differences || fail "list by $by: $(cat differences)"
+	done
+	assert_status 3 "$KILN" report --from "$url" --until 2026-01-01
+	assert_match "what it says" err 'the store holds nothing of that'
+	assert_status 2 "$KILN" report --from "$url" --where comm
+	stop_agent
 }
 
 # Whoever is in the group reads what an agent writes, or has left behind when it was killed. Others learn why
