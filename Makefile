@@ -40,3 +40,4 @@ endif
 
 include tools/build.mk
 include tools/check.mk
+include tools/package.mk

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Packages, into build/. Release builds, whatever FLAVOUR is.
+
+deb: ## build build/kiln_VERSION_ARCH.deb for this release of Debian
+	tools/install-deps --build
+	+$(MAKE) --no-print-directory FLAVOUR=release build/release/kiln
+	tools/deb/build build/release/kiln
+
+.PHONY: deb
