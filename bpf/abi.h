@@ -15,6 +15,9 @@
 #define KILN_MAX_FRAMES	 127 /* kernel.perf_event_max_stack's default: all bpf_get_stack() gives */
 #define KILN_MAX_CGROUPS 64  /* --cgroup, --unit and --container together */
 
+/* Stands for the kernel's bpf_rdonly_cast() until a program is loaded: a helper that no kernel has. */
+#define KILN_CALL_RDONLY_CAST 0x6b696c6e
+
 /*
  * A stack is named in a count key by 64 bits: one of these words, or an id in the window's
  * stack-trace map (with KILN_STACK_ID set), or else the hash of its frames, which were shipped once.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -59,4 +60,12 @@ bool kernel_walk_can_lock_up(const struct kernel_version *v)
 	default:
 		return false;
 	}
+}
+
+bool kernel_perf_wants_admin(void)
+{
+	char level[16];
+
+	return !io_read_line("/proc/sys/kernel/perf_event_paranoid", level, sizeof(level)) &&
+	       atoi(level) > 2;
 }

@@ -39,4 +39,8 @@ static inline bool kernel_can_report_mappings(const struct kernel_version *v)
  */
 bool kernel_walk_can_lock_up(const struct kernel_version *v);
 
+/* Whether kernel.perf_event_paranoid is above 2. Kernels of Debian and Ubuntu then open perf events only for
+ * CAP_SYS_ADMIN, whoever has CAP_PERFMON. */
+bool kernel_perf_wants_admin(void);
+
 #endif

@@ -43,6 +43,10 @@ static struct buf perf_cure(const struct doctor *d, int err)
 {
 	char rate[32];
 
+	if ((err == -EACCES || err == -EPERM) && d->caps.effective & CAP_MASK(perfmon) &&
+	    kernel_perf_wants_admin())
+		return doctor_cure("sysctl kernel.perf_event_paranoid=2: above it, this kernel "
+				   "wants CAP_SYS_ADMIN");
 	if (err == -EACCES || err == -EPERM)
 		return doctor_caps_cure(d, CAP_MASK(perfmon));
 	if (err == -EINVAL &&

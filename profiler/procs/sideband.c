@@ -12,6 +12,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/kernel.h"
 #include "profiler/base/log.h"
 #include "profiler/base/vec.h"
 #include "profiler/procs/events.h"
@@ -196,6 +197,16 @@ int sideband_update_cpus(struct sideband *s)
 	return err ?: drop_gone_cpus(s, &online) ?: add_new_cpus(s, &online);
 }
 
+static void say_denied(void)
+{
+	if (kernel_perf_wants_admin())
+		log_error("kernel.perf_event_paranoid is above 2, where this kernel wants "
+			  "CAP_SYS_ADMIN: sysctl kernel.perf_event_paranoid=2, or run as root");
+	else
+		log_error("following processes needs CAP_PERFMON: run as root, or see "
+			  "`kiln doctor`");
+}
+
 int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 {
 	struct sideband *s = calloc(1, sizeof(*s));
@@ -213,8 +224,7 @@ int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 	if (err) {
 		sideband_close(s);
 		if (err == -EACCES || err == -EPERM)
-			log_error("following processes needs CAP_PERFMON: run as root, or see "
-				  "`kiln doctor`");
+			say_denied();
 		return err;
 	}
 	*out = s;

@@ -16,10 +16,13 @@
 #include "profiler/base/kernel.h"
 #include "profiler/base/log.h"
 #include "profiler/sampler/glob.h"
+#include "profiler/sampler/kernel_calls.h"
 #include "profiler/sampler/map_sizes.h"
 #include "profiler/sampler/sampler_opts.h"
 #include "bpf/abi.h"
 #include "profiler/sampler/verifier_log.h"
+
+#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 
 /* State of loading, over several attempts. */
 struct loading {
@@ -154,8 +157,12 @@ static void explain(struct loading *l, const char *log, int err)
 static int load_skeleton(struct loading *l, const char **why)
 {
 	_cleanup_free_ char *log = calloc(1, VERIFIER_LOG_BYTES);
+	/*
+	 * Some types of the programs are of newer kernels. libbpf looks for those that the kernel lacks in
+	 * its modules, too, which takes CAP_SYS_ADMIN; but not if it is told where the kernel's types are.
+	 */
 	LIBBPF_OPTS(bpf_object_open_opts, open_opts, .kernel_log_buf = log,
-		    .kernel_log_size = log ? VERIFIER_LOG_BYTES : 0);
+		    .kernel_log_size = log ? VERIFIER_LOG_BYTES : 0, .btf_custom_path = KERNEL_BTF);
 	int err;
 
 	profile_bpf__destroy(l->now.skel);
@@ -248,6 +255,11 @@ int programs_load(struct programs *out, const struct sampler_opts *opts, uint32_
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	l.now.tables = opts->user && opts->unwind != MODE_FP && may_use_tables(&l);
 	l.now.reports = opts->user && may_report_mappings();
+	err = kernel_calls_register();
+	if (err) {
+		*why = load_advice(err);
+		return err;
+	}
 	err = load_what_works(&l, why);
 	report_refused(&l);
 	if (err) {

@@ -25,6 +25,7 @@ test_contents() {
 	dpkg-deb -c kiln.deb | awk '{ print $1, $2, $6 }' >list
 	for path in '-rwxr-xr-x root/root ./usr/bin/kiln' \
 		'-rw-r--r-- root/root ./etc/kiln/kiln.yaml' \
+		'-rw-r--r-- root/root ./usr/lib/sysctl.d/10-kiln.conf' \
 		'-rw-r--r-- root/root ./lib/systemd/system/kiln-agent.service' \
 		'-rw-r--r-- root/root ./usr/share/man/man1/kiln.1.gz' \
 		'-rw-r--r-- root/root ./usr/share/man/man5/kiln.yaml.5.gz' \
