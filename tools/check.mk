@@ -80,6 +80,13 @@ kernel: $(B)/bpf_usable $(KERNEL_TESTS) $(BPF_KILNS) $(W)/deep_nofp ## run the t
 e2e: $(KILN) $(B)/bpf_usable $(B)/store_writer $(WORKLOADS) $(BPF_KILNS) ## run the end-to-end tests
 	@$(RUN) e2e
 
+# Tests that have a long form behind a variable, in that form.
+SOAK := KILN_TEST_KILLS=200 KILN_TEST_SYSTEMD=1
+SOAK_TESTS := $(basename $(notdir $(shell grep -rlE 'KILN_TEST_(KILLS|SYSTEMD|ROOTS)|lib/roots.sh' tests/unit tests/kernel tests/e2e)))
+soak: $(TEST_PROGRAMS) ## run the long forms of the tests that have one (as root; an hour)
+	tools/make-root $$(. /etc/os-release && echo $$VERSION_CODENAME)
+	@$(SOAK) TEST_LIMIT_S=7200 B=$(B) tools/run-tests $(or $(TESTS),$(SOAK_TESTS)) unit kernel e2e
+
 check: ## before a commit: lint, and the unit tests under sanitizers
 	+$(MAKE) --no-print-directory lint
 	+$(MAKE) --no-print-directory FLAVOUR=asan unit
@@ -124,4 +131,4 @@ fuzz-%: $(FB)/fuzz_%
 		-artifact_prefix=$(FB)/ $(FB)/corpus/$* $(wildcard tests/fuzz/corpus/$*)
 fuzz: $(addprefix fuzz-,$(FUZZ)) ## run every fuzz target for FUZZ_SECONDS (60)
 
-.PHONY: workloads test run-tests unit kernel e2e check lint format coverage deps demo bench fuzz
+.PHONY: workloads test run-tests unit kernel e2e soak check lint format coverage deps demo bench fuzz

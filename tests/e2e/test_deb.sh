@@ -1,13 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The Debian package: what is in it, and that it is installed, upgraded, removed and purged as Debian's
-# policy wants, in a root of its own. KILN_TEST_ROOTS names a folder of such roots, by release; nothing in
-# them is changed, because an overlay lies above.
+# policy wants, in a root of its own (tests/lib/roots.sh).
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
-
-ROOTS=${KILN_TEST_ROOTS:-$SRC/build/roots}
-RELEASE=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+# shellcheck source=tests/lib/roots.sh
+. "$SRC/tests/lib/roots.sh"
 
 need_deb() {
 	command -v dpkg-shlibdeps >/dev/null || skip "no dpkg-dev here"
@@ -59,40 +57,8 @@ test_configuration() {
 	assert_status 0 "$KILN" agent --check-config -c rest.yaml
 }
 
-# Runs this script again in a mount namespace, with an overlay over the root on $T/root.
-in_root() { # FUNCTION
-	need_root
-	need_deb
-	[ -d "$ROOTS/$RELEASE" ] ||
-		skip "no root of this release: debootstrap --variant=minbase $RELEASE $ROOTS/$RELEASE"
-	mkdir -p root writable apt-archives
-	# overlayfs wants its upper directory on a file system of a certain kind; tmpfs is.
-	unshare -m bash -c '
-		set -e
-		mount -t tmpfs none writable
-		mkdir writable/upper writable/work
-		mount -t overlay none -o "lowerdir=$1,upperdir=writable/upper,workdir=writable/work" root
-		mount --bind /proc root/proc
-		mount -t tmpfs none root/dev
-		for node in null zero urandom; do
-			touch root/dev/$node && mount --bind /dev/$node root/dev/$node
-		done
-		mkdir root/dev/shm root/debs
-		cp -- *.deb root/debs/
-		printf "#!/bin/sh\nexit 101\n" >root/usr/sbin/policy-rc.d
-		chmod +x root/usr/sbin/policy-rc.d
-		cp /etc/resolv.conf root/etc/resolv.conf
-		cp "$2" root/debs/steps
-		# Debian 12 and later have this in another place, under the same name.
-		chroot root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
-			DEBIAN_FRONTEND=noninteractive bash /debs/steps
-	' - "$ROOTS/$RELEASE" "$1" >said 2>&1 || {
-		[ $? -ne 77 ] || skip "$(tail -n 1 said)"
-		fail "in a root: $(tail -n 30 said)"
-	}
-}
-
 test_installed_upgraded_removed_purged() {
+	need_root
 	need_deb
 	build 1.0 old.deb
 	build 1.1 new.deb
@@ -160,7 +126,7 @@ test_installed_upgraded_removed_purged() {
 		check "dpkg's books" sh -c '! dpkg-query -W kiln 2>/dev/null | grep .'
 	END
 	sed -i "1i DEPENDS='$(cat depends)'" steps
-	in_root steps
+	in_root "$RELEASE" steps
 }
 
 run_tests "$@"
