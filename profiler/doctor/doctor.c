@@ -10,7 +10,7 @@ static void (*const checks[])(struct doctor *d) = {
 	check_perf_sideband, check_kernel_symbols, check_other_processes, check_other_files,
 	check_deleted_files, check_namespaces,	   check_stacks,	  check_sandbox,
 	check_cgroups,	     check_tracefs,	   check_memlock,	  check_debuginfo,
-	check_directory,
+	check_directory,     check_agent,
 };
 
 int doctor_run(struct doctor *d)

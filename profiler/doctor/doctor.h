@@ -77,5 +77,6 @@ void check_tracefs(struct doctor *d);
 void check_memlock(struct doctor *d);
 void check_debuginfo(struct doctor *d);
 void check_directory(struct doctor *d);
+void check_agent(struct doctor *d);
 
 #endif

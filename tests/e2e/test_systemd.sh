@@ -29,6 +29,7 @@ test_unit() {
 	make_system
 	get_kernel "$RELEASE" "$([ "$RELEASE" = bookworm ] && echo 6.1 || echo 6.12)"
 	cat >check <<-'END'
+		cd /root
 		fail() {
 			echo "failed: $*"
 			systemctl status --no-pager -l kiln-agent
@@ -58,7 +59,11 @@ test_unit() {
 		[ "$(ps -o user= -p "$main")" = kiln ] || fail "user $(ps -o user= -p "$main")"
 		grep -q '^NoNewPrivs:.*1' "/proc/$main/status" || fail "new privileges"
 		[ "$(stat -c '%U:%G %a' /var/lib/kiln)" = 'kiln:kiln 750' ] || fail "store's mode"
-		kiln doctor
+		kiln doctor --color never | tee doctor
+		for check in "agent +it runs" "agent's user +kiln, with the cap" "configuration " "store +/var/lib/kiln" \
+			"last window +began"; do
+			grep -qE "^ok +$check" doctor || fail "doctor: $check"
+		done
 		kiln report /var/lib/kiln >report || fail "report"
 		cat report
 		grep -qE 'Stacks +(100|9[0-9])' report || fail "stacks of the report"

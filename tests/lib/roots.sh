@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Roots of Debian's releases. KILN_TEST_ROOTS names a folder that has them by release: bookworm/ and so on.
 # Nothing in them is changed, because an overlay lies above.
 
