@@ -6,4 +6,9 @@ deb: ## build build/kiln_VERSION_ARCH.deb for this release of Debian
 	+$(MAKE) --no-print-directory FLAVOUR=release build/release/kiln
 	tools/deb/build build/release/kiln
 
-.PHONY: deb
+image: ## build an OCI image with kiln and its libraries (buildah, as root)
+	tools/install-deps --build
+	+$(MAKE) --no-print-directory FLAVOUR=release build/release/kiln
+	tools/image build/release/kiln
+
+.PHONY: deb image
