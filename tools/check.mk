@@ -81,10 +81,10 @@ e2e: $(KILN) $(B)/bpf_usable $(B)/store_writer $(WORKLOADS) $(BPF_KILNS) ## run 
 	@$(RUN) e2e
 
 # Tests that have a long form behind a variable, in that form.
-SOAK := KILN_TEST_KILLS=200 KILN_TEST_SYSTEMD=1
-SOAK_TESTS := $(basename $(notdir $(shell grep -rlE 'KILN_TEST_(KILLS|SYSTEMD|ROOTS)|lib/roots.sh' tests/unit tests/kernel tests/e2e)))
+SOAK := KILN_TEST_KILLS=200 KILN_TEST_SYSTEMD=1 KILN_TEST_TARBALL=1
+SOAK_TESTS := $(basename $(notdir $(shell grep -rlE 'KILN_TEST_KILLS|lib/roots.sh' tests/unit tests/kernel tests/e2e)))
 soak: $(TEST_PROGRAMS) ## run the long forms of the tests that have one (as root; an hour)
-	tools/make-root $$(. /etc/os-release && echo $$VERSION_CODENAME)
+	tools/make-root bullseye bookworm trixie
 	@$(SOAK) TEST_LIMIT_S=7200 B=$(B) tools/run-tests $(or $(TESTS),$(SOAK_TESTS)) unit kernel e2e
 
 check: ## before a commit: lint, and the unit tests under sanitizers

@@ -11,4 +11,9 @@ image: ## build an OCI image with kiln and its libraries (buildah, as root)
 	+$(MAKE) --no-print-directory FLAVOUR=release build/release/kiln
 	tools/image build/release/kiln
 
-.PHONY: deb image
+tarball: ## build a tarball for other distributions, in a root of Debian 11 (as root)
+	tools/install-deps --build
+	+$(MAKE) --no-print-directory FLAVOUR=release build/release/kiln
+	tools/tarball
+
+.PHONY: deb image tarball

@@ -210,13 +210,15 @@ static struct outcome fetch(struct debuginfod *d, struct debuginfod_client *c,
 
 static void note_failure(struct debuginfod *d, int err)
 {
+	char text[128];
+
 	d->failures++;
 	d->stats.failed++;
 	if (err == -ETIMEDOUT || err == -ETIME)
 		snprintf(d->error, sizeof(d->error), "no answer within %llu s",
 			 (unsigned long long)(d->file_ns / 1000000000));
 	else
-		snprintf(d->error, sizeof(d->error), "%s", strerrordesc_np(-err) ?: "it failed");
+		snprintf(d->error, sizeof(d->error), "%s", strerror_r(-err, text, sizeof(text)));
 }
 
 /* Call with the lock held. */

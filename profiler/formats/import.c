@@ -79,7 +79,7 @@ int import_file(struct profile **out, const char *path, const char **why)
 	else
 		err = read_named(path, &data, &len);
 	if (err) {
-		*why = err == -EFBIG ? "it is larger than 1 GiB" : strerrordesc_np(-err);
+		*why = err == -EFBIG ? "it is larger than 1 GiB" : strerror(-err);
 		return err;
 	}
 	return import_pprof(out, data, len, why);

@@ -6,6 +6,8 @@
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/roots.sh
 . "$SRC/tests/lib/roots.sh"
+# shellcheck source=tests/lib/foreign.sh
+. "$SRC/tests/lib/foreign.sh"
 
 need_deb() {
 	command -v dpkg-shlibdeps >/dev/null || skip "no dpkg-dev here"
@@ -127,6 +129,23 @@ test_installed_upgraded_removed_purged() {
 	END
 	sed -i "1i DEPENDS='$(cat depends)'" steps
 	in_root "$RELEASE" steps
+}
+
+# A package of Debian 12 is also one for 13.
+test_runs_on_this_release_and_the_next() {
+	need_root
+	need_deb
+	need_bpf
+	local release
+	build 1.0 kiln.deb
+	write_foreign_steps steps
+	sed -i '1i apt-get -qq update || { echo "no package archive can be reached" && exit 77; }\
+apt-get -qq -y install --no-install-recommends /debs/kiln.deb' steps
+	[ "$RELEASE" = bookworm ] || [ "$RELEASE" = trixie ] || skip "for Debian 12 and 13"
+	for release in "$RELEASE" trixie; do
+		in_root "$release" steps
+		assert_foreign said
+	done
 }
 
 run_tests "$@"

@@ -31,7 +31,7 @@ in_root() { # RELEASE SCRIPT [COMMAND]
 		printf "#!/bin/sh\nexit 101\n" >"$root/usr/sbin/policy-rc.d"
 		chmod +x "$root/usr/sbin/policy-rc.d"
 		cp /etc/resolv.conf "$root/etc/resolv.conf"
-		chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
+		chroot "$root" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
 			DEBIAN_FRONTEND=noninteractive bash "/debs/$2"
 		umount "$root"/dev/* "$root/dev" "$root/proc" 2>/dev/null || :
 		eval "$3"
