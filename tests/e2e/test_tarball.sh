@@ -19,8 +19,8 @@ test_build() {
 	readelf -d kiln-*/bin/kiln | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' >needed
 	assert_match "libraries" needed '^libc[.]so[.]6$'
 	assert_eq "other libraries" "$(grep -vE '^lib(c|m|dl|pthread|rt)[.]so' needed || :)" ""
-	readelf -h kiln-*/bin/kiln >head
-	assert_match "position-independent" head 'Type: +DYN'
+	readelf -h kiln-*/bin/kiln >elf-header
+	assert_match "position-independent" elf-header 'Type: +DYN'
 }
 
 check_on() { # RELEASE
