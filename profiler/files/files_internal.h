@@ -12,7 +12,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/files/files.h"
-#include "profiler/files/opener.h"
+#include "symbolizer/opener/opener.h"
 
 /* Opens that wait. A scan of 10,000 processes finds some thousand files. Past the limit a file
  * is tried again when it is next seen. */

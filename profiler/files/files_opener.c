@@ -219,6 +219,7 @@ static void run_job(struct worker *w, struct job *job)
 	f->n_busy++;
 	pthread_mutex_unlock(&f->lock);
 	open_mapped_file(&req, &result);
+	cleanup_close_fd(&result.handle);
 	pthread_mutex_lock(&f->lock);
 	f->n_busy--;
 	w->busy_since_ns = 0;

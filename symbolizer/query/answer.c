@@ -52,6 +52,14 @@ bool sym_file_key(int fd, struct sym_file_key *key)
 	return true;
 }
 
+bool sym_file_facts(const struct sym_file *file, struct sym_file_key *key)
+{
+	if (!file->held)
+		return sym_file_key(file->fd, key);
+	*key = file->held->key;
+	return true;
+}
+
 const char *sym_reason_text(enum sym_reason reason)
 {
 	static const char *const texts[] = {

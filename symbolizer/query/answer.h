@@ -14,8 +14,24 @@
 #include "profiler/base/build_id.h"
 
 struct buf;
+struct opener;
 
 /* --- the file --------------------------------------------------------------------------------- */
+
+/* Identity of a file by facts that the kernel knows, not by what the file says. */
+struct sym_file_key {
+	uint64_t dev, ino, size;
+	struct timespec mtime;
+};
+
+/* A file that another process holds open for this one, see opener.h. */
+struct held_file {
+	struct opener *opener; /* borrowed; NULL: there is no such file */
+	uint64_t number;
+	uint64_t root; /* number of the root directory of the process that mapped it; 0: the host's */
+	uint32_t uid;  /* of the file's owner */
+	struct sym_file_key key;
+};
 
 /* A file to look in. Everything is borrowed during the call only. */
 struct sym_file {
@@ -27,16 +43,23 @@ struct sym_file {
 	const char *path;
 	const struct build_id
 		*build_id; /* of the mapping, to notice a replaced file; NULL: unknown */
+	const struct held_file *held; /* in place of both descriptors; NULL: they count */
 };
 
-/* Identity of a file by facts that the kernel knows, not by what the file says. */
-struct sym_file_key {
-	uint64_t dev, ino, size;
-	struct timespec mtime;
-};
+/* A file that is known by its descriptor alone. */
+#define SYM_FILE_OF(descriptor) (&(struct sym_file){.fd = (descriptor), .root_fd = -1})
+
+/* True if there is something to look in. */
+static inline bool sym_file_is_open(const struct sym_file *file)
+{
+	return file->held || file->fd >= 0;
+}
+
 /* Reads the kernel's cached attributes, without asking a file server that may hang. False, with
  * *key all zero, if fd is no open descriptor. */
 bool sym_file_key(int fd, struct sym_file_key *key);
+/* The same of a file that may be held elsewhere. */
+bool sym_file_facts(const struct sym_file *file, struct sym_file_key *key);
 
 /* Appends the file's display name: the last component of its path, as clean text. 0 or -ENOMEM. */
 int sym_module_name(struct buf *out, const char *path);

@@ -180,6 +180,25 @@ static unsigned drop_privileges(void)
 	return parts;
 }
 
+/* The last half of entering. `got` has the parts so far. */
+static int close_door(pid_t parent, unsigned got, int (*filter)(void), unsigned *parts)
+{
+	int err;
+
+	/* A change of user resets both of these. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != parent)
+		return -ESRCH; /* the parent ended before prctl() */
+	if (!(got & SANDBOX_BIT(no_new_privs)))
+		return -EPERM;
+	err = SANITIZED ? 0 : filter();
+	if (err)
+		return err;
+	*parts = got | (SANITIZED ? 0 : SANDBOX_BIT(syscalls));
+	return 0;
+}
+
 int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *parts)
 {
 	unsigned got;
@@ -192,18 +211,71 @@ int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *pa
 	got = set_limits(memory_bytes);
 	got |= leave_namespaces();
 	got |= drop_privileges();
-	/* A change of user resets both of these. */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (getppid() != parent)
-		return -ESRCH; /* the parent ended before prctl() */
-	if (!(got & SANDBOX_BIT(no_new_privs)))
-		return -EPERM;
-	err = SANITIZED ? 0 : sandbox_filter();
+	return close_door(parent, got, sandbox_filter, parts);
+}
+
+/* --- a process that opens files ---------------------------------------------------------------- */
+
+#ifndef CAP_CHECKPOINT_RESTORE
+#define CAP_CHECKPOINT_RESTORE 40
+#endif
+
+/* /proc/PID/root needs CAP_SYS_PTRACE, links in /proc/PID/map_files CAP_CHECKPOINT_RESTORE. */
+static const unsigned opener_caps[] = {
+	CAP_DAC_READ_SEARCH,
+	CAP_SYS_PTRACE,
+	CAP_CHECKPOINT_RESTORE,
+};
+
+static bool is_opener_cap(unsigned cap)
+{
+	for (size_t i = 0; i < sizeof(opener_caps) / sizeof(*opener_caps); i++)
+		if (opener_caps[i] == cap)
+			return true;
+	return false;
+}
+
+/* Keeps those that this process has. */
+static bool keep_opener_capabilities(void)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	for (unsigned cap = 0; cap <= 63; cap++)
+		if (!is_opener_cap(cap))
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capget, &h, caps))
+		return false;
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		uint32_t keep = 0;
+
+		for (unsigned bit = 0; bit < 32; bit++)
+			keep |= is_opener_cap(32 * i + bit) ? 1u << bit : 0;
+		caps[i].permitted &= keep;
+		caps[i].effective = caps[i].permitted;
+		caps[i].inheritable = 0;
+	}
+	return !syscall(SYS_capset, &h, caps);
+}
+
+int sandbox_enter_opener(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *parts)
+{
+	unsigned got;
+	int err;
+
+	be_first_for_oom();
+	err = sandbox_detach(keep_fd, parent);
 	if (err)
 		return err;
-	*parts = got | (SANITIZED ? 0 : SANDBOX_BIT(syscalls));
-	return 0;
+	got = set_limits(memory_bytes);
+	got |= unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) ? 0 : SANDBOX_BIT(namespaces);
+	if (!keep_opener_capabilities())
+		return -EPERM;
+	got |= SANDBOX_BIT(no_capabilities);
+	if (!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		got |= SANDBOX_BIT(no_new_privs);
+	return close_door(parent, got, sandbox_filter_opener, parts);
 }
 
 int sandbox_probe(unsigned *parts)

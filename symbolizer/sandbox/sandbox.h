@@ -42,6 +42,13 @@ enum sandbox_part {
 int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *parts);
 
 /*
+ * The same for a process that opens foreign files. It keeps its user, its root directory, and the
+ * capabilities to read every file, to see the root directories and mapped files of other processes,
+ * and no others. Its filter allows to open and read files, too, but not to write to any.
+ */
+int sandbox_enter_opener(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *parts);
+
+/*
  * The first half of that, for a process that keeps its privileges. Closes every descriptor but
  * keep_fd, which becomes 3, leaves the terminal, ignores signals meant for the parent, and dies
  * with it. 0 or -errno.
@@ -58,5 +65,7 @@ int sandbox_filter(void);
 /* For a process that does more than compute: these calls as well, and threads. Up to SANDBOX_MORE_CALLS. */
 #define SANDBOX_MORE_CALLS 96
 int sandbox_filter_with(const int *more, size_t n);
+/* The same of a process that opens files. */
+int sandbox_filter_opener(void);
 
 #endif

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The system calls of a reader. It may read the descriptors that it is given, compute, and answer
- * over its socket. All others fail with EPERM: nothing can be opened, connected, started or traced,
- * and no memory becomes code. seccomp(2), Documentation/userspace-api/seccomp_filter.rst.
+ * The system calls of readers and of openers. A reader may read the descriptors that it is given,
+ * compute, and answer over its socket. An opener may open files as well, but write to none but
+ * sockets. All others fail with EPERM: nothing can be connected, started or traced, and no
+ * memory becomes code. seccomp(2), Documentation/userspace-api/seccomp_filter.rst.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
@@ -24,6 +26,10 @@
 #define FILTER_ARCH AUDIT_ARCH_X86_64
 #endif
 
+#ifndef SYS_poll /* arm64 */
+#define SYS_poll SYS_ppoll
+#endif
+
 /* Most frequent first, because the kernel goes through the list for every call. */
 static const int allowed[] = {
 	SYS_pread64,	 SYS_lseek,	   SYS_read,
@@ -38,12 +44,28 @@ static const int allowed[] = {
 	SYS_pwrite64,	 SYS_ftruncate,	   SYS_fsync,
 	SYS_fdatasync,	 SYS_getrandom,	   SYS_sysinfo,	       /* qsort(): size of memory */
 	SYS_sched_yield, SYS_rt_sigreturn, SYS_rt_sigprocmask, /* abort() */
+	SYS_poll,
 	SYS_getpid,	 SYS_gettid,	   SYS_restart_syscall,
 	SYS_exit,	 SYS_exit_group,
 };
 
-#define N_ALLOWED (sizeof(allowed) / sizeof(*allowed))
-#define REFUSE	  (SECCOMP_RET_ERRNO | EPERM)
+/* Of a process that opens files. openat2() takes its flags in memory, which no filter sees. Without a
+ * call that writes, a file that is open for writing stays as it is. */
+static const int allowed_openers[] = {
+	SYS_recvmsg,	 SYS_sendmsg,	   SYS_poll,
+	SYS_openat2,	 SYS_close,	   SYS_pread64,
+	SYS_fstat,	 SYS_statx,	   SYS_newfstatat,
+	SYS_fstatfs,	 SYS_lseek,	   SYS_munmap,
+	SYS_mremap,	 SYS_madvise,	   SYS_brk,
+	SYS_futex,	 SYS_getrandom,	   SYS_clock_gettime,
+	SYS_rt_sigreturn, SYS_rt_sigprocmask, /* abort() */
+	SYS_getpid,	 SYS_gettid,	   SYS_restart_syscall,
+	SYS_exit,	 SYS_exit_group,
+};
+
+#define N_OF(list) (sizeof(list) / sizeof(*(list)))
+#define N_ALLOWED  N_OF(allowed)
+#define REFUSE	   (SECCOMP_RET_ERRNO | EPERM)
 
 struct program {
 	struct sock_filter code[2 * (N_ALLOWED + SANDBOX_MORE_CALLS) + 64];
@@ -115,12 +137,59 @@ static void allow_threads(struct program *p)
 	answer(p, REFUSE);
 }
 
+/* openat() that neither writes nor creates. */
+static void allow_open(struct program *p)
+{
+	load(p, offsetof(struct seccomp_data, nr));
+	skip_unless_equal(p, SYS_openat, 4);
+	load_arg(p, 2);
+	skip_unless_set(p, O_ACCMODE | O_CREAT | O_TRUNC, 1);
+	answer(p, REFUSE);
+	answer(p, SECCOMP_RET_ALLOW);
+}
+
 static void allow_calls(struct program *p, const int *calls, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		skip_unless_equal(p, (uint32_t)calls[i], 1);
 		answer(p, SECCOMP_RET_ALLOW);
 	}
+}
+
+/* Another architecture has other system call numbers. */
+static void begin(struct program *p)
+{
+	p->len = 0;
+	load(p, offsetof(struct seccomp_data, arch));
+	add(p, BPF_JMP | BPF_JEQ | BPF_K, FILTER_ARCH, 1, 0);
+	answer(p, SECCOMP_RET_KILL_PROCESS);
+	load(p, offsetof(struct seccomp_data, nr));
+}
+
+/* What all may do besides. Calls that could reach other processes of the user are limited to this
+ * process. */
+static int install(struct program *p)
+{
+	struct sock_fprog prog = {.filter = p->code};
+
+	allow_memory(p, SYS_mmap);
+	allow_memory(p, SYS_mprotect);
+	allow_with(p, SYS_fcntl, 1, F_DUPFD_CLOEXEC);
+	allow_with(p, SYS_tgkill, 0, (uint32_t)getpid()); /* abort() */
+	answer(p, REFUSE);
+	prog.len = p->len;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) ? -errno : 0;
+}
+
+int sandbox_filter_opener(void)
+{
+	struct program p;
+
+	begin(&p);
+	allow_calls(&p, allowed_openers, N_OF(allowed_openers));
+	allow_open(&p);
+	allow_with(&p, SYS_ioctl, 1, FS_IOC_GETVERSION);
+	return install(&p);
 }
 
 int sandbox_filter(void)
@@ -130,31 +199,19 @@ int sandbox_filter(void)
 
 int sandbox_filter_with(const int *more, size_t n)
 {
-	struct program p = {.len = 0};
-	struct sock_fprog prog = {.filter = p.code};
+	struct program p;
 
 	if (n > SANDBOX_MORE_CALLS)
 		return -E2BIG;
-
-	/* Another architecture has other system call numbers. */
-	load(&p, offsetof(struct seccomp_data, arch));
-	add(&p, BPF_JMP | BPF_JEQ | BPF_K, FILTER_ARCH, 1, 0);
-	answer(&p, SECCOMP_RET_KILL_PROCESS);
-	load(&p, offsetof(struct seccomp_data, nr));
+	begin(&p);
 	allow_calls(&p, allowed, N_ALLOWED);
 	allow_calls(&p, more, n);
 	if (n)
 		allow_threads(&p);
-	allow_memory(&p, SYS_mmap);
-	allow_memory(&p, SYS_mprotect);
-	/* Calls that could reach other processes of the user are limited to this process. */
-	allow_with(&p, SYS_fcntl, 1, F_DUPFD_CLOEXEC);
-	allow_with(&p, SYS_tgkill, 0, (uint32_t)getpid()); /* abort() */
+	allow_with(&p, SYS_fcntl, 1, F_GETFL); /* the keeper */
 	allow_with(&p, SYS_prlimit64, 0, 0);
 	allow_with(&p, SYS_sched_setscheduler, 0, 0);
 	/* A builder of line tables outlives the parent. */
 	allow_with(&p, SYS_prctl, 0, PR_SET_PDEATHSIG);
-	answer(&p, REFUSE);
-	prog.len = p.len;
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) ? -errno : 0;
+	return install(&p);
 }

@@ -99,6 +99,18 @@ void spawner_free(struct spawner *s)
 	free(s);
 }
 
+/* kiln takes no descriptor from these processes: one of a hung file server would hang whoever closes
+ * it. Linux 6.16 can refuse them; older ones drop what is not asked for. */
+static void refuse_descriptors(int sock)
+{
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+	int none = 0;
+
+	setsockopt(sock, SOL_SOCKET, SO_PASSRIGHTS, &none, sizeof(none));
+}
+
 static int await_pid(struct spawner *s, pid_t *pid)
 {
 	struct pollfd p = {.fd = s->control, .events = POLLIN};
@@ -128,6 +140,7 @@ int spawner_spawn(struct spawner *s, pid_t *pid, int *sock)
 	theirs = pair[1];
 	if (fcntl(ours, F_SETFL, O_NONBLOCK))
 		return -errno;
+	refuse_descriptors(ours);
 	if (s->lost)
 		return -ECONNABORTED;
 	s->lost = true;

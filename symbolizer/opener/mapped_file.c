@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbolizer/opener/mapped_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,19 +16,22 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
-#include "profiler/files/opener.h"
+
 
 #ifndef BTRFS_SUPER_MAGIC
 #define BTRFS_SUPER_MAGIC 0x9123683e
 #endif
 
-static void read_build_id(int fd, struct build_id *out)
+/* Reads headers and notes. A file that is no ELF file has no build id. */
+static void look_into(int fd, struct build_id *id, bool *has_debug_info)
 {
 	struct elf_obj *elf = NULL;
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-	if (copy >= 0 && !elf_obj_open(&elf, copy, NULL))
-		*out = *elf_obj_build_id(elf);
+	if (copy >= 0 && !elf_obj_open(&elf, copy, NULL)) {
+		*id = *elf_obj_build_id(elf);
+		*has_debug_info = elf_obj_section(elf, ".debug_info") != NULL;
+	}
 	elf_obj_free(elf);
 }
 
@@ -80,24 +85,27 @@ static bool accept_handle(int handle_or_err, const struct open_request *req,
 {
 	_cleanup_close_ int handle = handle_or_err, fd = -1;
 	struct build_id id = {.len = 0};
+	bool has_debug_info = false;
 	uint64_t generation;
+	int err = handle < 0 ? handle : req->may_read ? req->may_read(req->ctx, handle) : 0;
 
-	if (handle < 0) {
-		out->err = out->replaced ? out->err : handle;
+	if (!err) {
+		fd = io_reopen_regular(handle);
+		err = fd < 0 ? fd : 0;
+	}
+	if (err) {
+		out->err = out->replaced ? out->err : err;
 		return false;
 	}
-	fd = io_reopen_regular(handle);
-	if (fd < 0) {
-		out->err = out->replaced ? out->err : fd;
-		return false;
-	}
-	read_build_id(fd, &id);
+	look_into(fd, &id, &has_debug_info);
 	if (!is_wanted(fd, req, &id, &generation)) {
 		out->replaced = true;
 		out->err = -ESTALE;
 		return false;
 	}
 	out->fd = steal_fd(&fd);
+	out->handle = steal_fd(&handle);
+	out->has_debug_info = has_debug_info;
 	out->err = 0;
 	out->build_id = id;
 	out->generation = generation;
@@ -183,7 +191,7 @@ void open_mapped_file(const struct open_request *req, struct open_result *out)
 {
 	int fd;
 
-	*out = (struct open_result){.fd = -1, .err = -ENOENT, .root_fd = -1};
+	*out = (struct open_result){.fd = -1, .err = -ENOENT, .handle = -1, .root_fd = -1};
 	if (req->root_fd >= 0 && accept_handle(io_open_in_root(req->root_fd, req->path), req, out))
 		return;
 	if (try_map_files(req, out) || try_root_of(req->tgid, req, out) ||
