@@ -11,6 +11,7 @@
 #include "symbolizer/files/debug_files.h"
 #include "symbolizer/lines/line_jobs.h"
 #include "symbolizer/lookup/lookup.h"
+#include "symbolizer/opener/opener.h"
 #include "symbolizer/worker/worker.h"
 
 struct symbolizer {
@@ -20,12 +21,13 @@ struct symbolizer {
 	bool names_only;
 	int (*find_debug)(void *ctx, const struct build_id *id);
 	void *find_ctx;
-	pid_t pid; /* creator; the worker is a child of this process */
+	struct opener *opener; /* owned */
+	pid_t pid;	       /* creator; the worker is a child of this process */
 };
 
 DEFINE_CLEANUP(symbolizer, symbolizer_free)
 
-static int start_worker(struct symbolizer *s)
+static int start_worker(struct symbolizer *s, struct opener *opener)
 {
 	struct worker_opts opts = {
 		.lookup = s->lookup,
@@ -33,6 +35,7 @@ static int start_worker(struct symbolizer *s)
 		.find_debug = s->find_debug,
 		.find_ctx = s->find_ctx,
 		.lines = s->jobs ? line_jobs_store(s->jobs) : NULL,
+		.opener = opener,
 	};
 
 	return worker_new(&s->worker, &opts);
@@ -53,9 +56,10 @@ int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts)
 	if (!err && s->jobs)
 		lookup_set_lines(s->lookup, line_jobs_store(s->jobs));
 	if (!err && opts->sandbox)
-		err = start_worker(s);
+		err = start_worker(s, opts->opener);
 	if (err)
 		return err;
+	s->opener = opts->opener;
 	*out = steal_ptr(s);
 	return 0;
 }
@@ -67,6 +71,7 @@ void symbolizer_free(struct symbolizer *s)
 	worker_free(s->worker);
 	lookup_free(s->lookup);
 	line_jobs_free(s->jobs);
+	opener_free(s->opener);
 	free(s);
 }
 
@@ -183,7 +188,7 @@ static int leave_parent(struct symbolizer *s)
 		return 0;
 	worker_abandon(s->worker);
 	s->worker = NULL;
-	return start_worker(s);
+	return start_worker(s, NULL);
 }
 
 void symbolizer_build_tables(struct symbolizer *s)
@@ -193,6 +198,12 @@ void symbolizer_build_tables(struct symbolizer *s)
 	if (s->pid != getpid() && leave_parent(s))
 		return;
 	line_jobs_run(s->jobs, build_one, s);
+}
+
+void symbolizer_claim_files(struct symbolizer *s)
+{
+	if (s->jobs)
+		line_jobs_claim(s->jobs);
 }
 
 size_t symbolizer_tables_due(const struct symbolizer *s)

@@ -66,6 +66,9 @@ int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64
  * forked child may call it, even if the parent's symbolizer uses a reader process.
  */
 void symbolizer_build_tables(struct symbolizer *s);
+/* In a forked child, before that: takes the files over from the parent's opener. The parent must not
+ * use the symbolizer meanwhile. */
+void symbolizer_claim_files(struct symbolizer *s);
 /* Number of line tables that are due. */
 size_t symbolizer_tables_due(const struct symbolizer *s);
 

@@ -115,6 +115,7 @@ static int open_naming(struct collector *c)
 static int open_all(struct collector *c, const char **why)
 {
 	struct sampler_opts *sampler = &c->opts.sampler;
+	struct files_opts files = {0};
 	int err;
 
 	sampler->filter_tgids = c->opts.scope == COLLECT_TARGETS;
@@ -128,7 +129,8 @@ static int open_all(struct collector *c, const char **why)
 		return err;
 	log_debug("BPF programs loaded after %llu ms", (boottime_ns() - c->open_ns) / 1000000ull);
 	*why = "out of memory";
-	err = drain_new(&c->drain, c->sampler) ?: files_new(&c->files, NULL) ?:
+	files.opener = c->readers.opener;
+	err = drain_new(&c->drain, c->sampler) ?: files_new(&c->files, &files) ?:
 	      ksyms_new(&c->ksyms);
 	if (!err && c->opts.debuginfod)
 		err = prefetch_new(&c->prefetch, c->opts.debuginfod, c->files);

@@ -2,7 +2,6 @@
 #include "profiler/collect/prefetch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -12,7 +11,6 @@
 #include "profiler/debuginfod/debuginfod.h"
 #include "profiler/files/files.h"
 #include "profiler/window/aggregate.h"
-#include "symbolizer/elf/elf_obj.h"
 
 #define SEEN_MAX 65536
 
@@ -43,19 +41,6 @@ void prefetch_free(struct prefetch *p)
 	free(p);
 }
 
-static bool has_debug_info(int fd)
-{
-	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	struct elf_obj *obj;
-	bool has;
-
-	if (copy < 0 || elf_obj_open(&obj, copy, NULL))
-		return false;
-	has = elf_obj_section(obj, ".debug_info") != NULL;
-	elf_obj_free(obj);
-	return has;
-}
-
 static bool is_installed(const struct build_id *id)
 {
 	char hex[2 * BUILD_ID_MAX + 1], path[2 * BUILD_ID_MAX + 64];
@@ -71,7 +56,7 @@ static void ask(struct prefetch *p, uint32_t file)
 	int fd = -1;
 
 	files_get(p->files, file, &v);
-	if (v.build_id.len >= 2 && !is_installed(&v.build_id) && !has_debug_info(v.fd))
+	if (v.build_id.len >= 2 && !is_installed(&v.build_id) && (v.err || !v.has_debug_info))
 		fd = debuginfod_find(p->d, &v.build_id);
 	files_release_fd(p->files, file);
 	if (fd >= 0)

@@ -6,7 +6,9 @@
 #include <stddef.h>
 
 #include "profiler/base/cache_dir.h"
+#include "profiler/base/cleanup.h"
 #include "profiler/debuginfod/debuginfod.h"
+#include "symbolizer/opener/opener.h"
 #include "symbolizer/symbolizer.h"
 #include "symbolizer/worker/table_worker.h"
 #include "symbolizer/worker/walk_worker.h"
@@ -32,9 +34,15 @@ int readers_open(struct readers *r, const struct readers_opts *opts)
 		.cache_bytes = opts->symbol_bytes,
 		.table_dir = cache_dir_path("lines", path, sizeof(path)),
 	};
-	int err = opts->tables ? open_unwinders(r, opts->sandbox) : 0;
+	int err = opts->sandbox ? opener_new(&r->opener) : 0;
 
-	return err ?: symbolizer_new(&r->symbolizer, &symbolizer);
+	symbolizer.opener = r->opener;
+	if (!err && opts->tables)
+		err = open_unwinders(r, opts->sandbox);
+	err = err ?: symbolizer_new(&r->symbolizer, &symbolizer);
+	if (err)
+		opener_free(steal_ptr(r->opener));
+	return err;
 }
 
 void readers_close(struct readers *r)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The three workers that read foreign files for a recording. With no_sandbox kiln reads the
- * files itself. */
+/* The opener and the three workers: all that opens and reads foreign files for a recording. Without
+ * a sandbox kiln does so itself. */
 #ifndef KILN_COLLECT_READERS_H
 #define KILN_COLLECT_READERS_H
 
@@ -8,11 +8,13 @@
 #include <stddef.h>
 
 struct debuginfod;
+struct opener;
 struct symbolizer;
 struct table_worker;
 struct walk_worker;
 
-struct readers { /* an all-zero one can be closed */
+struct readers {	       /* an all-zero one can be closed */
+	struct opener *opener; /* the symbolizer's; NULL without a sandbox */
 	struct symbolizer *symbolizer;
 	struct table_worker *table_worker; /* NULL without unwind tables */
 	struct walk_worker *walk_worker;   /* NULL without unwind tables */

@@ -17,6 +17,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/files/files.h"
+#include "symbolizer/opener/opener.h"
 #include "profiler/procs/maps.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/rescan.h"
@@ -166,8 +167,9 @@ static char *join_path(const struct kiln_file_record *rec)
 
 /* True if a file without a name is a program. The sample could not see it, because the page was
  * not in memory. Such a file is itself in memory, so reading it cannot hang. */
-static bool is_elf(const struct kiln_file_record *rec)
+static bool is_elf(const struct reported_mappings *t, const struct kiln_file_record *rec)
 {
+	struct opener *o = files_opener(t->files);
 	char path[96], magic[4] = "";
 	_cleanup_close_ int fd = -1;
 
@@ -175,6 +177,8 @@ static bool is_elf(const struct kiln_file_record *rec)
 		return rec->is_elf;
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", rec->tgid, rec->start,
 		 rec->start + rec->len);
+	if (o)
+		return opener_is_elf(o, path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd >= 0 && pread(fd, magic, 4, 0) == 4 && !memcmp(magic, "\177ELF", 4);
 }
@@ -235,7 +239,7 @@ static void take_file(struct reported_mappings *t, const struct kiln_file_record
 		free(file.path);
 		return;
 	}
-	file.kind = map_kind_of(file.path, is_elf(rec));
+	file.kind = map_kind_of(file.path, is_elf(t, rec));
 	t->stats.files++;
 	if (id != HTAB_NONE) /* under another name, or reported by two CPUs at once */
 		rename_file(t, &t->known.data[id], &file);

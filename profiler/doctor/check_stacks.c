@@ -67,7 +67,7 @@ static bool is_new(struct stacks_survey *s, int fd)
 /* Takes the descriptor. An unreadable file counts as good here; other checks report it. */
 static bool describes_frames(struct stacks_survey *s, int fd)
 {
-	int err = s->files ? table_worker_described(s->files, fd) : 0;
+	int err = s->files ? table_worker_described(s->files, SYM_FILE_OF(fd)) : 0;
 
 	close(fd);
 	return err != -ENODATA;

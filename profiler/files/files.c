@@ -303,12 +303,15 @@ static void fill_view(struct files *f, struct file *file, struct file_view *out)
 		.deleted = file->deleted,
 		.fd = file->fd,
 		.root_fd = root ? root->fd : -1,
-		.err = file->fd >= 0		    ? 0
+		.held = file->held,
+		.has_debug_info = file->has_debug_info,
+		.err = file->state == FILE_OPEN	    ? 0
 		       : file->state == FILE_FAILED ? file->err
 						    : -EAGAIN,
 	};
 	if (root)
 		root->used_ns = file->used_ns;
+	out->held.root = root ? root->number : 0;
 	if (root && !file->held_root) {
 		file->held_root = root;
 		root->borrowed++;
@@ -327,6 +330,7 @@ void files_get(struct files *f, uint32_t id, struct file_view *out)
 
 		/* First of all: a file that is not borrowed may be closed at any time. */
 		file->borrowed++;
+		files_notice_loss(f, file);
 		if (file->state == FILE_CLOSED)
 			reopen(f, slot);
 		fill_view(f, &f->all.data[slot], out);
@@ -468,6 +472,7 @@ int files_new(struct files **out, const struct files_opts *opts)
 	pthread_cond_init(&f->done, &attr);
 	pthread_condattr_destroy(&attr);
 	f->refs = 1;
+	opener_ref(f->opts.opener);
 	f->queue = calloc(f->opts.max_queue, sizeof(*f->queue));
 	err = f->queue ? files_start_worker(f) : -ENOMEM;
 	if (err) {
@@ -476,6 +481,11 @@ int files_new(struct files **out, const struct files_opts *opts)
 	}
 	*out = f;
 	return 0;
+}
+
+struct opener *files_opener(const struct files *f)
+{
+	return f->opts.opener;
 }
 
 void files_free(struct files *f)

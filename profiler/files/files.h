@@ -7,8 +7,9 @@
  * that has one, or from the opened file. A key without generation means the newest entry of its
  * inode.
  *
- * The opener, a thread, opens files soon after they are first seen. Later the process, its mount
- * namespace or the file itself may be gone. A file server that hangs delays only that thread.
+ * A thread has files opened soon after they are first seen, by the opener's processes (opener.h) or
+ * in this one. Later the process, its mount namespace or the file itself may be gone. A file server
+ * that hangs delays only that thread.
  * Functions may be called by any thread.
  */
 #ifndef KILN_FILES_FILES_H
@@ -19,8 +20,10 @@
 #include <sys/types.h>
 
 #include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/query/answer.h"
 
 struct files;
+struct opener;
 
 /* Ids that are no files of the table. */
 #define FILE_NONE UINT32_MAX
@@ -45,11 +48,15 @@ struct files_opts {
 	 * unmounted; 0 = two minutes. */
 	uint64_t idle_ns;
 	uint64_t keep_ns; /* how long a file that no process maps is kept; 0 = ten minutes */
+	/* Who opens files and holds them, borrowed; NULL: this process does both. */
+	struct opener *opener;
 };
 
-/* Starts the opener; 0 or -errno. */
+/* Starts the thread; 0 or -errno. */
 int files_new(struct files **out, const struct files_opts *opts);
 void files_free(struct files *f);
+/* Who opens foreign files; NULL: this process. */
+struct opener *files_opener(const struct files *f);
 
 /*
  * Interns a file. A new one is queued to be opened through process tgid: by
@@ -76,11 +83,27 @@ void files_path(struct files *f, uint32_t id, char *out, size_t size);
 struct file_view {
 	const char *path;	  /* clean UTF-8 */
 	struct build_id build_id; /* from the kernel, else from the opened file */
-	int fd;	      /* borrowed until files_release_fd(); -1, with err set, if there is none */
-	int root_fd;  /* root directory of a process that mapped it, borrowed; or -1 */
-	int err;      /* -errno of opening; 0 if open */
-	bool deleted; /* it was unlinked or replaced when it was seen */
+	/* Borrowed until files_release_fd(). Without an opener fd is -1 if err is set, and root_fd
+	 * is the root directory of a process that mapped it, or -1. With one both are -1. */
+	int fd, root_fd;
+	struct held_file held; /* with an opener, in place of both; borrowed, too */
+	int err;	       /* -errno of opening; 0 if open */
+	bool deleted;	       /* it was unlinked or replaced when it was seen */
+	bool has_debug_info;
 };
+
+/* The file of a view, for questions. Borrows all of it. */
+static inline struct sym_file file_view_sym(const struct file_view *v)
+{
+	return (struct sym_file){
+		.fd = v->fd,
+		.root_fd = v->root_fd,
+		.path = v->path,
+		.build_id = v->build_id.len ? &v->build_id : NULL,
+		.held = v->held.opener ? &v->held : NULL,
+	};
+}
+
 /*
  * Looks a file up, and reopens it if needed. *out is borrowed until files_release_fd(), which must
  * follow every call, also one that gave no descriptor. An unknown id gives an empty path and

@@ -41,7 +41,9 @@ struct file {
 	uint64_t inode, generation; /* generation 0: unknown so far */
 	uint64_t born;		    /* the newest file has the highest number */
 	enum file_state state;
-	int fd, err;
+	int fd, err; /* fd: -1 unless open here */
+	struct held_file held;
+	bool has_debug_info;
 	uint32_t borrowed;
 	uint32_t root, root_generation; /* index in roots[]; generation 0: none */
 	struct root *held_root;		/* kept open while the file is borrowed */
@@ -53,7 +55,9 @@ struct file {
 
 struct root {
 	struct root_key key;
-	int fd; /* -1: free slot */
+	bool is_open;	 /* false: free slot */
+	int fd;		 /* -1 unless open here */
+	uint64_t number; /* that the opener holds; 0: none */
 	uint32_t borrowed, generation;
 	uint64_t used_ns;
 };
@@ -110,8 +114,10 @@ static inline size_t files_path_bytes(const char *path)
 	return path ? strlen(path) + 1 : 0;
 }
 
-/* Closes the descriptor of a file, if it has one. */
+/* Closes a file, if it is open. */
 void files_close(struct files *f, uint32_t slot);
+/* Closes all that the opener has lost. */
+void files_notice_loss(struct files *f, const struct file *file);
 
 /* Without the lock. The last reference, of the owner or a thread, frees everything. */
 void files_unref(struct files *f);

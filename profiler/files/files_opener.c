@@ -29,7 +29,10 @@ static void close_at(struct files *f, size_t i)
 {
 	struct file *file = &f->all.data[f->open.data[i]];
 
-	close(file->fd);
+	if (file->held.opener)
+		opener_close(file->held.opener, file->held.number);
+	file->held = (struct held_file){0};
+	cleanup_close_fd(&file->fd);
 	file->fd = -1;
 	file->state = FILE_CLOSED;
 	f->open.data[i] = vec_last(&f->open);
@@ -64,6 +67,33 @@ static void make_fd_room(struct files *f)
 		close_at(f, oldest);
 }
 
+static void close_root(struct files *f, struct root *r)
+{
+	if (r->number)
+		opener_close(f->opts.opener, r->number);
+	cleanup_close_fd(&r->fd);
+	r->number = 0;
+	r->fd = -1;
+	r->is_open = false;
+}
+
+/* A root that is borrowed stays: who borrowed it has its number, which finds nothing. */
+void files_notice_loss(struct files *f, const struct file *file)
+{
+	if (!f->opts.opener || file->state != FILE_OPEN ||
+	    opener_has(f->opts.opener, file->held.number))
+		return;
+	for (size_t i = f->open.len; i-- > 0;)
+		if (!opener_has(f->opts.opener, f->all.data[f->open.data[i]].held.number))
+			close_at(f, i);
+	for (size_t i = 0; i < MAX_ROOTS; i++) {
+		struct root *r = &f->roots[i];
+
+		if (r->is_open && !r->borrowed && !opener_has(f->opts.opener, r->number))
+			close_root(f, r);
+	}
+}
+
 static void close_idle(struct files *f)
 {
 	uint64_t now = monotonic_ns();
@@ -77,44 +107,57 @@ static void close_idle(struct files *f)
 	for (size_t i = 0; i < MAX_ROOTS; i++) {
 		struct root *r = &f->roots[i];
 
-		if (r->fd >= 0 && !r->borrowed && now - r->used_ns > f->opts.idle_ns) {
-			close(r->fd);
-			r->fd = -1;
-		}
+		if (r->is_open && !r->borrowed && now - r->used_ns > f->opts.idle_ns)
+			close_root(f, r);
 	}
 }
 
-/* Takes the descriptor. Equal roots share an entry. A reused entry gets a new generation. */
-static void remember_root(struct files *f, struct file *file, const struct root_key *key, int fd)
+/* The entry of an equal root, else a free or the oldest one; NULL: all are borrowed. */
+static struct root *choose_root(struct files *f, const struct root_key *key)
 {
 	struct root *best = NULL;
 
-	for (size_t i = 0; i < MAX_ROOTS; i++) {
-		struct root *r = &f->roots[i];
-
-		if (r->fd >= 0 && !memcmp(&r->key, key, sizeof(*key))) {
-			close(fd);
-			best = r;
-			break;
-		}
-	}
-	for (size_t i = 0; i < MAX_ROOTS && !best; i++)
-		if (f->roots[i].fd < 0)
+	for (size_t i = 0; i < MAX_ROOTS; i++)
+		if (f->roots[i].is_open && !memcmp(&f->roots[i].key, key, sizeof(*key)))
+			return &f->roots[i];
+	for (size_t i = 0; i < MAX_ROOTS; i++)
+		if (!f->roots[i].is_open)
+			return &f->roots[i];
+	for (size_t i = 0; i < MAX_ROOTS; i++)
+		if (!f->roots[i].borrowed && (!best || f->roots[i].used_ns < best->used_ns))
 			best = &f->roots[i];
+	return best;
+}
+
+static void refuse_root(struct files *f, struct open_result *r, struct held_file *held)
+{
+	cleanup_close_fd(&r->root_fd);
+	r->root_fd = -1;
+	if (held->root)
+		opener_close(f->opts.opener, held->root);
+	held->root = 0;
+}
+
+/* Takes the root. Equal roots share an entry. A reused entry gets a new generation. */
+static void remember_root(struct files *f, struct file *file, struct open_result *r,
+			  struct held_file *held)
+{
+	struct root *best = choose_root(f, &r->root);
+	bool is_equal = best && best->is_open && !memcmp(&best->key, &r->root, sizeof(r->root));
+
 	if (!best) {
-		for (size_t i = 0; i < MAX_ROOTS; i++)
-			if (!f->roots[i].borrowed && (!best || f->roots[i].used_ns < best->used_ns))
-				best = &f->roots[i];
-		if (!best) {
-			close(fd);
-			return;
-		}
-		close(best->fd);
-		best->fd = -1;
+		refuse_root(f, r, held);
+		return;
 	}
-	if (best->fd < 0) {
-		best->fd = fd;
-		best->key = *key;
+	if (is_equal) {
+		refuse_root(f, r, held);
+	} else {
+		if (best->is_open)
+			close_root(f, best);
+		best->is_open = true;
+		best->fd = steal_fd(&r->root_fd);
+		best->number = held->root;
+		best->key = r->root;
 		best->generation++;
 	}
 	best->used_ns = monotonic_ns();
@@ -126,17 +169,18 @@ struct root *files_root_of(struct files *f, const struct file *file)
 {
 	struct root *r = file->root_generation ? &f->roots[file->root] : NULL;
 
-	return r && r->fd >= 0 && r->generation == file->root_generation ? r : NULL;
+	return r && r->is_open && r->generation == file->root_generation ? r : NULL;
 }
 
 /* --- the opener ------------------------------------------------------------------------------- */
 
 /* Closes what was opened. */
-static void refuse(struct open_result *r, int err)
+static void refuse(struct files *f, struct open_result *r, struct held_file *held, int err)
 {
-	close(r->fd);
-	if (r->root_fd >= 0)
-		close(r->root_fd);
+	cleanup_close_fd(&r->fd);
+	refuse_root(f, r, held);
+	if (held->opener)
+		opener_close(held->opener, held->number);
 	r->err = err;
 }
 
@@ -160,17 +204,18 @@ static void keep_opened_path(struct files *f, struct file *file, char **path)
 	file->opened_path = steal_ptr(*path);
 }
 
-/* Takes the descriptors of the result, and *path if the file is reopened by it from now on. */
-static void deliver(struct files *f, uint32_t slot, struct open_result *r, char **path)
+/* Takes what the result has open, and *path if the file is reopened by it from now on. */
+static void deliver(struct files *f, uint32_t slot, struct open_result *r, struct held_file *held,
+		    char **path)
 {
 	struct file *file = &f->all.data[slot];
 
 	if (!r->err && is_other_generation(file, r)) {
-		refuse(r, -ESTALE);
+		refuse(f, r, held, -ESTALE);
 		r->replaced = true;
 	}
 	if (!r->err && vec_reserve(&f->open, f->open.len + 1))
-		refuse(r, -ENOMEM);
+		refuse(f, r, held, -ENOMEM);
 	file->deleted |= r->replaced;
 	file->err = r->err;
 	if (r->err) {
@@ -182,14 +227,43 @@ static void deliver(struct files *f, uint32_t slot, struct open_result *r, char 
 	file->state = FILE_OPEN;
 	file->attempts = 0;
 	file->fd = r->fd;
+	file->held = *held;
+	file->has_debug_info = r->has_debug_info;
 	file->used_ns = monotonic_ns();
 	file->build_id = r->build_id;
 	if (!file->generation)
 		file->generation = r->generation;
 	f->open.data[f->open.len++] = slot;
-	if (r->root_fd >= 0)
-		remember_root(f, file, &r->root, r->root_fd);
+	if (r->root_fd >= 0 || held->root)
+		remember_root(f, file, r, held);
 	keep_opened_path(f, file, path);
+}
+
+/* Has the opener open the file, so that this process gets no descriptor. */
+static void open_there(struct files *f, const struct open_request *req, uint64_t root,
+		       struct open_result *r, struct held_file *held)
+{
+	struct opened got;
+
+	opener_mapped(f->opts.opener, req, root, &got);
+	*held = got.file;
+	*r = (struct open_result){
+		.fd = -1,
+		.handle = -1,
+		.root_fd = -1,
+		.err = got.err,
+		.root = got.root,
+		.build_id = got.build_id,
+		.generation = got.generation,
+		.replaced = got.replaced,
+		.has_debug_info = got.has_debug_info,
+	};
+}
+
+static void open_here(const struct open_request *req, struct open_result *r)
+{
+	open_mapped_file(req, r);
+	cleanup_close_fd(&r->handle);
 }
 
 /* Does a job, without the lock. Takes the job's path. */
@@ -199,7 +273,9 @@ static void run_job(struct worker *w, struct job *job)
 	const struct file *file = &f->all.data[job->slot];
 	const struct root *root = files_root_of(f, file);
 	_cleanup_free_ char *path = job->path;
-	_cleanup_close_ int root_fd = root ? fcntl(root->fd, F_DUPFD_CLOEXEC, 0) : -1;
+	_cleanup_close_ int root_fd =
+		root && root->fd >= 0 ? fcntl(root->fd, F_DUPFD_CLOEXEC, 0) : -1;
+	uint64_t root_number = root ? root->number : 0;
 	struct open_request req = {
 		.path = path,
 		.build_id = file->key_id,
@@ -213,17 +289,20 @@ static void run_job(struct worker *w, struct job *job)
 		.va_end = job->va_end,
 		.root_fd = root_fd,
 	};
+	struct held_file held = {0};
 	struct open_result result;
 
 	w->busy_since_ns = monotonic_ns();
 	f->n_busy++;
 	pthread_mutex_unlock(&f->lock);
-	open_mapped_file(&req, &result);
-	cleanup_close_fd(&result.handle);
+	if (f->opts.opener)
+		open_there(f, &req, root_number, &result, &held);
+	else
+		open_here(&req, &result);
 	pthread_mutex_lock(&f->lock);
 	f->n_busy--;
 	w->busy_since_ns = 0;
-	deliver(f, job->slot, &result, &path);
+	deliver(f, job->slot, &result, &held, &path);
 	pthread_cond_broadcast(&f->done);
 }
 
@@ -247,6 +326,7 @@ void files_unref(struct files *f)
 	for (size_t i = 0; i < MAX_ROOTS; i++)
 		if (f->roots[i].fd >= 0)
 			close(f->roots[i].fd);
+	opener_unref(f->opts.opener);
 	for (; f->q_len; f->q_len--, f->q_head = (f->q_head + 1) % f->opts.max_queue)
 		free(f->queue[f->q_head].path);
 	free(f->queue);

@@ -225,7 +225,7 @@ static char *hint_for_file(const struct suspect *s, const struct naming *n,
 	char hex[2 * BUILD_ID_MAX + 1];
 	struct buf b = {0};
 
-	if (v->fd < 0 && (broken || s->unnamed * 2 >= s->frames)) {
+	if (v->err && (broken || s->unnamed * 2 >= s->frames)) {
 		buf_printf(&b, "%s could not be opened: %s", v->path, strerror(-v->err));
 		return buf_take(&b);
 	}

@@ -29,10 +29,7 @@ static int name_file_group(struct namer *w, uint32_t file_id, size_t n)
 	int err;
 
 	files_get(w->n->opts.files, file_id, &v);
-	file = (struct sym_file){.fd = v.fd,
-				 .root_fd = v.root_fd,
-				 .path = v.path,
-				 .build_id = v.build_id.len ? &v.build_id : NULL};
+	file = file_view_sym(&v);
 	err = name_in_file(w, &file, file_id, n);
 	files_release_fd(w->n->opts.files, file_id);
 	return err;

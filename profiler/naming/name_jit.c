@@ -16,6 +16,7 @@
 #include "profiler/window/aggregate.h"
 #include "profiler/naming/naming_internal.h"
 #include "symbolizer/files/jit_files.h"
+#include "symbolizer/opener/opener.h"
 #include "symbolizer/symbolizer.h"
 
 struct search {
@@ -48,9 +49,8 @@ static void take(void *ctx, size_t i, const struct sym_result *r)
 }
 
 /* Asks a file about all places without a name. Times matter for a jitdump only. */
-static int ask(struct search *s, int fd, const char *path, size_t n, bool dump)
+static int ask(struct search *s, const struct sym_file *file, size_t n, bool dump)
 {
-	struct sym_file file = {.fd = fd, .root_fd = -1, .path = path};
 	uint64_t mono_ns = monotonic_ns();
 	uint64_t asleep_ns = boottime_ns() - mono_ns;
 	int err;
@@ -65,22 +65,34 @@ static int ask(struct search *s, int fd, const char *path, size_t n, bool dump)
 		s->t_ns[s->n_asked] = t_ns > asleep_ns ? t_ns - asleep_ns : UINT64_MAX;
 		s->index[s->n_asked++] = i;
 	}
-	err = symbolizer_resolve_jit(s->n->opts.symbolizer, &file, s->va, dump ? s->t_ns : NULL,
+	err = symbolizer_resolve_jit(s->n->opts.symbolizer, file, s->va, dump ? s->t_ns : NULL,
 				     s->n_asked, take, s);
 	return err ?: s->err;
+}
+
+/* True if the image's owner or root owns the file. */
+static bool is_believed(const struct file_view *v, uint32_t owner)
+{
+	if (v->held.opener)
+		return !v->held.uid || v->held.uid == owner;
+	return !jit_file_check(v->fd, owner);
 }
 
 /* The program has mapped its jitdump, so the opener has opened and checked it. */
 static int ask_dump(struct search *s, size_t n)
 {
+	struct sym_file file;
 	struct file_view v;
 	int err = 0;
 
 	if (s->image->jitdump == FILE_NONE)
 		return 0;
 	files_get(s->n->opts.files, s->image->jitdump, &v);
-	if (v.fd >= 0 && !jit_file_check(v.fd, owner_of(s->image)))
-		err = ask(s, v.fd, v.path, n, true);
+	file = file_view_sym(&v);
+	file.build_id = NULL;
+	file.root_fd = -1;
+	if (!v.err && is_believed(&v, owner_of(s->image)))
+		err = ask(s, &file, n, true);
 	files_release_fd(s->n->opts.files, s->image->jitdump);
 	return err;
 }
@@ -133,40 +145,104 @@ open_guarded(struct stall_guard *p, uint32_t owner, const char *format, ...)
 	return err;
 }
 
+/* A perf map: open here, or held by the opener. */
+struct jit_map {
+	int fd;
+	struct held_file held;
+};
+
+static bool is_open(const struct jit_map *m)
+{
+	return m->fd >= 0 || m->held.opener;
+}
+
+static void close_map(struct jit_map *m)
+{
+	cleanup_close_fd(&m->fd);
+	if (m->held.opener)
+		opener_close(m->held.opener, m->held.number);
+}
+
+/* Where a perf map may be. */
+struct map_place {
+	pid_t tgid, ns_tgid;
+	uint32_t owner;
+	const struct file_view *exe; /* or NULL */
+};
+
+static int open_map_there(struct opener *o, const struct map_place *p, struct held_file *out)
+{
+	uint64_t root = p->exe ? p->exe->held.root : 0;
+	char path[64];
+	int err;
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", p->ns_tgid);
+	err = opener_map(o, 0, p->tgid, path, p->owner, out);
+	if (err && root)
+		err = opener_map(o, root, 0, path, p->owner, out);
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", p->tgid);
+	return err ? opener_map(o, 0, 0, path, p->owner, out) : 0;
+}
+
+static int open_map_here(struct stall_guard *guard, const struct map_place *p)
+{
+	int fd =
+		open_guarded(guard, p->owner, "/proc/%d/root/tmp/perf-%d.map", p->tgid, p->ns_tgid);
+
+	if (fd < 0 && p->exe && p->exe->root_fd >= 0)
+		fd = open_guarded(guard, p->owner, "/proc/self/fd/%d/tmp/perf-%d.map",
+				  p->exe->root_fd, p->ns_tgid);
+	return fd >= 0 ? fd : open_guarded(guard, p->owner, "/tmp/perf-%d.map", p->tgid);
+}
+
 /* Looks in the program's own root while it lives, else in its executable's root, else in the
  * host's /tmp. */
-static int open_map(struct naming *n, const struct agg_image *img)
+static struct jit_map open_map(struct naming *n, const struct agg_image *img)
 {
-	pid_t ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid;
-	uint32_t owner = owner_of(img);
+	struct opener *o = files_opener(n->opts.files);
+	struct jit_map map = {.fd = -1};
 	struct file_view v = {.root_fd = -1};
-	int fd =
-		open_guarded(&n->guard, owner, "/proc/%d/root/tmp/perf-%d.map", img->tgid, ns_tgid);
+	const struct map_place place = {
+		.tgid = img->tgid,
+		.ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid,
+		.owner = owner_of(img),
+		.exe = img->exe == FILE_NONE ? NULL : &v,
+	};
 
-	if (fd < 0 && img->exe != FILE_NONE) {
+	if (place.exe)
 		files_get(n->opts.files, img->exe, &v);
-		if (v.root_fd >= 0)
-			fd = open_guarded(&n->guard, owner, "/proc/self/fd/%d/tmp/perf-%d.map",
-					  v.root_fd, ns_tgid);
+	if (o)
+		open_map_there(o, &place, &map.held);
+	else
+		map.fd = open_map_here(&n->guard, &place);
+	if (place.exe)
 		files_release_fd(n->opts.files, img->exe);
-	}
-	return fd >= 0 ? fd : open_guarded(&n->guard, owner, "/tmp/perf-%d.map", img->tgid);
+	return map;
 }
 
 bool naming_knows_jit(struct naming *n, const struct agg_image *image)
 {
-	_cleanup_close_ int fd = image->jitdump == FILE_NONE ? open_map(n, image) : -1;
+	struct jit_map map;
+	bool knows;
 
-	return fd >= 0 || image->jitdump != FILE_NONE;
+	if (image->jitdump != FILE_NONE)
+		return true;
+	map = open_map(n, image);
+	knows = is_open(&map);
+	close_map(&map);
+	return knows;
 }
 
 static int ask_map(struct search *s, size_t n)
 {
-	_cleanup_close_ int fd = open_map(s->n, s->image);
+	_cleanup_(close_map) struct jit_map map = open_map(s->n, s->image);
+	struct sym_file file = {.fd = map.fd, .root_fd = -1};
 	char path[48];
 
 	snprintf(path, sizeof(path), "the perf map of pid %d", s->image->tgid);
-	return fd < 0 ? 0 : ask(s, fd, path, n, false);
+	file.path = path;
+	file.held = map.held.opener ? &map.held : NULL;
+	return is_open(&map) ? ask(s, &file, n, false) : 0;
 }
 
 static bool all_named(const struct search *s, size_t n)

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -19,6 +20,9 @@
 /* ioprio_set(2), linux/ioprio.h */
 #define IOPRIO_WHO_PROCESS 1
 #define IOPRIO_IDLE	   (3 << 13)
+
+/* The builder takes files over from the opener, which ends with kiln. It needs milliseconds. */
+#define CLAIM_MS 500
 
 /* A reader of a pipe that kiln was started with must see its end, and a lock must be released.
  * kiln's own descriptors are close-on-exec; inherited ones are not. */
@@ -49,8 +53,11 @@ static void become_idle(void)
 	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
 }
 
-static void build(struct symbolizer *s)
+/* `ready` tells the parent that it may end. */
+static void build(struct symbolizer *s, int ready)
 {
+	symbolizer_claim_files(s); /* while it is not idle yet */
+	close(ready);
 	setsid();
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
@@ -64,18 +71,24 @@ static void build(struct symbolizer *s)
 
 void table_builder_start(struct symbolizer *s)
 {
+	struct pollfd p = {.events = POLLIN};
+	int ready[2];
 	pid_t pid;
 
-	if (!s || !symbolizer_tables_due(s))
+	if (!s || !symbolizer_tables_due(s) || pipe2(ready, O_CLOEXEC))
 		return;
 	log_debug("building line tables: %zu are due", symbolizer_tables_due(s));
 	pid = fork();
 	if (!pid) {
 		/* init reaps a process whose parent has ended. */
 		if (!fork())
-			build(s);
+			build(s, ready[1]);
 		_exit(0);
 	}
+	close(ready[1]);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0)
 		;
+	p.fd = ready[0];
+	poll(&p, 1, CLAIM_MS);
+	close(ready[0]);
 }

@@ -94,16 +94,18 @@ void raw_walk_free(struct raw_walk *s)
 /* A file that is not open yet is requested again with the next sample. */
 static void add_file(struct raw_walk *s, uint32_t file)
 {
+	struct sym_file what;
 	struct file_view v;
 
 	if (file == FILE_NONE || walk_worker_knows(s->walker, file))
 		return;
 	if (file == FILE_VDSO) {
-		walk_worker_add(s->walker, file, s->vdso_fd);
+		walk_worker_add(s->walker, file, SYM_FILE_OF(s->vdso_fd));
 		return;
 	}
 	files_get(s->files, file, &v);
-	if (v.err != -EAGAIN && walk_worker_add(s->walker, file, v.fd) == -ENOSPC)
+	what = file_view_sym(&v);
+	if (v.err != -EAGAIN && walk_worker_add(s->walker, file, v.err ? NULL : &what) == -ENOSPC)
 		s->stats.objects_full++;
 	files_release_fd(s->files, file);
 }

@@ -18,6 +18,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/vec.h"
+#include "symbolizer/opener/kept_file.h"
 #include "symbolizer/worker/table_worker.h"
 
 /* Tables to put into the kernel at once. Each round waits for an RCU grace period. */
@@ -30,9 +31,9 @@
 
 struct job {
 	uint32_t file;
-	int fd;
-	off_t size;  /* of the file */
-	size_t need; /* size of its table; 0: unknown */
+	struct kept_file what;
+	uint64_t size; /* of the file */
+	size_t need;   /* size of its table; 0: unknown */
 	/* The result. */
 	int err;
 	size_t bytes;
@@ -118,18 +119,19 @@ static void note_segments(struct kernel_table *t, const struct elf_facts *f)
 }
 
 /* Gets the table of a file from the cache, or compiles and caches it. */
-static int make_blob(struct table_loader *l, int fd, struct kernel_table *t, void **blob,
-		     size_t *len)
+static int make_blob(struct table_loader *l, const struct kept_file *what, struct kernel_table *t,
+		     void **blob, size_t *len)
 {
+	const struct sym_file file = kept_file_sym(what);
 	struct elf_facts facts;
-	int err = table_worker_look(l->opts.compiler, fd, &facts);
+	int err = table_worker_look(l->opts.compiler, &file, &facts);
 
 	if (err)
 		return err;
 	note_segments(t, &facts);
 	if (!unwind_cache_get(l->cache, &facts.build_id, blob, len))
 		return 0;
-	err = table_worker_build(l->opts.compiler, fd, blob, len);
+	err = table_worker_build(l->opts.compiler, &file, blob, len);
 	if (!err)
 		unwind_cache_put(l->cache, &facts.build_id, *blob, *len);
 	return err;
@@ -162,11 +164,12 @@ static int work(struct table_loader *l, struct job *j)
 {
 	_cleanup_(kernel_table_freep) struct kernel_table *t = calloc(1, sizeof(*t));
 	_cleanup_free_ void *blob = NULL;
-	_cleanup_close_ int file = steal_fd(&j->fd);
+	_cleanup_(kept_file_release) struct kept_file what = j->what;
 	size_t len = 0;
 	int fd;
 
-	j->err = t ? make_blob(l, file, t, &blob, &len) : -ENOMEM;
+	j->what = KEPT_FILE_NONE;
+	j->err = t ? make_blob(l, &what, t, &blob, &len) : -ENOMEM;
 	if (j->err)
 		return -1;
 	t->bytes = j->bytes = (len + UNWIND_PAGE - 1) / UNWIND_PAGE * UNWIND_PAGE;
@@ -415,7 +418,7 @@ void table_loader_free(struct table_loader *l)
 	if (l->has_thread)
 		pthread_join(l->thread, NULL);
 	for (size_t i = 0; i < l->queue.len; i++)
-		close(l->queue.data[i].fd);
+		kept_file_release(&l->queue.data[i].what);
 	for (size_t i = 0; i < l->finished.len; i++)
 		kernel_table_free(l->finished.data[i].table);
 	pthread_mutex_destroy(&l->lock);
@@ -447,21 +450,21 @@ static int enqueue(struct table_loader *l, const struct job *j)
 	return 0;
 }
 
-int table_loader_add(struct table_loader *l, uint32_t file, int fd, size_t need_bytes)
+int table_loader_add(struct table_loader *l, uint32_t file, const struct sym_file *what,
+		     size_t need_bytes)
 {
 	struct job j = {.file = file, .need = need_bytes};
-	struct stat st;
-	int err;
+	struct sym_file_key key;
+	int err = kept_file_take(&j.what, what);
 
-	j.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (j.fd < 0)
-		return errno == EMFILE ? -EAGAIN : -errno;
-	j.size = fstat(j.fd, &st) ? 0 : st.st_size;
+	if (err)
+		return err == -EMFILE ? -EAGAIN : err;
+	j.size = sym_file_facts(what, &key) ? key.size : 0;
 	pthread_mutex_lock(&l->lock);
 	err = enqueue(l, &j);
 	pthread_mutex_unlock(&l->lock);
 	if (err)
-		close(j.fd);
+		kept_file_release(&j.what);
 	return err;
 }
 

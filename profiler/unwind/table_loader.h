@@ -15,6 +15,7 @@
 #include "profiler/unwind/unwind_cache.h"
 
 struct table_loader;
+struct sym_file;
 struct table_worker;
 
 struct table_loader_opts {
@@ -49,11 +50,12 @@ struct kernel_table {
 void kernel_table_free(struct kernel_table *t);
 
 /*
- * Queues a file. Small files come first, but behind those in a hurry. fd stays the caller's.
+ * Queues a file. Small files come first, but behind those in a hurry. `what` stays the caller's.
  * need_bytes: size of its table; 0: unknown. Such a table is not started before there is room for
  * it. 0, -EAGAIN (the queue is full) or another -errno.
  */
-int table_loader_add(struct table_loader *l, uint32_t file, int fd, size_t need_bytes);
+int table_loader_add(struct table_loader *l, uint32_t file, const struct sym_file *what,
+		     size_t need_bytes);
 
 /* Hurries a queued file, because samples wait: it is next, with a higher priority. */
 void table_loader_hurry(struct table_loader *l, uint32_t file);

@@ -90,7 +90,7 @@ int unwind_feed_new(struct unwind_feed **out, const struct unwind_feed_opts *opt
 		return err;
 	}
 	if (f->vdso_fd >= 0)
-		unwind_tables_want(f->tables, VDSO_FILE, f->vdso_fd);
+		unwind_tables_want(f->tables, VDSO_FILE, SYM_FILE_OF(f->vdso_fd));
 	*out = f;
 	return 0;
 }
@@ -162,9 +162,9 @@ static uint32_t number_of(uint32_t file)
 	return file == FILE_VDSO ? VDSO_FILE : file + 1;
 }
 
-static enum wanted want_by(struct unwind_feed *f, uint32_t number, int fd)
+static enum wanted want_by(struct unwind_feed *f, uint32_t number, const struct sym_file *what)
 {
-	int err = unwind_tables_want(f->tables, number, fd);
+	int err = unwind_tables_want(f->tables, number, what);
 
 	f->queue_full |= err == -EAGAIN;
 	switch (err) {
@@ -184,12 +184,14 @@ static enum wanted want_table(struct unwind_feed *f, uint32_t file)
 {
 	enum wanted result = WANT_NEVER;
 	struct file_view v;
+	struct sym_file what;
 
 	if (file == FILE_VDSO)
-		return f->vdso_fd < 0 ? WANT_NEVER : want_by(f, VDSO_FILE, f->vdso_fd);
+		return f->vdso_fd < 0 ? WANT_NEVER : want_by(f, VDSO_FILE, SYM_FILE_OF(f->vdso_fd));
 	files_get(f->files, file, &v);
-	if (v.fd >= 0) {
-		result = want_by(f, number_of(file), v.fd);
+	if (!v.err) {
+		what = file_view_sym(&v);
+		result = want_by(f, number_of(file), &what);
 	} else if (v.err == -EAGAIN) {
 		result = WANT_LATER;
 		f->files_pending = true;

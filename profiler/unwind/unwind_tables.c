@@ -341,7 +341,7 @@ static int refuse(struct unwind_tables *t, struct entry *e)
 	return -ENOSPC;
 }
 
-int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd)
+int unwind_tables_want(struct unwind_tables *t, uint32_t file, const struct sym_file *what)
 {
 	struct entry *e = entry_of(t, file);
 	int err;
@@ -352,7 +352,7 @@ int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd)
 		return 0;
 	if (e->bytes && !make_room(t, e->bytes, 1, false))
 		return refuse(t, e);
-	err = table_loader_add(t->loader, file, fd, e->bytes);
+	err = table_loader_add(t->loader, file, what, e->bytes);
 	if (err)
 		return err;
 	t->promised += e->bytes;

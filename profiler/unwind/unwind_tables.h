@@ -17,6 +17,7 @@
 #include "bpf/unwind_abi.h"
 #include "profiler/unwind/unwind_cache.h"
 
+struct sym_file;
 struct table_worker;
 struct unwind_tables;
 
@@ -57,11 +58,11 @@ enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint3
 int unwind_tables_error(const struct unwind_tables *t, uint32_t file);
 
 /*
- * Requests the table of a file. fd stays the caller's. 0; -EAGAIN: the queue is full just now;
+ * Requests the table of a file. `what` stays the caller's. 0; -EAGAIN: the queue is full just now;
  * -ENOSPC: all other tables are in use, so do not request it for a second (counted); or another
  * -errno.
  */
-int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd);
+int unwind_tables_want(struct unwind_tables *t, uint32_t file, const struct sym_file *what);
 
 /* True if a request that got -EAGAIN may be repeated. */
 bool unwind_tables_has_queue(struct unwind_tables *t);

@@ -10,14 +10,14 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/lines/line_table.h"
+#include "symbolizer/opener/kept_file.h"
 #include "symbolizer/query/answer.h"
 
 /* Each holds two descriptors to the end of the run. Further files wait for the next run. */
 #define JOBS_MAX 64
 
 struct job {
-	int fd, root_fd;
-	char *path;
+	struct kept_file file;
 	struct build_id id;
 };
 
@@ -32,13 +32,6 @@ struct line_jobs {
 
 DEFINE_CLEANUP(line_jobs, line_jobs_free)
 
-static void job_release(struct job *job)
-{
-	cleanup_close_fd(&job->fd);
-	cleanup_close_fd(&job->root_fd);
-	free(job->path);
-}
-
 static int dup_fd(int fd)
 {
 	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -47,19 +40,18 @@ static int dup_fd(int fd)
 /* Adds the current file to the files whose tables are due. */
 static int add_job(struct line_jobs *j, const struct build_id *id)
 {
-	struct job job = {-1, -1, NULL, *id};
+	struct job job = {KEPT_FILE_NONE, *id};
+	int err;
 
 	for (size_t i = 0; i < j->jobs.len; i++)
 		if (build_id_equal(&j->jobs.data[i].id, id))
 			return 1;
-	if (j->jobs.len >= JOBS_MAX || j->at->fd < 0)
+	if (j->jobs.len >= JOBS_MAX || !sym_file_is_open(j->at))
 		return 0;
-	job.fd = dup_fd(j->at->fd);
-	job.root_fd = dup_fd(j->at->root_fd);
-	job.path = strdup(j->at->path ?: "");
-	if (job.fd >= 0 && job.path && !vec_push(&j->jobs, job))
+	err = kept_file_take(&job.file, j->at) ?: vec_push(&j->jobs, job);
+	if (!err)
 		return 1;
-	job_release(&job);
+	kept_file_release(&job.file);
 	return -ENOMEM;
 }
 
@@ -97,7 +89,7 @@ void line_jobs_free(struct line_jobs *j)
 	if (!j)
 		return;
 	for (size_t i = 0; i < j->jobs.len; i++)
-		job_release(&j->jobs.data[i]);
+		kept_file_release(&j->jobs.data[i].file);
 	vec_release(&j->jobs);
 	line_cache_close(j->cache);
 	free(j);
@@ -138,8 +130,9 @@ static void refuse(const struct line_jobs *j, const struct build_id *id)
 
 static void run_job(struct line_jobs *j, const struct job *job, line_build_fn build, void *ctx)
 {
-	struct sym_file file = {job->fd, job->root_fd, job->path, &job->id};
+	struct sym_file file = kept_file_sym(&job->file);
 
+	file.build_id = &job->id;
 	j->building = true;
 	line_jobs_at(j, &file);
 	if (build(ctx, &file) && j->writing >= 0)
@@ -150,12 +143,23 @@ static void run_job(struct line_jobs *j, const struct job *job, line_build_fn bu
 	j->writing = -1;
 }
 
+/* The parent's opener ends with the parent, so what cannot be had now waits for the next run. */
+void line_jobs_claim(struct line_jobs *j)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < j->jobs.len; i++)
+		if (!kept_file_claim(&j->jobs.data[i].file))
+			j->jobs.data[kept++] = j->jobs.data[i];
+	j->jobs.len = kept;
+}
+
 void line_jobs_run(struct line_jobs *j, line_build_fn build, void *ctx)
 {
 	while (j->jobs.len) {
 		struct job job = j->jobs.data[--j->jobs.len];
 
 		run_job(j, &job, build, ctx);
-		job_release(&job);
+		kept_file_release(&job.file);
 	}
 }

@@ -22,6 +22,8 @@ const struct line_store *line_jobs_store(const struct line_jobs *j);
 /* Sets the current file, borrowed; NULL: none. */
 void line_jobs_at(struct line_jobs *j, const struct sym_file *file);
 
+/* In the process that builds them: makes the files its own. */
+void line_jobs_claim(struct line_jobs *j);
 size_t line_jobs_count(const struct line_jobs *j);
 /*
  * Builds the tables that are due. Calls build() for each file; build() may ask the store for a file

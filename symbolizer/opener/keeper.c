@@ -43,10 +43,10 @@ static int keep(struct keeper *k, uint64_t number, int fd)
 {
 	struct kept kept = {number, fd};
 	int flags = fd < 0 ? 0 : fcntl(fd, F_GETFL);
-	int err = flags < 0 || !(flags & O_PATH)	    ? -EINVAL
-		  : find(k, number)			    ? -EEXIST
-		  : k->files.len >= KEEPER_FILES_MAX	    ? -EMFILE
-							    : vec_push(&k->files, kept);
+	int err = flags < 0 || !(flags & O_PATH)     ? -EINVAL
+		  : find(k, number)		     ? -EEXIST
+		  : k->files.len >= KEEPER_FILES_MAX ? -EMFILE
+						     : vec_push(&k->files, kept);
 
 	if (err && fd >= 0)
 		close(fd);

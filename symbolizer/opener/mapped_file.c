@@ -17,7 +17,6 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 
-
 #ifndef BTRFS_SUPER_MAGIC
 #define BTRFS_SUPER_MAGIC 0x9123683e
 #endif

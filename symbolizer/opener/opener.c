@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
@@ -344,6 +346,37 @@ int opener_give(const struct held_file *file, const struct opener_mail *mail)
 	return ask(file->opener, &q, &answer);
 }
 
+/* A descriptor of this process, or -errno. */
+static int claim(struct opener *o, enum opener_what what, uint64_t number)
+{
+	struct question q = {.ask = {.what = what, .number = number}, .a = "x", .a_len = 1};
+	_cleanup_close_ int ours = -1, theirs = -1;
+	char msg[WIRE_BYTES_MAX];
+	struct opener_answer answer;
+	int pair[2], err, fd = -1;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+		return -errno;
+	ours = pair[0];
+	q.sock = theirs = pair[1];
+	err = ask(o, &q, &answer);
+	if (err)
+		return err;
+	return wire_recv(ours, msg, &fd) > 0 && fd >= 0 ? fd : -EIO;
+}
+
+int opener_claim(const struct held_file *file, int *fd, int *root_fd)
+{
+	int got = claim(file->opener, OPENER_GIVE, file->number);
+
+	if (got < 0)
+		return got;
+	*fd = got;
+	got = file->root ? claim(file->opener, OPENER_GIVE_ROOT, file->root) : -1;
+	*root_fd = got < 0 ? -1 : got;
+	return 0;
+}
+
 int opener_give_elf(struct opener *o, uint64_t root, const char *path,
 		    const struct opener_mail *mail, uint64_t *dev)
 {
@@ -373,16 +406,19 @@ void opener_dup(const struct held_file *file, struct held_file *out)
 	struct opener *o = file->opener;
 
 	*out = *file;
-	out->number = new_numbers(o, 1);
+	out->number = new_numbers(o, 2);
+	out->root = file->root ? out->number + 1 : 0;
 	pthread_mutex_lock(&o->lock);
 	opener_tell_keeper(o, KEEPER_DUP, file->number, out->number, -1);
+	if (out->root)
+		opener_tell_keeper(o, KEEPER_DUP, file->root, out->root, -1);
 	pthread_mutex_unlock(&o->lock);
 }
 
 void opener_close(struct opener *o, uint64_t number)
 {
 	pthread_mutex_lock(&o->lock);
-	if (number >= o->first_number)
+	if (number && number >= o->first_number)
 		opener_tell_keeper(o, KEEPER_DROP, number, 0, -1);
 	pthread_mutex_unlock(&o->lock);
 }
@@ -413,6 +449,7 @@ int opener_new(struct opener **out)
 
 	if (!o)
 		return -ENOMEM;
+	o->refs = 1;
 	o->keeper_sock = -1;
 	o->next_number = o->first_number = 1;
 	pthread_mutex_init(&o->lock, NULL);
@@ -431,21 +468,57 @@ int opener_new(struct opener **out)
 	return 0;
 }
 
-void opener_free(struct opener *o)
+static void release(struct opener *o)
 {
-	if (!o)
-		return;
-	for (size_t i = 0; i < HANDS_MAX; i++) {
-		opener_stop_hand(o, &o->hands[i]);
+	for (size_t i = 0; i < HANDS_MAX; i++)
 		pthread_mutex_destroy(&o->hands[i].lock);
-	}
-	opener_stop_keeper(o);
-	opener_reap(o, 50);
-	spawner_free(o->spawner);
 	pthread_mutex_destroy(&o->lock);
 	if (o->notes)
 		munmap(o->notes, HANDS_MAX * sizeof(*o->notes));
 	vec_release(&o->unreaped);
 	vec_release(&o->stalled);
 	free(o);
+}
+
+struct opener *opener_ref(struct opener *o)
+{
+	if (o)
+		__atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
+	return o;
+}
+
+void opener_unref(struct opener *o)
+{
+	if (o && !__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL))
+		release(o);
+}
+
+/* A thread that waits for a hand finds that it has ended, and closes its side of it. */
+static void end_all(struct opener *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->ended = true;
+	for (size_t i = 0; i < HANDS_MAX; i++)
+		if (o->hands[i].pid)
+			kill(o->hands[i].pid, SIGKILL);
+	opener_stop_keeper(o);
+	pthread_mutex_unlock(&o->lock);
+	for (size_t i = 0; i < HANDS_MAX; i++) {
+		if (pthread_mutex_trylock(&o->hands[i].lock))
+			continue;
+		opener_stop_hand(o, &o->hands[i]);
+		pthread_mutex_unlock(&o->hands[i].lock);
+	}
+	pthread_mutex_lock(&o->lock);
+	opener_reap(o, 50);
+	pthread_mutex_unlock(&o->lock);
+}
+
+void opener_free(struct opener *o)
+{
+	if (!o)
+		return;
+	end_all(o);
+	spawner_free(o->spawner);
+	opener_unref(o);
 }

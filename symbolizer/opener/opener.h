@@ -29,8 +29,11 @@ struct opener;
 
 /* Forks the spawner, so call it while kiln holds nothing yet. 0, or -errno. */
 int opener_new(struct opener **out);
-/* Waits for no process that hangs. */
+/* Ends the processes and all questions, and waits for none that hangs. Drops the first reference. */
 void opener_free(struct opener *o);
+/* A thread that may outlive the owner has a reference of its own. */
+struct opener *opener_ref(struct opener *o);
+void opener_unref(struct opener *o);
 
 struct opened {
 	int err; /* 0 or -errno: -ETIMEDOUT if its server hangs, -EHOSTDOWN if it did too often */
@@ -68,7 +71,11 @@ int opener_give(const struct held_file *file, const struct opener_mail *mail);
 int opener_give_elf(struct opener *o, uint64_t root, const char *path,
 		    const struct opener_mail *mail, uint64_t *dev);
 
-/* Holds the same file once more; the root stays `file`'s. */
+/* Gives this process descriptors of a file and its root (-1: the host's). Only for a process that may
+ * hang and holds nothing else. 0 or -errno. */
+int opener_claim(const struct held_file *file, int *fd, int *root_fd);
+
+/* Holds the same file, and its root, once more. */
 void opener_dup(const struct held_file *file, struct held_file *out);
 /* Lets go of a number: a file or a root. 0 is fine. */
 void opener_close(struct opener *o, uint64_t number);
@@ -81,7 +88,7 @@ void opener_note_stall(struct opener *o, uint64_t dev);
 struct opener_stats {
 	uint64_t stalls;  /* hands that were killed because a file server hung */
 	uint64_t skipped; /* files that were left alone for that */
-	uint64_t lost;    /* times the keeper ended */
+	uint64_t lost;	  /* times the keeper ended */
 };
 void opener_stats(struct opener *o, struct opener_stats *out);
 

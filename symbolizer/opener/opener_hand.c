@@ -188,6 +188,13 @@ static int do_give(struct hand *h)
 	return fd < 0 ? fd : send_on(h, h->bytes, h->len, fd);
 }
 
+static int do_give_root(struct hand *h)
+{
+	_cleanup_close_ int handle = keeper_get(h->keeper, h->ask.number);
+
+	return handle < 0 ? handle : send_on(h, h->bytes, h->len, handle);
+}
+
 static int do_elf(struct hand *h)
 {
 	_cleanup_close_ int root = -1, handle = -1, fd = -1;
@@ -221,6 +228,8 @@ static int do_what_is_asked(struct hand *h)
 		return is_text ? do_look(h) : -EINVAL;
 	case OPENER_GIVE:
 		return do_give(h);
+	case OPENER_GIVE_ROOT:
+		return do_give_root(h);
 	case OPENER_ELF:
 		return do_elf(h);
 	default:

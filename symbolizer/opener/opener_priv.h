@@ -28,6 +28,8 @@ struct stalled_fs {
 };
 
 struct opener {
+	unsigned refs;
+	bool ended;
 	struct spawner *spawner;
 	struct opener_note *notes; /* one a hand, shared with it */
 	struct hand_process hands[HANDS_MAX];

@@ -182,8 +182,8 @@ static int link_hand(struct opener *o, struct hand_process *h)
 	hand_end = pair[1];
 	if (fcntl(keeper_end, F_SETFL, O_NONBLOCK))
 		return -errno;
-	err = opener_tell_keeper(o, KEEPER_LINK, 0, 0, keeper_end) ?:
-	      wire_send(h->sock, "x", 1, hand_end);
+	err = opener_tell_keeper(o, KEEPER_LINK, 0, 0, keeper_end)
+		      ?: wire_send(h->sock, "x", 1, hand_end);
 	if (!err)
 		h->keeper_life = o->keeper_life;
 	return err;
@@ -191,7 +191,7 @@ static int link_hand(struct opener *o, struct hand_process *h)
 
 static int ensure_hand_locked(struct opener *o, struct hand_process *h)
 {
-	int err = ensure_keeper(o);
+	int err = o->ended ? -ESHUTDOWN : ensure_keeper(o);
 
 	if (err)
 		return err;

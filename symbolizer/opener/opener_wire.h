@@ -35,6 +35,7 @@ enum opener_what {
 	OPENER_MAP,	   /* open a file that a JIT compiler wrote; path */
 	OPENER_LOOK,	   /* does it start like an ELF file? path */
 	OPENER_GIVE,	   /* send a message with a file that is held; message; socket */
+	OPENER_GIVE_ROOT,  /* the same with a handle as it is held */
 	OPENER_ELF,	   /* open an ELF file and send it with a message; `split`; socket */
 };
 
@@ -76,7 +77,7 @@ struct keeper_answer {
 
 /* What a hand is doing, in memory that it shares with kiln. Hostile like its messages. */
 struct opener_note {
-	_Atomic uint64_t dev; /* of the file that it opens, reads or closes; 0: unknown */
+	_Atomic uint64_t dev;  /* of the file that it opens, reads or closes; 0: unknown */
 	_Atomic uint32_t sent; /* the message has been passed on; only closing is left */
 };
 

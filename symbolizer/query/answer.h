@@ -28,8 +28,9 @@ struct sym_file_key {
 struct held_file {
 	struct opener *opener; /* borrowed; NULL: there is no such file */
 	uint64_t number;
-	uint64_t root; /* number of the root directory of the process that mapped it; 0: the host's */
-	uint32_t uid;  /* of the file's owner */
+	uint64_t
+		root; /* number of the root directory of the process that mapped it; 0: the host's */
+	uint32_t uid; /* of the file's owner */
 	struct sym_file_key key;
 };
 
@@ -42,7 +43,7 @@ struct sym_file {
 	/* As the process saw it; gives the module's name and the place of debug links. */
 	const char *path;
 	const struct build_id
-		*build_id; /* of the mapping, to notice a replaced file; NULL: unknown */
+		*build_id;	      /* of the mapping, to notice a replaced file; NULL: unknown */
 	const struct held_file *held; /* in place of both descriptors; NULL: they count */
 };
 
@@ -133,6 +134,9 @@ struct symbolizer_opts {
 	/* Directory of line tables by build id (line_cache.h), created if missing; NULL: use no
 	 * tables. */
 	const char *table_dir;
+	/* Who opens debug files for the reader; NULL: this process does. On success the symbolizer
+	 * owns it. */
+	struct opener *opener;
 };
 
 struct symbolizer_stats {

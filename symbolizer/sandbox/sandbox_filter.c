@@ -32,35 +32,53 @@
 
 /* Most frequent first, because the kernel goes through the list for every call. */
 static const int allowed[] = {
-	SYS_pread64,	 SYS_lseek,	   SYS_read,
-	SYS_sendmsg,	 SYS_recvmsg,	   SYS_munmap,
-	SYS_mremap,	 SYS_madvise,	   SYS_brk,
-	SYS_fstat,	 SYS_statx,
+	SYS_pread64,
+	SYS_lseek,
+	SYS_read,
+	SYS_sendmsg,
+	SYS_recvmsg,
+	SYS_munmap,
+	SYS_mremap,
+	SYS_madvise,
+	SYS_brk,
+	SYS_fstat,
+	SYS_statx,
 #ifdef SYS_newfstatat /* glibc 2.33 to 2.38: fstat(); no path resolves here */
 	SYS_newfstatat,
 #endif
-	SYS_close,	 SYS_futex,	   SYS_clock_gettime,
+	SYS_close,
+	SYS_futex,
+	SYS_clock_gettime,
 	SYS_write, /* only to given descriptors; the parent chooses which are writable */
-	SYS_pwrite64,	 SYS_ftruncate,	   SYS_fsync,
-	SYS_fdatasync,	 SYS_getrandom,	   SYS_sysinfo,	       /* qsort(): size of memory */
-	SYS_sched_yield, SYS_rt_sigreturn, SYS_rt_sigprocmask, /* abort() */
+	SYS_pwrite64,
+	SYS_ftruncate,
+	SYS_fsync,
+	SYS_fdatasync,
+	SYS_getrandom,
+	SYS_sysinfo, /* qsort(): size of memory */
+	SYS_sched_yield,
+	SYS_rt_sigreturn,
+	SYS_rt_sigprocmask, /* abort() */
 	SYS_poll,
-	SYS_getpid,	 SYS_gettid,	   SYS_restart_syscall,
-	SYS_exit,	 SYS_exit_group,
+	SYS_getpid,
+	SYS_gettid,
+	SYS_restart_syscall,
+	SYS_exit,
+	SYS_exit_group,
 };
 
 /* Of a process that opens files. openat2() takes its flags in memory, which no filter sees. Without a
  * call that writes, a file that is open for writing stays as it is. */
 static const int allowed_openers[] = {
-	SYS_recvmsg,	 SYS_sendmsg,	   SYS_poll,
-	SYS_openat2,	 SYS_close,	   SYS_pread64,
-	SYS_fstat,	 SYS_statx,	   SYS_newfstatat,
-	SYS_fstatfs,	 SYS_lseek,	   SYS_munmap,
-	SYS_mremap,	 SYS_madvise,	   SYS_brk,
-	SYS_futex,	 SYS_getrandom,	   SYS_clock_gettime,
+	SYS_recvmsg,	  SYS_sendmsg,	      SYS_poll,
+	SYS_openat2,	  SYS_close,	      SYS_pread64,
+	SYS_fstat,	  SYS_statx,	      SYS_newfstatat,
+	SYS_fstatfs,	  SYS_lseek,	      SYS_munmap,
+	SYS_mremap,	  SYS_madvise,	      SYS_brk,
+	SYS_futex,	  SYS_getrandom,      SYS_clock_gettime,
 	SYS_rt_sigreturn, SYS_rt_sigprocmask, /* abort() */
-	SYS_getpid,	 SYS_gettid,	   SYS_restart_syscall,
-	SYS_exit,	 SYS_exit_group,
+	SYS_getpid,	  SYS_gettid,	      SYS_restart_syscall,
+	SYS_exit,	  SYS_exit_group,
 };
 
 #define N_OF(list) (sizeof(list) / sizeof(*(list)))

@@ -24,7 +24,7 @@ void file_id_of(const struct sym_file *file, struct file_id *id)
 	if (file->build_id && file->build_id->len)
 		id->build_id = *file->build_id;
 	else
-		sym_file_key(file->fd, &id->key);
+		sym_file_facts(file, &id->key);
 }
 
 bool file_id_equal(const struct file_id *a, const struct file_id *b)
@@ -73,11 +73,11 @@ int stalls_distrust(struct stalls *s, const struct file_id *id, enum trust left,
 
 /* --- file systems ----------------------------------------------------------------------------- */
 
-uint64_t stalls_dev_of(int fd)
+uint64_t stalls_dev_of(const struct sym_file *file)
 {
 	struct sym_file_key key;
 
-	return sym_file_key(fd, &key) ? key.dev : 0;
+	return sym_file_facts(file, &key) ? key.dev : 0;
 }
 
 static struct stalled_dev *find_dev(struct stalls *s, uint64_t dev, uint64_t now_ns)

@@ -62,7 +62,7 @@ enum trust stalls_trust(struct stalls *s, const struct file_id *id, uint64_t now
 int stalls_distrust(struct stalls *s, const struct file_id *id, enum trust left, uint64_t now_ns);
 
 /* st_dev of an open file, from the kernel's cache; 0: unknown. */
-uint64_t stalls_dev_of(int fd);
+uint64_t stalls_dev_of(const struct sym_file *file);
 /* Number of recent stalls on that file system (dev 0: none). */
 unsigned stalls_on(struct stalls *s, uint64_t dev, uint64_t now_ns);
 /* Notes one more stall there. At the cap the stall is only counted. 0 or -ENOMEM. */

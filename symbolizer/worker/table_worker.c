@@ -57,18 +57,20 @@ pid_t table_worker_pid(const struct table_worker *u)
 	return u->worker ? worker_pid(u->worker) : 0;
 }
 
-/* Asks the reader. The path, from /proc/self/fd, is for messages only; reading it asks no file
+/* Asks the reader. The path, else from /proc/self/fd, is for messages only; reading it asks no file
  * server. */
-static int ask(struct table_worker *u, enum query_kind kind, int fd, const struct elf_facts **facts,
-	       const struct buf **table)
+static int ask(struct table_worker *u, enum query_kind kind, const struct sym_file *of,
+	       const struct elf_facts **facts, const struct buf **table)
 {
 	char link[32], path[PATH_MAX];
-	struct sym_file file = {.fd = fd, .root_fd = -1};
-	ssize_t n;
+	struct sym_file file = *of;
+	ssize_t n = -1;
 	int err;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path) - 1);
+	if (!file.path && file.fd >= 0) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", file.fd);
+		n = readlink(link, path, sizeof(path) - 1);
+	}
 	if (n > 0) {
 		path[n] = '\0';
 		file.path = path;
@@ -77,21 +79,22 @@ static int ask(struct table_worker *u, enum query_kind kind, int fd, const struc
 	return err ?: (*facts)->err;
 }
 
-int table_worker_look(struct table_worker *u, int fd, struct elf_facts *facts)
+int table_worker_look(struct table_worker *u, const struct sym_file *file, struct elf_facts *facts)
 {
 	const struct elf_facts *said;
 	int err;
 
 	if (!u->worker) {
-		table_read(QUERY_ELF, fd, facts, NULL, NULL);
+		table_read(QUERY_ELF, file->fd, facts, NULL, NULL);
 		return facts->err;
 	}
-	err = ask(u, QUERY_ELF, fd, &said, NULL);
+	err = ask(u, QUERY_ELF, file, &said, NULL);
 	*facts = *said;
 	return facts->err = err;
 }
 
-int table_worker_build(struct table_worker *u, int fd, void **blob, size_t *len)
+int table_worker_build(struct table_worker *u, const struct sym_file *file, void **blob,
+		       size_t *len)
 {
 	const struct elf_facts *said;
 	const struct buf *table;
@@ -99,10 +102,10 @@ int table_worker_build(struct table_worker *u, int fd, void **blob, size_t *len)
 	int err;
 
 	if (!u->worker) {
-		table_read(QUERY_TABLE, fd, &facts, blob, len);
+		table_read(QUERY_TABLE, file->fd, &facts, blob, len);
 		return facts.err;
 	}
-	err = ask(u, QUERY_TABLE, fd, &said, &table);
+	err = ask(u, QUERY_TABLE, file, &said, &table);
 	if (err)
 		return err;
 	if (unwind_blob_check(table->data, table->len))
@@ -115,13 +118,13 @@ int table_worker_build(struct table_worker *u, int fd, void **blob, size_t *len)
 	return 0;
 }
 
-int table_worker_described(struct table_worker *u, int fd)
+int table_worker_described(struct table_worker *u, const struct sym_file *file)
 {
 	const struct elf_facts *said;
 	struct elf_facts facts;
 
 	if (u->worker)
-		return ask(u, QUERY_FRAMES, fd, &said, NULL);
-	table_read(QUERY_FRAMES, fd, &facts, NULL, NULL);
+		return ask(u, QUERY_FRAMES, file, &said, NULL);
+	table_read(QUERY_FRAMES, file->fd, &facts, NULL, NULL);
 	return facts.err;
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "symbolizer/elf/elf_facts.h"
+#include "symbolizer/query/answer.h"
 
 struct lookup;
 struct table_worker;
@@ -30,14 +31,15 @@ void table_worker_free(struct table_worker *u);
 /* Ends the current question and all later ones with -ECONNABORTED. Any thread may call it. */
 void table_worker_cancel(struct table_worker *u);
 
-/* Gives build id and executable segments. Borrows fd. Returns facts->err: 0, an error as from
+/* Gives build id and executable segments. Borrows the file. Returns facts->err: 0, an error as from
  * elf_obj_open(), or -ECONNABORTED if the reader failed on the file, now or earlier. */
-int table_worker_look(struct table_worker *u, int fd, struct elf_facts *facts);
-/* Compiles the table, malloc'd. Borrows fd. 0, an error as from unwind_table_build(), or
+int table_worker_look(struct table_worker *u, const struct sym_file *file, struct elf_facts *facts);
+/* Compiles the table, malloc'd. Borrows the file. 0, an error as from unwind_table_build(), or
  * -ECONNABORTED. */
-int table_worker_build(struct table_worker *u, int fd, void **blob, size_t *len);
-/* Whether the file describes its frames: 0, -ENODATA if not, or another -errno. Borrows fd. */
-int table_worker_described(struct table_worker *u, int fd);
+int table_worker_build(struct table_worker *u, const struct sym_file *file, void **blob,
+		       size_t *len);
+/* Whether the file describes its frames: 0, -ENODATA if not, or another -errno. Borrows the file. */
+int table_worker_described(struct table_worker *u, const struct sym_file *file);
 
 pid_t table_worker_pid(const struct table_worker *u); /* of the reader; 0: none runs */
 

@@ -12,6 +12,8 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/base/vec.h"
+#include "symbolizer/opener/kept_file.h"
+#include "symbolizer/opener/opener.h"
 #include "symbolizer/worker/worker_priv.h"
 
 /* Recording waits for walks. During longer waits other stacks would be lost. */
@@ -26,7 +28,8 @@
 
 struct known_file {
 	uint32_t number;
-	int fd;	   /* owned; -1: unreadable, or not to be read any more */
+	bool readable; /* false: unreadable, or not to be read any more */
+	struct kept_file file;
 	bool sent; /* the current reader has it */
 };
 
@@ -53,11 +56,16 @@ static struct known_file *find_file(const struct walk_worker *w, uint32_t number
 	return NULL;
 }
 
+static void drop_file(struct known_file *f)
+{
+	kept_file_release(&f->file);
+	f->readable = false;
+}
+
 static void forget_files(struct walk_worker *w)
 {
 	for (size_t i = 0; i < w->files.len; i++)
-		if (w->files.data[i].fd >= 0)
-			close(w->files.data[i].fd);
+		drop_file(&w->files.data[i]);
 	w->files.len = 0;
 	w->must_forget = true;
 	if (w->here)
@@ -74,34 +82,33 @@ bool walk_worker_knows(const struct walk_worker *w, uint32_t file)
 	return find_file(w, file);
 }
 
-static bool may_be_read(struct walk_worker *w, uint32_t number, int fd)
+static bool may_be_read(struct walk_worker *w, uint32_t number, const struct sym_file *file)
 {
 	const struct file_id id = {.number = number};
 	uint64_t now = monotonic_ns();
 
 	return stalls_trust(&w->stalls, &id, now) == ALL &&
-	       (!w->stalls.devs.len || !stalls_on(&w->stalls, stalls_dev_of(fd), now));
+	       (!w->stalls.devs.len || !stalls_on(&w->stalls, stalls_dev_of(file), now));
 }
 
-int walk_worker_add(struct walk_worker *w, uint32_t file, int fd)
+int walk_worker_add(struct walk_worker *w, uint32_t number, const struct sym_file *file)
 {
-	struct known_file f = {.number = file, .fd = -1};
-	int err;
+	struct known_file f = {.number = number, .file = KEPT_FILE_NONE};
+	int err = 0;
 
 	if (w->files.len == WALK_FILES_MAX)
 		return -ENOSPC;
-	if (fd >= 0 && may_be_read(w, file, fd)) {
-		f.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		if (f.fd < 0)
-			return -errno;
+	if (file && sym_file_is_open(file) && may_be_read(w, number, file)) {
+		err = kept_file_take(&f.file, file);
+		f.readable = !err;
 	}
-	err = vec_push(&w->files, f);
-	if (err && f.fd >= 0)
-		close(f.fd);
-	if (err || !w->here || f.fd < 0)
+	err = err ?: vec_push(&w->files, f);
+	if (err)
+		drop_file(&f);
+	if (err || !w->here || f.file.fd < 0)
 		return err;
-	vec_last(&w->files).fd = -1;
-	return walk_files_add(w->here, file, f.fd);
+	vec_last(&w->files).file.fd = -1;
+	return walk_files_add(w->here, number, f.file.fd);
 }
 
 /* --- the process ------------------------------------------------------------------------------ */
@@ -137,6 +144,20 @@ static int ensure_process(struct walk_worker *w, struct ask *a)
 	return send_file(w, a, WIRE_NOTE, 0, w->note_fd);
 }
 
+/* Sends a file that the reader does not have. One that its opener cannot send is not used. */
+static int send_known(struct walk_worker *w, struct ask *a, struct known_file *f)
+{
+	struct wire_file m = {WIRE_FILE, f->number};
+	struct sym_file file = kept_file_sym(&f->file);
+	int err = worker_send_file(w->worker, a, &m, sizeof(m), NULL, 0, &file);
+
+	if (err != -ECANCELED || !a->refused)
+		return err;
+	a->refused = 0;
+	drop_file(f);
+	return 0;
+}
+
 /* Sends all files that the next sample may lead into. */
 static int send_files(struct walk_worker *w, struct ask *a)
 {
@@ -146,8 +167,8 @@ static int send_files(struct walk_worker *w, struct ask *a)
 	for (size_t i = 0; i < w->files.len && !err; i++) {
 		struct known_file *f = &w->files.data[i];
 
-		if (f->fd >= 0 && !f->sent)
-			err = send_file(w, a, WIRE_FILE, f->number, f->fd);
+		if (f->readable && !f->sent)
+			err = send_known(w, a, f);
 		f->sent = true;
 	}
 	return err;
@@ -237,31 +258,37 @@ static struct known_file *culprit(struct walk_worker *w)
 static void describe_file(const struct known_file *f, char *path, size_t size)
 {
 	char link[32];
-	ssize_t n;
+	ssize_t n = -1;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", f ? f->fd : -1);
-	n = readlink(link, path, size - 1);
+	if (f && f->file.fd >= 0) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", f->file.fd);
+		n = readlink(link, path, size - 1);
+	}
 	if (n > 0)
 		path[n] = '\0';
 	else
-		snprintf(path, size, "a file");
+		snprintf(path, size, "%s", f && f->file.path ? f->file.path : "a file");
 }
 
 /* Stops using a file. If a file server hung, stops using all files on that file system. */
 static void distrust(struct walk_worker *w, const struct known_file *f, int err)
 {
 	const struct file_id id = {.number = f->number};
-	uint64_t now = monotonic_ns();
+	const struct sym_file bad = kept_file_sym(&f->file);
+	uint64_t now = monotonic_ns(), dev = stalls_dev_of(&bad);
 
 	/* Out of memory for remembering it: the file may be tried again. */
 	if (stalls_distrust(&w->stalls, &id, NO_NAMES, now) ||
-	    (err == -ETIME && stalls_note(&w->stalls, stalls_dev_of(f->fd), now)))
+	    (err == -ETIME && stalls_note(&w->stalls, dev, now)))
 		log_debug("out of memory: cannot remember a bad file");
+	if (err == -ETIME && f->file.held.opener)
+		opener_note_stall(f->file.held.opener, dev);
 	for (size_t i = 0; i < w->files.len; i++) {
 		struct known_file *k = &w->files.data[i];
+		struct sym_file file = kept_file_sym(&k->file);
 
-		if (k->fd >= 0 && !may_be_read(w, k->number, k->fd))
-			close(steal_fd(&k->fd));
+		if (k->readable && !may_be_read(w, k->number, &file))
+			drop_file(k);
 	}
 }
 
@@ -278,7 +305,7 @@ static void give_up(struct walk_worker *w, int err)
 	log_warning("the reader that walks stacks %s %s; its call frame information is not used "
 		    "any more",
 		    err == -ETIME ? "hung reading" : "failed on", path);
-	if (f && f->fd >= 0 && err != -ENOMEM) /* not our own lack of memory */
+	if (f && f->readable && err != -ENOMEM) /* not our own lack of memory */
 		distrust(w, f, err);
 }
 

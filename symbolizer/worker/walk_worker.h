@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "symbolizer/query/answer.h"
 #include "symbolizer/unwind/walk_files.h"
 
 struct lookup;
@@ -35,9 +36,9 @@ void walk_worker_free(struct walk_worker *w);
 bool walk_worker_knows(const struct walk_worker *w, uint32_t file);
 /* Forgets all files now. */
 void walk_worker_forget(struct walk_worker *w);
-/* Adds a file. Borrows the descriptor (-1: it cannot be read) during the call. 0, -ENOSPC or
+/* Adds a file under a number. Borrows it (NULL: it cannot be read) during the call. 0, -ENOSPC or
  * another -errno. */
-int walk_worker_add(struct walk_worker *w, uint32_t file, int fd);
+int walk_worker_add(struct walk_worker *w, uint32_t number, const struct sym_file *file);
 
 /* Fills *sample, which is borrowed until the next call. May add the files of its regions. May be
  * called again for the same index. */

@@ -7,8 +7,9 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
-#include "symbolizer/worker/broker.h"
+#include "symbolizer/opener/opener.h"
 #include "symbolizer/sandbox/spawner.h"
+#include "symbolizer/worker/broker.h"
 #include "symbolizer/worker/worker_priv.h"
 
 /* After so many failures within the window lines, and then names, are given up until its end. A
@@ -59,7 +60,8 @@ struct part { /* part of a query, for one conversation */
 	struct sym_query q;
 	size_t from; /* index of its first address in the caller's array */
 	uint32_t index[WIRE_QUERY_MAX];
-	size_t n; /* addresses without an answer: q.addr[index[0..n)] */
+	size_t n;    /* addresses without an answer: q.addr[index[0..n)] */
+	int refused; /* by the opener */
 	struct file_id id;
 	uint64_t dev, opened_dev; /* of the file, and of the debug file that was opened last */
 	sym_result_fn fn;
@@ -96,6 +98,7 @@ static int ask(struct worker *w, struct part *p, bool names_only)
 	a.stall_ns = w->opts.stall_ns >> stalls_there(w, p->dev);
 	err = worker_converse(w, &a, pass_on, p);
 	p->opened_dev = a.opened_dev;
+	p->refused = a.refused;
 	for (size_t i = 0; i < p->n; i++)
 		if (!a.reader.answered[i])
 			p->index[left++] = p->index[i];
@@ -129,6 +132,18 @@ static const char *what_is_lost(const struct part *p, enum trust left)
 	}
 }
 
+/* The opener could not pass the file on. If its server hung, it is not tried again. */
+static int leave_alone(struct worker *w, struct part *p)
+{
+	if (p->refused == -ETIMEDOUT) {
+		log_warning("reading %s: opening it got no answer from its file system; continuing "
+			    "without %s",
+			    p->q.file->path ?: "a file", what_is_lost(p, NO_NAMES));
+		return stalls_distrust(&w->stalls, &p->id, NO_NAMES, monotonic_ns());
+	}
+	return 0;
+}
+
 /* The reader failed on this file: ends the reader and notes the failure. */
 static int give_up(struct worker *w, struct part *p, enum trust had, int err)
 {
@@ -145,6 +160,8 @@ static int give_up(struct worker *w, struct part *p, enum trust had, int err)
 	now = monotonic_ns();
 	if (err == -ETIME)
 		oom = stalls_note(&w->stalls, p->opened_dev ?: p->dev, now);
+	if (err == -ETIME && w->opts.opener)
+		opener_note_stall(w->opts.opener, p->opened_dev ?: p->dev);
 	stalls_note_failure(&w->stalls);
 	return oom ?: stalls_distrust(&w->stalls, &p->id, left, now);
 }
@@ -152,7 +169,7 @@ static int give_up(struct worker *w, struct part *p, enum trust had, int err)
 static int resolve_part(struct worker *w, struct part *p)
 {
 	file_id_of(p->q.file, &p->id);
-	p->dev = stalls_dev_of(p->q.file->fd);
+	p->dev = stalls_dev_of(p->q.file);
 	for (;;) {
 		enum trust trust = trust_in(w, &p->id);
 		int err;
@@ -161,6 +178,8 @@ static int resolve_part(struct worker *w, struct part *p)
 		    stalls_there(w, p->dev) >= WORKER_STALLS_MAX || worker_ensure(w))
 			return answer_bare(p);
 		err = ask(w, p, trust == NO_LINES);
+		if (err == -ECANCELED && p->refused)
+			return leave_alone(w, p) ?: answer_bare(p);
 		if (err == -ECANCELED) {
 			worker_stop(w);
 			return answer_bare(p);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A worker: a reader process without privileges (sandbox.h), and this half of it in kiln. This half
- * asks questions, opens debug files for the reader (broker.h), and believes none of its answers
+ * asks questions, has debug files opened for the reader (opener.h, broker.h), and believes none of its answers
  * unchecked.
  *
  * If the reader crashes, hangs, runs out of memory or answers nonsense on a file, a new reader is
@@ -35,6 +35,8 @@ struct worker_opts {
 	int (*find_debug)(void *ctx, const struct build_id *id); /* see symbolizer_opts */
 	void *find_ctx;
 	uint64_t stall_ns; /* longest time without progress; 0 = 2 s */
+	/* Who opens debug files, borrowed; NULL: this process does (broker.h). */
+	struct opener *opener;
 };
 
 /* 0 or -errno; -EPERM if even the least sandbox is impossible. */

@@ -53,6 +53,7 @@ struct ask { /* one attempt at one part of a query */
 	/* A server hung below the root, on the host: open no more there. */
 	bool hung[2];
 	bool done;
+	int refused; /* the reader was not asked: the opener's -errno */
 };
 
 static inline bool worker_is_stopped(const struct worker *w)
@@ -81,6 +82,10 @@ void worker_note_progress(struct worker *w, struct ask *a);
 int worker_wait(struct worker *w, struct ask *a, short events);
 int worker_send(struct worker *w, struct ask *a, const void *head, size_t head_len,
 		const void *body, size_t body_len, int fd);
+/* The same with a file, wherever it is open. If its opener cannot send it, a->refused says why and
+ * the result is -ECANCELED: the reader is as it was. */
+int worker_send_file(struct worker *w, struct ask *a, const void *head, size_t head_len,
+		     const void *body, size_t body_len, const struct sym_file *file);
 
 /*
  * Asks, and passes answers on until all have come. 0, -ENOMEM (ours), or the reader's failure:

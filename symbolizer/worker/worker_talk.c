@@ -7,8 +7,9 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
-#include "symbolizer/worker/broker.h"
 #include "symbolizer/lines/line_cache.h"
+#include "symbolizer/opener/opener.h"
+#include "symbolizer/worker/broker.h"
 #include "symbolizer/worker/worker_priv.h"
 
 #define STALL_CPU_SHARE 100 /* a reader that works computes more than this part of the time */
@@ -91,6 +92,26 @@ int worker_send(struct worker *w, struct ask *a, const void *head, size_t head_l
 	return err;
 }
 
+int worker_send_file(struct worker *w, struct ask *a, const void *head, size_t head_len,
+		     const void *body, size_t body_len, const struct sym_file *file)
+{
+	const struct opener_mail mail = {w->sock, head, body, head_len, body_len};
+	int err;
+
+	if (!file->held)
+		return worker_send(w, a, head, head_len, body, body_len, file->fd);
+	while ((err = opener_give(file->held, &mail)) == -EAGAIN) {
+		err = worker_wait(w, a, POLLOUT);
+		if (err)
+			return err;
+	}
+	worker_note_progress(w, a);
+	if (!err || err == -EPIPE || err == -ECONNRESET)
+		return err;
+	a->refused = err;
+	return -ECANCELED;
+}
+
 /* Sends the numbers of the requested addresses out of the caller's array. */
 static int send_numbers(struct worker *w, struct ask *a, const uint64_t *from_all)
 {
@@ -109,6 +130,11 @@ static int send_numbers(struct worker *w, struct ask *a, const uint64_t *from_al
 	return err;
 }
 
+static bool has_root(const struct sym_file *file)
+{
+	return file->held ? file->held->root != 0 : file->root_fd >= 0;
+}
+
 static int tell_query(struct worker *w, struct ask *a)
 {
 	const struct sym_file *file = a->q->file;
@@ -123,12 +149,12 @@ static int tell_query(struct worker *w, struct ask *a)
 	q.kind = (uint8_t)a->q->kind;
 	q.offsets = a->q->offsets;
 	q.names_only = a->names_only;
-	q.has_root = file->root_fd >= 0;
+	q.has_root = has_root(file);
 	q.can_find = w->opts.find_debug != NULL;
 	q.has_lines = w->opts.lines != NULL;
 	if (file->build_id)
 		q.build_id = *file->build_id;
-	err = worker_send(w, a, &q, sizeof(q), path, path_len + 1, file->fd);
+	err = worker_send_file(w, a, &q, sizeof(q), path, path_len + 1, file);
 	if (!err)
 		err = send_numbers(w, a, a->q->addr);
 	if (!err && a->q->kind == QUERY_JITDUMP)
@@ -150,6 +176,21 @@ static bool may_open(struct ask *a)
 	return ++a->opens <= OPENS_BASE + OPENS_PER_ADDRESS * a->reader.n;
 }
 
+/* Has a debug file opened and handed over. */
+static int open_there(struct worker *w, struct ask *a, bool in_root, const char *path)
+{
+	const struct wire_opened opened = {.type = WIRE_OPENED};
+	const struct opener_mail mail = {
+		.sock = w->sock, .head = &opened, .head_len = sizeof(opened)};
+	const struct held_file *held = a->q->file->held;
+	uint64_t dev = 0;
+	int err = opener_give_elf(w->opts.opener, in_root ? held->root : 0, path, &mail, &dev);
+
+	a->opened_dev = dev ?: a->opened_dev;
+	a->hung[in_root] |= err == -ETIMEDOUT;
+	return err ? hand_over(w, a, err) : 0;
+}
+
 /* Opens a debug file on request. */
 static int serve_open(struct worker *w, struct ask *a, size_t len)
 {
@@ -161,12 +202,14 @@ static int serve_open(struct worker *w, struct ask *a, size_t len)
 		return -EBADMSG;
 	memcpy(&open, w->msg, sizeof(open));
 	open.in_root = !!open.in_root;
-	if (a->hung[open.in_root] || (open.in_root && a->q->file->root_fd < 0))
+	if (a->hung[open.in_root] || (open.in_root && !has_root(a->q->file)))
 		fd = -ENOENT;
+	else if (w->opts.opener)
+		return open_there(w, a, open.in_root, path);
 	else
 		fd = broker_open(w->broker, open.in_root ? a->q->file->root_fd : -1, path);
 	a->hung[open.in_root] |= fd == -ETIMEDOUT;
-	a->opened_dev = fd >= 0 ? stalls_dev_of(fd) : a->opened_dev;
+	a->opened_dev = fd >= 0 ? stalls_dev_of(SYM_FILE_OF(fd)) : a->opened_dev;
 	if (fd >= 0 && stalls_on(&w->stalls, a->opened_dev, monotonic_ns())) {
 		close(fd);
 		fd = -ETIMEDOUT;

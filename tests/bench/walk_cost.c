@@ -91,7 +91,7 @@ static void want_tables(struct unwind_tables *t)
 		if (!strcmp(space.tables.data[i].path, "[vdso]"))
 			continue;
 		fd = fixture_open(space.tables.data[i].path);
-		assert_int_equal(unwind_tables_want(t, (uint32_t)i, fd), 0);
+		assert_int_equal(unwind_tables_want(t, (uint32_t)i, SYM_FILE_OF(fd)), 0);
 		close(fd);
 	}
 	assert_true(unwind_tables_settle(t, 60000));

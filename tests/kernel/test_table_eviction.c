@@ -80,7 +80,7 @@ static struct unwind_tables_stats stats(void)
 static int want(int i)
 {
 	int fd = fixture_open(lib(i));
-	int err = unwind_tables_want(tables, (uint32_t)i, fd);
+	int err = unwind_tables_want(tables, (uint32_t)i, SYM_FILE_OF(fd));
 
 	close(fd);
 	return err;

@@ -148,7 +148,7 @@ static void want_tables(struct world *w)
 		} else {
 			fd = fixture_open(t->path);
 		}
-		assert_int_equal(unwind_tables_want(w->tables, (uint32_t)i, fd), 0);
+		assert_int_equal(unwind_tables_want(w->tables, (uint32_t)i, SYM_FILE_OF(fd)), 0);
 		close(fd);
 	}
 	assert_true(unwind_tables_settle(w->tables, 60000));

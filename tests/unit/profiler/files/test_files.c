@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "profiler/files/files.h"
-#include "profiler/files/opener.h"
+#include "symbolizer/opener/mapped_file.h"
 #include "profiler/procs/procs.h"
 #include "tests/lib/files_table.h"
 

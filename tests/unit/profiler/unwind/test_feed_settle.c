@@ -81,17 +81,18 @@ void files_release_fd(struct files *f, uint32_t id)
 }
 
 /* The compiler hangs on the vDSO, which is the first file. */
-int table_worker_look(struct table_worker *u, int fd, struct elf_facts *facts)
+int table_worker_look(struct table_worker *u, const struct sym_file *file, struct elf_facts *facts)
 {
-	(void)u, (void)fd, (void)facts;
+	(void)u, (void)file, (void)facts;
 	while (!is_cancelled)
 		usleep(1000);
 	return -ECONNABORTED;
 }
 
-int table_worker_build(struct table_worker *u, int fd, void **blob, size_t *len)
+int table_worker_build(struct table_worker *u, const struct sym_file *file, void **blob,
+		       size_t *len)
 {
-	(void)u, (void)fd, (void)blob, (void)len;
+	(void)u, (void)file, (void)blob, (void)len;
 	return -ECONNABORTED;
 }
 

@@ -72,9 +72,9 @@ void walk_worker_forget(struct walk_worker *w)
 	(void)w;
 }
 
-int walk_worker_add(struct walk_worker *w, uint32_t file, int fd)
+int walk_worker_add(struct walk_worker *w, uint32_t file, const struct sym_file *what)
 {
-	(void)w, (void)file, (void)fd;
+	(void)w, (void)file, (void)what;
 	known_files++;
 	return 0;
 }

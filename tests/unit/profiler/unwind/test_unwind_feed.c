@@ -97,10 +97,10 @@ int unwind_tables_error(const struct unwind_tables *t, uint32_t file)
 	return tables[file].error;
 }
 
-int unwind_tables_want(struct unwind_tables *t, uint32_t file, int fd)
+int unwind_tables_want(struct unwind_tables *t, uint32_t file, const struct sym_file *what)
 {
 	(void)t;
-	assert_true(fcntl(fd, F_GETFD) >= 0);
+	assert_true(fcntl(what->fd, F_GETFD) >= 0);
 	buf_printf(&done, "want(%u) ", file);
 	if (!tables[file].want_err)
 		tables[file].state = TABLE_QUEUED;

@@ -74,7 +74,7 @@ static void test_ids_of_many_lives(void **state)
 		for (uint32_t life = 0; life < 8; life++) {
 			uint32_t file = life << shift | 5;
 
-			assert_int_equal(unwind_tables_want(tables, file, text_fd), 0);
+			assert_int_equal(unwind_tables_want(tables, file, SYM_FILE_OF(text_fd)), 0);
 			settle();
 			assert_int_equal(unwind_tables_state(tables, file), TABLE_NONE);
 			assert_int_not_equal(unwind_tables_error(tables, file), 0);
@@ -97,7 +97,7 @@ static void test_files_full(void **state)
 	(void)state;
 	open_tables((struct unwind_tables_opts){.max_files = 10, .users = users_of});
 	for (uint32_t file = 0; file < 100; file++) {
-		assert_int_equal(unwind_tables_want(tables, file, text_fd), 0);
+		assert_int_equal(unwind_tables_want(tables, file, SYM_FILE_OF(text_fd)), 0);
 		settle();
 		assert_int_equal(unwind_tables_state(tables, file), TABLE_NONE);
 		assert_in_range(stats().files, 1, 10);
@@ -110,9 +110,9 @@ static void test_files_full(void **state)
 	/* all of them are mapped */
 	open_tables((struct unwind_tables_opts){.max_files = 3, .users = users_of});
 	for (uint32_t file = 0; file < 3; file++)
-		assert_int_equal(unwind_tables_want(tables, file, text_fd), 0);
+		assert_int_equal(unwind_tables_want(tables, file, SYM_FILE_OF(text_fd)), 0);
 	settle();
-	assert_int_equal(unwind_tables_want(tables, 3, text_fd), -ENOSPC);
+	assert_int_equal(unwind_tables_want(tables, 3, SYM_FILE_OF(text_fd)), -ENOSPC);
 	assert_int_equal(stats().files_full, 1);
 	assert_int_equal(unwind_tables_state(tables, 3), TABLE_UNKNOWN);
 	close_tables();
@@ -131,14 +131,14 @@ static void test_forget(void **state)
 	(void)state;
 	open_tables((struct unwind_tables_opts){0});
 	for (uint32_t file = 0; file < 5; file++)
-		assert_int_equal(unwind_tables_want(tables, file, text_fd), 0);
+		assert_int_equal(unwind_tables_want(tables, file, SYM_FILE_OF(text_fd)), 0);
 	assert_int_equal(settle(), 5);
 	unwind_tables_forget(tables, is_known, &keep);
 	for (uint32_t file = 0; file < 5; file++)
 		assert_int_equal(unwind_tables_state(tables, file),
 				 file == 2 ? TABLE_NONE : TABLE_UNKNOWN);
 	assert_int_equal(stats().files, 1);
-	assert_int_equal(unwind_tables_want(tables, 7, text_fd), 0);
+	assert_int_equal(unwind_tables_want(tables, 7, SYM_FILE_OF(text_fd)), 0);
 	unwind_tables_forget(tables, is_known, &keep);
 	assert_int_equal(settle(), 1);
 	assert_int_equal(unwind_tables_state(tables, 7), TABLE_NONE);
@@ -153,7 +153,7 @@ static void test_queue_full(void **state)
 	(void)state;
 	open_tables((struct unwind_tables_opts){.max_queue = 4});
 	for (uint32_t file = 0; file < 10; file++) { /* nothing is polled meanwhile */
-		err = unwind_tables_want(tables, file, text_fd);
+		err = unwind_tables_want(tables, file, SYM_FILE_OF(text_fd));
 		assert_true(err == 0 || err == -EAGAIN);
 		n_queued += !err;
 		n_refused += err == -EAGAIN;
@@ -164,7 +164,7 @@ static void test_queue_full(void **state)
 	assert_true(unwind_tables_has_queue(tables));
 	for (uint32_t file = 4; file < 10; file++) {
 		assert_int_equal(unwind_tables_state(tables, file), TABLE_UNKNOWN);
-		assert_int_equal(unwind_tables_want(tables, file, text_fd), 0);
+		assert_int_equal(unwind_tables_want(tables, file, SYM_FILE_OF(text_fd)), 0);
 		assert_int_equal(settle(), 1);
 	}
 	close_tables();

@@ -84,8 +84,9 @@ static unsigned kill_children(const char *with)
 	unsigned n = 0;
 	FILE *f;
 
-	snprintf(cmd, sizeof(cmd), "for p in $(cat /proc/%d/task/*/children); do %s && echo $p; done",
-		 getpid(), with);
+	snprintf(cmd, sizeof(cmd),
+		 "for p in $(cat /proc/%d/task/*/children); do %s && echo $p; done", getpid(),
+		 with);
 	f = popen(cmd, "re");
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f))
@@ -237,12 +238,9 @@ static void test_map_and_elf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open_and_give),
-		cmocka_unit_test(test_not_the_file),
-		cmocka_unit_test(test_hands_end),
-		cmocka_unit_test(test_keeper_ends),
-		cmocka_unit_test(test_no_descriptor_here),
-		cmocka_unit_test(test_map_and_elf),
+		cmocka_unit_test(test_open_and_give),	   cmocka_unit_test(test_not_the_file),
+		cmocka_unit_test(test_hands_end),	   cmocka_unit_test(test_keeper_ends),
+		cmocka_unit_test(test_no_descriptor_here), cmocka_unit_test(test_map_and_elf),
 	};
 
 	return cmocka_run_group_tests_name("opener", tests, setup, teardown);

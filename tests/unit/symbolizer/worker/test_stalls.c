@@ -117,7 +117,7 @@ static void test_no_device(void **state)
 	_cleanup_stalls_ struct stalls s = {0};
 
 	(void)state;
-	assert_int_equal(stalls_dev_of(-1), 0);
+	assert_int_equal(stalls_dev_of(SYM_FILE_OF(-1)), 0);
 	assert_int_equal(stalls_note(&s, 0, 0), 0);
 	assert_int_equal(stalls_on(&s, 0, 0), 0);
 }

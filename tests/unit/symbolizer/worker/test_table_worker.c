@@ -35,7 +35,7 @@ static int build(struct table_worker *u, const char *name, void **blob, size_t *
 
 	*blob = NULL;
 	*len = 0;
-	return table_worker_build(u, fd, blob, len);
+	return table_worker_build(u, SYM_FILE_OF(fd), blob, len);
 }
 
 static void expect_table(struct table_worker *u, const char *name)
@@ -67,18 +67,19 @@ static void compare(struct table_worker *here, struct table_worker *there, const
 	_cleanup_free_ void *a = NULL, *b = NULL;
 	struct elf_facts fa, fb;
 	size_t a_len = 0, b_len = 0;
-	int err = table_worker_look(here, fd, &fa);
+	int err = table_worker_look(here, SYM_FILE_OF(fd), &fa);
 
-	assert_int_equal(table_worker_look(there, fd, &fb), err);
+	assert_int_equal(table_worker_look(there, SYM_FILE_OF(fd), &fb), err);
 	assert_int_equal(fa.n_segs, fb.n_segs);
 	assert_memory_equal(&fa.build_id, &fb.build_id, sizeof(fa.build_id));
 	for (size_t i = 0; i < fa.n_segs; i++)
 		assert_true(fa.segs[i].va == fb.segs[i].va &&
 			    fa.segs[i].file_off == fb.segs[i].file_off &&
 			    fa.segs[i].file_len == fb.segs[i].file_len);
-	assert_int_equal(table_worker_described(there, fd), table_worker_described(here, fd));
-	err = table_worker_build(here, fd, &a, &a_len);
-	assert_int_equal(table_worker_build(there, fd, &b, &b_len), err);
+	assert_int_equal(table_worker_described(there, SYM_FILE_OF(fd)),
+			 table_worker_described(here, SYM_FILE_OF(fd)));
+	err = table_worker_build(here, SYM_FILE_OF(fd), &a, &a_len);
+	assert_int_equal(table_worker_build(there, SYM_FILE_OF(fd), &b, &b_len), err);
 	assert_int_equal(a_len, b_len);
 	if (!err)
 		assert_memory_equal(a, b, a_len);

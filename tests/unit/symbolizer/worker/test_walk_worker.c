@@ -105,7 +105,9 @@ static void prepare(void *ctx, size_t i, struct walk_sample *s)
 
 	for (size_t f = 0; f < sample.fds.len; f++)
 		if (!walk_worker_knows(r->w, (uint32_t)f))
-			assert_int_equal(walk_worker_add(r->w, (uint32_t)f, sample.fds.data[f]), 0);
+			assert_int_equal(
+				walk_worker_add(r->w, (uint32_t)f, SYM_FILE_OF(sample.fds.data[f])),
+				0);
 	s->captured = (struct captured_stack){sample.regs, sample.stack, sizeof(sample.stack), 0};
 	s->captured.below = r->how[i];
 	s->regions = sample.regions.data;
@@ -195,7 +197,7 @@ static void test_many_files(void **state)
 
 	(void)state;
 	run(&a, w, 1);
-	for (uint32_t f = 1000; !walk_worker_add(w, f, sample.fds.data[0]); f++)
+	for (uint32_t f = 1000; !walk_worker_add(w, f, SYM_FILE_OF(sample.fds.data[0])); f++)
 		;
 	run(&b, w, 2);
 	assert_false(walk_worker_knows(w, 1000));
