@@ -155,6 +155,9 @@ static int abandon(struct opener *o, struct hand_process *h, uint64_t dev)
 	note_stall(o, noted ?: dev);
 	o->stats.stalls++;
 	pthread_mutex_unlock(&o->lock);
+	log_debug("the opener waits for a file server (device %llu:%llu): another one takes over",
+		  (unsigned long long)(noted ?: dev) >> 32,
+		  (unsigned long long)(noted ?: dev) & UINT32_MAX);
 	opener_stop_hand(o, h);
 	return sent ? 0 : -ETIMEDOUT;
 }

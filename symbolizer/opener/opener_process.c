@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +54,8 @@ int opener_serve_in(void *ctx, int sock, pid_t parent)
 	if (wire_recv(sock, msg, NULL) != sizeof(hello))
 		return -ENOTCONN;
 	memcpy(&hello, msg, sizeof(hello));
+	/* For whoever looks at processes. */
+	prctl(PR_SET_NAME, hello.role == OPENER_KEEPER ? "kiln-keeper" : "kiln-opener");
 	if (hello.role == OPENER_KEEPER)
 		return fcntl(sock, F_SETFL, O_NONBLOCK) ? -errno : be_keeper(sock, parent);
 	return hello.note < HANDS_MAX ? be_hand(&o->notes[hello.note], sock, parent) : -EINVAL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A file server of one file, straight on /dev/fuse (linux/fuse.h), to hang at will: stop the process
- * with SIGSTOP and whoever opens or reads the file waits until SIGCONT.
+ * with SIGSTOP and whoever opens or reads the file waits until SIGCONT. Or it goes on and never
+ * answers one kind of request (fuse_server_hold): not even SIGKILL ends that wait.
  */
 #ifndef KILN_TESTS_FUSE_SERVER_H
 #define KILN_TESTS_FUSE_SERVER_H
@@ -21,6 +22,24 @@
 
 #define FUSE_SERVER_NODE 2
 #define FUSE_SERVER_NAME "prog"
+
+/* A file with the word open, read or close: what is not answered from now on. NULL: all is. */
+static const char *fuse_server_hold;
+
+static inline int fuse_server_holds(uint32_t opcode)
+{
+	char word[16] = "";
+	int fd = fuse_server_hold ? open(fuse_server_hold, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = fd < 0 ? -1 : read(fd, word, sizeof(word) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return 0;
+	return (opcode == FUSE_OPEN && !strncmp(word, "open", 4)) ||
+	       (opcode == FUSE_READ && !strncmp(word, "read", 4)) ||
+	       (opcode == FUSE_FLUSH && !strncmp(word, "close", 5));
+}
 
 static inline void fuse_answer(int dev, uint64_t unique, int err, const void *data, size_t len)
 {
@@ -51,10 +70,12 @@ static inline void fuse_server_reply(int dev, int file, uint64_t size,
 	struct fuse_init_out init = {.major = 7, .minor = 31, .max_write = 4096};
 	struct fuse_entry_out entry = {.nodeid = FUSE_SERVER_NODE, .entry_valid = 1};
 	struct fuse_attr_out attr = {.attr_valid = 1};
-	struct fuse_open_out opened = {.fh = 1};
+	struct fuse_open_out opened = {.fh = 1, .open_flags = FOPEN_KEEP_CACHE};
 	const struct fuse_read_in *r = body;
 	ssize_t n;
 
+	if (fuse_server_holds(in->opcode))
+		return;
 	entry.attr = fuse_server_attr(FUSE_SERVER_NODE, size);
 	attr.attr = fuse_server_attr(in->nodeid, size);
 	switch (in->opcode) {
