@@ -135,6 +135,10 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 			   "Lost     stacks through %s files: the reader of their call frame "
 			   "information failed on them\n",
 			   text_format_count(q->tables_failed, text, sizeof(text)));
+	if (q->files_hung)
+		buf_printf(out,
+			   "Lost     %s openings of files: their file server did not answer\n",
+			   text_format_count(q->files_hung, text, sizeof(text)));
 	if (unaccounted)
 		buf_printf(out,
 			   "note: %" PRId64

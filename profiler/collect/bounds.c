@@ -15,6 +15,7 @@
 #include "profiler/sampler/drain.h"
 #include "profiler/unwind/raw_walk.h"
 #include "profiler/unwind/unwind_feed.h"
+#include "symbolizer/opener/opener.h"
 
 struct all_stats {
 	struct files_stats files;
@@ -28,6 +29,7 @@ struct all_stats {
 	struct unwind_maps_stats maps;
 	struct unwind_feed_stats feed;
 	struct raw_walk_stats walks;
+	struct opener_stats opener;
 };
 
 static void read_all(struct all_stats *s, const struct bounded *b)
@@ -35,6 +37,8 @@ static void read_all(struct all_stats *s, const struct bounded *b)
 	*s = (struct all_stats){0};
 	if (b->files)
 		files_stats(b->files, &s->files);
+	if (b->files && files_opener(b->files))
+		opener_stats(files_opener(b->files), &s->opener);
 	if (b->procs)
 		procs_stats(b->procs, &s->procs);
 	if (b->rescan)
@@ -69,6 +73,7 @@ void bounds_count(struct quality *sums, const struct bounded *b)
 	sums->full_stacks = s.drain.raw_dropped;
 	sums->full_cgroups = s.cgroups.refused;
 	sums->full_ksyms = s.ksyms.refused;
+	sums->files_hung = s.opener.stalls + s.opener.skipped;
 }
 
 static void put(struct buf *b, const char *key, uint64_t n)
@@ -120,7 +125,11 @@ static void log_kept(const struct all_stats *s)
 	X(maps, full)                                                                              \
 	X(maps, cut)                                                                               \
 	X(feed, refused)                                                                           \
-	X(walks, crowded)
+	X(walks, crowded)                                                                          \
+	X(opener, stalls)                                                                          \
+	X(opener, skipped)                                                                         \
+	X(opener, crowded)                                                                         \
+	X(opener, lost)
 
 static void log_refused(const struct all_stats *s)
 {

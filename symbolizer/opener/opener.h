@@ -11,6 +11,7 @@
  *
  * Readers get files from a hand, with messages that kiln has written. A file system whose server
  * hung three times is left alone for an hour (-EHOSTDOWN); the waits before are 1 s, 0.5 s, 0.25 s.
+ * While OPENER_HUNG_MAX hands hang, nothing is opened (-EBUSY).
  *
  * Any thread may call these functions. The processes end with the thread that called opener_new().
  */
@@ -26,6 +27,9 @@
 #include "symbolizer/query/answer.h"
 
 struct opener;
+
+/* Hands that were killed and have not ended. Three for each file system that hung. */
+#define OPENER_HUNG_MAX 96
 
 /* Forks the spawner, so call it while kiln holds nothing yet. 0, or -errno. */
 int opener_new(struct opener **out);
@@ -88,6 +92,7 @@ void opener_note_stall(struct opener *o, uint64_t dev);
 struct opener_stats {
 	uint64_t stalls;  /* hands that were killed because a file server hung */
 	uint64_t skipped; /* files that were left alone for that */
+	uint64_t crowded; /* files not opened because too many hands hang */
 	uint64_t lost;	  /* times the keeper ended */
 };
 void opener_stats(struct opener *o, struct opener_stats *out);

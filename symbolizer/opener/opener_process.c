@@ -202,6 +202,11 @@ static int ensure_hand_locked(struct opener *o, struct hand_process *h)
 		stop_hand_locked(o, h);
 	if (h->pid)
 		return 0;
+	opener_reap(o, 0);
+	if (o->unreaped.len >= OPENER_HUNG_MAX) {
+		o->stats.crowded++;
+		return -EBUSY;
+	}
 	err = spawn(o, OPENER_HAND, (uint32_t)(h - o->hands), &h->pid, &h->sock);
 	if (err)
 		return err;
