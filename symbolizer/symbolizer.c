@@ -12,12 +12,12 @@
 #include "symbolizer/lines/line_jobs.h"
 #include "symbolizer/lookup/lookup.h"
 #include "symbolizer/opener/opener.h"
-#include "symbolizer/worker/worker.h"
+#include "symbolizer/worker/worker_set.h"
 
 struct symbolizer {
 	struct lookup *lookup;
-	struct worker *worker;	/* NULL: the lookup answers */
-	struct line_jobs *jobs; /* NULL: no tables */
+	struct worker_set *workers; /* NULL: the lookup answers */
+	struct line_jobs *jobs;	    /* NULL: no tables */
 	bool names_only;
 	int (*find_debug)(void *ctx, const struct build_id *id);
 	void *find_ctx;
@@ -38,7 +38,7 @@ static int start_worker(struct symbolizer *s, struct opener *opener)
 		.opener = opener,
 	};
 
-	return worker_new(&s->worker, &opts);
+	return worker_set_new(&s->workers, &opts);
 }
 
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts)
@@ -68,7 +68,7 @@ void symbolizer_free(struct symbolizer *s)
 {
 	if (!s)
 		return;
-	worker_free(s->worker);
+	worker_set_free(s->workers);
 	lookup_free(s->lookup);
 	line_jobs_free(s->jobs);
 	opener_free(s->opener);
@@ -78,8 +78,13 @@ void symbolizer_free(struct symbolizer *s)
 void symbolizer_forget(struct symbolizer *s)
 {
 	lookup_forget(s->lookup);
-	if (s->worker)
-		worker_forget(s->worker);
+	if (s->workers)
+		worker_set_forget(s->workers);
+}
+
+static struct worker *worker_for(struct symbolizer *s, const struct sym_file *file)
+{
+	return worker_set_for(s->workers, file);
 }
 
 static int resolve(struct symbolizer *s, const struct sym_query *q, sym_result_fn fn, void *ctx)
@@ -88,8 +93,8 @@ static int resolve(struct symbolizer *s, const struct sym_query *q, sym_result_f
 
 	if (s->jobs)
 		line_jobs_at(s->jobs, q->file);
-	err = s->worker ? worker_resolve(s->worker, q, fn, ctx)
-			: lookup_resolve(s->lookup, q, fn, ctx);
+	err = s->workers ? worker_resolve(worker_for(s, q->file), q, fn, ctx)
+			 : lookup_resolve(s->lookup, q, fn, ctx);
 	if (s->jobs)
 		line_jobs_at(s->jobs, NULL);
 	return err;
@@ -124,21 +129,21 @@ int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file, co
 
 	if (!n)
 		return 0;
-	return s->worker ? worker_resolve(s->worker, &q, fn, ctx)
-			 : lookup_resolve(s->lookup, &q, fn, ctx);
+	return s->workers ? worker_resolve(worker_for(s, file), &q, fn, ctx)
+			  : lookup_resolve(s->lookup, &q, fn, ctx);
 }
 
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,
 		       struct elf_segment *seg)
 {
-	return s->worker ? worker_segment(s->worker, file, elf_va, seg)
-			 : lookup_segment(s->lookup, file, elf_va, seg);
+	return s->workers ? worker_segment(worker_for(s, file), file, elf_va, seg)
+			  : lookup_segment(s->lookup, file, elf_va, seg);
 }
 
 void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out)
 {
-	if (s->worker)
-		worker_stats(s->worker, out);
+	if (s->workers)
+		worker_set_stats(s->workers, out);
 	else
 		lookup_stats(s->lookup, out);
 }
@@ -166,13 +171,13 @@ static bool build_one(void *ctx, const struct sym_file *file)
 	struct sym_query q = {.file = file, .kind = QUERY_LINES};
 	uint64_t failed = files_failed(s);
 
-	if (!s->worker) {
+	if (!s->workers) {
 		int err = lookup_build(s->lookup, &q);
 
 		log_debug("line table of %s: %s", file->path, err ? strerror(-err) : "built");
 		return false; /* lookup_build() itself records failures that are final */
 	}
-	worker_resolve(s->worker, &q, no_result, NULL);
+	worker_resolve(worker_for(s, file), &q, no_result, NULL);
 	return files_failed(s) > failed;
 }
 
@@ -184,10 +189,10 @@ static int leave_parent(struct symbolizer *s)
 
 	s->find_debug = NULL;
 	lookup_set_opener(s->lookup, &none);
-	if (!s->worker)
+	if (!s->workers)
 		return 0;
-	worker_abandon(s->worker);
-	s->worker = NULL;
+	worker_set_abandon(s->workers);
+	s->workers = NULL;
 	return start_worker(s, NULL);
 }
 

@@ -136,8 +136,7 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 			   "information failed on them\n",
 			   text_format_count(q->tables_failed, text, sizeof(text)));
 	if (q->files_hung)
-		buf_printf(out,
-			   "Lost     %s openings of files: their file server did not answer\n",
+		buf_printf(out, "Lost     %s openings of files: their file server did not answer\n",
 			   text_format_count(q->files_hung, text, sizeof(text)));
 	if (unaccounted)
 		buf_printf(out,

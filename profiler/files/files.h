@@ -101,6 +101,7 @@ static inline struct sym_file file_view_sym(const struct file_view *v)
 		.path = v->path,
 		.build_id = v->build_id.len ? &v->build_id : NULL,
 		.held = v->held.opener ? &v->held : NULL,
+		.uid = v->held.uid,
 	};
 }
 

@@ -242,6 +242,7 @@ static int ask_map(struct search *s, size_t n)
 	snprintf(path, sizeof(path), "the perf map of pid %d", s->image->tgid);
 	file.path = path;
 	file.held = map.held.opener ? &map.held : NULL;
+	file.uid = map.held.uid;
 	return is_open(&map) ? ask(s, &file, n, false) : 0;
 }
 

@@ -26,6 +26,7 @@ int kept_file_take(struct kept_file *out, const struct sym_file *file)
 
 	if (!sym_file_is_open(file))
 		return -EBADF;
+	k.uid = file->uid;
 	if (file->path && !(k.path = strdup(file->path)))
 		return -ENOMEM;
 	if (file->held)
@@ -66,6 +67,7 @@ struct sym_file kept_file_sym(const struct kept_file *k)
 		.fd = k->fd,
 		.root_fd = k->root_fd,
 		.path = k->path,
+		.uid = k->uid,
 		.held = k->held.opener ? &k->held : NULL,
 	};
 }

@@ -8,6 +8,7 @@
 struct kept_file {
 	int fd, root_fd; /* -1: not here */
 	struct held_file held;
+	uint32_t uid;
 	char *path; /* or NULL */
 };
 

@@ -45,6 +45,7 @@ struct sym_file {
 	const struct build_id
 		*build_id;	      /* of the mapping, to notice a replaced file; NULL: unknown */
 	const struct held_file *held; /* in place of both descriptors; NULL: they count */
+	uint32_t uid; /* of the file's owner; 0 for files that the user of kiln names */
 };
 
 /* A file that is known by its descriptor alone. */

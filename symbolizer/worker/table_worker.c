@@ -12,10 +12,10 @@
 #include "profiler/base/cleanup.h"
 #include "symbolizer/unwind/unwind_blob.h"
 #include "symbolizer/worker/table_read.h"
-#include "symbolizer/worker/worker.h"
+#include "symbolizer/worker/worker_set.h"
 
 struct table_worker {
-	struct worker *worker; /* NULL: this process does the work */
+	struct worker_set *workers; /* NULL: this process does the work */
 };
 
 int table_worker_new(struct table_worker **out, const struct table_worker_opts *opts)
@@ -29,7 +29,7 @@ int table_worker_new(struct table_worker **out, const struct table_worker_opts *
 	int err = u ? 0 : -ENOMEM;
 
 	if (!err && opts->sandbox)
-		err = worker_new(&u->worker, &worker);
+		err = worker_set_new(&u->workers, &worker);
 	if (err) {
 		free(u);
 		return err;
@@ -42,19 +42,19 @@ void table_worker_free(struct table_worker *u)
 {
 	if (!u)
 		return;
-	worker_free(u->worker);
+	worker_set_free(u->workers);
 	free(u);
 }
 
 void table_worker_cancel(struct table_worker *u)
 {
-	if (u->worker)
-		worker_cancel(u->worker);
+	if (u->workers)
+		worker_set_cancel(u->workers);
 }
 
 pid_t table_worker_pid(const struct table_worker *u)
 {
-	return u->worker ? worker_pid(u->worker) : 0;
+	return u->workers ? worker_set_pid(u->workers) : 0;
 }
 
 /* Asks the reader. The path, else from /proc/self/fd, is for messages only; reading it asks no file
@@ -75,7 +75,7 @@ static int ask(struct table_worker *u, enum query_kind kind, const struct sym_fi
 		path[n] = '\0';
 		file.path = path;
 	}
-	err = worker_ask(u->worker, kind, &file, facts, table);
+	err = worker_ask(worker_set_for(u->workers, &file), kind, &file, facts, table);
 	return err ?: (*facts)->err;
 }
 
@@ -84,7 +84,7 @@ int table_worker_look(struct table_worker *u, const struct sym_file *file, struc
 	const struct elf_facts *said;
 	int err;
 
-	if (!u->worker) {
+	if (!u->workers) {
 		table_read(QUERY_ELF, file->fd, facts, NULL, NULL);
 		return facts->err;
 	}
@@ -101,7 +101,7 @@ int table_worker_build(struct table_worker *u, const struct sym_file *file, void
 	struct elf_facts facts;
 	int err;
 
-	if (!u->worker) {
+	if (!u->workers) {
 		table_read(QUERY_TABLE, file->fd, &facts, blob, len);
 		return facts.err;
 	}
@@ -123,7 +123,7 @@ int table_worker_described(struct table_worker *u, const struct sym_file *file)
 	const struct elf_facts *said;
 	struct elf_facts facts;
 
-	if (u->worker)
+	if (u->workers)
 		return ask(u, QUERY_FRAMES, file, &said, NULL);
 	table_read(QUERY_FRAMES, file->fd, &facts, NULL, NULL);
 	return facts.err;

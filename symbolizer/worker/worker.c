@@ -276,7 +276,11 @@ int worker_new(struct worker **out, const struct worker_opts *opts)
 	w->opts.stall_ns = opts->stall_ns ?: WORKER_STALL_NS;
 	w->stalls.keep_ns = BAD_NS;
 	w->sock = -1;
-	err = broker_new(&w->broker) ?: spawner_new(&w->spawner, worker_serve_in, w);
+	err = broker_new(&w->broker);
+	if (opts->like)
+		w->spawner = opts->like->spawner;
+	else
+		err = err ?: spawner_new(&w->spawner, worker_serve_in, w);
 	if (!err)
 		err = opts->lazy ? worker_start(w) : worker_ensure(w);
 	if (err) {
@@ -301,7 +305,8 @@ void worker_free(struct worker *w)
 		return;
 	worker_stop(w);
 	worker_reap(w);
-	spawner_free(w->spawner);
+	if (!w->opts.like)
+		spawner_free(w->spawner);
 	broker_free(w->broker);
 	release_memory(w);
 }
@@ -320,7 +325,8 @@ void worker_abandon(struct worker *w)
 {
 	if (w->pid)
 		close(w->sock);
-	spawner_free(w->spawner);
+	if (!w->opts.like)
+		spawner_free(w->spawner);
 	/* A forked child does not have the broker's threads, and its locks may be held. */
 	release_memory(w);
 }

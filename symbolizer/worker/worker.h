@@ -37,6 +37,9 @@ struct worker_opts {
 	uint64_t stall_ns; /* longest time without progress; 0 = 2 s */
 	/* Who opens debug files, borrowed; NULL: this process does (broker.h). */
 	struct opener *opener;
+	/* A worker that lives longer and has the same serve() and lookup: its spawner starts this
+	 * reader, too. NULL: fork one. */
+	const struct worker *like;
 };
 
 /* 0 or -errno; -EPERM if even the least sandbox is impossible. */
