@@ -291,7 +291,8 @@ void opener_mapped(struct opener *o, const struct open_request *req, uint64_t ro
 	out->build_id = answer.build_id;
 	out->generation = answer.generation;
 	out->root = answer.root;
-	out->file = (struct held_file){o, q.ask.number, 0, answer.uid, answer.key};
+	out->file = (struct held_file){
+		o, q.ask.number, q.ask.number, 0, answer.uid, answer.key};
 	if (answer.has_root)
 		out->file.root = q.ask.number + 1;
 	if (!out->err)
@@ -318,7 +319,8 @@ int opener_map(struct opener *o, uint64_t root, pid_t tgid, const char *path, ui
 	if (err)
 		opener_close(o, q.ask.number);
 	else
-		*out = (struct held_file){o, q.ask.number, 0, answer.uid, answer.key};
+		*out = (struct held_file){
+		o, q.ask.number, q.ask.number, 0, answer.uid, answer.key};
 	return err;
 }
 
@@ -334,7 +336,7 @@ bool opener_is_elf(struct opener *o, const char *path)
 int opener_give(const struct held_file *file, const struct opener_mail *mail)
 {
 	struct question q = {
-		.ask = {.what = OPENER_GIVE, .number = file->number},
+		.ask = {.what = OPENER_GIVE, .number = file->number, .origin = file->origin},
 		.a = mail->head,
 		.a_len = mail->head_len,
 		.b = mail->body,
@@ -350,9 +352,13 @@ int opener_give(const struct held_file *file, const struct opener_mail *mail)
 }
 
 /* A descriptor of this process, or -errno. */
-static int claim(struct opener *o, enum opener_what what, uint64_t number)
+static int claim(struct opener *o, enum opener_what what, uint64_t number, uint64_t origin)
 {
-	struct question q = {.ask = {.what = what, .number = number}, .a = "x", .a_len = 1};
+	struct question q = {
+		.ask = {.what = what, .number = number, .origin = origin},
+		.a = "x",
+		.a_len = 1,
+	};
 	_cleanup_close_ int ours = -1, theirs = -1;
 	char msg[WIRE_BYTES_MAX];
 	struct opener_answer answer;
@@ -370,12 +376,12 @@ static int claim(struct opener *o, enum opener_what what, uint64_t number)
 
 int opener_claim(const struct held_file *file, int *fd, int *root_fd)
 {
-	int got = claim(file->opener, OPENER_GIVE, file->number);
+	int got = claim(file->opener, OPENER_GIVE, file->number, file->origin);
 
 	if (got < 0)
 		return got;
 	*fd = got;
-	got = file->root ? claim(file->opener, OPENER_GIVE_ROOT, file->root) : -1;
+	got = file->root ? claim(file->opener, OPENER_GIVE_ROOT, file->root, 0) : -1;
 	*root_fd = got < 0 ? -1 : got;
 	return 0;
 }

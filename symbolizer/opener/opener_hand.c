@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,30 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "symbolizer/files/jit_files.h"
 #include "symbolizer/files/rooted.h"
 #include "symbolizer/opener/keeper.h"
 #include "symbolizer/opener/opener_wire.h"
 
+/*
+ * Handles that the hand used lately, by origin, so that it need not ask the keeper. They keep file
+ * systems from being unmounted, so not for long.
+ */
+#define RECENT_MAX   128
+#define RECENT_KEEP_NS 5000000000ull
+#define RECENT_CHECK_MS 1000
+
+struct recent {
+	uint64_t origin, used_ns; /* origin 0: free */
+	int handle;
+};
+
 struct hand {
+	struct recent recent[RECENT_MAX];
+	uint64_t purged_ns;
+	bool has_recent; /* some may be left */
 	int sock, keeper;
 	struct opener_note *note;
 	struct opener_ask ask;
@@ -27,6 +45,62 @@ struct hand {
 	int reader; /* socket that came with the question, or -1 */
 	char msg[WIRE_BYTES_MAX];
 };
+
+/* --- handles used lately ----------------------------------------------------------------------- */
+
+static void forget_recent(struct recent *r)
+{
+	if (r->origin)
+		close(r->handle);
+	r->origin = 0;
+}
+
+static void purge_recent(struct hand *h, uint64_t now)
+{
+	h->has_recent = false;
+	for (size_t i = 0; i < RECENT_MAX; i++) {
+		if (h->recent[i].origin && now - h->recent[i].used_ns > RECENT_KEEP_NS)
+			forget_recent(&h->recent[i]);
+		h->has_recent |= h->recent[i].origin != 0;
+	}
+	h->purged_ns = now;
+}
+
+static struct recent *recent_of(struct hand *h, uint64_t origin)
+{
+	return &h->recent[origin / 2 % RECENT_MAX]; /* most numbers come in pairs */
+}
+
+/* Takes the handle. */
+static void note_recent(struct hand *h, uint64_t origin, int handle)
+{
+	struct recent *r = recent_of(h, origin);
+
+	forget_recent(r);
+	h->has_recent = true;
+	if (handle >= 0 && origin)
+		*r = (struct recent){origin, monotonic_ns(), handle};
+	else
+		cleanup_close_fd(&handle);
+}
+
+/* The handle of the question's file, borrowed; or -errno. */
+static int handle_of(struct hand *h)
+{
+	struct recent *r = recent_of(h, h->ask.origin);
+	int handle;
+
+	if (!h->ask.origin)
+		return -EINVAL;
+	if (r->origin != h->ask.origin) {
+		handle = keeper_get(h->keeper, h->ask.number);
+		if (handle < 0)
+			return handle;
+		note_recent(h, h->ask.origin, handle);
+	}
+	r->used_ns = monotonic_ns();
+	return r->handle;
+}
 
 /* --- what may hang ---------------------------------------------------------------------------- */
 
@@ -129,6 +203,8 @@ static int do_mapped(struct hand *h)
 		h->answer.has_root = 1;
 		h->answer.root = r.root;
 	}
+	if (!r.err)
+		note_recent(h, h->ask.number, steal_fd(&handle));
 	return r.err;
 }
 
@@ -182,8 +258,7 @@ static int send_on(struct hand *h, const char *msg, size_t len, int fd)
 
 static int do_give(struct hand *h)
 {
-	_cleanup_close_ int handle = keeper_get(h->keeper, h->ask.number);
-	_cleanup_close_ int fd = reopen(h, handle);
+	_cleanup_close_ int fd = reopen(h, handle_of(h));
 
 	return fd < 0 ? fd : send_on(h, h->bytes, h->len, fd);
 }
@@ -239,9 +314,24 @@ static int do_what_is_asked(struct hand *h)
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
+/* Waits for a question, and lets go of handles meanwhile. */
+static void await_question(struct hand *h)
+{
+	struct pollfd p = {.fd = h->sock, .events = POLLIN};
+	uint64_t now = monotonic_ns();
+
+	if (now - h->purged_ns > RECENT_KEEP_NS)
+		purge_recent(h, now);
+	while (poll(&p, 1, h->has_recent ? RECENT_CHECK_MS : -1) == 0)
+		purge_recent(h, monotonic_ns());
+}
+
 static int serve_one(struct hand *h)
 {
-	ssize_t n = wire_recv(h->sock, h->msg, &h->reader);
+	ssize_t n;
+
+	await_question(h);
+	n = wire_recv(h->sock, h->msg, &h->reader);
 
 	if (n < (ssize_t)sizeof(h->ask)) {
 		cleanup_close_fd(&h->reader);

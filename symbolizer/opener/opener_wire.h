@@ -43,7 +43,7 @@ struct opener_ask {
 	uint32_t what, tgid, parent_tgid, uid;
 	uint32_t major, minor, n_skip;
 	uint32_t split; /* OPENER_ELF: length of the path with its NUL, before the message */
-	uint64_t number, root, inode, generation, va_start, va_end;
+	uint64_t number, origin, root, inode, generation, va_start, va_end;
 	struct build_id build_id;
 	uint64_t skip[OPENER_SKIP_MAX];
 };

@@ -239,6 +239,24 @@ int worker_ask(struct worker *w, enum query_kind kind, const struct sym_file *fi
 	return err;
 }
 
+/* Asks for segments. A reader that knows the build id needs no descriptor, which costs a question to
+ * the opener. */
+static int ask_segments(struct worker *w, const struct sym_file *file,
+			const struct elf_facts **facts)
+{
+	struct sym_file bare = *file;
+	int err;
+
+	if (!file->held || !file->build_id)
+		return worker_ask(w, QUERY_NAMES, file, facts, NULL);
+	bare.held = NULL;
+	bare.fd = bare.root_fd = -1;
+	err = worker_ask(w, QUERY_NAMES, &bare, facts, NULL);
+	if (err || (*facts)->n_segs)
+		return err;
+	return worker_ask(w, QUERY_NAMES, file, facts, NULL);
+}
+
 int worker_segment(struct worker *w, const struct sym_file *file, uint64_t elf_va,
 		   struct elf_segment *seg)
 {
@@ -248,7 +266,7 @@ int worker_segment(struct worker *w, const struct sym_file *file, uint64_t elf_v
 
 	file_id_of(file, &id);
 	if (!file_id_equal(&w->facts_of, &id)) {
-		err = worker_ask(w, QUERY_NAMES, file, &facts, NULL);
+		err = ask_segments(w, file, &facts);
 		if (err)
 			return err;
 		w->facts_of = id;
