@@ -291,8 +291,7 @@ void opener_mapped(struct opener *o, const struct open_request *req, uint64_t ro
 	out->build_id = answer.build_id;
 	out->generation = answer.generation;
 	out->root = answer.root;
-	out->file = (struct held_file){
-		o, q.ask.number, q.ask.number, 0, answer.uid, answer.key};
+	out->file = (struct held_file){o, q.ask.number, q.ask.number, 0, answer.uid, answer.key};
 	if (answer.has_root)
 		out->file.root = q.ask.number + 1;
 	if (!out->err)
@@ -319,8 +318,7 @@ int opener_map(struct opener *o, uint64_t root, pid_t tgid, const char *path, ui
 	if (err)
 		opener_close(o, q.ask.number);
 	else
-		*out = (struct held_file){
-		o, q.ask.number, q.ask.number, 0, answer.uid, answer.key};
+		*out = (struct held_file){o, q.ask.number, q.ask.number, 0, answer.uid, answer.key};
 	return err;
 }
 
@@ -519,7 +517,7 @@ static void end_all(struct opener *o)
 		pthread_mutex_unlock(&o->hands[i].lock);
 	}
 	pthread_mutex_lock(&o->lock);
-	opener_reap(o, 50);
+	opener_reap(o, 10);
 	pthread_mutex_unlock(&o->lock);
 }
 

@@ -23,8 +23,8 @@
  * Handles that the hand used lately, by origin, so that it need not ask the keeper. They keep file
  * systems from being unmounted, so not for long.
  */
-#define RECENT_MAX   128
-#define RECENT_KEEP_NS 5000000000ull
+#define RECENT_MAX	128
+#define RECENT_KEEP_NS	5000000000ull
 #define RECENT_CHECK_MS 1000
 
 struct recent {

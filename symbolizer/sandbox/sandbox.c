@@ -65,7 +65,9 @@ static void leave_signals(void)
 	static const int ignored[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
 	sigset_t none;
 
-	setsid();
+	/* Not setsid(): the scheduler would treat it as a stranger to the parent, which waits for
+	 * its answers (autogroups), and let all others run between a question and its answer. */
+	setpgid(0, 0);
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	signal(SIGALRM, SIG_DFL);

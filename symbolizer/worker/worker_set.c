@@ -2,6 +2,7 @@
 #include "symbolizer/worker/worker_set.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -41,6 +42,10 @@ void worker_set_free(struct worker_set *s)
 {
 	if (!s)
 		return;
+	/* They all end while the first is waited for. */
+	for (size_t i = 0; i < WORKER_OWNERS_MAX; i++)
+		if (s->owned[i].worker && worker_pid(s->owned[i].worker))
+			kill(worker_pid(s->owned[i].worker), SIGKILL);
 	for (size_t i = WORKER_OWNERS_MAX; i-- > 0;)
 		worker_free(s->owned[i].worker);
 	free(s);
