@@ -29,8 +29,9 @@ struct held_file {
 	struct opener *opener; /* borrowed; NULL: there is no such file */
 	uint64_t number;
 	uint64_t origin; /* the number that it was opened under, which is never used again */
-	uint64_t root; /* number of the root directory of the process that mapped it; 0: the host's */
-	uint32_t uid;  /* of the file's owner */
+	uint64_t
+		root; /* number of the root directory of the process that mapped it; 0: the host's */
+	uint32_t uid; /* of the file's owner */
 	struct sym_file_key key;
 };
 

@@ -72,9 +72,9 @@ void walk_worker_forget(struct walk_worker *w)
 	(void)w;
 }
 
-int walk_worker_add(struct walk_worker *w, uint32_t file, const struct sym_file *what)
+int walk_worker_add(struct walk_worker *w, uint32_t number, const struct sym_file *file)
 {
-	(void)w, (void)file, (void)what;
+	(void)w, (void)number, (void)file;
 	known_files++;
 	return 0;
 }
