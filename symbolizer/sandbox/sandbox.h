@@ -35,7 +35,7 @@ enum sandbox_part {
 
 /*
  * Closes every descriptor but keep_fd, which becomes 3; 0 to 2 become /dev/null. Leaves the
- * terminal, dies with `parent`, and gives up all it can. memory_bytes can be allocated from here
+ * process group, dies with `parent`, and gives up all it can. memory_bytes can be allocated from here
  * on. *parts gets the bits of the parts in force. 0, or -errno if even SANDBOX_LEAST is impossible:
  * the caller must then exit.
  */
@@ -50,7 +50,7 @@ int sandbox_enter_opener(int keep_fd, pid_t parent, uint64_t memory_bytes, unsig
 
 /*
  * The first half of that, for a process that keeps its privileges. Closes every descriptor but
- * keep_fd, which becomes 3, leaves the terminal, ignores signals meant for the parent, and dies
+ * keep_fd, which becomes 3, leaves the process group, ignores signals meant for the parent, and dies
  * with it. 0 or -errno.
  */
 int sandbox_detach(int keep_fd, pid_t parent);

@@ -49,7 +49,7 @@ kiln_processes() { # PID
 foreign_files() { # PID
 	local link
 	for link in /proc/"$1"/fd/*; do
-		[ "${link##*/}" -le 2 ] || readlink "$link" # 0 to 2 are whatever the test was given
+		[[ $link == */[012] ]] || readlink "$link" # 0 to 2 are whatever the test was given
 	done | grep '^/' | grep -vE '^(/dev/|/proc/|/sys/)|/kiln/(lines|unwind)|/memfd:(kiln|vdso)|/p\.pb\.gz' || true
 }
 

@@ -409,7 +409,7 @@ static void test_signals_of_others(void **state)
 
 	(void)state;
 	assert_int_equal(read(from, &r, sizeof(r)), sizeof(r));
-	assert_int_not_equal(getsid(pid), getsid(0));
+	assert_int_not_equal(getpgid(pid), getpgid(0));
 	for (size_t i = 0; i < sizeof(sent) / sizeof(*sent); i++)
 		assert_int_equal(kill(pid, sent[i]), 0);
 	finish(pid, to);
