@@ -201,6 +201,7 @@ test_a_port_in_use() {
 	start_agent --window 1s
 	wait_until 10 has_windows 2
 	assert_match "log" log 'level=warning msg="the HTTP server does not start, and is tried again"'
+	assert_match "why" log "cannot listen on 127.0.0.1:$port: another program does; set http.listen"
 	kill "$other"
 	wait_until 20 curl -sf "http://127.0.0.1:$port/-/ready"
 	stop_agent 0

@@ -248,17 +248,4 @@ test_many_and_slow_clients() {
 	assert_match "log" log 'ending: [0-9]+ windows stored, 0 lost'
 }
 
-test_another_program_has_the_port() {
-	need_bpf
-	local status=0
-	port=$(free_port)
-	start python3 -c "
-import socket, time
-s = socket.socket(); s.bind(('127.0.0.1', $port)); s.listen(); time.sleep(60)"
-	sleep 0.5
-	KILN_HTTP_LISTEN=127.0.0.1:$port timeout 30 "$KILN" agent --store "$T/store" 2>err || status=$?
-	assert_eq "status" "$status" 1
-	assert_match "what to do" err "cannot listen on 127.0.0.1:$port: another program does; set http.listen"
-}
-
 run_tests "$@"

@@ -218,8 +218,8 @@ TEST(test_a_set_in_parts)
 	tell(9 * SEC, 0x600000, 1, key_of(LIB), false);
 	assert_int_equal(take().sets, 1);
 	assert_kind(procs, TGID, 10 * SEC, 0x100000, PLACE_NO_PROCESS); /* not before it is whole */
-	tell(10 * SEC, 0x300000, KILN_MAPPINGS_MAX, key_of(LIB), false);
-	tell(10 * SEC, 0x500000, 1, key_of(EXE), true);
+	tell(10 * SEC, 0x300000, KILN_MAPPINGS_MAX, key_of(LIB), false)->number = 1;
+	tell(10 * SEC, 0x500000, 1, key_of(EXE), true)->number = 2;
 	assert_int_equal(take().sets, 2);
 	assert_string_equal(path_at(11 * SEC, 0x100000), "/prog");
 	assert_string_equal(path_at(11 * SEC, 0x100000 + 127 * 0x2000), "/prog");
@@ -296,9 +296,10 @@ TEST(test_a_set_larger_than_there_can_be)
 
 	tell_file(EXE, "prog|");
 	for (uint64_t i = 0; i < 65536 / KILN_MAPPINGS_MAX; i++)
-		tell(10 * SEC, (i + 1) << 32, KILN_MAPPINGS_MAX, key_of(EXE), false);
-	tell(10 * SEC, 1000ull << 32, KILN_MAPPINGS_MAX, key_of(EXE), false);
-	tell(10 * SEC, 1001ull << 32, 0, key_of(EXE), true);
+		tell(10 * SEC, (i + 1) << 32, KILN_MAPPINGS_MAX, key_of(EXE), false)->number =
+			(uint16_t)i;
+	tell(10 * SEC, 1000ull << 32, KILN_MAPPINGS_MAX, key_of(EXE), false)->number = 512;
+	tell(10 * SEC, 1001ull << 32, 0, key_of(EXE), true)->number = 513;
 	s = take();
 	assert_int_equal(s.sets, 0);
 	assert_true(rescan_is_due(rescan, TGID));
