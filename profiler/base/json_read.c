@@ -11,13 +11,12 @@
 
 struct reader {
 	const char *at, *end;
-	json_string_fn fn;
+	json_string_fn fn, word; /* word: or NULL */
 	void *ctx;
 	struct json_step steps[JSON_MAX_DEPTH];
 	struct buf keys[JSON_MAX_DEPTH]; /* of the steps */
 	struct buf text;
 	size_t depth;
-	bool wants_words;
 };
 
 static void skip_space(struct reader *r)
@@ -140,17 +139,20 @@ static int read_string(struct reader *r, struct buf *b)
 static int read_word(struct reader *r)
 {
 	const char *start = r->at;
+	char word[JSON_MAX_WORD + 1];
+	size_t len;
 
 	while (r->at < r->end && (isalnum((unsigned char)*r->at) || strchr("+-.", *r->at)) &&
 	       *r->at)
 		r->at++;
-	if (r->at == start)
+	len = (size_t)(r->at - start);
+	if (!len || (r->word && len > JSON_MAX_WORD))
 		return -EBADMSG;
-	if (!r->wants_words)
+	if (!r->word)
 		return 0;
-	buf_clear(&r->text);
-	buf_add(&r->text, start, (size_t)(r->at - start));
-	return r->text.err ?: r->fn(r->ctx, r->steps, r->depth, buf_cstr(&r->text));
+	memcpy(word, start, len);
+	word[len] = '\0';
+	return r->word(r->ctx, r->steps, r->depth, word);
 }
 
 static int read_value(struct reader *r);
@@ -198,30 +200,21 @@ static int read_value(struct reader *r)
 	return err ?: r->fn(r->ctx, r->steps, r->depth, buf_cstr(&r->text));
 }
 
-static int read_document(struct reader *r)
-{
-	int err = read_value(r);
-
-	skip_space(r);
-	if (!err && r->at != r->end)
-		err = -EBADMSG;
-	for (size_t i = 0; i < JSON_MAX_DEPTH; i++)
-		buf_release(&r->keys[i]);
-	buf_release(&r->text);
-	return err;
-}
-
 int json_read(const char *data, size_t len, json_string_fn fn, void *ctx)
 {
-	struct reader r = {.at = data, .end = data + len, .fn = fn, .ctx = ctx};
-
-	return read_document(&r);
+	return json_read_all(data, len, fn, NULL, ctx);
 }
 
-int json_read_all(const char *data, size_t len, json_string_fn fn, void *ctx)
+int json_read_all(const char *data, size_t len, json_string_fn fn, json_string_fn word, void *ctx)
 {
-	struct reader r = {
-		.at = data, .end = data + len, .fn = fn, .ctx = ctx, .wants_words = true};
+	struct reader r = {.at = data, .end = data + len, .fn = fn, .word = word, .ctx = ctx};
+	int err = read_value(&r);
 
-	return read_document(&r);
+	skip_space(&r);
+	if (!err && r.at != r.end)
+		err = -EBADMSG;
+	for (size_t i = 0; i < JSON_MAX_DEPTH; i++)
+		buf_release(&r.keys[i]);
+	buf_release(&r.text);
+	return err;
 }

@@ -21,7 +21,10 @@ typedef int (*json_string_fn)(void *ctx, const struct json_step *steps, size_t n
 
 /* 0, what fn returned, -EBADMSG (no JSON, or too deep), or -ENOMEM. */
 int json_read(const char *data, size_t len, json_string_fn fn, void *ctx);
-/* The same, and calls for numbers, true, false and null as well, with their text. */
-int json_read_all(const char *data, size_t len, json_string_fn fn, void *ctx);
+
+/* The same; word() gets what is no string, as it is written: a number, true, false or null. Its spelling is not
+ * checked, and it has at most JSON_MAX_WORD bytes. */
+#define JSON_MAX_WORD 63
+int json_read_all(const char *data, size_t len, json_string_fn fn, json_string_fn word, void *ctx);
 
 #endif

@@ -152,7 +152,7 @@ static int ask(const struct load_range *r, const char *path, const struct remote
 
 	if (code != EXIT_OK)
 		return code;
-	err = json_read_all(answer.data, answer.len, parse, p);
+	err = json_read_all(answer.data, answer.len, parse, parse, p);
 	buf_release(&answer);
 	for (size_t i = 0; i < o->rows.len && !err; i++)
 		if (o->by != OVERVIEW_TIME && !o->rows.data[i].name)
