@@ -123,7 +123,7 @@ static int take_string(struct parser *p, struct buf *b)
 
 static bool is_name_char(char c)
 {
-	return isalnum((unsigned char)c) || (c && strchr("_.-/:", c)) || (unsigned char)c >= 0x80;
+	return isalnum((unsigned char)c) || (c && strchr("_.-/", c)) || (unsigned char)c >= 0x80;
 }
 
 static int take_name(struct parser *p, struct buf *name)

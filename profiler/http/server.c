@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "profiler/base/log.h"
+#include "profiler/base/text.h"
 #include "profiler/http/guard.h"
 #include "profiler/http/watch.h"
 
@@ -87,6 +89,35 @@ static const char *header(struct MHD_Connection *c, const char *key)
 	return MHD_lookup_connection_value(c, MHD_HEADER_KIND, key);
 }
 
+static enum MHD_Result count_host(void *ctx, enum MHD_ValueKind kind, const char *key,
+				  const char *value)
+{
+	unsigned *n = ctx;
+
+	(void)kind;
+	(void)value;
+	*n += !strcasecmp(key, MHD_HTTP_HEADER_HOST);
+	return MHD_YES;
+}
+
+/* With two of them, one could be for us and the other one for a proxy. */
+static bool has_one_host(struct MHD_Connection *c)
+{
+	unsigned n = 0;
+
+	MHD_get_connection_values(c, MHD_HEADER_KIND, count_host, &n);
+	return n == 1;
+}
+
+/* What it says about its length; parts of unknown number are counted when they come. */
+static bool announces_too_much(struct MHD_Connection *c)
+{
+	const char *length = header(c, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	uint64_t n;
+
+	return length && text_parse_u64(length, HTTP_MAX_BODY, &n);
+}
+
 /* Whether it may ask at all; else the answer is there. */
 static bool is_welcome(const struct listener *l, struct MHD_Connection *c, const char *path,
 		       struct answer *a)
@@ -96,7 +127,7 @@ static bool is_welcome(const struct listener *l, struct MHD_Connection *c, const
 	/* Probes know neither names nor tokens, and learn nothing. */
 	if (!l->tcp || !strcmp(path, "/-/healthy") || !strcmp(path, "/-/ready"))
 		return true;
-	if (!guard_host(header(c, MHD_HTTP_HEADER_HOST), o->hosts)) {
+	if (!has_one_host(c) || !guard_host(header(c, MHD_HTTP_HEADER_HOST), o->hosts)) {
 		answer_error(a, MHD_HTTP_MISDIRECTED_REQUEST,
 			     "this host is not called so: name it in http.hosts");
 		return false;
@@ -171,8 +202,13 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 
 	(void)version;
 	if (!x) {
-		*state = begin(l, c, method, path);
-		return *state ? MHD_YES : MHD_NO;
+		*state = x = begin(l, c, method, path);
+		if (!x || !announces_too_much(c))
+			return x ? MHD_YES : MHD_NO;
+		/* Nobody waits for what will not be taken. */
+		x->request.too_large = true;
+		run_handler(l, x);
+		return send_answer(c, &x->answer);
 	}
 	if (*len) {
 		take_body(x, data, *len);

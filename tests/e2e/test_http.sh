@@ -172,6 +172,11 @@ test_requests_of_all_kinds() {
 	get 400 "/api/v1/profile?where=$(printf 'a%.0s' {1..5000})"
 	head -c 1100000 /dev/zero >large
 	get 413 /querier.v1.QuerierService/Series -X POST -H 'Content-Type: application/json' --data-binary @large
+	# It is refused before it comes.
+	assert_match "an announced body" <(printf 'POST /querier.v1.QuerierService/Series HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n' |
+		timeout 5 curl -s "telnet://127.0.0.1:$port") '^HTTP/1.1 413 '
+	assert_match "two hosts" <(printf 'GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n' |
+		timeout 5 curl -s "telnet://127.0.0.1:$port") '^HTTP/1.1 421 '
 	get 415 /querier.v1.QuerierService/Series -X POST -d x
 	python3 - "$port" <<-'END'
 		import socket, sys
@@ -179,9 +184,9 @@ test_requests_of_all_kinds() {
 		    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
 		    s.settimeout(5)
 		    s.sendall(data)
-		    s.shutdown(socket.SHUT_WR)
 		    out = b""
 		    try:
+		        s.shutdown(socket.SHUT_WR)
 		        while True:
 		            got = s.recv(65536)
 		            if not got:
