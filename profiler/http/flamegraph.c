@@ -34,13 +34,11 @@ void flamegraph_release(struct flamegraph *f)
 static int add_name(struct flamegraph *f, const char *text)
 {
 	char *name = strdup(text);
+	int err = name ? vec_push(&f->names, name) : -ENOMEM;
 
-	if (!name)
-		return -ENOMEM;
-	if (!vec_push(&f->names, name))
-		return 0;
-	free(name);
-	return -ENOMEM;
+	if (err)
+		free(name);
+	return err;
 }
 
 static int name_of(struct drawing *d, uint32_t string, int64_t *index)
