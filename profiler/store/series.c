@@ -208,7 +208,7 @@ int store_series(struct store *s, const struct store_query *q, int64_t width_ns,
 		err = where_parse(&where, q->where, why);
 	if (err)
 		return err;
-	g.restore.where = where;
+	g.restore.labels.where = where;
 	err = visit(&s->dir, q->since_ns, q->until_ns, &visitor, &g, &visited);
 	where_free(where);
 	if (!err) {

@@ -7,6 +7,9 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/store/db.h"
 
+/* How often segments may go meanwhile: each time a compaction has ended. */
+#define MAX_TRIES 8
+
 struct ids {
 	VEC(int64_t) v;
 };
@@ -51,9 +54,9 @@ static int add_segment(struct snapshot *out, const struct dir *d, const struct d
 	};
 
 	segment.err = file->is_damaged ? -EBADMSG : read_head(d, &segment, replaced);
-	if (segment.err == -ENOMEM)
-		return -ENOMEM;
-	return segment.err == -ENOENT ? 0 : vec_push(&out->v, segment);
+	if (segment.err == -ENOMEM || segment.err == -ENOENT)
+		return segment.err;
+	return vec_push(&out->v, segment);
 }
 
 static int compare_ids(const void *va, const void *vb)
@@ -85,7 +88,8 @@ static void keep_range(struct snapshot *s, int64_t since_ns, int64_t until_ns)
 	s->v.len = n;
 }
 
-int snapshot_take(struct snapshot *out, const struct dir *d, int64_t since_ns, int64_t until_ns)
+/* -ENOENT: a segment has gone since the directory was listed. */
+static int take_once(struct snapshot *out, const struct dir *d, int64_t since_ns, int64_t until_ns)
 {
 	struct snapshot s = {0};
 	struct ids replaced = {0};
@@ -107,6 +111,16 @@ int snapshot_take(struct snapshot *out, const struct dir *d, int64_t since_ns, i
 	keep_range(&s, since_ns, until_ns);
 	*out = s;
 	return 0;
+}
+
+/* What a segment that went was replaced by is in the next list. */
+int snapshot_take(struct snapshot *out, const struct dir *d, int64_t since_ns, int64_t until_ns)
+{
+	int err = -ENOENT;
+
+	for (int i = 0; i < MAX_TRIES && err == -ENOENT; i++)
+		err = take_once(out, d, since_ns, until_ns);
+	return err;
 }
 
 void snapshot_release(struct snapshot *s)

@@ -22,7 +22,7 @@ compile() {
 record_windows() {
 	local pids
 	# The agent may write below its store only.
-	mkdir -p -m 750 "$T/recorded" "$T/recorded/kept"
+	mkdir -m 750 "$T/recorded" "$T/recorded/kept"
 	start_load
 	compile &
 	pids=$!

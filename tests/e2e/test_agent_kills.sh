@@ -14,7 +14,7 @@ export KILN_TEST_BACKOFF_MS=100
 
 # Waits for another process of that role than this one.
 await_other() { # ROLE PID
-	local pid= i
+	local pid='' i
 	for ((i = 0; i < 400; i++)); do
 		pid=$(role_pid "$1") && [ -n "$pid" ] && [ "$pid" != "$2" ] && return
 		sleep 0.05

@@ -54,7 +54,7 @@ foreign_files() { # PID
 }
 
 holds_bpf() { # PID
-	ls -l /proc/"$1"/fd 2>/dev/null | grep -qE 'anon_inode:(bpf|\[perf_event\])'
+	find /proc/"$1"/fd -printf '%l\n' 2>/dev/null | grep -E 'anon_inode:(bpf|\[perf_event\])' >holds
 }
 
 has_run() { # PID

@@ -14,7 +14,7 @@ start_agent() { # OPTION...
 
 # The agent's writer may write below the store only: there it keeps its windows as files, too.
 keep_windows() { # STORE
-	mkdir -p -m 750 "$1" "$1/kept"
+	mkdir -m 750 "$1" "$1/kept"
 	ln -s "$1/kept" kept
 	export KILN_TEST_KEEP_WINDOWS=$1/kept
 }
