@@ -48,6 +48,7 @@ void governor_init(struct governor *g, uint64_t share_ppm, size_t n_cpus, uint64
 		.look_ns = now_ns,
 		.used_ns = used_ns,
 		.wait = GOVERNOR_START,
+		.trial_after = GOVERNOR_TRIAL,
 	};
 }
 
@@ -87,20 +88,48 @@ static void note(struct governor *g, uint64_t cost_ppm)
 	g->cost_ppm[g->n++] = cost_ppm;
 }
 
+static void end_trial(struct governor *g, bool failed)
+{
+	size_t longer = 2 * g->trial_after;
+
+	if (g->on_trial && failed)
+		g->trial_after = longer < GOVERNOR_TRIAL_MOST ? longer : GOVERNOR_TRIAL_MOST;
+	else if (g->on_trial)
+		g->trial_after = GOVERNOR_TRIAL;
+	g->on_trial = false;
+	g->calm = 0;
+}
+
+static uint64_t maybe_higher(struct governor *g, uint64_t cost)
+{
+	uint64_t next = higher(g->hz, g->wanted_hz), calm = g->limit_ppm * GOVERNOR_CALM / 100;
+
+	g->calm = cost < calm ? g->calm + 1 : 0;
+	/* As if all of the cost grew with the frequency. */
+	if (cost * next / g->hz < calm)
+		return next;
+	if (g->calm < g->trial_after || next == g->hz)
+		return g->hz;
+	g->on_trial = true;
+	g->calm = 0;
+	return next;
+}
+
 /* The frequency that the cost of the last minute asks for. */
 static uint64_t judge(struct governor *g)
 {
-	uint64_t cost = governor_cost_ppm(g), next;
+	uint64_t cost = governor_cost_ppm(g);
 
 	g->judged_ppm = cost;
 	if (cost > g->limit_ppm) {
+		end_trial(g, true);
 		g->is_over = g->hz == 1;
 		return lower(g->hz);
 	}
+	if (g->on_trial)
+		end_trial(g, false);
 	g->is_over = false;
-	next = higher(g->hz, g->wanted_hz);
-	/* As if all of the cost grew with the frequency: some does not, so this is careful. */
-	return cost * next / g->hz < g->limit_ppm * GOVERNOR_CALM / 100 ? next : g->hz;
+	return maybe_higher(g, cost);
 }
 
 bool governor_look(struct governor *g, uint64_t now_ns, uint64_t used_ns)

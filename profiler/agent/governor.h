@@ -19,6 +19,10 @@
 #define GOVERNOR_START	12
 /* It samples more often when that would cost less than this share of the limit, in per cent. */
 #define GOVERNOR_CALM 70
+/* Some of the cost does not grow with the frequency. So after so many calm looks it samples more often as a trial;
+ * after one that failed it waits twice as long, up to an hour. */
+#define GOVERNOR_TRIAL	    30
+#define GOVERNOR_TRIAL_MOST 360
 
 struct governor {
 	uint64_t every_ns;  /* how often it looks; may be set after governor_init() */
@@ -28,6 +32,8 @@ struct governor {
 	uint64_t cost_ppm[GOVERNOR_LOOKS]; /* of one CPU, between two looks; the latest at n - 1 */
 	size_t n;			   /* looks that count, since the frequency changed */
 	size_t wait;			   /* looks that do not count yet */
+	size_t calm, trial_after;	   /* looks: how many were calm, and how many it takes */
+	bool on_trial;			   /* the frequency was raised as a trial */
 	uint64_t throttled_ns;		   /* time at a lower frequency than wanted */
 	uint64_t judged_ppm;		   /* the cost that the last judgement was about */
 	bool is_over;			   /* over its limit at the lowest frequency */

@@ -56,16 +56,51 @@ static void lowers_until_it_fits(void **state)
 
 	(void)state;
 	w.sample_ns = 1000000; /* 3.8 % */
-	pass(&w, 900);
+	pass(&w, 480);
 	assert_int_equal(w.g.hz, 3); /* 11 and 7 are 2.2 % and 1.4 % */
 	assert_int_equal(w.changes, 3);
 	assert_false(w.g.is_over);
 	assert_true(governor_cost_ppm(&w.g) <= w.g.limit_ppm);
-	assert_true(w.g.throttled_ns > 600 * S);
-	/* And it stays there: no swinging. */
+	assert_true(w.g.throttled_ns > 250 * S);
+	/* A trial of 5 Hz succeeds: that is just the limit. Then it stays there: no swinging. */
 	pass(&w, 3600);
-	assert_int_equal(w.g.hz, 3);
-	assert_int_equal(w.changes, 3);
+	assert_int_equal(w.g.hz, 5);
+	assert_int_equal(w.changes, 4);
+}
+
+/* Most of the cost does not come from samples. */
+static void rises_after_trials(void **state)
+{
+	struct world w = begin(10000, 19);
+
+	(void)state;
+	w.sample_ns = 20000;
+	w.fixed_ppm = 20000; /* something else is going on */
+	pass(&w, 1200);
+	assert_int_equal(w.g.hz, 1);
+	w.fixed_ppm = 4000;
+	pass(&w, 2 * 3600);
+	assert_int_equal(w.g.hz, 19);
+	assert_int_equal(governor_cost_ppm(&w.g), 4000 + 760);
+}
+
+/* Trials that fail become rare. */
+static void fails_seldom(void **state)
+{
+	struct world w = begin(10000, 19);
+	uint64_t over = 0;
+
+	(void)state;
+	w.sample_ns = 900000; /* 7 Hz are too much, 3 Hz are calm with what is fixed */
+	w.fixed_ppm = 1200;
+	pass(&w, 1200);
+	w.changes = 0;
+	for (int i = 0; i < 24 * 3600; i++) {
+		pass(&w, 1);
+		over += w.g.hz * CPUS * w.sample_ns / 1000 + w.fixed_ppm > w.g.limit_ppm;
+	}
+	assert_in_range(w.changes, 2, 60);
+	assert_true(over < 24 * 3600 / 20);
 }
 
 static void rises_when_it_can(void **state)
@@ -168,6 +203,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_happens_within_the_limit),
 		cmocka_unit_test(lowers_until_it_fits),
+		cmocka_unit_test(rises_after_trials),
+		cmocka_unit_test(fails_seldom),
 		cmocka_unit_test(rises_when_it_can),
 		cmocka_unit_test(the_start_is_not_judged),
 		cmocka_unit_test(a_peak_is_forgiven),
