@@ -2,6 +2,7 @@
 #include "profiler/http/flamegraph.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +15,18 @@ struct place {
 	int64_t end_x;	 /* of the last box of this depth */
 };
 
+/* Which boxes are drawn: the largest ones. Of those that are as large as the smallest, some may be too many. */
+struct budget {
+	int64_t least;
+	size_t of_least; /* boxes of that size that are still drawn */
+};
+
 struct drawing {
 	struct flamegraph *f;
 	const struct calltree *t;
+	struct budget budget;
 	uint32_t *names;      /* by string of the tree: index + 1 */
+	uint32_t other;	      /* index of that name; 0: not there yet */
 	struct place *places; /* by depth */
 };
 
@@ -55,37 +64,75 @@ static int name_of(struct drawing *d, uint32_t string, int64_t *index)
 	return 0;
 }
 
+static int add_box(struct drawing *d, uint32_t depth, const int64_t box[4])
+{
+	int err = 0;
+
+	while (d->f->levels.len <= depth && !err)
+		err = vec_push(&d->f->levels, (struct flamegraph_level){{0}});
+	for (size_t i = 0; i < 4 && !err; i++)
+		err = vec_push(&d->f->levels.data[depth].values, box[i]);
+	if (box[2] > d->f->max_self)
+		d->f->max_self = box[2];
+	return err;
+}
+
 /* A node's own time is on its left, then come its children. */
 static int draw(struct drawing *d, const struct calltree_node *n)
 {
 	struct place *here = &d->places[n->depth];
 	int64_t x = n->depth ? d->places[n->depth - 1].child_x : 0, name = 0;
 	int err = n->depth ? name_of(d, n->name, &name) : 0;
-	const int64_t box[] = {x - here->end_x, n->total, n->self, name};
 
-	while (d->f->levels.len <= n->depth && !err)
-		err = vec_push(&d->f->levels, (struct flamegraph_level){{0}});
-	for (size_t i = 0; i < 4 && !err; i++)
-		err = vec_push(&d->f->levels.data[n->depth].values, box[i]);
+	err = err ?: add_box(d, n->depth, (int64_t[]){x - here->end_x, n->total, n->self, name});
 	here->end_x = x + n->total;
 	here->child_x = x + n->self;
 	if (n->depth)
 		d->places[n->depth - 1].child_x += n->total;
-	if (n->self > d->f->max_self)
-		d->f->max_self = n->self;
 	return err;
 }
 
-static int draw_all(struct flamegraph *f, const struct calltree *t)
+/* What is left of the last box above, for its children that are not drawn. */
+static int draw_other(struct drawing *d, uint32_t depth)
 {
-	_cleanup_free_ uint32_t *names = calloc(strtab_count(t->strings) + 1ul, sizeof(*names));
-	_cleanup_free_ struct place *places = calloc(t->max_depth + 2ul, sizeof(*places));
-	struct drawing d = {f, t, names, places};
-	int err = names && places ? 0 : -ENOMEM;
+	struct place *here = &d->places[depth];
+	int64_t x = d->places[depth - 1].child_x, rest = d->places[depth - 1].end_x - x;
+	int err = d->other ? 0 : add_name(d->f, "other");
 
-	for (size_t i = 0; i < t->n_nodes && !err; i++)
-		err = draw(&d, &t->nodes[i]);
-	f->total = t->total;
+	if (!d->other)
+		d->other = (uint32_t)d->f->names.len - 1;
+	err = err ?: add_box(d, depth, (int64_t[]){x - here->end_x, rest, rest, d->other});
+	here->end_x = x + rest;
+	return err;
+}
+
+static bool take(struct budget *b, const struct calltree_node *n)
+{
+	if (!n->depth || n->total > b->least)
+		return true;
+	if (n->total < b->least || !b->of_least)
+		return false;
+	b->of_least--;
+	return true;
+}
+
+/* Siblings come heaviest first: behind one that is not drawn there is none that is. */
+static int draw_nodes(struct drawing *d)
+{
+	const struct calltree_node *nodes = d->t->nodes;
+	int err = 0;
+
+	for (size_t i = 0; i < d->t->n_nodes && !err;) {
+		const struct calltree_node *n = &nodes[i];
+
+		if (take(&d->budget, n)) {
+			err = draw(d, n);
+			i++;
+		} else {
+			err = draw_other(d, n->depth);
+			i = n->parent + nodes[n->parent].subtree_len;
+		}
+	}
 	return err;
 }
 
@@ -96,47 +143,48 @@ static int compare(const void *va, const void *vb)
 	return (*a < *b) - (*a > *b);
 }
 
-/* The share below which a node is one too many. */
-static int share_of(const struct calltree *t, size_t max_nodes, double *share)
+static int make_budget(struct budget *b, const struct calltree *t, size_t max_nodes)
 {
-	_cleanup_free_ int64_t *totals = malloc(t->n_nodes * sizeof(*totals));
+	_cleanup_free_ int64_t *totals = NULL;
 
+	*b = (struct budget){0};
+	if (t->n_nodes <= max_nodes)
+		return 0;
+	totals = malloc(t->n_nodes * sizeof(*totals));
 	if (!totals)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->n_nodes; i++)
 		totals[i] = t->nodes[i].total;
 	qsort(totals, t->n_nodes, sizeof(*totals), compare);
-	*share = ((double)totals[max_nodes] + 0.5) / (double)(t->total ?: 1);
-	if (*share >= 1)
-		*share = 0.999;
+	b->least = totals[max_nodes];
+	for (size_t i = max_nodes; i && totals[i - 1] == b->least; i--)
+		b->of_least++;
+	/* The root is drawn, whatever it takes. */
+	if (b->of_least && b->least == t->total)
+		b->of_least--;
 	return 0;
 }
 
-static int build(struct calltree **out, const struct profile *p, size_t value, size_t max_nodes)
+static int draw_all(struct flamegraph *f, const struct calltree *t, size_t max_nodes)
 {
-	struct calltree_opts o = {.value = value, .roots = ROOTS_NONE};
-	struct calltree *whole;
-	int err = calltree_build(&whole, p, &o);
+	_cleanup_free_ uint32_t *names = calloc(strtab_count(t->strings) + 1ul, sizeof(*names));
+	_cleanup_free_ struct place *places = calloc(t->max_depth + 2ul, sizeof(*places));
+	struct drawing d = {.f = f, .t = t, .names = names, .places = places};
+	int err = names && places ? make_budget(&d.budget, t, max_nodes) : -ENOMEM;
 
-	if (err)
-		return err;
-	if (whole->n_nodes <= max_nodes) {
-		*out = whole;
-		return 0;
-	}
-	err = share_of(whole, max_nodes, &o.min_share);
-	calltree_free(whole);
-	return err ?: calltree_build(out, p, &o);
+	f->total = t->total;
+	return err ?: draw_nodes(&d);
 }
 
 int flamegraph_of(struct flamegraph *out, const struct profile *p, size_t value, size_t max_nodes)
 {
+	const struct calltree_opts o = {.value = value, .roots = ROOTS_NONE};
 	_cleanup_(calltree_freep) struct calltree *t = NULL;
 	struct flamegraph f = {0};
 	int err = add_name(&f, "total");
 
 	if (!err && value < p->sample_types.len && p->samples.len)
-		err = build(&t, p, value, max_nodes ?: FLAMEGRAPH_NODES) ?: draw_all(&f, t);
+		err = calltree_build(&t, p, &o) ?: draw_all(&f, t, max_nodes ?: FLAMEGRAPH_NODES);
 	if (err)
 		flamegraph_release(&f);
 	else

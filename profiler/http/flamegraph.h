@@ -23,8 +23,10 @@ struct flamegraph {
 
 #define FLAMEGRAPH_NODES 8192 /* where nobody says how many */
 
-/* Of one sample type of a profile (an empty profile may have none). The smallest boxes beyond max_nodes are hidden;
- * 0: FLAMEGRAPH_NODES. 0 or -errno. */
+/*
+ * Of one sample type of a profile (an empty profile may have none). At most max_nodes boxes (0: FLAMEGRAPH_NODES)
+ * are functions, the largest ones; in each, what the others took is one box "other". 0 or -errno.
+ */
 int flamegraph_of(struct flamegraph *out, const struct profile *p, size_t value, size_t max_nodes);
 void flamegraph_release(struct flamegraph *f);
 

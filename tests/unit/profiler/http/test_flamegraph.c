@@ -101,31 +101,77 @@ static size_t count_boxes(const struct flamegraph *f)
 	return n;
 }
 
-static bool has_name(const struct flamegraph *f, const char *part)
+/* Boxes of that name. */
+static size_t count_named(const struct flamegraph *f, const char *name)
 {
-	for (size_t i = 0; i < f->names.len; i++)
-		if (strstr(f->names.data[i], part))
-			return true;
-	return false;
+	size_t n = 0;
+
+	for (size_t d = 0; d < f->levels.len; d++)
+		for (size_t i = 3; i < f->levels.data[d].values.len; i += 4)
+			n += !strcmp(f->names.data[f->levels.data[d].values.data[i]], name);
+	return n;
 }
 
-/* The smallest are hidden, and their time stays. */
+/* The smallest become "other", and their time stays. */
 static void test_few_boxes(void **state)
 {
+	static const size_t most[] = {1, 2, 5, 20, 100};
 	struct profile *p = random_profile(3, 200);
 	struct flamegraph all, few;
 
 	(void)state;
 	assert_int_equal(flamegraph_of(&all, p, 0, 1000000), 0);
-	assert_int_equal(flamegraph_of(&few, p, 0, 20), 0);
-	assert_sound(&few);
+	assert_int_equal(count_named(&all, "other"), 0);
 	assert_true(count_boxes(&all) > 100);
-	assert_true(count_boxes(&few) < 60);
-	assert_true(few.total == all.total);
-	assert_false(has_name(&all, " hidden"));
-	assert_true(has_name(&few, " hidden"));
+	for (size_t i = 0; i < sizeof(most) / sizeof(*most); i++) {
+		size_t others;
+
+		assert_int_equal(flamegraph_of(&few, p, 0, most[i]), 0);
+		assert_sound(&few);
+		others = count_named(&few, "other");
+		assert_true(others > 0);
+		assert_int_equal(count_boxes(&few) - others, most[i]);
+		assert_true(few.total == all.total);
+		flamegraph_release(&few);
+	}
 	flamegraph_release(&all);
-	flamegraph_release(&few);
+	profile_free(p);
+}
+
+/* Boxes of the same size are no exception, however many there are: a deep stack and its siblings. */
+static void test_equal_boxes(void **state)
+{
+	struct profile *p = profile_new();
+	uint32_t m, set, stack, where[20];
+	struct flamegraph f;
+
+	(void)state;
+	MUST(profile_init_cpu(p, 10));
+	m = mapping_id(p, "/bin/x", "", true);
+	for (uint64_t i = 0; i < 20; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "f%d", (int)i);
+		where[i] = location_id(p, m, i + 1, name);
+	}
+	MUST(profile_labelset(p, NULL, 0, &set));
+	MUST(profile_stack(p, where, 10, &stack));
+	MUST(profile_add(p, stack, set, (int64_t[]){1, 10}));
+	assert_int_equal(flamegraph_of(&f, p, 1, 4), 0);
+	assert_sound(&f);
+	assert_int_equal(f.levels.len, 5);
+	assert_int_equal(count_named(&f, "other"), 1);
+	flamegraph_release(&f);
+
+	for (uint32_t i = 10; i < 20; i++) {
+		MUST(profile_stack(p, &where[i], 1, &stack));
+		MUST(profile_add(p, stack, set, (int64_t[]){1, 10}));
+	}
+	assert_int_equal(flamegraph_of(&f, p, 1, 4), 0);
+	assert_sound(&f);
+	assert_int_equal(count_boxes(&f) - count_named(&f, "other"), 4);
+	assert_true(f.total == 110);
+	flamegraph_release(&f);
 	profile_free(p);
 }
 
@@ -150,6 +196,7 @@ int main(void)
 		cmocka_unit_test(test_random_profiles),
 		cmocka_unit_test(test_boxes),
 		cmocka_unit_test(test_few_boxes),
+		cmocka_unit_test(test_equal_boxes),
 		cmocka_unit_test(test_nothing),
 	};
 
