@@ -12,6 +12,7 @@
 
 #include "profiler/base/json.h"
 #include "profiler/base/json_read.h"
+#include "profiler/base/text.h"
 #include "proto/wire.h"
 
 #define MAX_NAME 64
@@ -318,8 +319,13 @@ int proto_from_json(struct buf *out, const ProtobufCMessageDescriptor *d, const 
 		    size_t len, const char **why)
 {
 	struct parser p = {.out = out, .type = d};
-	int err = json_read_all(data, len, on_string, on_word, &p);
+	int err;
 
+	if (text_utf8_run(data, len) != len) {
+		*why = "it is not UTF-8";
+		return -EINVAL;
+	}
+	err = json_read_all(data, len, on_string, on_word, &p);
 	if (err == -EBADMSG) {
 		*why = "it is no JSON, or too deep";
 		return -EINVAL;

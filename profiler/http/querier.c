@@ -170,7 +170,7 @@ int querier_answer(const struct querier_request *r, struct buf *out)
 	struct buf body = {0};
 
 	if (!m)
-		querier_fail(&q, 404, "there is no method %.60s here", r->method);
+		querier_fail(&q, 501, "there is no method %.60s here", r->method);
 	else if (read_body(&q, r, &body) && (!r->json || from_json(&q, m, &body)))
 		run(&q, m, &body);
 	buf_release(&body);

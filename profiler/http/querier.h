@@ -2,8 +2,9 @@
 /*
  * The read side of Pyroscope, as far as Grafana's data source and profilecli call it:
  * querier.v1.QuerierService by the Connect protocol's unary calls over HTTP/1.1
- * (https://connectrpc.com/docs/protocol), messages as protobuf or JSON. One profile type is known:
- * process_cpu:cpu:nanoseconds:cpu:nanoseconds. A request is hostile input.
+ * (https://connectrpc.com/docs/protocol), messages as protobuf or JSON. Profiles are of the
+ * type process_cpu:cpu:nanoseconds:cpu:nanoseconds, or :samples:count: for their samples. A request is
+ * hostile input.
  */
 #ifndef KILN_HTTP_QUERIER_H
 #define KILN_HTTP_QUERIER_H
@@ -18,7 +19,7 @@ struct store;
 struct querier_request {
 	const char *method; /* "SelectMergeStacktraces": what follows the service in the path */
 	bool json;	    /* application/json, else application/proto */
-	const void *body;   /* at most 1 MiB */
+	const void *body;   /* at most 1 MiB; may be a gzip stream of such */
 	size_t len;
 	struct store *store; /* open for reading */
 };

@@ -38,6 +38,11 @@ void querier_ask_release(struct querier_ask *a)
 	a->where = NULL;
 }
 
+void querier_ask_nothing(struct querier_ask *a)
+{
+	memset(a->types, 0, sizeof(a->types));
+}
+
 bool querier_wants(const struct querier_ask *a)
 {
 	for (int i = 0; i < QUERIER_TYPE_COUNT; i++)
@@ -123,8 +128,7 @@ static bool take_time(struct querier *q, struct querier_ask *a, int64_t start_ms
 		return false;
 	}
 	a->since_ns = start_ms * NS_PER_MS;
-	/* The end is part of the range here. */
-	a->until_ns = end_ms && end_ms < STORE_END / NS_PER_MS ? end_ms * NS_PER_MS + 1 : STORE_END;
+	a->until_ns = end_ms ? end_ms * NS_PER_MS : STORE_END;
 	return true;
 }
 

@@ -36,11 +36,13 @@ static int names_add(struct names *n, const char *text)
 {
 	uint32_t id, before = strtab_count(n->strings);
 
-	if (!*text || n->v.len >= MAX_NAMES)
+	if (!*text)
 		return 0;
 	if (strtab_add(n->strings, text, &id))
 		return -ENOMEM;
-	return id < before ? 0 : vec_push(&n->v, (char *)strtab_get(n->strings, id));
+	if (id < before)
+		return 0;
+	return n->v.len < MAX_NAMES ? vec_push(&n->v, (char *)strtab_get(n->strings, id)) : -E2BIG;
 }
 
 static int compare(const void *a, const void *b)
@@ -81,7 +83,7 @@ void querier_profile_types(struct querier *q, const ProtobufCMessage *m)
 
 /* --- each matcher ------------------------------------------------------------------------------ */
 
-/* What a method does with what one matcher selects. 0 or -ENOMEM. */
+/* What a method does with what one matcher selects. 0, -E2BIG or -ENOMEM. */
 typedef int (*take_fn)(void *ctx, const struct querier_ask *a, const struct profile *p);
 
 static bool take_one(struct querier *q, const char *matcher, int64_t start, int64_t end,
@@ -90,7 +92,7 @@ static bool take_one(struct querier *q, const char *matcher, int64_t start, int6
 	struct store_result result;
 	struct querier_ask a;
 	struct store_query query;
-	bool ok = true;
+	int err = 0;
 
 	if (!querier_ask(q, &a, NULL, matcher, start, end))
 		return false;
@@ -98,17 +100,17 @@ static bool take_one(struct querier *q, const char *matcher, int64_t start, int6
 				     .until_ns = a.until_ns,
 				     .where = a.where,
 				     .without_stacks = true};
-	if (querier_wants(&a)) {
-		ok = querier_query(q, &query, &result);
-		if (ok && take(ctx, &a, result.profile)) {
-			querier_fail(q, 500, "out of memory");
-			ok = false;
-		}
-		if (ok || q->status == 500)
-			store_result_release(&result);
+	if (querier_wants(&a) && querier_query(q, &query, &result)) {
+		err = take(ctx, &a, result.profile);
+		store_result_release(&result);
 	}
 	querier_ask_release(&a);
-	return ok;
+	if (err == -E2BIG)
+		querier_fail(q, 400, "more than %d of them: ask for less time, or select",
+			     MAX_NAMES);
+	else if (err)
+		querier_fail(q, 500, "out of memory");
+	return !q->status;
 }
 
 /* What any of them selects. */

@@ -39,7 +39,8 @@ bool querier_query(struct querier *q, const struct store_query *query, struct st
 	X(Series, series)                                                                          \
 	X(SelectSeries, select_series)                                                             \
 	X(SelectMergeStacktraces, select_merge_stacktraces)                                        \
-	X(SelectMergeProfile, select_merge_profile)
+	X(SelectMergeProfile, select_merge_profile)                                                \
+	X(SelectMergeSpanProfile, select_merge_span_profile)
 
 /* Each gets a message of its type, and answers or fails. querier_labels.c, querier_select.c */
 #define X(method, function) void querier_##function(struct querier *q, const ProtobufCMessage *m);
@@ -48,7 +49,7 @@ QUERIER_METHODS(X)
 
 /* --- what they share: querier_ask.c ------------------------------------------------------------ */
 
-/* "process_cpu:cpu:nanoseconds:cpu:nanoseconds" */
+/* The second and third parts of "process_cpu:cpu:nanoseconds:cpu:nanoseconds". */
 #define QUERIER_TYPES(X)                                                                           \
 	X(cpu, "cpu", "nanoseconds")                                                               \
 	X(samples, "samples", "count")
@@ -74,10 +75,12 @@ struct querier_ask {
 };
 void querier_ask_release(struct querier_ask *a);
 
-/* What a selector ("" or NULL: everything) and ms since 1970 (0: no bound) want; id: the type, or NULL for all
- * types. False: it has failed. */
+/* What a selector ("" or NULL: everything) and ms since 1970 (0: no bound) want, half-open; id: the type, or NULL
+ * for all types. False: it has failed. */
 bool querier_ask(struct querier *q, struct querier_ask *out, const char *id, const char *selector,
 		 int64_t start_ms, int64_t end_ms);
+/* Nothing is wanted: what is selected by is not in any sample. */
+void querier_ask_nothing(struct querier_ask *a);
 /* Whether any type is wanted. */
 bool querier_wants(const struct querier_ask *a);
 

@@ -7,6 +7,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/saturate.h"
 #include "profiler/base/strtab.h"
+#include "profiler/base/text.h"
 #include "profiler/formats/export.h"
 #include "profiler/http/flamegraph.h"
 #include "profiler/http/proto_json.h"
@@ -118,6 +119,8 @@ void querier_select_merge_profile(struct querier *q, const ProtobufCMessage *m)
 	if (!check_nodes(q, r->max_nodes, r->stack_trace_selector) ||
 	    !querier_ask(q, &a, r->profile_typeid, r->label_selector, r->start, r->end))
 		return;
+	if (r->n_profile_id_selector || r->n_trace_id_selector)
+		querier_ask_nothing(&a);
 	if (merge(q, &a, &result)) {
 		answer_pprof(q, result.profile, false);
 		store_result_release(&result);
@@ -182,6 +185,8 @@ void querier_select_merge_stacktraces(struct querier *q, const ProtobufCMessage 
 	if (!check_nodes(q, r->max_nodes, r->stack_trace_selector) ||
 	    !querier_ask(q, &a, r->profile_typeid, r->label_selector, r->start, r->end))
 		return;
+	if (r->n_profile_id_selector || r->n_trace_id_selector || r->n_span_selector)
+		querier_ask_nothing(&a);
 	if (merge(q, &a, &result)) {
 		if (pprof)
 			answer_pprof(q, result.profile, true);
@@ -190,6 +195,21 @@ void querier_select_merge_stacktraces(struct querier *q, const ProtobufCMessage 
 					  r->max_nodes);
 		store_result_release(&result);
 	}
+	querier_ask_release(&a);
+}
+
+/* Samples know of no spans. The data source asks where somebody clicks on a trace, and shows an empty graph. */
+void querier_select_merge_span_profile(struct querier *q, const ProtobufCMessage *m)
+{
+	const Querier__SelectMergeSpanProfileRequest *r = (const void *)m;
+	char *names[] = {(char *)"total"};
+	const struct flamegraph empty = {.names = {.data = names, .len = 1}};
+	struct querier_ask a;
+
+	if (!querier_ask(q, &a, r->profile_typeid, r->label_selector, r->start, r->end))
+		return;
+	if (answer_levels(q, &empty))
+		fail(q, -ENOMEM);
 	querier_ask_release(&a);
 }
 
@@ -237,11 +257,8 @@ static int compare_lines(const void *va, const void *vb)
 	return (a->total < b->total) - (a->total > b->total);
 }
 
-/* Largest first, so that a limit keeps those. */
-static int find_lines(struct chart *c, int64_t limit)
+static int find_lines(struct chart *c)
 {
-	size_t most = limit > 0 && limit < MAX_SERIES ? (size_t)limit : MAX_SERIES;
-
 	for (size_t i = 0; i < c->series.v.len; i++) {
 		const struct store_point *p = &c->series.v.data[i];
 		struct line *l = c->lines.len ? &vec_last(&c->lines) : NULL;
@@ -254,11 +271,27 @@ static int find_lines(struct chart *c, int64_t limit)
 		l->n++;
 		l->total = saturating_sum(l->total, value_of(c, p));
 	}
+	return 0;
+}
+
+/* The largest ones, up to a limit that the request names. More than the caps is an error: nobody would see what is
+ * missing. */
+static bool limit_lines(struct querier *q, struct chart *c, int64_t limit)
+{
+	for (size_t i = 0; i < c->lines.len; i++)
+		if (c->lines.data[i].n > MAX_POINTS) {
+			querier_fail(q, 400, "more than %d points in a series: take a longer step",
+				     MAX_POINTS);
+			return false;
+		}
 	if (c->lines.len)
 		qsort(c->lines.data, c->lines.len, sizeof(*c->lines.data), compare_lines);
-	if (c->lines.len > most)
-		c->lines.len = most;
-	return 0;
+	if (limit > 0 && (uint64_t)limit < c->lines.len)
+		c->lines.len = (size_t)limit;
+	if (c->lines.len > MAX_SERIES)
+		querier_fail(q, 400, "more than %d series: set a limit, or group by other labels",
+			     MAX_SERIES);
+	return !q->status;
 }
 
 static int make_room(struct chart *c)
@@ -277,23 +310,24 @@ static int make_room(struct chart *c)
 		       : -ENOMEM;
 }
 
-/* The values of its labels are one text, each with its end. */
+/* The values of its labels are one text, each with its end. A label that is not there has none. */
 static void label_line(struct chart *c, size_t i, char *text)
 {
-	Querier__LabelPair *pairs = &c->pairs[i * c->n_keys];
-
 	for (size_t k = 0; k < c->n_keys; k++) {
+		size_t at = i * c->n_keys + c->s[i].n_labels;
 		char *end = strchr(text, STORE_SERIES_END);
 
-		pairs[k] = (Querier__LabelPair)QUERIER__LABEL_PAIR__INIT;
-		pairs[k].name = (char *)c->keys[k];
-		pairs[k].value = text;
-		c->pair_pointers[i * c->n_keys + k] = &pairs[k];
 		if (!end)
 			break;
 		*end = '\0';
+		if (*text) {
+			c->pairs[at] = (Querier__LabelPair)QUERIER__LABEL_PAIR__INIT;
+			c->pairs[at].name = (char *)c->keys[k];
+			c->pairs[at].value = text;
+			c->pair_pointers[at] = &c->pairs[at];
+			c->s[i].n_labels++;
+		}
 		text = end + 1;
-		c->s[i].n_labels++;
 	}
 }
 
@@ -336,7 +370,13 @@ static void answer_chart(struct querier *q, struct chart *c, int64_t limit)
 {
 	Querier__SelectSeriesResponse reply = QUERIER__SELECT_SERIES_RESPONSE__INIT;
 
-	if (find_lines(c, limit) || make_room(c)) {
+	if (find_lines(c)) {
+		querier_fail(q, 500, "out of memory");
+		return;
+	}
+	if (!limit_lines(q, c, limit))
+		return;
+	if (make_room(c)) {
 		querier_fail(q, 500, "out of memory");
 		return;
 	}
@@ -355,6 +395,14 @@ static int64_t step_of(const Querier__SelectSeriesRequest *r)
 	return (int64_t)(step < 1 ? 1 : step > MAX_STEP_S ? MAX_STEP_S : step) * 1000000000;
 }
 
+/* These names come back in the answer. */
+static bool is_utf8(const char *text)
+{
+	size_t len = strlen(text);
+
+	return text_utf8_run(text, len) == len;
+}
+
 static bool check_series(struct querier *q, const Querier__SelectSeriesRequest *r)
 {
 	if (r->n_group_by > MAX_GROUP_BY)
@@ -363,6 +411,9 @@ static bool check_series(struct querier *q, const Querier__SelectSeriesRequest *
 		querier_fail(q, 400, "step is a number of seconds");
 	else if (r->aggregation)
 		querier_fail(q, 501, "of the aggregations there is the sum");
+	for (size_t i = 0; i < r->n_group_by && !q->status; i++)
+		if (!is_utf8(r->group_by[i]))
+			querier_fail(q, 400, "group_by: a label's name is not UTF-8");
 	return !q->status && check_nodes(q, 0, r->stack_trace_selector);
 }
 

@@ -47,6 +47,8 @@ test_what_the_data_source_asks() {
 		jq '[.series[] | select(.labels[0].value == "deep") | .points[].value] | add')" "$total"
 	query Series "{\"labelNames\":[\"service_name\"],$range}" | jq -r '.labelsSet[].labels[0].value' >services
 	assert_match "series" services '^deep$'
+	assert_eq "spans" "$(query SelectMergeSpanProfile "{$type,\"label_selector\":\"{}\",\"span_selector\":[\"9a517183f26a089d\"],$range}" |
+		jq -c .flamegraph)" '{"names":["total"]}'
 	assert_eq "a wrong selector" "$(query SelectMergeProfile "{$type,\"label_selector\":\"{a\",$range}" | jq -r .code)" \
 		invalid_argument
 	stop_agent 0

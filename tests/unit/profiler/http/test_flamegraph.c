@@ -21,7 +21,7 @@ static void assert_sound(const struct flamegraph *f)
 
 		assert_int_equal(f->levels.data[d].values.len % 4, 0);
 		for (size_t i = 0; i < f->levels.data[d].values.len; i += 4) {
-			const int64_t *box = &f->levels.data[d].values.data[i];
+			const int64_t *box = f->levels.data[d].values.data + i;
 
 			assert_true(box[0] >= 0 && box[1] > 0 && box[2] >= 0 && box[2] <= box[1]);
 			assert_true(box[3] >= 0 && (size_t)box[3] < f->names.len);
@@ -193,10 +193,8 @@ static void test_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random_profiles),
-		cmocka_unit_test(test_boxes),
-		cmocka_unit_test(test_few_boxes),
-		cmocka_unit_test(test_equal_boxes),
+		cmocka_unit_test(test_random_profiles), cmocka_unit_test(test_boxes),
+		cmocka_unit_test(test_few_boxes),	cmocka_unit_test(test_equal_boxes),
 		cmocka_unit_test(test_nothing),
 	};
 
