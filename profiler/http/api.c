@@ -200,14 +200,25 @@ static int64_t default_width(const struct store_query *q)
 	return (span / 1000000000 + 1) * 1000000000;
 }
 
+/* Seconds, or a time such as 10s and 5m. */
+static bool step_of(const struct request *r, uint64_t *seconds, struct answer *a)
+{
+	const char *text = request_param(r, "step");
+	uint64_t ns = 0;
+
+	if (!text || text_parse_duration_ns(text, &ns) || ns > MAX_WIDTH_NS)
+		return number(r, "step", MAX_WIDTH_NS / 1000000000, seconds, a);
+	*seconds = ns / 1000000000;
+	return true;
+}
+
 void answer_list(struct server *s, const struct request *r, struct answer *a)
 {
 	struct store_query q = {0};
 	uint64_t seconds = 0;
 	struct store *store;
 
-	if (!range_of(r, &q, a) || !number(r, "step", MAX_WIDTH_NS / 1000000000, &seconds, a) ||
-	    !server_begin_query(s, a))
+	if (!range_of(r, &q, a) || !step_of(r, &seconds, a) || !server_begin_query(s, a))
 		return;
 	store = range_open(s, a);
 	if (store)

@@ -264,38 +264,6 @@ static void test_too_many_mappings(void **state)
 	assert_true(told_end(&t).cut > 0);
 }
 
-/* Records come faster than they are handled: the drain drops some, and /proc tells what they would. */
-static void test_records_are_bounded(void **state)
-{
-	struct many busy = {in_dir("lib1.so"), 2000, 2, true}, still = {in_dir("lib1.so"), 1000, 2};
-	struct drain_stats s = {0};
-	struct reported_watch t;
-	pid_t pids[2];
-
-	(void)state;
-	told_start(&t);
-	pids[0] = fork_mapper(&busy);
-	for (int i = 0; i < 6000 && !s.mappings_dropped; i++) {
-		usleep(5000);
-		assert_int_equal(drain_stacks(t.drain), 0);
-		drain_stats(t.drain, &s);
-	}
-	assert_true(s.mappings_dropped > 0);
-	pids[1] = fork_mapper(&still);
-	usleep(200000);
-	assert_int_equal(drain_stacks(t.drain), 0); /* its records are dropped, too */
-	kill(pids[0], SIGKILL);
-	waitpid(pids[0], NULL, 0);
-	for (int i = 0; i < 20; i++) {
-		reported_look(&t);
-		usleep(100000);
-	}
-	check_against_proc(&t, pids[1]);
-	kill(pids[1], SIGKILL);
-	waitpid(pids[1], NULL, 0);
-	told_end(&t);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -306,7 +274,6 @@ int main(void)
 		cmocka_unit_test(test_code_moved_onto_an_old_place),
 		cmocka_unit_test(test_sets_of_many_records),
 		cmocka_unit_test(test_too_many_mappings),
-		cmocka_unit_test(test_records_are_bounded),
 	};
 
 	if (!reported_works())
