@@ -90,12 +90,12 @@ static int handle(const struct options *o, int id, struct request *r)
 }
 
 /* Rows begin at full hours of the local time, and so on. */
-static int64_t zone_offset_ns(void)
+static int64_t utc_offset_s(void)
 {
 	time_t now = time(NULL);
 	struct tm tm;
 
-	return localtime_r(&now, &tm) ? -tm.tm_gmtoff * (int64_t)NS_PER_S : 0;
+	return localtime_r(&now, &tm) ? tm.tm_gmtoff : 0;
 }
 
 static int look_into(const char *path, const struct overview_query *q, struct overview *out)
@@ -112,10 +112,12 @@ static int look_into(const char *path, const struct overview_query *q, struct ov
 static int look_at(const struct options *o, struct request *r, const char *path,
 		   struct overview *out)
 {
+	const struct list_remote_opts remote = {r->query.by, r->step, utc_offset_s()};
+
 	if (r->range.from)
-		return list_remote(o->cmd, &r->range, r->query.by, r->step, out);
+		return list_remote(o->cmd, &r->range, &remote, out);
 	r->query.where = r->range.where;
-	r->query.phase_ns = zone_offset_ns();
+	r->query.phase_ns = -remote.utc_offset_s * (int64_t)NS_PER_S;
 	return look_into(path, &r->query, out);
 }
 

@@ -6,8 +6,14 @@
 #include "profiler/cli/load_store.h"
 #include "profiler/store/overview.h"
 
-/* step: of rows of time, or NULL. EXIT_OK, or an exit code after an error on stderr. */
-int list_remote(const struct command *cmd, const struct load_range *r, enum overview_by by,
-		const char *step, struct overview *out);
+struct list_remote_opts {
+	enum overview_by by;
+	const char *step;     /* of rows of time, or NULL */
+	int64_t utc_offset_s; /* rows of time begin at full hours there */
+};
+
+/* EXIT_OK, or an exit code after an error on stderr. */
+int list_remote(const struct command *cmd, const struct load_range *r,
+		const struct list_remote_opts *opts, struct overview *out);
 
 #endif

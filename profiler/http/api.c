@@ -5,19 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "profiler/base/json.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/text.h"
 #include "profiler/formats/export.h"
 #include "profiler/formats/report_json.h"
 #include "profiler/http/range.h"
 #include "profiler/profile/profile.h"
-#include "profiler/store/list.h"
+#include "profiler/store/overview.h"
 
-#define MAX_ROWS      100000
-#define DEFAULT_ROWS  1000
-#define SLOTS	      300 /* of a list by time, if nobody says their width */
-#define MAX_WIDTH_NS  (366 * 86400 * 1000000000ll)
-#define LIST_MAX_ROWS 10000
+#define MAX_ROWS     100000
+#define DEFAULT_ROWS 1000
+#define DAY_S	     86400
+#define MAX_WIDTH_NS (366ull * DAY_S * NS_PER_S)
 
 static void out_of_memory(struct answer *a, int err)
 {
@@ -151,79 +150,76 @@ void answer_report(struct server *s, const struct request *r, struct answer *a)
 
 /* --- list -------------------------------------------------------------------------------------- */
 
-static void add_times(struct json *j, const struct store_times *t)
-{
-	json_key_open(j, "times", '[');
-	for (size_t i = 0; i < t->v.len && i < LIST_MAX_ROWS; i++) {
-		const struct store_slot *slot = &t->v.data[i];
-
-		json_line(j);
-		json_open(j, '{');
-		json_key_int(j, "begin_ns", slot->begin_ns);
-		json_key_uint(j, "windows", slot->windows);
-		json_key_int(j, "samples", slot->samples);
-		json_key_int(j, "cpu_ns", slot->cpu_ns);
-		json_key_uint(j, "lost", slot->lost);
-		json_close(j, '}');
-	}
-	json_close(j, ']');
-}
-
-static void list_times(struct store *store, const struct store_query *q, int64_t width_ns,
-		       struct answer *a)
-{
-	struct json j = {.out = &a->body};
-	struct store_why why = {""};
-	struct store_times times = {0};
-	int err = store_times(store, q, width_ns, &times, &why);
-
-	if (err) {
-		answer_error(a,
-			     err == -EINVAL || err == -E2BIG ? MHD_HTTP_BAD_REQUEST
-							     : MHD_HTTP_INTERNAL_SERVER_ERROR,
-			     "%s", why.text);
-		return;
-	}
-	json_open(&j, '{');
-	json_key_int(&j, "width_ns", width_ns);
-	add_times(&j, &times);
-	json_close(&j, '}');
-	buf_char(&a->body, '\n');
-	store_times_release(&times);
-}
-
-/* A width of whole seconds that makes some hundred slots. */
-static int64_t default_width(const struct store_query *q)
-{
-	int64_t span = q->until_ns / SLOTS - q->since_ns / SLOTS;
-
-	return (span / 1000000000 + 1) * 1000000000;
-}
-
-/* Seconds, or a time such as 10s and 5m. */
-static bool step_of(const struct request *r, uint64_t *seconds, struct answer *a)
+/* Seconds, or a time such as 10s and 5m; 0: some dozens of rows. */
+static bool step_of(const struct request *r, int64_t *width_ns, struct answer *a)
 {
 	const char *text = request_param(r, "step");
 	uint64_t ns = 0;
 
-	if (!text || text_parse_duration_ns(text, &ns) || ns > MAX_WIDTH_NS)
-		return number(r, "step", MAX_WIDTH_NS / 1000000000, seconds, a);
-	*seconds = ns / 1000000000;
+	if (text && (text_parse_duration_ns(text, &ns) || ns > MAX_WIDTH_NS)) {
+		answer_error(a, MHD_HTTP_BAD_REQUEST, "step: a time such as 10m, a year at most");
+		return false;
+	}
+	*width_ns = (int64_t)(ns / NS_PER_S * NS_PER_S);
 	return true;
 }
 
+static bool utc_offset_of(const struct request *r, int64_t *phase_ns, struct answer *a)
+{
+	const char *text = request_param(r, "utc_offset");
+	bool negative = text && *text == '-';
+	uint64_t seconds = 0;
+
+	if (text && text_parse_u64(text + negative, DAY_S, &seconds)) {
+		answer_error(a, MHD_HTTP_BAD_REQUEST, "utc_offset: seconds, a day at most");
+		return false;
+	}
+	*phase_ns = (negative ? 1 : -1) * (int64_t)(seconds * NS_PER_S);
+	return true;
+}
+
+static bool overview_of(const struct request *r, struct overview_query *q, struct answer *a)
+{
+	struct store_query range = {0};
+	int by;
+
+	if (!range_of(r, &range, a) || !choice(r, "by", OVERVIEW_BY_WORDS, &by, a) ||
+	    !step_of(r, &q->width_ns, a) || !utc_offset_of(r, &q->phase_ns, a))
+		return false;
+	q->since_ns = range.since_ns;
+	q->until_ns = range.until_ns;
+	q->where = range.where;
+	q->by = (enum overview_by)by;
+	return true;
+}
+
+static void list(struct store *store, const struct overview_query *q, struct answer *a)
+{
+	struct store_why why = {""};
+	struct overview all = {0};
+	int err = overview_make(store, q, &all, &why);
+
+	if (err)
+		answer_error(a,
+			     err == -EINVAL || err == -E2BIG ? MHD_HTTP_BAD_REQUEST
+							     : MHD_HTTP_INTERNAL_SERVER_ERROR,
+			     "%s", why.text);
+	else if (overview_json(&a->body, &all))
+		out_of_memory(a, -ENOMEM);
+	overview_release(&all);
+}
+
+/* What `kiln list --json` prints. */
 void answer_list(struct server *s, const struct request *r, struct answer *a)
 {
-	struct store_query q = {0};
-	uint64_t seconds = 0;
+	struct overview_query q = {0};
 	struct store *store;
 
-	if (!range_of(r, &q, a) || !step_of(r, &seconds, a) || !server_begin_query(s, a))
+	if (!overview_of(r, &q, a) || !server_begin_query(s, a))
 		return;
 	store = range_open(s, a);
 	if (store)
-		list_times(store, &q, seconds ? (int64_t)seconds * 1000000000 : default_width(&q),
-			   a);
+		list(store, &q, a);
 	store_close(store);
 	server_end_query(s);
 }

@@ -23,7 +23,7 @@ void overview_release(struct overview *o)
 
 /* --- by time -------------------------------------------------------------------------------------- */
 
-int64_t overview_width(int64_t since_ns, int64_t until_ns)
+static int64_t width_of(int64_t since_ns, int64_t until_ns)
 {
 	static const int seconds[] = {60, 600, 3600, 6 * 3600, 86400, 7 * 86400};
 	const size_t n = sizeof(seconds) / sizeof(*seconds);
@@ -54,7 +54,7 @@ static int add_files(struct store *s, const struct overview_query *q, struct ove
 	out->segments = (int64_t)files.v.len;
 	first_ns = first_ns > q->since_ns ? first_ns : q->since_ns;
 	end_ns = end_ns < q->until_ns ? end_ns : q->until_ns;
-	out->width_ns = q->width_ns ?: overview_width(first_ns, end_ns);
+	out->width_ns = q->width_ns ?: width_of(first_ns, end_ns);
 	store_files_release(&files);
 	return 0;
 }
@@ -202,7 +202,7 @@ static void join_rows(struct overview *o)
 	qsort(rows, n, sizeof(*rows), compare_times);
 }
 
-int overview_add(struct overview *o, const struct profile *p)
+static int add_profile(struct overview *o, const struct profile *p)
 {
 	struct value_types types = find_types(p);
 	int err = 0;
@@ -233,7 +233,7 @@ static int add_labels(struct store *s, const struct overview_query *q, struct ov
 
 	if (err)
 		return err;
-	err = overview_add(out, r.profile);
+	err = add_profile(out, r.profile);
 	store_result_release(&r);
 	return err ? why_say(why, err, "out of memory") : 0;
 }

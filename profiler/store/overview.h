@@ -74,12 +74,11 @@ struct overview_query {
 int overview_make(struct store *s, const struct overview_query *q, struct overview *out,
 		  struct store_why *why);
 void overview_release(struct overview *o);
-/* How wide rows of such a range are, unless a width is asked for. */
-int64_t overview_width(int64_t since_ns, int64_t until_ns);
-/* Adds the samples of a profile to rows by label (o->by). 0 or -ENOMEM. */
-int overview_add(struct overview *o, const struct profile *p);
 /* The label's key that rows are by; NULL by time. */
 const char *overview_label(enum overview_by by);
+
+/* The word of OVERVIEW_BY_WORDS; size is 16 at least. */
+void overview_word(enum overview_by by, char *out, size_t size);
 
 /* One object: the numbers above, "by", and "rows" of such objects. 0 or -ENOMEM. */
 int overview_json(struct buf *out, const struct overview *o);

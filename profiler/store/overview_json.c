@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* An overview as JSON. */
+#include <stdio.h>
 #include <string.h>
 
 #include "profiler/base/json.h"
 #include "profiler/store/overview.h"
 
-/* The word of a list, as in "time|process". */
-static size_t word_at(const char *words, int index, const char **out)
+void overview_word(enum overview_by by, char *out, size_t size)
 {
-	while (index-- > 0)
-		words = strchr(words, '|') + 1;
-	*out = words;
-	return strcspn(words, "|");
+	const char *word = OVERVIEW_BY_WORDS;
+
+	for (int i = 0; i < (int)by; i++)
+		word = strchr(word, '|') + 1;
+	snprintf(out, size, "%.*s", (int)strcspn(word, "|"), word);
 }
 
 static void put_row(struct json *j, const struct overview_row *r, enum overview_by by)
@@ -36,12 +37,9 @@ static void put_row(struct json *j, const struct overview_row *r, enum overview_
 int overview_json(struct buf *out, const struct overview *o)
 {
 	struct json j = {.out = out};
-	const char *by;
-	char word[32];
-	size_t len = word_at(OVERVIEW_BY_WORDS, (int)o->by, &by);
+	char word[16];
 
-	memcpy(word, by, len);
-	word[len] = '\0';
+	overview_word(o->by, word, sizeof(word));
 	json_open(&j, '{');
 	json_key_text(&j, "by", word);
 #define X(name) json_key_int(&j, #name, o->name);

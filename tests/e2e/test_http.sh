@@ -47,7 +47,11 @@ test_endpoints() {
 	get 200 '/api/v1/labels/comm'
 	assert_eq "deep" "$(jq '.names | index("deep") != null' body)" true
 	get 200 '/api/v1/list?step=1'
-	assert_at_least "windows" "$(jq '[.times[].windows] | add' body)" 4
+	assert_at_least "windows" "$(jq '[.rows[].windows] | add' body)" 4
+	get 400 '/api/v1/list?step=never'
+	get 400 '/api/v1/list?utc_offset=1e9'
+	get 200 '/api/v1/list?by=comm'
+	assert_eq "by comm" "$(jq '[.rows[].name] | index("deep") != null' body)" true
 	get 200 '/'
 	assert_match "policy" headers "^Content-Security-Policy: default-src 'none'; style-src 'sha256-"
 	assert_match "page" body '^<!doctype html>'

@@ -11,15 +11,20 @@ start_server() { # PORT_FILE|SOCKET: leaves its URL in $url
 		python3 "$SRC/tests/lib/make_profile.py" >p.pb
 	"$KILN" export p.pb -o profile.pb.gz
 	cat >list.json <<-'END'
-		{"step_ns":600000000000,"times":[
+		{"by":"time","since_ns":1795824000000000000,"until_ns":1795825200000000000,"width_ns":600000000000,
+		"windows":120,"samples":300,"cpu_ns":15789000000,"lost":2,"bytes":2097152,"segments":2,"unreadable":0,
+		"new":{"a":[1]},"rows":[
 		{"begin_ns":1795824000000000000,"windows":60,"samples":200,"cpu_ns":10526000000,"lost":2,"new":[1]},
-		{"begin_ns":1795824600000000000,"windows":60,"samples":100,"cpu_ns":5263000000,"lost":0}],
-		"files":[{"name":"a","begin_ns":1795824000000000000,"end_ns":1795831200000000000,"bytes":1048576},
-		{"name":"b","begin_ns":1795831200000000000,"end_ns":1795838400000000000,"bytes":1048576}]}
+		{"begin_ns":1795824600000000000,"windows":60,"samples":100,"cpu_ns":5263000000,"lost":0}]}
 	END
-	cat >values.json <<-'END'
-		{"label":"unit","values":[{"value":"nginx.service","samples":200,"cpu_ns":10526000000},
-		{"value":"a\u001b[31mb","samples":100,"cpu_ns":5263000000}]}
+	cat >list.unit.json <<-'END'
+		{"by":"unit","since_ns":1795824000000000000,"until_ns":1795825200000000000,"width_ns":0,
+		"windows":120,"samples":300,"cpu_ns":15789000000,"lost":2,"bytes":2097152,"segments":2,"unreadable":0,
+		"rows":[{"name":"nginx.service","samples":200,"cpu_ns":10526000000},
+		{"name":"a\u001b[31mb","samples":100,"cpu_ns":5263000000}]}
+	END
+	cat >list.process.json <<-'END'
+		{"by":"process","samples":42,"rows":[{"name":"burn","pid":77,"samples":42,"cpu_ns":2210526000}]}
 	END
 	start python3 "$SRC/tests/lib/agent_api.py" "$1" 2>server.log
 	wait_until 20 test -e "$1"
@@ -46,21 +51,25 @@ test_what_is_asked() {
 	profile_py samples profile.pb.gz >wanted
 	diff wanted got >difference || fail "the export differs: $(cat difference)"
 	assert_status 0 "$KILN" list --from "$url" --by unit
-	assert_eq "the questions" "$(tail -n 2 requests)" "/api/v1/labels/unit/values?since=%400 -
-/api/v1/list?since=%400 -"
+	assert_eq "the question" "$(last_request)" "/api/v1/list?since=%400&by=unit -"
 	assert_match "the list" out '^kiln.*: 300 samples in 120 windows, 15.79 s of CPU time, .*; on disk 2.0 MiB in 2 segments$'
 	assert_match "the list" out ' 66.7% +200  nginx.service$'
 	! grep -q $'\x1b' out || fail "an escape sequence came through"
 	assert_status 0 "$KILN" list --from "$url" --by unit --json
 	assert_eq "names" "$(jq -r '.rows[0].name' out)" nginx.service
 	assert_status 0 "$KILN" list --from "$url"
-	# Four hours in rows of ten minutes.
-	assert_eq "the question" "$(last_request)" "/api/v1/list?since=%400&step=600s -"
+	assert_eq "the question" "$(last_request)" "/api/v1/list?since=%400&by=time&utc_offset=0 -"
 	assert_match "the list" out '^2026-11-28 00:10:00 +60 +100 +5.26 s +0$'
-	assert_status 0 "$KILN" list --from "$url" --step 1h --since @1795824000
-	assert_eq "the question" "$(last_request)" "/api/v1/list?since=%401795824000&step=1h -"
+	TZ=Asia/Kolkata assert_status 0 "$KILN" list --from "$url" --step 1h --since @1795824000
+	assert_eq "the question" "$(last_request)" "/api/v1/list?since=%401795824000&by=time&step=1h&utc_offset=19800 -"
 	assert_status 0 "$KILN" list --from "$url" --by process --json
-	assert_eq "processes" "$(jq -r '.rows[0].name, .samples' out | tr '\n' ' ')" "burn 42 "
+	assert_eq "processes" "$(jq -r '.rows[0].name, .rows[0].pid, .samples' out | tr '\n' ' ')" "burn 77 42 "
+	echo '{"rows":[]}' >list.json
+	assert_status 1 "$KILN" list --from "$url"
+	echo '{"by":"unit","rows":[{"samples":1}]}' >list.unit.json
+	assert_status 1 "$KILN" list --from "$url" --by unit
+	echo '{"by":"time","samples":"many"}' >list.json
+	assert_status 1 "$KILN" list --from "$url"
 }
 
 test_a_unix_socket() {
@@ -79,14 +88,14 @@ test_tokens() {
 	KILN_TOKEN=secret assert_status 0 "$KILN" report --from "$url"
 	echo secret >token
 	KILN_TOKEN=wrong assert_status 0 "$KILN" list --from "$url" --token-file token
-	assert_eq "the question" "$(last_request)" "/api/v1/list?since=%400&step=600s Bearer secret"
+	assert_eq "the question" "$(last_request)" "/api/v1/list?since=%400&by=time&utc_offset=0 Bearer secret"
 	printf 'two words\n' >token
 	assert_status 2 "$KILN" report --from "$url" --token-file token
 	printf 'a\001b' >token
 	assert_status 2 "$KILN" report --from "$url" --token-file token
 	assert_status 1 "$KILN" report --from "$url" --token-file nothing
 	KILN_TOKEN=$'x\r\nEvil: 1' assert_status 2 "$KILN" report --from "$url"
-	assert_eq "requests" "$(wc -l <requests)" 5
+	assert_eq "requests" "$(wc -l <requests)" 4
 }
 
 test_answers_that_are_none() {

@@ -393,7 +393,7 @@ test_asking_an_agent() {
 		diff wanted got >differences || fail "list by $by: $(cat differences)"
 	done
 	assert_status 3 "$KILN" report --from "$url" --until 2026-01-01
-	assert_match "what it says" err 'the store holds nothing of that'
+	assert_match "what it says" err 'nothing is stored of that'
 	assert_status 2 "$KILN" report --from "$url" --where comm
 	stop_agent
 }

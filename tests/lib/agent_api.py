@@ -4,7 +4,7 @@
 
 usage: agent_api.py PORT_FILE|SOCKET   the port goes into PORT_FILE; SOCKET is a path that ends in .sock
 
-profile.pb.gz, list.json and values.json are the answers. Each request is a line in the file `requests`.
+profile.pb.gz, list.json, list.unit.json and list.process.json are the answers. Each request is a line in the file `requests`.
 Modes: a status such as 429; garbage; stranger; endless; slow (nothing comes); cut (less than promised); redirect;
        token (wants "Authorization: Bearer secret").
 """
@@ -42,8 +42,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             f.write(f"{self.path} {token}\n")
         mode = open("mode").read().strip() if os.path.exists("mode") else ""
         path = self.path.partition("?")[0]
-        name = {"/api/v1/profile": "profile.pb.gz", "/api/v1/list": "list.json",
-                "/api/v1/labels/unit/values": "values.json"}.get(path)
+        name = {"/api/v1/profile": "profile.pb.gz", "/api/v1/list": "list.json"}.get(path)
+        for by in ("unit", "process"):
+            if name == "list.json" and f"by={by}" in self.path:
+                name = f"list.{by}.json"
         if mode.isdigit():
             self.answer(int(mode), f'{{"error":"this is {mode}"}}\n'.encode())
         elif mode == "stranger":
