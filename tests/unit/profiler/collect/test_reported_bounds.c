@@ -239,6 +239,22 @@ static void test_sets_with_a_hole(void **state)
 	}
 }
 
+/* Nobody knows whose set the drain dropped: all processes are read, once for each time. */
+static void test_sets_that_the_drain_dropped(void **state)
+{
+	pid_t self = getpid();
+
+	(void)state;
+	begin();
+	run();
+	assert_false(rescan_is_due(rescan, self));
+	drained = (struct drain_stats){.mappings_dropped = 3, .dropped_ns = 1000};
+	run();
+	assert_true(rescan_is_due(rescan, self));
+	end();
+	drained = (struct drain_stats){0};
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -247,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_sets_without_an_end),
 		cmocka_unit_test(test_too_many_sets_at_once),
 		cmocka_unit_test(test_sets_with_a_hole),
+		cmocka_unit_test(test_sets_that_the_drain_dropped),
 	};
 
 	return cmocka_run_group_tests_name("reported_bounds", tests, NULL, NULL);
