@@ -11,24 +11,10 @@
 
 #include "profiler/agent/confine.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
 
 #define MODE_DIR    0750
 #define MODE_PARENT 0755
-
-static int make_parents(const char *path)
-{
-	_cleanup_free_ char *copy = strdup(path);
-
-	if (!copy)
-		return -ENOMEM;
-	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(copy, MODE_PARENT) && errno != EEXIST)
-			return -errno;
-		*slash = '/';
-	}
-	return 0;
-}
 
 static gid_t group_of(const struct identity *who)
 {
@@ -104,7 +90,7 @@ int store_owner_prepare(const char *path, struct identity *who)
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 	bool made;
-	int err = make_parents(path);
+	int err = io_make_parents(path, MODE_PARENT);
 
 	if (err)
 		return err == -ENOTDIR ? 0 : err;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 
@@ -42,17 +43,11 @@ const char *cache_dir_path(const char *name, char *path, size_t size)
 
 static int make_dirs(const char *dir)
 {
-	_cleanup_free_ char *path = strdup(dir);
+	int err = io_make_parents(dir, 0755);
 
-	if (!path)
-		return -ENOMEM;
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(path, 0755) && errno != EEXIST)
-			return -errno;
-		*slash = '/';
-	}
-	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+	if (err)
+		return err;
+	return mkdir(dir, 0700) && errno != EEXIST ? -errno : 0;
 }
 
 int cache_dir_open(const char *path)

@@ -26,6 +26,10 @@ int io_read_fd(int fd, size_t cap, char **data, size_t *len);
  * hang kiln. */
 int io_read_file(const char *path, size_t cap, char **data, size_t *len);
 
+/* Makes the directories above the last component of a path, those that are missing, with this mode and the
+ * umask. 0 or -errno. */
+int io_make_parents(const char *path, mode_t mode);
+
 /* First line of a small (proc/sysfs) file without its newline, into buf. 0 or -errno. */
 int io_read_line(const char *path, char *buf, size_t size);
 

@@ -372,16 +372,6 @@ static int set_deadline(struct debuginfod *d)
 	return setenv("DEBUGINFOD_MAXTIME", text, 1) ? -errno : 0;
 }
 
-/* Makes the directories above the last one, which the library makes. */
-static void make_parents(char *path)
-{
-	for (char *slash = path; (slash = strchr(slash + 1, '/'));) {
-		*slash = '\0';
-		mkdir(path, 0700);
-		*slash = '/';
-	}
-}
-
 /* Uses the cache of gdb and others. A service has no home directory. */
 static int set_cache(char **out)
 {
@@ -403,7 +393,8 @@ static int set_cache(char **out)
 	}
 	*out = buf_take(&b);
 	if (*out)
-		make_parents(*out);
+		(void)io_make_parents(
+			*out, 0700); /* the last one the library makes, or says what is wrong */
 	return *out ? 0 : -ENOMEM;
 }
 

@@ -46,25 +46,10 @@ static void give_to_group(const struct dir *d, int fd)
 		return;
 }
 
-static int make_parents(const char *path)
-{
-	_cleanup_free_ char *copy = strdup(path);
-
-	if (!copy)
-		return -ENOMEM;
-	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(copy, MODE_PARENT) && errno != EEXIST)
-			return -errno;
-		*slash = '/';
-	}
-	return 0;
-}
-
 /* 1: made; 0: it was there already. */
 static int make_dir(const char *path)
 {
-	int err = make_parents(path);
+	int err = io_make_parents(path, MODE_PARENT);
 
 	if (err)
 		return err;
