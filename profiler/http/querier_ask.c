@@ -55,7 +55,7 @@ bool querier_wants(const struct querier_ask *a)
 static int match_types(struct querier_ask *a, const char *conditions, struct store_why *why)
 {
 	struct where *w;
-	int err = *conditions ? where_parse(&w, conditions, why) : 0;
+	int err = where_parse_any(&w, conditions, why);
 
 	if (err || !*conditions)
 		return err;

@@ -148,12 +148,11 @@ int store_times_from(struct store *s, const struct store_query *q, int64_t width
 		.width_ns = width_ns, .phase_ns = phase_ns, .restore = {.without_stacks = true}};
 	struct where *where = NULL;
 	struct visited visited = {0};
-	int err = 0;
+	int err;
 
 	if (width_ns < SECOND_NS)
 		return why_say(why, -EINVAL, "a slot of time is a second at least");
-	if (q->where && *q->where)
-		err = where_parse(&where, q->where, why);
+	err = where_parse_any(&where, q->where, why);
 	if (err)
 		return err;
 	t.restore.labels.where = where;

@@ -143,10 +143,8 @@ int store_query(struct store *s, const struct store_query *q, struct store_resul
 {
 	struct query query = {0};
 	struct where *where = NULL;
-	int err = 0;
+	int err = where_parse_any(&where, q->where, why);
 
-	if (q->where && *q->where)
-		err = where_parse(&where, q->where, why);
 	if (err)
 		return err;
 	query.restore = (struct restore_opts){

@@ -151,13 +151,12 @@ int store_remove(struct store *s, int64_t since_ns, int64_t until_ns, const char
 	struct removal r = {.s = s, .since_ns = since_ns, .until_ns = until_ns, .out = out};
 	_cleanup_close_ int lock = -1;
 	pid_t pid = 0;
-	int err = 0;
+	int err;
 
 	*out = (struct store_removal){0};
 	if (s->opts.access == STORE_READ)
 		return why_say(why, -EINVAL, "the store was opened for reading");
-	if (where && *where)
-		err = where_parse(&r.where, where, why);
+	err = where_parse_any(&r.where, where, why);
 	if (err)
 		return err;
 	lock = lock_maintenance(&s->dir, &pid);

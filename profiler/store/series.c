@@ -200,12 +200,11 @@ int store_series(struct store *s, const struct store_query *q, int64_t width_ns,
 		.width_ns = width_ns, .labels = labels, .restore.without_stacks = true};
 	struct where *where = NULL;
 	struct visited visited;
-	int err = 0;
+	int err;
 
 	if (width_ns < SECOND_NS)
 		return why_say(why, -EINVAL, "a slot of time is a second at least");
-	if (q->where && *q->where)
-		err = where_parse(&where, q->where, why);
+	err = where_parse_any(&where, q->where, why);
 	if (err)
 		return err;
 	g.restore.labels.where = where;

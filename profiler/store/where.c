@@ -242,6 +242,12 @@ int where_parse(struct where **out, const char *text, struct store_why *why)
 	return err;
 }
 
+int where_parse_any(struct where **out, const char *text, struct store_why *why)
+{
+	*out = NULL;
+	return text && *text ? where_parse(out, text, why) : 0;
+}
+
 /* --- matching ------------------------------------------------------------------------------------- */
 
 static bool is_like(const struct condition *c, const char *value)

@@ -19,6 +19,8 @@ struct where;
 
 /* 0, or -EINVAL or -ENOMEM with a sentence in *why. */
 int where_parse(struct where **out, const char *text, struct store_why *why);
+/* The same, but no text, or "", is no condition: then *out is NULL. */
+int where_parse_any(struct where **out, const char *text, struct store_why *why);
 void where_free(struct where *w);
 
 struct where_label {
