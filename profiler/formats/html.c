@@ -13,6 +13,7 @@
 #include "profiler/base/text.h"
 #include "profiler/formats/describe.h"
 #include "profiler/formats/export.h"
+#include "profiler/formats/quality_json.h"
 #include "profiler/profile/quality.h"
 
 #include "profiler/web/page.inc"
@@ -286,23 +287,6 @@ static void add_losses(struct json *j, const struct quality *q)
 	json_close(j, ']');
 }
 
-static void add_blame(struct json *j, const struct quality *q)
-{
-	json_key_open(j, "blame", '[');
-	for (size_t i = 0; i < q->blame.len; i++) {
-		const struct quality_blame *blame = &q->blame.data[i];
-
-		json_open(j, '{');
-		json_key_text(j, "module", blame->module);
-		json_key_text(j, "hint", blame->hint ? blame->hint : "");
-		json_key_uint(j, "frames", blame->frames);
-		json_key_uint(j, "unnamed", blame->unnamed);
-		json_key_uint(j, "broken", blame->broken);
-		json_close(j, '}');
-	}
-	json_close(j, ']');
-}
-
 /* null if kiln did not make the profile. */
 static int add_quality(struct json *j, const struct profile *p)
 {
@@ -317,12 +301,10 @@ static int add_quality(struct json *j, const struct profile *p)
 		return 0;
 	}
 	json_open(j, '{');
-#define X(key) json_key_uint(j, #key, q.key);
-	QUALITY_COUNTERS(X)
-#undef X
+	quality_json_counters(j, &q);
 	json_key_int(j, "unaccounted", quality_unaccounted(&q));
 	add_losses(j, &q);
-	add_blame(j, &q);
+	quality_json_blame(j, &q);
 	json_close(j, '}');
 	return 0;
 }

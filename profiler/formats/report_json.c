@@ -3,6 +3,7 @@
 
 #include "profiler/base/json.h"
 #include "profiler/formats/describe.h"
+#include "profiler/formats/quality_json.h"
 
 static const char *kind_name(enum frame_kind kind)
 {
@@ -38,23 +39,6 @@ static int add_about(struct json *j, const struct report *r)
 	return err;
 }
 
-static void add_blame(struct json *j, const struct quality *q)
-{
-	json_key_open(j, "blame", '[');
-	for (size_t i = 0; i < q->blame.len; i++) {
-		const struct quality_blame *m = &q->blame.data[i];
-
-		json_open(j, '{');
-		json_key_text(j, "module", m->module);
-		json_key_text(j, "hint", m->hint ? m->hint : "");
-		json_key_uint(j, "frames", m->frames);
-		json_key_uint(j, "unnamed", m->unnamed);
-		json_key_uint(j, "broken", m->broken);
-		json_close(j, '}');
-	}
-	json_close(j, ']');
-}
-
 static void add_quality(struct json *j, const struct quality *q)
 {
 	json_line(j);
@@ -64,14 +48,12 @@ static void add_quality(struct json *j, const struct quality *q)
 		return;
 	}
 	json_open(j, '{');
-#define X(key) json_key_uint(j, #key, q->key);
-	QUALITY_COUNTERS(X)
-#undef X
+	quality_json_counters(j, q);
 	json_key_open(j, "lost", '{');
 	for (int i = 0; i < LOSS_COUNT; i++)
 		json_key_uint(j, loss_key(i), q->lost[i]);
 	json_close(j, '}');
-	add_blame(j, q);
+	quality_json_blame(j, q);
 	json_close(j, '}');
 }
 
