@@ -40,115 +40,26 @@
 	(BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SYS_ADMIN) |               \
 	 BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_KILL))
 
-/* Beside those of a reader: files of the store, SQLite's locks, and a thread for its upkeep. */
-static const int writer_calls[] = {
-	SYS_openat,
-	SYS_poll,
-	SYS_ppoll,
-	SYS_fcntl,
-	SYS_flock,
-	SYS_newfstatat,
-	SYS_stat,
-	SYS_lstat,
-	SYS_access,
-	SYS_faccessat,
-	SYS_readlink,
-	SYS_readlinkat,
-	SYS_getcwd,
-	SYS_getdents64,
-	SYS_statfs,
-	SYS_fstatfs,
-	SYS_mkdir,
-	SYS_mkdirat,
-	SYS_unlink,
-	SYS_unlinkat,
-	SYS_renameat,
-	SYS_renameat2,
-	SYS_linkat,
-	SYS_fchmod,
-	SYS_fchown,
-	SYS_fchownat,
-	SYS_utimensat,
-	SYS_fallocate,
-	SYS_fadvise64,
-	SYS_geteuid,
-	SYS_getuid,
-	SYS_getegid,
-	SYS_getgid,
-	SYS_getppid,
-	SYS_rt_sigaction,
-	SYS_sigaltstack,
-	SYS_set_robust_list,
-	SYS_sched_getaffinity,
-	SYS_nanosleep,
-	SYS_clock_nanosleep,
-	SYS_clock_getres,
-	SYS_uname,
-	SYS_writev,
-	SYS_dup,
-#ifdef SYS_rseq
-	SYS_rseq,
-#endif
-#ifdef SYS_faccessat2
-	SYS_faccessat2,
-#endif
-};
+/* Beside those of a reader: to read the store, with SQLite's locks, in threads. */
+#define STORE_CALLS                                                                                \
+	SYS_openat, SYS_poll, SYS_ppoll, SYS_fcntl, SYS_flock, SYS_newfstatat, SYS_stat,           \
+		SYS_lstat, SYS_access, SYS_faccessat, SYS_readlink, SYS_readlinkat, SYS_getcwd,    \
+		SYS_getdents64, SYS_statfs, SYS_fstatfs, SYS_geteuid, SYS_getuid, SYS_getegid,     \
+		SYS_getgid, SYS_getppid, SYS_rt_sigaction, SYS_sigaltstack, SYS_set_robust_list,   \
+		SYS_sched_getaffinity, SYS_nanosleep, SYS_clock_nanosleep, SYS_clock_getres,       \
+		SYS_uname, SYS_writev, SYS_dup, SYS_rseq, __NR_faccessat2
 
-/* Reading the store, and serving connections in threads. */
-static const int server_calls[] = {
-	SYS_openat,
-	SYS_poll,
-	SYS_ppoll,
-	SYS_fcntl,
-	SYS_flock,
-	SYS_newfstatat,
-	SYS_stat,
-	SYS_lstat,
-	SYS_access,
-	SYS_faccessat,
-	SYS_readlink,
-	SYS_readlinkat,
-	SYS_getcwd,
-	SYS_getdents64,
-	SYS_statfs,
-	SYS_fstatfs,
-	SYS_geteuid,
-	SYS_getuid,
-	SYS_getegid,
-	SYS_getgid,
-	SYS_getppid,
-	SYS_rt_sigaction,
-	SYS_sigaltstack,
-	SYS_set_robust_list,
-	SYS_sched_getaffinity,
-	SYS_nanosleep,
-	SYS_clock_nanosleep,
-	SYS_clock_getres,
-	SYS_uname,
-	SYS_writev,
-	SYS_dup,
-	SYS_accept4,
-	SYS_accept,
-	SYS_recvfrom,
-	SYS_sendto,
-	SYS_shutdown,
-	SYS_getsockname,
-	SYS_getpeername,
-	SYS_getsockopt,
-	SYS_setsockopt,
-	SYS_eventfd2,
-	SYS_pipe2,
-	SYS_sendfile,
-	SYS_ioctl,
-	SYS_select,
-	SYS_pselect6,
-#ifdef SYS_rseq
-	SYS_rseq,
-#endif
-#ifdef SYS_faccessat2
-	SYS_faccessat2,
-#endif
-};
+/* And to write it. */
+static const int writer_calls[] = {STORE_CALLS,	  SYS_mkdir,	SYS_mkdirat,   SYS_unlink,
+				   SYS_unlinkat,  SYS_renameat, SYS_renameat2, SYS_linkat,
+				   SYS_fchmod,	  SYS_fchown,	SYS_fchownat,  SYS_utimensat,
+				   SYS_fallocate, SYS_fadvise64};
+
+/* And to serve connections. */
+static const int server_calls[] = {STORE_CALLS,	   SYS_accept4,	   SYS_accept,	    SYS_recvfrom,
+				   SYS_sendto,	   SYS_shutdown,   SYS_getsockname, SYS_getpeername,
+				   SYS_getsockopt, SYS_setsockopt, SYS_eventfd2,    SYS_pipe2,
+				   SYS_sendfile,   SYS_ioctl,	   SYS_select,	    SYS_pselect6};
 
 #define N_CALLS(calls) (sizeof(calls) / sizeof(*(calls)))
 
