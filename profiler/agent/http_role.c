@@ -179,11 +179,6 @@ int http_role_run(struct role_env *env)
 
 /* --- another configuration ------------------------------------------------------------------------ */
 
-static bool same(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 static bool same_hosts(const struct config_names *a, const struct config_names *b)
 {
 	if (a->list.len != b->list.len)
@@ -198,9 +193,11 @@ static bool same_hosts(const struct config_names *a, const struct config_names *
 bool http_role_differs(const struct config *a, const struct config *b)
 {
 	return b->http_token_file || b->tls_cert || b->tls_key ||
-	       !same(a->http_token_file, b->http_token_file) || !same(a->tls_cert, b->tls_cert) ||
-	       !same(a->tls_key, b->tls_key) || !same(a->http_listen, b->http_listen) ||
-	       !same(a->http_socket, b->http_socket) || !same(a->store_path, b->store_path) ||
+	       !text_same(a->http_token_file, b->http_token_file) ||
+	       !text_same(a->tls_cert, b->tls_cert) || !text_same(a->tls_key, b->tls_key) ||
+	       !text_same(a->http_listen, b->http_listen) ||
+	       !text_same(a->http_socket, b->http_socket) ||
+	       !text_same(a->store_path, b->store_path) ||
 	       !same_hosts(&a->http_hosts, &b->http_hosts) || a->log_level != b->log_level ||
 	       a->log_format != b->log_format;
 }

@@ -12,6 +12,7 @@
 #include "profiler/agent/store_owner.h"
 #include "profiler/agent/writer.h"
 #include "profiler/base/log.h"
+#include "profiler/base/text.h"
 
 #define BIT(cap) (1ull << (cap))
 
@@ -63,14 +64,9 @@ static const int server_calls[] = {STORE_CALLS,	   SYS_accept4,	   SYS_accept,	 
 
 #define N_CALLS(calls) (sizeof(calls) / sizeof(*(calls)))
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 static bool store_differs(const struct config *a, const struct config *b)
 {
-	return !same_text(a->store_path, b->store_path) ||
+	return !text_same(a->store_path, b->store_path) ||
 	       a->store_max_bytes != b->store_max_bytes ||
 	       a->store_max_age_ns != b->store_max_age_ns ||
 	       a->store_min_free_bytes != b->store_min_free_bytes || a->log_level != b->log_level ||

@@ -58,6 +58,11 @@ int text_parse_duration_ns(const char *s, uint64_t *ns)
 	return -EINVAL;
 }
 
+bool text_same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
 bool text_has_prefix(const char *s, const char *prefix)
 {
 	return !strncmp(s, prefix, strlen(prefix));

@@ -16,6 +16,8 @@ int text_parse_u64(const char *s, uint64_t max, uint64_t *out);
 /* "10", "10s", "1.5m", "500ms", "2h", "1d"; a bare number is seconds. 0, -EINVAL or -ERANGE. */
 int text_parse_duration_ns(const char *s, uint64_t *ns);
 
+/* Either may be NULL, which equals itself alone. */
+bool text_same(const char *a, const char *b);
 bool text_has_prefix(const char *s, const char *prefix);
 bool text_has_suffix(const char *s, const char *suffix);
 
