@@ -66,7 +66,8 @@ static int preview(struct store *s, const struct request *r, const char *path)
 		return load_store_failed(err, &why);
 	list_summary(&text, &all);
 	if (!empty)
-		printf("%s: %s\n", path, buf_cstr(&text));
+		printf("%s: %s %s\n", path,
+		       r->dry_run ? "would remove" : "to remove:", buf_cstr(&text));
 	else
 		log_info("%s holds nothing of that", path);
 	fflush(stdout);

@@ -191,6 +191,7 @@ test_rm() {
 	assert_status 2 "$KILN" rm "$T/store" --where comm=deep
 	assert_match "what it says" err 'no terminal .*--force'
 	assert_status 0 "$KILN" rm "$T/store" --where comm=deep --dry-run
+	assert_match "what it says" out ': would remove [0-9,]+ samples'
 	assert_eq "what there is" "$(grep -oE '[0-9,]+ samples' out | tr -d ,)" "$deep samples"
 	assert_eq "samples after a dry run" "$("$KILN" list "$T/store" --json | jq .samples)" "$before"
 	assert_status 0 "$KILN" rm "$T/store" --where comm=deep --force
