@@ -26,6 +26,8 @@
 /* A file system is left alone after so many stalls, for so long. */
 #define STALLS_MAX 3
 #define STALLED_NS 3600000000000ull
+/* A file is asked for so often, while processes of the opener end meanwhile. */
+#define TRIES 3
 
 DEFINE_CLEANUP(opener, opener_free)
 
@@ -254,14 +256,25 @@ static uint64_t new_numbers(struct opener *o, unsigned n)
 	return number;
 }
 
+/*
+ * The hand or the keeper, not the file, is why there is nothing. Success is none if a keeper had ended
+ * before the question: it has taken the number with it, and the next one keeps the file in vain.
+ */
+static bool has_ended(int err, const struct opener_answer *answer)
+{
+	return !err || err == -ECONNABORTED || err == -ECONNRESET || err == -EPIPE ||
+	       answer->keeper_gone;
+}
+
 static void set_text(struct question *q, const char *text)
 {
 	q->a = text;
 	q->a_len = strlen(text) + 1;
 }
 
-void opener_mapped(struct opener *o, const struct open_request *req, uint64_t root,
-		   struct opened *out)
+/* True: a process of the opener ended meanwhile, which says nothing about the file. */
+static bool mapped_once(struct opener *o, const struct open_request *req, uint64_t root,
+			struct opened *out)
 {
 	struct question q = {
 		.ask =
@@ -283,6 +296,7 @@ void opener_mapped(struct opener *o, const struct open_request *req, uint64_t ro
 		.dev = (uint64_t)req->major << 32 | req->minor,
 	};
 	struct opener_answer answer;
+	bool ended;
 
 	set_text(&q, req->path);
 	out->err = ask(o, &q, &answer);
@@ -294,31 +308,55 @@ void opener_mapped(struct opener *o, const struct open_request *req, uint64_t ro
 	out->file = (struct held_file){o, q.ask.number, q.ask.number, 0, answer.uid, answer.key};
 	if (answer.has_root)
 		out->file.root = q.ask.number + 1;
-	if (!out->err)
-		return;
+	if (!out->err && opener_has(o, q.ask.number))
+		return false;
+	ended = has_ended(out->err, &answer);
+	out->err = out->err ?: -ESTALE;
 	/* A hand that hung in closing has put them there. */
 	opener_close(o, q.ask.number);
 	opener_close(o, q.ask.number + 1);
 	out->file = (struct held_file){0};
+	return ended;
 }
 
-int opener_map(struct opener *o, uint64_t root, pid_t tgid, const char *path, uint32_t owner,
-	       struct held_file *out)
+void opener_mapped(struct opener *o, const struct open_request *req, uint64_t root,
+		   struct opened *out)
+{
+	for (int i = 0; i < TRIES && mapped_once(o, req, root, out); i++)
+		;
+}
+
+/* As mapped_once(). */
+static bool map_once(struct opener *o, uint64_t root, pid_t tgid, const char *path, uint32_t owner,
+		     struct held_file *out, int *err)
 {
 	struct question q = {
 		.ask = {.what = OPENER_MAP, .tgid = (uint32_t)tgid, .uid = owner, .root = root},
 		.sock = -1,
 	};
 	struct opener_answer answer;
-	int err;
+	bool ended;
 
 	q.ask.number = new_numbers(o, 1);
 	set_text(&q, path);
-	err = ask(o, &q, &answer);
-	if (err)
-		opener_close(o, q.ask.number);
-	else
+	*err = ask(o, &q, &answer);
+	if (!*err && opener_has(o, q.ask.number)) {
 		*out = (struct held_file){o, q.ask.number, q.ask.number, 0, answer.uid, answer.key};
+		return false;
+	}
+	opener_close(o, q.ask.number);
+	ended = has_ended(*err, &answer);
+	*err = *err ?: -ESTALE;
+	return ended;
+}
+
+int opener_map(struct opener *o, uint64_t root, pid_t tgid, const char *path, uint32_t owner,
+	       struct held_file *out)
+{
+	int err = 0;
+
+	for (int i = 0; i < TRIES && map_once(o, root, tgid, path, owner, out, &err); i++)
+		;
 	return err;
 }
 

@@ -180,6 +180,28 @@ static void test_keeper_ends(void **state)
 }
 
 /* This process never has a descriptor of such a file. */
+/* Nobody has noticed when the next file is opened: that one is held by the new keeper. */
+static void test_keeper_ends_unnoticed(void **state)
+{
+	_cleanup_free_ char *path = NULL;
+	struct held_file map;
+	struct opened r;
+	char magic[4];
+
+	(void)state;
+	fixture_write("perf.map", "1000 10 f\n");
+	path = realpath("perf.map", NULL);
+	assert_int_equal(open_it("prog").err, 0);
+	assert_true(kill_children("grep -q kiln-keeper /proc/$p/comm") == 1);
+	r = open_it("prog");
+	assert_int_equal(r.err, 0);
+	assert_int_equal(give(&r.file, magic, 4), 0);
+	assert_true(kill_children("grep -q kiln-keeper /proc/$p/comm") == 1);
+	assert_int_equal(opener_map(o, 0, 0, path, getuid(), &map), 0);
+	assert_true(opener_has(o, map.number));
+	assert_int_equal(give(&map, magic, 4), 0);
+}
+
 static void test_no_descriptor_here(void **state)
 {
 	_cleanup_free_ char *path = realpath("prog", NULL);
@@ -237,9 +259,13 @@ static void test_map_and_elf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open_and_give),	   cmocka_unit_test(test_not_the_file),
-		cmocka_unit_test(test_hands_end),	   cmocka_unit_test(test_keeper_ends),
-		cmocka_unit_test(test_no_descriptor_here), cmocka_unit_test(test_map_and_elf),
+		cmocka_unit_test(test_open_and_give),
+		cmocka_unit_test(test_not_the_file),
+		cmocka_unit_test(test_hands_end),
+		cmocka_unit_test(test_keeper_ends),
+		cmocka_unit_test(test_keeper_ends_unnoticed),
+		cmocka_unit_test(test_no_descriptor_here),
+		cmocka_unit_test(test_map_and_elf),
 	};
 
 	return cmocka_run_group_tests_name("opener", tests, setup, teardown);
