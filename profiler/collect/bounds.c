@@ -106,6 +106,7 @@ static void log_kept(const struct all_stats *s)
 #define REFUSED(X)                                                                                 \
 	X(files, table_full)                                                                       \
 	X(files, queue_dropped)                                                                    \
+	X(files, roots_full)                                                                       \
 	X(procs, evicted)                                                                          \
 	X(procs, threads_refused)                                                                  \
 	X(procs, mappings_capped)                                                                  \

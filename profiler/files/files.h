@@ -134,6 +134,9 @@ struct files_stats {
 	uint64_t queue_dropped; /* opens put off because too many waited */
 	/* Mappings without a file id: the table or the room for paths was full. */
 	uint64_t table_full;
+	/* Roots of containers that went, or were not kept, because there are so many. Their files are
+	 * found again only while a process lives there. */
+	uint64_t roots_full;
 };
 /* True if descriptors are being closed to make room for others. A deleted file may then be lost
  * before its names are looked up. */

@@ -146,12 +146,14 @@ static void remember_root(struct files *f, struct file *file, struct open_result
 	bool is_equal = best && best->is_open && !memcmp(&best->key, &r->root, sizeof(r->root));
 
 	if (!best) {
+		f->stats.roots_full++;
 		refuse_root(f, r, held);
 		return;
 	}
 	if (is_equal) {
 		refuse_root(f, r, held);
 	} else {
+		f->stats.roots_full += best->is_open;
 		if (best->is_open)
 			close_root(f, best);
 		best->is_open = true;
