@@ -86,7 +86,7 @@ static gid_t store_group(void)
 
 static int listen_on(struct prepared *p, const struct config *c)
 {
-	struct http_why why = {""};
+	struct why why = {""};
 	int err = 0;
 
 	if (!config_listen_is_off(c->http_listen))

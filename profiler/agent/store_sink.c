@@ -110,7 +110,7 @@ static int start_thread(struct store_sink *s)
 	return err;
 }
 
-int store_sink_open(struct window_sink **out, const struct config *c, struct store_why *why)
+int store_sink_open(struct window_sink **out, const struct config *c, struct why *why)
 {
 	struct store_opts opts = {
 		.access = STORE_WRITE,

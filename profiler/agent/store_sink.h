@@ -6,10 +6,10 @@
 #include "profiler/agent/window_sink.h"
 
 struct config;
-struct store_why;
+struct why;
 
 /* Opens the store that the configuration describes, which is not kept. On failure *why is a sentence. 0 or
  * -errno (-EBUSY: another agent has it). */
-int store_sink_open(struct window_sink **out, const struct config *c, struct store_why *why);
+int store_sink_open(struct window_sink **out, const struct config *c, struct why *why);
 
 #endif

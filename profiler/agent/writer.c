@@ -39,7 +39,7 @@ static bool is_stored(const struct writer *w, const struct window_head *h)
 		.without_stacks = true,
 	};
 	struct store_result result = {0};
-	struct store_why why = {""};
+	struct why why = {""};
 	struct store *s;
 	bool yes;
 
@@ -131,7 +131,7 @@ static void take_rest(struct writer *w)
 
 static int open_sink(struct writer *w)
 {
-	struct store_why why = {""};
+	struct why why = {""};
 	int err = store_sink_open(&w->sink, w->env->config, &why);
 
 	if (err)

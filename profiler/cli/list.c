@@ -102,7 +102,7 @@ static int look_into(const char *path, const struct overview_query *q, struct ov
 {
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct store_opts opts = {.access = STORE_READ};
-	struct store_why why = {""};
+	struct why why = {""};
 	int err = store_open(&s, path, &opts, &why);
 
 	err = err ?: overview_make(s, q, out, &why);

@@ -40,7 +40,7 @@ int remote_question_make(const struct command *cmd, const struct load_range *r,
 	return code;
 }
 
-static int failed(int err, const struct remote_why *why)
+static int failed(int err, const struct why *why)
 {
 	log_error("%s", *why->text ? why->text : strerror(-err));
 	switch (err) {
@@ -59,7 +59,7 @@ int remote_question_ask(const struct load_range *r, const char *path,
 			const struct remote_question *q, struct buf *out)
 {
 	_cleanup_free_ char *token = NULL;
-	struct remote_why why = {""};
+	struct why why = {""};
 	struct remote remote = {.url = r->from};
 	int err = remote_token(&token, r->token_file, &why);
 

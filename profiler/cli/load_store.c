@@ -74,7 +74,7 @@ int load_range_times(const struct command *cmd, const struct load_range *r, int6
 	return code;
 }
 
-int load_store_failed(int err, const struct store_why *why)
+int load_store_failed(int err, const struct why *why)
 {
 	log_error("%s", why->text);
 	if (err == -EACCES || err == -EPERM)
@@ -112,7 +112,7 @@ static int query(const char *path, const struct store_query *q, struct store_res
 {
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct store_opts opts = {.access = STORE_READ};
-	struct store_why why = {""};
+	struct why why = {""};
 	int err = store_open(&s, path, &opts, &why);
 
 	if (!err && check_segments(s, path))

@@ -9,7 +9,7 @@
 #include "profiler/cli/command.h"
 
 struct profile;
-struct store_why;
+struct why;
 
 struct load_range { /* all-zero: everything */
 	const char *since, *until, *where;
@@ -47,7 +47,7 @@ int load_range_times(const struct command *cmd, const struct load_range *r, int6
 		     int64_t *until_ns);
 
 /* Says what went wrong with a store; the exit code. */
-int load_store_failed(int err, const struct store_why *why);
+int load_store_failed(int err, const struct why *why);
 
 /* The store that the configuration names, for commands without an operand; malloc'd. EXIT_OK or an exit
  * code, and it is said. */

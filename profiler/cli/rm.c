@@ -56,7 +56,7 @@ static int preview(struct store *s, const struct request *r, const char *path)
 {
 	const struct overview_query q = {
 		.since_ns = r->since_ns, .until_ns = r->until_ns, .where = r->range.where};
-	struct store_why why = {""};
+	struct why why = {""};
 	struct overview all = {0};
 	struct buf text = {0};
 	int err = overview_make(s, &q, &all, &why);
@@ -92,7 +92,7 @@ static int ask(void)
 
 static int remove_range(struct store *s, const struct request *r)
 {
-	struct store_why why = {""};
+	struct why why = {""};
 	struct store_removal gone;
 	char text[32];
 	int err = store_remove(s, r->since_ns, r->until_ns, r->range.where, &gone, &why);
@@ -115,7 +115,7 @@ static int remove_from(const char *path, const struct request *r)
 {
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct store_opts opts = {.access = r->dry_run ? STORE_READ : STORE_EDIT};
-	struct store_why why = {""};
+	struct why why = {""};
 	int err = store_open(&s, path, &opts, &why), code;
 
 	if (err)

@@ -192,7 +192,7 @@ void check_agent_store(struct doctor *d, const struct agent_unit *u, const char 
 }
 
 /* When the last window of the last day began, or of all; 0: there is none. 0 or -errno. */
-static int last_window(struct store *s, int64_t now_ns, int64_t *begin_ns, struct store_why *why)
+static int last_window(struct store *s, int64_t now_ns, int64_t *begin_ns, struct why *why)
 {
 	struct store_query q = {.since_ns = now_ns - DAY_NS, .until_ns = STORE_END};
 	struct store_times times = {0};
@@ -229,7 +229,7 @@ void check_agent_windows(struct doctor *d, const struct agent_unit *u, const cha
 	const struct store_opts opts = {.access = STORE_READ};
 	bool runs = !strcmp(u->active, "active");
 	struct store *s = NULL;
-	struct store_why why = {""};
+	struct why why = {""};
 	struct buf cure;
 	int64_t begin_ns = 0;
 	char ago[32];

@@ -195,7 +195,7 @@ static bool overview_of(const struct request *r, struct overview_query *q, struc
 
 static void list(struct store *store, const struct overview_query *q, struct answer *a)
 {
-	struct store_why why = {""};
+	struct why why = {""};
 	struct overview all = {0};
 	int err = overview_make(store, q, &all, &why);
 

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "profiler/base/why.h"
+
 struct metrics;
 
 struct http_opts { /* everything is borrowed */
@@ -39,14 +41,10 @@ void http_look(struct server *s);
 /* Answers no more. */
 void http_stop(struct server *s);
 
-struct http_why {
-	char text[200];
-};
-
 /* "127.0.0.1:7676", "[::1]:7676", "localhost:7676". The socket is close-on-exec. 0, or -errno with a
  * sentence in *why. */
-int http_listen_tcp(int *fd, const char *address, struct http_why *why);
+int http_listen_tcp(int *fd, const char *address, struct why *why);
 /* A unix socket of mode 0660, for a group if gid is not (gid_t)-1. An old one nobody listens on goes. */
-int http_listen_unix(int *fd, const char *path, gid_t gid, struct http_why *why);
+int http_listen_unix(int *fd, const char *path, gid_t gid, struct why *why);
 
 #endif

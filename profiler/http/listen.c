@@ -16,7 +16,7 @@
 
 #define BACKLOG 128
 
-static int say(struct http_why *why, int err, const char *what, const char *detail)
+static int say(struct why *why, int err, const char *what, const char *detail)
 {
 	snprintf(why->text, sizeof(why->text), "cannot listen on %s: %s", what, detail);
 	return err;
@@ -56,7 +56,7 @@ static int open_one(const struct addrinfo *ai)
 	return fd;
 }
 
-int http_listen_tcp(int *fd, const char *address, struct http_why *why)
+int http_listen_tcp(int *fd, const char *address, struct why *why)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list;
 	_cleanup_free_ char *text = strdup(address);
@@ -106,7 +106,7 @@ static int bind_unix(int fd, const struct sockaddr_un *sa, gid_t gid)
 	return listen(fd, BACKLOG) ? -errno : 0;
 }
 
-int http_listen_unix(int *fd, const char *path, gid_t gid, struct http_why *why)
+int http_listen_unix(int *fd, const char *path, gid_t gid, struct why *why)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	mode_t old;

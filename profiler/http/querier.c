@@ -94,7 +94,7 @@ unsigned querier_status(int err)
 
 bool querier_query(struct querier *q, const struct store_query *query, struct store_result *result)
 {
-	struct store_why why = {""};
+	struct why why = {""};
 	int err;
 
 	*result = (struct store_result){0};

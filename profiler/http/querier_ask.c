@@ -10,7 +10,7 @@
 #include "profiler/http/selector.h"
 #include "profiler/store/query.h"
 #include "profiler/store/where.h"
-#include "profiler/store/why.h"
+#include "profiler/base/why.h"
 
 #define NS_PER_MS 1000000ll
 
@@ -52,7 +52,7 @@ bool querier_wants(const struct querier_ask *a)
 }
 
 /* Leaves the types that the conditions on "__..." match. */
-static int match_types(struct querier_ask *a, const char *conditions, struct store_why *why)
+static int match_types(struct querier_ask *a, const char *conditions, struct why *why)
 {
 	struct where *w;
 	int err = where_parse_any(&w, conditions, why);
@@ -98,7 +98,7 @@ static bool take_type(struct querier *q, struct querier_ask *a, const char *id)
 static bool take_selector(struct querier *q, struct querier_ask *a, const char *selector)
 {
 	struct buf where = {0}, meta = {0};
-	struct store_why sentence = {""};
+	struct why sentence = {""};
 	const char *why = "";
 	int err = selector_parse(selector, &where, &meta, &why);
 

@@ -358,7 +358,7 @@ static bool read_chart(struct querier *q, struct chart *c, const struct querier_
 {
 	struct store_query query = {
 		.since_ns = a->since_ns, .until_ns = a->until_ns, .where = a->where};
-	struct store_why why = {""};
+	struct why why = {""};
 	int err = store_series(q->store, &query, step_ns, c->keys, &c->series, &why);
 
 	if (err)

@@ -47,7 +47,7 @@ bool range_of(const struct request *r, struct store_query *q, struct answer *a)
 struct store *range_open(struct server *s, struct answer *a)
 {
 	struct store_opts opts = {.access = STORE_READ};
-	struct store_why why = {""};
+	struct why why = {""};
 	struct store *store;
 	int err = store_open(&store, s->opts.store_path, &opts, &why);
 
@@ -61,7 +61,7 @@ static bool query(struct server *s, const struct store_query *q, struct store_re
 		  struct answer *a)
 {
 	struct store *store = range_open(s, a);
-	struct store_why why = {""};
+	struct why why = {""};
 	int err;
 
 	if (!store)

@@ -28,8 +28,7 @@
 #define HTTPS_PREFIX "kiln+https://"
 #define UNIX_PREFIX  "kiln+unix:"
 
-__attribute__((format(printf, 3, 4))) static int say(struct remote_why *why, int err,
-						     const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static int say(struct why *why, int err, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -60,7 +59,7 @@ static size_t host_len(const char *s)
 	return n;
 }
 
-static int make_base(struct buf *out, const char *url, struct remote_why *why)
+static int make_base(struct buf *out, const char *url, struct why *why)
 {
 	bool tls = text_has_prefix(url, HTTPS_PREFIX);
 	const char *host = url + strlen(tls ? HTTPS_PREFIX : HTTP_PREFIX), *rest;
@@ -85,7 +84,7 @@ static int make_base(struct buf *out, const char *url, struct remote_why *why)
 	return 0;
 }
 
-static int parse_url(const char *url, struct buf *base, const char **socket, struct remote_why *why)
+static int parse_url(const char *url, struct buf *base, const char **socket, struct why *why)
 {
 	*socket = NULL;
 	if (text_has_prefix(url, HTTP_PREFIX) || text_has_prefix(url, HTTPS_PREFIX))
@@ -136,7 +135,7 @@ int remote_is_open(const struct remote *r)
 
 /* --- the token ------------------------------------------------------------------------------------ */
 
-static int check_token(const char *token, const char *from, struct remote_why *why)
+static int check_token(const char *token, const char *from, struct why *why)
 {
 	for (const char *s = token; *s; s++)
 		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f)
@@ -146,7 +145,7 @@ static int check_token(const char *token, const char *from, struct remote_why *w
 	return 0;
 }
 
-static int read_token(char **out, const char *path, struct remote_why *why)
+static int read_token(char **out, const char *path, struct why *why)
 {
 	char *text;
 	size_t len;
@@ -159,7 +158,7 @@ static int read_token(char **out, const char *path, struct remote_why *why)
 	return 0;
 }
 
-int remote_token(char **out, const char *path, struct remote_why *why)
+int remote_token(char **out, const char *path, struct why *why)
 {
 	const char *variable = getenv("KILN_TOKEN");
 	_cleanup_free_ char *token = NULL;
@@ -202,7 +201,7 @@ static const char *or_else(const struct buf *said, const char *text)
 }
 
 static int refuse(const struct remote *r, const char *path, const struct curl_answer *a,
-		  struct remote_why *why)
+		  struct why *why)
 {
 	struct buf said = {0};
 	int err = -EBADMSG;
@@ -235,7 +234,7 @@ static int refuse(const struct remote *r, const char *path, const struct curl_an
 }
 
 static int ask(const struct remote *r, const char *path, const char *url, const char *socket,
-	       struct buf *out, struct remote_why *why)
+	       struct buf *out, struct why *why)
 {
 	const struct curl_request request = {
 		.url = url,
@@ -261,7 +260,7 @@ static int ask(const struct remote *r, const char *path, const char *url, const 
 }
 
 int remote_get(const struct remote *r, const char *path, const struct remote_param *params,
-	       size_t n, struct buf *out, struct remote_why *why)
+	       size_t n, struct buf *out, struct why *why)
 {
 	struct buf url = {0};
 	const char *socket;

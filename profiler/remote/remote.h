@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/base/why.h"
 
 struct remote {
 	const char *url;   /* as above */
@@ -27,10 +28,6 @@ struct remote_param {
 	const char *key, *value; /* value NULL: left out */
 };
 
-struct remote_why {
-	char text[600]; /* a sentence without a full stop */
-};
-
 /*
  * GET of a path such as "/api/v1/profile" with parameters. Appends the body of an answer with status 200.
  * 0, or with a sentence in *why: -EINVAL (no such URL or token), -ENOSYS (no libcurl), -EACCES (token missing
@@ -38,11 +35,11 @@ struct remote_why {
  * answer), -EFBIG, -ETIMEDOUT, -ECONNREFUSED, -ENOMEM, -EIO.
  */
 int remote_get(const struct remote *r, const char *path, const struct remote_param *params,
-	       size_t n, struct buf *out, struct remote_why *why);
+	       size_t n, struct buf *out, struct why *why);
 
 /* Reads a token from a file, or if `path` is NULL from KILN_TOKEN: malloc'd, NULL if there is none. 0 or -errno
  * with a sentence. */
-int remote_token(char **out, const char *path, struct remote_why *why);
+int remote_token(char **out, const char *path, struct why *why);
 
 /* Whether the token would go over the network as it is. */
 int remote_is_open(const struct remote *r);

@@ -18,7 +18,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
-#include "profiler/store/why.h"
+#include "profiler/base/why.h"
 
 #define GROUP	       "kiln"
 #define MODE_DIR       0750
@@ -58,7 +58,7 @@ static int make_dir(const char *path)
 	return errno == EEXIST ? 0 : -errno;
 }
 
-static int explain(int err, const char *path, struct store_why *why)
+static int explain(int err, const char *path, struct why *why)
 {
 	switch (err) {
 	case -ENOENT:
@@ -93,7 +93,7 @@ static int open_dir(struct dir *d, const char *path, bool create)
 	return d->path ? 0 : -errno;
 }
 
-int dir_open(struct dir *d, const char *path, bool create, struct store_why *why)
+int dir_open(struct dir *d, const char *path, bool create, struct why *why)
 {
 	struct stat st;
 	int err;

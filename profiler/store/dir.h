@@ -28,7 +28,7 @@
 #define DIR_APPEND_LOCK	     "lock"
 #define DIR_MAINTENANCE_LOCK "maintenance"
 
-struct store_why;
+struct why;
 
 struct dir {
 	int fd;
@@ -38,7 +38,7 @@ struct dir {
 };
 
 /* Opens it; with `create` makes it, and what is missing above it. 0 or -errno with a sentence. */
-int dir_open(struct dir *d, const char *path, bool create, struct store_why *why);
+int dir_open(struct dir *d, const char *path, bool create, struct why *why);
 void dir_close(struct dir *d);
 
 /* Locks one of its lock files against other processes: a descriptor that holds the lock until it is

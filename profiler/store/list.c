@@ -142,7 +142,7 @@ static int add_window(void *ctx, const struct window_row *w)
 static const struct visitor visitor = {restart, begin_segment, add_window};
 
 int store_times_from(struct store *s, const struct store_query *q, int64_t width_ns,
-		     int64_t phase_ns, struct store_times *out, struct store_why *why)
+		     int64_t phase_ns, struct store_times *out, struct why *why)
 {
 	struct times t = {
 		.width_ns = width_ns, .phase_ns = phase_ns, .restore = {.without_stacks = true}};
@@ -169,7 +169,7 @@ int store_times_from(struct store *s, const struct store_query *q, int64_t width
 }
 
 int store_times(struct store *s, const struct store_query *q, int64_t width_ns,
-		struct store_times *out, struct store_why *why)
+		struct store_times *out, struct why *why)
 {
 	return store_times_from(s, q, width_ns, 0, out, why);
 }

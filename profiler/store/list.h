@@ -26,10 +26,10 @@ void store_times_release(struct store_times *t);
 /* Sums by time, in slots of width_ns (1 s at least; more than a million slots are -E2BIG). 0 or -errno with a
  * sentence. */
 int store_times(struct store *s, const struct store_query *q, int64_t width_ns,
-		struct store_times *out, struct store_why *why);
+		struct store_times *out, struct why *why);
 /* The same with slots that begin at phase_ns and multiples of the width from there: a zone's offset. */
 int store_times_from(struct store *s, const struct store_query *q, int64_t width_ns,
-		     int64_t phase_ns, struct store_times *out, struct store_why *why);
+		     int64_t phase_ns, struct store_times *out, struct why *why);
 
 #define STORE_FILE_STATES(X)                                                                       \
 	X(OPEN, "being written")                                                                   \

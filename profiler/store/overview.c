@@ -80,7 +80,7 @@ static int add_slot(struct overview *out, const struct store_slot *slot)
 }
 
 static int add_times(struct store *s, const struct overview_query *q, struct overview *out,
-		     struct store_why *why)
+		     struct why *why)
 {
 	const struct store_query times_query = {
 		.since_ns = q->since_ns,
@@ -215,7 +215,7 @@ static int add_profile(struct overview *o, const struct profile *p)
 }
 
 static int add_labels(struct store *s, const struct overview_query *q, struct overview *out,
-		      struct store_why *why)
+		      struct why *why)
 {
 	/* What nobody asks for need not be told apart. */
 	static const char *const no_threads[] = {LABEL_TID, NULL}, *const no_processes[] = {
@@ -239,7 +239,7 @@ static int add_labels(struct store *s, const struct overview_query *q, struct ov
 }
 
 int overview_make(struct store *s, const struct overview_query *q, struct overview *out,
-		  struct store_why *why)
+		  struct why *why)
 {
 	struct overview o = {.by = q->by};
 	int err = add_files(s, q, &o);

@@ -72,7 +72,7 @@ struct overview_query {
 
 /* 0 or -errno with a sentence, as store_query(). */
 int overview_make(struct store *s, const struct overview_query *q, struct overview *out,
-		  struct store_why *why);
+		  struct why *why);
 void overview_release(struct overview *o);
 /* The label's key that rows are by; NULL by time. */
 const char *overview_label(enum overview_by by);

@@ -139,7 +139,7 @@ static int run(struct query *run, const struct dir *dir, const struct store_quer
 }
 
 int store_query(struct store *s, const struct store_query *q, struct store_result *out,
-		struct store_why *why)
+		struct why *why)
 {
 	struct query query = {0};
 	struct where *where = NULL;

@@ -42,6 +42,6 @@ void store_result_release(struct store_result *r);
  * are of different sample types; or another -errno, with a sentence in *why.
  */
 int store_query(struct store *s, const struct store_query *q, struct store_result *out,
-		struct store_why *why);
+		struct why *why);
 
 #endif

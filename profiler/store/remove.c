@@ -146,7 +146,7 @@ static int remove_beside(struct removal *r)
 }
 
 int store_remove(struct store *s, int64_t since_ns, int64_t until_ns, const char *where,
-		 struct store_removal *out, struct store_why *why)
+		 struct store_removal *out, struct why *why)
 {
 	struct removal r = {.s = s, .since_ns = since_ns, .until_ns = until_ns, .out = out};
 	_cleanup_close_ int lock = -1;

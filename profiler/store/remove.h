@@ -24,6 +24,6 @@ struct store_removal {
  * -EINVAL; or another -errno, with a sentence: what is gone is gone, and it may be called again.
  */
 int store_remove(struct store *s, int64_t since_ns, int64_t until_ns, const char *where,
-		 struct store_removal *out, struct store_why *why);
+		 struct store_removal *out, struct why *why);
 
 #endif

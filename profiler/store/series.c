@@ -194,7 +194,7 @@ static int compare(const void *va, const void *vb)
 static const struct visitor visitor = {restart, begin_segment, add_window};
 
 int store_series(struct store *s, const struct store_query *q, int64_t width_ns,
-		 const char *const *labels, struct store_series *out, struct store_why *why)
+		 const char *const *labels, struct store_series *out, struct why *why)
 {
 	struct grouping g = {
 		.width_ns = width_ns, .labels = labels, .restore.without_stacks = true};

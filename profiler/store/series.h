@@ -29,6 +29,6 @@ void store_series_release(struct store_series *s);
 /* Sums in slots of width_ns (1 s at least) and by the values of these labels (NULL-terminated); where a label is
  * not there, its value is "". More than STORE_SERIES_MAX_POINTS are -E2BIG. 0 or -errno with a sentence. */
 int store_series(struct store *s, const struct store_query *q, int64_t width_ns,
-		 const char *const *labels, struct store_series *out, struct store_why *why);
+		 const char *const *labels, struct store_series *out, struct why *why);
 
 #endif

@@ -49,7 +49,7 @@ void store_stats(struct store *s, struct store_stats *out)
 
 /* --- opening -------------------------------------------------------------------------------------- */
 
-static int take_lock(struct store *s, struct store_why *why)
+static int take_lock(struct store *s, struct why *why)
 {
 	pid_t pid;
 	int fd = dir_lock(&s->dir, DIR_APPEND_LOCK, &pid);
@@ -111,7 +111,7 @@ static void clean(struct store *s)
 	}
 }
 
-static int open_for_writing(struct store *s, struct store_why *why)
+static int open_for_writing(struct store *s, struct why *why)
 {
 	int err = take_lock(s, why);
 
@@ -122,8 +122,7 @@ static int open_for_writing(struct store *s, struct store_why *why)
 	return err ? why_say(why, err, "%s: %s", s->dir.path, strerror(-err)) : 0;
 }
 
-int store_open(struct store **out, const char *path, const struct store_opts *opts,
-	       struct store_why *why)
+int store_open(struct store **out, const char *path, const struct store_opts *opts, struct why *why)
 {
 	_cleanup_(store_freep) struct store *s = calloc(1, sizeof(*s));
 	int err;

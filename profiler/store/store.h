@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "profiler/store/why.h"
+#include "profiler/base/why.h"
 
 struct profile;
 struct quality;
@@ -51,7 +51,7 @@ struct store_opts {
  * -EBUSY (another process appends: its pid is in the sentence), -ENOENT, -EACCES, -EPERM, ...
  */
 int store_open(struct store **out, const char *path, const struct store_opts *opts,
-	       struct store_why *why);
+	       struct why *why);
 /* What has been appended is on disk. NULL is fine. */
 void store_close(struct store *s);
 

@@ -14,7 +14,7 @@
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/profile/profile.h"
-#include "profiler/store/why.h"
+#include "profiler/base/why.h"
 
 #define MAX_CONDITIONS 64
 /* A regular expression comes from anybody who may ask. Compiled, one grows by what its braces say. */
@@ -61,7 +61,7 @@ static bool is_key_char(char c)
 	return isalnum((unsigned char)c) || strchr("_.-/", c) || (unsigned char)c >= 0x80;
 }
 
-static int take_key(const char **at, struct condition *c, struct store_why *why)
+static int take_key(const char **at, struct condition *c, struct why *why)
 {
 	const char *s = *at;
 	size_t n = 0;
@@ -76,7 +76,7 @@ static int take_key(const char **at, struct condition *c, struct store_why *why)
 	return c->key ? 0 : -ENOMEM;
 }
 
-static int take_op(const char **at, struct condition *c, struct store_why *why)
+static int take_op(const char **at, struct condition *c, struct why *why)
 {
 	static const struct {
 		const char *text;
@@ -93,7 +93,7 @@ static int take_op(const char **at, struct condition *c, struct store_why *why)
 	return why_say(why, -EINVAL, "after \"%.60s\" one of = != =~ !~ is missing", c->key);
 }
 
-static int take_quoted(const char **at, struct buf *b, struct store_why *why)
+static int take_quoted(const char **at, struct buf *b, struct why *why)
 {
 	const char *s = *at + 1;
 
@@ -108,7 +108,7 @@ static int take_quoted(const char **at, struct buf *b, struct store_why *why)
 	return 0;
 }
 
-static int take_value(const char **at, struct condition *c, struct store_why *why)
+static int take_value(const char **at, struct condition *c, struct why *why)
 {
 	struct buf b = {0};
 	int err = 0;
@@ -147,7 +147,7 @@ static unsigned long most_repeats(const char *s)
 }
 
 /* Braces multiply when they are nested: their product is bounded. */
-static int check_regex(const char *s, struct store_why *why)
+static int check_regex(const char *s, struct why *why)
 {
 	unsigned long repeats = 1, n;
 
@@ -166,7 +166,7 @@ static int check_regex(const char *s, struct store_why *why)
 	return 0;
 }
 
-static int compile(struct condition *c, struct store_why *why)
+static int compile(struct condition *c, struct why *why)
 {
 	_cleanup_free_ char *whole = NULL;
 	int rc = check_regex(c->value, why);
@@ -194,7 +194,7 @@ static bool is_number_key(const char *key)
 }
 
 /* Ids compare as text, so that 0042 becomes 42. */
-static int check_number(struct condition *c, struct store_why *why)
+static int check_number(struct condition *c, struct why *why)
 {
 	uint64_t n;
 
@@ -206,7 +206,7 @@ static int check_number(struct condition *c, struct store_why *why)
 	return 0;
 }
 
-static int take_condition(const char **at, struct condition *c, struct store_why *why)
+static int take_condition(const char **at, struct condition *c, struct why *why)
 {
 	int err = take_key(at, c, why) ?: take_op(at, c, why) ?: take_value(at, c, why);
 
@@ -217,7 +217,7 @@ static int take_condition(const char **at, struct condition *c, struct store_why
 	return is_number_key(c->key) ? check_number(c, why) : 0;
 }
 
-int where_parse(struct where **out, const char *text, struct store_why *why)
+int where_parse(struct where **out, const char *text, struct why *why)
 {
 	_cleanup_(where_freep) struct where *w = calloc(1, sizeof(*w));
 	int err = w ? 0 : -ENOMEM;
@@ -242,7 +242,7 @@ int where_parse(struct where **out, const char *text, struct store_why *why)
 	return err;
 }
 
-int where_parse_any(struct where **out, const char *text, struct store_why *why)
+int where_parse_any(struct where **out, const char *text, struct why *why)
 {
 	*out = NULL;
 	return text && *text ? where_parse(out, text, why) : 0;

@@ -14,13 +14,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct store_why;
+struct why;
 struct where;
 
 /* 0, or -EINVAL or -ENOMEM with a sentence in *why. */
-int where_parse(struct where **out, const char *text, struct store_why *why);
+int where_parse(struct where **out, const char *text, struct why *why);
 /* The same, but no text, or "", is no condition: then *out is NULL. */
-int where_parse_any(struct where **out, const char *text, struct store_why *why);
+int where_parse_any(struct where **out, const char *text, struct why *why);
 void where_free(struct where *w);
 
 struct where_label {

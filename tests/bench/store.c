@@ -210,7 +210,7 @@ int main(int argc, char **argv)
 {
 	const struct store_opts opts = {.access = STORE_WRITE};
 	struct filling f = {.files = argv + 3, .n_files = argc - 3};
-	struct store_why why = {""};
+	struct why why = {""};
 	long repeats;
 	int err;
 

@@ -7,7 +7,7 @@
 #include "profiler/http/proto_json.h"
 #include "profiler/http/selector.h"
 #include "profiler/store/where.h"
-#include "profiler/store/why.h"
+#include "profiler/base/why.h"
 #include "proto/querier.pb-c.h"
 #include "proto/wire.h"
 
@@ -50,7 +50,7 @@ static void parse_json(const char *data, size_t len)
 static void parse_selector(const char *data, size_t len)
 {
 	struct buf where = {0}, meta = {0};
-	struct store_why sentence;
+	struct why sentence;
 	char *text = strndup(data, len);
 	const char *why = NULL;
 	struct where *w = NULL;

@@ -25,7 +25,7 @@
 
 static inline struct store *open_store(const char *path, const struct store_opts *opts)
 {
-	struct store_why why = {""};
+	struct why why = {""};
 	struct store *s;
 	int err = store_open(&s, path, opts, &why);
 
@@ -95,7 +95,7 @@ static inline struct store_result query_store(struct store *s, int64_t since, in
 					      const char *where)
 {
 	struct store_query q = {.since_ns = since, .until_ns = until, .where = where};
-	struct store_why why = {""};
+	struct why why = {""};
 	struct store_result r;
 	int err = store_query(s, &q, &r, &why);
 

@@ -71,7 +71,7 @@ static int append(struct store *s, uint64_t n)
 int main(int argc, char **argv)
 {
 	const struct store_opts opts = {.access = STORE_WRITE, .segment_ns = 60 * SECOND};
-	struct store_why why = {""};
+	struct why why = {""};
 	struct store *s;
 	int err = argc < 2 ? -1 : store_open(&s, argv[1], &opts, &why);
 

@@ -488,7 +488,7 @@ static int64_t stored_ns(int64_t since_ns, int64_t until_ns)
 	struct store_opts opts = {.access = STORE_READ};
 	const struct store_query q = {.since_ns = since_ns, .until_ns = until_ns};
 	struct store *s = open_store(ASK_STORE, &opts);
-	struct store_why why = {""};
+	struct why why = {""};
 	struct store_result result;
 	int64_t total;
 

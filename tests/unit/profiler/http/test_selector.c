@@ -11,7 +11,7 @@
 
 #include "profiler/http/selector.h"
 #include "profiler/store/where.h"
-#include "profiler/store/why.h"
+#include "profiler/base/why.h"
 
 struct parsed {
 	struct buf where, meta;
@@ -108,7 +108,7 @@ static void test_nothing_gets_out_of_a_value(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
 		struct where_label label = {"k", values[i]};
-		struct store_why why = {""};
+		struct why why = {""};
 		struct buf text = {0};
 		struct where *w;
 		struct parsed p;

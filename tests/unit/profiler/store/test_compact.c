@@ -321,7 +321,7 @@ static void times_add_up(void **state)
 	struct store *s = open_store("store", &writing);
 	struct store_times times;
 	struct store_result r;
-	struct store_why why;
+	struct why why;
 	struct window w[N];
 	int64_t samples = 0, cpu_ns = 0;
 

@@ -240,7 +240,7 @@ static void it_goes_on_when_there_is_space_again(void **state)
 
 static void a_read_only_disk_is_said_to_be_one(void **state)
 {
-	struct store_why why;
+	struct why why;
 	struct store *s, *reader;
 
 	(void)state;
@@ -276,7 +276,7 @@ static void writes_that_fail_are_errors(void **state)
 		struct rlimit limit = {size, RLIM_INFINITY};
 		bool acknowledged[END] = {0};
 		struct store_stats stats = {0};
-		struct store_why why;
+		struct why why;
 		struct store *s = NULL;
 
 		assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);

@@ -261,7 +261,7 @@ static void query_everything(void)
 	struct store_times times;
 	struct store_files files;
 	struct store_result r;
-	struct store_why why;
+	struct why why;
 
 	if (!store_query(s, &all, &r, &why))
 		store_result_release(&r);

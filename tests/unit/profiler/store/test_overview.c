@@ -19,7 +19,7 @@ static const struct store_opts writing = {.access = STORE_WRITE};
 
 static struct overview look(struct store *s, struct overview_query q)
 {
-	struct store_why why = {""};
+	struct why why = {""};
 	struct overview o;
 
 	q.until_ns = q.until_ns ?: STORE_END;

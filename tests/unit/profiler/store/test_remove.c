@@ -18,7 +18,7 @@ static const struct store_opts editing = {.access = STORE_EDIT};
 static struct store_removal remove_from(struct store *s, int64_t since, int64_t until,
 					const char *where)
 {
-	struct store_why why = {""};
+	struct why why = {""};
 	struct store_removal r;
 	int err = store_remove(s, since, until, where, &r, &why);
 
@@ -229,7 +229,7 @@ static void nothing_goes_by_mistake(void **state)
 	static const struct store_opts reading = {.access = STORE_READ};
 	struct store *s = open_store("store", &writing), *reader = open_store("store", &reading);
 	struct store_removal r;
-	struct store_why why;
+	struct why why;
 	struct window w[2];
 
 	(void)state;

@@ -127,7 +127,7 @@ static void labels_can_be_left_out(void **state)
 	const struct store_query q = {.until_ns = STORE_END, .without_labels = without};
 	struct store *s = open_store("store", &writing);
 	struct profile *whole, *no_pid, *neither;
-	struct store_why why;
+	struct why why;
 	struct store_result r;
 	struct window w[N];
 
@@ -151,7 +151,7 @@ static void sums_by_label_need_no_stacks(void **state)
 	const struct store_query q = {.until_ns = STORE_END, .without_stacks = true};
 	struct store *s = open_store("store", &writing);
 	struct profile *whole;
-	struct store_why why;
+	struct why why;
 	struct store_result r;
 	struct window w[N];
 
@@ -248,7 +248,7 @@ static void the_clock_may_go_back_and_forth(void **state)
 static void one_process_appends(void **state)
 {
 	struct store *s = open_store("store", &writing), *other = NULL;
-	struct store_why why;
+	struct why why;
 	char pid[32];
 
 	(void)state;
@@ -282,7 +282,7 @@ static void directory_and_files_are_for_the_group(void **state)
 
 static void refusals_say_why(void **state)
 {
-	struct store_why why;
+	struct why why;
 	struct store *s = NULL;
 
 	(void)state;
@@ -308,7 +308,7 @@ static void become_nobody(bool nobody)
 
 static void readers_without_permission_learn_the_cure(void **state)
 {
-	struct store_why why;
+	struct why why;
 	struct store *s = open_store("store", &writing);
 	int err;
 
@@ -433,7 +433,7 @@ static void windows_of_other_types_are_not_mixed(void **state)
 	struct profile *heap = profile_new();
 	struct quality none = {0};
 	struct store_result r;
-	struct store_why why;
+	struct why why;
 	struct window w = random_window(1, T0, SECOND);
 
 	(void)state;

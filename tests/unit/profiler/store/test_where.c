@@ -11,7 +11,7 @@
 
 #include "profiler/base/hash.h"
 #include "profiler/store/where.h"
-#include "profiler/store/why.h"
+#include "profiler/base/why.h"
 
 static const struct where_label labels[] = {
 	{"comm", "nginx"},
@@ -23,7 +23,7 @@ static const struct where_label labels[] = {
 
 static struct where *parse(const char *text)
 {
-	struct store_why why = {""};
+	struct why why = {""};
 	struct where *w = NULL;
 
 	if (where_parse(&w, text, &why))
@@ -87,7 +87,7 @@ static void malformed_ones_say_what_is_wrong(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct store_why why = {""};
+		struct why why = {""};
 		struct where *w = NULL;
 
 		assert_int_equal(where_parse(&w, cases[i].text, &why), -EINVAL);
@@ -100,7 +100,7 @@ static void malformed_ones_say_what_is_wrong(void **state)
 static void too_much_is_refused(void **state)
 {
 	char *text = calloc(1, 4096);
-	struct store_why why;
+	struct why why;
 	struct where *w = NULL;
 
 	(void)state;
@@ -145,7 +145,7 @@ static void invented_ones_hurt_nobody(void **state)
 	for (int i = 0; i < 20000; i++) {
 		char text[32];
 		size_t n = i % sizeof(text);
-		struct store_why why;
+		struct why why;
 		struct where *w;
 
 		for (size_t k = 0; k < n; k++) {

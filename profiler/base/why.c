@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "profiler/store/why.h"
+#include "profiler/base/why.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-int why_say(struct store_why *why, int err, const char *fmt, ...)
+int why_say(struct why *why, int err, const char *fmt, ...)
 {
 	va_list ap;
 
