@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A kind of profile store: what it is sent, and what its answers mean. One file a kind, and one table of them
+ * (kinds.c). No kind waits, opens a file, or knows of queues: profiler/upload/delivery.h does that for all.
+ */
+#ifndef KILN_UPLOAD_KIND_H
+#define KILN_UPLOAD_KIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/vec.h"
+#include "profiler/base/why.h"
+#include "profiler/net/net.h"
+
+struct profile;
+struct upload_target;
+
+/* Those of kiln push and of the configuration. X(scheme, net's scheme, kind) */
+#define UPLOAD_SCHEMES(X)                                                                          \
+	X("pyroscope+http", "http", pyroscope)                                                     \
+	X("pyroscope+https", "https", pyroscope)                                                   \
+	X("parca+http", "http", parca)                                                             \
+	X("parca+https", "https", parca)                                                           \
+	X("otlp+http", "http", otlp_http)                                                          \
+	X("otlp+https", "https", otlp_http)                                                        \
+	X("otlp+grpc", "http", otlp_grpc)                                                          \
+	X("otlp+grpcs", "https", otlp_grpc)                                                        \
+	X("pprof+http", "http", pprof_http)                                                        \
+	X("pprof+https", "https", pprof_http)                                                      \
+	X("s3+http", "http", s3)                                                                   \
+	X("s3+https", "https", s3)
+
+/* A window, or a file, to be sent. */
+struct upload_item {
+	const struct profile *profile; /* its time_ns and duration_ns are right */
+	const char *host;	       /* this machine's name */
+	uint64_t id
+		[2]; /* the same whenever this window is sent, and unlike all others of all hosts */
+};
+
+/* One request of several that an item takes. net_request's texts are borrowed from it and from the target. */
+struct upload_request {
+	const char *method;
+	char *url;
+	VEC(char *) headers; /* "Name: value"; of the kind, not those of the configuration */
+	struct buf body;
+	enum net_version version;
+	bool is_signed;	  /* by AWS Signature Version 4 */
+	uint64_t samples; /* whose fate is that of the request: for counters */
+};
+
+struct upload_requests {
+	VEC(struct upload_request) v; /* sent one after the other, in this order */
+};
+void upload_requests_release(struct upload_requests *r);
+
+enum upload_verdict {
+	UPLOAD_DELIVERED,
+	UPLOAD_PARTIAL,	  /* taken in part: never sent again; `rejected` says how much */
+	UPLOAD_AGAIN,	  /* later, as often as it takes */
+	UPLOAD_AGAIN_FEW, /* later, a few times: it may be the data's fault */
+	UPLOAD_REFUSED,	  /* never again: it is the data's fault */
+	UPLOAD_WRONG, /* never again as things are: token, tenant, path, certificate. Data wait for it */
+};
+
+struct upload_judgement {
+	enum upload_verdict verdict;
+	uint64_t
+		rejected; /* UPLOAD_PARTIAL: samples, or profiles if that is what the server counts */
+	int64_t retry_after_s; /* -1: the server does not say */
+	struct why
+		why; /* "401 unauthenticated: no org id: set tenant": what it answered, and what to
+				   change where that is known. Clean UTF-8, no secrets */
+};
+
+struct upload_kind {
+	const char *name;      /* "pyroscope", as in its schemes */
+	uint16_t default_port; /* 0: the protocol's own */
+	uint64_t max_age_ns;   /* the server refuses what began before; 0: takes everything */
+	/* Whether the URL's rest and the options make sense for it. 0, or -EINVAL with a sentence. */
+	int (*check)(const struct upload_target *t, struct why *why);
+	/* 0; or -errno with a sentence: then the item can never be sent. */
+	int (*pack)(const struct upload_target *t, const struct upload_item *item,
+		    struct upload_requests *out, struct why *why);
+	/* Of an answer with err 0. What is no answer of HTTP is judged for all kinds alike. */
+	void (*judge)(const struct upload_target *t, const struct net_answer *answer,
+		      struct upload_judgement *out);
+};
+
+#define X(scheme, net, kind) extern const struct upload_kind upload_##kind;
+UPLOAD_SCHEMES(X)
+#undef X
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One destination: its URL, its secrets, and how a request to it is made. */
+#ifndef KILN_UPLOAD_TARGET_H
+#define KILN_UPLOAD_TARGET_H
+
+#include <stdint.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/upload/kind.h"
+
+struct upload_header {
+	const char *name, *value;
+};
+
+struct upload_target_opts { /* borrowed; NULL: not set */
+	const char *name;   /* for people; NULL: the URL */
+	const char *url;    /* SCHEME://HOST[:PORT][/PATH][?QUERY] */
+	const char *token_file, *username, *password_file, *tenant;
+	const char *ca_file, *cert_file, *key_file, *proxy;
+	const struct upload_header *headers;
+	size_t n_headers;
+	bool without_names; /* functions are not sent: OTLP, and Parca, whose server can name them */
+	char *const *env;   /* for AWS_*; NULL: none */
+};
+
+struct upload_target {
+	const struct upload_kind *kind;
+	char *name;
+	char *base;  /* "http://HOST:PORT", without a slash at the end */
+	char *path;  /* "/PATH", or "" */
+	char *query; /* "key=value&...", or "" */
+	char *shown; /* the URL as people may see it */
+	char *bearer, *username, *password, *tenant, *proxy;
+	char *ca_file, *cert_file, *key_file;
+	char *aws_region, *aws_key, *aws_secret, *aws_session_token;
+	char **headers; /* "Name: value", NULL-terminated */
+	bool without_names;
+};
+
+/* Reads the files of secrets: S3's keys also from AWS_ACCESS_KEY_ID and so on, or from
+ * AWS_SHARED_CREDENTIALS_FILE. 0; -EINVAL, -ENOENT, -EACCES, ... with a sentence that names the option and
+ * shows no secret; or -ENOMEM. */
+int upload_target_new(struct upload_target **out, const struct upload_target_opts *o,
+		      struct why *why);
+void upload_target_free(struct upload_target *t);
+DEFINE_CLEANUP(upload_target, upload_target_free)
+
+/* Whether it is a URL of one of the schemes: 0, or -EINVAL with a sentence that names the nearest. */
+int upload_url_check(const char *url, struct why *why);
+
+/* r as a request of HTTP, with the target's headers and secrets. *headers holds its list: free() it when the
+ * request has ended. 0 or -ENOMEM. */
+int upload_target_request(const struct upload_target *t, const struct upload_request *r,
+			  struct net_request *out, const char ***headers);
+/* Judges any answer: no connection, a timeout, and what the kind says. */
+void upload_target_judge(const struct upload_target *t, const struct net_answer *answer,
+			 struct upload_judgement *out);
+
+#endif
