@@ -18,8 +18,8 @@
 #include "symbolizer/lookup/object.h"
 
 #define CACHE_BYTES_DEFAULT (64ul << 20)
-/* Room to make before lines of a file are looked up. Its DWARF reader holds 16 MiB, and parts of
- * compressed sections. */
+/* Room to make before a file's DWARF is read. The reader holds 16 MiB, and parts of compressed
+ * sections. */
 #define LINES_BYTES (24ul << 20)
 /* After so many freed bytes, memory is given back to the kernel. */
 #define TRIM_BYTES (16ul << 20)
@@ -160,14 +160,28 @@ static size_t coldest(const struct lookup *s)
 	return found;
 }
 
+/* What others may hold while this file is used. Most files have no DWARF, or a line table in its
+ * place: who makes room for a reader that never comes parses the others again and again. */
+static size_t bytes_beside(const struct lookup *s, const struct object *used)
+{
+	switch (object_dwarf_use(used)) {
+	case OBJECT_NO_DWARF:
+		return s->cache_bytes;
+	case OBJECT_MAY_READ_DWARF:
+		return s->cache_bytes / 2;
+	default:
+		return s->cache_bytes > LINES_BYTES ? s->cache_bytes - LINES_BYTES : 0;
+	}
+}
+
 /* Drops the least recently used others, so that the cap is not exceeded by much while this file
  * is used. Entries may move. */
 static struct entry *make_room(struct lookup *s, struct entry *e)
 {
-	size_t keep = s->cache_bytes > LINES_BYTES ? s->cache_bytes - LINES_BYTES : 0;
 	struct object *used = e->object;
+	size_t keep = bytes_beside(s, used);
 
-	while (!s->names_only && s->entries.len > 1 && s->stats.bytes - e->bytes > keep) {
+	while (s->entries.len > 1 && s->stats.bytes - e->bytes > keep) {
 		drop_entry(s, coldest(s));
 		for (e = s->entries.data; e->object != used; e++)
 			;

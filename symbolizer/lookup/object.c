@@ -366,6 +366,16 @@ int object_resolve(struct object *o, const struct debug_search *search, const ch
 
 /* --- size ------------------------------------------------------------------------------------- */
 
+enum object_dwarf_use object_dwarf_use(const struct object *o)
+{
+	if (o->names_only || o->table)
+		return OBJECT_NO_DWARF;
+	if (!o->debug_loaded)
+		return OBJECT_MAY_READ_DWARF;
+	return o->debug || elf_obj_section(o->main, ".debug_info") ? OBJECT_READS_DWARF
+								   : OBJECT_NO_DWARF;
+}
+
 size_t object_bytes(const struct object *o)
 {
 	const struct elf_obj *objs[] = {o->main, o->debug, o->alt, o->dwp};
