@@ -18,9 +18,10 @@
 #include "symbolizer/lookup/object.h"
 
 #define CACHE_BYTES_DEFAULT (64ul << 20)
-/* Room to make before a file's DWARF is read. The reader holds 16 MiB, and parts of compressed
- * sections. */
-#define LINES_BYTES (24ul << 20)
+/* The share of the cache for one file's DWARF reader, and the room to make before it is used: it also
+ * holds parts of compressed sections. */
+#define DWARF_SHARE(cache) ((cache) / 4)
+#define DWARF_ROOM(cache)  ((cache) / 8 * 3)
 /* After so many freed bytes, memory is given back to the kernel. */
 #define TRIM_BYTES (16ul << 20)
 /* Each holds one to four descriptors. A process has 1,024 unless it asks for more. */
@@ -170,7 +171,7 @@ static size_t bytes_beside(const struct lookup *s, const struct object *used)
 	case OBJECT_MAY_READ_DWARF:
 		return s->cache_bytes / 2;
 	default:
-		return s->cache_bytes > LINES_BYTES ? s->cache_bytes - LINES_BYTES : 0;
+		return s->cache_bytes - DWARF_ROOM(s->cache_bytes);
 	}
 }
 
@@ -252,7 +253,9 @@ static int open_entry(struct lookup *s, const struct sym_query *q, const struct 
 	const struct build_id *id;
 	struct object *object;
 	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
-	int err = fd < 0 ? -errno : object_open(&object, fd, s->names_only || q->names_only);
+	int err = fd < 0 ? -errno
+			 : object_open(&object, fd, s->names_only || q->names_only,
+				       DWARF_SHARE(s->cache_bytes));
 
 	s->stats.files_opened++;
 	if (err) {

@@ -24,7 +24,7 @@ const struct elf_limits *object_limits(bool names_only)
 	return names_only ? &names_limits : &elf_limits_default;
 }
 
-int object_open(struct object **out, int fd, bool names_only)
+int object_open(struct object **out, int fd, bool names_only, size_t dwarf_bytes)
 {
 	_cleanup_(object_freep) struct object *o = calloc(1, sizeof(*o));
 	int err;
@@ -34,6 +34,7 @@ int object_open(struct object **out, int fd, bool names_only)
 		return -ENOMEM;
 	}
 	o->names_only = names_only;
+	o->dwarf_bytes = dwarf_bytes;
 	err = elf_obj_open(&o->main, fd, object_limits(names_only));
 	if (err)
 		return err;

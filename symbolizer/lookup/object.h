@@ -15,8 +15,8 @@ struct debug_search;
 const struct elf_limits *object_limits(bool names_only);
 
 /* Opens a file from a descriptor, which is taken, also on failure. 0 or the -errno of
- * elf_obj_open(). */
-int object_open(struct object **out, int fd, bool names_only);
+ * elf_obj_open(). dwarf_bytes: what its DWARF reader may keep. */
+int object_open(struct object **out, int fd, bool names_only, size_t dwarf_bytes);
 void object_free(struct object *o);
 
 struct elf_obj *object_elf(struct object *o);

@@ -13,6 +13,7 @@
 
 struct object {
 	bool names_only;
+	size_t dwarf_bytes;
 	bool debug_loaded, symbols_loaded, lines_loaded;
 	bool symtab_whole; /* from a .symtab, so it names all functions */
 	int problem;	   /* 0, or -EBADMSG or -EFBIG if part of the file could not be read */
