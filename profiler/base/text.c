@@ -205,6 +205,16 @@ void text_add_html(struct buf *b, const char *s)
 	}
 }
 
+void text_add_url(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (isalnum((unsigned char)*s) || strchr("-._~", *s))
+			buf_char(b, *s);
+		else
+			buf_printf(b, "%%%02X", (unsigned char)*s);
+	}
+}
+
 void text_hex(const void *data, size_t len, char *out)
 {
 	const uint8_t *p = data;

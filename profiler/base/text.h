@@ -36,6 +36,8 @@ size_t text_utf8_run(const char *s, size_t len);
 
 /* Appends with & < > " ' escaped. The input should be clean. For JSON see json.h. */
 void text_add_html(struct buf *b, const char *s);
+/* Appends with %XX for all but the unreserved characters of URLs (RFC 3986, 2.3). */
+void text_add_url(struct buf *b, const char *s);
 
 /* Lowercase hex of len bytes, NUL-terminated: out holds 2 * len + 1. */
 void text_hex(const void *data, size_t len, char *out);
