@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/json_read.h"
 #include "profiler/base/text.h"
-#include "profiler/remote/curl.h"
+#include "profiler/net/net.h"
 
 #define PORT		"7676"
 #define CONNECT_MS	10000
@@ -27,16 +26,6 @@
 #define HTTP_PREFIX  "kiln+http://"
 #define HTTPS_PREFIX "kiln+https://"
 #define UNIX_PREFIX  "kiln+unix:"
-
-__attribute__((format(printf, 3, 4))) static int say(struct why *why, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why->text, sizeof(why->text), fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 /* --- the URL -------------------------------------------------------------------------------------- */
 
@@ -74,12 +63,12 @@ static int make_base(struct buf *out, const char *url, struct why *why)
 
 		snprintf(text, sizeof(text), "%.*s", (int)digits, rest);
 		if (!digits || digits > 5 || text_parse_u64(text, 65535, &number) || !number)
-			return say(why, -EINVAL, "%s: no port follows the colon", url);
+			return why_say(why, -EINVAL, "%s: no port follows the colon", url);
 		port = text;
 		rest += digits;
 	}
 	if (!len || (strcmp(rest, "") && strcmp(rest, "/")))
-		return say(why, -EINVAL, "%s is no " HTTP_PREFIX "HOST[:PORT]", url);
+		return why_say(why, -EINVAL, "%s is no " HTTP_PREFIX "HOST[:PORT]", url);
 	buf_printf(out, "%s://%.*s:%s", tls ? "https" : "http", (int)len, host, port);
 	return 0;
 }
@@ -90,26 +79,16 @@ static int parse_url(const char *url, struct buf *base, const char **socket, str
 	if (text_has_prefix(url, HTTP_PREFIX) || text_has_prefix(url, HTTPS_PREFIX))
 		return make_base(base, url, why);
 	if (!text_has_prefix(url, UNIX_PREFIX))
-		return say(why, -EINVAL,
-			   "%s is none of " HTTP_PREFIX "HOST[:PORT], " HTTPS_PREFIX
-			   "HOST[:PORT], " UNIX_PREFIX "/PATH",
-			   url);
+		return why_say(why, -EINVAL,
+			       "%s is none of " HTTP_PREFIX "HOST[:PORT], " HTTPS_PREFIX
+			       "HOST[:PORT], " UNIX_PREFIX "/PATH",
+			       url);
 	*socket = url + strlen(UNIX_PREFIX);
 	if (**socket != '/' || strlen(*socket) > MAX_SOCKET_PATH)
-		return say(why, -EINVAL, "%s is no " UNIX_PREFIX "/PATH of at most %d bytes", url,
-			   MAX_SOCKET_PATH);
+		return why_say(why, -EINVAL, "%s is no " UNIX_PREFIX "/PATH of at most %d bytes",
+			       url, MAX_SOCKET_PATH);
 	buf_str(base, "http://localhost");
 	return 0;
-}
-
-static void add_escaped(struct buf *b, const char *s)
-{
-	for (; *s; s++) {
-		if (isalnum((unsigned char)*s) || strchr("-._~", *s))
-			buf_char(b, *s);
-		else
-			buf_printf(b, "%%%02X", (unsigned char)*s);
-	}
 }
 
 static void add_params(struct buf *b, const struct remote_param *params, size_t n)
@@ -120,7 +99,7 @@ static void add_params(struct buf *b, const struct remote_param *params, size_t 
 		if (!params[i].value)
 			continue;
 		buf_printf(b, "%c%s=", before, params[i].key);
-		add_escaped(b, params[i].value);
+		text_add_url(b, params[i].value);
 		before = '&';
 	}
 }
@@ -139,9 +118,10 @@ static int check_token(const char *token, const char *from, struct why *why)
 {
 	for (const char *s = token; *s; s++)
 		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f)
-			return say(why, -EINVAL, "%s: a token has no blanks and only ASCII", from);
+			return why_say(why, -EINVAL, "%s: a token has no blanks and only ASCII",
+				       from);
 	if (!*token || strlen(token) > MAX_TOKEN)
-		return say(why, -EINVAL, "%s: a token has 1 to %d characters", from, MAX_TOKEN);
+		return why_say(why, -EINVAL, "%s: a token has 1 to %d characters", from, MAX_TOKEN);
 	return 0;
 }
 
@@ -152,7 +132,7 @@ static int read_token(char **out, const char *path, struct why *why)
 	int err = io_read_file(path, MAX_TOKEN + 2, &text, &len);
 
 	if (err)
-		return say(why, err, "%s: %s", path, strerror(-err));
+		return why_say(why, err, "%s: %s", path, strerror(-err));
 	text[strcspn(text, "\r\n")] = '\0';
 	*out = text;
 	return 0;
@@ -168,7 +148,7 @@ int remote_token(char **out, const char *path, struct why *why)
 	if (path)
 		err = read_token(&token, path, why);
 	else if (variable && *variable)
-		err = (token = strdup(variable)) ? 0 : say(why, -ENOMEM, "out of memory");
+		err = (token = strdup(variable)) ? 0 : why_say(why, -ENOMEM, "out of memory");
 	if (err || !token)
 		return err;
 	err = check_token(token, path ? path : "KILN_TOKEN", why);
@@ -200,7 +180,7 @@ static const char *or_else(const struct buf *said, const char *text)
 	return said->len ? buf_cstr((struct buf *)said) : text;
 }
 
-static int refuse(const struct remote *r, const char *path, const struct curl_answer *a,
+static int refuse(const struct remote *r, const char *path, const struct net_answer *a,
 		  struct why *why)
 {
 	struct buf said = {0};
@@ -208,27 +188,27 @@ static int refuse(const struct remote *r, const char *path, const struct curl_an
 
 	quote(&said, &a->body);
 	if (a->status == 401)
-		err = say(why, -EACCES,
-			  r->token ? "%s does not accept the token"
-				   : "%s wants a token: KILN_TOKEN or --token-file",
-			  r->url);
+		err = why_say(why, -EACCES,
+			      r->token ? "%s does not accept the token"
+				       : "%s wants a token: KILN_TOKEN or --token-file",
+			      r->url);
 	else if (a->status == 403)
-		err = say(
+		err = why_say(
 			why, -EACCES, "%s refuses: %s", r->url,
 			or_else(&said, "its http.hosts has to have the name by which it is asked"));
 	else if (a->status == 404 && said.len)
-		err = say(why, -ENODATA, "%s: %s", r->url, buf_cstr(&said));
+		err = why_say(why, -ENODATA, "%s: %s", r->url, buf_cstr(&said));
 	else if (a->status == 404)
-		err = say(why, -ENOENT, "%s has no %s: is it a kiln agent?", r->url, path);
+		err = why_say(why, -ENOENT, "%s has no %s: is it a kiln agent?", r->url, path);
 	else if (a->status == 429 || a->status == 503)
-		err = say(why, -EBUSY, "%s cannot answer just now, try again: %s", r->url,
-			  or_else(&said, "it has too much to do"));
+		err = why_say(why, -EBUSY, "%s cannot answer just now, try again: %s", r->url,
+			      or_else(&said, "it has too much to do"));
 	else if (a->status == 400)
-		err = say(why, -EINVAL, "%s: %s", r->url,
-			  or_else(&said, "it does not understand the question"));
+		err = why_say(why, -EINVAL, "%s: %s", r->url,
+			      or_else(&said, "it does not understand the question"));
 	else
-		say(why, err, "%s answers with status %ld: %s", r->url, a->status,
-		    or_else(&said, "is it a kiln agent?"));
+		why_say(why, err, "%s answers with status %ld: %s", r->url, a->status,
+			or_else(&said, "is it a kiln agent?"));
 	buf_release(&said);
 	return err;
 }
@@ -236,26 +216,26 @@ static int refuse(const struct remote *r, const char *path, const struct curl_an
 static int ask(const struct remote *r, const char *path, const char *url, const char *socket,
 	       struct buf *out, struct why *why)
 {
-	const struct curl_request request = {
+	const struct net_request request = {
+		.method = "GET",
 		.url = url,
 		.socket = socket,
-		.token = r->token,
+		.auth.bearer = r->token,
 		.connect_ms = r->connect_ms ?: CONNECT_MS,
 		.total_ms = r->total_ms ?: TOTAL_MS,
 		.stall_ms = r->stall_ms ?: STALL_MS,
 		.max_bytes = r->max_bytes ?: MAX_BYTES,
-		.soname = r->soname,
 	};
-	struct curl_answer answer;
-	int err = curl_get(&request, &answer);
+	struct net_answer answer;
+	int err = net_fetch(&request, r->soname, &answer);
 
 	if (err)
-		say(why, err, "%s: %s", r->url, answer.why);
+		why_say(why, err, "%s: %s", r->url, answer.why);
 	else if (answer.status != 200)
 		err = refuse(r, path, &answer, why);
 	else
 		buf_add(out, answer.body.data, answer.body.len);
-	curl_answer_release(&answer);
+	net_answer_release(&answer);
 	return err ?: out->err;
 }
 

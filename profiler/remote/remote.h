@@ -32,7 +32,7 @@ struct remote_param {
  * GET of a path such as "/api/v1/profile" with parameters. Appends the body of an answer with status 200.
  * 0, or with a sentence in *why: -EINVAL (no such URL or token), -ENOSYS (no libcurl), -EACCES (token missing
  * or refused, or host refused), -ENOENT (no kiln), -ENODATA (the agent has nothing of that), -EBUSY (asked too much of it), -EBADMSG (another
- * answer), -EFBIG, -ETIMEDOUT, -ECONNREFUSED, -ENOMEM, -EIO.
+ * answer), -EPROTO (TLS), -EFBIG, -ETIMEDOUT, -ECONNREFUSED, -ENOMEM, -EIO.
  */
 int remote_get(const struct remote *r, const char *path, const struct remote_param *params,
 	       size_t n, struct buf *out, struct why *why);

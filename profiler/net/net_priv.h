@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shared by the source files of net. */
+#ifndef KILN_NET_NET_PRIV_H
+#define KILN_NET_NET_PRIV_H
+
+#include "profiler/net/net_library.h"
+#include "profiler/net/net_types.h"
+
+#define NET_MAX_HEADER_BYTES (256u << 10)
+
+struct net_transfer {
+	struct net_transfer *prev, *next;
+	struct net_library *lib;
+	struct net_request request; /* borrows what the caller's does */
+	struct net_answer answer;
+	void (*done)(void *ctx, struct net_answer *answer);
+	void *ctx;
+	void *easy;    /* NULL: answer.err has said why there is none */
+	void *headers; /* list of libcurl's */
+	char error[ERROR_SIZE];
+	size_t max_bytes, header_bytes;
+	bool too_large;
+};
+
+/* Makes t->easy from t->request. 0, or t->answer.err with a sentence. */
+int net_request_prepare(struct net_transfer *t);
+/* What has become of it; result is libcurl's. */
+void net_answer_finish(struct net_transfer *t, int result);
+
+#endif
