@@ -15,6 +15,8 @@
 #include "profiler/base/quantity.h"
 #include "profiler/base/suggest.h"
 #include "profiler/base/text.h"
+#include "profiler/base/why.h"
+#include "profiler/upload/target.h"
 
 #define LABEL_MAX 64
 #define HOST_MAX  253
@@ -261,49 +263,14 @@ bool config_listen_is_loopback(const char *listen)
 	return !strcmp(host, "localhost");
 }
 
-static const char *const url_schemes[] = {
-	"pyroscope+http://",  "pyroscope+https://",  "parca+http://", "parca+https://",
-	"otlp+http://",	      "otlp+https://",	     "otlp+grpc://",  "otlp+grpcs://",
-	"pprof+http://",      "pprof+https://",	     "s3+http://",    "s3+https://",
-	"clickhouse+http://", "clickhouse+https://",
-};
-
-static void say_schemes(const char *text, struct buf *why)
-{
-	char scheme[32];
-	struct suggest near = {.typed = scheme};
-
-	snprintf(scheme, sizeof(scheme), "%.*s://", (int)strcspn(text, ":"), text);
-	/* "http://" alone would be near to the shortest of them, which it is not. */
-	for (size_t i = 0; strchr(scheme, '+') && i < sizeof(url_schemes) / sizeof(*url_schemes);
-	     i++)
-		suggest_consider(&near, url_schemes[i]);
-	buf_str(why, "not a URL that says which protocol it takes, such as "
-		     "pyroscope+http://HOST:4040");
-	if (near.best)
-		buf_printf(why, " (did you mean \"%s\"?)", near.best);
-}
-
 static int check_url(const char *text, struct buf *why)
 {
-	const char *host = NULL;
+	struct why sentence = {""};
 	int err = config_check_text(text, 1, CONFIG_MAX_TEXT, why);
 
-	if (err)
+	if (err || !upload_url_check(text, &sentence))
 		return err;
-	for (size_t i = 0; i < sizeof(url_schemes) / sizeof(*url_schemes); i++)
-		if (text_has_prefix(text, url_schemes[i]))
-			host = text + strlen(url_schemes[i]);
-	if (!host)
-		say_schemes(text, why);
-	else if (!*host || strchr("/?#:", *host))
-		buf_str(why, "a URL without a host");
-	else if (memchr(host, '@', strcspn(host, "/?#")))
-		buf_str(why, "a URL with a password in it: use username and password_file");
-	else if (text[strcspn(text, " \"<>\\^`{|}")])
-		buf_str(why, "a URL with characters that have to be escaped");
-	else
-		return 0;
+	buf_str(why, sentence.text);
 	return -EINVAL;
 }
 

@@ -80,15 +80,22 @@ struct upload_kind {
 	const char *name;      /* "pyroscope", as in its schemes */
 	uint16_t default_port; /* 0: the protocol's own */
 	uint64_t max_age_ns;   /* the server refuses what began before; 0: takes everything */
+	bool takes_template;   /* its URLs have placeholders in braces */
+	bool is_signed; /* by AWS Signature Version 4: it takes a key instead of a password */
 	/* Whether the URL's rest and the options make sense for it. 0, or -EINVAL with a sentence. */
 	int (*check)(const struct upload_target *t, struct why *why);
 	/* 0; or -errno with a sentence: then the item can never be sent. */
 	int (*pack)(const struct upload_target *t, const struct upload_item *item,
 		    struct upload_requests *out, struct why *why);
-	/* Of an answer with err 0. What is no answer of HTTP is judged for all kinds alike. */
+	/* Of an answer with err 0 that is no redirect. *out has what upload_judge_status() says
+	 * of it: a kind changes what it knows better. What is no answer of HTTP is judged for all kinds
+	 * alike. */
 	void (*judge)(const struct upload_target *t, const struct net_answer *answer,
 		      struct upload_judgement *out);
 };
+
+/* By the status of HTTP alone, with what the server says in words. */
+void upload_judge_status(const struct net_answer *answer, struct upload_judgement *out);
 
 #define X(scheme, net, kind) extern const struct upload_kind upload_##kind;
 UPLOAD_SCHEMES(X)

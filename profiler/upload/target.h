@@ -31,15 +31,17 @@ struct upload_target {
 	char *query; /* "key=value&...", or "" */
 	char *shown; /* the URL as people may see it */
 	char *bearer, *username, *password, *tenant, *proxy;
-	char *ca_file, *cert_file, *key_file;
+	char *ca_file, *cert_file, *key_file; /* copies, in /proc/self/fd */
+	int ca_fd, cert_fd, key_fd;	      /* -1: none */
 	char *aws_region, *aws_key, *aws_secret, *aws_session_token;
 	char **headers; /* "Name: value", NULL-terminated */
 	bool without_names;
 };
 
-/* Reads the files of secrets: S3's keys also from AWS_ACCESS_KEY_ID and so on, or from
+/* Reads the files of secrets. Of S3's keys, username is the access key and password_file has its secret; they come also from AWS_ACCESS_KEY_ID and so on, or from
  * AWS_SHARED_CREDENTIALS_FILE. 0; -EINVAL, -ENOENT, -EACCES, ... with a sentence that names the option and
- * shows no secret; or -ENOMEM. */
+ * shows no secret; or -ENOMEM. From then on no file is opened for this destination, but those of the system's
+ * certificates. */
 int upload_target_new(struct upload_target **out, const struct upload_target_opts *o,
 		      struct why *why);
 void upload_target_free(struct upload_target *t);

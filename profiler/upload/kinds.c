@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/upload/kinds.h"
+
+#include <stdlib.h>
+
+/* Until their files are there. */
+static const struct upload_kind upload_unserved = {.name = "unserved"};
+#if !__has_include("profiler/upload/pyroscope.c")
+#define upload_pyroscope upload_unserved
+#endif
+#if !__has_include("profiler/upload/parca.c")
+#define upload_parca upload_unserved
+#endif
+#if !__has_include("profiler/upload/otlp_http.c")
+#define upload_otlp_http upload_unserved
+#endif
+#if !__has_include("profiler/upload/otlp_grpc.c")
+#define upload_otlp_grpc upload_unserved
+#endif
+
+const struct upload_scheme upload_schemes[] = {
+#define X(scheme, net, kind) {scheme, net, &upload_##kind},
+	UPLOAD_SCHEMES(X)
+#undef X
+		{0},
+};
+
+void upload_requests_release(struct upload_requests *r)
+{
+	for (size_t i = 0; i < r->v.len; i++) {
+		struct upload_request *q = &r->v.data[i];
+
+		free(q->url);
+		for (size_t h = 0; h < q->headers.len; h++)
+			free(q->headers.data[h]);
+		vec_release(&q->headers);
+		buf_release(&q->body);
+	}
+	vec_release(&r->v);
+}
