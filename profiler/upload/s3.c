@@ -60,7 +60,7 @@ static void add_host(struct buf *b, const char *host)
 	size_t n = 0;
 
 	/* "." and ".." are no names for many servers. */
-	for (; host[n] && n < MAX_HOST; n++)
+	for (; n < MAX_HOST && host[n]; n++)
 		buf_char(b, is_unreserved(host[n]) && (n || host[n] != '.') ? host[n] : '_');
 	if (!n)
 		buf_char(b, '_');
