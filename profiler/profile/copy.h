@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Copies samples of a profile into others, with only what they refer to, changed on the way as rules say: for what
+ * merges, filters, folds (merge.c) or divides (profiler/upload/series.h) profiles.
+ *
+ *	copy_init(&c, src, &rules)
+ *	copy_to(&c, dst); copy_header(&c); copy_sample(&c, i); ...	as often as needed
+ *	copy_release(&c)
+ *
+ * All return 0 or -ENOMEM.
+ */
+#ifndef KILN_PROFILE_COPY_H
+#define KILN_PROFILE_COPY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/vec.h"
+#include "profiler/profile/profile.h"
+
+struct copy;
+
+/* Each may be NULL: then all stays as it is. What is called once for each destination may be called again for
+ * the next. */
+struct copy_rules {
+	void *ctx;
+	/* How many frames of a stack of src stay, from the leaf on; and the location of dst that then stands for the
+	 * others. */
+	uint32_t (*depth)(void *ctx, const struct copy *c, uint32_t stack);
+	int (*mark)(void *ctx, struct copy *c, uint32_t *location);
+	/* Makes a copy of a location of src: an id of dst. */
+	int (*location)(void *ctx, struct copy *c, uint32_t id, uint32_t *out);
+	bool (*keeps_label)(void *ctx, const struct copy *c, const struct profile_label *l);
+};
+
+struct copy_id {
+	uint32_t turn, id; /* of another turn: not known yet */
+};
+
+struct copy {
+	struct profile *dst;
+	const struct profile *src;
+	struct copy_rules rules;
+	/* The rest is private, but for lines. Each table maps an id of src to one of dst, from when it is needed. */
+	uint32_t turn; /* how many destinations there were: what the tables say of others is void */
+	struct copy_id *strings, *mappings, *functions, *locations, *stacks, *labelsets;
+	VEC(struct profile_line) lines;	  /* scratch of copy_lines() */
+	VEC(uint32_t) frames;		  /* scratch */
+	VEC(struct profile_label) labels; /* scratch */
+};
+
+/* rules: NULL: none. Call copy_release() also after a failure. */
+int copy_init(struct copy *c, const struct profile *src, const struct copy_rules *rules);
+void copy_to(struct copy *c, struct profile *dst);
+void copy_release(struct copy *c);
+
+/* Times, period and types, into a profile that has no sample types yet. */
+int copy_header(struct copy *c);
+/* Each text once. */
+int copy_comments(struct copy *c);
+int copy_sample(struct copy *c, size_t i);
+
+/* For rules. Of an id of src (or PROFILE_NONE, of a mapping) the id of dst. */
+int copy_string(struct copy *c, uint32_t id, uint32_t *out);
+int copy_mapping(struct copy *c, uint32_t id, uint32_t *out);
+/* Puts the lines of a location of src into c->lines, with functions of dst. */
+int copy_lines(struct copy *c, uint32_t location);
+/* Adds the copy of a location of src, with c->lines, and a mapping of dst. */
+int copy_put_location(struct copy *c, uint32_t location, uint32_t mapping, uint64_t address,
+		      uint32_t *out);
+
+#endif
