@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A window as a profile store wants it: a profile for each set of series labels, each below the store's limits.
- * What is left out or cut is marked in the profile itself; values are never lost.
+ * What is cut is marked where it was cut, and values are never lost. Comments stay behind: they are of the window
+ * as a whole.
+ *
+ * service_name is the samples' own label, which the agent chose (profiler/agent/labels.h). Where samples have none,
+ * as in a file that another program wrote, it is the first of these that there is:
+ *
+ *	1. opts->service
+ *	2. the last part of the label executable
+ *	3. the label comm
+ *	4. "unknown_service": so it is for losses, which are nobody's
  */
 #ifndef KILN_UPLOAD_SERIES_H
 #define KILN_UPLOAD_SERIES_H
@@ -14,22 +23,34 @@
 
 struct profile;
 
+#define SERIES_LABEL_SERVICE "service_name"
+#define SERIES_LABEL_HOST    "host"
+#define SERIES_UNKNOWN	     "unknown_service"
+
+/* Caps that every store takes: Pyroscope's are 30 labels with those that it adds itself, 1024 and 2048 bytes. A
+ * value that is cut ends with "...". Of two labels with one name the first in opts->labels counts. */
+#define SERIES_MAX_LABELS 20
+#define SERIES_MAX_NAME	  1024
+#define SERIES_MAX_VALUE  2048
+
 struct series_opts {
-	/* Labels with a string value that become labels of the series; NULL-terminated. Others with a string
-	 * value are left out of the samples. NULL: UPLOAD_SERIES_LABELS. */
+	/* Labels with a string value that become labels of the series; NULL-terminated, the first
+	 * SERIES_MAX_LABELS count. Others with a string value are left out of the samples. NULL:
+	 * UPLOAD_SERIES_LABELS. */
 	const char *const *labels;
 	/* Numeric labels that stay in samples (pid, thread_id); NULL: both. Those left out make equal samples
 	 * one. */
 	const char *const *numbers;
-	/* "service_name" where a sample has none. */
-	const char *service;
+	const char *service; /* NULL: not known */
+	const char *host;    /* the label "host" where a sample has none; NULL: not known */
 	/* Limits of one profile; 0: none. A profile over them is split, by samples. */
 	size_t max_samples;
 	size_t max_bytes; /* of its pprof, uncompressed */
 	size_t max_depth; /* frames of a stack: cut at its root, where FRAME_TRUNCATED stands then */
 	/* Each frame has a name: "[libx.so]+0x12" where nothing better is known. */
 	bool name_all;
-	/* No functions, for who names them by build id and address; the kernel's and JIT code's stay. */
+	/* No functions of frames in a file with a build id: who gets them names those by build id and address. The
+	 * kernel's, JIT code's and those without an address stay. name_all names none of those that go. */
 	bool without_names;
 };
 
@@ -41,7 +62,8 @@ struct series_opts {
 	}
 
 struct series_label {
-	char *name, *value; /* name: [a-zA-Z_][a-zA-Z0-9_]*; value: clean UTF-8, not empty */
+	char *name, *value; /* name: [a-zA-Z_][a-zA-Z0-9_]*, without "__" at its beginning; value:
+			       clean UTF-8, not empty */
 };
 
 struct series {
@@ -50,10 +72,11 @@ struct series {
 };
 
 struct series_list {
-	VEC(struct series) v; /* by labels */
+	VEC(struct series) v; /* by labels; a profile that was split has its parts side by side */
 };
 
-/* The profile is the caller's. 0, -EFBIG (one sample is larger than max_bytes), or -ENOMEM. */
+/* Types of values are [a-zA-Z0-9_]*, too. The profile is the caller's. 0, -EFBIG (one sample is larger than
+ * max_bytes), or -ENOMEM. */
 int series_split(const struct profile *p, const struct series_opts *o, struct series_list *out);
 void series_list_release(struct series_list *l);
 
