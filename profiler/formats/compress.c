@@ -11,8 +11,8 @@
 
 /* windowBits of the largest window, and "with a gzip header" (zlib.h, deflateInit2) */
 #define GZIP_WINDOW (15 + 16)
-/* gzip's default; level 9 takes twice the time and saves 1 % of a profile */
-#define GZIP_LEVEL     6
+/* Level 6, gzip's default, takes 1.8 times as long and saves 1.6 % of a profile. */
+#define GZIP_LEVEL     4
 #define GZIP_MEM_LEVEL 8 /* zlib's default */
 #define ZSTD_LEVEL     3 /* zstd's default: a tenth of gzip's time */
 /* Smallest growth of the output; above it, output doubles. */
