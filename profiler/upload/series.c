@@ -9,7 +9,7 @@
 #include "profiler/formats/export.h"
 #include "profiler/profile/copy.h"
 #include "profiler/profile/profile.h"
-#include "profiler/upload/series_labels.h"
+#include "profiler/upload/series_priv.h"
 
 DEFINE_CLEANUP(profile, profile_free)
 

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/vec.h"
 
 struct profile;
@@ -79,5 +80,8 @@ struct series_list {
  * max_bytes), or -ENOMEM. */
 int series_split(const struct profile *p, const struct series_opts *o, struct series_list *out);
 void series_list_release(struct series_list *l);
+
+/* Appends a name that the stores take: [a-zA-Z0-9_]*, and a letter or "_" first. */
+void series_add_name(struct buf *b, const char *name);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "profiler/upload/series_labels.h"
+#include "profiler/upload/series_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -145,7 +145,7 @@ static char *clean_name(const char *name)
 
 	series_add_name(&b, name);
 	if (b.err)
-		return NULL;
+		return buf_take(&b);
 	while (skip + 1 < b.len && b.data[skip] == '_' && b.data[skip + 1] == '_')
 		skip++;
 	memmove(b.data, b.data + skip, b.len - skip);

@@ -3,13 +3,12 @@
  * Which series the samples of a profile belong to. Label sets whose labels of the series are the same are one
  * group, whatever else they hold.
  */
-#ifndef KILN_UPLOAD_SERIES_LABELS_H
-#define KILN_UPLOAD_SERIES_LABELS_H
+#ifndef KILN_UPLOAD_SERIES_PRIV_H
+#define KILN_UPLOAD_SERIES_PRIV_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "profiler/base/buf.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/upload/series.h"
@@ -37,8 +36,5 @@ int series_groups_labels(const struct series_groups *g, size_t group, struct ser
 
 /* By names and values. */
 int series_compare(const struct series *a, const struct series *b);
-
-/* Appends a name that the stores take: [a-zA-Z0-9_]*, and a letter or "_" first. */
-void series_add_name(struct buf *b, const char *name);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include "profiler/base/text.h"
 #include "profiler/upload/series.h"
-#include "profiler/upload/series_labels.h"
+#include "profiler/upload/series_priv.h"
 #include "tests/lib/profile_sums.h"
 #include "tests/lib/roundtrip.h"
 
@@ -376,7 +376,7 @@ static void labels_have_caps(void **state)
 {
 	char *value = calloc(1, 5001), *name = calloc(1, 3001);
 	const char *many[41] = {0};
-	static char names[40][8];
+	static char names[40][16];
 	struct label labels[41] = {{NULL}};
 	struct series_list list;
 	struct profile *p;

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/upload/rpc_judge.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "profiler/base/text.h"
+#include "proto/grpc.h"
+
+/* Of what the server says, in our sentence. */
+#define MAX_SAID 300
+
+static const struct {
+	const char *name;
+	enum upload_verdict verdict;
+	const char *advice;
+} rules[] = {
+	{"CANCELLED", UPLOAD_AGAIN, NULL},
+	{"UNKNOWN", UPLOAD_AGAIN_FEW, NULL}, /* both "it does not decode" and "I am not ready" */
+	{"INVALID_ARGUMENT", UPLOAD_REFUSED, NULL},
+	{"DEADLINE_EXCEEDED", UPLOAD_AGAIN, NULL},
+	{"NOT_FOUND", UPLOAD_WRONG, "check the URL"},
+	{"ALREADY_EXISTS", UPLOAD_REFUSED, NULL},
+	{"PERMISSION_DENIED", UPLOAD_WRONG, "check token_file, username and password_file, tenant"},
+	{"RESOURCE_EXHAUSTED", UPLOAD_AGAIN, NULL},
+	{"FAILED_PRECONDITION", UPLOAD_REFUSED, NULL},
+	{"ABORTED", UPLOAD_AGAIN, NULL},
+	{"OUT_OF_RANGE", UPLOAD_REFUSED, NULL},
+	{"UNIMPLEMENTED", UPLOAD_WRONG, "check the URL and its scheme"},
+	{"INTERNAL", UPLOAD_AGAIN_FEW, NULL},
+	{"UNAVAILABLE", UPLOAD_AGAIN, NULL},
+	{"DATA_LOSS", UPLOAD_AGAIN_FEW, NULL},
+	{"UNAUTHENTICATED", UPLOAD_WRONG, "set token_file, or username and password_file"},
+};
+
+/* The first line, clean and of bounded length. */
+static void add_said(struct buf *b, const char *said)
+{
+	text_add_clean(b, said, strcspn(said, "\r\n"));
+	if (!b->err && b->len > MAX_SAID)
+		b->len = text_utf8_run(b->data, MAX_SAID);
+}
+
+void rpc_judge(int status, const char *shown, const char *said, const char *advice,
+	       struct upload_judgement *out)
+{
+	const char *name = grpc_status_name(status) ?: "UNKNOWN";
+	struct buf text = {0};
+	size_t i = 0;
+
+	while (i < sizeof(rules) / sizeof(*rules) && strcmp(rules[i].name, name) != 0)
+		i++;
+	if (i == sizeof(rules) / sizeof(*rules)) /* OK, which is no failure to explain */
+		i = 1;
+	out->verdict = rules[i].verdict;
+	advice = advice ?: rules[i].advice;
+	if (said)
+		add_said(&text, said);
+	why_say(&out->why, 0, "%s%s%s%s%s", shown, text.len ? ": " : "", buf_cstr(&text),
+		advice ? ": " : "", advice ?: "");
+	buf_release(&text);
+}
+
+bool rpc_is_type(const struct net_answer *a, const char *type)
+{
+	size_t len = strlen(type);
+
+	return !strncasecmp(a->content_type, type, len) &&
+	       (!a->content_type[len] || strchr("; ", a->content_type[len]));
+}
+
+void rpc_shown(const struct net_answer *a, char *out, size_t size)
+{
+	_Static_assert(sizeof(a->content_type) < 128, "fits into what callers have");
+	if (a->content_type[0])
+		snprintf(out, size, "%ld with %s", a->status, a->content_type);
+	else
+		snprintf(out, size, "%ld without a content type", a->status);
+	for (; *out; out++)
+		if (*out < ' ' ||
+		    *out > '~') /* such bytes are in no type, but servers are strangers */
+			*out = '?';
+}
