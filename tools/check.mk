@@ -63,7 +63,10 @@ $(B)/$1/kiln: $(B)/profiler/cli/main.o $(SKEL_USERS:%.c=$(B)/$1/%.o) $(LIB)
 endef
 $(foreach c,$(BPF_CLANGS),$(eval $(call kiln_of_clang,$c)))
 
-TEST_PROGRAMS := $(KILN) $(B)/bpf_usable $(B)/store_writer $(UNIT) $(KERNEL_TESTS) $(WORKLOADS) $(BPF_KILNS)
+$(B)/otlp_write: $(B)/tests/lib/otlp_write.o $(LIB)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+TEST_PROGRAMS := $(KILN) $(B)/bpf_usable $(B)/store_writer $(B)/otlp_write $(UNIT) $(KERNEL_TESTS) $(WORKLOADS) $(BPF_KILNS)
 # TESTS="name ..." picks among them, for example: make run-tests TESTS="test_strtab targets"
 TESTS ?=
 RUN = B=$(B) tools/run-tests $(TESTS)
@@ -77,7 +80,7 @@ unit: $(UNIT) ## run the unit tests; FLAVOUR=asan or tsan: under sanitizers
 	@$(RUN) unit
 kernel: $(B)/bpf_usable $(KERNEL_TESTS) $(BPF_KILNS) $(W)/deep_nofp ## run the tests against this machine's kernel
 	@$(RUN) kernel
-e2e: $(KILN) $(B)/bpf_usable $(B)/store_writer $(WORKLOADS) $(BPF_KILNS) ## run the end-to-end tests
+e2e: $(KILN) $(B)/bpf_usable $(B)/store_writer $(B)/otlp_write $(WORKLOADS) $(BPF_KILNS) ## run the end-to-end tests
 	@$(RUN) e2e
 
 # Tests that have a long form behind a variable, in that form.

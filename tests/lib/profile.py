@@ -38,6 +38,8 @@ def fields(data):
             value, at = data[at:at + size], at + size
             if len(value) != size:
                 raise ValueError("truncated field")
+        elif key & 7 == 1:
+            value, at = int.from_bytes(data[at:at + 8], "little"), at + 8
         else:
             raise ValueError(f"wire type {key & 7}")
         yield key >> 3, value
@@ -151,4 +153,5 @@ def main():
         sys.exit(__doc__)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the answer to a request of OpenTelemetry profiles means (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP
+ * Response" and "OTLP/gRPC Response"). What a server that takes no profiles answers is told from what it
+ * answers to bad data, so that data wait for the cure.
+ */
+#ifndef KILN_UPLOAD_OTLP_ANSWER_H
+#define KILN_UPLOAD_OTLP_ANSWER_H
+
+#include "profiler/net/net.h"
+#include "profiler/upload/kind.h"
+
+/* Of an answer with err 0. */
+void otlp_judge_http(const struct net_answer *a, struct upload_judgement *out);
+void otlp_judge_grpc(const struct net_answer *a, struct upload_judgement *out);
+
+#endif
