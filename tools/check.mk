@@ -83,12 +83,19 @@ kernel: $(B)/bpf_usable $(KERNEL_TESTS) $(BPF_KILNS) $(W)/deep_nofp ## run the t
 e2e: $(KILN) $(B)/bpf_usable $(B)/store_writer $(B)/otlp_write $(WORKLOADS) $(BPF_KILNS) ## run the end-to-end tests
 	@$(RUN) e2e
 
+# Delivery to real stores, as far as package clients have them (into build/stores), and to a server that restates
+# the others. KILN_TEST_PYROSCOPE=URL, KILN_TEST_PARCA=URL: to real ones of these, too.
+test-stores: $(KILN) $(B)/bpf_usable $(WORKLOADS) ## get and start real profile stores, and test delivery to them
+	tools/install-deps --build --test --stores
+	tests/stores/get
+	@$(RUN) stores
+
 # Tests that have a long form behind a variable, in that form.
 SOAK := KILN_TEST_KILLS=200 KILN_TEST_SYSTEMD=1 KILN_TEST_TARBALL=1
-SOAK_TESTS := $(basename $(notdir $(shell grep -rlE 'KILN_TEST_KILLS|lib/roots.sh' tests/unit tests/kernel tests/e2e)))
+SOAK_TESTS := $(basename $(notdir $(shell grep -rlE 'KILN_TEST_KILLS|lib/roots.sh' tests/unit tests/kernel tests/e2e tests/stores)))
 soak: $(TEST_PROGRAMS) ## run the long forms of the tests that have one (as root; an hour)
 	tools/make-root bullseye bookworm trixie
-	@$(SOAK) TEST_LIMIT_S=7200 B=$(B) tools/run-tests $(or $(TESTS),$(SOAK_TESTS)) unit kernel e2e
+	@$(SOAK) TEST_LIMIT_S=7200 B=$(B) tools/run-tests $(or $(TESTS),$(SOAK_TESTS)) unit kernel e2e stores
 
 check: ## before a commit: lint, and the unit tests under sanitizers
 	+$(MAKE) --no-print-directory lint
@@ -134,4 +141,4 @@ fuzz-%: $(FB)/fuzz_%
 		-artifact_prefix=$(FB)/ $(FB)/corpus/$* $(wildcard tests/fuzz/corpus/$*)
 fuzz: $(addprefix fuzz-,$(FUZZ)) ## run every fuzz target for FUZZ_SECONDS (60)
 
-.PHONY: workloads test run-tests unit kernel e2e soak check lint format coverage deps demo bench fuzz
+.PHONY: workloads test run-tests unit kernel e2e test-stores soak check lint format coverage deps demo bench fuzz
