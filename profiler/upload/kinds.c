@@ -3,21 +3,6 @@
 
 #include <stdlib.h>
 
-/* Until their files are there. */
-static const struct upload_kind upload_unserved = {.name = "unserved"};
-#if !__has_include("profiler/upload/pyroscope.c")
-#define upload_pyroscope upload_unserved
-#endif
-#if !__has_include("profiler/upload/parca.c")
-#define upload_parca upload_unserved
-#endif
-#if !__has_include("profiler/upload/otlp_http.c")
-#define upload_otlp_http upload_unserved
-#endif
-#if !__has_include("profiler/upload/otlp_grpc.c")
-#define upload_otlp_grpc upload_unserved
-#endif
-
 const struct upload_scheme upload_schemes[] = {
 #define X(scheme, net, kind) {scheme, net, &upload_##kind},
 	UPLOAD_SCHEMES(X)
