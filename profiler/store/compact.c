@@ -180,6 +180,8 @@ static struct segment_head new_head(const struct compaction *c, const struct inp
 
 		if (end - head.begin_unix_ns > head.span_ns)
 			head.span_ns = end - head.begin_unix_ns;
+		if (in->v[i].head.sequence > head.sequence)
+			head.sequence = in->v[i].head.sequence;
 	}
 	return head;
 }

@@ -47,7 +47,20 @@ struct reader {
 	struct scan windows;
 	sqlite3_stmt *chunk_stmt, *usage_stmt;
 	struct packer packer;
+	int64_t last_ref; /* row of the dictionary */
 };
+
+/* Ends what the connection has begun. */
+static void detach(struct reader *r)
+{
+	scan_release(&r->windows);
+	sqlite3_finalize(r->chunk_stmt);
+	sqlite3_finalize(r->usage_stmt);
+	r->chunk_stmt = r->usage_stmt = NULL;
+	if (r->owns_db)
+		db_close(r->db);
+	r->db = NULL;
+}
 
 void reader_close(struct reader *r)
 {
@@ -63,16 +76,12 @@ void reader_close(struct reader *r)
 	for (size_t i = 0; i < r->kinds.len; i++)
 		free(r->kinds.data[i].data);
 	vec_release(&r->kinds);
-	scan_release(&r->windows);
-	sqlite3_finalize(r->chunk_stmt);
-	sqlite3_finalize(r->usage_stmt);
+	detach(r);
 	packer_release(&r->packer);
-	if (r->owns_db)
-		db_close(r->db);
 	free(r);
 }
 
-/* --- opening -------------------------------------------------------------------------------------- */
+/* --- opening: of what is known already, only what is new is read ----------------------------------- */
 
 static int compare_refs(const void *va, const void *vb)
 {
@@ -106,6 +115,7 @@ static int read_refs(struct reader *r)
 			    "SELECT id, section, first, count FROM dictionary WHERE id >= ?1 "
 			    "ORDER BY id");
 
+	got = got ?: scan_from(&scan, r->last_ref + 1);
 	while (!got && (got = scan_next(&scan)) > 0) {
 		int64_t section = sqlite3_column_int64(scan.stmt, 1),
 			first = sqlite3_column_int64(scan.stmt, 2),
@@ -113,6 +123,7 @@ static int read_refs(struct reader *r)
 		struct chunk_ref ref = {(uint32_t)first, (uint32_t)count, scan.id};
 
 		got = 0;
+		r->last_ref = scan.id;
 		if (section < 0 || section >= SECTION_COUNT || first < 0 || count <= 0 ||
 		    first > MAX_THINGS || count > MAX_THINGS)
 			r->damage.chunks++;
@@ -165,8 +176,13 @@ static int read_series(struct reader *r)
 	_cleanup_(db_stmt_freep) sqlite3_stmt *s = NULL;
 	struct buf text = {0};
 	int64_t current = -1;
-	int got = db_prepare(r->db, "SELECT id, key, value, unit FROM series ORDER BY id, n", &s);
+	int got = db_prepare(r->db,
+			     "SELECT id, key, value, unit FROM series WHERE id >= ?1 "
+			     "ORDER BY id, n",
+			     &s);
 
+	if (!got && sqlite3_bind_int64(s, 1, (int64_t)r->series.len))
+		got = -EIO;
 	while (!got && (got = db_step(s)) > 0) {
 		int64_t id = sqlite3_column_int64(s, 0);
 
@@ -191,6 +207,7 @@ static int read_kinds(struct reader *r)
 	int got = scan_init(&scan, r->db,
 			    "SELECT id, header, period FROM kinds WHERE id >= ?1 ORDER BY id");
 
+	got = got ?: scan_from(&scan, (int64_t)r->kinds.len);
 	while (!got && (got = scan_next(&scan)) > 0) {
 		const void *data = sqlite3_column_blob(scan.stmt, 1);
 		int len = sqlite3_column_bytes(scan.stmt, 1);
@@ -210,6 +227,22 @@ static int read_kinds(struct reader *r)
 	return got;
 }
 
+/* What the connection shows, beside what is known already. */
+static int attach(struct reader *r, sqlite3 *db)
+{
+	int err;
+
+	r->db = db;
+	err = read_refs(r) ?: read_series(r) ?: read_kinds(r);
+	err = err ?: schema_prepare_select(db, &r->windows.stmt);
+	err = err ?: db_prepare(db, "SELECT data FROM dictionary WHERE id = ?1", &r->chunk_stmt);
+	err = err
+		      ?: db_prepare(db,
+				    "SELECT series, samples, cpu_ns FROM usage WHERE window = ?1",
+				    &r->usage_stmt);
+	return err ?: reader_rewind(r);
+}
+
 int reader_over(struct reader **out, sqlite3 *db)
 {
 	_cleanup_(reader_freep) struct reader *r = calloc(1, sizeof(*r));
@@ -217,36 +250,56 @@ int reader_over(struct reader **out, sqlite3 *db)
 
 	if (!r)
 		return -ENOMEM;
-	r->db = db;
 	r->texts = strtab_new();
 	if (!r->texts)
 		return -ENOMEM;
-	err = schema_read_head(db, &r->head);
-	err = err ?: read_refs(r) ?: read_series(r) ?: read_kinds(r);
-	err = err ?: schema_prepare_select(db, &r->windows.stmt);
-	err = err ?: db_prepare(db, "SELECT data FROM dictionary WHERE id = ?1", &r->chunk_stmt);
-	err = err
-		      ?: db_prepare(db,
-				    "SELECT series, samples, cpu_ns FROM usage WHERE window = ?1",
-				    &r->usage_stmt);
-	err = err ?: reader_rewind(r);
+	err = schema_read_head(db, &r->head) ?: attach(r, db);
 	if (!err)
 		*out = steal_ptr(r);
+	return err;
+}
+
+/* One transaction: all of it is of the same moment. */
+static int open_at_once(sqlite3 **out, const char *path)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL;
+	int err = db_open(&db, path, DB_READ) ?: db_exec(db, "BEGIN");
+
+	if (!err)
+		*out = steal_ptr(db);
 	return err;
 }
 
 int reader_open(struct reader **out, const char *path)
 {
 	_cleanup_(db_closep) sqlite3 *db = NULL;
-	/* One transaction: all of it is of the same moment. */
-	int err = db_open(&db, path, DB_READ) ?: db_exec(db, "BEGIN");
+	int err = open_at_once(&db, path) ?: reader_over(out, db);
 
-	err = err ?: reader_over(out, db);
 	if (err)
 		return err;
 	(*out)->owns_db = true;
 	db = NULL;
 	return 0;
+}
+
+void reader_pause(struct reader *r)
+{
+	detach(r);
+}
+
+int reader_resume(struct reader *r, const char *path)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL;
+	struct segment_head head;
+	int err = open_at_once(&db, path) ?: schema_read_head(db, &head);
+
+	if (!err && head.id != r->head.id)
+		err = -ESTALE;
+	if (err)
+		return err;
+	r->head = head;
+	r->owns_db = true;
+	return attach(r, steal_ptr(db));
 }
 
 const struct segment_head *reader_head(const struct reader *r)
@@ -274,6 +327,20 @@ int reader_replaced(struct reader *r, int (*each)(void *ctx, int64_t id), void *
 int reader_rewind(struct reader *r)
 {
 	return scan_from(&r->windows, 0);
+}
+
+int reader_seek(struct reader *r, int64_t id)
+{
+	return scan_from(&r->windows, id);
+}
+
+int reader_last(struct reader *r, int64_t *id)
+{
+	int err = db_get_i64(r->db, "SELECT max(id) FROM windows", id);
+
+	if (err == -ENODATA)
+		*id = 0;
+	return err == -ENODATA ? 0 : err;
 }
 
 int reader_next(struct reader *r, struct window_row *out)

@@ -29,6 +29,11 @@ int reader_open(struct reader **out, const char *path);
 /* The same over a connection that stays the caller's. */
 int reader_over(struct reader **out, struct sqlite3 *db);
 void reader_close(struct reader *r);
+/* Closes the file and keeps what was read of it. Then reader_resume() is next, or reader_close(). */
+void reader_pause(struct reader *r);
+/* Opens it again: shows the segment as it is now, and reads only what is new. -ESTALE: it is another segment;
+ * or as reader_open(): then reader_close() is next. */
+int reader_resume(struct reader *r, const char *path);
 
 DEFINE_CLEANUP(reader, reader_close)
 
@@ -41,6 +46,10 @@ int reader_replaced(struct reader *r, int (*each)(void *ctx, int64_t id), void *
 
 /* Back to the first one. */
 int reader_rewind(struct reader *r);
+/* To the first one of this id or above. */
+int reader_seek(struct reader *r, int64_t id);
+/* The id of the last one; 0: there is none. 0 or -errno. */
+int reader_last(struct reader *r, int64_t *id);
 /* 1: a window; 0: the end; or -errno. */
 int reader_next(struct reader *r, struct window_row *out);
 /* The samples of the window that reader_next() gave, into *out anew (empty, or of an earlier call). 0;

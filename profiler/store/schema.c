@@ -9,6 +9,9 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/store/db.h"
 
+/* A damaged file claims anything, and the next one has more. */
+#define SEQUENCE_MAX (INT64_MAX / 2)
+
 #define TEXT_OF_(x) #x
 #define TEXT_OF(x)  TEXT_OF_(x)
 
@@ -98,6 +101,7 @@ int schema_create(sqlite3 *db, const struct segment_head *head)
 	err = err ?: schema_set_meta(db, "span_ns", head->span_ns);
 	err = err ?: schema_set_meta(db, "window_ns", head->window_ns);
 	err = err ?: schema_set_meta(db, "full", head->is_full);
+	err = err ?: schema_set_meta(db, "sequence", head->sequence);
 	return err ?: schema_set_meta(db, "state", head->state);
 }
 
@@ -134,7 +138,8 @@ int schema_read_head(sqlite3 *db, struct segment_head *out)
 		int64_t *value;
 	} fields[] = {{"id", &head.id},		  {"begin_unix_ns", &head.begin_unix_ns},
 		      {"span_ns", &head.span_ns}, {"window_ns", &head.window_ns},
-		      {"state", &head.state},	  {"full", &head.is_full}};
+		      {"state", &head.state},	  {"full", &head.is_full},
+		      {"sequence", &head.sequence}};
 	int r = check_version(db) ?: db_prepare(db, "SELECT key, value FROM meta", &s);
 
 	while (!r && (r = db_step(s)) > 0) {
@@ -146,7 +151,8 @@ int schema_read_head(sqlite3 *db, struct segment_head *out)
 				*fields[i].value = value;
 		r = 0;
 	}
-	if (!r && (!head.id || head.span_ns <= 0 || head.window_ns < 0))
+	if (!r && (!head.id || head.span_ns <= 0 || head.window_ns < 0 ||
+		   head.sequence < 0 || head.sequence > SEQUENCE_MAX))
 		r = -EBADMSG;
 	if (!r)
 		*out = head;

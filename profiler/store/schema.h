@@ -7,6 +7,8 @@
  *			  begin_unix_ns, span_ns	its windows begin in [begin, begin + span)
  *			  window_ns	0: windows as they came; else they were merged into such
  *			  full		1: it is as large as compaction makes them
+ *			  sequence	higher than those of all segments that were begun before it; of a
+ *					compacted one, the highest of those in it; 0 or not there: not known
  *			  state		0: being written; 1: nothing will be added; 2: compacted
  *	replaced	ids of segments whose windows are in this one: where they are still there, they
  *			do not count
@@ -43,6 +45,7 @@ struct segment_head {
 	int64_t id;
 	int64_t begin_unix_ns, span_ns, window_ns;
 	int64_t state, is_full;
+	int64_t sequence;
 };
 
 /* A row of windows, but for the samples. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The windows of a store one by one, in the order in which they were written, from a place on: for who sends
- * them elsewhere. Works while the store is written, compacted and cut.
+ * them elsewhere. Works while the store is written, compacted and cut. Nothing is open between two calls, and of
+ * the segment that is being written only what is new is read.
  */
 #ifndef KILN_STORE_SPOOL_H
 #define KILN_STORE_SPOOL_H
@@ -16,9 +17,10 @@ struct profile;
 
 /* Behind a window. All 0: before the first. */
 struct spool_place {
-	int64_t segment;  /* segment_head.id */
-	int64_t begin_ns; /* of the segment: where to go on when it is gone */
-	int64_t row;	  /* window_row.id */
+	int64_t segment;   /* segment_head.id */
+	int64_t sequence;  /* of the segment: where to go on when it is gone */
+	int64_t row;	   /* window_row.id */
+	int64_t window_ns; /* when it began: by that it is found in a segment that replaces this one */
 };
 
 struct spool_window {
@@ -26,12 +28,12 @@ struct spool_window {
 	struct quality quality;
 	int64_t begin_ns;
 	uint64_t duration_ns;
-	uint64_t id[2]; /* from the segment's id and the row: the same each time */
+	uint64_t id[2]; /* the same each time, unless its segment is compacted meanwhile */
 	struct spool_place behind;
-	uint64_t
-		gone; /* windows between the place and this one that the store has no more, or merged into coarser
-			  ones (which are not given): as far as that can be known, at least 1 if there were any */
-	uint64_t bytes; /* on disk */
+	/* Windows between the place and this one that the store has no more, or merged into coarser ones (which are
+	 * not given): as far as that can be known, at least 1 if there were any. */
+	uint64_t gone;
+	uint64_t bytes; /* on disk, roughly */
 };
 void spool_window_release(struct spool_window *w);
 
@@ -42,12 +44,15 @@ void spool_close(struct spool *s);
 DEFINE_CLEANUP(spool, spool_close)
 
 /*
- * The first window behind a place that begins at since_ns or later (others are skipped and counted in *too_old).
- * 1; 0: there is none yet; -EBADMSG: it is damaged, and out->behind says where to go on; or another -errno.
+ * The first window behind a place that begins at since_ns or later; earlier ones are skipped and counted in
+ * *too_old. 1: it is there; 0: there is none yet; -EBADMSG: it cannot be given. In these three cases out->behind
+ * says where to go on, and out->gone and *too_old are of the way there. -EAGAIN: the segment cannot be read just
+ * now; or another -errno.
  */
 int spool_next(struct spool *s, const struct spool_place *at, int64_t since_ns,
 	       struct spool_window *out, uint64_t *too_old);
-/* Windows and bytes behind a place. 0 or -errno. */
+/* Windows and bytes behind a place, and when the first of them began (0: there is none). Coarser ones, and those
+ * that cannot be read, do not count. 0 or -errno. */
 int spool_waiting(struct spool *s, const struct spool_place *at, uint64_t *windows, uint64_t *bytes,
 		  int64_t *oldest_ns);
 /* The place behind the newest window: for who begins now. 0 or -errno. */

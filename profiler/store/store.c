@@ -11,6 +11,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
 #include "profiler/store/segment.h"
+#include "profiler/store/snapshot.h"
 #include "profiler/store/store_internal.h"
 
 #define SECOND_NS 1000000000ull
@@ -197,6 +198,27 @@ static int create_current(struct store *s, int64_t begin_ns)
 	return err;
 }
 
+/* Above all that are there. It begins with the time, so that a store whose files somebody has removed goes on
+ * above them. */
+static int next_sequence(struct store *s, int64_t *out)
+{
+	struct snapshot all;
+	int64_t now_s = s->clock().unix_ns / (int64_t)SECOND_NS;
+	int err = s->sequence ? 0 : snapshot_take(&all, &s->dir, 0, INT64_MAX);
+
+	if (err)
+		return err;
+	if (!s->sequence) {
+		for (size_t i = 0; i < all.v.len; i++)
+			if (!all.v.data[i].err && all.v.data[i].head.sequence > s->sequence)
+				s->sequence = all.v.data[i].head.sequence;
+		snapshot_release(&all);
+	}
+	s->sequence = s->sequence < now_s ? now_s : s->sequence + 1;
+	*out = s->sequence;
+	return 0;
+}
+
 static int begin_segment(struct store *s, int64_t window_ns)
 {
 	struct segment_head head = {
@@ -205,7 +227,7 @@ static int begin_segment(struct store *s, int64_t window_ns)
 		.span_ns = (int64_t)s->opts.segment_ns,
 	};
 	_cleanup_free_ char *path = NULL;
-	int err = create_current(s, head.begin_unix_ns);
+	int err = next_sequence(s, &head.sequence) ?: create_current(s, head.begin_unix_ns);
 
 	if (err)
 		return err;

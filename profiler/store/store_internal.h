@@ -24,6 +24,7 @@ struct store {
 	struct moment (*clock)(void); /* moment_now() but in tests */
 	/* The one that windows go into, of the thread that appends; or NULL. */
 	struct segment *segment;
+	int64_t sequence;	  /* of the last segment that was begun; 0: not known yet */
 	uint64_t dropped_in_vain; /* bytes of segments that went for space: there is none yet */
 	/* Guards what follows: another thread may be in store_maintain(). */
 	pthread_mutex_t mutex;
