@@ -12,18 +12,23 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
+/* Its name is written while nobody takes it for used. */
+struct thing {
+	_Atomic bool is_used;
+	char name[METRICS_NAME_BYTES];
+	_Atomic uint64_t value[METRICS_OF_EACH];
+};
+
 struct metrics {
 	_Atomic uint64_t value[METRIC_COUNT];
 	_Atomic uint64_t lost[LOSS_COUNT];
+	const struct metrics_table *table; /* the same address in all that were forked */
+	struct thing things[METRICS_THINGS];
 };
 
-enum unit { ONE, NS };
-
-static const struct {
-	const char *kind, *name, *labels, *help;
-	enum unit unit;
-} about[METRIC_COUNT] = {
-#define X(id, kind, unit, name, labels, help) [METRIC_##id] = {#kind, name, labels, help, unit},
+static const struct metrics_about about[METRIC_COUNT] = {
+#define X(id, kind, unit, name, labels, help)                                                      \
+	[METRIC_##id] = {#kind, name, labels, help, METRICS_##unit},
 	METRICS(X)
 #undef X
 };
@@ -76,17 +81,72 @@ void metrics_add_window(struct metrics *m, const struct quality *q)
 		atomic_fetch_add_explicit(&m->lost[i], q->lost[i], memory_order_relaxed);
 }
 
+/* --- things with names ---------------------------------------------------------------------------- */
+
+void metrics_describe(struct metrics *m, const struct metrics_table *table)
+{
+	if (m)
+		m->table = table;
+}
+
+static bool is_used(const struct thing *t)
+{
+	return atomic_load_explicit(&t->is_used, memory_order_acquire);
+}
+
+int metrics_find(struct metrics *m, const char *name)
+{
+	int room = -1;
+
+	for (int i = METRICS_THINGS - 1; m && i >= 0; i--) {
+		if (!is_used(&m->things[i]))
+			room = i;
+		else if (!strcmp(m->things[i].name, name))
+			return i;
+	}
+	if (room < 0 || strlen(name) >= METRICS_NAME_BYTES)
+		return -1;
+	for (size_t i = 0; i < METRICS_OF_EACH; i++)
+		metrics_set_of(m, room, i, 0);
+	strcpy(m->things[room].name, name);
+	atomic_store_explicit(&m->things[room].is_used, true, memory_order_release);
+	return room;
+}
+
+void metrics_keep(struct metrics *m, bool (*is_known)(void *ctx, const char *name), void *ctx)
+{
+	for (int i = 0; m && i < METRICS_THINGS; i++)
+		if (is_used(&m->things[i]) && !is_known(ctx, m->things[i].name))
+			atomic_store_explicit(&m->things[i].is_used, false, memory_order_release);
+}
+
+void metrics_set_of(struct metrics *m, int thing, size_t i, uint64_t value)
+{
+	if (m && thing >= 0)
+		atomic_store_explicit(&m->things[thing].value[i], value, memory_order_relaxed);
+}
+
+uint64_t metrics_get_of(const struct metrics *m, int thing, size_t i)
+{
+	return m && thing >= 0
+		       ? atomic_load_explicit(&m->things[thing].value[i], memory_order_relaxed)
+		       : 0;
+}
+
+/* --- the text ------------------------------------------------------------------------------------- */
+
 static void head(struct buf *out, const char *name, const char *kind, const char *help)
 {
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
 }
 
-static void line(struct buf *out, const char *name, const char *labels, uint64_t v, enum unit unit)
+static void line(struct buf *out, const char *name, const char *labels, uint64_t v,
+		 enum metrics_unit unit)
 {
 	buf_str(out, name);
 	if (labels[0])
 		buf_printf(out, "{%s}", labels);
-	if (unit == NS)
+	if (unit == METRICS_NS)
 		buf_printf(out, " %" PRIu64 ".%09" PRIu64 "\n", v / NS_PER_S, v % NS_PER_S);
 	else
 		buf_printf(out, " %" PRIu64 "\n", v);
@@ -100,7 +160,58 @@ static void render_lost(const struct metrics *m, struct buf *out)
 	for (int i = 0; i < LOSS_COUNT; i++) {
 		snprintf(labels, sizeof(labels), "reason=\"%s\"", loss_key(i));
 		line(out, "kiln_samples_lost_total", labels,
-		     m ? atomic_load_explicit(&m->lost[i], memory_order_relaxed) : 0, ONE);
+		     m ? atomic_load_explicit(&m->lost[i], memory_order_relaxed) : 0,
+		     METRICS_ONE);
+	}
+}
+
+/* Of the format: what ends a value, or a line. */
+static void add_escaped(struct buf *out, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '\\' || *s == '"')
+			buf_char(out, '\\');
+		if (*s == '\n')
+			buf_str(out, "\\n");
+		else
+			buf_char(out, *s);
+	}
+}
+
+static void render_thing(const struct metrics *m, int i, size_t which, struct buf *out)
+{
+	const struct metrics_about *a = &m->table->about[which];
+	struct buf labels = {0};
+	char name[METRICS_NAME_BYTES];
+
+	if (!is_used(&m->things[i]))
+		return;
+	memcpy(name, m->things[i].name, sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	buf_printf(&labels, "%s=\"", m->table->label);
+	add_escaped(&labels, name);
+	buf_printf(&labels, "\"%s%s", a->labels[0] ? "," : "", a->labels);
+	if (is_used(&m->things[i])) /* else the name may be half another one's */
+		line(out, a->name, buf_cstr(&labels), metrics_get_of(m, i, which), a->unit);
+	buf_release(&labels);
+}
+
+/* Lines of one name stand together. Of nothing there are no lines. */
+static void render_things(const struct metrics *m, struct buf *out)
+{
+	const char *last = "";
+	bool any = false;
+
+	for (int i = 0; m && i < METRICS_THINGS; i++)
+		any |= is_used(&m->things[i]);
+	for (size_t which = 0; any && m->table && which < m->table->n; which++) {
+		const struct metrics_about *a = &m->table->about[which];
+
+		if (strcmp(a->name, last) != 0)
+			head(out, a->name, a->kind, a->help);
+		last = a->name;
+		for (int i = 0; i < METRICS_THINGS; i++)
+			render_thing(m, i, which, out);
 	}
 }
 
@@ -117,4 +228,5 @@ void metrics_render(const struct metrics *m, struct buf *out)
 		line(out, last, about[i].labels, metrics_get(m, i), about[i].unit);
 	}
 	render_lost(m, out);
+	render_things(m, out);
 }

@@ -8,6 +8,8 @@
 #ifndef KILN_METRICS_METRICS_H
 #define KILN_METRICS_METRICS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "profiler/base/buf.h"
@@ -47,6 +49,8 @@
 	  "Processes of the agent that were started again.")                                       \
 	X(restarts_writer, counter, ONE, "kiln_process_restarts_total", "process=\"writer\"", "")  \
 	X(restarts_server, counter, ONE, "kiln_process_restarts_total", "process=\"server\"", "")  \
+	X(restarts_uploader, counter, ONE, "kiln_process_restarts_total", "process=\"uploader\"",   \
+	  "")                                                                                      \
 	X(config_reload_successful, gauge, ONE, "kiln_config_last_reload_successful", "",          \
 	  "1 if the configuration was valid when it was read last.")                               \
 	X(http_requests, counter, ONE, "kiln_http_requests_total", "", "HTTP requests answered.")  \
@@ -64,6 +68,22 @@ enum metric {
 		METRIC_COUNT
 };
 
+enum metrics_unit { METRICS_ONE, METRICS_NS };
+
+/* What is counted of each of several things with a name, as METRICS has it. */
+struct metrics_about {
+	const char *kind, *name, *labels, *help;
+	enum metrics_unit unit;
+};
+struct metrics_table {
+	const char *label; /* whose value is the thing's name */
+	const struct metrics_about *about;
+	size_t n; /* at most METRICS_OF_EACH */
+};
+#define METRICS_OF_EACH	   24
+#define METRICS_THINGS	   16
+#define METRICS_NAME_BYTES 96
+
 struct metrics;
 
 /* Shared with all processes that are forked later. NULL when out of memory. */
@@ -76,6 +96,17 @@ uint64_t metrics_get(const struct metrics *m, enum metric id);
 
 /* Adds the counters of a window. */
 void metrics_add_window(struct metrics *m, const struct quality *q);
+
+/*
+ * Things that come and go. One process, which is called before all others are forked, says what is counted of them;
+ * another one, always the same at a time, says which there are. A name that is there stays, with its values, under
+ * its number; -1 when there is no room. metrics_keep() forgets the others.
+ */
+void metrics_describe(struct metrics *m, const struct metrics_table *table); /* borrowed */
+int metrics_find(struct metrics *m, const char *name);
+void metrics_keep(struct metrics *m, bool (*is_known)(void *ctx, const char *name), void *ctx);
+void metrics_set_of(struct metrics *m, int thing, size_t i, uint64_t value);
+uint64_t metrics_get_of(const struct metrics *m, int thing, size_t i);
 
 /* Appends the text; errors are the buffer's. */
 void metrics_render(const struct metrics *m, struct buf *out);
