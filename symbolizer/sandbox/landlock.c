@@ -31,7 +31,8 @@
 #define FS_TRUNCATE  (1ull << 14) /* 3 */
 #define FS_IOCTL     (1ull << 15) /* 5 */
 #define FS_ALL_OF_V1 ((1ull << 13) - 1)
-#define NET_ALL	     3ull /* 4: bind, connect */
+#define NET_BIND     1ull /* 4 */
+#define NET_CONNECT  2ull
 #define SCOPE_ALL    3ull /* 6: sockets in the abstract, signals */
 
 struct ruleset {
@@ -50,7 +51,7 @@ static uint64_t files_of(long version)
 }
 
 /* Older kernels want to be handed no more than they know. */
-static int make_ruleset(struct ruleset *r)
+static int make_ruleset(struct ruleset *r, bool may_connect)
 {
 	long version = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
 	size_t len = sizeof(r->fs);
@@ -61,7 +62,7 @@ static int make_ruleset(struct ruleset *r)
 		return -ENOSYS;
 	*r = (struct ruleset){.fs = files_of(version)};
 	if (version >= 4) {
-		r->net = NET_ALL;
+		r->net = NET_BIND | (may_connect ? 0 : NET_CONNECT);
 		len += sizeof(r->net);
 	}
 	if (version >= 6) {
@@ -99,13 +100,16 @@ static int add_path(int ruleset, const struct ruleset *r, const struct landlock_
 int landlock_confine(const struct landlock_path *paths, size_t n)
 {
 	_cleanup_close_ int ruleset = -1;
+	bool may_connect = false;
 	struct ruleset r;
 
-	ruleset = make_ruleset(&r);
+	for (size_t i = 0; i < n; i++)
+		may_connect |= paths[i].use == LANDLOCK_CONNECT;
+	ruleset = make_ruleset(&r, may_connect);
 	if (ruleset < 0)
 		return ruleset;
 	for (size_t i = 0; i < n; i++) {
-		int err = add_path(ruleset, &r, &paths[i]);
+		int err = paths[i].use == LANDLOCK_CONNECT ? 0 : add_path(ruleset, &r, &paths[i]);
 
 		if (err)
 			return err;
