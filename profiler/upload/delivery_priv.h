@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of delivery share. */
+#ifndef KILN_UPLOAD_DELIVERY_PRIV_H
+#define KILN_UPLOAD_DELIVERY_PRIV_H
+
+#include <stdbool.h>
+
+#include "profiler/base/vec.h"
+#include "profiler/store/spool.h"
+#include "profiler/upload/backoff.h"
+#include "profiler/upload/cursor.h"
+#include "profiler/upload/delivery.h"
+
+/* What the log knows of a destination: it says so when that changes. */
+enum delivery_said { SAID_NOTHING, SAID_AWAY, SAID_WRONG };
+
+/* The window that is being sent: what is left of it once it is packed. */
+struct delivery_item {
+	struct spool_place behind;
+	int64_t begin_ns;
+	struct upload_requests requests;
+	size_t next;	 /* the request that is sent now, or next */
+	bool is_refused; /* a request of it */
+};
+
+struct destination {
+	struct delivery *owner;
+	struct upload_target *target;
+	struct delivery_bounds bounds;
+	struct spool_place place; /* behind all that is done */
+	bool has_item;
+	struct delivery_item item;
+	/* The request under way. */
+	bool is_sending;
+	struct net_request request;
+	struct net_transfer *transfer;
+	const char **headers;
+	uint64_t wake_ns; /* CLOCK_MONOTONIC: nothing is to be done before */
+	struct backoff backoff;
+	unsigned tries;		/* of this request that were answered UPLOAD_AGAIN_FEW */
+	uint64_t counted_ns;	/* when the windows that wait were */
+	bool is_behind;		/* there was a window the last time */
+	enum delivery_said said;
+	uint64_t said_ns, refused_ns, partial_ns; /* 0: never */
+	bool is_cursor_wrong, is_store_wrong; /* and said so */
+	struct delivery_stats stats;
+};
+
+struct delivery {
+	struct delivery_opts opts;
+	char *host, *cursor_dir;
+	struct store *store;
+	struct spool *spool;
+	struct cursors cursors;
+	VEC(struct destination *) destinations;
+	VEC(char *) known; /* names of others that are configured */
+	/* Ages are not believed for a while after the wall clock was set. */
+	int64_t clock_offset_ns;
+	bool has_offset;
+	uint64_t distrust_until_ns, sweep_ns; /* CLOCK_MONOTONIC */
+};
+
+static inline uint64_t delivery_now(const struct delivery *d)
+{
+	return d->opts.world.monotonic_ns(d->opts.world.ctx);
+}
+
+static inline uint64_t delivery_chance(const struct delivery *d)
+{
+	return d->opts.world.chance(d->opts.world.ctx);
+}
+
+/* delivery_item.c: windows, one at a time. */
+/* Takes the next window and packs it, if there is one; otherwise puts off the next look. */
+void destination_load(struct destination *d, uint64_t now_ns);
+/* The window is done with: on to the next one. */
+void destination_advance(struct destination *d, const struct spool_place *behind);
+/* Windows that began before are too old; 0: none are. */
+int64_t destination_since(const struct destination *d);
+void destination_release_item(struct destination *d);
+void destination_count_waiting(struct destination *d, uint64_t now_ns);
+
+/* delivery_send.c: requests, one at a time, and what their answers mean. */
+void destination_send(struct destination *d, uint64_t now_ns);
+
+#endif

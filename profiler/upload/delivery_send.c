@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Requests to a destination, one after the other, and what becomes of them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/base/log.h"
+#include "profiler/upload/delivery_priv.h"
+
+/* What is caught up is gzip: some four times as much for a server that counts what is in it. Pyroscope takes
+ * 4 MB of that a second. */
+#define PACE_BYTES_PER_S   (512u << 10)
+#define FAILURES_OPEN	   5 /* in a row: then it counts as paused */
+#define SAY_AGAIN_NS	   (3600 * NS_PER_S)
+
+/* --- what the log is told: what changes --------------------------------------------------------- */
+
+static void say_trouble(struct destination *d, enum delivery_said what, const struct why *why,
+			uint64_t now_ns)
+{
+	if (d->said == what && now_ns - d->said_ns < SAY_AGAIN_NS)
+		return;
+	d->said = what;
+	d->said_ns = now_ns;
+	log_warning("upload \"%s\" (%s): %s; windows wait in the store", d->target->name,
+		    d->target->shown, why->text);
+}
+
+static void say_well(struct destination *d)
+{
+	if (d->said != SAID_NOTHING)
+		log_info("upload \"%s\": it takes windows again", d->target->name);
+	d->said = SAID_NOTHING;
+}
+
+static void say_refused(struct destination *d, const struct why *why, uint64_t now_ns)
+{
+	if (d->refused_ns && now_ns - d->refused_ns < SAY_AGAIN_NS)
+		return;
+	d->refused_ns = now_ns;
+	log_warning("upload \"%s\" (%s): refused for good: %s; such windows are dropped and counted",
+		    d->target->name, d->target->shown, why->text);
+}
+
+static void say_partial(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
+{
+	if (d->partial_ns && now_ns - d->partial_ns < SAY_AGAIN_NS)
+		return;
+	d->partial_ns = now_ns;
+	log_warning("upload \"%s\" (%s): %" PRIu64 " of a window refused: %s", d->target->name,
+		    d->target->shown, j->rejected, j->why.text);
+}
+
+/* --- answers -------------------------------------------------------------------------------------- */
+
+/* The request is done with, whatever became of it. */
+static void next_request(struct destination *d)
+{
+	d->item.next++;
+	d->tries = 0;
+	if (d->item.next < d->item.requests.v.len)
+		return;
+	if (d->item.is_refused)
+		d->stats.dropped_refused++;
+	else
+		d->stats.windows++;
+	destination_advance(d, &d->item.behind);
+}
+
+static void delivered(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
+{
+	uint64_t samples = d->item.requests.v.data[d->item.next].samples;
+
+	say_well(d);
+	d->backoff.failures = 0;
+	d->stats.is_open = false;
+	if (j->verdict == UPLOAD_PARTIAL) {
+		say_partial(d, j, now_ns);
+		d->stats.rejected += j->rejected;
+		samples -= j->rejected < samples ? j->rejected : samples;
+	}
+	d->stats.samples += samples;
+	next_request(d);
+}
+
+static void refused(struct destination *d, const struct why *why, uint64_t now_ns)
+{
+	say_refused(d, why, now_ns);
+	d->backoff.failures = 0;
+	d->stats.is_open = false;
+	d->stats.rejected += d->item.requests.v.data[d->item.next].samples;
+	d->item.is_refused = true;
+	next_request(d);
+}
+
+static void again(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
+{
+	d->wake_ns = now_ns +
+		     backoff_next(&d->backoff, delivery_chance(d->owner), j->retry_after_s);
+	d->stats.retries++;
+	d->stats.is_open = d->backoff.failures >= FAILURES_OPEN;
+	say_trouble(d, SAID_AWAY, &j->why, now_ns);
+}
+
+static void wrong(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
+{
+	d->wake_ns = now_ns + backoff_jitter(d->owner->opts.breaker_ns, delivery_chance(d->owner));
+	d->stats.retries++;
+	d->stats.is_open = true;
+	say_trouble(d, SAID_WRONG, &j->why, now_ns);
+}
+
+static void act(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
+{
+	switch (j->verdict) {
+	case UPLOAD_DELIVERED:
+	case UPLOAD_PARTIAL:
+		delivered(d, j, now_ns);
+		return;
+	case UPLOAD_AGAIN_FEW:
+		if (++d->tries >= d->owner->opts.few)
+			refused(d, &j->why, now_ns);
+		else
+			again(d, j, now_ns);
+		break;
+	case UPLOAD_REFUSED:
+		refused(d, &j->why, now_ns);
+		break;
+	case UPLOAD_WRONG:
+		wrong(d, j, now_ns);
+		break;
+	case UPLOAD_AGAIN:
+	default:
+		again(d, j, now_ns);
+		break;
+	}
+	d->stats.failures++;
+}
+
+static void done(void *ctx, struct net_answer *answer)
+{
+	struct destination *d = ctx;
+	struct upload_judgement j = {.retry_after_s = -1};
+	uint64_t now_ns = delivery_now(d->owner);
+
+	d->is_sending = false;
+	d->transfer = NULL;
+	free(d->headers);
+	d->headers = NULL;
+	d->stats.requests++;
+	d->stats.bytes += answer->sent;
+	d->wake_ns = now_ns + answer->sent * NS_PER_S / PACE_BYTES_PER_S;
+	upload_target_judge(d->target, answer, &j);
+	act(d, &j, now_ns);
+}
+
+/* --- requests ------------------------------------------------------------------------------------- */
+
+static bool is_too_old(const struct destination *d)
+{
+	return d->item.begin_ns < destination_since(d);
+}
+
+static int start(struct destination *d)
+{
+	const struct delivery_world *w = &d->owner->opts.world;
+	const struct upload_request *r = &d->item.requests.v.data[d->item.next];
+	int err = upload_target_request(d->target, r, &d->request, &d->headers);
+
+	err = err ?: w->start(w->ctx, &d->request, done, d, &d->transfer);
+	if (!err)
+		return 0;
+	free(d->headers);
+	d->headers = NULL;
+	return err;
+}
+
+void destination_send(struct destination *d, uint64_t now_ns)
+{
+	if (is_too_old(d)) {
+		d->stats.dropped_age++;
+		destination_advance(d, &d->item.behind);
+		return;
+	}
+	if (!d->item.requests.v.len) { /* nothing in it that it wants */
+		d->stats.windows++;
+		destination_advance(d, &d->item.behind);
+		return;
+	}
+	d->is_sending = true;
+	if (!start(d))
+		return;
+	d->is_sending = false;
+	d->wake_ns = now_ns + d->owner->opts.window_ns; /* out of memory */
+}

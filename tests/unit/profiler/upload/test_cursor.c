@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <time.h>
+
+#include "profiler/upload/cursor.h"
+#include "tests/lib/fixture.h"
+
+static const struct spool_place place = {0x1234567890abcdef, 1795824000, 360, 1795824000000000001};
+
+static struct cursors open_cursors(void)
+{
+	struct why why = {""};
+	struct cursors c;
+
+	assert_int_equal(cursors_open(&c, "cursors", &why), 0);
+	return c;
+}
+
+static void what_is_saved_is_there(void **state)
+{
+	static const char *const names[] = {"a", "B-1_x.y", "..", ".x", "a/b", "Größe \"1\"\n", "%41",
+					    "0123456789012345678901234567890123456789012345678901234567890123"};
+	struct spool_place p, other = place;
+	struct cursors c = open_cursors();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		assert_int_equal(cursor_load(&c, names[i], &p), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		other.row = (int64_t)i;
+		assert_int_equal(cursor_save(&c, names[i], &other), 0);
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		assert_int_equal(cursor_load(&c, names[i], &p), 1);
+		other.row = (int64_t)i;
+		assert_memory_equal(&p, &other, sizeof(p));
+	}
+	assert_int_equal(cursor_save(&c, "", &place), -EINVAL);
+	fixture_run("test $(ls cursors | wc -l) = 9 && test $(ls -A . | wc -l) = 1");
+	cursors_close(&c);
+}
+
+/* Each bit of it, each length of it, and other files: it is the place, or nobody can read it. */
+static void damage_is_noticed(void **state)
+{
+	struct cursors c = open_cursors();
+	struct spool_place p;
+	uint8_t *text;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(cursor_save(&c, "a", &place), 0);
+	text = fixture_read("cursors/a.cursor", &len);
+	for (size_t bit = 0; bit < len * 8; bit++) {
+		FILE *f = fopen("cursors/a.cursor", "we");
+
+		text[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_int_equal(fwrite(text, 1, len, f), len);
+		fclose(f);
+		text[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_int_equal(cursor_load(&c, "a", &p), -EBADMSG);
+	}
+	for (size_t n = 0; n < len; n++) {
+		FILE *f = fopen("cursors/a.cursor", "we");
+
+		assert_int_equal(fwrite(text, 1, n, f), n);
+		fclose(f);
+		assert_int_equal(cursor_load(&c, "a", &p), -EBADMSG);
+	}
+	fixture_run("head -c 10000 /dev/zero >cursors/a.cursor");
+	assert_int_equal(cursor_load(&c, "a", &p), -EBADMSG);
+	fixture_run("rm cursors/a.cursor; ln -s /etc/passwd cursors/a.cursor");
+	assert_int_equal(cursor_load(&c, "a", &p), -EBADMSG);
+	fixture_run("rm cursors/a.cursor; mkfifo cursors/a.cursor");
+	assert_true(cursor_load(&c, "a", &p) < 0);
+	assert_int_equal(cursor_save(&c, "a", &place), 0);
+	assert_int_equal(cursor_load(&c, "a", &p), 1);
+	free(text);
+	cursors_close(&c);
+}
+
+static void one_process_has_them(void **state)
+{
+	struct cursors c = open_cursors(), d;
+	struct why why = {""};
+
+	(void)state;
+	assert_int_equal(cursors_open(&d, "cursors", &why), -EBUSY);
+	assert_non_null(strstr(why.text, "one agent a store"));
+	cursors_close(&c);
+	assert_int_equal(cursors_open(&d, "cursors", &why), 0);
+	cursors_close(&d);
+	assert_int_equal(cursors_open(&d, "no/cursors", &why), -ENOENT);
+}
+
+struct seen {
+	char names[64];
+	struct spool_place place;
+};
+
+static bool is_a(void *ctx, const char *name)
+{
+	(void)ctx;
+	return !strcmp(name, "a");
+}
+
+static void note(void *ctx, const char *name, const struct spool_place *p)
+{
+	struct seen *s = ctx;
+
+	strcat(s->names, name);
+	s->place = *p;
+}
+
+static void what_is_left_is_kept_for_some_days(void **state)
+{
+	struct cursors c = open_cursors();
+	struct seen seen = {""};
+	const struct cursor_sweep sweep = {is_a, note, &seen};
+	int64_t now_ns = (int64_t)time(NULL) * 1000000000;
+	struct spool_place p;
+
+	(void)state;
+	assert_int_equal(cursor_save(&c, "a", &place), 0);
+	assert_int_equal(cursor_save(&c, "b/c", &place), 0);
+	fixture_run("touch -d 2020-01-01 cursors/*");
+	assert_int_equal(cursors_sweep(&c, now_ns, &sweep), 0);
+	assert_string_equal(seen.names, "b/c");
+	assert_memory_equal(&seen.place, &place, sizeof(place));
+	assert_int_equal(cursors_sweep(&c, now_ns + CURSOR_KEPT_NS / 2, &sweep), 0);
+	assert_string_equal(seen.names, "b/c"); /* said once */
+	assert_int_equal(cursor_load(&c, "b/c", &p), 1); /* it comes back */
+	assert_memory_equal(&p, &place, sizeof(place));
+	assert_int_equal(cursors_sweep(&c, now_ns, &sweep), 0);
+	assert_int_equal(cursors_sweep(&c, now_ns + CURSOR_KEPT_NS + 60000000000, &sweep), 0);
+	assert_int_equal(cursor_load(&c, "b/c", &p), 0);
+	assert_int_equal(cursor_load(&c, "a", &p), 1);
+	fixture_run("test \"$(ls cursors | tr '\\n' ' ')\" = 'a.cursor lock '");
+	cursors_close(&c);
+}
+
+/* A disk without room: the old one stays. */
+static void what_cannot_be_written_stays_as_it_was(void **state)
+{
+	struct cursors c = open_cursors();
+	struct spool_place p, next = place;
+
+	(void)state;
+	assert_int_equal(cursor_save(&c, "a", &place), 0);
+	fixture_run("mkdir cursors/a.tmp");
+	next.row++;
+	assert_int_equal(cursor_save(&c, "a", &next), -EISDIR);
+	assert_int_equal(cursor_load(&c, "a", &p), 1);
+	assert_memory_equal(&p, &place, sizeof(place));
+	fixture_run("rmdir cursors/a.tmp");
+	assert_int_equal(cursor_save(&c, "a", &next), 0);
+	cursors_close(&c);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(what_is_saved_is_there),
+		CASE(damage_is_noticed),
+		CASE(one_process_has_them),
+		CASE(what_is_left_is_kept_for_some_days),
+		CASE(what_cannot_be_written_stays_as_it_was),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,652 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Every window within the bounds arrives, in order, none twice without a failure: whatever servers do, and
+ * wherever the process ends. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/base/log.h"
+#include "profiler/store/maintain.h"
+#include "profiler/store/store_internal.h"
+#include "tests/lib/delivery.h"
+
+#define N	  60
+#define WINDOW_NS (10 * NS_PER_S)
+#define AWAY	  180 /* windows */
+
+static const struct store_opts writing = {.access = STORE_WRITE};
+
+struct test {
+	struct sim sim;
+	struct store *store;
+	struct delivery *delivery;
+	const struct upload_kind *kind;
+	const char *names[4];
+	struct delivery_bounds bounds;
+	int64_t written; /* windows */
+	struct delivery_stats past; /* of deliveries before this one */
+};
+
+static void append(struct test *t, int64_t i)
+{
+	struct window w = random_window((uint64_t)i % 50, T0 + i * 10 * SECOND, WINDOW_NS);
+
+	assert_int_equal(append_window(t->store, &w), 0);
+	window_release(&w);
+}
+
+static int start_delivery(struct test *t)
+{
+	const struct delivery_opts o = {
+		.world = sim_world(&t->sim),
+		.store_path = "store",
+		.cursor_dir = "store/upload",
+		.host = "h",
+		.window_ns = WINDOW_NS,
+	};
+	struct why why = {""};
+	int err = delivery_new(&t->delivery, &o, &why);
+
+	for (int i = 0; i < 4 && t->names[i] && !err; i++)
+		err = delivery_add(t->delivery, sim_target(t->kind ?: &sim_kind, t->names[i]),
+				   &t->bounds, &why);
+	return err;
+}
+
+/* The process is gone, and another one comes. */
+static void crash(struct test *t)
+{
+	delivery_free(t->delivery);
+	t->delivery = NULL;
+	assert_int_equal(start_delivery(t), 0);
+}
+
+static void begin(struct test *t)
+{
+	sim_of_kind = &t->sim;
+	t->sim.now_ns = NS_PER_S;
+	for (int i = 0; i < 4 && t->names[i]; i++)
+		t->sim.servers[i].name = t->names[i];
+	t->store = open_store("store", &writing);
+	assert_int_equal(start_delivery(t), 0);
+}
+
+static void end(struct test *t)
+{
+	delivery_free(t->delivery);
+	store_close(t->store);
+}
+
+/* As time passes, windows are written. */
+static void turn(struct test *t, int64_t most)
+{
+	assert_int_equal(delivery_turn(t->delivery, 1000, -1), 0);
+	while (t->written < most &&
+	       t->written * (int64_t)WINDOW_NS <= (int64_t)t->sim.now_ns)
+		append(t, t->written++);
+}
+
+static void run_until(struct test *t, uint64_t ns, int64_t most)
+{
+	while (t->sim.now_ns < ns)
+		turn(t, most);
+}
+
+static struct delivery_stats stats_of(struct test *t, size_t i)
+{
+	struct delivery_stats s;
+
+	delivery_stats(t->delivery, i, &s);
+	return s;
+}
+
+/* How many of the first n windows a server has whole; *twice: parts that came again. */
+static uint64_t count_taken(const struct test *t, int server, int64_t n, uint64_t *twice)
+{
+	uint64_t taken = 0;
+
+	*twice = 0;
+	for (int64_t i = 0; i < n; i++) {
+		int parts = t->sim.parts ?: (int)(i % PARTS) + 1;
+		bool all = true;
+
+		for (int p = 0; p < parts; p++) {
+			uint64_t times = t->sim.servers[server].taken[i][p];
+
+			all &= times > 0;
+			*twice += times > 1 ? times - 1 : 0;
+		}
+		taken += all;
+	}
+	return taken;
+}
+
+static void assert_all_taken(const struct test *t, int server, int64_t n)
+{
+	uint64_t twice;
+
+	assert_int_equal(count_taken(t, server, n, &twice), n);
+	assert_int_equal(twice, 0);
+	assert_false(t->sim.servers[server].is_unordered);
+	assert_true(t->sim.servers[server].busy <= 1);
+}
+
+/* --- without a failure ------------------------------------------------------------------------------ */
+
+static void every_window_arrives_once(void **state)
+{
+	struct test t = {.names = {"a", "b"}};
+	struct delivery_stats s;
+
+	(void)state;
+	begin(&t);
+	run_until(&t, (N + 3) * WINDOW_NS, N);
+	for (int i = 0; i < 2; i++) {
+		assert_all_taken(&t, i, N);
+		s = stats_of(&t, (size_t)i);
+		assert_int_equal(s.windows, N);
+		assert_int_equal(s.requests, t.sim.servers[i].requests);
+		assert_int_equal(s.samples, 10 * s.requests);
+		assert_int_equal(s.failures + s.retries + s.rejected + s.is_open + s.waiting, 0);
+		assert_int_equal(s.dropped_age + s.dropped_bytes + s.dropped_gone +
+					 s.dropped_refused,
+				 0);
+	}
+	end(&t);
+}
+
+static void what_it_is_caught_up_with_is_paced(void **state)
+{
+	struct test t = {.names = {"a"}};
+	uint64_t ns;
+
+	(void)state;
+	t.sim.body_bytes = 100 << 10;
+	t.sim.parts = 1;
+	begin(&t);
+	for (; t.written < N; t.written++)
+		append(&t, t.written);
+	run_until(&t, 3 * WINDOW_NS, N);
+	assert_all_taken(&t, 0, N);
+	ns = t.sim.servers[0].last_ns - t.sim.servers[0].first_ns;
+	assert_true(t.sim.servers[0].bytes * NS_PER_S / ns < 1 << 20);
+	end(&t);
+}
+
+static void who_is_new_begins_with_what_comes(void **state)
+{
+	struct test t = {.names = {"a"}};
+	uint64_t twice;
+
+	(void)state;
+	begin(&t);
+	run_until(&t, 20 * WINDOW_NS, N);
+	t.names[1] = t.sim.servers[1].name = "b";
+	crash(&t);
+	run_until(&t, (N + 3) * WINDOW_NS, N);
+	assert_all_taken(&t, 0, N);
+	assert_in_range(count_taken(&t, 1, N, &twice), N - 22, N - 19);
+	assert_int_equal(twice, 0);
+	end(&t);
+}
+
+static void two_of_one_name_are_refused(void **state)
+{
+	struct test t = {.names = {"a"}};
+	struct upload_target *target = sim_target(&sim_kind, "a");
+	struct why why = {""};
+
+	(void)state;
+	begin(&t);
+	assert_int_equal(delivery_add(t.delivery, target, NULL, &why), -EEXIST);
+	assert_non_null(strstr(why.text, "\"a\""));
+	upload_target_free(target);
+	end(&t);
+}
+
+static void two_processes_are_refused(void **state)
+{
+	struct test t = {.names = {"a"}}, other = {.names = {"a"}};
+
+	(void)state;
+	begin(&t);
+	assert_int_equal(start_delivery(&other), -EBUSY);
+	assert_null(other.delivery);
+	end(&t);
+}
+
+/* --- failures --------------------------------------------------------------------------------------- */
+
+static void stalls(struct sim *s, struct sim_server *v, struct sim_answer *out)
+{
+	(void)s;
+	(void)v;
+	out->delay_ns = 60 * NS_PER_S;
+	out->err = -ETIMEDOUT;
+}
+
+static void who_stalls_holds_up_nobody(void **state)
+{
+	struct test t = {.names = {"a", "b"}};
+
+	(void)state;
+	t.sim.servers[0].answer = stalls;
+	begin(&t);
+	for (int64_t i = 0; i < N; i++) {
+		run_until(&t, (uint64_t)(i + 3) * WINDOW_NS, N);
+		assert_true(t.sim.servers[1].taken[i][0]);
+	}
+	assert_all_taken(&t, 1, N);
+	assert_int_equal(stats_of(&t, 0).windows, 0);
+	assert_true(stats_of(&t, 0).is_open);
+	assert_int_equal(stats_of(&t, 0).waiting, N);
+	assert_true(stats_of(&t, 0).lag_ns >= N * WINDOW_NS);
+	t.sim.servers[0].answer = NULL;
+	run_until(&t, (uint64_t)(N + 60) * WINDOW_NS, N);
+	assert_all_taken(&t, 0, N);
+	assert_false(stats_of(&t, 0).is_open);
+	end(&t);
+}
+
+/* Half an hour of it, and then everything arrives. How often it is asked meanwhile is bounded. */
+static void away_with(struct sim_answer answer, uint64_t least, uint64_t most);
+static struct sim_answer always_answer;
+
+static void always(struct sim *s, struct sim_server *v, struct sim_answer *out)
+{
+	(void)s;
+	(void)v;
+	*out = always_answer;
+}
+
+static void away_with(struct sim_answer answer, uint64_t least, uint64_t most)
+{
+	struct test t = {.names = {"a"}};
+
+	fixture_run("rm -rf store");
+	always_answer = answer;
+	t.sim.servers[0].answer = always;
+	begin(&t);
+	run_until(&t, AWAY * WINDOW_NS, AWAY);
+	assert_in_range(t.sim.servers[0].requests, least, most);
+	assert_int_equal(stats_of(&t, 0).windows, 0);
+	t.sim.servers[0].answer = NULL;
+	run_until(&t, (AWAY + 90) * WINDOW_NS, AWAY);
+	assert_all_taken(&t, 0, AWAY);
+	assert_int_equal(stats_of(&t, 0).windows, AWAY);
+	assert_int_equal(stats_of(&t, 0).dropped_refused + stats_of(&t, 0).dropped_age, 0);
+	end(&t);
+}
+
+static void servers_that_are_away_get_everything_later(void **state)
+{
+	(void)state;
+	away_with((struct sim_answer){.err = -ECONNREFUSED}, 10, 60);
+	away_with((struct sim_answer){.err = -EIO, .delay_ns = NS_PER_S}, 10, 60);
+	away_with((struct sim_answer){.status = 503}, 10, 60);
+	away_with((struct sim_answer){.status = 429}, 10, 60);
+	away_with((struct sim_answer){.status = 429, .retry_after_s = 600}, 3, 4);
+	away_with((struct sim_answer){.status = 401}, 4, 9);
+}
+
+static void what_is_refused_is_dropped_and_counted(void **state)
+{
+	struct test t = {.names = {"a"}};
+
+	(void)state;
+	t.sim.parts = 2;
+	always_answer = (struct sim_answer){.status = 400};
+	t.sim.servers[0].answer = always;
+	begin(&t);
+	run_until(&t, 10 * WINDOW_NS, 10);
+	run_until(&t, 13 * WINDOW_NS, 10);
+	assert_int_equal(stats_of(&t, 0).dropped_refused, 10);
+	assert_int_equal(stats_of(&t, 0).rejected, 10 * 2 * 10);
+	assert_int_equal(stats_of(&t, 0).windows, 0);
+	assert_int_equal(t.sim.servers[0].requests, 20); /* each part once */
+	end(&t);
+}
+
+/* A bare 500, or garbage, may be the data's fault: it is tried a few times. */
+static void what_may_be_the_datas_fault_is_tried_a_few_times(void **state)
+{
+	static const struct sim_answer answers[] = {{.status = 500},
+						    {.status = 200, .body = "<html>"}};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct test t = {.names = {"a"}};
+
+		fixture_run("rm -rf store");
+		t.sim.parts = 1;
+		always_answer = answers[i];
+		t.sim.servers[0].answer = always;
+		begin(&t);
+		run_until(&t, 100 * WINDOW_NS, 5);
+		assert_int_equal(stats_of(&t, 0).dropped_refused, 5);
+		assert_int_equal(t.sim.servers[0].requests, 5 * 5);
+		assert_int_equal(stats_of(&t, 0).retries, 5 * 4);
+		end(&t);
+	}
+}
+
+static void what_is_taken_in_part_is_not_sent_again(void **state)
+{
+	struct test t = {.names = {"a"}};
+
+	(void)state;
+	t.sim.parts = 1;
+	always_answer = (struct sim_answer){.status = 206};
+	t.sim.servers[0].answer = always;
+	begin(&t);
+	run_until(&t, 23 * WINDOW_NS, 20);
+	assert_all_taken(&t, 0, 20);
+	assert_int_equal(stats_of(&t, 0).rejected, 20 * 3);
+	assert_int_equal(stats_of(&t, 0).samples, 20 * 7);
+	end(&t);
+}
+
+/* --- bounds ----------------------------------------------------------------------------------------- */
+
+static void what_is_too_old_is_dropped_the_oldest_first(void **state)
+{
+	struct test t = {.names = {"a"}, .bounds = {.max_age_ns = 60 * WINDOW_NS}};
+	uint64_t twice, taken;
+
+	(void)state;
+	always_answer = (struct sim_answer){.status = 503};
+	t.sim.servers[0].answer = always;
+	begin(&t);
+	run_until(&t, 100 * WINDOW_NS, 100);
+	t.sim.servers[0].answer = NULL;
+	run_until(&t, 140 * WINDOW_NS, 100);
+	taken = count_taken(&t, 0, 100, &twice);
+	assert_in_range(taken, 1, 61);
+	assert_true(t.sim.servers[0].taken[99][0]);
+	assert_false(t.sim.servers[0].is_unordered);
+	assert_int_equal(stats_of(&t, 0).dropped_age, 100 - taken);
+	assert_int_equal(stats_of(&t, 0).windows, taken);
+	end(&t);
+}
+
+/* What the server would refuse as too old is not sent. */
+static void a_kind_may_have_a_bound_of_its_own(void **state)
+{
+	struct test t = {.names = {"a"}, .kind = &sim_hour_kind};
+	uint64_t twice, taken;
+
+	(void)state;
+	always_answer = (struct sim_answer){.err = -ECONNREFUSED};
+	t.sim.servers[0].answer = always;
+	begin(&t);
+	run_until(&t, 720 * WINDOW_NS, 720);
+	t.sim.servers[0].answer = NULL;
+	run_until(&t, 760 * WINDOW_NS, 720);
+	taken = count_taken(&t, 0, 720, &twice);
+	assert_in_range(taken, 300, 360);
+	assert_int_equal(stats_of(&t, 0).dropped_age, 720 - taken);
+	end(&t);
+}
+
+static void what_is_too_much_is_dropped_the_oldest_first(void **state)
+{
+	struct test t = {.names = {"a"}, .bounds = {.max_bytes = 100 << 10}};
+	struct delivery_stats s;
+	uint64_t twice, taken;
+
+	(void)state;
+	begin(&t);
+	for (; t.written < 200; t.written++)
+		append(&t, t.written);
+	run_until(&t, 5 * WINDOW_NS, 200);
+	s = stats_of(&t, 0);
+	taken = count_taken(&t, 0, 200, &twice);
+	assert_in_range(taken, 5, 150);
+	assert_true(t.sim.servers[0].taken[199][0]);
+	assert_false(t.sim.servers[0].is_unordered);
+	assert_int_equal(s.dropped_bytes, 200 - taken);
+	end(&t);
+}
+
+/* For a while nobody knows how old anything is. */
+static void a_clock_that_is_set_drops_nothing(void **state)
+{
+	struct test t = {.names = {"a"}};
+
+	(void)state;
+	t.sim.parts = 1;
+	always_answer = (struct sim_answer){.err = -ECONNREFUSED};
+	t.sim.servers[0].answer = always;
+	begin(&t);
+	run_until(&t, 20 * WINDOW_NS, 20);
+	t.sim.unix_offset_ns = 10000 * HOUR;
+	t.sim.servers[0].answer = NULL;
+	run_until(&t, 60 * WINDOW_NS, 20);
+	assert_all_taken(&t, 0, 20);
+	t.sim.unix_offset_ns = -1000 * HOUR;
+	run_until(&t, 100 * WINDOW_NS, 40);
+	assert_all_taken(&t, 0, 40);
+	assert_int_equal(stats_of(&t, 0).dropped_age, 0);
+	end(&t);
+}
+
+/* A machine that slept knows how old everything is. */
+static void a_machine_that_slept_drops_what_is_too_old(void **state)
+{
+	struct test t = {.names = {"a"}};
+
+	(void)state;
+	always_answer = (struct sim_answer){.err = -ECONNREFUSED};
+	t.sim.servers[0].answer = always;
+	begin(&t);
+	run_until(&t, 20 * WINDOW_NS, 20);
+	t.sim.slept_ns = 48 * 3600 * NS_PER_S;
+	t.sim.servers[0].answer = NULL;
+	run_until(&t, 80 * WINDOW_NS, 20);
+	assert_int_equal(stats_of(&t, 0).dropped_age, 20);
+	end(&t);
+}
+
+/* --- ends and beginnings ---------------------------------------------------------------------------- */
+
+static void a_cursor_without_room_stops_nothing(void **state)
+{
+	struct test t = {.names = {"a"}};
+	uint64_t twice;
+
+	(void)state;
+	begin(&t);
+	run_until(&t, 10 * WINDOW_NS, N);
+	fixture_run("mkdir store/upload/a.tmp");
+	run_until(&t, 30 * WINDOW_NS, N);
+	assert_true(stats_of(&t, 0).cursor_errors > 10);
+	assert_true(stats_of(&t, 0).windows > 25);
+	crash(&t);
+	fixture_run("rmdir store/upload/a.tmp");
+	run_until(&t, (N + 10) * WINDOW_NS, N);
+	assert_int_equal(count_taken(&t, 0, N, &twice), N);
+	assert_in_range(twice, 1, 60);
+	end(&t);
+}
+
+static void a_damaged_cursor_loses_nothing(void **state)
+{
+	struct test t = {.names = {"a"}};
+	uint64_t twice;
+
+	(void)state;
+	begin(&t);
+	run_until(&t, 20 * WINDOW_NS, N);
+	delivery_free(t.delivery);
+	fixture_run("echo x >store/upload/a.cursor");
+	assert_int_equal(start_delivery(&t), 0);
+	run_until(&t, (N + 5) * WINDOW_NS, N);
+	assert_int_equal(count_taken(&t, 0, N, &twice), N);
+	assert_in_range(twice, 1, 48);
+	end(&t);
+}
+
+static void who_comes_back_goes_on(void **state)
+{
+	struct test t = {.names = {"a", "b"}};
+
+	(void)state;
+	begin(&t);
+	run_until(&t, 20 * WINDOW_NS, N);
+	t.names[1] = NULL;
+	crash(&t);
+	run_until(&t, 40 * WINDOW_NS, N);
+	fixture_run("test -e store/upload/b.removed && test ! -e store/upload/b.cursor");
+	t.names[1] = "b";
+	crash(&t);
+	run_until(&t, (N + 10) * WINDOW_NS, N);
+	assert_all_taken(&t, 0, N);
+	assert_all_taken(&t, 1, N);
+	end(&t);
+}
+
+/* One that is configured and cannot be reached for want of a file is not one that was removed. */
+static void who_is_only_known_keeps_its_cursor(void **state)
+{
+	struct test t = {.names = {"a", "b"}};
+
+	(void)state;
+	begin(&t);
+	run_until(&t, 20 * WINDOW_NS, N);
+	t.names[1] = NULL;
+	crash(&t);
+	assert_int_equal(delivery_know(t.delivery, "b"), 0);
+	run_until(&t, 40 * WINDOW_NS, N);
+	fixture_run("test -e store/upload/b.cursor");
+	end(&t);
+}
+
+static struct moment late_clock(void)
+{
+	return (struct moment){T0 + 6 * HOUR, 6 * HOUR};
+}
+
+/* An outage over hours, while they are compacted. */
+static void compaction_loses_nothing(void **state)
+{
+	struct test t = {.names = {"a"}};
+
+	(void)state;
+	begin(&t);
+	t.store->clock = late_clock;
+	run_until(&t, 100 * WINDOW_NS, 900);
+	always_answer = (struct sim_answer){.err = -ECONNREFUSED};
+	t.sim.servers[0].answer = always;
+	run_until(&t, 400 * WINDOW_NS, 900);
+	while (maintain(t.store, late_clock()) > 0)
+		;
+	crash(&t);
+	run_until(&t, 800 * WINDOW_NS, 900);
+	while (maintain(t.store, late_clock()) > 0)
+		;
+	t.sim.servers[0].answer = NULL;
+	run_until(&t, 1000 * WINDOW_NS, 900);
+	assert_all_taken(&t, 0, 900);
+	assert_int_equal(stats_of(&t, 0).dropped_gone, 0);
+	end(&t);
+}
+
+/* --- everything at once ----------------------------------------------------------------------------- */
+
+static void at_random(struct sim *s, struct sim_server *v, struct sim_answer *out)
+{
+	static const struct sim_answer failures[] = {
+		{.err = -ECONNREFUSED},
+		{.err = -EIO},
+		{.err = -EIO, .is_taken = true},
+		{.err = -ETIMEDOUT, .delay_ns = 60 * NS_PER_S},
+		{.err = -ETIMEDOUT, .delay_ns = 60 * NS_PER_S, .is_taken = true},
+		{.status = 429},
+		{.status = 429, .retry_after_s = 3},
+		{.status = 503, .delay_ns = NS_PER_S},
+		{.status = 401},
+	};
+	uint64_t r = sim_chance(s);
+
+	(void)v;
+	if (r % 100 < 60)
+		*out = (struct sim_answer){.status = 200, .delay_ns = r >> 32};
+	else
+		*out = failures[(r >> 8) % (sizeof(failures) / sizeof(*failures))];
+}
+
+/* A part may come twice for each answer that was lost, and the parts before it for each crash. */
+static void run_at_random(uint64_t seed)
+{
+	struct test t = {.names = {"a", "b", "c"}};
+	uint64_t twice, crashes = 0;
+	int64_t n = 300;
+
+	fixture_run("rm -rf store");
+	t.sim.seed = seed;
+	for (int i = 0; i < 3; i++)
+		t.sim.servers[i].answer = at_random;
+	begin(&t);
+	while (t.sim.now_ns < 400 * WINDOW_NS) {
+		turn(&t, n);
+		if (sim_chance(&t.sim) % 100 < 2) {
+			crash(&t);
+			crashes++;
+		}
+	}
+	for (int i = 0; i < 3; i++)
+		t.sim.servers[i].answer = NULL;
+	run_until(&t, 600 * WINDOW_NS, n);
+	for (int i = 0; i < 3; i++) {
+		const struct sim_server *v = &t.sim.servers[i];
+
+		assert_int_equal(count_taken(&t, i, n, &twice), n);
+		assert_true(twice <= v->failures + crashes * PARTS);
+		assert_false(v->is_unordered);
+		assert_true(v->busy <= 1);
+	}
+	assert_true(crashes > 5);
+	end(&t);
+}
+
+static void whatever_happens_everything_arrives_in_order(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 6; seed++)
+		run_at_random(seed);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(every_window_arrives_once),
+		CASE(what_it_is_caught_up_with_is_paced),
+		CASE(who_is_new_begins_with_what_comes),
+		CASE(two_of_one_name_are_refused),
+		CASE(two_processes_are_refused),
+		CASE(who_stalls_holds_up_nobody),
+		CASE(servers_that_are_away_get_everything_later),
+		CASE(what_is_refused_is_dropped_and_counted),
+		CASE(what_may_be_the_datas_fault_is_tried_a_few_times),
+		CASE(what_is_taken_in_part_is_not_sent_again),
+		CASE(what_is_too_old_is_dropped_the_oldest_first),
+		CASE(a_kind_may_have_a_bound_of_its_own),
+		CASE(what_is_too_much_is_dropped_the_oldest_first),
+		CASE(a_clock_that_is_set_drops_nothing),
+		CASE(a_machine_that_slept_drops_what_is_too_old),
+		CASE(a_cursor_without_room_stops_nothing),
+		CASE(a_damaged_cursor_loses_nothing),
+		CASE(who_comes_back_goes_on),
+		CASE(who_is_only_known_keeps_its_cursor),
+		CASE(compaction_loses_nothing),
+		CASE(whatever_happens_everything_arrives_in_order),
+	};
+
+	log_set_level(LOG_QUIET);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
