@@ -52,17 +52,23 @@ void config_free(struct config *c)
 
 DEFINE_CLEANUP(config, config_free)
 
+int config_set_defaults(const struct config_schema *s, void *base)
+{
+	struct buf why = {0};
+	int err = 0;
+
+	for (size_t i = 0; i < s->n && !err; i++)
+		if (s->keys[i].fallback)
+			err = config_value_set(&s->keys[i], base, s->keys[i].fallback, &why);
+	buf_release(&why);
+	return err;
+}
+
 int config_new(struct config **out)
 {
 	_cleanup_(config_freep) struct config *c = calloc(1, sizeof(*c));
-	struct buf why = {0};
-	int err = c ? 0 : -ENOMEM;
+	int err = c ? config_set_defaults(&config_schema, c) : -ENOMEM;
 
-	for (size_t i = 0; i < config_schema.n && !err; i++)
-		if (config_schema.keys[i].fallback)
-			err = config_value_set(&config_schema.keys[i], c,
-					       config_schema.keys[i].fallback, &why);
-	buf_release(&why);
 	if (err)
 		return err;
 	*out = steal_ptr(c);

@@ -4,9 +4,12 @@
 #define KILN_AGENT_CONFIG_DATA_H
 
 struct config;
+struct config_schema;
 
 /* One of defaults. 0 or -ENOMEM. */
 int config_new(struct config **out);
+/* Sets the defaults of a schema in its struct. 0 or -ENOMEM. */
+int config_set_defaults(const struct config_schema *s, void *base);
 void config_free(struct config *c);
 
 #endif

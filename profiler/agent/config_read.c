@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/agent/config_data.h"
 #include "profiler/agent/config_doc.h"
 #include "profiler/agent/config_values.h"
 #include "profiler/base/buf.h"
@@ -342,7 +343,8 @@ static int read_upload(const struct reader *r, const struct doc_node *n)
 {
 	struct config_upload upload = {.at = n->at};
 
-	if (vec_push(&r->config->upload, upload))
+	if (vec_push(&r->config->upload, upload) ||
+	    config_set_defaults(&config_upload_schema, &vec_last(&r->config->upload)))
 		return -ENOMEM;
 	return read_map(r, &config_upload_schema, "", &vec_last(&r->config->upload), n);
 }

@@ -40,7 +40,9 @@ enum config_type {
 #define CONFIG_MAX_TEXT	 1024
 #define CONFIG_MAX_PAIRS 64
 #define CONFIG_MAX_NAMES 64
-#define CONFIG_MAX_ITEMS 256 /* relabel rules; destinations */
+#define CONFIG_MAX_ITEMS 256 /* relabel rules */
+/* Each keeps a window in memory, and has lines of its own among the metrics. */
+#define CONFIG_MAX_UPLOADS 16
 
 /* X(name, type, member, least, most, default, words, secret, help) */
 #define CONFIG_KEYS(X)                                                                             \
@@ -82,7 +84,7 @@ enum config_type {
 	  "the least of what is said")                                                             \
 	X("log.format", WORD, log_format, 0, 0, "logfmt", CONFIG_FORMAT_WORDS, false,              \
 	  "how it is written")                                                                     \
-	X("upload", UPLOADS, upload, 0, CONFIG_MAX_ITEMS, NULL, NULL, false,                       \
+	X("upload", UPLOADS, upload, 0, CONFIG_MAX_UPLOADS, NULL, NULL, false,                       \
 	  "servers that get the profiles, too")
 
 #define CONFIG_RELABEL_KEYS(X)                                                                     \
@@ -106,7 +108,13 @@ enum config_type {
 	X("key_file", FILE, key_file, 0, 0, NULL, NULL, false, "its private key, PEM")             \
 	X("proxy", TEXT, proxy, 1, CONFIG_MAX_TEXT, NULL, NULL, false, "HTTP proxy")               \
 	X("headers", HEADERS, headers, 0, CONFIG_MAX_PAIRS, NULL, NULL, true,                      \
-	  "more headers of requests")
+	  "more headers of requests")                                                              \
+	X("names", SWITCH, names, 0, 0, "true", NULL, false,                                       \
+	  "send names of functions; false: the server finds them by build id")                     \
+	X("max_age", TIME, max_age_ns, 60 * SEC, 36500 * DAY, "1d", NULL, false,                   \
+	  "what waits is dropped when it is older")                                                \
+	X("max_size", SIZE, max_bytes, MIB, INT64_MAX, "1GiB", NULL, false,                        \
+	  "the oldest that waits is dropped when there is more of it in the store")
 
 enum config_key_id {
 #define X(name, type, member, ...) CONFIG_KEY_##member,
@@ -142,6 +150,8 @@ struct config_upload {
 	char *token_file, *username, *password_file, *tenant;
 	char *ca_file, *cert_file, *key_file, *proxy;
 	struct config_pairs headers;
+	bool names;
+	uint64_t max_age_ns, max_bytes;
 	struct config_place at;
 };
 

@@ -2,6 +2,7 @@
 #include "profiler/agent/roles.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -10,6 +11,7 @@
 #include "profiler/agent/config_schema.h"
 #include "profiler/agent/http_role.h"
 #include "profiler/agent/store_owner.h"
+#include "profiler/agent/upload_role.h"
 #include "profiler/agent/writer.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
@@ -62,6 +64,14 @@ static const int server_calls[] = {STORE_CALLS,	   SYS_accept4,	   SYS_accept,	 
 				   SYS_getsockopt, SYS_setsockopt, SYS_eventfd2,    SYS_pipe2,
 				   SYS_sendfile,   SYS_ioctl,	   SYS_select,	    SYS_pselect6};
 
+/* And to send to others: libcurl with threads that look up names, GnuTLS; and to write cursors. */
+static const int uploader_calls[] = {
+	STORE_CALLS,	 SYS_mkdir,	  SYS_unlinkat,	   SYS_renameat,    SYS_utimensat,
+	SYS_fchmod,	 SYS_socket,	  SYS_socketpair,  SYS_connect,	    SYS_bind,
+	SYS_sendto,	 SYS_recvfrom,	  SYS_sendmmsg,	   SYS_shutdown,    SYS_getsockname,
+	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_eventfd2,    SYS_pipe2,
+	SYS_ioctl,	 SYS_select,	  SYS_pselect6};
+
 #define N_CALLS(calls) (sizeof(calls) / sizeof(*(calls)))
 
 static bool store_differs(const struct config *a, const struct config *b)
@@ -107,6 +117,25 @@ const struct role roles[ROLE_COUNT] = {
 			.needs_restart = http_role_differs,
 			.log_lines = 1,
 		},
+	[ROLE_UPLOADER] =
+		{
+			.name = "uploader",
+			.comm = "kiln-uploader",
+			.prepare = upload_role_prepare,
+			.run = upload_role_run,
+			.limits =
+				{
+					.calls = uploader_calls,
+					.n_calls = N_CALLS(uploader_calls),
+					.service_user = true,
+				},
+			.reads_store = true,
+			.uploads = true,
+			.is_optional = true,
+			.is_wanted = upload_role_is_wanted,
+			.needs_restart = upload_role_differs,
+			.log_lines = 2,
+		},
 	[ROLE_SAMPLER] =
 		{
 			.name = "sampler",
@@ -116,6 +145,11 @@ const struct role roles[ROLE_COUNT] = {
 			.log_lines = 4,
 		},
 };
+
+bool role_is_wanted(const struct role *r, const struct config *c)
+{
+	return !r->is_wanted || r->is_wanted(c);
+}
 
 uint64_t roles_caps(void)
 {
@@ -128,25 +162,74 @@ uint64_t roles_caps(void)
 
 /* Names of users and groups are looked up. */
 static const char *const readable[] = {"/etc/group", "/etc/passwd", "/etc/nsswitch.conf"};
-#define N_READABLE (sizeof(readable) / sizeof(*readable))
+
+/* What else it takes to send to others: hosts' names, and certificates of authorities where distributions have
+ * them. Those of the configuration are read while there are privileges. */
+static const char *const uploads_read[] = {
+	"/etc/resolv.conf",
+	"/etc/hosts",
+	"/etc/host.conf",
+	"/etc/gai.conf",
+	"/etc/services",
+	"/run/systemd/resolve",
+	"/run/resolvconf",
+	"/run/NetworkManager",
+	"/etc/ssl",
+	"/etc/pki/tls",
+	"/etc/pki/ca-trust",
+	"/etc/gnutls",
+	"/etc/crypto-policies",
+	"/usr/share/ca-certificates",
+	"/usr/local/share/ca-certificates",
+	"/var/lib/ca-certificates",
+};
+#define N_OF(list) (sizeof(list) / sizeof(*(list)))
+
+struct reach {
+	struct landlock_path v[3 + N_OF(readable) + N_OF(uploads_read)];
+	size_t n;
+	char cursors[PATH_MAX];
+};
+
+static void add_all(struct reach *r, const char *const *paths, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		r->v[r->n++] = (struct landlock_path){paths[i], LANDLOCK_READ};
+}
+
+/* The directory of cursors is made for who writes there. */
+static int add_uploads(struct reach *r, const struct config *c, const struct identity *who)
+{
+	int err = upload_role_dir(c, r->cursors, sizeof(r->cursors));
+
+	err = err ?: store_owner_subdir(r->cursors, who);
+	if (err)
+		return err;
+	r->v[r->n++] = (struct landlock_path){r->cursors, LANDLOCK_WRITE};
+	r->v[r->n++] = (struct landlock_path){NULL, LANDLOCK_CONNECT};
+	add_all(r, uploads_read, N_OF(uploads_read));
+	return 0;
+}
 
 static int enter_store(const struct role *r, const struct config *c, const struct identity *who,
 		       pid_t parent)
 {
-	struct landlock_path paths[N_READABLE + 1] = {
-		{c->store_path, r->writes_store ? LANDLOCK_WRITE : LANDLOCK_READ}};
+	struct reach reach = {.n = 1};
 	struct identity as = *who;
 	int err;
 
 	confine_raise(true);
+	reach.v[0] = (struct landlock_path){c->store_path,
+					    r->writes_store ? LANDLOCK_WRITE : LANDLOCK_READ};
+	add_all(&reach, readable, N_OF(readable));
 	err = store_owner_prepare(c->store_path, &as);
+	if (!err && r->uploads)
+		err = add_uploads(&reach, c, &as);
 	if (err) {
 		log_error("%s: %s; store.path says where else", c->store_path, strerror(-err));
 		return err;
 	}
-	for (size_t i = 0; i < N_READABLE; i++)
-		paths[i + 1] = (struct landlock_path){readable[i], LANDLOCK_READ};
-	return confine_enter(&r->limits, &as, parent, paths, N_READABLE + 1);
+	return confine_enter(&r->limits, &as, parent, reach.v, reach.n);
 }
 
 int role_enter(const struct role *r, const struct config *c, const struct identity *who,

@@ -11,10 +11,10 @@ struct config;
 struct role_env;
 
 /* In the order in which they start; they end in ROLE_END_ORDER. */
-enum role_id { ROLE_WRITER, ROLE_SERVER, ROLE_SAMPLER, ROLE_COUNT };
+enum role_id { ROLE_WRITER, ROLE_SERVER, ROLE_SAMPLER, ROLE_UPLOADER, ROLE_COUNT };
 #define ROLE_END_ORDER                                                                             \
 	{                                                                                          \
-		ROLE_SAMPLER, ROLE_WRITER, ROLE_SERVER                                             \
+		ROLE_SAMPLER, ROLE_WRITER, ROLE_UPLOADER, ROLE_SERVER                              \
 	}
 
 struct role {
@@ -24,7 +24,10 @@ struct role {
 	int (*run)(struct role_env *env);
 	struct confinement limits;
 	bool writes_store, reads_store; /* reaches nothing but the store's directory */
+	bool uploads;			/* ... and cursors in it, the network, and what that takes */
 	bool is_optional;		/* the agent starts without it, and tries again */
+	/* Whether there is something to do for it; NULL: always. */
+	bool (*is_wanted)(const struct config *c);
 	/* Whether it is started anew for another configuration; else it is told. */
 	bool (*needs_restart)(const struct config *before, const struct config *after);
 	unsigned log_lines; /* a minute, once it has started */
@@ -34,7 +37,9 @@ extern const struct role roles[ROLE_COUNT];
 
 /* Of the supervisor itself; all together say LOG_LINES_MAX at most. */
 #define SUPERVISOR_LOG_LINES 3
-#define LOG_LINES_MAX	     10
+#define LOG_LINES_MAX	     12
+
+bool role_is_wanted(const struct role *r, const struct config *c);
 
 /* All capabilities that any role keeps, and those that it takes to confine them: bits. */
 uint64_t roles_caps(void);

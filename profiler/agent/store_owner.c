@@ -33,10 +33,11 @@ static int give(int fd, const struct identity *who)
 	return fchown(fd, who->uid, group) ? -errno : 0;
 }
 
-/* Names as in profiler/store/dir.h. */
+/* Names as in profiler/store/dir.h, and the directory of cursors. */
 static bool is_of_store(const char *name)
 {
 	return strstr(name, ".kiln") || !strcmp(name, "lock") || !strcmp(name, "maintenance") ||
+	       !strcmp(name, STORE_OWNER_CURSORS) ||
 	       !strcmp(name, ".") || !strcmp(name, "..");
 }
 
@@ -107,4 +108,20 @@ int store_owner_prepare(const char *path, struct identity *who)
 		who->gid = st.st_gid;
 	}
 	return 0;
+}
+
+int store_owner_subdir(const char *path, const struct identity *who)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	bool made = !mkdir(path, MODE_DIR);
+
+	if (!made && errno != EEXIST)
+		return -errno;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	if (geteuid() || who->uid == (uid_t)-1 || (!made && st.st_uid == who->uid))
+		return 0;
+	return for_each_name(fd, give_name, (void *)who) ?: give(fd, who);
 }

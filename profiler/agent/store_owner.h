@@ -5,6 +5,9 @@
 
 struct identity;
 
+/* Where below the store the uploader keeps its places. */
+#define STORE_OWNER_CURSORS "upload"
+
 /*
  * Makes the directory if it is missing. In: the user kiln, if there is one and we may become it; out: who is
  * to write there. A new directory is that user's, and so is one of root's that holds nothing but a store. Any
@@ -12,5 +15,8 @@ struct identity;
  * say.
  */
 int store_owner_prepare(const char *path, struct identity *who);
+/* Makes a directory below it, if it is missing, for who store_owner_prepare() has found; what is in it is that user's
+ * then. 0 or -errno. */
+int store_owner_subdir(const char *path, const struct identity *who);
 
 #endif

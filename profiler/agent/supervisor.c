@@ -15,6 +15,7 @@
 #include "profiler/agent/config_data.h"
 #include "profiler/agent/log_setup.h"
 #include "profiler/agent/supervisor_priv.h"
+#include "profiler/agent/upload_role.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
@@ -30,6 +31,7 @@ static const enum metric restart_metric[ROLE_COUNT] = {
 	[ROLE_SAMPLER] = METRIC_restarts_sampler,
 	[ROLE_WRITER] = METRIC_restarts_writer,
 	[ROLE_SERVER] = METRIC_restarts_server,
+	[ROLE_UPLOADER] = METRIC_restarts_uploader,
 };
 static const enum role_id end_order[ROLE_COUNT] = ROLE_END_ORDER;
 
@@ -77,6 +79,17 @@ static void start_role(struct supervisor *s, enum role_id id)
 		fail(s, err);
 }
 
+/* With this configuration there is nothing for it to do. */
+static void leave_off(struct supervisor *s, enum role_id id)
+{
+	child_set_state(&s->children[id], CHILD_GONE);
+	if (!s->restarting[id])
+		return;
+	s->restarting[id] = false;
+	if (!reload_goes_on(s))
+		reload_take(s);
+}
+
 /* One after the other at first, so that the first complaint is the only one. */
 static void start_due(struct supervisor *s)
 {
@@ -85,6 +98,8 @@ static void start_due(struct supervisor *s)
 	for (int i = 0; i < ROLE_COUNT; i++) {
 		struct child *c = &s->children[i];
 
+		if (c->state == CHILD_OFF && !role_is_wanted(c->role, s->fresh ?: s->config))
+			leave_off(s, (enum role_id)i);
 		if (c->state == CHILD_OFF && now_ns >= c->retry_ns)
 			start_role(s, (enum role_id)i);
 		if (s->phase == PHASE_STARTING && c->state == CHILD_STARTING)
@@ -434,6 +449,7 @@ static int begin(struct supervisor *s)
 		log_warning("NOTIFY_SOCKET cannot be used: %s", strerror(-err));
 	set_patience(s);
 	s->metrics = metrics_new(); /* without it nothing is counted, and all else goes on */
+	metrics_describe(s->metrics, &upload_role_metrics);
 	metrics_set(s->metrics, METRIC_start_unix_ns, (uint64_t)unix_ns());
 	metrics_set(s->metrics, METRIC_config_reload_successful, 1);
 	confine_find_user(&s->who);

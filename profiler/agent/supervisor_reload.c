@@ -98,6 +98,11 @@ static void restart_for_fresh(struct supervisor *s)
 		s->restarting[i] = c->state == CHILD_READY && needs_restart(s, (enum role_id)i);
 		if (s->restarting[i])
 			child_end(c);
+		if (c->state == CHILD_GONE && c->role->run && role_is_wanted(c->role, s->fresh)) {
+			s->restarting[i] = true;
+			c->retry_ns = 0;
+			child_set_state(c, CHILD_OFF);
+		}
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include "profiler/agent/config.h"
 #include "profiler/agent/supervisor.h"
+#include "profiler/agent/upload_role.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/log.h"
 #include "profiler/base/suggest.h"
@@ -15,6 +16,7 @@
 enum {
 	OPT_CONFIG,
 	OPT_CHECK,
+	OPT_CHECK_UPLOAD,
 	OPT_PRINT,
 	OPT_SET,
 	OPT_KEY, /* this and above: the key of --freq and so on */
@@ -38,6 +40,8 @@ static const struct option_spec options[] = {
 	 KEY_OPTION(log_format)},
 	{"set", 0, "KEY=VALUE", "any other key of the configuration; may be repeated", OPT_SET},
 	{"check-config", 0, NULL, "say whether the configuration is right, and end", OPT_CHECK},
+	{"check-upload", 0, NULL, "send each destination a tiny profile, say what it answers, and end",
+	 OPT_CHECK_UPLOAD},
 	{"print-config", 0, NULL, "print the configuration as it would be used, and end",
 	 OPT_PRINT},
 	{0},
@@ -47,7 +51,7 @@ struct agent_args {
 	struct config_inputs inputs;
 	VEC(struct config_override) overrides;
 	VEC(char *) names; /* of flags, for messages */
-	bool check, print;
+	bool check, print, check_upload;
 };
 
 static void args_release(struct agent_args *a)
@@ -105,6 +109,9 @@ static int take_option(struct agent_args *a, const struct options *o, int id)
 	case OPT_CHECK:
 		a->check = true;
 		return 0;
+	case OPT_CHECK_UPLOAD:
+		a->check_upload = true;
+		return 0;
 	case OPT_PRINT:
 		a->print = true;
 		return 0;
@@ -156,6 +163,24 @@ static void print_config(const struct config *c)
 	buf_release(&out);
 }
 
+/* One line a destination. Exit status 0: all took it. */
+static int check_uploads(const struct config *c)
+{
+	size_t taken = 0;
+
+	if (!c->upload.len)
+		fputs("kiln: no destination is configured: upload\n", stderr);
+	for (size_t i = 0; i < c->upload.len; i++) {
+		struct why why = {""};
+		int err = upload_role_check(&c->upload.data[i], &why);
+
+		printf("%s: %s\n", c->upload.data[i].name, why.text);
+		fflush(stdout);
+		taken += !err;
+	}
+	return taken && taken == c->upload.len ? EXIT_OK : EXIT_ERROR;
+}
+
 static void warn_of_variables(void)
 {
 	struct buf stray = {0};
@@ -170,12 +195,12 @@ static int run_agent(struct agent_args *a)
 {
 	struct supervisor_opts opts = {.load = load_again, .load_ctx = &a->inputs};
 	struct config *c = NULL;
-	int err = load(&c, &a->inputs);
+	int err = load(&c, &a->inputs), code = EXIT_OK;
 
 	if (err)
 		return err == -EBADMSG ? EXIT_USAGE : EXIT_ERROR;
 	warn_of_variables();
-	if (!a->print && !a->check) {
+	if (!a->print && !a->check && !a->check_upload) {
 		err = supervise(c, &opts);
 		return !err				 ? EXIT_OK
 		       : err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED
@@ -183,11 +208,13 @@ static int run_agent(struct agent_args *a)
 	}
 	if (a->print)
 		print_config(c);
+	else if (a->check_upload)
+		code = check_uploads(c);
 	else
 		printf("the configuration is right: %zu file%s\n", c->n_files,
 		       c->n_files == 1 ? "" : "s");
 	config_free(c);
-	return EXIT_OK;
+	return code;
 }
 
 static int run(const struct command *self, int argc, char **argv)

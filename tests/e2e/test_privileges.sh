@@ -7,7 +7,7 @@
 . "$SRC/tests/lib/agent.sh"
 
 design=$SRC/profiler/DESIGN.md
-processes=(kiln kiln-sampler kiln-writer kiln-server)
+processes=(kiln kiln-sampler kiln-writer kiln-server kiln-uploader)
 
 # A column of the table for a process: 1 capabilities in force, 2 permitted, 3 system calls.
 table() { # PROCESS COLUMN
@@ -26,6 +26,12 @@ mask() { # NAMES
 		names = [] if sys.argv[2] == "none" else sys.argv[2].split()
 		print("%016x" % (sum(1 << bits[n] for n in names) & int(sys.argv[1], 16)))
 	END
+}
+
+# The uploader runs where there is a destination; nobody listens there.
+destination() {
+	printf 'upload:\n- {name: nobody, url: "pprof+http://127.0.0.1:9/x"}\n' >kiln.yaml
+	chmod 644 kiln.yaml
 }
 
 pid_of() { # PROCESS
@@ -59,8 +65,10 @@ test_the_table_holds_for_root() {
 	need_bpf
 	need_root
 	local p
-	start_agent --window 1s
+	destination
+	start_agent -c kiln.yaml --window 1s
 	wait_until 20 has_windows 1
+	wait_until 10 test -e store/upload/nobody.cursor
 	for p in "${processes[@]}"; do
 		assert_eq "in force of $p" "$(status_of "$p" CapEff)" "$(mask "$(table "$p" 1)")"
 		assert_eq "permitted of $p" "$(status_of "$p" CapPrm)" "$(mask "$(table "$p" 2)")"
@@ -72,7 +80,7 @@ test_the_table_holds_for_root() {
 		*) fail "system calls of $p" ;;
 		esac
 	done
-	for p in kiln-writer kiln-server; do
+	for p in kiln-writer kiln-server kiln-uploader; do
 		assert_eq "bounding set of $p" "$(status_of "$p" CapBnd)" 0000000000000000
 	done
 	stop_agent 0
@@ -82,7 +90,9 @@ test_the_table_holds_for_root() {
 test_nobody_is_missing() {
 	need_bpf
 	local child
-	start_agent --window 1s
+	destination
+	start_agent -c kiln.yaml --window 1s
+	wait_until 10 test -e store/upload/nobody.cursor
 	for child in $(ps -o comm= --ppid "$agent" | sort -u); do
 		table "$child" 3 >out
 	done
@@ -96,17 +106,19 @@ test_nobody_is_missing() {
 test_descriptors() {
 	need_bpf
 	exec 7</etc/passwd
-	start_agent --window 1s
+	destination
+	start_agent -c kiln.yaml --window 1s
 	exec 7<&-
 	wait_until 20 has_windows 1
 	assert_no_descriptor kiln 'bpf|perf|\.kiln|/store|^/etc'
-	assert_at_most "descriptors of the supervisor" "$(wc -l <descriptors)" 8
+	assert_at_most "descriptors of the supervisor" "$(wc -l <descriptors)" 9
 	assert_no_descriptor kiln-writer 'bpf|perf|^/etc|signalfd'
 	find "/proc/$(role_pid kiln-writer)/fd" -type l -printf '%f %l\n' | awk '$1 > 2 { print $2 }' |
 		awk -v store="$T/store" '/^[/]/ && index($0, store) != 1' >files
 	assert_eq "files of the writer outside its store" "$(cat files)" ""
 	assert_no_descriptor kiln-sampler '/store'
 	assert_no_descriptor kiln-server 'bpf|perf|/store|^/etc|signalfd'
+	assert_no_descriptor kiln-uploader 'bpf|perf|^/etc|signalfd'
 	stop_agent 0
 }
 
@@ -140,9 +152,10 @@ test_without_root() {
 	mask=$(mask "$(tr 'a-z,' 'A-Z ' <<<$caps)")
 	mkdir -m 755 store cache
 	chown 65534:65534 store cache
+	destination
 	start_quiet setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps="+${caps//,/,+}" \
 		--ambient-caps="+${caps//,/,+}" --bounding-set="-all,+${caps//,/,+}" \
-		env KILN_CACHE_DIR="$T/cache" "$KILN" agent --store "$T/store" --window 1s
+		env KILN_CACHE_DIR="$T/cache" "$KILN" agent -c "$T/kiln.yaml" --store "$T/store" --window 1s
 	wait_until 20 has_windows 2
 	for p in "${processes[@]}"; do
 		assert_eq "user of $p" "$(status_of "$p" Uid)" 65534
@@ -176,7 +189,8 @@ users() { # with|without COMMAND...
 test_with_a_user() {
 	need_bpf
 	need_root
-	users with "$KILN" agent --store "$T/store" --window 1s
+	destination
+	users with "$KILN" agent -c kiln.yaml --store "$T/store" --window 1s
 	wait_until 20 has_windows 1
 	assert_eq "user of the writer" "$(status_of kiln-writer Uid)" 4242
 	assert_eq "group of the writer" "$(status_of kiln-writer Gid)" 4242
@@ -184,6 +198,9 @@ test_with_a_user() {
 	assert_eq "in force of the writer" "$(status_of kiln-writer CapEff)" 0000000000000000
 	assert_eq "the store" "$(stat -c '%u %g %a' store)" "4242 4242 750"
 	assert_eq "files of the store" "$(stat -c '%u %g %a' store/*.kiln)" "4242 4242 640"
+	wait_until 10 test -e store/upload/nobody.cursor
+	assert_eq "user of the uploader" "$(status_of kiln-uploader Uid)" 4242
+	assert_eq "its directory" "$(stat -c '%u %g %a' store/upload)" "4242 4242 750"
 	stop_agent 0
 }
 

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/agent/upload_role.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "profiler/agent/config.h"
+#include "profiler/agent/role_env.h"
+#include "profiler/agent/store_owner.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
+#include "profiler/base/io.h"
+#include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/net/net.h"
+#include "profiler/upload/check.h"
+#include "profiler/upload/delivery.h"
+
+#define PEM_MAX	   (1u << 20)
+#define LOOK_MS	   1000
+#define COUNT_NS   (2 * NS_PER_S) /* how often metrics are set */
+#define FD_PATH	   "/proc/self/fd/%d"
+#define HOST_BYTES (HOST_NAME_MAX + 1)
+
+enum {
+#define X(id, ...) STAT_##id,
+	DELIVERY_STATS(X)
+#undef X
+		N_STATS
+};
+
+static const struct metrics_about about[] = {
+#define X(id, kind, unit, name, labels, help)                                                      \
+	{#kind, "kiln_upload_" name, labels, help, METRICS_##unit},
+	DELIVERY_STATS(X)
+#undef X
+};
+const struct metrics_table upload_role_metrics = {"destination", about, N_STATS};
+_Static_assert(N_STATS <= METRICS_OF_EACH, "metrics of a destination");
+_Static_assert(CONFIG_MAX_UPLOADS <= METRICS_THINGS, "destinations");
+
+struct prepared {
+	struct net *net;
+	struct upload_target *targets[CONFIG_MAX_UPLOADS]; /* as in the configuration; NULL: wrong */
+};
+
+static void prepared_free(struct prepared *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < CONFIG_MAX_UPLOADS; i++)
+		upload_target_free(p->targets[i]);
+	net_free(p->net);
+	free(p);
+}
+
+DEFINE_CLEANUP(prepared, prepared_free)
+
+bool upload_role_is_wanted(const struct config *c)
+{
+	return c->upload.len;
+}
+
+int upload_role_dir(const struct config *c, char *out, size_t size)
+{
+	int n = snprintf(out, size, "%s/" STORE_OWNER_CURSORS, c->store_path);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/* --- destinations --------------------------------------------------------------------------------- */
+
+static int make_target(struct upload_target **out, const struct config_upload *u, struct why *why)
+{
+	struct upload_header headers[CONFIG_MAX_PAIRS];
+	struct upload_target_opts o = {
+		.name = u->name,
+		.url = u->url,
+		.token_file = u->token_file,
+		.username = u->username,
+		.password_file = u->password_file,
+		.tenant = u->tenant,
+		.ca_file = u->ca_file,
+		.cert_file = u->cert_file,
+		.key_file = u->key_file,
+		.proxy = u->proxy,
+		.headers = headers,
+		.n_headers = u->headers.list.len,
+		.without_names = !u->names,
+		.env = environ,
+	};
+
+	for (size_t i = 0; i < o.n_headers; i++)
+		headers[i] = (struct upload_header){u->headers.list.data[i].name,
+						    u->headers.list.data[i].value};
+	return upload_target_new(out, &o, why);
+}
+
+int upload_role_check(const struct config_upload *u, struct why *answer)
+{
+	_cleanup_(upload_target_freep) struct upload_target *t = NULL;
+	char host[HOST_BYTES] = "";
+	int err = make_target(&t, u, answer);
+
+	gethostname(host, sizeof(host) - 1);
+	return err ?: upload_check(t, host, answer);
+}
+
+/* --- while there are privileges ------------------------------------------------------------------ */
+
+/* A file that only root may read, as one that the uploader can open at any time. The descriptor stays open. */
+static int keep_file(char **path, const char *key, struct why *why)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *text = NULL;
+	char *kept;
+	size_t len;
+	int err;
+
+	if (!*path)
+		return 0;
+	err = io_read_file(*path, PEM_MAX, &text, &len);
+	if (err)
+		return why_say(why, err, "%s: %s: %s", key, *path, strerror(-err));
+	fd = memfd_create("kiln-pem", MFD_CLOEXEC);
+	err = fd < 0 ? -errno : io_pwrite(fd, text, len, 0);
+	if (err || asprintf(&kept, FD_PATH, fd) < 0)
+		return why_say(why, err ?: -ENOMEM, "%s: %s", key, strerror(err ? -err : ENOMEM));
+	steal_fd(&fd);
+	free(*path);
+	*path = kept;
+	return 0;
+}
+
+static int prepare_target(struct upload_target **out, const struct config_upload *u,
+			  struct why *why)
+{
+	_cleanup_(upload_target_freep) struct upload_target *t = NULL;
+	int err = make_target(&t, u, why);
+
+	err = err ?: keep_file(&t->ca_file, "ca_file", why);
+	err = err ?: keep_file(&t->cert_file, "cert_file", why);
+	err = err ?: keep_file(&t->key_file, "key_file", why);
+	if (!err)
+		*out = steal_ptr(t);
+	return err;
+}
+
+int upload_role_prepare(struct role_env *env)
+{
+	_cleanup_(prepared_freep) struct prepared *p = calloc(1, sizeof(*p));
+	const struct config *c = env->config;
+	struct why why = {""};
+	int err = p ? net_new(&p->net, NULL, &why) : -ENOMEM;
+
+	/* It holds secrets, and may be root's. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (err) {
+		log_error("nothing can be uploaded: %s", p ? why.text : strerror(-err));
+		return err;
+	}
+	for (size_t i = 0; i < c->upload.len; i++)
+		if (prepare_target(&p->targets[i], &c->upload.data[i], &why))
+			log_error("upload \"%s\": %s: mend it, and reload the agent",
+				  c->upload.data[i].name, why.text);
+	env->prepared = steal_ptr(p);
+	return 0;
+}
+
+/* --- afterwards ----------------------------------------------------------------------------------- */
+
+struct uploader {
+	struct role_env *env;
+	struct delivery *delivery;
+	uint64_t before[CONFIG_MAX_UPLOADS][N_STATS]; /* counted by uploaders before this one */
+	uint64_t counted_ns;
+};
+
+static bool is_configured(void *ctx, const char *name)
+{
+	const struct config *c = ctx;
+
+	for (size_t i = 0; i < c->upload.len; i++)
+		if (!strcmp(c->upload.data[i].name, name))
+			return true;
+	return false;
+}
+
+static void stats_of(struct uploader *u, size_t i, uint64_t out[N_STATS])
+{
+	struct delivery_stats s;
+	size_t n = 0;
+
+	delivery_stats(u->delivery, i, &s);
+#define X(id, ...) out[n++] = s.id;
+	DELIVERY_STATS(X)
+#undef X
+}
+
+/* Counters are of the agent's life. */
+static void begin_counting(struct uploader *u)
+{
+	struct metrics *m = u->env->metrics;
+
+	metrics_keep(m, is_configured, u->env->config);
+	for (size_t i = 0; i < delivery_count(u->delivery); i++) {
+		int thing = metrics_find(m, delivery_name(u->delivery, i));
+
+		for (size_t s = 0; s < N_STATS; s++)
+			if (!strcmp(about[s].kind, "counter"))
+				u->before[i][s] = metrics_get_of(m, thing, s);
+	}
+}
+
+static void count(struct uploader *u)
+{
+	struct metrics *m = u->env->metrics;
+	uint64_t now_ns = monotonic_ns(), stats[N_STATS];
+
+	if (u->counted_ns && now_ns - u->counted_ns < COUNT_NS)
+		return;
+	u->counted_ns = now_ns;
+	for (size_t i = 0; i < delivery_count(u->delivery); i++) {
+		int thing = metrics_find(m, delivery_name(u->delivery, i));
+
+		stats_of(u, i, stats);
+		for (size_t s = 0; s < N_STATS; s++)
+			metrics_set_of(m, thing, s, u->before[i][s] + stats[s]);
+	}
+}
+
+static int add_destinations(struct uploader *u, struct prepared *p)
+{
+	const struct config *c = u->env->config;
+	struct why why = {""};
+	int err = 0;
+
+	for (size_t i = 0; i < c->upload.len && !err; i++) {
+		const struct delivery_bounds bounds = {c->upload.data[i].max_age_ns,
+						       c->upload.data[i].max_bytes};
+
+		err = p->targets[i] ? delivery_add(u->delivery, p->targets[i], &bounds, &why)
+				    : delivery_know(u->delivery, c->upload.data[i].name);
+		if (!err)
+			p->targets[i] = NULL;
+	}
+	if (err)
+		log_error("nothing can be uploaded: %s", why.text[0] ? why.text : strerror(-err));
+	return err;
+}
+
+static int open_delivery(struct uploader *u, struct prepared *p)
+{
+	const struct config *c = u->env->config;
+	char host[HOST_BYTES] = "", dir[PATH_MAX];
+	struct delivery_opts o = {
+		.world = delivery_real_world(p->net),
+		.store_path = c->store_path,
+		.cursor_dir = dir,
+		.host = host,
+		.window_ns = c->window_ns,
+	};
+	struct why why = {""};
+	int err = upload_role_dir(c, dir, sizeof(dir));
+
+	gethostname(host, sizeof(host) - 1);
+	err = err ?: delivery_new(&u->delivery, &o, &why);
+	if (err)
+		log_error("nothing can be uploaded: %s", why.text[0] ? why.text : strerror(-err));
+	return err ?: add_destinations(u, p);
+}
+
+/* False: it is time to end. */
+static bool take_control(struct role_env *env)
+{
+	struct control_msg m;
+	int r = control_recv(env->control, &m, NULL);
+
+	return r != -ECONNRESET && (r <= 0 || m.kind != CONTROL_END);
+}
+
+static int deliver(struct uploader *u)
+{
+	struct role_env *env = u->env;
+	uint64_t beat_ms = env->beat_ns / 1000000;
+	int err = 0;
+
+	begin_counting(u);
+	role_ready(env);
+	do {
+		count(u);
+		err = delivery_turn(u->delivery, beat_ms < LOOK_MS ? (int)beat_ms : LOOK_MS,
+				    env->control);
+		role_beat(env, monotonic_ns());
+	} while (!err && take_control(env));
+	if (err)
+		log_error("nothing can be uploaded: %s", strerror(-err));
+	u->counted_ns = 0;
+	count(u);
+	return err;
+}
+
+int upload_role_run(struct role_env *env)
+{
+	_cleanup_(prepared_freep) struct prepared *p = env->prepared;
+	struct uploader u = {.env = env};
+	int err = open_delivery(&u, p) ?: deliver(&u);
+
+	delivery_free(u.delivery);
+	config_free(env->config);
+	return err;
+}
+
+/* --- another configuration ------------------------------------------------------------------------ */
+
+static bool same_headers(const struct config_pairs *a, const struct config_pairs *b)
+{
+	if (a->list.len != b->list.len)
+		return false;
+	for (size_t i = 0; i < a->list.len; i++)
+		if (strcmp(a->list.data[i].name, b->list.data[i].name) != 0 ||
+		    strcmp(a->list.data[i].value, b->list.data[i].value) != 0)
+			return false;
+	return true;
+}
+
+/* Files may hold something else by now. */
+static bool has_files(const struct config_upload *u)
+{
+	return u->token_file || u->password_file || u->ca_file || u->cert_file || u->key_file ||
+	       text_has_prefix(u->url, "s3+");
+}
+
+static bool same_upload(const struct config_upload *a, const struct config_upload *b)
+{
+	return text_same(a->name, b->name) && text_same(a->url, b->url) &&
+	       text_same(a->username, b->username) && text_same(a->tenant, b->tenant) &&
+	       text_same(a->proxy, b->proxy) && same_headers(&a->headers, &b->headers) &&
+	       a->names == b->names && a->max_age_ns == b->max_age_ns &&
+	       a->max_bytes == b->max_bytes && !has_files(a) && !has_files(b);
+}
+
+bool upload_role_differs(const struct config *a, const struct config *b)
+{
+	bool same = a->upload.len == b->upload.len && text_same(a->store_path, b->store_path) &&
+		    a->window_ns == b->window_ns && a->log_level == b->log_level &&
+		    a->log_format == b->log_format;
+
+	for (size_t i = 0; i < a->upload.len && same; i++)
+		same = same_upload(&a->upload.data[i], &b->upload.data[i]);
+	return !same;
+}

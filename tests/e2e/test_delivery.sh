@@ -1,0 +1,287 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The agent delivers its windows to a server, whatever happens to either: what the server has equals what the
+# store has. KILN_TEST_KILLS: how often something is killed (5). KILN_TEST_AWAY_S: how long the server is away (20).
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/agent.sh
+. "$SRC/tests/lib/agent.sh"
+
+kills=${KILN_TEST_KILLS:-5}
+away_s=${KILN_TEST_AWAY_S:-20}
+export KILN_TEST_BACKOFF_MS=100
+
+# --- the server: of the kind pprof, with the names given -------------------------------------------------
+
+start_server() { # NAME...
+	start /usr/bin/python3 "$SRC/tests/lib/profile_store" serve "$T/server" --journal "${@/%/=pprof}" 2>server.log
+	server=$started
+	wait_until 10 ask_server times
+}
+
+port_of() { # NAME
+	awk -v name="$1" '$1 == name { print $2 }' "$T/server/ports"
+}
+
+ask_server() { # WHAT [DEST]
+	curl -sf "http://127.0.0.1:$(port_of control)/test/$1${2:+?dest=$2}"
+}
+
+set_fault() { # JSON
+	curl -sf -X PUT -d "$1" "http://127.0.0.1:$(port_of control)/test/fault"
+}
+
+clear_faults() {
+	curl -sf -X DELETE "http://127.0.0.1:$(port_of control)/test/fault"
+}
+
+config() { # NAME...
+	local name
+	printf 'window: 1s\nupload:\n'
+	for name; do
+		printf -- '- {name: %s, url: "pprof+http://127.0.0.1:%s/{host}/{id}.pb.gz"}\n' "$name" \
+			"$(port_of "${name%%-*}")"
+	done
+}
+
+# --- what both have --------------------------------------------------------------------------------------
+
+# "BEGIN SAMPLES" of each window, by time.
+stored() {
+	ask_store 'select begin_unix_ns, sum(samples) from windows group by begin_unix_ns' | tr '|' ' ' | sort
+}
+
+delivered() { # NAME
+	ask_server times "$1" | awk -F '\t' '{ print $1, $3 }' | sort
+}
+
+first_delivered() { # NAME
+	delivered "$1" | head -n 1 | cut -d ' ' -f 1
+}
+
+has_delivered() { # NAME AT_LEAST
+	[ "$(delivered "$1" | wc -l)" -ge "$2" ]
+}
+
+# From the first window that the server has on. The time of windows is what they are known by.
+missing() { # NAME
+	local first
+	first=$(first_delivered "$1")
+	delivered "$1" | cut -d ' ' -f 1 >there
+	stored | awk -v first="${first:-0}" '$1 >= first { print $1 }' | comm -23 - there
+}
+
+nothing_is_missing() { # NAME
+	[ -n "$(first_delivered "$1")" ] && [ -z "$(missing "$1")" ]
+}
+
+# Whole windows, with the samples that the store has.
+assert_all_delivered() { # NAME
+	local first
+	assert_eq "windows that $1 lacks" "$(missing "$1")" ""
+	first=$(first_delivered "$1")
+	stored | awk -v first="$first" '$1 >= first' >stored
+	ask_server times "$1" | awk -F '\t' '{ print $1, $3 / $2 }' | sort >delivered
+	assert_eq "samples" "$(comm -3 stored delivered)" ""
+	assert_at_least "windows" "$(wc -l <stored)" 5
+}
+
+# Sampling goes on whatever becomes of what it yields: no window is missing, and each has its periods.
+assert_undisturbed() {
+	assert_eq "windows lost" "$(ask_store 'select sum(windows_lost) from windows' | paste -sd+ | bc)" 0
+	ask_store 'select begin_unix_ns, duration_ns from windows' | tr '|' ' ' | sort -n |
+		awk 'last && $1 - last > 100000000 { print "gap of", ($1 - last) / 1e6, "ms" } { last = $1 + $2 }' >gaps
+	assert_eq "gaps" "$(cat gaps)" ""
+}
+
+metric() { # NAME LABELS
+	curl -sf "http://$KILN_HTTP_LISTEN/metrics" | awk -v what="kiln_upload_$1{$2}" '$1 == what { print $2 }'
+}
+
+# --- tests -----------------------------------------------------------------------------------------------
+
+test_windows_arrive_at_every_destination() {
+	need_bpf
+	export KILN_HTTP_LISTEN=127.0.0.1:$((20000 + RANDOM % 10000))
+	start_server a b
+	config a b >kiln.yaml
+	start "$WORKLOADS/deep" 3600
+	start_agent -c kiln.yaml -F 97
+	wait_until 40 has_delivered a 6
+	wait_until 40 has_delivered b 6
+	wait_until 10 curl -sf "http://$KILN_HTTP_LISTEN/metrics" -o metrics
+	assert_at_least "windows in the metrics" "$(metric windows_total 'destination="a",result="delivered"')" 4
+	assert_at_least "bytes in the metrics" "$(metric bytes_total 'destination="b"')" 1000
+	assert_eq "failures in the metrics" "$(metric failures_total 'destination="a"')" 0
+	assert_eq "mode of the cursors" "$(stat -c %a store/upload)" 750
+	wait_until 30 nothing_is_missing a
+	stop_agent 0
+	assert_all_delivered a
+	assert_eq "windows that came twice" "$(ask_server duplicates a)" 0
+	assert_eq "windows that came twice" "$(ask_server duplicates b)" 0
+	assert_undisturbed
+	assert_no_match "log" log 'level=(warning|error)'
+}
+
+# At any time, the uploader or all of the agent: it goes on where it was. What came twice came for a kill.
+test_kills() {
+	need_bpf
+	local i pid
+	start_server a
+	config a >kiln.yaml
+	start "$WORKLOADS/deep" 3600
+	start_agent -c kiln.yaml -F 97
+	wait_until 40 has_delivered a 1
+	for ((i = 0; i < kills; i++)); do
+		sleep "$((RANDOM % 2)).$((RANDOM % 9))"
+		if ((i % 2)); then
+			kill -KILL "$agent"
+			wait_until 10 is_gone "$agent"
+			wait_until 10 flock -n store/lock true
+			start_agent -c kiln.yaml -F 97
+		else
+			wait_until 10 eval 'pid=$(role_pid kiln-uploader) && [ -n "$pid" ]'
+			kill -KILL "$(role_pid kiln-uploader)"
+		fi
+		set_fault '{"kind": "slow_answer", "seconds": 0.3, "count": 3}'
+	done
+	clear_faults
+	wait_until 60 eval 'has_windows 8 && nothing_is_missing a'
+	stop_agent 0
+	assert_all_delivered a
+	assert_at_most "windows that came twice" "$(ask_server duplicates a)" "$kills"
+}
+
+# For away_s nobody listens, and the server is another process then.
+test_a_server_that_is_away() {
+	need_bpf
+	export KILN_HTTP_LISTEN=127.0.0.1:$((20000 + RANDOM % 10000))
+	start_server a b
+	config a b >kiln.yaml
+	start "$WORKLOADS/deep" 3600
+	start_agent -c kiln.yaml -F 97
+	wait_until 40 has_delivered a 2
+	kill -KILL "$server"
+	sleep "$away_s"
+	assert_at_least "failures" "$(metric failures_total 'destination="a"')" 2
+	assert_at_least "windows that wait" "$(metric waiting_windows 'destination="a"')" $((away_s / 2))
+	start_server a b
+	wait_until $((away_s * 2 + 60)) nothing_is_missing a
+	wait_until $((away_s * 2 + 60)) nothing_is_missing b
+	stop_agent 0
+	assert_all_delivered a
+	assert_all_delivered b
+	assert_eq "windows that came twice" "$(ask_server duplicates a)" 0
+	assert_undisturbed
+	assert_match "log" log 'upload .*"a.*windows wait in the store'
+	assert_match "log" log 'upload .*"a.*takes windows again'
+	assert_at_most "lines of the log that say so" "$(grep -c 'windows wait' log)" 4
+}
+
+# One of two stalls: the other one has everything.
+test_a_server_that_stalls() {
+	need_bpf
+	start_server a b
+	config a b >kiln.yaml
+	set_fault '{"dest": "a", "kind": "stall"}'
+	start_agent -c kiln.yaml -F 97
+	wait_until 40 has_delivered b 6
+	assert_eq "windows of the one that stalls" "$(delivered a)" ""
+	clear_faults
+	stop_agent 0
+	assert_undisturbed
+}
+
+test_reload_adds_and_removes_destinations() {
+	need_bpf
+	local sampler
+	start_server a b
+	echo 'window: 1s' >kiln.yaml
+	start_agent -c kiln.yaml -F 97
+	sampler=$(role_pid kiln-sampler)
+	assert_eq "uploader" "$(role_pid kiln-uploader)" ""
+	config a b >kiln.yaml
+	kill -HUP "$agent"
+	wait_until 20 has_delivered a 2
+	wait_until 20 has_delivered b 2
+	config a >kiln.yaml
+	kill -HUP "$agent"
+	wait_until 20 grep -q 'upload .*b.* is in the configuration no more: [0-9]* windows' log
+	assert_eq "cursor of the one that went" "$(ls store/upload | grep -c '^b.removed$')" 1
+	echo 'window: 1s' >kiln.yaml
+	kill -HUP "$agent"
+	wait_until 20 eval '[ -z "$(role_pid kiln-uploader)" ]'
+	config a b >kiln.yaml
+	kill -HUP "$agent"
+	wait_until 30 nothing_is_missing b
+	wait_until 30 nothing_is_missing a
+	assert_eq "the sampler is the same" "$(role_pid kiln-sampler)" "$sampler"
+	stop_agent 0
+	assert_undisturbed
+}
+
+# A file that is not there stops this one alone, and is said once.
+test_one_that_is_wrong() {
+	need_bpf
+	start_server a
+	{
+		config a
+		echo '- {name: wrong, url: "pprof+http://127.0.0.1:1/x", token_file: /nonexistent}'
+	} >kiln.yaml
+	start_agent -c kiln.yaml -F 97
+	wait_until 40 has_delivered a 2
+	assert_eq "lines about it" "$(grep -c '/nonexistent' log)" 1
+	assert_match "log" log 'upload .*"wrong.*token_file.*mend it, and reload'
+	stop_agent 0
+}
+
+test_two_of_one_name() {
+	start_server a
+	{
+		config a
+		config a | tail -n 1
+	} >kiln.yaml
+	assert_status 2 "$KILN" agent --check-config -c kiln.yaml
+	assert_match "message" err '^kiln.yaml:4:3: a second destination "a"'
+}
+
+test_check_upload() {
+	start_server a b
+	config a b >kiln.yaml
+	assert_status 0 "$KILN" agent --check-upload -c kiln.yaml
+	assert_match "answer of a" out '^a: it took the profile'
+	assert_match "answer of b" out '^b: it took the profile'
+	assert_eq "profiles" "$(delivered a | wc -l)" 1
+	assert_match "its service and its frame" <(curl -sf "http://127.0.0.1:$(port_of control)/test/totals") kiln_check
+	set_fault '{"dest": "b", "kind": "status", "status": 401}'
+	assert_status 1 "$KILN" agent --check-upload -c kiln.yaml
+	assert_match "answer of a" out '^a: it took the profile'
+	assert_match "answer of b" out '^b: .*401'
+	echo 'window: 1s' >kiln.yaml
+	assert_status 1 "$KILN" agent --check-upload -c kiln.yaml
+	assert_match "message" err 'no destination'
+}
+
+# The disk is full below the cursors: it goes on, and says so.
+test_a_full_disk() {
+	need_bpf
+	need_root
+	need unshare
+	start_server a
+	config a >kiln.yaml
+	mkdir -p store/upload
+	start unshare -m bash -ec "mount -t tmpfs -o size=16k none store/upload; exec \"\$@\"" bash \
+		"$KILN" agent --store "$T/store" -c kiln.yaml -F 97 2>log
+	agent=$started
+	wait_until 20 grep -q 'msg="sampling' log
+	wait_until 40 has_delivered a 2
+	nsenter -m -t "$agent" dd if=/dev/zero of="$T/store/upload/full" bs=1k count=64 2>err || true
+	wait_until 20 grep -q 'its cursor in .* cannot be written: No space left' log
+	wait_until 40 has_delivered a 6
+	nsenter -m -t "$agent" rm "$T/store/upload/full"
+	wait_until 20 grep -q 'its cursor can be written again' log
+	stop_agent 0
+	assert_eq "windows that came twice" "$(ask_server duplicates a)" 0
+}
+
+run_tests "$@"
