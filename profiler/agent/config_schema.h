@@ -84,7 +84,7 @@ enum config_type {
 	  "the least of what is said")                                                             \
 	X("log.format", WORD, log_format, 0, 0, "logfmt", CONFIG_FORMAT_WORDS, false,              \
 	  "how it is written")                                                                     \
-	X("upload", UPLOADS, upload, 0, CONFIG_MAX_UPLOADS, NULL, NULL, false,                       \
+	X("upload", UPLOADS, upload, 0, CONFIG_MAX_UPLOADS, NULL, NULL, false,                     \
 	  "servers that get the profiles, too")
 
 #define CONFIG_RELABEL_KEYS(X)                                                                     \

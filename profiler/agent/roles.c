@@ -66,11 +66,11 @@ static const int server_calls[] = {STORE_CALLS,	   SYS_accept4,	   SYS_accept,	 
 
 /* And to send to others: libcurl with threads that look up names, GnuTLS; and to write cursors. */
 static const int uploader_calls[] = {
-	STORE_CALLS,	 SYS_mkdir,	  SYS_unlinkat,	   SYS_renameat,    SYS_utimensat,
-	SYS_fchmod,	 SYS_socket,	  SYS_socketpair,  SYS_connect,	    SYS_bind,
-	SYS_sendto,	 SYS_recvfrom,	  SYS_sendmmsg,	   SYS_shutdown,    SYS_getsockname,
-	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_eventfd2,    SYS_pipe2,
-	SYS_ioctl,	 SYS_select,	  SYS_pselect6};
+	STORE_CALLS,	 SYS_mkdir,	 SYS_unlinkat,	 SYS_renameat, SYS_utimensat,
+	SYS_fchmod,	 SYS_socket,	 SYS_socketpair, SYS_connect,  SYS_bind,
+	SYS_sendto,	 SYS_recvfrom,	 SYS_sendmmsg,	 SYS_shutdown, SYS_getsockname,
+	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_eventfd2, SYS_pipe2,
+	SYS_ioctl,	 SYS_select,	 SYS_pselect6};
 
 #define N_CALLS(calls) (sizeof(calls) / sizeof(*(calls)))
 

@@ -24,8 +24,8 @@ struct role {
 	int (*run)(struct role_env *env);
 	struct confinement limits;
 	bool writes_store, reads_store; /* reaches nothing but the store's directory */
-	bool uploads;			/* ... and cursors in it, the network, and what that takes */
-	bool is_optional;		/* the agent starts without it, and tries again */
+	bool uploads;	  /* ... and cursors in it, the network, and what that takes */
+	bool is_optional; /* the agent starts without it, and tries again */
 	/* Whether there is something to do for it; NULL: always. */
 	bool (*is_wanted)(const struct config *c);
 	/* Whether it is started anew for another configuration; else it is told. */

@@ -37,8 +37,7 @@ static int give(int fd, const struct identity *who)
 static bool is_of_store(const char *name)
 {
 	return strstr(name, ".kiln") || !strcmp(name, "lock") || !strcmp(name, "maintenance") ||
-	       !strcmp(name, STORE_OWNER_CURSORS) ||
-	       !strcmp(name, ".") || !strcmp(name, "..");
+	       !strcmp(name, STORE_OWNER_CURSORS) || !strcmp(name, ".") || !strcmp(name, "..");
 }
 
 /* Calls back for each name: 0, or the first result that is not 0. */

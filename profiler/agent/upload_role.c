@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -15,17 +14,14 @@
 #include "profiler/agent/store_owner.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
-#include "profiler/base/io.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/net/net.h"
 #include "profiler/upload/check.h"
 #include "profiler/upload/delivery.h"
 
-#define PEM_MAX	   (1u << 20)
 #define LOOK_MS	   1000
 #define COUNT_NS   (2 * NS_PER_S) /* how often metrics are set */
-#define FD_PATH	   "/proc/self/fd/%d"
 #define HOST_BYTES (HOST_NAME_MAX + 1)
 
 enum {
@@ -47,7 +43,8 @@ _Static_assert(CONFIG_MAX_UPLOADS <= METRICS_THINGS, "destinations");
 
 struct prepared {
 	struct net *net;
-	struct upload_target *targets[CONFIG_MAX_UPLOADS]; /* as in the configuration; NULL: wrong */
+	struct upload_target
+		*targets[CONFIG_MAX_UPLOADS]; /* as in the configuration; NULL: wrong */
 };
 
 static void prepared_free(struct prepared *p)
@@ -114,44 +111,6 @@ int upload_role_check(const struct config_upload *u, struct why *answer)
 
 /* --- while there are privileges ------------------------------------------------------------------ */
 
-/* A file that only root may read, as one that the uploader can open at any time. The descriptor stays open. */
-static int keep_file(char **path, const char *key, struct why *why)
-{
-	_cleanup_close_ int fd = -1;
-	_cleanup_free_ char *text = NULL;
-	char *kept;
-	size_t len;
-	int err;
-
-	if (!*path)
-		return 0;
-	err = io_read_file(*path, PEM_MAX, &text, &len);
-	if (err)
-		return why_say(why, err, "%s: %s: %s", key, *path, strerror(-err));
-	fd = memfd_create("kiln-pem", MFD_CLOEXEC);
-	err = fd < 0 ? -errno : io_pwrite(fd, text, len, 0);
-	if (err || asprintf(&kept, FD_PATH, fd) < 0)
-		return why_say(why, err ?: -ENOMEM, "%s: %s", key, strerror(err ? -err : ENOMEM));
-	steal_fd(&fd);
-	free(*path);
-	*path = kept;
-	return 0;
-}
-
-static int prepare_target(struct upload_target **out, const struct config_upload *u,
-			  struct why *why)
-{
-	_cleanup_(upload_target_freep) struct upload_target *t = NULL;
-	int err = make_target(&t, u, why);
-
-	err = err ?: keep_file(&t->ca_file, "ca_file", why);
-	err = err ?: keep_file(&t->cert_file, "cert_file", why);
-	err = err ?: keep_file(&t->key_file, "key_file", why);
-	if (!err)
-		*out = steal_ptr(t);
-	return err;
-}
-
 int upload_role_prepare(struct role_env *env)
 {
 	_cleanup_(prepared_freep) struct prepared *p = calloc(1, sizeof(*p));
@@ -166,7 +125,7 @@ int upload_role_prepare(struct role_env *env)
 		return err;
 	}
 	for (size_t i = 0; i < c->upload.len; i++)
-		if (prepare_target(&p->targets[i], &c->upload.data[i], &why))
+		if (make_target(&p->targets[i], &c->upload.data[i], &why))
 			log_error("upload \"%s\": %s: mend it, and reload the agent",
 				  c->upload.data[i].name, why.text);
 	env->prepared = steal_ptr(p);

@@ -160,8 +160,7 @@ static void render_lost(const struct metrics *m, struct buf *out)
 	for (int i = 0; i < LOSS_COUNT; i++) {
 		snprintf(labels, sizeof(labels), "reason=\"%s\"", loss_key(i));
 		line(out, "kiln_samples_lost_total", labels,
-		     m ? atomic_load_explicit(&m->lost[i], memory_order_relaxed) : 0,
-		     METRICS_ONE);
+		     m ? atomic_load_explicit(&m->lost[i], memory_order_relaxed) : 0, METRICS_ONE);
 	}
 }
 

@@ -49,7 +49,7 @@
 	  "Processes of the agent that were started again.")                                       \
 	X(restarts_writer, counter, ONE, "kiln_process_restarts_total", "process=\"writer\"", "")  \
 	X(restarts_server, counter, ONE, "kiln_process_restarts_total", "process=\"server\"", "")  \
-	X(restarts_uploader, counter, ONE, "kiln_process_restarts_total", "process=\"uploader\"",   \
+	X(restarts_uploader, counter, ONE, "kiln_process_restarts_total", "process=\"uploader\"",  \
 	  "")                                                                                      \
 	X(config_reload_successful, gauge, ONE, "kiln_config_last_reload_successful", "",          \
 	  "1 if the configuration was valid when it was read last.")                               \

@@ -136,9 +136,12 @@ int schema_read_head(sqlite3 *db, struct segment_head *out)
 	const struct {
 		const char *key;
 		int64_t *value;
-	} fields[] = {{"id", &head.id},		  {"begin_unix_ns", &head.begin_unix_ns},
-		      {"span_ns", &head.span_ns}, {"window_ns", &head.window_ns},
-		      {"state", &head.state},	  {"full", &head.is_full},
+	} fields[] = {{"id", &head.id},
+		      {"begin_unix_ns", &head.begin_unix_ns},
+		      {"span_ns", &head.span_ns},
+		      {"window_ns", &head.window_ns},
+		      {"state", &head.state},
+		      {"full", &head.is_full},
 		      {"sequence", &head.sequence}};
 	int r = check_version(db) ?: db_prepare(db, "SELECT key, value FROM meta", &s);
 
@@ -151,8 +154,8 @@ int schema_read_head(sqlite3 *db, struct segment_head *out)
 				*fields[i].value = value;
 		r = 0;
 	}
-	if (!r && (!head.id || head.span_ns <= 0 || head.window_ns < 0 ||
-		   head.sequence < 0 || head.sequence > SEQUENCE_MAX))
+	if (!r && (!head.id || head.span_ns <= 0 || head.window_ns < 0 || head.sequence < 0 ||
+		   head.sequence > SEQUENCE_MAX))
 		r = -EBADMSG;
 	if (!r)
 		*out = head;

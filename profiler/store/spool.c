@@ -9,14 +9,10 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/profile/profile.h"
-#include "profiler/store/dict.h"
-#include "profiler/store/kind.h"
+#include "profiler/store/one_window.h"
 #include "profiler/store/reader.h"
-#include "profiler/store/restore.h"
 #include "profiler/store/snapshot.h"
 #include "profiler/store/store_internal.h"
-#include "profiler/store/sums.h"
-#include "profiler/store/unfold.h"
 
 /* How often segments may go meanwhile: each time a compaction has ended. */
 #define MAX_TRIES 8
@@ -294,9 +290,8 @@ static int locate_lost(struct spool *s, const struct spool_place *at, struct pos
 		i++;
 	*out = (struct position){.i = i, .after_ns = INT64_MIN, .is_lost = true};
 	if (i == n) {
-		*out = (struct position){.after_ns = at->window_ns,
-					 .is_lost = true,
-					 .is_by_time = true};
+		*out = (struct position){
+			.after_ns = at->window_ns, .is_lost = true, .is_by_time = true};
 		return 0;
 	}
 	if (!covers(&s->all.v.data[i].head, at->window_ns))
@@ -341,52 +336,6 @@ static void to_next_segment(struct position *p)
 
 /* --- windows --------------------------------------------------------------------------------------- */
 
-struct restoring {
-	struct dict *dict;
-	struct restorer *restorer;
-	struct sums sums;
-	struct profile *profile;
-};
-
-static void restoring_release(struct restoring *r)
-{
-	restorer_free(r->restorer);
-	dict_free(r->dict);
-	sums_release(&r->sums);
-	profile_free(r->profile);
-}
-
-/* A kind's header that is damaged says nothing. */
-static int apply_kind(struct profile *p, struct reader *r, int64_t kind)
-{
-	const char *why;
-	size_t len;
-	const void *data = reader_kind(r, kind, &len);
-	int err = data ? kind_apply(p, data, len, &why) : 0;
-
-	return err == -EBADMSG ? 0 : err;
-}
-
-static int restore(struct restoring *r, struct reader *from, const struct window_row *w,
-		   struct quality *q)
-{
-	static const struct restore_opts opts = {0};
-	int err;
-
-	r->dict = dict_new();
-	r->profile = profile_new();
-	if (!r->dict || !r->profile)
-		return -ENOMEM;
-	err = restorer_new(&r->restorer, from, r->dict, &opts);
-	err = err ?: apply_kind(r->profile, from, w->kind);
-	err = err ?: restorer_add(r->restorer, w, &r->sums, q) ?: sums_join(&r->sums);
-	if (!err && !r->profile->sample_types.len)
-		err = profile_init_cpu(r->profile, 0);
-	r->profile->time_ns = w->begin_unix_ns;
-	r->profile->duration_ns = w->duration_ns;
-	return err ?: unfold(r->profile, r->dict, &r->sums);
-}
-
 /* Their share of the segment's file. */
 static uint64_t bytes_of(const struct spool *s, const struct snapshot_segment *g, int64_t windows,
 			 int64_t of)
@@ -399,19 +348,16 @@ static uint64_t bytes_of(const struct spool *s, const struct snapshot_segment *g
 static int give(const struct spool *s, struct reader *from, const struct snapshot_segment *g,
 		const struct window_row *w, struct spool_window *out)
 {
-	struct restoring r = {0};
 	int64_t last = 0;
-	int err = restore(&r, from, w, &out->quality) ?: reader_last(from, &last);
+	int err = one_window(&out->profile, from, w, &out->quality) ?: reader_last(from, &last);
 
 	if (!err) {
-		out->profile = steal_ptr(r.profile);
 		out->begin_ns = w->begin_unix_ns;
 		out->duration_ns = (uint64_t)w->duration_ns;
 		out->id[0] = (uint64_t)g->head.id;
 		out->id[1] = (uint64_t)w->id;
 		out->bytes = bytes_of(s, g, 1, last);
 	}
-	restoring_release(&r);
 	return !err ? 1 : err == -ENOMEM ? err : -EBADMSG;
 }
 

@@ -17,9 +17,9 @@ struct profile;
 
 /* Behind a window. All 0: before the first. */
 struct spool_place {
-	int64_t segment;   /* segment_head.id */
-	int64_t sequence;  /* of the segment: where to go on when it is gone */
-	int64_t row;	   /* window_row.id */
+	int64_t segment;  /* segment_head.id */
+	int64_t sequence; /* of the segment: where to go on when it is gone */
+	int64_t row;	  /* window_row.id */
 	int64_t window_ns; /* when it began: by that it is found in a segment that replaces this one */
 };
 

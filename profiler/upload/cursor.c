@@ -43,7 +43,8 @@ static int file_name(const char *name, const char *suffix, char out[PATH_BYTES])
 	if (!name[0] || strlen(name) > CURSOR_NAME_MAX)
 		return -EINVAL;
 	for (const char *s = name; *s; s++)
-		n += (size_t)snprintf(out + n, PATH_BYTES - n, is_plain(*s, s == name) ? "%c" : "%%%02X",
+		n += (size_t)snprintf(out + n, PATH_BYTES - n,
+				      is_plain(*s, s == name) ? "%c" : "%%%02X",
 				      is_plain(*s, s == name) ? *s : (unsigned char)*s);
 	snprintf(out + n, PATH_BYTES - n, "%s", suffix);
 	return 0;
@@ -186,7 +187,8 @@ static int parse(char *text, size_t len, struct spool_place *out)
 /* 1, 0: it is not there, or -errno. */
 static int load_file(const struct cursors *c, const char *file, struct spool_place *out)
 {
-	_cleanup_close_ int fd = openat(c->dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	_cleanup_close_ int fd =
+		openat(c->dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 	int err;
@@ -215,8 +217,8 @@ int cursor_load(const struct cursors *c, const char *name, struct spool_place *o
 
 static int write_file(const struct cursors *c, const char *file, const struct buf *text)
 {
-	_cleanup_close_ int fd = openat(c->dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-					MODE_FILE);
+	_cleanup_close_ int fd = openat(
+		c->dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, MODE_FILE);
 	int err;
 
 	if (fd < 0)

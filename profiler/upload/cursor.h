@@ -16,7 +16,7 @@
 #include "profiler/base/why.h"
 #include "profiler/store/spool.h"
 
-#define CURSOR_KEPT_NS (7 * 86400 * 1000000000ll) /* of destinations that were removed */
+#define CURSOR_KEPT_NS	(7 * 86400 * 1000000000ll) /* of destinations that were removed */
 #define CURSOR_NAME_MAX 64
 
 struct cursors {

@@ -166,7 +166,8 @@ static int find_place(struct delivery *d, const char *name, struct spool_place *
 		return 0;
 	*out = (struct spool_place){0};
 	if (got == -EBADMSG) {
-		log_warning("upload \"%s\": its cursor is damaged: it begins with the oldest windows that may "
+		log_warning("upload \"%s\": its cursor is damaged: it begins with the oldest "
+			    "windows that may "
 			    "be sent, and may get some twice",
 			    name);
 		return 0;
@@ -261,8 +262,8 @@ static void say_removed(void *ctx, const char *name, const struct spool_place *p
 
 	if (spool_waiting(d->spool, p, &windows, &bytes, &oldest_ns))
 		windows = 0;
-	log_warning("upload \"%s\" is in the configuration no more: %" PRIu64
-		    " windows (%" PRIu64 " KB) were not sent; it can go on within %lld days",
+	log_warning("upload \"%s\" is in the configuration no more: %" PRIu64 " windows (%" PRIu64
+		    " KB) were not sent; it can go on within %lld days",
 		    name, windows, bytes >> 10, CURSOR_KEPT_NS / (86400 * (long long)NS_PER_S));
 }
 

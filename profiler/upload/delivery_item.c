@@ -9,10 +9,10 @@
 #include "profiler/profile/profile.h"
 #include "profiler/upload/delivery_priv.h"
 
-#define MAX_AGE_NS    (24 * 3600 * NS_PER_S)
-#define AGE_SLACK_NS  (120 * NS_PER_S) /* a request takes its time, and clocks differ */
-#define COUNT_NS      (10 * NS_PER_S)
-#define MOST_DROPPED  64 /* in a turn */
+#define MAX_AGE_NS   (24 * 3600 * NS_PER_S)
+#define AGE_SLACK_NS (120 * NS_PER_S) /* a request takes its time, and clocks differ */
+#define COUNT_NS     (10 * NS_PER_S)
+#define MOST_DROPPED 64 /* in a turn */
 
 void destination_release_item(struct destination *d)
 {
@@ -30,7 +30,8 @@ static void save(struct destination *d)
 
 	d->stats.cursor_errors += err != 0;
 	if (err && !d->is_cursor_wrong)
-		log_warning("upload \"%s\": its cursor in %s cannot be written: %s; it goes on, and after a "
+		log_warning("upload \"%s\": its cursor in %s cannot be written: %s; it goes on, "
+			    "and after a "
 			    "restart windows are sent again: make room there",
 			    d->target->name, d->owner->opts.cursor_dir, strerror(-err));
 	else if (!err && d->is_cursor_wrong)
@@ -48,7 +49,8 @@ void destination_advance(struct destination *d, const struct spool_place *behind
 int64_t destination_since(const struct destination *d)
 {
 	const struct delivery_world *w = &d->owner->opts.world;
-	uint64_t most_ns = d->bounds.max_age_ns ?: MAX_AGE_NS, kind_ns = d->target->kind->max_age_ns;
+	uint64_t most_ns = d->bounds.max_age_ns ?: MAX_AGE_NS,
+		 kind_ns = d->target->kind->max_age_ns;
 	int64_t now_ns = w->unix_ns(w->ctx);
 
 	if (delivery_now(d->owner) < d->owner->distrust_until_ns)
@@ -99,8 +101,9 @@ static bool drop_beyond_bytes(struct destination *d)
 	if (!dropped)
 		return false;
 	if (!d->stats.dropped_bytes)
-		log_warning("upload \"%s\": more waits than max_size: the oldest windows are dropped",
-			    d->target->name);
+		log_warning(
+			"upload \"%s\": more waits than max_size: the oldest windows are dropped",
+			d->target->name);
 	d->stats.dropped_bytes += dropped;
 	destination_advance(d, &at);
 	return dropped == MOST_DROPPED;

@@ -37,12 +37,12 @@ struct destination {
 	const char **headers;
 	uint64_t wake_ns; /* CLOCK_MONOTONIC: nothing is to be done before */
 	struct backoff backoff;
-	unsigned tries;		/* of this request that were answered UPLOAD_AGAIN_FEW */
-	uint64_t counted_ns;	/* when the windows that wait were */
-	bool is_behind;		/* there was a window the last time */
+	unsigned tries;	     /* of this request that were answered UPLOAD_AGAIN_FEW */
+	uint64_t counted_ns; /* when the windows that wait were */
+	bool is_behind;	     /* there was a window the last time */
 	enum delivery_said said;
 	uint64_t said_ns, refused_ns, partial_ns; /* 0: never */
-	bool is_cursor_wrong, is_store_wrong; /* and said so */
+	bool is_cursor_wrong, is_store_wrong;	  /* and said so */
 	struct delivery_stats stats;
 };
 

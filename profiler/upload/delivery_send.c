@@ -11,9 +11,9 @@
 
 /* What is caught up is gzip: some four times as much for a server that counts what is in it. Pyroscope takes
  * 4 MB of that a second. */
-#define PACE_BYTES_PER_S   (512u << 10)
-#define FAILURES_OPEN	   5 /* in a row: then it counts as paused */
-#define SAY_AGAIN_NS	   (3600 * NS_PER_S)
+#define PACE_BYTES_PER_S (512u << 10)
+#define FAILURES_OPEN	 5 /* in a row: then it counts as paused */
+#define SAY_AGAIN_NS	 (3600 * NS_PER_S)
 
 /* --- what the log is told: what changes --------------------------------------------------------- */
 
@@ -40,8 +40,9 @@ static void say_refused(struct destination *d, const struct why *why, uint64_t n
 	if (d->refused_ns && now_ns - d->refused_ns < SAY_AGAIN_NS)
 		return;
 	d->refused_ns = now_ns;
-	log_warning("upload \"%s\" (%s): refused for good: %s; such windows are dropped and counted",
-		    d->target->name, d->target->shown, why->text);
+	log_warning(
+		"upload \"%s\" (%s): refused for good: %s; such windows are dropped and counted",
+		d->target->name, d->target->shown, why->text);
 }
 
 static void say_partial(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
@@ -97,8 +98,8 @@ static void refused(struct destination *d, const struct why *why, uint64_t now_n
 
 static void again(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
 {
-	d->wake_ns = now_ns +
-		     backoff_next(&d->backoff, delivery_chance(d->owner), j->retry_after_s);
+	d->wake_ns =
+		now_ns + backoff_next(&d->backoff, delivery_chance(d->owner), j->retry_after_s);
 	d->stats.retries++;
 	d->stats.is_open = d->backoff.failures >= FAILURES_OPEN;
 	say_trouble(d, SAID_AWAY, &j->why, now_ns);

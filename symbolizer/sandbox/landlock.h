@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 enum landlock_use {
-	LANDLOCK_READ,	/* a file, or a directory and all that is below it */
-	LANDLOCK_WRITE, /* a directory: everything below it, but no devices and no programs */
+	LANDLOCK_READ,	  /* a file, or a directory and all that is below it */
+	LANDLOCK_WRITE,	  /* a directory: everything below it, but no devices and no programs */
 	LANDLOCK_CONNECT, /* no path: TCP to anywhere; still nobody can connect to it */
 };
 

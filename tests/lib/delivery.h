@@ -3,6 +3,7 @@
 #ifndef KILN_TESTS_DELIVERY_H
 #define KILN_TESTS_DELIVERY_H
 
+#include "profiler/base/clock.h"
 #include "profiler/base/hash.h"
 #include "profiler/upload/delivery.h"
 #include "tests/lib/fixture.h"
@@ -10,12 +11,13 @@
 
 #define MAX_REQUESTS 8
 #define PARTS	     3 /* requests of a window, at most */
+#define WINDOW_NS    (10 * NS_PER_S)
 
 /* What a server does with a request. */
 struct sim_answer {
 	uint64_t delay_ns;
-	int err;	       /* as struct net_answer has it */
-	bool is_taken;	       /* although there is no answer */
+	int err;       /* as struct net_answer has it */
+	bool is_taken; /* although there is no answer */
 	long status;
 	int64_t retry_after_s; /* 0: none */
 	const char *body;
@@ -190,8 +192,9 @@ static inline int sim_turn(void *ctx, int timeout_ms, int fd)
 
 static inline struct delivery_world sim_world(struct sim *s)
 {
-	return (struct delivery_world){s,	     sim_start,	   sim_cancel, sim_turn,
-				       sim_monotonic, sim_boottime, sim_unix,	sim_chance};
+	return (struct delivery_world){s,	 sim_start,	sim_cancel,
+				       sim_turn, sim_monotonic, sim_boottime,
+				       sim_unix, sim_chance};
 }
 
 /* --- a kind of store -------------------------------------------------------------------------------- */
@@ -210,7 +213,8 @@ static inline int sim_pack(const struct upload_target *t, const struct upload_it
 
 		assert_true(asprintf(&r.url, "%s/%s,%ld,%d", t->base, t->name, window, i) > 0);
 		for (size_t n = 0; n < sim_of_kind->body_bytes; n += 64)
-			buf_str(&r.body, "0123456789012345678901234567890123456789012345678901234567890123");
+			buf_str(&r.body,
+				"0123456789012345678901234567890123456789012345678901234567890123");
 		assert_int_equal(vec_push(&out->v, r), 0);
 	}
 	return 0;
@@ -220,7 +224,7 @@ static inline void sim_judge(const struct upload_target *t, const struct net_ans
 			     struct upload_judgement *out)
 {
 	(void)t;
-	out->verdict = a->body.len	 ? UPLOAD_AGAIN_FEW
+	out->verdict = a->body.len	  ? UPLOAD_AGAIN_FEW
 		       : a->status == 200 ? UPLOAD_DELIVERED
 		       : a->status == 206 ? UPLOAD_PARTIAL
 		       : a->status == 401 ? UPLOAD_WRONG
@@ -248,7 +252,127 @@ static inline struct upload_target *sim_target(const struct upload_kind *kind, c
 	t->query = strdup("");
 	t->shown = strdup("sim+http://h");
 	t->headers = calloc(1, sizeof(*t->headers));
+	t->ca_fd = t->cert_fd = t->key_fd = -1;
 	return t;
+}
+
+/* --- a delivery in that world ------------------------------------------------------------------------ */
+
+static const struct store_opts writing = {.access = STORE_WRITE};
+
+struct test {
+	struct sim sim;
+	struct store *store;
+	struct delivery *delivery;
+	const struct upload_kind *kind;
+	const char *names[4];
+	struct delivery_bounds bounds;
+	int64_t written;	    /* windows */
+	struct delivery_stats past; /* of deliveries before this one */
+};
+
+static FIXTURE_UNUSED void append(struct test *t, int64_t i)
+{
+	struct window w = random_window((uint64_t)i % 50, T0 + i * 10 * SECOND, WINDOW_NS);
+
+	assert_int_equal(append_window(t->store, &w), 0);
+	window_release(&w);
+}
+
+static FIXTURE_UNUSED int start_delivery(struct test *t)
+{
+	const struct delivery_opts o = {
+		.world = sim_world(&t->sim),
+		.store_path = "store",
+		.cursor_dir = "store/upload",
+		.host = "h",
+		.window_ns = WINDOW_NS,
+	};
+	struct why why = {""};
+	int err = delivery_new(&t->delivery, &o, &why);
+
+	for (int i = 0; i < 4 && t->names[i] && !err; i++)
+		err = delivery_add(t->delivery, sim_target(t->kind ?: &sim_kind, t->names[i]),
+				   &t->bounds, &why);
+	return err;
+}
+
+/* The process is gone, and another one comes. */
+static FIXTURE_UNUSED void crash(struct test *t)
+{
+	delivery_free(t->delivery);
+	t->delivery = NULL;
+	assert_int_equal(start_delivery(t), 0);
+}
+
+static FIXTURE_UNUSED void begin(struct test *t)
+{
+	sim_of_kind = &t->sim;
+	t->sim.now_ns = NS_PER_S;
+	for (int i = 0; i < 4 && t->names[i]; i++)
+		t->sim.servers[i].name = t->names[i];
+	t->store = open_store("store", &writing);
+	assert_int_equal(start_delivery(t), 0);
+}
+
+static FIXTURE_UNUSED void end(struct test *t)
+{
+	delivery_free(t->delivery);
+	store_close(t->store);
+}
+
+/* As time passes, windows are written. */
+static FIXTURE_UNUSED void turn(struct test *t, int64_t most)
+{
+	assert_int_equal(delivery_turn(t->delivery, 1000, -1), 0);
+	while (t->written < most && t->written * (int64_t)WINDOW_NS <= (int64_t)t->sim.now_ns)
+		append(t, t->written++);
+}
+
+static FIXTURE_UNUSED void run_until(struct test *t, uint64_t ns, int64_t most)
+{
+	while (t->sim.now_ns < ns)
+		turn(t, most);
+}
+
+static FIXTURE_UNUSED struct delivery_stats stats_of(struct test *t, size_t i)
+{
+	struct delivery_stats s;
+
+	delivery_stats(t->delivery, i, &s);
+	return s;
+}
+
+/* How many of the first n windows a server has whole; *twice: parts that came again. */
+static FIXTURE_UNUSED uint64_t count_taken(const struct test *t, int server, int64_t n,
+					   uint64_t *twice)
+{
+	uint64_t taken = 0;
+
+	*twice = 0;
+	for (int64_t i = 0; i < n; i++) {
+		int parts = t->sim.parts ?: (int)(i % PARTS) + 1;
+		bool all = true;
+
+		for (int p = 0; p < parts; p++) {
+			uint64_t times = t->sim.servers[server].taken[i][p];
+
+			all &= times > 0;
+			*twice += times > 1 ? times - 1 : 0;
+		}
+		taken += all;
+	}
+	return taken;
+}
+
+static FIXTURE_UNUSED void assert_all_taken(const struct test *t, int server, int64_t n)
+{
+	uint64_t twice;
+
+	assert_int_equal(count_taken(t, server, n, &twice), n);
+	assert_int_equal(twice, 0);
+	assert_false(t->sim.servers[server].is_unordered);
+	assert_true(t->sim.servers[server].busy <= 1);
 }
 
 #endif

@@ -381,8 +381,9 @@ static void a_damaged_segment_is_passed(void **state)
 	append_windows(s, w, N, 3 * MINUTE);
 	store_end_segment(s);
 	store_close(s);
-	fixture_run("dd if=/dev/urandom of=store/20261128T010000Z.kiln bs=4096 count=2 conv=notrunc "
-		    "2>/dev/null");
+	fixture_run(
+		"dd if=/dev/urandom of=store/20261128T010000Z.kiln bs=4096 count=2 conv=notrunc "
+		"2>/dev/null");
 	follow(&f);
 	for (size_t i = 0; i < 20; i++)
 		assert_given(&f, &w[i]);
@@ -415,8 +416,7 @@ static void damaged_windows_keep_their_sums(void **state)
 			continue;
 		}
 		assert_int_equal(take(&f, &got), 1);
-		assert_int_equal(total_of_type(got.profile, 1),
-				 total_of_type(w[i].profile, 1));
+		assert_int_equal(total_of_type(got.profile, 1), total_of_type(w[i].profile, 1));
 		spool_window_release(&got);
 	}
 	assert_nothing(&f);

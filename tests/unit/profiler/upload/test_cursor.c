@@ -23,8 +23,11 @@ static struct cursors open_cursors(void)
 
 static void what_is_saved_is_there(void **state)
 {
-	static const char *const names[] = {"a", "B-1_x.y", "..", ".x", "a/b", "Größe \"1\"\n", "%41",
-					    "0123456789012345678901234567890123456789012345678901234567890123"};
+	static const char *const names[] = {
+		"a",   "B-1_x.y",
+		"..",  ".x",
+		"a/b", "Größe \"1\"\n",
+		"%41", "0123456789012345678901234567890123456789012345678901234567890123"};
 	struct spool_place p, other = place;
 	struct cursors c = open_cursors();
 
@@ -133,7 +136,7 @@ static void what_is_left_is_kept_for_some_days(void **state)
 	assert_string_equal(seen.names, "b/c");
 	assert_memory_equal(&seen.place, &place, sizeof(place));
 	assert_int_equal(cursors_sweep(&c, now_ns + CURSOR_KEPT_NS / 2, &sweep), 0);
-	assert_string_equal(seen.names, "b/c"); /* said once */
+	assert_string_equal(seen.names, "b/c");		 /* said once */
 	assert_int_equal(cursor_load(&c, "b/c", &p), 1); /* it comes back */
 	assert_memory_equal(&p, &place, sizeof(place));
 	assert_int_equal(cursors_sweep(&c, now_ns, &sweep), 0);

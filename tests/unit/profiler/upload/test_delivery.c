@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Every window within the bounds arrives, in order, none twice without a failure: whatever servers do, and
- * wherever the process ends. */
+/* Every window within the bounds arrives, in order, none twice without a failure: whatever servers do. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,130 +8,10 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
-#include "profiler/store/maintain.h"
-#include "profiler/store/store_internal.h"
 #include "tests/lib/delivery.h"
 
-#define N	  60
-#define WINDOW_NS (10 * NS_PER_S)
-#define AWAY	  180 /* windows */
-
-static const struct store_opts writing = {.access = STORE_WRITE};
-
-struct test {
-	struct sim sim;
-	struct store *store;
-	struct delivery *delivery;
-	const struct upload_kind *kind;
-	const char *names[4];
-	struct delivery_bounds bounds;
-	int64_t written; /* windows */
-	struct delivery_stats past; /* of deliveries before this one */
-};
-
-static void append(struct test *t, int64_t i)
-{
-	struct window w = random_window((uint64_t)i % 50, T0 + i * 10 * SECOND, WINDOW_NS);
-
-	assert_int_equal(append_window(t->store, &w), 0);
-	window_release(&w);
-}
-
-static int start_delivery(struct test *t)
-{
-	const struct delivery_opts o = {
-		.world = sim_world(&t->sim),
-		.store_path = "store",
-		.cursor_dir = "store/upload",
-		.host = "h",
-		.window_ns = WINDOW_NS,
-	};
-	struct why why = {""};
-	int err = delivery_new(&t->delivery, &o, &why);
-
-	for (int i = 0; i < 4 && t->names[i] && !err; i++)
-		err = delivery_add(t->delivery, sim_target(t->kind ?: &sim_kind, t->names[i]),
-				   &t->bounds, &why);
-	return err;
-}
-
-/* The process is gone, and another one comes. */
-static void crash(struct test *t)
-{
-	delivery_free(t->delivery);
-	t->delivery = NULL;
-	assert_int_equal(start_delivery(t), 0);
-}
-
-static void begin(struct test *t)
-{
-	sim_of_kind = &t->sim;
-	t->sim.now_ns = NS_PER_S;
-	for (int i = 0; i < 4 && t->names[i]; i++)
-		t->sim.servers[i].name = t->names[i];
-	t->store = open_store("store", &writing);
-	assert_int_equal(start_delivery(t), 0);
-}
-
-static void end(struct test *t)
-{
-	delivery_free(t->delivery);
-	store_close(t->store);
-}
-
-/* As time passes, windows are written. */
-static void turn(struct test *t, int64_t most)
-{
-	assert_int_equal(delivery_turn(t->delivery, 1000, -1), 0);
-	while (t->written < most &&
-	       t->written * (int64_t)WINDOW_NS <= (int64_t)t->sim.now_ns)
-		append(t, t->written++);
-}
-
-static void run_until(struct test *t, uint64_t ns, int64_t most)
-{
-	while (t->sim.now_ns < ns)
-		turn(t, most);
-}
-
-static struct delivery_stats stats_of(struct test *t, size_t i)
-{
-	struct delivery_stats s;
-
-	delivery_stats(t->delivery, i, &s);
-	return s;
-}
-
-/* How many of the first n windows a server has whole; *twice: parts that came again. */
-static uint64_t count_taken(const struct test *t, int server, int64_t n, uint64_t *twice)
-{
-	uint64_t taken = 0;
-
-	*twice = 0;
-	for (int64_t i = 0; i < n; i++) {
-		int parts = t->sim.parts ?: (int)(i % PARTS) + 1;
-		bool all = true;
-
-		for (int p = 0; p < parts; p++) {
-			uint64_t times = t->sim.servers[server].taken[i][p];
-
-			all &= times > 0;
-			*twice += times > 1 ? times - 1 : 0;
-		}
-		taken += all;
-	}
-	return taken;
-}
-
-static void assert_all_taken(const struct test *t, int server, int64_t n)
-{
-	uint64_t twice;
-
-	assert_int_equal(count_taken(t, server, n, &twice), n);
-	assert_int_equal(twice, 0);
-	assert_false(t->sim.servers[server].is_unordered);
-	assert_true(t->sim.servers[server].busy <= 1);
-}
+#define N    60
+#define AWAY 180 /* windows */
 
 /* --- without a failure ------------------------------------------------------------------------------ */
 
@@ -151,9 +30,8 @@ static void every_window_arrives_once(void **state)
 		assert_int_equal(s.requests, t.sim.servers[i].requests);
 		assert_int_equal(s.samples, 10 * s.requests);
 		assert_int_equal(s.failures + s.retries + s.rejected + s.is_open + s.waiting, 0);
-		assert_int_equal(s.dropped_age + s.dropped_bytes + s.dropped_gone +
-					 s.dropped_refused,
-				 0);
+		assert_int_equal(
+			s.dropped_age + s.dropped_bytes + s.dropped_gone + s.dropped_refused, 0);
 	}
 	end(&t);
 }
@@ -524,101 +402,6 @@ static void who_is_only_known_keeps_its_cursor(void **state)
 	end(&t);
 }
 
-static struct moment late_clock(void)
-{
-	return (struct moment){T0 + 6 * HOUR, 6 * HOUR};
-}
-
-/* An outage over hours, while they are compacted. */
-static void compaction_loses_nothing(void **state)
-{
-	struct test t = {.names = {"a"}};
-
-	(void)state;
-	begin(&t);
-	t.store->clock = late_clock;
-	run_until(&t, 100 * WINDOW_NS, 900);
-	always_answer = (struct sim_answer){.err = -ECONNREFUSED};
-	t.sim.servers[0].answer = always;
-	run_until(&t, 400 * WINDOW_NS, 900);
-	while (maintain(t.store, late_clock()) > 0)
-		;
-	crash(&t);
-	run_until(&t, 800 * WINDOW_NS, 900);
-	while (maintain(t.store, late_clock()) > 0)
-		;
-	t.sim.servers[0].answer = NULL;
-	run_until(&t, 1000 * WINDOW_NS, 900);
-	assert_all_taken(&t, 0, 900);
-	assert_int_equal(stats_of(&t, 0).dropped_gone, 0);
-	end(&t);
-}
-
-/* --- everything at once ----------------------------------------------------------------------------- */
-
-static void at_random(struct sim *s, struct sim_server *v, struct sim_answer *out)
-{
-	static const struct sim_answer failures[] = {
-		{.err = -ECONNREFUSED},
-		{.err = -EIO},
-		{.err = -EIO, .is_taken = true},
-		{.err = -ETIMEDOUT, .delay_ns = 60 * NS_PER_S},
-		{.err = -ETIMEDOUT, .delay_ns = 60 * NS_PER_S, .is_taken = true},
-		{.status = 429},
-		{.status = 429, .retry_after_s = 3},
-		{.status = 503, .delay_ns = NS_PER_S},
-		{.status = 401},
-	};
-	uint64_t r = sim_chance(s);
-
-	(void)v;
-	if (r % 100 < 60)
-		*out = (struct sim_answer){.status = 200, .delay_ns = r >> 32};
-	else
-		*out = failures[(r >> 8) % (sizeof(failures) / sizeof(*failures))];
-}
-
-/* A part may come twice for each answer that was lost, and the parts before it for each crash. */
-static void run_at_random(uint64_t seed)
-{
-	struct test t = {.names = {"a", "b", "c"}};
-	uint64_t twice, crashes = 0;
-	int64_t n = 300;
-
-	fixture_run("rm -rf store");
-	t.sim.seed = seed;
-	for (int i = 0; i < 3; i++)
-		t.sim.servers[i].answer = at_random;
-	begin(&t);
-	while (t.sim.now_ns < 400 * WINDOW_NS) {
-		turn(&t, n);
-		if (sim_chance(&t.sim) % 100 < 2) {
-			crash(&t);
-			crashes++;
-		}
-	}
-	for (int i = 0; i < 3; i++)
-		t.sim.servers[i].answer = NULL;
-	run_until(&t, 600 * WINDOW_NS, n);
-	for (int i = 0; i < 3; i++) {
-		const struct sim_server *v = &t.sim.servers[i];
-
-		assert_int_equal(count_taken(&t, i, n, &twice), n);
-		assert_true(twice <= v->failures + crashes * PARTS);
-		assert_false(v->is_unordered);
-		assert_true(v->busy <= 1);
-	}
-	assert_true(crashes > 5);
-	end(&t);
-}
-
-static void whatever_happens_everything_arrives_in_order(void **state)
-{
-	(void)state;
-	for (uint64_t seed = 1; seed <= 6; seed++)
-		run_at_random(seed);
-}
-
 #define CASE(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -643,8 +426,6 @@ int main(void)
 		CASE(a_damaged_cursor_loses_nothing),
 		CASE(who_comes_back_goes_on),
 		CASE(who_is_only_known_keeps_its_cursor),
-		CASE(compaction_loses_nothing),
-		CASE(whatever_happens_everything_arrives_in_order),
 	};
 
 	log_set_level(LOG_QUIET);
