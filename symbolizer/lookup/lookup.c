@@ -161,33 +161,22 @@ static size_t coldest(const struct lookup *s)
 	return found;
 }
 
-/* What others may hold while this file is used. Most files have no DWARF, or a line table in its
- * place: who makes room for a reader that never comes parses the others again and again. */
-static size_t bytes_beside(const struct lookup *s, const struct object *used)
+/* Drops the least recently used others, so that the cap is not exceeded by much while this file's DWARF is
+ * read. Most files have none, or a line table in its place: who makes room for a reader that never comes parses
+ * the others again and again. Entries may move. */
+static int make_room(struct lookup *s, struct entry **e, const struct debug_search *search)
 {
-	switch (object_dwarf_use(used)) {
-	case OBJECT_NO_DWARF:
-		return s->cache_bytes;
-	case OBJECT_MAY_READ_DWARF:
-		return s->cache_bytes / 2;
-	default:
-		return s->cache_bytes - DWARF_ROOM(s->cache_bytes);
-	}
-}
+	struct object *used = (*e)->object;
+	size_t keep = s->cache_bytes - DWARF_ROOM(s->cache_bytes);
+	bool reads_dwarf;
+	int err = object_reads_dwarf(&reads_dwarf, used, search);
 
-/* Drops the least recently used others, so that the cap is not exceeded by much while this file
- * is used. Entries may move. */
-static struct entry *make_room(struct lookup *s, struct entry *e)
-{
-	struct object *used = e->object;
-	size_t keep = bytes_beside(s, used);
-
-	while (s->entries.len > 1 && s->stats.bytes - e->bytes > keep) {
+	while (!err && reads_dwarf && s->entries.len > 1 && s->stats.bytes - (*e)->bytes > keep) {
 		drop_entry(s, coldest(s));
-		for (e = s->entries.data; e->object != used; e++)
+		for (*e = s->entries.data; (*e)->object != used; (*e)++)
 			;
 	}
-	return e;
+	return err;
 }
 
 /* Counts an entry again after use, and drops the least recently used others until all fit. If
@@ -376,10 +365,9 @@ static struct debug_search search_for(const struct lookup *s, const struct sym_q
 	};
 }
 
-static int resolve_in(struct lookup *s, struct entry *e, const struct sym_query *q,
+static int resolve_in(struct entry *e, const struct debug_search *search, const struct sym_query *q,
 		      const char *module, sym_result_fn fn, void *ctx)
 {
-	struct debug_search search = search_for(s, q);
 	size_t cap = q->n < BATCH_MAX ? q->n : BATCH_MAX;
 	_cleanup_free_ struct sort_item *asked = malloc(cap * sizeof(*asked) + 1);
 	_cleanup_free_ uint64_t *va = malloc(cap * sizeof(*va) + 1);
@@ -393,7 +381,7 @@ static int resolve_in(struct lookup *s, struct entry *e, const struct sym_query 
 
 		err = fill_call(&c, e->object, module, q, from, part);
 		if (!err && c.n)
-			err = object_resolve(e->object, &search, module, va, c.n, pass_on, &c);
+			err = object_resolve(e->object, search, module, va, c.n, pass_on, &c);
 	}
 	return err;
 }
@@ -402,6 +390,7 @@ static int resolve_names(struct lookup *s, const struct sym_query *q, sym_result
 {
 	_cleanup_(buf_release) struct buf module = {0};
 	enum sym_reason reason = SYM_OK;
+	struct debug_search search;
 	struct entry *e;
 	int err = sym_module_name(&module, q->file->path) ?: get_entry(s, q, &e, &reason);
 
@@ -409,8 +398,9 @@ static int resolve_names(struct lookup *s, const struct sym_query *q, sym_result
 		return err;
 	s->stats.lookups += q->n;
 	if (e) {
-		e = make_room(s, e);
-		err = resolve_in(s, e, q, buf_cstr(&module), fn, ctx);
+		search = search_for(s, q);
+		err = make_room(s, &e, &search)
+			      ?: resolve_in(e, &search, q, buf_cstr(&module), fn, ctx);
 		settle(s, e);
 		return err;
 	}

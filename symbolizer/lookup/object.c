@@ -367,14 +367,15 @@ int object_resolve(struct object *o, const struct debug_search *search, const ch
 
 /* --- size ------------------------------------------------------------------------------------- */
 
-enum object_dwarf_use object_dwarf_use(const struct object *o)
+int object_reads_dwarf(bool *out, struct object *o, const struct debug_search *search)
 {
-	if (o->names_only || o->table)
-		return OBJECT_NO_DWARF;
-	if (!o->debug_loaded)
-		return OBJECT_MAY_READ_DWARF;
-	return o->debug || elf_obj_section(o->main, ".debug_info") ? OBJECT_READS_DWARF
-								   : OBJECT_NO_DWARF;
+	int err;
+
+	o->search = search;
+	err = object_load_debug(o);
+	o->search = NULL;
+	*out = !o->names_only && !o->table && (o->debug || elf_obj_section(o->main, ".debug_info"));
+	return err;
 }
 
 size_t object_bytes(const struct object *o)

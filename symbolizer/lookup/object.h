@@ -38,9 +38,8 @@ int object_resolve(struct object *o, const struct debug_search *search, const ch
  */
 int object_build_table(struct object *o, const struct debug_search *search, int fd);
 
-/* Whether the next object_resolve() reads DWARF, which takes memory. Before the first one it is not known. */
-enum object_dwarf_use { OBJECT_NO_DWARF, OBJECT_MAY_READ_DWARF, OBJECT_READS_DWARF };
-enum object_dwarf_use object_dwarf_use(const struct object *o);
+/* Whether object_resolve() with this search reads DWARF, which takes memory. Looks for debug files. 0 or -ENOMEM. */
+int object_reads_dwarf(bool *out, struct object *o, const struct debug_search *search);
 
 /* Bytes of parsed state. object_shrink() frees the DWARF reader with its sections, which is less
  * than freeing the object. */

@@ -173,10 +173,14 @@ uint64_t object_lines_bias(const struct object *o)
 	return elf_obj_section(o->main, ".debug_info") ? 0 : debug_file_bias(o->main, o->debug);
 }
 
+int object_load_debug(struct object *o)
+{
+	return load_table(o) ?: load_debug_file(o);
+}
+
 int object_load(struct object *o)
 {
-	return load_table(o) ?: load_debug_file(o) ?: load_symbols(o) ?: load_lines(o) ?:
-	       load_names(o);
+	return object_load_debug(o) ?: load_symbols(o) ?: load_lines(o) ?: load_names(o);
 }
 
 /* Less than the limit for one query to a worker (worker_talk.c). */

@@ -32,6 +32,8 @@ struct object {
 	const struct debug_search *search;
 };
 
+/* Loads the line table, or else opens the debug file. 0 or -ENOMEM. */
+int object_load_debug(struct object *o);
 /* Loads all sources that exist. What is loaded stays. Returns 0 or -ENOMEM only. */
 int object_load(struct object *o);
 
