@@ -91,8 +91,9 @@ static int order_entries(const void *a, const void *b)
 	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-unsigned cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t room,
-			     uint64_t max_bytes)
+/* All files are looked at, of which there may be thousands. */
+static unsigned look_and_make_room(int dirfd, const char *const *suffixes, uint64_t room,
+				   uint64_t max_bytes, uint64_t *left)
 {
 	unsigned n_gone = 0;
 	_cleanup_close_ int again = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -126,9 +127,23 @@ unsigned cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t ro
 		free(all.data[i].name);
 	}
 	vec_release(&all);
+	*left = total < max_bytes ? max_bytes - total : 0;
+	if (*left > max_bytes / 16)
+		*left = max_bytes / 16;
 	if (d) {
 		again = -1;
 		closedir(d);
 	}
 	return n_gone;
+}
+
+unsigned cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t room,
+			     uint64_t max_bytes, uint64_t *left)
+{
+	uint64_t cost = room < FILE_BYTES_MIN ? FILE_BYTES_MIN : room;
+
+	if (cost > *left)
+		return look_and_make_room(dirfd, suffixes, room, max_bytes, left);
+	*left -= cost;
+	return 0;
 }

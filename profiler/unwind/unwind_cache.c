@@ -20,7 +20,7 @@
 
 struct unwind_cache {
 	int dirfd; /* -1: no cache */
-	uint64_t max_bytes;
+	uint64_t max_bytes, room_left;
 	_Atomic uint64_t hits, writes, bad, dropped; /* any thread may read them */
 };
 
@@ -113,7 +113,7 @@ void unwind_cache_put(struct unwind_cache *c, const struct build_id *id, const v
 
 	if (c->dirfd < 0 || len > FILE_MAX || !name_of(id, name))
 		return;
-	c->dropped += cache_dir_make_room(c->dirfd, suffixes, len, c->max_bytes);
+	c->dropped += cache_dir_make_room(c->dirfd, suffixes, len, c->max_bytes, &c->room_left);
 	/* with the suffix, so that a file left by a crash is evicted, too */
 	snprintf(tmp, sizeof(tmp), ".tmp-%d-%llu" SUFFIX, getpid(), (unsigned long long)c->writes);
 	fd = openat(c->dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

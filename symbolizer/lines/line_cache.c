@@ -21,7 +21,7 @@
 
 struct line_cache {
 	int dirfd; /* -errno: unusable */
-	uint64_t max_bytes;
+	uint64_t max_bytes, room_left;
 	struct timespec since; /* older marks are from an earlier run */
 	struct line_cache_stats stats;
 };
@@ -114,7 +114,8 @@ static int create(struct line_cache *c, const struct build_id *id)
 	struct name name;
 	struct stat st;
 
-	cache_dir_make_room(c->dirfd, suffixes, 0, c->max_bytes);
+	/* How large the table will be, nobody knows yet. */
+	cache_dir_make_room(c->dirfd, suffixes, c->max_bytes / 1024, c->max_bytes, &c->room_left);
 	name_of(id, TABLE, &name);
 	fd = open_file(c, &name, O_RDWR | O_CREAT);
 	if (fd < 0) {
