@@ -359,9 +359,9 @@ static void say_frequency(const struct agent *a, bool changed, bool was_over)
 	double cost = (double)g->judged_ppm / 1e4, limit = (double)g->limit_ppm / 1e4;
 
 	if (g->is_over && !was_over)
-		log_warning("kiln uses %.2f %% of a CPU, more than its %.2f %%, at one sample a "
-			    "second: raise limits.cpu",
-			    cost, limit);
+		log_warning("kiln uses %.2f %% of a CPU, more than its %.2f %%, and fewer samples "
+			    "than %" PRIu64 " a second do not help: raise limits.cpu",
+			    cost, limit, g->hz);
 	else if (changed)
 		log_info("kiln uses %.2f %% of a CPU, and may use %.2f %%: %" PRIu64
 			 " samples a second from now on, of %" PRIu64,

@@ -49,6 +49,7 @@ void governor_init(struct governor *g, uint64_t share_ppm, size_t n_cpus, uint64
 		.used_ns = used_ns,
 		.wait = GOVERNOR_START,
 		.trial_after = GOVERNOR_TRIAL,
+		.stay_after = GOVERNOR_TRIAL,
 	};
 }
 
@@ -65,6 +66,7 @@ void governor_set(struct governor *g, uint64_t share_ppm, size_t n_cpus, uint64_
 	g->wanted_hz = wanted_hz;
 	g->limit_ppm = limit_of(share_ppm, n_cpus);
 	g->is_over = false;
+	g->stay = g->from_hz = 0;
 	forget(g, GOVERNOR_SETTLE);
 }
 
@@ -115,20 +117,56 @@ static uint64_t maybe_higher(struct governor *g, uint64_t cost)
 	return next;
 }
 
+static bool was_in_vain(const struct governor *g, uint64_t cost)
+{
+	uint64_t hoped, saved = cost < g->from_ppm ? g->from_ppm - cost : 0;
+
+	if (g->from_hz <= g->hz)
+		return false;
+	hoped = g->from_ppm * (g->from_hz - g->hz) / g->from_hz;
+	return saved * 100 < hoped * GOVERNOR_IN_VAIN;
+}
+
+static uint64_t take_back(struct governor *g)
+{
+	uint64_t hz = g->from_hz;
+	size_t longer = 2 * g->stay_after;
+
+	g->is_over = true;
+	g->from_hz = 0;
+	g->stay = g->stay_after;
+	g->stay_after = longer < GOVERNOR_TRIAL_MOST ? longer : GOVERNOR_TRIAL_MOST;
+	return hz;
+}
+
+static uint64_t maybe_lower(struct governor *g, uint64_t cost)
+{
+	end_trial(g, true);
+	if (was_in_vain(g, cost))
+		return take_back(g);
+	g->is_over = g->hz == 1 || g->stay;
+	if (g->is_over)
+		return g->hz;
+	g->from_hz = g->hz;
+	g->from_ppm = cost;
+	return lower(g->hz);
+}
+
 /* The frequency that the cost of the last minute asks for. */
 static uint64_t judge(struct governor *g)
 {
 	uint64_t cost = governor_cost_ppm(g);
 
 	g->judged_ppm = cost;
-	if (cost > g->limit_ppm) {
-		end_trial(g, true);
-		g->is_over = g->hz == 1;
-		return lower(g->hz);
-	}
+	g->stay -= g->stay > 0;
+	if (cost > g->limit_ppm)
+		return maybe_lower(g, cost);
 	if (g->on_trial)
 		end_trial(g, false);
+	if (g->is_over && g->hz == g->wanted_hz)
+		g->stay_after = GOVERNOR_TRIAL;
 	g->is_over = false;
+	g->from_hz = 0;
 	return maybe_higher(g, cost);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Keeps the agent within its share of CPU: it samples less often while it costs too much, and more often
- * again when it can afford to. Pure: it is handed the clock and the cost. One sample stands for more time
+ * again when it can afford to. Where fewer samples save next to nothing, it takes them back and says so: short-lived
+ * processes cost what they cost. Pure: it is handed the clock and the cost. One sample stands for more time
  * at a lower frequency, so sums stay right.
  */
 #ifndef KILN_AGENT_GOVERNOR_H
@@ -23,6 +24,9 @@
  * after one that failed it waits twice as long, up to an hour. */
 #define GOVERNOR_TRIAL	    30
 #define GOVERNOR_TRIAL_MOST 360
+/* A lower frequency is in vain if it saves less than this share, in per cent, of what it would save if all of the
+ * cost grew with the frequency. Then it is not lowered again for a while: GOVERNOR_TRIAL looks, doubled each time. */
+#define GOVERNOR_IN_VAIN 25
 
 struct governor {
 	uint64_t every_ns;  /* how often it looks; may be set after governor_init() */
@@ -36,7 +40,9 @@ struct governor {
 	bool on_trial;			   /* the frequency was raised as a trial */
 	uint64_t throttled_ns;		   /* time at a lower frequency than wanted */
 	uint64_t judged_ppm;		   /* the cost that the last judgement was about */
-	bool is_over;			   /* over its limit at the lowest frequency */
+	bool is_over; /* over its limit, and nothing can be done: at the lowest frequency, or in vain */
+	uint64_t from_hz, from_ppm; /* before it was lowered last; 0: it was raised since */
+	size_t stay, stay_after;    /* looks: how long it is not lowered; how long next time */
 };
 
 /* `share_ppm` is of one CPU for every two of n_cpus. */
