@@ -82,6 +82,13 @@ void symbolizer_forget(struct symbolizer *s)
 		worker_set_forget(s->workers);
 }
 
+void symbolizer_rest(struct symbolizer *s)
+{
+	lookup_rest(s->lookup);
+	if (s->workers)
+		worker_set_rest(s->workers);
+}
+
 static struct worker *worker_for(struct symbolizer *s, const struct sym_file *file)
 {
 	return worker_set_for(s->workers, file);

@@ -35,6 +35,8 @@ int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts);
 void symbolizer_free(struct symbolizer *s);
 /* Opens every file and its debug file anew from now on: debug files have arrived that were not there. */
 void symbolizer_forget(struct symbolizer *s);
+/* To be called now and then by who asks seldom: closes what was not asked about for SYMBOLIZER_IDLE_NS. */
+void symbolizer_rest(struct symbolizer *s);
 
 /*
  * Resolves n file offsets of one file. Calls fn once for each offset, in any order. The caller has

@@ -63,6 +63,8 @@ struct agent {
 
 /* --- opening ----------------------------------------------------------------------------------- */
 
+#define SHORT_WINDOW_NS (15 * NS_PER_S)
+
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -80,6 +82,8 @@ static int start_collector(struct agent *a, const char **why)
 			},
 		.scope = COLLECT_ALL,
 		.executables = true,
+		/* Files are named at the end of their window. */
+		.idle_ns = a->config->window_ns <= SHORT_WINDOW_NS ? 3 * SHORT_WINDOW_NS : 0,
 		/* Names are asked for once, and kept: parsed files are seldom needed again. */
 		.symbol_bytes = a->config->memory_bytes / 8,
 		.aggregate_bytes = a->config->memory_bytes / 16,

@@ -48,6 +48,7 @@ struct collector_opts { /* what it points to is borrowed until collector_close()
 	 */
 	bool waits_for_names;
 	size_t aggregate_bytes; /* see collector_wants_window(); 0: 8 MiB */
+	uint64_t idle_ns;	/* how long files that are not used stay open; 0: two minutes */
 	size_t symbol_bytes;	/* what the reader of symbols keeps of parsed files; 0: 64 MiB */
 };
 

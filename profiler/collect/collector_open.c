@@ -115,7 +115,7 @@ static int open_naming(struct collector *c)
 static int open_all(struct collector *c, const char **why)
 {
 	struct sampler_opts *sampler = &c->opts.sampler;
-	struct files_opts files = {0};
+	struct files_opts files = {.idle_ns = c->opts.idle_ns};
 	int err;
 
 	sampler->filter_tgids = c->opts.scope == COLLECT_TARGETS;

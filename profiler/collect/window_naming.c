@@ -93,6 +93,7 @@ static void await_files(struct window_naming *n, bool last)
 {
 	struct debuginfod_stats stats;
 
+	symbolizer_rest(n->opts.symbolizer);
 	files_settle(n->opts.files, last ? OPENER_LAST_MS : OPENER_MS);
 	if (!n->opts.debuginfod)
 		return;

@@ -318,6 +318,7 @@ static void forget_files(struct raw_walk *s)
 
 	if (sweeps != s->sweeps)
 		walk_worker_forget(s->walker);
+	walk_worker_rest(s->walker);
 	s->sweeps = sweeps;
 }
 

@@ -9,6 +9,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/sort.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
@@ -33,6 +34,7 @@ struct entry {
 	struct object *object;
 	struct sym_file_key key;
 	uint64_t last_used; /* in calls */
+	uint64_t used_ns;
 	size_t bytes;
 	unsigned limit_hits; /* already counted */
 };
@@ -149,6 +151,15 @@ void lookup_forget(struct lookup *s)
 {
 	while (s->entries.len)
 		drop_entry(s, s->entries.len - 1);
+}
+
+void lookup_rest(struct lookup *s)
+{
+	uint64_t now = monotonic_ns();
+
+	for (size_t i = s->entries.len; i-- > 0;)
+		if (now - s->entries.data[i].used_ns > SYMBOLIZER_IDLE_NS)
+			drop_entry(s, i);
 }
 
 static size_t coldest(const struct lookup *s)
@@ -298,6 +309,7 @@ static int get_entry(struct lookup *s, const struct sym_query *q, struct entry *
 	}
 	if (*out)
 		(*out)->last_used = ++s->clock;
+	(*out)->used_ns = monotonic_ns();
 	return 0;
 }
 
@@ -392,7 +404,10 @@ static int resolve_names(struct lookup *s, const struct sym_query *q, sym_result
 	enum sym_reason reason = SYM_OK;
 	struct debug_search search;
 	struct entry *e;
-	int err = sym_module_name(&module, q->file->path) ?: get_entry(s, q, &e, &reason);
+	int err;
+
+	lookup_rest(s);
+	err = sym_module_name(&module, q->file->path) ?: get_entry(s, q, &e, &reason);
 
 	if (err)
 		return err;

@@ -27,6 +27,8 @@ void lookup_set_lines(struct lookup *s, const struct line_store *lines);
 
 /* Empties the cache of files. */
 void lookup_forget(struct lookup *s);
+/* Closes files that nobody has asked about for SYMBOLIZER_IDLE_NS. */
+void lookup_rest(struct lookup *s);
 
 /*
  * Resolves q's n addresses: file offsets if q->offsets, else ELF addresses; functions in a JIT

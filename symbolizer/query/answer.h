@@ -120,6 +120,9 @@ int sym_answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const c
 
 /* --- who answers ------------------------------------------------------------------------------ */
 
+/* An open file keeps its file system from being unmounted, so files that are not asked about are closed. */
+#define SYMBOLIZER_IDLE_NS 60000000000ull
+
 struct symbolizer_opts {
 	size_t cache_bytes; /* parsed state of all files together; 0 = 64 MiB */
 	bool names_only;    /* no lines, no inlined calls */

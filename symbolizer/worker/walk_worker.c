@@ -40,8 +40,10 @@ struct walk_worker {
 	VEC(struct known_file) files;
 	struct stalls stalls; /* files, by number, that the reader failed on: not read any more */
 	int note_fd;
-	pid_t filled;	    /* the reader that has the files marked as sent */
-	bool must_forget;   /* the reader has files that are not here any more */
+	pid_t filled;	  /* the reader that has the files marked as sent */
+	bool must_forget; /* the reader has files that are not here any more */
+	uint64_t first_ns,
+		used_ns;    /* when the first file was added, and when a stack was walked last */
 	struct buf regions; /* regions of the last sample sent */
 	uint64_t lost, restarts;
 };
@@ -77,6 +79,21 @@ void walk_worker_forget(struct walk_worker *w)
 	forget_files(w);
 }
 
+void walk_worker_rest(struct walk_worker *w)
+{
+	uint64_t now = monotonic_ns();
+
+	if (!w->files.len)
+		return;
+	if (now - w->used_ns > SYMBOLIZER_IDLE_NS) {
+		if (w->worker)
+			worker_stop(w->worker);
+		forget_files(w);
+	} else if (now - w->first_ns > 2 * SYMBOLIZER_IDLE_NS) {
+		forget_files(w);
+	}
+}
+
 bool walk_worker_knows(const struct walk_worker *w, uint32_t file)
 {
 	return find_file(w, file);
@@ -102,6 +119,8 @@ int walk_worker_add(struct walk_worker *w, uint32_t number, const struct sym_fil
 		err = kept_file_take(&f.file, file);
 		f.readable = !err;
 	}
+	if (!w->files.len)
+		w->first_ns = w->used_ns = monotonic_ns();
 	err = err ?: vec_push(&w->files, f);
 	if (err)
 		drop_file(&f);
@@ -410,6 +429,8 @@ void walk_worker_run(struct walk_worker *w, size_t n, walk_prepare_fn prepare, w
 {
 	struct run r = {.w = w, .n = n, .prepare = prepare, .done = done, .ctx = ctx};
 
+	if (n)
+		w->used_ns = monotonic_ns();
 	if (w->here)
 		run_here(&r);
 	else

@@ -36,6 +36,9 @@ void walk_worker_free(struct walk_worker *w);
 bool walk_worker_knows(const struct walk_worker *w, uint32_t file);
 /* Forgets all files now. */
 void walk_worker_forget(struct walk_worker *w);
+/* To be called now and then: ends a reader that has nothing to do for SYMBOLIZER_IDLE_NS, and has one that is
+ * busy close its files after twice that. */
+void walk_worker_rest(struct walk_worker *w);
 /* Adds a file under a number. Borrows it (NULL: it cannot be read) during the call. 0, -ENOSPC or
  * another -errno. */
 int walk_worker_add(struct walk_worker *w, uint32_t number, const struct sym_file *file);

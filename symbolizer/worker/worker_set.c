@@ -6,10 +6,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "profiler/base/clock.h"
+
 struct owned {
 	_Atomic(struct worker *) worker; /* NULL: free */
 	uint32_t uid;
 	uint64_t used; /* the last one has the highest number */
+	uint64_t used_ns;
 };
 
 struct worker_set {
@@ -97,6 +100,7 @@ struct worker *worker_set_for(struct worker_set *s, const struct sym_file *file)
 
 	o = o ?: add(s, file->uid);
 	o->used = ++s->uses;
+	o->used_ns = monotonic_ns();
 	return o->worker;
 }
 
@@ -113,6 +117,18 @@ void worker_set_forget(struct worker_set *s)
 	for (size_t i = 0; i < WORKER_OWNERS_MAX; i++)
 		if (s->owned[i].worker)
 			worker_forget(s->owned[i].worker);
+}
+
+void worker_set_rest(struct worker_set *s)
+{
+	uint64_t now = monotonic_ns();
+
+	for (size_t i = 0; i < WORKER_OWNERS_MAX; i++) {
+		struct owned *o = &s->owned[i];
+
+		if (o->worker && worker_pid(o->worker) && now - o->used_ns > SYMBOLIZER_IDLE_NS)
+			worker_forget(o->worker);
+	}
 }
 
 void worker_set_abandon(struct worker_set *s)

@@ -25,6 +25,8 @@ struct worker *worker_set_for(struct worker_set *s, const struct sym_file *file)
 /* What worker.h says, of all of them. */
 void worker_set_cancel(struct worker_set *s);
 void worker_set_forget(struct worker_set *s);
+/* Ends readers that were not asked for SYMBOLIZER_IDLE_NS: they hold files open, and memory. */
+void worker_set_rest(struct worker_set *s);
 void worker_set_abandon(struct worker_set *s);
 void worker_set_stats(const struct worker_set *s, struct symbolizer_stats *out);
 /* The reader for root's files; 0: none runs. */

@@ -189,4 +189,22 @@ test_an_end_while_the_writer_is_away() {
 	assert_at_most "ms without windows" "$(uncovered_ms)" 200
 }
 
+# The agent holds files of others open, but not for long: a file system can be unmounted.
+test_file_systems_are_let_go() {
+	need_bpf
+	need_root
+	[ "$kills" -ge 100 ] || skip "takes two minutes: KILN_TEST_KILLS=200 does it"
+	mkdir disk
+	mount -t tmpfs none disk
+	trap 'umount -l "$T/disk" 2>/dev/null || true' EXIT
+	cp "$WORKLOADS/deep" disk/prog
+	start_agent
+	timeout 15 disk/prog 3600 >/dev/null || true
+	await_windows 1
+	assert_eq "samples of it" "$(ask_store "select count(*) > 0 from series where value like '%/disk/prog'" |
+		sort -u | tail -n 1)" 1
+	wait_until 150 umount disk
+	stop_agent 0
+}
+
 run_tests "$@"
