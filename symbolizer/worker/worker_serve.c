@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The reader for names and tables: answers queries until the socket is closed. */
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "profiler/base/cleanup.h"
@@ -232,7 +233,12 @@ int worker_serve_one(int sock, struct lookup *lookup)
 int worker_enter(int sock, pid_t parent, uint64_t memory_bytes)
 {
 	struct wire_hello hello = {.type = WIRE_HELLO};
-	int err = sandbox_enter(sock, parent, memory_bytes, &hello.sandbox_parts);
+	int err;
+
+	/* Sections and tables are large and go soon: glibc would learn to keep them. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 4 << 20);
+	err = sandbox_enter(sock, parent, memory_bytes, &hello.sandbox_parts);
 
 	return err ?: wire_send(WORKER_SOCK, &hello, sizeof(hello), -1);
 }
