@@ -180,6 +180,7 @@ static int add_lost(struct agent *a)
 	struct quality lost;
 
 	outbox_take_lost(a->outbox, &lost);
+	metrics_add_lost(a->env->metrics, LOSS_not_stored, lost.lost[LOSS_not_stored]);
 	quality_add(&a->lost, &lost);
 	return window_parts_add_lost(&a->parts, &a->lost);
 }

@@ -80,10 +80,9 @@ static void count_lost(struct outbox *o, const struct quality *q)
 void outbox_lose(struct outbox *o, const struct quality *q, int err)
 {
 	count_lost(o, q);
-	log_warning("a window is lost, %" PRIu64 " so far: %s%s%s", o->lost,
+	log_warning("a window is lost, %" PRIu64 " so far: %s%s", o->lost,
 		    err == -EDQUOT ? "the store writer does not take it" : "it cannot be stored: ",
-		    err == -EDQUOT ? "" : strerror(-err),
-		    err == -ENOSPC ? ", or less is free than store.min_free" : "");
+		    err == -EDQUOT ? "" : strerror(-err));
 }
 
 void outbox_take_lost(struct outbox *o, struct quality *out)
@@ -125,9 +124,8 @@ static void take_ack(struct outbox *o, const struct window_ack *a)
 
 		if (p->head.seq != a->seq || !p->sent)
 			continue;
-		if (a->err)
-			outbox_lose(o, &p->quality,
-				    a->err < 0 && a->err > -4096 ? (int)a->err : -EPROTO);
+		if (a->err) /* the writer has said why */
+			count_lost(o, &p->quality);
 		else
 			o->stored++;
 		remove_parcel(o, i);

@@ -132,7 +132,7 @@ static void take_rest(struct writer *w)
 static int open_sink(struct writer *w)
 {
 	struct why why = {""};
-	int err = store_sink_open(&w->sink, w->env->config, &why);
+	int err = store_sink_open(&w->sink, w->env->config, w->env->metrics, &why);
 
 	if (err)
 		log_error("%s%s", why.text,

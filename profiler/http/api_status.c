@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <inttypes.h>
 #include <microhttpd.h>
 
 #include "profiler/http/server.h"
@@ -28,6 +29,24 @@ void answer_healthy(struct server *s, const struct request *r, struct answer *a)
 	buf_str(&a->body, "healthy\n");
 }
 
+static void say_not_ready(const struct metrics *m, struct answer *a)
+{
+	uint64_t free_bytes = metrics_get(m, METRIC_store_free_bytes),
+		 min_bytes = metrics_get(m, METRIC_store_min_free_bytes);
+
+	if (!metrics_get(m, METRIC_sampling))
+		answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE, "sampling has not started yet");
+	else if (free_bytes < min_bytes)
+		answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE,
+			     "windows cannot be stored: %" PRIu64
+			     " bytes are free on the store's file system, and store.min_free keeps "
+			     "%" PRIu64 " free",
+			     free_bytes, min_bytes);
+	else
+		answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE,
+			     "the store is not open yet, or cannot be written: the log says more");
+}
+
 void answer_ready(struct server *s, const struct request *r, struct answer *a)
 {
 	const struct metrics *m = s->opts.metrics;
@@ -37,9 +56,7 @@ void answer_ready(struct server *s, const struct request *r, struct answer *a)
 	if (metrics_get(m, METRIC_sampling) && metrics_get(m, METRIC_store_open))
 		buf_str(&a->body, "ready\n");
 	else
-		answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE, "%s",
-			     metrics_get(m, METRIC_sampling) ? "the store is not open yet"
-							     : "sampling has not started yet");
+		say_not_ready(m, a);
 }
 
 void answer_openapi(struct server *s, const struct request *r, struct answer *a)

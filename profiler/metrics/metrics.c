@@ -78,7 +78,13 @@ void metrics_add_window(struct metrics *m, const struct quality *q)
 	metrics_add(m, METRIC_frames, q->frames);
 	metrics_add(m, METRIC_frames_unnamed, q->frames - q->frames_named);
 	for (int i = 0; i < LOSS_COUNT; i++)
-		atomic_fetch_add_explicit(&m->lost[i], q->lost[i], memory_order_relaxed);
+		metrics_add_lost(m, (enum loss_reason)i, q->lost[i]);
+}
+
+void metrics_add_lost(struct metrics *m, enum loss_reason reason, uint64_t samples)
+{
+	if (m)
+		atomic_fetch_add_explicit(&m->lost[reason], samples, memory_order_relaxed);
 }
 
 /* --- things with names ---------------------------------------------------------------------------- */
@@ -156,7 +162,8 @@ static void render_lost(const struct metrics *m, struct buf *out)
 {
 	char labels[64];
 
-	head(out, "kiln_samples_lost_total", "counter", "Samples that are in no profile.");
+	head(out, "kiln_samples_lost_total", "counter",
+	     "Samples that are in no profile. not_stored: counted as recorded, too.");
 	for (int i = 0; i < LOSS_COUNT; i++) {
 		snprintf(labels, sizeof(labels), "reason=\"%s\"", loss_key(i));
 		line(out, "kiln_samples_lost_total", labels,

@@ -45,6 +45,19 @@
 	  "CPU time of the agent: its processes and its BPF programs.")                            \
 	X(sampling, gauge, ONE, "kiln_sampling", "", "1 while samples are taken.")                 \
 	X(store_open, gauge, ONE, "kiln_store_open", "", "1 while the store can be written.")      \
+	X(store_bytes, gauge, ONE, "kiln_store_bytes", "", "Bytes of the store's segments.")       \
+	X(store_oldest_ns, gauge, NS, "kiln_store_oldest_timestamp_seconds", "",                   \
+	  "Begin of the oldest segment, since 1970; 0: there is none.")                            \
+	X(store_free_bytes, gauge, ONE, "kiln_store_free_bytes", "",                               \
+	  "Bytes free on the store's file system.")                                                \
+	X(store_min_free_bytes, gauge, ONE, "kiln_store_min_free_bytes", "",                       \
+	  "Bytes that stay free there: store.min_free, or a tenth of its size.")                   \
+	X(dropped_for_size, counter, ONE, "kiln_store_segments_dropped_total", "reason=\"size\"",  \
+	  "Segments that went, the oldest first, by the limit that they exceeded.")                \
+	X(dropped_for_age, counter, ONE, "kiln_store_segments_dropped_total", "reason=\"age\"",    \
+	  "")                                                                                      \
+	X(dropped_for_space, counter, ONE, "kiln_store_segments_dropped_total",                    \
+	  "reason=\"space\"", "")                                                                  \
 	X(restarts_sampler, counter, ONE, "kiln_process_restarts_total", "process=\"sampler\"",    \
 	  "Processes of the agent that were started again.")                                       \
 	X(restarts_writer, counter, ONE, "kiln_process_restarts_total", "process=\"writer\"", "")  \
@@ -96,6 +109,8 @@ uint64_t metrics_get(const struct metrics *m, enum metric id);
 
 /* Adds the counters of a window. */
 void metrics_add_window(struct metrics *m, const struct quality *q);
+/* Samples that were recorded, and are lost afterwards. */
+void metrics_add_lost(struct metrics *m, enum loss_reason reason, uint64_t samples);
 
 /*
  * Things that come and go. One process, which is called before all others are forked, says what is counted of them;

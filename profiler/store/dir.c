@@ -422,12 +422,13 @@ int dir_clean(const struct dir *d)
 	return for_each_name(d, clean_name, NULL);
 }
 
-int dir_free_bytes(const struct dir *d, uint64_t *out)
+int dir_space(const struct dir *d, struct dir_space *out)
 {
 	struct statvfs st;
 
 	if (fstatvfs(d->fd, &st))
 		return -errno;
-	*out = (uint64_t)st.f_bavail * st.f_frsize;
+	*out = (struct dir_space){(uint64_t)st.f_bavail * st.f_frsize,
+				  (uint64_t)st.f_blocks * st.f_frsize};
 	return 0;
 }

@@ -77,7 +77,12 @@ int dir_remove(const struct dir *d, const char *name);
 int dir_put_aside(const struct dir *d, const char *name);
 /* Removes what a crash has left behind: to be called under both locks. 0 or -errno. */
 int dir_clean(const struct dir *d);
-/* Bytes that an unprivileged process could still write there. */
-int dir_free_bytes(const struct dir *d, uint64_t *out);
+
+struct dir_space {
+	uint64_t free_bytes; /* that an unprivileged process could still write there */
+	uint64_t total_bytes;
+};
+/* Of its file system. 0 or -errno. */
+int dir_space(const struct dir *d, struct dir_space *out);
 
 #endif

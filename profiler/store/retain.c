@@ -63,19 +63,48 @@ static uint64_t beyond(uint64_t have, uint64_t bound)
 	return have > bound ? have - bound : 0;
 }
 
+/* A small file system could keep no profiles otherwise. */
+static uint64_t min_free(const struct store *s, const struct dir_space *space)
+{
+	uint64_t most = space->total_bytes / STORE_FREE_SHARE;
+
+	return s->opts.min_free_bytes < most ? s->opts.min_free_bytes : most;
+}
+
+static uint64_t droppable_bytes(struct store *s, const struct dir_list *l)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < l->v.len; i++)
+		if (!store_is_current(s, l->v.data[i].name))
+			bytes += l->v.data[i].bytes;
+	return bytes;
+}
+
+/* What dropping segments is to bring: nothing, if others take so much that all of them are too few. */
+static uint64_t lacking_space(struct store *s, const struct dir_list *l, uint64_t reserve)
+{
+	struct dir_space space;
+	uint64_t lacking;
+
+	if (!s->opts.min_free_bytes || s->space(&s->dir, &space))
+		return 0;
+	lacking = beyond(min_free(s, &space) + reserve, space.free_bytes);
+	return lacking <= droppable_bytes(s, l) ? lacking : 0;
+}
+
 static struct excess find_excess(struct store *s, const struct dir_list *l, uint64_t reserve,
 				 struct moment now)
 {
 	const struct store_opts *o = &s->opts;
 	struct excess e = {.cutoff_ns = INT64_MIN};
-	uint64_t total = reserve, free_bytes;
+	uint64_t total = reserve;
 
 	for (size_t i = 0; i < l->v.len; i++)
 		total += l->v.data[i].bytes;
 	if (o->max_bytes && total > o->max_bytes)
 		e.bytes = total - (o->max_bytes - o->max_bytes / SLACK);
-	if (o->min_free_bytes && !dir_free_bytes(&s->dir, &free_bytes))
-		e.space = beyond(o->min_free_bytes + reserve, free_bytes);
+	e.space = lacking_space(s, l, reserve);
 	if (believes_clock(s, now) && o->max_age_ns && now.unix_ns > (int64_t)o->max_age_ns)
 		e.cutoff_ns = now.unix_ns - (int64_t)o->max_age_ns;
 	return e;
@@ -99,11 +128,8 @@ static bool has_to_go(struct store *s, const struct dir_entry *f, struct excess 
 
 static void note_bytes(struct store *s, const struct dir_list *l)
 {
-	uint64_t others = 0;
+	uint64_t others = droppable_bytes(s, l);
 
-	for (size_t i = 0; i < l->v.len; i++)
-		if (!store_is_current(s, l->v.data[i].name))
-			others += l->v.data[i].bytes;
 	pthread_mutex_lock(&s->mutex);
 	s->other_bytes = others;
 	pthread_mutex_unlock(&s->mutex);
@@ -162,15 +188,44 @@ uint64_t retain_drop_one(struct store *s)
 	return dropped;
 }
 
+bool retain_is_short_of_space(struct store *s)
+{
+	struct dir_space space;
+
+	return s->opts.min_free_bytes && !s->space(&s->dir, &space) &&
+	       space.free_bytes < min_free(s, &space);
+}
+
 bool retain_is_due(struct store *s)
 {
-	uint64_t others, free_bytes, current = dir_bytes(&s->dir, s->current);
+	uint64_t others, current = dir_bytes(&s->dir, s->current);
 
 	pthread_mutex_lock(&s->mutex);
 	others = s->other_bytes;
 	pthread_mutex_unlock(&s->mutex);
 	if (s->opts.max_bytes && others + current > s->opts.max_bytes)
 		return true;
-	return s->opts.min_free_bytes && !dir_free_bytes(&s->dir, &free_bytes) &&
-	       free_bytes < s->opts.min_free_bytes;
+	return retain_is_short_of_space(s);
+}
+
+int store_look(struct store *s, struct store_state *out)
+{
+	struct store_state now = {0};
+	struct dir_space space;
+	struct dir_list l;
+	int err = s->space(&s->dir, &space) ?: dir_list(&s->dir, &l);
+
+	if (err)
+		return err;
+	now.old_bytes = droppable_bytes(s, &l);
+	for (size_t i = 0; i < l.v.len; i++)
+		now.bytes += l.v.data[i].bytes;
+	if (l.v.len)
+		now.oldest_unix_ns = l.v.data[0].begin_ns;
+	now.free_bytes = space.free_bytes;
+	now.total_bytes = space.total_bytes;
+	now.min_free_bytes = min_free(s, &space);
+	dir_list_release(&l);
+	*out = now;
+	return 0;
 }

@@ -133,6 +133,7 @@ int store_open(struct store **out, const char *path, const struct store_opts *op
 	s->opts = *opts;
 	s->lock_fd = s->dir.fd = -1;
 	s->clock = moment_now;
+	s->space = dir_space;
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_mutex_init(&s->retention.mutex, NULL);
 	s->opts.segment_ns = opts->segment_ns ?: SEGMENT_NS;
@@ -296,13 +297,9 @@ static bool is_broken(int err)
 /* Room for a window, within the bounds: what others want to have free is not ours. */
 static int make_room(struct store *s)
 {
-	uint64_t free_bytes;
-
 	if (retain_is_due(s))
 		retain(s, 0, s->clock());
-	if (!s->opts.min_free_bytes || dir_free_bytes(&s->dir, &free_bytes))
-		return 0;
-	return free_bytes < s->opts.min_free_bytes ? -ENOSPC : 0;
+	return retain_is_short_of_space(s) ? -ENOSPC : 0;
 }
 
 /* The oldest segments go for it, but not many: others may be filling the disk. Then no more goes until there is
@@ -326,8 +323,11 @@ static int append_on_full_disk(struct store *s, const struct profile *p, const s
 static int append_or_mend(struct store *s, const struct profile *p, const struct quality *q,
 			  int64_t begin_unix_ns, uint64_t duration_ns)
 {
-	int err = make_room(s);
+	int err;
 
+	/* One whose time is over can make room. */
+	look_at_segment(s, begin_unix_ns);
+	err = make_room(s);
 	if (err)
 		return err;
 	err = append(s, p, q, begin_unix_ns, duration_ns);

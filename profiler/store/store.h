@@ -27,6 +27,8 @@ struct profile;
 struct quality;
 struct store;
 
+#define STORE_FREE_SHARE 10 /* a tenth */
+
 enum store_access {
 	STORE_READ,  /* changes nothing; the directory has to be there */
 	STORE_EDIT,  /* may remove, beside a process that appends */
@@ -37,7 +39,9 @@ struct store_opts {
 	enum store_access access;
 	pid_t pid; /* whom others are told to have the store, as the one to end; 0: this process */
 	uint64_t max_bytes, max_age_ns; /* older segments are dropped beyond this; 0: never */
-	uint64_t min_free_bytes;	/* ... and while the file system has less free than this */
+	/* ... and while the file system has less free than this, or than STORE_FREE_SHARE of its size if that is
+	 * less; but none when all together would not make up for it. Meanwhile nothing is stored. 0: never */
+	uint64_t min_free_bytes;
 	uint64_t segment_ns; /* what a segment covers, by the clock; 0: an hour; from 1 s */
 	/* Windows of a day that has been over for coarse_after_ns (0: a day) are merged into such of
 	 * coarse_window_ns (0: a minute). */
@@ -59,7 +63,7 @@ void store_close(struct store *s);
  * Adds a window: when it returns 0, the window survives whatever happens to this process and to the
  * machine's power. The profile stays the caller's; its own time and duration do not count, and quality
  * is stored beside it. On failure the window is not in the store, and the next one may succeed:
- * -ENOSPC (retention has dropped what it may), -EROFS, -EFBIG (no segment holds it), -EINVAL (a time
+ * -ENOSPC (retention has dropped what it may, or store_look() says why it has not), -EROFS, -EFBIG (no segment holds it), -EINVAL (a time
  * before 1970), or another -errno.
  */
 int store_append(struct store *s, const struct profile *p, const struct quality *q,
@@ -88,5 +92,16 @@ struct store_stats {
 	uint64_t quarantined; /* damaged segments put aside; what could be read was kept */
 };
 void store_stats(struct store *s, struct store_stats *out);
+
+/* What there is now. */
+struct store_state {
+	uint64_t bytes, old_bytes; /* of all segments; of all that could be dropped */
+	int64_t oldest_unix_ns;	   /* when the oldest segment begins; 0: there is none */
+	/* Of the file system: nothing is stored while free_bytes is less than min_free_bytes, which is what
+	 * min_free_bytes of the options comes to here. */
+	uint64_t free_bytes, total_bytes, min_free_bytes;
+};
+/* Any thread. 0 or -errno. */
+int store_look(struct store *s, struct store_state *out);
 
 #endif

@@ -21,7 +21,8 @@ struct store {
 	struct dir dir;
 	struct store_opts opts;
 	int lock_fd;
-	struct moment (*clock)(void); /* moment_now() but in tests */
+	struct moment (*clock)(void);				  /* moment_now() but in tests */
+	int (*space)(const struct dir *d, struct dir_space *out); /* dir_space() but in tests */
 	/* The one that windows go into, of the thread that appends; or NULL. */
 	struct segment *segment;
 	int64_t sequence;	  /* of the last segment that was begun; 0: not known yet */

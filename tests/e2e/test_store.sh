@@ -287,20 +287,37 @@ kept() { # AT_LEAST
 	[ "$(find kept/ -name '*.pb.gz' | wc -l)" -ge "$1" ]
 }
 
+ask_agent() { # OPTION... PATH
+	curl -s --unix-socket sock "${@:1:$#-1}" "http://localhost${*: -1}"
+}
+
+metric() { # NAME
+	ask_agent /metrics | awk -v name="$1" '$1 == name { print $2 }'
+}
+
 test_a_full_disk() {
 	need_bpf
 	local before
 	mount_small 4m
 	start "$WORKLOADS/forkstorm" 6000 5 50 1
-	start_agent --set store.min_free=1MiB
+	start_agent --set store.min_free=1MiB --set "http.socket=$T/sock"
 	wait_until 20 kept 2
+	wait_until 20 ask_agent /-/ready
 	dd if=/dev/zero of=small/other bs=4k 2>/dev/null || true
-	wait_until 20 grep -q 'level=\(error\|warning\).*No space left on device' log
+	wait_until 20 grep -q 'level=warning msg="windows cannot be stored: .*store.min_free keeps 0.4 MiB' log
 	before=$(find kept/ -name '*.pb.gz' | wc -l)
 	sleep 2.5
 	assert_eq "windows stored on a full disk" "$(find kept/ -name '*.pb.gz' | wc -l)" "$before"
+	assert_eq "ready on a full disk" "$(ask_agent -o /dev/null -w '%{http_code}' /-/ready)" 503
+	assert_eq "why not" "$(ask_agent /-/ready | grep -c 'store.min_free keeps')" 1
+	assert_eq "kiln_store_open" "$(metric kiln_store_open)" 0
+	assert_at_least "samples not stored" "$(metric 'kiln_samples_lost_total{reason="not_stored"}')" 1
 	rm small/other
 	wait_until 20 kept $((before + 2))
+	assert_eq "kiln_store_open" "$(metric kiln_store_open)" 1
+	wait_until 20 ask_agent -f /-/ready
+	assert_eq "lines about it" "$(grep -c 'windows \(still \)*cannot be stored' log)" 1
+	assert_match "when it is over" log 'msg="windows are stored again: [1-9][0-9]* were lost in [0-9]+ s"'
 	stop_agent
 	assert_complete "$store" kept
 	assert_match "log" log 'ending: [0-9]+ windows stored, [1-9][0-9]* lost"$'

@@ -270,29 +270,144 @@ static void a_clock_that_was_set_is_not_believed_at_once(void **state)
 	release_windows(w, N);
 }
 
-/* Others want the space: older segments go, then windows are refused. */
-static void space_is_left_to_others(void **state)
-{
-	struct store_opts opts = {.access = STORE_WRITE};
-	struct store *s = open_store("store", &opts);
-	struct store_stats stats;
-	struct window w[N];
+/* A file system of tests: what its segments take and others leave is free. */
+static struct {
+	uint64_t total, taken_by_others;
+} disk;
 
-	(void)state;
+static int space_of_tests(const struct dir *d, struct dir_space *out)
+{
+	struct dir_list l;
+	uint64_t taken = disk.taken_by_others;
+
+	assert_int_equal(dir_list(d, &l), 0);
+	for (size_t i = 0; i < l.v.len; i++)
+		taken += l.v.data[i].bytes;
+	dir_list_release(&l);
+	*out = (struct dir_space){taken < disk.total ? disk.total - taken : 0, disk.total};
+	return 0;
+}
+
+static struct store *open_on_disk(uint64_t min_free_bytes)
+{
+	struct store *s =
+		open_store("store", &(struct store_opts){.access = STORE_WRITE,
+							 .min_free_bytes = min_free_bytes});
+
+	s->space = space_of_tests;
+	return s;
+}
+
+/* Six hours in as many segments: their bytes, the last of which is that of the current one. */
+static uint64_t fill_store(struct window *w, uint64_t bytes[6])
+{
+	struct store *s = open_store("store", &writing);
+	uint64_t total = 0;
+	struct dir_list l;
+
 	append_windows(s, w, N, 6 * MINUTE);
 	store_close(s);
-	opts.min_free_bytes = UINT64_MAX / 4;
-	s = open_store("store", &opts);
-	assert_int_equal(append_window(s, &w[N - 1]), -ENOSPC);
-	store_stats(s, &stats);
-	assert_int_equal(stats.failed, 1);
-	assert_int_equal(stats.dropped_for_space, 5);
+	s = open_store("store", &writing);
+	assert_int_equal(dir_list(&s->dir, &l), 0);
+	assert_int_equal(l.v.len, 6);
+	for (size_t i = 0; i < 6; i++)
+		total += bytes[i] = l.v.data[i].bytes;
+	dir_list_release(&l);
 	store_close(s);
-	opts.min_free_bytes = 1;
-	s = open_store("store", &opts);
+	return total;
+}
+
+#define DISK	 (1ull << 30)
+#define MIN_FREE (64ull << 20)
+
+/* Others want the space: so many of the oldest segments go as it takes, and no more. */
+static void space_is_left_to_others(void **state)
+{
+	struct store_state look;
+	struct store_stats stats;
+	struct window w[N];
+	uint64_t bytes[6], total = fill_store(w, bytes);
+	struct store *s = open_on_disk(MIN_FREE);
+
+	(void)state;
+	disk.total = DISK;
+	disk.taken_by_others = DISK - total - MIN_FREE + bytes[0] + 1;
 	assert_int_equal(append_window(s, &w[N - 1]), 0);
+	store_stats(s, &stats);
+	assert_int_equal(stats.dropped_for_space, 2);
+	assert_int_equal(store_look(s, &look), 0);
+	assert_int_equal(look.oldest_unix_ns, T0 + 2 * HOUR);
+	assert_int_equal(look.min_free_bytes, MIN_FREE);
+	assert_int_equal(look.total_bytes, DISK);
+	assert_int_equal(look.old_bytes, bytes[2] + bytes[3] + bytes[4]);
+	assert_in_range(look.bytes, look.old_bytes + 1, total * 2);
 	store_close(s);
 	release_windows(w, N);
+}
+
+/* Others want more than all segments together: those stay, and nothing is stored until there is space again. */
+static void what_cannot_make_room_stays(void **state)
+{
+	struct store_stats stats;
+	struct window w[N];
+	uint64_t bytes[6], total = fill_store(w, bytes);
+	struct store *s = open_on_disk(MIN_FREE);
+
+	(void)state;
+	disk.total = DISK;
+	disk.taken_by_others = DISK - MIN_FREE + 1 - bytes[5];
+	assert_int_equal(append_window(s, &w[N - 1]), -ENOSPC);
+	assert_int_equal(maintain(s, at(T0 + 6 * HOUR)) < 0, 0);
+	store_stats(s, &stats);
+	assert_int_equal(stats.failed, 1);
+	assert_int_equal(stats.dropped_for_space, 0);
+	disk.taken_by_others = DISK - total - MIN_FREE - (1 << 20);
+	assert_int_equal(append_window(s, &w[N - 1]), 0);
+	store_stats(s, &stats);
+	assert_int_equal(stats.dropped_for_space, 0);
+	store_close(s);
+	release_windows(w, N);
+}
+
+/* The segment whose hour is over is not the current one any more, and can make room. */
+static void a_segment_whose_time_is_over_makes_room(void **state)
+{
+	struct store_stats stats;
+	struct window w = random_window(1, T0, 10 * SECOND);
+	struct store *s = open_on_disk(MIN_FREE);
+
+	(void)state;
+	disk.total = DISK;
+	disk.taken_by_others = 0;
+	assert_int_equal(append_window(s, &w), 0);
+	disk.taken_by_others = DISK - MIN_FREE - 1;
+	w.begin_ns = T0 + MINUTE;
+	assert_int_equal(append_window(s, &w), -ENOSPC);
+	w.begin_ns = T0 + HOUR;
+	assert_int_equal(append_window(s, &w), 0);
+	store_stats(s, &stats);
+	assert_int_equal(stats.dropped_for_space, 1);
+	store_close(s);
+	release_windows(&w, 1);
+}
+
+/* Of a small file system a tenth is left free, whatever the configuration says. */
+static void a_small_file_system_keeps_profiles(void **state)
+{
+	struct window w = random_window(1, T0, 10 * SECOND);
+	struct store *s = open_on_disk(1ull << 30);
+	struct store_state look;
+
+	(void)state;
+	disk.total = 600ull << 20;
+	disk.taken_by_others = 500ull << 20;
+	assert_int_equal(append_window(s, &w), 0);
+	assert_int_equal(store_look(s, &look), 0);
+	assert_int_equal(look.min_free_bytes, 60ull << 20);
+	disk.taken_by_others = 541ull << 20;
+	assert_int_equal(append_window(s, &w), -ENOSPC);
+	store_close(s);
+	release_windows(&w, 1);
 }
 
 static void damaged_files_are_dropped_in_their_turn(void **state)
@@ -371,6 +486,9 @@ int main(void)
 		CASE(what_is_too_old_goes),
 		CASE(a_clock_that_was_set_is_not_believed_at_once),
 		CASE(space_is_left_to_others),
+		CASE(what_cannot_make_room_stays),
+		CASE(a_segment_whose_time_is_over_makes_room),
+		CASE(a_small_file_system_keeps_profiles),
 		CASE(damaged_files_are_dropped_in_their_turn),
 		CASE(times_add_up),
 	};
