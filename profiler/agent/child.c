@@ -51,15 +51,19 @@ static void leave_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-int child_enter(const struct role *r, const char *comm, int keep_fd, struct role_env *env,
-		const struct identity *who, pid_t parent)
+int child_begin(const char *comm, int keep_fd, pid_t parent)
 {
-	int err;
-
 	leave_signals();
 	log_set_limit(0);
 	prctl(PR_SET_NAME, comm, 0, 0, 0);
-	err = confine_detach(keep_fd, parent);
+	return confine_detach(keep_fd, parent);
+}
+
+int child_enter(const struct role *r, const char *comm, int keep_fd, struct role_env *env,
+		const struct identity *who, pid_t parent)
+{
+	int err = child_begin(comm, keep_fd, parent);
+
 	if (!err && env && r->prepare) {
 		confine_raise(true);
 		err = r->prepare(env);

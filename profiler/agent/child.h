@@ -43,8 +43,9 @@ static inline bool child_runs(const struct child *c)
 	return c->control >= 0;
 }
 
-/* In a new process: signals, name, descriptors but keep_fd (which becomes CONFINE_FD), what is prepared (env may
- * be NULL), and then privileges. 0 or -errno, said in the log. */
+/* In a new process: signals, name, descriptors but keep_fd (which becomes CONFINE_FD). 0 or -errno. */
+int child_begin(const char *comm, int keep_fd, pid_t parent);
+/* The same, what is prepared (env may be NULL), and then privileges. 0 or -errno, said in the log. */
 int child_enter(const struct role *r, const char *comm, int keep_fd, struct role_env *env,
 		const struct identity *who, pid_t parent);
 

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/agent/config.h"
@@ -77,6 +78,36 @@ static int read_secrets(struct prepared *p, const struct config *c)
 		      read_text("http.tls.key", c->tls_key, PEM_MAX, &p->key);
 }
 
+static void warn_of_readers(const char *key, const char *path)
+{
+	struct stat st;
+
+	if (path && !stat(path, &st) && S_ISREG(st.st_mode) && (st.st_mode & 07))
+		log_warning("%s: %s: everybody may open it: chmod o= %s", key, path, path);
+}
+
+static void warn_of_all_readers(const struct config *c)
+{
+	warn_of_readers("http.token_file", c->http_token_file);
+	warn_of_readers("http.tls.key", c->tls_key);
+}
+
+int http_role_check(const struct config *c, bool is_lenient)
+{
+	_cleanup_(prepared_freep) struct prepared *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	p->opts.tcp_fd = p->opts.unix_fd = -1;
+	err = read_secrets(p, c);
+	if (err == -EACCES && is_lenient)
+		return 0; /* it has been said */
+	if (!err)
+		warn_of_all_readers(c);
+	return err;
+}
+
 static gid_t store_group(void)
 {
 	const struct group *g = getgrnam(CONFINE_USER);
@@ -122,6 +153,7 @@ int http_role_prepare(struct role_env *env)
 	err = read_secrets(p, c) ?: copy_hosts(p, c) ?: listen_on(p, c);
 	if (err)
 		return err;
+	warn_of_all_readers(c);
 	p->opts.store_path = c->store_path;
 	p->opts.hosts = p->hosts;
 	p->opts.token = p->token;

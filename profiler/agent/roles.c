@@ -106,6 +106,7 @@ const struct role roles[ROLE_COUNT] = {
 			.comm = "kiln-server",
 			.prepare = http_role_prepare,
 			.run = http_role_run,
+			.check = http_role_check,
 			.limits =
 				{
 					.calls = server_calls,
@@ -123,6 +124,7 @@ const struct role roles[ROLE_COUNT] = {
 			.comm = "kiln-uploader",
 			.prepare = upload_role_prepare,
 			.run = upload_role_run,
+			.check = upload_role_check_files,
 			.limits =
 				{
 					.calls = uploader_calls,
@@ -149,6 +151,20 @@ const struct role roles[ROLE_COUNT] = {
 bool role_is_wanted(const struct role *r, const struct config *c)
 {
 	return !r->is_wanted || r->is_wanted(c);
+}
+
+int roles_check(const struct config *c, bool is_lenient)
+{
+	int err = 0;
+
+	for (int i = 0; i < ROLE_COUNT; i++) {
+		int failed = 0;
+
+		if (roles[i].check && role_is_wanted(&roles[i], c))
+			failed = roles[i].check(c, is_lenient);
+		err = err ?: failed;
+	}
+	return err;
 }
 
 uint64_t roles_caps(void)

@@ -22,6 +22,8 @@ struct role {
 	const char *comm;		      /* of the process: at most 15 bytes */
 	int (*prepare)(struct role_env *env); /* what only privileges can do; or NULL */
 	int (*run)(struct role_env *env);
+	/* Reads what prepare() reads, and nothing else: see roles_check(). NULL: nothing. */
+	int (*check)(const struct config *c, bool is_lenient);
 	struct confinement limits;
 	bool writes_store, reads_store; /* reaches nothing but the store's directory */
 	bool uploads;	  /* ... and cursors in it, the network, and what that takes */
@@ -40,6 +42,12 @@ extern const struct role roles[ROLE_COUNT];
 #define LOG_LINES_MAX	     12
 
 bool role_is_wanted(const struct role *r, const struct config *c);
+
+/*
+ * Reads the files that the configuration names, as its processes will. is_lenient: what this user may not open is
+ * left out. Takes as long as the files do. 0 or -errno, said in the log.
+ */
+int roles_check(const struct config *c, bool is_lenient);
 
 /* All capabilities that any role keeps, and those that it takes to confine them: bits. */
 uint64_t roles_caps(void);

@@ -291,7 +291,7 @@ static void reap(struct supervisor *s)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (live_ended(s, pid, status))
+		if (live_ended(s, pid, status) || trial_ended(s, pid, status))
 			continue;
 		for (int i = 0; i < ROLE_COUNT; i++)
 			if (s->children[i].pid == pid)
@@ -352,7 +352,7 @@ static void take_signals(struct supervisor *s)
 		if (info.ssi_signo == SIGHUP) {
 			s->reload_requested = true;
 		} else if (info.ssi_signo != SIGCHLD && s->phase != PHASE_ENDING) {
-			if (s->fresh || s->is_told) /* the manager waits for it */
+			if (reload_is_under_way(s)) /* the manager waits for it */
 				reload_end(s);
 			s->phase = PHASE_ENDING;
 			notify_send(&s->notifier, "STOPPING=1");
@@ -399,6 +399,7 @@ static int run(struct supervisor *s)
 		hear(s);
 		reap(s);
 		live_turn(s, live);
+		trial_watch(s);
 		if (s->reload_requested)
 			reload_begin(s);
 		watch(s);
@@ -467,9 +468,11 @@ int supervise(struct config *config, const struct supervisor_opts *opts)
 	int err = begin(&s) ?: run(&s);
 
 	live_end(&s);
+	trial_end(&s);
 	cleanup_close_fd(&s.signals);
 	metrics_free(s.metrics);
 	notify_close(&s.notifier);
+	config_free(s.trial.config);
 	config_free(s.fresh);
 	config_free(s.config);
 	return err;

@@ -19,10 +19,18 @@ struct live {	   /* supervisor_live.c */
 	uint64_t pause_ns, until_ns;
 };
 
+#define TRIAL_NS 5000000000ull /* reading some small files takes no time */
+
+struct trial {		       /* supervisor_trial.c */
+	struct config *config; /* NULL: there is none */
+	pid_t pid;	       /* 0: it has ended */
+	uint64_t until_ns;
+};
+
 struct supervisor {
 	const struct supervisor_opts *opts;
 	struct config *config;
-	struct config *fresh;	     /* the configuration that is being tried; or NULL */
+	struct config *fresh; /* the configuration that processes are started with; or NULL */
 	bool restarting[ROLE_COUNT]; /* for it */
 	bool is_told;		     /* the sampler has it, and has not answered yet */
 	bool reload_requested;
@@ -33,6 +41,7 @@ struct supervisor {
 	struct identity who;
 	struct metrics *metrics;
 	struct live live;
+	struct trial trial;
 	struct notifier notifier;
 	int signals;
 	uint64_t beat_ns, patience_ns;
@@ -53,12 +62,20 @@ void live_end(struct supervisor *s);
 void supervisor_tell_status(struct supervisor *s);
 bool supervisor_all_ready(const struct supervisor *s);
 
+/* supervisor_trial.c: whether the files of a new configuration, which it takes, can be read. reload_tried() is told. */
+void trial_begin(struct supervisor *s, struct config *fresh);
+bool trial_ended(struct supervisor *s, pid_t pid, int status); /* whether it was that process */
+void trial_watch(struct supervisor *s);
+void trial_end(struct supervisor *s);
+
 /*
- * supervisor_reload.c: the configuration, again. Processes that need it start anew, with s->fresh; when they are
+ * supervisor_reload.c: the configuration, again. First its files are tried. Then processes that need it start anew, with s->fresh; when they are
  * ready it is taken, and the sampler told. If one does not start with it, all go back.
  */
 void reload_begin(struct supervisor *s); /* or later, if this is no time for it */
 bool reload_goes_on(const struct supervisor *s);
+bool reload_is_under_way(const struct supervisor *s);
+void reload_tried(struct supervisor *s, bool is_good); /* its trial has ended */
 void reload_take(struct supervisor *s);
 void reload_refuse(struct supervisor *s);
 void reload_end(struct supervisor *s); /* the manager is told */

@@ -23,6 +23,11 @@ bool reload_goes_on(const struct supervisor *s)
 	return false;
 }
 
+bool reload_is_under_way(const struct supervisor *s)
+{
+	return s->trial.config || s->fresh || s->is_told;
+}
+
 static int config_file(const struct config *c)
 {
 	_cleanup_close_ int fd = memfd_create("kiln-config", MFD_CLOEXEC);
@@ -76,6 +81,15 @@ static bool needs_restart(const struct supervisor *s, enum role_id id)
 	return r->needs_restart && r->needs_restart(s->config, s->fresh);
 }
 
+static void give_up_fresh(struct supervisor *s)
+{
+	config_free(s->fresh);
+	s->fresh = NULL;
+	memset(s->restarting, 0, sizeof(s->restarting));
+	log_error("the configuration stays as it was");
+	reload_end(s);
+}
+
 /* Who has it already goes back. */
 void reload_refuse(struct supervisor *s)
 {
@@ -83,11 +97,7 @@ void reload_refuse(struct supervisor *s)
 		if (child_runs(&s->children[i]) && s->children[i].state != CHILD_ENDING &&
 		    needs_restart(s, (enum role_id)i))
 			child_end(&s->children[i]);
-	config_free(s->fresh);
-	s->fresh = NULL;
-	memset(s->restarting, 0, sizeof(s->restarting));
-	log_error("the configuration stays as it was");
-	reload_end(s);
+	give_up_fresh(s);
 }
 
 static void restart_for_fresh(struct supervisor *s)
@@ -108,20 +118,34 @@ static void restart_for_fresh(struct supervisor *s)
 
 void reload_begin(struct supervisor *s)
 {
+	struct config *fresh = NULL;
 	int err;
 
-	if (s->phase != PHASE_RUNNING || s->fresh || s->is_told || !supervisor_all_ready(s))
+	if (s->phase != PHASE_RUNNING || reload_is_under_way(s) || !supervisor_all_ready(s))
 		return; /* later */
 	s->reload_requested = false;
 	notify_send(&s->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_ns() / 1000);
 	/* The file may be another user's. */
 	confine_raise(true);
-	err = s->opts->load(s->opts->load_ctx, &s->fresh);
+	err = s->opts->load(s->opts->load_ctx, &fresh);
 	confine_raise(false);
 	metrics_set(s->metrics, METRIC_config_reload_successful, !err);
 	if (err) {
 		log_error("the configuration is wrong and stays as it was");
 		reload_end(s);
+		return;
+	}
+	trial_begin(s, fresh);
+}
+
+void reload_tried(struct supervisor *s, bool is_good)
+{
+	s->fresh = steal_ptr(s->trial.config);
+	if (s->phase != PHASE_RUNNING)
+		return; /* it is freed in the end */
+	if (!is_good) {
+		metrics_set(s->metrics, METRIC_config_reload_successful, 0);
+		give_up_fresh(s);
 		return;
 	}
 	restart_for_fresh(s);

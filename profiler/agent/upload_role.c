@@ -99,6 +99,24 @@ static int make_target(struct upload_target **out, const struct config_upload *u
 	return upload_target_new(out, &o, why);
 }
 
+int upload_role_check_files(const struct config *c, bool is_lenient)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < c->upload.len; i++) {
+		_cleanup_(upload_target_freep) struct upload_target *t = NULL;
+		struct why why = {""};
+		int failed = make_target(&t, &c->upload.data[i], &why);
+
+		if (!failed)
+			continue;
+		log_error("upload \"%s\": %s", c->upload.data[i].name, why.text);
+		if (failed != -EACCES || !is_lenient)
+			err = err ?: failed;
+	}
+	return err;
+}
+
 int upload_role_check(const struct config_upload *u, struct why *answer)
 {
 	_cleanup_(upload_target_freep) struct upload_target *t = NULL;

@@ -25,6 +25,9 @@ bool upload_role_differs(const struct config *a, const struct config *b);
 /* The directory of its cursors. 0 or -ENAMETOOLONG. */
 int upload_role_dir(const struct config *c, char *out, size_t size);
 
+/* Reads the files of all destinations, as roles_check() says. */
+int upload_role_check_files(const struct config *c, bool is_lenient);
+
 /* What is counted of each destination. */
 extern const struct metrics_table upload_role_metrics;
 

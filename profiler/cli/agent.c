@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/config.h"
+#include "profiler/agent/roles.h"
 #include "profiler/agent/supervisor.h"
 #include "profiler/agent/upload_role.h"
 #include "profiler/base/buf.h"
@@ -206,10 +207,14 @@ static int run_agent(struct agent_args *a)
 		       : err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED
 							 : EXIT_ERROR;
 	}
+	if (a->check)
+		err = roles_check(c, geteuid() != 0);
 	if (a->print)
 		print_config(c);
 	else if (a->check_upload)
 		code = check_uploads(c);
+	else if (err)
+		code = EXIT_USAGE;
 	else
 		printf("the configuration is right: %zu file%s\n", c->n_files,
 		       c->n_files == 1 ? "" : "s");

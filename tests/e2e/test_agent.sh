@@ -186,6 +186,66 @@ test_reload_of_the_server() {
 	assert_no_match "log" log 'level=(warning|error)'
 }
 
+# What a new configuration names is read before any process is ended for it.
+test_reload_with_a_bad_file() {
+	need_bpf
+	local server
+	echo secret >token
+	chmod 644 token
+	echo "http: {socket: $T/sock, token_file: $T/token}" >k.yaml
+	start_agent -c k.yaml
+	assert_match "log" log "level=warning msg=\"http.token_file: $T/token: everybody may open it: chmod o= $T/token\"$"
+	server=$(role_pid kiln-server)
+	: >token
+	assert_status 2 "$KILN" agent --check-config -c k.yaml
+	assert_match "check" err "^kiln: http.token_file: $T/token: the first line is empty"
+	kill -HUP "$agent"
+	wait_until 10 grep -q 'the configuration stays as it was' log
+	assert_match "log" log "level=error msg=\"http.token_file: $T/token: the first line is empty\""
+	sleep 0.5
+	assert_eq "the server" "$(role_pid kiln-server)" "$server"
+	assert_eq "who answers" "$(curl -s -H 'Authorization: Bearer secret' --unix-socket sock http://localhost/-/ready)" ready
+	rm token
+	install -m 600 /dev/null token
+	echo other >token
+	assert_status 0 "$KILN" agent --check-config -c k.yaml
+	kill -HUP "$agent"
+	wait_until 10 grep -q 'the configuration was read again' log
+	assert_eq "the server goes on" "$([ "$(role_pid kiln-server)" = "$server" ] && echo yes)" ""
+	stop_agent 0
+	assert_no_match "log" log 'started again'
+}
+
+test_reload_with_a_file_that_hangs() {
+	need_bpf
+	need_root
+	need cc
+	[ -e /dev/fuse ] || skip "no /dev/fuse"
+	local server
+	cc -O1 -w -I"$SRC" "$SRC/tests/lib/hung_server.c" -o hung_server
+	mkdir fuse
+	echo secret >origin
+	start ./hung_server fuse origin "$T/hold" >said
+	files=$started
+	trap 'pkill -KILL -P "$files" || true; umount -l "$T/fuse" || true' EXIT
+	wait_until 5 grep -q ready said
+	echo "http: {socket: $T/sock}" >k.yaml
+	start_agent -c k.yaml
+	server=$(role_pid kiln-server)
+	echo open >hold
+	echo "http: {socket: $T/sock, token_file: $T/fuse/prog}" >k.yaml
+	kill -HUP "$agent"
+	wait_until 15 grep -q 'level=error msg="the files of the configuration could not be read within 5 s"' log
+	wait_until 5 grep -q 'the configuration stays as it was' log
+	assert_eq "the server" "$(role_pid kiln-server)" "$server"
+	assert_eq "who answers" "$(curl -s --unix-socket sock http://localhost/-/ready)" ready
+	rm hold
+	kill -HUP "$agent"
+	wait_until 10 grep -q 'the configuration was read again' log
+	stop_agent 0
+	assert_no_match "log" log 'started again'
+}
+
 not_served() { # PORT
 	! curl -sf "http://127.0.0.1:$1/-/ready"
 }

@@ -30,10 +30,11 @@ static void test_a_limit_is_named_with_its_figures(void **state)
 	(void)state;
 	assert_int_equal(storing_take(&s, 0, NULL, S, &line), STORING_NO_NEWS);
 	assert_int_equal(storing_take(&s, -ENOSPC, &crowded, 10 * S, &line), STORING_BEGAN_TO_FAIL);
-	assert_string_equal(line.text,
-			    "windows cannot be stored: 12.0 MiB are free on the store's file system, and "
-			    "store.min_free keeps 60.0 MiB free there, which has 600.0 MiB; dropping all "
-			    "older profiles, 4.0 MiB, would not do, so they stay");
+	assert_string_equal(
+		line.text,
+		"windows cannot be stored: 12.0 MiB are free on the store's file system, and "
+		"store.min_free keeps 60.0 MiB free there, which has 600.0 MiB; dropping all "
+		"older profiles, 4.0 MiB, would not do, so they stay");
 	assert_true(s.fails);
 }
 
@@ -52,7 +53,8 @@ static void test_it_is_said_once_every_ten_minutes_and_at_the_end(void **state)
 		reminders += news == STORING_STILL_FAILS;
 	}
 	assert_int_equal(reminders, 2);
-	assert_non_null(strstr(line.text, "windows still cannot be stored, 121 are lost: 12.0 MiB"));
+	assert_non_null(
+		strstr(line.text, "windows still cannot be stored, 121 are lost: 12.0 MiB"));
 	assert_int_equal(storing_take(&s, 0, &crowded, 1220 * S, &line), STORING_RESUMED);
 	assert_string_equal(line.text, "windows are stored again: 121 were lost in 1210 s");
 	assert_false(s.fails);
@@ -83,10 +85,11 @@ static void test_dropped_segments(void **state)
 	(void)state;
 	now.free_bytes = 61 * MIB;
 	storing_dropped(3, &now, &line);
-	assert_string_equal(line.text,
-			    "3 of the oldest segments went to make space: now 61.0 MiB are free on the "
-			    "store's file system, and store.min_free keeps 60.0 MiB free there, which "
-			    "has 600.0 MiB");
+	assert_string_equal(
+		line.text,
+		"3 of the oldest segments went to make space: now 61.0 MiB are free on the "
+		"store's file system, and store.min_free keeps 60.0 MiB free there, which "
+		"has 600.0 MiB");
 }
 
 int main(void)

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Before any process is ended for a new configuration, another one with the privileges for it reads the files that
+ * the configuration names. It may hang on a file server: the supervisor does not wait for it, and gives it up.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "profiler/agent/config_data.h"
+#include "profiler/agent/supervisor_priv.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
+#include "profiler/base/log.h"
+
+static int trial_main(const struct config *c, pid_t parent)
+{
+	int err = child_begin("kiln-trial", STDERR_FILENO, parent);
+
+	if (err)
+		return err;
+	confine_raise(true);
+	return roles_check(c, false);
+}
+
+void trial_begin(struct supervisor *s, struct config *fresh)
+{
+	struct trial *t = &s->trial;
+	pid_t parent = getpid();
+
+	t->config = fresh;
+	t->pid = fork();
+	if (!t->pid)
+		exit(trial_main(fresh, parent) ? EXIT_FAILURE : EXIT_SUCCESS);
+	t->until_ns = monotonic_ns() + TRIAL_NS;
+	if (t->pid > 0)
+		return;
+	t->pid = 0;
+	log_error("no process to try the configuration: %s", strerror(errno));
+	reload_tried(s, false);
+}
+
+bool trial_ended(struct supervisor *s, pid_t pid, int status)
+{
+	if (pid != s->trial.pid)
+		return false;
+	s->trial.pid = 0;
+	reload_tried(s, !status);
+	return true;
+}
+
+/* One that hangs in the kernel ends when it can, and nobody waits for it. */
+void trial_watch(struct supervisor *s)
+{
+	struct trial *t = &s->trial;
+
+	if (!t->pid || monotonic_ns() < t->until_ns)
+		return;
+	log_error("the files of the configuration could not be read within %llu s",
+		  TRIAL_NS / 1000000000);
+	trial_end(s);
+	reload_tried(s, false);
+}
+
+void trial_end(struct supervisor *s)
+{
+	if (s->trial.pid > 0)
+		kill(s->trial.pid, SIGKILL);
+	s->trial.pid = 0;
+}
