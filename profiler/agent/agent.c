@@ -259,22 +259,21 @@ static int restart_collector(struct agent *a)
 	return 0;
 }
 
-/* -errno: the sampler cannot go on. */
-static int take_config(struct agent *a, struct config *fresh)
+/* -errno: the sampler cannot go on. *refused: 0, or why it stays with what it has. */
+static int take_config(struct agent *a, struct config *fresh, int *refused)
 {
 	struct config *old = a->config;
 	bool restart = fresh->frequency_hz != old->frequency_hz || !same_labels(fresh, old);
 
-	if (labels_set_rules(a->labels, fresh)) {
+	*refused = labels_set_rules(a->labels, fresh);
+	if (*refused) {
 		labels_set_rules(a->labels, old);
-		log_error("the sampler's configuration stays as it was");
 		config_free(fresh);
 		return 0;
 	}
 	a->config = fresh;
 	config_free(old);
 	log_setup(fresh);
-	log_info("the configuration was read again");
 	if (restart)
 		return restart_collector(a);
 	set_governor(a);
@@ -298,13 +297,17 @@ static int parse_config(struct config **out, int fd)
 
 static int reload(struct agent *a, int fd)
 {
+	struct control_msg m = {.kind = CONTROL_RELOADED};
 	struct config *fresh;
 	int err = 0;
 
-	if (!parse_config(&fresh, fd))
-		err = take_config(a, fresh);
-	if (!err)
-		role_say(a->env, CONTROL_RELOADED);
+	log_set_answering(true);
+	m.err = parse_config(&fresh, fd);
+	if (!m.err)
+		err = take_config(a, fresh, &m.err);
+	log_set_answering(false);
+	if (!err && control_send(a->env->control, &m, -1))
+		log_debug("the supervisor does not listen");
 	tell_status(a);
 	return err;
 }

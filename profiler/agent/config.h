@@ -46,6 +46,9 @@ int config_parse(struct config **out, const char *source, const void *data, size
  * from; secrets are "<redacted>". `plain`: without comments. */
 void config_print(struct buf *out, const struct config *c, bool plain);
 
+/* Appends the keys whose values differ, "window, store.max_size". */
+void config_changes(struct buf *out, const struct config *before, const struct config *after);
+
 /* Appends a sentence about each variable that looks like a misspelt one of ours. */
 void config_stray_variables(struct buf *out, char *const *env);
 

@@ -9,8 +9,8 @@
 
 struct printer {
 	struct buf *out;
-	bool plain;
-	char section[64]; /* the maps that are open, "http.tls." */
+	bool plain, reveals; /* reveals: secrets, too */
+	char section[64];    /* the maps that are open, "http.tls." */
 };
 
 static void indent(const struct printer *p, size_t levels)
@@ -83,7 +83,7 @@ static void print_pairs(const struct printer *p, size_t level, const struct conf
 		indent(p, level + 1);
 		config_text_print(p->out, pair->name);
 		buf_str(p->out, ": ");
-		config_text_print(p->out, k->secret ? CONFIG_REDACTED : pair->value);
+		config_text_print(p->out, k->secret && !p->reveals ? CONFIG_REDACTED : pair->value);
 		print_place(p, &pair->at);
 	}
 }
@@ -185,4 +185,34 @@ void config_print(struct buf *out, const struct config *c, bool plain)
 	for (size_t i = 0; i < config_schema.n; i++)
 		if (is_set(c, &config_schema.keys[i]))
 			print_key(&p, c, &config_schema.keys[i], &c->places[i]);
+}
+
+/* What a key comes to: only to be compared. */
+static const char *key_text(struct buf *out, const struct config *c, size_t key)
+{
+	const struct config_key *k = &config_schema.keys[key];
+	struct printer p = {.out = out, .plain = true, .reveals = true};
+
+	if (is_set(c, k))
+		print_key(&p, c, k, &c->places[key]);
+	return buf_cstr(out);
+}
+
+static bool differs(const struct config *a, const struct config *b, size_t key)
+{
+	struct buf before = {0}, after = {0};
+	bool yes = strcmp(key_text(&before, a, key), key_text(&after, b, key)) != 0;
+
+	buf_release(&before);
+	buf_release(&after);
+	return yes;
+}
+
+void config_changes(struct buf *out, const struct config *before, const struct config *after)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config_schema.n; i++)
+		if (differs(before, after, i))
+			buf_printf(out, "%s%s", n++ ? ", " : "", config_schema.keys[i].name);
 }

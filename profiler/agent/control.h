@@ -14,7 +14,7 @@ enum control_kind {
 	CONTROL_FAILED,	   /* it ends, because of `err` */
 	CONTROL_BEAT,	   /* it lives */
 	CONTROL_STATUS,	   /* the sampler's `status` */
-	CONTROL_RELOADED,  /* the sampler has the new configuration, or has refused it */
+	CONTROL_RELOADED,  /* the sampler has the new configuration, or has refused it: `err` */
 	/* to a process */
 	CONTROL_CHANNEL, /* a socket: the new way between the sampler and the store writer */
 	CONTROL_CONFIG,	 /* a file: the new configuration (config_print()) */

@@ -194,7 +194,7 @@ static void take_message(struct supervisor *s, enum role_id id, const struct con
 		break;
 	case CONTROL_RELOADED:
 		if (id == ROLE_SAMPLER && s->is_told)
-			reload_end(s);
+			reload_done(s, m->err < 0 && m->err > -4096 ? m->err : 0);
 		break;
 	default:
 		break;
@@ -244,7 +244,7 @@ static void note_crash(struct supervisor *s, enum role_id id, const char *how)
 	if (id == ROLE_SAMPLER) {
 		count_sampler_end(s);
 		if (s->is_told)
-			reload_end(s);
+			reload_done(s, 0);
 	}
 	child_back_off(c);
 	child_set_state(c, CHILD_OFF);
@@ -400,6 +400,7 @@ static int run(struct supervisor *s)
 		reap(s);
 		live_turn(s, live);
 		trial_watch(s);
+		reload_look(s);
 		if (s->reload_requested)
 			reload_begin(s);
 		watch(s);
@@ -473,6 +474,7 @@ int supervise(struct config *config, const struct supervisor_opts *opts)
 	metrics_free(s.metrics);
 	notify_close(&s.notifier);
 	config_free(s.trial.config);
+	buf_release(&s.changes);
 	config_free(s.fresh);
 	config_free(s.config);
 	return err;

@@ -10,6 +10,7 @@
 #include "profiler/agent/child.h"
 #include "profiler/agent/notify.h"
 #include "profiler/agent/supervisor.h"
+#include "profiler/base/buf.h"
 
 enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_ENDING };
 
@@ -21,10 +22,13 @@ struct live {	   /* supervisor_live.c */
 
 #define TRIAL_NS 5000000000ull /* reading some small files takes no time */
 
+enum trial_result { TRIAL_NONE, TRIAL_GOOD, TRIAL_BAD };
+
 struct trial {		       /* supervisor_trial.c */
 	struct config *config; /* NULL: there is none */
 	pid_t pid;	       /* 0: it has ended */
 	uint64_t until_ns;
+	enum trial_result result; /* once it has ended, until reload_look() takes it */
 };
 
 struct supervisor {
@@ -33,6 +37,7 @@ struct supervisor {
 	struct config *fresh; /* the configuration that processes are started with; or NULL */
 	bool restarting[ROLE_COUNT]; /* for it */
 	bool is_told;		     /* the sampler has it, and has not answered yet */
+	struct buf changes;	     /* keys that differ in it */
 	bool reload_requested;
 	enum phase phase;
 	size_t ending; /* index into end_order */
@@ -62,7 +67,7 @@ void live_end(struct supervisor *s);
 void supervisor_tell_status(struct supervisor *s);
 bool supervisor_all_ready(const struct supervisor *s);
 
-/* supervisor_trial.c: whether the files of a new configuration, which it takes, can be read. reload_tried() is told. */
+/* supervisor_trial.c: whether the files of a new configuration, which it takes, can be read. */
 void trial_begin(struct supervisor *s, struct config *fresh);
 bool trial_ended(struct supervisor *s, pid_t pid, int status); /* whether it was that process */
 void trial_watch(struct supervisor *s);
@@ -75,9 +80,11 @@ void trial_end(struct supervisor *s);
 void reload_begin(struct supervisor *s); /* or later, if this is no time for it */
 bool reload_goes_on(const struct supervisor *s);
 bool reload_is_under_way(const struct supervisor *s);
-void reload_tried(struct supervisor *s, bool is_good); /* its trial has ended */
+void reload_look(struct supervisor *s); /* goes on when its trial has ended */
 void reload_take(struct supervisor *s);
 void reload_refuse(struct supervisor *s);
+void reload_done(struct supervisor *s,
+		 int sampler_err); /* it is said, and ended: all have it but perhaps the sampler */
 void reload_end(struct supervisor *s); /* the manager is told */
 
 #endif

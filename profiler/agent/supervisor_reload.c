@@ -42,6 +42,22 @@ static int config_file(const struct config *c)
 	return err ?: steal_fd(&fd);
 }
 
+void reload_done(struct supervisor *s, int sampler_err)
+{
+	const char *changes = buf_cstr(&s->changes);
+
+	log_set_answering(true);
+	if (sampler_err)
+		log_error("the sampler's configuration stays as it was: %s",
+			  strerror(-sampler_err));
+	else if (changes[0])
+		log_info("the configuration was read again: changed: %s", changes);
+	else
+		log_info("the configuration was read again: no key has changed");
+	log_set_answering(false);
+	reload_end(s);
+}
+
 void reload_end(struct supervisor *s)
 {
 	s->is_told = false;
@@ -63,11 +79,14 @@ static void tell_sampler(struct supervisor *s)
 	/* The next one starts with it. */
 	if (child_runs(c))
 		child_kill(c);
-	reload_end(s);
+	reload_done(s, 0);
 }
 
 void reload_take(struct supervisor *s)
 {
+	buf_release(&s->changes);
+	s->changes = (struct buf){0};
+	config_changes(&s->changes, s->config, s->fresh);
 	config_free(s->config);
 	s->config = steal_ptr(s->fresh);
 	log_setup(s->config);
@@ -86,7 +105,9 @@ static void give_up_fresh(struct supervisor *s)
 	config_free(s->fresh);
 	s->fresh = NULL;
 	memset(s->restarting, 0, sizeof(s->restarting));
+	log_set_answering(true);
 	log_error("the configuration stays as it was");
+	log_set_answering(false);
 	reload_end(s);
 }
 
@@ -127,19 +148,27 @@ void reload_begin(struct supervisor *s)
 	notify_send(&s->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_ns() / 1000);
 	/* The file may be another user's. */
 	confine_raise(true);
+	log_set_answering(true);
 	err = s->opts->load(s->opts->load_ctx, &fresh);
+	if (err)
+		log_error("the configuration is wrong and stays as it was");
+	log_set_answering(false);
 	confine_raise(false);
 	metrics_set(s->metrics, METRIC_config_reload_successful, !err);
 	if (err) {
-		log_error("the configuration is wrong and stays as it was");
 		reload_end(s);
 		return;
 	}
 	trial_begin(s, fresh);
 }
 
-void reload_tried(struct supervisor *s, bool is_good)
+void reload_look(struct supervisor *s)
 {
+	bool is_good = s->trial.result == TRIAL_GOOD;
+
+	if (s->trial.result == TRIAL_NONE)
+		return;
+	s->trial.result = TRIAL_NONE;
 	s->fresh = steal_ptr(s->trial.config);
 	if (s->phase != PHASE_RUNNING)
 		return; /* it is freed in the end */

@@ -26,6 +26,12 @@ static int trial_main(const struct config *c, pid_t parent)
 	return roles_check(c, false);
 }
 
+static void end_trial(struct trial *t, enum trial_result result)
+{
+	t->pid = 0;
+	t->result = result;
+}
+
 void trial_begin(struct supervisor *s, struct config *fresh)
 {
 	struct trial *t = &s->trial;
@@ -38,17 +44,15 @@ void trial_begin(struct supervisor *s, struct config *fresh)
 	t->until_ns = monotonic_ns() + TRIAL_NS;
 	if (t->pid > 0)
 		return;
-	t->pid = 0;
 	log_error("no process to try the configuration: %s", strerror(errno));
-	reload_tried(s, false);
+	end_trial(t, TRIAL_BAD);
 }
 
 bool trial_ended(struct supervisor *s, pid_t pid, int status)
 {
 	if (pid != s->trial.pid)
 		return false;
-	s->trial.pid = 0;
-	reload_tried(s, !status);
+	end_trial(&s->trial, status ? TRIAL_BAD : TRIAL_GOOD);
 	return true;
 }
 
@@ -62,12 +66,12 @@ void trial_watch(struct supervisor *s)
 	log_error("the files of the configuration could not be read within %llu s",
 		  TRIAL_NS / 1000000000);
 	trial_end(s);
-	reload_tried(s, false);
 }
 
 void trial_end(struct supervisor *s)
 {
-	if (s->trial.pid > 0)
-		kill(s->trial.pid, SIGKILL);
-	s->trial.pid = 0;
+	if (s->trial.pid <= 0)
+		return;
+	kill(s->trial.pid, SIGKILL);
+	end_trial(&s->trial, TRIAL_BAD);
 }

@@ -18,6 +18,7 @@ static enum log_level current_level = LOG_NORMAL;
 static enum log_format current_format = LOG_TEXT;
 static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log_limit limit;
+static _Thread_local bool is_answering;
 
 struct severity {
 	enum log_level least;
@@ -50,6 +51,11 @@ void log_set_limit(unsigned lines_a_minute)
 		.lines_a_minute = lines_a_minute < LOG_MAX_LINES ? lines_a_minute : LOG_MAX_LINES,
 	};
 	pthread_mutex_unlock(&limit_lock);
+}
+
+void log_set_answering(bool yes)
+{
+	is_answering = yes;
 }
 
 /* Newlines in a message are kiln's own. Other control characters are foreign. */
@@ -128,7 +134,7 @@ static bool admit(const char *text, uint64_t *repeats, uint64_t *hidden)
 	bool yes;
 
 	*repeats = *hidden = 0;
-	if (current_level >= LOG_VERBOSE)
+	if (current_level >= LOG_VERBOSE || is_answering)
 		return true;
 	pthread_mutex_lock(&limit_lock);
 	yes = log_limit_admit(&limit, monotonic_ns(), text, repeats, hidden);

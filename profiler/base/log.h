@@ -7,6 +7,8 @@
 #ifndef KILN_BASE_LOG_H
 #define KILN_BASE_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_QUIET, LOG_WARNINGS, LOG_NORMAL, LOG_VERBOSE };
 
 void log_set_level(enum log_level level);
@@ -22,6 +24,9 @@ void log_set_format(enum log_format format);
 /* From now on at most so many lines a minute, and what was said in the last minute is not said again
  * (log_limit.h); 0: no limit. When verbose there is none. */
 void log_set_limit(unsigned lines_a_minute);
+
+/* While this is set, what this thread says is an answer that somebody waits for: no limit counts. */
+void log_set_answering(bool yes);
 
 #define LOG_PRINTF __attribute__((format(printf, 1, 2)))
 LOG_PRINTF void log_error(const char *fmt, ...);   /* always */

@@ -110,7 +110,7 @@ test_a_manager_in_the_abstract() {
 
 test_reload() {
 	need_bpf
-	local last
+	local last answers
 	cat >k.yaml <<-END
 		window: 1s
 		sampling: {frequency: 19}
@@ -129,9 +129,14 @@ test_reload() {
 		labels: {env: changed}
 	END
 	kill -HUP "$agent"
-	wait_until 20 grep -q 'the configuration was read again' log
+	wait_until 20 grep -q 'msg="the configuration was read again: changed: sampling.frequency, labels"$' log
 	last=$(ask_store 'select id from windows' | wc -l)
 	wait_until 20 has_windows $((last + 3))
+	# Each is answered, in words of its own, however many lines there were.
+	for answers in 1 2 3 4 5; do
+		kill -HUP "$agent"
+		wait_until 10 has_answers "$answers"
+	done
 	stop_agent 0
 	unpack
 	local files=(windows/*.pb.gz)
@@ -140,6 +145,10 @@ test_reload() {
 	profile_py labels "${files[-2]}" >labels
 	assert_match "labels" labels '	env=changed(	|$)'
 	assert_match "log" log '0 lost"$'
+}
+
+has_answers() { # COUNT
+	[ "$(grep -c 'msg="the configuration was read again: no key has changed"$' log)" = "$1" ]
 }
 
 # Another store is tried before anything changes; the writer starts anew, and no window is lost.
