@@ -194,10 +194,10 @@ static void end_window(struct agent *a, bool last, enum window_event event, int6
 
 	if (err == -ENOSPC)
 		err = 0;
+	err = err ?: label_window(a); /* it filters */
 	metrics_add_window(m, &a->parts.merged.quality);
 	if (a->window_hz < a->config->frequency_hz)
 		metrics_add(m, METRIC_throttled_ns, monotonic_ns() - a->window_ns);
-	err = err ?: label_window(a);
 	err = err ?: note_circumstances(a, event, jump_ns);
 	err = err ?: add_lost(a);
 	if (err)

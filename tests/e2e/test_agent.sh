@@ -315,9 +315,12 @@ test_labels_and_rules() {
 	start "$WORKLOADS/deep" 60
 	start "$WORKLOADS/shares" 60
 	start "$WORKLOADS/spinner" 2 60
-	start_agent -c k.yaml
+	start_agent -c k.yaml --set "http.socket=$T/sock"
 	wait_until 30 has_windows 3
+	curl -s --unix-socket sock http://localhost/metrics >metrics
 	stop_agent 0
+	assert_at_least "filtered samples of the metrics" \
+		"$(sed -n 's/^kiln_samples_total{kind="filtered"} //p' metrics)" 100
 	unpack
 	for file in windows/*.pb.gz; do
 		profile_py labels "$file" >>labels
