@@ -17,7 +17,6 @@
 #include "profiler/base/text.h"
 
 #define BACKOFF_LEAST_NS 100000000ull
-#define BACKOFF_MOST_NS	 30000000000ull
 #define LONG_LIFE_NS	 60000000000ull /* the next start is not put off for long */
 
 void child_init(struct child *c, const struct role *role)
@@ -136,12 +135,16 @@ void child_gone(struct child *c)
 	c->pid = 0;
 }
 
-static uint64_t most_backoff_ns(void)
+/* One that has never started has a reason that lasts, such as a port that is taken. */
+static uint64_t most_backoff_ns(const struct child *c)
 {
 	const char *test = getenv("KILN_TEST_BACKOFF_MS");
 	uint64_t ms;
 
-	return test && !text_parse_u64(test, 60000, &ms) ? ms * 1000000 : BACKOFF_MOST_NS;
+	if (test && !text_parse_u64(test, 60000, &ms))
+		return ms * 1000000;
+	return c->role->is_optional && c->state == CHILD_STARTING ? CHILD_BACKOFF_REFUSED_NS
+								  : CHILD_BACKOFF_NS;
 }
 
 void child_back_off(struct child *c)
@@ -152,8 +155,14 @@ void child_back_off(struct child *c)
 		c->backoff_ns = BACKOFF_LEAST_NS;
 	c->retry_ns = now_ns + c->backoff_ns;
 	c->backoff_ns *= 2;
-	if (c->backoff_ns > most_backoff_ns())
-		c->backoff_ns = most_backoff_ns();
+	if (c->backoff_ns > most_backoff_ns(c))
+		c->backoff_ns = most_backoff_ns(c);
+}
+
+void child_try_soon(struct child *c)
+{
+	c->retry_ns = 0;
+	c->backoff_ns = BACKOFF_LEAST_NS;
 }
 
 const char *child_end_text(int status, char *out, size_t size)

@@ -59,6 +59,11 @@ void child_kill(struct child *c);
 void child_gone(struct child *c);
 /* Puts off the next start: longer each time that it did not live for long. */
 void child_back_off(struct child *c);
+#define CHILD_BACKOFF_NS 30000000000ull /* at most */
+#define CHILD_BACKOFF_REFUSED_NS                                                                   \
+	300000000000ull /* ... of an optional one that does not even start */
+/* The next start is due, whatever happened before. */
+void child_try_soon(struct child *c);
 
 /* "was killed by signal 9", "ended with status 1" */
 const char *child_end_text(int status, char *out, size_t size);

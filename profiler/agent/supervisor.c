@@ -470,6 +470,7 @@ int supervise(struct config *config, const struct supervisor_opts *opts)
 
 	live_end(&s);
 	trial_end(&s);
+	supervisor_remove_socket(s.config);
 	cleanup_close_fd(&s.signals);
 	metrics_free(s.metrics);
 	notify_close(&s.notifier);

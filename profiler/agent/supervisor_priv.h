@@ -80,7 +80,8 @@ void trial_end(struct supervisor *s);
 void reload_begin(struct supervisor *s); /* or later, if this is no time for it */
 bool reload_goes_on(const struct supervisor *s);
 bool reload_is_under_way(const struct supervisor *s);
-void reload_look(struct supervisor *s); /* goes on when its trial has ended */
+void reload_look(struct supervisor *s);		       /* goes on when its trial has ended */
+void supervisor_remove_socket(const struct config *c); /* once no server listens on it */
 void reload_take(struct supervisor *s);
 void reload_refuse(struct supervisor *s);
 void reload_done(struct supervisor *s,

@@ -13,6 +13,8 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
+#include "profiler/base/text.h"
+#include "profiler/http/http.h"
 #include "profiler/metrics/metrics.h"
 
 bool reload_goes_on(const struct supervisor *s)
@@ -82,11 +84,23 @@ static void tell_sampler(struct supervisor *s)
 	reload_done(s, 0);
 }
 
+/* The server may not remove what it has listened on. */
+void supervisor_remove_socket(const struct config *c)
+{
+	if (!c->http_socket)
+		return;
+	confine_raise(true);
+	http_remove_unix(c->http_socket);
+	confine_raise(false);
+}
+
 void reload_take(struct supervisor *s)
 {
 	buf_release(&s->changes);
 	s->changes = (struct buf){0};
 	config_changes(&s->changes, s->config, s->fresh);
+	if (!text_same(s->config->http_socket, s->fresh->http_socket))
+		supervisor_remove_socket(s->config);
 	config_free(s->config);
 	s->config = steal_ptr(s->fresh);
 	log_setup(s->config);
@@ -134,6 +148,8 @@ static void restart_for_fresh(struct supervisor *s)
 			c->retry_ns = 0;
 			child_set_state(c, CHILD_OFF);
 		}
+		if (c->state == CHILD_OFF)
+			child_try_soon(c);
 	}
 }
 

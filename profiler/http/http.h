@@ -46,5 +46,7 @@ void http_stop(struct server *s);
 int http_listen_tcp(int *fd, const char *address, struct why *why);
 /* A unix socket of mode 0660, for a group if gid is not (gid_t)-1. An old one nobody listens on goes. */
 int http_listen_unix(int *fd, const char *path, gid_t gid, struct why *why);
+/* Removes one that nobody listens on any more; what else there is stays. */
+void http_remove_unix(const char *path);
 
 #endif

@@ -84,20 +84,36 @@ int http_listen_tcp(int *fd, const char *address, struct why *why)
 /* Whether somebody accepts connections there. */
 static bool is_alive(const struct sockaddr_un *sa)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool alive = fd >= 0 && !connect(fd, (const struct sockaddr *)sa, sizeof(*sa));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive = fd >= 0 && (!connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) ||
+				 errno == EAGAIN); /* too many wait for it */
 
 	if (fd >= 0)
 		close(fd);
 	return alive;
 }
 
-static int bind_unix(int fd, const struct sockaddr_un *sa, gid_t gid)
+static void remove_dead(const struct sockaddr_un *sa)
 {
 	struct stat st;
 
 	if (!lstat(sa->sun_path, &st) && S_ISSOCK(st.st_mode) && !is_alive(sa))
 		unlink(sa->sun_path);
+}
+
+void http_remove_unix(const char *path)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return;
+	strcpy(sa.sun_path, path);
+	remove_dead(&sa);
+}
+
+static int bind_unix(int fd, const struct sockaddr_un *sa, gid_t gid)
+{
+	remove_dead(sa);
 	if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)))
 		return -errno;
 	if (chmod(sa->sun_path, 0660) ||

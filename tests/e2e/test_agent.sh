@@ -221,7 +221,12 @@ test_reload_with_a_bad_file() {
 	kill -HUP "$agent"
 	wait_until 10 grep -q 'the configuration was read again' log
 	assert_eq "the server goes on" "$([ "$(role_pid kiln-server)" = "$server" ] && echo yes)" ""
+	echo "http: {socket: $T/other, token_file: $T/token}" >k.yaml
+	kill -HUP "$agent"
+	wait_until 10 grep -q 'changed: http.socket"' log
+	assert_eq "sockets" "$(echo sock* other*)" 'sock* other'
 	stop_agent 0
+	assert_eq "sockets" "$(echo sock* other*)" 'sock* other*'
 	assert_no_match "log" log 'started again'
 }
 
