@@ -2,7 +2,6 @@
 #include "profiler/naming/name_jit.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,11 +69,10 @@ static int ask(struct search *s, const struct sym_file *file, size_t n, bool dum
 	return err ?: s->err;
 }
 
-/* True if the image's owner or root owns the file. */
 static bool is_believed(const struct file_view *v, uint32_t owner)
 {
 	if (v->held.opener)
-		return !v->held.uid || v->held.uid == owner;
+		return jit_file_is_believed(v->held.uid, v->held.others_read, owner);
 	return !jit_file_check(v->fd, owner);
 }
 
@@ -99,7 +97,7 @@ static int ask_dump(struct search *s, size_t n)
 
 struct open_job {
 	struct guarded_job job;
-	char path[96];
+	char root[64], path[64]; /* root "": kiln's own */
 	uint32_t owner;
 	int fd;
 };
@@ -108,7 +106,7 @@ static int run_open(struct guarded_job *job)
 {
 	struct open_job *o = (struct open_job *)job;
 
-	o->fd = jit_map_open(o->path, o->owner);
+	o->fd = jit_map_open(o->root[0] ? o->root : NULL, o->path, o->owner);
 	return o->fd < 0 ? o->fd : 0;
 }
 
@@ -123,11 +121,9 @@ static void free_open(struct guarded_job *job)
 
 /* Opens a file in the stall guard, so that a hung server delays kiln for a bounded time. A
  * descriptor or -errno. */
-static int __attribute__((format(printf, 3, 4)))
-open_guarded(struct stall_guard *p, uint32_t owner, const char *format, ...)
+static int open_guarded(struct stall_guard *p, uint32_t owner, const char *root, pid_t tgid)
 {
 	struct open_job *o = calloc(1, sizeof(*o));
-	va_list args;
 	int err;
 
 	if (!o)
@@ -135,9 +131,8 @@ open_guarded(struct stall_guard *p, uint32_t owner, const char *format, ...)
 	o->job = (struct guarded_job){run_open, free_open};
 	o->owner = owner;
 	o->fd = -1;
-	va_start(args, format);
-	vsnprintf(o->path, sizeof(o->path), format, args);
-	va_end(args);
+	snprintf(o->root, sizeof(o->root), "%s", root);
+	snprintf(o->path, sizeof(o->path), "/tmp/perf-%d.map", tgid);
 	if (!stall_guard_run(p, &o->job, &err))
 		return -ETIMEDOUT;
 	err = err ?: steal_fd(&o->fd);
@@ -186,13 +181,16 @@ static int open_map_there(struct opener *o, const struct map_place *p, struct he
 
 static int open_map_here(struct stall_guard *guard, const struct map_place *p)
 {
-	int fd =
-		open_guarded(guard, p->owner, "/proc/%d/root/tmp/perf-%d.map", p->tgid, p->ns_tgid);
+	char root[64];
+	int fd;
 
-	if (fd < 0 && p->exe && p->exe->root_fd >= 0)
-		fd = open_guarded(guard, p->owner, "/proc/self/fd/%d/tmp/perf-%d.map",
-				  p->exe->root_fd, p->ns_tgid);
-	return fd >= 0 ? fd : open_guarded(guard, p->owner, "/tmp/perf-%d.map", p->tgid);
+	snprintf(root, sizeof(root), "/proc/%d/root", p->tgid);
+	fd = open_guarded(guard, p->owner, root, p->ns_tgid);
+	if (fd < 0 && p->exe && p->exe->root_fd >= 0) {
+		snprintf(root, sizeof(root), "/proc/self/fd/%d", p->exe->root_fd);
+		fd = open_guarded(guard, p->owner, root, p->ns_tgid);
+	}
+	return fd >= 0 ? fd : open_guarded(guard, p->owner, "", p->tgid);
 }
 
 /* Looks in the program's own root while it lives, else in its executable's root, else in the

@@ -3,48 +3,56 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
-#include "profiler/base/text.h"
-#include "symbolizer/files/rooted.h"
+
+bool jit_file_is_believed(uint32_t file_uid, bool others_read, uint32_t owner_uid)
+{
+	return file_uid == owner_uid || (!file_uid && others_read);
+}
 
 int jit_file_check(int fd, uint32_t owner_uid)
 {
 	struct statx st;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_UID, &st) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MODE | STATX_UID,
+		  &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.stx_mode))
 		return -EINVAL;
-	return st.stx_uid != owner_uid && st.stx_uid != 0 ? -EPERM : 0;
+	return jit_file_is_believed(st.stx_uid, st.stx_mode & S_IROTH, owner_uid) ? 0 : -EPERM;
 }
 
-/*
- * Resolves a path below /proc/TGID/root inside that root. Otherwise a symbolic link in the
- * process's /tmp could lead to files of the host.
- */
-static int open_map(const char *path)
+int jit_map_handle(int root_fd, const char *path)
 {
-	_cleanup_close_ int root = -1;
-	const char *rest;
-	char dir[64];
+	struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = root_fd < 0 ? 0 : RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = syscall(SYS_openat2, root_fd < 0 ? AT_FDCWD : root_fd, path, &how, sizeof(how));
 
-	if (!text_has_prefix(path, "/proc/") || !(rest = strstr(path, "/root/")) ||
-	    strchr(path + 6, '/') != rest || (size_t)(rest - path) + 6 > sizeof(dir))
-		return io_open_regular(AT_FDCWD, path);
-	snprintf(dir, sizeof(dir), "%.*s/root", (int)(rest - path), path);
-	root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? -errno : rooted_open(root, rest + 5);
+	return fd < 0 ? -errno : (int)fd;
 }
 
-int jit_map_open(const char *path, uint32_t owner_uid)
+int jit_map_open(const char *root, const char *path, uint32_t owner_uid)
 {
-	_cleanup_close_ int fd = open_map(path);
-	int err = fd < 0 ? fd : jit_file_check(fd, owner_uid);
+	_cleanup_close_ int root_fd = -1, handle = -1, fd = -1;
+	int err;
 
+	if (root) {
+		root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (root_fd < 0)
+			return -errno;
+	}
+	handle = jit_map_handle(root_fd, path);
+	if (handle < 0)
+		return handle;
+	fd = io_reopen_regular(handle);
+	err = fd < 0 ? fd : jit_file_check(fd, owner_uid);
 	return err ?: steal_fd(&fd);
 }

@@ -272,6 +272,16 @@ static void set_text(struct question *q, const char *text)
 	q->a_len = strlen(text) + 1;
 }
 
+static struct held_file held_of(struct opener *o, uint64_t number, const struct opener_answer *a)
+{
+	return (struct held_file){.opener = o,
+				  .number = number,
+				  .origin = number,
+				  .uid = a->uid,
+				  .others_read = a->others_read,
+				  .key = a->key};
+}
+
 /* True: a process of the opener ended meanwhile, which says nothing about the file. */
 static bool mapped_once(struct opener *o, const struct open_request *req, uint64_t root,
 			struct opened *out)
@@ -305,7 +315,7 @@ static bool mapped_once(struct opener *o, const struct open_request *req, uint64
 	out->build_id = answer.build_id;
 	out->generation = answer.generation;
 	out->root = answer.root;
-	out->file = (struct held_file){o, q.ask.number, q.ask.number, 0, answer.uid, answer.key};
+	out->file = held_of(o, q.ask.number, &answer);
 	if (answer.has_root)
 		out->file.root = q.ask.number + 1;
 	if (!out->err && opener_has(o, q.ask.number))
@@ -341,7 +351,7 @@ static bool map_once(struct opener *o, uint64_t root, pid_t tgid, const char *pa
 	set_text(&q, path);
 	*err = ask(o, &q, &answer);
 	if (!*err && opener_has(o, q.ask.number)) {
-		*out = (struct held_file){o, q.ask.number, q.ask.number, 0, answer.uid, answer.key};
+		*out = held_of(o, q.ask.number, &answer);
 		return false;
 	}
 	opener_close(o, q.ask.number);

@@ -53,7 +53,7 @@ struct opened {
 void opener_mapped(struct opener *o, const struct open_request *req, uint64_t root,
 		   struct opened *out);
 
-/* Opens a file that a JIT compiler wrote, if it belongs to `owner` or root. `path` is below a held
+/* Opens a perf map, if a program of `owner` is believed it: see jit_files.h. `path` is below a held
  * root, else below the root of process tgid, else (0) the host's. 0 or -errno. */
 int opener_map(struct opener *o, uint64_t root, pid_t tgid, const char *path, uint32_t owner,
 	       struct held_file *out);

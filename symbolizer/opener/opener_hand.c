@@ -160,8 +160,10 @@ static void describe(struct hand *h, int handle)
 	struct statx st;
 
 	sym_file_key(handle, &h->answer.key);
-	if (!statx(handle, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_UID, &st))
-		h->answer.uid = st.stx_uid;
+	if (statx(handle, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_UID | STATX_MODE, &st))
+		return;
+	h->answer.uid = st.stx_uid;
+	h->answer.others_read = (st.stx_mode & S_IROTH) != 0;
 }
 
 /* --- questions -------------------------------------------------------------------------------- */
@@ -216,7 +218,7 @@ static int do_map(struct hand *h)
 
 	if (err)
 		return err;
-	handle = open_handle(root, h->bytes);
+	handle = jit_map_handle(root, h->bytes);
 	fd = reopen(h, handle);
 	err = fd < 0 ? fd : jit_file_check(fd, h->ask.uid);
 	if (err)

@@ -31,7 +31,8 @@ struct held_file {
 	uint64_t origin; /* the number that it was opened under, which is never used again */
 	uint64_t
 		root; /* number of the root directory of the process that mapped it; 0: the host's */
-	uint32_t uid; /* of the file's owner */
+	uint32_t uid;	  /* of the file's owner */
+	bool others_read; /* by its mode */
 	struct sym_file_key key;
 };
 

@@ -302,6 +302,25 @@ TEST(test_a_jitdump_of_somebody_else)
 	assert_string_equal(ask(&image, 1, 0).text[0], "planted /src/a.js:42");
 }
 
+/* Whoever starts as root may write it before it becomes somebody else: who then must be able to read it. */
+TEST(test_a_jitdump_of_root)
+{
+	struct agg_image image = image_of(getpid());
+
+	if (geteuid()) {
+		print_message("[ REASON   ] only root has files of root's\n");
+		skip();
+	}
+	image.jitdump = write_dump("jit-4.dump", "roots", "roots", 1);
+	image.uid = 12345;
+	assert_int_equal(chmod("jit-4.dump", 0644), 0);
+	assert_string_equal(ask(&image, 1, 0).text[0], "roots /src/a.js:42");
+	assert_int_equal(chmod("jit-4.dump", 0640), 0);
+	assert_string_equal(ask(&image, 1, 0).text[0], "-");
+	image.uid = 0;
+	assert_string_equal(ask(&image, 1, 0).text[0], "roots /src/a.js:42");
+}
+
 /* One that cannot be opened hinders nobody. */
 TEST(test_a_jitdump_that_is_gone)
 {
@@ -339,6 +358,7 @@ int main(void)
 		T(test_a_jitdump_goes_by_time),
 		T(test_a_jitdump_and_a_machine_that_slept),
 		T(test_a_jitdump_of_somebody_else),
+		T(test_a_jitdump_of_root),
 		T(test_a_jitdump_that_is_gone),
 		T(test_whether_anything_names_it),
 	};

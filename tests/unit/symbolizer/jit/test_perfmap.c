@@ -127,13 +127,18 @@ static void test_random_overlaps_against_painting(void **state)
 	}
 }
 
-static int load(struct perfmap **m, const char *path, uint32_t owner_uid)
+static int load_below(struct perfmap **m, const char *root, const char *path, uint32_t owner_uid)
 {
-	int fd = jit_map_open(path, owner_uid), err = fd < 0 ? fd : perfmap_read(m, fd);
+	int fd = jit_map_open(root, path, owner_uid), err = fd < 0 ? fd : perfmap_read(m, fd);
 
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+static int load(struct perfmap **m, const char *path, uint32_t owner_uid)
+{
+	return load_below(m, NULL, path, owner_uid);
 }
 
 static void test_load(void **state)
@@ -169,20 +174,63 @@ static void test_load_refuses_strangers_files(void **state)
 	perfmap_free(m);
 }
 
-/* Through /proc/PID/root the path is walked inside that root. */
-static void test_load_through_proc_root(void **state)
+/* A program that cannot read root's file shall not see it in a profile either. */
+static void test_load_refuses_roots_private_files(void **state)
+{
+	struct perfmap *m = NULL;
+
+	(void)state;
+	if (getuid() != 0) {
+		print_message("[ REASON   ] only root has files of root's\n");
+		skip();
+	}
+	fixture_write("perf-6.map", "1000 10 f\n");
+	for (unsigned mode = 0600; mode <= 0640; mode += 040) {
+		assert_int_equal(chmod("perf-6.map", mode), 0);
+		assert_int_equal(load(&m, "perf-6.map", 4711), -EPERM);
+		assert_int_equal(load(&m, "perf-6.map", 0), 0);
+		perfmap_free(m);
+	}
+	assert_int_equal(chmod("perf-6.map", 0644), 0);
+	assert_int_equal(load(&m, "perf-6.map", 4711), 0);
+	perfmap_free(m);
+}
+
+/* Below a root the path is walked inside it. */
+static void test_load_below_a_root(void **state)
+{
+	struct perfmap *m = NULL;
+	char root[64], path[128];
+
+	(void)state;
+	fixture_write("perf-5.map", "1000 10 f\n");
+	fixture_run("ln -s . sub && ln -s /proc/self/fd magic");
+	snprintf(root, sizeof(root), "/proc/%d/root", getpid());
+	snprintf(path, sizeof(path), "%s/sub/perf-5.map", fixture_dir);
+	assert_int_equal(load_below(&m, root, path, getuid()), 0);
+	perfmap_free(m);
+	snprintf(path, sizeof(path), "%s/magic/0", fixture_dir);
+	assert_int_equal(load_below(&m, root, path, getuid()), -EINVAL);
+	snprintf(path, sizeof(path), "%s/magic/0/perf-5.map", fixture_dir);
+	assert_int_equal(load_below(&m, root, path, getuid()), -ELOOP);
+	assert_int_equal(load_below(&m, "sub", "/../../perf-5.map", getuid()), 0);
+	perfmap_free(m);
+	assert_int_equal(load_below(&m, "nothing", "/perf-5.map", getuid()), -ENOENT);
+}
+
+/* The program chooses what lies at the path: a link may lead to what it cannot read. */
+static void test_load_follows_no_link(void **state)
 {
 	struct perfmap *m = NULL;
 	char path[128];
 
 	(void)state;
-	fixture_write("perf-5.map", "1000 10 f\n");
-	fixture_run("ln -s %s/perf-5.map link.map && ln -s /proc/self/fd magic", fixture_dir);
-	snprintf(path, sizeof(path), "/proc/%d/root%s/link.map", getpid(), fixture_dir);
-	assert_int_equal(load(&m, path, getuid()), 0);
-	perfmap_free(m);
-	snprintf(path, sizeof(path), "/proc/%d/root%s/magic/0", getpid(), fixture_dir);
-	assert_int_equal(load(&m, path, getuid()), -ELOOP);
+	fixture_write("perf-7.map", "1000 10 f\n");
+	fixture_run("ln -s perf-7.map link.map");
+	snprintf(path, sizeof(path), "%s/link.map", fixture_dir);
+	assert_int_equal(load(&m, "link.map", getuid()), -EINVAL);
+	assert_int_equal(load(&m, path, getuid()), -EINVAL);
+	assert_int_equal(load_below(&m, "/proc/self/root", path, getuid()), -EINVAL);
 }
 
 int main(void)
@@ -194,7 +242,9 @@ int main(void)
 		cmocka_unit_test(test_random_overlaps_against_painting),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_load_refuses_strangers_files),
-		cmocka_unit_test(test_load_through_proc_root),
+		cmocka_unit_test(test_load_refuses_roots_private_files),
+		cmocka_unit_test(test_load_below_a_root),
+		cmocka_unit_test(test_load_follows_no_link),
 	};
 
 	return cmocka_run_group_tests_name("perfmap", tests, fixture_setup, fixture_teardown);

@@ -221,6 +221,35 @@ static void test_no_descriptor_here(void **state)
 	opener_close(o, r.file.number);
 }
 
+/* Its hands may read everything. What lies at the path is what the profiled program put there. */
+static void test_map_only_what_its_program_may_read(void **state)
+{
+	_cleanup_free_ char *dir = realpath(".", NULL);
+	struct held_file held;
+	char link[512], map[512];
+
+	(void)state;
+	fixture_write("perf-2.map", "1000 10 f\n");
+	fixture_run("ln -s perf-2.map perf-3.map");
+	snprintf(map, sizeof(map), "%s/perf-2.map", dir);
+	snprintf(link, sizeof(link), "%s/perf-3.map", dir);
+	assert_int_equal(opener_map(o, 0, 0, link, getuid(), &held), -EINVAL);
+	assert_int_equal(opener_map(o, 0, getpid(), link, getuid(), &held), -EINVAL);
+	if (getuid()) {
+		print_message("[ REASON   ] only root has files of root's\n");
+		skip();
+	}
+	assert_int_equal(chmod(map, 0640), 0);
+	assert_int_equal(opener_map(o, 0, getpid(), map, 4711, &held), -EPERM);
+	assert_int_equal(opener_map(o, 0, getpid(), map, 0, &held), 0);
+	assert_false(held.others_read);
+	opener_close(o, held.number);
+	assert_int_equal(chmod(map, 0644), 0);
+	assert_int_equal(opener_map(o, 0, getpid(), map, 4711, &held), 0);
+	assert_true(held.others_read);
+	opener_close(o, held.number);
+}
+
 static void test_map_and_elf(void **state)
 {
 	_cleanup_free_ char *map = NULL, *prog = realpath("prog", NULL);
@@ -265,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_keeper_ends),
 		cmocka_unit_test(test_keeper_ends_unnoticed),
 		cmocka_unit_test(test_no_descriptor_here),
+		cmocka_unit_test(test_map_only_what_its_program_may_read),
 		cmocka_unit_test(test_map_and_elf),
 	};
 
