@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/agent/label_regex.h"
 #include "profiler/base/buf.h"
+#include "profiler/base/label_regex.h"
 #include "profiler/base/quantity.h"
 #include "profiler/base/suggest.h"
 #include "profiler/base/text.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "profiler/agent/config_schema.h"
-#include "profiler/agent/label_regex.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/label_regex.h"
 #include "profiler/base/vec.h"
 
 #define GROUPS (LABEL_REGEX_MAX_GROUPS + 2) /* all of it, the anchored text, and its groups */

@@ -11,15 +11,14 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/label_regex.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/profile/profile.h"
 #include "profiler/base/why.h"
 
 #define MAX_CONDITIONS 64
-/* A regular expression comes from anybody who may ask. Compiled, one grows by what its braces say. */
-#define MAX_REGEX_BYTES	 1024
-#define MAX_REGEX_REPEAT 1000
+#define MAX_REGEX_BYTES 1024
 
 enum op { OP_IS, OP_IS_NOT, OP_LIKE, OP_NOT_LIKE };
 
@@ -131,61 +130,17 @@ static int take_value(const char **at, struct condition *c, struct why *why)
 	return err;
 }
 
-/* The largest number between braces. */
-static unsigned long most_repeats(const char *s)
-{
-	unsigned long most = 1;
-
-	while (*s && *s != '}') {
-		char *end = (char *)s + 1;
-		unsigned long n = isdigit((unsigned char)*s) ? strtoul(s, &end, 10) : 0;
-
-		most = n > most ? n : most;
-		s = end;
-	}
-	return most;
-}
-
-/* Braces multiply when they are nested: their product is bounded. */
-static int check_regex(const char *s, struct why *why)
-{
-	unsigned long repeats = 1, n;
-
-	if (strlen(s) > MAX_REGEX_BYTES)
-		return why_say(why, -EINVAL, "the regular expression is longer than %d bytes",
-			       MAX_REGEX_BYTES);
-	for (; *s; s++) {
-		if (*s == '\\' && isdigit((unsigned char)s[1]))
-			return why_say(why, -EINVAL,
-				       "regular expressions with back references take too long");
-		n = *s == '{' ? most_repeats(s + 1) : 1;
-		if (n > MAX_REGEX_REPEAT || (repeats *= n) > MAX_REGEX_REPEAT)
-			return why_say(why, -EINVAL, "the regular expression repeats too much");
-		s += *s == '\\' && s[1];
-	}
-	return 0;
-}
-
 static int compile(struct condition *c, struct why *why)
 {
-	_cleanup_free_ char *whole = NULL;
-	int rc = check_regex(c->value, why);
-	char text[200];
+	const char *wrong = "";
+	int err;
 
-	if (rc)
-		return rc;
-	if (asprintf(&whole, "^(%s)$", c->value) < 0) {
-		whole = NULL;
-		return -ENOMEM;
-	}
-	rc = regcomp(&c->regex, whole, REG_EXTENDED | REG_NOSUB);
-	c->has_regex = !rc;
-	if (!rc)
-		return 0;
-	regerror(rc, &c->regex, text, sizeof(text));
-	return rc == REG_ESPACE ? -ENOMEM
-				: why_say(why, -EINVAL, "\"%.60s\" is no regular expression: %s",
-					  c->value, text);
+	if (strlen(c->value) > MAX_REGEX_BYTES)
+		return why_say(why, -EINVAL, "the regular expression is longer than %d bytes",
+			       MAX_REGEX_BYTES);
+	err = label_regex_compile(&c->regex, c->value, &wrong);
+	c->has_regex = !err;
+	return err == -EINVAL ? why_say(why, err, "\"%.60s\": %s", c->value, wrong) : err;
 }
 
 static bool is_number_key(const char *key)

@@ -79,9 +79,13 @@ static void malformed_ones_say_what_is_wrong(void **state)
 		{"pid=abc", "pid is a number"},
 		{"tid!=-1", "thread_id is a number"},
 		{"pid=99999999999999999999", "pid is a number"},
-		{"comm=~(", "is no regular expression"},
-		{"comm=~(a)\\1", "back references"},
+		{"comm=~(", "a parenthesis that is not closed"},
+		{"comm=~a)(b", "a parenthesis that is not closed"},
+		{"comm=~(a)\\1", "back-reference"},
 		{"comm=~(x{200}){200}", "repeats too much"},
+		/* what stands before a plus is there twice, and nobody has to write a brace */
+		{"comm=~((((((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+", "9 groups"},
+		{"comm=~x++++++++++++++++++++++++++++++", "repeats too much"},
 		{"comm=~\"x{1,99999}\"", "repeats too much"},
 	};
 

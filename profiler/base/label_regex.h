@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Extended regular expressions over whole values of labels, of bounded cost: what would take glibc much
  * time or memory is refused. */
-#ifndef KILN_AGENT_LABEL_REGEX_H
-#define KILN_AGENT_LABEL_REGEX_H
+#ifndef KILN_BASE_LABEL_REGEX_H
+#define KILN_BASE_LABEL_REGEX_H
 
 #include <regex.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "profiler/agent/label_regex.h"
+#include "profiler/base/label_regex.h"
 
 #include <ctype.h>
 #include <errno.h>
