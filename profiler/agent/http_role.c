@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "profiler/agent/config.h"
@@ -17,12 +18,16 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
+#include "profiler/base/sanitizer.h"
 #include "profiler/base/text.h"
 #include "profiler/http/http.h"
 
 #define TOKEN_MAX (64u << 10)
 #define PEM_MAX	  (1u << 20)
 #define LOOK_MS	  1000
+/* For queries, and the stacks of threads; what exceeds it is out of memory. Not the address space: the C
+ * library reserves more of that for each thread than it ever uses. */
+#define DATA_BYTES (1ull << 30)
 
 struct prepared {
 	struct http_opts opts;
@@ -141,6 +146,23 @@ static int copy_hosts(struct prepared *p, const struct config *c)
 	return 0;
 }
 
+static void limit_memory(void)
+{
+	struct rlimit r = {.rlim_cur = DATA_BYTES, .rlim_max = DATA_BYTES};
+
+	if (!SANITIZED && setrlimit(RLIMIT_DATA, &r))
+		log_debug("the HTTP server's memory has no limit: %s", strerror(errno));
+}
+
+/* A test has no time for a query of seconds. 0: the server's own limit. */
+static uint64_t query_ns(void)
+{
+	const char *test = getenv("KILN_TEST_QUERY_NS");
+	uint64_t ns;
+
+	return test && !text_parse_u64(test, 60 * NS_PER_S, &ns) ? ns : 0;
+}
+
 int http_role_prepare(struct role_env *env)
 {
 	_cleanup_(prepared_freep) struct prepared *p = calloc(1, sizeof(*p));
@@ -149,11 +171,13 @@ int http_role_prepare(struct role_env *env)
 
 	if (!p)
 		return -ENOMEM;
+	limit_memory();
 	p->opts.tcp_fd = p->opts.unix_fd = -1;
 	err = read_secrets(p, c) ?: copy_hosts(p, c) ?: listen_on(p, c);
 	if (err)
 		return err;
 	warn_of_all_readers(c);
+	p->opts.query_ns = query_ns();
 	p->opts.store_path = c->store_path;
 	p->opts.hosts = p->hosts;
 	p->opts.token = p->token;
@@ -178,7 +202,7 @@ static bool take_control(struct role_env *env, struct server *s)
 	return r != -ECONNRESET && (r <= 0 || m.kind != CONTROL_END);
 }
 
-static void serve(struct role_env *env, struct server *s)
+static int serve(struct role_env *env, struct server *s)
 {
 	struct pollfd p = {.fd = env->control, .events = POLLIN};
 	bool goes_on = true;
@@ -188,9 +212,13 @@ static void serve(struct role_env *env, struct server *s)
 
 		if (poll(&p, 1, wait_ms < LOOK_MS ? wait_ms : LOOK_MS) > 0)
 			goes_on = take_control(env, s);
-		http_look(s);
+		if (!http_look(s)) {
+			log_error("a query does not end: the HTTP server starts anew");
+			return -ETIME;
+		}
 		role_beat(env, monotonic_ns());
 	}
+	return 0;
 }
 
 int http_role_run(struct role_env *env)
@@ -201,7 +229,9 @@ int http_role_run(struct role_env *env)
 
 	if (!err) {
 		role_ready(env);
-		serve(env, s);
+		err = serve(env, s);
+		if (err)
+			return err; /* what hangs cannot be stopped: exit() ends it */
 		http_stop(s);
 	}
 	p->opts.tcp_fd = p->opts.unix_fd = -1; /* closed by the server */

@@ -200,10 +200,7 @@ static void list(struct store *store, const struct overview_query *q, struct ans
 	int err = overview_make(store, q, &all, &why);
 
 	if (err)
-		answer_error(a,
-			     err == -EINVAL || err == -E2BIG ? MHD_HTTP_BAD_REQUEST
-							     : MHD_HTTP_INTERNAL_SERVER_ERROR,
-			     "%s", why.text);
+		answer_error(a, range_status(err), "%s", why.text);
 	else if (overview_json(&a->body, &all))
 		out_of_memory(a, -ENOMEM);
 	overview_release(&all);

@@ -12,7 +12,9 @@
 #ifndef KILN_HTTP_HTTP_H
 #define KILN_HTTP_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "profiler/base/why.h"
@@ -26,6 +28,7 @@ struct http_opts { /* everything is borrowed */
 		*hosts;		/* names of this host beside localhost; NULL-terminated, or NULL */
 	const char *token;	/* requests by TCP must bear it, or NULL */
 	const char *cert, *key; /* PEM of the TCP listener's TLS, or NULL */
+	uint64_t query_ns; /* a query may read the store for this long; 0: HTTP_QUERY_S */
 	struct metrics *metrics;
 };
 
@@ -36,8 +39,9 @@ struct server;
 int http_start(struct server **out, const struct http_opts *opts);
 /* Where live profiles are asked for (profiler/http/live.h); the descriptor becomes the server's. */
 void http_set_live(struct server *s, int fd);
-/* Ends connections that take too long. */
-void http_look(struct server *s);
+/* Ends connections that take too long. False: a query hangs, and no thread can be ended. Only the process can,
+ * without http_stop(). */
+bool http_look(struct server *s);
 /* Answers no more. */
 void http_stop(struct server *s);
 

@@ -86,6 +86,7 @@ unsigned querier_status(int err)
 	case -EBUSY:
 	case -EACCES:
 	case -EPERM:
+	case -ETIME:
 		return 503;
 	default:
 		return 500;

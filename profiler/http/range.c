@@ -46,7 +46,10 @@ bool range_of(const struct request *r, struct store_query *q, struct answer *a)
 
 struct store *range_open(struct server *s, struct answer *a)
 {
-	struct store_opts opts = {.access = STORE_READ};
+	struct store_opts opts = {
+		.access = STORE_READ,
+		.read_until_ns = monotonic_ns() + s->opts.query_ns,
+	};
 	struct why why = {""};
 	struct store *store;
 	int err = store_open(&store, s->opts.store_path, &opts, &why);
@@ -55,6 +58,19 @@ struct store *range_open(struct server *s, struct answer *a)
 		return store;
 	answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", why.text);
 	return NULL;
+}
+
+int range_status(int err)
+{
+	switch (err) {
+	case -EINVAL:
+	case -E2BIG:
+		return MHD_HTTP_BAD_REQUEST;
+	case -ETIME:
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	default:
+		return MHD_HTTP_INTERNAL_SERVER_ERROR;
+	}
 }
 
 static bool query(struct server *s, const struct store_query *q, struct store_result *out,
@@ -69,9 +85,7 @@ static bool query(struct server *s, const struct store_query *q, struct store_re
 	err = store_query(store, q, out, &why);
 	store_close(store);
 	if (err)
-		answer_error(a,
-			     err == -EINVAL ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_INTERNAL_SERVER_ERROR,
-			     "%s", why.text);
+		answer_error(a, range_status(err), "%s", why.text);
 	return !err;
 }
 

@@ -9,6 +9,9 @@
 /* Fills q from the request; without since: the last hour. False: the answer says what is wrong. */
 bool range_of(const struct request *r, struct store_query *q, struct answer *a);
 
+/* The status that an error of the store has. */
+int range_status(int err);
+
 /* Opens the store for reading. NULL: the answer says why. */
 struct store *range_open(struct server *s, struct answer *a);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/base/json.h"
 #include "profiler/base/text.h"
 #include "profiler/http/server.h"
@@ -38,32 +39,63 @@ void answer_error(struct answer *a, int status, const char *fmt, ...)
 	free(clean);
 }
 
+/* The place of a thread's query, or (NULL) a free one; HTTP_QUERIES: none. With the lock. */
+static size_t find_query(const struct server *s, const pthread_t *thread)
+{
+	size_t i = 0;
+
+	while (i < HTTP_QUERIES &&
+	       (thread ? !s->queries[i].began_ns || !pthread_equal(s->queries[i].thread, *thread)
+		       : s->queries[i].began_ns != 0))
+		i++;
+	return i;
+}
+
 bool server_begin_query(struct server *s, struct answer *a)
 {
 	struct timespec until;
 	int err = 0;
-	bool mine;
+	size_t mine;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += HTTP_QUERY_WAIT_S;
 	pthread_mutex_lock(&s->lock);
-	while (s->queries >= HTTP_QUERIES && !err)
+	while ((mine = find_query(s, NULL)) == HTTP_QUERIES && !err)
 		err = pthread_cond_timedwait(&s->turn, &s->lock, &until);
-	mine = s->queries < HTTP_QUERIES;
-	s->queries += mine;
-	pthread_mutex_unlock(&s->lock);
-	if (!mine) {
-		a->retry_after = HTTP_QUERY_WAIT_S;
-		answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE,
-			     "too many queries at once: try again in a few seconds");
+	if (mine < HTTP_QUERIES) {
+		s->queries[mine].thread = pthread_self();
+		s->queries[mine].began_ns = monotonic_ns();
 	}
-	return mine;
+	pthread_mutex_unlock(&s->lock);
+	if (mine < HTTP_QUERIES)
+		return true;
+	a->retry_after = HTTP_QUERY_WAIT_S;
+	answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE,
+		     "too many queries at once: try again in a few seconds");
+	return false;
 }
 
 void server_end_query(struct server *s)
 {
+	pthread_t me = pthread_self();
+	size_t i;
+
 	pthread_mutex_lock(&s->lock);
-	s->queries--;
+	i = find_query(s, &me);
+	if (i < HTTP_QUERIES)
+		s->queries[i].began_ns = 0;
 	pthread_cond_signal(&s->turn);
 	pthread_mutex_unlock(&s->lock);
+}
+
+bool server_is_stuck(struct server *s, uint64_t now_ns)
+{
+	bool is_stuck = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < HTTP_QUERIES; i++)
+		is_stuck |= s->queries[i].began_ns &&
+			    now_ns > s->queries[i].began_ns + HTTP_STUCK_S * NS_PER_S;
+	pthread_mutex_unlock(&s->lock);
+	return is_stuck;
 }

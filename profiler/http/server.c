@@ -14,6 +14,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/http/guard.h"
@@ -302,6 +303,7 @@ static void server_init(struct server *s, const struct http_opts *opts)
 	pthread_condattr_t attr;
 
 	s->opts = *opts;
+	s->opts.query_ns = opts->query_ns ?: HTTP_QUERY_S * NS_PER_S;
 	s->live_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -341,9 +343,10 @@ void http_set_live(struct server *s, int fd)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void http_look(struct server *s)
+bool http_look(struct server *s)
 {
 	watch_look(s->watch);
+	return !server_is_stuck(s, monotonic_ns());
 }
 
 void http_stop(struct server *s)

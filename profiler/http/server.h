@@ -15,6 +15,8 @@
 #define HTTP_MAX_QUERY	   4096 /* bytes of a parameter */
 #define HTTP_QUERIES	   2	/* that read the store at once */
 #define HTTP_QUERY_WAIT_S  5	/* for one's turn */
+#define HTTP_QUERY_S	   20	/* for reading: longer ones end with 503 */
+#define HTTP_STUCK_S	   60	/* a query that does not end: the process does */
 #define HTTP_IDLE_S	   10	/* nothing came or went */
 #define HTTP_REQUEST_S	   30	/* until a request is complete */
 #define HTTP_ANSWER_S	   120	/* until its answer is sent, once it is made */
@@ -40,7 +42,10 @@ struct server {
 	struct listener tcp, local;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t turn;
-	unsigned queries; /* at work */
+	struct {
+		pthread_t thread;
+		uint64_t began_ns; /* 0: free */
+	} queries[HTTP_QUERIES];   /* at work */
 	int live_fd;	  /* -1: nobody records live profiles */
 	bool live;	  /* one is being recorded */
 };
@@ -78,6 +83,8 @@ handler http_route(const char *method, const char *path, const char **rest, cons
 /* One's turn to read the store; false: the answer says that there are too many. */
 bool server_begin_query(struct server *s, struct answer *a);
 void server_end_query(struct server *s);
+/* Whether one has not ended for HTTP_STUCK_S: it hangs in a file. now_ns: CLOCK_MONOTONIC. */
+bool server_is_stuck(struct server *s, uint64_t now_ns);
 
 /* profiler/http/api.c */
 void answer_profile(struct server *s, const struct request *r, struct answer *a);

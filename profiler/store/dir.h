@@ -33,6 +33,7 @@ struct why;
 struct dir {
 	int fd;
 	char *path;  /* absolute */
+	uint64_t read_until_ns; /* see store_opts */
 	gid_t group; /* of files; (gid_t)-1: the process's own */
 	pid_t pid;   /* that its locks name; 0: this process */
 };

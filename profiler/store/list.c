@@ -165,7 +165,7 @@ int store_times_from(struct store *s, const struct store_query *q, int64_t width
 		t.slots = (struct store_times){0};
 	}
 	times_release(&t);
-	return err ? why_say(why, err, "%s: %s", s->dir.path, strerror(-err)) : 0;
+	return err ? why_say(why, err, "%s: %s", s->dir.path, visit_error(err)) : 0;
 }
 
 int store_times(struct store *s, const struct store_query *q, int64_t width_ns,

@@ -161,5 +161,5 @@ int store_query(struct store *s, const struct store_query *q, struct store_resul
 	if (!err)
 		return 0;
 	return why_say(why, err, "%s: %s", s->dir.path,
-		       err == -EINVAL && query.why ? query.why : strerror(-err));
+		       err == -EINVAL && query.why ? query.why : visit_error(err));
 }

@@ -217,5 +217,5 @@ int store_series(struct store *s, const struct store_query *q, int64_t width_ns,
 		g.series = (struct store_series){0};
 	}
 	grouping_release(&g);
-	return err ? why_say(why, err, "%s: %s", s->dir.path, strerror(-err)) : 0;
+	return err ? why_say(why, err, "%s: %s", s->dir.path, visit_error(err)) : 0;
 }

@@ -144,6 +144,7 @@ int store_open(struct store **out, const char *path, const struct store_opts *op
 		return why_say(why, -EINVAL, "a segment covers a second at least");
 	err = dir_open(&s->dir, path, opts->access == STORE_WRITE, why);
 	s->dir.pid = opts->pid;
+	s->dir.read_until_ns = opts->read_until_ns;
 	if (!err && opts->access == STORE_WRITE)
 		err = open_for_writing(s, why);
 	if (!err)

@@ -46,6 +46,7 @@ struct store_opts {
 	/* Windows of a day that has been over for coarse_after_ns (0: a day) are merged into such of
 	 * coarse_window_ns (0: a minute). */
 	uint64_t coarse_after_ns, coarse_window_ns;
+	uint64_t read_until_ns; /* CLOCK_MONOTONIC; what reads longer ends with -ETIME; 0: never */
 	size_t index_bytes; /* memory for what a segment's windows have in common: then it ends. 0: 16 MiB */
 };
 

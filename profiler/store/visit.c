@@ -2,8 +2,10 @@
 #include "profiler/store/visit.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/store/snapshot.h"
 
 /* How often segments may vanish meanwhile before it gives up: each time a compaction has ended. */
@@ -17,6 +19,11 @@ struct visit {
 	struct visited *out;
 };
 
+static bool is_too_late(const struct visit *c)
+{
+	return c->dir->read_until_ns && monotonic_ns() >= c->dir->read_until_ns;
+}
+
 static int visit_windows(const struct visit *c, struct reader *r)
 {
 	struct window_row w;
@@ -25,6 +32,8 @@ static int visit_windows(const struct visit *c, struct reader *r)
 	while (!err && (got = reader_next(r, &w))) {
 		if (got < 0)
 			return got;
+		if (is_too_late(c))
+			return -ETIME;
 		if (w.begin_unix_ns < c->since_ns || w.begin_unix_ns >= c->until_ns)
 			continue;
 		err = c->v->window(c->ctx, &w);
@@ -75,7 +84,7 @@ static int visit_once(const struct visit *c)
 	if (err)
 		return err;
 	for (size_t i = 0; i < s.v.len && !err; i++)
-		err = visit_or_count(c, &s.v.data[i]);
+		err = is_too_late(c) ? -ETIME : visit_or_count(c, &s.v.data[i]);
 	snapshot_release(&s);
 	return err;
 }
@@ -89,4 +98,9 @@ int visit(const struct dir *d, int64_t since_ns, int64_t until_ns, const struct 
 	for (int i = 0; i < MAX_TRIES && err == -ENOENT; i++)
 		err = visit_once(&c);
 	return err;
+}
+
+const char *visit_error(int err)
+{
+	return err == -ETIME ? "reading took too long: a shorter range takes less" : strerror(-err);
 }

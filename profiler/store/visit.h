@@ -23,8 +23,10 @@ struct visited {
 	struct reader_damage damage;		   /* of those that could */
 };
 
-/* 0, what a callback returned, or -errno. */
+/* 0, what a callback returned, -ETIME (d->read_until_ns is over), or another -errno. */
 int visit(const struct dir *d, int64_t since_ns, int64_t until_ns, const struct visitor *v,
 	  void *ctx, struct visited *out);
+/* What to say about an error of it. */
+const char *visit_error(int err);
 
 #endif

@@ -214,6 +214,26 @@ test_requests_of_all_kinds() {
 }
 
 # A hundred clients at once, and as many that send a byte now and then: nothing of it disturbs the sampling.
+# What a regular expression or a query may cost has an end, and the server says so.
+test_costly_queries() {
+	need_bpf
+	need curl jq
+	local path what
+	what=$(printf '%0.s(' {1..30})a$(printf '%0.s%%2B)' {1..30})%2B
+	KILN_TEST_QUERY_NS=1 serve <<<''
+	wait_until 20 has_windows 2
+	grep -E '^Max data size +1073741824 ' "/proc/$(role_pid kiln-server)/limits" >out
+	get 400 "/api/v1/report?where=comm=~%22$what%22" -m 5
+	assert_match "what is wrong" body 'a regular expression with more than 9 groups'
+	for path in /api/v1/report /api/v1/profile /api/v1/list /api/v1/labels /; do
+		get 503 "$path"
+		assert_match "why" body 'a shorter range takes less'
+	done
+	get 503 /querier.v1.QuerierService/LabelNames -H 'Content-Type: application/json' -d '{}'
+	assert_match "why" body '"unavailable".*a shorter range takes less'
+	stop_agent 0
+}
+
 test_many_and_slow_clients() {
 	need_bpf
 	need curl

@@ -7,6 +7,8 @@
 
 #include <sqlite3.h>
 
+#include "profiler/base/clock.h"
+#include "profiler/store/list.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/store.h"
 
@@ -142,6 +144,33 @@ static void labels_can_be_left_out(void **state)
 	profile_free(whole);
 	profile_free(no_pid);
 	profile_free(neither);
+	store_close(s);
+	release_windows(w, N);
+}
+
+/* Whoever reads says how long it may take. */
+static void reading_ends_when_its_time_is_over(void **state)
+{
+	const struct store_query q = {.until_ns = STORE_END};
+	struct store_opts opts = {.access = STORE_READ, .read_until_ns = monotonic_ns() + HOUR};
+	struct store *s = open_store("store", &writing);
+	struct why why;
+	struct store_result r;
+	struct store_times times;
+	struct window w[N];
+
+	(void)state;
+	append_windows(s, w, N, 3 * MINUTE);
+	store_close(s);
+	s = open_store("store", &opts);
+	assert_int_equal(store_query(s, &q, &r, &why), 0);
+	store_result_release(&r);
+	store_close(s);
+	opts.read_until_ns = monotonic_ns();
+	s = open_store("store", &opts);
+	assert_int_equal(store_query(s, &q, &r, &why), -ETIME);
+	assert_non_null(strstr(why.text, "a shorter range takes less"));
+	assert_int_equal(store_times(s, &q, MINUTE, &times, &why), -ETIME);
 	store_close(s);
 	release_windows(w, N);
 }
@@ -527,6 +556,7 @@ int main(void)
 		CASE(parts_add_up),
 		CASE(conditions_pick_samples),
 		CASE(labels_can_be_left_out),
+		CASE(reading_ends_when_its_time_is_over),
 		CASE(sums_by_label_need_no_stacks),
 		CASE(a_restart_goes_on_with_the_segment),
 		CASE(segments_end_by_the_clock_and_by_memory),
