@@ -2,10 +2,20 @@
 #include "profiler/store/db.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/store/companions.h"
 
-#define BUSY_MS 1000
+#define BUSY_MS	  1000
+#define MAX_TRIES 8 /* while a writer mends it */
+#define PAUSE_NS  20000000l
+/* Of a segment that is read from a copy: only those are that were being written. */
+#define COPY_MAX_BYTES (64 << 20)
 
 /* Small pages: a window adds some 10 KB in rows of a few hundred bytes each. The log moves into the
  * file every 256 pages, and takes no room afterwards. */
@@ -132,10 +142,10 @@ static int set_up(sqlite3 *db, enum db_mode mode)
 	return err;
 }
 
-static int open_with(sqlite3 **out, const char *path, int flags)
+static int open_with(sqlite3 **out, const char *name, int flags)
 {
 	_cleanup_(db_closep) sqlite3 *db = NULL;
-	int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+	int rc = sqlite3_open_v2(name, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
 				 NULL);
 
 	if (!db)
@@ -146,42 +156,127 @@ static int open_with(sqlite3 **out, const char *path, int flags)
 	return 0;
 }
 
-/* Any read looks for a journal that has to be rolled back, and rolls it back. */
+/* Any read looks for a journal that has to be rolled back; whoever may write rolls it back. */
 static int look_at_journal(sqlite3 *db)
 {
 	return db_exec(db, "PRAGMA schema_version");
 }
 
-/* Whoever made or closed the segment was killed while he changed its journal: one who may write has to
- * finish it before others can read. */
-static int roll_back_as_writer(const char *path)
+int db_mend(const char *path)
 {
 	_cleanup_(db_closep) sqlite3 *db = NULL;
-	int err = open_with(&db, path, SQLITE_OPEN_READWRITE) ?: set_up(db, DB_READ);
+	int err = companions_check(path) ?: open_with(&db, path, SQLITE_OPEN_READWRITE);
 
-	return err ?: look_at_journal(db);
+	return err ?: set_up(db, DB_READ) ?: look_at_journal(db);
 }
 
-static int open_to_read(sqlite3 *db, const char *path)
-{
-	int err = set_up(db, DB_READ) ?: look_at_journal(db);
+/* --- a copy of a segment that its writer has yet to mend ------------------------------------------- */
 
-	if (sqlite3_extended_errcode(db) != SQLITE_READONLY_ROLLBACK)
+/* A name by which SQLite reads the file as it is: without journal, log and locks. */
+static int name_as_it_is(const char *path, char **out)
+{
+	struct buf name = {0};
+	int err;
+
+	buf_str(&name, "file://");
+	for (const char *p = path; *p; p++)
+		buf_printf(&name, *p == '/' ? "%c" : "%%%02x", (unsigned char)*p);
+	buf_str(&name, "?immutable=1");
+	*out = name.err ? NULL : strdup(buf_cstr(&name));
+	err = name.err ?: *out ? 0 : -ENOMEM;
+	buf_release(&name);
+	return err;
+}
+
+static int copy_into(sqlite3 *to, sqlite3 *from)
+{
+	sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
+
+	if (!b)
+		return db_error(to, sqlite3_extended_errcode(to)) ?: -EIO;
+	sqlite3_backup_step(b, -1);
+	return db_error(to, sqlite3_backup_finish(b));
+}
+
+static int copy_as_it_is(sqlite3 **out, const char *path)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL, *copy = NULL;
+	_cleanup_free_ char *name = NULL;
+	int err = name_as_it_is(path, &name);
+
+	err = err ?: open_with(&db, name, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+	err = err ?: open_with(&copy, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+	err = err ?: copy_into(copy, db) ?: set_up(copy, DB_READ);
+	if (!err)
+		*out = steal_ptr(copy);
+	return err;
+}
+
+/* -EAGAIN: its writer is at it just now. */
+static int open_copy(sqlite3 **out, const char *path)
+{
+	_cleanup_(db_closep) sqlite3 *copy = NULL;
+	struct stat file, before, after;
+	int err;
+
+	if (lstat(path, &file))
+		return -errno;
+	if (file.st_size > COPY_MAX_BYTES || !companions_journal_is_idle(path, &before))
+		return -EROFS;
+	err = copy_as_it_is(&copy, path);
+	if (err)
 		return err;
-	return roll_back_as_writer(path) ?: look_at_journal(db);
+	if (!companions_journal_is_idle(path, &after) || after.st_ino != before.st_ino ||
+	    after.st_mtim.tv_sec != before.st_mtim.tv_sec ||
+	    after.st_mtim.tv_nsec != before.st_mtim.tv_nsec)
+		return -EAGAIN;
+	*out = steal_ptr(copy);
+	return 0;
+}
+
+/* --- opening ---------------------------------------------------------------------------------------- */
+
+static int open_to_read(sqlite3 **out, const char *path)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL;
+	int err = open_with(&db, path, SQLITE_OPEN_READONLY);
+
+	err = err ?: set_up(db, DB_READ) ?: look_at_journal(db);
+	if (db && sqlite3_extended_errcode(db) == SQLITE_READONLY_ROLLBACK)
+		return open_copy(out, path);
+	/* Not the file itself: its log ends just now, or nobody who may write has looked at it. */
+	if (err == -ENOENT && !access(path, F_OK))
+		return -EAGAIN;
+	if (!err)
+		*out = steal_ptr(db);
+	return err;
+}
+
+static int open_to_write(sqlite3 **out, const char *path, enum db_mode mode)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL;
+	int err = open_with(&db, path, SQLITE_OPEN_READWRITE) ?: set_up(db, mode);
+
+	if (!err)
+		*out = steal_ptr(db);
+	return err;
 }
 
 int db_open(sqlite3 **out, const char *path, enum db_mode mode)
 {
-	_cleanup_(db_closep) sqlite3 *db = NULL;
-	int flags = mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-	int err = open_with(&db, path, flags);
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	int err = -EAGAIN;
 
-	if (!err)
-		err = mode == DB_READ ? open_to_read(db, path) : set_up(db, mode);
-	if (!err)
-		*out = steal_ptr(db);
-	return err;
+	for (int i = 0; i < MAX_TRIES && err == -EAGAIN; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		err = companions_check(path);
+		if (!err && mode == DB_READ)
+			err = open_to_read(out, path);
+		else if (!err)
+			err = open_to_write(out, path, mode);
+	}
+	return err == -EAGAIN ? -EROFS : err;
 }
 
 void db_close(sqlite3 *db)

@@ -9,7 +9,7 @@
 #include <sqlite3.h>
 
 enum db_mode {
-	DB_READ,  /* writes nothing but what somebody who was killed left half done */
+	DB_READ,  /* writes nothing */
 	DB_WRITE, /* write-ahead log; a commit that has returned survives a power cut */
 	DB_BUILD, /* a file that nobody reads yet: no journal, its maker syncs it once */
 };
@@ -18,11 +18,14 @@ enum db_mode {
 #define DB_MAX_VALUE_BYTES (64 << 20)
 
 /*
- * The file must exist; path is absolute. A lock of another process is waited for a second. 0 or -errno;
- * -EBADMSG: it is no database, or a damaged one; -EROFS or -EACCES: a writer was killed, and only somebody who
- * may write can finish what it did.
+ * The file must exist; path is absolute. A lock of another process is waited for a second. What a writer left half
+ * done who was killed is read from a copy in memory. 0 or -errno; -EBADMSG: it is no database, or a damaged one,
+ * or what lies beside it is odd (profiler/store/companions.h); -EROFS or -EACCES: a writer was killed, and only
+ * somebody who may write can finish what it did.
  */
 int db_open(sqlite3 **out, const char *path, enum db_mode mode);
+/* Finishes what a writer left half done who was killed: for the store's writer alone. 0 or -errno. */
+int db_mend(const char *path);
 /* NULL is fine. */
 void db_close(sqlite3 *db);
 

@@ -2,10 +2,13 @@
 #include "profiler/store/maintain.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
 #include "profiler/store/compact.h"
+#include "profiler/store/db.h"
 #include "profiler/store/snapshot.h"
 #include "profiler/store/store_internal.h"
 
@@ -102,6 +105,16 @@ static struct job find_job(const struct choice *c)
 
 /* --- doing it ------------------------------------------------------------------------------------- */
 
+/* Readers cannot finish what somebody who was killed has begun; the next turn sees whether this could. */
+static void mend(struct store *s, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	int err = dir_path(&s->dir, name, &path) ?: db_mend(path);
+
+	if (err)
+		log_debug("%s cannot be mended: %s", name, strerror(-err));
+}
+
 /* One that says nothing any more goes out of the way; so does one whose place another has taken. */
 static int clear_away(struct store *s, const struct snapshot *all)
 {
@@ -114,6 +127,8 @@ static int clear_away(struct store *s, const struct snapshot *all)
 			continue;
 		if (f->is_replaced || f->file.is_empty || f->err == -ENODATA) {
 			done |= !dir_remove(&s->dir, f->file.name);
+		} else if (f->err == -EROFS) {
+			mend(s, f->file.name);
 		} else if (f->err == -EBADMSG && !dir_put_aside(&s->dir, f->file.name)) {
 			store_count(s, quarantined);
 			done = 1;
