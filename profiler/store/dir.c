@@ -17,6 +17,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/why.h"
 
@@ -370,7 +371,9 @@ static int remove_name(const struct dir *d, const char *name, const char *suffix
 	char path[DIR_NAME_BYTES + 16];
 
 	snprintf(path, sizeof(path), "%s%s", name, suffix);
-	return unlinkat(d->fd, path, 0) && errno != ENOENT ? -errno : 0;
+	if (!unlinkat(d->fd, path, 0) || errno == ENOENT)
+		return 0;
+	return errno == EISDIR && !unlinkat(d->fd, path, AT_REMOVEDIR) ? 0 : -errno;
 }
 
 /* The file first: without it the rest is nothing, and dir_clean() finds it. */
@@ -395,25 +398,35 @@ int dir_put_aside(const struct dir *d, const char *name)
 	snprintf(aside, sizeof(aside), "%s" DIR_DAMAGED_SUFFIX "-wal", name);
 	if (!err && exists(d, log, ""))
 		err = dir_rename(d, log, aside);
-	return err ?: dir_remove(d, name);
+	if (!err && dir_remove(d, name))
+		log_debug("something stays beside %s, which was put aside", name);
+	return err;
 }
 
-static int clean_name(const struct dir *d, const char *name, struct dir_list *out)
+static bool is_left_over(const struct dir *d, const char *name)
 {
 	char main_name[DIR_NAME_BYTES];
 	int64_t begin;
 
-	(void)out;
 	if (parse_name(name, DIR_TMP_SUFFIX, &begin) ||
 	    parse_name(name, DIR_TMP_SUFFIX "-journal", &begin))
-		return remove_name(d, name, "");
+		return true;
 	for (size_t i = 0; i < N_BESIDE; i++) {
 		if (!parse_name(name, beside[i], &begin))
 			continue;
 		snprintf(main_name, sizeof(main_name), "%.*s",
 			 (int)(strlen(name) - strlen(beside[i])), name);
-		return exists(d, main_name, "") ? 0 : remove_name(d, name, "");
+		return !exists(d, main_name, "");
 	}
+	return false;
+}
+
+/* What cannot be removed is no reason to leave the rest. */
+static int clean_name(const struct dir *d, const char *name, struct dir_list *out)
+{
+	(void)out;
+	if (is_left_over(d, name) && remove_name(d, name, ""))
+		log_debug("%s cannot be removed", name);
 	return 0;
 }
 

@@ -17,6 +17,7 @@ struct visit {
 	const struct visitor *v;
 	void *ctx;
 	struct visited *out;
+	int err; /* why the first segment that could not be opened was not */
 };
 
 static bool is_too_late(const struct visit *c)
@@ -42,12 +43,30 @@ static int visit_windows(const struct visit *c, struct reader *r)
 	return err;
 }
 
-static int visit_segment(const struct visit *c, const struct snapshot_segment *s)
+/* What is wrong with this process rather than with the segment; or it is gone, or will be there soon. */
+static bool is_passing(int err)
+{
+	return err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -ENOENT ||
+	       err == -EBUSY || err == -ENODATA || err == -ENOTSUP;
+}
+
+/* A segment that nobody can read is counted; the rest is what there is. */
+static int open_or_count(struct visit *c, const struct snapshot_segment *s, struct reader **out)
+{
+	_cleanup_free_ char *path = NULL;
+	int err = s->err ?: dir_path(c->dir, s->file.name, &path) ?: reader_open(out, path);
+
+	if (!err || is_passing(err))
+		return err;
+	c->err = c->err ?: err;
+	return -EBADMSG;
+}
+
+static int visit_segment(struct visit *c, const struct snapshot_segment *s)
 {
 	_cleanup_(reader_freep) struct reader *r = NULL;
-	_cleanup_free_ char *path = NULL;
 	const struct reader_damage *damage;
-	int err = dir_path(c->dir, s->file.name, &path) ?: reader_open(&r, path);
+	int err = open_or_count(c, s, &r);
 
 	if (err)
 		return err;
@@ -60,10 +79,9 @@ static int visit_segment(const struct visit *c, const struct snapshot_segment *s
 	return err;
 }
 
-/* A segment that nobody can read is counted; the rest is what there is. */
-static int visit_or_count(const struct visit *c, const struct snapshot_segment *s)
+static int visit_or_count(struct visit *c, const struct snapshot_segment *s)
 {
-	int err = s->is_replaced || s->file.is_empty ? 0 : s->err ?: visit_segment(c, s);
+	int err = s->is_replaced || s->file.is_empty ? 0 : visit_segment(c, s);
 
 	if (err == -EBADMSG || err == -EIO || err == -EROFS)
 		c->out->segments_damaged++;
@@ -74,11 +92,18 @@ static int visit_or_count(const struct visit *c, const struct snapshot_segment *
 	return 0;
 }
 
-static int visit_once(const struct visit *c)
+/* Whoever may read none of them is told why. */
+static int judge(const struct visit *c)
+{
+	return c->out->segments || (c->err != -EACCES && c->err != -EPERM) ? 0 : c->err;
+}
+
+static int visit_once(struct visit *c)
 {
 	struct snapshot s;
 	int err;
 
+	c->err = 0;
 	*c->out = (struct visited){0};
 	err = c->v->restart(c->ctx) ?: snapshot_take(&s, c->dir, c->since_ns, c->until_ns);
 	if (err)
@@ -86,13 +111,13 @@ static int visit_once(const struct visit *c)
 	for (size_t i = 0; i < s.v.len && !err; i++)
 		err = is_too_late(c) ? -ETIME : visit_or_count(c, &s.v.data[i]);
 	snapshot_release(&s);
-	return err;
+	return err ?: judge(c);
 }
 
 int visit(const struct dir *d, int64_t since_ns, int64_t until_ns, const struct visitor *v,
 	  void *ctx, struct visited *out)
 {
-	const struct visit c = {d, since_ns, until_ns, v, ctx, out};
+	struct visit c = {d, since_ns, until_ns, v, ctx, out, 0};
 	int err = -ENOENT;
 
 	for (int i = 0; i < MAX_TRIES && err == -ENOENT; i++)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <endian.h>
+#include <sys/wait.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/store/db.h"
@@ -214,6 +215,134 @@ static void the_writer_rolls_back_what_readers_cannot(void **state)
 	release_windows(w, N);
 }
 
+/* --- what is no file ------------------------------------------------------------------------------ */
+
+static void assert_one_damaged(void)
+{
+	struct store *s = open_store("store", &reading);
+	struct store_files files;
+	unsigned damaged = 0;
+
+	assert_int_equal(store_files(s, &files), 0);
+	for (size_t i = 0; i < files.v.len; i++)
+		damaged += files.v.data[i].state == STORE_FILE_DAMAGED;
+	assert_int_equal(files.v.len, 2);
+	assert_int_equal(damaged, 1);
+	store_files_release(&files);
+	store_close(s);
+}
+
+/* One segment is damaged, the others are as good as ever, and whoever writes goes on. */
+static void put_beside(const char *command, const char *suffix)
+{
+	struct window w[N + 1];
+	struct store *s;
+
+	make_store(w);
+	fixture_run("%s " SEGMENT "%s", command, suffix);
+	assert_readable(w, N / 2, 1);
+	assert_one_damaged();
+	s = open_store("store", &writing);
+	w[N] = random_window(N, T0 + 10 * MINUTE, MINUTE);
+	assert_int_equal(append_window(s, &w[N]), 0);
+	store_close(s);
+	assert_readable(w, N / 2 + 1, 1);
+	assert_int_equal(maintain_all(), 1);
+	fixture_run("[ -f " SEGMENT ".damaged ]");
+	assert_readable(w, N / 2 + 1, 1);
+	fixture_run("rm -r store");
+	release_windows(w, N + 1);
+}
+
+static void what_is_no_file_costs_one_segment(void **state)
+{
+	static const char *const commands[] = {"mkfifo", "mkdir", "ln -s /etc/passwd",
+					       "ln -s nowhere"},
+				 *const suffixes[] = {"-journal", "-wal", "-shm"};
+
+	(void)state;
+	for (int c = 0; c < 4; c++)
+		for (int s = 0; s < 3; s++)
+			put_beside(commands[c], suffixes[s]);
+}
+
+/* A directory that is not empty stays; what is left over of other segments goes all the same. */
+static void what_cannot_be_removed_stays(void **state)
+{
+	struct window w[N];
+
+	(void)state;
+	make_store(w);
+	fixture_run("mkdir -p " JOURNAL "/x store/20260101T000000Z.kiln-journal/x; "
+		    "touch store/20270101T000000Z.kiln.tmp");
+	assert_int_equal(maintain_all(), 1);
+	fixture_run("[ -d " JOURNAL "/x ] && [ ! -e store/20270101T000000Z.kiln.tmp ]");
+	assert_readable(w, N / 2, 1);
+	release_windows(w, N);
+}
+
+/* As somebody who is not root. */
+static void as_nobody(void (*f)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+			_exit(9);
+		f();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static int query_all(struct store_result *r)
+{
+	const struct store_query all = {.until_ns = STORE_END};
+	struct store *s = open_store("store", &reading);
+	struct why why;
+	int err = store_query(s, &all, r, &why);
+
+	store_close(s);
+	return err;
+}
+
+static void read_half(void)
+{
+	struct store_result r;
+
+	assert_int_equal(query_all(&r), 0);
+	assert_int_equal(r.windows, N / 2);
+	assert_int_equal(r.segments_damaged, 1);
+	store_result_release(&r);
+}
+
+static void read_nothing(void)
+{
+	struct store_result r;
+
+	assert_int_equal(query_all(&r), -EACCES);
+}
+
+static void a_segment_of_another_user_costs_no_more(void **state)
+{
+	struct window w[N];
+
+	(void)state;
+	if (geteuid())
+		skip();
+	make_store(w);
+	fixture_run("chmod 755 . store; chmod 644 store/*.kiln; chmod 600 " SEGMENT);
+	as_nobody(read_half);
+	fixture_run("chmod 600 store/*.kiln");
+	as_nobody(read_nothing);
+	/* A journal that another user has made is not the writer's. */
+	fixture_run("touch " JOURNAL "; chown nobody " JOURNAL);
+	assert_readable(w, N / 2, 1);
+	release_windows(w, N);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -222,6 +351,9 @@ int main(void)
 		CASE(no_file_that_a_journal_names_is_removed),
 		CASE(readers_leave_a_journal_alone),
 		CASE(the_writer_rolls_back_what_readers_cannot),
+		CASE(what_is_no_file_costs_one_segment),
+		CASE(what_cannot_be_removed_stays),
+		CASE(a_segment_of_another_user_costs_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
