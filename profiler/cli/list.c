@@ -15,6 +15,7 @@
 #include "profiler/cli/list.h"
 #include "profiler/cli/list_remote.h"
 #include "profiler/cli/load_store.h"
+#include "profiler/store/as_owner.h"
 #include "profiler/store/overview.h"
 
 #define DEFAULT_ROWS 20 /* but of time all */
@@ -100,10 +101,14 @@ static int64_t utc_offset_s(void)
 
 static int look_into(const char *path, const struct overview_query *q, struct overview *out)
 {
+	_cleanup_(as_owner_end) struct as_owner owner;
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct store_opts opts = {.access = STORE_READ};
 	struct why why = {""};
-	int err = store_open(&s, path, &opts, &why);
+	int err;
+
+	as_owner_begin(&owner, path);
+	err = store_open(&s, path, &opts, &why);
 
 	err = err ?: overview_make(s, q, out, &why);
 	return err ? load_store_failed(err, &why) : EXIT_OK;

@@ -15,6 +15,7 @@
 #include "profiler/base/when.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
+#include "profiler/store/as_owner.h"
 #include "profiler/store/list.h"
 #include "profiler/store/query.h"
 
@@ -110,10 +111,14 @@ static int check_segments(struct store *s, const char *path)
 
 static int query(const char *path, const struct store_query *q, struct store_result *result)
 {
+	_cleanup_(as_owner_end) struct as_owner owner;
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct store_opts opts = {.access = STORE_READ};
 	struct why why = {""};
-	int err = store_open(&s, path, &opts, &why);
+	int err;
+
+	as_owner_begin(&owner, path);
+	err = store_open(&s, path, &opts, &why);
 
 	if (!err && check_segments(s, path))
 		return EXIT_ERROR;

@@ -13,6 +13,7 @@
 #include "profiler/cli/command.h"
 #include "profiler/cli/list.h"
 #include "profiler/cli/load_store.h"
+#include "profiler/store/as_owner.h"
 #include "profiler/store/overview.h"
 #include "profiler/store/remove.h"
 
@@ -113,11 +114,14 @@ static int remove_range(struct store *s, const struct request *r)
 
 static int remove_from(const char *path, const struct request *r)
 {
+	_cleanup_(as_owner_end) struct as_owner owner;
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct store_opts opts = {.access = r->dry_run ? STORE_READ : STORE_EDIT};
 	struct why why = {""};
-	int err = store_open(&s, path, &opts, &why), code;
+	int err, code;
 
+	as_owner_begin(&owner, path);
+	err = store_open(&s, path, &opts, &why);
 	if (err)
 		return load_store_failed(err, &why);
 	code = preview(s, r, path);

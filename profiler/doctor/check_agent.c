@@ -17,6 +17,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/doctor/agent_unit.h"
 #include "profiler/doctor/doctor.h"
+#include "profiler/store/as_owner.h"
 #include "profiler/store/list.h"
 
 #define LOG_CURE     "journalctl -u kiln-agent -n 20 says why"
@@ -228,6 +229,7 @@ void check_agent_windows(struct doctor *d, const struct agent_unit *u, const cha
 {
 	const struct store_opts opts = {.access = STORE_READ};
 	bool runs = !strcmp(u->active, "active");
+	struct as_owner owner;
 	struct store *s = NULL;
 	struct why why = {""};
 	struct buf cure;
@@ -237,8 +239,10 @@ void check_agent_windows(struct doctor *d, const struct agent_unit *u, const cha
 
 	if (access(path, R_OK | X_OK))
 		return; /* the check of the store says so */
+	as_owner_begin(&owner, path);
 	err = store_open(&s, path, &opts, &why) ?: last_window(s, now_ns, &begin_ns, &why);
 	store_close(s);
+	as_owner_end(&owner);
 	if (err) {
 		cure = doctor_cure("sudo kiln doctor; " LOG_CURE);
 		doctor_add(d, FINDING_warn, "last window", &cure, "%s", why.text);

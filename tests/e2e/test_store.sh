@@ -440,4 +440,26 @@ test_members_of_the_group_read() {
 	assert_eq "samples after that" "$("$KILN" list "$T/store" --json | jq .samples)" "$all"
 }
 
+# A foreign directory is read with its owner's rights, whatever lies in it; the answer is root's.
+test_root_reads_as_the_owner() {
+	need_root
+	chmod 755 .
+	timeout 2 "$BUILD/store_writer" "$T/store" >acks || true
+	cp "$(find store -name '*.kiln' | head -n 1)" store/20260101T000000Z.kiln
+	chmod 600 store/20260101T000000Z.kiln
+	rm -f store/*-shm
+	chown -R 65534:65534 store
+	chown root store/20260101T000000Z.kiln
+	"$KILN" list "$T/store" --json | jq -e '.samples > 0' >/dev/null || fail "list finds nothing"
+	assert_status 0 "$KILN" export "$T/store" -o x.pb.gz
+	assert_match "what it says" err 'store is damaged: 1 segments cannot be read'
+	assert_eq "owner of the answer" "$(stat -c %u x.pb.gz)" 0
+	assert_eq "what root owns in the store" "$(find store -user root)" store/20260101T000000Z.kiln
+	# Where only root gets to, it is read as root.
+	mkdir -m 700 private
+	mv store private/
+	assert_status 0 "$KILN" report "$T/private/store"
+	assert_no_match "what it says" err damaged
+}
+
 run_tests "$@"
