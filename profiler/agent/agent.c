@@ -55,7 +55,7 @@ struct agent {
 	struct user_labels user_labels; /* the collector borrows them */
 	uint64_t window_hz;		/* frequency of the window that goes on */
 	uint64_t window_ns;		/* when it began, CLOCK_MONOTONIC */
-	uint64_t told;			/* windows that the supervisor knows of */
+	struct outbox_counts told;	/* what the supervisor knows of */
 	struct quality lost;		/* what the next window says, too */
 	unsigned failed_turns;
 	bool ends;
@@ -131,11 +131,17 @@ static void tell_status(struct agent *a)
 		.unsent = n.unsent,
 		.window_ns = a->window_ns,
 	};
-	a->told = n.stored + n.lost;
+	a->told = n;
 	set_gauges(a);
 	metrics_set(a->env->metrics, METRIC_windows_lost, n.lost);
 	if (control_send(a->env->control, &m, -1))
-		a->told = 0; /* it has no room for more now */
+		a->told = (struct outbox_counts){0}; /* it has no room for more now */
+}
+
+static bool is_news(const struct agent *a, const struct outbox_counts *n)
+{
+	return n->stored != a->told.stored || n->lost != a->told.lost ||
+	       n->unsent != a->told.unsent;
 }
 
 /* What became of windows that were sent. */
@@ -145,7 +151,8 @@ static void look_at_outbox(struct agent *a)
 
 	outbox_turn(a->outbox);
 	outbox_counts(a->outbox, &n);
-	if (n.stored + n.lost != a->told)
+	metrics_set(a->env->metrics, METRIC_windows_waiting, n.waiting);
+	if (is_news(a, &n))
 		tell_status(a);
 }
 

@@ -26,6 +26,7 @@
 #define END_NS	       8000000000ull  /* a process has so long to flush */
 #define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
 #define LEAST_PATIENCE 10000000000ull
+#define START_PATIENCE 4 /* times as long until it has started: programs load, and stores are mended */
 
 static const enum metric restart_metric[ROLE_COUNT] = {
 	[ROLE_SAMPLER] = METRIC_restarts_sampler,
@@ -316,6 +317,19 @@ static void end_next(struct supervisor *s)
 	}
 }
 
+static void end_if_silent(struct supervisor *s, struct child *c, uint64_t now_ns)
+{
+	bool starts = c->state == CHILD_STARTING;
+	uint64_t silent_ns = now_ns - c->beat_ns;
+
+	if (silent_ns <= s->patience_ns * (starts ? START_PATIENCE : 1))
+		return;
+	log_warning("the %s has not %s for %.0f s", c->role->name, starts ? "started" : "answered",
+		    (double)silent_ns / 1e9);
+	child_kill(c);
+	c->beat_ns = now_ns;
+}
+
 /* Whoever says nothing hangs; whoever was asked to end has some time for it. */
 static void watch(struct supervisor *s)
 {
@@ -327,16 +341,11 @@ static void watch(struct supervisor *s)
 
 		if (c->state == CHILD_ENDING && now_ns - c->since_ns > END_NS)
 			child_kill(c);
-		if (c->state != CHILD_READY)
-			continue;
-		if (s->notifier.watchdog_ns && now_ns - c->beat_ns > s->notifier.watchdog_ns / 2)
+		if (c->state == CHILD_READY && s->notifier.watchdog_ns &&
+		    now_ns - c->beat_ns > s->notifier.watchdog_ns / 2)
 			all_answer = false;
-		if (now_ns - c->beat_ns > s->patience_ns) {
-			log_warning("the %s has not answered for %.0f s", c->role->name,
-				    (double)(now_ns - c->beat_ns) / 1e9);
-			child_kill(c);
-			c->beat_ns = now_ns;
-		}
+		if (c->state == CHILD_READY || c->state == CHILD_STARTING)
+			end_if_silent(s, c, now_ns);
 	}
 	if (all_answer)
 		notify_watchdog(&s->notifier, now_ns);

@@ -22,6 +22,8 @@ void supervisor_tell_status(struct supervisor *s)
 	for (int i = 0; i < ROLE_COUNT; i++)
 		if (s->children[i].state == CHILD_OFF || s->children[i].state == CHILD_STARTING)
 			buf_printf(&away, "; the %s is away", roles[i].name);
+	if (s->status.unsent)
+		buf_printf(&away, "; %" PRIu64 " windows wait", s->status.unsent);
 	if (restarts(s))
 		buf_printf(&away, "; %" PRIu64 " restarts", restarts(s));
 	notify_send(&s->notifier,

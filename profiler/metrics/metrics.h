@@ -34,6 +34,8 @@
 	  "Windows that the store has acknowledged.")                                              \
 	X(windows_lost, counter, ONE, "kiln_windows_lost_total", "",                               \
 	  "Windows that could not be stored.")                                                     \
+	X(windows_waiting, gauge, ONE, "kiln_windows_waiting", "",                                 \
+	  "Windows that the store has yet to acknowledge.")                                        \
 	X(window_ns, gauge, NS, "kiln_window_duration_seconds", "", "Time that a window covers.")  \
 	X(frequency_hz, gauge, ONE, "kiln_sampling_frequency_hertz", "",                           \
 	  "Samples a second and CPU, as they are taken now.")                                      \

@@ -176,6 +176,62 @@ test_a_hanging_writer_is_ended() {
 	assert_at_most "ms without windows" "$(uncovered_ms)" 200
 }
 
+# Segments of a newer version: whoever starts looks at some of them.
+add_newer_segments() {
+	local first name
+	first=$(find "$T/store" -name '*.kiln' | head -n 1)
+	for name in 1 2 3; do
+		name=$T/store/2020010${name}T000000Z.kiln
+		sqlite3 -readonly "$first" ".backup $name"
+		sqlite3 "$name" 'pragma journal_mode = delete; delete from windows; pragma user_version = 99' >backup
+	done
+}
+
+# Holds a lock for which whoever opens the store's segments waits a second each.
+hold_segments() {
+	start python3 -c '
+import fcntl, sys, time
+files = [open(name, "r+b") for name in sys.argv[1:]]
+for f in files:
+    fcntl.lockf(f, fcntl.LOCK_EX, 1, 1 << 30)
+print("held", flush=True)
+time.sleep(600)' "$T"/store/*.kiln >held
+	wait_until 10 grep -q held held
+}
+
+waiting_windows() { # AT_LEAST
+	curl -sf "http://$KILN_HTTP_LISTEN/metrics" |
+		awk -v least="$1" '$1 == "kiln_windows_waiting" && $2 >= least { found = 1 } END { exit !found }'
+}
+
+# Whoever hangs before it is there is ended, too; windows wait meanwhile, and are counted.
+test_a_writer_that_does_not_start_is_ended() {
+	need_bpf
+	local writer holder
+	export KILN_HTTP_LISTEN=127.0.0.1:$((30000 + RANDOM % 10000)) KILN_TEST_PATIENCE_MS=3000
+	start "$WORKLOADS/deep" 120
+	start_agent --window 1s -F 97
+	await_windows 2
+	add_newer_segments
+	writer=$(role_pid kiln-writer)
+	hold_segments
+	holder=$started
+	kill -KILL "$writer"
+	await_other kiln-writer "$writer"
+	writer=$(role_pid kiln-writer)
+	kill -STOP "$writer"
+	wait_until 20 waiting_windows 3
+	wait_until 20 grep -q 'level=warning msg="the store writer has not started for 12 s"' log
+	kill "$holder"
+	await_other kiln-writer "$writer"
+	rm store/2020*
+	await_windows 6
+	stop_agent 0
+	assert_store_sound
+	assert_eq "restarts" "$(sum_of restarts)" 2
+	assert_eq "windows lost" "$(sum_of windows_lost)" 0
+}
+
 # What was sampled until then is stored, also when the writer is killed just then.
 test_an_end_while_the_writer_is_away() {
 	need_bpf
