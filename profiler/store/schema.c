@@ -11,6 +11,7 @@
 
 /* A damaged file claims anything, and the next one has more. */
 #define SEQUENCE_MAX (INT64_MAX / 2)
+#define TIME_MAX_NS  (INT64_MAX / 4)
 
 #define TEXT_OF_(x) #x
 #define TEXT_OF(x)  TEXT_OF_(x)
@@ -129,6 +130,13 @@ static int check_version(sqlite3 *db)
 	return version > SCHEMA_VERSION ? -ENOTSUP : 0;
 }
 
+/* Its end is a time, too. */
+static bool is_time(const struct segment_head *h)
+{
+	return h->begin_unix_ns >= 0 && h->begin_unix_ns <= TIME_MAX_NS && h->span_ns > 0 &&
+	       h->span_ns <= TIME_MAX_NS && h->window_ns >= 0 && h->window_ns <= TIME_MAX_NS;
+}
+
 int schema_read_head(sqlite3 *db, struct segment_head *out)
 {
 	_cleanup_(db_stmt_freep) sqlite3_stmt *s = NULL;
@@ -154,7 +162,7 @@ int schema_read_head(sqlite3 *db, struct segment_head *out)
 				*fields[i].value = value;
 		r = 0;
 	}
-	if (!r && (!head.id || head.span_ns <= 0 || head.window_ns < 0 || head.sequence < 0 ||
+	if (!r && (!head.id || !is_time(&head) || head.sequence < 0 ||
 		   head.sequence > SEQUENCE_MAX))
 		r = -EBADMSG;
 	if (!r)

@@ -230,6 +230,39 @@ static void a_damaged_segment_is_not_gone_on_with(void **state)
 	release_windows(w, 4);
 }
 
+/* Times with which nobody can reckon. */
+static void a_segment_of_no_time_is_damaged(void **state)
+{
+	static const char *const sql[] = {
+		"UPDATE meta SET value = -9223372036854775808 WHERE key = 'begin_unix_ns'",
+		"UPDATE meta SET value = 9223372036854775807 WHERE key = 'begin_unix_ns'",
+		"UPDATE meta SET value = 9223372036854775807 WHERE key = 'span_ns'",
+		"UPDATE meta SET value = 9223372036854775807 WHERE key = 'window_ns'",
+	};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct store_result r;
+		struct window w[N];
+		struct store *s;
+
+		make_store(w, true);
+		fixture_run("sqlite3 store/" T0_NAME " \"%s\"", sql[i]);
+		s = open_store("store", &reading);
+		r = query_store(s, STORE_BEGIN, STORE_END, NULL);
+		assert_int_equal(r.windows, 0);
+		assert_int_equal(r.segments_damaged, 1);
+		store_result_release(&r);
+		store_close(s);
+		s = open_store("store", &writing);
+		s->clock = stopped_clock;
+		assert_int_equal(maintain(s, now), 1);
+		store_close(s);
+		fixture_run("[ -f store/" T0_NAME ".damaged ] && rm -r store");
+		release_windows(w, N);
+	}
+}
+
 static void empty_and_odd_files_are_nothing(void **state)
 {
 	struct store *s = open_store("store", &writing);
@@ -350,6 +383,7 @@ int main(void)
 		CASE(a_lost_header_is_no_lost_window),
 		CASE(a_damaged_segment_is_put_aside),
 		CASE(a_damaged_segment_is_not_gone_on_with),
+		CASE(a_segment_of_no_time_is_damaged),
 		CASE(empty_and_odd_files_are_nothing),
 		CASE(changed_bytes_of_written_segments_hurt_nobody),
 		CASE(changed_bytes_of_compacted_segments_hurt_nobody),
