@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <libgen.h>
 #include <limits.h>
@@ -54,18 +55,23 @@ static int read_file(struct config *c, const char *path, bool must_exist,
 {
 	_cleanup_free_ char *data = NULL;
 	struct config_place at = {.source = keep_source(c, path)};
+	_cleanup_close_ int fd = -1;
 	size_t len;
 	int err;
 
 	if (!at.source)
 		return -ENOMEM;
-	err = io_read_file(path, CONFIG_MAX_BYTES, &data, &len);
+	/* A FIFO would read as an empty file: as the defaults. */
+	fd = io_open_regular(AT_FDCWD, path);
+	err = fd < 0 ? fd : io_read_fd(fd, CONFIG_MAX_BYTES, &data, &len);
 	if (err == -ENOENT && !must_exist)
 		return 0;
 	c->n_files += !err;
 	if (!err)
 		return read_text(c, at.source, data, len, errs);
-	if (err == -EFBIG)
+	if (fd == -EINVAL)
+		config_error(errs, &at, "is no regular file");
+	else if (err == -EFBIG)
 		config_error(errs, &at, "larger than %u KiB", CONFIG_MAX_BYTES >> 10);
 	else
 		config_error(errs, &at, "cannot be read: %s", strerror(-err));

@@ -383,6 +383,29 @@ void config_text_print(struct buf *out, const char *text)
 	buf_char(out, '"');
 }
 
+/* Values of a query may be tokens; placeholders of a template are none. */
+static void print_url(struct buf *out, const char *url)
+{
+	const char *p = url + strcspn(url, "?");
+	struct buf b = {0};
+
+	buf_add(&b, url, (size_t)(p - url));
+	while (*p) {
+		const char *name = p + 1, *end = name + strcspn(name, "&");
+		const char *value = memchr(name, '=', (size_t)(end - name));
+
+		value = value ? value + 1 : name;
+		buf_add(&b, p, (size_t)(value - p));
+		if (*value == '{' && end[-1] == '}')
+			buf_add(&b, value, (size_t)(end - value));
+		else if (value < end)
+			buf_str(&b, "redacted");
+		p = end;
+	}
+	config_text_print(out, buf_cstr(&b));
+	buf_release(&b);
+}
+
 void config_value_print(struct buf *out, const struct config_key *k, const void *base)
 {
 	const void *member = (const char *)base + k->offset;
@@ -401,6 +424,9 @@ void config_value_print(struct buf *out, const struct config_key *k, const void 
 		break;
 	case TYPE_WORD:
 		buf_str(out, word_of(k->words, *(const int *)member, text, sizeof(text)));
+		break;
+	case TYPE_URL:
+		print_url(out, *(char *const *)member);
 		break;
 	default:
 		config_text_print(out, k->secret ? CONFIG_REDACTED : *(char *const *)member);

@@ -89,7 +89,7 @@ static const char all_keys[] =
 	"log: {level: debug, format: json}\n"
 	"upload:\n"
 	"- name: main\n"
-	"  url: pyroscope+https://p.example:4040/a?b=c\n"
+	"  url: pyroscope+https://p.example:4040/a?b=query-secret\n"
 	"  token_file: /etc/kiln/p\n"
 	"  tenant: t1\n"
 	"  headers: {X-A: very-secret, X-B: hidden}\n"
@@ -146,6 +146,8 @@ static void prints_what_it_reads(void **state)
 	assert_string_equal(buf_cstr(&first), buf_cstr(&second));
 	assert_null(strstr(first.data, "very-secret"));
 	assert_null(strstr(first.data, "hidden"));
+	assert_null(strstr(first.data, "query-secret"));
+	assert_non_null(strstr(first.data, "p.example:4040/a?b=redacted\""));
 	assert_non_null(strstr(first.data, "X-A: \"<redacted>\""));
 	assert_int_equal(again->window_ns, c->window_ns);
 	assert_int_equal(again->store_max_bytes, c->store_max_bytes);
@@ -537,9 +539,25 @@ static void mistakes_name_their_source(void **state)
 	assert_load_refused(&in,
 			    "/nonexistent/kiln.yaml: cannot be read: No such file or directory\n");
 	in.path = "/tmp";
-	assert_load_refused(&in, "/tmp: cannot be read: Is a directory\n");
+	assert_load_refused(&in, "/tmp: is no regular file\n");
 	in.path = "/dev/zero";
-	assert_load_refused(&in, "/dev/zero: larger than 256 KiB\n");
+	assert_load_refused(&in, "/dev/zero: is no regular file\n");
+}
+
+/* It would read as an empty file, and all settings as the defaults. */
+static void a_fifo_is_no_configuration(void **state)
+{
+	char dir[] = "/tmp/kiln-test-XXXXXX", fifo[64], wanted[128];
+	struct config_inputs in = {.path = fifo};
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(fifo, sizeof(fifo), "%s/kiln.yaml", dir);
+	snprintf(wanted, sizeof(wanted), "%s: is no regular file\n", fifo);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_load_refused(&in, wanted);
+	unlink(fifo);
+	rmdir(dir);
 }
 
 static void misspelt_variables(void **state)
@@ -575,6 +593,7 @@ int main(void)
 		cmocka_unit_test(mistakes_do_not_scroll_away),
 		cmocka_unit_test(flags_over_variables_over_files),
 		cmocka_unit_test(mistakes_name_their_source),
+		cmocka_unit_test(a_fifo_is_no_configuration),
 		cmocka_unit_test(misspelt_variables),
 	};
 
