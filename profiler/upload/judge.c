@@ -6,6 +6,7 @@
 
 #include "profiler/base/json_read.h"
 #include "profiler/base/text.h"
+#include "profiler/upload/rpc_judge.h"
 #include "profiler/upload/target.h"
 
 #define MAX_QUOTED 200
@@ -109,7 +110,7 @@ static int on_string(void *ctx, const struct json_step *steps, size_t n, const c
 
 static bool is_html(const struct net_answer *a)
 {
-	return text_has_prefix(a->content_type, "text/html");
+	return rpc_is_type(a, "text/html") || rpc_is_type(a, "application/xhtml+xml");
 }
 
 /* A sentence of the server's, without line breaks and of bounded length; empty: it says nothing. */
@@ -157,7 +158,7 @@ static const struct meaning meanings[] = {
 	{408, UPLOAD_AGAIN, "Request Timeout", NULL},
 	{410, UPLOAD_WRONG, "Gone", "check the path of the URL"},
 	{411, UPLOAD_WRONG, "Length Required", "check proxy"},
-	{413, UPLOAD_REFUSED, "Content Too Large", NULL},
+	{413, UPLOAD_REFUSED, "Content Too Large", "raise the server's limit of a request"},
 	{415, UPLOAD_WRONG, "Unsupported Media Type", "check the scheme of the URL"},
 	{421, UPLOAD_WRONG, "Misdirected Request", "check the host of the URL"},
 	{422, UPLOAD_REFUSED, "Unprocessable Content", NULL},
@@ -188,10 +189,10 @@ static struct meaning meaning_of(long status)
 	return m;
 }
 
-void upload_judge_status(const struct net_answer *a, struct upload_judgement *out)
+void upload_judge_said(const struct net_answer *a, const char *said, const char *advice,
+		       struct upload_judgement *out)
 {
 	struct meaning m = meaning_of(a->status);
-	struct buf said = {0};
 
 	*out = (struct upload_judgement){.verdict = m.verdict, .retry_after_s = a->retry_after_s};
 	if (a->status >= 200 && a->status < 300) {
@@ -200,9 +201,17 @@ void upload_judge_status(const struct net_answer *a, struct upload_judgement *ou
 			a->status);
 		return;
 	}
+	advice = advice ?: m.advice;
+	why_say(&out->why, 0, "%ld %s%s%s%s%s", a->status, m.name, *said ? ": " : "", said,
+		advice ? ": " : "", advice ?: "");
+}
+
+void upload_judge_status(const struct net_answer *a, struct upload_judgement *out)
+{
+	struct buf said = {0};
+
 	quote(a, &said);
-	why_say(&out->why, 0, "%ld %s%s%s%s%s", a->status, m.name, said.len ? ": " : "",
-		buf_cstr(&said), m.advice ? ": " : "", m.advice ? m.advice : "");
+	upload_judge_said(a, buf_cstr(&said), NULL, out);
 	buf_release(&said);
 }
 

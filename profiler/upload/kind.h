@@ -56,6 +56,8 @@ struct upload_requests {
 	VEC(struct upload_request) v; /* sent one after the other, in this order */
 };
 void upload_requests_release(struct upload_requests *r);
+/* Adds headers, NULL-terminated. 0 or -ENOMEM. */
+int upload_request_headers(struct upload_request *r, const char *const *headers);
 
 enum upload_verdict {
 	UPLOAD_DELIVERED,
@@ -77,11 +79,13 @@ struct upload_judgement {
 };
 
 struct upload_kind {
-	const char *name;      /* "pyroscope", as in its schemes */
-	uint16_t default_port; /* 0: the protocol's own */
-	uint64_t max_age_ns;   /* the server refuses what began before; 0: takes everything */
-	bool takes_template;   /* its URLs have placeholders in braces */
-	bool is_signed; /* by AWS Signature Version 4: it takes a key instead of a password */
+	const char *name; /* "pyroscope", as in its schemes */
+	uint16_t
+		default_port; /* without TLS; 0: the protocol's own. With TLS it is always 443, where
+				  front ends are */
+	uint64_t max_age_ns;  /* the server refuses what began before; 0: takes everything */
+	bool takes_template;  /* its URLs have placeholders in braces */
+	bool is_signed;	      /* by AWS Signature Version 4: it takes a key instead of a password */
 	/* Whether the URL's rest and the options make sense for it. 0, or -EINVAL with a sentence. */
 	int (*check)(const struct upload_target *t, struct why *why);
 	/* 0; or -errno with a sentence: then the item can never be sent. */
@@ -96,6 +100,9 @@ struct upload_kind {
 
 /* By the status of HTTP alone, with what the server says in words. */
 void upload_judge_status(const struct net_answer *answer, struct upload_judgement *out);
+/* So for a kind that reads the body better. said: clean UTF-8, or "". advice: NULL: what is usual for the status. */
+void upload_judge_said(const struct net_answer *answer, const char *said, const char *advice,
+		       struct upload_judgement *out);
 
 #define X(scheme, net, kind) extern const struct upload_kind upload_##kind;
 UPLOAD_SCHEMES(X)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/upload/kinds.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 const struct upload_scheme upload_schemes[] = {
 #define X(scheme, net, kind) {scheme, net, &upload_##kind},
@@ -9,6 +11,19 @@ const struct upload_scheme upload_schemes[] = {
 #undef X
 		{0},
 };
+
+int upload_request_headers(struct upload_request *r, const char *const *headers)
+{
+	for (; *headers; headers++) {
+		char *copy = strdup(*headers);
+
+		if (!copy || vec_push(&r->headers, copy)) {
+			free(copy);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
 
 void upload_requests_release(struct upload_requests *r)
 {

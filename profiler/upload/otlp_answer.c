@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "profiler/base/json_read.h"
 #include "profiler/base/text.h"
 #include "profiler/upload/otlp_answer.h"
+#include "profiler/upload/rpc_judge.h"
 #include "proto/grpc.h"
 #include "proto/wire.h"
 
@@ -47,22 +46,9 @@ static void keep_rejected(struct said *s, uint64_t n)
 	s->rejected = n <= INT64_MAX ? n : 0;
 }
 
-static bool is_type(const struct net_answer *a, const char *type)
-{
-	size_t len = strlen(type);
-
-	return !strncasecmp(a->content_type, type, len) &&
-	       (!a->content_type[len] || strchr("; ", a->content_type[len]));
-}
-
-static bool is_html(const struct net_answer *a)
-{
-	return is_type(a, "text/html") || is_type(a, "application/xhtml+xml");
-}
-
 static bool is_protobuf(const struct net_answer *a)
 {
-	return is_type(a, "application/x-protobuf") || is_type(a, "application/protobuf");
+	return rpc_is_type(a, "application/x-protobuf") || rpc_is_type(a, "application/protobuf");
 }
 
 static bool parse_partial(struct bytes in, struct said *s)
@@ -135,17 +121,8 @@ static bool parse_ok(const struct net_answer *a, struct said *s)
 {
 	if (!a->body.len)
 		return true;
-	return is_type(a, "application/json") ? parse_json(a, s) : parse_response(body_of(a), s);
-}
-
-static void parse_error(const struct net_answer *a, struct said *s)
-{
-	if (is_protobuf(a))
-		parse_status(body_of(a), s);
-	else if (is_type(a, "application/json"))
-		parse_json(a, s);
-	else if (is_type(a, "text/plain") && a->body.len)
-		keep_message(s, a->body.data, a->body.len);
+	return rpc_is_type(a, "application/json") ? parse_json(a, s)
+						  : parse_response(body_of(a), s);
 }
 
 /* "STATUS: what the server said: what to do"; said and cure may be "". */
@@ -159,54 +136,28 @@ static void decide(struct upload_judgement *out, enum upload_verdict verdict, co
 
 static void taken(struct upload_judgement *out, const char *status, const struct said *s)
 {
-	if (s->rejected) {
-		decide(out, UPLOAD_PARTIAL, status, s->message, "");
-		out->rejected = s->rejected;
-	} else {
-		decide(out, UPLOAD_DELIVERED, status, s->message, "");
-	}
+	decide(out, s->rejected ? UPLOAD_PARTIAL : UPLOAD_DELIVERED, status, s->message, "");
+	out->rejected = s->rejected;
 }
 
 /* --- HTTP ---------------------------------------------------------------------------------------- */
 
-static const struct http_rule {
-	long first, last;
-	enum upload_verdict verdict;
-	const char *cure;
-} http_rules[] = {
-	{300, 399, UPLOAD_WRONG, "it sends elsewhere: give the URL it names"},
-	{401, 401, UPLOAD_WRONG, "set a token, or a user and password"},
-	{403, 403, UPLOAD_WRONG, "this token or user may not write there"},
-	{404, 404, UPLOAD_WRONG,
-	 "no profiles are taken at this path; does the Collector run with "
-	 "--feature-gates=service.profilesSupport?"},
-	{405, 405, UPLOAD_WRONG, "no profiles are taken at this path"},
-	{407, 407, UPLOAD_WRONG, "the proxy wants a user and password"},
-	{408, 408, UPLOAD_AGAIN, ""},
-	{413, 413, UPLOAD_REFUSED, "raise the server's limit of a request"},
-	{415, 415, UPLOAD_WRONG, "it takes no protobuf at this path"},
-	{429, 429, UPLOAD_AGAIN, ""},
-	{400, 499, UPLOAD_REFUSED, ""},
-	{502, 504, UPLOAD_AGAIN, ""},
-	{501, 501, UPLOAD_WRONG, "no profiles are taken at this path"},
-	/* Pyroscope's answer to profiles that it cannot convert, and anybody's to a fault of its own. */
-	{500, 599, UPLOAD_AGAIN_FEW, ""},
-	{0, LONG_MAX, UPLOAD_AGAIN_FEW, "this is no answer of HTTP that kiln knows"},
-};
-
-static void begin(const struct net_answer *a, struct upload_judgement *out)
+/* What a Collector without its feature gate says in no words. */
+static const char *advice_of(long status)
 {
-	*out = (struct upload_judgement){.retry_after_s = a->retry_after_s};
+	return status == 404 ? "no profiles are taken at this path; does the Collector run with "
+			       "--feature-gates=service.profilesSupport?"
+			     : NULL;
 }
 
-static void judge_status(const struct net_answer *a, const char *status, const struct said *s,
-			 struct upload_judgement *out)
+static void judge_failure(const struct net_answer *a, struct upload_judgement *out)
 {
-	const struct http_rule *r = http_rules;
+	struct said s = {0};
 
-	while (a->status < r->first || a->status > r->last)
-		r++;
-	decide(out, r->verdict, status, s->message, r->cure);
+	if (is_protobuf(a))
+		parse_status(body_of(a), &s);
+	if (is_protobuf(a) || advice_of(a->status))
+		upload_judge_said(a, s.message, advice_of(a->status), out);
 }
 
 void otlp_judge_http(const struct net_answer *a, struct upload_judgement *out)
@@ -214,53 +165,47 @@ void otlp_judge_http(const struct net_answer *a, struct upload_judgement *out)
 	struct said s = {0};
 	char status[32];
 
-	begin(a, out);
 	snprintf(status, sizeof(status), "%ld", a->status);
-	if (a->status < 200 || a->status > 299) {
-		parse_error(a, &s);
-		judge_status(a, status, &s, out);
-	} else if (is_html(a)) {
-		decide(out, UPLOAD_WRONG, status, "a page of HTML",
-		       "this is no OTLP receiver: check port and path");
-	} else if (!parse_ok(a, &s)) {
+	if (a->status < 200 || a->status > 299)
+		judge_failure(a, out);
+	else if (out->verdict == UPLOAD_DELIVERED && !parse_ok(a, &s))
 		decide(out, UPLOAD_AGAIN_FEW, status, "its answer is no OTLP",
 		       "check port and path");
-	} else {
+	else if (out->verdict == UPLOAD_DELIVERED)
 		taken(out, status, &s);
-	}
 }
 
 /* --- gRPC ---------------------------------------------------------------------------------------- */
 
-/* The codes' numbers are those of grpc.io/docs/guides/status-codes. */
+/* Where the specification differs from what is usual for a status (rpc_judge.h). */
 static const struct grpc_rule {
 	const char *name;
 	enum upload_verdict verdict;
 	const char *cure;
 } grpc_rules[] = {
-	[0] = {"OK", UPLOAD_DELIVERED, ""},
-	[1] = {"CANCELLED", UPLOAD_AGAIN, ""},
-	[2] = {"UNKNOWN", UPLOAD_AGAIN_FEW, ""},
-	[3] = {"INVALID_ARGUMENT", UPLOAD_REFUSED, ""},
-	[4] = {"DEADLINE_EXCEEDED", UPLOAD_AGAIN, ""},
-	[5] = {"NOT_FOUND", UPLOAD_REFUSED, ""},
-	[6] = {"ALREADY_EXISTS", UPLOAD_REFUSED, ""},
-	[7] = {"PERMISSION_DENIED", UPLOAD_WRONG, "this token or user may not write there"},
 	/* Also that a message is too large. Only a RetryInfo makes it one to send again as often as it takes, and
 	 * kiln does not read the header that holds it (grpc-status-details-bin). */
-	[8] = {"RESOURCE_EXHAUSTED", UPLOAD_AGAIN_FEW, ""},
-	[9] = {"FAILED_PRECONDITION", UPLOAD_REFUSED, ""},
-	[10] = {"ABORTED", UPLOAD_AGAIN, ""},
-	[11] = {"OUT_OF_RANGE", UPLOAD_AGAIN, ""},
-	[12] = {"UNIMPLEMENTED", UPLOAD_WRONG,
-		"it takes no profiles; does the Collector run with "
-		"--feature-gates=service.profilesSupport?"},
-	[13] = {"INTERNAL", UPLOAD_AGAIN_FEW, ""},
-	[14] = {"UNAVAILABLE", UPLOAD_AGAIN, ""},
-	[15] = {"DATA_LOSS", UPLOAD_AGAIN, ""},
-	[16] = {"UNAUTHENTICATED", UPLOAD_WRONG, "set a token, or a user and password"},
+	{"RESOURCE_EXHAUSTED", UPLOAD_AGAIN_FEW, NULL},
+	{"OUT_OF_RANGE", UPLOAD_AGAIN, NULL},
+	{"DATA_LOSS", UPLOAD_AGAIN, NULL},
+	{"UNIMPLEMENTED", UPLOAD_WRONG,
+	 "it takes no profiles; does the Collector run with "
+	 "--feature-gates=service.profilesSupport?"},
 };
-#define N_GRPC_RULES ((int)(sizeof(grpc_rules) / sizeof(*grpc_rules)))
+
+static void judge_code(const struct net_answer *a, struct upload_judgement *out)
+{
+	const char *name = grpc_status_name(a->grpc_status) ?: "";
+
+	for (size_t i = 0; i < sizeof(grpc_rules) / sizeof(*grpc_rules); i++) {
+		if (strcmp(name, grpc_rules[i].name) != 0)
+			continue;
+		rpc_judge_grpc(a, grpc_rules[i].cure, out);
+		out->verdict = grpc_rules[i].verdict;
+		return;
+	}
+	rpc_judge_grpc(a, NULL, out);
+}
 
 /* One frame. An answer that was not asked for compressed is not taken compressed. */
 static bool parse_grpc(const struct net_answer *a, struct said *s)
@@ -270,44 +215,17 @@ static bool parse_grpc(const struct net_answer *a, struct said *s)
 	return grpc_unframe(&in, &message) && parse_response(message, s) && !bytes_left(&in);
 }
 
-static void judge_code(const struct net_answer *a, struct upload_judgement *out)
-{
-	int code = a->grpc_status;
-	struct said s = {0};
-	char status[64];
-
-	if (code >= N_GRPC_RULES) {
-		snprintf(status, sizeof(status), "gRPC status %d", code);
-		decide(out, UPLOAD_AGAIN_FEW, status, a->grpc_message, "");
-		return;
-	}
-	snprintf(status, sizeof(status), "%s", grpc_rules[code].name);
-	if (code)
-		decide(out, grpc_rules[code].verdict, status, a->grpc_message,
-		       grpc_rules[code].cure);
-	else if (!parse_grpc(a, &s))
-		decide(out, UPLOAD_AGAIN_FEW, status, "its answer is no OTLP", "");
-	else
-		taken(out, status, &s);
-}
-
 void otlp_judge_grpc(const struct net_answer *a, struct upload_judgement *out)
 {
 	struct said s = {0};
-	char status[32];
 
-	begin(a, out);
-	snprintf(status, sizeof(status), "%ld", a->status);
-	if (a->grpc_status >= 0) {
+	if (a->grpc_status > 0)
 		judge_code(a, out);
-	} else if (is_html(a)) {
-		decide(out, UPLOAD_WRONG, status, "a page of HTML",
-		       "this is no OTLP receiver for gRPC: check the port");
-	} else if (a->status == 200) {
-		/* Parca's answer when reading has taken it too long: nothing was stored. */
-		decide(out, UPLOAD_AGAIN_FEW, status, "without a status of gRPC", "");
-	} else {
-		parse_error(a, &s);
-		judge_status(a, status, &s, out);
-	}
+	else if (!a->grpc_status && !parse_grpc(a, &s))
+		decide(out, UPLOAD_AGAIN_FEW, "OK", "its answer is no OTLP", "");
+	else if (!a->grpc_status)
+		taken(out, "OK", &s);
+	else if (out->verdict == UPLOAD_DELIVERED)
+		/* So Parca answers when reading has taken it too long: nothing was stored. */
+		decide(out, UPLOAD_AGAIN_FEW, "200", "without a status of gRPC", "");
 }

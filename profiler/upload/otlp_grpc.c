@@ -32,7 +32,7 @@ static int fill(const struct upload_target *t, const struct buf *message, struct
 	if (!err)
 		grpc_frame(&r->body, packed.data, packed.len, true);
 	buf_release(&packed);
-	return err ?: (r->url ? 0 : -ENOMEM) ?: r->body.err ?: otlp_pack_headers(r, headers);
+	return err ?: (r->url ? 0 : -ENOMEM) ?: r->body.err ?: upload_request_headers(r, headers);
 }
 
 static int pack(const struct upload_target *t, const struct upload_item *item,

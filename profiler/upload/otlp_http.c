@@ -28,7 +28,7 @@ static int fill(const struct upload_target *t, const struct buf *message, struct
 	r->url = buf_take(&url);
 	r->version = NET_HTTP1;
 	return (r->url ? 0 : -ENOMEM) ?:
-	       otlp_pack_headers(r, headers) ?:
+	       upload_request_headers(r, headers) ?:
 	       compress_gzip(&r->body, message->data, message->len);
 }
 

@@ -1,22 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <string.h>
 
 #include "profiler/upload/otlp.h"
 #include "profiler/upload/otlp_pack.h"
-
-int otlp_pack_headers(struct upload_request *r, const char *const *headers)
-{
-	for (; *headers; headers++) {
-		char *copy = strdup(*headers);
-
-		if (!copy || vec_push(&r->headers, copy)) {
-			free(copy);
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
 
 static int add_request(const struct upload_target *t, const struct otlp_request *from,
 		       otlp_fill *fill, struct upload_requests *out)

@@ -13,7 +13,5 @@ typedef int otlp_fill(const struct upload_target *t, const struct buf *message,
 /* upload_kind.pack() */
 int otlp_pack(const struct upload_target *t, const struct upload_item *item, otlp_fill *fill,
 	      struct upload_requests *out, struct why *why);
-/* Adds headers, NULL-terminated. 0 or -ENOMEM. */
-int otlp_pack_headers(struct upload_request *r, const char *const *headers);
 
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <string.h>
 
-#include "profiler/base/text.h"
 #include "profiler/profile/profile.h"
 #include "profiler/upload/otlp_resource.h"
+#include "profiler/upload/service.h"
 #include "proto/otlp.pb-c.h"
 #include "proto/wire.h"
 
@@ -40,37 +40,13 @@ static void put(struct buf *out, const char *key, const char *value)
 	wire_put_message(out, RESOURCE_ATTRIBUTES, &msg.base);
 }
 
-static bool is_login(const char *unit)
-{
-	return text_has_prefix(unit, "session-") || text_has_prefix(unit, "user@");
-}
-
-static const char *service(const struct profile *p, uint32_t labelset)
-{
-	static const char *const keys[] = {LABEL_SERVICE, LABEL_CONTAINER_NAME, LABEL_POD,
-					   LABEL_UNIT,	  LABEL_EXECUTABLE,	LABEL_COMM};
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-		const char *value = text_of(p, labelset, keys[i]), *slash;
-
-		if (!strcmp(keys[i], LABEL_UNIT) && is_login(value))
-			continue;
-		slash = strcmp(keys[i], LABEL_EXECUTABLE) ? NULL : strrchr(value, '/');
-		if (slash && slash[1])
-			value = slash + 1;
-		if (*value)
-			return value;
-	}
-	return OTLP_NO_SERVICE;
-}
-
 void otlp_resource_put(struct buf *out, const struct profile *p, uint32_t labelset,
 		       const char *host)
 {
 	const char *from = text_of(p, labelset, LABEL_HOST);
 	const char *pod = text_of(p, labelset, LABEL_POD);
 
-	put(out, "service.name", service(p, labelset));
+	put(out, "service.name", service_name(p, labelset, NULL));
 	put(out, "host.name", *from ? from : host);
 	put(out, "os.type", "linux");
 	put(out, *pod ? "k8s.container.name" : "container.name",

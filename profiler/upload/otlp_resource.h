@@ -8,8 +8,7 @@
  *	container_name	k8s.container.name in a pod, else container.name
  *	container	container.id		image		container.image.name
  *
- * Without service_name it is the first that there is of container_name, pod, unit (but no login), executable
- * and comm, and OTLP_NO_SERVICE for what has no labels, such as losses.
+ * service.h says what stands for a service_name that is not there.
  */
 #ifndef KILN_UPLOAD_OTLP_RESOURCE_H
 #define KILN_UPLOAD_OTLP_RESOURCE_H
@@ -21,8 +20,6 @@
 
 struct profile;
 struct profile_label;
-
-#define OTLP_NO_SERVICE "unknown_service" /* as OpenTelemetry calls it */
 
 /* Appends the fields of a Resource for samples of this label set. Equal resources give equal bytes. */
 void otlp_resource_put(struct buf *out, const struct profile *p, uint32_t labelset,

@@ -119,15 +119,8 @@ static bool is_answer(const struct net_answer *a)
 
 static void judge_status(const struct net_answer *a, struct upload_judgement *out)
 {
-	const char *name = grpc_status_name(a->grpc_status);
-	char shown[40];
-
-	if (name)
-		snprintf(shown, sizeof(shown), "%s", name);
-	else
-		snprintf(shown, sizeof(shown), "gRPC status %d", a->grpc_status);
 	if (a->grpc_status) {
-		rpc_judge(a->grpc_status, shown, a->grpc_message, NULL, out);
+		rpc_judge_grpc(a, NULL, out);
 	} else if (!is_answer(a)) {
 		out->verdict = UPLOAD_AGAIN_FEW;
 		why_say(&out->why, 0,

@@ -62,6 +62,18 @@ void rpc_judge(int status, const char *shown, const char *said, const char *advi
 	buf_release(&text);
 }
 
+void rpc_judge_grpc(const struct net_answer *a, const char *advice, struct upload_judgement *out)
+{
+	const char *name = grpc_status_name(a->grpc_status);
+	char shown[40];
+
+	if (name)
+		snprintf(shown, sizeof(shown), "%s", name);
+	else
+		snprintf(shown, sizeof(shown), "gRPC status %d", a->grpc_status);
+	rpc_judge(a->grpc_status, shown, a->grpc_message, advice, out);
+}
+
 bool rpc_is_type(const struct net_answer *a, const char *type)
 {
 	size_t len = strlen(type);

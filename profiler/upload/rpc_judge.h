@@ -12,6 +12,9 @@
 void rpc_judge(int status, const char *shown, const char *said, const char *advice,
 	       struct upload_judgement *out);
 
+/* So of an answer whose grpc_status is above 0. */
+void rpc_judge_grpc(const struct net_answer *a, const char *advice, struct upload_judgement *out);
+
 /* Whether the answer's type is this one, whatever its parameters. */
 bool rpc_is_type(const struct net_answer *a, const char *type);
 

@@ -4,13 +4,7 @@
  * What is cut is marked where it was cut, and values are never lost. Comments stay behind: they are of the window
  * as a whole.
  *
- * service_name is the samples' own label, which the agent chose (profiler/agent/labels.h). Where samples have none,
- * as in a file that another program wrote, it is the first of these that there is:
- *
- *	1. opts->service
- *	2. the last part of the label executable
- *	3. the label comm
- *	4. "unknown_service": so it is for losses, which are nobody's
+ * A service_name is always there: service.h says which.
  */
 #ifndef KILN_UPLOAD_SERIES_H
 #define KILN_UPLOAD_SERIES_H
@@ -26,7 +20,6 @@ struct profile;
 
 #define SERIES_LABEL_SERVICE "service_name"
 #define SERIES_LABEL_HOST    "host"
-#define SERIES_UNKNOWN	     "unknown_service"
 
 /* Caps that every store takes: Pyroscope's are 30 labels with those that it adds itself, 1024 and 2048 bytes. A
  * value that is cut ends with "...". Of two labels with one name the first in opts->labels counts. */
@@ -42,7 +35,7 @@ struct series_opts {
 	/* Numeric labels that stay in samples (pid, thread_id); NULL: both. Those left out make equal samples
 	 * one. */
 	const char *const *numbers;
-	const char *service; /* NULL: not known */
+	const char *service; /* where samples have no service_name; NULL: not known */
 	const char *host;    /* the label "host" where a sample has none; NULL: not known */
 	/* Limits of one profile; 0: none. A profile over them is split, by samples. */
 	size_t max_samples;

@@ -7,6 +7,7 @@
 
 #include "profiler/base/text.h"
 #include "profiler/profile/profile.h"
+#include "profiler/upload/service.h"
 
 #define CUT_MARK "..."
 
@@ -25,45 +26,24 @@ static void choose_keys(struct series_groups *g)
 			g->names[g->n_keys++] = *names;
 	for (size_t i = 0; i < g->n_keys; i++)
 		g->keys[i] = strtab_lookup(g->p->strings, g->names[i]);
-	g->executable = strtab_lookup(g->p->strings, LABEL_EXECUTABLE);
-	g->comm = strtab_lookup(g->p->strings, LABEL_COMM);
-}
-
-/* Behind the labels: executable and comm, where one of them gives the name of the service. */
-static size_t row_len(const struct series_groups *g)
-{
-	return g->n_keys + 2;
-}
-
-static bool has_service(const struct series_groups *g)
-{
-	return g->o->service && *g->o->service;
 }
 
 /* A label set may hold a key twice: the first value counts. */
-static void fill_row(const struct series_groups *g, uint32_t labelset, uint32_t *row)
+static int fill_row(const struct series_groups *g, uint32_t labelset, uint32_t *row)
 {
 	const struct profile_labelset *set = &g->p->labelsets.data[labelset];
-	uint32_t executable = 0, comm = 0;
 
-	memset(row, 0, row_len(g) * sizeof(*row));
+	memset(row, 0, g->n_keys * sizeof(*row));
 	for (uint32_t i = 0; i < set->len; i++) {
 		const struct profile_label *l = &g->p->labels.data[set->first + i];
 
 		if (l->str == PROFILE_NONE)
 			continue;
-		for (size_t k = 0; k < g->n_keys; k++)
+		for (size_t k = 1; k < g->n_keys; k++)
 			if (l->key == g->keys[k] && !row[k])
 				row[k] = l->str;
-		if (l->key == g->executable && !executable)
-			executable = l->str;
-		if (l->key == g->comm && !comm)
-			comm = l->str;
 	}
-	if (row[0] || has_service(g))
-		return;
-	row[g->n_keys] = executable;
-	row[g->n_keys + 1] = executable ? 0 : comm;
+	return strtab_add(g->services, service_name(g->p, labelset, g->o->service), &row[0]);
 }
 
 struct row_needle {
@@ -74,7 +54,7 @@ struct row_needle {
 static bool row_eq(const void *ctx, uint32_t id)
 {
 	const struct row_needle *n = ctx;
-	size_t len = row_len(n->g);
+	size_t len = n->g->n_keys;
 
 	return !memcmp(n->g->rows.data + id * len, n->row, len * sizeof(*n->row));
 }
@@ -82,7 +62,7 @@ static bool row_eq(const void *ctx, uint32_t id)
 static int find_group(struct series_groups *g, const uint32_t *row, uint32_t *group)
 {
 	struct row_needle needle = {g, row};
-	size_t len = row_len(g);
+	size_t len = g->n_keys;
 	uint64_t hash = hash_bytes(row, len * sizeof(*row), g->seed);
 
 	*group = htab_find(&g->index, hash, row_eq, &needle);
@@ -100,17 +80,16 @@ static int find_group(struct series_groups *g, const uint32_t *row, uint32_t *gr
 int series_groups_init(struct series_groups *g, const struct profile *p,
 		       const struct series_opts *o)
 {
-	uint32_t row[SERIES_MAX_LABELS + 2];
+	uint32_t row[SERIES_MAX_LABELS];
 	int err;
 
 	*g = (struct series_groups){.p = p, .o = o, .seed = hash_random_seed()};
 	choose_keys(g);
 	g->of = calloc(p->labelsets.len + 1, sizeof(*g->of));
-	err = g->of ? 0 : -ENOMEM;
-	for (uint32_t i = 0; !err && i < p->labelsets.len; i++) {
-		fill_row(g, i, row);
-		err = find_group(g, row, &g->of[i]);
-	}
+	g->services = strtab_new();
+	err = g->of && g->services ? 0 : -ENOMEM;
+	for (uint32_t i = 0; !err && i < p->labelsets.len; i++)
+		err = fill_row(g, i, row) ?: find_group(g, row, &g->of[i]);
 	return err;
 }
 
@@ -118,6 +97,7 @@ void series_groups_release(struct series_groups *g)
 {
 	vec_release(&g->rows);
 	htab_release(&g->index);
+	strtab_free(g->services);
 	free(g->of);
 }
 
@@ -195,28 +175,10 @@ static int compare_labels(const void *va, const void *vb)
 	return strcmp(a->name, b->name) ?: strcmp(a->value, b->value);
 }
 
-static const char *last_part(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
-static const char *service_of(const struct series_groups *g, const uint32_t *row)
-{
-	if (row[0])
-		return profile_text(g->p, row[0]);
-	if (has_service(g))
-		return g->o->service;
-	if (row[g->n_keys])
-		return last_part(profile_text(g->p, row[g->n_keys]));
-	return row[g->n_keys + 1] ? profile_text(g->p, row[g->n_keys + 1]) : SERIES_UNKNOWN;
-}
-
 int series_groups_labels(const struct series_groups *g, size_t group, struct series *out)
 {
-	const uint32_t *row = g->rows.data + group * row_len(g);
-	int err = add_label(out, SERIES_LABEL_SERVICE, service_of(g, row));
+	const uint32_t *row = g->rows.data + group * g->n_keys;
+	int err = add_label(out, SERIES_LABEL_SERVICE, strtab_get(g->services, row[0]));
 
 	for (size_t i = 1; !err && i < g->n_keys; i++)
 		if (row[i])

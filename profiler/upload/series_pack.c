@@ -25,19 +25,6 @@ struct packing {
 
 /* --- a request ------------------------------------------------------------------------------------ */
 
-static int add_headers(struct upload_request *r, const char *const *headers)
-{
-	for (; *headers; headers++) {
-		char *copy = strdup(*headers);
-
-		if (!copy || vec_push(&r->headers, copy)) {
-			free(copy);
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
 static char *make_url(const struct packing *k)
 {
 	size_t len = strlen(k->t->path);
@@ -86,7 +73,7 @@ static int end_request(struct packing *k)
 	added = &vec_last(&k->out->v);
 	added->url = make_url(k);
 	err = added->url ? 0 : -ENOMEM;
-	err = err ?: add_headers(added, k->k->headers);
+	err = err ?: upload_request_headers(added, k->k->headers);
 	err = err ?: fill_body(k, &added->body);
 	buf_clear(&k->message);
 	k->n_series = 0;

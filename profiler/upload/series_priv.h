@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "profiler/base/hash.h"
+#include "profiler/base/strtab.h"
 #include "profiler/base/vec.h"
 #include "profiler/upload/series.h"
 
@@ -19,8 +20,8 @@ struct series_groups {
 	const char *names[SERIES_MAX_LABELS]; /* of the labels; [0] is service_name */
 	uint32_t keys[SERIES_MAX_LABELS];     /* their ids in p; PROFILE_NONE: p has none */
 	size_t n_keys;
-	uint32_t executable, comm; /* ids of keys */
-	VEC(uint32_t) rows;	   /* of each group, the ids of its values */
+	struct strtab *services; /* names, for the first column of rows */
+	VEC(uint32_t) rows;	 /* of each group, the ids of its values */
 	size_t n_groups;
 	struct htab index;
 	uint64_t seed;

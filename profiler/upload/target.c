@@ -110,7 +110,8 @@ static int set_pem(struct upload_target *t, const struct upload_target_opts *o, 
 
 static int set_url(struct upload_target *t, const struct upload_url *u, struct why *why)
 {
-	uint16_t port = u->port ?: u->scheme->kind->default_port;
+	bool has_tls = !strcmp(u->scheme->net, "https");
+	uint16_t port = u->port ?: has_tls ? 0 : u->scheme->kind->default_port;
 	size_t path = u->path_len;
 	char text[8] = "";
 	int err;

@@ -12,6 +12,7 @@ static void judge(const struct net_answer *a,
 {
 	struct upload_judgement j;
 
+	upload_judge_status(a, &j);
 	fn(a, &j);
 	if (j.verdict > UPLOAD_WRONG || (j.verdict == UPLOAD_PARTIAL) != !!j.rejected ||
 	    !j.why.text[0] || !text_is_clean(j.why.text, strlen(j.why.text)))

@@ -45,6 +45,7 @@ static void assert_judged(const struct answer_case *c, bool is_grpc)
 	struct net_answer a = answer_of(c);
 
 	snprintf(a.grpc_message, sizeof(a.grpc_message), "%s", is_grpc ? "told so" : "");
+	upload_judge_status(&a, &j);
 	if (is_grpc)
 		otlp_judge_grpc(&a, &j);
 	else
@@ -56,7 +57,7 @@ static void assert_judged(const struct answer_case *c, bool is_grpc)
 	assert_true(text_is_clean(j.why.text, strlen(j.why.text)));
 }
 
-static void answers_of_http(void **state)
+static void what_is_taken(void **state)
 {
 	static const struct answer_case cases[] = {
 		{200, -1, PROTO, BODY(""), UPLOAD_DELIVERED, "200"},
@@ -80,25 +81,35 @@ static void answers_of_http(void **state)
 		{200, -1, "text/html; charset=utf-8", BODY("<html>"), UPLOAD_WRONG, "HTML"},
 		{200, -1, PROTO, BODY("\x0a\x7f"), UPLOAD_AGAIN_FEW, "no OTLP"},
 		{200, -1, "application/json", BODY("{"), UPLOAD_AGAIN_FEW, "no OTLP"},
-		{302, -1, "", BODY(""), UPLOAD_WRONG, "302"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_judged(&cases[i], false);
+}
+
+static void what_is_not_taken(void **state)
+{
+	static const struct answer_case cases[] = {
 		{400, -1, "text/plain", BODY("bad profile\nmore"), UPLOAD_REFUSED, "bad profile"},
 		/* google.rpc.Status {code: 3, message: "bad"} */
 		{400, -1, PROTO,
 		 BODY("\x08\x03\x12\x03"
 		      "bad"),
-		 UPLOAD_REFUSED, "400: bad"},
+		 UPLOAD_REFUSED, "400 Bad Request: bad"},
 		{400, -1, "application/json", BODY("{\"code\":3,\"message\":\"bad\"}"),
-		 UPLOAD_REFUSED, "400: bad"},
-		{400, -1, "text/plain", BODY("a\x1b[31m\xff"), UPLOAD_REFUSED, "400: a"},
-		{401, -1, "", BODY(""), UPLOAD_WRONG, "set a token"},
-		{403, -1, "", BODY(""), UPLOAD_WRONG, "may not write"},
+		 UPLOAD_REFUSED, "400 Bad Request: bad"},
+		{400, -1, "text/plain", BODY("a\x1b[31m\xff"), UPLOAD_REFUSED,
+		 "400 Bad Request: a"},
+		{401, -1, "", BODY(""), UPLOAD_WRONG, "set token_file"},
+		{403, -1, "", BODY(""), UPLOAD_WRONG, "check token_file"},
 		{404, -1, "text/plain", BODY("404 page not found"), UPLOAD_WRONG,
 		 "service.profilesSupport"},
 		{404, -1, "text/html", BODY("<html>"), UPLOAD_WRONG, "service.profilesSupport"},
 		{405, -1, "", BODY(""), UPLOAD_WRONG, "405"},
 		{408, -1, "", BODY(""), UPLOAD_AGAIN, "408"},
 		{413, -1, "", BODY(""), UPLOAD_REFUSED, "limit"},
-		{415, -1, "", BODY(""), UPLOAD_WRONG, "protobuf"},
+		{415, -1, "", BODY(""), UPLOAD_WRONG, "check the scheme"},
 		{422, -1, "", BODY(""), UPLOAD_REFUSED, "422"},
 		{429, -1, "", BODY(""), UPLOAD_AGAIN, "429"},
 		{500, -1, "text/plain", BODY("cannot convert"), UPLOAD_AGAIN_FEW, "cannot convert"},
@@ -106,9 +117,13 @@ static void answers_of_http(void **state)
 		{502, -1, "text/html", BODY("<html>"), UPLOAD_AGAIN, "502"},
 		{503, -1, "", BODY(""), UPLOAD_AGAIN, "503"},
 		{504, -1, "", BODY(""), UPLOAD_AGAIN, "504"},
-		{507, -1, "", BODY(""), UPLOAD_AGAIN_FEW, "507"},
-		{101, -1, "", BODY(""), UPLOAD_AGAIN_FEW, "101"},
-		{0, -1, "", BODY(""), UPLOAD_AGAIN_FEW, "0"},
+		{507, -1, "", BODY(""), UPLOAD_AGAIN, "507"},
+		{503, -1, PROTO,
+		 BODY("\x12\x04"
+		      "full"),
+		 UPLOAD_AGAIN, "503 Service Unavailable: full"},
+		{503, -1, PROTO, BODY("\x12\x7f"), UPLOAD_AGAIN, "503 Service Unavailable"},
+		{599, -1, "", BODY(""), UPLOAD_AGAIN_FEW, "599"},
 		{999, -1, "", BODY(""), UPLOAD_AGAIN_FEW, "999"},
 	};
 
@@ -137,7 +152,7 @@ static void answers_of_grpc(void **state)
 		CODE(2, UPLOAD_AGAIN_FEW, "UNKNOWN: told so"),
 		CODE(3, UPLOAD_REFUSED, "INVALID_ARGUMENT: told so"),
 		CODE(4, UPLOAD_AGAIN, "DEADLINE_EXCEEDED"),
-		CODE(5, UPLOAD_REFUSED, "NOT_FOUND"),
+		CODE(5, UPLOAD_WRONG, "NOT_FOUND"),
 		CODE(7, UPLOAD_WRONG, "PERMISSION_DENIED"),
 		CODE(8, UPLOAD_AGAIN_FEW, "RESOURCE_EXHAUSTED"),
 		CODE(10, UPLOAD_AGAIN, "ABORTED"),
@@ -146,14 +161,14 @@ static void answers_of_grpc(void **state)
 		CODE(13, UPLOAD_AGAIN_FEW, "INTERNAL"),
 		CODE(14, UPLOAD_AGAIN, "UNAVAILABLE"),
 		CODE(15, UPLOAD_AGAIN, "DATA_LOSS"),
-		CODE(16, UPLOAD_WRONG, "set a token"),
+		CODE(16, UPLOAD_WRONG, "set token_file"),
 		CODE(17, UPLOAD_AGAIN_FEW, "17"),
 		/* Parca's, after its time for reading; Parca's page; a proxy's */
 		{200, -1, "", BODY(""), UPLOAD_AGAIN_FEW, "without a status"},
 		{200, -1, "text/html", BODY("<html>"), UPLOAD_WRONG, "HTML"},
-		{401, -1, "text/html", BODY("<html>"), UPLOAD_WRONG, "HTML"},
-		{401, -1, "", BODY(""), UPLOAD_WRONG, "set a token"},
-		{404, -1, "text/plain", BODY("no"), UPLOAD_WRONG, "404: no"},
+		{401, -1, "text/html", BODY("<html>"), UPLOAD_WRONG, "Unauthorized"},
+		{401, -1, "", BODY(""), UPLOAD_WRONG, "set token_file"},
+		{404, -1, "text/plain", BODY("no"), UPLOAD_WRONG, "404 Not Found: no"},
 		{503, -1, "", BODY(""), UPLOAD_AGAIN, "503"},
 	};
 
@@ -166,7 +181,8 @@ static void answers_of_grpc(void **state)
 static void messages_are_cut(void **state)
 {
 	char body[600];
-	struct answer_case c = {400, -1, "text/plain", body, 0, UPLOAD_REFUSED, "400: "};
+	struct answer_case c = {
+		400, -1, "text/plain", body, 0, UPLOAD_REFUSED, "400 Bad Request: "};
 
 	(void)state;
 	for (c.len = 190; c.len < sizeof(body) - 2; c.len++) {
@@ -180,7 +196,8 @@ static void messages_are_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers_of_http),
+		cmocka_unit_test(what_is_taken),
+		cmocka_unit_test(what_is_not_taken),
 		cmocka_unit_test(answers_of_grpc),
 		cmocka_unit_test(messages_are_cut),
 	};

@@ -16,6 +16,7 @@
 #include "profiler/upload/series_priv.h"
 #include "tests/lib/profile_sums.h"
 #include "tests/lib/roundtrip.h"
+#include "tests/lib/services.h"
 
 static const char *const default_labels[] = UPLOAD_SERIES_LABELS;
 
@@ -42,17 +43,17 @@ static int compare_names(const void *a, const void *b)
 /* "comm=x;service_name=y;": the labels of a sample's series, by name. */
 static void expected_labels(struct buf *b, const struct profile *p, uint32_t labelset)
 {
-	const char *names[SERIES_MAX_LABELS];
+	const char *names[SERIES_MAX_LABELS] = {NULL};
 	size_t n = 0;
 
 	for (; default_labels[n]; n++)
 		names[n] = default_labels[n];
 	qsort(names, n, sizeof(*names), compare_names);
 	for (size_t i = 0; i < n; i++) {
-		const char *value = string_label(p, labelset, names[i]);
+		const char *value = strcmp(names[i], "service_name") != 0
+					    ? string_label(p, labelset, names[i])
+					    : expected_service(p, labelset);
 
-		if (!strcmp(names[i], "service_name") && !value)
-			value = string_label(p, labelset, "comm") ?: "unknown_service";
 		if (value)
 			buf_printf(b, "%s=%s;", names[i], value);
 	}
@@ -346,6 +347,12 @@ static void services_have_names(void **state)
 			   "comm=c;service_name=b;");
 	assert_only_labels(LABELS({"comm", "kworker/0:1"}), &none,
 			   "comm=kworker/0:1;service_name=kworker/0:1;");
+	assert_only_labels(LABELS({"executable", "/b"}, {"unit", "u.service"}, {"pod", "p"}), &none,
+			   "pod=p;service_name=p;unit=u.service;");
+	assert_only_labels(LABELS({"executable", "/b"}, {"unit", "user@0.service"}), &none,
+			   "service_name=b;unit=user@0.service;");
+	assert_only_labels(LABELS({"pod", "p"}, {"container_name", "c"}), &nginx,
+			   "container_name=c;pod=p;service_name=nginx;");
 	assert_only_labels(NULL, &none, "service_name=unknown_service;");
 	assert_only_labels(LABELS({"service_name", NULL}), &none, "service_name=unknown_service;");
 }

@@ -19,6 +19,7 @@
 #include "proto/push.pb-c.h"
 #include "tests/lib/profile_sums.h"
 #include "tests/lib/roundtrip.h"
+#include "tests/lib/services.h"
 
 static struct upload_target target(const struct upload_kind *kind)
 {
@@ -228,19 +229,6 @@ static struct decoded sent(const struct upload_target *t, const struct profile *
 
 /* --- profiles ---------------------------------------------------------------------------------------- */
 
-static const char *service_of(const struct profile *p, uint32_t labelset)
-{
-	const struct profile_labelset *set = &p->labelsets.data[labelset];
-
-	for (uint32_t i = 0; i < set->len; i++) {
-		const struct profile_label *l = &p->labels.data[set->first + i];
-
-		if (l->str != PROFILE_NONE && !strcmp(profile_text(p, l->key), "comm"))
-			return profile_text(p, l->str);
-	}
-	return "unknown_service";
-}
-
 static void assert_sent(const struct upload_kind *kind, const struct profile *p)
 {
 	struct upload_target t = target(kind);
@@ -249,7 +237,7 @@ static void assert_sent(const struct upload_kind *kind, const struct profile *p)
 	char *want, *got;
 
 	for (size_t i = 0; i < p->samples.len; i++)
-		sums_add_functions(&sums, service_of(p, p->samples.data[i].labelset), p, i);
+		sums_add_functions(&sums, expected_service(p, p->samples.data[i].labelset), p, i);
 	want = sums_print(&sums);
 	got = sums_print(&d.sums);
 	assert_string_equal(got, want);

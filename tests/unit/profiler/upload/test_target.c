@@ -54,6 +54,11 @@ TEST(urls)
 		{"pprof+http://h/a?key=sec-ret", "http://h", "/a", "key=sec-ret",
 		 "pprof+http://h/a?..."},
 		{"pprof+http://h?k=v", "http://h", "", "k=v", "pprof+http://h?..."},
+		{"otlp+grpc://h/", "http://h:4317", "", "", "otlp+grpc://h:4317"},
+		{"parca+http://h/", "http://h:7070", "", "", "parca+http://h:7070"},
+		{"otlp+grpcs://h/", "https://h", "", "", "otlp+grpcs://h"},
+		{"pyroscope+https://h/p", "https://h", "/p", "", "pyroscope+https://h/p"},
+		{"otlp+https://h:4318", "https://h:4318", "", "", "otlp+https://h:4318"},
 		{"s3+https://h.a-b_c/bucket/p", "https://h.a-b_c", "/bucket/p", "",
 		 "s3+https://h.a-b_c/bucket/p"},
 	};
