@@ -50,10 +50,9 @@ static void expected_labels(struct buf *b, const struct profile *p, uint32_t lab
 		names[n] = default_labels[n];
 	qsort(names, n, sizeof(*names), compare_names);
 	for (size_t i = 0; i < n; i++) {
-		const char *value = strcmp(names[i], "service_name") != 0
-					    ? string_label(p, labelset, names[i])
-					    : expected_service(p, labelset);
+		const char *value = string_label(p, labelset, names[i]);
 
+		value = strcmp(names[i], "service_name") ? value : expected_service(p, labelset);
 		if (value)
 			buf_printf(b, "%s=%s;", names[i], value);
 	}
