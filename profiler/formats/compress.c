@@ -12,9 +12,11 @@
 /* windowBits of the largest window, and "with a gzip header" (zlib.h, deflateInit2) */
 #define GZIP_WINDOW (15 + 16)
 /* Level 6, gzip's default, takes 1.8 times as long and saves 1.6 % of a profile. */
-#define GZIP_LEVEL     4
-#define GZIP_MEM_LEVEL 8 /* zlib's default */
-#define ZSTD_LEVEL     3 /* zstd's default: a tenth of gzip's time */
+#define GZIP_LEVEL 4
+/* Level 1 saves a third of level 4's time, for 6 to 7 % more bytes. */
+#define GZIP_FAST_LEVEL 1
+#define GZIP_MEM_LEVEL	8 /* zlib's default */
+#define ZSTD_LEVEL	3 /* zstd's default: a tenth of gzip's time */
 /* Smallest growth of the output; above it, output doubles. */
 #define CHUNK_BYTES 65536
 
@@ -46,17 +48,27 @@ static int deflate_all(z_stream *z, struct buf *out, const uint8_t *data, size_t
 	return 0;
 }
 
-int compress_gzip(struct buf *out, const void *data, size_t len)
+static int gzip(struct buf *out, const void *data, size_t len, int level)
 {
 	z_stream z = {0}; /* without deflateSetHeader() the header has no time and no name */
 	int err;
 
-	if (deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, GZIP_MEM_LEVEL,
-			 Z_DEFAULT_STRATEGY) != Z_OK)
+	if (deflateInit2(&z, level, Z_DEFLATED, GZIP_WINDOW, GZIP_MEM_LEVEL, Z_DEFAULT_STRATEGY) !=
+	    Z_OK)
 		return -ENOMEM;
 	err = deflate_all(&z, out, data, len);
 	deflateEnd(&z);
 	return err;
+}
+
+int compress_gzip(struct buf *out, const void *data, size_t len)
+{
+	return gzip(out, data, len, GZIP_LEVEL);
+}
+
+int compress_gzip_fast(struct buf *out, const void *data, size_t len)
+{
+	return gzip(out, data, len, GZIP_FAST_LEVEL);
 }
 
 int compress_zstd(struct buf *out, const void *data, size_t len)

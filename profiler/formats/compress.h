@@ -10,6 +10,8 @@
 /* Append the compressed data. Equal input gives equal output: there is no time and no name in
  * it. 0 or -errno. */
 int compress_gzip(struct buf *out, const void *data, size_t len);
+/* For what is sent once, and read once. */
+int compress_gzip_fast(struct buf *out, const void *data, size_t len);
 int compress_zstd(struct buf *out, const void *data, size_t len);
 
 enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };

@@ -59,8 +59,10 @@ static enum frame_kind mapping_kind(const struct profile *p, uint32_t mapping)
 	if (mapping >= p->mappings.len)
 		return FRAME_UNKNOWN;
 	file = profile_text(p, p->mappings.data[mapping].file);
+	/* Asked for every location of a profile: so the first character alone rules out most. */
 	for (size_t i = 0; i < sizeof(special_mappings) / sizeof(*special_mappings); i++)
-		if (text_has_prefix(file, special_mappings[i].prefix))
+		if (*file == *special_mappings[i].prefix &&
+		    text_has_prefix(file, special_mappings[i].prefix))
 			return special_mappings[i].kind;
 	return FRAME_NATIVE;
 }

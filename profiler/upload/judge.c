@@ -133,9 +133,10 @@ static void quote(const struct net_answer *a, struct buf *out)
 	for (size_t i = 0; i < len; i++)
 		if (text[i] == '\r' || text[i] == '\n')
 			len = i;
-	if (len > MAX_QUOTED)
-		len = text_utf8_run(text, MAX_QUOTED);
-	text_add_clean(out, text ? text : "", len);
+	/* What is no UTF-8 grows. */
+	text_add_clean(out, text ? text : "", len < MAX_QUOTED ? len : MAX_QUOTED);
+	if (!out->err && out->len > MAX_QUOTED)
+		out->len = text_utf8_run(out->data, MAX_QUOTED);
 	buf_release(&message);
 }
 

@@ -44,8 +44,8 @@ static int fill_body(const struct packing *k, struct buf *body)
 	int err;
 
 	if (!k->k->is_grpc)
-		return compress_gzip(body, k->message.data, k->message.len);
-	err = compress_gzip(&packed, k->message.data, k->message.len);
+		return compress_gzip_fast(body, k->message.data, k->message.len);
+	err = compress_gzip_fast(&packed, k->message.data, k->message.len);
 	if (!err)
 		grpc_frame(body, packed.data, packed.len, true);
 	buf_release(&packed);
