@@ -19,6 +19,7 @@ struct net_transfer {
 	void *headers; /* list of libcurl's */
 	char error[ERROR_SIZE];
 	size_t max_bytes, header_bytes;
+	uint64_t read_at; /* in the body that request.read gives */
 	bool too_large;
 };
 

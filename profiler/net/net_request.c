@@ -225,6 +225,38 @@ static size_t on_header(char *data, size_t size, size_t n, void *ctx)
 	return len;
 }
 
+/* CURL_READFUNC_ABORT, CURL_SEEKFUNC_OK and _FAIL */
+#define READ_ABORT 0x10000000
+#define SEEK_OK	   0
+#define SEEK_FAIL  1
+
+static size_t on_read(char *out, size_t size, size_t n, void *ctx)
+{
+	struct net_transfer *t = ctx;
+	uint64_t left = t->request.len - t->read_at;
+	size_t max = size * n < left ? size * n : (size_t)left;
+	ssize_t got;
+
+	if (!max)
+		return 0;
+	got = t->request.read(t->request.read_ctx, t->read_at, out, max);
+	if (got <= 0 || (size_t)got > max)
+		return READ_ABORT;
+	t->read_at += (size_t)got;
+	return (size_t)got;
+}
+
+/* A connection that was kept may have ended meanwhile: then libcurl begins again on another one. */
+static int on_seek(void *ctx, int64_t off, int origin)
+{
+	struct net_transfer *t = ctx;
+
+	if (origin != SEEK_SET || off < 0 || (uint64_t)off > t->request.len)
+		return SEEK_FAIL;
+	t->read_at = (uint64_t)off;
+	return SEEK_OK;
+}
+
 /* Of libcurl's sums of bytes some count headers, and some do not. */
 static int on_trace(void *easy, int type, char *data, size_t len, void *ctx)
 {
@@ -333,8 +365,18 @@ static int set_content(struct net_transfer *t)
 		return rc;
 	}
 	SET(POSTFIELDSIZE_LARGE, (int64_t)r->len);
-	/* NULL would make libcurl ask for the body by a function. */
-	SET(POSTFIELDS, r->len ? r->body : "");
+	if (r->read) {
+		SET(POST, 1l);
+		SET(READFUNCTION, on_read);
+		SET(READDATA, t);
+		SET(SEEKFUNCTION, on_seek);
+		SET(SEEKDATA, t);
+	} else {
+		/* NULL would make libcurl ask for the body by a function. */
+		SET(POSTFIELDS, r->len ? r->body : "");
+	}
+	if (r->send_bytes_per_s)
+		SET(MAX_SEND_SPEED_LARGE, (int64_t)r->send_bytes_per_s);
 	SET(CUSTOMREQUEST, r->method);
 	return rc;
 }

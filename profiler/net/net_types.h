@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "profiler/base/buf.h"
 
@@ -27,6 +28,9 @@ struct net_tls {
 	const char *ca_file, *cert_file, *key_file;
 };
 
+/* Bytes of a body from an offset on, at most max and at least one: their number, or -errno. */
+typedef ssize_t net_read(void *ctx, uint64_t off, void *out, size_t max);
+
 struct net_request {	    /* all is borrowed until done() has been called */
 	const char *method; /* "GET", "POST", "PUT" */
 	const char *url;    /* http:// or https:// */
@@ -35,7 +39,10 @@ struct net_request {	    /* all is borrowed until done() has been called */
 	const char *proxy;	    /* "http://HOST:PORT", or NULL: none */
 	const char *const *headers; /* "Name: value", NULL-terminated; or NULL */
 	const void *body;
-	size_t len;
+	size_t len;	/* of body, or of what read gives */
+	net_read *read; /* instead of body, which is NULL then; not with a signature. NULL: none */
+	void *read_ctx;
+	uint64_t send_bytes_per_s; /* 0: as fast as it goes */
 	enum net_version version;
 	struct net_auth auth;
 	struct net_tls tls;

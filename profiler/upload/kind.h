@@ -17,6 +17,7 @@
 
 struct profile;
 struct upload_target;
+struct debuginfo_protocol;
 
 /* Those of kiln push and of the configuration. X(scheme, net's scheme, kind) */
 #define UPLOAD_SCHEMES(X)                                                                          \
@@ -96,6 +97,7 @@ struct upload_kind {
 	 * alike. */
 	void (*judge)(const struct upload_target *t, const struct net_answer *answer,
 		      struct upload_judgement *out);
+	const struct debuginfo_protocol *debuginfo; /* NULL: it takes no debug information */
 };
 
 /* By the status of HTTP alone, with what the server says in words. */

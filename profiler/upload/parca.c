@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profiler/upload/debuginfo_priv.h"
 #include "profiler/upload/rpc_judge.h"
 #include "profiler/upload/series_pack.h"
 #include "profiler/upload/target.h"
@@ -169,4 +170,5 @@ const struct upload_kind upload_parca = {
 	.check = check,
 	.pack = pack,
 	.judge = judge,
+	.debuginfo = &debuginfo_parca,
 };

@@ -12,6 +12,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/json_read.h"
+#include "profiler/upload/debuginfo_priv.h"
 #include "profiler/upload/rpc_judge.h"
 #include "profiler/upload/series_pack.h"
 #include "profiler/upload/target.h"
@@ -191,4 +192,5 @@ const struct upload_kind upload_pyroscope = {
 	.check = check,
 	.pack = pack,
 	.judge = judge,
+	.debuginfo = &debuginfo_pyroscope,
 };
