@@ -23,7 +23,7 @@ enum { BUILD_ID = 1 }; /* of all requests */
 enum { SHOULD_HASH = 2, SHOULD_WANTED = 1, SHOULD_REASON = 2 };
 enum { INITIATE_SIZE = 2, INITIATE_HASH = 3, INITIATE_INSTRUCTIONS = 1 };
 enum { INSTRUCTIONS_ID = 2, INSTRUCTIONS_STRATEGY = 3, INSTRUCTIONS_URL = 4 };
-enum { UPLOAD_INFO = 1, UPLOAD_CHUNK = 2, UPLOAD_ID = 2 };
+enum { UPLOAD_INFO = 1, UPLOAD_CHUNK = 2, UPLOAD_ID = 2, UPLOAD_SIZE = 2 };
 
 enum { STRATEGY_GRPC = 1, STRATEGY_SIGNED_URL = 2 };
 
@@ -235,6 +235,26 @@ static enum debuginfo_outcome after_begin(struct debuginfo *u, struct bytes m, s
 	return DEBUGINFO_NEXT;
 }
 
+/* It says how much has arrived. */
+static enum debuginfo_outcome after_send(struct debuginfo *u, struct bytes m, struct why *why)
+{
+	uint64_t bytes = u->file.bytes;
+	struct wire_field f;
+
+	while (wire_next(&m, &f))
+		if (f.number == UPLOAD_SIZE && f.type == WIRE_VARINT)
+			bytes = f.value;
+	if (m.bad)
+		return unreadable(why);
+	if (bytes != u->file.bytes) {
+		why_say(why, 0, "it has got %llu of %llu bytes", (unsigned long long)bytes,
+			(unsigned long long)u->file.bytes);
+		return DEBUGINFO_AGAIN;
+	}
+	u->step = DEBUGINFO_END;
+	return DEBUGINFO_NEXT;
+}
+
 static enum debuginfo_outcome answer(struct debuginfo *u, const struct net_answer *a,
 				     struct why *why)
 {
@@ -255,8 +275,7 @@ static enum debuginfo_outcome answer(struct debuginfo *u, const struct net_answe
 	case DEBUGINFO_BEGIN:
 		return after_begin(u, message, why);
 	case DEBUGINFO_SEND:
-		u->step = DEBUGINFO_END;
-		return DEBUGINFO_NEXT;
+		return after_send(u, message, why);
 	default:
 		why_say(why, 0, "it took the file");
 		return DEBUGINFO_SENT;

@@ -12,6 +12,7 @@
 #include "profiler/base/json_read.h"
 #include "profiler/base/text.h"
 #include "profiler/upload/debuginfo_priv.h"
+#include "profiler/upload/rpc_judge.h"
 
 #define SERVICE "/debuginfo.v1alpha1.DebuginfoService/"
 
@@ -93,16 +94,20 @@ static int on_value(void *ctx, const struct json_step *steps, size_t n, const ch
 	return 0;
 }
 
+static enum debuginfo_outcome unreadable(struct why *why)
+{
+	why_say(why, 0, "200, but its answer cannot be read: is it Pyroscope? check the URL");
+	return DEBUGINFO_REFUSED;
+}
+
 static enum debuginfo_outcome after_ask(struct debuginfo *u, const struct net_answer *a,
 					struct why *why)
 {
 	struct said s = {0};
 	struct buf clean = {0};
 
-	if (json_read_all(a->body.data ?: "", a->body.len, on_value, on_value, &s)) {
-		why_say(why, 0, "200, but its answer cannot be read: is it Pyroscope?");
-		return DEBUGINFO_REFUSED;
-	}
+	if (json_read_all(a->body.data ?: "", a->body.len, on_value, on_value, &s))
+		return unreadable(why);
 	if (s.wants) {
 		u->step = DEBUGINFO_SEND;
 		return DEBUGINFO_NEXT;
@@ -118,6 +123,8 @@ static enum debuginfo_outcome answer(struct debuginfo *u, const struct net_answe
 {
 	if (u->step == DEBUGINFO_ASK)
 		return after_ask(u, a, why);
+	if (rpc_is_type(a, "text/html"))
+		return unreadable(why);
 	if (u->step == DEBUGINFO_SEND) {
 		u->step = DEBUGINFO_END;
 		return DEBUGINFO_NEXT;
