@@ -4,10 +4,15 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "profiler/base/io.h"
+#include "profiler/base/text.h"
 
 static bool has_bytes(const struct elf_obj *obj, const char *name)
 {
@@ -16,52 +21,73 @@ static bool has_bytes(const struct elf_obj *obj, const char *name)
 	return s && s->type != SHT_NOBITS && s->size;
 }
 
-static void id_text(const struct build_id *id, char out[2 * BUILD_ID_MAX + 1])
+/* The object has a descriptor of its own. 0 or -errno. */
+static int take_elf(struct debuginfo_source *out, int fd)
 {
-	static const char digits[] = "0123456789abcdef";
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-	for (uint8_t i = 0; i < id->len; i++) {
-		out[2 * i] = digits[id->data[i] >> 4];
-		out[2 * i + 1] = digits[id->data[i] & 15];
-	}
-	out[2 * id->len] = '\0';
+	out->fd = fd;
+	return copy < 0 ? -errno : elf_obj_open(&out->obj, copy, NULL);
 }
 
-static int open_elf(struct elf_found *out, const char *path, struct why *why)
+static void drop_elf(struct debuginfo_source *s)
 {
-	int err, copy;
+	cleanup_close_fd(&s->fd);
+	elf_obj_free(s->obj);
+	s->obj = NULL;
+}
 
-	/* A FIFO would wait for somebody who writes. */
-	out->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (out->fd < 0)
-		return why_say(why, -errno, "%s: %s", path, strerror(errno));
-	copy = fcntl(out->fd, F_DUPFD_CLOEXEC, 0);
-	err = copy < 0 ? -errno : elf_obj_open(&out->obj, copy, NULL);
-	if (err == -ENOEXEC || err == -EBADMSG || err == -EINVAL)
+static int open_elf(struct debuginfo_source *out, const char *path, struct why *why)
+{
+	int fd = io_open_regular(AT_FDCWD, path), err;
+
+	if (fd < 0)
+		return why_say(why, fd, "%s: %s", path,
+			       fd == -EINVAL ? "not a regular file" : strerror(-fd));
+	err = take_elf(out, fd);
+	if (err == -ENOEXEC || err == -EBADMSG)
 		return why_say(why, -ENOEXEC, "%s: not an ELF file that kiln can read", path);
-	if (!err && !elf_obj_build_id(out->obj)->len)
+	if (!err && elf_obj_build_id(out->obj)->len < 2)
 		return why_say(why, -ENODATA, "%s: it has no build id: link it with --build-id",
 			       path);
 	return err ? why_say(why, err, "%s: %s", path, strerror(-err)) : 0;
 }
 
-/* Takes the debug file in place of the file, if there is one. */
+/* Takes it in place of the file, if it is of the same build and has symbols. 0, -ENOENT or -ENOMEM. */
+static int try_debug_file(struct debuginfo_source *s, const char *path)
+{
+	struct debuginfo_source other = {.fd = -1};
+	int fd = io_open_regular(AT_FDCWD, path);
+	int err = fd < 0 ? -ENOENT : take_elf(&other, fd);
+
+	if (!err && (!build_id_equal(elf_obj_build_id(s->obj), elf_obj_build_id(other.obj)) ||
+		     (!has_bytes(other.obj, ".debug_info") && !has_bytes(other.obj, ".symtab"))))
+		err = -ENOENT;
+	if (err) {
+		drop_elf(&other);
+		return err == -ENOMEM ? err : -ENOENT;
+	}
+	drop_elf(s);
+	s->fd = other.fd;
+	s->obj = other.obj;
+	return 0;
+}
+
+/* Without ".debug" it is often a link to the stripped file. */
 static int find_better(struct debuginfo_source *s, const char *const *debug_dirs)
 {
-	const struct elf_search search = {.debug_dirs = debug_dirs};
-	enum elf_find_problem problem;
-	struct elf_found found = {.fd = -1};
-	int err = elf_find(&found, &search, "", s->build_id, &problem);
+	static const char *const suffixes[] = {".debug", ""};
+	char path[PATH_MAX];
+	int err = -ENOENT;
 
-	if (err)
-		return err;
-	if (!has_bytes(found.obj, ".debug_info") && !has_bytes(found.obj, ".symtab")) {
-		elf_found_release(&found);
-		return -ENOENT;
+	for (size_t i = 0; debug_dirs[i / 2] && err == -ENOENT; i++) {
+		int n = snprintf(path, sizeof(path), "%s/.build-id/%.2s/%s%s", debug_dirs[i / 2],
+				 s->build_id, s->build_id + 2, suffixes[i % 2]);
+
+		if (n > 0 && (size_t)n < sizeof(path))
+			err = try_debug_file(s, path);
 	}
-	elf_found_release(&s->found);
-	s->found = found;
-	return 0;
+	return err;
 }
 
 static int choose(struct debuginfo_source *s, const char *path, const char *const *debug_dirs,
@@ -69,10 +95,10 @@ static int choose(struct debuginfo_source *s, const char *path, const char *cons
 {
 	int err;
 
-	if (has_bytes(s->found.obj, ".debug_info"))
+	if (has_bytes(s->obj, ".debug_info"))
 		return 0;
 	err = find_better(s, debug_dirs);
-	if (err == -ENOENT && has_bytes(s->found.obj, ".symtab"))
+	if (err == -ENOENT && has_bytes(s->obj, ".symtab"))
 		return 0;
 	if (err == -ENOENT)
 		return why_say(why, -ENODATA,
@@ -87,17 +113,17 @@ static int describe(struct debuginfo_source *s, const char *path, struct why *wh
 	const char *slash = strrchr(path, '/');
 	struct stat st;
 
-	if (fstat(s->found.fd, &st))
+	if (fstat(s->fd, &st))
 		return why_say(why, -errno, "%s: %s", path, strerror(errno));
 	s->name = strdup(slash ? slash + 1 : path);
 	if (!s->name)
 		return why_say(why, -ENOMEM, "out of memory");
 	s->file = (struct debuginfo_file){
-		.fd = s->found.fd,
+		.fd = s->fd,
 		.bytes = (uint64_t)st.st_size,
 		.build_id = s->build_id,
 		.name = s->name,
-		.has_code = has_bytes(s->found.obj, ".text"),
+		.has_code = has_bytes(s->obj, ".text"),
 	};
 	return 0;
 }
@@ -105,12 +131,14 @@ static int describe(struct debuginfo_source *s, const char *path, struct why *wh
 int debuginfo_source_open(struct debuginfo_source *out, const char *path,
 			  const char *const *debug_dirs, struct why *why)
 {
+	const struct build_id *id;
 	int err;
 
-	*out = (struct debuginfo_source){.found = {.fd = -1}};
-	err = open_elf(&out->found, path, why);
+	*out = (struct debuginfo_source){.fd = -1};
+	err = open_elf(out, path, why);
 	if (!err) {
-		id_text(elf_obj_build_id(out->found.obj), out->build_id);
+		id = elf_obj_build_id(out->obj);
+		text_hex(id->data, id->len, out->build_id);
 		err = choose(out, path, debug_dirs, why) ?: describe(out, path, why);
 	}
 	if (err)
@@ -120,7 +148,7 @@ int debuginfo_source_open(struct debuginfo_source *out, const char *path,
 
 void debuginfo_source_release(struct debuginfo_source *s)
 {
-	elf_found_release(&s->found);
+	drop_elf(s);
 	free(s->name);
-	*s = (struct debuginfo_source){.found = {.fd = -1}};
+	*s = (struct debuginfo_source){.fd = -1};
 }

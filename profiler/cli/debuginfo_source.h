@@ -6,12 +6,13 @@
 #ifndef KILN_CLI_DEBUGINFO_SOURCE_H
 #define KILN_CLI_DEBUGINFO_SOURCE_H
 
-#include "profiler/naming/elf_find.h"
 #include "profiler/upload/debuginfo.h"
+#include "symbolizer/elf/elf_obj.h"
 
 struct debuginfo_source {
 	struct debuginfo_file file; /* for debuginfo_push() */
-	struct elf_found found;
+	int fd;
+	struct elf_obj *obj;
 	char build_id[2 * BUILD_ID_MAX + 1];
 	char *name;
 };
@@ -19,7 +20,8 @@ struct debuginfo_source {
 /*
  * Of the ELF file at path, and the debug file of its build id in debug_dirs (NULL-terminated), the first that there
  * is: the file itself, if it has DWARF; the debug file; the file itself, if it has .symtab. 0; -ENODATA (none has),
- * -ENOENT, -ENOEXEC, -ENOMEM, ... with a sentence.
+ * -ENOENT, -EINVAL, -ENOEXEC, -ENOMEM, ... with a
+ * sentence.
  */
 int debuginfo_source_open(struct debuginfo_source *out, const char *path,
 			  const char *const *debug_dirs, struct why *why);
