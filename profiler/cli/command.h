@@ -47,7 +47,7 @@ struct command {
 };
 
 extern const struct command command_agent, command_record, command_report, command_export,
-	command_list, command_rm, command_symbolize, command_doctor, command_version,
+	command_list, command_rm, command_push, command_symbolize, command_doctor, command_version,
 	command_completion;
 
 /* All commands, NULL-terminated. */

@@ -12,6 +12,7 @@ const struct command *const commands[] = {
 	&command_export,
 	&command_list,
 	&command_rm,
+	&command_push,
 	&command_symbolize,
 	&command_doctor,
 	&command_completion,

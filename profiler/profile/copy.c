@@ -189,6 +189,14 @@ static int copy_label(struct copy *c, struct profile_label *l)
 	return err ?: copy_string(c, l->num_unit, &l->num_unit);
 }
 
+static int add_label(struct copy *c, uint32_t labelset)
+{
+	struct profile_label l;
+	int rc = c->rules.more_label ? c->rules.more_label(c->rules.ctx, c, labelset, &l) : 0;
+
+	return rc > 0 ? vec_push(&c->labels, l) : rc;
+}
+
 static int copy_labelset(struct copy *c, uint32_t id, uint32_t *out)
 {
 	const struct profile_labelset *s = &c->src->labelsets.data[id];
@@ -207,6 +215,7 @@ static int copy_labelset(struct copy *c, uint32_t id, uint32_t *out)
 		err = copy_label(c, &l);
 		c->labels.data[c->labels.len++] = l;
 	}
+	err = err ?: add_label(c, id);
 	err = err ?: profile_labelset(c->dst, c->labels.data, c->labels.len, out);
 	return learn(c, known, err, *out);
 }

@@ -31,6 +31,8 @@ struct copy_rules {
 	/* Makes a copy of a location of src: an id of dst. */
 	int (*location)(void *ctx, struct copy *c, uint32_t id, uint32_t *out);
 	bool (*keeps_label)(void *ctx, const struct copy *c, const struct profile_label *l);
+	/* A label, of dst, that a label set of src gets, too. 1; 0: none; or -errno. */
+	int (*more_label)(void *ctx, struct copy *c, uint32_t labelset, struct profile_label *out);
 };
 
 struct copy_id {

@@ -304,6 +304,33 @@ static bool has_other_key(void *ctx, const struct copy *c, const struct profile_
 	return l->key != *(const uint32_t *)ctx;
 }
 
+struct new_label {
+	const char *key, *value;
+};
+
+static int give_label(void *ctx, struct copy *c, uint32_t labelset, struct profile_label *out)
+{
+	const struct new_label *l = ctx;
+	int err;
+
+	if (profile_find_label(c->src, labelset, l->key))
+		return 0;
+	*out = (struct profile_label){0};
+	err = profile_string(c->dst, l->key, &out->key);
+	err = err ?: profile_string(c->dst, l->value, &out->str);
+	err = err ?: profile_string(c->dst, "", &out->num_unit);
+	return err ?: 1;
+}
+
+int profile_with_label(struct profile **out, const struct profile *src, const char *key,
+		       const char *value)
+{
+	struct new_label l = {key, value};
+	struct copy_rules rules = {.ctx = &l, .more_label = give_label};
+
+	return copy_some(out, src, &rules, keep_all, NULL);
+}
+
 int profile_without_label(struct profile **out, const struct profile *src, const char *key)
 {
 	uint32_t id = strtab_lookup(src->strings, key);

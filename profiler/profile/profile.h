@@ -219,6 +219,9 @@ int profile_filter(struct profile **out, const struct profile *src,
 /* Copies a profile without labels of this key. Samples that then are equal become one. 0 or
  * -ENOMEM. */
 int profile_without_label(struct profile **out, const struct profile *src, const char *key);
+/* Copies a profile in which each sample without a label of this key has it. 0 or -ENOMEM. */
+int profile_with_label(struct profile **out, const struct profile *src, const char *key,
+		       const char *value);
 
 /* What to fold. Rare is what weighs less than `rare`, by the first sample type. */
 struct profile_fold {

@@ -38,6 +38,9 @@ struct debuginfo_protocol;
 struct upload_item {
 	const struct profile *profile; /* its time_ns and duration_ns are right */
 	const char *host;	       /* this machine's name */
+	/* Keys of labels that tell series apart beside the usual ones (profiler/upload/series.h);
+	 * NULL-terminated, or NULL. */
+	const char *const *labels;
 	uint64_t id
 		[2]; /* the same whenever this window is sent, and unlike all others of all hosts */
 };

@@ -122,12 +122,29 @@ static int add_series(struct packing *k, const struct series *s, size_t index)
 	return k->message.err;
 }
 
+/* The item's own, and then the usual ones. */
+static const char *const *join_labels(const char *const *own, const char **out)
+{
+	static const char *const usual[] = UPLOAD_SERIES_LABELS;
+	size_t n = 0;
+
+	while (*own && n < SERIES_MAX_LABELS)
+		out[n++] = *own++;
+	for (const char *const *u = usual; *u && n < SERIES_MAX_LABELS; u++)
+		out[n++] = *u;
+	out[n] = NULL;
+	return out;
+}
+
 static int add_all(struct packing *k)
 {
+	const char *labels[SERIES_MAX_LABELS + 1];
 	struct series_opts o = k->k->series;
 	struct series_list list = {0};
 	int err;
 
+	if (k->item->labels)
+		o.labels = join_labels(k->item->labels, labels);
 	o.host = k->item->host;
 	o.without_names = k->t->without_names;
 	profile_type_name(&k->type, k->item->profile);
