@@ -80,6 +80,7 @@ static int open_configured(struct upload_target **out, const struct target_args 
 		.key_file = u->key_file,
 		.proxy = u->proxy,
 		.n_headers = n,
+		.without_names = !u->names,
 	};
 
 	headers = calloc(n + 1, sizeof(*headers));

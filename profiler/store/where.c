@@ -203,6 +203,20 @@ int where_parse_any(struct where **out, const char *text, struct why *why)
 	return text && *text ? where_parse(out, text, why) : 0;
 }
 
+size_t where_count(const struct where *w)
+{
+	return w ? w->v.len : 0;
+}
+
+void where_get(const struct where *w, size_t i, struct where_condition *out)
+{
+	static const char *const ops[] = {
+		[OP_IS] = "=", [OP_IS_NOT] = "!=", [OP_LIKE] = "=~", [OP_NOT_LIKE] = "!~"};
+	const struct condition *c = &w->v.data[i];
+
+	*out = (struct where_condition){c->key, ops[c->op], c->value};
+}
+
 /* --- matching ------------------------------------------------------------------------------------- */
 
 static bool is_like(const struct condition *c, const char *value)

@@ -26,6 +26,13 @@ void where_free(struct where *w);
 struct where_label {
 	const char *key, *value; /* of a number its decimal digits */
 };
+/* One of its conditions, for who asks others in their own words: as it was typed, without quotes. */
+struct where_condition {
+	const char *key, *op, *value; /* op: "=", "!=", "=~" or "!~" */
+};
+size_t where_count(const struct where *w); /* of NULL: 0 */
+void where_get(const struct where *w, size_t i, struct where_condition *out);
+
 bool where_matches(const struct where *w, const struct where_label *labels, size_t n);
 
 enum where_answer { WHERE_NO, WHERE_YES, WHERE_DEPENDS };

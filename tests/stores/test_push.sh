@@ -33,7 +33,11 @@ same_totals() { # KIND FILE...
 		diff sent got | head -n 10 | sed 's/^/# /'
 		fail "$dest: totals differ"
 	}
-	ask_server "problems?dest=$dest" >problems
+	# What takes files keeps their labels.
+	ask_server "problems?dest=$dest" | case $dest in
+	pprof | s3) grep -v 'label of a sample with a text' || true ;;
+	*) cat ;;
+	esac >problems
 	assert_no_match "$dest would stumble" problems "$BAD"
 }
 
