@@ -20,11 +20,7 @@ enum {
 	OPT_ANNOTATE,
 	OPT_FOCUS,
 	OPT_IGNORE,
-	OPT_SINCE,
-	OPT_UNTIL,
-	OPT_WHERE,
-	OPT_FROM,
-	OPT_TOKEN_FILE,
+	OPT_SINCE, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
 };
 
 static const struct option_spec options[] = {
@@ -56,6 +52,10 @@ static int handle(const struct options *o, int id, struct request *r)
 {
 	int word;
 
+	if (id >= OPT_SINCE) {
+		load_range_set(&r->range, id - OPT_SINCE, o->arg);
+		return 0;
+	}
 	switch (id) {
 	case OPT_OUTPUT:
 		r->output.path = o->arg;
@@ -75,13 +75,6 @@ static int handle(const struct options *o, int id, struct request *r)
 		return 0;
 	case OPT_ANNOTATE:
 		r->opts.folded_annotate = true;
-		return 0;
-	case OPT_SINCE:
-	case OPT_UNTIL:
-	case OPT_WHERE:
-	case OPT_FROM:
-	case OPT_TOKEN_FILE:
-		load_range_set(&r->range, id - OPT_SINCE, o->arg);
 		return 0;
 	default:
 		return focus_add(&r->focus, o, id == OPT_FOCUS);

@@ -14,6 +14,7 @@
 #include "profiler/cli/command.h"
 #include "profiler/cli/list.h"
 #include "profiler/cli/list_remote.h"
+#include "profiler/cli/load_fleet.h"
 #include "profiler/cli/load_store.h"
 #include "profiler/store/as_owner.h"
 #include "profiler/store/overview.h"
@@ -28,11 +29,7 @@ enum {
 	OPT_STEP,
 	OPT_TOP,
 	OPT_JSON,
-	OPT_SINCE,
-	OPT_UNTIL,
-	OPT_WHERE,
-	OPT_FROM,
-	OPT_TOKEN_FILE
+	OPT_SINCE, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
 };
 
 static const struct option_spec options[] = {
@@ -119,6 +116,11 @@ static int look_at(const struct options *o, struct request *r, const char *path,
 {
 	const struct list_remote_opts remote = {r->query.by, r->step, utc_offset_s()};
 
+	if (r->range.from && fleet_is_url(r->range.from))
+		return list_fleet(o->cmd, &r->range,
+				  &(struct fleet_rows){r->query.by, r->query.width_ns,
+						       -remote.utc_offset_s * (int64_t)NS_PER_S},
+				  out);
 	if (r->range.from)
 		return list_remote(o->cmd, &r->range, &remote, out);
 	r->query.where = r->range.where;

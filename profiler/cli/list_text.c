@@ -26,7 +26,7 @@ void list_time(struct buf *out, int64_t unix_ns)
 
 static const char *count(int64_t n, char text[32])
 {
-	return text_format_count(n < 0 ? 0 : (uint64_t)n, text, 32);
+	return n < 0 ? "-" : text_format_count((uint64_t)n, text, 32);
 }
 
 static const char *seconds(int64_t ns, char text[32])
@@ -38,8 +38,11 @@ void list_summary(struct buf *out, const struct overview *o)
 {
 	char samples[32], windows[32], cpu[32];
 
-	buf_printf(out, "%s samples in %s window%s, %s of CPU time", count(o->samples, samples),
-		   count(o->windows, windows), o->windows == 1 ? "" : "s", seconds(o->cpu_ns, cpu));
+	buf_printf(out, "%s samples", count(o->samples, samples));
+	if (o->windows >= 0) /* else a profile store does not tell */
+		buf_printf(out, " in %s window%s", count(o->windows, windows),
+			   o->windows == 1 ? "" : "s");
+	buf_printf(out, ", %s of CPU time", seconds(o->cpu_ns, cpu));
 	if (!o->windows)
 		return;
 	buf_str(out, ", from ");

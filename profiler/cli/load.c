@@ -8,8 +8,10 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/cli/load.h"
+#include "profiler/cli/load_fleet.h"
 #include "profiler/cli/load_remote.h"
 #include "profiler/formats/export.h"
+#include "profiler/remote/fleet.h"
 
 static const char *shown_name(const char *path)
 {
@@ -78,9 +80,11 @@ int load_profiles(const struct command *cmd, char *const *paths, int n,
 	_cleanup_free_ char *configured = NULL;
 	int code;
 
+	if (range && range->from && n)
+		return usage_error(cmd, "--from asks another host: no FILE beside it");
 	if (range && range->from)
-		return n ? usage_error(cmd, "--from asks an agent: no FILE beside it")
-			 : load_remote(cmd, range, out);
+		return fleet_is_url(range->from) ? load_fleet(cmd, range, out)
+						 : load_remote(cmd, range, out);
 	if (!n && range && load_range_is_set(range)) {
 		code = load_configured_store(&configured);
 		return code == EXIT_OK ? load_store(cmd, configured, range, out) : code;

@@ -32,6 +32,8 @@ int remote_question_make(const struct command *cmd, const struct load_range *r,
 	int code = load_range_times(cmd, r, &since_ns, &until_ns);
 
 	*q = (struct remote_question){0};
+	if (code == EXIT_OK && target_args_is_set(&r->target))
+		code = usage_error(cmd, "an agent is asked with --token-file alone");
 	if (code == EXIT_OK) /* an agent's own default is the last hour */
 		add_time(q, "since", q->since, since_ns);
 	if (code == EXIT_OK && r->until)
@@ -61,7 +63,7 @@ int remote_question_ask(const struct load_range *r, const char *path,
 	_cleanup_free_ char *token = NULL;
 	struct why why = {""};
 	struct remote remote = {.url = r->from};
-	int err = remote_token(&token, r->token_file, &why);
+	int err = remote_token(&token, r->target.token_file, &why);
 
 	remote.token = token;
 	if (!err && token && remote_is_open(&remote))

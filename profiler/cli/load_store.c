@@ -23,9 +23,13 @@ DEFINE_CLEANUP(store, store_close)
 
 void load_range_set(struct load_range *r, int which, const char *value)
 {
-	const char **members[] = {&r->since, &r->until, &r->where, &r->from, &r->token_file};
+	const char **members[] = {&r->since, &r->until, &r->where, &r->from};
+	int n = sizeof(members) / sizeof(*members);
 
-	*members[which] = value;
+	if (which < n)
+		*members[which] = value;
+	else
+		target_args_set(&r->target, which - n, value);
 }
 
 bool load_range_is_set(const struct load_range *r)

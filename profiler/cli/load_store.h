@@ -7,14 +7,15 @@
 #include <stdint.h>
 
 #include "profiler/cli/command.h"
+#include "profiler/cli/target_args.h"
 
 struct profile;
 struct why;
 
 struct load_range { /* all-zero: everything */
 	const char *since, *until, *where;
-	const char *from,
-		*token_file; /* another host's agent instead (profiler/cli/load_remote.h) */
+	const char *from; /* a URL: another host's agent, or a profile store, instead */
+	struct target_args target; /* how it is asked */
 	/* Keys of labels that the command does not need, NULL-terminated, or NULL: a day of a busy host has a
 	 * label set for each of a hundred thousand processes. */
 	const char *const *without;
@@ -28,14 +29,11 @@ struct load_range { /* all-zero: everything */
 		"where", 0, "LABELS", "of a store: such as 'unit=nginx.service,comm=~work.*'",     \
 			(id) + 2                                                                   \
 	}
-/* ... and of every one that asks other hosts: id + 3, id + 4. */
+/* ... and of every one that asks other hosts: from id + 3 on. */
 #define LOAD_FROM_OPTIONS(id)                                                                      \
-	{"from", 0, "URL", "ask another host's agent: kiln+http://HOST:7676, kiln+unix:/PATH",     \
-	 (id) + 3},                                                                                \
-	{                                                                                          \
-		"token-file", 0, "FILE", "the token for --from (the value of KILN_TOKEN)",         \
-			(id) + 4                                                                   \
-	}
+	{"from", 0, "URL",                                                                         \
+	 "ask another host's agent, kiln+http://HOST:7676, or a profile store", (id) + 3},         \
+		TARGET_OPTIONS((id) + 4, "the token for --from (an agent: KILN_TOKEN)")
 void load_range_set(struct load_range *r, int which, const char *value); /* which: from 0 */
 
 /* Whether a time or a condition is set. */

@@ -54,6 +54,15 @@ def signature(secret, at, scope, canonical):
     return hmac.new(signing_key(secret, day, region, service), text.encode(), hashlib.sha256).hexdigest()
 
 
+def split(keys, prefix, delimiter):
+    """Keys, and the common beginnings of those that have the delimiter behind the prefix."""
+    if not delimiter:
+        return keys, []
+    inner = [key for key in keys if delimiter in key[len(prefix):]]
+    folders = sorted({key[:key.index(delimiter, len(prefix)) + len(delimiter)] for key in inner})
+    return [key for key in keys if key not in set(inner)], folders
+
+
 class S3:
     def __init__(self, name, store, settings):
         self.name, self.store, self.settings = name, store, settings
@@ -152,6 +161,7 @@ class S3:
         most = min(int(arguments.get("max-keys", "1000")), 1000)
         keys = sorted(key for dest, key in self.store.objects
                       if dest == self.name and key.startswith(prefix) and key > after)
+        keys, folders = split(keys, prefix, arguments.get("delimiter", ""))
         shown, escape = keys[:most], xml.sax.saxutils.escape
         out = [f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns='
                f'"http://s3.amazonaws.com/doc/2006-03-01/"><Name>{self.setting("bucket", "prof")}</Name>'
@@ -162,6 +172,7 @@ class S3:
             at = datetime.datetime.utcfromtimestamp(at_ns // 10**9).strftime("%Y-%m-%dT%H:%M:%S.000Z")
             out.append(f"<Contents><Key>{escape(key)}</Key><LastModified>{at}</LastModified>"
                        f'<ETag>"{hashlib.md5(body).hexdigest()}"</ETag><Size>{len(body)}</Size></Contents>')
+        out += [f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>" for folder in folders]
         if len(keys) > most:
             out.append(f"<NextContinuationToken>{escape(shown[-1])}</NextContinuationToken>")
         return Response(200, "".join(out) + "</ListBucketResult>", "application/xml")

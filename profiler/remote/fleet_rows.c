@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Rows of an overview, and samples that match. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/saturate.h"
+#include "profiler/base/text.h"
+#include "profiler/profile/table.h"
+#include "profiler/remote/fleet_priv.h"
+#include "profiler/upload/series.h"
+
+#define MAX_ROWS   (1u << 16)
+#define MAX_LABELS 64
+
+int64_t fleet_row_begin(const struct fleet_rows *rows, int64_t ns)
+{
+	int64_t rest;
+
+	if (rows->by != OVERVIEW_TIME || rows->width_ns <= 0)
+		return 0;
+	rest = (ns - rows->phase_ns) % rows->width_ns;
+	return ns - rest - (rest < 0 ? rows->width_ns : 0);
+}
+
+static struct overview_row *find_row(struct overview *o, const char *name, int64_t begin_ns)
+{
+	/* The newest one is the likeliest. */
+	for (size_t i = o->rows.len; i-- > 0;) {
+		struct overview_row *r = &o->rows.data[i];
+
+		if (name ? r->name && !strcmp(r->name, name) : r->begin_ns == begin_ns)
+			return r;
+	}
+	return NULL;
+}
+
+static int new_row(struct overview *o, const char *name, int64_t begin_ns,
+		   struct overview_row **out)
+{
+	struct overview_row row = {.begin_ns = name ? 0 : begin_ns, .pid = -1};
+
+	if (o->rows.len == MAX_ROWS)
+		return -EFBIG;
+	if (name && !(row.name = text_clean_dup(name, strlen(name))))
+		return -ENOMEM;
+	if (vec_push(&o->rows, row)) {
+		free(row.name);
+		return -ENOMEM;
+	}
+	*out = &vec_last(&o->rows);
+	return 0;
+}
+
+int fleet_add_row(struct overview *o, const char *name, int64_t begin_ns, int64_t samples,
+		  int64_t cpu_ns, int64_t windows)
+{
+	struct overview_row *row = find_row(o, name, begin_ns);
+	int err = row ? 0 : new_row(o, name, begin_ns, &row);
+
+	if (err)
+		return err;
+	row->samples = saturating_sum(row->samples, samples);
+	row->cpu_ns = saturating_sum(row->cpu_ns, cpu_ns);
+	row->windows = windows < 0 ? -1 : row->windows + windows;
+	return 0;
+}
+
+/* --- profiles with their labels ------------------------------------------------------------------- */
+
+static int value_index(const struct profile *p, const char *type)
+{
+	for (size_t i = 0; i < p->sample_types.len; i++)
+		if (!strcmp(profile_text(p, p->sample_types.data[i].type), type))
+			return (int)i;
+	return -1;
+}
+
+static const char *label_of(const struct profile *p, const struct profile_sample *s,
+			    const char *key)
+{
+	const struct profile_label *l = profile_find_label(p, s->labelset, key);
+
+	return l && l->str != PROFILE_NONE ? profile_text(p, l->str) : "";
+}
+
+static void note_time(struct overview *o, const struct profile *p)
+{
+	int64_t end_ns = saturating_sum(p->time_ns, p->duration_ns);
+
+	if (!o->since_ns || p->time_ns < o->since_ns)
+		o->since_ns = p->time_ns;
+	o->until_ns = end_ns > o->until_ns ? end_ns : o->until_ns;
+	o->windows++;
+}
+
+int fleet_add_profile(struct overview *o, const struct fleet_rows *rows, const struct profile *p)
+{
+	int samples = value_index(p, "samples"), cpu = value_index(p, "cpu"), err = 0;
+	const char *label = overview_label(rows->by);
+	int64_t begin_ns = fleet_row_begin(rows, p->time_ns);
+
+	note_time(o, p);
+	if (!label)
+		return fleet_add_row(o, NULL, begin_ns,
+				     samples < 0 ? 0 : profile_total(p, (size_t)samples),
+				     cpu < 0 ? 0 : profile_total(p, (size_t)cpu), 1);
+	for (size_t i = 0; i < p->samples.len && !err; i++) {
+		const struct profile_sample *s = &p->samples.data[i];
+		const int64_t *v = p->values.data + s->first_value;
+
+		err = fleet_add_row(o, label_of(p, s, label), 0, samples < 0 ? 0 : v[samples],
+				    cpu < 0 ? 0 : v[cpu], 0);
+	}
+	return err;
+}
+
+struct filtering {
+	const struct where *where;
+	const char *host;
+};
+
+static bool keeps(void *ctx, const struct profile *p, size_t sample)
+{
+	const struct filtering *k = ctx;
+	const struct profile_labelset *s = &p->labelsets.data[p->samples.data[sample].labelset];
+	struct where_label labels[MAX_LABELS + 1];
+	char numbers[MAX_LABELS][24];
+	bool has_host = !k->host;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < s->len && n < MAX_LABELS; i++) {
+		const struct profile_label *l = &p->labels.data[s->first + i];
+
+		snprintf(numbers[n], sizeof(numbers[n]), "%" PRId64, l->num);
+		labels[n].key = profile_text(p, l->key);
+		labels[n].value = l->str == PROFILE_NONE ? numbers[n] : profile_text(p, l->str);
+		has_host |= !strcmp(labels[n++].key, SERIES_LABEL_HOST);
+	}
+	if (!has_host)
+		labels[n++] = (struct where_label){SERIES_LABEL_HOST, k->host};
+	return where_matches(k->where, labels, n);
+}
+
+int fleet_filter(const struct fleet *f, struct profile **p, const char *host)
+{
+	struct filtering k = {f->where, host};
+	struct profile *part;
+	int err;
+
+	if (!f->where)
+		return 0;
+	err = profile_filter(&part, *p, keeps, &k);
+	if (err)
+		return err;
+	profile_free(*p);
+	*p = part;
+	return 0;
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Objects as profiler/upload/s3.c names them: PREFIX/HOST/YYYY/MM/DD/HHMMSS.mmmZ-ID.pb.gz. Names of a host sort by
+ * time, so that a range is one piece of a listing. Objects with other names are passed over.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/remote/fleet_priv.h"
+#include "profiler/remote/s3_list.h"
+#include "profiler/upload/archive.h"
+#include "profiler/upload/series.h"
+
+#define SIDE_BY_SIDE 8
+#define MAX_PAGES    1000
+#define MAX_HOSTS    10000
+#define NS_PER_MS    1000000
+
+struct object {
+	char *key;
+	size_t host_at, host_len;
+};
+
+struct reading {
+	struct fleet *f;
+	struct why *why;
+	VEC(struct object) objects;
+	size_t next, running;
+	uint64_t bytes;
+	int err;
+	/* What is done with each profile. */
+	struct profile **all;
+	struct overview *o;
+	const struct fleet_rows *rows;
+};
+
+static void reading_release(struct reading *r)
+{
+	for (size_t i = 0; i < r->objects.len; i++)
+		free(r->objects.data[i].key);
+	vec_release(&r->objects);
+}
+
+/* --- names ---------------------------------------------------------------------------------------- */
+
+/* Of the target's path: what follows the bucket and its slash, with a slash at the end unless it is empty. */
+static void split_path(const struct upload_target *t, char bucket[70], struct buf *prefix)
+{
+	const char *at = t->path + (*t->path == '/');
+	size_t n = strcspn(at, "/"), len;
+
+	snprintf(bucket, 70, "/%.*s", (int)n, at);
+	at += n + (at[n] == '/');
+	len = strlen(at);
+	buf_add(prefix, at, len);
+	if (len && at[len - 1] != '/')
+		buf_char(prefix, '/');
+}
+
+static bool is_host_wanted(const struct fleet *f, const char *host, size_t len)
+{
+	for (size_t i = 0; i < where_count(f->where); i++) {
+		struct where_condition c;
+
+		where_get(f->where, i, &c);
+		if (!strcmp(c.key, SERIES_LABEL_HOST) && !strcmp(c.op, "=") &&
+		    (strlen(c.value) != len || memcmp(c.value, host, len) != 0))
+			return false;
+	}
+	return true;
+}
+
+/* Paths are asked of the server, not of the target's path. */
+static int ask(struct fleet *f, const char *path, struct buf *out, struct why *why)
+{
+	struct upload_target server = *f->t;
+	struct fleet at_root = *f;
+	struct fleet_call c = {
+		.method = "GET", .path = path, .is_signed = true, .is_of_kind = true};
+
+	server.path = "";
+	at_root.t = &server;
+	return fleet_ask(&at_root, &c, out, why);
+}
+
+/* --- listing -------------------------------------------------------------------------------------- */
+
+static int get_page(struct fleet *f, const struct s3_list_query *q, struct s3_page *page,
+		    struct why *why)
+{
+	struct buf path = {0}, answer = {0};
+	int err;
+
+	s3_list_path(&path, q);
+	err = path.err ?: ask(f, buf_cstr(&path), &answer, why);
+	err = err ?: s3_page_read(page, answer.data, answer.len);
+	if (err == -EBADMSG && !*why->text)
+		fleet_fail(f, err, why, "the answer is no list of objects: is it S3?");
+	buf_release(&path);
+	buf_release(&answer);
+	return err;
+}
+
+static int keep_object(struct reading *r, const char *key, size_t prefix_len, size_t host_len)
+{
+	struct object o = {.host_at = prefix_len, .host_len = host_len};
+
+	if (r->objects.len == FLEET_MAX_OBJECTS)
+		return fleet_fail(r->f, -EFBIG, r->why,
+				  "more than %d objects: ask for less time, or one host",
+				  FLEET_MAX_OBJECTS);
+	o.key = strdup(key);
+	if (!o.key || vec_push(&r->objects, o)) {
+		free(o.key);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* 1: what follows is too late. */
+static int take_keys(struct reading *r, const struct s3_page *page, size_t prefix_len,
+		     size_t host_len)
+{
+	for (size_t i = 0; i < page->keys.len; i++) {
+		const char *key = page->keys.data[i];
+		int64_t ns;
+		int err;
+
+		if (strlen(key) <= prefix_len + host_len + 1 ||
+		    s3_key_time(key + prefix_len + host_len + 1, &ns))
+			continue;
+		if (ns >= r->f->q->until_ns)
+			return 1;
+		if (ns + NS_PER_MS <= r->f->q->since_ns)
+			continue;
+		err = keep_object(r, key, prefix_len, host_len);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int list_host(struct reading *r, const char *bucket, const char *dir, size_t prefix_len)
+{
+	struct s3_list_query q = {.bucket = bucket, .prefix = dir};
+	size_t host_len = strlen(dir) - prefix_len - 1;
+	char time[ARCHIVE_SIZE], after[1200], token[S3_MAX_TOKEN];
+	int rc = 0;
+
+	archive_time(r->f->q->since_ns, "%Y/%m/%d/%H%M%S", time);
+	snprintf(after, sizeof(after), "%s%s", dir, time);
+	q.start_after = after;
+	for (int pages = 0; !rc && pages < MAX_PAGES; pages++) {
+		struct s3_page page = {0};
+
+		rc = get_page(r->f, &q, &page, r->why);
+		rc = rc ?: take_keys(r, &page, prefix_len, host_len);
+		snprintf(token, sizeof(token), "%s", page.token);
+		s3_page_release(&page);
+		if (!*token)
+			break;
+		q.token = token;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int list_hosts(struct reading *r, const char *bucket, const char *prefix)
+{
+	struct s3_list_query q = {.bucket = bucket, .prefix = prefix, .delimiter = "/"};
+	char token[S3_MAX_TOKEN];
+	size_t n = strlen(prefix), hosts = 0;
+	int err = 0;
+
+	for (int pages = 0; !err && pages < MAX_PAGES; pages++) {
+		struct s3_page page = {0};
+
+		err = get_page(r->f, &q, &page, r->why);
+		for (size_t i = 0; !err && i < page.prefixes.len; i++) {
+			const char *dir = page.prefixes.data[i];
+
+			if (strncmp(dir, prefix, n) || strlen(dir) < n + 2 || strlen(dir) > 1024 ||
+			    !is_host_wanted(r->f, dir + n, strlen(dir) - n - 1))
+				continue;
+			err = hosts++ < MAX_HOSTS ? list_host(r, bucket, dir, n) : -EFBIG;
+		}
+		snprintf(token, sizeof(token), "%s", page.token);
+		s3_page_release(&page);
+		if (!*token)
+			break;
+		q.token = token;
+	}
+	return err;
+}
+
+/* --- objects -------------------------------------------------------------------------------------- */
+
+struct getting {
+	struct reading *r;
+	const struct object *object;
+};
+
+static int use(struct reading *r, struct profile *p)
+{
+	const char *text = "out of memory";
+	int err;
+
+	if (!p->samples.len)
+		return 0;
+	if (r->o)
+		return fleet_add_profile(r->o, r->rows, p);
+	if (!*r->all && !(*r->all = profile_new()))
+		return -ENOMEM;
+	err = profile_merge(*r->all, p, &text);
+	return err ? fleet_fail(r->f, err, r->why, "%s", text) : 0;
+}
+
+static int take_profile(struct reading *r, const struct object *o, const struct buf *body)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_free_ char *host = strndup(o->key + o->host_at, o->host_len);
+	struct why why = {""};
+	int err = host ? fleet_import(r->f, body->data, body->len, &p, &why) : -ENOMEM;
+
+	r->bytes += body->len;
+	if (err && err != -ENOMEM)
+		return why_say(r->why, err, "%s: object %s", why.text, o->key);
+	if (!err && r->bytes > FLEET_MAX_BYTES)
+		return fleet_fail(r->f, -EFBIG, r->why,
+				  "more than 1 GiB of objects: ask for less time, or one host");
+	if (err || !p || p->time_ns < r->f->q->since_ns || p->time_ns >= r->f->q->until_ns)
+		return err;
+	err = fleet_filter(r->f, &p, host);
+	return err ?: use(r, p);
+}
+
+static void on_object(void *ctx, int err, const struct buf *body, const struct why *why)
+{
+	struct getting *g = ctx;
+	struct reading *r = g->r;
+
+	r->running--;
+	/* One that has gone meanwhile is as if it had gone before. */
+	if (!r->err && err && err != -ENOENT) {
+		r->err = err;
+		*r->why = *why;
+	}
+	if (!r->err && !err)
+		r->err = take_profile(r, g->object, body);
+	free(g);
+}
+
+static int start_next(struct reading *r, struct fleet *at_root, const char *bucket)
+{
+	struct getting *g = malloc(sizeof(*g));
+	struct buf path = {0};
+	struct fleet_call c = {.method = "GET", .is_signed = true, .is_of_kind = true};
+	int err;
+
+	if (!g)
+		return -ENOMEM;
+	*g = (struct getting){r, &r->objects.data[r->next++]};
+	buf_printf(&path, "%s/%s", bucket, g->object->key);
+	c.path = buf_cstr(&path);
+	err = path.err ?: fleet_start(at_root, &c, on_object, g);
+	buf_release(&path);
+	if (err)
+		free(g);
+	else
+		r->running++;
+	return err;
+}
+
+static int get_objects(struct reading *r, const char *bucket)
+{
+	struct upload_target server = *r->f->t;
+	struct fleet at_root = *r->f;
+
+	server.path = "";
+	at_root.t = &server;
+	while (!r->err && (r->running || r->next < r->objects.len)) {
+		while (!r->err && r->running < SIDE_BY_SIDE && r->next < r->objects.len)
+			r->err = start_next(r, &at_root, bucket);
+		r->err = r->err ?: net_turn(r->f->net, 1000, -1);
+	}
+	/* Those under way refer to this frame. */
+	while (r->running && !net_turn(r->f->net, 1000, -1))
+		;
+	return r->err;
+}
+
+static int read_all(struct reading *r)
+{
+	struct buf prefix = {0};
+	char bucket[70];
+	int err;
+
+	split_path(r->f->t, bucket, &prefix);
+	err = prefix.err ?: list_hosts(r, bucket, buf_cstr(&prefix));
+	err = err ?: get_objects(r, bucket);
+	buf_release(&prefix);
+	reading_release(r);
+	if (err && !*r->why->text)
+		fleet_fail(r->f, err, r->why, "%s", strerror(-err));
+	return err;
+}
+
+static int get_profile(struct fleet *f, struct profile **out, struct why *why)
+{
+	struct reading r = {.f = f, .why = why, .all = out};
+
+	return read_all(&r);
+}
+
+static int get_overview(struct fleet *f, const struct fleet_rows *rows, struct overview *out,
+			struct why *why)
+{
+	struct reading r = {.f = f, .why = why, .o = out, .rows = rows};
+
+	return read_all(&r);
+}
+
+const struct fleet_kind fleet_s3 = {get_profile, get_overview};
