@@ -14,7 +14,7 @@ struct why;
 
 struct load_range { /* all-zero: everything */
 	const char *since, *until, *where;
-	const char *from; /* a URL: another host's agent, or a profile store, instead */
+	const char *from;	   /* a URL: another host's agent, or a profile store, instead */
 	struct target_args target; /* how it is asked */
 	/* Keys of labels that the command does not need, NULL-terminated, or NULL: a day of a busy host has a
 	 * label set for each of a hundred thousand processes. */
@@ -31,8 +31,8 @@ struct load_range { /* all-zero: everything */
 	}
 /* ... and of every one that asks other hosts: from id + 3 on. */
 #define LOAD_FROM_OPTIONS(id)                                                                      \
-	{"from", 0, "URL",                                                                         \
-	 "ask another host's agent, kiln+http://HOST:7676, or a profile store", (id) + 3},         \
+	{"from", 0, "URL", "ask another host's agent, kiln+http://HOST:7676, or a profile store",  \
+	 (id) + 3},                                                                                \
 		TARGET_OPTIONS((id) + 4, "the token for --from (an agent: KILN_TOKEN)")
 void load_range_set(struct load_range *r, int which, const char *value); /* which: from 0 */
 

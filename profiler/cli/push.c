@@ -18,10 +18,10 @@
 #include "profiler/cli/push_target.h"
 #include "profiler/upload/push.h"
 
-#define TIMEOUT_NS	(60 * NS_PER_S)
-#define MAX_TIMEOUT_NS	(86400 * NS_PER_S)
-#define MAX_SAID	10 /* what is refused: the rest is counted */
-#define PROGRESS_NS	(NS_PER_S / 5)
+#define TIMEOUT_NS     (60 * NS_PER_S)
+#define MAX_TIMEOUT_NS (86400 * NS_PER_S)
+#define MAX_SAID       10 /* what is refused: the rest is counted */
+#define PROGRESS_NS    (NS_PER_S / 5)
 
 enum {
 	OPT_TO,
@@ -167,7 +167,8 @@ static int is_too_old(struct pushing *p, const struct profile *profile, const ch
 	if (!most_ns || unix_ns() - profile->time_ns <= (int64_t)most_ns)
 		return false;
 	p->too_old++;
-	why_say(&why, 0, "not sent: %s takes nothing older than 1 h, so kiln sends it nothing that "
+	why_say(&why, 0,
+		"not sent: %s takes nothing older than 1 h, so kiln sends it nothing that "
 		"began more than %s ago",
 		p->target->kind->name, text_format_ns(most_ns, limit, sizeof(limit)));
 	say_refused(p, name, why.text);
@@ -182,7 +183,8 @@ static int note_result(struct pushing *p, int err, const struct upload_judgement
 	if (!err) {
 		p->taken++;
 		if (j->verdict == UPLOAD_PARTIAL)
-			log_warning("%s: %s: taken in part: %s", p->target->name, name, j->why.text);
+			log_warning("%s: %s: taken in part: %s", p->target->name, name,
+				    j->why.text);
 		return EXIT_OK;
 	}
 	p->refused++;

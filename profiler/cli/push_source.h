@@ -16,7 +16,7 @@ struct push_source {
 	char *const *paths;
 	int n;
 	const struct load_range *range;
-	bool merge; /* of a store: one profile */
+	bool merge;	  /* of a store: one profile */
 	uint64_t windows; /* how many there are, as far as that is known yet */
 	/* Gets a profile, which is the callee's. `name` for people. EXIT_OK, or an exit code, which ends it. */
 	int (*take)(void *ctx, struct profile *p, const char *name);

@@ -18,7 +18,7 @@ enum target_arg {
 #define X(member) TARGET_ARG_##member,
 	TARGET_ARGS(X)
 #undef X
-	TARGET_ARG_header,
+		TARGET_ARG_header,
 	TARGET_N_ARGS
 };
 

@@ -56,10 +56,10 @@ static int error_of(const struct net_answer *a)
 {
 	if (a->err)
 		return a->err;
-	return a->status == 401 || a->status == 403 ? -EACCES
-	       : a->status == 404		    ? -ENOENT
+	return a->status == 401 || a->status == 403   ? -EACCES
+	       : a->status == 404		      ? -ENOENT
 	       : a->status == 429 || a->status >= 500 ? -EBUSY
-						    : -EBADMSG;
+						      : -EBADMSG;
 }
 
 static void on_answer(void *ctx, struct net_answer *a)

@@ -306,7 +306,8 @@ static int get_overview(struct fleet *f, const struct fleet_rows *rows, struct o
 	for (size_t i = 0; i < types.v.len && !err; i++) {
 		const struct fleet_type *t = &types.v.data[i];
 
-		if (is_wanted(&types, t) && (!strcmp(t->type, "cpu") || !strcmp(t->type, "samples")))
+		if (is_wanted(&types, t) &&
+		    (!strcmp(t->type, "cpu") || !strcmp(t->type, "samples")))
 			err = add_series(f, t, buf_cstr(&selector), rows, out, why);
 	}
 	fleet_types_release(&types);

@@ -28,8 +28,8 @@ struct fleet {
 
 struct fleet_call {
 	const char *method;
-	const char *path;		/* behind the target's, with its query */
-	const char *const *headers;	/* NULL-terminated, or NULL */
+	const char *path;	    /* behind the target's, with its query */
+	const char *const *headers; /* NULL-terminated, or NULL */
 	const void *body;
 	size_t len;
 	bool is_signed;

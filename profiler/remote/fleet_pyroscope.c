@@ -164,9 +164,8 @@ static int add_series(const struct fleet *f, const struct rows *r, const struct 
 
 		if (field.number != 1 || field.type != WIRE_LEN)
 			continue;
-		s = querier__series__unpack(&arena.allocator,
-					    (size_t)(field.bytes.end - field.bytes.p),
-					    field.bytes.p);
+		s = querier__series__unpack(
+			&arena.allocator, (size_t)(field.bytes.end - field.bytes.p), field.bytes.p);
 		err = s ? add_points(r, s)
 			: fleet_fail(f, -EBADMSG, why, "the answer is no list of series");
 		wire_arena_reset(&arena);
@@ -191,9 +190,8 @@ static int ask_series(struct fleet *f, const struct fleet_type *type, char *sele
 	q.end = end_ms(f);
 	q.n_group_by = label != NULL;
 	q.group_by = &label;
-	q.step = r->rows->by == OVERVIEW_TIME
-			 ? (double)r->rows->width_ns / 1e9
-			 : (double)(f->q->until_ns - f->q->since_ns) / 1e9;
+	q.step = r->rows->by == OVERVIEW_TIME ? (double)r->rows->width_ns / 1e9
+					      : (double)(f->q->until_ns - f->q->since_ns) / 1e9;
 	err = call(f, SERVICE "SelectSeries", &q.base, &answer, why);
 	err = err ?: add_series(f, r, &answer, why);
 	buf_release(&answer);

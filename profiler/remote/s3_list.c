@@ -88,7 +88,7 @@ static int unescape(char *out, size_t size, const char *s, size_t len)
 	static const struct {
 		const char *name;
 		char c;
-	} entities[] = {{"&amp;", '&'},	 {"&lt;", '<'},	  {"&gt;", '>'},  {"&quot;", '"'},
+	} entities[] = {{"&amp;", '&'},	  {"&lt;", '<'},  {"&gt;", '>'},   {"&quot;", '"'},
 			{"&apos;", '\''}, {"&#34;", '"'}, {"&#39;", '\''}, {"&#43;", '+'}};
 	size_t n = 0;
 
@@ -121,8 +121,7 @@ static int read_prefixes(struct s3_page *p, const char *data, const char *end)
 	size_t len;
 	int err = 0;
 
-	while (!err && at < end &&
-	       (at = memmem(at, (size_t)(end - at), "<CommonPrefixes>", 16))) {
+	while (!err && at < end && (at = memmem(at, (size_t)(end - at), "<CommonPrefixes>", 16))) {
 		s = next_text(&at, end, "Prefix", &len);
 		if (!s)
 			return -EBADMSG;

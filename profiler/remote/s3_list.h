@@ -12,14 +12,15 @@
 #define S3_MAX_TOKEN 2048
 #define S3_MAX_KEYS  10000 /* of a page; the protocol has 1000 */
 
-struct s3_list_query { /* NULL: not set */
+struct s3_list_query {	    /* NULL: not set */
 	const char *bucket; /* "/BUCKET" */
 	const char *prefix, *delimiter, *start_after, *token;
 };
 
 struct s3_page {
-	VEC(char *) keys, prefixes; /* only unreserved characters and slashes: others are not kiln's */
-	char token[S3_MAX_TOKEN];   /* for the next page; "": there is none */
+	VEC(char *)
+	keys, prefixes; /* only unreserved characters and slashes: others are not kiln's */
+	char token[S3_MAX_TOKEN]; /* for the next page; "": there is none */
 };
 
 /* Appends the path with its query, in the order in which it is signed. */

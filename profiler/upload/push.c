@@ -11,9 +11,9 @@
 #include "profiler/base/hash.h"
 #include "profiler/upload/backoff.h"
 
-#define FEW	 5
-#define LEAST_NS NS_PER_S
-#define MOST_NS	 (20 * NS_PER_S)
+#define FEW	  5
+#define LEAST_NS  NS_PER_S
+#define MOST_NS	  (20 * NS_PER_S)
 #define NS_PER_MS 1000000ull
 
 struct push {

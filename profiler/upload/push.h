@@ -12,8 +12,9 @@
 #include "profiler/upload/target.h"
 
 struct push_opts {
-	uint64_t timeout_ns; /* how long a request is tried; one that is under way then is given up */
-	unsigned few;	     /* tries of UPLOAD_AGAIN_FEW; 0: 5 */
+	uint64_t
+		timeout_ns; /* how long a request is tried; one that is under way then is given up */
+	unsigned few;	    /* tries of UPLOAD_AGAIN_FEW; 0: 5 */
 	uint64_t backoff_least_ns, backoff_most_ns; /* 0: 1 s, 20 s; full jitter */
 	/* Called before it waits; may be NULL. */
 	void (*on_wait)(void *ctx, const struct upload_judgement *j, uint64_t wait_ns);

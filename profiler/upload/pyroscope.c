@@ -136,6 +136,9 @@ static void judge_error(const struct net_answer *a, struct upload_judgement *out
 
 	if (!json_read(a->body.data ?: "", a->body.len, on_string, &e))
 		status = grpc_status_of(e.code);
+	/* "unknown" goes with 500. With another status it is that of something before Pyroscope. */
+	if (status == grpc_status_of("unknown") && a->status != 500)
+		return;
 	if (status > 0) {
 		snprintf(shown, sizeof(shown), "%ld %s", a->status, e.code);
 		if (status == grpc_status_of("unauthenticated") && strstr(e.message, "org id"))

@@ -33,7 +33,7 @@ test_help() {
 	cp out alone
 	assert_status 0 "$KILN" --help
 	diff alone out >/dev/null || fail "kiln --help is not what kiln says"
-	for command in record report export list rm symbolize doctor completion version; do
+	for command in record report export list rm push symbolize doctor completion version; do
 		assert_status 0 "$KILN" "$command" --help
 		assert_match "usage" out "^Usage: kiln $command"
 		assert_match "options" out '^  -h, --help'
