@@ -12,7 +12,8 @@
  */
 bool guard_host(const char *host, const char *const *hosts);
 
-/* Whether an Authorization header bears the token; takes the same time whatever it holds. */
+/* Whether an Authorization header bears the token, or has it as the password of any user: browsers and go
+ * tool pprof know Basic alone. Takes the same time wherever the token differs. authorization may be NULL. */
 bool guard_token(const char *authorization, const char *token);
 
 #endif

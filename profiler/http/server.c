@@ -46,8 +46,10 @@ static void add_headers(struct MHD_Response *r, const struct answer *a)
 	add_header(r, "X-Frame-Options", "DENY");
 	add_header(r, "Referrer-Policy", "no-referrer");
 	add_header(r, "Cache-Control", "no-store");
-	if (a->status == MHD_HTTP_UNAUTHORIZED)
+	if (a->status == MHD_HTTP_UNAUTHORIZED) { /* two headers: some clients read one scheme of each */
+		add_header(r, "WWW-Authenticate", "Basic realm=\"kiln\"");
 		add_header(r, "WWW-Authenticate", "Bearer");
+	}
 	if (a->allow)
 		add_header(r, "Allow", a->allow);
 	if (a->name) {
@@ -135,8 +137,9 @@ static bool is_welcome(const struct listener *l, struct MHD_Connection *c, const
 	}
 	if (o->token && !guard_token(header(c, MHD_HTTP_HEADER_AUTHORIZATION), o->token)) {
 		answer_error(a, MHD_HTTP_UNAUTHORIZED,
-			     "the request needs the header Authorization: Bearer TOKEN, "
-			     "with the token of http.token_file");
+			     "the request needs the header Authorization: Bearer TOKEN, or the "
+			     "token as a password, as in http://any:TOKEN@HOST; it is in "
+			     "http.token_file");
 		return false;
 	}
 	return true;

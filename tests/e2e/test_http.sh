@@ -131,7 +131,7 @@ test_metrics() {
 
 test_who_may_ask() {
 	need_bpf
-	need curl
+	need curl go
 	printf 'secret-token\n' >token
 	serve <<-END
 		  token_file: $T/token
@@ -140,10 +140,15 @@ test_who_may_ask() {
 	END
 	get 401 /metrics
 	assert_match "how" body 'Authorization: Bearer TOKEN'
+	assert_match "how, for browsers" headers '^WWW-Authenticate: Basic realm="kiln"'
 	get 401 /metrics -H 'Authorization: Bearer secret-toke'
 	get 401 /metrics -H 'Authorization: Bearer secret-token2'
 	get 401 /metrics -H 'Authorization: Basic c2VjcmV0'
 	get 200 /metrics -H 'Authorization: Bearer secret-token'
+	get 200 /metrics -u 'any:secret-token'
+	get 401 /metrics -u 'secret-token:any'
+	go tool pprof -top "http://any:secret-token@127.0.0.1:$port/debug/pprof/profile?seconds=1" >top 2>err ||
+		{ cat err >&2 && false; }
 	for host in localhost 127.0.0.1:1 '[::1]' profiles.example.org:443; do
 		get 200 /metrics -H "Host: $host" -H 'Authorization: Bearer secret-token'
 	done

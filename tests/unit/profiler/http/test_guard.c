@@ -74,6 +74,29 @@ static void test_tokens(void **state)
 	assert_false(guard_token("Bearer ", "")); /* an empty token is nobody's */
 }
 
+/* Browsers and go tool pprof can only say a user and a password. */
+static void test_passwords(void **state)
+{
+	(void)state;
+	assert_true(guard_token("Basic eDpzZWNyZXQ=", "secret"));     /* x:secret */
+	assert_true(guard_token("basic  eDpzZWNyZXQ", "secret"));     /* without padding */
+	assert_true(guard_token("Basic OnNlY3JldA==", "secret"));     /* :secret */
+	assert_true(guard_token("Basic eDphOmI+P/8=", "a:b>?\xff"));  /* x:a:b>?\xff */
+	assert_false(guard_token("Basic eDpzZWNyZXQ=", "secre"));
+	assert_false(guard_token("Basic eDpzZWNyZXQ=", "secrets"));
+	assert_false(guard_token("Basic c2VjcmV0", "secret"));	      /* no user */
+	assert_false(guard_token("Basic c2VjcmV0Og==", "secret"));    /* secret: */
+	assert_false(guard_token("Basic eDpzZWNyZXQA", "secret"));    /* x:secret and a NUL */
+	assert_false(guard_token("Basic eDpzZWNyZXQ==", "secre"));
+	assert_false(guard_token("Basic eDpz*WNyZXQ=", "secret"));
+	assert_false(guard_token("Basic eDpzZWNyZXQ=e", "secret"));
+	assert_false(guard_token("Basic x:secret", "secret"));
+	assert_false(guard_token("Basic", "secret"));
+	assert_false(guard_token("Basic ", "secret"));
+	assert_false(guard_token("Basic eDo=", ""));
+	assert_false(guard_token("Basic:eDpzZWNyZXQ=", "secret"));
+}
+
 static void test_routes(void **state)
 {
 	const char *rest = NULL;
@@ -105,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_routes),
 	};
 
