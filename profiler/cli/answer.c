@@ -177,6 +177,17 @@ void answer_blame(struct buf *out, const struct quality *q)
 	}
 }
 
+void answer_scope(struct buf *out, const struct profile *p)
+{
+	const char *where = quality_where(p);
+
+	if (!where)
+		return;
+	buf_str(out, "Where    ");
+	text_add_clean(out, where, strlen(where));
+	buf_str(out, "; what follows of stacks, symbols and losses is of everything recorded then\n");
+}
+
 /* --- the table --------------------------------------------------------------------------------- */
 
 void answer_share(struct buf *out, int64_t part, int64_t whole)

@@ -26,6 +26,9 @@ int answer_block(struct buf *out, const struct profile *p, const struct quality 
  * duration. */
 int answer_header(struct buf *out, const struct profile *p, size_t value);
 
+/* One line where the profile is a part of what was recorded (quality_where()): its quality is of the whole. */
+void answer_scope(struct buf *out, const struct profile *p);
+
 /* Appends the shares of complete stacks and named frames, a line each, if there are any stacks
  * or frames. */
 void answer_quality(struct buf *out, const struct quality *q, const struct term *t);

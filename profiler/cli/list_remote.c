@@ -42,13 +42,17 @@ static int get_row(struct overview *o, size_t i, struct overview_row **out)
 	return 0;
 }
 
+static int set_text(char **to, const char *text)
+{
+	free(*to);
+	*to = text_clean_dup(text, strlen(text));
+	return *to ? 0 : -ENOMEM;
+}
+
 static int parse_row(struct overview_row *r, const char *key, const char *text)
 {
-	if (!strcmp(key, "name")) {
-		free(r->name);
-		r->name = text_clean_dup(text, strlen(text));
-		return r->name ? 0 : -ENOMEM;
-	}
+	if (!strcmp(key, "name"))
+		return set_text(&r->name, text);
 #define X(name)                                                                                    \
 	if (!strcmp(key, #name))                                                                   \
 		return parse_number(text, &r->name);
@@ -60,6 +64,8 @@ static int parse_row(struct overview_row *r, const char *key, const char *text)
 static int parse_number_of(struct parsing *p, const char *key, const char *text)
 {
 	p->has_by |= !strcmp(key, "by");
+	if (!strcmp(key, "where"))
+		return set_text(&p->o->where, text);
 #define X(name)                                                                                    \
 	if (!strcmp(key, #name))                                                                   \
 		return parse_number(text, &p->o->name);

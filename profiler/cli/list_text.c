@@ -62,8 +62,9 @@ static void add_header(struct buf *out, const char *name, const struct overview 
 			   (double)o->bytes / (1 << 20), o->segments, o->segments == 1 ? "" : "s");
 	buf_char(out, '\n');
 	if (o->lost)
-		buf_printf(out, "Lost     %s samples; kiln report names the reasons\n",
-			   count(o->lost, text));
+		buf_printf(out, "Lost     %s samples%s; kiln report names the reasons\n",
+			   count(o->lost, text),
+			   o->where ? " of everything recorded then, whatever --where says" : "");
 	if (o->unreadable)
 		buf_printf(out, "Damaged  %s segments or windows could not be read\n",
 			   count(o->unreadable, text));

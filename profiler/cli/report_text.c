@@ -25,8 +25,10 @@ static int add_top(struct buf *out, const struct report *r, const struct term *t
 		answer_share(out, left, whole);
 		buf_str(out, " of the profile; shares are of what is shown\n");
 	}
-	if (r->quality)
+	if (r->quality) {
+		answer_scope(out, r->whole);
 		answer_quality(out, r->quality, t);
+	}
 	return err;
 }
 

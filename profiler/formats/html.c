@@ -301,6 +301,8 @@ static int add_quality(struct json *j, const struct profile *p)
 		return 0;
 	}
 	json_open(j, '{');
+	if (quality_where(p))
+		json_key_text(j, "where", quality_where(p));
 	quality_json_counters(j, &q);
 	json_key_int(j, "unaccounted", quality_unaccounted(&q));
 	add_losses(j, &q);

@@ -18,11 +18,14 @@ static const char *kind_name(enum frame_kind kind)
 static int add_about(struct json *j, const struct report *r)
 {
 	const struct profile *p = r->p;
+	const char *where = quality_where(r->whole);
 	struct buf title = {0};
 	int err = describe_title(&title, p);
 
 	json_key_text(j, "title", buf_cstr(&title));
 	buf_release(&title);
+	if (where)
+		json_key_text(j, "where", where);
 	json_key_int(j, "time_ns", p->time_ns);
 	json_key_int(j, "duration_ns", p->duration_ns);
 	json_key_int(j, "period", p->period);

@@ -13,6 +13,7 @@
 
 #define PREFIX	     "kiln."
 #define BLAME_PREFIX PREFIX "blame="
+#define WHERE_PREFIX PREFIX "where="
 
 static const struct {
 	const char *key, *text, *cure;
@@ -259,6 +260,49 @@ int quality_load(struct quality *q, const struct profile *p)
 	}
 	*q = got;
 	return 0;
+}
+
+/* --- a part of a profile ------------------------------------------------------------------------ */
+
+int quality_set_where(struct profile *p, const char *where)
+{
+	return profile_commentf(p, WHERE_PREFIX "%s", where);
+}
+
+const char *quality_where(const struct profile *p)
+{
+	for (size_t i = 0; i < p->comments.len; i++) {
+		const char *comment = profile_text(p, p->comments.data[i]);
+
+		if (text_has_prefix(comment, WHERE_PREFIX))
+			return comment + strlen(WHERE_PREFIX);
+	}
+	return NULL;
+}
+
+static bool has_module(const struct profile *p, const char *module)
+{
+	for (size_t i = 0; i < p->mappings.len; i++)
+		if (!strcmp(profile_module(p, (uint32_t)i), module))
+			return true;
+	return false;
+}
+
+void quality_keep_blame(struct quality *q, const struct profile *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < q->blame.len; i++) {
+		struct quality_blame *b = &q->blame.data[i];
+
+		if (has_module(p, b->module)) {
+			q->blame.data[kept++] = *b;
+			continue;
+		}
+		free(b->module);
+		free(b->hint);
+	}
+	q->blame.len = kept;
 }
 
 /* --- sums --------------------------------------------------------------------------------------- */

@@ -118,6 +118,16 @@ int quality_load(struct quality *q, const struct profile *p);
 void quality_add(struct quality *dst, const struct quality *src); /* counters and losses only */
 /* Adds blame as well, summed by module; the first hint is kept. 0 or -ENOMEM. */
 int quality_merge(struct quality *dst, const struct quality *src);
+/* Forgets blame of binaries that are not in the profile: a part of what the quality is of. */
+void quality_keep_blame(struct quality *q, const struct profile *p);
 void quality_release(struct quality *q);
+
+/*
+ * A profile may be a part of what was recorded: samples whose labels match a condition. Losses have no labels,
+ * so its quality is of everything that was recorded in its time, and it says so by a comment with the
+ * condition. quality_where(): the condition, valid until the next change of the profile; NULL: it is no part.
+ */
+int quality_set_where(struct profile *p, const char *where);
+const char *quality_where(const struct profile *p);
 
 #endif

@@ -18,6 +18,7 @@ void overview_release(struct overview *o)
 	for (size_t i = 0; i < o->rows.len; i++)
 		free(o->rows.data[i].name);
 	vec_release(&o->rows);
+	free(o->where);
 	*o = (struct overview){0};
 }
 
@@ -244,6 +245,10 @@ int overview_make(struct store *s, const struct overview_query *q, struct overvi
 	struct overview o = {.by = q->by};
 	int err = add_files(s, q, &o);
 
+	if (!err && q->where && *q->where) {
+		o.where = strdup(q->where);
+		err = o.where ? 0 : -ENOMEM;
+	}
 	if (err)
 		why_say(why, err, "%s", strerror(-err));
 	err = err ?: add_times(s, q, &o, why);

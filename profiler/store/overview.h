@@ -59,6 +59,7 @@ struct overview {
 #define X(name) int64_t name;
 	OVERVIEW_NUMBERS(X)
 #undef X
+	char *where;		       /* the condition of the query, or NULL; `lost` is of everything */
 	VEC(struct overview_row) rows; /* by time ascending, else most CPU time first */
 };
 

@@ -42,6 +42,8 @@ int overview_json(struct buf *out, const struct overview *o)
 	overview_word(o->by, word, sizeof(word));
 	json_open(&j, '{');
 	json_key_text(&j, "by", word);
+	if (o->where)
+		json_key_text(&j, "where", o->where);
 #define X(name) json_key_int(&j, #name, o->name);
 	OVERVIEW_NUMBERS(X)
 #undef X

@@ -134,6 +134,10 @@ static int run(struct query *run, const struct dir *dir, const struct store_quer
 	int err = visit(dir, q->since_ns, q->until_ns, &visitor, run, &visited);
 
 	err = err ?: make_profile(run);
+	if (!err && run->restore.labels.where) {
+		quality_keep_blame(&run->result.quality, run->result.profile);
+		err = quality_set_where(run->result.profile, q->where);
+	}
 	note_visited(&run->result, &visited);
 	return err;
 }

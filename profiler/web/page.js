@@ -239,7 +239,7 @@ class Page {
 		if (!this.qualityShown) {
 			const shares = qualityOf(this.profile, this.forest);
 
-			showQualityButton(byId("quality"), shares);
+			showQualityButton(byId("quality"), shares, this.profile.info.quality?.where);
 			byId("quality-body").replaceChildren(...qualityPanel(this.profile, shares));
 			this.qualityShown = true;
 		}

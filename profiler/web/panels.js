@@ -273,6 +273,10 @@ function qualityPanel(profile, shares) {
 		...qualityMeter("of samples were lost", shares.lost, "lost", ""),
 	];
 
+	if (q.where)
+		parts.unshift(element("p", {}, `This profile shows what matches ${q.where}. Shares ` +
+			"and losses are of everything that was recorded in that time."));
+
 	parts.push(element("h3", {}, "Where the samples went"),
 		   plainTable(["", "Samples"], accounting(q)));
 	if (q.lost.length)
@@ -292,11 +296,12 @@ function qualityPanel(profile, shares) {
 	return parts;
 }
 
-function showQualityButton(button, s) {
+function showQualityButton(button, s, whole) {
 	button.className = worstGrade(s);
 	button.textContent = s.complete === undefined ? `Names ${percent(s.named)}, stacks unknown`
 		: `Stacks ${percent(s.complete)} complete, names ${percent(s.named)}` +
-		(s.lost > 0 ? `, ${percent(s.lost)} lost` : "");
+		(s.lost > 0 ? `, ${percent(s.lost)} lost` : "") +
+		(whole ? ", of everything recorded then" : "");
 }
 
 /* --- help ------------------------------------------------------------------------------------- */

@@ -274,6 +274,28 @@ TEST(test_nothing_to_say)
 	profile_free(p);
 }
 
+/* A part of what a store holds: its losses are of the whole, and that is said. */
+TEST(test_part_of_a_store)
+{
+	struct fixture f = begin();
+	struct term t = {0};
+	struct buf b = {0};
+
+	assert_int_equal(report_table(&b, &f.r, &t), 0);
+	assert_null(strstr(buf_cstr(&b), "Where "));
+	buf_clear(&b);
+	assert_int_equal(quality_set_where(f.p, "comm=burn\033[2J"), 0);
+	assert_int_equal(report_table(&b, &f.r, &t), 0);
+	assert_non_null(strstr(buf_cstr(&b), "\nWhere    comm=burn"));
+	assert_non_null(strstr(buf_cstr(&b), "is of everything recorded then\nStacks   "));
+	assert_null(strchr(buf_cstr(&b), '\033'));
+	buf_clear(&b);
+	assert_int_equal(report_json(&b, &f.r), 0);
+	assert_non_null(strstr(buf_cstr(&b), "\"where\":\"comm=burn"));
+	buf_release(&b);
+	end(&f);
+}
+
 /* Unaccounted samples are said, whichever way they are off. */
 TEST(test_unaccounted)
 {
@@ -423,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_answer_of_record),
 		cmocka_unit_test(test_nothing_to_say),
 		cmocka_unit_test(test_unaccounted),
+		cmocka_unit_test(test_part_of_a_store),
 		cmocka_unit_test(test_rows_fit_any_width),
 		cmocka_unit_test(test_no_strange_bytes),
 		cmocka_unit_test(test_fit),

@@ -48,6 +48,38 @@ static void a_window_belongs_to_the_range_with_its_beginning(void **state)
 	release_windows(w, 3);
 }
 
+/* A part has the losses of the whole, and says so; of binaries it blames those that are in it. */
+static void a_part_says_what_its_quality_is_of(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	struct window w = random_window(3, T0, 10 * SECOND);
+	const char *there = profile_module(w.profile, 0);
+	struct store_result r;
+
+	(void)state;
+	MUST(vec_push(&w.quality.blame,
+		      (struct quality_blame){strdup("other"), 9, 9, 9, strdup("hint")}));
+	MUST(vec_push(&w.quality.blame,
+		      (struct quality_blame){strdup(there), 9, 9, 9, strdup("hint")}));
+	assert_int_equal(append_window(s, &w), 0);
+	r = query_store(s, STORE_BEGIN, STORE_END, NULL);
+	assert_null(quality_where(r.profile));
+	assert_int_equal(r.quality.blame.len, w.quality.blame.len);
+	store_result_release(&r);
+	r = query_store(s, STORE_BEGIN, STORE_END, "nowhere!=x");
+	assert_string_equal(quality_where(r.profile), "nowhere!=x");
+	assert_int_equal(r.quality.lost[LOSS_map_full], 10);
+	assert_true(r.quality.blame.len > 0);
+	for (size_t i = 0; i < r.quality.blame.len; i++)
+		assert_string_not_equal(r.quality.blame.data[i].module, "other");
+	store_result_release(&r);
+	r = query_store(s, STORE_BEGIN, STORE_END, "comm=nobody");
+	assert_int_equal(r.quality.blame.len, 0);
+	store_result_release(&r);
+	store_close(s);
+	window_release(&w);
+}
+
 /* Adjacent ranges, cut anywhere, add up to the whole. */
 static void parts_add_up(void **state)
 {
@@ -113,6 +145,7 @@ static void conditions_pick_samples(void **state)
 	MUST(profile_filter(&some, whole, is_burn_without_unit, NULL));
 	assert_int_not_equal(some->samples.len, 0);
 	assert_in_range(some->samples.len, 1, whole->samples.len - 1);
+	MUST(quality_set_where(some, "comm=burn,unit=")); /* it says so */
 	r = query_store(s, STORE_BEGIN, STORE_END, "comm=burn,unit=");
 	assert_same_profile(r.profile, some);
 	assert_int_equal(r.windows, N);
@@ -553,6 +586,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(what_goes_in_comes_out),
 		CASE(a_window_belongs_to_the_range_with_its_beginning),
+		CASE(a_part_says_what_its_quality_is_of),
 		CASE(parts_add_up),
 		CASE(conditions_pick_samples),
 		CASE(labels_can_be_left_out),
