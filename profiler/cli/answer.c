@@ -249,7 +249,8 @@ static struct layout lay_out(const struct table *tab, const char *name_title, si
 static const char *name_title(enum table_by by)
 {
 	static const char *const titles[] = {"function", "function (line)", "module",
-					     "process",	 "thread",	    "cgroup"};
+					     "process",	 "thread",	    "cgroup",
+					     "label"};
 
 	return titles[by];
 }

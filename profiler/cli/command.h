@@ -95,6 +95,8 @@ int option_u64(const struct options *o, const char *what, unsigned long long min
 int option_duration_ns(const struct options *o, const char *what, unsigned long long *out);
 /* Index of the option's value among words ("auto|always|never"). The value may be abbreviated if
  * only one word begins so. -EINVAL after an error on stderr. */
+/* The same without a message; -ENOENT, or -EEXIST: it is the beginning of several. */
+int option_find_word(const struct options *o, const char *words);
 int option_word(const struct options *o, const char *what, const char *words);
 
 /* Prints "kiln: NAME: ..." and where the help is on stderr. Returns EXIT_USAGE. */

@@ -17,6 +17,7 @@
 #include "profiler/cli/load_fleet.h"
 #include "profiler/cli/load_store.h"
 #include "profiler/store/as_owner.h"
+#include "profiler/profile/label_keys.h"
 #include "profiler/store/overview.h"
 
 #define DEFAULT_ROWS 20 /* but of time all */
@@ -33,7 +34,7 @@ enum {
 };
 
 static const struct option_spec options[] = {
-	{"by", 0, OVERVIEW_BY_WORDS, "what a row is (time)", OPT_BY},
+	{"by", 0, OVERVIEW_BY_WORDS, "what a row is (time), or any label", OPT_BY},
 	{"step", 0, "TIME", "how much time a row is, such as 10m (some dozens of rows)", OPT_STEP},
 	{"top", 'n', "N", "rows to show, 0 = all (20; time and JSON all)", OPT_TOP},
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
@@ -64,15 +65,23 @@ static int set_step(const struct options *o, struct request *r)
 	return err;
 }
 
+/* What is no word is a label. */
+static int set_by(const struct options *o, struct overview_query *q)
+{
+	int word = option_find_word(o, OVERVIEW_BY_WORDS);
+
+	if (word == -EEXIST || !o->arg[0])
+		return option_word(o, "--by", OVERVIEW_BY_WORDS);
+	q->by = word < 0 ? OVERVIEW_LABEL : (enum overview_by)word;
+	q->label = word < 0 ? label_key_of_word(o->arg) : NULL;
+	return 0;
+}
+
 static int handle(const struct options *o, int id, struct request *r)
 {
-	int word;
-
 	switch (id) {
 	case OPT_BY:
-		word = option_word(o, "--by", OVERVIEW_BY_WORDS);
-		r->query.by = word < 0 ? 0 : (enum overview_by)word;
-		return word < 0 ? word : 0;
+		return set_by(o, &r->query);
 	case OPT_STEP:
 		return set_step(o, r);
 	case OPT_TOP:
@@ -108,13 +117,18 @@ static int look_into(const char *path, const struct overview_query *q, struct ov
 	err = store_open(&s, path, &opts, &why);
 
 	err = err ?: overview_make(s, q, out, &why);
+	if (!err)
+		load_store_note(s, &(struct store_query){.since_ns = q->since_ns,
+							 .until_ns = q->until_ns,
+							 .where = q->where});
 	return err ? load_store_failed(err, &why) : EXIT_OK;
 }
 
 static int look_at(const struct options *o, struct request *r, const char *path,
 		   struct overview *out)
 {
-	const struct list_remote_opts remote = {r->query.by, r->step, utc_offset_s()};
+	const struct list_remote_opts remote = {r->query.by, r->query.label, r->step,
+					       utc_offset_s()};
 
 	if (r->range.from && fleet_is_url(r->range.from))
 		return list_fleet(o->cmd, &r->range,

@@ -115,11 +115,13 @@ int list_remote(const struct command *cmd, const struct load_range *r,
 	int code = remote_question_make(cmd, r, &q);
 
 	*out = (struct overview){.by = opts->by};
+	if (opts->label && set_text(&out->label, opts->label))
+		return EXIT_ERROR;
 	if (code != EXIT_OK)
 		return code;
 	snprintf(offset, sizeof(offset), "%" PRId64, opts->utc_offset_s);
 	overview_word(opts->by, by, sizeof(by));
-	remote_question_add(&q, "by", by);
+	remote_question_add(&q, "by", opts->label ?: by);
 	if (opts->step)
 		remote_question_add(&q, "step", opts->step);
 	if (opts->by == OVERVIEW_TIME)

@@ -8,6 +8,7 @@
 
 struct list_remote_opts {
 	enum overview_by by;
+	const char *label;    /* of OVERVIEW_LABEL */
 	const char *step;     /* of rows of time, or NULL */
 	int64_t utc_offset_s; /* rows of time begin at full hours there */
 };

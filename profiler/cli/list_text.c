@@ -104,13 +104,14 @@ static void add_head(struct buf *out, const struct overview *o, const struct ter
 {
 	static const char *const heads[] = {"",	    "PROCESS",	 "COMMAND", "EXECUTABLE",
 					    "UNIT", "CONTAINER", "SERVICE", "POD"};
+	const char *head = o->by < OVERVIEW_LABEL ? heads[o->by] : "LABEL";
 
 	term_style(t, out, STYLE_HEAD);
 	if (o->by == OVERVIEW_TIME)
 		buf_printf(out, "%-19s %8s %12s %12s %8s", "TIME", "WINDOWS", "SAMPLES", "CPU",
 			   "LOST");
 	else
-		buf_printf(out, "%12s %6s %12s  %s", "CPU", "SHARE", "SAMPLES", heads[o->by]);
+		buf_printf(out, "%12s %6s %12s  %s", "CPU", "SHARE", "SAMPLES", head);
 	term_style(t, out, STYLE_END);
 	buf_char(out, '\n');
 }

@@ -18,6 +18,7 @@
 #include "profiler/store/as_owner.h"
 #include "profiler/store/list.h"
 #include "profiler/store/query.h"
+#include "profiler/store/where_note.h"
 
 DEFINE_CLEANUP(store, store_close)
 
@@ -87,6 +88,15 @@ int load_store_failed(int err, const struct why *why)
 	return err == -EINVAL ? EXIT_USAGE : EXIT_ERROR;
 }
 
+void load_store_note(struct store *s, const struct store_query *q)
+{
+	struct buf note = {0};
+
+	if (!store_where_note(s, q, &note) && note.len)
+		log_warning("--where: %s", buf_cstr(&note));
+	buf_release(&note);
+}
+
 /* What could not be read is said, and the rest is the answer. */
 static void warn_of_damage(const char *path, const struct store_result *r)
 {
@@ -127,6 +137,8 @@ static int query(const char *path, const struct store_query *q, struct store_res
 	if (!err && check_segments(s, path))
 		return EXIT_ERROR;
 	err = err ?: store_query(s, q, result, &why);
+	if (!err)
+		load_store_note(s, q);
 	return err ? load_store_failed(err, &why) : EXIT_OK;
 }
 

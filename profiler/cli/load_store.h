@@ -47,6 +47,11 @@ int load_range_times(const struct command *cmd, const struct load_range *r, int6
 /* Says what went wrong with a store; the exit code. */
 int load_store_failed(int err, const struct why *why);
 
+/* Says on stderr which label of the condition no sample has. */
+struct store;
+struct store_query;
+void load_store_note(struct store *s, const struct store_query *q);
+
 /* The store that the configuration names, for commands without an operand; malloc'd. EXIT_OK or an exit
  * code, and it is said. */
 int load_configured_store(char **path);

@@ -255,10 +255,10 @@ int option_duration_ns(const struct options *o, const char *what, unsigned long 
 	return 0;
 }
 
-int option_word(const struct options *o, const char *what, const char *words)
+int option_find_word(const struct options *o, const char *words)
 {
 	size_t len = strlen(o->arg), matches = 0;
-	int i = 0, found = -EINVAL;
+	int i = 0, found = -ENOENT;
 
 	for (const char *w = words; *w && len; i++) {
 		size_t n = strcspn(w, "|");
@@ -271,9 +271,16 @@ int option_word(const struct options *o, const char *what, const char *words)
 		}
 		w += n + (w[n] == '|');
 	}
-	if (matches == 1)
+	return matches > 1 ? -EEXIST : found;
+}
+
+int option_word(const struct options *o, const char *what, const char *words)
+{
+	int found = option_find_word(o, words);
+
+	if (found >= 0)
 		return found;
 	usage_error(o->cmd, "%s: \"%s\" is %s %s", what, o->arg,
-		    matches ? "more than one of" : "none of", words);
+		    found == -EEXIST ? "more than one of" : "none of", words);
 	return -EINVAL;
 }

@@ -11,6 +11,7 @@
 #include "profiler/cli/load.h"
 #include "profiler/cli/report.h"
 #include "profiler/base/suggest.h"
+#include "profiler/profile/label_keys.h"
 
 #define DEFAULT_ROWS	  20
 #define DEFAULT_TREE_ROWS 100
@@ -31,7 +32,8 @@ enum {
 };
 
 static const struct option_spec options[] = {
-	{"by", 0, TABLE_BY_WORDS, "what a row is (function)", OPT_BY},
+	{"by", 0, TABLE_BY_WORDS, "what a row is (function): also service, unit, any label",
+	 OPT_BY},
 	{"sort", 0, TABLE_SORT_WORDS, "time of its own, or with all it called (self)", OPT_SORT},
 	{"callers", 0, "FUNCTION", "functions that call this one", OPT_CALLERS},
 	{"callees", 0, "FUNCTION", "whom this function calls", OPT_CALLEES},
@@ -59,13 +61,17 @@ struct request {
 };
 
 /* What rows are decides which labels are of no use. The title needs the command. */
-static const char *const *unused_labels(enum table_by by)
+static const char *const *unused_labels(const struct table_opts *t)
 {
 	static const char *const no_threads[] = {LABEL_TID, NULL}, *const no_processes[] = {
 									   LABEL_TID, LABEL_PID,
 									   NULL};
 
-	return by == TABLE_THREAD ? NULL : by == TABLE_PROCESS ? no_threads : no_processes;
+	if (t->by == TABLE_LABEL && !strcmp(t->label, LABEL_PID))
+		return no_threads;
+	if (t->by == TABLE_LABEL && !strcmp(t->label, LABEL_TID))
+		return NULL;
+	return t->by == TABLE_THREAD ? NULL : t->by == TABLE_PROCESS ? no_threads : no_processes;
 }
 
 static int set_relation(const struct options *o, struct request *r, enum table_relation relation)
@@ -79,6 +85,18 @@ static int set_relation(const struct options *o, struct request *r, enum table_r
 	return 0;
 }
 
+/* What is no word is a label; whether there is one the profile tells. */
+static int set_by(const struct options *o, struct table_opts *t)
+{
+	int word = option_find_word(o, TABLE_BY_WORDS);
+
+	if (word == -EEXIST || !o->arg[0])
+		return option_word(o, "--by", TABLE_BY_WORDS);
+	t->by = word < 0 ? TABLE_LABEL : (enum table_by)word;
+	t->label = word < 0 ? label_key_of_word(o->arg) : NULL;
+	return 0;
+}
+
 static int handle(const struct options *o, int id, struct request *r)
 {
 	int word;
@@ -89,9 +107,7 @@ static int handle(const struct options *o, int id, struct request *r)
 	}
 	switch (id) {
 	case OPT_BY:
-		word = option_word(o, "--by", TABLE_BY_WORDS);
-		r->table.by = word < 0 ? 0 : (enum table_by)word;
-		return word < 0 ? word : 0;
+		return set_by(o, &r->table);
 	case OPT_SORT:
 		word = option_word(o, "--sort", TABLE_SORT_WORDS);
 		r->table.sort = word < 0 ? 0 : (enum table_sort)word;
@@ -155,6 +171,18 @@ static int resolve_function(const struct command *cmd, const struct profile *p,
 	return EXIT_ERROR;
 }
 
+static int check_label(const struct command *cmd, const struct profile *p, const char *label)
+{
+	struct buf text = {0};
+
+	if (!label || !p->samples.len || label_key_is_there(p, label))
+		return EXIT_OK;
+	label_key_missing(&text, p, label, TABLE_BY_WORDS);
+	usage_error(cmd, "--by: %s", buf_cstr(&text));
+	buf_release(&text);
+	return EXIT_USAGE;
+}
+
 static int print(const struct command *cmd, const struct report *r, const struct request *req,
 		 const struct options *o)
 {
@@ -195,7 +223,9 @@ static int report(const struct command *cmd, const struct options *o, struct req
 	if (value < 0)
 		return EXIT_USAGE;
 	r.table.value = (size_t)value;
-	code = r.table.of ? resolve_function(cmd, whole, &r.table) : EXIT_OK;
+	code = check_label(cmd, whole, r.table.label);
+	if (code == EXIT_OK && r.table.of)
+		code = resolve_function(cmd, whole, &r.table);
 	if (code != EXIT_OK)
 		return code;
 	if (req->focus.patterns.len) {
@@ -228,7 +258,7 @@ static int run(const struct command *self, int argc, char **argv)
 	while ((id = options_next(&o)) >= 0 && !handle(&o, id, &req))
 		;
 	files = options_operands(&o, &n);
-	req.range.without = unused_labels(req.table.by);
+	req.range.without = unused_labels(&req.table);
 	if (id == OPTIONS_HELP)
 		code = EXIT_OK;
 	else if (id == OPTIONS_END && req.table.of && req.table.by > TABLE_LINE)

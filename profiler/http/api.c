@@ -10,6 +10,7 @@
 #include "profiler/formats/export.h"
 #include "profiler/formats/report_json.h"
 #include "profiler/http/range.h"
+#include "profiler/profile/label_keys.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/overview.h"
 
@@ -103,12 +104,13 @@ static bool number(const struct request *r, const char *key, uint64_t most, uint
 static bool table_of(const struct request *r, struct report *rep, struct answer *a)
 {
 	uint64_t n = DEFAULT_ROWS;
-	int by, sort;
+	const char *text = request_param(r, "by");
+	int by = text ? word_of(text, TABLE_BY_WORDS) : 0, sort;
 
-	if (!choice(r, "by", TABLE_BY_WORDS, &by, a) ||
-	    !choice(r, "sort", TABLE_SORT_WORDS, &sort, a) || !number(r, "n", MAX_ROWS, &n, a))
+	if (!choice(r, "sort", TABLE_SORT_WORDS, &sort, a) || !number(r, "n", MAX_ROWS, &n, a))
 		return false;
-	rep->table.by = (enum table_by)by;
+	rep->table.by = by < 0 ? TABLE_LABEL : (enum table_by)by;
+	rep->table.label = by < 0 ? label_key_of_word(text) : NULL;
 	rep->table.sort = (enum table_sort)sort;
 	rep->n_rows = (size_t)n;
 	return true;
@@ -131,6 +133,18 @@ static bool value_of(const struct request *r, struct report *rep, struct answer 
 	return !type;
 }
 
+static bool has_label(const struct report *rep, struct answer *a)
+{
+	struct buf text = {0};
+
+	if (!rep->table.label || label_key_is_there(rep->p, rep->table.label))
+		return true;
+	label_key_missing(&text, rep->p, rep->table.label, TABLE_BY_WORDS);
+	answer_error(a, MHD_HTTP_BAD_REQUEST, "by: %s", buf_cstr(&text));
+	buf_release(&text);
+	return false;
+}
+
 void answer_report(struct server *s, const struct request *r, struct answer *a)
 {
 	struct store_result result;
@@ -141,7 +155,7 @@ void answer_report(struct server *s, const struct request *r, struct answer *a)
 		return;
 	rep.p = rep.whole = result.profile;
 	rep.quality = &result.quality;
-	if (value_of(r, &rep, a))
+	if (has_label(&rep, a) && value_of(r, &rep, a))
 		err = report_json(&a->body, &rep);
 	store_result_release(&result);
 	if (err)
@@ -181,15 +195,16 @@ static bool utc_offset_of(const struct request *r, int64_t *phase_ns, struct ans
 static bool overview_of(const struct request *r, struct overview_query *q, struct answer *a)
 {
 	struct store_query range = {0};
-	int by;
+	const char *text = request_param(r, "by");
+	int by = text ? word_of(text, OVERVIEW_BY_WORDS) : 0;
 
-	if (!range_of(r, &range, a) || !choice(r, "by", OVERVIEW_BY_WORDS, &by, a) ||
-	    !step_of(r, &q->width_ns, a) || !utc_offset_of(r, &q->phase_ns, a))
+	if (!range_of(r, &range, a) || !step_of(r, &q->width_ns, a) || !utc_offset_of(r, &q->phase_ns, a))
 		return false;
 	q->since_ns = range.since_ns;
 	q->until_ns = range.until_ns;
 	q->where = range.where;
-	q->by = (enum overview_by)by;
+	q->by = by < 0 ? OVERVIEW_LABEL : (enum overview_by)by;
+	q->label = by < 0 ? label_key_of_word(text) : NULL;
 	return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/json.h"
+#include "profiler/base/suggest.h"
 #include "profiler/base/text.h"
 #include "profiler/http/server.h"
 
@@ -17,6 +18,56 @@ const char *request_param(const struct request *r, const char *key)
 	const char *v = MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, key);
 
 	return v && v[0] ? v : NULL;
+}
+
+struct unknown {
+	const char *known; /* "a|b" */
+	const char *key;   /* that is not one of them, or NULL */
+};
+
+static bool is_one_of(const char *key, const char *words)
+{
+	size_t len = strlen(key), n;
+
+	for (; *words; words += n + (words[n] == '|')) {
+		n = strcspn(words, "|");
+		if (n == len && !memcmp(words, key, n))
+			return true;
+	}
+	return false;
+}
+
+static enum MHD_Result look_at(void *ctx, enum MHD_ValueKind kind, const char *key,
+			       const char *value)
+{
+	struct unknown *u = ctx;
+
+	(void)kind;
+	(void)value;
+	if (is_one_of(key, u->known))
+		return MHD_YES;
+	u->key = key;
+	return MHD_NO;
+}
+
+/* A mistyped "where" would be an answer about everything. */
+bool request_has_only(const struct request *r, const char *known, struct answer *a)
+{
+	struct unknown u = {.known = known};
+	struct suggest near = {0};
+	char words[256];
+
+	MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, look_at, &u);
+	if (!u.key)
+		return true;
+	near.typed = u.key;
+	snprintf(words, sizeof(words), "%s", known);
+	for (char *rest = words, *word; (word = strsep(&rest, "|"));)
+		suggest_consider(&near, word);
+	answer_error(a, MHD_HTTP_BAD_REQUEST, "unknown parameter \"%.60s\"%s%s%s", u.key,
+		     near.best ? " (did you mean \"" : "", near.best ?: "",
+		     near.best ? "\"?)" : "");
+	return false;
 }
 
 void answer_error(struct answer *a, int status, const char *fmt, ...)

@@ -4,22 +4,25 @@
 #include "profiler/http/server.h"
 
 /* What openapi.json documents. A path with "/" at its end takes what follows, without another "/". */
+#define RANGE "since|until|where"
+
 static const struct {
 	const char *method, *path;
 	handler handle;
+	const char *params; /* NULL: anything; probes and scrapers add what they like */
 } routes[] = {
-	{"GET", "/", answer_page},
-	{"GET", "/-/healthy", answer_healthy},
-	{"GET", "/-/ready", answer_ready},
-	{"GET", "/metrics", answer_metrics},
-	{"GET", "/api/v1/openapi.json", answer_openapi},
-	{"GET", "/api/v1/profile", answer_profile},
-	{"GET", "/api/v1/report", answer_report},
-	{"GET", "/api/v1/list", answer_list},
-	{"GET", "/api/v1/labels", answer_labels},
-	{"GET", "/api/v1/labels/", answer_label_values},
-	{"GET", "/debug/pprof/profile", answer_live},
-	{"POST", "/querier.v1.QuerierService/", answer_querier},
+	{"GET", "/", answer_page, RANGE},
+	{"GET", "/-/healthy", answer_healthy, NULL},
+	{"GET", "/-/ready", answer_ready, NULL},
+	{"GET", "/metrics", answer_metrics, NULL},
+	{"GET", "/api/v1/openapi.json", answer_openapi, ""},
+	{"GET", "/api/v1/profile", answer_profile, RANGE},
+	{"GET", "/api/v1/report", answer_report, RANGE "|by|sort|value|n"},
+	{"GET", "/api/v1/list", answer_list, RANGE "|by|step|utc_offset"},
+	{"GET", "/api/v1/labels", answer_labels, RANGE},
+	{"GET", "/api/v1/labels/", answer_label_values, RANGE},
+	{"GET", "/debug/pprof/profile", answer_live, "seconds|pid|comm|unit"},
+	{"POST", "/querier.v1.QuerierService/", answer_querier, NULL},
 };
 
 static bool matches(const char *path, const char *route, const char **rest)
@@ -45,5 +48,15 @@ handler http_route(const char *method, const char *path, const char **rest, cons
 			return routes[i].handle;
 		*allow = !strcmp(routes[i].method, "GET") ? "GET, HEAD" : routes[i].method;
 	}
+	return NULL;
+}
+
+const char *http_route_params(const char *path)
+{
+	const char *rest;
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++)
+		if (matches(path, routes[i].path, &rest))
+			return routes[i].params;
 	return NULL;
 }

@@ -185,12 +185,14 @@ static void take_body(struct exchange *x, const char *data, size_t len)
 
 static void run_handler(const struct listener *l, struct exchange *x)
 {
+	const char *known = http_route_params(x->request.path);
+
 	if (x->request.too_large)
 		answer_error(&x->answer, MHD_HTTP_CONTENT_TOO_LARGE,
 			     "a request may have %u bytes at most", HTTP_MAX_BODY);
 	else if (x->request.body.err)
 		answer_error(&x->answer, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
-	else if (x->handle)
+	else if (x->handle && (!known || request_has_only(&x->request, known, &x->answer)))
 		x->handle(l->server, &x->request, &x->answer);
 	if (x->answer.status >= 400 && x->answer.status < 500)
 		metrics_add(l->server->opts.metrics, METRIC_http_refused, 1);

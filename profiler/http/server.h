@@ -72,12 +72,17 @@ struct answer {
 /* The value of a parameter of the query, or NULL: absent or without a value. */
 const char *request_param(const struct request *r, const char *key);
 
+/* Whether the request has parameters of "a|b" alone; else the answer says which one is unknown. */
+bool request_has_only(const struct request *r, const char *known, struct answer *a);
+
 /* {"error": "..."}. */
 __attribute__((format(printf, 3, 4))) void answer_error(struct answer *a, int status,
 							const char *fmt, ...);
 
 typedef void (*handler)(struct server *s, const struct request *r, struct answer *a);
 
+/* Parameters of a path, as "a|b"; NULL: others are ignored. */
+const char *http_route_params(const char *path);
 handler http_route(const char *method, const char *path, const char **rest, const char **allow);
 
 /* One's turn to read the store; false: the answer says that there are too many. */

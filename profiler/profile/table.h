@@ -32,6 +32,7 @@ struct table_opts {
 	enum table_sort sort;
 	enum table_relation relation; /* for tables by function or line only */
 	const char *of;		      /* exact function name */
+	const char *label;	      /* of TABLE_LABEL: the key, see label_keys.h */
 };
 
 struct table_row {

@@ -14,6 +14,7 @@ enum table_by {
 	TABLE_PROCESS, /* labels comm and pid; from here on self equals total */
 	TABLE_THREAD,  /* labels comm, pid and tid */
 	TABLE_CGROUP,  /* label unit, container or cgroup */
+	TABLE_LABEL,   /* any label; it has no word */
 };
 
 /* True if rows are groups of whole samples. Then total equals self. */

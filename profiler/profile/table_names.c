@@ -84,6 +84,11 @@ static bool add_label(struct row_namer *n, uint32_t labelset, const char *before
 int row_key_of_labelset(struct row_namer *n, uint32_t labelset, struct row_key *key)
 {
 	*key = (struct row_key){0};
+	if (n->by == TABLE_LABEL) {
+		if (!add_label(n, labelset, "", n->label))
+			buf_printf(&n->text, "[no %s]", n->label);
+		return take_text(n, &key->name);
+	}
 	if (n->by == TABLE_CGROUP) {
 		if (!add_label(n, labelset, "", LABEL_UNIT) &&
 		    !add_label(n, labelset, "", LABEL_CONTAINER) &&

@@ -16,11 +16,12 @@ struct row_key {
 	uint32_t line_of; /* " (file.c:12)" or "+0x1290" in a table by line, else "" */
 };
 
-/* All zero except the first three fields. Strings are borrowed. */
+/* All zero except the first four fields. Strings are borrowed. */
 struct row_namer {
 	const struct profile *p;
 	struct strtab *strings;
 	enum table_by by;
+	const char *label; /* of TABLE_LABEL */
 	struct buf text; /* scratch */
 };
 

@@ -2,11 +2,15 @@
 #include "profiler/store/overview.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/saturate.h"
+#include "profiler/profile/label_keys.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/list.h"
 
@@ -19,6 +23,7 @@ void overview_release(struct overview *o)
 		free(o->rows.data[i].name);
 	vec_release(&o->rows);
 	free(o->where);
+	free(o->label);
 	*o = (struct overview){0};
 }
 
@@ -139,10 +144,23 @@ static struct value_types find_types(const struct profile *p)
 	return t;
 }
 
+static char *name_of(const struct profile *p, const struct profile_label *l, bool numbers)
+{
+	char number[24];
+
+	if (l && l->str != PROFILE_NONE)
+		return strdup(profile_text(p, l->str));
+	if (!l || !numbers)
+		return strdup("");
+	snprintf(number, sizeof(number), "%" PRId64, l->num);
+	return strdup(number);
+}
+
 static int add_sample(struct overview *out, const struct profile *p, size_t i, struct value_types t)
 {
 	const struct profile_sample *s = &p->samples.data[i];
-	const struct profile_label *l = profile_find_label(p, s->labelset, label_of[out->by]),
+	const char *key = out->label ?: label_of[out->by];
+	const struct profile_label *l = profile_find_label(p, s->labelset, key),
 				   *pid = out->by == OVERVIEW_PROCESS
 						  ? profile_find_label(p, s->labelset, LABEL_PID)
 						  : NULL;
@@ -151,7 +169,7 @@ static int add_sample(struct overview *out, const struct profile *p, size_t i, s
 		.samples = t.samples < 0 ? 0 : values[t.samples],
 		.cpu_ns = t.cpu < 0 ? 0 : values[t.cpu],
 		.pid = pid ? pid->num : -1,
-		.name = strdup(l && l->str != PROFILE_NONE ? profile_text(p, l->str) : ""),
+		.name = name_of(p, l, out->by == OVERVIEW_LABEL),
 	};
 
 	if (row.name && !vec_push(&out->rows, row))
@@ -215,18 +233,38 @@ static int add_profile(struct overview *o, const struct profile *p)
 	return err;
 }
 
-static int add_labels(struct store *s, const struct overview_query *q, struct overview *out,
-		      struct why *why)
+static int say_missing(const struct profile *p, const char *key, struct why *why)
 {
-	/* What nobody asks for need not be told apart. */
+	struct buf text = {0};
+
+	label_key_missing(&text, p, key, OVERVIEW_BY_WORDS);
+	why_say(why, -EINVAL, "%s", buf_cstr(&text));
+	buf_release(&text);
+	return -EINVAL;
+}
+
+/* What nobody asks for need not be told apart. */
+static const char *const *unused_labels(const struct overview_query *q)
+{
 	static const char *const no_threads[] = {LABEL_TID, NULL}, *const no_processes[] = {
 									   LABEL_TID, LABEL_PID,
 									   NULL};
+
+	if (q->by == OVERVIEW_LABEL && !strcmp(q->label, LABEL_TID))
+		return NULL;
+	if (q->by == OVERVIEW_LABEL && !strcmp(q->label, LABEL_PID))
+		return no_threads;
+	return q->by == OVERVIEW_PROCESS ? no_threads : no_processes;
+}
+
+static int add_labels(struct store *s, const struct overview_query *q, struct overview *out,
+		      struct why *why)
+{
 	const struct store_query labels = {
 		.since_ns = q->since_ns,
 		.until_ns = q->until_ns,
 		.where = q->where,
-		.without_labels = q->by == OVERVIEW_PROCESS ? no_threads : no_processes,
+		.without_labels = unused_labels(q),
 		.without_stacks = true,
 	};
 	struct store_result r;
@@ -234,9 +272,13 @@ static int add_labels(struct store *s, const struct overview_query *q, struct ov
 
 	if (err)
 		return err;
-	err = add_profile(out, r.profile);
+	if (q->by == OVERVIEW_LABEL && r.profile->samples.len &&
+	    !label_key_is_there(r.profile, q->label))
+		err = say_missing(r.profile, q->label, why);
+	if (!err && add_profile(out, r.profile))
+		err = why_say(why, -ENOMEM, "out of memory");
 	store_result_release(&r);
-	return err ? why_say(why, err, "out of memory") : 0;
+	return err;
 }
 
 int overview_make(struct store *s, const struct overview_query *q, struct overview *out,
@@ -248,6 +290,10 @@ int overview_make(struct store *s, const struct overview_query *q, struct overvi
 	if (!err && q->where && *q->where) {
 		o.where = strdup(q->where);
 		err = o.where ? 0 : -ENOMEM;
+	}
+	if (!err && q->by == OVERVIEW_LABEL) {
+		o.label = strdup(q->label);
+		err = o.label ? 0 : -ENOMEM;
 	}
 	if (err)
 		why_say(why, err, "%s", strerror(-err));

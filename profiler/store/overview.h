@@ -23,6 +23,7 @@ enum overview_by {
 	OVERVIEW_CONTAINER,
 	OVERVIEW_SERVICE,
 	OVERVIEW_POD,
+	OVERVIEW_LABEL, /* any label; it has no word */
 	OVERVIEW_BYS
 };
 
@@ -59,6 +60,7 @@ struct overview {
 #define X(name) int64_t name;
 	OVERVIEW_NUMBERS(X)
 #undef X
+	char *label;		       /* of OVERVIEW_LABEL: the key */
 	char *where;		       /* the condition of the query, or NULL; `lost` is of everything */
 	VEC(struct overview_row) rows; /* by time ascending, else most CPU time first */
 };
@@ -67,18 +69,19 @@ struct overview_query {
 	int64_t since_ns, until_ns; /* STORE_BEGIN, STORE_END */
 	const char *where;	    /* or NULL */
 	enum overview_by by;
-	int64_t width_ns; /* of a row of time; 0: so that there are some dozens */
+	const char *label; /* of OVERVIEW_LABEL: the key (profiler/profile/label_keys.h) */
+	int64_t width_ns;  /* of a row of time; 0: so that there are some dozens */
 	int64_t phase_ns; /* rows begin at multiples of the width and this: a zone's offset */
 };
 
-/* 0 or -errno with a sentence, as store_query(). */
+/* 0 or -errno with a sentence, as store_query(); -EINVAL also if no sample has the label. */
 int overview_make(struct store *s, const struct overview_query *q, struct overview *out,
 		  struct why *why);
 void overview_release(struct overview *o);
-/* The label's key that rows are by; NULL by time. */
+/* The label's key that rows are by; NULL by time and by any label. */
 const char *overview_label(enum overview_by by);
 
-/* The word of OVERVIEW_BY_WORDS; size is 16 at least. */
+/* The word of OVERVIEW_BY_WORDS, "" for OVERVIEW_LABEL; size is 16 at least. */
 void overview_word(enum overview_by by, char *out, size_t size);
 
 /* One object: the numbers above, "by", and "rows" of such objects. 0 or -ENOMEM. */

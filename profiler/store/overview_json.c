@@ -10,6 +10,9 @@ void overview_word(enum overview_by by, char *out, size_t size)
 {
 	const char *word = OVERVIEW_BY_WORDS;
 
+	*out = '\0';
+	if (by == OVERVIEW_LABEL)
+		return;
 	for (int i = 0; i < (int)by; i++)
 		word = strchr(word, '|') + 1;
 	snprintf(out, size, "%.*s", (int)strcspn(word, "|"), word);
@@ -41,7 +44,7 @@ int overview_json(struct buf *out, const struct overview *o)
 
 	overview_word(o->by, word, sizeof(word));
 	json_open(&j, '{');
-	json_key_text(&j, "by", word);
+	json_key_text(&j, "by", o->label ?: word);
 	if (o->where)
 		json_key_text(&j, "where", o->where);
 #define X(name) json_key_int(&j, #name, o->name);

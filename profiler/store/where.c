@@ -217,6 +217,11 @@ void where_get(const struct where *w, size_t i, struct where_condition *out)
 	*out = (struct where_condition){c->key, ops[c->op], c->value};
 }
 
+const char *where_key(const struct where *w, size_t i)
+{
+	return i < w->v.len ? w->v.data[i].key : NULL;
+}
+
 /* --- matching ------------------------------------------------------------------------------------- */
 
 static bool is_like(const struct condition *c, const char *value)

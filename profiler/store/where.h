@@ -23,6 +23,9 @@ int where_parse(struct where **out, const char *text, struct why *why);
 int where_parse_any(struct where **out, const char *text, struct why *why);
 void where_free(struct where *w);
 
+/* The key of condition i, or NULL: there are no more. */
+const char *where_key(const struct where *w, size_t i);
+
 struct where_label {
 	const char *key, *value; /* of a number its decimal digits */
 };

@@ -50,6 +50,11 @@ test_endpoints() {
 	assert_at_least "windows" "$(jq '[.rows[].windows] | add' body)" 4
 	get 400 '/api/v1/list?step=never'
 	get 400 '/api/v1/list?utc_offset=1e9'
+	get 400 '/api/v1/report?were=comm=x'
+	assert_match "the nearest" body 'were.*did you mean ..where'
+	get 200 '/api/v1/report?by=executable'
+	get 400 '/api/v1/list?by=servce_name'
+	assert_match "the nearest label" body 'servce_name.*service_name'
 	get 200 '/api/v1/list?by=comm'
 	assert_eq "by comm" "$(jq '[.rows[].name] | index("deep") != null' body)" true
 	get 200 '/'

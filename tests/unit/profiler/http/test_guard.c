@@ -114,6 +114,8 @@ static void test_routes(void **state)
 	assert_string_equal(rest, "Series");
 	assert_null(http_route("POST", "/metrics", &rest, &allow));
 	assert_string_equal(allow, "GET, HEAD");
+	assert_string_equal(http_route_params("/api/v1/labels/comm"), "since|until|where");
+	assert_null(http_route_params("/-/ready")); /* a probe may add what it likes */
 	for (size_t i = 0; i < 6; i++) {
 		static const char *const none[] = {
 			"", "//", "/metrics/", "/metric", "/api/v1/labels/", "/api/v1/labels/a/b"};

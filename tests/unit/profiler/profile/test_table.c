@@ -398,7 +398,7 @@ static void add_labelled(struct profile *p, const char *comm, int64_t pid, int64
 
 static void assert_rows(const struct profile *p, enum table_by by, const char *want)
 {
-	struct table_opts opts = {.by = by, .value = 1};
+	struct table_opts opts = {.by = by, .value = 1, .label = LABEL_UNIT};
 	struct buf got = {0};
 	struct table *t;
 
@@ -432,6 +432,7 @@ TEST(test_tables_by_label)
 		    "nginx-10/10=50 [no process]=40 nginx-12/12=30 nginx-10/11=20 sh-13/13=10 ");
 	assert_rows(p, TABLE_CGROUP,
 		    "nginx.service=70 [no cgroup]=40 0123456789ab=30 /user.slice=10 ");
+	assert_rows(p, TABLE_LABEL, "[no unit]=80 nginx.service=70 ");
 	profile_free(p);
 }
 

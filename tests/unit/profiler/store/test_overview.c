@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include <inttypes.h>
+#include <stdbool.h>
 
 #include "profiler/base/json_read.h"
 #include "profiler/store/overview.h"
+#include "profiler/store/where_note.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/store.h"
 
@@ -80,6 +82,70 @@ static void rows_by_label_add_up(void **state)
 	profile_free(sum);
 	store_close(s);
 	release_windows(w, N);
+}
+
+/* ... by any label, also by a number; one that no sample has is a mistake. */
+static void any_label_makes_rows(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	struct overview comm, unit, pid, o = {0};
+	struct why why = {""};
+	struct window w[N];
+	bool has_number = false;
+
+	(void)state;
+	append_windows(s, w, N, 3 * MINUTE);
+	comm = look(s, (struct overview_query){.by = OVERVIEW_COMM});
+	unit = look(s, (struct overview_query){.by = OVERVIEW_LABEL, .label = "bytes"});
+	pid = look(s, (struct overview_query){.by = OVERVIEW_LABEL, .label = "pid"});
+	assert_true(unit.rows.len > 1);
+	assert_int_equal(unit.samples, comm.samples);
+	assert_string_equal(unit.label, "bytes");
+	for (size_t i = 0; i < pid.rows.len; i++)
+		has_number |= !strcmp(pid.rows.data[i].name, "1");
+	assert_true(has_number);
+	assert_int_equal(pid.samples, comm.samples);
+	overview_release(&unit);
+	overview_release(&comm);
+	overview_release(&pid);
+	assert_int_equal(overview_make(s,
+				       &(struct overview_query){.until_ns = STORE_END,
+								.by = OVERVIEW_LABEL,
+								.label = "bites"},
+				       &o, &why),
+			 -EINVAL);
+	assert_non_null(strstr(why.text, "no sample has a label \"bites\" (did you mean \"bytes\"?)"));
+	store_close(s);
+	release_windows(w, N);
+}
+
+static void assert_note(struct store *s, const char *where, const char *want)
+{
+	struct store_query q = {.until_ns = STORE_END, .where = where};
+	struct buf note = {0};
+
+	assert_int_equal(store_where_note(s, &q, &note), 0);
+	assert_string_equal(buf_cstr(&note), want);
+	buf_release(&note);
+}
+
+/* A condition on a label that is nowhere holds for nothing or for everything. */
+static void an_unknown_label_is_noted(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	struct window w[3];
+
+	(void)state;
+	assert_note(s, "comma=x", "");
+	append_windows(s, w, 3, 3 * MINUTE);
+	assert_note(s, NULL, "");
+	assert_note(s, "comm=nobody,tid=1,pid!=7", "");
+	assert_note(s, "pid!=1,comma=burn",
+		    "no sample has a label \"comma\" (did you mean \"comm\"?)");
+	assert_note(s, "thread!=1", "no sample has a label \"thread\" (did you mean \"thread_id\"?)");
+	assert_note(s, "colour=red", "no sample has a label \"colour\"");
+	store_close(s);
+	release_windows(w, 3);
 }
 
 static void processes_of_one_name_are_told_apart(void **state)
@@ -209,6 +275,7 @@ static void an_empty_store_has_no_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(any_label_makes_rows),	      CASE(an_unknown_label_is_noted),
 		CASE(rows_by_label_add_up),	      CASE(processes_of_one_name_are_told_apart),
 		CASE(rows_of_time_begin_by_the_zone), CASE(json_has_the_same),
 		CASE(an_empty_store_has_no_rows),

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/profile/label_keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/suggest.h"
+#include "profiler/base/text.h"
+#include "profiler/profile/profile.h"
+
+const char *label_key_of_word(const char *word)
+{
+	if (!strcmp(word, "service"))
+		return LABEL_SERVICE;
+	return strcmp(word, "tid") ? word : LABEL_TID;
+}
+
+bool label_key_is_there(const struct profile *p, const char *key)
+{
+	for (size_t i = 0; i < p->labels.len; i++)
+		if (!strcmp(profile_text(p, p->labels.data[i].key), key))
+			return true;
+	return false;
+}
+
+void label_key_missing_near(struct buf *out, const struct suggest *near)
+{
+	buf_str(out, "no sample has a label \"");
+	text_add_clean(out, near->typed, strnlen(near->typed, 80));
+	buf_char(out, '"');
+	if (!near->best)
+		return;
+	buf_str(out, " (did you mean \"");
+	text_add_clean(out, near->best, strlen(near->best));
+	buf_str(out, "\"?)");
+}
+
+void label_key_missing(struct buf *out, const struct profile *p, const char *key, const char *words)
+{
+	struct suggest near = {.typed = key};
+	char known[256];
+
+	snprintf(known, sizeof(known), "%s", words ? words : "");
+	for (char *rest = known, *word; (word = strsep(&rest, "|"));)
+		suggest_consider(&near, word);
+	for (size_t i = 0; i < p->labels.len; i++)
+		suggest_consider(&near, profile_text(p, p->labels.data[i].key));
+	label_key_missing_near(out, &near);
+}
