@@ -48,6 +48,8 @@ void config_print(struct buf *out, const struct config *c, bool plain);
 
 /* Appends the keys whose values differ, "window, store.max_size". */
 void config_changes(struct buf *out, const struct config *before, const struct config *after);
+/* Appends a sentence about what is valid, but will hardly do what it is for. */
+void config_warn(struct buf *out, const struct config *c);
 
 /* Appends a sentence about each variable that looks like a misspelt one of ours. */
 void config_stray_variables(struct buf *out, char *const *env);

@@ -4,12 +4,19 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "profiler/agent/config.h"
 #include "profiler/agent/config_read.h"
 #include "profiler/agent/config_values.h"
+#include "profiler/base/buf.h"
 
 static const struct config_place *place(const struct config *c, enum config_key_id key)
 {
 	return &c->places[key];
+}
+
+static bool is_local(const char *listen)
+{
+	return config_listen_is_off(listen) || config_listen_is_loopback(listen);
 }
 
 static void check_http(const struct config *c, struct config_errors *errs)
@@ -19,7 +26,7 @@ static void check_http(const struct config *c, struct config_errors *errs)
 	if (!c->tls_cert != !c->tls_key)
 		config_error(errs, place(c, c->tls_cert ? CONFIG_KEY_tls_cert : CONFIG_KEY_tls_key),
 			     "http.tls: cert and key go together");
-	if (config_listen_is_off(c->http_listen) || config_listen_is_loopback(c->http_listen))
+	if (is_local(c->http_listen))
 		return;
 	if (!c->http_token_file)
 		config_error(errs, place(c, CONFIG_KEY_http_listen),
@@ -68,6 +75,15 @@ static void check_upload(const struct config *c, size_t i, struct config_errors 
 		config_error(errs, &u->at, "a token_file and a username: only one can be used");
 	if (!u->cert_file != !u->key_file)
 		config_error(errs, &u->at, "cert_file and key_file go together");
+}
+
+void config_warn(struct buf *out, const struct config *c)
+{
+	if (!is_local(c->http_listen) && !c->http_hosts.list.len)
+		buf_printf(out,
+			   "http.hosts is empty: other hosts can reach %s, but are refused (421) "
+			   "unless they call this host by a name of that list",
+			   c->http_listen);
 }
 
 int config_check(const struct config *c, struct config_errors *errs)

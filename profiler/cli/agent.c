@@ -182,14 +182,18 @@ static int check_uploads(const struct config *c)
 	return taken && taken == c->upload.len ? EXIT_OK : EXIT_ERROR;
 }
 
-static void warn_of_variables(void)
+static void warn(const struct config *c)
 {
-	struct buf stray = {0};
+	struct buf stray = {0}, doubts = {0};
 
 	config_stray_variables(&stray, environ);
+	config_warn(&doubts, c);
 	if (stray.len)
 		log_warning("%s", buf_cstr(&stray));
+	if (doubts.len)
+		log_warning("%s", buf_cstr(&doubts));
 	buf_release(&stray);
+	buf_release(&doubts);
 }
 
 static int run_agent(struct agent_args *a)
@@ -200,7 +204,7 @@ static int run_agent(struct agent_args *a)
 
 	if (err)
 		return err == -EBADMSG ? EXIT_USAGE : EXIT_ERROR;
-	warn_of_variables();
+	warn(c);
 	if (!a->print && !a->check && !a->check_upload) {
 		err = supervise(c, &opts);
 		return !err				 ? EXIT_OK
