@@ -6,6 +6,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/formats/describe.h"
+#include "profiler/profile/rates.h"
 
 /* Reports binaries that spoil at least this share of all frames or stacks, in at most so many
  * lines. */
@@ -23,12 +24,21 @@ static int find_type(const struct profile *p, const char *type)
 	return -1;
 }
 
-/* Samples per second and CPU; 0 if the period is no time. */
-static double frequency_hz(const struct profile *p)
+/* Samples per second and CPU, where the period is a time. */
+static void add_rates(struct buf *out, const struct profile *p)
 {
-	if (p->period <= 0 || strcmp(profile_text(p, p->period_type.unit), "nanoseconds"))
-		return 0;
-	return 1e9 / (double)p->period;
+	struct rates r;
+
+	rates_load(&r, p);
+	if (r.most_period_ns <= 0)
+		return;
+	buf_printf(out, " at %.4g", 1e9 / (double)r.most_period_ns);
+	if (r.least_period_ns != r.most_period_ns)
+		buf_printf(out, " to %.4g", 1e9 / (double)r.least_period_ns);
+	buf_str(out, " Hz");
+	if (r.throttled_ns && p->duration_ns > 0)
+		buf_printf(out, " (throttled for %.3g %% of the time)",
+			   100 * (double)r.throttled_ns / (double)p->duration_ns);
 }
 
 int answer_header(struct buf *out, const struct profile *p, size_t value)
@@ -36,15 +46,13 @@ int answer_header(struct buf *out, const struct profile *p, size_t value)
 	int samples = find_type(p, "samples"), err = describe_title(out, p);
 	int64_t n_samples =
 		samples < 0 ? (int64_t)p->samples.len : profile_total(p, (size_t)samples);
-	double hz = frequency_hz(p);
 	struct buf when = {0};
 	struct measure m;
 	char text[32];
 
 	buf_printf(out, ": %s samples",
 		   text_format_count(n_samples < 0 ? 0 : (uint64_t)n_samples, text, sizeof(text)));
-	if (hz > 0)
-		buf_printf(out, " at %.4g Hz", hz);
+	add_rates(out, p);
 	if ((int)value != samples) {
 		measure_of(&m, p, value);
 		buf_str(out, ", ");

@@ -4,6 +4,7 @@
 #include "profiler/base/json.h"
 #include "profiler/formats/describe.h"
 #include "profiler/formats/quality_json.h"
+#include "profiler/profile/rates.h"
 
 static const char *kind_name(enum frame_kind kind)
 {
@@ -20,8 +21,10 @@ static int add_about(struct json *j, const struct report *r)
 	const struct profile *p = r->p;
 	const char *where = quality_where(r->whole);
 	struct buf title = {0};
+	struct rates rates;
 	int err = describe_title(&title, p);
 
+	rates_load(&rates, p);
 	json_key_text(j, "title", buf_cstr(&title));
 	buf_release(&title);
 	if (where)
@@ -29,6 +32,10 @@ static int add_about(struct json *j, const struct report *r)
 	json_key_int(j, "time_ns", p->time_ns);
 	json_key_int(j, "duration_ns", p->duration_ns);
 	json_key_int(j, "period", p->period);
+	if (rates.least_period_ns != rates.most_period_ns)
+		json_key_int(j, "period_least", rates.least_period_ns);
+	if (rates.throttled_ns)
+		json_key_uint(j, "throttled_ns", rates.throttled_ns);
 	json_key_text(j, "period_unit", profile_text(p, p->period_type.unit));
 	json_key_open(j, "values", '[');
 	for (size_t i = 0; i < p->sample_types.len; i++) {

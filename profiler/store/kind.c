@@ -7,6 +7,7 @@
 
 #include "profiler/base/bytes.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/pack.h"
 
@@ -53,9 +54,25 @@ static bool has_unit(const struct profile *p, size_t type, const char *unit)
 	return !strcmp(profile_text(p, p->sample_types.data[type].unit), unit);
 }
 
+/* The agent notes what it would have liked. */
+static bool is_throttled(const struct profile *p)
+{
+	for (size_t i = 0; i < p->comments.len; i++)
+		if (text_has_prefix(profile_text(p, p->comments.data[i]), "kiln.freq_wanted_hz="))
+			return true;
+	return false;
+}
+
 void kind_info_of(struct kind_info *out, const struct profile *p)
 {
-	*out = (struct kind_info){(uint32_t)p->sample_types.len, -1, -1, p->period};
+	*out = (struct kind_info){
+		.n_types = (uint32_t)p->sample_types.len,
+		.samples_type = -1,
+		.cpu_type = -1,
+		.period = p->period,
+		.is_time = !strcmp(profile_text(p, p->period_type.unit), "nanoseconds"),
+		.throttled = is_throttled(p),
+	};
 	for (int i = (int)out->n_types - 1; i >= 0; i--) {
 		if (has_unit(p, (size_t)i, "count"))
 			out->samples_type = i;

@@ -4,6 +4,7 @@
 #ifndef KILN_STORE_KIND_H
 #define KILN_STORE_KIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,12 +22,14 @@ struct kind_info {
 	/* Types that stand in plain columns: the first that counts, the last that is CPU time; -1: none. */
 	int samples_type, cpu_type;
 	int64_t period;
+	bool is_time;	/* the period, in nanoseconds */
+	bool throttled; /* sampled less often than asked for */
 };
 
 /* Of kiln's own profiles: what is assumed where the header is damaged. */
 #define KIND_INFO_CPU                                                                              \
 	{                                                                                          \
-		2, 0, 1, 0                                                                         \
+		2, 0, 1, 0, false, false                                                           \
 	}
 
 void kind_info_of(struct kind_info *out, const struct profile *p);

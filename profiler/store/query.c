@@ -7,6 +7,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/profile/profile.h"
+#include "profiler/profile/rates.h"
 #include "profiler/profile/spans.h"
 #include "profiler/store/dict.h"
 #include "profiler/store/kind.h"
@@ -25,6 +26,7 @@ struct query {
 	struct dict *dict;
 	struct sums sums;
 	struct spans covered;
+	struct rates rates;
 	/* Of the segment that is being read. */
 	struct reader *reader;
 	struct restorer *restorer;
@@ -49,6 +51,7 @@ static void query_release(struct query *q)
 	sums_release(&q->sums);
 	q->sums = (struct sums){0};
 	spans_release(&q->covered);
+	q->rates = (struct rates){0};
 	free(q->kinds_seen);
 	q->kinds_seen = NULL;
 }
@@ -92,9 +95,13 @@ static int add_kind(struct query *q, int64_t kind)
 static int add_window(void *ctx, const struct window_row *w)
 {
 	struct query *q = ctx;
+	struct kind_info kind = KIND_INFO_CPU;
 	int err = add_kind(q, w->kind);
 
+	err = err ?: restorer_kind(q->restorer, w->kind, &kind);
 	err = err ?: restorer_add(q->restorer, w, &q->sums, &q->result.quality);
+	rates_add(&q->rates, kind.is_time ? kind.period : 0, (uint64_t)w->duration_ns,
+		  kind.throttled);
 	return err ?: spans_add(&q->covered, w->begin_unix_ns, w->duration_ns);
 }
 
@@ -133,7 +140,7 @@ static int run(struct query *run, const struct dir *dir, const struct store_quer
 	struct visited visited = {0};
 	int err = visit(dir, q->since_ns, q->until_ns, &visitor, run, &visited);
 
-	err = err ?: make_profile(run);
+	err = err ?: make_profile(run) ?: rates_store(run->result.profile, &run->rates);
 	if (!err && run->restore.labels.where) {
 		quality_keep_blame(&run->result.quality, run->result.profile);
 		err = quality_set_where(run->result.profile, q->where);

@@ -15,6 +15,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/report.h"
+#include "profiler/profile/rates.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
@@ -274,6 +275,20 @@ TEST(test_nothing_to_say)
 	profile_free(p);
 }
 
+TEST(test_several_rates)
+{
+	struct profile *p = profile_new();
+	struct buf b = {0};
+
+	assert_int_equal(profile_init_cpu(p, 142857142), 0);
+	p->duration_ns = 40000000000;
+	assert_int_equal(rates_store(p, &(struct rates){52631578, 142857142, 10000000000}), 0);
+	assert_int_equal(answer_header(&b, p, 1), 0);
+	assert_non_null(strstr(buf_cstr(&b), " at 7 to 19 Hz (throttled for 25 % of the time), "));
+	buf_release(&b);
+	profile_free(p);
+}
+
 /* A part of what a store holds: its losses are of the whole, and that is said. */
 TEST(test_part_of_a_store)
 {
@@ -445,6 +460,7 @@ int main(void)
 		cmocka_unit_test(test_answer_of_record),
 		cmocka_unit_test(test_nothing_to_say),
 		cmocka_unit_test(test_unaccounted),
+		cmocka_unit_test(test_several_rates),
 		cmocka_unit_test(test_part_of_a_store),
 		cmocka_unit_test(test_rows_fit_any_width),
 		cmocka_unit_test(test_no_strange_bytes),

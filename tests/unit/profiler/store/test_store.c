@@ -9,6 +9,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/store/list.h"
+#include "profiler/profile/rates.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/store.h"
 
@@ -78,6 +79,38 @@ static void a_part_says_what_its_quality_is_of(void **state)
 	store_result_release(&r);
 	store_close(s);
 	window_release(&w);
+}
+
+/* Windows at several rates: both ends are told, and how long it was less than asked for. */
+static void rates_of_windows_are_told(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	const struct window w[] = {random_window(1, T0, 10 * SECOND),
+				   random_window(2, T0 + 10 * SECOND, 10 * SECOND),
+				   random_window(3, T0 + 20 * SECOND, 20 * SECOND)};
+	struct store_result r;
+	struct rates rates;
+
+	(void)state;
+	w[2].profile->period = 142857142;
+	MUST(profile_comment(w[2].profile, "kiln.freq_wanted_hz=99"));
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(append_window(s, &w[i]), 0);
+	r = query_store(s, STORE_BEGIN, STORE_END, NULL);
+	rates_load(&rates, r.profile);
+	assert_int_equal(rates.least_period_ns, 10101010);
+	assert_int_equal(rates.most_period_ns, 142857142);
+	assert_int_equal(rates.throttled_ns, 20 * SECOND);
+	store_result_release(&r);
+	r = query_store(s, STORE_BEGIN, T0 + 20 * SECOND, NULL);
+	rates_load(&rates, r.profile);
+	assert_int_equal(rates.least_period_ns, 10101010);
+	assert_int_equal(rates.most_period_ns, 10101010);
+	assert_int_equal(rates.throttled_ns, 0);
+	store_result_release(&r);
+	store_close(s);
+	for (size_t i = 0; i < 3; i++)
+		window_release((struct window *)&w[i]);
 }
 
 /* Adjacent ranges, cut anywhere, add up to the whole. */
@@ -588,6 +621,7 @@ int main(void)
 		CASE(a_window_belongs_to_the_range_with_its_beginning),
 		CASE(a_part_says_what_its_quality_is_of),
 		CASE(parts_add_up),
+		CASE(rates_of_windows_are_told),
 		CASE(conditions_pick_samples),
 		CASE(labels_can_be_left_out),
 		CASE(reading_ends_when_its_time_is_over),
