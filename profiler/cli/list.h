@@ -17,7 +17,8 @@ int list_text(struct buf *out, const char *name, const struct overview *o, size_
 /* The same as JSON. */
 int list_json(struct buf *out, struct overview *o, size_t n_rows);
 
-/* Appends "1,234 samples in 56 windows, 12.3 s of CPU time, from 2026-11-22 03:10:00 to 03:20:00". */
+/* Appends "1,234 samples in 56 windows, 12.3 s of CPU time, from 2026-11-22 03:10:00 to
+ * 2026-11-22 03:20:00 +0100". */
 void list_summary(struct buf *out, const struct overview *o);
 /* Appends local time. */
 void list_time(struct buf *out, int64_t unix_ns);

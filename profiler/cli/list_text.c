@@ -24,6 +24,17 @@ void list_time(struct buf *out, int64_t unix_ns)
 	buf_str(out, text);
 }
 
+/* " +0100": rows without it would not go with a report's, which is in UTC. */
+static void add_zone(struct buf *out, int64_t unix_ns)
+{
+	time_t seconds = (time_t)(unix_ns / (int64_t)NS_PER_S);
+	char text[40];
+	struct tm tm;
+
+	if (localtime_r(&seconds, &tm) && strftime(text, sizeof(text), " %z", &tm))
+		buf_str(out, text);
+}
+
 static const char *count(int64_t n, char text[32])
 {
 	return n < 0 ? "-" : text_format_count((uint64_t)n, text, 32);
@@ -49,6 +60,7 @@ void list_summary(struct buf *out, const struct overview *o)
 	list_time(out, o->since_ns);
 	buf_str(out, " to ");
 	list_time(out, o->until_ns);
+	add_zone(out, o->until_ns);
 }
 
 static void add_header(struct buf *out, const char *name, const struct overview *o)

@@ -228,15 +228,39 @@ int describe_title(struct buf *b, const struct profile *p)
 	return b->err;
 }
 
+static bool to_utc(int64_t ns, struct tm *tm)
+{
+	time_t seconds = (time_t)(ns / 1000000000);
+
+	return gmtime_r(&seconds, tm);
+}
+
+void describe_range(struct buf *b, int64_t begin_ns, int64_t end_ns)
+{
+	struct tm begin, end;
+	bool same_day;
+	char text[40];
+
+	if (!to_utc(begin_ns, &begin) ||
+	    !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &begin))
+		return;
+	buf_str(b, text);
+	if (end_ns > begin_ns && to_utc(end_ns, &end)) {
+		same_day = begin.tm_yday == end.tm_yday && begin.tm_year == end.tm_year;
+		if (strftime(text, sizeof(text), same_day ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &end))
+			buf_printf(b, " to %s", text);
+	}
+	buf_str(b, " UTC");
+}
+
+/* Of a file the end is not known: what it covers may have gaps. */
 void describe_time(struct buf *b, const struct profile *p)
 {
-	time_t start = (time_t)(p->time_ns / 1000000000);
+	int64_t end_ns = p->covered.v.len ? vec_last(&p->covered.v).end_ns : 0;
 	char text[40];
-	struct tm tm;
 
-	if (p->time_ns > 0 && gmtime_r(&start, &tm) &&
-	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm))
-		buf_str(b, text);
+	if (p->time_ns > 0)
+		describe_range(b, p->time_ns, end_ns);
 	if (p->duration_ns > 0)
 		buf_printf(b, "%s%s", p->time_ns > 0 ? ", " : "",
 			   text_format_ns((uint64_t)p->duration_ns, text, sizeof(text)));

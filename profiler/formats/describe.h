@@ -42,6 +42,8 @@ int describe_title(struct buf *b, const struct profile *p);
 /* Appends when and for how long: "2026-11-22 02:14:03 UTC, 10.0 s". Nothing if the profile does
  * not say. */
 void describe_time(struct buf *b, const struct profile *p);
+/* Appends "2026-11-22 02:14:03 to 02:24:03 UTC"; an end that is not after the begin is left out. */
+void describe_range(struct buf *b, int64_t begin_ns, int64_t end_ns);
 
 /*
  * Key, text of the legend, and colour as hue, saturation, lightness. Near-black text is readable on

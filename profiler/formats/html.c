@@ -334,7 +334,7 @@ static void add_written(struct json *j, const struct page *page)
 	json_line(j);
 }
 
-static int add_data(struct page *page, const char *title)
+static int add_data(struct page *page, const char *title, const char *range)
 {
 	struct json *j = &page->out;
 	struct buf time = {0};
@@ -345,6 +345,8 @@ static int add_data(struct page *page, const char *title)
 	json_open(j, '{');
 	json_key_text(j, "title", title);
 	json_key_text(j, "time", buf_cstr(&time));
+	if (range)
+		json_key_text(j, "range", range);
 	buf_release(&time);
 	r = r ?: add_quality(j, page->p);
 	add_written(j, page);
@@ -381,7 +383,7 @@ int export_html(struct buf *out, const struct profile *p, const struct export_op
 	buf_str(out, PAGE_HEAD);
 	text_add_html(out, buf_cstr(&title));
 	buf_str(out, PAGE_MIDDLE);
-	r = add_data(&page, buf_cstr(&title));
+	r = add_data(&page, buf_cstr(&title), opts ? opts->range : NULL);
 	buf_str(out, PAGE_TAIL);
 	return r ?: out->err;
 }

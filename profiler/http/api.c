@@ -7,6 +7,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/text.h"
+#include "profiler/formats/describe.h"
 #include "profiler/formats/export.h"
 #include "profiler/formats/report_json.h"
 #include "profiler/http/range.h"
@@ -251,16 +252,47 @@ static void take_policy(struct answer *a)
 			 at);
 }
 
+#define TYPE_HTML    "text/html; charset=utf-8"
+#define ANOTHER	     "?since=3h&until=1h&where=comm=x"
+#define ANOTHER_HTML "?since=3h&amp;until=1h&amp;where=comm=x"
+
+/* For who opens the address in a browser. */
+static void empty_page(const struct store_query *q, struct answer *a)
+{
+	struct buf *out = &a->body;
+
+	buf_clear(out);
+	a->type = TYPE_HTML;
+	buf_str(out, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
+		     "<title>kiln: nothing is stored of that</title>\n"
+		     "<h1>Nothing is stored of that</h1>\n<p>Asked for: ");
+	describe_range(out, q->since_ns, q->until_ns);
+	if (q->where) {
+		buf_str(out, ", where ");
+		text_add_html(out, q->where);
+	}
+	buf_str(out, ".</p>\n<p>The address may ask for another range: <code>" ANOTHER_HTML
+		     "</code>; without since it is the last hour. "
+		     "<a href=\"/api/v1/list?since=30d\">What is there</a> (JSON).</p>\n</html>\n");
+}
+
 void answer_page(struct server *s, const struct request *r, struct answer *a)
 {
+	const struct export_opts opts = {.range = "another range: " ANOTHER};
+	struct store_query range = {0};
 	struct store_result result;
 	int err;
 
-	if (!whole_query(s, r, &result, a))
+	if (!range_of(r, &range, a))
 		return;
-	err = export_profile(&a->body, result.profile, EXPORT_HTML, NULL);
+	if (!whole_query(s, r, &result, a)) {
+		if (a->status == MHD_HTTP_NOT_FOUND)
+			empty_page(&range, a);
+		return;
+	}
+	err = export_profile(&a->body, result.profile, EXPORT_HTML, &opts);
 	store_result_release(&result);
-	a->type = "text/html; charset=utf-8";
+	a->type = TYPE_HTML;
 	if (err)
 		out_of_memory(a, err);
 	else

@@ -234,7 +234,7 @@ class Page {
 		const hidden = this.type.least &&
 			`shares below ${100 * this.type.least} % are summed up`;
 
-		byId("summary").textContent = [said, this.profile.info.time, hidden].filter(Boolean)
+		byId("summary").textContent = [said, this.profile.info.time, hidden, this.profile.info.range].filter(Boolean)
 			.join(" \u00b7 ");
 		if (!this.qualityShown) {
 			const shares = qualityOf(this.profile, this.forest);

@@ -60,6 +60,11 @@ test_endpoints() {
 	get 200 '/'
 	assert_match "policy" headers "^Content-Security-Policy: default-src 'none'; style-src 'sha256-"
 	assert_match "page" body '^<!doctype html>'
+	assert_match "its range" body '"time":"[-0-9]* [:0-9]* to .* UTC'
+	assert_match "how to ask for another" body '"range":"another range: .since='
+	get 404 '/?since=3d&until=2d&where=comm=<b>'
+	assert_match "a page that says so" body '^<h1>Nothing is stored of that</h1>$'
+	assert_match "of what" body 'UTC, where comm=&lt;b&gt;\.'
 	get 200 '/api/v1/openapi.json'
 	jq -e .openapi body >out
 	# What the documentation lists is there, and nothing but what it lists.

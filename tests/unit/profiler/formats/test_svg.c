@@ -366,6 +366,12 @@ static void test_titles(void **state)
 	p->duration_ns = 10000000000;
 	describe_time(&b, p);
 	assert_string_equal(buf_cstr(&b), "2026-11-22 02:14:03 UTC, 10.00 s");
+	buf_clear(&b);
+	describe_range(&b, 1795313643000000000, 1795313643000000000 + 600000000000);
+	assert_string_equal(buf_cstr(&b), "2026-11-22 02:14:03 to 02:24:03 UTC");
+	buf_clear(&b);
+	describe_range(&b, 1795313643000000000, 1795313643000000000 + 86400000000000);
+	assert_string_equal(buf_cstr(&b), "2026-11-22 02:14:03 to 2026-11-23 02:14:03 UTC");
 	buf_release(&b);
 	profile_free(p);
 }
