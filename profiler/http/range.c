@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "profiler/base/clock.h"
@@ -10,12 +11,26 @@
 
 #define HOUR_NS 3600000000000ll
 
+/* A plus in a query is a space, unless it is written %2B: 2026-11-22T03:10:00+01:00. */
+static void restore_plus(char *when)
+{
+	char *t = strchr(when, 'T'), *space = t ? strchr(t, ' ') : NULL;
+
+	if (space)
+		*space = '+';
+}
+
 static bool time_of(const struct request *r, const char *key, int64_t now_ns, int64_t *ns,
 		    struct answer *a)
 {
 	const char *text = request_param(r, key);
+	char when[64];
 
-	if (!text || (strlen(text) < HTTP_MAX_QUERY && !when_parse(text, now_ns, ns)))
+	if (!text)
+		return true;
+	snprintf(when, sizeof(when), "%s", text);
+	restore_plus(when);
+	if (strlen(text) < sizeof(when) && !when_parse(when, now_ns, ns))
 		return true;
 	answer_error(a, MHD_HTTP_BAD_REQUEST, "%s: \"%.100s\" is not a time such as %s", key, text,
 		     WHEN_EXAMPLES);

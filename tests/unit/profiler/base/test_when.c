@@ -44,6 +44,12 @@ static void ago(void **state)
 	assert_int_equal(ns, NOW - 90 * S);
 	assert_int_equal(when_parse("2d", NOW, &ns), 0);
 	assert_int_equal(ns, NOW - 2 * 86400 * S);
+	assert_int_equal(when_parse("1h30m", NOW, &ns), 0);
+	assert_int_equal(ns, NOW - 5400 * S);
+	assert_int_equal(when_parse("1w", NOW, &ns), 0);
+	assert_int_equal(ns, NOW - 7 * 86400 * S);
+	assert_int_equal(when_parse("1w2d0.5h", NOW, &ns), 0);
+	assert_int_equal(ns, NOW - 9 * 86400 * S - 1800 * S);
 }
 
 static void days(void **state)
@@ -78,6 +84,8 @@ static void days_of_another_length(void **state)
 
 static void dates(void **state)
 {
+	int64_t ns;
+
 	(void)state;
 	in_zone("CET-1");
 	assert_when("2026-11-22T02:14:07Z", 1795313647);
@@ -85,7 +93,13 @@ static void dates(void **state)
 	assert_when("2026-11-21T20:44:07-05:30", 1795313647);
 	assert_when("2026-11-22 03:14:07", 1795313647);
 	assert_when("2026-11-22 03:14", 1795313640);
+	assert_when("2026-11-22T03:14:07+0100", 1795313647);
+	assert_when("2026-11-22T3:14:07+0100", 1795313647);
 	assert_when("2024-02-29", 1709164800 - 3600);
+	assert_int_equal(when_parse("2026-11-22T02:14:07.25Z", NOW, &ns), 0);
+	assert_int_equal(ns, 1795313647 * S + S / 4);
+	assert_int_equal(when_parse("3:14:07.0000000019", NOW, &ns), 0);
+	assert_int_equal(ns, 1795313647 * S + 1);
 	assert_when("@1795313647", 1795313647);
 	in_zone("UTC");
 }
@@ -104,7 +118,17 @@ static void what_is_no_time(void **state)
 		"yesterday3",
 		"24:00",
 		"03:60",
-		"3:10",
+		"3:1",
+		"3:10:7",
+		"3:10.5",
+		"03:10:07.",
+		"1h30",
+		"1h 30m",
+		"w",
+		"1ww",
+		"h1",
+		"99999999999w",
+		"2026-11-22T03:14:07+010",
 		"03:10x",
 		"2026-13-01",
 		"2026-02-29",
