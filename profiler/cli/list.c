@@ -116,6 +116,8 @@ static int look_into(const char *path, const struct overview_query *q, struct ov
 	as_owner_begin(&owner, path);
 	err = store_open(&s, path, &opts, &why);
 
+	if (!err && load_check_segments(s, path))
+		return EXIT_ERROR;
 	err = err ?: overview_make(s, q, out, &why);
 	if (!err)
 		load_store_note(s, &(struct store_query){.since_ns = q->since_ns,

@@ -2,6 +2,7 @@
 #include "profiler/cli/list.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -128,6 +129,14 @@ static void add_head(struct buf *out, const struct overview *o, const struct ter
 	buf_char(out, '\n');
 }
 
+static bool has_nameless(const struct overview *o, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!*o->rows.data[i].name)
+			return true;
+	return false;
+}
+
 int list_text(struct buf *out, const char *name, const struct overview *o, size_t n_rows,
 	      const struct term *t)
 {
@@ -143,6 +152,8 @@ int list_text(struct buf *out, const char *name, const struct overview *o, size_
 		else
 			add_label_row(out, o, &o->rows.data[i], t);
 	}
+	if (o->by != OVERVIEW_TIME && has_nameless(o, n))
+		buf_str(out, "(none): samples without this label, such as the kernel's or lost ones\n");
 	if (n < o->rows.len)
 		buf_printf(out, "... and %s more (--top 0 shows all)\n",
 			   count((int64_t)(o->rows.len - n), text));

@@ -7,6 +7,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
+#include "profiler/base/text.h"
 #include "profiler/cli/load.h"
 #include "profiler/cli/load_fleet.h"
 #include "profiler/cli/load_remote.h"
@@ -24,7 +25,10 @@ static int load_file(const char *path, struct profile **out)
 	int err = import_file(out, path, &why);
 
 	if (err) {
-		log_error("%s: %s", shown_name(path), why ? why : strerror(-err));
+		log_error("%s: %s%s", shown_name(path), why ? why : strerror(-err),
+			  text_has_suffix(path, ".kiln")
+				  ? ": it is a part of a store, give the store's directory"
+				  : "");
 		return EXIT_ERROR;
 	}
 	if (!(*out)->sample_types.len) {
@@ -74,6 +78,14 @@ static int load_all(const struct command *cmd, char *const *paths, int n,
 	return code;
 }
 
+/* Where no agent has stored anything, a FILE has been forgotten. */
+static bool has_configured_store(char **path)
+{
+	struct stat st;
+
+	return load_configured_store(path) == EXIT_OK && !stat(*path, &st) && S_ISDIR(st.st_mode);
+}
+
 int load_profiles(const struct command *cmd, char *const *paths, int n,
 		  const struct load_range *range, struct profile **out)
 {
@@ -89,6 +101,8 @@ int load_profiles(const struct command *cmd, char *const *paths, int n,
 		code = load_configured_store(&configured);
 		return code == EXIT_OK ? load_store(cmd, configured, range, out) : code;
 	}
+	if (!n && range && has_configured_store(&configured))
+		return load_store(cmd, configured, range, out);
 	if (!n)
 		return usage_error(cmd, "no profile: give a FILE, or - for standard input");
 	if (!strcmp(paths[0], "-") && isatty(STDIN_FILENO))

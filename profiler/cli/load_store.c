@@ -109,8 +109,7 @@ static void warn_of_damage(const char *path, const struct store_result *r)
 			    path, r->segments_damaged);
 }
 
-/* A directory without a segment may be a store that is new, but is more likely another one's path. */
-static int check_segments(struct store *s, const char *path)
+int load_check_segments(struct store *s, const char *path)
 {
 	struct store_files files = {0};
 	int err = store_files(s, &files);
@@ -134,7 +133,7 @@ static int query(const char *path, const struct store_query *q, struct store_res
 	as_owner_begin(&owner, path);
 	err = store_open(&s, path, &opts, &why);
 
-	if (!err && check_segments(s, path))
+	if (!err && load_check_segments(s, path))
 		return EXIT_ERROR;
 	err = err ?: store_query(s, q, result, &why);
 	if (!err)

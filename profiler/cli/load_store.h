@@ -47,8 +47,12 @@ int load_range_times(const struct command *cmd, const struct load_range *r, int6
 /* Says what went wrong with a store; the exit code. */
 int load_store_failed(int err, const struct why *why);
 
-/* Says on stderr which label of the condition no sample has. */
+/* Whether there is something in the store: a directory without may be a new one, but is more likely a mistaken
+ * path. EXIT_OK, or EXIT_ERROR and it is said. */
 struct store;
+int load_check_segments(struct store *s, const char *path);
+
+/* Says on stderr which label of the condition no sample has. */
 struct store_query;
 void load_store_note(struct store *s, const struct store_query *q);
 

@@ -124,6 +124,8 @@ static int remove_from(const char *path, const struct request *r)
 	err = store_open(&s, path, &opts, &why);
 	if (err)
 		return load_store_failed(err, &why);
+	if (load_check_segments(s, path))
+		return EXIT_ERROR;
 	code = preview(s, r, path);
 	if (code != EXIT_OK || r->dry_run)
 		return code;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
@@ -239,6 +241,19 @@ static int ask(const struct remote *r, const char *path, const char *url, const 
 	return err ?: out->err;
 }
 
+/* libcurl says of any failure that it cannot connect to localhost. */
+static int try_socket(const char *path, struct why *why)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	if (fd < 0 || !connect(fd, (const struct sockaddr *)&sa, sizeof(sa)))
+		return 0;
+	return why_say(why, -errno, "%s: %s%s", path, strerror(errno),
+		       errno == EACCES ? ": the agent's group may connect to it" : "");
+}
+
 int remote_get(const struct remote *r, const char *path, const struct remote_param *params,
 	       size_t n, struct buf *out, struct why *why)
 {
@@ -246,6 +261,8 @@ int remote_get(const struct remote *r, const char *path, const struct remote_par
 	const char *socket;
 	int err = parse_url(r->url, &url, &socket, why);
 
+	if (!err && socket)
+		err = try_socket(socket, why);
 	buf_str(&url, path);
 	add_params(&url, params, n);
 	err = err ?: url.err ?: ask(r, path, buf_cstr(&url), socket, out, why);

@@ -26,6 +26,24 @@ on_terminal() {
 
 # --- help and usage ---------------------------------------------------------------------------------
 
+# A path that is not what it seems is said, with the one that helps.
+test_mistaken_paths() {
+	mkdir -p nothing
+	printf 'SQLite format 3\0' >20261128T090000Z.kiln
+	assert_status 1 "$KILN" list nothing
+	assert_match "no store" err 'nothing: no store'
+	assert_status 1 "$KILN" rm --all --dry-run nothing
+	assert_match "no store" err 'nothing: no store'
+	assert_status 1 "$KILN" report 20261128T090000Z.kiln
+	assert_match "the directory" err "give the store's directory"
+	KILN_STORE_PATH=$PWD/nowhere assert_status 2 "$KILN" report
+	assert_match "a file" err 'give a FILE'
+	KILN_STORE_PATH=$PWD/nothing assert_status 1 "$KILN" report
+	assert_match "the configured store" err '/nothing: no store'
+	assert_status 1 "$KILN" list --from "kiln+unix:$PWD/none"
+	assert_match "the socket" err '/none: No such file or directory'
+}
+
 test_help() {
 	local command
 	assert_status 0 "$KILN"
