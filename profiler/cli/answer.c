@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/formats/describe.h"
@@ -41,17 +42,52 @@ static void add_rates(struct buf *out, const struct profile *p)
 			   100 * (double)r.throttled_ns / (double)p->duration_ns);
 }
 
+void answer_lost(struct buf *out, uint64_t n)
+{
+	char text[32];
+
+	if (n)
+		buf_printf(out, " and %s lost", text_format_count(n, text, sizeof(text)));
+}
+
+static bool is_lost(const struct profile *p, const struct profile_sample *s)
+{
+	const struct profile_stack *stack = &p->stacks.data[s->stack];
+	const struct profile_location *l;
+
+	if (stack->len != 1)
+		return false;
+	l = &p->locations.data[p->frames.data[stack->first]];
+	return l->n_lines && !strcmp(profile_module(p, l->mapping), MAPPING_KILN) &&
+	       !strcmp(profile_text(p, p->functions.data[p->lines.data[l->first_line].function].name),
+		       FRAME_LOST);
+}
+
+/* Samples that the profile has a place for, and nothing else. */
+static int64_t count_lost(const struct profile *p, size_t samples)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < p->samples.len; i++)
+		if (is_lost(p, &p->samples.data[i]))
+			n = saturating_sum(n, p->values.data[p->samples.data[i].first_value +
+							      samples]);
+	return n;
+}
+
 int answer_header(struct buf *out, const struct profile *p, size_t value)
 {
 	int samples = find_type(p, "samples"), err = describe_title(out, p);
+	int64_t lost = samples < 0 ? 0 : count_lost(p, (size_t)samples);
 	int64_t n_samples =
-		samples < 0 ? (int64_t)p->samples.len : profile_total(p, (size_t)samples);
+		samples < 0 ? (int64_t)p->samples.len : profile_total(p, (size_t)samples) - lost;
 	struct buf when = {0};
 	struct measure m;
 	char text[32];
 
 	buf_printf(out, ": %s samples",
 		   text_format_count(n_samples < 0 ? 0 : (uint64_t)n_samples, text, sizeof(text)));
+	answer_lost(out, lost > 0 ? (uint64_t)lost : 0);
 	add_rates(out, p);
 	if ((int)value != samples) {
 		measure_of(&m, p, value);

@@ -22,6 +22,9 @@
 int answer_block(struct buf *out, const struct profile *p, const struct quality *q,
 		 const struct term *t, size_t n_rows);
 
+/* Appends " and 56 lost", which a count of samples does not have; nothing for 0. */
+void answer_lost(struct buf *out, uint64_t n);
+
 /* Appends one line: what was profiled, number of samples, frequency, sum of `value`, date and
  * duration. */
 int answer_header(struct buf *out, const struct profile *p, size_t value);

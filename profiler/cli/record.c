@@ -126,15 +126,19 @@ static void say_answer(const struct record_options *r, const struct session_resu
 	struct term t = term_of(STDERR_FILENO, r->color);
 	struct buf b = {0};
 	char samples[32];
+	struct buf lost = {0};
 	double seconds = (double)s->elapsed_ns / 1e9;
 
 	if (log_level() == LOG_QUIET)
 		return;
-	buf_printf(&b, "%s%.1f s, %s samples of %s on %zu CPU%s; kiln used %.1f %% of one CPU\n",
+	answer_lost(&lost, quality_lost(q));
+	buf_printf(&b, "%s%.1f s, %s samples%s of %s on %zu CPU%s; kiln used %.1f %% of one CPU\n",
 		   t.is_tty ? "\r" : "", seconds,
-		   text_format_count(q->recorded, samples, sizeof(samples)), s->event, s->cpus,
+		   text_format_count(q->recorded, samples, sizeof(samples)), buf_cstr(&lost),
+		   s->event, s->cpus,
 		   s->cpus == 1 ? "" : "s",
 		   seconds > 0 ? (double)s->own_cpu_ns / 1e7 / seconds : 0.0);
+	buf_release(&lost);
 	answer_block(&b, s->profile, q, &t, ANSWER_ROWS);
 	if (strcmp(path, "-")) {
 		buf_printf(&b, "Wrote %s (%zu KB). ", path, (written + 1023) / 1024);
