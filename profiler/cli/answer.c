@@ -59,7 +59,8 @@ static bool is_lost(const struct profile *p, const struct profile_sample *s)
 		return false;
 	l = &p->locations.data[p->frames.data[stack->first]];
 	return l->n_lines && !strcmp(profile_module(p, l->mapping), MAPPING_KILN) &&
-	       !strcmp(profile_text(p, p->functions.data[p->lines.data[l->first_line].function].name),
+	       !strcmp(profile_text(p,
+				    p->functions.data[p->lines.data[l->first_line].function].name),
 		       FRAME_LOST);
 }
 
@@ -70,8 +71,8 @@ static int64_t count_lost(const struct profile *p, size_t samples)
 
 	for (size_t i = 0; i < p->samples.len; i++)
 		if (is_lost(p, &p->samples.data[i]))
-			n = saturating_sum(n, p->values.data[p->samples.data[i].first_value +
-							      samples]);
+			n = saturating_sum(
+				n, p->values.data[p->samples.data[i].first_value + samples]);
 	return n;
 }
 
@@ -229,7 +230,8 @@ void answer_scope(struct buf *out, const struct profile *p)
 		return;
 	buf_str(out, "Where    ");
 	text_add_clean(out, where, strlen(where));
-	buf_str(out, "; what follows of stacks, symbols and losses is of everything recorded then\n");
+	buf_str(out,
+		"; what follows of stacks, symbols and losses is of everything recorded then\n");
 }
 
 /* --- the table --------------------------------------------------------------------------------- */
@@ -292,9 +294,8 @@ static struct layout lay_out(const struct table *tab, const char *name_title, si
 
 static const char *name_title(enum table_by by)
 {
-	static const char *const titles[] = {"function", "function (line)", "module",
-					     "process",	 "thread",	    "cgroup",
-					     "label"};
+	static const char *const titles[] = {"function", "function (line)", "module", "process",
+					     "thread",	 "cgroup",	    "label"};
 
 	return titles[by];
 }

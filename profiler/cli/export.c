@@ -20,6 +20,7 @@ enum {
 	OPT_ANNOTATE,
 	OPT_FOCUS,
 	OPT_IGNORE,
+	OPT_CONFIG,
 	OPT_SINCE, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
 };
 
@@ -38,6 +39,7 @@ static const struct option_spec options[] = {
 	 OPT_IGNORE},
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
 	LOAD_FROM_OPTIONS(OPT_SINCE),
+	LOAD_CONFIG_OPTION(OPT_CONFIG),
 	{0},
 };
 
@@ -75,6 +77,9 @@ static int handle(const struct options *o, int id, struct request *r)
 		return 0;
 	case OPT_ANNOTATE:
 		r->opts.folded_annotate = true;
+		return 0;
+	case OPT_CONFIG:
+		r->range.config = o->arg;
 		return 0;
 	default:
 		return focus_add(&r->focus, o, id == OPT_FOCUS);

@@ -30,6 +30,7 @@ enum {
 	OPT_STEP,
 	OPT_TOP,
 	OPT_JSON,
+	OPT_CONFIG,
 	OPT_SINCE, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
 };
 
@@ -39,6 +40,7 @@ static const struct option_spec options[] = {
 	{"top", 'n', "N", "rows to show, 0 = all (20; time and JSON all)", OPT_TOP},
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
 	LOAD_FROM_OPTIONS(OPT_SINCE),
+	LOAD_CONFIG_OPTION(OPT_CONFIG),
 	{"json", 0, NULL, "print JSON", OPT_JSON},
 	{0},
 };
@@ -90,6 +92,9 @@ static int handle(const struct options *o, int id, struct request *r)
 	case OPT_JSON:
 		r->json = true;
 		return 0;
+	case OPT_CONFIG:
+		r->range.config = o->arg;
+		return 0;
 	default:
 		load_range_set(&r->range, id - OPT_SINCE, o->arg);
 		return 0;
@@ -130,7 +135,7 @@ static int look_at(const struct options *o, struct request *r, const char *path,
 		   struct overview *out)
 {
 	const struct list_remote_opts remote = {r->query.by, r->query.label, r->step,
-					       utc_offset_s()};
+						utc_offset_s()};
 
 	if (r->range.from && fleet_is_url(r->range.from))
 		return list_fleet(o->cmd, &r->range,
@@ -175,7 +180,7 @@ static int list(const struct options *o, struct request *r, char **operands, int
 		return usage_error(o->cmd, "one store at a time");
 	code = load_range_times(o->cmd, &r->range, &r->query.since_ns, &r->query.until_ns);
 	if (code == EXIT_OK && !path && !r->range.from) {
-		code = load_configured_store(&configured);
+		code = load_configured_store(r->range.config, &configured);
 		path = configured;
 	}
 	if (code == EXIT_OK)

@@ -153,7 +153,8 @@ int list_text(struct buf *out, const char *name, const struct overview *o, size_
 			add_label_row(out, o, &o->rows.data[i], t);
 	}
 	if (o->by != OVERVIEW_TIME && has_nameless(o, n))
-		buf_str(out, "(none): samples without this label, such as the kernel's or lost ones\n");
+		buf_str(out,
+			"(none): samples without this label, such as the kernel's or lost ones\n");
 	if (n < o->rows.len)
 		buf_printf(out, "... and %s more (--top 0 shows all)\n",
 			   count((int64_t)(o->rows.len - n), text));

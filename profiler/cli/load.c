@@ -79,11 +79,12 @@ static int load_all(const struct command *cmd, char *const *paths, int n,
 }
 
 /* Where no agent has stored anything, a FILE has been forgotten. */
-static bool has_configured_store(char **path)
+static bool has_configured_store(const char *config, char **path)
 {
 	struct stat st;
 
-	return load_configured_store(path) == EXIT_OK && !stat(*path, &st) && S_ISDIR(st.st_mode);
+	return load_configured_store(config, path) == EXIT_OK && !stat(*path, &st) &&
+	       S_ISDIR(st.st_mode);
 }
 
 int load_profiles(const struct command *cmd, char *const *paths, int n,
@@ -97,11 +98,11 @@ int load_profiles(const struct command *cmd, char *const *paths, int n,
 	if (range && range->from)
 		return fleet_is_url(range->from) ? load_fleet(cmd, range, out)
 						 : load_remote(cmd, range, out);
-	if (!n && range && load_range_is_set(range)) {
-		code = load_configured_store(&configured);
+	if (!n && range && (load_range_is_set(range) || range->config)) {
+		code = load_configured_store(range->config, &configured);
 		return code == EXIT_OK ? load_store(cmd, configured, range, out) : code;
 	}
-	if (!n && range && has_configured_store(&configured))
+	if (!n && range && has_configured_store(range->config, &configured))
 		return load_store(cmd, configured, range, out);
 	if (!n)
 		return usage_error(cmd, "no profile: give a FILE, or - for standard input");

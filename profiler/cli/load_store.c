@@ -38,9 +38,9 @@ bool load_range_is_set(const struct load_range *r)
 	return r->since || r->until || r->where;
 }
 
-int load_configured_store(char **path)
+int load_configured_store(const char *config, char **path)
 {
-	struct config_inputs in = {.env = environ};
+	struct config_inputs in = {.path = config, .env = environ};
 	struct config_errors errs = {0};
 	struct config *c = NULL;
 	int err = config_load(&c, &in, &errs);

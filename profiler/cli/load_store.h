@@ -14,7 +14,8 @@ struct why;
 
 struct load_range { /* all-zero: everything */
 	const char *since, *until, *where;
-	const char *from;	   /* a URL: another host's agent, or a profile store, instead */
+	const char *config; /* whose store it is where no other is named; NULL: the default one */
+	const char *from;   /* a URL: another host's agent, or a profile store, instead */
 	struct target_args target; /* how it is asked */
 	/* Keys of labels that the command does not need, NULL-terminated, or NULL: a day of a busy host has a
 	 * label set for each of a hundred thousand processes. */
@@ -28,6 +29,11 @@ struct load_range { /* all-zero: everything */
 	{                                                                                          \
 		"where", 0, "LABELS", "of a store: such as 'unit=nginx.service,comm=~work.*'",     \
 			(id) + 2                                                                   \
+	}
+/* ... and the configuration that says which store: one more id. */
+#define LOAD_CONFIG_OPTION(id)                                                                     \
+	{                                                                                          \
+		"config", 'c', "FILE", "whose store to read (/etc/kiln/kiln.yaml)", id             \
 	}
 /* ... and of every one that asks other hosts: from id + 3 on. */
 #define LOAD_FROM_OPTIONS(id)                                                                      \
@@ -56,9 +62,9 @@ int load_check_segments(struct store *s, const char *path);
 struct store_query;
 void load_store_note(struct store *s, const struct store_query *q);
 
-/* The store that the configuration names, for commands without an operand; malloc'd. EXIT_OK or an exit
+/* The store that a configuration (NULL: the default one) names, for commands without an operand; malloc'd. EXIT_OK or an exit
  * code, and it is said. */
-int load_configured_store(char **path);
+int load_configured_store(const char *config, char **path);
 
 /* Sums up a range of the store at a path, with the quality of all of it as comments. As load_profiles(). */
 int load_store(const struct command *cmd, const char *path, const struct load_range *r,

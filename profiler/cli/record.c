@@ -135,8 +135,7 @@ static void say_answer(const struct record_options *r, const struct session_resu
 	buf_printf(&b, "%s%.1f s, %s samples%s of %s on %zu CPU%s; kiln used %.1f %% of one CPU\n",
 		   t.is_tty ? "\r" : "", seconds,
 		   text_format_count(q->recorded, samples, sizeof(samples)), buf_cstr(&lost),
-		   s->event, s->cpus,
-		   s->cpus == 1 ? "" : "s",
+		   s->event, s->cpus, s->cpus == 1 ? "" : "s",
 		   seconds > 0 ? (double)s->own_cpu_ns / 1e7 / seconds : 0.0);
 	buf_release(&lost);
 	answer_block(&b, s->profile, q, &t, ANSWER_ROWS);

@@ -28,6 +28,7 @@ enum {
 	OPT_VALUE,
 	OPT_FOCUS,
 	OPT_IGNORE,
+	OPT_CONFIG,
 	OPT_SINCE, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
 };
 
@@ -47,6 +48,7 @@ static const struct option_spec options[] = {
 	 OPT_IGNORE},
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
 	LOAD_FROM_OPTIONS(OPT_SINCE),
+	LOAD_CONFIG_OPTION(OPT_CONFIG),
 	{"json", 0, NULL, "print JSON", OPT_JSON},
 	{0},
 };
@@ -124,6 +126,9 @@ static int handle(const struct options *o, int id, struct request *r)
 		return focus_add(&r->focus, o, id == OPT_FOCUS);
 	case OPT_VALUE:
 		r->value = o->arg;
+		return 0;
+	case OPT_CONFIG:
+		r->range.config = o->arg;
 		return 0;
 	case OPT_TREE:
 		r->tree = true;

@@ -19,10 +19,11 @@
 
 DEFINE_CLEANUP(store, store_close)
 
-enum { OPT_ALL, OPT_FORCE, OPT_DRY_RUN, OPT_SINCE, OPT_UNTIL, OPT_WHERE };
+enum { OPT_ALL, OPT_FORCE, OPT_DRY_RUN, OPT_SINCE, OPT_UNTIL, OPT_WHERE, OPT_CONFIG };
 
 static const struct option_spec options[] = {
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
+	LOAD_CONFIG_OPTION(OPT_CONFIG),
 	{"all", 0, NULL, "all that is stored, of any time and label", OPT_ALL},
 	{"force", 'f', NULL, "do not ask", OPT_FORCE},
 	{"dry-run", 'n', NULL, "say what would be removed, and remove nothing", OPT_DRY_RUN},
@@ -46,6 +47,9 @@ static void handle(const struct options *o, int id, struct request *r)
 		break;
 	case OPT_DRY_RUN:
 		r->dry_run = true;
+		break;
+	case OPT_CONFIG:
+		r->range.config = o->arg;
 		break;
 	default:
 		load_range_set(&r->range, id - OPT_SINCE, o->arg);
@@ -151,7 +155,7 @@ static int remove_asked(const struct command *cmd, struct request *r, char **ope
 					"without asking, --dry-run says what");
 	code = load_range_times(cmd, &r->range, &r->since_ns, &r->until_ns);
 	if (code == EXIT_OK && !path) {
-		code = load_configured_store(&configured);
+		code = load_configured_store(r->range.config, &configured);
 		path = configured;
 	}
 	return code == EXIT_OK ? remove_from(path, r) : code;

@@ -265,6 +265,29 @@ void check_agent_windows(struct doctor *d, const struct agent_unit *u, const cha
 
 /* ------------------------------------------------------------------------------------------------- */
 
+static bool has_unit_file(void)
+{
+	static const char *const places[] = {"/etc/systemd/system/" AGENT_UNIT,
+					     "/usr/lib/systemd/system/" AGENT_UNIT,
+					     "/lib/systemd/system/" AGENT_UNIT};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		if (!access(places[i], F_OK))
+			return true;
+	return false;
+}
+
+void check_agent_absent(struct doctor *d, bool installed, int err)
+{
+	if (installed)
+		doctor_add(d, FINDING_info, "agent", NULL,
+			   "%s is installed, but systemd does not answer: is it running here?",
+			   AGENT_UNIT);
+	else
+		doctor_add(d, FINDING_info, "agent", NULL, "not installed as a service%s%s",
+			   err ? ": " : "", err ? strerror(-err) : "");
+}
+
 void check_agent(struct doctor *d)
 {
 	struct agent_unit u;
@@ -272,8 +295,7 @@ void check_agent(struct doctor *d)
 	int err = agent_unit_ask(&u);
 
 	if (!agent_unit_is_there(&u)) {
-		doctor_add(d, FINDING_info, "agent", NULL, "not installed as a service%s%s",
-			   err ? ": " : "", err ? strerror(-err) : "");
+		check_agent_absent(d, has_unit_file(), err);
 		return;
 	}
 	check_agent_unit(d, &u);

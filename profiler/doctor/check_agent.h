@@ -11,6 +11,8 @@ struct config;
 struct doctor;
 
 /* Whether it runs, and will after the next boot. */
+/* Where systemd knows of no unit: `installed` says that its file is there. */
+void check_agent_absent(struct doctor *d, bool installed, int err);
 void check_agent_unit(struct doctor *d, const struct agent_unit *u);
 /* Whether it may do what it needs. */
 void check_agent_caps(struct doctor *d, const struct agent_unit *u);

@@ -40,6 +40,12 @@ test_mistaken_paths() {
 	assert_match "a file" err 'give a FILE'
 	KILN_STORE_PATH=$PWD/nothing assert_status 1 "$KILN" report
 	assert_match "the configured store" err '/nothing: no store'
+	printf 'store: {path: %s/nothing}\n' "$PWD" >kiln.yaml
+	for command in report list 'export -o x.svg' 'rm --all -n'; do
+		# shellcheck disable=SC2086 # words
+		assert_status 1 "$KILN" $command -c kiln.yaml
+		assert_match "the store of a configuration" err '/nothing: no store'
+	done
 	assert_status 1 "$KILN" list --from "kiln+unix:$PWD/none"
 	assert_match "the socket" err '/none: No such file or directory'
 }

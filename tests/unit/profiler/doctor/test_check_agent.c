@@ -148,6 +148,17 @@ TEST(test_store)
 	assert_finding(&d, FINDING_warn, "No such file", "install -d");
 }
 
+/* systemd knows no unit: in a container, or where another init runs. */
+TEST(test_absent)
+{
+	struct doctor d = {0};
+
+	check_agent_absent(&d, false, 0);
+	assert_finding(&d, FINDING_info, "not installed as a service", NULL);
+	check_agent_absent(&d, true, 0);
+	assert_finding(&d, FINDING_info, "is installed, but systemd does not answer", NULL);
+}
+
 TEST(test_windows)
 {
 	struct window w = random_window(1, T0, 10 * SECOND);
@@ -177,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),	     cmocka_unit_test(test_unit),
 		cmocka_unit_test(test_capabilities), cmocka_unit_test(test_configuration),
+		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_store),	     cmocka_unit_test(test_windows),
 	};
 
