@@ -241,8 +241,7 @@ void describe_range(struct buf *b, int64_t begin_ns, int64_t end_ns)
 	bool same_day;
 	char text[40];
 
-	if (!to_utc(begin_ns, &begin) ||
-	    !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &begin))
+	if (!to_utc(begin_ns, &begin) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &begin))
 		return;
 	buf_str(b, text);
 	if (end_ns > begin_ns && to_utc(end_ns, &end)) {

@@ -199,7 +199,8 @@ static bool overview_of(const struct request *r, struct overview_query *q, struc
 	const char *text = request_param(r, "by");
 	int by = text ? word_of(text, OVERVIEW_BY_WORDS) : 0;
 
-	if (!range_of(r, &range, a) || !step_of(r, &q->width_ns, a) || !utc_offset_of(r, &q->phase_ns, a))
+	if (!range_of(r, &range, a) || !step_of(r, &q->width_ns, a) ||
+	    !utc_offset_of(r, &q->phase_ns, a))
 		return false;
 	q->since_ns = range.since_ns;
 	q->until_ns = range.until_ns;

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <sys/types.h>
 
-#include "profiler/http/server.h"
+#define MAX_CREDENTIALS (32u << 10) /* as long as all headers may be */
 
 /* Length of the name in "name:port", or 0: what follows is no port. */
 static size_t name_len(const char *host)
@@ -98,7 +98,7 @@ static ssize_t decode_base64(const char *text, char *out, size_t size)
 /* Whatever the user is called. */
 static bool has_password(const char *basic, const char *token)
 {
-	char text[HTTP_HEADERS_BYTES];
+	char text[MAX_CREDENTIALS];
 	ssize_t len = decode_base64(basic, text, sizeof(text));
 	const char *colon = len > 0 ? memchr(text, ':', (size_t)len) : NULL;
 

@@ -46,7 +46,8 @@ static void add_headers(struct MHD_Response *r, const struct answer *a)
 	add_header(r, "X-Frame-Options", "DENY");
 	add_header(r, "Referrer-Policy", "no-referrer");
 	add_header(r, "Cache-Control", "no-store");
-	if (a->status == MHD_HTTP_UNAUTHORIZED) { /* two headers: some clients read one scheme of each */
+	if (a->status ==
+	    MHD_HTTP_UNAUTHORIZED) { /* two headers: some clients read one scheme of each */
 		add_header(r, "WWW-Authenticate", "Basic realm=\"kiln\"");
 		add_header(r, "WWW-Authenticate", "Bearer");
 	}

@@ -18,11 +18,12 @@ struct profile;
 
 /* Key, text for the user, and remedy: one row for each way to lose a sample. */
 #define LOSS_REASONS(X)                                                                            \
-	X(map_full, "the count map was full", "shorter --window or lower -F (of an agent: window, sampling.frequency)")                      \
+	X(map_full, "the count map was full",                                                      \
+	  "shorter --window or lower -F (of an agent: window, sampling.frequency)")                \
 	X(update_failed, "a count could not be updated in the kernel", "report this as a bug")     \
 	X(drain_failed, "counts could not be read back", "report this as a bug")                   \
 	X(timer_overrun, "the timer fired late and skipped periods (busy hypervisor)",             \
-	  "lower -F (of an agent: sampling.frequency), or a quieter host")                                                           \
+	  "lower -F (of an agent: sampling.frequency), or a quieter host")                         \
 	X(cpu_gap, "a CPU came online before it was sampled", "nothing to do")                     \
 	X(memory, "kiln ran out of memory", "free memory or profile less")                         \
 	X(not_stored, "the agent could not store the window", "see the agent's log")

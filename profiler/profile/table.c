@@ -497,7 +497,8 @@ int table_build(struct table **out, const struct profile *p, const struct table_
 	b.t = table_new();
 	if (!b.t)
 		return -ENOMEM;
-	b.namer = (struct row_namer){.p = p, .strings = b.t->strings, .by = o->by, .label = o->label};
+	b.namer =
+		(struct row_namer){.p = p, .strings = b.t->strings, .by = o->by, .label = o->label};
 	err = (table_by_label(o->by) ? walk_labelsets(&b) : walk_stacks(&b)) ?: finish(&b);
 	if (!err)
 		*out = steal_ptr(b.t);

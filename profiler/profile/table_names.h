@@ -22,7 +22,7 @@ struct row_namer {
 	struct strtab *strings;
 	enum table_by by;
 	const char *label; /* of TABLE_LABEL */
-	struct buf text; /* scratch */
+	struct buf text;   /* scratch */
 };
 
 void row_namer_release(struct row_namer *n);

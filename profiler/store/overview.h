@@ -60,8 +60,8 @@ struct overview {
 #define X(name) int64_t name;
 	OVERVIEW_NUMBERS(X)
 #undef X
-	char *label;		       /* of OVERVIEW_LABEL: the key */
-	char *where;		       /* the condition of the query, or NULL; `lost` is of everything */
+	char *label; /* of OVERVIEW_LABEL: the key */
+	char *where; /* the condition of the query, or NULL; `lost` is of everything */
 	VEC(struct overview_row) rows; /* by time ascending, else most CPU time first */
 };
 
@@ -71,7 +71,7 @@ struct overview_query {
 	enum overview_by by;
 	const char *label; /* of OVERVIEW_LABEL: the key (profiler/profile/label_keys.h) */
 	int64_t width_ns;  /* of a row of time; 0: so that there are some dozens */
-	int64_t phase_ns; /* rows begin at multiples of the width and this: a zone's offset */
+	int64_t phase_ns;  /* rows begin at multiples of the width and this: a zone's offset */
 };
 
 /* 0 or -errno with a sentence, as store_query(); -EINVAL also if no sample has the label. */

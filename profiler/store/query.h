@@ -24,7 +24,8 @@ struct store_query {
 
 struct store_result {
 	struct profile *profile; /* its time and duration are those of the windows */
-	struct quality quality;	 /* of all windows of the range, whatever `where` says; quality_where()
+	struct quality
+		quality; /* of all windows of the range, whatever `where` says; quality_where()
 				    of the profile then has the condition */
 	uint64_t windows, segments;
 	/* Where these are not 0, something is missing: */

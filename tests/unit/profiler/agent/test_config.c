@@ -289,33 +289,6 @@ static void wrong_texts(void **state)
 	assert_refused("labels: {a: \"x\\0y\"}\n", "k.yaml:1:13: a NUL byte\n");
 }
 
-static void assert_warned(const char *http, const char *part)
-{
-	struct config *c = parse(http);
-	struct buf b = {0};
-
-	config_warn(&b, c);
-	if (part)
-		assert_non_null(strstr(buf_cstr(&b), part));
-	else
-		assert_int_equal(b.len, 0);
-	buf_release(&b);
-	config_free(c);
-}
-
-/* Valid, but nobody gets an answer. */
-static void other_hosts_need_a_name(void **state)
-{
-	(void)state;
-	assert_warned("http: {listen: '0.0.0.0:7676', token_file: /t, tls: {proxy: true}}\n",
-		      "http.hosts is empty: other hosts can reach 0.0.0.0:7676");
-	assert_warned("http: {listen: '0.0.0.0:7676', token_file: /t, tls: {proxy: true}, "
-		      "hosts: [a]}\n",
-		      NULL);
-	assert_warned("http: {listen: '[::1]:7676'}\n", NULL);
-	assert_warned("http: {listen: off}\n", NULL);
-}
-
 static void what_belongs_together(void **state)
 {
 	(void)state;
@@ -606,7 +579,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
-		cmocka_unit_test(other_hosts_need_a_name),
 		cmocka_unit_test(every_key),
 		cmocka_unit_test(prints_what_it_reads),
 		cmocka_unit_test(unknown_and_duplicate_keys),

@@ -188,8 +188,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),	     cmocka_unit_test(test_unit),
 		cmocka_unit_test(test_capabilities), cmocka_unit_test(test_configuration),
-		cmocka_unit_test(test_absent),
-		cmocka_unit_test(test_store),	     cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_absent),	     cmocka_unit_test(test_store),
+		cmocka_unit_test(test_windows),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

@@ -78,15 +78,15 @@ static void test_tokens(void **state)
 static void test_passwords(void **state)
 {
 	(void)state;
-	assert_true(guard_token("Basic eDpzZWNyZXQ=", "secret"));     /* x:secret */
-	assert_true(guard_token("basic  eDpzZWNyZXQ", "secret"));     /* without padding */
-	assert_true(guard_token("Basic OnNlY3JldA==", "secret"));     /* :secret */
-	assert_true(guard_token("Basic eDphOmI+P/8=", "a:b>?\xff"));  /* x:a:b>?\xff */
+	assert_true(guard_token("Basic eDpzZWNyZXQ=", "secret"));    /* x:secret */
+	assert_true(guard_token("basic  eDpzZWNyZXQ", "secret"));    /* without padding */
+	assert_true(guard_token("Basic OnNlY3JldA==", "secret"));    /* :secret */
+	assert_true(guard_token("Basic eDphOmI+P/8=", "a:b>?\xff")); /* x:a:b>?\xff */
 	assert_false(guard_token("Basic eDpzZWNyZXQ=", "secre"));
 	assert_false(guard_token("Basic eDpzZWNyZXQ=", "secrets"));
-	assert_false(guard_token("Basic c2VjcmV0", "secret"));	      /* no user */
-	assert_false(guard_token("Basic c2VjcmV0Og==", "secret"));    /* secret: */
-	assert_false(guard_token("Basic eDpzZWNyZXQA", "secret"));    /* x:secret and a NUL */
+	assert_false(guard_token("Basic c2VjcmV0", "secret"));	   /* no user */
+	assert_false(guard_token("Basic c2VjcmV0Og==", "secret")); /* secret: */
+	assert_false(guard_token("Basic eDpzZWNyZXQA", "secret")); /* x:secret and a NUL */
 	assert_false(guard_token("Basic eDpzZWNyZXQ==", "secre"));
 	assert_false(guard_token("Basic eDpz*WNyZXQ=", "secret"));
 	assert_false(guard_token("Basic eDpzZWNyZXQ=e", "secret"));

@@ -114,7 +114,8 @@ static void any_label_makes_rows(void **state)
 								.label = "bites"},
 				       &o, &why),
 			 -EINVAL);
-	assert_non_null(strstr(why.text, "no sample has a label \"bites\" (did you mean \"bytes\"?)"));
+	assert_non_null(
+		strstr(why.text, "no sample has a label \"bites\" (did you mean \"bytes\"?)"));
 	store_close(s);
 	release_windows(w, N);
 }
@@ -142,7 +143,8 @@ static void an_unknown_label_is_noted(void **state)
 	assert_note(s, "comm=nobody,tid=1,pid!=7", "");
 	assert_note(s, "pid!=1,comma=burn",
 		    "no sample has a label \"comma\" (did you mean \"comm\"?)");
-	assert_note(s, "thread!=1", "no sample has a label \"thread\" (did you mean \"thread_id\"?)");
+	assert_note(s, "thread!=1",
+		    "no sample has a label \"thread\" (did you mean \"thread_id\"?)");
 	assert_note(s, "colour=red", "no sample has a label \"colour\"");
 	store_close(s);
 	release_windows(w, 3);
