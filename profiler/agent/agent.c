@@ -118,24 +118,30 @@ static void set_gauges(const struct agent *a)
 	metrics_set(m, METRIC_sampling, !a->ends);
 }
 
-static void tell_status(struct agent *a)
+static void send_status(struct agent *a, const struct outbox_counts *n)
 {
 	struct control_msg m = {.kind = CONTROL_STATUS};
+
+	m.status = (struct sampling_status){
+		.hz = a->governor.hz,
+		.stored = n->stored,
+		.lost = n->lost,
+		.unsent = n->unsent,
+		.window_ns = a->window_ns,
+	};
+	a->told = *n;
+	set_gauges(a);
+	metrics_set(a->env->metrics, METRIC_windows_lost, n->lost);
+	if (control_send(a->env->control, &m, -1))
+		a->told = (struct outbox_counts){0}; /* it has no room for more now */
+}
+
+static void tell_status(struct agent *a)
+{
 	struct outbox_counts n;
 
 	outbox_counts(a->outbox, &n);
-	m.status = (struct sampling_status){
-		.hz = a->governor.hz,
-		.stored = n.stored,
-		.lost = n.lost,
-		.unsent = n.unsent,
-		.window_ns = a->window_ns,
-	};
-	a->told = n;
-	set_gauges(a);
-	metrics_set(a->env->metrics, METRIC_windows_lost, n.lost);
-	if (control_send(a->env->control, &m, -1))
-		a->told = (struct outbox_counts){0}; /* it has no room for more now */
+	send_status(a, &n);
 }
 
 static bool is_news(const struct agent *a, const struct outbox_counts *n)
@@ -511,7 +517,8 @@ static int start(struct agent *a)
 	return 0;
 }
 
-static void say_end(const struct agent *a)
+/* The supervisor says the sums: there may have been samplers before this one. */
+static void say_end(struct agent *a)
 {
 	struct outbox_counts n;
 
@@ -520,8 +527,8 @@ static void say_end(const struct agent *a)
 	if (n.waiting)
 		log_warning("%" PRIu64 " windows are lost: the store writer has not answered",
 			    n.waiting);
-	log_info("ending: %" PRIu64 " windows stored, %" PRIu64 " lost", n.stored,
-		 n.lost + n.waiting);
+	n.lost += n.waiting;
+	send_status(a, &n);
 }
 
 /* What was taken so far is stored, perhaps by a writer that starts just now. */

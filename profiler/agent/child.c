@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,6 +64,8 @@ int child_enter(const struct role *r, const char *comm, int keep_fd, struct role
 {
 	int err = child_begin(comm, keep_fd, parent);
 
+	if (err)
+		log_error("the %s cannot start: %s", r->name, strerror(-err));
 	if (!err && env && r->prepare) {
 		confine_raise(true);
 		err = r->prepare(env);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #define END_NS	       8000000000ull  /* a process has so long to flush */
 #define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
 #define LEAST_PATIENCE 10000000000ull
+#define LEAST_FILES    64
 #define START_PATIENCE 4 /* times as long until it has started: programs load, and stores are mended */
 
 static const enum metric restart_metric[ROLE_COUNT] = {
@@ -203,14 +205,19 @@ static void take_message(struct supervisor *s, enum role_id id, const struct con
 }
 
 /* None of them may send descriptors. */
-static void hear(struct supervisor *s)
+static void hear_from(struct supervisor *s, enum role_id id)
 {
 	struct control_msg m;
 
+	while (child_runs(&s->children[id]) &&
+	       control_recv(s->children[id].control, &m, NULL) > 0)
+		take_message(s, id, &m);
+}
+
+static void hear(struct supervisor *s)
+{
 	for (int i = 0; i < ROLE_COUNT; i++)
-		while (child_runs(&s->children[i]) &&
-		       control_recv(s->children[i].control, &m, NULL) > 0)
-			take_message(s, (enum role_id)i, &m);
+		hear_from(s, (enum role_id)i);
 }
 
 /* --- what becomes of them ----------------------------------------------------------------------- */
@@ -264,6 +271,14 @@ static void note_restart(struct supervisor *s, enum role_id id)
 	child_set_state(c, CHILD_OFF);
 }
 
+/* Of all samplers. */
+static void say_sums(const struct supervisor *s)
+{
+	log_set_limit(0);
+	log_info("ending: %" PRIu64 " windows stored, %" PRIu64 " lost",
+		 s->past_stored + s->status.stored, s->past_lost + s->status.lost);
+}
+
 static void note_end(struct supervisor *s, enum role_id id, int status)
 {
 	struct child *c = &s->children[id];
@@ -271,12 +286,15 @@ static void note_end(struct supervisor *s, enum role_id id, int status)
 	char how[64];
 
 	child_end_text(status, how, sizeof(how));
+	hear_from(s, id); /* its last words */
 	child_gone(c);
 	if (is_meant_to_end(s, c)) {
 		if (status && s->phase == PHASE_ENDING && was_asked)
 			log_error("the %s %s", c->role->name, how);
 		if (status)
 			fail(s, c->err ?: -EIO);
+		if (id == ROLE_SAMPLER && was_asked)
+			say_sums(s);
 		child_set_state(c, CHILD_GONE);
 	} else if (was_asked || s->restarting[id]) {
 		note_restart(s, id);
@@ -448,6 +466,22 @@ static void set_patience(struct supervisor *s)
 		s->beat_ns = half_ns / 4;
 }
 
+/* Each process has sockets, and the store and its log open; what needs more asks for it. */
+static int look_at_limits(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur >= LEAST_FILES)
+		return 0;
+	if (l.rlim_max >= LEAST_FILES) {
+		l.rlim_cur = LEAST_FILES;
+		return setrlimit(RLIMIT_NOFILE, &l) ? -errno : 0;
+	}
+	log_error("the limit of open files is %llu (ulimit -n): the agent wants %d",
+		  (unsigned long long)l.rlim_max, LEAST_FILES);
+	return -EMFILE;
+}
+
 static int begin(struct supervisor *s)
 {
 	int err;
@@ -455,6 +489,9 @@ static int begin(struct supervisor *s)
 	/* What the starter left open is for nobody. */
 	confine_close_from(STDERR_FILENO + 1);
 	log_setup(s->config);
+	err = look_at_limits();
+	if (err)
+		return err;
 	err = notify_open(&s->notifier);
 	if (err)
 		log_warning("NOTIFY_SOCKET cannot be used: %s", strerror(-err));

@@ -86,6 +86,8 @@ test_any_of_them_is_killed() {
 	assert_eq "samples not stored" "$(sum_of lost_not_stored)" 0
 	assert_near "ms without windows, and what is said of it" "$(uncovered_ms)" "$(sum_of unsampled_ms)" \
 		$((200 * samplers + 200))
+	# Sums are of all samplers.
+	assert_match "log" log "ending: $(count_windows) windows stored, $samplers lost"
 	assert_match "log" log 'level=warning msg="the store writer was killed by signal 9, and is started again"'
 	assert_match "log" log 'level=warning msg="the sampler was killed by signal 9, and is started again"'
 }
@@ -261,6 +263,29 @@ test_file_systems_are_let_go() {
 		sort -u | tail -n 1)" 1
 	wait_until 150 umount disk
 	stop_agent 0
+}
+
+# What it lacks has a name.
+test_few_descriptors_and_no_proc() {
+	need_bpf
+	need_root
+	local status=0
+	(ulimit -n 16 && exec timeout 20 "$KILN" agent --store "$T/store" 2>log) || status=$?
+	assert_eq "exit status" $status 1
+	assert_match "log" log 'the limit of open files is 16 \(ulimit -n\): the agent wants 64'
+	(ulimit -S -n 16 && start_agent --window 1s && await_windows 1 && stop_agent 0)
+	mkdir root
+	unshare -m bash -e -c '
+		mount -t tmpfs none root
+		mkdir root/{usr,sys,tmp}
+		mount --rbind /usr root/usr
+		mount --rbind /sys root/sys
+		for dir in lib lib64; do [ ! -e /usr/$dir ] || ln -s usr/$dir root/$dir; done
+		cp "$KILN" root/kiln
+		for args in "agent --store /tmp/store --listen off" "record -a -d 1 -o /tmp/x.pb.gz"; do
+			! chroot root timeout 20 /kiln $args 2>&1 || exit 1
+		done' >said
+	assert_eq "what says that there is no /proc" "$(grep -c '/proc is not mounted' said)" 2
 }
 
 run_tests "$@"
