@@ -28,7 +28,8 @@
 #define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
 #define LEAST_PATIENCE 10000000000ull
 #define LEAST_FILES    64
-#define START_PATIENCE 4 /* times as long until it has started: programs load, and stores are mended */
+#define START_PATIENCE                                                                             \
+	4 /* times as long until it has started: programs load, and stores are mended */
 
 static const enum metric restart_metric[ROLE_COUNT] = {
 	[ROLE_SAMPLER] = METRIC_restarts_sampler,
@@ -209,8 +210,7 @@ static void hear_from(struct supervisor *s, enum role_id id)
 {
 	struct control_msg m;
 
-	while (child_runs(&s->children[id]) &&
-	       control_recv(s->children[id].control, &m, NULL) > 0)
+	while (child_runs(&s->children[id]) && control_recv(s->children[id].control, &m, NULL) > 0)
 		take_message(s, id, &m);
 }
 

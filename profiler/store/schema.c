@@ -162,8 +162,8 @@ int schema_read_head(sqlite3 *db, struct segment_head *out)
 				*fields[i].value = value;
 		r = 0;
 	}
-	if (!r && (!head.id || !is_time(&head) || head.sequence < 0 ||
-		   head.sequence > SEQUENCE_MAX))
+	if (!r &&
+	    (!head.id || !is_time(&head) || head.sequence < 0 || head.sequence > SEQUENCE_MAX))
 		r = -EBADMSG;
 	if (!r)
 		*out = head;
