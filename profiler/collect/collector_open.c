@@ -147,6 +147,15 @@ static int open_all(struct collector *c, const char **why)
 	return open_naming(c);
 }
 
+/* Nearly everything is read there: a chroot may have none. */
+static int look_for_proc(const char **why)
+{
+	if (!access("/proc/self/maps", F_OK))
+		return 0;
+	*why = "/proc is not mounted: kiln reads there which processes run and what they map";
+	return -ENOENT;
+}
+
 int collector_open(struct collector **out, const struct collector_opts *opts, const char **why)
 {
 	_cleanup_(collector_freep) struct collector *c = calloc(1, sizeof(*c));
@@ -162,7 +171,7 @@ int collector_open(struct collector **out, const struct collector_opts *opts, co
 	c->open_ns = boottime_ns();
 	if (stall && !text_parse_u64(stall, 60000, &stall_ms))
 		c->stall_ms = (unsigned)stall_ms;
-	err = open_all(c, why);
+	err = look_for_proc(why) ?: open_all(c, why);
 	if (err)
 		return err;
 	*out = steal_ptr(c);
