@@ -28,7 +28,7 @@ struct http_opts { /* everything is borrowed */
 		*hosts;		/* names of this host beside localhost; NULL-terminated, or NULL */
 	const char *token;	/* requests by TCP must bear it, or NULL */
 	const char *cert, *key; /* PEM of the TCP listener's TLS, or NULL */
-	uint64_t query_ns; /* a query may read the store for this long; 0: HTTP_QUERY_S */
+	uint64_t query_ns;	/* a query may read the store for this long; 0: HTTP_QUERY_S */
 	struct metrics *metrics;
 };
 

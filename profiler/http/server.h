@@ -46,8 +46,8 @@ struct server {
 		pthread_t thread;
 		uint64_t began_ns; /* 0: free */
 	} queries[HTTP_QUERIES];   /* at work */
-	int live_fd;	  /* -1: nobody records live profiles */
-	bool live;	  /* one is being recorded */
+	int live_fd;		   /* -1: nobody records live profiles */
+	bool live;		   /* one is being recorded */
 };
 
 struct request {

@@ -32,10 +32,10 @@ struct why;
 
 struct dir {
 	int fd;
-	char *path;  /* absolute */
+	char *path;		/* absolute */
 	uint64_t read_until_ns; /* see store_opts */
-	gid_t group; /* of files; (gid_t)-1: the process's own */
-	pid_t pid;   /* that its locks name; 0: this process */
+	gid_t group;		/* of files; (gid_t)-1: the process's own */
+	pid_t pid;		/* that its locks name; 0: this process */
 };
 
 /* Opens it; with `create` makes it, and what is missing above it. 0 or -errno with a sentence. */

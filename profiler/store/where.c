@@ -17,7 +17,7 @@
 #include "profiler/profile/profile.h"
 #include "profiler/base/why.h"
 
-#define MAX_CONDITIONS 64
+#define MAX_CONDITIONS	64
 #define MAX_REGEX_BYTES 1024
 
 enum op { OP_IS, OP_IS_NOT, OP_LIKE, OP_NOT_LIKE };

@@ -84,7 +84,8 @@ static void malformed_ones_say_what_is_wrong(void **state)
 		{"comm=~(a)\\1", "back-reference"},
 		{"comm=~(x{200}){200}", "repeats too much"},
 		/* what stands before a plus is there twice, and nobody has to write a brace */
-		{"comm=~((((((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+", "9 groups"},
+		{"comm=~((((((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+",
+		 "9 groups"},
 		{"comm=~x++++++++++++++++++++++++++++++", "repeats too much"},
 		{"comm=~\"x{1,99999}\"", "repeats too much"},
 	};

@@ -67,6 +67,11 @@ bool walk_worker_knows(const struct walk_worker *w, uint32_t file)
 	return false;
 }
 
+void walk_worker_rest(struct walk_worker *w)
+{
+	(void)w;
+}
+
 void walk_worker_forget(struct walk_worker *w)
 {
 	(void)w;

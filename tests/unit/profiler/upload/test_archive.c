@@ -50,7 +50,7 @@ static struct profile *window(void)
 static void assert_packed(const char *url, const char *host, const char *method, const char *wanted)
 {
 	struct profile *p = window(), *again = NULL;
-	struct upload_item item = {p, host, {0xab, 0x0123456789abcdef}};
+	struct upload_item item = {.profile = p, .host = host, .id = {0xab, 0x0123456789abcdef}};
 	struct upload_target *t = target(url);
 	struct upload_requests r = {0};
 	struct why why = {""};
@@ -104,7 +104,7 @@ TEST(templates)
 static void send_to(const char *url, const char *first, const char *header)
 {
 	struct profile *p = window();
-	struct upload_item item = {p, "n", {1, 2}};
+	struct upload_item item = {.profile = p, .host = "n", .id = {1, 2}};
 	struct upload_target *t = target(url);
 	struct upload_requests r = {0};
 	struct upload_judgement j;
