@@ -27,7 +27,7 @@
 #define END_NS	       8000000000ull  /* a process has so long to flush */
 #define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
 #define LEAST_PATIENCE 10000000000ull
-#define LEAST_FILES    64
+#define LEAST_FILES    256
 #define START_PATIENCE                                                                             \
 	4 /* times as long until it has started: programs load, and stores are mended */
 

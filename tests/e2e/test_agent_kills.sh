@@ -272,7 +272,7 @@ test_few_descriptors_and_no_proc() {
 	local status=0
 	(ulimit -n 16 && exec timeout 20 "$KILN" agent --store "$T/store" 2>log) || status=$?
 	assert_eq "exit status" $status 1
-	assert_match "log" log 'the limit of open files is 16 \(ulimit -n\): the agent wants 64'
+	assert_match "log" log 'the limit of open files is 16 \(ulimit -n\): the agent wants 256'
 	(ulimit -S -n 16 && start_agent --window 1s && await_windows 1 && stop_agent 0)
 	mkdir root
 	unshare -m bash -e -c '
