@@ -163,15 +163,17 @@ int s3_key_time(const char *name, int64_t *ns)
 {
 	struct tm tm = {0};
 	const char *rest = strptime(name, "%Y/%m/%d/%H%M%S", &tm);
-	char *end;
-	long ms;
+	int ms = 0;
 
-	if (!rest || rest - name != 17 || *rest != '.')
+	if (!rest || rest - name != 17 || *rest++ != '.')
 		return -EINVAL;
-	ms = strtol(rest + 1, &end, 10);
-	if (end - rest != 4 || ms < 0 || strncmp(end, "Z-", 2) ||
-	    strspn(end + 2, "0123456789abcdef") != ID_DIGITS ||
-	    strcmp(end + 2 + ID_DIGITS, ".pb.gz") != 0)
+	for (int i = 0; i < 3; i++, rest++) {
+		if (!isdigit((unsigned char)*rest))
+			return -EINVAL;
+		ms = ms * 10 + *rest - '0';
+	}
+	if (strncmp(rest, "Z-", 2) || strspn(rest + 2, "0123456789abcdef") != ID_DIGITS ||
+	    strcmp(rest + 2 + ID_DIGITS, ".pb.gz") != 0)
 		return -EINVAL;
 	*ns = (int64_t)timegm(&tm) * (int64_t)NS_PER_S + ms * 1000000;
 	return 0;
