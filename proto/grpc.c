@@ -40,18 +40,29 @@ void grpc_frame(struct buf *b, const void *message, size_t len, bool is_compress
 	buf_add(b, message, len);
 }
 
-bool grpc_unframe(struct bytes *in, struct bytes *message)
+bool grpc_unframe_any(struct bytes *in, struct bytes *message, bool *is_compressed)
 {
 	uint64_t len = 0;
 	uint8_t flags;
 
+	*is_compressed = false;
 	if (in->bad || !bytes_left(in))
 		return false;
 	flags = bytes_u8(in);
 	for (int i = 0; i < 4; i++)
 		len = len << 8 | bytes_u8(in);
 	*message = bytes_sub(in, len);
-	return !flags && !in->bad ? true : bytes_fail(in);
+	*is_compressed = flags == 1;
+	return flags <= 1 && !in->bad ? true : bytes_fail(in);
+}
+
+bool grpc_unframe(struct bytes *in, struct bytes *message)
+{
+	bool is_compressed;
+
+	if (!grpc_unframe_any(in, message, &is_compressed))
+		return false;
+	return !is_compressed ? true : bytes_fail(in);
 }
 
 const char *grpc_status_name(int status)

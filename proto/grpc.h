@@ -21,9 +21,11 @@ void grpc_frame(struct buf *b, const void *message, size_t len, bool is_compress
 
 /*
  * Takes the next message off the stream; *message borrows from it. False when there is none: at the end, or with
- * in->bad set if it is cut off, or compressed: who sends "grpc-accept-encoding: identity" gets none of those.
+ * in->bad set if it is cut off, or compressed.
  */
 bool grpc_unframe(struct bytes *in, struct bytes *message);
+/* The same, but it may be compressed: grpc-go answers as it was asked, whatever "grpc-accept-encoding" says. */
+bool grpc_unframe_any(struct bytes *in, struct bytes *message, bool *is_compressed);
 
 /* "INVALID_ARGUMENT": the name of a status (grpc.io, "Status Codes"); NULL: there is no such status. */
 const char *grpc_status_name(int status);

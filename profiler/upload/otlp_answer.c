@@ -207,12 +207,13 @@ static void judge_code(const struct net_answer *a, struct upload_judgement *out)
 	rpc_judge_grpc(a, NULL, out);
 }
 
-/* One frame. An answer that was not asked for compressed is not taken compressed. */
 static bool parse_grpc(const struct net_answer *a, struct said *s)
 {
-	struct bytes in = body_of(a), message;
+	struct buf raw = {0};
+	bool good = !rpc_message(a, &raw) && parse_response(bytes_of(raw.data, raw.len), s);
 
-	return grpc_unframe(&in, &message) && parse_response(message, s) && !bytes_left(&in);
+	buf_release(&raw);
+	return good;
 }
 
 void otlp_judge_grpc(const struct net_answer *a, struct upload_judgement *out)

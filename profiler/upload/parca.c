@@ -108,14 +108,15 @@ static int pack(const struct upload_target *t, const struct upload_item *item,
 /* WriteRawResponse has no fields yet. */
 static bool is_answer(const struct net_answer *a)
 {
-	struct bytes in = bytes_of(a->body.data, a->body.len), message;
+	struct buf raw = {0};
+	int err = rpc_message(a, &raw);
+	struct bytes message = bytes_of(raw.data, raw.len);
 	struct wire_field f;
 
-	if (!grpc_unframe(&in, &message))
-		return false;
-	while (wire_next(&message, &f))
+	while (!err && wire_next(&message, &f))
 		;
-	return !message.bad && !bytes_left(&in);
+	buf_release(&raw);
+	return !err && !message.bad;
 }
 
 static void judge_status(const struct net_answer *a, struct upload_judgement *out)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/upload/rpc_judge.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "profiler/base/text.h"
+#include "profiler/formats/compress.h"
 #include "proto/grpc.h"
 
 /* Of what the server says, in our sentence. */
@@ -93,4 +95,23 @@ void rpc_shown(const struct net_answer *a, char *out, size_t size)
 		if (*out < ' ' ||
 		    *out > '~') /* such bytes are in no type, but servers are strangers */
 			*out = '?';
+}
+
+/* Answers to what is sent are small. */
+#define MAX_MESSAGE (1u << 20)
+
+int rpc_message(const struct net_answer *a, struct buf *out)
+{
+	struct bytes in = bytes_of(a->body.data, a->body.len), message;
+	const char *why;
+	bool is_compressed;
+	size_t len;
+
+	if (!grpc_unframe_any(&in, &message, &is_compressed) || bytes_left(&in))
+		return -EBADMSG;
+	len = bytes_left(&message);
+	if (is_compressed)
+		return decompress(out, message.p, len, MAX_MESSAGE, &why);
+	buf_add(out, message.p, len);
+	return out->err;
 }

@@ -21,4 +21,7 @@ bool rpc_is_type(const struct net_answer *a, const char *type);
 /* "200 with text/html": the status and type of an answer, as text for `shown`. */
 void rpc_shown(const struct net_answer *a, char *out, size_t size);
 
+/* Appends the one message of an answer of gRPC, inflated. 0, -EBADMSG, -EFBIG or -ENOMEM. */
+int rpc_message(const struct net_answer *a, struct buf *out);
+
 #endif

@@ -58,5 +58,9 @@ def answer(request, method, most, is_stream=False):
         reply = method(request, messages if is_stream else messages[0])
     except Refused as refused:
         return failure(CODES[refused.code][0], refused.message)
-    return Response(200, b"\0" + len(reply).to_bytes(4, "big") + reply, "application/grpc",
+    # As grpc-go does: in the way in which it was asked, whatever grpc-accept-encoding says.
+    is_gzip = request.header("grpc-encoding") == "gzip"
+    reply = gzip.compress(reply) if is_gzip else reply
+    headers = [("grpc-encoding", "gzip")] if is_gzip else []
+    return Response(200, bytes([is_gzip]) + len(reply).to_bytes(4, "big") + reply, "application/grpc", headers,
                     trailers=[("grpc-status", "0"), ("grpc-message", "")])
