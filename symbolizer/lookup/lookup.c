@@ -307,9 +307,10 @@ static int get_entry(struct lookup *s, const struct sym_query *q, struct entry *
 		if (err)
 			return err;
 	}
-	if (*out)
+	if (*out) {
 		(*out)->last_used = ++s->clock;
-	(*out)->used_ns = monotonic_ns();
+		(*out)->used_ns = monotonic_ns();
+	}
 	return 0;
 }
 
