@@ -251,7 +251,7 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **state,
 
 	(void)state;
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		watch_add(l->server->watch, c, HTTP_REQUEST_S);
+		watch_add(l->server->watch, c, l, HTTP_REQUEST_S);
 	else
 		watch_remove(l->server->watch, c);
 }
@@ -282,7 +282,7 @@ static struct MHD_Daemon *start(struct listener *l, int fd)
 		flags, 0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_CONNECTION_LIMIT,
-		WATCH_MAX / 2u /* of two listeners */, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)WATCH_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)HTTP_HEADERS_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls ? secure : none,

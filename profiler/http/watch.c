@@ -14,6 +14,7 @@
 
 struct watched {
 	struct MHD_Connection *connection; /* NULL: free */
+	const struct listener *listener;
 	int fd;
 	uint64_t until_ns; /* CLOCK_MONOTONIC; UINT64_MAX: no end */
 };
@@ -55,16 +56,44 @@ static uint64_t end_of(unsigned seconds)
 	return seconds ? monotonic_ns() + seconds * NS_PER_S : UINT64_MAX;
 }
 
-void watch_add(struct watch *w, struct MHD_Connection *c, unsigned seconds)
+/* The library closes a connection after watch_remove(): until then the descriptor is its own. */
+static void end(struct watch *w, struct watched *slot)
+{
+	shutdown(slot->fd, SHUT_RDWR);
+	slot->until_ns = UINT64_MAX;
+	metrics_add(w->metrics, METRIC_http_slow, 1);
+}
+
+static void make_room(struct watch *w, const struct listener *l)
+{
+	struct watched *first = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < WATCH_MAX; i++) {
+		struct watched *slot = &w->all[i];
+
+		if (!slot->connection || slot->listener != l)
+			continue;
+		n++;
+		if (slot->until_ns != UINT64_MAX && (!first || slot->until_ns < first->until_ns))
+			first = slot;
+	}
+	if (first && n >= WATCH_CONNECTIONS - WATCH_ROOM)
+		end(w, first);
+}
+
+void watch_add(struct watch *w, struct MHD_Connection *c, const struct listener *l,
+	       unsigned seconds)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct watched *slot;
 
 	pthread_mutex_lock(&w->lock);
+	make_room(w, l);
 	slot = info ? find(w, NULL) : NULL;
 	if (slot)
-		*slot = (struct watched){c, info->connect_fd, end_of(seconds)};
+		*slot = (struct watched){c, l, info->connect_fd, end_of(seconds)};
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -90,29 +119,22 @@ void watch_remove(struct watch *w, struct MHD_Connection *c)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* The library closes a connection after watch_remove(): until then the descriptor is its own. */
-static void end_if(struct watch *w, uint64_t now_ns)
-{
-	pthread_mutex_lock(&w->lock);
-	for (size_t i = 0; i < sizeof(w->all) / sizeof(w->all[0]); i++) {
-		struct watched *slot = &w->all[i];
-
-		if (!slot->connection || slot->until_ns > now_ns)
-			continue;
-		shutdown(slot->fd, SHUT_RDWR);
-		slot->until_ns = UINT64_MAX;
-		if (now_ns != UINT64_MAX)
-			metrics_add(w->metrics, METRIC_http_slow, 1);
-	}
-	pthread_mutex_unlock(&w->lock);
-}
-
 void watch_look(struct watch *w)
 {
-	end_if(w, monotonic_ns());
+	uint64_t now_ns = monotonic_ns();
+
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < WATCH_MAX; i++)
+		if (w->all[i].connection && w->all[i].until_ns <= now_ns)
+			end(w, &w->all[i]);
+	pthread_mutex_unlock(&w->lock);
 }
 
 void watch_end_all(struct watch *w)
 {
-	end_if(w, UINT64_MAX);
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < WATCH_MAX; i++)
+		if (w->all[i].connection)
+			shutdown(w->all[i].fd, SHUT_RDWR);
+	pthread_mutex_unlock(&w->lock);
 }

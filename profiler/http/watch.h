@@ -6,16 +6,24 @@
 #ifndef KILN_HTTP_WATCH_H
 #define KILN_HTTP_WATCH_H
 
-#define WATCH_MAX 512 /* connections */
+#define WATCH_LISTENERS	  2
+#define WATCH_CONNECTIONS 256 /* of a listener */
+/* That it has room for: from then on, a new one ends the one whose time is over first. */
+#define WATCH_ROOM 16
+#define WATCH_MAX  (WATCH_LISTENERS * WATCH_CONNECTIONS)
 
 struct MHD_Connection;
+struct listener;
 struct metrics;
 struct watch;
 
 struct watch *watch_new(struct metrics *m); /* NULL when out of memory */
 void watch_free(struct watch *w);
 
-void watch_add(struct watch *w, struct MHD_Connection *c, unsigned seconds);
+/* For so many seconds. Where the listener has little room left, another one of its connections goes, so that slow
+ * clients cannot keep the others out; never one that an answer is made for. */
+void watch_add(struct watch *w, struct MHD_Connection *c, const struct listener *l,
+	       unsigned seconds);
 /* From now on so many seconds; 0: no end, the server works on an answer. */
 void watch_extend(struct watch *w, struct MHD_Connection *c, unsigned seconds);
 void watch_remove(struct watch *w, struct MHD_Connection *c);

@@ -255,7 +255,7 @@ test_many_and_slow_clients() {
 	need curl
 	serve <<<''
 	wait_until 20 has_windows 2
-	start python3 - "$port" <<-'END'
+	cat >slow.py <<-'END'
 		import socket, sys, time
 		slow = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(100)]
 		for byte in b"GET /-/healthy HTTP/1.1":
@@ -266,6 +266,7 @@ test_many_and_slow_clients() {
 		            pass
 		    time.sleep(1)
 	END
+	start python3 slow.py "$port"
 	sleep 1
 	python3 - "$port" <<-'END'
 		import sys, threading, urllib.request
@@ -291,6 +292,38 @@ test_many_and_slow_clients() {
 	"$KILN" export "$T/store" -o all.pb.gz
 	assert_accounting all.pb.gz
 	assert_match "log" log 'ending: [0-9]+ windows stored, 0 lost'
+}
+
+# More of them than there is room for keep nobody out.
+test_slow_clients_that_take_all_room() {
+	need_bpf
+	need curl
+	serve <<<''
+	cat >slow.py <<-'END'
+		import resource, socket, sys, time
+		resource.setrlimit(resource.RLIMIT_NOFILE, (2000, 2000))
+		slow = []
+		until = time.time() + 20
+		while time.time() < until:
+		    while len(slow) < 400:
+		        slow.append(socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5))
+		        slow[-1].send(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nX: ")
+		    for s in slow[:]:
+		        try:
+		            s.send(b"x")
+		        except OSError:
+		            slow.remove(s)
+		    open("full", "w").close()
+		    time.sleep(1)
+	END
+	start python3 slow.py "$port"
+	wait_until 20 test -e full
+	for _ in {1..5}; do
+		get 200 /-/healthy -m 3
+		get 200 /api/v1/labels -m 5
+		sleep 0.3
+	done
+	stop_agent 0
 }
 
 run_tests "$@"
