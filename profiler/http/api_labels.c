@@ -28,7 +28,8 @@ static void print(struct names *n, struct answer *a)
 	uint32_t last = PROFILE_NONE;
 	size_t shown = 0;
 
-	qsort_r(n->ids.data, n->ids.len, sizeof(uint32_t), by_text, (void *)n->p);
+	if (n->ids.len)
+		qsort_r(n->ids.data, n->ids.len, sizeof(uint32_t), by_text, (void *)n->p);
 	json_open(&j, '{');
 	json_key_open(&j, "names", '[');
 	for (size_t i = 0; i < n->ids.len && shown < MAX_NAMES; i++) {
