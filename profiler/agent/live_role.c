@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,7 @@
 #include "profiler/http/live.h"
 #include "profiler/profile/quality.h"
 #include "profiler/record/session.h"
+#include "profiler/sampler/glob.h"
 
 #define DRAIN_NS 5000000000ull
 
@@ -47,6 +51,8 @@ static int find_unit(const char *unit, struct target *t, struct live_reply *repl
 static int choose(const struct live_request *req, struct session_opts *opts, struct target *t,
 		  struct live_reply *reply)
 {
+	struct glob glob;
+
 	switch ((enum live_scope)req->scope) {
 	case LIVE_PID:
 		t->pid = (pid_t)req->pid;
@@ -58,6 +64,8 @@ static int choose(const struct live_request *req, struct session_opts *opts, str
 		return find_unit(req->name, t, reply);
 	case LIVE_COMM:
 		opts->sampler.comm_glob = req->name;
+		if (glob_compile(&glob, req->name))
+			return say(reply, -EBADRQC, "comm: not a pattern such as redis-*");
 		return 0;
 	default:
 		opts->everything = true;
@@ -107,13 +115,27 @@ static int record(const struct live_request *req, struct live_reply *reply, int 
 	return err;
 }
 
+/* Nobody waits for the profile any more: the kernel takes back what recording holds. */
+static void *await_hangup(void *fd)
+{
+	struct pollfd p = {.fd = (int)(intptr_t)fd};
+
+	while (poll(&p, 1, -1) <= 0)
+		;
+	_exit(EXIT_FAILURE);
+}
+
 int live_role_run(int fd)
 {
 	_cleanup_close_ int memfd = -1;
 	struct live_request req;
 	struct live_reply reply = {0};
+	pthread_t hangup;
 	int err = live_take(fd, &req);
 
+	if (err)
+		return err;
+	err = -pthread_create(&hangup, NULL, await_hangup, (void *)(intptr_t)fd);
 	if (err)
 		return err;
 	reply.err = record(&req, &reply, &memfd);

@@ -114,6 +114,8 @@ static void take_file(int fd, struct answer *a)
 static int status_of(int err)
 {
 	switch (err) {
+	case -EBADRQC:
+		return MHD_HTTP_BAD_REQUEST;
 	case -ESRCH:
 	case -ENOENT:
 	case -ENODATA:
@@ -121,11 +123,20 @@ static int status_of(int err)
 	case -EBUSY:
 		return MHD_HTTP_TOO_MANY_REQUESTS;
 	case -EPIPE:
+	case -ECANCELED:
 	case -ETIMEDOUT:
 		return MHD_HTTP_SERVICE_UNAVAILABLE;
 	default:
 		return MHD_HTTP_INTERNAL_SERVER_ERROR;
 	}
+}
+
+static int client_of(const struct request *r)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -1;
 }
 
 void answer_live(struct server *s, const struct request *r, struct answer *a)
@@ -139,7 +150,7 @@ void answer_live(struct server *s, const struct request *r, struct answer *a)
 	sock = begin(s, a);
 	if (sock < 0)
 		return;
-	err = live_ask(sock, &live, &reply, &fd);
+	err = live_ask(sock, client_of(r), &live, &reply, &fd);
 	end(s, sock, err && !reply.err);
 	if (err)
 		answer_error(a, status_of(err), "%s", reply.text[0] ? reply.text : strerror(-err));

@@ -50,16 +50,19 @@ static int receive(int fd, void *data, size_t len, int *passed)
 	return -EBADMSG;
 }
 
-int live_ask(int fd, const struct live_request *req, struct live_reply *reply, int *memfd)
+int live_ask(int fd, int client, const struct live_request *req, struct live_reply *reply,
+	     int *memfd)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = client, .events = POLLRDHUP}};
 	int err;
 
 	*memfd = -1;
 	if (send(fd, req, sizeof(*req), MSG_NOSIGNAL) != sizeof(*req))
 		return -errno;
-	if (poll(&p, 1, (int)(req->seconds + PATIENCE_S) * 1000) <= 0)
+	if (poll(p, 2, (int)(req->seconds + PATIENCE_S) * 1000) <= 0)
 		return -ETIMEDOUT;
+	if (!p[0].revents)
+		return -ECANCELED;
 	err = receive(fd, reply, sizeof(*reply), memfd);
 	if (err)
 		return err;

@@ -25,8 +25,11 @@ struct live_reply {
 	char text[256]; /* a sentence for the user, with its NUL */
 };
 
-/* Asks, and waits for the reply; *memfd is the caller's to close. 0 or the reply's err. */
-int live_ask(int fd, const struct live_request *req, struct live_reply *reply, int *memfd);
+/* Asks, and waits for the reply; *memfd is the caller's to close. 0 or the reply's err: -EBADRQC, the request is
+ * wrong. client: the socket of whoever wants it, or -1: when it hangs up, -ECANCELED. Closing fd then ends the
+ * recording. */
+int live_ask(int fd, int client, const struct live_request *req, struct live_reply *reply,
+	     int *memfd);
 
 /* For the one who answers: takes a request (checked), sends a reply (memfd -1: none). 0 or -errno. */
 int live_take(int fd, struct live_request *req);

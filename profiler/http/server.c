@@ -122,6 +122,15 @@ static bool announces_too_much(struct MHD_Connection *c)
 	return length && text_parse_u64(length, HTTP_MAX_BODY, &n);
 }
 
+/* A page of another site makes browsers ask: it cannot read the answer, but others wait for it. A link may lead
+ * here. */
+static bool is_foreign(struct MHD_Connection *c)
+{
+	const char *site = header(c, "Sec-Fetch-Site"), *dest = header(c, "Sec-Fetch-Dest");
+
+	return site && !strcmp(site, "cross-site") && !(dest && !strcmp(dest, "document"));
+}
+
 /* Whether it may ask at all; else the answer is there. */
 static bool is_welcome(const struct listener *l, struct MHD_Connection *c, const char *path,
 		       struct answer *a)
@@ -134,6 +143,10 @@ static bool is_welcome(const struct listener *l, struct MHD_Connection *c, const
 	if (!has_one_host(c) || !guard_host(header(c, MHD_HTTP_HEADER_HOST), o->hosts)) {
 		answer_error(a, MHD_HTTP_MISDIRECTED_REQUEST,
 			     "this host is not called so: name it in http.hosts");
+		return false;
+	}
+	if (is_foreign(c)) {
+		answer_error(a, MHD_HTTP_FORBIDDEN, "a page of another site may not ask");
 		return false;
 	}
 	if (o->token && !guard_token(header(c, MHD_HTTP_HEADER_AUTHORIZATION), o->token)) {

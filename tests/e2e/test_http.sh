@@ -109,7 +109,12 @@ test_live_profiles() {
 	get 200 '/debug/pprof/profile?seconds=1&comm=share*'
 	get 404 '/debug/pprof/profile?seconds=1&pid=4194000'
 	get 404 '/debug/pprof/profile?seconds=1&unit=no-such.service'
-	for bad in 'seconds=0' 'seconds=301' 'seconds=x' 'pid=0' 'pid=1&comm=x'; do
+	# Whoever goes away holds up nobody.
+	curl -s -m 1 -o other "$url/debug/pprof/profile?seconds=60" || true
+	wait_until 10 curl -sf -o other "$url/debug/pprof/profile?seconds=1"
+	get 403 '/debug/pprof/profile?seconds=1' -H 'Sec-Fetch-Site: cross-site' -H 'Sec-Fetch-Dest: image'
+	get 200 / -H 'Sec-Fetch-Site: cross-site' -H 'Sec-Fetch-Dest: document'
+	for bad in 'seconds=0' 'seconds=301' 'seconds=x' 'pid=0' 'pid=1&comm=x' 'seconds=1&comm=[[['; do
 		get 400 "/debug/pprof/profile?$bad"
 	done
 	stop_agent 0

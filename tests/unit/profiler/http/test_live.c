@@ -59,7 +59,7 @@ static void test_there_and_back(void **state)
 	(void)state;
 	assert_int_equal(write(a.memfd, "profile", 7), 7);
 	assert_int_equal(pthread_create(&t, NULL, answer, &a), 0);
-	assert_int_equal(live_ask(pair[0], &req, &reply, &fd), 0);
+	assert_int_equal(live_ask(pair[0], -1, &req, &reply, &fd), 0);
 	pthread_join(t, NULL);
 	assert_int_equal(a.err, 0);
 	assert_memory_equal(&a.seen, &req, sizeof(req));
@@ -79,15 +79,29 @@ static void test_errors_come_with_their_sentence(void **state)
 
 	(void)state;
 	assert_int_equal(pthread_create(&t, NULL, answer, &a), 0);
-	assert_int_equal(live_ask(pair[0], &req, &reply, &fd), -ESRCH);
+	assert_int_equal(live_ask(pair[0], -1, &req, &reply, &fd), -ESRCH);
 	pthread_join(t, NULL);
 	assert_string_equal(reply.text, "there is no such process");
 	assert_int_equal(fd, -1);
 	/* success without a file is none */
 	a.reply.err = 0;
 	assert_int_equal(pthread_create(&t, NULL, answer, &a), 0);
-	assert_int_equal(live_ask(pair[0], &req, &reply, &fd), -EBADMSG);
+	assert_int_equal(live_ask(pair[0], -1, &req, &reply, &fd), -EBADMSG);
 	pthread_join(t, NULL);
+}
+
+static void test_a_client_that_hangs_up(void **state)
+{
+	struct live_request req = {.seconds = 300};
+	struct live_reply reply;
+	int client[2], fd;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
+	close(client[1]);
+	assert_int_equal(live_ask(pair[0], client[0], &req, &reply, &fd), -ECANCELED);
+	assert_int_equal(fd, -1);
+	close(client[0]);
 }
 
 static void test_hostile_requests(void **state)
@@ -123,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_there_and_back, begin, end),
 		cmocka_unit_test_setup_teardown(test_errors_come_with_their_sentence, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_client_that_hangs_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_hostile_requests, begin, end),
 	};
 
