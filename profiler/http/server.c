@@ -159,6 +159,25 @@ static bool is_welcome(const struct listener *l, struct MHD_Connection *c, const
 	return true;
 }
 
+static enum MHD_Result find_nul(void *ctx, enum MHD_ValueKind kind, const char *key, size_t key_len,
+				const char *value, size_t len)
+{
+	bool *found = ctx;
+
+	(void)kind;
+	*found |= strlen(key) != key_len || (value && strlen(value) != len);
+	return MHD_YES;
+}
+
+/* Behind it, nobody would see the rest of a condition. */
+static bool has_nul(struct MHD_Connection *c)
+{
+	bool found = false;
+
+	MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, find_nul, &found);
+	return found;
+}
+
 static void find_handler(struct exchange *x, const char *method, const char *path)
 {
 	x->handle = http_route(method, path, &x->request.rest, &x->answer.allow);
@@ -184,7 +203,11 @@ static struct exchange *begin(const struct listener *l, struct MHD_Connection *c
 	x->request.method = method;
 	x->request.content_type = header(c, MHD_HTTP_HEADER_CONTENT_TYPE);
 	metrics_add(l->server->opts.metrics, METRIC_http_requests, 1);
-	if (is_welcome(l, c, path, &x->answer))
+	if (!is_welcome(l, c, path, &x->answer))
+		return x;
+	if (has_nul(c))
+		answer_error(&x->answer, MHD_HTTP_BAD_REQUEST, "a parameter contains a NUL");
+	else
 		find_handler(x, method, path);
 	return x;
 }

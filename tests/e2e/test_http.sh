@@ -48,6 +48,8 @@ test_endpoints() {
 	assert_eq "deep" "$(jq '.names | index("deep") != null' body)" true
 	get 200 '/api/v1/list?step=1'
 	assert_at_least "windows" "$(jq '[.rows[].windows] | add' body)" 4
+	get 400 '/api/v1/list?where=comm%00=x'
+	get 400 '/api/v1/list?where=%00'
 	get 400 '/api/v1/list?step=never'
 	get 400 '/api/v1/list?utc_offset=1e9'
 	get 200 '/api/v1/list?since=2026-01-01T00:00:00+01:00'
@@ -297,6 +299,24 @@ test_many_and_slow_clients() {
 	"$KILN" export "$T/store" -o all.pb.gz
 	assert_accounting all.pb.gz
 	assert_match "log" log 'ending: [0-9]+ windows stored, 0 lost'
+}
+
+# Each answer goes out at once: none waits until the client has acknowledged the one before.
+test_pipelined_requests() {
+	need_bpf
+	need curl
+	serve <<<''
+	python3 - "$port" >out <<-'END'
+		import socket, sys, time
+		s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20)
+		ask = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n"
+		begin = time.time()
+		s.sendall((ask + b"\r\n") * 100 + ask + b"Connection: close\r\n\r\n")
+		got = b"".join(iter(lambda: s.recv(65536), b""))
+		print(got.count(b"HTTP/1.1 200 "), "in time" if time.time() - begin < 2 else "too late")
+	END
+	assert_eq "answers" "$(cat out)" "101 in time"
+	stop_agent 0
 }
 
 # More of them than there is room for keep nobody out.
