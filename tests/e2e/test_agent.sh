@@ -240,8 +240,8 @@ test_reload_with_a_file_that_hangs() {
 	mkdir fuse
 	echo secret >origin
 	start ./hung_server fuse origin "$T/hold" >said
-	files=$started
-	trap 'pkill -KILL -P "$files" || true; umount -l "$T/fuse" || true' EXIT
+	file_server=$started
+	trap 'pkill -KILL -P "$file_server" || true; umount -l "$T/fuse" || true' EXIT
 	wait_until 5 grep -q ready said
 	echo "http: {socket: $T/sock}" >k.yaml
 	start_agent -c k.yaml

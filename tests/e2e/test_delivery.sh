@@ -210,7 +210,7 @@ test_reload_adds_and_removes_destinations() {
 	config a >kiln.yaml
 	kill -HUP "$agent"
 	wait_until 20 grep -q 'upload .*b.* is in the configuration no more: [0-9]* windows' log
-	assert_eq "cursor of the one that went" "$(ls store/upload | grep -c '^b.removed$')" 1
+	assert_eq "cursor of the one that went" "$(find store/upload -name b.removed | wc -l)" 1
 	echo 'window: 1s' >kiln.yaml
 	kill -HUP "$agent"
 	wait_until 20 eval '[ -z "$(role_pid kiln-uploader)" ]'
