@@ -202,6 +202,7 @@ static int add_lost(struct agent *a)
 static void end_window(struct agent *a, bool last, enum window_event event, int64_t jump_ns)
 {
 	struct metrics *m = a->env->metrics;
+	uint64_t end_ns = monotonic_ns();
 	int err = window_parts_take(&a->parts, a->collector, last,
 				    event == WINDOW_SLEPT ? (uint64_t)jump_ns : 0);
 
@@ -210,7 +211,7 @@ static void end_window(struct agent *a, bool last, enum window_event event, int6
 	err = err ?: label_window(a); /* it filters */
 	metrics_add_window(m, &a->parts.merged.quality);
 	if (a->window_hz < a->config->frequency_hz)
-		metrics_add(m, METRIC_throttled_ns, monotonic_ns() - a->window_ns);
+		metrics_add(m, METRIC_throttled_ns, end_ns - a->window_ns);
 	err = err ?: note_circumstances(a, event, jump_ns);
 	err = err ?: add_lost(a);
 	if (err)
@@ -220,6 +221,7 @@ static void end_window(struct agent *a, bool last, enum window_event event, int6
 	window_parts_release(&a->parts);
 	malloc_trim(0); /* a profile is many small blocks, which glibc would keep until the next */
 	begin_window(a);
+	a->window_ns = end_ns; /* samples were taken while this one was named: they are of the next */
 	tell_status(a);
 }
 

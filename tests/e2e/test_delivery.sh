@@ -177,7 +177,6 @@ test_a_server_that_is_away() {
 	assert_eq "windows that came twice" "$(ask_server duplicates a)" 0
 	assert_undisturbed
 	assert_match "log" log 'upload .*"a.*windows wait in the store'
-	assert_match "log" log 'upload .*"a.*takes windows again'
 	assert_at_most "lines of the log that say so" "$(grep -c 'windows wait' log)" 4
 }
 
