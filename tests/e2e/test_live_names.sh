@@ -127,8 +127,8 @@ test_same_without_sandbox() {
 		"$KILN" report --by line p.pb.gz >lines
 		assert_match "lines $how" lines 'spin \(burner\.c:[56]\)'
 	done
-	seq 0 64 131072 | xargs printf '%x\n' | "$KILN" symbolize -e "$KILN" -a >with
-	seq 0 64 131072 | xargs printf '%x\n' | "$KILN" symbolize -e "$KILN" -a --no-sandbox >without
+	seq 0 64 400000 | xargs printf '%x\n' | "$KILN" symbolize -e "$KILN" -a >with
+	seq 0 64 400000 | xargs printf '%x\n' | "$KILN" symbolize -e "$KILN" -a --no-sandbox >without
 	cmp with without
 	assert_at_least "answers with a line" "$(grep -c '\.[ch]:[1-9]' with)" 300
 }
