@@ -221,7 +221,8 @@ static void end_window(struct agent *a, bool last, enum window_event event, int6
 	window_parts_release(&a->parts);
 	malloc_trim(0); /* a profile is many small blocks, which glibc would keep until the next */
 	begin_window(a);
-	a->window_ns = end_ns; /* samples were taken while this one was named: they are of the next */
+	a->window_ns =
+		end_ns; /* samples were taken while this one was named: they are of the next */
 	tell_status(a);
 }
 
