@@ -27,6 +27,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
+#include "profiler/base/min.h"
 #include "profiler/base/quantity.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
@@ -64,11 +65,6 @@ struct agent {
 /* --- opening ----------------------------------------------------------------------------------- */
 
 #define SHORT_WINDOW_NS (15 * NS_PER_S)
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 static int start_collector(struct agent *a, const char **why)
 {

@@ -20,6 +20,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/sampler/cpu_stat.h"
 #include "profiler/base/cpus.h"
+#include "profiler/base/min.h"
 #include "profiler/sampler/programs.h"
 #include "profiler/sampler/sampler.h"
 
@@ -364,11 +365,6 @@ struct profile_bpf *sampler_skeleton(struct sampler *s)
 static uint64_t periods_up(const struct sampler *s, uint64_t ns)
 {
 	return ns ? (ns + cpu_stat_resolution_ns()) / s->period_ns + 1 : 0;
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 /* Adds the periods of one CPU so far: those with a tick, and the others by reason. */

@@ -8,6 +8,7 @@
 
 #include "profiler/base/bytes.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/min.h"
 #include "symbolizer/unwind/cfi_regs.h"
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/go/gopclntab.h"
@@ -15,11 +16,6 @@
 
 /* Text is searched for stubs in pieces of this size. */
 #define SCAN_PIECE (256u << 10)
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
