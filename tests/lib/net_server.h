@@ -25,7 +25,7 @@ static FIXTURE_UNUSED void net_server_certificates(void)
 		    "leaf server ca; leaf client ca; leaf stranger other");
 }
 
-/* cmocka group setup. root: the source tree, before the test has changed its directory. */
+/* root: the source tree. */
 static FIXTURE_UNUSED void net_server_start(const char *root)
 {
 	char script[PATH_MAX];
@@ -71,6 +71,23 @@ static FIXTURE_UNUSED int net_server_port(const char *name)
 		at = strstr(at + 1, line);
 	assert_non_null(at);
 	return atoi(at + strlen(line));
+}
+
+/* cmocka group setup and teardown. */
+static FIXTURE_UNUSED int net_server_setup(void **state)
+{
+	char root[PATH_MAX / 2];
+
+	if (!getcwd(root, sizeof(root)) || fixture_setup(state))
+		return -1;
+	net_server_start(root);
+	return 0;
+}
+
+static FIXTURE_UNUSED int net_server_teardown(void **state)
+{
+	net_server_stop();
+	return fixture_teardown(state);
 }
 
 /* "http://127.0.0.1:PORT/path" of one of its servers; good for a dozen calls more. */

@@ -11,32 +11,10 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/text.h"
 #include "profiler/net/net.h"
+#include "tests/lib/net_fetch.h"
 #include "tests/lib/net_server.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
-
-static int fetch(const struct net_request *r, struct net_answer *a)
-{
-	return net_fetch(r, NULL, a);
-}
-
-static struct net_request get(const char *url)
-{
-	return (struct net_request){.method = "GET", .url = url};
-}
-
-static void assert_body(struct net_answer *a, const char *wanted)
-{
-	assert_string_equal(a->why, "");
-	assert_int_equal(a->err, 0);
-	assert_string_equal(buf_cstr(&a->body), wanted);
-}
-
-static void assert_has(struct net_answer *a, const char *part)
-{
-	if (a->err || !strstr(buf_cstr(&a->body), part))
-		fail_msg("\"%s\" is not in: %s%s", part, a->why, buf_cstr(&a->body));
-}
 
 static void assert_lacks(struct net_answer *a, const char *part)
 {
@@ -426,22 +404,6 @@ TEST(a_unix_socket)
 
 /* ------------------------------------------------------------------------------------------------- */
 
-static int setup(void **state)
-{
-	char root[PATH_MAX / 2];
-
-	if (!getcwd(root, sizeof(root)) || fixture_setup(state))
-		return -1;
-	net_server_start(root);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_server_stop();
-	return fixture_teardown(state);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,5 +424,5 @@ int main(void)
 		cmocka_unit_test(a_unix_socket),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, net_server_setup, net_server_teardown);
 }

@@ -143,22 +143,6 @@ TEST(what_servers_get)
 		"\r\nContent-Type: application/octet-stream\r\n");
 }
 
-static int setup(void **state)
-{
-	char root[PATH_MAX / 2];
-
-	if (!getcwd(root, sizeof(root)) || fixture_setup(state))
-		return -1;
-	net_server_start(root);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_server_stop();
-	return fixture_teardown(state);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,5 +151,5 @@ int main(void)
 		cmocka_unit_test(what_servers_get),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, net_server_setup, net_server_teardown);
 }
