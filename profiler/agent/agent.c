@@ -234,17 +234,6 @@ static void say_jump(enum window_event event, int64_t jump_ns)
 
 /* --- the configuration, again ------------------------------------------------------------------ */
 
-static bool same_labels(const struct config *a, const struct config *b)
-{
-	if (a->labels.list.len != b->labels.list.len)
-		return false;
-	for (size_t i = 0; i < a->labels.list.len; i++)
-		if (strcmp(a->labels.list.data[i].name, b->labels.list.data[i].name) != 0 ||
-		    strcmp(a->labels.list.data[i].value, b->labels.list.data[i].value) != 0)
-			return false;
-	return true;
-}
-
 /* What the new configuration allows and wants. */
 static void set_governor(struct agent *a)
 {
@@ -275,7 +264,7 @@ static int restart_collector(struct agent *a)
 static int take_config(struct agent *a, struct config *fresh, int *refused)
 {
 	struct config *old = a->config;
-	bool restart = fresh->frequency_hz != old->frequency_hz || !same_labels(fresh, old);
+	bool restart = CONFIG_DIFFERS(fresh, old, CONFIG_KEY_frequency_hz, CONFIG_KEY_labels);
 
 	*refused = labels_set_rules(a->labels, fresh);
 	if (*refused) {

@@ -46,6 +46,13 @@ int config_parse(struct config **out, const char *source, const void *data, size
  * from; secrets are "<redacted>". `plain`: without comments. */
 void config_print(struct buf *out, const struct config *c, bool plain);
 
+/* Whether one of n keys has another value. */
+bool config_differs(const struct config *a, const struct config *b, const enum config_key_id *keys,
+		    size_t n);
+#define CONFIG_DIFFERS(a, b, ...)                                                                  \
+	config_differs(a, b, (const enum config_key_id[]){__VA_ARGS__},                            \
+		       sizeof((const enum config_key_id[]){__VA_ARGS__}) /                         \
+			       sizeof(enum config_key_id))
 /* Appends the keys whose values differ, "window, store.max_size". */
 void config_changes(struct buf *out, const struct config *before, const struct config *after);
 /* Appends a sentence about what is valid, but will hardly do what it is for. */

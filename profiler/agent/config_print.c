@@ -208,6 +208,15 @@ static bool differs(const struct config *a, const struct config *b, size_t key)
 	return yes;
 }
 
+bool config_differs(const struct config *a, const struct config *b, const enum config_key_id *keys,
+		    size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (differs(a, b, keys[i]))
+			return true;
+	return false;
+}
+
 void config_changes(struct buf *out, const struct config *before, const struct config *after)
 {
 	size_t n = 0;

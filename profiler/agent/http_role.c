@@ -241,25 +241,12 @@ int http_role_run(struct role_env *env)
 
 /* --- another configuration ------------------------------------------------------------------------ */
 
-static bool same_hosts(const struct config_names *a, const struct config_names *b)
-{
-	if (a->list.len != b->list.len)
-		return false;
-	for (size_t i = 0; i < a->list.len; i++)
-		if (strcmp(a->list.data[i], b->list.data[i]) != 0)
-			return false;
-	return true;
-}
-
 /* With files of secrets it always starts anew: they may hold something else by now. */
 bool http_role_differs(const struct config *a, const struct config *b)
 {
 	return b->http_token_file || b->tls_cert || b->tls_key ||
-	       !text_same(a->http_token_file, b->http_token_file) ||
-	       !text_same(a->tls_cert, b->tls_cert) || !text_same(a->tls_key, b->tls_key) ||
-	       !text_same(a->http_listen, b->http_listen) ||
-	       !text_same(a->http_socket, b->http_socket) ||
-	       !text_same(a->store_path, b->store_path) ||
-	       !same_hosts(&a->http_hosts, &b->http_hosts) || a->log_level != b->log_level ||
-	       a->log_format != b->log_format;
+	       CONFIG_DIFFERS(a, b, CONFIG_KEY_http_token_file, CONFIG_KEY_tls_cert,
+			      CONFIG_KEY_tls_key, CONFIG_KEY_http_listen, CONFIG_KEY_http_socket,
+			      CONFIG_KEY_http_hosts, CONFIG_KEY_store_path, CONFIG_KEY_log_level,
+			      CONFIG_KEY_log_format);
 }

@@ -8,13 +8,12 @@
 #include <sys/syscall.h>
 
 #include "profiler/agent/agent.h"
-#include "profiler/agent/config_schema.h"
+#include "profiler/agent/config.h"
 #include "profiler/agent/http_role.h"
 #include "profiler/agent/store_owner.h"
 #include "profiler/agent/upload_role.h"
 #include "profiler/agent/writer.h"
 #include "profiler/base/log.h"
-#include "profiler/base/text.h"
 
 #define BIT(cap) (1ull << (cap))
 
@@ -76,11 +75,9 @@ static const int uploader_calls[] = {
 
 static bool store_differs(const struct config *a, const struct config *b)
 {
-	return !text_same(a->store_path, b->store_path) ||
-	       a->store_max_bytes != b->store_max_bytes ||
-	       a->store_max_age_ns != b->store_max_age_ns ||
-	       a->store_min_free_bytes != b->store_min_free_bytes || a->log_level != b->log_level ||
-	       a->log_format != b->log_format;
+	return CONFIG_DIFFERS(a, b, CONFIG_KEY_store_path, CONFIG_KEY_store_max_bytes,
+			      CONFIG_KEY_store_max_age_ns, CONFIG_KEY_store_min_free_bytes,
+			      CONFIG_KEY_log_level, CONFIG_KEY_log_format);
 }
 
 const struct role roles[ROLE_COUNT] = {

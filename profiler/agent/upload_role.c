@@ -296,17 +296,6 @@ int upload_role_run(struct role_env *env)
 
 /* --- another configuration ------------------------------------------------------------------------ */
 
-static bool same_headers(const struct config_pairs *a, const struct config_pairs *b)
-{
-	if (a->list.len != b->list.len)
-		return false;
-	for (size_t i = 0; i < a->list.len; i++)
-		if (strcmp(a->list.data[i].name, b->list.data[i].name) != 0 ||
-		    strcmp(a->list.data[i].value, b->list.data[i].value) != 0)
-			return false;
-	return true;
-}
-
 /* Files may hold something else by now. */
 static bool has_files(const struct config_upload *u)
 {
@@ -314,22 +303,11 @@ static bool has_files(const struct config_upload *u)
 	       text_has_prefix(u->url, "s3+");
 }
 
-static bool same_upload(const struct config_upload *a, const struct config_upload *b)
-{
-	return text_same(a->name, b->name) && text_same(a->url, b->url) &&
-	       text_same(a->username, b->username) && text_same(a->tenant, b->tenant) &&
-	       text_same(a->proxy, b->proxy) && same_headers(&a->headers, &b->headers) &&
-	       a->names == b->names && a->max_age_ns == b->max_age_ns &&
-	       a->max_bytes == b->max_bytes && !has_files(a) && !has_files(b);
-}
-
 bool upload_role_differs(const struct config *a, const struct config *b)
 {
-	bool same = a->upload.len == b->upload.len && text_same(a->store_path, b->store_path) &&
-		    a->window_ns == b->window_ns && a->log_level == b->log_level &&
-		    a->log_format == b->log_format;
-
-	for (size_t i = 0; i < a->upload.len && same; i++)
-		same = same_upload(&a->upload.data[i], &b->upload.data[i]);
-	return !same;
+	for (size_t i = 0; i < b->upload.len; i++)
+		if (has_files(&b->upload.data[i]))
+			return true;
+	return CONFIG_DIFFERS(a, b, CONFIG_KEY_upload, CONFIG_KEY_store_path, CONFIG_KEY_window_ns,
+			      CONFIG_KEY_log_level, CONFIG_KEY_log_format);
 }
