@@ -144,6 +144,8 @@ int list_text(struct buf *out, const char *name, const struct overview *o, size_
 	char text[32];
 
 	add_header(out, name, o);
+	if (o->where && !o->samples)
+		return out->err; /* a screen of zeros says nothing */
 	if (n)
 		add_head(out, o, t);
 	for (size_t i = 0; i < n; i++) {
