@@ -141,7 +141,7 @@ const struct role roles[ROLE_COUNT] = {
 			.comm = "kiln-sampler",
 			.run = agent_run,
 			.limits = {.caps = SAMPLING_CAPS | READER_CAPS, .read_only = true},
-			.log_lines = 4,
+			.log_lines = 3,
 		},
 };
 

@@ -341,9 +341,22 @@ static void test_roles_as_user(void **state)
 	assert_roles(&who);
 }
 
+static void test_lines_of_the_log(void **state)
+{
+	unsigned lines = SUPERVISOR_LOG_LINES;
+
+	(void)state;
+	for (size_t i = 0; i < ROLE_COUNT; i++) {
+		assert_int_not_equal(roles[i].log_lines, 0);
+		lines += roles[i].log_lines;
+	}
+	assert_int_equal(lines, LOG_LINES_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines_of_the_log),
 		cmocka_unit_test_setup_teardown(test_no_role, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_roles, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_roles_as_user, set_up, tear_down),
