@@ -3,6 +3,7 @@
 #ifndef KILN_CLI_COMMAND_H
 #define KILN_CLI_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "profiler/base/version.h"
@@ -44,6 +45,7 @@ struct command {
 	const char *operands;
 	const struct option_spec *options; /* NULL: only the common options */
 	int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the name */
+	bool samples; /* needs the capabilities that kiln's file may have; others give them up first */
 };
 
 extern const struct command command_agent, command_record, command_report, command_export,

@@ -140,4 +140,5 @@ const struct command command_doctor = {
 		    "  kiln doctor --json | jq .     for programs\n",
 	.options = options,
 	.run = run,
+	.samples = true,
 };

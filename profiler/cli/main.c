@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include "profiler/base/log.h"
-#include "profiler/cli/command.h"
+#include "profiler/base/privileges.h"
 #include "profiler/base/suggest.h"
+#include "profiler/cli/command.h"
 
 /*
  * A closed standard descriptor would be given to the next opened file, and messages would end up in
@@ -64,6 +65,22 @@ static int help(const char *name)
 	return EXIT_OK;
 }
 
+/* With privileges of kiln's file, who runs it gets no more of them than sampling takes. */
+static int run(const struct command *cmd, int argc, char **argv)
+{
+	int err = 0;
+
+	if (privileges_are_of_the_file()) {
+		privileges_distrust_environment();
+		err = cmd->samples ? 0 : privileges_drop();
+	}
+	if (err) {
+		log_error("cannot give up the capabilities of kiln's file: %s", strerror(-err));
+		return EXIT_ERROR;
+	}
+	return cmd->run(cmd, argc, argv);
+}
+
 static int dispatch(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
@@ -77,7 +94,7 @@ static int dispatch(int argc, char **argv)
 		name = "version";
 	cmd = command_find(name);
 	if (cmd)
-		return cmd->run(cmd, argc - 1, argv + 1);
+		return run(cmd, argc - 1, argv + 1);
 	if (*name == '-') {
 		log_error(
 			"unknown option \"%s\": options come after a command; `kiln --help` lists "

@@ -253,4 +253,5 @@ const struct command command_record = {
 	.operands = "COMMAND",
 	.options = record_option_specs,
 	.run = run,
+	.samples = true,
 };

@@ -172,6 +172,37 @@ test_without_root() {
 	stop_agent 0
 }
 
+# Capabilities of kiln's file are for sampling: nobody reads root's files by them, or chooses how much of the
+# kernel's memory is used.
+test_capabilities_of_the_file() {
+	need_bpf
+	need_root
+	need setcap
+	local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups) address
+	chmod 777 "$T"
+	cp "$KILN" kiln
+	chmod 755 kiln
+	setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_syslog+ep kiln
+	mkdir -m 700 private
+	"$KILN" record -q -o private/p.pb.gz -- "$WORKLOADS/deep" 1
+	cp "$WORKLOADS/deep" private/prog
+	chmod 600 private/*
+	address=0x$(nm private/prog | awk '$3 == "at_the_bottom" { print $1 }')
+	assert_status 1 "${nobody[@]}" ./kiln report private/p.pb.gz
+	assert_match "report says why" err 'Permission denied'
+	assert_status 1 "${nobody[@]}" ./kiln export private/p.pb.gz -f folded -o out.folded
+	assert_match "export says why" err 'Permission denied'
+	assert_status 1 "${nobody[@]}" ./kiln symbolize -e private/prog "$address"
+	assert_match "symbolize says why" err 'Permission denied'
+	cp private/prog prog
+	chmod 755 prog
+	assert_status 0 "${nobody[@]}" ./kiln symbolize -e prog "$address"
+	assert_match "what everybody may read" out at_the_bottom
+	KILN_TEST_REFUSE=all "${nobody[@]}" env HOME="$T" ./kiln record -q -a -d 1 -F 99 -o a.pb.gz 2>err ||
+		fail "the caller's settings count: $(cat err)"
+	! KILN_TEST_REFUSE=all "$KILN" record -q -a -d 1 -F 99 -o b.pb.gz 2>err || fail "the setting does nothing"
+}
+
 # In name spaces of files of their own, these have a user and a group kiln, or have none.
 users() { # with|without COMMAND...
 	local how=$1
