@@ -4,19 +4,24 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 
 #define FILE_BYTES_MIN 4096
+#define TMP_PREFIX     ".tmp-"
 
 struct entry {
 	char *name;
@@ -50,6 +55,52 @@ static int make_dirs(const char *dir)
 	return mkdir(dir, 0700) && errno != EEXIST ? -errno : 0;
 }
 
+static void remove_abandoned(int dirfd, const char *name)
+{
+	_cleanup_close_ int fd =
+		openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+		unlinkat(dirfd, name, 0);
+}
+
+static DIR *list(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d && fd >= 0)
+		close(fd);
+	return d;
+}
+
+static void remove_all_abandoned(int dirfd)
+{
+	DIR *d = list(dirfd);
+
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (text_has_prefix(e->d_name, TMP_PREFIX))
+			remove_abandoned(dirfd, e->d_name);
+	if (d)
+		closedir(d);
+}
+
+int cache_dir_new_file(int dirfd, char name[CACHE_DIR_NAME_MAX])
+{
+	uint64_t random = 0;
+	int fd;
+
+	/* Processes of several containers may have one pid. */
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		random = monotonic_ns();
+	snprintf(name, CACHE_DIR_NAME_MAX, TMP_PREFIX "%016" PRIx64, random);
+	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	flock(fd, LOCK_EX | LOCK_NB);
+	return fd;
+}
+
 int cache_dir_open(const char *path)
 {
 	_cleanup_close_ int fd = -1;
@@ -63,6 +114,7 @@ int cache_dir_open(const char *path)
 		return -errno;
 	if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 022))
 		return -EPERM;
+	remove_all_abandoned(fd);
 	return steal_fd(&fd);
 }
 
@@ -96,8 +148,7 @@ static unsigned look_and_make_room(int dirfd, const char *const *suffixes, uint6
 				   uint64_t max_bytes, uint64_t *left)
 {
 	unsigned n_gone = 0;
-	_cleanup_close_ int again = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = again < 0 ? NULL : fdopendir(again);
+	DIR *d = list(dirfd);
 	VEC(struct entry) all = {0};
 	uint64_t total = room;
 
@@ -130,10 +181,8 @@ static unsigned look_and_make_room(int dirfd, const char *const *suffixes, uint6
 	*left = total < max_bytes ? max_bytes - total : 0;
 	if (*left > max_bytes / 16)
 		*left = max_bytes / 16;
-	if (d) {
-		again = -1;
+	if (d)
 		closedir(d);
-	}
 	return n_gone;
 }
 

@@ -15,9 +15,18 @@ const char *cache_dir_path(const char *name, char *path, size_t size);
 /*
  * Opens the directory. Creates it if needed (mode 0700, its parents 0755). Refuses a directory that
  * does not belong to this user or root, or that others can write to, because its files are trusted.
+ * Removes what cache_dir_new_file() made and nobody writes any more.
  * Returns a descriptor or -errno.
  */
 int cache_dir_open(const char *path);
+
+/*
+ * Creates a file that gets its name by renameat() once it is complete; `name` is what it is called until then. The
+ * caller's lock on it (flock(2)) says that it is being written: those that nobody locks were left by a process that
+ * was killed, and go when the directory is opened. Returns a descriptor or -errno.
+ */
+#define CACHE_DIR_NAME_MAX 32
+int cache_dir_new_file(int dirfd, char name[CACHE_DIR_NAME_MAX]);
 
 /* Marks a file as used now. */
 void cache_dir_touch(int fd);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/debuginfod/debuginfod.h"
+#include "profiler/debuginfod/partial.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -433,7 +434,11 @@ int debuginfod_new(struct debuginfod **out, const struct debuginfod_opts *opts, 
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&d->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	err = set_deadline(d) ?: set_cache(&d->cache_dir) ?: start_thread(d);
+	err = set_deadline(d) ?: set_cache(&d->cache_dir);
+	if (!err) {
+		partial_remove_stale(d->cache_dir);
+		err = start_thread(d);
+	}
 	if (err) {
 		destroy(d);
 		return err;
@@ -457,7 +462,8 @@ void debuginfod_free(struct debuginfod *d)
 		destroy(d);
 		return;
 	}
-	/* The library may hang for any time. */
+	/* The library may hang for any time. What it has written so far is of no use to anybody. */
+	partial_remove_own(d->cache_dir);
 	pthread_mutex_lock(&d->lock);
 	ended = !d->stop;
 	d->deserted = !ended;

@@ -108,15 +108,13 @@ void unwind_cache_put(struct unwind_cache *c, const struct build_id *id, const v
 		      size_t len)
 {
 	static const char *const suffixes[] = {SUFFIX, NULL};
-	char name[2 * BUILD_ID_MAX + sizeof(SUFFIX)], tmp[64];
+	char name[2 * BUILD_ID_MAX + sizeof(SUFFIX)], tmp[CACHE_DIR_NAME_MAX];
 	int fd;
 
 	if (c->dirfd < 0 || len > FILE_MAX || !name_of(id, name))
 		return;
 	c->dropped += cache_dir_make_room(c->dirfd, suffixes, len, c->max_bytes, &c->room_left);
-	/* with the suffix, so that a file left by a crash is evicted, too */
-	snprintf(tmp, sizeof(tmp), ".tmp-%d-%llu" SUFFIX, getpid(), (unsigned long long)c->writes);
-	fd = openat(c->dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = cache_dir_new_file(c->dirfd, tmp);
 	if (fd < 0)
 		return;
 	/* no fsync: a torn file fails its check and is made again */
