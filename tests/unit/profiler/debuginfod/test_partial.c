@@ -2,14 +2,15 @@
 /* Which files of the cache of libdebuginfod are removed: partial ones, and only those. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "profiler/debuginfod/partial.h"
 #include "tests/lib/fixture.h"
 
-static void assert_there(const char *path, int wanted)
+static void assert_there(const char *path, bool wanted)
 {
-	if (!access(path, F_OK) != wanted)
+	if ((access(path, F_OK) == 0) != wanted)
 		fail_msg("%s is %sthere", path, wanted ? "not " : "");
 }
 
@@ -29,9 +30,9 @@ static void test_own(void **state)
 	partial = open("cache/aa/debuginfo.abcdef", O_RDONLY | O_CLOEXEC);
 	whole = open("cache/aa/debuginfo", O_RDONLY | O_CLOEXEC);
 	partial_remove_own("link");
-	assert_there("cache/aa/debuginfo.abcdef", 0);
-	assert_there("cache/aa/debuginfo", 1);
-	assert_there("cache/bb/debuginfo.abcdef", 1);
+	assert_there("cache/aa/debuginfo.abcdef", false);
+	assert_there("cache/aa/debuginfo", true);
+	assert_there("cache/bb/debuginfo.abcdef", true);
 	close(partial);
 	close(whole);
 }
@@ -45,7 +46,7 @@ static void test_of_another_directory(void **state)
 	fixture_run("mv cache cache2; mkdir cache");
 	fd = open("cache2/aa/debuginfo.abcdef", O_RDONLY | O_CLOEXEC);
 	partial_remove_own("cache");
-	assert_there("cache2/aa/debuginfo.abcdef", 1);
+	assert_there("cache2/aa/debuginfo.abcdef", true);
 	close(fd);
 	fixture_run("rm -rf cache2");
 }
@@ -57,12 +58,12 @@ static void test_stale(void **state)
 	fixture_run("touch -d '2 days ago' cache/aa/*; mkdir other; touch -d '2 days ago' other/debuginfo.abcdef; "
 		    "ln -s ../other cache/cc; ln -s ../../other/debuginfo.abcdef cache/bb/debuginfo.linked");
 	partial_remove_stale("cache");
-	assert_there("cache/aa/debuginfo.abcdef", 0);
-	assert_there("cache/aa/debuginfo.abcdefg", 1);
-	assert_there("cache/aa/debuginfo", 1);
-	assert_there("cache/bb/debuginfo.abcdef", 1);
-	assert_there("other/debuginfo.abcdef", 1);
-	assert_there("cache/bb/debuginfo.linked", 1);
+	assert_there("cache/aa/debuginfo.abcdef", false);
+	assert_there("cache/aa/debuginfo.abcdefg", true);
+	assert_there("cache/aa/debuginfo", true);
+	assert_there("cache/bb/debuginfo.abcdef", true);
+	assert_there("other/debuginfo.abcdef", true);
+	assert_there("cache/bb/debuginfo.linked", true);
 	partial_remove_stale("nowhere");
 }
 
