@@ -416,13 +416,36 @@ static int take_kernel_stacks(struct window *w, int fd)
 	return err;
 }
 
-static void empty_stack_map(int fd)
+/* Takes no memory. key has room for one. */
+static void empty_unread(int fd, void *key)
 {
-	uint32_t id;
-
-	while (!bpf_map_get_next_key(fd, NULL, &id))
-		if (bpf_map_delete_elem(fd, &id))
+	while (!bpf_map_get_next_key(fd, NULL, key))
+		if (bpf_map_delete_elem(fd, key))
 			return;
+}
+
+/*
+ * What cannot be read goes all the same: rows that stayed would be read when this pair of maps is filled again, and
+ * their ids name other kernel stacks then.
+ */
+static int take_rows(struct window *w, int fd)
+{
+	struct kiln_count_key key;
+	int err = empty_hash(fd, sizeof(key), sizeof(struct kiln_count_value), take_row, w);
+
+	if (err)
+		empty_unread(fd, &key);
+	return err;
+}
+
+static int empty_seen(int fd)
+{
+	uint64_t key;
+	int err = empty_hash(fd, sizeof(key), 1, NULL, NULL);
+
+	if (err)
+		empty_unread(fd, &key);
+	return err;
 }
 
 int drain_window(struct drain *d, struct window **out)
@@ -433,7 +456,8 @@ int drain_window(struct drain *d, struct window **out)
 	struct bpf_map *const seen[] = {d->skel->maps.kiln_seen_0, d->skel->maps.kiln_seen_1};
 	uint32_t old = d->skel->bss->current_window & 1;
 	struct window *w = d->filling[old], *fresh = window_new();
-	int err;
+	uint32_t id;
+	int err, rows_err, seen_err;
 
 	if (!fresh)
 		return -ENOMEM;
@@ -442,12 +466,11 @@ int drain_window(struct drain *d, struct window **out)
 	wait_for_programs();
 	w->end_ns = boottime_ns();
 	err = drain_stacks(d);
-	err = err
-		      ?: empty_hash(bpf_map__fd(counts[old]), sizeof(struct kiln_count_key),
-				    sizeof(struct kiln_count_value), take_row, w);
-	err = err ?: take_kernel_stacks(w, bpf_map__fd(stacks[old]));
-	empty_stack_map(bpf_map__fd(stacks[old]));
-	err = err ?: empty_hash(bpf_map__fd(seen[old]), sizeof(uint64_t), 1, NULL, NULL);
+	rows_err = take_rows(w, bpf_map__fd(counts[old]));
+	err = err ?: rows_err ?: take_kernel_stacks(w, bpf_map__fd(stacks[old]));
+	empty_unread(bpf_map__fd(stacks[old]), &id);
+	seen_err = empty_seen(bpf_map__fd(seen[old]));
+	err = err ?: seen_err;
 	d->filling[old] = fresh;
 	d->stats.windows++;
 	d->stats.samples += w->samples;

@@ -17,6 +17,7 @@
 
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
+#include "tests/lib/fail_alloc.h"
 
 #define HZ 499
 
@@ -365,6 +366,48 @@ static void windows_in_turn(void **state)
 	release(&r);
 }
 
+#if FAIL_ALLOC
+/* Rows are of the window that they come with: what one could not be read of is not there two windows later. */
+static void assert_of_this_window(void *ctx, const struct window *w, const struct window_row *row)
+{
+	(void)ctx;
+	assert_true(row->value.first_ns >= w->begin_ns);
+}
+
+/* Whichever allocation fails, what was not read is gone, and the next windows are right. */
+static void a_drain_that_fails(void **state)
+{
+	struct sampler_opts opts = defaults();
+	bool failed = true;
+	unsigned windows = 0;
+	struct run r;
+
+	(void)state;
+	opts.filter_tgids = true;
+	begin(&r, &opts);
+	assert_int_equal(sampler_add_target(r.sampler, getpid()), 0);
+	start(&r);
+	for (long at = 0; failed && at < 100; at++) {
+		struct window *w = NULL;
+		int err;
+
+		burn_ms(30);
+		allocs_begin(at);
+		err = drain_window(r.drain, &w);
+		failed = allocs_end();
+		windows += !err;
+		if (!err)
+			window_free(w);
+		drain(&r, assert_of_this_window, NULL);
+		drain(&r, assert_of_this_window, NULL);
+	}
+	assert_false(failed);
+	assert_true(windows > 5);
+	sampler_stop(r.sampler);
+	release(&r);
+}
+#endif
+
 static int set_cpu1_online(const char *value)
 {
 	int fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY), ok;
@@ -472,6 +515,9 @@ int main(void)
 		cmocka_unit_test(sides_on_request),
 		cmocka_unit_test(tiny_maps_lose_by_name),
 		cmocka_unit_test(windows_in_turn),
+#if FAIL_ALLOC
+		cmocka_unit_test(a_drain_that_fails),
+#endif
 		cmocka_unit_test(cpu_hotplug),
 		cmocka_unit_test(another_frequency),
 		cmocka_unit_test(bad_options_say_why),
