@@ -158,7 +158,8 @@ int kiln_free(struct bpf_raw_tracepoint_args *ctx)
 	if ((__u32)BPF_CORE_READ(task, pid) != tgid)
 		return 0;
 	start = bpf_map_lookup_elem(&kiln_targets, &tgid);
-	if (start && *start == BPF_CORE_READ(task, start_boottime))
+	/* 0: never sampled; whoever has the number next is not asked for */
+	if (start && (!*start || *start == BPF_CORE_READ(task, start_boottime)))
 		bpf_map_delete_elem(&kiln_targets, &tgid);
 	return 0;
 }

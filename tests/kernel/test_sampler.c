@@ -15,6 +15,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/profile.skel.h"
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
 #include "tests/lib/fail_alloc.h"
@@ -187,6 +191,58 @@ static void other_processes_are_filtered(void **state)
 	end(&r, add_count, &samples);
 	assert_true(samples > 0 && samples <= 0.45 * HZ);
 	assert_true(r.totals.counters[KILN_CTR_filtered] >= 0.2 * HZ);
+	release(&r);
+}
+
+static int targets_of(const struct run *r)
+{
+	return bpf_map__fd(sampler_skeleton(r->sampler)->maps.kiln_targets);
+}
+
+/* A process that has the number of a target and another start time is another process. */
+static void a_reused_number_is_filtered(void **state)
+{
+	struct sampler_opts opts = defaults();
+	uint64_t samples = 0, start_of_another = 1;
+	struct run r;
+	uint32_t pid;
+
+	(void)state;
+	opts.filter_tgids = true;
+	begin(&r, &opts);
+	pid = (uint32_t)fork_burner("another", 300, 0);
+	assert_int_equal(bpf_map_update_elem(targets_of(&r), &pid, &start_of_another, BPF_ANY), 0);
+	start(&r);
+	waitpid((pid_t)pid, NULL, 0);
+	end(&r, add_count, &samples);
+	assert_int_equal(samples, 0);
+	assert_true(r.totals.counters[KILN_CTR_filtered] >= 0.2 * HZ);
+	release(&r);
+}
+
+/* The number may be another process's already when the kernel lets go of the one that had it. */
+static void the_end_of_another_removes_no_target(void **state)
+{
+	struct sampler_opts opts = defaults();
+	uint64_t start_of_another = 1;
+	uint32_t own, pid;
+	struct run r;
+
+	(void)state;
+	opts.filter_tgids = true;
+	begin(&r, &opts);
+	start(&r);
+	own = (uint32_t)fork_burner("own", 1, 0);
+	assert_int_equal(sampler_add_target(r.sampler, (pid_t)own), 0);
+	pid = (uint32_t)fork_burner("another", 1, 0);
+	assert_int_equal(bpf_map_update_elem(targets_of(&r), &pid, &start_of_another, BPF_ANY), 0);
+	waitpid((pid_t)own, NULL, 0);
+	waitpid((pid_t)pid, NULL, 0);
+	for (int i = 0; i < 100 && sampler_count_targets(r.sampler) > 1; i++)
+		usleep(20000);
+	assert_int_equal(sampler_count_targets(r.sampler), 1);
+	assert_int_equal(bpf_map_lookup_elem(targets_of(&r), &pid, &start_of_another), 0);
+	sampler_stop(r.sampler);
 	release(&r);
 }
 
@@ -510,6 +566,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_with_descendants),
 		cmocka_unit_test(other_processes_are_filtered),
+		cmocka_unit_test(a_reused_number_is_filtered),
+		cmocka_unit_test(the_end_of_another_removes_no_target),
 		cmocka_unit_test(comm_glob),
 		cmocka_unit_test(cgroup_and_what_is_below),
 		cmocka_unit_test(sides_on_request),

@@ -250,9 +250,12 @@ static pid_t start(void (*inside)(struct report *), int *from, int *to)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
+		const gid_t group = 4242;
 		struct report r = {0};
 		char c;
 
+		if (geteuid() == 0 && setgroups(1, &group))
+			_exit(1);
 		r.err = sandbox_enter(pair[1], parent, MEMORY, &r.parts);
 		if (!r.err)
 			inside(&r);
@@ -335,6 +338,36 @@ static void expect_status(pid_t pid, const char *key, const char *want)
 		fail_msg("%s: %s, not %s", key, value, want);
 }
 
+static void expect_no_groups(pid_t pid)
+{
+	char path[64], line[256];
+	bool seen = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "Groups:", 7) != 0)
+			continue;
+		seen = true;
+		assert_int_equal(strspn(line + 7, " \t\n"), strlen(line + 7));
+	}
+	fclose(f);
+	assert_true(seen);
+}
+
+/* Nobody but root may look into one that cannot be dumped: proc(5). */
+static void expect_not_dumpable(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+}
+
 static size_t count_entries(pid_t pid, const char *what)
 {
 	char path[64];
@@ -384,6 +417,8 @@ static void test_seen_from_outside(void **state)
 		expect_status(pid, "CapBnd", "0000000000000000");
 		expect_status(pid, "Uid", "65534");
 		expect_status(pid, "Gid", "65534");
+		expect_no_groups(pid);
+		expect_not_dumpable(pid);
 		assert_int_equal(count_entries(pid, "fd"), 4);
 		snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
 		assert_int_equal(io_read_line(path, line, sizeof(line)), 0);
