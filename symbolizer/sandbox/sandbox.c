@@ -18,6 +18,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/sanitizer.h"
+#include "symbolizer/sandbox/landlock.h"
 
 /* User and group that own no files (kernel.overflowuid). */
 #define NOBODY 65534
@@ -201,6 +202,14 @@ static int close_door(pid_t parent, unsigned got, int (*filter)(void), unsigned 
 	return 0;
 }
 
+/* For where the old root cannot be left, as in a chroot: files are there, and none can be opened. */
+static unsigned reach_no_files(unsigned got)
+{
+	if (SANITIZED || got & SANDBOX_BIT(no_files) || landlock_confine(NULL, 0))
+		return 0;
+	return SANDBOX_BIT(no_files);
+}
+
 int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *parts)
 {
 	unsigned got;
@@ -213,6 +222,7 @@ int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *pa
 	got = set_limits(memory_bytes);
 	got |= leave_namespaces();
 	got |= drop_privileges();
+	got |= reach_no_files(got);
 	return close_door(parent, got, sandbox_filter, parts);
 }
 

@@ -18,7 +18,7 @@
 	X(no_capabilities, "no capabilities")                                                      \
 	X(nobody, "unprivileged user")                                                             \
 	X(namespaces, "no network")                                                                \
-	X(no_files, "empty file system")                                                           \
+	X(no_files, "no files")                                                                    \
 	X(memory, "memory limit")                                                                  \
 	X(syscalls, "system call filter")
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/bpf.h>
+#include <linux/landlock.h>
 #include <linux/openat2.h>
 #include <linux/perf_event.h>
 #include <netinet/in.h>
@@ -22,6 +23,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/sanitizer.h"
 #include "symbolizer/sandbox/sandbox.h"
 #include "tests/lib/fixture.h"
 
@@ -240,6 +242,8 @@ static void inside_memory(struct report *r)
 	r->answers[1] = big != NULL;
 }
 
+static const char *new_root; /* for the next one, or NULL */
+
 static pid_t start(void (*inside)(struct report *), int *from, int *to)
 {
 	int pair[2];
@@ -255,6 +259,8 @@ static pid_t start(void (*inside)(struct report *), int *from, int *to)
 		char c;
 
 		if (geteuid() == 0 && setgroups(1, &group))
+			_exit(1);
+		if (new_root && chroot(new_root))
 			_exit(1);
 		r.err = sandbox_enter(pair[1], parent, MEMORY, &r.parts);
 		if (!r.err)
@@ -434,6 +440,31 @@ static void test_seen_from_outside(void **state)
 	finish(pid, to);
 }
 
+/* pivot_root(2) is refused there. */
+static void test_in_a_chroot(void **state)
+{
+	struct report r;
+
+	(void)state;
+	if (geteuid() != 0 || SANITIZED) {
+		print_message("SKIP: only root can change its root, and sanitizers need files\n");
+		skip();
+	}
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 1) {
+		print_message("SKIP: this kernel has no Landlock\n");
+		skip();
+	}
+	assert_int_equal(fixture_setup(state), 0);
+	fixture_run("mkdir -p root/dev && mknod root/dev/null c 1 3");
+	new_root = "root";
+	r = run_inside(inside_attempts);
+	new_root = NULL;
+	assert_int_equal(fixture_teardown(state), 0);
+	assert_true(r.parts & SANDBOX_BIT(no_files));
+	for (size_t i = 0; i < N_ATTEMPTS; i++)
+		assert_int_equal(r.answers[i], EPERM);
+}
+
 /* A terminal's and a service manager's signals are for the parent. */
 static void test_signals_of_others(void **state)
 {
@@ -526,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_allowed),
 		cmocka_unit_test(test_memory_is_limited),
 		cmocka_unit_test(test_seen_from_outside),
+		cmocka_unit_test(test_in_a_chroot),
 		cmocka_unit_test(test_signals_of_others),
 		cmocka_unit_test(test_dies_with_its_parent),
 		cmocka_unit_test(test_probe),
