@@ -24,6 +24,9 @@
 #define NOBODY 65534
 /* Cached objects have up to four descriptors each, see lookup.c. Split units come and go. */
 #define DESCRIPTORS_MAX 4096
+/* Far above what honest files take: for a process that was taken over. A reader that is ended is started again. */
+#define CPU_SECONDS_MAX 3600
+#define FILE_BYTES_MAX	(1ull << 30)
 /* The C library has no constant for this before 2.34. */
 #define CLOSE_ALL_MAX ~0u
 
@@ -147,6 +150,8 @@ static unsigned set_limits(uint64_t memory_bytes)
 {
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NOFILE, DESCRIPTORS_MAX);
+	limit(RLIMIT_CPU, CPU_SECONDS_MAX);
+	limit(RLIMIT_FSIZE, FILE_BYTES_MAX);
 	if (SANITIZED || !limit(RLIMIT_AS, address_space_bytes() + memory_bytes))
 		return 0;
 	return SANDBOX_BIT(memory);

@@ -229,7 +229,5 @@ int sandbox_filter_with(const int *more, size_t n)
 	allow_with(&p, SYS_fcntl, 1, F_GETFL); /* the keeper */
 	allow_with(&p, SYS_prlimit64, 0, 0);
 	allow_with(&p, SYS_sched_setscheduler, 0, 0);
-	/* A builder of line tables outlives the parent. */
-	allow_with(&p, SYS_prctl, 0, PR_SET_PDEATHSIG);
 	return install(&p);
 }

@@ -439,6 +439,20 @@ void walk_worker_run(struct walk_worker *w, size_t n, walk_prepare_fn prepare, w
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+/* A reader writes the number of a file there. It cannot make it larger, whatever became of it. */
+static int make_note(void)
+{
+	const uint32_t none = WALK_FILE_NONE;
+	_cleanup_close_ int fd = memfd_create("kiln-note", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	if (pwrite(fd, &none, sizeof(none), 0) != sizeof(none) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
+		return -EIO;
+	return steal_fd(&fd);
+}
+
 static int start(struct walk_worker *w, const struct walk_worker_opts *opts)
 {
 	struct worker_opts worker = {.lazy = true,
@@ -447,8 +461,8 @@ static int start(struct walk_worker *w, const struct walk_worker_opts *opts)
 
 	if (!opts->sandbox)
 		return walk_files_new(&w->here);
-	w->note_fd = memfd_create("kiln-note", MFD_CLOEXEC);
-	return w->note_fd < 0 ? -errno : worker_new(&w->worker, &worker);
+	w->note_fd = make_note();
+	return w->note_fd < 0 ? w->note_fd : worker_new(&w->worker, &worker);
 }
 
 int walk_worker_new(struct walk_worker **out, const struct walk_worker_opts *opts)

@@ -175,6 +175,11 @@ static long try_be_dumped(void)
 	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
+static long try_outlive_parent(void)
+{
+	return prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
 static long try_io_uring(void)
 {
 	return syscall(SYS_io_uring_setup, 8, page);
@@ -213,6 +218,7 @@ static const struct {
 	A(mount),
 	A(become_root),
 	A(be_dumped),
+	A(outlive_parent),
 	A(io_uring),
 	A(own_the_signal),
 #undef A
@@ -374,6 +380,15 @@ static void expect_not_dumpable(pid_t pid)
 	assert_int_equal(st.st_uid, 0);
 }
 
+static void expect_limit(pid_t pid, __rlimit_resource_t what, rlim_t at_most)
+{
+	struct rlimit r;
+
+	assert_int_equal(prlimit(pid, what, NULL, &r), 0);
+	assert_true(r.rlim_max <= at_most);
+	assert_int_equal(r.rlim_cur, r.rlim_max);
+}
+
 static size_t count_entries(pid_t pid, const char *what)
 {
 	char path[64];
@@ -417,6 +432,9 @@ static void test_seen_from_outside(void **state)
 	for (size_t i = 0; i < sizeof(capabilities) / sizeof(*capabilities); i++)
 		expect_status(pid, capabilities[i], "0000000000000000");
 	expect_status(pid, "NoNewPrivs", "1");
+	expect_limit(pid, RLIMIT_CPU, 3600);
+	expect_limit(pid, RLIMIT_FSIZE, 1 << 30);
+	expect_limit(pid, RLIMIT_CORE, 0);
 	if (r.parts & SANDBOX_BIT(syscalls))
 		expect_status(pid, "Seccomp", "2");
 	if (geteuid() == 0) {
