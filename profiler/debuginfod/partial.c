@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,13 +33,11 @@ static DIR *list(int dirfd, const char *name)
 	return d;
 }
 
-static void remove_if_own(const char *cache_dir, const char *fd_name)
+static void remove_if_own(const char *cache_dir, int fds, const char *fd)
 {
-	char link[64], path[PATH_MAX], *base;
-	ssize_t n;
+	char path[PATH_MAX], *base;
+	ssize_t n = readlinkat(fds, fd, path, sizeof(path) - 1);
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%s", fd_name);
-	n = readlink(link, path, sizeof(path) - 1);
 	if (n <= 0)
 		return;
 	path[n] = '\0';
@@ -56,7 +53,7 @@ void partial_remove_own(const char *cache_dir)
 	DIR *d = realpath(cache_dir, real) ? opendir("/proc/self/fd") : NULL;
 
 	for (struct dirent *e; d && (e = readdir(d));)
-		remove_if_own(real, e->d_name);
+		remove_if_own(real, dirfd(d), e->d_name);
 	if (d)
 		closedir(d);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "profiler/base/bytes.h"
@@ -8,6 +9,7 @@
 #include "profiler/procs/maps.h"
 
 #define TRAILER_LEN    24
+#define KSYMBOL_NAME_AT 24 /* in a PERF_RECORD_KSYMBOL */
 #define KERNEL_ID_LEN  20		  /* PERF_RECORD_MMAP2 has room for so many bytes */
 #define PID_LIMIT      (4u * 1024 * 1024) /* PID_MAX_LIMIT of the kernel */
 #define LATEST_TIME_NS (UINT64_MAX / 2)
@@ -93,6 +95,27 @@ static void parse_ksymbol(struct event *e, struct bytes *b)
 								       : EVENT_CODE_BEGIN;
 }
 
+/*
+ * What sample_id_all adds stands at the end of a record, and for a symbol right behind its name: the kernel adds the
+ * size of it to the record once more for each further listener on that CPU, and what is there then are old bytes of
+ * the ring (perf_event_ksymbol_output(), seen in 6.18).
+ */
+static struct bytes trailer_of(const void *record, size_t len, uint32_t type)
+{
+	struct bytes b = bytes_of(record, len);
+	size_t used;
+
+	if (type != PERF_RECORD_KSYMBOL) {
+		bytes_skip(&b, len - TRAILER_LEN);
+		return b;
+	}
+	bytes_skip(&b, KSYMBOL_NAME_AT);
+	used = KSYMBOL_NAME_AT + strnlen((const char *)b.p, bytes_left(&b)) + 1;
+	b = bytes_of(record, len);
+	bytes_skip(&b, (used + 7) & ~(size_t)7);
+	return b;
+}
+
 int event_parse(struct event *out, const void *record, size_t len)
 {
 	struct bytes b = bytes_of(record, len), trailer;
@@ -103,10 +126,10 @@ int event_parse(struct event *out, const void *record, size_t len)
 	if (b.bad || size != len || bytes_left(&b) < TRAILER_LEN)
 		return -EBADMSG;
 	b.end -= TRAILER_LEN;
-	trailer = bytes_of(b.end, TRAILER_LEN);
+	trailer = trailer_of(record, len, type);
 	bytes_skip(&trailer, 8);
 	e.t_ns = bytes_u64(&trailer);
-	if (e.t_ns > LATEST_TIME_NS)
+	if (trailer.bad || e.t_ns > LATEST_TIME_NS)
 		return -EBADMSG;
 	if (type == PERF_RECORD_FORK || type == PERF_RECORD_EXIT) {
 		parse_task(&e, &b, type == PERF_RECORD_FORK ? EVENT_FORK : EVENT_EXIT);

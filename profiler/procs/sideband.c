@@ -48,6 +48,7 @@ struct sideband {
 	VEC(struct cpu *) cpus;
 	VEC(struct cpu *) heap; /* CPUs that have an event, earliest first */
 	uint64_t latest_ns;	/* of the events applied */
+	uint64_t read_ns;	/* when the ends of the rings were read: no event in them is later */
 	uint64_t loss_from_ns;	/* events after this time were lost; 0: none were */
 	uint64_t cpus_seen_ns;	/* time of the last look for online CPUs */
 	struct sideband_stats stats;
@@ -267,6 +268,11 @@ static bool next_event(struct sideband *s, struct cpu *c)
 			ring_skip(&c->ring, c->len);
 			continue;
 		}
+		/* Nothing waits for a time that is not to come: all behind it in the ring would, too. */
+		if (c->event.t_ns > s->read_ns) {
+			s->stats.from_the_future++;
+			c->event.t_ns = s->read_ns;
+		}
 		c->have = true;
 	}
 	return true;
@@ -349,10 +355,13 @@ int sideband_poll(struct sideband *s, uint64_t up_to_ns)
 	}
 	epoll_wait(s->epoll_fd, ev, 64, 0); /* resets the wake-ups */
 	s->heap.len = 0;
+	for (size_t i = 0; i < s->cpus.len; i++)
+		s->cpus.data[i]->ring.head =
+			__atomic_load_n(&s->cpus.data[i]->page->data_head, __ATOMIC_ACQUIRE);
+	s->read_ns = boottime_ns();
 	for (size_t i = 0; i < s->cpus.len; i++) {
 		struct cpu *c = s->cpus.data[i];
 
-		c->ring.head = __atomic_load_n(&c->page->data_head, __ATOMIC_ACQUIRE);
 		if (next_event(s, c)) {
 			s->heap.data[s->heap.len++] = c;
 			sift_up(s, s->heap.len - 1);

@@ -51,6 +51,7 @@ bool sideband_take_loss(struct sideband *s, uint64_t *from_ns);
 
 struct sideband_stats {
 	uint64_t events, lost /* PERF_RECORD_LOST */, malformed, out_of_order;
+	uint64_t from_the_future; /* got the time when they were read */
 };
 void sideband_stats(const struct sideband *s, struct sideband_stats *out);
 

@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include <bpf/bpf.h>
+
+#include "profiler/procs/ksyms.h"
 #include "profiler/procs/rescan.h"
 #include "tests/lib/tellers.h"
 
@@ -326,6 +329,57 @@ static void test_overflow_is_counted(void **state)
 	watch_end(&w);
 }
 
+static void load_and_drop_a_program(void)
+{
+	static const struct bpf_insn code[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "kiln_test", "GPL", code, 2, NULL);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+/* Symbols come and go while several listen: their times are right for each, so nothing waits behind them. */
+static void test_symbols_with_several_listeners(void **state)
+{
+	struct sideband *s[3];
+	struct sideband_stats stats;
+	struct ksyms *ksyms;
+	struct procs_opts procs_opts = {0};
+	struct procs *procs;
+	uint64_t symbols = 0;
+
+	(void)state;
+	assert_int_equal(ksyms_new(&ksyms), 0);
+	assert_int_equal(procs_new(&procs, &procs_opts), 0);
+	for (size_t i = 0; i < 3; i++) {
+		struct sideband_opts opts = {.procs = procs, .ksyms = ksyms, .no_mappings = true,
+					     .ring_bytes = 65536};
+
+		assert_int_equal(sideband_open(&s[i], &opts), 0);
+	}
+	/* More than the rings hold, so that old bytes are there. */
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 100; i++)
+			load_and_drop_a_program();
+		for (size_t i = 0; i < 3; i++)
+			assert_int_equal(sideband_poll(s[i], 0), 0);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		sideband_stats(s[i], &stats);
+		assert_int_equal(stats.malformed, 0);
+		assert_int_equal(stats.from_the_future, 0);
+		assert_int_equal(stats.out_of_order, 0);
+		symbols += stats.events;
+		sideband_close(s[i]);
+	}
+	assert_true(symbols >= 3ul * 2 * 20 * 100);
+	procs_free(procs);
+	ksyms_free(ksyms);
+}
+
 /* Programs and libraries whose events were lost are known once /proc was read again: one that began,
  * one that loaded a library, one that was exec'ed over, and one that ended meanwhile. */
 static void test_what_was_lost_is_read_again(void **state)
@@ -462,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_scan_finds_what_ran_before),
 		cmocka_unit_test(test_scan_in_a_storm),
 		cmocka_unit_test(test_overflow_is_counted),
+		cmocka_unit_test(test_symbols_with_several_listeners),
 		cmocka_unit_test(test_what_was_lost_is_read_again),
 		cmocka_unit_test(test_held_back_until_its_time),
 		cmocka_unit_test(test_short_lived_compilers),

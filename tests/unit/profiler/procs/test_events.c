@@ -243,6 +243,32 @@ static void test_ksymbol(void **state)
 	buf_release(&b);
 }
 
+/* The kernel makes the record of a symbol larger for each listener but the first: old bytes follow. */
+static void test_ksymbol_of_a_second_listener(void **state)
+{
+	static const char *const names[] = {"x", "1234567", "12345678", "bpf_prog_6deef7357e7b4530"};
+	struct event e;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct buf b = {0};
+		uint16_t size;
+
+		make_ksymbol(&b, 77, 0xffffffffc0001000, 0x86, 0, names[i]);
+		for (int listener = 0; listener < 3; listener++) {
+			put(&b, UINT32_MAX, 8);
+			put(&b, 1ull << 50, 8);
+			put(&b, UINT32_MAX, 8);
+			size = (uint16_t)b.len;
+			memcpy(b.data + 6, &size, 2);
+			assert_int_equal(parse(&e, &b, b.len), 0);
+			assert_int_equal(e.t_ns, 77);
+			assert_string_equal(e.name, names[i]);
+		}
+		buf_release(&b);
+	}
+}
+
 static void test_cut_records(void **state)
 {
 	struct buf b = {0};
@@ -547,6 +573,7 @@ int main(void)
 		cmocka_unit_test(test_mmap2_records),
 		cmocka_unit_test(test_lost_records),
 		cmocka_unit_test(test_ksymbol),
+		cmocka_unit_test(test_ksymbol_of_a_second_listener),
 		cmocka_unit_test(test_cut_records),
 		cmocka_unit_test(test_applied),
 		cmocka_unit_test(test_ring_wraps),
