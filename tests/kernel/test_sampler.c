@@ -19,6 +19,7 @@
 #include <bpf/libbpf.h>
 
 #include "bpf/profile.skel.h"
+#include "profiler/base/clock.h"
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
 #include "tests/lib/fail_alloc.h"
@@ -422,13 +423,35 @@ static void windows_in_turn(void **state)
 	release(&r);
 }
 
-#if FAIL_ALLOC
-/* Rows are of the window that they come with: what one could not be read of is not there two windows later. */
+/* Rows are of the window that they come with. */
 static void assert_of_this_window(void *ctx, const struct window *w, const struct window_row *row)
 {
 	(void)ctx;
 	assert_true(row->value.first_ns >= w->begin_ns);
 }
+
+/* A program that runs while the window changes writes into the old one: that is read only when it has ended. */
+static void windows_do_not_mix(void **state)
+{
+	struct sampler_opts opts = defaults();
+	struct run r;
+	pid_t pid;
+
+	(void)state;
+	opts.freq_hz = 4999;
+	begin(&r, &opts);
+	pid = fork_burner("burner", 60000, 0);
+	start(&r);
+	for (uint64_t end_ns = boottime_ns() + 4000000000; boottime_ns() < end_ns;)
+		drain(&r, assert_of_this_window, NULL);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	end(&r, assert_of_this_window, NULL);
+	assert_true(r.drained > 100);
+	release(&r);
+}
+
+#if FAIL_ALLOC
 
 /* Whichever allocation fails, what was not read is gone, and the next windows are right. */
 static void a_drain_that_fails(void **state)
@@ -573,6 +596,7 @@ int main(void)
 		cmocka_unit_test(sides_on_request),
 		cmocka_unit_test(tiny_maps_lose_by_name),
 		cmocka_unit_test(windows_in_turn),
+		cmocka_unit_test(windows_do_not_mix),
 #if FAIL_ALLOC
 		cmocka_unit_test(a_drain_that_fails),
 #endif
