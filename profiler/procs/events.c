@@ -8,11 +8,11 @@
 #include "profiler/procs/events.h"
 #include "profiler/procs/maps.h"
 
-#define TRAILER_LEN    24
-#define KSYMBOL_NAME_AT 24 /* in a PERF_RECORD_KSYMBOL */
-#define KERNEL_ID_LEN  20		  /* PERF_RECORD_MMAP2 has room for so many bytes */
-#define PID_LIMIT      (4u * 1024 * 1024) /* PID_MAX_LIMIT of the kernel */
-#define LATEST_TIME_NS (UINT64_MAX / 2)
+#define TRAILER_LEN	24
+#define KSYMBOL_NAME_AT 24		   /* in a PERF_RECORD_KSYMBOL */
+#define KERNEL_ID_LEN	20		   /* PERF_RECORD_MMAP2 has room for so many bytes */
+#define PID_LIMIT	(4u * 1024 * 1024) /* PID_MAX_LIMIT of the kernel */
+#define LATEST_TIME_NS	(UINT64_MAX / 2)
 
 /* A process outside of kiln's pid namespace has the pid 0 or -1 here. */
 static bool is_pid(uint32_t v)

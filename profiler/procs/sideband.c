@@ -48,9 +48,9 @@ struct sideband {
 	VEC(struct cpu *) cpus;
 	VEC(struct cpu *) heap; /* CPUs that have an event, earliest first */
 	uint64_t latest_ns;	/* of the events applied */
-	uint64_t read_ns;	/* when the ends of the rings were read: no event in them is later */
-	uint64_t loss_from_ns;	/* events after this time were lost; 0: none were */
-	uint64_t cpus_seen_ns;	/* time of the last look for online CPUs */
+	uint64_t read_ns;      /* when the ends of the rings were read: no event in them is later */
+	uint64_t loss_from_ns; /* events after this time were lost; 0: none were */
+	uint64_t cpus_seen_ns; /* time of the last look for online CPUs */
 	struct sideband_stats stats;
 };
 

@@ -1,149 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The kernel half against the kernel: what is counted, for whom, and that nothing is unaccounted. */
-#include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#include <cmocka.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "bpf/profile.skel.h"
-#include "profiler/base/clock.h"
-#include "profiler/sampler/drain.h"
-#include "profiler/sampler/sampler.h"
-#include "tests/lib/fail_alloc.h"
-
-#define HZ 499
-
-static uint64_t thread_cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
-static void burn_ms(unsigned ms)
-{
-	uint64_t end = thread_cpu_ns() + ms * 1000000ull;
-
-	while (thread_cpu_ns() < end)
-		;
-}
-
-/* A child that burns that much CPU under a name, and forks `depth` generations that do the same. */
-static pid_t fork_burner(const char *comm, unsigned ms, int depth)
-{
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, comm);
-	if (depth) {
-		pid_t child = fork_burner(comm, ms, depth - 1);
-
-		waitpid(child, NULL, 0);
-	}
-	burn_ms(ms);
-	_exit(0);
-}
-
-struct run {
-	struct sampler *sampler;
-	struct drain *drain;
-	struct sampler_totals totals;
-	uint64_t drained;
-};
-
-static struct sampler_opts defaults(void)
-{
-	return (struct sampler_opts){.freq_hz = HZ,
-				     .window_ns = 1000000000,
-				     .event = EVENT_CPU_CLOCK,
-				     .unwind = MODE_FP,
-				     .user = true,
-				     .kernel = true};
-}
-
-static void begin(struct run *r, const struct sampler_opts *opts)
-{
-	const char *why = "";
-
-	memset(r, 0, sizeof(*r));
-	if (sampler_load(&r->sampler, opts, &why))
-		fail_msg("load: %s", why);
-	assert_int_equal(drain_new(&r->drain, r->sampler), 0);
-}
-
-static void start(struct run *r)
-{
-	const char *why = "";
-
-	if (sampler_start(r->sampler, &why))
-		fail_msg("start: %s", why);
-}
-
-typedef void (*row_fn)(void *ctx, const struct window *w, const struct window_row *row);
-
-static void drain(struct run *r, row_fn fn, void *ctx)
-{
-	struct window *w;
-
-	assert_int_equal(drain_window(r->drain, &w), 0);
-	for (size_t i = 0; fn && i < w->rows.len; i++)
-		fn(ctx, w, &w->rows.data[i]);
-	r->drained += w->samples;
-	window_free(w);
-}
-
-/* Stops, and checks that every timer period on every CPU is accounted for. */
-static void end(struct run *r, row_fn fn, void *ctx)
-{
-	uint64_t *c = r->totals.counters;
-
-	sampler_stop(r->sampler);
-	drain(r, fn, ctx);
-	drain(r, fn, ctx); /* the other pair of maps */
-	assert_int_equal(sampler_totals(r->sampler, &r->totals), 0);
-	assert_int_equal(c[KILN_CTR_ticks], c[KILN_CTR_idle] + c[KILN_CTR_filtered] +
-						    c[KILN_CTR_recorded] + c[KILN_CTR_map_full] +
-						    c[KILN_CTR_update_failed]);
-	assert_int_equal(c[KILN_CTR_recorded], r->drained);
-	assert_int_equal(r->totals.expected, r->totals.idle + r->totals.stolen +
-						     r->totals.timer_overrun + r->totals.cpu_gap +
-						     c[KILN_CTR_ticks] - c[KILN_CTR_idle]);
-}
-
-static void release(struct run *r)
-{
-	drain_free(r->drain);
-	sampler_free(r->sampler);
-}
-
-static void add_count(void *ctx, const struct window *w, const struct window_row *row)
-{
-	(void)w;
-	*(uint64_t *)ctx += row->value.count;
-}
-
-static void expect_about(const char *what, uint64_t got, double want, double tolerance)
-{
-	if ((double)got < want * (1 - tolerance) || (double)got > want * (1 + tolerance))
-		fail_msg("%s: %llu samples, want %.0f +- %.0f %%", what, (unsigned long long)got,
-			 want, tolerance * 100);
-}
+#include "tests/lib/sampler_run.h"
 
 static void command_with_descendants(void **state)
 {
@@ -399,94 +263,6 @@ static void tiny_maps_lose_by_name(void **state)
 	release(&r);
 }
 
-static void windows_in_turn(void **state)
-{
-	struct sampler_opts opts = defaults();
-	uint64_t samples = 0, windows = 0;
-	struct run r;
-	pid_t pid;
-
-	(void)state;
-	opts.filter_tgids = true;
-	begin(&r, &opts);
-	pid = fork_burner("windows", 1000, 0);
-	assert_int_equal(sampler_add_target(r.sampler, pid), 0);
-	start(&r);
-	while (!waitpid(pid, NULL, WNOHANG)) {
-		usleep(20000);
-		drain(&r, add_count, &samples);
-		windows++;
-	}
-	end(&r, add_count, &samples);
-	assert_true(windows > 10);
-	expect_about("samples over many windows", samples, 1.0 * HZ, 0.1);
-	release(&r);
-}
-
-/* Rows are of the window that they come with. */
-static void assert_of_this_window(void *ctx, const struct window *w, const struct window_row *row)
-{
-	(void)ctx;
-	assert_true(row->value.first_ns >= w->begin_ns);
-}
-
-/* A program that runs while the window changes writes into the old one: that is read only when it has ended. */
-static void windows_do_not_mix(void **state)
-{
-	struct sampler_opts opts = defaults();
-	struct run r;
-	pid_t pid;
-
-	(void)state;
-	opts.freq_hz = 4999;
-	begin(&r, &opts);
-	pid = fork_burner("burner", 60000, 0);
-	start(&r);
-	for (uint64_t end_ns = boottime_ns() + 4000000000; boottime_ns() < end_ns;)
-		drain(&r, assert_of_this_window, NULL);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	end(&r, assert_of_this_window, NULL);
-	assert_true(r.drained > 100);
-	release(&r);
-}
-
-#if FAIL_ALLOC
-
-/* Whichever allocation fails, what was not read is gone, and the next windows are right. */
-static void a_drain_that_fails(void **state)
-{
-	struct sampler_opts opts = defaults();
-	bool failed = true;
-	unsigned windows = 0;
-	struct run r;
-
-	(void)state;
-	opts.filter_tgids = true;
-	begin(&r, &opts);
-	assert_int_equal(sampler_add_target(r.sampler, getpid()), 0);
-	start(&r);
-	for (long at = 0; failed && at < 100; at++) {
-		struct window *w = NULL;
-		int err;
-
-		burn_ms(30);
-		allocs_begin(at);
-		err = drain_window(r.drain, &w);
-		failed = allocs_end();
-		windows += !err;
-		if (!err)
-			window_free(w);
-		drain(&r, assert_of_this_window, NULL);
-		drain(&r, assert_of_this_window, NULL);
-	}
-	assert_false(failed);
-	assert_true(windows > 5);
-	sampler_stop(r.sampler);
-	release(&r);
-}
-#endif
-
 static int set_cpu1_online(const char *value)
 {
 	int fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY), ok;
@@ -595,11 +371,6 @@ int main(void)
 		cmocka_unit_test(cgroup_and_what_is_below),
 		cmocka_unit_test(sides_on_request),
 		cmocka_unit_test(tiny_maps_lose_by_name),
-		cmocka_unit_test(windows_in_turn),
-		cmocka_unit_test(windows_do_not_mix),
-#if FAIL_ALLOC
-		cmocka_unit_test(a_drain_that_fails),
-#endif
 		cmocka_unit_test(cpu_hotplug),
 		cmocka_unit_test(another_frequency),
 		cmocka_unit_test(bad_options_say_why),

@@ -355,8 +355,8 @@ static void test_symbols_with_several_listeners(void **state)
 	assert_int_equal(ksyms_new(&ksyms), 0);
 	assert_int_equal(procs_new(&procs, &procs_opts), 0);
 	for (size_t i = 0; i < 3; i++) {
-		struct sideband_opts opts = {.procs = procs, .ksyms = ksyms, .no_mappings = true,
-					     .ring_bytes = 65536};
+		struct sideband_opts opts = {
+			.procs = procs, .ksyms = ksyms, .no_mappings = true, .ring_bytes = 65536};
 
 		assert_int_equal(sideband_open(&s[i], &opts), 0);
 	}

@@ -33,7 +33,8 @@ static void test_made(void **state)
 static void test_others_may_write(void **state)
 {
 	(void)state;
-	fixture_run("mkdir group all readable && chmod 770 group && chmod 707 all && chmod 755 readable");
+	fixture_run("mkdir group all readable && chmod 770 group && chmod 707 all && chmod 755 "
+		    "readable");
 	assert_int_equal(try_open("group"), -EPERM);
 	assert_int_equal(try_open("all"), -EPERM);
 	assert_int_equal(try_open("readable"), 0);

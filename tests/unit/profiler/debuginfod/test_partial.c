@@ -55,8 +55,10 @@ static void test_stale(void **state)
 {
 	(void)state;
 	make_cache();
-	fixture_run("touch -d '2 days ago' cache/aa/*; mkdir other; touch -d '2 days ago' other/debuginfo.abcdef; "
-		    "ln -s ../other cache/cc; ln -s ../../other/debuginfo.abcdef cache/bb/debuginfo.linked");
+	fixture_run("touch -d '2 days ago' cache/aa/*; mkdir other; touch -d '2 days ago' "
+		    "other/debuginfo.abcdef; "
+		    "ln -s ../other cache/cc; ln -s ../../other/debuginfo.abcdef "
+		    "cache/bb/debuginfo.linked");
 	partial_remove_stale("cache");
 	assert_there("cache/aa/debuginfo.abcdef", false);
 	assert_there("cache/aa/debuginfo.abcdefg", true);

@@ -246,7 +246,8 @@ static void test_ksymbol(void **state)
 /* The kernel makes the record of a symbol larger for each listener but the first: old bytes follow. */
 static void test_ksymbol_of_a_second_listener(void **state)
 {
-	static const char *const names[] = {"x", "1234567", "12345678", "bpf_prog_6deef7357e7b4530"};
+	static const char *const names[] = {"x", "1234567", "12345678",
+					    "bpf_prog_6deef7357e7b4530"};
 	struct event e;
 
 	(void)state;

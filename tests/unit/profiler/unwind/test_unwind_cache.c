@@ -143,7 +143,8 @@ static void test_left_behind(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	fixture_run("for i in 1 2 3 4; do echo half >cache/.tmp-77-$i.unw; done; mkfifo cache/.tmp-fifo");
+	fixture_run("for i in 1 2 3 4; do echo half >cache/.tmp-77-$i.unw; done; mkfifo "
+		    "cache/.tmp-fifo");
 	unwind_cache_close(c);
 	assert_int_equal(unwind_cache_open(&c, "cache", 0), 0);
 	assert_int_equal(n_files(), 1);
