@@ -159,7 +159,7 @@ static int ensure_process(struct walk_worker *w, struct ask *a)
 	buf_clear(&w->regions);
 	w->must_forget = false;
 	w->filled = worker_pid(w->worker);
-	note_progress(w, a);
+	worker_begin(w->worker, a);
 	return send_file(w, a, WIRE_NOTE, 0, w->note_fd);
 }
 
@@ -395,10 +395,12 @@ static void run_there(struct run *r)
 	struct ask a = {.stall_ns = r->w->stall_ns, .work_ns = WORK_NS};
 
 	if (worker_pid(r->w->worker))
-		note_progress(r->w, &a);
+		worker_begin(r->w->worker, &a);
 	while (r->answered < r->n) {
 		int err = has_given_up(r->w) ? -EAGAIN : advance(r, &a);
 
+		if (!err && worker_pid(r->w->worker))
+			err = worker_overdue(r->w->worker, &a);
 		if (!err)
 			continue;
 		if (err != -EAGAIN)

@@ -48,6 +48,7 @@ struct ask { /* one attempt at one part of a query */
 	struct wire_reader reader;
 	uint64_t moved_ns, moved_cpu_ns; /* last progress */
 	uint64_t begun_cpu_ns;
+	uint64_t since_ns, since_cpu_ns; /* of the whole conversation: worker_begin() */
 	uint64_t stall_ns, work_ns; /* longest wait; CPU time allowed */
 	uint64_t opens, opened_dev; /* of the last opened debug file; 0: none */
 	/* A server hung below the root, on the host: open no more there. */
@@ -74,12 +75,15 @@ int worker_stop(struct worker *w);
 void worker_reap(struct worker *w);
 
 /*
- * Parts of a conversation. worker_note_progress(): the reader has made progress. worker_wait():
+ * Parts of a conversation. worker_begin() comes first. worker_note_progress(): the reader has made progress. worker_wait():
  * waits until the socket can be read or written; 0, or a failure as below. worker_send(): sends a
  * message, with a descriptor or -1.
  */
+void worker_begin(struct worker *w, struct ask *a);
 void worker_note_progress(struct worker *w, struct ask *a);
 int worker_wait(struct worker *w, struct ask *a, short events);
+/* Whether it takes too long, whatever it says. 0; -ETIMEDOUT if it computes too long; -ETIME if it waits too long. */
+int worker_overdue(struct worker *w, struct ask *a);
 int worker_send(struct worker *w, struct ask *a, const void *head, size_t head_len,
 		const void *body, size_t body_len, int fd);
 /* The same with a file, wherever it is open. If its opener cannot send it, a->refused says why and

@@ -13,6 +13,9 @@
 #include "symbolizer/worker/worker_priv.h"
 
 #define STALL_CPU_SHARE 100 /* a reader that works computes more than this part of the time */
+/* Over a long time it is more. Messages prove nothing: a reader that was taken over can send them for ever. */
+#define LONG_STALLS    8
+#define LONG_CPU_SHARE 50
 /* CPU time of one query: inflating 2 GB of debug sections, and units of the largest programs for
  * every address. Ten times the largest measured. */
 #define WORK_NS		    60000000000ull
@@ -46,13 +49,23 @@ static bool wants_cpu(const struct worker *w)
 	return state && state[1] == ' ' && state[2] == 'R';
 }
 
-/* 0; -ETIMEDOUT if it computes too long; -ETIME if it waits too long. */
-static int overdue(struct worker *w, struct ask *a)
+void worker_begin(struct worker *w, struct ask *a)
 {
-	uint64_t now = monotonic_ns(), cpu = clock_ns(w->cpu_clock);
+	worker_note_progress(w, a);
+	a->begun_cpu_ns = a->moved_cpu_ns;
+	a->since_ns = a->moved_ns;
+	a->since_cpu_ns = a->moved_cpu_ns;
+}
+
+int worker_overdue(struct worker *w, struct ask *a)
+{
+	uint64_t now = monotonic_ns(), cpu = clock_ns(w->cpu_clock), all = now - a->since_ns;
 
 	if (cpu - a->begun_cpu_ns > a->work_ns)
 		return -ETIMEDOUT;
+	if (all > LONG_STALLS * a->stall_ns && cpu - a->since_cpu_ns < all / LONG_CPU_SHARE &&
+	    !wants_cpu(w))
+		return -ETIME;
 	if (now - a->moved_ns < a->stall_ns)
 		return 0;
 	if (cpu - a->moved_cpu_ns < a->stall_ns / STALL_CPU_SHARE && !wants_cpu(w))
@@ -73,7 +86,7 @@ int worker_wait(struct worker *w, struct ask *a, short events)
 			return -errno;
 		if (worker_is_stopped(w))
 			return -ECANCELED;
-		err = overdue(w, a);
+		err = worker_overdue(w, a);
 		if (err)
 			return err;
 	}
@@ -305,14 +318,13 @@ int worker_converse(struct worker *w, struct ask *a, sym_result_fn fn, void *ctx
 
 	a->work_ns = a->q->kind == QUERY_TABLE ? TABLE_NS : WORK_NS;
 	a->work_ns += a->reader.n * WORK_NS_PER_ADDRESS;
-	worker_note_progress(w, a);
-	a->begun_cpu_ns = a->moved_cpu_ns;
+	worker_begin(w, a);
 	buf_release(&w->blob);
 	err = tell_query(w, a);
 	while (!err && !a->done) {
 		err = worker_wait(w, a, POLLIN) ?: take_message(w, a, fn, ctx);
 		if (!err && !a->done)
-			err = overdue(w, a);
+			err = worker_overdue(w, a);
 		worker_note_progress(w, a);
 	}
 	return err;

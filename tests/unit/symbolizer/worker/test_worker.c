@@ -7,7 +7,9 @@
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
+#include <linux/futex.h>
 #include <signal.h>
+#include <sys/syscall.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/log.h"
@@ -133,6 +135,20 @@ static void ask_for_ever(void)
 		;
 }
 
+/* A string now and then, and never the answer. */
+static void drip(void)
+{
+	static const struct {
+		struct wire_head head;
+		struct wire_string empty;
+	} message = {{.type = WIRE_ANSWERS}, {.record = WIRE_STRING}};
+	const struct timespec pause = {.tv_nsec = 50000000};
+	int word = 0;
+
+	while (!wire_send(WORKER_SOCK, &message, sizeof(message), -1))
+		syscall(SYS_futex, &word, FUTEX_WAIT, 0, &pause, NULL, 0);
+}
+
 /* "crash-lines" only crashes when lines are asked for, "crash-always" always, and so on. */
 static bool misbehave(const char *name, bool names_only)
 {
@@ -149,6 +165,8 @@ static bool misbehave(const char *name, bool names_only)
 		_exit(3);
 	if (!strcmp(how, "hang"))
 		served_stay();
+	if (!strcmp(how, "drip"))
+		drip();
 	if (!strcmp(how, "ask"))
 		ask_for_ever();
 	if (!strcmp(how, "starve"))
@@ -215,8 +233,8 @@ static void expect_stats(struct worker *w, uint64_t restarts, uint64_t failed)
 /* In each way to fail: lines are lost, or names, of this file alone; and it fails no second time. */
 static void test_failures(void **state)
 {
-	static const char *const ways[] = {"crash",  "exit", "hang",  "unasked", "none",
-					   "hungry", "junk", "short", "ask",	 "starve"};
+	static const char *const ways[] = {"crash",  "exit", "hang",  "drip", "unasked", "none",
+					   "hungry", "junk", "short", "ask",  "starve"};
 	_cleanup_lookup_ struct lookup *lookup = served_lookup();
 	_cleanup_worker_ struct worker *w = NULL;
 
@@ -233,7 +251,7 @@ static void test_failures(void **state)
 		w = served_worker(lookup, serve_badly);
 		expect_lines(w, "prog");
 		s = look(w, lines);
-		hung = !strcmp(ways[i], "hang"); /* is asked once */
+		hung = !strcmp(ways[i], "hang") || !strcmp(ways[i], "drip"); /* is asked once */
 		if (!hung)
 			assert_string_equal(s.name, "shown");
 		assert_string_equal(s.file, "");
