@@ -45,7 +45,7 @@ static int check(const char *format, bool is_lenient)
 static void files_of_the_server(void **state)
 {
 	(void)state;
-	assert_int_equal(check("window: 5s\n", false), 0);
+	assert_int_equal(check("window: 5s # of %s, %s\n", false), 0);
 	assert_int_equal(check(TOKEN, false), -ENOENT);
 	fixture_run("install -m 600 /dev/null token");
 	assert_int_equal(check(TOKEN, false), -EINVAL);
