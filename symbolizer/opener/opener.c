@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "profiler/base/cleanup.h"
@@ -16,7 +14,6 @@
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
 #include "symbolizer/opener/opener_priv.h"
-#include "symbolizer/sandbox/spawner.h"
 
 /* A local file system answers in milliseconds, a busy server in tenths of a second. */
 #define WAIT_NS 1000000000ull
@@ -28,8 +25,6 @@
 #define STALLED_NS 3600000000000ull
 /* A file is asked for so often, while processes of the opener end meanwhile. */
 #define TRIES 3
-
-DEFINE_CLEANUP(opener, opener_free)
 
 /* --- file systems that hang ------------------------------------------------------------------- */
 
@@ -454,6 +449,35 @@ int opener_give_elf(struct opener *o, uint64_t root, const char *path,
 	return err;
 }
 
+int opener_give_debug(const struct held_file *file, const char *path, const struct build_id *id,
+		      bool of_root, const struct opener_mail *mail)
+{
+	struct question q = {
+		.ask = {.what = OPENER_DEBUG, .of_root = of_root, .build_id = *id},
+		.a = "",
+		.b = mail->head,
+		.b_len = mail->head_len,
+		.sock = mail->sock,
+	};
+	struct opener_answer answer;
+
+	if (path) {
+		if (path[0] != '/' || strlen(path) >= PATH_MAX)
+			return -ENOENT;
+		set_text(&q, path);
+		q.ask.split = (uint32_t)q.a_len;
+		q.ask.root = file->root;
+		q.stalls = 1;
+	} else {
+		if (!opener_has(file->opener, file->number))
+			return -ESTALE;
+		q.ask.number = file->number;
+		q.ask.origin = file->origin;
+		q.dev = file->key.dev;
+	}
+	return ask(file->opener, &q, &answer);
+}
+
 /* --- numbers ---------------------------------------------------------------------------------- */
 
 void opener_dup(const struct held_file *file, struct held_file *out)
@@ -493,87 +517,4 @@ void opener_stats(struct opener *o, struct opener_stats *out)
 	pthread_mutex_lock(&o->lock);
 	*out = o->stats;
 	pthread_mutex_unlock(&o->lock);
-}
-
-/* --- life ------------------------------------------------------------------------------------- */
-
-int opener_new(struct opener **out)
-{
-	_cleanup_(opener_freep) struct opener *o = calloc(1, sizeof(*o));
-	int err;
-
-	if (!o)
-		return -ENOMEM;
-	o->refs = 1;
-	o->keeper_sock = -1;
-	o->next_number = o->first_number = 1;
-	pthread_mutex_init(&o->lock, NULL);
-	for (size_t i = 0; i < HANDS_MAX; i++)
-		pthread_mutex_init(&o->hands[i].lock, NULL);
-	o->notes = mmap(NULL, HANDS_MAX * sizeof(*o->notes), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (o->notes == MAP_FAILED) {
-		o->notes = NULL;
-		return -ENOMEM;
-	}
-	err = spawner_new(&o->spawner, opener_serve_in, o);
-	if (err)
-		return err;
-	*out = steal_ptr(o);
-	return 0;
-}
-
-static void release(struct opener *o)
-{
-	for (size_t i = 0; i < HANDS_MAX; i++)
-		pthread_mutex_destroy(&o->hands[i].lock);
-	pthread_mutex_destroy(&o->lock);
-	if (o->notes)
-		munmap(o->notes, HANDS_MAX * sizeof(*o->notes));
-	vec_release(&o->unreaped);
-	vec_release(&o->stalled);
-	free(o);
-}
-
-struct opener *opener_ref(struct opener *o)
-{
-	if (o)
-		__atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
-	return o;
-}
-
-void opener_unref(struct opener *o)
-{
-	if (o && !__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL))
-		release(o);
-}
-
-/* A thread that waits for a hand finds that it has ended, and closes its side of it. */
-static void end_all(struct opener *o)
-{
-	pthread_mutex_lock(&o->lock);
-	o->ended = true;
-	for (size_t i = 0; i < HANDS_MAX; i++)
-		if (o->hands[i].pid)
-			kill(o->hands[i].pid, SIGKILL);
-	opener_stop_keeper(o);
-	pthread_mutex_unlock(&o->lock);
-	for (size_t i = 0; i < HANDS_MAX; i++) {
-		if (pthread_mutex_trylock(&o->hands[i].lock))
-			continue;
-		opener_stop_hand(o, &o->hands[i]);
-		pthread_mutex_unlock(&o->hands[i].lock);
-	}
-	pthread_mutex_lock(&o->lock);
-	opener_reap(o, 10);
-	pthread_mutex_unlock(&o->lock);
-}
-
-void opener_free(struct opener *o)
-{
-	if (!o)
-		return;
-	end_all(o);
-	spawner_free(o->spawner);
-	opener_unref(o);
 }

@@ -75,6 +75,15 @@ int opener_give(const struct held_file *file, const struct opener_mail *mail);
 int opener_give_elf(struct opener *o, uint64_t root, const char *path,
 		    const struct opener_mail *mail, uint64_t *dev);
 
+/*
+ * Sends an ELF file of this build id with a message, for a store of debug information: the file that is held; or,
+ * with a path, one below its root. It has DWARF or a symbol table, and everybody may read it. of_root: nobody but root
+ * can have written it, so that the build id may be believed: root owns it alone, on a file system where that counts
+ * (not nosuid). 0; -ENOENT (no such file), -EACCES (not for everybody), -EPERM (not root's), or another -errno.
+ */
+int opener_give_debug(const struct held_file *file, const char *path, const struct build_id *id,
+		      bool of_root, const struct opener_mail *mail);
+
 /* Gives this process descriptors of a file and its root (-1: the host's). Only for a process that may
  * hang and holds nothing else. 0 or -errno. */
 int opener_claim(const struct held_file *file, int *fd, int *root_fd);

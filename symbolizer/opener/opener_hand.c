@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
@@ -292,6 +294,62 @@ static int do_elf(struct hand *h)
 	return send_on(h, h->bytes + split, h->len - split, fd);
 }
 
+/* Whether the bytes are root's, as the kernel believes of a program that is set-user-id. */
+static bool is_of_root(int fd, const struct stat *st)
+{
+	struct statfs fs;
+
+	return !st->st_uid && !(st->st_mode & (S_IWGRP | S_IWOTH)) && !fstatfs(fd, &fs) &&
+	       !(fs.f_flags & ST_NOSUID);
+}
+
+static bool has_bytes(const struct elf_obj *obj, const char *name)
+{
+	const struct elf_section *s = elf_obj_section(obj, name);
+
+	return s && s->type != SHT_NOBITS && s->size;
+}
+
+static bool is_worth_giving(int fd, const struct build_id *id)
+{
+	struct elf_obj *obj = NULL;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	bool yes = copy >= 0 && !elf_obj_open(&obj, copy, NULL) && elf_obj_type(obj) != ET_CORE &&
+		   build_id_equal(elf_obj_build_id(obj), id) &&
+		   (has_bytes(obj, ".debug_info") || has_bytes(obj, ".symtab"));
+
+	elf_obj_free(obj);
+	return yes;
+}
+
+/* A store keeps what it gets first, under the build id that the file claims. */
+static int do_debug(struct hand *h)
+{
+	_cleanup_close_ int root = -1, found = -1, fd = -1;
+	size_t split = h->ask.split;
+	struct stat st;
+	int err = 0;
+
+	if (split > h->len || (split && h->bytes[split - 1]))
+		return -EINVAL;
+	if (split) {
+		err = open_root(h, &root);
+		found = err ?: open_handle(root, h->bytes);
+	}
+	fd = reopen(h, split ? found : handle_of(h));
+	if (fd < 0)
+		return fd == -EINVAL ? -ENOENT : fd;
+	if (fstat(fd, &st))
+		return -errno;
+	if (!(st.st_mode & S_IROTH))
+		return -EACCES;
+	if (h->ask.of_root && !is_of_root(fd, &st))
+		return -EPERM;
+	if (!is_worth_giving(fd, &h->ask.build_id))
+		return -ENOENT;
+	return send_on(h, h->bytes + split, h->len - split, fd);
+}
+
 static int do_what_is_asked(struct hand *h)
 {
 	bool is_text = h->len && !h->bytes[h->len - 1];
@@ -309,6 +367,8 @@ static int do_what_is_asked(struct hand *h)
 		return do_give_root(h);
 	case OPENER_ELF:
 		return do_elf(h);
+	case OPENER_DEBUG:
+		return do_debug(h);
 	default:
 		return -EINVAL;
 	}

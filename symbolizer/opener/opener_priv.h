@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Internals that opener.c (questions) and opener_process.c (processes) share. */
+/* Internals that opener.c (questions), opener_process.c (processes) and opener_life.c share. */
 #ifndef KILN_SYMBOLIZER_OPENER_OPENER_PRIV_H
 #define KILN_SYMBOLIZER_OPENER_OPENER_PRIV_H
 

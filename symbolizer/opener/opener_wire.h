@@ -37,12 +37,14 @@ enum opener_what {
 	OPENER_GIVE,	   /* send a message with a file that is held; message; socket */
 	OPENER_GIVE_ROOT,  /* the same with a handle as it is held */
 	OPENER_ELF,	   /* open an ELF file and send it with a message; `split`; socket */
+	OPENER_DEBUG, /* the same for a store: see opener_give_debug(); `split` 0: a held one */
 };
 
 struct opener_ask {
 	uint32_t what, tgid, parent_tgid, uid;
 	uint32_t major, minor, n_skip;
-	uint32_t split; /* OPENER_ELF: length of the path with its NUL, before the message */
+	uint32_t split; /* length of the path with its NUL, before the message */
+	uint32_t of_root, reserved;
 	uint64_t number, origin, root, inode, generation, va_start, va_end;
 	struct build_id build_id;
 	uint64_t skip[OPENER_SKIP_MAX];

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
 #include "profiler/base/cleanup.h"
@@ -285,9 +286,83 @@ static void test_map_and_elf(void **state)
 	close(pair[1]);
 }
 
+/* --- for stores of debug information ---------------------------------------------------------------- */
+
+static int give_debug(const struct held_file *file, const char *name, const struct build_id *id,
+		      bool of_root)
+{
+	_cleanup_free_ char *path = name ? realpath(name, NULL) : NULL;
+	static char msg[WIRE_BYTES_MAX];
+	_cleanup_close_ int a = -1, b = -1, fd = -1;
+	struct opener_mail mail = {-1, "offer", NULL, 6, 0};
+	char magic[SELFMAG];
+	int pair[2], err;
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	a = mail.sock = pair[0];
+	b = pair[1];
+	err = opener_give_debug(file, name ? path : NULL, id, of_root, &mail);
+	if (err) {
+		assert_int_equal(wire_recv(b, msg, &fd), -EAGAIN);
+		return err;
+	}
+	assert_int_equal(wire_recv(b, msg, &fd), 6);
+	assert_string_equal(msg, "offer");
+	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	assert_int_equal(pread(fd, magic, SELFMAG, 0), SELFMAG);
+	assert_memory_equal(magic, ELFMAG, SELFMAG);
+	return 0;
+}
+
+/* What would keep a better file out of a store, and what is nobody else's business, stays here. */
+static void test_what_a_store_may_have(void **state)
+{
+	struct opened r = open_it("prog"), stripped = open_it("stripped");
+	struct build_id other = r.build_id;
+
+	(void)state;
+	other.data[0]++;
+	assert_int_equal(give_debug(&r.file, NULL, &r.build_id, false), 0);
+	assert_int_equal(give_debug(&r.file, NULL, &other, false), -ENOENT);
+	assert_int_equal(give_debug(&stripped.file, NULL, &r.build_id, false), -ENOENT);
+	assert_int_equal(give_debug(&stripped.file, "prog", &r.build_id, false), 0);
+	assert_int_equal(give_debug(&stripped.file, "prog", &other, false), -ENOENT);
+	assert_int_equal(give_debug(&stripped.file, "fifo", &r.build_id, false), -ENOENT);
+	assert_int_equal(give_debug(&stripped.file, "prog.c", &r.build_id, false), -ENOENT);
+	fixture_run("chmod o-r prog");
+	assert_int_equal(give_debug(&r.file, NULL, &r.build_id, false), -EACCES);
+	fixture_run("chmod o+r prog");
+	opener_close(o, r.file.number);
+	opener_close(o, stripped.file.number);
+}
+
+/* A build id is what the file says: only root is believed. */
+static void test_what_root_has_made(void **state)
+{
+	struct opened r = open_it("prog");
+	struct statvfs v;
+
+	(void)state;
+	if (getuid() || statvfs(".", &v) || (v.f_flag & ST_NOSUID))
+		skip(); /* nothing here can be root's */
+	assert_int_equal(give_debug(&r.file, NULL, &r.build_id, true), 0);
+	fixture_run("chmod g+w prog");
+	assert_int_equal(give_debug(&r.file, NULL, &r.build_id, true), -EPERM);
+	fixture_run("chmod g-w,o+w prog");
+	assert_int_equal(give_debug(&r.file, NULL, &r.build_id, true), -EPERM);
+	fixture_run("chmod o-w prog && chown 4242 prog");
+	assert_int_equal(give_debug(&r.file, NULL, &r.build_id, true), -EPERM);
+	assert_int_equal(give_debug(&r.file, NULL, &r.build_id, false), 0);
+	fixture_run("chown 0 prog");
+	opener_close(o, r.file.number);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_a_store_may_have),
+		cmocka_unit_test(test_what_root_has_made),
 		cmocka_unit_test(test_open_and_give),
 		cmocka_unit_test(test_not_the_file),
 		cmocka_unit_test(test_hands_end),
