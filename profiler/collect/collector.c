@@ -12,6 +12,7 @@
 #include "profiler/base/log.h"
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/collect/bounds.h"
+#include "profiler/collect/file_offers.h"
 #include "profiler/collect/losses.h"
 #include "profiler/collect/prefetch.h"
 #include "profiler/collect/reported_mappings.h"
@@ -193,6 +194,8 @@ static int drain_counts(struct collector *c, bool last)
 	window_free(w);
 	if (c->prefetch)
 		prefetch_run(c->prefetch, &c->aggregate, fresh);
+	if (c->offers)
+		file_offers_look(c->offers, &c->aggregate, fresh);
 	remember_cgroups(c, n_cgroups);
 	procs_expire(c->procs, boottime_ns());
 	ksyms_expire(c->ksyms, c->drain_ns);
@@ -379,6 +382,26 @@ int collector_end_window(struct collector *c, bool last, struct named_window *ou
 	else
 		*out = w;
 	return err;
+}
+
+/* --- files for others ---------------------------------------------------------------------------- */
+
+int collector_offer_files(struct collector *c, int sock, bool others)
+{
+	int err = c->offers || sock < 0 ? 0 : file_offers_new(&c->offers, c->files);
+
+	if (err)
+		close(sock);
+	else if (c->offers)
+		file_offers_connect(c->offers, sock, others);
+	return err;
+}
+
+void collector_offer_stats(const struct collector *c, struct file_offers_stats *out)
+{
+	*out = (struct file_offers_stats){0};
+	if (c->offers)
+		file_offers_stats(c->offers, out);
 }
 
 /* --- what it knows ----------------------------------------------------------------------------- */

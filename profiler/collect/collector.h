@@ -99,6 +99,12 @@ struct collector_progress {
 };
 void collector_progress(struct collector *c, struct collector_progress *out);
 
+/* Offers files that samples are taken in to whoever reads the socket, which it takes (file_offers.h); -1: to nobody any
+ * more. others: those that are not root's, too. 0 or -errno. */
+int collector_offer_files(struct collector *c, int sock, bool others);
+struct file_offers_stats;
+void collector_offer_stats(const struct collector *c, struct file_offers_stats *out);
+
 /* For its counters: borrowed. */
 struct sampler *collector_sampler(struct collector *c);
 

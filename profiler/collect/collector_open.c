@@ -11,6 +11,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/collect/collector_priv.h"
+#include "profiler/collect/file_offers.h"
 #include "profiler/collect/prefetch.h"
 #include "profiler/collect/reported_mappings.h"
 #include "profiler/collect/window_naming.h"
@@ -185,6 +186,7 @@ void collector_close(struct collector *c)
 	for (size_t i = WATCH_TARGETS; i < c->watched.len; i++)
 		close(c->watched.data[i].fd);
 	vec_release(&c->watched);
+	file_offers_free(c->offers); /* it asks the file table and the opener */
 	aggregate_clear(&c->aggregate);
 	window_naming_free(c->naming);
 	cgroups_free(c->cgroups);

@@ -26,8 +26,9 @@ struct collector {
 	struct reported_mappings *reported; /* NULL: mapping events are used */
 	struct unwind_feed *feed;	    /* NULL: user stacks are walked by frame pointers */
 	struct raw_walk *raw_walk;
-	struct cgroups *cgroups;   /* NULL: no cgroup file system */
-	struct prefetch *prefetch; /* NULL: no debuginfod */
+	struct cgroups *cgroups;    /* NULL: no cgroup file system */
+	struct prefetch *prefetch;  /* NULL: no debuginfod */
+	struct file_offers *offers; /* NULL: files were never wanted */
 	struct readers readers;
 	struct window_naming *naming;
 	struct aggregate aggregate; /* of the current window */
