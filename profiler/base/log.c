@@ -142,6 +142,18 @@ static bool admit(const char *text, uint64_t *repeats, uint64_t *hidden)
 	return yes;
 }
 
+bool log_has_room(void)
+{
+	bool yes;
+
+	if (current_level >= LOG_VERBOSE || is_answering)
+		return true;
+	pthread_mutex_lock(&limit_lock);
+	yes = log_limit_has_room(&limit, monotonic_ns());
+	pthread_mutex_unlock(&limit_lock);
+	return yes;
+}
+
 static void emit(const struct severity *sev, const char *fmt, va_list ap)
 {
 	struct buf raw = {0}, line = {0};

@@ -34,6 +34,12 @@ static struct log_kind *find(struct log_limit *l, uint64_t hash)
 	return oldest;
 }
 
+bool log_limit_has_room(const struct log_limit *l, uint64_t now_ns)
+{
+	return !l->lines_a_minute || l->n_shown < l->lines_a_minute ||
+	       now_ns - l->shown_ns[l->n_shown % l->lines_a_minute] >= LOG_MINUTE_NS;
+}
+
 bool log_limit_admit(struct log_limit *l, uint64_t now_ns, const char *text, uint64_t *repeats,
 		     uint64_t *hidden)
 {
@@ -49,7 +55,7 @@ bool log_limit_admit(struct log_limit *l, uint64_t now_ns, const char *text, uin
 		k->repeats++;
 		return false;
 	}
-	if (l->n_shown >= l->lines_a_minute && now_ns - *slot < LOG_MINUTE_NS) {
+	if (!log_limit_has_room(l, now_ns)) {
 		if (k->shown_ns)
 			k->repeats++;
 		else

@@ -88,12 +88,31 @@ static void every_message_is_shown_or_counted(void **state)
 	assert_int_equal(shown + counted + l.hidden, 60000);
 }
 
+/* Who asks first is never left out: what it would say is written, and what it keeps is not counted. */
+static void who_asks_first(void **state)
+{
+	struct log_limit l = {.lines_a_minute = 2}, none = {0};
+
+	(void)state;
+	assert_true(log_limit_has_room(&none, 5 * S));
+	assert_true(log_limit_has_room(&l, 100 * S));
+	assert_true(admit(&l, 100 * S, "a", 0, 0));
+	assert_true(log_limit_has_room(&l, 101 * S));
+	assert_true(admit(&l, 101 * S, "b", 0, 0));
+	assert_false(log_limit_has_room(&l, 102 * S));
+	assert_false(log_limit_has_room(&l, 159 * S));
+	assert_true(log_limit_has_room(&l, 160 * S));
+	assert_true(admit(&l, 160 * S, "c", 0, 0));
+	assert_false(log_limit_has_room(&l, 160 * S));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_limit_by_default),
 		cmocka_unit_test(repeats_are_counted),
 		cmocka_unit_test(ten_lines_a_minute),
+		cmocka_unit_test(who_asks_first),
 		cmocka_unit_test(every_message_is_shown_or_counted),
 	};
 
