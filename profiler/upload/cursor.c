@@ -25,6 +25,7 @@
 #define KIND_TEXT    "kiln-cursor "
 #define SUFFIX	     ".cursor"
 #define REMOVED	     ".removed"
+#define STATUS	     ".status"
 #define TMP	     ".tmp"
 #define PATH_BYTES   (3 * CURSOR_NAME_MAX + 16)
 
@@ -215,7 +216,8 @@ int cursor_load(const struct cursors *c, const char *name, struct spool_place *o
 	return got;
 }
 
-static int write_file(const struct cursors *c, const char *file, const struct buf *text)
+static int write_file(const struct cursors *c, const char *file, const struct buf *text,
+		      bool is_synced)
 {
 	_cleanup_close_ int fd = openat(
 		c->dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, MODE_FILE);
@@ -224,7 +226,7 @@ static int write_file(const struct cursors *c, const char *file, const struct bu
 	if (fd < 0)
 		return -errno;
 	err = io_write(fd, text->data, text->len);
-	return err ?: fsync(fd) ? -errno : 0;
+	return err ?: is_synced && fsync(fd) ? -errno : 0;
 }
 
 int cursor_save(const struct cursors *c, const char *name, const struct spool_place *p)
@@ -236,13 +238,40 @@ int cursor_save(const struct cursors *c, const char *name, const struct spool_pl
 	if (err)
 		return err;
 	print(&text, p);
-	err = text.err ?: write_file(c, tmp, &text);
+	err = text.err ?: write_file(c, tmp, &text, true);
 	buf_release(&text);
 	if (!err && (renameat(c->dir, tmp, c->dir, file) || (fsync(c->dir) && errno != EINVAL)))
 		err = -errno;
 	if (err)
 		unlinkat(c->dir, tmp, 0);
 	return err;
+}
+
+/* --- what people are told ------------------------------------------------------------------------- */
+
+int cursor_save_status(const struct cursors *c, const char *name, const struct buf *text)
+{
+	char file[PATH_BYTES], tmp[PATH_BYTES];
+	int err = file_name(name, STATUS, file) ?: file_name(name, STATUS TMP, tmp);
+
+	err = err ?: text->err ?: write_file(c, tmp, text, false);
+	if (!err && renameat(c->dir, tmp, c->dir, file))
+		err = -errno;
+	return err;
+}
+
+int cursor_load_status(char **out, const char *path, const char *name)
+{
+	_cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
+			    fd = -1;
+	char file[PATH_BYTES];
+	size_t len;
+	int err = dir < 0 ? -errno : file_name(name, STATUS, file);
+
+	if (err)
+		return err;
+	fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return fd < 0 ? -errno : io_read_fd(fd, FILE_MAX, out, &len);
 }
 
 /* --- those that are left -------------------------------------------------------------------------- */
@@ -320,7 +349,8 @@ int cursors_sweep(const struct cursors *c, int64_t now_unix_ns, const struct cur
 
 		if (name_of(file, SUFFIX, name) && !s->is_known(s->ctx, name))
 			put_aside(c, file, name, s);
-		else if (name_of(file, REMOVED, name) && is_old(c, file, now_unix_ns))
+		else if ((name_of(file, REMOVED, name) && is_old(c, file, now_unix_ns)) ||
+			 (name_of(file, STATUS, name) && !s->is_known(s->ctx, name)))
 			unlinkat(c->dir, file, 0);
 	}
 	names_release(&files);

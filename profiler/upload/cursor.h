@@ -5,6 +5,7 @@
  *
  *	NAME.cursor	of a destination; letters of NAME that no file should have are %XX
  *	NAME.removed	of one that is in the configuration no more: for some days, should it come back
+ *	NAME.status	what it has answered last, for people (delivery_status.h); not synced
  *	lock
  */
 #ifndef KILN_UPLOAD_CURSOR_H
@@ -33,6 +34,12 @@ void cursors_close(struct cursors *c);
 int cursor_load(const struct cursors *c, const char *name, struct spool_place *out);
 /* It is on disk when this returns 0; else the old one is, or -errno. */
 int cursor_save(const struct cursors *c, const char *name, const struct spool_place *p);
+
+struct buf;
+/* The text of NAME.status. 0 or -errno. */
+int cursor_save_status(const struct cursors *c, const char *name, const struct buf *text);
+/* That of the directory at path, whoever has it; to be freed. 0; -ENOENT; or another -errno. */
+int cursor_load_status(char **out, const char *path, const char *name);
 
 struct cursor_sweep {
 	bool (*is_known)(void *ctx, const char *name);

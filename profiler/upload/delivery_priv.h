@@ -43,6 +43,8 @@ struct destination {
 	enum delivery_said said;
 	uint64_t said_ns, refused_ns, partial_ns; /* 0: never */
 	bool is_cursor_wrong, is_store_wrong;	  /* and said so */
+	enum upload_verdict noted;
+	uint64_t noted_ns; /* when its status was written; 0: never */
 	struct delivery_stats stats;
 };
 
@@ -79,6 +81,9 @@ void destination_advance(struct destination *d, const struct spool_place *behind
 int64_t destination_since(const struct destination *d);
 void destination_release_item(struct destination *d);
 void destination_count_waiting(struct destination *d, uint64_t now_ns);
+
+/* delivery_status.c: what people are told of an answer. */
+void destination_note(struct destination *d, const struct upload_judgement *j, uint64_t now_ns);
 
 /* delivery_send.c: requests, one at a time, and what their answers mean. */
 void destination_send(struct destination *d, uint64_t now_ns);

@@ -15,12 +15,12 @@
 #define FAILURES_OPEN	 5 /* in a row: then it counts as paused */
 #define SAY_AGAIN_NS	 (3600 * NS_PER_S)
 
-/* --- what the log is told: what changes --------------------------------------------------------- */
+/* --- what the log is told: what changes, and when it has no room for that, at the next answer ------ */
 
 static void say_trouble(struct destination *d, enum delivery_said what, const struct why *why,
 			uint64_t now_ns)
 {
-	if (d->said == what && now_ns - d->said_ns < SAY_AGAIN_NS)
+	if ((d->said == what && now_ns - d->said_ns < SAY_AGAIN_NS) || !log_has_room())
 		return;
 	d->said = what;
 	d->said_ns = now_ns;
@@ -37,7 +37,7 @@ static void say_well(struct destination *d)
 
 static void say_refused(struct destination *d, const struct why *why, uint64_t now_ns)
 {
-	if (d->refused_ns && now_ns - d->refused_ns < SAY_AGAIN_NS)
+	if ((d->refused_ns && now_ns - d->refused_ns < SAY_AGAIN_NS) || !log_has_room())
 		return;
 	d->refused_ns = now_ns;
 	log_warning(
@@ -47,7 +47,7 @@ static void say_refused(struct destination *d, const struct why *why, uint64_t n
 
 static void say_partial(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
 {
-	if (d->partial_ns && now_ns - d->partial_ns < SAY_AGAIN_NS)
+	if ((d->partial_ns && now_ns - d->partial_ns < SAY_AGAIN_NS) || !log_has_room())
 		return;
 	d->partial_ns = now_ns;
 	log_warning("upload \"%s\" (%s): %" PRIu64 " of a window refused: %s", d->target->name,
@@ -155,6 +155,7 @@ static void done(void *ctx, struct net_answer *answer)
 	d->wake_ns = now_ns + answer->sent * NS_PER_S / PACE_BYTES_PER_S;
 	upload_target_judge(d->target, answer, &j);
 	act(d, &j, now_ns);
+	destination_note(d, &j, now_ns);
 }
 
 /* --- requests ------------------------------------------------------------------------------------- */

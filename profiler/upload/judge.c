@@ -237,7 +237,8 @@ static void judge_error(const struct upload_target *t, const struct net_answer *
 {
 	/* With TLS 1.3 a refused certificate may look like a connection that breaks. */
 	bool broke = a->err == -EIO && !a->received && text_has_prefix(t->base, "https:");
-	const char *what = "";
+	const char *what = "",
+		   *advice = broke ? ": perhaps it refuses cert_file, or wants one" : "";
 
 	switch (a->err) {
 	case -EPROTO:
@@ -245,6 +246,10 @@ static void judge_error(const struct upload_target *t, const struct net_answer *
 		return;
 	case -EACCES:
 		what = "ca_file, cert_file or key_file: ";
+		break;
+	case -ECONNREFUSED:
+		advice = t->proxy ? ": check proxy, and the host and port of the URL"
+				  : ": check the host and port of the URL";
 		break;
 	case -EFBIG: /* It may have taken the data. */
 		out->verdict = UPLOAD_AGAIN_FEW;
@@ -254,8 +259,7 @@ static void judge_error(const struct upload_target *t, const struct net_answer *
 	}
 	if (a->is_bad_request)
 		out->verdict = UPLOAD_WRONG;
-	why_say(&out->why, 0, "%s%s%s", what, a->why,
-		broke ? ": perhaps it refuses cert_file, or wants one" : "");
+	why_say(&out->why, 0, "%s%s%s", what, a->why, advice);
 }
 
 void upload_target_judge(const struct upload_target *t, const struct net_answer *a,

@@ -8,6 +8,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
+#include "profiler/upload/delivery_status.h"
 #include "tests/lib/delivery.h"
 
 #define N    60
@@ -33,6 +34,49 @@ static void every_window_arrives_once(void **state)
 		assert_int_equal(
 			s.dropped_age + s.dropped_bytes + s.dropped_gone + s.dropped_refused, 0);
 	}
+	end(&t);
+}
+
+/* --- what people are told --------------------------------------------------------------------------- */
+
+static void away_then_well(struct sim *s, struct sim_server *v, struct sim_answer *out)
+{
+	(void)v;
+	out->status = s->now_ns < 30 * WINDOW_NS ? 503 : 200;
+}
+
+static struct delivery_status status_of(const char *name)
+{
+	struct delivery_status s;
+
+	assert_int_equal(delivery_status_load(&s, "store/upload", name), 0);
+	return s;
+}
+
+static void how_it_stands_is_written_down(void **state)
+{
+	struct test t = {.names = {"a"}};
+	struct delivery_status s;
+
+	(void)state;
+	begin(&t);
+	t.sim.servers[0].answer = away_then_well;
+	assert_int_equal(delivery_status_load(&s, "store/upload", "a"), -ENOENT);
+	run_until(&t, 29 * WINDOW_NS, N);
+	s = status_of("a");
+	assert_false(s.is_well);
+	assert_string_equal(s.answer.text, "503 it went wrong");
+	assert_in_range(s.windows, 2, 29);
+	assert_int_equal(s.oldest_unix_ns / SECOND, T0 / SECOND);
+	run_until(&t, (N + 40) * WINDOW_NS, N);
+	s = status_of("a");
+	assert_true(s.is_well);
+	assert_string_equal(s.answer.text, "200 it went wrong");
+	t.names[0] = t.sim.servers[0].name =
+		"b"; /* of one that is configured no more there is nothing to say */
+	crash(&t);
+	run_until(&t, (N + 41) * WINDOW_NS, N);
+	assert_int_equal(delivery_status_load(&s, "store/upload", "a"), -ENOENT);
 	end(&t);
 }
 
@@ -408,6 +452,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(every_window_arrives_once),
+		CASE(how_it_stands_is_written_down),
 		CASE(what_it_is_caught_up_with_is_paced),
 		CASE(who_is_new_begins_with_what_comes),
 		CASE(two_of_one_name_are_refused),
