@@ -90,6 +90,7 @@ struct upload_kind {
 	uint64_t max_age_ns;  /* the server refuses what began before; 0: takes everything */
 	bool takes_template;  /* its URLs have placeholders in braces */
 	bool is_signed;	      /* by AWS Signature Version 4: it takes a key instead of a password */
+	bool has_series;      /* labels of the target say which */
 	/* Whether the URL's rest and the options make sense for it. 0, or -EINVAL with a sentence. */
 	int (*check)(const struct upload_target *t, struct why *why);
 	/* 0; or -errno with a sentence: then the item can never be sent. */

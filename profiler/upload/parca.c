@@ -168,6 +168,7 @@ static void judge(const struct upload_target *t, const struct net_answer *a,
 const struct upload_kind upload_parca = {
 	.name = "parca",
 	.default_port = 7070,
+	.has_series = true,
 	.check = check,
 	.pack = pack,
 	.judge = judge,

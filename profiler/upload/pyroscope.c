@@ -192,6 +192,7 @@ const struct upload_kind upload_pyroscope = {
 	.name = "pyroscope",
 	.default_port = 4040,
 	.max_age_ns = MAX_AGE_NS,
+	.has_series = true,
 	.check = check,
 	.pack = pack,
 	.judge = judge,

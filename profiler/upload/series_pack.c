@@ -122,18 +122,31 @@ static int add_series(struct packing *k, const struct series *s, size_t index)
 	return k->message.err;
 }
 
-/* The item's own, and then the usual ones. */
-static const char *const *join_labels(const char *const *own, const char **out)
+static size_t add_keys(const char **out, size_t n, const char *const *keys)
+{
+	while (keys && *keys && n < SERIES_MAX_LABELS)
+		out[n++] = *keys++;
+	out[n] = NULL;
+	return n;
+}
+
+static bool has_key(const char *const *keys, const char *key)
+{
+	while (*keys && strcmp(*keys, key) != 0)
+		keys++;
+	return *keys;
+}
+
+/* The item's own, and then the target's, or the usual ones. */
+static void choose_labels(const struct packing *k, struct series_opts *o, const char **labels)
 {
 	static const char *const usual[] = UPLOAD_SERIES_LABELS;
-	size_t n = 0;
+	const char *const *wanted = (const char *const *)k->t->labels ?: usual;
 
-	while (*own && n < SERIES_MAX_LABELS)
-		out[n++] = *own++;
-	for (const char *const *u = usual; *u && n < SERIES_MAX_LABELS; u++)
-		out[n++] = *u;
-	out[n] = NULL;
-	return out;
+	add_keys(labels, add_keys(labels, 0, k->item->labels), wanted);
+	o->labels = labels;
+	/* A series of many hosts is what one wants who leaves it out. */
+	o->host = has_key(labels, SERIES_LABEL_HOST) ? k->item->host : NULL;
 }
 
 static int add_all(struct packing *k)
@@ -143,9 +156,7 @@ static int add_all(struct packing *k)
 	struct series_list list = {0};
 	int err;
 
-	if (k->item->labels)
-		o.labels = join_labels(k->item->labels, labels);
-	o.host = k->item->host;
+	choose_labels(k, &o, labels);
 	o.without_names = k->t->without_names;
 	profile_type_name(&k->type, k->item->profile);
 	err = k->type.err ?: series_split(k->item->profile, &o, &list);

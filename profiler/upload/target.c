@@ -255,6 +255,22 @@ static int set_headers(struct upload_target *t, const struct upload_target_opts 
 	return err;
 }
 
+/* --- labels ------------------------------------------------------------------------------------------ */
+
+static int set_labels(struct upload_target *t, const struct upload_target_opts *o, struct why *why)
+{
+	int err = 0;
+
+	if (!o->n_labels)
+		return 0;
+	t->labels = calloc(o->n_labels + 1, sizeof(*t->labels));
+	if (!t->labels)
+		return no_memory(why);
+	for (size_t i = 0; i < o->n_labels && !err; i++)
+		err = copy(&t->labels[i], o->labels[i], why);
+	return err;
+}
+
 /* --- all -------------------------------------------------------------------------------------------- */
 
 static int set_rest(struct upload_target *t, const struct upload_target_opts *o, struct why *why)
@@ -292,6 +308,7 @@ int upload_target_new(struct upload_target **out, const struct upload_target_opt
 	err = err ?: set_rest(t, o, why);
 	err = err ?: set_secrets(t, o, why);
 	err = err ?: set_headers(t, o, why);
+	err = err ?: set_labels(t, o, why);
 	if (!err && t->kind->check)
 		err = t->kind->check(t, why);
 	if (err)
@@ -319,6 +336,9 @@ void upload_target_free(struct upload_target *t)
 		free(texts[i]);
 	for (char **h = t->headers; h && *h; h++)
 		free(*h);
+	for (char **l = t->labels; l && *l; l++)
+		free(*l);
+	free(t->labels);
 	cleanup_close_fd(&t->ca_fd);
 	cleanup_close_fd(&t->cert_fd);
 	cleanup_close_fd(&t->key_fd);

@@ -19,6 +19,9 @@ struct upload_target_opts { /* borrowed; NULL: not set */
 	const char *ca_file, *cert_file, *key_file, *proxy;
 	const struct upload_header *headers;
 	size_t n_headers;
+	/* Labels of samples that tell series apart, in place of the usual ones (series.h); n 0: those. */
+	const char *const *labels;
+	size_t n_labels;
 	bool without_names; /* functions are not sent: OTLP, and Parca, whose server can name them */
 	char *const *env;   /* for AWS_*; NULL: none */
 };
@@ -35,6 +38,7 @@ struct upload_target {
 	int ca_fd, cert_fd, key_fd;	      /* -1: none */
 	char *aws_region, *aws_key, *aws_secret, *aws_session_token;
 	char **headers; /* "Name: value", NULL-terminated */
+	char **labels;	/* NULL-terminated; NULL: the usual ones */
 	bool without_names;
 };
 
