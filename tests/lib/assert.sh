@@ -99,12 +99,21 @@ wait_until() { # seconds, command...
 	fail "not within $limit s: $*"
 }
 
+# Stopped first: nginx's master would start another worker, which nobody would end then.
+end_tree() { # PID
+	local child
+	kill -STOP "$1" 2>/dev/null || return 0
+	for child in $(pgrep -P "$1"); do
+		end_tree "$child"
+	done
+	kill -KILL "$1" 2>/dev/null || true
+}
+
 end_started() { # directory of a test
 	local pid
 	[ -e "$1/.started" ] || return 0
 	while read -r pid; do
-		pkill -KILL -P "$pid" || true
-		kill -KILL "$pid" 2>/dev/null || true
+		end_tree "$pid"
 	done <"$1/.started"
 }
 
