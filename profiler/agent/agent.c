@@ -17,6 +17,7 @@
 #include "profiler/agent/governor.h"
 #include "profiler/agent/labels.h"
 #include "profiler/agent/log_setup.h"
+#include "profiler/agent/offers.h"
 #include "profiler/agent/outbox.h"
 #include "profiler/agent/role_env.h"
 #include "profiler/agent/self_cost.h"
@@ -48,6 +49,7 @@ struct agent {
 	struct config *config;
 	struct collector *collector;
 	struct outbox *outbox;
+	struct offers offers;
 	struct window_clock clock;
 	struct window_parts parts;
 	struct governor governor;
@@ -104,7 +106,7 @@ static void begin_window(struct agent *a)
 	a->window_ns = now.mono_ns;
 }
 
-static void set_gauges(const struct agent *a)
+static void set_gauges(struct agent *a)
 {
 	struct metrics *m = a->env->metrics;
 
@@ -112,6 +114,7 @@ static void set_gauges(const struct agent *a)
 	metrics_set(m, METRIC_frequency_wanted_hz, a->config->frequency_hz);
 	metrics_set(m, METRIC_window_ns, a->config->window_ns);
 	metrics_set(m, METRIC_sampling, !a->ends);
+	offers_count(&a->offers, m, a->collector);
 }
 
 static void send_status(struct agent *a, const struct outbox_counts *n)
@@ -254,6 +257,7 @@ static int restart_collector(struct agent *a)
 		log_error("%s", why);
 		return err;
 	}
+	offers_connect(&a->offers, a->collector, a->config);
 	self_cost_restart(&a->cost, monotonic_ns());
 	set_governor(a);
 	begin_window(a);
@@ -277,6 +281,7 @@ static int take_config(struct agent *a, struct config *fresh, int *refused)
 	log_setup(fresh);
 	if (restart)
 		return restart_collector(a);
+	offers_reload(&a->offers, a->collector, a->config);
 	set_governor(a);
 	return 0;
 }
@@ -329,6 +334,9 @@ static int take_message(struct agent *a, const struct control_msg *m, int *fd)
 	switch ((enum control_kind)m->kind) {
 	case CONTROL_CHANNEL:
 		outbox_connect(a->outbox, steal_fd(fd));
+		return 0;
+	case CONTROL_FILES:
+		offers_take(&a->offers, steal_fd(fd), a->collector, a->config);
 		return 0;
 	case CONTROL_CONFIG:
 		return a->ends ? 0 : reload(a, *fd);
@@ -540,6 +548,7 @@ static void agent_release(struct agent *a)
 {
 	collector_close(a->collector);
 	outbox_free(a->outbox);
+	offers_release(&a->offers);
 	window_parts_release(&a->parts);
 	self_cost_release(&a->cost);
 	labels_free(a->labels);
@@ -576,7 +585,8 @@ static int new_outbox(struct agent *a)
 
 int agent_run(struct role_env *env)
 {
-	struct agent a = {.env = env, .config = env->config, .cost.run_time_fd = -1};
+	struct agent a = {
+		.env = env, .config = env->config, .cost.run_time_fd = -1, .offers = OFFERS_NONE};
 	int err = let_control_wake(env->control) ?: new_outbox(&a) ?: start(&a) ?: go_on(&a);
 
 	if (a.ends)

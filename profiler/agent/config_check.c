@@ -8,6 +8,8 @@
 #include "profiler/agent/config_read.h"
 #include "profiler/agent/config_values.h"
 #include "profiler/base/buf.h"
+#include "profiler/base/why.h"
+#include "profiler/upload/url.h"
 
 static const struct config_place *place(const struct config *c, enum config_key_id key)
 {
@@ -60,6 +62,21 @@ static void check_relabel(const struct config_relabel *rule, struct config_error
 			     rule->target);
 }
 
+/* What only some kinds of destination have. */
+static void check_kind(const struct config_upload *u, struct config_errors *errs)
+{
+	struct upload_url url;
+	struct why why;
+
+	if (!u->url || upload_url_parse(&url, u->url, &why))
+		return;
+	if (u->debuginfo != DEBUGINFO_NONE && !url.scheme->kind->debuginfo)
+		config_error(errs, &u->at, "debuginfo: only Pyroscope and Parca take it");
+	if (u->labels.list.len && !url.scheme->kind->has_series)
+		config_error(errs, &u->at,
+			     "labels: only Pyroscope and Parca have series that they tell apart");
+}
+
 static void check_upload(const struct config *c, size_t i, struct config_errors *errs)
 {
 	const struct config_upload *u = &c->upload.data[i];
@@ -75,6 +92,7 @@ static void check_upload(const struct config *c, size_t i, struct config_errors 
 		config_error(errs, &u->at, "a token_file and a username: only one can be used");
 	if (!u->cert_file != !u->key_file)
 		config_error(errs, &u->at, "cert_file and key_file go together");
+	check_kind(u, errs);
 }
 
 void config_warn(struct buf *out, const struct config *c)

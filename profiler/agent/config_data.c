@@ -39,6 +39,7 @@ void config_free(struct config *c)
 		free_values(&config_relabel_schema, &c->relabel.data[i]);
 	for (size_t i = 0; i < c->upload.len; i++) {
 		release_pairs(&c->upload.data[i].headers);
+		release_names(&c->upload.data[i].labels);
 		free_values(&config_upload_schema, &c->upload.data[i]);
 	}
 	vec_release(&c->relabel);

@@ -88,6 +88,36 @@ static void print_pairs(const struct printer *p, size_t level, const struct conf
 	}
 }
 
+/* "[a, b]" */
+static void print_list(const struct printer *p, const struct config_names *names)
+{
+	buf_char(p->out, '[');
+	for (size_t i = 0; i < names->list.len; i++) {
+		buf_str(p->out, i ? ", " : "");
+		config_text_print(p->out, names->list.data[i]);
+	}
+	buf_char(p->out, ']');
+}
+
+static void print_names(const struct printer *p, size_t level, const struct config_key *k,
+			const struct config_names *names, const struct config_place *at)
+{
+	indent(p, level);
+	buf_printf(p->out, "%s: ", last_part(k->name));
+	print_list(p, names);
+	print_place(p, at);
+}
+
+static const struct config_names *names_of(const struct config_key *k, const void *item)
+{
+	return (const void *)((const char *)item + k->offset);
+}
+
+static bool is_item_set(const struct config_key *k, const void *item)
+{
+	return k->type == TYPE_LABELS ? names_of(k, item)->list.len : config_value_is_set(k, item);
+}
+
 /* The keys of one item, the first behind a dash. */
 static void print_item(const struct printer *p, const struct config_schema *s, const void *item,
 		       const struct config_place *at)
@@ -105,29 +135,19 @@ static void print_item(const struct printer *p, const struct config_schema *s, c
 				print_pairs(p, 2, k, pairs);
 			continue;
 		}
-		if (!config_value_is_set(k, item))
+		if (!is_item_set(k, item))
 			continue;
 		buf_printf(p->out, "  %s %s: ", first ? "-" : " ", k->name);
-		config_value_print(p->out, k, item);
+		if (k->type == TYPE_LABELS)
+			print_list(p, names_of(k, item));
+		else
+			config_value_print(p->out, k, item);
 		if (first)
 			print_place(p, at);
 		else
 			buf_char(p->out, '\n');
 		first = false;
 	}
-}
-
-static void print_names(const struct printer *p, size_t level, const struct config_key *k,
-			const struct config_names *names, const struct config_place *at)
-{
-	indent(p, level);
-	buf_printf(p->out, "%s: [", last_part(k->name));
-	for (size_t i = 0; i < names->list.len; i++) {
-		buf_str(p->out, i ? ", " : "");
-		config_text_print(p->out, names->list.data[i]);
-	}
-	buf_char(p->out, ']');
-	print_place(p, at);
 }
 
 static bool is_set(const struct config *c, const struct config_key *k)

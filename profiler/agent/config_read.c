@@ -67,7 +67,8 @@ static int add_name(const struct reader *r, const struct config_key *k, void *ba
 {
 	struct config_names *names = (void *)((char *)base + k->offset);
 	struct buf why = {0};
-	int err = config_check_host(text, &why);
+	int err = k->type == TYPE_LABELS ? config_check_label(text, &why)
+					 : config_check_host(text, &why);
 	char *copy;
 
 	if (!err && names->list.len >= k->most) {
@@ -218,6 +219,7 @@ static int read_value(const struct reader *r, const struct config_key *k, void *
 {
 	switch (k->type) {
 	case TYPE_NAMES:
+	case TYPE_LABELS:
 		return read_names(r, k, base, n);
 	case TYPE_PAIRS:
 	case TYPE_HEADERS:

@@ -27,6 +27,7 @@ enum config_type {
 	TYPE_REGEX,    /* char *, extended, for a whole value */
 	TYPE_URL,      /* char *, one of those of a destination */
 	TYPE_NAMES,    /* struct config_names, of at most `max` host names */
+	TYPE_LABELS,   /* the same, of labels' names */
 	TYPE_PAIRS,    /* struct config_pairs: labels */
 	TYPE_HEADERS,  /* struct config_pairs: headers of HTTP */
 	TYPE_RELABELS, /* VEC(struct config_relabel) */
@@ -37,10 +38,11 @@ enum config_type {
 #define SEC 1000000000ull
 #define DAY (86400 * SEC)
 
-#define CONFIG_MAX_TEXT	 1024
-#define CONFIG_MAX_PAIRS 64
-#define CONFIG_MAX_NAMES 64
-#define CONFIG_MAX_ITEMS 256 /* relabel rules */
+#define CONFIG_MAX_TEXT		 1024
+#define CONFIG_MAX_PAIRS	 64
+#define CONFIG_MAX_NAMES	 64
+#define CONFIG_MAX_SERIES_LABELS 16
+#define CONFIG_MAX_ITEMS	 256 /* relabel rules */
 /* Each keeps a window in memory, and has lines of its own among the metrics. */
 #define CONFIG_MAX_UPLOADS 16
 
@@ -50,6 +52,8 @@ enum config_type {
 	  "samples a second on each CPU")                                                          \
 	X("sampling.exclude_self", SWITCH, exclude_self, 0, 0, "false", NULL, false,               \
 	  "leave out the agent's own processes")                                                   \
+	X("sampling.hosts", PERCENT, share_ppm, 0, 1000000, "100%", NULL, false,                   \
+	  "share of the hosts that sample; a host's names say whether it is one")                  \
 	X("window", TIME, window_ns, SEC, 3600 * SEC, "10s", NULL, false,                          \
 	  "time that one stored profile covers")                                                   \
 	X("store.path", FILE, store_path, 0, 0, "/var/lib/kiln", NULL, false,                      \
@@ -111,6 +115,10 @@ enum config_type {
 	  "more headers of requests")                                                              \
 	X("names", SWITCH, names, 0, 0, "true", NULL, false,                                       \
 	  "send names of functions; false: the server finds them by build id")                     \
+	X("labels", LABELS, labels, 0, CONFIG_MAX_SERIES_LABELS, NULL, NULL, false,                \
+	  "labels of samples that tell series apart")                                              \
+	X("debuginfo", WORD, debuginfo, 0, 0, "false", CONFIG_DEBUGINFO_WORDS, false,              \
+	  "give it files with debug information; true: root's, all: others' too")                  \
 	X("max_age", TIME, max_age_ns, 60 * SEC, 36500 * DAY, "1d", NULL, false,                   \
 	  "what waits is dropped when it is older")                                                \
 	X("max_size", SIZE, max_bytes, MIB, INT64_MAX, "1GiB", NULL, false,                        \
@@ -136,6 +144,9 @@ struct config_pairs {
 	VEC(struct config_pair) list;
 };
 
+#define CONFIG_DEBUGINFO_WORDS "false|true|all"
+enum config_debuginfo { DEBUGINFO_NONE, DEBUGINFO_ROOTS, DEBUGINFO_ALL };
+
 #define CONFIG_RELABEL_WORDS "keep|drop|replace"
 enum config_relabel_action { RELABEL_KEEP, RELABEL_DROP, RELABEL_REPLACE };
 
@@ -151,6 +162,8 @@ struct config_upload {
 	char *ca_file, *cert_file, *key_file, *proxy;
 	struct config_pairs headers;
 	bool names;
+	struct config_names labels; /* empty: the usual ones */
+	int debuginfo;
 	uint64_t max_age_ns, max_bytes;
 	struct config_place at;
 };
@@ -163,6 +176,7 @@ enum config_log_format { CONFIG_LOGFMT, CONFIG_JSON };
 struct config { /* strings are NULL where nothing is set and there is no default */
 	uint64_t frequency_hz;
 	bool exclude_self;
+	uint64_t share_ppm; /* of hosts that sample */
 	uint64_t window_ns;
 	char *store_path;
 	uint64_t store_max_bytes, store_max_age_ns, store_min_free_bytes;

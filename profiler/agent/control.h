@@ -17,6 +17,7 @@ enum control_kind {
 	CONTROL_RELOADED,  /* the sampler has the new configuration, or has refused it: `err` */
 	/* to a process */
 	CONTROL_CHANNEL, /* a socket: the new way between the sampler and the store writer */
+	CONTROL_FILES,	 /* a socket: the new way from the sampler to who gives files to stores */
 	CONTROL_CONFIG,	 /* a file: the new configuration (config_print()) */
 	CONTROL_LOSSES,	 /* `losses`, for the sampler's next window */
 	CONTROL_END,	 /* flush, and end */
@@ -53,7 +54,7 @@ int control_recv(int sock, struct control_msg *m, int *fd);
 /* Whether the kind comes with a descriptor. */
 static inline int control_has_fd(uint32_t kind)
 {
-	return kind == CONTROL_CHANNEL || kind == CONTROL_CONFIG;
+	return kind == CONTROL_CHANNEL || kind == CONTROL_FILES || kind == CONTROL_CONFIG;
 }
 
 #endif

@@ -9,6 +9,8 @@
 
 #include "profiler/agent/agent.h"
 #include "profiler/agent/config.h"
+#include "profiler/agent/debuginfo_role.h"
+#include "profiler/agent/host_share.h"
 #include "profiler/agent/http_role.h"
 #include "profiler/agent/store_owner.h"
 #include "profiler/agent/upload_role.h"
@@ -71,6 +73,13 @@ static const int uploader_calls[] = {
 	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_eventfd2, SYS_pipe2,
 	SYS_ioctl,	 SYS_select,	 SYS_pselect6};
 
+/* And to give files to others that somebody else opens. */
+static const int debuginfo_calls[] = {
+	STORE_CALLS,	 SYS_socket,	 SYS_socketpair, SYS_connect,  SYS_bind,
+	SYS_sendto,	 SYS_recvfrom,	 SYS_sendmmsg,	 SYS_shutdown, SYS_getsockname,
+	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_eventfd2, SYS_pipe2,
+	SYS_ioctl,	 SYS_select,	 SYS_pselect6};
+
 #define N_CALLS(calls) (sizeof(calls) / sizeof(*(calls)))
 
 static bool store_differs(const struct config *a, const struct config *b)
@@ -78,6 +87,12 @@ static bool store_differs(const struct config *a, const struct config *b)
 	return CONFIG_DIFFERS(a, b, CONFIG_KEY_store_path, CONFIG_KEY_store_max_bytes,
 			      CONFIG_KEY_store_max_age_ns, CONFIG_KEY_store_min_free_bytes,
 			      CONFIG_KEY_log_level, CONFIG_KEY_log_format);
+}
+
+/* On a host that is left out from now on. */
+static bool sampler_must_end(const struct config *before, const struct config *after)
+{
+	return host_is_sampled(before) && !host_is_sampled(after);
 }
 
 const struct role roles[ROLE_COUNT] = {
@@ -133,7 +148,25 @@ const struct role roles[ROLE_COUNT] = {
 			.is_optional = true,
 			.is_wanted = upload_role_is_wanted,
 			.needs_restart = upload_role_differs,
-			.log_lines = 2,
+			.log_lines = 1,
+		},
+	[ROLE_DEBUGINFO] =
+		{
+			.name = "giver of debug information",
+			.comm = "kiln-debuginfo",
+			.prepare = debuginfo_role_prepare,
+			.run = debuginfo_role_run,
+			.limits =
+				{
+					.calls = debuginfo_calls,
+					.n_calls = N_CALLS(debuginfo_calls),
+					.service_user = true,
+				},
+			.uploads = true,
+			.is_optional = true,
+			.is_wanted = debuginfo_role_is_wanted,
+			.needs_restart = upload_role_differs,
+			.log_lines = 1,
 		},
 	[ROLE_SAMPLER] =
 		{
@@ -141,6 +174,8 @@ const struct role roles[ROLE_COUNT] = {
 			.comm = "kiln-sampler",
 			.run = agent_run,
 			.limits = {.caps = SAMPLING_CAPS | READER_CAPS, .read_only = true},
+			.is_wanted = host_is_sampled,
+			.needs_restart = sampler_must_end,
 			.log_lines = 3,
 		},
 };
@@ -211,33 +246,41 @@ static void add_all(struct reach *r, const char *const *paths, size_t n)
 }
 
 /* The directory of cursors is made for who writes there. */
-static int add_uploads(struct reach *r, const struct config *c, const struct identity *who)
+static int add_cursors(struct reach *r, const struct config *c, const struct identity *who)
 {
 	int err = upload_role_dir(c, r->cursors, sizeof(r->cursors));
 
 	err = err ?: store_owner_subdir(r->cursors, who);
-	if (err)
-		return err;
-	r->v[r->n++] = (struct landlock_path){r->cursors, LANDLOCK_WRITE};
-	r->v[r->n++] = (struct landlock_path){NULL, LANDLOCK_CONNECT};
-	add_all(r, uploads_read, N_OF(uploads_read));
-	return 0;
+	if (!err)
+		r->v[r->n++] = (struct landlock_path){r->cursors, LANDLOCK_WRITE};
+	return err;
 }
 
+static void add_network(struct reach *r)
+{
+	r->v[r->n++] = (struct landlock_path){NULL, LANDLOCK_CONNECT};
+	add_all(r, uploads_read, N_OF(uploads_read));
+}
+
+/* Whoever reaches no store is still the user that others are who do. */
 static int enter_store(const struct role *r, const struct config *c, const struct identity *who,
 		       pid_t parent)
 {
-	struct reach reach = {.n = 1};
+	bool has_store = r->writes_store || r->reads_store;
+	struct reach reach = {.n = 0};
 	struct identity as = *who;
 	int err;
 
 	confine_raise(true);
-	reach.v[0] = (struct landlock_path){c->store_path,
-					    r->writes_store ? LANDLOCK_WRITE : LANDLOCK_READ};
+	if (has_store)
+		reach.v[reach.n++] = (struct landlock_path){
+			c->store_path, r->writes_store ? LANDLOCK_WRITE : LANDLOCK_READ};
 	add_all(&reach, readable, N_OF(readable));
 	err = store_owner_prepare(c->store_path, &as);
-	if (!err && r->uploads)
-		err = add_uploads(&reach, c, &as);
+	if (!err && r->uploads && has_store)
+		err = add_cursors(&reach, c, &as);
+	if (r->uploads)
+		add_network(&reach);
 	if (err) {
 		log_error("%s: %s; store.path says where else", c->store_path, strerror(-err));
 		return err;
@@ -250,7 +293,7 @@ int role_enter(const struct role *r, const struct config *c, const struct identi
 {
 	int err;
 
-	if (r->writes_store || r->reads_store)
+	if (r->writes_store || r->reads_store || r->uploads)
 		return enter_store(r, c, who, parent);
 	err = confine_enter(&r->limits, who, parent, NULL, 0);
 	if (err)

@@ -11,10 +11,10 @@ struct config;
 struct role_env;
 
 /* In the order in which they start; they end in ROLE_END_ORDER. */
-enum role_id { ROLE_WRITER, ROLE_SERVER, ROLE_SAMPLER, ROLE_UPLOADER, ROLE_COUNT };
+enum role_id { ROLE_WRITER, ROLE_SERVER, ROLE_SAMPLER, ROLE_UPLOADER, ROLE_DEBUGINFO, ROLE_COUNT };
 #define ROLE_END_ORDER                                                                             \
 	{                                                                                          \
-		ROLE_SAMPLER, ROLE_WRITER, ROLE_UPLOADER, ROLE_SERVER                              \
+		ROLE_SAMPLER, ROLE_WRITER, ROLE_UPLOADER, ROLE_DEBUGINFO, ROLE_SERVER              \
 	}
 
 struct role {
@@ -26,7 +26,7 @@ struct role {
 	int (*check)(const struct config *c, bool is_lenient);
 	struct confinement limits;
 	bool writes_store, reads_store; /* reaches nothing but the store's directory */
-	bool uploads;	  /* ... and cursors in it, the network, and what that takes */
+	bool uploads; /* the network and what that takes; who reads the store, cursors in it, too */
 	bool is_optional; /* the agent starts without it, and tries again */
 	/* Whether there is something to do for it; NULL: always. */
 	bool (*is_wanted)(const struct config *c);

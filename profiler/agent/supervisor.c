@@ -16,7 +16,7 @@
 #include "profiler/agent/config_data.h"
 #include "profiler/agent/log_setup.h"
 #include "profiler/agent/supervisor_priv.h"
-#include "profiler/agent/upload_role.h"
+#include "profiler/agent/upload_metrics.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
@@ -32,20 +32,19 @@
 	4 /* times as long until it has started: programs load, and stores are mended */
 
 static const enum metric restart_metric[ROLE_COUNT] = {
-	[ROLE_SAMPLER] = METRIC_restarts_sampler,
-	[ROLE_WRITER] = METRIC_restarts_writer,
-	[ROLE_SERVER] = METRIC_restarts_server,
-	[ROLE_UPLOADER] = METRIC_restarts_uploader,
+	[ROLE_SAMPLER] = METRIC_restarts_sampler,     [ROLE_WRITER] = METRIC_restarts_writer,
+	[ROLE_SERVER] = METRIC_restarts_server,	      [ROLE_UPLOADER] = METRIC_restarts_uploader,
+	[ROLE_DEBUGINFO] = METRIC_restarts_debuginfo,
 };
 static const enum role_id end_order[ROLE_COUNT] = ROLE_END_ORDER;
 
 /* --- starting ----------------------------------------------------------------------------------- */
 
-/* What the samples go through, anew each time that one of its ends starts. */
-static void connect_sampler(struct supervisor *s)
+/* What the sampler's windows and files go through, anew each time that one of the ends starts. */
+static void connect_sampler(struct supervisor *s, enum role_id to, enum control_kind kind)
 {
-	struct child *ends[] = {&s->children[ROLE_SAMPLER], &s->children[ROLE_WRITER]};
-	const struct control_msg m = {.kind = CONTROL_CHANNEL};
+	struct child *ends[] = {&s->children[ROLE_SAMPLER], &s->children[to]};
+	const struct control_msg m = {.kind = kind};
 	int pair[2];
 
 	/* A sampler that was asked to end has windows to send. */
@@ -53,7 +52,7 @@ static void connect_sampler(struct supervisor *s)
 	    ends[1]->state != CHILD_READY)
 		return;
 	if (control_pair(pair)) {
-		log_error("no socket for the store writer: %s", strerror(errno));
+		log_error("no socket for the %s: %s", ends[1]->role->name, strerror(errno));
 		child_kill(ends[1]);
 		return;
 	}
@@ -83,10 +82,20 @@ static void start_role(struct supervisor *s, enum role_id id)
 		fail(s, err);
 }
 
+static void announce(struct supervisor *s)
+{
+	s->phase = PHASE_RUNNING;
+	log_set_limit(SUPERVISOR_LOG_LINES);
+	notify_send(&s->notifier, "READY=1");
+	supervisor_tell_status(s);
+}
+
 /* With this configuration there is nothing for it to do. */
 static void leave_off(struct supervisor *s, enum role_id id)
 {
 	child_set_state(&s->children[id], CHILD_GONE);
+	if (s->phase == PHASE_STARTING && supervisor_all_ready(s))
+		announce(s);
 	if (!s->restarting[id])
 		return;
 	s->restarting[id] = false;
@@ -109,14 +118,6 @@ static void start_due(struct supervisor *s)
 		if (s->phase == PHASE_STARTING && c->state == CHILD_STARTING)
 			return;
 	}
-}
-
-static void announce(struct supervisor *s)
-{
-	s->phase = PHASE_RUNNING;
-	log_set_limit(SUPERVISOR_LOG_LINES);
-	notify_send(&s->notifier, "READY=1");
-	supervisor_tell_status(s);
 }
 
 /* --- losses ------------------------------------------------------------------------------------- */
@@ -158,7 +159,9 @@ static void became_ready(struct supervisor *s, enum role_id id)
 	if (id == ROLE_SAMPLER && s->losses.windows_lost)
 		s->losses.unsampled_ms += (c->since_ns - s->window_ns) / 1000000;
 	if (id == ROLE_SAMPLER || id == ROLE_WRITER)
-		connect_sampler(s);
+		connect_sampler(s, ROLE_WRITER, CONTROL_CHANNEL);
+	if (id == ROLE_SAMPLER || id == ROLE_DEBUGINFO)
+		connect_sampler(s, ROLE_DEBUGINFO, CONTROL_FILES);
 	if (id == ROLE_SERVER)
 		live_connect(s);
 	tell_losses(s);
@@ -183,7 +186,7 @@ static void take_message(struct supervisor *s, enum role_id id, const struct con
 		if (c->state == CHILD_STARTING)
 			became_ready(s, id);
 		else if (id == ROLE_SAMPLER) /* it was asked to end meanwhile */
-			connect_sampler(s);
+			connect_sampler(s, ROLE_WRITER, CONTROL_CHANNEL);
 		break;
 	case CONTROL_FAILED:
 		c->err = m->err < 0 && m->err > -4096 ? m->err : -EIO;
@@ -497,9 +500,10 @@ static int begin(struct supervisor *s)
 		log_warning("NOTIFY_SOCKET cannot be used: %s", strerror(-err));
 	set_patience(s);
 	s->metrics = metrics_new(); /* without it nothing is counted, and all else goes on */
-	metrics_describe(s->metrics, &upload_role_metrics);
+	metrics_describe(s->metrics, &upload_metrics);
 	metrics_set(s->metrics, METRIC_start_unix_ns, (uint64_t)unix_ns());
 	metrics_set(s->metrics, METRIC_config_reload_successful, 1);
+	supervisor_say_share(s);
 	confine_find_user(&s->who);
 	for (int i = 0; i < ROLE_COUNT; i++)
 		child_init(&s->children[i], &roles[i]);

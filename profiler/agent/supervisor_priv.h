@@ -66,6 +66,8 @@ void live_end(struct supervisor *s);
 /* supervisor_status.c: what the service manager is told. */
 void supervisor_tell_status(struct supervisor *s);
 bool supervisor_all_ready(const struct supervisor *s);
+/* Says whether this host samples, when it has a configuration. */
+void supervisor_say_share(const struct supervisor *s);
 
 /* supervisor_trial.c: whether the files of a new configuration, which it takes, can be read. */
 void trial_begin(struct supervisor *s, struct config *fresh);

@@ -104,6 +104,7 @@ void reload_take(struct supervisor *s)
 	config_free(s->config);
 	s->config = steal_ptr(s->fresh);
 	log_setup(s->config);
+	supervisor_say_share(s);
 	tell_sampler(s);
 }
 

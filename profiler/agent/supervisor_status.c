@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <inttypes.h>
 
+#include "profiler/agent/host_share.h"
 #include "profiler/agent/supervisor_priv.h"
 #include "profiler/base/buf.h"
+#include "profiler/base/log.h"
+#include "profiler/metrics/metrics.h"
 
 static uint64_t restarts(const struct supervisor *s)
 {
@@ -13,12 +16,27 @@ static uint64_t restarts(const struct supervisor *s)
 	return n;
 }
 
+void supervisor_say_share(const struct supervisor *s)
+{
+	struct buf said = {0};
+	bool is_in = host_share_say(&said, s->config);
+
+	metrics_set(s->metrics, METRIC_sampling_left_out, !is_in);
+	if (said.len)
+		log_info("%s", buf_cstr(&said));
+	buf_release(&said);
+}
+
 void supervisor_tell_status(struct supervisor *s)
 {
 	struct buf away = {0};
 
 	if (s->phase != PHASE_RUNNING)
 		return;
+	if (!host_is_sampled(s->config)) {
+		notify_send(&s->notifier, "STATUS=this host does not sample: sampling.hosts");
+		return;
+	}
 	for (int i = 0; i < ROLE_COUNT; i++)
 		if (s->children[i].state == CHILD_OFF || s->children[i].state == CHILD_STARTING)
 			buf_printf(&away, "; the %s is away", roles[i].name);

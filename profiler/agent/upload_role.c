@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "profiler/agent/config.h"
 #include "profiler/agent/role_env.h"
 #include "profiler/agent/store_owner.h"
+#include "profiler/agent/upload_metrics.h"
+#include "profiler/agent/upload_targets.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
@@ -23,41 +24,6 @@
 #define LOOK_MS	   1000
 #define COUNT_NS   (2 * NS_PER_S) /* how often metrics are set */
 #define HOST_BYTES (HOST_NAME_MAX + 1)
-
-enum {
-#define X(id, ...) STAT_##id,
-	DELIVERY_STATS(X)
-#undef X
-		N_STATS
-};
-
-static const struct metrics_about about[] = {
-#define X(id, kind, unit, name, labels, help)                                                      \
-	{#kind, "kiln_upload_" name, labels, help, METRICS_##unit},
-	DELIVERY_STATS(X)
-#undef X
-};
-const struct metrics_table upload_role_metrics = {"destination", about, N_STATS};
-_Static_assert(N_STATS <= METRICS_OF_EACH, "metrics of a destination");
-_Static_assert(CONFIG_MAX_UPLOADS <= METRICS_THINGS, "destinations");
-
-struct prepared {
-	struct net *net;
-	struct upload_target
-		*targets[CONFIG_MAX_UPLOADS]; /* as in the configuration; NULL: wrong */
-};
-
-static void prepared_free(struct prepared *p)
-{
-	if (!p)
-		return;
-	for (size_t i = 0; i < CONFIG_MAX_UPLOADS; i++)
-		upload_target_free(p->targets[i]);
-	net_free(p->net);
-	free(p);
-}
-
-DEFINE_CLEANUP(prepared, prepared_free)
 
 bool upload_role_is_wanted(const struct config *c)
 {
@@ -73,32 +39,6 @@ int upload_role_dir(const struct config *c, char *out, size_t size)
 
 /* --- destinations --------------------------------------------------------------------------------- */
 
-static int make_target(struct upload_target **out, const struct config_upload *u, struct why *why)
-{
-	struct upload_header headers[CONFIG_MAX_PAIRS];
-	struct upload_target_opts o = {
-		.name = u->name,
-		.url = u->url,
-		.token_file = u->token_file,
-		.username = u->username,
-		.password_file = u->password_file,
-		.tenant = u->tenant,
-		.ca_file = u->ca_file,
-		.cert_file = u->cert_file,
-		.key_file = u->key_file,
-		.proxy = u->proxy,
-		.headers = headers,
-		.n_headers = u->headers.list.len,
-		.without_names = !u->names,
-		.env = environ,
-	};
-
-	for (size_t i = 0; i < o.n_headers; i++)
-		headers[i] = (struct upload_header){u->headers.list.data[i].name,
-						    u->headers.list.data[i].value};
-	return upload_target_new(out, &o, why);
-}
-
 int upload_role_check_files(const struct config *c, bool is_lenient)
 {
 	int err = 0;
@@ -106,7 +46,7 @@ int upload_role_check_files(const struct config *c, bool is_lenient)
 	for (size_t i = 0; i < c->upload.len; i++) {
 		_cleanup_(upload_target_freep) struct upload_target *t = NULL;
 		struct why why = {""};
-		int failed = make_target(&t, &c->upload.data[i], &why);
+		int failed = upload_targets_make(&t, &c->upload.data[i], &why);
 
 		if (!failed)
 			continue;
@@ -121,7 +61,7 @@ int upload_role_check(const struct config_upload *u, struct why *answer)
 {
 	_cleanup_(upload_target_freep) struct upload_target *t = NULL;
 	char host[HOST_BYTES] = "";
-	int err = make_target(&t, u, answer);
+	int err = upload_targets_make(&t, u, answer);
 
 	gethostname(host, sizeof(host) - 1);
 	return err ?: upload_check(t, host, answer);
@@ -129,25 +69,19 @@ int upload_role_check(const struct config_upload *u, struct why *answer)
 
 /* --- while there are privileges ------------------------------------------------------------------ */
 
+static bool is_any(const struct config_upload *u)
+{
+	(void)u;
+	return true;
+}
+
 int upload_role_prepare(struct role_env *env)
 {
-	_cleanup_(prepared_freep) struct prepared *p = calloc(1, sizeof(*p));
-	const struct config *c = env->config;
-	struct why why = {""};
-	int err = p ? net_new(&p->net, NULL, &why) : -ENOMEM;
+	struct upload_targets *t = NULL;
+	int err = upload_targets_prepare(&t, env->config, is_any, true);
 
-	/* It holds secrets, and may be root's. */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (err) {
-		log_error("nothing can be uploaded: %s", p ? why.text : strerror(-err));
-		return err;
-	}
-	for (size_t i = 0; i < c->upload.len; i++)
-		if (make_target(&p->targets[i], &c->upload.data[i], &why))
-			log_error("upload \"%s\": %s: mend it, and reload the agent",
-				  c->upload.data[i].name, why.text);
-	env->prepared = steal_ptr(p);
-	return 0;
+	env->prepared = t;
+	return err;
 }
 
 /* --- afterwards ----------------------------------------------------------------------------------- */
@@ -155,7 +89,8 @@ int upload_role_prepare(struct role_env *env)
 struct uploader {
 	struct role_env *env;
 	struct delivery *delivery;
-	uint64_t before[CONFIG_MAX_UPLOADS][N_STATS]; /* counted by uploaders before this one */
+	uint64_t before[CONFIG_MAX_UPLOADS]
+		       [DELIVERY_METRICS]; /* counted by uploaders before this one */
 	uint64_t counted_ns;
 };
 
@@ -169,7 +104,7 @@ static bool is_configured(void *ctx, const char *name)
 	return false;
 }
 
-static void stats_of(struct uploader *u, size_t i, uint64_t out[N_STATS])
+static void stats_of(struct uploader *u, size_t i, uint64_t out[DELIVERY_METRICS])
 {
 	struct delivery_stats s;
 	size_t n = 0;
@@ -189,8 +124,8 @@ static void begin_counting(struct uploader *u)
 	for (size_t i = 0; i < delivery_count(u->delivery); i++) {
 		int thing = metrics_find(m, delivery_name(u->delivery, i));
 
-		for (size_t s = 0; s < N_STATS; s++)
-			if (!strcmp(about[s].kind, "counter"))
+		for (size_t s = 0; s < DELIVERY_METRICS; s++)
+			if (!strcmp(upload_metrics.about[s].kind, "counter"))
 				u->before[i][s] = metrics_get_of(m, thing, s);
 	}
 }
@@ -198,7 +133,7 @@ static void begin_counting(struct uploader *u)
 static void count(struct uploader *u)
 {
 	struct metrics *m = u->env->metrics;
-	uint64_t now_ns = monotonic_ns(), stats[N_STATS];
+	uint64_t now_ns = monotonic_ns(), stats[DELIVERY_METRICS];
 
 	if (u->counted_ns && now_ns - u->counted_ns < COUNT_NS)
 		return;
@@ -207,12 +142,12 @@ static void count(struct uploader *u)
 		int thing = metrics_find(m, delivery_name(u->delivery, i));
 
 		stats_of(u, i, stats);
-		for (size_t s = 0; s < N_STATS; s++)
+		for (size_t s = 0; s < DELIVERY_METRICS; s++)
 			metrics_set_of(m, thing, s, u->before[i][s] + stats[s]);
 	}
 }
 
-static int add_destinations(struct uploader *u, struct prepared *p)
+static int add_destinations(struct uploader *u, struct upload_targets *t)
 {
 	const struct config *c = u->env->config;
 	struct why why = {""};
@@ -222,22 +157,22 @@ static int add_destinations(struct uploader *u, struct prepared *p)
 		const struct delivery_bounds bounds = {c->upload.data[i].max_age_ns,
 						       c->upload.data[i].max_bytes};
 
-		err = p->targets[i] ? delivery_add(u->delivery, p->targets[i], &bounds, &why)
-				    : delivery_know(u->delivery, c->upload.data[i].name);
+		err = t->v[i] ? delivery_add(u->delivery, t->v[i], &bounds, &why)
+			      : delivery_know(u->delivery, c->upload.data[i].name);
 		if (!err)
-			p->targets[i] = NULL;
+			t->v[i] = NULL;
 	}
 	if (err)
 		log_error("nothing can be uploaded: %s", why.text[0] ? why.text : strerror(-err));
 	return err;
 }
 
-static int open_delivery(struct uploader *u, struct prepared *p)
+static int open_delivery(struct uploader *u, struct upload_targets *t)
 {
 	const struct config *c = u->env->config;
 	char host[HOST_BYTES] = "", dir[PATH_MAX];
 	struct delivery_opts o = {
-		.world = delivery_real_world(p->net),
+		.world = delivery_real_world(t->net),
 		.store_path = c->store_path,
 		.cursor_dir = dir,
 		.host = host,
@@ -250,7 +185,7 @@ static int open_delivery(struct uploader *u, struct prepared *p)
 	err = err ?: delivery_new(&u->delivery, &o, &why);
 	if (err)
 		log_error("nothing can be uploaded: %s", why.text[0] ? why.text : strerror(-err));
-	return err ?: add_destinations(u, p);
+	return err ?: add_destinations(u, t);
 }
 
 /* False: it is time to end. */
@@ -285,9 +220,9 @@ static int deliver(struct uploader *u)
 
 int upload_role_run(struct role_env *env)
 {
-	_cleanup_(prepared_freep) struct prepared *p = env->prepared;
+	_cleanup_(upload_targets_freep) struct upload_targets *t = env->prepared;
 	struct uploader u = {.env = env};
-	int err = open_delivery(&u, p) ?: deliver(&u);
+	int err = open_delivery(&u, t) ?: deliver(&u);
 
 	delivery_free(u.delivery);
 	config_free(env->config);

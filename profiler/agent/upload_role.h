@@ -7,7 +7,6 @@
 #include <stddef.h>
 
 #include "profiler/base/why.h"
-#include "profiler/metrics/metrics.h"
 
 struct config;
 struct config_upload;
@@ -27,9 +26,6 @@ int upload_role_dir(const struct config *c, char *out, size_t size);
 
 /* Reads the files of all destinations, as roles_check() says. */
 int upload_role_check_files(const struct config *c, bool is_lenient);
-
-/* What is counted of each destination. */
-extern const struct metrics_table upload_role_metrics;
 
 /* For kiln agent --check-upload: 0 if the destination takes a profile, else -errno; with a sentence either way. */
 int upload_role_check(const struct config_upload *u, struct why *answer);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/config.h"
+#include "profiler/agent/host_share.h"
 #include "profiler/agent/roles.h"
 #include "profiler/agent/supervisor.h"
 #include "profiler/agent/upload_role.h"
@@ -157,9 +158,13 @@ static int load_again(void *ctx, struct config **out)
 
 static void print_config(const struct config *c)
 {
-	struct buf out = {0};
+	struct buf out = {0}, share = {0};
 
 	config_print(&out, c, false);
+	host_share_say(&share, c);
+	if (share.len)
+		buf_printf(&out, "# %s\n", buf_cstr(&share));
+	buf_release(&share);
 	fwrite(out.data, 1, out.len, stdout);
 	buf_release(&out);
 }

@@ -80,6 +80,8 @@ static int open_configured(struct upload_target **out, const struct target_args 
 		.key_file = u->key_file,
 		.proxy = u->proxy,
 		.n_headers = n,
+		.labels = (const char *const *)u->labels.list.data,
+		.n_labels = u->labels.list.len,
 		.without_names = !u->names,
 	};
 

@@ -53,7 +53,10 @@ void answer_ready(struct server *s, const struct request *r, struct answer *a)
 
 	(void)r;
 	a->type = TYPE_TEXT;
-	if (metrics_get(m, METRIC_sampling) && metrics_get(m, METRIC_store_open))
+	if (metrics_get(m, METRIC_sampling_left_out) && metrics_get(m, METRIC_store_open))
+		buf_str(&a->body,
+			"ready, and does not sample: sampling.hosts leaves this host out\n");
+	else if (metrics_get(m, METRIC_sampling) && metrics_get(m, METRIC_store_open))
 		buf_str(&a->body, "ready\n");
 	else
 		say_not_ready(m, a);

@@ -119,6 +119,14 @@ int metrics_find(struct metrics *m, const char *name)
 	return room;
 }
 
+int metrics_look(const struct metrics *m, const char *name)
+{
+	for (int i = 0; m && i < METRICS_THINGS; i++)
+		if (is_used(&m->things[i]) && !strncmp(m->things[i].name, name, METRICS_NAME_BYTES))
+			return i;
+	return -1;
+}
+
 void metrics_keep(struct metrics *m, bool (*is_known)(void *ctx, const char *name), void *ctx)
 {
 	for (int i = 0; m && i < METRICS_THINGS; i++)

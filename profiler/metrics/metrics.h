@@ -46,6 +46,8 @@
 	X(cpu_ns, counter, NS, "kiln_cpu_seconds_total", "",                                       \
 	  "CPU time of the agent: its processes and its BPF programs.")                            \
 	X(sampling, gauge, ONE, "kiln_sampling", "", "1 while samples are taken.")                 \
+	X(sampling_left_out, gauge, ONE, "kiln_sampling_left_out", "",                             \
+	  "1 on a host that sampling.hosts leaves out.")                                           \
 	X(store_open, gauge, ONE, "kiln_store_open", "", "1 while the store can be written.")      \
 	X(store_bytes, gauge, ONE, "kiln_store_bytes", "", "Bytes of the store's segments.")       \
 	X(store_oldest_ns, gauge, NS, "kiln_store_oldest_timestamp_seconds", "",                   \
@@ -66,6 +68,17 @@
 	X(restarts_server, counter, ONE, "kiln_process_restarts_total", "process=\"server\"", "")  \
 	X(restarts_uploader, counter, ONE, "kiln_process_restarts_total", "process=\"uploader\"",  \
 	  "")                                                                                      \
+	X(restarts_debuginfo, counter, ONE, "kiln_process_restarts_total",                         \
+	  "process=\"debuginfo\"", "")                                                             \
+	X(debuginfo_offered, counter, ONE, "kiln_debuginfo_offered_total", "",                     \
+	  "Files that the sampler offered to stores of debug information.")                        \
+	X(debuginfo_foreign, counter, ONE, "kiln_debuginfo_skipped_total", "reason=\"not_root\"",  \
+	  "Files with samples that were not offered, by reason.")                                  \
+	X(debuginfo_unreadable, counter, ONE, "kiln_debuginfo_skipped_total",                      \
+	  "reason=\"unreadable\"", "")                                                             \
+	X(debuginfo_stripped, counter, ONE, "kiln_debuginfo_skipped_total", "reason=\"stripped\"", \
+	  "")                                                                                      \
+	X(debuginfo_full, counter, ONE, "kiln_debuginfo_skipped_total", "reason=\"full\"", "")     \
 	X(config_reload_successful, gauge, ONE, "kiln_config_last_reload_successful", "",          \
 	  "1 if the configuration was valid when it was read last.")                               \
 	X(http_requests, counter, ONE, "kiln_http_requests_total", "", "HTTP requests answered.")  \
@@ -121,6 +134,8 @@ void metrics_add_lost(struct metrics *m, enum loss_reason reason, uint64_t sampl
  */
 void metrics_describe(struct metrics *m, const struct metrics_table *table); /* borrowed */
 int metrics_find(struct metrics *m, const char *name);
+/* The number of one that is there already; for other processes. -1: it is not. */
+int metrics_look(const struct metrics *m, const char *name);
 void metrics_keep(struct metrics *m, bool (*is_known)(void *ctx, const char *name), void *ctx);
 void metrics_set_of(struct metrics *m, int thing, size_t i, uint64_t value);
 uint64_t metrics_get_of(const struct metrics *m, int thing, size_t i);

@@ -7,7 +7,7 @@
 . "$SRC/tests/lib/agent.sh"
 
 design=$SRC/profiler/DESIGN.md
-processes=(kiln kiln-sampler kiln-writer kiln-server kiln-uploader)
+processes=(kiln kiln-sampler kiln-writer kiln-server kiln-uploader kiln-debuginfo)
 
 # A column of the table for a process: 1 capabilities in force, 2 permitted, 3 system calls.
 table() { # PROCESS COLUMN
@@ -28,10 +28,18 @@ mask() { # NAMES
 	END
 }
 
-# The uploader runs where there is a destination; nobody listens there.
+# The uploader runs where there is a destination, and who gives files where one wants them; nobody listens there.
 destination() {
-	printf 'upload:\n- {name: nobody, url: "pprof+http://127.0.0.1:9/x"}\n' >kiln.yaml
+	printf 'upload:\n- {name: nobody, url: "parca+http://127.0.0.1:9", debuginfo: true}\n' >kiln.yaml
 	chmod 644 kiln.yaml
+}
+
+all_run() {
+	local p
+	for p in "${processes[@]}"; do
+		[ -n "$(pid_of "$p")" ] || return 1
+	done
+	[ -e store/upload/nobody.cursor ] && [ "$(status_of kiln-debuginfo Seccomp)" = 2 ]
 }
 
 pid_of() { # PROCESS
@@ -68,7 +76,7 @@ test_the_table_holds_for_root() {
 	destination
 	start_agent -c kiln.yaml --window 1s
 	wait_until 20 has_windows 1
-	wait_until 10 test -e store/upload/nobody.cursor
+	wait_until 10 all_run
 	for p in "${processes[@]}"; do
 		assert_eq "in force of $p" "$(status_of "$p" CapEff)" "$(mask "$(table "$p" 1)")"
 		assert_eq "permitted of $p" "$(status_of "$p" CapPrm)" "$(mask "$(table "$p" 2)")"
@@ -80,7 +88,7 @@ test_the_table_holds_for_root() {
 		*) fail "system calls of $p" ;;
 		esac
 	done
-	for p in kiln-writer kiln-server kiln-uploader; do
+	for p in kiln-writer kiln-server kiln-uploader kiln-debuginfo; do
 		assert_eq "bounding set of $p" "$(status_of "$p" CapBnd)" 0000000000000000
 	done
 	stop_agent 0
@@ -92,7 +100,7 @@ test_nobody_is_missing() {
 	local child
 	destination
 	start_agent -c kiln.yaml --window 1s
-	wait_until 10 test -e store/upload/nobody.cursor
+	wait_until 10 all_run
 	for child in $(ps -o comm= --ppid "$agent" | sort -u); do
 		table "$child" 3 >out
 	done
@@ -111,7 +119,7 @@ test_descriptors() {
 	exec 7<&-
 	wait_until 20 has_windows 1
 	assert_no_descriptor kiln 'bpf|perf|\.kiln|/store|^/etc'
-	assert_at_most "descriptors of the supervisor" "$(wc -l <descriptors)" 9
+	assert_at_most "descriptors of the supervisor" "$(wc -l <descriptors)" 10
 	assert_no_descriptor kiln-writer 'bpf|perf|^/etc|signalfd'
 	find "/proc/$(role_pid kiln-writer)/fd" -type l -printf '%f %l\n' | awk '$1 > 2 { print $2 }' |
 		awk -v store="$T/store" '/^[/]/ && index($0, store) != 1' >files
@@ -119,6 +127,7 @@ test_descriptors() {
 	assert_no_descriptor kiln-sampler '/store'
 	assert_no_descriptor kiln-server 'bpf|perf|/store|^/etc|signalfd'
 	assert_no_descriptor kiln-uploader 'bpf|perf|^/etc|signalfd'
+	assert_no_descriptor kiln-debuginfo 'bpf|perf|/store|^/etc|signalfd'
 	stop_agent 0
 }
 
@@ -229,8 +238,9 @@ test_with_a_user() {
 	assert_eq "in force of the writer" "$(status_of kiln-writer CapEff)" 0000000000000000
 	assert_eq "the store" "$(stat -c '%u %g %a' store)" "4242 4242 750"
 	assert_eq "files of the store" "$(stat -c '%u %g %a' store/*.kiln)" "4242 4242 640"
-	wait_until 10 test -e store/upload/nobody.cursor
+	wait_until 10 all_run
 	assert_eq "user of the uploader" "$(status_of kiln-uploader Uid)" 4242
+	assert_eq "user of who gives files" "$(status_of kiln-debuginfo Uid)" 4242
 	assert_eq "its directory" "$(stat -c '%u %g %a' store/upload)" "4242 4242 750"
 	stop_agent 0
 }
