@@ -13,18 +13,22 @@
 #include <unistd.h>
 
 #include "profiler/agent/config.h"
+#include "profiler/agent/host_share.h"
+#include "profiler/agent/upload_role.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/doctor/agent_unit.h"
 #include "profiler/doctor/doctor.h"
 #include "profiler/store/as_owner.h"
 #include "profiler/store/list.h"
+#include "profiler/upload/delivery_status.h"
 
-#define LOG_CURE     "journalctl -u kiln-agent -n 20 says why"
-#define SLACK_NS     (60 * NS_PER_S) /* a start, or a restart */
-#define LATE_WINDOWS 3
-#define DAY_NS	     (24 * 3600 * (int64_t)NS_PER_S)
-#define HOUR_NS	     (3600 * (int64_t)NS_PER_S)
+#define LOG_CURE	  "journalctl -u kiln-agent -n 20 says why"
+#define SLACK_NS	  (60 * NS_PER_S) /* a start, or a restart */
+#define LATE_WINDOWS	  3
+#define DELIVERY_SLACK_NS (600 * NS_PER_S)
+#define DAY_NS		  (24 * 3600 * (int64_t)NS_PER_S)
+#define HOUR_NS		  (3600 * (int64_t)NS_PER_S)
 
 /* --- unit -------------------------------------------------------------------------------------- */
 
@@ -263,7 +267,83 @@ void check_agent_windows(struct doctor *d, const struct agent_unit *u, const cha
 		   ago);
 }
 
+/* --- delivery ------------------------------------------------------------------------------------- */
+
+static void add_status(struct buf *out, const struct delivery_status *s, int64_t now_ns)
+{
+	char ago[32];
+
+	format_age(now_ns - s->answered_unix_ns, ago);
+	buf_printf(out, "%s, %s ago", s->answer.text, ago);
+	if (!s->windows)
+		return;
+	format_age(now_ns - s->oldest_unix_ns, ago);
+	buf_printf(out, "; %" PRIu64 " window%s waited, the oldest began %s ago", s->windows,
+		   s->windows == 1 ? "" : "s", ago);
+}
+
+/* It is asked every five minutes at least, and caught up with in little more. */
+static bool is_late(const struct delivery_status *s, uint64_t window_ns, int64_t now_ns)
+{
+	int64_t most_ns = (int64_t)(LATE_WINDOWS * window_ns + DELIVERY_SLACK_NS);
+
+	return now_ns - s->answered_unix_ns > most_ns ||
+	       (s->windows && now_ns - s->oldest_unix_ns > most_ns);
+}
+
+static void check_destination(struct doctor *d, const struct agent_unit *u,
+			      const struct config *config, const struct config_upload *to,
+			      int64_t now_ns)
+{
+	struct delivery_status s;
+	struct buf text = {0}, cure;
+	char dir[4096];
+	int err = upload_role_dir(config, dir, sizeof(dir));
+	bool runs = !strcmp(u->active, "active"), good;
+
+	err = err ?: delivery_status_load(&s, dir, to->name);
+	if (err) {
+		doctor_add(d, FINDING_info, "delivery", NULL, "%s: %s", to->name,
+			   err == -ENOENT ? "it has not answered yet" : strerror(-err));
+		return;
+	}
+	add_status(&text, &s, now_ns);
+	good = s.is_well && (!runs || !is_late(&s, config->window_ns, now_ns));
+	cure = doctor_cure("sudo kiln agent --check-upload says what it answers now; " LOG_CURE);
+	doctor_add(d,
+		   !good  ? FINDING_warn
+		   : runs ? FINDING_ok
+			  : FINDING_info,
+		   "delivery", good ? NULL : &cure, "%s: %s", to->name, buf_cstr(&text));
+	if (good)
+		buf_release(&cure);
+	buf_release(&text);
+}
+
+void check_agent_delivery(struct doctor *d, const struct agent_unit *u, const struct config *config,
+			  int64_t now_ns)
+{
+	struct as_owner owner;
+
+	if (access(config->store_path, R_OK | X_OK))
+		return; /* the check of the store says so */
+	as_owner_begin(&owner, config->store_path);
+	for (size_t i = 0; i < config->upload.len; i++)
+		check_destination(d, u, config, &config->upload.data[i], now_ns);
+	as_owner_end(&owner);
+}
+
 /* ------------------------------------------------------------------------------------------------- */
+
+static void check_share(struct doctor *d, const struct config *config)
+{
+	struct buf text = {0};
+
+	host_share_say(&text, config);
+	if (text.len)
+		doctor_add(d, FINDING_info, "sampling", NULL, "%s", buf_cstr(&text));
+	buf_release(&text);
+}
 
 static bool has_unit_file(void)
 {
@@ -304,6 +384,9 @@ void check_agent(struct doctor *d)
 	if (!config)
 		return;
 	check_agent_store(d, &u, config->store_path);
-	check_agent_windows(d, &u, config->store_path, config->window_ns, unix_ns());
+	check_share(d, config);
+	if (host_is_sampled(config))
+		check_agent_windows(d, &u, config->store_path, config->window_ns, unix_ns());
+	check_agent_delivery(d, &u, config, unix_ns());
 	config_free(config);
 }

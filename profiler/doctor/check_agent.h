@@ -24,4 +24,8 @@ void check_agent_store(struct doctor *d, const struct agent_unit *u, const char 
 void check_agent_windows(struct doctor *d, const struct agent_unit *u, const char *path,
 			 uint64_t window_ns, int64_t now_ns);
 
+/* Of each destination: what it answered last, and what waits for it. */
+void check_agent_delivery(struct doctor *d, const struct agent_unit *u, const struct config *config,
+			  int64_t now_ns);
+
 #endif

@@ -183,13 +183,71 @@ TEST(test_windows)
 	window_release(&w);
 }
 
+static struct config *delivering(void)
+{
+	struct doctor d = {0};
+	struct config *c;
+
+	fixture_write("kiln.yaml", "store: {path: /x}\n"
+				   "upload:\n- {name: a, url: 'pprof+http://127.0.0.1:9/x'}\n");
+	c = check_agent_config(&d, "kiln.yaml");
+	assert_non_null(c);
+	doctor_release(&d);
+	free(c->store_path);
+	c->store_path = realpath("delivering", NULL);
+	assert_non_null(c->store_path);
+	return c;
+}
+
+#define STATUS(answered, well, windows, oldest, answer)                                            \
+	"kiln-status 1\nanswered " answered "\nwell " well "\nwindows " windows "\noldest " oldest \
+	"\n" answer "\n"
+
+TEST(test_delivery)
+{
+	const int64_t t0 = 1000000 * SECOND;
+	struct agent_unit runs = unit(RUNNING), ended = unit("ActiveState=failed\n");
+	struct doctor d = {0};
+	struct config *c;
+
+	fixture_run("mkdir -p delivering/upload");
+	c = delivering();
+	check_agent_delivery(&d, &runs, c, t0);
+	assert_finding(&d, FINDING_info, "a: it has not answered yet", NULL);
+	fixture_write("delivering/upload/a.status",
+		      STATUS("1000000000000000", "1", "0", "0", "200"));
+	check_agent_delivery(&d, &runs, c, t0 + 12 * SECOND);
+	assert_finding(&d, FINDING_ok, "a: 200, 12 s ago", NULL);
+	check_agent_delivery(&d, &runs, c, t0 + HOUR); /* it should have been asked since */
+	assert_finding(&d, FINDING_warn, "a: 200, 60 minutes ago", "--check-upload");
+	check_agent_delivery(&d, &ended, c, t0 + HOUR);
+	assert_finding(&d, FINDING_info, "a: 200, 60 minutes ago", NULL);
+	fixture_write("delivering/upload/a.status",
+		      STATUS("1000000000000000", "0", "7", "999900000000000",
+			     "401 unauthenticated: check token_file"));
+	check_agent_delivery(&d, &runs, c, t0);
+	assert_finding(&d, FINDING_warn,
+		       "a: 401 unauthenticated: check token_file, 0 s ago; 7 windows waited, the "
+		       "oldest began 100 s ago",
+		       "--check-upload");
+	fixture_write("delivering/upload/a.status",
+		      STATUS("1000000000000000", "1", "9", "1", "200"));
+	check_agent_delivery(&d, &runs, c, t0); /* it takes windows, but not fast enough */
+	assert_finding(&d, FINDING_warn, "9 windows waited, the oldest began 11 days ago",
+		       "--check-upload");
+	fixture_write("delivering/upload/a.status", "kiln-status 1\nanswered x\n");
+	check_agent_delivery(&d, &runs, c, t0);
+	assert_finding(&d, FINDING_info, "a: Bad message", NULL);
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),	     cmocka_unit_test(test_unit),
 		cmocka_unit_test(test_capabilities), cmocka_unit_test(test_configuration),
 		cmocka_unit_test(test_absent),	     cmocka_unit_test(test_store),
-		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_windows),	     cmocka_unit_test(test_delivery),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
