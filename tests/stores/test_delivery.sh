@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The agent and its stores: all windows arrive at all of them, whatever one of them does.
-# KILN_TEST_KILLS=N: the agent is killed that often while it uploads (3).
+# KILN_TEST_UPLOAD_KILLS=N: the agent is killed that often while it uploads (3).
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/agent.sh
@@ -89,7 +89,7 @@ test_a_server_that_is_away() {
 }
 
 test_killed_while_uploading() {
-	local i kills=${KILN_TEST_KILLS:-3} ids
+	local i kills=${KILN_TEST_UPLOAD_KILLS:-3} ids
 	prepare parca
 	fault '{"kind": "slow_answer", "seconds": 0.3}'
 	for ((i = 0; i < kills; i++)); do
