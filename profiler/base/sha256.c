@@ -36,6 +36,19 @@ static uint32_t load_be32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* One t of step 3: d becomes the next e, and h the next a. */
+static inline void step(const uint32_t *a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e,
+			uint32_t f, uint32_t g, uint32_t *h, uint32_t word)
+{
+	uint32_t t1 =
+		*h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + word;
+	uint32_t t2 =
+		(rotate(*a, 2) ^ rotate(*a, 13) ^ rotate(*a, 22)) + ((*a & b) ^ (*a & c) ^ (b & c));
+
+	*d += t1;
+	*h = t1 + t2;
+}
+
 /* 6.2.2, steps 1 to 4; the names are the standard's. */
 static void add_block(struct state *s, const uint8_t *block)
 {
@@ -50,16 +63,18 @@ static void add_block(struct state *s, const uint8_t *block)
 		       (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[t - 16];
 	}
 	memcpy(v, s->h, sizeof(v));
-	for (unsigned t = 0; t < 64; t++) {
-		uint32_t e = v[4], a = v[0];
-		uint32_t t1 = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-			      ((e & v[5]) ^ (~e & v[6])) + constants[t] + w[t];
-		uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
-			      ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-
-		memmove(v + 1, v, 7 * sizeof(*v));
-		v[4] += t1;
-		v[0] = t1 + t2;
+	/* The variables stay where they are, and change their names: eight steps later they have them back. */
+	for (unsigned t = 0; t < 64; t += 8) {
+		for (unsigned i = 0; i < 8; i++)
+			w[t + i] += constants[t + i];
+		step(&v[0], v[1], v[2], &v[3], v[4], v[5], v[6], &v[7], w[t]);
+		step(&v[7], v[0], v[1], &v[2], v[3], v[4], v[5], &v[6], w[t + 1]);
+		step(&v[6], v[7], v[0], &v[1], v[2], v[3], v[4], &v[5], w[t + 2]);
+		step(&v[5], v[6], v[7], &v[0], v[1], v[2], v[3], &v[4], w[t + 3]);
+		step(&v[4], v[5], v[6], &v[7], v[0], v[1], v[2], &v[3], w[t + 4]);
+		step(&v[3], v[4], v[5], &v[6], v[7], v[0], v[1], &v[2], w[t + 5]);
+		step(&v[2], v[3], v[4], &v[5], v[6], v[7], v[0], &v[1], w[t + 6]);
+		step(&v[1], v[2], v[3], &v[4], v[5], v[6], v[7], &v[0], w[t + 7]);
 	}
 	for (unsigned i = 0; i < 8; i++)
 		s->h[i] += v[i];
@@ -95,14 +110,13 @@ static void begin(struct state *s)
 
 static void end(struct state *s, uint8_t out[SHA256_LEN])
 {
+	static const uint8_t padding[BLOCK] = {0x80};
 	uint64_t bits = s->len * 8;
 	uint8_t length[8];
 
 	for (unsigned i = 0; i < 8; i++)
 		length[i] = (uint8_t)(bits >> (56 - 8 * i));
-	add(s, "\x80", 1);
-	while (s->used != BLOCK - sizeof(length))
-		add(s, "", 1);
+	add(s, padding, 1 + (2 * BLOCK - 1 - sizeof(length) - s->used) % BLOCK);
 	add(s, length, sizeof(length));
 	for (unsigned i = 0; i < SHA256_LEN; i++)
 		out[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
