@@ -2,6 +2,7 @@
 #include "profiler/net/net_answer.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #define MAX_VALUE	2048 /* of a header that is looked at; the rest is cut off */
 #define MAX_RETRY_S	(365 * 86400)
 #define MAX_GRPC_STATUS 999
+#define MAX_CODE	INT_MAX /* of ClickHouse's exceptions */
 
 void net_answer_init(struct net_answer *a)
 {
@@ -113,6 +115,8 @@ static void take(struct net_answer *a, const char *name, char *value, int64_t no
 		size_t len = percent_decode(value, strlen(value));
 
 		copy_clean(a->grpc_message, sizeof(a->grpc_message), value, len);
+	} else if (!strcmp(name, "x-clickhouse-exception-code")) {
+		a->clickhouse_code = text_parse_u64(value, MAX_CODE, &number) ? 0 : (int)number;
 	}
 }
 
@@ -122,6 +126,7 @@ static void begin(struct net_answer *a)
 	a->content_type[0] = a->grpc_message[0] = '\0';
 	a->retry_after_s = -1;
 	a->grpc_status = -1;
+	a->clickhouse_code = 0;
 }
 
 void net_answer_header(struct net_answer *a, const char *line, size_t len, int64_t now_s)

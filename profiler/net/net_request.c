@@ -334,6 +334,8 @@ static int set_way(struct net_transfer *t)
 		SET(HTTP_VERSION, (long)HTTP_1_1);
 	else
 		SET(HTTP_VERSION, (long)(tls ? HTTP_2_TLS : HTTP_2_PRIOR_KNOWLEDGE));
+	if (r->is_once)
+		SET(FRESH_CONNECT, 1l);
 	/* libcurl 7.88 fails every further request on such a connection: "Error in the HTTP2 framing layer". */
 	if (r->version == NET_HTTP2 && !tls)
 		SET(FORBID_REUSE, 1l);

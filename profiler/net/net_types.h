@@ -44,6 +44,9 @@ struct net_request {	    /* all is borrowed until done() has been called */
 	void *read_ctx;
 	uint64_t send_bytes_per_s; /* 0: as fast as it goes */
 	enum net_version version;
+	/* It goes out once at most. Otherwise libcurl may send it again by itself, where a connection that was kept
+	 * ends before the answer. */
+	bool is_once;
 	struct net_auth auth;
 	struct net_tls tls;
 	/* Longest times; stall: without a byte, whole seconds. 0: 10 s, 60 s, 30 s. */
@@ -63,6 +66,7 @@ struct net_answer {
 	int64_t retry_after_s;	 /* from "Retry-After", in seconds or as a date; -1: none */
 	int grpc_status;	 /* from the header or trailer "grpc-status"; -1: none */
 	char grpc_message[300];	 /* percent-decoded, clean UTF-8 */
+	int clickhouse_code;	 /* from the header "X-ClickHouse-Exception-Code"; 0: none */
 	struct buf body;	 /* inflated if it came as gzip */
 	uint64_t sent, received; /* bytes, with headers, before TLS and HTTP/2 pack them */
 };
