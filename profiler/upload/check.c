@@ -30,22 +30,22 @@ static int add_sample(struct profile *p)
 
 DEFINE_CLEANUP(profile, profile_free)
 
-static int pack(const struct upload_target *t, const char *host, struct upload_requests *out,
-		struct why *why)
+static int make_profile(struct profile **out)
 {
 	_cleanup_(profile_freep) struct profile *p = profile_new();
-	const struct upload_item item = {
-		.profile = p, .host = host, .id = {hash_random_seed(), hash_random_seed()}};
 	int err = p ? add_sample(p) : -ENOMEM;
 
 	if (err)
-		return why_say(why, err, "out of memory");
+		return err;
 	p->time_ns = unix_ns() - (int64_t)NS_PER_S;
 	p->duration_ns = (int64_t)NS_PER_S;
-	return t->kind->pack(t, &item, out, why);
+	*out = steal_ptr(p);
+	return 0;
 }
 
-static int send_one(const struct upload_target *t, const struct upload_request *r, struct why *why)
+/* *repack: what is sent depends on the answer. */
+static int send_one(const struct upload_target *t, const struct upload_request *r, bool *repack,
+		    struct why *why)
 {
 	struct upload_judgement j = {.retry_after_s = -1};
 	struct net_request request;
@@ -57,21 +57,40 @@ static int send_one(const struct upload_target *t, const struct upload_request *
 		return why_say(why, err, "out of memory");
 	request.connect_ms = request.total_ms = WAIT_MS;
 	net_fetch(&request, NULL, &answer);
-	upload_target_judge(t, &answer, &j);
+	upload_target_settle(t, r, &answer, &j);
 	net_answer_release(&answer);
+	*repack = j.repack;
 	if (j.verdict == UPLOAD_DELIVERED)
 		return 0;
 	return why_say(why, -EIO, "%s", j.why.text);
 }
 
-int upload_check(const struct upload_target *t, const char *host, struct why *answer)
+static int send_item(const struct upload_target *t, const struct upload_item *item, bool *repack,
+		     struct why *answer)
 {
 	struct upload_requests requests = {0};
-	int err = pack(t, host, &requests, answer);
+	int err = t->kind->pack(t, item, &requests, answer);
 
-	for (size_t i = 0; i < requests.v.len && !err; i++)
-		err = send_one(t, &requests.v.data[i], answer);
+	*repack = false;
+	for (size_t i = 0; i < requests.v.len && !err && !*repack; i++)
+		err = send_one(t, &requests.v.data[i], repack, answer);
 	upload_requests_release(&requests);
+	return err;
+}
+
+int upload_check(const struct upload_target *t, const char *host, struct why *answer)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct upload_item item = {.host = host, .id = {hash_random_seed(), hash_random_seed()}};
+	bool repack;
+	int err = make_profile(&p);
+
+	if (err)
+		return why_say(answer, err, "out of memory");
+	item.profile = p;
+	do
+		err = send_item(t, &item, &repack, answer);
+	while (!err && repack);
 	if (!err)
 		why_say(answer, 0, "it took the profile (%s)", t->shown);
 	return err;

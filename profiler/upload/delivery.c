@@ -207,6 +207,7 @@ int delivery_add(struct delivery *d, struct upload_target *t, const struct deliv
 	n->backoff.most_ns = d->opts.backoff_most_ns;
 	/* Agents that start at the same time send at different ones. */
 	n->wake_ns = delivery_now(d) + delivery_chance(d) % d->opts.window_ns;
+	n->phase_ns = destination_batch_ns(n) ? delivery_chance(d) % destination_batch_ns(n) : 0;
 	n->is_behind = true;
 	d->destinations.data[d->destinations.len++] = n;
 	return 0;
@@ -235,9 +236,10 @@ const char *delivery_name(const struct delivery *d, size_t i)
 void delivery_stats(struct delivery *d, size_t i, struct delivery_stats *out)
 {
 	struct destination *n = d->destinations.data[i];
-	uint64_t now_ns = delivery_now(d);
+	uint64_t now_ns = delivery_now(d), batch_ns = destination_batch_ns(n),
+		 fresh_ns = batch_ns / 2 > FRESH_NS ? batch_ns / 2 : FRESH_NS;
 
-	if ((n->has_item || n->is_behind) && (!n->counted_ns || now_ns - n->counted_ns >= FRESH_NS))
+	if ((n->has_item || n->is_behind) && (!n->counted_ns || now_ns - n->counted_ns >= fresh_ns))
 		destination_count_waiting(n, now_ns);
 	*out = n->stats;
 }

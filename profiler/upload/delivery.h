@@ -56,6 +56,9 @@ struct delivery_bounds {
 	uint64_t max_age_ns;
 	/* Of the store's windows that wait: beyond it the oldest are dropped and counted. 0: the store's own limits. */
 	uint64_t max_bytes;
+	/* Windows that begin in the same so much of time, counted from midnight (UTC), are merged into one. 0: the
+	 * kind's own, mostly a window each. */
+	uint64_t batch_ns;
 };
 
 /* For one destination, since delivery_new(). X(id, kind, unit, "name after kiln_upload_", "labels", "help") */

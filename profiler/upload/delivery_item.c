@@ -46,6 +46,14 @@ void destination_advance(struct destination *d, const struct spool_place *behind
 	destination_release_item(d);
 }
 
+void destination_repack(struct destination *d)
+{
+	unsigned tries = d->tries;
+
+	destination_release_item(d);
+	d->tries = tries;
+}
+
 int64_t destination_since(const struct destination *d)
 {
 	const struct delivery_world *w = &d->owner->opts.world;
@@ -117,9 +125,10 @@ static void look_later(struct destination *d, uint64_t now_ns)
 	d->is_behind = false;
 }
 
-static void refuse(struct destination *d, const struct spool_window *w, const char *why)
+static void refuse(struct destination *d, const struct spool_window *w, uint64_t windows,
+		   const char *why)
 {
-	d->stats.dropped_refused++;
+	d->stats.dropped_refused += windows;
 	d->stats.dropped_gone += w->gone;
 	log_warning("upload \"%s\": a window cannot be sent: %s", d->target->name, why);
 	destination_advance(d, &w->behind);
@@ -138,7 +147,7 @@ static int pack_window(struct destination *d, struct spool_window *w, struct why
 	return err ?: d->target->kind->pack(d->target, &item, &d->item.requests, why);
 }
 
-static void take(struct destination *d, struct spool_window *w, uint64_t now_ns)
+static void take(struct destination *d, struct spool_window *w, uint64_t windows, uint64_t now_ns)
 {
 	struct why why = {""};
 	int err = pack_window(d, w, &why);
@@ -149,12 +158,13 @@ static void take(struct destination *d, struct spool_window *w, uint64_t now_ns)
 		return;
 	}
 	if (err) {
-		refuse(d, w, why.text);
+		refuse(d, w, windows, why.text);
 		return;
 	}
 	d->stats.dropped_gone += w->gone;
 	d->item.behind = w->behind;
 	d->item.begin_ns = w->begin_ns;
+	d->item.windows = windows;
 	d->has_item = true;
 	d->is_behind = true;
 }
@@ -174,11 +184,36 @@ static bool same_place(const struct spool_place *a, const struct spool_place *b)
 	return a->segment == b->segment && a->row == b->row;
 }
 
+/* A window, or all of a batch if it is complete. */
+static void take_batch(struct destination *d, struct spool_window *w, uint64_t now_ns)
+{
+	uint64_t windows = 1, wait_ns;
+	int got = destination_batch_ns(d)
+			  ? destination_fill_batch(d, w, destination_since(d), &windows)
+			  : 1;
+
+	note_store(d, got < 0 ? got : 0);
+	if (got == 1) {
+		take(d, w, windows, now_ns);
+		return;
+	}
+	look_later(d, now_ns);
+	wait_ns = destination_batch_wait_ns(d);
+	if (got == 0 && wait_ns)
+		d->wake_ns = now_ns + wait_ns;
+	d->is_behind = true;
+}
+
 void destination_load(struct destination *d, uint64_t now_ns)
 {
+	uint64_t too_old = 0, wait_ns = destination_batch_wait_ns(d);
 	struct spool_window w = {0};
-	uint64_t too_old = 0;
 	int got;
+
+	if (wait_ns) {
+		d->wake_ns = now_ns + wait_ns;
+		return;
+	}
 
 	if (d->is_behind && (!d->counted_ns || now_ns - d->counted_ns >= COUNT_NS)) {
 		if (drop_beyond_bytes(d))
@@ -190,7 +225,7 @@ void destination_load(struct destination *d, uint64_t now_ns)
 	if (got >= 0 || got == -EBADMSG)
 		d->stats.dropped_age += too_old;
 	if (got == 1) {
-		take(d, &w, now_ns);
+		take_batch(d, &w, now_ns);
 	} else {
 		if (got == 0 || got == -EBADMSG) {
 			d->stats.dropped_gone += w.gone + (got == -EBADMSG);

@@ -18,6 +18,7 @@ enum delivery_said { SAID_NOTHING, SAID_AWAY, SAID_WRONG };
 struct delivery_item {
 	struct spool_place behind;
 	int64_t begin_ns;
+	uint64_t windows; /* that were merged into it */
 	struct upload_requests requests;
 	size_t next;	 /* the request that is sent now, or next */
 	bool is_refused; /* a request of it */
@@ -30,6 +31,9 @@ struct destination {
 	struct spool_place place; /* behind all that is done */
 	bool has_item;
 	struct delivery_item item;
+	/* Of batches, Unix time; 0: not known. No window is looked for before the next is complete. */
+	int64_t due_ns;
+	uint64_t phase_ns; /* by which it is late, so that not all hosts send at once */
 	/* The request under way. */
 	bool is_sending;
 	struct net_request request;
@@ -77,6 +81,8 @@ static inline uint64_t delivery_chance(const struct delivery *d)
 void destination_load(struct destination *d, uint64_t now_ns);
 /* The window is done with: on to the next one. */
 void destination_advance(struct destination *d, const struct spool_place *behind);
+/* It is not: what is to be sent of it is found out anew. */
+void destination_repack(struct destination *d);
 /* Windows that began before are too old; 0: none are. */
 int64_t destination_since(const struct destination *d);
 void destination_release_item(struct destination *d);
@@ -84,6 +90,16 @@ void destination_count_waiting(struct destination *d, uint64_t now_ns);
 
 /* delivery_status.c: what people are told of an answer. */
 void destination_note(struct destination *d, const struct upload_judgement *j, uint64_t now_ns);
+/* delivery_batch.c: windows that are sent as one. */
+uint64_t destination_batch_ns(const struct destination *d);
+/* Merges into *w what belongs into its batch and is not too old (destination_since()), and counts it. 1: complete; 0: more may come, until d->due_ns; or
+ * -errno: not now. */
+int destination_fill_batch(struct destination *d, struct spool_window *w, int64_t since_ns,
+			   uint64_t *windows);
+/* When its batch is complete, the next one may not be: when that is. */
+void destination_end_batch(struct destination *d, int64_t begin_ns);
+/* How long nothing can be complete; 0: look. */
+uint64_t destination_batch_wait_ns(const struct destination *d);
 
 /* delivery_send.c: requests, one at a time, and what their answers mean. */
 void destination_send(struct destination *d, uint64_t now_ns);

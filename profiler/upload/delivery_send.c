@@ -56,6 +56,18 @@ static void say_partial(struct destination *d, const struct upload_judgement *j,
 
 /* --- answers -------------------------------------------------------------------------------------- */
 
+static void finish_item(struct destination *d)
+{
+	int64_t begin_ns = d->item.begin_ns;
+
+	if (d->item.is_refused)
+		d->stats.dropped_refused += d->item.windows;
+	else
+		d->stats.windows += d->item.windows;
+	destination_advance(d, &d->item.behind);
+	destination_end_batch(d, begin_ns);
+}
+
 /* The request is done with, whatever became of it. */
 static void next_request(struct destination *d)
 {
@@ -63,11 +75,7 @@ static void next_request(struct destination *d)
 	d->tries = 0;
 	if (d->item.next < d->item.requests.v.len)
 		return;
-	if (d->item.is_refused)
-		d->stats.dropped_refused++;
-	else
-		d->stats.windows++;
-	destination_advance(d, &d->item.behind);
+	finish_item(d);
 }
 
 static void delivered(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
@@ -118,6 +126,8 @@ static void act(struct destination *d, const struct upload_judgement *j, uint64_
 	switch (j->verdict) {
 	case UPLOAD_DELIVERED:
 	case UPLOAD_PARTIAL:
+		if (j->repack) /* a question was answered */
+			return;
 		delivered(d, j, now_ns);
 		return;
 	case UPLOAD_AGAIN_FEW:
@@ -153,9 +163,11 @@ static void done(void *ctx, struct net_answer *answer)
 	d->stats.requests++;
 	d->stats.bytes += answer->sent;
 	d->wake_ns = now_ns + answer->sent * NS_PER_S / PACE_BYTES_PER_S;
-	upload_target_judge(d->target, answer, &j);
+	upload_target_settle(d->target, &d->item.requests.v.data[d->item.next], answer, &j);
 	act(d, &j, now_ns);
 	destination_note(d, &j, now_ns);
+	if (j.repack && d->has_item)
+		destination_repack(d);
 }
 
 /* --- requests ------------------------------------------------------------------------------------- */
@@ -182,13 +194,12 @@ static int start(struct destination *d)
 void destination_send(struct destination *d, uint64_t now_ns)
 {
 	if (is_too_old(d)) {
-		d->stats.dropped_age++;
+		d->stats.dropped_age += d->item.windows;
 		destination_advance(d, &d->item.behind);
 		return;
 	}
 	if (!d->item.requests.v.len) { /* nothing in it that it wants */
-		d->stats.windows++;
-		destination_advance(d, &d->item.behind);
+		finish_item(d);
 		return;
 	}
 	d->is_sending = true;

@@ -281,3 +281,13 @@ void upload_target_judge(const struct upload_target *t, const struct net_answer 
 	}
 	hide_secrets(t, &out->why);
 }
+
+void upload_target_settle(const struct upload_target *t, const struct upload_request *r,
+			  const struct net_answer *a, struct upload_judgement *out)
+{
+	upload_target_judge(t, a, out);
+	if (!t->kind->settle)
+		return;
+	t->kind->settle(t, r, a, out);
+	hide_secrets(t, &out->why);
+}

@@ -53,7 +53,11 @@ struct upload_request {
 	struct buf body;
 	enum net_version version;
 	bool is_signed;	  /* by AWS Signature Version 4 */
+	bool is_once;	  /* never sent twice without a judgement in between */
 	uint64_t samples; /* whose fate is that of the request: for counters */
+	/* The kind's own, for its settle(). */
+	int step;
+	size_t first, n;
 };
 
 struct upload_requests {
@@ -77,6 +81,8 @@ struct upload_judgement {
 	uint64_t
 		rejected; /* UPLOAD_PARTIAL: samples, or profiles if that is what the server counts */
 	int64_t retry_after_s; /* -1: the server does not say */
+	bool repack; /* what is to be sent depends on this answer: the item's other requests are
+			forgotten, and it is packed again, now or (UPLOAD_AGAIN...) after a while */
 	struct why
 		why; /* "401 unauthenticated: no org id: set tenant": what it answered, and what to
 				   change where that is known. Clean UTF-8, no secrets */
@@ -91,6 +97,8 @@ struct upload_kind {
 	bool takes_template;  /* its URLs have placeholders in braces */
 	bool is_signed;	      /* by AWS Signature Version 4: it takes a key instead of a password */
 	bool has_series;      /* labels of the target say which */
+	bool takes_shards;    /* its URLs may have several hosts, and a user: USER@HOST,HOST:PORT */
+	uint64_t batch_ns; /* how much of time makes an item, unless people say; 0: a window each */
 	/* Whether the URL's rest and the options make sense for it. 0, or -EINVAL with a sentence. */
 	int (*check)(const struct upload_target *t, struct why *why);
 	/* 0; or -errno with a sentence: then the item can never be sent. */
@@ -101,6 +109,14 @@ struct upload_kind {
 	 * alike. */
 	void (*judge)(const struct upload_target *t, const struct net_answer *answer,
 		      struct upload_judgement *out);
+	/* What a destination remembers from one item to the next, in target->state; NULL: nothing. open: 0, or
+	 * -ENOMEM. */
+	int (*open)(struct upload_target *t);
+	void (*close)(struct upload_target *t);
+	/* After each request, whatever became of it, and behind judge(): learns from it, and may judge otherwise.
+	 * NULL: nothing. */
+	void (*settle)(const struct upload_target *t, const struct upload_request *r,
+		       const struct net_answer *answer, struct upload_judgement *out);
 	const struct debuginfo_protocol *debuginfo; /* NULL: it takes no debug information */
 };
 

@@ -23,7 +23,7 @@ struct push {
 	struct push_stats stats;
 };
 
-/* One request until it is decided. */
+/* A request until it is decided, and all that its item is packed again for. */
 struct sending {
 	struct push *p;
 	const struct upload_request *r;
@@ -58,7 +58,7 @@ static void on_answer(void *ctx, struct net_answer *a)
 	struct sending *s = ctx;
 
 	s->p->stats.bytes += a->sent;
-	upload_target_judge(s->p->t, a, s->out);
+	upload_target_settle(s->p->t, s->r, a, s->out);
 	s->is_done = true;
 }
 
@@ -121,52 +121,76 @@ static int result_of(const struct upload_judgement *j)
 	}
 }
 
-static int send_one(struct push *p, const struct upload_request *r, struct upload_judgement *out)
+static void begin_sending(struct sending *s)
 {
-	struct sending s = {
-		.p = p,
-		.r = r,
-		.out = out,
-		.backoff = {.least_ns = p->o.backoff_least_ns, .most_ns = p->o.backoff_most_ns},
-		.deadline_ns = monotonic_ns() + p->o.timeout_ns,
-	};
+	const struct push_opts *o = &s->p->o;
+
+	s->backoff =
+		(struct backoff){.least_ns = o->backoff_least_ns, .most_ns = o->backoff_most_ns};
+	s->few = 0;
+	s->deadline_ns = monotonic_ns() + o->timeout_ns;
+}
+
+static int send_one(struct sending *s)
+{
+	struct upload_judgement *out = s->out;
+	bool is_again;
 	int err;
 
-	do
-		err = try_once(&s);
-	while (!err && may_be_sent_again(&s) && wait_for_turn(&s));
+	do {
+		err = try_once(s);
+		is_again = !err && may_be_sent_again(s) && wait_for_turn(s);
+	} while (is_again && !out->repack);
 	if (err)
 		return why_say(&out->why, err, "%s", strerror(-err));
+	if (out->repack && is_again)
+		return 0;
 	err = result_of(out);
-	if (!err)
-		p->stats.samples += r->samples;
+	if (err || out->repack)
+		return err;
+	s->p->stats.samples += s->r->samples;
 	if (out->verdict == UPLOAD_PARTIAL)
-		p->stats.rejected += out->rejected;
+		s->p->stats.rejected += out->rejected;
+	begin_sending(s);
+	return 0;
+}
+
+/* All requests, or those up to one after which the item is to be packed again (s->out->repack). */
+static int send_all(struct sending *s, const struct upload_requests *requests)
+{
+	struct upload_judgement part = {.verdict = UPLOAD_DELIVERED};
+	int err = 0;
+
+	*s->out = part;
+	for (size_t i = 0; !err && !s->out->repack && i < requests->v.len; i++) {
+		s->r = &requests->v.data[i];
+		err = send_one(s);
+		if (!err && s->out->verdict == UPLOAD_PARTIAL) {
+			s->out->rejected += part.rejected;
+			part = *s->out;
+		}
+	}
+	if (!err && part.verdict == UPLOAD_PARTIAL)
+		*s->out = part;
 	return err;
 }
 
 int push_send(struct push *p, const struct upload_item *item, struct upload_judgement *out)
 {
-	struct upload_judgement part = {.verdict = UPLOAD_DELIVERED};
-	struct upload_requests requests = {0};
+	struct sending s = {.p = p, .out = out};
 	int err;
 
-	*out = (struct upload_judgement){.verdict = UPLOAD_REFUSED, .retry_after_s = -1};
-	err = p->t->kind->pack(p->t, item, &requests, &out->why);
-	if (err && err != -ENOMEM)
-		err = -EINVAL;
-	if (!err)
-		out->verdict = UPLOAD_DELIVERED;
-	for (size_t i = 0; !err && i < requests.v.len; i++) {
-		err = send_one(p, &requests.v.data[i], out);
-		if (!err && out->verdict == UPLOAD_PARTIAL) {
-			out->rejected += part.rejected;
-			part = *out;
-		}
-	}
-	if (!err && part.verdict == UPLOAD_PARTIAL)
-		*out = part;
-	upload_requests_release(&requests);
+	begin_sending(&s);
+	do {
+		struct upload_requests requests = {0};
+
+		*out = (struct upload_judgement){.verdict = UPLOAD_REFUSED, .retry_after_s = -1};
+		err = p->t->kind->pack(p->t, item, &requests, &out->why);
+		if (err && err != -ENOMEM)
+			err = -EINVAL;
+		err = err ?: send_all(&s, &requests);
+		upload_requests_release(&requests);
+	} while (!err && out->repack);
 	return err;
 }
 

@@ -14,6 +14,7 @@
 
 #define MAX_HEADERS 64
 #define MAX_NAME    64
+#define MAX_SHARDS  64
 
 static int no_memory(struct why *why)
 {
@@ -39,8 +40,17 @@ __attribute__((format(printf, 3, 4))) static int print(char **out, struct why *w
 
 /* --- what goes together ----------------------------------------------------------------------------- */
 
-static int check_pairs(const struct upload_target_opts *o, struct why *why)
+static int check_pairs(const struct upload_target_opts *o, const struct upload_url *u,
+		       struct why *why)
 {
+	if (u->user && o->username)
+		return why_say(why, -EINVAL,
+			       "username, and a user in the URL: only one can be used");
+	if (u->user && o->token_file)
+		return why_say(why, -EINVAL,
+			       "token_file, and a user in the URL: only one can be used");
+	if (u->user)
+		return 0;
 	if (!o->username != !o->password_file)
 		return why_say(why, -EINVAL, "username and password_file go together");
 	if (o->token_file && o->username)
@@ -108,26 +118,75 @@ static int set_pem(struct upload_target *t, const struct upload_target_opts *o, 
 
 /* --- the URL ---------------------------------------------------------------------------------------- */
 
-static int set_url(struct upload_target *t, const struct upload_url *u, struct why *why)
+/* "http://HOST:PORT" */
+static int print_base(char **out, const struct upload_url *u, struct why *why)
 {
 	bool has_tls = !strcmp(u->scheme->net, "https");
 	uint16_t port = u->port ?: has_tls ? 0 : u->scheme->kind->default_port;
+
+	if (port)
+		return print(out, why, "%s://%.*s:%u", u->scheme->net, (int)u->host_len, u->host,
+			     port);
+	return print(out, why, "%s://%.*s", u->scheme->net, (int)u->host_len, u->host);
+}
+
+static int add_shard(struct upload_target *t, const struct upload_url *u, struct why *why)
+{
+	char *base = NULL;
+	int err = print_base(&base, u, why);
+
+	if (err)
+		return err;
+	if (!vec_push(&t->shards, base))
+		return 0;
+	free(base);
+	return no_memory(why);
+}
+
+static int set_shards(struct upload_target *t, const struct upload_url *u, struct why *why)
+{
+	struct upload_url next = *u;
+	int err = add_shard(t, u, why);
+
+	while (!err && upload_url_more(&next))
+		err = add_shard(t, &next, why);
+	if (!err && t->shards.len > MAX_SHARDS)
+		err = why_say(why, -EINVAL, "a URL with more than %d hosts", MAX_SHARDS);
+	return err;
+}
+
+/* As people may see it: a query may hold a key. */
+static int set_shown(struct upload_target *t, const struct upload_url *u, struct why *why)
+{
+	struct buf b = {0};
+	size_t scheme = strlen(u->scheme->net) + strlen("://");
+
+	buf_printf(&b, "%s://", u->scheme->name);
+	if (u->user)
+		buf_printf(&b, "%.*s@", (int)u->user_len, u->user);
+	buf_str(&b, t->base + scheme);
+	for (size_t i = 1; i < t->shards.len; i++)
+		buf_printf(&b, ",%s", t->shards.data[i] + scheme);
+	buf_printf(&b, "%s%s", t->path, u->query_len ? "?..." : "");
+	return (t->shown = buf_take(&b)) ? 0 : no_memory(why);
+}
+
+static int set_url(struct upload_target *t, const struct upload_url *u, struct why *why)
+{
 	size_t path = u->path_len;
-	char text[8] = "";
 	int err;
 
 	/* A slash alone is no path; in front of a query or a template it may be one. */
 	if (path == 1 && !u->query_len)
 		path = 0;
-	if (port)
-		snprintf(text, sizeof(text), ":%u", port);
-	err = print(&t->base, why, "%s://%.*s%s", u->scheme->net, (int)u->host_len, u->host, text);
+	err = print_base(&t->base, u, why);
 	err = err ?: print(&t->path, why, "%.*s", (int)path, u->path);
 	err = err ?: print(&t->query, why, "%.*s", (int)u->query_len, u->query);
-	/* A query may hold a key. */
-	err = err
-		      ?: print(&t->shown, why, "%s://%.*s%s%s%s", u->scheme->name, (int)u->host_len,
-			       u->host, text, t->path, u->query_len ? "?..." : "");
+	if (!err && t->kind->takes_shards)
+		err = set_shards(t, u, why);
+	err = err ?: set_shown(t, u, why);
+	if (!err && u->user)
+		err = print(&t->username, why, "%.*s", (int)u->user_len, u->user);
 	return err;
 }
 
@@ -189,7 +248,8 @@ static int set_secrets(struct upload_target *t, const struct upload_target_opts 
 	if (t->kind->is_signed)
 		return set_keys(t, o, why);
 	err = set_bearer(t, o->token_file, why);
-	err = err ?: copy(&t->username, o->username, why);
+	if (!err && o->username)
+		err = copy(&t->username, o->username, why);
 	if (!err && o->password_file)
 		err = secret_read(&t->password, "password_file", o->password_file, why);
 	return err;
@@ -300,7 +360,7 @@ int upload_target_new(struct upload_target **out, const struct upload_target_opt
 		t->ca_fd = t->cert_fd = t->key_fd = -1;
 	if (!err)
 		t->kind = u.scheme->kind;
-	err = err ?: check_pairs(o, why);
+	err = err ?: check_pairs(o, &u, why);
 	err = err ?: check_texts(o, why);
 	err = err ?: check_proxy(o->proxy, why);
 	err = err ?: set_pem(t, o, !strcmp(u.scheme->net, "https"), why);
@@ -311,6 +371,8 @@ int upload_target_new(struct upload_target **out, const struct upload_target_opt
 	err = err ?: set_labels(t, o, why);
 	if (!err && t->kind->check)
 		err = t->kind->check(t, why);
+	if (!err && t->kind->open && t->kind->open(t))
+		err = no_memory(why);
 	if (err)
 		upload_target_free(t);
 	else
@@ -327,6 +389,11 @@ void upload_target_free(struct upload_target *t)
 			       t->username, t->tenant,	t->proxy,     t->ca_file, t->cert_file,
 			       t->key_file, t->aws_key, t->aws_region};
 
+	if (t->kind && t->kind->close)
+		t->kind->close(t);
+	for (size_t i = 0; i < t->shards.len; i++)
+		free(t->shards.data[i]);
+	vec_release(&t->shards);
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++) {
 		if (secrets[i])
 			explicit_bzero(secrets[i], strlen(secrets[i]));
@@ -391,6 +458,7 @@ int upload_target_request(const struct upload_target *t, const struct upload_req
 		.body = r->body.data,
 		.len = r->body.len,
 		.version = r->version,
+		.is_once = r->is_once,
 		.auth = {.bearer = t->bearer, .user = t->username, .password = t->password},
 		.tls = {.ca_file = t->ca_file, .cert_file = t->cert_file, .key_file = t->key_file},
 	};

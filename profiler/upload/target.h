@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/vec.h"
 #include "profiler/upload/kind.h"
 
 struct upload_header {
@@ -29,10 +30,12 @@ struct upload_target_opts { /* borrowed; NULL: not set */
 struct upload_target {
 	const struct upload_kind *kind;
 	char *name;
-	char *base;  /* "http://HOST:PORT", without a slash at the end */
-	char *path;  /* "/PATH", or "" */
-	char *query; /* "key=value&...", or "" */
-	char *shown; /* the URL as people may see it */
+	char *base; /* "http://HOST:PORT", without a slash at the end; of several the first */
+	VEC(char *) shards; /* the bases of all; kinds with takes_shards only */
+	void *state;	    /* the kind's own: see its open() */
+	char *path;	    /* "/PATH", or "" */
+	char *query;	    /* "key=value&...", or "" */
+	char *shown;	    /* the URL as people may see it */
 	char *bearer, *username, *password, *tenant, *proxy;
 	char *ca_file, *cert_file, *key_file; /* copies, in /proc/self/fd */
 	int ca_fd, cert_fd, key_fd;	      /* -1: none */
@@ -61,5 +64,8 @@ int upload_target_request(const struct upload_target *t, const struct upload_req
 /* Judges any answer: no connection, a timeout, and what the kind says. */
 void upload_target_judge(const struct upload_target *t, const struct net_answer *answer,
 			 struct upload_judgement *out);
+/* The same of the answer to a request that the kind packed: it learns what became of it. */
+void upload_target_settle(const struct upload_target *t, const struct upload_request *r,
+			  const struct net_answer *answer, struct upload_judgement *out);
 
 #endif

@@ -89,22 +89,80 @@ static int parse_port(const char **rest, uint16_t *port)
 	return 0;
 }
 
-static int parse_rest(struct upload_url *u, const char *rest, struct why *why)
+/* HOST[:PORT], which *rest moves behind. */
+static int parse_host(struct upload_url *u, const char **rest, struct why *why)
 {
-	u->host = rest;
-	u->host_len = host_len(rest);
-	if (!*rest || strchr("/?#:", *rest))
+	u->port = 0;
+	u->host = *rest;
+	u->host_len = host_len(*rest);
+	if (!**rest || strchr("/?#:", **rest))
 		return why_say(why, -EINVAL, "a URL without a host");
-	if (memchr(rest, '@', strcspn(rest, "/?#")))
+	*rest += u->host_len;
+	if (u->host_len && **rest == ':' && parse_port(rest, &u->port))
+		return why_say(why, -EINVAL, "a URL without a port after its colon");
+	if (!u->host_len ||
+	    (**rest && !strchr(u->scheme->kind->takes_shards ? ",/?#" : "/?#", **rest)))
+		return why_say(why, -EINVAL, "a URL whose host is no name and no address");
+	return 0;
+}
+
+/* USER@ in front of the host. A password is never taken from a URL. */
+static int parse_user(struct upload_url *u, const char **rest, struct why *why)
+{
+	const char *at = memchr(*rest, '@', strcspn(*rest, "/?#"));
+	size_t len = at ? (size_t)(at - *rest) : 0;
+
+	if (!at)
+		return 0;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)(*rest)[i]) && !strchr("-._~", (*rest)[i]))
+			len = 0;
+	if (!len || !u->scheme->kind->takes_shards)
 		return why_say(why, -EINVAL,
 			       "a URL with a password in it: use username and password_file");
-	if (!is_escaped(rest, u->scheme->kind->takes_template))
-		return why_say(why, -EINVAL, "a URL with characters that have to be escaped");
-	rest += u->host_len;
-	if (u->host_len && *rest == ':' && parse_port(&rest, &u->port))
-		return why_say(why, -EINVAL, "a URL without a port after its colon");
-	if (!u->host_len || (*rest && !strchr("/?#", *rest)))
-		return why_say(why, -EINVAL, "a URL whose host is no name and no address");
+	u->user = *rest;
+	u->user_len = len;
+	*rest = at + 1;
+	return 0;
+}
+
+/* All are looked at once, so that upload_url_more() cannot fail. */
+static int parse_more(struct upload_url *u, const char **rest, struct why *why)
+{
+	struct upload_url other = *u;
+	int err = 0;
+
+	u->more = *rest + (**rest == ',');
+	while (!err && **rest == ',') {
+		++*rest;
+		err = parse_host(&other, rest, why);
+	}
+	u->more_len = (size_t)(*rest - u->more);
+	return err;
+}
+
+bool upload_url_more(struct upload_url *u)
+{
+	const char *rest = u->more;
+
+	if (!u->more_len || parse_host(u, &rest, NULL))
+		return false;
+	rest += *rest == ',' && (size_t)(rest - u->more) < u->more_len;
+	u->more_len -= (size_t)(rest - u->more);
+	u->more = rest;
+	return true;
+}
+
+static int parse_rest(struct upload_url *u, const char *rest, struct why *why)
+{
+	int err = parse_user(u, &rest, why);
+
+	if (!err && !is_escaped(rest, u->scheme->kind->takes_template))
+		err = why_say(why, -EINVAL, "a URL with characters that have to be escaped");
+	err = err ?: parse_host(u, &rest, why);
+	err = err ?: parse_more(u, &rest, why);
+	if (err)
+		return err;
 	u->path = rest;
 	u->path_len = strcspn(rest, "?#");
 	rest += u->path_len;
