@@ -86,7 +86,8 @@ static void check_upload(const struct config *c, size_t i, struct config_errors 
 	for (size_t j = 0; u->name && j < i; j++)
 		if (c->upload.data[j].name && !strcmp(c->upload.data[j].name, u->name))
 			config_error(errs, &u->at, "a second destination \"%s\"", u->name);
-	if (!u->username != !u->password_file)
+	/* A user may be in the URL. */
+	if (!u->username != !u->password_file && !(u->password_file && strchr(u->url ?: "", '@')))
 		config_error(errs, &u->at, "username and password_file go together");
 	if (u->token_file && u->username)
 		config_error(errs, &u->at, "a token_file and a username: only one can be used");

@@ -122,7 +122,9 @@ enum config_type {
 	X("max_age", TIME, max_age_ns, 60 * SEC, 36500 * DAY, "1d", NULL, false,                   \
 	  "what waits is dropped when it is older")                                                \
 	X("max_size", SIZE, max_bytes, MIB, INT64_MAX, "1GiB", NULL, false,                        \
-	  "the oldest that waits is dropped when there is more of it in the store")
+	  "the oldest that waits is dropped when there is more of it in the store")                \
+	X("batch", TIME, batch_ns, 0, 600 * SEC, NULL, NULL, false,                                \
+	  "windows of so much time are merged into one")
 
 enum config_key_id {
 #define X(name, type, member, ...) CONFIG_KEY_##member,
@@ -164,7 +166,7 @@ struct config_upload {
 	bool names;
 	struct config_names labels; /* empty: the usual ones */
 	int debuginfo;
-	uint64_t max_age_ns, max_bytes;
+	uint64_t max_age_ns, max_bytes, batch_ns; /* batch_ns 0: as the kind has it */
 	struct config_place at;
 };
 

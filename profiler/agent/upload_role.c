@@ -155,7 +155,8 @@ static int add_destinations(struct uploader *u, struct upload_targets *t)
 
 	for (size_t i = 0; i < c->upload.len && !err; i++) {
 		const struct delivery_bounds bounds = {c->upload.data[i].max_age_ns,
-						       c->upload.data[i].max_bytes};
+						       c->upload.data[i].max_bytes,
+						       c->upload.data[i].batch_ns};
 
 		err = t->v[i] ? delivery_add(u->delivery, t->v[i], &bounds, &why)
 			      : delivery_know(u->delivery, c->upload.data[i].name);

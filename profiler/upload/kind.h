@@ -32,7 +32,9 @@ struct debuginfo_protocol;
 	X("pprof+http", "http", pprof_http)                                                        \
 	X("pprof+https", "https", pprof_http)                                                      \
 	X("s3+http", "http", s3)                                                                   \
-	X("s3+https", "https", s3)
+	X("s3+https", "https", s3)                                                                 \
+	X("clickhouse+http", "http", clickhouse)                                                   \
+	X("clickhouse+https", "https", clickhouse)
 
 /* A window, or a file, to be sent. */
 struct upload_item {

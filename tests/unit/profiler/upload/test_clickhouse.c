@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a window becomes in ClickHouse: URLs, rows, what was acknowledged, shards. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "profiler/formats/compress.h"
+#include "profiler/upload/clickhouse.h"
+#include "tests/lib/clickhouse.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+
+/* --- URLs ----------------------------------------------------------------------------------------- */
+
+static void assert_refused(const char *url, const char *part)
+{
+	const struct upload_target_opts o = {.url = url};
+	struct upload_target *t = NULL;
+	struct why why = {""};
+
+	assert_int_equal(upload_target_new(&t, &o, &why), -EINVAL);
+	if (!strstr(why.text, part))
+		fail_msg("%s: \"%s\" is not in: %s", url, part, why.text);
+}
+
+TEST(urls)
+{
+	struct upload_target *t = open_url("clickhouse+http://me@h,[::1]:9,x.y:1/kiln");
+	struct ch_server s;
+
+	assert_true(upload_is_clickhouse(t));
+	assert_int_equal(upload_clickhouse_shards(t), 3);
+	upload_clickhouse_server(t, 0, &s);
+	assert_string_equal(s.base, "http://h:8123");
+	assert_string_equal(s.database, "kiln");
+	assert_string_equal(s.auth.user, "me");
+	assert_null(s.auth.password);
+	upload_clickhouse_server(t, 1, &s);
+	assert_string_equal(s.base, "http://[::1]:9");
+	upload_clickhouse_server(t, 2, &s);
+	assert_string_equal(s.base, "http://x.y:1");
+	assert_string_equal(t->shown, "clickhouse+http://me@h:8123,[::1]:9,x.y:1/kiln");
+	upload_target_free(t);
+	assert_refused("clickhouse+http://h", "ends with its database");
+	assert_refused("clickhouse+http://h/", "ends with its database");
+	assert_refused("clickhouse+http://h/a/b", "name of a database");
+	assert_refused("clickhouse+http://h/a%27b", "name of a database");
+	assert_refused("clickhouse+http://h/k?user=x", "has no query");
+	assert_refused("clickhouse+http://me:secret@h/k", "username and password_file");
+	assert_refused("clickhouse+http://@h/k", "username and password_file");
+	assert_refused("clickhouse+http://h,/k", "without a host");
+	assert_refused("clickhouse+http://h,,i/k", "no name and no address");
+	assert_refused("clickhouse+http://h,i:x/k", "without a port");
+	assert_refused("pyroscope+http://me@h/", "username and password_file");
+	assert_refused("pyroscope+http://h,i/", "no name and no address");
+}
+
+/* --- what is sent ----------------------------------------------------------------------------------- */
+
+TEST(inserts_are_in_order_and_the_window_is_last)
+{
+	struct test t;
+
+	begin(&t, 0);
+	greet(&t, "18.16.1");
+	assert_requests(&t, "functions stacks samples windows");
+	for (size_t i = 0; i < 4; i++) {
+		const struct upload_request *r = &t.requests.v.data[i];
+
+		assert_string_equal(r->method, "POST");
+		assert_non_null(strstr(r->url, "http://h:8123/?database=kiln&query=INSERT"));
+		assert_memory_equal(r->body.data, "\x1f\x8b", 2);
+		assert_string_equal(r->headers.data[1], "Content-Encoding: gzip");
+	}
+	assert_int_equal(t.requests.v.data[2].samples, 1 + 2 + 3 + 4);
+	/* libcurl must not send it a second time by itself. */
+	assert_true(t.requests.v.data[2].is_once);
+	/* An old server refuses what it does not know. */
+	assert_null(strstr(t.requests.v.data[2].url, "deduplication"));
+	assert_non_null(strstr(t.requests.v.data[2].url, "&query_id=kiln-"));
+	end(&t);
+	begin(&t, 0);
+	greet(&t, "26.9.2.1");
+	assert_non_null(strstr(t.requests.v.data[2].url, "&insert_deduplication_token=kiln-"));
+	assert_null(strstr(t.requests.v.data[2].url, "query_id"));
+	for (size_t i = 0; i < 4; i++)
+		assert_non_null(strstr(t.requests.v.data[i].url, "&wait_for_async_insert=1"));
+	end(&t);
+}
+
+static void unpack(const struct upload_request *r, struct ch_answer *out)
+{
+	struct buf body = {0};
+	const char *bad;
+	struct why why = {""};
+
+	assert_int_equal(decompress(&body, r->body.data, r->body.len, 1 << 20, &bad), 0);
+	*out = (struct ch_answer){0};
+	if (ch_answer_parse(out, &body, &why))
+		fail_msg("%s", why.text);
+}
+
+static const struct ch_column *column(const struct ch_answer *a, const char *name,
+				      enum ch_type type, bool is_array)
+{
+	const struct ch_column *c = ch_column(&a->blocks.data[0], name, type, is_array);
+
+	assert_non_null(c);
+	return c;
+}
+
+TEST(rows_are_those_of_the_profile)
+{
+	struct ch_answer functions, stacks, samples, windows;
+	int64_t sum = 0;
+	uint64_t hash_sum = 0;
+	const char *text;
+	struct test t;
+	size_t n;
+
+	begin(&t, 0);
+	greet(&t, "18.16.1");
+	unpack(&t.requests.v.data[0], &functions);
+	unpack(&t.requests.v.data[1], &stacks);
+	unpack(&t.requests.v.data[2], &samples);
+	unpack(&t.requests.v.data[3], &windows);
+	assert_int_equal(functions.n_rows, 4); /* main, f0, f1, f2 */
+	assert_int_equal(stacks.n_rows, 4);    /* f0 is in two services */
+	assert_int_equal(samples.n_rows, 4);
+	assert_int_equal(windows.n_rows, 1);
+	for (size_t i = 0; i < 4; i++) {
+		sum += ch_int(column(&samples, "value", CH_INT64, false), i);
+		hash_sum += ch_uint(column(&samples, "hash", CH_UINT64, false), i);
+		text = ch_text(column(&samples, "type", CH_STRING, false), i, &n);
+		assert_int_equal(n, strlen(CH_TYPE_CPU));
+		assert_memory_equal(text, CH_TYPE_CPU, n);
+		ch_array(column(&stacks, "funcs", CH_UINT64, true), i, &n);
+		assert_int_equal(n, 2);
+	}
+	assert_int_equal(sum, 100000000);
+	assert_int_equal(ch_int(column(&windows, "value", CH_INT64, false), 0), sum);
+	assert_int_equal(ch_uint(column(&windows, "hash_sum", CH_UINT64, false), 0), hash_sum);
+	assert_int_equal(ch_uint(column(&windows, "rows", CH_UINT64, false), 0), 4);
+	assert_int_equal(ch_uint(column(&windows, "period_ns", CH_UINT64, false), 0), 10000000);
+	assert_int_equal(ch_int(column(&windows, "begin_ns", CH_INT64, false), 0), t.p->time_ns);
+	ch_answer_release(&functions);
+	ch_answer_release(&stacks);
+	ch_answer_release(&samples);
+	ch_answer_release(&windows);
+	end(&t);
+}
+
+/* --- what was acknowledged -------------------------------------------------------------------------- */
+
+TEST(what_was_acknowledged_is_not_sent_again)
+{
+	struct test t;
+
+	begin(&t, 0);
+	greet(&t, "18.16.1");
+	/* Functions are there; of stacks nobody knows. */
+	deliver(&t, 0);
+	t.item.id[0] = 99;
+	pack(&t);
+	assert_requests(&t, "stacks samples windows");
+	deliver_all(&t);
+	t.item.id[0] = 100;
+	pack(&t);
+	assert_requests(&t, "samples windows");
+	/* A week later all are sent again. */
+	t.p->time_ns += 7 * 86400 * (int64_t)NS_PER_S;
+	pack(&t);
+	assert_requests(&t, "<running> <ask>"); /* of the future, so it may be there */
+	tell_running(&t, 0, 0);
+	tell(&t, 1, 0, &nothing);
+	pack(&t);
+	assert_requests(&t, "functions stacks samples windows");
+	end(&t);
+}
+
+TEST(other_tables_know_nothing)
+{
+	struct upload_judgement j;
+	struct clickhouse_state *s;
+	struct test t;
+
+	begin(&t, 0);
+	greet(&t, "18.16.1");
+	deliver_all(&t);
+	t.item.id[0] = 99;
+	pack(&t);
+	assert_requests(&t, "samples windows");
+	j = answer_text(&t, 0, 404,
+			"Code: 60, e.displayText() = DB::Exception: Table kiln.samples "
+			"doesn't exist., e.what() = DB::Exception");
+	assert_int_equal(j.verdict, UPLOAD_WRONG);
+	assert_true(j.repack);
+	assert_non_null(strstr(j.why.text, "kiln fleet init"));
+	/* They are made anew. */
+	greet(&t, "18.16.1");
+	assert_requests(&t, "functions stacks samples windows");
+	deliver_all(&t);
+	/* And once more, without a request that would have noticed. */
+	s = t.t->state;
+	s->shards.data[0].is_known = false;
+	t.item.id[0] = 100;
+	assert_int_equal(say_hello(&t, "18.16.1", CH_SCHEMA, "", 8).verdict, UPLOAD_DELIVERED);
+	pack(&t);
+	assert_requests(&t, "functions stacks samples windows");
+	end(&t);
+}
+
+/* A host always has the same shard, and hosts are spread. */
+TEST(shards)
+{
+	struct upload_target *t = open_url("clickhouse+http://a,b,c/kiln");
+	struct profile *p = window(unix_ns());
+	struct upload_requests r = {0};
+	size_t seen[3] = {0};
+	struct why why;
+
+	for (int i = 0; i < 300; i++) {
+		char host[16], first[64];
+		struct upload_item item = {.profile = p, .host = host, .id = {1, 2}};
+
+		snprintf(host, sizeof(host), "node-%d", i);
+		assert_int_equal(t->kind->pack(t, &item, &r, &why), 0);
+		snprintf(first, sizeof(first), "%.14s", r.v.data[0].url);
+		seen[r.v.data[0].url[7] - 'a']++;
+		upload_requests_release(&r);
+		assert_int_equal(t->kind->pack(t, &item, &r, &why), 0);
+		assert_int_equal(strncmp(r.v.data[0].url, first, 14), 0);
+		upload_requests_release(&r);
+	}
+	for (int i = 0; i < 3; i++)
+		assert_in_range(seen[i], 70, 130);
+	profile_free(p);
+	upload_target_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(urls),
+		cmocka_unit_test(inserts_are_in_order_and_the_window_is_last),
+		cmocka_unit_test(rows_are_those_of_the_profile),
+		cmocka_unit_test(what_was_acknowledged_is_not_sent_again),
+		cmocka_unit_test(other_tables_know_nothing),
+		cmocka_unit_test(shards),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
