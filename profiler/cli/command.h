@@ -49,8 +49,8 @@ struct command {
 };
 
 extern const struct command command_agent, command_record, command_report, command_export,
-	command_list, command_rm, command_push, command_symbolize, command_doctor, command_version,
-	command_completion;
+	command_list, command_rm, command_push, command_fleet, command_symbolize, command_doctor,
+	command_version, command_completion;
 
 /* All commands, NULL-terminated. */
 extern const struct command *const commands[];

@@ -6,9 +6,19 @@
 #include "profiler/cli/command.h"
 
 const struct command *const commands[] = {
-	&command_record, &command_agent,      &command_report,	&command_export,
-	&command_list,	 &command_rm,	      &command_push,	&command_symbolize,
-	&command_doctor, &command_completion, &command_version, NULL,
+	&command_record,
+	&command_agent,
+	&command_report,
+	&command_export,
+	&command_list,
+	&command_rm,
+	&command_push,
+	&command_fleet,
+	&command_symbolize,
+	&command_doctor,
+	&command_completion,
+	&command_version,
+	NULL,
 };
 
 const struct command *command_find(const char *name)

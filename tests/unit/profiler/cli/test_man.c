@@ -11,6 +11,7 @@
 #include "profiler/agent/config_schema.h"
 #include "profiler/base/io.h"
 #include "profiler/cli/command.h"
+#include "profiler/cli/fleet.h"
 #include "profiler/formats/export.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
@@ -94,30 +95,39 @@ TEST(test_options_are_documented)
 {
 	for (const struct command *const *c = commands; *c; c++)
 		assert_options((*c)->name, (*c)->options);
+	for (const struct command *const *c = fleet_commands; *c; c++)
+		assert_options((*c)->name, (*c)->options);
 	assert_options("Common options", options_common);
 }
 
 /* And the other way round: no option in the manual that there is not. */
+static size_t check_section(const struct command *c)
+{
+	char *text = section(c->name);
+	size_t checked = 0;
+
+	for (char *at = text; (at = strstr(at, "Fl -")); at += 4) {
+		size_t len = strcspn(at + 4, " \n");
+		const struct option_spec *s = c->options;
+
+		while (s && s->name && (strlen(s->name) != len || memcmp(s->name, at + 4, len)))
+			s++;
+		if (!s || !s->name)
+			fail_msg("kiln %s has no --%.*s", c->name, (int)len, at + 4);
+		checked++;
+	}
+	free(text);
+	return checked;
+}
+
 TEST(test_documented_options_exist)
 {
 	size_t checked = 0;
 
-	for (const struct command *const *c = commands; *c; c++) {
-		char *text = section((*c)->name);
-
-		for (char *at = text; (at = strstr(at, "Fl -")); at += 4) {
-			size_t len = strcspn(at + 4, " \n");
-			const struct option_spec *s = (*c)->options;
-
-			while (s && s->name &&
-			       (strlen(s->name) != len || memcmp(s->name, at + 4, len)))
-				s++;
-			if (!s || !s->name)
-				fail_msg("kiln %s has no --%.*s", (*c)->name, (int)len, at + 4);
-			checked++;
-		}
-		free(text);
-	}
+	for (const struct command *const *c = commands; *c; c++)
+		checked += check_section(*c);
+	for (const struct command *const *c = fleet_commands; *c; c++)
+		checked += check_section(*c);
 	assert_true(checked > 20);
 }
 
