@@ -32,6 +32,9 @@
 #define FRAME_MISSED_USER   "[missed user stack]"
 #define FRAME_MISSED_KERNEL "[missed kernel stack]"
 #define FRAME_FOLDED	    "[folded callers]"
+/* Of a store that keeps stacks and functions apart from values, and has not (yet) what these stand for. */
+#define FRAME_NO_STACK	  "[stack missing]"
+#define FRAME_NO_FUNCTION "[function missing]"
 
 /* Label keys that kiln writes. pid and tid are numbers, the others strings. */
 #define LABEL_PID	"pid"

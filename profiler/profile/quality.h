@@ -26,7 +26,9 @@ struct profile;
 	  "lower -F (of an agent: sampling.frequency), or a quieter host")                         \
 	X(cpu_gap, "a CPU came online before it was sampled", "nothing to do")                     \
 	X(memory, "kiln ran out of memory", "free memory or profile less")                         \
-	X(not_stored, "the agent could not store the window", "see the agent's log")
+	X(not_stored, "the agent could not store the window", "see the agent's log")               \
+	X(untold, "a fleet's database keeps their number alone",                                   \
+	  "the host's own agent names the reasons: kiln report there")
 
 enum loss_reason {
 #define X(key, text, cure) LOSS_##key,

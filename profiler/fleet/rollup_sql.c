@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/fleet/rollup_sql.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "profiler/clickhouse/ch_schema.h"
+#include "profiler/fleet/cost_sql.h"
+#include "profiler/fleet/fields.h"
+
+#define N_MARKS	    2
+#define OF_CPU	    "type = '" CH_TYPE_CPU "' AND "
+#define MAX_ANSWERS (1u << 16) /* hours: seven years; or versions of them */
+
+static void add_range(struct buf *out, const char *column, const struct times *range)
+{
+	buf_printf(out, "%s >= toDateTime(%" PRId64 ") AND %s < toDateTime(%" PRId64 ")", column,
+		   range->since_s, column, range->until_s);
+}
+
+int rollup_sql_windows(struct buf *out, const char *suffix, const struct times *range)
+{
+	buf_printf(out,
+		   "SELECT h AS hour, count() AS windows, sum(x) AS print FROM (\n"
+		   "SELECT DISTINCT intDiv(toUInt32(time), %d) * %d AS h, id AS x FROM windows%s "
+		   "WHERE ",
+		   HOUR_S, HOUR_S, suffix);
+	add_range(out, "time", range);
+	buf_str(out, ") AS w GROUP BY hour ORDER BY hour");
+	return out->err;
+}
+
+int rollup_sql_marks(struct buf *out, const char *suffix, const struct times *range)
+{
+	/* Of all rows only the two smallest columns are read. */
+	buf_printf(out,
+		   "SELECT toUInt32(hour) AS h, ver, n, windows, print, rows FROM (\n"
+		   "SELECT hour, ver, sum(if(module = '', self, 0)) AS windows, "
+		   "sum(if(module = '', total, 0)) AS print, "
+		   "sum(if(module = 'rows', self, 0)) AS rows FROM fn_hour%s "
+		   "WHERE service = '' AND " OF_CPU,
+		   suffix);
+	add_range(out, "hour", range);
+	buf_printf(out,
+		   " GROUP BY hour, ver) AS a\nANY LEFT JOIN (\n"
+		   "SELECT hour, ver, count() AS n FROM fn_hour%s WHERE ",
+		   suffix);
+	add_range(out, "hour", range);
+	buf_str(out, " GROUP BY hour, ver) AS b USING (hour, ver) ORDER BY h, ver");
+	return out->err;
+}
+
+static void add_into(struct buf *out, const struct rollup_version *v)
+{
+	buf_printf(out,
+		   "INSERT INTO fn_hour%s (service, type, hour, func, module, self, total, ver)\n",
+		   v->into);
+}
+
+/* No function's id: of a stack without frames, which is a part of its service alone. */
+#define ID_EMPTY "toUInt64(3)"
+
+/* Each frame is of a function (1), a module (2) and a service (3); a stack counts once for each of these. */
+static int add_sums(struct buf *out, const struct cost_scope *s, struct why *why)
+{
+	int err;
+
+	buf_str(out, "SELECT svc, kind, if(kind = 1, " COST_SQL_NAME
+		     ", '') AS fn, if(kind < 3, " COST_SQL_MODULE ", '') AS md, "
+		     "sum(if(id = frames[1] OR id = " ID_EMPTY ", v, 0)) AS own, any(v) AS once "
+		     "FROM (\nSELECT svc, hash, v, frames, id, name, file FROM (\n"
+		     "SELECT svc, hash, v, frames, id FROM ");
+	err = cost_sql_stacks(out, s, "service AS svc, ", "svc, ", why);
+	buf_str(out, " AS c\nARRAY JOIN arrayDistinct(if(empty(frames), [" ID_EMPTY
+		     "], frames)) AS id) AS d\nANY LEFT JOIN ");
+	cost_sql_functions(out, s);
+	buf_str(out, " AS e USING (id)) AS f\nARRAY JOIN [1, 2, 3] AS kind WHERE id != " ID_EMPTY
+		     " OR kind = 3 GROUP BY svc, hash, kind, fn, md");
+	return err;
+}
+
+int rollup_sql_make(struct buf *out, const struct rollup_version *v, struct why *why)
+{
+	struct plan plan = {0};
+	const struct cost_scope scope = {.plan = &plan, .suffix = v->from};
+	int err = plan_samples(&plan, &(struct times){v->hour_s, v->hour_s + HOUR_S});
+
+	add_into(out, v);
+	buf_printf(out,
+		   "SELECT CAST(svc AS String), '" CH_TYPE_CPU "', toDateTime(%" PRId64
+		   "), fn, md, sum(own), sum(once), toUInt64(%" PRIu64 ") FROM (\n",
+		   v->hour_s, v->ver);
+	err = err ?: add_sums(out, &scope, why);
+	buf_str(out, "\n) AS x GROUP BY svc, kind, fn, md");
+	plan_release(&plan);
+	return err ?: out->err;
+}
+
+int rollup_sql_count(struct buf *out, const struct rollup_version *v)
+{
+	buf_printf(out,
+		   "SELECT count() AS n FROM fn_hour%s WHERE " OF_CPU "hour = toDateTime(%" PRId64
+		   ") AND ver = %" PRIu64,
+		   v->from, v->hour_s, v->ver);
+	return out->err;
+}
+
+static void add_mark(struct buf *out, const struct rollup_version *v, const char *module,
+		     uint64_t self, uint64_t total)
+{
+	buf_printf(out,
+		   "SELECT '', '" CH_TYPE_CPU "', toDateTime(%" PRId64
+		   "), '', '%s', toInt64(%" PRId64 "), toInt64(%" PRId64 "), toUInt64(%" PRIu64 ")",
+		   v->hour_s, module, (int64_t)self, (int64_t)total, v->ver);
+}
+
+int rollup_sql_mark(struct buf *out, const struct rollup_version *v, const struct hour_print *of,
+		    uint64_t n_rows)
+{
+	add_into(out, v);
+	add_mark(out, v, "", of->windows, of->print);
+	buf_str(out, "\nUNION ALL ");
+	add_mark(out, v, "rows", n_rows, 0);
+	return out->err;
+}
+
+/* --- answers -------------------------------------------------------------------------------------- */
+
+int rollup_read_windows(struct hour_prints *out, const struct ch_answer *a, struct why *why)
+{
+	static const struct field fields[] = {
+		{"hour", FIELD_NUMBER}, {"windows", FIELD_NUMBER}, {"print", FIELD_NUMBER}, {0}};
+
+	for (size_t i = 0; i < a->blocks.len; i++) {
+		const struct ch_block *b = &a->blocks.data[i];
+		const struct ch_column *c[3];
+		int err = fields_find(c, b, fields, why);
+
+		for (size_t row = 0; row < b->n_rows && !err; row++) {
+			struct hour_print one = {ch_int(c[0], row), ch_uint(c[1], row),
+						 ch_uint(c[2], row)};
+
+			if (one.hour_s < 0 || one.hour_s > UINT32_MAX || one.hour_s % HOUR_S ||
+			    out->v.len == MAX_ANSWERS ||
+			    (out->v.len && vec_last(&out->v).hour_s >= one.hour_s))
+				err = why_say(why, -EBADMSG, "the answer has hours out of order");
+			err = err ?: vec_push(&out->v, one);
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int rollup_read_marks(struct hour_marks *out, const struct ch_answer *a, struct why *why)
+{
+	static const struct field fields[] = {{"h", FIELD_NUMBER},
+					      {"windows", FIELD_NUMBER},
+					      {"print", FIELD_NUMBER},
+					      {"ver", FIELD_NUMBER},
+					      {"n", FIELD_NUMBER},
+					      {"rows", FIELD_NUMBER},
+					      {0}};
+
+	for (size_t i = 0; i < a->blocks.len; i++) {
+		const struct ch_block *b = &a->blocks.data[i];
+		const struct ch_column *c[6];
+		int err = fields_find(c, b, fields, why);
+
+		for (size_t row = 0; row < b->n_rows && !err; row++) {
+			struct hour_mark one = {
+				{ch_int(c[0], row), ch_uint(c[1], row), ch_uint(c[2], row)},
+				ch_uint(c[3], row)};
+
+			if (ch_uint(c[4], row) != ch_uint(c[5], row) + N_MARKS)
+				continue;
+			if (out->v.len == MAX_ANSWERS ||
+			    (out->v.len && vec_last(&out->v).of.hour_s > one.of.hour_s))
+				err = why_say(why, -EBADMSG, "the answer has hours out of order");
+			err = err ?: vec_push(&out->v, one);
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}

@@ -1,0 +1,2 @@
+SELECT id, any(fn) AS name, any(md) AS module, any(src) AS source, any(bd) AS build FROM (
+SELECT id, CAST(func AS String) AS fn, CAST(module AS String) AS md, CAST(file AS String) AS src, CAST(build AS String) AS bd FROM functions WHERE id GLOBAL IN (SELECT arrayJoin(funcs) AS f FROM stacks WHERE hash GLOBAL IN (SELECT hash FROM samples WHERE time >= toDateTime(1795305600) AND time < toDateTime(1795392000) AND service = 'it\'s' AND host != 'x' AND match(comm, '(?s)^(?:a.*)$')) AND service = 'it\'s')) AS a GROUP BY id

@@ -1,0 +1,1 @@
+SELECT '' AS name, intDiv(toUInt32(time) + 300, 600) * 600 - 300 AS begin_s, sum(value) AS cpu_ns FROM samples WHERE type = 'cpu/nanoseconds' AND time >= toDateTime(1795305600) AND time < toDateTime(1795392000) AND service = 'it\'s' AND host != 'x' AND match(comm, '(?s)^(?:a.*)$') GROUP BY begin_s

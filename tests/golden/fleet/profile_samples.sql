@@ -1,0 +1,2 @@
+SELECT CAST(ty AS String) AS type, CAST(g0 AS String) AS l0, '' AS l1, CAST(g2 AS String) AS l2, '' AS l3, CAST(g4 AS String) AS l4, CAST(g5 AS String) AS l5, hash, v AS value FROM (
+SELECT type AS ty, service AS g0, namespace AS g2, unit AS g4, comm AS g5, hash, sum(value) AS v FROM samples WHERE time >= toDateTime(1795305600) AND time < toDateTime(1795392000) AND service = 'it\'s' AND host != 'x' AND match(comm, '(?s)^(?:a.*)$') GROUP BY ty, g0, g2, g4, g5, hash) AS a

@@ -1,0 +1,3 @@
+SELECT begin_s, sum(own) AS self_ns, sum(with_callees) AS total_ns, sum(whole) AS whole_ns FROM (
+SELECT intDiv(toUInt32(time) + 300, 600) * 600 - 300 AS begin_s, if(hash GLOBAL IN (SELECT hash FROM stacks WHERE has((SELECT groupUniqArray(id) FROM functions WHERE func = 'it\'s'), funcs[1]) AND service = 'api'), value, 0) AS own, if(hash GLOBAL IN (SELECT hash FROM stacks WHERE hasAny(funcs, (SELECT groupUniqArray(id) FROM functions WHERE func = 'it\'s')) AND service = 'api'), value, 0) AS with_callees, value AS whole FROM samples WHERE type = 'cpu/nanoseconds' AND (time >= toDateTime(1795305600) AND time < toDateTime(1795392000)) AND service = 'api' AND host != 'x'
+) AS x GROUP BY begin_s ORDER BY begin_s
