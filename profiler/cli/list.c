@@ -139,7 +139,8 @@ static int look_at(const struct options *o, struct request *r, const char *path,
 
 	if (r->range.from && fleet_is_url(r->range.from))
 		return list_fleet(o->cmd, &r->range,
-				  &(struct fleet_rows){r->query.by, r->query.width_ns,
+				  &(struct fleet_rows){r->query.by, r->query.label,
+						       r->query.width_ns,
 						       -remote.utc_offset_s * (int64_t)NS_PER_S},
 				  out);
 	if (r->range.from)

@@ -31,6 +31,7 @@ static int make_query(const struct command *cmd, const struct load_range *r, str
 	int code = load_range_times(cmd, r, &q->since_ns, &q->until_ns);
 
 	q->where = r->where;
+	q->without = r->without;
 	q->has_range = r->since || r->until;
 	if (q->until_ns == STORE_END)
 		q->until_ns = now_ns;

@@ -68,7 +68,12 @@ static const char *const *unused_labels(const struct table_opts *t)
 	static const char *const no_threads[] = {LABEL_TID, NULL}, *const no_processes[] = {
 									   LABEL_TID, LABEL_PID,
 									   NULL};
+	/* A fleet has many: but for rows by label only the command is needed. */
+	static const char *const no_hosts[] = {LABEL_TID,  LABEL_PID,	    "host", LABEL_POD,
+					       LABEL_UNIT, LABEL_NAMESPACE, NULL};
 
+	if (t->by <= TABLE_MODULE)
+		return no_hosts;
 	if (t->by == TABLE_LABEL && !strcmp(t->label, LABEL_PID))
 		return no_threads;
 	if (t->by == TABLE_LABEL && !strcmp(t->label, LABEL_TID))

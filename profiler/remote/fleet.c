@@ -31,7 +31,8 @@ static const struct fleet_kind *kind_of(const struct upload_target *t)
 	} kinds[] = {{&upload_pyroscope, &fleet_pyroscope},
 		     {&upload_parca, &fleet_parca},
 		     {&upload_s3, &fleet_s3},
-		     {&upload_pprof_http, &fleet_pprof}};
+		     {&upload_pprof_http, &fleet_pprof},
+		     {&upload_clickhouse, &fleet_clickhouse}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (kinds[i].upload == t->kind)
@@ -141,6 +142,8 @@ int fleet_overview(struct overview *out, const struct fleet_query *q, const stru
 	int err = open_fleet(&f, q, &kind, why);
 
 	*out = (struct overview){.by = r.by};
+	if (r.by == OVERVIEW_LABEL && !(out->label = strdup(r.label ?: "")))
+		err = err ?: -ENOMEM;
 	if (r.by == OVERVIEW_TIME) {
 		r.width_ns = r.width_ns ?: usual_width_ns(q);
 		out->width_ns = r.width_ns;

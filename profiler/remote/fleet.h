@@ -7,6 +7,7 @@
  *	parca+http(s)		/api/profiles/query and query_range
  *	s3+http(s)		objects, by the time in their names
  *	pprof+http(s)		a URL that serves one profile
+ *	clickhouse+http(s)	SELECT, of each of its servers (profiler/fleet)
  *	otlp+...		cannot be asked
  */
 #ifndef KILN_REMOTE_FLEET_H
@@ -28,7 +29,9 @@ struct fleet_query { /* borrowed */
 	const struct upload_target *target;
 	int64_t since_ns, until_ns; /* half-open; of Unix time */
 	bool has_range;		    /* people have asked for it */
-	const char *where;	    /* profiler/store/where.h; or NULL */
+	/* Keys of labels that are not needed, NULL-terminated, or NULL: ClickHouse then sends less. */
+	const char *const *without;
+	const char *where; /* profiler/store/where.h; or NULL */
 };
 
 /* Whether a URL has a scheme of profile stores. */
@@ -43,7 +46,8 @@ int fleet_profile(struct profile **out, const struct fleet_query *q, struct why 
 
 struct fleet_rows {
 	enum overview_by by;
-	int64_t width_ns; /* of a row of time; 0: some dozens of them */
+	const char *label; /* of OVERVIEW_LABEL: the key */
+	int64_t width_ns;  /* of a row of time; 0: some dozens of them */
 	int64_t phase_ns;
 };
 

@@ -275,7 +275,7 @@ static int on_series(void *ctx, const struct json_step *s, size_t n, const char 
 static int add_series(struct fleet *f, const struct fleet_type *type, const char *selector,
 		      const struct fleet_rows *rows, struct overview *out, struct why *why)
 {
-	struct reading_series r = {.rows = rows, .o = out, .label = overview_label(rows->by)};
+	struct reading_series r = {.rows = rows, .o = out, .label = fleet_rows_label(rows)};
 	struct buf path = {0}, query = {0}, answer = {0};
 	int err;
 

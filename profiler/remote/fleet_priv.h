@@ -83,8 +83,12 @@ int fleet_filter(const struct fleet *f, struct profile **p, const char *host);
 /* Rows of an overview. */
 int fleet_add_row(struct overview *o, const char *name, int64_t begin_ns, int64_t samples,
 		  int64_t cpu_ns, int64_t windows);
+/* To the row of this time. */
+void fleet_add_lost(struct overview *o, int64_t begin_ns, int64_t lost);
 /* Of a profile with its labels. */
 int fleet_add_profile(struct overview *o, const struct fleet_rows *rows, const struct profile *p);
+/* The key of the label that rows are by; NULL: they are by time. */
+const char *fleet_rows_label(const struct fleet_rows *rows);
 int64_t fleet_row_begin(const struct fleet_rows *rows, int64_t ns);
 
 /* One for each kind. */
@@ -93,6 +97,7 @@ struct fleet_kind {
 	int (*overview)(struct fleet *f, const struct fleet_rows *rows, struct overview *out,
 			struct why *why);
 };
-extern const struct fleet_kind fleet_pyroscope, fleet_parca, fleet_s3, fleet_pprof;
+extern const struct fleet_kind fleet_pyroscope, fleet_parca, fleet_s3, fleet_pprof,
+	fleet_clickhouse;
 
 #endif

@@ -180,7 +180,7 @@ static int ask_series(struct fleet *f, const struct fleet_type *type, char *sele
 		      const struct rows *r, struct why *why)
 {
 	Querier__SelectSeriesRequest q = QUERIER__SELECT_SERIES_REQUEST__INIT;
-	char *label = (char *)overview_label(r->rows->by);
+	char *label = (char *)fleet_rows_label(r->rows);
 	struct buf answer = {0};
 	int err;
 

@@ -15,6 +15,11 @@
 #define MAX_ROWS   (1u << 16)
 #define MAX_LABELS 64
 
+const char *fleet_rows_label(const struct fleet_rows *rows)
+{
+	return rows->by == OVERVIEW_LABEL ? rows->label : overview_label(rows->by);
+}
+
 int64_t fleet_row_begin(const struct fleet_rows *rows, int64_t ns)
 {
 	int64_t rest;
@@ -68,6 +73,15 @@ int fleet_add_row(struct overview *o, const char *name, int64_t begin_ns, int64_
 	return 0;
 }
 
+void fleet_add_lost(struct overview *o, int64_t begin_ns, int64_t lost)
+{
+	struct overview_row *row = find_row(o, NULL, begin_ns);
+
+	if (row)
+		row->lost = saturating_sum(row->lost, lost);
+	o->lost = saturating_sum(o->lost, lost);
+}
+
 /* --- profiles with their labels ------------------------------------------------------------------- */
 
 static int value_index(const struct profile *p, const char *type)
@@ -99,7 +113,7 @@ static void note_time(struct overview *o, const struct profile *p)
 int fleet_add_profile(struct overview *o, const struct fleet_rows *rows, const struct profile *p)
 {
 	int samples = value_index(p, "samples"), cpu = value_index(p, "cpu"), err = 0;
-	const char *label = overview_label(rows->by);
+	const char *label = fleet_rows_label(rows);
 	int64_t begin_ns = fleet_row_begin(rows, p->time_ns);
 
 	note_time(o, p);
