@@ -6,7 +6,10 @@
 
 #include "profiler/base/suggest.h"
 
-const struct command *const fleet_commands[] = {&command_fleet_init, &command_fleet_status, NULL};
+const struct command *const fleet_commands[] = {
+	&command_fleet_init,	&command_fleet_status,	 &command_fleet_top,
+	&command_fleet_grew,	&command_fleet_outliers, &command_fleet_series,
+	&command_fleet_callers, &command_fleet_rollup,	 NULL};
 
 /* As kiln's own commands are called: by what follows "fleet ". */
 static const char *word_of(const struct command *c)

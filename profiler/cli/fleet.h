@@ -9,9 +9,11 @@
 #include "profiler/cli/command.h"
 
 /* For completion, as in option_spec.arg. */
-#define FLEET_WORDS "init|status"
+#define FLEET_WORDS "init|status|top|grew|outliers|series|callers|rollup"
 
-extern const struct command command_fleet_init, command_fleet_status;
+extern const struct command command_fleet_init, command_fleet_status, command_fleet_top,
+	command_fleet_grew, command_fleet_outliers, command_fleet_series, command_fleet_callers,
+	command_fleet_rollup;
 
 /* All of them, NULL-terminated. */
 extern const struct command *const fleet_commands[];
