@@ -3,7 +3,9 @@
 """Plays a fleet of hosts that send real windows to a profile store, more and more, until it saturates.
 
 usage: fleet_load.py [OPTION...] KIND://HOST:PORT[/PATH] FILE.pb.gz...
-KIND is pyroscope, parca (gRPC), otlp, otlp+grpc, pprof or s3 (/BUCKET; STORE_KEY, STORE_SECRET).
+KIND is pyroscope, parca (gRPC), otlp, otlp+grpc, pprof or s3 (/BUCKET; STORE_KEY, STORE_SECRET); or clickhouse:
+clickhouse://HOST:PORT[,HOST:PORT...]/DATABASE, each a shard of its own with the tables of kiln fleet init. There a
+host's first window brings its stacks, as an agent's does, and --interval should be 60.
   --hosts N[,N...]   steps; with --grow the last one is doubled until the server saturates (100)
   --interval S       each host sends a window so often, +-20 % (10)
   --seconds S        of a step (10)
@@ -27,8 +29,11 @@ import threading
 import time
 import urllib.parse
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib/profile_store"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../lib/profile_store"))
+sys.path.insert(0, os.path.join(HERE, "../lib"))
 
+import clickhouse_window  # noqa: E402
 import otlp  # noqa: E402
 import otlp_encode  # noqa: E402
 import parca  # noqa: E402
@@ -45,10 +50,13 @@ COLUMNS = "hosts due/s good/s MB/s p50_ms p99_ms refused failed late_ms gen_% se
 class Window:
     """What a host sends, but for its time and labels. Two members of gzip save compressing it each time."""
 
-    def __init__(self, path):
+    def __init__(self, path, kind):
         with open(path, "rb") as file:
             raw = pprof.inflate(file.read())
         self.service = os.path.basename(path).split(".")[0]
+        if kind == "clickhouse":
+            self.shape = clickhouse_window.Shape(pprof.Profile(raw), self.service)
+            return
         timed = pprof.retimed(raw, 0)
         self.start = gzip.compress(timed[:-2], 6)  # without "time_nanos: 0"
         self.otlp = otlp_encode.encode(pprof.Profile(raw), 0)
@@ -157,16 +165,46 @@ class Grpc:
         return ended
 
 
+class Shards:
+    """A connection to each shard; a path begins with the number of one."""
+
+    def __init__(self, servers):
+        self.connections = [Http1(host, port) for host, port in servers]
+
+    def close(self):
+        for connection in self.connections:
+            connection.close()
+
+    def ask(self, method, path, headers, body):
+        shard, _, path = path.partition(":")
+        return self.connections[int(shard)].ask(method, path, headers, body)
+
+
 class Target:
     def __init__(self, url):
         parts = urllib.parse.urlsplit(url)
-        self.kind, self.host, self.port = parts.scheme, parts.hostname, parts.port
-        self.path = parts.path
-        if self.kind not in ("pyroscope", "parca", "otlp", "otlp+grpc", "pprof", "s3") or not parts.port:
+        self.kind, self.path = parts.scheme, parts.path
+        self.servers = [(s.rpartition(":")[0], int(s.rpartition(":")[2])) for s in parts.netloc.split(",") if ":" in s]
+        if self.kind not in ("pyroscope", "parca", "otlp", "otlp+grpc", "pprof", "s3", "clickhouse") or not self.servers:
             sys.exit(__doc__)
+        self.host, self.port = self.servers[0]
+        self.has_stacks = set()  # hosts
 
     def connection(self):
+        if self.kind == "clickhouse":
+            return Shards(self.servers)
         return (Grpc if self.kind in ("parca", "otlp+grpc") else Http1)(self.host, self.port)
+
+    def requests(self, window, host, time_ns, interval):
+        """(method, path, headers, body) in order: each only after the one before went well."""
+        if self.kind != "clickhouse":
+            yield self.request(window, host, time_ns)
+            return
+        shard, is_new = host % len(self.servers), host not in self.has_stacks
+        for table, body in window.shape.inserts(f"host-{host:05d}", time_ns / 1e9, interval, is_new):
+            path = clickhouse_window.path_of(self.path.strip("/"), table)
+            yield "POST", f"{shard}:{path}", [("content-encoding", "gzip")], gzip.compress(body, 6)
+        self.has_stacks.add(host)
 
     def request(self, window, host, time_ns):
         """(method, path, headers, body)"""
@@ -235,10 +273,15 @@ class Worker:
             elif -wait > 5:
                 continue  # hopeless: due and not answered
             window = self.windows[host % len(self.windows)]
-            request = self.target.request(window, host, time.time_ns() + self.clocks[host])
+            requests = self.target.requests(window, host, time.time_ns() + self.clocks[host], self.options.interval)
             began = time.monotonic()
             try:
-                status, size = connection.ask(*request)
+                status, size = 200, 0
+                for request in requests:
+                    status, sent = connection.ask(*request)
+                    size += sent
+                    if not 200 <= status < 300:
+                        break
             except (OSError, ValueError):
                 connection.close()
                 status, size = 0, 0
@@ -308,7 +351,8 @@ def main():
     parser.add_argument("url")
     parser.add_argument("files", nargs="+")
     options = parser.parse_args()
-    target, windows = Target(options.url), [Window(file) for file in options.files]
+    target = Target(options.url)
+    windows = [Window(file, target.kind) for file in options.files]
     print("\t".join(COLUMNS))
     steps, last = [int(n) for n in options.hosts.split(",")], 0
     while steps:
