@@ -85,6 +85,8 @@ install: $(KILN) ## install under PREFIX (/usr/local), below DESTDIR if given
 	$(INSTALL_DATA) tools/kiln.yaml.5 $(DESTDIR)$(DATADIR)/man/man5/kiln.yaml.5
 	$(INSTALL_DATA) tools/kiln-store.5 $(DESTDIR)$(DATADIR)/man/man5/kiln-store.5
 	$(INSTALL_DATA) tools/kiln-fleet.7 $(DESTDIR)$(DATADIR)/man/man7/kiln-fleet.7
+	$(INSTALL_DATA) tools/kiln-clickhouse.7 $(DESTDIR)$(DATADIR)/man/man7/kiln-clickhouse.7
+	$(INSTALL_DATA) tools/grafana/kiln-fleet.json $(DESTDIR)$(DATADIR)/kiln/grafana/kiln-fleet.json
 	$(KILN) completion bash >$(B)/kiln.bash
 	$(KILN) completion zsh >$(B)/kiln.zsh
 	$(KILN) completion fish >$(B)/kiln.fish

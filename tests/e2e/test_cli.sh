@@ -511,7 +511,7 @@ test_fish_completion() {
 test_manual() {
 	command -v groff >/dev/null || skip "groff is not installed"
 	local page
-	for page in kiln.1 kiln.yaml.5 kiln-store.5 kiln-fleet.7; do
+	for page in kiln.1 kiln.yaml.5 kiln-store.5 kiln-fleet.7 kiln-clickhouse.7; do
 		groff -wall -mandoc -Tutf8 "$SRC/tools/$page" >page 2>warnings
 		assert_eq "warnings of $page" "$(cat warnings)" ""
 		assert_at_least "lines of $page" "$(wc -l <page)" 100

@@ -30,6 +30,8 @@ test_contents() {
 		'-rw-r--r-- root/root ./usr/share/man/man1/kiln.1.gz' \
 		'-rw-r--r-- root/root ./usr/share/man/man5/kiln.yaml.5.gz' \
 		'-rw-r--r-- root/root ./usr/share/man/man7/kiln-fleet.7.gz' \
+		'-rw-r--r-- root/root ./usr/share/man/man7/kiln-clickhouse.7.gz' \
+		'-rw-r--r-- root/root ./usr/share/kiln/grafana/kiln-fleet.json' \
 		'-rw-r--r-- root/root ./usr/share/bash-completion/completions/kiln' \
 		'-rw-r--r-- root/root ./usr/share/zsh/vendor-completions/_kiln' \
 		'-rw-r--r-- root/root ./usr/share/fish/vendor_completions.d/kiln.fish' \
