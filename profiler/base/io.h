@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads foreign files within caps, and writes own files so that no reader sees half a file. */
+/* Reads foreign files within caps. */
 #ifndef KILN_BASE_IO_H
 #define KILN_BASE_IO_H
 
@@ -46,20 +46,5 @@ int io_reopen_regular(int handle);
  * O_PATH handle or -errno.
  */
 int io_open_in_root(int root_fd, const char *path);
-
-/*
- * An output file that appears whole or not at all. Bytes go to a temporary name in the same
- * directory (mode 0600; as root under sudo, owned by SUDO_UID:SUDO_GID). outfile_commit() calls
- * fsync() and renames it. A path that exists and is no regular file (/dev/null, a FIFO) is written
- * in place.
- */
-struct outfile;
-
-int outfile_open(struct outfile **out, const char *path);
-int outfile_write(struct outfile *f, const void *data, size_t len);
-/* 0, or the first -errno of any write. Frees f in both cases. After an error no file is left. */
-int outfile_commit(struct outfile *f);
-/* Removes the temporary file and frees f. NULL is fine. */
-void outfile_abort(struct outfile *f);
 
 #endif

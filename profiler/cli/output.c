@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "profiler/base/io.h"
+#include "profiler/base/outfile.h"
 #include "profiler/base/log.h"
 #include "profiler/cli/command.h"
 #include "profiler/cli/output.h"
@@ -45,6 +47,7 @@ static int write_all(const struct output *o, const struct buf *b)
 	struct outfile *f;
 	int err;
 
+	signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error */
 	if (is_stdout(o))
 		return io_write(STDOUT_FILENO, b->data, b->len);
 	err = outfile_open(&f, o->path);
@@ -66,7 +69,7 @@ int output_profile(const struct output *o, const struct command *cmd, const stru
 		err = write_all(o, &out);
 		if (err)
 			log_error("%s: %s", is_stdout(o) ? "standard output" : o->path,
-				  strerror(-err));
+				  outfile_strerror(err));
 	}
 	buf_release(&out);
 	return err ? EXIT_ERROR : EXIT_OK;

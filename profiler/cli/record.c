@@ -10,6 +10,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
+#include "profiler/base/outfile.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/command.h"
@@ -62,13 +63,10 @@ static char *default_output(const struct record_options *r)
 /* Fails before the recording, not after it. */
 static int check_writable(const char *path)
 {
-	struct outfile *f;
-	int err = outfile_open(&f, path);
+	int err = outfile_check(path);
 
 	if (err)
-		log_error("cannot write %s: %s", path, strerror(-err));
-	else
-		outfile_abort(f);
+		log_error("cannot write %s: %s", path, outfile_strerror(err));
 	return err;
 }
 
@@ -116,7 +114,7 @@ static int write_profile(const struct record_options *r, const struct profile *p
 	buf_release(&b);
 	if (err)
 		log_error("cannot write %s: %s", to_stdout ? "to standard output" : path,
-			  strerror(-err));
+			  outfile_strerror(err));
 	return err ? EXIT_ERROR : EXIT_OK;
 }
 
