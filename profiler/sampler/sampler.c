@@ -69,6 +69,17 @@ static int add_cgroups(struct sampler *s, const char **why)
 	return 0;
 }
 
+/* From now on, before sampling starts: a target may fork during --delay. */
+static int follow_forks(struct sampler *s, const char **why)
+{
+	*why = "cannot follow forks: `kiln doctor` says what is missing";
+	s->skel->links.kiln_fork = bpf_program__attach(s->skel->progs.kiln_fork);
+	if (!s->skel->links.kiln_fork)
+		return -errno;
+	s->skel->links.kiln_free = bpf_program__attach(s->skel->progs.kiln_free);
+	return s->skel->links.kiln_free ? 0 : -errno;
+}
+
 static int load_into(struct sampler *s, const char **why)
 {
 	struct programs programs;
@@ -91,7 +102,8 @@ static int load_into(struct sampler *s, const char **why)
 	s->skel = programs.skel;
 	s->tables = programs.tables;
 	s->reports = programs.reports;
-	return add_cgroups(s, why);
+	err = add_cgroups(s, why);
+	return err || !s->opts.filter_tgids ? err : follow_forks(s, why);
 }
 
 int sampler_load(struct sampler **out, const struct sampler_opts *opts, const char **why)
@@ -265,10 +277,6 @@ int sampler_start(struct sampler *s, const char **why)
 	}
 	cpu_stat_read(s->stat, (size_t)s->n_possible);
 	choose_event(s, online.cpus.data[0]);
-	if (s->opts.filter_tgids &&
-	    (!(s->skel->links.kiln_fork = bpf_program__attach(s->skel->progs.kiln_fork)) ||
-	     !(s->skel->links.kiln_free = bpf_program__attach(s->skel->progs.kiln_free))))
-		err = -errno;
 	for (size_t i = 0; i < online.cpus.len && !err; i++) {
 		if (s->wanted.cpus.len && !cpu_list_has(&s->wanted, online.cpus.data[i]))
 			continue;

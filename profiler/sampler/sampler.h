@@ -18,13 +18,14 @@ struct sampler;
 struct profile_bpf;
 
 /*
- * Loads programs and maps. Sampling does not start yet. On failure *why is a sentence for the user
+ * Loads programs and maps. From then on descendants of targets are followed. Sampling does not start yet. On failure *why is a sentence for the user
  * that says what to do. 0 or -errno.
  */
 int sampler_load(struct sampler **out, const struct sampler_opts *opts, const char **why);
 void sampler_free(struct sampler *s);
 
-/* Adds a process, and the descendants that it forks from now on. 0 or -errno. */
+/* Adds a process by its number in the own pid namespace, and the descendants that it forks from now on.
+ * 0 or -errno. */
 int sampler_add_target(struct sampler *s, pid_t tgid);
 /* Number of targets that are alive. At 0 there is nothing left to sample. */
 size_t sampler_count_targets(struct sampler *s);
