@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "profiler/formats/export.h"
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/naming/naming.h"
+#include "profiler/profile/label_keys.h"
 
 #define DEFAULT_HZ	  99 /* not in step with 100 Hz timers */
 #define MAX_HZ		  50000
@@ -24,6 +26,9 @@
 #define BAR_AND_WORD(id, name) "|" name
 static const char event_words[] = SAMPLE_EVENTS(BAR_AND_WORD);
 static const char unwind_words[] = UNWIND_MODES(BAR_AND_WORD);
+
+/* perf's words for --call-graph. */
+#define CALL_GRAPH_WORDS "fp|dwarf|lbr"
 
 static const enum sample_event events[] = {
 #define X(id, name) EVENT_##id,
@@ -58,7 +63,8 @@ enum {
 	OPT_NO_SANDBOX,
 	OPT_UNWIND,
 	OPT_DEBUGINFOD,
-	OPT_IGNORED,
+	OPT_CALL_GRAPH,
+	OPT_STACKS,
 };
 
 const struct option_spec record_option_specs[] = {
@@ -92,7 +98,8 @@ const struct option_spec record_option_specs[] = {
 	 OPT_NO_SANDBOX},
 	{"debuginfod", 0, "[URLS]", "ask these servers for debug files (default: DEBUGINFOD_URLS)",
 	 OPT_DEBUGINFOD},
-	{"call-graph", 'g', NULL, NULL, OPT_IGNORED}, /* stacks are always on */
+	{"call-graph", 0, CALL_GRAPH_WORDS, NULL, OPT_CALL_GRAPH}, /* as perf has them */
+	{"g", 'g', NULL, NULL, OPT_STACKS},
 	{0},
 };
 
@@ -116,6 +123,25 @@ static int add_pids(struct record_options *r, const struct command *cmd, const c
 	return 0;
 }
 
+/* A second value of a key, or one beside kiln's own, would be lost on most readers of the profile. */
+static int refuse_key(const struct record_options *r, const struct command *cmd, const char *label,
+		      size_t len)
+{
+	char key[256];
+
+	snprintf(key, sizeof(key), "%.*s", (int)len, label);
+	if (label_key_is_reserved(key)) {
+		usage_error(cmd, "-l: \"%s\" is a label that kiln sets itself", key);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < r->labels.len; i++)
+		if (!strncmp(r->labels.data[i], label, len + 1)) {
+			usage_error(cmd, "-l: \"%s\" is given twice", key);
+			return -EINVAL;
+		}
+	return 0;
+}
+
 static int add_label(struct record_options *r, const struct command *cmd, const char *label)
 {
 	const char *eq = strchr(label, '=');
@@ -124,6 +150,8 @@ static int add_label(struct record_options *r, const struct command *cmd, const 
 		usage_error(cmd, "-l takes KEY=VALUE, not \"%s\"", label);
 		return -EINVAL;
 	}
+	if (refuse_key(r, cmd, label, (size_t)(eq - label)))
+		return -EINVAL;
 	if (r->labels.len == NAMING_USER_LABELS_MAX) {
 		usage_error(cmd, "at most %d labels can be put on samples", NAMING_USER_LABELS_MAX);
 		return -EINVAL;
@@ -208,6 +236,23 @@ static int set_unwind(struct record_options *r, const struct options *o)
 	return 0;
 }
 
+/* "dwarf,8192": the size of perf's copies of stacks means nothing here. Tables are the default, where the
+ * kernel can walk by them. */
+static int set_call_graph(struct record_options *r, const struct options *o)
+{
+	struct options first = *o;
+	char word[16];
+	int which;
+
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(o->arg, ","), o->arg);
+	first.arg = word;
+	which = option_word(&first, "--call-graph", CALL_GRAPH_WORDS);
+	if (which < 0)
+		return which;
+	r->sampler.unwind = which ? MODE_AUTO : MODE_FP;
+	return 0;
+}
+
 static int handle(struct record_options *r, const struct options *o, int id)
 {
 	switch (id) {
@@ -249,7 +294,9 @@ static int handle(struct record_options *r, const struct options *o, int id)
 		r->debuginfod = true;
 		r->debuginfod_urls = o->arg;
 		return 0;
-	case OPT_IGNORED:
+	case OPT_CALL_GRAPH:
+		return set_call_graph(r, o);
+	case OPT_STACKS: /* they are always taken */
 		return 0;
 	default:
 		return handle_target(r, o, id);

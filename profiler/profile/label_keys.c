@@ -16,6 +16,17 @@ const char *label_key_of_word(const char *word)
 	return strcmp(word, "tid") ? word : LABEL_TID;
 }
 
+bool label_key_is_reserved(const char *key)
+{
+	static const char *const keys[] = {LABEL_PID,	 LABEL_TID,  LABEL_COMM,
+					   LABEL_CGROUP, LABEL_UNIT, LABEL_CONTAINER};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (!strcmp(label_key_of_word(key), keys[i]))
+			return true;
+	return false;
+}
+
 bool label_key_is_there(const struct profile *p, const char *key)
 {
 	for (size_t i = 0; i < p->labels.len; i++)

@@ -12,6 +12,9 @@ struct suggest;
 /* The key of a label: "service" and "tid" are short for service_name and thread_id. */
 const char *label_key_of_word(const char *word);
 
+/* Whether every recording writes a label of this key, so that nobody else may. */
+bool label_key_is_reserved(const char *key);
+
 /* Whether a label of the profile has the key. */
 bool label_key_is_there(const struct profile *p, const char *key);
 

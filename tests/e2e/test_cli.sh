@@ -93,6 +93,15 @@ test_wrong_usage() {
 	# shellcheck disable=SC2046 # each is an option and its argument
 	assert_status 2 "$KILN" record $(seq -f '-l k%g=v' 59) -- true
 	assert_match "the limit" err 'at most 58 labels'
+	local key
+	for key in pid tid thread_id comm cgroup unit container; do
+		assert_status 2 "$KILN" record -l $key=1 -- true
+		assert_match "whose label it is" err "\"$key\" is a label that kiln sets itself"
+	done
+	assert_status 2 "$KILN" record -l a=1 -l ab=1 -l a=2 -- true
+	assert_match "the second value" err '"a" is given twice'
+	assert_status 2 "$KILN" record --call-graph frame -- true
+	assert_match "what there is" err 'fp|dwarf|lbr'
 	assert_status 2 "$KILN" doctor now
 	assert_status 2 "$KILN" completion tcsh
 	assert_status 2 "$KILN" export p.pb

@@ -157,6 +157,17 @@ test_duration_and_delay() {
 	assert_at_most "CPU time of one thread" "$ns" 1700000000
 }
 
+# As users of perf type it.
+test_habits_of_perf() {
+	need_bpf
+	local how
+	for how in "-g" "--call-graph fp" "--call-graph=dwarf" "--call-graph dwarf,8192" "--call-graph lbr"; do
+		# shellcheck disable=SC2086 # an option and its argument
+		"$KILN" record -q -F 997 $how -o p.pb.gz -- "$WORKLOADS/deep" 0.3 20
+		assert_at_least "samples with $how" "$(profile_samples p.pb.gz "$(in_stack at_the_bottom)")" 10
+	done
+}
+
 test_labels() {
 	need_bpf
 	"$KILN" record -q -l env=test -l 'region=a b' -o p.pb.gz -- "$WORKLOADS/deep" 1
