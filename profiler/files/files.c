@@ -5,6 +5,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/descriptors.h"
 #include "profiler/base/text.h"
 #include "profiler/files/files_internal.h"
 
@@ -454,7 +455,7 @@ int files_new(struct files **out, const struct files_opts *opts)
 	if (!f)
 		return -ENOMEM;
 	f->opts = opts ? *opts : (struct files_opts){0};
-	f->opts.max_open = f->opts.max_open ?: MAX_OPEN;
+	f->opts.max_open = f->opts.max_open ?: descriptors_share(MAX_OPEN);
 	f->opts.max_files = f->opts.max_files ?: MAX_FILES;
 	f->opts.max_path_bytes = f->opts.max_path_bytes ?: MAX_PATH_BYTES;
 	f->opts.max_queue = f->opts.max_queue ?: MAX_QUEUE;

@@ -38,7 +38,7 @@ struct file_key {
 
 struct files_opts {
 	uint32_t
-		/* Descriptors to keep; 0 = 256; past it the least recently used one is closed,
+		/* Descriptors to keep; 0 = 256, fewer if few files may be open; past it the least recently used one is closed,
 		 * and reopened by path when needed, with a check of its identity. */
 		max_open;
 	uint32_t max_files;    /* files; 0 = 65536, which is the maximum */

@@ -7,6 +7,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/descriptors.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/unwind/table_loader.h"
@@ -259,7 +260,7 @@ static void set_defaults(struct unwind_tables_opts *o)
 	o->budget_bytes = o->budget_bytes ?: BUDGET_BYTES;
 	o->max_tables = o->max_tables ?: UNWIND_TABLES_MAX;
 	o->max_files = o->max_files ?: MAX_FILES;
-	o->max_queue = o->max_queue ?: MAX_QUEUE;
+	o->max_queue = o->max_queue ?: descriptors_share(MAX_QUEUE);
 	o->hot_ns = o->hot_ns ?: HOT_NS;
 }
 

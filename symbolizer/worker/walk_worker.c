@@ -10,6 +10,7 @@
 
 #include "bpf/unwind_abi.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/descriptors.h"
 #include "profiler/base/log.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/opener/kept_file.h"
@@ -38,6 +39,7 @@ struct walk_worker {
 	struct worker *worker;
 	uint64_t stall_ns;
 	VEC(struct known_file) files;
+	uint32_t max_files;
 	struct stalls stalls; /* files, by number, that the reader failed on: not read any more */
 	int note_fd;
 	pid_t filled;	  /* the reader that has the files marked as sent */
@@ -113,7 +115,7 @@ int walk_worker_add(struct walk_worker *w, uint32_t number, const struct sym_fil
 	struct known_file f = {.number = number, .file = KEPT_FILE_NONE};
 	int err = 0;
 
-	if (w->files.len == WALK_FILES_MAX)
+	if (w->files.len >= w->max_files)
 		return -ENOSPC;
 	if (file && sym_file_is_open(file) && may_be_read(w, number, file)) {
 		err = kept_file_take(&f.file, file);
@@ -352,7 +354,7 @@ static void lose_one(struct run *r)
 
 static void prepare(struct run *r, size_t i, struct walk_sample *sample)
 {
-	if (r->w->files.len == WALK_FILES_MAX)
+	if (r->w->files.len >= r->w->max_files)
 		forget_files(r->w);
 	*sample = (struct walk_sample){.n_regions = 0};
 	r->prepare(r->ctx, i, sample);
@@ -475,6 +477,7 @@ int walk_worker_new(struct walk_worker **out, const struct walk_worker_opts *opt
 	if (!w)
 		return -ENOMEM;
 	w->note_fd = -1;
+	w->max_files = descriptors_share(WALK_FILES_MAX);
 	w->stall_ns = opts->stall_ns ?: STALL_NS;
 	err = start(w, opts);
 	if (err) {
