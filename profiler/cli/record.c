@@ -9,8 +9,8 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
-#include "profiler/base/log.h"
 #include "profiler/base/outfile.h"
+#include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/command.h"
@@ -180,14 +180,24 @@ static int finish(const struct record_options *r, const struct session_result *s
 		log_error("no samples: %s used no CPU time while it was recorded (%.1f s); nothing "
 			  "was written",
 			  what, (double)s->elapsed_ns / 1e9);
-		return s->launched && s->exit_code ? s->exit_code : EXIT_NO_SAMPLES;
+		return EXIT_NO_SAMPLES;
 	}
 	code = write_profile(r, s->profile, path, &written);
 	if (code == EXIT_OK)
 		say_answer(r, s, q, path, written);
-	if (s->launched)
-		return code ? EXIT_KILN_FAILED : s->exit_code;
 	return code;
+}
+
+/* The command's own status counts, unless kiln failed; `code` is what became of the recording. */
+static int end_command(struct session_result *s, int code)
+{
+	int command = session_end_command(s);
+
+	if (!s->launched)
+		return code;
+	if (code == EXIT_NO_SAMPLES)
+		return command ?: code;
+	return code ? EXIT_KILN_FAILED : command;
 }
 
 static int record(const struct record_options *r)
@@ -220,7 +230,12 @@ static int record(const struct record_options *r)
 	err = session_run(&opts, &result, &q, &why);
 	if (show)
 		fputc('\n', stderr);
-	code = err ? say_failure(r, err, why, &result) : finish(r, &result, &q, path);
+	if (err) {
+		code = say_failure(r, err, why, &result);
+		session_end_command(&result);
+	} else {
+		code = end_command(&result, finish(r, &result, &q, path));
+	}
 	fetch_end(opts.debuginfod);
 	session_result_release(&result);
 	quality_release(&q);

@@ -5,9 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "profiler/record/inherited.h"
 #include "profiler/record/launch.h"
 
-static void run_child(int gate, int report, char *const argv[])
+static void run_child(int gate, int report, char *const argv[], const struct inherited *as)
 {
 	sigset_t none;
 	char go;
@@ -18,7 +19,8 @@ static void run_child(int gate, int report, char *const argv[])
 		_exit(125);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	if (as)
+		inherited_restore(as);
 	execvp(argv[0], argv);
 	err = errno;
 	if (write(report, &err, sizeof(err)) < 0)
@@ -26,7 +28,7 @@ static void run_child(int gate, int report, char *const argv[])
 	_exit(127);
 }
 
-int launch_prepare(struct launch *l, char *const argv[])
+int launch_prepare(struct launch *l, char *const argv[], const struct inherited *as)
 {
 	int gate[2], report[2], err;
 
@@ -41,7 +43,7 @@ int launch_prepare(struct launch *l, char *const argv[])
 	l->pid = fork();
 	if (l->pid == 0) {
 		close(gate[1]);
-		run_child(gate[0], report[1], argv);
+		run_child(gate[0], report[1], argv, as);
 	}
 	err = l->pid < 0 ? -errno : 0;
 	close(gate[0]);
@@ -71,7 +73,8 @@ int launch_go(struct launch *l)
 	l->exec_fd = -1;
 	if (n != sizeof(exec_errno))
 		return 0; /* a successful exec has closed it */
-	waitpid(l->pid, &l->status, 0);
+	while (waitpid(l->pid, &l->status, 0) < 0 && errno == EINTR)
+		;
 	l->exited = true;
 	return -exec_errno;
 }
@@ -83,23 +86,19 @@ bool launch_poll(struct launch *l)
 	return l->exited;
 }
 
-void launch_stop(struct launch *l, int grace_ms)
+void launch_ask_to_end(struct launch *l)
 {
-	if (!l->pid || l->exited)
+	if (!l->pid || launch_poll(l))
 		return;
-	if (l->gate_fd >= 0) {
-		close(l->gate_fd);
-		close(l->exec_fd);
-		l->gate_fd = l->exec_fd = -1;
-	} else {
+	if (l->gate_fd < 0) {
 		kill(l->pid, SIGTERM);
-	}
-	for (int waited = 0; waited < grace_ms && !launch_poll(l); waited += 10)
-		usleep(10000);
-	if (l->exited)
 		return;
-	kill(l->pid, SIGKILL);
-	waitpid(l->pid, &l->status, 0);
+	}
+	close(l->gate_fd);
+	close(l->exec_fd);
+	l->gate_fd = l->exec_fd = -1;
+	while (waitpid(l->pid, &l->status, 0) < 0 && errno == EINTR)
+		;
 	l->exited = true;
 }
 

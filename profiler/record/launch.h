@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct inherited;
+
 struct launch {
 	pid_t pid;   /* 0: nothing launched */
 	int gate_fd; /* a byte and closing it let the child go */
@@ -15,14 +17,15 @@ struct launch {
 	int status; /* of wait(2), once it has exited */
 };
 
-/* Forks. The child waits at the gate. 0 or -errno. */
-int launch_prepare(struct launch *l, char *const argv[]);
+/* Forks. The child waits at the gate. It will run with what `as` has, or as this process if that is NULL.
+ * 0 or -errno. */
+int launch_prepare(struct launch *l, char *const argv[], const struct inherited *as);
 /* Lets the child exec. 0, or the -errno of its execvp(3): then the child has ended. */
 int launch_go(struct launch *l);
 /* True if the child has exited. Does not wait. */
 bool launch_poll(struct launch *l);
-/* Ends a child that still runs: SIGTERM, and after grace_ms SIGKILL. Reaps it. */
-void launch_stop(struct launch *l, int grace_ms);
+/* Asks a child that still runs to end, by SIGTERM. One that waits at the gate ends for sure. */
+void launch_ask_to_end(struct launch *l);
 /* Exit code to pass on: the child's, or 128 + signal number. */
 int launch_exit_code(const struct launch *l);
 

@@ -11,33 +11,34 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/profile/profile.h"
-#include "profiler/record/launch.h"
 #include "profiler/record/merged.h"
 #include "profiler/record/table_builder.h"
 #include "symbolizer/symbolizer.h"
 
 /* Longest time between two reads of the rings: 4 MB hold 2 s at 9,999 Hz. */
-#define TURN_MS	       50
-#define PROGRESS_NS    200000000ull
-#define COLLECT_NICE   (-10)
-#define CHILD_GRACE_MS 2000
+#define TURN_MS	     50
+#define PROGRESS_NS  200000000ull
+#define COLLECT_NICE (-10)
+/* Then kiln says what it waits for. */
+#define PATIENCE_MS 1000
 
-static volatile sig_atomic_t stop_requested;
+/* Signals that asked to stop, so far. */
+static volatile sig_atomic_t stop_requests;
 
 struct session {
 	const struct session_opts *opts;
 	struct collector *collector;
 	struct merged merged;
-	struct launch child;
+	struct session_result *result;
 	pid_t missing_pid;
-	bool is_full; /* the profile has no room for more */
+	bool is_full; /* the profile has no room for more, or something failed */
 	uint64_t progress_ns;
 };
 
 static void on_signal(int sig)
 {
 	(void)sig;
-	stop_requested = 1;
+	stop_requests++;
 }
 
 static uint64_t own_cpu_ns(void)
@@ -108,9 +109,9 @@ static bool is_over(struct session *s)
 {
 	uint64_t elapsed = boottime_ns() - collector_start_ns(s->collector);
 
-	return stop_requested || s->is_full ||
+	return stop_requests || s->is_full ||
 	       (s->opts->duration_ns && elapsed >= s->opts->duration_ns) ||
-	       launch_poll(&s->child) || collector_targets_gone(s->collector);
+	       launch_poll(&s->result->child) || collector_targets_gone(s->collector);
 }
 
 static int time_left_ms(uint64_t until_ns)
@@ -128,16 +129,22 @@ static int end_window(struct session *s, bool last)
 	struct named_window w;
 	int err = collector_end_window(s->collector, last, &w) ?: merged_add(&s->merged, &w);
 
-	if (err != -ENOSPC)
-		return err;
-	if (!s->is_full) /* the last window is merged even then */
+	if (!err)
+		return 0;
+	if (err == -ENOSPC && !s->is_full) /* the last window is merged even then */
 		log_warning("the profile has reached its limit of %zu MB: the recording ends here",
 			    (size_t)MERGED_MAX_BYTES >> 20);
+	else if (err != -ENOSPC)
+		log_warning("%s could not be named (%s) and %s not in the profile",
+			    last ? "the last samples"
+				 : "a window of samples, where the recording ends,",
+			    strerror(-err), last ? "are" : "is");
 	s->is_full = true;
-	return 0;
+	return err == -ENOSPC || s->merged.profile ? 0 : err;
 }
 
-static int collect(struct session *s)
+/* What fails here ends the recording, and what was recorded is kept. */
+static void collect(struct session *s)
 {
 	uint64_t end_ns = s->opts->duration_ns
 				  ? collector_start_ns(s->collector) + s->opts->duration_ns
@@ -150,7 +157,9 @@ static int collect(struct session *s)
 			err = end_window(s, false);
 		show_progress(s, false);
 	}
-	return err;
+	if (err)
+		log_warning("reading samples failed, and the recording ends here: %s",
+			    strerror(-err));
 }
 
 /* Waits for --delay to pass, and follows processes meanwhile. */
@@ -159,14 +168,14 @@ static int wait_delay(struct session *s)
 	uint64_t until = boottime_ns() + s->opts->delay_ns;
 	int err = 0;
 
-	while (!err && !stop_requested && boottime_ns() < until && !launch_poll(&s->child))
+	while (!err && !stop_requests && boottime_ns() < until && !launch_poll(&s->result->child))
 		err = collector_turn(s->collector, time_left_ms(until) ?: 1);
 	return err;
 }
 
-static int let_child_go(struct session *s, struct session_result *r, const char **why)
+static int let_child_go(struct session_result *r, const char **why)
 {
-	int err = launch_go(&s->child);
+	int err = launch_go(&r->child);
 
 	if (!err)
 		return 0;
@@ -182,9 +191,9 @@ static int prepare_child(struct session *s, const char **why)
 	if (!s->opts->argv)
 		return 0;
 	*why = "cannot fork";
-	err = launch_prepare(&s->child, s->opts->argv);
+	err = launch_prepare(&s->result->child, s->opts->argv, &s->result->was);
 	if (!err && !s->opts->everything)
-		err = collector_add(s->collector, s->child.pid);
+		err = collector_add(s->collector, s->result->child.pid);
 	return err;
 }
 
@@ -195,12 +204,12 @@ static int begin(struct session *s, struct session_result *r, const char **why)
 	int err = prepare_child(s, why);
 
 	if (!err && early && s->opts->argv)
-		err = let_child_go(s, r, why);
+		err = let_child_go(r, why);
 	if (!err && early)
 		err = wait_delay(s);
 	err = err ?: collector_start(s->collector, why);
 	if (!err && !early && s->opts->argv)
-		err = let_child_go(s, r, why);
+		err = let_child_go(r, why);
 	return err;
 }
 
@@ -212,20 +221,20 @@ static int record(struct session *s, struct session_result *r, const char **why)
 
 	if (err)
 		return err;
-	*why = "reading samples failed";
+	*why = "naming samples failed";
 	r->own_cpu_ns = own_cpu_ns();
 	r->cpus = collector_cpus(s->collector);
 	/* The rings fill while kiln waits for a CPU. It needs one for a hundredth of the time. */
 	nice = getpriority(PRIO_PROCESS, 0);
 	setpriority(PRIO_PROCESS, 0, COLLECT_NICE < nice ? COLLECT_NICE : nice);
-	err = collect(s);
+	collect(s);
 	setpriority(PRIO_PROCESS, 0, nice);
 	collector_stop(s->collector);
 	stopped_ns = boottime_ns();
 	r->own_cpu_ns = own_cpu_ns() - r->own_cpu_ns;
 	r->elapsed_ns = stopped_ns - collector_start_ns(s->collector);
 	show_progress(s, true);
-	err = err ?: end_window(s, true);
+	err = end_window(s, true);
 	r->naming_ns = boottime_ns() - stopped_ns;
 	return err;
 }
@@ -237,10 +246,8 @@ static int run(struct session *s, struct session_result *r, struct quality *q, c
 	if (err)
 		return err;
 	r->event = collector_event(s->collector);
-	*why = "out of memory while naming the samples";
-	err = merged_finish(&s->merged);
-	if (err)
-		return err;
+	if (merged_finish(&s->merged))
+		log_warning("out of memory: the profile lacks its counters");
 	r->profile = steal_ptr(s->merged.profile);
 	r->profile->duration_ns = (int64_t)r->elapsed_ns;
 	*q = s->merged.quality;
@@ -249,9 +256,33 @@ static int run(struct session *s, struct session_result *r, struct quality *q, c
 	return 0;
 }
 
+/* --- the end ----------------------------------------------------------------------------------- */
+
+int session_end_command(struct session_result *r)
+{
+	struct launch *l = &r->child;
+	sig_atomic_t before = stop_requests;
+
+	launch_ask_to_end(l);
+	for (int ms = 0; l->pid && !launch_poll(l); ms += 10) {
+		if (stop_requests != before) {
+			log_info("the command (pid %d) runs on", (int)l->pid);
+			return 128 + SIGINT;
+		}
+		if (ms == PATIENCE_MS)
+			log_info(
+				"waiting for the command (pid %d), which got SIGTERM; ^C leaves it "
+				"running",
+				(int)l->pid);
+		usleep(10000);
+	}
+	return launch_exit_code(l);
+}
+
 void session_result_release(struct session_result *r)
 {
 	table_builder_start(r->symbolizer);
+	inherited_restore(&r->was);
 	symbolizer_free(r->symbolizer);
 	profile_free(r->profile);
 	*r = (struct session_result){0};
@@ -260,22 +291,18 @@ void session_result_release(struct session_result *r)
 int session_run(const struct session_opts *opts, struct session_result *result, struct quality *q,
 		const char **why)
 {
-	struct sigaction stop = {.sa_handler = on_signal}, old_int, old_term;
-	struct session s = {.opts = opts, .child = {.gate_fd = -1, .exec_fd = -1}};
+	struct session s = {.opts = opts, .result = result};
 	int err;
 
-	*result = (struct session_result){.launched = opts->argv != NULL};
-	stop_requested = 0;
-	sigaction(SIGINT, &stop, &old_int);
-	sigaction(SIGTERM, &stop, &old_term);
+	*result = (struct session_result){.launched = opts->argv != NULL,
+					  .child = {.gate_fd = -1, .exec_fd = -1}};
+	stop_requests = 0;
+	inherited_take(&result->was, on_signal);
 	err = run(&s, result, q, why);
 	result->missing_pid = s.missing_pid;
-	launch_stop(&s.child, CHILD_GRACE_MS);
+	if (result->child.gate_fd >= 0) /* it was never let go */
+		launch_ask_to_end(&result->child);
 	collector_close(s.collector);
 	merged_release(&s.merged);
-	if (!err && result->launched)
-		result->exit_code = launch_exit_code(&s.child);
-	sigaction(SIGINT, &old_int, NULL);
-	sigaction(SIGTERM, &old_term, NULL);
 	return err;
 }

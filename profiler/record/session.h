@@ -12,6 +12,8 @@
 #include <sys/types.h>
 
 #include "profiler/collect/collector.h"
+#include "profiler/record/inherited.h"
+#include "profiler/record/launch.h"
 
 struct debuginfod;
 struct profile;
@@ -44,17 +46,27 @@ struct session_result {
 	uint64_t own_cpu_ns; /* CPU that kiln itself used while recording */
 	uint64_t naming_ns;  /* from the last sample to the finished profile */
 	bool launched;
-	int exit_code;	   /* of the command, if launched */
-	pid_t missing_pid; /* with -ESRCH: the missing one of tgids */
+	int exit_code;	      /* with -ENOEXEC: for the shell */
+	struct launch child;  /* see session_end_command() */
+	struct inherited was; /* until the result is released */
+	pid_t missing_pid;    /* with -ESRCH: the missing one of tgids */
 	struct symbolizer *symbolizer;
 };
 
-/* Frees the result. Before that it may start a process that builds line tables
- * (table_builder.h), so call it after all output is written. */
+/*
+ * Asks a command that still runs to end, by SIGTERM, and waits for that. It is never killed: a signal to kiln
+ * meanwhile leaves it running. Call it after all output is written. The exit code to pass on: the command's,
+ * 128 and the number of the signal that ended it, or 130 if it was left running; 0 if there was no command.
+ */
+int session_end_command(struct session_result *r);
+
+/* Frees the result, and gives signals back what they did before. Before that it may start a process that
+ * builds line tables (table_builder.h), so call it after all output is written. */
 void session_result_release(struct session_result *r);
 
 /*
- * Runs the recording. SIGINT and SIGTERM end it, but not kiln. On failure *why is a sentence that
+ * Runs the recording. SIGINT, SIGTERM, SIGHUP and SIGPIPE end it, but not kiln (inherited.h). What goes wrong
+ * later than the first sample ends it, too, with what there is. On failure *why is a sentence that
  * says what to do: -EPERM or -EACCES (not permitted), -ESRCH (no such target), -ENOEXEC with the
  * exec failure's exit code in result->exit_code (127 not found, 126 not executable), or another
  * -errno.

@@ -2,6 +2,7 @@
 #include "profiler/record/table_builder.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -86,7 +87,7 @@ void table_builder_start(struct symbolizer *s)
 		_exit(0);
 	}
 	close(ready[1]);
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0)
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	p.fd = ready[0];
 	poll(&p, 1, CLAIM_MS);

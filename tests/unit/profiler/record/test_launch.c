@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "profiler/record/inherited.h"
 #include "profiler/record/launch.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
@@ -50,11 +51,11 @@ static int run(char *const argv[])
 {
 	struct launch l = NO_LAUNCH;
 
-	assert_int_equal(launch_prepare(&l, argv), 0);
+	assert_int_equal(launch_prepare(&l, argv, NULL), 0);
 	assert_int_equal(launch_go(&l), 0);
 	await(&l);
 	assert_true(is_gone(l.pid));
-	launch_stop(&l, 0); /* of one that has ended: nothing */
+	launch_ask_to_end(&l); /* of one that has ended: nothing */
 	return launch_exit_code(&l);
 }
 
@@ -63,7 +64,7 @@ TEST(test_it_waits_at_the_gate)
 	struct launch l = NO_LAUNCH;
 	unsigned before = count_descriptors();
 
-	assert_int_equal(launch_prepare(&l, SH("echo ran >ran")), 0);
+	assert_int_equal(launch_prepare(&l, SH("echo ran >ran"), NULL), 0);
 	assert_true(l.pid > 0);
 	usleep(100000);
 	assert_false(launch_poll(&l));
@@ -98,11 +99,11 @@ TEST(test_what_cannot_be_run)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct launch l = NO_LAUNCH;
 
-		assert_int_equal(launch_prepare(&l, cases[i].argv), 0);
+		assert_int_equal(launch_prepare(&l, cases[i].argv, NULL), 0);
 		assert_int_equal(launch_go(&l), cases[i].err);
 		assert_true(l.exited);
 		assert_true(is_gone(l.pid));
-		launch_stop(&l, 1000);
+		launch_ask_to_end(&l);
 	}
 	assert_int_equal(count_descriptors(), before);
 }
@@ -113,8 +114,8 @@ TEST(test_ended_at_the_gate)
 	unsigned before = count_descriptors();
 	struct launch l = NO_LAUNCH;
 
-	assert_int_equal(launch_prepare(&l, SH("echo ran >never")), 0);
-	launch_stop(&l, 10000);
+	assert_int_equal(launch_prepare(&l, SH("echo ran >never"), NULL), 0);
+	launch_ask_to_end(&l);
 	assert_true(l.exited);
 	assert_true(is_gone(l.pid));
 	assert_int_equal(launch_exit_code(&l), 125);
@@ -124,26 +125,29 @@ TEST(test_ended_at_the_gate)
 
 static void start(struct launch *l, char *const argv[])
 {
-	assert_int_equal(launch_prepare(l, argv), 0);
+	assert_int_equal(launch_prepare(l, argv, NULL), 0);
 	assert_int_equal(launch_go(l), 0);
 	for (int i = 0; i < 10000 && access("ready", F_OK); i++)
 		usleep(1000);
 	assert_int_equal(unlink("ready"), 0);
 }
 
-TEST(test_it_is_ended)
+TEST(test_it_is_asked_to_end)
 {
 	struct launch l = NO_LAUNCH;
 
 	start(&l, SH("trap 'exit 7' TERM; echo >ready; while :; do sleep 0.01; done"));
-	launch_stop(&l, 10000);
-	assert_true(l.exited);
+	launch_ask_to_end(&l);
+	await(&l);
 	assert_int_equal(launch_exit_code(&l), 7);
 	l = (struct launch)NO_LAUNCH;
-	start(&l, SH("trap '' TERM; echo >ready; while :; do sleep 0.01; done"));
-	launch_stop(&l, 200); /* it stays */
-	assert_true(l.exited);
-	assert_int_equal(launch_exit_code(&l), 128 + SIGKILL);
+	start(&l, SH("trap '' TERM; echo >ready; while [ ! -e enough ]; do sleep 0.01; done"));
+	launch_ask_to_end(&l); /* it goes on */
+	usleep(200000);
+	assert_false(launch_poll(&l));
+	fixture_write("enough", "");
+	await(&l);
+	assert_int_equal(launch_exit_code(&l), 0);
 }
 
 TEST(test_nothing_was_launched)
@@ -151,7 +155,7 @@ TEST(test_nothing_was_launched)
 	struct launch l = NO_LAUNCH;
 
 	assert_false(launch_poll(&l));
-	launch_stop(&l, 10);
+	launch_ask_to_end(&l);
 	assert_int_equal(launch_exit_code(&l), 0);
 }
 
@@ -167,6 +171,69 @@ TEST(test_signals_of_the_command)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+static int run_as(const struct inherited *as, char *const argv[])
+{
+	struct launch l = NO_LAUNCH;
+
+	assert_int_equal(launch_prepare(&l, argv, as), 0);
+	assert_int_equal(launch_go(&l), 0);
+	await(&l);
+	return launch_exit_code(&l);
+}
+
+#define BIT(signal) (1ull << ((signal)-1))
+
+/* Signals that a process ignored, by its copied status. */
+static uint64_t ignored(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+	uint64_t mask = 0;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		if (!strncmp(line, "SigIgn:", 7))
+			mask = strtoull(line + 7, NULL, 16);
+	fclose(f);
+	return mask;
+}
+
+static void on_stop(int signal)
+{
+	(void)signal;
+}
+
+/* The command gets signals and limits as kiln got them. */
+TEST(test_what_kiln_changes_for_itself)
+{
+	struct rlimit old, few, locked, little;
+	struct inherited was;
+	struct sigaction child = {.sa_handler = SIG_IGN}, old_child;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old) | getrlimit(RLIMIT_MEMLOCK, &locked), 0);
+	few = (struct rlimit){77, old.rlim_max};
+	little = (struct rlimit){65536, locked.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few) | setrlimit(RLIMIT_MEMLOCK, &little), 0);
+	sigaction(SIGCHLD, &child, &old_child);
+	signal(SIGHUP, SIG_IGN);
+	inherited_take(&was, on_stop);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(few.rlim_cur, old.rlim_max);
+	setrlimit(RLIMIT_MEMLOCK, &locked); /* as loading programs does */
+	assert_int_equal(run_as(&was, SH("[ $(ulimit -n) = 77 ] && [ $(ulimit -l) = 64 ]")), 0);
+	assert_int_equal(run_as(&was, (char *[]){"cp", "/proc/self/status", "status", NULL}), 0);
+	assert_int_equal(ignored("status") & (BIT(SIGHUP) | BIT(SIGCHLD) | BIT(SIGXFSZ)),
+			 BIT(SIGHUP) | BIT(SIGCHLD));
+	inherited_restore(&was);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(few.rlim_cur, 77);
+	sigaction(SIGCHLD, &old_child, &child);
+	assert_true(child.sa_handler == SIG_IGN);
+	signal(SIGHUP, SIG_DFL);
+	setrlimit(RLIMIT_NOFILE, &old);
+	setrlimit(RLIMIT_MEMLOCK, &locked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,9 +241,10 @@ int main(void)
 		cmocka_unit_test(test_exit_codes),
 		cmocka_unit_test(test_what_cannot_be_run),
 		cmocka_unit_test(test_ended_at_the_gate),
-		cmocka_unit_test(test_it_is_ended),
+		cmocka_unit_test(test_it_is_asked_to_end),
 		cmocka_unit_test(test_nothing_was_launched),
 		cmocka_unit_test(test_signals_of_the_command),
+		cmocka_unit_test(test_what_kiln_changes_for_itself),
 	};
 
 	return cmocka_run_group_tests_name("launch", tests, fixture_setup, fixture_teardown);

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "profiler/base/buf.h"
@@ -26,7 +28,7 @@
 struct collector {
 	struct buf log;
 	uint64_t start_ns;
-	unsigned turns, windows;
+	unsigned turns, windows, tries;
 	pid_t child;
 };
 
@@ -35,7 +37,9 @@ static struct {
 	int open_err, start_err, window_err;
 	unsigned wants_windows;	       /* so many, one at each turn */
 	unsigned fail_turn;	       /* number of the turn that fails */
-	unsigned signal_turn;	       /* in which SIGTERM comes */
+	unsigned fail_window;	       /* number of the window that fails */
+	unsigned signal_turn;	       /* in which a signal comes */
+	int signal;		       /* this one; 0: SIGTERM */
 	unsigned gone_turn;	       /* at which the targets are gone */
 	pid_t missing;		       /* no such process */
 	unsigned samples;	       /* in each window, of stacks of their own */
@@ -129,7 +133,7 @@ int collector_turn(struct collector *c, int timeout_ms)
 	usleep(1000);
 	c->turns++;
 	if (c->turns == script.signal_turn)
-		raise(SIGTERM);
+		raise(script.signal ?: SIGTERM);
 	return c->turns == script.fail_turn ? -EIO : 0;
 }
 
@@ -145,6 +149,8 @@ int collector_end_window(struct collector *c, bool last, struct named_window *ou
 	say(c, last ? "last_window" : "window");
 	if (script.window_err)
 		return script.window_err;
+	if (++c->tries == script.fail_window)
+		return -ENOMEM;
 	*out = (struct named_window){.profile = profile_new(), .duration_ns = 1};
 	MUST(profile_init_cpu(out->profile, 1000));
 	for (unsigned i = 0; i < script.samples; i++) {
@@ -332,10 +338,10 @@ TEST(test_a_signal_ends_it)
 	assert_int_equal(run((struct session_opts){.everything = true}), 0);
 	assert_string_equal(said, "open(all) scan(0) start stop last_window close");
 	assert_int_equal(total_of_type(result.profile, 0), 5);
+	session_result_release(&result);
 	sigaction(SIGTERM, &old, &after);
 	assert_true(after.sa_handler == SIG_IGN); /* as it was */
 	/* the next one is not ended by it */
-	session_result_release(&result);
 	script.signal_turn = 0;
 	script.gone_turn = 10;
 	assert_int_equal(run((struct session_opts){.everything = true}), 0);
@@ -354,14 +360,49 @@ TEST(test_what_fails)
 	assert_string_equal(why, "it does not start");
 	assert_string_equal(said, "open(all) scan(0) start close");
 	script.start_err = 0;
-	script.fail_turn = 3;
-	assert_int_equal(run((struct session_opts){.everything = true}), -EIO);
-	assert_string_equal(why, "reading samples failed");
-	script.fail_turn = 0;
 	script.gone_turn = 2;
 	script.window_err = -ENOMEM;
-	assert_int_equal(run((struct session_opts){.everything = true}), -ENOMEM);
+	assert_int_equal(run_quietly((struct session_opts){.everything = true}, "warnings"),
+			 -ENOMEM);
 	assert_null(result.profile);
+}
+
+/* What was recorded until then is kept. */
+TEST(test_what_fails_later)
+{
+	script.fail_turn = 3;
+	assert_int_equal(run_quietly((struct session_opts){.everything = true}, "warnings"), 0);
+	assert_string_equal(said, "open(all) scan(0) start stop last_window close");
+	assert_int_equal(total_of_type(result.profile, 0), 5);
+	fixture_run("grep -q 'reading samples failed.*Input/output error' warnings");
+	session_result_release(&result);
+	script.fail_turn = 0;
+	script.wants_windows = 1000;
+	script.fail_window = 3;
+	assert_int_equal(run_quietly((struct session_opts){.everything = true}, "warnings"), 0);
+	assert_string_equal(said,
+			    "open(all) scan(0) start window window window stop last_window close");
+	assert_int_equal(total_of_type(result.profile, 0), 15);
+	fixture_run("grep -q 'could not be named' warnings");
+}
+
+TEST(test_each_signal_ends_it)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
+	script.signal_turn = 3;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+		script.signal = signals[i];
+		assert_int_equal(run((struct session_opts){.everything = true}), 0);
+		assert_int_equal(total_of_type(result.profile, 0), 5);
+		session_result_release(&result);
+	}
+	signal(SIGHUP, SIG_IGN); /* nohup(1) */
+	script.signal = SIGHUP;
+	script.gone_turn = 10;
+	assert_int_equal(run((struct session_opts){.everything = true}), 0);
+	assert_true(result.elapsed_ns >= 9 * MS);
+	signal(SIGHUP, SIG_DFL);
 }
 
 /* --- commands ------------------------------------------------------------------------------------ */
@@ -389,7 +430,7 @@ TEST(test_a_command_runs_when_sampling_is_on)
 	assert_false(has_run);
 	assert_int_equal(access("ran", F_OK), 0);
 	assert_true(result.launched);
-	assert_int_equal(result.exit_code, 3);
+	assert_int_equal(session_end_command(&result), 3);
 }
 
 /* With --delay it runs before. */
@@ -404,7 +445,7 @@ TEST(test_a_command_runs_through_the_delay)
 	assert_true(has_run);
 	assert_true(boottime_ns() - before >= 450 * MS);
 	assert_true(result.elapsed_ns < boottime_ns() - before - 150 * MS);
-	assert_int_equal(result.exit_code, 0);
+	assert_int_equal(session_end_command(&result), 0);
 }
 
 TEST(test_a_command_that_cannot_be_run)
@@ -420,14 +461,52 @@ TEST(test_a_command_that_cannot_be_run)
 	assert_string_equal(why, "Permission denied");
 }
 
-/* What is over before its command ends it. */
-TEST(test_a_command_is_ended_with_the_recording)
+/* What is over before its command asks it to end. */
+TEST(test_a_command_is_asked_to_end)
 {
 	assert_int_equal(run((struct session_opts){
 				 .argv = SH("trap 'exit 9' TERM; while :; do sleep 0.01; done"),
 				 .duration_ns = 300 * MS}),
 			 0);
-	assert_int_equal(result.exit_code, 9);
+	assert_int_equal(session_end_command(&result), 9);
+	assert_int_equal(session_end_command(&result), 9);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	raise(SIGINT);
+}
+
+/* It is not killed: kiln waits, and another signal leaves it running. */
+TEST(test_a_command_that_does_not_end)
+{
+	struct itimerval soon = {.it_value = {.tv_usec = 300000}};
+	pid_t child;
+
+	assert_int_equal(
+		run((struct session_opts){.argv = SH("trap '' TERM; while :; do sleep 0.01; done"),
+					  .duration_ns = 100 * MS}),
+		0);
+	child = result.child.pid;
+	signal(SIGALRM, on_alarm);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	assert_int_equal(session_end_command(&result), 128 + SIGINT);
+	signal(SIGALRM, SIG_DFL);
+	assert_int_equal(kill(child, 0), 0);
+	assert_false(launch_poll(&result.child));
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+/* A SIGCHLD that whoever started kiln ignores takes no exit status away. */
+TEST(test_an_ignored_sigchld)
+{
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(run((struct session_opts){.argv = SH("sleep 0.1; exit 4")}), 0);
+	assert_int_equal(session_end_command(&result), 4);
+	session_result_release(&result);
+	assert_true(signal(SIGCHLD, SIG_DFL) == SIG_IGN);
 }
 
 /* One that is only to say when it is over is no target. */
@@ -475,10 +554,14 @@ int main(void)
 		T(test_a_profile_without_room_for_more),
 		T(test_a_signal_ends_it),
 		T(test_what_fails),
+		T(test_what_fails_later),
+		T(test_each_signal_ends_it),
 		T(test_a_command_runs_when_sampling_is_on),
 		T(test_a_command_runs_through_the_delay),
 		T(test_a_command_that_cannot_be_run),
-		T(test_a_command_is_ended_with_the_recording),
+		T(test_a_command_is_asked_to_end),
+		T(test_a_command_that_does_not_end),
+		T(test_an_ignored_sigchld),
 		T(test_everything_while_a_command_runs),
 		T(test_progress),
 	};

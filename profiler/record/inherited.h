@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What this process was started with and a recording changes for itself: what signals do, and limits. The
+ * recorded command gets what kiln was started with.
+ */
+#ifndef KILN_RECORD_INHERITED_H
+#define KILN_RECORD_INHERITED_H
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#define INHERITED_SIGNALS 6
+
+/* All-zero: nothing was changed. */
+struct inherited {
+	int n_signals; /* that were changed */
+	struct sigaction signals[INHERITED_SIGNALS];
+	struct rlimit files, locked;
+};
+
+/*
+ * Notes what there is, then prepares for a recording. SIGINT, SIGTERM, SIGHUP and SIGPIPE call on_stop;
+ * SIGHUP and SIGPIPE do not if they are ignored, as under nohup(1). A file that is too large is an error of
+ * write(2) and no signal. Children can be waited for. As many files as allowed may be open.
+ */
+void inherited_take(struct inherited *i, void (*on_stop)(int));
+/* Puts all of it back. May be called between fork(2) and execve(2). */
+void inherited_restore(const struct inherited *i);
+
+#endif

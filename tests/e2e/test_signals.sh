@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Whatever ends a recording, its profile is written; and the recorded command is not changed by being recorded.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
+
+test_signals_end_a_recording() {
+	need_bpf
+	local signal status
+	start "$WORKLOADS/demo" 30
+	for signal in HUP PIPE; do
+		start env --default-signal=HUP,PIPE "$KILN" record -v -F 997 -a -d 60 -o "$signal.pb.gz" 2>"$signal"
+		wait_until 20 grep -q 'sampling after' "$signal"
+		sleep 0.5
+		kill -$signal "$started"
+		status=0
+		wait "$started" || status=$?
+		assert_eq "exit status after SIG$signal" "$status" 0
+		assert_accounting "$signal.pb.gz"
+	done
+}
+
+# nohup(1)
+test_an_ignored_hangup() {
+	need_bpf
+	start env --ignore-signal=HUP "$KILN" record -q -F 997 -o p.pb.gz -- "$WORKLOADS/deep" 2 20
+	sleep 1
+	kill -HUP "$started"
+	wait "$started"
+	assert_at_least "samples" "$(profile_samples p.pb.gz)" 150
+}
+
+test_a_reader_that_goes_away() {
+	need_bpf
+	{ "$KILN" record -q -F 997 -d 1 -a -o - -f folded 2>err || echo $? >status; } | head -c 10 >/dev/null
+	assert_eq "status" "$(cat status)" 1
+	assert_match "message" err 'cannot write to standard output: Broken pipe'
+}
+
+test_a_limit_of_file_sizes() {
+	need_bpf
+	start "$WORKLOADS/demo" 30
+	(ulimit -f 1 && "$KILN" record -F 999 -d 1 -a -o small.html 2>err) && fail "it was written"
+	assert_match "message" err 'cannot write small.html: File too large'
+	"$KILN" record -q -F 997 -d 1 -a -o p.pb.gz
+	(ulimit -f 1 && "$KILN" export p.pb.gz -o p.html 2>err) && fail "it was exported"
+	assert_match "message" err 'File too large'
+	[ -z "$(ls ./*.html*)" ] || fail "left: $(ls ./*.html*)"
+}
+
+# kiln may have been started with an ignored SIGCHLD; then wait(2) would not tell how the command ended.
+test_an_ignored_sigchld() {
+	need_bpf
+	local status=0
+	env --ignore-signal=CHLD "$KILN" record -q -F 997 -o p.pb.gz -- sh -c "$WORKLOADS/deep 1; exit 7" || status=$?
+	assert_eq "status" "$status" 7
+}
+
+test_what_the_command_gets() {
+	need_bpf
+	(
+		ulimit -S -n 200
+		ulimit -S -l 64
+		env --ignore-signal=HUP --default-signal=PIPE,XFSZ,CHLD cp /proc/self/status alone
+		env --ignore-signal=HUP --default-signal=PIPE,XFSZ,CHLD \
+			"$KILN" record -q -F 997 -o p.pb.gz -- sh -c 'ulimit -n; ulimit -l; exec cp /proc/self/status recorded' >limits ||
+			[ $? -eq 3 ]
+	)
+	assert_eq "limits" "$(tr '\n' ' ' <limits)" "200 64 "
+	assert_eq "ignored signals" "$(grep SigIgn recorded)" "$(grep SigIgn alone)"
+}
+
+# It gets SIGTERM, and never SIGKILL. The profile is there while kiln waits.
+test_the_command_is_not_killed() {
+	need_bpf
+	cat >stubborn <<-'SH'
+		trap 'echo asked >asked' TERM
+		while [ ! -e enough ]; do :; done
+		exit 5
+	SH
+	start "$KILN" record -F 997 -d 1 -o p.pb.gz -- sh stubborn 2>err
+	wait_until 10 grep -q 'waiting for the command' err
+	assert_at_least "samples" "$(profile_samples p.pb.gz)" 50
+	sleep 2
+	kill -0 "$started" || fail "kiln did not wait"
+	touch enough
+	local status=0
+	wait "$started" || status=$?
+	assert_eq "status" "$status" 5
+	assert_eq "signals" "$(cat asked)" asked
+}
+
+test_a_second_interrupt_leaves_the_command() {
+	need_bpf
+	local status=0 command
+	start env --default-signal=INT "$KILN" record -F 997 -d 1 -o p.pb.gz -- sh -c "trap '' TERM INT; while :; do :; done" 2>err
+	wait_until 10 grep -q 'waiting for the command' err
+	command=$(pgrep -P "$started" -x sh)
+	kill -INT "$started"
+	wait "$started" || status=$?
+	assert_eq "status" "$status" 130
+	kill -KILL "$command" || fail "the command is gone"
+	assert_match "message" err 'runs on'
+}
+
+# Children that a target forks before sampling starts are profiled.
+test_children_of_the_delay() {
+	need_bpf
+	"$KILN" record -q -F 997 --delay 1s -d 1 -o p.pb.gz -- sh -c "$WORKLOADS/deep 10 20 & wait" || true
+	assert_at_least "samples of the child" "$(profile_samples p.pb.gz "$(in_stack at_the_bottom)")" 50
+	start sh -c "while [ ! -e go ]; do sleep 0.05; done; $WORKLOADS/deep 20 20 & wait"
+	local parent=$started
+	start "$KILN" record -v -F 997 --delay 3s -d 1 -p "$parent" -o q.pb.gz 2>log
+	wait_until 20 grep -q 'programs loaded' log
+	sleep 0.5
+	touch go
+	wait "$started"
+	assert_at_least "samples of a child of -p" "$(profile_samples q.pb.gz "$(in_stack at_the_bottom)")" 50
+}
+
+# As many files as the hard limit allows.
+test_few_descriptors() {
+	need_bpf
+	start "$WORKLOADS/deep" 30 20
+	(ulimit -S -n 64 && "$KILN" record -q -F 997 -a -d 1 -o p.pb.gz)
+	assert_at_least "samples" "$(profile_samples p.pb.gz "$(in_stack at_the_bottom)")" 50
+}
+
+run_tests "$@"
