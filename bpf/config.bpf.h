@@ -12,6 +12,8 @@ const volatile bool want_user = true;	/* user frames (off with -K) */
 const volatile bool want_kernel = true; /* kernel frames (off with -U) */
 const volatile bool filter_tgids = false;
 const volatile bool filter_comm = false;
+/* Inode of kiln's pid namespace, whose numbers /proc and perf events have; 0: the initial one. */
+const volatile __u32 pidns = 0;
 const volatile __u32 n_cgroups = 0; /* entries of the cgroups map; 0: no filter */
 
 /*

@@ -44,8 +44,27 @@ struct fs_struct {
 	struct path root;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1]; /* one for each level, from the initial namespace on */
+};
+
 struct task_struct {
 	int pid, tgid;
+	struct pid *thread_pid;
 	__u64 start_boottime;
 	__u64 self_exec_id;
 	struct task_struct *group_leader;
@@ -75,6 +94,7 @@ struct inode {
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	__u32 i_generation;
+	long long i_size;
 };
 
 struct file {

@@ -54,8 +54,8 @@ struct {
 	__uint(max_entries, 1);
 } kiln_counters SEC(".maps");
 
-/* Target processes: tgid -> start_boottime, or 0 when user space added it and it was not sampled
- * yet. Writers: user space (-p, -- CMD), the fork and free programs. When full a descendant is
+/* Target processes: tgid in the initial pid namespace -> start_boottime, or 0 when user space added it and it
+ * was not sampled yet. Writers: user space (-p, -- CMD), the fork and free programs. When full a descendant is
  * missed and counted in targets_full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -63,6 +63,15 @@ struct {
 	__type(value, __u64);
 	__uint(max_entries, 65536); /* 1 where nothing is a target: set at load */
 } kiln_targets SEC(".maps");
+
+/* Where kiln is in another pid namespace: those of user space, by the numbers there. The programs take them
+ * over into kiln_targets. When full user space fails. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, 4096); /* 1 where there are none: set at load */
+} kiln_targets_ns SEC(".maps");
 
 /* Target cgroups (v2), by descriptor. */
 struct {

@@ -70,6 +70,17 @@ static __always_inline struct task_facts current_task_facts(void)
 				   BPF_CORE_READ(task, mm) != NULL};
 }
 
+/* Where kiln is in another pid namespace than the initial one. False: this process is not in there. */
+static __always_inline bool name_ids_here(struct kiln_count_key *key)
+{
+	const struct task_struct *task = (const void *)bpf_get_current_task();
+
+	key->tgid = tgid_here(task);
+	/* an ending thread has lost its number */
+	key->tid = number_here(BPF_CORE_READ(task, thread_pid)) ?: key->tgid;
+	return key->tgid;
+}
+
 static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 {
 	struct kiln_count_key key = {};
@@ -78,12 +89,12 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 	__u32 window = current_window & 1, zero = 0;
 	struct task_facts task;
 	struct unwind_env *env;
-	__u32 mapped;
+	__u32 mapped, tgid = pid_tgid >> 32;
 
 	if (!c)
 		return 0; /* unreachable: array maps are preallocated */
 	c->v[KILN_CTR_ticks]++;
-	key.tgid = pid_tgid >> 32;
+	key.tgid = tgid;
 	key.tid = (__u32)pid_tgid;
 	if (!key.tid) {
 		c->v[KILN_CTR_idle]++;
@@ -91,7 +102,8 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 	}
 	task = current_task_facts();
 	bpf_get_current_comm(key.comm, sizeof(key.comm));
-	if ((filter_tgids && !target_tgid(key.tgid, task.leader_start)) ||
+	if ((pidns && !name_ids_here(&key)) ||
+	    (filter_tgids && !target_tgid(tgid, key.tgid, task.leader_start)) ||
 	    (filter_comm && !target_comm(key.comm)) || (n_cgroups && !target_cgroup())) {
 		c->v[KILN_CTR_filtered]++;
 		return 0;
@@ -139,7 +151,8 @@ int kiln_fork(struct bpf_raw_tracepoint_args *ctx)
 
 	if ((__u32)BPF_CORE_READ(child, pid) != child_tgid) /* a thread */
 		return 0;
-	if (!target_tgid(parent_tgid, BPF_CORE_READ(parent, group_leader, start_boottime)))
+	if (!target_tgid(parent_tgid, tgid_here(parent),
+			 BPF_CORE_READ(parent, group_leader, start_boottime)))
 		return 0;
 	start = BPF_CORE_READ(child, start_boottime);
 	if (bpf_map_update_elem(&kiln_targets, &child_tgid, &start, BPF_ANY) && c)

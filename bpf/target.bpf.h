@@ -5,20 +5,60 @@
 
 #include <stdbool.h>
 
+#include <bpf/bpf_core_read.h>
+
 #include "bpf/config.bpf.h"
+#include "bpf/kernel_types.h"
 #include "bpf/maps.bpf.h"
+
+#define PIDNS_DEPTH 8 /* namespaces below kiln's */
+
+/* The number in kiln's pid namespace; 0: it has none there, or it has just ended. */
+static __always_inline __u32 number_here(const struct pid *pid)
+{
+	__u32 level = BPF_CORE_READ(pid, level);
+
+	for (int i = 0; i < PIDNS_DEPTH; i++) {
+		const struct upid *n = (const void *)pid +
+				       bpf_core_field_offset(struct pid, numbers) +
+				       level * bpf_core_type_size(struct upid);
+
+		if (BPF_CORE_READ(n, ns, ns.inum) == pidns)
+			return BPF_CORE_READ(n, nr);
+		if (!level--)
+			break;
+	}
+	return 0;
+}
+
+static __always_inline __u32 tgid_here(const struct task_struct *task)
+{
+	return pidns ? number_here(BPF_CORE_READ(task, group_leader, thread_pid))
+		     : BPF_CORE_READ(task, tgid);
+}
 
 /* A tgid in the targets is only the process that was put there: a later one with the same number
  * has another start time. */
-static __always_inline bool target_tgid(__u32 tgid, __u64 leader_start)
+static __always_inline bool target_in(void *targets, __u32 tgid, __u64 leader_start)
 {
-	__u64 *start = bpf_map_lookup_elem(&kiln_targets, &tgid);
+	__u64 *start = bpf_map_lookup_elem(targets, &tgid);
 
 	if (!start)
 		return false;
 	if (!*start)
 		*start = leader_start;
 	return *start == leader_start;
+}
+
+/* `tgid` is the number in the initial pid namespace, `here` that in kiln's. */
+static __always_inline bool target_tgid(__u32 tgid, __u32 here, __u64 leader_start)
+{
+	if (target_in(&kiln_targets, tgid, leader_start))
+		return true;
+	if (!pidns || !here || !target_in(&kiln_targets_ns, here, leader_start))
+		return false;
+	bpf_map_update_elem(&kiln_targets, &tgid, &leader_start, BPF_ANY);
+	return true;
 }
 
 static __always_inline bool target_comm(const char *comm)

@@ -3,8 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
+#include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "profiler/base/kernel.h"
 
@@ -60,6 +64,53 @@ bool kernel_walk_can_lock_up(const struct kernel_version *v)
 	default:
 		return false;
 	}
+}
+
+/* include/linux/proc_ns.h: PROC_PID_INIT_INO */
+#define INITIAL_PIDNS 0xeffffffcu
+
+uint32_t kernel_pid_namespace(void)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st) || st.st_ino == INITIAL_PIDNS)
+		return 0;
+	return (uint32_t)st.st_ino;
+}
+
+bool kernel_proc_is_own(void)
+{
+	char self[32];
+	ssize_t n = readlink("/proc/self", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return false;
+	self[n] = '\0';
+	return atoi(self) == getpid();
+}
+
+int64_t kernel_parse_boottime_offset(const char *text)
+{
+	const char *line = strstr(text, "boottime");
+	long long s, ns;
+
+	if (!line || sscanf(line, "boottime %lld %lld", &s, &ns) != 2)
+		return 0;
+	return (int64_t)s * (int64_t)NS_PER_S + ns;
+}
+
+int64_t kernel_boottime_offset_ns(void)
+{
+	_cleanup_free_ char *text = NULL;
+	struct stat own, childrens;
+	size_t len;
+
+	/* The offsets are those of future children. */
+	if (stat("/proc/self/ns/time", &own) ||
+	    stat("/proc/self/ns/time_for_children", &childrens) || own.st_ino != childrens.st_ino ||
+	    io_read_file("/proc/self/timens_offsets", 4096, &text, &len))
+		return 0;
+	return kernel_parse_boottime_offset(text);
 }
 
 bool kernel_perf_wants_admin(void)

@@ -4,6 +4,7 @@
 #define KILN_BASE_KERNEL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct kernel_version {
 	unsigned major, minor, patch;
@@ -38,6 +39,18 @@ static inline bool kernel_can_report_mappings(const struct kernel_version *v)
  * (github.com/parca-dev/parca-agent/issues/1675).
  */
 bool kernel_walk_can_lock_up(const struct kernel_version *v);
+
+/* Inode of this process's pid namespace; 0: it is the initial one, or not known. */
+uint32_t kernel_pid_namespace(void);
+
+/* Whether /proc has the numbers of this process's pid namespace. */
+bool kernel_proc_is_own(void);
+
+/* How far CLOCK_BOOTTIME is ahead here of the kernel's own, which perf events and BPF programs have: not 0
+ * in a time namespace (time_namespaces(7)). */
+int64_t kernel_boottime_offset_ns(void);
+/* The same by the text of /proc/self/timens_offsets. */
+int64_t kernel_parse_boottime_offset(const char *text);
 
 /* Whether kernel.perf_event_paranoid is above 2. Kernels of Debian and Ubuntu then open perf events only for
  * CAP_SYS_ADMIN, whoever has CAP_PERFMON. */

@@ -7,6 +7,7 @@
 #include "profiler/base/cache_dir.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/kernel.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/cgroups/cgroups.h"
@@ -120,8 +121,8 @@ static int open_all(struct collector *c, const char **why)
 	int err;
 
 	sampler->filter_tgids = c->opts.scope == COLLECT_TARGETS;
-	c->filtered = sampler->filter_tgids || sampler->comm_glob ||
-		      (sampler->cgroups && sampler->cgroups[0]);
+	c->filtered |= sampler->filter_tgids || sampler->comm_glob ||
+		       (sampler->cgroups && sampler->cgroups[0]);
 	*why = "cannot start the processes that read foreign files in a sandbox; --no-sandbox "
 	       "reads "
 	       "them in kiln itself";
@@ -157,6 +158,25 @@ static int look_for_proc(const char **why)
 	return -ENOENT;
 }
 
+/* Numbers of processes are those of kiln's pid namespace: -p, /proc, perf events, and in the BPF programs. */
+static int look_at_proc(struct collector *c, const char **why)
+{
+	int err = look_for_proc(why);
+
+	if (err)
+		return err;
+	if (!kernel_proc_is_own()) {
+		*why = "/proc is that of another pid namespace: mount one that belongs to this one "
+		       "(unshare --mount-proc)";
+		return -ENOENT;
+	}
+	if (!kernel_pid_namespace())
+		return 0;
+	c->filtered = true;
+	log_debug("in a pid namespace of its own: processes outside of it are left out");
+	return 0;
+}
+
 int collector_open(struct collector **out, const struct collector_opts *opts, const char **why)
 {
 	_cleanup_(collector_freep) struct collector *c = calloc(1, sizeof(*c));
@@ -172,7 +192,7 @@ int collector_open(struct collector **out, const struct collector_opts *opts, co
 	c->open_ns = boottime_ns();
 	if (stall && !text_parse_u64(stall, 60000, &stall_ms))
 		c->stall_ms = (unsigned)stall_ms;
-	err = look_for_proc(why) ?: open_all(c, why);
+	err = look_at_proc(c, why) ?: open_all(c, why);
 	if (err)
 		return err;
 	*out = steal_ptr(c);

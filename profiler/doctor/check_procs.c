@@ -13,12 +13,11 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/kernel.h"
 #include "profiler/doctor/doctor.h"
 
 /* Processes to try until one has mappings. Kernel threads have none. */
 #define MAX_TRIED 2000
-/* Inode of the first PID namespace (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
-#define INITIAL_PIDNS 0xeffffffcu
 
 /* Whether /proc/PID/maps has content: 1, 0 (a kernel thread, or it ended), or -errno. */
 static int has_maps(const char *pid)
@@ -156,16 +155,15 @@ void check_deleted_files(struct doctor *d)
 
 void check_namespaces(struct doctor *d)
 {
-	struct stat st;
 	struct buf cure;
 
 	if (!d->caps.initial_userns)
 		doctor_add(d, FINDING_info, "user namespace", NULL,
 			   "kiln runs inside one, where its capabilities do not count for BPF and "
 			   "perf");
-	if (stat("/proc/self/ns/pid", &st) || st.st_ino == INITIAL_PIDNS)
+	if (!kernel_pid_namespace())
 		return;
 	cure = doctor_cure("docker run --pid=host; Kubernetes: hostPID: true");
 	doctor_add(d, FINDING_warn, "pid namespace", &cure,
-		   "kiln sees only the processes of its container: frames of others have no names");
+		   "kiln samples only the processes of its container");
 }

@@ -43,7 +43,8 @@ struct cpu {
 
 struct sideband {
 	struct sideband_opts opts;
-	bool build_id; /* the kernel supports them */
+	bool build_id;	   /* the kernel supports them */
+	int64_t offset_ns; /* from times of the kernel to ours */
 	int epoll_fd;
 	VEC(struct cpu *) cpus;
 	VEC(struct cpu *) heap; /* CPUs that have an event, earliest first */
@@ -218,6 +219,7 @@ int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 	s->opts = *opts;
 	s->opts.ring_bytes = s->opts.ring_bytes ?: RING_BYTES;
 	s->build_id = !opts->no_mappings;
+	s->offset_ns = kernel_boottime_offset_ns();
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	err = s->epoll_fd < 0 ? -errno : sideband_update_cpus(s);
 	if (!err && !s->cpus.len)
@@ -268,6 +270,7 @@ static bool next_event(struct sideband *s, struct cpu *c)
 			ring_skip(&c->ring, c->len);
 			continue;
 		}
+		c->event.t_ns += (uint64_t)s->offset_ns;
 		/* Nothing waits for a time that is not to come: all behind it in the ring would, too. */
 		if (c->event.t_ns > s->read_ns) {
 			s->stats.from_the_future++;

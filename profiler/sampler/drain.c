@@ -12,6 +12,7 @@
 
 #include "bpf/profile.skel.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/kernel.h"
 #include "profiler/base/log.h"
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
@@ -26,6 +27,7 @@
 struct drain {
 	struct profile_bpf *skel;
 	struct ring_buffer *ring;
+	int64_t offset_ns; /* from times of the kernel to ours */
 	int raw_fd; /* epoll, edge-triggered, because the ring always has something to read */
 	struct window *filling[2]; /* by the number of their set of maps */
 	VEC(struct raw_sample *) raw;
@@ -156,7 +158,7 @@ static int add_raw(struct drain *d, const struct kiln_raw_record *rec)
 	d->raw_bytes += sizeof(*r) + rec->head.n;
 	r->into = d->filling[rec->head.window];
 	r->word = rec->head.hash;
-	r->time_ns = rec->time_ns;
+	r->time_ns = rec->time_ns + (uint64_t)d->offset_ns;
 	r->tgid = rec->tgid;
 	r->why = (enum unwind_end)rec->head.end;
 	r->stack_len = rec->head.n;
@@ -179,7 +181,7 @@ static void note_dropped(struct drain *d, const struct kiln_record_head *head)
 
 	d->stats.mappings_dropped++;
 	if (head->kind == KILN_RECORD_MAPPINGS && !d->set_dropped)
-		d->stats.dropped_ns = rec->time_ns;
+		d->stats.dropped_ns = rec->time_ns + (uint64_t)d->offset_ns;
 	d->set_dropped |= head->kind == KILN_RECORD_MAPPINGS;
 }
 
@@ -199,6 +201,8 @@ static int add_mappings_record(struct drain *d, const struct kiln_record_head *h
 	d->mappings_bytes += len;
 	r->len = len;
 	memcpy(r->head, head, len);
+	if (head->kind == KILN_RECORD_MAPPINGS)
+		((struct kiln_mappings_record *)r->head)->time_ns += (uint64_t)d->offset_ns;
 	return 0;
 }
 
@@ -278,6 +282,7 @@ int drain_new(struct drain **out, struct sampler *s)
 	if (!d)
 		return -ENOMEM;
 	d->skel = sampler_skeleton(s);
+	d->offset_ns = kernel_boottime_offset_ns();
 	err = watch_ring(d);
 	if (err) {
 		drain_free(d);
@@ -378,13 +383,20 @@ static int empty_hash(int fd, size_t key_size, size_t value_size, entry_fn fn, v
 	return err;
 }
 
+struct rows {
+	struct window *w;
+	int64_t offset_ns;
+};
+
 static int take_row(void *ctx, const void *key, const void *value)
 {
-	struct window *w = ctx;
+	const struct rows *rows = ctx;
+	struct window *w = rows->w;
 	struct window_row row;
 
 	memcpy(&row.key, key, sizeof(row.key));
 	memcpy(&row.value, value, sizeof(row.value));
+	row.value.first_ns += (uint64_t)rows->offset_ns;
 	w->samples += row.value.count;
 	return vec_push(&w->rows, row);
 }
@@ -428,10 +440,10 @@ static void empty_unread(int fd, void *key)
  * What cannot be read goes all the same: rows that stayed would be read when this pair of maps is filled again, and
  * their ids name other kernel stacks then.
  */
-static int take_rows(struct window *w, int fd)
+static int take_rows(struct rows *rows, int fd)
 {
 	struct kiln_count_key key;
-	int err = empty_hash(fd, sizeof(key), sizeof(struct kiln_count_value), take_row, w);
+	int err = empty_hash(fd, sizeof(key), sizeof(struct kiln_count_value), take_row, rows);
 
 	if (err)
 		empty_unread(fd, &key);
@@ -456,6 +468,7 @@ int drain_window(struct drain *d, struct window **out)
 	struct bpf_map *const seen[] = {d->skel->maps.kiln_seen_0, d->skel->maps.kiln_seen_1};
 	uint32_t old = d->skel->bss->current_window & 1;
 	struct window *w = d->filling[old], *fresh = window_new();
+	struct rows rows = {w, d->offset_ns};
 	uint32_t id;
 	int err, rows_err, seen_err;
 
@@ -466,7 +479,7 @@ int drain_window(struct drain *d, struct window **out)
 	wait_for_programs();
 	w->end_ns = boottime_ns();
 	err = drain_stacks(d);
-	rows_err = take_rows(w, bpf_map__fd(counts[old]));
+	rows_err = take_rows(&rows, bpf_map__fd(counts[old]));
 	err = err ?: rows_err ?: take_kernel_stacks(w, bpf_map__fd(stacks[old]));
 	empty_unread(bpf_map__fd(stacks[old]), &id);
 	seen_err = empty_seen(bpf_map__fd(seen[old]));

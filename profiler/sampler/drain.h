@@ -2,7 +2,7 @@
 /*
  * Drains the counts of the kernel half. Two sets of maps are used in turn. drain_window() swaps
  * them, waits until no program uses the old set, and empties it. Touches BPF maps only, no /proc
- * and no files. One thread.
+ * and no files. Times are those of boottime_ns(), also in a time namespace. One thread.
  */
 #ifndef KILN_SAMPLER_DRAIN_H
 #define KILN_SAMPLER_DRAIN_H

@@ -27,7 +27,7 @@
 /* State of loading, over several attempts. */
 struct loading {
 	const struct sampler_opts *opts;
-	uint32_t n_cpus;
+	uint32_t n_cpus, pidns;
 	struct programs now; /* features of this attempt */
 	struct sampler_refused refused;
 	bool by_verifier; /* the verifier refused the last attempt */
@@ -45,6 +45,7 @@ static int set_config(struct loading *l, const char **why)
 	bpf_program__set_autoload(l->now.reports ? k->progs.kiln_sample : k->progs.kiln_sample_rep,
 				  false);
 	k->rodata->filter_tgids = l->opts->filter_tgids;
+	k->rodata->pidns = l->pidns;
 	if (!l->opts->filter_tgids) {
 		bpf_program__set_autoload(k->progs.kiln_fork, false);
 		bpf_program__set_autoload(k->progs.kiln_free, false);
@@ -76,6 +77,7 @@ static int set_config(struct loading *l, const char **why)
 					.tables = l->now.tables,
 					.reports = l->now.reports,
 					.targets = l->opts->filter_tgids,
+					.foreign_targets = l->opts->filter_tgids && l->pidns,
 				});
 }
 
@@ -247,7 +249,7 @@ int programs_load(struct programs *out, const struct sampler_opts *opts, uint32_
 	 * Before 5.11 maps count against RLIMIT_MEMLOCK. Later, failing to raise it does no harm.
 	 */
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
-	struct loading l = {.opts = opts, .n_cpus = n_cpus};
+	struct loading l = {.opts = opts, .n_cpus = n_cpus, .pidns = kernel_pid_namespace()};
 	int err;
 
 	libbpf_set_print(quiet_print);

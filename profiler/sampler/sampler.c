@@ -140,13 +140,12 @@ void sampler_free(struct sampler *s)
 
 int sampler_add_target(struct sampler *s, pid_t tgid)
 {
+	struct bpf_map *map =
+		s->skel->rodata->pidns ? s->skel->maps.kiln_targets_ns : s->skel->maps.kiln_targets;
 	uint32_t key = (uint32_t)tgid;
 	uint64_t not_seen_yet = 0;
 
-	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.kiln_targets), &key, &not_seen_yet,
-				   BPF_ANY)
-		       ? -errno
-		       : 0;
+	return bpf_map_update_elem(bpf_map__fd(map), &key, &not_seen_yet, BPF_ANY) ? -errno : 0;
 }
 
 size_t sampler_count_targets(struct sampler *s)
