@@ -33,9 +33,10 @@ struct kiln_count_key {
 	__u64 user_stack;   /* word or hash */
 	__u64 kernel_stack; /* word, KILN_STACK_ID | id, or hash (top bit clear) */
 	__u64 cgroup_id;    /* bpf_get_current_cgroup_id(): the default hierarchy's */
-	__u32 tgid, tid;    /* in the initial pid namespace */
-	__u32 image;   /* identifies one program of a tgid: hash of the process's start time and
-			       of its exec count */
+	__u32 tgid, tid;    /* in kiln's pid namespace */
+	__u32 image; /* identifies one program of a tgid (hash of the process's start time and of its
+			  exec count) and, where samples report mappings, what files it has mapped and
+			  how much its JIT compiler has written down */
 	__u32 in_user; /* 1: the sample hit user code, 0: kernel code */
 	char comm[KILN_COMM_LEN];
 };

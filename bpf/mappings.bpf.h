@@ -33,6 +33,7 @@ struct reported {
 	__u64 code_pages; /* mm_struct.exec_vm */
 	__u64 looked_ns;
 	__u64 not_before_ns;
+	__u64 jitdump; /* struct inode; there while the mappings are the same, as that of the file is one */
 };
 
 /* Key: tgid. Writer and reader: samples. Full: the least recently used process is reported again. */
@@ -132,6 +133,19 @@ static __always_inline bool no_file_key(const struct vm_area_struct *vma, struct
 	       name[4] == 'o' && name[5] == ']';
 }
 
+/* JIT compilers map the first page of the file in which they write what code they make. */
+#define JITDUMP_MAPPED_MAX 65536
+
+static __always_inline bool is_jitdump(const struct kiln_mapping *m, const struct file_place *place)
+{
+	char name[5] = {};
+
+	if (m->file_off || m->len > JITDUMP_MAPPED_MAX)
+		return false;
+	bpf_probe_read_kernel_str(name, sizeof(name), KERNEL(dentry, place->dentry)->d_name.name);
+	return name[0] == 'j' && name[1] == 'i' && name[2] == 't' && name[3] == '-';
+}
+
 enum added { ADDED, ADDED_OF_FILE, NOT_ADDED, NO_ROOM };
 
 /* Adds a mapping of code to the record. */
@@ -155,6 +169,8 @@ __attribute__((noinline)) int add_mapping(__u64 at)
 	if (file) {
 		place = file_place(file);
 		file_key_of(&place, &m.file);
+		if (is_jitdump(&m, &place))
+			e->jitdump = place.inode;
 	} else if (!no_file_key(vma, &m.file)) {
 		return NOT_ADDED;
 	} else {
@@ -221,6 +237,7 @@ __attribute__((noinline)) int look_at_mappings(__u32 again)
 	e->is_second = again;
 	e->set = e->walk = HASH_START;
 	e->below = e->n = 0;
+	e->jitdump = 0;
 	e->vmas.at = 0;
 	e->rec.head.n = 0;
 	e->state = VMAS_BAD;
@@ -272,11 +289,20 @@ static __always_inline bool may_look(const struct reported *last, __u64 code_pag
 	return code_pages != last->code_pages || now - last->looked_ns >= MAPPINGS_DATA_NS;
 }
 
+/* The version, and in the upper half the generation of its JIT compiler's code: the file grows with each new
+ * function. */
+static __always_inline __u64 with_generation(const struct reported *r)
+{
+	__u64 size = r->jitdump ? KERNEL(inode, r->jitdump)->i_size : 0;
+
+	return size << 32 | r->version;
+}
+
 /*
- * The version of the sampled process's mappings (struct kiln_mappings_record). Reports them first if
- * they are new. 0: they could not be read or sent just now.
+ * The version of the sampled process's mappings (struct kiln_mappings_record), see with_generation(). Reports
+ * them first if they are new. 0: they could not be read or sent just now.
  */
-__attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
+__attribute__((noinline)) __u64 mappings_version(__u32 tgid, __u32 image)
 {
 	struct reported *last, fresh = {.image = image};
 	struct mappings_env *e = mappings_env_here();
@@ -296,15 +322,16 @@ __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 	fresh.changes = mm_changes(mm);
 	last = bpf_map_lookup_elem(&kiln_reported, &tgid);
 	if (last && last->image == image && last->changes == fresh.changes)
-		return last->version;
+		return with_generation(last);
 	fresh.code_pages = mm->exec_vm;
 	now = bpf_ktime_get_boot_ns();
 	if (last && last->image == image && !may_look(last, fresh.code_pages, now))
-		return last->version;
+		return with_generation(last);
 	begin_report(e, mm, tgid, now);
 	state = look_at_mappings(0);
 	is_cut = state == VMAS_MORE;
 	fresh.set = is_cut ? now : e->set;
+	fresh.jitdump = e->jitdump;
 	fresh.version = hash_end(hash_step(is_cut ? HASH_START : e->walk, image)) | 1;
 	end = bpf_ktime_get_boot_ns();
 	rest = is_cut ? MAPPINGS_CUT_NS : MAPPINGS_REST * (end - now);
@@ -322,7 +349,7 @@ __attribute__((noinline)) __u32 mappings_version(__u32 tgid, __u32 image)
 		c->v[KILN_CTR_mappings_reported]++;
 	}
 	bpf_map_update_elem(&kiln_reported, &tgid, &fresh, BPF_ANY);
-	return fresh.version;
+	return with_generation(&fresh);
 }
 
 #endif

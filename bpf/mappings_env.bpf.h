@@ -32,6 +32,7 @@ struct mappings_env {
 	struct path_walk path;
 	__u64 below;	 /* the mapping looked at last: struct vm_area_struct, or 0 */
 	__u64 set, walk; /* hashes of all mappings, and of those that are of files */
+	__u64 jitdump;	 /* struct inode of the one that is mapped, or 0 */
 	__u32 state;	 /* enum vmas_next */
 	__u32 n;	 /* mappings so far */
 	__u32 is_second; /* looked at again, because they do not fit into one record */

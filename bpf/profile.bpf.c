@@ -89,7 +89,8 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 	__u32 window = current_window & 1, zero = 0;
 	struct task_facts task;
 	struct unwind_env *env;
-	__u32 mapped, tgid = pid_tgid >> 32;
+	__u32 tgid = pid_tgid >> 32;
+	__u64 mapped;
 
 	if (!c)
 		return 0; /* unreachable: array maps are preallocated */
@@ -116,7 +117,10 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 		return 0; /* as above */
 	if (want_user && (key.in_user || task.has_mm)) {
 		mapped = reports ? mappings_version(key.tgid, key.image) : key.image;
-		key.user_stack = user_stack(ctx, env, c, &key, mapped, window);
+		key.user_stack = user_stack(ctx, env, c, &key, (__u32)mapped, window);
+		/* What the addresses of the stack mean belongs to the key. 0: not known. */
+		if (mapped)
+			key.image = (__u32)mapped ^ (__u32)(mapped >> 32) * 0x9e3779b1u;
 	}
 	if (want_kernel && !key.in_user)
 		key.kernel_stack = kernel_stack(ctx, env, c, window);

@@ -4,6 +4,7 @@
 #include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
 #include "profiler/window/aggregate.h"
+#include "profiler/window/code_times.h"
 #include "profiler/sampler/drain.h"
 
 /* The deepest stacks of both sides, and synthetic frames. */
@@ -90,15 +91,27 @@ static uint32_t intern_image(struct aggregate *a, const struct proc_image *img)
 	return add_image(a, &copy);
 }
 
-static struct agg_frame anon_frame(struct aggregate *a, const struct window *w,
-				   const struct proc_image *img, uint64_t va)
-{
-	bool moves = img && img->jitdump != FILE_NONE;
+/* A drained window, and when its JIT code is looked up. */
+struct drained {
+	const struct window *w;
+	struct code_times times;
+};
 
-	return (struct agg_frame){AT_ANON, intern_image(a, img), va, moves ? w->end_ns : 0};
+static bool code_moves(const struct proc_image *img)
+{
+	return img && img->jitdump != FILE_NONE;
 }
 
-static struct agg_frame normalize(struct aggregate *a, struct procs *procs, const struct window *w,
+static struct agg_frame anon_frame(struct aggregate *a, const struct drained *d,
+				   const struct window_row *row, const struct proc_image *img,
+				   uint64_t va)
+{
+	uint64_t t_ns = code_moves(img) ? code_times_of(&d->times, &row->key, d->w->end_ns) : 0;
+
+	return (struct agg_frame){AT_ANON, intern_image(a, img), va, t_ns};
+}
+
+static struct agg_frame normalize(struct aggregate *a, struct procs *procs, const struct drained *d,
 				  const struct window_row *row, uint64_t va)
 {
 	pid_t tgid = (pid_t)row->key.tgid;
@@ -111,7 +124,7 @@ static struct agg_frame normalize(struct aggregate *a, struct procs *procs, cons
 	case PLACE_VDSO:
 		return (struct agg_frame){AT_VDSO, 0, place.file_off};
 	case PLACE_ANON:
-		return anon_frame(a, w, procs_image(procs, tgid, row->value.first_ns), va);
+		return anon_frame(a, d, row, procs_image(procs, tgid, row->value.first_ns), va);
 	case PLACE_NO_PROCESS:
 		return (struct agg_frame){AT_NO_PROCESS, 0, va};
 	case PLACE_UNMAPPED:
@@ -164,11 +177,11 @@ static bool is_mid_exec(const struct window_stack *s, const struct window_row *r
  * went on from there, its root does not belong to this stack.
  */
 static int add_user_side(struct aggregate *a, struct stack_builder *b, struct procs *procs,
-			 const struct window *w, const struct window_row *row)
+			 const struct drained *d, const struct window_row *row)
 {
 	const struct agg_frame cut = {AT_TRUNCATED, 0, 0};
 	const uint64_t *ip = NULL;
-	const struct window_stack *s = window_stack(w, KILN_SIDE_USER, row->key.user_stack, &ip);
+	const struct window_stack *s = window_stack(d->w, KILN_SIDE_USER, row->key.user_stack, &ip);
 	int err = 0;
 
 	if (row->key.user_stack == KILN_STACK_NONE)
@@ -179,7 +192,7 @@ static int add_user_side(struct aggregate *a, struct stack_builder *b, struct pr
 		return add_frame(a, b, (struct agg_frame){AT_MISSED_USER, 0, 0});
 	b->user_end = s->end;
 	for (size_t i = 0; i < s->len && !err; i++) {
-		struct agg_frame f = normalize(a, procs, w, row, ip[i] - (i > 0));
+		struct agg_frame f = normalize(a, procs, d, row, ip[i] - (i > 0));
 
 		if (i > 0 && f.cls == AT_UNMAPPED) {
 			b->user_end = s->end == UNWIND_ON ? UNWIND_ON : UNWIND_END_NO_MAPPING;
@@ -314,7 +327,7 @@ static void note_exe(struct aggregate *a, uint32_t exe, uint64_t count)
 	a->exes.data[id].samples += count;
 }
 
-static int add_row(struct aggregate *a, const struct window *w, const struct window_row *row,
+static int add_row(struct aggregate *a, const struct drained *d, const struct window_row *row,
 		   struct procs *procs, const struct ksyms *ksyms)
 {
 	const struct proc_image *img =
@@ -330,7 +343,7 @@ static int add_row(struct aggregate *a, const struct window *w, const struct win
 	int err;
 
 	memcpy(s.comm, row->key.comm, sizeof(s.comm));
-	err = add_kernel_side(a, &b, w, row, ksyms) ?: add_user_side(a, &b, procs, w, row);
+	err = add_kernel_side(a, &b, d->w, row, ksyms) ?: add_user_side(a, &b, procs, d, row);
 	if (!err && !b.len)
 		err = add_frame(
 			a, &b,
@@ -343,19 +356,32 @@ static int add_row(struct aggregate *a, const struct window *w, const struct win
 	return err;
 }
 
+static void note_times(struct drained *d, struct procs *procs)
+{
+	for (size_t i = 0; i < d->w->rows.len; i++) {
+		const struct window_row *row = &d->w->rows.data[i];
+
+		if (code_moves(procs_image(procs, (pid_t)row->key.tgid, row->value.first_ns)))
+			code_times_add(&d->times, &row->key, row->value.first_ns);
+	}
+}
+
 void aggregate_window(struct aggregate *a, const struct window *w, struct procs *procs,
 		      const struct ksyms *ksyms)
 {
 	size_t max_bytes = a->max_bytes ?: AGGREGATE_MAX_BYTES;
+	struct drained d = {.w = w};
 
+	note_times(&d, procs);
 	for (size_t i = 0; i < w->rows.len; i++) {
 		const struct window_row *row = &w->rows.data[i];
 
-		if (aggregate_bytes(a) > max_bytes || add_row(a, w, row, procs, ksyms))
+		if (aggregate_bytes(a) > max_bytes || add_row(a, &d, row, procs, ksyms))
 			a->lost_memory += row->value.count;
 		else
 			a->recorded += row->value.count;
 	}
+	code_times_release(&d.times);
 }
 
 /* --- holding back ------------------------------------------------------------------------------ */

@@ -39,8 +39,8 @@ struct agg_frame {
 	enum frame_class cls;
 	uint32_t owner;
 	uint64_t addr; /* for callers: return address - 1 */
-	/* For AT_ANON in a program with a jitdump: the end of the window, because its code
-	 * moves. Else 0. */
+	/* For AT_ANON in a program with a jitdump: a time when its generation of code ran
+	 * (code_times.h). Else 0. */
 	uint64_t t_ns;
 };
 
