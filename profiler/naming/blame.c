@@ -121,18 +121,22 @@ static uint32_t file_of(const struct suspect *s, const struct aggregate *a)
 	return s->owner < a->images.len ? a->images.data[s->owner].exe : FILE_NONE;
 }
 
-/* A library may be known by its inode from /proc and by its build id from an event. */
+/* A library may be known by its inode from /proc and by its build id from an event. What a file says of itself
+ * does not count: nobody's faults are to be put down to the file of somebody else. */
 static uint64_t identity(const struct suspect *s, const struct naming *n, const struct aggregate *a)
 {
 	uint32_t file = file_of(s, a);
+	struct file_identity identity;
+	struct sym_file sym;
 	struct file_view v;
 	uint64_t id;
 
 	if (file == FILE_NONE)
 		return hash_mix(s->owner, s->cls);
 	files_get(n->opts.files, file, &v);
-	id = v.build_id.len ? hash_bytes(v.build_id.data, v.build_id.len, s->cls)
-			    : hash_bytes(v.path, strlen(v.path), s->cls);
+	sym = file_view_sym(&v);
+	id = sym_file_identity(&sym, &identity) ? hash_bytes(&identity, sizeof(identity), s->cls)
+						: hash_mix(hash_u64(file), s->cls);
 	files_release_fd(n->opts.files, file);
 	return id;
 }

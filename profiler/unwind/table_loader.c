@@ -123,17 +123,21 @@ static int make_blob(struct table_loader *l, const struct kept_file *what, struc
 		     void **blob, size_t *len)
 {
 	const struct sym_file file = kept_file_sym(what);
+	struct file_identity identity, *lasting = NULL;
 	struct elf_facts facts;
 	int err = table_worker_look(l->opts.compiler, &file, &facts);
 
 	if (err)
 		return err;
+	/* What has no path, as the vDSO, is another file in the next run. */
+	if (facts.build_id.len && file.path && sym_file_identity(&file, &identity))
+		lasting = &identity;
 	note_segments(t, &facts);
-	if (!unwind_cache_get(l->cache, &facts.build_id, blob, len))
+	if (!unwind_cache_get(l->cache, lasting, blob, len))
 		return 0;
 	err = table_worker_build(l->opts.compiler, &file, blob, len);
 	if (!err)
-		unwind_cache_put(l->cache, &facts.build_id, *blob, *len);
+		unwind_cache_put(l->cache, lasting, *blob, *len);
 	return err;
 }
 

@@ -24,7 +24,7 @@ struct table_loader_opts {
 	size_t budget_bytes;
 	uint32_t max_tables;	       /* slots in use, at most UNWIND_TABLES_MAX */
 	uint32_t max_queue;	       /* files that wait, each with a descriptor */
-	const char *cache_dir;	       /* cache of compiled tables by build id; NULL: none */
+	const char *cache_dir;	       /* cache of compiled tables; NULL: none */
 	struct table_worker *compiler; /* used by the loader's thread only; borrowed */
 };
 

@@ -50,11 +50,13 @@ void unwind_cache_close(struct unwind_cache *c)
 	free(c);
 }
 
-static bool name_of(const struct build_id *id, char *name)
+#define NAME_SIZE (2 * FILE_IDENTITY_LEN + sizeof(SUFFIX))
+
+static bool name_of(const struct file_identity *id, char name[NAME_SIZE])
 {
-	if (!id || !id->len)
+	if (!id)
 		return false;
-	text_hex(id->data, id->len, name);
+	text_hex(id->data, sizeof(id->data), name);
 	strcat(name, SUFFIX);
 	return true;
 }
@@ -81,9 +83,10 @@ static int read_blob(int fd, void **blob, size_t *len)
 	return 0;
 }
 
-int unwind_cache_get(struct unwind_cache *c, const struct build_id *id, void **blob, size_t *len)
+int unwind_cache_get(struct unwind_cache *c, const struct file_identity *id, void **blob,
+		     size_t *len)
 {
-	char name[2 * BUILD_ID_MAX + sizeof(SUFFIX)];
+	char name[NAME_SIZE];
 	_cleanup_close_ int fd = -1;
 	int err;
 
@@ -104,11 +107,11 @@ int unwind_cache_get(struct unwind_cache *c, const struct build_id *id, void **b
 	return err;
 }
 
-void unwind_cache_put(struct unwind_cache *c, const struct build_id *id, const void *blob,
+void unwind_cache_put(struct unwind_cache *c, const struct file_identity *id, const void *blob,
 		      size_t len)
 {
 	static const char *const suffixes[] = {SUFFIX, NULL};
-	char name[2 * BUILD_ID_MAX + sizeof(SUFFIX)], tmp[CACHE_DIR_NAME_MAX];
+	char name[NAME_SIZE], tmp[CACHE_DIR_NAME_MAX];
 	int fd;
 
 	if (c->dirfd < 0 || len > FILE_MAX || !name_of(id, name))

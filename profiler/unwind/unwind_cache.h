@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Compiled unwind tables on disk, by build id: DIR/BUILDID.unw. A file is written under a temporary
+ * Compiled unwind tables on disk, by identity: DIR/HEX.unw. A file is written under a temporary
  * name and renamed, so several kilns may share the directory. What is read is checked completely.
  * Above the cap the least recently used files go. One thread.
  */
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/query/answer.h"
 
 struct unwind_cache;
 
@@ -22,11 +22,12 @@ struct unwind_cache;
 int unwind_cache_open(struct unwind_cache **out, const char *dir, uint64_t max_bytes);
 void unwind_cache_close(struct unwind_cache *c);
 
-/* Reads a table; *blob is malloc'd. 0; -ENOENT; -EBADMSG: it was damaged or of another version,
+/* Reads a table; *blob is malloc'd. id NULL: there is none. 0; -ENOENT; -EBADMSG: it was damaged or of another version,
  * and was removed. */
-int unwind_cache_get(struct unwind_cache *c, const struct build_id *id, void **blob, size_t *len);
+int unwind_cache_get(struct unwind_cache *c, const struct file_identity *id, void **blob,
+		     size_t *len);
 /* Stores a copy if possible. */
-void unwind_cache_put(struct unwind_cache *c, const struct build_id *id, const void *blob,
+void unwind_cache_put(struct unwind_cache *c, const struct file_identity *id, const void *blob,
 		      size_t len);
 
 struct unwind_cache_stats {

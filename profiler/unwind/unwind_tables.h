@@ -23,7 +23,7 @@ struct unwind_tables;
 
 struct unwind_tables_opts {
 	int map_fd;		       /* kiln_unw_tables; borrowed */
-	const char *cache_dir;	       /* cache of compiled tables by build id; NULL: none */
+	const char *cache_dir;	       /* cache of compiled tables; NULL: none */
 	struct table_worker *compiler; /* used by the loader's thread only; borrowed */
 	/* For each of UNWIND_TABLES_MAX slots: not 0 if a walk in the kernel has used it; reset
 	 * here. NULL: only unwind_tables_touch() reports uses. */
@@ -35,8 +35,9 @@ struct unwind_tables_opts {
 	size_t budget_bytes; /* of all tables in the kernel; 32 MiB */
 	uint32_t max_tables; /* in the kernel; UNWIND_TABLES_MAX */
 	uint32_t max_files;  /* files with an entry; 65,537 */
-	uint32_t max_queue;  /* files that wait to be compiled, each with a descriptor; 256 */
-	uint64_t hot_ns;     /* a mapped table stays so long after a walk; a second */
+	uint32_t
+		max_queue; /* files that wait to be compiled, each with a descriptor; 256, or a share */
+	uint64_t hot_ns; /* a mapped table stays so long after a walk; a second */
 };
 
 int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opts *opts);

@@ -27,7 +27,7 @@ struct line_cache {
 };
 
 struct name {
-	char text[2 * BUILD_ID_MAX + sizeof(TABLE)];
+	char text[2 * FILE_IDENTITY_LEN + sizeof(TABLE)];
 };
 
 int line_cache_open(struct line_cache **out, const char *dir, uint64_t max_bytes)
@@ -59,9 +59,9 @@ void line_cache_stats(const struct line_cache *c, struct line_cache_stats *out)
 	*out = c->stats;
 }
 
-static void name_of(const struct build_id *id, const char *suffix, struct name *name)
+static void name_of(const struct file_identity *id, const char *suffix, struct name *name)
 {
-	text_hex(id->data, id->len, name->text);
+	text_hex(id->data, sizeof(id->data), name->text);
 	strcat(name->text, suffix);
 }
 
@@ -79,7 +79,7 @@ static int open_file(struct line_cache *c, const struct name *name, int flags)
 	return fd;
 }
 
-static int get(struct line_cache *c, const struct build_id *id)
+static int get(struct line_cache *c, const struct file_identity *id)
 {
 	_cleanup_close_ int fd = -1;
 	struct name name;
@@ -107,7 +107,7 @@ static bool is_complete(int fd)
 	       !memcmp(magic, LINE_MAGIC, sizeof(magic));
 }
 
-static int create(struct line_cache *c, const struct build_id *id)
+static int create(struct line_cache *c, const struct file_identity *id)
 {
 	static const char *const suffixes[] = {TABLE, SEEN, NULL};
 	_cleanup_close_ int fd = -1;
@@ -137,7 +137,7 @@ static int create(struct line_cache *c, const struct build_id *id)
 	return steal_fd(&fd);
 }
 
-static int note_seen(struct line_cache *c, const struct build_id *id)
+static int note_seen(struct line_cache *c, const struct file_identity *id)
 {
 	_cleanup_close_ int fd = -1;
 	struct name name;
@@ -156,7 +156,7 @@ static int note_seen(struct line_cache *c, const struct build_id *id)
 	return fd < 0 ? fd : 0;
 }
 
-static int drop(struct line_cache *c, const struct build_id *id)
+static int drop(struct line_cache *c, const struct file_identity *id)
 {
 	struct name name;
 
@@ -165,12 +165,10 @@ static int drop(struct line_cache *c, const struct build_id *id)
 	return unlinkat(c->dirfd, name.text, 0) ? -errno : 0;
 }
 
-int line_cache_ask(struct line_cache *c, enum line_wish wish, const struct build_id *id)
+int line_cache_ask(struct line_cache *c, enum line_wish wish, const struct file_identity *id)
 {
 	if (c->dirfd < 0)
 		return c->dirfd;
-	if (!id->len || id->len > BUILD_ID_MAX)
-		return -EINVAL;
 	switch (wish) {
 	case LINE_GET:
 		return get(c, id);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Line tables on disk, by build id: DIR/BUILDID.lines. Above the cap, the least recently used go.
+ * Line tables on disk, by identity (struct file_identity): DIR/HEX.lines. Above the cap, the least
+ * recently used go. The header has the build id.
  *
- * A table is built only for a build id that was resolved with DWARF in an earlier run too, so a
- * file that is seen once costs nothing. The empty file BUILDID.seen marks the first time.
+ * A table is built only for a file that was resolved with DWARF in an earlier run too, so a
+ * file that is seen once costs nothing. The empty file HEX.seen marks the first time.
  *
  * Several kilns may share the directory. The builder may be a process that has one descriptor and
  * can rename nothing. So a table is written in place, under its final name and a lock (flock(2),
@@ -18,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/query/answer.h"
 
 /* A table has 6 % of the bytes of its ELF file with all debug sections. Tables of 20 GB of files
  * fit. */
@@ -26,7 +27,7 @@
 
 struct line_cache;
 
-/* Requests about the table of a build id. All return -errno on failure. */
+/* Requests about the table of a file. All return -errno on failure. */
 enum line_wish {
 	LINE_GET,    /* open for reading; -ENOENT, or -EAGAIN while it is being written */
 	LINE_CREATE, /* create for writing; -EAGAIN: another process builds it; -EEXIST */
@@ -37,7 +38,7 @@ enum line_wish {
 	LINE_WISH_COUNT
 };
 
-/* Answers requests: line_cache_ask(), or code that passes them on. */
+/* Answers requests about the file at hand, whose build id the asker has read. Who answers knows its identity. */
 struct line_store {
 	int (*ask)(void *ctx, enum line_wish wish, const struct build_id *id);
 	void *ctx;
@@ -49,7 +50,7 @@ int line_cache_open(struct line_cache **out, const char *dir, uint64_t max_bytes
 void line_cache_close(struct line_cache *c);
 
 /* Answers one request: a descriptor that the caller owns, 0, 1 (LINE_SEEN only) or -errno. */
-int line_cache_ask(struct line_cache *c, enum line_wish wish, const struct build_id *id);
+int line_cache_ask(struct line_cache *c, enum line_wish wish, const struct file_identity *id);
 
 #define LINE_CACHE_COUNTERS(X)                                                                     \
 	X(hits, "tables opened")                                                                   \

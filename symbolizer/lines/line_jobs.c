@@ -19,6 +19,7 @@
 struct job {
 	struct kept_file file;
 	struct build_id id;
+	struct file_identity identity;
 };
 
 struct line_jobs {
@@ -40,11 +41,12 @@ static int dup_fd(int fd)
 /* Adds the current file to the files whose tables are due. */
 static int add_job(struct line_jobs *j, const struct build_id *id)
 {
-	struct job job = {KEPT_FILE_NONE, *id};
+	struct job job = {KEPT_FILE_NONE, *id, {{0}}};
 	int err;
 
+	sym_file_identity(j->at, &job.identity);
 	for (size_t i = 0; i < j->jobs.len; i++)
-		if (build_id_equal(&j->jobs.data[i].id, id))
+		if (file_identity_equal(&j->jobs.data[i].identity, &job.identity))
 			return 1;
 	if (j->jobs.len >= JOBS_MAX || !sym_file_is_open(j->at))
 		return 0;
@@ -59,13 +61,15 @@ static int ask(void *ctx, enum line_wish wish, const struct build_id *id)
 {
 	struct line_jobs *j = ctx;
 	const struct build_id *own = j->at ? j->at->build_id : NULL;
+	struct file_identity identity;
 	int result;
 
-	if (!j->at || (own && own->len && !build_id_equal(own, id)))
+	if (!j->at || !sym_file_identity(j->at, &identity) ||
+	    (own && own->len && !build_id_equal(own, id)))
 		return -EPERM;
 	if (wish == LINE_CREATE && (!j->building || j->writing >= 0))
 		return -EPERM;
-	result = line_cache_ask(j->cache, wish, id);
+	result = line_cache_ask(j->cache, wish, &identity);
 	if (wish == LINE_CREATE && result >= 0)
 		j->writing = dup_fd(result);
 	return wish == LINE_SEEN && result == 1 ? add_job(j, id) : result;
@@ -133,6 +137,7 @@ static void run_job(struct line_jobs *j, const struct job *job, line_build_fn bu
 	struct sym_file file = kept_file_sym(&job->file);
 
 	file.build_id = &job->id;
+	file.identity = &job->identity;
 	j->building = true;
 	line_jobs_at(j, &file);
 	if (build(ctx, &file) && j->writing >= 0)

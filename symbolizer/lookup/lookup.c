@@ -10,9 +10,11 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/descriptors.h"
 #include "profiler/base/sort.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
+#include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/files/debug_files.h"
 #include "symbolizer/lookup/jit_resolve.h"
 #include "symbolizer/lines/line_cache.h"
@@ -25,14 +27,14 @@
 #define DWARF_ROOM(cache)  ((cache) / 8 * 3)
 /* After so many freed bytes, memory is given back to the kernel. */
 #define TRIM_BYTES (16ul << 20)
-/* Each holds one to four descriptors. A process has 1,024 unless it asks for more. */
+/* Each holds one to four descriptors. */
 #define OBJECTS_MAX 128
 /* Addresses to work on at a time. Bounds the memory of one call. */
 #define BATCH_MAX 131072
 
 struct entry {
 	struct object *object;
-	struct sym_file_key key;
+	struct file_identity identity;
 	uint64_t last_used; /* in calls */
 	uint64_t used_ns;
 	size_t bytes;
@@ -122,18 +124,10 @@ void lookup_set_lines(struct lookup *s, const struct line_store *lines)
 
 /* --- cache ------------------------------------------------------------------------------------ */
 
-static struct entry *find_by_id(struct lookup *s, const struct build_id *id)
-{
-	for (size_t i = 0; id->len && i < s->entries.len; i++)
-		if (build_id_equal(elf_obj_build_id(object_elf(s->entries.data[i].object)), id))
-			return &s->entries.data[i];
-	return NULL;
-}
-
-static struct entry *find_by_key(struct lookup *s, const struct sym_file_key *key)
+static struct entry *find(struct lookup *s, const struct file_identity *identity)
 {
 	for (size_t i = 0; i < s->entries.len; i++)
-		if (!memcmp(&s->entries.data[i].key, key, sizeof(*key)))
+		if (file_identity_equal(&s->entries.data[i].identity, identity))
 			return &s->entries.data[i];
 	return NULL;
 }
@@ -238,19 +232,19 @@ static enum sym_reason reason_of(int err)
 	}
 }
 
-static int add_entry(struct lookup *s, struct object *object, const struct sym_file_key *key)
+static int add_entry(struct lookup *s, struct object *object, const struct file_identity *identity)
 {
-	while (s->entries.len >= OBJECTS_MAX)
+	while (s->entries.len >= descriptors_share(OBJECTS_MAX))
 		drop_entry(s, coldest(s));
-	return vec_push(&s->entries, (struct entry){.object = object, .key = *key});
+	return vec_push(&s->entries, (struct entry){.object = object, .identity = *identity});
 }
 
 /* Opens a file that is not in the cache. *reason is set if it cannot be used. */
-static int open_entry(struct lookup *s, const struct sym_query *q, const struct sym_file_key *key,
-		      struct entry **out, enum sym_reason *reason)
+static int open_entry(struct lookup *s, const struct sym_query *q,
+		      const struct file_identity *identity, struct entry **out,
+		      enum sym_reason *reason)
 {
 	const struct sym_file *file = q->file;
-	const struct build_id *id;
 	struct object *object;
 	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
 	int err = fd < 0 ? -errno
@@ -262,19 +256,7 @@ static int open_entry(struct lookup *s, const struct sym_query *q, const struct 
 		*reason = reason_of(err);
 		return err == -ENOMEM ? err : 0;
 	}
-	id = elf_obj_build_id(object_elf(object));
-	if (file->build_id && file->build_id->len && !build_id_equal(file->build_id, id)) {
-		object_free(object);
-		*reason = SYM_REPLACED;
-		return 0;
-	}
-	*out = find_by_id(s, id);
-	if (*out) { /* equal contents under another inode */
-		object_free(object);
-		(*out)->key = *key;
-		return 0;
-	}
-	err = add_entry(s, object, key);
+	err = add_entry(s, object, identity);
 	if (err) {
 		object_free(object);
 		return err;
@@ -283,33 +265,35 @@ static int open_entry(struct lookup *s, const struct sym_query *q, const struct 
 	return 0;
 }
 
+static bool is_replaced(const struct sym_file *file, const struct entry *e)
+{
+	return file->build_id && file->build_id->len &&
+	       !build_id_equal(file->build_id, elf_obj_build_id(object_elf(e->object)));
+}
+
 /* 0 with *out set, or with *out NULL and *reason set; or -ENOMEM. */
 static int get_entry(struct lookup *s, const struct sym_query *q, struct entry **out,
 		     enum sym_reason *reason)
 {
 	const struct sym_file *file = q->file;
-	struct sym_file_key key;
-	int err;
+	struct file_identity identity;
+	int err = 0;
 
-	*out = NULL;
-	if (file->build_id && file->build_id->len) {
-		*out = find_by_id(s, file->build_id);
-		sym_file_key(file->fd, &key);
-	} else if (sym_file_key(file->fd, &key)) {
-		*out = find_by_key(s, &key);
-	}
-	if (*out) {
+	sym_file_identity(file, &identity);
+	*out = find(s, &identity);
+	if (*out)
 		s->stats.cache_hits++;
-	} else if (file->fd < 0) {
+	else if (file->fd < 0)
 		*reason = SYM_NO_FILE;
-	} else {
-		err = open_entry(s, q, &key, out, reason);
-		if (err)
-			return err;
-	}
-	if (*out) {
-		(*out)->last_used = ++s->clock;
-		(*out)->used_ns = monotonic_ns();
+	else
+		err = open_entry(s, q, &identity, out, reason);
+	if (err || !*out)
+		return err;
+	(*out)->last_used = ++s->clock;
+	(*out)->used_ns = monotonic_ns();
+	if (is_replaced(file, *out)) {
+		*out = NULL;
+		*reason = SYM_REPLACED;
 	}
 	return 0;
 }

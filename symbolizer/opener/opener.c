@@ -311,8 +311,11 @@ static bool mapped_once(struct opener *o, const struct open_request *req, uint64
 	out->generation = answer.generation;
 	out->root = answer.root;
 	out->file = held_of(o, q.ask.number, &answer);
-	if (answer.has_root)
+	if (answer.has_root) {
 		out->file.root = q.ask.number + 1;
+		out->file.root_dev = answer.root.dev;
+		out->file.root_ino = answer.root.inode;
+	}
 	if (!out->err && opener_has(o, q.ask.number))
 		return false;
 	ended = has_ended(out->err, &answer);

@@ -21,7 +21,17 @@ struct opener;
 /* Identity of a file by facts that the kernel knows, not by what the file says. */
 struct sym_file_key {
 	uint64_t dev, ino, size;
-	struct timespec mtime;
+	struct timespec mtime, ctime;
+};
+
+/*
+ * Which bytes a name, a line or an unwind table was made of: a hash of what the kernel says of the file and of
+ * the root directory whose debug files count. A build id is what a file says of itself, so what several files
+ * share is never found by a build id alone. All zero: unknown, and equal to nothing.
+ */
+#define FILE_IDENTITY_LEN 32
+struct file_identity {
+	uint8_t data[FILE_IDENTITY_LEN];
 };
 
 /* A file that another process holds open for this one, see opener.h. */
@@ -31,8 +41,9 @@ struct held_file {
 	uint64_t origin; /* the number that it was opened under, which is never used again */
 	uint64_t
 		root; /* number of the root directory of the process that mapped it; 0: the host's */
-	uint32_t uid;	  /* of the file's owner */
-	bool others_read; /* by its mode */
+	uint64_t root_dev, root_ino; /* of that directory */
+	uint32_t uid;		     /* of the file's owner */
+	bool others_read;	     /* by its mode */
 	struct sym_file_key key;
 };
 
@@ -48,6 +59,8 @@ struct sym_file {
 		*build_id;	      /* of the mapping, to notice a replaced file; NULL: unknown */
 	const struct held_file *held; /* in place of both descriptors; NULL: they count */
 	uint32_t uid; /* of the file's owner; 0 for files that the user of kiln names */
+	/* Where it is known already, also when neither is open; NULL: see sym_file_identity(). */
+	const struct file_identity *identity;
 };
 
 /* A file that is known by its descriptor alone. */
@@ -64,6 +77,11 @@ static inline bool sym_file_is_open(const struct sym_file *file)
 bool sym_file_key(int fd, struct sym_file_key *key);
 /* The same of a file that may be held elsewhere. */
 bool sym_file_facts(const struct sym_file *file, struct sym_file_key *key);
+
+/* False, with all zeros: the file is not open, and nobody has said it. */
+bool sym_file_identity(const struct sym_file *file, struct file_identity *out);
+/* False if either is unknown. */
+bool file_identity_equal(const struct file_identity *a, const struct file_identity *b);
 
 /* Appends the file's display name: the last component of its path, as clean text. 0 or -ENOMEM. */
 int sym_module_name(struct buf *out, const char *path);
@@ -137,7 +155,7 @@ struct symbolizer_opts {
 	 * the symbolizer then owns, or -ENOENT. NULL: no one to ask. */
 	int (*find_debug)(void *ctx, const struct build_id *id);
 	void *find_ctx;
-	/* Directory of line tables by build id (line_cache.h), created if missing; NULL: use no
+	/* Directory of line tables (line_cache.h), created if missing; NULL: use no
 	 * tables. */
 	const char *table_dir;
 	/* Who opens debug files for the reader; NULL: this process does. On success the symbolizer

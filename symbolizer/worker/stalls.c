@@ -20,18 +20,13 @@ static bool is_old(const struct stalls *s, uint64_t since_ns, uint64_t now_ns)
 
 void file_id_of(const struct sym_file *file, struct file_id *id)
 {
-	memset(id, 0, sizeof(*id));
-	if (file->build_id && file->build_id->len)
-		id->build_id = *file->build_id;
-	else
-		sym_file_facts(file, &id->key);
+	id->number = 0;
+	sym_file_identity(file, &id->file);
 }
 
 bool file_id_equal(const struct file_id *a, const struct file_id *b)
 {
-	if (a->build_id.len || b->build_id.len)
-		return build_id_equal(&a->build_id, &b->build_id);
-	return a->number == b->number && !memcmp(&a->key, &b->key, sizeof(a->key));
+	return a->number == b->number && !memcmp(&a->file, &b->file, sizeof(a->file));
 }
 
 static struct bad_file *find_bad(struct stalls *s, const struct file_id *id)

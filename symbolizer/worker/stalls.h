@@ -7,7 +7,6 @@
 #ifndef KILN_SYMBOLIZER_WORKER_STALLS_H
 #define KILN_SYMBOLIZER_WORKER_STALLS_H
 
-#include "profiler/base/build_id.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/query/answer.h"
 
@@ -21,11 +20,9 @@
 /* What may still be asked about a file. */
 enum trust { NO_NAMES, NO_LINES, ALL };
 
-/* Identity of a file: its build id, else the kernel's facts about it, else a number of the
- * caller. Unknown parts are zero. */
+/* Identity of a file: what the kernel says of it, or a number of the caller. Unknown parts are zero. */
 struct file_id {
-	struct build_id build_id;
-	struct sym_file_key key;
+	struct file_identity file;
 	uint32_t number;
 };
 
@@ -52,7 +49,7 @@ struct stalls {
 
 void stalls_release(struct stalls *s);
 
-/* Takes the build id, else the kernel's facts. */
+/* Takes sym_file_identity(). */
 void file_id_of(const struct sym_file *file, struct file_id *id);
 bool file_id_equal(const struct file_id *a, const struct file_id *b);
 

@@ -239,18 +239,19 @@ int worker_ask(struct worker *w, enum query_kind kind, const struct sym_file *fi
 	return err;
 }
 
-/* Asks for segments. A reader that knows the build id needs no descriptor, which costs a question to
+/* Asks for segments. A reader that knows the file needs no descriptor, which costs a question to
  * the opener. */
 static int ask_segments(struct worker *w, const struct sym_file *file,
-			const struct elf_facts **facts)
+			const struct file_identity *identity, const struct elf_facts **facts)
 {
 	struct sym_file bare = *file;
 	int err;
 
-	if (!file->held || !file->build_id)
+	if (!file->held)
 		return worker_ask(w, QUERY_NAMES, file, facts, NULL);
 	bare.held = NULL;
 	bare.fd = bare.root_fd = -1;
+	bare.identity = identity;
 	err = worker_ask(w, QUERY_NAMES, &bare, facts, NULL);
 	if (err || (*facts)->n_segs)
 		return err;
@@ -266,7 +267,7 @@ int worker_segment(struct worker *w, const struct sym_file *file, uint64_t elf_v
 
 	file_id_of(file, &id);
 	if (!file_id_equal(&w->facts_of, &id)) {
-		err = ask_segments(w, file, &facts);
+		err = ask_segments(w, file, &id.file, &facts);
 		if (err)
 			return err;
 		w->facts_of = id;

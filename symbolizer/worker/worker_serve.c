@@ -170,6 +170,7 @@ static int answer(struct served *s, const struct wire_query *wire, const char *p
 		.root_fd = wire->has_root ? THE_ROOT : -1,
 		.path = path,
 		.build_id = wire->build_id.len ? &wire->build_id : NULL,
+		.identity = &wire->identity,
 	};
 	struct sym_query q = {
 		.kind = wire->kind,

@@ -167,6 +167,7 @@ static int tell_query(struct worker *w, struct ask *a)
 	q.has_lines = w->opts.lines != NULL;
 	if (file->build_id)
 		q.build_id = *file->build_id;
+	sym_file_identity(file, &q.identity);
 	err = worker_send_file(w, a, &q, sizeof(q), path, path_len + 1, file);
 	if (!err)
 		err = send_numbers(w, a, a->q->addr);

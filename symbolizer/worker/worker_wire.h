@@ -83,6 +83,7 @@ struct wire_query {
 	uint8_t kind, offsets, names_only, has_root;
 	uint8_t can_find, has_lines, reserved[2];
 	struct build_id build_id; /* len 0: unknown */
+	struct file_identity identity;
 };
 
 struct wire_open {

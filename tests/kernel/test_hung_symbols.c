@@ -143,8 +143,8 @@ static void test_many_files(void **state)
 	open_worker(&lookup, &w, NULL);
 	stop_server();
 	for (uint8_t i = 0; i < 50; i++) {
-		struct build_id id = {.data = {i}, .len = 20};
-		struct sym_file file = {.fd = hung, .root_fd = -1, .build_id = &id};
+		struct file_identity id = {{i + 1}};
+		struct sym_file file = {.fd = hung, .root_fd = -1, .identity = &id};
 		struct sym_query q = {.file = &file, .addr = &shown, .n = 1};
 		struct seen s = {.name = "never called"};
 

@@ -224,6 +224,22 @@ TEST(test_a_binary_known_under_two_names)
 	assert_non_null(strstr(quality.blame.data[1].hint, "rebuild it with -fasynchronous"));
 }
 
+/* It claims the build id of another: what is wrong with it is not put down to the other. */
+TEST(test_a_claimed_build_id)
+{
+	struct agg_frame f, g;
+
+	fixture_run("cp prog claims && printf x >>claims");
+	f = in_file(named_file(&nf, "prog"));
+	g = in_file(named_file(&nf, "claims"));
+	agg.recorded = 100;
+	blame_frame(blame, &f, 10, false);
+	blame_frame(blame, &g, 20, true);
+	report();
+	assert_string_equal(the_only_one()->module, "claims");
+	assert_int_equal(the_only_one()->frames, 20);
+}
+
 /* Processes of one program with code of their own are one suspect; another program is another. */
 TEST(test_processes_of_one_program)
 {
@@ -375,6 +391,7 @@ int main(void)
 		T(test_what_is_not_worth_a_word),
 		T(test_the_worst_come_first_and_no_more_than_ten),
 		T(test_a_binary_known_under_two_names),
+		T(test_a_claimed_build_id),
 		T(test_processes_of_one_program),
 		T(test_advice_for_files),
 		T(test_advice_for_files_without_a_table),

@@ -36,9 +36,9 @@ static int teardown(void **state)
 	return fixture_teardown(state);
 }
 
-static struct build_id id_of(uint32_t i)
+static struct file_identity id_of(uint32_t i)
 {
-	struct build_id id = {.len = 20};
+	struct file_identity id = {{0}};
 
 	memcpy(id.data, &i, sizeof(i));
 	return id;
@@ -63,7 +63,7 @@ static struct unwind_cache_stats stats_of(const struct unwind_cache *c)
 
 static int get(struct unwind_cache *c, uint32_t i)
 {
-	struct build_id id = id_of(i);
+	struct file_identity id = id_of(i);
 	void *blob = NULL;
 	size_t len = 0;
 	int err = unwind_cache_get(c, &id, &blob, &len);
@@ -78,7 +78,7 @@ static int get(struct unwind_cache *c, uint32_t i)
 
 static void put(struct unwind_cache *c, uint32_t i)
 {
-	struct build_id id = id_of(i);
+	struct file_identity id = id_of(i);
 
 	unwind_cache_put(c, &id, table, table_len);
 }
@@ -188,7 +188,7 @@ static void test_without_a_directory(void **state)
 static void *use(void *arg)
 {
 	struct unwind_cache *c = arg;
-	const struct build_id id = id_of(7);
+	const struct file_identity id = id_of(7);
 	void *got;
 	size_t n;
 
