@@ -26,7 +26,7 @@
 #include <linux/types.h>
 
 #define UNWIND_MAGIC	   0x77756e6b /* "knuw" */
-#define UNWIND_VERSION	   6
+#define UNWIND_VERSION	   7
 #define UNWIND_PAGE	   4096
 #define UNWIND_BUCKET_BITS 8 /* a row's pc is one byte */
 #define UNWIND_BUCKET	   (1u << UNWIND_BUCKET_BITS)
@@ -64,7 +64,8 @@ _Static_assert(sizeof(struct unwind_head) == 64, "format");
 #define UNWIND_CFA_KINDS(X)                                                                        \
 	X(NONE, "none")	    /* no frame description covers this address */                         \
 	X(SLOW, "slow")	    /* described by something only user space can evaluate */              \
-	X(ROOT, "root")	    /* return address undefined: the outermost frame */                    \
+	X(ROOT, "root")	    /* return address undefined: the outermost frame. Only this makes a  \
+				     stack complete */ \
 	X(SIGNAL, "signal") /* signal frame; registers (sigcontext) at rsp+cfa_off */              \
 	X(FP, "fp")	    /* code known to keep frame pointers: record at rbp */                 \
 	X(RSP, "rsp")	    /* rsp + cfa_off */                                                    \
@@ -76,7 +77,9 @@ _Static_assert(sizeof(struct unwind_head) == 64, "format");
 	X(REG, "reg")	    /* off:reg, any register + off: only where all are known */            \
 	X(DEREF_RSP, "deref_rsp") /* off:post, *(rsp + off) + post */                              \
 	X(DEREF_RBP, "deref_rbp") /* off:post, *(rbp + off) + post */                              \
-	X(DEREF_IDX, "deref_idx") /* off:reg, *(rsp + reg * 8 + off) + 8: bn_mul_mont of OpenSSL */
+	X(DEREF_IDX,                                                                               \
+	  "deref_idx")	/* off:reg, *(rsp + reg * 8 + off) + 8: bn_mul_mont of OpenSSL */          \
+	X(STOP, "stop") /* on another stack than its callers, with no way back: no root */
 
 enum unwind_cfa {
 #define X(kind, name) UNWIND_CFA_##kind,
@@ -152,7 +155,9 @@ enum unwind_in {
 	X(END_SLOW, slow, "only user space can evaluate the frame's description")                  \
 	X(END_LOOP, loop, "the chain of frames does not move up the stack")                        \
 	X(END_DEEP, deep, "more frames than are kept")                                             \
-	X(END_SLICE, slice, "the stack goes on above what was copied of it")
+	X(END_SLICE, slice, "the stack goes on above what was copied of it")                       \
+	X(END_CHAIN, chain, "the chain of frame records ends, at no known root")                   \
+	X(END_ZERO, zero, "a return address is 0, at no known root")
 
 enum unwind_end {
 #define X(end, key, text) UNWIND_##end,

@@ -233,6 +233,8 @@ UNWIND_INLINE int unwind_cfa(struct unwind_env *env, const struct unwind_frame *
 		return UNWIND_ON;
 	case UNWIND_CFA_ROOT:
 		return UNWIND_END_ROOT;
+	case UNWIND_CFA_STOP:
+		return UNWIND_END_CHAIN;
 	case UNWIND_CFA_SLOW:
 		return UNWIND_END_SLOW;
 	default:
@@ -259,7 +261,10 @@ UNWIND_INLINE int unwind_bp(struct unwind_env *env, const struct unwind_frame *f
 	return unwind_op_read(env, base + (__s64)rule.bp_off, bp) ? UNWIND_END_BAD_READ : UNWIND_ON;
 }
 
-/* Goes to the caller, wherever it says it is: pc 0 is what the outermost frame returns to. */
+/*
+ * Goes to the caller, wherever it says it is. A return address of 0 is no root: one wrong step leads to
+ * zeros as well, and what has no caller is described as such (UNWIND_CFA_ROOT).
+ */
 UNWIND_INLINE int unwind_go(struct unwind_frame *f, __u64 pc, __u64 sp, __u64 bp, int may_jump)
 {
 	if (sp <= f->sp) {
@@ -272,7 +277,7 @@ UNWIND_INLINE int unwind_go(struct unwind_frame *f, __u64 pc, __u64 sp, __u64 bp
 	f->bp = bp;
 	f->exact = 0;
 	f->was_signal = 0;
-	return pc ? UNWIND_ON : UNWIND_END_ROOT;
+	return pc ? UNWIND_ON : UNWIND_END_ZERO;
 }
 
 UNWIND_INLINE int unwind_step_signal(struct unwind_env *env, struct unwind_frame *f, __s32 off)
@@ -292,14 +297,15 @@ UNWIND_INLINE int unwind_step_signal(struct unwind_env *env, struct unwind_frame
 }
 
 /* A frame record: the caller's rbp and the return address, as every function keeps them that does
- * `push rbp; mov rbp, rsp`. rbp is 0 where the chain ends (System V ABI, x86-64, 3.4.1). */
+ * `push rbp; mov rbp, rsp`. rbp is 0 where the chain ends (System V ABI, x86-64, 3.4.1), and in code that
+ * keeps something else in it: so that is no root. */
 UNWIND_INLINE int unwind_step_fp(struct unwind_env *env, struct unwind_frame *f, int may_jump)
 {
 	__u64 pc, bp;
 
 	f->by_fp = 1;
 	if (!f->bp)
-		return UNWIND_END_ROOT;
+		return UNWIND_END_CHAIN;
 	if (f->bp < f->sp && !may_jump)
 		return UNWIND_END_LOOP;
 	if (unwind_op_read(env, f->bp, &bp) || unwind_op_read(env, f->bp + 8, &pc))

@@ -52,6 +52,8 @@ const char *loss_cure(enum loss_reason r);
 	X(recorded)	    /* in the profile */                                                   \
 	X(user_complete)    /* user stack walked to the root */                                    \
 	X(user_truncated)   /* user stack cut: too deep, or the walk failed */                     \
+	X(ends_chain)	    /* of these, at the end of a chain of frame records, at no root */     \
+	X(ends_zero)	    /* of these, at a return address of 0, at no root */                   \
 	X(user_missing)	    /* user stack wanted, none got */                                      \
 	X(kernel_missing)   /* kernel stack wanted, none got */                                    \
 	X(kernel_collision) /* bucket of the stack map was taken: frames sent, nothing lost */     \

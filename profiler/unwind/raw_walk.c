@@ -140,7 +140,8 @@ static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, en
 	static const enum unwind_end as_walk_end[] = {
 		[CFI_WALK_ROOT] = UNWIND_END_ROOT,	 [CFI_WALK_SLICE] = UNWIND_END_SLICE,
 		[CFI_WALK_NO_INFO] = UNWIND_END_NO_RULE, [CFI_WALK_LIMIT] = UNWIND_END_DEEP,
-		[CFI_WALK_ERROR] = UNWIND_END_LOOP,
+		[CFI_WALK_ERROR] = UNWIND_END_LOOP,	 [CFI_WALK_CHAIN] = UNWIND_END_CHAIN,
+		[CFI_WALK_ZERO] = UNWIND_END_ZERO,
 	};
 	struct raw_walk *s = ctx;
 	const struct raw_sample *r = s->batch.data[i];

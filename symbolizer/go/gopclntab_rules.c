@@ -12,6 +12,7 @@ enum { FLAG_TOP_FRAME = 1, FLAG_SP_WRITE = 2 };
 
 static const struct unwind_rule by_record = {.cfa = UNWIND_CFA_FP};
 static const struct unwind_rule root = {.cfa = UNWIND_CFA_ROOT};
+static const struct unwind_rule stop = {.cfa = UNWIND_CFA_STOP};
 
 bool gopclntab_has_depths(const struct gopclntab *t)
 {
@@ -52,13 +53,15 @@ static bool pushes_rbp(struct gopclntab *t, const struct go_func *f)
 }
 
 /*
- * morestack() leaves its stack for good. Before Go 1.21 it left no frame record: rbp is arbitrary
- * there, and the runtime's own walks end there too. (1.20 looks like later releases, which clear
- * rbp.)
+ * morestack() leaves its stack for good, though the goroutine has callers: that is no root. Before Go
+ * 1.21 it left no frame record: rbp is arbitrary there, and the runtime's own walks end there too. (1.20
+ * looks like later releases, which clear rbp.)
  */
-static bool leaves_no_record(const struct gopclntab *t, const char *name)
+static bool leaves_no_record(struct gopclntab *t, const struct go_func *f)
 {
-	return !strcmp(name, "runtime.morestack") && t->version < GO_1_20;
+	const char *name = f->flags & FLAG_SP_WRITE ? go_func_name(t, f->name) : NULL;
+
+	return name && !strcmp(name, "runtime.morestack") && t->version < GO_1_20;
 }
 
 /*
@@ -81,12 +84,10 @@ static bool is_root(struct gopclntab *t, const struct go_func *f)
 {
 	const char *name;
 
-	if (!(f->flags & (FLAG_TOP_FRAME | FLAG_SP_WRITE)))
+	if (!(f->flags & FLAG_TOP_FRAME))
 		return false;
 	name = go_func_name(t, f->name);
-	if (f->flags & FLAG_TOP_FRAME)
-		return !name || strcmp(name, "runtime.sigtramp") != 0;
-	return name && leaves_no_record(t, name);
+	return !name || strcmp(name, "runtime.sigtramp") != 0;
 }
 
 /* The function switches stacks, and its frame record leads back. clone() makes no record, and
@@ -139,6 +140,8 @@ static int func_rules(struct gopclntab *t, const struct go_func *f, uint64_t end
 
 	if (is_root(t, f))
 		return fn(ctx, f->entry, root);
+	if (leaves_no_record(t, f))
+		return fn(ctx, f->entry, stop);
 	if (deepest == UINT32_MAX && leaves_by_record(t, f))
 		return fn(ctx, f->entry, by_record);
 	return depth_rules(t, f, end, deepest, fn, ctx);

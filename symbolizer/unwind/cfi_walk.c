@@ -312,6 +312,10 @@ static enum cfi_walk_end walk_tables(struct cfi_walk *u, unw_cursor_t *c, bool e
 		return CFI_WALK_SLICE;
 	case UNWIND_END_DEEP:
 		return CFI_WALK_LIMIT;
+	case UNWIND_END_CHAIN:
+		return CFI_WALK_CHAIN;
+	case UNWIND_END_ZERO:
+		return CFI_WALK_ZERO;
 	case UNWIND_END_LOOP:
 		return CFI_WALK_ERROR;
 	default:
@@ -336,16 +340,16 @@ static enum cfi_walk_end walk(struct cfi_walk *u, unw_cursor_t *c, uint64_t *fra
 			return CFI_WALK_ROOT;
 		if (step < 0)
 			return u->past_slice ? CFI_WALK_SLICE : CFI_WALK_NO_INFO;
-		/* Without CFI libunwind steps by rbp and takes a zero there for the root. That
-		 * is right in JIT code. In a file it is a guess. */
+		/* Without CFI libunwind steps by rbp and takes a zero there for the root. In JIT
+		 * code that is the end of a chain, in a file it is a guess. */
 		if (!u->described && !u->current.is_jit)
 			return CFI_WALK_NO_INFO;
 		if (step == 0)
-			return CFI_WALK_ROOT;
+			return u->described ? CFI_WALK_ROOT : CFI_WALK_CHAIN;
 		if (unw_get_reg(c, UNW_REG_IP, &ip) || unw_get_reg(c, UNW_REG_SP, &sp))
 			return CFI_WALK_ERROR;
 		if (!ip)
-			return CFI_WALK_ROOT;
+			return CFI_WALK_ZERO;
 		if (sp <= last_sp && !interrupts)
 			return CFI_WALK_ERROR;
 		last_sp = sp;

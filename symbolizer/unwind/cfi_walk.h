@@ -45,6 +45,8 @@ struct captured_stack {
 	X(ROOT, "the outermost frame was reached")                                                 \
 	X(SLICE, "the stack goes on above the captured part")                                      \
 	X(NO_INFO, "code without call frame information")                                          \
+	X(CHAIN, "the chain of frame records ends, at no known root")                              \
+	X(ZERO, "a return address is 0, at no known root")                                         \
 	X(LIMIT, "more frames than the limit")                                                     \
 	X(ERROR, "the call frame information is malformed")
 

@@ -59,6 +59,43 @@ test_callers_of_what_never_returns() {
 	assert_complete auto.pb.gz 97
 }
 
+# Code made at run time may use rbp for anything, zero as well: what called it is not known then, and it
+# is no root.
+test_code_that_uses_the_frame_pointer_otherwise() {
+	need_bpf
+	cat >zero.c <<-'C'
+		#include <string.h>
+		#include <sys/mman.h>
+		#include <time.h>
+		__attribute__((noinline)) static void caller(void (*f)(unsigned))
+		{
+			f(40000);
+			__asm__ volatile("");
+		}
+		int main(void)
+		{
+			/* push %rbp; push %rbx; xor %ebp, %ebp; 1: dec %edi; jnz 1b; pop %rbx; pop %rbp; ret */
+			static const unsigned char code[] = {0x55, 0x53, 0x31, 0xed, 0xff, 0xcf,
+							     0x75, 0xfc, 0x5b, 0x5d, 0xc3};
+			void *m = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			clock_t end = clock() + 2 * CLOCKS_PER_SEC;
+			memcpy(m, code, sizeof(code));
+			while (clock() < end)
+				caller((void (*)(unsigned))m);
+			return 0;
+		}
+	C
+	"${CC:-gcc}" -O2 zero.c -o zero
+	"$KILN" record -U -F 199 -o p.pb.gz -- ./zero 2>err
+	assert_at_least "samples" "$(profile_samples p.pb.gz)" 100
+	assert_at_least "share without a caller" "$(profile_share p.pb.gz '!('"$(in_stack main)"')')" 80
+	assert_near "what it claims" "$(claimed p.pb.gz)" "$(profile_share p.pb.gz "$(in_stack main)")" 1.5
+	assert_at_least "stacks that end with the chain" \
+		"$(profile_py comments p.pb.gz | sed -n 's/^kiln.ends_chain=//p')" 80
+	assert_match "the note" err "zero keeps no frame pointers in code it compiles"
+}
+
 test_many_executable_mappings() {
 	need_bpf
 	"$KILN" record -q -U -o p.pb.gz -- "$WORKLOADS/mappings" many 3

@@ -15,10 +15,11 @@ import collections
 import re
 import sys
 
-# Functions that nothing calls. Go's mcall() and morestack() leave their stack for good.
+# Functions that nothing calls. Go's mcall() leaves its stack for good. So does morestack(), but its
+# goroutine has callers.
 ROOT = re.compile(r"(_start|_dl_start_user|_dl_start|__libc_start_main.*|__libc_start_call_main"
                   r"|start_thread|thread_start|clone3?|__clone3?|__clone_internal"
-                  r"|_rt0_amd64(_linux)?|runtime\.(goexit|mstart|rt0_go|mcall|morestack)(\.abi0)?)$")
+                  r"|_rt0_amd64(_linux)?|runtime\.(goexit|mstart|rt0_go|mcall)(\.abi0)?)$")
 # A stripped program's _start has no name, but its callee in the C library has one.
 BELOW_START = re.compile(r"__libc_start_main")
 NO_NAME = re.compile(r"(0x[0-9a-f]+|[0-9a-f]{6,}|\[unknown\]|.*\+(sub_|0x)[0-9a-f]+)$")

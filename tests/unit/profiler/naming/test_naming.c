@@ -445,6 +445,9 @@ static void check_judged(const struct judged_case *c, uint32_t ksym)
 	assert_int_equal(quality.user_complete, c->judged == COMPLETE ? 7 : 0);
 	assert_int_equal(quality.user_truncated, c->judged == CUT ? 7 : 0);
 	assert_int_equal(quality.user_missing, c->judged == MISSING ? 7 : 0);
+	assert_int_equal(quality.ends_chain,
+			 c->judged == CUT && c->end == UNWIND_END_CHAIN ? 7 : 0);
+	assert_int_equal(quality.ends_zero, c->judged == CUT && c->end == UNWIND_END_ZERO ? 7 : 0);
 	assert_int_equal(quality.kernel_missing, frames[0].cls == AT_MISSED_KERNEL ? 7 : 0);
 	profile_free(profile);
 	profile = NULL;
@@ -473,6 +476,10 @@ TEST(test_stacks_are_judged)
 		{{start, shown}, 2, 0, UNWIND_END_NO_RULE, CUT, "_start;shown:3;[truncated]"},
 		{{shown, main_fn, cut}, 3, 0, UNWIND_ON, CUT, "shown:3;main:4;[truncated]"},
 		{{shown, cut}, 2, 0, UNWIND_END_NO_MAPPING, CUT, "shown:3;[truncated]"},
+		/* zeros are no root, but they may come behind one */
+		{{shown, main_fn}, 2, 0, UNWIND_END_CHAIN, CUT, "shown:3;main:4;[truncated]"},
+		{{shown, main_fn}, 2, 0, UNWIND_END_ZERO, CUT, "shown:3;main:4;[truncated]"},
+		{{shown, start}, 2, 0, UNWIND_END_CHAIN, COMPLETE, "shown:3;_start"},
 		{{nowhere}, 1, 0, UNWIND_ON, CUT, "[unknown];[truncated]"},
 		/* what is missing in the middle leaves the root what it is */
 		{{shown, cut, start},

@@ -203,11 +203,11 @@ TEST(test_walked_at_once)
 	sample(100, FRAMES(CODE + 1, CODE + 2, CODE + 3));
 	sample(101, FRAMES(CODE + 1))->why = UNWIND_END_SLOW;
 	raw_walk_run(walk, NULL);
-	assert_walked(100, UNWIND_END_ROOT, FRAMES(CODE + 1, CODE + 2, CODE + 3));
-	assert_walked(101, UNWIND_END_ROOT, FRAMES(CODE + 1));
+	assert_walked(100, UNWIND_END_CHAIN, FRAMES(CODE + 1, CODE + 2, CODE + 3));
+	assert_walked(101, UNWIND_END_CHAIN, FRAMES(CODE + 1));
 	assert_false(raw_walk_waits(walk));
 	assert_int_equal(stats().by_tables, 2);
-	assert_int_equal(stats().complete, 2);
+	assert_int_equal(stats().complete, 0);
 	assert_int_equal(stats().why[UNWIND_END_NO_MAPPING], 1);
 	assert_int_equal(stats().why[UNWIND_END_SLOW], 1);
 	assert_int_equal(stats().waited, 0);
@@ -219,8 +219,22 @@ TEST(test_a_file_that_has_no_table)
 {
 	sample(100, FRAMES(FILE_CODE + 1, CODE + 2));
 	raw_walk_run(walk, NULL);
-	assert_walked(100, UNWIND_END_ROOT, FRAMES(FILE_CODE + 1, CODE + 2));
+	assert_walked(100, UNWIND_END_CHAIN, FRAMES(FILE_CODE + 1, CODE + 2));
 	assert_true(feed_asked > 0);
+}
+
+/* Code that keeps something else in rbp makes zeros: they are no root. */
+TEST(test_zeros_are_no_root)
+{
+	sample(100, FRAMES(CODE + 1));
+	sample(101, FRAMES(CODE + 1, CODE + 2, 0));
+	sample(102, FRAMES(FILE_CODE + 1, 0));
+	raw_walk_run(walk, NULL);
+	assert_walked(100, UNWIND_END_CHAIN, FRAMES(CODE + 1));
+	assert_walked(101, UNWIND_END_ZERO, FRAMES(CODE + 1, CODE + 2));
+	assert_walked(102, UNWIND_END_ZERO, FRAMES(FILE_CODE + 1));
+	assert_int_equal(stats().by_tables, 3);
+	assert_int_equal(stats().complete, 0);
 }
 
 /* More stack than was copied. */
@@ -266,7 +280,7 @@ TEST(test_waiting_for_a_table)
 	feed_says = FEED_NEVER;		 /* it has come to nothing */
 	raw_walk_run(walk, NULL);
 	for (uint64_t i = 0; i < 3; i++)
-		assert_walked(100 + i, UNWIND_END_ROOT, FRAMES(FILE_CODE + 1, CODE + 2));
+		assert_walked(100 + i, UNWIND_END_CHAIN, FRAMES(FILE_CODE + 1, CODE + 2));
 	assert_false(raw_walk_waits(walk));
 	assert_int_equal(stats().waited, 3);
 	assert_int_equal(stats().late, 0);
@@ -347,7 +361,7 @@ TEST(test_code_where_nothing_is_known)
 	assert_false(rescan_is_due(rescan, TGID));
 	raw_walk_run(walk, NULL);
 	assert_false(raw_walk_waits(walk));
-	assert_walked(100, UNWIND_END_ROOT, FRAMES(0xdead00, CODE + 2));
+	assert_walked(100, UNWIND_END_CHAIN, FRAMES(0xdead00, CODE + 2));
 	/* no sample waits for the same again at once */
 	sample(101, FRAMES(0xbeef00));
 	raw_walk_run(walk, NULL);
@@ -400,6 +414,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_walked_at_once),
 		T(test_a_file_that_has_no_table),
+		T(test_zeros_are_no_root),
 		T(test_the_end_of_what_was_copied),
 		T(test_in_the_middle_of_an_exec),
 		T(test_waiting_for_a_table),

@@ -57,7 +57,7 @@ static void test_functions_that_switch_stacks(void **state)
 		assert_int_equal(noted.mcall_entry.cfa_off, 8);
 		assert_int_equal(noted.mcall.cfa, UNWIND_CFA_ROOT);
 		assert_int_equal(noted.morestack.cfa,
-				 system(t->records) ? UNWIND_CFA_ROOT : UNWIND_CFA_FP);
+				 system(t->records) ? UNWIND_CFA_STOP : UNWIND_CFA_FP);
 		assert_int_equal(noted.clone.cfa, UNWIND_CFA_RSP);
 		assert_int_equal(noted.clone.cfa_off, 8);
 		gopclntab_free(noted.t);
