@@ -388,6 +388,19 @@ UNWIND_INLINE int unwind_is_usual(struct unwind_rule rule)
 }
 
 /*
+ * The page of old system calls, which every process has at one address and no mapping. The kernel makes
+ * each call in a trap at its first instruction, where the return address is on top of the stack.
+ */
+#define UNWIND_VSYSCALL	     0xffffffffff600000ull
+#define UNWIND_VSYSCALL_STEP 1024 /* bytes from call to call */
+
+UNWIND_INLINE int unwind_is_vsyscall(const struct unwind_frame *f)
+{
+	return f->exact && (f->pc & ~4095ull) == UNWIND_VSYSCALL &&
+	       !(f->pc & (UNWIND_VSYSCALL_STEP - 1));
+}
+
+/*
  * The address that says where a frame is: the call instruction rather than what follows it, which
  * may be another function's first byte after a call that never returns.
  */
@@ -409,7 +422,10 @@ UNWIND_INLINE int unwind_step(struct unwind_env *env, struct unwind_frame *f)
 	case UNWIND_IN_JIT:
 		return unwind_step_fp(env, f, 0);
 	case UNWIND_IN_NOTHING:
-		return UNWIND_END_NO_MAPPING;
+		if (!unwind_is_vsyscall(f))
+			return UNWIND_END_NO_MAPPING;
+		return unwind_step_usual(env, f,
+					 (struct unwind_rule){.cfa = UNWIND_CFA_RSP, .cfa_off = 8});
 	default:
 		return UNWIND_END_NO_TABLE;
 	}

@@ -237,6 +237,22 @@ TEST(test_zeros_are_no_root)
 	assert_int_equal(stats().complete, 0);
 }
 
+/* The page of old system calls is in no mapping. Its calls trap at their first instruction. */
+TEST(test_old_system_calls)
+{
+	const uint64_t gettimeofday = 0xffffffffff600000, time = gettimeofday + 1024;
+	uint64_t caller = CODE + 2;
+
+	memcpy(sample(100, FRAMES(time))->stack + KILN_RED_ZONE, &caller, sizeof(caller));
+	sample(101, FRAMES(time + 1));
+	sample(102, FRAMES(CODE + 1, gettimeofday));
+	raw_walk_run(walk, NULL);
+	raw_walk_finish(walk, window); /* of the second, a rescan might have found the mapping */
+	assert_walked(100, UNWIND_END_CHAIN, FRAMES(time, CODE + 2));
+	assert_walked(101, UNWIND_END_NO_MAPPING, FRAMES(time + 1));
+	assert_walked(102, UNWIND_END_NO_MAPPING, FRAMES(CODE + 1, gettimeofday));
+}
+
 /* More stack than was copied. */
 TEST(test_the_end_of_what_was_copied)
 {
@@ -415,6 +431,7 @@ int main(void)
 		T(test_walked_at_once),
 		T(test_a_file_that_has_no_table),
 		T(test_zeros_are_no_root),
+		T(test_old_system_calls),
 		T(test_the_end_of_what_was_copied),
 		T(test_in_the_middle_of_an_exec),
 		T(test_waiting_for_a_table),
