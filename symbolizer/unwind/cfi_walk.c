@@ -252,11 +252,11 @@ static bool is_code(struct cfi_walk *u, uint64_t ip)
 static bool is_start(struct cfi_walk *u, uint64_t va)
 {
 	struct cfi_place place = {0};
-	uint64_t entry;
+	uint64_t entry, end;
 
 	u->place(u->place_ctx, va, &place);
-	entry = place.obj ? unwind_entry(place.obj) : 0;
-	return entry && va - place.bias - entry < UNWIND_ENTRY_MAX;
+	entry = place.obj ? unwind_entry(place.obj, &end) : 0;
+	return entry && va - place.bias - entry < end - entry;
 }
 
 static bool has_table(struct cfi_walk *u, uint64_t va)

@@ -135,22 +135,31 @@ static int text_range(struct unwind_source *src, struct elf_obj *obj)
 	return src->begin_va < src->end_va ? 0 : -ENODATA;
 }
 
+/* Widens a range to what is described of the text. */
+static void add_described_range(const struct unwind_source *src, const struct cfi *cfi,
+				uint64_t *first, uint64_t *last)
+{
+	const struct cfi_fde *fdes = cfi->fdes.data;
+	size_t at = 0, end = cfi->fdes.len;
+
+	while (at < end && fdes[at].end <= src->begin_va)
+		at++;
+	while (at < end && fdes[end - 1].start >= src->end_va)
+		end--;
+	if (at < end) {
+		*first = min_u64(*first, fdes[at].start);
+		*last = max_u64(*last, fdes[end - 1].end);
+	}
+}
+
 /* If code without CFI has no rule, the table spans only what is described or known. */
 static int narrow_range(struct unwind_source *src)
 {
-	const struct cfi_fde *fdes = src->cfi.fdes.data;
-	size_t at = 0, end = src->cfi.fdes.len;
 	uint64_t first = UINT64_MAX, last = 0;
 
 	if (src->gap_cfa == UNWIND_CFA_NONE) {
-		while (at < end && fdes[at].end <= src->begin_va)
-			at++;
-		while (at < end && fdes[end - 1].start >= src->end_va)
-			end--;
-		if (at < end) {
-			first = fdes[at].start;
-			last = fdes[end - 1].end;
-		}
+		add_described_range(src, &src->cfi, &first, &last);
+		add_described_range(src, &src->more, &first, &last);
 		if (src->n_known) {
 			first = min_u64(first, src->known[0].va);
 			last = max_u64(last, src->known[src->n_known - 1].end);
@@ -202,10 +211,54 @@ static bool is_start_code(const uint8_t *code, size_t len)
 	return false;
 }
 
-uint64_t unwind_entry(struct elf_obj *obj)
+/* The length of an instruction as start code has them, without its REX prefix; 0: of another one. */
+static size_t plain_insn_len(const uint8_t *p)
+{
+	bool regs_only = p[1] >= 0xc0;
+
+	if (p[0] >= 0x50 && p[0] <= 0x5f)
+		return 1; /* push, pop */
+	if ((p[0] == 0x31 || p[0] == 0x89) && regs_only)
+		return 2; /* xor, mov */
+	if (p[0] == 0x83 && regs_only)
+		return 3; /* and $-16, %rsp */
+	if (p[0] == 0x8d && (p[1] & 0xc7) == 0x05)
+		return 6; /* lea DISP(%rip), REG */
+	if (p[0] == 0xc7 && regs_only)
+		return 6; /* mov $IMM, REG */
+	return p[0] >= 0xb8 && p[0] <= 0xbf ? 5 : 0;
+}
+
+/*
+ * Bytes of start code up to its first call, if it clears rbp, as programs' does, and has only well-known
+ * instructions. (glibc's dynamic linker goes on behind its first call.)
+ */
+static size_t start_code_len(const uint8_t *code, size_t len)
+{
+	size_t at = len >= sizeof(endbr) && !memcmp(code, endbr, sizeof(endbr)) ? sizeof(endbr) : 0;
+	const size_t longest = 7;
+	size_t n;
+
+	if (len - at < 3 || code[at + (code[at] == 0x48)] != 0x31)
+		return UNWIND_ENTRY_MAX;
+	while (len - at >= longest) {
+		at += (code[at] & 0xf0) == 0x40;
+		if (code[at] == 0xe8)
+			return at + 5;
+		if (code[at] == 0xff && code[at + 1] == 0x15)
+			return at + 6;
+		n = plain_insn_len(code + at);
+		if (!n)
+			break;
+		at += n;
+	}
+	return UNWIND_ENTRY_MAX;
+}
+
+uint64_t unwind_entry(struct elf_obj *obj, uint64_t *end)
 {
 	const struct elf_segment *seg;
-	uint8_t code[8];
+	uint8_t code[UNWIND_ENTRY_MAX];
 	Elf64_Ehdr head;
 	long n;
 
@@ -216,16 +269,19 @@ uint64_t unwind_entry(struct elf_obj *obj)
 	if (!seg || !seg->exec)
 		return 0;
 	n = elf_obj_pread(obj, code, sizeof(code), seg->file_off + (head.e_entry - seg->va));
-	return n > 0 && is_start_code(code, (size_t)n) ? head.e_entry : 0;
+	if (n <= 0 || !is_start_code(code, (size_t)n))
+		return 0;
+	*end = head.e_entry + start_code_len(code, (size_t)n);
+	return head.e_entry;
 }
 
 static void find_entry(struct unwind_source *src, struct elf_obj *obj)
 {
 	const struct unwind_rule root = {.cfa = UNWIND_CFA_ROOT};
-	uint64_t va = unwind_entry(obj);
+	uint64_t end, va = unwind_entry(obj, &end);
 
 	if (va && va < src->end_va)
-		add_known(src, va, min_u64(va + UNWIND_ENTRY_MAX, src->end_va), root);
+		add_known(src, va, min_u64(end, src->end_va), root);
 }
 
 /*
@@ -356,6 +412,20 @@ static int open_go(struct unwind_source *src, struct elf_obj *obj)
 	return err == -ENODATA ? 0 : err;
 }
 
+/*
+ * A program may have a little .eh_frame, of the files that start it, and all else in .debug_frame
+ * (-fno-asynchronous-unwind-tables -g; musl). A bad one counts as none.
+ */
+static int open_more(struct unwind_source *src, struct elf_obj *obj)
+{
+	struct cfi_section sec = {.debug_frame = true};
+	int err = section_of(obj, ".debug_frame", &sec);
+
+	if (!err)
+		err = cfi_open(&src->more, &sec);
+	return err == -ENOMEM ? err : 0;
+}
+
 int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
 {
 	struct cfi_section sec = {0};
@@ -375,7 +445,8 @@ int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
 		err = cfi_open(&src->cfi, &sec);
 	if (err && !(err == -ENODATA && src->gap_cfa == UNWIND_CFA_FP))
 		return err;
-	err = !src->cfi.signal_frames || src->go ? find_stubs(src, obj) : 0;
+	err = sec.debug_frame || src->gap_cfa == UNWIND_CFA_FP ? 0 : open_more(src, obj);
+	err = err ?: !src->cfi.signal_frames || src->go ? find_stubs(src, obj) : 0;
 	err = err ?: find_landings(src, obj);
 	if (err)
 		return err;
@@ -391,5 +462,6 @@ void unwind_source_release(struct unwind_source *src)
 {
 	gopclntab_free(src->go);
 	cfi_release(&src->cfi);
+	cfi_release(&src->more);
 	free(src->owned);
 }

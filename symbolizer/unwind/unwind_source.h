@@ -29,6 +29,7 @@ struct unwind_known {
 
 struct unwind_source {
 	struct cfi cfi;
+	struct cfi more; /* .debug_frame beside an .eh_frame: counts where that describes nothing */
 	uint64_t begin_va, end_va;		     /* range that a table should span */
 	enum unwind_cfa gap_cfa;		     /* rule of code without CFI */
 	struct unwind_known known[UNWIND_KNOWN_MAX]; /* sorted, without overlaps */
@@ -49,10 +50,11 @@ bool unwind_is_go(const struct elf_obj *obj);
 
 /*
  * The entry point of a program, or of the dynamic linker, has no caller. The dynamic linker's start
- * code (61 bytes in glibc 2.36) has no CFI. It ends where the next CFI begins. Returns the address
- * of the start code, or 0.
+ * code (61 bytes in glibc 2.36) has no CFI. It ends where the next CFI begins. A program's ends with its
+ * first call, which does not return: what lies behind is another function. Returns the address of the
+ * start code and sets *end, which is exclusive; or 0.
  */
 #define UNWIND_ENTRY_MAX 96
-uint64_t unwind_entry(struct elf_obj *obj);
+uint64_t unwind_entry(struct elf_obj *obj, uint64_t *end);
 
 #endif

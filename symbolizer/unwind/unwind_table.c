@@ -15,6 +15,7 @@ struct build {
 	struct unwind_source src;
 	struct unwind_encoder *encoder; /* owned */
 	size_t known;			/* next index in src.known */
+	size_t more;			/* next index in src.more.fdes */
 	size_t landing;			/* next index in src.landings */
 	bool landing_begun;		/* its rows are written */
 	struct unwind_rule described;	/* last rule of the CFI */
@@ -50,6 +51,32 @@ static int add_unknown(struct build *b, uint64_t begin, uint64_t end)
 	return err;
 }
 
+static int add_more_row(void *ctx, uint64_t va, struct unwind_rule rule)
+{
+	struct build *b = ctx;
+
+	return unwind_encoder_row(b->encoder, va, rule);
+}
+
+/* Code that .eh_frame does not describe: by .debug_frame, where that describes it. */
+static int add_undescribed(struct build *b, uint64_t begin, uint64_t end)
+{
+	struct cfi *more = &b->src.more;
+	int err = 0;
+
+	for (; !err && b->more < more->fdes.len; b->more++) {
+		const struct cfi_fde *fde = &more->fdes.data[b->more];
+
+		if (fde->start >= end || fde->start >= b->src.end_va)
+			break;
+		if (fde->start < begin || fde->end > end)
+			continue;
+		err = add_unknown(b, begin, fde->start) ?: cfi_run(more, b->more, add_more_row, b);
+		begin = fde->end;
+	}
+	return err ?: add_unknown(b, begin, end);
+}
+
 /* A rule of a Go function. Signal return stubs keep their known rule. */
 static int add_go_row(void *ctx, uint64_t va, struct unwind_rule rule)
 {
@@ -75,7 +102,7 @@ static int add_gap(struct build *b, uint64_t begin, uint64_t end)
 
 	if (!b->src.go || !gopclntab_range(b->src.go, &go_begin, &go_end) || go_end <= begin ||
 	    go_begin >= end)
-		return add_unknown(b, begin, end);
+		return add_undescribed(b, begin, end);
 	b->go_from = begin > go_begin ? begin : go_begin;
 	go_end = end < go_end ? end : go_end;
 	err = add_unknown(b, begin, b->go_from);
@@ -163,8 +190,8 @@ int unwind_table_build(void **blob, size_t *len, struct elf_obj *obj, struct unw
 	err = unwind_encoder_new(&b.encoder, b.src.begin_va, b.src.end_va) ?: add_fdes(&b);
 	if (err)
 		return err;
-	stats->fdes += b.src.cfi.fdes.len;
-	stats->malformed += b.src.cfi.malformed;
-	stats->capped += b.src.cfi.capped;
+	stats->fdes += b.src.cfi.fdes.len + b.src.more.fdes.len;
+	stats->malformed += b.src.cfi.malformed + b.src.more.malformed;
+	stats->capped += b.src.cfi.capped + b.src.more.capped;
 	return unwind_encoder_finish(b.encoder, blob, len, stats);
 }

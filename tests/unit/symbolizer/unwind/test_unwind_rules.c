@@ -235,6 +235,90 @@ static void test_undescribed_entry(void **state)
 	release(&c);
 }
 
+/* A program's start code ends with its first call. Behind musl's lies _start_c(). */
+static void test_what_follows_the_entry(void **state)
+{
+	static const struct {
+		const char *code;
+		unsigned end; /* of the root's rule */
+	} entries[] = {
+		/* musl's; the lea's displacement is no call */
+		{"xor %rbp, %rbp\nmov %rsp, %rdi\nlea 0xe8e8(%rip), %rsi\nand $-16, %rsp\ncall go",
+		 22},
+		/* crt1.o's */
+		{"endbr64\nxor %ebp, %ebp\nmov %rdx, %r9\npop %rsi\nmov %rsp, %rdx\nand $-16, "
+		 "%rsp\n"
+		 "push %rax\npush %rsp\nxor %r8d, %r8d\nxor %ecx, %ecx\nlea go(%rip), %rdi\n"
+		 "call *0x1000(%rip)\nhlt",
+		 37},
+		/* an instruction that start code does not have */
+		{"xor %ebp, %ebp\ncmp %rax, %rbx\ncall go", 96},
+	};
+	struct buf s = {0};
+	struct compiled c;
+	uint64_t va;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		buf_clear(&s);
+		buf_printf(&s,
+			   ".text\n.cfi_startproc\nnop\n.cfi_endproc\n.org 32\n.globl go\ngo: %s\n"
+			   ".org 256\n.cfi_startproc\nnop\n.cfi_endproc\n",
+			   entries[i].code);
+		fixture_write("t.s", buf_cstr(&s));
+		fixture_run("gcc -shared -nostdlib -Wl,-e,go -Wl,-Bsymbolic "
+			    "-Wl,--no-ld-generated-unwind-info t.s -o t.so");
+		assert_int_equal(compile(&c, "t.so"), 0);
+		va = section_va(&c, ".text") + 32;
+		assert_rule_at(&c, va, "root");
+		assert_rule_at(&c, va + entries[i].end - 1, "root");
+		assert_rule_at(&c, va + entries[i].end, "none");
+		release(&c);
+	}
+	buf_release(&s);
+}
+
+/* What .eh_frame leaves out, .debug_frame may describe. Where both do, the former counts. */
+static void test_two_descriptions(void **state)
+{
+	struct compiled c;
+	uint64_t va;
+
+	(void)state;
+	fixture_write("more.s",
+		      ".cfi_sections .debug_frame\n.text\n.org 16\n.cfi_startproc\nnop\n"
+		      ".cfi_def_cfa_offset 48\nnop\n.cfi_endproc\n.org 32\n.cfi_startproc\n"
+		      "nop\nnop\n.cfi_endproc\nnop\n");
+	fixture_write("t.s",
+		      ".text\n.cfi_startproc\nnop\n.cfi_def_cfa_offset 32\nnop\n.cfi_endproc\n");
+	fixture_run("gcc -shared -nostdlib -Wl,-Ttext=0x10000 -Wl,--no-ld-generated-unwind-info "
+		    "t.s more.s -o t.so");
+	assert_int_equal(compile(&c, "t.so"), 0);
+	va = 0x10000;
+	assert_rule_at(&c, va, "rsp 8");
+	assert_rule_at(&c, va + 1, "rsp 32");
+	assert_rule_at(&c, va + 2, "none");
+	for (; va < 0x10010 && unwind_table_rule(c.table, va + 2).cfa == UNWIND_CFA_NONE; va++)
+		;
+	va += 2; /* where the second file's first function is */
+	assert_rule_at(&c, va, "rsp 8");
+	assert_rule_at(&c, va + 1, "rsp 48");
+	assert_rule_at(&c, va + 2, "none");
+	assert_rule_at(&c, va + 16, "rsp 8");
+	assert_rule_at(&c, va + 18, "none");
+	release(&c);
+	fixture_write("t.s", ".cfi_sections .eh_frame, .debug_frame\n.text\n.cfi_startproc\nnop\n"
+			     ".cfi_def_cfa_offset 32\nnop\n.cfi_endproc\n.org 32\n.cfi_startproc\n"
+			     "nop\n.cfi_endproc\n");
+	fixture_run("gcc -shared -nostdlib -Wl,-Ttext=0x10000 -Wl,--no-ld-generated-unwind-info "
+		    "t.s -o t.so");
+	assert_int_equal(compile(&c, "t.so"), 0);
+	assert_rule_at(&c, 0x10001, "rsp 32");
+	assert_rule_at(&c, 0x10002, "none");
+	assert_rule_at(&c, 0x10020, "rsp 8");
+	release(&c);
+}
+
 static void test_go_keeps_frame_pointers(void **state)
 {
 	struct compiled c;
@@ -488,6 +572,8 @@ int main(void)
 		cmocka_unit_test(test_undescribed_signal_return),
 		cmocka_unit_test(test_undescribed_init),
 		cmocka_unit_test(test_undescribed_entry),
+		cmocka_unit_test(test_what_follows_the_entry),
+		cmocka_unit_test(test_two_descriptions),
 		cmocka_unit_test(test_go_keeps_frame_pointers),
 		cmocka_unit_test(test_nothing_described),
 		cmocka_unit_test(test_without_section_headers),
