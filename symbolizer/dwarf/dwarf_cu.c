@@ -236,13 +236,15 @@ const char *cu_str(struct cu *cu, const struct die_attr *attr)
 
 bool cu_pc(struct cu *cu, const struct die *die, uint64_t *low, uint64_t *high)
 {
-	/* Linkers mark removed code with the highest address (DWARF 6 proposal 200609.1). */
+	/* Linkers mark removed code with the highest address (DWARF 6 proposal 200609.1), or leave it
+	 * at address 0. */
 	uint64_t tombstone =
 		cu->unit.addr_size == 8 ? UINT64_MAX : (1ull << 8 * cu->unit.addr_size) - 1;
 	const struct die_attr *end = &die->attr[PICK_HIGH_PC];
 
 	if (!die_has(die, PICK_LOW_PC) || !die_has(die, PICK_HIGH_PC) ||
-	    !cu_addr(cu, &die->attr[PICK_LOW_PC], low) || *low == tombstone)
+	    !cu_addr(cu, &die->attr[PICK_LOW_PC], low) || *low == tombstone ||
+	    *low < cu->addr_file->text_va)
 		return false;
 	if (!form_is_address(end->form))
 		*high = *low + end->v;

@@ -14,6 +14,17 @@ static void put_name(char *out, size_t size, const char *name, bool split)
 	snprintf(out, size, "%s%s", name, split ? ".dwo" : "");
 }
 
+static uint64_t lowest_code(const struct elf_obj *elf)
+{
+	size_t n;
+	const struct elf_segment *seg = elf_obj_segments(elf, &n);
+
+	for (size_t i = 0; i < n; i++) /* by address */
+		if (seg[i].exec && seg[i].mem_len)
+			return seg[i].va;
+	return 0;
+}
+
 int dwarf_file_new(struct dwarf_file **out, struct elf_obj *elf, bool split, size_t whole_max,
 		   struct dwarf_file *alt, struct work *work, struct work *inflating)
 {
@@ -29,6 +40,7 @@ int dwarf_file_new(struct dwarf_file **out, struct elf_obj *elf, bool split, siz
 		return -ENOMEM;
 	f->elf = elf;
 	f->split = split;
+	f->text_va = lowest_code(elf);
 	f->alt = alt;
 	f->work = work;
 	f->inflating = inflating;

@@ -50,7 +50,10 @@ static inline bool unit_is_type(const struct unit *u)
 
 struct dwarf_file {
 	struct elf_obj *elf;
-	bool own_elf, split;	/* split: sections are named .dwo */
+	bool own_elf, split; /* split: sections are named .dwo */
+	/* The lowest address of code, or 0. What linkers removed is described at address 0 by most, and
+	 * no description that begins below this is of code that exists. */
+	uint64_t text_va;
 	struct dwarf_file *alt; /* dwz supplement, or NULL */
 	struct sect sect[SECT_COUNT];
 	VEC(struct unit) units; /* sorted by off; without type units */

@@ -25,7 +25,7 @@ static void build_release(struct build *b)
 
 static int add(struct build *b, uint64_t low, uint64_t len, uint32_t unit)
 {
-	if (!len || low + len < low)
+	if (!len || low + len < low || low < b->f->text_va)
 		return 0;
 	if (b->spans.len >= SPANS_MAX) {
 		b->f->work->limited = true;

@@ -41,7 +41,7 @@ struct machine {
 	uint32_t file, line;
 	/* The sequence that is being made; `first` is its first row. */
 	bool open, dead;
-	uint64_t low;
+	uint64_t low, text_va; /* text_va: as in struct dwarf_file */
 	size_t first;
 	VEC(struct row) rows;
 	VEC(struct sequence) seqs;
@@ -120,8 +120,9 @@ static void set_address(struct machine *m, struct bytes *b)
 	if (size < 1 || size > 8)
 		return;
 	m->addr = bytes_uint(b, size);
-	/* Linkers mark removed code with the highest address. */
-	m->dead = m->addr == (size == 8 ? UINT64_MAX : (1ull << 8 * size) - 1);
+	/* Linkers mark removed code with the highest address, or leave it at address 0. */
+	m->dead = m->addr == (size == 8 ? UINT64_MAX : (1ull << 8 * size) - 1) ||
+		  m->addr < m->text_va;
 }
 
 static void extended(struct machine *m)
@@ -255,7 +256,7 @@ static int make_lines(struct lines **out, struct machine *m)
 int lines_load(struct lines **out, struct cu *cu)
 {
 	_cleanup_(line_header_release) struct line_header h = {0};
-	_cleanup_(machine_release) struct machine m = {.h = &h};
+	_cleanup_(machine_release) struct machine m = {.h = &h, .text_va = cu->addr_file->text_va};
 	int err;
 
 	if (!cu->has_stmt_list)

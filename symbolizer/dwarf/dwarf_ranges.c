@@ -45,7 +45,7 @@ static void list_start(struct list *l, uint64_t off)
 
 static void emit(struct list *l, uint64_t low, uint64_t high)
 {
-	if (low >= high || low == l->tombstone)
+	if (low >= high || low == l->tombstone || low < l->cu->addr_file->text_va)
 		return;
 	if (l->out->len >= SPANS_MAX)
 		l->cu->file->work->limited = true;

@@ -115,11 +115,48 @@ static void test_names_in_type_units(void **state)
 	}
 }
 
+/*
+ * Most linkers leave the description of code that they removed at address 0. In a PIE a large function
+ * reaches from there over the first that exist. llvm-symbolizer gives those its lines.
+ */
+static void test_removed_functions(void **state)
+{
+	static const char *const ccs[] = {"gcc", "clang"};
+	static const char *const want[] = {"alive", "_start"};
+
+	(void)state;
+	fixture_write("live.c", "int sink;\n"
+				"__attribute__((noinline)) void alive(void) { sink++; }\n"
+				"void _start(void) { alive(); sink++; }\n");
+	/* two functions, so that the unit has ranges */
+	fixture_write("dead.c", "void dropped(void) { __asm__(\".fill 0x8000, 1, 0xcc\"); }\n"
+				"void dropped_too(void) { __asm__(\".fill 0x8000, 1, 0xcc\"); }\n");
+	for (size_t c = 0; c < 2; c++) {
+		struct config config = {.name = ccs[c]};
+
+		fixture_run(
+			"%s -O1 -g -ffunction-sections -fno-stack-protector -nostdlib -pie -fPIE "
+			"-Wl,--gc-sections dead.c live.c -o prog",
+			ccs[c]);
+		for (size_t i = 0; i < 2; i++)
+			assert_int_equal(
+				vec_push(&ours, (struct answer){fixture_nm("prog", want[i])}), 0);
+		ask_kiln(&config, 0, 0);
+		for (size_t i = 0; i < 2; i++) {
+			assert_int_equal(ours.data[i].frames.len, 1);
+			assert_string_equal(ours.data[i].frames.data[0].file, "live.c");
+			assert_int_equal(ours.data[i].frames.data[0].line, i + 2);
+		}
+		clear_answers();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_configs),
 		cmocka_unit_test(test_names_in_type_units),
+		cmocka_unit_test(test_removed_functions),
 	};
 
 	return cmocka_run_group_tests_name("dwarf", tests, dwarf_setup, fixture_teardown);
