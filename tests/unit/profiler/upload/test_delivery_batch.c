@@ -104,7 +104,7 @@ static void it_waits_until_none_can_come(void **state)
 
 	(void)state;
 	begin_batches(&t);
-	run_until(&t, 2 * WINDOW_NS, 2);
+	run_until(&t, 5 * WINDOW_NS, 2);
 	assert_int_equal(n_packed, 0);
 	assert_int_equal(stats_of(&t, 0).windows, 0);
 	assert_int_equal(stats_of(&t, 0).waiting, 2);
