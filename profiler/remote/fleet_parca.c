@@ -272,10 +272,12 @@ static int on_series(void *ctx, const struct json_step *s, size_t n, const char 
 	return on_sample(r, s[4].key, text);
 }
 
+/* label: NULL: by time. */
 static int add_series(struct fleet *f, const struct fleet_type *type, const char *selector,
-		      const struct fleet_rows *rows, struct overview *out, struct why *why)
+		      const struct fleet_rows *rows, const char *label, struct overview *out,
+		      struct why *why)
 {
-	struct reading_series r = {.rows = rows, .o = out, .label = fleet_rows_label(rows)};
+	struct reading_series r = {.rows = rows, .o = out, .label = label};
 	struct buf path = {0}, query = {0}, answer = {0};
 	int err;
 
@@ -298,20 +300,23 @@ static int get_overview(struct fleet *f, const struct fleet_rows *rows, struct o
 			struct why *why)
 {
 	struct fleet_types types = {0};
-	struct buf selector = {0};
+	struct buf selector = {0}, label = {0};
 	int err = fleet_selector(f, &selector, why);
 
 	out->windows = -1;
+	err = err ?: fleet_series_label(f, rows, &label, why);
 	err = err ?: get_types(f, &types, why);
 	for (size_t i = 0; i < types.v.len && !err; i++) {
 		const struct fleet_type *t = &types.v.data[i];
 
 		if (is_wanted(&types, t) &&
 		    (!strcmp(t->type, "cpu") || !strcmp(t->type, "samples")))
-			err = add_series(f, t, buf_cstr(&selector), rows, out, why);
+			err = add_series(f, t, buf_cstr(&selector), rows,
+					 label.len ? buf_cstr(&label) : NULL, out, why);
 	}
 	fleet_types_release(&types);
 	buf_release(&selector);
+	buf_release(&label);
 	return err;
 }
 

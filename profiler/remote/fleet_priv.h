@@ -51,6 +51,10 @@ int fleet_fail(const struct fleet *f, int err, struct why *why, const char *fmt,
  * value is no text. */
 int fleet_selector(const struct fleet *f, struct buf *out, struct why *why);
 
+/* The name there of the label that rows are by, appended; nothing by time. As above. */
+int fleet_series_label(const struct fleet *f, const struct fleet_rows *rows, struct buf *out,
+		       struct why *why);
+
 /* A type of profiles, "process_cpu:cpu:nanoseconds:cpu:nanoseconds[:delta]". */
 struct fleet_type {
 	char *id;

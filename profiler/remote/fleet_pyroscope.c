@@ -124,6 +124,7 @@ static int get_profile(struct fleet *f, struct profile **out, struct why *why)
 struct rows {
 	struct overview *o;
 	const struct fleet_rows *rows;
+	char *label; /* NULL: by time */
 	bool is_cpu;
 };
 
@@ -180,7 +181,7 @@ static int ask_series(struct fleet *f, const struct fleet_type *type, char *sele
 		      const struct rows *r, struct why *why)
 {
 	Querier__SelectSeriesRequest q = QUERIER__SELECT_SERIES_REQUEST__INIT;
-	char *label = (char *)fleet_rows_label(r->rows);
+	char *label = r->label;
 	struct buf answer = {0};
 	int err;
 
@@ -202,20 +203,23 @@ static int get_overview(struct fleet *f, const struct fleet_rows *rows, struct o
 			struct why *why)
 {
 	struct fleet_types types = {0};
-	struct buf selector = {0};
+	struct buf selector = {0}, label = {0};
 	int err = fleet_selector(f, &selector, why);
 
 	out->windows = -1;
+	err = err ?: fleet_series_label(f, rows, &label, why);
 	err = err ?: get_types(f, &types, why);
 	for (size_t i = 0; i < types.values.len && !err; i++) {
 		const struct fleet_type *type = types.values.data[i];
-		struct rows r = {out, rows, !strcmp(type->type, "cpu")};
+		struct rows r = {out, rows, label.len ? (char *)buf_cstr(&label) : NULL,
+				 !strcmp(type->type, "cpu")};
 
 		if (r.is_cpu || !strcmp(type->type, "samples"))
 			err = ask_series(f, type, (char *)buf_cstr(&selector), &r, why);
 	}
 	fleet_types_release(&types);
 	buf_release(&selector);
+	buf_release(&label);
 	return err;
 }
 

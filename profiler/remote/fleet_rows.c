@@ -92,12 +92,15 @@ static int value_index(const struct profile *p, const char *type)
 	return -1;
 }
 
+/* A number is printed into `number`. */
 static const char *label_of(const struct profile *p, const struct profile_sample *s,
-			    const char *key)
+			    const char *key, char number[24])
 {
 	const struct profile_label *l = profile_find_label(p, s->labelset, key);
 
-	return l && l->str != PROFILE_NONE ? profile_text(p, l->str) : "";
+	if (l && l->str == PROFILE_NONE)
+		snprintf(number, 24, "%" PRId64, l->num);
+	return !l ? "" : l->str == PROFILE_NONE ? number : profile_text(p, l->str);
 }
 
 static void note_time(struct overview *o, const struct profile *p)
@@ -124,9 +127,10 @@ int fleet_add_profile(struct overview *o, const struct fleet_rows *rows, const s
 	for (size_t i = 0; i < p->samples.len && !err; i++) {
 		const struct profile_sample *s = &p->samples.data[i];
 		const int64_t *v = p->values.data + s->first_value;
+		char number[24];
 
-		err = fleet_add_row(o, label_of(p, s, label), 0, samples < 0 ? 0 : v[samples],
-				    cpu < 0 ? 0 : v[cpu], 0);
+		err = fleet_add_row(o, label_of(p, s, label, number), 0,
+				    samples < 0 ? 0 : v[samples], cpu < 0 ? 0 : v[cpu], 0);
 	}
 	return err;
 }

@@ -217,6 +217,23 @@ static int use(struct reading *r, struct profile *p)
 	return err ? fleet_fail(r->f, err, r->why, "%s", text) : 0;
 }
 
+/* Samples of kiln do not say which host they are of: the object's name does. */
+static int name_host(const struct reading *r, struct profile **p, const char *host)
+{
+	const char *label = r->o ? fleet_rows_label(r->rows) : NULL;
+	struct profile *with;
+	int err;
+
+	if (!label || strcmp(label, SERIES_LABEL_HOST) != 0)
+		return 0;
+	err = profile_with_label(&with, *p, SERIES_LABEL_HOST, host);
+	if (err)
+		return err;
+	profile_free(*p);
+	*p = with;
+	return 0;
+}
+
 static int take_profile(struct reading *r, const struct object *o, const struct buf *body)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
@@ -232,7 +249,7 @@ static int take_profile(struct reading *r, const struct object *o, const struct 
 				  "more than 1 GiB of objects: ask for less time, or one host");
 	if (err || !p || p->time_ns < r->f->q->since_ns || p->time_ns >= r->f->q->until_ns)
 		return err;
-	err = fleet_filter(r->f, &p, host);
+	err = fleet_filter(r->f, &p, host) ?: name_host(r, &p, host);
 	return err ?: use(r, p);
 }
 

@@ -35,25 +35,41 @@ static bool is_of_samples(const char *key)
 	return !strcmp(key, LABEL_PID) || !strcmp(key, LABEL_TID);
 }
 
+static int add_name(const struct fleet *f, struct buf *b, const char *option, const char *key,
+		    struct why *why)
+{
+	struct buf name = {0};
+
+	if (is_of_samples(key))
+		return fleet_fail(f, -EINVAL, why,
+				  "%s: it keeps no %s: what it was sent has labels such as "
+				  "service_name, host, unit, pod and comm",
+				  option, key);
+	series_add_name(&name, key);
+	if (strcmp(buf_cstr(&name), key) != 0)
+		log_info("%s: the label %s is called %s there", f->t->shown, key, buf_cstr(&name));
+	buf_str(b, buf_cstr(&name));
+	buf_release(&name);
+	return b->err;
+}
+
+int fleet_series_label(const struct fleet *f, const struct fleet_rows *rows, struct buf *out,
+		       struct why *why)
+{
+	const char *label = fleet_rows_label(rows);
+
+	return label ? add_name(f, out, "--by", label, why) : 0;
+}
+
 static int add_condition(const struct fleet *f, struct buf *b, const struct where_condition *c,
 			 struct why *why)
 {
-	struct buf name = {0};
-	int err;
+	int err = add_name(f, b, "--where", c->key, why);
 
-	if (is_of_samples(c->key))
-		return fleet_fail(f, -EINVAL, why,
-				  "--where: it keeps no %s: what it was sent has labels such as "
-				  "service_name, host, unit, pod and comm",
-				  c->key);
-	series_add_name(&name, c->key);
-	if (strcmp(buf_cstr(&name), c->key) != 0)
-		log_info("%s: the label %s is called %s there", f->t->shown, c->key,
-			 buf_cstr(&name));
-	buf_str(b, buf_cstr(&name));
+	if (err)
+		return err;
 	buf_str(b, c->op);
-	err = name.err ?: add_quoted(b, c->value);
-	buf_release(&name);
+	err = add_quoted(b, c->value);
 	if (err == -EINVAL)
 		return fleet_fail(f, err, why, "--where: the value of %.60s is no text", c->key);
 	return err;

@@ -69,6 +69,10 @@ test_conditions_ranges_and_lists() {
 		assert_status 0 "$KILN" list --from "$(url_of $kind)" --by comm --json
 		assert_eq "$kind: commands" "$(jq -r '[.rows[].name] | sort | join(" ")' out)" "comm1 comm2 comm3"
 		assert_eq "$kind: CPU time" "$(jq .cpu_ns out)" $(($(sent_totals p1.pb.gz p2.pb.gz p3.pb.gz | cut -f 1 | paste -sd+)))
+		assert_status 0 "$KILN" list --from "$(url_of $kind)" --by host --json
+		assert_eq "$kind: hosts" "$(jq -r '.by + ": " + ([.rows[].name] | join(" "))' out)" "host: $(hostname)"
+		assert_status 0 "$KILN" list --from "$(url_of $kind)" --by no.such
+		assert_match "$kind: no such label" out '100\.0%.* \(none\)$'
 		assert_status 0 "$KILN" list --from "$(url_of $kind)" --step 1s --json
 		assert_eq "$kind: rows" "$(jq '.rows | length' out)" 3
 		begin=$(profile_second p1.pb.gz)
@@ -77,6 +81,8 @@ test_conditions_ranges_and_lists() {
 	for kind in pyroscope parca; do
 		assert_status 2 "$KILN" report --from "$(url_of $kind)" --where pid=1
 		assert_match "$kind: pid" err 'it keeps no pid'
+		assert_status 2 "$KILN" list --from "$(url_of $kind)" --by pid
+		assert_match "$kind: pid" err 'by: it keeps no pid'
 		assert_status 3 "$KILN" report --from "$(url_of $kind)" --where k8s.pod=x
 		assert_match "$kind: spelling" err 'k8s.pod is called k8s_pod there'
 	done
