@@ -20,6 +20,7 @@
 #include "profiler/net/net.h"
 #include "profiler/upload/check.h"
 #include "profiler/upload/delivery.h"
+#include "profiler/upload/series.h"
 
 #define LOOK_MS	   1000
 #define COUNT_NS   (2 * NS_PER_S) /* how often metrics are set */
@@ -87,6 +88,7 @@ int upload_role_prepare(struct role_env *env)
 /* --- afterwards ----------------------------------------------------------------------------------- */
 
 struct uploader {
+	const char *labels[SERIES_MAX_MORE + 1]; /* the configuration's, for series */
 	struct role_env *env;
 	struct delivery *delivery;
 	uint64_t before[CONFIG_MAX_UPLOADS]
@@ -168,6 +170,19 @@ static int add_destinations(struct uploader *u, struct upload_targets *t)
 	return err;
 }
 
+/* Who sets them has few values, and asks for them. */
+static void choose_labels(struct uploader *u)
+{
+	const struct config *c = u->env->config;
+	size_t n = c->labels.list.len;
+
+	for (size_t i = 0; i < n && i < SERIES_MAX_MORE; i++)
+		u->labels[i] = c->labels.list.data[i].name;
+	if (n > SERIES_MAX_MORE)
+		log_warning("labels: Pyroscope and Parca get the first %d of %zu", SERIES_MAX_MORE,
+			    n);
+}
+
 static int open_delivery(struct uploader *u, struct upload_targets *t)
 {
 	const struct config *c = u->env->config;
@@ -177,12 +192,14 @@ static int open_delivery(struct uploader *u, struct upload_targets *t)
 		.store_path = c->store_path,
 		.cursor_dir = dir,
 		.host = host,
+		.labels = u->labels,
 		.window_ns = c->window_ns,
 	};
 	struct why why = {""};
 	int err = upload_role_dir(c, dir, sizeof(dir));
 
 	gethostname(host, sizeof(host) - 1);
+	choose_labels(u);
 	err = err ?: delivery_new(&u->delivery, &o, &why);
 	if (err)
 		log_error("nothing can be uploaded: %s", why.text[0] ? why.text : strerror(-err));
@@ -245,5 +262,5 @@ bool upload_role_differs(const struct config *a, const struct config *b)
 		if (has_files(&b->upload.data[i]))
 			return true;
 	return CONFIG_DIFFERS(a, b, CONFIG_KEY_upload, CONFIG_KEY_store_path, CONFIG_KEY_window_ns,
-			      CONFIG_KEY_log_level, CONFIG_KEY_log_format);
+			      CONFIG_KEY_labels, CONFIG_KEY_log_level, CONFIG_KEY_log_format);
 }

@@ -45,6 +45,9 @@ struct delivery_opts { /* texts are borrowed by delivery_new() */
 	const char *store_path;
 	const char *cursor_dir; /* one small file a destination, written anew and renamed */
 	const char *host;
+	/* Keys of labels that tell series apart beside the usual ones, as in struct upload_item;
+	 * borrowed until delivery_free(). */
+	const char *const *labels;
 	uint64_t window_ns; /* how often a window comes, for jitter: +-20 % */
 	uint64_t backoff_least_ns, backoff_most_ns; /* 0: 1 s, 5 min; full jitter */
 	unsigned few;				    /* tries of UPLOAD_AGAIN_FEW; 0: 5 */

@@ -55,6 +55,9 @@ struct series_opts {
 			"comm", NULL                                                               \
 	}
 
+/* Labels beside those that leave room for all of them and for a host. */
+#define SERIES_MAX_MORE 11
+
 struct series_label {
 	char *name, *value; /* name: [a-zA-Z_][a-zA-Z0-9_]*, without "__" at its beginning; value:
 			       clean UTF-8, not empty */

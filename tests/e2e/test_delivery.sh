@@ -128,6 +128,19 @@ test_windows_arrive_at_every_destination() {
 	assert_no_match "log" log 'level=(warning|error)'
 }
 
+test_labels_of_the_configuration_are_those_of_series() {
+	need_bpf
+	start /usr/bin/python3 "$SRC/tests/lib/profile_store" serve "$T/server" a=pyroscope 2>server.log
+	wait_until 10 ask_server times
+	printf 'window: 1s\nlabels: {env: lab, "k8s.zone": z1}\nupload: [{name: a, url: "pyroscope+http://127.0.0.1:%s"}]\n' "$(port_of a)" >kiln.yaml
+	start "$WORKLOADS/deep" 3600
+	start_agent -c kiln.yaml -F 97
+	wait_until 40 has_delivered a 2
+	# Lost samples are nobody's.
+	ask_server windows a | jq -r 'select(.labels.comm) | [.labels.env, .labels.k8s_zone] | join(" ")' | sort -u >labels
+	assert_eq "labels of series" "$(cat labels)" "lab z1"
+}
+
 # All of the agent at any time while it uploads, and now and then the uploader alone: it goes on where it was. What
 # came twice came for a kill.
 test_kills() {

@@ -267,6 +267,7 @@ struct test {
 	const struct upload_kind *kind;
 	const char *names[4];
 	struct delivery_bounds bounds;
+	const char *const *labels;
 	int64_t written;	    /* windows */
 	struct delivery_stats past; /* of deliveries before this one */
 };
@@ -286,6 +287,7 @@ static FIXTURE_UNUSED int start_delivery(struct test *t)
 		.store_path = "store",
 		.cursor_dir = "store/upload",
 		.host = "h",
+		.labels = t->labels,
 		.window_ns = WINDOW_NS,
 	};
 	struct why why = {""};

@@ -80,6 +80,29 @@ static void how_it_stands_is_written_down(void **state)
 	end(&t);
 }
 
+static int pack_with_labels(const struct upload_target *t, const struct upload_item *item,
+			    struct upload_requests *out, struct why *why)
+{
+	assert_non_null(item->labels);
+	assert_string_equal(item->labels[0], "env");
+	assert_null(item->labels[1]);
+	return sim_pack(t, item, out, why);
+}
+
+static void labels_of_the_configuration_go_with_each_window(void **state)
+{
+	static const struct upload_kind kind = {
+		.name = "sim", .pack = pack_with_labels, .judge = sim_judge};
+	struct test t = {
+		.names = {"a"}, .kind = &kind, .labels = (const char *const[]){"env", NULL}};
+
+	(void)state;
+	begin(&t);
+	run_until(&t, 5 * WINDOW_NS, 3);
+	assert_all_taken(&t, 0, 3);
+	end(&t);
+}
+
 static void what_it_is_caught_up_with_is_paced(void **state)
 {
 	struct test t = {.names = {"a"}};
@@ -453,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(every_window_arrives_once),
 		CASE(how_it_stands_is_written_down),
+		CASE(labels_of_the_configuration_go_with_each_window),
 		CASE(what_it_is_caught_up_with_is_paced),
 		CASE(who_is_new_begins_with_what_comes),
 		CASE(two_of_one_name_are_refused),
