@@ -63,13 +63,16 @@ static void close_fleet(struct fleet *f)
 }
 
 /* Times that Pyroscope and Parca tell of what they have merged are not those of the data. */
-static void set_time(struct profile *p, const struct fleet_query *q)
+static int set_time(struct profile *p, const struct fleet_query *q)
 {
 	int64_t duration_ns;
 
+	spans_release(&p->covered);
 	p->time_ns = q->since_ns;
-	if (!__builtin_sub_overflow(q->until_ns, q->since_ns, &duration_ns))
-		p->duration_ns = duration_ns;
+	if (__builtin_sub_overflow(q->until_ns, q->since_ns, &duration_ns))
+		return 0;
+	p->duration_ns = duration_ns;
+	return spans_add(&p->covered, p->time_ns, p->duration_ns);
 }
 
 int fleet_profile(struct profile **out, const struct fleet_query *q, struct why *why)
@@ -83,7 +86,7 @@ int fleet_profile(struct profile **out, const struct fleet_query *q, struct why 
 	if (!err && (!p || !p->samples.len))
 		err = why_say(why, -ENODATA, "%s holds nothing of that", q->target->shown);
 	if (!err && (kind == &fleet_pyroscope || kind == &fleet_parca))
-		set_time(p, q);
+		err = set_time(p, q);
 	close_fleet(&f);
 	if (err)
 		profile_free(p);

@@ -62,6 +62,10 @@ test_conditions_ranges_and_lists() {
 		done
 		assert_status 0 "$KILN" export --from "$(url_of $kind)" --since 150s --until 90s -o back.pb.gz
 		sent_totals back.pb.gz | cmp wanted - || fail "$kind: a range"
+		begin=$(($(profile_second p2.pb.gz) - 20))
+		TZ=UTC assert_status 0 "$KILN" report --from "$(url_of $kind)" --since @$begin --until @$((begin + 60))
+		[ $kind = s3 ] || assert_match "$kind: the time of a range" out \
+			"$(date -u -d @$begin '+%Y-%m-%d %H:%M:%S') to $(date -u -d @$((begin + 60)) +%H:%M:%S) UTC, 60.00 s"
 		# Nothing gets out of a value.
 		assert_status 3 "$KILN" report --from "$(url_of $kind)" --where 'comm="x\",comm=~\".*"'
 		assert_status 3 "$KILN" report --from "$(url_of $kind)" --since 3h --until 2h
