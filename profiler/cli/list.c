@@ -137,7 +137,7 @@ static int look_at(const struct options *o, struct request *r, const char *path,
 	const struct list_remote_opts remote = {r->query.by, r->query.label, r->step,
 						utc_offset_s()};
 
-	if (r->range.from && fleet_is_url(r->range.from))
+	if (r->range.from && load_is_fleet(&r->range))
 		return list_fleet(o->cmd, &r->range,
 				  &(struct fleet_rows){r->query.by, r->query.label,
 						       r->query.width_ns,

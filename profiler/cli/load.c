@@ -12,7 +12,6 @@
 #include "profiler/cli/load_fleet.h"
 #include "profiler/cli/load_remote.h"
 #include "profiler/formats/export.h"
-#include "profiler/remote/fleet.h"
 
 static const char *shown_name(const char *path)
 {
@@ -96,8 +95,8 @@ int load_profiles(const struct command *cmd, char *const *paths, int n,
 	if (range && range->from && n)
 		return usage_error(cmd, "--from asks another host: no FILE beside it");
 	if (range && range->from)
-		return fleet_is_url(range->from) ? load_fleet(cmd, range, out)
-						 : load_remote(cmd, range, out);
+		return load_is_fleet(range) ? load_fleet(cmd, range, out)
+					    : load_remote(cmd, range, out);
 	if (!n && range && (load_range_is_set(range) || range->config)) {
 		code = load_configured_store(range->config, &configured);
 		return code == EXIT_OK ? load_store(cmd, configured, range, out) : code;

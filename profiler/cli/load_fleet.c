@@ -6,6 +6,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
+#include "profiler/cli/push_target.h"
 #include "profiler/store/query.h"
 
 #define USUAL_NS (3600 * (int64_t)NS_PER_S)
@@ -46,18 +47,18 @@ static int make_query(const struct command *cmd, const struct load_range *r, str
 static int open_query(const struct command *cmd, const struct load_range *r, struct fleet_query *q,
 		      struct upload_target **t)
 {
-	const struct upload_target_opts o = {.url = r->from};
-	struct why why = {""};
-	int code = make_query(cmd, r, q), err;
+	const struct push_target_args a = {
+		.option = "--from", .to = r->from, .config = r->config, .args = r->target};
+	int code = make_query(cmd, r, q);
 
-	if (code != EXIT_OK)
-		return code;
-	err = target_args_open(t, &r->target, &o, &why);
+	code = code == EXIT_OK ? push_target_open(t, cmd, &a, NULL) : code;
 	q->target = *t;
-	if (!err)
-		return EXIT_OK;
-	log_error("--from: %s", why.text);
-	return err == -EINVAL ? EXIT_USAGE : EXIT_ERROR;
+	return code;
+}
+
+bool load_is_fleet(const struct load_range *r)
+{
+	return fleet_is_url(r->from) || !strchr(r->from, ':');
 }
 
 int load_fleet(const struct command *cmd, const struct load_range *r, struct profile **out)

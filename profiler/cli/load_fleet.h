@@ -6,6 +6,9 @@
 #include "profiler/cli/load_store.h"
 #include "profiler/remote/fleet.h"
 
+/* Whether --from is a profile store: its URL, or a destination's name. */
+bool load_is_fleet(const struct load_range *r);
+
 /* Without --since the last hour. Each EXIT_OK, or an exit code after an error on stderr. */
 int load_fleet(const struct command *cmd, const struct load_range *r, struct profile **out);
 int list_fleet(const struct command *cmd, const struct load_range *r, const struct fleet_rows *rows,

@@ -37,8 +37,8 @@ struct load_range { /* all-zero: everything */
 	}
 /* ... and of every one that asks other hosts: from id + 3 on. */
 #define LOAD_FROM_OPTIONS(id)                                                                      \
-	{"from", 0, "URL", "ask another host's agent, kiln+http://HOST:7676, or a profile store",  \
-	 (id) + 3},                                                                                \
+	{"from", 0, "NAME|URL",                                                                    \
+	 "ask another host's agent, kiln+http://HOST:7676, or a profile store", (id) + 3},         \
 		TARGET_OPTIONS((id) + 4, "the token for --from (an agent: KILN_TOKEN)")
 void load_range_set(struct load_range *r, int which, const char *value); /* which: from 0 */
 

@@ -322,6 +322,7 @@ static int run(const struct command *self, int argc, char **argv)
 	int id, n, code = EXIT_USAGE;
 	char **paths;
 
+	p.to.option = "--to";
 	p.source = (struct push_source){.cmd = self, .range = &p.range, .take = take, .ctx = &p};
 	while ((id = options_next(&o)) >= 0 && !handle(&o, id, &p))
 		;

@@ -28,8 +28,9 @@ static int load(struct config **out, const char *path)
 }
 
 static const struct config_upload *find(const struct command *cmd, const struct config *c,
-					const char *name)
+					const struct push_target_args *a)
 {
+	const char *name = a->to;
 	struct suggest near = {.typed = name};
 
 	for (size_t i = 0; i < c->upload.len; i++) {
@@ -41,29 +42,29 @@ static const struct config_upload *find(const struct command *cmd, const struct 
 			suggest_consider(&near, u->name);
 	}
 	if (near.best)
-		usage_error(cmd, "--to: no destination \"%.80s\" (did you mean \"%s\"?)", name,
-			    near.best);
+		usage_error(cmd, "%s: no destination \"%.80s\" (did you mean \"%s\"?)", a->option,
+			    name, near.best);
 	else
 		usage_error(cmd,
-			    "--to: \"%.80s\" is no destination of the configuration, and no URL "
+			    "%s: \"%.80s\" is no destination of the configuration, and no URL "
 			    "such as pyroscope+http://HOST:4040",
-			    name);
+			    a->option, name);
 	return NULL;
 }
 
-static int open_target(struct upload_target **out, const struct target_args *args,
+static int open_target(struct upload_target **out, const struct push_target_args *a,
 		       const struct upload_target_opts *o)
 {
 	struct why why = {""};
-	int err = target_args_open(out, args, o, &why);
+	int err = target_args_open(out, &a->args, o, &why);
 
 	if (!err)
 		return EXIT_OK;
-	log_error("%s: %s", o->name ? o->name : "--to", why.text);
+	log_error("%s: %s", o->name ? o->name : a->option, why.text);
 	return err == -EINVAL ? EXIT_USAGE : EXIT_ERROR;
 }
 
-static int open_configured(struct upload_target **out, const struct target_args *args,
+static int open_configured(struct upload_target **out, const struct push_target_args *a,
 			   const struct config_upload *u)
 {
 	_cleanup_free_ struct upload_header *headers = NULL;
@@ -94,7 +95,7 @@ static int open_configured(struct upload_target **out, const struct target_args 
 		headers[i] = (struct upload_header){u->headers.list.data[i].name,
 						    u->headers.list.data[i].value};
 	o.headers = headers;
-	return open_target(out, args, &o);
+	return open_target(out, a, &o);
 }
 
 static int get_store(char **out, const struct config *c)
@@ -120,7 +121,7 @@ int push_target_open(struct upload_target **out, const struct command *cmd,
 	if (code != EXIT_OK)
 		return code;
 	if (is_url)
-		return open_target(out, &a->args, &by_url);
-	u = find(cmd, c, a->to);
-	return u ? open_configured(out, &a->args, u) : EXIT_USAGE;
+		return open_target(out, a, &by_url);
+	u = find(cmd, c, a);
+	return u ? open_configured(out, a, u) : EXIT_USAGE;
 }

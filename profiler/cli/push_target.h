@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where kiln push sends to: a URL, or one of the configuration's destinations by name. */
+/* A profile store of the command line: a URL, or one of the configuration's destinations by name. */
 #ifndef KILN_CLI_PUSH_TARGET_H
 #define KILN_CLI_PUSH_TARGET_H
 
@@ -8,6 +8,7 @@
 struct command;
 
 struct push_target_args {
+	const char *option;	 /* that names it: "--to" */
 	const char *to, *config; /* config NULL: the usual file, if it is there */
 	struct target_args args;
 };

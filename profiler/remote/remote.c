@@ -15,6 +15,7 @@
 #include "profiler/base/json_read.h"
 #include "profiler/base/text.h"
 #include "profiler/net/net.h"
+#include "profiler/upload/kinds.h"
 
 #define PORT		"7676"
 #define CONNECT_MS	10000
@@ -75,16 +76,27 @@ static int make_base(struct buf *out, const char *url, struct why *why)
 	return 0;
 }
 
+static int say_schemes(const char *url, struct why *why)
+{
+	struct buf schemes = {0};
+
+	upload_schemes_say(&schemes);
+	why_say(why, -EINVAL,
+		"%.100s is none of " HTTP_PREFIX "HOST[:PORT], " HTTPS_PREFIX
+		"HOST[:PORT], " UNIX_PREFIX "/PATH, a name of the configuration's upload, and a "
+		"URL of %s",
+		url, buf_cstr(&schemes));
+	buf_release(&schemes);
+	return -EINVAL;
+}
+
 static int parse_url(const char *url, struct buf *base, const char **socket, struct why *why)
 {
 	*socket = NULL;
 	if (text_has_prefix(url, HTTP_PREFIX) || text_has_prefix(url, HTTPS_PREFIX))
 		return make_base(base, url, why);
 	if (!text_has_prefix(url, UNIX_PREFIX))
-		return why_say(why, -EINVAL,
-			       "%s is none of " HTTP_PREFIX "HOST[:PORT], " HTTPS_PREFIX
-			       "HOST[:PORT], " UNIX_PREFIX "/PATH",
-			       url);
+		return say_schemes(url, why);
 	*socket = url + strlen(UNIX_PREFIX);
 	if (**socket != '/' || strlen(*socket) > MAX_SOCKET_PATH)
 		return why_say(why, -EINVAL, "%s is no " UNIX_PREFIX "/PATH of at most %d bytes",

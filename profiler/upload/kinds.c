@@ -12,6 +12,12 @@ const struct upload_scheme upload_schemes[] = {
 		{0},
 };
 
+void upload_schemes_say(struct buf *out)
+{
+	for (const struct upload_scheme *s = upload_schemes; s->name; s++)
+		buf_printf(out, "%s%s", s == upload_schemes ? "" : ", ", s->name);
+}
+
 int upload_request_headers(struct upload_request *r, const char *const *headers)
 {
 	for (; *headers; headers++) {

@@ -14,4 +14,7 @@ struct upload_scheme {
 /* Ends with a name that is NULL. */
 extern const struct upload_scheme upload_schemes[];
 
+/* Appends their names: "pyroscope+http, pyroscope+https, ...". */
+void upload_schemes_say(struct buf *out);
+
 #endif

@@ -239,6 +239,14 @@ test_names_of_the_configuration() {
 	assert_status 0 "$KILN" push p.pb.gz --to central -c kiln.yaml
 	assert_match "its name" out '^central: 1 profile taken'
 	assert_status 0 "$KILN" push p.pb.gz --to files -c kiln.yaml
+	assert_status 0 "$KILN" report --from central -c kiln.yaml
+	assert_status 0 "$KILN" list --from central -c kiln.yaml --by comm
+	assert_match "its row" out '100\.0%.* many$'
+	assert_status 0 "$KILN" report --from files -c kiln.yaml
+	assert_status 2 "$KILN" report --from centrl -c kiln.yaml
+	assert_match "nearest" err 'from: .*did you mean "central"'
+	assert_status 2 "$KILN" report --from http://127.0.0.1:1
+	assert_match "schemes" err 'none of kiln\+http://.*name of.*pyroscope\+http, .*s3\+https'
 	assert_status 2 "$KILN" push p.pb.gz --to centrl -c kiln.yaml
 	assert_match "nearest" err 'did you mean "central"'
 	assert_status 2 "$KILN" push p.pb.gz --to http://127.0.0.1:1
