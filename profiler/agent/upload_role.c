@@ -58,14 +58,14 @@ int upload_role_check_files(const struct config *c, bool is_lenient)
 	return err;
 }
 
-int upload_role_check(const struct config_upload *u, struct why *answer)
+int upload_role_check(const struct config_upload *u, uint64_t frequency_hz, struct why *answer)
 {
 	_cleanup_(upload_target_freep) struct upload_target *t = NULL;
 	char host[HOST_BYTES] = "";
 	int err = upload_targets_make(&t, u, answer);
 
 	gethostname(host, sizeof(host) - 1);
-	return err ?: upload_check(t, host, answer);
+	return err ?: upload_check(t, host, NS_PER_S / frequency_hz, answer);
 }
 
 /* --- while there are privileges ------------------------------------------------------------------ */

@@ -28,6 +28,6 @@ int upload_role_dir(const struct config *c, char *out, size_t size);
 int upload_role_check_files(const struct config *c, bool is_lenient);
 
 /* For kiln agent --check-upload: 0 if the destination takes a profile, else -errno; with a sentence either way. */
-int upload_role_check(const struct config_upload *u, struct why *answer);
+int upload_role_check(const struct config_upload *u, uint64_t frequency_hz, struct why *answer);
 
 #endif

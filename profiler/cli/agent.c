@@ -178,7 +178,7 @@ static int check_uploads(const struct config *c)
 		fputs("kiln: no destination is configured: upload\n", stderr);
 	for (size_t i = 0; i < c->upload.len; i++) {
 		struct why why = {""};
-		int err = upload_role_check(&c->upload.data[i], &why);
+		int err = upload_role_check(&c->upload.data[i], c->frequency_hz, &why);
 
 		printf("%s: %s\n", c->upload.data[i].name, why.text);
 		fflush(stdout);

@@ -12,12 +12,13 @@
 
 #define WAIT_MS 10000
 
-static int add_sample(struct profile *p)
+static int add_sample(struct profile *p, uint64_t period_ns)
 {
-	static const int64_t values[] = {1, (int64_t)NS_PER_S};
+	/* The least that a store takes: nothing that it is added to becomes another. */
+	static const int64_t values[] = {1, 1};
 	struct profile_label label = {0};
 	uint32_t location, stack, labels;
-	int err = profile_init_cpu(p, NS_PER_S);
+	int err = profile_init_cpu(p, period_ns);
 
 	err = err ?: profile_plain_location(p, MAPPING_KILN, CHECK_FRAME, &location);
 	err = err ?: profile_stack(p, &location, 1, &stack);
@@ -30,10 +31,10 @@ static int add_sample(struct profile *p)
 
 DEFINE_CLEANUP(profile, profile_free)
 
-static int make_profile(struct profile **out)
+static int make_profile(struct profile **out, uint64_t period_ns)
 {
 	_cleanup_(profile_freep) struct profile *p = profile_new();
-	int err = p ? add_sample(p) : -ENOMEM;
+	int err = p ? add_sample(p, period_ns) : -ENOMEM;
 
 	if (err)
 		return err;
@@ -78,12 +79,13 @@ static int send_item(const struct upload_target *t, const struct upload_item *it
 	return err;
 }
 
-int upload_check(const struct upload_target *t, const char *host, struct why *answer)
+int upload_check(const struct upload_target *t, const char *host, uint64_t period_ns,
+		 struct why *answer)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	struct upload_item item = {.host = host, .id = {hash_random_seed(), hash_random_seed()}};
 	bool repack;
-	int err = make_profile(&p);
+	int err = make_profile(&p, period_ns);
 
 	if (err)
 		return why_say(answer, err, "out of memory");

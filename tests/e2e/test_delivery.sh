@@ -275,6 +275,8 @@ test_check_upload() {
 	assert_match "answer of b" out '^b: it took the profile'
 	assert_eq "profiles" "$(delivered a | wc -l)" 1
 	assert_match "its service and its frame" <(curl -sf "http://127.0.0.1:$(port_of control)/test/totals") kiln_check
+	# Beside the agent's windows it weighs nothing.
+	assert_eq "its weight" "$(ask_server windows a | jq -c '.sums')" '[1,1]'
 	set_fault '{"dest": "b", "kind": "status", "status": 401}'
 	assert_status 1 "$KILN" agent --check-upload -c kiln.yaml
 	assert_match "answer of a" out '^a: it took the profile'
