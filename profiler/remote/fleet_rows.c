@@ -8,6 +8,7 @@
 
 #include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
+#include "profiler/profile/quality.h"
 #include "profiler/profile/table.h"
 #include "profiler/remote/fleet_priv.h"
 #include "profiler/upload/series.h"
@@ -70,6 +71,8 @@ int fleet_add_row(struct overview *o, const char *name, int64_t begin_ns, int64_
 	row->samples = saturating_sum(row->samples, samples);
 	row->cpu_ns = saturating_sum(row->cpu_ns, cpu_ns);
 	row->windows = windows < 0 ? -1 : row->windows + windows;
+	if (windows < 0) /* nor does it tell what was lost */
+		row->lost = -1;
 	return 0;
 }
 
@@ -113,6 +116,16 @@ static void note_time(struct overview *o, const struct profile *p)
 	o->windows++;
 }
 
+/* A window's comments say it. */
+static void note_lost(struct overview *o, const struct profile *p, int64_t begin_ns)
+{
+	struct quality q = {0};
+
+	if (!quality_load(&q, p))
+		fleet_add_lost(o, begin_ns, (int64_t)(quality_lost(&q) & INT64_MAX));
+	quality_release(&q);
+}
+
 int fleet_add_profile(struct overview *o, const struct fleet_rows *rows, const struct profile *p)
 {
 	int samples = value_index(p, "samples"), cpu = value_index(p, "cpu"), err = 0;
@@ -121,9 +134,13 @@ int fleet_add_profile(struct overview *o, const struct fleet_rows *rows, const s
 
 	note_time(o, p);
 	if (!label)
-		return fleet_add_row(o, NULL, begin_ns,
-				     samples < 0 ? 0 : profile_total(p, (size_t)samples),
-				     cpu < 0 ? 0 : profile_total(p, (size_t)cpu), 1);
+		err = fleet_add_row(o, NULL, begin_ns,
+				    samples < 0 ? 0 : profile_total(p, (size_t)samples),
+				    cpu < 0 ? 0 : profile_total(p, (size_t)cpu), 1);
+	if (!err)
+		note_lost(o, p, begin_ns);
+	if (err || !label)
+		return err;
 	for (size_t i = 0; i < p->samples.len && !err; i++) {
 		const struct profile_sample *s = &p->samples.data[i];
 		const int64_t *v = p->values.data + s->first_value;

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "profiler/profile/quality.h"
 #include "profiler/remote/fleet_priv.h"
 #include "tests/lib/profiles.h"
 
@@ -71,6 +72,27 @@ TEST(rows_of_any_label)
 	assert_rows(&(struct fleet_rows){.by = OVERVIEW_TIME, .width_ns = 1000000000}, "NULL=6 ");
 }
 
+/* A window of kiln says what it lost, others say nothing, and a profile store cannot be asked. */
+TEST(what_was_lost)
+{
+	const struct fleet_rows rows = {.by = OVERVIEW_TIME, .width_ns = 1000000000};
+	struct overview o = {.by = OVERVIEW_TIME};
+	struct quality q = {.lost = {[LOSS_memory] = 5, [LOSS_cpu_gap] = 9}};
+	struct profile *p = teams();
+
+	assert_int_equal(fleet_add_profile(&o, &rows, p), 0);
+	assert_int_equal(o.lost, 0);
+	MUST(quality_store(p, &q));
+	assert_int_equal(fleet_add_profile(&o, &rows, p), 0);
+	assert_int_equal(o.lost, 14);
+	assert_int_equal(o.rows.len, 1);
+	assert_int_equal(o.rows.data[0].lost, 14);
+	assert_int_equal(fleet_add_row(&o, NULL, 0, 1, 1, -1), 0);
+	assert_int_equal(o.rows.data[1].lost, -1);
+	overview_release(&o);
+	profile_free(p);
+}
+
 static void assert_label(const char *label, int err, const char *want)
 {
 	struct upload_target t = {.shown = "parca+http://h:7070"};
@@ -103,6 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_of_any_label),
+		cmocka_unit_test(what_was_lost),
 		cmocka_unit_test(names_of_labels_in_a_profile_store),
 	};
 
