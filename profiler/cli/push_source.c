@@ -61,6 +61,7 @@ static int send_window(struct push_source *s, struct store *store, const char *p
 static int send_windows(struct push_source *s, struct store *store, const char *path)
 {
 	struct store_begins begins;
+	uint64_t before = s->windows;
 	int64_t since_ns, until_ns;
 	int code = load_range_times(s->cmd, s->range, &since_ns, &until_ns), err;
 
@@ -78,6 +79,10 @@ static int send_windows(struct push_source *s, struct store *store, const char *
 	s->windows += begins.v.len;
 	for (size_t i = 0; i < begins.v.len && code == EXIT_OK; i++)
 		code = send_window(s, store, path, begins.v.data[i]);
+	if (code == EXIT_OK && s->windows == before) { /* of none were there samples */
+		log_error("%s holds nothing of that", path);
+		code = EXIT_NO_SAMPLES;
+	}
 	store_begins_release(&begins);
 	return code;
 }

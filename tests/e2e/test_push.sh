@@ -166,6 +166,8 @@ test_a_store() {
 	assert_eq "windows" "$(jq .profiles out)" 2
 	assert_status 3 "$KILN" push store --since @1 --until @2 --to "$(url_of parca)"
 	assert_match "nothing" err 'holds nothing of that'
+	assert_status 3 "$KILN" push store --where comm=nosuch --since @1795824000 --until @1795824050 --to "$(url_of parca)"
+	assert_match "nothing of a condition" err 'holds nothing of that'
 	assert_status 2 "$KILN" push store --where 'comm' --to "$(url_of parca)"
 }
 
