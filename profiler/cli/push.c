@@ -194,8 +194,9 @@ static int note_result(struct pushing *p, int err, const struct upload_judgement
 	}
 	clear_line(p);
 	if (err == -ETIMEDOUT)
-		log_error("%s: %s: given up after %s: %s", p->target->name, name,
-			  text_format_ns(p->timeout_ns, text, sizeof(text)), j->why.text);
+		log_error("%s: %s: given up, as another try would end after --timeout %s: %s",
+			  p->target->name, name, text_format_ns(p->timeout_ns, text, sizeof(text)),
+			  j->why.text);
 	else
 		log_error("%s: %s: %s", p->target->name, name, j->why.text);
 	return EXIT_ERROR;

@@ -220,7 +220,7 @@ test_tried_again() {
 	before=$(date +%s%N)
 	assert_status 1 "$KILN" push p.pb.gz --to "$(url_of pyroscope)" --timeout 2
 	assert_at_most "gave up after, ms" $((($(date +%s%N) - before) / 1000000)) 3000
-	assert_match "gave up" err 'given up after 2.00 s: 503'
+	assert_match "gave up" err 'given up, .* after --timeout 2.00 s: 503'
 	# Asked for longer than it may take, it gives up at once.
 	fault '{"kind": "status", "status": 429, "retry_after": 600}'
 	before=$(date +%s%N)
