@@ -139,7 +139,7 @@ static int pack_window(struct destination *d, struct spool_window *w, struct why
 	const struct upload_item item = {
 		.profile = w->profile,
 		.host = d->owner->host,
-		.labels = d->owner->opts.labels,
+		.labels = d->target->labels ? NULL : d->owner->opts.labels,
 		.id = {w->id[0], w->id[1]},
 	};
 	/* Without them nobody sees what is missing from it. */

@@ -366,11 +366,12 @@ int upload_target_new(struct upload_target **out, const struct upload_target_opt
 	err = err ?: set_pem(t, o, !strcmp(u.scheme->net, "https"), why);
 	err = err ?: set_url(t, &u, why);
 	err = err ?: set_rest(t, o, why);
+	/* The URL first: what is wrong with it is wrong with any secret. */
+	if (!err && t->kind->check)
+		err = t->kind->check(t, why);
 	err = err ?: set_secrets(t, o, why);
 	err = err ?: set_headers(t, o, why);
 	err = err ?: set_labels(t, o, why);
-	if (!err && t->kind->check)
-		err = t->kind->check(t, why);
 	if (!err && t->kind->open && t->kind->open(t))
 		err = no_memory(why);
 	if (err)

@@ -339,6 +339,9 @@ TEST(keys_that_are_none)
 	struct upload_target_opts o = {.url = "s3+http://h/bucket", .env = no_env};
 
 	assert_refused(&o, -EINVAL, "an access key is missing");
+	o.url = "s3+http://h"; /* of two mistakes the one that stays with any key */
+	assert_refused(&o, -EINVAL, "begins its path with the bucket");
+	o.url = "s3+http://h/bucket";
 	o.env = NULL;
 	assert_refused(&o, -EINVAL, "an access key is missing");
 	o.env = half;
