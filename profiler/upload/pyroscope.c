@@ -38,7 +38,7 @@ static int check(const struct upload_target *t, struct why *why)
 		return why_say(why, -EINVAL, "a URL of Pyroscope has no \"?%.40s\"", t->query);
 	if (t->without_names)
 		return why_say(why, -EINVAL,
-			       "without_names is not for Pyroscope: its flame graph leaves out "
+			       "names: false is not for Pyroscope: its flame graph leaves out "
 			       "frames without a name");
 	return 0;
 }
