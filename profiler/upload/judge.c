@@ -150,7 +150,7 @@ struct meaning {
 
 static const struct meaning meanings[] = {
 	{400, UPLOAD_REFUSED, "Bad Request", NULL},
-	{401, UPLOAD_WRONG, "Unauthorized", "set token_file, or username and password_file"},
+	{401, UPLOAD_WRONG, "Unauthorized", NULL},
 	{402, UPLOAD_WRONG, "Payment Required", NULL},
 	{403, UPLOAD_WRONG, "Forbidden", "check token_file, username and password_file, tenant"},
 	{404, UPLOAD_WRONG, "Not Found", "check the path of the URL"},
@@ -194,8 +194,10 @@ void upload_judge_said(const struct net_answer *a, const char *said, const char 
 		       struct upload_judgement *out)
 {
 	struct meaning m = meaning_of(a->status);
+	size_t len;
 
 	*out = (struct upload_judgement){.verdict = m.verdict, .retry_after_s = a->retry_after_s};
+	out->is_unauthenticated = a->status == 401 && !advice;
 	if (a->status >= 200 && a->status < 300) {
 		out->verdict = is_html(a) ? UPLOAD_WRONG : UPLOAD_DELIVERED;
 		why_say(&out->why, 0, is_html(a) ? "%ld, and a page of HTML: check the URL" : "%ld",
@@ -203,8 +205,11 @@ void upload_judge_said(const struct net_answer *a, const char *said, const char 
 		return;
 	}
 	advice = advice ?: m.advice;
-	why_say(&out->why, 0, "%ld %s%s%s%s%s", a->status, m.name, *said ? ": " : "", said,
-		advice ? ": " : "", advice ?: "");
+	len = strlen(said);
+	/* No full stop in front of a colon. */
+	len -= len && said[len - 1] == '.' && (advice || out->is_unauthenticated);
+	why_say(&out->why, 0, "%ld %s%s%.*s%s%s", a->status, m.name, *said ? ": " : "", (int)len,
+		said, advice ? ": " : "", advice ?: "");
 }
 
 void upload_judge_status(const struct net_answer *a, struct upload_judgement *out)
@@ -232,13 +237,39 @@ static void judge_tls(const struct upload_target *t, const struct net_answer *a,
 					 "check the name in the URL");
 }
 
+/* What was set is wrong, or nothing was. */
+static void add_credentials(const struct upload_target *t, struct why *why)
+{
+	const char *advice = t->aws_key	   ? "check the access key and its secret"
+			     : t->bearer   ? "check token_file"
+			     : t->username ? "check username and password_file"
+					   : "set token_file, or username and password_file";
+	struct why before = *why;
+
+	why_say(why, 0, "%.500s: %s", before.text, advice);
+}
+
+/* Who listens there speaks something else. It may also be a server that ends: it is tried again. */
+static const char *port_advice(const struct upload_target *t, const struct net_answer *a)
+{
+	bool is_grpc = t->kind == &upload_otlp_grpc;
+
+	if (a->err != -EIO || (!is_grpc && t->kind != &upload_otlp_http))
+		return "";
+	if (is_grpc)
+		return ": is it the port of gRPC, mostly 4317? The one of HTTP takes otlp+http";
+	return strstr(a->why, "not of HTTP/1")
+		       ? ": is it the port of HTTP, mostly 4318? The one of gRPC takes otlp+grpc"
+		       : "";
+}
+
 static void judge_error(const struct upload_target *t, const struct net_answer *a,
 			struct upload_judgement *out)
 {
 	/* With TLS 1.3 a refused certificate may look like a connection that breaks. */
 	bool broke = a->err == -EIO && !a->received && text_has_prefix(t->base, "https:");
-	const char *what = "",
-		   *advice = broke ? ": perhaps it refuses cert_file, or wants one" : "";
+	const char *what = "";
+	const char *advice = broke ? ": perhaps it refuses cert_file, or wants one" : port_advice(t, a);
 
 	switch (a->err) {
 	case -EPROTO:
@@ -279,6 +310,8 @@ void upload_target_judge(const struct upload_target *t, const struct net_answer 
 		if (t->kind->judge)
 			t->kind->judge(t, a, out);
 	}
+	if (out->is_unauthenticated)
+		add_credentials(t, &out->why);
 	hide_secrets(t, &out->why);
 }
 

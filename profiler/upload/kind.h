@@ -88,6 +88,7 @@ struct upload_judgement {
 	struct why
 		why; /* "401 unauthenticated: no org id: set tenant": what it answered, and what to
 				   change where that is known. Clean UTF-8, no secrets */
+	bool is_unauthenticated; /* upload_target_judge() adds what to do about it */
 };
 
 struct upload_kind {

@@ -33,7 +33,7 @@ static const struct {
 	{"INTERNAL", UPLOAD_AGAIN_FEW, NULL},
 	{"UNAVAILABLE", UPLOAD_AGAIN, NULL},
 	{"DATA_LOSS", UPLOAD_AGAIN_FEW, NULL},
-	{"UNAUTHENTICATED", UPLOAD_WRONG, "set token_file, or username and password_file"},
+	{"UNAUTHENTICATED", UPLOAD_WRONG, NULL},
 };
 
 /* The first line, clean and of bounded length. */
@@ -56,9 +56,13 @@ void rpc_judge(int status, const char *shown, const char *said, const char *advi
 	if (i == sizeof(rules) / sizeof(*rules)) /* OK, which is no failure to explain */
 		i = 1;
 	out->verdict = rules[i].verdict;
+	out->is_unauthenticated = !advice && !strcmp(rules[i].name, "UNAUTHENTICATED");
 	advice = advice ?: rules[i].advice;
 	if (said)
 		add_said(&text, said);
+	/* No full stop in front of a colon. */
+	text.len -=
+		text.len && text.data[text.len - 1] == '.' && (advice || out->is_unauthenticated);
 	why_say(&out->why, 0, "%s%s%s%s%s", shown, text.len ? ": " : "", buf_cstr(&text),
 		advice ? ": " : "", advice ?: "");
 	buf_release(&text);

@@ -106,6 +106,8 @@ static void element(const struct net_answer *a, const char *name, char *out, siz
 	if (!end)
 		return;
 	text_add_clean(&clean, at, (size_t)(end - at));
+	/* What follows it begins with a colon. */
+	clean.len -= clean.len && clean.data[clean.len - 1] == '.';
 	n = text_utf8_run(buf_cstr(&clean), clean.len < size ? clean.len : size - 1);
 	memcpy(out, buf_cstr(&clean), n);
 	out[n] = '\0';
@@ -157,6 +159,7 @@ static void judge(const struct upload_target *t, const struct net_answer *a,
 			advice = meanings[i].advice;
 		}
 	}
+	out->is_unauthenticated &= !advice;
 	why_say(&out->why, 0, "%ld %s%s%s%s%s", a->status, code, *message ? ": " : "", message,
 		advice ? ": " : "", advice ? advice : "");
 }

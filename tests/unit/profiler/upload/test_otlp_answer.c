@@ -54,6 +54,7 @@ static void assert_judged(const struct answer_case *c, bool is_grpc)
 		fail_msg("%ld %d %s: verdict %d, rejected %lu: \"%s\"", c->status, c->grpc_status,
 			 c->says, (int)j.verdict, (unsigned long)j.rejected, j.why.text);
 	assert_int_equal(j.retry_after_s, 17);
+	assert_int_equal(j.is_unauthenticated, c->status == 401 || c->grpc_status == 16);
 	assert_true(text_is_clean(j.why.text, strlen(j.why.text)));
 }
 
@@ -101,7 +102,7 @@ static void what_is_not_taken(void **state)
 		 UPLOAD_REFUSED, "400 Bad Request: bad"},
 		{400, -1, "text/plain", BODY("a\x1b[31m\xff"), UPLOAD_REFUSED,
 		 "400 Bad Request: a"},
-		{401, -1, "", BODY(""), UPLOAD_WRONG, "set token_file"},
+		{401, -1, "", BODY(""), UPLOAD_WRONG, "401 Unauthorized"},
 		{403, -1, "", BODY(""), UPLOAD_WRONG, "check token_file"},
 		{404, -1, "text/plain", BODY("404 page not found"), UPLOAD_WRONG,
 		 "service.profilesSupport"},
@@ -161,13 +162,13 @@ static void answers_of_grpc(void **state)
 		CODE(13, UPLOAD_AGAIN_FEW, "INTERNAL"),
 		CODE(14, UPLOAD_AGAIN, "UNAVAILABLE"),
 		CODE(15, UPLOAD_AGAIN, "DATA_LOSS"),
-		CODE(16, UPLOAD_WRONG, "set token_file"),
+		CODE(16, UPLOAD_WRONG, "UNAUTHENTICATED: told so"),
 		CODE(17, UPLOAD_AGAIN_FEW, "17"),
 		/* Parca's, after its time for reading; Parca's page; a proxy's */
 		{200, -1, "", BODY(""), UPLOAD_AGAIN_FEW, "without a status"},
 		{200, -1, "text/html", BODY("<html>"), UPLOAD_WRONG, "HTML"},
 		{401, -1, "text/html", BODY("<html>"), UPLOAD_WRONG, "Unauthorized"},
-		{401, -1, "", BODY(""), UPLOAD_WRONG, "set token_file"},
+		{401, -1, "", BODY(""), UPLOAD_WRONG, "401 Unauthorized"},
 		{404, -1, "text/plain", BODY("no"), UPLOAD_WRONG, "404 Not Found: no"},
 		{503, -1, "", BODY(""), UPLOAD_AGAIN, "503"},
 	};

@@ -119,6 +119,8 @@ static void parcas_answers_have_a_meaning(void **state)
 		{200, GRPC, "\0\0\0\0\1", 0, UPLOAD_AGAIN_FEW, "cannot be read"},
 		{200, GRPC, "no id", 3, UPLOAD_REFUSED, "INVALID_ARGUMENT: no id"},
 		{200, GRPC, "who?", 16, UPLOAD_WRONG, "UNAUTHENTICATED: who?: set token_file"},
+		{200, GRPC, "No such user.", 16, UPLOAD_WRONG,
+		 "UNAUTHENTICATED: No such user: set token_file"},
 		{200, GRPC, "not you", 7, UPLOAD_WRONG, "PERMISSION_DENIED: not you"},
 		{200, GRPC, "x", 14, UPLOAD_AGAIN, "UNAVAILABLE"},
 		{200, GRPC, "x", 8, UPLOAD_AGAIN, "RESOURCE_EXHAUSTED"},

@@ -331,6 +331,14 @@ TEST(keys_from_the_configuration)
 	assert_refused(&o, -EINVAL, "token_file: requests are signed");
 }
 
+/* As the configuration's key is called. */
+TEST(what_pyroscope_does_not_take)
+{
+	assert_refused(
+		&(struct upload_target_opts){.url = "pyroscope+http://h", .without_names = true},
+		-EINVAL, "names: false is not for Pyroscope");
+}
+
 TEST(keys_that_are_none)
 {
 	char *half[] = {"AWS_ACCESS_KEY_ID=AK", NULL};
@@ -421,7 +429,7 @@ TEST(what_statuses_mean)
 		 "redirects: put the new URL"},
 		{304, "", "", UPLOAD_WRONG, "304: "},
 		{400, "text/plain", "no such\nfield", UPLOAD_REFUSED, "400 Bad Request: no such"},
-		{401, "application/json", "{\"code\":\"unauthenticated\",\"message\":\"no org\"}",
+		{401, "application/json", "{\"code\":\"unauthenticated\",\"message\":\"no org.\"}",
 		 UPLOAD_WRONG, "401 Unauthorized: no org: set token_file, or username and"},
 		{403, "text/html", "<html>no", UPLOAD_WRONG,
 		 "403 Forbidden: check token_file, username and password_file, tenant"},
@@ -487,6 +495,72 @@ TEST(what_no_answer_means)
 	upload_target_free(t);
 }
 
+/* What was set is not asked for again. */
+TEST(what_unauthenticated_means)
+{
+	static const struct {
+		const char *url;
+		bool has_token, has_user;
+		int grpc_status;
+		const char *why;
+	} cases[] = {
+		{"pprof+http://h", false, false, -1,
+		 "401 Unauthorized: set token_file, or username and password_file"},
+		{"pprof+http://h", true, false, -1, "401 Unauthorized: check token_file"},
+		{"pprof+http://h", false, true, -1,
+		 "401 Unauthorized: check username and password_file"},
+		{"pyroscope+http://h", true, false, -1, "401 Unauthorized: check token_file"},
+		{"otlp+http://h", true, false, -1, "401 Unauthorized: check token_file"},
+		{"parca+http://h", true, false, 16, "UNAUTHENTICATED: check token_file"},
+		{"parca+http://h", false, false, 16,
+		 "UNAUTHENTICATED: set token_file, or username and password_file"},
+		{"s3+http://h/bucket", false, true, -1,
+		 "401 Unauthorized: check the access key and its secret"},
+	};
+
+	fixture_run("echo abc >t; echo abc >p; chmod 600 t p");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct upload_target *t = target(&(struct upload_target_opts){
+			.url = cases[i].url,
+			.token_file = cases[i].has_token ? "t" : NULL,
+			.username = cases[i].has_user ? "me" : NULL,
+			.password_file = cases[i].has_user ? "p" : NULL,
+			.env = no_env});
+		struct net_answer a = {.status = cases[i].grpc_status < 0 ? 401 : 200,
+				       .grpc_status = cases[i].grpc_status};
+		struct upload_judgement j;
+
+		judge(t, &a, NULL, &j);
+		assert_string_equal(j.why.text, cases[i].why);
+		upload_target_free(t);
+	}
+}
+
+static void assert_port(const char *url, const char *reason, const char *want)
+{
+	struct upload_target *t = target(&(struct upload_target_opts){.url = url});
+	struct net_answer a = {.err = -EIO};
+	struct upload_judgement j;
+
+	snprintf(a.why, sizeof(a.why), "%s", reason);
+	judge(t, &a, NULL, &j);
+	assert_int_equal(j.verdict, UPLOAD_AGAIN);
+	assert_string_equal(j.why.text, want);
+	upload_target_free(t);
+}
+
+TEST(ports_of_otlp)
+{
+	assert_port("otlp+http://h", "the answer is not of HTTP/1",
+		    "the answer is not of HTTP/1: is it the port of HTTP, mostly 4318? The one of "
+		    "gRPC takes otlp+grpc");
+	assert_port("otlp+grpc://h", "Send failure: Broken pipe",
+		    "Send failure: Broken pipe: is it the port of gRPC, mostly 4317? The one of "
+		    "HTTP takes otlp+http");
+	assert_port("otlp+http://h", "Empty reply", "Empty reply");
+	assert_port("pprof+http://h", "the answer is not of HTTP/1", "the answer is not of HTTP/1");
+}
+
 TEST(what_s3_means)
 {
 	static const struct {
@@ -516,7 +590,7 @@ TEST(what_s3_means)
 					.content_type = "application/xml"};
 		snprintf(body, sizeof(body),
 			 "<?xml version=\"1.0\"?><Error><Code>%s</Code>"
-			 "<Message>what it says</Message></Error>",
+			 "<Message>what it says.</Message></Error>",
 			 cases[i].code);
 		judge(t, &a, body, &j);
 		if (j.verdict != cases[i].verdict || strstr(j.why.text, cases[i].why) != j.why.text)
@@ -587,10 +661,13 @@ int main(void)
 		cmocka_unit_test(passwords_may_have_blanks),
 		cmocka_unit_test(keys_of_aws),
 		cmocka_unit_test(keys_from_the_configuration),
+		cmocka_unit_test(what_pyroscope_does_not_take),
 		cmocka_unit_test(keys_that_are_none),
 		cmocka_unit_test(what_a_request_gets),
 		cmocka_unit_test(what_statuses_mean),
 		cmocka_unit_test(what_no_answer_means),
+		cmocka_unit_test(what_unauthenticated_means),
+		cmocka_unit_test(ports_of_otlp),
 		cmocka_unit_test(what_s3_means),
 		cmocka_unit_test(secrets_are_hidden),
 	};
