@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/cli/list.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -55,7 +56,7 @@ void list_summary(struct buf *out, const struct overview *o)
 		buf_printf(out, " in %s window%s", count(o->windows, windows),
 			   o->windows == 1 ? "" : "s");
 	buf_printf(out, ", %s of CPU time", seconds(o->cpu_ns, cpu));
-	if (!o->windows)
+	if (!o->windows || !o->until_ns)
 		return;
 	buf_str(out, ", from ");
 	list_time(out, o->since_ns);
@@ -113,18 +114,26 @@ static void add_label_row(struct buf *out, const struct overview *o, const struc
 	buf_release(&name);
 }
 
+/* A label of people's own is in capitals, too. */
+static void add_label_head(struct buf *out, const char *head)
+{
+	buf_printf(out, "%12s %6s %12s  ", "CPU", "SHARE", "SAMPLES");
+	for (; *head; head++)
+		buf_char(out, (char)toupper((unsigned char)*head));
+}
+
 static void add_head(struct buf *out, const struct overview *o, const struct term *t)
 {
 	static const char *const heads[] = {"",	    "PROCESS",	 "COMMAND", "EXECUTABLE",
 					    "UNIT", "CONTAINER", "SERVICE", "POD"};
-	const char *head = o->by < OVERVIEW_LABEL ? heads[o->by] : "LABEL";
+	const char *head = o->by < OVERVIEW_LABEL ? heads[o->by] : o->label ?: "LABEL";
 
 	term_style(t, out, STYLE_HEAD);
 	if (o->by == OVERVIEW_TIME)
 		buf_printf(out, "%-19s %8s %12s %12s %8s", "TIME", "WINDOWS", "SAMPLES", "CPU",
 			   "LOST");
 	else
-		buf_printf(out, "%12s %6s %12s  %s", "CPU", "SHARE", "SAMPLES", head);
+		add_label_head(out, head);
 	term_style(t, out, STYLE_END);
 	buf_char(out, '\n');
 }
