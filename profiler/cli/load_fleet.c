@@ -70,6 +70,11 @@ int load_fleet(const struct command *cmd, const struct load_range *r, struct pro
 
 	if (code != EXIT_OK)
 		return code;
+	if (r->label && !fleet_returns_labels(t))
+		return usage_error(cmd,
+				   "--by: %s returns no labels with its samples: ask kiln list "
+				   "--by %s --from %s",
+				   t->shown, r->label, r->from);
 	err = fleet_profile(out, &q, &why);
 	return err ? failed(err, &why) : EXIT_OK;
 }

@@ -15,6 +15,7 @@ struct why;
 struct load_range { /* all-zero: everything */
 	const char *since, *until, *where;
 	const char *config; /* whose store it is where no other is named; NULL: the default one */
+	const char *label;  /* by which the command sorts samples, or NULL */
 	const char *from;   /* a URL: another host's agent, or a profile store, instead */
 	struct target_args target; /* how it is asked */
 	/* Keys of labels that the command does not need, NULL-terminated, or NULL: a day of a busy host has a

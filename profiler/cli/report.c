@@ -269,6 +269,7 @@ static int run(const struct command *self, int argc, char **argv)
 		;
 	files = options_operands(&o, &n);
 	req.range.without = unused_labels(&req.table);
+	req.range.label = req.table.label;
 	if (id == OPTIONS_HELP)
 		code = EXIT_OK;
 	else if (id == OPTIONS_END && req.table.of && req.table.by > TABLE_LINE)

@@ -40,6 +40,11 @@ static const struct fleet_kind *kind_of(const struct upload_target *t)
 	return NULL;
 }
 
+bool fleet_returns_labels(const struct upload_target *t)
+{
+	return t->kind != &upload_pyroscope && t->kind != &upload_parca;
+}
+
 static int open_fleet(struct fleet *f, const struct fleet_query *q, const struct fleet_kind **kind,
 		      struct why *why)
 {

@@ -37,6 +37,9 @@ struct fleet_query { /* borrowed */
 /* Whether a URL has a scheme of profile stores. */
 bool fleet_is_url(const char *url);
 
+/* Whether profiles from there have the labels of their samples: Pyroscope and Parca keep them to themselves. */
+bool fleet_returns_labels(const struct upload_target *t);
+
 /*
  * All of the range as one profile, with its time. 0, or with a sentence in *why: -EINVAL (a condition or kind that
  * cannot be asked for), -EACCES, -ENODATA (nothing of that), -EFBIG (too much), -EBADMSG (no answer of such a store),
