@@ -90,6 +90,8 @@ int list_fleet(const struct command *cmd, const struct load_range *r, const stru
 	if (code != EXIT_OK)
 		return code;
 	err = fleet_overview(out, &q, rows, &why);
+	if (err == -ENODATA && *why.text)
+		log_error("%s", why.text);
 	/* As a store without windows is no failure of `list`. */
 	return err && err != -ENODATA ? failed(err, &why) : EXIT_OK;
 }

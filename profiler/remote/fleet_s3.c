@@ -29,6 +29,7 @@ struct reading {
 	struct why *why;
 	VEC(struct object) objects;
 	size_t next, running;
+	bool has_own, has_strangers; /* names as kiln makes them, and others */
 	uint64_t bytes;
 	int err;
 	/* What is done with each profile. */
@@ -130,8 +131,11 @@ static int take_keys(struct reading *r, const struct s3_page *page, size_t prefi
 		int err;
 
 		if (strlen(key) <= prefix_len + host_len + 1 ||
-		    s3_key_time(key + prefix_len + host_len + 1, &ns))
+		    s3_key_time(key + prefix_len + host_len + 1, &ns)) {
+			r->has_strangers = true;
 			continue;
+		}
+		r->has_own = true;
 		if (ns >= r->f->q->until_ns)
 			return 1;
 		if (ns + NS_PER_MS <= r->f->q->since_ns)
@@ -316,6 +320,10 @@ static int read_all(struct reading *r)
 
 	split_path(r->f->t, bucket, &prefix);
 	err = prefix.err ?: list_hosts(r, bucket, buf_cstr(&prefix));
+	if (!err && r->has_strangers && !r->has_own)
+		err = fleet_fail(r->f, -ENODATA, r->why,
+				 "nothing is named as kiln names it: directories of hosts come "
+				 "directly below the prefix");
 	err = err ?: get_objects(r, bucket);
 	buf_release(&prefix);
 	reading_release(r);

@@ -76,13 +76,25 @@ test_conditions_ranges_and_lists() {
 		assert_status 0 "$KILN" list --from "$(url_of $kind)" --by host --json
 		assert_eq "$kind: hosts" "$(jq -r '.by + ": " + ([.rows[].name] | join(" "))' out)" "host: $(hostname)"
 		assert_status 0 "$KILN" list --from "$(url_of $kind)" --by no.such
+		assert_match "$kind: a label's head" out 'SAMPLES  NO\.SUCH$'
 		assert_match "$kind: no such label" out '100\.0%.* \(none\)$'
 		assert_status 0 "$KILN" list --from "$(url_of $kind)" --step 1s --json
 		assert_eq "$kind: rows" "$(jq '.rows | length' out)" 3
 		begin=$(profile_second p1.pb.gz)
 		assert_at_most "$kind: the last row's time" "$(jq "(.rows[2].begin_ns / 1e9 - $begin) | fabs" out)" 1
 	done
+	"$KILN" push p1.pb.gz --to "$(url_of s3)/deeper/still" >/dev/null
+	assert_status 3 "$KILN" report --from "$(url_of s3)/deeper"
+	assert_match "a prefix above" err 'directories of hosts come directly below'
+	assert_status 3 "$KILN" list --from "$(url_of s3)/deeper"
+	assert_match "a prefix above" err 'directories of hosts come directly below'
 	for kind in pyroscope parca; do
+		assert_status 2 "$KILN" report --from "$(url_of $kind)" --by comm
+		assert_match "$kind: no labels" err 'returns no labels .*kiln list --by comm --from'
+		assert_status 3 "$KILN" list --from "$(url_of $kind)" --since 3h --until 2h
+		! grep -q 1970 out || fail "$kind: an empty list has a time"
+		assert_status 0 "$KILN" list --from "$(url_of $kind)" --json
+		assert_eq "$kind: lost is not known" "$(jq .rows[0].lost out)" -1
 		assert_status 2 "$KILN" report --from "$(url_of $kind)" --where pid=1
 		assert_match "$kind: pid" err 'it keeps no pid'
 		assert_status 2 "$KILN" list --from "$(url_of $kind)" --by pid
