@@ -46,12 +46,14 @@ int upload_role_check_files(const struct config *c, bool is_lenient)
 
 	for (size_t i = 0; i < c->upload.len; i++) {
 		_cleanup_(upload_target_freep) struct upload_target *t = NULL;
+		const struct config_place *at = &c->upload.data[i].at;
 		struct why why = {""};
 		int failed = upload_targets_make(&t, &c->upload.data[i], &why);
 
 		if (!failed)
 			continue;
-		log_error("upload \"%s\": %s", c->upload.data[i].name, why.text);
+		log_error("%s:%u:%u: upload \"%s\": %s", at->source ?: "default", at->line,
+			  at->column, c->upload.data[i].name, why.text);
 		if (failed != -EACCES || !is_lenient)
 			err = err ?: failed;
 	}

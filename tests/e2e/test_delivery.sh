@@ -265,6 +265,10 @@ test_two_of_one_name() {
 	} >kiln.yaml
 	assert_status 2 "$KILN" agent --check-config -c kiln.yaml
 	assert_match "message" err '^kiln.yaml:4:3: a second destination "a"'
+	printf 'upload:\n- {name: a, url: "s3+http://h"}\n- {name: b, url: "parca+http://h", token_file: /none}\n' >kiln.yaml
+	assert_status 2 "$KILN" agent --check-config -c kiln.yaml
+	assert_match "a URL that cannot be" err 'kiln.yaml:2:3: upload "a": a URL of S3 begins its path'
+	assert_match "a file that is not there" err 'kiln.yaml:3:3: upload "b": token_file: /none: '
 }
 
 test_check_upload() {
