@@ -104,6 +104,19 @@ test_conditions_ranges_and_lists() {
 	done
 }
 
+# Pyroscope calls OTLP's service.name service_name, and is asked so.
+test_otlp_to_pyroscope() {
+	start_store pyroscope
+	make_many_stacks 20 p.pb.gz
+	assert_status 0 "$KILN" push p.pb.gz --to "$(url_of pyroscope | sed 's/^pyroscope/otlp/')" --service viaotlp
+	assert_status 0 "$KILN" list --from "$(url_of pyroscope)" --where service_name=viaotlp --by service
+	assert_match "its row" out '100\.0%.* viaotlp$'
+	assert_status 0 "$KILN" export --from "$(url_of pyroscope)" --where service_name=viaotlp -o back.pb.gz
+	sent_totals p.pb.gz >sent
+	sent_totals --type cpu back.pb.gz | cmp sent - || fail "what comes back differs"
+	assert_status 3 "$KILN" report --from "$(url_of pyroscope)" --where service_name=other
+}
+
 profile_second() { # FILE: when it began
 	gzip -dc "$1" | "$STORE_PYTHON" -c "
 import sys

@@ -96,8 +96,8 @@ class Querier:
         selectors = parse_selectors(q.get("matchers", []) or [q.get("labelSelector", "")])
         found = {}
         for one in selectors:
-            for record in self.store.select(self.name, one, since, until):
-                if not record.tenant or record.tenant == tenant:
+            for record in self.store.select(self.name, (), since, until):
+                if (not record.tenant or record.tenant == tenant) and selector.matches(one, labels_of(record)):
                     found[id(record)] = record
         records = list(found.values())
         if method.startswith("SelectMerge"):
