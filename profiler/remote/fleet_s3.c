@@ -294,6 +294,14 @@ static int start_next(struct reading *r, struct fleet *at_root, const char *buck
 	return err;
 }
 
+/* on_object() sets r->err meanwhile: that one counts. */
+static void take_turn(struct reading *r)
+{
+	int err = net_turn(r->f->net, 1000, -1);
+
+	r->err = r->err ?: err;
+}
+
 static int get_objects(struct reading *r, const char *bucket)
 {
 	struct upload_target server = *r->f->t;
@@ -304,7 +312,8 @@ static int get_objects(struct reading *r, const char *bucket)
 	while (!r->err && (r->running || r->next < r->objects.len)) {
 		while (!r->err && r->running < SIDE_BY_SIDE && r->next < r->objects.len)
 			r->err = start_next(r, &at_root, bucket);
-		r->err = r->err ?: net_turn(r->f->net, 1000, -1);
+		if (!r->err)
+			take_turn(r);
 	}
 	/* Those under way refer to this frame. */
 	while (r->running && !net_turn(r->f->net, 1000, -1))
