@@ -216,13 +216,16 @@ int cursor_load(const struct cursors *c, const char *name, struct spool_place *o
 	return got;
 }
 
+/* What has the name goes first, whatever it is: to open a FIFO would wait for a reader. */
 static int write_file(const struct cursors *c, const char *file, const struct buf *text,
 		      bool is_synced)
 {
-	_cleanup_close_ int fd = openat(
-		c->dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, MODE_FILE);
+	_cleanup_close_ int fd = -1;
 	int err;
 
+	if (unlinkat(c->dir, file, 0) && errno != ENOENT)
+		return -errno;
+	fd = openat(c->dir, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, MODE_FILE);
 	if (fd < 0)
 		return -errno;
 	err = io_write(fd, text->data, text->len);
