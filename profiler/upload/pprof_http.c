@@ -25,6 +25,7 @@
 #include "profiler/upload/archive.h"
 #include "profiler/upload/target.h"
 
+#define MAX_HOST     253
 #define PLACEHOLDERS "{host} {time} {id} {from} {until}"
 
 static bool is_placeholder(const char *s, size_t len)
@@ -55,13 +56,25 @@ static int check(const struct upload_target *t, struct why *why)
 	return check_template(t->path, why) ?: check_template(t->query, why);
 }
 
+/* One part of a path, which no server takes for a step in it, even if it undoes the escaping. */
+static void add_host(struct buf *b, const char *host)
+{
+	char name[MAX_HOST + 1];
+
+	snprintf(name, sizeof(name), "%s", *host ? host : "_");
+	for (char *s = name; *s; s++)
+		if (strchr("/\\", *s) || (unsigned char)*s < ' ' || (s == name && *s == '.'))
+			*s = '_';
+	text_add_url(b, name);
+}
+
 static void add_value(struct buf *b, const char *name, const struct upload_item *item)
 {
 	int64_t ns = item->profile->time_ns;
 	char text[ARCHIVE_SIZE];
 
 	if (text_has_prefix(name, "{host}")) {
-		text_add_url(b, item->host);
+		add_host(b, item->host);
 		return;
 	}
 	if (text_has_prefix(name, "{time}")) {

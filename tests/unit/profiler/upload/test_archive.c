@@ -92,6 +92,12 @@ TEST(templates)
 	assert_packed("pprof+http://h", "n", "POST", "http://h/");
 	assert_packed("pprof+http://h/in?host={host}&x=1", "n 1", "POST",
 		      "http://h/in?host=n%201&x=1");
+	/* One part of the path, whatever decodes it. */
+	assert_packed("pprof+http://h/f/{host}/x", "..", "POST", "http://h/f/_./x");
+	assert_packed("pprof+http://h/f/{host}", ".", "POST", "http://h/f/_");
+	assert_packed("pprof+http://h/f/{host}/x", "", "POST", "http://h/f/_/x");
+	assert_packed("pprof+http://h/f/.{host}", ".", "POST", "http://h/f/._");
+	assert_packed("pprof+http://h/f/{host}", "../../\\%2e", "POST", "http://h/f/_._..__%252e");
 	assert_packed("pprof+https://h:1/f/{host}/{time}-{id}.pb.gz", "a/b", "PUT",
 		      "https://h:1/f/a%2Fb/20261128T082000.123Z-"
 		      "00000000000000ab0123456789abcdef.pb.gz");
