@@ -64,6 +64,9 @@ int export_speedscope(struct buf *out, const struct profile *p, const struct exp
  * -EFBIG or -ENOMEM.
  */
 int import_pprof(struct profile **out, const void *data, size_t len, const char **why);
+/* So of what inflates to at most so many bytes. */
+int import_pprof_most(struct profile **out, const void *data, size_t len, size_t most,
+		      const char **why);
 /* Does the same for a file; "-" is stdin. May return the -errno of open(), too. */
 int import_file(struct profile **out, const char *path, const char **why);
 

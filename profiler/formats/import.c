@@ -43,7 +43,8 @@ static int read_raw(struct profile **out, const void *data, size_t len, const ch
 	return err;
 }
 
-int import_pprof(struct profile **out, const void *data, size_t len, const char **why)
+int import_pprof_most(struct profile **out, const void *data, size_t len, size_t most,
+		      const char **why)
 {
 	struct buf raw = {0};
 	int err;
@@ -54,10 +55,15 @@ int import_pprof(struct profile **out, const void *data, size_t len, const char 
 	}
 	if (compression_of(data, len) == COMPRESSION_NONE)
 		return read_raw(out, data, len, why);
-	err = decompress(&raw, data, len, IMPORT_MAX_BYTES, why);
+	err = decompress(&raw, data, len, most, why);
 	err = err ?: read_raw(out, raw.data, raw.len, why);
 	buf_release(&raw);
 	return err;
+}
+
+int import_pprof(struct profile **out, const void *data, size_t len, const char **why)
+{
+	return import_pprof_most(out, data, len, IMPORT_MAX_BYTES, why);
 }
 
 /* For a FIFO, which a shell makes for <(...), waits for its writer. */

@@ -115,7 +115,7 @@ int fleet_start(struct fleet *f, const struct fleet_call *c, fleet_done *done, v
 	request.connect_ms = CONNECT_MS;
 	request.total_ms = TOTAL_MS;
 	request.stall_ms = STALL_MS;
-	request.max_bytes = FLEET_MAX_ANSWER;
+	request.max_bytes = c->max_bytes ?: FLEET_MAX_ANSWER;
 	err = err ?: net_start(f->net, &request, on_answer, t, NULL);
 	if (err)
 		transfer_free(t);

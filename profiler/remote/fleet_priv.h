@@ -15,7 +15,8 @@
 #include "profiler/store/where.h"
 #include "profiler/upload/target.h"
 
-#define FLEET_MAX_ANSWER (256u << 20)
+#define FLEET_MAX_ANSWER (256u << 20) /* also inflated */
+#define FLEET_MAX_OBJECT (32u << 20)  /* of S3, of which several come side by side */
 
 DEFINE_CLEANUP(profile, profile_free)
 
@@ -33,6 +34,7 @@ struct fleet_call {
 	const void *body;
 	size_t len;
 	bool is_signed;
+	size_t max_bytes; /* of the answer; 0: FLEET_MAX_ANSWER */
 	bool is_of_kind; /* the kind's own judge knows what the answer means */
 };
 

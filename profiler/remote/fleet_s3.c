@@ -15,8 +15,7 @@
 #include "profiler/upload/series.h"
 
 #define SIDE_BY_SIDE 8
-#define MAX_PAGES    1000
-#define MAX_HOSTS    10000
+#define MAX_LISTINGS 12000 /* pages of all hosts */
 #define NS_PER_MS    1000000
 
 struct object {
@@ -28,6 +27,7 @@ struct reading {
 	struct fleet *f;
 	struct why *why;
 	VEC(struct object) objects;
+	size_t listings;
 	size_t next, running;
 	bool has_own, has_strangers; /* names as kiln makes them, and others */
 	uint64_t bytes;
@@ -89,17 +89,20 @@ static int ask(struct fleet *f, const char *path, struct buf *out, struct why *w
 
 /* --- listing -------------------------------------------------------------------------------------- */
 
-static int get_page(struct fleet *f, const struct s3_list_query *q, struct s3_page *page,
-		    struct why *why)
+static int get_page(struct reading *r, const struct s3_list_query *q, struct s3_page *page)
 {
 	struct buf path = {0}, answer = {0};
 	int err;
 
+	if (++r->listings > MAX_LISTINGS)
+		return fleet_fail(r->f, -EFBIG, r->why,
+				  "more than %d pages of lists: ask for less time, or one host",
+				  MAX_LISTINGS);
 	s3_list_path(&path, q);
-	err = path.err ?: ask(f, buf_cstr(&path), &answer, why);
+	err = path.err ?: ask(r->f, buf_cstr(&path), &answer, r->why);
 	err = err ?: s3_page_read(page, answer.data, answer.len);
-	if (err == -EBADMSG && !*why->text)
-		fleet_fail(f, err, why, "the answer is no list of objects: is it S3?");
+	if (err == -EBADMSG && !*r->why->text)
+		fleet_fail(r->f, err, r->why, "the answer is no list of objects: is it S3?");
 	buf_release(&path);
 	buf_release(&answer);
 	return err;
@@ -157,10 +160,10 @@ static int list_host(struct reading *r, const char *bucket, const char *dir, siz
 	archive_time(r->f->q->since_ns, "%Y/%m/%d/%H%M%S", time);
 	snprintf(after, sizeof(after), "%s%s", dir, time);
 	q.start_after = after;
-	for (int pages = 0; !rc && pages < MAX_PAGES; pages++) {
+	while (!rc) {
 		struct s3_page page = {0};
 
-		rc = get_page(r->f, &q, &page, r->why);
+		rc = get_page(r, &q, &page);
 		rc = rc ?: take_keys(r, &page, prefix_len, host_len);
 		snprintf(token, sizeof(token), "%s", page.token);
 		s3_page_release(&page);
@@ -175,20 +178,20 @@ static int list_hosts(struct reading *r, const char *bucket, const char *prefix)
 {
 	struct s3_list_query q = {.bucket = bucket, .prefix = prefix, .delimiter = "/"};
 	char token[S3_MAX_TOKEN];
-	size_t n = strlen(prefix), hosts = 0;
+	size_t n = strlen(prefix);
 	int err = 0;
 
-	for (int pages = 0; !err && pages < MAX_PAGES; pages++) {
+	while (!err) {
 		struct s3_page page = {0};
 
-		err = get_page(r->f, &q, &page, r->why);
+		err = get_page(r, &q, &page);
 		for (size_t i = 0; !err && i < page.prefixes.len; i++) {
 			const char *dir = page.prefixes.data[i];
 
 			if (strncmp(dir, prefix, n) || strlen(dir) < n + 2 || strlen(dir) > 1024 ||
 			    !is_host_wanted(r->f, dir + n, strlen(dir) - n - 1))
 				continue;
-			err = hosts++ < MAX_HOSTS ? list_host(r, bucket, dir, n) : -EFBIG;
+			err = list_host(r, bucket, dir, n);
 		}
 		snprintf(token, sizeof(token), "%s", page.token);
 		s3_page_release(&page);
@@ -277,7 +280,10 @@ static int start_next(struct reading *r, struct fleet *at_root, const char *buck
 {
 	struct getting *g = malloc(sizeof(*g));
 	struct buf path = {0};
-	struct fleet_call c = {.method = "GET", .is_signed = true, .is_of_kind = true};
+	struct fleet_call c = {.method = "GET",
+			       .max_bytes = FLEET_MAX_OBJECT,
+			       .is_signed = true,
+			       .is_of_kind = true};
 	int err;
 
 	if (!g)

@@ -182,7 +182,7 @@ int fleet_import(const struct fleet *f, const void *data, size_t len, struct pro
 		 struct why *why)
 {
 	const char *text = NULL;
-	int err = len ? import_pprof(out, data, len, &text) : 0;
+	int err = len ? import_pprof_most(out, data, len, FLEET_MAX_ANSWER, &text) : 0;
 
 	if (!len)
 		*out = NULL;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/formats/compress.h"
 #include "profiler/net/net.h"
 #include "profiler/net/net_answer.h"
 #include "profiler/remote/fleet.h"
@@ -34,8 +35,13 @@ static struct {
 	const char *body;
 } second;
 
+/* A list that never ends. */
+static bool is_endless;
+/* What the second object is instead. */
+static const struct buf *bombed;
+
 static struct waiting queue[64];
-static size_t n_queue;
+static size_t n_queue, most_bytes;
 
 int net_new(struct net **out, const char *soname, struct why *why)
 {
@@ -86,6 +92,9 @@ int net_start(struct net *n, const struct net_request *r, net_done *done, void *
 	if (strstr(r->url, "delimiter=")) {
 		buf_str(&a->body, "<ListBucketResult><CommonPrefixes><Prefix>h/</Prefix>"
 				  "</CommonPrefixes></ListBucketResult>");
+	} else if (is_endless && strstr(r->url, "list-type=")) {
+		buf_str(&a->body, "<ListBucketResult><NextContinuationToken>again"
+				  "</NextContinuationToken></ListBucketResult>");
 	} else if (strstr(r->url, "list-type=")) {
 		buf_str(&a->body, "<ListBucketResult>");
 		for (int i = 1; i < 4; i++)
@@ -93,10 +102,13 @@ int net_start(struct net *n, const struct net_request *r, net_done *done, void *
 				   i);
 		buf_str(&a->body, "</ListBucketResult>");
 	} else if (strstr(r->url, "/000002.000Z-")) {
+		most_bytes = r->max_bytes;
 		a->err = second.err;
 		a->status = second.status;
 		snprintf(a->why, sizeof(a->why), "%s", second.body);
 		buf_str(&a->body, second.body);
+		if (bombed)
+			buf_add(&a->body, bombed->data, bombed->len);
 	}
 	return 0;
 }
@@ -176,12 +188,47 @@ static void an_object_that_cannot_be_read_is_an_error(void **state)
 	}
 }
 
+static void a_list_without_end_is_an_error(void **state)
+{
+	struct why why;
+
+	(void)state;
+	is_endless = true;
+	assert_int_equal(ask(&why), -EFBIG);
+	assert_non_null(strstr(why.text, "more than 12000 pages of lists"));
+	is_endless = false;
+}
+
+/* Eight of them come side by side, and what a server says to have packed is unpacked. */
+static void objects_have_their_bound(void **state)
+{
+	struct buf raw = {0}, bomb = {0};
+	struct why why;
+
+	(void)state;
+	second.status = 200;
+	second.err = 0;
+	second.body = "";
+	assert_int_equal(ask(&why), -ENODATA);
+	assert_true(most_bytes && most_bytes <= 32u << 20);
+	assert_non_null(buf_room(&raw, 257u << 20));
+	memset(raw.data, 0, 257u << 20);
+	assert_int_equal(compress_gzip_fast(&bomb, raw.data, 257u << 20), 0);
+	buf_release(&raw);
+	bombed = &bomb;
+	assert_int_equal(ask(&why), -EFBIG);
+	bombed = NULL;
+	buf_release(&bomb);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(an_object_that_cannot_be_read_is_an_error),
+		CASE(a_list_without_end_is_an_error),
+		CASE(objects_have_their_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
