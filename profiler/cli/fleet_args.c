@@ -99,7 +99,7 @@ static int open_session(struct fleet_session *s, const struct command *cmd,
 			const struct fleet_question *q)
 {
 	const struct fleet_args *a = q->args;
-	const struct push_target_args target = {a->from, a->config, a->target};
+	const struct push_target_args target = {"--from", a->from, a->config, a->target};
 	struct asking_opts o = {.from_samples = a->no_rollup};
 	struct ch_server server;
 	struct why why = {""};

@@ -404,6 +404,7 @@ static int run(const struct command *self, int argc, char **argv)
 	else if (id == OPTIONS_END && n > 1)
 		code = usage_error(self, "one URL at a time");
 	else if (id == OPTIONS_END) {
+		s.to.option = "URL";
 		s.to.to = n ? operands[0] : NULL;
 		code = show(&s);
 	}
