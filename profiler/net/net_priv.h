@@ -21,6 +21,11 @@ struct net_transfer {
 	size_t max_bytes, header_bytes;
 	uint64_t read_at; /* in the body that request.read gives */
 	bool too_large;
+	/* When an answer last got on: bytes of its connection, and of what came of them. */
+	uint64_t seen_wire, seen_progress;
+	int socket; /* if it has made one, and not taken one that was open */
+	bool has_socket;
+	bool is_stuck;
 };
 
 /* Makes t->easy from t->request. 0, or t->answer.err with a sentence. */

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* From a request to libcurl's options. */
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "profiler/base/clock.h"
@@ -17,6 +20,12 @@
 #define CONNECT_MS 10000
 #define TOTAL_MS   60000
 #define STALL_MS   30000
+/* So much comes on the wire, and not even so much of an answer. */
+#define STUCK_WIRE     (2u << 20)
+#define STUCK_PROGRESS (16u << 10)
+/* Of an answer, and of the kernel's queue for it. */
+#define SMALL_ANSWER (1u << 20)
+#define SMALL_QUEUE  (16 << 10)
 
 __attribute__((format(printf, 3, 4))) static int refuse(struct net_transfer *t, int err,
 							const char *fmt, ...)
@@ -225,6 +234,59 @@ static size_t on_header(char *data, size_t size, size_t n, void *ctx)
 	return len;
 }
 
+/* What has come of it, and not what was read for that: frames and chunks may be empty. */
+static uint64_t progress_of(const struct net_transfer *t)
+{
+	return t->answer.body.len + t->header_bytes + t->answer.sent;
+}
+
+/* Of its own connection libcurl's sums do not have frames without data. */
+static uint64_t wire_bytes(const struct net_transfer *t)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (!t->has_socket || getsockopt(t->socket, IPPROTO_TCP, TCP_INFO, &info, &len))
+		return t->answer.received;
+	return info.tcpi_bytes_received;
+}
+
+/* A server that sends and sends, and nothing comes of it, would have the thread until the time is over. Not 0: it
+ * ends. */
+static int on_progress(void *ctx, int64_t down_all, int64_t down, int64_t up_all, int64_t up)
+{
+	struct net_transfer *t = ctx;
+	uint64_t wire = wire_bytes(t);
+
+	(void)down_all;
+	(void)down;
+	(void)up_all;
+	(void)up;
+	/* Another connection begins at 0. */
+	if (wire < t->seen_wire || progress_of(t) - t->seen_progress >= STUCK_PROGRESS) {
+		t->seen_wire = wire;
+		t->seen_progress = progress_of(t);
+	}
+	t->is_stuck = wire - t->seen_wire >= STUCK_WIRE;
+	return t->is_stuck;
+}
+
+/* libcurl reads until a socket is empty, and empty frames of HTTP/2 it reads without looking at the time: a short
+ * queue is soon empty. */
+static int on_socket(void *ctx, int fd, int purpose)
+{
+	struct net_transfer *t = ctx;
+	int bytes = SMALL_QUEUE;
+
+	(void)purpose;
+	t->socket = fd;
+	t->has_socket = true;
+	/* It works without. */
+	if (t->max_bytes <= SMALL_ANSWER)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	return 0;
+}
+
 /* CURL_READFUNC_ABORT, CURL_SEEKFUNC_OK and _FAIL */
 #define READ_ABORT 0x10000000
 #define SEEK_OK	   0
@@ -301,6 +363,11 @@ static int set_common(struct net_transfer *t)
 	SET(DEBUGFUNCTION, on_trace);
 	SET(DEBUGDATA, t);
 	SET(VERBOSE, 1l);
+	SET(XFERINFOFUNCTION, on_progress);
+	SET(SOCKOPTFUNCTION, on_socket);
+	SET(SOCKOPTDATA, t);
+	SET(XFERINFODATA, t);
+	SET(NOPROGRESS, 0l);
 	if (t->lib->has_libz)
 		SET(ACCEPT_ENCODING, "gzip");
 	return rc;

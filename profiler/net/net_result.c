@@ -56,6 +56,12 @@ static void fail_too_large(struct net_transfer *t)
 		fail(&t->answer, -EFBIG, "the answer is larger than %zu bytes", n);
 }
 
+static void fail_stuck(struct net_answer *a)
+{
+	fail(a, -ETIMEDOUT, "the server sends without end, and no answer: empty frames or chunks");
+	a->is_bad_request = true;
+}
+
 /* A connection that breaks during the handshake is no refusal, and an alert after it (TLS 1.3 refuses a client's
  * certificate that late) is one. Only the text of libcurl tells. */
 static int refine(int result, int err, const char *text)
@@ -125,6 +131,8 @@ void net_answer_finish(struct net_transfer *t, int result)
 	t->lib->easy_getinfo(t->easy, INFO_RESPONSE_CODE, &a->status);
 	if (t->too_large)
 		fail_too_large(t);
+	else if (t->is_stuck)
+		fail_stuck(a);
 	else if (t->header_bytes > NET_MAX_HEADER_BYTES)
 		fail(a, -EFBIG, "the answer's headers are larger than %u KiB",
 		     NET_MAX_HEADER_BYTES >> 10);

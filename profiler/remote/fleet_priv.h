@@ -35,7 +35,7 @@ struct fleet_call {
 	size_t len;
 	bool is_signed;
 	size_t max_bytes; /* of the answer; 0: FLEET_MAX_ANSWER */
-	bool is_of_kind; /* the kind's own judge knows what the answer means */
+	bool is_of_kind;  /* the kind's own judge knows what the answer means */
 };
 
 /* The body of an answer with status 200, appended. As fleet_profile(); -ENOENT is a 404, -EBUSY a 429 or 5xx. */

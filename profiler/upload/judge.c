@@ -269,7 +269,8 @@ static void judge_error(const struct upload_target *t, const struct net_answer *
 	/* With TLS 1.3 a refused certificate may look like a connection that breaks. */
 	bool broke = a->err == -EIO && !a->received && text_has_prefix(t->base, "https:");
 	const char *what = "";
-	const char *advice = broke ? ": perhaps it refuses cert_file, or wants one" : port_advice(t, a);
+	const char *advice =
+		broke ? ": perhaps it refuses cert_file, or wants one" : port_advice(t, a);
 
 	switch (a->err) {
 	case -EPROTO:

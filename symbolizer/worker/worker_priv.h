@@ -49,8 +49,8 @@ struct ask { /* one attempt at one part of a query */
 	uint64_t moved_ns, moved_cpu_ns; /* last progress */
 	uint64_t begun_cpu_ns;
 	uint64_t since_ns, since_cpu_ns; /* of the whole conversation: worker_begin() */
-	uint64_t stall_ns, work_ns; /* longest wait; CPU time allowed */
-	uint64_t opens, opened_dev; /* of the last opened debug file; 0: none */
+	uint64_t stall_ns, work_ns;	 /* longest wait; CPU time allowed */
+	uint64_t opens, opened_dev;	 /* of the last opened debug file; 0: none */
 	/* A server hung below the root, on the host: open no more there. */
 	bool hung[2];
 	bool done;

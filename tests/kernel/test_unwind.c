@@ -283,7 +283,7 @@ static void test_chains(void **state)
 		{"fault", NULL, "s", 1, UNWIND_END_ROOT, 8},
 		{"realign", "10", "s", 1, UNWIND_END_ROOT, 6},
 		{"sort", NULL, "s", 1, UNWIND_END_ROOT, 6},
-		{"hand", NULL, "s", 1, UNWIND_END_ROOT, 4},
+		{"hand", NULL, "s", 1, UNWIND_END_ZERO, 4},
 		{"context", NULL, "s", 1, UNWIND_END_NO_RULE, 6},
 	};
 

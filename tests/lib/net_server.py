@@ -5,7 +5,8 @@
 usage: net_server.py   in a directory with server.pem, server.key and ca.pem (tests/lib/net_server.h makes them)
 
 Writes the file `ports`: a line each for http, https, mtls (wants a client's certificate), tls11 (speaks nothing
-newer than TLS 1.1), h2c (HTTP/2 by prior knowledge), h2 (the same with TLS), proxy, proxy407 and nobody.
+newer than TLS 1.1), h2c (HTTP/2 by prior knowledge), h2 (the same with TLS), empty (HTTP/2 without data),
+proxy, proxy407 and nobody.
 """
 import gzip
 import socket
@@ -87,6 +88,10 @@ def serve_http(sock):
             sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             while True:
                 sock.sendall(b"x" * 65536)
+        elif path == "/empty-blocks":
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\0\0\0\0\0\0\x03")
+            while True:
+                sock.sendall(b"\0\0\0\xff\xff" * 10000)
         elif path == "/headers":
             sock.sendall(b"HTTP/1.1 200 OK\r\n")
             while True:
@@ -125,6 +130,14 @@ def answer_stream(sock, stream, body):
     sock.sendall(frame(1, 4, stream, b"\x88" + literal(b"content-type", b"application/grpc")))
     sock.sendall(frame(0, 0, stream, body))
     sock.sendall(frame(1, 5, stream, literal(b"grpc-status", b"0") + literal(b"grpc-message", b"by%20trailer")))
+
+
+def serve_empty(sock):
+    """An answer that never gets on: frames without data."""
+    read_exactly(sock, 24)
+    sock.sendall(frame(4, 0, 0) + frame(4, 1, 0) + frame(1, 4, 1, b"\x88"))
+    while True:
+        sock.sendall(frame(0, 0, 1) * 10000)
 
 
 def serve_h2(sock):
@@ -227,6 +240,7 @@ def main():
     ports += listen("tls11", serve_http, tls(version=ssl.TLSVersion.TLSv1_1))
     ports += listen("h2c", serve_h2)
     ports += listen("h2", serve_h2, tls(alpn="h2"))
+    ports += listen("empty", serve_empty)
     ports += listen("proxy", serve_proxy)
     ports += listen("proxy407", serve_proxy407)
     unix = socket.socket(socket.AF_UNIX)

@@ -176,6 +176,29 @@ TEST(a_server_without_http2)
 	for_each_flavour(only_http1);
 }
 
+/* Nothing that the server sends is an answer, and libcurl would read it until the time is over. */
+static void never_an_answer(const char *soname)
+{
+	struct net_request r[] = {{.method = "POST",
+				   .url = net_server_url("empty", "/pkg.Service/Do"),
+				   .version = NET_HTTP2},
+				  get(net_server_url("http", "/empty-blocks"))};
+	struct net_answer a;
+
+	for (size_t i = 0; i < 2; i++) {
+		r[i].total_ms = 15000;
+		assert_int_equal(net_fetch(&r[i], soname, &a), -ETIMEDOUT);
+		if (!strstr(a.why, "sends without end") || !a.is_bad_request)
+			fail_msg("%s, %s: %s", soname, r[i].url, a.why);
+		net_answer_release(&a);
+	}
+}
+
+TEST(a_server_that_sends_nothing_without_end)
+{
+	for_each_flavour(never_an_answer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +207,7 @@ int main(void)
 		cmocka_unit_test(a_server_without_tls),
 		cmocka_unit_test(trailers_of_http2),
 		cmocka_unit_test(a_server_without_http2),
+		cmocka_unit_test(a_server_that_sends_nothing_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, net_server_setup, net_server_teardown);

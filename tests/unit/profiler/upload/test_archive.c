@@ -99,7 +99,7 @@ TEST(templates)
 	assert_packed("pprof+http://h/f/.{host}", ".", "POST", "http://h/f/._");
 	assert_packed("pprof+http://h/f/{host}", "../../\\%2e", "POST", "http://h/f/_._..__%252e");
 	assert_packed("pprof+https://h:1/f/{host}/{time}-{id}.pb.gz", "a/b", "PUT",
-		      "https://h:1/f/a%2Fb/20261128T082000.123Z-"
+		      "https://h:1/f/a_b/20261128T082000.123Z-"
 		      "00000000000000ab0123456789abcdef.pb.gz");
 	assert_packed("pprof+http://h/ingest?from={from}&until={until}&format=pprof", "n", "POST",
 		      "http://h/ingest?from=1795854000&until=1795854010&format=pprof");
