@@ -53,3 +53,20 @@ int base64_decode(struct buf *out, const char *text, size_t len)
 		out->len += len / 4 * 3 + (len % 4 ? len % 4 - 1 : 0);
 	return err;
 }
+
+void base64_encode(struct buf *out, const void *data, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *in = data;
+
+	for (size_t i = 0; i < len; i += 3) {
+		size_t n = len - i < 3 ? len - i : 3;
+		uint32_t bits = (uint32_t)in[i] << 16;
+
+		bits |= n > 1 ? (uint32_t)in[i + 1] << 8 : 0;
+		bits |= n > 2 ? in[i + 2] : 0;
+		for (size_t k = 0; k < 4; k++)
+			buf_char(out, k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=');
+	}
+}

@@ -10,4 +10,7 @@
 /* Appends what a text stands for. Padding may be left out. 0, -EBADMSG, or -ENOMEM. */
 int base64_decode(struct buf *out, const char *text, size_t len);
 
+/* Appends bytes as text, with padding. */
+void base64_encode(struct buf *out, const void *data, size_t len);
+
 #endif

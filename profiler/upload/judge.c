@@ -25,10 +25,27 @@ static size_t common_prefix(const char *a, const char *b)
 	return n;
 }
 
+/* The values of a URL's query may be keys. Returns the longer of that and `longest`. */
+static size_t secret_of_query(const struct upload_target *t, const char *s, size_t longest)
+{
+	for (const char *at = t->query; at && *at; at += strcspn(at, "&"), at += *at == '&') {
+		const char *value = at + strcspn(at, "=&");
+		size_t len = *value == '=' ? strcspn(value + 1, "&") : 0, n;
+
+		/* Shorter ones are words of people: "format=pprof". */
+		n = len >= MIN_PREFIX ? common_prefix(value + 1, s) : 0;
+		n = n < len ? n : len;
+		if (n >= MIN_PREFIX && n > longest)
+			longest = n;
+	}
+	return longest;
+}
+
 /* Bytes at s that are a secret, or the beginning of one; 0: none. */
 static size_t secret_at(const struct upload_target *t, const char *s)
 {
-	const char *const secrets[] = {t->bearer, t->password, t->aws_secret, t->aws_session_token};
+	const char *const secrets[] = {t->bearer,     t->password,	    t->basic,
+				       t->aws_secret, t->aws_session_token, t->aws_key};
 	size_t longest = 0;
 
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++) {
@@ -51,7 +68,7 @@ static size_t secret_at(const struct upload_target *t, const char *s)
 			word += len;
 		}
 	}
-	return longest;
+	return secret_of_query(t, s, longest);
 }
 
 /* What is at s, if it is the path of a copy: the option that names the file. */

@@ -35,7 +35,7 @@ enum { PUSH_SERIES = 1 };
 static int check(const struct upload_target *t, struct why *why)
 {
 	if (*t->query)
-		return why_say(why, -EINVAL, "a URL of Pyroscope has no \"?%.40s\"", t->query);
+		return why_say(why, -EINVAL, "a URL of Pyroscope has no query (\"?...\")");
 	if (t->without_names)
 		return why_say(why, -EINVAL,
 			       "names: false is not for Pyroscope: its flame graph leaves out "

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiler/base/base64.h"
 #include "profiler/base/text.h"
 #include "profiler/upload/secrets.h"
 #include "profiler/upload/url.h"
@@ -241,6 +242,22 @@ static int set_keys(struct upload_target *t, const struct upload_target_opts *o,
 	return err;
 }
 
+static int set_basic(struct upload_target *t, struct why *why)
+{
+	struct buf pair = {0}, text = {0};
+	int err;
+
+	if (!t->username || !t->password)
+		return 0;
+	buf_printf(&pair, "%s:%s", t->username, t->password);
+	if (!pair.err)
+		base64_encode(&text, pair.data, pair.len);
+	t->basic = buf_take(&text);
+	err = pair.err || !t->basic ? no_memory(why) : 0;
+	buf_release(&pair);
+	return err;
+}
+
 static int set_secrets(struct upload_target *t, const struct upload_target_opts *o, struct why *why)
 {
 	int err;
@@ -252,7 +269,7 @@ static int set_secrets(struct upload_target *t, const struct upload_target_opts 
 		err = copy(&t->username, o->username, why);
 	if (!err && o->password_file)
 		err = secret_read(&t->password, "password_file", o->password_file, why);
-	return err;
+	return err ?: set_basic(t, why);
 }
 
 /* --- headers ---------------------------------------------------------------------------------------- */
@@ -385,7 +402,8 @@ void upload_target_free(struct upload_target *t)
 {
 	if (!t)
 		return;
-	char *const secrets[] = {t->bearer, t->password, t->aws_secret, t->aws_session_token};
+	char *const secrets[] = {t->bearer, t->password, t->basic, t->aws_secret,
+				 t->aws_session_token};
 	char *const texts[] = {t->name,	    t->base,	t->path,      t->query,	  t->shown,
 			       t->username, t->tenant,	t->proxy,     t->ca_file, t->cert_file,
 			       t->key_file, t->aws_key, t->aws_region};

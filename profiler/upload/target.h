@@ -37,6 +37,7 @@ struct upload_target {
 	char *query;	    /* "key=value&...", or "" */
 	char *shown;	    /* the URL as people may see it */
 	char *bearer, *username, *password, *tenant, *proxy;
+	char *basic; /* name and password as they go out (RFC 7617), for servers that say them again */
 	char *ca_file, *cert_file, *key_file; /* copies, in /proc/self/fd */
 	int ca_fd, cert_fd, key_fd;	      /* -1: none */
 	char *aws_region, *aws_key, *aws_secret, *aws_session_token;

@@ -22,6 +22,23 @@ static void assert_decodes(const char *text, const char *wanted, size_t len)
 	buf_release(&b);
 }
 
+static void there_and_back(void **state)
+{
+	static const char *const texts[] = {
+		"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy", "+/+/", "////"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct buf bytes = {0}, text = {0};
+
+		assert_int_equal(base64_decode(&bytes, texts[i], strlen(texts[i])), 0);
+		base64_encode(&text, bytes.data, bytes.len);
+		assert_string_equal(buf_cstr(&text), texts[i]);
+		buf_release(&bytes);
+		buf_release(&text);
+	}
+}
+
 static void published_vectors(void **state)
 {
 	(void)state;
@@ -68,6 +85,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_vectors),
+		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(padding_may_be_left_out),
 		cmocka_unit_test(all_digits),
 		cmocka_unit_test(what_is_none),

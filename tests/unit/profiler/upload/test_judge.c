@@ -258,6 +258,19 @@ TEST(secrets_are_hidden)
 	upload_target_free(t);
 
 	t = target(&(struct upload_target_opts){
+		.url = "pprof+http://h/?api_key=in-the-query-1&format=pprof",
+		.username = "al",
+		.password_file = "t"});
+	a = (struct net_answer){.status = 403};
+	judge(t, &a,
+	      "not Basic YWw6YWJjLXNlYy1yZXQtMDEyMzQ1Njc4OS1vZi1zb21lLWxlbmd0aA==, not "
+	      "/?api_key=in-the-query-1&format=pprof",
+	      &j);
+	assert_non_null(
+		strstr(j.why.text, "not Basic <redacted>, not /?api_key=<redacted>&format=pprof"));
+	upload_target_free(t);
+
+	t = target(&(struct upload_target_opts){
 		.url = "pprof+http://h", .username = "me", .password_file = "short"});
 	a = (struct net_answer){.status = 500};
 	judge(t, &a, "me:pw1", &j);
