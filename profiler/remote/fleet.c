@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/remote/fleet_priv.h"
 #include "profiler/upload/kinds.h"
@@ -130,8 +131,8 @@ static void sum_up(struct overview *o, const struct fleet_query *q)
 {
 	o->samples = o->cpu_ns = 0;
 	for (size_t i = 0; i < o->rows.len; i++) {
-		o->samples += o->rows.data[i].samples;
-		o->cpu_ns += o->rows.data[i].cpu_ns;
+		o->samples = saturating_sum(o->samples, o->rows.data[i].samples);
+		o->cpu_ns = saturating_sum(o->cpu_ns, o->rows.data[i].cpu_ns);
 	}
 	if (o->rows.len)
 		qsort(o->rows.data, o->rows.len, sizeof(*o->rows.data), compare_rows);

@@ -70,7 +70,7 @@ int fleet_add_row(struct overview *o, const char *name, int64_t begin_ns, int64_
 		return err;
 	row->samples = saturating_sum(row->samples, samples);
 	row->cpu_ns = saturating_sum(row->cpu_ns, cpu_ns);
-	row->windows = windows < 0 ? -1 : row->windows + windows;
+	row->windows = windows < 0 ? -1 : saturating_sum(row->windows, windows);
 	if (windows < 0) /* nor does it tell what was lost */
 		row->lost = -1;
 	return 0;

@@ -86,9 +86,12 @@ static void delivered(struct destination *d, const struct upload_judgement *j, u
 	d->backoff.failures = 0;
 	d->stats.is_open = false;
 	if (j->verdict == UPLOAD_PARTIAL) {
+		/* A server may say any number. */
+		uint64_t rejected = j->rejected < samples ? j->rejected : samples;
+
 		say_partial(d, j, now_ns);
-		d->stats.rejected += j->rejected;
-		samples -= j->rejected < samples ? j->rejected : samples;
+		d->stats.rejected += rejected;
+		samples -= rejected;
 	}
 	d->stats.samples += samples;
 	next_request(d);

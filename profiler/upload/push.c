@@ -149,8 +149,12 @@ static int send_one(struct sending *s)
 	if (err || out->repack)
 		return err;
 	s->p->stats.samples += s->r->samples;
-	if (out->verdict == UPLOAD_PARTIAL)
+	if (out->verdict == UPLOAD_PARTIAL) {
+		/* A server may say any number. */
+		if (out->rejected > s->r->samples)
+			out->rejected = s->r->samples;
 		s->p->stats.rejected += out->rejected;
+	}
 	begin_sending(s);
 	return 0;
 }

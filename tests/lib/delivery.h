@@ -227,12 +227,13 @@ static inline void sim_judge(const struct upload_target *t, const struct net_ans
 	out->verdict = a->body.len	  ? UPLOAD_AGAIN_FEW
 		       : a->status == 200 ? UPLOAD_DELIVERED
 		       : a->status == 206 ? UPLOAD_PARTIAL
+		       : a->status == 207 ? UPLOAD_PARTIAL
 		       : a->status == 401 ? UPLOAD_WRONG
 		       : a->status == 400 ? UPLOAD_REFUSED
 		       : a->status == 500 ? UPLOAD_AGAIN_FEW
 					  : UPLOAD_AGAIN;
 	out->retry_after_s = a->retry_after_s;
-	out->rejected = a->status == 206 ? 3 : 0;
+	out->rejected = a->status == 206 ? 3 : a->status == 207 ? INT64_MAX : 0;
 	why_say(&out->why, 0, "%ld it went wrong", a->status);
 }
 

@@ -294,6 +294,21 @@ static void what_is_taken_in_part_is_not_sent_again(void **state)
 	end(&t);
 }
 
+static void no_server_rejects_more_than_it_was_sent(void **state)
+{
+	struct test t = {.names = {"a"}};
+
+	(void)state;
+	t.sim.parts = 1;
+	always_answer = (struct sim_answer){.status = 207};
+	t.sim.servers[0].answer = always;
+	begin(&t);
+	run_until(&t, 23 * WINDOW_NS, 20);
+	assert_int_equal(stats_of(&t, 0).rejected, 20 * 10);
+	assert_int_equal(stats_of(&t, 0).samples, 0);
+	end(&t);
+}
+
 /* --- bounds ----------------------------------------------------------------------------------------- */
 
 static void what_is_too_old_is_dropped_the_oldest_first(void **state)
@@ -486,6 +501,7 @@ int main(void)
 		CASE(what_is_refused_is_dropped_and_counted),
 		CASE(what_may_be_the_datas_fault_is_tried_a_few_times),
 		CASE(what_is_taken_in_part_is_not_sent_again),
+		CASE(no_server_rejects_more_than_it_was_sent),
 		CASE(what_is_too_old_is_dropped_the_oldest_first),
 		CASE(a_kind_may_have_a_bound_of_its_own),
 		CASE(what_is_too_much_is_dropped_the_oldest_first),

@@ -39,11 +39,12 @@ static void judge(const struct upload_target *t, const struct net_answer *a,
 	(void)t;
 	out->verdict = a->status == 200	  ? UPLOAD_DELIVERED
 		       : a->status == 206 ? UPLOAD_PARTIAL
+		       : a->status == 207 ? UPLOAD_PARTIAL
 		       : a->status == 401 ? UPLOAD_WRONG
 		       : a->status == 400 ? UPLOAD_REFUSED
 		       : a->status == 500 ? UPLOAD_AGAIN_FEW
 					  : UPLOAD_AGAIN;
-	out->rejected = a->status == 206 ? 3 : 0;
+	out->rejected = a->status == 206 ? 3 : a->status == 207 ? INT64_MAX : 0;
 	out->retry_after_s = a->retry_after_s;
 	why_say(&out->why, 0, "it says %ld", a->status);
 }
@@ -154,6 +155,10 @@ TEST(what_is_taken_in_part_is_never_sent_again)
 	assert_int_equal(r.j.verdict, UPLOAD_PARTIAL);
 	assert_int_equal(r.j.rejected, 6);
 	assert_counted(&r, 3, 0, 30, 6);
+	/* No server rejects more than it was sent. */
+	r = PUSH(5000, NULL, "/status/207", "/status/200", "/status/207");
+	assert_int_equal(r.j.rejected, 20);
+	assert_counted(&r, 3, 0, 30, 20);
 }
 
 TEST(what_may_be_the_datas_fault_is_tried_a_few_times)
