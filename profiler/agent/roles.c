@@ -148,7 +148,7 @@ const struct role roles[ROLE_COUNT] = {
 			.is_optional = true,
 			.is_wanted = upload_role_is_wanted,
 			.needs_restart = upload_role_differs,
-			.log_lines = 1,
+			.log_lines = 2,
 		},
 	[ROLE_DEBUGINFO] =
 		{

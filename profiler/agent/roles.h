@@ -39,7 +39,7 @@ extern const struct role roles[ROLE_COUNT];
 
 /* Of the supervisor itself; all together say LOG_LINES_MAX at most. */
 #define SUPERVISOR_LOG_LINES 2
-#define LOG_LINES_MAX	     10
+#define LOG_LINES_MAX	     11
 
 bool role_is_wanted(const struct role *r, const struct config *c);
 

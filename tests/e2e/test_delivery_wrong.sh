@@ -64,7 +64,7 @@ test_each_is_said_once() {
 	start_agent -c kiln.yaml -F 49
 	assert_said path "127.0.0.1:$(store_port pyroscope)/nothing/here" 404 'check the path of the URL' 'windows wait'
 	assert_said kind 401 'set token_file'
-	assert_said token UNAUTHENTICATED 'set token_file'
+	assert_said token UNAUTHENTICATED 'check token_file'
 	assert_said notoken UNAUTHENTICATED 'set token_file, or username and password_file'
 	assert_said password 401 'set token_file, or username and password_file'
 	assert_said tenant 401 'set tenant'
