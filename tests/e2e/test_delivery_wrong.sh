@@ -66,7 +66,7 @@ test_each_is_said_once() {
 	assert_said kind 401 'set token_file'
 	assert_said token UNAUTHENTICATED 'check token_file'
 	assert_said notoken UNAUTHENTICATED 'set token_file, or username and password_file'
-	assert_said password 401 'set token_file, or username and password_file'
+	assert_said password 401 'check username and password_file'
 	assert_said tenant 401 'set tenant'
 	assert_said type 415 'check the scheme of the URL'
 	assert_said page 'is it Parca? check the URL'
