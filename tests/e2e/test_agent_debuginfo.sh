@@ -92,6 +92,7 @@ test_files_with_debug_information() {
 
 # Somebody's program says that it is root's of that build. It is not believed, whatever comes first.
 test_files_of_users() {
+	[ -n "${KILN_TEST_DEBUGINFO:-}" ] || skip "takes minutes: set KILN_TEST_DEBUGINFO=1 (make soak)"
 	prepare true
 	build full 44556677
 	cp full theirs
@@ -113,6 +114,7 @@ test_files_of_users() {
 
 # A store that takes a file and never answers; and the process that gives it is killed. Windows go on all the while.
 test_no_window_waits_for_it() {
+	[ -n "${KILN_TEST_DEBUGINFO:-}" ] || skip "takes minutes: set KILN_TEST_DEBUGINFO=1 (make soak)"
 	local sampler giver
 	prepare true
 	build full 55667788
@@ -139,6 +141,7 @@ test_no_window_waits_for_it() {
 
 # Who wants no files has no process for it, and a reload brings it and takes it away.
 test_the_process_comes_and_goes() {
+	[ -n "${KILN_TEST_DEBUGINFO:-}" ] || skip "takes minutes: set KILN_TEST_DEBUGINFO=1 (make soak)"
 	prepare false
 	build full 66778899
 	start ./full
