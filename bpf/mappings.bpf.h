@@ -23,19 +23,6 @@
 #define MAPPINGS_CUT_NS	 1000000000ull /* a process that maps too much is reported this often */
 #define VM_EXEC		 4	       /* include/linux/mm.h */
 
-/* What a sample of the process reported last. */
-struct reported {
-	__u32 image;   /* the program that ran then */
-	__u32 changes; /* its mm_lock_seq */
-	__u32 version;
-	__u32 pad;
-	__u64 set;	  /* hash of all its executable mappings */
-	__u64 code_pages; /* mm_struct.exec_vm */
-	__u64 looked_ns;
-	__u64 not_before_ns;
-	__u64 jitdump; /* struct inode; there while the mappings are the same, as that of the file is one */
-};
-
 /* Key: tgid. Writer and reader: samples. Full: the least recently used process is reported again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -304,8 +291,8 @@ static __always_inline __u64 with_generation(const struct reported *r)
  */
 __attribute__((noinline)) __u64 mappings_version(__u32 tgid, __u32 image)
 {
-	struct reported *last, fresh = {.image = image};
 	struct mappings_env *e = mappings_env_here();
+	struct reported *last, *fresh;
 	struct kiln_counters *c = counters_here();
 	struct task_struct *task;
 	const struct mm_struct *mm;
@@ -319,37 +306,39 @@ __attribute__((noinline)) __u64 mappings_version(__u32 tgid, __u32 image)
 	mm = task->mm;
 	if (!mm)
 		return 0;
-	fresh.changes = mm_changes(mm);
+	fresh = &e->fresh;
+	fresh->changes = mm_changes(mm);
 	last = bpf_map_lookup_elem(&kiln_reported, &tgid);
-	if (last && last->image == image && last->changes == fresh.changes)
+	if (last && last->image == image && last->changes == fresh->changes)
 		return with_generation(last);
-	fresh.code_pages = mm->exec_vm;
+	fresh->image = image;
+	fresh->code_pages = mm->exec_vm;
 	now = bpf_ktime_get_boot_ns();
-	if (last && last->image == image && !may_look(last, fresh.code_pages, now))
+	if (last && last->image == image && !may_look(last, fresh->code_pages, now))
 		return with_generation(last);
 	begin_report(e, mm, tgid, now);
 	state = look_at_mappings(0);
 	is_cut = state == VMAS_MORE;
-	fresh.set = is_cut ? now : e->set;
-	fresh.jitdump = e->jitdump;
-	fresh.version = hash_end(hash_step(is_cut ? HASH_START : e->walk, image)) | 1;
+	fresh->set = is_cut ? now : e->set;
+	fresh->jitdump = e->jitdump;
+	fresh->version = hash_end(hash_step(is_cut ? HASH_START : e->walk, image)) | 1;
 	end = bpf_ktime_get_boot_ns();
 	rest = is_cut ? MAPPINGS_CUT_NS : MAPPINGS_REST * (end - now);
-	fresh.looked_ns = end;
-	fresh.not_before_ns = end + (is_cut || rest < MAPPINGS_REST_NS ? rest : MAPPINGS_REST_NS);
+	fresh->looked_ns = end;
+	fresh->not_before_ns = end + (is_cut || rest < MAPPINGS_REST_NS ? rest : MAPPINGS_REST_NS);
 	if (state == VMAS_BAD) {
 		c->v[KILN_CTR_mappings_unread]++;
 		return 0;
 	}
-	if (!last || last->image != image || last->set != fresh.set) {
-		if (report_set(e, fresh.version, is_cut)) {
+	if (!last || last->image != image || last->set != fresh->set) {
+		if (report_set(e, fresh->version, is_cut)) {
 			c->v[KILN_CTR_mappings_unread]++;
 			return 0;
 		}
 		c->v[KILN_CTR_mappings_reported]++;
 	}
-	bpf_map_update_elem(&kiln_reported, &tgid, &fresh, BPF_ANY);
-	return with_generation(&fresh);
+	bpf_map_update_elem(&kiln_reported, &tgid, fresh, BPF_ANY);
+	return with_generation(fresh);
 }
 
 #endif

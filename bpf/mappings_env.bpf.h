@@ -27,6 +27,19 @@ struct path_walk {
 	__u64 named; /* the dentry whose name leads from there to where it came from */
 };
 
+/* What a sample of the process reported last. */
+struct reported {
+	__u32 image;   /* the program that ran then */
+	__u32 changes; /* its mm_lock_seq */
+	__u32 version;
+	__u32 pad;
+	__u64 set;	  /* hash of all its executable mappings */
+	__u64 code_pages; /* mm_struct.exec_vm */
+	__u64 looked_ns;
+	__u64 not_before_ns;
+	__u64 jitdump; /* struct inode; there while the mappings are the same, as that of the file is one */
+};
+
 struct mappings_env {
 	struct vmas vmas;
 	struct path_walk path;
@@ -37,6 +50,7 @@ struct mappings_env {
 	__u32 n;	 /* mappings so far */
 	__u32 is_second; /* looked at again, because they do not fit into one record */
 	__u32 pad;
+	struct reported fresh; /* of this sample; here, as a program has 512 bytes of stack in all */
 	struct kiln_mappings_record rec;
 	struct kiln_file_record file;
 };

@@ -34,7 +34,7 @@ test_an_ignored_hangup() {
 
 test_a_reader_that_goes_away() {
 	need_bpf
-	{ "$KILN" record -q -F 997 -d 1 -a -o - -f folded 2>err || echo $? >status; } | head -c 10 >/dev/null
+	{ "$KILN" record -q -F 997 -d 1 -a -o - -f folded 2>err || echo $? >status; } | true
 	assert_eq "status" "$(cat status)" 1
 	assert_match "message" err 'cannot write to standard output: Broken pipe'
 }
@@ -58,6 +58,13 @@ test_an_ignored_sigchld() {
 	assert_eq "status" "$status" 7
 }
 
+# Signals 32 and 33 are the C library's own, which sets them as it likes: make(1) starts commands that ignore them.
+ignored_signals() { # FILE of /proc/PID/status
+	local mask
+	mask=$(sed -n 's/^SigIgn:[[:space:]]*/0x/p' "$1")
+	printf '%#x\n' $((mask & ~0x180000000))
+}
+
 test_what_the_command_gets() {
 	need_bpf
 	(
@@ -69,7 +76,7 @@ test_what_the_command_gets() {
 			[ $? -eq 3 ]
 	)
 	assert_eq "limits" "$(tr '\n' ' ' <limits)" "200 64 "
-	assert_eq "ignored signals" "$(grep SigIgn recorded)" "$(grep SigIgn alone)"
+	assert_eq "ignored signals" "$(ignored_signals recorded)" "$(ignored_signals alone)"
 }
 
 # It gets SIGTERM, and never SIGKILL. The profile is there while kiln waits.
