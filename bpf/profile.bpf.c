@@ -83,51 +83,50 @@ static __always_inline bool name_ids_here(struct kiln_count_key *key)
 
 static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 {
-	struct kiln_count_key key = {};
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct kiln_counters *c = counters_here();
 	__u32 window = current_window & 1, zero = 0;
+	struct unwind_env *env = bpf_map_lookup_elem(&kiln_unw_env, &zero);
+	struct kiln_count_key *key;
 	struct task_facts task;
-	struct unwind_env *env;
 	__u32 tgid = pid_tgid >> 32;
 	__u64 mapped;
 
-	if (!c)
+	if (!c || !env)
 		return 0; /* unreachable: array maps are preallocated */
 	c->v[KILN_CTR_ticks]++;
-	key.tgid = tgid;
-	key.tid = (__u32)pid_tgid;
-	if (!key.tid) {
+	key = &env->key;
+	*key = (struct kiln_count_key){};
+	key->tgid = tgid;
+	key->tid = (__u32)pid_tgid;
+	if (!key->tid) {
 		c->v[KILN_CTR_idle]++;
 		return 0;
 	}
 	task = current_task_facts();
-	bpf_get_current_comm(key.comm, sizeof(key.comm));
-	if ((pidns && !name_ids_here(&key)) ||
-	    (filter_tgids && !target_tgid(tgid, key.tgid, task.leader_start)) ||
-	    (filter_comm && !target_comm(key.comm)) || (n_cgroups && !target_cgroup())) {
+	bpf_get_current_comm(key->comm, sizeof(key->comm));
+	if ((pidns && !name_ids_here(key)) ||
+	    (filter_tgids && !target_tgid(tgid, key->tgid, task.leader_start)) ||
+	    (filter_comm && !target_comm(key->comm)) || (n_cgroups && !target_cgroup())) {
 		c->v[KILN_CTR_filtered]++;
 		return 0;
 	}
-	key.image = ((task.leader_start ^ (task.exec_id << 48)) * HASH_START) >> 32;
-	key.cgroup_id = bpf_get_current_cgroup_id();
-	key.in_user = sample_in_user(ctx);
-	env = bpf_map_lookup_elem(&kiln_unw_env, &zero);
-	if (!env)
-		return 0; /* as above */
-	if (want_user && (key.in_user || task.has_mm)) {
-		mapped = reports ? mappings_version(key.tgid, key.image) : key.image;
-		key.user_stack = user_stack(ctx, env, c, &key, (__u32)mapped, window);
+	key->image = ((task.leader_start ^ (task.exec_id << 48)) * HASH_START) >> 32;
+	key->cgroup_id = bpf_get_current_cgroup_id();
+	key->in_user = sample_in_user(ctx);
+	if (want_user && (key->in_user || task.has_mm)) {
+		mapped = reports ? mappings_version(key->tgid, key->image) : key->image;
+		key->user_stack = user_stack(ctx, env, c, key, (__u32)mapped, window);
 		/* What the addresses of the stack mean belongs to the key. 0: not known. */
 		if (mapped)
-			key.image = (__u32)mapped ^ (__u32)(mapped >> 32) * 0x9e3779b1u;
+			key->image = (__u32)mapped ^ (__u32)(mapped >> 32) * 0x9e3779b1u;
 	}
-	if (want_kernel && !key.in_user)
-		key.kernel_stack = kernel_stack(ctx, env, c, window);
+	if (want_kernel && !key->in_user)
+		key->kernel_stack = kernel_stack(ctx, env, c, window);
 	if (window)
-		count_sample(c, &kiln_counts_1, &key);
+		count_sample(c, &kiln_counts_1, key);
 	else
-		count_sample(c, &kiln_counts_0, &key);
+		count_sample(c, &kiln_counts_0, key);
 	return 0;
 }
 

@@ -67,6 +67,8 @@ __u8 unwind_walked[UNWIND_TABLES_MAX];
  * nothing: so one pass over a step proves every step.
  */
 struct unwind_env {
+	struct kiln_count_key
+		key; /* of the sample: not on the stack, of which all calls share 512 bytes */
 	__u64 regs[UNWIND_REGS]; /* in; by enum unwind_reg */
 	__u32 n;		 /* frames found, kept or not */
 	__u32 end;		 /* enum unwind_end */
