@@ -50,7 +50,7 @@ static __always_inline void count_sample(struct kiln_counters *c, void *counts,
 
 struct task_facts {
 	__u64 leader_start, exec_id;
-	bool has_mm; /* kernel threads have none */
+	__u64 has_mm; /* 0 or 1: kernel threads have none */
 };
 
 /* Direct loads where the kernel knows the type of what bpf_get_current_task_btf() returns (5.11): a
@@ -58,11 +58,14 @@ struct task_facts {
 static __always_inline struct task_facts current_task_facts(void)
 {
 	struct task_struct *task;
+	__u64 has_mm;
 
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
 		task = bpf_get_current_task_btf();
+		has_mm = task->mm != NULL;
+		unwind_opaque(has_mm); /* not the pointer, with which verifiers allow no "or" */
 		return (struct task_facts){task->group_leader->start_boottime, task->self_exec_id,
-					   task->mm != NULL};
+					   has_mm};
 	}
 	task = (void *)bpf_get_current_task();
 	return (struct task_facts){BPF_CORE_READ(task, group_leader, start_boottime),
