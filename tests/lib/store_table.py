@@ -328,7 +328,7 @@ class Parca(Table):
 
     def run(self):
         for name, (raw, code) in PARCA.items():
-            service = self.service()
+            service, raw = self.service(), raw() if callable(raw) else raw
             body, as_json = self.body([(self.labels(service), [raw])]), self.as_json(self.labels(service + "j"), raw)
             answer = self.push(body)
             self.row(name, [answer.status, answer.grpc()], [200, code])
