@@ -50,7 +50,8 @@ struct mappings_env {
 	__u32 n;	 /* mappings so far */
 	__u32 is_second; /* looked at again, because they do not fit into one record */
 	__u32 pad;
-	struct reported fresh; /* of this sample; here, as a program has 512 bytes of stack in all */
+	struct reported
+		fresh; /* of this sample; here, as a program has 512 bytes of stack in all */
 	struct kiln_mappings_record rec;
 	struct kiln_file_record file;
 };

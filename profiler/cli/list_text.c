@@ -51,7 +51,10 @@ void list_summary(struct buf *out, const struct overview *o)
 {
 	char samples[32], windows[32], cpu[32];
 
-	buf_printf(out, "%s samples", count(o->samples, samples));
+	if (o->samples >= 0)
+		buf_printf(out, "%s samples", count(o->samples, samples));
+	else
+		buf_str(out, "samples not known");
 	if (o->windows >= 0) /* else a profile store does not tell */
 		buf_printf(out, " in %s window%s", count(o->windows, windows),
 			   o->windows == 1 ? "" : "s");

@@ -32,8 +32,8 @@ int profile_sql_windows(struct buf *out, const struct profile_scope *s, struct w
 	X(stolen)                                                                                  \
 	X(filtered)                                                                                \
 	X(recorded)                                                                                \
-	X(user_complete) X(user_truncated) X(user_missing) X(kernel_missing) X(frames)             \
-		X(frames_named)
+	X(user_complete)                                                                           \
+	X(user_truncated) X(user_missing) X(kernel_missing) X(frames) X(frames_named)
 
 /* Rows: begin_s (0: by a label), name, cpu_ns. step_s 0: by label, one of filter_labels' columns. offset_s: steps
  * begin at multiples before it was added; not negative. */

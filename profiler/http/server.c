@@ -329,7 +329,8 @@ static int start_all(struct server *s)
 	s->tcp = (struct listener){.server = s, .tcp = true};
 	s->local = (struct listener){.server = s};
 	if (s->opts.cert && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES) {
-		log_error("this kiln was built without TLS: let a proxy do it, and set http.tls.proxy "
+		log_error("this kiln was built without TLS: let a proxy do it, and set "
+			  "http.tls.proxy "
 			  "instead of http.tls.cert");
 		return -EOPNOTSUPP;
 	}

@@ -131,7 +131,9 @@ static void sum_up(struct overview *o, const struct fleet_query *q)
 {
 	o->samples = o->cpu_ns = 0;
 	for (size_t i = 0; i < o->rows.len; i++) {
-		o->samples = saturating_sum(o->samples, o->rows.data[i].samples);
+		o->samples = o->rows.data[i].samples < 0
+				     ? -1
+				     : saturating_sum(o->samples, o->rows.data[i].samples);
 		o->cpu_ns = saturating_sum(o->cpu_ns, o->rows.data[i].cpu_ns);
 	}
 	if (o->rows.len)

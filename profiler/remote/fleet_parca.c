@@ -45,20 +45,41 @@ struct reading_types {
 	size_t index; /* of the type that is being read */
 	char parts[N_PARTS][64];
 	bool is_delta;
+	bool only_counts; /* else: all but those */
 };
+
+/* "samples:count" of a profile over some time is answered with what the samples stand for: values of the
+ * period's type. So it is of use only if the profile has no other type. */
+static int add_type(struct reading_types *r, const char *id)
+{
+	bool is_count = !strcmp(r->parts[SAMPLE_TYPE], "samples") &&
+			!strcmp(r->parts[SAMPLE_UNIT], "count");
+	size_t n = r->t->v.len;
+	int err;
+
+	if (is_count != r->only_counts || (is_count && fleet_types_have(r->t, r->parts[NAME])))
+		return 0;
+	err = fleet_types_add(r->t, id, strlen(id));
+	if (err || r->t->v.len == n || !is_count || !r->is_delta)
+		return err;
+	return fleet_type_answers(&vec_last(&r->t->v), r->parts[PERIOD_TYPE],
+				  r->parts[PERIOD_UNIT]);
+}
 
 static int end_type(struct reading_types *r)
 {
 	char id[400];
+	int err;
 
 	if (!*r->parts[NAME])
 		return 0;
 	snprintf(id, sizeof(id), "%s:%s:%s:%s:%s%s", r->parts[NAME], r->parts[SAMPLE_TYPE],
 		 r->parts[SAMPLE_UNIT], r->parts[PERIOD_TYPE], r->parts[PERIOD_UNIT],
 		 r->is_delta ? ":delta" : "");
+	err = add_type(r, id);
 	memset(r->parts, 0, sizeof(r->parts));
 	r->is_delta = false;
-	return fleet_types_add(r->t, id, strlen(id));
+	return err;
 }
 
 static int on_type(void *ctx, const struct json_step *steps, size_t n, const char *text)
@@ -81,17 +102,24 @@ static int on_type(void *ctx, const struct json_step *steps, size_t n, const cha
 	return err;
 }
 
+static int read_types(struct fleet_types *t, const struct buf *answer, bool only_counts)
+{
+	struct reading_types r = {.t = t, .only_counts = only_counts};
+	int err = json_read_all(answer->data, answer->len, on_type, on_type, &r);
+
+	return err ?: end_type(&r);
+}
+
 static int get_types(struct fleet *f, struct fleet_types *t, struct why *why)
 {
 	struct buf path = {0}, answer = {0};
-	struct reading_types r = {.t = t};
 	int err;
 
 	buf_str(&path, "/api/profiles/types?");
 	add_time(&path, "start", f->q->since_ns);
 	add_time(&path, "&end", f->q->until_ns);
 	err = get(f, &path, &answer, why);
-	if (!err && (json_read_all(answer.data, answer.len, on_type, on_type, &r) || end_type(&r)))
+	if (!err && (read_types(t, &answer, false) || read_types(t, &answer, true)))
 		err = fleet_fail(f, -EBADMSG, why,
 				 "the answer is no JSON of Parca's: check the URL");
 	buf_release(&path);
@@ -272,6 +300,25 @@ static int on_series(void *ctx, const struct json_step *s, size_t n, const char 
 	return on_sample(r, s[4].key, text);
 }
 
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+	while (b) {
+		int64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a < 0 ? -a : a;
+}
+
+/* It sums steps of time that are counted from 1970 on; those of a row lie within it. */
+static int64_t step_ns(const struct fleet *f, const struct fleet_rows *rows)
+{
+	if (rows->by == OVERVIEW_TIME && rows->width_ns > 0)
+		return common_divisor(rows->width_ns, rows->phase_ns);
+	return f->q->until_ns - f->q->since_ns;
+}
+
 /* label: NULL: by time. */
 static int add_series(struct fleet *f, const struct fleet_type *type, const char *selector,
 		      const struct fleet_rows *rows, const char *label, struct overview *out,
@@ -287,6 +334,12 @@ static int add_series(struct fleet *f, const struct fleet_type *type, const char
 	text_add_url(&path, buf_cstr(&query));
 	add_time(&path, "&start", f->q->since_ns);
 	add_time(&path, "&end", f->q->until_ns - 1);
+	buf_printf(&path, "&step=%" PRId64 ".%09ds", step_ns(f, rows) / (int64_t)NS_PER_S,
+		   (int)(step_ns(f, rows) % (int64_t)NS_PER_S));
+	if (label) {
+		buf_str(&path, "&sum_by=");
+		text_add_url(&path, label);
+	}
 	err = query.err ?: get(f, &path, &answer, why);
 	if (!err && json_read_all(answer.data, answer.len, on_series, on_series, &r))
 		err = fleet_fail(f, -EBADMSG, why, "the answer is no list of series");
@@ -294,6 +347,14 @@ static int add_series(struct fleet *f, const struct fleet_type *type, const char
 	buf_release(&query);
 	buf_release(&answer);
 	return err == -ENOENT ? 0 : err;
+}
+
+static bool counts_samples(const struct fleet_types *t)
+{
+	for (size_t i = 0; i < t->values.len; i++)
+		if (!strcmp(t->values.data[i]->type, "samples"))
+			return true;
+	return false;
 }
 
 static int get_overview(struct fleet *f, const struct fleet_rows *rows, struct overview *out,
@@ -314,6 +375,8 @@ static int get_overview(struct fleet *f, const struct fleet_rows *rows, struct o
 			err = add_series(f, t, buf_cstr(&selector), rows,
 					 label.len ? buf_cstr(&label) : NULL, out, why);
 	}
+	for (size_t i = 0; i < out->rows.len && !counts_samples(&types); i++)
+		out->rows.data[i].samples = -1;
 	fleet_types_release(&types);
 	buf_release(&selector);
 	buf_release(&label);

@@ -71,6 +71,10 @@ struct fleet_types {
 };
 /* id is of len bytes of a stranger's. 0 or -ENOMEM; what is no type is left out. */
 int fleet_types_add(struct fleet_types *t, const char *id, size_t len);
+/* Whether it has a profile of that name. */
+bool fleet_types_have(const struct fleet_types *t, const char *name);
+/* The store's answers for it are of another type than its own. 0 or -ENOMEM. */
+int fleet_type_answers(struct fleet_type *type, const char *of, const char *unit);
 /* Chooses those of one profile: CPU if it is there. -ENODATA: none. */
 int fleet_types_choose(struct fleet_types *t);
 /* Which value a type is. */

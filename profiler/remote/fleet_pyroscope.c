@@ -126,6 +126,7 @@ struct rows {
 	const struct fleet_rows *rows;
 	char *label; /* NULL: by time */
 	bool is_cpu;
+	int64_t begin_ms; /* of the part that is asked for, see ask_part() */
 };
 
 static int64_t whole(double v)
@@ -133,7 +134,7 @@ static int64_t whole(double v)
 	return v >= 0 && v < 9e18 ? (int64_t)llround(v) : 0;
 }
 
-/* A point is at the end of its step. */
+/* A point is at the last millisecond of its step. The first one is of the step before the part. */
 static int add_points(const struct rows *r, const Querier__Series *s)
 {
 	const char *name = s->n_labels ? s->labels[0]->value : "";
@@ -142,10 +143,11 @@ static int add_points(const struct rows *r, const Querier__Series *s)
 	for (size_t i = 0; i < s->n_points && !err; i++) {
 		int64_t value = whole(s->points[i]->value), ns;
 
-		if (__builtin_mul_overflow(s->points[i]->timestamp, NS_PER_MS, &ns) || ns < 0)
+		if (s->points[i]->timestamp < r->begin_ms ||
+		    __builtin_mul_overflow(s->points[i]->timestamp, NS_PER_MS, &ns))
 			continue;
 		err = fleet_add_row(r->o, r->rows->by == OVERVIEW_TIME ? NULL : name,
-				    ns - r->rows->width_ns, r->is_cpu ? 0 : value,
+				    fleet_row_begin(r->rows, ns), r->is_cpu ? 0 : value,
 				    r->is_cpu ? value : 0, -1);
 	}
 	return err;
@@ -177,8 +179,15 @@ static int add_series(const struct fleet *f, const struct rows *r, const struct 
 	return err;
 }
 
-static int ask_series(struct fleet *f, const struct fleet_type *type, char *selector,
-		      const struct rows *r, struct why *why)
+/* The first millisecond that is not before this time. */
+static int64_t from_ms(int64_t ns)
+{
+	return ns / NS_PER_MS + (ns % NS_PER_MS > 0);
+}
+
+/* Whole steps from from_ns on. A point is the sum of (its time - step, its time], and times are in ms. */
+static int ask_part(struct fleet *f, const struct fleet_type *type, char *selector, struct rows *r,
+		    int64_t from_ns, int64_t until_ns, int64_t step_ns, struct why *why)
 {
 	Querier__SelectSeriesRequest q = QUERIER__SELECT_SERIES_REQUEST__INIT;
 	char *label = r->label;
@@ -187,16 +196,38 @@ static int ask_series(struct fleet *f, const struct fleet_type *type, char *sele
 
 	q.profile_typeid = type->id;
 	q.label_selector = selector;
-	q.start = start_ms(f);
-	q.end = end_ms(f);
+	r->begin_ms = from_ms(from_ns);
+	q.start = r->begin_ms - 1;
+	q.end = from_ms(until_ns) - 1;
+	if (q.end <= q.start)
+		return 0;
 	q.n_group_by = label != NULL;
 	q.group_by = &label;
-	q.step = r->rows->by == OVERVIEW_TIME ? (double)r->rows->width_ns / 1e9
-					      : (double)(f->q->until_ns - f->q->since_ns) / 1e9;
+	q.step = until_ns - from_ns == step_ns ? (double)(q.end - q.start) / 1e3
+					       : (double)step_ns / 1e9;
 	err = call(f, SERVICE "SelectSeries", &q.base, &answer, why);
 	err = err ?: add_series(f, r, &answer, why);
 	buf_release(&answer);
 	return err;
+}
+
+/* By time: the rest of a row, whole rows, the begin of a row. */
+static int ask_series(struct fleet *f, const struct fleet_type *type, char *selector,
+		      struct rows *r, struct why *why)
+{
+	int64_t since = f->q->since_ns, until = f->q->until_ns, width = r->rows->width_ns, first,
+		last;
+	int err;
+
+	if (r->rows->by != OVERVIEW_TIME || width <= 0)
+		return ask_part(f, type, selector, r, since, until, until - since, why);
+	last = fleet_row_begin(r->rows, until);
+	first = fleet_row_begin(r->rows, since - 1) + width;
+	if (first > last)
+		return ask_part(f, type, selector, r, since, until, until - since, why);
+	err = ask_part(f, type, selector, r, since, first, first - since, why);
+	err = err ?: ask_part(f, type, selector, r, first, last, width, why);
+	return err ?: ask_part(f, type, selector, r, last, until, until - last, why);
 }
 
 static int get_overview(struct fleet *f, const struct fleet_rows *rows, struct overview *out,

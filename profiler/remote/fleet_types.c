@@ -53,6 +53,30 @@ int fleet_types_add(struct fleet_types *t, const char *id, size_t len)
 	return err == -EINVAL ? 0 : err;
 }
 
+bool fleet_types_have(const struct fleet_types *t, const char *name)
+{
+	for (size_t i = 0; i < t->v.len; i++)
+		if (!strcmp(t->v.data[i].name, name))
+			return true;
+	return false;
+}
+
+int fleet_type_answers(struct fleet_type *type, const char *of, const char *unit)
+{
+	char *own_type = strdup(of), *own_unit = strdup(unit);
+
+	if (!own_type || !own_unit) {
+		free(own_type);
+		free(own_unit);
+		return -ENOMEM;
+	}
+	free(type->type);
+	free(type->unit);
+	type->type = own_type;
+	type->unit = own_unit;
+	return 0;
+}
+
 static bool is_same(const struct fleet_type *a, const struct fleet_type *b)
 {
 	return !strcmp(a->type, b->type) && !strcmp(a->unit, b->unit);

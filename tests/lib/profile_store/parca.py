@@ -190,11 +190,12 @@ class Parca:
             if not rules.is_utf8(profile):
                 raise Refused("internal", "grpc: error while marshaling: string field contains invalid UTF-8")
             for stack, value in store.merge([record], kind)[0].stacks.items():
-                merged.add(stack, value)
+                merged.add(stack, value * periods(record, wanted))
         report = q.get("report_type", q.get("reportType", "REPORT_TYPE_FLAMEGRAPH_UNSPECIFIED"))
         if report == "REPORT_TYPE_PPROF":
             parts = wanted.split(":")
-            raw = merged.encode(parts[1:3], parts[3:5], records[0][0].period)
+            shown = parts[3:5] if is_in_periods(wanted) else parts[1:3]
+            raw = merged.encode(shown, parts[3:5], records[0][0].period)
             return dump({"total": str(merged.total()), "filtered": "0",
                          "pprof": base64.b64encode(gzip.compress(raw)).decode()})
         if report != "REPORT_TYPE_TOP":
@@ -206,19 +207,48 @@ class Parca:
         return dump({"total": str(merged.total()), "filtered": "0", "top": top(merged, unit)})
 
     def query_range(self, q):
+        """By steps of time from 1970 on, and by the labels of sum_by: without those, everything is one value."""
         records, _, wanted = self.found(q.get("query", ""), time_ns(q.get("start"), 0), time_ns(q.get("end"), 1 << 63))
+        if not records:
+            raise Refused("not_found", "No data found for the query, try a different query or time range")
+        step, by = duration_ns(q.get("step", "0s")), q.get("sum_by", q.get("sumBy", ""))
         series = {}
         for record, kind in records:
             i, factor = record.value_index(kind)
-            at = datetime.datetime.fromtimestamp(record.time_ns // 10**9, datetime.timezone.utc)
-            series.setdefault(tuple(sorted(record.labels.items())), []).append({
-                "timestamp": at.strftime("%Y-%m-%dT%H:%M:%S") + f".{record.time_ns % 10**9:09d}Z",
-                "value": str(record.sums()[i] * factor), "duration": str(record.duration_ns)})
+            labels = tuple((n, v) for n, v in sorted(record.labels.items()) if n == by)
+            points = series.setdefault(labels, {})
+            at = record.time_ns // step * step if step else 0
+            points[at] = points.get(at, 0) + record.sums()[i] * factor * periods(record, wanted)
         parts = wanted.split(":")
+        shown = parts[3:5] if is_in_periods(wanted) else parts[1:3]
         return dump({"series": [{
-            "labelset": {"labels": [{"name": n, "value": v} for n, v in labels if n != "__name__"]},
-            "sampleType": {"type": parts[1], "unit": parts[2]}, "periodType": {"type": parts[3], "unit": parts[4]},
-            "samples": points} for labels, points in sorted(series.items())], "warnings": []})
+            "labelset": {"labels": [{"name": n, "value": v} for n, v in labels]},
+            "sampleType": {"type": shown[0], "unit": shown[1]}, "periodType": {"type": parts[3], "unit": parts[4]},
+            "samples": [{"timestamp": rfc3339(at), "value": str(value), "valuePerSecond": 0, "duration": str(step)}
+                        for at, value in sorted(points.items())]}
+            for labels, points in sorted(series.items())], "warnings": []})
+
+
+def is_in_periods(wanted):
+    """A count of samples over some time is answered as what the samples stand for."""
+    parts = wanted.split(":")
+    return parts[1:3] == ["samples", "count"] and parts[5:] == ["delta"]
+
+
+def periods(record, wanted):
+    return record.period if is_in_periods(wanted) else 1
+
+
+def duration_ns(text):
+    if not re.fullmatch(r"[0-9]+([.][0-9]{1,9})?s", text):
+        raise Refused("invalid_argument", f"invalid duration: {text}")
+    whole, _, part = text[:-1].partition(".")
+    return int(whole) * 10**9 + int(part.ljust(9, "0") or 0)
+
+
+def rfc3339(ns):
+    at = datetime.datetime.fromtimestamp(ns // 10**9, datetime.timezone.utc)
+    return at.strftime("%Y-%m-%dT%H:%M:%S") + (f".{ns % 10**9:09d}" if ns % 10**9 else "") + "Z"
 
 
 def dump(value):

@@ -92,7 +92,11 @@ class Querier:
 
     def call(self, method, body, is_json, tenant, utf8_names):
         q = read(method, body, is_json)
-        since, until = q["start"] * 10**6, (q["end"] or 1 << 42) * 10**6 + 999999
+        step_ms = int(q.get("step", 0) * 1000)
+        if method == "SelectSeries" and step_ms < 1:
+            rules.invalid("step must be >= 1ms")
+        # A point is the sum of the step before it: the first one reaches back behind the start.
+        since, until = (q["start"] - step_ms) * 10**6, (q["end"] or 1 << 42) * 10**6 + 999999
         selectors = parse_selectors(q.get("matchers", []) or [q.get("labelSelector", "")])
         found = {}
         for one in selectors:
@@ -154,14 +158,16 @@ class Querier:
 
     def series_of_points(self, q, records, is_json):
         kind = (q["profileTypeID"].split(":") + [""])[1]
-        step_ms, series = max(1, int(q["step"] * 1000)), {}
+        start, step_ms, series = q["start"], int(q["step"] * 1000), {}
         for record in records:
             index = record.value_index(kind)
             if index is None:
                 continue
             own = labels_of(record)
             labels = tuple((name, own[name]) for name in q["groupBy"] if own.get(name))
-            at = -(-(record.time_ns // 10**6) // step_ms) * step_ms
+            at = start + max(0, -(-(record.time_ns // 10**6 - start) // step_ms)) * step_ms
+            if at > q["end"]:
+                continue
             points = series.setdefault(labels, {})
             points[at] = points.get(at, 0) + record.sums()[index[0]] * index[1]
         if is_json:
