@@ -14,6 +14,7 @@
 
 #include "profiler/agent/config.h"
 #include "profiler/agent/config_values.h"
+#include "profiler/agent/cost_report.h"
 #include "profiler/agent/governor.h"
 #include "profiler/agent/labels.h"
 #include "profiler/agent/log_setup.h"
@@ -370,21 +371,6 @@ static int listen_to_supervisor(struct agent *a)
 
 /* --- its own cost ------------------------------------------------------------------------------ */
 
-static void say_frequency(const struct agent *a, bool changed, bool was_over)
-{
-	const struct governor *g = &a->governor;
-	double cost = (double)g->judged_ppm / 1e4, limit = (double)g->limit_ppm / 1e4;
-
-	if (g->is_over && !was_over)
-		log_warning("kiln uses %.2f %% of a CPU, more than its %.2f %%, and fewer samples "
-			    "than %" PRIu64 " a second do not help: raise limits.cpu",
-			    cost, limit, g->hz);
-	else if (changed)
-		log_info("kiln uses %.2f %% of a CPU, and may use %.2f %%: %" PRIu64
-			 " samples a second from now on, of %" PRIu64,
-			 cost, limit, g->hz, g->wanted_hz);
-}
-
 /* One window has one frequency: it ends when that changes. */
 static void govern(struct agent *a, uint64_t now_ns)
 {
@@ -394,9 +380,9 @@ static void govern(struct agent *a, uint64_t now_ns)
 	if (now_ns - a->governor.look_ns < a->governor.every_ns)
 		return;
 	cost_ns = self_cost_ns(&a->cost, collector_sampler(a->collector), now_ns);
-	metrics_set(a->env->metrics, METRIC_cpu_ns, cost_ns);
+	cost_report_count(&a->cost, cost_ns, a->env->metrics);
 	changed = governor_look(&a->governor, now_ns, cost_ns);
-	say_frequency(a, changed, was_over);
+	cost_report_say(&a->governor, &a->cost, changed, was_over);
 	if (!changed)
 		return;
 	collector_set_frequency(a->collector, a->governor.hz);

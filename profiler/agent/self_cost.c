@@ -5,9 +5,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/io.h"
@@ -16,6 +18,8 @@
 #include "profiler/sampler/sampler.h"
 
 #define CHILDREN_CAP 65536 /* bytes of /proc/PID/task/TID/children */
+#define LEAST_PART   20 /* a twentieth of all is told */
+#define COMM_CAP     64
 #define DEPTH_MAX    4	   /* supervisor, sampler, reader, builder */
 
 void self_cost_init(struct self_cost *c, pid_t root, uint64_t now_ns)
@@ -57,7 +61,7 @@ static uint64_t cpu_time_ns(pid_t pid)
 	return clock_getcpuclockid(pid, &clock) ? 0 : clock_ns(clock);
 }
 
-static void see(struct self_cost *c, pid_t pid)
+static void see(struct self_cost *c, pid_t pid, enum self_part part)
 {
 	uint64_t ns = cpu_time_ns(pid);
 
@@ -67,17 +71,48 @@ static void see(struct self_cost *c, pid_t pid)
 		if (p->pid != pid)
 			continue;
 		if (ns < p->cpu_ns) /* another one, of the same number */
-			c->gone_ns += p->cpu_ns;
+			c->gone_ns[p->part] += p->cpu_ns;
+		p->part = part;
 		p->cpu_ns = ns;
 		p->seen = true;
 		return;
 	}
 	if (c->children.len < SELF_COST_MAX)
-		(void)vec_push(&c->children, (struct self_process){pid, ns, true});
+		(void)vec_push(&c->children, (struct self_process){pid, part, ns, true});
+}
+
+static const struct {
+	const char *name, *comm;
+} parts[] = {
+#define X(id, comm) [SELF_PART_##id] = {#id, comm},
+	SELF_COST_PARTS(X)
+#undef X
+};
+
+const char *self_part_name(enum self_part part)
+{
+	return parts[part].name;
+}
+
+/* The supervisor's children have names. */
+static enum self_part part_of(pid_t pid)
+{
+	_cleanup_free_ char *comm = NULL;
+	char path[64];
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	if (io_read_file(path, COMM_CAP, &comm, &len))
+		return SELF_PART_other;
+	comm[strcspn(comm, "\n")] = '\0';
+	for (int i = SELF_PART_sampler; i < SELF_PART_other; i++)
+		if (!strcmp(comm, parts[i].comm))
+			return (enum self_part)i;
+	return SELF_PART_other;
 }
 
 /* Children of its first thread: who forks here. */
-static void see_children(struct self_cost *c, pid_t pid, int depth)
+static void see_children(struct self_cost *c, pid_t pid, enum self_part part, int depth)
 {
 	_cleanup_free_ char *text = NULL;
 	char path[64], *at;
@@ -93,34 +128,37 @@ static void see_children(struct self_cost *c, pid_t pid, int depth)
 
 		if (end == at || child <= 0)
 			return;
-		see(c, child);
+		if (pid == c->root)
+			part = part_of(child);
+		see(c, child, part);
 		if (depth < DEPTH_MAX)
-			see_children(c, child, depth + 1);
+			see_children(c, child, part, depth + 1);
 		at = end;
 	}
 }
 
-static uint64_t processes_ns(struct self_cost *c)
+static void look_at_processes(struct self_cost *c)
 {
-	uint64_t sum = 0;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < c->children.len; i++)
 		c->children.data[i].seen = false;
-	see(c, c->root);
-	see_children(c, c->root, 1);
+	see(c, c->root, SELF_PART_supervisor);
+	see_children(c, c->root, SELF_PART_other, 1);
+	memset(c->part_ns, 0, sizeof(c->part_ns));
 	for (size_t i = 0; i < c->children.len; i++) {
 		struct self_process *p = &c->children.data[i];
 
 		if (p->seen) {
-			sum += p->cpu_ns;
+			c->part_ns[p->part] += p->cpu_ns;
 			c->children.data[kept++] = *p;
 		} else {
-			c->gone_ns += p->cpu_ns;
+			c->gone_ns[p->part] += p->cpu_ns;
 		}
 	}
 	c->children.len = kept;
-	return sum + c->gone_ns;
+	for (int i = 0; i < SELF_PARTS; i++)
+		c->part_ns[i] += c->gone_ns[i];
 }
 
 /* --- BPF programs ------------------------------------------------------------------------------ */
@@ -168,8 +206,34 @@ static void add_programs(struct self_cost *c, struct sampler *s, uint64_t now_ns
 
 uint64_t self_cost_ns(struct self_cost *c, struct sampler *s, uint64_t now_ns)
 {
+	uint64_t sum = 0;
+
 	add_programs(c, s, now_ns);
-	return processes_ns(c) + c->used_ns;
+	look_at_processes(c);
+	c->part_ns[SELF_PART_bpf] = c->used_ns;
+	for (int i = 0; i < SELF_PARTS; i++)
+		sum += c->part_ns[i];
+	memmove(c->looks, c->looks + 1, SELF_COST_LOOKS * sizeof(*c->looks));
+	memcpy(c->looks[SELF_COST_LOOKS].part_ns, c->part_ns, sizeof(c->part_ns));
+	c->looks[SELF_COST_LOOKS].at_ns = now_ns;
+	return sum;
+}
+
+void self_cost_print(const struct self_cost *c, size_t n, struct buf *out)
+{
+	uint64_t used_ns[SELF_PARTS], sum_ns = 0, passed_ns;
+	size_t before = out->len, first = SELF_COST_LOOKS - n;
+
+	for (int i = 0; i < SELF_PARTS; i++)
+		sum_ns += used_ns[i] = c->looks[SELF_COST_LOOKS].part_ns[i] -
+				       c->looks[first].part_ns[i];
+	passed_ns = c->looks[SELF_COST_LOOKS].at_ns - c->looks[first].at_ns;
+	for (int i = 0; i < SELF_PARTS && c->looks[first].at_ns; i++)
+		if (used_ns[i] && used_ns[i] >= sum_ns / LEAST_PART)
+			buf_printf(out, "%s%s %.2f", out->len > before ? ", " : " (",
+				   self_part_name((enum self_part)i),
+				   (double)used_ns[i] * 100 / (double)passed_ns);
+	buf_str(out, out->len > before ? ")" : "");
 }
 
 size_t self_cost_pids(const struct self_cost *c, pid_t *pids, size_t max)

@@ -289,7 +289,7 @@ test_its_own_cost_is_limited() {
 	TIMEFORMAT='%3U %3S'
 	{ time "$WORKLOADS/shares" 10 >out; } 2>cpu
 	stop_agent 0
-	assert_match "log" log 'kiln uses [0-9.]+ % of a CPU, and may use 0.01 %: 331 samples a second from now on, of 499"$'
+	assert_match "log" log 'kiln uses [0-9.]+ % of a CPU \(.*sampler [0-9.]+.*\), and may use 0.01 %: 331 samples a second from now on, of 499"$'
 	unpack
 	for file in windows/*.pb.gz; do
 		sum=$((sum + $(profile_ns "$file" '$3 == "shares"' | cut -d. -f1)))
