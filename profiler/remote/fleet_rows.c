@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/cleanup.h"
+#include "profiler/base/hash.h"
 #include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/profile/quality.h"
@@ -31,41 +33,62 @@ int64_t fleet_row_begin(const struct fleet_rows *rows, int64_t ns)
 	return ns - rest - (rest < 0 ? rows->width_ns : 0);
 }
 
-static struct overview_row *find_row(struct overview *o, const char *name, int64_t begin_ns)
-{
-	/* The newest one is the likeliest. */
-	for (size_t i = o->rows.len; i-- > 0;) {
-		struct overview_row *r = &o->rows.data[i];
+/* A row of time has no name. */
+struct row_key {
+	const struct overview *o;
+	const char *name;
+	int64_t begin_ns;
+};
 
-		if (name ? r->name && !strcmp(r->name, name) : r->begin_ns == begin_ns)
-			return r;
-	}
-	return NULL;
+static bool is_row(const void *ctx, uint32_t id)
+{
+	const struct row_key *k = ctx;
+	const struct overview_row *r = &k->o->rows.data[id];
+
+	return k->name ? r->name && !strcmp(r->name, k->name)
+		       : !r->name && r->begin_ns == k->begin_ns;
 }
 
-static int new_row(struct overview *o, const char *name, int64_t begin_ns,
-		   struct overview_row **out)
+static uint64_t hash_row(const struct row_key *k)
 {
-	struct overview_row row = {.begin_ns = name ? 0 : begin_ns, .pid = -1};
+	return k->name ? hash_str(k->name) : hash_u64((uint64_t)k->begin_ns);
+}
+
+static struct overview_row *find_row(struct overview *o, const struct row_key *k)
+{
+	uint32_t id = htab_find(&o->places, hash_row(k), is_row, k);
+
+	return id == HTAB_NONE ? NULL : &o->rows.data[id];
+}
+
+static int new_row(struct overview *o, const struct row_key *k, struct overview_row **out)
+{
+	struct overview_row row = {.begin_ns = k->begin_ns, .pid = -1};
 
 	if (o->rows.len == MAX_ROWS)
 		return -EFBIG;
-	if (name && !(row.name = text_clean_dup(name, strlen(name))))
+	if (k->name && !(row.name = strdup(k->name)))
 		return -ENOMEM;
 	if (vec_push(&o->rows, row)) {
 		free(row.name);
 		return -ENOMEM;
 	}
 	*out = &vec_last(&o->rows);
-	return 0;
+	return htab_insert(&o->places, hash_row(k), (uint32_t)(o->rows.len - 1));
 }
 
 int fleet_add_row(struct overview *o, const char *name, int64_t begin_ns, int64_t samples,
 		  int64_t cpu_ns, int64_t windows)
 {
-	struct overview_row *row = find_row(o, name, begin_ns);
-	int err = row ? 0 : new_row(o, name, begin_ns, &row);
+	_cleanup_free_ char *clean = name ? text_clean_dup(name, strlen(name)) : NULL;
+	const struct row_key key = {o, clean, name ? 0 : begin_ns};
+	struct overview_row *row;
+	int err;
 
+	if (name && !clean)
+		return -ENOMEM;
+	row = find_row(o, &key);
+	err = row ? 0 : new_row(o, &key, &row);
 	if (err)
 		return err;
 	row->samples = saturating_sum(row->samples, samples);
@@ -78,7 +101,7 @@ int fleet_add_row(struct overview *o, const char *name, int64_t begin_ns, int64_
 
 void fleet_add_lost(struct overview *o, int64_t begin_ns, int64_t lost)
 {
-	struct overview_row *row = find_row(o, NULL, begin_ns);
+	struct overview_row *row = find_row(o, &(struct row_key){o, NULL, begin_ns});
 
 	if (row)
 		row->lost = saturating_sum(row->lost, lost);

@@ -22,6 +22,7 @@ void overview_release(struct overview *o)
 	for (size_t i = 0; i < o->rows.len; i++)
 		free(o->rows.data[i].name);
 	vec_release(&o->rows);
+	htab_release(&o->places);
 	free(o->where);
 	free(o->label);
 	*o = (struct overview){0};

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/store/query.h"
 
@@ -63,6 +64,7 @@ struct overview {
 	char *label; /* of OVERVIEW_LABEL: the key */
 	char *where; /* the condition of the query, or NULL; `lost` is of everything */
 	VEC(struct overview_row) rows; /* by time ascending, else most CPU time first */
+	struct htab places; /* of rows, while somebody adds up by it; not once they are sorted */
 };
 
 struct overview_query {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "profiler/profile/quality.h"
 #include "profiler/remote/fleet_priv.h"
@@ -93,6 +94,25 @@ TEST(what_was_lost)
 	profile_free(p);
 }
 
+/* Each is found in its turn, however many there are: also one that is shown otherwise than it is written. */
+TEST(many_rows)
+{
+	const int n = 60000;
+	struct overview o = {.by = OVERVIEW_LABEL};
+	double before = (double)clock();
+	char name[32];
+
+	for (int i = 0; i < 2 * n; i++) {
+		snprintf(name, sizeof(name), "name-%d\n", i % n);
+		MUST(fleet_add_row(&o, name, i, 1, 10, 0));
+	}
+	assert_int_equal(o.rows.len, n);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(o.rows.data[i].samples, 2);
+	assert_true(((double)clock() - before) / CLOCKS_PER_SEC < 3);
+	overview_release(&o);
+}
+
 static void assert_label(const char *label, int err, const char *want)
 {
 	struct upload_target t = {.shown = "parca+http://h:7070"};
@@ -126,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_of_any_label),
 		cmocka_unit_test(what_was_lost),
+		cmocka_unit_test(many_rows),
 		cmocka_unit_test(names_of_labels_in_a_profile_store),
 	};
 
