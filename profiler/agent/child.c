@@ -73,6 +73,20 @@ int child_enter(const struct role *r, const char *comm, int keep_fd, struct role
 	return err ?: role_enter(r, env ? env->config : NULL, who, parent);
 }
 
+/* What is in the environment stays readable in /proc/PID/environ, too. */
+void child_forget_secrets(const struct role *r, struct config *config, struct config *other)
+{
+	static const char *const names[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+					    "AWS_SESSION_TOKEN"};
+
+	if (r->uploads)
+		return;
+	config_forget_secrets(config);
+	config_forget_secrets(other);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		text_wipe(getenv(names[i]));
+}
+
 static int live(const struct role *r, struct role_env *env, const struct identity *who,
 		pid_t parent)
 {
@@ -90,8 +104,8 @@ static int live(const struct role *r, struct role_env *env, const struct identit
 
 /* --- in the supervisor -------------------------------------------------------------------------- */
 
-int child_start(struct child *c, struct config *config, struct metrics *metrics,
-		const struct identity *who, uint64_t beat_ns)
+int child_start(struct child *c, struct config *config, struct config *other,
+		struct metrics *metrics, const struct identity *who, uint64_t beat_ns)
 {
 	_cleanup_close_ int ours = -1, theirs = -1;
 	struct role_env env = {.config = config,
@@ -108,8 +122,10 @@ int child_start(struct child *c, struct config *config, struct metrics *metrics,
 	env.control = theirs;
 	env.is_restart = c->was_ready;
 	c->pid = fork();
-	if (!c->pid)
+	if (!c->pid) {
+		child_forget_secrets(c->role, config, other);
 		exit(live(c->role, &env, who, parent));
+	}
 	if (c->pid < 0)
 		return -errno;
 	c->control = steal_fd(&ours);

@@ -49,9 +49,12 @@ int child_begin(const char *comm, int keep_fd, pid_t parent);
 int child_enter(const struct role *r, const char *comm, int keep_fd, struct role_env *env,
 		const struct identity *who, pid_t parent);
 
-/* Forks it: its copy of the configuration is the one that is handed in. 0 or -errno. */
-int child_start(struct child *c, struct config *config, struct metrics *metrics,
-		const struct identity *who, uint64_t beat_ns);
+/* In a new process: secrets of destinations are overwritten unless the role sends. Both may be NULL. */
+void child_forget_secrets(const struct role *r, struct config *config, struct config *other);
+/* Forks it: its copy of the configuration is the one that is handed in. other: what the caller holds beside it, or
+ * NULL. 0 or -errno. */
+int child_start(struct child *c, struct config *config, struct config *other,
+		struct metrics *metrics, const struct identity *who, uint64_t beat_ns);
 /* Asks it to flush and end. */
 void child_end(struct child *c);
 void child_kill(struct child *c);

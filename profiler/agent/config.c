@@ -49,11 +49,18 @@ static int read_text(struct config *c, const char *source, const void *data, siz
 		       ?: config_read_doc(c, config_doc_root(doc), errs);
 }
 
+/* Its headers may be secrets. */
+static void free_wiped(char **data)
+{
+	text_wipe(*data);
+	free(*data);
+}
+
 /* A file that need not be there is none. */
 static int read_file(struct config *c, const char *path, bool must_exist,
 		     struct config_errors *errs)
 {
-	_cleanup_free_ char *data = NULL;
+	_cleanup_(free_wiped) char *data = NULL;
 	struct config_place at = {.source = keep_source(c, path)};
 	_cleanup_close_ int fd = -1;
 	size_t len;

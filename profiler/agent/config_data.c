@@ -8,6 +8,7 @@
 #include "profiler/agent/config_values.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
 
 static void free_values(const struct config_schema *s, void *base)
 {
@@ -26,6 +27,7 @@ static void release_pairs(struct config_pairs *pairs)
 {
 	for (size_t i = 0; i < pairs->list.len; i++) {
 		free(pairs->list.data[i].name);
+		text_wipe(pairs->list.data[i].value);
 		free(pairs->list.data[i].value);
 	}
 	vec_release(&pairs->list);
@@ -49,6 +51,16 @@ void config_free(struct config *c)
 	free_values(&config_schema, c);
 	release_names(&c->sources);
 	free(c);
+}
+
+void config_forget_secrets(struct config *c)
+{
+	for (size_t i = 0; c && i < c->upload.len; i++) {
+		struct config_pairs *headers = &c->upload.data[i].headers;
+
+		for (size_t h = 0; h < headers->list.len; h++)
+			text_wipe(headers->list.data[h].value);
+	}
 }
 
 DEFINE_CLEANUP(config, config_free)

@@ -34,6 +34,7 @@ void config_doc_free(struct config_doc *d)
 	if (!d)
 		return;
 	for (size_t i = 0; i < d->nodes.len; i++) {
+		text_wipe(d->nodes.data[i]->text);
 		free(d->nodes.data[i]->text);
 		free(d->nodes.data[i]);
 	}
@@ -265,6 +266,19 @@ static int say_syntax(struct builder *b, size_t len)
 	return -EBADMSG;
 }
 
+/* Values may be secrets. libyaml keeps what it has read in one buffer, and each scalar in its event. */
+static void wipe_event(yaml_event_t *e)
+{
+	if (e->type == YAML_SCALAR_EVENT && e->data.scalar.value)
+		explicit_bzero(e->data.scalar.value, e->data.scalar.length);
+}
+
+static void wipe_parser(yaml_parser_t *p)
+{
+	if (p->buffer.start)
+		explicit_bzero(p->buffer.start, (size_t)(p->buffer.end - p->buffer.start));
+}
+
 static int build(struct builder *b, size_t len)
 {
 	int err = 0;
@@ -276,6 +290,7 @@ static int build(struct builder *b, size_t len)
 			return say_syntax(b, len);
 		over = e.type == YAML_STREAM_END_EVENT;
 		err = on_event(b, &e);
+		wipe_event(&e);
 		yaml_event_delete(&e);
 	}
 	return err;
@@ -301,6 +316,7 @@ int config_doc_parse(struct config_doc **out, const char *source, const void *da
 	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&b.parser, (const unsigned char *)b.data, len);
 	err = build(&b, len);
+	wipe_parser(&b.parser);
 	yaml_parser_delete(&b.parser);
 	if (!err)
 		*out = steal_ptr(d);

@@ -131,6 +131,7 @@ static int put_pair(struct config_pairs *pairs, const char *name, const char *va
 
 	for (size_t i = 0; p.name && p.value && i < pairs->list.len; i++) {
 		if (!strcmp(pairs->list.data[i].name, name)) {
+			text_wipe(pairs->list.data[i].value);
 			free(pairs->list.data[i].value);
 			free(p.name);
 			pairs->list.data[i].value = p.value;

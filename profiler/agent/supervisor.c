@@ -72,7 +72,8 @@ static void fail(struct supervisor *s, int err)
 static void start_role(struct supervisor *s, enum role_id id)
 {
 	struct child *c = &s->children[id];
-	int err = child_start(c, s->fresh ?: s->config, s->metrics, &s->who, s->beat_ns);
+	int err = child_start(c, s->fresh ?: s->config, s->fresh ? s->config : s->trial.config,
+			      s->metrics, &s->who, s->beat_ns);
 
 	if (!err)
 		return;

@@ -55,8 +55,11 @@ void live_turn(struct supervisor *s, bool has_request)
 	if (!has_request || l->pid || now_ns < l->pause_ns || s->phase != PHASE_RUNNING)
 		return;
 	l->pid = fork();
-	if (!l->pid)
+	if (!l->pid) {
+		child_forget_secrets(&roles[ROLE_SAMPLER], s->config, s->fresh);
+		child_forget_secrets(&roles[ROLE_SAMPLER], s->trial.config, NULL);
 		exit(child_main(l->fd, &s->who, parent) ? EXIT_FAILURE : EXIT_SUCCESS);
+	}
 	if (l->pid < 0) {
 		log_warning("no process for a live profile: %s", strerror(errno));
 		l->pid = 0;

@@ -294,3 +294,9 @@ size_t text_columns(const char *s)
 	}
 	return columns;
 }
+
+void text_wipe(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+}

@@ -41,6 +41,8 @@ void text_add_url(struct buf *b, const char *s);
 
 /* Lowercase hex of len bytes, NUL-terminated: out holds 2 * len + 1. */
 void text_hex(const void *data, size_t len, char *out);
+/* Overwrites a secret up to its end; NULL is fine. */
+void text_wipe(char *s);
 /* Parses hex digits, an even number, either case. Returns the number of bytes, -EINVAL, or
  * -ERANGE (> max). */
 int text_unhex(const char *s, uint8_t *out, size_t max);

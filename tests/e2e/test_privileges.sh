@@ -95,6 +95,61 @@ test_the_table_holds_for_root() {
 }
 
 # Every process of the agent is in the table, and every row is a process.
+# Which of the texts are in what a process can read and write, its environment included: one a line.
+secrets_in() { # PID TEXT...
+	python3 - "$@" <<-'END'
+		import re, sys
+		pid, texts = sys.argv[1], sys.argv[2:]
+		found, tail = set(), 64
+		def look(data):
+		    found.update(t for t in texts if t.encode() in data)
+		look(open(f"/proc/{pid}/environ", "rb").read())
+		with open(f"/proc/{pid}/mem", "rb", 0) as mem:
+		    for line in open(f"/proc/{pid}/maps"):
+		        low, high, rights = re.match("([0-9a-f]+)-([0-9a-f]+) (....)", line).groups()
+		        low, high, last = int(low, 16), int(high, 16), b""
+		        while "rw" in rights and low < high:
+		            try:
+		                mem.seek(low)
+		                data = mem.read(min(high - low, 1 << 24))
+		            except OSError:
+		                break
+		            look(last + data)
+		            last, low = data[-tail:], low + len(data) if data else high
+		print("\n".join(sorted(found)))
+	END
+}
+
+# Secrets of destinations are where they are sent from, and the supervisor has what it starts that process with:
+# not those of files. Whoever reads strangers' bytes has none.
+test_who_has_secrets() {
+	need_bpf
+	need_root
+	local mark=x$RANDOM$RANDOM$RANDOM pid comm wanted
+	echo "token-$mark" >token
+	chmod 600 token
+	cat >kiln.yaml <<-END
+		window: 1s
+		upload:
+		- {name: a, url: "pprof+http://127.0.0.1:9/x", token_file: $T/token, headers: {X-Key: "header-$mark"}}
+		- {name: b, url: "s3+http://127.0.0.1:9/bucket"}
+	END
+	AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=aws-$mark start_quiet "$KILN" agent --store "$T/store" -c kiln.yaml
+	wait_until 20 test -e store/upload/b.cursor
+	wait_until 20 has_windows 1
+	assert_eq "the test sees them" "$(secrets_in "$(pid_of kiln-uploader)" "token-$mark" "header-$mark" "aws-$mark" | wc -l)" 3
+	assert_eq "of files, in the supervisor" "$(secrets_in "$agent" "token-$mark")" ""
+	for pid in $(tree_of "$agent"); do
+		comm=$(cat "/proc/$pid/comm") || continue
+		[ "$pid" != "$agent" ] && [ "$comm" != kiln-uploader ] || continue
+		assert_eq "in $comm" "$(secrets_in "$pid" "token-$mark" "header-$mark" "aws-$mark")" ""
+		echo "$comm" >>seen
+	done
+	for wanted in kiln-sampler kiln-writer kiln-server; do
+		assert_match "processes" seen "^$wanted$"
+	done
+}
+
 test_nobody_is_missing() {
 	need_bpf
 	local child
