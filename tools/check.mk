@@ -91,7 +91,7 @@ test-stores: $(KILN) $(B)/bpf_usable $(WORKLOADS) ## get and start real profile 
 	@$(RUN) stores
 
 # Tests that have a long form behind a variable, in that form.
-SOAK := KILN_TEST_KILLS=200 KILN_TEST_OUTAGE_S=1800 KILN_TEST_UPLOAD_KILLS=50 KILN_TEST_DEBUGINFO=1 KILN_TEST_SYSTEMD=1 KILN_TEST_TARBALL=1
+SOAK := KILN_TEST_KILLS=200 KILN_TEST_OUTAGE_S=1800 KILN_TEST_UPLOAD_KILLS=50 KILN_TEST_SYSTEMD=1 KILN_TEST_TARBALL=1
 SOAK_TESTS := $(basename $(notdir $(shell grep -rlE 'KILN_TEST_((UPLOAD_)?KILLS|DEBUGINFO)|lib/roots.sh' tests/unit tests/kernel tests/e2e tests/stores)))
 soak: $(TEST_PROGRAMS) ## run the long forms of the tests that have one (as root; an hour)
 	tools/make-root bullseye bookworm trixie
