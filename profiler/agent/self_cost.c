@@ -18,9 +18,9 @@
 #include "profiler/sampler/sampler.h"
 
 #define CHILDREN_CAP 65536 /* bytes of /proc/PID/task/TID/children */
-#define LEAST_PART   20 /* a twentieth of all is told */
+#define LEAST_PART   20	   /* a twentieth of all is told */
 #define COMM_CAP     64
-#define DEPTH_MAX    4	   /* supervisor, sampler, reader, builder */
+#define DEPTH_MAX    4 /* supervisor, sampler, reader, builder */
 
 void self_cost_init(struct self_cost *c, pid_t root, uint64_t now_ns)
 {
@@ -225,8 +225,8 @@ void self_cost_print(const struct self_cost *c, size_t n, struct buf *out)
 	size_t before = out->len, first = SELF_COST_LOOKS - n;
 
 	for (int i = 0; i < SELF_PARTS; i++)
-		sum_ns += used_ns[i] = c->looks[SELF_COST_LOOKS].part_ns[i] -
-				       c->looks[first].part_ns[i];
+		sum_ns += used_ns[i] =
+			c->looks[SELF_COST_LOOKS].part_ns[i] - c->looks[first].part_ns[i];
 	passed_ns = c->looks[SELF_COST_LOOKS].at_ns - c->looks[first].at_ns;
 	for (int i = 0; i < SELF_PARTS && c->looks[first].at_ns; i++)
 		if (used_ns[i] && used_ns[i] >= sum_ns / LEAST_PART)

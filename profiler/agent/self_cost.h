@@ -58,11 +58,11 @@ struct self_cost {
 	struct {
 		uint64_t at_ns, part_ns[SELF_PARTS];
 	} looks[SELF_COST_LOOKS + 1]; /* the latest is the last */
-	int run_time_fd;		   /* counts while it is open; or -1 */
-	uint64_t measure_ns;		   /* when counting began or ended */
-	uint64_t run_ns, ticks;		   /* when it began */
-	uint64_t sample_ns;		   /* what a sample was measured to cost */
-	uint64_t used_ticks, used_ns;	   /* of BPF programs, so far */
+	int run_time_fd;	      /* counts while it is open; or -1 */
+	uint64_t measure_ns;	      /* when counting began or ended */
+	uint64_t run_ns, ticks;	      /* when it began */
+	uint64_t sample_ns;	      /* what a sample was measured to cost */
+	uint64_t used_ticks, used_ns; /* of BPF programs, so far */
 };
 
 /* root: the first of the agent's processes; all others are below it. */

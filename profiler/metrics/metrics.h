@@ -45,16 +45,16 @@
 	  "Time at a lower frequency than configured, to stay within limits.cpu.")                 \
 	X(cpu_ns, counter, NS, "kiln_cpu_seconds_total", "",                                       \
 	  "CPU time of the agent: its processes and its BPF programs.")                            \
-	X(cpu_supervisor, counter, NS, "kiln_process_cpu_seconds_total",                           \
-	  "process=\"supervisor\"",                                                                \
+	X(cpu_supervisor, counter, NS, "kiln_process_cpu_seconds_total", "process=\"supervisor\"", \
 	  "The same by process, each with those it started; bpf: programs in the kernel.")         \
-	X(cpu_sampler, counter, NS, "kiln_process_cpu_seconds_total", "process=\"sampler\"", "") \
-	X(cpu_writer, counter, NS, "kiln_process_cpu_seconds_total", "process=\"writer\"", "") \
-	X(cpu_server, counter, NS, "kiln_process_cpu_seconds_total", "process=\"server\"", "") \
+	X(cpu_sampler, counter, NS, "kiln_process_cpu_seconds_total", "process=\"sampler\"", "")   \
+	X(cpu_writer, counter, NS, "kiln_process_cpu_seconds_total", "process=\"writer\"", "")     \
+	X(cpu_server, counter, NS, "kiln_process_cpu_seconds_total", "process=\"server\"", "")     \
 	X(cpu_uploader, counter, NS, "kiln_process_cpu_seconds_total", "process=\"uploader\"", "") \
-	X(cpu_debuginfo, counter, NS, "kiln_process_cpu_seconds_total", "process=\"debuginfo\"", "") \
-	X(cpu_other, counter, NS, "kiln_process_cpu_seconds_total", "process=\"other\"", "") \
-	X(cpu_bpf, counter, NS, "kiln_process_cpu_seconds_total", "process=\"bpf\"", "") \
+	X(cpu_debuginfo, counter, NS, "kiln_process_cpu_seconds_total", "process=\"debuginfo\"",   \
+	  "")                                                                                      \
+	X(cpu_other, counter, NS, "kiln_process_cpu_seconds_total", "process=\"other\"", "")       \
+	X(cpu_bpf, counter, NS, "kiln_process_cpu_seconds_total", "process=\"bpf\"", "")           \
 	X(sampling, gauge, ONE, "kiln_sampling", "", "1 while samples are taken.")                 \
 	X(sampling_left_out, gauge, ONE, "kiln_sampling_left_out", "",                             \
 	  "1 on a host that sampling.hosts leaves out.")                                           \

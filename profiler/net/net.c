@@ -14,6 +14,7 @@
 struct net {
 	struct net_library lib;
 	void *multi;
+	struct net_sockets sockets;
 	struct net_transfer *first; /* the newest */
 	size_t running;
 	size_t failed; /* of them those that have no handle of libcurl, and have ended */
@@ -95,6 +96,7 @@ int net_start(struct net *n, const struct net_request *r, net_done *done, void *
 	if (!t)
 		return -ENOMEM;
 	t->lib = &n->lib;
+	t->sockets = &n->sockets;
 	t->request = *r;
 	t->done = done;
 	t->ctx = ctx;

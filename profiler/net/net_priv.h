@@ -8,7 +8,15 @@
 
 #define NET_MAX_HEADER_BYTES (256u << 10)
 
+/* Sockets that transfers have opened, the latest of so many: some may be closed, or another's by now. */
+#define NET_SOCKETS 128
+struct net_sockets {
+	int fd[NET_SOCKETS];
+	size_t n; /* ever */
+};
+
 struct net_transfer {
+	struct net_sockets *sockets;
 	struct net_transfer *prev, *next;
 	struct net_library *lib;
 	struct net_request request; /* borrows what the caller's does */
@@ -23,7 +31,7 @@ struct net_transfer {
 	bool too_large;
 	/* When an answer last got on: bytes of its connection, and of what came of them. */
 	uint64_t seen_wire, seen_progress;
-	int socket; /* if it has made one, and not taken one that was open */
+	int socket; /* of its connection */
 	bool has_socket;
 	bool is_stuck;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* From a request to libcurl's options. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -240,12 +241,45 @@ static uint64_t progress_of(const struct net_transfer *t)
 	return t->answer.body.len + t->header_bytes + t->answer.sent;
 }
 
+static bool has_port(int fd, long port)
+{
+	struct sockaddr_storage a = {0};
+	socklen_t len = sizeof(a);
+	uint16_t local = 0;
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len))
+		return false;
+	if (a.ss_family == AF_INET)
+		local = ((struct sockaddr_in *)&a)->sin_port;
+	else if (a.ss_family == AF_INET6)
+		local = ((struct sockaddr_in6 *)&a)->sin6_port;
+	return local && ntohs(local) == port;
+}
+
+/* A connection that another transfer has opened: libcurl tells its port. */
+static void find_socket(struct net_transfer *t)
+{
+	size_t n = t->sockets->n < NET_SOCKETS ? t->sockets->n : NET_SOCKETS;
+	long port = 0;
+
+	if (t->lib->easy_getinfo(t->easy, INFO_LOCAL_PORT, &port) || port <= 0)
+		return;
+	for (size_t i = 0; i < n && !t->has_socket; i++) {
+		t->socket = t->sockets->fd[i];
+		t->has_socket = has_port(t->socket, port);
+	}
+	if (t->has_socket)
+		t->seen_wire = UINT64_MAX; /* what others received there is not its own */
+}
+
 /* Of its own connection libcurl's sums do not have frames without data. */
-static uint64_t wire_bytes(const struct net_transfer *t)
+static uint64_t wire_bytes(struct net_transfer *t)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
+	if (!t->has_socket)
+		find_socket(t);
 	if (!t->has_socket || getsockopt(t->socket, IPPROTO_TCP, TCP_INFO, &info, &len))
 		return t->answer.received;
 	return info.tcpi_bytes_received;
@@ -281,6 +315,7 @@ static int on_socket(void *ctx, int fd, int purpose)
 	(void)purpose;
 	t->socket = fd;
 	t->has_socket = true;
+	t->sockets->fd[t->sockets->n++ % NET_SOCKETS] = fd;
 	/* It works without. */
 	if (t->max_bytes <= SMALL_ANSWER)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));

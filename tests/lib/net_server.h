@@ -99,7 +99,7 @@ static FIXTURE_UNUSED const char *net_server_url(const char *name, const char *p
 	i = (i + 1) % 16;
 	snprintf(urls[i], sizeof(urls[i]), "http%s://127.0.0.1:%d%s",
 		 strcmp(name, "https") && strcmp(name, "mtls") && strcmp(name, "tls11") &&
-				 strcmp(name, "h2")
+				 strcmp(name, "h2") && strcmp(name, "h2once")
 			 ? ""
 			 : "s",
 		 net_server_port(name), path);

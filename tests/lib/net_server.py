@@ -5,7 +5,8 @@
 usage: net_server.py   in a directory with server.pem, server.key and ca.pem (tests/lib/net_server.h makes them)
 
 Writes the file `ports`: a line each for http, https, mtls (wants a client's certificate), tls11 (speaks nothing
-newer than TLS 1.1), h2c (HTTP/2 by prior knowledge), h2 (the same with TLS), empty (HTTP/2 without data),
+newer than TLS 1.1), h2c (HTTP/2 by prior knowledge), h2 (the same with TLS), h2once (the same, for
+one request a connection), empty (HTTP/2 without data),
 proxy, proxy407 and nobody.
 """
 import gzip
@@ -140,8 +141,14 @@ def serve_empty(sock):
         sock.sendall(frame(0, 0, 1) * 10000)
 
 
-def serve_h2(sock):
+def serve_h2_once(sock):
+    """The first request gets an answer, and the second one on that connection frames without data."""
+    serve_h2(sock, once=True)
+
+
+def serve_h2(sock, once=False):
     read_exactly(sock, 24)
+    answered = 0
     sock.sendall(frame(4, 0, 0))
     bodies = {}
     while True:
@@ -155,7 +162,12 @@ def serve_h2(sock):
             sock.sendall(frame(6, 1, 0, payload))
         elif kind == 0:
             bodies[stream] = bodies.get(stream, b"") + payload
+        if once and answered and kind == 1:
+            sock.sendall(frame(1, 4, stream, b"\x88"))
+            while True:
+                sock.sendall(frame(0, 0, stream) * 1000)
         if kind in (0, 1) and flags & 1:
+            answered += 1
             answer_stream(sock, stream, bodies.pop(stream, b""))
 
 
@@ -240,6 +252,7 @@ def main():
     ports += listen("tls11", serve_http, tls(version=ssl.TLSVersion.TLSv1_1))
     ports += listen("h2c", serve_h2)
     ports += listen("h2", serve_h2, tls(alpn="h2"))
+    ports += listen("h2once", serve_h2_once, tls(alpn="h2"))
     ports += listen("empty", serve_empty)
     ports += listen("proxy", serve_proxy)
     ports += listen("proxy407", serve_proxy407)

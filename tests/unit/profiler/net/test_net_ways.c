@@ -199,6 +199,41 @@ TEST(a_server_that_sends_nothing_without_end)
 	for_each_flavour(never_an_answer);
 }
 
+static void keep_end(void *ctx, struct net_answer *a)
+{
+	struct why *why = ctx;
+
+	why_say(why, 0, "%d %s", a->err, a->why);
+}
+
+/* The same on a connection that another request has made. */
+static void then_never(const char *soname)
+{
+	struct net_request r = {.method = "POST",
+				.url = net_server_url("h2once", "/pkg.Service/Do"),
+				.version = NET_HTTP2,
+				.tls.ca_file = "ca.pem",
+				.total_ms = 15000};
+	struct net *n = NULL;
+
+	assert_int_equal(net_new(&n, soname, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		struct why why = {""};
+
+		assert_int_equal(net_start(n, &r, keep_end, &why, NULL), 0);
+		while (net_running(n))
+			assert_int_equal(net_turn(n, 1000, -1), 0);
+		if (!strstr(why.text, i ? "sends without end" : "0 "))
+			fail_msg("%s, request %d: %s", soname, i, why.text);
+	}
+	net_free(n);
+}
+
+TEST(a_connection_that_is_used_again)
+{
+	for_each_flavour(then_never);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +243,7 @@ int main(void)
 		cmocka_unit_test(trailers_of_http2),
 		cmocka_unit_test(a_server_without_http2),
 		cmocka_unit_test(a_server_that_sends_nothing_without_end),
+		cmocka_unit_test(a_connection_that_is_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, net_server_setup, net_server_teardown);
