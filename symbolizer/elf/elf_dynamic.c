@@ -62,7 +62,7 @@ int elf_dynamic_read(struct elf_dynamic *out, struct elf_obj *obj)
 	const struct elf_segment *seg = elf_obj_dynamic(obj);
 	struct elf_dynamic d = {0};
 
-	if (!seg)
+	if (!seg || elf_obj_is_32(obj))
 		return -ENODATA;
 	for (uint64_t i = 0; i < ENTRIES_MAX && (i + 1) * sizeof(Elf64_Dyn) <= seg->file_len; i++) {
 		Elf64_Dyn dyn;

@@ -18,7 +18,7 @@ struct elf_dynamic { /* 0: absent */
 	uint64_t jmprel, pltrelsz; /* of PLT slots */
 };
 
-/* Reads PT_DYNAMIC. 0, -ENODATA (there is none) or the -errno of the read. */
+/* Reads PT_DYNAMIC. 0, -ENODATA (there is none, or the file is an ELF32) or the -errno of the read. */
 int elf_dynamic_read(struct elf_dynamic *out, struct elf_obj *obj);
 
 /* Turns an ELF address into a file offset. *left is the number of bytes from there to the end of

@@ -30,20 +30,23 @@
 
 static int chdr_of(struct elf_obj *obj, struct stored *st)
 {
+	uint8_t bytes[sizeof(Elf64_Chdr)];
+	size_t len = elf_chdr_size(obj->is_32);
 	Elf64_Chdr ch;
 	int err;
 
-	if (st->size < sizeof(ch))
+	if (st->size < len)
 		return -EBADMSG;
-	err = elf_read_exact(obj, &ch, sizeof(ch), st->file_off);
+	err = elf_read_exact(obj, bytes, len, st->file_off);
 	if (err)
 		return err;
+	ch = elf_chdr_at(bytes, obj->is_32);
 	if (ch.ch_type != ELFCOMPRESS_ZLIB && ch.ch_type != ELFCOMPRESS_ZSTD)
 		return -EBADMSG;
 	st->codec = ch.ch_type == ELFCOMPRESS_ZLIB ? CODEC_ZLIB : CODEC_ZSTD;
 	st->inflated = ch.ch_size;
-	st->file_off += sizeof(ch);
-	st->size -= sizeof(ch);
+	st->file_off += len;
+	st->size -= len;
 	return 0;
 }
 

@@ -139,22 +139,25 @@ static int take_phdr(struct elf_obj *obj, const Elf64_Phdr *ph, size_t *notes)
 
 static int read_phdrs(struct elf_obj *obj, const Elf64_Ehdr *eh)
 {
-	_cleanup_free_ Elf64_Phdr *phdrs = NULL;
-	size_t notes = 0;
+	_cleanup_free_ uint8_t *phdrs = NULL;
+	size_t notes = 0, size = elf_phdr_size(obj->is_32);
 	int err;
 
 	if (!eh->e_phoff || !eh->e_phnum)
 		return 0;
 	/* PN_XNUM (more than 65534 headers) is for core files, which kiln does not read. */
-	if (eh->e_phentsize != sizeof(*phdrs) || eh->e_phnum == PN_XNUM ||
-	    !table_in_file(obj, eh->e_phoff, eh->e_phnum, sizeof(*phdrs)))
+	if (eh->e_phentsize != size || eh->e_phnum == PN_XNUM ||
+	    !table_in_file(obj, eh->e_phoff, eh->e_phnum, size))
 		return -EBADMSG;
-	phdrs = malloc(eh->e_phnum * sizeof(*phdrs));
+	phdrs = malloc(eh->e_phnum * size);
 	if (!phdrs)
 		return -ENOMEM;
-	err = elf_read_exact(obj, phdrs, eh->e_phnum * sizeof(*phdrs), eh->e_phoff);
-	for (size_t i = 0; i < eh->e_phnum && !err; i++)
-		err = take_phdr(obj, &phdrs[i], &notes);
+	err = elf_read_exact(obj, phdrs, eh->e_phnum * size, eh->e_phoff);
+	for (size_t i = 0; i < eh->e_phnum && !err; i++) {
+		Elf64_Phdr ph = elf_phdr_at(phdrs + i * size, obj->is_32);
+
+		err = take_phdr(obj, &ph, &notes);
+	}
 	if (!err && obj->segments.len)
 		qsort(obj->segments.data, obj->segments.len, sizeof(*obj->segments.data),
 		      segment_by_va);
@@ -216,6 +219,7 @@ static int read_names(struct elf_obj *obj, const Elf64_Shdr *sh, size_t *len)
 /* Counts too large for the ELF header stand in section 0 (gABI, "ELF Header"). */
 static int section_counts(struct elf_obj *obj, const Elf64_Ehdr *eh, uint64_t *n, uint32_t *names)
 {
+	uint8_t bytes[sizeof(Elf64_Shdr)];
 	Elf64_Shdr first;
 	int err;
 
@@ -223,9 +227,10 @@ static int section_counts(struct elf_obj *obj, const Elf64_Ehdr *eh, uint64_t *n
 	*names = eh->e_shstrndx;
 	if (*n && *names != SHN_XINDEX)
 		return 0;
-	err = elf_read_exact(obj, &first, sizeof(first), eh->e_shoff);
+	err = elf_read_exact(obj, bytes, elf_shdr_size(obj->is_32), eh->e_shoff);
 	if (err)
 		return err;
+	first = elf_shdr_at(bytes, obj->is_32);
 	if (!*n)
 		*n = first.sh_size;
 	if (*names == SHN_XINDEX)
@@ -235,25 +240,30 @@ static int section_counts(struct elf_obj *obj, const Elf64_Ehdr *eh, uint64_t *n
 
 static int read_shdrs(struct elf_obj *obj, const Elf64_Ehdr *eh)
 {
-	_cleanup_free_ Elf64_Shdr *shdrs = NULL;
-	size_t names_len = 0;
+	_cleanup_free_ uint8_t *shdrs = NULL;
+	size_t names_len = 0, size = elf_shdr_size(obj->is_32);
+	Elf64_Shdr sh;
 	uint32_t names;
 	uint64_t n;
 	int err;
 
-	if (eh->e_shentsize != sizeof(*shdrs))
+	if (eh->e_shentsize != size)
 		return -EBADMSG;
 	err = section_counts(obj, eh, &n, &names);
 	if (err)
 		return err;
-	if (n > SECTIONS_MAX || !table_in_file(obj, eh->e_shoff, n, sizeof(*shdrs)))
+	if (n > SECTIONS_MAX || !table_in_file(obj, eh->e_shoff, n, size))
 		return -EBADMSG;
-	shdrs = malloc(n * sizeof(*shdrs) + 1);
+	shdrs = malloc(n * size + 1);
 	if (!shdrs)
 		return -ENOMEM;
-	err = elf_read_exact(obj, shdrs, n * sizeof(*shdrs), eh->e_shoff);
-	if (!err && names != SHN_UNDEF)
-		err = names < n ? read_names(obj, &shdrs[names], &names_len) : -EBADMSG;
+	err = elf_read_exact(obj, shdrs, n * size, eh->e_shoff);
+	if (!err && names != SHN_UNDEF) {
+		if (names >= n)
+			return -EBADMSG;
+		sh = elf_shdr_at(shdrs + names * size, obj->is_32);
+		err = read_names(obj, &sh, &names_len);
+	}
 	if (err)
 		return err;
 	obj->sections = calloc(n + 1, sizeof(*obj->sections));
@@ -261,8 +271,10 @@ static int read_shdrs(struct elf_obj *obj, const Elf64_Ehdr *eh)
 	if (!obj->sections || !obj->loaded)
 		return -ENOMEM;
 	obj->n_sections = n;
-	for (size_t i = 0; i < n; i++)
-		take_section(obj, i, &shdrs[i], names_len);
+	for (size_t i = 0; i < n; i++) {
+		sh = elf_shdr_at(shdrs + i * size, obj->is_32);
+		take_section(obj, i, &sh, names_len);
+	}
 	if (obj->type == ET_REL)
 		place_nobits(obj);
 	return 0;
@@ -285,21 +297,47 @@ static int read_sections(struct elf_obj *obj, const Elf64_Ehdr *eh)
 
 /* --- the object ------------------------------------------------------------------------------- */
 
-static int read_header(struct elf_obj *obj, Elf64_Ehdr *eh)
+/* The header, as one of ELF64. */
+static int read_header_bytes(struct elf_obj *obj, Elf64_Ehdr *eh)
 {
-	int err = elf_read_exact(obj, eh, sizeof(*eh), 0);
+	Elf32_Ehdr narrow;
+	int err = elf_read_exact(obj, &narrow, sizeof(narrow), 0); /* the shorter one */
 
 	if (err)
 		return err == -EBADMSG ? -ENOEXEC : err;
-	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 || eh->e_ident[EI_CLASS] != ELFCLASS64 ||
-	    eh->e_ident[EI_DATA] != ELFDATA2LSB || eh->e_ident[EI_VERSION] != EV_CURRENT)
+	if (memcmp(narrow.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    narrow.e_ident[EI_DATA] != ELFDATA2LSB || narrow.e_ident[EI_VERSION] != EV_CURRENT)
 		return -ENOEXEC;
-	if (eh->e_machine != EM_X86_64 && eh->e_machine != EM_AARCH64)
-		return -ENOEXEC;
-	if (eh->e_type != ET_EXEC && eh->e_type != ET_DYN && eh->e_type != ET_REL)
+	obj->is_32 = narrow.e_ident[EI_CLASS] == ELFCLASS32;
+	if (obj->is_32)
+		*eh = elf_ehdr_of_32(&narrow);
+	else if (narrow.e_ident[EI_CLASS] == ELFCLASS64)
+		err = elf_read_exact(obj, eh, sizeof(*eh), 0);
+	else
+		err = -ENOEXEC;
+	return err == -EBADMSG ? -ENOEXEC : err;
+}
+
+static bool is_supported(bool is_32, uint16_t machine, uint16_t type)
+{
+	if (type != ET_EXEC && type != ET_DYN && (type != ET_REL || is_32))
+		return false;
+	if (is_32)
+		return machine == EM_386 || machine == EM_X86_64;
+	return machine == EM_X86_64 || machine == EM_AARCH64;
+}
+
+static int read_header(struct elf_obj *obj, Elf64_Ehdr *eh)
+{
+	int err = read_header_bytes(obj, eh);
+
+	if (err)
+		return err;
+	if (!is_supported(obj->is_32, eh->e_machine, eh->e_type))
 		return -ENOEXEC;
 	obj->machine = eh->e_machine;
 	obj->type = eh->e_type;
+	obj->entry = eh->e_entry;
 	return 0;
 }
 
@@ -378,6 +416,16 @@ uint16_t elf_obj_machine(const struct elf_obj *obj)
 uint16_t elf_obj_type(const struct elf_obj *obj)
 {
 	return obj->type;
+}
+
+bool elf_obj_is_32(const struct elf_obj *obj)
+{
+	return obj->is_32;
+}
+
+uint64_t elf_obj_entry(const struct elf_obj *obj)
+{
+	return obj->entry;
 }
 
 bool elf_obj_truncated(const struct elf_obj *obj)

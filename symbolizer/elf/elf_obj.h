@@ -5,8 +5,9 @@
  * a mapped file would raise SIGBUS. Every size is checked against the file and the limits before it
  * is used. The inflated size of a compressed section is checked before inflating.
  *
- * Reads ELF64, little endian, EM_X86_64 and EM_AARCH64. ELF32 is refused with -ENOEXEC. Not
- * thread-safe: one thread uses an object at a time.
+ * Reads little endian ELF64 of EM_X86_64 and EM_AARCH64, and ELF32 of EM_386 and EM_X86_64 (x32), but no
+ * ELF32 object files (ET_REL): others are refused with -ENOEXEC. Not thread-safe: one thread uses an object
+ * at a time.
  */
 #ifndef KILN_SYMBOLIZER_ELF_ELF_OBJ_H
 #define KILN_SYMBOLIZER_ELF_ELF_OBJ_H
@@ -61,6 +62,8 @@ void elf_obj_free(struct elf_obj *obj);
 const struct build_id *elf_obj_build_id(const struct elf_obj *obj);
 uint16_t elf_obj_machine(const struct elf_obj *obj); /* EM_* */
 uint16_t elf_obj_type(const struct elf_obj *obj);    /* ET_* */
+bool elf_obj_is_32(const struct elf_obj *obj);	     /* ELFCLASS32: see elf_class.h */
+uint64_t elf_obj_entry(const struct elf_obj *obj);   /* ELF address of the entry point, or 0 */
 
 /* True if there is a section table that cannot be read, because the file is truncated or
  * damaged. Such a file still runs, so it opens, without sections. */

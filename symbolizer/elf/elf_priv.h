@@ -7,6 +7,7 @@
 #include <elf.h>
 
 #include "profiler/base/vec.h"
+#include "symbolizer/elf/elf_class.h"
 #include "symbolizer/elf/elf_obj.h"
 
 struct elf_loaded { /* contents of one section, len + 1 bytes allocated; NULL = not loaded */
@@ -20,6 +21,8 @@ struct elf_obj {
 	uint64_t file_size;
 	struct elf_limits limits;
 	uint16_t machine, type;
+	uint64_t entry;
+	bool is_32; /* ELFCLASS32 */
 	bool truncated;
 	struct build_id build_id;
 	VEC(struct elf_segment) segments;

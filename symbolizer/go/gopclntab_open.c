@@ -406,6 +406,8 @@ int gopclntab_open(struct gopclntab **out, struct elf_obj *obj)
 
 	if (!t)
 		return -ENOMEM;
+	if (elf_obj_is_32(obj))
+		return -ENODATA; /* a table of other words */
 	t->obj = obj;
 	t->work = GO_WORK_BASE;
 	err = find_table(t) ?: find_module(t);

@@ -58,14 +58,16 @@ struct frame { /* a view of .eh_frame, and the last CIE, which most FDEs share *
 	size_t len;
 	uint64_t va;
 	bool ends_at_zero; /* the view may reach past the section, so a zero length ends it */
+	bool is_32;	   /* an address has 4 bytes */
 	size_t cie_off;	   /* SIZE_MAX: none */
 	uint8_t encoding;
 };
 
-static uint64_t read_format(struct bytes *b, uint8_t encoding)
+static uint64_t read_format(struct bytes *b, uint8_t encoding, bool is_32)
 {
 	switch (encoding & PE_FORMAT) {
 	case PE_ABSPTR:
+		return is_32 ? bytes_u32(b) : bytes_u64(b);
 	case PE_UDATA8:
 	case PE_SDATA8:
 		return bytes_u64(b);
@@ -86,8 +88,8 @@ static uint64_t read_format(struct bytes *b, uint8_t encoding)
 	return 0;
 }
 
-/* `va` is the address of b->p. DW_EH_PE_datarel counts from `data_base`. */
-static uint64_t read_pointer(struct bytes *b, uint8_t encoding, uint64_t va, uint64_t data_base)
+static uint64_t read_based(struct bytes *b, uint8_t encoding, uint64_t va, uint64_t data_base,
+			   bool is_32)
 {
 	if (encoding & PE_INDIRECT) { /* not used for code addresses: would need relocated memory */
 		bytes_fail(b);
@@ -95,17 +97,26 @@ static uint64_t read_pointer(struct bytes *b, uint8_t encoding, uint64_t va, uin
 	}
 	switch (encoding & PE_BASE) {
 	case 0:
-		return read_format(b, encoding);
+		return read_format(b, encoding, is_32);
 	case PE_PCREL:
-		return va + read_format(b, encoding);
+		return va + read_format(b, encoding, is_32);
 	case PE_DATAREL:
-		return data_base + read_format(b, encoding);
+		return data_base + read_format(b, encoding, is_32);
 	case PE_ALIGNED:
-		bytes_skip(b, -va & 7);
-		return bytes_u64(b);
+		bytes_skip(b, -va & (is_32 ? 3 : 7));
+		return read_format(b, PE_ABSPTR, is_32);
 	}
 	bytes_fail(b); /* textrel, funcrel: unused on x86-64 and arm64 */
 	return 0;
+}
+
+/* `va` is the address of b->p. DW_EH_PE_datarel counts from `data_base`. */
+static uint64_t read_pointer(struct bytes *b, uint8_t encoding, uint64_t va, uint64_t data_base,
+			     bool is_32)
+{
+	uint64_t v = read_based(b, encoding, va, data_base, is_32);
+
+	return is_32 ? (uint32_t)v : v; /* sums wrap around */
 }
 
 /* --- records ---------------------------------------------------------------------------------- */
@@ -118,9 +129,9 @@ static void skip_pointer(const struct frame *f, struct bytes *b)
 	if (encoding == PE_OMIT)
 		return;
 	if ((encoding & PE_BASE) == PE_ALIGNED)
-		read_pointer(b, PE_ALIGNED, f->va + (uint64_t)(b->p - f->data), 0);
+		read_pointer(b, PE_ALIGNED, f->va + (uint64_t)(b->p - f->data), 0, f->is_32);
 	else
-		read_format(b, encoding);
+		read_format(b, encoding, f->is_32);
 }
 
 /* Encoding of FDE pointers, from a CIE's augmentation. False if it is unknown. */
@@ -216,10 +227,11 @@ static int take_record(struct eh_ranges *r, const struct elf_obj *obj, struct fr
 
 	if (body.bad || !back || back > field || !use_cie(f, field - back))
 		return 0;
-	start = read_pointer(&body, f->encoding, f->va + (uint64_t)(body.p - f->data), 0);
+	start = read_pointer(&body, f->encoding, f->va + (uint64_t)(body.p - f->data), 0, f->is_32);
 	/* The length has the pointer's format, but no base and no sign. */
-	len = read_format(&body, (f->encoding & PE_BASE) == PE_ALIGNED ? PE_ABSPTR
-								       : f->encoding & PE_FORMAT);
+	len = read_format(
+		&body, (f->encoding & PE_BASE) == PE_ALIGNED ? PE_ABSPTR : f->encoding & PE_FORMAT,
+		f->is_32);
 	if (body.bad)
 		return 0;
 	return add_range(r, obj, start, len);
@@ -257,7 +269,7 @@ static int range_cmp(const void *a, const void *b)
 
 static int parse_section(struct eh_ranges *r, struct elf_obj *obj, const struct elf_section *sec)
 {
-	struct frame f = {.va = sec->va, .cie_off = SIZE_MAX};
+	struct frame f = {.va = sec->va, .cie_off = SIZE_MAX, .is_32 = elf_obj_is_32(obj)};
 	int err = elf_obj_data(obj, sec, &f.data, &f.len);
 
 	if (err)
@@ -280,14 +292,14 @@ static int eh_frame_va(struct elf_obj *obj, const struct elf_segment *hdr, uint6
 	if (bytes_u8(&b) != 1)
 		return -ENODATA;
 	bytes_skip(&b, 3);
-	*va = read_pointer(&b, head[1], hdr->va + 4, hdr->va);
+	*va = read_pointer(&b, head[1], hdr->va + 4, hdr->va, elf_obj_is_32(obj));
 	return b.bad ? -ENODATA : 0;
 }
 
 static int parse_segment(struct eh_ranges *r, struct elf_obj *obj)
 {
 	const struct elf_segment *hdr = elf_obj_eh_frame_hdr(obj), *seg;
-	struct frame f = {.cie_off = SIZE_MAX, .ends_at_zero = true};
+	struct frame f = {.cie_off = SIZE_MAX, .ends_at_zero = true, .is_32 = elf_obj_is_32(obj)};
 	_cleanup_free_ uint8_t *data = NULL;
 	uint64_t len, skip;
 	int err;

@@ -5,6 +5,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "symbolizer/files/debug_files.h"
+#include "symbolizer/elf/elf_class.h"
 #include "symbolizer/elf/elf_dynamic.h"
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/elf/minidebug.h"
@@ -148,15 +149,16 @@ bool symtab_present(struct elf_obj *obj)
 {
 	const struct elf_section *sec = section_of_type(obj, SHT_SYMTAB);
 
-	return sec && sec->size > sizeof(Elf64_Sym);
+	return sec && sec->size > elf_sym_size(elf_obj_is_32(obj));
 }
 
 /* -ENODATA if obj has no such table. */
 static int collect(struct symtab *t, struct elf_obj *obj, uint32_t type, uint64_t bias)
 {
 	const struct elf_section *sec = section_of_type(obj, type);
+	bool is_32 = elf_obj_is_32(obj);
+	size_t len, size = elf_sym_size(is_32);
 	const uint8_t *data;
-	size_t len;
 	int err, source;
 
 	if (!sec)
@@ -166,10 +168,9 @@ static int collect(struct symtab *t, struct elf_obj *obj, uint32_t type, uint64_
 		return err;
 	source = symtab_add_source(t, obj, sec->link);
 	err = source < 0 ? source : 0;
-	for (size_t i = 1; i < len / sizeof(Elf64_Sym) && !err; i++) {
-		Elf64_Sym sym;
+	for (size_t i = 1; i < len / size && !err; i++) {
+		Elf64_Sym sym = elf_sym_at(data + i * size, is_32);
 
-		memcpy(&sym, data + i * sizeof(sym), sizeof(sym));
 		err = take_symbol(t, obj, &sym, (unsigned)source, bias);
 	}
 	elf_obj_drop(obj, sec);

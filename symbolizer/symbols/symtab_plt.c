@@ -262,7 +262,7 @@ static int merge(struct symtab *t, const struct symbol *stubs, size_t n_stubs)
 
 static bool has_plt(struct elf_obj *obj)
 {
-	return elf_obj_type(obj) != ET_REL &&
+	return elf_obj_type(obj) != ET_REL && !elf_obj_is_32(obj) &&
 	       (elf_obj_section(obj, ".plt") || elf_obj_section(obj, ".plt.sec") ||
 		elf_obj_section(obj, ".plt.got") || elf_obj_section(obj, ".iplt"));
 }
