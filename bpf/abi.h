@@ -93,12 +93,24 @@ struct kiln_stack_record {
 #define KILN_RED_ZONE	     128
 #define KILN_RAW_BASE(sp)    (((sp)&4095) < KILN_RED_ZONE ? (sp) & ~4095ull : (sp)-KILN_RED_ZONE)
 
+/* A return address that a uretprobe has replaced on the stack. */
+struct kiln_replaced {
+	__u64 at, was;
+};
+#define KILN_REPLACED_MAX 16 /* few functions have uretprobes; recursive ones may have more */
+
 struct kiln_raw_record {
 	struct kiln_record_head head;
 	__u64 time_ns; /* CLOCK_BOOTTIME */
-	__u32 tgid, pad;
+	__u32 tgid;
+	__u8 is_compat; /* 32-bit code */
+	__u8 in_kernel; /* the sample hit the kernel: a system call, or a fault */
+	__u8 pad[2];
 	__u64 regs[UNWIND_REGS]; /* by enum unwind_reg */
-	__u8 stack[];		 /* from KILN_RAW_BASE(rsp) up */
+	__u64 uprobes;		 /* the page of probes, if uretprobes are on the stack, or 0 */
+	__u32 n_replaced, pad2;
+	struct kiln_replaced replaced[KILN_REPLACED_MAX]; /* innermost first */
+	__u8 stack[];					  /* from KILN_RAW_BASE(rsp) up */
 };
 
 /*

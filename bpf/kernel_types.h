@@ -16,7 +16,16 @@ struct maple_tree {
 
 struct file;
 
+struct xol_area { /* the page of probes that uprobes map */
+	unsigned long vaddr;
+};
+
+struct uprobes_state {
+	struct xol_area *xol_area;
+};
+
 struct mm_struct {
+	struct uprobes_state uprobes_state;
 	unsigned long start_stack;
 	struct maple_tree mm_mt; /* 6.1 */
 	struct file *exe_file;
@@ -62,8 +71,24 @@ struct pid {
 	struct upid numbers[1]; /* one for each level, from the initial namespace on */
 };
 
+struct uprobe;
+
+struct return_instance {     /* of a function with a uretprobe that has not returned yet */
+	unsigned long stack; /* where its return address was */
+	unsigned long orig_ret_vaddr;
+	struct return_instance *next;
+};
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+	struct uprobe *active_uprobe;
+	unsigned long vaddr,
+		xol_vaddr; /* of the instruction that runs as a copy, and of the copy */
+};
+
 struct task_struct {
 	int pid, tgid;
+	struct uprobe_task *utask;
 	struct pid *thread_pid;
 	__u64 start_boottime;
 	__u64 self_exec_id;

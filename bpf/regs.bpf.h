@@ -67,6 +67,25 @@ static __always_inline const void *entry_regs(void)
 	return BPF_CORE_READ(task, stack) + KERNEL_STACK - sizeof(struct saved_regs);
 }
 
+/* Code segment of 32-bit code (__USER32_CS; Xen's differs above). */
+#define CS_COMPAT 0x23
+
+/* Whether the sample is of 32-bit code. */
+static __always_inline bool is_compat(struct bpf_perf_event_data *ctx, bool in_user)
+{
+	const struct saved_regs *r = entry_regs();
+	__u64 cs = 0;
+
+	if (in_user) {
+		unwind_opaque(ctx); /* no address in it that was computed before: see COPY_REGS */
+		cs = ctx->regs.cs;
+		unwind_opaque(cs);
+		return (cs & 0xff) == CS_COMPAT;
+	}
+	bpf_probe_read_kernel(&cs, sizeof(cs), &r->cs);
+	return (cs & 0xff) == CS_COMPAT;
+}
+
 /* False: they cannot be had. */
 static __always_inline bool load_user_regs(struct bpf_perf_event_data *ctx, __u64 *to, bool in_user)
 {
@@ -87,6 +106,11 @@ static __always_inline bool load_user_regs(struct bpf_perf_event_data *ctx, __u6
 static __always_inline bool sample_in_user(struct bpf_perf_event_data *ctx)
 {
 	return !(ctx->regs.pstate & 0xf); /* PSR_MODE_EL0t */
+}
+
+static __always_inline bool is_compat(struct bpf_perf_event_data *ctx, bool in_user)
+{
+	return false;
 }
 
 /* The walk knows x86-64 only: user space leaves unwind_tables off. */

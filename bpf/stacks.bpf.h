@@ -81,6 +81,15 @@ static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unw
 	r->head.kind = KILN_RECORD_RAW;
 	r->head.end = env->rec.head.end;
 	r->tgid = tgid;
+	r->is_compat = env->is_compat;
+	r->in_kernel = !env->key.in_user;
+	r->uprobes = env->uprobes;
+	r->n_replaced = env->n_replaced;
+	for (__u32 i = 0; i < KILN_REPLACED_MAX; i++) {
+		if (i >= env->n_replaced)
+			break;
+		r->replaced[i] = env->replaced[i];
+	}
 }
 
 /*
@@ -200,6 +209,8 @@ static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct 
 			c->walk_end[end]++;
 		word = 0;
 		if (is_for_user_space(end)) {
+			env->is_compat = is_compat(ctx, key->in_user);
+			note_uretprobes();
 			word = ship_raw(key->tgid, window);
 			c->v[word ? KILN_CTR_raw : KILN_CTR_raw_full]++;
 		}

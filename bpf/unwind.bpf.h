@@ -13,6 +13,7 @@
 #include "bpf/abi.h"
 #include "bpf/hash.bpf.h"
 #include "bpf/unwind_core.h"
+#include "bpf/uprobes.bpf.h"
 
 /* Set at load: user stacks by unwind tables. Off, nothing in here is reached. */
 const volatile bool unwind_tables = false;
@@ -74,7 +75,11 @@ struct unwind_env {
 	__u32 end;		 /* enum unwind_end */
 	__u64 hash;		 /* of the frames so far */
 	struct unwind_frame f;
-	__u32 tgid, size;	  /* size: which map holds the process, or 0 */
+	__u32 tgid, size; /* size: which map holds the process, or 0 */
+	/* Of a raw sample, see struct kiln_raw_record. */
+	__u32 is_compat, n_replaced;
+	__u64 uprobes;
+	struct kiln_replaced replaced[KILN_REPLACED_MAX];
 	__u64 hit_begin, hit_len; /* the mapping found last: callers often share it */
 	struct unwind_mapping hit;
 	__u64 window_at, window_len;
@@ -104,6 +109,12 @@ UNWIND_INLINE const void *unwind_op_page(const void *table, __u32 page)
 UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg)
 {
 	return env->regs[reg & 15];
+}
+
+/* 32-bit code is walked in user space. */
+UNWIND_INLINE __u32 unwind_op_word(const struct unwind_env *env)
+{
+	return 8;
 }
 
 /*
@@ -263,6 +274,60 @@ static __always_inline __u64 *unwind_frame_slot(struct unwind_env *env, __u32 at
 	return &env->rec.frames[i & (UNWIND_FRAMES_MAX - 1)];
 }
 
+/*
+ * The last frame is in no mapping. If it is in the page of probes, puts the address there that it stands
+ * for. 0, or -1: there is none.
+ */
+__attribute__((noinline)) int unwind_see_through_uprobe(void)
+{
+	struct unwind_env *env = unwind_env_here();
+	__u64 utask, page, pc;
+
+	if (!unwind_tables || !env)
+		return -1;
+	utask = uprobes_of_task();
+	page = utask ? uprobes_page() : 0;
+	if (!page || env->f.pc - page >= UPROBES_PAGE)
+		return -1;
+	pc = env->f.exact ? uprobes_origin(utask, env->f.pc) : uprobes_return(utask, env->f.sp - 8);
+	if (!pc || pc - page < UPROBES_PAGE) {
+		env->end = UNWIND_END_UPROBE;
+		return -1;
+	}
+	if (env->n == 1)
+		env->regs[UNWIND_RIP] = pc; /* for user space */
+	env->f.pc = pc;
+	*unwind_frame_slot(env, UNWIND_FRAME_AT(env->n - 1)) = pc + (env->f.exact && env->n > 1);
+	env->hash = hash_step(env->hash, pc);
+	return 0;
+}
+
+/* Notes for a raw sample which return addresses uretprobes have replaced. */
+__attribute__((noinline)) int note_uretprobes(void)
+{
+	struct unwind_env *env = unwind_env_here();
+	struct return_instance *r;
+	__u64 utask, i;
+
+	if (!unwind_tables || !env)
+		return 0;
+	env->n_replaced = 0;
+	env->uprobes = 0;
+	utask = uprobes_of_task();
+	if (!utask)
+		return 0;
+	r = BPF_CORE_READ((struct uprobe_task *)utask, return_instances);
+	if (r)
+		env->uprobes = uprobes_page();
+	for (i = 0; i < KILN_REPLACED_MAX && r; i++) {
+		env->replaced[i & (KILN_REPLACED_MAX - 1)].at = BPF_CORE_READ(r, stack);
+		env->replaced[i & (KILN_REPLACED_MAX - 1)].was = BPF_CORE_READ(r, orig_ret_vaddr);
+		env->n_replaced = i + 1;
+		r = BPF_CORE_READ(r, next);
+	}
+	return 0;
+}
+
 /* Goes one frame up. Not 0: that was all. */
 __attribute__((noinline)) int unwind_one_frame(void)
 {
@@ -276,7 +341,7 @@ __attribute__((noinline)) int unwind_one_frame(void)
 	if (env->f.was_signal && env->n > 1)
 		*unwind_frame_slot(env, at) += 1; /* its pc is exact; the hash need not tell */
 	if (env->end != UNWIND_ON)
-		return 1;
+		return env->end != UNWIND_END_NO_MAPPING || unwind_see_through_uprobe();
 	at = UNWIND_FRAME_AT(env->n);
 	*unwind_frame_slot(env, at) = env->f.pc + env->f.exact;
 	env->hash = hash_step(env->hash, env->f.pc + env->f.exact);

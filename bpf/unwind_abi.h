@@ -26,7 +26,7 @@
 #include <linux/types.h>
 
 #define UNWIND_MAGIC	   0x77756e6b /* "knuw" */
-#define UNWIND_VERSION	   7
+#define UNWIND_VERSION	   8
 #define UNWIND_PAGE	   4096
 #define UNWIND_BUCKET_BITS 8 /* a row's pc is one byte */
 #define UNWIND_BUCKET	   (1u << UNWIND_BUCKET_BITS)
@@ -34,7 +34,7 @@
 struct unwind_head {
 	__u32 magic;
 	__u16 version;
-	__u16 machine; /* EM_X86_64 */
+	__u16 machine; /* EM_X86_64; EM_386: words of 4 bytes, and only user space walks by it */
 	__u64 text_va; /* ELF address of bucket 0, a multiple of UNWIND_BUCKET */
 	__u64 check;   /* hash of everything, with 0 here */
 	__u32 n_buckets;
@@ -78,8 +78,9 @@ _Static_assert(sizeof(struct unwind_head) == 64, "format");
 	X(DEREF_RSP, "deref_rsp") /* off:post, *(rsp + off) + post */                              \
 	X(DEREF_RBP, "deref_rbp") /* off:post, *(rbp + off) + post */                              \
 	X(DEREF_IDX,                                                                               \
-	  "deref_idx")	/* off:reg, *(rsp + reg * 8 + off) + 8: bn_mul_mont of OpenSSL */          \
-	X(STOP, "stop") /* on another stack than its callers, with no way back: no root */
+	  "deref_idx")		/* off:reg, *(rsp + reg * 8 + off) + 8: bn_mul_mont of OpenSSL */  \
+	X(STOP, "stop")		/* on another stack than its callers, with no way back: no root */ \
+	X(RBP_AWAY, "rbp_away") /* rbp + cfa_off, on a stack of the caller's own: __morestack */
 
 enum unwind_cfa {
 #define X(kind, name) UNWIND_CFA_##kind,
@@ -157,7 +158,9 @@ enum unwind_in {
 	X(END_DEEP, deep, "more frames than are kept")                                             \
 	X(END_SLICE, slice, "the stack goes on above what was copied of it")                       \
 	X(END_CHAIN, chain, "the chain of frame records ends, at no known root")                   \
-	X(END_ZERO, zero, "a return address is 0, at no known root")
+	X(END_ZERO, zero, "a return address is 0, at no known root")                               \
+	X(END_UPROBE, uprobe, "a uretprobe keeps the return address, and it was not found")        \
+	X(END_COMPAT, compat, "code of a 32-bit program that was not walked")
 
 enum unwind_end {
 #define X(end, key, text) UNWIND_##end,

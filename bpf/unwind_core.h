@@ -40,6 +40,9 @@ UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *valu
 UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value);
 /* A register (enum unwind_reg, below UNWIND_RIP) as it was when the sample was taken. */
 UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg);
+/* Bytes of a word on the stack: 8, or 4 in 32-bit code, whose registers then have the numbers of the same
+ * registers of x86-64. Reads give one word. */
+UNWIND_INLINE __u32 unwind_op_word(const struct unwind_env *env);
 
 struct unwind_frame;
 /* unwind_step_rule(), out of line: few frames need it. */
@@ -48,10 +51,11 @@ UNWIND_INLINE int unwind_op_step_rule(struct unwind_env *env, struct unwind_fram
 
 /*
  * Going up, rsp only grows, but for frames that leave one stack for another: signal frames on an
- * alternate stack, and Go's switches between system and goroutine stack. So many of them are taken
- * on trust; anything else that does not move up ends the walk.
+ * alternate stack, Go's switches between system and goroutine stack, and the segments of a split stack
+ * (gcc -fsplit-stack), which are many. So many of them are taken on trust; anything else that does not
+ * move up ends the walk.
  */
-#define UNWIND_JUMPS_MAX 16
+#define UNWIND_JUMPS_MAX 1024
 
 /* The frame a walk has got to. Zero but for pc, sp and bp, and exact = 1, to begin with. */
 struct unwind_frame {
@@ -207,10 +211,11 @@ UNWIND_INLINE int unwind_cfa(struct unwind_env *env, const struct unwind_frame *
 		*cfa = f->sp + (__s64)rule.cfa_off;
 		return UNWIND_ON;
 	case UNWIND_CFA_RBP:
+	case UNWIND_CFA_RBP_AWAY:
 		*cfa = f->bp + (__s64)rule.cfa_off;
 		return UNWIND_ON;
 	case UNWIND_CFA_PLT:
-		*cfa = f->sp + off + ((f->pc & 15) >= arg ? 8 : 0);
+		*cfa = f->sp + off + ((f->pc & 15) >= arg ? unwind_op_word(env) : 0);
 		return UNWIND_ON;
 	case UNWIND_CFA_REG:
 		end = unwind_reg(env, f, arg, cfa);
@@ -308,9 +313,10 @@ UNWIND_INLINE int unwind_step_fp(struct unwind_env *env, struct unwind_frame *f,
 		return UNWIND_END_CHAIN;
 	if (f->bp < f->sp && !may_jump)
 		return UNWIND_END_LOOP;
-	if (unwind_op_read(env, f->bp, &bp) || unwind_op_read(env, f->bp + 8, &pc))
+	if (unwind_op_read(env, f->bp, &bp) ||
+	    unwind_op_read(env, f->bp + unwind_op_word(env), &pc))
 		return UNWIND_END_BAD_READ;
-	return unwind_go(f, pc, f->bp + 16, bp, may_jump);
+	return unwind_go(f, pc, f->bp + 2 * unwind_op_word(env), bp, may_jump);
 }
 
 /*
@@ -325,7 +331,7 @@ UNWIND_INLINE int unwind_step_guess(struct unwind_env *env, struct unwind_frame 
 	struct unwind_frame next = *f;
 	int end;
 
-	if (f->bp - f->sp >= UNWIND_GUESS_MAX || f->bp & 7)
+	if (f->bp - f->sp >= UNWIND_GUESS_MAX || f->bp & (unwind_op_word(env) - 1))
 		return UNWIND_END_NO_RULE;
 	end = unwind_step_fp(env, &next, 0);
 	if (end != UNWIND_ON || unwind_op_place(env, next.pc - 1, &place) == UNWIND_IN_NOTHING)
@@ -359,11 +365,12 @@ UNWIND_INLINE int unwind_step_rule(struct unwind_env *env, struct unwind_frame *
 		end = unwind_reg(env, f, ra_reg, &pc);
 		if (end)
 			return end;
-	} else if (unwind_op_read(env, cfa - 8, &pc)) {
+	} else if (unwind_op_read(env, cfa - unwind_op_word(env), &pc)) {
 		return UNWIND_END_BAD_READ;
 	}
 	/* vfork() and the like have popped the return address: rsp need not move. */
-	return unwind_go(f, pc, cfa, bp, ra_reg && cfa == f->sp);
+	return unwind_go(f, pc, cfa, bp,
+			 (ra_reg && cfa == f->sp) || rule.cfa == UNWIND_CFA_RBP_AWAY);
 }
 
 /* The same for the rules of nearly all frames, whose code is kept short: a sample comes to cold
@@ -376,7 +383,7 @@ UNWIND_INLINE int unwind_step_usual(struct unwind_env *env, struct unwind_frame 
 
 	if (rule.bp && unwind_op_read_near(env, cfa + (__s64)rule.bp_off, &bp))
 		return UNWIND_END_BAD_READ;
-	if (unwind_op_read_near(env, cfa - 8, &pc))
+	if (unwind_op_read_near(env, cfa - unwind_op_word(env), &pc))
 		return UNWIND_END_BAD_READ;
 	return unwind_go(f, pc, cfa, bp, 0);
 }

@@ -202,6 +202,10 @@ static const char *const file_remedy[UNWIND_END_COUNT] = {
 			     "otherwise, or runs on a stack of its own",
 	[UNWIND_END_ZERO] = "a return address of 0 is above it: it runs on a stack of its own (a "
 			    "coroutine's), or code on the way keeps no frame pointers",
+	[UNWIND_END_UPROBE] = "somebody watches its functions with uretprobes (perf, bpftrace), "
+			      "which hide return addresses: profile without them",
+	[UNWIND_END_COMPAT] = "32-bit code whose callers were not found: what it calls has no call "
+			      "frame information, or only what is for 64-bit programs",
 };
 
 static enum unwind_end main_reason(const struct suspect *s)

@@ -181,6 +181,7 @@ static int name_others(struct namer *w, enum frame_class cls, size_t n)
 		const char *mapping, *name;
 		enum named_as as;
 	} fixed[] = {
+		[AT_VDSO] = {MAPPING_VDSO, MAPPING_VDSO, NAMED_NOT}, /* not that of kiln */
 		[AT_UNMAPPED] = {MAPPING_UNKNOWN, MAPPING_UNKNOWN, NAMED_NOT},
 		[AT_NO_PROCESS] = {MAPPING_UNKNOWN, MAPPING_UNKNOWN, NAMED_NOT},
 		[AT_MISSED_USER] = {MAPPING_KILN, FRAME_MISSED_USER, NAMED_SYNTHETIC},
@@ -209,7 +210,7 @@ static int name_group(struct namer *w, size_t n)
 	case AT_FILE:
 		return name_file_group(w, f->owner, n);
 	case AT_VDSO:
-		return name_vdso_group(w, n);
+		return f->owner ? name_others(w, f->cls, n) : name_vdso_group(w, n);
 	case AT_ANON:
 		return name_anon_group(w, f->owner, n);
 	default:

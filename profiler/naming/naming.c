@@ -125,6 +125,8 @@ static bool judge_stack(const struct aggregate *a, const struct named_frame *nam
 	q->user_truncated += count;
 	q->ends_chain += s->user_end == UNWIND_END_CHAIN ? count : 0;
 	q->ends_zero += s->user_end == UNWIND_END_ZERO ? count : 0;
+	q->ends_uprobe += s->user_end == UNWIND_END_UPROBE ? count : 0;
+	q->ends_compat += s->user_end == UNWIND_END_COMPAT ? count : 0;
 	blame_broken(blame, outer, s->user_end, count);
 	return false;
 }

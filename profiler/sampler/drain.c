@@ -142,6 +142,19 @@ static int add_record(struct drain *d, const struct kiln_stack_record *rec)
 	return window_add_stack(d->filling[rec->head.window], s, frames);
 }
 
+/* Puts return addresses back that uretprobes have replaced on the stack. */
+static void undo_uretprobes(struct raw_sample *r, const struct kiln_raw_record *rec)
+{
+	uint64_t base = KILN_RAW_BASE(rec->regs[UNWIND_RSP]);
+
+	for (uint32_t i = 0; i < rec->n_replaced && i < KILN_REPLACED_MAX; i++) {
+		uint64_t off = rec->replaced[i].at - base;
+
+		if (off < r->stack_len && r->stack_len - off >= sizeof(rec->replaced[i].was))
+			memcpy(r->stack + off, &rec->replaced[i].was, sizeof(rec->replaced[i].was));
+	}
+}
+
 static int add_raw(struct drain *d, const struct kiln_raw_record *rec)
 {
 	struct raw_sample *r;
@@ -164,6 +177,11 @@ static int add_raw(struct drain *d, const struct kiln_raw_record *rec)
 	r->stack_len = rec->head.n;
 	memcpy(r->regs, rec->regs, sizeof(r->regs));
 	memcpy(r->stack, rec->stack, rec->head.n);
+	r->is_compat = rec->is_compat;
+	r->in_kernel = rec->in_kernel;
+	r->uprobes = rec->uprobes;
+	if (!r->is_compat)
+		undo_uretprobes(r, rec);
 	return 0;
 }
 

@@ -75,6 +75,10 @@ struct raw_sample {
 	uint32_t tgid;
 	uint32_t stack_len;
 	enum unwind_end why; /* why the kernel half stopped */
+	bool is_compat;	     /* 32-bit code */
+	bool in_kernel;	     /* the sample hit the kernel */
+	uint64_t
+		uprobes; /* the process's page of probes, where uretprobes are on the stack, or 0 */
 	uint64_t regs[UNWIND_REGS];
 	uint8_t stack[];
 };

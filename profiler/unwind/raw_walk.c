@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@
  * the largest table takes on a busy machine. */
 #define WAITING_MAX_BYTES (96u << 20)
 #define WAITING_MAX_NS	  5000000000ull
+
+#define UPROBES_PAGE 4096
 
 struct waiting {
 	struct raw_sample *raw;
@@ -166,6 +169,11 @@ static void walk_batch(struct raw_walk *s)
 
 /* --- by the kernel's tables ------------------------------------------------------------------- */
 
+static bool is_compat_table(const void *table)
+{
+	return ((const struct unwind_head *)table)->machine == EM_386;
+}
+
 static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, uint64_t *elf_va)
 {
 	struct raw_walk *s = ctx;
@@ -179,9 +187,13 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 		return UNWIND_IN_JIT;
 	if (place.kind != PLACE_FILE && place.kind != PLACE_VDSO)
 		return UNWIND_IN_NOTHING;
+	if (place.kind == PLACE_VDSO && s->now->is_compat)
+		return UNWIND_IN_JIT; /* not kiln's own; built with frame pointers */
 	file = place.kind == PLACE_VDSO ? FILE_VDSO : place.file;
 	switch (unwind_feed_place(s->feed, file, place.file_off, table, &va_minus_off)) {
 	case FEED_TABLE:
+		if (is_compat_table(*table) != s->now->is_compat)
+			return UNWIND_IN_NO_TABLE;
 		*elf_va = place.file_off + va_minus_off;
 		return UNWIND_IN_TABLE;
 	case FEED_SOON:
@@ -209,6 +221,43 @@ static bool read_stack(void *ctx, uint64_t addr, uint64_t *value)
 	return true;
 }
 
+/*
+ * In a system call, 32-bit code is in the vDSO behind the instruction that enters the kernel, whose return
+ * path is an ABI: pop %ebp, pop %edx, pop %ecx, ret (arch/x86/entry/vdso/vdso32/system_call.S). Goes to the
+ * caller from there. False: it is elsewhere.
+ */
+static bool leave_syscall(struct raw_walk *s, uint64_t regs[UNWIND_REGS])
+{
+	uint64_t sp = (uint32_t)regs[UNWIND_RSP], bp, caller;
+	struct place place;
+
+	procs_resolve(s->procs, (pid_t)s->now->tgid, s->now->time_ns, (uint32_t)regs[UNWIND_RIP],
+		      &place);
+	if (!s->now->in_kernel || place.kind != PLACE_VDSO || !read_stack(s, sp, &bp) ||
+	    !read_stack(s, sp + 3 * 4, &caller))
+		return false;
+	regs[UNWIND_RIP] = (uint32_t)caller;
+	regs[UNWIND_RSP] = sp + 4 * 4;
+	regs[UNWIND_RBP] = (uint32_t)bp;
+	return true;
+}
+
+static enum unwind_end walk_compat(const struct table_walk_ops *ops, struct raw_walk *s,
+				   uint64_t *frames, uint32_t *n)
+{
+	uint64_t regs[UNWIND_REGS];
+	enum unwind_end end;
+	uint32_t first = 0;
+
+	memcpy(regs, s->now->regs, sizeof(regs));
+	frames[0] = (uint32_t)regs[UNWIND_RIP];
+	if (leave_syscall(s, regs))
+		first = 1;
+	end = table_walk_32(ops, s, regs, !first, frames + first, UNWIND_FRAMES_MAX - first, n);
+	*n += first;
+	return end;
+}
+
 static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint32_t *n)
 {
 	static const struct table_walk_ops ops = {table_place, read_stack};
@@ -216,8 +265,17 @@ static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint
 
 	s->past_slice = s->guessed = s->no_room = false;
 	s->lacks = FILE_NONE;
-	end = table_walk(&ops, s, s->now->regs, frames, UNWIND_FRAMES_MAX, n);
-	return end == UNWIND_END_BAD_READ && s->past_slice ? UNWIND_END_SLICE : end;
+	end = s->now->is_compat ? walk_compat(&ops, s, frames, n)
+				: table_walk(&ops, s, s->now->regs, frames, UNWIND_FRAMES_MAX, n);
+	if (end == UNWIND_END_BAD_READ && s->past_slice)
+		return UNWIND_END_SLICE;
+	if (end == UNWIND_END_NO_MAPPING && s->now->uprobes &&
+	    frames[*n - 1] - s->now->uprobes < UPROBES_PAGE)
+		return UNWIND_END_UPROBE;
+	if (s->now->is_compat && s->lacks == FILE_NONE && end != UNWIND_END_ROOT &&
+	    end != UNWIND_END_DEEP)
+		return UNWIND_END_COMPAT;
+	return end;
 }
 
 /* --- one sample ------------------------------------------------------------------------------- */
@@ -252,7 +310,7 @@ static bool walk_one(struct raw_walk *s, struct raw_sample *r, bool may_wait)
 	end = walk_by_tables(s, frames, &n);
 	if (may_wait && (s->lacks != FILE_NONE || is_unknown_code(s, end)))
 		return false;
-	if ((s->lacks != FILE_NONE || s->no_room || end == UNWIND_END_SLOW) &&
+	if (!r->is_compat && (s->lacks != FILE_NONE || s->no_room || end == UNWIND_END_SLOW) &&
 	    !vec_push(&s->batch, r)) {
 		s->stats.tables_full += s->no_room;
 		return true;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -200,6 +201,17 @@ static enum wanted want_table(struct unwind_feed *f, uint32_t file)
 	return result;
 }
 
+/* 32-bit code lies below. */
+#define COMPAT_END (1ull << 32)
+
+/* Whether a file with a table is 32-bit code: the kernel half does not walk that. */
+static bool is_compat(const struct unwind_feed *f, uint32_t number)
+{
+	const struct unwind_head *head = unwind_tables_blob(f->tables, number);
+
+	return head && head->machine == EM_386;
+}
+
 /*
  * Describes one mapping for the kernel's maps. False: set it again later, because the file is not
  * open yet or could not be queued. When a table has been loaded, all its users are set again. An
@@ -216,7 +228,11 @@ static bool describe(struct unwind_feed *f, const struct proc_mapping *m, struct
 		r->slot = UNWIND_SLOT_JIT;
 		return true;
 	}
+	if (m->file == FILE_VDSO && m->start < COMPAT_END)
+		return true; /* that of 32-bit programs */
 	if (unwind_tables_get(f->tables, number, m->file_off, &r->slot, &va_minus_off)) {
+		if (is_compat(f, number))
+			r->slot = UNWIND_SLOT_NONE;
 		r->bias = m->start - m->file_off - va_minus_off;
 		return true;
 	}
@@ -250,6 +266,18 @@ static int note_files(struct unwind_feed *f, pid_t tgid, const struct proc_mappi
 	return table_users_set(f->users, tgid, f->numbers.data, f->numbers.len);
 }
 
+/* Frame pointers of 32-bit code are no guess for the kernel half either. */
+static void leave_compat(struct unwind_feed *f, const struct proc_mapping *live, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n && !any; i++)
+		any = live[i].file < FILE_VDSO && is_compat(f, number_of(live[i].file));
+	for (size_t i = 0; i < n && any; i++)
+		if (f->regions.data[i].slot == UNWIND_SLOT_JIT)
+			f->regions.data[i].slot = UNWIND_SLOT_NONE;
+}
+
 static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 {
 	size_t n;
@@ -268,6 +296,7 @@ static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 	}
 	for (size_t i = 0; i < n; i++)
 		complete &= describe(f, &live[i], &f->regions.data[i]);
+	leave_compat(f, live, n);
 	if (f->reported_fd < 0 || version)
 		err = unwind_maps_set(f->maps, tgid, version, f->regions.data, n);
 	/* Its mappings must be reported again, and soon. */

@@ -122,7 +122,7 @@ static struct agg_frame normalize(struct aggregate *a, struct procs *procs, cons
 	case PLACE_FILE:
 		return (struct agg_frame){AT_FILE, place.file, place.file_off};
 	case PLACE_VDSO:
-		return (struct agg_frame){AT_VDSO, 0, place.file_off};
+		return (struct agg_frame){AT_VDSO, va < 1ull << 32, place.file_off};
 	case PLACE_ANON:
 		return anon_frame(a, d, row, procs_image(procs, tgid, row->value.first_ns), va);
 	case PLACE_NO_PROCESS:
@@ -171,6 +171,14 @@ static bool is_mid_exec(const struct window_stack *s, const struct window_row *r
 	return s->len ? s->len == 1 && s->end == UNWIND_END_BAD_READ : s->end == UNWIND_END_ROOT;
 }
 
+/* Why a stack ends that was cut before an address in no mapping. */
+static uint8_t end_at_unmapped(uint8_t end)
+{
+	if (end == UNWIND_ON || end == UNWIND_END_UPROBE || end == UNWIND_END_COMPAT)
+		return end;
+	return UNWIND_END_NO_MAPPING;
+}
+
 /*
  * A frame-pointer walk through code that uses rbp otherwise ends in numbers that are no code
  * addresses. So the stack is cut before the first caller that is in no mapping. If a table walk
@@ -195,7 +203,7 @@ static int add_user_side(struct aggregate *a, struct stack_builder *b, struct pr
 		struct agg_frame f = normalize(a, procs, d, row, ip[i] - (i > 0));
 
 		if (i > 0 && f.cls == AT_UNMAPPED) {
-			b->user_end = s->end == UNWIND_ON ? UNWIND_ON : UNWIND_END_NO_MAPPING;
+			b->user_end = end_at_unmapped(s->end);
 			return add_frame(a, b, cut);
 		}
 		if (s->gap && i == s->gap)

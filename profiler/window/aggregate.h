@@ -21,11 +21,11 @@ struct procs;
 struct window;
 
 enum frame_class {
-	AT_KERNEL,	/* addr: kernel virtual address */
-	AT_KSYM,	/* owner: id in ksyms, addr: kernel virtual address */
-	AT_FILE,	/* owner: file id, addr: file offset */
-	AT_VDSO,	/* addr: offset into the vDSO */
-	AT_ANON,	/* owner: index in images, addr: virtual address */
+	AT_KERNEL, /* addr: kernel virtual address */
+	AT_KSYM,   /* owner: id in ksyms, addr: kernel virtual address */
+	AT_FILE,   /* owner: file id, addr: file offset */
+	AT_VDSO, /* addr: offset into the vDSO; owner: 1 for that of 32-bit programs (i386, x32) */
+	AT_ANON, /* owner: index in images, addr: virtual address */
 	AT_UNMAPPED,	/* addr: virtual address in a known process, but in no known mapping */
 	AT_NO_PROCESS,	/* addr: virtual address in an unknown process */
 	AT_MISSED_USER, /* synthetic: there was a stack, but it could not be read */

@@ -25,13 +25,15 @@ enum {
 /* "zPLRSBG" has all known letters. A longer augmentation is unknown. */
 #define AUGMENTATION_MAX 8
 
-static bool read_format(struct bytes *b, uint8_t format, uint64_t *out)
+static bool read_format(struct bytes *b, uint8_t format, bool is_32, uint64_t *out)
 {
 	switch (format) {
 	case PE_ABSPTR:
+	case PE_SIGNED:
+		*out = is_32 ? bytes_u32(b) : bytes_u64(b);
+		break;
 	case PE_UDATA8:
 	case PE_UDATA8 | PE_SIGNED:
-	case PE_SIGNED:
 		*out = bytes_u64(b);
 		break;
 	case PE_ULEB128:
@@ -62,12 +64,15 @@ bool cfi_read_pointer(const struct cfi_section *sec, struct bytes *b, uint8_t en
 {
 	uint64_t field_va = sec->va + (uint64_t)(b->p - sec->data);
 
-	if (enc == PE_OMIT || (enc & PE_INDIRECT) || !read_format(b, enc & PE_FORMAT, out))
+	if (enc == PE_OMIT || (enc & PE_INDIRECT) ||
+	    !read_format(b, enc & PE_FORMAT, sec->is_32, out))
 		return bytes_fail(b);
 	if ((enc & PE_BASE) == PE_PCREL)
 		*out += field_va;
 	else if (enc & PE_BASE)
 		return bytes_fail(b);
+	if (sec->is_32)
+		*out = (uint32_t)*out; /* sums wrap around */
 	return true;
 }
 
@@ -163,12 +168,14 @@ static bool read_cie(const struct cfi *cfi, struct record *r, struct cfi_cie *ci
 		return false;
 	if (!read_aug_string(b, aug))
 		return false;
-	if (version == 4 && (bytes_u8(b) != 8 || bytes_u8(b) != 0)) /* address, selector size */
+	/* address, selector size */
+	if (version == 4 && (bytes_u8(b) != (cfi->sec.is_32 ? 4 : 8) || bytes_u8(b) != 0))
 		return false;
 	cie->code_align = bytes_uleb(b);
 	cie->data_align = bytes_sleb(b);
 	ra_reg = version == 1 ? bytes_u8(b) : bytes_uleb(b);
-	if (ra_reg != UNWIND_RIP || !read_augmentation(&cfi->sec, b, aug, cie))
+	if (ra_reg != (cfi->sec.is_i386 ? CFI_I386_EIP : UNWIND_RIP) ||
+	    !read_augmentation(&cfi->sec, b, aug, cie))
 		return false;
 	cie->prog_off = (uint32_t)(b->p - cfi->sec.data);
 	cie->prog_end = (uint32_t)(b->end - cfi->sec.data);
@@ -226,7 +233,7 @@ static bool read_fde(const struct cfi *cfi, struct record *r, struct cfi_fde *fd
 		return false;
 	cie = &cfi->cies.data[fde->cie];
 	if (!cfi_read_pointer(&cfi->sec, b, cie->ptr_enc, &fde->start) ||
-	    !read_format(b, cie->ptr_enc & PE_FORMAT & ~PE_SIGNED, &len))
+	    !read_format(b, cie->ptr_enc & PE_FORMAT & ~PE_SIGNED, cfi->sec.is_32, &len))
 		return false;
 	if (cie->has_aug_data)
 		bytes_skip(b, bytes_uleb(b));

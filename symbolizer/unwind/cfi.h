@@ -5,7 +5,7 @@
  * for .eh_frame). Input is hostile: work is bounded by the section's size and the caps below, and
  * each FDE is run at most once.
  *
- * x86-64 only. Not thread-safe.
+ * x86-64, x32 and i386; registers of i386 get the numbers of the same registers of x86-64. Not thread-safe.
  */
 #ifndef KILN_SYMBOLIZER_UNWIND_CFI_H
 #define KILN_SYMBOLIZER_UNWIND_CFI_H
@@ -17,20 +17,13 @@
 #include "bpf/unwind_abi.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
+#include "symbolizer/unwind/cfi_section.h"
 
 /* A browser has 25 MB of CFI and 0.6 million FDEs. An FDE costs 32 bytes while compiling. */
 #define CFI_SECTION_MAX (256u << 20)
 #define CFI_FDES_MAX	(4u << 20)
 /* gcc and clang nest DW_CFA_remember_state once. */
 #define CFI_REMEMBER_MAX 16
-
-struct cfi_section {
-	const uint8_t *data; /* borrowed for the life of the struct cfi */
-	size_t len;
-	uint64_t va;	  /* ELF address of data[0] */
-	bool debug_frame; /* .debug_frame, else .eh_frame */
-	bool zero_ends;	  /* the size is unknown, so a zero length ends it */
-};
 
 struct cfi_fde {
 	uint64_t start, end; /* ELF addresses; end is exclusive, and cut at the next FDE's start */

@@ -23,14 +23,30 @@ struct address {
 	bool deref;
 };
 
-static bool read_address(struct bytes *b, struct address *a)
+/* The register of DW_OP_bregN, by its number on x86-64; 255: another operation. */
+static uint32_t base_reg(uint8_t op, bool is_i386)
 {
+	uint32_t reg = op - OP_BREG0;
+
+	if (op < OP_BREG0 || op > OP_BREG0 + 31)
+		return 255;
+	return is_i386 ? (uint32_t)cfi_reg_of_i386(reg) : reg;
+}
+
+/* An expression. */
+struct expr {
+	struct bytes b;
+	bool is_i386;
+};
+
+static bool read_address(const struct expr *e, struct address *a)
+{
+	struct bytes copy = e->b, *b = &copy;
 	uint8_t op = bytes_u8(b);
 
-	*a = (struct address){0};
-	if (op < OP_BREG0 || op > OP_BREG0 + 31)
+	*a = (struct address){.reg = base_reg(op, e->is_i386)};
+	if (a->reg == 255)
 		return false;
-	a->reg = op - OP_BREG0;
 	a->off = bytes_sleb(b);
 	while (!b->bad && bytes_left(b)) {
 		op = bytes_u8(b);
@@ -55,22 +71,25 @@ static bool fits_packed(int64_t off)
 
 /*
  * binutils' description of the PLT. Entries of 16 bytes push the relocation index half-way, so CFA
- * = rsp + off + (((rip & 15) >= threshold) << 3). The threshold is 11, in IBT PLTs 10 or 9.
+ * = rsp + off + (((rip & 15) >= threshold) << 3). The threshold is 11, in IBT PLTs 10 or 9. On i386 the
+ * index has 4 bytes.
  */
-static bool plt_rule(struct bytes b, struct unwind_rule *rule)
+static bool plt_rule(const struct expr *e, struct unwind_rule *rule)
 {
+	const uint8_t shift = e->is_i386 ? 2 : 3;
+	struct bytes b = e->b;
 	uint8_t lit;
 	int64_t off;
 
-	if (bytes_u8(&b) != OP_BREG0 + UNWIND_RSP)
+	if (base_reg(bytes_u8(&b), e->is_i386) != UNWIND_RSP)
 		return false;
 	off = bytes_sleb(&b);
-	if (bytes_u8(&b) != OP_BREG0 + UNWIND_RIP || bytes_sleb(&b) != 0 ||
+	if (base_reg(bytes_u8(&b), e->is_i386) != UNWIND_RIP || bytes_sleb(&b) != 0 ||
 	    bytes_u8(&b) != OP_LIT0 + 15 || bytes_u8(&b) != OP_AND)
 		return false;
 	lit = bytes_u8(&b);
 	if (lit < OP_LIT0 || lit > OP_LIT0 + 15 || bytes_u8(&b) != OP_GE ||
-	    bytes_u8(&b) != OP_LIT0 + 3 || bytes_u8(&b) != OP_SHL || bytes_u8(&b) != OP_PLUS ||
+	    bytes_u8(&b) != OP_LIT0 + shift || bytes_u8(&b) != OP_SHL || bytes_u8(&b) != OP_PLUS ||
 	    b.bad || bytes_left(&b) || !fits_packed(off))
 		return false;
 	rule->cfa = UNWIND_CFA_PLT;
@@ -80,12 +99,13 @@ static bool plt_rule(struct bytes b, struct unwind_rule *rule)
 
 /* OpenSSL's Montgomery multiplication saves rsp behind an array of variable size on the stack:
  * *(rsp + off + reg * 8) + 8. */
-static bool indexed_rule(struct bytes b, struct unwind_rule *rule)
+static bool indexed_rule(const struct expr *e, struct unwind_rule *rule)
 {
+	struct bytes b = e->b;
 	uint8_t reg;
 	int64_t off;
 
-	if (bytes_u8(&b) != OP_BREG0 + UNWIND_RSP)
+	if (e->is_i386 || bytes_u8(&b) != OP_BREG0 + UNWIND_RSP)
 		return false;
 	off = bytes_sleb(&b);
 	reg = bytes_u8(&b) - OP_BREG0;
@@ -120,32 +140,34 @@ static bool deref_rule(const struct address *a, struct unwind_rule *rule)
 	return fits_packed(a->off) && a->post >= 0 && a->post <= 255;
 }
 
-static struct bytes expr_bytes(const struct cfi_loc *loc, const uint8_t *section)
+static struct expr expr_of(const struct cfi_loc *loc, const struct cfi_section *sec)
 {
-	return bytes_of(section + loc->expr_off, loc->expr_len);
+	return (struct expr){bytes_of(sec->data + loc->expr_off, loc->expr_len), sec->is_i386};
 }
 
-static bool cfa_rule(const struct cfi_loc *cfa, const uint8_t *section, struct unwind_rule *rule)
+static bool cfa_rule(const struct cfi_loc *cfa, const struct cfi_section *sec,
+		     struct unwind_rule *rule)
 {
-	struct bytes b;
 	struct address a;
+	struct expr e;
 
 	if (cfa->how == CFI_REGISTER)
 		return reg_rule(cfa->reg, cfa->off, rule);
 	if (cfa->how != CFI_EXPR)
 		return false;
-	b = expr_bytes(cfa, section);
-	if (plt_rule(b, rule) || indexed_rule(b, rule))
+	e = expr_of(cfa, sec);
+	if (plt_rule(&e, rule) || indexed_rule(&e, rule))
 		return true;
-	if (!read_address(&b, &a))
+	if (!read_address(&e, &a))
 		return false;
 	return a.deref ? deref_rule(&a, rule) : reg_rule(a.reg, a.off, rule);
 }
 
-static bool bp_rule(const struct cfi_loc *bp, const uint8_t *section, struct unwind_rule *rule)
+static bool bp_rule(const struct cfi_loc *bp, const struct cfi_section *sec,
+		    struct unwind_rule *rule)
 {
 	struct address a;
-	struct bytes b;
+	struct expr e;
 	int64_t off;
 
 	switch (bp->how) {
@@ -166,8 +188,8 @@ static bool bp_rule(const struct cfi_loc *bp, const uint8_t *section, struct unw
 		off = bp->reg;
 		break;
 	case CFI_EXPR:
-		b = expr_bytes(bp, section);
-		if (!read_address(&b, &a) || a.deref)
+		e = expr_of(bp, sec);
+		if (!read_address(&e, &a) || a.deref)
 			return false;
 		if (a.reg != UNWIND_RBP && a.reg != UNWIND_RSP)
 			return false;
@@ -186,47 +208,62 @@ static bool bp_rule(const struct cfi_loc *bp, const uint8_t *section, struct unw
  * from the address that the CFI gives for rsp (uc_mcontext.gregs of x86-64: rbp at 80, rsp at 120,
  * rip at 128).
  */
-static bool signal_rule(const struct cfi_regs *regs, const uint8_t *section,
+static bool signal_rule(const struct cfi_regs *regs, const struct cfi_section *sec,
 			struct unwind_rule *rule)
 {
 	struct address cfa, bp, ra;
-	struct bytes b;
+	struct expr e;
 	int64_t gregs;
 
-	if (regs->cfa.how != CFI_EXPR || regs->bp.how != CFI_EXPR || regs->ra.how != CFI_EXPR)
+	if (sec->is_i386 || regs->cfa.how != CFI_EXPR || regs->bp.how != CFI_EXPR ||
+	    regs->ra.how != CFI_EXPR)
 		return false;
-	b = expr_bytes(&regs->cfa, section);
-	if (!read_address(&b, &cfa) || !cfa.deref || cfa.post || cfa.reg != UNWIND_RSP)
+	e = expr_of(&regs->cfa, sec);
+	if (!read_address(&e, &cfa) || !cfa.deref || cfa.post || cfa.reg != UNWIND_RSP)
 		return false;
 	gregs = cfa.off - 120;
-	b = expr_bytes(&regs->bp, section);
-	if (!read_address(&b, &bp) || bp.deref || bp.reg != UNWIND_RSP || bp.off != gregs + 80)
+	e = expr_of(&regs->bp, sec);
+	if (!read_address(&e, &bp) || bp.deref || bp.reg != UNWIND_RSP || bp.off != gregs + 80)
 		return false;
-	b = expr_bytes(&regs->ra, section);
-	if (!read_address(&b, &ra) || ra.deref || ra.reg != UNWIND_RSP || ra.off != gregs + 128)
+	e = expr_of(&regs->ra, sec);
+	if (!read_address(&e, &ra) || ra.deref || ra.reg != UNWIND_RSP || ra.off != gregs + 128)
 		return false;
 	rule->cfa = UNWIND_CFA_SIGNAL;
 	rule->cfa_off = (int32_t)gregs;
 	return gregs == (int32_t)gregs;
 }
 
-struct unwind_rule cfi_rule(const struct cfi_regs *regs, const uint8_t *section, bool signal_frame)
+/*
+ * __morestack of gcc -fsplit-stack runs the function that called it on a stack segment of its own. It calls
+ * that function's caller its own: the CFA lies one word above what frame pointers would give, and the rest
+ * of the stack is elsewhere.
+ */
+static bool leaves_stack(const struct unwind_rule *rule)
+{
+	return rule->cfa == UNWIND_CFA_RBP && rule->bp == UNWIND_BP_AT_CFA &&
+	       rule->cfa_off == 3 * 8 && rule->bp_off == -3 * 8;
+}
+
+struct unwind_rule cfi_rule(const struct cfi_regs *regs, const struct cfi_section *sec,
+			    bool signal_frame)
 {
 	struct unwind_rule rule = {0};
 
 	if (regs->ra.how == CFI_UNDEFINED)
 		return (struct unwind_rule){.cfa = UNWIND_CFA_ROOT};
 	if (signal_frame)
-		return signal_rule(regs, section, &rule) ? rule : slow;
+		return signal_rule(regs, sec, &rule) ? rule : slow;
 	/* The caller's rsp is the CFA, except in longjmp and similar code. */
 	if (regs->sp.how != CFI_UNSET && !(regs->sp.how == CFI_VAL_OFFSET && !regs->sp.off))
 		return slow;
 	if (regs->ra.how == CFI_REGISTER && regs->ra.reg > 0 && regs->ra.reg < UNWIND_RIP &&
 	    regs->ra.reg != UNWIND_RSP)
 		rule.bp = (uint8_t)(regs->ra.reg << 4);
-	else if (regs->ra.how != CFI_OFFSET || regs->ra.off != -8)
+	else if (regs->ra.how != CFI_OFFSET || regs->ra.off != (sec->is_i386 ? -4 : -8))
 		return slow;
-	if (!cfa_rule(&regs->cfa, section, &rule) || !bp_rule(&regs->bp, section, &rule))
+	if (!cfa_rule(&regs->cfa, sec, &rule) || !bp_rule(&regs->bp, sec, &rule))
 		return slow;
+	if (leaves_stack(&rule))
+		rule.cfa = UNWIND_CFA_RBP_AWAY;
 	return rule;
 }

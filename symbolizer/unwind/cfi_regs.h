@@ -10,6 +10,7 @@
 
 #include "bpf/unwind_abi.h"
 #include "profiler/base/bytes.h"
+#include "symbolizer/unwind/cfi_section.h"
 
 enum cfi_how {
 	CFI_UNSET, /* no rule given: the ABI's default */
@@ -46,7 +47,20 @@ struct cfi_cie {
 	struct cfi_regs init; /* after the CIE's initial instructions */
 };
 
-struct cfi_section;
+/* DWARF numbers of i386 (System V ABI, Intel386 supplement, figure 2.14). */
+#define CFI_I386_ESP 4
+#define CFI_I386_EIP 8
+
+/* The number on x86-64 of a register of i386; numbers that it does not have stay out of use. */
+static inline uint64_t cfi_reg_of_i386(uint64_t reg)
+{
+	static const uint8_t regs[] = {
+		UNWIND_RAX, UNWIND_RCX, UNWIND_RDX, UNWIND_RBX, UNWIND_RSP,
+		UNWIND_RBP, UNWIND_RSI, UNWIND_RDI, UNWIND_RIP,
+	};
+
+	return reg < sizeof(regs) ? regs[reg] : 255;
+}
 
 /*
  * Reads an address in an encoding of LSB 10.5.1. False if it is malformed, or cannot be known from
@@ -54,6 +68,7 @@ struct cfi_section;
  */
 bool cfi_read_pointer(const struct cfi_section *sec, struct bytes *b, uint8_t enc, uint64_t *out);
 
-struct unwind_rule cfi_rule(const struct cfi_regs *regs, const uint8_t *section, bool signal_frame);
+struct unwind_rule cfi_rule(const struct cfi_regs *regs, const struct cfi_section *sec,
+			    bool signal_frame);
 
 #endif

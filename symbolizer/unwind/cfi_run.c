@@ -49,6 +49,12 @@ struct machine {
 	void *ctx;
 };
 
+/* A register by its number on x86-64. */
+static uint64_t number_of(const struct machine *m, uint64_t reg)
+{
+	return m->sec->is_i386 ? cfi_reg_of_i386(reg) : reg;
+}
+
 static struct cfi_loc *column(struct cfi_regs *regs, uint64_t reg)
 {
 	switch (reg) {
@@ -65,7 +71,7 @@ static struct cfi_loc *column(struct cfi_regs *regs, uint64_t reg)
 
 static void set(struct machine *m, uint64_t reg, struct cfi_loc loc)
 {
-	struct cfi_loc *c = column(&m->regs, reg);
+	struct cfi_loc *c = column(&m->regs, number_of(m, reg));
 
 	if (c) {
 		*c = loc;
@@ -75,10 +81,10 @@ static void set(struct machine *m, uint64_t reg, struct cfi_loc loc)
 
 static void restore(struct machine *m, uint64_t reg)
 {
-	struct cfi_loc *c = column(&m->regs, reg);
+	struct cfi_loc *c = column(&m->regs, number_of(m, reg));
 
 	if (c) {
-		*c = *column((struct cfi_regs *)&m->cie->init, reg);
+		*c = *column((struct cfi_regs *)&m->cie->init, number_of(m, reg));
 		m->changed = true;
 	}
 }
@@ -99,8 +105,9 @@ static struct cfi_loc value_offset(int64_t off)
 	return (struct cfi_loc){.how = CFI_VAL_OFFSET, .off = off};
 }
 
-static struct cfi_loc in_register(uint64_t reg)
+static struct cfi_loc in_register(const struct machine *m, uint64_t reg)
 {
+	reg = number_of(m, reg);
 	return (struct cfi_loc){.how = CFI_REGISTER, .reg = reg > 255 ? 255 : (uint32_t)reg};
 }
 
@@ -117,7 +124,13 @@ static struct cfi_loc expression(struct machine *m, enum cfi_how how)
 
 static void def_cfa(struct machine *m, uint64_t reg, int64_t off)
 {
-	m->regs.cfa = in_register(reg);
+	m->regs.cfa = in_register(m, reg);
+	m->regs.cfa.off = off;
+	m->changed = true;
+}
+
+static void change_offset(struct machine *m, int64_t off)
+{
 	m->regs.cfa.off = off;
 	m->changed = true;
 }
@@ -129,7 +142,7 @@ static int emit(struct machine *m)
 	m->changed = false;
 	if (!m->fn)
 		return 0;
-	return m->fn(m->ctx, m->loc, cfi_rule(&m->regs, m->sec->data, m->cie->signal_frame));
+	return m->fn(m->ctx, m->loc, cfi_rule(&m->regs, m->sec, m->cie->signal_frame));
 }
 
 static int advance_to(struct machine *m, uint64_t loc)
@@ -196,7 +209,7 @@ static int step_location(struct machine *m, uint8_t op)
 
 static void step_cfa(struct machine *m, uint8_t op)
 {
-	uint64_t reg = m->regs.cfa.reg;
+	uint64_t reg;
 
 	/* These change only one part of a rule that has a register and an offset. */
 	if ((op == CFA_def_cfa_register || op == CFA_def_cfa_offset ||
@@ -218,10 +231,10 @@ static void step_cfa(struct machine *m, uint8_t op)
 		def_cfa(m, bytes_uleb(&m->b), m->regs.cfa.off);
 		break;
 	case CFA_def_cfa_offset:
-		def_cfa(m, reg, (int64_t)bytes_uleb(&m->b));
+		change_offset(m, (int64_t)bytes_uleb(&m->b));
 		break;
 	case CFA_def_cfa_offset_sf:
-		def_cfa(m, reg, factored(m, (uint64_t)bytes_sleb(&m->b)));
+		change_offset(m, factored(m, (uint64_t)bytes_sleb(&m->b)));
 		break;
 	default: /* CFA_def_cfa_expression */
 		m->regs.cfa = expression(m, CFI_EXPR);
@@ -259,7 +272,7 @@ static void step_register(struct machine *m, uint8_t op)
 		set(m, reg, (struct cfi_loc){.how = CFI_SAME});
 		break;
 	case CFA_register:
-		set(m, reg, in_register(bytes_uleb(&m->b)));
+		set(m, reg, in_register(m, bytes_uleb(&m->b)));
 		break;
 	case CFA_expression:
 		set(m, reg, expression(m, CFI_EXPR));

@@ -9,8 +9,14 @@ struct unwind_env {
 	const struct table_walk_ops *ops;
 	void *ctx;
 	const uint64_t *regs;
+	uint32_t word;	      /* bytes of a word: 8, or 4 */
 	const uint8_t *table; /* table of the last place */
 };
+
+UNWIND_INLINE __u32 unwind_op_word(const struct unwind_env *env)
+{
+	return env->word;
+}
 
 UNWIND_INLINE const void *unwind_op_table(struct unwind_env *env, __u32 slot)
 {
@@ -42,9 +48,14 @@ UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *valu
 {
 	uint64_t v;
 
-	if (!env->ops->read(env->ctx, addr, &v))
+	if (env->ops->read(env->ctx, addr, &v)) {
+		*value = env->word == 4 ? (uint32_t)v : v;
+		return 0;
+	}
+	/* the last word of what can be read */
+	if (env->word == 8 || !env->ops->read(env->ctx, addr - 4, &v))
 		return -1;
-	*value = v;
+	*value = v >> 32;
 	return 0;
 }
 
@@ -66,18 +77,17 @@ UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg)
 
 struct unwind_rule unwind_table_rule(const void *table, uint64_t elf_va)
 {
-	struct unwind_env env = {.table = table};
+	struct unwind_env env = {.table = table, .word = 8};
 	struct unwind_rule rule;
 
 	unwind_find_rule(&env, 0, elf_va, &rule);
 	return rule;
 }
 
-enum unwind_end table_walk_on(const struct table_walk_ops *ops, void *ctx,
-			      const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
-			      uint32_t max, uint32_t *n)
+static enum unwind_end walk(const struct table_walk_ops *ops, void *ctx, const uint64_t *regs,
+			    uint32_t word, bool exact, uint64_t *frames, uint32_t max, uint32_t *n)
 {
-	struct unwind_env env = {.ops = ops, .ctx = ctx, .regs = regs};
+	struct unwind_env env = {.ops = ops, .ctx = ctx, .regs = regs, .word = word};
 	struct unwind_frame f = {
 		.pc = regs[UNWIND_RIP],
 		.sp = regs[UNWIND_RSP],
@@ -99,11 +109,29 @@ enum unwind_end table_walk_on(const struct table_walk_ops *ops, void *ctx,
 	}
 }
 
+enum unwind_end table_walk_on(const struct table_walk_ops *ops, void *ctx,
+			      const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
+			      uint32_t max, uint32_t *n)
+{
+	return walk(ops, ctx, regs, 8, exact, frames, max, n);
+}
+
 enum unwind_end table_walk(const struct table_walk_ops *ops, void *ctx,
 			   const uint64_t regs[UNWIND_REGS], uint64_t *frames, uint32_t max,
 			   uint32_t *n)
 {
-	return table_walk_on(ops, ctx, regs, true, frames, max, n);
+	return walk(ops, ctx, regs, 8, true, frames, max, n);
+}
+
+enum unwind_end table_walk_32(const struct table_walk_ops *ops, void *ctx,
+			      const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
+			      uint32_t max, uint32_t *n)
+{
+	uint64_t low[UNWIND_REGS];
+
+	for (int i = 0; i < UNWIND_REGS; i++)
+		low[i] = (uint32_t)regs[i];
+	return walk(ops, ctx, low, 4, exact, frames, max, n);
 }
 
 static const struct {

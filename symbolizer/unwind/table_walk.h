@@ -44,6 +44,12 @@ enum unwind_end table_walk_on(const struct table_walk_ops *ops, void *ctx,
 			      const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
 			      uint32_t max, uint32_t *n);
 
+/* Does the same for 32-bit code (i386), by tables of such files. The upper halves of registers do not
+ * count. */
+enum unwind_end table_walk_32(const struct table_walk_ops *ops, void *ctx,
+			      const uint64_t regs[UNWIND_REGS], bool exact, uint64_t *frames,
+			      uint32_t max, uint32_t *n);
+
 const char *unwind_end_key(enum unwind_end end);
 const char *unwind_end_text(enum unwind_end end);
 

@@ -41,8 +41,8 @@ static bool head_ok(const struct unwind_head *head, size_t len)
 	uint64_t rules_end = sizeof(*head) + head->n_rules * (uint64_t)sizeof(struct unwind_rule);
 	uint64_t index_end = rules_end + head->n_buckets * 4ull;
 
-	return head->machine == EM_X86_64 && head->size == len && len % UNWIND_PAGE == 0 &&
-	       head->text_va % UNWIND_BUCKET == 0 && head->n_rules &&
+	return (head->machine == EM_X86_64 || head->machine == EM_386) && head->size == len &&
+	       len % UNWIND_PAGE == 0 && head->text_va % UNWIND_BUCKET == 0 && head->n_rules &&
 	       head->n_rules <= UNWIND_RULES_MAX &&
 	       head->n_buckets <= UNWIND_TEXT_MAX / UNWIND_BUCKET + 1 &&
 	       head->index_off == rules_end && head->rows_off == index_end && index_end <= len;

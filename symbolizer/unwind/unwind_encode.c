@@ -32,7 +32,8 @@ struct run {
 
 struct unwind_encoder {
 	uint64_t begin, end; /* multiples of UNWIND_BUCKET */
-	uint32_t bucket;     /* the bucket being filled */
+	bool is_i386;
+	uint32_t bucket; /* the bucket being filled */
 	struct bucket_row fill[UNWIND_BUCKET + 1];
 	uint32_t n_fill;
 	struct unwind_rule rule; /* the current rule */
@@ -113,6 +114,11 @@ int unwind_encoder_new(struct unwind_encoder **out, uint64_t begin_va, uint64_t 
 	return 0;
 }
 
+void unwind_encoder_set_i386(struct unwind_encoder *e)
+{
+	e->is_i386 = true;
+}
+
 void unwind_encoder_free(struct unwind_encoder *e)
 {
 	if (!e)
@@ -179,7 +185,8 @@ static uint32_t merge_pushes(struct bucket_row *r, uint32_t n)
 static int finish_bucket(struct unwind_encoder *e)
 {
 	struct bucket_row *r = e->fill;
-	uint32_t n = merge_pushes(r, e->n_fill), id;
+	/* merged rows are of words of 8 bytes */
+	uint32_t n = e->is_i386 ? e->n_fill : merge_pushes(r, e->n_fill), id;
 	int err;
 
 	if (n > UNWIND_RUN_ROWS_MAX || e->rows.len > UNWIND_ROWS_MAX) {
@@ -382,7 +389,7 @@ static int assemble(const struct unwind_encoder *e, void **blob, size_t *len)
 	struct unwind_head head = {
 		.magic = UNWIND_MAGIC,
 		.version = UNWIND_VERSION,
-		.machine = EM_X86_64,
+		.machine = e->is_i386 ? EM_386 : EM_X86_64,
 		.text_va = e->begin,
 		.n_buckets = (uint32_t)e->n_rows.len,
 		.n_rules = e->n_rules,

@@ -22,6 +22,12 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+static struct cfi_section section_for(const struct elf_obj *obj)
+{
+	return (struct cfi_section){.is_32 = elf_obj_is_32(obj),
+				    .is_i386 = elf_obj_machine(obj) == EM_386};
+}
+
 static int section_of(struct elf_obj *obj, const char *name, struct cfi_section *out)
 {
 	const struct elf_section *sec = elf_obj_section(obj, name);
@@ -41,7 +47,7 @@ static int read_eh_frame_ptr(struct elf_obj *obj, uint64_t *eh_frame)
 {
 	const struct elf_segment *seg = elf_obj_eh_frame_hdr(obj);
 	uint8_t hdr[4 + 16];
-	struct cfi_section sec = {.data = hdr};
+	struct cfi_section sec = {.data = hdr, .is_32 = elf_obj_is_32(obj)};
 	struct bytes b;
 	long n;
 
@@ -82,8 +88,10 @@ static int segment_of(struct unwind_source *src, struct elf_obj *obj, struct cfi
 	n = elf_obj_pread(obj, src->owned, len, off);
 	if (n < 0)
 		return (int)n;
-	*out = (struct cfi_section){
-		.data = src->owned, .len = (size_t)n, .va = va, .zero_ends = true};
+	out->data = src->owned;
+	out->len = (size_t)n;
+	out->va = va;
+	out->zero_ends = true;
 	return 0;
 }
 
@@ -202,6 +210,7 @@ static bool is_start_code(const uint8_t *code, size_t len)
 		{2, {0x31, 0xed}},	 /* xor %ebp, %ebp */
 		{3, {0x48, 0x31, 0xed}}, /* xor %rbp, %rbp */
 		{3, {0x48, 0x89, 0xe7}}, /* mov %rsp, %rdi */
+		{2, {0x89, 0xe0}},	 /* mov %esp, %eax: i386's dynamic linker */
 	};
 	size_t at = len >= sizeof(endbr) && !memcmp(code, endbr, sizeof(endbr)) ? sizeof(endbr) : 0;
 
@@ -259,20 +268,17 @@ uint64_t unwind_entry(struct elf_obj *obj, uint64_t *end)
 {
 	const struct elf_segment *seg;
 	uint8_t code[UNWIND_ENTRY_MAX];
-	Elf64_Ehdr head;
+	uint64_t entry = elf_obj_entry(obj);
 	long n;
 
-	if (elf_obj_pread(obj, &head, sizeof(head), 0) != sizeof(head) ||
-	    head.e_ident[EI_CLASS] != ELFCLASS64)
-		return 0;
-	seg = elf_obj_segment_at_va(obj, head.e_entry);
+	seg = elf_obj_segment_at_va(obj, entry);
 	if (!seg || !seg->exec)
 		return 0;
-	n = elf_obj_pread(obj, code, sizeof(code), seg->file_off + (head.e_entry - seg->va));
+	n = elf_obj_pread(obj, code, sizeof(code), seg->file_off + (entry - seg->va));
 	if (n <= 0 || !is_start_code(code, (size_t)n))
 		return 0;
-	*end = head.e_entry + start_code_len(code, (size_t)n);
-	return head.e_entry;
+	*end = entry + start_code_len(code, (size_t)n);
+	return entry;
 }
 
 static void find_entry(struct unwind_source *src, struct elf_obj *obj)
@@ -397,6 +403,13 @@ static int find_landings(struct unwind_source *src, struct elf_obj *obj)
 	return 0;
 }
 
+static int find_patterns(struct unwind_source *src, struct elf_obj *obj)
+{
+	int err = !src->cfi.signal_frames || src->go ? find_stubs(src, obj) : 0;
+
+	return err ?: find_landings(src, obj);
+}
+
 /* Opens Go's own table if it is usable. A file is searched for it if it looks like Go or has no
  * other CFI. */
 static int open_go(struct unwind_source *src, struct elf_obj *obj)
@@ -418,9 +431,10 @@ static int open_go(struct unwind_source *src, struct elf_obj *obj)
  */
 static int open_more(struct unwind_source *src, struct elf_obj *obj)
 {
-	struct cfi_section sec = {.debug_frame = true};
+	struct cfi_section sec = section_for(obj);
 	int err = section_of(obj, ".debug_frame", &sec);
 
+	sec.debug_frame = true;
 	if (!err)
 		err = cfi_open(&src->more, &sec);
 	return err == -ENOMEM ? err : 0;
@@ -428,11 +442,12 @@ static int open_more(struct unwind_source *src, struct elf_obj *obj)
 
 int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
 {
-	struct cfi_section sec = {0};
+	struct cfi_section sec = section_for(obj);
 	int err;
 
-	if (elf_obj_machine(obj) != EM_X86_64)
+	if (elf_obj_machine(obj) != EM_X86_64 && elf_obj_machine(obj) != EM_386)
 		return -EOPNOTSUPP;
+	src->is_i386 = sec.is_i386;
 	err = text_range(src, obj);
 	if (err)
 		return err;
@@ -446,8 +461,8 @@ int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
 	if (err && !(err == -ENODATA && src->gap_cfa == UNWIND_CFA_FP))
 		return err;
 	err = sec.debug_frame || src->gap_cfa == UNWIND_CFA_FP ? 0 : open_more(src, obj);
-	err = err ?: !src->cfi.signal_frames || src->go ? find_stubs(src, obj) : 0;
-	err = err ?: find_landings(src, obj);
+	if (!err && !src->is_i386) /* patterns of x86-64's code */
+		err = find_patterns(src, obj);
 	if (err)
 		return err;
 	if (src->gap_cfa == UNWIND_CFA_NONE) {

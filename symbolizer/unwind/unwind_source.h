@@ -32,6 +32,7 @@ struct unwind_source {
 	struct cfi more; /* .debug_frame beside an .eh_frame: counts where that describes nothing */
 	uint64_t begin_va, end_va;		     /* range that a table should span */
 	enum unwind_cfa gap_cfa;		     /* rule of code without CFI */
+	bool is_i386;				     /* words of the stack have 4 bytes */
 	struct unwind_known known[UNWIND_KNOWN_MAX]; /* sorted, without overlaps */
 	size_t n_known;
 	struct unwind_landing landings[UNWIND_LANDINGS_MAX]; /* sorted */

@@ -187,7 +187,12 @@ int unwind_table_build(void **blob, size_t *len, struct elf_obj *obj, struct unw
 		stats = &none;
 	if (err)
 		return err;
-	err = unwind_encoder_new(&b.encoder, b.src.begin_va, b.src.end_va) ?: add_fdes(&b);
+	err = unwind_encoder_new(&b.encoder, b.src.begin_va, b.src.end_va);
+	if (err)
+		return err;
+	if (b.src.is_i386)
+		unwind_encoder_set_i386(b.encoder);
+	err = add_fdes(&b);
 	if (err)
 		return err;
 	stats->fdes += b.src.cfi.fdes.len + b.src.more.fdes.len;

@@ -111,7 +111,9 @@ static void model_user(struct buf *b, const struct window *w, const struct windo
 		bool code = model_frame(frame, sizeof(frame), row, i ? ip[i] - 1 : ip[i]);
 
 		if (i && !code) {
-			end = end == UNWIND_ON ? UNWIND_ON : UNWIND_END_NO_MAPPING;
+			if (end != UNWIND_ON && end != UNWIND_END_UPROBE &&
+			    end != UNWIND_END_COMPAT)
+				end = UNWIND_END_NO_MAPPING;
 			cut = true;
 			break;
 		}

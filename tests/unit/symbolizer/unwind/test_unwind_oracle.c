@@ -77,6 +77,12 @@ UNWIND_INLINE int unwind_op_step_rule(struct unwind_env *env, struct unwind_fram
 	return unwind_step_rule(env, f, rule);
 }
 
+UNWIND_INLINE __u32 unwind_op_word(const struct unwind_env *env)
+{
+	(void)env;
+	return 8;
+}
+
 UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg)
 {
 	return env->regs[reg];

@@ -57,7 +57,7 @@ static void assert_rule_at(const struct compiled *c, uint64_t va, const char *wa
 {
 	struct unwind_rule r = unwind_table_rule(c->table, va);
 	char got[96];
-	bool packed = r.cfa >= UNWIND_CFA_PLT;
+	bool packed = r.cfa >= UNWIND_CFA_PLT && r.cfa < UNWIND_CFA_STOP;
 	int n = snprintf(got, sizeof(got), "%s", unwind_cfa_name(r.cfa));
 
 	if (packed)
@@ -102,6 +102,9 @@ static const struct {
 	{".cfi_escape 0x0f,2,0x77,24", "rsp 24"},
 	{".cfi_def_cfa rsp, 0\n.cfi_register rip, rdi", "rsp 0 ra 5"},
 	{".cfi_register rbp, r9", "rsp 0 bp reg 9 ra 5"},
+	/* __morestack of libgcc */
+	{".cfi_def_cfa rbp, 24\n.cfi_offset rbp, -24\n.cfi_offset rip, -8",
+	 "rbp_away 24 bp cfa -24"},
 	{".cfi_undefined rip", "root"},
 	{".cfi_offset rip, -8\n.cfi_same_value rbp\n.cfi_def_cfa rsp, 32", "rsp 32"},
 	/* what only user space can do */
