@@ -63,6 +63,8 @@ static int open_tables(struct collector *c)
 		err = unwind_feed_new(&c->feed, &feed);
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = c->feed;
+		procs.is_code_of = unwind_feed_is_code_of;
+		procs.is_code_of_ctx = c->feed;
 	}
 	err = err ?: procs_new(&c->procs, &procs) ?: rescan_new(&c->rescan, c->procs);
 	if (!err && sampler_reports_mappings(c->sampler))

@@ -10,6 +10,12 @@
 
 #include "profiler/files/files.h"
 
+struct proc_mapping {
+	uint64_t start, len, file_off;
+	uint32_t file;	   /* file id; FILE_NONE: anonymous executable memory; or FILE_VDSO */
+	uint64_t since_ns; /* when it was made */
+};
+
 struct procs_opts {
 	struct files *files; /* the file table; borrowed */
 	uint64_t linger_ns;  /* how long an ended image is kept; 0 = 10 s */
@@ -19,12 +25,11 @@ struct procs_opts {
 	 * change the table. */
 	void (*changed)(void *ctx, pid_t tgid);
 	void *changed_ctx;
-};
-
-struct proc_mapping {
-	uint64_t start, len, file_off;
-	uint32_t file;	   /* file id; FILE_NONE: anonymous executable memory; or FILE_VDSO */
-	uint64_t since_ns; /* when it was made */
+	/* Of a program that has moved its code to anonymous memory (see procs_resolve()): true if va is in
+	 * code of this mapping's file, by where the mapping lies. Gives the file offset. May be NULL. */
+	bool (*is_code_of)(void *ctx, const struct proc_mapping *m, uint64_t va,
+			   uint64_t *file_off);
+	void *is_code_of_ctx;
 };
 
 /* A snapshot: all executable mappings of a process at a time, as a sample reported them. */

@@ -5,6 +5,7 @@
 
 #include "profiler/base/text.h"
 #include "profiler/files/files.h"
+#include "profiler/procs/near.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/table.h"
 
@@ -438,6 +439,30 @@ void procs_gone(struct procs *p, uint64_t t_ns, pid_t tgid)
 
 /* --- questions -------------------------------------------------------------------------------- */
 
+/* Finds the file that anonymous memory at va is a copy of, by what is mapped next to it. */
+static bool find_copied(const struct procs *p, const struct image *im, uint64_t va,
+			struct place *out)
+{
+	const struct proc_mapping *live, *near[2];
+	size_t n;
+
+	live = space_live(&im->space, &n);
+	if (!p->opts.is_code_of || !n)
+		return false;
+	near_files(live, n, space_index_of(&im->space, va), near);
+	for (int i = 0; i < 2; i++) {
+		if (!near[i])
+			continue;
+		out->file = near[i]->file;
+		out->file_off = near[i]->file_off;
+		if (p->opts.is_code_of(p->opts.is_code_of_ctx, near[i], va, &out->file_off)) {
+			out->kind = PLACE_FILE;
+			return true;
+		}
+	}
+	return false;
+}
+
 void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, struct place *out)
 {
 	const struct proc *proc = table_find(p, tgid);
@@ -453,7 +478,8 @@ void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, stru
 	if (!m)
 		return;
 	if (m->file == FILE_NONE) {
-		out->kind = PLACE_ANON;
+		if (!find_copied(p, im, va, out))
+			out->kind = PLACE_ANON;
 		return;
 	}
 	out->kind = m->file == FILE_VDSO ? PLACE_VDSO : PLACE_FILE;

@@ -80,7 +80,9 @@ enum place_kind {
 
 struct place {
 	enum place_kind kind;
-	uint32_t file; /* PLACE_FILE */
+	/* PLACE_FILE; of PLACE_ANON, a file next to it whose code it may turn out to be a copy of, or
+	 * FILE_NONE. */
+	uint32_t file;
 	uint64_t file_off;
 	uint64_t image; /* id of the image, never used again; IMAGE_NONE if there is none */
 };
@@ -88,6 +90,8 @@ struct place {
 /*
  * Finds out what address va of a process was at a time. An unknown process, or a time outside its
  * images, gives PLACE_NO_PROCESS. A known process without a mapping there gives PLACE_UNMAPPED.
+ * Some programs copy their code to anonymous memory with huge pages, at the same addresses. An address there
+ * is in their file, if mappings next to it are, and the file has code at that distance from them.
  * *out is always filled.
  */
 void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, struct place *out);

@@ -23,6 +23,14 @@ static const struct proc_mapping *last_from(const struct proc_mapping *m, size_t
 	return m;
 }
 
+size_t space_index_of(const struct space *s, uint64_t va)
+{
+	size_t n;
+	const struct proc_mapping *m = space_live(s, &n);
+
+	return (size_t)(last_from(m, n, va) - m);
+}
+
 static uint64_t later_of(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;

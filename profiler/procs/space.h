@@ -56,6 +56,9 @@ bool space_has(const struct space *s, const struct proc_mapping *m);
 /* True if exactly these, by address, are mapped now. */
 bool space_is(const struct space *s, const struct proc_mapping *m, size_t n);
 
+/* Index of the last current mapping that starts at or below va, or of the first one. There must be one. */
+size_t space_index_of(const struct space *s, uint64_t va);
+
 /* The mapping at va at that time, or NULL. Borrowed until the next change. */
 const struct proc_mapping *space_at(const struct space *s, uint64_t t_ns, uint64_t va);
 

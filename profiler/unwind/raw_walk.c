@@ -174,6 +174,17 @@ static bool is_compat_table(const void *table)
 	return ((const struct unwind_head *)table)->machine == EM_386;
 }
 
+/* It may turn out to be a copy of a file's code. */
+static enum unwind_in anon_place(struct raw_walk *s, const struct place *place)
+{
+	s->guessed = true;
+	if (place->file == FILE_NONE || !unwind_feed_awaits(s->feed, place->file))
+		return UNWIND_IN_JIT;
+	s->lacks = place->file;
+	s->lacks_off = place->file_off;
+	return UNWIND_IN_NO_TABLE;
+}
+
 static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, uint64_t *elf_va)
 {
 	struct raw_walk *s = ctx;
@@ -182,9 +193,8 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 	uint32_t file;
 
 	procs_resolve(s->procs, (pid_t)s->now->tgid, s->now->time_ns, va, &place);
-	s->guessed |= place.kind == PLACE_ANON;
 	if (place.kind == PLACE_ANON)
-		return UNWIND_IN_JIT;
+		return anon_place(s, &place);
 	if (place.kind != PLACE_FILE && place.kind != PLACE_VDSO)
 		return UNWIND_IN_NOTHING;
 	if (place.kind == PLACE_VDSO && s->now->is_compat)

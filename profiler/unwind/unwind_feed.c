@@ -12,6 +12,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/files/files.h"
+#include "profiler/procs/near.h"
 #include "profiler/procs/procs.h"
 #include "profiler/unwind/table_users.h"
 #include "profiler/unwind/unwind_feed.h"
@@ -252,6 +253,58 @@ static bool describe(struct unwind_feed *f, const struct proc_mapping *m, struct
 	return wanted != WANT_LATER;
 }
 
+/* The distance from ELF addresses of a mapping's file to where they are in the process, and the slot that its
+ * code at va has. False: there is none. */
+static bool find_code(const struct unwind_feed *f, const struct proc_mapping *m, uint64_t va,
+		      uint64_t *bias, uint32_t *slot, uint64_t *file_off)
+{
+	uint32_t number = number_of(m->file);
+	uint64_t va_minus_off;
+
+	if (!unwind_tables_get(f->tables, number, m->file_off, slot, &va_minus_off))
+		return false;
+	*bias = m->start - m->file_off - va_minus_off;
+	return unwind_tables_find_code(f->tables, number, va - *bias, slot, file_off);
+}
+
+bool unwind_feed_is_code_of(void *ctx, const struct proc_mapping *m, uint64_t va,
+			    uint64_t *file_off)
+{
+	uint64_t bias;
+	uint32_t slot;
+
+	return find_code(ctx, m, va, &bias, &slot, file_off);
+}
+
+/* Tries to walk anonymous memory by the file of a mapping next to it. True: that is settled. */
+static bool describe_by(struct unwind_feed *f, const struct proc_mapping *near,
+			struct unwind_region *r)
+{
+	uint64_t bias, file_off;
+	uint32_t slot;
+
+	if (find_code(f, near, r->start, &bias, &slot, &file_off)) {
+		r->slot = slot;
+		r->bias = bias;
+		return true;
+	}
+	if (unwind_feed_awaits(f, near->file))
+		r->slot = UNWIND_SLOT_NONE; /* user space walks until that is known */
+	return false;
+}
+
+/* Anonymous memory may be what a program has copied its code to (procs_resolve()). */
+static void describe_anon(struct unwind_feed *f, const struct proc_mapping *live, size_t n,
+			  size_t i)
+{
+	const struct proc_mapping *near[2];
+
+	near_files(live, n, i, near);
+	if (!near[0] || !describe_by(f, near[0], &f->regions.data[i]))
+		if (near[1])
+			describe_by(f, near[1], &f->regions.data[i]);
+}
+
 /* Notes the files of these mappings. 0, -ENOSPC or -ENOMEM. */
 static int note_files(struct unwind_feed *f, pid_t tgid, const struct proc_mapping *live, size_t n)
 {
@@ -296,6 +349,9 @@ static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 	}
 	for (size_t i = 0; i < n; i++)
 		complete &= describe(f, &live[i], &f->regions.data[i]);
+	for (size_t i = 0; i < n; i++)
+		if (live[i].file == FILE_NONE)
+			describe_anon(f, live, n, i);
 	leave_compat(f, live, n);
 	if (f->reported_fd < 0 || version)
 		err = unwind_maps_set(f->maps, tgid, version, f->regions.data, n);
@@ -405,6 +461,18 @@ enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t
 	default:
 		return FEED_SOON;
 	}
+}
+
+bool unwind_feed_awaits(struct unwind_feed *f, uint32_t file)
+{
+	enum unwind_table_state state = unwind_tables_state(f->tables, number_of(file));
+	struct file_view v;
+
+	if (state != TABLE_UNKNOWN)
+		return state == TABLE_QUEUED;
+	files_get(f->files, file, &v);
+	files_release_fd(f->files, file);
+	return v.err == -EAGAIN;
 }
 
 int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file)

@@ -16,6 +16,7 @@
 
 struct unwind_feed;
 struct files;
+struct proc_mapping;
 struct procs;
 struct sampler;
 
@@ -34,6 +35,10 @@ void unwind_feed_free(struct unwind_feed *f);
 /* For procs_opts.changed, with the feed as ctx. Only notes the process. */
 void unwind_feed_changed(void *ctx, pid_t tgid);
 
+/* For procs_opts.is_code_of, with the feed as ctx. */
+bool unwind_feed_is_code_of(void *ctx, const struct proc_mapping *m, uint64_t va,
+			    uint64_t *file_off);
+
 /* Brings the kernel's maps up to date with the process table. Never waits. */
 void unwind_feed_run(struct unwind_feed *f, struct procs *procs);
 
@@ -51,6 +56,9 @@ enum feed_place {
 /* Looks up a file id, or FILE_VDSO. *table is borrowed until the next unwind_feed_run(). */
 enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
 				  const void **table, uint64_t *va_minus_off);
+
+/* True if the table of a file (a file id) is on its way. Requests nothing. */
+bool unwind_feed_awaits(struct unwind_feed *f, uint32_t file);
 
 /* Why a file (a file id) has no unwind table: see unwind_tables_error(). */
 int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file);

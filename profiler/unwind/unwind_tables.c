@@ -389,6 +389,24 @@ bool unwind_tables_get(const struct unwind_tables *t, uint32_t file, uint64_t fi
 	return false;
 }
 
+bool unwind_tables_find_code(const struct unwind_tables *t, uint32_t file, uint64_t elf_va,
+			     uint32_t *slot, uint64_t *file_off)
+{
+	const struct entry *e = find(t, file);
+	const struct kernel_table *k = e ? e->table : NULL;
+
+	for (uint32_t i = 0; k && i < k->n_segs; i++) {
+		uint64_t off = elf_va - k->segs[i].va_minus_off;
+
+		if (off - k->segs[i].off < k->segs[i].len) {
+			*slot = k->slot;
+			*file_off = off;
+			return true;
+		}
+	}
+	return false;
+}
+
 void unwind_tables_touch(struct unwind_tables *t, uint32_t file)
 {
 	struct entry *e = find(t, file);

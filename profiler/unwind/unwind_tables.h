@@ -73,6 +73,11 @@ bool unwind_tables_has_queue(struct unwind_tables *t);
 bool unwind_tables_get(const struct unwind_tables *t, uint32_t file, uint64_t file_off,
 		       uint32_t *slot, uint64_t *va_minus_off);
 
+/* Gives the slot of a loaded table, and the offset in the file of this ELF address, if that is in an executable
+ * segment. False: not loaded, or no such segment. */
+bool unwind_tables_find_code(const struct unwind_tables *t, uint32_t file, uint64_t elf_va,
+			     uint32_t *slot, uint64_t *file_off);
+
 /* Reports that a walk in user space used the table. */
 void unwind_tables_touch(struct unwind_tables *t, uint32_t file);
 

@@ -45,6 +45,41 @@ static void test_kinds(void **state)
 	procs_free(p);
 }
 
+/* What the feed says: 0x8000 bytes of each file are code, mapped from its beginning. */
+static bool is_code_of(void *ctx, const struct proc_mapping *m, uint64_t va, uint64_t *file_off)
+{
+	(*(unsigned *)ctx)++;
+	*file_off = va - (m->start - m->file_off);
+	return *file_off < 0x8000;
+}
+
+static void test_code_copied_to_anonymous_memory(void **state)
+{
+	unsigned asked = 0;
+	struct procs_opts opts = {.is_code_of = is_code_of, .is_code_of_ctx = &asked};
+	struct procs *p = new_table(&opts);
+
+	(void)state;
+	map(p, 10, 1, 0x10000, 0x1000, 0x1000, 7);
+	map(p, 10, 1, 0x11000, 0x2000, 0, FILE_NONE); /* between two pieces of the file */
+	map(p, 10, 1, 0x13000, 0x1000, 0x4000, 7);
+	map(p, 10, 1, 0x20000, 0x1000, 0, FILE_NONE);
+	map(p, 10, 1, 0x2f000, 0x1000, 0, FILE_NONE); /* below the piece that is left */
+	map(p, 10, 1, 0x30000, 0x1000, 0x1000, 8);
+	assert_file(p, 1, 10, 0x10010, 7, 0x1010);
+	assert_int_equal(asked, 0);
+	assert_file(p, 1, 10, 0x11010, 7, 0x2010);
+	assert_file(p, 1, 10, 0x2f010, 8, 0x10);
+	assert_kind(p, 1, 10, 0x20010, PLACE_ANON);
+	assert_int_equal(at(p, 1, 10, 0x20010).file, 8); /* one of those asked */
+	for (uint64_t i = 0; i < 20; i++)
+		map(p, 20 + i, 1, 0x100000 + i * 0x2000, 0x1000, 0, FILE_NONE);
+	asked = 0;
+	assert_kind(p, 1, 100, 0x100000 + 18 * 0x2000, PLACE_ANON);
+	assert_int_equal(asked, 0); /* too far from any file */
+	procs_free(p);
+}
+
 static void test_fork_exec_exit(void **state)
 {
 	struct procs *p = new_table(NULL);
@@ -413,6 +448,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replaced_mapping_still_resolves),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_code_copied_to_anonymous_memory),
 		cmocka_unit_test(test_fork_exec_exit),
 		cmocka_unit_test(test_main_thread_exits_first),
 		cmocka_unit_test(test_exec_ends_other_threads),

@@ -55,6 +55,15 @@ enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t
 	return feed_says;
 }
 
+/* Whether a table is on its way. */
+static bool feed_awaits;
+
+bool unwind_feed_awaits(struct unwind_feed *f, uint32_t file)
+{
+	(void)f, (void)file;
+	return feed_awaits;
+}
+
 /* What libunwind finds: frames 1, 2, ... so many; 0: the sample is lost. */
 static size_t libunwind_finds;
 static enum cfi_walk_end libunwind_ends;
@@ -119,6 +128,7 @@ static int begin(void **state)
 {
 	(void)state;
 	feed_says = FEED_NEVER;
+	feed_awaits = false;
 	feed_asked = libunwind_asked = known_files = 0;
 	libunwind_finds = 3;
 	libunwind_ends = CFI_WALK_ROOT;
@@ -251,6 +261,39 @@ TEST(test_old_system_calls)
 	assert_walked(100, UNWIND_END_CHAIN, FRAMES(time, CODE + 2));
 	assert_walked(101, UNWIND_END_NO_MAPPING, FRAMES(time + 1));
 	assert_walked(102, UNWIND_END_NO_MAPPING, FRAMES(CODE + 1, gettimeofday));
+}
+
+/* Words of 4 bytes, registers whose upper halves mean nothing, and the vDSO's way out of the kernel. */
+TEST(test_32_bit_code)
+{
+	const uint32_t records[] = {0, CODE + 2},
+		       saved[] = {SP + 24, 1, 2, CODE + 2, 3, 4, 0, CODE + 3};
+	struct raw_sample *r = sample(100, FRAMES(CODE + 1, 0)), *call;
+
+	map(procs, 1, TGID, 0xf7f00000, 0x1000, 0, FILE_VDSO);
+	r->is_compat = true;
+	r->regs[UNWIND_RBP] = SP + 16 + (0xdeadull << 32);
+	memcpy(r->stack + KILN_RED_ZONE + 16, records, sizeof(records));
+	call = sample(101, FRAMES(0xf7f00123, 0));
+	call->is_compat = call->in_kernel = true;
+	call->regs[UNWIND_RBP] = SP;
+	memcpy(call->stack + KILN_RED_ZONE, saved, sizeof(saved));
+	raw_walk_run(walk, NULL);
+	assert_walked(100, UNWIND_END_COMPAT, FRAMES(CODE + 1, CODE + 2));
+	assert_walked(101, UNWIND_END_COMPAT, FRAMES(0xf7f00123, CODE + 2, CODE + 3));
+	assert_int_equal(libunwind_asked, 0);
+}
+
+/* A return address in the page of probes that the kernel did not tell. */
+TEST(test_uretprobes)
+{
+	const uint64_t page = 0x7ffffffe0000;
+
+	sample(100, FRAMES(CODE + 1, page))->uprobes = page;
+	sample(101, FRAMES(CODE + 1, page + 4096))->uprobes = page;
+	raw_walk_run(walk, NULL);
+	assert_walked(100, UNWIND_END_UPROBE, FRAMES(CODE + 1, page));
+	assert_walked(101, UNWIND_END_NO_MAPPING, FRAMES(CODE + 1, page + 4096));
 }
 
 /* More stack than was copied. */
@@ -432,6 +475,8 @@ int main(void)
 		T(test_a_file_that_has_no_table),
 		T(test_zeros_are_no_root),
 		T(test_old_system_calls),
+		T(test_32_bit_code),
+		T(test_uretprobes),
 		T(test_the_end_of_what_was_copied),
 		T(test_in_the_middle_of_an_exec),
 		T(test_waiting_for_a_table),

@@ -3,9 +3,11 @@
  * What the kernel half is told of processes, and when: by the state of their files' tables. Tables and
  * maps are this file's own; with those of a kernel: tests/kernel/test_unwind_feed.c.
  */
+#include "tests/lib/fake_tables.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/proc_table.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <sys/sysmacros.h>
 
@@ -20,8 +22,6 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
-/* What the feed did, in order: "want(1) set(100:0) release". */
-static struct buf done;
 static bool reports; /* samples report mappings */
 
 /* --- in the place of the sampler's ----------------------------------------------------------- */
@@ -53,130 +53,6 @@ int bpf_map_delete_elem(int fd, const void *key)
 	(void)fd;
 	buf_printf(&done, "tell_again(%u) ", *(const uint32_t *)key);
 	return 0;
-}
-
-/* --- in the place of the tables: file number n has slot 10 + n, and 1000 * n from offset to address - */
-
-#define NUMBERS 16
-
-static struct {
-	enum unwind_table_state state;
-	int error, want_err;
-	bool other_segment; /* it has none for what is mapped */
-} tables[NUMBERS];
-
-static uint32_t changed[NUMBERS];
-static size_t n_changed;
-static bool has_queue;
-static struct unwind_tables_opts tables_opts;
-static uint32_t asked_whether_known = UINT32_MAX;
-static bool is_known;
-
-int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opts *opts)
-{
-	tables_opts = *opts;
-	*out = (struct unwind_tables *)&tables;
-	return 0;
-}
-
-void unwind_tables_free(struct unwind_tables *t)
-{
-	assert_ptr_equal(t, &tables);
-}
-
-enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint32_t file)
-{
-	(void)t;
-	assert_true(file < NUMBERS);
-	return tables[file].state;
-}
-
-int unwind_tables_error(const struct unwind_tables *t, uint32_t file)
-{
-	(void)t;
-	return tables[file].error;
-}
-
-int unwind_tables_want(struct unwind_tables *t, uint32_t file, const struct sym_file *what)
-{
-	(void)t;
-	assert_true(fcntl(what->fd, F_GETFD) >= 0);
-	buf_printf(&done, "want(%u) ", file);
-	if (!tables[file].want_err)
-		tables[file].state = TABLE_QUEUED;
-	return tables[file].want_err;
-}
-
-bool unwind_tables_has_queue(struct unwind_tables *t)
-{
-	(void)t;
-	return has_queue;
-}
-
-bool unwind_tables_get(const struct unwind_tables *t, uint32_t file, uint64_t file_off,
-		       uint32_t *slot, uint64_t *va_minus_off)
-{
-	(void)t, (void)file_off;
-	if (tables[file].state != TABLE_LOADED || tables[file].other_segment)
-		return false;
-	*slot = 10 + file;
-	*va_minus_off = 1000 * file;
-	return true;
-}
-
-void unwind_tables_touch(struct unwind_tables *t, uint32_t file)
-{
-	(void)t;
-	buf_printf(&done, "touch(%u) ", file);
-}
-
-const void *unwind_tables_blob(const struct unwind_tables *t, uint32_t file)
-{
-	(void)t;
-	return &tables[file];
-}
-
-void unwind_tables_hurry(struct unwind_tables *t, uint32_t file)
-{
-	(void)t;
-	buf_printf(&done, "hurry(%u) ", file);
-}
-
-size_t unwind_tables_poll(struct unwind_tables *t, uint32_t **files)
-{
-	size_t n = n_changed;
-
-	(void)t;
-	n_changed = 0;
-	*files = changed;
-	return n;
-}
-
-void unwind_tables_release(struct unwind_tables *t)
-{
-	(void)t;
-	buf_str(&done, "release ");
-}
-
-void unwind_tables_forget(struct unwind_tables *t, bool (*known)(void *ctx, uint32_t file),
-			  void *ctx)
-{
-	(void)t;
-	assert_true(known(ctx, 0)); /* the vDSO always is */
-	is_known = known(ctx, asked_whether_known);
-	buf_str(&done, "forget ");
-}
-
-bool unwind_tables_settle(struct unwind_tables *t, int timeout_ms)
-{
-	(void)t, (void)timeout_ms;
-	return true;
-}
-
-void unwind_tables_stats(struct unwind_tables *t, struct unwind_tables_stats *out)
-{
-	(void)t;
-	*out = (struct unwind_tables_stats){.loaded = 77};
 }
 
 /* --- in the place of the kernel's maps --------------------------------------------------------- */
@@ -322,6 +198,48 @@ static const struct unwind_region *region_at(uint64_t start)
 
 /* --- tests --------------------------------------------------------------------------------------- */
 
+#define VDSO_AT 0x7ffe0000000ull
+
+/* Anonymous memory where the code of a file would be, by what is mapped next to it. */
+TEST(test_code_copied_to_anonymous_memory)
+{
+	struct proc_mapping near = {0x10000, 0x1000, 0x3000, file[0], 0};
+	uint64_t file_off;
+
+	tables[1].state = TABLE_QUEUED;
+	map(procs, 1, 100, 0x10000, 0x1000, 0x3000, file[0]);
+	map(procs, 1, 100, 0x11000, 0x2000, 0, FILE_NONE);
+	map(procs, 1, 100, 0x18000, 0x1000, 0, FILE_NONE); /* beyond the file's code */
+	run();
+	assert_int_equal(region_at(0x11000)->slot, UNWIND_SLOT_NONE); /* not known yet */
+	assert_true(unwind_feed_awaits(feed, file[0]));
+	tables[1].state = TABLE_LOADED;
+	changed[n_changed++] = 1;
+	run();
+	assert_false(unwind_feed_awaits(feed, file[0]));
+	assert_int_equal(region_at(0x11000)->slot, 11);
+	assert_int_equal(region_at(0x11000)->bias, 0x10000 - 0x3000 - 1000);
+	assert_int_equal(region_at(0x18000)->slot, UNWIND_SLOT_JIT);
+	assert_true(unwind_feed_is_code_of(feed, &near, 0x12345, &file_off));
+	assert_int_equal(file_off, 0x3000 + 0x2345);
+	assert_false(unwind_feed_is_code_of(feed, &near, 0xc000, &file_off));
+	assert_false(unwind_feed_is_code_of(feed, &near, 0x18000, &file_off));
+}
+
+/* Programs of 32 bits are walked in user space, also where nothing describes their code. */
+TEST(test_32_bit_programs)
+{
+	tables[1].state = TABLE_LOADED;
+	tables[1].head.machine = EM_386;
+	map(procs, 1, 100, 0x10000, 0x1000, 0x3000, file[0]);
+	map(procs, 1, 100, 0x70000000, 0x1000, 0, FILE_NONE);
+	map(procs, 1, 100, 0xf7f00000, 0x1000, 0, FILE_VDSO);
+	run();
+	assert_int_equal(n_regions, 3);
+	for (size_t i = 0; i < n_regions; i++)
+		assert_int_equal(regions[i].slot, UNWIND_SLOT_NONE);
+}
+
 TEST(test_what_is_told_of_mappings)
 {
 	static const struct {
@@ -345,7 +263,7 @@ TEST(test_what_is_told_of_mappings)
 		tables[1].other_segment = cases[i].other_segment;
 		map(procs, 1, tgid, 0x10000, 0x1000, 0x3000, file[0]);
 		map(procs, 1, tgid, 0x20000, 0x1000, 0, FILE_NONE);
-		map(procs, 1, tgid, 0x30000, 0x1000, 0, FILE_VDSO);
+		map(procs, 1, tgid, VDSO_AT, 0x1000, 0, FILE_VDSO);
 		/* what nobody has asked for yet is asked for, what was evicted when a walk wants it */
 		snprintf(want, sizeof(want), "%sset(%d:0) release ",
 			 cases[i].state == TABLE_UNKNOWN ? "want(1) " : "", tgid);
@@ -353,9 +271,11 @@ TEST(test_what_is_told_of_mappings)
 		assert_int_equal(n_regions, 3);
 		assert_int_equal(region_at(0x10000)->slot, cases[i].slot);
 		assert_int_equal(region_at(0x10000)->len, 0x1000);
-		assert_int_equal(region_at(0x20000)->slot, UNWIND_SLOT_JIT);
-		assert_int_equal(region_at(0x30000)->slot, 10);
-		assert_int_equal(region_at(0x30000)->bias, 0x30000);
+		assert_int_equal(region_at(0x20000)->slot, tables[1].state == TABLE_QUEUED
+								   ? UNWIND_SLOT_NONE
+								   : UNWIND_SLOT_JIT);
+		assert_int_equal(region_at(VDSO_AT)->slot, 10);
+		assert_int_equal(region_at(VDSO_AT)->bias, VDSO_AT);
 		if (cases[i].slot == 11)
 			assert_int_equal(region_at(0x10000)->bias, 0x10000 - 0x3000 - 1000);
 	}
@@ -506,7 +426,7 @@ static const char *place(uint32_t id, enum feed_place want)
 	buf_clear(&done);
 	assert_int_equal(unwind_feed_place(feed, id, 0x100, &table, &va_minus_off), want);
 	if (want == FEED_TABLE) {
-		assert_ptr_equal(table, &tables[id == FILE_VDSO ? 0 : id + 1]);
+		assert_ptr_equal(table, &tables[id == FILE_VDSO ? 0 : id + 1].head);
 		assert_int_equal(va_minus_off, 1000 * (id == FILE_VDSO ? 0 : id + 1));
 	}
 	return buf_cstr(&done);
@@ -546,6 +466,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
+		T(test_code_copied_to_anonymous_memory),
+		T(test_32_bit_programs),
 		T(test_what_is_told_of_mappings),
 		T(test_a_process_is_set_once_a_run),
 		T(test_tables_come_and_go),
