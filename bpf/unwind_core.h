@@ -331,7 +331,8 @@ UNWIND_INLINE int unwind_step_guess(struct unwind_env *env, struct unwind_frame 
 	struct unwind_frame next = *f;
 	int end;
 
-	if (f->bp - f->sp >= UNWIND_GUESS_MAX || f->bp & (unwind_op_word(env) - 1))
+	/* 32-bit programs have such a record for main() alone, to align the stack. */
+	if (unwind_op_word(env) == 4 || f->bp - f->sp >= UNWIND_GUESS_MAX || f->bp & 7)
 		return UNWIND_END_NO_RULE;
 	end = unwind_step_fp(env, &next, 0);
 	if (end != UNWIND_ON || unwind_op_place(env, next.pc - 1, &place) == UNWIND_IN_NOTHING)

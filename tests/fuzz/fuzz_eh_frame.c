@@ -44,9 +44,14 @@ static int add_row(void *ctx, uint64_t va, struct unwind_rule rule)
 	return unwind_encoder_row(r->encoder, va, rule);
 }
 
-static void fuzz_section(const uint8_t *data, size_t len, bool debug_frame)
+static void fuzz_section(const uint8_t *data, size_t len, bool debug_frame, bool is_i386)
 {
-	const struct cfi_section sec = {data, len, BEGIN, debug_frame, false};
+	const struct cfi_section sec = {.data = data,
+					.len = len,
+					.va = BEGIN,
+					.debug_frame = debug_frame,
+					.is_32 = is_i386,
+					.is_i386 = is_i386};
 	struct unwind_stats stats = {0};
 	struct rows r = {0};
 	size_t blob_len;
@@ -57,6 +62,8 @@ static void fuzz_section(const uint8_t *data, size_t len, bool debug_frame)
 		return;
 	if (unwind_encoder_new(&r.encoder, BEGIN, END))
 		abort();
+	if (is_i386)
+		unwind_encoder_set_i386(r.encoder);
 	for (size_t i = 0; i < cfi.fdes.len; i++) {
 		if (i && cfi.fdes.data[i].start < cfi.fdes.data[i - 1].end)
 			abort();
@@ -114,8 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (!len)
 		return 0;
-	if (data[0] == 'e' || data[0] == 'd')
-		fuzz_section(data + 1, len - 1, data[0] == 'd');
+	if (memchr("edED", data[0], 4)) /* capitals: of i386 */
+		fuzz_section(data + 1, len - 1, (data[0] | 32) == 'd', data[0] < 'a');
 	else if (data[0] == 0x7f)
 		fuzz_file(data, len);
 	else
