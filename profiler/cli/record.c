@@ -168,6 +168,29 @@ static int say_failure(const struct record_options *r, int err, const char *why,
 	}
 }
 
+/* Says why a profile would be empty, as far as the counters tell. */
+static void say_no_samples(const struct record_options *r, const struct session_result *s,
+			   const struct quality *q)
+{
+	const char *what = r->argv ? r->argv[0] : r->all ? "the machine" : "the target";
+	double seconds = (double)s->elapsed_ns / 1e9;
+	uint64_t lost = quality_lost(q) - q->lost[LOSS_timer_overrun] - q->lost[LOSS_cpu_gap];
+
+	if (lost) /* of the target, that is: those of others are filtered out before */
+		log_error("no samples: all that were taken of %s in %.1f s were lost; nothing was "
+			  "written",
+			  what, seconds);
+	else if (!q->filtered && !q->idle && !q->stolen)
+		log_error(
+			"no samples: the timers of this machine did not fire in %.1f s, see `kiln "
+			"doctor`; nothing was written",
+			seconds);
+	else
+		log_error("no samples: %s used no CPU time while it was recorded (%.1f s); nothing "
+			  "was written",
+			  what, seconds);
+}
+
 static int finish(const struct record_options *r, const struct session_result *s,
 		  const struct quality *q, const char *path)
 {
@@ -175,11 +198,7 @@ static int finish(const struct record_options *r, const struct session_result *s
 	int code;
 
 	if (!s->profile->samples.len) {
-		const char *what = r->argv ? r->argv[0] : r->all ? "the machine" : "the target";
-
-		log_error("no samples: %s used no CPU time while it was recorded (%.1f s); nothing "
-			  "was written",
-			  what, (double)s->elapsed_ns / 1e9);
+		say_no_samples(r, s, q);
 		return EXIT_NO_SAMPLES;
 	}
 	code = write_profile(r, s->profile, path, &written);

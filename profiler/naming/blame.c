@@ -183,6 +183,10 @@ static void merge_suspects(struct blame *b, const struct naming *n, const struct
 	"the reader of its call frame information failed on it: rebuild it, with frame pointers "  \
 	"if it fails again"
 
+#define UNREADABLE_CFI                                                                             \
+	"its call frame information cannot be read: the file is damaged, no ELF file, of another " \
+	"architecture, or larger than kiln reads"
+
 /* Why stacks end in a file's code, and the remedy, by the reason for the walk's end. */
 static const char *const file_remedy[UNWIND_END_COUNT] = {
 	[UNWIND_ON] = "built without frame pointers, and unwind tables were not used: see "
@@ -204,8 +208,9 @@ static const char *const file_remedy[UNWIND_END_COUNT] = {
 			    "coroutine's), or code on the way keeps no frame pointers",
 	[UNWIND_END_UPROBE] = "somebody watches its functions with uretprobes (perf, bpftrace), "
 			      "which hide return addresses: profile without them",
-	[UNWIND_END_COMPAT] = "32-bit code whose callers were not found: what it calls has no call "
-			      "frame information, or only what is for 64-bit programs",
+	[UNWIND_END_COMPAT] =
+		"a 32-bit program: its signal frames, and code in it without call frame "
+		"information, are not walked",
 };
 
 static enum unwind_end main_reason(const struct suspect *s)
@@ -221,12 +226,22 @@ static enum unwind_end main_reason(const struct suspect *s)
 static const char *broken_hint(const struct suspect *s, const struct naming *n)
 {
 	int err = n->opts.feed ? unwind_feed_table_error(n->opts.feed, s->owner) : 0;
+	enum unwind_end reason = main_reason(s);
 
 	if (!s->broken)
 		return NULL;
-	if (err)
-		return err == -ECONNABORTED ? BAD_CFI : NO_CFI;
-	return file_remedy[main_reason(s)];
+	if (reason == UNWIND_END_UPROBE) /* whatever describes the file */
+		return file_remedy[reason];
+	switch (err) {
+	case 0:
+		return file_remedy[reason];
+	case -ECONNABORTED:
+		return BAD_CFI;
+	case -ENODATA:
+		return NO_CFI;
+	default:
+		return UNREADABLE_CFI;
+	}
 }
 
 /* What to do, or NULL. The caller frees it. */
@@ -238,7 +253,8 @@ static char *hint_for_file(const struct suspect *s, const struct naming *n,
 	struct buf b = {0};
 
 	if (v->err && (broken || s->unnamed * 2 >= s->frames)) {
-		buf_printf(&b, "%s could not be opened: %s", v->path, strerror(-v->err));
+		buf_printf(&b, "%s could not be opened: %s%s", v->path, strerror(-v->err),
+			   v->err == -EMFILE ? " (raise `ulimit -n`)" : "");
 		return buf_take(&b);
 	}
 	if (s->unnamed * 2 >= s->frames) {
@@ -262,6 +278,9 @@ static const struct {
 	{"java", "-XX:+DumpPerfMapAtExit (JDK 17 and newer)", "-XX:+PreserveFramePointer"},
 	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL},
 	{"python3", "-X perf (3.12 and newer)", NULL},
+	{"php", "-d opcache.jit_debug=16", NULL},
+	{"beam.smp", "+JPperf true (OTP 25 and newer)", "+JPperf true"},
+	{"luajit", NULL, NULL}, /* has neither */
 	{"", "the option that makes it write /tmp/perf-PID.map",
 	 "the option that makes it keep frame pointers"},
 };
@@ -281,8 +300,9 @@ static void add_maker_hint(struct buf *b, const struct suspect *s, const char *e
 		i++;
 	exe = *exe ? exe : "its program";
 	if (unnamed)
-		buf_printf(b, "%s pid %d has no perf map: start it with %s", exe, tgid,
-			   makers[i].names);
+		buf_printf(b, "%s pid %d has no perf map%s%s", exe, tgid,
+			   makers[i].names ? ": start it with " : ", and no option to write one",
+			   makers[i].names ?: "");
 	if (is_frameless(s))
 		buf_printf(b, "%s%s keeps no frame pointers in code it compiles%s%s",
 			   unnamed ? "; " : "", exe, makers[i].frames ? ": start it with " : "",

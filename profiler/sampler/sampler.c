@@ -265,13 +265,22 @@ static const char *start_advice(const struct sampler *s, int err)
 	return "cannot open perf events: `kiln doctor` says what is missing";
 }
 
+static const char *online_advice(int err)
+{
+	if (err == -EMFILE || err == -ENFILE)
+		return "too many open files to read which CPUs are online: raise `ulimit -n`";
+	if (err == -ENOENT)
+		return "/sys/devices/system/cpu/online is missing: mount sysfs";
+	return "cannot read /sys/devices/system/cpu/online";
+}
+
 int sampler_start(struct sampler *s, const char **why)
 {
 	struct cpu_list online = {0};
 	int err = cpu_list_online(&online);
 
 	if (err) {
-		*why = "cannot read /sys/devices/system/cpu/online: mount sysfs";
+		*why = online_advice(err);
 		return err;
 	}
 	cpu_stat_read(s->stat, (size_t)s->n_possible);

@@ -19,8 +19,8 @@ struct elf_obj;
  * Compiles .eh_frame (found by section or PT_GNU_EH_FRAME), or .debug_frame if that is all. Go code
  * has no such section. Its rules come from the runtime's table of stack depths (gopclntab.h). Go
  * code that this table does not describe, or not credibly, becomes UNWIND_CFA_FP. *blob is
- * malloc'd. stats may be NULL. 0, -ENODATA (the file describes no frames), -EOPNOTSUPP (not
- * x86-64), -EFBIG (over a cap), -ENOMEM, -EBADMSG or an -errno of reading.
+ * malloc'd. stats may be NULL. 0, -ENODATA (the file describes no frames), -EOPNOTSUPP (neither
+ * x86-64 nor i386), -EFBIG (over a cap), -ENOMEM, -EBADMSG or an -errno of reading.
  */
 int unwind_table_build(void **blob, size_t *len, struct elf_obj *obj, struct unwind_stats *stats);
 

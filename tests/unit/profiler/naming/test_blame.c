@@ -322,7 +322,18 @@ TEST(test_advice_for_files_without_a_table)
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
 	assert_hint("the reader of its call frame information failed on it: rebuild it, with frame "
 		    "pointers if it fails again");
+	table_error = -EBADMSG; /* nothing to rebuild */
+	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
+	assert_hint(
+		"its call frame information cannot be read: the file is damaged, no ELF file, of "
+		"another architecture, or larger than kiln reads");
+	blame_one(f, 10, 0, 5, UNWIND_END_UPROBE); /* whatever describes the file */
+	assert_hint("somebody watches its functions with uretprobes (perf, bpftrace), which hide "
+		    "return addresses: profile without them");
 	table_error = 0;
+	blame_one(f, 10, 0, 5, UNWIND_END_COMPAT);
+	assert_hint("a 32-bit program: its signal frames, and code in it without call frame "
+		    "information, are not walked");
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
 	assert_hint("its call frame information is wrong: rebuild it with frame pointers");
 }
@@ -358,6 +369,12 @@ TEST(test_advice_for_programs_that_make_code)
 		{"/usr/bin/java", 49, 1, NULL},
 		{"/usr/bin/python3.12", 50, 0,
 		 "python3.12 pid 100 has no perf map: start it with -X perf (3.12 and newer)"},
+		{"/usr/bin/php8.2", 50, 0,
+		 "php8.2 pid 100 has no perf map: start it with -d opcache.jit_debug=16"},
+		{"/usr/bin/luajit", 50, 2,
+		 "luajit pid 100 has no perf map, and no option to write one; luajit keeps no "
+		 "frame "
+		 "pointers in code it compiles"},
 		{"/opt/mine", 50, 0,
 		 "mine pid 100 has no perf map: start it with the option that makes it write "
 		 "/tmp/perf-PID.map"},

@@ -448,6 +448,10 @@ static void check_judged(const struct judged_case *c, uint32_t ksym)
 	assert_int_equal(quality.ends_chain,
 			 c->judged == CUT && c->end == UNWIND_END_CHAIN ? 7 : 0);
 	assert_int_equal(quality.ends_zero, c->judged == CUT && c->end == UNWIND_END_ZERO ? 7 : 0);
+	assert_int_equal(quality.ends_uprobe,
+			 c->judged == CUT && c->end == UNWIND_END_UPROBE ? 7 : 0);
+	assert_int_equal(quality.ends_compat,
+			 c->judged == CUT && c->end == UNWIND_END_COMPAT ? 7 : 0);
 	assert_int_equal(quality.kernel_missing, frames[0].cls == AT_MISSED_KERNEL ? 7 : 0);
 	profile_free(profile);
 	profile = NULL;
