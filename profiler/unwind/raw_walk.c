@@ -268,6 +268,13 @@ static enum unwind_end walk_compat(const struct table_walk_ops *ops, struct raw_
 	return end;
 }
 
+/* In 64-bit code, libunwind or a guess by frame pointers might go on. */
+static bool is_left_in_compat(enum unwind_end end)
+{
+	return end == UNWIND_END_NO_RULE || end == UNWIND_END_NO_TABLE || end == UNWIND_END_SLOW ||
+	       end == UNWIND_END_CHAIN;
+}
+
 static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint32_t *n)
 {
 	static const struct table_walk_ops ops = {table_place, read_stack};
@@ -282,10 +289,9 @@ static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint
 	if (end == UNWIND_END_NO_MAPPING && s->now->uprobes &&
 	    frames[*n - 1] - s->now->uprobes < UPROBES_PAGE)
 		return UNWIND_END_UPROBE;
-	if (s->now->is_compat && s->lacks == FILE_NONE && end != UNWIND_END_ROOT &&
-	    end != UNWIND_END_DEEP)
-		return UNWIND_END_COMPAT;
-	return end;
+	return s->now->is_compat && s->lacks == FILE_NONE && is_left_in_compat(end)
+		       ? UNWIND_END_COMPAT
+		       : end;
 }
 
 /* --- one sample ------------------------------------------------------------------------------- */
