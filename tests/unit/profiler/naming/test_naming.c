@@ -432,6 +432,7 @@ struct judged_case {
 static void check_judged(const struct judged_case *c, uint32_t ksym)
 {
 	struct agg_frame frames[4];
+	int ends = c->judged == CUT ? (int)c->end : -1;
 
 	memcpy(frames, c->frames, sizeof(frames));
 	for (int k = 0; k < 4; k++)
@@ -445,13 +446,10 @@ static void check_judged(const struct judged_case *c, uint32_t ksym)
 	assert_int_equal(quality.user_complete, c->judged == COMPLETE ? 7 : 0);
 	assert_int_equal(quality.user_truncated, c->judged == CUT ? 7 : 0);
 	assert_int_equal(quality.user_missing, c->judged == MISSING ? 7 : 0);
-	assert_int_equal(quality.ends_chain,
-			 c->judged == CUT && c->end == UNWIND_END_CHAIN ? 7 : 0);
-	assert_int_equal(quality.ends_zero, c->judged == CUT && c->end == UNWIND_END_ZERO ? 7 : 0);
-	assert_int_equal(quality.ends_uprobe,
-			 c->judged == CUT && c->end == UNWIND_END_UPROBE ? 7 : 0);
-	assert_int_equal(quality.ends_compat,
-			 c->judged == CUT && c->end == UNWIND_END_COMPAT ? 7 : 0);
+	assert_int_equal(quality.ends_chain, ends == UNWIND_END_CHAIN ? 7 : 0);
+	assert_int_equal(quality.ends_zero, ends == UNWIND_END_ZERO ? 7 : 0);
+	assert_int_equal(quality.ends_uprobe, ends == UNWIND_END_UPROBE ? 7 : 0);
+	assert_int_equal(quality.ends_compat, ends == UNWIND_END_COMPAT ? 7 : 0);
 	assert_int_equal(quality.kernel_missing, frames[0].cls == AT_MISSED_KERNEL ? 7 : 0);
 	profile_free(profile);
 	profile = NULL;
@@ -483,6 +481,7 @@ TEST(test_stacks_are_judged)
 		/* zeros are no root, but they may come behind one */
 		{{shown, main_fn}, 2, 0, UNWIND_END_CHAIN, CUT, "shown:3;main:4;[truncated]"},
 		{{shown, main_fn}, 2, 0, UNWIND_END_ZERO, CUT, "shown:3;main:4;[truncated]"},
+		{{shown, main_fn}, 2, 0, UNWIND_END_UPROBE, CUT, "shown:3;main:4;[truncated]"},
 		{{shown, start}, 2, 0, UNWIND_END_CHAIN, COMPLETE, "shown:3;_start"},
 		{{nowhere}, 1, 0, UNWIND_ON, CUT, "[unknown];[truncated]"},
 		/* what is missing in the middle leaves the root what it is */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Records of mappings that come faster than they are handled. */
+/* Records of mappings that come faster than they are handled, and what raw samples say of their stacks. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,10 +58,50 @@ static void mapping_records_are_bounded(void **state)
 	vec_release(&d.mappings);
 }
 
+/* The kernel says where uretprobes have replaced return addresses: not always in what was copied. */
+static void replaced_return_addresses_are_put_back(void **state)
+{
+	const uint64_t sp = 0x7fff0800, base = sp - KILN_RED_ZONE;
+	const size_t stack = 512, len = sizeof(struct kiln_raw_record) + stack;
+	struct kiln_raw_record *rec = calloc(1, len);
+	uint64_t want[512 / 8] = {[2] = 11, [63] = 12};
+	struct raw_sample *r;
+	struct drain d = {0};
+
+	(void)state;
+	assert_non_null(rec);
+	rec->head.kind = KILN_RECORD_RAW;
+	rec->head.n = (uint32_t)stack;
+	rec->regs[UNWIND_RSP] = sp;
+	rec->uprobes = 0x7fffffffe000;
+	rec->replaced[0] = (struct kiln_replaced){base + 16, 11};
+	rec->replaced[1] = (struct kiln_replaced){base + 504, 12};
+	rec->replaced[2] = (struct kiln_replaced){base + 505, 13};
+	rec->replaced[3] = (struct kiln_replaced){base - 8, 14};
+	rec->replaced[4] = (struct kiln_replaced){base + 32, 15}; /* not said to be there */
+	rec->n_replaced = 4;
+	assert_int_equal(on_record(&d, rec, len), 0);
+	r = drain_next_raw(&d);
+	assert_non_null(r);
+	assert_int_equal(r->uprobes, 0x7fffffffe000);
+	assert_memory_equal(r->stack, want, stack);
+	free(r);
+	rec->n_replaced = UINT32_MAX; /* no more than there is room for */
+	rec->is_compat = 1;	      /* in which nothing is put back */
+	assert_int_equal(on_record(&d, rec, len), 0);
+	r = drain_next_raw(&d);
+	assert_true(r->is_compat);
+	assert_memory_equal(r->stack, rec->stack, stack);
+	free(r);
+	free(rec);
+	vec_release(&d.raw);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mapping_records_are_bounded),
+		cmocka_unit_test(replaced_return_addresses_are_put_back),
 	};
 
 	return cmocka_run_group_tests_name("drain_bounds", tests, NULL, NULL);
