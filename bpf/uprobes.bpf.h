@@ -7,6 +7,7 @@
 #ifndef KILN_BPF_UPROBES_H
 #define KILN_BPF_UPROBES_H
 
+#include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -16,12 +17,29 @@
 #define UPROBES_PAGE  4096
 #define UPROBES_DEPTH 64 /* functions with uretprobes in one stack: the kernel's own limit */
 
+/* Whether the kernel keeps what is read here as it always did: else walks end there, and nothing else does. */
+static __always_inline bool uprobes_are_known(void)
+{
+	struct task_struct *task = NULL;
+	struct mm_struct *mm = NULL;
+	struct uprobe_task *u = NULL;
+	struct return_instance *r = NULL;
+	struct xol_area *area = NULL;
+
+	return bpf_core_field_exists(task->utask) && bpf_core_field_exists(u->return_instances) &&
+	       bpf_core_field_exists(u->active_uprobe) && bpf_core_field_exists(u->vaddr) &&
+	       bpf_core_field_exists(u->xol_vaddr) && bpf_core_field_exists(r->stack) &&
+	       bpf_core_field_exists(r->orig_ret_vaddr) && bpf_core_field_exists(r->next) &&
+	       bpf_core_field_exists(mm->uprobes_state.xol_area) &&
+	       bpf_core_field_exists(area->vaddr);
+}
+
 /* What the current task has to do with uprobes: struct uprobe_task; or 0. */
 static __always_inline __u64 uprobes_of_task(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	if (!bpf_core_field_exists(task->utask)) /* a kernel without them */
+	if (!uprobes_are_known())
 		return 0;
 	return (__u64)BPF_CORE_READ(task, utask);
 }
@@ -31,7 +49,7 @@ static __always_inline __u64 uprobes_page(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	if (!bpf_core_field_exists(task->utask))
+	if (!uprobes_are_known())
 		return 0;
 	return BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
 }
