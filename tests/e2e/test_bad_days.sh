@@ -102,6 +102,21 @@ test_usage() {
 	assert_nothing_written
 }
 
+# A reader of the profile would take one of two labels of a key, and not always the same.
+test_labels_that_cannot_be() {
+	local key many=()
+	for key in pid thread_id tid comm cgroup unit container; do
+		assert_status 2 "$KILN" record -a -d 20 -o p.pb.gz -l "$key=x"
+		assert_match "message of $key" err "\"$key\" is a label that kiln sets itself"
+	done
+	assert_status 2 "$KILN" record -a -d 20 -o p.pb.gz -l a=1 -l b=2 -l a=3
+	assert_match "message" err '"a" is given twice'
+	for ((key = 0; key < 59; key++)); do many+=(-l "key$key=x"); done
+	assert_status 2 "$KILN" record -a -d 20 -o p.pb.gz "${many[@]}"
+	assert_match "message" err 'at most 58 labels'
+	assert_nothing_written
+}
+
 # Said before the recording, not after it.
 test_unknown_suffix() {
 	local before=$SECONDS

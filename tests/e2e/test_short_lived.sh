@@ -5,52 +5,8 @@
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/profile.sh
 . "$SRC/tests/lib/profile.sh"
-
-# A C project of its own making: FILES sources with a few functions each, and a Makefile.
-generate_project() { # DIRECTORY FILES
-	local i f
-	mkdir -p "$1"
-	for ((i = 0; i < $2; i++)); do
-		{
-			printf '#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n'
-			for ((f = 0; f < 40; f++)); do
-				cat <<-C
-					int part_${i}_$f(int n, char *s)
-					{
-						for (int i = 0; i < n; i++)
-							if (s[i] == $f || strlen(s + i) > $i)
-								n += atoi(s + i) ^ $f;
-							else
-								printf("%d %s", n, s);
-						return n ? part_${i}_$f(n / 2, s) : $i;
-					}
-				C
-			done
-			[ "$i" -ne 0 ] || echo 'int main(int argc, char **argv) { return part_0_0(argc, *argv); }'
-		} >"$1/part$i.c"
-	done
-	cat >"$1/Makefile" <<-'MAKE'
-		OBJECTS := $(patsubst %.c,%.o,$(wildcard *.c))
-		project: $(OBJECTS); $(CC) -o $@ $^
-		%.o: %.c; $(CC) -O1 -g -w -c -o $@ $<
-	MAKE
-}
-
-# Of the samples of a condition, the share whose leaf function has a name: neither a bare address
-# nor "module+sub_...", the start of code that no symbol names.
-leaf_named() { # FILE CONDITION
-	profile_py samples "$1" | awk -F '\t' "$2"' {
-		n = split($6, f, ";"); all += $1
-		if (f[n] !~ /^(0x[0-9a-f]+|.*\+(sub_|0x)[0-9a-f]+|\[unknown\])$/) named += $1
-	} END { printf "%.2f\n", all ? 100 * named / all : 0 }'
-}
-
-leaf_in_module() { # FILE CONDITION
-	profile_py samples "$1" | awk -F '\t' "$2"' {
-		n = split($7, m, ";"); all += $1
-		if (m[n] != "" && m[n] != "[unknown]") known += $1
-	} END { printf "%.2f\n", all ? 100 * known / all : 0 }'
-}
+# shellcheck source=tests/lib/short_lives.sh
+. "$SRC/tests/lib/short_lives.sh"
 
 test_make() {
 	need_bpf
@@ -97,6 +53,17 @@ test_program_that_was_removed() {
 	assert_no_file gone
 	assert_at_least "samples through at_the_bottom" \
 		"$(profile_share p.pb.gz "$(in_stack at_the_bottom)" '$3 == "gone"')" 95
+}
+
+# More than may be open at once: each is named before it is closed.
+test_more_programs_than_files_may_be_open() {
+	need_bpf
+	export -f run_and_remove
+	"$KILN" record -q -F 997 -o p.pb.gz -- bash -c 'run_and_remove 1 400 20'
+	assert_at_least "programs seen" \
+		"$(profile_py samples p.pb.gz | awk -F '\t' '$3 ~ /^once/ { print $3 }' | sort -u | wc -l)" 390
+	assert_at_least "samples that name their function" "$(once_named p.pb.gz)" 97
+	assert_accounting p.pb.gz
 }
 
 run_tests "$@"

@@ -56,6 +56,59 @@ static void windows_do_not_mix(void **state)
 	release(&r);
 }
 
+/* Of two stacks of user space: the leaf alone tells them apart. */
+static bool differ_in_leaf(const struct window *w, const struct window_stack *a,
+			   const struct window_stack *b)
+{
+	const uint64_t *at = w->frames.data + a->first, *bt = w->frames.data + b->first;
+
+	return a->side == KILN_SIDE_USER && b->side == KILN_SIDE_USER && a->len &&
+	       a->len == b->len && at[0] != bt[0] &&
+	       !memcmp(at + 1, bt + 1, (a->len - 1) * sizeof(*at));
+}
+
+static volatile uint64_t spun;
+
+/* Instructions of one function, which calls none: the callers are the same for all of them. */
+static pid_t fork_spinner(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		spun++;
+}
+
+/* Frames are sent once for each stack, and the word that stands for them tells every frame. */
+static void stacks_are_told_apart_by_their_leaf(void **state)
+{
+	struct sampler_opts opts = defaults();
+	pid_t pid = fork_spinner();
+	unsigned pairs = 0;
+	struct window *w;
+	struct run r;
+
+	(void)state;
+	opts.filter_tgids = true;
+	begin(&r, &opts);
+	assert_int_equal(sampler_add_target(r.sampler, pid), 0);
+	start(&r);
+	usleep(500000);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(drain_window(r.drain, &w), 0);
+	for (size_t i = 0; i < w->stacks.len; i++)
+		for (size_t j = 0; j < i; j++)
+			pairs += differ_in_leaf(w, &w->stacks.data[i], &w->stacks.data[j]);
+	assert_true(pairs > 0);
+	window_free(w);
+	sampler_stop(r.sampler);
+	release(&r);
+}
+
 #if FAIL_ALLOC
 
 /* Whichever allocation fails, what was not read is gone, and the next windows are right. */
@@ -97,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(windows_in_turn),
 		cmocka_unit_test(windows_do_not_mix),
+		cmocka_unit_test(stacks_are_told_apart_by_their_leaf),
 #if FAIL_ALLOC
 		cmocka_unit_test(a_drain_that_fails),
 #endif

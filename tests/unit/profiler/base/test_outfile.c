@@ -7,6 +7,24 @@
 #include "profiler/base/outfile.h"
 #include "tests/lib/fixture.h"
 
+/* --- the disk ------------------------------------------------------------------------------------- */
+
+static unsigned syncs;	      /* of files that are not named yet */
+static const char *not_there; /* until it is named */
+static int sync_err;
+
+/* Instead of the C library's. */
+int fsync(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(access(not_there ?: "/", F_OK), not_there ? -1 : 0);
+	syncs++;
+	errno = sync_err;
+	return sync_err ? -1 : 0;
+}
+
 static int write_text(const char *path, const char *text)
 {
 	struct outfile *f;
@@ -149,6 +167,27 @@ static void a_fifo_is_opened_once(void **state)
 	assert_int_equal(write_text("f", "text"), -EPERM); /* and does not hang */
 }
 
+/* After a power cut there is the old file or the whole new one: what it holds goes to the disk before its name
+ * does. */
+static void a_file_is_on_the_disk_before_it_has_its_name(void **state)
+{
+	(void)state;
+	fixture_write("old", "before");
+	not_there = "x";
+	syncs = 0;
+	assert_int_equal(write_text("x", "text"), 0);
+	assert_int_equal(syncs, 1);
+	not_there = NULL;
+	sync_err = EIO;
+	assert_int_equal(write_text("old", "after"), -EIO);
+	assert_holds("old", "before");
+	sync_err = EINVAL; /* of a file system that cannot */
+	assert_int_equal(write_text("old", "after"), 0);
+	sync_err = 0;
+	assert_holds("old", "after");
+	assert_only("old x");
+}
+
 static void devices_stay(void **state)
 {
 	struct stat st;
@@ -170,6 +209,7 @@ int main(void)
 		CASE(links_without_end_are_an_error),
 		CASE(an_open_file_is_written_to_where_it_ends),
 		CASE(a_fifo_is_opened_once),
+		CASE(a_file_is_on_the_disk_before_it_has_its_name),
 		CASE(devices_stay),
 	};
 

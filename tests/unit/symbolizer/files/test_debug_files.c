@@ -162,7 +162,7 @@ static void test_dwp(void **state)
 /* "..", absolute links and magic links do not lead out of a root. */
 static void test_rooted_open(void **state)
 {
-	_cleanup_close_ int root = -1;
+	_cleanup_close_ int root = -1, host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int fd;
 
 	(void)state;
@@ -186,6 +186,8 @@ static void test_rooted_open(void **state)
 	assert_int_equal(rooted_open(root, "magic"), -ENOENT);
 	assert_int_equal(rooted_open(root, "fifo"), -EINVAL);
 	assert_int_equal(rooted_open(root, "sub"), -EINVAL);
+	/* a link of procfs leads to a file without a path, whatever root it is in */
+	assert_int_equal(rooted_open(host, "/proc/self/exe"), -ELOOP);
 }
 
 int main(void)

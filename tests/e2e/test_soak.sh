@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A recording of everything that goes on and on, beside compile loops and storms of short-lived programs: what it
+# holds does not grow, and at its end the dead still have names. KILN_TEST_SOAK_S is how long: `make soak` takes
+# 30 minutes. What is held is looked at from the first five minutes on, so a short run judges only names.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
+# shellcheck source=tests/lib/short_lives.sh
+. "$SRC/tests/lib/short_lives.sh"
+
+soak_s=${KILN_TEST_SOAK_S:-15}
+settle_s=300
+
+compile_for_ever() {
+	generate_project project 20
+	while :; do
+		make -s -j1 -C project && rm -f project/*.o project/project
+	done
+}
+
+storm_for_ever() {
+	local i=0
+	while :; do
+		"$WORKLOADS/forkstorm" 3 2 20 1 >/dev/null
+		run_and_remove $((i + 1)) $((i + 10)) 10
+		i=$((i + 10))
+	done
+}
+
+all_of() { # PID
+	local child
+	echo "$1"
+	for child in $(pgrep -P "$1"); do
+		all_of "$child"
+	done
+}
+
+# KB in pages that cannot be swapped out: the rings of perf events, and BPF maps.
+locked_kb() { # PID
+	{
+		awk '/^Vm(Lck|Pin):/ { print $2 }' "/proc/$1/status"
+		cat "/proc/$1/fdinfo/"* 2>/dev/null | awk '/^memlock:/ { print $2 / 1024 }'
+	} | awk '{ n += $1 } END { printf "%d\n", n }'
+}
+
+# "SECONDS RSS_KB DESCRIPTORS LOCKED_KB": resident memory and descriptors of all processes of kiln's.
+look_at() { # PID
+	local pid rss=0 fds=0 kb
+	for pid in $(all_of "$1"); do
+		kb=$(awk '/^VmRSS:/ { print $2 }' "/proc/$pid/status" 2>/dev/null || true)
+		rss=$((rss + ${kb:-0}))
+		fds=$((fds + $(find "/proc/$pid/fd" -mindepth 1 2>/dev/null | wc -l)))
+	done
+	echo "$((SECONDS - began)) $rss $fds $(locked_kb "$1")"
+}
+
+# How much a column grows in a minute, by the line of least squares through what came after it settled.
+growth() { # FILE COLUMN
+	awk -v c="$2" -v from="$settle_s" '$1 >= from { n++; x += $1; y += $c; xx += $1 * $1; xy += $1 * $c }
+		END { d = n * xx - x * x; printf "%.2f\n", d ? 60 * (n * xy - x * y) / d : 0 }' "$1"
+}
+
+test_a_long_recording() {
+	need_bpf
+	local every_s=$((soak_s < 600 ? soak_s / 5 : 30)) kiln
+	export KILN_CACHE_DIR=$T/cache
+	start compile_for_ever
+	start storm_for_ever
+	start "$KILN" record -a -F 199 -d "${soak_s}s" -o p.pb.gz 2>err
+	kiln=$started
+	began=$SECONDS
+	while sleep "$every_s" && [ -e "/proc/$kiln/fd/0" ]; do
+		look_at "$kiln" >>held
+	done
+	wait "$kiln"
+	end_started "$T"
+	awk 'NR == 1 || NR % 10 == 0 { print "# " $1 " s: " $2 " KB resident, " $3 " descriptors, " $4 " KB locked" }' held
+	if [ "$soak_s" -ge $((2 * settle_s)) ]; then
+		echo "# a minute: $(growth held 2) KB resident, $(growth held 3) descriptors, $(growth held 4) KB locked"
+		assert_at_most "KB of resident memory more a minute" "$(growth held 2)" 200
+		assert_at_most "descriptors more a minute" "$(growth held 3)" 1
+		assert_at_most "KB of locked memory more a minute" "$(growth held 4)" 100
+	fi
+	assert_at_least "samples of programs that were removed" "$(profile_samples p.pb.gz '$3 ~ /^once/')" 100
+	assert_at_least "of these, those that name their function" "$(once_named p.pb.gz)" 98
+	assert_at_least "samples of the compiler that name their module" \
+		"$(leaf_in_module p.pb.gz '$3 == "cc1"')" 98
+	assert_at_least "samples of other programs that name their function" \
+		"$(leaf_named p.pb.gz '$3 == "forkstorm" && $7 ~ /forkstorm[^;]*$/')" 98
+	assert_accounting p.pb.gz
+}
+
+run_tests "$@"
