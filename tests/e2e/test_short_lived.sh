@@ -59,6 +59,7 @@ test_program_that_was_removed() {
 test_more_programs_than_files_may_be_open() {
 	need_bpf
 	export -f run_and_remove
+	export WORKLOADS
 	"$KILN" record -q -F 997 -o p.pb.gz -- bash -c 'run_and_remove 1 400 20'
 	assert_at_least "programs seen" \
 		"$(profile_py samples p.pb.gz | awk -F '\t' '$3 ~ /^once/ { print $3 }' | sort -u | wc -l)" 390

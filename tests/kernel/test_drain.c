@@ -4,10 +4,31 @@
 #include "tests/lib/fail_alloc.h"
 #include "tests/lib/sampler_run.h"
 
+struct seen {
+	uint64_t samples, stacks;
+};
+
+/* Each window has the stacks of its rows, also those that windows before it had. */
+static void count_with_stacks(void *ctx, const struct window *w, const struct window_row *row)
+{
+	const uint64_t words[] = {row->key.user_stack, row->key.kernel_stack};
+	struct seen *seen = ctx;
+	const uint64_t *frames;
+
+	for (uint32_t side = KILN_SIDE_USER; side <= KILN_SIDE_KERNEL; side++) {
+		if (words[side] < KILN_STACK_WORDS)
+			continue;
+		assert_non_null(window_stack(w, side, words[side], &frames));
+		seen->stacks++;
+	}
+	seen->samples += row->value.count;
+}
+
 static void windows_in_turn(void **state)
 {
 	struct sampler_opts opts = defaults();
-	uint64_t samples = 0, windows = 0;
+	struct seen seen = {0};
+	uint64_t windows = 0;
 	struct run r;
 	pid_t pid;
 
@@ -19,12 +40,13 @@ static void windows_in_turn(void **state)
 	start(&r);
 	while (!waitpid(pid, NULL, WNOHANG)) {
 		usleep(20000);
-		drain(&r, add_count, &samples);
+		drain(&r, count_with_stacks, &seen);
 		windows++;
 	}
-	end(&r, add_count, &samples);
+	end(&r, count_with_stacks, &seen);
 	assert_true(windows > 10);
-	expect_about("samples over many windows", samples, 1.0 * HZ, 0.1);
+	assert_true(seen.stacks > HZ / 2);
+	expect_about("samples over many windows", seen.samples, 1.0 * HZ, 0.1);
 	release(&r);
 }
 

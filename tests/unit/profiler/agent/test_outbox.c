@@ -192,6 +192,53 @@ static void test_a_writer_that_dies(void **state)
 	close_ends(&e);
 }
 
+/* A writer that was taken over: what it has not got yet is not stored because it says so. */
+static void test_an_acknowledgement_of_what_was_not_sent(void **state)
+{
+	struct outbox_counts n = {0};
+	int pair[2], little = 1;
+	struct ends e;
+
+	(void)state;
+	assert_int_equal(outbox_new(&e.outbox, 500), 0);
+	assert_int_equal(control_pair(pair), 0);
+	assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &little, sizeof(little)), 0);
+	outbox_connect(e.outbox, pair[0]);
+	e.writer = pair[1];
+	while (!n.unsent && n.waiting < 500) {
+		assert_int_equal(put(&e, 1, 1), 0);
+		outbox_counts(e.outbox, &n);
+	}
+	assert_true(n.unsent == 1 && n.waiting > 1);
+	acknowledge(&e, n.waiting, 0); /* it is the last one */
+	assert_counts(&e, 0, 0, n.waiting, 1);
+	acknowledge(&e, 1, 0);
+	assert_counts(&e, 1, 0, n.waiting - 1, 1);
+	close_ends(&e);
+}
+
+/* Many windows, of which few wait at once, are no more than may wait. */
+static void test_room_for_windows_comes_back(void **state)
+{
+	struct profile *p = random_profile(3, 8000);
+	struct quality q = {.expected = 8, .recorded = 5, .idle = 3};
+	size_t bytes = 0;
+	struct ends e;
+
+	(void)state;
+	MUST(quality_store(p, &q));
+	open_ends(&e, 0);
+	assert_int_equal(outbox_put(e.outbox, p, &q, S, S), 0); /* this one stays */
+	receive(&e);
+	for (uint64_t seq = 2; bytes < 2 * OUTBOX_BYTES_MAX; seq++) {
+		assert_int_equal(outbox_put(e.outbox, p, &q, S, S), 0);
+		bytes += receive(&e).bytes;
+		acknowledge(&e, seq, 0);
+	}
+	profile_free(p);
+	close_ends(&e);
+}
+
 /* Those that were sent stay: the writer may be about to store them. */
 static void test_a_writer_that_hangs(void **state)
 {
@@ -326,6 +373,8 @@ int main(void)
 		cmocka_unit_test(test_windows_arrive_as_they_were),
 		cmocka_unit_test(test_acknowledged_and_refused),
 		cmocka_unit_test(test_a_writer_that_dies),
+		cmocka_unit_test(test_an_acknowledgement_of_what_was_not_sent),
+		cmocka_unit_test(test_room_for_windows_comes_back),
 		cmocka_unit_test(test_a_writer_that_hangs),
 		cmocka_unit_test(test_nothing_is_left_open),
 		cmocka_unit_test(test_hostile_windows),

@@ -137,6 +137,13 @@ static void test_task_records(void **state)
 	make_task(&b, PERF_RECORD_FORK, 77, UINT32_MAX, 1, 4);
 	assert_int_equal(parse(&e, &b, b.len), 0);
 	assert_int_equal(e.kind, EVENT_OTHER);
+	make_task(&b, PERF_RECORD_EXIT, 77, 5, 0, 4);
+	assert_int_equal(parse(&e, &b, b.len), 0);
+	assert_int_equal(e.kind, EVENT_OTHER);
+	make_task(&b, PERF_RECORD_FORK, 77, 5, 5, UINT32_MAX);
+	assert_int_equal(parse(&e, &b, b.len), 0);
+	assert_int_equal(e.kind, EVENT_FORK);
+	assert_int_equal(e.parent_tgid, 0);
 	buf_release(&b);
 }
 

@@ -193,6 +193,7 @@ static void the_oldest_go_first_when_it_is_too_large(void **state)
 	struct store *s = open_store("store", &opts);
 	struct store_stats stats;
 	struct window *w = calloc(N * 5, sizeof(*w));
+	uint64_t dropped = 0;
 	int64_t oldest;
 
 	(void)state;
@@ -200,6 +201,11 @@ static void the_oldest_go_first_when_it_is_too_large(void **state)
 		w[i] = random_window(i, T0 + (int64_t)i * 20 * SECOND, 10 * SECOND);
 		assert_int_equal(append_window(s, &w[i]), 0);
 		assert_true(bytes_of(s, &oldest) <= (1 << 20) + (256 << 10));
+		store_stats(s, &stats);
+		/* more goes than has to, so that it is not the turn of the next ones at once */
+		if (stats.dropped_for_size != dropped)
+			assert_true(bytes_of(s, &oldest) <= (1 << 20) / 16 * 15 + (64 << 10));
+		dropped = stats.dropped_for_size;
 	}
 	store_stats(s, &stats);
 	assert_true(stats.dropped_for_size > 10);

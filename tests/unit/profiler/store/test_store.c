@@ -252,6 +252,27 @@ static void segments_end_by_the_clock_and_by_memory(void **state)
 	release_windows(w, N);
 }
 
+/* A window that begins where a segment's time ends is the first of the next one. */
+static void a_segment_ends_before_the_next_begins(void **state)
+{
+	struct store_opts opts = {.access = STORE_WRITE, .segment_ns = 60 * SECOND};
+	static const int64_t at_s[] = {0, 59, 60, 119, 120};
+	static const uint64_t segments[] = {1, 1, 2, 2, 3};
+	struct store *s = open_store("store", &opts);
+	struct store_stats stats;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		struct window w = random_window(i, T0 + at_s[i] * SECOND, SECOND);
+
+		assert_int_equal(append_window(s, &w), 0);
+		store_stats(s, &stats);
+		assert_int_equal(stats.segments_begun, segments[i]);
+		window_release(&w);
+	}
+	store_close(s);
+}
+
 static void the_clock_may_go_back_and_forth(void **state)
 {
 	static const int64_t at[] = {0, 10, 20, -86400, -86390, 30, 15, 40, 86400, 50};
@@ -561,6 +582,7 @@ int main(void)
 		CASE(sums_by_label_need_no_stacks),
 		CASE(a_restart_goes_on_with_the_segment),
 		CASE(segments_end_by_the_clock_and_by_memory),
+		CASE(a_segment_ends_before_the_next_begins),
 		CASE(the_clock_may_go_back_and_forth),
 		CASE(one_process_appends),
 		CASE(directory_and_files_are_for_the_group),

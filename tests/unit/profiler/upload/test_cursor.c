@@ -5,11 +5,27 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "profiler/upload/cursor.h"
 #include "tests/lib/fixture.h"
+
+static unsigned file_syncs, directory_syncs;
+
+/* Instead of the C library's. A directory's turn comes when the file has its name. */
+int fsync(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	if (S_ISDIR(st.st_mode))
+		assert_int_equal(directory_syncs++, file_syncs - 1);
+	else
+		assert_int_equal(file_syncs++, directory_syncs);
+	return 0;
+}
 
 static const struct spool_place place = {0x1234567890abcdef, 1795824000, 360, 1795824000000000001};
 
@@ -46,6 +62,21 @@ static void what_is_saved_is_there(void **state)
 	}
 	assert_int_equal(cursor_save(&c, "", &place), -EINVAL);
 	fixture_run("test $(ls cursors | wc -l) = 9 && test $(ls -A . | wc -l) = 1");
+	cursors_close(&c);
+}
+
+/* A power cut makes no window come twice, nor be left out. */
+static void what_is_saved_is_on_the_disk(void **state)
+{
+	struct cursors c = open_cursors();
+
+	(void)state;
+	file_syncs = directory_syncs = 0;
+	for (unsigned i = 1; i < 4; i++) {
+		assert_int_equal(cursor_save(&c, "a", &place), 0);
+		assert_int_equal(file_syncs, i);
+		assert_int_equal(directory_syncs, i);
+	}
 	cursors_close(&c);
 }
 
@@ -192,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(what_is_saved_is_there),
+		CASE(what_is_saved_is_on_the_disk),
 		CASE(damage_is_noticed),
 		CASE(one_process_has_them),
 		CASE(what_is_left_is_kept_for_some_days),

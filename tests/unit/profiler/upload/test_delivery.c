@@ -278,6 +278,52 @@ static void what_may_be_the_datas_fault_is_tried_a_few_times(void **state)
 	}
 }
 
+/* Three times no, and then yes. */
+static void at_the_fourth_time(struct sim *s, struct sim_server *v, struct sim_answer *out)
+{
+	(void)s;
+	out->status = v->requests % 4 ? 500 : 200;
+}
+
+/* ... each part of it for itself. */
+static void each_request_is_tried_a_few_times(void **state)
+{
+	struct test t = {.names = {"a"}};
+
+	(void)state;
+	t.sim.parts = 3;
+	t.sim.servers[0].answer = at_the_fourth_time;
+	begin(&t);
+	run_until(&t, 100 * WINDOW_NS, 2);
+	assert_all_taken(&t, 0, 2);
+	assert_int_equal(stats_of(&t, 0).dropped_refused, 0);
+	end(&t);
+}
+
+/* Machines that are started at once do not send at once. */
+static void agents_do_not_begin_at_once(void **state)
+{
+	uint64_t first_ns[8];
+	unsigned same = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < 8; i++) {
+		struct test t = {.names = {"a"}};
+
+		fixture_run("rm -rf store");
+		t.sim.seed = i;
+		t.sim.parts = 1;
+		begin(&t);
+		run_until(&t, 4 * WINDOW_NS, 2);
+		first_ns[i] = t.sim.servers[0].first_ns;
+		assert_true(first_ns[i] > 0);
+		for (uint64_t j = 0; j < i; j++)
+			same += first_ns[i] / NS_PER_S == first_ns[j] / NS_PER_S;
+		end(&t);
+	}
+	assert_true(same < 15); /* of 28 pairs */
+}
+
 static void what_is_taken_in_part_is_not_sent_again(void **state)
 {
 	struct test t = {.names = {"a"}};
@@ -500,6 +546,8 @@ int main(void)
 		CASE(servers_that_are_away_get_everything_later),
 		CASE(what_is_refused_is_dropped_and_counted),
 		CASE(what_may_be_the_datas_fault_is_tried_a_few_times),
+		CASE(each_request_is_tried_a_few_times),
+		CASE(agents_do_not_begin_at_once),
 		CASE(what_is_taken_in_part_is_not_sent_again),
 		CASE(no_server_rejects_more_than_it_was_sent),
 		CASE(what_is_too_old_is_dropped_the_oldest_first),

@@ -104,6 +104,33 @@ static void test_files_without_a_section_table(void **state)
 		check_sectionless(LIBC, 1500);
 }
 
+/* What has no size ends with the code at the latest, and one that has a size goes before it. */
+static void test_symbols_without_a_size(void **state)
+{
+	struct loaded l;
+	uint64_t last, sized;
+
+	(void)state;
+	fixture_write("sizes.s", ".text\n.globl sizeless, sized, last\n"
+				 ".type sizeless, @function\n.type sized, @function\n"
+				 ".type last, @function\n.globl a_sizeless\n"
+				 ".type a_sizeless, @function\n"
+				 "sizeless:\na_sizeless:\nsized:\n"
+				 "nop\nnop\n.size sized, 2\nlast:\nret\n");
+	fixture_run("gcc -shared -nostdlib -Wl,-z,noseparate-code sizes.s -o sizes.so");
+	sized = fixture_nm("sizes.so", "sized");
+	last = fixture_nm("sizes.so", "last");
+	l = load("sizes.so");
+	expect(&l, sized, "sized");
+	unload(&l);
+	fixture_drop_sections("sizes.so");
+	l = load("sizes.so");
+	expect(&l, sized + 1, "sized");
+	expect(&l, last, "last");
+	expect(&l, last + 16, NULL);
+	unload(&l);
+}
+
 static void poke(const char *path, uint64_t tag, uint64_t value)
 {
 	uint8_t *data;
@@ -165,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_gnu_debugdata),
 		cmocka_unit_test(test_damaged_gnu_debugdata_is_a_problem),
 		cmocka_unit_test(test_files_without_a_section_table),
+		cmocka_unit_test(test_symbols_without_a_size),
 		cmocka_unit_test(test_damaged_dynamic_section),
 		cmocka_unit_test(test_names_of_a_file_cut_short),
 	};
