@@ -109,6 +109,7 @@ static void stacks_are_told_apart_by_their_leaf(void **state)
 {
 	struct sampler_opts opts = defaults();
 	pid_t pid = fork_spinner();
+	struct seen seen = {0};
 	unsigned pairs = 0;
 	struct window *w;
 	struct run r;
@@ -119,14 +120,20 @@ static void stacks_are_told_apart_by_their_leaf(void **state)
 	assert_int_equal(sampler_add_target(r.sampler, pid), 0);
 	start(&r);
 	usleep(500000);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
 	assert_int_equal(drain_window(r.drain, &w), 0);
 	for (size_t i = 0; i < w->stacks.len; i++)
 		for (size_t j = 0; j < i; j++)
 			pairs += differ_in_leaf(w, &w->stacks.data[i], &w->stacks.data[j]);
 	assert_true(pairs > 0);
 	window_free(w);
+	/* windows that have the same stacks again */
+	for (int i = 0; i < 6; i++) {
+		usleep(100000);
+		drain(&r, count_with_stacks, &seen);
+	}
+	assert_true(seen.stacks > 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 	sampler_stop(r.sampler);
 	release(&r);
 }
