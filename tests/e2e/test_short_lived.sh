@@ -60,9 +60,9 @@ test_more_programs_than_files_may_be_open() {
 	need_bpf
 	export -f run_and_remove
 	export WORKLOADS
-	"$KILN" record -q -F 997 -o p.pb.gz -- bash -c 'run_and_remove 1 400 20'
+	"$KILN" record -q -F 997 -o p.pb.gz -- bash -c 'run_and_remove 1 300 40'
 	assert_at_least "programs seen" \
-		"$(profile_py samples p.pb.gz | awk -F '\t' '$3 ~ /^once/ { print $3 }' | sort -u | wc -l)" 390
+		"$(profile_py samples p.pb.gz | awk -F '\t' '$3 ~ /^once/ { print $3 }' | sort -u | wc -l)" 295
 	assert_at_least "samples that name their function" "$(once_named p.pb.gz)" 97
 	assert_accounting p.pb.gz
 }

@@ -32,7 +32,7 @@ storm_for_ever() {
 all_of() { # PID
 	local child
 	echo "$1"
-	for child in $(pgrep -P "$1"); do
+	for child in $(pgrep -P "$1" || true); do
 		all_of "$child"
 	done
 }
@@ -40,8 +40,8 @@ all_of() { # PID
 # KB in pages that cannot be swapped out: the rings of perf events, and BPF maps.
 locked_kb() { # PID
 	{
-		awk '/^Vm(Lck|Pin):/ { print $2 }' "/proc/$1/status"
-		cat "/proc/$1/fdinfo/"* 2>/dev/null | awk '/^memlock:/ { print $2 / 1024 }'
+		awk '/^Vm(Lck|Pin):/ { print $2 }' "/proc/$1/status" 2>/dev/null || true
+		cat "/proc/$1/fdinfo/"* 2>/dev/null | awk '/^memlock:/ { print $2 / 1024 }' || true
 	} | awk '{ n += $1 } END { printf "%d\n", n }'
 }
 
@@ -51,7 +51,7 @@ look_at() { # PID
 	for pid in $(all_of "$1"); do
 		kb=$(awk '/^VmRSS:/ { print $2 }' "/proc/$pid/status" 2>/dev/null || true)
 		rss=$((rss + ${kb:-0}))
-		fds=$((fds + $(find "/proc/$pid/fd" -mindepth 1 2>/dev/null | wc -l)))
+		fds=$((fds + $(find "/proc/$pid/fd" -mindepth 1 2>/dev/null | grep -c . || true)))
 	done
 	echo "$((SECONDS - began)) $rss $fds $(locked_kb "$1")"
 }
@@ -64,11 +64,12 @@ growth() { # FILE COLUMN
 
 test_a_long_recording() {
 	need_bpf
-	local every_s=$((soak_s < 600 ? soak_s / 5 : 30)) kiln
+	# Of few samples, those of one program that was not opened in time are many.
+	local every_s=$((soak_s < 600 ? soak_s / 5 : 30)) least=$((soak_s < 600 ? 95 : 98)) kiln
 	export KILN_CACHE_DIR=$T/cache
 	start compile_for_ever
 	start storm_for_ever
-	start "$KILN" record -a -F 199 -d "${soak_s}s" -o p.pb.gz 2>err
+	start "$KILN" record -a -F 499 -d "${soak_s}s" -o p.pb.gz 2>err
 	kiln=$started
 	began=$SECONDS
 	while sleep "$every_s" && [ -e "/proc/$kiln/fd/0" ]; do
@@ -83,12 +84,12 @@ test_a_long_recording() {
 		assert_at_most "descriptors more a minute" "$(growth held 3)" 1
 		assert_at_most "KB of locked memory more a minute" "$(growth held 4)" 100
 	fi
-	assert_at_least "samples of programs that were removed" "$(profile_samples p.pb.gz '$3 ~ /^once/')" 100
-	assert_at_least "of these, those that name their function" "$(once_named p.pb.gz)" 98
+	assert_at_least "samples of programs that were removed" "$(profile_samples p.pb.gz '$3 ~ /^once/')" 50
+	assert_at_least "of these, those that name their function" "$(once_named p.pb.gz)" "$least"
 	assert_at_least "samples of the compiler that name their module" \
-		"$(leaf_in_module p.pb.gz '$3 == "cc1"')" 98
+		"$(leaf_in_module p.pb.gz '$3 == "cc1"')" "$least"
 	assert_at_least "samples of other programs that name their function" \
-		"$(leaf_named p.pb.gz '$3 == "forkstorm" && $7 ~ /forkstorm[^;]*$/')" 98
+		"$(leaf_named p.pb.gz '$3 == "forkstorm" && $7 ~ /forkstorm[^;]*$/')" "$least"
 	assert_accounting p.pb.gz
 }
 
