@@ -257,7 +257,6 @@ static void a_segment_ends_before_the_next_begins(void **state)
 {
 	struct store_opts opts = {.access = STORE_WRITE, .segment_ns = 60 * SECOND};
 	static const int64_t at_s[] = {0, 59, 60, 119, 120};
-	static const uint64_t segments[] = {1, 1, 2, 2, 3};
 	struct store *s = open_store("store", &opts);
 	struct store_stats stats;
 
@@ -267,7 +266,7 @@ static void a_segment_ends_before_the_next_begins(void **state)
 
 		assert_int_equal(append_window(s, &w), 0);
 		store_stats(s, &stats);
-		assert_int_equal(stats.segments_begun, segments[i]);
+		assert_int_equal(stats.segments_begun, at_s[i] / 60 + 1);
 		window_release(&w);
 	}
 	store_close(s);
