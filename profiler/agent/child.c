@@ -130,6 +130,7 @@ int child_start(struct child *c, struct config *config, struct config *other,
 		return -errno;
 	c->control = steal_fd(&ours);
 	c->err = 0;
+	c->has_begun = false;
 	child_set_state(c, CHILD_STARTING);
 	c->beat_ns = c->since_ns;
 	return 0;

@@ -28,6 +28,7 @@ struct child {
 	int control;	/* -1: it does not run */
 	int err;	/* why it said that it ends */
 	bool was_ready; /* once at least */
+	bool has_begun; /* the process that runs or ran last was ready */
 	/* CLOCK_MONOTONIC: */
 	uint64_t since_ns; /* when it came into this state */
 	uint64_t beat_ns;  /* when it was last heard of */

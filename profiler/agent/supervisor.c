@@ -24,7 +24,7 @@
 #include "profiler/metrics/metrics.h"
 
 #define TURN_NS	       5000000000ull  /* how often it looks, if nothing happens */
-#define END_NS	       8000000000ull  /* a process has so long to flush */
+#define END_NS	       10000000000ull /* a process has so long to flush: more than FLUSH_NS */
 #define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
 #define LEAST_PATIENCE 10000000000ull
 #define LEAST_FILES    256
@@ -104,6 +104,13 @@ static void leave_off(struct supervisor *s, enum role_id id)
 		reload_take(s);
 }
 
+/* While it ends only the writer is of use: the sampler may have windows yet. */
+static bool may_start(const struct supervisor *s, enum role_id id)
+{
+	return s->phase != PHASE_ENDING ||
+	       (id == ROLE_WRITER && s->children[ROLE_SAMPLER].state != CHILD_GONE);
+}
+
 /* One after the other at first, so that the first complaint is the only one. */
 static void start_due(struct supervisor *s)
 {
@@ -114,7 +121,7 @@ static void start_due(struct supervisor *s)
 
 		if (c->state == CHILD_OFF && !role_is_wanted(c->role, s->fresh ?: s->config))
 			leave_off(s, (enum role_id)i);
-		if (c->state == CHILD_OFF && now_ns >= c->retry_ns)
+		if (c->state == CHILD_OFF && now_ns >= c->retry_ns && may_start(s, (enum role_id)i))
 			start_role(s, (enum role_id)i);
 		if (s->phase == PHASE_STARTING && c->state == CHILD_STARTING)
 			return;
@@ -184,6 +191,7 @@ static void take_message(struct supervisor *s, enum role_id id, const struct con
 	c->beat_ns = monotonic_ns();
 	switch ((enum control_kind)m->kind) {
 	case CONTROL_READY:
+		c->has_begun = true;
 		if (c->state == CHILD_STARTING)
 			became_ready(s, id);
 		else if (id == ROLE_SAMPLER) /* it was asked to end meanwhile */
@@ -233,6 +241,13 @@ static bool is_meant_to_end(const struct supervisor *s, const struct child *c)
 		return c->state == CHILD_ENDING || !c->was_ready ||
 		       c->role == &roles[end_order[s->ending]];
 	return s->phase == PHASE_STARTING && !c->was_ready && !c->role->is_optional;
+}
+
+/* Nothing was lost with one that the agent can do without and that had not begun, such as an uploader whose
+ * cursors a killed one before it still locks. */
+static bool is_missed(const struct child *c)
+{
+	return c->has_begun || !c->role->is_optional;
 }
 
 static void note_crash(struct supervisor *s, enum role_id id, const char *how)
@@ -295,7 +310,7 @@ static void note_end(struct supervisor *s, enum role_id id, int status)
 	if (is_meant_to_end(s, c)) {
 		if (status && s->phase == PHASE_ENDING && was_asked)
 			log_error("the %s %s", c->role->name, how);
-		if (status)
+		if (status && is_missed(c))
 			fail(s, c->err ?: -EIO);
 		if (id == ROLE_SAMPLER && was_asked)
 			say_sums(s);
@@ -401,7 +416,7 @@ static int wait_ms(const struct supervisor *s)
 		const struct child *c = &s->children[i];
 		uint64_t left_ns = c->retry_ns > now_ns ? c->retry_ns - now_ns : 0;
 
-		if (c->state == CHILD_OFF && left_ns < wait_ns &&
+		if (c->state == CHILD_OFF && left_ns < wait_ns && may_start(s, (enum role_id)i) &&
 		    (s->phase != PHASE_STARTING || !i))
 			wait_ns = left_ns;
 	}

@@ -405,6 +405,8 @@ static int set_common(struct net_transfer *t)
 	SET(NOPROGRESS, 0l);
 	if (t->lib->has_libz)
 		SET(ACCEPT_ENCODING, "gzip");
+	/* Nobody waits for a server of names that is silent; older libraries cannot do otherwise. */
+	(void)t->lib->easy_setopt(t->easy, OPT_QUICK_EXIT, 1l);
 	return rc;
 }
 

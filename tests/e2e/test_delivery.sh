@@ -312,4 +312,50 @@ test_a_full_disk() {
 	assert_eq "windows that came twice" "$(ask_server duplicates a)" 0
 }
 
+# Another process still has the cursors: an end meanwhile is one like any other.
+test_an_uploader_that_cannot_begin() {
+	local i
+	need_bpf
+	start_server a
+	config a >kiln.yaml
+	mkdir -p store/upload
+	start flock store/upload/lock sleep 600
+	for i in 1 2 3; do
+		start_agent -c kiln.yaml
+		wait_until 20 grep -q 'the uploader does not start, and is tried again' log
+		sleep "0.0$((i * 3))"
+		stop_agent 0
+	done
+	assert_match "why" log 'in use by another process'
+}
+
+# A server of names that says nothing holds up neither the end nor others.
+test_names_that_are_not_answered() {
+	local begun
+	need_bpf
+	need_root
+	need unshare
+	start_server a
+	config a >kiln.yaml
+	printf -- '- {name: lost, url: "pprof+http://db.example.org/{id}.pb.gz"}\n' >>kiln.yaml
+	start python3 -c '
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.77.7.7", 53))
+print("there", flush=True)
+time.sleep(600)' >silent
+	wait_until 10 grep -q there silent
+	printf 'nameserver 127.77.7.7\noptions timeout:30 attempts:1\n' >resolv.conf
+	start unshare -m bash -ec 'mount --bind resolv.conf "$(readlink -f /etc/resolv.conf)"; exec "$@"' bash \
+		"$KILN" agent --store "$T/store" -c kiln.yaml 2>log
+	agent=$started
+	wait_until 20 grep -q 'msg="sampling' log
+	wait_until 30 grep -q 'upload ."lost." .*timed out' log
+	wait_until 20 has_delivered a 12
+	sleep 2
+	begun=$(date +%s%N)
+	stop_agent 0
+	assert_at_most "seconds to the end" "$(awk -v ns=$(($(date +%s%N) - begun)) 'BEGIN { print ns / 1e9 }')" 6
+}
+
 run_tests "$@"

@@ -15,6 +15,7 @@ stop_agent() { # wanted status
 	local status=0
 	kill -TERM "$agent"
 	wait "$agent" || status=$?
+	[ "$status" = "$1" ] || tail -n 20 log | sed 's/^/#   /'
 	assert_eq "exit status after SIGTERM" "$status" "$1"
 }
 
