@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A cluster as kiln fleet init --cluster makes it, with ZooKeeper: two shards, one of them of two replicas.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/clickhouse.sh
+. "$SRC/tests/lib/clickhouse.sh"
+# shellcheck source=tests/lib/stores.sh
+. "$SRC/tests/lib/stores.sh"
+
+start_zookeeper() {
+	local jar=/usr/share/java/zookeeper.jar
+	{ command -v java >/dev/null && [ -e $jar ]; } || skip "no zookeeper: run tools/install-deps --stores"
+	zk_port=$(ch_free_port)
+	mkdir -p zk
+	printf '%s\n' tickTime=500 "dataDir=$T/zk" "clientPort=$zk_port" clientPortAddress=127.0.0.1 \
+		admin.enableServer=false >zk.cfg
+	start java -Xmx128m -cp $jar org.apache.zookeeper.server.quorum.QuorumPeerMain zk.cfg >zk.out 2>&1
+	wait_until 30 eval "exec 3<>/dev/tcp/127.0.0.1/$zk_port"
+}
+
+tcp_port() { # NAME
+	sed -nE 's|.*<tcp_port>([0-9]+)</tcp_port>.*|\1|p' "$T/$1/c.xml"
+}
+
+replica() { # NAME
+	echo "<replica><host>127.0.0.1</host><port>$(tcp_port "$1")</port></replica>"
+}
+
+# a1 and a2 are one shard, b another.
+start_cluster() {
+	local name servers
+	need_clickhouse
+	start_zookeeper
+	for name in a1 a2 b; do
+		declare -g "ch_port_$name=$(ch_free_port)"
+		ch_config $name "$(ch_port $name)"
+	done
+	servers="<shard><internal_replication>true</internal_replication>$(replica a1)$(replica a2)</shard>"
+	servers+="<shard><internal_replication>true</internal_replication>$(replica b)</shard>"
+	for name in a1 a2 b; do
+		sed -i "s|</yandex>|<interserver_http_host>127.0.0.1</interserver_http_host>\
+<zookeeper><node><host>127.0.0.1</host><port>$zk_port</port></node></zookeeper>\
+<macros><shard>${name%[12]}</shard><replica>$name</replica></macros>\
+<distributed_ddl><path>/clickhouse/ddl</path></distributed_ddl>\
+<remote_servers><fleet>$servers</fleet></remote_servers></yandex>|" "$name/c.xml"
+		restart_clickhouse $name
+	done
+	both=clickhouse+http://127.0.0.1:$(ch_port a1),127.0.0.1:$(ch_port b)/kiln
+}
+
+same() { # WHAT
+	cmp -s wanted got || {
+		diff wanted got | head -n 10 | sed 's/^/# /'
+		fail "$1: self and total differ"
+	}
+}
+
+functions_from() { # URL
+	"$KILN" report --json --from "$1" --since 6h | jq -r '.rows[] | [.self, .total, .module, .name] | @tsv' | sort
+}
+
+replicas_agree() {
+	local n
+	n=$(ch_ask 'SELECT count(), sum(value) FROM samples_local' a1)
+	[ "$n" = "$(ch_ask 'SELECT count(), sum(value) FROM samples_local' a2)" ]
+}
+
+test_a_cluster() {
+	local i url
+	start_cluster
+	assert_status 0 "$KILN" fleet init "$(ch_url a1)" --cluster fleet
+	assert_match "made" out 'made, schema 1'
+	assert_status 0 "$KILN" fleet init "$(ch_url b)" --cluster fleet
+	assert_match "made on all" out 'it is there'
+	assert_status 1 "$KILN" fleet init "$(ch_url a2)"
+	assert_match "it is one" err 'give --cluster fleet'
+	make_many_stacks 300 a.pb.gz one
+	for i in 1 2 3 4 5 6; do
+		retime a.pb.gz "p.$i.pb.gz" $((3600 * 3 + i))
+		assert_status 0 timeout 60 "$KILN" push "p.$i.pb.gz" --to "$both" --label "host=n$i" --label service_name=api
+	done
+	assert_at_least "hosts of a" "$(ch_ask 'SELECT uniqExact(host) FROM samples_local' a1)" 1
+	assert_at_least "hosts of b" "$(ch_ask 'SELECT uniqExact(host) FROM samples_local' b)" 1
+	wait_until 30 replicas_agree
+	report_functions p.?.pb.gz >wanted
+	for url in "$(ch_url a1)" "$(ch_url a2)" "$(ch_url b)"; do
+		functions_from "$url" >got
+		same "report --from $url"
+		assert_eq "windows" "$("$KILN" list --from "$url" --since 6h --json | jq .windows)" 6
+	done
+	# A rollup made by one is that of all.
+	assert_status 0 "$KILN" fleet rollup --from "$(ch_url a1)" --since 6h
+	for url in "$(ch_url a1)" "$(ch_url a2)" "$(ch_url b)"; do
+		"$KILN" fleet top --json --from "$url" --since 6h |
+			jq -r '.rows[] | [.self_ns, .total_ns, .module, .name] | @tsv' | sort >got
+		same "fleet top --from $url"
+	done
+	assert_status 0 "$KILN" fleet status "$(ch_url a2)"
+	# A second push changes nothing; nor does one while a replica is away, which gets it later.
+	for i in 1 2 3; do
+		assert_status 0 timeout 60 "$KILN" push "p.$i.pb.gz" --to "$both" --label "host=n$i" --label service_name=api
+	done
+	kill_clickhouse a2
+	retime a.pb.gz p.7.pb.gz $((3600 * 3 + 7))
+	for i in 1 2 3 4; do
+		assert_status 0 timeout 60 "$KILN" push p.7.pb.gz --to "$both" --label "host=n$i" --label service_name=api
+	done
+	report_functions p.?.pb.gz p.7.pb.gz p.7.pb.gz p.7.pb.gz >wanted
+	functions_from "$(ch_url a1)" >got
+	same "without a replica"
+	restart_clickhouse a2
+	wait_until 60 replicas_agree
+	functions_from "$(ch_url a2)" >got
+	same "the replica that was away"
+	assert_eq "mutual" "$(ch_ask 'SELECT count() FROM samples' a2)" "$(ch_ask 'SELECT count() FROM samples' b)"
+}
+
+# Without ZooKeeper nothing is taken, and nothing lost.
+test_a_cluster_whose_zookeeper_is_away() {
+	local zookeeper pushing status=0
+	start_cluster
+	zookeeper=$(tail -n 4 .started | head -n 1)
+	assert_status 0 "$KILN" fleet init "$(ch_url a1)" --cluster fleet
+	make_many_stacks 50 a.pb.gz one
+	assert_status 0 "$KILN" push a.pb.gz --to "$both"
+	kill -STOP "$zookeeper"
+	retime a.pb.gz p.pb.gz 600
+	start timeout 120 "$KILN" push p.pb.gz --to "$both" --timeout 100s >pushed 2>&1
+	pushing=$started
+	sleep 5
+	kill -CONT "$zookeeper"
+	wait "$pushing" || status=$?
+	[ "$status" -eq 0 ] || sed 's/^/#   /' pushed
+	assert_eq "exit status of kiln push" "$status" 0
+	report_functions a.pb.gz p.pb.gz >wanted
+	functions_from "$both" >got
+	same "afterwards"
+}
+
+test_clusters_that_are_none() {
+	need_clickhouse
+	start_clickhouse
+	assert_status 1 "$KILN" fleet init "$(ch_url)" --cluster nobody
+	assert_match "no such cluster" err 'nobody'
+	assert_status 2 "$KILN" fleet init "$(ch_url)" --cluster ''
+	assert_status 1 "$KILN" fleet init "$(ch_url)" --cluster "x\`; DROP DATABASE default --"
+	assert_eq "nothing was executed" "$(curl -sS --data-binary "SELECT count() FROM system.databases WHERE name = 'default'" "http://127.0.0.1:$(ch_port)/")" 1
+}
+
+run_tests "$@"

@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A real ClickHouse that cannot take what it is sent: too many parts, a full disk, a shard that is away. Afterwards
+# each window is there once, and totals are those of what was sent.
+# KILN_TEST_SHARD_DOWN_S=N: how long the shard is away (20).
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/clickhouse.sh
+. "$SRC/tests/lib/clickhouse.sh"
+# shellcheck source=tests/lib/agent.sh
+. "$SRC/tests/lib/agent.sh"
+# shellcheck source=tests/lib/stores.sh
+. "$SRC/tests/lib/stores.sh"
+
+# N windows, a second apart.
+make_windows() { # N STACKS
+	local i
+	make_many_stacks "$2" base.pb.gz
+	for ((i = 1; i <= $1; i++)); do
+		retime base.pb.gz "p.$i.pb.gz" $((3600 - 10 * i))
+	done
+}
+
+# Sends all of them in the background; its end is that of $pushing.
+push_all() {
+	start timeout 120 "$KILN" push p.*.pb.gz --to "$(ch_url)" --timeout 100s >pushed 2>&1
+	pushing=$started
+}
+
+assert_pushed() { # WINDOWS
+	local status=0
+	wait "$pushing" || status=$?
+	[ "$status" -eq 0 ] || sed 's/^/#   /' pushed | tail -n 20
+	assert_eq "exit status of kiln push" "$status" 0
+	ch_assert_whole "$1"
+	ch_assert_no_orphans
+	report_functions p.*.pb.gz >wanted
+	ch_functions >got
+	cmp wanted got || fail "totals differ"
+}
+
+test_too_many_parts() {
+	local table
+	need_clickhouse
+	ch_port_ch=$(ch_free_port)
+	ch_config ch "$ch_port_ch"
+	sed -i 's|</yandex>|<merge_tree><parts_to_delay_insert>8</parts_to_delay_insert><parts_to_throw_insert>8</parts_to_throw_insert></merge_tree></yandex>|' ch/c.xml
+	restart_clickhouse
+	assert_status 0 "$KILN" fleet init "$(ch_url)"
+	make_windows 12 50
+	ch_ask 'SYSTEM STOP MERGES'
+	push_all
+	wait_until 30 grep -q 'Too many parts' ch/err
+	sleep 3
+	assert_at_most "windows that were taken" "$(ch_ask 'SELECT uniqExact(host, time, id) FROM windows')" 11
+	ch_ask 'SYSTEM START MERGES'
+	for table in samples windows; do
+		ch_ask "OPTIMIZE TABLE $table FINAL"
+	done
+	assert_pushed 12
+}
+
+test_a_full_disk_of_the_server() {
+	need_clickhouse
+	need_root
+	ch_port_ch=$(ch_free_port)
+	ch_config ch "$ch_port_ch"
+	mount -t tmpfs -o size=40m none ch/data
+	trap 'umount -l "$T/ch/data" 2>/dev/null || true' EXIT
+	restart_clickhouse
+	assert_status 0 "$KILN" fleet init "$(ch_url)"
+	make_windows 6 2000
+	assert_status 0 "$KILN" push p.1.pb.gz --to "$(ch_url)"
+	dd if=/dev/zero of=ch/data/full bs=64k >dd 2>&1 || true
+	push_all
+	wait_until 30 grep -qi 'space\|reserve' ch/err
+	sleep 3
+	kill -0 "$pushing" || fail "it has given up: $(cat pushed)"
+	rm ch/data/full
+	assert_pushed 6
+	kill_clickhouse
+}
+
+windows_of() { # SERVER
+	ch_ask 'SELECT uniqExact(host, time, id) FROM windows' "$1"
+}
+
+has_all_windows() { # SERVER
+	[ "$(ch_ask 'SELECT uniqExact(begin_ns) FROM windows' "$1")" -ge "$(count_windows)" ]
+}
+
+# The host's shard is away; nothing of it goes to the other one, and sampling goes on.
+test_an_agent_whose_shard_is_away() {
+	local shard=a other=b before begin end
+	need_bpf
+	need_clickhouse
+	start_clickhouse a
+	start_clickhouse b
+	"$KILN" fleet init "$(ch_url a)"
+	"$KILN" fleet init "$(ch_url b)"
+	printf 'window: 1s\nsampling: {frequency: 49}\nupload:\n  - {name: fleet, url: "clickhouse+http://127.0.0.1:%s,127.0.0.1:%s/kiln", batch: 1s}\n' \
+		"$(ch_port a)" "$(ch_port b)" >kiln.yaml
+	start "$WORKLOADS/shares" 3600
+	start_agent -c kiln.yaml
+	wait_until 60 eval '[ $(($(windows_of a) + $(windows_of b))) -ge 2 ]'
+	[ "$(windows_of a)" -gt 0 ] || shard=b other=a
+	kill_clickhouse $shard
+	before=$(count_windows)
+	sleep "${KILN_TEST_SHARD_DOWN_S:-20}"
+	# On a machine that is busy a window is longer than a second.
+	assert_at_least "windows that were stored meanwhile" "$(count_windows)" $((before + 2))
+	assert_eq "windows on the other shard" "$(windows_of $other)" 0
+	restart_clickhouse $shard
+	# A wait between tries is at most five minutes; what has been stored until then arrives.
+	wait_until 360 has_all_windows $shard
+	stop_agent 0
+	ch_assert_whole "$(windows_of $shard)" $shard
+	ch_assert_no_orphans $shard
+	begin=$(ch_ask 'SELECT intDiv(min(begin_ns), 1000000000) FROM windows' $shard)
+	end=$(ch_ask 'SELECT intDiv(max(begin_ns + toInt64(duration_ns)) + 500000000, 1000000000) FROM windows' $shard)
+	report_functions store --since "@$begin" --until "@$end" >wanted
+	ch_functions $shard >got
+	cmp wanted got || {
+		diff wanted got | head -n 10 | sed 's/^/# /'
+		fail "totals differ from the store's"
+	}
+	assert_match "it was said" log 'windows wait in the store'
+	echo "# $(windows_of $shard) windows, $(wc -l <wanted) functions"
+}
+
+run_tests "$@"
