@@ -51,7 +51,7 @@ start_cluster() {
 
 same() { # WHAT
 	cmp -s wanted got || {
-		diff wanted got | head -n 10 | sed 's/^/# /'
+		{ diff wanted got || true; } | sed "s,^,# ,;10q"
 		fail "$1: self and total differ"
 	}
 }
@@ -77,7 +77,7 @@ test_a_cluster() {
 	assert_match "it is one" err 'give --cluster fleet'
 	make_many_stacks 300 a.pb.gz one
 	for i in 1 2 3 4 5 6; do
-		retime a.pb.gz "p.$i.pb.gz" $((3600 * 3 + i))
+		retime a.pb.gz "p.$i.pb.gz" $((3600 * 3 + 60 * i))
 		assert_status 0 timeout 60 "$KILN" push "p.$i.pb.gz" --to "$both" --label "host=n$i" --label service_name=api
 	done
 	assert_at_least "hosts of a" "$(ch_ask 'SELECT uniqExact(host) FROM samples_local' a1)" 1
@@ -102,7 +102,7 @@ test_a_cluster() {
 		assert_status 0 timeout 60 "$KILN" push "p.$i.pb.gz" --to "$both" --label "host=n$i" --label service_name=api
 	done
 	kill_clickhouse a2
-	retime a.pb.gz p.7.pb.gz $((3600 * 3 + 7))
+	retime a.pb.gz p.7.pb.gz $((3600 * 3 + 420))
 	for i in 1 2 3 4; do
 		assert_status 0 timeout 60 "$KILN" push p.7.pb.gz --to "$both" --label "host=n$i" --label service_name=api
 	done
@@ -113,7 +113,7 @@ test_a_cluster() {
 	wait_until 60 replicas_agree
 	functions_from "$(ch_url a2)" >got
 	same "the replica that was away"
-	assert_eq "mutual" "$(ch_ask 'SELECT count() FROM samples' a2)" "$(ch_ask 'SELECT count() FROM samples' b)"
+	assert_eq "rows by any of them" "$(ch_ask 'SELECT count() FROM samples' a2)" "$(ch_ask 'SELECT count() FROM samples' b)"
 }
 
 # Without ZooKeeper nothing is taken, and nothing lost.
