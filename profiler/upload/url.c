@@ -114,12 +114,14 @@ static int parse_user(struct upload_url *u, const char **rest, struct why *why)
 
 	if (!at)
 		return 0;
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)(*rest)[i]) && !strchr("-._~", (*rest)[i]))
-			len = 0;
-	if (!len || !u->scheme->kind->takes_shards)
+	if (!len || memchr(*rest, ':', len) || !u->scheme->kind->takes_shards)
 		return why_say(why, -EINVAL,
 			       "a URL with a password in it: use username and password_file");
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)(*rest)[i]) && !strchr("-._~", (*rest)[i]))
+			return why_say(why, -EINVAL,
+				       "a user in a URL has letters, digits and -._~: for any "
+				       "other use username");
 	u->user = *rest;
 	u->user_len = len;
 	*rest = at + 1;

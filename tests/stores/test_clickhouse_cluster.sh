@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A cluster as kiln fleet init --cluster makes it, with ZooKeeper: two shards, one of them of two replicas.
+# A cluster as kiln fleet init --cluster makes it, with ZooKeeper: two shards, one of them of two replicas. And TLS.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/clickhouse.sh
@@ -146,6 +146,40 @@ test_clusters_that_are_none() {
 	assert_status 2 "$KILN" fleet init "$(ch_url)" --cluster ''
 	assert_status 1 "$KILN" fleet init "$(ch_url)" --cluster "x\`; DROP DATABASE default --"
 	assert_eq "nothing was executed" "$(curl -sS --data-binary "SELECT count() FROM system.databases WHERE name = 'default'" "http://127.0.0.1:$(ch_port)/")" 1
+}
+
+# --- TLS ---
+
+# An authority of one's own, by nginx; with the server's user and password behind it.
+test_tls() {
+	local port url
+	need_clickhouse
+	start_clickhouse
+	make_certificates
+	port=$(ch_free_port)
+	nginx_front "$port" http "$(ch_port)" | start_nginx
+	url=clickhouse+https://writer@localhost:$port/kiln
+	echo secret-of-writer >password
+	chmod 600 password
+	set -- --password-file password --ca-file tls/ca.pem
+	assert_status 0 "$KILN" fleet init "$url" "$@"
+	make_many_stacks 100 a.pb.gz
+	assert_status 0 "$KILN" push a.pb.gz --to "$url" "$@"
+	ch_assert_whole 1
+	report_functions a.pb.gz >wanted
+	"$KILN" report --json --from "$url" --since 6h "$@" | jq -r '.rows[] | [.self, .total, .module, .name] | @tsv' | sort >got
+	same "report over TLS"
+	assert_status 0 "$KILN" fleet status "$url" "$@"
+	assert_status 0 "$KILN" fleet top --from "$url" "$@"
+	# Nobody else's certificate is believed, and nothing is said in clear.
+	assert_status 1 "$KILN" push a.pb.gz --to "$url" --password-file password --timeout 2s
+	assert_match "whose certificate" err 'certificate'
+	assert_status 1 "$KILN" fleet status "${url/localhost/127.0.0.2}" "$@"
+	assert_no_match "no secret" err 'secret-of-writer'
+	assert_no_match "the front's log" nginx/access.log 'secret-of-writer'
+	# The agent's way to the same.
+	printf 'upload:\n- {name: fleet, url: "%s", password_file: %s/password, ca_file: %s/tls/ca.pem}\n' "$url" "$T" "$T" >kiln.yaml
+	assert_status 0 "$KILN" agent --check-upload -c kiln.yaml
 }
 
 run_tests "$@"
