@@ -91,9 +91,9 @@ test-stores: $(KILN) $(B)/bpf_usable $(WORKLOADS) ## get and start real profile 
 	@$(RUN) stores
 
 # Tests that have a long form behind a variable, in that form.
-SOAK := KILN_TEST_KILLS=200 KILN_TEST_POWER_CUTS=20 KILN_TEST_OUTAGE_S=1800 KILN_TEST_UPLOAD_KILLS=50 KILN_TEST_SYSTEMD=1 \
-	KILN_TEST_TARBALL=1 KILN_TEST_SOAK_S=1800
-SOAK_TESTS := $(basename $(notdir $(shell grep -rlE 'KILN_TEST_((UPLOAD_)?KILLS|POWER_CUTS|SOAK_S)|lib/roots.sh' tests/unit tests/kernel tests/e2e tests/stores)))
+SOAK := KILN_TEST_KILLS=200 KILN_TEST_POWER_CUTS=20 KILN_TEST_OUTAGE_S=1800 KILN_TEST_UPLOAD_KILLS=50 KILN_TEST_CUT_STEP=64 \
+	KILN_TEST_SHARD_DOWN_S=600 KILN_TEST_SYSTEMD=1 KILN_TEST_TARBALL=1 KILN_TEST_SOAK_S=1800
+SOAK_TESTS := $(basename $(notdir $(shell grep -rlE 'KILN_TEST_((UPLOAD_)?KILLS|POWER_CUTS|CUT_STEP|SHARD_DOWN_S|SOAK_S)|lib/roots.sh' tests/unit tests/kernel tests/e2e tests/stores)))
 soak: $(TEST_PROGRAMS) ## run the long forms of the tests that have one (as root; two hours)
 	tools/make-root bullseye bookworm trixie
 	@$(SOAK) TEST_LIMIT_S=7200 B=$(B) tools/run-tests $(or $(TESTS),$(SOAK_TESTS)) unit kernel e2e stores

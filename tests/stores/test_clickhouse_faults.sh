@@ -71,7 +71,7 @@ test_a_full_disk_of_the_server() {
 	assert_status 0 "$KILN" fleet init "$(ch_url)"
 	make_windows 6 2000
 	assert_status 0 "$KILN" push p.1.pb.gz --to "$(ch_url)"
-	dd if=/dev/zero of=ch/data/full bs=64k >dd 2>&1 || true
+	dd if=/dev/zero of=ch/data/full bs=64k 2>dd.err || true
 	push_all
 	wait_until 30 grep -qi 'space\|reserve' ch/err
 	sleep 3
