@@ -340,6 +340,8 @@ static int read_function(struct reader *r, const struct wire_field *f)
 	err = err ?: string_of(r, m->filename, &out.file);
 	if (err)
 		return err;
+	/* Some writers have a name from the symbol table only. */
+	out.name = out.name ?: out.system_name;
 	if (profile_function(r->p, &out, &id))
 		return no_memory(r);
 	return id_add(r, &r->functions, m->id, id);

@@ -122,6 +122,22 @@ static void ids_may_be_any_numbers(void **state)
 	profile_free(p);
 }
 
+static void a_symbol_is_the_name_of_a_function_without_one(void **state)
+{
+	struct specimen s;
+	struct profile *p = NULL;
+	const char *why = "";
+
+	(void)state;
+	specimen_init(&s);
+	s.function.system_name = s.function.name;
+	s.function.name = 0;
+	assert_int_equal(import_specimen(&s, &p, &why), 0);
+	assert_int_equal(p->functions.len, 1);
+	assert_string_equal(profile_text(p, p->functions.data[0].name), "main");
+	profile_free(p);
+}
+
 static void break_string(struct specimen *s)
 {
 	s->function.name = 4;
@@ -527,6 +543,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_may_be_any_numbers),
+		cmocka_unit_test(a_symbol_is_the_name_of_a_function_without_one),
 		cmocka_unit_test(broken_references_are_named),
 		cmocka_unit_test(a_mapping_that_is_not_there_is_none),
 		cmocka_unit_test(samples_of_nothing_are_left_out),
