@@ -341,7 +341,7 @@ def step(options, target, windows, hosts):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
+    parser = argparse.ArgumentParser(usage=__doc__.replace("%", "%%"))
     parser.add_argument("--hosts", default="100")
     parser.add_argument("--grow", action="store_true")
     for name, default in (("interval", 10.0), ("seconds", 10.0)):
