@@ -67,6 +67,11 @@ UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg)
 	return env->regs[reg];
 }
 
+UNWIND_INLINE __u32 unwind_op_word(const struct unwind_env *env)
+{
+	return sizeof(env->stack[0]);
+}
+
 UNWIND_INLINE int unwind_op_step_rule(struct unwind_env *env, struct unwind_frame *f,
 				      struct unwind_rule rule)
 {
