@@ -239,7 +239,8 @@ static void take_file(struct reported_mappings *t, const struct kiln_file_record
 		free(file.path);
 		return;
 	}
-	file.kind = map_kind_of(file.path, is_elf(t, rec));
+	file.kind =
+		map_kind_of(file.path, is_elf(t, rec) ? MAP_CONTENT_PROGRAM : MAP_CONTENT_OTHER);
 	t->stats.files++;
 	if (id != HTAB_NONE) /* under another name, or reported by two CPUs at once */
 		rename_file(t, &t->known.data[id], &file);

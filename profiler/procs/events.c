@@ -152,7 +152,8 @@ int event_parse(struct event *out, const void *record, size_t len)
 
 static void apply_mmap(const struct event *e, struct procs *p, struct files *f)
 {
-	enum map_kind kind = map_kind_of(e->name, e->file.build_id.len);
+	enum map_kind kind = map_kind_of(e->name, e->file.build_id.len ? MAP_CONTENT_PROGRAM
+								       : MAP_CONTENT_OTHER);
 	struct proc_mapping m = {e->start, e->len, e->file_off, FILE_NONE, e->t_ns};
 	const struct proc_image *im;
 

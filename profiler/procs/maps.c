@@ -117,7 +117,27 @@ static bool is_name(const char *name, const char *plain)
 	return !strncmp(name, plain, n) && (!name[n] || !strcmp(name + n, " (deleted)"));
 }
 
-enum map_kind map_kind_of(const char *name, bool is_program)
+static bool is_deleted_temporary(const char *name)
+{
+	static const char *const places[] = {"/tmp/", "/var/tmp/", "/run/"};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		if (text_has_prefix(name, places[i]))
+			return text_has_suffix(name, " (deleted)");
+	return false;
+}
+
+/* Whether a name that begins like a file's may be that of a JIT compiler's memory. */
+static bool is_like_memory(const char *name, enum map_content content)
+{
+	if (map_is_jitdump(name))
+		return false;
+	return text_has_prefix(name, "/memfd:") || !strcmp(name, "//toolong") ||
+	       !strcmp(name, "//enomem") || text_has_prefix(name, "/dev/shm/") ||
+	       (content == MAP_CONTENT_OTHER && is_deleted_temporary(name));
+}
+
+enum map_kind map_kind_of(const char *name, enum map_content content)
 {
 	if (!strcmp(name, "[vdso]"))
 		return MAP_KIND_VDSO;
@@ -128,10 +148,8 @@ enum map_kind map_kind_of(const char *name, bool is_program)
 	if (!strcmp(name, "//anon") || is_name(name, "/dev/zero") ||
 	    is_name(name, "/anon_hugepage") || text_has_prefix(name, "/SYSV"))
 		return MAP_KIND_ANON;
-	if (text_has_prefix(name, "/memfd:") || !strcmp(name, "//toolong") ||
-	    !strcmp(name, "//enomem"))
-		return is_program ? MAP_KIND_FILE : MAP_KIND_ANON;
-	return MAP_KIND_FILE;
+	return content != MAP_CONTENT_PROGRAM && is_like_memory(name, content) ? MAP_KIND_ANON
+									       : MAP_KIND_FILE;
 }
 
 bool map_is_jitdump(const char *name)

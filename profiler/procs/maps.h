@@ -28,12 +28,20 @@ enum map_kind {
 	MAP_KIND_IGNORE, /* the kernel's helpers: no code of the program */
 };
 
+/* What a mapping's file is known to hold. */
+enum map_content {
+	MAP_CONTENT_UNKNOWN,
+	MAP_CONTENT_PROGRAM, /* the kernel found a build id or an ELF header, or it was exec'ed */
+	MAP_CONTENT_OTHER,   /* the kernel looked, and found neither */
+};
+
 /*
- * Kind of a mapping, from its name in /proc/PID/maps or PERF_RECORD_MMAP2. is_program: the kernel
- * found a build id in the file, or it was exec'ed. Only then is a memfd a file; else it is a JIT
- * compiler's double-mapped memory.
+ * Kind of a mapping, from its name in /proc/PID/maps or PERF_RECORD_MMAP2. Only what holds a program
+ * is a file if it is a memfd or in /dev/shm. Else it is memory that a JIT compiler maps twice. Some use
+ * a temporary file that they delete at once. A library may be deleted there, too, so this takes
+ * MAP_CONTENT_OTHER.
  */
-enum map_kind map_kind_of(const char *name, bool is_program);
+enum map_kind map_kind_of(const char *name, enum map_content content);
 
 /* True for ".../jit-PID.dump". A JIT compiler maps it executable to announce that it writes this
  * file (symbolizer/jit/jitdump.h). */

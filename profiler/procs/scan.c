@@ -149,7 +149,8 @@ static int add_mapping(void *ctx, const struct maps_entry *e)
 {
 	struct reading *r = ctx;
 	bool is_exe = r->exe[0] && !strcmp(r->exe, e->path);
-	enum map_kind kind = map_kind_of(e->path, is_exe);
+	enum map_kind kind =
+		map_kind_of(e->path, is_exe ? MAP_CONTENT_PROGRAM : MAP_CONTENT_UNKNOWN);
 	struct files *files = procs_files(r->procs);
 	struct proc_mapping m = {e->start, e->end - e->start, e->file_off, FILE_NONE, 0};
 

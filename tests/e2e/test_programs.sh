@@ -210,6 +210,72 @@ test_java() {
 	assert_function p.pb.gz 50 '^JavaMain|^JavaCalls::|Interpreter|^call_stub'
 }
 
+# Generated code in files: a JIT compiler maps shared memory or a deleted temporary file twice, and writes a perf map.
+test_code_in_files() {
+	need_bpf
+	need gcc
+	cat >jit.c <<-'C'
+		#define _GNU_SOURCE
+		#include <fcntl.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <string.h>
+		#include <sys/mman.h>
+		#include <time.h>
+		#include <unistd.h>
+		#ifdef __x86_64__
+		/* 1: dec %rdi; jnz 1b; ret */
+		static const unsigned char code[] = {0x48, 0xff, 0xcf, 0x75, 0xfb, 0xc3};
+		#else
+		/* 1: subs x0, x0, 1; b.ne 1b; ret */
+		static const unsigned code[] = {0xf1000400, 0x54ffffe1, 0xd65f03c0};
+		#endif
+		static void (*map(int fd, FILE *names, const char *name))(long) {
+			char *w, *x;
+			if (fd < 0 || ftruncate(fd, 4096)) exit(77);
+			w = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+			x = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+			if (w == MAP_FAILED || x == MAP_FAILED) exit(77);
+			memcpy(w, code, sizeof(code));
+			__builtin___clear_cache(x, x + 4096);
+			fprintf(names, "%lx %zx %s\n", (long)x, sizeof(code), name);
+			return (void (*)(long))x;
+		}
+		int main(int argc, char **argv) {
+			char path[64], tmp[] = "/tmp/kiln-code.XXXXXX";
+			void (*run[3])(long);
+			snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+			FILE *names = fopen(path, "w");
+			run[0] = map(memfd_create("code", 0), names, "code_in_memfd");
+			snprintf(path, sizeof(path), "/kiln-code.%d", getpid());
+			int fd = shm_open(path, O_RDWR | O_CREAT, 0700);
+			run[1] = map(fd, names, "code_in_shm");
+			shm_unlink(path);
+			fd = mkstemp(tmp);
+			unlink(tmp);
+			run[2] = map(fd, names, "code_in_tmp");
+			fclose(names);
+			printf("%d\n", getpid());
+			fclose(stdout);
+			for (time_t end = time(NULL) + atoi(argv[argc - 1]); time(NULL) < end;)
+				for (int i = 0; i < 3; i++) run[i](1000000);
+			return 0;
+		}
+	C
+	gcc -O1 -o jit jit.c
+	"$KILN" record -q -o launched.pb.gz -- ./jit 3 >pid
+	rm -f /tmp/perf-"$(cat pid)".map
+	start ./jit 9 >pid
+	wait_until 5 test -s pid
+	"$KILN" record -q -p "$started" -d 2 -o attached.pb.gz
+	rm -f /tmp/perf-"$started".map
+	for file in launched attached; do
+		for name in memfd shm tmp; do
+			assert_function $file.pb.gz 20 "^code_in_$name\$"
+		done
+	done
+}
+
 test_nginx() {
 	need_bpf
 	need nginx curl

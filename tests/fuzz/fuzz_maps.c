@@ -14,7 +14,7 @@ static int check(void *ctx, const struct maps_entry *e)
 
 	if (!e->exec || e->end <= e->start || strlen(e->path) >= MAPS_PATH_MAX)
 		abort();
-	map_kind_of(e->path, *n % 2);
+	map_kind_of(e->path, (enum map_content)(*n % 3));
 	return ++*n > 1000;
 }
 

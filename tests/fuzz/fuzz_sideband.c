@@ -36,7 +36,9 @@ static void apply(struct procs *p, const struct event *e)
 {
 	struct proc_mapping m = {e->start, e->len, e->file_off, 0, 0};
 
-	if (e->kind != EVENT_MMAP || map_kind_of(e->name, e->file.build_id.len) != MAP_KIND_FILE) {
+	if (e->kind != EVENT_MMAP ||
+	    map_kind_of(e->name, e->file.build_id.len ? MAP_CONTENT_PROGRAM : MAP_CONTENT_OTHER) !=
+		    MAP_KIND_FILE) {
 		event_apply(e, p, NULL);
 		return;
 	}

@@ -196,11 +196,11 @@ static int expect_entry(void *ctx, const struct maps_entry *e)
 	struct expected *x = ctx;
 	const struct proc_mapping *m = &x->live[x->at];
 
-	if (map_kind_of(e->path, true) == MAP_KIND_IGNORE)
+	if (map_kind_of(e->path, MAP_CONTENT_PROGRAM) == MAP_KIND_IGNORE)
 		return 0;
 	assert_true(x->at < x->n);
 	assert_true(m->start == e->start && m->len == e->end - e->start);
-	if (map_kind_of(e->path, true) == MAP_KIND_FILE)
+	if (map_kind_of(e->path, MAP_CONTENT_PROGRAM) == MAP_KIND_FILE)
 		assert_true(m->file_off == e->file_off);
 	x->at++;
 	return 0;
