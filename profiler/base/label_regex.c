@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/base/cleanup.h"
 
@@ -74,6 +75,14 @@ static void close_group(struct cost *c)
 	c->atom += c->sum[c->depth--] + 1;
 }
 
+/* Where "{m,n}" ends, so that a repeat behind it applies to the same; s if it is none. */
+static const char *skip_repeat(const char *s)
+{
+	const char *end = s + 1 + strspn(s + 1, "0123456789,");
+
+	return *end == '}' ? end : s;
+}
+
 /* One character, or what stands for one; returns where it ends. */
 static const char *count_one(struct cost *c, const char *s)
 {
@@ -89,7 +98,7 @@ static const char *count_one(struct cost *c, const char *s)
 		return s;
 	case '{':
 		c->atom *= repeats(s);
-		return s;
+		return skip_repeat(s);
 	case '[':
 		begin_atom(c, 1);
 		return skip_bracket(s);

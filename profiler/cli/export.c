@@ -107,7 +107,9 @@ static int load_and_export(const struct command *cmd, const struct request *r, c
 
 	if (format < 0)
 		return EXIT_USAGE;
-	code = load_profiles(cmd, files, n, &r->range, &p);
+	/* The reader of a pprof file drops frames itself. */
+	code = (export_is_binary((enum export_format)format) ? load_profiles : load_shown)(
+		cmd, files, n, &r->range, &p);
 	return code == EXIT_OK ? export(cmd, r, (enum export_format)format, p) : code;
 }
 

@@ -12,6 +12,7 @@
 #include "profiler/cli/load_fleet.h"
 #include "profiler/cli/load_remote.h"
 #include "profiler/formats/export.h"
+#include "profiler/profile/prune.h"
 
 static const char *shown_name(const char *path)
 {
@@ -110,6 +111,27 @@ int load_profiles(const struct command *cmd, char *const *paths, int n,
 			cmd,
 			"standard input is a terminal: give a FILE, or redirect standard input");
 	return load_all(cmd, paths, n, range, out);
+}
+
+int load_shown(const struct command *cmd, char *const *paths, int n, const struct load_range *range,
+	       struct profile **out)
+{
+	_cleanup_(profile_freep) struct profile *whole = NULL;
+	const char *why = NULL;
+	int code = load_profiles(cmd, paths, n, range, &whole), err;
+
+	if (code != EXIT_OK)
+		return code;
+	err = profile_prune(out, whole, &why);
+	if (err == -EINVAL)
+		log_warning("the profile's drop_frames are not applied: %s", why);
+	else if (err)
+		log_error("%s: %s", cmd->name, strerror(-err));
+	if (err && err != -EINVAL)
+		return EXIT_ERROR;
+	if (!*out)
+		*out = steal_ptr(whole);
+	return EXIT_OK;
 }
 
 static void say_values(const struct command *cmd, const struct profile *p, const char *type)

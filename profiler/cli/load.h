@@ -19,6 +19,11 @@ DEFINE_CLEANUP(profile, profile_free)
 int load_profiles(const struct command *cmd, char *const *paths, int n,
 		  const struct load_range *range, struct profile **out);
 
+/* The same without the frames that drop_frames and keep_frames hide (profiler/profile/prune.h): for
+ * commands that show a profile themselves. What is passed on as pprof keeps them. */
+int load_shown(const struct command *cmd, char *const *paths, int n, const struct load_range *range,
+	       struct profile **out);
+
 /* Index of the sample type that --value names (NULL: the default one). -EINVAL after an error on
  * stderr. */
 int load_value(const struct command *cmd, const struct profile *p, const char *type);

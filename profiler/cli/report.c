@@ -275,7 +275,7 @@ static int run(const struct command *self, int argc, char **argv)
 	else if (id == OPTIONS_END && req.table.of && req.table.by > TABLE_LINE)
 		usage_error(self, "--callers and --callees need --by function or --by line");
 	else if (id == OPTIONS_END)
-		code = load_profiles(self, files, n, &req.range, &p);
+		code = load_shown(self, files, n, &req.range, &p);
 	if (id == OPTIONS_END && p)
 		code = report(self, &o, &req, p);
 	focus_release(&req.focus);

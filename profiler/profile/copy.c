@@ -164,19 +164,21 @@ static int copy_stack(struct copy *c, uint32_t id, uint32_t *out)
 {
 	const struct profile_stack *s = &c->src->stacks.data[id];
 	struct copy_id *known = &c->stacks[id];
-	uint32_t len = s->len;
+	uint32_t len = s->len, skipped = 0;
 	int err;
 
 	if (is_known(c, known, out))
 		return 0;
+	if (c->rules.skip)
+		skipped = c->rules.skip(c->rules.ctx, c, id);
 	if (c->rules.depth)
 		len = c->rules.depth(c->rules.ctx, c, id);
 	err = vec_reserve(&c->frames, len + 1ul);
-	for (uint32_t i = 0; !err && i < len; i++)
+	for (uint32_t i = skipped; !err && i < len; i++)
 		err = copy_location(c, c->src->frames.data[s->first + i], &c->frames.data[i]);
 	if (!err && len < s->len)
 		err = c->rules.mark(c->rules.ctx, c, &c->frames.data[len++]);
-	err = err ?: profile_stack(c->dst, c->frames.data, len, out);
+	err = err ?: profile_stack(c->dst, c->frames.data + skipped, len - skipped, out);
 	return learn(c, known, err, *out);
 }
 

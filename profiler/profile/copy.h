@@ -28,6 +28,8 @@ struct copy_rules {
 	 * others. */
 	uint32_t (*depth)(void *ctx, const struct copy *c, uint32_t stack);
 	int (*mark)(void *ctx, struct copy *c, uint32_t *location);
+	/* How many frames of a stack of src go, from the leaf on. */
+	uint32_t (*skip)(void *ctx, const struct copy *c, uint32_t stack);
 	/* Makes a copy of a location of src: an id of dst. */
 	int (*location)(void *ctx, struct copy *c, uint32_t id, uint32_t *out);
 	bool (*keeps_label)(void *ctx, const struct copy *c, const struct profile_label *l);
@@ -61,6 +63,8 @@ int copy_header(struct copy *c);
 /* Each text once. */
 int copy_comments(struct copy *c);
 int copy_sample(struct copy *c, size_t i);
+/* All of a profile, as a new one. */
+int profile_copy(struct profile **out, const struct profile *src, const struct copy_rules *rules);
 
 /* For rules. Of an id of src (or PROFILE_NONE, of a mapping) the id of dst. */
 int copy_string(struct copy *c, uint32_t id, uint32_t *out);

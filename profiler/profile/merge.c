@@ -291,6 +291,11 @@ static int copy_some(struct profile **out, const struct profile *src,
 	return err;
 }
 
+int profile_copy(struct profile **out, const struct profile *src, const struct copy_rules *rules)
+{
+	return copy_some(out, src, rules, keep_all, NULL);
+}
+
 int profile_filter(struct profile **out, const struct profile *src,
 		   bool (*keep)(void *ctx, const struct profile *src, size_t sample), void *ctx)
 {
@@ -328,7 +333,7 @@ int profile_with_label(struct profile **out, const struct profile *src, const ch
 	struct new_label l = {key, value};
 	struct copy_rules rules = {.ctx = &l, .more_label = give_label};
 
-	return copy_some(out, src, &rules, keep_all, NULL);
+	return profile_copy(out, src, &rules);
 }
 
 int profile_without_label(struct profile **out, const struct profile *src, const char *key)
@@ -336,5 +341,5 @@ int profile_without_label(struct profile **out, const struct profile *src, const
 	uint32_t id = strtab_lookup(src->strings, key);
 	struct copy_rules rules = {.ctx = &id, .keeps_label = has_other_key};
 
-	return copy_some(out, src, &rules, keep_all, NULL);
+	return profile_copy(out, src, &rules);
 }

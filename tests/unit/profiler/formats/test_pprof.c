@@ -199,6 +199,31 @@ static void a_symbolized_mapping_has_names_everywhere(void **state)
 	profile_free(p);
 }
 
+static void a_function_without_a_name_has_its_system_name(void **state)
+{
+	struct profile *p = profile_new(), *back = NULL;
+	struct profile_function f = {0, str_id(p, "_ZN2ns1fEv"), 0, 0};
+	struct profile_line line = {0};
+	struct buf b = {0};
+	const char *why = NULL;
+	uint32_t frame, stack, set;
+
+	(void)state;
+	MUST(profile_init_cpu(p, 10));
+	MUST(profile_function(p, &f, &line.function));
+	MUST(profile_location(p, PROFILE_NONE, 1, &line, 1, &frame));
+	MUST(profile_stack(p, &frame, 1, &stack));
+	MUST(profile_labelset(p, NULL, 0, &set));
+	MUST(profile_add(p, stack, set, (int64_t[]){1, 10}));
+	MUST(export_pprof(&b, p));
+	MUST(import_pprof(&back, b.data, b.len, &why));
+	assert_string_equal(profile_text(back, back->functions.data[0].name), "_ZN2ns1fEv");
+	assert_string_equal(profile_text(back, back->functions.data[0].system_name), "_ZN2ns1fEv");
+	buf_release(&b);
+	profile_free(back);
+	profile_free(p);
+}
+
 static void a_label_of_zero_is_not_lost(void **state)
 {
 	struct profile *p = profile_new(), *back;
@@ -237,6 +262,7 @@ int main(void)
 		cmocka_unit_test(ids_count_from_one),
 		cmocka_unit_test(the_main_binary_comes_first),
 		cmocka_unit_test(a_symbolized_mapping_has_names_everywhere),
+		cmocka_unit_test(a_function_without_a_name_has_its_system_name),
 		cmocka_unit_test(a_label_of_zero_is_not_lost),
 	};
 
