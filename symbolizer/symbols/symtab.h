@@ -13,7 +13,8 @@
  * The name of an IFUNC competes with that of its resolver, because both have the same address.
  *
  * A symbol without a size ends at the end of its FDE or at the next symbol, whichever is first.
- * Without an FDE it ends after a page at the latest. Without a size and inside a symbol that has
+ * Without an FDE it ends after a page at the latest, in a stripped file after 192 bytes: what follows may
+ * be functions that are not listed. Without a size and inside a symbol that has
  * one it is a label and is dropped. No symbol reaches past its section. Where symbols nest, the
  * innermost wins. An address that no symbol covers (padding) has no name. It never gets the name of
  * the function before it.

@@ -235,6 +235,7 @@ static int collect_minidebug(struct symtab *t, struct elf_obj *main)
 	if (err)
 		return err;
 	err = collect(t, mini, SHT_SYMTAB, debug_file_bias(main, mini));
+	t->lacks_locals = err != 0;
 	if (t->n_sources > source) { /* its string table must outlive the inflated file */
 		struct name_source *src = &t->sources[source];
 
@@ -272,6 +273,7 @@ int symtab_collect(struct symtab *t, struct elf_obj *main, struct elf_obj *debug
 		err = symtab_tolerate(collect(t, main, SHT_SYMTAB, 0), problem);
 	if (err || t->symbols.len)
 		return err;
+	t->lacks_locals = true;
 	if (!elf_obj_section_count(main))
 		return symtab_tolerate(collect_dynamic(t, main), problem);
 	return symtab_tolerate(collect(t, main, SHT_DYNSYM, 0), problem)

@@ -13,6 +13,12 @@
 #define NAME_COMPARE_MAX 512
 /* Reach of a symbol that has no size, no FDE and no symbol behind it. */
 #define SIZELESS_MAX 4096
+/*
+ * The same in a stripped file, where the next symbol may be behind functions that are not exported. So
+ * this is the size of an assembler's function, not the distance of symbols: musl's memset has 196
+ * bytes on x86-64. Behind it follows __clone, in which every thread has its root.
+ */
+#define SIZELESS_STRIPPED_MAX 192
 
 /* --- choosing and cutting --------------------------------------------------------------------- */
 
@@ -99,11 +105,12 @@ static uint32_t sizeless_len(const struct symtab *t, const struct symbol *s, uin
 			     const struct eh_ranges *fdes)
 {
 	uint32_t len = s->len < next - s->start ? s->len : next - s->start;
+	uint32_t most = t->lacks_locals ? SIZELESS_STRIPPED_MAX : SIZELESS_MAX;
 	uint64_t va = t->base + s->start, start, end;
 
 	if (fdes && !eh_ranges_find(fdes, va, &start, &end))
 		return end - va < len ? (uint32_t)(end - va) : len;
-	return len < SIZELESS_MAX ? len : SIZELESS_MAX;
+	return len < most ? len : most;
 }
 
 static void clamp_sizeless(struct symtab *t, const struct eh_ranges *fdes)

@@ -38,6 +38,7 @@ struct symtab {
 	VEC(struct symbol) symbols;
 	struct name_source sources[NAME_SOURCES_MAX];
 	unsigned n_sources;
+	bool lacks_locals; /* stripped: functions that are not exported are not in it */
 };
 
 /*

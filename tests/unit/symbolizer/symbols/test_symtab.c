@@ -226,6 +226,31 @@ static void test_sizeless_symbols(void **state)
 	unload(&l);
 }
 
+/* As in musl's libc.so: behind an assembler's memset comes what is not exported. */
+static void test_sizeless_symbols_of_a_stripped_file(void **state)
+{
+	struct loaded l = assemble(".text\n.globl fills, next\n.type fills,@function\n"
+				   ".type next,@function\n"
+				   "fills:\n.skip 190\nret\nclones:\n.skip 60\n"
+				   "next:\n.skip 8\nafter:\n.skip 8000\n",
+				   "");
+	uint64_t fills = fixture_nm("x.so", "fills"), clones = fixture_nm("x.so", "clones");
+	uint64_t next = fixture_nm("x.so", "next");
+
+	(void)state;
+	expect(&l, clones + 50, "clones");
+	unload(&l);
+	fixture_run("strip x.so");
+	l = load("x.so");
+	expect(&l, fills, "fills");
+	expect(&l, fills + 189, "fills");
+	expect(&l, clones + 50, NULL);
+	expect(&l, next, "next");
+	expect(&l, next + 191, "next");
+	expect(&l, next + 192, NULL);
+	unload(&l);
+}
+
 /* A size that lies does not reach out of its section. */
 static void test_size_past_the_section(void **state)
 {
@@ -369,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_preference_among_aliases),
 		cmocka_unit_test(test_nesting),
 		cmocka_unit_test(test_sizeless_symbols),
+		cmocka_unit_test(test_sizeless_symbols_of_a_stripped_file),
 		cmocka_unit_test(test_size_past_the_section),
 		cmocka_unit_test(test_markers_and_data_are_no_functions),
 		cmocka_unit_test(test_plt_stubs),
