@@ -517,6 +517,37 @@ test_fish_completion() {
 	assert_eq "an operand's words" "$(ask 'kiln completion ')" "bash fish zsh"
 }
 
+# A heap's delta of another program, with an allocator whose insides its reader is to hide: main;malloc;brk grew by 5,
+# main;shrinks by -7.
+foreign_heap_delta() {
+	python3 - <<-'P'
+		def number(field, n): return bytes([field << 3]) + bytes((n >> 7 * i & 127 | 128) for i in range(9)) + bytes([n >> 63 & 1])
+		def text(field, b): return bytes([field << 3 | 2, len(b)]) + b
+		strings = [b"", b"space", b"bytes", b"main", b"malloc", b"brk", b"shrinks", b"mal+oc"]
+		p = text(1, number(1, 1) + number(2, 2)) + b"".join(text(6, s) for s in strings) + number(7, 7)
+		for i in range(1, 5):
+		    p += text(5, number(1, i) + number(3, i + 2)) + text(4, number(1, i) + text(4, number(1, i)))
+		for stack, value in ((b"\3\2\1", 5), (b"\4\1", -7)):
+		    p += text(2, text(1, stack) + number(2, value & (1 << 64) - 1))
+		open("delta.pb", "wb").write(p)
+	P
+}
+
+test_foreign_heap_delta() {
+	need python3
+	foreign_heap_delta
+	"$KILN" export delta.pb -o delta.folded 2>err
+	assert_eq folded "$(cat delta.folded)" "main 5"
+	grep -q 'values below zero' err || fail "no word of what is left out"
+	"$KILN" export delta.pb -o again.pb
+	grep -q brk again.pb || fail "pprof lost a frame"
+	"$KILN" report delta.pb >out
+	assert_match total out '-2 B space'
+	assert_match shares out '^ *-58\.3% +-58\.3% +shrinks'
+	grep -q brk out && fail "drop_frames are shown"
+	return 0
+}
+
 test_manual() {
 	command -v groff >/dev/null || skip "groff is not installed"
 	local page
