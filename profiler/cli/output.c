@@ -57,18 +57,6 @@ static int write_all(const struct output *o, const struct buf *b)
 	return outfile_commit(f);
 }
 
-static void tell_left_out(const struct command *cmd, const struct profile *p,
-			  enum export_format format, const struct export_opts *opts)
-{
-	size_t n = export_left_out(p, format, opts);
-
-	if (n)
-		log_warning(
-			"%s: %zu of %zu samples are below zero, as in a difference: this format "
-			"leaves them out",
-			cmd->name, n, p->samples.len);
-}
-
 int output_profile(const struct output *o, const struct command *cmd, const struct profile *p,
 		   enum export_format format, const struct export_opts *opts)
 {
@@ -78,7 +66,6 @@ int output_profile(const struct output *o, const struct command *cmd, const stru
 	if (err) {
 		log_error("%s: %s", cmd->name, strerror(-err));
 	} else {
-		tell_left_out(cmd, p, format, opts);
 		err = write_all(o, &out);
 		if (err)
 			log_error("%s: %s", is_stdout(o) ? "standard output" : o->path,

@@ -16,8 +16,8 @@
 
 static int add_top(struct buf *out, const struct report *r, const struct term *t)
 {
-	int64_t whole = profile_magnitude(r->whole, r->table.value);
-	int64_t left = profile_magnitude(r->p, r->table.value);
+	int64_t whole = profile_total(r->whole, r->table.value);
+	int64_t left = profile_total(r->p, r->table.value);
 	int err = answer_header(out, r->p, r->table.value);
 
 	if (r->whole != r->p) {
@@ -30,16 +30,6 @@ static int add_top(struct buf *out, const struct report *r, const struct term *t
 		answer_quality(out, r->quality, t);
 	}
 	return err;
-}
-
-/* `what` says what becomes of them. */
-static void add_below_zero(struct buf *out, const struct report *r, const char *what)
-{
-	size_t n = profile_below_zero(r->p, r->table.value);
-
-	if (n)
-		buf_printf(out, "note: %zu of %zu samples are below zero, as in a difference: %s\n",
-			   n, r->p->samples.len, what);
 }
 
 static void add_bottom(struct buf *out, const struct report *r, const struct term *t)
@@ -64,7 +54,6 @@ int report_table(struct buf *out, const struct report *r, const struct term *t)
 	if (tab->n_cut)
 		buf_printf(out, "note: %zu stacks were too deep: their middle is left out\n",
 			   tab->n_cut);
-	add_below_zero(out, r, "shares are of the sum without signs");
 	add_bottom(out, r, t);
 	return out->err;
 }
@@ -106,7 +95,7 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 		    const struct term *t)
 {
 	_cleanup_free_ unsigned *indent = calloc(tree->n_nodes, sizeof(*indent));
-	int64_t whole = profile_magnitude(r->p, r->table.value);
+	int64_t whole = profile_total(r->p, r->table.value);
 	size_t shown = 0;
 
 	if (!indent)
@@ -141,7 +130,6 @@ int report_tree(struct buf *out, const struct report *r, const struct term *t)
 	term_style(t, out, STYLE_END);
 	buf_char(out, '\n');
 	err = add_tree(out, tree, r, t);
-	add_below_zero(out, r, "the tree leaves them out; shares are of the sum without signs");
 	add_bottom(out, r, t);
 	return err ?: out->err;
 }

@@ -28,7 +28,7 @@ struct measure {
 /* `value` must be an index into sample_types. */
 void measure_of(struct measure *m, const struct profile *p, size_t value);
 
-/* Appends "1.02 s CPU" or "101 samples", "-110 B inuse_space" of a difference; clean text. */
+/* Appends "1.02 s CPU" or "101 samples"; clean text. */
 void measure_add_value(struct buf *b, const struct measure *m, int64_t v);
 
 /*

@@ -5,7 +5,6 @@
 #include "profiler/base/text.h"
 #include "profiler/formats/compress.h"
 #include "profiler/formats/export.h"
-#include "profiler/profile/table.h"
 
 /* Suffixes, a longer one before its own ending. The last column: list it in messages. */
 #define SUFFIXES(X)                                                                                \
@@ -50,30 +49,6 @@ const char *export_suffixes(void)
 bool export_is_binary(enum export_format f)
 {
 	return f == EXPORT_PPROF_GZ || f == EXPORT_PPROF_ZST || f == EXPORT_PPROF;
-}
-
-static bool any_below_zero(const struct profile *p, const struct profile_sample *s)
-{
-	for (size_t t = 0; t < p->sample_types.len; t++)
-		if (p->values.data[s->first_value + t] < 0)
-			return true;
-	return false;
-}
-
-size_t export_left_out(const struct profile *p, enum export_format f,
-		       const struct export_opts *opts)
-{
-	size_t n = 0;
-
-	if (export_is_binary(f) || !p->sample_types.len)
-		return 0;
-	if (f == EXPORT_FOLDED)
-		return profile_below_zero(p, export_folded_type(p, opts && opts->folded_ns));
-	if (f == EXPORT_SVG)
-		return profile_below_zero(p, profile_default_type(p));
-	for (size_t i = 0; i < p->samples.len; i++) /* these show every type */
-		n += any_below_zero(p, &p->samples.data[i]);
-	return n;
 }
 
 static int export_compressed(struct buf *out, const struct profile *p,

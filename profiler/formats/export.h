@@ -38,16 +38,6 @@ bool export_is_binary(enum export_format f);
 int export_profile(struct buf *out, const struct profile *p, enum export_format f,
 		   const struct export_opts *opts);
 
-/*
- * How many samples that format leaves out, because they are below zero: a difference has such.
- * Flame graphs, and the programs that read folded stacks and speedscope's files, have no place for
- * them. pprof has.
- */
-size_t export_left_out(const struct profile *p, enum export_format f,
-		       const struct export_opts *opts);
-/* What folded stacks count: samples or time, and else the default type. */
-size_t export_folded_type(const struct profile *p, bool time);
-
 /* One function for each format. export_profile() has their table. */
 int export_pprof(struct buf *out, const struct profile *p);
 int export_folded(struct buf *out, const struct profile *p, const struct export_opts *opts);

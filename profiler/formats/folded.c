@@ -233,7 +233,7 @@ static int put_sorted(struct folder *f, struct buf *out)
 }
 
 /* The sample type to print: samples, or time with folded_ns; else the default type. */
-size_t export_folded_type(const struct profile *p, bool time)
+static size_t pick_type(const struct profile *p, bool time)
 {
 	for (size_t i = 0; i < p->sample_types.len; i++)
 		if (!strcmp(profile_text(p, p->sample_types.data[i].unit),
@@ -245,7 +245,7 @@ size_t export_folded_type(const struct profile *p, bool time)
 int export_folded(struct buf *out, const struct profile *p, const struct export_opts *opts)
 {
 	struct folder f = {.p = p, .opts = opts, .seed = hash_random_seed()};
-	size_t type = export_folded_type(p, opts->folded_ns);
+	size_t type = pick_type(p, opts->folded_ns);
 	int err = 0;
 
 	f.texts = strtab_new();
@@ -253,12 +253,8 @@ int export_folded(struct buf *out, const struct profile *p, const struct export_
 		return -ENOMEM;
 	err = name_locations(&f);
 	for (size_t i = 0; !err && i < p->samples.len; i++) {
-		int64_t value = p->values.data[p->samples.data[i].first_value + type];
-
-		if (value < 0) /* see export_left_out() */
-			continue;
 		err = build_line(&f, &p->samples.data[i]);
-		err = err ?: add_line(&f, value);
+		err = err ?: add_line(&f, p->values.data[p->samples.data[i].first_value + type]);
 	}
 	err = err ?: put_sorted(&f, out);
 	folder_release(&f);

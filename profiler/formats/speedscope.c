@@ -138,12 +138,9 @@ static void put_stack(struct scope *s, const struct profile_stack *stack)
 	json_close(&s->out, ']');
 }
 
-/* speedscope refuses a weight below zero: see export_left_out(). Such a sample weighs nothing. */
 static int64_t value_of(const struct profile *p, uint32_t sample, size_t type)
 {
-	int64_t value = p->values.data[p->samples.data[sample].first_value + type];
-
-	return value > 0 ? value : 0;
+	return p->values.data[p->samples.data[sample].first_value + type];
 }
 
 static int64_t total_of(const struct profile *p, const struct member *m, size_t n, size_t type)
@@ -167,7 +164,7 @@ static int put_profile(struct scope *s, const char *name, const struct member *m
 	json_key_text(j, "name", name);
 	json_key_text(j, "unit", unit_of(profile_text(p, p->sample_types.data[type].unit)));
 	json_key_int(j, "startValue", 0);
-	json_key_int(j, "endValue", total);
+	json_key_int(j, "endValue", total > 0 ? total : 0);
 	json_key_open(j, "samples", '[');
 	for (size_t i = 0; i < n; i++) {
 		put_stack(s, &p->stacks.data[p->samples.data[m[i].sample].stack]);

@@ -109,27 +109,6 @@ int64_t profile_total(const struct profile *p, size_t value)
 	return total;
 }
 
-int64_t profile_magnitude(const struct profile *p, size_t value)
-{
-	int64_t total = 0;
-
-	for (size_t i = 0; i < p->samples.len; i++) {
-		int64_t v = p->values.data[p->samples.data[i].first_value + value];
-
-		total = saturating_sum(total, v == INT64_MIN ? INT64_MAX : v < 0 ? -v : v);
-	}
-	return total;
-}
-
-size_t profile_below_zero(const struct profile *p, size_t value)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->samples.len; i++)
-		n += p->values.data[p->samples.data[i].first_value + value] < 0;
-	return n;
-}
-
 /* --- rows -------------------------------------------------------------------------------------- */
 
 struct row_search {
@@ -507,7 +486,6 @@ static int finish(struct builder *b)
 		qsort_r(b->t->rows.data, b->t->rows.len, sizeof(struct table_row), compare_rows,
 			&order);
 	b->t->total = profile_total(b->p, b->o->value);
-	b->t->whole = profile_magnitude(b->p, b->o->value);
 	return 0;
 }
 

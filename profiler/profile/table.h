@@ -46,7 +46,6 @@ struct table {
 	struct strtab *strings;
 	VEC(struct table_row) rows;
 	int64_t total; /* of the whole profile */
-	int64_t whole; /* of the whole profile, without signs: what shares are of */
 	size_t n_cut;  /* stacks that were cut because they were too deep */
 };
 
@@ -60,12 +59,5 @@ static inline const char *table_text(const struct table *t, uint32_t id)
 
 /* Sum of one value over all samples, saturating. */
 int64_t profile_total(const struct profile *p, size_t value);
-/*
- * The same of the values without their signs. A difference has values below zero, and a share of
- * its sum, which may be 0, says nothing.
- */
-int64_t profile_magnitude(const struct profile *p, size_t value);
-/* How many samples have a value below zero. */
-size_t profile_below_zero(const struct profile *p, size_t value);
 
 #endif

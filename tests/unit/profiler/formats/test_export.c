@@ -228,59 +228,12 @@ static void speedscope_keeps_totals(void **state)
 	}
 }
 
-/* --- a difference ------------------------------------------------------------------------------- */
-
-static struct profile *difference(void)
-{
-	struct profile *p = profile_new();
-	uint32_t app, main, grow, shrink, stack, set;
-
-	assert_non_null(p);
-	MUST(profile_add_sample_type(p, "alloc", "bytes"));
-	MUST(profile_add_sample_type(p, "inuse", "bytes"));
-	app = mapping_id(p, "/app", "", true);
-	main = location_id(p, app, 0x1010, "main");
-	grow = location_id(p, app, 0x1020, "grow");
-	shrink = location_id(p, app, 0x1030, "shrink");
-	MUST(profile_labelset(p, NULL, 0, &set));
-	MUST(profile_stack(p, (uint32_t[]){grow, main}, 2, &stack));
-	MUST(profile_add(p, stack, set, (int64_t[]){7, 100}));
-	MUST(profile_stack(p, (uint32_t[]){shrink, main}, 2, &stack));
-	MUST(profile_add(p, stack, set, (int64_t[]){5, -210}));
-	return p;
-}
-
-static void values_below_zero_are_left_out_and_counted(void **state)
-{
-	static const enum export_format formats[] = {EXPORT_FOLDED, EXPORT_SVG, EXPORT_HTML,
-						     EXPORT_SPEEDSCOPE};
-	struct profile *p = difference();
-	struct buf b = {0};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
-		assert_int_equal(export_left_out(p, formats[i], NULL), 1);
-	assert_int_equal(export_left_out(p, EXPORT_PPROF_GZ, NULL), 0);
-	assert_int_equal(export_profile(&b, p, EXPORT_FOLDED, NULL), 0);
-	assert_string_equal(buf_cstr(&b), "main;grow 100\n");
-	buf_clear(&b);
-	assert_int_equal(export_profile(&b, p, EXPORT_SPEEDSCOPE, NULL), 0);
-	assert_non_null(strstr(buf_cstr(&b), "\"weights\":[7,5]"));
-	assert_non_null(strstr(buf_cstr(&b), "\"endValue\":100"));
-	assert_non_null(strstr(buf_cstr(&b), "\"weights\":[100,0]"));
-	buf_release(&b);
-	profile_free(p);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(suffixes_name_formats),
-		cmocka_unit_test(folded_is_as_it_was),
-		cmocka_unit_test(speedscope_is_as_it_was),
-		cmocka_unit_test(folded_keeps_totals),
+		cmocka_unit_test(suffixes_name_formats),   cmocka_unit_test(folded_is_as_it_was),
+		cmocka_unit_test(speedscope_is_as_it_was), cmocka_unit_test(folded_keeps_totals),
 		cmocka_unit_test(speedscope_keeps_totals),
-		cmocka_unit_test(values_below_zero_are_left_out_and_counted),
 	};
 
 	return cmocka_run_group_tests_name("export", tests, NULL, NULL);

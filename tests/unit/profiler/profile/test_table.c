@@ -448,27 +448,6 @@ TEST(test_sums_saturate)
 	add_labelled(p, "b", 2, 2, NULL, NULL, INT64_MAX / 20);
 	add_labelled(p, "c", 3, 3, NULL, NULL, INT64_MAX / 20);
 	assert_int_equal(profile_total(p, 1), INT64_MAX);
-	assert_int_equal(profile_magnitude(p, 1), INT64_MAX);
-	profile_free(p);
-}
-
-/* A difference: its sum is small or 0, and no share of it means anything. */
-TEST(test_shares_of_a_difference_are_of_sums_without_signs)
-{
-	struct profile *p = profile_new();
-	struct table_opts o = {.value = 0};
-	struct table *t;
-
-	assert_int_equal(profile_init_cpu(p, 10), 0);
-	add_labelled(p, "a", 1, 1, NULL, NULL, 3);
-	add_labelled(p, "b", 2, 2, NULL, NULL, -5);
-	assert_int_equal(profile_total(p, 0), -2);
-	assert_int_equal(profile_magnitude(p, 0), 8);
-	assert_int_equal(profile_below_zero(p, 0), 1);
-	assert_int_equal(table_build(&t, p, &o), 0);
-	assert_int_equal(t->total, -2);
-	assert_int_equal(t->whole, 8);
-	table_free(t);
 	profile_free(p);
 }
 
@@ -522,7 +501,6 @@ int main(void)
 		cmocka_unit_test(test_callers_against_definition),
 		cmocka_unit_test(test_tables_by_label),
 		cmocka_unit_test(test_sums_saturate),
-		cmocka_unit_test(test_shares_of_a_difference_are_of_sums_without_signs),
 		cmocka_unit_test(test_depth_cap),
 	};
 
