@@ -317,10 +317,10 @@ static void add_row(struct buf *out, const struct table *tab, const struct table
 {
 	const char *caller = table_text(tab, row->caller), *module = table_text(tab, row->module);
 
-	answer_share(out, row->self, tab->total);
+	answer_share(out, row->self, tab->gross);
 	buf_str(out, "  ");
 	if (!table_by_label(by)) {
-		answer_share(out, row->total, tab->total);
+		answer_share(out, row->total, tab->gross);
 		buf_str(out, "  ");
 	}
 	add_column(out, table_text(tab, row->name), l, 0, !*module && !*caller);

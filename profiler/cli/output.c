@@ -71,6 +71,9 @@ int output_profile(const struct output *o, const struct command *cmd, const stru
 			log_error("%s: %s", is_stdout(o) ? "standard output" : o->path,
 				  outfile_strerror(err));
 	}
+	if (!err && export_leaves_out(p, format))
+		log_info("the profile has values below zero: only stacks that grew are in this "
+			 "format (a .pb.gz has all)");
 	buf_release(&out);
 	return err ? EXIT_ERROR : EXIT_OK;
 }

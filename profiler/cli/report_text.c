@@ -16,8 +16,8 @@
 
 static int add_top(struct buf *out, const struct report *r, const struct term *t)
 {
-	int64_t whole = profile_total(r->whole, r->table.value);
-	int64_t left = profile_total(r->p, r->table.value);
+	int64_t whole = profile_gross(r->whole, r->table.value);
+	int64_t left = profile_gross(r->p, r->table.value);
 	int err = answer_header(out, r->p, r->table.value);
 
 	if (r->whole != r->p) {
@@ -95,7 +95,7 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 		    const struct term *t)
 {
 	_cleanup_free_ unsigned *indent = calloc(tree->n_nodes, sizeof(*indent));
-	int64_t whole = profile_total(r->p, r->table.value);
+	int64_t whole = profile_gross(r->p, r->table.value);
 	size_t shown = 0;
 
 	if (!indent)

@@ -130,9 +130,11 @@ static bool counts_samples(const struct measure *m)
 
 void measure_add_value(struct buf *b, const struct measure *m, int64_t v)
 {
-	uint64_t n = v < 0 ? 0 : (uint64_t)v, ns;
+	uint64_t n = v < 0 ? -(uint64_t)v : (uint64_t)v, ns;
 	char text[32];
 
+	if (v < 0)
+		buf_char(b, '-');
 	if (counts_samples(m)) {
 		add_samples(b, n);
 		return;

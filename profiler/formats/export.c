@@ -51,6 +51,16 @@ bool export_is_binary(enum export_format f)
 	return f == EXPORT_PPROF_GZ || f == EXPORT_PPROF_ZST || f == EXPORT_PPROF;
 }
 
+bool export_leaves_out(const struct profile *p, enum export_format f)
+{
+	if (export_is_binary(f))
+		return false;
+	for (size_t i = 0; i < p->values.len; i++)
+		if (p->values.data[i] < 0)
+			return true;
+	return false;
+}
+
 static int export_compressed(struct buf *out, const struct profile *p,
 			     int (*compress)(struct buf *out, const void *data, size_t len))
 {

@@ -33,6 +33,11 @@ int export_format_of(const char *path);
 /* ".pb.gz .pb.zst .pb .folded .svg .html .json", for messages. */
 const char *export_suffixes(void);
 bool export_is_binary(enum export_format f);
+/*
+ * True if the profile has values below zero (a difference of profiles), which this format does not
+ * have. Equal stacks are added up there, and sums below zero are left out. pprof has them all.
+ */
+bool export_leaves_out(const struct profile *p, enum export_format f);
 
 /* Appends the profile in that format. 0, -EFBIG over a cap below, or another -errno. */
 int export_profile(struct buf *out, const struct profile *p, enum export_format f,

@@ -218,7 +218,7 @@ static int put_sorted(struct folder *f, struct buf *out)
 	for (size_t i = 0; i < f->lines.len; i++) {
 		const struct folded_line *l = &f->lines.data[i];
 
-		if (!l->value)
+		if (l->value <= 0) /* flamegraph.pl reads no signs */
 			continue;
 		for (uint32_t k = 0; k < l->len; k++) {
 			if (out->len - start > EXPORT_MAX_BYTES)

@@ -3,6 +3,9 @@
  * speedscope's file format (speedscope.app/file-format-schema.json), profiles of type "sampled". If
  * samples have a process, one profile for each process, heaviest first (py-spy and rbspy write one
  * for each thread). Else one for each sample type, with the default type shown first.
+ *
+ * speedscope refuses a file with a weight below zero. So equal stacks are added up, and of a
+ * difference of profiles what grew is written.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +25,12 @@ struct scope {
 	/* Frames of each location, outermost first: indices into shared.frames. */
 	VEC(uint32_t) frames;
 	VEC(uint32_t) first; /* first index of location i in `frames`; one more at the end */
+	int64_t *sums;	     /* by stack; all 0 between profiles */
+	VEC(struct weighted {
+		uint32_t stack;
+		int64_t weight; /* above 0 */
+	})
+	weighted; /* scratch: the profile being written */
 };
 
 /* --- shared.frames ------------------------------------------------------------------------------ */
@@ -152,29 +161,65 @@ static int64_t total_of(const struct profile *p, const struct member *m, size_t 
 	return total;
 }
 
+/* Adds equal stacks up, in the order of their first samples. */
+static int weigh(struct scope *s, const struct member *m, size_t n, size_t type)
+{
+	const struct profile_sample *samples = s->p->samples.data;
+
+	s->weighted.len = 0;
+	if (vec_reserve(&s->weighted, n))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		int64_t *sum = &s->sums[samples[m[i].sample].stack];
+
+		*sum = saturating_sum(*sum, value_of(s->p, m[i].sample, type));
+	}
+	for (size_t i = 0; i < n; i++) {
+		uint32_t stack = samples[m[i].sample].stack;
+
+		if (s->sums[stack] > 0)
+			s->weighted.data[s->weighted.len++] =
+				(struct weighted){stack, s->sums[stack]};
+		s->sums[stack] = 0;
+	}
+	return 0;
+}
+
+static int64_t weight_of(const struct scope *s)
+{
+	int64_t total = 0;
+
+	for (size_t i = 0; i < s->weighted.len; i++)
+		total = saturating_sum(total, s->weighted.data[i].weight);
+	return total;
+}
+
 static int put_profile(struct scope *s, const char *name, const struct member *m, size_t n,
 		       size_t type)
 {
 	const struct profile *p = s->p;
-	int64_t total = total_of(p, m, n, type);
 	struct json *j = &s->out;
+	int err = weigh(s, m, n, type);
+
+	if (err)
+		return err;
 
 	json_open(j, '{');
 	json_key_text(j, "type", "sampled");
 	json_key_text(j, "name", name);
 	json_key_text(j, "unit", unit_of(profile_text(p, p->sample_types.data[type].unit)));
 	json_key_int(j, "startValue", 0);
-	json_key_int(j, "endValue", total > 0 ? total : 0);
+	json_key_int(j, "endValue", weight_of(s));
 	json_key_open(j, "samples", '[');
-	for (size_t i = 0; i < n; i++) {
-		put_stack(s, &p->stacks.data[p->samples.data[m[i].sample].stack]);
+	for (size_t i = 0; i < s->weighted.len; i++) {
+		put_stack(s, &p->stacks.data[s->weighted.data[i].stack]);
 		if (j->out->len - s->start > EXPORT_MAX_BYTES)
 			return -EFBIG;
 	}
 	json_close(j, ']');
 	json_key_open(j, "weights", '[');
-	for (size_t i = 0; i < n; i++)
-		json_int(j, value_of(p, m[i].sample, type));
+	for (size_t i = 0; i < s->weighted.len; i++)
+		json_int(j, s->weighted.data[i].weight);
 	json_close(j, ']');
 	json_close(j, '}');
 	return 0;
@@ -241,7 +286,8 @@ static int put_profiles(struct scope *s)
 	_cleanup_free_ struct member *m = calloc(n + 1, sizeof(*m));
 	_cleanup_free_ struct group *groups = calloc(n + 1, sizeof(*groups));
 
-	if (!m || !groups)
+	s->sums = calloc(p->stacks.len + 1, sizeof(*s->sums));
+	if (!m || !groups || !s->sums)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		uint32_t set = p->samples.data[i].labelset;
@@ -285,5 +331,7 @@ int export_speedscope(struct buf *out, const struct profile *p, const struct exp
 	buf_char(out, '\n');
 	vec_release(&s.frames);
 	vec_release(&s.first);
+	vec_release(&s.weighted);
+	free(s.sums);
 	return err ?: out->err;
 }

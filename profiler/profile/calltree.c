@@ -343,12 +343,28 @@ static int grow_sample(struct builder *b, const struct profile_sample *s, int64_
 	return grow_path(b, b->path.len - 1, b->path.len, true, value);
 }
 
-/* The sum of all values fits in int64_t, and so does every partial sum. */
+/* Whether the values without their signs add up within int64_t. Then every partial sum does, too. */
+static bool sums_fit(const struct profile *p, size_t value)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < p->samples.len; i++) {
+		int64_t v = p->values.data[p->samples.data[i].first_value + value];
+
+		if (v < 0 ? __builtin_sub_overflow(sum, v, &sum)
+			  : __builtin_add_overflow(sum, v, &sum))
+			return false;
+	}
+	return true;
+}
+
+/* A node has a width, so what is below zero after all samples of its stack were added is left out. */
 static int grow(struct builder *b)
 {
 	const struct profile *p = b->p;
-	int64_t sum = 0;
 
+	if (!sums_fit(p, b->o->value))
+		return -EOVERFLOW;
 	if (vec_push(&b->sprouts, (struct sprout){.frame = NONE, .n_below = 1}))
 		return -ENOMEM;
 	for (size_t i = 0; i < p->samples.len; i++) {
@@ -356,22 +372,20 @@ static int grow(struct builder *b)
 		int64_t value = p->values.data[s->first_value + b->o->value];
 		int r;
 
-		if (value <= 0)
-			continue;
-		if (__builtin_add_overflow(sum, value, &sum))
-			return -EOVERFLOW;
-		r = grow_sample(b, s, value);
+		r = value ? grow_sample(b, s, value) : 0;
 		if (r)
 			return r;
 	}
 	for (size_t i = b->sprouts.len; i-- > 0;) {
 		struct sprout *s = &b->sprouts.data[i], *parent = &b->sprouts.data[s->parent];
 
+		if (s->self < 0)
+			s->self = 0;
 		s->total += s->self;
 		if (!i)
 			break;
 		parent->total += s->total;
-		parent->n_below += s->n_below;
+		parent->n_below += s->total ? s->n_below : 0;
 	}
 	return 0;
 }
@@ -480,6 +494,8 @@ static int push_children(struct layout *l, uint32_t sprout, uint32_t node)
 	uint32_t first = l->first[sprout], end = l->first[sprout + 1];
 	struct pending rest = {.sprout = NONE, .parent = node};
 
+	while (end > first && !sprouts[l->children[end - 1]].total)
+		end--;
 	for (; end > first && sprouts[l->children[end - 1]].total < l->least; end--) {
 		rest.hidden += sprouts[l->children[end - 1]].total;
 		rest.n_hidden += sprouts[l->children[end - 1]].n_below;

@@ -64,10 +64,11 @@ struct calltree {
 
 /*
  * Builds the tree. Children of equal weight are ordered by their texts, so the order of samples
- * does not matter. Samples with values of 0 and below (a pprof difference) are left out. Stacks of
+ * does not matter. Equal stacks are added up first, and sums of 0 and below (a difference of
+ * profiles) are left out: the total is that of what grew. Stacks of
  * more than 4,096 frames keep both ends, with [truncated] between them. Nodes beyond 4 Mi become
  * [truncated] children, so the total stays that of the samples. 0, -ENOMEM, -EINVAL for options out
- * of range, -EOVERFLOW if the sum of the values exceeds int64_t.
+ * of range, -EOVERFLOW if the sum of the values without their signs exceeds int64_t.
  */
 int calltree_build(struct calltree **out, const struct profile *p, const struct calltree_opts *o);
 void calltree_free(struct calltree *t);

@@ -109,6 +109,18 @@ int64_t profile_total(const struct profile *p, size_t value)
 	return total;
 }
 
+int64_t profile_gross(const struct profile *p, size_t value)
+{
+	int64_t less = 0;
+
+	for (size_t i = 0; i < p->samples.len; i++) {
+		int64_t v = p->values.data[p->samples.data[i].first_value + value];
+
+		less = saturating_sum(less, v < 0 ? v : -v);
+	}
+	return less == INT64_MIN ? INT64_MAX : -less;
+}
+
 /* --- rows -------------------------------------------------------------------------------------- */
 
 struct row_search {
@@ -486,6 +498,7 @@ static int finish(struct builder *b)
 		qsort_r(b->t->rows.data, b->t->rows.len, sizeof(struct table_row), compare_rows,
 			&order);
 	b->t->total = profile_total(b->p, b->o->value);
+	b->t->gross = profile_gross(b->p, b->o->value);
 	return 0;
 }
 

@@ -46,6 +46,7 @@ struct table {
 	struct strtab *strings;
 	VEC(struct table_row) rows;
 	int64_t total; /* of the whole profile */
+	int64_t gross; /* without signs: what shares are of */
 	size_t n_cut;  /* stacks that were cut because they were too deep */
 };
 
@@ -59,5 +60,8 @@ static inline const char *table_text(const struct table *t, uint32_t id)
 
 /* Sum of one value over all samples, saturating. */
 int64_t profile_total(const struct profile *p, size_t value);
+/* The same without signs. In a difference of profiles gains and losses cancel out, so a share is of
+ * this sum; it has the sign of its part. */
+int64_t profile_gross(const struct profile *p, size_t value);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
@@ -146,6 +147,37 @@ static void speedscope_is_as_it_was(void **state)
 		      &titled);
 }
 
+static void values_below_zero_are_left_out(void **state)
+{
+	struct profile *p = profile_new();
+	_cleanup_(buf_release) struct buf folded = {0}, scope = {0}, raw = {0};
+	struct profile *back = NULL;
+	const char *why = NULL;
+	uint32_t map, grew, shrank;
+
+	(void)state;
+	MUST(profile_init_cpu(p, 10));
+	map = mapping_id(p, "/bin/app", "", true);
+	grew = location_id(p, map, 1, "grew");
+	shrank = location_id(p, map, 2, "shrank");
+	add(p, &grew, 1, "app", 1, 100);
+	add(p, &grew, 1, "app", 2, -30);
+	add(p, &shrank, 1, "app", 1, -5);
+	MUST(export_profile(&folded, p, EXPORT_FOLDED, NULL));
+	assert_string_equal(buf_cstr(&folded), "app;grew 70\n");
+	MUST(export_profile(&scope, p, EXPORT_SPEEDSCOPE, NULL));
+	assert_non_null(strstr(buf_cstr(&scope), "\"weights\":[1000]"));
+	assert_null(strstr(buf_cstr(&scope), "[-"));
+	assert_null(strstr(buf_cstr(&scope), ",-"));
+	MUST(export_profile(&raw, p, EXPORT_PPROF, NULL));
+	MUST(import_pprof(&back, raw.data, raw.len, &why));
+	assert_int_equal(profile_weight(back), 65);
+	assert_true(export_leaves_out(p, EXPORT_SVG));
+	assert_false(export_leaves_out(p, EXPORT_PPROF_GZ));
+	profile_free(back);
+	profile_free(p);
+}
+
 /* --- properties ---------------------------------------------------------------------------------------- */
 
 static int64_t folded_total(const char *text)
@@ -231,8 +263,11 @@ static void speedscope_keeps_totals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(suffixes_name_formats),   cmocka_unit_test(folded_is_as_it_was),
-		cmocka_unit_test(speedscope_is_as_it_was), cmocka_unit_test(folded_keeps_totals),
+		cmocka_unit_test(suffixes_name_formats),
+		cmocka_unit_test(folded_is_as_it_was),
+		cmocka_unit_test(values_below_zero_are_left_out),
+		cmocka_unit_test(speedscope_is_as_it_was),
+		cmocka_unit_test(folded_keeps_totals),
 		cmocka_unit_test(speedscope_keeps_totals),
 	};
 

@@ -451,6 +451,35 @@ static void test_refusals(void **state)
 	profile_free(p);
 }
 
+/* Of a heap's delta: what grew, with equal stacks added up over their labels. */
+static void test_values_below_zero(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t map = map_id(p, "/bin/app");
+	uint32_t top = location(p, map, 1, 1, (const char *[]){"top"});
+	uint32_t grew = location(p, map, 2, 1, (const char *[]){"grew"});
+	uint32_t shrank = location(p, map, 3, 1, (const char *[]){"shrank"});
+	struct profile_label sizes[2] = {number_label(p, "bytes", 16),
+					 number_label(p, "bytes", 32)};
+	struct calltree *t;
+
+	(void)state;
+	add(p, (uint32_t[]){grew, top}, 2, &sizes[0], 1, 100);
+	add(p, (uint32_t[]){grew, top}, 2, &sizes[1], 1, -30);
+	add(p, (uint32_t[]){shrank, top}, 2, NULL, 0, -200);
+	add(p, (uint32_t[]){grew, shrank, top}, 3, NULL, 0, 5);
+	add(p, (uint32_t[]){top, shrank, top}, 3, NULL, 0, -5);
+	t = build(p, (struct calltree_opts){0});
+	assert_int_equal(t->total, 75);
+	assert_int_equal(t->n_nodes, 5);
+	assert_int_equal(find(t, "top")->total, 75);
+	assert_int_equal(find(t, "grew")->self, 70);
+	assert_int_equal(find(t, "shrank")->self, 0);
+	assert_int_equal(find(t, "shrank")->total, 5);
+	calltree_free(t);
+	profile_free(p);
+}
+
 static void test_empty_profile(void **state)
 {
 	struct profile *p = new_profile();
@@ -477,6 +506,7 @@ int main(void)
 		cmocka_unit_test(test_cgroup_root_prefers_the_unit),
 		cmocka_unit_test(test_very_deep_stack_keeps_both_ends),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_values_below_zero),
 		cmocka_unit_test(test_empty_profile),
 	};
 
