@@ -84,7 +84,8 @@ test_wide_frames() {
 	need_bpf
 	gcc -O2 -o wide_frames "$FIXTURES/wide_frames.c"
 	busy
-	record_cold wide_frames 99 ./wide_frames 100
+	# Some 130 samples, of which a few come while the ring is too full for a copy of 200 KB.
+	record_cold wide_frames 95 ./wide_frames 100
 }
 
 run_tests "$@"
