@@ -11,11 +11,11 @@
 #include "profiler/base/hash.h"
 #include "profiler/upload/backoff.h"
 
-#define FEW	     5
-#define LEAST_NS     NS_PER_S
-#define MOST_NS	     (20 * NS_PER_S)
-#define LEAST_TRY_NS (NS_PER_S / 5) /* a shorter one would only hide why the last one failed */
-#define NS_PER_MS    1000000ull
+#define FEW	  5
+#define LEAST_NS  NS_PER_S
+#define MOST_NS	  (20 * NS_PER_S)
+#define LEAST_TRY 20 /* a shorter part of the time would only hide why the last try failed */
+#define NS_PER_MS 1000000ull
 
 struct push {
 	const struct upload_target *t;
@@ -96,7 +96,8 @@ static bool wait_for_turn(struct sending *s)
 	uint64_t now_ns = monotonic_ns();
 	struct timespec ts;
 
-	if (now_ns >= s->deadline_ns || wait_ns + LEAST_TRY_NS >= s->deadline_ns - now_ns)
+	if (now_ns >= s->deadline_ns ||
+	    wait_ns + s->p->o.timeout_ns / LEAST_TRY >= s->deadline_ns - now_ns)
 		return false;
 	if (s->p->o.on_wait)
 		s->p->o.on_wait(s->p->o.ctx, s->out, wait_ns);
