@@ -84,7 +84,7 @@ test_wide_frames() {
 	need_bpf
 	gcc -O2 -o wide_frames "$FIXTURES/wide_frames.c"
 	busy
-	# Some 130 samples, of which a few come while the ring is too full for a copy of 200 KB.
+	# A few hundred samples at most, of which a few come while the ring is too full for a copy of 200 KB.
 	record_cold wide_frames 95 ./wide_frames 100
 }
 
