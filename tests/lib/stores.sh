@@ -95,6 +95,15 @@ make_many_stacks() { # STACKS OUT [COMM]
 	retime "$2.old" "$2"
 }
 
+# N windows of some stacks each, ten seconds apart, as p.1.pb.gz and so on.
+make_windows() { # N STACKS
+	local i
+	make_many_stacks "$2" base.pb.gz
+	for ((i = 1; i <= $1; i++)); do
+		retime base.pb.gz "p.$i.pb.gz" $((3600 - 10 * i))
+	done
+}
+
 # What gets this far can be sent to: kiln push is there.
 need_push() {
 	"$KILN" push --help >/dev/null 2>&1 || skip "this kiln has no push"

@@ -21,15 +21,6 @@ push() { # FILE...
 	assert_status 0 timeout 120 "$KILN" push "$@" --to "${to:-$(ch_url)}"
 }
 
-# N windows of some stacks each, a second apart, as p.1.pb.gz and so on.
-make_windows() { # N STACKS
-	local i
-	make_many_stacks "$2" base.pb.gz
-	for ((i = 1; i <= $1; i++)); do
-		retime base.pb.gz "p.$i.pb.gz" $((3600 - 10 * i))
-	done
-}
-
 # --- totals ---
 
 test_totals_are_exact() {

@@ -12,15 +12,6 @@
 # shellcheck source=tests/lib/stores.sh
 . "$SRC/tests/lib/stores.sh"
 
-# N windows, a second apart.
-make_windows() { # N STACKS
-	local i
-	make_many_stacks "$2" base.pb.gz
-	for ((i = 1; i <= $1; i++)); do
-		retime base.pb.gz "p.$i.pb.gz" $((3600 - 10 * i))
-	done
-}
-
 # Sends all of them in the background; its end is that of $pushing.
 push_all() {
 	start timeout 120 "$KILN" push p.*.pb.gz --to "$(ch_url)" --timeout 100s >pushed 2>&1
