@@ -25,6 +25,7 @@
 struct tail {
 	char name[DIR_NAME_BYTES];
 	struct reader *reader; /* NULL: free */
+	bool is_open;	       /* it has its connection still */
 	uint64_t used;
 };
 
@@ -35,6 +36,7 @@ struct spool {
 	struct timespec dir_time;
 	struct tail tails[TAILS];
 	uint64_t uses;
+	bool is_held; /* spool_hold() */
 };
 
 /* Where in `all` to go on: behind a row, with windows that began later. */
@@ -191,12 +193,15 @@ static int open_tail(struct spool *s, const struct snapshot_segment *g, struct t
 	int err = dir_path(&s->store->dir, g->file.name, &path);
 
 	t->used = ++s->uses;
-	if (!err && t->reader)
+	if (!err && t->is_open)
+		err = reader_rewind(t->reader);
+	else if (!err && t->reader)
 		err = reader_resume(t->reader, path);
 	else if (!err)
 		err = reader_open(&t->reader, path);
 	if (!err && reader_head(t->reader)->id != g->head.id)
 		err = -ESTALE;
+	t->is_open = !err;
 	if (!err)
 		*out = t;
 	else
@@ -204,15 +209,32 @@ static int open_tail(struct spool *s, const struct snapshot_segment *g, struct t
 	return err == -ESTALE ? -ENOENT : err;
 }
 
+static void pause_tail(struct tail *t)
+{
+	if (t->is_open)
+		reader_pause(t->reader);
+	t->is_open = false;
+}
+
 /* Of a segment that gets no more windows nothing is kept once all of it is read. */
 static void close_tail(struct spool *s, struct tail *t, bool is_done)
 {
-	const struct snapshot_segment *last = &vec_last(&s->all.v);
-
-	if (is_done && strcmp(t->name, last->file.name) != 0)
+	if (is_done && strcmp(t->name, vec_last(&s->all.v).file.name) != 0)
 		tail_free(t);
-	else
-		reader_pause(t->reader);
+	else if (!s->is_held)
+		pause_tail(t);
+}
+
+void spool_hold(struct spool *s)
+{
+	s->is_held = true;
+}
+
+void spool_rest(struct spool *s)
+{
+	s->is_held = false;
+	for (int i = 0; i < TAILS; i++)
+		pause_tail(&s->tails[i]);
 }
 
 static struct spool_place place_of(const struct snapshot_segment *g, const struct window_row *w)
@@ -357,6 +379,7 @@ static int give(const struct spool *s, struct reader *from, const struct snapsho
 		out->id[0] = (uint64_t)g->head.id;
 		out->id[1] = (uint64_t)w->id;
 		out->bytes = bytes_of(s, g, 1, last);
+		out->is_last = w->id == last && g == &vec_last(&s->all.v);
 	}
 	return !err ? 1 : err == -ENOMEM ? err : -EBADMSG;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The windows of a store one by one, in the order in which they were written, from a place on: for who sends
- * them elsewhere. Works while the store is written, compacted and cut. Nothing is open between two calls, and of
- * the segment that is being written only what is new is read.
+ * them elsewhere. Works while the store is written, compacted and cut. Nothing is open between two calls, unless
+ * spool_hold() asks for it, and of the segment that is being written only what is new is read.
  */
 #ifndef KILN_STORE_SPOOL_H
 #define KILN_STORE_SPOOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "profiler/base/cleanup.h"
@@ -34,6 +35,7 @@ struct spool_window {
 	 * not given): as far as that can be known, at least 1 if there were any. */
 	uint64_t gone;
 	uint64_t bytes; /* on disk, roughly */
+	bool is_last;	/* there was none behind it */
 };
 void spool_window_release(struct spool_window *w);
 
@@ -42,6 +44,10 @@ struct spool;
 int spool_open(struct spool **out, struct store *s);
 void spool_close(struct spool *s);
 DEFINE_CLEANUP(spool, spool_close)
+
+/* For several calls at once: until spool_rest() a segment that was read stays open, and is read as it was then. */
+void spool_hold(struct spool *s);
+void spool_rest(struct spool *s);
 
 /*
  * The first window behind a place that begins at since_ns or later; earlier ones are skipped and counted in

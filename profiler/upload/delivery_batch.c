@@ -80,6 +80,7 @@ static int merge(struct spool_window *w, const struct spool_window *next)
 	w->behind = next->behind;
 	w->gone += next->gone;
 	w->bytes += next->bytes;
+	w->is_last = next->is_last;
 	for (int i = 0; i < 2; i++)
 		w->id[i] = hash_mix(w->id[i], next->id[i]);
 	return 0;

@@ -119,7 +119,7 @@ static bool drop_beyond_bytes(struct destination *d)
 
 /* --- the next one --------------------------------------------------------------------------------- */
 
-static void look_later(struct destination *d, uint64_t now_ns)
+void destination_look_later(struct destination *d, uint64_t now_ns)
 {
 	d->wake_ns = now_ns + backoff_jitter(d->owner->opts.window_ns, delivery_chance(d->owner));
 	d->is_behind = false;
@@ -155,7 +155,7 @@ static void take(struct destination *d, struct spool_window *w, uint64_t windows
 
 	if (err == -ENOMEM) {
 		destination_release_item(d);
-		look_later(d, now_ns);
+		destination_look_later(d, now_ns);
 		return;
 	}
 	if (err) {
@@ -166,6 +166,7 @@ static void take(struct destination *d, struct spool_window *w, uint64_t windows
 	d->item.behind = w->behind;
 	d->item.begin_ns = w->begin_ns;
 	d->item.windows = windows;
+	d->item.is_last = w->is_last;
 	d->has_item = true;
 	d->is_behind = true;
 }
@@ -198,23 +199,18 @@ static void take_batch(struct destination *d, struct spool_window *w, uint64_t n
 		take(d, w, windows, now_ns);
 		return;
 	}
-	look_later(d, now_ns);
+	destination_look_later(d, now_ns);
 	wait_ns = destination_batch_wait_ns(d);
 	if (got == 0 && wait_ns)
 		d->wake_ns = now_ns + wait_ns;
 	d->is_behind = true;
 }
 
-void destination_load(struct destination *d, uint64_t now_ns)
+static void load(struct destination *d, uint64_t now_ns)
 {
-	uint64_t too_old = 0, wait_ns = destination_batch_wait_ns(d);
+	uint64_t too_old = 0;
 	struct spool_window w = {0};
 	int got;
-
-	if (wait_ns) {
-		d->wake_ns = now_ns + wait_ns;
-		return;
-	}
 
 	if (d->is_behind && (!d->counted_ns || now_ns - d->counted_ns >= COUNT_NS)) {
 		if (drop_beyond_bytes(d))
@@ -234,9 +230,23 @@ void destination_load(struct destination *d, uint64_t now_ns)
 				destination_advance(d, &w.behind);
 		}
 		if (got != -EBADMSG)
-			look_later(d, now_ns);
+			destination_look_later(d, now_ns);
 		if (got == 0)
 			d->stats.waiting = d->stats.lag_ns = 0;
 	}
 	spool_window_release(&w);
+}
+
+void destination_load(struct destination *d, uint64_t now_ns)
+{
+	uint64_t wait_ns = destination_batch_wait_ns(d);
+
+	if (wait_ns) {
+		d->wake_ns = now_ns + wait_ns;
+		return;
+	}
+	/* Opening a segment takes longer than what is read of it. */
+	spool_hold(d->owner->spool);
+	load(d, now_ns);
+	spool_rest(d->owner->spool);
 }

@@ -19,6 +19,7 @@ struct delivery_item {
 	struct spool_place behind;
 	int64_t begin_ns;
 	uint64_t windows; /* that were merged into it */
+	bool is_last;	  /* nothing was behind it */
 	struct upload_requests requests;
 	size_t next;	 /* the request that is sent now, or next */
 	bool is_refused; /* a request of it */
@@ -81,6 +82,8 @@ static inline uint64_t delivery_chance(const struct delivery *d)
 void destination_load(struct destination *d, uint64_t now_ns);
 /* The window is done with: on to the next one. */
 void destination_advance(struct destination *d, const struct spool_place *behind);
+/* None is expected yet: puts off the next look. */
+void destination_look_later(struct destination *d, uint64_t now_ns);
 /* It is not: what is to be sent of it is found out anew. */
 void destination_repack(struct destination *d);
 /* Windows that began before are too old; 0: none are. */

@@ -59,6 +59,7 @@ static void say_partial(struct destination *d, const struct upload_judgement *j,
 static void finish_item(struct destination *d)
 {
 	int64_t begin_ns = d->item.begin_ns;
+	bool is_last = d->item.is_last;
 
 	if (d->item.is_refused)
 		d->stats.dropped_refused += d->item.windows;
@@ -66,6 +67,10 @@ static void finish_item(struct destination *d)
 		d->stats.windows += d->item.windows;
 	destination_advance(d, &d->item.behind);
 	destination_end_batch(d, begin_ns);
+	if (is_last) {
+		destination_look_later(d, delivery_now(d->owner));
+		d->stats.waiting = d->stats.lag_ns = 0;
+	}
 }
 
 /* The request is done with, whatever became of it. */

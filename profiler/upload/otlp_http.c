@@ -29,7 +29,7 @@ static int fill(const struct upload_target *t, const struct buf *message, struct
 	r->version = NET_HTTP1;
 	return (r->url ? 0 : -ENOMEM) ?:
 	       upload_request_headers(r, headers) ?:
-	       compress_gzip(&r->body, message->data, message->len);
+	       compress_gzip_fast(&r->body, message->data, message->len);
 }
 
 static int pack(const struct upload_target *t, const struct upload_item *item,

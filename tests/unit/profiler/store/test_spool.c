@@ -181,6 +181,40 @@ static void ids_tell_windows_apart(void **state)
 	release_windows(w, 2);
 }
 
+/* What is held is read as it was; the last window says that it is the last. */
+static void who_holds_sees_one_moment(void **state)
+{
+	struct follower f = {0};
+	struct store *s = open_writer();
+	struct window w[3];
+	struct spool_window got;
+
+	(void)state;
+	follow(&f);
+	for (size_t i = 0; i < 2; i++) {
+		w[i] = random_window(i, T0 + (int64_t)i * 10 * SECOND, 10 * SECOND);
+		assert_int_equal(append_window(s, &w[i]), 0);
+	}
+	spool_hold(f.spool);
+	assert_waiting(&f, 2, w[0].begin_ns);
+	w[2] = random_window(2, T0 + 20 * SECOND, 10 * SECOND);
+	assert_int_equal(append_window(s, &w[2]), 0);
+	assert_int_equal(take(&f, &got), 1);
+	assert_false(got.is_last);
+	spool_window_release(&got);
+	assert_int_equal(take(&f, &got), 1);
+	assert_int_equal(got.begin_ns, w[1].begin_ns);
+	assert_true(got.is_last);
+	spool_window_release(&got);
+	assert_nothing(&f);
+	spool_rest(f.spool);
+	assert_given(&f, &w[2]);
+	assert_nothing(&f);
+	leave(&f);
+	store_close(s);
+	release_windows(w, 3);
+}
+
 static void who_begins_now_gets_what_comes(void **state)
 {
 	struct store *s = open_writer();
@@ -463,6 +497,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(windows_are_given_as_they_come),
 		CASE(ids_tell_windows_apart),
+		CASE(who_holds_sees_one_moment),
 		CASE(who_begins_now_gets_what_comes),
 		CASE(what_is_too_old_is_passed_and_counted_once),
 		CASE(the_order_is_that_of_writing),
