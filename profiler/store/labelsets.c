@@ -9,6 +9,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/vec.h"
 #include "profiler/store/dict.h"
+#include "profiler/store/grow.h"
 #include "profiler/store/reader.h"
 #include "profiler/store/where.h"
 
@@ -74,14 +75,19 @@ int labelsets_new(struct labelsets **out, struct reader *from, struct dict *to,
 	if (!l)
 		return -ENOMEM;
 	*l = (struct labelsets){.from = from, .to = to, .opts = opts};
-	l->n_known = reader_count(from, SECTION_LABELSETS);
-	l->known = calloc(l->n_known + 1ul, sizeof(*l->known));
-	l->n_series = reader_count_series(from) ?: 1; /* 0 is always there */
-	l->series = calloc(l->n_series, sizeof(*l->series));
-	if (!l->known || !l->series)
+	if (labelsets_grow(l))
 		return -ENOMEM;
 	*out = steal_ptr(l);
 	return 0;
+}
+
+int labelsets_grow(struct labelsets *l)
+{
+	uint32_t n_series = reader_count_series(l->from) ?: 1; /* 0 is always there */
+	int err = grow_zeroed((void **)&l->known, &l->n_known,
+			      reader_count(l->from, SECTION_LABELSETS), sizeof(*l->known));
+
+	return err ?: grow_zeroed((void **)&l->series, &l->n_series, n_series, sizeof(*l->series));
 }
 
 /* --- a series ------------------------------------------------------------------------------------- */

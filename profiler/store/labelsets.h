@@ -30,6 +30,8 @@ struct labelsets_opts {		    /* borrowed */
 int labelsets_new(struct labelsets **out, struct reader *from, struct dict *to,
 		  const struct labelsets_opts *opts);
 /* NULL is fine. */
+/* `from` has more than it had. 0 or -ENOMEM. */
+int labelsets_grow(struct labelsets *l);
 void labelsets_free(struct labelsets *l);
 
 /* The label set's number in the dictionary; DICT_NONE: it is not wanted. 0 or -ENOMEM. */

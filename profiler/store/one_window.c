@@ -2,6 +2,7 @@
 #include "profiler/store/one_window.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/profile/profile.h"
@@ -11,19 +12,50 @@
 #include "profiler/store/sums.h"
 #include "profiler/store/unfold.h"
 
-struct restoring {
+/* More than that, and it begins anew. */
+#define MAX_DICT_BYTES (8u << 20)
+
+struct one_window {
+	struct reader *from;
 	struct dict *dict;
 	struct restorer *restorer;
-	struct sums sums;
-	struct profile *profile;
 };
 
-static void restoring_release(struct restoring *r)
+static void forget(struct one_window *o)
 {
-	restorer_free(r->restorer);
-	dict_free(r->dict);
-	sums_release(&r->sums);
-	profile_free(r->profile);
+	restorer_free(o->restorer);
+	dict_free(o->dict);
+	o->restorer = NULL;
+	o->dict = NULL;
+}
+
+void one_window_free(struct one_window *o)
+{
+	if (!o)
+		return;
+	forget(o);
+	free(o);
+}
+
+int one_window_new(struct one_window **out, struct reader *from)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	(*out)->from = from;
+	return 0;
+}
+
+static int prepare(struct one_window *o)
+{
+	static const struct restore_opts opts = {0};
+
+	if (o->dict && dict_bytes(o->dict) > MAX_DICT_BYTES)
+		forget(o);
+	if (o->restorer)
+		return restorer_grow(o->restorer);
+	o->dict = o->dict ?: dict_new();
+	return o->dict ? restorer_new(&o->restorer, o->from, o->dict, &opts) : -ENOMEM;
 }
 
 /* A kind's header that is damaged says nothing. */
@@ -37,34 +69,29 @@ static int apply_kind(struct profile *p, struct reader *r, int64_t kind)
 	return err == -EBADMSG ? 0 : err;
 }
 
-static int restore(struct restoring *r, struct reader *from, const struct window_row *w,
-		   struct quality *q)
-{
-	static const struct restore_opts opts = {0};
-	int err;
-
-	r->dict = dict_new();
-	r->profile = profile_new();
-	if (!r->dict || !r->profile)
-		return -ENOMEM;
-	err = restorer_new(&r->restorer, from, r->dict, &opts);
-	err = err ?: apply_kind(r->profile, from, w->kind);
-	err = err ?: restorer_add(r->restorer, w, &r->sums, q) ?: sums_join(&r->sums);
-	if (!err && !r->profile->sample_types.len)
-		err = profile_init_cpu(r->profile, 0);
-	r->profile->time_ns = w->begin_unix_ns;
-	r->profile->duration_ns = w->duration_ns;
-	return err ?: unfold(r->profile, r->dict, &r->sums);
-}
-
-int one_window(struct profile **out, struct reader *from, const struct window_row *w,
+static int add(struct one_window *o, const struct window_row *w, struct profile *p,
 	       struct quality *q)
 {
-	struct restoring r = {0};
-	int err = restore(&r, from, w, q);
+	_cleanup_(sums_release) struct sums sums = {0};
+	int err = prepare(o) ?: apply_kind(p, o->from, w->kind);
 
-	if (!err)
-		*out = steal_ptr(r.profile);
-	restoring_release(&r);
+	err = err ?: restorer_add(o->restorer, w, &sums, q) ?: sums_join(&sums);
+	if (!err && !p->sample_types.len)
+		err = profile_init_cpu(p, 0);
+	p->time_ns = w->begin_unix_ns;
+	p->duration_ns = w->duration_ns;
+	return err ?: unfold(p, o->dict, &sums);
+}
+
+int one_window_get(struct one_window *o, const struct window_row *w, struct profile **out,
+		   struct quality *q)
+{
+	struct profile *p = profile_new();
+	int err = p ? add(o, w, p, q) : -ENOMEM;
+
+	if (err)
+		profile_free(p);
+	else
+		*out = p;
 	return err;
 }

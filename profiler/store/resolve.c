@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "profiler/profile/profile.h"
+#include "profiler/store/grow.h"
 
 #define MAX_FRAMES  65536 /* in one stack, as profiles from files have at most */
 #define MAX_INLINED 1024
@@ -13,12 +14,15 @@
 int resolver_init(struct resolver *r, struct reader *from, struct dict *to)
 {
 	*r = (struct resolver){.from = from, .to = to};
-	for (enum section s = 0; s < SECTION_LABELSETS; s++) {
-		r->n_memo[s] = reader_count(from, s);
-		r->memo[s] = calloc(r->n_memo[s] + 1ul, sizeof(**r->memo));
-		if (!r->memo[s])
+	return resolver_grow(r);
+}
+
+int resolver_grow(struct resolver *r)
+{
+	for (enum section s = 0; s < SECTION_LABELSETS; s++)
+		if (grow_zeroed((void **)&r->memo[s], &r->n_memo[s], reader_count(r->from, s),
+				sizeof(**r->memo)))
 			return -ENOMEM;
-	}
 	return 0;
 }
 

@@ -26,6 +26,8 @@ struct resolver {
 
 /* Both stay the caller's. 0 or -ENOMEM; to be released either way. */
 int resolver_init(struct resolver *r, struct reader *from, struct dict *to);
+/* `from` has more than it had. 0 or -ENOMEM. */
+int resolver_grow(struct resolver *r);
 void resolver_release(struct resolver *r);
 
 /* 0 or -ENOMEM. */

@@ -8,15 +8,22 @@
 #include "profiler/base/saturate.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/dict.h"
+#include "profiler/store/grow.h"
 #include "profiler/store/resolve.h"
 #include "profiler/store/sums.h"
+
+struct known_kind {
+	bool is_asked;
+	struct kind_info info;
+};
 
 struct restorer {
 	struct resolver resolver;
 	struct reader *from;
 	const struct restore_opts *opts;
 	struct labelsets *labelsets;
-	struct kind_info *kinds;   /* period -1: nobody has asked */
+	struct known_kind *kinds;
+	uint32_t n_kinds;
 	uint64_t removed;	   /* samples */
 	struct dict_window window; /* the last one */
 };
@@ -32,23 +39,30 @@ void restorer_free(struct restorer *r)
 	free(r);
 }
 
+static int grow_kinds(struct restorer *r)
+{
+	return grow_zeroed((void **)&r->kinds, &r->n_kinds, reader_count_kinds(r->from),
+			   sizeof(*r->kinds));
+}
+
 int restorer_new(struct restorer **out, struct reader *from, struct dict *to,
 		 const struct restore_opts *opts)
 {
 	_cleanup_(restorer_freep) struct restorer *r = calloc(1, sizeof(*r));
-	uint32_t n_kinds = reader_count_kinds(from);
 
 	if (!r)
 		return -ENOMEM;
 	*r = (struct restorer){.from = from, .opts = opts};
-	r->kinds = calloc(n_kinds + 1ul, sizeof(*r->kinds));
-	if (!r->kinds || resolver_init(&r->resolver, from, to) ||
-	    labelsets_new(&r->labelsets, from, to, &opts->labels))
+	if (resolver_init(&r->resolver, from, to) ||
+	    labelsets_new(&r->labelsets, from, to, &opts->labels) || grow_kinds(r))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n_kinds; i++)
-		r->kinds[i].period = -1;
 	*out = steal_ptr(r);
 	return 0;
+}
+
+int restorer_grow(struct restorer *r)
+{
+	return resolver_grow(&r->resolver) ?: labelsets_grow(r->labelsets) ?: grow_kinds(r);
 }
 
 uint64_t restorer_removed(const struct restorer *r)
@@ -69,6 +83,7 @@ int restorer_wants(struct restorer *r, uint32_t labelset)
 int restorer_kind(struct restorer *r, int64_t id, struct kind_info *out)
 {
 	static const struct kind_info cpu = KIND_INFO_CPU;
+	struct known_kind *known;
 	size_t len;
 	const void *data = reader_kind(r->from, id, &len);
 	int err = 0;
@@ -76,11 +91,13 @@ int restorer_kind(struct restorer *r, int64_t id, struct kind_info *out)
 	*out = cpu;
 	if (!data)
 		return 0;
-	if (r->kinds[id].period == -1)
-		err = kind_parse(&r->kinds[id], data, len);
+	known = &r->kinds[id];
+	if (!known->is_asked)
+		err = kind_parse(&known->info, data, len);
 	if (err == -EBADMSG)
-		r->kinds[id] = cpu;
-	*out = r->kinds[id];
+		known->info = cpu;
+	known->is_asked = err != -ENOMEM;
+	*out = known->info;
 	return err == -EBADMSG ? 0 : err;
 }
 

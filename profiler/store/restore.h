@@ -26,6 +26,8 @@ struct restore_opts { /* borrowed */
 /* Both stay the caller's. 0 or -ENOMEM. */
 int restorer_new(struct restorer **out, struct reader *from, struct dict *to,
 		 const struct restore_opts *opts);
+/* `from` has more than it had. 0 or -ENOMEM. */
+int restorer_grow(struct restorer *r);
 void restorer_free(struct restorer *r);
 DEFINE_CLEANUP(restorer, restorer_free)
 

@@ -25,7 +25,8 @@
 struct tail {
 	char name[DIR_NAME_BYTES];
 	struct reader *reader; /* NULL: free */
-	bool is_open;	       /* it has its connection still */
+	struct one_window *windows;
+	bool is_open; /* it has its connection still */
 	uint64_t used;
 };
 
@@ -67,6 +68,7 @@ int spool_open(struct spool **out, struct store *s)
 
 static void tail_free(struct tail *t)
 {
+	one_window_free(t->windows);
 	reader_close(t->reader);
 	*t = (struct tail){0};
 }
@@ -367,12 +369,14 @@ static uint64_t bytes_of(const struct spool *s, const struct snapshot_segment *g
 	return of > 0 && windows > 0 ? (uint64_t)((double)bytes * (double)windows / (double)of) : 0;
 }
 
-static int give(const struct spool *s, struct reader *from, const struct snapshot_segment *g,
+static int give(const struct spool *s, struct tail *from, const struct snapshot_segment *g,
 		const struct window_row *w, struct spool_window *out)
 {
 	int64_t last = 0;
-	int err = one_window(&out->profile, from, w, &out->quality) ?: reader_last(from, &last);
+	int err = from->windows ? 0 : one_window_new(&from->windows, from->reader);
 
+	err = err ?: one_window_get(from->windows, w, &out->profile, &out->quality);
+	err = err ?: reader_last(from->reader, &last);
 	if (!err) {
 		out->begin_ns = w->begin_unix_ns;
 		out->duration_ns = (uint64_t)w->duration_ns;
@@ -392,13 +396,13 @@ struct walk {
 };
 
 /* Coarser ones are not given: they count as gone. */
-static int next_row(struct walk *c, const struct snapshot_segment *g, struct reader *r,
+static int next_row(struct walk *c, const struct snapshot_segment *g, struct tail *t,
 		    const struct position *p)
 {
 	struct window_row w;
-	int got = reader_seek(r, p->row + 1);
+	int got = reader_seek(t->reader, p->row + 1);
 
-	while (!got && (got = reader_next(r, &w)) > 0) {
+	while (!got && (got = reader_next(t->reader, &w)) > 0) {
 		got = 0;
 		if (w.begin_unix_ns <= p->after_ns)
 			continue;
@@ -408,7 +412,7 @@ static int next_row(struct walk *c, const struct snapshot_segment *g, struct rea
 		else if (g->head.window_ns)
 			c->out->gone++;
 		else
-			return give(c->spool, r, g, &w, c->out);
+			return give(c->spool, t, g, &w, c->out);
 	}
 	return got;
 }
@@ -427,7 +431,7 @@ static int next_in(struct walk *c, const struct snapshot_segment *g, const struc
 	if (got)
 		return is_for_later(got) ? -EAGAIN : got;
 	damage = reader_damage(t->reader)->rows;
-	got = next_row(c, g, t->reader, p);
+	got = next_row(c, g, t, p);
 	c->out->gone += reader_damage(t->reader)->rows - damage;
 	close_tail(c->spool, t, !got);
 	return got;
