@@ -13,31 +13,19 @@
 #include "profiler/store/reader.h"
 #include "profiler/store/snapshot.h"
 #include "profiler/store/store_internal.h"
+#include "profiler/store/tails.h"
 
 /* How often segments may go meanwhile: each time a compaction has ended. */
 #define MAX_TRIES 8
-/* Segments of which something is kept: the one that is being written, and one that somebody catches up with. */
-#define TAILS 2
 /* A directory may change again within the grain of its time. */
 #define GRAIN_NS ((int64_t)NS_PER_S)
-
-/* A segment that was read, without a connection. */
-struct tail {
-	char name[DIR_NAME_BYTES];
-	struct reader *reader; /* NULL: free */
-	struct one_window *windows;
-	bool is_open; /* it has its connection still */
-	uint64_t used;
-};
 
 struct spool {
 	struct store *store;
 	struct snapshot all; /* in the order of writing, without those that others replace */
 	bool is_known;	     /* all there is, while the directory's time is this */
 	struct timespec dir_time;
-	struct tail tails[TAILS];
-	uint64_t uses;
-	bool is_held; /* spool_hold() */
+	struct tails tails;
 };
 
 /* Where in `all` to go on: behind a row, with windows that began later. */
@@ -66,19 +54,11 @@ int spool_open(struct spool **out, struct store *s)
 	return 0;
 }
 
-static void tail_free(struct tail *t)
-{
-	one_window_free(t->windows);
-	reader_close(t->reader);
-	*t = (struct tail){0};
-}
-
 void spool_close(struct spool *s)
 {
 	if (!s)
 		return;
-	for (int i = 0; i < TAILS; i++)
-		tail_free(&s->tails[i]);
+	tails_release(&s->tails);
 	snapshot_release(&s->all);
 	free(s);
 }
@@ -127,16 +107,14 @@ static void put_in_order(struct spool *s)
 		qsort(s->all.v.data, n, sizeof(*s->all.v.data), compare_segments);
 }
 
-static void forget_tails(struct spool *s)
+static bool is_there(void *ctx, const char *name)
 {
-	for (int t = 0; t < TAILS; t++) {
-		bool is_there = false;
+	const struct spool *s = ctx;
 
-		for (size_t i = 0; i < s->all.v.len && !is_there; i++)
-			is_there = !strcmp(s->tails[t].name, s->all.v.data[i].file.name);
-		if (!is_there)
-			tail_free(&s->tails[t]);
-	}
+	for (size_t i = 0; i < s->all.v.len; i++)
+		if (!strcmp(name, s->all.v.data[i].file.name))
+			return true;
+	return false;
 }
 
 static int64_t ns_of(const struct timespec *t)
@@ -163,80 +141,32 @@ static int look(struct spool *s)
 	s->all = all;
 	s->dir_time = st.st_mtim;
 	put_in_order(s);
-	forget_tails(s);
+	tails_forget(&s->tails, is_there, s);
 	age_ns = unix_ns() - ns_of(&st.st_mtim);
 	if (age_ns > -GRAIN_NS && age_ns < GRAIN_NS)
 		s->is_known = false;
 	return 0;
 }
 
-/* --- one of them, read ----------------------------------------------------------------------------- */
-
-static struct tail *find_tail(struct spool *s, const char *name)
-{
-	struct tail *oldest = &s->tails[0];
-
-	for (int i = 0; i < TAILS; i++) {
-		if (s->tails[i].reader && !strcmp(s->tails[i].name, name))
-			return &s->tails[i];
-		if (s->tails[i].used < oldest->used)
-			oldest = &s->tails[i];
-	}
-	tail_free(oldest);
-	strcpy(oldest->name, name);
-	return oldest;
-}
-
-/* -ENOENT: it is gone, or another one has its name. */
-static int open_tail(struct spool *s, const struct snapshot_segment *g, struct tail **out)
-{
-	struct tail *t = find_tail(s, g->file.name);
-	_cleanup_free_ char *path = NULL;
-	int err = dir_path(&s->store->dir, g->file.name, &path);
-
-	t->used = ++s->uses;
-	if (!err && t->is_open)
-		err = reader_rewind(t->reader);
-	else if (!err && t->reader)
-		err = reader_resume(t->reader, path);
-	else if (!err)
-		err = reader_open(&t->reader, path);
-	if (!err && reader_head(t->reader)->id != g->head.id)
-		err = -ESTALE;
-	t->is_open = !err;
-	if (!err)
-		*out = t;
-	else
-		tail_free(t);
-	return err == -ESTALE ? -ENOENT : err;
-}
-
-static void pause_tail(struct tail *t)
-{
-	if (t->is_open)
-		reader_pause(t->reader);
-	t->is_open = false;
-}
-
 /* Of a segment that gets no more windows nothing is kept once all of it is read. */
 static void close_tail(struct spool *s, struct tail *t, bool is_done)
 {
-	if (is_done && strcmp(t->name, vec_last(&s->all.v).file.name) != 0)
-		tail_free(t);
-	else if (!s->is_held)
-		pause_tail(t);
+	tails_close(&s->tails, t, !is_done || !strcmp(t->name, vec_last(&s->all.v).file.name));
+}
+
+static int open_tail(struct spool *s, const struct snapshot_segment *g, struct tail **out)
+{
+	return tails_open(&s->tails, &s->store->dir, g, out);
 }
 
 void spool_hold(struct spool *s)
 {
-	s->is_held = true;
+	tails_hold(&s->tails);
 }
 
 void spool_rest(struct spool *s)
 {
-	s->is_held = false;
-	for (int i = 0; i < TAILS; i++)
-		pause_tail(&s->tails[i]);
+	tails_rest(&s->tails);
 }
 
 static struct spool_place place_of(const struct snapshot_segment *g, const struct window_row *w)
