@@ -41,6 +41,7 @@ struct wanted {
 	uint64_t due_ns;
 	unsigned tries; /* without an answer; is_done with TRIES_MAX: for good */
 	bool of_root, is_done;
+	bool is_proven; /* the hand that sent it has seen that it is root's */
 };
 
 struct file_offers {
@@ -57,6 +58,8 @@ struct file_offers {
 	bool ends, has_fresh, others;
 	int fresh; /* socket that the thread has not taken yet */
 	VEC(uint32_t) queue;
+	VEC(uint32_t)
+	again; /* files that were not open: the next window that has them shows them again */
 	struct file_offers_stats stats;
 
 	/* Of the thread. */
@@ -96,16 +99,47 @@ static void prefer(struct wanted *w, const struct wanted *other)
 		*w = *other;
 }
 
+static void look_again(struct file_offers *o, uint32_t file)
+{
+	pthread_mutex_lock(&o->lock);
+	if (o->again.len >= FILE_OFFERS_QUEUE_MAX || vec_push(&o->again, file))
+		o->stats.full++;
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* The known one may turn out not to be root's. */
+static void rival(struct file_offers *o, struct wanted *known, const struct wanted *w)
+{
+	prefer(known, w);
+	if (w->of_root && known->file != w->file && !known->is_done && !known->is_proven)
+		look_again(o, w->file);
+}
+
 static void want(struct file_offers *o, const struct wanted *w)
 {
 	struct wanted *known = find(o, &w->id);
 
-	if (known)
-		prefer(known, w);
-	else if (!w->of_root && !o->takes_others)
+	if (!w->of_root && !o->takes_others)
 		count(o, &o->stats.foreign);
+	else if (known)
+		rival(o, known, w);
 	else if (o->wanted.len >= FILE_OFFERS_MAX || vec_push(&o->wanted, *w))
 		count(o, &o->stats.full);
+}
+
+/* 0, or why it cannot be given: -EBADF if it is only not open now. */
+static int why_not_open(const struct file_view *v)
+{
+	if (v->err == -ETIMEDOUT || v->err == -EHOSTDOWN || v->err == -EACCES)
+		return v->err;
+	return v->err || !v->held.opener ? -EBADF : 0;
+}
+
+/* It waits to be opened, or was closed and could not be opened again: another process that maps it may help. */
+static void not_open(struct file_offers *o, uint32_t file)
+{
+	count(o, &o->stats.closed);
+	look_again(o, file);
 }
 
 static void learn(struct file_offers *o, uint32_t file)
@@ -117,16 +151,16 @@ static void learn(struct file_offers *o, uint32_t file)
 
 	files_get(o->files, file, &v);
 	is_wanted = !o->only || text_has_prefix(v.path, o->only);
-	err = v.err;
+	err = why_not_open(&v);
 	w.id = v.build_id;
 	w.of_root = !v.held.uid;
 	w.due_ns = monotonic_ns() + (w.of_root ? 0 : OTHERS_WAIT_NS);
-	if (!v.held.opener)
-		err = err ?: -EBADF;
 	files_release_fd(o->files, file);
 	if (!is_wanted)
 		return;
-	if (err)
+	if (err == -EBADF)
+		not_open(o, file);
+	else if (err)
 		count(o, &o->stats.unreadable);
 	else if (w.id.len >= MIN_ID && w.id.len <= MAX_ID)
 		want(o, &w);
@@ -171,7 +205,19 @@ static void name_offer(struct file_offer *f, const struct wanted *w, const char 
 	f->of_root = w->of_root;
 }
 
-/* The full file goes before a stripped one. 0, or -errno: nothing was sent. */
+/* -EBADF: it was lost with who held it. */
+static int send_itself(const struct wanted *w, const struct held_file *held, struct file_offer *f,
+		       int sock)
+{
+	const struct opener_mail mail = {.sock = sock, .head = f, .head_len = sizeof(*f)};
+	int err;
+
+	f->has_code = 1;
+	err = opener_give_debug(held, NULL, &w->id, w->of_root, &mail);
+	return err == -ESTALE ? -EBADF : err;
+}
+
+/* The full file goes before a stripped one. 0, or -errno: nothing was sent; -EBADF: it is not open now. */
 static int send_file(struct file_offers *o, const struct wanted *w)
 {
 	struct file_offer f;
@@ -180,13 +226,12 @@ static int send_file(struct file_offers *o, const struct wanted *w)
 	int err;
 
 	files_get(o->files, w->file, &v);
-	err = v.err ?: v.held.opener ? -ENOENT : -EBADF;
+	err = why_not_open(&v);
 	name_offer(&f, w, v.path);
-	if (err == -ENOENT && !v.err && !v.has_debug_info)
-		err = give_debug_file(w, &v.held, f.build_id, &mail);
-	if (err && !v.err && v.held.opener && err != -EPIPE) {
-		f.has_code = 1;
-		err = opener_give_debug(&v.held, NULL, &w->id, w->of_root, &mail);
+	if (!err) {
+		err = v.has_debug_info ? -ENOENT : give_debug_file(w, &v.held, f.build_id, &mail);
+		if (err && err != -EPIPE)
+			err = send_itself(w, &v.held, &f, o->sock);
 	}
 	files_release_fd(o->files, w->file);
 	return err;
@@ -257,6 +302,9 @@ static void not_sent(struct file_offers *o, struct wanted *w, int err)
 		not_answered(o, w);
 	} else if (err == -EPERM && w->of_root) {
 		not_of_root(o, w);
+	} else if (err == -EBADF) {
+		not_open(o, w->file);
+		forget(o, w);
 	} else if (err == -ENOENT || err == -EACCES || w->tries >= TRIES_MAX) {
 		count(o, err == -ENOENT ? &o->stats.stripped : &o->stats.unreadable);
 		forget(o, w);
@@ -276,6 +324,7 @@ static void offer(struct file_offers *o, struct wanted *w)
 		not_sent(o, w, err);
 		return;
 	}
+	w->is_proven = w->of_root;
 	count(o, &o->stats.offered);
 	answered(o, w, await_verdict(o));
 }
@@ -391,10 +440,21 @@ static void enqueue(struct file_offers *o, uint32_t file)
 	pthread_mutex_unlock(&o->lock);
 }
 
+static void see_again(struct file_offers *o)
+{
+	pthread_mutex_lock(&o->lock);
+	for (size_t i = 0; i < o->again.len; i++)
+		htab_remove(&o->seen, hash_u64(o->again.data[i]), o->again.data[i]);
+	o->again.len = 0;
+	pthread_mutex_unlock(&o->lock);
+}
+
 void file_offers_look(struct file_offers *o, const struct aggregate *a, bool fresh)
 {
-	if (fresh || o->n_frames > a->frames.len)
+	if (fresh || o->n_frames > a->frames.len) {
 		o->n_frames = 0;
+		see_again(o);
+	}
 	for (; o->n_frames < a->frames.len; o->n_frames++) {
 		const struct agg_frame *f = &a->frames.data[o->n_frames];
 
@@ -429,6 +489,7 @@ static void release(struct file_offers *o)
 	drop(&o->sock);
 	htab_release(&o->seen);
 	vec_release(&o->queue);
+	vec_release(&o->again);
 	vec_release(&o->wanted);
 	pthread_cond_destroy(&o->news);
 	pthread_mutex_destroy(&o->lock);

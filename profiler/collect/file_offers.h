@@ -22,11 +22,12 @@ struct files;
 #define FILE_OFFERS_QUEUE_MAX 4096
 
 /* Files that were not offered. X(name, "value of the label reason"). foreign: of users, where only root's are wanted;
- * unreadable: not for everybody to read, gone, or on a server that hangs; stripped: without DWARF, a symbol table and
- * a debug file; full: there were so many. */
+ * unreadable: not for everybody to read, or on a server that hangs; closed: not open then, so the next window that has
+ * it shows it again; stripped: without DWARF, a symbol table and a debug file; full: there were so many. */
 #define FILE_OFFERS_SKIPPED(X)                                                                     \
 	X(foreign, "not_root")                                                                     \
 	X(unreadable, "unreadable")                                                                \
+	X(closed, "not_open")                                                                      \
 	X(stripped, "stripped")                                                                    \
 	X(full, "full")
 

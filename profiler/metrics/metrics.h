@@ -86,6 +86,8 @@
 	  "Files with samples that were not offered, by reason.")                                  \
 	X(debuginfo_unreadable, counter, ONE, "kiln_debuginfo_skipped_total",                      \
 	  "reason=\"unreadable\"", "")                                                             \
+	X(debuginfo_closed, counter, ONE, "kiln_debuginfo_skipped_total", "reason=\"not_open\"",   \
+	  "")                                                                                      \
 	X(debuginfo_stripped, counter, ONE, "kiln_debuginfo_skipped_total", "reason=\"stripped\"", \
 	  "")                                                                                      \
 	X(debuginfo_full, counter, ONE, "kiln_debuginfo_skipped_total", "reason=\"full\"", "")     \

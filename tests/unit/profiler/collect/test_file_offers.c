@@ -23,6 +23,7 @@ static struct opener *opener;
 static struct files *files;
 static struct file_offers *offers;
 static struct aggregate agg;
+static bool is_fresh; /* the aggregate */
 static int sock = -1; /* whoever gives files to stores */
 
 static int setup(void **state)
@@ -44,12 +45,23 @@ static int teardown(void **state)
 	return fixture_teardown(state);
 }
 
+static int begin_with(uint32_t max_open)
+{
+	struct files_opts opts = {.opener = opener, .max_open = max_open};
+
+	return files_new(&files, &opts) ?: file_offers_new(&offers, files);
+}
+
 static int begin(void **state)
 {
-	struct files_opts opts = {.opener = opener};
-
 	(void)state;
-	return files_new(&files, &opts) ?: file_offers_new(&offers, files);
+	return begin_with(0);
+}
+
+static int begin_small(void **state)
+{
+	(void)state;
+	return begin_with(1);
 }
 
 static int end(void **state)
@@ -83,12 +95,22 @@ static void connect_to(bool others)
 }
 
 /* Samples were taken in it. */
+static void look_at(uint32_t id)
+{
+	agg_stack_of(&agg, UNWIND_ON, 0, AGG_FRAMES({AT_FILE, id, 0x1000}));
+	file_offers_look(offers, &agg, is_fresh);
+	is_fresh = false;
+}
+
+static void next_window(void)
+{
+	aggregate_clear(&agg);
+	is_fresh = true;
+}
+
 static void see(const char *name)
 {
-	uint32_t id = intern(files, inode_key(name));
-
-	agg_stack_of(&agg, UNWIND_ON, 0, AGG_FRAMES({AT_FILE, id, 0x1000}));
-	file_offers_look(offers, &agg, false);
+	look_at(intern(files, inode_key(name)));
 }
 
 /* inode_key() of a full path, as mappings have them. */
@@ -209,6 +231,28 @@ TEST(files_of_users)
 	answer(FILE_OFFER_DONE);
 }
 
+/* It takes a hand to see that root's file can be written by others. Root's other one of this build id, which was looked
+ * at meanwhile, gets its turn. */
+TEST(no_file_keeps_roots_away)
+{
+	if (!is_root())
+		skip();
+	fixture_run("cp full01 theirs01; chown 4242 theirs01; cp full01 open01; chmod 777 open01");
+	connect_to(false);
+	see_it("full02");
+	assert_comes("full02", "02020202");
+	see_it("full01"); /* looked at in reverse */
+	see_it("theirs01");
+	see_it("open01");
+	answer(FILE_OFFER_DONE);
+	assert_nothing_comes();
+	assert_int_equal(stats_of_offers().foreign, 2);
+	next_window();
+	see_it("full01");
+	assert_comes("full01", "01010101");
+	answer(FILE_OFFER_DONE);
+}
+
 /* Where those are wanted, they wait for ten minutes; root's comes at once and goes in their place. */
 TEST(root_goes_first)
 {
@@ -253,13 +297,96 @@ TEST(after_a_death)
 	answer(FILE_OFFER_DONE);
 }
 
+/* Closes all others: the table keeps one open. */
+static void close_files(void)
+{
+	view(files, intern(files, inode_key(full("stripped03"))));
+	assert_int_equal(stats_of(files).open, 1);
+}
+
+static uint32_t intern_by(pid_t tgid, const char *name)
+{
+	struct file_key key = inode_key(full(name));
+	uint32_t id = files_intern(files, &key, tgid, 0, 0, 0);
+
+	assert_true(files_settle(files, 10000));
+	return id;
+}
+
+/* What was closed and cannot be opened again is no file that nobody can read: it comes with the next window that has
+ * it, once another process maps it. */
+TEST(not_open)
+{
+	struct file_offer f;
+	int fd = -1;
+	uint32_t id;
+
+	if (!is_root())
+		skip();
+	connect_to(false);
+	id = intern(files, inode_key(full("full01")));
+	fixture_run("mv full01 away01");
+	close_files();
+	look_at(id);
+	assert_nothing_comes();
+	assert_int_equal(stats_of_offers().closed, 1);
+	fixture_run("mv away01 full01");
+	assert_int_equal(intern_by(getppid(), "full01"), id);
+	look_at(id); /* still that window */
+	assert_nothing_comes();
+	next_window();
+	look_at(id);
+	assert_comes("full01", "01010101");
+	answer(FILE_OFFER_DONE);
+	assert_int_equal(stats_of_offers().unreadable, 0);
+	assert_int_equal(stats_of_offers().closed, 1);
+	next_window();
+	look_at(id);
+	assert_false(comes(&f, &fd, NEVER_MS));
+}
+
+/* As before, but it is closed while it waits for its turn. */
+TEST(closed_while_it_waits)
+{
+	uint32_t id;
+
+	if (!is_root())
+		skip();
+	connect_to(false);
+	see_it("full02");
+	assert_comes("full02", "02020202");
+	id = intern(files, inode_key(full("full01")));
+	look_at(id);
+	usleep(NEVER_MS * 1000); /* it is looked at, and waits */
+	fixture_run("mv full01 away01");
+	close_files();
+	answer(FILE_OFFER_DONE);
+	assert_nothing_comes();
+	assert_int_equal(stats_of_offers().closed, 1);
+	assert_int_equal(stats_of_offers().stripped, 0);
+	fixture_run("mv away01 full01");
+	assert_int_equal(intern_by(getppid(), "full01"), id);
+	next_window();
+	look_at(id);
+	assert_comes("full01", "01010101");
+	answer(FILE_OFFER_DONE);
+	assert_int_equal(stats_of_offers().unreadable, 0);
+}
+
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define CASE(f)	 cmocka_unit_test_setup_teardown(f, begin, end)
+#define SMALL(f) cmocka_unit_test_setup_teardown(f, begin_small, end)
 	const struct CMUnitTest tests[] = {
-		CASE(each_file_once), CASE(what_is_not_worth_it),
-		CASE(files_of_users), CASE(root_goes_first),
-		CASE(later),	      CASE(after_a_death),
+		CASE(each_file_once),
+		CASE(what_is_not_worth_it),
+		CASE(files_of_users),
+		CASE(root_goes_first),
+		CASE(later),
+		CASE(after_a_death),
+		SMALL(not_open),
+		SMALL(closed_while_it_waits),
+		CASE(no_file_keeps_roots_away),
 	};
 
 	return cmocka_run_group_tests_name("file_offers", tests, setup, teardown);
