@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/config_data.h"
+#include "profiler/agent/held_secrets.h"
 #include "profiler/agent/role_env.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
@@ -25,6 +26,7 @@ void child_init(struct child *c, const struct role *role)
 	*c = (struct child){
 		.role = role,
 		.control = -1,
+		.env_secrets = -1,
 		.backoff_ns = BACKOFF_LEAST_NS,
 		.state = role->run ? CHILD_OFF : CHILD_GONE,
 	};
@@ -73,18 +75,22 @@ int child_enter(const struct role *r, const char *comm, int keep_fd, struct role
 	return err ?: role_enter(r, env ? env->config : NULL, who, parent);
 }
 
-/* What is in the environment stays readable in /proc/PID/environ, too. */
-void child_forget_secrets(const struct role *r, struct config *config, struct config *other)
+/* Before descriptors are closed. Who does not send forgets where they are. */
+static int take_secrets(const struct child *c, struct config *config, struct config *other)
 {
-	static const char *const names[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-					    "AWS_SESSION_TOKEN"};
+	const struct role *r = c->role;
+	int err = 0;
 
-	if (r->uploads)
-		return;
-	config_forget_secrets(config);
 	config_forget_secrets(other);
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		text_wipe(getenv(names[i]));
+	if (!r->uploads)
+		config_forget_secrets(config);
+	else
+		err = held_secrets_get(config, r->sends_to);
+	if (r->uploads && !r->sends_to)
+		err = err ?: held_secrets_get_env(c->env_secrets);
+	if (err)
+		log_error("the %s cannot read its secrets: %s", r->name, strerror(-err));
+	return err;
 }
 
 static int live(const struct role *r, struct role_env *env, const struct identity *who,
@@ -123,7 +129,8 @@ int child_start(struct child *c, struct config *config, struct config *other,
 	env.is_restart = c->was_ready;
 	c->pid = fork();
 	if (!c->pid) {
-		child_forget_secrets(c->role, config, other);
+		if (take_secrets(c, config, other))
+			exit(EXIT_FAILURE);
 		exit(live(c->role, &env, who, parent));
 	}
 	if (c->pid < 0)

@@ -35,6 +35,7 @@ struct child {
 	uint64_t retry_ns;
 	uint64_t backoff_ns; /* before the next start */
 	uint64_t restarts;
+	int env_secrets; /* borrowed: what a process that sends needs (held_secrets.h); -1: there is nothing */
 };
 
 void child_init(struct child *c, const struct role *role);
@@ -50,8 +51,6 @@ int child_begin(const char *comm, int keep_fd, pid_t parent);
 int child_enter(const struct role *r, const char *comm, int keep_fd, struct role_env *env,
 		const struct identity *who, pid_t parent);
 
-/* In a new process: secrets of destinations are overwritten unless the role sends. Both may be NULL. */
-void child_forget_secrets(const struct role *r, struct config *config, struct config *other);
 /* Forks it: its copy of the configuration is the one that is handed in. other: what the caller holds beside it, or
  * NULL. 0 or -errno. */
 int child_start(struct child *c, struct config *config, struct config *other,

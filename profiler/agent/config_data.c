@@ -50,17 +50,22 @@ void config_free(struct config *c)
 	release_names(&c->http_hosts);
 	free_values(&config_schema, c);
 	release_names(&c->sources);
+	cleanup_close_fd(&c->held_fd);
 	free(c);
+}
+
+void config_upload_forget_secrets(struct config_upload *u)
+{
+	for (size_t i = 0; i < u->headers.list.len; i++)
+		text_wipe(u->headers.list.data[i].value);
 }
 
 void config_forget_secrets(struct config *c)
 {
-	for (size_t i = 0; c && i < c->upload.len; i++) {
-		struct config_pairs *headers = &c->upload.data[i].headers;
-
-		for (size_t h = 0; h < headers->list.len; h++)
-			text_wipe(headers->list.data[h].value);
-	}
+	for (size_t i = 0; c && i < c->upload.len; i++)
+		config_upload_forget_secrets(&c->upload.data[i]);
+	if (c && c->held_fd >= 0)
+		close(steal_fd(&c->held_fd));
 }
 
 DEFINE_CLEANUP(config, config_free)
@@ -80,8 +85,12 @@ int config_set_defaults(const struct config_schema *s, void *base)
 int config_new(struct config **out)
 {
 	_cleanup_(config_freep) struct config *c = calloc(1, sizeof(*c));
-	int err = c ? config_set_defaults(&config_schema, c) : -ENOMEM;
+	int err = -ENOMEM;
 
+	if (c) {
+		c->held_fd = -1;
+		err = config_set_defaults(&config_schema, c);
+	}
 	if (err)
 		return err;
 	*out = steal_ptr(c);

@@ -266,7 +266,7 @@ static int say_syntax(struct builder *b, size_t len)
 	return -EBADMSG;
 }
 
-/* Values may be secrets. libyaml keeps what it has read in one buffer, and each scalar in its event. */
+/* Values may be secrets. libyaml keeps what it has read in two buffers, and each scalar in its event. */
 static void wipe_event(yaml_event_t *e)
 {
 	if (e->type == YAML_SCALAR_EVENT && e->data.scalar.value)
@@ -277,6 +277,9 @@ static void wipe_parser(yaml_parser_t *p)
 {
 	if (p->buffer.start)
 		explicit_bzero(p->buffer.start, (size_t)(p->buffer.end - p->buffer.start));
+	if (p->raw_buffer.start)
+		explicit_bzero(p->raw_buffer.start,
+			       (size_t)(p->raw_buffer.end - p->raw_buffer.start));
 }
 
 static int build(struct builder *b, size_t len)

@@ -196,6 +196,7 @@ struct config { /* strings are NULL where nothing is set and there is no default
 	struct config_place places[CONFIG_KEY_COUNT]; /* where each key was set last */
 	struct config_names sources;		      /* what the places point to */
 	size_t n_files;				      /* read */
+	int held_fd; /* values of headers, which are hashes here (held_secrets.h); -1: they are here */
 };
 
 struct config_key {

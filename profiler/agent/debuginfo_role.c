@@ -54,7 +54,7 @@ struct giver {
 	struct why why;
 };
 
-static bool wants_files(const struct config_upload *u)
+bool debuginfo_role_sends_to(const struct config_upload *u)
 {
 	return u->debuginfo != DEBUGINFO_NONE;
 }
@@ -62,7 +62,7 @@ static bool wants_files(const struct config_upload *u)
 bool debuginfo_role_is_wanted(const struct config *c)
 {
 	for (size_t i = 0; i < c->upload.len; i++)
-		if (wants_files(&c->upload.data[i]))
+		if (debuginfo_role_sends_to(&c->upload.data[i]))
 			return true;
 	return false;
 }
@@ -71,7 +71,7 @@ bool debuginfo_role_is_wanted(const struct config *c)
 int debuginfo_role_prepare(struct role_env *env)
 {
 	struct upload_targets *t = NULL;
-	int err = upload_targets_prepare(&t, env->config, wants_files, false);
+	int err = upload_targets_prepare(&t, env->config, debuginfo_role_sends_to, false);
 
 	env->prepared = t;
 	return err;

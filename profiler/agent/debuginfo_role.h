@@ -10,12 +10,15 @@
 #include <stdbool.h>
 
 struct config;
+struct config_upload;
 struct role_env;
 
 /* Sent by this host in a day, to all destinations together; what is beyond waits for the next day. */
 #define DEBUGINFO_DAY_BYTES (4ull << 30)
 
 bool debuginfo_role_is_wanted(const struct config *c);
+/* Whether a destination wants files. */
+bool debuginfo_role_sends_to(const struct config_upload *u);
 /* As upload_role_prepare(), for destinations that want files. */
 int debuginfo_role_prepare(struct role_env *env);
 /* 0 when it was asked to end, or the supervisor is gone; or -errno, said in the log. */

@@ -163,6 +163,7 @@ const struct role roles[ROLE_COUNT] = {
 					.service_user = true,
 				},
 			.uploads = true,
+			.sends_to = debuginfo_role_sends_to,
 			.is_optional = true,
 			.is_wanted = debuginfo_role_is_wanted,
 			.needs_restart = upload_role_differs,

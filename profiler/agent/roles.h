@@ -8,6 +8,7 @@
 #include "profiler/agent/confine.h"
 
 struct config;
+struct config_upload;
 struct role_env;
 
 /* In the order in which they start; they end in ROLE_END_ORDER. */
@@ -27,6 +28,8 @@ struct role {
 	struct confinement limits;
 	bool writes_store, reads_store; /* reaches nothing but the store's directory */
 	bool uploads; /* the network and what that takes; who reads the store, cursors in it, too */
+	/* Of whose destinations it needs the secrets, if it uploads; NULL: of all, and AWS's variables. */
+	bool (*sends_to)(const struct config_upload *u);
 	bool is_optional; /* the agent starts without it, and tries again */
 	/* Whether there is something to do for it; NULL: always. */
 	bool (*is_wanted)(const struct config *c);

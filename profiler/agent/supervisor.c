@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "profiler/agent/config_data.h"
+#include "profiler/agent/held_secrets.h"
 #include "profiler/agent/log_setup.h"
 #include "profiler/agent/supervisor_priv.h"
 #include "profiler/agent/upload_metrics.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/hash.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/metrics/metrics.h"
@@ -501,6 +503,23 @@ static int look_at_limits(void)
 	return -EMFILE;
 }
 
+static void begin_child(struct supervisor *s, enum role_id id)
+{
+	child_init(&s->children[id], &roles[id]);
+	s->children[id].env_secrets = s->env_secrets;
+}
+
+static int hold_secrets(struct supervisor *s)
+{
+	int err;
+
+	s->secrets_seed = hash_random_seed();
+	err = held_secrets_put(s->config, s->secrets_seed) ?: held_secrets_put_env(&s->env_secrets);
+	if (err)
+		log_error("the agent cannot put secrets away: %s", strerror(-err));
+	return err;
+}
+
 static int begin(struct supervisor *s)
 {
 	int err;
@@ -508,7 +527,7 @@ static int begin(struct supervisor *s)
 	/* What the starter left open is for nobody. */
 	confine_close_from(STDERR_FILENO + 1);
 	log_setup(s->config);
-	err = look_at_limits();
+	err = look_at_limits() ?: hold_secrets(s);
 	if (err)
 		return err;
 	err = notify_open(&s->notifier);
@@ -522,7 +541,7 @@ static int begin(struct supervisor *s)
 	supervisor_say_share(s);
 	confine_find_user(&s->who);
 	for (int i = 0; i < ROLE_COUNT; i++)
-		child_init(&s->children[i], &roles[i]);
+		begin_child(s, (enum role_id)i);
 	err = confine_supervisor(roles_caps()) ?: open_signals(s);
 	if (err)
 		log_error("the agent cannot start: %s", strerror(-err));
@@ -531,13 +550,15 @@ static int begin(struct supervisor *s)
 
 int supervise(struct config *config, const struct supervisor_opts *opts)
 {
-	struct supervisor s = {.opts = opts, .config = config, .signals = -1, .live.fd = -1};
+	struct supervisor s = {
+		.opts = opts, .config = config, .env_secrets = -1, .signals = -1, .live.fd = -1};
 	int err = begin(&s) ?: run(&s);
 
 	live_end(&s);
 	trial_end(&s);
 	supervisor_remove_socket(s.config);
 	cleanup_close_fd(&s.signals);
+	cleanup_close_fd(&s.env_secrets);
 	metrics_free(s.metrics);
 	notify_close(&s.notifier);
 	config_free(s.trial.config);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "profiler/agent/config_data.h"
 #include "profiler/agent/live_role.h"
 #include "profiler/agent/supervisor_priv.h"
 #include "profiler/base/cleanup.h"
@@ -56,8 +57,9 @@ void live_turn(struct supervisor *s, bool has_request)
 		return;
 	l->pid = fork();
 	if (!l->pid) {
-		child_forget_secrets(&roles[ROLE_SAMPLER], s->config, s->fresh);
-		child_forget_secrets(&roles[ROLE_SAMPLER], s->trial.config, NULL);
+		config_forget_secrets(s->config);
+		config_forget_secrets(s->fresh);
+		config_forget_secrets(s->trial.config);
 		exit(child_main(l->fd, &s->who, parent) ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 	if (l->pid < 0) {

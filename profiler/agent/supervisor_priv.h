@@ -44,6 +44,8 @@ struct supervisor {
 	int err;
 	struct child children[ROLE_COUNT];
 	struct identity who;
+	int env_secrets;       /* held_secrets.h; -1: there are none */
+	uint64_t secrets_seed; /* of the hashes of those of configurations */
 	struct metrics *metrics;
 	struct live live;
 	struct trial trial;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "profiler/agent/config.h"
+#include "profiler/agent/held_secrets.h"
 #include "profiler/agent/log_setup.h"
 #include "profiler/agent/supervisor_priv.h"
 #include "profiler/base/buf.h"
@@ -167,12 +168,14 @@ void reload_begin(struct supervisor *s)
 	confine_raise(true);
 	log_set_answering(true);
 	err = s->opts->load(s->opts->load_ctx, &fresh);
+	err = err ?: held_secrets_put(fresh, s->secrets_seed);
 	if (err)
 		log_error("the configuration is wrong and stays as it was");
 	log_set_answering(false);
 	confine_raise(false);
 	metrics_set(s->metrics, METRIC_config_reload_successful, !err);
 	if (err) {
+		config_free(fresh);
 		reload_end(s);
 		return;
 	}

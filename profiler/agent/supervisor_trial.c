@@ -10,15 +10,17 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "profiler/agent/config_data.h"
+#include "profiler/agent/held_secrets.h"
 #include "profiler/agent/supervisor_priv.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 
-static int trial_main(const struct config *c, pid_t parent)
+static int trial_main(struct config *c, int env_secrets, pid_t parent)
 {
-	int err = child_begin("kiln-trial", STDERR_FILENO, parent);
+	int err = held_secrets_get(c, NULL) ?: held_secrets_get_env(env_secrets);
+
+	err = err ?: child_begin("kiln-trial", STDERR_FILENO, parent);
 
 	if (err)
 		return err;
@@ -40,7 +42,7 @@ void trial_begin(struct supervisor *s, struct config *fresh)
 	t->config = fresh;
 	t->pid = fork();
 	if (!t->pid)
-		exit(trial_main(fresh, parent) ? EXIT_FAILURE : EXIT_SUCCESS);
+		exit(trial_main(fresh, s->env_secrets, parent) ? EXIT_FAILURE : EXIT_SUCCESS);
 	t->until_ns = monotonic_ns() + TRIAL_NS;
 	if (t->pid > 0)
 		return;

@@ -95,11 +95,15 @@ test_the_table_holds_for_root() {
 }
 
 # Every process of the agent is in the table, and every row is a process.
-# Which of the texts are in what a process can read and write, its environment included: one a line.
+# Which of the texts are in what a process can read and write, its environment included: one a line. No command has
+# them as arguments, since the sampler looks at those.
 secrets_in() { # PID TEXT...
-	python3 - "$@" <<-'END'
+	local pid=$1
+	shift
+	printf '%s\n' "$@" >texts
+	python3 - "$pid" texts <<-'END'
 		import re, sys
-		pid, texts = sys.argv[1], sys.argv[2:]
+		pid, texts = sys.argv[1], open(sys.argv[2]).read().split()
 		found, tail = set(), 64
 		def look(data):
 		    found.update(t for t in texts if t.encode() in data)
@@ -120,34 +124,68 @@ secrets_in() { # PID TEXT...
 	END
 }
 
-# Secrets of destinations are where they are sent from, and the supervisor has what it starts that process with:
-# not those of files. Whoever reads strangers' bytes has none.
+# Secrets of destinations are where they are sent from and nowhere else: not in the supervisor, which starts that
+# process again and again, and not in the one that gives debug information to other destinations.
 test_who_has_secrets() {
 	need_bpf
 	need_root
-	local mark=x$RANDOM$RANDOM$RANDOM pid comm wanted
+	local mark=x$RANDOM$RANDOM$RANDOM uploader
 	echo "token-$mark" >token
 	chmod 600 token
-	cat >kiln.yaml <<-END
-		window: 1s
-		upload:
-		- {name: a, url: "pprof+http://127.0.0.1:9/x", token_file: $T/token, headers: {X-Key: "header-$mark"}}
-		- {name: b, url: "s3+http://127.0.0.1:9/bucket"}
-	END
+	write_secrets header
 	AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=aws-$mark start_quiet "$KILN" agent --store "$T/store" -c kiln.yaml
 	wait_until 20 test -e store/upload/b.cursor
 	wait_until 20 has_windows 1
-	assert_eq "the test sees them" "$(secrets_in "$(pid_of kiln-uploader)" "token-$mark" "header-$mark" "aws-$mark" | wc -l)" 3
-	assert_eq "of files, in the supervisor" "$(secrets_in "$agent" "token-$mark")" ""
+	wait_until 20 eval '[ "$(status_of kiln-debuginfo Seccomp)" = 2 ]'
+	assert_secrets header
+	# An uploader that starts again has them.
+	uploader=$(pid_of kiln-uploader)
+	kill -KILL "$uploader"
+	wait_until 20 is_another kiln-uploader "$uploader"
+	assert_secrets header
+	kill -HUP "$agent"
+	wait_until 20 grep -q 'was read again: no key has changed' log
+	assert_secrets header
+	# Nothing but the value of a header is different.
+	write_secrets changed
+	kill -HUP "$agent"
+	wait_until 20 grep -q 'was read again: changed: upload' log
+	assert_secrets changed
+}
+
+write_secrets() { # HEADER
+	cat >kiln.yaml <<-END
+		window: 1s
+		upload:
+		- {name: a, url: "pprof+http://127.0.0.1:9/x", token_file: $T/token, headers: {X-Key: "$1-$mark"}}
+		- {name: b, url: "s3+http://127.0.0.1:9/bucket"}
+		- {name: c, url: "parca+http://127.0.0.1:9", debuginfo: true, headers: {X-Key: "own-$mark"}}
+	END
+}
+
+is_another() { # PROCESS PID
+	[ -n "$(pid_of "$1")" ] && [ "$(pid_of "$1")" != "$2" ]
+}
+
+assert_secrets() { # HEADER
+	local all=("token-$mark" "header-$mark" "changed-$mark" "own-$mark" "aws-$mark") pid comm wanted
+	wait_until 20 uploader_has "$1"
+	assert_eq "in the one for files" "$(secrets_in "$(pid_of kiln-debuginfo)" "${all[@]}")" "own-$mark"
+	: >seen
 	for pid in $(tree_of "$agent"); do
 		comm=$(cat "/proc/$pid/comm") || continue
-		[ "$pid" != "$agent" ] && [ "$comm" != kiln-uploader ] || continue
-		assert_eq "in $comm" "$(secrets_in "$pid" "token-$mark" "header-$mark" "aws-$mark")" ""
+		[ "$comm" != kiln-uploader ] && [ "$comm" != kiln-debuginfo ] || continue
+		assert_eq "in $comm" "$(secrets_in "$pid" "${all[@]}")" ""
 		echo "$comm" >>seen
 	done
-	for wanted in kiln-sampler kiln-writer kiln-server; do
+	for wanted in kiln kiln-sampler kiln-writer kiln-server; do
 		assert_match "processes" seen "^$wanted$"
 	done
+}
+
+uploader_has() { # HEADER
+	secrets_in "$(pid_of kiln-uploader)" "${all[@]}" >has || return 1
+	printf '%s\n' "token-$mark" "$1-$mark" "own-$mark" "aws-$mark" | sort | cmp -s - has
 }
 
 test_nobody_is_missing() {
