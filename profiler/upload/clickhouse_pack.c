@@ -93,6 +93,12 @@ static bool has_token(const struct packing *k)
 	return ch_has(k->shard->version, CH_HAS_DEDUP_TOKEN);
 }
 
+/* A replicated table of a server without tokens does. */
+static bool takes_equal_blocks_for_one(const struct packing *k)
+{
+	return !has_token(k) && *k->shard->suffix;
+}
+
 static void add_insert_url(struct buf *url, const struct packing *k, enum ch_table table)
 {
 	const struct ch_table_def *t = ch_table(table);
@@ -441,6 +447,8 @@ static int pack_item(struct packing *k, const struct profile *p)
 	if (!is_known(k->shard))
 		return pack_hello(k);
 	err = clickhouse_rows_build(&k->rows, p);
+	if (!err && takes_equal_blocks_for_one(k))
+		err = clickhouse_rows_mark(&k->rows, k->id);
 	if (err)
 		return err;
 	return must_ask(k) ? pack_questions(k) : pack_inserts(k);

@@ -439,3 +439,23 @@ int clickhouse_rows_build(struct clickhouse_rows *out, const struct profile *p)
 	builder_release(&b);
 	return err;
 }
+
+#define LEAST_MARKS 65536
+
+/* The last has the largest value of its labels. Both parts of it are positive, unless it is small. */
+int clickhouse_rows_mark(struct clickhouse_rows *r, uint64_t id)
+{
+	struct clickhouse_sample part, rest;
+	uint64_t n_marks;
+
+	if (!r->samples.len)
+		return 0;
+	part = rest = vec_last(&r->samples);
+	n_marks = rest.value > LEAST_MARKS ? (uint64_t)rest.value - 1 : LEAST_MARKS;
+	part.value = 1 + (int64_t)(id % n_marks);
+	part.value += part.value == rest.value; /* no row has the value 0 */
+	rest.value = (int64_t)((uint64_t)rest.value - (uint64_t)part.value);
+	vec_last(&r->samples) = rest;
+	r->hash_sum += part.hash;
+	return vec_push(&r->samples, part);
+}

@@ -48,6 +48,9 @@ struct clickhouse_rows {
 /* 0, -EFBIG (more than CLICKHOUSE_MAX_ROWS samples), or -ENOMEM. Release it either way. */
 int clickhouse_rows_build(struct clickhouse_rows *out, const struct profile *p);
 void clickhouse_rows_release(struct clickhouse_rows *r);
+/* Makes the rows of items of this id unlike those of others: one becomes two of the same sum, which readers add up
+ * again. For servers that take equal blocks for one. 0 or -ENOMEM. */
+int clickhouse_rows_mark(struct clickhouse_rows *r, uint64_t id);
 
 /* What all rows of an item have in common. */
 struct clickhouse_when {

@@ -116,6 +116,28 @@ test_a_cluster() {
 	assert_eq "rows by any of them" "$(ch_ask 'SELECT count() FROM samples' a2)" "$(ch_ask 'SELECT count() FROM samples' b)"
 }
 
+# Two of one host, second and rows, as of two agents with one name: a replicated table of an old server takes equal
+# rows for the same ones.
+test_equal_windows_of_one_second() {
+	local file
+	start_cluster
+	assert_status 0 "$KILN" fleet init "$(ch_url a1)" --cluster fleet
+	make_many_stacks 50 a.pb.gz one
+	# Another duration, pprof's field 10, is another window.
+	{ gzip -dc a.pb.gz && printf '\x50\x80\x94\xeb\xdc\x03'; } | gzip >b.pb.gz
+	# Each of them twice: that is not another window.
+	for file in a.pb.gz b.pb.gz a.pb.gz b.pb.gz; do
+		assert_status 0 timeout 60 "$KILN" push $file --to "$both" --label host=n1 --label service_name=api
+	done
+	report_functions a.pb.gz b.pb.gz >wanted
+	functions_from "$both" >got
+	same "two equal windows"
+	functions_from "$(ch_url a1)" >got
+	same "two equal windows, from a cluster"
+	assert_eq "windows" "$("$KILN" list --from "$(ch_url a1)" --since 6h --json | jq .windows)" 2
+	wait_until 30 replicas_agree
+}
+
 # Without ZooKeeper nothing is taken, and nothing lost.
 test_a_cluster_whose_zookeeper_is_away() {
 	local zookeeper pushing status=0

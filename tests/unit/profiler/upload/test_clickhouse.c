@@ -10,6 +10,7 @@
 
 #include "profiler/formats/compress.h"
 #include "profiler/upload/clickhouse.h"
+#include "profiler/upload/clickhouse_rows.h"
 #include "tests/lib/clickhouse.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
@@ -154,6 +155,116 @@ TEST(rows_are_those_of_the_profile)
 	end(&t);
 }
 
+/* --- equal windows ---------------------------------------------------------------------------------- */
+
+/* The rows of samples as they are sent, and what the window's row says of them. */
+struct sent {
+	struct ch_answer samples, windows;
+};
+
+static void send_to(struct sent *out, const char *version, const char *suffix, uint64_t id)
+{
+	struct test t;
+
+	begin(&t, 0);
+	t.p->time_ns = unix_ns() / (int64_t)NS_PER_S * (int64_t)NS_PER_S + (int64_t)NS_PER_S;
+	t.item.id[0] = id;
+	assert_true(say_hello(&t, version, CH_SCHEMA, suffix, 7).repack);
+	pack(&t);
+	/* It begins in the future, so that it is asked for. */
+	assert_requests(&t, ch_has(ch_version_parse(version, strlen(version)), CH_HAS_DEDUP_TOKEN)
+				    ? "<ask>"
+				    : "<running> <ask>");
+	if (t.requests.v.len > 1)
+		tell_running(&t, 0, 0);
+	tell(&t, t.requests.v.len - 1, 0, &nothing);
+	pack(&t);
+	unpack(&t.requests.v.data[2], &out->samples);
+	unpack(&t.requests.v.data[3], &out->windows);
+	end(&t);
+}
+
+static void sent_release(struct sent *s)
+{
+	ch_answer_release(&s->samples);
+	ch_answer_release(&s->windows);
+}
+
+static void assert_sums(const struct sent *s, size_t n_rows)
+{
+	uint64_t hash_sum = 0;
+	int64_t sum = 0;
+
+	assert_int_equal(s->samples.n_rows, n_rows);
+	for (size_t i = 0; i < n_rows; i++) {
+		int64_t value = ch_int(column(&s->samples, "value", CH_INT64, false), i);
+
+		assert_true(value > 0);
+		sum += value;
+		hash_sum += ch_uint(column(&s->samples, "hash", CH_UINT64, false), i);
+	}
+	assert_int_equal(sum, 100000000);
+	assert_int_equal(ch_int(column(&s->windows, "value", CH_INT64, false), 0), sum);
+	assert_int_equal(ch_uint(column(&s->windows, "rows", CH_UINT64, false), 0), n_rows);
+	assert_int_equal(ch_uint(column(&s->windows, "hash_sum", CH_UINT64, false), 0), hash_sum);
+}
+
+static bool has_same_values(const struct sent *a, const struct sent *b)
+{
+	for (size_t i = 0; i < a->samples.n_rows; i++)
+		if (ch_int(column(&a->samples, "value", CH_INT64, false), i) !=
+		    ch_int(column(&b->samples, "value", CH_INT64, false), i))
+			return false;
+	return a->samples.n_rows == b->samples.n_rows;
+}
+
+/* A replicated table without tokens would take them for one. */
+TEST(equal_windows_have_different_rows_where_equal_rows_count_once)
+{
+	struct sent one, again, other;
+
+	send_to(&one, "18.16.1", CH_LOCAL, 1);
+	send_to(&again, "18.16.1", CH_LOCAL, 1);
+	send_to(&other, "18.16.1", CH_LOCAL, 3);
+	assert_sums(&one, 5);
+	assert_sums(&other, 5);
+	assert_true(has_same_values(&one, &again));
+	assert_false(has_same_values(&one, &other));
+	sent_release(&one);
+	sent_release(&again);
+	sent_release(&other);
+	send_to(&one, "18.16.1", "", 1);
+	assert_sums(&one, 4);
+	sent_release(&one);
+	send_to(&one, "26.9.2.1", CH_LOCAL, 1);
+	assert_sums(&one, 4);
+	sent_release(&one);
+}
+
+/* Any sum, also of values that are too small for two parts; and never a row of nothing. */
+TEST(any_value_can_be_marked)
+{
+	static const int64_t values[] = {1, 2, 65536, 65537, -1, INT64_MIN, INT64_MAX, 10000000};
+	static const uint64_t ids[] = {0, 1, 65535, 65536, 9999999, UINT64_MAX};
+
+	for (size_t v = 0; v < sizeof(values) / sizeof(*values); v++)
+		for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+			struct clickhouse_sample one = {.hash = 5, .value = values[v]};
+			struct clickhouse_rows r = {.hash_sum = 5};
+			const struct clickhouse_sample *s;
+
+			assert_int_equal(vec_push(&r.samples, one), 0);
+			assert_int_equal(clickhouse_rows_mark(&r, ids[i]), 0);
+			assert_int_equal(r.samples.len, 2);
+			assert_int_equal(r.hash_sum, 10);
+			s = r.samples.data;
+			assert_true(s[0].value && s[1].value && s[1].hash == 5);
+			assert_true((uint64_t)s[0].value + (uint64_t)s[1].value ==
+				    (uint64_t)values[v]);
+			clickhouse_rows_release(&r);
+		}
+}
+
 /* --- what was acknowledged -------------------------------------------------------------------------- */
 
 TEST(what_was_acknowledged_is_not_sent_again)
@@ -248,6 +359,8 @@ int main(void)
 		cmocka_unit_test(urls),
 		cmocka_unit_test(inserts_are_in_order_and_the_window_is_last),
 		cmocka_unit_test(rows_are_those_of_the_profile),
+		cmocka_unit_test(equal_windows_have_different_rows_where_equal_rows_count_once),
+		cmocka_unit_test(any_value_can_be_marked),
 		cmocka_unit_test(what_was_acknowledged_is_not_sent_again),
 		cmocka_unit_test(other_tables_know_nothing),
 		cmocka_unit_test(shards),
