@@ -118,7 +118,7 @@ static int read_answer(void *ctx, const struct ch_answer *a, struct why *why)
 {
 	struct reading *r = ctx;
 
-	return cost_read(&r->costs, a, why);
+	return cost_read(&r->costs, NULL, a, why);
 }
 
 static int print_sql(struct fleet_session *s, struct reading *r)

@@ -220,9 +220,8 @@ static int print_sql(const struct fleet_session *s, const struct request *r)
 
 static int find(struct fleet_session *s, struct found *f, struct why *why)
 {
-	int err = asking_sampled(&s->asking, &f->sampled, why) ?:
-		  asking_whole(&s->asking, &f->whole, why) ?:
-		  asking_costs(&s->asking, &f->r->asked, &f->costs, why);
+	int err = asking_sampled(&s->asking, &f->sampled, why)
+			  ?: asking_costs(&s->asking, &f->r->asked, &f->costs, &f->whole, why);
 	struct growth_input in = {.costs = &f->costs, .by = f->r->asked.order, .whole = f->whole};
 
 	if (err)

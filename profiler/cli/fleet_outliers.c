@@ -72,7 +72,7 @@ static int read_cells(void *ctx, const struct ch_answer *a, struct why *why)
 {
 	struct found *f = ctx;
 
-	return cost_read(&f->cells, a, why);
+	return cost_read(&f->cells, NULL, a, why);
 }
 
 static int make_durations(void *ctx, struct buf *sql, const struct cost_scope *s, struct why *why)
@@ -86,7 +86,7 @@ static int read_durations(void *ctx, const struct ch_answer *a, struct why *why)
 {
 	struct found *f = ctx;
 
-	return cost_read(&f->durations, a, why);
+	return cost_read(&f->durations, NULL, a, why);
 }
 
 static int make_hosts(void *ctx, struct buf *sql, const struct cost_scope *s, struct why *why)
@@ -101,7 +101,7 @@ static int read_hosts(void *ctx, const struct ch_answer *a, struct why *why)
 {
 	struct found *f = ctx;
 
-	return cost_read(&f->hosts, a, why);
+	return cost_read(&f->hosts, NULL, a, why);
 }
 
 static int find(struct fleet_session *s, struct found *f, struct why *why)

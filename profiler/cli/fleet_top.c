@@ -159,8 +159,7 @@ static int top(struct fleet_session *s, const struct options *o, void *request,
 	r->asked.limit = (size_t)r->n_rows;
 	if (r->args.sql)
 		return print_sql(s, r);
-	err = asking_whole(&s->asking, &whole, &why)
-		      ?: asking_costs(&s->asking, &r->asked, &costs, &why);
+	err = asking_costs(&s->asking, &r->asked, &costs, &whole, &why);
 	if (err)
 		code = fleet_failed(err, &why);
 	else if (r->args.json)

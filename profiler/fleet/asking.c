@@ -140,46 +140,43 @@ int asking_each(struct asking *a, const struct asking_each *q, struct why *why)
 struct asking_costs {
 	const struct asked *q;
 	struct costs *out;
+	struct cost_values whole;
+	bool with_whole;
 	size_t limit;
 };
 
 static int make_costs(void *ctx, struct buf *sql, const struct cost_scope *s, struct why *why)
 {
 	const struct asking_costs *c = ctx;
-	const struct cost_question q = {*s, c->q->by, c->q->of_service, c->q->order, c->limit};
+	const struct cost_question q = {*s,	     c->q->by, c->q->of_service,
+					c->q->order, c->limit, c->with_whole};
 
 	return cost_sql(sql, &q, why);
 }
 
 static int read_costs(void *ctx, const struct ch_answer *answer, struct why *why)
 {
-	const struct asking_costs *c = ctx;
+	struct asking_costs *c = ctx;
 
-	return cost_read(c->out, answer, why);
+	return cost_read(c->out, c->with_whole ? &c->whole : NULL, answer, why);
 }
 
-int asking_costs(struct asking *a, const struct asked *q, struct costs *out, struct why *why)
+int asking_costs(struct asking *a, const struct asked *q, struct costs *out,
+		 struct cost_values *whole, struct why *why)
 {
-	/* What is below the limit on one server may be above it on all. */
-	struct asking_costs c = {q, out, a->shards.n == 1 ? q->limit : 0};
+	bool with_whole = q->by == COST_FUNCTION || q->by == COST_MODULE;
+	/* What is below the limit on one server may be above it on all; and all rows add up to the whole. */
+	size_t limit = a->shards.n == 1 && with_whole ? q->limit : 0;
+	struct asking_costs c = {q, out, {0}, with_whole, limit};
 	const struct asking_each each = {make_costs, read_costs, &c,
 					 cost_fits_rollup(a->o.where, q->by)};
 	int err = asking_each(a, &each, why);
 
-	if (!err)
-		costs_sort(out, q->order);
-	return err;
-}
-
-int asking_whole(struct asking *a, struct cost_values *out, struct why *why)
-{
-	const struct asked q = {.by = COST_ALL};
-	struct costs all = {0};
-	int err = asking_costs(a, &q, &all, why);
-
-	*out = costs_sum(&all);
-	costs_release(&all);
-	return err;
+	if (err)
+		return err;
+	*whole = with_whole ? c.whole : costs_sum(out);
+	costs_sort(out, q->order);
+	return 0;
 }
 
 /* --- what was sampled ----------------------------------------------------------------------------- */

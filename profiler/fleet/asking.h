@@ -38,10 +38,9 @@ struct asked {
 	enum costs_order order;
 	size_t limit; /* of one server; of several all rows come */
 };
-/* The rows of all servers together, sorted. As asking_open(), and -EFBIG. */
-int asking_costs(struct asking *a, const struct asked *q, struct costs *out, struct why *why);
-/* The sum of everything. */
-int asking_whole(struct asking *a, struct cost_values *out, struct why *why);
+/* The rows of all servers together, sorted, and the sum of everything. As asking_open(), and -EFBIG. */
+int asking_costs(struct asking *a, const struct asked *q, struct costs *out,
+		 struct cost_values *whole, struct why *why);
 /* What was sampled, whatever the conditions on labels are: by hosts, how long, and how often at least. */
 struct sampled {
 	int64_t period_ns; /* the longest one; 0: it is not known */

@@ -8,7 +8,9 @@
 
 struct ch_answer;
 
-/* Adds all rows. 0, or with a sentence: -EBADMSG (it has not the columns), -EFBIG, -ENOMEM. */
-int cost_read(struct costs *out, const struct ch_answer *a, struct why *why);
+/* Adds all rows; those of the whole to *whole alone (may be NULL: then there is no such column). 0, or with a sentence:
+ * -EBADMSG (it has not the columns), -EFBIG, -ENOMEM. */
+int cost_read(struct costs *out, struct cost_values *whole, const struct ch_answer *a,
+	      struct why *why);
 
 #endif

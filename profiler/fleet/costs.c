@@ -54,7 +54,7 @@ static int intern_all(struct costs *c, const struct cost_text text[3], struct co
 	return err;
 }
 
-static void add_values(struct cost_values *to, const struct cost_values *v)
+void cost_values_add(struct cost_values *to, const struct cost_values *v)
 {
 	to->self_ns = saturating_sum(to->self_ns, v->self_ns);
 	to->total_ns = saturating_sum(to->total_ns, v->total_ns);
@@ -76,7 +76,7 @@ int costs_add(struct costs *c, const struct cost_text text[3], const struct cost
 		return err;
 	id = htab_find(&c->index, hash_of(&one), is_same, &s);
 	if (id != HTAB_NONE) {
-		add_values(&c->v.data[id].v, v);
+		cost_values_add(&c->v.data[id].v, v);
 		return 0;
 	}
 	if (c->v.len == COSTS_MAX)
@@ -105,7 +105,7 @@ struct cost_values costs_sum(const struct costs *c)
 	struct cost_values sum = {0};
 
 	for (size_t i = 0; i < c->v.len; i++)
-		add_values(&sum, &c->v.data[i].v);
+		cost_values_add(&sum, &c->v.data[i].v);
 	return sum;
 }
 

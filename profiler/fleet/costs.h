@@ -17,6 +17,8 @@ struct cost_values {
 	int64_t self_before_ns, total_before_ns; /* of two periods */
 };
 
+void cost_values_add(struct cost_values *to, const struct cost_values *v);
+
 struct cost {
 	uint32_t name, module, of; /* strings; `of`: the service or host that a row is of, or "" */
 	struct cost_values v;

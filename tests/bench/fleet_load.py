@@ -188,7 +188,7 @@ class Target:
         if self.kind not in ("pyroscope", "parca", "otlp", "otlp+grpc", "pprof", "s3", "clickhouse") or not self.servers:
             sys.exit(__doc__)
         self.host, self.port = self.servers[0]
-        self.has_stacks = set()  # hosts
+        self.has_stacks = set()  # hosts and weeks
 
     def connection(self):
         if self.kind == "clickhouse":
@@ -200,11 +200,13 @@ class Target:
         if self.kind != "clickhouse":
             yield self.request(window, host, time_ns)
             return
-        shard, is_new = host % len(self.servers), host not in self.has_stacks
+        # Stacks are sent in each week that has samples of them.
+        shard, week = host % len(self.servers), (host, (time_ns // (86400 * 10**9) - 4) // 7)
+        is_new = week not in self.has_stacks
         for table, body in window.shape.inserts(f"host-{host:05d}", time_ns / 1e9, interval, is_new):
             path = clickhouse_window.path_of(self.path.strip("/"), table)
             yield "POST", f"{shard}:{path}", [("content-encoding", "gzip")], gzip.compress(body, 6)
-        self.has_stacks.add(host)
+        self.has_stacks.add(week)
 
     def request(self, window, host, time_ns):
         """(method, path, headers, body)"""

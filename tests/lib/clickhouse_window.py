@@ -176,6 +176,7 @@ def main():
     p.add_argument("--windows", type=int, default=10, help="of each host")
     p.add_argument("--every", type=float, default=60, help="seconds from one to the next")
     p.add_argument("--until", type=float, default=0, help="end of the last one, seconds since 1970 (now)")
+    p.add_argument("--suffix", default="", help="of the tables: _local of a shard")
     p.add_argument("--slower", nargs=3, metavar=("HOST", "FUNCTION", "FACTOR"),
                    help="that host's build spends more time there; HOST all: each one's")
     o = p.parse_args()
@@ -184,15 +185,18 @@ def main():
     base, database = o.url.rsplit("/", 1)
     usual = Shape(profile, o.service)
     odd = Shape(profile, o.service, (o.slower[1], float(o.slower[2]))) if o.slower else usual
-    until = o.until or time.time()
+    until, sent = o.until or time.time(), set()
     for host in range(o.hosts):
         name = f"host-{host:02d}"
         shape = odd if o.slower and o.slower[0] in (name, "all") else usual
         for window in range(o.windows):
             # Each host has a phase of its own.
             at = until - o.every * (o.windows - window) + host % 10
-            for table, body in shape.inserts(name, at, o.every, host == window == 0 or shape is odd and not window):
-                urllib.request.urlopen(base + path_of(database, table), body).read()
+            # Stacks are sent in each week that has samples of them.
+            week = (shape, (int(at) // 86400 - 4) // 7)
+            for table, body in shape.inserts(name, at, o.every, week not in sent):
+                urllib.request.urlopen(base + path_of(database, table + o.suffix), body).read()
+            sent.add(week)
 
 
 if __name__ == "__main__":

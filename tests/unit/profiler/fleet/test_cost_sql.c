@@ -66,6 +66,18 @@ TEST(functions_from_both)
 	assert_cost("top_functions_rollup", &q, edges, 2, hours, 2, "service=api");
 }
 
+/* By one question, of samples and the rollup. */
+TEST(functions_and_the_whole)
+{
+	struct cost_question q = {.by = COST_FUNCTION, .limit = 20, .with_whole = true};
+
+	assert_cost("top_functions_whole", &q, edges, 2, hours, 2, NULL);
+	q.by = COST_MODULE;
+	q.limit = 0;
+	q.of_service = true;
+	assert_cost("top_modules_whole", &q, edges, 2, hours, 2, NULL);
+}
+
 TEST(modules_of_one_shard)
 {
 	struct cost_question q = {.by = COST_MODULE, .scope = {.suffix = "_local"}};
@@ -80,8 +92,6 @@ TEST(services_and_hosts)
 	assert_cost("top_services_rollup", &q, NULL, 0, hours, 2, NULL);
 	q.by = COST_HOST;
 	assert_cost("top_hosts", &q, day, 1, NULL, 0, NULL);
-	q.by = COST_ALL;
-	assert_cost("top_all", &q, edges, 2, hours, 2, NULL);
 }
 
 TEST(two_periods)
@@ -186,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(functions_from_samples),
 		cmocka_unit_test(functions_from_both),
+		cmocka_unit_test(functions_and_the_whole),
 		cmocka_unit_test(modules_of_one_shard),
 		cmocka_unit_test(services_and_hosts),
 		cmocka_unit_test(two_periods),

@@ -33,8 +33,8 @@ TEST(servers_add_up)
 	struct why why = {""};
 	size_t f;
 
-	assert_int_equal(cost_read(&c, &a, &why), 0);
-	assert_int_equal(cost_read(&c, &a, &why), 0);
+	assert_int_equal(cost_read(&c, NULL, &a, &why), 0);
+	assert_int_equal(cost_read(&c, NULL, &a, &why), 0);
 	assert_int_equal(c.v.len, 2);
 	f = costs_find(&c, "f", "a.so", "");
 	assert_int_equal(c.v.data[f].v.self_ns, 10);
@@ -65,10 +65,39 @@ TEST(two_periods_are_read)
 	NUMBERS(&b, "self_before_ns", 7);
 	NUMBERS(&b, "total_before_ns", 8);
 	a = answer_of(&b);
-	assert_int_equal(cost_read(&c, &a, &why), 0);
+	assert_int_equal(cost_read(&c, NULL, &a, &why), 0);
 	assert_int_equal(c.v.data[0].v.self_before_ns, 7);
 	assert_int_equal(c.v.data[0].v.total_before_ns, 8);
 	assert_string_equal(costs_text(&c, c.v.data[0].of), "api");
+	ch_answer_release(&a);
+	costs_release(&c);
+}
+
+/* Several services have one each. */
+TEST(the_whole_is_no_row)
+{
+	struct buf b = {0};
+	struct costs c = {0};
+	struct cost_values whole = {0};
+	struct why why = {""};
+	struct ch_answer a;
+
+	ch_put_block(&b, 6, 3);
+	TEXTS(&b, "name", "[function missing]", "f", "");
+	TEXTS(&b, "module", "[kiln]", "a.so", "");
+	TEXTS(&b, "service", "api", "api", "db");
+	NUMBERS(&b, "self_ns", 0, 5, 9);
+	NUMBERS(&b, "total_ns", 6, 5, 9);
+	NUMBERS(&b, "whole", 1, 0, 1);
+	a = answer_of(&b);
+	assert_int_equal(cost_read(&c, &whole, &a, &why), 0);
+	assert_int_equal(c.v.len, 1);
+	assert_string_equal(costs_text(&c, c.v.data[0].name), "f");
+	assert_int_equal(whole.total_ns, 15);
+	ch_answer_release(&a);
+	a = two_rows();
+	assert_int_equal(cost_read(&c, &whole, &a, &why), -EBADMSG);
+	assert_non_null(strstr(why.text, "whole"));
 	ch_answer_release(&a);
 	costs_release(&c);
 }
@@ -90,7 +119,7 @@ TEST(names_are_cleaned_and_sums_saturate)
 	NUMBERS(&b, "self_ns", INT64_MAX, INT64_MAX);
 	NUMBERS(&b, "total_ns", INT64_MIN, INT64_MIN);
 	a = answer_of(&b);
-	assert_int_equal(cost_read(&c, &a, &why), 0);
+	assert_int_equal(cost_read(&c, NULL, &a, &why), 0);
 	assert_int_equal(c.v.len, 1);
 	assert_true(c.v.data[0].v.self_ns == INT64_MAX);
 	assert_true(c.v.data[0].v.total_ns == INT64_MIN);
@@ -113,7 +142,7 @@ TEST(an_answer_without_the_columns_is_refused)
 	TEXTS(&b, "self_ns", "5"); /* a text where a number should be */
 	NUMBERS(&b, "total_ns", 6);
 	a = answer_of(&b);
-	assert_int_equal(cost_read(&c, &a, &why), -EBADMSG);
+	assert_int_equal(cost_read(&c, NULL, &a, &why), -EBADMSG);
 	assert_non_null(strstr(why.text, "self_ns"));
 	assert_int_equal(c.v.len, 0);
 	ch_answer_release(&a);
@@ -126,7 +155,7 @@ TEST(an_empty_answer_is_nothing)
 	struct costs c = {0};
 	struct why why = {""};
 
-	assert_int_equal(cost_read(&c, &a, &why), 0);
+	assert_int_equal(cost_read(&c, NULL, &a, &why), 0);
 	costs_sort(&c, COSTS_BY_SELF);
 	assert_int_equal(costs_sum(&c).self_ns, 0);
 	assert_true(costs_find(&c, "", "", "") == SIZE_MAX);
@@ -138,6 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(servers_add_up),
 		cmocka_unit_test(two_periods_are_read),
+		cmocka_unit_test(the_whole_is_no_row),
 		cmocka_unit_test(names_are_cleaned_and_sums_saturate),
 		cmocka_unit_test(an_answer_without_the_columns_is_refused),
 		cmocka_unit_test(an_empty_answer_is_nothing),

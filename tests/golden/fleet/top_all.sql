@@ -1,5 +1,0 @@
-SELECT '' AS name, '' AS module, '' AS service, sum(s1) AS self_ns, sum(t1) AS total_ns FROM (
-SELECT '' AS sv, '' AS fn, '' AS md, v AS s1, v AS t1 FROM (SELECT sum(value) AS v FROM samples WHERE type = 'cpu/nanoseconds' AND (time >= toDateTime(1795305000) AND time < toDateTime(1795305600) OR time >= toDateTime(1795312800) AND time < toDateTime(1795313000))) AS a
-UNION ALL
-SELECT materialize('') AS sv, CAST(func AS String) AS fn, CAST(module AS String) AS md, self AS s1, total AS t1 FROM fn_hour WHERE type = 'cpu/nanoseconds' AND service != '' AND func = '' AND module = '' AND hour >= toDateTime(1795305600) AND hour < toDateTime(1795312800) AND (hour, ver) IN ((toDateTime(1795305600), 17), (toDateTime(1795309200), 18))
-) AS x GROUP BY sv, fn, md ORDER BY self_ns DESC, total_ns DESC, name, module

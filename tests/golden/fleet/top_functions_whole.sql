@@ -1,0 +1,12 @@
+SELECT fn AS name, md AS module, sv AS service, sum(s1) AS self_ns, sum(t1) AS total_ns, k AS whole FROM (
+SELECT '' AS sv, if(id = 0, '[stack missing]', if(name = '', '[function missing]', name)) AS fn, if(name = '', '[kiln]', file) AS md, s1, t1, toUInt8(id = toUInt64(4)) AS k FROM (
+SELECT id, sum(if(id = frames[1], v, 0)) AS s1, sum(v) AS t1 FROM (
+SELECT hash, v, if(found = 1, funcs, [toUInt64(0)]) AS frames FROM (
+SELECT hash, funcs, toUInt8(1) AS found FROM stacks WHERE (day >= '2026-11-16' AND day <= '2026-11-22')) AS b
+ALL RIGHT JOIN (
+SELECT hash, sum(value) AS v FROM samples WHERE type = 'cpu/nanoseconds' AND (time >= toDateTime(1795305000) AND time < toDateTime(1795305600) OR time >= toDateTime(1795312800) AND time < toDateTime(1795313000)) GROUP BY hash) AS a USING (hash) LIMIT 1 BY hash) AS c
+ARRAY JOIN arrayDistinct(arrayPushBack(frames, toUInt64(4))) AS id GROUP BY id) AS d
+ANY LEFT JOIN (SELECT id, CAST(func AS String) AS name, CAST(module AS String) AS file FROM functions) AS e USING (id)
+UNION ALL
+SELECT materialize('') AS sv, CAST(func AS String) AS fn, CAST(module AS String) AS md, self AS s1, total AS t1, toUInt8(func = '' AND module = '') AS k FROM fn_hour WHERE type = 'cpu/nanoseconds' AND service != '' AND (func != '' OR module = '') AND hour >= toDateTime(1795305600) AND hour < toDateTime(1795312800) AND (hour, ver) IN ((toDateTime(1795305600), 17), (toDateTime(1795309200), 18))
+) AS x GROUP BY sv, fn, md, k ORDER BY whole DESC, self_ns DESC, total_ns DESC, name, module LIMIT 21
