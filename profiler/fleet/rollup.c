@@ -63,26 +63,13 @@ int rollup_make(const struct shard *s, const struct hour_print *hour, struct why
 
 /* --- which there are ------------------------------------------------------------------------------ */
 
-static int get_windows(struct hour_prints *out, const struct shard *s, const struct times *range,
-		       struct why *why)
+static int look(struct rollup_look *out, const struct shard *s, const struct times *range,
+		struct why *why)
 {
 	struct ch_answer a = {0};
 	struct buf sql = {0};
-	int err = rollup_sql_windows(&sql, s->read, range) ?:
-		  shard_ask(s, buf_cstr(&sql), &a, why) ?: rollup_read_windows(out, &a, why);
-
-	ch_answer_release(&a);
-	buf_release(&sql);
-	return err;
-}
-
-static int get_marks(struct hour_marks *out, const struct shard *s, const struct times *range,
-		     struct why *why)
-{
-	struct ch_answer a = {0};
-	struct buf sql = {0};
-	int err = rollup_sql_marks(&sql, s->read, range) ?:
-		  shard_ask(s, buf_cstr(&sql), &a, why) ?: rollup_read_marks(out, &a, why);
+	int err = rollup_sql_look(&sql, s->read, range) ?:
+		  shard_ask(s, buf_cstr(&sql), &a, why) ?: rollup_read_look(out, &a, why);
 
 	ch_answer_release(&a);
 	buf_release(&sql);
@@ -101,18 +88,16 @@ int rollup_plan(struct plan *out, const struct shard *s, const struct times *ran
 		struct why *why)
 {
 	struct times all = {ranges[0].since_s, ranges[n - 1].until_s};
-	struct hour_prints windows = {0};
-	struct hour_marks marks = {0};
-	int err = get_windows(&windows, s, &all, why) ?: get_marks(&marks, s, &all, why);
+	struct rollup_look found = {0};
+	int err = look(&found, s, &all, why);
 
 	for (size_t i = 0; i < n && !err; i++)
-		err = plan_make(out, &ranges[i], windows.v.data, windows.v.len, marks.v.data,
-				marks.v.len, unix_ns() / (int64_t)NS_PER_S);
+		err = plan_make(out, &ranges[i], found.there.data, found.there.len, found.made.data,
+				found.made.len, unix_ns() / (int64_t)NS_PER_S);
 	if (err == -E2BIG)
 		err = plan_bare(out, &all);
 	if (err == -ENOMEM)
 		why_say(why, err, "out of memory");
-	vec_release(&windows.v);
-	vec_release(&marks.v);
+	rollup_look_release(&found);
 	return err;
 }

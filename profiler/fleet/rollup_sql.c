@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "profiler/clickhouse/ch_schema.h"
 #include "profiler/fleet/cost_sql.h"
@@ -10,6 +11,8 @@
 
 #define N_MARKS	    2
 #define OF_CPU	    "type = '" CH_TYPE_CPU "' AND "
+#define OF_WINDOWS  "windows"
+#define OF_MARKS    "marks"
 #define MAX_ANSWERS (1u << 16) /* hours: seven years; or versions of them */
 
 static void add_range(struct buf *out, const char *column, const struct times *range)
@@ -18,35 +21,45 @@ static void add_range(struct buf *out, const char *column, const struct times *r
 		   range->since_s, column, range->until_s);
 }
 
-int rollup_sql_windows(struct buf *out, const char *suffix, const struct times *range)
+static void add_windows(struct buf *out, const char *suffix, const struct times *range)
 {
-	buf_printf(out,
-		   "SELECT h AS hour, count() AS windows, sum(x) AS print FROM (\n"
-		   "SELECT DISTINCT intDiv(toUInt32(time), %d) * %d AS h, id AS x FROM windows%s "
-		   "WHERE ",
-		   HOUR_S, HOUR_S, suffix);
+	buf_printf(
+		out,
+		"SELECT '" OF_WINDOWS "' AS what, h AS hour, toUInt64(count()) AS windows, "
+		"toUInt64(sum(x)) AS print, toUInt64(0) AS ver, toUInt64(0) AS n, toUInt64(0) AS "
+		"rows FROM (\n"
+		"SELECT DISTINCT toUInt32(intDiv(toUInt32(time), %d) * %d) AS h, id AS x FROM "
+		"windows%s WHERE ",
+		HOUR_S, HOUR_S, suffix);
 	add_range(out, "time", range);
 	buf_str(out, ") AS w GROUP BY hour ORDER BY hour");
-	return out->err;
 }
 
-int rollup_sql_marks(struct buf *out, const char *suffix, const struct times *range)
+static void add_marks(struct buf *out, const char *suffix, const struct times *range)
 {
 	/* Of all rows only the two smallest columns are read. */
 	buf_printf(out,
-		   "SELECT toUInt32(hour) AS h, ver, n, windows, print, rows FROM (\n"
-		   "SELECT hour, ver, sum(if(module = '', self, 0)) AS windows, "
-		   "sum(if(module = '', total, 0)) AS print, "
-		   "sum(if(module = 'rows', self, 0)) AS rows FROM fn_hour%s "
+		   "SELECT '" OF_MARKS "' AS what, toUInt32(since) AS hour, windows, print, ver, "
+		   "toUInt64(c) AS n, rows FROM (\n"
+		   "SELECT hour AS since, ver, toUInt64(sum(if(module = '', self, 0))) AS windows, "
+		   "toUInt64(sum(if(module = '', total, 0))) AS print, "
+		   "toUInt64(sum(if(module = 'rows', self, 0))) AS rows FROM fn_hour%s "
 		   "WHERE service = '' AND " OF_CPU,
 		   suffix);
 	add_range(out, "hour", range);
 	buf_printf(out,
-		   " GROUP BY hour, ver) AS a\nANY LEFT JOIN (\n"
-		   "SELECT hour, ver, count() AS n FROM fn_hour%s WHERE ",
+		   " GROUP BY since, ver) AS a\nANY LEFT JOIN (\n"
+		   "SELECT hour AS since, ver, count() AS c FROM fn_hour%s WHERE ",
 		   suffix);
 	add_range(out, "hour", range);
-	buf_str(out, " GROUP BY hour, ver) AS b USING (hour, ver) ORDER BY h, ver");
+	buf_str(out, " GROUP BY since, ver) AS b USING (since, ver) ORDER BY hour, ver");
+}
+
+int rollup_sql_look(struct buf *out, const char *suffix, const struct times *range)
+{
+	add_windows(out, suffix, range);
+	buf_str(out, "\nUNION ALL ");
+	add_marks(out, suffix, range);
 	return out->err;
 }
 
@@ -70,7 +83,7 @@ static int add_sums(struct buf *out, const struct cost_scope *s, struct why *why
 		     "sum(if(id = frames[1] OR id = " ID_EMPTY ", v, 0)) AS own, any(v) AS once "
 		     "FROM (\nSELECT svc, hash, v, frames, id, name, file FROM (\n"
 		     "SELECT svc, hash, v, frames, id FROM ");
-	err = cost_sql_stacks(out, s, "service AS svc, ", "svc, ", why);
+	err = cost_sql_stacks(out, s, "service AS svc, ", COST_SQL_OF_SERVICE, why);
 	buf_str(out, " AS c\nARRAY JOIN arrayDistinct(if(empty(frames), [" ID_EMPTY
 		     "], frames)) AS id) AS d\nANY LEFT JOIN ");
 	cost_sql_functions(out, s);
@@ -126,61 +139,77 @@ int rollup_sql_mark(struct buf *out, const struct rollup_version *v, const struc
 
 /* --- answers -------------------------------------------------------------------------------------- */
 
-int rollup_read_windows(struct hour_prints *out, const struct ch_answer *a, struct why *why)
+enum { WHAT, HOUR, WINDOWS, PRINT, VER, N, ROWS, N_FIELDS };
+
+static int out_of_order(struct why *why)
 {
-	static const struct field fields[] = {
-		{"hour", FIELD_NUMBER}, {"windows", FIELD_NUMBER}, {"print", FIELD_NUMBER}, {0}};
+	return why_say(why, -EBADMSG, "the answer has hours out of order");
+}
+
+static int add_hour(struct rollup_look *out, const struct hour_print *one, struct why *why)
+{
+	if (out->there.len == MAX_ANSWERS ||
+	    (out->there.len && vec_last(&out->there).hour_s >= one->hour_s))
+		return out_of_order(why);
+	return vec_push(&out->there, *one);
+}
+
+static int add_version(struct rollup_look *out, const struct hour_mark *one, struct why *why)
+{
+	if (out->made.len == MAX_ANSWERS ||
+	    (out->made.len && vec_last(&out->made).of.hour_s > one->of.hour_s))
+		return out_of_order(why);
+	return vec_push(&out->made, *one);
+}
+
+static bool is_text(const struct ch_column *c, size_t row, const char *text)
+{
+	size_t len;
+	const char *got = ch_text(c, row, &len);
+
+	return len == strlen(text) && !memcmp(got, text, len);
+}
+
+static int add_row(struct rollup_look *out, const struct ch_column *const c[N_FIELDS], size_t row,
+		   struct why *why)
+{
+	const struct hour_mark one = {
+		{ch_int(c[HOUR], row), ch_uint(c[WINDOWS], row), ch_uint(c[PRINT], row)},
+		ch_uint(c[VER], row)};
+
+	bool is_hour =
+		one.of.hour_s >= 0 && one.of.hour_s <= UINT32_MAX && !(one.of.hour_s % HOUR_S);
+
+	if (is_text(c[WHAT], row, OF_WINDOWS))
+		return is_hour ? add_hour(out, &one.of, why) : out_of_order(why);
+	/* Anybody's rows may be marks; versions with rows missing do not count. */
+	if (!is_hour || ch_uint(c[N], row) != ch_uint(c[ROWS], row) + N_MARKS)
+		return 0;
+	return add_version(out, &one, why);
+}
+
+int rollup_read_look(struct rollup_look *out, const struct ch_answer *a, struct why *why)
+{
+	static const struct field fields[] = {{"what", FIELD_TEXT},	 {"hour", FIELD_NUMBER},
+					      {"windows", FIELD_NUMBER}, {"print", FIELD_NUMBER},
+					      {"ver", FIELD_NUMBER},	 {"n", FIELD_NUMBER},
+					      {"rows", FIELD_NUMBER},	 {0}};
 
 	for (size_t i = 0; i < a->blocks.len; i++) {
 		const struct ch_block *b = &a->blocks.data[i];
-		const struct ch_column *c[3];
+		const struct ch_column *c[N_FIELDS];
 		int err = fields_find(c, b, fields, why);
 
-		for (size_t row = 0; row < b->n_rows && !err; row++) {
-			struct hour_print one = {ch_int(c[0], row), ch_uint(c[1], row),
-						 ch_uint(c[2], row)};
-
-			if (one.hour_s < 0 || one.hour_s > UINT32_MAX || one.hour_s % HOUR_S ||
-			    out->v.len == MAX_ANSWERS ||
-			    (out->v.len && vec_last(&out->v).hour_s >= one.hour_s))
-				err = why_say(why, -EBADMSG, "the answer has hours out of order");
-			err = err ?: vec_push(&out->v, one);
-		}
+		for (size_t row = 0; row < b->n_rows && !err; row++)
+			err = add_row(out, c, row, why);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-int rollup_read_marks(struct hour_marks *out, const struct ch_answer *a, struct why *why)
+void rollup_look_release(struct rollup_look *l)
 {
-	static const struct field fields[] = {{"h", FIELD_NUMBER},
-					      {"windows", FIELD_NUMBER},
-					      {"print", FIELD_NUMBER},
-					      {"ver", FIELD_NUMBER},
-					      {"n", FIELD_NUMBER},
-					      {"rows", FIELD_NUMBER},
-					      {0}};
-
-	for (size_t i = 0; i < a->blocks.len; i++) {
-		const struct ch_block *b = &a->blocks.data[i];
-		const struct ch_column *c[6];
-		int err = fields_find(c, b, fields, why);
-
-		for (size_t row = 0; row < b->n_rows && !err; row++) {
-			struct hour_mark one = {
-				{ch_int(c[0], row), ch_uint(c[1], row), ch_uint(c[2], row)},
-				ch_uint(c[3], row)};
-
-			if (ch_uint(c[4], row) != ch_uint(c[5], row) + N_MARKS)
-				continue;
-			if (out->v.len == MAX_ANSWERS ||
-			    (out->v.len && vec_last(&out->v).of.hour_s > one.of.hour_s))
-				err = why_say(why, -EBADMSG, "the answer has hours out of order");
-			err = err ?: vec_push(&out->v, one);
-		}
-		if (err)
-			return err;
-	}
-	return 0;
+	vec_release(&l->there);
+	vec_release(&l->made);
 }

@@ -24,10 +24,9 @@ struct ch_answer;
 
 /* suffix: of the tables, as in cost_sql.h. Each appends; 0 or -ENOMEM. */
 
-/* What is there: hour (since 1970), windows, print. */
-int rollup_sql_windows(struct buf *out, const char *suffix, const struct times *range);
-/* What was made of it: hour, ver, n, windows, print, rows. */
-int rollup_sql_marks(struct buf *out, const char *suffix, const struct times *range);
+/* What is there, and what was made of it: what, hour (since 1970), windows, print, ver, n, rows. One question, since
+ * each has its price. */
+int rollup_sql_look(struct buf *out, const char *suffix, const struct times *range);
 
 struct rollup_version {
 	int64_t hour_s;
@@ -44,14 +43,12 @@ int rollup_sql_mark(struct buf *out, const struct rollup_version *v, const struc
 
 /* --- answers -------------------------------------------------------------------------------------- */
 
-struct hour_prints {
-	VEC(struct hour_print) v; /* by hour, each once */
-};
-struct hour_marks {
-	VEC(struct hour_mark) v; /* whole versions, by hour and version */
+struct rollup_look {		      /* all-zero is empty */
+	VEC(struct hour_print) there; /* by hour, each once */
+	VEC(struct hour_mark) made;   /* whole versions, by hour and version */
 };
 /* 0, -EBADMSG with a sentence, or -ENOMEM. */
-int rollup_read_windows(struct hour_prints *out, const struct ch_answer *a, struct why *why);
-int rollup_read_marks(struct hour_marks *out, const struct ch_answer *a, struct why *why);
+int rollup_read_look(struct rollup_look *out, const struct ch_answer *a, struct why *why);
+void rollup_look_release(struct rollup_look *l);
 
 #endif

@@ -21,10 +21,8 @@ TEST(what_is_there)
 {
 	struct buf sql = {0};
 
-	assert_int_equal(rollup_sql_windows(&sql, "", &day), 0);
-	assert_sql("rollup_windows", &sql);
-	assert_int_equal(rollup_sql_marks(&sql, "_local", &day), 0);
-	assert_sql("rollup_marks", &sql);
+	assert_int_equal(rollup_sql_look(&sql, "_local", &day), 0);
+	assert_sql("rollup_look", &sql);
 }
 
 TEST(making_an_hour)
@@ -43,72 +41,77 @@ TEST(making_an_hour)
 	assert_sql("rollup_mark", &sql);
 }
 
-static struct ch_answer marks(const int64_t rows[][6], size_t n)
+/* Rows: is of windows; hour, ver, n, windows, print, rows. */
+static int look(struct rollup_look *out, const int64_t rows[][7], size_t n)
 {
-	static const char *const names[] = {"h", "ver", "n", "windows", "print", "rows"};
-	struct buf b = {0};
-
-	ch_put_block(&b, 6, n);
-	for (size_t c = 0; c < 6; c++) {
-		ch_put_column(&b, names[c], CH_INT64, false);
-		for (size_t i = 0; i < n; i++)
-			ch_put_u64(&b, (uint64_t)rows[i][c]);
-	}
-	return answer_of(&b);
-}
-
-/* Another version may have taken rows away, also one that was never finished. */
-TEST(a_version_with_rows_missing_does_not_count)
-{
-	static const int64_t rows[][6] = {
-		{H(1), 10, 7, 3, 99, 5},  /* 5 rows and 2 marks */
-		{H(1), 11, 6, 3, 99, 5},  /* one is missing */
-		{H(2), 12, 5, 0, 0, 0},	  /* without marks */
-		{H(2), 13, 2, 4, -1, 0}}; /* nothing in it, and marked as such */
-	struct ch_answer a = marks(rows, 4);
-	struct hour_marks m = {0};
-	struct why why = {""};
-
-	assert_int_equal(rollup_read_marks(&m, &a, &why), 0);
-	assert_int_equal(m.v.len, 2);
-	assert_int_equal(m.v.data[0].ver, 10);
-	assert_int_equal(m.v.data[0].of.windows, 3);
-	assert_int_equal(m.v.data[1].ver, 13);
-	assert_true(m.v.data[1].of.print == UINT64_MAX);
-	ch_answer_release(&a);
-	vec_release(&m.v);
-}
-
-TEST(hours_out_of_order_are_refused)
-{
-	static const int64_t rows[][6] = {{H(2), 10, 2, 3, 99, 0}, {H(1), 11, 2, 3, 99, 0}};
-	struct ch_answer a = marks(rows, 2);
-	struct hour_marks m = {0};
-	struct why why = {""};
-
-	assert_int_equal(rollup_read_marks(&m, &a, &why), -EBADMSG);
-	ch_answer_release(&a);
-	vec_release(&m.v);
-}
-
-static int read_hours(const int64_t *hours, size_t n)
-{
-	struct hour_prints p = {0};
+	static const char *const names[] = {"hour", "ver", "n", "windows", "print", "rows"};
 	struct why why = {""};
 	struct ch_answer a;
 	struct buf b = {0};
 	int err;
 
-	ch_put_block(&b, 3, n);
-	put_numbers(&b, "hour", hours, n);
-	put_numbers(&b, "windows", hours, n);
-	put_numbers(&b, "print", hours, n);
+	ch_put_block(&b, 7, n);
+	ch_put_column(&b, "what", CH_STRING, false);
+	for (size_t i = 0; i < n; i++)
+		ch_put_string(&b, rows[i][0] ? "windows" : "marks", rows[i][0] ? 7 : 5);
+	for (size_t c = 0; c < 6; c++) {
+		ch_put_column(&b, names[c], CH_INT64, false);
+		for (size_t i = 0; i < n; i++)
+			ch_put_u64(&b, (uint64_t)rows[i][c + 1]);
+	}
 	a = answer_of(&b);
-	err = rollup_read_windows(&p, &a, &why);
-	if (!err)
-		assert_int_equal(p.v.len, n);
+	err = rollup_read_look(out, &a, &why);
 	ch_answer_release(&a);
-	vec_release(&p.v);
+	return err;
+}
+
+/* Another version may have taken rows away, also one that was never finished. */
+TEST(a_version_with_rows_missing_does_not_count)
+{
+	static const int64_t rows[][7] = {
+		{0, H(1), 10, 7, 3, 99, 5}, /* 5 rows and 2 marks */
+		{0, H(1), 11, 6, 3, 99, 5}, /* one is missing */
+		{0, H(2), 12, 5, 0, 0, 0},  /* without marks */
+		{0, H(2), 13, 2, 4, -1, 0}, /* nothing in it, and marked as such */
+		{1, H(1), 0, 0, 3, 99, 0}};
+	struct rollup_look l = {0};
+
+	assert_int_equal(look(&l, rows, 5), 0);
+	assert_int_equal(l.made.len, 2);
+	assert_int_equal(l.made.data[0].ver, 10);
+	assert_int_equal(l.made.data[0].of.windows, 3);
+	assert_int_equal(l.made.data[1].ver, 13);
+	assert_true(l.made.data[1].of.print == UINT64_MAX);
+	assert_int_equal(l.there.len, 1);
+	assert_int_equal(l.there.data[0].hour_s, H(1));
+	assert_int_equal(l.there.data[0].windows, 3);
+	assert_int_equal(l.there.data[0].print, 99);
+	rollup_look_release(&l);
+}
+
+TEST(versions_out_of_order_are_refused)
+{
+	static const int64_t rows[][7] = {{0, H(2), 10, 2, 3, 99, 0}, {0, H(1), 11, 2, 3, 99, 0}};
+	struct rollup_look l = {0};
+
+	assert_int_equal(look(&l, rows, 2), -EBADMSG);
+	rollup_look_release(&l);
+}
+
+static int read_hours(const int64_t *hours, size_t n)
+{
+	struct rollup_look l = {0};
+	int64_t rows[2][7] = {{0}};
+	int err;
+
+	for (size_t i = 0; i < n; i++) {
+		rows[i][0] = 1;
+		rows[i][1] = hours[i];
+	}
+	err = look(&l, rows, n);
+	if (!err)
+		assert_int_equal(l.there.len, n);
+	rollup_look_release(&l);
 	return err;
 }
 
@@ -128,7 +131,7 @@ int main(void)
 		cmocka_unit_test(what_is_there),
 		cmocka_unit_test(making_an_hour),
 		cmocka_unit_test(a_version_with_rows_missing_does_not_count),
-		cmocka_unit_test(hours_out_of_order_are_refused),
+		cmocka_unit_test(versions_out_of_order_are_refused),
 		cmocka_unit_test(hours_that_are_none_are_refused),
 	};
 
