@@ -234,11 +234,10 @@ void cost_sql_hours(struct buf *out, const struct plan *p)
 {
 	buf_printf(out,
 		   " AND hour >= toDateTime(%" PRId64 ") AND hour < toDateTime(%" PRId64
-		   ") AND (hour, ver) IN (",
+		   ") AND ver IN (",
 		   p->rollup.data[0].of.hour_s, vec_last(&p->rollup).of.hour_s + HOUR_S);
 	for (size_t i = 0; i < p->rollup.len; i++)
-		buf_printf(out, "%s(toDateTime(%" PRId64 "), %" PRIu64 ")", i ? ", " : "",
-			   p->rollup.data[i].of.hour_s, p->rollup.data[i].ver);
+		buf_printf(out, "%s%" PRIu64, i ? ", " : "", p->rollup.data[i].ver);
 	buf_char(out, ')');
 }
 

@@ -69,7 +69,7 @@ void cost_sql_functions(struct buf *out, const struct cost_scope *s);
 #define COST_SQL_NAME                                                                              \
 	"if(id = 0, '" FRAME_NO_STACK "', if(name = '', '" FRAME_NO_FUNCTION "', name))"
 #define COST_SQL_MODULE "if(name = '', '" MAPPING_KILN "', file)"
-/* " AND hour ... AND (hour, ver) IN (...)": the rollup's hours of a plan that has some. */
+/* " AND hour ... AND ver IN (...)": the rollup's hours of a plan that has some. No two have one version. */
 void cost_sql_hours(struct buf *out, const struct plan *p);
 
 #endif

@@ -28,34 +28,15 @@ static int tell(const struct shard *s, struct buf *sql, struct why *why)
 	return err;
 }
 
-static int count_rows(const struct shard *s, const struct rollup_version *v, uint64_t *n,
-		      struct why *why)
-{
-	static const struct field fields[] = {{"n", FIELD_NUMBER}, {0}};
-	const struct ch_column *c;
-	struct ch_answer a = {0};
-	struct buf sql = {0};
-	int err = rollup_sql_count(&sql, v) ?: shard_ask(s, buf_cstr(&sql), &a, why);
-
-	if (!err && (!a.blocks.len || !a.blocks.data[0].n_rows))
-		err = why_say(why, -EBADMSG, "%s: a count has no answer", s->server.base);
-	err = err ?: fields_find(&c, &a.blocks.data[0], fields, why);
-	if (!err)
-		*n = ch_uint(c, 0);
-	ch_answer_release(&a);
-	buf_release(&sql);
-	return err;
-}
-
 int rollup_make(const struct shard *s, const struct hour_print *hour, struct why *why)
 {
 	const struct rollup_version v = {hour->hour_s, new_version(), s->read, s->write};
 	struct buf sql = {0};
-	uint64_t n_rows = 0;
-	int err = rollup_sql_make(&sql, &v, why) ?: tell(s, &sql, why);
+	int err = rollup_sql_begin(&sql, &v) ?: tell(s, &sql, why);
 
-	err = err ?: count_rows(s, &v, &n_rows, why);
-	err = err ?: rollup_sql_mark(&sql, &v, hour, n_rows);
+	err = err ?: rollup_sql_make(&sql, &v, why);
+	err = err ?: tell(s, &sql, why);
+	err = err ?: rollup_sql_end(&sql, &v, hour);
 	err = err ?: tell(s, &sql, why);
 	buf_release(&sql);
 	return err;

@@ -9,7 +9,7 @@
 #include "profiler/fleet/cost_sql.h"
 #include "profiler/fleet/fields.h"
 
-#define N_MARKS	    2
+#define BEGUN	    "begin"
 #define OF_CPU	    "type = '" CH_TYPE_CPU "' AND "
 #define OF_WINDOWS  "windows"
 #define OF_MARKS    "marks"
@@ -23,36 +23,28 @@ static void add_range(struct buf *out, const char *column, const struct times *r
 
 static void add_windows(struct buf *out, const char *suffix, const struct times *range)
 {
-	buf_printf(
-		out,
-		"SELECT '" OF_WINDOWS "' AS what, h AS hour, toUInt64(count()) AS windows, "
-		"toUInt64(sum(x)) AS print, toUInt64(0) AS ver, toUInt64(0) AS n, toUInt64(0) AS "
-		"rows FROM (\n"
-		"SELECT DISTINCT toUInt32(intDiv(toUInt32(time), %d) * %d) AS h, id AS x FROM "
-		"windows%s WHERE ",
-		HOUR_S, HOUR_S, suffix);
+	buf_printf(out,
+		   "SELECT '" OF_WINDOWS "' AS what, h AS hour, toUInt64(count()) AS windows, "
+		   "toUInt64(sum(x)) AS print, toUInt64(0) AS ver, toUInt8(0) AS done FROM (\n"
+		   "SELECT DISTINCT toUInt32(intDiv(toUInt32(time), %d) * %d) AS h, id AS x FROM "
+		   "windows%s WHERE ",
+		   HOUR_S, HOUR_S, suffix);
 	add_range(out, "time", range);
 	buf_str(out, ") AS w GROUP BY hour ORDER BY hour");
 }
 
+/* Few rows, which are the first ones of the table's order. */
 static void add_marks(struct buf *out, const char *suffix, const struct times *range)
 {
-	/* Of all rows only the two smallest columns are read. */
 	buf_printf(out,
-		   "SELECT '" OF_MARKS "' AS what, toUInt32(since) AS hour, windows, print, ver, "
-		   "toUInt64(c) AS n, rows FROM (\n"
-		   "SELECT hour AS since, ver, toUInt64(sum(if(module = '', self, 0))) AS windows, "
-		   "toUInt64(sum(if(module = '', total, 0))) AS print, "
-		   "toUInt64(sum(if(module = 'rows', self, 0))) AS rows FROM fn_hour%s "
-		   "WHERE service = '' AND " OF_CPU,
+		   "SELECT '" OF_MARKS "' AS what, toUInt32(since) AS hour, toUInt64(self) AS "
+		   "windows, toUInt64(total) AS print, ver, toUInt8(md = '') AS done FROM (\n"
+		   "SELECT hour AS since, CAST(module AS String) AS md, self, total, ver FROM "
+		   "fn_hour%s WHERE service = '' AND " OF_CPU "func = '' AND module IN ('', '" BEGUN
+		   "') AND ",
 		   suffix);
 	add_range(out, "hour", range);
-	buf_printf(out,
-		   " GROUP BY since, ver) AS a\nANY LEFT JOIN (\n"
-		   "SELECT hour AS since, ver, count() AS c FROM fn_hour%s WHERE ",
-		   suffix);
-	add_range(out, "hour", range);
-	buf_str(out, " GROUP BY since, ver) AS b USING (since, ver) ORDER BY hour, ver");
+	buf_str(out, ") AS m ORDER BY hour, ver, done");
 }
 
 int rollup_sql_look(struct buf *out, const char *suffix, const struct times *range)
@@ -109,37 +101,30 @@ int rollup_sql_make(struct buf *out, const struct rollup_version *v, struct why 
 	return err ?: out->err;
 }
 
-int rollup_sql_count(struct buf *out, const struct rollup_version *v)
+static int add_mark(struct buf *out, const struct rollup_version *v, const char *module,
+		    const struct hour_print *of)
 {
-	buf_printf(out,
-		   "SELECT count() AS n FROM fn_hour%s WHERE " OF_CPU "hour = toDateTime(%" PRId64
-		   ") AND ver = %" PRIu64,
-		   v->from, v->hour_s, v->ver);
-	return out->err;
-}
-
-static void add_mark(struct buf *out, const struct rollup_version *v, const char *module,
-		     uint64_t self, uint64_t total)
-{
+	add_into(out, v);
 	buf_printf(out,
 		   "SELECT '', '" CH_TYPE_CPU "', toDateTime(%" PRId64
 		   "), '', '%s', toInt64(%" PRId64 "), toInt64(%" PRId64 "), toUInt64(%" PRIu64 ")",
-		   v->hour_s, module, (int64_t)self, (int64_t)total, v->ver);
+		   v->hour_s, module, (int64_t)of->windows, (int64_t)of->print, v->ver);
+	return out->err;
 }
 
-int rollup_sql_mark(struct buf *out, const struct rollup_version *v, const struct hour_print *of,
-		    uint64_t n_rows)
+int rollup_sql_begin(struct buf *out, const struct rollup_version *v)
 {
-	add_into(out, v);
-	add_mark(out, v, "", of->windows, of->print);
-	buf_str(out, "\nUNION ALL ");
-	add_mark(out, v, "rows", n_rows, 0);
-	return out->err;
+	return add_mark(out, v, BEGUN, &(const struct hour_print){0});
+}
+
+int rollup_sql_end(struct buf *out, const struct rollup_version *v, const struct hour_print *of)
+{
+	return add_mark(out, v, "", of);
 }
 
 /* --- answers -------------------------------------------------------------------------------------- */
 
-enum { WHAT, HOUR, WINDOWS, PRINT, VER, N, ROWS, N_FIELDS };
+enum { WHAT, HOUR, WINDOWS, PRINT, VER, DONE, N_FIELDS };
 
 static int out_of_order(struct why *why)
 {
@@ -154,12 +139,27 @@ static int add_hour(struct rollup_look *out, const struct hour_print *one, struc
 	return vec_push(&out->there, *one);
 }
 
-static int add_version(struct rollup_look *out, const struct hour_mark *one, struct why *why)
+/* In order: of an hour the newest is the last one. It has windows only if it was begun, and then done. */
+static int add_version(struct rollup_look *out, const struct hour_mark *one, bool is_done,
+		       struct why *why)
 {
-	if (out->made.len == MAX_ANSWERS ||
-	    (out->made.len && vec_last(&out->made).of.hour_s > one->of.hour_s))
+	struct hour_mark *last = out->made.len ? &vec_last(&out->made) : NULL;
+	bool is_same = last && last->of.hour_s == one->of.hour_s;
+	bool is_whole = is_done && is_same && last->ver == one->ver;
+
+	if (last && (last->of.hour_s > one->of.hour_s || (is_same && last->ver > one->ver)))
 		return out_of_order(why);
-	return vec_push(&out->made, *one);
+	if (!is_same && out->made.len == MAX_ANSWERS)
+		return out_of_order(why);
+	if (!is_same && vec_push(&out->made, *one))
+		return -ENOMEM;
+	last = &vec_last(&out->made);
+	*last = *one;
+	if (!is_whole)
+		last->of.windows = 0;
+	if (!is_whole && is_done)
+		last->ver = 0;
+	return 0;
 }
 
 static bool is_text(const struct ch_column *c, size_t row, const char *text)
@@ -176,24 +176,24 @@ static int add_row(struct rollup_look *out, const struct ch_column *const c[N_FI
 	const struct hour_mark one = {
 		{ch_int(c[HOUR], row), ch_uint(c[WINDOWS], row), ch_uint(c[PRINT], row)},
 		ch_uint(c[VER], row)};
-
 	bool is_hour =
 		one.of.hour_s >= 0 && one.of.hour_s <= UINT32_MAX && !(one.of.hour_s % HOUR_S);
 
 	if (is_text(c[WHAT], row, OF_WINDOWS))
 		return is_hour ? add_hour(out, &one.of, why) : out_of_order(why);
-	/* Anybody's rows may be marks; versions with rows missing do not count. */
-	if (!is_hour || ch_uint(c[N], row) != ch_uint(c[ROWS], row) + N_MARKS)
-		return 0;
-	return add_version(out, &one, why);
+	/* Anybody's rows may be marks. */
+	return is_hour ? add_version(out, &one, ch_uint(c[DONE], row), why) : 0;
 }
 
 int rollup_read_look(struct rollup_look *out, const struct ch_answer *a, struct why *why)
 {
-	static const struct field fields[] = {{"what", FIELD_TEXT},	 {"hour", FIELD_NUMBER},
-					      {"windows", FIELD_NUMBER}, {"print", FIELD_NUMBER},
-					      {"ver", FIELD_NUMBER},	 {"n", FIELD_NUMBER},
-					      {"rows", FIELD_NUMBER},	 {0}};
+	static const struct field fields[] = {{"what", FIELD_TEXT},
+					      {"hour", FIELD_NUMBER},
+					      {"windows", FIELD_NUMBER},
+					      {"print", FIELD_NUMBER},
+					      {"ver", FIELD_NUMBER},
+					      {"done", FIELD_NUMBER},
+					      {0}};
 
 	for (size_t i = 0; i < a->blocks.len; i++) {
 		const struct ch_block *b = &a->blocks.data[i];

@@ -6,11 +6,12 @@
  *	service, func, module	a function; module also of a name that several modules have
  *	service, '', module	a module: a stack counts once for each of its modules
  *	service, '', ''		a service
- *	'', '', ''		the mark: self is the number of windows that it was made of, total their print
- *	'', '', 'rows'		self is the number of rows above
+ *	'', '', 'begin'		the mark of its beginning
+ *	'', '', ''		the mark of its end: self is the number of windows that it was made of, total their print
  *
- * Marks are written last. A version counts only if it has marks and all of its rows: ReplacingMergeTree takes rows
- * away from one version as soon as another one has rows of their keys, also if who makes that one never ends.
+ * ReplacingMergeTree takes rows away from one version as soon as a newer one has rows of their keys, also if who makes
+ * that one never ends. So a version counts only if it has ended, and none has begun with a higher number. The first
+ * mark is written before the rows, and the other one after them.
  */
 #ifndef KILN_FLEET_ROLLUP_SQL_H
 #define KILN_FLEET_ROLLUP_SQL_H
@@ -24,8 +25,8 @@ struct ch_answer;
 
 /* suffix: of the tables, as in cost_sql.h. Each appends; 0 or -ENOMEM. */
 
-/* What is there, and what was made of it: what, hour (since 1970), windows, print, ver, n, rows. One question, since
- * each has its price. */
+/* What is there, and what was made of it: what, hour (since 1970), windows, print, ver, done. One question, since each
+ * has its price. */
 int rollup_sql_look(struct buf *out, const char *suffix, const struct times *range);
 
 struct rollup_version {
@@ -36,10 +37,9 @@ struct rollup_version {
 };
 /* All rows but the marks, by one look at the samples. */
 int rollup_sql_make(struct buf *out, const struct rollup_version *v, struct why *why);
-/* Count of what that has written, as n: in a cluster by whichever server. */
-int rollup_sql_count(struct buf *out, const struct rollup_version *v);
-int rollup_sql_mark(struct buf *out, const struct rollup_version *v, const struct hour_print *of,
-		    uint64_t n_rows);
+/* The marks before and after it. */
+int rollup_sql_begin(struct buf *out, const struct rollup_version *v);
+int rollup_sql_end(struct buf *out, const struct rollup_version *v, const struct hour_print *of);
 
 /* --- answers -------------------------------------------------------------------------------------- */
 

@@ -8,5 +8,5 @@ SELECT service AS svc, hash, sum(if(time >= toDateTime(1795309200), value, 0)) A
 ARRAY JOIN arrayDistinct(frames) AS id GROUP BY svc, id) AS d
 ANY LEFT JOIN (SELECT id, CAST(func AS String) AS name, CAST(module AS String) AS file FROM functions) AS e USING (id)
 UNION ALL
-SELECT CAST(service AS String) AS sv, CAST(func AS String) AS fn, CAST(module AS String) AS md, if(hour >= toDateTime(1795309200), self, 0) AS s1, if(hour >= toDateTime(1795309200), total, 0) AS t1, if(hour < toDateTime(1795309200), self, 0) AS s2, if(hour < toDateTime(1795309200), total, 0) AS t2 FROM fn_hour WHERE type = 'cpu/nanoseconds' AND service != '' AND func != '' AND hour >= toDateTime(1795305600) AND hour < toDateTime(1795312800) AND (hour, ver) IN ((toDateTime(1795305600), 17), (toDateTime(1795309200), 18))
+SELECT CAST(service AS String) AS sv, CAST(func AS String) AS fn, CAST(module AS String) AS md, if(hour >= toDateTime(1795309200), self, 0) AS s1, if(hour >= toDateTime(1795309200), total, 0) AS t1, if(hour < toDateTime(1795309200), self, 0) AS s2, if(hour < toDateTime(1795309200), total, 0) AS t2 FROM fn_hour WHERE type = 'cpu/nanoseconds' AND service != '' AND func != '' AND hour >= toDateTime(1795305600) AND hour < toDateTime(1795312800) AND ver IN (17, 18)
 ) AS x GROUP BY sv, fn, md ORDER BY self_ns DESC, total_ns DESC, name, module

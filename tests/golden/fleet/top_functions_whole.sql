@@ -8,5 +8,5 @@ SELECT hash, sum(value) AS v FROM samples WHERE type = 'cpu/nanoseconds' AND (ti
 ARRAY JOIN arrayDistinct(arrayPushBack(frames, toUInt64(4))) AS id GROUP BY id) AS d
 ANY LEFT JOIN (SELECT id, CAST(func AS String) AS name, CAST(module AS String) AS file FROM functions) AS e USING (id)
 UNION ALL
-SELECT materialize('') AS sv, CAST(func AS String) AS fn, CAST(module AS String) AS md, self AS s1, total AS t1, toUInt8(func = '' AND module = '') AS k FROM fn_hour WHERE type = 'cpu/nanoseconds' AND service != '' AND (func != '' OR module = '') AND hour >= toDateTime(1795305600) AND hour < toDateTime(1795312800) AND (hour, ver) IN ((toDateTime(1795305600), 17), (toDateTime(1795309200), 18))
+SELECT materialize('') AS sv, CAST(func AS String) AS fn, CAST(module AS String) AS md, self AS s1, total AS t1, toUInt8(func = '' AND module = '') AS k FROM fn_hour WHERE type = 'cpu/nanoseconds' AND service != '' AND (func != '' OR module = '') AND hour >= toDateTime(1795305600) AND hour < toDateTime(1795312800) AND ver IN (17, 18)
 ) AS x GROUP BY sv, fn, md, k ORDER BY whole DESC, self_ns DESC, total_ns DESC, name, module LIMIT 21

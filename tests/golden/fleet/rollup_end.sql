@@ -1,3 +1,2 @@
 INSERT INTO fn_hour_local (service, type, hour, func, module, self, total, ver)
 SELECT '', 'cpu/nanoseconds', toDateTime(1795305600), '', '', toInt64(5), toInt64(-1), toUInt64(18446744073709551615)
-UNION ALL SELECT '', 'cpu/nanoseconds', toDateTime(1795305600), '', 'rows', toInt64(1234), toInt64(0), toUInt64(18446744073709551615)
