@@ -12,6 +12,8 @@
 #include "symbolizer/lines/line_jobs.h"
 #include "symbolizer/lookup/lookup.h"
 #include "symbolizer/opener/opener.h"
+#include "symbolizer/query/elf_facts.h"
+#include "symbolizer/worker/table_read.h"
 #include "symbolizer/worker/worker_set.h"
 
 struct symbolizer {
@@ -145,6 +147,24 @@ int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64
 {
 	return s->workers ? worker_segment(worker_for(s, file), file, elf_va, seg)
 			  : lookup_segment(s->lookup, file, elf_va, seg);
+}
+
+int symbolizer_has_debug_info(struct symbolizer *s, const struct sym_file *file, bool *has)
+{
+	const struct elf_facts *facts;
+	struct elf_facts own;
+	int err = 0;
+
+	if (s->workers) {
+		err = worker_ask(worker_for(s, file), QUERY_ELF, file, &facts, NULL);
+	} else {
+		table_read(QUERY_ELF, file->fd, &own, NULL, NULL);
+		facts = &own;
+	}
+	err = err ?: facts->err;
+	if (!err)
+		*has = facts->has_debug_info;
+	return err;
 }
 
 void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out)

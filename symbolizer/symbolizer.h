@@ -58,6 +58,9 @@ int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, con
 int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file, const uint64_t *va,
 			   const uint64_t *t_ns, size_t n, sym_result_fn fn, void *ctx);
 
+/* Whether the file itself has DWARF. 0, or -errno if it cannot be known. */
+int symbolizer_has_debug_info(struct symbolizer *s, const struct sym_file *file, bool *has);
+
 /* Gives the executable segment that holds this ELF address, for a pprof mapping. 0 or -ENOENT. */
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,
 		       struct elf_segment *seg);

@@ -137,7 +137,8 @@ static int open_all(struct collector *c, const char **why)
 	err = drain_new(&c->drain, c->sampler) ?: files_new(&c->files, &files) ?:
 	      ksyms_new(&c->ksyms);
 	if (!err && c->opts.debuginfod)
-		err = prefetch_new(&c->prefetch, c->opts.debuginfod, c->files);
+		err = prefetch_new(&c->prefetch, c->opts.debuginfod, c->files,
+				   c->readers.symbolizer);
 	err = err ?: open_tables(c);
 	if (err)
 		return err;

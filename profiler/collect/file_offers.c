@@ -217,7 +217,8 @@ static int send_itself(const struct wanted *w, const struct held_file *held, str
 	return err == -ESTALE ? -EBADF : err;
 }
 
-/* The full file goes before a stripped one. 0, or -errno: nothing was sent; -EBADF: it is not open now. */
+/* A separate debug file goes before what it was split from. 0, or -errno: nothing was sent; -EBADF: it is not open
+ * now. */
 static int send_file(struct file_offers *o, const struct wanted *w)
 {
 	struct file_offer f;
@@ -229,7 +230,7 @@ static int send_file(struct file_offers *o, const struct wanted *w)
 	err = why_not_open(&v);
 	name_offer(&f, w, v.path);
 	if (!err) {
-		err = v.has_debug_info ? -ENOENT : give_debug_file(w, &v.held, f.build_id, &mail);
+		err = give_debug_file(w, &v.held, f.build_id, &mail);
 		if (err && err != -EPIPE)
 			err = send_itself(w, &v.held, &f, o->sock);
 	}

@@ -11,17 +11,20 @@
 #include "profiler/debuginfod/debuginfod.h"
 #include "profiler/files/files.h"
 #include "profiler/window/aggregate.h"
+#include "symbolizer/symbolizer.h"
 
 #define SEEN_MAX 65536
 
 struct prefetch {
 	struct debuginfod *d;
 	struct files *files;
+	struct symbolizer *symbolizer;
 	size_t n_frames;  /* frames looked at so far */
 	struct htab seen; /* ids of files */
 };
 
-int prefetch_new(struct prefetch **out, struct debuginfod *d, struct files *files)
+int prefetch_new(struct prefetch **out, struct debuginfod *d, struct files *files,
+		 struct symbolizer *symbolizer)
 {
 	struct prefetch *p = calloc(1, sizeof(*p));
 
@@ -29,6 +32,7 @@ int prefetch_new(struct prefetch **out, struct debuginfod *d, struct files *file
 		return -ENOMEM;
 	p->d = d;
 	p->files = files;
+	p->symbolizer = symbolizer;
 	*out = p;
 	return 0;
 }
@@ -50,13 +54,22 @@ static bool is_installed(const struct build_id *id)
 	return !access(path, R_OK);
 }
 
+/* By a reader, which looks at it soon anyway. */
+static bool has_debug_info(struct prefetch *p, const struct file_view *v)
+{
+	struct sym_file file = file_view_sym(v);
+	bool has = false;
+
+	return !v->err && !symbolizer_has_debug_info(p->symbolizer, &file, &has) && has;
+}
+
 static void ask(struct prefetch *p, uint32_t file)
 {
 	struct file_view v;
 	int fd = -1;
 
 	files_get(p->files, file, &v);
-	if (v.build_id.len >= 2 && !is_installed(&v.build_id) && (v.err || !v.has_debug_info))
+	if (v.build_id.len >= 2 && !is_installed(&v.build_id) && !has_debug_info(p, &v))
 		fd = debuginfod_find(p->d, &v.build_id);
 	files_release_fd(p->files, file);
 	if (fd >= 0)

@@ -8,11 +8,13 @@
 struct aggregate;
 struct debuginfod;
 struct files;
+struct symbolizer;
 
 struct prefetch;
 
-/* Borrows both. 0 or -ENOMEM. */
-int prefetch_new(struct prefetch **out, struct debuginfod *d, struct files *files);
+/* Borrows all. 0 or -ENOMEM. */
+int prefetch_new(struct prefetch **out, struct debuginfod *d, struct files *files,
+		 struct symbolizer *symbolizer);
 void prefetch_free(struct prefetch *p);
 
 /*

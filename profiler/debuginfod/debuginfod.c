@@ -20,7 +20,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
-#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/head/elf_head.h"
 
 #define SONAME		     "libdebuginfod.so.1"
 #define FILE_NS_DEFAULT	     60000000000ull
@@ -149,16 +149,13 @@ static int on_progress(struct debuginfod_client *c, long done, long total)
  */
 static uint64_t accept_file(const struct debuginfod *d, int fd, const struct build_id *id)
 {
-	struct elf_obj *obj = NULL;
+	struct elf_head head;
 	struct stat st;
-	bool good;
+	bool good = !fstat(fd, &st) && S_ISREG(st.st_mode) &&
+		    (uint64_t)st.st_size <= d->max_bytes && !elf_head_of(&head, fd) &&
+		    build_id_equal(&head.build_id, id);
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size > d->max_bytes) {
-		close(fd);
-		return 0;
-	}
-	good = !elf_obj_open(&obj, fd, NULL) && build_id_equal(elf_obj_build_id(obj), id);
-	elf_obj_free(obj);
+	close(fd);
 	return good ? (uint64_t)st.st_size : 0;
 }
 

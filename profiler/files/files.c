@@ -305,7 +305,6 @@ static void fill_view(struct files *f, struct file *file, struct file_view *out)
 		.fd = file->fd,
 		.root_fd = root ? root->fd : -1,
 		.held = file->held,
-		.has_debug_info = file->has_debug_info,
 		.err = file->state == FILE_OPEN	    ? 0
 		       : file->state == FILE_FAILED ? file->err
 						    : -EAGAIN,

@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "symbolizer/elf/elf_obj.h"
+#include "profiler/base/build_id.h"
 #include "symbolizer/query/answer.h"
 
 struct files;
@@ -89,7 +89,6 @@ struct file_view {
 	struct held_file held; /* with an opener, in place of both; borrowed, too */
 	int err;	       /* -errno of opening; 0 if open */
 	bool deleted;	       /* it was unlinked or replaced when it was seen */
-	bool has_debug_info;
 };
 
 /* The file of a view, for questions. Borrows all of it. */

@@ -43,7 +43,6 @@ struct file {
 	enum file_state state;
 	int fd, err; /* fd: -1 unless open here */
 	struct held_file held;
-	bool has_debug_info;
 	uint32_t borrowed;
 	uint32_t root, root_generation; /* index in roots[]; generation 0: none */
 	struct root *held_root;		/* kept open while the file is borrowed */

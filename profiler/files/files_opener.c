@@ -230,7 +230,6 @@ static void deliver(struct files *f, uint32_t slot, struct open_result *r, struc
 	file->attempts = 0;
 	file->fd = r->fd;
 	file->held = *held;
-	file->has_debug_info = r->has_debug_info;
 	file->used_ns = monotonic_ns();
 	file->build_id = r->build_id;
 	if (!file->generation)
@@ -258,7 +257,6 @@ static void open_there(struct files *f, const struct open_request *req, uint64_t
 		.build_id = got.build_id,
 		.generation = got.generation,
 		.replaced = got.replaced,
-		.has_debug_info = got.has_debug_info,
 	};
 }
 

@@ -8,13 +8,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
-#include "symbolizer/elf/elf_note.h"
+#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/head/elf_note.h"
 
 /* The notes of a kernel have some hundred bytes. */
 #define NOTES_BYTES_MAX 65536
@@ -141,13 +145,29 @@ static bool fits(const struct kernel_file *f, struct elf_obj *obj)
 	       elf_obj_section(obj, ".debug_info");
 }
 
+/* Whether only those can have written the file who have the rights that this process has: it is parsed here. */
+static bool is_trusted(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && (!st.st_uid || st.st_uid == geteuid()) &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
 /* Takes a file if it is the right one. 0, -ENOENT or -ENOMEM. */
 static int try_path(const struct kernel_debug *k, struct kernel_file *f, const char *path)
 {
 	_cleanup_close_ int fd = io_open_regular(AT_FDCWD, path);
-	int other = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3), err;
 	struct elf_obj *obj;
+	int other, err;
 
+	if (fd < 0)
+		return -ENOENT;
+	if (!is_trusted(fd)) {
+		log_debug("%s: others than root may write it, so it is not read", path);
+		return -ENOENT;
+	}
+	other = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (other < 0)
 		return -ENOENT;
 	err = elf_obj_open(&obj, other, NULL);

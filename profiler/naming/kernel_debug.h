@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "symbolizer/elf/elf_obj.h"
+#include "profiler/base/build_id.h"
 
 struct kernel_debug;
 struct kernel_file;

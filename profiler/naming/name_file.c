@@ -8,7 +8,7 @@
 #include "profiler/base/text.h"
 #include "profiler/naming/name_file.h"
 #include "profiler/naming/namer.h"
-#include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/query/elf_facts.h"
 #include "symbolizer/symbolizer.h"
 
 /* Addresses in one question to the symbolizer. A cold file takes a tenth of a second. */

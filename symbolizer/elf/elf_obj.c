@@ -7,8 +7,8 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
-#include "symbolizer/elf/elf_note.h"
 #include "symbolizer/elf/elf_priv.h"
+#include "symbolizer/head/elf_head.h"
 
 /* Linkers make up to a dozen PT_LOADs. Lookups search them linearly. */
 #define SEGMENTS_MAX 512
@@ -18,9 +18,6 @@
 #define NAMES_MAX (64u << 20)
 /* Larger sections of object files get no address range. SECTIONS_MAX times this fits in 64 bits. */
 #define REL_SECTION_MAX (1ull << 40)
-/* Limits on note segments, and on bytes of each. A build id stands near the front. */
-#define NOTE_SEGMENTS_MAX 16
-#define NOTE_BYTES_MAX	  (64u << 10)
 
 const struct elf_limits elf_limits_default = {
 	.section_bytes = 2ul << 30,
@@ -53,43 +50,22 @@ static bool table_in_file(const struct elf_obj *obj, uint64_t off, uint64_t n, s
 	return off <= obj->file_size && n <= (obj->file_size - off) / entry;
 }
 
-/* --- notes ------------------------------------------------------------------------------------ */
+/* --- the build id ----------------------------------------------------------------------------- */
 
-/* Takes the build id if there is one. Unreadable notes are no error; -ENOMEM is. */
-static int read_notes(struct elf_obj *obj, uint64_t off, uint64_t len, uint64_t align)
+static long read_for_head(void *ctx, void *buf, size_t len, uint64_t off)
 {
-	_cleanup_free_ uint8_t *data = NULL;
-	long n;
-
-	if (obj->build_id.len || !len)
-		return 0;
-	if (len > NOTE_BYTES_MAX)
-		len = NOTE_BYTES_MAX;
-	data = malloc(len);
-	if (!data)
-		return -ENOMEM;
-	n = elf_obj_pread(obj, data, len, off);
-	if (n > 0)
-		elf_note_build_id(data, (size_t)n, align, &obj->build_id);
-	return 0;
+	return elf_obj_pread(ctx, buf, len, off);
 }
 
-/* For files without program headers, and debug files whose PT_NOTE points at bytes left out. */
-static int notes_of_sections(struct elf_obj *obj)
+/* By the reader that privileged processes have, so that both say the same. */
+static int read_build_id(struct elf_obj *obj)
 {
-	size_t looked_at = 0;
+	struct elf_head head;
+	int err = elf_head_read(&head, read_for_head, obj);
 
-	for (size_t i = 0; i < obj->n_sections && !obj->build_id.len; i++) {
-		const struct elf_section *sec = &obj->sections[i];
-		int err;
-
-		if (sec->type != SHT_NOTE || looked_at++ >= NOTE_SEGMENTS_MAX)
-			continue;
-		err = read_notes(obj, sec->file_off, sec->size, 4);
-		if (err)
-			return err;
-	}
-	return 0;
+	if (!err)
+		obj->build_id = head.build_id;
+	return err;
 }
 
 /* --- program headers -------------------------------------------------------------------------- */
@@ -116,7 +92,7 @@ static int take_segment(struct elf_segment *seg, const Elf64_Phdr *ph)
 	return 0;
 }
 
-static int take_phdr(struct elf_obj *obj, const Elf64_Phdr *ph, size_t *notes)
+static int take_phdr(struct elf_obj *obj, const Elf64_Phdr *ph)
 {
 	struct elf_segment seg;
 
@@ -129,10 +105,6 @@ static int take_phdr(struct elf_obj *obj, const Elf64_Phdr *ph, size_t *notes)
 		return take_segment(&obj->eh_frame_hdr, ph);
 	case PT_DYNAMIC:
 		return take_segment(&obj->dynamic, ph);
-	case PT_NOTE:
-		if ((*notes)++ >= NOTE_SEGMENTS_MAX)
-			return 0;
-		return read_notes(obj, ph->p_offset, ph->p_filesz, ph->p_align);
 	}
 	return 0;
 }
@@ -140,7 +112,7 @@ static int take_phdr(struct elf_obj *obj, const Elf64_Phdr *ph, size_t *notes)
 static int read_phdrs(struct elf_obj *obj, const Elf64_Ehdr *eh)
 {
 	_cleanup_free_ uint8_t *phdrs = NULL;
-	size_t notes = 0, size = elf_phdr_size(obj->is_32);
+	size_t size = elf_phdr_size(obj->is_32);
 	int err;
 
 	if (!eh->e_phoff || !eh->e_phnum)
@@ -156,7 +128,7 @@ static int read_phdrs(struct elf_obj *obj, const Elf64_Ehdr *eh)
 	for (size_t i = 0; i < eh->e_phnum && !err; i++) {
 		Elf64_Phdr ph = elf_phdr_at(phdrs + i * size, obj->is_32);
 
-		err = take_phdr(obj, &ph, &notes);
+		err = take_phdr(obj, &ph);
 	}
 	if (!err && obj->segments.len)
 		qsort(obj->segments.data, obj->segments.len, sizeof(*obj->segments.data),
@@ -356,7 +328,7 @@ static int open_common(struct elf_obj **out, struct elf_obj *parts, const struct
 	*obj = *parts;
 	obj->limits = limits ? *limits : elf_limits_default;
 	err = read_header(obj, &eh) ?: read_phdrs(obj, &eh) ?: read_sections(obj, &eh)
-		?: notes_of_sections(obj);
+		?: read_build_id(obj);
 	if (err)
 		return err;
 	*out = steal_ptr(obj);

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "profiler/base/build_id.h"
+#include "symbolizer/query/elf_facts.h"
 
 struct elf_obj;
 
@@ -27,12 +28,6 @@ struct elf_limits {
 
 /* 2 GiB for one section and for all: enough for a browser's debug file. */
 extern const struct elf_limits elf_limits_default;
-
-struct elf_segment { /* a PT_LOAD; sorted by va, as the ABI demands */
-	uint64_t va, mem_len;
-	uint64_t file_off, file_len;
-	bool exec;
-};
 
 struct elf_section {
 	const char *name;     /* borrowed from the object */
@@ -58,7 +53,7 @@ int elf_obj_open_bytes(struct elf_obj **out, const void *data, size_t len,
 		       const struct elf_limits *limits);
 void elf_obj_free(struct elf_obj *obj);
 
-/* NT_GNU_BUILD_ID from PT_NOTE, or from .note.gnu.build-id if there are no program headers. */
+/* As elf_head.h reads it. */
 const struct build_id *elf_obj_build_id(const struct elf_obj *obj);
 uint16_t elf_obj_machine(const struct elf_obj *obj); /* EM_* */
 uint16_t elf_obj_type(const struct elf_obj *obj);    /* ET_* */

@@ -7,7 +7,7 @@
 #include <elf.h>
 
 #include "profiler/base/vec.h"
-#include "symbolizer/elf/elf_class.h"
+#include "symbolizer/head/elf_class.h"
 #include "symbolizer/elf/elf_obj.h"
 
 struct elf_loaded { /* contents of one section, len + 1 bytes allocated; NULL = not loaded */

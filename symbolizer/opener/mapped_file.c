@@ -16,22 +16,18 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "symbolizer/head/elf_head.h"
 
 #ifndef BTRFS_SUPER_MAGIC
 #define BTRFS_SUPER_MAGIC 0x9123683e
 #endif
 
-/* Reads headers and notes. A file that is no ELF file has no build id. */
-static void look_into(int fd, struct build_id *id, bool *has_debug_info)
+/* A file that is no ELF file has no build id. */
+static struct build_id build_id_of(int fd)
 {
-	struct elf_obj *elf = NULL;
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	struct elf_head head;
 
-	if (copy >= 0 && !elf_obj_open(&elf, copy, NULL)) {
-		*id = *elf_obj_build_id(elf);
-		*has_debug_info = elf_obj_section(elf, ".debug_info") != NULL;
-	}
-	elf_obj_free(elf);
+	return elf_head_of(&head, fd) ? (struct build_id){.len = 0} : head.build_id;
 }
 
 /* Inode generation; 0: unknown. */
@@ -83,8 +79,7 @@ static bool accept_handle(int handle_or_err, const struct open_request *req,
 			  struct open_result *out)
 {
 	_cleanup_close_ int handle = handle_or_err, fd = -1;
-	struct build_id id = {.len = 0};
-	bool has_debug_info = false;
+	struct build_id id;
 	uint64_t generation;
 	int err = handle < 0 ? handle : req->may_read ? req->may_read(req->ctx, handle) : 0;
 
@@ -96,7 +91,7 @@ static bool accept_handle(int handle_or_err, const struct open_request *req,
 		out->err = out->replaced ? out->err : err;
 		return false;
 	}
-	look_into(fd, &id, &has_debug_info);
+	id = build_id_of(fd);
 	if (!is_wanted(fd, req, &id, &generation)) {
 		out->replaced = true;
 		out->err = -ESTALE;
@@ -104,7 +99,6 @@ static bool accept_handle(int handle_or_err, const struct open_request *req,
 	}
 	out->fd = steal_fd(&fd);
 	out->handle = steal_fd(&handle);
-	out->has_debug_info = has_debug_info;
 	out->err = 0;
 	out->build_id = id;
 	out->generation = generation;

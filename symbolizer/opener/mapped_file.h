@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "symbolizer/elf/elf_obj.h"
+#include "profiler/base/build_id.h"
 
 struct open_request {
 	const char *path; /* without " (deleted)" */
@@ -39,7 +39,6 @@ struct open_result {
 	struct build_id build_id; /* of the file */
 	uint64_t generation;	  /* of its inode, if that is the identity; 0: unknown */
 	bool replaced;		  /* another file has that name now */
-	bool has_debug_info;
 };
 
 /*

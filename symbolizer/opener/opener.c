@@ -306,7 +306,6 @@ static bool mapped_once(struct opener *o, const struct open_request *req, uint64
 	set_text(&q, req->path);
 	out->err = ask(o, &q, &answer);
 	out->replaced = answer.replaced;
-	out->has_debug_info = answer.has_debug_info;
 	out->build_id = answer.build_id;
 	out->generation = answer.generation;
 	out->root = answer.root;

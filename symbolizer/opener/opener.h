@@ -41,7 +41,7 @@ void opener_unref(struct opener *o);
 
 struct opened {
 	int err; /* 0 or -errno: -ETIMEDOUT if its server hangs, -EHOSTDOWN if it did too often */
-	bool replaced, has_debug_info;
+	bool replaced;
 	struct build_id build_id;
 	uint64_t generation;
 	struct held_file file; /* the caller's, as is file.root; see opener_close() */
@@ -77,7 +77,7 @@ int opener_give_elf(struct opener *o, uint64_t root, const char *path,
 
 /*
  * Sends an ELF file of this build id with a message, for a store of debug information: the file that is held; or,
- * with a path, one below its root. It has DWARF or a symbol table, and everybody may read it. of_root: nobody but root
+ * with a path, one below its root. It has a symbol table, as debug files have, and everybody may read it. of_root: nobody but root
  * can have written it, so that the build id may be believed: root owns it alone, on a file system where that counts
  * (not nosuid). 0; -ENOENT (no such file), -EACCES (not for everybody), -EPERM (not root's), or another -errno.
  */

@@ -18,6 +18,7 @@
 #include "profiler/base/io.h"
 #include "symbolizer/files/jit_files.h"
 #include "symbolizer/files/rooted.h"
+#include "symbolizer/head/elf_head.h"
 #include "symbolizer/opener/keeper.h"
 #include "symbolizer/opener/opener_wire.h"
 
@@ -200,7 +201,6 @@ static int do_mapped(struct hand *h)
 		return r.err;
 	h->answer.build_id = r.build_id;
 	h->answer.generation = r.generation;
-	h->answer.has_debug_info = r.has_debug_info;
 	describe(h, handle);
 	r.err = keeper_put(h->keeper, h->ask.number, handle);
 	if (!r.err && new_root >= 0 && !keeper_put(h->keeper, h->ask.number + 1, new_root)) {
@@ -231,15 +231,12 @@ static int do_map(struct hand *h)
 
 static int starts_like_elf(int fd, bool cores)
 {
-	Elf64_Ehdr head = {.e_type = ET_NONE};
-	ssize_t n = io_pread(fd, &head, sizeof(head), 0);
+	int type = elf_head_type(fd);
 
-	if (n < 0)
-		return (int)n;
-	if (n < SELFMAG || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
-		return -ENOEXEC;
+	if (type < 0)
+		return type;
 	/* Core dumps hold secrets. */
-	return cores || (n == sizeof(head) && head.e_type != ET_CORE) ? 0 : -ENOEXEC;
+	return cores || type != ET_CORE ? 0 : -ENOEXEC;
 }
 
 static int do_look(struct hand *h)
@@ -303,23 +300,12 @@ static bool is_of_root(int fd, const struct stat *st)
 	       !(fs.f_flags & ST_NOSUID);
 }
 
-static bool has_bytes(const struct elf_obj *obj, const char *name)
-{
-	const struct elf_section *s = elf_obj_section(obj, name);
-
-	return s && s->type != SHT_NOBITS && s->size;
-}
-
 static bool is_worth_giving(int fd, const struct build_id *id)
 {
-	struct elf_obj *obj = NULL;
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	bool yes = copy >= 0 && !elf_obj_open(&obj, copy, NULL) && elf_obj_type(obj) != ET_CORE &&
-		   build_id_equal(elf_obj_build_id(obj), id) &&
-		   (has_bytes(obj, ".debug_info") || has_bytes(obj, ".symtab"));
+	struct elf_head head;
 
-	elf_obj_free(obj);
-	return yes;
+	return !elf_head_of(&head, fd) && head.type != ET_CORE &&
+	       build_id_equal(&head.build_id, id) && head.has_symtab;
 }
 
 /* A store keeps what it gets first, under the build id that the file claims. */

@@ -53,7 +53,7 @@ struct opener_ask {
 struct opener_answer {
 	int32_t err;
 	uint32_t uid;
-	uint8_t replaced, has_root, has_debug_info, keeper_gone, others_read;
+	uint8_t replaced, has_root, keeper_gone, others_read;
 	struct build_id build_id;
 	uint64_t generation;
 	struct root_key root;

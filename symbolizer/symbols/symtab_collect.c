@@ -5,7 +5,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "symbolizer/files/debug_files.h"
-#include "symbolizer/elf/elf_class.h"
+#include "symbolizer/head/elf_class.h"
 #include "symbolizer/elf/elf_dynamic.h"
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/elf/minidebug.h"

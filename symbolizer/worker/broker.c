@@ -14,8 +14,8 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
-#include "profiler/base/io.h"
 #include "symbolizer/files/rooted.h"
+#include "symbolizer/head/elf_head.h"
 
 /* A local file system answers in milliseconds, a busy server in tenths of a second. */
 #define OPEN_WAIT_NS 1000000000ull
@@ -40,10 +40,9 @@ struct broker {
 /* True for executables and debug files. Core dumps hold secrets. */
 static bool may_be_read(int fd)
 {
-	Elf64_Ehdr h;
+	int type = elf_head_type(fd);
 
-	return io_pread(fd, &h, sizeof(h), 0) == sizeof(h) && !memcmp(h.e_ident, ELFMAG, SELFMAG) &&
-	       h.e_type != ET_CORE;
+	return type >= 0 && type != ET_CORE;
 }
 
 static int open_elf(int root_fd, const char *path)

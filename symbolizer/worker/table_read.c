@@ -1,14 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "symbolizer/worker/table_read.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 
 #include "profiler/base/cleanup.h"
+#include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/unwind/unwind_source.h"
 #include "symbolizer/unwind/unwind_table.h"
 
 DEFINE_CLEANUP(elf_obj, elf_obj_free)
+
+static bool has_debug_info(const struct elf_obj *obj)
+{
+	const struct elf_section *s = elf_obj_section(obj, ".debug_info");
+
+	return s && s->type != SHT_NOBITS;
+}
+
+static void take_facts(struct elf_facts *f, const struct elf_obj *obj)
+{
+	size_t n;
+	const struct elf_segment *s = elf_obj_segments(obj, &n);
+
+	f->build_id = *elf_obj_build_id(obj);
+	f->has_debug_info = has_debug_info(obj);
+	for (size_t i = 0; i < n && f->n_segs < ELF_FACTS_SEGMENTS_MAX; i++)
+		if (s[i].exec)
+			f->segs[f->n_segs++] = s[i];
+}
 
 /* True if half of the code has CFI. What the C runtime adds to a program always has some. */
 static bool covers_code(const struct unwind_source *src, const struct elf_obj *obj)
@@ -41,7 +62,7 @@ void table_read(enum query_kind kind, int fd, struct elf_facts *facts, void **bl
 	facts->err = own < 0 ? -errno : elf_obj_open(&obj, own, NULL);
 	if (facts->err)
 		return;
-	elf_facts_of(facts, obj);
+	take_facts(facts, obj);
 	if (kind == QUERY_TABLE)
 		facts->err = unwind_table_build(blob, len, obj, NULL);
 	else if (kind == QUERY_FRAMES)

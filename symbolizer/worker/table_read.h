@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "symbolizer/elf/elf_facts.h"
+#include "symbolizer/query/elf_facts.h"
 #include "symbolizer/query/query.h"
 
 /*

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "symbolizer/elf/elf_facts.h"
+#include "symbolizer/query/elf_facts.h"
 #include "symbolizer/query/answer.h"
 
 struct lookup;

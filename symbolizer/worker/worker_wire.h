@@ -12,7 +12,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/vec.h"
-#include "symbolizer/elf/elf_facts.h"
+#include "symbolizer/query/elf_facts.h"
 #include "symbolizer/query/answer.h"
 #include "symbolizer/sandbox/message.h"
 
@@ -111,7 +111,8 @@ struct wire_done {
 	struct symbolizer_stats stats; /* of this reader */
 	/* Facts of the file, if no address was asked for; see elf_facts.h. */
 	int32_t file_err;
-	uint32_t n_segments;
+	uint16_t n_segments;
+	uint16_t has_debug_info; /* 0 or 1 */
 	struct build_id build_id;
 };
 

@@ -90,6 +90,28 @@ test_arrows_read_several_rooms_of_a_folder() {
 	assert_status 0 tools/arrows
 }
 
+# Whoever has privileges parses no contents of foreign files: by a room that does so, a library, or itself.
+test_arrows_find_who_parses_foreign_files() {
+	need git python3 ctags
+	make_tree
+	echo 'foreign profiler/low' >>tools/rooms
+	assert_finding "profiler/top/top.c:1: may not include profiler/low/low.h, which parses foreign files"
+	echo 'reads profiler/top/top.c' >>tools/rooms
+	assert_status 0 tools/arrows
+	echo '#include <libelf.h>' >profiler/top/more.c
+	assert_finding "profiler/top/more.c:1: may not include libelf.h, which parses foreign files"
+	echo '#include <elfutils/libdwfl.h>' >profiler/top/more.c
+	assert_finding "profiler/top/more.c:1: may not include elfutils/libdwfl.h, which parses foreign files"
+	printf '%s\n' '#include <elf.h>' 'int machine = EM_386;' >profiler/top/more.c
+	assert_status 0 tools/arrows
+	echo 'Elf64_Ehdr header;' >profiler/top/more.c
+	assert_finding "profiler/top/more.c:1: may not parse foreign files: Elf64_Ehdr"
+	mv profiler/top/more.c profiler/low/
+	assert_status 0 tools/arrows
+	echo 'reads profiler/nobody.c' >>tools/rooms
+	assert_finding "tools/rooms: profiler/nobody.c is neither a room nor a file"
+}
+
 test_arrows_find_modules_that_include_each_other() {
 	need git python3 ctags
 	make_tree

@@ -21,6 +21,7 @@
 #include "profiler/procs/ksyms.h"
 #include "profiler/procs/procs.h"
 #include "profiler/profile/profile.h"
+#include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 #include "tests/lib/profiles.h"
 

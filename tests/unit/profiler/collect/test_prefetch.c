@@ -32,7 +32,7 @@ static int begin(void **state)
 	n_asked = 0;
 	answer = -ENOENT;
 	named_open(&nf, NULL, false);
-	return prefetch_new(&prefetch, (struct debuginfod *)&nf, nf.files);
+	return prefetch_new(&prefetch, (struct debuginfod *)&nf, nf.files, nf.symbolizer);
 }
 
 static int end(void **state)

@@ -119,6 +119,26 @@ static const char *resolve(const struct kernel_file *f, uint64_t addr)
 	return said.text;
 }
 
+/* It is parsed with privileges, so nobody else may have written it. */
+static void test_only_of_root(void **state)
+{
+	static const char at[] = "root/usr/lib/debug/boot/vmlinux-" RELEASE;
+	const uint64_t stext = 0xffffffff81000000;
+
+	(void)state;
+	fresh_tree();
+	fixture_run("install -m 644 vmlinux %s", at);
+	assert_true(is_found(stext, ""));
+	fixture_run("chmod 664 %s", at);
+	assert_false(is_found(stext, ""));
+	fixture_run("chmod 646 %s", at);
+	assert_false(is_found(stext, ""));
+	if (getuid())
+		return;
+	fixture_run("chmod 644 %s; chown 4242 %s", at, at);
+	assert_false(is_found(stext, ""));
+}
+
 static void test_kernel_moved_by_kaslr(void **state)
 {
 	uint64_t stext = 0xffffffff81000000 + MOVED, do_it = fixture_nm("vmlinux", "do_it") + MOVED;
@@ -245,6 +265,7 @@ static void test_module_that_hides(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_only_of_root),
 		cmocka_unit_test(test_kernel_moved_by_kaslr),
 		cmocka_unit_test(test_places_of_the_kernel),
 		cmocka_unit_test(test_notes_that_lie),

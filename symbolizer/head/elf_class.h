@@ -3,8 +3,8 @@
  * Records of ELF files in the types of ELF64, whichever class a file has: the two differ in layout and width
  * (System V gABI, chapters 4 and 5). Pure functions of bytes.
  */
-#ifndef KILN_SYMBOLIZER_ELF_ELF_CLASS_H
-#define KILN_SYMBOLIZER_ELF_ELF_CLASS_H
+#ifndef KILN_SYMBOLIZER_HEAD_ELF_CLASS_H
+#define KILN_SYMBOLIZER_HEAD_ELF_CLASS_H
 
 #include <elf.h>
 #include <stdbool.h>

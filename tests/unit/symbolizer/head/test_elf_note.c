@@ -2,7 +2,7 @@
 /* The build id among notes: padded either way, cut anywhere, lying about lengths. */
 #include <elf.h>
 
-#include "symbolizer/elf/elf_note.h"
+#include "symbolizer/head/elf_note.h"
 #include "tests/lib/fixture.h"
 
 struct area {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ELF notes (gABI, "Note Section"), from a file or from the kernel. */
-#ifndef KILN_SYMBOLIZER_ELF_ELF_NOTE_H
-#define KILN_SYMBOLIZER_ELF_ELF_NOTE_H
+#ifndef KILN_SYMBOLIZER_HEAD_ELF_NOTE_H
+#define KILN_SYMBOLIZER_HEAD_ELF_NOTE_H
 
 #include <stdbool.h>
 #include <stddef.h>

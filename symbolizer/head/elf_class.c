@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "symbolizer/elf/elf_class.h"
+#include "symbolizer/head/elf_class.h"
 
 #include <string.h>
 
