@@ -99,6 +99,9 @@ struct kiln_replaced {
 };
 #define KILN_REPLACED_MAX 16 /* few functions have uretprobes; recursive ones may have more */
 
+/* Of a process that can change its user: real, effective and saved user id are not the same. */
+#define KILN_OWNER_MIXED 0xffffffffu
+
 struct kiln_raw_record {
 	struct kiln_record_head head;
 	__u64 time_ns; /* CLOCK_BOOTTIME */
@@ -108,7 +111,8 @@ struct kiln_raw_record {
 	__u8 pad[2];
 	__u64 regs[UNWIND_REGS]; /* by enum unwind_reg */
 	__u64 uprobes;		 /* the page of probes, if uretprobes are on the stack, or 0 */
-	__u32 n_replaced, pad2;
+	__u32 n_replaced;
+	__u32 owner; /* user id of the process, or KILN_OWNER_MIXED */
 	struct kiln_replaced replaced[KILN_REPLACED_MAX]; /* innermost first */
 	__u8 stack[];					  /* from KILN_RAW_BASE(rsp) up */
 };

@@ -86,8 +86,17 @@ struct uprobe_task {
 		xol_vaddr; /* of the instruction that runs as a copy, and of the copy */
 };
 
+typedef struct {
+	__u32 val; /* in the initial user namespace */
+} kuid_t;
+
+struct cred {
+	kuid_t uid, suid, euid;
+};
+
 struct task_struct {
 	int pid, tgid;
+	const struct cred *real_cred;
 	struct uprobe_task *utask;
 	struct pid *thread_pid;
 	__u64 start_boottime;

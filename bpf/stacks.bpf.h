@@ -68,6 +68,18 @@ static __always_inline __u64 walk_by_kernel(void *ctx, struct kiln_stack_record 
 	return ship(rec, c, window, side);
 }
 
+/* Whose stack it is: its memory holds secrets of all users that it can be. */
+static __always_inline __u32 owner_of_task(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	const struct cred *cred = BPF_CORE_READ(task, real_cred);
+	__u32 uid = BPF_CORE_READ(cred, uid.val);
+
+	return uid == BPF_CORE_READ(cred, euid.val) && uid == BPF_CORE_READ(cred, suid.val)
+		       ? uid
+		       : KILN_OWNER_MIXED;
+}
+
 /* Fills *r but for its stack and its length. */
 static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unwind_env *env,
 				     __u32 tgid, __u32 window)
@@ -85,6 +97,7 @@ static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unw
 	r->in_kernel = !env->key.in_user;
 	r->uprobes = env->uprobes;
 	r->n_replaced = env->n_replaced;
+	r->owner = owner_of_task();
 	for (__u32 i = 0; i < KILN_REPLACED_MAX; i++) {
 		if (i >= env->n_replaced)
 			break;

@@ -72,7 +72,7 @@ static int open_tables(struct collector *c)
 					    c->rescan);
 	if (!err && c->feed)
 		err = raw_walk_new(&c->raw_walk, c->procs, c->files, c->feed, c->rescan,
-				   c->readers.walk_worker);
+				   c->readers.walk_set);
 	return err;
 }
 

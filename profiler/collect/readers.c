@@ -11,14 +11,14 @@
 #include "symbolizer/opener/opener.h"
 #include "symbolizer/symbolizer.h"
 #include "symbolizer/worker/table_worker.h"
-#include "symbolizer/worker/walk_worker.h"
+#include "symbolizer/worker/walk_set.h"
 
 static int open_unwinders(struct readers *r, bool sandbox)
 {
 	struct table_worker_opts compiler = {.sandbox = sandbox, .lazy = true};
 	struct walk_worker_opts walker = {.sandbox = sandbox};
 	int err = table_worker_new(&r->table_worker, &compiler)
-			  ?: walk_worker_new(&r->walk_worker, &walker);
+			  ?: walk_set_new(&r->walk_set, &walker);
 
 	return err == -EOPNOTSUPP ? 0 : err; /* there are no tables on such a machine either */
 }
@@ -48,7 +48,7 @@ int readers_open(struct readers *r, const struct readers_opts *opts)
 void readers_close(struct readers *r)
 {
 	table_worker_free(r->table_worker);
-	walk_worker_free(r->walk_worker);
+	walk_set_free(r->walk_set);
 	symbolizer_free(r->symbolizer);
 	*r = (struct readers){0};
 }

@@ -11,13 +11,13 @@ struct debuginfod;
 struct opener;
 struct symbolizer;
 struct table_worker;
-struct walk_worker;
+struct walk_set;
 
 struct readers {	       /* an all-zero one can be closed */
 	struct opener *opener; /* the symbolizer's; NULL without a sandbox */
 	struct symbolizer *symbolizer;
 	struct table_worker *table_worker; /* NULL without unwind tables */
-	struct walk_worker *walk_worker;   /* NULL without unwind tables */
+	struct walk_set *walk_set;	   /* NULL without unwind tables */
 };
 
 struct readers_opts {

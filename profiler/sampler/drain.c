@@ -180,6 +180,7 @@ static int add_raw(struct drain *d, const struct kiln_raw_record *rec)
 	r->is_compat = rec->is_compat;
 	r->in_kernel = rec->in_kernel;
 	r->uprobes = rec->uprobes;
+	r->owner = rec->owner;
 	if (!r->is_compat)
 		undo_uretprobes(r, rec);
 	return 0;

@@ -73,6 +73,7 @@ struct raw_sample {
 	uint64_t word;
 	uint64_t time_ns; /* CLOCK_BOOTTIME */
 	uint32_t tgid;
+	uint32_t owner; /* user id of the process, or KILN_OWNER_MIXED */
 	uint32_t stack_len;
 	enum unwind_end why; /* why the kernel half stopped */
 	bool is_compat;	     /* 32-bit code */

@@ -16,7 +16,7 @@
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
 #include "symbolizer/unwind/table_walk.h"
-#include "symbolizer/worker/walk_worker.h"
+#include "symbolizer/worker/walk_set.h"
 
 /* Samples that wait for tables: half a second of 999 Hz on eight CPUs. They wait no longer than
  * the largest table takes on a busy machine. */
@@ -36,7 +36,9 @@ struct raw_walk {
 	struct files *files;
 	struct unwind_feed *feed;
 	struct rescan *rescan;
-	struct walk_worker *walker;
+	struct walk_set *walkers;
+	struct walk_worker *walker; /* of the samples that are being walked */
+	struct raw_sample **group;  /* these samples, in the batch */
 	int vdso_fd;
 	VEC(struct waiting) waiting; /* oldest first */
 	size_t waiting_bytes, max_bytes;
@@ -55,7 +57,7 @@ struct raw_walk {
 };
 
 int raw_walk_new(struct raw_walk **out, struct procs *procs, struct files *files,
-		 struct unwind_feed *feed, struct rescan *rescan, struct walk_worker *walker)
+		 struct unwind_feed *feed, struct rescan *rescan, struct walk_set *walkers)
 {
 	struct raw_walk *s = calloc(1, sizeof(*s));
 
@@ -65,7 +67,7 @@ int raw_walk_new(struct raw_walk **out, struct procs *procs, struct files *files
 	s->files = files;
 	s->feed = feed;
 	s->rescan = rescan;
-	s->walker = walker;
+	s->walkers = walkers;
 	s->max_bytes = WAITING_MAX_BYTES;
 	s->vdso_fd = vdso_open();
 	*out = s;
@@ -116,7 +118,7 @@ static void add_file(struct raw_walk *s, uint32_t file)
 static void prepare(void *ctx, size_t i, struct walk_sample *out)
 {
 	struct raw_walk *s = ctx;
-	const struct raw_sample *r = s->batch.data[i];
+	const struct raw_sample *r = s->group[i];
 	uint64_t sp = r->regs[UNWIND_RSP];
 
 	out->captured =
@@ -147,7 +149,7 @@ static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, en
 		[CFI_WALK_ZERO] = UNWIND_END_ZERO,
 	};
 	struct raw_walk *s = ctx;
-	const struct raw_sample *r = s->batch.data[i];
+	const struct raw_sample *r = s->group[i];
 
 	if (!n)
 		return;
@@ -157,11 +159,40 @@ static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, en
 	s->stats.why[r->why]++;
 }
 
+static int by_owner(const void *a, const void *b)
+{
+	const struct raw_sample *x = *(struct raw_sample *const *)a,
+				*y = *(struct raw_sample *const *)b;
+
+	if (x->owner != y->owner)
+		return x->owner < y->owner ? -1 : 1;
+	return (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns);
+}
+
+/* Has samples of one owner walked by the reader that sees nobody else's. */
+static void walk_group(struct raw_walk *s, struct raw_sample **group, size_t n)
+{
+	s->walker = walk_set_for(s->walkers, group[0]->owner);
+	s->group = group;
+	if (s->walker)
+		walk_worker_run(s->walker, n, prepare, take_stack, s);
+	else
+		s->stats.owners_full += n;
+}
+
 /* Has the batch walked by CFI. */
 static void walk_batch(struct raw_walk *s)
 {
+	struct raw_sample **batch = s->batch.data;
+
 	if (s->batch.len)
-		walk_worker_run(s->walker, s->batch.len, prepare, take_stack, s);
+		qsort(batch, s->batch.len, sizeof(*batch), by_owner);
+	for (size_t from = 0, n; from < s->batch.len; from += n) {
+		n = 1;
+		while (from + n < s->batch.len && batch[from + n]->owner == batch[from]->owner)
+			n++;
+		walk_group(s, batch + from, n);
+	}
 	for (size_t i = 0; i < s->batch.len; i++)
 		free(s->batch.data[i]);
 	s->batch.len = 0;
@@ -392,8 +423,8 @@ static void forget_files(struct raw_walk *s)
 	uint64_t sweeps = files_sweeps(s->files);
 
 	if (sweeps != s->sweeps)
-		walk_worker_forget(s->walker);
-	walk_worker_rest(s->walker);
+		walk_set_forget(s->walkers);
+	walk_set_rest(s->walkers);
 	s->sweeps = sweeps;
 }
 
@@ -431,8 +462,8 @@ void raw_walk_stats(const struct raw_walk *s, struct raw_walk_stats *out)
 {
 	struct walk_worker_stats walker;
 
-	walk_worker_stats(s->walker, &walker);
+	walk_set_stats(s->walkers, &walker);
 	*out = s->stats;
-	out->lost = walker.lost;
+	out->lost = walker.lost + s->stats.owners_full;
 	out->files_failed = walker.files_failed;
 }

@@ -21,12 +21,12 @@ struct procs;
 struct rescan;
 struct raw_walk;
 struct unwind_feed;
-struct walk_worker;
+struct walk_set;
 struct window;
 
 /* Borrows all. 0 or -errno. */
 int raw_walk_new(struct raw_walk **out, struct procs *procs, struct files *files,
-		 struct unwind_feed *feed, struct rescan *rescan, struct walk_worker *walker);
+		 struct unwind_feed *feed, struct rescan *rescan, struct walk_set *walkers);
 void raw_walk_free(struct raw_walk *s);
 
 /* Limits the memory of waiting samples; default 96 MiB. */
@@ -51,7 +51,8 @@ void raw_walk_finish(struct raw_walk *s, const struct window *w);
 	X(late)		/* of these, gave up: the window ended, or after a time */                 \
 	X(crowded)	/* of these, gave up: too much was waiting */                              \
 	X(tables_full)	/* of by_libunwind: no room for more tables, all are in use */             \
-	X(objects_full) /* files not given to libunwind: the program maps too many */
+	X(objects_full) /* files not given to libunwind: the program maps too many */              \
+	X(owners_full)	/* lost: samples of too many users' processes came at once */
 
 struct raw_walk_stats {
 #define X(name) uint64_t name;

@@ -461,7 +461,8 @@ static int start(struct walk_worker *w, const struct walk_worker_opts *opts)
 {
 	struct worker_opts worker = {.lazy = true,
 				     .serve = opts->serve ?: walk_worker_serve,
-				     .stall_ns = opts->stall_ns};
+				     .stall_ns = opts->stall_ns,
+				     .like = opts->like ? opts->like->worker : NULL};
 
 	if (!opts->sandbox)
 		return walk_files_new(&w->here);
@@ -486,6 +487,25 @@ int walk_worker_new(struct walk_worker **out, const struct walk_worker_opts *opt
 	}
 	*out = w;
 	return 0;
+}
+
+/*
+ * How often it failed stays: whoever makes readers fail must not get others by changing its owner. A reader that has
+ * not ended, because it hangs, must not blame the next one's files.
+ */
+void walk_worker_renew(struct walk_worker *w)
+{
+	int note = w->worker ? make_note() : -1;
+
+	forget_files(w);
+	w->stalls.bad.len = 0;
+	if (w->worker)
+		worker_stop(w->worker);
+	w->filled = 0;
+	if (note < 0)
+		return;
+	close(w->note_fd);
+	w->note_fd = note;
 }
 
 void walk_worker_free(struct walk_worker *w)

@@ -22,6 +22,8 @@ struct walk_worker;
 
 struct walk_worker_opts {
 	bool sandbox; /* the reader ends with the thread that calls walk_worker_new() */
+	/* A worker that lives longer: its spawner starts this reader, too. NULL: fork one. */
+	const struct walk_worker *like;
 	/* For tests, see worker.h. stall_ns 0: 1 s. */
 	int (*serve)(int sock, pid_t parent, struct lookup *lookup);
 	uint64_t stall_ns;
@@ -36,6 +38,8 @@ void walk_worker_free(struct walk_worker *w);
 bool walk_worker_knows(const struct walk_worker *w, uint32_t file);
 /* Forgets all files now. */
 void walk_worker_forget(struct walk_worker *w);
+/* Ends the reader, and forgets all files and which of them it failed on: for samples of another owner. */
+void walk_worker_renew(struct walk_worker *w);
 /* To be called now and then: ends a reader that has nothing to do for SYMBOLIZER_IDLE_NS, and has one that is
  * busy close its files after twice that. */
 void walk_worker_rest(struct walk_worker *w);

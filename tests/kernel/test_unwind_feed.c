@@ -33,7 +33,7 @@
 #include "profiler/unwind/raw_walk.h"
 #include "profiler/unwind/unwind_feed.h"
 #include "symbolizer/worker/table_worker.h"
-#include "symbolizer/worker/walk_worker.h"
+#include "symbolizer/worker/walk_set.h"
 #include "tests/lib/table_libs.h"
 #include "tests/lib/unwind_space.h"
 
@@ -51,7 +51,7 @@ struct engine {
 	struct reported_mappings *reported;
 	struct sideband *sideband;
 	struct table_worker *compiler;
-	struct walk_worker *walker;
+	struct walk_set *walker;
 	struct unwind_feed *feed;
 	struct raw_walk *raw_walk;
 	size_t budget, max_bytes;
@@ -64,7 +64,7 @@ static void open_walkers(struct engine *e)
 	struct unwind_feed_opts feed = {.sampler = e->sampler, .files = e->files};
 
 	assert_int_equal(table_worker_new(&e->compiler, &compile), 0);
-	assert_int_equal(walk_worker_new(&e->walker, &walk), 0);
+	assert_int_equal(walk_set_new(&e->walker, &walk), 0);
 	feed.compiler = e->compiler;
 	feed.budget_bytes = e->budget;
 	assert_int_equal(unwind_feed_new(&e->feed, &feed), 0);
@@ -113,7 +113,7 @@ static void close_engine(struct engine *e)
 	rescan_free(e->rescan);
 	procs_free(e->procs);
 	unwind_feed_free(e->feed);
-	walk_worker_free(e->walker);
+	walk_set_free(e->walker);
 	table_worker_free(e->compiler);
 	files_free(e->files);
 	drain_free(e->drain);
@@ -144,7 +144,7 @@ static void feed_for(struct engine *e, int ms)
 	}
 }
 
-static pid_t start_deep(void)
+static pid_t start_deep_as(uid_t real, uid_t effective)
 {
 	int out[2];
 	pid_t pid;
@@ -157,6 +157,8 @@ static pid_t start_deep(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed assertion leaves it behind */
 		setenv("SPIN", "s", 1);
 		dup2(out[1], STDOUT_FILENO);
+		if (setresuid(real, effective, effective))
+			_exit(127);
 		execl("./stacks", "./stacks", "recurse", "150", NULL);
 		_exit(127);
 	}
@@ -165,6 +167,11 @@ static pid_t start_deep(void)
 	close(out[0]);
 	usleep(20000); /* out of write(2) */
 	return pid;
+}
+
+static pid_t start_deep(void)
+{
+	return start_deep_as(getuid(), geteuid());
 }
 
 /* A process that runs in a library, for ever (0) or for so long, and sleeps then. */
@@ -517,6 +524,40 @@ static void test_raw_samples_are_bounded(void **state)
 	close_engine(&e);
 }
 
+/* Whoever is shown a stack sees secrets of the user whose process it is: the kernel says who that is. */
+static void test_raw_samples_have_an_owner(void **state)
+{
+	const uint32_t owners[] = {0, 4242, 4242, KILN_OWNER_MIXED};
+	pid_t deep[4];
+	unsigned seen = 0;
+	struct engine e;
+
+	(void)state;
+	fixture_run("chmod 755 .");
+	deep[0] = start_deep();
+	deep[1] = start_deep_as(4242, 4242);
+	deep[2] = start_deep_as(4242, 4242);
+	deep[3] = start_deep_as(4242, 0); /* as of a program that is set-user-id */
+	open_engine(&e, 0);
+	begin_sampling(&e, deep[0]);
+	for (int k = 1; k < 4; k++)
+		assert_int_equal(sampler_add_target(e.sampler, deep[k]), 0);
+	for (int i = 0; i < 1000 && seen != 15; i++) {
+		usleep(10000);
+		assert_int_equal(drain_stacks(e.drain), 0);
+		for (struct raw_sample *raw; (raw = drain_next_raw(e.drain)); free(raw))
+			for (int k = 0; k < 4; k++)
+				if (raw->tgid == (uint32_t)deep[k]) {
+					assert_int_equal(raw->owner, owners[k]);
+					seen |= 1u << k;
+				}
+	}
+	assert_int_equal(seen, 15);
+	for (int k = 0; k < 4; k++)
+		stop_process(deep[k]);
+	close_engine(&e);
+}
+
 static int teardown(void **state)
 {
 	space_release(&space);
@@ -526,9 +567,13 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_runs_on), cmocka_unit_test(test_one_wakes_up),
-		cmocka_unit_test(test_crowded),	    cmocka_unit_test(test_room_for_a_process),
-		cmocka_unit_test(test_many_change), cmocka_unit_test(test_raw_samples_are_bounded),
+		cmocka_unit_test(test_one_runs_on),
+		cmocka_unit_test(test_one_wakes_up),
+		cmocka_unit_test(test_crowded),
+		cmocka_unit_test(test_room_for_a_process),
+		cmocka_unit_test(test_many_change),
+		cmocka_unit_test(test_raw_samples_are_bounded),
+		cmocka_unit_test(test_raw_samples_have_an_owner),
 	};
 
 	return cmocka_run_group_tests_name("unwind_feed", tests, libs_setup, teardown);

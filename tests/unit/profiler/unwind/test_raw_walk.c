@@ -70,20 +70,31 @@ static enum cfi_walk_end libunwind_ends;
 static unsigned libunwind_asked, known_files;
 static struct walk_worker_stats libunwind_stats;
 
+/* The owners of whose readers kiln asks, in turn; and which of them has one. */
+static uint32_t asked_for[8], has_no_reader;
+static unsigned n_asked_for;
+
+struct walk_worker *walk_set_for(struct walk_set *s, uint32_t owner)
+{
+	(void)s;
+	asked_for[n_asked_for++ % 8] = owner;
+	return owner && owner == has_no_reader ? NULL : (struct walk_worker *)asked_for;
+}
+
 bool walk_worker_knows(const struct walk_worker *w, uint32_t file)
 {
 	(void)w, (void)file;
 	return false;
 }
 
-void walk_worker_rest(struct walk_worker *w)
+void walk_set_rest(struct walk_set *s)
 {
-	(void)w;
+	(void)s;
 }
 
-void walk_worker_forget(struct walk_worker *w)
+void walk_set_forget(struct walk_set *s)
 {
-	(void)w;
+	(void)s;
 }
 
 int walk_worker_add(struct walk_worker *w, uint32_t number, const struct sym_file *file)
@@ -116,9 +127,9 @@ void walk_worker_run(struct walk_worker *w, size_t n, walk_prepare_fn prepare, w
 	}
 }
 
-void walk_worker_stats(const struct walk_worker *w, struct walk_worker_stats *out)
+void walk_set_stats(const struct walk_set *s, struct walk_worker_stats *out)
 {
-	(void)w;
+	(void)s;
 	*out = libunwind_stats;
 }
 
@@ -405,6 +416,41 @@ TEST(test_libunwind_fails)
 	libunwind_stats = (struct walk_worker_stats){0};
 }
 
+/* Each user's processes have a reader of their own, which sees no other's stack. */
+TEST(test_owners)
+{
+	static const uint32_t owners[] = {1001, 0, KILN_OWNER_MIXED, 1001, 0};
+
+	feed_says = FEED_SOON;
+	libunwind_finds = 3;
+	n_asked_for = 0;
+	for (int i = 0; i < 5; i++)
+		sample(100 + (uint64_t)i, FRAMES(FILE_CODE + 1))->owner = owners[i];
+	raw_walk_run(walk, NULL);
+	raw_walk_finish(walk, window);
+	assert_int_equal(stats().by_libunwind, 5);
+	assert_int_equal(n_asked_for, 3);
+	assert_int_equal(asked_for[0], 0);
+	assert_int_equal(asked_for[1], 1001);
+	assert_int_equal(asked_for[2], KILN_OWNER_MIXED);
+}
+
+TEST(test_no_reader_for_an_owner)
+{
+	feed_says = FEED_SOON;
+	libunwind_finds = 3;
+	has_no_reader = 1001;
+	sample(100, FRAMES(FILE_CODE + 1))->owner = 1001;
+	sample(101, FRAMES(FILE_CODE + 1))->owner = 1002;
+	raw_walk_run(walk, NULL);
+	raw_walk_finish(walk, window);
+	assert_not_walked(100);
+	assert_int_equal(stats().by_libunwind, 1);
+	assert_int_equal(stats().owners_full, 1);
+	assert_int_equal(stats().lost, 1);
+	has_no_reader = 0;
+}
+
 /* Code runs where nothing is known to be mapped: /proc is looked at, once. */
 TEST(test_code_where_nothing_is_known)
 {
@@ -483,6 +529,8 @@ int main(void)
 		T(test_the_window_ends),
 		T(test_nobody_waits_for_long),
 		T(test_libunwind_fails),
+		T(test_owners),
+		T(test_no_reader_for_an_owner),
 		T(test_code_where_nothing_is_known),
 		T(test_guesses_are_not_looked_up),
 		T(test_too_many_wait),
