@@ -177,6 +177,7 @@ struct kiln_mappings_record {
 	X(recorded)	    /* counted in a count map */                                           \
 	X(map_full)	    /* lost: the count map was full */                                     \
 	X(update_failed)    /* lost: the count map refused for another reason */                   \
+	X(unattended)	    /* lost: user space has not read anything for long */                  \
 	X(user_missing)	    /* recorded without the user stack it should have */                   \
 	X(kernel_missing)   /* recorded without the kernel stack it should have */                 \
 	X(kernel_collision) /* bucket taken in the stack-trace map: shipped by the exact path */   \

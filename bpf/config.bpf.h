@@ -27,6 +27,13 @@ const volatile __u64 comm_star = 0, comm_start = 0, comm_final = 0;
 /* Which pair of maps is being filled: 0 or 1. Flipped by user space. */
 volatile __u32 current_window = 0;
 
+/*
+ * When user space has read last, by CLOCK_MONOTONIC, and after what time without that nothing is sampled: kiln hangs,
+ * and all that is left of it would work on for nobody.
+ */
+volatile __u64 attended_ns = 0;
+const volatile __u64 unattended_after_ns = 60000000000ull;
+
 /* User space was woken for a raw sample and has not begun to read the ring since: it sets this back. */
 volatile __u32 was_woken = 0;
 

@@ -84,6 +84,12 @@ static __always_inline bool name_ids_here(struct kiln_count_key *key)
 	return key->tgid;
 }
 
+/* The clock of an interrupt may be a little behind another CPU's. */
+static __always_inline bool is_unattended(void)
+{
+	return (__s64)(bpf_ktime_get_ns() - attended_ns) > (__s64)unattended_after_ns;
+}
+
 static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
@@ -112,6 +118,10 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 	    (filter_tgids && !target_tgid(tgid, key->tgid, task.leader_start)) ||
 	    (filter_comm && !target_comm(key->comm)) || (n_cgroups && !target_cgroup())) {
 		c->v[KILN_CTR_filtered]++;
+		return 0;
+	}
+	if (is_unattended()) {
+		c->v[KILN_CTR_unattended]++;
 		return 0;
 	}
 	key->image = ((task.leader_start ^ (task.exec_id << 48)) * HASH_START) >> 32;

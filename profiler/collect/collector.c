@@ -414,7 +414,8 @@ void collector_progress(struct collector *c, struct collector_progress *out)
 	if (sampler_totals(c->sampler, &t))
 		return;
 	out->samples = t.counters[KILN_CTR_recorded];
-	out->lost = t.counters[KILN_CTR_map_full] + t.counters[KILN_CTR_update_failed];
+	out->lost = t.counters[KILN_CTR_map_full] + t.counters[KILN_CTR_update_failed] +
+		    t.counters[KILN_CTR_unattended];
 }
 
 struct sampler *collector_sampler(struct collector *c)

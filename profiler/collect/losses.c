@@ -17,6 +17,7 @@ void losses_count(struct quality *q, const struct sampler_totals *t, uint64_t re
 	q->mappings_unread = t->counters[KILN_CTR_mappings_unread];
 	q->lost[LOSS_map_full] = t->counters[KILN_CTR_map_full];
 	q->lost[LOSS_update_failed] = t->counters[KILN_CTR_update_failed];
+	q->lost[LOSS_unattended] = t->counters[KILN_CTR_unattended];
 	q->lost[LOSS_drain_failed] = counted > read_back ? counted - read_back : 0;
 	q->lost[LOSS_timer_overrun] = t->timer_overrun;
 	q->lost[LOSS_cpu_gap] = t->cpu_gap;

@@ -21,6 +21,8 @@ struct profile;
 	X(map_full, "the count map was full",                                                      \
 	  "shorter --window or lower -F (of an agent: window, sampling.frequency)")                \
 	X(update_failed, "a count could not be updated in the kernel", "report this as a bug")     \
+	X(unattended, "kiln hung or was stopped, so the kernel took no more after a minute",       \
+	  "see what kiln waits for: its log, and its stack in /proc/PID/stack")                    \
 	X(drain_failed, "counts could not be read back", "report this as a bug")                   \
 	X(timer_overrun, "the timer fired late and skipped periods (busy hypervisor)",             \
 	  "lower -F (of an agent: sampling.frequency), or a quieter host")                         \

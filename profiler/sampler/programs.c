@@ -46,6 +46,8 @@ static int set_config(struct loading *l, const char **why)
 				  false);
 	k->rodata->filter_tgids = l->opts->filter_tgids;
 	k->rodata->pidns = l->pidns;
+	if (l->opts->unattended_after_ns)
+		k->rodata->unattended_after_ns = l->opts->unattended_after_ns;
 	if (!l->opts->filter_tgids) {
 		bpf_program__set_autoload(k->progs.kiln_fork, false);
 		bpf_program__set_autoload(k->progs.kiln_free, false);

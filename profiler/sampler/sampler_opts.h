@@ -49,6 +49,8 @@ struct sampler_opts {
 	const char *comm_glob; /* or NULL */
 	const char *cpus;      /* list of CPUs, or NULL for all */
 	char *const *cgroups; /* absolute paths of cgroup v2 directories; NULL-terminated or NULL */
+	uint64_t
+		unattended_after_ns; /* nothing is sampled when no drain has come for so long; 0: 60 s */
 	struct sampler_refused *refused; /* filled by sampler_load(); NULL: it logs them */
 };
 

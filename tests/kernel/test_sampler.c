@@ -147,6 +147,30 @@ static void comm_glob(void **state)
 	release(&r);
 }
 
+/* kiln hangs, or is stopped: after a while nothing is sampled for nobody, and it is known how much. */
+static void nobody_reads(void **state)
+{
+	struct sampler_opts opts = defaults();
+	struct sampler_totals t;
+	struct run r;
+
+	(void)state;
+	opts.filter_tgids = true;
+	opts.unattended_after_ns = 200000000;
+	begin(&r, &opts);
+	assert_int_equal(sampler_add_target(r.sampler, getpid()), 0);
+	start(&r);
+	burn_ms(800);
+	assert_int_equal(sampler_totals(r.sampler, &t), 0);
+	assert_true(t.counters[KILN_CTR_recorded] <= 0.25 * HZ);
+	assert_true(t.counters[KILN_CTR_unattended] >= 0.4 * HZ);
+	drain(&r, NULL, NULL); /* it goes on */
+	burn_ms(150);
+	end(&r, NULL, NULL);
+	assert_true(r.totals.counters[KILN_CTR_recorded] >= t.counters[KILN_CTR_recorded] + 10);
+	release(&r);
+}
+
 static void cgroup_and_what_is_below(void **state)
 {
 	static const char *const mounts[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
@@ -368,6 +392,7 @@ int main(void)
 		cmocka_unit_test(a_reused_number_is_filtered),
 		cmocka_unit_test(the_end_of_another_removes_no_target),
 		cmocka_unit_test(comm_glob),
+		cmocka_unit_test(nobody_reads),
 		cmocka_unit_test(cgroup_and_what_is_below),
 		cmocka_unit_test(sides_on_request),
 		cmocka_unit_test(tiny_maps_lose_by_name),

@@ -115,7 +115,8 @@ static __attribute__((unused)) void end(struct run *r, row_fn fn, void *ctx)
 	assert_int_equal(sampler_totals(r->sampler, &r->totals), 0);
 	assert_int_equal(c[KILN_CTR_ticks], c[KILN_CTR_idle] + c[KILN_CTR_filtered] +
 						    c[KILN_CTR_recorded] + c[KILN_CTR_map_full] +
-						    c[KILN_CTR_update_failed]);
+						    c[KILN_CTR_update_failed] +
+						    c[KILN_CTR_unattended]);
 	assert_int_equal(c[KILN_CTR_recorded], r->drained);
 	assert_int_equal(r->totals.expected, r->totals.idle + r->totals.stolen +
 						     r->totals.timer_overrun + r->totals.cpu_gap +

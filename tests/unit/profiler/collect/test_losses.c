@@ -51,6 +51,7 @@ TEST(test_every_count_finds_its_place)
 	assert_int_equal(q.mappings_unread, 100 + KILN_CTR_mappings_unread);
 	assert_int_equal(q.lost[LOSS_map_full], 100 + KILN_CTR_map_full);
 	assert_int_equal(q.lost[LOSS_update_failed], 100 + KILN_CTR_update_failed);
+	assert_int_equal(q.lost[LOSS_unattended], 100 + KILN_CTR_unattended);
 	assert_int_equal(q.lost[LOSS_timer_overrun], 4);
 	assert_int_equal(q.lost[LOSS_cpu_gap], 5);
 	assert_int_equal(q.lost[LOSS_drain_failed], 100 + KILN_CTR_recorded - read_back);
