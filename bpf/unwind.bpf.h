@@ -155,6 +155,24 @@ __attribute__((noinline)) int unwind_read_word(__u64 addr)
 	return 0;
 }
 
+/* Code is not read through the window, which stays where the stack is. */
+__attribute__((noinline)) int unwind_read_code(__u64 va)
+{
+	struct unwind_env *env = unwind_env_here();
+
+	if (!unwind_tables || !env)
+		return -1;
+	return bpf_probe_read_user(&env->word, sizeof(env->word), (void *)va) ? -1 : 0;
+}
+
+UNWIND_INLINE int unwind_op_code(struct unwind_env *env, __u64 va, __u64 *value)
+{
+	int err = unwind_read_code(va);
+
+	*value = env->word;
+	return err;
+}
+
 UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *value)
 {
 	int err = unwind_read_word(addr);

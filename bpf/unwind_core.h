@@ -38,6 +38,8 @@ UNWIND_INLINE enum unwind_in unwind_op_place(struct unwind_env *env, __u64 va,
 UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *value);
 /* The same where the last read was probably close by: worth the inlining. */
 UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value);
+/* Reads 8 bytes of code: 0, or anything else when they cannot be read here. */
+UNWIND_INLINE int unwind_op_code(struct unwind_env *env, __u64 va, __u64 *value);
 /* A register (enum unwind_reg, below UNWIND_RIP) as it was when the sample was taken. */
 UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg);
 /* Bytes of a word on the stack: 8, or 4 in 32-bit code, whose registers then have the numbers of the same
@@ -320,6 +322,23 @@ UNWIND_INLINE int unwind_step_fp(struct unwind_env *env, struct unwind_frame *f,
 }
 
 /*
+ * Code made at run time that returns by `add $N, %rsp; ret` as soon as it is returned to, as CPython's trampolines do:
+ * that says where its caller is, whatever rbp holds.
+ */
+UNWIND_INLINE int unwind_returns_at_once(struct unwind_env *env, const struct unwind_frame *f,
+					 struct unwind_rule *rule)
+{
+	__u64 code = 0;
+	__u32 size;
+
+	if (f->exact || unwind_op_word(env) == 4 || unwind_op_code(env, f->pc, &code))
+		return 0;
+	size = (__u32)(code >> 24) & 0xff;
+	*rule = (struct unwind_rule){.cfa = UNWIND_CFA_RSP, .cfa_off = (__s32)size + 8};
+	return (code & 0xff00ffffffull) == 0xc300c48348ull && !(size & 0x87);
+}
+
+/*
  * Code in a file that nothing describes: V8's builtins keep frame pointers, hand-written assembly
  * mostly leaves rbp alone. A record is believed if it lies just above rsp and returns into code.
  */
@@ -428,6 +447,8 @@ UNWIND_INLINE int unwind_step(struct unwind_env *env, struct unwind_frame *f)
 	case UNWIND_IN_TABLE:
 		break;
 	case UNWIND_IN_JIT:
+		if (unwind_returns_at_once(env, f, &rule))
+			return unwind_op_step_rule(env, f, rule);
 		return unwind_step_fp(env, f, 0);
 	case UNWIND_IN_NOTHING:
 		if (!unwind_is_vsyscall(f))

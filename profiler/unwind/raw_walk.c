@@ -308,7 +308,7 @@ static bool is_left_in_compat(enum unwind_end end)
 
 static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint32_t *n)
 {
-	static const struct table_walk_ops ops = {table_place, read_stack};
+	static const struct table_walk_ops ops = {.place = table_place, .read = read_stack};
 	enum unwind_end end;
 
 	s->past_slice = s->guessed = s->no_room = false;

@@ -291,7 +291,7 @@ static bool table_read(void *ctx, uint64_t addr, uint64_t *value)
 static enum cfi_walk_end walk_tables(struct cfi_walk *u, unw_cursor_t *c, bool exact,
 				     uint64_t *frames, size_t max, size_t *n)
 {
-	static const struct table_walk_ops ops = {table_place, table_read};
+	static const struct table_walk_ops ops = {.place = table_place, .read = table_read};
 	uint64_t regs[UNWIND_REGS] = {0}, *at = &frames[*n - 1], here = *at;
 	enum unwind_end end;
 	uint32_t more;

@@ -59,6 +59,17 @@ UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *valu
 	return 0;
 }
 
+/* A raw sample has no code. */
+UNWIND_INLINE int unwind_op_code(struct unwind_env *env, __u64 va, __u64 *value)
+{
+	uint64_t v;
+
+	if (!env->ops->code || !env->ops->code(env->ctx, va, &v))
+		return -1;
+	*value = v;
+	return 0;
+}
+
 UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value)
 {
 	return unwind_op_read(env, addr, value);

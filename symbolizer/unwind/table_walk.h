@@ -24,6 +24,8 @@ struct table_walk_ops {
 	enum unwind_in (*place)(void *ctx, uint64_t va, const void **table, uint64_t *elf_va);
 	/* Reads 8 bytes of memory; false if unreadable. */
 	bool (*read)(void *ctx, uint64_t addr, uint64_t *value);
+	/* Reads 8 bytes of code; false if unreadable. NULL: there is none to read. */
+	bool (*code)(void *ctx, uint64_t va, uint64_t *value);
 };
 
 /*

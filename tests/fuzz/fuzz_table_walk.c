@@ -80,7 +80,7 @@ static void *make_table(const uint8_t *data)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const struct table_walk_ops ops = {place, read_word};
+	static const struct table_walk_ops ops = {.place = place, .read = read_word};
 	const size_t head = N_RULES * sizeof(struct unwind_rule) + 4 * UNWIND_REGS;
 	uint64_t regs[UNWIND_REGS], frames[MAX_FRAMES];
 	struct world w = {0};

@@ -52,7 +52,7 @@ static bool read_word(void *ctx, uint64_t addr, uint64_t *value)
 /* A table that is believed can be walked by. */
 static void use_table(struct buf *blob)
 {
-	static const struct table_walk_ops ops = {place, read_word};
+	static const struct table_walk_ops ops = {.place = place, .read = read_word};
 	uint64_t regs[UNWIND_REGS] = {0}, frames[64];
 	struct unwind_head head;
 	uint32_t n;

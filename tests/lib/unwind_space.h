@@ -170,7 +170,7 @@ static FIXTURE_UNUSED bool space_is_in(const struct unwind_space *s, uint64_t va
 	return false;
 }
 
-static const struct table_walk_ops space_ops = {space_place, space_read_word};
+static const struct table_walk_ops space_ops = {.place = space_place, .read = space_read_word};
 
 static void space_release(struct unwind_space *s)
 {

@@ -23,6 +23,7 @@ struct unwind_env {
 	uint64_t stack[WORDS];
 	uint64_t regs[UNWIND_REGS];
 	uint64_t asked_va; /* for what it is */
+	uint64_t code;	   /* wherever it is read; 0: it cannot be */
 	union {
 		uint8_t bytes[UNWIND_PAGE];
 		struct unwind_head head;
@@ -55,6 +56,13 @@ UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *valu
 		return -1;
 	*value = env->stack[(addr - STACK) / 8];
 	return 0;
+}
+
+UNWIND_INLINE int unwind_op_code(struct unwind_env *env, __u64 va, __u64 *value)
+{
+	env->asked_va = va;
+	*value = env->code;
+	return env->code ? 0 : -1;
 }
 
 UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value)
@@ -298,6 +306,44 @@ TEST(test_the_page_of_old_system_calls)
 	assert_int_equal(unwind_step(&env, &f), UNWIND_END_NO_MAPPING);
 }
 
+/* --- code made at run time ------------------------------------------------------------------------- */
+
+/* add $N, %rsp; ret, and what only looks like it. A frame record is at rbp, so all others go up by that. */
+TEST(test_code_that_returns_at_once_tells_where_its_caller_is)
+{
+	static const struct {
+		uint64_t code;
+		uint64_t up; /* from sp; 0: by the frame record */
+	} cases[] = {
+		{0xc308c48348, 16}, {0xffffffc308c48348, 16}, {0xc378c48348, 0x80},
+		{0xc300c48348, 8},  {0xc380c48348, 0},	      {0xc3f8c48348, 0},
+		{0xc30cc48348, 0},  {0x9008c48348, 0},	      {0xc308ec8348, 0},
+		{0xc308c48349, 0},  {0xc308c58348, 0},	      {0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct unwind_frame f = frame_at(JIT + 16);
+
+		f.exact = 0;
+		env.code = cases[i].code;
+		env.stack[16] = STACK + 0x1000; /* at bp */
+		assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
+		assert_int_equal(f.sp, cases[i].up ? STACK + 64 + cases[i].up : STACK + 128 + 16);
+		assert_int_equal(f.bp, cases[i].up ? STACK + 128 : STACK + 0x1000);
+		assert_int_equal(f.by_fp, !cases[i].up);
+	}
+}
+
+/* Where execution is, the frame may not be made yet. */
+TEST(test_code_in_its_middle_returns_by_its_frame_record)
+{
+	struct unwind_frame f = frame_at(JIT + 16);
+
+	env.code = 0xc308c48348;
+	assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
+	assert_true(f.by_fp);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, setup)
@@ -313,6 +359,8 @@ int main(void)
 		T(test_stubs_of_the_plt),
 		T(test_rows_of_pushes_and_pops),
 		T(test_the_page_of_old_system_calls),
+		T(test_code_that_returns_at_once_tells_where_its_caller_is),
+		T(test_code_in_its_middle_returns_by_its_frame_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

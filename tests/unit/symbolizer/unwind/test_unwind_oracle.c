@@ -66,6 +66,11 @@ UNWIND_INLINE int unwind_op_read(struct unwind_env *env, __u64 addr, __u64 *valu
 	return 0;
 }
 
+UNWIND_INLINE int unwind_op_code(struct unwind_env *env, __u64 va, __u64 *value)
+{
+	return unwind_op_read(env, va, value);
+}
+
 UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value)
 {
 	return unwind_op_read(env, addr, value);
