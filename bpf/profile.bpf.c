@@ -129,6 +129,7 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 	key->in_user = sample_in_user(ctx);
 	if (want_user && (key->in_user || task.has_mm)) {
 		mapped = reports ? mappings_version(key->tgid, key->image) : key->image;
+		env->jit_written = (__u32)(mapped >> 32);
 		key->user_stack = user_stack(ctx, env, c, key, (__u32)mapped, window);
 		/* What the addresses of the stack mean belongs to the key. 0: not known. */
 		if (mapped)

@@ -98,6 +98,7 @@ static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unw
 	r->uprobes = env->uprobes;
 	r->n_replaced = env->n_replaced;
 	r->owner = owner_of_task();
+	r->jit_written = env->jit_written;
 	for (__u32 i = 0; i < KILN_REPLACED_MAX; i++) {
 		if (i >= env->n_replaced)
 			break;

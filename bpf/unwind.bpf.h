@@ -77,7 +77,7 @@ struct unwind_env {
 	struct unwind_frame f;
 	__u32 tgid, size; /* size: which map holds the process, or 0 */
 	/* Of a raw sample, see struct kiln_raw_record. */
-	__u32 is_compat, n_replaced;
+	__u32 is_compat, n_replaced, jit_written, pad;
 	__u64 uprobes;
 	struct kiln_replaced replaced[KILN_REPLACED_MAX];
 	__u64 hit_begin, hit_len; /* the mapping found last: callers often share it */

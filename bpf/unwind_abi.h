@@ -42,7 +42,9 @@ struct unwind_head {
 	__u32 index_off;
 	__u32 rows_off;
 	__u32 size; /* of the blob */
-	__u32 reserved[5];
+	/* Of code made at run time: low half of the size of its jitdump, and descriptions that were refused. */
+	__u32 jit_written, jit_refused;
+	__u32 reserved[3];
 };
 _Static_assert(sizeof(struct unwind_head) == 64, "format");
 

@@ -70,6 +70,7 @@ void bounds_count(struct quality *sums, const struct bounded *b)
 			      s.drain.mappings_dropped;
 	sums->full_rescans = s.rescan.full;
 	sums->full_tables = s.tables.no_room + s.tables.files_full;
+	sums->jit_refused = s.tables.jit_refused;
 	sums->full_stacks = s.drain.raw_dropped;
 	sums->full_cgroups = s.cgroups.refused;
 	sums->full_ksyms = s.ksyms.refused;
@@ -123,6 +124,7 @@ static void log_kept(const struct all_stats *s)
 	X(tables, no_room)                                                                         \
 	X(tables, files_full)                                                                      \
 	X(tables, queue_full)                                                                      \
+	X(tables, jit_refused)                                                                     \
 	X(maps, full)                                                                              \
 	X(maps, cut)                                                                               \
 	X(feed, refused)                                                                           \

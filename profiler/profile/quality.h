@@ -78,6 +78,7 @@ const char *loss_cure(enum loss_reason r);
 	X(full_mappings)    /* mappings forgotten before their time, or refused */                 \
 	X(full_rescans)	    /* processes whose /proc should have been read again */                \
 	X(full_tables)	    /* unwind tables that had to wait: all others were in use */           \
+	X(jit_refused)	    /* descriptions of code made at run time: malformed, or too many */    \
 	X(full_stacks)	    /* stacks that came faster than they could be walked */                \
 	X(full_cgroups)	    /* cgroups without names */                                            \
 	X(full_ksyms)	    /* code that came into the kernel and got no name */                   \

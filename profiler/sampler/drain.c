@@ -179,6 +179,7 @@ static int add_raw(struct drain *d, const struct kiln_raw_record *rec)
 	memcpy(r->stack, rec->stack, rec->head.n);
 	r->is_compat = rec->is_compat;
 	r->in_kernel = rec->in_kernel;
+	r->jit_written = rec->jit_written;
 	r->uprobes = rec->uprobes;
 	r->owner = rec->owner;
 	if (!r->is_compat)

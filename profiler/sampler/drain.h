@@ -78,6 +78,8 @@ struct raw_sample {
 	enum unwind_end why; /* why the kernel half stopped */
 	bool is_compat;	     /* 32-bit code */
 	bool in_kernel;	     /* the sample hit the kernel */
+	uint32_t
+		jit_written; /* low half of the size of the process's jitdump; 0: none, or unknown */
 	uint64_t
 		uprobes; /* the process's page of probes, where uretprobes are on the stack, or 0 */
 	uint64_t regs[UNWIND_REGS];

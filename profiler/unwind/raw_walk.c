@@ -29,6 +29,7 @@ struct waiting {
 	struct raw_sample *raw;
 	uint32_t file; /* the file whose table is missing; FILE_NONE: waits for a rescan */
 	uint64_t file_off;
+	bool is_jit; /* the file is a jitdump, whose table is older than the sample */
 };
 
 struct raw_walk {
@@ -53,6 +54,9 @@ struct raw_walk {
 	bool no_room;	 /* it met a table that has no room */
 	uint32_t lacks;	 /* a file whose table is still missing, or FILE_NONE */
 	uint64_t lacks_off;
+	bool lacks_jit; /* see struct waiting */
+	bool may_wait;
+	bool old_jit; /* it went by a table that is older than the sample */
 	struct raw_walk_stats stats;
 };
 
@@ -213,7 +217,36 @@ static enum unwind_in anon_place(struct raw_walk *s, const struct place *place)
 		return UNWIND_IN_JIT;
 	s->lacks = place->file;
 	s->lacks_off = place->file_off;
+	s->lacks_jit = false;
 	return UNWIND_IN_NO_TABLE;
+}
+
+static enum feed_place jit_table(struct raw_walk *s, uint32_t dump, const struct raw_sample *r,
+				 const void **table)
+{
+	return unwind_feed_jit(s->feed, dump, r->time_ns, r->jit_written, table);
+}
+
+/* Code that a jitdump may describe. When the sample waits no longer, an older table does, too. */
+static enum unwind_in jit_place(struct raw_walk *s, const struct place *place, uint64_t va,
+				const void **table)
+{
+	const struct proc_image *image =
+		procs_image(s->procs, (pid_t)s->now->tgid, s->now->time_ns);
+	enum feed_place found;
+
+	if (!image || image->jitdump == FILE_NONE || s->now->is_compat)
+		return anon_place(s, place);
+	found = jit_table(s, image->jitdump, s->now, table);
+	if (found == FEED_SOON && s->may_wait) {
+		s->lacks = image->jitdump;
+		s->lacks_jit = true;
+		return UNWIND_IN_NO_TABLE;
+	}
+	if (found > FEED_SOON || !*table || unwind_table_rule(*table, va).cfa == UNWIND_CFA_NONE)
+		return anon_place(s, place);
+	s->old_jit |= found == FEED_SOON;
+	return UNWIND_IN_TABLE;
 }
 
 static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, uint64_t *elf_va)
@@ -224,8 +257,9 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 	uint32_t file;
 
 	procs_resolve(s->procs, (pid_t)s->now->tgid, s->now->time_ns, va, &place);
+	*elf_va = va;
 	if (place.kind == PLACE_ANON)
-		return anon_place(s, &place);
+		return jit_place(s, &place, va, table);
 	if (place.kind != PLACE_FILE && place.kind != PLACE_VDSO)
 		return UNWIND_IN_NOTHING;
 	if (place.kind == PLACE_VDSO && s->now->is_compat)
@@ -240,6 +274,7 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 	case FEED_SOON:
 		s->lacks = file;
 		s->lacks_off = place.file_off;
+		s->lacks_jit = false;
 		return UNWIND_IN_NO_TABLE;
 	case FEED_NO_ROOM:
 		s->no_room = true;
@@ -311,7 +346,7 @@ static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint
 	static const struct table_walk_ops ops = {.place = table_place, .read = read_stack};
 	enum unwind_end end;
 
-	s->past_slice = s->guessed = s->no_room = false;
+	s->past_slice = s->guessed = s->no_room = s->old_jit = false;
 	s->lacks = FILE_NONE;
 	end = s->now->is_compat ? walk_compat(&ops, s, frames, n)
 				: table_walk(&ops, s, s->now->regs, frames, UNWIND_FRAMES_MAX, n);
@@ -349,6 +384,7 @@ static bool walk_one(struct raw_walk *s, struct raw_sample *r, bool may_wait)
 	uint32_t n = 0;
 
 	s->now = r;
+	s->may_wait = may_wait;
 	if (is_exec(r)) { /* its user stack is gone with the old program */
 		window_add_user_stack(r->into, r->word, NULL, 0, UNWIND_END_ROOT);
 		free(r);
@@ -365,6 +401,7 @@ static bool walk_one(struct raw_walk *s, struct raw_sample *r, bool may_wait)
 	/* Out of memory: the stack counts as missing. */
 	window_add_user_stack(r->into, r->word, frames, n, end);
 	s->stats.by_tables++;
+	s->stats.old_jit += s->old_jit;
 	s->stats.complete += end == UNWIND_END_ROOT;
 	s->stats.why[r->why]++;
 	free(r);
@@ -374,6 +411,11 @@ static bool walk_one(struct raw_walk *s, struct raw_sample *r, bool may_wait)
 static size_t bytes_of(const struct raw_sample *r)
 {
 	return sizeof(*r) + r->stack_len;
+}
+
+static struct waiting waiting_for(const struct raw_walk *s, struct raw_sample *r)
+{
+	return (struct waiting){r, s->lacks, s->lacks_off, s->lacks_jit};
 }
 
 /* True if a sample still waits in vain. Most samples wait for the same file as the one before,
@@ -387,7 +429,9 @@ static bool still_lacks(struct raw_walk *s, const struct waiting *w, uint32_t *l
 		return rescan_is_due(s->rescan, (pid_t)w->raw->tgid);
 	if (w->file == *lacking)
 		return true;
-	if (unwind_feed_place(s->feed, w->file, w->file_off, &table, &va_minus_off) != FEED_SOON)
+	if (w->is_jit ? jit_table(s, w->file, w->raw, &table) != FEED_SOON
+		      : unwind_feed_place(s->feed, w->file, w->file_off, &table, &va_minus_off) !=
+				FEED_SOON)
 		return false;
 	*lacking = w->file;
 	return true;
@@ -411,7 +455,7 @@ static void walk_waiting(struct raw_walk *s, const struct window *ending)
 			s->stats.late += late && s->lacks != FILE_NONE;
 			s->waiting_bytes -= bytes;
 		} else {
-			s->waiting.data[kept++] = (struct waiting){w.raw, s->lacks, s->lacks_off};
+			s->waiting.data[kept++] = waiting_for(s, w.raw);
 		}
 	}
 	s->waiting.len = kept;
@@ -440,7 +484,7 @@ void raw_walk_run(struct raw_walk *s, struct drain *d)
 			s->stats.crowded += !room && s->lacks != FILE_NONE;
 			continue;
 		}
-		s->waiting.data[s->waiting.len++] = (struct waiting){r, s->lacks, s->lacks_off};
+		s->waiting.data[s->waiting.len++] = waiting_for(s, r);
 		s->waiting_bytes += bytes_of(r);
 		s->stats.waited++;
 	}

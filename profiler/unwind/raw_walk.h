@@ -50,6 +50,7 @@ void raw_walk_finish(struct raw_walk *s, const struct window *w);
 	X(waited)	/* waited for a table */                                                   \
 	X(late)		/* of these, gave up: the window ended, or after a time */                 \
 	X(crowded)	/* of these, gave up: too much was waiting */                              \
+	X(old_jit) /* of by_tables: by a table of code made at run time older than the sample */   \
 	X(tables_full)	/* of by_libunwind: no room for more tables, all are in use */             \
 	X(objects_full) /* files not given to libunwind: the program maps too many */              \
 	X(owners_full)	/* lost: samples of too many users' processes came at once */

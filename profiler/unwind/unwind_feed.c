@@ -27,6 +27,9 @@
 #define CROWDED_MAX (1u << 16)
 /* Interval of tries whether there is room now. */
 #define CROWDED_NS 10000000000ull
+/* Interval of looks whether a JIT compiler has begun to write. */
+#define YOUNG_MAX (1u << 12)
+#define YOUNG_NS  500000000ull
 
 struct unwind_feed {
 	struct unwind_tables *tables;
@@ -41,6 +44,8 @@ struct unwind_feed {
 	bool files_pending, queue_full; /* reasons for `waiting` */
 	VEC(pid_t) crowded;		/* there was no room for them */
 	uint64_t crowded_ns;		/* when the first of them came or was tried again */
+	VEC(pid_t) young;		/* their jitdumps had no code so far */
+	uint64_t young_ns;		/* as crowded_ns */
 	uint64_t sweeps;		/* sweeps of the file table seen so far */
 	uint64_t refused;
 	VEC(struct unwind_region) regions;
@@ -110,6 +115,7 @@ void unwind_feed_free(struct unwind_feed *f)
 	htab_release(&f->dirty_index);
 	vec_release(&f->waiting);
 	vec_release(&f->crowded);
+	vec_release(&f->young);
 	vec_release(&f->regions);
 	vec_release(&f->numbers);
 	free(f);
@@ -179,6 +185,21 @@ static enum wanted want_by(struct unwind_feed *f, uint32_t number, const struct 
 	default:
 		return WANT_NEVER;
 	}
+}
+
+/* Asks for a newer table of a jitdump, if there may be one. */
+static void renew_jit(struct unwind_feed *f, uint32_t dump)
+{
+	struct file_view v;
+	struct sym_file what;
+
+	if (!unwind_tables_may_renew(f->tables, number_of(dump)))
+		return;
+	files_get(f->files, dump, &v);
+	what = file_view_sym(&v);
+	if (!v.err)
+		unwind_tables_renew(f->tables, number_of(dump), &what);
+	files_release_fd(f->files, dump);
 }
 
 /* Asks for the table of a file. */
@@ -305,6 +326,34 @@ static void describe_anon(struct unwind_feed *f, const struct proc_mapping *live
 			describe_by(f, near[1], &f->regions.data[i]);
 }
 
+/* Looks again later whether there is code in a jitdump. */
+static void note_young(struct unwind_feed *f, pid_t tgid, uint32_t dump)
+{
+	renew_jit(f, dump);
+	for (size_t i = 0; i < f->young.len; i++)
+		if (f->young.data[i] == tgid)
+			return;
+	if (!f->young.len)
+		f->young_ns = boottime_ns();
+	if (f->young.len == YOUNG_MAX || vec_push(&f->young, tgid))
+		f->refused++; /* walked by frame pointers until its mappings change */
+}
+
+/* Code that a jitdump describes is walked in user space, which knows how new the table is. */
+static void describe_jit(struct unwind_feed *f, pid_t tgid, uint32_t dump, size_t n)
+{
+	uint32_t number = number_of(dump);
+
+	if (unwind_tables_state(f->tables, number) == TABLE_NONE) {
+		if (unwind_tables_error(f->tables, number) == -EAGAIN)
+			note_young(f, tgid, dump);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (f->regions.data[i].slot == UNWIND_SLOT_JIT)
+			f->regions.data[i].slot = UNWIND_SLOT_NONE;
+}
+
 /* Notes the files of these mappings. 0, -ENOSPC or -ENOMEM. */
 static int note_files(struct unwind_feed *f, pid_t tgid, const struct proc_mapping *live, size_t n)
 {
@@ -336,6 +385,7 @@ static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 	size_t n;
 	uint32_t version, key = (uint32_t)tgid;
 	const struct proc_mapping *live = procs_live(procs, tgid, &n, &version);
+	const struct proc_image *image;
 	bool complete = true;
 	int err = 0;
 
@@ -353,6 +403,9 @@ static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 		if (live[i].file == FILE_NONE)
 			describe_anon(f, live, n, i);
 	leave_compat(f, live, n);
+	image = procs_image(procs, tgid, boottime_ns());
+	if (image && image->jitdump != FILE_NONE)
+		describe_jit(f, tgid, image->jitdump, n);
 	if (f->reported_fd < 0 || version)
 		err = unwind_maps_set(f->maps, tgid, version, f->regions.data, n);
 	/* Its mappings must be reported again, and soon. */
@@ -387,6 +440,18 @@ static void mark_crowded(struct unwind_feed *f)
 		mark(f, f->crowded.data[i]); /* those that come back are put before i */
 }
 
+/* Marks processes whose jitdumps had no code: they may have some now. */
+static void mark_young(struct unwind_feed *f)
+{
+	size_t n = f->young.len;
+
+	if (!n || boottime_ns() - f->young_ns < YOUNG_NS)
+		return;
+	f->young.len = 0;
+	for (size_t i = 0; i < n; i++)
+		mark(f, f->young.data[i]);
+}
+
 static bool knows_file(void *ctx, uint32_t number)
 {
 	const struct unwind_feed *f = ctx;
@@ -413,6 +478,7 @@ void unwind_feed_run(struct unwind_feed *f, struct procs *procs)
 	table_users_each(f->users, changed, n, mark, f);
 	mark_waiting(f);
 	mark_crowded(f);
+	mark_young(f);
 	for (size_t i = 0; i < f->dirty.len; i++)
 		set_process(f, procs, f->dirty.data[i]);
 	f->dirty.len = 0;
@@ -433,16 +499,11 @@ void unwind_feed_settle(struct unwind_feed *f, struct procs *procs, int timeout_
 	unwind_feed_run(f, procs);
 }
 
-enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
-				  const void **table, uint64_t *va_minus_off)
+/* Of a file whose table is not loaded. */
+static enum feed_place place_of_state(struct unwind_feed *f, uint32_t file)
 {
-	uint32_t number = number_of(file), slot;
+	uint32_t number = number_of(file);
 
-	if (unwind_tables_get(f->tables, number, file_off, &slot, va_minus_off)) {
-		unwind_tables_touch(f->tables, number);
-		*table = unwind_tables_blob(f->tables, number);
-		return FEED_TABLE;
-	}
 	switch (unwind_tables_state(f->tables, number)) {
 	case TABLE_QUEUED:
 		unwind_tables_hurry(f->tables, number);
@@ -461,6 +522,34 @@ enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t
 	default:
 		return FEED_SOON;
 	}
+}
+
+enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
+				  const void **table, uint64_t *va_minus_off)
+{
+	uint32_t number = number_of(file), slot;
+
+	if (unwind_tables_get(f->tables, number, file_off, &slot, va_minus_off)) {
+		unwind_tables_touch(f->tables, number);
+		*table = unwind_tables_blob(f->tables, number);
+		return FEED_TABLE;
+	}
+	return place_of_state(f, file);
+}
+
+enum feed_place unwind_feed_jit(struct unwind_feed *f, uint32_t dump, uint64_t since_ns,
+				uint32_t written, const void **table)
+{
+	uint32_t number = number_of(dump);
+
+	*table = unwind_tables_blob(f->tables, number);
+	if (!*table)
+		return place_of_state(f, dump);
+	unwind_tables_touch(f->tables, number);
+	if (unwind_tables_is_as_new(f->tables, number, since_ns, written))
+		return FEED_TABLE;
+	renew_jit(f, dump);
+	return FEED_SOON;
 }
 
 bool unwind_feed_awaits(struct unwind_feed *f, uint32_t file)

@@ -57,6 +57,14 @@ enum feed_place {
 enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t file_off,
 				  const void **table, uint64_t *va_minus_off);
 
+/*
+ * The table of code made at run time, by a jitdump (a file id) as of a time (CLOCK_BOOTTIME), when it had this
+ * size (its low half; 0: unknown). FEED_SOON: a newer one is on its way; *table is the older one, or NULL.
+ * Otherwise as unwind_feed_place(); addresses in it are those of the process.
+ */
+enum feed_place unwind_feed_jit(struct unwind_feed *f, uint32_t dump, uint64_t since_ns,
+				uint32_t written, const void **table);
+
 /* True if the table of a file (a file id) is on its way. Requests nothing. */
 bool unwind_feed_awaits(struct unwind_feed *f, uint32_t file);
 

@@ -10,6 +10,7 @@
 #include "profiler/base/descriptors.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
+#include "profiler/unwind/table_entries.h"
 #include "profiler/unwind/table_loader.h"
 
 #define BUDGET_BYTES (32u << 20)
@@ -20,21 +21,13 @@
 /* A table without users counts as walked so much earlier. Not more: the next compiler may start
  * soon. */
 #define UNMAPPED_NS 60000000000ull
+/* A table of code made at run time is renewed this often at most. */
+#define RENEWAL_NS 50000000ull
 /* Interval of looking which tables were used by walks. */
 #define HARVEST_NS 100000000ull
 #define SLACK_NS   1000000000ull
 
 #define FILE_NOBODY UINT32_MAX
-
-struct entry {
-	uint32_t file;
-	enum unwind_table_state state;
-	int err;		    /* why there is no table */
-	size_t bytes;		    /* size of its table; 0: unknown */
-	uint64_t used_ns;	    /* last known use by a walk */
-	uint64_t retry_ns;	    /* do not request it before this time */
-	struct kernel_table *table; /* TABLE_LOADED */
-};
 
 struct leaving {
 	uint32_t slot;
@@ -51,8 +44,7 @@ struct news {
 struct unwind_tables {
 	struct unwind_tables_opts opts;
 	struct table_loader *loader;
-	VEC(struct entry) entries;
-	struct htab index;		     /* file -> entries */
+	struct table_entries entries;
 	uint32_t at_slot[UNWIND_TABLES_MAX]; /* file that is loaded in each slot, or FILE_NOBODY */
 	size_t bytes, n_loaded;		     /* of loaded tables that stay */
 	size_t promised, n_promised;	     /* room reserved for queued tables */
@@ -63,43 +55,9 @@ struct unwind_tables {
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
-struct needle {
-	const struct unwind_tables *t;
-	uint32_t file;
-};
-
-static bool entry_eq(const void *ctx, uint32_t id)
+static struct table_entry *find(const struct unwind_tables *t, uint32_t file)
 {
-	const struct needle *n = ctx;
-
-	return n->t->entries.data[id].file == n->file;
-}
-
-static struct entry *find(const struct unwind_tables *t, uint32_t file)
-{
-	struct needle n = {t, file};
-	uint32_t id = htab_find(&t->index, hash_u64(file), entry_eq, &n);
-
-	return id == HTAB_NONE ? NULL : &t->entries.data[id];
-}
-
-/* Keeps the entries for which `keep` is true, and all in use. */
-static void keep_entries(struct unwind_tables *t, bool (*keep)(void *ctx, const struct entry *e),
-			 void *ctx)
-{
-	size_t kept = 0;
-
-	htab_clear(&t->index);
-	for (size_t i = 0; i < t->entries.len; i++) {
-		struct entry e = t->entries.data[i];
-
-		if (e.state != TABLE_QUEUED && e.state != TABLE_LOADED && !keep(ctx, &e))
-			continue;
-		t->entries.data[kept] = e;
-		/* Capacity is there already. */
-		htab_insert(&t->index, hash_u64(e.file), (uint32_t)kept++);
-	}
-	t->entries.len = kept;
+	return table_entries_find(&t->entries, file);
 }
 
 static uint32_t users_of(const struct unwind_tables *t, uint32_t file)
@@ -107,31 +65,25 @@ static uint32_t users_of(const struct unwind_tables *t, uint32_t file)
 	return t->opts.users ? t->opts.users(t->opts.users_ctx, file) : 0;
 }
 
-static bool is_mapped(void *ctx, const struct entry *e)
+static bool is_mapped(void *ctx, const struct table_entry *e)
 {
 	return users_of(ctx, e->file) > 0;
 }
 
 /* The entry of a file. Makes it if needed; NULL on -ENOSPC or -ENOMEM. */
-static struct entry *entry_of(struct unwind_tables *t, uint32_t file)
+static struct table_entry *entry_of(struct unwind_tables *t, uint32_t file)
 {
-	struct entry fresh = {.file = file}, *e = find(t, file);
+	struct table_entry *e = find(t, file);
 
 	if (e)
 		return e;
-	if (t->entries.len >= t->opts.max_files)
-		keep_entries(t, is_mapped, t);
-	if (t->entries.len >= t->opts.max_files) {
+	if (t->entries.all.len >= t->opts.max_files)
+		table_entries_keep(&t->entries, is_mapped, t);
+	if (t->entries.all.len >= t->opts.max_files) {
 		t->stats.files_full++;
 		return NULL;
 	}
-	if (vec_push(&t->entries, fresh))
-		return NULL;
-	if (htab_insert(&t->index, hash_u64(file), (uint32_t)t->entries.len - 1)) {
-		t->entries.len--;
-		return NULL;
-	}
-	return &vec_last(&t->entries);
+	return table_entries_add(&t->entries, file);
 }
 
 /* --- which are worth their memory ------------------------------------------------------------- */
@@ -173,7 +125,7 @@ static void rank(struct unwind_tables *t, struct candidates *c)
 	if (vec_reserve(&c->v, t->n_loaded))
 		return; /* out of memory: evicts none */
 	for (uint32_t slot = 0; slot < t->opts.max_tables; slot++) {
-		const struct entry *e;
+		const struct table_entry *e;
 		struct candidate *one;
 
 		if (t->at_slot[slot] == FILE_NOBODY)
@@ -197,7 +149,8 @@ static void report(struct unwind_tables *t, uint32_t file)
 	t->news.files.data[t->news.files.len++] = file;
 }
 
-static void evict(struct unwind_tables *t, struct entry *e)
+/* Takes a table from its file. */
+static void let_go(struct unwind_tables *t, struct table_entry *e)
 {
 	struct leaving l = {e->table->slot, e->table->bytes};
 
@@ -206,6 +159,11 @@ static void evict(struct unwind_tables *t, struct entry *e)
 	t->bytes -= l.bytes;
 	t->n_loaded--;
 	kernel_table_free(steal_ptr(e->table));
+}
+
+static void evict(struct unwind_tables *t, struct table_entry *e)
+{
+	let_go(t, e);
 	e->state = TABLE_EVICTED;
 	t->stats.evicted++;
 	report(t, e->file);
@@ -245,7 +203,7 @@ static void keep_slack(struct unwind_tables *t)
 	t->slack_ns = t->now_ns;
 	rank(t, &c);
 	for (size_t i = 0; i < c.v.len && is_over(t, bytes, n); i++) {
-		struct entry *e = find(t, c.v.data[i].file);
+		struct table_entry *e = find(t, c.v.data[i].file);
 
 		if (!c.v.data[i].is_mapped && t->now_ns - e->used_ns > UNMAPPED_NS)
 			evict(t, e);
@@ -312,10 +270,9 @@ void unwind_tables_free(struct unwind_tables *t)
 	if (!t)
 		return;
 	table_loader_free(t->loader);
-	for (size_t i = 0; i < t->entries.len; i++)
-		kernel_table_free(t->entries.data[i].table);
-	vec_release(&t->entries);
-	htab_release(&t->index);
+	for (size_t i = 0; i < t->entries.all.len; i++)
+		kernel_table_free(t->entries.all.data[i].table);
+	table_entries_release(&t->entries);
 	free_news(&t->news);
 	free_news(&t->reported);
 	free(t);
@@ -323,43 +280,80 @@ void unwind_tables_free(struct unwind_tables *t)
 
 enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint32_t file)
 {
-	const struct entry *e = find(t, file);
+	const struct table_entry *e = find(t, file);
 
 	return e ? e->state : TABLE_UNKNOWN;
 }
 
 int unwind_tables_error(const struct unwind_tables *t, uint32_t file)
 {
-	const struct entry *e = find(t, file);
+	const struct table_entry *e = find(t, file);
 
 	return e && e->state == TABLE_NONE ? e->err : 0;
 }
 
-static int refuse(struct unwind_tables *t, struct entry *e)
+static int refuse(struct unwind_tables *t, struct table_entry *e)
 {
 	e->retry_ns = e->bytes > t->opts.budget_bytes ? UINT64_MAX : t->now_ns + RETRY_NS;
 	t->stats.no_room++;
 	return -ENOSPC;
 }
 
+static int request(struct unwind_tables *t, struct table_entry *e, const struct sym_file *what)
+{
+	uint64_t now = boottime_ns();
+	int err = table_loader_add(t->loader, e->file, what, e->bytes);
+
+	if (err)
+		return err;
+	e->asked_ns = now;
+	t->promised += e->bytes;
+	t->n_promised += e->bytes > 0;
+	return 0;
+}
+
 int unwind_tables_want(struct unwind_tables *t, uint32_t file, const struct sym_file *what)
 {
-	struct entry *e = entry_of(t, file);
+	struct table_entry *e = entry_of(t, file);
 	int err;
 
 	if (!e || t->now_ns < e->retry_ns)
 		return -ENOSPC;
-	if (e->state == TABLE_QUEUED || e->state == TABLE_LOADED)
+	if (e->state == TABLE_QUEUED || e->state == TABLE_LOADED || e->is_renewed)
 		return 0;
 	if (e->bytes && !make_room(t, e->bytes, 1, false))
 		return refuse(t, e);
-	err = table_loader_add(t->loader, file, what, e->bytes);
-	if (err)
-		return err;
-	t->promised += e->bytes;
-	t->n_promised += e->bytes > 0;
-	e->state = TABLE_QUEUED;
-	return 0;
+	err = request(t, e, what);
+	if (!err)
+		e->state = TABLE_QUEUED;
+	return err;
+}
+
+bool unwind_tables_may_renew(const struct unwind_tables *t, uint32_t file)
+{
+	const struct table_entry *e = find(t, file);
+
+	return e && !e->is_renewed && boottime_ns() >= e->renewal_ns &&
+	       (e->state == TABLE_LOADED || (e->state == TABLE_NONE && e->err == -EAGAIN));
+}
+
+int unwind_tables_renew(struct unwind_tables *t, uint32_t file, const struct sym_file *what)
+{
+	struct table_entry *e = find(t, file);
+	int err = e ? request(t, e, what) : -ENOENT;
+
+	if (!err)
+		e->is_renewed = true;
+	return err;
+}
+
+bool unwind_tables_is_as_new(const struct unwind_tables *t, uint32_t file, uint64_t since_ns,
+			     uint32_t written)
+{
+	const struct table_entry *e = find(t, file);
+	const struct unwind_head *head = e && e->table ? e->table->blob : NULL;
+
+	return head && (e->as_of_ns >= since_ns || (written && written == head->jit_written));
 }
 
 bool unwind_tables_has_queue(struct unwind_tables *t)
@@ -373,7 +367,7 @@ bool unwind_tables_has_queue(struct unwind_tables *t)
 bool unwind_tables_get(const struct unwind_tables *t, uint32_t file, uint64_t file_off,
 		       uint32_t *slot, uint64_t *va_minus_off)
 {
-	const struct entry *e = find(t, file);
+	const struct table_entry *e = find(t, file);
 	const struct kernel_table *k = e ? e->table : NULL;
 
 	for (uint32_t i = 0; k && i < k->n_segs; i++) {
@@ -392,7 +386,7 @@ bool unwind_tables_get(const struct unwind_tables *t, uint32_t file, uint64_t fi
 bool unwind_tables_find_code(const struct unwind_tables *t, uint32_t file, uint64_t elf_va,
 			     uint32_t *slot, uint64_t *file_off)
 {
-	const struct entry *e = find(t, file);
+	const struct table_entry *e = find(t, file);
 	const struct kernel_table *k = e ? e->table : NULL;
 
 	for (uint32_t i = 0; k && i < k->n_segs; i++) {
@@ -409,7 +403,7 @@ bool unwind_tables_find_code(const struct unwind_tables *t, uint32_t file, uint6
 
 void unwind_tables_touch(struct unwind_tables *t, uint32_t file)
 {
-	struct entry *e = find(t, file);
+	struct table_entry *e = find(t, file);
 
 	if (e)
 		e->used_ns = t->now_ns;
@@ -417,7 +411,7 @@ void unwind_tables_touch(struct unwind_tables *t, uint32_t file)
 
 const void *unwind_tables_blob(const struct unwind_tables *t, uint32_t file)
 {
-	const struct entry *e = find(t, file);
+	const struct table_entry *e = find(t, file);
 
 	return e && e->table ? e->table->blob : NULL;
 }
@@ -427,8 +421,20 @@ void unwind_tables_hurry(struct unwind_tables *t, uint32_t file)
 	table_loader_hurry(t->loader, file);
 }
 
-static void take_loaded(struct unwind_tables *t, struct entry *e, struct kernel_table *table)
+static void count_refused(struct unwind_tables *t, struct table_entry *e,
+			  const struct unwind_head *head)
 {
+	if (head->jit_refused > e->jit_refused)
+		t->stats.jit_refused += head->jit_refused - e->jit_refused;
+	e->jit_refused = head->jit_refused;
+}
+
+static void take_loaded(struct unwind_tables *t, struct table_entry *e, struct kernel_table *table)
+{
+	if (e->table)
+		let_go(t, e);
+	count_refused(t, e, table->blob);
+	e->as_of_ns = e->asked_ns;
 	e->state = TABLE_LOADED;
 	e->table = table;
 	t->at_slot[table->slot] = e->file;
@@ -439,33 +445,55 @@ static void take_loaded(struct unwind_tables *t, struct entry *e, struct kernel_
 }
 
 /* Handles a table that came when there was no room. It can be requested again when there is. */
-static void take_homeless(struct unwind_tables *t, struct entry *e, int err)
+static void take_homeless(struct unwind_tables *t, struct table_entry *e, int err)
 {
+	if (e->table) {
+		t->stats.no_room++;
+		return; /* the older one stays */
+	}
 	e->state = TABLE_EVICTED;
 	if (err == -EBUSY || !make_room(t, e->bytes, 1, false))
 		refuse(t, e);
 }
 
+static void take_none(struct unwind_tables *t, struct table_entry *e, int err)
+{
+	if (e->table)
+		let_go(t, e);
+	t->stats.none += e->state != TABLE_NONE;
+	t->stats.failed += err == -ECONNABORTED;
+	e->state = TABLE_NONE;
+	e->err = err;
+}
+
+/* Reading a jitdump again takes a tenth of the thread's time at most. */
+static void end_renewal(struct table_entry *e)
+{
+	uint64_t now = boottime_ns(), took = now - e->asked_ns;
+
+	e->renewal_ns = now + (took > RENEWAL_NS / 10 ? took * 10 : RENEWAL_NS);
+	e->is_renewed = false;
+}
+
 static void take(struct unwind_tables *t, const struct loaded *l)
 {
-	struct entry *e = find(t, l->file); /* queued files are never forgotten */
+	struct table_entry *e = find(t, l->file); /* queued files are never forgotten */
+	bool had_table = e->table;
 
 	t->promised -= e->bytes;
 	t->n_promised -= e->bytes > 0;
 	e->bytes = l->bytes ?: e->bytes;
 	e->err = 0;
 	e->used_ns = t->now_ns;
-	if (l->table) {
+	if (l->table)
 		take_loaded(t, e, l->table);
-	} else if (l->err == -ENOSPC || l->err == -EBUSY) {
+	else if (l->err == -ENOSPC || l->err == -EBUSY)
 		take_homeless(t, e, l->err);
-	} else {
-		e->state = TABLE_NONE;
-		e->err = l->err;
-		t->stats.none++;
-		t->stats.failed += l->err == -ECONNABORTED;
-	}
-	report(t, l->file);
+	else
+		take_none(t, e, l->err);
+	end_renewal(e);
+	if (!had_table || !e->table)
+		report(t, l->file);
 }
 
 /* Reports what was evicted so far. What is evicted from now on is reported, and may be released,
@@ -512,7 +540,7 @@ struct known {
 	void *ctx;
 };
 
-static bool is_known(void *ctx, const struct entry *e)
+static bool is_known(void *ctx, const struct table_entry *e)
 {
 	const struct known *k = ctx;
 
@@ -524,13 +552,13 @@ void unwind_tables_forget(struct unwind_tables *t, bool (*known)(void *ctx, uint
 {
 	struct known k = {known, ctx};
 
-	for (size_t i = 0; i < t->entries.len; i++) {
-		struct entry *e = &t->entries.data[i];
+	for (size_t i = 0; i < t->entries.all.len; i++) {
+		struct table_entry *e = &t->entries.all.data[i];
 
 		if (e->state == TABLE_LOADED && !known(ctx, e->file))
 			evict(t, e);
 	}
-	keep_entries(t, is_known, &k);
+	table_entries_keep(&t->entries, is_known, &k);
 }
 
 bool unwind_tables_settle(struct unwind_tables *t, int timeout_ms)
@@ -546,7 +574,7 @@ void unwind_tables_stats(struct unwind_tables *t, struct unwind_tables_stats *ou
 	*out = t->stats;
 	out->loaded = t->n_loaded;
 	out->bytes = l.bytes;
-	out->files = t->entries.len;
+	out->files = t->entries.all.len;
 	out->queue_full = l.queue_full;
 	out->cache = l.cache;
 }

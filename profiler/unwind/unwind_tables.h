@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "bpf/unwind_abi.h"
+#include "profiler/unwind/table_state.h"
 #include "profiler/unwind/unwind_cache.h"
 
 struct sym_file;
@@ -43,14 +44,6 @@ struct unwind_tables_opts {
 int unwind_tables_new(struct unwind_tables **out, const struct unwind_tables_opts *opts);
 void unwind_tables_free(struct unwind_tables *t);
 
-enum unwind_table_state {
-	TABLE_UNKNOWN, /* never requested with a descriptor, or forgotten */
-	TABLE_QUEUED,
-	TABLE_LOADED,
-	TABLE_NONE,    /* the file has no usable call frame information */
-	TABLE_EVICTED, /* or there was no room; a request loads it if there is room now */
-};
-
 /* State of a file's table. `file` is the caller's number of the file. */
 enum unwind_table_state unwind_tables_state(const struct unwind_tables *t, uint32_t file);
 
@@ -77,6 +70,22 @@ bool unwind_tables_get(const struct unwind_tables *t, uint32_t file, uint64_t fi
  * segment. False: not loaded, or no such segment. */
 bool unwind_tables_find_code(const struct unwind_tables *t, uint32_t file, uint64_t elf_va,
 			     uint32_t *slot, uint64_t *file_off);
+
+/*
+ * Tables of code made at run time come from a jitdump, which grows. They describe addresses of the process, so
+ * they have no segments, and only user space walks by them.
+ */
+
+/* True if a newer table may be requested now: there is a table, or the dump had no code so far (-EAGAIN), and
+ * the last request was not a moment ago. */
+bool unwind_tables_may_renew(const struct unwind_tables *t, uint32_t file);
+/* Requests a newer table. The one that is there stays until the newer one comes. Errors as from
+ * unwind_tables_want(). */
+int unwind_tables_renew(struct unwind_tables *t, uint32_t file, const struct sym_file *what);
+/* True if the loaded table was requested at this time (CLOCK_BOOTTIME) or later, or made of a dump of this size
+ * (its low half; 0: unknown). */
+bool unwind_tables_is_as_new(const struct unwind_tables *t, uint32_t file, uint64_t since_ns,
+			     uint32_t written);
 
 /* Reports that a walk in user space used the table. */
 void unwind_tables_touch(struct unwind_tables *t, uint32_t file);
@@ -113,6 +122,7 @@ struct unwind_tables_stats {
 	uint64_t evicted;
 	uint64_t no_room; /* requests refused for a second: all others are in use */
 	uint64_t files_full, queue_full;
+	uint64_t jit_refused; /* descriptions in jitdumps: malformed, or over a cap */
 	struct unwind_cache_stats cache;
 	uint64_t none;	 /* files without a table */
 	uint64_t failed; /* of these, files on which the reader failed */

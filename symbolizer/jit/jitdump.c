@@ -7,14 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "profiler/base/buf.h"
-#include "profiler/base/bytes.h"
 #include "profiler/base/cleanup.h"
-#include "profiler/base/hash.h"
 #include "profiler/base/io.h"
-#include "profiler/base/strtab.h"
 #include "profiler/base/text.h"
-#include "profiler/base/vec.h"
+#include "symbolizer/jit/jitdump_priv.h"
 
 /* A server that runs for weeks makes some hundred thousand functions. The index needs 64 MB at
  * most. */
@@ -30,19 +26,17 @@
 #define LINES_BYTES_MAX (4u << 20)
 /* Functions to look at for one address. Many may have followed each other at one place. */
 #define STEPS_MAX 65536
-#define WINDOW	  65536
 
 /* III: "JiTD". If it reads backwards, the file is of the other byte order. */
 #define MAGIC		    0x4a695444u
 #define HEADER_BYTES	    40
 #define FLAG_ARCH_TIMESTAMP 1u /* times are a processor counter, which samples do not have */
 
-enum { CODE_LOAD, CODE_MOVE, CODE_DEBUG_INFO };
-#define RECORD_BYTES 16 /* IV: id, total_size, timestamp */
-#define LOAD_BYTES   (RECORD_BYTES + 40)
-#define MOVE_BYTES   (RECORD_BYTES + 48)
-#define DEBUG_BYTES  (RECORD_BYTES + 16)
-#define ENTRY_BYTES  16 /* VII: code_addr, line, discrim, and a name */
+enum { CODE_LOAD, CODE_MOVE, CODE_DEBUG_INFO, CODE_CLOSE, CODE_UNWINDING_INFO };
+#define LOAD_BYTES  (JITDUMP_RECORD_BYTES + 40)
+#define MOVE_BYTES  (JITDUMP_RECORD_BYTES + 48)
+#define DEBUG_BYTES (JITDUMP_RECORD_BYTES + 16)
+#define ENTRY_BYTES 16 /* VII: code_addr, line, discrim, and a name */
 
 /*
  * perf inject puts an ELF header before the code. V8 and LLVM add that header's size to the
@@ -51,47 +45,9 @@ enum { CODE_LOAD, CODE_MOVE, CODE_DEBUG_INFO };
  */
 #define LINE_SHIFT 0x40
 
-struct code {
-	uint64_t start, end;
-	uint64_t max_end;   /* largest end of this function and those before it */
-	uint64_t since_ns;  /* CLOCK_MONOTONIC */
-	uint64_t index;	    /* code_index */
-	uint64_t load_off;  /* of the CODE_LOAD record in the file */
-	uint64_t lines_off; /* of the CODE_DEBUG_INFO record, 0: none */
-};
-
-struct line {
-	uint64_t offset; /* in the function */
-	uint32_t line, file;
-};
-
-struct jitdump {
-	/* Either the bytes, or the file and the part of it that was read last. */
-	const uint8_t *data;
-	int fd;
-	uint64_t size, window_off;
-	size_t window_len;
-	uint8_t *window;
-
-	bool timeless; /* times are of another clock */
-	bool unshifted, lineless;
-	VEC(struct code) codes; /* sorted by start, then time, then place in the file */
-	/* From code_index to code, while reading; holds the first so many codes. */
-	struct htab by_index;
-	uint32_t indexed;
-	size_t skipped;
-
-	/* Of the last answer. */
-	struct buf name;
-	uint64_t lines_of;
-	VEC(struct line) lines;
-	struct strtab *files;
-};
-
 /* --- bytes ------------------------------------------------------------------------------------ */
 
-/* Returns up to len bytes at off, len at most WINDOW. Valid until the next call. */
-static struct bytes fetch(struct jitdump *j, uint64_t off, uint64_t len)
+struct bytes jitdump_fetch(struct jitdump *j, uint64_t off, uint64_t len)
 {
 	ssize_t n;
 
@@ -102,7 +58,7 @@ static struct bytes fetch(struct jitdump *j, uint64_t off, uint64_t len)
 	if (j->data)
 		return bytes_of(j->data + off, len);
 	if (off < j->window_off || off + len > j->window_off + j->window_len) {
-		n = io_pread(j->fd, j->window, WINDOW, off);
+		n = io_pread(j->fd, j->window, JITDUMP_WINDOW, off);
 		j->window_off = off;
 		j->window_len = n > 0 ? (size_t)n : 0;
 	}
@@ -113,15 +69,11 @@ static struct bytes fetch(struct jitdump *j, uint64_t off, uint64_t len)
 
 /* --- the index -------------------------------------------------------------------------------- */
 
-struct record {
-	uint64_t off, len, t_ns;
-	uint32_t id;
-	struct bytes b; /* the fixed part after the record header */
-};
-
 struct reader {
 	struct jitdump *j;
-	uint64_t lines_off, lines_addr; /* a CODE_DEBUG_INFO record precedes its function */
+	/* Both kinds of records precede their function. */
+	uint64_t lines_off, lines_addr;
+	uint64_t unwind_off;
 };
 
 struct index_needle {
@@ -137,7 +89,7 @@ static bool index_eq(const void *ctx, uint32_t id)
 }
 
 /* Code of length 0 is allowed (V), but it covers no address. */
-static int add_code(struct jitdump *j, struct code code, uint64_t len)
+static int add_code(struct jitdump *j, struct jit_code code, uint64_t len)
 {
 	code.end = code.start + len;
 	if (!len)
@@ -152,9 +104,9 @@ static int add_code(struct jitdump *j, struct code code, uint64_t len)
 }
 
 /* V: pid, tid, vma, code_addr, code_size, code_index. LLVM leaves vma 0. */
-static int take_load(struct reader *r, struct record *rec)
+static int take_load(struct reader *r, struct jit_record *rec)
 {
-	struct code code = {.since_ns = rec->t_ns, .load_off = rec->off};
+	struct jit_code code = {.since_ns = rec->t_ns, .load_off = rec->off};
 	uint64_t len;
 
 	bytes_skip(&rec->b, 4 + 4 + 8);
@@ -163,7 +115,8 @@ static int take_load(struct reader *r, struct record *rec)
 	code.index = bytes_u64(&rec->b);
 	if (r->lines_off && r->lines_addr == code.start)
 		code.lines_off = r->lines_off;
-	r->lines_off = 0;
+	code.unwind_off = r->unwind_off;
+	r->lines_off = r->unwind_off = 0;
 	if (!rec->b.bad)
 		return add_code(r->j, code, len);
 	r->j->skipped++;
@@ -177,7 +130,7 @@ static int find_index(struct jitdump *j, uint64_t index, uint32_t *id)
 	struct index_needle n = {j, index};
 
 	for (; j->indexed < j->codes.len; j->indexed++) {
-		const struct code *c = &j->codes.data[j->indexed];
+		const struct jit_code *c = &j->codes.data[j->indexed];
 		struct index_needle same = {j, c->index};
 		uint32_t old = htab_find(&j->by_index, hash_u64(c->index), index_eq, &same);
 		int err;
@@ -193,11 +146,11 @@ static int find_index(struct jitdump *j, uint64_t index, uint32_t *id)
 }
 
 /* VI: pid, tid, vma, old_code_addr, new_code_addr, code_size, code_index. */
-static int take_move(struct reader *r, struct record *rec)
+static int take_move(struct reader *r, struct jit_record *rec)
 {
 	struct jitdump *j = r->j;
 	uint64_t start, len, index;
-	struct code code;
+	struct jit_code code;
 	uint32_t id;
 	int err;
 
@@ -219,7 +172,7 @@ static int take_move(struct reader *r, struct record *rec)
 }
 
 /* VII: code_addr, nr_entry, entries. It precedes the CODE_LOAD of its function. */
-static void take_debug_info(struct reader *r, struct record *rec)
+static void take_debug_info(struct reader *r, struct jit_record *rec)
 {
 	uint64_t n, first;
 
@@ -231,7 +184,7 @@ static void take_debug_info(struct reader *r, struct record *rec)
 		r->j->unshifted = true;
 }
 
-static int take_record(struct reader *r, struct record *rec)
+static int take_record(struct reader *r, struct jit_record *rec)
 {
 	switch (rec->id) {
 	case CODE_LOAD:
@@ -241,24 +194,26 @@ static int take_record(struct reader *r, struct record *rec)
 	case CODE_DEBUG_INFO:
 		take_debug_info(r, rec);
 		return 0;
-	default: /* CODE_CLOSE, unwinding information, and unknown records */
+	case CODE_UNWINDING_INFO:
+		r->unwind_off = rec->off;
+		return 0;
+	default: /* CODE_CLOSE, and unknown records */
 		return 0;
 	}
 }
 
-/* False if there is no complete record. */
-static bool next_record(struct jitdump *j, struct record *rec, uint64_t off)
+bool jitdump_record(struct jitdump *j, struct jit_record *rec, uint64_t off)
 {
-	struct bytes b = fetch(j, off, MOVE_BYTES);
+	struct bytes b = jitdump_fetch(j, off, MOVE_BYTES);
 
 	rec->off = off;
 	rec->id = bytes_u32(&b);
 	rec->len = bytes_u32(&b);
 	rec->t_ns = bytes_u64(&b);
-	if (b.bad || rec->len < RECORD_BYTES || rec->len > j->size - off)
+	if (b.bad || rec->len < JITDUMP_RECORD_BYTES || rec->len > j->size - off)
 		return false;
-	if (bytes_left(&b) > rec->len - RECORD_BYTES)
-		b.end = b.p + (rec->len - RECORD_BYTES);
+	if (bytes_left(&b) > rec->len - JITDUMP_RECORD_BYTES)
+		b.end = b.p + (rec->len - JITDUMP_RECORD_BYTES);
 	rec->b = b;
 	return true;
 }
@@ -266,10 +221,10 @@ static bool next_record(struct jitdump *j, struct record *rec, uint64_t off)
 static int read_records(struct jitdump *j, uint64_t off)
 {
 	struct reader r = {.j = j};
-	struct record rec;
+	struct jit_record rec;
 	int err = 0;
 
-	for (size_t n = 0; next_record(j, &rec, off) && !err; n++) {
+	for (size_t n = 0; jitdump_record(j, &rec, off) && !err; n++) {
 		if (n == RECORDS_MAX) {
 			j->skipped++;
 			break;
@@ -283,7 +238,7 @@ static int read_records(struct jitdump *j, uint64_t off)
 
 static int code_cmp(const void *pa, const void *pb)
 {
-	const struct code *a = pa, *b = pb;
+	const struct jit_code *a = pa, *b = pb;
 
 	if (a->start != b->start)
 		return a->start < b->start ? -1 : 1;
@@ -299,7 +254,7 @@ static void sort_codes(struct jitdump *j)
 	if (j->codes.len)
 		qsort(j->codes.data, j->codes.len, sizeof(*j->codes.data), code_cmp);
 	for (size_t i = 0; i < j->codes.len; i++) {
-		struct code *c = &j->codes.data[i];
+		struct jit_code *c = &j->codes.data[i];
 
 		max_end = c->end > max_end ? c->end : max_end;
 		c->max_end = max_end;
@@ -309,13 +264,14 @@ static void sort_codes(struct jitdump *j)
 /* III: magic, version, total_size, elf_mach, pad1, pid, timestamp, flags. */
 static int read_all(struct jitdump *j)
 {
-	struct bytes b = fetch(j, 0, HEADER_BYTES);
+	struct bytes b = jitdump_fetch(j, 0, HEADER_BYTES);
 	uint32_t magic = bytes_u32(&b), total_size;
 	int err;
 
 	bytes_skip(&b, 4);
 	total_size = bytes_u32(&b);
-	bytes_skip(&b, 4 + 4 + 4 + 8);
+	j->machine = bytes_u32(&b);
+	bytes_skip(&b, 4 + 4 + 8);
 	j->timeless = bytes_u64(&b) & FLAG_ARCH_TIMESTAMP;
 	if (b.bad || magic != MAGIC || total_size < HEADER_BYTES)
 		return -ENOEXEC;
@@ -338,7 +294,7 @@ static int load(struct jitdump **out, const void *data, int fd, uint64_t size)
 	j->fd = fd;
 	j->size = size;
 	j->files = strtab_new();
-	j->window = data ? NULL : malloc(WINDOW);
+	j->window = data ? NULL : malloc(JITDUMP_WINDOW);
 	err = j->files && (data || j->window) ? read_all(j) : -ENOMEM;
 	if (err)
 		return err;
@@ -362,6 +318,13 @@ int jitdump_open(struct jitdump **out, int fd)
 	return load(out, NULL, fd, (uint64_t)st.st_size);
 }
 
+bool jitdump_is(int fd)
+{
+	uint32_t magic = 0;
+
+	return io_pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == MAGIC;
+}
+
 void jitdump_drop_lines(struct jitdump *j)
 {
 	j->lineless = true;
@@ -383,9 +346,9 @@ void jitdump_free(struct jitdump *j)
 /* --- answers ---------------------------------------------------------------------------------- */
 
 /* The last function loaded at va until t_ns, else the first loaded later. NULL if there is none. */
-static const struct code *code_at(const struct jitdump *j, uint64_t t_ns, uint64_t va)
+static const struct jit_code *code_at(const struct jitdump *j, uint64_t t_ns, uint64_t va)
 {
-	const struct code *before = NULL, *after = NULL;
+	const struct jit_code *before = NULL, *after = NULL;
 	size_t lo = 0, hi = j->codes.len;
 
 	while (lo < hi) {
@@ -397,7 +360,7 @@ static const struct code *code_at(const struct jitdump *j, uint64_t t_ns, uint64
 			hi = mid;
 	}
 	for (size_t steps = 0; lo > 0 && steps < STEPS_MAX; steps++) {
-		const struct code *c = &j->codes.data[--lo];
+		const struct jit_code *c = &j->codes.data[--lo];
 
 		if (c->max_end <= va)
 			break;
@@ -405,8 +368,7 @@ static const struct code *code_at(const struct jitdump *j, uint64_t t_ns, uint64
 			continue;
 		if (c->since_ns > t_ns)
 			after = !after || c->since_ns < after->since_ns ? c : after;
-		else if (!before || c->since_ns > before->since_ns ||
-			 (c->since_ns == before->since_ns && c->load_off > before->load_off))
+		else if (!before || jit_code_is_newer(c, before))
 			before = c;
 	}
 	return before ? before : after;
@@ -415,7 +377,8 @@ static const struct code *code_at(const struct jitdump *j, uint64_t t_ns, uint64
 /* Reads a name at off, up to its NUL, the end of the record or the cap. */
 static struct bytes read_name(struct jitdump *j, uint64_t off, uint64_t end)
 {
-	struct bytes b = fetch(j, off, end - off < NAME_BYTES_MAX ? end - off : NAME_BYTES_MAX);
+	struct bytes b =
+		jitdump_fetch(j, off, end - off < NAME_BYTES_MAX ? end - off : NAME_BYTES_MAX);
 	const uint8_t *nul = bytes_left(&b) ? memchr(b.p, 0, bytes_left(&b)) : NULL;
 
 	b.bad = !nul;
@@ -424,9 +387,9 @@ static struct bytes read_name(struct jitdump *j, uint64_t off, uint64_t end)
 }
 
 /* Reads the entry at *off and moves *off behind it. -ENODATA if it is malformed. */
-static int read_line(struct jitdump *j, uint64_t *off, uint64_t end, struct line *line)
+static int read_line(struct jitdump *j, uint64_t *off, uint64_t end, struct jit_line *line)
 {
-	struct bytes b = fetch(j, *off, ENTRY_BYTES), name;
+	struct bytes b = jitdump_fetch(j, *off, ENTRY_BYTES), name;
 
 	line->offset = bytes_u64(&b);
 	line->line = bytes_u32(&b);
@@ -448,11 +411,11 @@ static int read_line(struct jitdump *j, uint64_t *off, uint64_t end, struct line
  * Takes all lines of a record or none. V8 11.3 writes freed names (of scripts whose name is no
  * plain string), so names may be garbage of any length.
  */
-static int read_lines(struct jitdump *j, struct record *rec, uint64_t code_len)
+static int read_lines(struct jitdump *j, struct jit_record *rec, uint64_t code_len)
 {
 	uint64_t base = bytes_u64(&rec->b) + (j->unshifted ? 0 : LINE_SHIFT);
 	uint64_t n = bytes_u64(&rec->b), off = rec->off + DEBUG_BYTES, end = rec->off + rec->len;
-	struct line line = {0};
+	struct jit_line line = {0};
 
 	if (rec->b.bad || rec->len > LINES_BYTES_MAX || n > LINES_MAX)
 		return -ENODATA;
@@ -466,13 +429,13 @@ static int read_lines(struct jitdump *j, struct record *rec, uint64_t code_len)
 		if (err)
 			return err;
 	}
-	return end - off < RECORD_BYTES ? 0 : -ENODATA; /* V8 pads to 8 bytes */
+	return end - off < JITDUMP_RECORD_BYTES ? 0 : -ENODATA; /* V8 pads to 8 bytes */
 }
 
 /* Loads the lines of a function. 0 or -ENOMEM. */
-static int load_lines(struct jitdump *j, const struct code *c)
+static int load_lines(struct jitdump *j, const struct jit_code *c)
 {
-	struct record rec;
+	struct jit_record rec;
 	int err = 0;
 
 	if (j->lines_of == c->lines_off)
@@ -483,7 +446,7 @@ static int load_lines(struct jitdump *j, const struct code *c)
 	j->files = strtab_new();
 	if (!j->files)
 		return -ENOMEM;
-	if (next_record(j, &rec, c->lines_off))
+	if (jitdump_record(j, &rec, c->lines_off))
 		err = read_lines(j, &rec, c->end - c->start);
 	if (err == -ENODATA) {
 		j->lines.len = 0;
@@ -495,9 +458,10 @@ static int load_lines(struct jitdump *j, const struct code *c)
 	return err;
 }
 
-static int find_line(struct jitdump *j, const struct code *c, uint64_t va, struct jit_frame *out)
+static int find_line(struct jitdump *j, const struct jit_code *c, uint64_t va,
+		     struct jit_frame *out)
 {
-	const struct line *best = NULL;
+	const struct jit_line *best = NULL;
 	int err;
 
 	if (!c->lines_off || j->lineless)
@@ -506,7 +470,7 @@ static int find_line(struct jitdump *j, const struct code *c, uint64_t va, struc
 	if (err)
 		return err;
 	for (size_t i = 0; i < j->lines.len; i++) {
-		const struct line *l = &j->lines.data[i];
+		const struct jit_line *l = &j->lines.data[i];
 
 		if (l->offset <= va - c->start && (!best || l->offset >= best->offset))
 			best = l;
@@ -520,13 +484,13 @@ static int find_line(struct jitdump *j, const struct code *c, uint64_t va, struc
 
 int jitdump_find(struct jitdump *j, uint64_t t_ns, uint64_t va, struct jit_frame *out)
 {
-	const struct code *c = code_at(j, t_ns, va);
+	const struct jit_code *c = code_at(j, t_ns, va);
 	struct jit_frame f = {0};
-	struct record rec;
+	struct jit_record rec;
 	struct bytes name;
 	int err;
 
-	if (!c || !next_record(j, &rec, c->load_off) || rec.len <= LOAD_BYTES)
+	if (!c || !jitdump_record(j, &rec, c->load_off) || rec.len <= LOAD_BYTES)
 		return -ENOENT;
 	name = read_name(j, rec.off + LOAD_BYTES, rec.off + rec.len);
 	if (!bytes_left(&name))
@@ -539,6 +503,11 @@ int jitdump_find(struct jitdump *j, uint64_t t_ns, uint64_t va, struct jit_frame
 	f.name = buf_cstr(&j->name);
 	*out = f;
 	return 0;
+}
+
+uint64_t jitdump_size(const struct jitdump *j)
+{
+	return j->size;
 }
 
 void jitdump_stats(const struct jitdump *j, struct jitdump_stats *out)

@@ -7,10 +7,13 @@
 
 #include "profiler/base/cleanup.h"
 #include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/jit/jitdump.h"
+#include "symbolizer/unwind/unwind_jit.h"
 #include "symbolizer/unwind/unwind_source.h"
 #include "symbolizer/unwind/unwind_table.h"
 
 DEFINE_CLEANUP(elf_obj, elf_obj_free)
+DEFINE_CLEANUP(jitdump, jitdump_free)
 
 static bool has_debug_info(const struct elf_obj *obj)
 {
@@ -53,12 +56,26 @@ static int describes_frames(struct elf_obj *obj)
 	return err;
 }
 
+/* What a JIT compiler writes has neither a build id nor segments. */
+static int read_jitdump(enum query_kind kind, int fd, void **blob, size_t *len)
+{
+	_cleanup_(jitdump_freep) struct jitdump *dump = NULL;
+	int err = kind == QUERY_TABLE ? jitdump_open(&dump, fd) : 0;
+
+	return err || !dump ? err : unwind_jit_build(blob, len, dump);
+}
+
 void table_read(enum query_kind kind, int fd, struct elf_facts *facts, void **blob, size_t *len)
 {
 	_cleanup_(elf_obj_freep) struct elf_obj *obj = NULL;
-	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int own;
 
 	*facts = (struct elf_facts){0};
+	if (jitdump_is(fd)) {
+		facts->err = read_jitdump(kind, fd, blob, len);
+		return;
+	}
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	facts->err = own < 0 ? -errno : elf_obj_open(&obj, own, NULL);
 	if (facts->err)
 		return;

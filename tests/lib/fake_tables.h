@@ -27,6 +27,8 @@ static struct {
 	enum unwind_table_state state;
 	int error, want_err;
 	bool other_segment; /* it has none for what is mapped */
+	bool may_renew;	    /* of a jitdump */
+	uint64_t as_of_ns;
 	struct unwind_head head;
 } tables[NUMBERS];
 
@@ -109,7 +111,29 @@ void unwind_tables_touch(struct unwind_tables *t, uint32_t file)
 const void *unwind_tables_blob(const struct unwind_tables *t, uint32_t file)
 {
 	(void)t;
-	return &tables[file].head;
+	return tables[file].state == TABLE_LOADED ? &tables[file].head : NULL;
+}
+
+bool unwind_tables_may_renew(const struct unwind_tables *t, uint32_t file)
+{
+	(void)t;
+	return tables[file].may_renew;
+}
+
+int unwind_tables_renew(struct unwind_tables *t, uint32_t file, const struct sym_file *what)
+{
+	(void)t;
+	assert_true(fcntl(what->fd, F_GETFD) >= 0);
+	buf_printf(&done, "renew(%u) ", file);
+	tables[file].may_renew = false;
+	return 0;
+}
+
+bool unwind_tables_is_as_new(const struct unwind_tables *t, uint32_t file, uint64_t since_ns,
+			     uint32_t written)
+{
+	(void)t;
+	return tables[file].as_of_ns >= since_ns || tables[file].head.jit_written == written;
 }
 
 void unwind_tables_hurry(struct unwind_tables *t, uint32_t file)

@@ -94,4 +94,38 @@ static inline void jit_lines(struct buf *b, uint64_t t_ns, uint64_t start, uint6
 	buf_release(&r);
 }
 
+/*
+ * How to unwind code that begins with `sub $frame, %rsp` of 4 bytes and ends with a `ret` of one. What says so lies
+ * behind the code at a multiple of `align`.
+ */
+static inline void jit_frames(struct buf *b, uint64_t t_ns, uint32_t code_len, uint32_t align,
+			      uint8_t frame)
+{
+	const uint8_t cie[] = {20, 0,	 0,  0, 0,    0,    0, 0, 1,	'z', 'R', 0,
+			       1,  0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1,   0,	  0};
+	uint32_t to_code = -((code_len + align - 1) / align * align + sizeof(cie) + 8);
+	struct buf r = {0};
+
+	jit_put(&r, sizeof(cie) + 28 + 8, 8);
+	jit_put(&r, 8, 8);
+	jit_put(&r, 0, 8);
+	buf_add(&r, cie, sizeof(cie));
+	jit_put(&r, 24, 4);
+	jit_put(&r, sizeof(cie) + 4, 4);
+	jit_put(&r, to_code, 4);
+	jit_put(&r, code_len, 4);
+	jit_put(&r, 0, 1);
+	jit_put(&r, 0x44, 1); /* DW_CFA_advance_loc 4, DW_CFA_def_cfa_offset */
+	jit_put(&r, 0x0e, 1);
+	jit_put(&r, 8 + frame, 1);
+	jit_put(&r, 0x02, 1); /* DW_CFA_advance_loc1 */
+	jit_put(&r, code_len - 5, 1);
+	jit_put(&r, 0x0e, 1);
+	jit_put(&r, 8, 1);
+	jit_put(&r, 0, 4);
+	jit_put(&r, 0, 8); /* .eh_frame_hdr, which nobody reads */
+	jit_record(b, 4, t_ns, r.data, r.len);
+	buf_release(&r);
+}
+
 #endif

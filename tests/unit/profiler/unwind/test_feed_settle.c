@@ -41,6 +41,12 @@ bool sampler_reports_mappings(const struct sampler *s)
 	return false;
 }
 
+const struct proc_image *procs_image(struct procs *p, pid_t tgid, uint64_t t_ns)
+{
+	(void)p, (void)tgid, (void)t_ns;
+	return NULL;
+}
+
 const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n, uint32_t *version)
 {
 	(void)p, (void)tgid;

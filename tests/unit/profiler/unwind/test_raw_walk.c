@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolizer/unwind/unwind_blob.h"
+#include "symbolizer/unwind/unwind_encode.h"
 #include "tests/lib/windows.h"
 
 /* In the place of the drain's own, which needs a kernel. */
@@ -53,6 +55,25 @@ enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t
 	(void)f, (void)file, (void)file_off, (void)table, (void)va_minus_off;
 	feed_asked++;
 	return feed_says;
+}
+
+/* What it says of jitdumps, and the table that it gives. */
+static enum feed_place jit_says;
+static const void *jit_table_given;
+static struct {
+	uint32_t dump, written;
+	uint64_t since_ns;
+} jit_asked;
+
+enum feed_place unwind_feed_jit(struct unwind_feed *f, uint32_t dump, uint64_t since_ns,
+				uint32_t written, const void **table)
+{
+	(void)f;
+	jit_asked.dump = dump;
+	jit_asked.written = written;
+	jit_asked.since_ns = since_ns;
+	*table = jit_table_given;
+	return jit_says;
 }
 
 /* Whether a table is on its way. */
@@ -307,6 +328,85 @@ TEST(test_uretprobes)
 	assert_walked(101, UNWIND_END_NO_MAPPING, FRAMES(CODE + 1, page + 4096));
 }
 
+/* A table that says where callers are in the first half of the made code: 24 bytes above rsp. */
+static void *made_table(void)
+{
+	const struct unwind_rule rule = {.cfa = UNWIND_CFA_RSP, .cfa_off = 24},
+				 none = {.cfa = UNWIND_CFA_NONE};
+	struct unwind_stats sums = {0};
+	struct unwind_encoder *e;
+	size_t len;
+	void *blob;
+
+	assert_int_equal(unwind_encoder_new(&e, CODE, CODE + 0x1000), 0);
+	assert_int_equal(unwind_encoder_row(e, CODE, rule), 0);
+	assert_int_equal(unwind_encoder_row(e, CODE + 0x800, none), 0);
+	assert_int_equal(unwind_encoder_finish(e, &blob, &len, &sums), 0);
+	unwind_encoder_free(e);
+	return blob;
+}
+
+/* Its frame record says nothing; the caller is where the table says. */
+static struct raw_sample *made_sample(uint64_t word)
+{
+	const uint64_t caller[] = {0, 0, CODE + 0x900};
+	struct raw_sample *r = sample(word, FRAMES(CODE + 1));
+
+	memcpy(r->stack + KILN_RED_ZONE, caller, sizeof(caller));
+	r->jit_written = 4711;
+	return r;
+}
+
+TEST(test_made_code_by_its_jitdump)
+{
+	struct raw_sample *r = made_sample(100);
+	void *table = made_table();
+	uint64_t then = r->time_ns;
+
+	procs_jitdump(procs, 1, TGID, 9);
+	jit_says = FEED_SOON;
+	jit_table_given = table;
+	raw_walk_run(walk, NULL);
+	assert_true(raw_walk_waits(walk)); /* the table is older */
+	assert_int_equal(jit_asked.dump, 9);
+	assert_int_equal(jit_asked.written, 4711);
+	assert_true(jit_asked.since_ns == then);
+	jit_says = FEED_TABLE;
+	raw_walk_run(walk, NULL);
+	/* the caller's code is not described: by frame pointers */
+	assert_walked(100, UNWIND_END_CHAIN, FRAMES(CODE + 1, CODE + 0x900));
+	assert_int_equal(stats().old_jit, 0);
+	jit_says = FEED_NEVER;
+	jit_table_given = NULL;
+	made_sample(101);
+	raw_walk_run(walk, NULL);
+	assert_walked(101, UNWIND_END_CHAIN, FRAMES(CODE + 1));
+	free(table);
+}
+
+/* Who waits no longer takes an older table, or none. */
+TEST(test_made_code_whose_newer_table_does_not_come)
+{
+	void *table = made_table();
+
+	procs_jitdump(procs, 1, TGID, 9);
+	jit_says = FEED_SOON;
+	jit_table_given = table;
+	made_sample(100);
+	raw_walk_run(walk, NULL);
+	raw_walk_finish(walk, window);
+	assert_walked(100, UNWIND_END_CHAIN, FRAMES(CODE + 1, CODE + 0x900));
+	assert_int_equal(stats().old_jit, 1);
+	jit_table_given = NULL;
+	made_sample(101);
+	raw_walk_run(walk, NULL);
+	raw_walk_finish(walk, window);
+	assert_walked(101, UNWIND_END_CHAIN, FRAMES(CODE + 1));
+	assert_int_equal(stats().old_jit, 1);
+	assert_int_equal(libunwind_asked, 0);
+	free(table);
+}
+
 /* More stack than was copied. */
 TEST(test_the_end_of_what_was_copied)
 {
@@ -523,6 +623,8 @@ int main(void)
 		T(test_old_system_calls),
 		T(test_32_bit_code),
 		T(test_uretprobes),
+		T(test_made_code_by_its_jitdump),
+		T(test_made_code_whose_newer_table_does_not_come),
 		T(test_the_end_of_what_was_copied),
 		T(test_in_the_middle_of_an_exec),
 		T(test_waiting_for_a_table),

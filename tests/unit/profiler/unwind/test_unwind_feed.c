@@ -462,6 +462,73 @@ TEST(test_places)
 	assert_string_equal(place(id, FEED_NEVER), "");
 }
 
+static const char *jit(uint64_t since_ns, uint32_t written, enum feed_place want, bool has_table)
+{
+	const void *table = NULL;
+
+	buf_clear(&done);
+	assert_int_equal(unwind_feed_jit(feed, file[0], since_ns, written, &table), want);
+	assert_int_equal(table != NULL, has_table);
+	return buf_cstr(&done);
+}
+
+/* A table counts for a sample if it is as new, by its time or by the size of the dump. */
+TEST(test_tables_of_made_code)
+{
+	assert_string_equal(jit(100, 7, FEED_SOON, false), "want(1) ");
+	assert_string_equal(jit(100, 7, FEED_SOON, false), "hurry(1) ");
+	tables[1].state = TABLE_LOADED;
+	tables[1].as_of_ns = 200;
+	tables[1].head.jit_written = 8;
+	assert_string_equal(jit(200, 7, FEED_TABLE, true), "touch(1) ");
+	assert_string_equal(jit(201, 8, FEED_TABLE, true), "touch(1) ");
+	assert_string_equal(jit(201, 7, FEED_SOON, true), "touch(1) ");
+	tables[1].may_renew = true;
+	assert_string_equal(jit(201, 7, FEED_SOON, true), "touch(1) renew(1) ");
+	tables[1].state = TABLE_NONE;
+	assert_string_equal(jit(201, 7, FEED_NEVER, false), "");
+}
+
+/* Made code is walked in user space, unless its dump describes nothing. */
+TEST(test_made_code)
+{
+	tables[1].state = tables[2].state = TABLE_LOADED;
+	tables[1].other_segment = true; /* tables of made code have none */
+	map(procs, 1, 100, 0x10000, 0x1000, 0, file[0]);
+	map(procs, 1, 100, 0x20000, 0x1000, 0, FILE_NONE);
+	map(procs, 1, 100, 0x70000, 0x1000, 0x3000, file[1]);
+	run();
+	assert_int_equal(region_at(0x20000)->slot, UNWIND_SLOT_JIT);
+	procs_jitdump(procs, 1, 100, file[0]);
+	for (int state = TABLE_UNKNOWN; state <= TABLE_EVICTED; state++) {
+		tables[1].state = (enum unwind_table_state)state;
+		tables[1].error = -ENODATA;
+		unwind_feed_changed(feed, 100);
+		run();
+		assert_int_equal(region_at(0x20000)->slot,
+				 state == TABLE_NONE ? UNWIND_SLOT_JIT : UNWIND_SLOT_NONE);
+		assert_int_equal(region_at(0x70000)->slot, 12);
+	}
+}
+
+/* A dump without code is looked at again after a while. */
+TEST(test_made_code_to_come)
+{
+	tables[1].state = TABLE_NONE;
+	tables[1].error = -EAGAIN;
+	tables[1].may_renew = true;
+	map(procs, 1, 100, 0x20000, 0x1000, 0, FILE_NONE);
+	procs_jitdump(procs, 1, 100, file[0]);
+	assert_string_equal(run(), "renew(1) set(100:0) release ");
+	assert_int_equal(region_at(0x20000)->slot, UNWIND_SLOT_JIT);
+	unwind_feed_changed(feed, 100); /* notes it once */
+	assert_string_equal(run(), "set(100:0) release ");
+	tables[1].may_renew = true;
+	assert_string_equal(run(), "release ");
+	usleep(600000);
+	assert_string_equal(run(), "renew(1) set(100:0) release ");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -477,6 +544,9 @@ int main(void)
 		T(test_no_room_for_a_process),
 		T(test_files_that_are_forgotten),
 		T(test_places),
+		T(test_tables_of_made_code),
+		T(test_made_code),
+		T(test_made_code_to_come),
 	};
 
 	return cmocka_run_group_tests_name("unwind_feed", tests, fixture_setup, fixture_teardown);

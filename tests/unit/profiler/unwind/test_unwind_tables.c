@@ -14,6 +14,7 @@
 #include "profiler/files/files.h"
 #include "symbolizer/worker/table_worker.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/jitdump_write.h"
 
 static struct table_worker *compiler;
 static struct unwind_tables *tables;
@@ -145,6 +146,53 @@ static void test_forget(void **state)
 	close_tables();
 }
 
+static void write_dump(struct buf *b)
+{
+	int fd = open("dump", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_int_equal(write(fd, b->data, b->len), b->len);
+	close(fd);
+}
+
+/* A jitdump without code is looked at again, not too often; one whose code nothing describes is not. */
+static void test_young_jitdump(void **state)
+{
+	struct buf dump = {0};
+	uint32_t none = 1;
+	int fd;
+
+	(void)state;
+	open_tables((struct unwind_tables_opts){0});
+	jit_header(&dump, 0);
+	write_dump(&dump);
+	fd = fixture_open("dump");
+	assert_false(unwind_tables_may_renew(tables, 5));
+	assert_int_equal(unwind_tables_renew(tables, 5, SYM_FILE_OF(fd)), -ENOENT);
+	assert_int_equal(unwind_tables_want(tables, 5, SYM_FILE_OF(fd)), 0);
+	assert_int_equal(settle(), 1);
+	assert_int_equal(unwind_tables_error(tables, 5), -EAGAIN);
+	assert_false(unwind_tables_may_renew(tables, 5));
+	usleep(100000);
+	assert_true(unwind_tables_may_renew(tables, 5));
+	assert_int_equal(unwind_tables_renew(tables, 5, SYM_FILE_OF(fd)), 0);
+	assert_false(unwind_tables_may_renew(tables, 5)); /* it is under way */
+	unwind_tables_forget(tables, is_known, &none);
+	assert_int_equal(unwind_tables_state(tables, 5), TABLE_NONE);
+	assert_int_equal(settle(), 1);
+	assert_int_equal(stats().none, 1);
+	jit_load(&dump, 1, 0x1000, 64, 1, "silent");
+	write_dump(&dump);
+	sleep(1);
+	assert_int_equal(unwind_tables_renew(tables, 5, SYM_FILE_OF(fd)), 0);
+	assert_int_equal(settle(), 1);
+	assert_int_equal(unwind_tables_error(tables, 5), -ENODATA);
+	sleep(1);
+	assert_false(unwind_tables_may_renew(tables, 5));
+	close(fd);
+	buf_release(&dump);
+	close_tables();
+}
+
 /* Every file in the queue holds a descriptor. */
 static void test_queue_full(void **state)
 {
@@ -176,6 +224,7 @@ int main(void)
 		cmocka_unit_test(test_ids_of_many_lives),
 		cmocka_unit_test(test_files_full),
 		cmocka_unit_test(test_forget),
+		cmocka_unit_test(test_young_jitdump),
 		cmocka_unit_test(test_queue_full),
 	};
 
