@@ -26,7 +26,7 @@
 #include <linux/types.h>
 
 #define UNWIND_MAGIC	   0x77756e6b /* "knuw" */
-#define UNWIND_VERSION	   8
+#define UNWIND_VERSION	   9
 #define UNWIND_PAGE	   4096
 #define UNWIND_BUCKET_BITS 8 /* a row's pc is one byte */
 #define UNWIND_BUCKET	   (1u << UNWIND_BUCKET_BITS)
@@ -44,7 +44,8 @@ struct unwind_head {
 	__u32 size; /* of the blob */
 	/* Of code made at run time: low half of the size of its jitdump, and descriptions that were refused. */
 	__u32 jit_written, jit_refused;
-	__u32 reserved[3];
+	__u32 is_partial; /* 1: most of the code has no rule; a debug file may come that describes it */
+	__u32 reserved[2];
 };
 _Static_assert(sizeof(struct unwind_head) == 64, "format");
 

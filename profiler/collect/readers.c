@@ -15,7 +15,7 @@
 
 static int open_unwinders(struct readers *r, bool sandbox)
 {
-	struct table_worker_opts compiler = {.sandbox = sandbox, .lazy = true};
+	struct table_worker_opts compiler = {.sandbox = sandbox, .lazy = true, .opener = r->opener};
 	struct walk_worker_opts walker = {.sandbox = sandbox};
 	int err = table_worker_new(&r->table_worker, &compiler)
 			  ?: walk_set_new(&r->walk_set, &walker);

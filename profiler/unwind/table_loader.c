@@ -136,7 +136,7 @@ static int make_blob(struct table_loader *l, const struct kept_file *what, struc
 	if (!unwind_cache_get(l->cache, lasting, blob, len))
 		return 0;
 	err = table_worker_build(l->opts.compiler, &file, blob, len);
-	if (!err)
+	if (!err && !((const struct unwind_head *)*blob)->is_partial)
 		unwind_cache_put(l->cache, lasting, *blob, *len);
 	return err;
 }

@@ -32,7 +32,7 @@ struct run {
 
 struct unwind_encoder {
 	uint64_t begin, end; /* multiples of UNWIND_BUCKET */
-	bool is_i386;
+	bool is_i386, is_partial;
 	uint32_t bucket; /* the bucket being filled */
 	struct bucket_row fill[UNWIND_BUCKET + 1];
 	uint32_t n_fill;
@@ -117,6 +117,11 @@ int unwind_encoder_new(struct unwind_encoder **out, uint64_t begin_va, uint64_t 
 void unwind_encoder_set_i386(struct unwind_encoder *e)
 {
 	e->is_i386 = true;
+}
+
+void unwind_encoder_set_partial(struct unwind_encoder *e)
+{
+	e->is_partial = true;
 }
 
 void unwind_encoder_free(struct unwind_encoder *e)
@@ -395,6 +400,7 @@ static int assemble(const struct unwind_encoder *e, void **blob, size_t *len)
 		.n_rules = e->n_rules,
 		.index_off = (uint32_t)(sizeof(head) + e->n_rules * sizeof(struct unwind_rule)),
 		.rows_off = e->rows_off,
+		.is_partial = e->is_partial,
 	};
 	static const uint8_t zeros[UNWIND_PAGE];
 	struct buf b = {0};

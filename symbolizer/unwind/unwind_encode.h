@@ -16,6 +16,8 @@ struct unwind_stats;
 int unwind_encoder_new(struct unwind_encoder **out, uint64_t begin_va, uint64_t end_va);
 /* Call before the first row: makes a table of i386, whose words have 4 bytes. */
 void unwind_encoder_set_i386(struct unwind_encoder *e);
+/* Makes a table that says that it lacks most of the code. */
+void unwind_encoder_set_partial(struct unwind_encoder *e);
 void unwind_encoder_free(struct unwind_encoder *e);
 
 /* From va on this rule holds. Calls come in ascending order. A row before the table only sets

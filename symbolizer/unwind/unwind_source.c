@@ -425,6 +425,39 @@ static int open_go(struct unwind_source *src, struct elf_obj *obj)
 	return err == -ENODATA ? 0 : err;
 }
 
+/* True if half of the code is described. What the C runtime adds to a program always is. */
+static bool covers_code(const struct unwind_source *src, const struct elf_obj *obj)
+{
+	const struct elf_section *text = elf_obj_section(obj, ".text");
+	uint64_t described = 0;
+
+	for (size_t i = 0; i < src->cfi.fdes.len; i++)
+		described += src->cfi.fdes.data[i].end - src->cfi.fdes.data[i].start;
+	for (size_t i = 0; i < src->more.fdes.len; i++)
+		described += src->more.fdes.data[i].end - src->more.fdes.data[i].start;
+	return src->go || !text || described >= text->size / 2;
+}
+
+/* Reads .debug_frame of the separate debug file, where stripped programs have it (GraalVM, musl's packages). */
+static int open_debug(struct unwind_source *src, struct elf_obj *obj,
+		      const struct unwind_debug *debug)
+{
+	struct cfi_section sec = section_for(obj);
+	int err;
+
+	src->is_partial = !covers_code(src, obj);
+	if (!src->is_partial || !debug || src->more.fdes.len ||
+	    debug->open(debug->ctx, &src->debug, obj))
+		return 0;
+	err = section_of(src->debug, ".debug_frame", &sec);
+	if (err || elf_obj_machine(src->debug) != elf_obj_machine(obj))
+		return err == -ENOMEM ? err : 0;
+	sec.debug_frame = true;
+	err = cfi_open(&src->more, &sec);
+	src->is_partial = !covers_code(src, obj);
+	return err == -ENOMEM ? err : 0;
+}
+
 /*
  * A program may have a little .eh_frame, of the files that start it, and all else in .debug_frame
  * (-fno-asynchronous-unwind-tables -g; musl). A bad one counts as none.
@@ -440,27 +473,42 @@ static int open_more(struct unwind_source *src, struct elf_obj *obj)
 	return err == -ENOMEM ? err : 0;
 }
 
-int unwind_source_open(struct unwind_source *src, struct elf_obj *obj)
+/* Collects what describes frames. -ENODATA if nothing does. */
+static int open_frames(struct unwind_source *src, struct elf_obj *obj,
+		       const struct unwind_debug *debug)
 {
 	struct cfi_section sec = section_for(obj);
+	int err = find_section(src, obj, &sec);
+
+	if ((err == -ENODATA || src->gap_cfa == UNWIND_CFA_FP) && open_go(src, obj))
+		return -ENOMEM;
+	if (!err && !(sec.debug_frame && src->gap_cfa == UNWIND_CFA_FP))
+		err = cfi_open(&src->cfi, &sec);
+	if (src->gap_cfa == UNWIND_CFA_FP)
+		return err == -ENODATA ? 0 : err;
+	if (err && err != -ENODATA)
+		return err;
+	if (!err && !sec.debug_frame && open_more(src, obj))
+		return -ENOMEM;
+	if (open_debug(src, obj, debug))
+		return -ENOMEM;
+	return err && !src->more.fdes.len ? err : 0;
+}
+
+int unwind_source_open(struct unwind_source *src, struct elf_obj *obj,
+		       const struct unwind_debug *debug)
+{
 	int err;
 
 	if (elf_obj_machine(obj) != EM_X86_64 && elf_obj_machine(obj) != EM_386)
 		return -EOPNOTSUPP;
-	src->is_i386 = sec.is_i386;
+	src->is_i386 = elf_obj_machine(obj) == EM_386;
 	err = text_range(src, obj);
 	if (err)
 		return err;
 	if (unwind_is_go(obj))
 		src->gap_cfa = UNWIND_CFA_FP;
-	err = find_section(src, obj, &sec);
-	if ((err == -ENODATA || src->gap_cfa == UNWIND_CFA_FP) && open_go(src, obj))
-		return -ENOMEM;
-	if (!err && !(sec.debug_frame && src->gap_cfa == UNWIND_CFA_FP))
-		err = cfi_open(&src->cfi, &sec);
-	if (err && !(err == -ENODATA && src->gap_cfa == UNWIND_CFA_FP))
-		return err;
-	err = sec.debug_frame || src->gap_cfa == UNWIND_CFA_FP ? 0 : open_more(src, obj);
+	err = open_frames(src, obj, debug);
 	if (!err && !src->is_i386) /* patterns of x86-64's code */
 		err = find_patterns(src, obj);
 	if (err)
@@ -479,4 +527,5 @@ void unwind_source_release(struct unwind_source *src)
 	cfi_release(&src->cfi);
 	cfi_release(&src->more);
 	free(src->owned);
+	elf_obj_free(src->debug);
 }

@@ -29,7 +29,8 @@ struct unwind_known {
 
 struct unwind_source {
 	struct cfi cfi;
-	struct cfi more; /* .debug_frame beside an .eh_frame: counts where that describes nothing */
+	/* .debug_frame beside an .eh_frame, or in the separate debug file: counts where that describes nothing. */
+	struct cfi more;
 	uint64_t begin_va, end_va;		     /* range that a table should span */
 	enum unwind_cfa gap_cfa;		     /* rule of code without CFI */
 	bool is_i386;				     /* words of the stack have 4 bytes */
@@ -37,13 +38,23 @@ struct unwind_source {
 	size_t n_known;
 	struct unwind_landing landings[UNWIND_LANDINGS_MAX]; /* sorted */
 	size_t n_landings;
-	struct gopclntab *go; /* describes Go's code; NULL: no usable table */
-	void *owned;	      /* bytes of a section found without section headers */
+	struct gopclntab *go;  /* describes Go's code; NULL: no usable table */
+	void *owned;	       /* bytes of a section found without section headers */
+	struct elf_obj *debug; /* the separate debug file, if it was needed and found; owned */
+	bool is_partial;       /* most of the code has no description */
 };
 
-/* Opens the source. The object must outlive it. Errors as from unwind_table_build(). An all-zero
- * source may be released. */
-int unwind_source_open(struct unwind_source *src, struct elf_obj *obj);
+/* Opens the separate debug file of an object. 0 or -errno. */
+struct unwind_debug {
+	int (*open)(void *ctx, struct elf_obj **out, struct elf_obj *obj);
+	void *ctx;
+};
+
+/* Opens the source. The object must outlive it. The debug file is asked for if less than half of .text is
+ * described; debug may be NULL: there is none. Errors as from unwind_table_build(). An all-zero source may be
+ * released. */
+int unwind_source_open(struct unwind_source *src, struct elf_obj *obj,
+		       const struct unwind_debug *debug);
 void unwind_source_release(struct unwind_source *src);
 
 /* True if the object has Go code, which .eh_frame does not describe. */

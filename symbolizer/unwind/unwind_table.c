@@ -179,9 +179,15 @@ static int add_fdes(struct build *b)
 
 int unwind_table_build(void **blob, size_t *len, struct elf_obj *obj, struct unwind_stats *stats)
 {
+	return unwind_table_build_with(blob, len, obj, NULL, stats);
+}
+
+int unwind_table_build_with(void **blob, size_t *len, struct elf_obj *obj,
+			    const struct unwind_debug *debug, struct unwind_stats *stats)
+{
 	_cleanup_(build_release) struct build b = {0};
 	struct unwind_stats none = {0};
-	int err = unwind_source_open(&b.src, obj);
+	int err = unwind_source_open(&b.src, obj, debug);
 
 	if (!stats)
 		stats = &none;
@@ -192,6 +198,8 @@ int unwind_table_build(void **blob, size_t *len, struct elf_obj *obj, struct unw
 		return err;
 	if (b.src.is_i386)
 		unwind_encoder_set_i386(b.encoder);
+	if (b.src.is_partial)
+		unwind_encoder_set_partial(b.encoder);
 	err = add_fdes(&b);
 	if (err)
 		return err;

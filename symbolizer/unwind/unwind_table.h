@@ -24,4 +24,9 @@ struct elf_obj;
  */
 int unwind_table_build(void **blob, size_t *len, struct elf_obj *obj, struct unwind_stats *stats);
 
+struct unwind_debug;
+/* Does the same, with the separate debug file where the object describes little: see unwind_source_open(). */
+int unwind_table_build_with(void **blob, size_t *len, struct elf_obj *obj,
+			    const struct unwind_debug *debug, struct unwind_stats *stats);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/files/debug_files.h"
 #include "symbolizer/jit/jitdump.h"
 #include "symbolizer/unwind/unwind_jit.h"
 #include "symbolizer/unwind/unwind_source.h"
@@ -34,23 +35,25 @@ static void take_facts(struct elf_facts *f, const struct elf_obj *obj)
 			f->segs[f->n_segs++] = s[i];
 }
 
-/* True if half of the code has CFI. What the C runtime adds to a program always has some. */
-static bool covers_code(const struct unwind_source *src, const struct elf_obj *obj)
+static int open_debug(void *ctx, struct elf_obj **out, struct elf_obj *obj)
 {
-	const struct elf_section *text = elf_obj_section(obj, ".text");
-	uint64_t described = 0;
+	_cleanup_(elf_obj_freep) struct elf_obj *debug = NULL;
+	int err = debug_file_open(&debug, obj, ctx);
 
-	for (size_t i = 0; i < src->cfi.fdes.len; i++)
-		described += src->cfi.fdes.data[i].end - src->cfi.fdes.data[i].start;
-	return src->go || !text || described >= text->size / 2;
+	if (err)
+		return err;
+	if (debug_file_bias(obj, debug)) /* prelinked: its addresses are others */
+		return -ENOENT;
+	*out = steal_ptr(debug);
+	return 0;
 }
 
-static int describes_frames(struct elf_obj *obj)
+static int describes_frames(struct elf_obj *obj, const struct unwind_debug *debug)
 {
 	struct unwind_source src = {0};
-	int err = unwind_source_open(&src, obj);
+	int err = unwind_source_open(&src, obj, debug);
 
-	if (!err && !covers_code(&src, obj))
+	if (!err && src.is_partial)
 		err = -ENODATA;
 	unwind_source_release(&src);
 	return err;
@@ -65,11 +68,16 @@ static int read_jitdump(enum query_kind kind, int fd, void **blob, size_t *len)
 	return err || !dump ? err : unwind_jit_build(blob, len, dump);
 }
 
-void table_read(enum query_kind kind, int fd, struct elf_facts *facts, void **blob, size_t *len)
+void table_read(enum query_kind kind, int fd, const struct debug_search *search,
+		struct elf_facts *facts, void **blob, size_t *len)
 {
+	static const char *const dirs[] = {"/usr/lib/debug", NULL};
+	struct debug_search where = search ? *search : (struct debug_search){.root_fd = -1};
+	const struct unwind_debug debug = {open_debug, &where};
 	_cleanup_(elf_obj_freep) struct elf_obj *obj = NULL;
 	int own;
 
+	where.dirs = where.dirs ?: dirs;
 	*facts = (struct elf_facts){0};
 	if (jitdump_is(fd)) {
 		facts->err = read_jitdump(kind, fd, blob, len);
@@ -81,7 +89,7 @@ void table_read(enum query_kind kind, int fd, struct elf_facts *facts, void **bl
 		return;
 	take_facts(facts, obj);
 	if (kind == QUERY_TABLE)
-		facts->err = unwind_table_build(blob, len, obj, NULL);
+		facts->err = unwind_table_build_with(blob, len, obj, &debug, NULL);
 	else if (kind == QUERY_FRAMES)
-		facts->err = describes_frames(obj);
+		facts->err = describes_frames(obj, &debug);
 }

@@ -10,6 +10,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
+#include "symbolizer/files/debug_files.h"
 #include "symbolizer/unwind/unwind_blob.h"
 #include "symbolizer/worker/table_read.h"
 #include "symbolizer/worker/worker_set.h"
@@ -24,6 +25,7 @@ int table_worker_new(struct table_worker **out, const struct table_worker_opts *
 		.lazy = opts->lazy,
 		.serve = opts->serve,
 		.stall_ns = opts->stall_ns,
+		.opener = opts->opener,
 	};
 	struct table_worker *u = calloc(1, sizeof(*u));
 	int err = u ? 0 : -ENOMEM;
@@ -79,13 +81,21 @@ static int ask(struct table_worker *u, enum query_kind kind, const struct sym_fi
 	return err ?: (*facts)->err;
 }
 
+static void read_here(enum query_kind kind, const struct sym_file *file, struct elf_facts *facts,
+		      void **blob, size_t *len)
+{
+	const struct debug_search search = {.root_fd = file->root_fd, .path = file->path};
+
+	table_read(kind, file->fd, &search, facts, blob, len);
+}
+
 int table_worker_look(struct table_worker *u, const struct sym_file *file, struct elf_facts *facts)
 {
 	const struct elf_facts *said;
 	int err;
 
 	if (!u->workers) {
-		table_read(QUERY_ELF, file->fd, facts, NULL, NULL);
+		read_here(QUERY_ELF, file, facts, NULL, NULL);
 		return facts->err;
 	}
 	err = ask(u, QUERY_ELF, file, &said, NULL);
@@ -102,7 +112,7 @@ int table_worker_build(struct table_worker *u, const struct sym_file *file, void
 	int err;
 
 	if (!u->workers) {
-		table_read(QUERY_TABLE, file->fd, &facts, blob, len);
+		read_here(QUERY_TABLE, file, &facts, blob, len);
 		return facts.err;
 	}
 	err = ask(u, QUERY_TABLE, file, &said, &table);
@@ -125,6 +135,6 @@ int table_worker_described(struct table_worker *u, const struct sym_file *file)
 
 	if (u->workers)
 		return ask(u, QUERY_FRAMES, file, &said, NULL);
-	table_read(QUERY_FRAMES, file->fd, &facts, NULL, NULL);
+	read_here(QUERY_FRAMES, file, &facts, NULL, NULL);
 	return facts.err;
 }

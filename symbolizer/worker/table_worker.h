@@ -15,11 +15,13 @@
 #include "symbolizer/query/answer.h"
 
 struct lookup;
+struct opener;
 struct table_worker;
 
 struct table_worker_opts {
-	bool sandbox; /* the reader ends with the thread that calls table_worker_new() */
-	bool lazy;    /* do not wait for the reader before the first question */
+	bool sandbox;	       /* the reader ends with the thread that calls table_worker_new() */
+	struct opener *opener; /* who opens debug files, borrowed; NULL: this process */
+	bool lazy;	       /* do not wait for the reader before the first question */
 	/* For tests, see worker.h. */
 	int (*serve)(int sock, pid_t parent, struct lookup *lookup);
 	uint64_t stall_ns;

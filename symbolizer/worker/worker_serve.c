@@ -130,14 +130,17 @@ static int answer_segments(struct served *s, const struct sym_file *file)
 	return send_done(s, err, &facts);
 }
 
-static int answer_tables(struct served *s, enum query_kind kind, int fd)
+static int answer_tables(struct served *s, enum query_kind kind, const struct sym_file *file)
 {
+	const struct debug_opener opener = {.open = ask_to_open, .ctx = s};
+	const struct debug_search search = {
+		.root_fd = file->root_fd, .path = file->path, .opener = &opener};
 	_cleanup_free_ void *blob = NULL;
 	struct elf_facts facts;
 	size_t len = 0;
 	int err = 0;
 
-	table_read(kind, fd, &facts, &blob, &len);
+	table_read(kind, file->fd, &search, &facts, &blob, &len);
 	if (!facts.err && kind == QUERY_TABLE)
 		err = wire_send_blob(s->sock, blob, len);
 	if (err)
@@ -189,7 +192,7 @@ static int answer(struct served *s, const struct wire_query *wire, const char *p
 	case QUERY_ELF:
 	case QUERY_TABLE:
 	case QUERY_FRAMES:
-		return answer_tables(s, q.kind, fd);
+		return answer_tables(s, q.kind, &file);
 	default:
 		return q.n ? answer_addresses(s, &q) : answer_segments(s, &file);
 	}

@@ -12,6 +12,7 @@
 #include "bpf/unwind_abi.h"
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
+#include "symbolizer/unwind/table_walk.h"
 #include "symbolizer/unwind/unwind_blob.h"
 #include "symbolizer/worker/table_worker.h"
 #include "tests/lib/served.h"
@@ -102,6 +103,76 @@ static void test_same_answers(void **state)
 	expect_none(there, "undescribed", -ENODATA);
 	expect_none(there, "prog.c", -ENOEXEC);
 	assert_int_equal(table_worker_pid(here), 0);
+}
+
+/* The rule at a function, which a table of the file has with the debug files below this root. */
+static enum unwind_cfa rule_at(struct table_worker *u, const char *name, int root_fd, uint64_t va,
+			       bool is_partial)
+{
+	_cleanup_close_ int fd = fixture_open(fixture_at(name));
+	const struct sym_file file = {.fd = fd, .root_fd = root_fd, .path = "/opt/it"};
+	_cleanup_free_ void *blob = NULL;
+	struct unwind_head head;
+	size_t len = 0;
+
+	assert_int_equal(table_worker_build(u, &file, &blob, &len), 0);
+	memcpy(&head, blob, sizeof(head));
+	assert_int_equal(head.is_partial, is_partial);
+	assert_int_equal(table_worker_described(u, &file), is_partial ? -ENODATA : 0);
+	return unwind_table_rule(blob, va).cfa;
+}
+
+static uint64_t address_of(const char *symbol)
+{
+	char line[64] = "";
+	int fd;
+
+	fixture_run("nm split | sed -n 's/ [tT] %s$//p' > address", symbol);
+	fd = fixture_open("address");
+	assert_true(read(fd, line, sizeof(line) - 1) > 0);
+	close(fd);
+	return strtoull(line, NULL, 16);
+}
+
+/* A stripped program whose frames only its separate debug file describes; one of another build id is not taken. */
+static void test_separate_debug_file(void **state)
+{
+	_cleanup_files_ struct table_worker *here = start(NULL, false), *there = start(NULL, true);
+	_cleanup_close_ int with = -1, without = -1, other = -1;
+	uint64_t leaf, main_va;
+
+	(void)state;
+	fixture_write("split.c",
+		      "volatile int x[9];\n"
+		      "#define S x[1] += n; x[2] *= x[1]; x[3] -= x[2]; x[4] += x[3];\n"
+		      "#define S4 S S S S\n"
+		      "__attribute__((noinline)) int leaf(int n)\n"
+		      "{ volatile char pad[200]; pad[n] = 1; S4 S4 S4 return pad[n]; }\n"
+		      "int main(int argc, char **argv)\n"
+		      "{ volatile char pad[99]; pad[argc] = leaf(argc); return pad[argc]; }\n");
+	fixture_run("gcc -O2 -g -fno-asynchronous-unwind-tables -fno-unwind-tables "
+		    "-Wl,--build-id=0xabcdef0123456789 -o split split.c");
+	leaf = address_of("leaf");
+	main_va = address_of("main");
+	fixture_run(
+		"mkdir -p with/usr/lib/debug/.build-id/ab other/usr/lib/debug/.build-id/ab empty");
+	fixture_run("objcopy --only-keep-debug split "
+		    "with/usr/lib/debug/.build-id/ab/cdef0123456789.debug");
+	fixture_run("gcc -O1 -g -Wl,--build-id=0x1234 -o other/usr/lib/debug/.build-id/ab/"
+		    "cdef0123456789.debug split.c");
+	fixture_run("strip -o bare split");
+	with = open("with", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	other = open("other", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	without = open("empty", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < 2; i++) {
+		struct table_worker *u = i ? there : here;
+
+		assert_int_equal(rule_at(u, "bare", with, leaf + 4, false), UNWIND_CFA_RSP);
+		assert_int_equal(rule_at(u, "bare", with, main_va + 4, false), UNWIND_CFA_RSP);
+		assert_int_equal(rule_at(u, "bare", without, leaf + 4, true), UNWIND_CFA_NONE);
+		assert_int_equal(rule_at(u, "bare", other, leaf + 4, true), UNWIND_CFA_NONE);
+		assert_int_equal(rule_at(u, "split", without, leaf + 4, false), UNWIND_CFA_RSP);
+	}
 }
 
 /* Copies of a program with bytes of its .eh_frame overwritten: whatever comes of it is the same. */
@@ -319,6 +390,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_answers),
+		cmocka_unit_test(test_separate_debug_file),
 		cmocka_unit_test(test_hostile_files),
 		cmocka_unit_test(test_read_without_privileges),
 		cmocka_unit_test(test_failures),
