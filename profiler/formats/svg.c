@@ -29,6 +29,11 @@
 #define LEAST_PIXELS 0.3
 /* Hidden sums narrower than this are not drawn. */
 #define LEAST_DRAWN 0.1
+/* A viewer opens so many boxes at once. Of deeper graphs wider nodes are hidden, too. */
+#define MAX_BOXES 10000
+/* Of longer names a box's title has the begin and the end, in bytes. */
+#define TITLE_BEGIN 120
+#define TITLE_END   60
 
 /* XML 1.0, section 2.2, forbids U+FFFE and U+FFFF, which clean text may contain. */
 static void add_xml(struct buf *b, const char *s)
@@ -110,6 +115,27 @@ static void add_measure(struct buf *b, const struct measure *m, int64_t v, int64
 	buf_release(&text);
 }
 
+/* Generated C++ has names of thousands of characters, on each of thousands of boxes. */
+static void add_short_xml(struct buf *b, const char *name)
+{
+	char begin[TITLE_BEGIN + 1];
+	size_t len = strlen(name), cut = TITLE_BEGIN, end = len - TITLE_END;
+
+	if (len <= TITLE_BEGIN + TITLE_END) {
+		add_xml(b, name);
+		return;
+	}
+	while ((name[cut] & 0xc0) == 0x80)
+		cut--;
+	while ((name[end] & 0xc0) == 0x80)
+		end++;
+	memcpy(begin, name, cut);
+	begin[cut] = '\0';
+	add_xml(b, begin);
+	buf_str(b, "..");
+	add_xml(b, name + end);
+}
+
 static void add_node(struct buf *b, const struct calltree *t, const struct calltree_node *n,
 		     const struct measure *m, double x, double width)
 {
@@ -117,7 +143,7 @@ static void add_node(struct buf *b, const struct calltree *t, const struct callt
 	unsigned y = TOP + n->depth * ROW;
 
 	buf_str(b, "<g><title>");
-	add_xml(b, name);
+	add_short_xml(b, name);
 	buf_char(b, '\n');
 	if (*module) {
 		add_xml(b, module);
@@ -218,21 +244,35 @@ static void add_start(struct buf *b, unsigned height)
 		   WIDTH, height, WIDTH, height);
 }
 
-int export_svg(struct buf *out, const struct profile *p, const struct export_opts *opts)
+/* The tree with as many nodes as can be drawn, the heaviest. */
+static int build_tree(struct calltree **t, const struct profile *p)
 {
 	struct calltree_opts o = {
 		.value = profile_default_type(p),
 		.roots = ROOTS_COMM,
 		.min_share = LEAST_PIXELS / INNER,
 	};
+	int r = calltree_build(t, p, &o);
+
+	while (!r && (*t)->n_nodes > MAX_BOXES && o.min_share < 0.1) {
+		o.min_share *= 2;
+		calltree_free(*t);
+		*t = NULL;
+		r = calltree_build(t, p, &o);
+	}
+	return r;
+}
+
+int export_svg(struct buf *out, const struct profile *p, const struct export_opts *opts)
+{
 	_cleanup_(calltree_freep) struct calltree *t = NULL;
 	unsigned bottom;
 	struct measure m;
-	int r = calltree_build(&t, p, &o);
+	int r = build_tree(&t, p);
 
 	if (r)
 		return r;
-	measure_of(&m, p, o.value);
+	measure_of(&m, p, profile_default_type(p));
 	bottom = TOP + (t->max_depth + 1) * ROW;
 	add_start(out, bottom + BOTTOM);
 	r = add_head(out, p, opts ? opts->title : NULL, &m, t) ?: add_nodes(out, t, &m);
