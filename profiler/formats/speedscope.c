@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * speedscope's file format (speedscope.app/file-format-schema.json), profiles of type "sampled". If
- * samples have a process, one profile for each process, heaviest first (py-spy and rbspy write one
- * for each thread). Else one for each sample type, with the default type shown first.
+ * samples have several processes, one profile of everything, and one for each process, heaviest first
+ * (py-spy and rbspy write one for each thread). Else one for each sample type, with the default type shown first.
  *
  * speedscope refuses a file with a weight below zero. So equal stacks are added up, and of a
  * difference of profiles what grew is written.
@@ -15,6 +15,8 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/json.h"
 #include "profiler/base/saturate.h"
+#include "profiler/base/text.h"
+#include "profiler/formats/describe.h"
 #include "profiler/formats/export.h"
 
 struct scope {
@@ -242,6 +244,7 @@ static int put_by_process(struct scope *s, const struct member *m, struct group 
 	int err = 0;
 
 	qsort(groups, n, sizeof(*groups), compare_groups);
+	err = put_profile(s, "all processes", m, s->p->samples.len, type);
 	for (size_t i = 0; !err && i < n; i++) {
 		const struct group *g = &groups[i];
 
@@ -307,20 +310,39 @@ static int put_profiles(struct scope *s)
 	return put_by_type(s, m, n);
 }
 
+/* What speedscope shows as the file's name: what was profiled, and when. */
+static int put_title(struct buf *title, const struct profile *p, const struct export_opts *opts)
+{
+	struct buf time = {0};
+	int err = 0;
+
+	if (opts->title)
+		text_add_clean(title, opts->title, strlen(opts->title));
+	else
+		err = describe_title(title, p);
+	describe_time(&time, p);
+	if (!opts->title && time.len)
+		buf_printf(title, ", %s", buf_cstr(&time));
+	err = err ?: time.err;
+	buf_release(&time);
+	return err ?: title->err;
+}
+
 int export_speedscope(struct buf *out, const struct profile *p, const struct export_opts *opts)
 {
 	struct scope s = {.p = p, .start = out->len};
+	struct buf title = {0};
 	struct json *j = &s.out;
-	int err;
+	int err = put_title(&title, p, opts);
 
 	s.out.out = out;
 	json_open(j, '{');
 	json_key_text(j, "$schema", "https://www.speedscope.app/file-format-schema.json");
 	json_key_text(j, "exporter", "kiln");
-	json_key_text(j, "name", opts->title ? opts->title : "kiln");
+	json_key_text(j, "name", buf_cstr(&title));
 	json_key_open(j, "shared", '{');
 	json_key_open(j, "frames", '[');
-	err = put_frames(&s);
+	err = err ?: put_frames(&s);
 	json_close(j, ']');
 	json_close(j, '}');
 	json_key_open(j, "profiles", '[');
@@ -329,6 +351,7 @@ int export_speedscope(struct buf *out, const struct profile *p, const struct exp
 	json_key_uint(j, "activeProfileIndex", s.active);
 	json_close(j, '}');
 	buf_char(out, '\n');
+	buf_release(&title);
 	vec_release(&s.frames);
 	vec_release(&s.first);
 	vec_release(&s.weighted);
