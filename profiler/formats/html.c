@@ -7,21 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/base64.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/json.h"
 #include "profiler/base/text.h"
+#include "profiler/formats/compress.h"
 #include "profiler/formats/describe.h"
 #include "profiler/formats/export.h"
 #include "profiler/formats/quality_json.h"
 #include "profiler/profile/quality.h"
+#include "profiler/profile/table.h"
 
 #include "profiler/web/page.inc"
 
-/* A browser draws and searches so many nodes without a pause. In larger profiles the smallest
- * shares are hidden, step by step. */
-#define MAX_NODES 200000
-static const double min_shares[] = {0, 1e-5, 1e-4, 1e-3, 1e-2};
+/*
+ * The page has every node: its figures come from them, and it draws as many as it can. The columns
+ * of larger trees are packed: they repeat themselves, so they become some fiftieth of their text.
+ */
+#define MAX_PLAIN_NODES 50000
+/* Rows of the table by line; lighter ones are counted. */
+#define MAX_LINES 10000
 
 struct page_frame {
 	uint32_t name, module; /* strings */
@@ -35,8 +41,8 @@ struct page {
 	VEC(struct page_frame) frames;
 	struct htab frame_index;
 	/* Written first; they add to frames and strings. */
-	struct buf trees_text, labels_text;
-	struct json trees, labels;
+	struct buf trees_text, labels_text, lines_text;
+	struct json trees, labels, lines;
 };
 
 static void page_release(struct page *page)
@@ -46,6 +52,7 @@ static void page_release(struct page *page)
 	htab_release(&page->frame_index);
 	buf_release(&page->trees_text);
 	buf_release(&page->labels_text);
+	buf_release(&page->lines_text);
 }
 
 /* --- trees -------------------------------------------------------------------------------------- */
@@ -84,10 +91,8 @@ static int page_frame_id(struct page *page, const struct calltree *t, const stru
 
 /* The columns of a tree in preorder, without its root; its self value is "rest". Columns: frame
  * (-1 - label set for a root), depth, self value. */
-static int add_columns(struct page *page, const struct calltree *t)
+static int add_columns(struct page *page, struct json *j, const struct calltree *t)
 {
-	struct json *j = &page->trees;
-
 	json_key_open(j, "frame", '[');
 	for (size_t i = 1; i < t->n_nodes; i++) {
 		const struct calltree_node *n = &t->nodes[i];
@@ -114,8 +119,25 @@ static int add_columns(struct page *page, const struct calltree *t)
 	return 0;
 }
 
-static int add_tree(struct page *page, const struct measure *m, const struct calltree *t,
-		    double min_share)
+/* The same as one text: an object of the columns, as JSON in gzip in base64. */
+static int add_packed(struct page *page, const struct calltree *t)
+{
+	_cleanup_(buf_release) struct buf columns = {0}, packed = {0}, text = {0};
+	struct json j = {.out = &columns};
+	int r;
+
+	json_open(&j, '{');
+	r = add_columns(page, &j, t);
+	json_close(&j, '}');
+	r = r ?: columns.err ?: compress_gzip(&packed, columns.data, columns.len);
+	if (r)
+		return r;
+	base64_encode(&text, packed.data, packed.len);
+	json_key_text(&page->trees, "packed", buf_cstr(&text));
+	return text.err;
+}
+
+static int add_tree(struct page *page, const struct measure *m, const struct calltree *t)
 {
 	static const char *const unit_names[] = {"count", "ns", "bytes"};
 	struct json *j = &page->trees;
@@ -127,30 +149,18 @@ static int add_tree(struct page *page, const struct measure *m, const struct cal
 	json_key_uint(j, "type", m->value);
 	json_key_int(j, "scale", m->scale);
 	json_key_int(j, "perSample", m->per_sample);
-	json_key(j, "least");
-	json_double(j, min_share);
 	json_key_int(j, "rest", t->nodes[0].self);
-	r = add_columns(page, t);
+	r = t->n_nodes > MAX_PLAIN_NODES ? add_packed(page, t) : add_columns(page, j, t);
 	json_close(j, '}');
 	return r;
 }
 
 static int add_value(struct page *page, const struct measure *m)
 {
-	size_t n = sizeof(min_shares) / sizeof(*min_shares);
+	struct calltree_opts o = {.value = m->value, .roots = ROOTS_LABELSET};
+	_cleanup_(calltree_freep) struct calltree *t = NULL;
 
-	for (size_t i = 0; i < n; i++) {
-		struct calltree_opts o = {
-			.value = m->value, .roots = ROOTS_LABELSET, .min_share = min_shares[i]};
-		_cleanup_(calltree_freep) struct calltree *t = NULL;
-		int r = calltree_build(&t, page->p, &o);
-
-		if (r)
-			return r;
-		if (t->n_nodes <= MAX_NODES || i + 1 == n)
-			return add_tree(page, m, t, min_shares[i]);
-	}
-	return 0;
+	return calltree_build(&t, page->p, &o) ?: add_tree(page, m, t);
 }
 
 /* The default sample type first. Types that repeat another in a different unit are left out. */
@@ -175,6 +185,70 @@ static int add_trees(struct page *page)
 		r = add_value(page, &m);
 	}
 	return r;
+}
+
+/* --- lines ------------------------------------------------------------------------------------ */
+
+/* A column of the first n rows. */
+#define ADD_COLUMN(page, key, n, write)                                                            \
+	do {                                                                                       \
+		json_key_open(&(page)->lines, key, '[');                                           \
+		for (size_t i = 0; i < (n); i++)                                                   \
+			write;                                                                     \
+		json_close(&(page)->lines, ']');                                                   \
+	} while (0)
+
+/* A row's name is its function and "(file:line)": apart, so that a long function's name is there
+ * once. */
+static int add_line_name(struct page *page, const char *name, uint32_t *at)
+{
+	const char *cut = name;
+	char *function;
+	uint32_t id;
+	int r;
+
+	for (const char *s = name; (s = strstr(s, " (")); s++)
+		cut = s;
+	if (cut == name)
+		cut = name + strlen(name);
+	function = strndup(name, (size_t)(cut - name));
+	r = function
+		    ? strtab_add(page->strings, function, &id) ?: strtab_add(page->strings, cut, at)
+		    : -ENOMEM;
+	free(function);
+	json_uint(&page->lines, r ? 0 : id);
+	return r;
+}
+
+static int add_line_rows(struct page *page, const struct table *t, size_t n)
+{
+	_cleanup_free_ uint32_t *at = calloc(n + 1, sizeof(*at)),
+				*module = calloc(n + 1, sizeof(*at));
+	const struct table_row *rows = t->rows.data;
+	int r = at && module ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !r && i < n; i++)
+		r = strtab_add(page->strings, table_text(t, rows[i].module), &module[i]);
+	if (r)
+		return r;
+	ADD_COLUMN(page, "name", n,
+		   r = r ?: add_line_name(page, table_text(t, rows[i].name), &at[i]));
+	ADD_COLUMN(page, "at", n, json_uint(&page->lines, at[i]));
+	ADD_COLUMN(page, "module", n, json_uint(&page->lines, module[i]));
+	ADD_COLUMN(page, "self", n, json_int(&page->lines, rows[i].self));
+	ADD_COLUMN(page, "total", n, json_int(&page->lines, rows[i].total));
+	json_key_uint(&page->lines, "left", t->rows.len - n);
+	return r;
+}
+
+/* Trees have no lines, they would be several times as large. */
+static int add_lines(struct page *page)
+{
+	struct table_opts o = {.value = profile_default_type(page->p), .by = TABLE_LINE};
+	_cleanup_(table_freep) struct table *t = NULL;
+
+	return table_build(&t, page->p, &o)
+		       ?: add_line_rows(page, t, t->rows.len < MAX_LINES ? t->rows.len : MAX_LINES);
 }
 
 /* --- labels, frames, strings ---------------------------------------------------------------------- */
@@ -313,7 +387,7 @@ static int add_quality(struct json *j, const struct profile *p)
 
 /* --- the page ----------------------------------------------------------------------------------------- */
 
-/* Label sets, then trees. */
+/* Label sets, trees, lines. */
 static void add_written(struct json *j, const struct page *page)
 {
 	json_line(j);
@@ -332,6 +406,10 @@ static void add_written(struct json *j, const struct page *page)
 	json_raw(j, &page->trees_text);
 	json_close(j, ']');
 	json_line(j);
+	json_key_open(j, "lines", '{');
+	json_raw(j, &page->lines_text);
+	json_close(j, '}');
+	json_line(j);
 }
 
 static int add_data(struct page *page, const char *title, const char *range)
@@ -341,7 +419,7 @@ static int add_data(struct page *page, const char *title, const char *range)
 	int r;
 
 	describe_time(&time, page->p);
-	r = time.err ?: add_trees(page) ?: add_label_sets(page);
+	r = time.err ?: add_trees(page) ?: add_lines(page) ?: add_label_sets(page);
 	json_open(j, '{');
 	json_key_text(j, "title", title);
 	json_key_text(j, "time", buf_cstr(&time));
@@ -373,7 +451,8 @@ int export_html(struct buf *out, const struct profile *p, const struct export_op
 	_cleanup_(page_release) struct page page = {.p = p,
 						    .strings = strtab_new(),
 						    .trees = {.out = &page.trees_text},
-						    .labels = {.out = &page.labels_text}};
+						    .labels = {.out = &page.labels_text},
+						    .lines = {.out = &page.lines_text}};
 	_cleanup_(buf_release) struct buf title = {0};
 	int r = page.strings ? page_title(&title, p, opts) : -ENOMEM;
 

@@ -32,15 +32,94 @@ function percentCell(v, total) {
 
 const COLUMNS = [
 	{ key: "self", label: "Self", title: "in the function itself", number: true },
-	{ key: "self%", label: "Self %", number: true },
+	{ key: "self%", label: "Self %", number: true, kind: "percent" },
 	{ key: "total", label: "Total", title: "with everything it called", number: true },
-	{ key: "total%", label: "Total %", number: true },
+	{ key: "total%", label: "Total %", number: true, kind: "percent" },
 	{ key: "name", label: "Function" },
 	{ key: "module", label: "Module" },
 ];
 
+/* Characters at the end of a long name that stay in sight: what tells most names apart. */
+const END_SHOWN = 24, LONG_NAME = 60;
+
+/* Names as they are shown: without what tells least, unless two would then be the same. */
+function shownNames(names) {
+	const short = names.map(name => name.length > LONG_NAME / 2 ? shortName(name) : name);
+	const used = new Map();
+
+	for (const name of short)
+		used.set(name, (used.get(name) || 0) + 1);
+	return short.map((name, i) => used.get(name) > 1 ? names[i] : name);
+}
+
+/* What is too long for its column is cut in the middle. */
+function nameText(name) {
+	const parts = name.length > LONG_NAME ? [name.slice(0, -END_SHOWN), name.slice(-END_SHOWN)]
+		: [name, ""];
+
+	return element("span", { class: "cut" }, element("span", {}, parts[0]),
+		       parts[1] && element("span", { class: "end" }, parts[1]));
+}
+
+/* What rows of the table stand for, as `kiln report --by` has it. Each gives { what, row: in words,
+ * names, modules, self, total, frames: for colours, functions: whether rows are functions, note }. */
+const TABLES = {
+	function: page => {
+		const { functions, functionNames, modules } = page.profile;
+
+		return { what: "functions", row: "Function", names: functionNames, frames: functions,
+			 modules: functions.map(frame => modules[frame]), functions: true,
+			 ...page.sums };
+	},
+	module: page => {
+		const { modules } = page.profile, ids = new Map(), frames = [];
+		const of = modules.map((module, frame) => {
+			if (!ids.has(module))
+				ids.set(module, frames.push(frame) - 1);
+			return ids.get(module);
+		});
+		const names = frames.map(frame => modules[frame]);
+
+		return { what: "modules", row: "Module", names, modules: null, frames,
+			 ...page.profile.sums(page.stacks, of, names.length) };
+	},
+	process: page => {
+		const { labels } = page, { pid } = labels.keys, rows = new Map();
+
+		page.stacks.bySet.forEach((weight, i) => {
+			const set = i ? labels.sets[i - 1] : new Map(), key = set.get(pid);
+			const row = rows.get(key) || { weight: 0, heaviest: 0, name: "" };
+
+			if (!(weight > 0))
+				return;
+			row.weight += weight;
+			if (weight > row.heaviest) {
+				row.heaviest = weight;
+				row.name = labels.rootText(set, pid) || "[no process]";
+			}
+			rows.set(key, row);
+		});
+		const sorted = [...rows.values()], self = sorted.map(row => row.weight);
+
+		return { what: "processes", row: "Process", names: sorted.map(row => row.name),
+			 modules: null, self, total: self };
+	},
+	line: page => {
+		const { lines, strings } = page.profile.info;
+
+		return { what: "lines", row: "Line", names: lines.name.map((name, i) =>
+				strings[name] + strings[lines.at[i]]),
+			 modules: lines.module.map(i => strings[i]),
+			 self: lines.self, total: lines.total,
+			 note: [page.isFiltered() || page.state.type
+				? "of the whole profile, whatever the filters and the value" : "",
+				lines.left ? `${formatCount(lines.left)} lighter ones are left out`
+				: ""].filter(Boolean).join("; ") };
+	},
+};
+
 class FunctionTable {
-	/* on: { select(fn), open(fn), sorted(key) } */
+	/* on: { select(fn), open(fn), sorted(key), by(word) } */
 	constructor(parent, profile, palette, on) {
 		this.profile = profile;
 		this.palette = palette;
@@ -49,32 +128,36 @@ class FunctionTable {
 		this.head = element("tr");
 		this.body = element("tbody");
 		this.more = element("button", { class: "more", onclick: () => this.showMore() });
-		this.caption = element("caption");
-		parent.append(element("table", { class: "functions" }, this.caption,
+		this.by = element("select", { "aria-label": "Rows of the table",
+					      onchange: e => on.by(e.target.value) },
+			...BYS.map(by => element("option", { value: by }, `By ${by}`)));
+		this.said = element("span", {});
+		parent.append(element("table", { class: "functions" },
+				      element("caption", {}, this.by, this.said),
 				      element("thead", {}, this.head), this.body), this.more);
 	}
 
-	show({ tree, view, sums, matches, selected, sort }) {
-		const { names, modules, functions } = this.profile;
-		const name = fn => names[functions[fn]], module = fn => modules[functions[fn]];
-		const text = fn => sort === "module" ? `${module(fn)}\0${name(fn)}`
-			: `${name(fn)}\0${module(fn)}`;
+	/* sums: of TABLES; total: of everything; matches: what names must match, or null. */
+	show({ tree, total, sums, pattern, selected, sort, by }) {
+		const { names, modules, self } = sums, module = i => modules ? modules[i] : "";
+		const text = i => sort === "module" ? `${module(i)}\0${names[i]}`
+			: `${names[i]}\0${module(i)}`;
 		const key = sort.replace("%", "");
 
-		this.tree = tree;
-		this.view = view;
-		this.sums = sums;
-		this.selected = selected;
-		this.sort = sort;
+		if (!this.sums || this.sums.names.length !== names.length || this.byShown !== by)
+			this.shownNames = shownNames(names);
+		Object.assign(this, { tree, all: total, sums, selected, sort, byShown: by });
 		this.rows = [];
-		for (let fn = 0; fn < functions.length; fn++)
-			if (sums.total[fn] > 0 && (!matches || matches[fn]) && module(fn) !== "")
-				this.rows.push(fn);
+		for (let i = 0; i < names.length; i++)
+			if ((sums.total[i] > 0 || self[i] > 0) && names[i] !== "" &&
+			    (!modules || modules[i] !== "") && (!pattern || pattern.test(names[i])))
+				this.rows.push(i);
 		this.rows.sort((a, b) => (key === "self" || key === "total"
 			? sums[key][b] - sums[key][a] || sums.total[b] - sums.total[a] : 0) ||
 			(text(a) < text(b) ? -1 : 1));
-		this.caption.textContent = `${formatCount(this.rows.length)} functions` +
-			(matches ? " that match" : "");
+		this.by.value = by;
+		this.said.textContent = `${formatCount(this.rows.length)} ${sums.what}` +
+			(pattern ? " that match" : "") + (sums.note ? `; ${sums.note}` : "");
 		this.showHead();
 		this.body.replaceChildren();
 		this.shown = 0;
@@ -86,40 +169,48 @@ class FunctionTable {
 			const order = c.number ? "descending" : "ascending";
 
 			return element("th", {
-				scope: "col", class: c.number ? "number" : null,
+				scope: "col", class: c.number ? `number ${c.kind || ""}` : c.key,
 				"aria-sort": c.key === this.sort ? order : "none",
 			}, element("button", {
 				title: c.title, onclick: () => this.on.sorted(c.key),
-			}, c.label));
+			}, c.key === "name" ? this.sums.row : c.label));
 		}));
 	}
 
 	showMore() {
 		const next = this.rows.slice(this.shown, this.shown + ROWS_AT_ONCE);
 
-		this.body.append(...next.map(fn => this.row(fn)));
+		this.body.append(...next.map(i => this.row(i)));
 		this.shown += next.length;
 		this.more.hidden = this.shown >= this.rows.length;
-		this.more.textContent =
-			`Show more (${formatCount(this.rows.length - this.shown)} functions left)`;
+		this.more.textContent = `Show more (${
+			formatCount(this.rows.length - this.shown)} ${this.sums.what} left)`;
 	}
 
-	row(fn) {
-		const { names, modules, functions } = this.profile;
-		const frame = functions[fn], total = this.view.total[0];
+	row(i) {
+		const { names, modules, frames, functions } = this.sums, total = this.all;
 		const swatch = element("span", { class: "swatch" });
 
-		swatch.style.backgroundColor = this.palette.css(frame);
-		return element("tr", { class: fn === this.selected ? "selected" : null,
-				       onclick: e => this.pick(fn, e.currentTarget) },
-			shareCell(this.tree, this.sums.self[fn], total),
-			percentCell(this.sums.self[fn], total),
-			shareCell(this.tree, this.sums.total[fn], total),
-			percentCell(this.sums.total[fn], total),
-			element("td", { class: "name" }, swatch, element("button", {
-				title: "Callers and callees", onclick: () => this.on.open(fn),
-			}, names[frame])),
-			element("td", { class: "module" }, modules[frame]));
+		if (frames)
+			swatch.style.backgroundColor = this.palette.css(frames[i]);
+		return element("tr", { class: functions && i === this.selected ? "selected" : null,
+				       onclick: functions ? e => this.pick(i, e.currentTarget)
+					       : undefined },
+			shareCell(this.tree, this.sums.self[i], total),
+			percentCell(this.sums.self[i], total),
+			shareCell(this.tree, this.sums.total[i], total),
+			percentCell(this.sums.total[i], total),
+			element("td", { class: "name", title: names[i] }, frames ? swatch : null,
+				functions ? this.nameButton(i) : nameText(this.shownNames[i])),
+			element("td", { class: "module", title: modules ? modules[i] : null },
+				modules ? modules[i] : ""));
+	}
+
+	nameButton(fn) {
+		return element("button", {
+			title: `${this.sums.names[fn]}\n\nCallers and callees`,
+			onclick: () => this.on.open(fn),
+		}, nameText(this.shownNames[fn]));
 	}
 
 	pick(fn, row) {
@@ -134,8 +225,8 @@ class FunctionTable {
 /* How far the tree is open at first: along what takes this share of everything. */
 const OPEN_SHARE = 0.2;
 const CHILDREN_AT_ONCE = 100;
-const TREE_COLUMNS = [["Function"], ["Total %", "number"], ["Total", "number"],
-		      ["Self", "number"], ["Module"]];
+const TREE_COLUMNS = [["Function", "name"], ["Total %", "number percent"], ["Total", "number"],
+		      ["Self", "number"], ["Module", "module"]];
 
 const STEPS = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" };
 
@@ -204,7 +295,7 @@ class TreeList {
 					  onclick: () => this.toggle(node) },
 				leaf ? "" : open ? "\u25be" : "\u25b8"),
 			swatch, element("span", { class: hit ? "hit" : null },
-					frame === NONE ? "all" : this.profile.names[frame]));
+					frame === NONE ? "all" : nameText(shortName(this.profile.names[frame]))));
 
 		if (frame !== NONE)
 			swatch.style.backgroundColor = this.palette.css(frame);

@@ -62,7 +62,7 @@ class Page {
 			});
 		this.table = new FunctionTable(byId("table"), this.profile, this.palette, {
 			select: fn => this.selectFunction(fn), open: fn => this.openFunction(fn),
-			sorted: key => this.set({ sort: key }),
+			sorted: key => this.set({ sort: key }), by: by => this.set({ by }),
 		});
 		this.tree = new TreeList(byId("tree"), this.profile, this.palette, {
 			select: node => this.selectNode(this.view, node),
@@ -180,17 +180,22 @@ class Page {
 		return weights;
 	}
 
+	isFiltered() {
+		return this.state.filters.size > 0 || this.state.mode !== "all";
+	}
+
 	compute() {
 		const s = this.state, p = this.profile;
 		const kept = this.view && s.zoom < this.view.n && s.zoom > 0
 			? this.view.path(s.zoom).slice(1).map(i => this.view.frame[i]) : null;
 
 		if (this.stale === "forest") {
-			this.forest = p.forest(this.type, this.groups(), s.mode);
-			this.sums = p.functionSums(this.forest);
+			this.stacks = p.select(this.type, this.groups(), s.mode);
+			this.forest = p.merged(this.stacks);
+			this.sums = p.functionSums(this.stacks);
 		}
 		if (this.stale) {
-			this.view = s.invert ? p.inverted(this.forest) : this.forest;
+			this.view = s.invert ? p.inverted(this.stacks) : this.forest;
 			if (kept && this.stale === "forest")
 				s.zoom = this.view.follow(kept);
 			this.drawn = null;
@@ -231,13 +236,13 @@ class Page {
 		const said = formatMeasure(this.type, total, total).replace(/,? ?100\.0 %/, "")
 			.replace(" ()", "");
 
-		const hidden = this.type.least &&
-			`shares below ${100 * this.type.least} % are summed up`;
+		const hidden = this.forest.hiddenBelow &&
+			`boxes up to ${formatShare(this.forest.hiddenBelow, total)} are drawn as one`;
 
 		byId("summary").textContent = [said, this.profile.info.time, hidden, this.profile.info.range].filter(Boolean)
 			.join(" \u00b7 ");
 		if (!this.qualityShown) {
-			const shares = qualityOf(this.profile, this.forest);
+			const shares = qualityOf(this.profile, this.stacks);
 
 			showQualityButton(byId("quality"), shares, this.profile.info.quality?.where);
 			byId("quality-body").replaceChildren(...qualityPanel(this.profile, shares));
@@ -262,9 +267,10 @@ class Page {
 		if (view === "sandwich")
 			this.showSandwich();
 		else if (view === "table")
-			this.table.show({ tree: this.type, view: this.forest, sums: this.sums,
-					  matches: this.search.matches, selected: this.selected,
-					  sort: this.state.sort });
+			this.table.show({ tree: this.type, total: this.stacks.total[0],
+					  sums: TABLES[this.state.by](this), by: this.state.by,
+					  pattern: this.search.matches && this.search.shown,
+					  selected: this.selected, sort: this.state.sort });
 		else if (view === "tree")
 			this.tree.show({ tree: this.type, view: this.view, matches: this.search.matches,
 					 focused: this.state.zoom });
@@ -294,7 +300,7 @@ class Page {
 		if (s.fn === NONE || !(this.sums.total[s.fn] > 0))
 			s.fn = this.sums.self.reduce((best, v, fn) =>
 				v > this.sums.self[best] && this.isCode(fn) ? fn : best, 0);
-		const name = p.names[p.functions[s.fn]], key = `${s.fn}`;
+		const name = p.functionNames[s.fn], key = `${s.fn}`;
 
 		byId("callers-title").textContent = `Callers of ${name}`;
 		byId("callees-title").textContent = `Callees of ${name}`;
@@ -302,10 +308,10 @@ class Page {
 			g.cutStart = s.cut === "start";
 			g.matches = this.search.matches;
 			g.base = 1;
-			if (g.shownFor !== key || g.shownForest !== this.forest) {
+			if (g.shownFor !== key || g.shownStacks !== this.stacks) {
 				g.shownFor = key;
-				g.shownForest = this.forest;
-				g.setTree(p[trees](this.forest, s.fn), 1);
+				g.shownStacks = this.stacks;
+				g.setTree(p[trees](this.stacks, s.fn), 1);
 			} else {
 				g.resize();
 			}
@@ -318,7 +324,7 @@ class Page {
 		const s = this.state, v = this.view;
 
 		if (s.view === "sandwich") {
-			const name = this.profile.names[this.profile.functions[s.fn]] || "";
+			const name = this.profile.functionNames[s.fn] || "";
 
 			showCrumbs(byId("crumbs"), ["all functions", name], 1,
 				   i => i || this.show("table"));
@@ -368,7 +374,7 @@ class Page {
 		const frame = this.profile.functions[fn], all = this.forest.total[0];
 
 		this.selected = fn;
-		this.showDetails(this.profile.names[frame], this.profile.modules[frame], [
+		this.showDetails(this.profile.functionNames[fn], this.profile.modules[frame], [
 			["total", formatMeasure(this.type, this.sums.total[fn], all)],
 			["self", formatMeasure(this.type, this.sums.self[fn], all)]]);
 	}
@@ -398,6 +404,7 @@ class Page {
 	/* --- doing ---------------------------------------------------------------------------- */
 
 	show(view) {
+		this.shownDetails = false;
 		this.set({ view }, "", true);
 		this.say(`${view} view`);
 	}
@@ -501,26 +508,54 @@ class Page {
 	}
 }
 
-const page = new Page(JSON.parse(byId("data").textContent));
+/* Columns of large trees are written as gzip in base64. */
+async function unpack(tree) {
+	const bytes = Uint8Array.from(atob(tree.packed), c => c.charCodeAt(0));
+	const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
 
-page.start();
+	Object.assign(tree, await new Response(stream).json(), { packed: null });
+}
 
-/* For tests: what is shown, and where. */
-window.kiln = {
-	state: () => ({ ...page.state, filters: Object.fromEntries(
-		[...page.state.filters].map(([key, values]) => [key, [...values]])) }),
-	timings: page.timings,
-	page,
-	nodes: () => page.view.n,
-	total: () => page.forest.total[0],
-	matchedShare: () => page.search.share,
-	name: node => page.graph.name(node),
-	find: name => Array.from({ length: page.view.n }, (_, i) => i).find(i =>
-		page.graph.name(i) === name),
-	/* Centre of a node's box in the window's coordinates. */
-	at: node => {
-		const box = page.graph.box(node), r = page.graph.canvas.getBoundingClientRect();
+function start(data) {
+	const page = new Page(data);
 
-		return { x: r.left + box.x + box.width / 2, y: r.top + box.y + box.height / 2 };
-	},
-};
+	page.start();
+	/* For tests: what is shown, and where. */
+	window.kiln = {
+		state: () => ({ ...page.state, filters: Object.fromEntries(
+			[...page.state.filters].map(([key, values]) => [key, [...values]])) }),
+		timings: page.timings,
+		page,
+		nodes: () => page.view.n,
+		total: () => page.forest.total[0],
+		matchedShare: () => page.search.share,
+		name: node => page.graph.name(node),
+		find: name => Array.from({ length: page.view.n }, (_, i) => i).find(i =>
+			page.graph.name(i) === name),
+		/* Centre of a node's box in the window's coordinates. */
+		at: node => {
+			const box = page.graph.box(node);
+			const r = page.graph.canvas.getBoundingClientRect();
+
+			return { x: r.left + box.x + box.width / 2,
+				 y: r.top + box.y + box.height / 2 };
+		},
+	};
+}
+
+/* Small profiles are there at once; old browsers cannot unpack large ones. */
+function read(data) {
+	const packed = data.trees.filter(tree => tree.packed);
+
+	if (!packed.length)
+		return start(data);
+	if (!window.DecompressionStream) {
+		byId("summary").textContent = "This profile is large: to read it takes Chrome 80, " +
+			"Firefox 113, Safari 16.4 or newer.";
+		return undefined;
+	}
+	byId("summary").textContent = "Reading a large profile\u2026";
+	return Promise.all(packed.map(unpack)).then(() => start(data));
+}
+
+read(JSON.parse(byId("data").textContent));

@@ -36,6 +36,15 @@ function showCrumbs(parent, texts, current, go) {
 
 /* --- filter chips ----------------------------------------------------------------------------- */
 
+/* Moves what opens below a chip so far to the left that it can be seen. */
+function keepInSight(box) {
+	box.style.left = "0";
+	const out = box.getBoundingClientRect().right + 8 - document.documentElement.clientWidth;
+
+	if (out > 0)
+		box.style.left = `${-out}px`;
+}
+
 class Chips {
 	/* on.filter(key, Set of values or null for all) */
 	constructor(parent, labels, on) {
@@ -76,6 +85,8 @@ class Chips {
 		chip.addEventListener("toggle", () => {
 			if (chip.open && chip.children.length === 1)
 				chip.append(this.choices(chip, key, title, values));
+			if (chip.open)
+				keepInSight(chip.lastChild);
 		});
 		return chip;
 	}
@@ -190,7 +201,7 @@ const percent = s => `${(100 * s).toFixed(s > 0.9995 || s === 0 ? 0 : 1)} %`;
 
 /* Shares by kiln's own counts. Of another's profile only the names can be judged: a stack that was
  * cut short looks like any other. */
-function qualityOf(profile, forest) {
+function qualityOf(profile, stacks) {
 	const q = profile.info.quality;
 
 	if (q) {
@@ -204,11 +215,11 @@ function qualityOf(profile, forest) {
 	const named = Uint8Array.from(profile.names, (_, frame) => profile.isNamed(frame) ? 1 : 0);
 	let frames = 0, good = 0;
 
-	for (let i = 1; i < forest.n; i++) {
-		if (profile.modules[forest.frame[i]] === "")
+	for (let i = 1; i < stacks.n; i++) {
+		if (profile.modules[stacks.frame[i]] === "")
 			continue;
-		frames += forest.total[i];
-		good += named[forest.frame[i]] * forest.total[i];
+		frames += stacks.total[i];
+		good += named[stacks.frame[i]] * stacks.total[i];
 	}
 	return { named: share(good, frames) };
 }

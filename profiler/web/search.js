@@ -38,6 +38,7 @@ class Search {
 		if (this.computedFor !== key) {
 			const pattern = this.pattern(query);
 
+			this.shown = pattern;
 			this.matches = pattern ? profile.matches(pattern) : null;
 			this.computedFor = key;
 		}
@@ -45,7 +46,7 @@ class Search {
 	}
 
 	show() {
-		const { profile, forest, sums } = this.page, all = forest.total[0];
+		const { profile, stacks, sums } = this.page, all = stacks.total[0];
 
 		byId("search").setAttribute("aria-invalid",
 					    String(this.bad && this.matches !== null));
@@ -53,7 +54,7 @@ class Search {
 			byId("matched").textContent = "";
 			return;
 		}
-		const sum = profile.matchedTotal(forest, this.matches);
+		const sum = profile.matchedTotal(stacks, this.matches);
 		const n = sums.total.filter((v, fn) => v > 0 && this.matches[fn]).length;
 
 		byId("matched").textContent = `${formatShare(sum, all)} in ${formatCount(n)} ` +

@@ -6,10 +6,12 @@ const VIEWS = ["icicle", "flame", "sandwich", "table", "tree"];
 const MODES = ["all", "user", "kernel"];
 const COLOURS = ["kind", "module", "name"];
 const CUTS = ["end", "start"];
+const BYS = ["function", "module", "process", "line"];
 const SORTS = ["self", "self%", "total", "total%", "name", "module"];
 const DEFAULTS = {
 	view: "icicle", type: 0, group: "", mode: "all", invert: false, zoom: 0, query: "",
-	colour: "kind", cut: "end", sort: "self", fn: NONE,
+	colour: "kind", cut: "end", sort: "self", by: "function",
+	fn: NONE,
 };
 
 /* Only what is not as usual. A function is told by name and module, all else by its value. */
@@ -23,7 +25,7 @@ function hashOfState(state, defaults, profile) {
 		for (const value of values)
 			params.append(`is.${key}`, value);
 	if (state.fn !== NONE && state.view === "sandwich") {
-		params.set("fn", profile.names[profile.functions[state.fn]]);
+		params.set("fn", profile.functionNames[state.fn]);
 		params.set("in", profile.modules[profile.functions[state.fn]]);
 	}
 	const text = String(params);
@@ -52,6 +54,7 @@ function stateOfHash(hash, defaults, profile, labels) {
 		group: among("group", ["", ...labels.present]), mode: among("mode", MODES),
 		invert: params.get("invert") === "true", zoom: number("zoom"),
 		query: params.get("query") || "", colour: among("colour", COLOURS),
-		cut: among("cut", CUTS), sort: among("sort", SORTS), fn: fn ?? NONE, filters,
+		cut: among("cut", CUTS), sort: among("sort", SORTS), by: among("by", BYS),
+		fn: fn ?? NONE, filters,
 	};
 }

@@ -62,7 +62,7 @@ test("names of strangers are text", async () => {
 	}
 	await open("#view=table");
 	assert.equal(await value("[...document.querySelectorAll('.functions .name')].filter(e => " +
-		"e.textContent === `evil<img src=x onerror=window.hacked=1></script>" +
+		"e.title === `evil<img src=x onerror=window.hacked=1></script>" +
 		"<script>window.hacked=1</script>&amp;\"'`).length"), 1);
 });
 
@@ -542,6 +542,75 @@ test("a narrow window still shows everything", async () => {
 	assert.ok(await value("document.documentElement.scrollWidth <= 420"));
 	assert.ok(await value("kiln.page.graph.height") > 200);
 	await browser.resize(1280, 800);
+});
+
+test("a phone shows the actions and no more columns than fit", async () => {
+	await browser.resize(390, 800);
+	for (const view of ["icicle", "table", "tree", "sandwich"]) {
+		await open(`#view=${view}`, "told.html");
+		assert.ok(await value("document.documentElement.scrollWidth <= 390"), view);
+		for (const id of ["to-sandwich", "copy-name", "quality"])
+			assert.ok(await value(`(() => {
+				const r = document.getElementById("${id}").getBoundingClientRect();
+				return r.width > 0 && r.left >= 0 && r.right <= 390 && r.bottom <= 800;
+			})()`), `${view}: ${id}`);
+	}
+	await browser.resize(1280, 800);
+});
+
+test("a search moves nothing", async () => {
+	await open();
+	const top = () => value("document.querySelector('#main').getBoundingClientRect().top");
+	const before = await top();
+
+	await browser.key("/");
+	await browser.type("spin");
+	assert.notEqual(await text("#matched"), "");
+	assert.equal(await top(), before);
+});
+
+test("what a chip opens is in sight, with its shares", async () => {
+	for (const width of [1280, 390]) {
+		await browser.resize(width, 800);
+		await open();
+		for (const n of [1, 2, 3]) {
+			await browser.clickOn(`#chips .chip:nth-child(${n}) summary`);
+			assert.ok(await value(`[...document.querySelectorAll(
+				"#chips details[open] .share")].every(e => {
+				const r = e.getBoundingClientRect();
+				return r.width > 0 && r.left >= 0 && r.right <= ${width};
+			})`), `chip ${n} at ${width}`);
+			await browser.key("Escape");
+		}
+	}
+	await browser.resize(1280, 800);
+});
+
+test("a long name keeps its begin and its end, and is whole in its title", async () => {
+	const long = `ns::${"very_".repeat(60)}long(int)`;
+
+	await open();
+	await value(`kiln.page.profile.functionNames[0] = ${JSON.stringify(long)}`);
+	await value(`kiln.page.set({ view: "table" })`);
+	const [begin, end, title] = await value(`(() => {
+		const button = document.querySelector(".functions td.name .end").closest("button");
+		const [a, b] = button.querySelectorAll(".cut > span");
+		return [a.getBoundingClientRect().width, [b.textContent, b.scrollWidth <= b.clientWidth],
+			button.title];
+	})()`);
+
+	assert.ok(begin > 200);
+	assert.deepEqual(end, [long.slice(-24), true]);
+	assert.ok(title.startsWith(long));
+});
+
+test("another view begins with its own details", async () => {
+	await open();
+	await browser.mouse("mouseMoved", await value(`kiln.at(${await node("fib")})`));
+	await browser.frames();
+	assert.equal(await text("#detail-name"), "fib");
+	await browser.key("t");
+	assert.equal(await text("#detail-name"), "all");
 });
 
 /* --- much ------------------------------------------------------------------------------------- */
