@@ -80,6 +80,7 @@ int dwarf_new(struct dwarf **out, struct elf_obj *debug, struct elf_obj *alt, st
 		return err;
 	if (!d->main->sect[SECT_INFO].sec)
 		return -ENODATA;
+	d->main->discriminators = d->opts.discriminators;
 	*out = steal_ptr(d);
 	return 0;
 }

@@ -9,6 +9,9 @@
 #include "symbolizer/dwarf/dwarf_forms.h"
 #include "symbolizer/dwarf/dwarf_sect.h"
 
+/* Of LLVM and GCC; not in elfutils' <dwarf.h>. */
+#define DW_AT_GNU_discriminator 0x2136
+
 /* The attributes that the reader uses. Several attributes may share one pick. */
 #define DWARF_PICKS(X)                                                                             \
 	X(LOW_PC, DW_AT_low_pc)                                                                    \
@@ -22,6 +25,7 @@
 	X(CALL_FILE, DW_AT_call_file)                                                              \
 	X(CALL_LINE, DW_AT_call_line)                                                              \
 	X(DECL_LINE, DW_AT_decl_line)                                                              \
+	X(DISCRIMINATOR, DW_AT_GNU_discriminator)                                                  \
 	X(STMT_LIST, DW_AT_stmt_list)                                                              \
 	X(COMP_DIR, DW_AT_comp_dir)                                                                \
 	X(STR_OFFSETS_BASE, DW_AT_str_offsets_base)                                                \

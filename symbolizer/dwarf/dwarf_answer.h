@@ -3,6 +3,7 @@
 #ifndef KILN_SYMBOLIZER_DWARF_DWARF_ANSWER_H
 #define KILN_SYMBOLIZER_DWARF_DWARF_ANSWER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@ struct dwarf_frame {
 	/* In frame 0 the line of the address, in other frames the line of the call. */
 	uint32_t line;
 	uint32_t start_line; /* DW_AT_decl_line of the function */
+	/* Tells copies of the line, or calls on it, apart; see dwarf_opts. */
+	uint32_t discriminator;
 };
 
 enum dwarf_reason {
@@ -47,6 +50,8 @@ struct dwarf_opts {
 	struct elf_obj *(*open_dwo)(void *ctx, const char *name, const char *comp_dir,
 				    uint64_t dwo_id);
 	void *ctx;
+	/* Also of lines, not only of calls: line tables then take more memory. */
+	bool discriminators;
 };
 
 #endif

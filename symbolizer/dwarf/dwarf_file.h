@@ -50,6 +50,7 @@ static inline bool unit_is_type(const struct unit *u)
 
 struct dwarf_file {
 	struct elf_obj *elf;
+	bool discriminators; /* line tables keep them */
 	bool own_elf, split; /* split: sections are named .dwo */
 	/* The lowest address of code, or 0. What linkers removed is described at address 0 by most, and
 	 * no description that begins below this is of code that exists. */

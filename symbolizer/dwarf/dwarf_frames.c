@@ -102,6 +102,8 @@ static void take_call(struct cu *line_cu, const struct die *die, struct dwarf_fr
 
 	caller->file = line_cu->lines ? lines_path(line_cu->lines, line_cu, file) : NULL;
 	caller->line = die_has(die, PICK_CALL_LINE) ? (uint32_t)die->attr[PICK_CALL_LINE].v : 0;
+	caller->discriminator =
+		die_has(die, PICK_DISCRIMINATOR) ? (uint32_t)die->attr[PICK_DISCRIMINATOR].v : 0;
 }
 
 static void add_chain(struct frames *fr, struct cu_cache *cache, struct cu *cu, struct cu *die_cu,
@@ -157,6 +159,7 @@ int frames_find(struct frames *fr, struct cu_cache *cache, struct cu *cu, uint64
 		fr->n = 1;
 		fr->list[0].file = lines_path(cu->lines, cu, file);
 		fr->list[0].line = fr->list[0].file ? line : 0;
+		fr->list[0].discriminator = lines_discriminator(cu->lines, va);
 	}
 	if (n > 0)
 		add_chain(fr, cache, cu, die_cu, chain, n);

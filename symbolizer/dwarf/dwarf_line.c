@@ -7,12 +7,13 @@
 #include "symbolizer/dwarf/dwarf_line.h"
 #include "symbolizer/dwarf/dwarf_line_header.h"
 
-/* Rows of one unit: some 200 MiB. The largest known units have a few million rows. */
+/* Rows of one unit: some 250 MiB. The largest known units have a few million rows. */
 #define ROWS_MAX (1u << 24)
 
 struct row {
 	uint32_t off; /* relative to its sequence's low */
 	uint32_t file, line;
+	uint32_t discriminator; /* 0 unless the file keeps them */
 };
 
 /* Rows of contiguous code, ascending. */
@@ -38,7 +39,8 @@ struct machine {
 	struct line_header *h;
 	struct bytes b;
 	uint64_t addr;
-	uint32_t file, line;
+	uint32_t file, line, discriminator;
+	bool discriminators; /* are kept */
 	/* The sequence that is being made; `first` is its first row. */
 	bool open, dead;
 	uint64_t low, text_va; /* text_va: as in struct dwarf_file */
@@ -56,6 +58,7 @@ static void machine_reset(struct machine *m)
 {
 	m->addr = 0;
 	m->file = m->line = 1;
+	m->discriminator = 0;
 	m->open = m->dead = false;
 	m->first = m->rows.len;
 }
@@ -80,6 +83,9 @@ static void append_row(struct machine *m)
 {
 	struct row row = {.file = m->file, .line = m->line}, *last;
 
+	if (m->discriminators)
+		row.discriminator = m->discriminator;
+	m->discriminator = 0;
 	if (m->dead)
 		return;
 	if (!m->open) {
@@ -97,7 +103,8 @@ static void append_row(struct machine *m)
 		*last = row;
 	else if (m->rows.len >= ROWS_MAX)
 		m->err = -EFBIG;
-	else if (!last || last->file != row.file || last->line != row.line)
+	else if (!last || last->file != row.file || last->line != row.line ||
+		 last->discriminator != row.discriminator)
 		m->err = vec_push(&m->rows, row);
 }
 
@@ -142,7 +149,10 @@ static void extended(struct machine *m)
 		if (name && m->h->version < 5 && line_header_add_file(m->h, &b, name) == -ENOMEM)
 			m->err = -ENOMEM;
 		break;
-	default: /* discriminators and vendor extensions: the length steps over them */
+	case DW_LNE_set_discriminator:
+		m->discriminator = (uint32_t)bytes_uleb(&b);
+		break;
+	default: /* vendor extensions: the length steps over them */
 		break;
 	}
 }
@@ -256,7 +266,11 @@ static int make_lines(struct lines **out, struct machine *m)
 int lines_load(struct lines **out, struct cu *cu)
 {
 	_cleanup_(line_header_release) struct line_header h = {0};
-	_cleanup_(machine_release) struct machine m = {.h = &h, .text_va = cu->addr_file->text_va};
+	_cleanup_(machine_release) struct machine m = {
+		.h = &h,
+		.text_va = cu->addr_file->text_va,
+		.discriminators = cu->file->discriminators,
+	};
 	int err;
 
 	if (!cu->has_stmt_list)
@@ -332,6 +346,15 @@ bool lines_find(const struct lines *l, uint64_t va, uint32_t *file, uint32_t *li
 	*file = row->file;
 	*line = row->line;
 	return true;
+}
+
+uint32_t lines_discriminator(const struct lines *l, uint64_t va)
+{
+	size_t i = seq_behind(l, va);
+
+	if (i == l->n_seqs || l->seqs[i].low > va)
+		return 0;
+	return find_row(l, &l->seqs[i], va)->discriminator;
 }
 
 /* Rows of one sequence. Skips rows of a broken program that go back. */

@@ -15,6 +15,9 @@ size_t lines_bytes(const struct lines *l);
 /* File number and line of the address. False if the table does not have the address. */
 bool lines_find(const struct lines *l, uint64_t va, uint32_t *file, uint32_t *line);
 
+/* Discriminator of the address's line; 0 if there is none, or if the file does not keep them. */
+uint32_t lines_discriminator(const struct lines *l, uint64_t va);
+
 /*
  * Does the same for all addresses of [low, high). Calls fn at low and wherever the answer changes.
  * Stops at the first error of fn and returns it.

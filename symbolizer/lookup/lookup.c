@@ -42,7 +42,7 @@ struct entry {
 };
 
 struct lookup {
-	bool names_only;
+	bool names_only, discriminators;
 	size_t cache_bytes;
 	struct debug_opener opener;
 	const struct line_store *lines; /* NULL: no tables */
@@ -92,6 +92,7 @@ int lookup_new(struct lookup **out, const struct symbolizer_opts *opts)
 	if (!s)
 		return -ENOMEM;
 	s->names_only = opts->names_only;
+	s->discriminators = opts->discriminators;
 	s->cache_bytes = opts->cache_bytes ?: CACHE_BYTES_DEFAULT;
 	s->opener = (struct debug_opener){.find = opts->find_debug, .ctx = opts->find_ctx};
 	err = copy_dirs(s, opts->debug_dirs);
@@ -256,6 +257,8 @@ static int open_entry(struct lookup *s, const struct sym_query *q,
 		*reason = reason_of(err);
 		return err == -ENOMEM ? err : 0;
 	}
+	if (s->discriminators)
+		object_want_discriminators(object);
 	err = add_entry(s, object, identity);
 	if (err) {
 		object_free(object);

@@ -70,6 +70,11 @@ void object_free(struct object *o)
 	free(o);
 }
 
+void object_want_discriminators(struct object *o)
+{
+	o->discriminators = true;
+}
+
 struct elf_obj *object_elf(struct object *o)
 {
 	return o->main;
@@ -271,7 +276,8 @@ static void take_frames(void *ctx, size_t index, const struct dwarf_frame *frame
 		if (!b->o->names_only)
 			*f = (struct sym_frame){.file = clean_path(b, frames[i].file),
 						.line = frames[i].line,
-						.start_line = frames[i].start_line};
+						.start_line = frames[i].start_line,
+						.discriminator = frames[i].discriminator};
 		if (!name_by_text(b, f, frames[i].linkage_name) &&
 		    !name_by_text(b, f, frames[i].name) && i + 1 < n)
 			f->name = f->raw_name = "[inlined]";

@@ -18,6 +18,8 @@ const struct elf_limits *object_limits(bool names_only);
  * elf_obj_open(). dwarf_bytes: what its DWARF reader may keep. */
 int object_open(struct object **out, int fd, bool names_only, size_t dwarf_bytes);
 void object_free(struct object *o);
+/* Before the first address: frames are to have the discriminators of lines. */
+void object_want_discriminators(struct object *o);
 
 struct elf_obj *object_elf(struct object *o);
 

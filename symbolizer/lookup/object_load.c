@@ -136,7 +136,10 @@ static struct elf_obj *open_dwo(void *ctx, const char *name, const char *comp_di
 static int load_lines(struct object *o)
 {
 	struct elf_obj *debug = elf_obj_section(o->main, ".debug_info") ? o->main : o->debug;
-	struct dwarf_opts opts = {.open_dwo = open_dwo, .ctx = o, .cache_bytes = o->dwarf_bytes};
+	struct dwarf_opts opts = {.open_dwo = open_dwo,
+				  .ctx = o,
+				  .cache_bytes = o->dwarf_bytes,
+				  .discriminators = o->discriminators};
 	int err;
 
 	if (o->lines_loaded || o->names_only || o->table || !debug)

@@ -12,7 +12,7 @@
 #include "symbolizer/elf/section_map.h"
 
 struct object {
-	bool names_only;
+	bool names_only, discriminators;
 	size_t dwarf_bytes;
 	bool debug_loaded, symbols_loaded, lines_loaded;
 	bool symtab_whole; /* from a .symtab, so it names all functions */

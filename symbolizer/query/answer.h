@@ -114,6 +114,8 @@ struct sym_frame {
 	const char *file;     /* source file, or NULL */
 	uint32_t line;	      /* 0 = unknown */
 	uint32_t start_line;  /* line the function starts on, 0 = unknown */
+	/* Of the line or call, see symbolizer_opts; not from line tables of table_dir. */
+	uint32_t discriminator;
 };
 
 /*
@@ -145,6 +147,8 @@ int sym_answer_bare(size_t index, uint64_t addr, enum sym_reason reason, const c
 struct symbolizer_opts {
 	size_t cache_bytes; /* parsed state of all files together; 0 = 64 MiB */
 	bool names_only;    /* no lines, no inlined calls */
+	/* Frames have discriminators, which tell copies of a line apart. Takes more memory. */
+	bool discriminators;
 	/* Directories to search for separate debug files, NULL-terminated; NULL =
 	 * {"/usr/lib/debug"}. */
 	const char *const *debug_dirs;

@@ -91,6 +91,7 @@ void wire_put_result(struct wire_writer *w, size_t index, const struct sym_resul
 			.file = put_string(w, r->frames[i].file),
 			.line = r->frames[i].line,
 			.start_line = r->frames[i].start_line,
+			.discriminator = r->frames[i].discriminator,
 		};
 	if (w->err)
 		return;
@@ -158,6 +159,7 @@ static bool read_frame(const struct wire_reader *r, struct bytes *b, struct sym_
 	bytes_read(b, &f, sizeof(f));
 	out->line = f.line;
 	out->start_line = f.start_line;
+	out->discriminator = f.discriminator;
 	return !b->bad && string_at(r, f.name, &out->name) && out->name &&
 	       string_at(r, f.raw_name, &out->raw_name) && string_at(r, f.file, &out->file);
 }

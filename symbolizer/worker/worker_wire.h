@@ -133,7 +133,7 @@ struct wire_result {
 };
 
 struct wire_frame {
-	uint32_t name, raw_name, file, line, start_line;
+	uint32_t name, raw_name, file, line, start_line, discriminator;
 };
 
 /* --- answers ---------------------------------------------------------------------------------- */
