@@ -158,7 +158,7 @@ int symbolizer_has_debug_info(struct symbolizer *s, const struct sym_file *file,
 	if (s->workers) {
 		err = worker_ask(worker_for(s, file), QUERY_ELF, file, &facts, NULL);
 	} else {
-		table_read(QUERY_ELF, file->fd, &own, NULL, NULL);
+		table_read(QUERY_ELF, file->fd, NULL, &own, NULL, NULL);
 		facts = &own;
 	}
 	err = err ?: facts->err;
