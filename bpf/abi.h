@@ -112,7 +112,7 @@ struct kiln_raw_record {
 	__u64 regs[UNWIND_REGS]; /* by enum unwind_reg */
 	__u64 uprobes;		 /* the page of probes, if uretprobes are on the stack, or 0 */
 	__u32 n_replaced;
-	__u32 owner; /* user id of the process, or KILN_OWNER_MIXED */
+	__u32 owner;	   /* user id of the process, or KILN_OWNER_MIXED */
 	__u32 jit_written; /* low half of the size of the process's jitdump; 0: none, or not known */
 	__u32 pad_end;
 	struct kiln_replaced replaced[KILN_REPLACED_MAX]; /* innermost first */

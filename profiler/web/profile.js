@@ -402,4 +402,3 @@ class Profile {
 			name !== `[${module.replace(/^\[|\]$/g, "")}]`;
 	}
 }
-
