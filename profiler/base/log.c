@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -142,16 +143,16 @@ static bool admit(const char *text, uint64_t *repeats, uint64_t *hidden)
 	return yes;
 }
 
-bool log_has_room(void)
+unsigned log_room(void)
 {
-	bool yes;
+	unsigned room;
 
 	if (current_level >= LOG_VERBOSE || is_answering)
-		return true;
+		return UINT_MAX;
 	pthread_mutex_lock(&limit_lock);
-	yes = log_limit_has_room(&limit, monotonic_ns());
+	room = log_limit_room(&limit, monotonic_ns());
 	pthread_mutex_unlock(&limit_lock);
-	return yes;
+	return room;
 }
 
 static void emit(const struct severity *sev, const char *fmt, va_list ap)

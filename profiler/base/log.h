@@ -25,8 +25,12 @@ void log_set_format(enum log_format format);
  * (log_limit.h); 0: no limit. When verbose there is none. */
 void log_set_limit(unsigned lines_a_minute);
 
-/* Whether something new would be written now: for who says a thing once, and can say it later. */
-bool log_has_room(void);
+/* How many new things would be written now: for who says a thing once, and can say it later. */
+unsigned log_room(void);
+static inline bool log_has_room(void)
+{
+	return log_room();
+}
 
 /* While this is set, what this thread says is an answer that somebody waits for: no limit counts. */
 void log_set_answering(bool yes);

@@ -2,6 +2,7 @@
 #include "profiler/base/log_limit.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stddef.h>
 
 /* FNV-1a of all but digits; never 0. */
@@ -34,10 +35,15 @@ static struct log_kind *find(struct log_limit *l, uint64_t hash)
 	return oldest;
 }
 
-bool log_limit_has_room(const struct log_limit *l, uint64_t now_ns)
+unsigned log_limit_room(const struct log_limit *l, uint64_t now_ns)
 {
-	return !l->lines_a_minute || l->n_shown < l->lines_a_minute ||
-	       now_ns - l->shown_ns[l->n_shown % l->lines_a_minute] >= LOG_MINUTE_NS;
+	unsigned room = 0;
+
+	if (!l->lines_a_minute)
+		return UINT_MAX;
+	for (unsigned i = 0; i < l->lines_a_minute; i++)
+		room += i >= l->n_shown || now_ns - l->shown_ns[i] >= LOG_MINUTE_NS;
+	return room;
 }
 
 bool log_limit_admit(struct log_limit *l, uint64_t now_ns, const char *text, uint64_t *repeats,
@@ -55,7 +61,7 @@ bool log_limit_admit(struct log_limit *l, uint64_t now_ns, const char *text, uin
 		k->repeats++;
 		return false;
 	}
-	if (!log_limit_has_room(l, now_ns)) {
+	if (!log_limit_room(l, now_ns)) {
 		if (k->shown_ns)
 			k->repeats++;
 		else

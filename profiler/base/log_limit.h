@@ -22,8 +22,8 @@ struct log_limit {		 /* all-zero: no limit */
 	} kinds[LOG_KINDS];
 };
 
-/* Whether a message that is new would be written now. */
-bool log_limit_has_room(const struct log_limit *l, uint64_t now_ns);
+/* How many messages that are new would be written now. */
+unsigned log_limit_room(const struct log_limit *l, uint64_t now_ns);
 /*
  * Whether a message is written now. Messages that differ in digits only are the same. *repeats: how often
  * it was not written since it last was; *hidden: how many others were not, since any was.

@@ -331,5 +331,6 @@ int delivery_turn(struct delivery *d, int timeout_ms, int fd)
 	watch_clock(d, now_ns);
 	for (size_t i = 0; i < d->destinations.len; i++)
 		turn(d->destinations.data[i], now_ns);
+	delivery_say(d, now_ns);
 	return w->turn(w->ctx, wait_ms(d, timeout_ms), fd);
 }

@@ -47,7 +47,10 @@ struct destination {
 	bool is_behind;	     /* there was a window the last time */
 	enum delivery_said said;
 	uint64_t said_ns, refused_ns, partial_ns; /* 0: never */
-	bool is_cursor_wrong, is_store_wrong;	  /* and said so */
+	enum delivery_said unsaid;		  /* what is to be said when there is room */
+	uint64_t unsaid_ns;			  /* since when */
+	struct why unsaid_why;
+	bool is_cursor_wrong, is_store_wrong; /* and said so */
 	enum upload_verdict noted;
 	uint64_t noted_ns; /* when its status was written; 0: never */
 	struct delivery_stats stats;
@@ -90,6 +93,17 @@ void destination_repack(struct destination *d);
 int64_t destination_since(const struct destination *d);
 void destination_release_item(struct destination *d);
 void destination_count_waiting(struct destination *d, uint64_t now_ns);
+
+/* delivery_say.c: what the log is told. */
+/* What changes, and once an hour: at once, or with others when the log has room for it (delivery_say()). */
+void destination_say_trouble(struct destination *d, enum delivery_said what, const struct why *why,
+			     uint64_t now_ns);
+void destination_say_well(struct destination *d);
+/* When the log has no room for these, at the next answer. */
+void destination_say_refused(struct destination *d, const struct why *why, uint64_t now_ns);
+void destination_say_partial(struct destination *d, const struct upload_judgement *j,
+			     uint64_t now_ns);
+void delivery_say(struct delivery *d, uint64_t now_ns);
 
 /* delivery_status.c: what people are told of an answer. */
 void destination_note(struct destination *d, const struct upload_judgement *j, uint64_t now_ns);

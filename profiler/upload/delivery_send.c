@@ -1,58 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Requests to a destination, one after the other, and what becomes of them. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "profiler/base/clock.h"
-#include "profiler/base/log.h"
 #include "profiler/upload/delivery_priv.h"
 
 /* What is caught up is gzip: some four times as much for a server that counts what is in it. Pyroscope takes
  * 4 MB of that a second. */
 #define PACE_BYTES_PER_S (512u << 10)
 #define FAILURES_OPEN	 5 /* in a row: then it counts as paused */
-#define SAY_AGAIN_NS	 (3600 * NS_PER_S)
-
-/* --- what the log is told: what changes, and when it has no room for that, at the next answer ------ */
-
-static void say_trouble(struct destination *d, enum delivery_said what, const struct why *why,
-			uint64_t now_ns)
-{
-	if ((d->said == what && now_ns - d->said_ns < SAY_AGAIN_NS) || !log_has_room())
-		return;
-	d->said = what;
-	d->said_ns = now_ns;
-	log_warning("upload \"%s\" (%s): %s; windows wait in the store", d->target->name,
-		    d->target->shown, why->text);
-}
-
-static void say_well(struct destination *d)
-{
-	if (d->said != SAID_NOTHING)
-		log_info("upload \"%s\": it takes windows again", d->target->name);
-	d->said = SAID_NOTHING;
-}
-
-static void say_refused(struct destination *d, const struct why *why, uint64_t now_ns)
-{
-	if ((d->refused_ns && now_ns - d->refused_ns < SAY_AGAIN_NS) || !log_has_room())
-		return;
-	d->refused_ns = now_ns;
-	log_warning(
-		"upload \"%s\" (%s): refused for good: %s; such windows are dropped and counted",
-		d->target->name, d->target->shown, why->text);
-}
-
-static void say_partial(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
-{
-	if ((d->partial_ns && now_ns - d->partial_ns < SAY_AGAIN_NS) || !log_has_room())
-		return;
-	d->partial_ns = now_ns;
-	log_warning("upload \"%s\" (%s): %" PRIu64 " of a window refused: %s", d->target->name,
-		    d->target->shown, j->rejected, j->why.text);
-}
 
 /* --- answers -------------------------------------------------------------------------------------- */
 
@@ -87,14 +45,14 @@ static void delivered(struct destination *d, const struct upload_judgement *j, u
 {
 	uint64_t samples = d->item.requests.v.data[d->item.next].samples;
 
-	say_well(d);
+	destination_say_well(d);
 	d->backoff.failures = 0;
 	d->stats.is_open = false;
 	if (j->verdict == UPLOAD_PARTIAL) {
 		/* A server may say any number. */
 		uint64_t rejected = j->rejected < samples ? j->rejected : samples;
 
-		say_partial(d, j, now_ns);
+		destination_say_partial(d, j, now_ns);
 		d->stats.rejected += rejected;
 		samples -= rejected;
 	}
@@ -104,7 +62,7 @@ static void delivered(struct destination *d, const struct upload_judgement *j, u
 
 static void refused(struct destination *d, const struct why *why, uint64_t now_ns)
 {
-	say_refused(d, why, now_ns);
+	destination_say_refused(d, why, now_ns);
 	d->backoff.failures = 0;
 	d->stats.is_open = false;
 	d->stats.rejected += d->item.requests.v.data[d->item.next].samples;
@@ -118,7 +76,7 @@ static void again(struct destination *d, const struct upload_judgement *j, uint6
 		now_ns + backoff_next(&d->backoff, delivery_chance(d->owner), j->retry_after_s);
 	d->stats.retries++;
 	d->stats.is_open = d->backoff.failures >= FAILURES_OPEN;
-	say_trouble(d, SAID_AWAY, &j->why, now_ns);
+	destination_say_trouble(d, SAID_AWAY, &j->why, now_ns);
 }
 
 static void wrong(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
@@ -126,7 +84,7 @@ static void wrong(struct destination *d, const struct upload_judgement *j, uint6
 	d->wake_ns = now_ns + backoff_jitter(d->owner->opts.breaker_ns, delivery_chance(d->owner));
 	d->stats.retries++;
 	d->stats.is_open = true;
-	say_trouble(d, SAID_WRONG, &j->why, now_ns);
+	destination_say_trouble(d, SAID_WRONG, &j->why, now_ns);
 }
 
 static void act(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)

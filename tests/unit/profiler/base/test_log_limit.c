@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -94,16 +95,18 @@ static void who_asks_first(void **state)
 	struct log_limit l = {.lines_a_minute = 2}, none = {0};
 
 	(void)state;
-	assert_true(log_limit_has_room(&none, 5 * S));
-	assert_true(log_limit_has_room(&l, 100 * S));
+	assert_int_equal(log_limit_room(&none, 5 * S), UINT_MAX);
+	assert_int_equal(log_limit_room(&l, 100 * S), 2);
 	assert_true(admit(&l, 100 * S, "a", 0, 0));
-	assert_true(log_limit_has_room(&l, 101 * S));
+	assert_int_equal(log_limit_room(&l, 101 * S), 1);
 	assert_true(admit(&l, 101 * S, "b", 0, 0));
-	assert_false(log_limit_has_room(&l, 102 * S));
-	assert_false(log_limit_has_room(&l, 159 * S));
-	assert_true(log_limit_has_room(&l, 160 * S));
+	assert_int_equal(log_limit_room(&l, 102 * S), 0);
+	assert_int_equal(log_limit_room(&l, 159 * S), 0);
+	assert_int_equal(log_limit_room(&l, 160 * S), 1);
 	assert_true(admit(&l, 160 * S, "c", 0, 0));
-	assert_false(log_limit_has_room(&l, 160 * S));
+	assert_int_equal(log_limit_room(&l, 160 * S), 0);
+	assert_int_equal(log_limit_room(&l, 161 * S), 1);
+	assert_int_equal(log_limit_room(&l, 300 * S), 2);
 }
 
 int main(void)
