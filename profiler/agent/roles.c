@@ -251,7 +251,7 @@ static int add_cursors(struct reach *r, const struct config *c, const struct ide
 {
 	int err = upload_role_dir(c, r->cursors, sizeof(r->cursors));
 
-	err = err ?: store_owner_subdir(r->cursors, who);
+	err = err ?: store_owner_cursors(c->store_path, who);
 	if (!err)
 		r->v[r->n++] = (struct landlock_path){r->cursors, LANDLOCK_WRITE};
 	return err;

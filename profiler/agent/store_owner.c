@@ -12,6 +12,7 @@
 #include "profiler/agent/confine.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/text.h"
 
 #define MODE_DIR    0750
 #define MODE_PARENT 0755
@@ -109,18 +110,40 @@ int store_owner_prepare(const char *path, struct identity *who)
 	return 0;
 }
 
-int store_owner_subdir(const char *path, const struct identity *who)
+/* Names as in profiler/upload/cursor.c. */
+static int look_at_cursor(int dirfd, const char *name, void *ctx)
 {
-	_cleanup_close_ int fd = -1;
-	struct stat st;
-	bool made = !mkdir(path, MODE_DIR);
+	static const char *const suffixes[] = {".cursor", ".removed", ".status", ".tmp"};
 
+	(void)dirfd;
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++)
+		if (text_has_suffix(name, suffixes[i]))
+			return 0;
+	return !strcmp(name, "lock") || !strcmp(name, ".") || !strcmp(name, "..") ? 0 : -EPERM;
+}
+
+/* Whoever owns the store can put a link in its place meanwhile, and call another's directory as ours is called. */
+int store_owner_cursors(const char *store, const struct identity *who)
+{
+	bool gives = !geteuid() && who->uid != (uid_t)-1, made;
+	_cleanup_close_ int parent = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	struct stat st;
+
+	if (parent < 0 || fstat(parent, &st))
+		return -errno;
+	if (gives && st.st_uid != who->uid)
+		return -EPERM;
+	made = !mkdirat(parent, STORE_OWNER_CURSORS, MODE_DIR);
 	if (!made && errno != EEXIST)
 		return -errno;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(parent, STORE_OWNER_CURSORS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st))
 		return -errno;
-	if (geteuid() || who->uid == (uid_t)-1 || (!made && st.st_uid == who->uid))
+	if (!gives || (!made && st.st_uid == who->uid))
 		return 0;
-	return for_each_name(fd, give_name, (void *)who) ?: give(fd, who);
+	if (!made && st.st_uid)
+		return -EPERM;
+	return for_each_name(fd, look_at_cursor, NULL)
+		       ?: for_each_name(fd, give_name, (void *)who) ?: give(fd, who);
 }

@@ -15,8 +15,8 @@ struct identity;
  * say.
  */
 int store_owner_prepare(const char *path, struct identity *who);
-/* Makes a directory below it, if it is missing, for who store_owner_prepare() has found; what is in it is that user's
- * then. 0 or -errno. */
-int store_owner_subdir(const char *path, const struct identity *who);
+/* Makes the directory of cursors below it, if it is missing, for who store_owner_prepare() has found; what root left in
+ * it is that user's then. -EPERM: the store is another's by now, or it is not ours. 0 or -errno. */
+int store_owner_cursors(const char *store, const struct identity *who);
 
 #endif

@@ -29,9 +29,10 @@ static void add_time(struct buf *b, const char *key, int64_t ns)
 	buf_printf(b, "%s=%s.%09dZ", key, text, (int)(ns % (int64_t)NS_PER_S));
 }
 
-static int get(struct fleet *f, struct buf *path, struct buf *out, struct why *why)
+static int get(struct fleet *f, struct buf *path, size_t max_bytes, struct buf *out,
+	       struct why *why)
 {
-	struct fleet_call c = {.method = "GET", .path = buf_cstr(path)};
+	struct fleet_call c = {.method = "GET", .path = buf_cstr(path), .max_bytes = max_bytes};
 
 	return path->err ? why_say(why, path->err, "out of memory") : fleet_ask(f, &c, out, why);
 }
@@ -118,7 +119,7 @@ static int get_types(struct fleet *f, struct fleet_types *t, struct why *why)
 	buf_str(&path, "/api/profiles/types?");
 	add_time(&path, "start", f->q->since_ns);
 	add_time(&path, "&end", f->q->until_ns);
-	err = get(f, &path, &answer, why);
+	err = get(f, &path, FLEET_MAX_LIST, &answer, why);
 	if (!err && (read_types(t, &answer, false) || read_types(t, &answer, true)))
 		err = fleet_fail(f, -EBADMSG, why,
 				 "the answer is no JSON of Parca's: check the URL");
@@ -178,7 +179,7 @@ static int merge_range(const struct merging *m, const struct fleet_type *type, i
 	text_add_url(&path, buf_cstr(&query));
 	add_time(&path, "&merge.start", since_ns);
 	add_time(&path, "&merge.end", until_ns - 1);
-	err = query.err ?: get(m->f, &path, &answer, why);
+	err = query.err ?: get(m->f, &path, 0, &answer, why);
 	if (!err)
 		err = read_profile(m, type, &answer, why);
 	buf_release(&path);
@@ -340,7 +341,7 @@ static int add_series(struct fleet *f, const struct fleet_type *type, const char
 		buf_str(&path, "&sum_by=");
 		text_add_url(&path, label);
 	}
-	err = query.err ?: get(f, &path, &answer, why);
+	err = query.err ?: get(f, &path, 0, &answer, why);
 	if (!err && json_read_all(answer.data, answer.len, on_series, on_series, &r))
 		err = fleet_fail(f, -EBADMSG, why, "the answer is no list of series");
 	buf_release(&path);

@@ -16,6 +16,7 @@
 #include "profiler/upload/target.h"
 
 #define FLEET_MAX_ANSWER (256u << 20) /* also inflated */
+#define FLEET_MAX_LIST	 (16u << 20)  /* of types, or a page of objects */
 #define FLEET_MAX_OBJECT (32u << 20)  /* of S3, of which several come side by side */
 
 DEFINE_CLEANUP(profile, profile_free)

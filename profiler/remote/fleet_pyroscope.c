@@ -29,14 +29,19 @@ static int64_t end_ms(const struct fleet *f)
 	return (f->q->until_ns - 1) / NS_PER_MS;
 }
 
-static int call(struct fleet *f, const char *path, const ProtobufCMessage *m, struct buf *out,
-		struct why *why)
+static int call(struct fleet *f, const char *path, const ProtobufCMessage *m, size_t max_bytes,
+		struct buf *out, struct why *why)
 {
 	static const char *const headers[] = {"Content-Type: application/proto",
 					      "Connect-Protocol-Version: 1", NULL};
 	struct buf body = {0};
 	struct fleet_call c = {
-		.method = "POST", .path = path, .headers = headers, .is_of_kind = true};
+		.method = "POST",
+		.path = path,
+		.headers = headers,
+		.max_bytes = max_bytes,
+		.is_of_kind = true,
+	};
 	int err;
 
 	wire_put_fields(&body, m);
@@ -70,7 +75,7 @@ static int get_types(struct fleet *f, struct fleet_types *t, struct why *why)
 
 	q.start = start_ms(f);
 	q.end = end_ms(f);
-	err = call(f, SERVICE "ProfileTypes", &q.base, &answer, why);
+	err = call(f, SERVICE "ProfileTypes", &q.base, FLEET_MAX_LIST, &answer, why);
 	in = bytes_of(answer.data, answer.len);
 	while (!err && wire_next(&in, &field))
 		if (field.number == 1 && field.type == WIRE_LEN)
@@ -96,7 +101,7 @@ static int merge_type(struct fleet *f, struct fleet_types *t, const struct fleet
 	q.label_selector = selector;
 	q.start = start_ms(f);
 	q.end = end_ms(f);
-	err = call(f, SERVICE "SelectMergeProfile", &q.base, &answer, why);
+	err = call(f, SERVICE "SelectMergeProfile", &q.base, 0, &answer, why);
 	err = err ?: fleet_import(f, answer.data, answer.len, &p, why);
 	buf_release(&answer);
 	if (err || !p)
@@ -205,7 +210,7 @@ static int ask_part(struct fleet *f, const struct fleet_type *type, char *select
 	q.group_by = &label;
 	q.step = until_ns - from_ns == step_ns ? (double)(q.end - q.start) / 1e3
 					       : (double)step_ns / 1e9;
-	err = call(f, SERVICE "SelectSeries", &q.base, &answer, why);
+	err = call(f, SERVICE "SelectSeries", &q.base, 0, &answer, why);
 	err = err ?: add_series(f, r, &answer, why);
 	buf_release(&answer);
 	return err;

@@ -80,7 +80,12 @@ static int ask(struct fleet *f, const char *path, struct buf *out, struct why *w
 	struct upload_target server = *f->t;
 	struct fleet at_root = *f;
 	struct fleet_call c = {
-		.method = "GET", .path = path, .is_signed = true, .is_of_kind = true};
+		.method = "GET",
+		.path = path,
+		.max_bytes = FLEET_MAX_LIST,
+		.is_signed = true,
+		.is_of_kind = true,
+	};
 
 	server.path = "";
 	at_root.t = &server;
@@ -106,6 +111,20 @@ static int get_page(struct reading *r, const struct s3_list_query *q, struct s3_
 	buf_release(&path);
 	buf_release(&answer);
 	return err;
+}
+
+/* 0: on to the next page, whose token it keeps; 1: there is none. A server that sends one token twice has no end. */
+static int turn_page(struct reading *r, struct s3_list_query *q, const struct s3_page *page,
+		     char token[S3_MAX_TOKEN])
+{
+	if (!*page->token)
+		return 1;
+	if (q->token && !strcmp(q->token, page->token))
+		return fleet_fail(r->f, -EBADMSG, r->why,
+				  "its list of objects has no end: one page follows itself");
+	snprintf(token, S3_MAX_TOKEN, "%s", page->token);
+	q->token = token;
+	return 0;
 }
 
 static int keep_object(struct reading *r, const char *key, size_t prefix_len, size_t host_len)
@@ -165,11 +184,8 @@ static int list_host(struct reading *r, const char *bucket, const char *dir, siz
 
 		rc = get_page(r, &q, &page);
 		rc = rc ?: take_keys(r, &page, prefix_len, host_len);
-		snprintf(token, sizeof(token), "%s", page.token);
+		rc = rc ?: turn_page(r, &q, &page, token);
 		s3_page_release(&page);
-		if (!*token)
-			break;
-		q.token = token;
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -179,27 +195,24 @@ static int list_hosts(struct reading *r, const char *bucket, const char *prefix)
 	struct s3_list_query q = {.bucket = bucket, .prefix = prefix, .delimiter = "/"};
 	char token[S3_MAX_TOKEN];
 	size_t n = strlen(prefix);
-	int err = 0;
+	int rc = 0;
 
-	while (!err) {
+	while (!rc) {
 		struct s3_page page = {0};
 
-		err = get_page(r, &q, &page);
-		for (size_t i = 0; !err && i < page.prefixes.len; i++) {
+		rc = get_page(r, &q, &page);
+		for (size_t i = 0; !rc && i < page.prefixes.len; i++) {
 			const char *dir = page.prefixes.data[i];
 
 			if (strncmp(dir, prefix, n) || strlen(dir) < n + 2 || strlen(dir) > 1024 ||
 			    !is_host_wanted(r->f, dir + n, strlen(dir) - n - 1))
 				continue;
-			err = list_host(r, bucket, dir, n);
+			rc = list_host(r, bucket, dir, n);
 		}
-		snprintf(token, sizeof(token), "%s", page.token);
+		rc = rc ?: turn_page(r, &q, &page, token);
 		s3_page_release(&page);
-		if (!*token)
-			break;
-		q.token = token;
 	}
-	return err;
+	return rc < 0 ? rc : 0;
 }
 
 /* --- objects -------------------------------------------------------------------------------------- */

@@ -356,4 +356,49 @@ test_hostile_answers() {
 	assert_status 1 "$KILN" report --from pyroscope+http://127.0.0.1:1
 }
 
+# A server whose lists have no end, or are larger than any list when inflated: kiln ends, and keeps little of it.
+test_hostile_lists() {
+	local port peak mode
+	local -A bombs=([s3]=/bomb [pyroscope]="" [parca]="")
+	cat >hostile.py <<-'END'
+		import gzip, http.server, sys
+		page = (b"<ListBucketResult><CommonPrefixes><Prefix>h/</Prefix></CommonPrefixes>"
+		        b"<NextContinuationToken>again</NextContinuationToken></ListBucketResult>")
+		bomb = gzip.compress(b"\0" * (200 << 20))
+		class Server(http.server.BaseHTTPRequestHandler):
+		    def answer(self):
+		        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+		        body = page if "/loop" in self.path else bomb
+		        self.send_response(200)
+		        if body is bomb:
+		            self.send_header("Content-Encoding", "gzip")
+		        self.send_header("Content-Type", "application/proto")
+		        self.send_header("Content-Length", str(len(body)))
+		        self.end_headers()
+		        self.wfile.write(body)
+		    do_GET = do_POST = answer
+		    def log_message(self, *a):
+		        print(self.path, flush=True)
+		server = http.server.HTTPServer(("127.0.0.1", 0), Server)
+		print(server.server_port, file=open("port", "w"), flush=True)
+		server.serve_forever()
+	END
+	start python3 hostile.py >asked
+	wait_until 20 test -s port
+	port=$(cat port)
+	export AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=secret
+	assert_status 1 timeout 60 "$KILN" list --from "s3+http://127.0.0.1:$port/loop" --since 1h
+	assert_match "why" err 'its list of objects has no end'
+	assert_at_most "pages" "$(wc -l <asked)" 4
+	for mode in "${!bombs[@]}"; do
+		assert_status 1 timeout 60 /usr/bin/python3 -c 'import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=open("peak", "w"))
+sys.exit(code)' "$KILN" list --from "$mode+http://127.0.0.1:$port${bombs[$mode]}" --since 1h
+		assert_match "$mode: why" err 'larger than 16 MiB'
+		peak=$(cat peak)
+		assert_at_most "$mode: KB in memory" "$peak" 65536
+	done
+}
+
 run_tests "$@"

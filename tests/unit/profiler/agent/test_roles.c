@@ -231,7 +231,7 @@ static struct report report_of(enum role_id id, const struct identity *who)
 
 static int make_file(const char *dir, const char *name)
 {
-	char path[96];
+	char path[160];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
@@ -355,6 +355,63 @@ static void test_roles_as_user(void **state)
 	assert_roles(&who);
 }
 
+static uid_t owner_of(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) ? (uid_t)-1 : st.st_uid;
+}
+
+/* Nothing of root's becomes the user's because he calls it so. */
+static void test_cursors_of_a_user(void **state)
+{
+	const struct identity who = {.uid = 65534, .gid = 65534, .group = (gid_t)-1};
+	char mine[] = "/tmp/kiln-mine-XXXXXX", theirs[] = "/tmp/kiln-theirs-XXXXXX", path[96];
+
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_non_null(mkdtemp(mine));
+	assert_non_null(mkdtemp(theirs));
+	assert_int_equal(chown(theirs, 65534, 65534), 0);
+	assert_int_equal(store_owner_cursors(mine, &who), -EPERM);
+	snprintf(path, sizeof(path), "%s/upload", mine);
+	assert_true(owner_of(path) == (uid_t)-1);
+	snprintf(path, sizeof(path), "%s/store", theirs);
+	assert_int_equal(symlink(mine, path), 0);
+	assert_int_equal(store_owner_cursors(path, &who), -EPERM);
+	assert_int_equal(unlink(path), 0);
+
+	assert_int_equal(store_owner_cursors(theirs, &who), 0);
+	snprintf(path, sizeof(path), "%s/upload", theirs);
+	assert_int_equal(owner_of(path), 65534);
+	/* Of an agent that ran as root. */
+	assert_int_equal(chown(path, 0, 0), 0);
+	assert_int_equal(make_file(path, "a.cursor"), 0);
+	assert_int_equal(store_owner_cursors(theirs, &who), 0);
+	assert_int_equal(owner_of(path), 65534);
+	strcat(path, "/a.cursor");
+	assert_int_equal(owner_of(path), 65534);
+	/* A directory of root's. */
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(chown(path, 0, 0), 0);
+	assert_int_equal(make_file(path, "keys"), 0);
+	assert_int_equal(store_owner_cursors(theirs, &who), -EPERM);
+	assert_int_equal(owner_of(path), 0);
+	assert_int_equal(chown(path, 1, 1), 0);
+	assert_int_equal(store_owner_cursors(theirs, &who), -EPERM);
+	assert_int_equal(owner_of(path), 1);
+	strcat(path, "/keys");
+	assert_int_equal(owner_of(path), 0);
+	assert_int_equal(unlink(path), 0);
+	strcpy(strrchr(path, '/'), "/a.cursor");
+	assert_int_equal(unlink(path), 0);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(theirs), 0);
+	assert_int_equal(rmdir(mine), 0);
+}
+
 static void test_lines_of_the_log(void **state)
 {
 	unsigned lines = SUPERVISOR_LOG_LINES;
@@ -370,6 +427,7 @@ static void test_lines_of_the_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cursors_of_a_user),
 		cmocka_unit_test(test_lines_of_the_log),
 		cmocka_unit_test_setup_teardown(test_no_role, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_roles, set_up, tear_down),

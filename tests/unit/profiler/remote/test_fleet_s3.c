@@ -35,8 +35,9 @@ static struct {
 	const char *body;
 } second;
 
-/* A list that never ends. */
-static bool is_endless;
+/* A list that never ends: of pages that differ, or of one. */
+static bool is_endless, is_loop;
+static unsigned n_pages;
 /* What the second object is instead. */
 static const struct buf *bombed;
 
@@ -93,8 +94,11 @@ int net_start(struct net *n, const struct net_request *r, net_done *done, void *
 		buf_str(&a->body, "<ListBucketResult><CommonPrefixes><Prefix>h/</Prefix>"
 				  "</CommonPrefixes></ListBucketResult>");
 	} else if (is_endless && strstr(r->url, "list-type=")) {
-		buf_str(&a->body, "<ListBucketResult><NextContinuationToken>again"
-				  "</NextContinuationToken></ListBucketResult>");
+		buf_printf(&a->body,
+			   "<ListBucketResult><NextContinuationToken>%u"
+			   "</NextContinuationToken></ListBucketResult>",
+			   is_loop ? 7 : n_pages);
+		n_pages++;
 	} else if (strstr(r->url, "list-type=")) {
 		buf_str(&a->body, "<ListBucketResult>");
 		for (int i = 1; i < 4; i++)
@@ -196,7 +200,12 @@ static void a_list_without_end_is_an_error(void **state)
 	is_endless = true;
 	assert_int_equal(ask(&why), -EFBIG);
 	assert_non_null(strstr(why.text, "more than 12000 pages of lists"));
-	is_endless = false;
+	is_loop = true;
+	n_pages = 0;
+	assert_int_equal(ask(&why), -EBADMSG);
+	assert_non_null(strstr(why.text, "its list of objects has no end"));
+	assert_int_equal(n_pages, 2);
+	is_endless = is_loop = false;
 }
 
 /* Eight of them come side by side, and what a server says to have packed is unpacked. */
