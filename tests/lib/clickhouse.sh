@@ -134,3 +134,35 @@ ch_assert_no_orphans() { # [NAME]
 	assert_eq "stacks without a function" "$(ch_ask 'SELECT count() FROM (SELECT arrayJoin(funcs) AS id FROM stacks)
 		AS f WHERE id NOT IN (SELECT id FROM functions)' "${1:-ch}")" 0
 }
+
+hour_ago() { # HOURS
+	echo $((($(date +%s) / 3600 - $1) * 3600))
+}
+
+# Simulated hosts, by tests/lib/clickhouse_window.py; fill_into: the server's name.
+fill() { # FILE OPTION...
+	python3 "$SRC/tests/lib/clickhouse_window.py" "http://127.0.0.1:$(ch_port "${fill_into:-ch}")/kiln" "$@"
+}
+
+# The tables of kiln fleet init --cluster, but without replicas: one server is asked for both.
+make_cluster() {
+	local name port servers='' table
+	for name in a b; do
+		declare -g "ch_port_$name=$(ch_free_port)"
+		ch_config $name "$(ch_port $name)"
+		port=$(sed -nE 's|.*<tcp_port>([0-9]+)</tcp_port>.*|\1|p' "$T/$name/c.xml")
+		servers+="<shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>$port</port></replica></shard>"
+	done
+	for name in a b; do
+		sed -i "s|</yandex>|<remote_servers><two>$servers</two></remote_servers></yandex>|" "$T/$name/c.xml"
+		restart_clickhouse $name
+		assert_status 0 "$KILN" fleet init "$(ch_url $name)"
+		for table in samples stacks functions windows fn_hour; do
+			ch_ask "RENAME TABLE $table TO ${table}_local" $name
+			ch_ask "CREATE TABLE $table AS ${table}_local ENGINE = Distributed(two, kiln, ${table}_local)" $name
+		done
+		ch_ask 'DROP TABLE kiln_schema' $name
+		ch_ask "CREATE VIEW kiln_schema AS SELECT toUInt32(1) AS schema, '_local' AS suffix, 'two' AS cluster, toUInt32(1) AS made" $name
+	done
+	both=clickhouse+http://127.0.0.1:$(ch_port a),127.0.0.1:$(ch_port b)/kiln
+}
