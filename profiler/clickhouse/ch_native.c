@@ -277,8 +277,23 @@ static int read_block(struct bytes *b, struct ch_block *out, struct why *why)
 	return err;
 }
 
+/* The next block, if there may be one more. */
+static int add_block(struct ch_answer *out, size_t *n_columns, struct bytes *b, struct why *why)
+{
+	int err;
+
+	if (out->blocks.len == CH_MAX_BLOCKS || *n_columns > CH_MAX_ALL_COLUMNS)
+		return why_say(why, -EBADMSG, "the answer has too many blocks");
+	if (vec_push(&out->blocks, (struct ch_block){0}))
+		return no_memory(why);
+	err = read_block(b, &vec_last(&out->blocks), why);
+	*n_columns += vec_last(&out->blocks).columns.len;
+	return err;
+}
+
 int ch_answer_parse(struct ch_answer *out, struct buf *body, struct why *why)
 {
+	size_t n_columns = 0;
 	struct bytes b;
 	int err = 0;
 
@@ -288,9 +303,7 @@ int ch_answer_parse(struct ch_answer *out, struct buf *body, struct why *why)
 		return why_say(why, -EBADMSG, "the answer is too large");
 	b = bytes_of(out->body.data, out->body.len);
 	while (!err && bytes_left(&b)) {
-		if (vec_push(&out->blocks, (struct ch_block){0}))
-			return no_memory(why);
-		err = read_block(&b, &vec_last(&out->blocks), why);
+		err = add_block(out, &n_columns, &b, why);
 		out->n_rows += err ? 0 : vec_last(&out->blocks).n_rows;
 	}
 	return err;

@@ -58,7 +58,10 @@ void ch_put_u64(struct buf *out, uint64_t v);
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
-#define CH_MAX_COLUMNS 64
+#define CH_MAX_COLUMNS 64 /* of a block */
+/* Of an answer: what stands for them takes more memory than an empty one takes bytes. A server makes hundreds. */
+#define CH_MAX_BLOCKS	   (1u << 15)
+#define CH_MAX_ALL_COLUMNS (1u << 18)
 
 struct ch_column {
 	char *name;

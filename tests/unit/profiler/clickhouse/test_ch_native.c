@@ -170,6 +170,38 @@ TEST(answers_of_strangers)
 	REFUSED("\x01\x01\x01n\x06Tu\x1ble)\0\0\0", "type Tu\xef\xbf\xbdle)");
 }
 
+static void assert_bounded(const char *block, size_t len, size_t n_blocks, bool is_good)
+{
+	struct buf b = {0};
+	struct ch_answer a = {0};
+	struct why why = {""};
+
+	for (size_t i = 0; i < n_blocks; i++)
+		buf_add(&b, block, len);
+	assert_int_equal(ch_answer_parse(&a, &b, &why), is_good ? 0 : -EBADMSG);
+	if (!is_good)
+		assert_string_equal(why.text, "the answer has too many blocks");
+	assert_true(a.blocks.len <= CH_MAX_BLOCKS);
+	ch_answer_release(&a);
+}
+
+/* Two bytes each, or eight for a column: a few MB of them, which are nothing compressed, would fill the memory. */
+TEST(empty_blocks_are_bounded)
+{
+	static const char no_columns[] = "\0\0", column[] = "\x01\0\x01n\x05UInt8";
+	struct buf wide = {0};
+
+	assert_bounded(no_columns, 2, CH_MAX_BLOCKS, true);
+	assert_bounded(no_columns, 2, 1 << 20, false);
+	assert_bounded(column, sizeof(column) - 1, CH_MAX_BLOCKS, true);
+	ch_put_block(&wide, CH_MAX_COLUMNS, 0);
+	for (int i = 0; i < CH_MAX_COLUMNS; i++)
+		buf_add(&wide, column + 2, sizeof(column) - 3);
+	assert_bounded((const char *)wide.data, wide.len, 2000, true);
+	assert_bounded((const char *)wide.data, wide.len, 8000, false);
+	buf_release(&wide);
+}
+
 TEST(zones_do_not_matter)
 {
 	static const char bytes[] = "\x01\x01\x01t\x19"
@@ -251,6 +283,7 @@ int main(void)
 		cmocka_unit_test(answers_are_read),
 		cmocka_unit_test(an_answer_that_is_cut_is_none),
 		cmocka_unit_test(answers_of_strangers),
+		cmocka_unit_test(empty_blocks_are_bounded),
 		cmocka_unit_test(zones_do_not_matter),
 		cmocka_unit_test(strings_of_few_values),
 		cmocka_unit_test(numbers_keep_their_signs),
