@@ -160,6 +160,42 @@ test_a_cluster_whose_zookeeper_is_away() {
 	same "afterwards"
 }
 
+# In no database.
+tell() { # SQL
+	curl -sS --data-binary "$1" "http://127.0.0.1:$(ch_port)/"
+}
+
+# A current engine without a cluster reads all statements, keeps the tables but for what a cluster is for, and
+# refuses the rest for nothing else.
+test_statements_of_a_current_cluster() {
+	local statement file
+	start_chdb
+	assert_status 0 "$KILN" fleet init "$(ch_url)" --cluster fleet --ttl 30d --print
+	awk 'BEGIN { RS = ";\n" } NF { printf "%s", $0 >sprintf("statement.%02d", ++n) }' out
+	for file in statement.*; do
+		statement=$(<"$file")
+		assert_match "on all servers" "$file" 'ON CLUSTER'
+		tell "EXPLAIN AST $statement" >answer
+		assert_match "$statement" answer '^(Create|Alter)Query'
+	done
+	for file in statement.*; do
+		statement=$(sed 's/ ON CLUSTER `fleet`//; s/{shard}/a/; s/{replica}/r/' "$file")
+		tell "$statement" >answer
+		case $statement in
+		*Replicated*)
+			assert_match "$statement" answer 'Code: (225|999)\.|[Zz]oo[Kk]eeper'
+			statement=$(sed -E "s/Replicated([A-Za-z]+)\('[^']*', '[^']*'(, )?/\1(/; s/, replicated_dedup[a-z_]* = [0-9]+//" <<<"$statement")
+			tell "$statement" >answer
+			assert_eq "$statement" "$(cat answer)" ''
+			;;
+		*Distributed*) assert_match "$statement" answer 'CLUSTER_DOESNT_EXIST' ;;
+		*) assert_eq "$statement" "$(cat answer)" '' ;;
+		esac
+	done
+	assert_eq "statements" "$(ls statement.* | wc -l)" 17
+	assert_eq "kept for 30 days" "$(ch_ask "SELECT count() FROM system.tables WHERE database = 'kiln' AND engine_full LIKE '%TTL%toIntervalDay(%'")" 5
+}
+
 test_clusters_that_are_none() {
 	need_clickhouse
 	start_clickhouse
