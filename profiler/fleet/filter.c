@@ -83,6 +83,11 @@ int filter_sql(struct buf *out, const struct where *where, enum filter_for what,
 				       "--where: a fleet keeps no label \"%.60s\": it has "
 				       "service_name, host, namespace, pod, unit and comm",
 				       c.key);
+		/* A server reads no statement without end, and tells nobody which part is long. */
+		if (strlen(c.value) > FILTER_MAX_VALUE)
+			return why_say(why, -EINVAL,
+				       "--where: a value of %s with more than %d bytes", column,
+				       FILTER_MAX_VALUE);
 		if (!only[what] || !strcmp(column, only[what]))
 			add_condition(out, column, &c);
 	}

@@ -23,7 +23,9 @@ bool filter_is_of_services(const struct where *where);
 bool filter_is_of_hosts(const struct where *where);
 
 /* The labels that samples keep, and their columns. */
-#define FILTER_N_LABELS 6
+#define FILTER_N_LABELS	 6
+#define FILTER_MAX_VALUE 4096 /* bytes of a value in a condition */
+
 struct filter_label {
 	const char *label, *column;
 };

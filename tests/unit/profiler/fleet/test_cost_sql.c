@@ -117,6 +117,31 @@ TEST(a_label_that_is_not_kept_is_refused)
 	where_free(w);
 }
 
+static int filter_of(size_t len)
+{
+	struct buf text = {0}, sql = {0};
+	struct why why = {""};
+	struct where *w;
+	int err;
+
+	buf_str(&text, "service=");
+	for (size_t i = 0; i < len; i++)
+		buf_char(&text, 'a');
+	w = where_of(buf_cstr(&text));
+	err = filter_sql(&sql, w, FILTER_SAMPLES, &why);
+	assert_true(!err || strstr(why.text, "more than 4096 bytes"));
+	where_free(w);
+	buf_release(&text);
+	buf_release(&sql);
+	return err;
+}
+
+TEST(values_have_an_end)
+{
+	assert_int_equal(filter_of(FILTER_MAX_VALUE), 0);
+	assert_int_equal(filter_of(FILTER_MAX_VALUE + 1), -EINVAL);
+}
+
 TEST(the_rollup_answers_for_services_alone)
 {
 	struct where *of_service = where_of("service=a,service_name!=b"),
@@ -201,6 +226,7 @@ int main(void)
 		cmocka_unit_test(services_and_hosts),
 		cmocka_unit_test(two_periods),
 		cmocka_unit_test(a_label_that_is_not_kept_is_refused),
+		cmocka_unit_test(values_have_an_end),
 		cmocka_unit_test(the_rollup_answers_for_services_alone),
 		cmocka_unit_test(no_value_becomes_sql),
 	};
