@@ -66,7 +66,13 @@ $(foreach c,$(BPF_CLANGS),$(eval $(call kiln_of_clang,$c)))
 $(B)/otlp_write: $(B)/tests/lib/otlp_write.o $(LIB)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-TEST_PROGRAMS := $(KILN) $(B)/bpf_usable $(B)/store_writer $(B)/otlp_write $(UNIT) $(KERNEL_TESTS) $(WORKLOADS) $(BPF_KILNS)
+# Fuzz targets without libFuzzer, in the flavour of the tests: tests/e2e/test_fuzz.sh
+FUZZ_RUNS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(FUZZ_RUNS:$(B)/fuzz/%=$(B)/tests/fuzz/%.o): CFLAGS += -UNDEBUG -Wno-missing-prototypes
+$(B)/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/lib/fuzz_driver.o $(LIB)
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+TEST_PROGRAMS := $(KILN) $(FUZZ_RUNS) $(B)/bpf_usable $(B)/store_writer $(B)/otlp_write $(UNIT) $(KERNEL_TESTS) $(WORKLOADS) $(BPF_KILNS)
 # TESTS="name ..." picks among them, for example: make run-tests TESTS="test_strtab targets"
 TESTS ?=
 RUN = B=$(B) tools/run-tests $(TESTS)
@@ -80,7 +86,7 @@ unit: $(UNIT) ## run the unit tests; FLAVOUR=asan or tsan: under sanitizers
 	@$(RUN) unit
 kernel: $(B)/bpf_usable $(KERNEL_TESTS) $(BPF_KILNS) $(W)/deep_nofp ## run the tests against this machine's kernel
 	@$(RUN) kernel
-e2e: $(KILN) $(B)/bpf_usable $(B)/store_writer $(B)/otlp_write $(WORKLOADS) $(BPF_KILNS) ## run the end-to-end tests
+e2e: $(KILN) $(FUZZ_RUNS) $(B)/bpf_usable $(B)/store_writer $(B)/otlp_write $(WORKLOADS) $(BPF_KILNS) ## run the end-to-end tests
 	@$(RUN) e2e
 
 # Delivery to real stores, as far as package clients have them (into build/stores), and to a server that restates
@@ -92,8 +98,8 @@ test-stores: $(KILN) $(B)/bpf_usable $(WORKLOADS) ## get and start real profile 
 
 # Tests that have a long form behind a variable, in that form.
 SOAK := KILN_TEST_KILLS=200 KILN_TEST_POWER_CUTS=20 KILN_TEST_OUTAGE_S=1800 KILN_TEST_UPLOAD_KILLS=50 KILN_TEST_CUT_STEP=64 \
-	KILN_TEST_SHARD_DOWN_S=600 KILN_TEST_SYSTEMD=1 KILN_TEST_TARBALL=1 KILN_TEST_SOAK_S=1800
-SOAK_TESTS := $(basename $(notdir $(shell grep -rlE 'KILN_TEST_((UPLOAD_)?KILLS|POWER_CUTS|CUT_STEP|SHARD_DOWN_S|SOAK_S)|lib/roots.sh' tests/unit tests/kernel tests/e2e tests/stores)))
+	KILN_TEST_SHARD_DOWN_S=600 KILN_TEST_SYSTEMD=1 KILN_TEST_TARBALL=1 KILN_TEST_SOAK_S=1800 KILN_TEST_FUZZ_S=60
+SOAK_TESTS := $(basename $(notdir $(shell grep -rlE 'KILN_TEST_((UPLOAD_)?KILLS|POWER_CUTS|CUT_STEP|SHARD_DOWN_S|SOAK_S|FUZZ_S)|lib/roots.sh' tests/unit tests/kernel tests/e2e tests/stores)))
 soak: $(TEST_PROGRAMS) ## run the long forms of the tests that have one (as root; two hours)
 	tools/make-root bullseye bookworm trixie
 	@$(SOAK) TEST_LIMIT_S=7200 B=$(B) tools/run-tests $(or $(TESTS),$(SOAK_TESTS)) unit kernel e2e stores

@@ -13,8 +13,10 @@
 #define TEXT	   0x400000ull
 #define TEXT_LEN   0x1000ull
 #define STACK	   0x7ff000000000ull
+#define STACK_32   0xff000000ull
 #define MAX_FRAMES 200
 #define N_RULES	   8
+#define HEAD_LEN   (N_RULES * sizeof(struct unwind_rule) + 4 * UNWIND_REGS)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -22,6 +24,7 @@ struct world {
 	void *table;
 	const uint8_t *memory;
 	size_t len;
+	uint64_t stack; /* where it is */
 	unsigned reads;
 };
 
@@ -33,7 +36,7 @@ static enum unwind_in place(void *ctx, uint64_t va, const void **table, uint64_t
 	*elf_va = va;
 	if (va >= TEXT && va < TEXT + TEXT_LEN)
 		return UNWIND_IN_TABLE;
-	return va >> 40 == 1 ? UNWIND_IN_JIT : UNWIND_IN_NOTHING;
+	return va >> 40 == 1 || va >> 28 == 1 ? UNWIND_IN_JIT : UNWIND_IN_NOTHING;
 }
 
 /* Words of memory are small numbers blown up to what makes sense as a pc or as an rsp. */
@@ -43,19 +46,19 @@ static bool read_word(void *ctx, uint64_t addr, uint64_t *value)
 	uint16_t raw;
 
 	w->reads++;
-	if (addr < STACK || addr >= STACK + (1 << 20))
+	if (addr < w->stack || addr >= w->stack + (1 << 20))
 		return false;
 	memcpy(&raw, w->memory + (addr / 4) % (w->len - 1), sizeof(raw));
 	if (raw & 0x8000)
-		*value = STACK + (raw & 0x7fff) * 8;
+		*value = w->stack + (raw & 0x7fff) * 8;
 	else if (raw & 0x4000)
-		*value = (1ull << 40) + raw;
+		*value = (w->stack == STACK ? 1ull << 40 : 1ull << 28) + raw;
 	else
 		*value = raw ? TEXT + (raw & 0xfff) : 0;
 	return true;
 }
 
-static void *make_table(const uint8_t *data)
+static void *make_table(const uint8_t *data, bool is_i386)
 {
 	struct unwind_stats stats = {0};
 	struct unwind_encoder *e;
@@ -65,6 +68,8 @@ static void *make_table(const uint8_t *data)
 
 	if (unwind_encoder_new(&e, TEXT, TEXT + TEXT_LEN))
 		abort();
+	if (is_i386)
+		unwind_encoder_set_i386(e);
 	for (unsigned i = 0; i < N_RULES; i++) {
 		memcpy(&rule, data + i * sizeof(rule), sizeof(rule));
 		rule.cfa %= UNWIND_CFA_COUNT;
@@ -78,32 +83,41 @@ static void *make_table(const uint8_t *data)
 	return blob;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static void walk(const uint8_t *data, size_t len, bool is_i386)
 {
 	static const struct table_walk_ops ops = {.place = place, .read = read_word};
-	const size_t head = N_RULES * sizeof(struct unwind_rule) + 4 * UNWIND_REGS;
 	uint64_t regs[UNWIND_REGS], frames[MAX_FRAMES];
-	struct world w = {0};
+	struct world w = {.stack = is_i386 ? STACK_32 : STACK};
 	enum unwind_end end;
 	uint32_t n = 0, r;
 
-	if (len < head + 2)
-		return 0;
-	w.table = make_table(data);
+	w.table = make_table(data, is_i386);
 	data += N_RULES * sizeof(struct unwind_rule);
 	for (unsigned i = 0; i < UNWIND_REGS; i++, data += 4) {
 		memcpy(&r, data, sizeof(r));
-		regs[i] = i == UNWIND_RIP ? TEXT + (r & 0xfff) : STACK + (r & 0xffff8);
+		regs[i] = i == UNWIND_RIP ? TEXT + (r & 0xfff) : w.stack + (r & 0xffff8);
 	}
 	w.memory = data;
-	w.len = len - head;
-	end = table_walk(&ops, &w, regs, frames, MAX_FRAMES, &n);
+	w.len = len - HEAD_LEN;
+	end = is_i386 ? table_walk_32(&ops, &w, regs, true, frames, MAX_FRAMES, &n)
+		      : table_walk(&ops, &w, regs, frames, MAX_FRAMES, &n);
 	if (end <= UNWIND_ON || end >= UNWIND_END_COUNT || !n || n > MAX_FRAMES)
 		abort();
 	if (end == UNWIND_END_DEEP && n != MAX_FRAMES)
 		abort();
 	if (w.reads > 5 * MAX_FRAMES)
 		abort();
+	for (uint32_t i = 0; is_i386 && i < n; i++)
+		if (frames[i] >> 32)
+			abort();
 	free(w.table);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	if (len < HEAD_LEN + 2)
+		return 0;
+	walk(data, len, false);
+	walk(data, len, true);
 	return 0;
 }
