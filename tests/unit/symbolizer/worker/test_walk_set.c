@@ -3,6 +3,7 @@
  * all that it was ever shown. */
 #include "symbolizer/worker/walk_set.h"
 
+#include <fcntl.h>
 #include <signal.h>
 
 #include "bpf/unwind_abi.h"
@@ -185,6 +186,27 @@ TEST(test_distrust_is_each_owners_own)
 	assert_true(walk_worker_knows(w[2], 1));
 }
 
+/* A reader writes down which file it reads, in memory that is kiln's: it cannot make that larger or smaller. */
+TEST(test_the_note_has_its_size)
+{
+	unsigned notes = 0;
+	char path[64], name[64] = "";
+
+	walk_as(0, 1, 0);
+	for (int fd = 0; fd < 256; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, name, sizeof(name) - 1) < 0 || !strstr(name, "kiln-note"))
+			continue;
+		notes++;
+		assert_int_equal(ftruncate(fd, 1 << 20), -1);
+		assert_int_equal(ftruncate(fd, 0), -1);
+		assert_int_equal(pwrite(fd, "x", 1, 4096), -1);
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE),
+				 -1); /* it stays what it is */
+	}
+	assert_int_equal(notes, 1);
+}
+
 /* In kiln itself there is nobody to be told apart. */
 TEST(test_without_a_sandbox)
 {
@@ -203,7 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_nobody_sees_anothers_stacks), T(test_few_readers),
 		T(test_owners_in_a_storm),	     T(test_distrust_is_each_owners_own),
-		T(test_without_a_sandbox),
+		T(test_the_note_has_its_size),	     T(test_without_a_sandbox),
 	};
 
 	return cmocka_run_group_tests_name("walk_set", tests, NULL, NULL);
