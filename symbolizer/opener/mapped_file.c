@@ -25,9 +25,10 @@
 /* A file that is no ELF file has no build id. */
 static struct build_id build_id_of(int fd)
 {
-	struct elf_head head;
+	struct elf_head head = {.build_id = {.len = 0}};
 
-	return elf_head_of(&head, fd) ? (struct build_id){.len = 0} : head.build_id;
+	elf_head_of(&head, fd);
+	return head.build_id;
 }
 
 /* Inode generation; 0: unknown. */
