@@ -65,6 +65,7 @@ void bounds_count(struct quality *sums, const struct bounded *b)
 
 	read_all(&s, b);
 	sums->full_files = s.files.table_full;
+	sums->files_gone = s.files.gone;
 	sums->full_processes = s.procs.evicted + s.procs.threads_refused;
 	sums->full_mappings = s.procs.mappings_capped + s.procs.past_dropped + s.reported.dropped +
 			      s.drain.mappings_dropped;
@@ -108,6 +109,7 @@ static void log_kept(const struct all_stats *s)
 	X(files, table_full)                                                                       \
 	X(files, queue_dropped)                                                                    \
 	X(files, roots_full)                                                                       \
+	X(files, gone)                                                                             \
 	X(procs, evicted)                                                                          \
 	X(procs, threads_refused)                                                                  \
 	X(procs, mappings_capped)                                                                  \

@@ -44,8 +44,9 @@
 
 /* Descriptors are closed two minutes after the last use of their file (files.h). */
 #define NAME_AFTER_NS 60000000000ull
-/* Sooner if there are more files than descriptors. */
+/* Sooner if there are more files than descriptors, and at once if half of them is of new files. */
 #define NAME_SOON_NS 10000000000ull
+#define NAME_NEXT_NS 500000000ull
 
 /* --- targets ----------------------------------------------------------------------------------- */
 
@@ -110,6 +111,7 @@ static void begin_window(struct collector *c)
 {
 	c->window_ns = boottime_ns();
 	c->window_unix_ns = unix_ns();
+	files_begin_window(c->files);
 }
 
 int collector_start(struct collector *c, const char **why)
@@ -270,7 +272,8 @@ bool collector_wants_window(const struct collector *c)
 	uint64_t age_ns = boottime_ns() - c->window_ns;
 
 	return aggregate_bytes(&c->aggregate) >= c->opts.aggregate_bytes ||
-	       age_ns >= NAME_AFTER_NS || (age_ns >= NAME_SOON_NS && files_full(c->files));
+	       age_ns >= NAME_AFTER_NS || (age_ns >= NAME_SOON_NS && files_full(c->files)) ||
+	       (age_ns >= NAME_NEXT_NS && files_many_new(c->files));
 }
 
 void collector_naming_tick(void *ctx)

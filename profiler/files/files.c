@@ -9,7 +9,8 @@
 #include "profiler/base/text.h"
 #include "profiler/files/files_internal.h"
 
-#define MAX_OPEN  256
+/* The keeper holds as many again (KEEPER_FILES_MAX). */
+#define MAX_OPEN  1024
 #define MAX_FILES 65536
 /*
  * Paths of Debian's programs and libraries have 40 bytes, in containers 160. This allows 256 each.
@@ -277,6 +278,15 @@ bool files_settle(struct files *f, int timeout_ms)
 	return settled;
 }
 
+/* Counts each file once. */
+static void note_gone(struct files *f, struct file *file)
+{
+	if (file->state != FILE_FAILED || file->was_gone)
+		return;
+	file->was_gone = true;
+	f->stats.gone++;
+}
+
 /* Has a closed file that is borrowed opened again. The opener does it, because it may hang. */
 static void reopen(struct files *f, uint32_t slot)
 {
@@ -291,6 +301,7 @@ static void reopen(struct files *f, uint32_t slot)
 	/* Other threads may move the array. */
 	while (f->all.data[slot].state == FILE_QUEUED && monotonic_ns() < deadline)
 		files_wait(f, &f->done, deadline);
+	note_gone(f, &f->all.data[slot]);
 }
 
 static void fill_view(struct files *f, struct file *file, struct file_view *out)
@@ -414,6 +425,23 @@ bool files_full(struct files *f)
 	full = f->open.len >= f->opts.max_open;
 	pthread_mutex_unlock(&f->lock);
 	return full;
+}
+
+bool files_many_new(struct files *f)
+{
+	bool many;
+
+	pthread_mutex_lock(&f->lock);
+	many = f->n_new - f->n_new_before >= f->opts.max_open / 2;
+	pthread_mutex_unlock(&f->lock);
+	return many;
+}
+
+void files_begin_window(struct files *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->n_new_before = f->n_new;
+	pthread_mutex_unlock(&f->lock);
 }
 
 uint64_t files_sweeps(struct files *f)

@@ -136,10 +136,15 @@ struct files_stats {
 	/* Roots of containers that went, or were not kept, because there are so many. Their files are
 	 * found again only while a process lives there. */
 	uint64_t roots_full;
+	uint64_t gone; /* files that were open, were closed, and could then not be opened again */
 };
 /* True if descriptors are being closed to make room for others. A deleted file may then be lost
  * before its names are looked up. */
 bool files_full(struct files *f);
+/* True if the files opened for the first time since files_begin_window() are half of what may be open. Then the
+ * window should end, before files are closed that nobody can open again. */
+bool files_many_new(struct files *f);
+void files_begin_window(struct files *f);
 void files_stats(struct files *f, struct files_stats *out);
 
 #endif

@@ -43,6 +43,7 @@ struct file {
 	enum file_state state;
 	int fd, err; /* fd: -1 unless open here */
 	struct held_file held;
+	bool was_open, was_gone; /* opened before; could then not be opened again (counted) */
 	uint32_t borrowed;
 	uint32_t root, root_generation; /* index in roots[]; generation 0: none */
 	struct root *held_root;		/* kept open while the file is borrowed */
@@ -88,6 +89,8 @@ struct files {
 	VEC(uint32_t) open;		/* slots with a descriptor */
 	size_t path_bytes;		/* bytes of all paths, including the queue's */
 	uint64_t swept_ns, n_born, n_sweeps;
+	uint64_t n_new,
+		n_new_before; /* files opened for the first time; so many before the window */
 	struct root roots[MAX_ROOTS];
 	struct job *queue; /* ring buffer of opts.max_queue entries */
 	uint32_t q_head, q_len;

@@ -234,6 +234,8 @@ static void deliver(struct files *f, uint32_t slot, struct open_result *r, struc
 	file->build_id = r->build_id;
 	if (!file->generation)
 		file->generation = r->generation;
+	f->n_new += !file->was_open;
+	file->was_open = true;
 	f->open.data[f->open.len++] = slot;
 	if (r->root_fd >= 0 || held->root)
 		remember_root(f, file, r, held);

@@ -84,6 +84,7 @@ const char *loss_cure(enum loss_reason r);
 	X(full_ksyms)	    /* code that came into the kernel and got no name */                   \
 	X(files_failed)	    /* files on which a reader of debug information failed */              \
 	X(tables_failed)    /* files on which a reader of call frame information failed */         \
+	X(files_gone)	    /* files that were gone before their names were looked up */           \
 	X(files_hung)	    /* openings given up because a file server did not answer */           \
 	X(restarts)	    /* processes of the agent that ended and were restarted */             \
 	X(windows_lost)	    /* windows of the agent that are in no store */                        \

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* Handles held at once. kiln itself asks for some 700 at most. */
+/* Handles held at once. kiln itself asks for some 1,600 at most. */
 #define KEEPER_FILES_MAX 2048
 #define KEEPER_LINKS_MAX 8
 

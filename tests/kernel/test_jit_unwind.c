@@ -170,7 +170,7 @@ static void count(const struct profile *p, const char *made, int64_t *all, int64
 	for (size_t i = 0; i < p->samples.len; i++) {
 		const struct profile_sample *s = &p->samples.data[i];
 		const struct profile_stack *stack = &p->stacks.data[s->stack];
-		const uint32_t *frames = &p->frames.data[stack->first];
+		const uint32_t *frames = p->frames.data + stack->first;
 		int64_t n = p->values.data[s->first_value];
 
 		if (stack->len < 2 || strcmp(name_of(p, frames[0]), "burn_below") != 0 ||

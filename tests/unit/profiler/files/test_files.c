@@ -258,6 +258,52 @@ static void test_least_recently_used_is_closed(void **state)
 	files_free(f);
 }
 
+/* Half of what may be open are new files: their names should be looked up. Files that come back are not new. */
+static void test_many_new_files(void **state)
+{
+	struct files *f = new_table(4, 0);
+	uint32_t id[N_ELF];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(files_many_new(f), i >= 2);
+		id[i] = intern(
+			f, id_key(full((char[]){'e', 'l', 'f', (char)('0' + i), 0}), (uint8_t)i));
+	}
+	assert_true(files_many_new(f));
+	files_begin_window(f);
+	assert_false(files_many_new(f));
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(view(f, id[i]).err, 0);
+	/* does not count: it is not open */
+	intern(f, (struct file_key){.path = "/nowhere", .inode = 1, .major = 1});
+	assert_false(files_many_new(f));
+	files_free(f);
+}
+
+/* A file that was closed, and cannot be opened again: each counts once. */
+static void test_files_that_are_gone(void **state)
+{
+	struct files *f = new_table(2, 0);
+	char name[] = "gone0";
+	uint32_t id[5];
+
+	(void)state;
+	for (int i = 0; i < 5; i++, name[4]++) {
+		fixture_write(name, "text");
+		id[i] = intern(f, inode_key(full(name)));
+		assert_int_equal(view(f, id[i]).err, 0);
+	}
+	fixture_run("rm gone0 gone2 gone3 gone4");
+	assert_int_equal(stats_of(f).gone, 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_not_equal(view(f, id[i % 2 * 2]).err, 0);
+	assert_int_equal(view(f, id[4]).err, 0); /* it is open */
+	assert_int_equal(view(f, id[1]).err, 0);
+	assert_int_equal(stats_of(f).gone, 2);
+	files_free(f);
+}
+
 static void test_reopening_checks_again(void **state)
 {
 	struct files *f = new_table(1, 0);
@@ -371,6 +417,8 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_what_is_not_regular),
 		cmocka_unit_test(test_least_recently_used_is_closed),
+		cmocka_unit_test(test_many_new_files),
+		cmocka_unit_test(test_files_that_are_gone),
 		cmocka_unit_test(test_reopening_checks_again),
 		cmocka_unit_test(test_success_forgives_failures),
 		cmocka_unit_test(test_attempts_are_limited),
