@@ -281,7 +281,10 @@ static const struct {
 	{"php", "-d opcache.jit_debug=16", NULL},
 	{"beam.smp", "+JPperf true (OTP 25 and newer)", "+JPperf true"},
 	{"luajit", NULL, NULL}, /* has neither */
-	{"", "the option that makes it write /tmp/perf-PID.map",
+	{"",
+	 "the option that makes it write /tmp/perf-PID.map (if it moves its own code to huge "
+	 "pages: "
+	 "without that)",
 	 "the option that makes it keep frame pointers"},
 };
 
@@ -291,22 +294,55 @@ static bool is_frameless(const struct suspect *s)
 	return s->broken * 50 >= s->frames;
 }
 
-static void add_maker_hint(struct buf *b, const struct suspect *s, const char *exe, pid_t tgid)
+/* Ends that have nothing to do with what a compiler keeps in rbp. */
+static bool is_end_of_its_own(enum unwind_end reason)
+{
+	switch (reason) {
+	case UNWIND_END_NO_TABLE:
+	case UNWIND_END_SLOW:
+	case UNWIND_END_DEEP:
+	case UNWIND_END_SLICE:
+	case UNWIND_END_UPROBE:
+	case UNWIND_END_COMPAT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* In another pid namespace a program's map has the number that it has there, and lies in its own /tmp. */
+static void add_pid(struct buf *b, const char *exe, const struct agg_image *img)
+{
+	buf_printf(b, "%s pid %d", exe, img->tgid);
+	if (img->ns_tgid && img->ns_tgid != img->tgid)
+		buf_printf(b, " (%d in its pid namespace, where /tmp/perf-%d.map is looked for)",
+			   img->ns_tgid, img->ns_tgid);
+}
+
+static void add_maker_hint(struct buf *b, const struct suspect *s, const char *exe,
+			   const struct agg_image *img)
 {
 	bool unnamed = s->unnamed * 2 >= s->frames;
+	enum unwind_end reason = main_reason(s);
 	size_t i = 0;
 
 	while (!text_has_prefix(exe, makers[i].exe))
 		i++;
 	exe = *exe ? exe : "its program";
-	if (unnamed)
-		buf_printf(b, "%s pid %d has no perf map%s%s", exe, tgid,
+	if (unnamed) {
+		add_pid(b, exe, img);
+		buf_printf(b, " has no perf map%s%s",
 			   makers[i].names ? ": start it with " : ", and no option to write one",
 			   makers[i].names ?: "");
-	if (is_frameless(s))
-		buf_printf(b, "%s%s keeps no frame pointers in code it compiles%s%s",
-			   unnamed ? "; " : "", exe, makers[i].frames ? ": start it with " : "",
-			   makers[i].frames ?: "");
+	}
+	if (!is_frameless(s))
+		return;
+	buf_str(b, unnamed ? "; " : "");
+	if (is_end_of_its_own(reason))
+		buf_str(b, file_remedy[reason]);
+	else
+		buf_printf(b, "%s keeps no frame pointers in code it compiles%s%s", exe,
+			   makers[i].frames ? ": start it with " : "", makers[i].frames ?: "");
 }
 
 static char *hint_for_anon(const struct suspect *s, const struct naming *n,
@@ -322,7 +358,7 @@ static char *hint_for_anon(const struct suspect *s, const struct naming *n,
 		files_get(n->opts.files, img->exe, &v);
 		exe = strrchr(v.path, '/') ? strrchr(v.path, '/') + 1 : v.path;
 	}
-	add_maker_hint(&b, s, exe, img->tgid);
+	add_maker_hint(&b, s, exe, img);
 	if (img->exe != FILE_NONE)
 		files_release_fd(n->opts.files, img->exe);
 	return buf_take(&b);

@@ -5,6 +5,7 @@
 #include "profiler/naming/blame.h"
 #include "profiler/profile/quality.h"
 #include "profiler/unwind/unwind_feed.h"
+#include "symbolizer/unwind/table_walk.h"
 #include "tests/lib/aggregates.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
@@ -377,12 +378,12 @@ TEST(test_advice_for_programs_that_make_code)
 		 "pointers in code it compiles"},
 		{"/opt/mine", 50, 0,
 		 "mine pid 100 has no perf map: start it with the option that makes it write "
-		 "/tmp/perf-PID.map"},
+		 "/tmp/perf-PID.map (if it moves its own code to huge pages: without that)"},
 		{"/usr/bin/dotnet", 0, 2, "dotnet keeps no frame pointers in code it compiles"},
 		{NULL, 50, 0,
 		 "its program pid 100 has no perf map: start it with the option that makes it "
 		 "write "
-		 "/tmp/perf-PID.map"},
+		 "/tmp/perf-PID.map (if it moves its own code to huge pages: without that)"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -400,6 +401,50 @@ TEST(test_advice_for_programs_that_make_code)
 	assert_hint(NULL);
 }
 
+/* What ends stacks in made code may have another cause than its compiler. */
+TEST(test_advice_for_made_code_follows_from_the_end)
+{
+	static const struct {
+		enum unwind_end end;
+		const char *want; /* what it begins with */
+	} cases[] = {
+		{UNWIND_END_NO_RULE, "node keeps no frame pointers"},
+		{UNWIND_END_CHAIN, "node keeps no frame pointers"},
+		{UNWIND_END_ZERO, "node keeps no frame pointers"},
+		{UNWIND_END_NO_MAPPING, "node keeps no frame pointers"},
+		{UNWIND_END_BAD_READ, "node keeps no frame pointers"},
+		{UNWIND_END_LOOP, "node keeps no frame pointers"},
+		{UNWIND_END_NO_TABLE, "its unwind table was not ready in time"},
+		{UNWIND_END_SLOW, "more frames that only user space can walk"},
+		{UNWIND_END_DEEP, "recursion deeper than kiln can walk"},
+		{UNWIND_END_SLICE, "a new process with deep stacks"},
+		{UNWIND_END_UPROBE, "somebody watches its functions with uretprobes"},
+		{UNWIND_END_COMPAT, "a 32-bit program"},
+	};
+	struct agg_image image = {0, 100, 0, 0, absent_file("/usr/bin/node", 99), FILE_NONE};
+
+	assert_int_equal(vec_push(&agg.images, image), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		blame_one(in_image(0), 100, 0, 50, cases[i].end);
+		if (strncmp(the_only_one()->hint, cases[i].want, strlen(cases[i].want)) != 0)
+			fail_msg("%s: %s", unwind_end_key(cases[i].end), the_only_one()->hint);
+	}
+}
+
+TEST(test_advice_for_made_code_in_another_pid_namespace)
+{
+	struct agg_image image = {0, 100, 7, 0, absent_file("/usr/bin/node", 99), FILE_NONE};
+
+	assert_int_equal(vec_push(&agg.images, image), 0);
+	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
+	assert_hint(
+		"node pid 100 (7 in its pid namespace, where /tmp/perf-7.map is looked for) has no "
+		"perf map: start it with --perf-basic-prof");
+	agg.images.data[0].ns_tgid = 100;
+	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
+	assert_hint("node pid 100 has no perf map: start it with --perf-basic-prof");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -414,6 +459,8 @@ int main(void)
 		T(test_advice_for_files_without_a_table),
 		T(test_every_reason_has_advice),
 		T(test_advice_for_programs_that_make_code),
+		T(test_advice_for_made_code_follows_from_the_end),
+		T(test_advice_for_made_code_in_another_pid_namespace),
 	};
 
 	return cmocka_run_group_tests_name("blame", tests, named_files_setup, fixture_teardown);
