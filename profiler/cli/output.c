@@ -7,6 +7,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/outfile.h"
 #include "profiler/base/log.h"
+#include "profiler/cli/autofdo.h"
 #include "profiler/cli/command.h"
 #include "profiler/cli/output.h"
 
@@ -57,23 +58,32 @@ static int write_all(const struct output *o, const struct buf *b)
 	return outfile_commit(f);
 }
 
+/* An exit code. */
+static int make(struct buf *out, const struct command *cmd, const struct profile *p,
+		enum export_format format, const struct export_opts *opts)
+{
+	int err;
+
+	if (format == EXPORT_AUTOFDO)
+		return autofdo_write(out, cmd, p);
+	err = export_profile(out, p, format, opts);
+	if (err)
+		log_error("%s: %s", cmd->name, strerror(-err));
+	return err ? EXIT_ERROR : EXIT_OK;
+}
+
 int output_profile(const struct output *o, const struct command *cmd, const struct profile *p,
 		   enum export_format format, const struct export_opts *opts)
 {
 	struct buf out = {0};
-	int err = export_profile(&out, p, format, opts);
+	int code = make(&out, cmd, p, format, opts), err = code ? 0 : write_all(o, &out);
 
-	if (err) {
-		log_error("%s: %s", cmd->name, strerror(-err));
-	} else {
-		err = write_all(o, &out);
-		if (err)
-			log_error("%s: %s", is_stdout(o) ? "standard output" : o->path,
-				  outfile_strerror(err));
-	}
-	if (!err && export_leaves_out(p, format))
+	if (err)
+		log_error("%s: %s", is_stdout(o) ? "standard output" : o->path,
+			  outfile_strerror(err));
+	if (!code && !err && export_leaves_out(p, format))
 		log_info("the profile has values below zero: only stacks that grew are in this "
 			 "format (a .pb.gz has all)");
 	buf_release(&out);
-	return err ? EXIT_ERROR : EXIT_OK;
+	return code ? code : err ? EXIT_ERROR : EXIT_OK;
 }

@@ -7,7 +7,7 @@
 
 struct command;
 
-#define OUTPUT_FORMAT_WORDS "pb.gz|pb.zst|pb|folded|svg|html|json"
+#define OUTPUT_FORMAT_WORDS "pb.gz|pb.zst|pb|folded|svg|html|json|autofdo"
 
 struct output {
 	const char *path;   /* NULL and "-": standard output */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "profiler/base/text.h"
+#include "profiler/formats/autofdo.h"
 #include "profiler/formats/compress.h"
 #include "profiler/formats/export.h"
 
@@ -17,7 +18,8 @@
 	X(".svg", EXPORT_SVG, true)                                                                \
 	X(".html", EXPORT_HTML, true)                                                              \
 	X(".json", EXPORT_SPEEDSCOPE, true)                                                        \
-	X(".speedscope", EXPORT_SPEEDSCOPE, false)
+	X(".speedscope", EXPORT_SPEEDSCOPE, false)                                                 \
+	X(".autofdo", EXPORT_AUTOFDO, true)
 
 static const struct {
 	const char *suffix;
@@ -76,6 +78,7 @@ int export_profile(struct buf *out, const struct profile *p, enum export_format 
 		   const struct export_opts *opts)
 {
 	static const struct export_opts defaults;
+	struct autofdo_result result;
 
 	opts = opts ?: &defaults;
 	switch (f) {
@@ -93,6 +96,8 @@ int export_profile(struct buf *out, const struct profile *p, enum export_format 
 		return export_html(out, p, opts);
 	case EXPORT_SPEEDSCOPE:
 		return export_speedscope(out, p, opts);
+	case EXPORT_AUTOFDO:
+		return export_autofdo(out, p, &result);
 	}
 	return -EINVAL;
 }

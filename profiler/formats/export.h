@@ -10,13 +10,14 @@
 #include "profiler/profile/profile.h"
 
 enum export_format {
-	EXPORT_PPROF_GZ,  /* .pb.gz, .pprof */
-	EXPORT_PPROF_ZST, /* .pb.zst */
-	EXPORT_PPROF,	  /* .pb */
-	EXPORT_FOLDED,	  /* .folded, .txt */
-	EXPORT_SVG,	  /* .svg */
-	EXPORT_HTML,	  /* .html */
-	EXPORT_SPEEDSCOPE /* .json */
+	EXPORT_PPROF_GZ,   /* .pb.gz, .pprof */
+	EXPORT_PPROF_ZST,  /* .pb.zst */
+	EXPORT_PPROF,	   /* .pb */
+	EXPORT_FOLDED,	   /* .folded, .txt */
+	EXPORT_SVG,	   /* .svg */
+	EXPORT_HTML,	   /* .html */
+	EXPORT_SPEEDSCOPE, /* .json */
+	EXPORT_AUTOFDO	   /* .autofdo */
 };
 
 struct export_opts {
@@ -30,7 +31,7 @@ struct export_opts {
 
 /* Format of a path, or of a bare suffix such as "svg"; -EINVAL if it is unknown. */
 int export_format_of(const char *path);
-/* ".pb.gz .pb.zst .pb .folded .svg .html .json", for messages. */
+/* ".pb.gz .pb.zst .pb .folded .svg .html .json .autofdo", for messages. */
 const char *export_suffixes(void);
 bool export_is_binary(enum export_format f);
 /*

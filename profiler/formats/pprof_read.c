@@ -362,7 +362,8 @@ static int read_location(struct reader *r, const struct wire_field *f)
 
 		if (function == PROFILE_NONE)
 			return malformed(r, "a line refers to a missing function");
-		r->lines.data[i] = (struct profile_line){function, m->line[i]->line};
+		r->lines.data[i] =
+			(struct profile_line){.function = function, .line = m->line[i]->line};
 	}
 	/* A reference to a missing mapping means no mapping, as in google/pprof: some writers
 	 * leave it out. */

@@ -218,7 +218,7 @@ static int make_lines(struct renamer *w, const struct sym_result *r)
 	w->lines.len = 0;
 	for (size_t i = 0; i < r->n_frames && !err; i++) {
 		const struct sym_frame *f = &r->frames[i];
-		struct profile_line line = {.line = f->line};
+		struct profile_line line = {.line = f->line, .discriminator = f->discriminator};
 
 		err = profile_named_function(w->p, f->name, f->raw_name, f->file, f->start_line,
 					     &line.function)

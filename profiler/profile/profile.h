@@ -72,6 +72,9 @@ struct profile_function {
 struct profile_line {
 	uint32_t function; /* PROFILE_NONE is not allowed: a line has a function */
 	int64_t line;
+	/* Of DWARF, tells copies of a line apart; rename_profile() finds it. Not interned by, and in
+	 * no file. */
+	uint32_t discriminator;
 };
 
 struct profile_location {

@@ -83,7 +83,7 @@ static int name_lines(const struct split *s, struct copy *c, uint32_t location)
 	int err = 0;
 
 	if (!c->lines.len)
-		err = vec_push(&c->lines, (struct profile_line){PROFILE_NONE, 0});
+		err = vec_push(&c->lines, (struct profile_line){.function = PROFILE_NONE});
 	for (size_t i = 0; !err && i < c->lines.len; i++) {
 		struct profile_line *line = &c->lines.data[i];
 

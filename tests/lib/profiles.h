@@ -57,7 +57,7 @@ static inline uint32_t function_id(struct profile *p, const char *name, const ch
 static inline uint32_t location_id(struct profile *p, uint32_t mapping, uint64_t address,
 				   const char *name)
 {
-	struct profile_line line = {name ? function_id(p, name, "") : 0, 0};
+	struct profile_line line = {.function = name ? function_id(p, name, "") : 0};
 	uint32_t id;
 
 	MUST(profile_location(p, mapping, address, &line, !!name, &id));

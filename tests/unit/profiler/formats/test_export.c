@@ -34,6 +34,7 @@ static void suffixes_name_formats(void **state)
 		{"pb.gz", EXPORT_PPROF_GZ},
 		{"a.json", EXPORT_SPEEDSCOPE},
 		{"speedscope", EXPORT_SPEEDSCOPE},
+		{"autofdo", EXPORT_AUTOFDO},
 		{"a.gz", -EINVAL},
 		{"a", -EINVAL},
 		{"", -EINVAL},
@@ -44,7 +45,8 @@ static void suffixes_name_formats(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		assert_int_equal(export_format_of(cases[i].path), cases[i].format);
-	assert_string_equal(export_suffixes(), ".pb.gz .pb.zst .pb .folded .svg .html .json");
+	assert_string_equal(export_suffixes(),
+			    ".pb.gz .pb.zst .pb .folded .svg .html .json .autofdo");
 	assert_true(export_is_binary(EXPORT_PPROF_ZST));
 	assert_false(export_is_binary(EXPORT_FOLDED));
 }

@@ -131,7 +131,7 @@ static void same_as_llvm(void **state)
 	static const char *const builds[] = {
 		"clang-19 -O2 -g -fdebug-info-for-profiling %s/json.c -o prog",
 		"clang++-19 -O2 -g -fdebug-info-for-profiling %s/words.cpp -o prog",
-		"clang-14 -O3 -gdwarf-4 -gmlt -fdebug-info-for-profiling %s/records.c -o prog",
+		"clang -O3 -gdwarf-4 -gmlt -fdebug-info-for-profiling %s/records.c -o prog",
 		"gcc -O2 -g %s/json.c -o prog",
 	};
 
