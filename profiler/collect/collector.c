@@ -50,9 +50,9 @@
 
 /* --- targets ----------------------------------------------------------------------------------- */
 
-int collector_add(struct collector *c, pid_t tgid)
+int collector_add(struct collector *c, pid_t tgid, const char **why)
 {
-	return sampler_add_target(c->sampler, tgid);
+	return source_add_target(&c->source, tgid, why);
 }
 
 /* Explains an error of pidfd_open(2). For a thread it is EINVAL, from Linux 6.9 on ENOENT. */
@@ -86,7 +86,7 @@ int collector_watch(struct collector *c, pid_t tgid, const char **why)
 		close(p.fd);
 		return err;
 	}
-	return collector_add(c, tgid);
+	return collector_add(c, tgid, why);
 }
 
 bool collector_targets_gone(const struct collector *c)
@@ -120,7 +120,7 @@ int collector_start(struct collector *c, const char **why)
 
 	if (c->feed)
 		unwind_feed_settle(c->feed, c->procs, FIRST_TABLES_MS);
-	err = sampler_start(c->sampler, why);
+	err = source_start(&c->source, why);
 	begin_window(c);
 	c->start_ns = c->drain_ns = c->window_ns;
 	c->sampling = !err;
@@ -130,7 +130,7 @@ int collector_start(struct collector *c, const char **why)
 
 void collector_stop(struct collector *c)
 {
-	sampler_stop(c->sampler);
+	source_stop(&c->source);
 	c->sampling = false;
 }
 
@@ -144,7 +144,7 @@ static int follow_mappings(struct collector *c, uint64_t budget_ns)
 	if (sideband_take_loss(c->sideband, &from_ns))
 		rescan_want_all(c->rescan, from_ns);
 	if (c->reported)
-		reported_mappings_run(c->reported, c->drain);
+		reported_mappings_run(c->reported, c->source.drain);
 	rescan_run(c->rescan, budget_ns);
 	return err;
 }
@@ -159,7 +159,7 @@ static void walk_left(struct collector *c, const struct window *w, int wait_ms)
 	for (;;) {
 		follow_mappings(c, RESCAN_NS);
 		unwind_feed_run(c->feed, c->procs);
-		raw_walk_run(c->raw_walk, c->drain);
+		raw_walk_run(c->raw_walk, source_raw(&c->source));
 		if (!raw_walk_waits(c->raw_walk) || boottime_ns() >= until)
 			break;
 		usleep(BUSY_TURN_MS * 1000);
@@ -182,7 +182,7 @@ static int drain_counts(struct collector *c, bool last)
 	size_t n_cgroups = c->aggregate.cgroups.len;
 	bool fresh = !c->aggregate.frames.len;
 	struct window *w;
-	int err = drain_window(c->drain, &w);
+	int err = source_window(&c->source, &w);
 
 	if (err)
 		return err;
@@ -209,12 +209,12 @@ static int drain_counts(struct collector *c, bool last)
  * them, and raw samples are walked while the table has them. */
 static int take_stacks(struct collector *c)
 {
-	int err = drain_stacks(c->drain) ?: follow_mappings(c, RESCAN_NS);
+	int err = source_take_stacks(&c->source) ?: follow_mappings(c, RESCAN_NS);
 
 	if (!c->feed || err)
 		return err;
 	unwind_feed_run(c->feed, c->procs);
-	raw_walk_run(c->raw_walk, c->drain);
+	raw_walk_run(c->raw_walk, source_raw(&c->source));
 	return 0;
 }
 
@@ -230,7 +230,7 @@ static int work(struct collector *c)
 	int err;
 
 	/* A CPU that cannot be opened now is tried again a second later. */
-	err = sampler_follow_cpus(c->sampler);
+	err = source_follow_cpus(&c->source);
 	if (err)
 		log_debug("following CPUs: %s", strerror(-err));
 	sideband_update_cpus(c->sideband);
@@ -294,7 +294,7 @@ static struct bounded bounded_of(const struct collector *c)
 		.rescan = c->rescan,
 		.ksyms = c->ksyms,
 		.cgroups = c->cgroups,
-		.drain = c->drain,
+		.drain = c->source.drain,
 		.reported = c->reported,
 		.feed = c->feed,
 		.raw_walk = c->raw_walk,
@@ -350,9 +350,9 @@ static int finish_counts(struct collector *c, bool last, struct sampler_totals *
 	int err;
 
 	if (hz != old_hz)
-		sampler_pause(c->sampler);
-	err = sampler_totals(c->sampler, totals) ?: drain_counts(c, last);
-	if (hz != old_hz && !sampler_resume(c->sampler, err ? old_hz : hz) && !err)
+		source_pause(&c->source);
+	err = source_totals(&c->source, totals) ?: drain_counts(c, last);
+	if (hz != old_hz && !source_resume(&c->source, err ? old_hz : hz) && !err)
 		c->opts.sampler.freq_hz = hz;
 	c->next_hz = 0;
 	return err;
@@ -375,7 +375,8 @@ int collector_end_window(struct collector *c, bool last, struct named_window *ou
 		hold_back(c, &a);
 	count_sums(c, &sums);
 	err = window_name(c->naming, &a, &sums, last, &w);
-	window_naming_set_frequency(c->naming, c->opts.sampler.freq_hz);
+	window_naming_set_frequency(c->naming, c->opts.sampler.freq_hz,
+				    source_period_ns(&c->source));
 	if (last && log_level() >= LOG_VERBOSE)
 		report(c, &sums);
 	aggregate_clear(&a);
@@ -414,7 +415,7 @@ void collector_progress(struct collector *c, struct collector_progress *out)
 	struct sampler_totals t;
 
 	*out = (struct collector_progress){.sampling_ns = boottime_ns() - c->start_ns};
-	if (sampler_totals(c->sampler, &t))
+	if (source_totals(&c->source, &t))
 		return;
 	out->samples = t.counters[KILN_CTR_recorded];
 	out->lost = t.counters[KILN_CTR_map_full] + t.counters[KILN_CTR_update_failed] +
@@ -423,17 +424,17 @@ void collector_progress(struct collector *c, struct collector_progress *out)
 
 struct sampler *collector_sampler(struct collector *c)
 {
-	return c->sampler;
+	return c->source.sampler;
 }
 
 const char *collector_event(const struct collector *c)
 {
-	return sampler_event_name(c->sampler);
+	return source_event_name(&c->source);
 }
 
 size_t collector_cpus(const struct collector *c)
 {
-	return sampler_cpu_count(c->sampler);
+	return source_cpu_count(&c->source);
 }
 
 uint64_t collector_start_ns(const struct collector *c)

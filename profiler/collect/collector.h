@@ -59,8 +59,8 @@ void collector_close(struct collector *c);
 
 /* Adds a running process as a target, and watches for its end. -ESRCH with *why: there is none. */
 int collector_watch(struct collector *c, pid_t tgid, const char **why);
-/* Adds a process that the owner has just forked as a target. 0 or -errno. */
-int collector_add(struct collector *c, pid_t tgid);
+/* Adds a process that the owner has just forked as a target. 0, or -errno with *why. */
+int collector_add(struct collector *c, pid_t tgid, const char **why);
 /* True if there were processes of collector_watch() and all had ended at the last turn. */
 bool collector_targets_gone(const struct collector *c);
 
@@ -105,7 +105,7 @@ int collector_offer_files(struct collector *c, int sock, bool others);
 struct file_offers_stats;
 void collector_offer_stats(const struct collector *c, struct file_offers_stats *out);
 
-/* For its counters: borrowed. */
+/* For its counters: borrowed. NULL: it samples without root. */
 struct sampler *collector_sampler(struct collector *c);
 
 const char *collector_event(const struct collector *c); /* "cpu-clock" or "cycles" */

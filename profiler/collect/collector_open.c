@@ -21,7 +21,6 @@
 #include "profiler/procs/procs.h"
 #include "profiler/procs/rescan.h"
 #include "profiler/procs/sideband.h"
-#include "profiler/sampler/drain.h"
 #include "profiler/unwind/raw_walk.h"
 #include "profiler/unwind/unwind_feed.h"
 #include "symbolizer/symbolizer.h"
@@ -52,14 +51,14 @@ static int open_tables(struct collector *c)
 	struct procs_opts procs = {.files = c->files};
 	char path[PATH_MAX];
 	struct unwind_feed_opts feed = {
-		.sampler = c->sampler,
+		.sampler = c->source.sampler,
 		.files = c->files,
 		.compiler = c->readers.table_worker,
 		.cache_dir = cache_dir_path("unwind", path, sizeof(path)),
 	};
 	int err = 0;
 
-	if (sampler_uses_tables(c->sampler)) {
+	if (source_uses_tables(&c->source)) {
 		err = unwind_feed_new(&c->feed, &feed);
 		procs.changed = unwind_feed_changed;
 		procs.changed_ctx = c->feed;
@@ -67,8 +66,8 @@ static int open_tables(struct collector *c)
 		procs.is_code_of_ctx = c->feed;
 	}
 	err = err ?: procs_new(&c->procs, &procs) ?: rescan_new(&c->rescan, c->procs);
-	if (!err && sampler_reports_mappings(c->sampler))
-		err = reported_mappings_new(&c->reported, c->sampler, c->procs, c->files,
+	if (!err && source_reports_mappings(&c->source))
+		err = reported_mappings_new(&c->reported, c->source.sampler, c->procs, c->files,
 					    c->rescan);
 	if (!err && c->feed)
 		err = raw_walk_new(&c->raw_walk, c->procs, c->files, c->feed, c->rescan,
@@ -84,12 +83,15 @@ static int open_sideband(struct collector *c)
 		.ksyms = c->ksyms,
 		.no_mappings = c->reported || !c->opts.sampler.user,
 	};
-	struct pollfd raw = {.fd = drain_fd(c->drain), .events = POLLIN};
+	struct pollfd raw = {.fd = source_raw_fd(&c->source), .events = POLLIN};
 	struct pollfd events = {.events = POLLIN};
-	int err = sideband_open(&c->sideband, &opts);
+	int err;
 
+	source_sideband_opts(&c->source, &opts);
+	err = sideband_open(&c->sideband, &opts);
 	if (err)
 		return err;
+	source_connect(&c->source, c->sideband);
 	events.fd = sideband_fd(c->sideband);
 	return vec_push(&c->watched, events) ?: vec_push(&c->watched, raw);
 }
@@ -104,7 +106,9 @@ static int open_naming(struct collector *c)
 		.cgroups = c->cgroups,
 		.user_labels = c->opts.user_labels,
 		.debuginfod = c->opts.debuginfod,
-		.sampler = c->sampler,
+		.event = source_event_name(&c->source),
+		.rootless = source_rootless(&c->source),
+		.period_ns = source_period_ns(&c->source),
 		.freq_hz = c->opts.sampler.freq_hz,
 		.names_only = c->opts.names_only,
 		.executables = c->opts.executables,
@@ -128,14 +132,13 @@ static int open_all(struct collector *c, const char **why)
 	*why = "cannot start the processes that read foreign files in a sandbox; --no-sandbox "
 	       "reads "
 	       "them in kiln itself";
-	err = open_readers(c) ?: sampler_load(&c->sampler, sampler, why);
+	err = open_readers(c) ?: source_open(&c->source, sampler, why);
 	if (err)
 		return err;
-	log_debug("BPF programs loaded after %llu ms", (boottime_ns() - c->open_ns) / 1000000ull);
+	log_debug("ready to sample after %llu ms", (boottime_ns() - c->open_ns) / 1000000ull);
 	*why = "out of memory";
 	files.opener = c->readers.opener;
-	err = drain_new(&c->drain, c->sampler) ?: files_new(&c->files, &files) ?:
-	      ksyms_new(&c->ksyms);
+	err = files_new(&c->files, &files) ?: ksyms_new(&c->ksyms);
 	if (!err && c->opts.debuginfod)
 		err = prefetch_new(&c->prefetch, c->opts.debuginfod, c->files,
 				   c->readers.symbolizer);
@@ -222,8 +225,7 @@ void collector_close(struct collector *c)
 	unwind_feed_free(c->feed);
 	prefetch_free(c->prefetch);
 	files_free(c->files);
-	drain_free(c->drain);
-	sampler_free(c->sampler);
+	source_close(&c->source);
 	readers_close(&c->readers);
 	free(c);
 }

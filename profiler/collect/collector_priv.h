@@ -10,14 +10,14 @@
 #include "profiler/base/vec.h"
 #include "profiler/collect/collector.h"
 #include "profiler/collect/readers.h"
+#include "profiler/collect/source.h"
 #include "profiler/window/aggregate.h"
 
 enum { WATCH_SIDEBAND, WATCH_RAW, WATCH_TARGETS };
 
 struct collector {
 	struct collector_opts opts;
-	struct sampler *sampler;
-	struct drain *drain;
+	struct source source;
 	struct files *files;
 	struct procs *procs;
 	struct ksyms *ksyms;

@@ -21,6 +21,8 @@ void losses_count(struct quality *q, const struct sampler_totals *t, uint64_t re
 	q->lost[LOSS_drain_failed] = counted > read_back ? counted - read_back : 0;
 	q->lost[LOSS_timer_overrun] = t->timer_overrun;
 	q->lost[LOSS_cpu_gap] = t->cpu_gap;
+	q->lost[LOSS_ring_full] = t->ring_full;
+	q->lost[LOSS_unseen] = t->unseen;
 }
 
 static uint64_t share(uint64_t *given, uint64_t now)

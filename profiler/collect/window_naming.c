@@ -44,7 +44,7 @@ int window_naming_new(struct window_naming **out, const struct window_naming_opt
 		.feed = opts->feed,
 		.cgroups = opts->cgroups,
 		.user_labels = opts->user_labels,
-		.period_ns = sampler_period_ns(opts->sampler),
+		.period_ns = opts->period_ns,
 		.names_only = opts->names_only,
 		.executables = opts->executables,
 		.tick = opts->tick,
@@ -71,19 +71,22 @@ void window_naming_free(struct window_naming *n)
 	free(n);
 }
 
-void window_naming_set_frequency(struct window_naming *n, uint64_t freq_hz)
+void window_naming_set_frequency(struct window_naming *n, uint64_t freq_hz, uint64_t period_ns)
 {
 	n->opts.freq_hz = freq_hz;
-	n->period_ns = sampler_period_ns(n->opts.sampler);
+	n->period_ns = period_ns;
 	naming_set_period(n->naming, n->period_ns);
 }
 
 static int add_facts(const struct window_naming *n, struct profile *p)
 {
 	struct utsname u = {0};
+	int err = 0;
 
 	uname(&u);
-	return profile_commentf(p, "kiln.event=%s", sampler_event_name(n->opts.sampler)) ?:
+	if (n->opts.rootless)
+		err = profile_commentf(p, "kiln.rootless=%s", n->opts.rootless);
+	return err ?: profile_commentf(p, "kiln.event=%s", n->opts.event) ?:
 	       profile_commentf(p, "kiln.freq_hz=%llu", (unsigned long long)n->opts.freq_hz) ?:
 	       profile_commentf(p, "kiln.kernel=%s %s", u.release, u.machine);
 }

@@ -28,7 +28,9 @@ struct window_naming_opts { /* everything is borrowed */
 	struct cgroups *cgroups;
 	const char *const *user_labels;
 	struct debuginfod *debuginfod;
-	struct sampler *sampler;
+	const char *event;    /* "cpu-clock" or "cycles" */
+	const char *rootless; /* how it samples without root, in a word; NULL: with BPF programs */
+	uint64_t period_ns;
 	uint64_t freq_hz; /* the requested frequency */
 	bool names_only, executables, filtered;
 	/* Called now and then while a window is named; may be NULL. */
@@ -40,8 +42,8 @@ struct window_naming_opts { /* everything is borrowed */
 int window_naming_new(struct window_naming **out, const struct window_naming_opts *opts);
 void window_naming_free(struct window_naming *n);
 
-/* The next window was sampled at another frequency, which is the sampler's by now. */
-void window_naming_set_frequency(struct window_naming *n, uint64_t freq_hz);
+/* The next window was sampled at another frequency. */
+void window_naming_set_frequency(struct window_naming *n, uint64_t freq_hz, uint64_t period_ns);
 
 /* Holds back: moves samples from `from` to `to` that may get names later. They are in code made
  * at run time of programs that still live and have written no names yet. */

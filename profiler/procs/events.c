@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "profiler/base/bytes.h"
 #include "profiler/procs/events.h"
 #include "profiler/procs/maps.h"
 
@@ -23,14 +22,16 @@ static bool is_pid(uint32_t v)
 static void parse_task(struct event *e, struct bytes *b, enum event_kind kind)
 {
 	uint32_t tgid = bytes_u32(b), parent_tgid = bytes_u32(b), tid = bytes_u32(b);
+	uint32_t parent_tid = bytes_u32(b);
 
-	bytes_skip(b, 4 + 8); /* ptid; time, which the trailer has too */
+	bytes_skip(b, 8); /* time, which the trailer has too */
 	if (b->bad || !is_pid(tgid) || !is_pid(tid))
 		return;
 	e->kind = kind;
 	e->tgid = (pid_t)tgid;
 	e->tid = (pid_t)tid;
 	e->parent_tgid = is_pid(parent_tgid) ? (pid_t)parent_tgid : 0;
+	e->parent_tid = is_pid(parent_tid) ? (pid_t)parent_tid : 0;
 }
 
 static void parse_comm(struct event *e, struct bytes *b, uint16_t misc)
@@ -116,6 +117,26 @@ static struct bytes trailer_of(const void *record, size_t len, uint32_t type)
 	return b;
 }
 
+/* A sample begins with what ends other records. */
+static int parse_sample(struct event *out, struct bytes b)
+{
+	struct event e = {.kind = EVENT_OTHER};
+	uint32_t tgid = bytes_u32(&b), tid = bytes_u32(&b);
+
+	e.t_ns = bytes_u64(&b);
+	bytes_skip(&b, 8); /* cpu */
+	if (b.bad || e.t_ns > LATEST_TIME_NS)
+		return -EBADMSG;
+	if (is_pid(tgid) && is_pid(tid)) {
+		e.kind = EVENT_SAMPLE;
+		e.tgid = (pid_t)tgid;
+		e.tid = (pid_t)tid;
+		e.body = b;
+	}
+	*out = e;
+	return 0;
+}
+
 int event_parse(struct event *out, const void *record, size_t len)
 {
 	struct bytes b = bytes_of(record, len), trailer;
@@ -125,6 +146,8 @@ int event_parse(struct event *out, const void *record, size_t len)
 
 	if (b.bad || size != len || bytes_left(&b) < TRAILER_LEN)
 		return -EBADMSG;
+	if (type == PERF_RECORD_SAMPLE)
+		return parse_sample(out, b);
 	b.end -= TRAILER_LEN;
 	trailer = trailer_of(record, len, type);
 	bytes_skip(&trailer, 8);
@@ -194,6 +217,7 @@ void event_apply(const struct event *e, struct procs *p, struct files *f)
 	case EVENT_CODE_BEGIN:
 	case EVENT_CODE_END:
 	case EVENT_LOST:
+	case EVENT_SAMPLE:
 	case EVENT_OTHER:
 		break;
 	}

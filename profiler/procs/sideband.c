@@ -31,7 +31,8 @@
 #define CPUS_EVERY_NS NS_PER_S
 
 struct cpu {
-	int cpu, fd;
+	int cpu; /* -1: the ring is adopted */
+	int fd;
 	struct perf_event_mmap_page *page;
 	size_t map_len;
 	struct ring ring;
@@ -88,29 +89,33 @@ static void cpu_close(struct cpu *c)
 {
 	if (!c)
 		return;
-	if (c->page)
+	if (c->page && c->cpu >= 0)
 		munmap(c->page, c->map_len);
-	if (c->fd >= 0)
+	if (c->fd >= 0 && c->cpu >= 0)
 		close(c->fd);
 	free(c->ring.scratch);
 	free(c);
 }
 DEFINE_CLEANUP(cpu, cpu_close)
 
+static int use_ring(struct cpu *c, void *pages, size_t ring_bytes)
+{
+	c->page = pages;
+	c->ring.scratch = malloc(RING_SCRATCH);
+	c->ring.data = (const uint8_t *)pages + sysconf(_SC_PAGESIZE);
+	c->ring.size = ring_bytes;
+	return c->ring.scratch ? 0 : -ENOMEM;
+}
+
 static int map_ring(struct sideband *s, struct cpu *c)
 {
-	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
 	void *p;
 
-	c->map_len = page_size + s->opts.ring_bytes;
+	c->map_len = (size_t)sysconf(_SC_PAGESIZE) + s->opts.ring_bytes;
 	p = mmap(NULL, c->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
 	if (p == MAP_FAILED)
 		return -errno;
-	c->page = p;
-	c->ring.scratch = malloc(RING_SCRATCH);
-	c->ring.data = (const uint8_t *)p + page_size;
-	c->ring.size = s->opts.ring_bytes;
-	return c->ring.scratch ? 0 : -ENOMEM;
+	return use_ring(c, p, s->opts.ring_bytes);
 }
 
 static int add_cpu(struct sideband *s, int cpu)
@@ -138,6 +143,26 @@ static int add_cpu(struct sideband *s, int cpu)
 	    ioctl(c->fd, PERF_EVENT_IOC_ENABLE, 0))
 		return -errno;
 	err = vec_reserve(&s->heap, s->cpus.len + 1) ?: vec_push(&s->cpus, c);
+	if (!err)
+		c = NULL;
+	return err;
+}
+
+/* Edge-triggered: the event of a task that has ended would be ready for ever. */
+int sideband_adopt(struct sideband *s, int fd, void *pages, size_t ring_bytes)
+{
+	_cleanup_(cpu_freep) struct cpu *c = calloc(1, sizeof(*c));
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->cpu = c->fd = -1;
+	c->applied_ns = boottime_ns();
+	err = use_ring(c, pages, ring_bytes) ?: vec_reserve(&s->heap, s->cpus.len + 1);
+	if (!err && fd >= 0 && epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev))
+		err = -errno;
+	err = err ?: vec_push(&s->cpus, c);
 	if (!err)
 		c = NULL;
 	return err;
@@ -192,7 +217,7 @@ int sideband_update_cpus(struct sideband *s)
 	uint64_t now = boottime_ns();
 	int err;
 
-	if (s->cpus_seen_ns && now - s->cpus_seen_ns < CPUS_EVERY_NS)
+	if (s->opts.adopts || (s->cpus_seen_ns && now - s->cpus_seen_ns < CPUS_EVERY_NS))
 		return 0;
 	s->cpus_seen_ns = now;
 	err = cpu_list_online(&online);
@@ -222,7 +247,7 @@ int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 	s->offset_ns = kernel_boottime_offset_ns();
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	err = s->epoll_fd < 0 ? -errno : sideband_update_cpus(s);
-	if (!err && !s->cpus.len)
+	if (!err && !s->cpus.len && !opts->adopts)
 		err = -ENODEV;
 	if (err) {
 		sideband_close(s);
@@ -323,6 +348,8 @@ static void apply(struct sideband *s, const struct event *e)
 		ksyms_end(s->opts.ksyms, e->t_ns, e->start, e->len, e->name);
 	else
 		event_apply(e, s->opts.procs, s->opts.files);
+	if (s->opts.seen)
+		s->opts.seen(s->opts.seen_ctx, e);
 }
 
 /* Applies the events of the heap up to a time, and refills the heap from the rings. */

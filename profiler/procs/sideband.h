@@ -9,8 +9,10 @@
 #define KILN_PROCS_SIDEBAND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+struct event;
 struct sideband;
 struct procs;
 struct files;
@@ -22,6 +24,11 @@ struct sideband_opts {
 	struct ksyms *ksyms; /* likewise; NULL: not wanted */
 	uint32_t ring_bytes; /* for each CPU, a power of two; 0 = 512 KiB */
 	bool no_mappings;    /* make no mapping events, because samples report mappings */
+	/* It opens no events of its own: sideband_adopt() brings the rings of somebody else. */
+	bool adopts;
+	/* Sees every event when it has been applied, in the order of time. NULL: nobody. */
+	void (*seen)(void *ctx, const struct event *e);
+	void *seen_ctx;
 };
 
 /*
@@ -30,6 +37,12 @@ struct sideband_opts {
  */
 int sideband_open(struct sideband **out, const struct sideband_opts *opts);
 void sideband_close(struct sideband *s);
+
+/*
+ * A ring as perf's: a control page, and behind it ring_bytes, a power of two. Events in it are of EVENT_SAMPLE_TYPE.
+ * fd becomes readable when there is something to read; -1: never. Both are borrowed. 0 or -errno.
+ */
+int sideband_adopt(struct sideband *s, int fd, void *pages, size_t ring_bytes);
 
 /* An epoll descriptor, readable when a ring has passed its watermark. */
 int sideband_fd(const struct sideband *s);

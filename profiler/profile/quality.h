@@ -30,7 +30,9 @@ struct profile;
 	X(memory, "kiln ran out of memory", "free memory or profile less")                         \
 	X(not_stored, "the agent could not store the window", "see the agent's log")               \
 	X(untold, "a fleet's database keeps their number alone",                                   \
-	  "the host's own agent names the reasons: kiln report there")
+	  "the host's own agent names the reasons: kiln report there")                             \
+	X(ring_full, "a ring of samples was full", "lower -F, or record as root")                  \
+	X(unseen, "a thread ended or slept before it could be looked at", "record as root")
 
 enum loss_reason {
 #define X(key, text, cure) LOSS_##key,

@@ -193,7 +193,7 @@ static int prepare_child(struct session *s, const char **why)
 	*why = "cannot fork";
 	err = launch_prepare(&s->result->child, s->opts->argv, &s->result->was);
 	if (!err && !s->opts->everything)
-		err = collector_add(s->collector, s->result->child.pid);
+		err = collector_add(s->collector, s->result->child.pid, why);
 	return err;
 }
 

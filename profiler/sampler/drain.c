@@ -17,11 +17,8 @@
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
 
-#define BATCH	  1024 /* entries a system call; a hash bucket with more makes it grow */
-#define BATCH_MAX (1u << 20)
-/* Raw samples that wait for the raw walk. They are taken every few milliseconds, and the ring
- * holds less. */
-#define RAW_MAX_BYTES	   (32u << 20)
+#define BATCH		   1024 /* entries a system call; a hash bucket with more makes it grow */
+#define BATCH_MAX	   (1u << 20)
 #define MAPPINGS_MAX_BYTES (32u << 20) /* the same for records of mappings */
 
 struct drain {
@@ -30,98 +27,12 @@ struct drain {
 	int64_t offset_ns; /* from times of the kernel to ours */
 	int raw_fd; /* epoll, edge-triggered, because the ring always has something to read */
 	struct window *filling[2]; /* by the number of their set of maps */
-	VEC(struct raw_sample *) raw;
-	size_t raw_next, raw_bytes;
+	struct raw_queue raw;
 	VEC(struct mappings_record *) mappings;
 	size_t mappings_next, mappings_bytes;
 	bool set_dropped; /* since the last drain_next_mappings() */
 	struct drain_stats stats;
 };
-
-struct stack_needle {
-	const struct window *w;
-	uint64_t word;
-	uint32_t side;
-};
-
-static bool stack_eq(const void *ctx, uint32_t id)
-{
-	const struct stack_needle *n = ctx;
-	const struct window_stack *s = &n->w->stacks.data[id];
-
-	return s->word == n->word && s->side == n->side;
-}
-
-static uint64_t stack_hash(uint32_t side, uint64_t word)
-{
-	return hash_u64(word ^ side);
-}
-
-static uint32_t find_stack(const struct window *w, uint32_t side, uint64_t word)
-{
-	struct stack_needle n = {w, word, side};
-
-	return htab_find(&w->index, stack_hash(side, word), stack_eq, &n);
-}
-
-int window_add_stack(struct window *w, struct window_stack s, const uint64_t *frames)
-{
-	int err;
-
-	if (find_stack(w, s.side, s.word) != HTAB_NONE)
-		return 0;
-	s.first = (uint32_t)w->frames.len;
-	err = vec_reserve(&w->frames, w->frames.len + s.len) ?:
-	      vec_reserve(&w->stacks, w->stacks.len + 1) ?:
-	      htab_insert(&w->index, stack_hash(s.side, s.word), (uint32_t)w->stacks.len);
-	if (err)
-		return err;
-	if (s.len)
-		memcpy(w->frames.data + w->frames.len, frames, s.len * sizeof(*frames));
-	w->frames.len += s.len;
-	w->stacks.data[w->stacks.len++] = s;
-	return 0;
-}
-
-int window_add_user_stack(struct window *w, uint64_t word, const uint64_t *frames, size_t n,
-			  enum unwind_end end)
-{
-	struct window_stack s = {
-		.word = word, .len = (uint32_t)n, .side = KILN_SIDE_USER, .end = (uint8_t)end};
-
-	return window_add_stack(w, s, frames);
-}
-
-const struct window_stack *window_stack(const struct window *w, uint32_t side, uint64_t word,
-					const uint64_t **frames)
-{
-	uint32_t id = find_stack(w, side, word);
-
-	if (id == HTAB_NONE)
-		return NULL;
-	*frames = w->frames.data + w->stacks.data[id].first;
-	return &w->stacks.data[id];
-}
-
-static struct window *window_new(void)
-{
-	struct window *w = calloc(1, sizeof(*w));
-
-	if (w)
-		w->begin_ns = boottime_ns();
-	return w;
-}
-
-void window_free(struct window *w)
-{
-	if (!w)
-		return;
-	vec_release(&w->rows);
-	vec_release(&w->stacks);
-	vec_release(&w->frames);
-	htab_release(&w->index);
-	free(w);
-}
 
 /* The root end of a deep stack comes as a circular buffer. Puts it into order. */
 static int add_record(struct drain *d, const struct kiln_stack_record *rec)
@@ -157,24 +68,17 @@ static void undo_uretprobes(struct raw_sample *r, const struct kiln_raw_record *
 
 static int add_raw(struct drain *d, const struct kiln_raw_record *rec)
 {
-	struct raw_sample *r;
+	int err = 0;
+	struct raw_sample *r = raw_queue_add(&d->raw, rec->head.n, &err);
 
-	if (d->raw_bytes + sizeof(*r) + rec->head.n > RAW_MAX_BYTES) {
-		d->stats.raw_dropped++;
-		return 0;
-	}
-	r = malloc(sizeof(*r) + rec->head.n);
-	if (!r || vec_push(&d->raw, r)) {
-		free(r);
-		return -ENOMEM;
-	}
-	d->raw_bytes += sizeof(*r) + rec->head.n;
+	if (!r)
+		return err;
 	r->into = d->filling[rec->head.window];
 	r->word = rec->head.hash;
 	r->time_ns = rec->time_ns + (uint64_t)d->offset_ns;
 	r->tgid = rec->tgid;
 	r->why = (enum unwind_end)rec->head.end;
-	r->stack_len = rec->head.n;
+	r->base = KILN_RAW_BASE(rec->regs[UNWIND_RSP]);
 	memcpy(r->regs, rec->regs, sizeof(r->regs));
 	memcpy(r->stack, rec->stack, rec->head.n);
 	r->is_compat = rec->is_compat;
@@ -187,12 +91,9 @@ static int add_raw(struct drain *d, const struct kiln_raw_record *rec)
 	return 0;
 }
 
-struct raw_sample *drain_next_raw(struct drain *d)
+struct raw_queue *drain_raw(struct drain *d)
 {
-	if (d->raw_next < d->raw.len)
-		return d->raw.data[d->raw_next++];
-	d->raw.len = d->raw_next = d->raw_bytes = 0;
-	return NULL;
+	return &d->raw;
 }
 
 static void note_dropped(struct drain *d, const struct kiln_record_head *head)
@@ -326,9 +227,7 @@ void drain_free(struct drain *d)
 	ring_buffer__free(d->ring);
 	if (d->raw_fd >= 0)
 		close(d->raw_fd);
-	for (struct raw_sample *r; (r = drain_next_raw(d));)
-		free(r);
-	vec_release(&d->raw);
+	raw_queue_release(&d->raw);
 	for (struct mappings_record *r; (r = drain_next_mappings(d));)
 		free(r);
 	vec_release(&d->mappings);
@@ -428,6 +327,7 @@ static int take_row(void *ctx, const void *key, const void *value)
 static int take_kernel_stacks(struct window *w, int fd)
 {
 	uint64_t frames[KILN_MAX_FRAMES];
+	const uint64_t *known;
 	int err = 0;
 
 	for (size_t i = 0; i < w->rows.len && !err; i++) {
@@ -435,7 +335,7 @@ static int take_kernel_stacks(struct window *w, int fd)
 		uint32_t id = (uint32_t)word;
 		size_t n = 0;
 
-		if (!(word & KILN_STACK_ID) || find_stack(w, KILN_SIDE_KERNEL, word) != HTAB_NONE ||
+		if (!(word & KILN_STACK_ID) || window_stack(w, KILN_SIDE_KERNEL, word, &known) ||
 		    bpf_map_lookup_elem(fd, &id, frames))
 			continue;
 		while (n < KILN_MAX_FRAMES && frames[n])
@@ -519,4 +419,5 @@ int drain_window(struct drain *d, struct window **out)
 void drain_stats(const struct drain *d, struct drain_stats *out)
 {
 	*out = d->stats;
+	out->raw_dropped = d->raw.dropped;
 }

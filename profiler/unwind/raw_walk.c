@@ -13,7 +13,7 @@
 #include "profiler/unwind/raw_walk.h"
 #include "profiler/unwind/unwind_feed.h"
 #include "profiler/unwind/vdso.h"
-#include "profiler/sampler/drain.h"
+#include "profiler/sampler/drained_window.h"
 #include "profiler/sampler/sampler.h"
 #include "symbolizer/unwind/table_walk.h"
 #include "symbolizer/worker/walk_set.h"
@@ -123,10 +123,9 @@ static void prepare(void *ctx, size_t i, struct walk_sample *out)
 {
 	struct raw_walk *s = ctx;
 	const struct raw_sample *r = s->group[i];
-	uint64_t sp = r->regs[UNWIND_RSP];
 
-	out->captured =
-		(struct captured_stack){r->regs, r->stack, r->stack_len, sp - KILN_RAW_BASE(sp)};
+	out->captured = (struct captured_stack){r->regs, r->stack, r->stack_len,
+						r->regs[UNWIND_RSP] - r->base};
 	if (procs_view(s->procs, (pid_t)r->tgid, r->time_ns, &s->view) ||
 	    vec_reserve(&s->regions, s->view.mappings.len))
 		return; /* an empty mapping */
@@ -287,7 +286,7 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 static bool read_stack(void *ctx, uint64_t addr, uint64_t *value)
 {
 	struct raw_walk *s = ctx;
-	uint64_t off = addr - KILN_RAW_BASE(s->now->regs[UNWIND_RSP]);
+	uint64_t off = addr - s->now->base;
 
 	if (off >= s->now->stack_len || s->now->stack_len - off < sizeof(*value)) {
 		s->past_slice = true;
@@ -472,11 +471,11 @@ static void forget_files(struct raw_walk *s)
 	s->sweeps = sweeps;
 }
 
-void raw_walk_run(struct raw_walk *s, struct drain *d)
+void raw_walk_run(struct raw_walk *s, struct raw_queue *from)
 {
 	forget_files(s);
 	walk_waiting(s, NULL);
-	for (struct raw_sample *r; (r = drain_next_raw(d));) {
+	for (struct raw_sample *r; (r = raw_queue_next(from));) {
 		bool room = s->waiting_bytes + bytes_of(r) <= s->max_bytes &&
 			    !vec_reserve(&s->waiting, s->waiting.len + 1);
 

@@ -15,10 +15,10 @@
 
 #include "bpf/unwind_abi.h"
 
-struct drain;
 struct files;
 struct procs;
 struct rescan;
+struct raw_queue;
 struct raw_walk;
 struct unwind_feed;
 struct walk_set;
@@ -32,9 +32,9 @@ void raw_walk_free(struct raw_walk *s);
 /* Limits the memory of waiting samples; default 96 MiB. */
 void raw_walk_limit(struct raw_walk *s, size_t bytes);
 
-/* Takes the raw samples that the drain holds, and walks those that need not wait. The process
+/* Takes the raw samples of the queue, and walks those that need not wait. The process
  * table must have all events up to now. */
-void raw_walk_run(struct raw_walk *s, struct drain *d);
+void raw_walk_run(struct raw_walk *s, struct raw_queue *from);
 
 /* True if samples wait. */
 bool raw_walk_waits(const struct raw_walk *s);

@@ -162,8 +162,21 @@ static int make_map(const void *blob, size_t len, struct kernel_table *t)
 	return steal_fd(&fd);
 }
 
+/* The same in kiln's own memory, where no kernel walks. */
+static int keep_blob(const void *blob, size_t len, struct kernel_table *t)
+{
+	void *at = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	memcpy(at, blob, len);
+	mprotect(at, t->bytes, PROT_READ);
+	t->blob = at;
+	return 0;
+}
+
 /* Makes the table of a file. Returns the descriptor of its map, which has a slot but is not in
- * it yet; or -1. */
+ * it yet; or -1: on failure, and where no kernel walks. */
 static int work(struct table_loader *l, struct job *j)
 {
 	_cleanup_(kernel_table_freep) struct kernel_table *t = calloc(1, sizeof(*t));
@@ -181,7 +194,7 @@ static int work(struct table_loader *l, struct job *j)
 		j->err = -ENOSPC;
 		return -1;
 	}
-	fd = make_map(blob, len, t);
+	fd = l->opts.map_fd < 0 ? keep_blob(blob, len, t) : make_map(blob, len, t);
 	if (fd < 0) { /* the kernel is out of memory, or a limit was hit */
 		pthread_mutex_lock(&l->lock);
 		give_back(l, t->slot, t->bytes);
@@ -190,7 +203,7 @@ static int work(struct table_loader *l, struct job *j)
 		return -1;
 	}
 	j->table = steal_ptr(t);
-	return fd;
+	return l->opts.map_fd < 0 ? -1 : fd;
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */

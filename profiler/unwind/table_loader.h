@@ -19,7 +19,7 @@ struct sym_file;
 struct table_worker;
 
 struct table_loader_opts {
-	int map_fd; /* kiln_unw_tables; borrowed */
+	int map_fd; /* kiln_unw_tables; borrowed. -1: tables stay in kiln's own memory */
 	/* Of all tables in the kernel, including those to be emptied. */
 	size_t budget_bytes;
 	uint32_t max_tables;	       /* slots in use, at most UNWIND_TABLES_MAX */

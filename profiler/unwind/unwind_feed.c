@@ -33,7 +33,7 @@
 
 struct unwind_feed {
 	struct unwind_tables *tables;
-	struct unwind_maps *maps;
+	struct unwind_maps *maps; /* NULL: nothing walks in the kernel */
 	struct table_users *users;
 	struct files *files;
 	int vdso_fd;
@@ -59,29 +59,36 @@ static uint32_t users_of(void *ctx, uint32_t file)
 	return table_users_count(f->users, file);
 }
 
+static int new_maps(struct unwind_feed *f, struct profile_bpf *k)
+{
+	return unwind_maps_new(&f->maps, bpf_map__fd(k->maps.kiln_unw_small),
+			       bpf_map__fd(k->maps.kiln_unw_medium),
+			       bpf_map__fd(k->maps.kiln_unw_large));
+}
+
 static int new_tables(struct unwind_feed *f, const struct unwind_feed_opts *opts)
 {
-	struct profile_bpf *k = sampler_skeleton(opts->sampler);
+	struct profile_bpf *k = opts->sampler ? sampler_skeleton(opts->sampler) : NULL;
 	struct unwind_tables_opts tables = {
-		.map_fd = bpf_map__fd(k->maps.kiln_unw_tables),
+		.map_fd = k ? bpf_map__fd(k->maps.kiln_unw_tables) : -1,
 		.cache_dir = opts->cache_dir,
 		.compiler = opts->compiler,
 		.budget_bytes = opts->budget_bytes,
-		.walked = k->bss->unwind_walked,
+		.walked = k ? k->bss->unwind_walked : NULL,
 		.users = users_of,
 		.users_ctx = f,
 	};
 
-	return table_users_new(&f->users, 0) ?:
-	       unwind_maps_new(&f->maps, bpf_map__fd(k->maps.kiln_unw_small),
-			       bpf_map__fd(k->maps.kiln_unw_medium),
-			       bpf_map__fd(k->maps.kiln_unw_large)) ?:
-	       unwind_tables_new(&f->tables, &tables);
+	int err = table_users_new(&f->users, 0);
+
+	if (!err && k)
+		err = new_maps(f, k);
+	return err ?: unwind_tables_new(&f->tables, &tables);
 }
 
 int unwind_feed_new(struct unwind_feed **out, const struct unwind_feed_opts *opts)
 {
-	struct profile_bpf *k = sampler_skeleton(opts->sampler);
+	bool reports = opts->sampler && sampler_reports_mappings(opts->sampler);
 	struct unwind_feed *f = calloc(1, sizeof(*f));
 	int err;
 
@@ -90,7 +97,7 @@ int unwind_feed_new(struct unwind_feed **out, const struct unwind_feed_opts *opt
 	f->files = opts->files;
 	f->vdso_fd = vdso_open();
 	f->reported_fd =
-		sampler_reports_mappings(opts->sampler) ? bpf_map__fd(k->maps.kiln_reported) : -1;
+		reports ? bpf_map__fd(sampler_skeleton(opts->sampler)->maps.kiln_reported) : -1;
 	err = new_tables(f, opts);
 	if (err) {
 		unwind_feed_free(f);
@@ -129,7 +136,8 @@ static bool same_id(const void *ctx, uint32_t id)
 /* Removes a process from the kernel's maps. Its samples are then walked in user space. */
 static void unset(struct unwind_feed *f, pid_t tgid)
 {
-	unwind_maps_remove(f->maps, tgid);
+	if (f->maps)
+		unwind_maps_remove(f->maps, tgid);
 	table_users_remove(f->users, tgid);
 }
 
@@ -406,7 +414,9 @@ static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 	image = procs_image(procs, tgid, boottime_ns());
 	if (image && image->jitdump != FILE_NONE)
 		describe_jit(f, tgid, image->jitdump, n);
-	if (f->reported_fd < 0 || version)
+	if (!f->maps)
+		err = 0; /* samples come as they are, and ask for their places */
+	else if (f->reported_fd < 0 || version)
 		err = unwind_maps_set(f->maps, tgid, version, f->regions.data, n);
 	/* Its mappings must be reported again, and soon. */
 	else if (unwind_maps_remove(f->maps, tgid))
@@ -573,7 +583,9 @@ void unwind_feed_stats(struct unwind_feed *f, struct unwind_tables_stats *tables
 		       struct unwind_maps_stats *maps)
 {
 	unwind_tables_stats(f->tables, tables);
-	unwind_maps_stats(f->maps, maps);
+	*maps = (struct unwind_maps_stats){0};
+	if (f->maps)
+		unwind_maps_stats(f->maps, maps);
 }
 
 void unwind_feed_own_stats(const struct unwind_feed *f, struct unwind_feed_stats *out)

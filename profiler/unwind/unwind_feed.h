@@ -20,8 +20,8 @@ struct proc_mapping;
 struct procs;
 struct sampler;
 
-struct unwind_feed_opts { /* all are borrowed */
-	struct sampler *sampler;
+struct unwind_feed_opts {	 /* all are borrowed */
+	struct sampler *sampler; /* NULL: nothing walks in the kernel */
 	struct files *files;
 	struct table_worker *compiler;
 	const char *cache_dir; /* cache of compiled tables, or NULL */

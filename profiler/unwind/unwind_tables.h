@@ -23,8 +23,8 @@ struct table_worker;
 struct unwind_tables;
 
 struct unwind_tables_opts {
-	int map_fd;		       /* kiln_unw_tables; borrowed */
-	const char *cache_dir;	       /* cache of compiled tables; NULL: none */
+	int map_fd;	       /* kiln_unw_tables, borrowed; -1: tables are for user space alone */
+	const char *cache_dir; /* cache of compiled tables; NULL: none */
 	struct table_worker *compiler; /* used by the loader's thread only; borrowed */
 	/* For each of UNWIND_TABLES_MAX slots: not 0 if a walk in the kernel has used it; reset
 	 * here. NULL: only unwind_tables_touch() reports uses. */

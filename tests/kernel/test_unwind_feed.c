@@ -131,7 +131,7 @@ static void feed_turn(struct engine *e)
 		reported_mappings_run(e->reported, e->drain);
 	rescan_run(e->rescan, 5000000);
 	unwind_feed_run(e->feed, e->procs);
-	raw_walk_run(e->raw_walk, e->drain);
+	raw_walk_run(e->raw_walk, drain_raw(e->drain));
 	unwind_feed_stats(e->feed, &t, &m);
 	e->max_bytes = t.bytes > e->max_bytes ? t.bytes : e->max_bytes;
 }
@@ -514,7 +514,7 @@ static void test_raw_samples_are_bounded(void **state)
 		drain_stats(e.drain, &s);
 	}
 	assert_true(s.raw_dropped > 0);
-	while ((raw = drain_next_raw(e.drain))) {
+	while ((raw = raw_queue_next(drain_raw(e.drain)))) {
 		bytes += raw->stack_len;
 		free(raw);
 	}

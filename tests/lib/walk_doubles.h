@@ -4,7 +4,7 @@
 #define KILN_TESTS_LIB_WALK_DOUBLES_H
 
 #include "profiler/base/vec.h"
-#include "profiler/sampler/drain.h"
+#include "profiler/sampler/drained_window.h"
 #include "profiler/unwind/unwind_feed.h"
 #include "symbolizer/worker/walk_set.h"
 #include "symbolizer/worker/walk_worker.h"
@@ -17,9 +17,9 @@
 static VEC(struct raw_sample *) samples;
 static size_t next_sample;
 
-struct raw_sample *next_raw(struct drain *d)
+struct raw_sample *next_raw(struct raw_queue *q)
 {
-	(void)d;
+	(void)q;
 	if (next_sample < samples.len)
 		return samples.data[next_sample++];
 	samples.len = next_sample = 0;

@@ -25,18 +25,6 @@
 static struct debuginfod_stats server;
 static uint64_t waited_ns; /* for the server, at most */
 
-uint64_t sampler_period_ns(const struct sampler *s)
-{
-	(void)s;
-	return PERIOD_NS;
-}
-
-const char *sampler_event_name(const struct sampler *s)
-{
-	(void)s;
-	return "cpu-clock";
-}
-
 struct profile_bpf *sampler_skeleton(struct sampler *s)
 {
 	(void)s;
@@ -87,8 +75,12 @@ static int begin(void **state)
 	named_open(&nf, NULL, false);
 	prog = named_file(&nf, "prog");
 	shown = file_off_of_symbol("prog", "shown");
-	opts = (struct window_naming_opts){
-		.symbolizer = nf.symbolizer, .files = nf.files, .ksyms = nf.ksyms, .freq_hz = 99};
+	opts = (struct window_naming_opts){.symbolizer = nf.symbolizer,
+					   .files = nf.files,
+					   .ksyms = nf.ksyms,
+					   .event = "cpu-clock",
+					   .period_ns = PERIOD_NS,
+					   .freq_hz = 99};
 	return window_naming_new(&naming, &opts);
 }
 

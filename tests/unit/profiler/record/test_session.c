@@ -93,8 +93,9 @@ int collector_watch(struct collector *c, pid_t tgid, const char **why)
 	return 0;
 }
 
-int collector_add(struct collector *c, pid_t tgid)
+int collector_add(struct collector *c, pid_t tgid, const char **why)
 {
+	(void)why;
 	say(c, "add");
 	c->child = tgid;
 	return 0;

@@ -81,7 +81,7 @@ static void replaced_return_addresses_are_put_back(void **state)
 	rec->replaced[4] = (struct kiln_replaced){base + 32, 15}; /* not said to be there */
 	rec->n_replaced = 4;
 	assert_int_equal(on_record(&d, rec, len), 0);
-	r = drain_next_raw(&d);
+	r = raw_queue_next(drain_raw(&d));
 	assert_non_null(r);
 	assert_int_equal(r->uprobes, 0x7fffffffe000);
 	assert_memory_equal(r->stack, want, stack);
@@ -89,12 +89,12 @@ static void replaced_return_addresses_are_put_back(void **state)
 	rec->n_replaced = UINT32_MAX; /* no more than there is room for */
 	rec->is_compat = 1;	      /* in which nothing is put back */
 	assert_int_equal(on_record(&d, rec, len), 0);
-	r = drain_next_raw(&d);
+	r = raw_queue_next(drain_raw(&d));
 	assert_true(r->is_compat);
 	assert_memory_equal(r->stack, rec->stack, stack);
 	free(r);
 	free(rec);
-	vec_release(&d.raw);
+	raw_queue_release(&d.raw);
 }
 
 int main(void)

@@ -112,7 +112,7 @@ void table_worker_cancel(struct table_worker *u)
 
 static uint64_t settle_ms(void)
 {
-	struct unwind_feed_opts opts = {0};
+	struct unwind_feed_opts opts = {.sampler = (struct sampler *)&is_cancelled};
 	struct unwind_feed *feed;
 	uint64_t begin;
 

@@ -13,9 +13,9 @@
 #include "symbolizer/unwind/unwind_encode.h"
 #include "tests/lib/windows.h"
 
-/* In the place of the drain's own, which needs a kernel. */
-struct raw_sample *next_raw(struct drain *d);
-#define drain_next_raw next_raw
+/* In the place of the sampler's own. */
+struct raw_sample *next_raw(struct raw_queue *q);
+#define raw_queue_next next_raw
 #include "profiler/unwind/raw_walk.c" /* NOLINT(bugprone-suspicious-include) */
 #include "tests/lib/walk_doubles.h"
 
@@ -76,6 +76,7 @@ static struct raw_sample *sample(uint64_t word, const uint64_t *frames, size_t n
 	r->why = UNWIND_END_NO_MAPPING;
 	r->regs[UNWIND_RIP] = frames[0];
 	r->regs[UNWIND_RSP] = SP;
+	r->base = KILN_RAW_BASE(SP);
 	r->regs[UNWIND_RBP] = n > 1 ? SP + 16 : 0;
 	for (size_t i = 1; i < n; i++) {
 		uint64_t record[2] = {i + 1 < n ? SP + 16 * (i + 1) : 0, frames[i]};

@@ -138,7 +138,7 @@ static uint32_t open_file(const char *name)
 static void make_feed(void)
 {
 	struct files_opts files_opts = {.keep_ns = 1};
-	struct unwind_feed_opts opts = {0};
+	struct unwind_feed_opts opts = {.sampler = (struct sampler *)&done};
 	struct procs_opts procs_opts = {0};
 	char name[16];
 
