@@ -32,6 +32,9 @@ int answer_header(struct buf *out, const struct profile *p, size_t value);
 /* One line where the profile is a part of what was recorded (quality_where()): its quality is of the whole. */
 void answer_scope(struct buf *out, const struct profile *p);
 
+/* One line where the profile was taken without root: what it lacks, and what taking it cost. */
+void answer_rootless(struct buf *out, const struct profile *p, const struct quality *q);
+
 /* Appends the shares of complete stacks and named frames, a line each, if there are any stacks
  * or frames. */
 void answer_quality(struct buf *out, const struct quality *q, const struct term *t);

@@ -27,6 +27,7 @@ static int add_top(struct buf *out, const struct report *r, const struct term *t
 	}
 	if (r->quality) {
 		answer_scope(out, r->whole);
+		answer_rootless(out, r->whole, r->quality);
 		answer_quality(out, r->quality, t);
 	}
 	return err;

@@ -15,6 +15,9 @@ void losses_count(struct quality *q, const struct sampler_totals *t, uint64_t re
 	q->filtered = t->counters[KILN_CTR_filtered];
 	q->kernel_collision = t->counters[KILN_CTR_kernel_collision];
 	q->mappings_unread = t->counters[KILN_CTR_mappings_unread];
+	q->stopped_us = t->stops.held_ns / 1000;
+	q->calls_ended = t->stops.ended;
+	q->calls_restarted = t->stops.restarted;
 	q->lost[LOSS_map_full] = t->counters[KILN_CTR_map_full];
 	q->lost[LOSS_update_failed] = t->counters[KILN_CTR_update_failed];
 	q->lost[LOSS_unattended] = t->counters[KILN_CTR_unattended];

@@ -11,9 +11,10 @@
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 
-#define PREFIX	     "kiln."
-#define BLAME_PREFIX PREFIX "blame="
-#define WHERE_PREFIX PREFIX "where="
+#define PREFIX		"kiln."
+#define BLAME_PREFIX	PREFIX "blame="
+#define WHERE_PREFIX	PREFIX "where="
+#define ROOTLESS_PREFIX PREFIX "rootless="
 
 static const struct {
 	const char *key, *text, *cure;
@@ -269,15 +270,26 @@ int quality_set_where(struct profile *p, const char *where)
 	return profile_commentf(p, WHERE_PREFIX "%s", where);
 }
 
-const char *quality_where(const struct profile *p)
+/* What stands behind a prefix in the first comment that has it, or NULL. */
+static const char *find_comment(const struct profile *p, const char *prefix)
 {
 	for (size_t i = 0; i < p->comments.len; i++) {
 		const char *comment = profile_text(p, p->comments.data[i]);
 
-		if (text_has_prefix(comment, WHERE_PREFIX))
-			return comment + strlen(WHERE_PREFIX);
+		if (text_has_prefix(comment, prefix))
+			return comment + strlen(prefix);
 	}
 	return NULL;
+}
+
+const char *quality_where(const struct profile *p)
+{
+	return find_comment(p, WHERE_PREFIX);
+}
+
+const char *quality_rootless(const struct profile *p)
+{
+	return find_comment(p, ROOTLESS_PREFIX);
 }
 
 static bool has_module(const struct profile *p, const char *module)

@@ -90,7 +90,10 @@ const char *loss_cure(enum loss_reason r);
 	X(files_hung)	    /* openings given up because a file server did not answer */           \
 	X(restarts)	    /* processes of the agent that ended and were restarted */             \
 	X(windows_lost)	    /* windows of the agent that are in no store */                        \
-	X(unsampled_ms)	    /* time for which the agent's sampler was away */
+	X(unsampled_ms)	    /* time for which the agent's sampler was away */                      \
+	X(stopped_us)	    /* without root: time for which threads were stopped to be read */     \
+	X(calls_ended)	    /* ... system calls that ended with EINTR by that */                   \
+	X(calls_restarted)  /* ... system calls that the kernel started again */
 
 /* More are of no use, and a foreign file could hold millions. */
 #define QUALITY_MAX_BLAME 64
@@ -142,5 +145,9 @@ void quality_release(struct quality *q);
  */
 int quality_set_where(struct profile *p, const char *where);
 const char *quality_where(const struct profile *p);
+
+/* How a profile was sampled without root: "events" or "stops" (rootless.h). NULL: with BPF programs. Valid until the
+ * next change of the profile. */
+const char *quality_rootless(const struct profile *p);
 
 #endif

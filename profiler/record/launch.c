@@ -58,6 +58,28 @@ int launch_prepare(struct launch *l, char *const argv[], const struct inherited 
 	return err;
 }
 
+/*
+ * Takes the command's status when it has ended. Without root kiln stops it for microseconds, with ptrace(2), and that is
+ * no end and nobody else's to take (rootless/stop_one.h): so this looks first.
+ */
+static bool reap(struct launch *l, bool wait)
+{
+	siginfo_t si;
+
+	do {
+		si = (siginfo_t){.si_pid = 0};
+		if (waitid(P_PID, (id_t)l->pid, &si, WEXITED | WNOWAIT | (wait ? 0 : WNOHANG)) &&
+		    errno != EINTR)
+			return false;
+		if (si.si_code == CLD_EXITED || si.si_code == CLD_KILLED ||
+		    si.si_code == CLD_DUMPED)
+			return waitpid(l->pid, &l->status, 0) == l->pid;
+		if (wait)
+			usleep(1000);
+	} while (wait);
+	return false;
+}
+
 int launch_go(struct launch *l)
 {
 	int exec_errno = 0;
@@ -73,15 +95,14 @@ int launch_go(struct launch *l)
 	l->exec_fd = -1;
 	if (n != sizeof(exec_errno))
 		return 0; /* a successful exec has closed it */
-	while (waitpid(l->pid, &l->status, 0) < 0 && errno == EINTR)
-		;
+	reap(l, true);
 	l->exited = true;
 	return -exec_errno;
 }
 
 bool launch_poll(struct launch *l)
 {
-	if (l->pid && !l->exited && waitpid(l->pid, &l->status, WNOHANG) == l->pid)
+	if (l->pid && !l->exited && reap(l, false))
 		l->exited = true;
 	return l->exited;
 }
@@ -97,8 +118,7 @@ void launch_ask_to_end(struct launch *l)
 	close(l->gate_fd);
 	close(l->exec_fd);
 	l->gate_fd = l->exec_fd = -1;
-	while (waitpid(l->pid, &l->status, 0) < 0 && errno == EINTR)
-		;
+	reap(l, true);
 	l->exited = true;
 }
 

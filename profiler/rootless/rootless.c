@@ -33,6 +33,7 @@ struct rootless {
 
 static const struct way *const ways[] = {
 	[ROOTLESS_EVENTS] = &way_events,
+	[ROOTLESS_STOPS] = &way_stops,
 };
 
 const char *rootless_way_name(enum rootless_way way)
@@ -271,7 +272,8 @@ void rootless_totals(struct rootless *r, struct sampler_totals *out)
 
 	r->way->totals(r->state, &t);
 	used = t.used_ns / r->period_ns;
-	*out = (struct sampler_totals){.unseen = t.lost_ns / r->period_ns, .ring_full = r->lost};
+	*out = (struct sampler_totals){
+		.unseen = t.lost_ns / r->period_ns, .ring_full = r->lost, .stops = t.stops};
 	out->counters[KILN_CTR_recorded] = r->recorded;
 	out->counters[KILN_CTR_user_missing] = r->no_stack;
 	known = r->recorded + out->unseen + out->ring_full;

@@ -30,6 +30,12 @@ uint64_t sample_record_regs(void)
 	return mask;
 }
 
+void sample_record_put_regs(uint64_t out[UNWIND_REGS], const uint64_t walk[UNWIND_REGS])
+{
+	for (size_t i = 0; i < UNWIND_REGS; i++)
+		out[i] = walk[regs[i].walk];
+}
+
 int sample_record_parse(struct sample_record *out, struct bytes body)
 {
 	struct sample_record r = {.period_ns = bytes_u64(&body)};

@@ -30,6 +30,9 @@ struct sample_record {
 	uint32_t stack_len;
 };
 
+/* Writes registers as they stand in a record, all that sample_record_regs() has. */
+void sample_record_put_regs(uint64_t out[UNWIND_REGS], const uint64_t walk[UNWIND_REGS]);
+
 /* Registers to ask perf for (asm/perf_regs.h). */
 uint64_t sample_record_regs(void);
 

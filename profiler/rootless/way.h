@@ -8,14 +8,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct sampler_opts;
+#include "profiler/sampler/sampler.h"
+
 struct sideband;
 
 struct way_totals {
-	uint64_t used_ns;   /* CPU time of the targets since the start */
-	uint64_t lost_ns;   /* of these, without a sample, though it should have one */
-	uint64_t ended;	    /* system calls that ended with EINTR */
-	uint64_t restarted; /* system calls that the kernel has restarted */
+	uint64_t used_ns; /* CPU time of the targets since the start */
+	uint64_t lost_ns; /* of these, without a sample, though it should have one */
+	struct sampler_stops stops;
 };
 
 struct way {

@@ -55,6 +55,13 @@ bool sampler_reports_mappings(const struct sampler *s);
 uint64_t sampler_period_ns(const struct sampler *s);
 size_t sampler_cpu_count(const struct sampler *s);
 
+/* What stops of threads did to their programs, where these are how samples are taken. */
+struct sampler_stops {
+	uint64_t held_ns;   /* threads were stopped for at most so long */
+	uint64_t ended;	    /* system calls that ended with EINTR */
+	uint64_t restarted; /* system calls that the kernel started again */
+};
+
 struct sampler_totals {
 	uint64_t counters[KILN_CTR_COUNT];   /* summed over CPUs */
 	uint64_t walk_end[UNWIND_END_COUNT]; /* table walks, by the reason for their end */
@@ -67,6 +74,7 @@ struct sampler_totals {
 	uint64_t cpu_gap;      /* of these, while a CPU was online and not yet sampled */
 	/* Of these, of samplers without BPF programs: a ring had no room, or a thread could not be looked at. */
 	uint64_t ring_full, unseen;
+	struct sampler_stops stops;
 };
 int sampler_totals(struct sampler *s, struct sampler_totals *out);
 

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/rootless/stop_one.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bpf/abi.h"
+#include "profiler/base/clock.h"
+
+#define PAGE 4096ull
+
+/* A thread that runs on another CPU stops within microseconds. Then this one sleeps, because the thread may wait for
+ * this CPU. */
+#define SPIN_NS	 20000
+#define NAP_NS	 50000
+#define NAPS_MAX 20
+
+/* Results of system calls that the kernel starts again by itself (include/linux/errno.h). */
+#define RESTART_FIRST 512
+#define RESTART_LAST  516
+#define RESTART_NOT   515
+
+#define CS_COMPAT 0x23 /* code segment of 32-bit code */
+
+static void nap(void)
+{
+	struct timespec ts = {.tv_nsec = NAP_NS};
+
+	nanosleep(&ts, NULL);
+}
+
+enum state { STATE_RUNS, STATE_STOPPED, STATE_GONE };
+
+/*
+ * Looks without taking the answer, because the end of a child is for whoever started it. The end of another
+ * process's child is taken, or its parent would not hear of it. *stop: the signal, and the event above it.
+ */
+static enum state look(pid_t tid, bool is_child, int *stop)
+{
+	siginfo_t si = {.si_pid = 0};
+
+	if (waitid(P_PID, (id_t)tid, &si, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL))
+		return STATE_GONE;
+	if (!si.si_pid)
+		return STATE_RUNS;
+	if (si.si_code == CLD_TRAPPED || si.si_code == CLD_STOPPED) {
+		*stop = si.si_status;
+		return STATE_STOPPED;
+	}
+	if (!is_child)
+		waitpid(tid, NULL, __WALL | WNOHANG);
+	return STATE_GONE;
+}
+
+#ifdef __x86_64__
+static bool read_regs(pid_t tid, struct stopped *out)
+{
+	struct user_regs_struct u;
+	int64_t result;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &u))
+		return false;
+	memcpy(out->regs,
+	       (uint64_t[UNWIND_REGS]){u.rax, u.rdx, u.rcx, u.rbx, u.rsi, u.rdi, u.rbp, u.rsp, u.r8,
+				       u.r9, u.r10, u.r11, u.r12, u.r13, u.r14, u.r15, u.rip},
+	       sizeof(out->regs));
+	out->is_compat = u.cs == CS_COMPAT;
+	result = out->is_compat ? (int32_t)u.rax : (int64_t)u.rax;
+	out->ended_call = (int64_t)u.orig_rax >= 0 && result == -EINTR;
+	out->restarted_call = (int64_t)u.orig_rax >= 0 && -result >= RESTART_FIRST &&
+			      -result <= RESTART_LAST && -result != RESTART_NOT;
+	return true;
+}
+#else
+static bool read_regs(pid_t tid, struct stopped *out)
+{
+	(void)tid, (void)out;
+	return false;
+}
+#endif
+
+/* A part for each page, because a part is read as a whole or not at all. */
+static void read_stack(pid_t tid, struct stopped *out)
+{
+	uint64_t from = KILN_RAW_BASE(out->regs[UNWIND_RSP]), end = from + sizeof(out->stack);
+	struct iovec to = {out->stack, sizeof(out->stack)};
+	struct iovec parts[SAMPLE_STACK_MAX / PAGE + 1];
+	size_t n = 0;
+	ssize_t got;
+
+	for (uint64_t at = from, next; at < end; at = next) {
+		next = (at | (PAGE - 1)) + 1;
+		next = next < end ? next : end;
+		parts[n++] = (struct iovec){(void *)at, next - at};
+	}
+	got = process_vm_readv(tid, &to, 1, parts, n, 0);
+	out->stack_len = got < 0 ? 0 : (uint32_t)got;
+}
+
+static void let_go(pid_t tid, int sig)
+{
+	ptrace(PTRACE_DETACH, tid, NULL, (void *)(intptr_t)sig);
+}
+
+/* The thread has stopped, by the request, before a signal, or with all of its process by job control. */
+static enum stop_result take(pid_t tid, int stop, struct stopped *out)
+{
+	bool by_event = stop >> 8 == PTRACE_EVENT_STOP;
+	int sig = by_event ? 0 : stop & 0x7f;
+	bool ok = false;
+
+	if (!by_event || (stop & 0x7f) == SIGTRAP) {
+		out->t_ns = boottime_ns();
+		ok = read_regs(tid, out);
+		if (ok)
+			read_stack(tid, out);
+	}
+	let_go(tid, sig);
+	out->held_ns = monotonic_ns() - out->ran_ns;
+	return ok ? STOP_TAKEN : STOP_NOTHING;
+}
+
+enum stop_result stop_one_poll(pid_t tid, bool is_child, struct stopped *out)
+{
+	uint64_t now = monotonic_ns();
+	int stop = 0;
+
+	switch (look(tid, is_child, &stop)) {
+	case STATE_RUNS:
+		out->ran_ns = now;
+		return STOP_PENDING;
+	case STATE_STOPPED:
+		return take(tid, stop, out);
+	default:
+		return STOP_NOTHING;
+	}
+}
+
+static enum stop_result await(pid_t tid, bool is_child, struct stopped *out)
+{
+	uint64_t until = monotonic_ns() + SPIN_NS;
+	enum stop_result result = STOP_PENDING;
+
+	while (result == STOP_PENDING && monotonic_ns() < until)
+		result = stop_one_poll(tid, is_child, out);
+	for (int i = 0; result == STOP_PENDING && i < NAPS_MAX; i++) {
+		nap();
+		result = stop_one_poll(tid, is_child, out);
+	}
+	return result;
+}
+
+enum stop_result stop_one(pid_t tid, bool is_child, struct stopped *out)
+{
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL))
+		return errno == EPERM ? STOP_REFUSED : STOP_NOTHING;
+	out->ran_ns = monotonic_ns();
+	/* Fails if the thread has ended: the wait says so. */
+	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+	return await(tid, is_child, out);
+}
+
+int stop_one_probe(void)
+{
+	pid_t parent = getpid(), pid = fork();
+	int err;
+
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		while (getppid() == parent)
+			pause();
+		_exit(0);
+	}
+	err = ptrace(PTRACE_SEIZE, pid, NULL, NULL) ? -errno : 0;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	return err;
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Sampling by short stops: a thread of kiln's looks many times a second which threads of the targets have used CPU time
+ * (watched.h), stops those that are on a CPU (stop_one.h), and tells what it read as perf would (tell.h). A sample stands
+ * for the CPU time that its thread used since its last one, so sums are right, whatever the rate.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
+#include "profiler/base/log.h"
+#include "profiler/procs/sideband.h"
+#include "profiler/rootless/record_ring.h"
+#include "profiler/rootless/stop_one.h"
+#include "profiler/rootless/thread_facts.h"
+#include "profiler/rootless/watched.h"
+#include "profiler/rootless/way.h"
+#include "profiler/sampler/sampler_opts.h"
+
+/* Half a second of 999 Hz with whole stacks, because nobody reads the ring while windows are named. */
+#define RING_BYTES (16u << 20)
+/* A thread that was asked to stop and is in a long system call is looked at so often. */
+#define PENDING_NS 200000ull
+
+struct stops {
+	uint64_t period_ns;
+	struct record_ring *ring;
+	struct watched watched;	   /* under the lock, like what follows */
+	struct sampler_stops told; /* what stops did */
+	struct stopped stopped;
+	size_t n_pending;
+	uint64_t next_ns;
+	pthread_mutex_t lock;
+	pthread_t thread;
+	bool has_thread, ends;
+	bool is_adopted; /* the sideband reads the ring */
+};
+
+/* --- samples ------------------------------------------------------------------------------------ */
+
+/* Mappings are read again after the 1st, 2nd, 4th, ... sample of a program, and for code that is in none. A library
+ * that is loaded later is found by the raw walk, which has /proc read while the process lives. */
+static bool wants_maps(const struct watched_process *p, uint64_t ip)
+{
+	return !(p->samples & (p->samples - 1)) || !told_maps_have(&p->maps, ip);
+}
+
+/* Whole periods, rounded: what is over, or too much, counts for the thread's next sample. */
+static uint64_t pay(struct watched_thread *t, uint64_t period_ns)
+{
+	uint64_t n = t->owed_ns > 0 ? ((uint64_t)t->owed_ns + period_ns / 2) / period_ns : 0;
+
+	t->owed_ns -= (int64_t)(n * period_ns);
+	return n * period_ns;
+}
+
+static void tell_stop(struct stops *s, struct watched_process *p, struct watched_thread *t)
+{
+	struct stopped *at = &s->stopped;
+	uint64_t ns = pay(t, s->period_ns);
+
+	s->told.ended += at->ended_call;
+	s->told.restarted += at->restarted_call;
+	s->told.held_ns += at->held_ns;
+	if (!ns)
+		return;
+	if (wants_maps(p, at->regs[UNWIND_RIP]))
+		tell_maps(s->ring, at->t_ns, p->tgid, &p->maps);
+	p->samples++;
+	tell_sample(s->ring, p->tgid, t->tid, ns, at);
+}
+
+/* Whoever traces it is left alone, too: a debugger is slow enough. */
+static void refuse(struct stops *s, struct watched_process *p, const struct watched_thread *t)
+{
+	pid_t tracer = thread_tracer(t->tid);
+
+	if (!p->is_refused)
+		log_warning("%s (pid %d) is left alone: it %s", t->comm, (int)p->tgid,
+			    tracer ? "is traced by another program"
+				   : "has privileges of its own, or does not want to be traced");
+	p->is_refused = true;
+	for (size_t i = 0; tracer && i < s->watched.all.len; i++) {
+		struct watched_process *other = s->watched.all.data[i];
+
+		if (other->tgid != tracer || other->is_refused)
+			continue;
+		log_warning("pid %d is left alone: it traces another program", (int)tracer);
+		other->is_refused = true;
+	}
+}
+
+static void take(struct stops *s, struct watched_process *p, struct watched_thread *t,
+		 enum stop_result result)
+{
+	bool was_pending = t->is_pending;
+
+	t->is_pending = result == STOP_PENDING;
+	s->n_pending += t->is_pending;
+	s->n_pending -= was_pending;
+	if (result == STOP_TAKEN)
+		tell_stop(s, p, t);
+	else if (result == STOP_REFUSED)
+		refuse(s, p, t);
+}
+
+/* Another program runs in the process, or the thread has another name. */
+static void follow(struct stops *s, struct watched_process *p, struct watched_thread *t,
+		   const struct thread_facts *now)
+{
+	bool exec = now->program != p->program;
+
+	if (!exec && !memcmp(t->comm, now->comm, sizeof(t->comm)))
+		return;
+	memcpy(t->comm, now->comm, sizeof(t->comm));
+	tell_comm(s->ring, boottime_ns(), p->tgid, t->tid, t->comm, exec);
+	if (!exec)
+		return;
+	p->program = now->program;
+	p->samples = 0;
+	p->is_refused = false;
+	vec_release(&p->maps.all);
+}
+
+static bool is_own_child(const struct watched_process *p, const struct watched_thread *t)
+{
+	return t->tid == p->tgid && p->parent_tgid == getpid();
+}
+
+static void sample(struct stops *s, struct watched_process *p, struct watched_thread *t)
+{
+	struct thread_facts now;
+
+	if (t->is_pending || t->owed_ns < (int64_t)s->period_ns / 2 ||
+	    thread_facts_read(p->tgid, t->tid, &now) || !now.on_cpu)
+		return;
+	follow(s, p, t, &now);
+	if (!p->is_refused)
+		take(s, p, t, stop_one(t->tid, is_own_child(p, t), &s->stopped));
+}
+
+static void poll_pending(struct stops *s)
+{
+	for (size_t i = 0; s->n_pending && i < s->watched.all.len; i++) {
+		struct watched_process *p = s->watched.all.data[i];
+
+		for (size_t j = 0; j < p->threads.len; j++) {
+			struct watched_thread *t = &p->threads.data[j];
+
+			if (t->is_pending)
+				take(s, p, t,
+				     stop_one_poll(t->tid, is_own_child(p, t), &s->stopped));
+		}
+	}
+}
+
+/* Threads that ended are not pending any more. */
+static void count_pending(struct stops *s)
+{
+	s->n_pending = 0;
+	for (size_t i = 0; i < s->watched.all.len; i++)
+		for (size_t j = 0; j < s->watched.all.data[i]->threads.len; j++)
+			s->n_pending += s->watched.all.data[i]->threads.data[j].is_pending;
+}
+
+static void look_and_sample(struct stops *s)
+{
+	watched_look(&s->watched);
+	count_pending(s);
+	for (size_t i = 0; s->watched.counts && i < s->watched.all.len; i++)
+		for (size_t j = 0; j < s->watched.all.data[i]->threads.len; j++)
+			sample(s, s->watched.all.data[i], &s->watched.all.data[i]->threads.data[j]);
+}
+
+/* --- the thread --------------------------------------------------------------------------------- */
+
+static void sleep_until(uint64_t ns)
+{
+	struct timespec ts = timespec_of(ns);
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+/* Ticks that were missed are left out: the next sample stands for more. */
+static void next_tick(struct stops *s)
+{
+	uint64_t now = monotonic_ns();
+
+	s->next_ns += s->period_ns;
+	if (s->next_ns < now)
+		s->next_ns = now + s->period_ns;
+}
+
+static void *run(void *arg)
+{
+	struct stops *s = arg;
+	bool ends = false;
+
+	s->next_ns = monotonic_ns();
+	while (!ends) {
+		uint64_t now = monotonic_ns(), until;
+
+		pthread_mutex_lock(&s->lock);
+		poll_pending(s);
+		if (now >= s->next_ns) {
+			look_and_sample(s);
+			next_tick(s);
+		}
+		until = s->n_pending ? now + PENDING_NS : s->next_ns;
+		ends = s->ends;
+		pthread_mutex_unlock(&s->lock);
+		if (!ends)
+			sleep_until(until < s->next_ns ? until : s->next_ns);
+	}
+	return NULL; /* the kernel lets go whoever is pending */
+}
+
+static void end_thread(struct stops *s)
+{
+	if (!s->has_thread)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->ends = true;
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	s->has_thread = false;
+}
+
+/* --- the way ------------------------------------------------------------------------------------ */
+
+static void close_stops(void *way)
+{
+	struct stops *s = way;
+
+	if (!s)
+		return;
+	end_thread(s);
+	watched_release(&s->watched);
+	record_ring_free(s->ring);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+DEFINE_CLEANUP(stops, close_stops)
+
+static int open_stops(void **out, const struct sampler_opts *opts, const char **why)
+{
+	_cleanup_(stops_freep) struct stops *s = calloc(1, sizeof(*s));
+	int err;
+
+	*why = "out of memory";
+	if (!s)
+		return -ENOMEM;
+	pthread_mutex_init(&s->lock, NULL);
+	s->period_ns = NS_PER_S / opts->freq_hz;
+	*why = "neither perf events nor ptrace(2) are permitted here: `kiln doctor` says more";
+	err = stop_one_probe() ?: record_ring_new(&s->ring, RING_BYTES);
+	if (err)
+		return err;
+	s->watched.ring = s->ring;
+	*out = steal_ptr(s);
+	return 0;
+}
+
+static int add_target(void *way, struct sideband *sideband, pid_t tgid, const char **why)
+{
+	struct stops *s = way;
+	int err = 0;
+
+	*why = "cannot sample this process by stopping it";
+	pthread_mutex_lock(&s->lock);
+	if (!s->is_adopted)
+		err = sideband_adopt(sideband, record_ring_fd(s->ring), record_ring_pages(s->ring),
+				     RING_BYTES);
+	s->is_adopted |= !err;
+	err = err ?: watched_add(&s->watched, tgid);
+	pthread_mutex_unlock(&s->lock);
+	if (!err && !s->has_thread) {
+		err = -pthread_create(&s->thread, NULL, run, s);
+		s->has_thread = !err;
+	}
+	return err;
+}
+
+static int start(void *way, const char **why)
+{
+	struct stops *s = way;
+
+	(void)why;
+	pthread_mutex_lock(&s->lock);
+	watched_begin(&s->watched);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+static void stop(void *way)
+{
+	end_thread(way);
+}
+
+static void totals(void *way, struct way_totals *out)
+{
+	struct stops *s = way;
+
+	pthread_mutex_lock(&s->lock);
+	*out = (struct way_totals){.used_ns = s->watched.used_ns, .stops = s->told};
+	out->lost_ns = watched_lost_ns(&s->watched, !s->has_thread);
+	pthread_mutex_unlock(&s->lock);
+}
+
+const struct way way_stops = {
+	.name = "stops",
+	.red_zone = true,
+	.open = open_stops,
+	.close = close_stops,
+	.add_target = add_target,
+	.start = start,
+	.stop = stop,
+	.totals = totals,
+};

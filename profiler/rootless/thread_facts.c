@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/rootless/thread_facts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
+#include "profiler/base/io.h"
+
+/* Lines of /proc about one thread are shorter; of lists of children, the rest is seen when these have ended. */
+#define TEXT_MAX 4096
+
+/* Fields behind the comm, from 0: state, ppid, ... */
+enum { STATE, PPID, UTIME = 11, STIME, CUTIME, CSTIME, STARTSTACK = 25, FIELDS };
+
+static int read_text(pid_t tgid, pid_t tid, const char *name, char text[TEXT_MAX])
+{
+	char path[80];
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)tgid, (int)tid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	n = io_pread(fd, text, TEXT_MAX - 1, 0);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	return 0;
+}
+
+static uint64_t ticks_to_ns(uint64_t ticks)
+{
+	return ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+int thread_facts_parse(const char *text, struct thread_facts *out)
+{
+	const char *open = strchr(text, '('), *close = strrchr(text, ')'), *at;
+	uint64_t fields[FIELDS];
+
+	if (!open || !close || close < open || close[1] != ' ' || !close[2])
+		return -EBADMSG;
+	*out = (struct thread_facts){.on_cpu = close[2] == 'R'};
+	snprintf(out->comm, sizeof(out->comm), "%.*s", (int)(close - open - 1), open + 1);
+	at = close + 3;
+	for (int i = PPID; i < FIELDS; i++) {
+		char *end;
+
+		fields[i] = strtoull(at, &end, 10); /* negative ones are of no interest */
+		if (end == at)
+			return -EBADMSG;
+		at = end;
+	}
+	out->parent_tgid = (pid_t)fields[PPID];
+	out->cpu_ns = ticks_to_ns(fields[UTIME] + fields[STIME]);
+	out->children_ns = ticks_to_ns(fields[CUTIME] + fields[CSTIME]);
+	out->program = fields[STARTSTACK];
+	return 0;
+}
+
+int thread_facts_read(pid_t tgid, pid_t tid, struct thread_facts *out)
+{
+	char text[TEXT_MAX];
+
+	return read_text(tgid, tid, "stat", text) ?: thread_facts_parse(text, out);
+}
+
+int thread_cpu_ns(pid_t tgid, pid_t tid, uint64_t *ns)
+{
+	struct thread_facts facts;
+	char text[TEXT_MAX], *end;
+	int err = read_text(tgid, tid, "schedstat", text);
+
+	if (!err) {
+		*ns = strtoull(text, &end, 10);
+		if (end != text && *ns)
+			return 0;
+	}
+	err = thread_facts_read(tgid, tid, &facts);
+	if (!err)
+		*ns = facts.cpu_ns;
+	return err;
+}
+
+void thread_children(pid_t tgid, pid_t tid, void (*fn)(void *ctx, pid_t child), void *ctx)
+{
+	char text[TEXT_MAX], *at = text, *end;
+
+	if (read_text(tgid, tid, "children", text))
+		return;
+	/* A number that the end of the text has cut has no space behind it. */
+	for (long pid; (pid = strtol(at, &end, 10)) > 0 && *end == ' '; at = end)
+		fn(ctx, (pid_t)pid);
+}
+
+pid_t thread_tracer(pid_t tid)
+{
+	char text[TEXT_MAX];
+	const char *at = read_text(tid, tid, "status", text) ? NULL : strstr(text, "\nTracerPid:");
+
+	return at ? (pid_t)strtol(at + strlen("\nTracerPid:"), NULL, 10) : 0;
+}

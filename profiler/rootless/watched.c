@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/rootless/watched.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/rootless/thread_facts.h"
+#include "profiler/rootless/threads.h"
+
+#define PROCESSES_MAX 1024
+#define THREADS_MAX   4096 /* of a process */
+/* A thread that does not run is looked at every so many times. Its CPU time does not get lost. */
+#define PAUSE_MAX 8
+
+static struct watched_process *find(const struct watched *w, pid_t tgid)
+{
+	for (size_t i = 0; i < w->all.len; i++)
+		if (w->all.data[i]->tgid == tgid)
+			return w->all.data[i];
+	return NULL;
+}
+
+static void free_process(struct watched_process *p)
+{
+	vec_release(&p->threads);
+	vec_release(&p->maps.all);
+	free(p);
+}
+
+/* --- threads ------------------------------------------------------------------------------------ */
+
+static struct watched_thread *find_thread(const struct watched_process *p, pid_t tid)
+{
+	for (size_t i = 0; i < p->threads.len; i++)
+		if (p->threads.data[i].tid == tid)
+			return &p->threads.data[i];
+	return NULL;
+}
+
+static void add_cpu(struct watched *w, struct watched_process *p, struct watched_thread *t,
+		    uint64_t cpu_ns)
+{
+	uint64_t more = cpu_ns > t->cpu_ns ? cpu_ns - t->cpu_ns : 0;
+
+	t->cpu_ns += more;
+	p->has_run |= more > 0;
+	t->pause = more ? 0 : t->pause < PAUSE_MAX ? t->pause + 1 : PAUSE_MAX;
+	t->rest = t->pause;
+	if (!w->counts)
+		return;
+	t->owed_ns += (int64_t)more;
+	p->used_ns += more;
+	w->used_ns += more;
+}
+
+static void end_thread(struct watched *w, struct watched_process *p, size_t i)
+{
+	const struct watched_thread *t = &p->threads.data[i];
+
+	if (t->owed_ns > 0)
+		w->lost_ns += (uint64_t)t->owed_ns;
+	tell_exit(w->ring, boottime_ns(), p->tgid, t->tid);
+	p->threads.data[i] = p->threads.data[--p->threads.len];
+}
+
+struct looking {
+	struct watched *w;
+	struct watched_process *p;
+	bool is_known; /* the process was there before: threads are new, and so is their CPU time */
+};
+
+static int see_thread(void *ctx, pid_t tgid, pid_t tid)
+{
+	struct looking *l = ctx;
+	struct watched_thread *t = find_thread(l->p, tid), fresh = {.tid = tid, .is_alive = true};
+
+	if (t) {
+		t->is_alive = true;
+		return 0;
+	}
+	if (l->p->threads.len >= THREADS_MAX ||
+	    vec_reserve(&l->p->threads, l->p->threads.len + 1)) {
+		l->w->full++;
+		return 0;
+	}
+	if (!l->is_known && thread_cpu_ns(tgid, tid, &fresh.cpu_ns))
+		return 0;
+	if (tid != tgid)
+		tell_fork(l->w->ring, boottime_ns(), tgid, tid, tgid);
+	l->p->threads.data[l->p->threads.len++] = fresh;
+	return 0;
+}
+
+/* Returns false if the process is gone. */
+static bool see_threads(struct watched *w, struct watched_process *p, bool is_known)
+{
+	struct looking l = {w, p, is_known};
+	bool there;
+
+	for (size_t i = 0; i < p->threads.len; i++)
+		p->threads.data[i].is_alive = false;
+	there = !threads_each(p->tgid, see_thread, &l);
+	for (size_t i = p->threads.len; i--;)
+		if (!p->threads.data[i].is_alive)
+			end_thread(w, p, i);
+	return there && p->threads.len;
+}
+
+static void read_cpu(struct watched *w, struct watched_process *p)
+{
+	for (size_t i = 0; i < p->threads.len; i++) {
+		struct watched_thread *t = &p->threads.data[i];
+		uint64_t cpu_ns;
+
+		if (t->rest) {
+			t->rest--;
+			continue;
+		}
+		if (thread_cpu_ns(p->tgid, t->tid, &cpu_ns))
+			p->has_run = true; /* it has ended: look at all */
+		else
+			add_cpu(w, p, t, cpu_ns);
+	}
+}
+
+/* --- processes ---------------------------------------------------------------------------------- */
+
+static int add_process(struct watched *w, pid_t tgid, pid_t parent, bool is_born)
+{
+	struct watched_process *p;
+	struct thread_facts facts;
+	int err = thread_facts_read(tgid, tgid, &facts);
+
+	if (err || find(w, tgid))
+		return err;
+	if (w->all.len >= PROCESSES_MAX) {
+		w->full++;
+		return -ENOSPC;
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p || vec_push(&w->all, p)) {
+		free(p);
+		return -ENOMEM;
+	}
+	p->tgid = tgid;
+	p->parent_tgid = parent ?: facts.parent_tgid;
+	p->program = facts.program;
+	p->has_run = true;
+	p->waited_ns = p->known_ns = facts.children_ns;
+	if (is_born)
+		tell_fork(w->ring, boottime_ns(), tgid, tgid, p->parent_tgid);
+	/* What it has mapped is told with its first sample, whether it has called exec or not. */
+	tell_comm(w->ring, boottime_ns(), tgid, tgid, facts.comm, is_born);
+	see_threads(w, p, is_born);
+	return 0;
+}
+
+int watched_add(struct watched *w, pid_t tgid)
+{
+	return add_process(w, tgid, 0, false);
+}
+
+static void end_process(struct watched *w, size_t i)
+{
+	struct watched_process *p = w->all.data[i], *parent = find(w, p->parent_tgid);
+	uint64_t waited = p->waited_ns > p->known_ns ? p->waited_ns : p->known_ns;
+
+	while (p->threads.len)
+		end_thread(w, p, p->threads.len - 1);
+	if (parent)
+		parent->known_ns += p->used_ns + waited;
+	w->all.data[i] = w->all.data[--w->all.len];
+	free_process(p);
+}
+
+struct births {
+	struct watched *w;
+	pid_t parent;
+};
+
+static void see_child(void *ctx, pid_t child)
+{
+	const struct births *b = ctx;
+
+	if (!find(b->w, child))
+		add_process(b->w, child, b->parent, true);
+}
+
+/* A process that has not run has started nothing. */
+static void see_children(struct watched *w, struct watched_process *p)
+{
+	struct births b = {w, p->tgid};
+	struct thread_facts facts;
+
+	for (size_t i = 0; i < p->threads.len; i++)
+		thread_children(p->tgid, p->threads.data[i].tid, see_child, &b);
+	if (!thread_facts_read(p->tgid, p->tgid, &facts) && facts.children_ns > p->waited_ns)
+		p->waited_ns = facts.children_ns;
+}
+
+void watched_look(struct watched *w)
+{
+	for (size_t i = w->all.len; i--;) {
+		struct watched_process *p = w->all.data[i];
+
+		read_cpu(w, p);
+		if (!p->has_run)
+			continue;
+		p->has_run = false;
+		if (see_threads(w, p, true))
+			see_children(w, p); /* they come behind all others */
+		else
+			end_process(w, i);
+	}
+}
+
+void watched_begin(struct watched *w)
+{
+	watched_look(w);
+	for (size_t i = 0; i < w->all.len; i++) {
+		w->all.data[i]->known_ns = w->all.data[i]->waited_ns;
+		w->all.data[i]->used_ns = 0;
+	}
+	w->counts = true;
+}
+
+uint64_t watched_lost_ns(const struct watched *w, bool last)
+{
+	uint64_t lost = w->lost_ns;
+
+	for (size_t i = 0; i < w->all.len; i++) {
+		const struct watched_process *p = w->all.data[i];
+
+		if (w->counts && p->waited_ns > p->known_ns)
+			lost += p->waited_ns - p->known_ns;
+		for (size_t t = 0; last && t < p->threads.len; t++)
+			lost += p->threads.data[t].owed_ns > 0
+					? (uint64_t)p->threads.data[t].owed_ns
+					: 0;
+	}
+	return lost;
+}
+
+void watched_release(struct watched *w)
+{
+	for (size_t i = 0; i < w->all.len; i++)
+		free_process(w->all.data[i]);
+	vec_release(&w->all);
+}

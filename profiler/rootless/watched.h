@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The processes that are sampled by stops, and their threads: found in /proc, with the CPU time that each used and that
+ * no sample stands for yet. Internal to the room.
+ */
+#ifndef KILN_ROOTLESS_WATCHED_H
+#define KILN_ROOTLESS_WATCHED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bpf/abi.h"
+#include "profiler/base/vec.h"
+#include "profiler/rootless/tell.h"
+
+struct watched_thread {
+	pid_t tid;
+	char comm[KILN_COMM_LEN];
+	uint64_t cpu_ns; /* as last read */
+	int64_t owed_ns; /* of these, without a sample; samples stand for whole periods, so it may be below 0 */
+	bool is_pending;     /* it was asked to stop and has not yet */
+	bool is_alive;	     /* in the last look at the process's threads */
+	uint8_t rest, pause; /* looks that are left out while it does not run */
+};
+
+struct watched_process {
+	pid_t tgid, parent_tgid;
+	VEC(struct watched_thread) threads;
+	uint64_t program; /* thread_facts.program */
+	struct told_maps maps;
+	uint32_t samples; /* since the program began */
+	bool has_run;	  /* since the last look */
+	bool is_refused;  /* it may not be traced, and its user was told */
+	uint64_t used_ns; /* by threads that were seen */
+	uint64_t waited_ns,
+		known_ns; /* by children that it has waited for: in all, and those that were watched */
+};
+
+struct watched {
+	struct record_ring *ring; /* borrowed */
+	VEC(struct watched_process *) all;
+	bool counts;		   /* CPU time counts, because sampling has begun */
+	uint64_t used_ns, lost_ns; /* lost: of threads that ended, without a sample */
+	uint64_t full; /* processes and threads that were left out: there are too many */
+};
+
+/* Adds a process that is there, with its threads. 0 or -errno. */
+int watched_add(struct watched *w, pid_t tgid);
+/* From here on CPU time counts. */
+void watched_begin(struct watched *w);
+/* Reads CPU times; finds new threads and children, and those that ended. */
+void watched_look(struct watched *w);
+/* CPU time so far that no sample stands for, of threads that ended and of all that was never seen. */
+uint64_t watched_lost_ns(const struct watched *w, bool last);
+void watched_release(struct watched *w);
+
+#endif

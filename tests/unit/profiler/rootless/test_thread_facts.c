@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What /proc says of a thread, also with a name that looks like the rest of the line. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/rootless/thread_facts.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+
+#define REST                                                                                       \
+	" 4100 4242 4100 34816 4242 4194304 93 0 0 0 5 3 20 10 20 0 1 0 80123 2793472 320 "        \
+	"18446744073709551615 4096 8192 140720000 0 0 0 0 0 0 0\n"
+
+TEST(test_line)
+{
+	uint64_t tick = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+	struct thread_facts f;
+
+	assert_int_equal(thread_facts_parse("4242 (a) S 1 (b)) R" REST, &f), 0);
+	assert_true(f.on_cpu);
+	assert_string_equal(f.comm, "a) S 1 (b)");
+	assert_int_equal(f.parent_tgid, 4100);
+	assert_int_equal(f.cpu_ns, 8 * tick);
+	assert_int_equal(f.children_ns, 30 * tick);
+	assert_int_equal(f.program, 140720000);
+	assert_int_equal(thread_facts_parse("4242 (sh) S" REST, &f), 0);
+	assert_false(f.on_cpu);
+}
+
+TEST(test_cut_lines)
+{
+	static const char *const bad[] = {"",
+					  "4242",
+					  "4242 (sh",
+					  "4242 (sh)",
+					  "4242 (sh) ",
+					  "4242 (sh) R 1 2",
+					  "4242 )sh( R 1"};
+	struct thread_facts f;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(thread_facts_parse(bad[i], &f), -EBADMSG);
+}
+
+TEST(test_own)
+{
+	struct thread_facts f;
+	uint64_t before, after;
+
+	assert_int_equal(thread_facts_read(getpid(), getpid(), &f), 0);
+	assert_true(f.on_cpu);
+	assert_int_equal(f.parent_tgid, getppid());
+	assert_true(f.program != 0);
+	assert_int_equal(thread_tracer(getpid()), 0);
+	assert_int_equal(thread_cpu_ns(getpid(), getpid(), &before), 0);
+	for (uint64_t until = monotonic_ns() + 50000000; monotonic_ns() < until;)
+		;
+	assert_int_equal(thread_cpu_ns(getpid(), getpid(), &after), 0);
+	assert_true(after > before && after - before < NS_PER_S);
+	assert_int_equal(thread_facts_read(getpid(), 1 << 30, &f), -ESRCH);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_line),
+		cmocka_unit_test(test_cut_lines),
+		cmocka_unit_test(test_own),
+	};
+
+	return cmocka_run_group_tests_name("thread_facts", tests, NULL, NULL);
+}
