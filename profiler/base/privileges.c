@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -28,6 +29,22 @@ void privileges_distrust_environment(void)
 	}
 	if (environ)
 		environ[n] = NULL;
+}
+
+#ifndef CAP_BPF
+#define CAP_BPF 39
+#endif
+
+bool privileges_may_load_bpf(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	uint64_t effective;
+
+	if (syscall(SYS_capget, &header, data))
+		return true; /* then it is tried */
+	effective = data[0].effective | (uint64_t)data[1].effective << 32;
+	return effective & (1ull << CAP_BPF | 1ull << CAP_SYS_ADMIN);
 }
 
 int privileges_drop(void)

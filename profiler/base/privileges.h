@@ -12,6 +12,8 @@ bool privileges_are_of_the_file(void);
 /* Removes KILN_* from the environment: who runs kiln chooses neither what it makes of the kernel's memory nor where
  * its files are. */
 void privileges_distrust_environment(void);
+/* Whether this process has a capability that loading BPF programs takes. */
+bool privileges_may_load_bpf(void);
 /* Gives up all capabilities for good. 0 or -errno. */
 int privileges_drop(void);
 

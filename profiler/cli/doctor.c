@@ -24,6 +24,8 @@ static const char *style_of(enum finding_status s)
 
 static const char *summary(const struct doctor *d)
 {
+	if (d->cannot_sample && d->can_sample_own)
+		return "only own processes can be sampled here, without the kernel's frames";
 	if (d->cannot_sample)
 		return "sampling does not work here";
 	if (doctor_count(d, FINDING_fail))
@@ -83,6 +85,7 @@ static void print_json(struct buf *out, const struct doctor *d)
 	json_line(&j);
 	json_close(&j, ']');
 	json_key_bool(&j, "can_sample", !d->cannot_sample);
+	json_key_bool(&j, "can_sample_own", !d->cannot_sample || d->can_sample_own);
 	json_key_uint(&j, "failures", doctor_count(d, FINDING_fail));
 	json_key_uint(&j, "warnings", doctor_count(d, FINDING_warn));
 	json_close(&j, '}');

@@ -6,6 +6,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
+#include "profiler/base/privileges.h"
 #include "profiler/procs/sideband.h"
 #include "profiler/rootless/rootless.h"
 #include "profiler/sampler/drain.h"
@@ -46,11 +47,15 @@ static int open_rootless(struct source *s, const struct sampler_opts *opts, cons
 int source_open(struct source *s, const struct sampler_opts *opts, const char **why)
 {
 	const char *denied;
-	int err = sampler_load(&s->sampler, opts, why);
+	int err;
 
+	/* It would only take time to be told so. */
+	if (!privileges_may_load_bpf() && !open_rootless(s, opts, why))
+		return 0;
+	err = sampler_load(&s->sampler, opts, why);
 	if (!err)
 		return drain_new(&s->drain, s->sampler);
-	if (err != -EPERM && err != -EACCES)
+	if ((err != -EPERM && err != -EACCES) || !privileges_may_load_bpf())
 		return err;
 	denied = *why;
 	if (!open_rootless(s, opts, why))

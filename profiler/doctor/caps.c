@@ -72,6 +72,21 @@ static void add_names(struct buf *out, uint64_t mask, const char *prefix)
 	}
 }
 
+/*
+ * Whoever runs a program with these capabilities reads the memory of everybody. So they are for a copy that a group may
+ * run, and never for what all may run.
+ */
+static void add_group_cure(struct buf *out, const char *program)
+{
+	buf_printf(out,
+		   "sudo, or once, for the members of a group: sudo groupadd -f " CAPS_GROUP
+		   " && sudo usermod -aG " CAPS_GROUP " USER"
+		   " && sudo install -o root -g " CAPS_GROUP " -m 0750 %s " CAPS_COPY
+		   " && sudo setcap " CAPS_SETCAP " " CAPS_COPY
+		   "; USER logs in again and runs " CAPS_COPY,
+		   program);
+}
+
 void caps_cure(const struct caps *c, uint64_t wanted, const char *program, struct buf *out)
 {
 	uint64_t missing = wanted & ~c->effective;
@@ -91,6 +106,6 @@ void caps_cure(const struct caps *c, uint64_t wanted, const char *program, struc
 		buf_str(out, "root has given capabilities up: start kiln with");
 		add_names(out, missing, "CAP_");
 	} else {
-		buf_printf(out, "sudo, or once: sudo setcap " CAPS_SETCAP " %s", program);
+		add_group_cure(out, program);
 	}
 }

@@ -29,6 +29,10 @@ enum {
 	"cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog,cap_dac_read_search,cap_checkpoint_"        \
 	"restore+ep"
 
+/* Who may run the copy of kiln that has them, and where it is. */
+#define CAPS_GROUP "kiln-users"
+#define CAPS_COPY  "/usr/local/bin/kiln-all"
+
 struct caps {
 	uint64_t effective, bounding;
 	/* In another user namespace, capabilities do not count for BPF and perf. */

@@ -59,31 +59,6 @@ static struct buf perf_cure(const struct doctor *d, int err)
 	return doctor_cure("a kernel with CONFIG_PERF_EVENTS=y");
 }
 
-/* A user who may not sample the machine may still sample own programs, user frames only. */
-static void check_own_process(struct doctor *d)
-{
-	struct perf_event_attr attr = clock_attr();
-	_cleanup_close_ int fd = -1;
-	char level[16] = "?";
-	struct buf cure;
-
-	attr.exclude_kernel = attr.exclude_hv = 1;
-	fd = open_event(&attr, 0, -1);
-	io_read_line("/proc/sys/kernel/perf_event_paranoid", level, sizeof(level));
-	if (fd >= 0) {
-		doctor_add(d, FINDING_info, "own process", NULL,
-			   "perf_event_paranoid=%s lets you sample your own programs, but only "
-			   "their user frames",
-			   level);
-		return;
-	}
-	/* Debian and Ubuntu have a level 3 that forbids even this. */
-	cure = doctor_cure("sysctl kernel.perf_event_paranoid=2");
-	doctor_add(d, FINDING_warn, "own process", &cure,
-		   "you may not sample even your own programs: %s, perf_event_paranoid=%s",
-		   strerror(-fd), level);
-}
-
 static int open_on_all(const struct cpu_list *cpus, struct perf_event_attr *attr, int *cpu)
 {
 	for (size_t i = 0; i < cpus->cpus.len; i++) {
@@ -132,7 +107,6 @@ void check_perf_clock(struct doctor *d)
 		d->cannot_sample = true;
 		doctor_add(d, FINDING_fail, "perf events", &cure, "cpu-clock on CPU %d: %s", cpu,
 			   strerror(-err));
-		check_own_process(d);
 	}
 	cpu_list_release(&cpus);
 }

@@ -5,12 +5,12 @@
 #include "profiler/doctor/doctor.h"
 
 static void (*const checks[])(struct doctor *d) = {
-	check_kernel,	     check_lockdown,	   check_bpf_maps,	  check_bpf_programs,
-	check_sampler,	     check_bpf_jit,	   check_perf_clock,	  check_perf_cycles,
-	check_perf_sideband, check_kernel_symbols, check_other_processes, check_other_files,
-	check_deleted_files, check_namespaces,	   check_stacks,	  check_sandbox,
-	check_cgroups,	     check_tracefs,	   check_memlock,	  check_debuginfo,
-	check_directory,     check_agent,
+	check_kernel,	     check_lockdown,	  check_bpf_maps,	check_bpf_programs,
+	check_sampler,	     check_bpf_jit,	  check_perf_clock,	check_perf_cycles,
+	check_perf_sideband, check_own_processes, check_kernel_symbols, check_other_processes,
+	check_other_files,   check_deleted_files, check_namespaces,	check_stacks,
+	check_sandbox,	     check_cgroups,	  check_tracefs,	check_memlock,
+	check_debuginfo,     check_directory,	  check_agent,
 };
 
 int doctor_run(struct doctor *d)

@@ -38,6 +38,7 @@ struct doctor {
 	struct kernel_version kernel;
 	char program[4096];		/* path of this program, for setcap */
 	bool cannot_sample;		/* something fails that every profile needs */
+	bool can_sample_own;		/* then: own processes, without root */
 	struct sampler_refused refused; /* what the programs of a recording had to leave out */
 	int err;			/* -ENOMEM */
 };
@@ -65,6 +66,7 @@ void check_bpf_jit(struct doctor *d);
 void check_perf_clock(struct doctor *d);
 void check_perf_cycles(struct doctor *d);
 void check_perf_sideband(struct doctor *d);
+void check_own_processes(struct doctor *d);
 void check_kernel_symbols(struct doctor *d);
 void check_other_processes(struct doctor *d);
 void check_other_files(struct doctor *d);

@@ -93,8 +93,13 @@ static void assert_cure(const char *status, const char *map, bool root, uint64_t
 
 TEST(test_cures)
 {
-	assert_cure(STATUS(NONE, ALL, "0"), INITIAL_MAP, false, CAP_MASK(bpf),
-		    "sudo, or once: sudo setcap " CAPS_SETCAP " /bin/kiln");
+	assert_cure(
+		STATUS(NONE, ALL, "0"), INITIAL_MAP, false, CAP_MASK(bpf),
+		"sudo, or once, for the members of a group: sudo groupadd -f kiln-users"
+		" && sudo usermod -aG kiln-users USER"
+		" && sudo install -o root -g kiln-users -m 0750 /bin/kiln /usr/local/bin/kiln-all"
+		" && sudo setcap " CAPS_SETCAP " /usr/local/bin/kiln-all"
+		"; USER logs in again and runs /usr/local/bin/kiln-all");
 	assert_cure(
 		STATUS(SOME, SOME, "0"), INITIAL_MAP, true,
 		CAP_MASK(bpf) | CAP_MASK(perfmon) | CAP_MASK(checkpoint_restore),
