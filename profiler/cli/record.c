@@ -180,7 +180,7 @@ static void say_no_samples(const struct record_options *r, const struct session_
 		log_error("no samples: all that were taken of %s in %.1f s were lost; nothing was "
 			  "written",
 			  what, seconds);
-	else if (!q->filtered && !q->idle && !q->stolen)
+	else if (!q->filtered && !q->idle && !q->stolen && !quality_rootless(s->profile))
 		log_error(
 			"no samples: the timers of this machine did not fire in %.1f s, see `kiln "
 			"doctor`; nothing was written",

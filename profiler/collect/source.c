@@ -31,7 +31,8 @@ static int open_rootless(struct source *s, const struct sampler_opts *opts, cons
 	int err;
 
 	if (beyond) {
-		log_debug("not possible without root: %s", beyond);
+		log_info("without root kiln records user code of own processes only, not %s",
+			 beyond);
 		return -EPERM;
 	}
 	s->period_ns = NS_PER_S / opts->freq_hz;
@@ -42,6 +43,12 @@ static int open_rootless(struct source *s, const struct sampler_opts *opts, cons
 				 ? "perf events"
 				 : "short stops (perf events are refused)");
 	return err;
+}
+
+/* By privileges, a seccomp filter, or a kernel without BPF; not by the verifier. */
+static bool is_not_permitted(int err)
+{
+	return err == -EPERM || err == -EACCES || err == -ENOSYS;
 }
 
 int source_open(struct source *s, const struct sampler_opts *opts, const char **why)
@@ -55,7 +62,7 @@ int source_open(struct source *s, const struct sampler_opts *opts, const char **
 	err = sampler_load(&s->sampler, opts, why);
 	if (!err)
 		return drain_new(&s->drain, s->sampler);
-	if ((err != -EPERM && err != -EACCES) || !privileges_may_load_bpf())
+	if (!is_not_permitted(err) || !privileges_may_load_bpf())
 		return err;
 	denied = *why;
 	if (!open_rootless(s, opts, why))

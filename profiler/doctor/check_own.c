@@ -35,7 +35,8 @@ void check_own_processes(struct doctor *d)
 	const char *why;
 	int err;
 
-	if (!d->cannot_sample)
+	/* What the verifier refuses is no matter of permission: then record fails, too. */
+	if (!d->cannot_sample || d->refused.all[0])
 		return;
 	io_read_line("/proc/sys/kernel/perf_event_paranoid", paranoid, sizeof(paranoid));
 	err = rootless_open(&r, &opts, &why);

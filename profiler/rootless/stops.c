@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/io.h"
 #include "profiler/base/log.h"
 #include "profiler/procs/sideband.h"
 #include "profiler/rootless/record_ring.h"
@@ -266,12 +268,36 @@ static int open_stops(void **out, const struct sampler_opts *opts, const char **
 	return 0;
 }
 
+/* 0, or why this process cannot be stopped. */
+static int may_stop(pid_t tgid, const char **why)
+{
+	char path[64], text[16] = "0";
+	struct thread_facts facts;
+	int err = thread_facts_read(tgid, tgid, &facts);
+
+	*why = "no such process";
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)tgid);
+	*why = "not permitted to sample this process: it is another user's, or it has privileges "
+	       "of its own; run as root";
+	if (readlink(path, text, sizeof(text)) < 0 && (errno == EACCES || errno == EPERM))
+		return -EACCES;
+	*why = "kernel.yama.ptrace_scope allows to stop what kiln has started and nothing else: "
+	       "record -- COMMAND, or sysctl kernel.yama.ptrace_scope=0";
+	if (io_read_line("/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text)))
+		return 0;
+	return atoi(text) > 0 && facts.parent_tgid != getpid() ? -EPERM : 0;
+}
+
 static int add_target(void *way, struct sideband *sideband, pid_t tgid, const char **why)
 {
 	struct stops *s = way;
-	int err = 0;
+	int err = may_stop(tgid, why);
 
-	*why = "cannot sample this process by stopping it";
+	if (err)
+		return err;
+	*why = "out of memory";
 	pthread_mutex_lock(&s->lock);
 	if (!s->is_adopted)
 		err = sideband_adopt(sideband, record_ring_fd(s->ring), record_ring_pages(s->ring),

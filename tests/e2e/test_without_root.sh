@@ -162,6 +162,24 @@ test_privileged_and_traced_programs_are_left_alone() {
 	assert_match "the other tracer's work" own/trace 'exited with 0'
 }
 
+# What an ordinary user may not have is said, with the cause first.
+test_what_is_refused() {
+	be_user
+	set_paranoid 2
+	assert_status 4 as_user ./kiln record -a -d 1 -o own/p.pb.gz
+	assert_match "why not everything" err 'without root kiln records user code of own processes only, not all processes'
+	assert_status 4 as_user ./kiln record -p 1 -d 1 -o own/p.pb.gz
+	assert_match "why not another's process" err 'not permitted to sample this process: it is another user'
+	assert_status 4 stopping -p 1 -d 1 -o own/p.pb.gz
+	assert_match "why not another's process" err 'not permitted to sample this process: it is another user'
+	assert_status 5 as_user ./kiln record -p 4194303 -d 1 -o own/p.pb.gz
+	assert_match "no such process" err 'no such process'
+	assert_status 127 as_user ./kiln record -o own/p.pb.gz -- ./nothing_here
+	assert_status 3 as_user ./kiln record -o own/p.pb.gz -- sleep 0.2
+	assert_match "an idle program" err 'no samples: sleep used no CPU time'
+	assert_no_file own/p.pb.gz
+}
+
 # The cure that doctor prints, step by step, in a directory of the test: who is in the group samples everything, and who
 # is not may not even run it.
 test_the_cure_for_the_rest() {
