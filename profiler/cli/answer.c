@@ -234,28 +234,12 @@ void answer_scope(struct buf *out, const struct profile *p)
 		"; what follows of stacks, symbols and losses is of everything recorded then\n");
 }
 
-/* By events, periods without a sample were spent in the kernel. By stops, they count for who called it. */
 void answer_rootless(struct buf *out, const struct profile *p, const struct quality *q)
 {
-	const char *how = quality_rootless(p);
-
-	if (!how)
+	if (!quality_rootless(p))
 		return;
 	buf_str(out, "Rootless ");
-	if (!strcmp(how, "events")) {
-		buf_str(out, "user code of own processes, by perf events");
-		if (q->filtered)
-			buf_printf(out, "; %.1f %% of their CPU time, in the kernel, is not shown",
-				   percent(q->filtered, q->expected));
-	} else {
-		buf_printf(out,
-			   "own processes, by stops of %.1f ms in all; the kernel's frames are not "
-			   "shown",
-			   (double)q->stopped_us / 1e3);
-		if (q->calls_ended)
-			buf_printf(out, "; %llu system calls ended with EINTR",
-				   (unsigned long long)q->calls_ended);
-	}
+	quality_rootless_text(out, p, q);
 	buf_char(out, '\n');
 }
 

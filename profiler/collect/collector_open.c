@@ -135,7 +135,7 @@ static int open_all(struct collector *c, const char **why)
 	err = open_readers(c) ?: source_open(&c->source, sampler, why);
 	if (err)
 		return err;
-	log_debug("ready to sample after %llu ms", (boottime_ns() - c->open_ns) / 1000000ull);
+	log_debug("BPF programs loaded after %llu ms", (boottime_ns() - c->open_ns) / 1000000ull);
 	*why = "out of memory";
 	files.opener = c->readers.opener;
 	err = files_new(&c->files, &files) ?: ksyms_new(&c->ksyms);

@@ -361,6 +361,16 @@ static void add_losses(struct json *j, const struct quality *q)
 	json_close(j, ']');
 }
 
+static void add_rootless(struct json *j, const struct profile *p, const struct quality *q)
+{
+	_cleanup_(buf_release) struct buf text = {0};
+
+	if (!quality_rootless(p))
+		return;
+	quality_rootless_text(&text, p, q);
+	json_key_text(j, "rootless", buf_cstr(&text));
+}
+
 /* null if kiln did not make the profile. */
 static int add_quality(struct json *j, const struct profile *p)
 {
@@ -377,6 +387,7 @@ static int add_quality(struct json *j, const struct profile *p)
 	json_open(j, '{');
 	if (quality_where(p))
 		json_key_text(j, "where", quality_where(p));
+	add_rootless(j, p, &q);
 	quality_json_counters(j, &q);
 	json_key_int(j, "unaccounted", quality_unaccounted(&q));
 	add_losses(j, &q);

@@ -29,6 +29,8 @@ static int add_about(struct json *j, const struct report *r)
 	buf_release(&title);
 	if (where)
 		json_key_text(j, "where", where);
+	if (quality_rootless(p))
+		json_key_text(j, "rootless", quality_rootless(p));
 	json_key_int(j, "time_ns", p->time_ns);
 	json_key_int(j, "duration_ns", p->duration_ns);
 	json_key_int(j, "period", p->period);

@@ -292,6 +292,32 @@ const char *quality_rootless(const struct profile *p)
 	return find_comment(p, ROOTLESS_PREFIX);
 }
 
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+/* By events, periods without a sample were spent in the kernel. By stops, they count for who called it. */
+void quality_rootless_text(struct buf *out, const struct profile *p, const struct quality *q)
+{
+	const char *how = quality_rootless(p);
+
+	if (how && !strcmp(how, "events")) {
+		buf_str(out, "user code of own processes, by perf events");
+		if (q->filtered)
+			buf_printf(out, "; %.1f %% of their CPU time, in the kernel, is not shown",
+				   percent(q->filtered, q->expected));
+	} else if (how) {
+		buf_printf(out,
+			   "own processes, by stops of %.1f ms in all; the kernel's frames are not "
+			   "shown",
+			   (double)q->stopped_us / 1e3);
+		if (q->calls_ended)
+			buf_printf(out, "; %" PRIu64 " system calls ended with EINTR",
+				   q->calls_ended);
+	}
+}
+
 static bool has_module(const struct profile *p, const char *module)
 {
 	for (size_t i = 0; i < p->mappings.len; i++)

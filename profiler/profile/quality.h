@@ -14,6 +14,7 @@
 
 #include "profiler/base/vec.h"
 
+struct buf;
 struct profile;
 
 /* Key, text for the user, and remedy: one row for each way to lose a sample. */
@@ -149,5 +150,7 @@ const char *quality_where(const struct profile *p);
 /* How a profile was sampled without root: "events" or "stops" (rootless.h). NULL: with BPF programs. Valid until the
  * next change of the profile. */
 const char *quality_rootless(const struct profile *p);
+/* Then a line for people: how it was taken, what it lacks, and what that cost. */
+void quality_rootless_text(struct buf *out, const struct profile *p, const struct quality *q);
 
 #endif

@@ -288,6 +288,8 @@ function qualityPanel(profile, shares) {
 		parts.unshift(element("p", {}, `This profile shows what matches ${q.where}. Shares ` +
 			"and losses are of everything that was recorded in that time."));
 
+	if (q.rootless)
+		parts.unshift(element("p", {}, `Taken without root: ${q.rootless}.`));
 	parts.push(element("h3", {}, "Where the samples went"),
 		   plainTable(["", "Samples"], accounting(q)));
 	if (q.lost.length)

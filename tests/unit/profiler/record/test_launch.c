@@ -167,7 +167,8 @@ TEST(test_signals_of_the_command)
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	sigprocmask(SIG_BLOCK, &term, &old);
-	assert_int_equal(run(SH("grep -x 'SigBlk:.0000000000000000' /proc/$$/status >blocked")), 0);
+	assert_int_equal(
+		run(SH("exec grep -x 'SigBlk:.0000000000000000' /proc/self/status >blocked")), 0);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
