@@ -15,6 +15,7 @@ void losses_count(struct quality *q, const struct sampler_totals *t, uint64_t re
 	q->filtered = t->counters[KILN_CTR_filtered];
 	q->kernel_collision = t->counters[KILN_CTR_kernel_collision];
 	q->mappings_unread = t->counters[KILN_CTR_mappings_unread];
+	q->full_processes += t->stops.full;
 	q->stopped_us = t->stops.held_ns / 1000;
 	q->calls_ended = t->stops.ended;
 	q->calls_restarted = t->stops.restarted;

@@ -334,6 +334,7 @@ static void totals(void *way, struct way_totals *out)
 
 	pthread_mutex_lock(&s->lock);
 	*out = (struct way_totals){.used_ns = s->watched.used_ns, .stops = s->told};
+	out->stops.full = s->watched.full;
 	out->lost_ns = watched_lost_ns(&s->watched, !s->has_thread);
 	pthread_mutex_unlock(&s->lock);
 }

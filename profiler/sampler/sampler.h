@@ -60,6 +60,7 @@ struct sampler_stops {
 	uint64_t held_ns;   /* threads were stopped for at most so long */
 	uint64_t ended;	    /* system calls that ended with EINTR */
 	uint64_t restarted; /* system calls that the kernel started again */
+	uint64_t full;	    /* processes and threads left out: there are too many */
 };
 
 struct sampler_totals {
