@@ -108,6 +108,29 @@ test_stops_follow_threads_and_programs() {
 	assert_accounting own/p.pb.gz
 }
 
+# Threads that run already, each with its name, and what they start later.
+test_a_process_that_runs_already() {
+	be_user
+	install -m 755 "$WORKLOADS/demo" demo
+	set_paranoid 2
+	local pid way
+	(exec "${user[@]}" ./demo 30 >/dev/null) &
+	pid=$!
+	sleep 0.5
+	for way in events stops; do
+		KILN_TEST_REFUSE=$([ $way = events ] || echo events) as_user ./kiln record -q -F 499 -p $pid -d 3 \
+			-o own/$way.pb.gz
+		assert_eq "the way" "$(quality own/$way.pb.gz rootless)" $way
+		assert_accounting own/$way.pb.gz
+		assert_eq "samples of other processes" "$(profile_samples own/$way.pb.gz \
+			"\$4 != $pid && !$(in_stack '[lost samples]')")" 0
+		profile_py samples own/$way.pb.gz | cut -f3 | sort -u >comms
+		assert_match "names of threads, by $way" comms '^ingest$'
+		assert_match "names of threads, by $way" comms '^archive$'
+	done
+	kill $pid
+}
+
 # Sleeping is no reason to be stopped, and who is stopped on the way to sleep sleeps on.
 test_stops_disturb_no_system_call() {
 	be_user
