@@ -305,7 +305,10 @@ void quality_rootless_text(struct buf *out, const struct profile *p, const struc
 	if (how && !strcmp(how, "events")) {
 		buf_str(out, "user code of own processes, by perf events");
 		if (q->filtered)
-			buf_printf(out, "; %.1f %% of their CPU time, in the kernel, is not shown",
+			buf_printf(out,
+				   "; %.1f %% of their CPU time, in the kernel or of short-lived "
+				   "threads, is "
+				   "not shown",
 				   percent(q->filtered, q->expected));
 	} else if (how) {
 		buf_printf(out,

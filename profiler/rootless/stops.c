@@ -17,6 +17,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/hash.h"
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
 #include "profiler/procs/sideband.h"
@@ -56,13 +57,13 @@ static bool wants_maps(const struct watched_process *p, uint64_t ip)
 	return !(p->samples & (p->samples - 1)) || !told_maps_have(&p->maps, ip);
 }
 
-/* Whole periods, rounded: what is over, or too much, counts for the thread's next sample. */
+/* Whole periods; the rest counts for the thread's next sample. */
 static uint64_t pay(struct watched_thread *t, uint64_t period_ns)
 {
-	uint64_t n = t->owed_ns > 0 ? ((uint64_t)t->owed_ns + period_ns / 2) / period_ns : 0;
+	uint64_t rest = t->owed_ns % period_ns, paid = t->owed_ns - rest;
 
-	t->owed_ns -= (int64_t)(n * period_ns);
-	return n * period_ns;
+	t->owed_ns = rest;
+	return paid;
 }
 
 static void tell_stop(struct stops *s, struct watched_process *p, struct watched_thread *t)
@@ -142,7 +143,7 @@ static void sample(struct stops *s, struct watched_process *p, struct watched_th
 {
 	struct thread_facts now;
 
-	if (t->is_pending || t->owed_ns < (int64_t)s->period_ns / 2 ||
+	if (t->is_pending || t->owed_ns < s->period_ns ||
 	    thread_facts_read(p->tgid, t->tid, &now) || !now.on_cpu)
 		return;
 	follow(s, p, t, &now);
@@ -291,6 +292,8 @@ static int open_stops(void **out, const struct sampler_opts *opts, const char **
 	if (err)
 		return err;
 	s->watched.ring = s->ring;
+	s->watched.period_ns = s->period_ns;
+	s->watched.seed = hash_random_seed();
 	*out = steal_ptr(s);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/base/hash.h"
 #include "profiler/rootless/thread_facts.h"
 #include "profiler/rootless/threads.h"
 
@@ -50,7 +51,7 @@ static void add_cpu(struct watched *w, struct watched_process *p, struct watched
 	t->rest = t->pause;
 	if (!w->counts)
 		return;
-	t->owed_ns += (int64_t)more;
+	t->owed_ns += more;
 	p->used_ns += more;
 	w->used_ns += more;
 }
@@ -59,8 +60,7 @@ static void end_thread(struct watched *w, struct watched_process *p, size_t i)
 {
 	const struct watched_thread *t = &p->threads.data[i];
 
-	if (t->owed_ns > 0)
-		w->lost_ns += (uint64_t)t->owed_ns;
+	w->lost_ns += (int64_t)(t->owed_ns - t->phase_ns);
 	tell_exit(w->ring, boottime_ns(), p->tgid, t->tid);
 	p->threads.data[i] = p->threads.data[--p->threads.len];
 }
@@ -75,6 +75,7 @@ static int see_thread(void *ctx, pid_t tgid, pid_t tid)
 {
 	struct looking *l = ctx;
 	struct watched_thread *t = find_thread(l->p, tid), fresh = {.tid = tid, .is_alive = true};
+	uint64_t cpu_ns;
 
 	if (t) {
 		t->is_alive = true;
@@ -85,11 +86,15 @@ static int see_thread(void *ctx, pid_t tgid, pid_t tid)
 		l->w->full++;
 		return 0;
 	}
-	if (!l->is_known && thread_cpu_ns(tgid, tid, &fresh.cpu_ns))
+	if (thread_cpu_ns(tgid, tid, &cpu_ns))
 		return 0;
+	fresh.cpu_ns = l->is_known ? 0 : cpu_ns;
+	fresh.owed_ns = fresh.phase_ns = hash_u64(l->w->seed++) % l->w->period_ns;
 	if (tid != tgid)
 		tell_fork(l->w->ring, boottime_ns(), tgid, tid, tgid);
-	l->p->threads.data[l->p->threads.len++] = fresh;
+	t = &l->p->threads.data[l->p->threads.len++];
+	*t = fresh;
+	add_cpu(l->w, l->p, t, cpu_ns);
 	return 0;
 }
 
@@ -162,15 +167,22 @@ int watched_add(struct watched *w, pid_t tgid)
 	return add_process(w, tgid, 0, false);
 }
 
+/* CPU time of children that came and went between two looks. */
+static uint64_t unseen_ns(const struct watched *w, const struct watched_process *p)
+{
+	return w->counts && p->waited_ns > p->known_ns ? p->waited_ns - p->known_ns : 0;
+}
+
 static void end_process(struct watched *w, size_t i)
 {
 	struct watched_process *p = w->all.data[i], *parent = find(w, p->parent_tgid);
-	uint64_t waited = p->waited_ns > p->known_ns ? p->waited_ns : p->known_ns;
+	uint64_t unseen = unseen_ns(w, p);
 
 	while (p->threads.len)
 		end_thread(w, p, p->threads.len - 1);
 	if (parent)
-		parent->known_ns += p->used_ns + waited;
+		parent->known_ns += p->used_ns + p->known_ns + unseen;
+	w->lost_ns += (int64_t)unseen;
 	w->all.data[i] = w->all.data[--w->all.len];
 	free_process(p);
 }
@@ -228,19 +240,16 @@ void watched_begin(struct watched *w)
 
 uint64_t watched_lost_ns(const struct watched *w, bool last)
 {
-	uint64_t lost = w->lost_ns;
+	int64_t lost = w->lost_ns;
 
 	for (size_t i = 0; i < w->all.len; i++) {
 		const struct watched_process *p = w->all.data[i];
 
-		if (w->counts && p->waited_ns > p->known_ns)
-			lost += p->waited_ns - p->known_ns;
+		lost += (int64_t)unseen_ns(w, p);
 		for (size_t t = 0; last && t < p->threads.len; t++)
-			lost += p->threads.data[t].owed_ns > 0
-					? (uint64_t)p->threads.data[t].owed_ns
-					: 0;
+			lost += (int64_t)(p->threads.data[t].owed_ns - p->threads.data[t].phase_ns);
 	}
-	return lost;
+	return lost > 0 ? (uint64_t)lost : 0;
 }
 
 void watched_release(struct watched *w)

@@ -19,7 +19,12 @@ struct watched_thread {
 	pid_t tid;
 	char comm[KILN_COMM_LEN];
 	uint64_t cpu_ns; /* as last read */
-	int64_t owed_ns; /* of these, without a sample; samples stand for whole periods, so it may be below 0 */
+	/*
+	 * Of these, without a sample, beside phase_ns. A sample is due for each whole period. The phase is anything
+	 * below a period, by chance: so who lives for less than a period has a sample as often as his time is
+	 * worth one.
+	 */
+	uint64_t owed_ns, phase_ns;
 	bool is_pending;     /* it was asked to stop and has not yet */
 	bool is_alive;	     /* in the last look at the process's threads */
 	uint8_t rest, pause; /* looks that are left out while it does not run */
@@ -40,9 +45,11 @@ struct watched_process {
 
 struct watched {
 	struct record_ring *ring; /* borrowed */
+	uint64_t period_ns, seed; /* seed: of chance */
 	VEC(struct watched_process *) all;
-	bool counts;		   /* CPU time counts, because sampling has begun */
-	uint64_t used_ns, lost_ns; /* lost: of threads that ended, without a sample */
+	bool counts; /* CPU time counts, because sampling has begun */
+	uint64_t used_ns;
+	int64_t lost_ns; /* of threads that ended: without a sample, less what samples stand for too much */
 	uint64_t full; /* processes and threads that were left out: there are too many */
 };
 

@@ -108,6 +108,18 @@ test_stops_follow_threads_and_programs() {
 	assert_accounting own/p.pb.gz
 }
 
+# Programs that live for less than a period have samples as often as their time is worth, and what came and went between
+# two looks is told as lost: the sum is what the kernel has accounted to them.
+test_stops_of_short_lived_programs() {
+	be_user
+	install -m 755 "$WORKLOADS/forkstorm" forkstorm
+	stopping -q -F 99 -o own/p.pb.gz -- ./forkstorm 4 3 9 >told
+	assert_accounting own/p.pb.gz
+	assert_near "CPU time, in per cent of the kernel's" "$(awk -v n="$(quality own/p.pb.gz expected)" \
+		'{ print 100 * n / 99 / ($2 / 1e9) }' told)" 100 6
+	assert_at_least "samples of them" "$(profile_samples own/p.pb.gz "$(in_stack short_life)")" 15
+}
+
 # Threads that run already, each with its name, and what they start later.
 test_a_process_that_runs_already() {
 	be_user
