@@ -28,9 +28,10 @@ test_go_optimises_by_it_as_by_its_own() {
 	"$KILN" record -q -F 499 -o kiln.pb.gz -- ./shapes 50000 >out
 	decisions own.pprof >theirs
 	decisions kiln.pb.gz >ours
-	assert_match "an interface call" theirs 'devirtualizing interface call .* to square.area'
-	assert_match "a function value" theirs 'devirtualizing function call f to add'
-	assert_match "a large function" theirs 'allows inlining for call main.hashOf'
+	assert_match "an interface call" ours 'devirtualizing interface call .* to square.area'
+	assert_match "a large function" ours 'allows inlining for call main.hashOf'
+	# What is near the threshold differs from run to run, also of Go's own.
+	assert_at_least "decisions by Go's own profile" "$(wc -l <theirs)" 2
 	local both
 	both=$(comm -12 theirs ours | wc -l)
 	echo "# $both of $(wc -l <theirs) decisions of Go's own profile, $(wc -l <ours) in all"
