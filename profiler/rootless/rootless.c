@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
@@ -154,6 +155,7 @@ static uint64_t queue_stack(struct rootless *r, const struct event *e,
 	raw->word = r->next_word++;
 	raw->time_ns = e->t_ns;
 	raw->tgid = (uint32_t)e->tgid;
+	raw->owner = getuid(); /* only his own are sampled */
 	raw->why = UNWIND_ON;
 	raw->is_compat = s->is_compat;
 	raw->base = stack_base(r, s);
