@@ -138,7 +138,7 @@ static struct profile *record(const char *how, struct quality *q)
 {
 	char *const argv[] = {"/proc/self/exe", "jit", (char *)how, NULL};
 	struct session_opts opts = {.sampler = {.freq_hz = FREQ_HZ,
-						.window_ns = 100000000ull,
+						.window_ns = 1000000000ull,
 						.event = EVENT_CPU_CLOCK,
 						.unwind = MODE_DWARF,
 						.user = true},
