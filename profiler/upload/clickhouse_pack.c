@@ -446,7 +446,7 @@ static int pack_item(struct packing *k, const struct profile *p)
 
 	if (!is_known(k->shard))
 		return pack_hello(k);
-	err = clickhouse_rows_build(&k->rows, p);
+	err = clickhouse_rows_build(&k->rows, p, &k->state->memo);
 	if (!err && takes_equal_blocks_for_one(k))
 		err = clickhouse_rows_mark(&k->rows, k->id);
 	if (err)

@@ -31,6 +31,7 @@ struct known_labels {
 struct builder {
 	const struct profile *p;
 	struct clickhouse_rows *r;
+	struct hash_memo *memo;
 	VEC(struct known_function) functions;
 	struct htab function_index, id_index, stack_index, sample_index;
 	struct known_stack *stacks;  /* by the profile's ids */
@@ -135,6 +136,21 @@ static int add_function(struct builder *b, const struct clickhouse_function *f, 
 	return vec_push(&b->r->functions, *f) ?: htab_insert(&b->id_index, hash, *row);
 }
 
+/* SHA-256 of each function was a quarter of a window's cost. */
+static int identify(struct builder *b, struct clickhouse_function *f)
+{
+	struct hash_memo_key key =
+		hash_memo_key(b->memo, f->func, strlen(f->func), f->module, strlen(f->module));
+	int err;
+
+	if (hash_memo_find(b->memo, &key, &f->id))
+		return 0;
+	err = ch_function_id(&f->id, f->func, f->module);
+	if (!err)
+		hash_memo_add(b->memo, &key, f->id);
+	return err;
+}
+
 static int find_function(struct builder *b, uint32_t function, uint32_t mapping, uint32_t *row)
 {
 	const struct function_search search = {b, function, mapping};
@@ -148,7 +164,7 @@ static int find_function(struct builder *b, uint32_t function, uint32_t mapping,
 		return 0;
 	}
 	err = name_function(b, function, mapping, &f);
-	err = err ?: ch_function_id(&f.id, f.func, f.module);
+	err = err ?: identify(b, &f);
 	err = err ?: add_function(b, &f, row);
 	known = (uint32_t)b->functions.len;
 	err = err ?: vec_push(&b->functions, (struct known_function){function, mapping, *row});
@@ -216,6 +232,20 @@ static int load_frames(struct builder *b, const struct profile_stack *s)
 	return err;
 }
 
+static uint64_t hash_stack(struct builder *b, const uint64_t *funcs, const uint32_t *lines,
+			   uint32_t n)
+{
+	struct hash_memo_key key =
+		hash_memo_key(b->memo, funcs, n * sizeof(*funcs), lines, n * sizeof(*lines));
+	uint64_t hash;
+
+	if (hash_memo_find(b->memo, &key, &hash))
+		return hash;
+	hash = ch_stack_hash(funcs, lines, n);
+	hash_memo_add(b->memo, &key, hash);
+	return hash;
+}
+
 static int add_ids(struct builder *b, struct known_stack *out)
 {
 	struct clickhouse_rows *r = b->r;
@@ -231,7 +261,7 @@ static int add_ids(struct builder *b, struct known_stack *out)
 		r->funcs.data[r->funcs.len++] = r->functions.data[b->rows.data[i]].id;
 		r->lines.data[r->lines.len++] = b->lines.data[i];
 	}
-	out->hash = ch_stack_hash(r->funcs.data + out->first, r->lines.data + out->first, out->n);
+	out->hash = hash_stack(b, r->funcs.data + out->first, r->lines.data + out->first, out->n);
 	out->is_known = true;
 	return 0;
 }
@@ -422,9 +452,10 @@ static void finish(struct clickhouse_rows *r)
 		qsort(r->samples.data, n, sizeof(*r->samples.data), by_labels);
 }
 
-int clickhouse_rows_build(struct clickhouse_rows *out, const struct profile *p)
+int clickhouse_rows_build(struct clickhouse_rows *out, const struct profile *p,
+			  struct hash_memo *memo)
 {
-	struct builder b = {.p = p, .r = out};
+	struct builder b = {.p = p, .r = out, .memo = memo};
 	int err;
 
 	*out = (struct clickhouse_rows){.p = p, .texts = strtab_new()};

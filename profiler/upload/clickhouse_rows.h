@@ -9,6 +9,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/strtab.h"
 #include "profiler/base/vec.h"
+#include "profiler/upload/hash_memo.h"
 
 struct profile;
 
@@ -45,8 +46,10 @@ struct clickhouse_rows {
 	uint64_t hash_sum; /* of samples, modulo 2^64 */
 };
 
-/* 0, -EFBIG (more than CLICKHOUSE_MAX_ROWS samples), or -ENOMEM. Release it either way. */
-int clickhouse_rows_build(struct clickhouse_rows *out, const struct profile *p);
+/* memo: of the profiles before. 0, -EFBIG (more than CLICKHOUSE_MAX_ROWS samples), or -ENOMEM. Release it either
+ * way. */
+int clickhouse_rows_build(struct clickhouse_rows *out, const struct profile *p,
+			  struct hash_memo *memo);
 void clickhouse_rows_release(struct clickhouse_rows *r);
 /* Makes the rows of items of this id unlike those of others: one becomes two of the same sum, which readers add up
  * again. For servers that take equal blocks for one. 0 or -ENOMEM. */

@@ -36,6 +36,7 @@ void clickhouse_state_free(struct clickhouse_state *s)
 	vec_release(&s->shards);
 	vec_release(&s->stacks);
 	vec_release(&s->functions);
+	hash_memo_release(&s->memo);
 	free(s);
 }
 

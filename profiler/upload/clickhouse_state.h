@@ -9,6 +9,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/base/why.h"
 #include "profiler/net/net_types.h"
+#include "profiler/upload/hash_memo.h"
 #include "profiler/upload/sent_cache.h"
 
 /* Whether a server has an item that may have been sent before. */
@@ -47,6 +48,7 @@ struct clickhouse_shard {
 struct clickhouse_state {
 	int64_t begun_ns; /* Unix time: what began before may have been sent by another process */
 	VEC(struct clickhouse_shard) shards;
+	struct hash_memo memo; /* of functions and stacks */
 	/* The item that was packed last. */
 	struct clickhouse_shard *shard;
 	uint64_t id;
