@@ -7,7 +7,7 @@ CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 B := build/$(FLAVOUR)
 
-PKGS := libbpf libelf libdw libunwind-generic libprotobuf-c libzstd zlib liblzma sqlite3 yaml-0.1 libmicrohttpd
+PKGS := libbpf libelf libdw libunwind-generic libprotobuf-c libzstd zlib libdeflate liblzma sqlite3 yaml-0.1 libmicrohttpd
 # LLVM's demangler of C++ names is in it; the newest one knows most names.
 LIBCXXABI ?= $(lastword $(sort $(wildcard /usr/lib/llvm-*/lib/libc++abi.a)))
 CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE

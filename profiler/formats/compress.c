@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <libdeflate.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -11,11 +12,9 @@
 
 /* windowBits of the largest window, and "with a gzip header" (zlib.h, deflateInit2) */
 #define GZIP_WINDOW (15 + 16)
-/* Level 6, gzip's default, takes 1.8 times as long and saves 1.6 % of a profile. */
-#define GZIP_LEVEL 4
-/* Level 1 saves a third of level 4's time, for 6 to 7 % more bytes. */
+/* libdeflate's levels. 1: a third of the instructions of zlib's 1, and fewer bytes. */
+#define GZIP_LEVEL	4
 #define GZIP_FAST_LEVEL 1
-#define GZIP_MEM_LEVEL	8 /* zlib's default */
 #define ZSTD_LEVEL	3 /* zstd's default: a tenth of gzip's time */
 /* Smallest growth of the output; above it, output doubles. */
 #define CHUNK_BYTES 65536
@@ -25,40 +24,17 @@ static uInt clamp_uint(size_t n)
 	return n > INT_MAX ? INT_MAX : (uInt)n;
 }
 
-/* Feeds zlib, whose counts have 32 bits, from a buffer of any size. */
-static int deflate_all(z_stream *z, struct buf *out, const uint8_t *data, size_t len)
-{
-	int r = Z_OK;
-
-	z->next_in = (Bytef *)data;
-	while (r != Z_STREAM_END) {
-		void *room = buf_room(out, CHUNK_BYTES);
-		size_t left = len - (size_t)(z->next_in - data);
-
-		if (!room)
-			return -ENOMEM;
-		z->avail_in = clamp_uint(left);
-		z->next_out = room;
-		z->avail_out = CHUNK_BYTES;
-		r = deflate(z, left == z->avail_in ? Z_FINISH : Z_NO_FLUSH);
-		if (r != Z_OK && r != Z_STREAM_END)
-			return -EIO;
-		out->len += CHUNK_BYTES - z->avail_out;
-	}
-	return 0;
-}
-
 static int gzip(struct buf *out, const void *data, size_t len, int level)
 {
-	z_stream z = {0}; /* without deflateSetHeader() the header has no time and no name */
-	int err;
+	struct libdeflate_compressor *c = libdeflate_alloc_compressor(level);
+	size_t bound = c ? libdeflate_gzip_compress_bound(c, len) : 0, n = 0;
+	void *room = c ? buf_room(out, bound) : NULL;
 
-	if (deflateInit2(&z, level, Z_DEFLATED, GZIP_WINDOW, GZIP_MEM_LEVEL, Z_DEFAULT_STRATEGY) !=
-	    Z_OK)
-		return -ENOMEM;
-	err = deflate_all(&z, out, data, len);
-	deflateEnd(&z);
-	return err;
+	if (room)
+		n = libdeflate_gzip_compress(c, data, len, room, bound);
+	libdeflate_free_compressor(c);
+	out->len += n;
+	return n ? 0 : -ENOMEM; /* the only possible failure, since the room is large enough */
 }
 
 int compress_gzip(struct buf *out, const void *data, size_t len)

@@ -11,7 +11,7 @@ LLVM=${LLVM:-/usr/lib/llvm-19/bin}
 tool=$T/line_table
 # shellcheck disable=SC2046
 cc -D_GNU_SOURCE -std=gnu11 -O2 -I"$SRC" -o "$tool" "$SRC/tests/bench/line_table.c" \
-	"$SRC/$B/libkiln.a" $(pkg-config --libs libelf libdw libunwind-generic libprotobuf-c libzstd zlib \
+	"$SRC/$B/libkiln.a" $(pkg-config --libs libelf libdw libunwind-generic libprotobuf-c libzstd zlib libdeflate \
 		liblzma libbpf) -liberty -lm || exit 1
 
 # CPU seconds and peak memory in MB of a command

@@ -60,7 +60,7 @@ timed() { # WHAT COMMAND...
 }
 
 cc -D_GNU_SOURCE -std=gnu11 -O2 -I"$SRC" -I"$SRC/$B" -o "$T/store" "$SRC/tests/bench/store.c" \
-	"$SRC/$B/libkiln.a" -lsqlite3 -lzstd -lz -lprotobuf-c -lpthread -lm || exit 1
+	"$SRC/$B/libkiln.a" -lsqlite3 -lzstd -ldeflate -lz -lprotobuf-c -lpthread -lm || exit 1
 [ -n "${WINDOWS:-}" ] || record_windows
 files=("$WINDOWS"/*.pb.gz)
 file_bytes=$(cat "${files[@]}" | wc -c)
