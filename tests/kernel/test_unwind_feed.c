@@ -545,7 +545,7 @@ static void test_raw_samples_have_an_owner(void **state)
 	for (int i = 0; i < 1000 && seen != 15; i++) {
 		usleep(10000);
 		assert_int_equal(drain_stacks(e.drain), 0);
-		for (struct raw_sample *raw; (raw = drain_next_raw(e.drain)); free(raw))
+		for (struct raw_sample *raw; (raw = raw_queue_next(drain_raw(e.drain))); free(raw))
 			for (int k = 0; k < 4; k++)
 				if (raw->tgid == (uint32_t)deep[k]) {
 					assert_int_equal(raw->owner, owners[k]);
