@@ -28,10 +28,11 @@ const volatile __u64 comm_star = 0, comm_start = 0, comm_final = 0;
 volatile __u32 current_window = 0;
 
 /*
- * When user space has read last, by CLOCK_MONOTONIC, and after what time without that nothing is sampled: kiln hangs,
- * and all that is left of it would work on for nobody.
+ * The first sample since user space has read, which sets this back to 0, and after what time nothing is sampled: kiln
+ * hangs, and all that is left of it would work on for nobody. By the kernel's clock alone: in a time namespace user
+ * space has another.
  */
-volatile __u64 attended_ns = 0;
+volatile __u64 unread_since_ns = 0;
 const volatile __u64 unattended_after_ns = 60000000000ull;
 
 /* User space was woken for a raw sample and has not begun to read the ring since: it sets this back. */

@@ -87,7 +87,11 @@ static __always_inline bool name_ids_here(struct kiln_count_key *key)
 /* The clock of an interrupt may be a little behind another CPU's. */
 static __always_inline bool is_unattended(void)
 {
-	return (__s64)(bpf_ktime_get_ns() - attended_ns) > (__s64)unattended_after_ns;
+	__u64 now_ns = bpf_ktime_get_ns(), since_ns = unread_since_ns;
+
+	if (!since_ns)
+		unread_since_ns = since_ns = now_ns;
+	return (__s64)(now_ns - since_ns) > (__s64)unattended_after_ns;
 }
 
 static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)

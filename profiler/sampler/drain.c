@@ -248,7 +248,7 @@ int drain_stacks(struct drain *d)
 
 	epoll_wait(d->raw_fd, &ev, 1, 0); /* before reading, so that later records wake it again */
 	__atomic_store_n(&d->skel->bss->was_woken, 0, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&d->skel->bss->attended_ns, monotonic_ns(), __ATOMIC_SEQ_CST);
+	__atomic_store_n(&d->skel->bss->unread_since_ns, 0, __ATOMIC_SEQ_CST);
 	n = ring_buffer__consume(d->ring);
 
 	return n < 0 ? n : 0;

@@ -285,7 +285,7 @@ int sampler_start(struct sampler *s, const char **why)
 	}
 	cpu_stat_read(s->stat, (size_t)s->n_possible);
 	choose_event(s, online.cpus.data[0]);
-	__atomic_store_n(&s->skel->bss->attended_ns, monotonic_ns(), __ATOMIC_SEQ_CST);
+	__atomic_store_n(&s->skel->bss->unread_since_ns, 0, __ATOMIC_SEQ_CST);
 	for (size_t i = 0; i < online.cpus.len && !err; i++) {
 		if (s->wanted.cpus.len && !cpu_list_has(&s->wanted, online.cpus.data[i]))
 			continue;
