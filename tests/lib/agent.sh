@@ -22,7 +22,7 @@ stop_agent() { # wanted status
 ask_store() { # SQL
 	local file
 	for file in "$T"/store/*.kiln; do
-		[ ! -e "$file" ] || sqlite3 -readonly "$file" "$1"
+		[ ! -e "$file" ] || sqlite3 -readonly -cmd '.timeout 5000' "$file" "$1"
 	done
 }
 
