@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { Browser } from "./browser.mjs";
+import { runTests } from "./run_tests.mjs";
 
 const directory = process.argv[2];
 const PROFILES = ["small", "large", "recursive", "wide"];
@@ -176,19 +177,4 @@ const tests = PROFILES.flatMap(name => [
 	[`${name}: the page is no larger than need be`, () =>
 		assert.ok(statSync(`${directory}/${name}.html`).size < MAX_PAGE)],
 ]);
-let failed = 0;
-
-console.log(`1..${tests.length}`);
-for (const [i, [name, run]] of tests.entries()) {
-	try {
-		await run();
-		console.log(`ok ${i + 1} - ${name}`);
-	} catch (e) {
-		failed++;
-		console.log(`# ${String(e.stack || e).split("\n").slice(0, 12).join("\n# ")}`);
-		console.log(`not ok ${i + 1} - ${name}`);
-	}
-}
-await browser.close();
-console.log(`# ${tests.length - failed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+await runTests(tests.map(([name, run]) => ({ name, run })), browser);

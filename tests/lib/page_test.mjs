@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
 import { Browser } from "./browser.mjs";
+import { runTests } from "./run_tests.mjs";
 
 const directory = process.argv[2];
 const address = (name, hash = "") => `${pathToFileURL(`${directory}/${name}`)}${hash}`;
@@ -654,19 +655,4 @@ test("the SVG zooms and searches", async () => {
 
 /* --- running ---------------------------------------------------------------------------------- */
 
-let failed = 0;
-
-console.log(`1..${tests.length}`);
-for (const [i, { name, run }] of tests.entries()) {
-	try {
-		await run();
-		console.log(`ok ${i + 1} - ${name}`);
-	} catch (e) {
-		failed++;
-		console.log(`# ${String(e.stack || e).split("\n").slice(0, 12).join("\n# ")}`);
-		console.log(`not ok ${i + 1} - ${name}`);
-	}
-}
-await browser.close();
-console.log(`# ${tests.length - failed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+await runTests(tests, browser);

@@ -78,46 +78,50 @@ static long read_file(void *ctx, void *buf, size_t len, uint64_t off)
 
 static const uint8_t note[] = {4, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0, 7, 8, 9, 0};
 
+#define IDENT(class)                                                                               \
+	{                                                                                          \
+		ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, class, ELFDATA2LSB, EV_CURRENT                 \
+	}
+
+/* A header, a program header and the note, one behind the other. */
+static struct file join(const void *eh, size_t eh_len, const void *ph, size_t ph_len)
+{
+	struct file f = {.len = eh_len + ph_len + sizeof(note)};
+
+	memcpy(f.data, eh, eh_len);
+	memcpy(f.data + eh_len, ph, ph_len);
+	memcpy(f.data + eh_len + ph_len, note, sizeof(note));
+	return f;
+}
+
 static struct file make_64(void)
 {
-	struct file f = {.len = 0};
-	Elf64_Ehdr eh = {.e_type = ET_EXEC,
-			 .e_phoff = sizeof(eh),
-			 .e_phentsize = sizeof(Elf64_Phdr),
-			 .e_phnum = 1};
-	Elf64_Phdr ph = {.p_type = PT_NOTE, .p_filesz = sizeof(note), .p_align = 4};
+	const Elf64_Ehdr eh = {.e_ident = IDENT(ELFCLASS64),
+			       .e_type = ET_EXEC,
+			       .e_phoff = sizeof(eh),
+			       .e_phentsize = sizeof(Elf64_Phdr),
+			       .e_phnum = 1};
+	const Elf64_Phdr ph = {.p_type = PT_NOTE,
+			       .p_offset = sizeof(eh) + sizeof(ph),
+			       .p_filesz = sizeof(note),
+			       .p_align = 4};
 
-	memcpy(eh.e_ident, ELFMAG, SELFMAG);
-	eh.e_ident[EI_CLASS] = ELFCLASS64;
-	eh.e_ident[EI_DATA] = ELFDATA2LSB;
-	eh.e_ident[EI_VERSION] = EV_CURRENT;
-	ph.p_offset = sizeof(eh) + sizeof(ph);
-	memcpy(f.data, &eh, sizeof(eh));
-	memcpy(f.data + sizeof(eh), &ph, sizeof(ph));
-	memcpy(f.data + ph.p_offset, note, sizeof(note));
-	f.len = ph.p_offset + sizeof(note);
-	return f;
+	return join(&eh, sizeof(eh), &ph, sizeof(ph));
 }
 
 static struct file make_32(void)
 {
-	struct file f = {.len = 0};
-	Elf32_Ehdr eh = {.e_type = ET_DYN,
-			 .e_phoff = sizeof(eh),
-			 .e_phentsize = sizeof(Elf32_Phdr),
-			 .e_phnum = 1};
-	Elf32_Phdr ph = {.p_type = PT_NOTE, .p_filesz = sizeof(note), .p_align = 4};
+	const Elf32_Ehdr eh = {.e_ident = IDENT(ELFCLASS32),
+			       .e_type = ET_DYN,
+			       .e_phoff = sizeof(eh),
+			       .e_phentsize = sizeof(Elf32_Phdr),
+			       .e_phnum = 1};
+	const Elf32_Phdr ph = {.p_type = PT_NOTE,
+			       .p_offset = sizeof(eh) + sizeof(ph),
+			       .p_filesz = sizeof(note),
+			       .p_align = 4};
 
-	memcpy(eh.e_ident, ELFMAG, SELFMAG);
-	eh.e_ident[EI_CLASS] = ELFCLASS32;
-	eh.e_ident[EI_DATA] = ELFDATA2LSB;
-	eh.e_ident[EI_VERSION] = EV_CURRENT;
-	ph.p_offset = sizeof(eh) + sizeof(ph);
-	memcpy(f.data, &eh, sizeof(eh));
-	memcpy(f.data + sizeof(eh), &ph, sizeof(ph));
-	memcpy(f.data + ph.p_offset, note, sizeof(note));
-	f.len = ph.p_offset + sizeof(note);
-	return f;
+	return join(&eh, sizeof(eh), &ph, sizeof(ph));
 }
 
 static struct build_id id_of(struct file *f)
