@@ -10,8 +10,10 @@
 #include "profiler/files/files_internal.h"
 
 /* The keeper holds as many again (KEEPER_FILES_MAX). */
-#define MAX_OPEN  1024
-#define MAX_FILES 65536
+#define MAX_OPEN 1024
+/* After fewer new files, windows would follow each other faster than unwind tables are read. */
+#define MANY_LEAST 128
+#define MAX_FILES  65536
 /*
  * Paths of Debian's programs and libraries have 40 bytes, in containers 160. This allows 256 each.
  */
@@ -432,7 +434,7 @@ bool files_many_new(struct files *f)
 	bool many;
 
 	pthread_mutex_lock(&f->lock);
-	many = f->n_new - f->n_new_before >= f->opts.max_open / 2;
+	many = f->n_new - f->n_new_before >= f->opts.many_new;
 	pthread_mutex_unlock(&f->lock);
 	return many;
 }
@@ -483,6 +485,9 @@ int files_new(struct files **out, const struct files_opts *opts)
 		return -ENOMEM;
 	f->opts = opts ? *opts : (struct files_opts){0};
 	f->opts.max_open = f->opts.max_open ?: descriptors_share(MAX_OPEN);
+	if (!f->opts.many_new)
+		f->opts.many_new =
+			f->opts.max_open / 2 < MANY_LEAST ? UINT32_MAX : f->opts.max_open / 2;
 	f->opts.max_files = f->opts.max_files ?: MAX_FILES;
 	f->opts.max_path_bytes = f->opts.max_path_bytes ?: MAX_PATH_BYTES;
 	f->opts.max_queue = f->opts.max_queue ?: MAX_QUEUE;

@@ -38,9 +38,11 @@ struct file_key {
 
 struct files_opts {
 	uint32_t
-		/* Descriptors to keep; 0 = 256, fewer if few files may be open; past it the least recently used one is closed,
+		/* Descriptors to keep; 0 = 1,024, fewer if few files may be open; past it the least recently used one is closed,
 		 * and reopened by path when needed, with a check of its identity. */
 		max_open;
+	uint32_t
+		many_new; /* see files_many_new(); 0 = half of max_open, never where that is below 128 */
 	uint32_t max_files;    /* files; 0 = 65536, which is the maximum */
 	size_t max_path_bytes; /* bytes of all paths; 0 = 16 MiB */
 	uint32_t max_queue;    /* opens that may wait; 0 = 16384 */
@@ -141,7 +143,7 @@ struct files_stats {
 /* True if descriptors are being closed to make room for others. A deleted file may then be lost
  * before its names are looked up. */
 bool files_full(struct files *f);
-/* True if the files opened for the first time since files_begin_window() are half of what may be open. Then the
+/* True if many files (files_opts.many_new) were opened for the first time since files_begin_window(). Then the
  * window should end, before files are closed that nobody can open again. */
 bool files_many_new(struct files *f);
 void files_begin_window(struct files *f);
