@@ -206,6 +206,7 @@ cell() { # PROFILER
 	out=$("profile_$1")
 	read -r share _ all <<<"$out"
 	printf '%14s' "${share:--} /${all:-0}"
+	eval "share_$1=\${share:-0}"
 	[ "$WORST" -eq 0 ] || worst+=$(printf '\n%s' "$1"; tail -n +2 <<<"$out")
 }
 
@@ -221,7 +222,12 @@ for name; do
 	printf '%-10s' "$name"
 	cell kiln
 	printf '%10s' "$(claimed)"
-	for peer in $PEERS; do cell "$peer"; done
+	for peer in $PEERS; do
+		cell "$peer"
+		at=share_$peer
+		# shellcheck disable=SC2154
+		row "user stacks to the root, $name" % "$share_kiln" "$peer" "${!at}"
+	done
 	printf '%s\n' "$worst"
 	stop_load
 done

@@ -53,8 +53,14 @@ median() {
 	quantile 0.5
 }
 
+# A row of the table that `run` prints at its end; PEER and THEIRS are empty where there is no peer.
+row() { # WHAT UNIT OURS PEER THEIRS
+	[ -z "${BENCH_ROWS:-}" ] || printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$(basename "$0" .sh)" "$@" >>"$BENCH_ROWS"
+}
+
 # result WHAT UNIT OURS PEER_NAME PEER'S
 result() {
+	row "$@"
 	awk -v what="$1" -v unit="$2" -v ours="$3" -v name="$4" -v theirs="$5" 'BEGIN {
 		printf "%-46s kiln %10.4g %-6s %s %10.4g %-6s ratio %.3g\n",
 			what ":", ours, unit, name, theirs, unit, theirs ? ours / theirs : 0 }'
@@ -62,6 +68,7 @@ result() {
 
 # A figure without a peer.
 figure() { # WHAT UNIT VALUE
+	row "$@" "" ""
 	awk -v what="$1" -v unit="$2" -v value="$3" 'BEGIN {
 		printf "%-46s kiln %10.4g %s\n", what ":", value, unit }'
 }

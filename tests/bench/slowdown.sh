@@ -69,6 +69,7 @@ compare() { # WHAT WORK...
 	printf 'slowdown in %%, %s, %d pairs, median [95 %%]: CPU kiln %s perf %s; wall kiln %s perf %s\n' \
 		"$what" "$PAIRS" "$(interval <"$T/pairs.kiln.2")" "$(interval <"$T/pairs.perf.2")" \
 		"$(interval <"$T/pairs.kiln.1")" "$(interval <"$T/pairs.perf.1")"
+	row "slowdown at $FREQ Hz, $what, CPU" % "$(median <"$T/pairs.kiln.2")" "perf record -g" "$(median <"$T/pairs.perf.2")"
 }
 
 # CPU time of a process and its threads so far, in ns.
