@@ -300,6 +300,7 @@ test_capabilities_of_the_file() {
 	chmod 755 prog
 	assert_status 0 "${nobody[@]}" ./kiln symbolize -e prog "$address"
 	assert_match "what everybody may read" out at_the_bottom
+	start "$WORKLOADS/deep" 60 # an idle machine has no samples
 	KILN_TEST_REFUSE=all "${nobody[@]}" env HOME="$T" ./kiln record -q -a -d 1 -F 99 -o a.pb.gz 2>err ||
 		fail "the caller's settings count: $(cat err)"
 	! KILN_TEST_REFUSE=all "$KILN" record -q -a -d 1 -F 99 -o b.pb.gz 2>err || fail "the setting does nothing"

@@ -34,6 +34,7 @@ test_an_ignored_hangup() {
 
 test_a_reader_that_goes_away() {
 	need_bpf
+	start "$WORKLOADS/demo" 30
 	{ "$KILN" record -q -F 997 -d 1 -a -o - -f folded 2>err || echo $? >status; } | true
 	assert_eq "status" "$(cat status)" 1
 	assert_match "message" err 'cannot write to standard output: Broken pipe'

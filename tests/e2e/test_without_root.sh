@@ -249,6 +249,7 @@ test_the_cure_for_the_rest() {
 	assert_status 126 as_user sh -c "exec $copy version"
 	need_bpf
 	mkdir -m 777 all
+	start "$WORKLOADS/deep" 30
 	(cd all && setpriv --reuid="user-$$" --regid="user-$$" --init-groups "$copy" record -q -a -F 99 -d 1 -o p.pb.gz)
 	assert_eq "the way, in the profile" "$(quality all/p.pb.gz rootless)" 0
 	assert_at_least "samples with the kernel's frames or idle ones" "$(quality all/p.pb.gz expected)" 50
