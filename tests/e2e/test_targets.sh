@@ -196,8 +196,9 @@ test_interrupt_ends_the_recording() {
 	local signal
 	start "$WORKLOADS/demo" 30 # an idle machine has no samples
 	for signal in INT TERM; do
-		start env --default-signal=INT "$KILN" record -q -a -d 60 -o "$signal.pb.gz"
-		sleep 2
+		start env --default-signal=INT "$KILN" record -v -a -d 60 -o "$signal.pb.gz" 2>"$signal"
+		wait_until 20 grep -q 'sampling after' "$signal"
+		sleep 1
 		kill -$signal "$started"
 		local status=0
 		wait "$started" || status=$?
