@@ -9,10 +9,10 @@
 #include <stddef.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/cli/table_text.h"
 #include "profiler/cli/term.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
-#include "profiler/profile/table.h"
 
 /* Rows that record prints; report has -n. */
 #define ANSWER_ROWS 10
@@ -44,12 +44,5 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 
 /* Appends a line for each binary that makes stacks or names worse, worst first. */
 void answer_blame(struct buf *out, const struct quality *q);
-
-/* Appends the table's first n_rows (0: all) in t->columns, and the number of rows left out. */
-void answer_table(struct buf *out, const struct table *tab, enum table_by by, const struct term *t,
-		  size_t n_rows);
-
-/* Appends " 37.9%", six columns; "     -" if the whole is 0. */
-void answer_share(struct buf *out, int64_t part, int64_t whole);
 
 #endif

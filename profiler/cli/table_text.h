@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A profile's table as text: whole lines without escapes, except for colour. */
+#ifndef KILN_CLI_TABLE_TEXT_H
+#define KILN_CLI_TABLE_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/cli/term.h"
+#include "profiler/profile/table.h"
+
+/* Appends the table's first n_rows (0: all) in t->columns, and the number of rows left out. */
+void answer_table(struct buf *out, const struct table *tab, enum table_by by, const struct term *t,
+		  size_t n_rows);
+
+/* Appends " 37.9%", six columns; "     -" if the whole is 0. */
+void answer_share(struct buf *out, int64_t part, int64_t whole);
+
+#endif
