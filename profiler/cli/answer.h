@@ -42,7 +42,5 @@ void answer_quality(struct buf *out, const struct quality *q, const struct term 
 /* Appends a line with its remedy for each reason for losses. */
 void answer_losses(struct buf *out, const struct quality *q, const struct term *t);
 
-/* Appends a line for each binary that makes stacks or names worse, worst first. */
-void answer_blame(struct buf *out, const struct quality *q);
 
 #endif

@@ -6,6 +6,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
+#include "profiler/cli/hints_text.h"
 #include "profiler/cli/report.h"
 #include "profiler/profile/calltree.h"
 
