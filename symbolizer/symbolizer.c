@@ -149,21 +149,40 @@ int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64
 			  : lookup_segment(s->lookup, file, elf_va, seg);
 }
 
+/* What the file itself is. `own` may be where it is put. 0 or -errno. */
+static int ask_facts(struct symbolizer *s, const struct sym_file *file, struct elf_facts *own,
+		     const struct elf_facts **facts)
+{
+	int err = 0;
+
+	if (s->workers) {
+		err = worker_ask(worker_for(s, file), QUERY_ELF, file, facts, NULL);
+	} else {
+		table_read(QUERY_ELF, file->fd, NULL, own, NULL, NULL);
+		*facts = own;
+	}
+	return err ?: (*facts)->err;
+}
+
 int symbolizer_has_debug_info(struct symbolizer *s, const struct sym_file *file, bool *has)
 {
 	const struct elf_facts *facts;
 	struct elf_facts own;
-	int err = 0;
+	int err = ask_facts(s, file, &own, &facts);
 
-	if (s->workers) {
-		err = worker_ask(worker_for(s, file), QUERY_ELF, file, &facts, NULL);
-	} else {
-		table_read(QUERY_ELF, file->fd, NULL, &own, NULL, NULL);
-		facts = &own;
-	}
-	err = err ?: facts->err;
 	if (!err)
 		*has = facts->has_debug_info;
+	return err;
+}
+
+int symbolizer_has_symbols(struct symbolizer *s, const struct sym_file *file, bool *has)
+{
+	const struct elf_facts *facts;
+	struct elf_facts own;
+	int err = ask_facts(s, file, &own, &facts);
+
+	if (!err)
+		*has = facts->has_symbols;
 	return err;
 }
 

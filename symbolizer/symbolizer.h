@@ -60,6 +60,8 @@ int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file, co
 
 /* Whether the file itself has DWARF. 0, or -errno if it cannot be known. */
 int symbolizer_has_debug_info(struct symbolizer *s, const struct sym_file *file, bool *has);
+/* Whether the file itself has a table of all symbols: it is not stripped. 0, or -errno likewise. */
+int symbolizer_has_symbols(struct symbolizer *s, const struct sym_file *file, bool *has);
 
 /* Gives the executable segment that holds this ELF address, for a pprof mapping. 0 or -ENOENT. */
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,

@@ -23,7 +23,8 @@ struct elf_facts {
 	struct build_id build_id;
 	struct elf_segment segs[ELF_FACTS_SEGMENTS_MAX]; /* executable ones only */
 	size_t n_segs;
-	bool has_debug_info; /* DWARF of its own; for QUERY_ELF only */
+	/* For QUERY_ELF only: DWARF of its own, and a table of all symbols (.symtab). */
+	bool has_debug_info, has_symbols;
 };
 
 #endif

@@ -16,9 +16,9 @@
 DEFINE_CLEANUP(elf_obj, elf_obj_free)
 DEFINE_CLEANUP(jitdump, jitdump_free)
 
-static bool has_debug_info(const struct elf_obj *obj)
+static bool has_section(const struct elf_obj *obj, const char *name)
 {
-	const struct elf_section *s = elf_obj_section(obj, ".debug_info");
+	const struct elf_section *s = elf_obj_section(obj, name);
 
 	return s && s->type != SHT_NOBITS;
 }
@@ -29,7 +29,8 @@ static void take_facts(struct elf_facts *f, const struct elf_obj *obj)
 	const struct elf_segment *s = elf_obj_segments(obj, &n);
 
 	f->build_id = *elf_obj_build_id(obj);
-	f->has_debug_info = has_debug_info(obj);
+	f->has_debug_info = has_section(obj, ".debug_info");
+	f->has_symbols = has_section(obj, ".symtab");
 	for (size_t i = 0; i < n && f->n_segs < ELF_FACTS_SEGMENTS_MAX; i++)
 		if (s[i].exec)
 			f->segs[f->n_segs++] = s[i];

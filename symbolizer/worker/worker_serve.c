@@ -98,6 +98,7 @@ static int send_done(struct served *s, int err, const struct elf_facts *facts)
 	done.file_err = facts->err;
 	done.build_id = facts->build_id;
 	done.has_debug_info = facts->has_debug_info;
+	done.has_symbols = facts->has_symbols;
 	for (; done.n_segments < facts->n_segs; done.n_segments++) {
 		const struct elf_segment *seg = &facts->segs[done.n_segments];
 

@@ -215,11 +215,13 @@ int wire_read_done(const void *msg, size_t len, struct wire_done *done, struct e
 
 	bytes_read(&b, done, sizeof(*done));
 	if (b.bad || done->type != WIRE_DONE || done->n_segments > ELF_FACTS_SEGMENTS_MAX ||
-	    done->build_id.len > BUILD_ID_MAX || done->file_err > 0 || done->has_debug_info > 1)
+	    done->build_id.len > BUILD_ID_MAX || done->file_err > 0 || done->has_debug_info > 1 ||
+	    done->has_symbols > 1)
 		return -EBADMSG;
 	*facts = (struct elf_facts){.err = done->file_err,
 				    .build_id = done->build_id,
-				    .has_debug_info = done->has_debug_info};
+				    .has_debug_info = done->has_debug_info,
+				    .has_symbols = done->has_symbols};
 	for (; facts->n_segs < done->n_segments; facts->n_segs++) {
 		struct wire_segment s;
 

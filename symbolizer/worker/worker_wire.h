@@ -112,7 +112,7 @@ struct wire_done {
 	/* Facts of the file, if no address was asked for; see elf_facts.h. */
 	int32_t file_err;
 	uint16_t n_segments;
-	uint16_t has_debug_info; /* 0 or 1 */
+	uint8_t has_debug_info, has_symbols; /* 0 or 1 */
 	struct build_id build_id;
 };
 
