@@ -224,6 +224,6 @@ int answer_block(struct buf *out, const struct profile *p, const struct quality 
 		table_free(tab);
 	}
 	answer_losses(out, q, t);
-	answer_blame(out, q);
+	answer_blame(out, p, q);
 	return out->err;
 }

@@ -1,44 +1,118 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/cli/hints_text.h"
 
-/* Reports binaries that spoil at least this share of all frames or stacks, in at most so many
- * lines. */
-#define BLAME_PER_MILLE 5
-#define BLAME_LINES	5
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
-static double percent(uint64_t part, uint64_t whole)
+#include "profiler/profile/blame_shares.h"
+#include "profiler/profile/quality.h"
+
+#define LINES_MAX 5
+/* A binary in which fewer of all stacks are cut off is not worth a line. */
+#define BROKEN_WORTH 0.005
+/* How an archive of packages is told at the end of a hint (packages.c). */
+#define ARCHIVE " (deb "
+
+struct row {
+	const struct quality_blame *blame;
+	struct blame_share share; /* of samples */
+	double broken;		  /* of stacks */
+};
+
+static double weight(const struct row *r)
 {
-	return whole ? 100.0 * (double)part / (double)whole : 0;
+	return r->share.unnamed + r->share.hidden + r->broken;
 }
 
-static void add_blame(struct buf *out, const struct quality_blame *b, const struct quality *q)
+static int compare_rows(const void *x, const void *y)
 {
-	uint64_t stacks = q->user_complete + q->user_truncated + q->user_missing;
+	const struct row *a = x, *b = y;
 
-	buf_printf(out, "note: %s:", b->module);
-	if (b->unnamed)
-		buf_printf(out, " %.0f %% of its frames without a name (%.1f %% of all frames)",
-			   percent(b->unnamed, b->frames), percent(b->unnamed, q->frames));
-	if (b->broken)
-		buf_printf(out, "%s %.1f %% of all stacks are cut off in it", b->unnamed ? "," : "",
-			   percent(b->broken, stacks));
-	if (b->hint)
-		buf_printf(out, ". %s", b->hint);
+	if (weight(a) != weight(b))
+		return weight(a) > weight(b) ? -1 : 1;
+	return a->blame < b->blame ? -1 : 1;
+}
+
+static bool is_worth(const struct row *r)
+{
+	return r->share.unnamed >= BLAME_WORTH || r->share.hidden >= BLAME_WORTH ||
+	       r->broken >= BROKEN_WORTH;
+}
+
+static void add_percent(struct buf *out, double share, const char *what)
+{
+	buf_printf(out, share >= 0.0995 ? "%.0f %% %s" : "%.1f %% %s", 100 * share, what);
+}
+
+/* An archive is told once. `told` is the one before, or NULL. */
+static void add_hint(struct buf *out, const char *hint, const char **told)
+{
+	const char *archive = strstr(hint, ARCHIVE), *end = archive ? strchr(archive, ')') : NULL;
+	size_t len = end ? (size_t)(end + 1 - archive) : 0;
+
+	if (len && *told && !strncmp(*told, archive, len)) {
+		buf_add(out, hint, (size_t)(archive - hint));
+		buf_str(out, end + 1);
+		return;
+	}
+	if (len)
+		*told = archive;
+	buf_str(out, hint);
+}
+
+static void add_row(struct buf *out, const struct row *r, const char **told)
+{
+	const struct {
+		double share, worth;
+		const char *what;
+	} parts[] = {
+		{r->share.hidden, BLAME_WORTH, "of samples run code that it interprets"},
+		{r->share.unnamed, BLAME_WORTH, "of samples lack names in it"},
+		{r->broken, BROKEN_WORTH, "of all stacks are cut off in it"},
+	};
+	const char *between = "";
+
+	buf_printf(out, "note: %s: ", r->blame->module);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		if (parts[i].share < parts[i].worth)
+			continue;
+		buf_str(out, between);
+		add_percent(out, parts[i].share, parts[i].what);
+		between = ", ";
+	}
+	if (r->blame->hint) {
+		buf_str(out, ". ");
+		add_hint(out, r->blame->hint, told);
+	}
 	buf_char(out, '\n');
 }
 
-void answer_blame(struct buf *out, const struct quality *q)
+static size_t make_rows(const struct profile *p, const struct quality *q, struct row *rows)
 {
+	struct blame_share shares[QUALITY_MAX_BLAME] = {0};
 	uint64_t stacks = q->user_complete + q->user_truncated + q->user_missing;
-	size_t lines = 0;
+	size_t n = 0;
 
-	for (size_t i = 0; i < q->blame.len && lines < BLAME_LINES; i++) {
+	if (blame_shares(p, q, shares))
+		return 0;
+	for (size_t i = 0; i < q->blame.len && i < QUALITY_MAX_BLAME; i++) {
 		const struct quality_blame *b = &q->blame.data[i];
 
-		if (percent(b->unnamed, q->frames) * 10 < BLAME_PER_MILLE &&
-		    percent(b->broken, stacks) * 10 < BLAME_PER_MILLE)
-			continue;
-		add_blame(out, b, q);
-		lines++;
+		rows[n] =
+			(struct row){b, shares[i], stacks ? (double)b->broken / (double)stacks : 0};
+		n += is_worth(&rows[n]);
 	}
+	qsort(rows, n, sizeof(*rows), compare_rows);
+	return n;
+}
+
+void answer_blame(struct buf *out, const struct profile *p, const struct quality *q)
+{
+	struct row rows[QUALITY_MAX_BLAME];
+	size_t n = make_rows(p, q, rows);
+	const char *told = NULL;
+
+	for (size_t i = 0; i < n && i < LINES_MAX; i++)
+		add_row(out, &rows[i], &told);
 }

@@ -39,7 +39,7 @@ static void add_bottom(struct buf *out, const struct report *r, const struct ter
 	if (!r->quality)
 		return;
 	answer_losses(out, r->quality, t);
-	answer_blame(out, r->quality);
+	answer_blame(out, r->p, r->quality);
 }
 
 int report_table(struct buf *out, const struct report *r, const struct term *t)

@@ -2,28 +2,35 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/text.h"
 #include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
+#include "profiler/profile/blame_shares.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 #include "profiler/window/aggregate.h"
 #include "profiler/naming/blame.h"
 #include "profiler/naming/naming_internal.h"
+#include "profiler/naming/packages.h"
 #include "profiler/unwind/unwind_feed.h"
+#include "symbolizer/symbolizer.h"
 
 #define BLAME_MAX 10 /* most rows of a report */
 #define MERGE_MAX 64 /* suspects to search for the same binary */
-/* A binary with a smaller share of all frames or stacks is not reported. */
+/* A binary with a smaller share of all frames or stacks is not reported, unless its names are missing in this
+ * share of samples (BLAME_WORTH). */
 #define BLAME_MIN_SHARE 0.005
 
 struct suspect {
 	enum frame_class cls; /* AT_FILE or AT_ANON */
 	uint32_t owner;
 	uint64_t frames, unnamed, broken;
+	uint64_t spoilt;		 /* samples with a frame in it without a name */
+	uint64_t last;			 /* the last of them */
 	uint64_t ends[UNWIND_END_COUNT]; /* broken stacks, by reason */
 };
 
@@ -31,6 +38,7 @@ struct blame {
 	VEC(struct suspect) suspects;
 	struct htab index;
 	uint64_t frames, broken;
+	uint64_t sample; /* its number; from 1 */
 };
 
 struct needle {
@@ -48,7 +56,11 @@ static bool suspect_eq(const void *ctx, uint32_t id)
 
 struct blame *blame_new(void)
 {
-	return calloc(1, sizeof(struct blame));
+	struct blame *b = calloc(1, sizeof(*b));
+
+	if (b)
+		b->sample = 1;
+	return b;
 }
 
 void blame_free(struct blame *b)
@@ -81,6 +93,11 @@ static struct suspect *get(struct blame *b, const struct agg_frame *f)
 	return &vec_last(&b->suspects);
 }
 
+void blame_next(struct blame *b)
+{
+	b->sample++;
+}
+
 void blame_frame(struct blame *b, const struct agg_frame *f, uint64_t count, bool unnamed)
 {
 	struct suspect *s = get(b, f);
@@ -89,7 +106,11 @@ void blame_frame(struct blame *b, const struct agg_frame *f, uint64_t count, boo
 	if (!s)
 		return;
 	s->frames += count;
-	s->unnamed += unnamed ? count : 0;
+	if (!unnamed)
+		return;
+	s->unnamed += count;
+	s->spoilt += s->last == b->sample ? 0 : count;
+	s->last = b->sample;
 }
 
 void blame_broken(struct blame *b, const struct agg_frame *f, enum unwind_end why, uint64_t count)
@@ -106,7 +127,7 @@ void blame_broken(struct blame *b, const struct agg_frame *f, enum unwind_end wh
 static int order_suspects(const void *x, const void *y)
 {
 	const struct suspect *s = x, *t = y;
-	uint64_t a = s->unnamed + s->broken, b = t->unnamed + t->broken;
+	uint64_t a = s->spoilt + s->broken, b = t->spoilt + t->broken;
 
 	return a > b ? -1 : a < b;
 }
@@ -145,6 +166,7 @@ static void add_suspect(struct suspect *to, const struct suspect *from)
 {
 	to->frames += from->frames;
 	to->unnamed += from->unnamed;
+	to->spoilt += from->spoilt;
 	to->broken += from->broken;
 	for (int e = 0; e < UNWIND_END_COUNT; e++)
 		to->ends[e] += from->ends[e];
@@ -244,27 +266,58 @@ static const char *broken_hint(const struct suspect *s, const struct naming *n)
 	}
 }
 
+static bool is_stripped(struct naming *n, const struct file_view *v)
+{
+	struct sym_file sym = file_view_sym(v);
+	bool has = true;
+
+	return !symbolizer_has_symbols(n->opts.symbolizer, &sym, &has) && !has;
+}
+
+/* What names the functions of a file that has no symbol table. */
+static void add_symbols_hint(struct buf *b, struct naming *n, const struct file_view *v)
+{
+	struct package_file file = {.path = v->path, .build_id = v->build_id};
+	struct sym_file sym = file_view_sym(v);
+	char hex[2 * BUILD_ID_MAX + 1];
+	struct buf command = {0};
+	enum package_answer answer = PACKAGE_UNKNOWN;
+
+	if (n->packages && sym_file_facts(&sym, &file.key))
+		answer = packages_ask(n->packages, &file, &command);
+	if (answer == PACKAGE_INSTALLED) /* and has no name for it either */
+		return;
+	buf_str(b, "stripped");
+	text_hex(v->build_id.data, v->build_id.len, hex);
+	hex[8] = '\0';
+	if (answer == PACKAGE_FOUND)
+		buf_printf(b, ": %s", buf_cstr(&command));
+	else if (*hex)
+		buf_printf(b, " (build id %s...)", hex);
+	if (answer == PACKAGE_NONE)
+		buf_str(b, ", and of no package: build it with its symbols, or put its debug file "
+			   "below /usr/lib/debug");
+	else if (answer == PACKAGE_ELSEWHERE && v->deleted)
+		buf_str(b, ", and its file was replaced since: start its program again");
+	else if (answer != PACKAGE_FOUND)
+		buf_printf(b, ": install its debug symbols (-dbg, -dbgsym, -debuginfo)%s",
+			   answer == PACKAGE_ELSEWHERE ? " where it comes from" : "");
+	buf_release(&command);
+}
+
 /* What to do, or NULL. The caller frees it. */
-static char *hint_for_file(const struct suspect *s, const struct naming *n,
-			   const struct file_view *v)
+static char *hint_for_file(const struct suspect *s, struct naming *n, const struct file_view *v)
 {
 	const char *broken = broken_hint(s, n);
-	char hex[2 * BUILD_ID_MAX + 1];
 	struct buf b = {0};
 
-	if (v->err && (broken || s->unnamed * 2 >= s->frames)) {
+	if (v->err && (broken || s->unnamed)) {
 		buf_printf(&b, "%s could not be opened: %s%s", v->path, strerror(-v->err),
 			   v->err == -EMFILE ? " (raise `ulimit -n`)" : "");
 		return buf_take(&b);
 	}
-	if (s->unnamed * 2 >= s->frames) {
-		text_hex(v->build_id.data, v->build_id.len, hex);
-		hex[8] = '\0';
-		buf_str(&b, "stripped");
-		if (*hex)
-			buf_printf(&b, " (build id %s...)", hex);
-		buf_str(&b, ": install its debug symbols (-dbg, -dbgsym)");
-	}
+	if (s->unnamed && is_stripped(n, v))
+		add_symbols_hint(&b, n, v);
 	if (broken)
 		buf_printf(&b, "%s%s", b.len ? "; " : "", broken);
 	return b.len ? buf_take(&b) : NULL;
@@ -275,12 +328,13 @@ static const struct {
 	const char *exe, *names, *frames;
 } makers[] = {
 	{"node", "--perf-basic-prof", "--interpreted-frames-native-stack"},
-	{"java", "-XX:+DumpPerfMapAtExit (JDK 17 and newer)", "-XX:+PreserveFramePointer"},
+	{"java", "-XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit (JDK 17 and newer)",
+	 "-XX:+PreserveFramePointer"},
 	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL},
-	{"python3", "-X perf (3.12 and newer)", NULL},
 	{"php", "-d opcache.jit_debug=16", NULL},
 	{"beam.smp", "+JPperf true (OTP 25 and newer)", "+JPperf true"},
-	{"luajit", NULL, NULL}, /* has neither */
+	{"ruby", "--yjit-perf (3.3 and newer)", "--yjit-perf (3.3 and newer)"},
+	{"luajit", NULL, NULL}, /* has neither, but a profiler of its own */
 	{"",
 	 "the option that makes it write /tmp/perf-PID.map (if it moves its own code to huge "
 	 "pages: "
@@ -319,22 +373,56 @@ static void add_pid(struct buf *b, const char *exe, const struct agg_image *img)
 			   img->ns_tgid, img->ns_tgid);
 }
 
-static void add_maker_hint(struct buf *b, const struct suspect *s, const char *exe,
+/* A command of a recording has ended by now, or is a zombie. */
+static bool is_running(const struct agg_image *img)
+{
+	char path[48], exe[8];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)img->tgid);
+	return readlink(path, exe, sizeof(exe)) > 0;
+}
+
+/* What a JVM has compiled so far it can write down at any time. */
+static void add_jcmd(struct buf *b, const struct agg_image *img)
+{
+	bool elsewhere = img->ns_tgid && img->ns_tgid != img->tgid;
+
+	buf_printf(b, "`jcmd %d Compiler.perfmap`%s and record again",
+		   elsewhere ? img->ns_tgid : img->tgid, elsewhere ? " in its container" : "");
+}
+
+static void add_names_hint(struct buf *b, const char *exe, const char *option, struct naming *n,
 			   const struct agg_image *img)
 {
-	bool unnamed = s->unnamed * 2 >= s->frames;
+	bool is_java = text_has_prefix(exe, "java"), runs = is_java && is_running(img);
+
+	add_pid(b, exe, img);
+	if (naming_knows_jit(n, img)) {
+		buf_str(b, runs ? " has compiled more since it wrote its perf map: "
+				: " has code that its perf map does not name");
+		if (runs)
+			add_jcmd(b, img);
+		return;
+	}
+	buf_printf(b, " has no perf map%s",
+		   option ? ": " : ", and no option to write one (try its own profiler, -jp)");
+	if (runs)
+		add_jcmd(b, img);
+	if (option)
+		buf_printf(b, "%sstart it with %s", runs ? "; or " : "", option);
+}
+
+static void add_maker_hint(struct buf *b, const struct suspect *s, const char *exe,
+			   struct naming *n, const struct agg_image *img, bool unnamed)
+{
 	enum unwind_end reason = main_reason(s);
 	size_t i = 0;
 
 	while (!text_has_prefix(exe, makers[i].exe))
 		i++;
 	exe = *exe ? exe : "its program";
-	if (unnamed) {
-		add_pid(b, exe, img);
-		buf_printf(b, " has no perf map%s%s",
-			   makers[i].names ? ": start it with " : ", and no option to write one",
-			   makers[i].names ?: "");
-	}
+	if (unnamed)
+		add_names_hint(b, exe, makers[i].names, n, img);
 	if (!is_frameless(s))
 		return;
 	buf_str(b, unnamed ? "; " : "");
@@ -345,20 +433,24 @@ static void add_maker_hint(struct buf *b, const struct suspect *s, const char *e
 			   makers[i].frames ? ": start it with " : "", makers[i].frames ?: "");
 }
 
-static char *hint_for_anon(const struct suspect *s, const struct naming *n,
+static char *hint_for_anon(const struct suspect *s, struct naming *n, const struct aggregate *a,
 			   const struct agg_image *img)
 {
+	bool unnamed = s->unnamed * 2 >= s->frames ||
+		       (double)s->spoilt >= BLAME_WORTH * (double)a->recorded;
 	struct file_view v = {.path = ""};
 	const char *exe = "";
 	struct buf b = {0};
 
-	if (s->unnamed * 2 < s->frames && !is_frameless(s))
+	if (!s->unnamed)
+		unnamed = false;
+	if (!unnamed && !is_frameless(s))
 		return NULL;
 	if (img->exe != FILE_NONE) {
 		files_get(n->opts.files, img->exe, &v);
 		exe = strrchr(v.path, '/') ? strrchr(v.path, '/') + 1 : v.path;
 	}
-	add_maker_hint(&b, s, exe, img);
+	add_maker_hint(&b, s, exe, n, img, unnamed);
 	if (img->exe != FILE_NONE)
 		files_release_fd(n->opts.files, img->exe);
 	return buf_take(&b);
@@ -370,7 +462,7 @@ static void order(struct blame *b)
 		qsort(b->suspects.data, b->suspects.len, sizeof(*b->suspects.data), order_suspects);
 }
 
-static int report_one(const struct suspect *s, const struct naming *n, const struct aggregate *a,
+static int report_one(const struct suspect *s, struct naming *n, const struct aggregate *a,
 		      struct quality *q)
 {
 	struct quality_blame row = {
@@ -381,7 +473,7 @@ static int report_one(const struct suspect *s, const struct naming *n, const str
 	if (s->cls == AT_ANON) {
 		row.module = strdup(MAPPING_JIT);
 		if (s->owner < a->images.len)
-			row.hint = hint_for_anon(s, n, &a->images.data[s->owner]);
+			row.hint = hint_for_anon(s, n, a, &a->images.data[s->owner]);
 	} else {
 		files_get(n->opts.files, s->owner, &v);
 		row.module = strdup(strrchr(v.path, '/') ? strrchr(v.path, '/') + 1 : v.path);
@@ -396,8 +488,14 @@ static int report_one(const struct suspect *s, const struct naming *n, const str
 	return err;
 }
 
-int blame_report(struct blame *b, const struct naming *n, const struct aggregate *a,
-		 struct quality *q)
+static bool is_worth(const struct suspect *s, const struct blame *b, const struct aggregate *a)
+{
+	return (double)s->unnamed >= BLAME_MIN_SHARE * (double)b->frames ||
+	       (double)s->broken >= BLAME_MIN_SHARE * (double)a->recorded ||
+	       (double)s->spoilt >= BLAME_WORTH * (double)a->recorded;
+}
+
+int blame_report(struct blame *b, struct naming *n, const struct aggregate *a, struct quality *q)
 {
 	int err = 0;
 
@@ -407,10 +505,10 @@ int blame_report(struct blame *b, const struct naming *n, const struct aggregate
 	for (size_t i = 0; i < b->suspects.len && i < BLAME_MAX && !err; i++) {
 		const struct suspect *s = &b->suspects.data[i];
 
-		if ((double)s->unnamed < BLAME_MIN_SHARE * (double)b->frames &&
-		    (double)s->broken < BLAME_MIN_SHARE * (double)a->recorded)
-			continue;
-		err = report_one(s, n, a, q);
+		if ((s->unnamed || s->broken) && is_worth(s, b, a))
+			err = report_one(s, n, a, q);
+		if (n->opts.tick)
+			n->opts.tick(n->opts.tick_ctx);
 	}
 	return err;
 }

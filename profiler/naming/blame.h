@@ -19,6 +19,8 @@ struct blame *blame_new(void);
 void blame_free(struct blame *b);
 DEFINE_CLEANUP(blame, blame_free)
 
+/* The frames that follow are of other samples than those before. */
+void blame_next(struct blame *b);
 /* `count` samples have a frame in the binary that f is in. Only files and anonymous code are
  * blamed. Out of memory: the frame is not counted. */
 void blame_frame(struct blame *b, const struct agg_frame *f, uint64_t count, bool unnamed);
@@ -26,8 +28,7 @@ void blame_frame(struct blame *b, const struct agg_frame *f, uint64_t count, boo
 void blame_broken(struct blame *b, const struct agg_frame *f, enum unwind_end why, uint64_t count);
 
 /* Puts the worst binaries into q->blame, worst first. A binary appears once, whatever its names
- * and processes. 0 or -ENOMEM. */
-int blame_report(struct blame *b, const struct naming *n, const struct aggregate *a,
-		 struct quality *q);
+ * and processes. Asks readers about files, and packages.h. 0 or -ENOMEM. */
+int blame_report(struct blame *b, struct naming *n, const struct aggregate *a, struct quality *q);
 
 #endif

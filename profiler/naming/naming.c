@@ -10,6 +10,7 @@
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
+#include "profiler/profile/blame_interpreters.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 #include "profiler/window/aggregate.h"
@@ -18,6 +19,7 @@
 #include "profiler/naming/name_cache.h"
 #include "profiler/naming/name_kernel.h"
 #include "profiler/naming/naming_internal.h"
+#include "profiler/naming/packages.h"
 #include "symbolizer/symbolizer.h"
 
 #define OWN_LABELS 7
@@ -135,6 +137,7 @@ static void judge_frames(const struct aggregate *a, const struct named_frame *na
 			 const struct agg_stack *s, uint64_t count, struct quality *q,
 			 struct blame *blame)
 {
+	blame_next(blame);
 	for (uint32_t i = 0; i < s->len; i++) {
 		uint32_t id = a->frame_ids.data[s->first + i];
 		const struct agg_frame *f = &a->frames.data[id];
@@ -218,7 +221,7 @@ int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, s
 	for (size_t i = 0; i < a->samples.len && !err; i++)
 		if (a->samples.data[i].count)
 			err = build_sample(&b, &a->samples.data[i]);
-	return err ?: blame_report(blame, n, a, q);
+	return err ?: blame_report(blame, n, a, q) ?: blame_interpreters(p, q);
 }
 
 int naming_new(struct naming **out, const struct naming_opts *opts)
@@ -235,7 +238,8 @@ int naming_new(struct naming **out, const struct naming_opts *opts)
 		return -E2BIG;
 	n->opts = *opts;
 	n->vdso_fd = -1;
-	err = name_cache_new(&n->cache, opts->cache_bytes);
+	err = name_cache_new(&n->cache, opts->cache_bytes)
+		      ?: packages_new(&n->packages, opts->packages_root ?: "");
 	if (err)
 		return err;
 	*out = steal_ptr(n);
@@ -247,6 +251,7 @@ void naming_free(struct naming *n)
 	if (!n)
 		return;
 	name_cache_free(n->cache);
+	packages_free(n->packages);
 	kernel_names_close(n->kernel);
 	stall_guard_release(&n->guard);
 	if (n->vdso_fd >= 0)

@@ -37,6 +37,8 @@ struct naming_opts { /* everything is borrowed while the naming lives */
 	bool names_only;    /* no lines */
 	bool executables;   /* a label says which program a process runs */
 	size_t cache_bytes; /* 0: NAME_CACHE_BYTES */
+	/* See packages_new(); NULL: "". */
+	const char *packages_root;
 	/* Called some times a second while names are looked up: naming all programs of a machine
 	 * for the first time takes seconds. May be NULL. */
 	void (*tick)(void *ctx);

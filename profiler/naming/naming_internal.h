@@ -23,6 +23,7 @@ struct naming {
 	struct naming_opts opts;
 	struct name_cache *cache;
 	struct kernel_names *kernel; /* NULL: no kernel address came yet */
+	struct packages *packages;   /* of this host */
 	int vdso_fd;		     /* -1: not opened yet, or there is none */
 	struct stall_guard guard;    /* for opening perf maps, which may be on any file system */
 };

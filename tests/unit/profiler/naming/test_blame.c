@@ -10,6 +10,8 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
+#define NOBODY 9999999 /* no kernel has so many processes */
+
 static struct named_files nf;
 static struct naming *naming;
 static struct aggregate agg;
@@ -25,11 +27,20 @@ int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file)
 	return table_error;
 }
 
+/* Where packages are looked for: by default, no file of these tests is of that host. */
+static char packages_root[512];
+
+static void set_host(const char *name)
+{
+	snprintf(packages_root, sizeof(packages_root), "%s", fixture_at(name));
+}
+
 static void new_naming(bool has_feed)
 {
 	struct naming_opts opts = named_opts(&nf);
 
 	opts.feed = has_feed ? (const struct unwind_feed *)&nf : NULL;
+	opts.packages_root = packages_root;
 	naming_free(naming);
 	assert_int_equal(naming_new(&naming, &opts), 0);
 }
@@ -38,6 +49,7 @@ static int begin(void **state)
 {
 	(void)state;
 	named_open(&nf, NULL, false);
+	set_host("no_host");
 	new_naming(false);
 	blame = blame_new();
 	assert_non_null(blame);
@@ -266,7 +278,8 @@ TEST(test_processes_of_one_program)
 
 /* --- with what advice --------------------------------------------------------------------------- */
 
-#define STRIPPED "stripped (build id 57717eed...): install its debug symbols (-dbg, -dbgsym)"
+#define INSTALL	 "install its debug symbols (-dbg, -dbgsym, -debuginfo) where it comes from"
+#define STRIPPED "stripped (build id 57717eed...): " INSTALL
 #define CFI                                                                                        \
 	"code in it has no call frame information: rebuild it with -fasynchronous-unwind-tables "  \
 	"(assembly: .cfi directives) or -fno-omit-frame-pointer"
@@ -274,16 +287,18 @@ TEST(test_processes_of_one_program)
 TEST(test_advice_for_files)
 {
 	struct agg_frame f = in_file(named_file(&nf, "stripped"));
-	struct agg_frame no_id = in_file(named_file(&nf, "other"));
+	struct agg_frame whole = in_file(named_file(&nf, "other")), no_id;
 	struct agg_frame absent = in_file(absent_file("/nowhere/x", 7));
 
-	/* half of it has no name */
-	blame_one(f, 5, 5, 0, 0);
+	fixture_run("strip -o bare other");
+	no_id = in_file(named_file(&nf, "bare"));
+	/* some of it has no name */
+	blame_one(f, 90, 5, 0, 0);
 	assert_hint(STRIPPED);
-	blame_one(f, 6, 5, 0, 0);
-	assert_hint(NULL);
 	blame_one(no_id, 0, 5, 0, 0);
-	assert_hint("stripped: install its debug symbols (-dbg, -dbgsym)");
+	assert_hint("stripped: " INSTALL);
+	blame_one(whole, 0, 5, 0, 0); /* its own symbols do not name it: no other will */
+	assert_hint(NULL);
 	/* whose stacks end in it, for the commonest reason */
 	blame_one(f, 10, 0, 5, UNWIND_END_NO_RULE);
 	assert_hint(CFI);
@@ -304,8 +319,70 @@ TEST(test_advice_for_files)
 	assert_hint("/nowhere/x could not be opened: No such file or directory");
 	blame_one(absent, 10, 0, 5, UNWIND_END_NO_TABLE);
 	assert_hint("/nowhere/x could not be opened: No such file or directory");
-	blame_one(absent, 10, 1, 0, 0);
+	blame_one(absent, 10, 0, 0, 0);
+	assert_int_equal(quality.blame.len, 0);
+}
+
+/* A host's root directory with this release, whose dpkg has a list of a package with the stripped file. */
+static void make_host(const char *release)
+{
+	char list[256];
+
+	fixture_run("rm -rf host && mkdir -p host/etc host/var/lib/dpkg/info host$PWD && "
+		    "ln stripped host$PWD/");
+	fixture_write("host/etc/os-release", release);
+	snprintf(list, sizeof(list), "/.\n%s\n%s\n", fixture_at("other"), fixture_at("stripped"));
+	fixture_write("host/var/lib/dpkg/info/prog-tools:amd64.list", list);
+	set_host("host");
+	new_naming(false);
+}
+
+TEST(test_the_package_that_has_the_symbols)
+{
+	struct agg_frame f = in_file(named_file(&nf, "stripped"));
+
+	make_host("ID=debian\nVERSION_CODENAME=bookworm\n");
+	blame_one(f, 90, 5, 0, 0);
+	assert_hint("stripped: apt install prog-tools-dbgsym, if there is one (deb "
+		    "http://deb.debian.org/debian-debug bookworm-debug main)");
+	fixture_run("rm host/var/lib/dpkg/info/prog*");
+	new_naming(false);
+	blame_one(f, 90, 5, 0, 0);
+	assert_hint(
+		"stripped (build id 57717eed...), and of no package: build it with its symbols, "
+		"or put its debug file below /usr/lib/debug");
+	fixture_run("rm -r host/var");
+	new_naming(false);
+	blame_one(f, 90, 5, 0, 0);
+	assert_hint("stripped (build id 57717eed...): install its debug symbols (-dbg, -dbgsym, "
+		    "-debuginfo)");
+	/* whose debug file is here, and lacks these names, too */
+	fixture_run("mkdir -p host/usr/lib/debug/.build-id/57 && "
+		    "touch host/usr/lib/debug/.build-id/57/717eed.debug");
+	new_naming(false);
+	blame_one(f, 90, 5, 0, 0);
 	assert_hint(NULL);
+}
+
+/* A cure counts by the samples that it repairs, however many frames they have. */
+TEST(test_samples_that_lack_names)
+{
+	struct agg_frame f = in_file(named_file(&nf, "stripped")), much = {AT_VDSO};
+
+	agg.recorded = 1000;
+	for (uint64_t samples = 29; samples <= 30; samples++) {
+		blame_free(blame);
+		blame = blame_new();
+		blame_frame(blame, &much, 100000, false);
+		for (uint64_t i = 0; i < samples; i++) {
+			blame_next(blame);
+			blame_frame(blame, &f, 1, true); /* a recursion: one sample all the same */
+			blame_frame(blame, &f, 1, true);
+		}
+		report();
+		assert_int_equal(quality.blame.len, samples == 30);
+	}
+	assert_int_equal(the_only_one()->unnamed, 60);
 }
 
 /* A file whose table could not be made, for that reason. */
@@ -318,7 +395,7 @@ TEST(test_advice_for_files_without_a_table)
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
 	assert_hint(CFI);
 	blame_one(f, 9, 1, 0, 0); /* no stack ended in it */
-	assert_hint(NULL);
+	assert_hint(STRIPPED);
 	table_error = -ECONNABORTED;
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
 	assert_hint("the reader of its call frame information failed on it: rebuild it, with frame "
@@ -359,29 +436,33 @@ TEST(test_advice_for_programs_that_make_code)
 		const char *want;
 	} cases[] = {
 		{"/usr/bin/node", 50, 0,
-		 "node pid 100 has no perf map: start it with --perf-basic-prof"},
+		 "node pid 9999999 has no perf map: start it with --perf-basic-prof"},
 		{"/usr/bin/node", 50, 2,
-		 "node pid 100 has no perf map: start it with --perf-basic-prof; node keeps no "
+		 "node pid 9999999 has no perf map: start it with --perf-basic-prof; node keeps no "
 		 "frame "
 		 "pointers in code it compiles: start it with --interpreted-frames-native-stack"},
 		{"/usr/bin/java", 0, 2,
 		 "java keeps no frame pointers in code it compiles: start it with "
 		 "-XX:+PreserveFramePointer"},
-		{"/usr/bin/java", 49, 1, NULL},
-		{"/usr/bin/python3.12", 50, 0,
-		 "python3.12 pid 100 has no perf map: start it with -X perf (3.12 and newer)"},
+		{"/usr/bin/java", 2, 1, NULL},
+		{"/usr/bin/java", 50, 0,
+		 "java pid 9999999 has no perf map: start it with -XX:+UnlockDiagnosticVMOptions "
+		 "-XX:+DumpPerfMapAtExit (JDK 17 and newer)"},
 		{"/usr/bin/php8.2", 50, 0,
-		 "php8.2 pid 100 has no perf map: start it with -d opcache.jit_debug=16"},
+		 "php8.2 pid 9999999 has no perf map: start it with -d opcache.jit_debug=16"},
+		{"/usr/bin/ruby3.3", 50, 0,
+		 "ruby3.3 pid 9999999 has no perf map: start it with --yjit-perf (3.3 and newer)"},
 		{"/usr/bin/luajit", 50, 2,
-		 "luajit pid 100 has no perf map, and no option to write one; luajit keeps no "
+		 "luajit pid 9999999 has no perf map, and no option to write one (try its own "
+		 "profiler, -jp); luajit keeps no "
 		 "frame "
 		 "pointers in code it compiles"},
 		{"/opt/mine", 50, 0,
-		 "mine pid 100 has no perf map: start it with the option that makes it write "
+		 "mine pid 9999999 has no perf map: start it with the option that makes it write "
 		 "/tmp/perf-PID.map (if it moves its own code to huge pages: without that)"},
 		{"/usr/bin/dotnet", 0, 2, "dotnet keeps no frame pointers in code it compiles"},
 		{NULL, 50, 0,
-		 "its program pid 100 has no perf map: start it with the option that makes it "
+		 "its program pid 9999999 has no perf map: start it with the option that makes it "
 		 "write "
 		 "/tmp/perf-PID.map (if it moves its own code to huge pages: without that)"},
 	};
@@ -389,7 +470,7 @@ TEST(test_advice_for_programs_that_make_code)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		uint32_t exe =
 			cases[i].exe ? absent_file(cases[i].exe, (uint8_t)(100 + i)) : FILE_NONE;
-		struct agg_image image = {(uint32_t)i, 100, 0, 0, exe, FILE_NONE};
+		struct agg_image image = {(uint32_t)i, NOBODY, 0, 0, exe, FILE_NONE};
 
 		assert_int_equal(vec_push(&agg.images, image), 0);
 		blame_one(in_image((uint32_t)i), 100 - cases[i].unnamed, cases[i].unnamed,
@@ -421,7 +502,7 @@ TEST(test_advice_for_made_code_follows_from_the_end)
 		{UNWIND_END_UPROBE, "somebody watches its functions with uretprobes"},
 		{UNWIND_END_COMPAT, "a 32-bit program"},
 	};
-	struct agg_image image = {0, 100, 0, 0, absent_file("/usr/bin/node", 99), FILE_NONE};
+	struct agg_image image = {0, NOBODY, 0, 0, absent_file("/usr/bin/node", 99), FILE_NONE};
 
 	assert_int_equal(vec_push(&agg.images, image), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -431,18 +512,43 @@ TEST(test_advice_for_made_code_follows_from_the_end)
 	}
 }
 
-TEST(test_advice_for_made_code_in_another_pid_namespace)
+/* A JVM that still runs can be asked for its names; with a map, it has compiled more since. */
+TEST(test_advice_for_a_running_jvm)
 {
-	struct agg_image image = {0, 100, 7, 0, absent_file("/usr/bin/node", 99), FILE_NONE};
+	struct agg_image image = {0, getpid(), 0, 0, absent_file("/usr/bin/java", 99), FILE_NONE};
+	char want[512], map[64];
 
 	assert_int_equal(vec_push(&agg.images, image), 0);
 	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
-	assert_hint(
-		"node pid 100 (7 in its pid namespace, where /tmp/perf-7.map is looked for) has no "
-		"perf map: start it with --perf-basic-prof");
-	agg.images.data[0].ns_tgid = 100;
+	snprintf(want, sizeof(want),
+		 "java pid %d has no perf map: `jcmd %d Compiler.perfmap` and record again; or "
+		 "start "
+		 "it with -XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit (JDK 17 and newer)",
+		 getpid(), getpid());
+	assert_hint(want);
+	snprintf(map, sizeof(map), "/tmp/perf-%d.map", getpid());
+	fixture_write(map, "1000 10 a\n");
+	blame_one(in_image(0), 95, 5, 0, UNWIND_ON);
+	unlink(map);
+	snprintf(want, sizeof(want),
+		 "java pid %d has compiled more since it wrote its perf map: `jcmd %d "
+		 "Compiler.perfmap` and record again",
+		 getpid(), getpid());
+	assert_hint(want);
+}
+
+TEST(test_advice_for_made_code_in_another_pid_namespace)
+{
+	struct agg_image image = {0, NOBODY, 7, 0, absent_file("/usr/bin/node", 99), FILE_NONE};
+
+	assert_int_equal(vec_push(&agg.images, image), 0);
 	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
-	assert_hint("node pid 100 has no perf map: start it with --perf-basic-prof");
+	assert_hint("node pid 9999999 (7 in its pid namespace, where /tmp/perf-7.map is looked "
+		    "for) has no "
+		    "perf map: start it with --perf-basic-prof");
+	agg.images.data[0].ns_tgid = NOBODY;
+	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
+	assert_hint("node pid 9999999 has no perf map: start it with --perf-basic-prof");
 }
 
 int main(void)
@@ -456,10 +562,13 @@ int main(void)
 		T(test_a_claimed_build_id),
 		T(test_processes_of_one_program),
 		T(test_advice_for_files),
+		T(test_the_package_that_has_the_symbols),
+		T(test_samples_that_lack_names),
 		T(test_advice_for_files_without_a_table),
 		T(test_every_reason_has_advice),
 		T(test_advice_for_programs_that_make_code),
 		T(test_advice_for_made_code_follows_from_the_end),
+		T(test_advice_for_a_running_jvm),
 		T(test_advice_for_made_code_in_another_pid_namespace),
 	};
 
