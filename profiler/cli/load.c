@@ -43,6 +43,8 @@ static int load_one(const struct command *cmd, const char *path, const struct lo
 {
 	struct stat st;
 
+	if (!*path)
+		return usage_error(cmd, "the name of a FILE is empty");
 	if (range && !stat(path, &st) && S_ISDIR(st.st_mode))
 		return load_store(cmd, path, range, out);
 	if (range && load_range_is_set(range))

@@ -81,13 +81,18 @@ static void print_progress(void *ctx, const struct collector_progress *p)
 	fflush(stderr);
 }
 
-static void say_start(const struct record_options *r)
+static void say_start(void *ctx)
 {
+	const struct record_options *r = ctx;
 	const char *sides = r->sampler.user && r->sampler.kernel ? "user+kernel"
 			    : r->sampler.user			 ? "user only"
 								 : "kernel only";
+	char delay[48] = "", text[32];
 
-	log_info("sampling at %" PRIu64 " Hz, %s frames%s", r->sampler.freq_hz, sides,
+	if (r->delay_ns)
+		snprintf(delay, sizeof(delay), " after %s",
+			 text_format_ns(r->delay_ns, text, sizeof(text)));
+	log_info("sampling at %" PRIu64 " Hz%s, %s frames%s", r->sampler.freq_hz, delay, sides,
 		 r->argv || r->duration_ns ? "" : "; ^C stops");
 }
 
@@ -130,10 +135,9 @@ static void say_answer(const struct record_options *r, const struct session_resu
 	if (log_level() == LOG_QUIET)
 		return;
 	answer_lost(&lost, quality_lost(q));
-	buf_printf(&b, "%s%.1f s, %s samples%s of %s on %zu CPU%s; kiln used %.1f %% of one CPU\n",
-		   t.is_tty ? "\r" : "", seconds,
-		   text_format_count(q->recorded, samples, sizeof(samples)), buf_cstr(&lost),
-		   s->event, s->cpus, s->cpus == 1 ? "" : "s",
+	buf_printf(&b, "%.1f s, %s samples%s of %s on %zu CPU%s; kiln used %.1f %% of one CPU\n",
+		   seconds, text_format_count(q->recorded, samples, sizeof(samples)),
+		   buf_cstr(&lost), s->event, s->cpus, s->cpus == 1 ? "" : "s",
 		   seconds > 0 ? (double)s->own_cpu_ns / 1e7 / seconds : 0.0);
 	buf_release(&lost);
 	answer_block(&b, s->profile, q, &t, ANSWER_ROWS);
@@ -168,6 +172,9 @@ static int say_failure(const struct record_options *r, int err, const char *why,
 	}
 }
 
+/* In so many seconds a timer fires even at 1 Hz. */
+#define TIMERS_FIRE_S 2
+
 /* Says why a profile would be empty, as far as the counters tell. */
 static void say_no_samples(const struct record_options *r, const struct session_result *s,
 			   const struct quality *q)
@@ -180,7 +187,8 @@ static void say_no_samples(const struct record_options *r, const struct session_
 		log_error("no samples: all that were taken of %s in %.1f s were lost; nothing was "
 			  "written",
 			  what, seconds);
-	else if (!q->filtered && !q->idle && !q->stolen && !quality_rootless(s->profile))
+	else if (seconds >= TIMERS_FIRE_S && !q->filtered && !q->idle && !q->stolen &&
+		 !quality_rootless(s->profile))
 		log_error(
 			"no samples: the timers of this machine did not fire in %.1f s, see `kiln "
 			"doctor`; nothing was written",
@@ -219,10 +227,16 @@ static int end_command(struct session_result *s, int code)
 	return code ? EXIT_KILN_FAILED : command;
 }
 
-static int record(const struct record_options *r)
+/* A command writes to the same terminal: nothing stands between its lines. */
+static bool shows_progress(const struct record_options *r)
+{
+	return !r->argv && isatty(STDERR_FILENO) && log_level() != LOG_QUIET;
+}
+
+static int record(struct record_options *r)
 {
 	_cleanup_free_ char *path = r->output ? strdup(r->output) : default_output(r);
-	bool show = isatty(STDERR_FILENO) && log_level() != LOG_QUIET;
+	bool show = shows_progress(r);
 	struct session_opts opts = {
 		.sampler = r->sampler,
 		.tgids = r->pids.data,
@@ -234,7 +248,9 @@ static int record(const struct record_options *r)
 		.user_labels = r->labels.data,
 		.names_only = r->names_only,
 		.no_sandbox = r->no_sandbox,
+		.started = say_start,
 		.progress = show ? print_progress : NULL,
+		.ctx = r,
 	};
 	struct session_result result;
 	struct quality q = {0};
@@ -245,7 +261,6 @@ static int record(const struct record_options *r)
 		return r->argv ? EXIT_KILN_FAILED : EXIT_ERROR;
 	if (r->debuginfod && fetch_begin(&opts.debuginfod, r->debuginfod_urls))
 		return r->argv ? EXIT_KILN_FAILED : EXIT_ERROR;
-	say_start(r);
 	err = session_run(&opts, &result, &q, &why);
 	if (show)
 		fputc('\n', stderr);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/cpus.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/output.h"
@@ -13,6 +15,7 @@
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/naming/naming.h"
 #include "profiler/profile/label_keys.h"
+#include "profiler/sampler/glob.h"
 
 #define DEFAULT_HZ	  99 /* not in step with 100 Hz timers */
 #define MAX_HZ		  50000
@@ -179,6 +182,16 @@ static int set_time(const struct options *o, const char *what, uint64_t *out)
 	return 0;
 }
 
+static int set_duration(struct record_options *r, const struct options *o)
+{
+	if (set_time(o, "-d", &r->duration_ns))
+		return -EINVAL;
+	if (r->duration_ns)
+		return 0;
+	usage_error(o->cmd, "-d takes a time above 0; without -d a recording goes on until ^C");
+	return -EINVAL;
+}
+
 static int set_window(struct record_options *r, const struct options *o)
 {
 	if (set_time(o, "--window", &r->sampler.window_ns))
@@ -187,6 +200,34 @@ static int set_window(struct record_options *r, const struct options *o)
 		return 0;
 	usage_error(o->cmd, "--window takes a time from 100ms to 60s");
 	return -EINVAL;
+}
+
+static int set_comm(struct record_options *r, const struct options *o)
+{
+	struct glob g;
+
+	r->sampler.comm_glob = o->arg;
+	if (*o->arg && !glob_compile(&g, o->arg))
+		return 0;
+	if (!*o->arg)
+		usage_error(o->cmd, "--comm takes a glob, such as 'redis-*'");
+	else
+		usage_error(o->cmd,
+			    "--comm takes a glob, not \"%s\": close its bracket, or escape it",
+			    o->arg);
+	return -EINVAL;
+}
+
+static int set_cpus(struct record_options *r, const struct options *o)
+{
+	struct cpu_list list = {0};
+	int err = cpu_list_parse(&list, o->arg);
+
+	r->sampler.cpus = o->arg;
+	cpu_list_release(&list);
+	if (err)
+		usage_error(o->cmd, "-C takes a list of CPUs such as 0-3,8, not \"%s\"", o->arg);
+	return err;
 }
 
 static int set_format(struct record_options *r, const struct options *o)
@@ -209,8 +250,7 @@ static int handle_target(struct record_options *r, const struct options *o, int 
 	case OPT_PID:
 		return add_pids(r, o->cmd, o->arg);
 	case OPT_COMM:
-		r->sampler.comm_glob = o->arg;
-		return 0;
+		return set_comm(r, o);
 	default:
 		return vec_push(&r->cgroup_args, c);
 	}
@@ -259,7 +299,7 @@ static int handle(struct record_options *r, const struct options *o, int id)
 	case OPT_FREQ:
 		return set_freq(r, o);
 	case OPT_DURATION:
-		return set_time(o, "-d", &r->duration_ns);
+		return set_duration(r, o);
 	case OPT_DELAY:
 		return set_time(o, "--delay", &r->delay_ns);
 	case OPT_WINDOW:
@@ -275,8 +315,7 @@ static int handle(struct record_options *r, const struct options *o, int id)
 		r->sampler.kernel = false;
 		return 0;
 	case OPT_CPU:
-		r->sampler.cpus = o->arg;
-		return 0;
+		return set_cpus(r, o);
 	case OPT_LABEL:
 		return add_label(r, o->cmd, o->arg);
 	case OPT_OUTPUT:
@@ -348,11 +387,27 @@ static int resolve_cgroups(struct record_options *r)
 	return err ? EXIT_NO_TARGET : EXIT_OK;
 }
 
+/* Before anything is opened: what is not there is the cause, whatever else kiln may not do. */
+static int check_pids(const struct record_options *r)
+{
+	for (size_t i = 0; i < r->pids.len; i++) {
+		if (!kill(r->pids.data[i], 0) || errno != ESRCH)
+			continue;
+		log_error("-p %d: no such process", (int)r->pids.data[i]);
+		return EXIT_NO_TARGET;
+	}
+	return EXIT_OK;
+}
+
 /* The output format, from -f or the suffix. -EINVAL after an error on stderr. */
 static int choose_output(struct record_options *r, const struct command *cmd)
 {
 	bool to_stdout = r->output && !strcmp(r->output, "-");
 
+	if (r->output && !*r->output) {
+		usage_error(cmd, "-o: the name of the FILE is empty");
+		return -EINVAL;
+	}
 	if (r->format < 0)
 		r->format = !r->output || to_stdout ? EXPORT_PPROF_GZ : export_format_of(r->output);
 	if (r->format < 0) {
@@ -383,6 +438,8 @@ static int check(struct record_options *r, const struct command *cmd)
 				   "-a samples everything: drop it, or drop the other targets");
 	if (r->argv && r->pids.len)
 		return usage_error(cmd, "give a command or -p, not both");
+	if (r->argv && !*r->argv[0])
+		return usage_error(cmd, "the name of the COMMAND is empty");
 	if (!r->sampler.user && !r->sampler.kernel)
 		return usage_error(cmd, "-K and -U exclude each other");
 	if (!targeted && !r->duration_ns) /* nothing ends the recording */
@@ -391,7 +448,9 @@ static int check(struct record_options *r, const struct command *cmd)
 		return EXIT_USAGE;
 	if (!r->sampler.window_ns)
 		r->sampler.window_ns = default_window_ns(r->sampler.freq_hz);
-	return vec_push(&r->labels, NULL) ? EXIT_ERROR : resolve_cgroups(r);
+	if (vec_push(&r->labels, NULL))
+		return EXIT_ERROR;
+	return check_pids(r) ?: resolve_cgroups(r);
 }
 
 int record_options_parse(struct record_options *r, const struct command *cmd, int argc, char **argv)

@@ -87,6 +87,10 @@ static int set_relation(const struct options *o, struct request *r, enum table_r
 		usage_error(o->cmd, "--callers and --callees: one function at a time");
 		return -EINVAL;
 	}
+	if (!*o->arg) {
+		usage_error(o->cmd, "--callers and --callees take the name of a function");
+		return -EINVAL;
+	}
 	r->table.relation = relation;
 	r->table.of = o->arg;
 	return 0;

@@ -102,7 +102,7 @@ static void show_progress(struct session *s, bool last)
 		return;
 	s->progress_ns = now;
 	collector_progress(s->collector, &p);
-	s->opts->progress(s->opts->progress_ctx, &p);
+	s->opts->progress(s->opts->ctx, &p);
 }
 
 static bool is_over(struct session *s)
@@ -197,20 +197,25 @@ static int prepare_child(struct session *s, const char **why)
 	return err;
 }
 
+static int let_go(struct session *s, struct session_result *r, const char **why)
+{
+	int err = s->opts->argv ? let_child_go(r, why) : 0;
+
+	if (!err && s->opts->started)
+		s->opts->started(s->opts->ctx);
+	return err;
+}
+
 /* The command waits at its gate until sampling is on. With --delay it runs before. */
 static int begin(struct session *s, struct session_result *r, const char **why)
 {
 	bool early = s->opts->delay_ns != 0;
 	int err = prepare_child(s, why);
 
-	if (!err && early && s->opts->argv)
-		err = let_child_go(r, why);
 	if (!err && early)
-		err = wait_delay(s);
+		err = let_go(s, r, why) ?: wait_delay(s);
 	err = err ?: collector_start(s->collector, why);
-	if (!err && !early && s->opts->argv)
-		err = let_child_go(r, why);
-	return err;
+	return err ?: early ? 0 : let_go(s, r, why);
 }
 
 /* From the fork of the command to the last window. */

@@ -33,9 +33,11 @@ struct session_opts {
 	bool names_only;		/* no lines, no inlined calls */
 	bool no_sandbox;		/* read foreign files in this process */
 	struct debuginfod *debuginfod;	/* source of debug files, or NULL */
+	/* Called once, when nothing can fail any more before samples come (or the delay begins). */
+	void (*started)(void *ctx);
 	/* Called a few times a second. */
 	void (*progress)(void *ctx, const struct collector_progress *);
-	void *progress_ctx;
+	void *ctx; /* of both */
 };
 
 struct session_result {

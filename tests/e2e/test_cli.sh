@@ -100,6 +100,31 @@ test_wrong_usage() {
 	done
 	assert_status 2 "$KILN" record -l a=1 -l ab=1 -l a=2 -- true
 	assert_match "the second value" err '"a" is given twice'
+	# Not the kernel, and nothing is said to be sampled: the line is wrong.
+	local wrong
+	while read -r wrong; do
+		eval "assert_status 2 '$KILN' record $wrong -- true"
+		assert_match "a line about $wrong" err '^kiln: record: '
+		assert_no_match "what is said of $wrong" err 'sampling|kernel|BPF'
+	done <<-'LINES'
+		--comm '['
+		--comm ''
+		-C abc
+		-C ''
+		-C 0-9999
+		-d 0
+		-o ''
+		-o '' -f pb.gz
+		-p ''
+		-F ''
+	LINES
+	assert_status 2 "$KILN" record -- ''
+	assert_status 2 "$KILN" report ''
+	assert_match "what is empty" err 'the name of a FILE is empty'
+	assert_status 2 "$KILN" export '' -o x.svg
+	assert_status 2 "$KILN" report p.pb --callers ''
+	assert_status 5 "$KILN" record -p 9999999 -d 1
+	assert_eq "all that is said" "$(cat err)" "kiln: -p 9999999: no such process"
 	assert_status 2 "$KILN" record --call-graph frame -- true
 	assert_match "what there is" err 'fp|dwarf|lbr'
 	assert_status 2 "$KILN" doctor now

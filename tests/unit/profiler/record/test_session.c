@@ -532,7 +532,7 @@ TEST(test_progress)
 	assert_int_equal(run((struct session_opts){.everything = true,
 						   .duration_ns = 500 * MS,
 						   .progress = on_progress,
-						   .progress_ctx = &progress_calls}),
+						   .ctx = &progress_calls}),
 			 0);
 	assert_in_range(progress_calls, 2, 5); /* each 0.2 s, and at the end */
 }
