@@ -158,29 +158,37 @@ static const char *compile_advice(int code)
 	}
 }
 
-int label_regex_compile(regex_t *out, const char *text, const char **why)
+static int compile(regex_t *out, const char *text, int flags, const char **why)
 {
-	_cleanup_free_ char *anchored = NULL;
-	int err = check_cost(text, why), code;
-	regex_t alone;
+	int code = regcomp(out, text, flags);
 
-	if (err)
-		return err;
-	/* "a)(b" would be right between parentheses. */
-	code = regcomp(&alone, text, REG_EXTENDED | REG_NOSUB);
-	if (!code) {
-		regfree(&alone);
-		if (asprintf(&anchored, "^(%s)$", text) < 0) {
-			anchored = NULL;
-			return -ENOMEM;
-		}
-		code = regcomp(out, anchored, REG_EXTENDED);
-	}
 	if (code == REG_ESPACE)
 		return -ENOMEM;
 	if (code)
 		*why = compile_advice(code);
 	return code ? -EINVAL : 0;
+}
+
+int label_regex_compile_part(regex_t *out, const char *text, const char **why)
+{
+	return check_cost(text, why) ?: compile(out, text, REG_EXTENDED | REG_NOSUB, why);
+}
+
+int label_regex_compile(regex_t *out, const char *text, const char **why)
+{
+	_cleanup_free_ char *anchored = NULL;
+	regex_t alone;
+	/* "a)(b" would be right between parentheses. */
+	int err = label_regex_compile_part(&alone, text, why);
+
+	if (err)
+		return err;
+	regfree(&alone);
+	if (asprintf(&anchored, "^(%s)$", text) < 0) {
+		anchored = NULL;
+		return -ENOMEM;
+	}
+	return compile(out, anchored, REG_EXTENDED, why);
 }
 
 int label_regex_check(const char *text, const char **why)

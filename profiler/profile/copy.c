@@ -160,25 +160,36 @@ static int copy_location(struct copy *c, uint32_t id, uint32_t *out)
 	return learn(c, known, err, *out);
 }
 
-static int copy_stack(struct copy *c, uint32_t id, uint32_t *out)
+/* Puts locations of dst into c->frames. */
+static int copy_frames(struct copy *c, uint32_t id)
 {
 	const struct profile_stack *s = &c->src->stacks.data[id];
-	struct copy_id *known = &c->stacks[id];
 	uint32_t len = s->len, skipped = 0;
 	int err;
 
-	if (is_known(c, known, out))
-		return 0;
 	if (c->rules.skip)
 		skipped = c->rules.skip(c->rules.ctx, c, id);
 	if (c->rules.depth)
 		len = c->rules.depth(c->rules.ctx, c, id);
 	err = vec_reserve(&c->frames, len + 1ul);
+	c->frames.len = 0;
 	for (uint32_t i = skipped; !err && i < len; i++)
-		err = copy_location(c, c->src->frames.data[s->first + i], &c->frames.data[i]);
-	if (!err && len < s->len)
-		err = c->rules.mark(c->rules.ctx, c, &c->frames.data[len++]);
-	err = err ?: profile_stack(c->dst, c->frames.data + skipped, len - skipped, out);
+		err = copy_location(c, c->src->frames.data[s->first + i],
+				    &c->frames.data[c->frames.len++]);
+	if (!err && len < s->len && c->rules.mark)
+		err = c->rules.mark(c->rules.ctx, c, &c->frames.data[c->frames.len++]);
+	return err;
+}
+
+static int copy_stack(struct copy *c, uint32_t id, uint32_t *out)
+{
+	struct copy_id *known = &c->stacks[id];
+	int err;
+
+	if (is_known(c, known, out))
+		return 0;
+	err = c->rules.stack ? c->rules.stack(c->rules.ctx, c, id) : copy_frames(c, id);
+	err = err ?: profile_stack(c->dst, c->frames.data, c->frames.len, out);
 	return learn(c, known, err, *out);
 }
 

@@ -25,13 +25,15 @@ struct copy;
 struct copy_rules {
 	void *ctx;
 	/* How many frames of a stack of src stay, from the leaf on; and the location of dst that then stands for the
-	 * others. */
+	 * others, if there is one. */
 	uint32_t (*depth)(void *ctx, const struct copy *c, uint32_t stack);
 	int (*mark)(void *ctx, struct copy *c, uint32_t *location);
 	/* How many frames of a stack of src go, from the leaf on. */
 	uint32_t (*skip)(void *ctx, const struct copy *c, uint32_t stack);
 	/* Makes a copy of a location of src: an id of dst. */
 	int (*location)(void *ctx, struct copy *c, uint32_t id, uint32_t *out);
+	/* Makes the copy of a stack of src as locations of dst, in c->frames, instead of all of the above. */
+	int (*stack)(void *ctx, struct copy *c, uint32_t id);
 	bool (*keeps_label)(void *ctx, const struct copy *c, const struct profile_label *l);
 	/* A label, of dst, that a label set of src gets, too. 1; 0: none; or -errno. */
 	int (*more_label)(void *ctx, struct copy *c, uint32_t labelset, struct profile_label *out);
@@ -45,11 +47,11 @@ struct copy {
 	struct profile *dst;
 	const struct profile *src;
 	struct copy_rules rules;
-	/* The rest is private, but for lines. Each table maps an id of src to one of dst, from when it is needed. */
+	/* The rest is private, but for lines and frames. Each table maps an id of src to one of dst, from when it is needed. */
 	uint32_t turn; /* how many destinations there were: what the tables say of others is void */
 	struct copy_id *strings, *mappings, *functions, *locations, *stacks, *labelsets;
 	VEC(struct profile_line) lines;	  /* scratch of copy_lines() */
-	VEC(uint32_t) frames;		  /* scratch */
+	VEC(uint32_t) frames;		  /* scratch, also of the rule for stacks */
 	VEC(struct profile_label) labels; /* scratch */
 };
 
@@ -65,6 +67,10 @@ int copy_comments(struct copy *c);
 int copy_sample(struct copy *c, size_t i);
 /* All of a profile, as a new one. */
 int profile_copy(struct profile **out, const struct profile *src, const struct copy_rules *rules);
+/* Of the samples that keep() accepts. */
+int profile_copy_some(struct profile **out, const struct profile *src,
+		      const struct copy_rules *rules,
+		      bool (*keep)(void *ctx, const struct profile *src, size_t sample), void *ctx);
 
 /* For rules. Of an id of src (or PROFILE_NONE, of a mapping) the id of dst. */
 int copy_string(struct copy *c, uint32_t id, uint32_t *out);

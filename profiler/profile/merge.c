@@ -268,9 +268,9 @@ static bool keep_all(void *ctx, const struct profile *src, size_t sample)
 	return true;
 }
 
-static int copy_some(struct profile **out, const struct profile *src,
-		     const struct copy_rules *rules,
-		     bool (*keep)(void *ctx, const struct profile *src, size_t sample), void *ctx)
+int profile_copy_some(struct profile **out, const struct profile *src,
+		      const struct copy_rules *rules,
+		      bool (*keep)(void *ctx, const struct profile *src, size_t sample), void *ctx)
 {
 	_cleanup_(profile_freep) struct profile *p = profile_new();
 	struct copy c;
@@ -293,13 +293,13 @@ static int copy_some(struct profile **out, const struct profile *src,
 
 int profile_copy(struct profile **out, const struct profile *src, const struct copy_rules *rules)
 {
-	return copy_some(out, src, rules, keep_all, NULL);
+	return profile_copy_some(out, src, rules, keep_all, NULL);
 }
 
 int profile_filter(struct profile **out, const struct profile *src,
 		   bool (*keep)(void *ctx, const struct profile *src, size_t sample), void *ctx)
 {
-	return copy_some(out, src, NULL, keep, ctx);
+	return profile_copy_some(out, src, NULL, keep, ctx);
 }
 
 /* ctx: the key's id in src. */
