@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/profile/processes.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/cleanup.h"
+
+#define LABEL_HOST "host" /* of profiles from several machines */
+
+/* Best last. */
+enum source { BY_THREAD, BY_EXECUTABLE, BY_MAIN_THREAD };
+
+/* A label set as a candidate for its process's name. */
+struct candidate {
+	uint32_t labelset, host;
+	int64_t pid;
+	enum source source;
+	const char *name, *own;
+	double weight;
+};
+
+static const char *text_label(const struct profile *p, uint32_t labelset, const char *key)
+{
+	const struct profile_label *l = profile_find_label(p, labelset, key);
+
+	return l && l->str != PROFILE_NONE ? profile_text(p, l->str) : "";
+}
+
+static bool number_label(const struct profile *p, uint32_t labelset, const char *key, int64_t *n)
+{
+	const struct profile_label *l = profile_find_label(p, labelset, key);
+
+	if (!l || l->str != PROFILE_NONE)
+		return false;
+	*n = l->num;
+	return true;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* False if it is of no process. */
+static bool candidate_of(struct candidate *c, const struct profile *p, uint32_t labelset)
+{
+	const struct profile_label *host = profile_find_label(p, labelset, LABEL_HOST);
+	const char *exe = base_name(text_label(p, labelset, LABEL_EXECUTABLE));
+	int64_t tid;
+
+	*c = (struct candidate){
+		.labelset = labelset,
+		.host = host ? host->str : PROFILE_NONE,
+		.own = text_label(p, labelset, LABEL_COMM),
+	};
+	c->name = c->own;
+	if (!number_label(p, labelset, LABEL_PID, &c->pid))
+		return false;
+	if (number_label(p, labelset, LABEL_TID, &tid) && tid == c->pid && *c->own) {
+		c->source = BY_MAIN_THREAD;
+	} else if (*exe) {
+		c->source = BY_EXECUTABLE;
+		c->name = exe;
+	}
+	return true;
+}
+
+/* By process, and there by name, best source first. */
+static int compare_sources(const void *va, const void *vb)
+{
+	const struct candidate *a = va, *b = vb;
+
+	if (a->pid != b->pid)
+		return a->pid < b->pid ? -1 : 1;
+	if (a->host != b->host)
+		return a->host < b->host ? -1 : 1;
+	return (int)b->source - (int)a->source ?: strcmp(a->name, b->name);
+}
+
+static bool same_process(const struct candidate *a, const struct candidate *b)
+{
+	return a->pid == b->pid && a->host == b->host;
+}
+
+/* The name of n candidates of one process, sorted. */
+static const char *choose(const struct candidate *c, size_t n)
+{
+	const char *best = c->name;
+	double most = -1, sum = 0;
+
+	for (size_t i = 0; i < n && c[i].source == c->source; i++) {
+		sum = i && !strcmp(c[i].name, c[i - 1].name) ? sum + c[i].weight : c[i].weight;
+		if (sum <= most)
+			continue;
+		most = sum;
+		best = c[i].name;
+	}
+	return best;
+}
+
+static void name_processes(struct processes *s, const struct candidate *c, size_t n)
+{
+	for (size_t i = 0, end; i < n; i = end) {
+		const char *name;
+
+		for (end = i + 1; end < n && same_process(&c[i], &c[end]); end++)
+			;
+		name = choose(c + i, end - i);
+		for (size_t k = i; k < end; k++)
+			s->names[c[k].labelset] = (struct process_names){
+				name, c[k].source == BY_MAIN_THREAD ? c[k].own : name};
+	}
+}
+
+static int weigh(double **out, const struct profile *p)
+{
+	double *weights = calloc(p->labelsets.len + 1, sizeof(*weights));
+	size_t value = profile_default_type(p);
+
+	*out = weights;
+	if (!weights)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->samples.len; i++) {
+		const struct profile_sample *s = &p->samples.data[i];
+		double v = (double)p->values.data[s->first_value + value];
+
+		weights[s->labelset] += v < 0 ? -v : v;
+	}
+	return 0;
+}
+
+int processes_load(struct processes *out, const struct profile *p)
+{
+	_cleanup_free_ struct candidate *c = malloc((p->labelsets.len + 1) * sizeof(*c));
+	_cleanup_free_ double *weights = NULL;
+	struct processes s = {calloc(p->labelsets.len + 1, sizeof(*s.names))};
+	size_t n = 0;
+
+	if (!c || !s.names || weigh(&weights, p)) {
+		processes_release(&s);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < p->labelsets.len; i++) {
+		bool of_process = candidate_of(&c[n], p, (uint32_t)i);
+
+		s.names[i] = (struct process_names){c[n].own, c[n].own};
+		c[n].weight = weights[i];
+		n += of_process;
+	}
+	qsort(c, n, sizeof(*c), compare_sources);
+	name_processes(&s, c, n);
+	*out = s;
+	return 0;
+}
+
+bool processes_have_commands(const struct processes *s, const struct profile *p)
+{
+	const char *first = NULL;
+
+	for (size_t i = 0; i < p->samples.len; i++) {
+		const char *command = s->names[p->samples.data[i].labelset].command;
+
+		if (profile_stack_is_lost(p, p->samples.data[i].stack))
+			continue;
+		if (first && first != command && strcmp(first, command) != 0)
+			return true;
+		first = command;
+	}
+	return false;
+}
+
+void processes_release(struct processes *s)
+{
+	free(s->names);
+	s->names = NULL;
+}

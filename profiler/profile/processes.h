@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What processes of a profile are called. A sample's label is its thread's name, and a program's threads have many. */
+#ifndef KILN_PROFILE_PROCESSES_H
+#define KILN_PROFILE_PROCESSES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/profile/profile.h"
+
+struct processes {
+	/* By label set of the profile; both borrowed from it, "" without. */
+	struct process_names {
+		const char *process, *command;
+	} * names;
+};
+
+/*
+ * A process, which is a pid on a host, is called as its main thread; of several names (exec) that which most time was
+ * spent under. Where no sample is of that thread it is called as its executable, else as most of its time.
+ * A command is the process's name, but that of the main thread's own samples is their own: a shell that became a
+ * compiler was both. 0 or -ENOMEM.
+ */
+int processes_load(struct processes *out, const struct profile *p);
+/* Whether the samples are of more than one command. */
+bool processes_have_commands(const struct processes *s, const struct profile *p);
+void processes_release(struct processes *s);
+
+#endif

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "profiler/profile/processes.h"
+#include "tests/lib/profiles.h"
+
+static void label(struct profile *p, struct profile_label *labels, uint32_t *n, const char *key,
+		  const char *text, int64_t number)
+{
+	if (text && !*text)
+		return;
+	labels[(*n)++] = (struct profile_label){
+		.key = str_id(p, key), .str = text ? str_id(p, text) : PROFILE_NONE, .num = number};
+}
+
+/* pid or tid 0: no such label. Returns the label set. */
+static uint32_t add(struct profile *p, const char *host, int64_t pid, int64_t tid, const char *comm,
+		    const char *exe, int64_t value)
+{
+	struct profile_label labels[5];
+	uint32_t n = 0, set, stack;
+
+	label(p, labels, &n, "host", host, 0);
+	label(p, labels, &n, LABEL_COMM, comm, 0);
+	label(p, labels, &n, LABEL_EXECUTABLE, exe, 0);
+	if (pid)
+		label(p, labels, &n, LABEL_PID, NULL, pid);
+	if (tid)
+		label(p, labels, &n, LABEL_TID, NULL, tid);
+	MUST(profile_labelset(p, labels, n, &set));
+	MUST(profile_stack(p, NULL, 0, &stack));
+	MUST(profile_add(p, stack, set, (int64_t[]){value, value * 10}));
+	return set;
+}
+
+static struct profile *new_profile(void)
+{
+	struct profile *p = profile_new();
+
+	assert_non_null(p);
+	MUST(profile_init_cpu(p, 10));
+	return p;
+}
+
+static void check(const struct profile *p, uint32_t set, const char *process, const char *command)
+{
+	struct processes s;
+
+	assert_int_equal(processes_load(&s, p), 0);
+	assert_string_equal(s.names[set].process, process);
+	assert_string_equal(s.names[set].command, command);
+	processes_release(&s);
+}
+
+static void threads_are_of_their_main_thread(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t gc = add(p, "", 7, 9, "GC Thread#0", "", 900);
+	uint32_t c2 = add(p, "", 7, 10, "C2 CompilerThre", "", 500);
+	uint32_t main_set = add(p, "", 7, 7, "java", "", 1);
+	uint32_t other = add(p, "", 8, 9, "x", "", 1);
+
+	(void)state;
+	check(p, gc, "java", "java");
+	check(p, c2, "java", "java");
+	check(p, main_set, "java", "java");
+	check(p, other, "x", "x");
+	profile_free(p);
+}
+
+/* A shell that becomes a compiler: the process is what it was for longest, and each command gets its own. */
+static void main_thread_that_changes_its_name(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t sh = add(p, "", 7, 7, "sh", "", 3), gcc = add(p, "", 7, 7, "gcc", "", 90);
+	uint32_t more_sh = add(p, "", 7, 7, "sh", "/bin/sh", 4),
+		 worker = add(p, "", 7, 8, "w", "", 500);
+
+	(void)state;
+	check(p, sh, "gcc", "sh");
+	check(p, more_sh, "gcc", "sh");
+	check(p, gcc, "gcc", "gcc");
+	check(p, worker, "gcc", "gcc");
+	profile_free(p);
+}
+
+static void without_the_main_thread(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t a = add(p, "", 7, 8, "worker-1", "/usr/bin/java", 5);
+	uint32_t b = add(p, "", 7, 9, "worker-2", "", 50);
+	uint32_t c = add(p, "", 3, 4, "pool", "", 5), d = add(p, "", 3, 5, "io", "", 3);
+	uint32_t no_tid = add(p, "", 4, 0, "io", "", 3), more = add(p, "", 4, 0, "cpu", "", 9);
+
+	(void)state;
+	check(p, a, "java", "java");
+	check(p, b, "java", "java");
+	check(p, c, "pool", "pool");
+	check(p, d, "pool", "pool");
+	check(p, no_tid, "cpu", "cpu");
+	check(p, more, "cpu", "cpu");
+	profile_free(p);
+}
+
+static void same_pid_on_two_hosts(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t a = add(p, "web1", 7, 8, "x", "", 5), b = add(p, "web2", 7, 7, "nginx", "", 5);
+
+	(void)state;
+	check(p, a, "x", "x");
+	check(p, b, "nginx", "nginx");
+	profile_free(p);
+}
+
+static void of_no_process(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t comm = add(p, "", 0, 7, "only", "", 5), none = add(p, "", 0, 0, "", "", 5);
+	uint32_t pid = add(p, "", 7, 7, "", "", 5);
+
+	(void)state;
+	check(p, comm, "only", "only");
+	check(p, none, "", "");
+	check(p, pid, "", "");
+	profile_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(threads_are_of_their_main_thread),
+		cmocka_unit_test(main_thread_that_changes_its_name),
+		cmocka_unit_test(without_the_main_thread),
+		cmocka_unit_test(same_pid_on_two_hosts),
+		cmocka_unit_test(of_no_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
