@@ -12,15 +12,6 @@
 
 /* --- the header -------------------------------------------------------------------------------- */
 
-static int find_type(const struct profile *p, const char *type)
-{
-	for (size_t i = 0; i < p->sample_types.len; i++) {
-		if (!strcmp(profile_text(p, p->sample_types.data[i].type), type))
-			return (int)i;
-	}
-	return -1;
-}
-
 /* Samples per second and CPU, where the period is a time. */
 static void add_rates(struct buf *out, const struct profile *p)
 {
@@ -46,27 +37,13 @@ void answer_lost(struct buf *out, uint64_t n)
 		buf_printf(out, " and %s lost", text_format_count(n, text, sizeof(text)));
 }
 
-static bool is_lost(const struct profile *p, const struct profile_sample *s)
-{
-	const struct profile_stack *stack = &p->stacks.data[s->stack];
-	const struct profile_location *l;
-
-	if (stack->len != 1)
-		return false;
-	l = &p->locations.data[p->frames.data[stack->first]];
-	return l->n_lines && !strcmp(profile_module(p, l->mapping), MAPPING_KILN) &&
-	       !strcmp(profile_text(p,
-				    p->functions.data[p->lines.data[l->first_line].function].name),
-		       FRAME_LOST);
-}
-
 /* Samples that the profile has a place for, and nothing else. */
 static int64_t count_lost(const struct profile *p, size_t samples)
 {
 	int64_t n = 0;
 
 	for (size_t i = 0; i < p->samples.len; i++)
-		if (is_lost(p, &p->samples.data[i]))
+		if (profile_stack_is_lost(p, p->samples.data[i].stack))
 			n = saturating_sum(
 				n, p->values.data[p->samples.data[i].first_value + samples]);
 	return n;
@@ -74,16 +51,18 @@ static int64_t count_lost(const struct profile *p, size_t samples)
 
 int answer_header(struct buf *out, const struct profile *p, size_t value)
 {
-	int samples = find_type(p, "samples"), err = describe_title(out, p);
+	int samples = measure_sample_type(p), err = describe_title(out, p);
 	int64_t lost = samples < 0 ? 0 : count_lost(p, (size_t)samples);
 	int64_t n_samples =
-		samples < 0 ? (int64_t)p->samples.len : profile_total(p, (size_t)samples) - lost;
+		samples < 0 ? (int64_t)p->stacks.len : profile_total(p, (size_t)samples) - lost;
 	struct buf when = {0};
 	struct measure m;
 	char text[32];
 
-	buf_printf(out, ": %s samples",
-		   text_format_count(n_samples < 0 ? 0 : (uint64_t)n_samples, text, sizeof(text)));
+	/* A profile that does not count samples has no number of them. */
+	buf_printf(out, ": %s %s",
+		   text_format_count(n_samples < 0 ? 0 : (uint64_t)n_samples, text, sizeof(text)),
+		   samples < 0 ? "stacks" : "samples");
 	answer_lost(out, lost > 0 ? (uint64_t)lost : 0);
 	add_rates(out, p);
 	if ((int)value != samples) {

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <errno.h>
-#include <string.h>
-
 #include "profiler/base/cleanup.h"
-#include "profiler/base/log.h"
 #include "profiler/cli/command.h"
 #include "profiler/cli/focus.h"
 #include "profiler/cli/load.h"
@@ -18,10 +14,10 @@ enum {
 	OPT_VALUE,
 	OPT_DELIM,
 	OPT_ANNOTATE,
-	OPT_FOCUS,
-	OPT_IGNORE,
 	OPT_CONFIG,
-	OPT_SINCE, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
+	OPT_FOCUS, /* and above: FOCUS_OPTIONS */
+	OPT_SINCE =
+		OPT_FOCUS + FOCUS_N_OPTIONS, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
 };
 
 static const struct option_spec options[] = {
@@ -33,10 +29,7 @@ static const struct option_spec options[] = {
 	{"folded-delim", 0, NULL, "folded: \"-\" between user and kernel frames", OPT_DELIM},
 	{"annotate", 0, NULL, "folded: _[k] kernel, _[i] inlined, _[j] JIT after names",
 	 OPT_ANNOTATE},
-	{"focus", 0, "REGEX", "only samples with a matching function or module; may be repeated",
-	 OPT_FOCUS},
-	{"ignore", 0, "REGEX", "no samples with a matching function or module; may be repeated",
-	 OPT_IGNORE},
+	FOCUS_OPTIONS(OPT_FOCUS),
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
 	LOAD_FROM_OPTIONS(OPT_SINCE),
 	LOAD_CONFIG_OPTION(OPT_CONFIG),
@@ -46,7 +39,7 @@ static const struct option_spec options[] = {
 struct request {
 	struct output output;
 	struct export_opts opts;
-	struct focus focus;
+	struct transform transform;
 	struct load_range range;
 };
 
@@ -58,6 +51,8 @@ static int handle(const struct options *o, int id, struct request *r)
 		load_range_set(&r->range, id - OPT_SINCE, o->arg);
 		return 0;
 	}
+	if (id >= OPT_FOCUS)
+		return focus_set(&r->transform, o, id - OPT_FOCUS);
 	switch (id) {
 	case OPT_OUTPUT:
 		r->output.path = o->arg;
@@ -78,29 +73,24 @@ static int handle(const struct options *o, int id, struct request *r)
 	case OPT_ANNOTATE:
 		r->opts.folded_annotate = true;
 		return 0;
-	case OPT_CONFIG:
+	default:
 		r->range.config = o->arg;
 		return 0;
-	default:
-		return focus_add(&r->focus, o, id == OPT_FOCUS);
 	}
 }
 
-static int export(const struct command *cmd, const struct request *r, enum export_format format,
+static int export(const struct command *cmd, struct request *r, enum export_format format,
 		  const struct profile *whole)
 {
 	_cleanup_(profile_freep) struct profile *part = NULL;
-	int err = r->focus.patterns.len ? focus_apply(&r->focus, whole, &part) : 0;
+	int code = focus_apply(cmd, &r->transform, whole, &part);
 
-	if (err) {
-		log_error("%s: %s", cmd->name, strerror(-err));
-		return EXIT_ERROR;
-	}
+	if (code != EXIT_OK)
+		return code;
 	return output_profile(&r->output, cmd, part ? part : whole, format, &r->opts);
 }
 
-static int load_and_export(const struct command *cmd, const struct request *r, char *const *files,
-			   int n)
+static int load_and_export(const struct command *cmd, struct request *r, char *const *files, int n)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	int format = output_format(&r->output, cmd), code;
@@ -127,7 +117,7 @@ static int run(const struct command *self, int argc, char **argv)
 		code = EXIT_OK;
 	else if (id == OPTIONS_END)
 		code = load_and_export(self, &r, files, n);
-	focus_release(&r.focus);
+	transform_release(&r.transform);
 	options_release(&o);
 	return code;
 }

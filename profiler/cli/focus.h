@@ -1,34 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* --focus and --ignore: select samples. */
+/* Options that show less of a profile: profiler/profile/transform.h. */
 #ifndef KILN_CLI_FOCUS_H
 #define KILN_CLI_FOCUS_H
 
-#include <regex.h>
-#include <stdbool.h>
-
-#include "profiler/base/vec.h"
 #include "profiler/cli/command.h"
-#include "profiler/profile/profile.h"
+#include "profiler/profile/transform.h"
 
-struct focus_pattern {
-	regex_t re;
-	bool wanted; /* true: --focus; false: --ignore */
-};
+/* Rows of a table of options, with ids from `first` on. */
+#define FOCUS_OPTIONS(first)                                                                       \
+	{"focus", 0, "REGEX", "only samples with a matching function or module; may be repeated",  \
+	 (first) + TRANSFORM_FOCUS},                                                               \
+		{"ignore", 0, "REGEX",                                                             \
+		 "no samples with a matching function or module; may be repeated",                 \
+		 (first) + TRANSFORM_IGNORE},                                                      \
+		{"show-from", 0, "REGEX", "stacks begin at the outermost match; others go",        \
+		 (first) + TRANSFORM_SHOW_FROM},                                                   \
+		{"collapse", 0, "REGEX", "matching functions that call each other are one",        \
+		 (first) + TRANSFORM_COLLAPSE},                                                    \
+	{                                                                                          \
+		"no-inline", 0, NULL, "inlined calls are of the function they are in",             \
+			(first) + FOCUS_NO_INLINE                                                  \
+	}
+#define FOCUS_NO_INLINE (TRANSFORM_COLLAPSE + 1)
+#define FOCUS_N_OPTIONS (FOCUS_NO_INLINE + 1)
 
-/* All-zero keeps everything. */
-struct focus {
-	VEC(struct focus_pattern) patterns;
-};
+/* Takes an option by its id less `first`. 0, -EINVAL after an error on stderr, or -ENOMEM. */
+int focus_set(struct transform *t, const struct options *o, int option);
 
-/* Adds an option's value, an extended regular expression. 0, -EINVAL after an error on stderr,
- * or -ENOMEM. */
-int focus_add(struct focus *f, const struct options *o, bool wanted);
-void focus_release(struct focus *f);
-
-/*
- * Makes a new profile of the samples that have a frame for each wanted pattern and none for the
- * others. A pattern matches a frame's function name or module. 0 or -errno.
- */
-int focus_apply(const struct focus *f, const struct profile *p, struct profile **out);
+/* *out: what is to be shown, owned by the caller; NULL: all, as it is. Says on stderr which expression matches nothing.
+ * EXIT_OK, or EXIT_ERROR after an error on stderr. */
+int focus_apply(const struct command *cmd, struct transform *t, const struct profile *p,
+		struct profile **out);
 
 #endif

@@ -26,15 +26,15 @@ enum {
 	OPT_TOP,
 	OPT_JSON,
 	OPT_VALUE,
-	OPT_FOCUS,
-	OPT_IGNORE,
 	OPT_CONFIG,
-	OPT_SINCE, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
+	OPT_FOCUS, /* and above: FOCUS_OPTIONS */
+	OPT_SINCE =
+		OPT_FOCUS + FOCUS_N_OPTIONS, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
 };
 
 static const struct option_spec options[] = {
-	{"by", 0, TABLE_BY_WORDS, "what a row is (function): also service, unit, any label",
-	 OPT_BY},
+	{"by", 0, TABLE_BY_WORDS,
+	 "what a row is (function): also service, unit, any label; groups of --tree", OPT_BY},
 	{"sort", 0, TABLE_SORT_WORDS, "time of its own, or with all it called (self)", OPT_SORT},
 	{"callers", 0, "FUNCTION", "functions that call this one", OPT_CALLERS},
 	{"callees", 0, "FUNCTION", "whom this function calls", OPT_CALLEES},
@@ -42,10 +42,7 @@ static const struct option_spec options[] = {
 	{"top", 'n', "N", "rows to show, 0 = all (20; a tree 100; JSON all)", OPT_TOP},
 	{"value", 0, "TYPE", "which value of the profile: samples, cpu, ... (its default)",
 	 OPT_VALUE},
-	{"focus", 0, "REGEX", "only samples with a matching function or module; may be repeated",
-	 OPT_FOCUS},
-	{"ignore", 0, "REGEX", "no samples with a matching function or module; may be repeated",
-	 OPT_IGNORE},
+	FOCUS_OPTIONS(OPT_FOCUS),
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
 	LOAD_FROM_OPTIONS(OPT_SINCE),
 	LOAD_CONFIG_OPTION(OPT_CONFIG),
@@ -56,14 +53,14 @@ static const struct option_spec options[] = {
 struct request {
 	struct table_opts table;
 	const char *value;
-	struct focus focus;
+	struct transform transform;
 	struct load_range range;
 	bool tree, json, has_rows;
 	unsigned long long n_rows;
 };
 
 /* What rows are decides which labels are of no use. The title needs the command. */
-static const char *const *unused_labels(const struct table_opts *t)
+static const char *const *unused_labels(const struct table_opts *t, bool tree)
 {
 	static const char *const no_threads[] = {LABEL_TID, NULL}, *const no_processes[] = {
 									   LABEL_TID, LABEL_PID,
@@ -72,13 +69,21 @@ static const char *const *unused_labels(const struct table_opts *t)
 	static const char *const no_hosts[] = {LABEL_TID,  LABEL_PID,	    "host", LABEL_POD,
 					       LABEL_UNIT, LABEL_NAMESPACE, NULL};
 
-	if (t->by <= TABLE_MODULE)
-		return no_hosts;
-	if (t->by == TABLE_LABEL && !strcmp(t->label, LABEL_PID))
-		return no_threads;
-	if (t->by == TABLE_LABEL && !strcmp(t->label, LABEL_TID))
+	/* Functions in a tree are below their commands. */
+	switch (tree && table_by_function(t->by) ? TABLE_COMMAND : t->by) {
+	case TABLE_PROCESS: /* is called as its main thread */
+	case TABLE_COMMAND:
+	case TABLE_THREAD:
 		return NULL;
-	return t->by == TABLE_THREAD ? NULL : t->by == TABLE_PROCESS ? no_threads : no_processes;
+	case TABLE_LABEL:
+		if (!strcmp(t->label, LABEL_PID))
+			return no_threads;
+		return strcmp(t->label, LABEL_TID) != 0 ? no_processes : NULL;
+	case TABLE_CGROUP:
+		return no_processes;
+	default:
+		return no_hosts;
+	}
 }
 
 static int set_relation(const struct options *o, struct request *r, enum table_relation relation)
@@ -99,7 +104,9 @@ static int set_relation(const struct options *o, struct request *r, enum table_r
 /* What is no word is a label; whether there is one the profile tells. */
 static int set_by(const struct options *o, struct table_opts *t)
 {
-	int word = option_find_word(o, TABLE_BY_WORDS);
+	/* "comm" is a label, and no short form of "command". */
+	bool is_label = !strcmp(o->arg, LABEL_COMM);
+	int word = is_label ? -ENOENT : option_find_word(o, TABLE_BY_WORDS);
 
 	if (word == -EEXIST || !o->arg[0])
 		return option_word(o, "--by", TABLE_BY_WORDS);
@@ -116,6 +123,8 @@ static int handle(const struct options *o, int id, struct request *r)
 		load_range_set(&r->range, id - OPT_SINCE, o->arg);
 		return 0;
 	}
+	if (id >= OPT_FOCUS)
+		return focus_set(&r->transform, o, id - OPT_FOCUS);
 	switch (id) {
 	case OPT_BY:
 		return set_by(o, &r->table);
@@ -130,9 +139,6 @@ static int handle(const struct options *o, int id, struct request *r)
 	case OPT_TOP:
 		r->has_rows = true;
 		return option_u64(o, "--top", 0, MAX_ROWS, &r->n_rows);
-	case OPT_FOCUS:
-	case OPT_IGNORE:
-		return focus_add(&r->focus, o, id == OPT_FOCUS);
 	case OPT_VALUE:
 		r->value = o->arg;
 		return 0;
@@ -232,7 +238,7 @@ static int report(const struct command *cmd, const struct options *o, struct req
 	struct quality quality = {0};
 	struct report r = {
 		.p = whole, .whole = whole, .table = req->table, .n_rows = rows_wanted(req)};
-	int value = load_value(cmd, whole, req->value), code, err;
+	int value = load_value(cmd, whole, req->value), code;
 
 	if (value < 0)
 		return EXIT_USAGE;
@@ -242,14 +248,10 @@ static int report(const struct command *cmd, const struct options *o, struct req
 		code = resolve_function(cmd, whole, &r.table);
 	if (code != EXIT_OK)
 		return code;
-	if (req->focus.patterns.len) {
-		err = focus_apply(&req->focus, whole, &part);
-		if (err) {
-			log_error("%s: %s", cmd->name, strerror(-err));
-			return EXIT_ERROR;
-		}
-		r.p = part;
-	}
+	code = focus_apply(cmd, &req->transform, whole, &part);
+	if (code != EXIT_OK)
+		return code;
+	r.p = part ? part : whole;
 	if (!quality_load(&quality, whole))
 		r.quality = &quality;
 	code = print(cmd, &r, req, o);
@@ -272,17 +274,17 @@ static int run(const struct command *self, int argc, char **argv)
 	while ((id = options_next(&o)) >= 0 && !handle(&o, id, &req))
 		;
 	files = options_operands(&o, &n);
-	req.range.without = unused_labels(&req.table);
+	req.range.without = unused_labels(&req.table, req.tree && !req.json);
 	req.range.label = req.table.label;
 	if (id == OPTIONS_HELP)
 		code = EXIT_OK;
-	else if (id == OPTIONS_END && req.table.of && req.table.by > TABLE_LINE)
+	else if (id == OPTIONS_END && req.table.of && !table_by_function(req.table.by))
 		usage_error(self, "--callers and --callees need --by function or --by line");
 	else if (id == OPTIONS_END)
 		code = load_shown(self, files, n, &req.range, &p);
 	if (id == OPTIONS_END && p)
 		code = report(self, &o, &req, p);
-	focus_release(&req.focus);
+	transform_release(&req.transform);
 	options_release(&o);
 	return code;
 }
@@ -295,6 +297,7 @@ const struct command command_report = {
 		    "  kiln report app.pb.gz --callers malloc    who calls malloc\n"
 		    "  kiln report app.pb.gz --tree -n 50        the call tree\n"
 		    "  kiln report app.pb.gz --by module         by program and library\n"
+		    "  kiln report all.pb.gz --by command --tree each program with its call tree\n"
 		    "  kiln report a.pb.gz b.pb.gz --json        several as one, for programs\n"
 		    "  kiln report --since 3h --where comm=gcc   what kiln agent has stored\n",
 	.operands = "FILE",

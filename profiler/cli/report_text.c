@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* `kiln report` as text: a table or a call tree. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "profiler/base/cleanup.h"
@@ -9,9 +10,9 @@
 #include "profiler/cli/hints_text.h"
 #include "profiler/cli/report.h"
 #include "profiler/profile/calltree.h"
+#include "profiler/profile/processes.h"
+#include "profiler/profile/tree_rows.h"
 
-/* Smaller branches of a tree are hidden in "+N hidden". */
-#define TREE_MIN_SHARE 0.005
 /* Largest indentation. */
 #define MAX_INDENT 40
 
@@ -21,7 +22,7 @@ static int add_top(struct buf *out, const struct report *r, const struct term *t
 	int64_t left = profile_gross(r->p, r->table.value);
 	int err = answer_header(out, r->p, r->table.value);
 
-	if (r->whole != r->p) {
+	if (left != whole) {
 		buf_str(out, "Shown   ");
 		answer_share(out, left, whole);
 		buf_str(out, " of the profile; shares are of what is shown\n");
@@ -62,75 +63,166 @@ int report_table(struct buf *out, const struct report *r, const struct term *t)
 
 /* --- tree -------------------------------------------------------------------------------------- */
 
-/* A node with siblings, or a root. */
-static bool is_branch(const struct calltree *tree, size_t i)
-{
-	const struct calltree_node *node = &tree->nodes[i];
-
-	return !node->parent || tree->nodes[node->parent].subtree_len != node->subtree_len + 1;
-}
-
 /* Columns before the names: two shares, and "- ". */
 #define TREE_LEFT 18
 
-static void add_node(struct buf *out, const struct calltree *tree, size_t i, int64_t whole,
-		     unsigned indent, const struct term *t)
-{
-	const struct calltree_node *node = &tree->nodes[i];
-	unsigned columns = 2 * (indent < MAX_INDENT ? indent : MAX_INDENT);
-	const char *name = calltree_text(tree, node->name);
-	size_t left = t->columns > columns + TREE_LEFT ? t->columns - columns - TREE_LEFT : 0;
+struct tree_text {
+	const struct calltree *tree;
+	const struct term *term;
+	int64_t whole;
+	/* By node: how many rows are below it, and how far its own one is to the right. */
+	unsigned *n_below, *indent;
+};
 
-	answer_share(out, node->total, whole);
-	buf_str(out, "  ");
-	answer_share(out, node->self, whole);
-	buf_printf(out, "  %*s%s", (int)columns, "", is_branch(tree, i) ? "- " : "  ");
+static void tree_text_release(struct tree_text *t)
+{
+	free(t->n_below);
+	free(t->indent);
+}
+
+static void add_indented(struct buf *out, const struct tree_text *t, unsigned indent, bool dash,
+			 const char *name)
+{
+	unsigned columns = 2 * (indent < MAX_INDENT ? indent : MAX_INDENT);
+	size_t have = t->term->columns;
+	size_t left = have > columns + TREE_LEFT ? have - columns - TREE_LEFT : 0;
+
+	buf_printf(out, "  %*s%s", (int)columns, "", dash ? "- " : "  ");
 	if (left && text_columns(name) > left)
 		term_fit(out, name, left);
 	else
 		buf_str(out, name);
-	buf_char(out, '\n');
+}
+
+/* Of a node with other rows beside it, or at the top. */
+static bool is_branch(const struct tree_text *t, uint32_t parent)
+{
+	return !parent || t->n_below[parent] > 1;
 }
 
 /* Single calls in a row stay in one column. A branch moves right and gets a dash. */
-static int add_tree(struct buf *out, const struct calltree *tree, const struct report *r,
-		    const struct term *t)
+static void add_node(struct buf *out, struct tree_text *t, uint32_t i)
 {
-	_cleanup_free_ unsigned *indent = calloc(tree->n_nodes, sizeof(*indent));
-	int64_t whole = profile_gross(r->p, r->table.value);
-	size_t shown = 0;
+	const struct calltree_node *node = &t->tree->nodes[i];
+	bool branch = is_branch(t, node->parent);
 
-	if (!indent)
-		return -ENOMEM;
-	for (size_t i = 1; i < tree->n_nodes && (!r->n_rows || shown < r->n_rows); i++) {
-		uint32_t parent = tree->nodes[i].parent;
+	t->indent[i] = t->indent[node->parent] + (node->parent && branch);
+	answer_share(out, node->total, t->whole);
+	buf_str(out, "  ");
+	answer_share(out, node->self, t->whole);
+	add_indented(out, t, t->indent[i], branch, calltree_text(t->tree, node->name));
+	buf_char(out, '\n');
+}
 
-		indent[i] = indent[parent] + (parent && is_branch(tree, i));
-		add_node(out, tree, i, whole, indent[i], t);
-		shown++;
+static void add_left_out(struct buf *out, const struct tree_text *t, const struct tree_row *row)
+{
+	bool branch = is_branch(t, row->node);
+	char text[64], number[32];
+
+	snprintf(text, sizeof(text), "… %s more",
+		 text_format_count(row->n_left, number, sizeof(number)));
+	term_style(t->term, out, STYLE_DIM);
+	answer_share(out, row->left, t->whole);
+	buf_printf(out, "  %6s", "");
+	add_indented(out, t, t->indent[row->node] + (row->node && branch), branch, text);
+	term_style(t->term, out, STYLE_END);
+	buf_char(out, '\n');
+}
+
+static void add_light(struct buf *out, const struct tree_rows *rows, int64_t whole)
+{
+	char nodes[32], places[32];
+
+	if (!rows->light.n_nodes)
+		return;
+	buf_printf(out, "(%s more in %s places,",
+		   text_format_count(rows->light.n_nodes, nodes, sizeof(nodes)),
+		   text_format_count(rows->light.n_places, places, sizeof(places)));
+	answer_share(out, rows->light.left, whole);
+	buf_str(out, " in all)\n");
+}
+
+static int add_tree(struct buf *out, const struct calltree *tree, const struct report *r,
+		    const struct term *term)
+{
+	_cleanup_(tree_text_release) struct tree_text t = {
+		.tree = tree,
+		.term = term,
+		.whole = profile_gross(r->p, r->table.value),
+		.n_below = calloc(tree->n_nodes, sizeof(*t.n_below)),
+		.indent = calloc(tree->n_nodes, sizeof(*t.indent)),
+	};
+	_cleanup_(tree_rows_release) struct tree_rows rows = {0};
+	int err = t.n_below && t.indent ? tree_rows_choose(&rows, tree, r->n_rows) : -ENOMEM;
+
+	for (size_t i = 0; i < rows.rows.len; i++) {
+		const struct tree_row *row = &rows.rows.data[i];
+
+		t.n_below[row->n_left ? row->node : tree->nodes[row->node].parent]++;
 	}
-	if (shown + 1 < tree->n_nodes)
-		buf_printf(out, "(%zu more)\n", tree->n_nodes - 1 - shown);
-	return out->err;
+	for (size_t i = 0; i < rows.rows.len; i++) {
+		if (rows.rows.data[i].n_left)
+			add_left_out(out, &t, &rows.rows.data[i]);
+		else
+			add_node(out, &t, rows.rows.data[i].node);
+	}
+	add_light(out, &rows, t.whole);
+	return err ?: out->err;
+}
+
+/* Functions have their commands as roots, where there are several. */
+static int add_commands(struct calltree_opts *o, const struct profile *p)
+{
+	_cleanup_(processes_release) struct processes processes = {0};
+	int err = processes_load(&processes, p);
+
+	if (err || !processes_have_commands(&processes, p))
+		return err;
+	o->roots = ROOTS_GROUP;
+	o->by = TABLE_COMMAND;
+	return 0;
+}
+
+/* What the rows of a table are, the tree's nodes are; rows by label are its roots. */
+static int tree_opts(struct calltree_opts *o, const struct report *r)
+{
+	*o = (struct calltree_opts){
+		.value = r->table.value,
+		.roots = table_by_label(r->table.by) ? ROOTS_GROUP : ROOTS_NONE,
+		.by = r->table.by,
+		.label = r->table.label,
+		.through = r->table.of,
+		.inverted = r->table.relation == TABLE_CALLERS,
+		.without_lost = true,
+		.inlined_alike = true,
+	};
+	if (table_by_function(o->by)) {
+		o->detail = o->by == TABLE_LINE ? DETAIL_LINE : DETAIL_FUNCTION;
+		return add_commands(o, r->p);
+	}
+	if (!table_by_label(o->by))
+		o->detail = DETAIL_GROUP;
+	return 0;
+}
+
+static void add_tree_head(struct buf *out, enum table_by by, const struct term *t)
+{
+	term_style(t, out, STYLE_HEAD);
+	buf_printf(out, " total    self    %s%s", table_by_title(by),
+		   table_by_label(by) ? ", function" : "");
+	term_style(t, out, STYLE_END);
+	buf_char(out, '\n');
 }
 
 int report_tree(struct buf *out, const struct report *r, const struct term *t)
 {
-	struct calltree_opts o = {
-		.value = r->table.value,
-		.through = r->table.of,
-		.inverted = r->table.relation == TABLE_CALLERS,
-		.min_share = TREE_MIN_SHARE,
-	};
 	_cleanup_(calltree_freep) struct calltree *tree = NULL;
-	int err = calltree_build(&tree, r->p, &o) ?: add_top(out, r, t);
+	struct calltree_opts o;
+	int err = tree_opts(&o, r) ?: calltree_build(&tree, r->p, &o) ?: add_top(out, r, t);
 
 	if (err)
 		return err;
-	term_style(t, out, STYLE_HEAD);
-	buf_str(out, " total    self    function");
-	term_style(t, out, STYLE_END);
-	buf_char(out, '\n');
+	add_tree_head(out, r->table.by, t);
 	err = add_tree(out, tree, r, t);
 	add_bottom(out, r, t);
 	return err ?: out->err;

@@ -60,14 +60,6 @@ static struct layout lay_out(const struct table *tab, const char *name_title, si
 	return l;
 }
 
-static const char *name_title(enum table_by by)
-{
-	static const char *const titles[] = {"function", "function (line)", "module", "process",
-					     "thread",	 "cgroup",	    "label"};
-
-	return titles[by];
-}
-
 /* The last column of a line gets no padding. */
 static void add_column(struct buf *out, const char *text, const struct layout *l, int column,
 		       bool is_last)
@@ -109,18 +101,18 @@ void answer_table(struct buf *out, const struct table *tab, enum table_by by, co
 		  size_t n_rows)
 {
 	size_t shown = n_rows && n_rows < tab->rows.len ? n_rows : tab->rows.len;
-	struct layout l = lay_out(tab, name_title(by), shown, t->columns);
+	struct layout l = lay_out(tab, table_by_title(by), shown, t->columns);
 
 	if (!tab->rows.len)
 		return;
 	term_style(t, out, STYLE_HEAD);
 	buf_str(out, table_by_label(by) ? " share  " : "  self   total  ");
-	if (by <= TABLE_LINE)
-		term_fit(out, name_title(by), l.width[0]);
-	if (by <= TABLE_LINE)
+	if (table_by_function(by))
+		term_fit(out, table_by_title(by), l.width[0]);
+	if (table_by_function(by))
 		buf_str(out, "  module");
 	else
-		buf_str(out, name_title(by));
+		buf_str(out, table_by_title(by));
 	term_style(t, out, STYLE_END);
 	buf_char(out, '\n');
 	for (size_t i = 0; i < shown; i++)

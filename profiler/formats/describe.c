@@ -68,6 +68,14 @@ static bool is_sample_count(const struct profile *p, size_t type)
 	       !strcmp(profile_text(p, t->unit), "count");
 }
 
+int measure_sample_type(const struct profile *p)
+{
+	for (size_t i = 0; i < p->sample_types.len; i++)
+		if (is_sample_count(p, i))
+			return (int)i;
+	return -1;
+}
+
 /* The ratio of each sample's value to its count, or 0 if the samples disagree. */
 static int64_t common_ratio(const struct profile *p, size_t value, size_t count)
 {

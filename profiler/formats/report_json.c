@@ -92,10 +92,13 @@ static void add_rows(struct json *j, const struct table *t, size_t n_rows)
 int report_json(struct buf *out, const struct report *r)
 {
 	const struct profile_value_type *type = &r->p->sample_types.data[r->table.value];
+	struct table_opts table = r->table;
 	struct json j = {.out = out};
 	struct table *t;
-	int err = table_build(&t, r->p, &r->table);
+	int err;
 
+	table.with_lost = true;
+	err = table_build(&t, r->p, &table);
 	if (err)
 		return err;
 	json_open(&j, '{');

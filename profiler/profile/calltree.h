@@ -12,25 +12,32 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/profile/profile.h"
+#include "profiler/profile/table_by.h"
 
 enum calltree_roots {
 	ROOTS_COMM, /* label comm; no extra root if the profile has none */
 	ROOTS_NONE,
-	ROOTS_PROCESS, /* comm-pid */
-	ROOTS_THREAD,  /* comm-pid/tid */
-	ROOTS_CGROUP,  /* unit or container or cgroup, then comm */
+	ROOTS_GROUP, /* the row of a table by opts.by, which is one of those by label */
 	/* One for each label set that is not empty, named by its index in decimal, for callers
 	 * that group by label themselves. */
 	ROOTS_LABELSET,
 };
 
-enum calltree_detail { DETAIL_FUNCTION, DETAIL_LINE /* function, file:line */ };
+enum calltree_detail {
+	DETAIL_FUNCTION,
+	DETAIL_LINE,  /* function, file:line */
+	DETAIL_GROUP, /* rows of a table by opts.by; what calls itself is one node */
+};
 
 struct calltree_opts {
 	size_t value; /* sample type index */
 	enum calltree_roots roots;
 	enum calltree_detail detail;
-	bool inverted; /* leaf first, so callers are below */
+	enum table_by by;   /* of ROOTS_GROUP and DETAIL_GROUP */
+	const char *label;  /* of TABLE_LABEL */
+	bool inverted;	    /* leaf first, so callers are below */
+	bool without_lost;  /* leave out stacks of lost samples */
+	bool inlined_alike; /* a call is the same node, whether it was inlined or not */
 	/*
 	 * Take only stacks through this function (exact name), rooted there; inverted: its callers.
 	 * NULL: all. If it recurses, the outermost call counts, so each stack counts once.
@@ -48,6 +55,8 @@ struct calltree_node {
 	uint32_t depth;	 /* 0 for the root */
 	/* Nodes of the subtree, itself included: the next sibling is i + subtree_len. */
 	uint32_t subtree_len;
+	/* self: with nothing called. Inverted, only the nodes that all others are callers of have
+	 * any; else it and the children's totals add up to the total. */
 	int64_t self, total;
 	uint8_t kind; /* enum frame_kind; FRAME_ROOT_KIND for process roots */
 	bool inlined;

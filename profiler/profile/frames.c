@@ -67,6 +67,21 @@ static enum frame_kind mapping_kind(const struct profile *p, uint32_t mapping)
 	return FRAME_NATIVE;
 }
 
+bool profile_stack_is_lost(const struct profile *p, uint32_t stack)
+{
+	const struct profile_stack *s = &p->stacks.data[stack];
+	const struct profile_location *l;
+	uint32_t function;
+
+	if (!s->len)
+		return false;
+	l = &p->locations.data[p->frames.data[s->first + s->len - 1]];
+	if (!l->n_lines || mapping_kind(p, l->mapping) != FRAME_SYNTHETIC)
+		return false;
+	function = p->lines.data[l->first_line + l->n_lines - 1].function;
+	return !strcmp(profile_text(p, p->functions.data[function].name), FRAME_LOST);
+}
+
 enum frame_kind profile_frame_kind(const struct profile *p, uint32_t location)
 {
 	return location < p->locations.len ? mapping_kind(p, p->locations.data[location].mapping)

@@ -185,6 +185,9 @@ static inline const char *profile_text(const struct profile *p, uint32_t id)
 const struct profile_label *profile_find_label(const struct profile *p, uint32_t labelset,
 					       const char *key);
 
+/* Whether a stack is no code but the place of lost samples: its outermost function is FRAME_LOST. */
+bool profile_stack_is_lost(const struct profile *p, uint32_t stack);
+
 /* Index of the sample type to show: default_sample_type, else the last. */
 size_t profile_default_type(const struct profile *p);
 

@@ -316,7 +316,7 @@ static int add_all(struct builder *b, uint32_t stack, int64_t value)
 		if (i == 0)
 			add_self(b, b->path.data[i], value);
 		add_total(b, b->path.data[i], stack, value);
-		if (first && b->o->by <= TABLE_LINE)
+		if (first && table_by_function(b->o->by))
 			err = add_caller(b, i, value);
 	}
 	return err;
@@ -380,7 +380,7 @@ static int walk_stacks(struct builder *b)
 	for (size_t i = 0; !err && i < b->p->stacks.len; i++) {
 		int64_t value = b->stack_values.data[i];
 
-		if (!value)
+		if (!value || (!b->o->with_lost && profile_stack_is_lost(b->p, (uint32_t)i)))
 			continue;
 		err = load_path(b, &b->p->stacks.data[i]);
 		if (err)
@@ -411,6 +411,8 @@ static int walk_labelsets(struct builder *b)
 	for (size_t i = 0; !err && i < p->samples.len; i++) {
 		const struct profile_sample *s = &p->samples.data[i];
 
+		if (!b->o->with_lost && profile_stack_is_lost(p, s->stack))
+			continue;
 		add_self(b, rows.data[s->labelset], sample_value(b, s));
 		b->rows.data[rows.data[s->labelset]].last_stack = 1;
 	}

@@ -33,10 +33,11 @@ struct table_opts {
 	enum table_relation relation; /* for tables by function or line only */
 	const char *of;		      /* exact function name */
 	const char *label;	      /* of TABLE_LABEL: the key, see label_keys.h */
+	bool with_lost;		      /* have rows for lost samples, as for functions */
 };
 
 struct table_row {
-	uint32_t name, module; /* strings of the table; module is "" for TABLE_MODULE and labels */
+	uint32_t name, module; /* strings of the table; module is "" but for functions */
 	uint32_t caller;       /* best-known caller, "" if there is none; see table.c */
 	int64_t self, total;   /* saturating */
 	enum frame_kind kind;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "profiler/profile/package.h"
 #include "profiler/profile/table_names.h"
 
 void row_namer_release(struct row_namer *n)
 {
+	processes_release(&n->processes);
 	buf_release(&n->text);
 }
 
@@ -50,6 +53,33 @@ static int name_function(struct row_namer *n, const struct profile_line *line, s
 	return take_text(n, &key->line_of);
 }
 
+/* Appends what a function's names tell of where it is from. */
+static bool add_origin(struct row_namer *n, uint32_t location, const struct profile_line *line)
+{
+	const struct profile_function *f = &n->p->functions.data[line->function];
+	const char *name = profile_text(n->p, f->name), *file = profile_text(n->p, f->file);
+	enum frame_kind kind = profile_frame_kind(n->p, location);
+
+	if (n->by == TABLE_FILE && *file) {
+		buf_str(&n->text, file);
+		return true;
+	}
+	if (n->by == TABLE_PACKAGE && kind != FRAME_KERNEL && kind != FRAME_SYNTHETIC &&
+	    package_of(&n->text, name, file, kind == FRAME_JIT))
+		return true;
+	return n->by != TABLE_FILE && package_directory(&n->text, file);
+}
+
+/* A row by file, directory or package; what is not known is of its module. */
+static int name_origin(struct row_namer *n, uint32_t location, const struct profile_line *line,
+		       struct row_key *key)
+{
+	if (row_has_function(n->p, line) && add_origin(n, location, line))
+		return take_text(n, &key->name);
+	return strtab_add(n->strings, profile_module(n->p, n->p->locations.data[location].mapping),
+			  &key->name);
+}
+
 int row_key_of_frame(struct row_namer *n, uint32_t location, const struct profile_line *line,
 		     struct row_key *key)
 {
@@ -57,6 +87,8 @@ int row_key_of_frame(struct row_namer *n, uint32_t location, const struct profil
 	int err;
 
 	*key = (struct row_key){0};
+	if (n->by >= TABLE_FILE && n->by <= TABLE_PACKAGE)
+		return name_origin(n, location, line, key);
 	err = strtab_add(n->strings, profile_module(n->p, l->mapping), &key->module);
 	if (err)
 		return err;
@@ -81,9 +113,26 @@ static bool add_label(struct row_namer *n, uint32_t labelset, const char *before
 	return true;
 }
 
+static int name_process(struct row_namer *n, uint32_t labelset, struct row_key *key)
+{
+	const struct process_names *names;
+
+	if (!n->processes.names && processes_load(&n->processes, n->p))
+		return -ENOMEM;
+	names = &n->processes.names[labelset];
+	buf_str(&n->text, n->by == TABLE_COMMAND ? names->command : names->process);
+	if (!n->text.len)
+		buf_str(&n->text, "[no process]");
+	if (n->by == TABLE_PROCESS)
+		add_label(n, labelset, "-", LABEL_PID);
+	return take_text(n, &key->name);
+}
+
 int row_key_of_labelset(struct row_namer *n, uint32_t labelset, struct row_key *key)
 {
 	*key = (struct row_key){0};
+	if (n->by == TABLE_PROCESS || n->by == TABLE_COMMAND)
+		return name_process(n, labelset, key);
 	if (n->by == TABLE_LABEL) {
 		if (!add_label(n, labelset, "", n->label))
 			buf_printf(&n->text, "[no %s]", n->label);
@@ -99,8 +148,7 @@ int row_key_of_labelset(struct row_namer *n, uint32_t labelset, struct row_key *
 	if (!add_label(n, labelset, "", LABEL_COMM))
 		buf_str(&n->text, "[no process]");
 	add_label(n, labelset, "-", LABEL_PID);
-	if (n->by == TABLE_THREAD)
-		add_label(n, labelset, "/", LABEL_TID);
+	add_label(n, labelset, "/", LABEL_TID);
 	return take_text(n, &key->name);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names of a table's rows. Frames and samples with equal keys share a row. For table.c only. */
+/* Names of a table's rows. Frames and samples with equal keys share a row. For table.c and calltree.c. */
 #ifndef KILN_PROFILE_TABLE_NAMES_H
 #define KILN_PROFILE_TABLE_NAMES_H
 
@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/profile/processes.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/table_by.h"
 
@@ -21,8 +22,9 @@ struct row_namer {
 	const struct profile *p;
 	struct strtab *strings;
 	enum table_by by;
-	const char *label; /* of TABLE_LABEL */
-	struct buf text;   /* scratch */
+	const char *label;	    /* of TABLE_LABEL */
+	struct processes processes; /* loaded when they are asked for */
+	struct buf text;	    /* scratch */
 };
 
 void row_namer_release(struct row_namer *n);

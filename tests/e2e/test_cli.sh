@@ -4,6 +4,8 @@
 # None of it needs BPF. KILN_TEST_DATA: a folder of other programs' profiles.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/go_top.sh
+. "$SRC/tests/lib/go_top.sh"
 
 DATA=${KILN_TEST_DATA:-$SRC/../shared/data/pprof}
 
@@ -85,7 +87,7 @@ test_wrong_usage() {
 	assert_status 2 "$KILN" report p.pb -n many
 	assert_status 2 "$KILN" report p.pb --by color
 	assert_status 2 "$KILN" report p.pb --focus '('
-	assert_match "what is wrong with it" err 'not a regular expression'
+	assert_match "what is wrong with it" err 'a regular expression with a parenthesis that is not closed'
 	assert_status 2 "$KILN" report p.pb --value bytes
 	assert_match "what there is" err 'samples, cpu'
 	assert_status 2 "$KILN" report p.pb --callers main --callees main
@@ -336,25 +338,6 @@ test_no_binary_to_a_terminal() {
 
 # --- agreement with go ------------------------------------------------------------------------------
 
-# "NAME SELF TOTAL" of all functions, as go tool pprof has them.
-go_top() { # FILE TYPE UNIT
-	go tool pprof -top -symbolize=none -sample_index="$2" -unit="$3" -nodecount=10000000 \
-		-nodefraction=0 -edgefraction=0 "$1" 2>pprof.err | awk '
-		header {
-			name = $6
-			for (i = 7; i <= NF; i++) name = name " " $i
-			sub(/ \((partial-)?inline\)$/, "", name)
-			if (name == "<unknown>") name = "[unknown]"
-			printf "%s %.0f %.0f\n", name, $1, $4
-		}
-		/flat%/ { header = 1 }' | sort
-}
-
-our_top() { # FILE TYPE
-	"$KILN" report "$1" --value "$2" --json | jq -r '[.rows[] | {name, self, total}] |
-		group_by(.name)[] | [.[0].name, (map(.self) | add), (map(.total) | add)] | join(" ")' | sort
-}
-
 compare_with_go() { # FILE
 	local type unit n=0
 	while read -r type unit; do
@@ -521,7 +504,7 @@ ASK
 	zsh -f ask kiln re >out
 	assert_match "commands" out 'describe:.*record:profile.*report:show'
 	zsh -f ask kiln report --by '' >out
-	assert_match "option" out '^\*--by=\[.*\]:by:\(function line module process thread cgroup\)$'
+	assert_match "option" out '^\*--by=\[.*\]:by:\(function line file directory package module process command thread cgroup\)$'
 	assert_match "short and long" out '^\*-n\+\[rows.*\]:top: $'
 	assert_match "files" out '^\*:operand:_files$'
 	zsh -f ask kiln record -- ls -l '' >out

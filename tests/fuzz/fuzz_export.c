@@ -9,15 +9,35 @@
 
 #include "profiler/formats/export.h"
 #include "profiler/profile/calltree.h"
+#include "profiler/profile/transform.h"
+#include "profiler/profile/tree_rows.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_rows(const struct calltree *t, size_t max_rows)
+{
+	struct tree_rows rows = {0};
+	size_t n;
+
+	if (tree_rows_choose(&rows, t, max_rows))
+		return;
+	n = rows.light.n_nodes;
+	for (size_t i = 0; i < rows.rows.len; i++)
+		n += rows.rows.data[i].n_left ?: 1;
+	assert(n == t->n_nodes - 1);
+	assert(!max_rows || rows.rows.len <= max_rows);
+	tree_rows_release(&rows);
+}
 
 static void check_tree(const struct profile *p, uint8_t choice)
 {
 	struct calltree_opts o = {
 		.value = profile_default_type(p),
-		.roots = (enum calltree_roots)(choice % 6),
-		.detail = choice & 0x40 ? DETAIL_LINE : DETAIL_FUNCTION,
+		.roots = (enum calltree_roots)(choice % (ROOTS_LABELSET + 1)),
+		.by = choice & 3 ? TABLE_PROCESS + choice % 4 : TABLE_FILE + choice / 4 % 4,
+		.detail = !(choice & 0x40) ? DETAIL_FUNCTION
+			  : choice & 3	   ? DETAIL_LINE
+					   : DETAIL_GROUP,
 		.inverted = choice & 0x80,
 		.min_share = choice & 0x20 ? 0.01 : 0,
 		.through = choice & 0x10 && p->functions.len
@@ -37,7 +57,8 @@ static void check_tree(const struct profile *p, uint8_t choice)
 		assert(i == 0 || n->parent < i);
 		assert(n->subtree_len >= 1 && i + n->subtree_len <= t->n_nodes);
 	}
-	assert(self == t->total);
+	assert(o.inverted ? self <= t->total : self == t->total);
+	check_rows(t, choice);
 	calltree_free(t);
 }
 

@@ -18,6 +18,7 @@
 struct path_sum {
 	char *path;
 	int64_t self, total;
+	int64_t own; /* inverted: of stacks whose leaf is the function that all are callers of */
 	bool seen;
 };
 
@@ -93,9 +94,11 @@ static inline void expand_sample(struct strings *s, const struct profile *p, siz
 	const struct profile_label *comm = profile_find_label(p, set, LABEL_COMM);
 	char root[64];
 
+	if (!comm && o->roots == ROOTS_GROUP)
+		strings_add(s, "[no process]", "", FRAME_ROOT_KIND, false);
 	if (comm && o->roots != ROOTS_NONE) {
 		snprintf(root, sizeof(root), "%s", profile_text(p, comm->str));
-		if (o->roots == ROOTS_THREAD)
+		if (o->roots == ROOTS_GROUP)
 			snprintf(root, sizeof(root), "%s-%d/%d", profile_text(p, comm->str),
 				 (int)profile_find_label(p, set, LABEL_PID)->num,
 				 (int)profile_find_label(p, set, LABEL_TID)->num);
@@ -106,13 +109,15 @@ static inline void expand_sample(struct strings *s, const struct profile *p, siz
 }
 
 static inline void oracle_add(struct oracle *oracle, const struct strings *s, size_t from, size_t n,
-			      int step, int64_t value)
+			      int step, bool own, int64_t value)
 {
 	struct buf path = {0};
 
 	for (size_t i = 0; i < n; i++) {
 		buf_str(&path, s->text[step > 0 ? from + i : from - i]);
 		oracle_at(oracle, buf_cstr(&path));
+		if (!i && step < 0 && own)
+			oracle_at(oracle, buf_cstr(&path))->own += value;
 	}
 	if (n)
 		oracle_at(oracle, buf_cstr(&path))->self += value;
@@ -154,11 +159,12 @@ static inline void oracle_of(struct oracle *oracle, const struct profile *p,
 		if (!value || (o->through && hit == s.n))
 			;
 		else if (!o->inverted)
-			oracle_add(oracle, &s, hit, s.n - hit, 1, value);
+			oracle_add(oracle, &s, hit, s.n - hit, 1, false, value);
 		else if (o->through)
-			oracle_add(oracle, &s, hit, hit + 1, -1, value);
+			oracle_add(oracle, &s, hit, hit + 1, -1,
+				   !strcmp(s.name[s.n - 1], o->through), value);
 		else
-			oracle_add(oracle, &s, s.n - 1, s.n, -1, value);
+			oracle_add(oracle, &s, s.n - 1, s.n, -1, true, value);
 		for (size_t k = 0; k < s.n; k++) {
 			free(s.name[k]);
 			free(s.text[k]);
@@ -191,7 +197,12 @@ static inline void check_against_oracle(const struct calltree *t, const struct p
 		assert_false(sum->seen);
 		sum->seen = true;
 		assert_int_equal(n->total, sum->total);
-		assert_int_equal(n->self, sum->self);
+		if (o->inverted)
+			assert_int_equal(n->self, sum->own < 0		  ? 0
+						  : sum->own > sum->total ? sum->total
+									  : sum->own);
+		else
+			assert_int_equal(n->self, sum->self);
 	}
 	for (size_t i = 0; i < t->n_nodes; i++)
 		free(paths[i]);

@@ -280,7 +280,10 @@ TEST(test_tables_against_definition)
 		unsigned seed = round;
 		struct profile *p = random_profile(&seed);
 
-		for (enum table_by by = TABLE_FUNCTION; by <= TABLE_MODULE; by++) {
+		static const enum table_by bys[] = {TABLE_FUNCTION, TABLE_LINE, TABLE_MODULE};
+
+		for (int k = 0; k < 3; k++) {
+			enum table_by by = bys[k];
 			struct table_opts opts = {
 				.value = round % 2, .by = by, .sort = round / 2 % 2, .of = "f1"};
 

@@ -1,0 +1,259 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What a report shows of a profile: trees, groups, and less than all of it, in agreement with go's pprof.
+# None of it needs BPF. KILN_TEST_DATA: a folder of other programs' profiles.
+# shellcheck source=tests/lib/assert.sh
+. "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/go_top.sh
+. "$SRC/tests/lib/go_top.sh"
+
+DATA=${KILN_TEST_DATA:-$SRC/../shared/data/pprof}
+
+profile_of() { # FILE: lines of make_profile.py, with \t
+	printf '%b\n' "$(cat)" | python3 "$SRC/tests/lib/make_profile.py" >"$1"
+}
+
+# A recursion, inlined calls within and without it, and two libraries.
+make_calls() {
+	profile_of calls.pb <<-'P'
+		7\tcomm=x pid=1 thread_id=1\tmain|/x\ta|/x\tb|/x\ta|/x\tb|/x
+		5\tcomm=x pid=1 thread_id=1\tmain|/x\ta|/x\ta|/x\tstd::sort|/x\tstd::swap|^
+		3\tcomm=x pid=1 thread_id=1\tmain|/x\tb|/x\ta|^\tc|^\tb|/x\tmemcpy|/lib/libc.so.6
+		2\tcomm=x pid=1 thread_id=1\tother|/x\tc|^\tmemcpy|/lib/libc.so.6
+		1\tcomm=x pid=1 thread_id=1\tother|/x
+	P
+}
+
+# --- less of a profile ------------------------------------------------------------------------------
+
+# The same regular expression for both.
+compare_ways() { # FILE TYPE UNIT REGEX
+	local way ours theirs n=0
+	for way in "--no-inline|-noinlines" "--focus $4|-focus=$4" "--ignore $4|-ignore=$4" \
+		"--show-from $4|-show_from=$4" "--show-from $4 --no-inline|-show_from=$4 -noinlines"; do
+		ours=${way%%|-*} theirs=-${way#*|-}
+		# shellcheck disable=SC2086 # words
+		go_top "$1" "$2" "$3" $theirs >theirs
+		# shellcheck disable=SC2086
+		our_top "$1" "$2" $ours >ours 2>/dev/null || true # nothing may match
+		diff theirs ours >differs || { head -n 6 differs | sed 's/^/# /'; fail "$1, $ours"; }
+		n=$((n + $(wc -l <ours)))
+	done
+	functions=$((functions + n))
+}
+
+test_ways_agree_with_go() {
+	need go jq python3
+	local functions=0 regex
+	make_calls
+	for regex in '^a$' '^c$' swap '^(b|other)$' libc; do
+		compare_ways calls.pb cpu ns "$regex"
+		compare_ways calls.pb samples count "$regex"
+	done
+	assert_at_least "functions" "$functions" 150
+}
+
+test_ways_of_others_agree_with_go() {
+	need go jq
+	[ -d "$DATA" ] || skip "no folder of profiles: set KILN_TEST_DATA"
+	local functions=0 file regex
+	for file in "$DATA"/fib.pb.gz "$DATA"/series/*0.pb.gz; do
+		for regex in '^runtime[.][a-m]' '[*][A-Z]' 'main'; do
+			compare_ways "$file" "$("$KILN" report "$file" --json | jq -r .type)" ns "$regex"
+		done
+	done
+	echo "# $functions functions agree"
+	assert_at_least "functions" "$functions" 500
+}
+
+test_what_is_left_out_is_said() {
+	need python3 jq
+	make_calls
+	assert_status 0 "$KILN" report calls.pb --show-from '^other$'
+	assert_match "what is left" out '^Shown +16\.7% of the profile'
+	assert_status 0 "$KILN" report calls.pb --show-from '^other$' --json
+	assert_eq "what is left" "$(jq -c '[.matched, .total]' out)" "[30000000,180000000]"
+	assert_status 0 "$KILN" report calls.pb --no-inline
+	assert_no_match "all of it is shown" out '^Shown'
+	assert_no_match "an inlined call" out 'swap'
+	assert_match "its function" out '27\.8% +27\.8%  std::sort'
+	assert_status 3 "$KILN" report calls.pb --show-from nothing_like_it
+	assert_match "which one" err '^kiln: warning: --show-from: no function or module matches "nothing_like_it"$'
+	assert_match "nothing is left" err 'no samples match'
+	assert_status 0 "$KILN" report calls.pb --collapse nothing_like_it
+	assert_match "which one" err '^kiln: warning: --collapse: no function or module matches'
+	local regex
+	for regex in '(' '[a' '((((a{99}){99}){99}){99})' '(a)\1'; do
+		assert_status 2 "$KILN" report calls.pb --collapse "$regex"
+		assert_match "what is wrong" err '^kiln: report: --collapse: ".*" is a regular expression (with|that)'
+		assert_status 2 "$KILN" export calls.pb --show-from "$regex" -o out.svg
+		assert_no_file out.svg
+	done
+}
+
+test_collapsed() {
+	need python3
+	make_calls
+	assert_status 0 "$KILN" export calls.pb --collapse '^[ab]$' --collapse '^std::' -f folded
+	assert_eq "stacks" "$(cut -d' ' -f1 out | sort | xargs)" \
+		"x;main;a x;main;a;std::sort x;main;b;c;b;memcpy x;other x;other;c;memcpy"
+	assert_eq "samples" "$(awk '{ n += $NF } END { print n }' out)" 18
+	local suffix
+	for suffix in pb.gz svg html json; do
+		assert_status 0 "$KILN" export calls.pb --show-from '^other$' --no-inline -o "part.$suffix"
+	done
+	assert_eq "pprof" "$("$KILN" report part.pb.gz --json --value samples | jq .total)" 3
+	assert_no_match "what is left out" part.svg '>main<|<title>main'
+	assert_match "what is shown" part.svg '<title>other'
+	for suffix in svg html json; do
+		grep -q memcpy "part.$suffix" || fail "memcpy is missing in $suffix"
+		! grep -q 'std::' "part.$suffix" || fail "std:: is left in $suffix"
+	done
+}
+
+# --- trees ------------------------------------------------------------------------------------------
+
+# 40 commands of which the last few matter: depth first, the first ones would take all rows.
+test_tree_shows_the_heaviest() {
+	need python3
+	for i in $(seq 40); do
+		for k in $(seq 30); do
+			echo "1\tcomm=c$i pid=$i thread_id=$i\tmain|/x\tf$i|/x\tg$k|/x\th|/x"
+		done
+		echo "$((i * 10))\tcomm=c$i pid=$i thread_id=$i\tmain|/x\tf$i|/x\tbusy$i|/x"
+	done | profile_of many.pb
+	assert_status 0 "$KILN" report many.pb --tree -n 60
+	assert_eq "rows" "$(grep -cE '^ *[0-9.]+% ' out)" 60
+	for i in 40 39 38 35 30; do
+		assert_match "function $i" out " f$i\$"
+		assert_match "busy $i" out " busy$i\$"
+	done
+	assert_match "what is left out of all commands" out '^ +[0-9.]+% +… [0-9,]+ more$'
+	assert_match "what is left out of all" out '^\([0-9,]+ more in [0-9,]+ places, +[0-9.]+% in all\)$'
+	assert_status 0 "$KILN" report many.pb --tree -n 0
+	assert_eq "all rows" "$(grep -cE '^ *[0-9.]+% ' out)" $((40 * (4 + 60)))
+	assert_no_match "nothing is left out" out '… |^\('
+	assert_status 0 "$KILN" report many.pb --tree -n 60 --by command
+	assert_match "the heaviest command" out '^ +4\.6% +0\.0%  - c40$'
+}
+
+test_tree_by_groups() {
+	need python3
+	make_calls
+	assert_status 0 "$KILN" report calls.pb --tree --by module
+	tail -n +3 out | grep -v '^Stacks' >rows
+	assert_match "head" out '^ total +self +module$'
+	assert_match "frames in a row are one" out '^100\.0% +72\.2%  - x$'
+	assert_match "what it calls" out '^ 27\.8% +27\.8%    libc\.so\.6$'
+	assert_status 0 "$KILN" report calls.pb --tree --by process
+	assert_match "the process" out '^100\.0% +0\.0%  - x-1$'
+	assert_status 0 "$KILN" report calls.pb --tree --by package
+	assert_match "a namespace" out '^ 27\.8% +27\.8% .* std$'
+}
+
+# Counted by hand.
+test_tree_of_callers() {
+	need python3
+	make_calls
+	assert_status 0 "$KILN" report calls.pb --callers memcpy --tree
+	assert_match "itself" out '^ 27\.8% +27\.8%  - memcpy$'
+	assert_match "a caller" out '^ 16\.7% +0\.0%    - b$'
+	assert_match "the outermost caller" out '^ 16\.7% +0\.0%      main$'
+	assert_eq "time of callers" "$(grep -c ' 0\.0%  ' out)" "$(($(grep -cE '^ *[0-9.]+% ' out) - 1))"
+	assert_status 0 "$KILN" report calls.pb --callees a --tree
+	assert_match "itself" out '^ 83\.3% +0\.0%  - a$'
+	assert_match "below" out '^ 38\.9% +0\.0%    - b$'
+}
+
+# --- groups -----------------------------------------------------------------------------------------
+
+rows_of() { # OPTION...
+	"$KILN" report "$@" --value samples --json | jq -c '[.rows[] | [.name, .self, .total]]'
+}
+
+test_groups() {
+	need python3 jq
+	profile_of java.pb <<-'P'
+		5\tcomm=GC pid=7 thread_id=8\t|/lib/libjvm.so
+		4\tcomm=C2 pid=7 thread_id=9\t|/lib/libjvm.so
+		1\tcomm=java pid=7 thread_id=7\tmain|/bin/java
+		9\tcomm=java pid=17 thread_id=17\tmain|/bin/java
+		2\tcomm=sh pid=20 thread_id=20\tmain|/bin/sh
+		6\tcomm=cc1 pid=20 thread_id=20\tmain|/bin/cc1
+		3\tcomm=cc1 pid=21 thread_id=21\tmain|/bin/cc1
+		1\t\tmain|/bin/x
+	P
+	assert_eq "commands" "$(rows_of java.pb --by command)" \
+		'[["java",19,19],["cc1",9,9],["sh",2,2],["[no process]",1,1]]'
+	assert_eq "processes" "$(rows_of java.pb --by process)" \
+		'[["java-7",10,10],["java-17",9,9],["cc1-20",8,8],["cc1-21",3,3],["[no process]",1,1]]'
+	assert_eq "the label" "$(rows_of java.pb --by comm | jq length)" 6
+	profile_of names.pb <<-'P'
+		5\tcomm=x\tmain.main|/x\tencoding/json.Marshal|/x\tencoding/json.(*d).value|/x
+		4\tcomm=x\tmain.main|/x\truntime.mallocgc|/x\tmemmove|/x
+		3\tcomm=x\tstd::sort<int>(int*)|/y\trocksdb::Get()|/y
+		2\tcomm=x\tread|/lib/libc.so.6\tvfs_read|[kernel.kallsyms]
+	P
+	assert_eq "packages" "$(rows_of names.pb --by package)" \
+		'[["encoding/json",5,5],["x",4,4],["rocksdb",3,3],["[kernel]",2,2],["main",0,9],["runtime",0,4],["std",0,3],["libc.so.6",0,2]]'
+	for by in file directory; do
+		assert_eq "$by: the module without lines" "$(rows_of names.pb --by $by)" \
+			'[["x",9,9],["y",3,3],["[kernel]",2,2],["libc.so.6",0,2]]'
+	done
+}
+
+test_directories_of_go() {
+	need jq
+	[ -d "$DATA" ] || skip "no folder of profiles: set KILN_TEST_DATA"
+	"$KILN" report "$DATA/fib.pb.gz" --by package --json | jq -r '.rows[].name' >packages
+	assert_match "package" packages '^main$'
+	assert_match "package" packages '^runtime$'
+	"$KILN" report "$DATA/fib.pb.gz" --by directory --json | jq -r '.rows[].name' >directories
+	assert_match "directory" directories '/src/runtime$'
+	"$KILN" report "$DATA/fib.pb.gz" --by file --json | jq -r '.rows[].name' >files
+	assert_match "file" files '/src/runtime/[a-z0-9_]+[.]go$'
+}
+
+# --- losses -----------------------------------------------------------------------------------------
+
+test_lost_samples_are_no_functions() {
+	need python3 jq
+	profile_of lost.pb <<-'P'
+		90\tcomm=x pid=1 thread_id=1\tmain|/x\twork|/x
+		6\t\t[lost samples]|[kiln]\tcpu_gap|[kiln]
+		4\t\t[lost samples]|[kiln]
+		# kiln.expected=100
+		# kiln.recorded=90
+		# kiln.lost.cpu_gap=10
+	P
+	local args
+	for args in "" --tree "--by module" "--by process" "--by process --tree" "--by package"; do
+		# shellcheck disable=SC2086 # words
+		assert_status 0 "$KILN" report lost.pb $args
+		assert_match "the header with '$args'" out '90 samples and 10 lost at 100 Hz'
+		assert_no_match "a row with '$args'" out '%.*(cpu_gap|\[kiln\]|no process|\[lost)'
+		assert_match "the share with '$args'" out '90\.0%'
+		assert_match "the loss with '$args'" out '^Lost +10 samples \(10\.0 %\)'
+	done
+	assert_eq "in JSON" "$("$KILN" report lost.pb --json --value samples |
+		jq -c '[.rows[] | select(.kind == "synthetic") | [.name, .self, .total]]')" \
+		'[["cpu_gap",6,6],["[lost samples]",4,10]]'
+	assert_eq "in JSON" "$("$KILN" report lost.pb --json | jq .quality.lost.cpu_gap)" 10
+}
+
+# "sample" of others is a number of samples; without one there are stacks.
+test_samples_of_others() {
+	need python3
+	make_calls
+	LC_ALL=C sed 's/samples/samplee/' calls.pb >none.pb
+	assert_status 0 "$KILN" report calls.pb
+	assert_match "samples" out ': 18 samples at'
+	assert_status 0 "$KILN" report none.pb
+	assert_match "stacks" out ': 5 stacks at'
+	[ -d "$DATA" ] || return 0
+	assert_status 0 "$KILN" report "$DATA/fib.pb.gz"
+	assert_match "samples" out ": $("$KILN" report "$DATA/fib.pb.gz" --json |
+		jq '.values[] | select(.type | test("^samples?$")) | .total' | sed -E 's/(...)$/,\1/') samples"
+}
+
+run_tests

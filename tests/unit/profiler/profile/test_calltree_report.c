@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a report asks of call trees: callers, and groups as nodes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "profiler/profile/calltree.h"
+#include "tests/lib/profiles.h"
+
+/* Adds a sample whose stack is "root;middle+inlined;leaf". "@name" is of a library, "[" of kiln itself. */
+static void add(struct profile *p, const char *stack, int64_t value)
+{
+	char text[256], *frame, *rest = text, *name;
+	uint32_t frames[16], n = 16, id, set;
+
+	snprintf(text, sizeof(text), "%s", stack);
+	while ((frame = strsep(&rest, ";"))) {
+		const char *file = *frame == '@'   ? "/lib/libc.so.6"
+				   : *frame == '[' ? MAPPING_KILN
+						   : "/bin/app";
+		struct profile_line lines[4];
+		size_t first = 4;
+
+		while ((name = strsep(&frame, "+")))
+			if (*name != '@')
+				lines[--first] =
+					(struct profile_line){function_id(p, name, "src/a.c"), 0};
+		MUST(profile_location(p, mapping_id(p, file, "", true), 0, lines + first, 4 - first,
+				      &frames[--n]));
+	}
+	MUST(profile_stack(p, frames + n, 16 - n, &id));
+	MUST(profile_labelset(p, NULL, 0, &set));
+	MUST(profile_add(p, id, set, (int64_t[]){value, value * 10}));
+}
+
+/* "name total/self" of all nodes but the root in order, with dots for the depth. */
+static void check(const struct profile *p, struct calltree_opts o, const char *expected)
+{
+	struct buf b = {0};
+	struct calltree *t;
+
+	o.roots = ROOTS_NONE;
+	assert_int_equal(calltree_build(&t, p, &o), 0);
+	for (size_t i = 1; i < t->n_nodes; i++)
+		buf_printf(&b, "%s%.*s%s %d/%d", i > 1 ? " " : "", (int)t->nodes[i].depth - 1,
+			   "..........", calltree_text(t, t->nodes[i].name), (int)t->nodes[i].total,
+			   (int)t->nodes[i].self);
+	assert_string_equal(buf_cstr(&b), expected);
+	buf_release(&b);
+	calltree_free(t);
+}
+
+static struct profile *new_profile(void)
+{
+	struct profile *p = profile_new();
+
+	assert_non_null(p);
+	MUST(profile_init_cpu(p, 10));
+	return p;
+}
+
+/* Callers have no time of their own below what they call; it has its own, also where it calls itself. */
+static void own_time_in_a_tree_of_callers(void **state)
+{
+	struct profile *p = new_profile();
+
+	(void)state;
+	add(p, "main;a;f", 5);
+	add(p, "main;a;f;b", 7);
+	add(p, "main;f;b;f", 11);
+	add(p, "main;b", 100);
+	check(p, (struct calltree_opts){.inverted = true, .through = "f"},
+	      "f 23/16 .a 12/0 ..main 12/0 .main 11/0");
+	check(p, (struct calltree_opts){.through = "f"}, "f 23/5 .b 18/7 ..f 11/11");
+	check(p, (struct calltree_opts){.inverted = true},
+	      "b 107/107 .main 100/0 .f 7/0 ..a 7/0 ...main 7/0 "
+	      "f 16/16 .b 11/0 ..f 11/0 ...main 11/0 .a 5/0 ..main 5/0");
+	profile_free(p);
+}
+
+/* Frames of one module that call each other are one node, for each time that they are entered. */
+static void groups_are_one_node(void **state)
+{
+	struct profile *p = new_profile();
+
+	(void)state;
+	add(p, "main+in;work;work", 1);
+	add(p, "main+in;@;@;work", 2);
+	add(p, "main+in;work;@;@", 4);
+	add(p, "[lost samples];[cpu_gap", 50);
+	check(p,
+	      (struct calltree_opts){
+		      .detail = DETAIL_GROUP, .by = TABLE_MODULE, .without_lost = true},
+	      "app 7/1 .libc.so.6 6/4 ..app 2/2");
+	check(p, (struct calltree_opts){.detail = DETAIL_GROUP, .by = TABLE_MODULE},
+	      "[kiln] 50/50 app 7/1 .libc.so.6 6/4 ..app 2/2");
+	check(p,
+	      (struct calltree_opts){
+		      .detail = DETAIL_GROUP, .by = TABLE_DIRECTORY, .without_lost = true},
+	      "src 7/1 .libc.so.6 6/4 ..src 2/2");
+	profile_free(p);
+}
+
+static void inlined_or_not(void **state)
+{
+	struct profile *p = new_profile();
+
+	(void)state;
+	add(p, "main+a;b", 1);
+	add(p, "main;a;b", 2);
+	check(p, (struct calltree_opts){0}, "main 3/0 .a 2/0 ..b 2/2 .a 1/0 ..b 1/1");
+	check(p, (struct calltree_opts){.inlined_alike = true}, "main 3/0 .a 3/0 ..b 3/3");
+	profile_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(own_time_in_a_tree_of_callers),
+		cmocka_unit_test(groups_are_one_node),
+		cmocka_unit_test(inlined_or_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
