@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Stacks become short paths of functions once. Then only the sets of stacks that have a line are looked at, level by
+ * level: a set is a run of items, and its heaviest child is sorted to the run's begin.
+ */
+#include <string.h>
+#include <sys/param.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/hash.h"
+#include "profiler/base/saturate.h"
+#include "profiler/profile/frame_role.h"
+#include "profiler/profile/heavy_path.h"
+#include "profiler/profile/table.h"
+#include "profiler/profile/table_names.h"
+
+/* Frames looked at, from the outermost on: a location of a foreign file may hold any number. */
+#define MAX_DEPTH 4096
+/* Functions of a path. No line is so long. */
+#define MAX_PATH 128
+/* What keeps this share of a line's weight continues it. */
+#define KEEPS 0.85
+/* A branch has at least this share of its line. */
+#define BRANCH_SHARE 0.1
+#define BRANCHES     3
+#define ROOTS	     5
+
+struct function {
+	uint32_t name, module; /* strings */
+	enum frame_kind kind;
+	enum frame_role role;
+	uint32_t place; /* 1 + index in the path that is made */
+};
+
+struct item {
+	uint32_t stack, command;
+	int64_t value;
+};
+
+/* A line while it may get branches: items [begin, end) have the same first `depth` steps. */
+struct branch {
+	struct heavy_line line;
+	size_t begin, end, depth;
+	uint32_t parent; /* branch, or NONE */
+	uint32_t step;	 /* the line's first */
+	bool expanded;
+};
+#define NONE UINT32_MAX
+
+struct builder {
+	const struct profile *p;
+	const struct heavy_opts *o;
+	struct heavy_path *out;
+	struct row_namer namer;
+	VEC(struct function) functions;
+	struct htab function_index;
+	VEC(uint32_t) location_first; /* in frames; one more than locations */
+	VEC(uint32_t) frames;	      /* functions, innermost first */
+	VEC(uint32_t) raw, path;      /* of one stack, outermost first */
+	VEC(uint32_t) path_first;     /* in steps; one more than stacks */
+	VEC(uint32_t) steps;	      /* functions */
+	VEC(struct item) items;
+	struct htab item_index;
+	VEC(struct branch) branches;
+	VEC(int64_t) sums;     /* by function, then by command; 0 but for those in `touched` */
+	VEC(uint32_t) touched; /* heaviest first */
+	int64_t gross;
+};
+
+static void builder_release(struct builder *b)
+{
+	row_namer_release(&b->namer);
+	vec_release(&b->functions);
+	htab_release(&b->function_index);
+	vec_release(&b->location_first);
+	vec_release(&b->frames);
+	vec_release(&b->raw);
+	vec_release(&b->path);
+	vec_release(&b->path_first);
+	vec_release(&b->steps);
+	vec_release(&b->items);
+	htab_release(&b->item_index);
+	vec_release(&b->branches);
+	vec_release(&b->sums);
+	vec_release(&b->touched);
+}
+
+/* --- functions ----------------------------------------------------------------------------------- */
+
+struct search {
+	const struct builder *b;
+	struct row_key key;
+	uint32_t stack, command;
+};
+
+static bool same_function(const void *ctx, uint32_t id)
+{
+	const struct search *s = ctx;
+	const struct function *f = &s->b->functions.data[id];
+
+	return f->name == s->key.name && f->module == s->key.module;
+}
+
+static int add_frame(struct builder *b, uint32_t location, const struct profile_line *line)
+{
+	struct search search = {.b = b};
+	struct function f = {.kind = profile_frame_kind(b->p, location)};
+	int err = row_key_of_frame(&b->namer, location, line, &search.key);
+	uint64_t hash = hash_mix(search.key.name, search.key.module);
+	uint32_t id;
+
+	if (err)
+		return err;
+	id = htab_find(&b->function_index, hash, same_function, &search);
+	if (id != HTAB_NONE)
+		return vec_push(&b->frames, id);
+	id = (uint32_t)b->functions.len;
+	f.name = search.key.name;
+	f.module = search.key.module;
+	f.role = frame_role_of(strtab_get(b->out->strings, f.name),
+			       strtab_get(b->out->strings, f.module), f.kind);
+	return vec_push(&b->functions, f) ?: htab_insert(&b->function_index, hash, id) ?:
+	       vec_push(&b->frames, id);
+}
+
+static int add_locations(struct builder *b)
+{
+	const struct profile *p = b->p;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < p->locations.len; i++) {
+		const struct profile_location *l = &p->locations.data[i];
+
+		err = vec_push(&b->location_first, (uint32_t)b->frames.len);
+		if (!err && !l->n_lines)
+			err = add_frame(b, (uint32_t)i, NULL);
+		for (uint32_t k = 0; !err && k < l->n_lines; k++)
+			err = add_frame(b, (uint32_t)i, &p->lines.data[l->first_line + k]);
+	}
+	return err ?: vec_push(&b->location_first, (uint32_t)b->frames.len);
+}
+
+/* --- paths --------------------------------------------------------------------------------------- */
+
+static int load_raw(struct builder *b, const struct profile_stack *s)
+{
+	b->raw.len = 0;
+	for (uint32_t i = s->len; i-- > 0;) {
+		uint32_t location = b->p->frames.data[s->first + i];
+		uint32_t first = b->location_first.data[location];
+
+		for (uint32_t k = b->location_first.data[location + 1]; k-- > first;)
+			if (b->raw.len < MAX_DEPTH && vec_push(&b->raw, b->frames.data[k]))
+				return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The first function of a program's own, or main() where there is none. */
+static size_t find_begin(const struct builder *b)
+{
+	size_t main = 0;
+
+	for (size_t i = 0; i < b->raw.len; i++) {
+		const struct function *f = &b->functions.data[b->raw.data[i]];
+
+		if (f->role == ROLE_CODE && f->kind != FRAME_KERNEL)
+			return i;
+		if (f->role == ROLE_MAIN)
+			main = i;
+	}
+	return main;
+}
+
+/* What was called since the last call of the same function is forgotten. */
+static int add_step(struct builder *b, uint32_t id)
+{
+	struct function *f = &b->functions.data[id];
+
+	if (!f->place) {
+		f->place = (uint32_t)b->path.len + 1;
+		return vec_push(&b->path, id);
+	}
+	while (b->path.len > f->place) {
+		b->functions.data[vec_last(&b->path)].place = 0;
+		b->path.len--;
+	}
+	return 0;
+}
+
+/* kiln's own frames are none; ceremony is one only where nothing comes after it. */
+static int make_path(struct builder *b, const struct profile_stack *s)
+{
+	size_t n;
+	int err = load_raw(b, s);
+
+	b->path.len = 0;
+	for (n = b->raw.len; n; n--)
+		if (b->functions.data[b->raw.data[n - 1]].kind != FRAME_SYNTHETIC)
+			break;
+	for (size_t i = err ? n : find_begin(b); !err && i < n; i++)
+		if (b->functions.data[b->raw.data[i]].role != ROLE_CEREMONY || i + 1 == n)
+			err = add_step(b, b->raw.data[i]);
+	for (size_t i = 0; i < b->path.len; i++) {
+		b->functions.data[b->path.data[i]].place = 0;
+		if (!err && i < MAX_PATH)
+			err = vec_push(&b->steps, b->path.data[i]);
+	}
+	return err;
+}
+
+static int make_paths(struct builder *b)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < b->p->stacks.len; i++)
+		err = vec_push(&b->path_first, (uint32_t)b->steps.len)
+			      ?: make_path(b, &b->p->stacks.data[i]);
+	return err ?: vec_push(&b->path_first, (uint32_t)b->steps.len);
+}
+
+/* --- items --------------------------------------------------------------------------------------- */
+
+static bool same_item(const void *ctx, uint32_t id)
+{
+	const struct search *s = ctx;
+
+	return s->b->items.data[id].stack == s->stack && s->b->items.data[id].command == s->command;
+}
+
+static int add_item(struct builder *b, const struct profile_sample *s)
+{
+	int64_t value = b->p->values.data[s->first_value + b->o->value];
+	struct search search = {
+		.b = b,
+		.stack = s->stack,
+		.command = b->o->commands ? b->o->commands->of_labelset.data[s->labelset] : 0,
+	};
+	uint64_t hash = hash_mix(search.stack, search.command);
+	struct item fresh = {search.stack, search.command, value};
+	uint32_t id;
+
+	if (value <= 0 || b->path_first.data[s->stack] == b->path_first.data[s->stack + 1])
+		return 0;
+	id = htab_find(&b->item_index, hash, same_item, &search);
+	if (id == HTAB_NONE)
+		return vec_push(&b->items, fresh)
+			       ?: htab_insert(&b->item_index, hash, (uint32_t)b->items.len - 1);
+	b->items.data[id].value = saturating_sum(b->items.data[id].value, value);
+	return 0;
+}
+
+static int add_items(struct builder *b)
+{
+	size_t n = b->functions.len + (b->o->commands ? b->o->commands->rows.len : 0);
+	int err = vec_reserve(&b->sums, n + 1);
+
+	if (!err)
+		memset(b->sums.data, 0, (n + 1) * sizeof(*b->sums.data));
+	for (size_t i = 0; !err && i < b->p->samples.len; i++)
+		err = add_item(b, &b->p->samples.data[i]);
+	return err;
+}
+
+/* --- lines --------------------------------------------------------------------------------------- */
+
+/* Step `depth` of an item: its command comes first, numbered after the functions. NONE: there is no more. */
+static uint32_t step_of(const struct builder *b, const struct item *item, size_t depth)
+{
+	uint32_t first = b->path_first.data[item->stack];
+
+	if (b->o->commands && !depth--)
+		return (uint32_t)b->functions.len + item->command;
+	return depth < b->path_first.data[item->stack + 1] - first ? b->steps.data[first + depth]
+								   : NONE;
+}
+
+/* Text of a step; -1 after an error. */
+static int step_name(struct builder *b, uint32_t step, uint32_t *name)
+{
+	if (step < b->functions.len) {
+		*name = b->functions.data[step].name;
+		return 0;
+	}
+	return strtab_add(b->out->strings, b->o->commands->rows.data[step - b->functions.len].name,
+			  name);
+}
+
+static int compare_steps(const void *x, const void *y, void *ctx)
+{
+	const struct builder *b = ctx;
+	uint32_t i = *(const uint32_t *)x, j = *(const uint32_t *)y, n = (uint32_t)b->functions.len;
+	int64_t a = b->sums.data[i], c = b->sums.data[j];
+
+	if (a != c)
+		return a > c ? -1 : 1;
+	if (i >= n || j >= n)
+		return i < j ? -1 : i > j;
+	return strcmp(strtab_get(b->out->strings, b->functions.data[i].name),
+		      strtab_get(b->out->strings, b->functions.data[j].name))
+		       ?: strcmp(strtab_get(b->out->strings, b->functions.data[i].module),
+				 strtab_get(b->out->strings, b->functions.data[j].module));
+}
+
+/* What comes next in a branch: `touched` and `sums`, until the next call. */
+static int count_next(struct builder *b, const struct branch *s)
+{
+	for (size_t i = 0; i < b->touched.len; i++)
+		b->sums.data[b->touched.data[i]] = 0;
+	b->touched.len = 0;
+	for (size_t i = s->begin; i < s->end; i++) {
+		const struct item *item = &b->items.data[i];
+		uint32_t step = step_of(b, item, s->depth);
+
+		if (step == NONE)
+			continue;
+		if (!b->sums.data[step] && vec_push(&b->touched, step))
+			return -ENOMEM;
+		b->sums.data[step] = saturating_sum(b->sums.data[step], item->value);
+	}
+	if (b->touched.len)
+		qsort_r(b->touched.data, b->touched.len, sizeof(uint32_t), compare_steps, b);
+	return 0;
+}
+
+/* Moves items with this step to the begin of a run, and returns their end. */
+static size_t gather(struct builder *b, size_t begin, size_t end, size_t depth, uint32_t step)
+{
+	for (size_t i = begin; i < end; i++) {
+		if (step_of(b, &b->items.data[i], depth) == step) {
+			struct item item = b->items.data[i];
+
+			b->items.data[i] = b->items.data[begin];
+			b->items.data[begin++] = item;
+		}
+	}
+	return begin;
+}
+
+static int add_call(struct builder *b, struct branch *s, uint32_t step)
+{
+	uint32_t name;
+
+	s->line.len++;
+	s->end = gather(b, s->begin, s->end, s->depth++, step);
+	return step_name(b, step, &name) ?: vec_push(&b->out->names, name);
+}
+
+/* Writes a line: its first call, and others as long as they keep its weight. */
+static int write_line(struct builder *b, struct branch *s)
+{
+	int err;
+
+	s->line.first = (uint32_t)b->out->names.len;
+	err = add_call(b, s, s->step) ?: count_next(b, s);
+	while (!err && b->touched.len &&
+	       (double)b->sums.data[b->touched.data[0]] >= KEEPS * (double)s->line.total)
+		err = add_call(b, s, b->touched.data[0]) ?: count_next(b, s);
+	return err;
+}
+
+/* A branch with all items of its first step, which are gathered from `begin` on. */
+static int add_branch(struct builder *b, uint32_t parent, size_t *begin, uint32_t step)
+{
+	const struct branch *above = &b->branches.data[parent];
+	struct branch s = {
+		.line = {.level = above->line.level + 1, .total = b->sums.data[step]},
+		.begin = *begin,
+		.end = gather(b, *begin, above->end, above->depth, step),
+		.depth = above->depth,
+		.parent = parent,
+		.step = step,
+	};
+
+	*begin = s.end;
+	return vec_push(&b->branches, s);
+}
+
+/* Gives a line its branches, as far as there is room. */
+static int expand(struct builder *b, uint32_t id)
+{
+	struct branch *s = &b->branches.data[id];
+	double least = MAX(id ? (double)s->line.total * BRANCH_SHARE : 0,
+			   (double)b->gross * b->o->min_share);
+	size_t first = b->branches.len, room = b->o->max_lines + 1 - first, begin = s->begin;
+	int err = count_next(b, s);
+
+	s->expanded = true;
+	room = MIN(MIN(room, id ? BRANCHES : ROOTS), b->touched.len);
+	for (size_t i = 0; !err && i < room; i++) {
+		if ((double)b->sums.data[b->touched.data[i]] < least)
+			break;
+		err = add_branch(b, id, &begin, b->touched.data[i]);
+	}
+	for (size_t i = first; !err && i < b->branches.len; i++)
+		err = write_line(b, &b->branches.data[i]);
+	return err;
+}
+
+static uint32_t heaviest_open(const struct builder *b)
+{
+	uint32_t best = NONE;
+
+	for (size_t i = 0; i < b->branches.len; i++)
+		if (!b->branches.data[i].expanded &&
+		    (best == NONE ||
+		     b->branches.data[i].line.total > b->branches.data[best].line.total))
+			best = (uint32_t)i;
+	return best;
+}
+
+static int emit(struct builder *b, uint32_t parent)
+{
+	int err = 0;
+
+	for (uint32_t i = 1; !err && i < b->branches.len; i++)
+		if (b->branches.data[i].parent == parent)
+			err = vec_push(&b->out->lines, b->branches.data[i].line) ?: emit(b, i);
+	return err;
+}
+
+static int choose_lines(struct builder *b)
+{
+	struct branch root = {.end = b->items.len, .parent = NONE};
+	uint32_t next;
+	int err;
+
+	for (size_t i = 0; i < b->items.len; i++)
+		root.line.total = saturating_sum(root.line.total, b->items.data[i].value);
+	root.line.level = UINT32_MAX; /* one less than 0 */
+	err = vec_push(&b->branches, root);
+	while (!err && b->branches.len <= b->o->max_lines && (next = heaviest_open(b)) != NONE)
+		err = expand(b, next);
+	return err ?: emit(b, 0);
+}
+
+int heavy_path_build(struct heavy_path *out, const struct profile *p, const struct heavy_opts *o)
+{
+	_cleanup_(builder_release) struct builder b = {.p = p, .o = o, .out = out};
+
+	*out = (struct heavy_path){.strings = strtab_new()};
+	if (!out->strings)
+		return -ENOMEM;
+	b.namer = (struct row_namer){.p = p, .strings = out->strings, .by = TABLE_FUNCTION};
+	b.gross = profile_gross(p, o->value);
+	return add_locations(&b) ?: make_paths(&b) ?: add_items(&b) ?: choose_lines(&b);
+}
+
+void heavy_path_release(struct heavy_path *h)
+{
+	strtab_free(h->strings);
+	vec_release(&h->names);
+	vec_release(&h->lines);
+	*h = (struct heavy_path){0};
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where a profile's weight goes, as a tree of a few lines. A line is a row of calls that keep nearly all of its
+ * weight; it branches where several share the weight, and stops where it scatters.
+ *
+ * Stacks are shortened first. The ceremony of beginning (frame_role.h) is left out, and so is everything before the
+ * first function of a program's own. What a function that recurses does between two calls of itself counts as done by
+ * the outer one, so that its weight is in one place.
+ */
+#ifndef KILN_PROFILE_HEAVY_PATH_H
+#define KILN_PROFILE_HEAVY_PATH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/vec.h"
+#include "profiler/profile/commands.h"
+#include "profiler/profile/profile.h"
+
+struct heavy_line {
+	uint32_t first, len; /* in names: whom each calls, outermost first */
+	uint32_t level;	     /* lines above it */
+	int64_t total;	     /* of the first; the last keeps 85 % of it or more */
+};
+
+struct heavy_path { /* all-zero: empty */
+	struct strtab *strings;
+	VEC(uint32_t) names;	      /* strings */
+	VEC(struct heavy_line) lines; /* each before its branches, heaviest first */
+};
+
+struct heavy_opts {
+	size_t value;			 /* sample type index */
+	const struct commands *commands; /* begin with these: names of the first lines; or NULL */
+	size_t max_lines;
+	double min_share; /* of the profile: what weighs less gets no line */
+};
+
+/* Values of 0 and below do not count. Release what it wrote in any case. 0 or -ENOMEM. */
+int heavy_path_build(struct heavy_path *out, const struct profile *p, const struct heavy_opts *o);
+void heavy_path_release(struct heavy_path *h);
+
+#endif
