@@ -6,9 +6,10 @@
 #include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
-#include "profiler/cli/hints_text.h"
+#include "profiler/cli/share_list.h"
 #include "profiler/formats/describe.h"
 #include "profiler/profile/rates.h"
+#include "profiler/profile/table.h"
 
 /* --- the header -------------------------------------------------------------------------------- */
 
@@ -85,39 +86,79 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
-/* Green, amber or red for good, usable and bad. */
-static void add_graded(struct buf *out, const struct term *t, double share, const char *what)
+/* Counts are exact, whatever shares of them say of more. */
+static void add_percent(struct buf *out, uint64_t part, uint64_t whole)
 {
+	struct share_scale scale = {.whole = whole > INT64_MAX ? INT64_MAX : (int64_t)whole};
+
+	share_text(out, &scale, part > INT64_MAX ? INT64_MAX : (int64_t)part);
+}
+
+/* Green, amber or red for good, usable and bad. */
+static void add_graded(struct buf *out, const struct term *t, uint64_t part, uint64_t whole,
+		       const char *what)
+{
+	double share = percent(part, whole);
+
 	term_style(t, out, share >= 95 ? STYLE_GOOD : share >= 80 ? STYLE_HOT : STYLE_BAD);
-	buf_printf(out, "%.1f %%", share);
+	add_percent(out, part, whole);
 	term_style(t, out, STYLE_END);
-	buf_printf(out, " %s", what);
+	buf_str(out, what);
 }
 
 static void add_part(struct buf *out, uint64_t part, uint64_t whole, const char *what)
 {
-	if (part)
-		buf_printf(out, ", %.1f %% %s", percent(part, whole), what);
+	if (!part)
+		return;
+	buf_str(out, ", ");
+	add_percent(out, part, whole);
+	buf_printf(out, " %s", what);
+}
+
+/* Columns of a line without the escapes of colour. */
+static size_t visible_columns(struct buf *line)
+{
+	size_t columns = text_columns(buf_cstr(line));
+
+	for (const char *c = buf_cstr(line); (c = strchr(c, '\033')); c++)
+		columns -= strcspn(c, "m") + 1;
+	return columns;
+}
+
+static void add_stacks(struct buf *out, const struct quality *q, uint64_t stacks,
+		       const struct term *t)
+{
+	buf_str(out, "Stacks   ");
+	add_graded(out, t, q->user_complete, stacks, " complete");
+	add_part(out, q->user_truncated, stacks, "truncated");
+	add_part(out, q->user_missing, stacks, "missing");
+	add_part(out, q->kernel_missing, q->recorded, "without kernel stack");
 }
 
 void answer_quality(struct buf *out, const struct quality *q, const struct term *t)
 {
 	uint64_t stacks = q->user_complete + q->user_truncated + q->user_missing;
+	struct buf left = {0}, right = {0};
+	bool fits;
 
-	if (stacks) {
-		buf_str(out, "Stacks   ");
-		add_graded(out, t, percent(q->user_complete, stacks), "complete");
-		add_part(out, q->user_truncated, stacks, "truncated");
-		add_part(out, q->user_missing, stacks, "missing");
-		add_part(out, q->kernel_missing, q->recorded, "without kernel stack");
-		buf_char(out, '\n');
-	}
+	if (stacks)
+		add_stacks(&left, q, stacks, t);
 	if (q->frames) {
-		buf_str(out, "Symbols  ");
-		add_graded(out, t, percent(q->frames_named, q->frames), "named");
-		add_part(out, q->frames_fde, q->frames, "by function start only");
-		buf_char(out, '\n');
+		add_graded(&right, t, q->frames_named, q->frames, "");
+		add_part(&right, q->frames_fde, q->frames, "by function start only");
 	}
+	fits = visible_columns(&left) + strlen("; names ") + visible_columns(&right) <=
+	       line_columns(t);
+	buf_str(out, buf_cstr(&left));
+	if (q->frames && stacks && fits)
+		buf_str(out, "; names ");
+	else if (q->frames)
+		buf_printf(out, "%sNames    ", stacks ? "\n" : "");
+	buf_str(out, buf_cstr(&right));
+	if (stacks || q->frames)
+		buf_char(out, '\n');
+	buf_release(&left);
+	buf_release(&right);
 }
 
 void answer_losses(struct buf *out, const struct quality *q, const struct term *t)
@@ -131,10 +172,10 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 		term_style(t, out, STYLE_BAD);
 		buf_str(out, "Lost");
 		term_style(t, out, STYLE_END);
-		buf_printf(out, "     %s samples (%.1f %%): %s. Cure: %s\n",
-			   text_format_count(q->lost[r], text, sizeof(text)),
-			   percent(q->lost[r], q->recorded + quality_lost(q)), loss_text(r),
-			   loss_cure(r));
+		buf_printf(out, "     %s samples (",
+			   text_format_count(q->lost[r], text, sizeof(text)));
+		add_percent(out, q->lost[r], q->recorded + quality_lost(q));
+		buf_printf(out, "): %s. Cure: %s\n", loss_text(r), loss_cure(r));
 	}
 	if (q->windows_lost)
 		buf_printf(out, "Lost     %s windows that the agent could not store or finish\n",
@@ -184,25 +225,4 @@ void answer_rootless(struct buf *out, const struct profile *p, const struct qual
 	buf_str(out, "Rootless ");
 	quality_rootless_text(out, p, q);
 	buf_char(out, '\n');
-}
-
-int answer_block(struct buf *out, const struct profile *p, const struct quality *q,
-		 const struct term *t, size_t n_rows)
-{
-	struct table_opts o = {.value = profile_default_type(p)};
-	struct table *tab;
-	int err;
-
-	answer_rootless(out, p, q);
-	answer_quality(out, q, t);
-	if (p->sample_types.len) {
-		err = table_build(&tab, p, &o);
-		if (err)
-			return err;
-		answer_table(out, tab, o.by, t, n_rows);
-		table_free(tab);
-	}
-	answer_losses(out, q, t);
-	answer_blame(out, p, q);
-	return out->err;
 }

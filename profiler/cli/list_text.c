@@ -9,7 +9,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/text.h"
-#include "profiler/cli/answer.h"
+#include "profiler/cli/table_text.h"
 #include "profiler/store/overview.h"
 
 #define LEAST_NAME 20 /* columns */

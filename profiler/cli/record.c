@@ -16,6 +16,7 @@
 #include "profiler/cli/command.h"
 #include "profiler/cli/fetch.h"
 #include "profiler/cli/record_options.h"
+#include "profiler/cli/summary.h"
 #include "profiler/cli/term.h"
 #include "profiler/formats/export.h"
 #include "profiler/profile/profile.h"
@@ -131,6 +132,8 @@ static void say_answer(const struct record_options *r, const struct session_resu
 	char samples[32];
 	struct buf lost = {0};
 	double seconds = (double)s->elapsed_ns / 1e9;
+	struct summary summary = {s->profile, q, profile_default_type(s->profile)};
+	_cleanup_free_ char *top = NULL;
 
 	if (log_level() == LOG_QUIET)
 		return;
@@ -140,13 +143,11 @@ static void say_answer(const struct record_options *r, const struct session_resu
 		   buf_cstr(&lost), s->event, s->cpus, s->cpus == 1 ? "" : "s",
 		   seconds > 0 ? (double)s->own_cpu_ns / 1e7 / seconds : 0.0);
 	buf_release(&lost);
-	answer_block(&b, s->profile, q, &t, ANSWER_ROWS);
+	summary_text(&b, &summary, &t, &top);
 	if (strcmp(path, "-")) {
-		buf_printf(&b, "Wrote %s (%zu KB). ", path, (written + 1023) / 1024);
+		buf_printf(&b, "Wrote %s (%zu KB)\n", path, (written + 1023) / 1024);
 		if (r->format <= EXPORT_PPROF)
-			buf_printf(&b, "Look: kiln report %s   Flame graph: kiln export %s -o %s",
-				   path, path, "flame.html");
-		buf_char(&b, '\n');
+			summary_next(&b, path, top);
 	}
 	fputs(buf_cstr(&b), stderr);
 	buf_release(&b);

@@ -23,6 +23,7 @@ enum {
 	OPT_CALLERS,
 	OPT_CALLEES,
 	OPT_TREE,
+	OPT_SUMMARY,
 	OPT_TOP,
 	OPT_JSON,
 	OPT_VALUE,
@@ -39,6 +40,8 @@ static const struct option_spec options[] = {
 	{"callers", 0, "FUNCTION", "functions that call this one", OPT_CALLERS},
 	{"callees", 0, "FUNCTION", "whom this function calls", OPT_CALLEES},
 	{"tree", 0, NULL, "the call tree, also with --callers or --callees", OPT_TREE},
+	{"summary", 0, NULL, "the first answer: load, kinds, the heaviest path, the top functions",
+	 OPT_SUMMARY},
 	{"top", 'n', "N", "rows to show, 0 = all (20; a tree 100; JSON all)", OPT_TOP},
 	{"value", 0, "TYPE", "which value of the profile: samples, cpu, ... (its default)",
 	 OPT_VALUE},
@@ -55,7 +58,7 @@ struct request {
 	const char *value;
 	struct transform transform;
 	struct load_range range;
-	bool tree, json, has_rows;
+	bool tree, summary, json, has_rows;
 	unsigned long long n_rows;
 };
 
@@ -148,6 +151,9 @@ static int handle(const struct options *o, int id, struct request *r)
 	case OPT_TREE:
 		r->tree = true;
 		return 0;
+	case OPT_SUMMARY:
+		r->summary = true;
+		return 0;
 	default:
 		r->json = true;
 		return 0;
@@ -212,6 +218,8 @@ static int print(const struct command *cmd, const struct report *r, const struct
 
 	if (req->json)
 		err = report_json(&out, r);
+	else if (req->summary)
+		err = report_summary(&out, r, &term);
 	else if (req->tree)
 		err = report_tree(&out, r, &term);
 	else
@@ -294,6 +302,7 @@ const struct command command_report = {
 	.summary = "show where the time went in a profile",
 	.synopsis = "[options] FILE|STORE...",
 	.examples = "  kiln report app.pb.gz                     functions, most time first\n"
+		    "  kiln report app.pb.gz --summary           the answer that record ends with\n"
 		    "  kiln report app.pb.gz --callers malloc    who calls malloc\n"
 		    "  kiln report app.pb.gz --tree -n 50        the call tree\n"
 		    "  kiln report app.pb.gz --by module         by program and library\n"

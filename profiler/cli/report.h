@@ -8,6 +8,7 @@
 #include "profiler/formats/report_json.h"
 
 int report_table(struct buf *out, const struct report *r, const struct term *t);
+int report_summary(struct buf *out, const struct report *r, const struct term *t);
 int report_tree(struct buf *out, const struct report *r, const struct term *t);
 
 #endif

@@ -9,6 +9,8 @@
 #include "profiler/cli/answer.h"
 #include "profiler/cli/hints_text.h"
 #include "profiler/cli/report.h"
+#include "profiler/cli/summary.h"
+#include "profiler/cli/table_text.h"
 #include "profiler/profile/calltree.h"
 #include "profiler/profile/processes.h"
 #include "profiler/profile/tree_rows.h"
@@ -20,6 +22,7 @@ static int add_top(struct buf *out, const struct report *r, const struct term *t
 {
 	int64_t whole = profile_gross(r->whole, r->table.value);
 	int64_t left = profile_gross(r->p, r->table.value);
+	const struct summary summary = {r->p, r->quality, r->table.value};
 	int err = answer_header(out, r->p, r->table.value);
 
 	if (left != whole) {
@@ -30,8 +33,11 @@ static int add_top(struct buf *out, const struct report *r, const struct term *t
 	if (r->quality) {
 		answer_scope(out, r->whole);
 		answer_rootless(out, r->whole, r->quality);
-		answer_quality(out, r->quality, t);
 	}
+	if (!err && r->table.relation == TABLE_ALL)
+		err = summary_head(out, &summary, t);
+	if (r->quality)
+		answer_quality(out, r->quality, t);
 	return err;
 }
 
@@ -59,6 +65,16 @@ int report_table(struct buf *out, const struct report *r, const struct term *t)
 			   tab->n_cut);
 	add_bottom(out, r, t);
 	return out->err;
+}
+
+int report_summary(struct buf *out, const struct report *r, const struct term *t)
+{
+	const struct summary summary = {r->p, r->quality, r->table.value};
+	int err = answer_header(out, r->p, r->table.value);
+
+	if (r->quality)
+		answer_scope(out, r->whole);
+	return err ?: summary_text(out, &summary, t, NULL);
 }
 
 /* --- tree -------------------------------------------------------------------------------------- */

@@ -2,14 +2,14 @@
 #include <string.h>
 
 #include "profiler/base/text.h"
+#include "profiler/cli/share.h"
 #include "profiler/cli/table_text.h"
 
 void answer_share(struct buf *out, int64_t part, int64_t whole)
 {
-	if (whole)
-		buf_printf(out, "%5.1f%%", 100.0 * ((double)part / (double)whole));
-	else
-		buf_printf(out, "%6s", "-");
+	struct share_scale scale = {.whole = whole};
+
+	share_cell(out, &scale, part);
 }
 
 /* Widths of the text columns: name, module, caller. */
@@ -76,11 +76,12 @@ static void add_row(struct buf *out, const struct table *tab, const struct table
 		    enum table_by by, const struct layout *l, const struct term *t)
 {
 	const char *caller = table_text(tab, row->caller), *module = table_text(tab, row->module);
+	const struct share_scale scale = {tab->gross, tab->n_samples};
 
-	answer_share(out, row->self, tab->gross);
+	share_cell(out, &scale, row->self);
 	buf_str(out, "  ");
 	if (!table_by_label(by)) {
-		answer_share(out, row->total, tab->gross);
+		share_cell(out, &scale, row->total);
 		buf_str(out, "  ");
 	}
 	add_column(out, table_text(tab, row->name), l, 0, !*module && !*caller);

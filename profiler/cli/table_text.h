@@ -14,7 +14,7 @@
 void answer_table(struct buf *out, const struct table *tab, enum table_by by, const struct term *t,
 		  size_t n_rows);
 
-/* Appends " 37.9%", six columns; "     -" if the whole is 0. */
+/* Appends " 37.9%", six columns; "     -" if there is nothing. For values that are exact: see share.h. */
 void answer_share(struct buf *out, int64_t part, int64_t whole);
 
 #endif

@@ -84,6 +84,8 @@ static const struct rule rules[] = {
 	{"v8::Function::Call*", ROLE_CEREMONY},
 	{"v8::Script::Run*", ROLE_CEREMONY},
 	{"v8::*", ROLE_PLUMBING},
+	{"Builtin:InterpreterEntryTrampoline*", ROLE_CEREMONY},
+	{"Builtins_InterpreterEntryTrampoline*", ROLE_CEREMONY},
 	{"Builtin:JSEntry*", ROLE_ENGINE},
 	{"Builtins_JSEntry*", ROLE_ENGINE},
 	{"Builtin:*", ROLE_PLUMBING},
@@ -200,24 +202,25 @@ static bool is_c_helper(const char *name)
  * Where the qualified name begins: "void std::sort<int*>(int*)" has a type before it. Angle brackets hide blanks and
  * parentheses; has_parameters tells whether there are any outside of them.
  */
+#define ANONYMOUS "(anonymous namespace)"
 static const char *skip_type(const char *name, bool *has_parameters)
 {
-	const char *begin = name;
+	const char *begin = name, *c;
 	int depth = 0;
 
-	*has_parameters = false;
-	for (const char *c = name; *c; c++) {
-		if (*c == '<')
+	for (c = name; *c; c++) {
+		if (text_has_prefix(c, ANONYMOUS))
+			c += strlen(ANONYMOUS) - 1;
+		else if (*c == '<')
 			depth++;
 		else if (*c == '>' && depth)
 			depth--;
-		else if (*c == '(' && !depth && strncmp(c, "(anonymous", 10) != 0) {
-			*has_parameters = true;
+		else if (*c == '(' && !depth)
 			break;
-		} else if (*c == ' ' && !depth && c[1] && c[1] != '[' &&
-			   isalpha((unsigned char)c[1]))
+		else if (*c == ' ' && !depth && isalpha((unsigned char)c[1]))
 			begin = c + 1;
 	}
+	*has_parameters = *c == '(';
 	return strncmp(name, "operator ", 9) ? begin : name;
 }
 

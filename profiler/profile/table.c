@@ -6,7 +6,11 @@
  * The best-known caller explains time in code that the reader of the report did not write. For a
  * function of a shared library or the kernel, it is the nearest frame up the stack outside of that
  * library or kernel. For other functions it is the nearest different function. Frames without a
- * name are skipped. Of several callers, the one with most of the row's total wins.
+ * name are skipped, and so is plumbing (frame_role.h): a standard library works for whoever called
+ * it. Where there is nothing but plumbing the outermost is named, up to the engine that runs
+ * byte code, whose callers say nothing. One or two frames with an address for a name are passed
+ * by, too, below one with a name. Of several callers, the one with most of the row's total
+ * wins.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +21,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/saturate.h"
+#include "profiler/profile/frame_role.h"
 #include "profiler/profile/table.h"
 #include "profiler/profile/table_names.h"
 
@@ -35,6 +40,8 @@ struct row_state {
 	uint32_t best_pair;  /* its heaviest caller, or HTAB_NONE */
 	/* Library or kernel code; a frame that cannot be named as a caller. */
 	bool foreign, unnamed;
+	bool vague;   /* named by where it starts */
+	uint8_t role; /* enum frame_role */
 };
 
 /* Value of a row below a caller. */
@@ -121,6 +128,19 @@ int64_t profile_gross(const struct profile *p, size_t value)
 	return less == INT64_MIN ? INT64_MAX : -less;
 }
 
+uint64_t profile_samples(const struct profile *p)
+{
+	for (size_t i = 0; i < p->sample_types.len; i++) {
+		const struct profile_value_type *t = &p->sample_types.data[i];
+		const char *type = profile_text(p, t->type);
+
+		if ((!strcmp(type, "samples") || !strcmp(type, "sample")) &&
+		    !strcmp(profile_text(p, t->unit), "count"))
+			return (uint64_t)profile_gross(p, i);
+	}
+	return 0;
+}
+
 /* --- rows -------------------------------------------------------------------------------------- */
 
 struct row_search {
@@ -162,13 +182,23 @@ static int add_frame_row(struct builder *b, uint32_t location, const struct prof
 {
 	enum frame_kind kind = profile_frame_kind(b->p, location);
 	struct row_key key;
+	struct row_state *r;
+	const char *name;
 	uint32_t id;
 	int err = row_key_of_frame(&b->namer, location, line, &key) ?:
 		  get_row(b, &key, kind, &id) ?: vec_push(&b->frame_rows, id);
 
-	if (!err && (!row_has_function(b->p, line) || kind == FRAME_SYNTHETIC))
-		b->rows.data[id].unnamed = true;
-	return err;
+	if (err)
+		return err;
+	r = &b->rows.data[id];
+	name = strtab_get(b->t->strings, key.name);
+	if (!row_has_function(b->p, line) || kind == FRAME_SYNTHETIC || *name == '[')
+		r->unnamed = true;
+	if (b->o->by <= TABLE_LINE) {
+		r->role = frame_role_of(name, strtab_get(b->t->strings, key.module), kind);
+		r->vague = frame_name_is_vague(name);
+	}
+	return 0;
 }
 
 static int add_locations(struct builder *b)
@@ -230,26 +260,60 @@ static int load_path(struct builder *b, const struct profile_stack *s)
 	return err;
 }
 
+/* On the way from the root to the leaf: whom the frames below may name as their caller. */
+struct candidates {
+	uint32_t above,
+		plumbing; /* path indices or PROFILE_NONE; plumbing where there is nobody above */
+	unsigned n_vague; /* frames since `above` that have an address for a name */
+};
+
+/* A name such as "app+sub_12f0" says less than that of a near caller. */
+#define MAX_VAGUE 2
+
+static void pass_by(const struct builder *b, size_t i, struct candidates *c)
+{
+	const struct row_state *r = &b->rows.data[b->path.data[i]];
+
+	if (r->unnamed || r->role == ROLE_CEREMONY)
+		return;
+	if (r->role == ROLE_ENGINE) {
+		c->above = c->plumbing = PROFILE_NONE;
+	} else if (r->role == ROLE_PLUMBING) {
+		if (c->plumbing == PROFILE_NONE)
+			c->plumbing = (uint32_t)i;
+	} else if (!r->vague || c->above == PROFILE_NONE || ++c->n_vague > MAX_VAGUE) {
+		c->above = (uint32_t)i;
+		c->n_vague = r->vague ? MAX_VAGUE : 0;
+	}
+}
+
+static bool same_function(const struct row_state *a, const struct row_state *b)
+{
+	return a->row.name == b->row.name && a->row.module == b->row.module;
+}
+
 /* From root to leaf: a frame's candidate is the frame above it, or that frame's own candidate. */
 static int find_callers(struct builder *b)
 {
-	uint32_t above = PROFILE_NONE;
+	struct candidates c = {PROFILE_NONE, PROFILE_NONE, 0};
 
 	if (vec_reserve(&b->outside, b->path.len) || vec_reserve(&b->other, b->path.len))
 		return -ENOMEM;
 	for (size_t i = b->path.len; i-- > 0;) {
 		const struct row_state *r = &b->rows.data[b->path.data[i]], *up;
 
-		b->outside.data[i] = b->other.data[i] = above;
-		if (above != PROFILE_NONE) {
-			up = &b->rows.data[b->path.data[above]];
+		b->outside.data[i] = b->other.data[i] = c.above;
+		if (c.above != PROFILE_NONE) {
+			up = &b->rows.data[b->path.data[c.above]];
 			if (up->domain == r->domain)
-				b->outside.data[i] = b->outside.data[above];
-			if (up->row.name == r->row.name && up->row.module == r->row.module)
-				b->other.data[i] = b->other.data[above];
+				b->outside.data[i] = b->outside.data[c.above];
+			if (same_function(up, r))
+				b->other.data[i] = b->other.data[c.above];
 		}
-		if (!r->unnamed)
-			above = (uint32_t)i;
+		if (b->other.data[i] == PROFILE_NONE && c.plumbing != PROFILE_NONE &&
+		    !same_function(&b->rows.data[b->path.data[c.plumbing]], r))
+			b->other.data[i] = c.plumbing;
+		pass_by(b, i, &c);
 	}
 	return 0;
 }
@@ -501,6 +565,7 @@ static int finish(struct builder *b)
 			&order);
 	b->t->total = profile_total(b->p, b->o->value);
 	b->t->gross = profile_gross(b->p, b->o->value);
+	b->t->n_samples = profile_samples(b->p);
 	return 0;
 }
 

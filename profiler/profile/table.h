@@ -46,9 +46,10 @@ struct table_row {
 struct table {
 	struct strtab *strings;
 	VEC(struct table_row) rows;
-	int64_t total; /* of the whole profile */
-	int64_t gross; /* without signs: what shares are of */
-	size_t n_cut;  /* stacks that were cut because they were too deep */
+	int64_t total;	    /* of the whole profile */
+	int64_t gross;	    /* without signs: what shares are of */
+	uint64_t n_samples; /* profile_samples() */
+	size_t n_cut;	    /* stacks that were cut because they were too deep */
 };
 
 int table_build(struct table **out, const struct profile *p, const struct table_opts *o);
@@ -64,5 +65,7 @@ int64_t profile_total(const struct profile *p, size_t value);
 /* The same without signs. In a difference of profiles gains and losses cancel out, so a share is of
  * this sum; it has the sign of its part. */
 int64_t profile_gross(const struct profile *p, size_t value);
+/* Number of samples, without signs; 0: the profile does not count them. */
+uint64_t profile_samples(const struct profile *p);
 
 #endif

@@ -12,6 +12,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/report.h"
+#include "profiler/cli/summary.h"
 #include "profiler/formats/export.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -75,7 +76,8 @@ static void print_all(const struct profile *p, uint8_t choice)
 	}
 	r.table.by = choice & 8 ? TABLE_LINE : TABLE_FUNCTION;
 	check(!report_json(&b, &r));
-	check(!answer_block(&b, p, &q, &t, 3));
+	check(!report_summary(&b, &r, &t));
+	summary_next(&b, "p.pb.gz", NULL);
 	r.table.of = p->functions.len ? profile_text(p, p->functions.data[0].name) : "none";
 	for (r.table.relation = TABLE_CALLERS; r.table.relation <= TABLE_CALLEES;
 	     r.table.relation++) {

@@ -15,6 +15,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/report.h"
+#include "profiler/cli/summary.h"
 #include "profiler/profile/rates.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
@@ -251,10 +252,13 @@ TEST(test_json)
 TEST(test_answer_of_record)
 {
 	struct fixture f = begin();
+	struct summary s = {f.p, f.r.quality, 1};
 	struct term t = {.columns = 100};
+	_cleanup_free_ char *top = NULL;
 	struct buf b = {0};
 
-	assert_int_equal(answer_block(&b, f.p, f.r.quality, &t, 3), 0);
+	assert_int_equal(summary_text(&b, &s, &t, &top), 0);
+	summary_next(&b, "a b.pb.gz", top);
 	assert_golden("report_answer.txt", &b);
 	end(&f);
 }
@@ -267,7 +271,7 @@ TEST(test_nothing_to_say)
 	struct buf b = {0};
 
 	assert_int_equal(profile_init_cpu(p, 10101010), 0);
-	assert_int_equal(answer_block(&b, p, &q, &t, 10), 0);
+	assert_int_equal(summary_text(&b, &(struct summary){p, &q, 1}, &t, NULL), 0);
 	assert_string_equal(buf_cstr(&b), "");
 	assert_int_equal(answer_header(&b, p, 1), 0);
 	assert_string_equal(buf_cstr(&b), "cpu profile: 0 samples at 99 Hz, 0 ns CPU\n");
@@ -302,7 +306,7 @@ TEST(test_part_of_a_store)
 	assert_int_equal(quality_set_where(f.p, "comm=burn\033[2J"), 0);
 	assert_int_equal(report_table(&b, &f.r, &t), 0);
 	assert_non_null(strstr(buf_cstr(&b), "\nWhere    comm=burn"));
-	assert_non_null(strstr(buf_cstr(&b), "is of everything recorded then\nStacks   "));
+	assert_non_null(strstr(buf_cstr(&b), "is of everything recorded then\nLoad     "));
 	assert_null(strchr(buf_cstr(&b), '\033'));
 	buf_clear(&b);
 	assert_int_equal(report_json(&b, &f.r), 0);
@@ -391,7 +395,7 @@ TEST(test_no_strange_bytes)
 	assert_int_equal(report_table(&b, &f.r, &t), 0);
 	assert_int_equal(report_tree(&b, &f.r, &t), 0);
 	assert_int_equal(report_json(&b, &f.r), 0);
-	assert_int_equal(answer_block(&b, f.p, f.r.quality, &t, 0), 0);
+	assert_int_equal(report_summary(&b, &f.r, &t), 0);
 	for (const char *l = buf_cstr(&b), *nl; *l; l = nl + 1) {
 		nl = strchr(l, '\n');
 		assert_true(text_is_clean(l, (size_t)(nl - l)));

@@ -93,7 +93,8 @@ TEST(test_runtimes)
 {
 	CHECK("[jit]", FRAME_JIT, {"LazyCompile:*hotLoop /srv/hot.js:1", ROLE_CODE},
 	      {"Builtin:JSEntry", ROLE_ENGINE},
-	      {"Builtin:InterpreterEntryTrampoline", ROLE_PLUMBING},
+	      {"Builtin:InterpreterEntryTrampoline", ROLE_CEREMONY},
+	      {"Builtin:KeyedLoadIC", ROLE_PLUMBING},
 	      {"LazyCompile:~Module._compile node:internal/modules/cjs/loader:1228", ROLE_PLUMBING},
 	      {"Interpreter", ROLE_ENGINE}, {"call_stub", ROLE_ENGINE},
 	      {"java.util.HashMap.putVal", ROLE_PLUMBING},
@@ -103,6 +104,9 @@ TEST(test_runtimes)
 	      {"javabeans.Run", ROLE_CODE});
 	CHECK("node", FRAME_NATIVE, {"node::Start(int, char**)", ROLE_CEREMONY},
 	      {"v8::internal::Heap::Scavenge()", ROLE_PLUMBING},
+	      {"v8::internal::(anonymous namespace)::Invoke(v8::internal::(anonymous "
+	       "namespace)::InvokeParams const&)",
+	       ROLE_PLUMBING},
 	      {"v8::Function::Call(int)", ROLE_CEREMONY});
 	CHECK("python3.11", FRAME_NATIVE, {"_PyEval_EvalFrameDefault", ROLE_ENGINE},
 	      {"Py_BytesMain", ROLE_CEREMONY}, {"long_add", ROLE_CODE},

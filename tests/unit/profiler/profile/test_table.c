@@ -11,6 +11,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/saturate.h"
+#include "profiler/base/text.h"
 #include "profiler/profile/table.h"
 
 #define TEST(name)  static void name(void **state __attribute__((unused)))
@@ -306,20 +307,31 @@ static const char *domain(const struct frame *f)
 	return !strcmp(f->module, "[ext4]") ? "[kernel]" : f->module;
 }
 
+/* Of the two libraries of C. */
+static bool is_plumbing(const struct frame *f)
+{
+	return text_has_prefix(f->module, "lib");
+}
+
 /* The caller of frame i, or NULL. */
 static const struct frame *blamed(const struct frame *f, size_t n, size_t i)
 {
 	bool foreign = strstr(f[i].module, ".so") || !strcmp(domain(&f[i]), "[kernel]");
+	const struct frame *outermost = NULL;
 
 	for (size_t j = i + 1; foreign && j < n; j++) {
-		if (f[j].named && strcmp(domain(&f[j]), domain(&f[i])))
+		if (f[j].named && !is_plumbing(&f[j]) && strcmp(domain(&f[j]), domain(&f[i])))
 			return &f[j];
 	}
 	for (size_t j = i + 1; j < n; j++) {
-		if (f[j].named && !same(&f[j], &f[i]))
+		if (f[j].named && !is_plumbing(&f[j]) && !same(&f[j], &f[i]))
 			return &f[j];
 	}
-	return NULL;
+	for (size_t j = i + 1; j < n; j++) {
+		if (f[j].named && is_plumbing(&f[j]))
+			outermost = &f[j];
+	}
+	return outermost && !same(outermost, &f[i]) ? outermost : NULL;
 }
 
 /* What a function spent under each caller, over all samples. */
@@ -375,6 +387,78 @@ TEST(test_callers_against_definition)
 		profile_free(p);
 	}
 	assert_true(checked > 1000);
+}
+
+static const char *caller_of(const struct profile *p, const char *name)
+{
+	static char caller[64];
+	struct table_opts opts = {.value = 0};
+	struct table *t;
+
+	assert_int_equal(table_build(&t, p, &opts), 0);
+	strcpy(caller, "not in the table");
+	for (size_t i = 0; i < t->rows.len; i++)
+		if (!strcmp(table_text(t, t->rows.data[i].name), name))
+			strcpy(caller, table_text(t, t->rows.data[i].caller));
+	table_free(t);
+	return caller;
+}
+
+/* A stack of "name@file" words, outermost first. */
+static void add_words(struct profile *p, const char *words)
+{
+	char copy[512];
+	uint32_t frames[MAX_STACK], none, stack;
+	size_t n = MAX_STACK;
+
+	assert_true(strlen(words) < sizeof(copy));
+	strcpy(copy, words);
+	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " ")) {
+		char *file = strchr(w, '@');
+		struct profile_line line;
+
+		*file++ = '\0';
+		line = (struct profile_line){add_function(p, w), 1};
+		assert_int_equal(
+			profile_location(p, add_mapping(p, file), 1, &line, 1, &frames[--n]), 0);
+	}
+	assert_int_equal(profile_stack(p, frames + n, MAX_STACK - n, &stack), 0);
+	assert_int_equal(profile_labelset(p, NULL, 0, &none), 0);
+	assert_int_equal(profile_add(p, stack, none, (int64_t[]){1, 1}), 0);
+}
+
+/* Who is to blame: no standard library, no runtime, no engine, and nobody above one. */
+TEST(test_callers_to_blame)
+{
+	struct profile *p = profile_new();
+
+	assert_int_equal(profile_init_cpu(p, 10), 0);
+	add_words(p, "_start@/bin/rsx std::rt::lang_start@/bin/rsx rsx::main@/bin/rsx "
+		     "rsx::words@/bin/rsx core::ptr::copy@/bin/rsx memcpy@/lib/libc.so.6");
+	add_words(p, "runtime.goexit@/bin/go runtime.gcBgMarkWorker@/bin/go "
+		     "runtime.gcDrain@/bin/go runtime.scanobject@/bin/go");
+	add_words(p, "main@/bin/python Py_RunMain@/bin/python fallback@/bin/python "
+		     "_PyEval_EvalFrameDefault@/bin/python long_add@/bin/python");
+	add_words(p, "main@/bin/c load@/bin/c read@/lib/libc.so.6 "
+		     "do_syscall_64@[kernel.kallsyms] "
+		     "vfs_read@[kernel.kallsyms] copy@[kernel.kallsyms]");
+	add_words(p, "main@/bin/s parse@/bin/s s+sub_10@/bin/s s+sub_20@/bin/s near@/bin/s");
+	add_words(p, "main@/bin/s parse@/bin/s s+sub_10@/bin/s s+sub_20@/bin/s s+sub_30@/bin/s "
+		     "s+sub_40@/bin/s far@/bin/s");
+	assert_string_equal(caller_of(p, "near"), "parse");
+	assert_string_equal(caller_of(p, "far"), "s+sub_40");
+	assert_string_equal(caller_of(p, "memcpy"), "rsx::words");
+	assert_string_equal(caller_of(p, "core::ptr::copy"), "rsx::words");
+	assert_string_equal(caller_of(p, "rsx::words"), "rsx::main");
+	assert_string_equal(caller_of(p, "rsx::main"), "");
+	assert_string_equal(caller_of(p, "runtime.scanobject"), "runtime.gcBgMarkWorker");
+	assert_string_equal(caller_of(p, "runtime.gcBgMarkWorker"), "");
+	assert_string_equal(caller_of(p, "long_add"), "");
+	assert_string_equal(caller_of(p, "_PyEval_EvalFrameDefault"), "fallback");
+	assert_string_equal(caller_of(p, "copy"), "load");
+	assert_string_equal(caller_of(p, "read"), "load");
+	assert_string_equal(caller_of(p, "load"), "main");
+	profile_free(p);
 }
 
 /* --- labels, caps ----------------------------------------------------------------------------------- */
@@ -502,6 +586,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables_against_definition),
 		cmocka_unit_test(test_callers_against_definition),
+		cmocka_unit_test(test_callers_to_blame),
 		cmocka_unit_test(test_tables_by_label),
 		cmocka_unit_test(test_sums_saturate),
 		cmocka_unit_test(test_depth_cap),

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+#include <sys/param.h>
+
+#include "profiler/base/saturate.h"
+#include "profiler/base/text.h"
+#include "profiler/cli/share_list.h"
+
+/* Columns that ", others 12.3 %" needs. */
+#define OTHERS 16
+#define LINES  2
+
+void share_list_begin(struct share_list *l, struct buf *out, const struct share_scale *scale,
+		      const struct term *t, const char *title)
+{
+	size_t columns = line_columns(t);
+
+	*l = (struct share_list){.out = out, .scale = *scale, .lines = LINES};
+	l->columns = columns > LINE_COLUMNS ? columns - LINE_COLUMNS : 1;
+	l->left = l->columns;
+	buf_printf(out, LINE_TITLE, title);
+}
+
+/* Begins the next line if the item does not fit into this one. The last line keeps room for the others. */
+static bool make_room(struct share_list *l, size_t width)
+{
+	size_t reserve = l->lines > 1 ? 1 : OTHERS; /* 1: the comma */
+
+	if (width + 2 + reserve <= l->left)
+		return true;
+	if (l->lines == 1 || width + OTHERS > l->columns)
+		return false;
+	buf_printf(l->out, ",\n" LINE_TITLE, "");
+	l->lines--;
+	l->left = l->columns;
+	l->begun = false;
+	return true;
+}
+
+static void add_item(struct share_list *l, const char *item, size_t width)
+{
+	if (l->begun)
+		buf_str(l->out, ", ");
+	if (width > l->left)
+		term_fit(l->out, item, l->left);
+	else
+		buf_str(l->out, item);
+	width += l->begun ? 2 : 0;
+	l->left -= MIN(width, l->left);
+	l->begun = true;
+}
+
+void share_list_add(struct share_list *l, const char *name, int64_t value, const char *note)
+{
+	struct buf item = {0};
+	size_t short_width, width;
+
+	if (!value)
+		return;
+	buf_printf(&item, "%s ", name);
+	share_text(&item, &l->scale, value);
+	short_width = text_columns(buf_cstr(&item));
+	width = short_width + text_columns(note);
+	if (l->full || (l->begun && !make_room(l, width) && !make_room(l, short_width))) {
+		l->full = true;
+		l->others = saturating_sum(l->others, value);
+	} else {
+		if (width + OTHERS <= l->left)
+			buf_str(&item, note);
+		add_item(l, buf_cstr(&item), text_columns(buf_cstr(&item)));
+	}
+	buf_release(&item);
+}
+
+void share_list_end(struct share_list *l)
+{
+	if (l->others && l->left >= OTHERS) {
+		buf_str(l->out, ", others ");
+		share_text(l->out, &l->scale, l->others);
+	}
+	buf_char(l->out, '\n');
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/param.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/cli/answer.h"
+#include "profiler/cli/hints_text.h"
+#include "profiler/cli/path_text.h"
+#include "profiler/cli/share_list.h"
+#include "profiler/cli/summary.h"
+#include "profiler/cli/table_text.h"
+#include "profiler/profile/commands.h"
+#include "profiler/profile/frame_role.h"
+#include "profiler/profile/heavy_path.h"
+#include "profiler/profile/table.h"
+
+#define TOP_ROWS   6
+#define PATH_LINES 8
+/* Below this share of the top function a profile is flat. */
+#define FLAT_SHARE 0.1
+/* A command with this share is as good as alone. */
+#define ALONE 0.9
+/* With fewer samples shares are ranges (share.h), and that is said. */
+#define FEW 100
+/* A function that keeps this share of its caller's total says the same as the caller. */
+#define SAME 0.95
+/* Branches of a path have this share of the profile, and so many samples. */
+#define LEAST_SHARE   0.05
+#define LEAST_SAMPLES 3.0
+
+/* --- the path and the top ------------------------------------------------------------------------ */
+
+static int add_path(struct buf *out, const struct summary *s, const struct commands *commands,
+		    const struct share_scale *scale, const struct term *t, struct heavy_path *path)
+{
+	bool several = commands_named(commands) > 1 &&
+		       (double)commands->rows.data[0].value < ALONE * (double)scale->whole;
+	double least = scale->n_samples ? LEAST_SAMPLES / (double)scale->n_samples : 0;
+	struct heavy_opts o = {
+		.value = s->value,
+		.commands = several ? commands : NULL,
+		.max_lines = PATH_LINES,
+		.min_share = MAX(LEAST_SHARE, least),
+	};
+	int err = heavy_path_build(path, s->p, &o);
+
+	if (!err)
+		path_text(out, path, scale, several, t);
+	return err;
+}
+
+/* True for rows that a person can look for. */
+static bool has_name(const struct table *tab, const struct table_row *row)
+{
+	const char *name = table_text(tab, row->name);
+
+	return *name && *name != '[' && row->kind != FRAME_SYNTHETIC && !frame_name_is_vague(name);
+}
+
+static bool is_on_path(const struct heavy_path *path, const char *name)
+{
+	uint32_t id = path->strings ? strtab_lookup(path->strings, name) : PROFILE_NONE;
+
+	for (size_t i = 0; i < path->names.len && id != PROFILE_NONE; i++)
+		if (path->names.data[i] == id)
+			return true;
+	return false;
+}
+
+static bool tells(const struct table *tab, const struct table_row *row,
+		  const struct heavy_path *path, size_t kept)
+{
+	const char *name = table_text(tab, row->name);
+	enum frame_role role = frame_role_of(name, table_text(tab, row->module), row->kind);
+
+	if (!has_name(tab, row) || role == ROLE_CEREMONY || role == ROLE_MAIN ||
+	    (double)row->total >= SAME * (double)tab->gross || is_on_path(path, name))
+		return false;
+	for (size_t k = 0; k < kept; k++)
+		if ((row->caller == tab->rows.data[k].name ||
+		     row->caller == tab->rows.data[k].caller) &&
+		    (double)row->total >= SAME * (double)tab->rows.data[k].total)
+			return false;
+	return true;
+}
+
+/* Keeps rows that say something of a flat profile: no ceremony, nothing that the path has, and no two that one caller
+ * spends the same time in. */
+static void keep_telling(struct table *tab, const struct heavy_path *path)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < tab->rows.len && kept < TOP_ROWS; i++) {
+		struct table_row row = tab->rows.data[i];
+
+		if (tells(tab, &row, path, kept))
+			tab->rows.data[kept++] = row;
+	}
+	tab->rows.len = kept;
+}
+
+static bool is_flat(const struct table *tab, const struct share_scale *scale)
+{
+	return tab->rows.len && tab->rows.data[0].self > 0 &&
+	       (!scale->n_samples || scale->n_samples >= FEW) &&
+	       (double)tab->rows.data[0].self < FLAT_SHARE * (double)tab->gross;
+}
+
+static int add_flat(struct buf *out, const struct summary *s, const struct share_scale *scale,
+		    int64_t most, const struct heavy_path *path, const struct term *t)
+{
+	struct table_opts by_total = {.value = s->value, .sort = TABLE_SORT_TOTAL};
+	struct table *tab;
+	int err = table_build(&tab, s->p, &by_total);
+
+	if (err)
+		return err;
+	keep_telling(tab, path);
+	buf_printf(out, LINE_TITLE "no function has more than ", "Flat");
+	share_text(out, scale, most);
+	buf_str(out, tab->rows.len ? " of its own; much is in calls of\n" : " of its own\n");
+	answer_table(out, tab, TABLE_FUNCTION, t, 0);
+	table_free(tab);
+	return 0;
+}
+
+static void take_top(char **top, const struct table *tab)
+{
+	for (size_t i = 0; i < tab->rows.len && i < TOP_ROWS; i++) {
+		if (has_name(tab, &tab->rows.data[i])) {
+			*top = strdup(table_text(tab, tab->rows.data[i].name));
+			return;
+		}
+	}
+}
+
+static int add_top(struct buf *out, const struct summary *s, const struct share_scale *scale,
+		   const struct heavy_path *path, const struct term *t, char **top)
+{
+	struct table_opts by_self = {.value = s->value};
+	struct table *tab;
+	size_t n = 0;
+	int err = table_build(&tab, s->p, &by_self);
+
+	if (err)
+		return err;
+	if (top)
+		take_top(top, tab);
+	while (n < tab->rows.len && n < TOP_ROWS && tab->rows.data[n].self)
+		n++;
+	if (is_flat(tab, scale)) {
+		err = add_flat(out, s, scale, tab->rows.data[0].self, path, t);
+	} else {
+		tab->rows.len = n;
+		answer_table(out, tab, TABLE_FUNCTION, t, 0);
+	}
+	table_free(tab);
+	return err;
+}
+
+/* --- all of it ----------------------------------------------------------------------------------- */
+
+static void add_few(struct buf *out, const struct share_scale *scale)
+{
+	if (!scale->n_samples || scale->n_samples >= FEW)
+		return;
+	buf_printf(out, LINE_TITLE, "Few");
+	if (scale->n_samples == 1)
+		buf_str(out, "1 sample tells where time went once; record for longer, or with a "
+			     "higher -F\n");
+	else
+		buf_printf(out,
+			   "%" PRIu64
+			   " samples: shares are ranges (95 %%); record for longer, or with a "
+			   "higher -F\n",
+			   scale->n_samples);
+}
+
+/* A difference of two profiles has no path: what was saved on it is elsewhere. */
+static bool is_difference(const struct summary *s, const struct share_scale *scale)
+{
+	return profile_total(s->p, s->value) != scale->whole;
+}
+
+static int add_body(struct buf *out, const struct summary *s, const struct term *t, char **top)
+{
+	struct share_scale scale = share_scale_of(s->p, s->value);
+	struct heavy_path path = {0};
+	struct commands commands;
+	int err =
+		commands_build(&commands, s->p, s->value) ?: summary_head_of(out, s, &commands, t);
+
+	if (!err && scale.whole) {
+		add_few(out, &scale);
+		if (s->quality)
+			answer_quality(out, s->quality, t);
+		if (!is_difference(s, &scale))
+			err = add_path(out, s, &commands, &scale, t, &path);
+		err = err ?: add_top(out, s, &scale, &path, t, top);
+	}
+	heavy_path_release(&path);
+	commands_release(&commands);
+	return err;
+}
+
+int summary_text(struct buf *out, const struct summary *s, const struct term *t, char **top)
+{
+	int err = 0;
+
+	if (top)
+		*top = NULL;
+	if (s->quality)
+		answer_rootless(out, s->p, s->quality);
+	if (s->p->sample_types.len)
+		err = add_body(out, s, t, top);
+	if (s->quality) {
+		answer_losses(out, s->quality, t);
+		answer_blame(out, s->p, s->quality);
+	}
+	return err ?: out->err;
+}
+
+/* A word of a shell: as it is, or in single quotes. */
+static void add_word(struct buf *out, const char *word)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+=-";
+
+	if (*word && *word != '-' && strspn(word, plain) == strlen(word)) {
+		buf_str(out, word);
+		return;
+	}
+	buf_char(out, '\'');
+	for (; *word; word++) {
+		if (*word == '\'')
+			buf_str(out, "'\\''");
+		else
+			buf_char(out, *word);
+	}
+	buf_char(out, '\'');
+}
+
+void summary_next(struct buf *out, const char *file, const char *top)
+{
+	struct buf path = {0};
+
+	if (*file == '-')
+		buf_str(&path, "./");
+	buf_str(&path, file);
+	buf_printf(out, LINE_TITLE "kiln export ", "Next");
+	add_word(out, buf_cstr(&path));
+	buf_printf(out, " -o flame.html\n" LINE_TITLE "kiln report ", "");
+	add_word(out, buf_cstr(&path));
+	buf_str(out, " --tree\n");
+	if (top) {
+		buf_printf(out, LINE_TITLE "kiln report ", "");
+		add_word(out, buf_cstr(&path));
+		buf_str(out, " --callers ");
+		add_word(out, top);
+		buf_char(out, '\n');
+	}
+	buf_release(&path);
+}

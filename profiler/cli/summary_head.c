@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/base/text.h"
+#include "profiler/cli/share_list.h"
+#include "profiler/cli/summary_head.h"
+#include "profiler/profile/machine_load.h"
+#include "profiler/profile/time_kinds.h"
+
+/* --- the machine --------------------------------------------------------------------------------- */
+
+static void add_cpus(struct buf *out, double cpus)
+{
+	if (cpus < 0.01)
+		buf_str(out, "<0.01");
+	else if (cpus > 0.5 && fabs(cpus - round(cpus)) < 0.005 * cpus)
+		buf_printf(out, "%.0f", cpus);
+	else
+		buf_printf(out, "%.*f", cpus < 10 ? 2 : 0, cpus);
+}
+
+/* In whole per cents: the load of a machine is not known better. */
+static void add_part(struct buf *out, const char *before, double part, const char *what)
+{
+	const struct share_scale scale = {.whole = 1000000, .n_samples = 999};
+
+	if ((int64_t)(1e6 * part) <= 0)
+		return;
+	buf_str(out, before);
+	share_text(out, &scale, (int64_t)(1e6 * part));
+	buf_str(out, what);
+}
+
+/* The number of CPUs comes out of clocks, so it is nearly whole; what was used of them need not be. */
+static void add_load(struct buf *out, const struct summary *s)
+{
+	struct machine_load load;
+
+	if (!machine_load_of(&load, s->p, s->quality))
+		return;
+	buf_printf(out, LINE_TITLE, "Load");
+	add_cpus(out, load.used);
+	if (load.cpus > 0) {
+		buf_printf(out, " of %.0f CPU%s used; the machine was ", fmax(load.cpus, 1),
+			   load.cpus < 1.5 ? "" : "s");
+		add_part(out, "", 1 - load.idle - load.stolen, " busy");
+		add_part(out, load.idle + load.stolen < 0.999999 ? ", " : "", load.idle, " idle");
+		if (load.stolen >= 0.005)
+			add_part(out, ", ", load.stolen, " taken by its hypervisor");
+	} else {
+		buf_str(out, " CPUs used");
+	}
+	buf_char(out, '\n');
+}
+
+static void add_commands(struct buf *out, const struct commands *c, const struct share_scale *scale,
+			 const struct term *t)
+{
+	struct share_list list;
+
+	share_list_begin(&list, out, scale, t, "Commands");
+	for (size_t i = 0; i < c->rows.len; i++) {
+		const struct command_sum *row = &c->rows.data[i];
+		char note[40] = "";
+
+		if (row->n_processes > 1)
+			snprintf(note, sizeof(note), " (%" PRIu32 " processes)", row->n_processes);
+		share_list_add(&list, *row->name ? row->name : "(no name)", row->value, note);
+	}
+	share_list_end(&list);
+}
+
+/* --- kinds --------------------------------------------------------------------------------------- */
+
+static const char *const kind_titles[TIME_KIND_COUNT] = {
+	[TIME_KERNEL] = "kernel",   [TIME_LIBRARY] = "libraries",   [TIME_JIT] = "JIT code",
+	[TIME_UNKNOWN] = "unknown", [TIME_LOST] = "lost or missed",
+};
+
+#define LIBRARIES_NAMED 3
+#define NOTE_COLUMNS	40
+
+/* " (libc.so.6 6 %, libm.so.6 2 %)", if there are several. */
+static void note_libraries(struct buf *out, const struct time_kinds *kinds,
+			   const struct share_scale *scale)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < kinds->parts.len && n < LIBRARIES_NAMED; i++) {
+		const struct time_part *part = &kinds->parts.data[i];
+
+		if (part->kind != TIME_LIBRARY || !part->self)
+			continue;
+		if (n && text_columns(buf_cstr(out)) + text_columns(part->module) > NOTE_COLUMNS)
+			break;
+		buf_printf(out, "%s%s ", n++ ? ", " : " (", part->module);
+		share_text(out, scale, part->self);
+	}
+	buf_str(out, n ? ")" : "");
+}
+
+static const char *first_library(const struct time_kinds *kinds, size_t *n)
+{
+	const char *first = NULL;
+
+	*n = 0;
+	for (size_t i = 0; i < kinds->parts.len; i++) {
+		const struct time_part *part = &kinds->parts.data[i];
+
+		if (part->kind != TIME_LIBRARY || !part->self)
+			continue;
+		first = first ?: part->module;
+		(*n)++;
+	}
+	return first;
+}
+
+static void add_kind(struct share_list *list, const struct time_kinds *kinds, enum time_kind kind)
+{
+	const char *title = kind_titles[kind];
+	struct buf note = {0};
+	size_t n = 0;
+
+	if (kind == TIME_LIBRARY) {
+		const char *only = first_library(kinds, &n);
+
+		if (n > 1)
+			note_libraries(&note, kinds, &list->scale);
+		else
+			title = only ?: title;
+	}
+	share_list_add(list, title, kinds->of[kind], buf_cstr(&note));
+	buf_release(&note);
+}
+
+/* Kinds in the order of their weight; each program is one of its own. */
+static void add_kinds(struct buf *out, const struct time_kinds *kinds,
+		      const struct share_scale *scale, const struct term *t)
+{
+	bool done[TIME_KIND_COUNT] = {0};
+	struct share_list list;
+	size_t at = 0;
+
+	share_list_begin(&list, out, scale, t, "By kind");
+	for (;;) {
+		const struct time_part *program = NULL;
+		int best = -1;
+
+		while (at < kinds->parts.len && kinds->parts.data[at].kind != TIME_PROGRAM)
+			at++;
+		if (at < kinds->parts.len)
+			program = &kinds->parts.data[at];
+		for (int k = 0; k < TIME_KIND_COUNT; k++)
+			if (k != TIME_PROGRAM && !done[k] && kinds->of[k] &&
+			    (best < 0 || kinds->of[k] > kinds->of[best]))
+				best = k;
+		if (program && (best < 0 || program->self >= kinds->of[best])) {
+			share_list_add(&list, program->module, program->self, "");
+			at++;
+		} else if (best >= 0) {
+			add_kind(&list, kinds, (enum time_kind)best);
+			done[best] = true;
+		} else {
+			break;
+		}
+	}
+	share_list_end(&list);
+}
+
+int summary_head_of(struct buf *out, const struct summary *s, const struct commands *commands,
+		    const struct term *t)
+{
+	struct share_scale of = share_scale_of(s->p, s->value), *scale = &of;
+	struct time_kinds kinds;
+	int err = time_kinds_build(&kinds, s->p, s->value);
+
+	if (!err && scale->whole) {
+		add_load(out, s);
+		if (commands_named(commands) > 1)
+			add_commands(out, commands, scale, t);
+		add_kinds(out, &kinds, scale, t);
+	}
+	time_kinds_release(&kinds);
+	return err ?: out->err;
+}
+
+int summary_head(struct buf *out, const struct summary *s, const struct term *t)
+{
+	struct commands commands;
+	int err =
+		commands_build(&commands, s->p, s->value) ?: summary_head_of(out, s, &commands, t);
+
+	commands_release(&commands);
+	return err;
+}
