@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,70 +14,18 @@
 
 #include "profiler/agent/read_only.h"
 #include "profiler/base/log.h"
+#include "profiler/base/privileges.h"
 #include "profiler/base/sanitizer.h"
 #include "symbolizer/sandbox/sandbox.h"
 
-#define BIT(cap)      (1ull << (cap))
 #define NAMES_BYTES   4096
 #define CLOSE_ALL_MAX ~0u
 
-struct caps {
-	uint64_t effective, permitted;
-};
-
-/* --- capabilities ------------------------------------------------------------------------------- */
-
-static int get_caps(struct caps *out)
-{
-	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3];
-
-	if (syscall(SYS_capget, &h, d))
-		return -errno;
-	out->effective = d[0].effective | (uint64_t)d[1].effective << 32;
-	out->permitted = d[0].permitted | (uint64_t)d[1].permitted << 32;
-	return 0;
-}
-
-static int set_caps(const struct caps *c)
-{
-	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = {
-		{.effective = (uint32_t)c->effective, .permitted = (uint32_t)c->permitted},
-		{.effective = (uint32_t)(c->effective >> 32),
-		 .permitted = (uint32_t)(c->permitted >> 32)},
-	};
-
-	return syscall(SYS_capset, &h, d) ? -errno : 0;
-}
-
-/* Who may not change the bounding set has little in it, or gains nothing by it: nothing is executed. */
-static void drop_bounding_set(uint64_t keep)
-{
-	for (unsigned long cap = 0; cap < 64; cap++)
-		if (!(keep & BIT(cap)))
-			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-}
-
-static int keep_caps(uint64_t keep, uint64_t in_force)
-{
-	struct caps c;
-	int err;
-
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	err = get_caps(&c);
-	if (err)
-		return err;
-	c.permitted &= keep;
-	c.effective = c.permitted & in_force;
-	return set_caps(&c);
-}
-
 static bool may(unsigned cap)
 {
-	struct caps c;
+	struct privileges p;
 
-	return !get_caps(&c) && (c.permitted & BIT(cap));
+	return !privileges_get(&p) && (p.permitted & PRIVILEGE(cap));
 }
 
 /* --- the supervisor ----------------------------------------------------------------------------- */
@@ -104,19 +51,13 @@ int confine_supervisor(uint64_t keep)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	drop_bounding_set(keep);
-	return keep_caps(keep, BIT(CAP_KILL));
+	privileges_bound(keep);
+	return privileges_keep(keep, PRIVILEGE(CAP_KILL));
 }
 
 void confine_raise(bool all)
 {
-	struct caps c;
-
-	if (get_caps(&c))
-		return;
-	c.effective = c.permitted & (all ? ~0ull : BIT(CAP_KILL));
-	if (set_caps(&c))
-		log_debug("capabilities stay as they are: %s", strerror(errno));
+	privileges_raise(all ? ~0ull : PRIVILEGE(CAP_KILL));
 }
 
 /* --- a process ---------------------------------------------------------------------------------- */
@@ -177,8 +118,8 @@ int confine_enter(const struct confinement *c, const struct identity *who, pid_t
 		unshare(CLONE_NEWNET);
 	if (c->read_only && may(CAP_SYS_ADMIN))
 		read_only_mounts();
-	drop_bounding_set(c->caps);
-	err = (c->service_user ? change_user(who) : 0) ?: keep_caps(c->caps, c->caps);
+	privileges_bound(c->caps);
+	err = (c->service_user ? change_user(who) : 0) ?: privileges_keep(c->caps, c->caps);
 	err = err ?: confine_files(paths, n);
 	/* A change of user resets this. */
 	err = err ?: die_with(parent);

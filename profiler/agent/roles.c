@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -16,33 +15,18 @@
 #include "profiler/agent/upload_role.h"
 #include "profiler/agent/writer.h"
 #include "profiler/base/log.h"
+#include "profiler/base/privileges.h"
 
-#define BIT(cap) (1ull << (cap))
-
-/* The C library may lack these. */
-#ifndef CAP_PERFMON
-#define CAP_PERFMON 38
-#endif
-#ifndef CAP_BPF
-#define CAP_BPF 39
-#endif
-#ifndef CAP_CHECKPOINT_RESTORE
-#define CAP_CHECKPOINT_RESTORE 40
-#endif
-
-/* What tools/kiln-agent.service grants: sampling; other users' processes and files; symbols of the kernel. */
-#define SAMPLING_CAPS                                                                              \
-	(BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE) | BIT(CAP_SYSLOG) |                 \
-	 BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_CHECKPOINT_RESTORE))
 /* What only root has: to make readers another user in name spaces of their own, and to end them; to measure
  * the time of BPF programs; and the limits of descriptors and of locked memory. */
 #define READER_CAPS                                                                                \
-	(BIT(CAP_SYS_ADMIN) | BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) |               \
-	 BIT(CAP_KILL) | BIT(CAP_SYS_RESOURCE))
+	(PRIVILEGE(CAP_SYS_ADMIN) | PRIVILEGE(CAP_SETUID) | PRIVILEGE(CAP_SETGID) |                \
+	 PRIVILEGE(CAP_SETPCAP) | PRIVILEGE(CAP_KILL) | PRIVILEGE(CAP_SYS_RESOURCE))
 /* What it takes to confine the others. */
 #define CONFINING_CAPS                                                                             \
-	(BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SYS_ADMIN) |               \
-	 BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_KILL))
+	(PRIVILEGE(CAP_SETUID) | PRIVILEGE(CAP_SETGID) | PRIVILEGE(CAP_SETPCAP) |                  \
+	 PRIVILEGE(CAP_SYS_ADMIN) | PRIVILEGE(CAP_CHOWN) | PRIVILEGE(CAP_DAC_OVERRIDE) |           \
+	 PRIVILEGE(CAP_FOWNER) | PRIVILEGE(CAP_KILL))
 
 /* Beside those of a reader: to read the store, with SQLite's locks, in threads. */
 #define STORE_CALLS                                                                                \
@@ -174,7 +158,7 @@ const struct role roles[ROLE_COUNT] = {
 			.name = "sampler",
 			.comm = "kiln-sampler",
 			.run = agent_run,
-			.limits = {.caps = SAMPLING_CAPS | READER_CAPS, .read_only = true},
+			.limits = {.caps = PRIVILEGES_SAMPLING | READER_CAPS, .read_only = true},
 			.is_wanted = host_is_sampled,
 			.needs_restart = sampler_must_end,
 			.log_lines = 3,

@@ -11,6 +11,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/outfile.h"
 #include "profiler/base/log.h"
+#include "profiler/base/privileges.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/command.h"
@@ -110,11 +111,13 @@ static int write_profile(const struct record_options *r, const struct profile *p
 	if (!err && to_stdout) {
 		err = io_write(STDOUT_FILENO, b.data, b.len);
 	} else if (!err) {
+		privileges_write_output(true);
 		err = outfile_open(&f, path);
 		if (!err) {
 			outfile_write(f, b.data, b.len);
 			err = outfile_commit(f);
 		}
+		privileges_write_output(false);
 	}
 	*written = b.len;
 	buf_release(&b);

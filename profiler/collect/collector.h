@@ -41,6 +41,7 @@ struct collector_opts { /* what it points to is borrowed until collector_close()
 	bool names_only;		/* no lines, no inlined calls */
 	bool executables;		/* a label says which program a process runs */
 	bool no_sandbox;		/* read foreign files in this process */
+	bool sheds_privileges;		/* once the programs are loaded: privileges_record() */
 	struct debuginfod *debuginfod;	/* source of debug files, or NULL */
 	/*
 	 * Hold samples back in code made at run time without names. They join the next window while

@@ -9,6 +9,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/kernel.h"
 #include "profiler/base/log.h"
+#include "profiler/base/privileges.h"
 #include "profiler/base/text.h"
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/collect/collector_priv.h"
@@ -136,6 +137,10 @@ static int open_all(struct collector *c, const char **why)
 	if (err)
 		return err;
 	log_debug("BPF programs loaded after %llu ms", (boottime_ns() - c->open_ns) / 1000000ull);
+	/* Before any thread is started, since each has its own; those who start readers keep theirs. */
+	*why = "cannot give up privileges";
+	if (c->opts.sheds_privileges && (err = privileges_record()))
+		return err;
 	*why = "out of memory";
 	files.opener = c->readers.opener;
 	err = files_new(&c->files, &files) ?: ksyms_new(&c->ksyms);

@@ -18,6 +18,8 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/io.h"
+#include "profiler/base/log.h"
+#include "profiler/base/privileges.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "symbolizer/head/elf_head.h"
@@ -289,9 +291,13 @@ static void serve(struct debuginfod *d, struct debuginfod_client *c)
 static void *thread_main(void *arg)
 {
 	struct debuginfod *d = arg;
-	struct debuginfod_client *c = d->lib.begin();
+	struct debuginfod_client *c;
 	bool deserted;
 
+	/* A server's answers are parsed in this thread alone. */
+	if (privileges_keep(0, 0))
+		log_debug("debuginfod: capabilities cannot be given up");
+	c = d->lib.begin();
 	fetching = d;
 	if (c)
 		d->lib.set_progressfn(c, on_progress);

@@ -78,6 +78,7 @@ static int open_all(struct session *s, const char **why)
 		.names_only = o->names_only,
 		.no_sandbox = o->no_sandbox,
 		.debuginfod = o->debuginfod,
+		.sheds_privileges = true,
 		.waits_for_names = true,
 	};
 	int err = collector_open(&s->collector, &opts, why) ?: watch_targets(s, why);
@@ -184,17 +185,12 @@ static int let_child_go(struct session_result *r, const char **why)
 	return -ENOEXEC;
 }
 
+/* First of all: the command has the privileges that kiln was started with. */
 static int prepare_child(struct session *s, const char **why)
 {
-	int err;
-
-	if (!s->opts->argv)
-		return 0;
 	*why = "cannot fork";
-	err = launch_prepare(&s->result->child, s->opts->argv, &s->result->was);
-	if (!err && !s->opts->everything)
-		err = collector_add(s->collector, s->result->child.pid, why);
-	return err;
+	return s->opts->argv ? launch_prepare(&s->result->child, s->opts->argv, &s->result->was)
+			     : 0;
 }
 
 static int let_go(struct session *s, struct session_result *r, const char **why)
@@ -210,15 +206,17 @@ static int let_go(struct session *s, struct session_result *r, const char **why)
 static int begin(struct session *s, struct session_result *r, const char **why)
 {
 	bool early = s->opts->delay_ns != 0;
-	int err = prepare_child(s, why);
+	int err = 0;
 
+	if (s->opts->argv && !s->opts->everything)
+		err = collector_add(s->collector, s->result->child.pid, why);
 	if (!err && early)
 		err = let_go(s, r, why) ?: wait_delay(s);
 	err = err ?: collector_start(s->collector, why);
 	return err ?: early ? 0 : let_go(s, r, why);
 }
 
-/* From the fork of the command to the last window. */
+/* From the start of the command to the last window. */
 static int record(struct session *s, struct session_result *r, const char **why)
 {
 	int err = begin(s, r, why), nice;
@@ -246,7 +244,7 @@ static int record(struct session *s, struct session_result *r, const char **why)
 
 static int run(struct session *s, struct session_result *r, struct quality *q, const char **why)
 {
-	int err = open_all(s, why) ?: record(s, r, why);
+	int err = prepare_child(s, why) ?: open_all(s, why) ?: record(s, r, why);
 
 	if (err)
 		return err;

@@ -3,6 +3,8 @@
 # What each process of the agent may do: the table in profiler/DESIGN.md, against /proc.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
+# shellcheck source=tests/lib/profile.sh
+. "$SRC/tests/lib/profile.sh"
 # shellcheck source=tests/lib/agent.sh
 . "$SRC/tests/lib/agent.sh"
 
@@ -304,6 +306,40 @@ test_capabilities_of_the_file() {
 	KILN_TEST_REFUSE=all "${nobody[@]}" env HOME="$T" ./kiln record -q -a -d 1 -F 99 -o a.pb.gz 2>err ||
 		fail "the caller's settings count: $(cat err)"
 	! KILN_TEST_REFUSE=all "$KILN" record -q -a -d 1 -F 99 -o b.pb.gz 2>err || fail "the setting does nothing"
+}
+
+rights_of() { # STATUS
+	awk '/^(Cap|NoNewPrivs|Seccomp:)/' "$1"
+}
+
+# Once its programs are loaded, every thread of a recording; and the command has what it would have without kiln.
+test_what_a_recording_gives_up() {
+	need_bpf
+	need_root
+	local keeps="BPF PERFMON SYS_PTRACE SYSLOG DAC_READ_SEARCH CHECKPOINT_RESTORE KILL SYS_NICE" kiln n=0 none=0 task
+	mkdir -m 755 theirs
+	chown 65534:65534 theirs
+	[ "$(cat /proc/sys/kernel/perf_event_paranoid)" -le 2 ] || keeps+=" SYS_ADMIN"
+	start "$KILN" record -q --debuginfod=http://127.0.0.1:9 -o theirs/p.pb.gz -- \
+		sh -c "cat /proc/self/status >commands.tmp; mv commands.tmp commands; exec $WORKLOADS/deep 2"
+	kiln=$started
+	wait_until 20 test -s commands
+	rights_of commands >commands.rights
+	rights_of /proc/self/status | diff - commands.rights || fail "the command has other rights"
+	for task in /proc/"$kiln"/task/*; do
+		cp "$task/status" status
+		# Who talks to servers has none at all.
+		! grep -q 'CapPrm:	0000000000000000' status || { none=$((none + 1)) && continue; }
+		n=$((n + 1))
+		assert_match "in force" status "CapEff:	$(mask "$keeps")"
+		assert_match "permitted" status "CapPrm:	$(mask "$keeps CHOWN DAC_OVERRIDE FOWNER")"
+		assert_match "bounding set" status 'CapBnd:	0000000000000000'
+		assert_match "no new privileges" status 'NoNewPrivs:	1'
+	done
+	assert_eq "threads without capabilities" $none 1
+	assert_at_least "other threads" $n 3
+	wait "$kiln"
+	assert_at_least "samples" "$(profile_samples theirs/p.pb.gz "$(in_stack at_the_bottom)")" 100
 }
 
 # In name spaces of files of their own, these have a user and a group kiln, or have none.
