@@ -32,6 +32,7 @@
 struct page_frame {
 	uint32_t name, module; /* strings */
 	uint8_t class, kind;
+	bool inlined;
 };
 
 struct page {
@@ -68,20 +69,22 @@ static bool page_frame_eq(const void *ctx, uint32_t id)
 	const struct page_frame *a = &k->page->frames.data[id], *f = k->f;
 
 	return a->name == f->name && a->module == f->module && a->class == f->class &&
-	       a->kind == f->kind;
+	       a->kind == f->kind && a->inlined == f->inlined;
 }
 
 static int page_frame_id(struct page *page, const struct calltree *t, const struct calltree_node *n,
 			 uint32_t *id)
 {
-	struct page_frame f = {.class = (uint8_t)frame_class_of(t, n), .kind = n->kind};
+	struct page_frame f = {
+		.class = (uint8_t)frame_class_of(t, n), .kind = n->kind, .inlined = n->inlined};
 	struct page_frame_key key = {page, &f};
 	uint64_t hash;
 
 	if (strtab_add(page->strings, calltree_text(t, n->name), &f.name) ||
 	    strtab_add(page->strings, calltree_text(t, n->module), &f.module))
 		return -ENOMEM;
-	hash = hash_mix(hash_mix(f.name, f.module), (uint64_t)f.class << 8 | f.kind);
+	hash = hash_mix(hash_mix(f.name, f.module),
+			(uint64_t)f.class << 9 | (uint64_t)f.kind << 1 | f.inlined);
 	*id = htab_find(&page->frame_index, hash, page_frame_eq, &key);
 	if (*id != HTAB_NONE)
 		return 0;
@@ -293,27 +296,25 @@ static int add_label_sets(struct page *page)
 	return r;
 }
 
+/* A column of all frames. */
+#define ADD_FRAMES(j, page, key, value)                                                            \
+	do {                                                                                       \
+		json_key_open(j, key, '[');                                                        \
+		for (size_t i = 0; i < (page)->frames.len; i++) {                                  \
+			const struct page_frame *f = &(page)->frames.data[i];                      \
+			json_uint(j, value);                                                       \
+		}                                                                                  \
+		json_close(j, ']');                                                                \
+	} while (0)
+
 static void add_frames(struct json *j, const struct page *page)
 {
-	const struct page_frame *frames = page->frames.data;
-
 	json_key_open(j, "frames", '{');
-	json_key_open(j, "name", '[');
-	for (size_t i = 0; i < page->frames.len; i++)
-		json_uint(j, frames[i].name);
-	json_close(j, ']');
-	json_key_open(j, "module", '[');
-	for (size_t i = 0; i < page->frames.len; i++)
-		json_uint(j, frames[i].module);
-	json_close(j, ']');
-	json_key_open(j, "class", '[');
-	for (size_t i = 0; i < page->frames.len; i++)
-		json_uint(j, frames[i].class);
-	json_close(j, ']');
-	json_key_open(j, "kernel", '[');
-	for (size_t i = 0; i < page->frames.len; i++)
-		json_uint(j, frames[i].kind == FRAME_KERNEL);
-	json_close(j, ']');
+	ADD_FRAMES(j, page, "name", f->name);
+	ADD_FRAMES(j, page, "module", f->module);
+	ADD_FRAMES(j, page, "class", f->class);
+	ADD_FRAMES(j, page, "kernel", f->kind == FRAME_KERNEL);
+	ADD_FRAMES(j, page, "inlined", f->inlined);
 	json_close(j, '}');
 }
 

@@ -124,7 +124,8 @@ function shortName(name) {
 }
 
 class Graph {
-	/* up: the root at the bottom. on: { select(node), zoom(node), hover(node), timed(ms) } */
+	/* up: the root at the bottom.
+	 * on: { select(node), zoom(node), hover(node), menu(node, at), timed(ms) } */
 	constructor(sheet, { profile, palette, up, label, on }) {
 		this.profile = profile;
 		this.palette = palette;
@@ -154,6 +155,13 @@ class Graph {
 		c.addEventListener("mousemove", e => this.hover(this.nodeAt(e.offsetX, e.offsetY)));
 		c.addEventListener("mouseleave", () => this.hover(NONE));
 		c.addEventListener("click", e => this.click(this.nodeAt(e.offsetX, e.offsetY)));
+		c.addEventListener("contextmenu", e => {
+			const pointed = e.pointerType || e.button === 2;
+
+			e.preventDefault();
+			this.openMenu(pointed ? this.nodeAt(e.offsetX, e.offsetY) : this.focused,
+				      pointed ? { x: e.clientX, y: e.clientY } : null);
+		});
 		c.addEventListener("focus", () => this.redraw());
 		c.addEventListener("blur", () => this.redraw());
 		new ResizeObserver(() => this.resize()).observe(this.scroller);
@@ -431,6 +439,17 @@ class Graph {
 		this.focused = node;
 		this.on.select(node);
 		this.on.zoom(node);
+	}
+
+	/* at: a point in the window, or null for the node's box. */
+	openMenu(node, at) {
+		if (node === NONE)
+			return;
+		const box = this.box(node), r = this.canvas.getBoundingClientRect();
+
+		this.focused = node;
+		this.redraw();
+		this.on.menu(node, at || { x: r.left + box.x, y: r.top + box.y + ROW });
 	}
 
 	focus(node) {

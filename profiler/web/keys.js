@@ -4,7 +4,7 @@
 
 const ARROWS = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"];
 /* Where keys are for typing and choosing. */
-const BUSY = "input:not([type=checkbox]), select, textarea, dialog[open]";
+const BUSY = "input:not([type=checkbox]), select, textarea, dialog[open], [role=menu]";
 
 class Keys {
 	constructor(page) {
@@ -34,6 +34,8 @@ class Keys {
 			key("t", "table of functions", () => page.show("table")),
 			key("f", "icicle, or flame", flip),
 			key("e", "tree as a list", () => page.show("tree")),
+			key("m", "menu: focus, ignore, copy and more of the selected function",
+			    () => this.openMenu()),
 			key("q", "quality of the profile",
 			    () => byId("quality-dialog").showModal()),
 			key("?", "this help", () => byId("help-dialog").showModal()),
@@ -65,6 +67,16 @@ class Keys {
 			this.page.sayNode(g);
 		}
 		return true;
+	}
+
+	openMenu() {
+		const { page } = this, g = page.activeGraph();
+
+		if (g)
+			g.openMenu(g.focused, null);
+		else
+			page.openMenu(pointBelow(document.querySelector(
+				"main > section:not([hidden]) tr.selected") || byId("more")));
 	}
 
 	enter() {

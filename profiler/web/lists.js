@@ -9,7 +9,7 @@ function element(tag, attributes, ...children) {
 	const e = document.createElement(tag);
 
 	for (const [name, value] of Object.entries(attributes || {})) {
-		if (name.startsWith("on"))
+		if (name.startsWith("on") && value)
 			e.addEventListener(name.slice(2), value);
 		else if (value !== null && value !== undefined && value !== false)
 			e.setAttribute(name, value === true ? "" : value);
@@ -61,66 +61,9 @@ function nameText(name) {
 		       parts[1] && element("span", { class: "end" }, parts[1]));
 }
 
-/* What rows of the table stand for, as `kiln report --by` has it. Each gives { what, row: in words,
- * names, modules, self, total, frames: for colours, functions: whether rows are functions, note }. */
-const TABLES = {
-	function: page => {
-		const { functions, functionNames, modules } = page.profile;
-
-		return { what: "functions", row: "Function", names: functionNames, frames: functions,
-			 modules: functions.map(frame => modules[frame]), functions: true,
-			 ...page.sums };
-	},
-	module: page => {
-		const { modules } = page.profile, ids = new Map(), frames = [];
-		const of = modules.map((module, frame) => {
-			if (!ids.has(module))
-				ids.set(module, frames.push(frame) - 1);
-			return ids.get(module);
-		});
-		const names = frames.map(frame => modules[frame]);
-
-		return { what: "modules", row: "Module", names, modules: null, frames,
-			 ...page.profile.sums(page.stacks, of, names.length) };
-	},
-	process: page => {
-		const { labels } = page, { pid } = labels.keys, rows = new Map();
-
-		page.stacks.bySet.forEach((weight, i) => {
-			const set = i ? labels.sets[i - 1] : new Map(), key = set.get(pid);
-			const row = rows.get(key) || { weight: 0, heaviest: 0, name: "" };
-
-			if (!(weight > 0))
-				return;
-			row.weight += weight;
-			if (weight > row.heaviest) {
-				row.heaviest = weight;
-				row.name = labels.rootText(set, pid) || "[no process]";
-			}
-			rows.set(key, row);
-		});
-		const sorted = [...rows.values()], self = sorted.map(row => row.weight);
-
-		return { what: "processes", row: "Process", names: sorted.map(row => row.name),
-			 modules: null, self, total: self };
-	},
-	line: page => {
-		const { lines, strings } = page.profile.info;
-
-		return { what: "lines", row: "Line", names: lines.name.map((name, i) =>
-				strings[name] + strings[lines.at[i]]),
-			 modules: lines.module.map(i => strings[i]),
-			 self: lines.self, total: lines.total,
-			 note: [page.isFiltered() || page.state.type
-				? "of the whole profile, whatever the filters and the value" : "",
-				lines.left ? `${formatCount(lines.left)} lighter ones are left out`
-				: ""].filter(Boolean).join("; ") };
-	},
-};
-
 class FunctionTable {
-	/* on: { select(fn), open(fn), sorted(key), by(word) } */
-	constructor(parent, profile, palette, on) {
+	/* on: { select(fn), open(fn), sorted(key), by(word), menu(fn, e) }; words: what rows may be by */
+	constructor(parent, profile, palette, on, words) {
 		this.profile = profile;
 		this.palette = palette;
 		this.on = on;
@@ -130,15 +73,15 @@ class FunctionTable {
 		this.more = element("button", { class: "more", onclick: () => this.showMore() });
 		this.by = element("select", { "aria-label": "Rows of the table",
 					      onchange: e => on.by(e.target.value) },
-			...BYS.map(by => element("option", { value: by }, `By ${by}`)));
+			...words.map(by => element("option", { value: by }, `By ${by}`)));
 		this.said = element("span", {});
 		parent.append(element("table", { class: "functions" },
 				      element("caption", {}, this.by, this.said),
 				      element("thead", {}, this.head), this.body), this.more);
 	}
 
-	/* sums: of TABLES; total: of everything; matches: what names must match, or null. */
-	show({ tree, total, sums, pattern, selected, sort, by }) {
+	/* sums: of TABLES; total: of everything; matches: by row, or null for all. */
+	show({ tree, total, sums, matches, selected, sort, by }) {
 		const { names, modules, self } = sums, module = i => modules ? modules[i] : "";
 		const text = i => sort === "module" ? `${module(i)}\0${names[i]}`
 			: `${names[i]}\0${module(i)}`;
@@ -150,14 +93,14 @@ class FunctionTable {
 		this.rows = [];
 		for (let i = 0; i < names.length; i++)
 			if ((sums.total[i] > 0 || self[i] > 0) && names[i] !== "" &&
-			    (!modules || modules[i] !== "") && (!pattern || pattern.test(names[i])))
+			    (!modules || modules[i] !== "") && (!matches || matches[i]))
 				this.rows.push(i);
 		this.rows.sort((a, b) => (key === "self" || key === "total"
 			? sums[key][b] - sums[key][a] || sums.total[b] - sums.total[a] : 0) ||
 			(text(a) < text(b) ? -1 : 1));
 		this.by.value = by;
 		this.said.textContent = `${formatCount(this.rows.length)} ${sums.what}` +
-			(pattern ? " that match" : "") + (sums.note ? `; ${sums.note}` : "");
+			(matches ? " that match" : "") + (sums.note ? `; ${sums.note}` : "");
 		this.showHead();
 		this.body.replaceChildren();
 		this.shown = 0;
@@ -195,7 +138,8 @@ class FunctionTable {
 			swatch.style.backgroundColor = this.palette.css(frames[i]);
 		return element("tr", { class: functions && i === this.selected ? "selected" : null,
 				       onclick: functions ? e => this.pick(i, e.currentTarget)
-					       : undefined },
+					       : undefined,
+				       oncontextmenu: functions ? e => this.menu(i, e) : undefined },
 			shareCell(this.tree, this.sums.self[i], total),
 			percentCell(this.sums.self[i], total),
 			shareCell(this.tree, this.sums.total[i], total),
@@ -211,6 +155,12 @@ class FunctionTable {
 			title: `${this.sums.names[fn]}\n\nCallers and callees`,
 			onclick: () => this.on.open(fn),
 		}, nameText(this.shownNames[fn]));
+	}
+
+	menu(fn, e) {
+		e.preventDefault();
+		this.pick(fn, e.currentTarget);
+		this.on.menu(fn, pointOf(e));
 	}
 
 	pick(fn, row) {
@@ -231,7 +181,7 @@ const TREE_COLUMNS = [["Function", "name"], ["Total %", "number percent"], ["Tot
 const STEPS = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" };
 
 class TreeList {
-	/* on: { select(node), zoom(node) } */
+	/* on: { select(node), zoom(node), menu(node, at) } */
 	constructor(parent, profile, palette, on) {
 		this.profile = profile;
 		this.palette = palette;
@@ -243,6 +193,15 @@ class TreeList {
 				element("th", { scope: "col", class: kind }, label)))),
 			this.body));
 		this.body.addEventListener("keydown", e => this.key(e));
+		this.body.addEventListener("contextmenu", e => {
+			const row = e.target.closest("tr[data-node]");
+
+			if (!row)
+				return;
+			e.preventDefault();
+			this.move(Number(row.dataset.node));
+			on.menu(this.focused, pointOf(e));
+		});
 	}
 
 	show({ tree, view, matches, focused }) {

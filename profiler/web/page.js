@@ -6,6 +6,7 @@
  */
 
 const TIMINGS_KEPT = 1000;
+const LINES_SHOWN = 3;
 
 const byId = id => document.getElementById(id);
 
@@ -15,8 +16,8 @@ class Page {
 		this.labels = new Labels(this.profile);
 		this.palette = new Palette(this.profile);
 		this.timings = { draws: [] };
-		this.defaults = { ...DEFAULTS, group: this.labels.present.find(key =>
-			key === this.labels.keys.comm) || "" };
+		this.defaults = { ...DEFAULTS, group: this.labels.words.find(word =>
+			word === "command") || "" };
 		this.state = { ...this.defaults, filters: new Map() };
 		this.stale = "forest";
 		this.motion = matchMedia("(prefers-reduced-motion: reduce)");
@@ -43,6 +44,7 @@ class Page {
 			on: { hover: node => this.showNode(graph.tree, node),
 			      select: node => this.selectNode(graph.tree, node),
 			      zoom: node => this.zoom(graph, node),
+			      menu: (node, at) => this.menuOfNode(graph.tree, node, at),
 			      timed: ms => this.timed(ms) },
 		});
 
@@ -63,14 +65,20 @@ class Page {
 		this.table = new FunctionTable(byId("table"), this.profile, this.palette, {
 			select: fn => this.selectFunction(fn), open: fn => this.openFunction(fn),
 			sorted: key => this.set({ sort: key }), by: by => this.set({ by }),
-		});
+			menu: (fn, at) => this.menuOfFunction(fn, at),
+		}, [...Object.keys(TABLES), ...this.labels.words]);
 		this.tree = new TreeList(byId("tree"), this.profile, this.palette, {
 			select: node => this.selectNode(this.view, node),
 			zoom: node => this.set({ view: "icicle", zoom: node }, "view", true),
+			menu: (node, at) => this.menuOfNode(this.view, node, at),
 		});
 		this.chips = new Chips(byId("chips"), this.labels, {
 			filter: (key, values) => this.filter(key, values),
 		});
+		this.filters = new Filters(byId("frames"), this.profile, {
+			set: change => this.setFrames(change),
+		});
+		this.menu = new Menu(document.body);
 	}
 
 	makeTools() {
@@ -82,9 +90,8 @@ class Page {
 		byId("type").append(...this.profile.trees.map((t, i) =>
 			option(i, t.name || `value ${i}`)));
 		byId("type").hidden = this.profile.trees.length < 2;
-		byId("group").append(option("", "No roots"), ...this.labels.present.map(key =>
-			option(key, `By ${this.labels.title(key)}`)));
-		byId("group").hidden = !this.labels.present.length;
+		byId("group").append(option("", "No roots"), ...[...this.labels.words, ...ROOTS]
+			.map(word => option(word, `By ${word}`)));
 	}
 
 	listen() {
@@ -96,13 +103,13 @@ class Page {
 		on("type", "change", e =>
 			this.set({ type: Number(e.target.value), zoom: 0 }, "forest"));
 		on("group", "change", e => this.set({ group: e.target.value, zoom: 0 }, "forest"));
-		on("mode", "change", e => this.set({ mode: e.target.value }, "forest"));
 		on("colour", "change", e => this.set({ colour: e.target.value }));
 		on("cut", "change", e => this.set({ cut: e.target.value }));
 		on("help", "click", () => byId("help-dialog").showModal());
 		on("quality", "click", () => byId("quality-dialog").showModal());
-		on("to-sandwich", "click", () => this.openFunction(this.selected));
+		on("to-sandwich", "click", () => this.openFunction(this.shown?.fn ?? NONE));
 		on("copy-name", "click", () => this.copyName());
+		on("more", "click", () => this.openMenu(pointBelow(byId("more"))));
 		on("save-png", "click", () => this.savePicture());
 		on("save-folded", "click", () => this.saveFolded());
 		on("reset-filters", "click", () => this.resetFilters());
@@ -155,11 +162,11 @@ class Page {
 	/* The root frame for a label set, or null for one that is filtered out. */
 	groups() {
 		const { filters, group } = this.state;
-		const frames = this.profile.labelSets.map(set => {
+		const frames = this.profile.labelSets.map((set, i) => {
 			for (const [key, values] of filters)
 				if (!values.has(set.get(key)))
 					return null;
-			const text = group ? this.labels.rootText(set, group) : undefined;
+			const text = group ? this.labels.text(i, group) : undefined;
 
 			return text ? this.profile.groupFrame(text) : NONE;
 		});
@@ -167,21 +174,18 @@ class Page {
 		return set => set !== NONE ? frames[set] : filters.size ? null : NONE;
 	}
 
-	weights() {
-		const t = this.type, weights = new Float64Array(this.profile.labelSets.length);
-		let set = NONE;
+	/* Roots that stand for what ran in the end. */
+	rooted(stacks) {
+		const { modules } = this.profile;
 
-		for (let i = 0; i < t.n; i++) {
-			if (t.depth[i] === 1)
-				set = t.frame[i] < 0 ? -1 - t.frame[i] : NONE;
-			if (set !== NONE)
-				weights[set] += t.self[i];
-		}
-		return weights;
+		return this.state.group === "module" ? rootedByLeaf(stacks, frame =>
+			this.profile.groupFrame(modules[frame])) : stacks;
 	}
 
 	isFiltered() {
-		return this.state.filters.size > 0 || this.state.mode !== "all";
+		return this.state.filters.size > 0 ||
+			Object.keys(NO_FILTERS).some(word => word !== "no-recursion" &&
+				this.state[word] !== NO_FILTERS[word]);
 	}
 
 	compute() {
@@ -190,15 +194,20 @@ class Page {
 			? this.view.path(s.zoom).slice(1).map(i => this.view.frame[i]) : null;
 
 		if (this.stale === "forest") {
-			this.stacks = p.select(this.type, this.groups(), s.mode);
-			this.forest = p.merged(this.stacks);
+			this.stacks = new Selection(p, this.type, { groups: this.groups(),
+				...this.filters.of(s) }).run();
+			const rooted = this.rooted(this.stacks);
+
+			/* What is drawn; figures come from the stacks. */
+			this.shape = s["no-recursion"] ? p.withoutRecursion(rooted) : rooted;
+			this.forest = p.merged(this.shape);
 			this.sums = p.functionSums(this.stacks);
 		}
 		if (this.stale) {
-			this.view = s.invert ? p.inverted(this.stacks) : this.forest;
+			this.view = s.invert ? p.inverted(this.shape) : this.forest;
 			if (kept && this.stale === "forest")
 				s.zoom = this.view.follow(kept);
-			this.drawn = null;
+			this.shownDetails = false;
 		}
 		s.zoom = s.zoom < this.view.n ? s.zoom : 0;
 		this.stale = "";
@@ -229,7 +238,7 @@ class Page {
 			b.setAttribute("aria-pressed", String(b.dataset.view === s.view));
 		byId("invert").setAttribute("aria-pressed", String(s.invert));
 		byId("invert").disabled = s.view === "sandwich" || s.view === "table";
-		for (const id of ["type", "group", "mode", "colour", "cut"])
+		for (const id of ["type", "group", "colour", "cut"])
 			byId(id).value = s[id];
 		if (byId("search").value !== s.query)
 			byId("search").value = s.query;
@@ -239,8 +248,12 @@ class Page {
 		const hidden = this.forest.hiddenBelow &&
 			`boxes up to ${formatShare(this.forest.hiddenBelow, total)} are drawn as one`;
 
-		byId("summary").textContent = [said, this.profile.info.time, hidden, this.profile.info.range].filter(Boolean)
-			.join(" \u00b7 ");
+		const lost = this.stacks.lost && `${this.type.perSample
+			? formatSamples(this.stacks.lost / this.type.perSample)
+			: formatValue(this.type, this.stacks.lost)} lost`;
+
+		byId("summary").textContent = [said, lost, this.profile.info.time, hidden,
+			this.profile.info.range].filter(Boolean).join(" \u00b7 ");
 		if (!this.qualityShown) {
 			const shares = qualityOf(this.profile, this.stacks);
 
@@ -249,9 +262,11 @@ class Page {
 			this.qualityShown = true;
 		}
 		if (this.chipsFor !== s.type || this.chips.filters !== s.filters) {
-			this.chips.show(s.filters, this.weights());
+			this.chips.show(s.filters, this.profile.weights(this.type));
 			this.chipsFor = s.type;
 		}
+		this.filters.show(s);
+		byId("wrong").textContent = this.filters.complaint(s);
 	}
 
 	showView() {
@@ -267,15 +282,21 @@ class Page {
 		if (view === "sandwich")
 			this.showSandwich();
 		else if (view === "table")
-			this.table.show({ tree: this.type, total: this.stacks.total[0],
-					  sums: TABLES[this.state.by](this), by: this.state.by,
-					  pattern: this.search.matches && this.search.shown,
-					  selected: this.selected, sort: this.state.sort });
+			this.showTable();
 		else if (view === "tree")
 			this.tree.show({ tree: this.type, view: this.view, matches: this.search.matches,
 					 focused: this.state.zoom });
 		else
 			this.showGraph();
+	}
+
+	showTable() {
+		const { by, sort } = this.state, sums = tableBy(this, by);
+
+		this.table.show({ tree: this.type, total: this.stacks.total[0], sums, by, sort,
+				  matches: sums.functions ? this.search.matches
+					: this.search.matching(sums.names),
+				  selected: this.selected });
 	}
 
 	showGraph() {
@@ -311,13 +332,17 @@ class Page {
 			if (g.shownFor !== key || g.shownStacks !== this.stacks) {
 				g.shownFor = key;
 				g.shownStacks = this.stacks;
-				g.setTree(p[trees](this.stacks, s.fn), 1);
+				g.setTree(this.once(p[trees](this.stacks, s.fn)), 1);
 			} else {
 				g.resize();
 			}
 		}
 		byId("callers").style.maxHeight = `${(this.callers.tree.maxDepth) * ROW}px`;
 		this.selectFunction(s.fn);
+	}
+
+	once(tree) {
+		return this.state["no-recursion"] ? this.profile.merged(tree, true) : tree;
 	}
 
 	showCrumbs() {
@@ -347,6 +372,17 @@ class Page {
 							      module || "everything");
 	}
 
+	/* Where its time is, as far as the profile has lines: the heaviest ones of the function. */
+	lineParts(fn) {
+		const lines = fn === NONE ? [] : this.profile.linesOf(fn);
+		const share = l => this.isFiltered() || this.state.type ? ""
+			: ` (${formatShare(l.total, this.stacks.total[0])})`;
+		const left = lines.length - LINES_SHOWN;
+
+		return lines.length ? [["at", lines.slice(0, LINES_SHOWN).map(l => l.at + share(l))
+			.join(", ") + (left > 0 ? `, ${left} more` : "")]] : [];
+	}
+
 	showNode(tree, node) {
 		if (node === NONE || node >= tree.n)
 			return;
@@ -361,6 +397,8 @@ class Page {
 		if (tree === this.view && this.state.zoom && node !== this.state.zoom)
 			parts.push(["of the zoomed", formatShare(tree.total[node],
 								 tree.total[this.state.zoom])]);
+		this.shown = { fn: this.functionAt(tree, node), tree, node };
+		parts.push(...this.lineParts(this.shown.fn));
 		this.showDetails(frame === NONE ? "all" : this.profile.names[frame],
 				 frame === NONE ? "" : this.profile.modules[frame], parts);
 	}
@@ -374,9 +412,11 @@ class Page {
 		const frame = this.profile.functions[fn], all = this.forest.total[0];
 
 		this.selected = fn;
+		this.shown = { fn, tree: null, node: NONE };
 		this.showDetails(this.profile.functionNames[fn], this.profile.modules[frame], [
 			["total", formatMeasure(this.type, this.sums.total[fn], all)],
-			["self", formatMeasure(this.type, this.sums.self[fn], all)]]);
+			["self", formatMeasure(this.type, this.sums.self[fn], all)],
+			...this.lineParts(fn)]);
 	}
 
 	say(text) {
@@ -443,12 +483,18 @@ class Page {
 		this.set({}, "forest");
 	}
 
+	/* What `filters` knows. */
+	setFrames(change) {
+		this.set(change, "forest", true);
+		this.say(byId("wrong").textContent || this.filters.summary.textContent);
+	}
+
 	resetFilters() {
-		this.set({ filters: new Map(), mode: "all" }, "forest");
+		this.set({ filters: new Map(), ...NO_FILTERS }, "forest");
 	}
 
 	reset() {
-		this.set({ zoom: 0, query: "", filters: new Map(), mode: "all", invert: false },
+		this.set({ zoom: 0, query: "", filters: new Map(), ...NO_FILTERS, invert: false },
 			 "forest", true);
 	}
 
@@ -485,9 +531,30 @@ class Page {
 		const name = byId("detail-name");
 
 		getSelection().selectAllChildren(name);
-		if (navigator.clipboard)
-			navigator.clipboard.writeText(name.textContent).catch(() => {});
-		this.say("name copied");
+		this.copy(name.textContent, "name");
+	}
+
+	copy(text, what) {
+		copyText(text);
+		this.copied = text;
+		this.say(`${what} copied`);
+	}
+
+	/* at: { x, y } in the window. */
+	menuOfNode(tree, node, at) {
+		this.selectNode(tree, node);
+		this.openMenu(at);
+	}
+
+	menuOfFunction(fn, at) {
+		this.selectFunction(fn);
+		this.openMenu(at);
+	}
+
+	/* Of what the details show. */
+	openMenu(at) {
+		if (this.shown && this.shown.fn !== NONE)
+			this.menu.open(menuActions(this, this.shown), at);
 	}
 
 	savePicture() {
@@ -499,7 +566,7 @@ class Page {
 
 	/* Samples where their number is known, else the value. */
 	folded() {
-		return foldedText(this.profile, this.forest, this.type.perSample || 1);
+		return foldedText(this.profile, this.forest, this.stacks.lost, this.type.perSample || 1);
 	}
 
 	saveFolded() {

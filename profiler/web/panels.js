@@ -131,69 +131,6 @@ class Chips {
 	}
 }
 
-/* The labels that tell who ran: which there are, how to call them, how to group by them. */
-class Labels {
-	constructor(profile) {
-		const keys = profile.info.labels.keys;
-
-		this.sets = profile.labelSets;
-		this.keys = keys;
-		this.titles = new Map([[keys.comm, "command"], [keys.pid, "process"],
-				       [keys.tid, "thread"]]);
-		this.present = [...new Set(this.sets.flatMap(set => [...set.keys()]))];
-		this.present.sort((a, b) => this.rank(a) - this.rank(b) || (a < b ? -1 : 1));
-		this.filtered = this.present.filter(key =>
-			new Set(this.sets.map(set => set.get(key))).size > 1);
-	}
-
-	/* Commands, processes and threads first: everybody has them. */
-	rank(key) {
-		const at = [this.keys.comm, this.keys.pid, this.keys.tid].indexOf(key);
-
-		return at < 0 ? 3 : at;
-	}
-
-	title(key) {
-		return this.titles.get(key) || key;
-	}
-
-	/* The root frame's text as folded stacks have it: comm, comm-pid, comm-pid/tid; of other
-	 * labels the value. */
-	rootText(set, key) {
-		const { comm, pid, tid } = this.keys;
-		const name = set.get(comm);
-
-		if (key !== pid && key !== tid)
-			return set.get(key);
-		const task = [name, set.get(pid)].filter(part => part !== undefined).join("-");
-
-		return key === tid && set.has(tid) ? `${task}/${set.get(tid)}` : task || undefined;
-	}
-
-	values(key, weights) {
-		const byValue = new Map(), { comm, pid, tid } = this.keys;
-
-		this.sets.forEach((set, i) => {
-			const value = set.get(key);
-
-			if (value === undefined || !weights[i])
-				return;
-			const v = byValue.get(value) ||
-				{ value, weight: 0, heaviest: 0, text: value };
-
-			/* A number alone tells little: beside it stands what it mostly ran. */
-			v.weight += weights[i];
-			if (weights[i] > v.heaviest && (key === pid || key === tid)) {
-				v.heaviest = weights[i];
-				v.text = `${value} ${set.get(comm) || ""}`.trim();
-			}
-			byValue.set(value, v);
-		});
-		return [...byValue.values()].sort((a, b) =>
-			b.weight - a.weight || (a.value < b.value ? -1 : 1));
-	}
-}
-
 /* --- quality ---------------------------------------------------------------------------------- */
 
 const share = (part, whole) => whole > 0 ? part / whole : 1;
@@ -221,7 +158,8 @@ function qualityOf(profile, stacks) {
 		frames += stacks.total[i];
 		good += named[stacks.frame[i]] * stacks.total[i];
 	}
-	return { named: share(good, frames) };
+	return { named: share(good, frames),
+		 ...stacks.lost ? { lost: stacks.lost / stacks.total[0] } : {} };
 }
 
 function gradeOf(value, key) {
@@ -273,15 +211,17 @@ function qualityPanel(profile, shares) {
 		? `(${formatCount(q.frames_fde)} more are named by their function's start)` : "";
 	const named = qualityMeter("of frames have a name", shares.named, "named", starts);
 
+	const lost = shares.lost === undefined ? []
+		: qualityMeter("of samples were lost", shares.lost, "lost", "");
+
 	if (!q)
-		return [...named, element("p", {}, "Another program made this profile. It does not " +
+		return [...named, ...lost, element("p", {}, "Another program made this profile. It does not " +
 			"say how many stacks were cut short or samples lost.")];
 	const parts = [
 		...qualityMeter("of stacks are complete", shares.complete, "complete",
 				`(${formatCount(q.user_truncated)} cut, ` +
 				`${formatCount(q.user_missing)} missing)`),
-		...named,
-		...qualityMeter("of samples were lost", shares.lost, "lost", ""),
+		...named, ...lost,
 	];
 
 	if (q.where)
@@ -312,8 +252,8 @@ function qualityPanel(profile, shares) {
 function showQualityButton(button, s, whole) {
 	button.className = worstGrade(s);
 	button.textContent = s.complete === undefined ? `Names ${percent(s.named)}, stacks unknown`
-		: `Stacks ${percent(s.complete)} complete, names ${percent(s.named)}` +
-		(s.lost > 0 ? `, ${percent(s.lost)} lost` : "") +
+		: `Stacks ${percent(s.complete)} complete, names ${percent(s.named)}`;
+	button.textContent += (s.lost > 0 ? `, ${percent(s.lost)} lost` : "") +
 		(whole ? ", of everything recorded then" : "");
 }
 
@@ -334,10 +274,10 @@ function showHelp(keys, legend, profile, actions) {
 /* --- saving ----------------------------------------------------------------------------------- */
 
 /* Folded stacks, root to leaf: "main;work;spin 40". */
-function foldedText(profile, tree, unit) {
+function foldedText(profile, tree, lost, unit) {
 	const stack = node => tree.path(node).slice(1).map(i =>
 		profile.names[tree.frame[i]].replaceAll(";", ":")).join(";");
-	const lines = [];
+	const lines = lost ? [`${LOST_SAMPLES} ${Math.round(lost / unit)}\n`] : [];
 
 	for (let i = 1; i < tree.n; i++)
 		if (tree.self[i])

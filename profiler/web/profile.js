@@ -5,47 +5,7 @@
  * callers, callees and the inverted view are exact however much of a tree is drawn.
  */
 
-/* The stacks that pass the filters, as columns in preorder. Siblings may be of one frame: what ran
- * under different labels is not merged. end: index after the last node below; total: with those. */
-class Stacks {
-	constructor(room) {
-		this.n = 1;
-		this.parent = new Int32Array(room);
-		this.frame = new Int32Array(room);
-		this.depth = new Int32Array(room);
-		this.self = new Float64Array(room);
-		this.parent[0] = this.frame[0] = NONE;
-	}
-
-	/* To be called with parents first and siblings side by side. */
-	add(parent, frame) {
-		const node = this.n++;
-
-		this.parent[node] = parent;
-		this.frame[node] = frame;
-		this.depth[node] = this.depth[parent] + 1;
-		return node;
-	}
-
-	close() {
-		const { n, parent } = this;
-
-		this.total = this.self.slice(0, n);
-		this.end = new Int32Array(n);
-		for (let i = n - 1; i >= 0; i--) {
-			this.end[i] = Math.max(this.end[i], i + 1);
-			if (i === 0)
-				break;
-			this.total[parent[i]] += this.total[i];
-			this.end[parent[i]] = Math.max(this.end[parent[i]], this.end[i]);
-		}
-		return this;
-	}
-
-	get maxDepth() {
-		return this.depth.subarray(0, this.n).reduce((a, b) => Math.max(a, b), 0);
-	}
-}
+const LOST_SAMPLES = "[lost samples]";
 
 /*
  * Stacks from the inside out, merged, the heaviest first and no more than can be drawn. A group is
@@ -154,7 +114,9 @@ class Profile {
 		this.modules = data.frames.module.map(i => data.strings[i]);
 		this.classes = data.frames.class;
 		this.kernel = data.frames.kernel;
+		this.inlined = data.frames.inlined;
 		this.classKeys = data.classes.map(c => c.key);
+		this.rootClass = this.classKeys.indexOf("root");
 		this.groupFrames = new Map();
 		this.functions = []; /* a frame of each */
 		this.functionNames = [];
@@ -164,14 +126,21 @@ class Profile {
 		this.labelSets = data.labels.sets.map(set => new Map(set.map(([key, value]) =>
 			[data.strings[key], data.strings[value]])));
 		this.trees = data.trees.map(t => this.decode(t));
+		this.lostFrame = this.names.findIndex((name, frame) =>
+			name === LOST_SAMPLES && this.modules[frame] === "[kiln]");
 		this.hidden = this.addFrame("[hidden]", "[kiln]", "synthetic");
+	}
+
+	bareName(frame) {
+		const module = this.modules[frame];
+
+		return module[0] === "[" ? module : `[${module}]`;
 	}
 
 	/* Inlined or not, in whatever file: a function is its name and its module. Addresses without
 	 * a name are one function for each module. */
 	functionName(frame) {
-		const name = this.names[frame], module = this.modules[frame];
-		const bare = module[0] === "[" ? module : `[${module}]`;
+		const name = this.names[frame], bare = this.bareName(frame);
 
 		return !name || name.startsWith(bare) && /^\+0x[0-9a-f]+$/.test(name.slice(bare.length))
 			? bare : name;
@@ -207,6 +176,7 @@ class Profile {
 		this.modules.push(module);
 		this.classes.push(this.classKeys.indexOf(classKey));
 		this.kernel.push(0);
+		this.inlined.push(0);
 		this.indexFunction(frame);
 		return frame;
 	}
@@ -225,56 +195,25 @@ class Profile {
 			 depth: Int32Array.from(tree.depth), self: Float64Array.from(tree.self) };
 	}
 
-	/*
-	 * What passes the filter. groups(set) gives the root frame of a label set, set NONE being
-	 * what has no labels: NONE for no root, null to leave it out. mode is "all", "user" (kernel
-	 * frames count as their callers) or "kernel" (nothing but kernel frames).
-	 */
-	select(tree, groups, mode) {
-		const out = new Stacks(tree.n + 1);
-		const at = new Int32Array(tree.depth.reduce((a, b) => Math.max(a, b), 0) + 2);
-		const unlabelled = groups(NONE) !== null;
+	/* What each label set costs. */
+	weights(tree) {
+		const weights = new Float64Array(this.labelSets.length);
 		let set = NONE;
 
-		at[0] = 0;
-		out.self[0] = unlabelled && mode !== "kernel" ? tree.rest : 0;
-		out.bySet = new Float64Array(this.labelSets.length + 1); /* NONE first */
-		out.bySet[0] = out.self[0];
 		for (let i = 0; i < tree.n; i++) {
-			const frame = tree.frame[i], depth = tree.depth[i];
-			const parent = depth > 1 || frame < 0 || unlabelled ? at[depth - 1] : NONE;
-			let kept = parent !== NONE;
-
-			if (!kept) {
-				at[depth] = NONE;
-				continue;
-			}
-			if (depth === 1)
-				set = frame < 0 ? -1 - frame : NONE;
-			if (frame < 0) {
-				const group = groups(-1 - frame);
-
-				at[depth] = group === null ? NONE
-					: group === NONE ? parent : out.add(parent, group);
-				kept = mode !== "kernel";
-			} else {
-				const kernel = this.kernel[frame] === 1;
-
-				kept = mode === "all" || kernel === (mode === "kernel");
-				at[depth] = kept ? out.add(parent, frame) : parent;
-			}
-			if (at[depth] !== NONE && (kept || mode === "user")) {
-				out.self[at[depth]] += tree.self[i];
-				out.bySet[set + 1] += tree.self[i];
-			}
+			if (tree.depth[i] === 1)
+				set = tree.frame[i] < 0 ? -1 - tree.frame[i] : NONE;
+			if (set !== NONE)
+				weights[set] += tree.self[i];
 		}
-		return out.close();
+		return weights;
 	}
 
-	/* The tree of stacks, equal ones merged. */
-	merged(stacks) {
+	/* The tree of stacks, or of a tree, equal ones merged; once: without recursion. */
+	seedlingOf(stacks, once) {
 		const seedling = new Seedling(stacks.n);
-		const at = new Int32Array(stacks.n);
+		const growing = new Growing(seedling, stacks.maxDepth, once ? this.functionOf : null,
+					    this.functions.length);
 
 		seedling.self[0] = stacks.self[0];
 		for (let i = 1; i < stacks.n; i++) {
@@ -282,10 +221,19 @@ class Profile {
 				i = stacks.end[i] - 1;
 				continue;
 			}
-			at[i] = seedling.child(at[stacks.parent[i]], stacks.frame[i]);
-			seedling.self[at[i]] += stacks.self[i];
+			seedling.self[growing.put(stacks.depth[i], stacks.frame[i])] += stacks.self[i];
 		}
-		return this.grown(seedling.pruned(this.hidden));
+		return seedling;
+	}
+
+	/* As much as can be drawn. */
+	merged(stacks, once = false) {
+		return this.grown(this.seedlingOf(stacks, once).pruned(this.hidden));
+	}
+
+	/* All of it, to be used like stacks. */
+	withoutRecursion(stacks) {
+		return this.grown(this.seedlingOf(stacks, true));
 	}
 
 	grown(seedling) {
@@ -379,6 +327,42 @@ class Profile {
 	/* Per function 1 if its name matches. */
 	matches(pattern) {
 		return Uint8Array.from(this.functionNames, name => pattern.test(name) ? 1 : 0);
+	}
+
+	/* Per frame 1 if the name of its function, if it has one, or of its module matches. */
+	matchingFrames(pattern) {
+		const known = new Map();
+		const test = name => {
+			if (!known.has(name))
+				known.set(name, name !== "" && pattern.test(name) ? 1 : 0);
+			return known.get(name);
+		};
+
+		return Uint8Array.from(this.functionOf, (fn, frame) => this.classes[frame] === this.rootClass
+			? 0 : test(this.modules[frame]) ||
+			(this.functionNames[fn] !== this.bareName(frame) && test(this.functionNames[fn])));
+	}
+
+	/* Rows of the table by line that are the function's, the heaviest first. */
+	linesOf(fn) {
+		const { lines, strings } = this.info;
+
+		if (!this.lineRows) {
+			this.lineRows = new Map();
+			lines.name.forEach((name, i) => {
+				const id = this.functionIds.get(`${strings[name]}\0${strings[lines.module[i]]}`);
+
+				if (!strings[lines.at[i]])
+					return;
+				if (!this.lineRows.has(id))
+					this.lineRows.set(id, []);
+				this.lineRows.get(id).push(i);
+			});
+		}
+		return (this.lineRows.get(fn) || []).map(i => ({
+			at: strings[lines.at[i]].replace(/^ \((.*)\)$/, "$1"),
+			self: lines.self[i], total: lines.total[i],
+		})).sort((a, b) => b.total - a.total || b.self - a.self);
 	}
 
 	/* What the matching functions cost, a match below another counted once. */

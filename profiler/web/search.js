@@ -4,6 +4,7 @@
 
 /* Pixels below which a box that a search leads to is zoomed in on. */
 const LEAST_FOCUSED = 3;
+const SEARCH_HELP = "Search (/), next n, previous N";
 
 class Search {
 	constructor(page) {
@@ -20,15 +21,30 @@ class Search {
 
 	/* A mistyped expression is searched for as plain text, so that typing "(" loses nothing. */
 	pattern(query) {
-		this.bad = false;
+		this.wrong = "";
 		if (!query)
 			return null;
 		try {
-			return new RegExp(query, "i");
+			return new Pattern(query, { ignoreCase: true });
 		} catch (e) {
-			this.bad = true;
-			return new RegExp(query.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
+			this.wrong = e.message;
+			return new Pattern(quoted(query.slice(0, LONGEST_PATTERN / 2)), { ignoreCase: true });
 		}
+	}
+
+	/* Of an expression that takes too long nothing is found. */
+	find(pattern, names) {
+		try {
+			return Uint8Array.from(names, name => pattern.test(name) ? 1 : 0);
+		} catch (e) {
+			this.wrong = e.message;
+			return new Uint8Array(names.length);
+		}
+	}
+
+	/* By name, or null if nothing is searched for. */
+	matching(names) {
+		return this.query ? this.find(this.pattern(this.query), names) : null;
 	}
 
 	/* To be called whenever the query or what is shown has changed. */
@@ -36,10 +52,8 @@ class Search {
 		const { profile } = this.page, key = `${query}\n${profile.functions.length}`;
 
 		if (this.computedFor !== key) {
-			const pattern = this.pattern(query);
-
-			this.shown = pattern;
-			this.matches = pattern ? profile.matches(pattern) : null;
+			this.query = query;
+			this.matches = this.matching(profile.functionNames);
 			this.computedFor = key;
 		}
 		this.found = null;
@@ -49,7 +63,7 @@ class Search {
 		const { profile, stacks, sums } = this.page, all = stacks.total[0];
 
 		byId("search").setAttribute("aria-invalid",
-					    String(this.bad && this.matches !== null));
+					    String(this.wrong !== "" && this.matches !== null));
 		if (!this.matches) {
 			byId("matched").textContent = "";
 			return;
@@ -57,7 +71,9 @@ class Search {
 		const sum = profile.matchedTotal(stacks, this.matches);
 		const n = sums.total.filter((v, fn) => v > 0 && this.matches[fn]).length;
 
-		byId("matched").textContent = `${formatShare(sum, all)} in ${formatCount(n)} ` +
+		byId("search").title = this.wrong || SEARCH_HELP;
+		byId("matched").textContent = (this.wrong && `${this.wrong}: `) +
+			`${formatShare(sum, all)} in ${formatCount(n)} ` +
 			(n === 1 ? "function" : "functions");
 		this.share = all > 0 ? sum / all : 0;
 	}

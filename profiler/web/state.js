@@ -3,15 +3,13 @@
 /* What the page shows, and the same as the part of its address behind "#". */
 
 const VIEWS = ["icicle", "flame", "sandwich", "table", "tree"];
-const MODES = ["all", "user", "kernel"];
 const COLOURS = ["kind", "module", "name"];
 const CUTS = ["end", "start"];
-const BYS = ["function", "module", "process", "line"];
 const SORTS = ["self", "self%", "total", "total%", "name", "module"];
 const DEFAULTS = {
-	view: "icicle", type: 0, group: "", mode: "all", invert: false, zoom: 0, query: "",
+	view: "icicle", type: 0, group: "", invert: false, zoom: 0, query: "",
 	colour: "kind", cut: "end", sort: "self", by: "function",
-	fn: NONE,
+	fn: NONE, ...NO_FILTERS,
 };
 
 /* Only what is not as usual. A function is told by name and module, all else by its value. */
@@ -48,13 +46,20 @@ function stateOfHash(hash, defaults, profile, labels) {
 		if (labels.present.includes(label))
 			filters.set(label, (filters.get(label) || new Set()).add(value));
 	}
+	const yes = key => params.get(key) === "true";
+	const group = params.has("group") ? labels.wordOf(params.get("group")) : defaults.group;
+
 	return {
 		view: among("view", VIEWS),
 		type: profile.trees[number("type")] ? number("type") : 0,
-		group: among("group", ["", ...labels.present]), mode: among("mode", MODES),
-		invert: params.get("invert") === "true", zoom: number("zoom"),
+		group: ["", ...labels.words, ...ROOTS].includes(group) ? group : defaults.group,
+		mode: among("mode", MODES.map(([mode]) => mode)),
+		...Object.fromEntries(PATTERNS.map(([word]) => [word, params.get(word) || ""])),
+		...Object.fromEntries(SWITCHES.map(([word]) => [word, yes(word)])),
+		invert: yes("invert"), zoom: number("zoom"),
 		query: params.get("query") || "", colour: among("colour", COLOURS),
-		cut: among("cut", CUTS), sort: among("sort", SORTS), by: among("by", BYS),
+		cut: among("cut", CUTS), sort: among("sort", SORTS),
+		by: among("by", [...Object.keys(TABLES), ...labels.words]),
 		fn: fn ?? NONE, filters,
 	};
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes profiles as text for make_profile.py: small, large, recursive and wide, always the same.
+"""Writes profiles as text for make_profile.py: small, large, recursive, wide and inlined, always the same.
 
-usage: figures_profiles.py small|large|recursive|wide
+usage: figures_profiles.py small|large|recursive|wide|inlined
 """
 import random
 import sys
@@ -46,4 +46,16 @@ def wide():
                 f"pass{RANDOM.randrange(900)}|/bin/cc" for _ in range(7)])
 
 
-{"small": small, "large": large, "recursive": recursive, "wide": wide}[sys.argv[1]]()
+# A third of the frames is inlined into the one before; threads have names of their own.
+def inlined():
+    for i in range(600):
+        pid, tid = 20 + i % 3, 20 + i % 7
+        frames = ["main|/bin/inl"] + [
+            f"{RANDOM.choice(('std::', 'app::', ''))}f{RANDOM.randrange(30)}|" +
+            RANDOM.choice(("/bin/inl", "/lib/libm.so", "^")) for _ in range(RANDOM.randrange(3, 18))]
+        print(f"{1 + i % 5}\tcomm={'inl' if pid == tid else f'worker{tid}'} pid={pid} thread_id={tid} "
+              f"unit=u{i % 2}\t" + "\t".join(frames))
+
+
+{"small": small, "large": large, "recursive": recursive, "wide": wide,
+ "inlined": inlined}[sys.argv[1]]()

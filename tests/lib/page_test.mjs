@@ -51,7 +51,7 @@ test("opens without errors or requests", async () => {
 	assert.equal(await value("document.title"), "burn and 1 more");
 	assert.equal(await value("kiln.total()"), TOTAL * 10 * MS);
 	assert.equal(await text("#summary"),
-		     "1.00 s CPU (100 samples) · 2026-11-22 02:14:03 UTC, 10.00 s");
+		     "1.00 s CPU (100 samples) · 6 samples lost · 2026-11-22 02:14:03 UTC, 10.00 s");
 });
 
 test("names of strangers are text", async () => {
@@ -290,7 +290,7 @@ test("the table sorts, and the search filters it", async () => {
 	let all = await rows();
 
 	assert.deepEqual(all[0], ["400 ms", "40.0 %", "400 ms", "40.0 %", "spin", "burn"]);
-	assert.equal(all.length, 14);
+	assert.equal(all.length, 13);
 	await browser.clickOn(".functions th:nth-child(3) button");
 	all = await rows();
 	assert.deepEqual(all[0], ["0 ns", "0.0 %", "800 ms", "80.0 %", "main", "burn"]);
@@ -304,9 +304,12 @@ test("the table sorts, and the search filters it", async () => {
 	assert.deepEqual(await rows(), [["200 ms", "20.0 %", "200 ms", "20.0 %", "fib", "burn"]]);
 });
 
-test("own times add up to everything", async () => {
+test("own times and what was lost add up to everything", async () => {
 	await open("#view=table");
-	assert.equal(await value("kiln.page.sums.self.reduce((a, b) => a + b)"), TOTAL * 10 * MS);
+	assert.equal(await value("kiln.page.stacks.lost"), 60 * MS);
+	assert.equal(await value("kiln.page.sums.self.reduce((a, b) => a + b, kiln.page.stacks.lost)"),
+		     TOTAL * 10 * MS);
+	assert.ok(!(await rows()).some(r => r[4] === "[lost samples]"));
 });
 
 test("callers stand above and callees below a function", async () => {
@@ -372,10 +375,10 @@ test("a chip filters by command", async () => {
 test("roots by thread, and none", async () => {
 	await open("#group=thread_id");
 	assert.deepEqual(await value("kiln.page.view.children(0).map(kiln.name)"),
-			 ["burn-7/7", "burn-7/8", "node-9/9", "[lost samples]"]);
+			 ["burn-7/7", "burn-7/8", "node-9/9"]);
 	await open("#group=");
 	assert.deepEqual(await value("kiln.page.view.children(0).map(kiln.name)"),
-			 ["main", "start", "[lost samples]"]);
+			 ["main", "start"]);
 });
 
 test("filters that leave nothing say so", async () => {
@@ -389,7 +392,7 @@ test("filters that leave nothing say so", async () => {
 test("an address brings back the whole state", async () => {
 	await open();
 	await value(`kiln.page.set({ view: "flame", query: "f(i)b", colour: "module", cut: "start",
-		group: "pid", invert: true }, "forest")`);
+		group: "process", invert: true, focus: "b$", "no-inline": true }, "forest")`);
 	await value("kiln.page.filter('comm', new Set(['burn']))");
 	await value(`kiln.page.set({ zoom: kiln.find("fib") })`);
 	const before = await state(), hash = await value("location.hash");
@@ -442,7 +445,7 @@ test("the quality of a profile of kiln's own", async () => {
 
 test("nothing is claimed of another's profile", async () => {
 	await open();
-	assert.match(await text("#quality"), /^Names 9\d\.\d %, stacks unknown$/);
+	assert.match(await text("#quality"), /^Names 9\d\.\d %, stacks unknown, 6\.0 % lost$/);
 });
 
 /* --- for everybody ---------------------------------------------------------------------------- */

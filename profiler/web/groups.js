@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+"use strict";
+/* What the profile is summed up by: who ran, as labels tell, and what. The words are those of
+ * `kiln report --by`, the rows too. */
+
+/* Words for who ran. Other labels go by their keys. */
+const WHO = ["command", "process", "thread", "cgroup"];
+const CGROUP_LABELS = ["unit", "container", "cgroup"];
+/* Words for what ran in the end, as roots above whole stacks. */
+const ROOTS = ["module"];
+/* Where a process's name comes from, the best last. */
+const BY_THREAD = 0, BY_EXECUTABLE = 1, BY_MAIN_THREAD = 2;
+
+/* The labels that tell who ran: which there are, how to call them, how to group by them. */
+class Labels {
+	constructor(profile) {
+		const keys = profile.info.labels.keys;
+
+		this.sets = profile.labelSets;
+		this.keys = keys;
+		this.titles = new Map([[keys.comm, "command"], [keys.pid, "process"],
+				       [keys.tid, "thread"]]);
+		this.present = [...new Set(this.sets.flatMap(set => [...set.keys()]))];
+		this.present.sort((a, b) => this.rank(a) - this.rank(b) || (a < b ? -1 : 1));
+		this.filtered = this.present.filter(key =>
+			new Set(this.sets.map(set => set.get(key))).size > 1);
+		this.words = this.wordsPresent();
+		this.nameProcesses(profile.trees[0] ? profile.weights(profile.trees[0]) : []);
+	}
+
+	/* What can be grouped by. */
+	wordsPresent() {
+		const { comm, pid, tid } = this.keys, needs = { command: [comm, pid], process: [pid],
+			thread: [tid], cgroup: CGROUP_LABELS };
+		const has = key => this.present.includes(key);
+
+		return [...WHO.filter(word => needs[word].some(has)), ...this.present.filter(key =>
+			![comm, pid, tid, ...WHO, ...Object.keys(TABLES)].includes(key))];
+	}
+
+	/* Commands, processes and threads first: everybody has them. */
+	rank(key) {
+		const at = [this.keys.comm, this.keys.pid, this.keys.tid].indexOf(key);
+
+		return at < 0 ? 3 : at;
+	}
+
+	title(key) {
+		return this.titles.get(key) || key;
+	}
+
+	/* The word for a label's key. */
+	wordOf(key) {
+		return this.titles.get(key) || key;
+	}
+
+	/* By label set { process, command }: names. A process is called as its main thread, else as
+	 * its executable, else as most of its time; and a command as its process, but the main
+	 * thread's own time under another name was that one's: a shell became a compiler. */
+	nameProcesses(weights) {
+		const processes = new Map();
+		const candidates = this.sets.map((set, i) => this.candidate(set, weights[i] || 0));
+
+		for (const c of candidates) {
+			if (c.process === undefined)
+				continue;
+			const names = processes.get(c.process) || new Map();
+			const old = names.get(c.name) || { source: c.source, weight: 0, name: c.name };
+
+			if (c.source >= old.source)
+				names.set(c.name, { ...c, weight: c.weight +
+					(c.source === old.source ? old.weight : 0) });
+			processes.set(c.process, names);
+		}
+		const chosen = new Map([...processes].map(([process, names]) => [process,
+			[...names.values()].sort((a, b) => b.source - a.source || b.weight - a.weight ||
+				(a.name < b.name ? -1 : 1))[0].name]));
+
+		this.names = candidates.map(c => {
+			const process = c.process === undefined ? c.own : chosen.get(c.process);
+
+			return { process, command: c.source === BY_MAIN_THREAD ? c.own : process };
+		});
+	}
+
+	candidate(set, weight) {
+		const { comm, pid, tid } = this.keys, own = set.get(comm) || "";
+		const exe = (set.get("executable") || "").replace(/^.*\/(?=.)/, "");
+		const [source, name] = own && set.has(pid) && set.get(tid) === set.get(pid)
+			? [BY_MAIN_THREAD, own] : exe ? [BY_EXECUTABLE, exe] : [BY_THREAD, own];
+
+		return { source, name, own, weight, process: set.has(pid)
+			? `${set.get(pid)} ${set.get("host") || ""}` : undefined };
+	}
+
+	/* What a label set is called when grouped by a word; undefined if it has no such label.
+	 * Processes are comm-pid, threads comm-pid/tid, as in folded stacks. */
+	text(i, word) {
+		const { comm, pid, tid } = this.keys, set = this.sets[i], name = this.names[i];
+		const task = first => [first, set.get(pid)].filter(Boolean).join("-") || undefined;
+
+		switch (word) {
+		case "command": return name.command || undefined;
+		case "process": return task(name.process);
+		case "thread": return set.has(tid) ? `${task(set.get(comm))}/${set.get(tid)}`
+			: task(set.get(comm));
+		case "cgroup": return CGROUP_LABELS.map(key => set.get(key)).find(Boolean);
+		}
+		return set.get(word);
+	}
+
+	values(key, weights) {
+		const byValue = new Map(), { comm, pid, tid } = this.keys;
+
+		this.sets.forEach((set, i) => {
+			const value = set.get(key);
+
+			if (value === undefined || !weights[i])
+				return;
+			const v = byValue.get(value) ||
+				{ value, weight: 0, heaviest: 0, text: value };
+
+			/* A number alone tells little: beside it stands what it mostly ran. */
+			v.weight += weights[i];
+			if (key === pid) {
+				v.text = `${value} ${this.names[i].process}`.trim();
+			} else if (weights[i] > v.heaviest && key === tid) {
+				v.heaviest = weights[i];
+				v.text = `${value} ${set.get(comm) || ""}`.trim();
+			}
+			byValue.set(value, v);
+		});
+		return [...byValue.values()].sort((a, b) =>
+			b.weight - a.weight || (a.value < b.value ? -1 : 1));
+	}
+}
+
+/* --- rows of the table ------------------------------------------------------------------------ */
+
+/* Each gives { what, row: in words, names, modules, self, total, frames: for colours,
+ * functions: whether rows are functions, note }. */
+const TABLES = {
+	function: page => {
+		const { functions, functionNames, modules } = page.profile;
+
+		return { what: "functions", row: "Function", names: functionNames, frames: functions,
+			 modules: functions.map(frame => modules[frame]), functions: true,
+			 ...page.sums };
+	},
+	line: page => {
+		const { lines, strings } = page.profile.info;
+
+		return { what: "lines", row: "Line", names: lines.name.map((name, i) =>
+				strings[name] + strings[lines.at[i]]),
+			 modules: lines.module.map(i => strings[i]),
+			 self: lines.self, total: lines.total,
+			 note: [page.isFiltered() || page.state.type
+				? "of the whole profile, whatever the filters and the value" : "",
+				lines.left ? `${formatCount(lines.left)} lighter ones are left out`
+				: ""].filter(Boolean).join("; ") };
+	},
+	module: page => {
+		const { modules } = page.profile, ids = new Map(), frames = [];
+		const of = modules.map((module, frame) => {
+			if (!ids.has(module))
+				ids.set(module, frames.push(frame) - 1);
+			return ids.get(module);
+		});
+		const names = frames.map(frame => modules[frame]);
+
+		return { what: "modules", row: "Module", names, modules: null, frames,
+			 ...page.profile.sums(page.stacks, of, names.length) };
+	},
+};
+
+
+/* Rows by a label are whole samples. */
+function tableByLabel(page, word) {
+	const { labels } = page, rows = new Map();
+
+	page.stacks.bySet.forEach((weight, i) => {
+		const text = i ? labels.text(i - 1, word) : undefined;
+		const name = text || `[no ${word}]`;
+
+		if (weight > 0)
+			rows.set(name, (rows.get(name) || 0) + weight);
+	});
+	const self = [...rows.values()], title = word[0].toUpperCase() + word.slice(1);
+
+	return { what: word === "process" ? "processes" : `${word}s`, row: title, names: [...rows.keys()], modules: null,
+		 self, total: self };
+}
+
+function tableBy(page, word) {
+	return Object.hasOwn(TABLES, word) ? TABLES[word](page) : tableByLabel(page, word);
+}
