@@ -151,9 +151,10 @@ static void add_light(struct buf *out, const struct tree_rows *rows, int64_t who
 
 	if (!rows->light.n_nodes)
 		return;
-	buf_printf(out, "(%s more in %s places,",
+	buf_printf(out, "(%s more in %s %s,",
 		   text_format_count(rows->light.n_nodes, nodes, sizeof(nodes)),
-		   text_format_count(rows->light.n_places, places, sizeof(places)));
+		   text_format_count(rows->light.n_places, places, sizeof(places)),
+		   rows->light.n_places == 1 ? "place" : "places");
 	answer_share(out, rows->light.left, whole);
 	buf_str(out, " in all)\n");
 }

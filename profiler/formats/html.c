@@ -247,7 +247,8 @@ static int add_line_rows(struct page *page, const struct table *t, size_t n)
 /* Trees have no lines, they would be several times as large. */
 static int add_lines(struct page *page)
 {
-	struct table_opts o = {.value = profile_default_type(page->p), .by = TABLE_LINE};
+	struct table_opts o = {
+		.value = profile_default_type(page->p), .by = TABLE_LINE, .with_lost = true};
 	_cleanup_(table_freep) struct table *t = NULL;
 
 	return table_build(&t, page->p, &o)

@@ -297,9 +297,8 @@ static int compare_texts(const void *a, const void *b)
 /* One line a sample, sorted; kind -1: as they are. */
 static char *lines_of(const struct profile *p, int kind)
 {
-	char **lines = calloc(p->samples.len + 1, sizeof(*lines));
+	VEC(char *) lines = {0};
 	struct buf all = {0};
-	size_t n = 0;
 
 	for (size_t i = 0; i < p->samples.len; i++) {
 		int64_t value = p->values.data[p->samples.data[i].first_value];
@@ -313,17 +312,17 @@ static char *lines_of(const struct profile *p, int kind)
 			buf_printf(&b, "%s;", s.name[k]);
 		/* A line for each unit of value: samples that become equal are added up. */
 		buf_cstr(&b);
-		lines = realloc(lines, (n + (size_t)value + 1) * sizeof(*lines));
 		for (int64_t k = 0; k < value; k++)
-			lines[n++] = strdup(buf_cstr(&b));
+			MUST(vec_push(&lines, strdup(buf_cstr(&b))));
 		buf_release(&b);
 	}
-	qsort(lines, n, sizeof(*lines), compare_texts);
-	for (size_t i = 0; i < n; i++) {
-		buf_printf(&all, "%s\n", lines[i]);
-		free(lines[i]);
+	if (lines.len)
+		qsort(lines.data, lines.len, sizeof(*lines.data), compare_texts);
+	for (size_t i = 0; i < lines.len; i++) {
+		buf_printf(&all, "%s\n", lines.data[i]);
+		free(lines.data[i]);
 	}
-	free(lines);
+	vec_release(&lines);
 	buf_cstr(&all);
 	return buf_take(&all);
 }
