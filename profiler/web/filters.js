@@ -100,6 +100,17 @@ class Filters {
 		};
 	}
 
+	/* In words what is on, or "". */
+	words(state) {
+		const { mode } = state, words = mode === "all" ? [] : [`${mode} frames`];
+
+		for (const [word] of PATTERNS)
+			if (state[word] && !this.wrong(state[word]))
+				words.push(`${word} ${state[word]}`);
+		return [...words, ...SWITCHES.map(([word]) => word).filter(word => state[word])]
+			.join(", ");
+	}
+
 	/* In words what is wrong, or "". */
 	complaint(state) {
 		return PATTERNS.filter(([word]) => this.wrong(state[word])).map(([word, label]) =>
@@ -107,10 +118,10 @@ class Filters {
 	}
 
 	show(state) {
-		const active = Object.keys(NO_FILTERS).filter(word => state[word] !== NO_FILTERS[word])
-			.map(word => word === "mode" ? `${state.mode} only` : word);
+		const active = Object.keys(NO_FILTERS).filter(word => state[word] !== NO_FILTERS[word]);
 
-		this.summary.textContent = `Frames: ${active.join(", ") || "all"}`;
+		/* As wide with filters as without, or the bar would wrap. */
+		this.summary.textContent = `Frames: ${active.length || "all"}`;
 		this.chip.classList.toggle("active", active.length > 0);
 		this.chip.classList.toggle("bad", this.complaint(state) !== "");
 		for (const [word] of PATTERNS) {

@@ -93,8 +93,8 @@ function menuActions(page, { fn, tree, node }) {
 	add("Copy the name", () => page.copy(name, "name"));
 	if (tree)
 		add("Copy the stack", () => page.copy(stackText(profile, tree, node), "stack"));
-	if (profile.linesOf(fn).length)
-		add("Copy file and line", () => page.copy(profile.linesOf(fn)[0].at, "file and line"));
+	for (const { file, line } of profile.linesOf(fn).slice(0, 1))
+		add("Copy file and line", () => page.copy(`${file}:${line}`, "file and line"));
 	return actions;
 }
 

@@ -267,6 +267,8 @@ class Page {
 		}
 		this.filters.show(s);
 		byId("wrong").textContent = this.filters.complaint(s);
+		byId("filtered").textContent = this.filters.words(s);
+		byId("filtered").title = byId("filtered").textContent;
 	}
 
 	showView() {
@@ -372,15 +374,19 @@ class Page {
 							      module || "everything");
 	}
 
-	/* Where its time is, as far as the profile has lines: the heaviest ones of the function. */
+	/* Where its own time is, or else its calls, as far as the profile has lines. */
 	lineParts(fn) {
 		const lines = fn === NONE ? [] : this.profile.linesOf(fn);
-		const share = l => this.isFiltered() || this.state.type ? ""
-			: ` (${formatShare(l.total, this.stacks.total[0])})`;
 		const left = lines.length - LINES_SHOWN;
+		const texts = lines.slice(0, LINES_SHOWN).map((l, i) => {
+			const share = this.isFiltered() || this.state.type ? ""
+				: ` ${formatShare(l.self || l.total, this.stacks.total[0])}`;
+			const same = i && l.file === lines[i - 1].file;
 
-		return lines.length ? [["at", lines.slice(0, LINES_SHOWN).map(l => l.at + share(l))
-			.join(", ") + (left > 0 ? `, ${left} more` : "")]] : [];
+			return (same ? `:${l.line}` : `${l.file}:${l.line}`) + share;
+		});
+
+		return lines.length ? [["at", texts.join(", ") + (left > 0 ? `, ${left} more` : "")]] : [];
 	}
 
 	showNode(tree, node) {
@@ -486,7 +492,7 @@ class Page {
 	/* What `filters` knows. */
 	setFrames(change) {
 		this.set(change, "forest", true);
-		this.say(byId("wrong").textContent || this.filters.summary.textContent);
+		this.say(byId("wrong").textContent || byId("filtered").textContent || "all frames");
 	}
 
 	resetFilters() {

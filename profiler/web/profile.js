@@ -359,10 +359,12 @@ class Profile {
 				this.lineRows.get(id).push(i);
 			});
 		}
-		return (this.lineRows.get(fn) || []).map(i => ({
-			at: strings[lines.at[i]].replace(/^ \((.*)\)$/, "$1"),
-			self: lines.self[i], total: lines.total[i],
-		})).sort((a, b) => b.total - a.total || b.self - a.self);
+		return (this.lineRows.get(fn) || []).map(i => {
+			const [, file, line] = /^ \((.*):(-?\d+)\)$/.exec(strings[lines.at[i]]) ||
+				["", strings[lines.at[i]], 0];
+
+			return { file, line, self: lines.self[i], total: lines.total[i] };
+		}).sort((a, b) => b.self - a.self || b.total - a.total);
 	}
 
 	/* What the matching functions cost, a match below another counted once. */

@@ -396,14 +396,15 @@ async function checkHand() {
 	const focused = filtered(read("inlined"), { focus: "f3" }).reduce((n, s) => n + s.count, 0);
 
 	assert.equal(await all(), focused);
-	assert.equal(await summary(), "Frames: focus");
+	assert.equal(await summary(), "Frames: 1");
+	assert.equal(await value("document.querySelector('#filtered').textContent"), "focus f3");
 	assert.match(await value("location.hash"), /focus=f3/);
 	await browser.clickOn("[name=no-inline]");
 	assert.match(await value("location.hash"), /no-inline=true/);
 	await browser.key("Escape");
 	await open("inlined", await value("location.hash"));
 	assert.equal(await all(), focused);
-	assert.equal(await summary(), "Frames: focus, no-inline");
+	assert.equal(await summary(), "Frames: 2");
 	await browser.key("0");
 	assert.equal(await all(), before);
 	await value(`new Promise(done => {
