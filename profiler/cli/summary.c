@@ -26,6 +26,8 @@
 #define FEW 100
 /* A function that keeps this share of its caller's total says the same as the caller. */
 #define SAME 0.95
+/* What the path has so much of needs no row. */
+#define SEEN 0.8
 /* Branches of a path have this share of the profile, and so many samples. */
 #define LEAST_SHARE   0.05
 #define LEAST_SAMPLES 3.0
@@ -59,14 +61,36 @@ static bool has_name(const struct table *tab, const struct table_row *row)
 	return *name && *name != '[' && row->kind != FRAME_SYNTHETIC && !frame_name_is_vague(name);
 }
 
-static bool is_on_path(const struct heavy_path *path, const char *name)
+/* What the path says of a function: the weight of its heaviest line with that name. */
+static int64_t on_path(const struct heavy_path *path, const char *name)
 {
 	uint32_t id = path->strings ? strtab_lookup(path->strings, name) : PROFILE_NONE;
+	int64_t most = 0;
 
-	for (size_t i = 0; i < path->names.len && id != PROFILE_NONE; i++)
-		if (path->names.data[i] == id)
-			return true;
-	return false;
+	for (size_t i = 0; i < path->lines.len && id != PROFILE_NONE; i++) {
+		const struct heavy_line *line = &path->lines.data[i];
+
+		for (uint32_t k = 0; k < line->len; k++)
+			if (path->names.data[line->first + k] == id && line->total > most)
+				most = line->total;
+	}
+	return most;
+}
+
+static bool is_same(int64_t part, int64_t whole)
+{
+	return (double)part >= SAME * (double)whole;
+}
+
+/* One function calls both, the kernel's or a library's: most likely the second by way of the first. */
+static bool repeats(const struct table *tab, const struct table_row *row,
+		    const struct table_row *before)
+{
+	bool foreign = row->kind == FRAME_KERNEL || strstr(table_text(tab, row->module), ".so");
+
+	return is_same(row->total, before->total) &&
+	       (row->caller == before->name ||
+		(foreign && row->module == before->module && row->caller == before->caller));
 }
 
 static bool tells(const struct table *tab, const struct table_row *row,
@@ -76,26 +100,25 @@ static bool tells(const struct table *tab, const struct table_row *row,
 	enum frame_role role = frame_role_of(name, table_text(tab, row->module), row->kind);
 
 	if (!has_name(tab, row) || role == ROLE_CEREMONY || role == ROLE_MAIN ||
-	    (double)row->total >= SAME * (double)tab->gross || is_on_path(path, name))
+	    is_same(row->total, tab->gross) ||
+	    (double)on_path(path, name) >= SEEN * (double)row->total)
 		return false;
 	for (size_t k = 0; k < kept; k++)
-		if ((row->caller == tab->rows.data[k].name ||
-		     row->caller == tab->rows.data[k].caller) &&
-		    (double)row->total >= SAME * (double)tab->rows.data[k].total)
+		if (repeats(tab, row, &tab->rows.data[k]))
 			return false;
 	return true;
 }
 
-/* Keeps rows that say something of a flat profile: no ceremony, nothing that the path has, and no two that one caller
- * spends the same time in. */
-static void keep_telling(struct table *tab, const struct heavy_path *path)
+/* Keeps rows that say something of a flat profile: with more than the most that a function has of its own, no
+ * ceremony, nothing that the path tells, and no two that tell the same. */
+static void keep_telling(struct table *tab, const struct heavy_path *path, int64_t most)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < tab->rows.len && kept < TOP_ROWS; i++) {
 		struct table_row row = tab->rows.data[i];
 
-		if (tells(tab, &row, path, kept))
+		if (row.total > most && tells(tab, &row, path, kept))
 			tab->rows.data[kept++] = row;
 	}
 	tab->rows.len = kept;
@@ -117,13 +140,20 @@ static int add_flat(struct buf *out, const struct summary *s, const struct share
 
 	if (err)
 		return err;
-	keep_telling(tab, path);
+	keep_telling(tab, path, most);
 	buf_printf(out, LINE_TITLE "no function has more than ", "Flat");
 	share_text(out, scale, most);
 	buf_str(out, tab->rows.len ? " of its own; much is in calls of\n" : " of its own\n");
 	answer_table(out, tab, TABLE_FUNCTION, t, 0);
 	table_free(tab);
 	return 0;
+}
+
+static int compare_changes(const void *x, const void *y)
+{
+	const struct table_row *a = x, *b = y;
+
+	return (llabs(a->self) < llabs(b->self)) - (llabs(a->self) > llabs(b->self));
 }
 
 static void take_top(char **top, const struct table *tab)
@@ -146,6 +176,8 @@ static int add_top(struct buf *out, const struct summary *s, const struct share_
 
 	if (err)
 		return err;
+	if (tab->total != tab->gross && tab->rows.len) /* a difference: gains and losses */
+		qsort(tab->rows.data, tab->rows.len, sizeof(*tab->rows.data), compare_changes);
 	if (top)
 		take_top(top, tab);
 	while (n < tab->rows.len && n < TOP_ROWS && tab->rows.data[n].self)

@@ -4,7 +4,10 @@
 #include "profiler/base/json.h"
 #include "profiler/formats/describe.h"
 #include "profiler/formats/quality_json.h"
+#include "profiler/profile/commands.h"
+#include "profiler/profile/machine_load.h"
 #include "profiler/profile/rates.h"
+#include "profiler/profile/time_kinds.h"
 
 static const char *kind_name(enum frame_kind kind)
 {
@@ -69,6 +72,69 @@ static void add_quality(struct json *j, const struct quality *q)
 	json_close(j, '}');
 }
 
+static void json_key_double(struct json *j, const char *key, double v)
+{
+	json_key(j, key);
+	json_double(j, v);
+}
+
+/* Of the machine, as far as it is known. */
+static void add_load(struct json *j, const struct report *r)
+{
+	struct machine_load load;
+
+	if (!machine_load_of(&load, r->p, r->quality))
+		return;
+	json_line(j);
+	json_key_open(j, "load", '{');
+	json_key_double(j, "used_cpus", load.used);
+	if (load.cpus > 0) {
+		json_key_double(j, "cpus", load.cpus);
+		json_key_double(j, "busy", 1 - load.idle - load.stolen);
+		json_key_double(j, "idle", load.idle);
+		json_key_double(j, "stolen", load.stolen);
+	}
+	json_close(j, '}');
+}
+
+static int add_kinds(struct json *j, const struct report *r)
+{
+	struct time_kinds kinds;
+	int err = time_kinds_build(&kinds, r->p, r->table.value);
+
+	json_line(j);
+	json_key_open(j, "kinds", '[');
+	for (size_t i = 0; i < kinds.parts.len; i++) {
+		json_open(j, '{');
+		json_key_text(j, "kind", time_kind_key(kinds.parts.data[i].kind));
+		json_key_text(j, "module", kinds.parts.data[i].module);
+		json_key_int(j, "self", kinds.parts.data[i].self);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	time_kinds_release(&kinds);
+	return err;
+}
+
+static int add_commands(struct json *j, const struct report *r)
+{
+	struct commands c;
+	int err = commands_build(&c, r->p, r->table.value);
+
+	json_line(j);
+	json_key_open(j, "commands", '[');
+	for (size_t i = 0; i < c.rows.len; i++) {
+		json_open(j, '{');
+		json_key_text(j, "name", c.rows.data[i].name);
+		json_key_int(j, "total", c.rows.data[i].value);
+		json_key_uint(j, "processes", c.rows.data[i].n_processes);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	commands_release(&c);
+	return err;
+}
+
 static void add_rows(struct json *j, const struct table *t, size_t n_rows)
 {
 	json_key_open(j, "rows", '[');
@@ -104,6 +170,8 @@ int report_json(struct buf *out, const struct report *r)
 	json_open(&j, '{');
 	err = add_about(&j, r);
 	add_quality(&j, r->quality);
+	add_load(&j, r);
+	err = err ?: add_kinds(&j, r) ?: add_commands(&j, r);
 	json_line(&j);
 	json_key_text(&j, "type", profile_text(r->p, type->type));
 	json_key_text(&j, "unit", profile_text(r->p, type->unit));

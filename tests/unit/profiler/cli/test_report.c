@@ -263,6 +263,136 @@ TEST(test_answer_of_record)
 	end(&f);
 }
 
+static const char *summary_of(struct buf *b, const struct profile *p, const struct quality *q,
+			      size_t value, size_t columns)
+{
+	struct summary s = {p, q, value};
+	struct term t = {.columns = columns};
+
+	buf_clear(b);
+	assert_int_equal(summary_text(b, &s, &t, NULL), 0);
+	return buf_cstr(b);
+}
+
+/* record and `report --summary` say the same. */
+TEST(test_summary_of_a_file)
+{
+	struct fixture f = begin();
+	struct term t = {.columns = 100};
+	struct buf record = {0}, report = {0};
+
+	summary_of(&record, f.p, f.r.quality, 1, 100);
+	assert_int_equal(report_summary(&report, &f.r, &t), 0);
+	assert_string_equal(strchr(buf_cstr(&report), '\n') + 1, buf_cstr(&record));
+	assert_non_null(strstr(buf_cstr(&record), "78 % busy, 22 % idle"));
+	buf_release(&record);
+	buf_release(&report);
+	end(&f);
+}
+
+/* A program whose time is in many functions: what is large with all it calls is named. */
+TEST(test_flat)
+{
+	struct profile *p = profile_new();
+	struct buf b = {0};
+	uint32_t main, phase[3];
+	const char *text;
+
+	assert_int_equal(profile_init_cpu(p, 10101010), 0);
+	main = location(p, "/usr/bin/flat", "main");
+	for (int i = 0; i < 3; i++)
+		phase[i] = location(p, "/usr/bin/flat", (const char[]){'p', (char)('a' + i), 0});
+	for (int i = 0; i < 60; i++) {
+		char name[16];
+		uint32_t leaf;
+
+		snprintf(name, sizeof(name), "leaf_%c%c", 'a' + i / 10, 'a' + i % 10);
+		leaf = location(p, "/usr/bin/flat", name);
+		ADD(p, "flat", 1, 5, leaf, phase[i % 3], main);
+		ADD(p, "flat", 1, 5, leaf, location(p, "/lib/libz.so.1", "crc32"), phase[i % 3],
+		    main);
+	}
+	text = summary_of(&b, p, NULL, 1, 100);
+	assert_non_null(strstr(
+		text, "Flat     no function has more than 2 % of its own; much is in calls of\n"));
+	assert_non_null(strstr(text, "33%  pa\n"));
+	assert_non_null(strstr(text, "     -     50%  crc32 "));
+	buf_release(&b);
+	profile_free(p);
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+TEST(test_one_sample)
+{
+	struct profile *p = profile_new();
+	struct buf b = {0};
+	const char *text;
+
+	assert_int_equal(profile_init_cpu(p, 10101010), 0);
+	ADD(p, "once", 1, 1, location(p, "/usr/bin/once", "work"),
+	    location(p, "/usr/bin/once", "main"));
+	text = summary_of(&b, p, NULL, 1, 0);
+	assert_non_null(strstr(text, "By kind  once 20 to 100 %\n"));
+	assert_non_null(strstr(text, "Few      1 sample tells where time went once"));
+	assert_non_null(strstr(text, "  >20%    >20%  work "));
+	assert_null(strstr(text, "Path"));
+	assert_null(strstr(text, "100%"));
+	assert_null(strstr(text, "0.0"));
+	buf_release(&b);
+	profile_free(p);
+}
+
+/* Only losses, only the kernel, a difference, a foreign profile without mappings or a time. */
+TEST(test_odd_summaries)
+{
+	struct profile *p = profile_new();
+	struct quality lost = {.expected = 100, .lost = {[LOSS_map_full] = 100}};
+	uint32_t bare, stack, none;
+	struct buf b = {0};
+	const char *text;
+
+	assert_int_equal(profile_init_cpu(p, 10101010), 0);
+	ADD(p, "x", 1, 100, location(p, MAPPING_KILN, FRAME_LOST));
+	text = summary_of(&b, p, &lost, 1, 80);
+	assert_non_null(strstr(text, "By kind  lost or missed 100 %\n"));
+	assert_null(strstr(text, "Path"));
+	assert_non_null(strstr(text, "Lost     100 samples (100.0 %)"));
+	profile_free(p);
+
+	p = profile_new();
+	assert_int_equal(profile_init_cpu(p, 10101010), 0);
+	ADD(p, "kworker/0:1", 9, 500, location(p, MAPPING_KERNEL, "flush"),
+	    location(p, MAPPING_KERNEL, "kthread"), location(p, MAPPING_KERNEL, "ret_from_fork"));
+	text = summary_of(&b, p, NULL, 1, 80);
+	assert_non_null(strstr(text, "By kind  kernel 100 %\n"));
+	assert_non_null(strstr(text, "Path       100%  flush\n"));
+	ADD(p, "kworker/0:1", 9, -300, location(p, MAPPING_KERNEL, "lookup"));
+	text = summary_of(&b, p, NULL, 1, 80);
+	assert_null(strstr(text, "Path"));
+	assert_non_null(strstr(text, "  -38%    -38%  lookup"));
+	profile_free(p);
+
+	p = profile_new();
+	assert_int_equal(profile_add_sample_type(p, "alloc_space", "bytes"), 0);
+	assert_int_equal(profile_location(p, PROFILE_NONE, 0x1234, NULL, 0, &bare), 0);
+	assert_int_equal(profile_stack(p, &bare, 1, &stack), 0);
+	assert_int_equal(profile_labelset(p, NULL, 0, &none), 0);
+	assert_int_equal(profile_add(p, stack, none, (int64_t[]){4096}), 0);
+	text = summary_of(&b, p, NULL, 0, 80);
+	assert_non_null(strstr(text, "By kind  unknown 100.0 %\n"));
+	assert_null(strstr(text, "Load"));
+	buf_release(&b);
+	profile_free(p);
+}
+
 TEST(test_nothing_to_say)
 {
 	struct profile *p = profile_new();
@@ -386,6 +516,29 @@ TEST(test_rows_fit_any_width)
 	end(&f);
 }
 
+/* Lines of the summary fit, but for sentences; down to a terminal that is of no use. */
+TEST(test_summary_fits_any_width)
+{
+	struct fixture f = begin();
+	struct buf b = {0};
+
+	for (size_t columns = 20; columns < 160; columns++) {
+		const char *text = summary_of(&b, f.p, NULL, 1, columns);
+
+		assert_in_range(count_lines(text), 8, 25);
+		for (const char *l = text, *nl; *l; l = nl + 1) {
+			bool is_path = l[5] != '%' && (text_has_prefix(l, "Path") || l[14] == '%');
+
+			nl = strchr(l, '\n');
+			if (text_has_prefix(l, "Load") || (columns < 50 && !is_path))
+				continue;
+			assert_in_range(visible_columns(l, (size_t)(nl - l)), 1, columns);
+		}
+	}
+	buf_release(&b);
+	end(&f);
+}
+
 TEST(test_no_strange_bytes)
 {
 	struct fixture f = begin();
@@ -462,6 +615,11 @@ int main(void)
 		cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_answer_of_record),
+		cmocka_unit_test(test_summary_of_a_file),
+		cmocka_unit_test(test_flat),
+		cmocka_unit_test(test_one_sample),
+		cmocka_unit_test(test_odd_summaries),
+		cmocka_unit_test(test_summary_fits_any_width),
 		cmocka_unit_test(test_nothing_to_say),
 		cmocka_unit_test(test_unaccounted),
 		cmocka_unit_test(test_several_rates),
