@@ -388,6 +388,11 @@ int quality_merge(struct quality *dst, const struct quality *src)
 			have->frames = sum(have->frames, b->frames);
 			have->unnamed = sum(have->unnamed, b->unnamed);
 			have->broken = sum(have->broken, b->broken);
+			if (!have->hint && b->hint) {
+				have->hint = strdup(b->hint);
+				if (!have->hint)
+					return -ENOMEM;
+			}
 			continue;
 		}
 		err = add_blame(dst, b, b->module, b->hint);

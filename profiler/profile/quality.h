@@ -133,7 +133,7 @@ int64_t quality_unaccounted(const struct quality *q);
 int quality_store(struct profile *p, const struct quality *q);
 int quality_load(struct quality *q, const struct profile *p);
 void quality_add(struct quality *dst, const struct quality *src); /* counters and losses only */
-/* Adds blame as well, summed by module; the first hint is kept. 0 or -ENOMEM. */
+/* Adds blame as well, summed by module; the first hint that there is is kept. 0 or -ENOMEM. */
 int quality_merge(struct quality *dst, const struct quality *src);
 /* Forgets blame of binaries that are not in the profile: a part of what the quality is of. */
 void quality_keep_blame(struct quality *q, const struct profile *p);

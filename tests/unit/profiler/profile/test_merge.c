@@ -468,6 +468,7 @@ static void merging_adds_quality(void **state)
 	add_blame(&q, "y", NULL, 4);
 	MUST(quality_store(a, &q));
 	q.blame.data[1].unnamed = 40;
+	q.blame.data[1].hint = strdup("later");
 	q.lost[LOSS_cpu_gap] = 2;
 	MUST(quality_store(b, &q));
 	all = merged((const struct profile *[]){a, plain, b}, 3);
@@ -477,6 +478,7 @@ static void merging_adds_quality(void **state)
 	assert_int_equal(got.blame.len, 2);
 	assert_string_equal(got.blame.data[0].module, "y");
 	assert_int_equal(got.blame.data[0].unnamed, 44);
+	assert_string_equal(got.blame.data[0].hint, "later");
 	assert_string_equal(got.blame.data[1].hint, "do");
 	assert_int_equal(all->comments.len, 5);
 	quality_release(&got);
