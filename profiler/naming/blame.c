@@ -324,22 +324,23 @@ static char *hint_for_file(const struct suspect *s, struct naming *n, const stru
 }
 
 /* Programs that make code at run time: options that give it names and walkable frames. */
-static const struct {
+static const struct maker {
 	const char *exe, *names, *frames;
+	bool both; /* one option gives both */
 } makers[] = {
-	{"node", "--perf-basic-prof", "--interpreted-frames-native-stack"},
+	{"node", "--perf-basic-prof", "--interpreted-frames-native-stack", false},
 	{"java", "-XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit (JDK 17 and newer)",
-	 "-XX:+PreserveFramePointer"},
-	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL},
-	{"php", "-d opcache.jit_debug=16", NULL},
-	{"beam.smp", "+JPperf true (OTP 25 and newer)", "+JPperf true"},
-	{"ruby", "--yjit-perf (3.3 and newer)", "--yjit-perf (3.3 and newer)"},
-	{"luajit", NULL, NULL}, /* has neither, but a profiler of its own */
+	 "-XX:+PreserveFramePointer", false},
+	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL, false},
+	{"php", "-d opcache.jit_debug=16", NULL, false},
+	{"beam.smp", "+JPperf true (OTP 25 and newer)", "+JPperf true", true},
+	{"ruby", "--yjit-perf (3.3 and newer)", "--yjit-perf", true},
+	{"luajit", NULL, NULL, false}, /* has neither, but a profiler of its own */
 	{"",
 	 "the option that makes it write /tmp/perf-PID.map (if it moves its own code to huge "
 	 "pages: "
 	 "without that)",
-	 "the option that makes it keep frame pointers"},
+	 "the option that makes it keep frame pointers", false},
 };
 
 /* Even with frame pointers, a few stacks end in stubs and in prologues. */
@@ -391,13 +392,13 @@ static void add_jcmd(struct buf *b, const struct agg_image *img)
 		   elsewhere ? img->ns_tgid : img->tgid, elsewhere ? " in its container" : "");
 }
 
-static void add_names_hint(struct buf *b, const char *exe, const char *option, struct naming *n,
+static void add_names_hint(struct buf *b, const char *exe, const char *option, bool has_map,
 			   const struct agg_image *img)
 {
-	bool is_java = text_has_prefix(exe, "java"), runs = is_java && is_running(img);
+	bool runs = text_has_prefix(exe, "java") && is_running(img);
 
 	add_pid(b, exe, img);
-	if (naming_knows_jit(n, img)) {
+	if (has_map) {
 		buf_str(b, runs ? " has compiled more since it wrote its perf map: "
 				: " has code that its perf map does not name");
 		if (runs)
@@ -412,25 +413,32 @@ static void add_names_hint(struct buf *b, const char *exe, const char *option, s
 		buf_printf(b, "%sstart it with %s", runs ? "; or " : "", option);
 }
 
-static void add_maker_hint(struct buf *b, const struct suspect *s, const char *exe,
-			   struct naming *n, const struct agg_image *img, bool unnamed)
+/* Where one option gives both, a perf map tells that it was given. */
+static void add_frames_hint(struct buf *b, const char *exe, const struct maker *m, bool has_map,
+			    enum unwind_end reason)
 {
-	enum unwind_end reason = main_reason(s);
-	size_t i = 0;
-
-	while (!text_has_prefix(exe, makers[i].exe))
-		i++;
-	exe = *exe ? exe : "its program";
-	if (unnamed)
-		add_names_hint(b, exe, makers[i].names, n, img);
-	if (!is_frameless(s))
-		return;
-	buf_str(b, unnamed ? "; " : "");
-	if (is_end_of_its_own(reason))
+	if (is_end_of_its_own(reason) || (m->both && has_map))
 		buf_str(b, file_remedy[reason]);
 	else
 		buf_printf(b, "%s keeps no frame pointers in code it compiles%s%s", exe,
-			   makers[i].frames ? ": start it with " : "", makers[i].frames ?: "");
+			   m->frames ? ": start it with " : "", m->frames ?: "");
+}
+
+static void add_maker_hint(struct buf *b, const struct suspect *s, const char *exe,
+			   struct naming *n, const struct agg_image *img, bool unnamed)
+{
+	const struct maker *m = makers;
+	bool has_map = naming_knows_jit(n, img);
+
+	while (!text_has_prefix(exe, m->exe))
+		m++;
+	exe = *exe ? exe : "its program";
+	if (unnamed)
+		add_names_hint(b, exe, m->names, has_map, img);
+	if (!is_frameless(s))
+		return;
+	buf_str(b, unnamed ? "; " : "");
+	add_frames_hint(b, exe, m, has_map, main_reason(s));
 }
 
 static char *hint_for_anon(const struct suspect *s, struct naming *n, const struct aggregate *a,

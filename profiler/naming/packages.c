@@ -271,31 +271,36 @@ static int find_package(const struct question *q, char out[NAME_CAP])
 	return found;
 }
 
-/* Debian has packages of debug symbols that are not made by rule, and are in its main archive. */
+/* Debian has packages of debug symbols that are not made by rule, and are in its main archive. Those of all
+ * packages that begin with a word, a version, and an end or a dash are of one. */
+static bool add_dbg_package(struct buf *out, const char *package)
+{
+	static const char *const versioned[][2] = {
+		{"openjdk-", "openjdk-"}, {"python3.", "python3."}, {"libpython3.", "python3."}};
+
+	if (!strcmp(package, "libc6") || !strcmp(package, "libc-bin")) {
+		buf_str(out, "apt install libc6-dbg");
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(versioned) / sizeof(*versioned); i++) {
+		const char *version = package + strlen(versioned[i][0]);
+		size_t digits;
+
+		if (!text_has_prefix(package, versioned[i][0]))
+			continue;
+		digits = strspn(version, "0123456789");
+		if (!digits || (version[digits] && version[digits] != '-'))
+			return false;
+		buf_printf(out, "apt install %s%.*s-dbg", versioned[i][1], (int)digits, version);
+		return true;
+	}
+	return false;
+}
+
 static void add_debug_package(struct buf *out, const char *package, const struct release *r)
 {
-	static const struct {
-		const char *begins, *debug;
-	} named[] = {
-		{"libc6", "libc6-dbg"}, {"libc-bin", "libc6-dbg"}, {"openjdk-", "dbg"},
-		{"libpython3.", "dbg"}, {"python3.", "dbg"},
-	};
-
-	for (size_t i = 0; i < sizeof(named) / sizeof(*named); i++) {
-		size_t n = strlen(named[i].begins);
-
-		if (strncmp(package, named[i].begins, n) != 0)
-			continue;
-		if (n == strlen(package)) {
-			buf_printf(out, "apt install %s", named[i].debug);
-			return;
-		}
-		n += strspn(package + n, "0123456789");
-		if (strcmp(named[i].debug, "dbg") != 0 || (package[n] && package[n] != '-'))
-			continue;
-		buf_printf(out, "apt install %.*s-dbg", (int)n, package);
+	if (add_dbg_package(out, package))
 		return;
-	}
 	buf_printf(out, "apt install %s-dbgsym, if there is one", package);
 	if (!*r->codename)
 		return;

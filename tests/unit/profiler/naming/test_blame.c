@@ -537,6 +537,23 @@ TEST(test_advice_for_a_running_jvm)
 	assert_hint(want);
 }
 
+/* Who has written a perf map was started with the option that also keeps frame pointers. */
+TEST(test_an_option_that_was_given)
+{
+	struct agg_image image = {0, NOBODY, 0, 0, absent_file("/usr/lib/beam.smp", 99), FILE_NONE};
+
+	assert_int_equal(vec_push(&agg.images, image), 0);
+	blame_one(in_image(0), 100, 0, 50, UNWIND_END_CHAIN);
+	assert_hint(
+		"beam.smp keeps no frame pointers in code it compiles: start it with +JPperf true");
+	fixture_write("/tmp/perf-9999999.map", "1000 10 a\n");
+	blame_one(in_image(0), 100, 0, 50, UNWIND_END_CHAIN);
+	unlink("/tmp/perf-9999999.map");
+	assert_hint(
+		"frame pointers lead no further: code on the way uses their register otherwise, or "
+		"runs on a stack of its own");
+}
+
 TEST(test_advice_for_made_code_in_another_pid_namespace)
 {
 	struct agg_image image = {0, NOBODY, 7, 0, absent_file("/usr/bin/node", 99), FILE_NONE};
@@ -569,6 +586,7 @@ int main(void)
 		T(test_advice_for_programs_that_make_code),
 		T(test_advice_for_made_code_follows_from_the_end),
 		T(test_advice_for_a_running_jvm),
+		T(test_an_option_that_was_given),
 		T(test_advice_for_made_code_in_another_pid_namespace),
 	};
 

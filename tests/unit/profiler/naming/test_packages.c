@@ -104,7 +104,10 @@ TEST(test_packages_by_another_name)
 		{"openjdk-8", "openjdk-8-dbg"},
 		{"openjdk-lts", "openjdk-lts-dbgsym, if there is one" ARCHIVE},
 		{"python3.11-minimal", "python3.11-dbg"},
-		{"libpython3.11", "libpython3.11-dbg"},
+		{"libpython3.11", "python3.11-dbg"},
+		{"libpython3.11-stdlib", "python3.11-dbg"},
+		{"libpython3-dev", "libpython3-dev-dbgsym, if there is one" ARCHIVE},
+		{"libc-bin", "libc6-dbg"},
 		{"python3-numpy", "python3-numpy-dbgsym, if there is one" ARCHIVE},
 		{"g++-12", "g++-12-dbgsym, if there is one" ARCHIVE},
 	};
