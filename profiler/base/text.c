@@ -278,21 +278,85 @@ const char *text_format_count(uint64_t n, char *out, size_t size)
 	return out;
 }
 
+/* Columns of the character at s, and its length; what is no UTF-8 is one byte of one column. */
+static size_t one_char(const char *s, size_t len, size_t *n)
+{
+	uint32_t cp = 0;
+	int w;
+
+	*n = 1;
+	if ((unsigned char)*s < 0x80)
+		return 1;
+	*n = utf8_decode((const unsigned char *)s, len, &cp);
+	w = *n > 1 ? wcwidth((wchar_t)cp) : 1;
+	*n = *n ? *n : 1;
+	return w < 0 ? 1 : (size_t)w;
+}
+
+size_t text_columns_n(const char *s, size_t len)
+{
+	size_t columns = 0, n;
+
+	for (; len; s += n, len -= n)
+		columns += one_char(s, len, &n);
+	return columns;
+}
+
 size_t text_columns(const char *s)
 {
-	size_t len = strlen(s), columns = 0;
+	return text_columns_n(s, strlen(s));
+}
 
-	while (len) {
-		uint32_t cp = 0;
-		size_t n = utf8_decode((const unsigned char *)s, len, &cp);
-		int w = n > 1 ? wcwidth((wchar_t)cp) : 1;
+size_t text_char(const char *s, size_t *len_bytes)
+{
+	size_t width, n;
 
-		n = n ? n : 1;
-		columns += w < 0 ? 1 : (size_t)w;
-		s += n;
-		len -= n;
+	*len_bytes = 0;
+	if (!*s)
+		return 0;
+	width = one_char(s, strnlen(s, 4), len_bytes);
+	while (s[*len_bytes] && !one_char(s + *len_bytes, strnlen(s + *len_bytes, 4), &n))
+		*len_bytes += n;
+	return width;
+}
+
+size_t text_prefix(const char *s, size_t columns, size_t *used)
+{
+	size_t at = 0, len;
+
+	*used = 0;
+	for (;;) {
+		size_t width = text_char(s + at, &len);
+
+		if (!len || *used + width > columns)
+			return at;
+		*used += width;
+		at += len;
 	}
-	return columns;
+}
+
+/* Narrower texts are cut at their end: there is no room for both ends and the mark between. */
+#define LEAST_MIDDLE 6
+
+size_t text_add_cut(struct buf *b, const char *s, size_t columns)
+{
+	size_t width = text_columns(s), used, len, tail;
+
+	if (width <= columns) {
+		buf_str(b, s);
+		return width;
+	}
+	if (columns < LEAST_MIDDLE) {
+		buf_add(b, s, text_prefix(s, columns, &used));
+		return used;
+	}
+	buf_add(b, s, text_prefix(s, (columns - 2 + 1) / 2, &used));
+	buf_str(b, "..");
+	tail = columns - 2 - used;
+	for (; width > tail; s += len)
+		width -= text_char(s, &len);
+	buf_str(b, s);
+	return used + 2 + width;
 }
 
 void text_wipe(char *s)

@@ -54,5 +54,14 @@ const char *text_format_count(uint64_t n, char *out, size_t size);
 
 /* Width of clean UTF-8 in terminal columns (East Asian wide = 2, combining = 0). */
 size_t text_columns(const char *s);
+size_t text_columns_n(const char *s, size_t len);
+/* Columns of the first character of s with its combining marks, and its length; 0 at the end. */
+size_t text_char(const char *s, size_t *len_bytes);
+/* Bytes of s that fit in `columns` columns, whole characters with their marks. *used: the columns
+ * that they take. */
+size_t text_prefix(const char *s, size_t columns, size_t *used);
+/* Appends s in at most `columns` columns, which it returns; ".." stands for its middle, because the
+ * ends say most. */
+size_t text_add_cut(struct buf *b, const char *s, size_t columns);
 
 #endif

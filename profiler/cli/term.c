@@ -53,78 +53,9 @@ void term_style(const struct term *t, struct buf *b, const char *style)
 		buf_printf(b, "\033[%sm", style);
 }
 
-/* Length in bytes of the UTF-8 character at s, which is clean text. */
-static size_t utf8_len(const char *s)
-{
-	size_t n = 1;
-
-	while (((unsigned char)s[n] & 0xc0) == 0x80)
-		n++;
-	return n;
-}
-
-static size_t width_of(const char *s, size_t len)
-{
-	char one[8] = "";
-
-	memcpy(one, s, len < sizeof(one) ? len : sizeof(one) - 1);
-	return text_columns(one);
-}
-
-size_t term_char(const char *s, size_t *len_bytes)
-{
-	size_t len, width;
-
-	*len_bytes = 0;
-	if (!*s)
-		return 0;
-	len = utf8_len(s);
-	width = width_of(s, len);
-	while (s[len]) {
-		size_t mark = utf8_len(s + len);
-
-		if (width_of(s + len, mark))
-			break;
-		len += mark;
-	}
-	*len_bytes = len;
-	return width;
-}
-
-/* Bytes of s that fit in `columns` columns. *used: the columns that they take. */
-static size_t prefix_within(const char *s, size_t columns, size_t *used)
-{
-	size_t at = 0, len;
-
-	*used = 0;
-	for (;;) {
-		size_t width = term_char(s + at, &len);
-
-		if (!len || *used + width > columns)
-			return at;
-		*used += width;
-		at += len;
-	}
-}
-
 void term_fit(struct buf *b, const char *s, size_t columns)
 {
-	size_t width = text_columns(s), used, len, tail;
-	const char *rest = s;
+	size_t used = text_add_cut(b, s, columns);
 
-	if (width <= columns) {
-		buf_printf(b, "%s%*s", s, (int)(columns - width), "");
-		return;
-	}
-	if (columns < 6) {
-		buf_add(b, s, prefix_within(s, columns, &used));
-		buf_printf(b, "%*s", (int)(columns - used), "");
-		return;
-	}
-	buf_add(b, s, prefix_within(s, (columns - 2 + 1) / 2, &used));
-	buf_str(b, "..");
-	tail = columns - 2 - used;
-	for (; width > tail; rest += len)
-		width -= term_char(rest, &len);
-	buf_printf(b, "%s%*s", rest, (int)(tail - width), "");
+	buf_printf(b, "%*s", (int)(columns - used), "");
 }

@@ -13,8 +13,11 @@ enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 struct term {
 	bool is_tty, color;
-	size_t columns; /* 0: no limit (a file or a pipe) */
+	size_t columns; /* 0: none are known (a file or a pipe) */
 };
+
+/* As columns: nothing is shortened. */
+#define TERM_ENDLESS (1 << 30)
 
 /*
  * Looks at a descriptor. Colour: --color decides, else NO_COLOR (no-color.org: set and not empty)
@@ -39,8 +42,5 @@ void term_style(const struct term *t, struct buf *b, const char *style);
  * character from its combining marks.
  */
 void term_fit(struct buf *b, const char *s, size_t columns);
-
-/* Width of the first character of s with its marks, and its length in bytes; 0 at the end. */
-size_t term_char(const char *s, size_t *len_bytes);
 
 #endif

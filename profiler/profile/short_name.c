@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Levels of shortening, each of which hides more. The first that fits is found by bisection, with a
+ * mask of the name's bytes for each that is tried.
+ */
+#include "profiler/profile/short_name.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
+#include "profiler/profile/name_parts.h"
+
+/* Longer names are only cut: no compiler writes them. */
+#define STRUCTURED_MAX 16384
+/* Arguments within as many others are hidden together. */
+#define DEPTHS 8
+/* What is as short as the marks is not hidden. */
+#define MARK_BYTES 3
+/* Narrower texts show both ends only. */
+#define LEAST_WINDOW 10
+
+enum level {
+	LEVEL_WHOLE,
+	LEVEL_BARE, /* no return type, no qualifiers, no directories */
+	LEVEL_PARAMS,
+	LEVEL_ARGS = LEVEL_PARAMS + DEPTHS,
+	LEVEL_PATHS =
+		LEVEL_ARGS + DEPTHS, /* Rust's "<Vec as FromIterator>"; no place in a script */
+	LEVEL_NO_PARAMS,	     /* nor "(...)" */
+	LEVEL_NO_ARGS,
+	LEVEL_SELF,	  /* "Vec::" of "<Vec as FromIterator>::" */
+	LEVEL_COMPONENTS, /* and above: without its first, its first two, ... */
+};
+
+enum shown { SHOWN, ELIDED /* and marked */, GONE };
+
+struct view {
+	const char *name;
+	uint32_t len;
+	struct name_parts parts;
+	const struct short_name_keep *keep;
+	size_t n_keep;
+	unsigned char *mask; /* enum shown of each byte */
+	size_t keep_at;	     /* where the last of keep is in what was rendered */
+};
+
+static void hide(struct view *v, size_t from, size_t to, enum shown how)
+{
+	if (from < to)
+		memset(v->mask + from, how, to - from);
+}
+
+/* --- levels ------------------------------------------------------------------------------------ */
+
+static unsigned level_of_group(const struct name_group *g)
+{
+	unsigned depth = g->depth < DEPTHS ? g->depth : DEPTHS;
+
+	return (g->params ? LEVEL_PARAMS : LEVEL_ARGS) + DEPTHS - depth;
+}
+
+static void hide_group(struct view *v, const struct name_group *g, unsigned level)
+{
+	bool is_gone = level >= (g->params ? LEVEL_NO_PARAMS : LEVEL_NO_ARGS) && g->depth == 1;
+	size_t from = g->open;
+
+	if (is_gone) {
+		/* Rust's f::<T> */
+		if (from >= 2 && !memcmp(v->name + from - 2, "::<", 3))
+			from -= 2;
+		else if (from && v->name[from - 1] == ' ') /* "operator< <int>" */
+			from--;
+		hide(v, from, g->close + 1, GONE);
+	} else if (level >= level_of_group(g) && g->close - g->open - 1 > MARK_BYTES) {
+		hide(v, g->open + 1, g->close, ELIDED);
+	}
+}
+
+static void hide_groups(struct view *v, unsigned level)
+{
+	uint32_t hidden_to = 0;
+
+	for (size_t i = 0; i < v->parts.groups.len; i++) {
+		const struct name_group *g = &v->parts.groups.data[i];
+
+		if (!g->close || g->kind != GROUP_ARGS || g->open < hidden_to)
+			continue;
+		hide_group(v, g, level);
+		if (v->mask[g->open + 1] != SHOWN)
+			hidden_to = g->close;
+	}
+}
+
+/* The names' qualifiers in "<a::B as c::D>". */
+static void hide_paths(struct view *v, const struct name_group *g)
+{
+	size_t word = g->open + 1;
+
+	for (size_t i = word; i < g->close; i++) {
+		if (name_is_word(v->name[i]))
+			continue;
+		if (i > word && !memcmp(v->name + i, "::", 2) && name_is_word(v->name[i + 2])) {
+			hide(v, word, i + 2, GONE);
+			i++;
+		}
+		word = i + 1;
+	}
+}
+
+static size_t find_shown(const struct view *v, const struct name_group *g, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = g->open; i + n < g->close; i++)
+		if (v->mask[i] == SHOWN && !memcmp(v->name + i, word, n))
+			return i;
+	return 0;
+}
+
+/* Leaves the type, of "<T as Trait>" and "<impl Trait for T>" too. */
+static void hide_trait(struct view *v, const struct name_group *g)
+{
+	size_t as = find_shown(v, g, " as "), of = find_shown(v, g, " for ");
+	bool is_impl = !strncmp(v->name + g->open, "<impl ", 6);
+
+	hide(v, g->open, is_impl ? (of ? of + 5 : g->open + 6) : g->open + 1, GONE);
+	hide(v, as && !is_impl ? as : g->close, g->close + 1, GONE);
+}
+
+static void hide_selves(struct view *v, unsigned level)
+{
+	for (size_t i = 0; i < v->parts.groups.len; i++) {
+		const struct name_group *g = &v->parts.groups.data[i];
+
+		if (!g->close || g->kind != GROUP_SELF || g->depth)
+			continue;
+		hide_paths(v, g);
+		if (level >= LEVEL_SELF)
+			hide_trait(v, g);
+	}
+}
+
+/* What must be seen, and the brackets around it. */
+static void show_kept(struct view *v)
+{
+	for (size_t k = 0; k < v->n_keep; k++) {
+		const struct short_name_keep *keep = &v->keep[k];
+
+		for (size_t i = 0; i < v->parts.groups.len; i++) {
+			const struct name_group *g = &v->parts.groups.data[i];
+
+			if (g->close && g->depth == 1 && g->kind == GROUP_ARGS &&
+			    g->open < keep->from && keep->to <= g->close)
+				v->mask[g->open] = v->mask[g->close] = SHOWN;
+		}
+		hide(v, keep->from, keep->to, SHOWN);
+		if (keep->from && v->mask[keep->from - 1] == GONE)
+			v->mask[keep->from - 1] = ELIDED;
+		if (keep->to < v->len && v->mask[keep->to] == GONE)
+			v->mask[keep->to] = ELIDED;
+	}
+}
+
+static void hide_each(struct view *v, const char *text, size_t from, size_t to)
+{
+	const char *at = v->name + vec_last(&v->parts.components);
+
+	for (at = strstr(at, text); at; at = strstr(at + 1, text))
+		hide(v, (size_t)(at - v->name) + from, (size_t)(at - v->name) + to, GONE);
+}
+
+/* The call of a lambda says nothing that "{lambda(int)#1}" does not. */
+static void hide_calls(struct view *v)
+{
+	static const char call[] = "}::operator()", quality[] = " const::";
+
+	hide_each(v, call, 1, strlen(call));
+	hide_each(v, quality, 0, strlen(quality) - 2);
+}
+
+static void make_mask(struct view *v, unsigned level)
+{
+	const struct name_parts *p = &v->parts;
+
+	hide(v, 0, v->len, SHOWN);
+	hide_groups(v, level);
+	if (level >= LEVEL_BARE) {
+		hide(v, 0, p->path, GONE);
+		hide(v, p->end, p->place, GONE);
+		hide(v, p->place + 1, p->file, GONE);
+	}
+	if (level >= LEVEL_PATHS) {
+		hide_selves(v, level);
+		if (!p->nameless)
+			hide(v, p->place, v->len, GONE);
+	}
+	if (level >= LEVEL_NO_PARAMS)
+		hide_calls(v);
+	if (level > LEVEL_COMPONENTS)
+		hide(v, 0, p->components.data[level - LEVEL_COMPONENTS], GONE);
+	show_kept(v);
+}
+
+static unsigned last_level(const struct view *v)
+{
+	return LEVEL_COMPONENTS + (unsigned)v->parts.components.len - 1;
+}
+
+/* --- text -------------------------------------------------------------------------------------- */
+
+static const char *mark_of(const struct view *v, size_t from, size_t to, bool is_marked)
+{
+	if (!is_marked || !from || to == v->len)
+		return "";
+	return strchr("(<[{", v->name[from - 1]) || strchr(")>]}", v->name[to]) ? "..." : "..";
+}
+
+/* Appends what the mask shows. */
+static void render(struct buf *out, struct view *v)
+{
+	uint32_t kept = v->n_keep ? v->keep[v->n_keep - 1].at : 0;
+	size_t begin = out->len, to;
+	bool is_marked;
+
+	v->keep_at = 0;
+	for (size_t from = 0; from < v->len; from = to) {
+		bool is_shown = v->mask[from] == SHOWN;
+
+		is_marked = false;
+		for (to = from; to < v->len && (v->mask[to] == SHOWN) == is_shown; to++)
+			is_marked |= v->mask[to] == ELIDED;
+		if (from <= kept && kept < to)
+			v->keep_at = out->len - begin + kept - from;
+		if (is_shown)
+			buf_add(out, v->name + from, to - from);
+		else if (out->len > begin)
+			buf_str(out, mark_of(v, from, to, is_marked));
+	}
+}
+
+/* Replaces the text by that of a level. True if it fits. */
+static bool try_level(struct buf *text, struct view *v, unsigned level, size_t columns)
+{
+	buf_clear(text);
+	make_mask(v, level);
+	render(text, v);
+	return text_columns(buf_cstr(text)) <= columns;
+}
+
+/* Bytes from s[at] backwards to the beginning of a character. */
+static size_t char_begin(const char *s, size_t at)
+{
+	while (at && ((unsigned char)s[at] & 0xc0) == 0x80)
+		at--;
+	return at;
+}
+
+/* Too long in any case: its beginning, and what must be seen or its end. */
+static void add_cut(struct buf *out, const char *text, size_t columns, size_t at)
+{
+	size_t used, head = text_prefix(text, columns / 3, &used), room = columns - used - 2;
+	size_t width, len;
+
+	at = char_begin(text, at < 2 ? 0 : at - 2);
+	if (columns < LEAST_WINDOW || at <= head) {
+		text_add_cut(out, text, columns);
+		return;
+	}
+	buf_add(out, text, head);
+	buf_str(out, "..");
+	width = text_columns(text + at);
+	if (width > room) {
+		buf_add(out, text + at, text_prefix(text + at, room - 2, &used));
+		buf_str(out, "..");
+		return;
+	}
+	for (text += head, width = text_columns(text); width > room; text += len)
+		width -= text_char(text, &len);
+	buf_str(out, text);
+}
+
+/* Where its middle was cut out, brackets may have lost their others. Operators are no brackets. */
+static int drop_halves(struct buf *out, const char *cut)
+{
+	size_t len = strlen(cut), n;
+	_cleanup_free_ bool *is_whole = calloc(len + 1, 1);
+	struct name_parts p = {0};
+
+	if (!is_whole || name_parts_find(&p, cut, len)) {
+		name_parts_release(&p);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < p.groups.len; i++)
+		if (p.groups.data[i].close)
+			is_whole[p.groups.data[i].open] = is_whole[p.groups.data[i].close] = true;
+	name_parts_release(&p);
+	for (size_t i = 0; i < len; i += n) {
+		n = name_operator_len(cut, (uint32_t)i);
+		n = n ? n : 1;
+		if (n > 1 || is_whole[i] || !strchr("(<[{)>]}", cut[i]))
+			buf_add(out, cut + i, n);
+	}
+	return 0;
+}
+
+static void shorten(struct buf *out, struct view *v, size_t columns)
+{
+	struct buf text = {0}, cut = {0};
+	int err = 0;
+	unsigned low = LEVEL_BARE, high = last_level(v);
+
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+
+		if (try_level(&text, v, mid, columns))
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	if (try_level(&text, v, low, columns) && text.len) {
+		buf_str(out, buf_cstr(&text));
+	} else if (!text.len) { /* it was nothing but arguments */
+		add_cut(&cut, v->name, columns, 0);
+		err = drop_halves(out, buf_cstr(&cut));
+	} else {
+		add_cut(&cut, buf_cstr(&text), columns, v->keep_at);
+		err = drop_halves(out, buf_cstr(&cut));
+	}
+	if (err || text.err || cut.err)
+		out->err = -ENOMEM;
+	buf_release(&text);
+	buf_release(&cut);
+}
+
+void short_name_keeping(struct buf *out, const struct short_name *s, size_t columns)
+{
+	struct view v = {.name = s->name, .keep = s->keep, .n_keep = s->n_keep};
+	size_t len = strlen(s->name);
+	_cleanup_free_ unsigned char *mask = NULL;
+
+	if (len <= columns || text_columns(s->name) <= columns) {
+		buf_str(out, s->name);
+		return;
+	}
+	if (s->is_plain || len > STRUCTURED_MAX) {
+		add_cut(out, s->name, columns, s->n_keep ? s->keep[s->n_keep - 1].at : 0);
+		return;
+	}
+	v.len = (uint32_t)len;
+	v.mask = mask = malloc(len + 1);
+	if (!mask || name_parts_find(&v.parts, s->name, len))
+		out->err = -ENOMEM;
+	else
+		shorten(out, &v, columns);
+	name_parts_release(&v.parts);
+}
+
+void short_name(struct buf *out, const char *name, size_t columns)
+{
+	short_name_keeping(out, &(struct short_name){.name = name}, columns);
+}

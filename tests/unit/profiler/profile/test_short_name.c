@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Names in few columns, against tests/fixtures/short_names.tsv, which the page's test reads too. */
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
+#include "profiler/base/io.h"
+#include "profiler/base/text.h"
+#include "profiler/profile/short_name.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+#define LEN(array) (sizeof(array) / sizeof(*(array)))
+
+static char *short_of(const char *name, size_t columns)
+{
+	struct buf b = {0};
+
+	short_name(&b, name, columns);
+	assert_int_equal(b.err, 0);
+	return buf_take(&b);
+}
+
+TEST(test_vectors)
+{
+	const char *src = getenv("SRC");
+	_cleanup_free_ char *all = NULL;
+	char path[4096], *save = NULL;
+	size_t len, n = 0;
+
+	snprintf(path, sizeof(path), "%s/tests/fixtures/short_names.tsv", src ? src : ".");
+	assert_int_equal(io_read_file(path, 1 << 20, &all, &len), 0);
+	for (char *line = strtok_r(all, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *name = strchr(line, '\t'), *want = name ? strchr(name + 1, '\t') : NULL;
+		_cleanup_free_ char *got = NULL;
+
+		if (*line == '#')
+			continue;
+		assert_non_null(want);
+		*want++ = '\0';
+		got = short_of(name + 1, (size_t)atoi(line));
+		assert_string_equal(got, want);
+		n++;
+	}
+	assert_true(n > 80);
+}
+
+/* --- sets -------------------------------------------------------------------------------------- */
+
+static void shorten(struct short_name *v, const char *const *names, size_t n, size_t columns)
+{
+	for (size_t i = 0; i < n; i++)
+		v[i] = (struct short_name){.name = names[i], .suffix = ""};
+	assert_int_equal(short_names(v, n, columns), 0);
+}
+
+/* Only what tells names apart comes back. */
+TEST(test_given_back)
+{
+	static const char *const names[] =
+		{"std::_Executor<__normal_iterator<char const*>, std::regex_traits<char>, true>::"
+		 "_M_dfs(std::_Executor<int>::_Match_mode, long)",
+		 "std::_Executor<__normal_iterator<char const*>, std::regex_traits<char>, false>::"
+		 "_M_dfs(std::_Executor<int>::_Match_mode, long)",
+		 "std::_Executor<__normal_iterator<char const*>, std::regex_traits<char>, true>::"
+		 "_M_dfs(std::_Executor<int>::_Match_mode, short)",
+		 "void foo(std::vector<int, std::allocator<int> > const&)",
+		 "void foo(std::vector<int, std::allocator<int> > const&) const",
+		 "void foo(std::vector<int, std::allocator<int> > const&, long)",
+		 "first::Inner::frobnicate_it(std::vector<int, std::allocator<int> > const&)",
+		 "second::Inner::frobnicate_it(std::vector<int, std::allocator<int> > const&)"},
+				 *const want[] = {"std::_Executor<...>::_M_dfs(..., long)",
+						  "std::_Executor<..., false>::_M_dfs(...)",
+						  "std::_Executor<...>::_M_dfs(..., short)",
+						  "foo(std::vector<...> const&)",
+						  "foo(std::vector<...> const&) const",
+						  "foo(std::vector<...> const&, long)",
+						  "first::Inner::frobnicate_it(...)",
+						  "second::Inner::frobnicate_it(...)"};
+	struct short_name v[LEN(names)];
+
+	shorten(v, names, LEN(names), 40);
+	for (size_t i = 0; i < LEN(names); i++)
+		assert_string_equal(v[i].text, want[i]);
+	short_names_release(v, LEN(names));
+}
+
+/* The same name twice is the same text; another module is another name. */
+TEST(test_suffixes)
+{
+	struct short_name v[] = {
+		{.name = "std::vector<int, std::allocator<int> >::push_back(int)", .suffix = ""},
+		{.name = "std::vector<int, std::allocator<int> >::push_back(int)", .suffix = ""},
+		{.name = "memcpy", .suffix = " [libc.so.6]"},
+		{.name = "memcpy", .suffix = " [libfast.so]"},
+		{.name = "run", .suffix = " [a_library_with_a_long_name-1.so]"},
+		{.name = "run", .suffix = " [a_library_with_a_long_name-2.so]"},
+	};
+
+	assert_int_equal(short_names(v, LEN(v), 24), 0);
+	assert_string_equal(v[0].text, "std::vector::push_back");
+	assert_string_equal(v[1].text, v[0].text);
+	assert_string_equal(v[2].text, "memcpy [libc.so.6]");
+	assert_string_equal(v[3].text, "memcpy [libfast.so]");
+	assert_string_not_equal(v[4].text, v[5].text);
+	for (size_t i = 0; i < LEN(v); i++)
+		assert_true(text_columns(v[i].text) <= 24);
+	short_names_release(v, LEN(v));
+}
+
+static void assert_apart(struct short_name *v, size_t n, size_t columns)
+{
+	assert_int_equal(short_names(v, n, columns), 0);
+	for (size_t i = 0; i < n; i++) {
+		assert_true(text_columns(v[i].text) <= columns);
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(v[i].name, v[j].name))
+				assert_string_not_equal(v[i].text, v[j].text);
+	}
+	short_names_release(v, n);
+}
+
+/* Equal up to their 200th character, or in all but a few places. */
+TEST(test_alike)
+{
+	static char names[64][300];
+	struct short_name v[LEN(names)];
+
+	for (size_t columns = 12; columns < 100; columns += 4) {
+		for (size_t i = 0; i < LEN(names); i++) {
+			memset(names[i], i % 2 ? 'x' : 'y', 299);
+			memset(names[i], 'x', 200);
+			names[i][210] = (char)('a' + i / 2 % 4);
+			names[i][250] = (char)('a' + i / 8 % 8);
+			v[i] = (struct short_name){.name = names[i], .suffix = ""};
+		}
+		assert_apart(v, LEN(names), columns);
+	}
+}
+
+/* --- properties -------------------------------------------------------------------------------- */
+
+static uint32_t random_state = 1;
+
+static uint32_t below(uint32_t n)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return (random_state >> 8) % n;
+}
+
+static void make_name(char *out, size_t size)
+{
+	static const char *const pieces[] = {"a",	   "std",
+					     "foo_bar",	   "::",
+					     "::",	   "<",
+					     ">",	   "(",
+					     ")",	   "[",
+					     "]",	   "{",
+					     "}",	   ", ",
+					     " ",	   ".",
+					     "/",	   "operator()",
+					     "operator<",  "operator->",
+					     "operator ",  "->",
+					     " as ",	   " const",
+					     "impl ",	   "closure#0",
+					     "{lambda(",   ")#1}",
+					     "func1",	   ":/srv/a.js:12",
+					     "計算",	   "e\xcc\x81",
+					     "12",	   "::<",
+					     " for ",	   "~",
+					     "$_0",	   "h0123456789abcdef",
+					     "..",	   "<init>",
+					     "closure #1", " in ",
+					     "py::",	   "\xf0\x9f\x98\x80",
+					     ":",	   ";",
+					     "\\",	   "-["};
+	size_t n = 1 + below(40);
+
+	for (*out = '\0'; n--;) {
+		const char *piece = pieces[below(LEN(pieces))];
+
+		if (strlen(out) + strlen(piece) + 1 < size)
+			strcat(out, piece);
+	}
+}
+
+/* Whether brackets match, operators aside; as an editor would see it. */
+static bool is_balanced(const char *s)
+{
+	char stack[512];
+	size_t n = 0;
+
+	for (; *s; s++) {
+		const char *close = strchr(")>]}", *s);
+
+		if (strchr("(<[{", *s) && n < sizeof(stack))
+			stack[n++] = *s;
+		else if (close && (!n || stack[--n] != "(<[{"[close - ")>]}"]))
+			return false;
+	}
+	return !n;
+}
+
+TEST(test_any_names)
+{
+	static char names[24][400];
+	struct short_name v[LEN(names)];
+	size_t balanced = 0, cut = 0;
+
+	for (int round = 0; round < 3000; round++) {
+		size_t columns = 12 + below(60);
+
+		for (size_t i = 0; i < LEN(names); i++) {
+			_cleanup_free_ char *text = NULL;
+
+			make_name(names[i], sizeof(names[i]));
+			text = short_of(names[i], columns);
+			v[i] = (struct short_name){.name = names[i], .suffix = ""};
+			assert_true(text_columns(text) <= columns);
+			assert_true(text_is_clean(text, strlen(text)));
+			assert_true(*text);
+			cut += strcmp(text, names[i]) != 0;
+			if (!is_balanced(names[i]) || strstr(names[i], "operator") ||
+			    strstr(names[i], "->"))
+				continue;
+			if (!is_balanced(text))
+				fail_msg("%s in %zu columns: %s", names[i], columns, text);
+			balanced++;
+		}
+		assert_apart(v, LEN(names), columns);
+	}
+	assert_true(balanced > 1000 && cut > 1000);
+}
+
+/* Long and hostile ones take no longer than their length. */
+TEST(test_hostile)
+{
+	static const char *const pieces[] = {
+		"(", "<", "a::", " &", "<a>::", "((a)", "/a", " in ", "::<"};
+	static char name[200001];
+
+	for (size_t size = 16000; size < sizeof(name); size *= 12) {
+		for (size_t i = 0; i < LEN(pieces); i++) {
+			_cleanup_free_ char *text = NULL;
+			size_t n = strlen(pieces[i]);
+
+			for (size_t at = 0; at < size; at++)
+				name[at] = pieces[i][at % n];
+			name[size] = '\0';
+			text = short_of(name, 30);
+			assert_true(*text && text_columns(text) <= 30);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vectors),	  cmocka_unit_test(test_given_back),
+		cmocka_unit_test(test_suffixes),  cmocka_unit_test(test_alike),
+		cmocka_unit_test(test_any_names), cmocka_unit_test(test_hostile),
+	};
+
+	setlocale(LC_CTYPE, "C.UTF-8"); /* as main() does: for the width of names */
+	return cmocka_run_group_tests_name("short_name", tests, NULL, NULL);
+}
