@@ -28,6 +28,7 @@ enum {
 	OPT_JSON,
 	OPT_VALUE,
 	OPT_CONFIG,
+	OPT_FULL_NAMES,
 	OPT_FOCUS, /* and above: FOCUS_OPTIONS */
 	OPT_SINCE =
 		OPT_FOCUS + FOCUS_N_OPTIONS, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
@@ -46,6 +47,7 @@ static const struct option_spec options[] = {
 	{"value", 0, "TYPE", "which value of the profile: samples, cpu, ... (its default)",
 	 OPT_VALUE},
 	FOCUS_OPTIONS(OPT_FOCUS),
+	{"full-names", 0, NULL, "whole names, however wide the lines", OPT_FULL_NAMES},
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
 	LOAD_FROM_OPTIONS(OPT_SINCE),
 	LOAD_CONFIG_OPTION(OPT_CONFIG),
@@ -58,7 +60,7 @@ struct request {
 	const char *value;
 	struct transform transform;
 	struct load_range range;
-	bool tree, summary, json, has_rows;
+	bool tree, summary, json, has_rows, full_names;
 	unsigned long long n_rows;
 };
 
@@ -148,6 +150,9 @@ static int handle(const struct options *o, int id, struct request *r)
 	case OPT_CONFIG:
 		r->range.config = o->arg;
 		return 0;
+	case OPT_FULL_NAMES:
+		r->full_names = true;
+		return 0;
 	case OPT_TREE:
 		r->tree = true;
 		return 0;
@@ -216,6 +221,8 @@ static int print(const struct command *cmd, const struct report *r, const struct
 	struct buf out = {0};
 	int err;
 
+	if (req->full_names)
+		term.columns = TERM_ENDLESS;
 	if (req->json)
 		err = report_json(&out, r);
 	else if (req->summary)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
@@ -49,6 +50,15 @@ static void add_bottom(struct buf *out, const struct report *r, const struct ter
 	answer_blame(out, r->p, r->quality);
 }
 
+static void add_relation(struct buf *out, const struct report *r, const struct term *t)
+{
+	static const char of[] = "Callers of ";
+
+	buf_str(out, r->table.relation == TABLE_CALLERS ? of : "Callees of ");
+	table_add_name(out, r->table.of, t, strlen(of));
+	buf_char(out, '\n');
+}
+
 int report_table(struct buf *out, const struct report *r, const struct term *t)
 {
 	_cleanup_(table_freep) struct table *tab = NULL;
@@ -57,8 +67,7 @@ int report_table(struct buf *out, const struct report *r, const struct term *t)
 	if (err)
 		return err;
 	if (r->table.relation != TABLE_ALL)
-		buf_printf(out, "%s of %s\n",
-			   r->table.relation == TABLE_CALLERS ? "Callers" : "Callees", r->table.of);
+		add_relation(out, r, t);
 	answer_table(out, tab, r->table.by, t, r->n_rows);
 	if (tab->n_cut)
 		buf_printf(out, "note: %zu stacks were too deep: their middle is left out\n",
@@ -81,6 +90,18 @@ int report_summary(struct buf *out, const struct report *r, const struct term *t
 
 /* Columns before the names: two shares, and "- ". */
 #define TREE_LEFT 18
+/* Columns that any indentation leaves to a name. */
+#define LEAST_NAME 20
+
+static unsigned indent_columns(unsigned indent, const struct term *t)
+{
+	size_t columns = 2 * (indent < MAX_INDENT ? indent : MAX_INDENT), most = columns;
+
+	if (t->columns)
+		most = t->columns > TREE_LEFT + LEAST_NAME ? t->columns - TREE_LEFT - LEAST_NAME
+							   : 0;
+	return (unsigned)(columns < most ? columns : most);
+}
 
 struct tree_text {
 	const struct calltree *tree;
@@ -99,15 +120,10 @@ static void tree_text_release(struct tree_text *t)
 static void add_indented(struct buf *out, const struct tree_text *t, unsigned indent, bool dash,
 			 const char *name)
 {
-	unsigned columns = 2 * (indent < MAX_INDENT ? indent : MAX_INDENT);
-	size_t have = t->term->columns;
-	size_t left = have > columns + TREE_LEFT ? have - columns - TREE_LEFT : 0;
+	unsigned columns = indent_columns(indent, t->term);
 
 	buf_printf(out, "  %*s%s", (int)columns, "", dash ? "- " : "  ");
-	if (left && text_columns(name) > left)
-		term_fit(out, name, left);
-	else
-		buf_str(out, name);
+	table_add_name(out, name, t->term, TREE_LEFT + columns);
 }
 
 /* Of a node with other rows beside it, or at the top. */

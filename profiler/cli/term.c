@@ -9,7 +9,7 @@
 #include "profiler/cli/term.h"
 
 /* Claims of a narrower terminal are ignored: no table fits there. */
-#define MIN_COLUMNS 40
+#define MIN_COLUMNS 20
 #define MAX_COLUMNS 10000
 
 static bool wants_color(bool is_tty, enum color_when when)
