@@ -29,6 +29,31 @@ static void check_rows(const struct calltree *t, size_t max_rows)
 	tree_rows_release(&rows);
 }
 
+static bool has_small_values(const struct profile *p)
+{
+	for (size_t i = 0; i < p->values.len; i++)
+		if (p->values.data[i] < 0 || p->values.data[i] > UINT32_MAX)
+			return false;
+	return true;
+}
+
+/* What shows less takes nothing of what it shows. */
+static void check_transform(const struct profile *p, uint8_t choice)
+{
+	enum transform_kind kind = (enum transform_kind)(choice % 4);
+	struct transform t = {.no_inline = choice & 8};
+	struct profile *out = NULL;
+	const char *why;
+
+	if (!transform_add(&t, kind, "[a-m]", &why) && !transform_apply(&t, p, &out)) {
+		assert(out->samples.len <= p->samples.len);
+		if (kind == TRANSFORM_COLLAPSE && has_small_values(p))
+			assert(profile_weight(out) == profile_weight(p));
+	}
+	profile_free(out);
+	transform_release(&t);
+}
+
 static void check_tree(const struct profile *p, uint8_t choice)
 {
 	struct calltree_opts o = {
@@ -101,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (p->sample_types.len) {
 		check_tree(p, data[0]);
+		check_transform(p, data[0]);
 		check_page(p);
 		check_picture(p);
 	}
