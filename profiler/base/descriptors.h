@@ -7,5 +7,7 @@
 
 /* How many one of them may keep that wants `most`: an eighth of what this process may open, and at least 8. */
 uint32_t descriptors_share(uint32_t most);
+/* The same in a process that keeps nothing else but copies of them: half of it. */
+uint32_t descriptors_half(uint32_t most);
 
 #endif

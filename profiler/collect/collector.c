@@ -375,6 +375,7 @@ int collector_end_window(struct collector *c, bool last, struct named_window *ou
 		hold_back(c, &a);
 	count_sums(c, &sums);
 	err = window_name(c->naming, &a, &sums, last, &w);
+	files_window_named(c->files);
 	window_naming_set_frequency(c->naming, c->opts.sampler.freq_hz,
 				    source_period_ns(&c->source));
 	if (last && log_level() >= LOG_VERBOSE)

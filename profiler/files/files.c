@@ -443,6 +443,14 @@ void files_begin_window(struct files *f)
 {
 	pthread_mutex_lock(&f->lock);
 	f->n_new_before = f->n_new;
+	f->begun_born = f->n_born;
+	pthread_mutex_unlock(&f->lock);
+}
+
+void files_window_named(struct files *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->named_born = f->begun_born;
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -484,7 +492,9 @@ int files_new(struct files **out, const struct files_opts *opts)
 	if (!f)
 		return -ENOMEM;
 	f->opts = opts ? *opts : (struct files_opts){0};
-	f->opts.max_open = f->opts.max_open ?: descriptors_share(MAX_OPEN);
+	if (!f->opts.max_open)
+		f->opts.max_open =
+			f->opts.opener ? descriptors_half(MAX_OPEN) : descriptors_share(MAX_OPEN);
 	if (!f->opts.many_new)
 		f->opts.many_new =
 			f->opts.max_open / 2 < MANY_LEAST ? UINT32_MAX : f->opts.max_open / 2;

@@ -39,7 +39,8 @@ struct file_key {
 struct files_opts {
 	uint32_t
 		/* Descriptors to keep; 0 = 1,024, fewer if few files may be open; past it the least recently used one is closed,
-		 * and reopened by path when needed, with a check of its identity. */
+		 * of those that windows were named with if there are any. It is reopened by path when needed, with a check of its
+		 * identity. */
 		max_open;
 	uint32_t
 		many_new; /* see files_many_new(); 0 = half of max_open, never where that is below 128 */
@@ -147,6 +148,8 @@ bool files_full(struct files *f);
  * window should end, before files are closed that nobody can open again. */
 bool files_many_new(struct files *f);
 void files_begin_window(struct files *f);
+/* The window before the one that has begun is named: its files may be closed first. */
+void files_window_named(struct files *f);
 void files_stats(struct files *f, struct files_stats *out);
 
 #endif

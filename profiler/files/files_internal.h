@@ -91,6 +91,8 @@ struct files {
 	uint64_t swept_ns, n_born, n_sweeps;
 	uint64_t n_new,
 		n_new_before; /* files opened for the first time; so many before the window */
+	uint64_t begun_born,
+		named_born; /* files born before this window; before the last one that was named */
 	struct root roots[MAX_ROOTS];
 	struct job *queue; /* ring buffer of opts.max_queue entries */
 	uint32_t q_head, q_len;

@@ -49,22 +49,30 @@ void files_close(struct files *f, uint32_t slot)
 	}
 }
 
-/* Closes the least recently used descriptor that is not borrowed. */
+/* Whether a should be closed rather than b: a file that no window was named with yet may be gone then. */
+static bool goes_before(const struct files *f, const struct file *a, const struct file *b)
+{
+	bool a_named = a->born < f->named_born, b_named = b->born < f->named_born;
+
+	return a_named != b_named ? a_named : a->used_ns < b->used_ns;
+}
+
+/* Closes a descriptor that is not borrowed. */
 static void make_fd_room(struct files *f)
 {
-	size_t oldest = SIZE_MAX;
+	size_t first = SIZE_MAX;
 
 	if (f->open.len < f->opts.max_open)
 		return;
 	for (size_t i = 0; i < f->open.len; i++) {
 		const struct file *file = &f->all.data[f->open.data[i]];
 
-		if (!file->borrowed && (oldest == SIZE_MAX ||
-					file->used_ns < f->all.data[f->open.data[oldest]].used_ns))
-			oldest = i;
+		if (!file->borrowed &&
+		    (first == SIZE_MAX || goes_before(f, file, &f->all.data[f->open.data[first]])))
+			first = i;
 	}
-	if (oldest != SIZE_MAX)
-		close_at(f, oldest);
+	if (first != SIZE_MAX)
+		close_at(f, first);
 }
 
 static void close_root(struct files *f, struct root *r)

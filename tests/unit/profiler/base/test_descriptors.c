@@ -8,9 +8,10 @@ static void test_share(void **state)
 {
 	static const struct {
 		rlim_t limit;
-		uint32_t most, share;
-	} rows[] = {{4096, 256, 256}, {2048, 256, 256}, {1024, 256, 128}, {256, 256, 32},
-		    {256, 16, 16},    {30, 256, 8},	{0, 256, 8}};
+		uint32_t most, share, half;
+	} rows[] = {{4096, 256, 256, 256}, {2048, 256, 256, 256}, {1024, 256, 128, 256},
+		    {256, 256, 32, 128},   {256, 16, 16, 16},	  {30, 256, 8, 15},
+		    {0, 256, 8, 8}};
 	struct rlimit old, l;
 
 	(void)state;
@@ -21,6 +22,7 @@ static void test_share(void **state)
 			continue;
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &l), 0);
 		assert_int_equal(descriptors_share(rows[i].most), rows[i].share);
+		assert_int_equal(descriptors_half(rows[i].most), rows[i].half);
 	}
 	setrlimit(RLIMIT_NOFILE, &old);
 }

@@ -258,6 +258,31 @@ static void test_least_recently_used_is_closed(void **state)
 	files_free(f);
 }
 
+/* What was opened while a window was named stays open, rather than what that window is named with. */
+static void test_named_files_are_closed_first(void **state)
+{
+	struct files *f = new_table(3, 0);
+	uint32_t id[4];
+	char name[] = "elf0";
+
+	(void)state;
+	for (int i = 0; i < 4; i++, name[3]++) {
+		if (i == 2)
+			files_begin_window(f);
+		if (i == 3) { /* named meanwhile */
+			assert_int_equal(view(f, id[0]).err, 0);
+			assert_int_equal(view(f, id[1]).err, 0);
+			files_window_named(f);
+		}
+		id[i] = intern(f, id_key(full(name), (uint8_t)i));
+	}
+	fixture_run("mv elf0 away0; mv elf2 away2");
+	assert_int_not_equal(view(f, id[0]).err, 0);
+	assert_int_equal(view(f, id[2]).err, 0);
+	fixture_run("mv away0 elf0; mv away2 elf2");
+	files_free(f);
+}
+
 /* Half of what may be open are new files: their names should be looked up. Files that come back are not new. */
 static void test_many_new_files(void **state)
 {
@@ -419,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_what_is_not_regular),
 		cmocka_unit_test(test_least_recently_used_is_closed),
+		cmocka_unit_test(test_named_files_are_closed_first),
 		cmocka_unit_test(test_many_new_files),
 		cmocka_unit_test(test_files_that_are_gone),
 		cmocka_unit_test(test_reopening_checks_again),
