@@ -35,7 +35,9 @@ volatile __u32 current_window = 0;
 volatile __u64 unread_since_ns = 0;
 const volatile __u64 unattended_after_ns = 60000000000ull;
 
-/* User space was woken for a raw sample and has not begun to read the ring since: it sets this back. */
+/* User space was woken for a raw sample or a file and has not begun to read the ring since: it sets this back. */
 volatile __u32 was_woken = 0;
+/* The ring has a file that is to be opened before it is gone. Likewise. */
+volatile __u32 has_new_file = 0;
 
 #endif

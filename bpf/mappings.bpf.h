@@ -98,9 +98,11 @@ __attribute__((noinline)) int report_file(__u64 vma_at)
 	n = e->file.head.n;
 	if (n > sizeof(e->file.path))
 		n = sizeof(e->file.path);
+	has_new_file = 1; /* first: who reads the record sets it back before */
 	if (bpf_ringbuf_output(&kiln_ring, &e->file, offsetof(struct kiln_file_record, path) + n,
-			       BPF_RB_NO_WAKEUP))
+			       was_woken ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP))
 		return -1;
+	was_woken = 1;
 	bpf_map_update_elem(&kiln_rep_files, &e->file.file, &yes, BPF_ANY);
 	return 0;
 }

@@ -32,6 +32,8 @@
 /* While samples wait for unwind tables the rings are read more often, but never more often than
  * this. */
 #define BUSY_TURN_MS 10
+/* Nor for new files more often than this. A program may live for some milliseconds, and take its file with it. */
+#define FILE_TURN_US 1000
 /* Time for rescans in one turn, and before counts are normalized. */
 #define RESCAN_NS      5000000ull
 #define RESCAN_LAST_NS 100000000ull
@@ -240,18 +242,31 @@ static int work(struct collector *c)
 	return err;
 }
 
+/* Whether the last turn is long enough ago. */
+static bool may_turn(const struct collector *c)
+{
+	return boottime_ns() - c->turn_ns >= BUSY_TURN_MS * 1000000ull;
+}
+
+static void rest(const struct collector *c)
+{
+	while (!may_turn(c)) {
+		usleep(FILE_TURN_US);
+		if (source_has_new_file(&c->source))
+			return;
+	}
+}
+
 /* Raw samples end the sleep early, so that the kernel half learns about new programs before they
  * are sampled often. */
 static void sleep_until_due(struct collector *c, int timeout_ms)
 {
-	const uint64_t least = BUSY_TURN_MS * 1000000ull;
 	bool busy = c->raw_walk && raw_walk_waits(c->raw_walk);
 	int n = poll(c->watched.data, c->watched.len,
 		     busy && timeout_ms > BUSY_TURN_MS ? BUSY_TURN_MS : timeout_ms);
-	uint64_t since = boottime_ns() - c->turn_ns;
 
-	if (n > 0 && c->watched.data[WATCH_RAW].revents && since < least)
-		usleep((useconds_t)((least - since) / 1000));
+	if (n > 0 && c->watched.data[WATCH_RAW].revents)
+		rest(c);
 	c->turn_ns = boottime_ns();
 }
 
@@ -280,7 +295,7 @@ void collector_naming_tick(void *ctx)
 {
 	struct collector *c = ctx;
 
-	if (c->sampling && boottime_ns() - c->turn_ns >= BUSY_TURN_MS * 1000000ull) {
+	if (c->sampling && (may_turn(c) || source_has_new_file(&c->source))) {
 		c->turn_ns = boottime_ns();
 		work(c);
 	}

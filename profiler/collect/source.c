@@ -173,6 +173,11 @@ int source_raw_fd(const struct source *s)
 	return s->drain ? drain_fd(s->drain) : -1;
 }
 
+bool source_has_new_file(const struct source *s)
+{
+	return s->drain && drain_has_new_file(s->drain);
+}
+
 int source_take_stacks(struct source *s)
 {
 	return s->drain ? drain_stacks(s->drain) : 0;

@@ -48,7 +48,8 @@ bool source_reports_mappings(const struct source *s);
 uint64_t source_period_ns(const struct source *s);
 const char *source_event_name(const struct source *s);
 size_t source_cpu_count(const struct source *s);
-int source_raw_fd(const struct source *s); /* -1: the sideband wakes for raw samples, too */
+int source_raw_fd(const struct source *s);	  /* -1: the sideband wakes for raw samples, too */
+bool source_has_new_file(const struct source *s); /* one that should be opened soon */
 int source_take_stacks(struct source *s);
 struct raw_queue *source_raw(struct source *s);
 int source_window(struct source *s, struct window **out);

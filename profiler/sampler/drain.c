@@ -241,6 +241,11 @@ int drain_fd(const struct drain *d)
 	return d->raw_fd;
 }
 
+bool drain_has_new_file(const struct drain *d)
+{
+	return __atomic_load_n(&d->skel->bss->has_new_file, __ATOMIC_SEQ_CST);
+}
+
 int drain_stacks(struct drain *d)
 {
 	struct epoll_event ev;
@@ -248,6 +253,7 @@ int drain_stacks(struct drain *d)
 
 	epoll_wait(d->raw_fd, &ev, 1, 0); /* before reading, so that later records wake it again */
 	__atomic_store_n(&d->skel->bss->was_woken, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&d->skel->bss->has_new_file, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&d->skel->bss->unread_since_ns, 0, __ATOMIC_SEQ_CST);
 	n = ring_buffer__consume(d->ring);
 

@@ -8,6 +8,7 @@
 #define KILN_SAMPLER_DRAIN_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/abi.h"
@@ -19,9 +20,11 @@ struct sampler;
 int drain_new(struct drain **out, struct sampler *s);
 void drain_free(struct drain *d);
 
-/* A descriptor that becomes readable when a raw sample arrives. Other records of the ring do not
- * wake it. drain_stacks() resets it. */
+/* A descriptor that becomes readable when a raw sample or a new file arrives. Other records of the ring
+ * do not wake it. drain_stacks() resets it. */
 int drain_fd(const struct drain *d);
+/* Whether the ring has a file that was never reported before. */
+bool drain_has_new_file(const struct drain *d);
 
 /* Empties the ring buffer. Call often enough that it does not fill. 0 or -errno. */
 int drain_stacks(struct drain *d);
