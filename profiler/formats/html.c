@@ -16,6 +16,8 @@
 #include "profiler/formats/describe.h"
 #include "profiler/formats/export.h"
 #include "profiler/formats/quality_json.h"
+#include "profiler/profile/package.h"
+#include "profiler/profile/processes.h"
 #include "profiler/profile/quality.h"
 #include "profiler/profile/table.h"
 
@@ -30,9 +32,10 @@
 #define MAX_LINES 10000
 
 struct page_frame {
-	uint32_t name, module; /* strings */
+	uint32_t name, module, file; /* strings */
 	uint8_t class, kind;
 	bool inlined;
+	uint32_t directory, package; /* strings; with `file` the rows of tables by them */
 };
 
 struct page {
@@ -42,8 +45,8 @@ struct page {
 	VEC(struct page_frame) frames;
 	struct htab frame_index;
 	/* Written first; they add to frames and strings. */
-	struct buf trees_text, labels_text, lines_text;
-	struct json trees, labels, lines;
+	struct buf trees_text, labels_text, names_text, lines_text;
+	struct json trees, labels, names, lines;
 };
 
 static void page_release(struct page *page)
@@ -53,6 +56,7 @@ static void page_release(struct page *page)
 	htab_release(&page->frame_index);
 	buf_release(&page->trees_text);
 	buf_release(&page->labels_text);
+	buf_release(&page->names_text);
 	buf_release(&page->lines_text);
 }
 
@@ -68,8 +72,8 @@ static bool page_frame_eq(const void *ctx, uint32_t id)
 	const struct page_frame_key *k = ctx;
 	const struct page_frame *a = &k->page->frames.data[id], *f = k->f;
 
-	return a->name == f->name && a->module == f->module && a->class == f->class &&
-	       a->kind == f->kind && a->inlined == f->inlined;
+	return a->name == f->name && a->module == f->module && a->file == f->file &&
+	       a->class == f->class && a->kind == f->kind && a->inlined == f->inlined;
 }
 
 static int page_frame_id(struct page *page, const struct calltree *t, const struct calltree_node *n,
@@ -81,9 +85,10 @@ static int page_frame_id(struct page *page, const struct calltree *t, const stru
 	uint64_t hash;
 
 	if (strtab_add(page->strings, calltree_text(t, n->name), &f.name) ||
-	    strtab_add(page->strings, calltree_text(t, n->module), &f.module))
+	    strtab_add(page->strings, calltree_text(t, n->module), &f.module) ||
+	    strtab_add(page->strings, calltree_text(t, n->file), &f.file))
 		return -ENOMEM;
-	hash = hash_mix(hash_mix(f.name, f.module),
+	hash = hash_mix(hash_mix(hash_mix(f.name, f.module), f.file),
 			(uint64_t)f.class << 9 | (uint64_t)f.kind << 1 | f.inlined);
 	*id = htab_find(&page->frame_index, hash, page_frame_eq, &key);
 	if (*id != HTAB_NONE)
@@ -160,7 +165,7 @@ static int add_tree(struct page *page, const struct measure *m, const struct cal
 
 static int add_value(struct page *page, const struct measure *m)
 {
-	struct calltree_opts o = {.value = m->value, .roots = ROOTS_LABELSET};
+	struct calltree_opts o = {.value = m->value, .roots = ROOTS_LABELSET, .with_files = true};
 	_cleanup_(calltree_freep) struct calltree *t = NULL;
 
 	return calltree_build(&t, page->p, &o) ?: add_tree(page, m, t);
@@ -297,6 +302,61 @@ static int add_label_sets(struct page *page)
 	return r;
 }
 
+/* [[process, command] for each label set], both strings. */
+static int add_process_names(struct page *page)
+{
+	struct processes processes;
+	int r = processes_load(&processes, page->p);
+
+	if (r)
+		return r;
+	for (size_t i = 0; !r && i < page->p->labelsets.len; i++) {
+		const struct process_names *names = &processes.names[i];
+		uint32_t process = 0, command = 0;
+
+		r = strtab_add(page->strings, names->process, &process)
+			    ?: strtab_add(page->strings, names->command, &command);
+		json_open(&page->names, '[');
+		json_uint(&page->names, process);
+		json_uint(&page->names, command);
+		json_close(&page->names, ']');
+	}
+	processes_release(&processes);
+	return r;
+}
+
+/* As a table by package has it: what the names tell, else the directory, else the module. */
+static int find_origin(struct strtab *strings, struct page_frame *f)
+{
+	_cleanup_(buf_release) struct buf directory = {0}, package = {0};
+	const char *name = strtab_get(strings, f->name), *file = strtab_get(strings, f->file);
+	bool is_named = *name && *name != '[', is_jit = f->kind == FRAME_JIT, known;
+
+	f->directory = f->package = f->module;
+	if (!is_named)
+		f->file = f->module;
+	if (is_named && package_directory(&directory, file) &&
+	    strtab_add(strings, buf_cstr(&directory), &f->directory))
+		return -ENOMEM;
+	known = is_named && f->kind != FRAME_KERNEL && f->kind != FRAME_SYNTHETIC &&
+		package_of(&package, name, file, is_jit);
+	f->package = f->directory;
+	if (!*file)
+		f->file = f->module;
+	if (known && strtab_add(strings, buf_cstr(&package), &f->package))
+		return -ENOMEM;
+	return directory.err ?: package.err;
+}
+
+static int find_origins(struct page *page)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < page->frames.len; i++)
+		r = find_origin(page->strings, &page->frames.data[i]);
+	return r;
+}
+
 /* A column of all frames. */
 #define ADD_FRAMES(j, page, key, value)                                                            \
 	do {                                                                                       \
@@ -316,6 +376,9 @@ static void add_frames(struct json *j, const struct page *page)
 	ADD_FRAMES(j, page, "class", f->class);
 	ADD_FRAMES(j, page, "kernel", f->kind == FRAME_KERNEL);
 	ADD_FRAMES(j, page, "inlined", f->inlined);
+	ADD_FRAMES(j, page, "file", f->file);
+	ADD_FRAMES(j, page, "directory", f->directory);
+	ADD_FRAMES(j, page, "package", f->package);
 	json_close(j, '}');
 }
 
@@ -413,6 +476,9 @@ static void add_written(struct json *j, const struct page *page)
 	json_key_open(j, "sets", '[');
 	json_raw(j, &page->labels_text);
 	json_close(j, ']');
+	json_key_open(j, "names", '[');
+	json_raw(j, &page->names_text);
+	json_close(j, ']');
 	json_close(j, '}');
 	json_line(j);
 	json_key_open(j, "trees", '[');
@@ -433,6 +499,7 @@ static int add_data(struct page *page, const char *title, const char *range)
 
 	describe_time(&time, page->p);
 	r = time.err ?: add_trees(page) ?: add_lines(page) ?: add_label_sets(page);
+	r = r ?: add_process_names(page) ?: find_origins(page);
 	json_open(j, '{');
 	json_key_text(j, "title", title);
 	json_key_text(j, "time", buf_cstr(&time));
@@ -465,6 +532,7 @@ int export_html(struct buf *out, const struct profile *p, const struct export_op
 						    .strings = strtab_new(),
 						    .trees = {.out = &page.trees_text},
 						    .labels = {.out = &page.labels_text},
+						    .names = {.out = &page.names_text},
 						    .lines = {.out = &page.lines_text}};
 	_cleanup_(buf_release) struct buf title = {0};
 	int r = page.strings ? page_title(&title, p, opts) : -ENOMEM;

@@ -31,13 +31,14 @@ static bool frame_eq(const void *ctx, uint32_t id)
 	const struct frame_key *k = ctx;
 	const struct calltree_frame *a = &k->b->frames.data[id], *f = k->f;
 
-	return a->name == f->name && a->module == f->module && a->kind == f->kind &&
-	       a->inlined == f->inlined;
+	return a->name == f->name && a->module == f->module && a->file == f->file &&
+	       a->kind == f->kind && a->inlined == f->inlined;
 }
 
 static int frame_intern(struct calltree_builder *b, const struct calltree_frame *f, uint32_t *id)
 {
-	uint64_t hash = hash_mix(hash_mix(f->name, f->module), (uint64_t)f->kind << 1 | f->inlined);
+	uint64_t hash = hash_mix(hash_mix(hash_mix(f->name, f->module), f->file),
+				 (uint64_t)f->kind << 1 | f->inlined);
 	struct frame_key key = {b, f};
 	uint32_t found = htab_find(&b->frame_index, hash, frame_eq, &key);
 
@@ -77,6 +78,8 @@ static int add_line_frame(struct calltree_builder *b, struct calltree_frame f,
 	if (b->o->detail == DETAIL_LINE && *file && line->line > 0)
 		buf_printf(&text, " (%s:%" PRId64 ")", base ? base + 1 : file, line->line);
 	r = strtab_add(b->strings, buf_cstr(&text), &f.name) ?: text.err;
+	if (!r && b->o->with_files)
+		r = strtab_add(b->strings, file, &f.file);
 	buf_release(&text);
 	return r ?: frame_intern(b, &f, &id) ?: vec_push(&b->location_frames, id);
 }

@@ -38,6 +38,7 @@ struct calltree_opts {
 	bool inverted;	    /* leaf first, so callers are below */
 	bool without_lost;  /* leave out stacks of lost samples */
 	bool inlined_alike; /* a call is the same node, whether it was inlined or not */
+	bool with_files;    /* functions of different files are different nodes, and have `file` */
 	/*
 	 * Take only stacks through this function (exact name), rooted there; inverted: its callers.
 	 * NULL: all. If it recurses, the outermost call counts, so each stack counts once.
@@ -58,7 +59,8 @@ struct calltree_node {
 	/* self: with nothing called. Inverted, only the nodes that all others are callers of have
 	 * any; else it and the children's totals add up to the total. */
 	int64_t self, total;
-	uint8_t kind; /* enum frame_kind; FRAME_ROOT_KIND for process roots */
+	uint32_t file; /* string id: source file of the function, "" if it is not known or wanted */
+	uint8_t kind;  /* enum frame_kind; FRAME_ROOT_KIND for process roots */
 	bool inlined;
 };
 #define FRAME_ROOT_KIND 7

@@ -14,7 +14,7 @@
 #define CALLTREE_NONE UINT32_MAX
 
 struct calltree_frame {
-	uint32_t name, module;
+	uint32_t name, module, file;
 	uint8_t kind;
 	bool inlined;
 	bool is_through; /* all stacks must go through its function */

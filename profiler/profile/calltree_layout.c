@@ -93,6 +93,7 @@ static int emit_node(struct layout *l, const struct pending *at)
 
 		node.name = f->name;
 		node.module = f->module;
+		node.file = f->file;
 		node.kind = f->kind;
 		node.inlined = f->inlined;
 	}

@@ -7,9 +7,7 @@
 const WHO = ["command", "process", "thread", "cgroup"];
 const CGROUP_LABELS = ["unit", "container", "cgroup"];
 /* Words for what ran in the end, as roots above whole stacks. */
-const ROOTS = ["module"];
-/* Where a process's name comes from, the best last. */
-const BY_THREAD = 0, BY_EXECUTABLE = 1, BY_MAIN_THREAD = 2;
+const ROOTS = ["module", "package", "directory", "file"];
 
 /* The labels that tell who ran: which there are, how to call them, how to group by them. */
 class Labels {
@@ -25,7 +23,10 @@ class Labels {
 		this.filtered = this.present.filter(key =>
 			new Set(this.sets.map(set => set.get(key))).size > 1);
 		this.words = this.wordsPresent();
-		this.nameProcesses(profile.trees[0] ? profile.weights(profile.trees[0]) : []);
+		/* By label set. */
+		this.names = profile.info.labels.names.map(([process, command]) =>
+			({ process: profile.info.strings[process],
+			   command: profile.info.strings[command] }));
 	}
 
 	/* What can be grouped by. */
@@ -52,45 +53,6 @@ class Labels {
 	/* The word for a label's key. */
 	wordOf(key) {
 		return this.titles.get(key) || key;
-	}
-
-	/* By label set { process, command }: names. A process is called as its main thread, else as
-	 * its executable, else as most of its time; and a command as its process, but the main
-	 * thread's own time under another name was that one's: a shell became a compiler. */
-	nameProcesses(weights) {
-		const processes = new Map();
-		const candidates = this.sets.map((set, i) => this.candidate(set, weights[i] || 0));
-
-		for (const c of candidates) {
-			if (c.process === undefined)
-				continue;
-			const names = processes.get(c.process) || new Map();
-			const old = names.get(c.name) || { source: c.source, weight: 0, name: c.name };
-
-			if (c.source >= old.source)
-				names.set(c.name, { ...c, weight: c.weight +
-					(c.source === old.source ? old.weight : 0) });
-			processes.set(c.process, names);
-		}
-		const chosen = new Map([...processes].map(([process, names]) => [process,
-			[...names.values()].sort((a, b) => b.source - a.source || b.weight - a.weight ||
-				(a.name < b.name ? -1 : 1))[0].name]));
-
-		this.names = candidates.map(c => {
-			const process = c.process === undefined ? c.own : chosen.get(c.process);
-
-			return { process, command: c.source === BY_MAIN_THREAD ? c.own : process };
-		});
-	}
-
-	candidate(set, weight) {
-		const { comm, pid, tid } = this.keys, own = set.get(comm) || "";
-		const exe = (set.get("executable") || "").replace(/^.*\/(?=.)/, "");
-		const [source, name] = own && set.has(pid) && set.get(tid) === set.get(pid)
-			? [BY_MAIN_THREAD, own] : exe ? [BY_EXECUTABLE, exe] : [BY_THREAD, own];
-
-		return { source, name, own, weight, process: set.has(pid)
-			? `${set.get(pid)} ${set.get("host") || ""}` : undefined };
 	}
 
 	/* What a label set is called when grouped by a word; undefined if it has no such label.
@@ -159,20 +121,25 @@ const TABLES = {
 				lines.left ? `${formatCount(lines.left)} lighter ones are left out`
 				: ""].filter(Boolean).join("; ") };
 	},
-	module: page => {
-		const { modules } = page.profile, ids = new Map(), frames = [];
-		const of = modules.map((module, frame) => {
-			if (!ids.has(module))
-				ids.set(module, frames.push(frame) - 1);
-			return ids.get(module);
-		});
-		const names = frames.map(frame => modules[frame]);
-
-		return { what: "modules", row: "Module", names, modules: null, frames,
-			 ...page.profile.sums(page.stacks, of, names.length) };
-	},
+	module: page => tableByOrigin(page, "module", "modules"),
+	package: page => tableByOrigin(page, "package", "packages"),
+	directory: page => tableByOrigin(page, "directory", "directories"),
+	file: page => tableByOrigin(page, "file", "files"),
 };
 
+/* Where frames are from. */
+function tableByOrigin(page, word, what) {
+	const { profile } = page, ids = new Map(), frames = [];
+	const of = profile.origins[word].map((name, frame) => {
+		if (!ids.has(name))
+			ids.set(name, frames.push(frame) - 1);
+		return ids.get(name);
+	});
+	const names = [...ids.keys()];
+
+	return { what, row: word[0].toUpperCase() + word.slice(1), names, modules: null, frames,
+		 ...profile.sums(page.stacks, of, names.length) };
+}
 
 /* Rows by a label are whole samples. */
 function tableByLabel(page, word) {

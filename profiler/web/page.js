@@ -176,10 +176,10 @@ class Page {
 
 	/* Roots that stand for what ran in the end. */
 	rooted(stacks) {
-		const { modules } = this.profile;
+		const { group } = this.state, { origins } = this.profile;
 
-		return this.state.group === "module" ? rootedByLeaf(stacks, frame =>
-			this.profile.groupFrame(modules[frame])) : stacks;
+		return ROOTS.includes(group) ? rootedByLeaf(stacks, frame => origins[group][frame]
+			? this.profile.groupFrame(origins[group][frame]) : NONE) : stacks;
 	}
 
 	isFiltered() {

@@ -115,6 +115,10 @@ class Profile {
 		this.classes = data.frames.class;
 		this.kernel = data.frames.kernel;
 		this.inlined = data.frames.inlined;
+		/* What tables have a frame under. */
+		this.origins = { module: this.modules };
+		for (const word of ["file", "directory", "package"])
+			this.origins[word] = data.frames[word].map(i => data.strings[i]);
 		this.classKeys = data.classes.map(c => c.key);
 		this.rootClass = this.classKeys.indexOf("root");
 		this.groupFrames = new Map();
@@ -177,6 +181,8 @@ class Profile {
 		this.classes.push(this.classKeys.indexOf(classKey));
 		this.kernel.push(0);
 		this.inlined.push(0);
+		for (const word of ["file", "directory", "package"])
+			this.origins[word].push(module);
 		this.indexFunction(frame);
 		return frame;
 	}

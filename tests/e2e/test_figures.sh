@@ -8,13 +8,13 @@ need python3 node chromium
 
 T=$(mktemp -d)
 trap 'rm -rf "$T"' EXIT
-for name in small large recursive wide; do
+for name in small large recursive wide inlined; do
 	python3 "$SRC/tests/lib/figures_profiles.py" "$name" |
 		python3 "$SRC/tests/lib/make_profile.py" >"$T/$name.pb"
 	for format in html svg; do
 		"$KILN" export "$T/$name.pb" -o "$T/$name.$format" || exit 1
 	done
-	for by in function line module process; do
+	for by in function line module process package directory file command thread; do
 		"$KILN" report "$T/$name.pb" --json --by "$by" >"$T/$name.$by.json" || exit 1
 	done
 done

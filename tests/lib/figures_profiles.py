@@ -46,12 +46,14 @@ def wide():
                 f"pass{RANDOM.randrange(900)}|/bin/cc" for _ in range(7)])
 
 
-# A third of the frames is inlined into the one before; threads have names of their own.
+# A third of the frames is inlined into the one before; functions of one name are in several files;
+# threads have names of their own.
 def inlined():
     for i in range(600):
         pid, tid = 20 + i % 3, 20 + i % 7
         frames = ["main|/bin/inl"] + [
-            f"{RANDOM.choice(('std::', 'app::', ''))}f{RANDOM.randrange(30)}|" +
+            f"{RANDOM.choice(('std::', 'app::', ''))}f{RANDOM.randrange(30)}" +
+            RANDOM.choice(("", " @ /src/a/x.c", " @ /src/b/x.c", " @ y.c")) + "|" +
             RANDOM.choice(("/bin/inl", "/lib/libm.so", "^")) for _ in range(RANDOM.randrange(3, 18))]
         print(f"{1 + i % 5}\tcomm={'inl' if pid == tid else f'worker{tid}'} pid={pid} thread_id={tid} "
               f"unit=u{i % 2}\t" + "\t".join(frames))

@@ -10,6 +10,7 @@ import { runTests } from "./run_tests.mjs";
 const directory = process.argv[2];
 const PROFILES = ["small", "large", "recursive", "wide"];
 const BYS = ["function", "line", "module", "process"];
+const ORIGINS = ["package", "directory", "file", "command", "thread"];
 const NS = 1e7; /* a sample */
 const MAX_LINES = 10000; /* rows by line that a page has */
 /* Bytes: what a browser and a mail can take. */
@@ -37,7 +38,7 @@ const isLost = r => r.module === "[kiln]" || ["[kiln]", "[no process]"].includes
 /* Rows as text: name, module, self, total. A process is told by its number. */
 function expectedRows({ rows }, by) {
 	return rows.filter(r => !isLost(r)).map(r => [by === "process" ? r.name.replace(/^.*-(?=\d+$)/, "") : r.name,
-			      by === "process" || by === "module" ? "" : r.module,
+			      by === "function" || by === "line" ? r.module : "",
 			      r.self, r.total].join("\t"));
 }
 
@@ -184,4 +185,6 @@ const tests = PROFILES.flatMap(name => [
 	[`${name}: the page is no larger than need be`, () =>
 		assert.ok(statSync(`${directory}/${name}.html`).size < MAX_PAGE)],
 ]);
+for (const by of [...BYS, ...ORIGINS])
+	tests.push([`inlined: the table by ${by} is the report's`, () => checkTable("inlined", by)]);
 await runTests(tests.map(([name, run]) => ({ name, run })), browser);

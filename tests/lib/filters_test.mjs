@@ -45,7 +45,7 @@ function read(name) {
 			const at = field.lastIndexOf("|"), file = field.slice(at + 1);
 			const module = file === "^" ? stack.at(-1).module : moduleOf(file);
 
-			stack.push({ name: field.slice(0, at), module, inlined: file === "^",
+			stack.push({ name: field.slice(0, at).replace(/ @ .*/, ""), module, inlined: file === "^",
 				     kernel: module === "[kernel]" });
 		}
 		return { count: Number(count), stack, labels: new Map(labels.split(" ").filter(Boolean)

@@ -5,7 +5,7 @@
 usage: make_profile.py < TEXT > FILE
 Lines are tab-separated: count, labels ("comm=burn pid=7"; values that are numbers become numbers),
 then one frame a field, root first: "NAME|FILE". "NAME|^" was inlined into the frame before it, and
-"|FILE" is a frame without a name. A line "# TEXT" becomes a comment of the profile.
+"|FILE" is a frame without a name, "NAME @ SOURCE|FILE" one of a source file. A line "# TEXT" becomes a comment of the profile.
 Values are [samples/count, cpu/nanoseconds] at 100 Hz. Fields: google/pprof, proto/profile.proto.
 """
 import sys
@@ -80,7 +80,8 @@ class Profile:
     def location(self, i, file, names):
         out = number(1, i) + number(2, self.mappings[file]) + number(3, 0x1000 + 16 * i)
         for name in names:
-            out += message(4, number(1, self.functions[name]) + number(2, 7))
+            out += message(4, number(1, self.functions[tuple((name + " @ ").split(" @ ")[:2])]) +
+                           number(2, 7))
         return message(4, out)
 
     def encode(self):
@@ -91,9 +92,9 @@ class Profile:
         for file, i in self.mappings.ids.items():
             out += message(3, number(1, i) + number(2, 0x1000) + number(3, 1 << 32) +
                            number(5, self.strings[file]) + number(7, 1))
-        for name, i in self.functions.ids.items():
+        for (name, source), i in self.functions.ids.items():
             out += message(5, number(1, i) + number(2, self.strings[name]) +
-                           number(3, self.strings[name]))
+                           number(3, self.strings[name]) + number(4, self.strings[source]))
         out += message(11, self.value_type("cpu", "nanoseconds")) + number(12, PERIOD_NS)
         out += number(9, 1795313643000000000) + number(10, 10000000000) + self.comments
         for text in self.strings.ids:
