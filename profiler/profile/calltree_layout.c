@@ -42,6 +42,7 @@ static int compare_sprouts(const void *x, const void *y, void *ctx)
 	fx = &b->frames.data[sx->frame];
 	fy = &b->frames.data[sy->frame];
 	r = compare_text(b, fx->name, fy->name) ?: compare_text(b, fx->module, fy->module);
+	r = r ?: compare_text(b, fx->file, fy->file);
 	return r ?: fx->kind - fy->kind ?: fx->inlined - fy->inlined;
 }
 

@@ -359,6 +359,31 @@ static void test_lines_and_inlined_calls(void **state)
 	profile_free(p);
 }
 
+static void test_functions_of_two_files(void **state)
+{
+	struct profile *p = new_profile();
+	struct profile_line b = {function_id(p, "init", "src/b.c"), 3};
+	uint32_t map = map_id(p, "/bin/y"), loc[2];
+	struct calltree *t;
+
+	(void)state;
+	assert_int_equal(profile_location(p, map, 32, &b, 1, &loc[0]), 0);
+	loc[1] = location(p, map, 16, 1, (const char *[]){"init"});
+	add(p, &loc[0], 1, NULL, 0, 5);
+	add(p, &loc[1], 1, NULL, 0, 5);
+	t = build(p, (struct calltree_opts){0});
+	assert_int_equal(t->n_nodes, 2);
+	assert_string_equal(calltree_text(t, t->nodes[1].file), "");
+	calltree_free(t);
+	/* In an order that does not depend on which came first. */
+	t = build(p, (struct calltree_opts){.with_files = true});
+	assert_int_equal(t->n_nodes, 3);
+	assert_string_equal(calltree_text(t, t->nodes[1].file), "src/a.c");
+	assert_string_equal(calltree_text(t, t->nodes[2].file), "src/b.c");
+	calltree_free(t);
+	profile_free(p);
+}
+
 static void check_root(const struct profile *p, enum calltree_roots roots, enum table_by by,
 		       const char *outer, const char *inner)
 {
@@ -508,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_frames_without_names),
 		cmocka_unit_test(test_lost_samples_add_up),
 		cmocka_unit_test(test_lines_and_inlined_calls),
+		cmocka_unit_test(test_functions_of_two_files),
 		cmocka_unit_test(test_roots),
 		cmocka_unit_test(test_cgroup_root_prefers_the_unit),
 		cmocka_unit_test(test_very_deep_stack_keeps_both_ends),
