@@ -50,7 +50,9 @@ struct encoder {
 	struct strtab *set_keys;	/* attributes of samples, as a text */
 	VEC(uint32_t) sets;		/* by its id: a label set that has these attributes */
 	VEC(uint32_t) group_of, set_of; /* by label set */
-	VEC(struct sort_item) rows;	/* samples by group and stack */
+	struct htab text_index;		/* label sets by their texts */
+	uint64_t seed;
+	VEC(struct sort_item) rows; /* samples by group and stack */
 	size_t header_bytes;
 	uint64_t n_profiles;
 	/* Of the request that is being made: */
@@ -72,6 +74,7 @@ static void encoder_release(struct encoder *e)
 		buf_release(&e->groups.data[i].resource);
 	vec_release(&e->groups);
 	htab_release(&e->group_index);
+	htab_release(&e->text_index);
 	strtab_free(e->set_keys);
 	vec_release(&e->sets);
 	vec_release(&e->group_of);
@@ -147,6 +150,67 @@ static int find_set(struct encoder *e, uint32_t labelset, uint32_t *id)
 	return err;
 }
 
+/* --- label sets: most differ from another one in numbers alone, which stay at home ---------------- */
+
+/* The next label with a text, from i on; NULL: there is none. */
+static const struct profile_label *next_text(const struct profile *p,
+					     const struct profile_labelset *set, uint32_t *i)
+{
+	while (*i < set->len) {
+		const struct profile_label *l = &p->labels.data[set->first + (*i)++];
+
+		if (l->str != PROFILE_NONE)
+			return l;
+	}
+	return NULL;
+}
+
+static uint64_t hash_texts(const struct profile *p, uint32_t labelset, uint64_t seed)
+{
+	const struct profile_label *l;
+	uint64_t hash = seed;
+	uint32_t i = 0;
+
+	while ((l = next_text(p, &p->labelsets.data[labelset], &i)))
+		hash = hash_mix(hash, (uint64_t)l->key << 32 | l->str);
+	return hash;
+}
+
+struct text_needle {
+	const struct profile *p;
+	uint32_t labelset;
+};
+
+static bool texts_eq(const void *ctx, uint32_t id)
+{
+	const struct text_needle *n = ctx;
+	const struct profile_labelset *a = &n->p->labelsets.data[n->labelset],
+				      *b = &n->p->labelsets.data[id];
+	const struct profile_label *la, *lb;
+	uint32_t i = 0, j = 0;
+
+	do {
+		la = next_text(n->p, a, &i);
+		lb = next_text(n->p, b, &j);
+	} while (la && lb && la->key == lb->key && la->str == lb->str);
+	return !la && !lb;
+}
+
+static int find_labelset(struct encoder *e, uint32_t id)
+{
+	struct text_needle n = {e->p, id};
+	uint64_t hash = hash_texts(e->p, id, e->seed);
+	uint32_t same = htab_find(&e->text_index, hash, texts_eq, &n);
+
+	if (same == HTAB_NONE)
+		return htab_insert(&e->text_index, hash, id) ?:
+		       find_group(e, id, &e->group_of.data[id]) ?:
+		       find_set(e, id, &e->set_of.data[id]);
+	e->group_of.data[id] = e->group_of.data[same];
+	e->set_of.data[id] = e->set_of.data[same];
+	return 0;
+}
+
 static int find_groups(struct encoder *e)
 {
 	size_t n = e->p->labelsets.len;
@@ -158,7 +222,7 @@ static int find_groups(struct encoder *e)
 	if (vec_reserve(&e->group_of, n) || vec_reserve(&e->set_of, n))
 		return -ENOMEM;
 	for (uint32_t i = 0; !err && i < n; i++)
-		err = find_group(e, i, &e->group_of.data[i]) ?: find_set(e, i, &e->set_of.data[i]);
+		err = find_labelset(e, i);
 	return err;
 }
 
@@ -489,7 +553,7 @@ static int encode(struct encoder *e, struct otlp_requests *out)
 
 int otlp_encode(struct otlp_requests *out, const struct profile *p, const struct otlp_opts *o)
 {
-	struct encoder e = {.p = p, .o = *o};
+	struct encoder e = {.p = p, .o = *o, .seed = hash_random_seed()};
 	int err;
 
 	e.o.max_samples = o->max_samples ?: OTLP_MAX_SAMPLES;

@@ -37,6 +37,8 @@ enum known_kind {
 	KNOWN_FUNCTION,
 	KNOWN_LOCATION,
 	KNOWN_STACK,
+	KNOWN_KIND,	  /* of a mapping: what its frames are */
+	KNOWN_FRAME_TYPE, /* of a mapping: the attribute of its frames; 0: none */
 	N_KNOWN
 };
 
@@ -210,11 +212,25 @@ static int made_function(struct otlp_dictionary *d, const char *name, int32_t *i
 	return err ?: take_message(d, OTLP_FUNCTIONS, &msg.base, index);
 }
 
+/* All frames of a mapping are of a kind. */
+static enum frame_kind kind_of(const struct otlp_dictionary *d, uint32_t location)
+{
+	uint32_t mapping = d->p->locations.data[location].mapping;
+	int32_t *known;
+
+	if (mapping == PROFILE_NONE)
+		return FRAME_UNKNOWN;
+	known = &d->known[KNOWN_KIND].of[mapping];
+	if (*known == UNKNOWN)
+		*known = (int32_t)profile_frame_kind(d->p, location);
+	return (enum frame_kind) * known;
+}
+
 /* Who reads it can find the name by build id and address. */
 static bool is_nameless(const struct otlp_dictionary *d, uint32_t location)
 {
 	return d->opts.without_names && d->p->locations.data[location].address &&
-	       profile_frame_kind(d->p, location) == FRAME_NATIVE;
+	       kind_of(d, location) == FRAME_NATIVE;
 }
 
 static int own_lines(struct otlp_dictionary *d, const struct profile_location *l)
@@ -273,20 +289,34 @@ static const char *frame_type(enum frame_kind kind)
 	return kind == FRAME_KERNEL ? "kernel" : NULL;
 }
 
+static int frame_attribute(struct otlp_dictionary *d, uint32_t location, int32_t *index)
+{
+	const char *type = frame_type(kind_of(d, location));
+	int32_t *known;
+	int err = 0;
+
+	*index = 0;
+	if (!type)
+		return 0;
+	known = &d->known[KNOWN_FRAME_TYPE].of[d->p->locations.data[location].mapping];
+	if (*known == UNKNOWN)
+		err = otlp_dictionary_attribute(d, ATTRIBUTE_FRAME_TYPE, type, known);
+	*index = *known;
+	return err;
+}
+
 static int add_location(struct otlp_dictionary *d, uint32_t id, int32_t *index)
 {
 	const struct profile_location *l = &d->p->locations.data[id];
-	enum frame_kind kind = profile_frame_kind(d->p, id);
+	enum frame_kind kind = kind_of(d, id);
 	Otlp__Location msg = OTLP__LOCATION__INIT;
-	const char *type = frame_type(kind);
-	int32_t attribute = 0;
+	int32_t attribute;
 	int err = lines(d, id, &msg) ?: mapping(d, l->mapping, &msg.mapping_index);
 
-	if (!err && type)
-		err = otlp_dictionary_attribute(d, ATTRIBUTE_FRAME_TYPE, type, &attribute);
+	err = err ?: frame_attribute(d, id, &attribute);
 	/* A named kernel frame needs no address, and the address would reveal the KASLR offset. */
 	msg.address = l->n_lines && kind == FRAME_KERNEL ? 0 : l->address;
-	msg.n_attribute_indices = !!type;
+	msg.n_attribute_indices = !err && attribute;
 	msg.attribute_indices = &attribute;
 	return err ?: take_message(d, OTLP_LOCATIONS, &msg.base, index);
 }
@@ -468,7 +498,8 @@ int otlp_dictionary_new(struct otlp_dictionary **out, const struct profile *p,
 {
 	_cleanup_(otlp_dictionary_freep) struct otlp_dictionary *d = calloc(1, sizeof(*d));
 	size_t counts[N_KNOWN] = {strtab_count(p->strings), p->mappings.len, p->functions.len,
-				  p->locations.len, p->stacks.len};
+				  p->locations.len,	    p->stacks.len,   p->mappings.len,
+				  p->mappings.len};
 	int err;
 
 	if (!d)
