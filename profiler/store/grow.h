@@ -8,15 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A power of two: a segment that is being written has a few more each time. */
+static inline size_t grow_room(uint32_t n)
+{
+	return n > 1 ? (size_t)1 << (64 - __builtin_clzll(n - 1ull)) : n;
+}
+
 /* Room for n of `size` bytes each, new ones 0; never fewer than there are. 0 or -ENOMEM. */
 static inline int grow_zeroed(void **array, uint32_t *has, uint32_t n, size_t size)
 {
-	void *more;
+	void *more = *array;
 
 	if (n <= *has)
 		return 0;
 	/* Of a large first one no page is touched. */
-	more = *array ? realloc(*array, n * size) : calloc(n, size);
+	if (!*array)
+		more = calloc(grow_room(n), size);
+	else if (grow_room(n) > grow_room(*has))
+		more = realloc(*array, grow_room(n) * size);
 	if (!more)
 		return -ENOMEM;
 	if (*array)
