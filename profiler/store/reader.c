@@ -45,7 +45,8 @@ struct reader {
 	VEC(const char *) series; /* NULL: not there */
 	VEC(struct kind_header) kinds;
 	struct scan windows;
-	sqlite3_stmt *chunk_stmt, *usage_stmt;
+	char *windows_sql; /* of this segment's columns, which stay; NULL: not asked yet */
+	sqlite3_stmt *chunk_stmt, *usage_stmt; /* NULL: not needed so far */
 	struct packer packer;
 	int64_t last_ref; /* row of the dictionary */
 };
@@ -77,6 +78,7 @@ void reader_close(struct reader *r)
 		free(r->kinds.data[i].data);
 	vec_release(&r->kinds);
 	detach(r);
+	free(r->windows_sql);
 	packer_release(&r->packer);
 	free(r);
 }
@@ -227,20 +229,31 @@ static int read_kinds(struct reader *r)
 	return got;
 }
 
-/* What the connection shows, beside what is known already. */
-static int attach(struct reader *r, sqlite3 *db)
+static int prepare_windows(struct reader *r)
 {
 	int err;
 
+	if (r->windows_sql)
+		return db_prepare(r->db, r->windows_sql, &r->windows.stmt);
+	err = schema_prepare_select(r->db, &r->windows.stmt);
+	if (err)
+		return err;
+	r->windows_sql = strdup(sqlite3_sql(r->windows.stmt));
+	return r->windows_sql ? 0 : -ENOMEM;
+}
+
+/* What the connection shows, beside what is known already. */
+static int attach(struct reader *r, sqlite3 *db)
+{
 	r->db = db;
-	err = read_refs(r) ?: read_series(r) ?: read_kinds(r);
-	err = err ?: schema_prepare_select(db, &r->windows.stmt);
-	err = err ?: db_prepare(db, "SELECT data FROM dictionary WHERE id = ?1", &r->chunk_stmt);
-	err = err
-		      ?: db_prepare(db,
-				    "SELECT series, samples, cpu_ns FROM usage WHERE window = ?1",
-				    &r->usage_stmt);
-	return err ?: reader_rewind(r);
+	return read_refs(r) ?: read_series(r) ?: read_kinds(r) ?: prepare_windows(r) ?:
+	       reader_rewind(r);
+}
+
+/* Many readers need it never. */
+static int prepare_once(struct reader *r, sqlite3_stmt **s, const char *sql)
+{
+	return *s ? 0 : db_prepare(r->db, sql, s);
 }
 
 int reader_over(struct reader **out, sqlite3 *db)
@@ -382,9 +395,12 @@ int reader_usage(struct reader *r, const struct window_row *w,
 		 int (*each)(void *ctx, uint32_t series, int64_t samples, int64_t cpu_ns),
 		 void *ctx)
 {
+	int got = prepare_once(r, &r->usage_stmt,
+			       "SELECT series, samples, cpu_ns FROM usage WHERE window = ?1");
 	sqlite3_stmt *s = r->usage_stmt;
-	int got = sqlite3_bind_int64(s, 1, w->id) ? -EIO : 0;
 
+	if (!got && sqlite3_bind_int64(s, 1, w->id))
+		got = -EIO;
 	while (!got && (got = db_step(s)) > 0) {
 		int64_t series = sqlite3_column_int64(s, 0), samples = sqlite3_column_int64(s, 1);
 
@@ -409,16 +425,19 @@ uint32_t reader_count(const struct reader *r, enum section s)
 
 static void read_chunk(struct reader *r, enum section s, struct chunk_ref *ref)
 {
+	int err = prepare_once(r, &r->chunk_stmt, "SELECT data FROM dictionary WHERE id = ?1");
 	sqlite3_stmt *stmt = r->chunk_stmt;
-	int err = -EBADMSG;
 
 	ref->is_read = true;
-	sqlite3_bind_int64(stmt, 1, ref->row);
-	if (db_step(stmt) > 0)
-		err = chunk_decode(&r->packer, &ref->chunk, s, ref->first, ref->count,
-				   sqlite3_column_blob(stmt, 0),
-				   (size_t)sqlite3_column_bytes(stmt, 0));
-	sqlite3_reset(stmt);
+	if (!err) {
+		err = -EBADMSG;
+		sqlite3_bind_int64(stmt, 1, ref->row);
+		if (db_step(stmt) > 0)
+			err = chunk_decode(&r->packer, &ref->chunk, s, ref->first, ref->count,
+					   sqlite3_column_blob(stmt, 0),
+					   (size_t)sqlite3_column_bytes(stmt, 0));
+		sqlite3_reset(stmt);
+	}
 	r->damage.chunks += err != 0;
 }
 

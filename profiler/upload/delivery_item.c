@@ -70,18 +70,30 @@ int64_t destination_since(const struct destination *d)
 
 /* --- what waits ----------------------------------------------------------------------------------- */
 
-void destination_count_waiting(struct destination *d, uint64_t now_ns)
+static void know_waiting(struct destination *d, uint64_t windows, int64_t oldest_ns,
+			 uint64_t now_ns)
 {
 	const struct delivery_world *w = &d->owner->opts.world;
-	uint64_t windows, bytes;
-	int64_t oldest_ns, age_ns;
+	int64_t age_ns = windows ? w->unix_ns(w->ctx) - oldest_ns : 0;
 
 	d->counted_ns = now_ns;
-	if (spool_waiting(d->owner->spool, &d->place, &windows, &bytes, &oldest_ns))
-		return;
-	age_ns = oldest_ns ? w->unix_ns(w->ctx) - oldest_ns : 0;
 	d->stats.waiting = windows;
 	d->stats.lag_ns = age_ns > 0 ? (uint64_t)age_ns : 0;
+}
+
+void destination_count_waiting(struct destination *d, uint64_t now_ns)
+{
+	uint64_t windows, bytes;
+	int64_t oldest_ns;
+
+	d->counted_ns = now_ns;
+	if (!spool_waiting(d->owner->spool, &d->place, &windows, &bytes, &oldest_ns))
+		know_waiting(d, windows, oldest_ns, now_ns);
+}
+
+void destination_none_wait(struct destination *d, uint64_t now_ns)
+{
+	know_waiting(d, 0, 0, now_ns);
 }
 
 /* Drops the oldest until the rest is within the bound, some of them in a turn: whether there may be more. */
@@ -167,8 +179,11 @@ static void take(struct destination *d, struct spool_window *w, uint64_t windows
 	d->item.begin_ns = w->begin_ns;
 	d->item.windows = windows;
 	d->item.is_last = w->is_last;
+	d->item.taken_ns = now_ns;
 	d->has_item = true;
 	d->is_behind = true;
+	if (w->is_last)
+		know_waiting(d, windows, w->begin_ns, now_ns);
 }
 
 static void note_store(struct destination *d, int err)
@@ -232,7 +247,7 @@ static void load(struct destination *d, uint64_t now_ns)
 		if (got != -EBADMSG)
 			destination_look_later(d, now_ns);
 		if (got == 0)
-			d->stats.waiting = d->stats.lag_ns = 0;
+			destination_none_wait(d, now_ns);
 	}
 	spool_window_release(&w);
 }

@@ -19,7 +19,8 @@ struct delivery_item {
 	struct spool_place behind;
 	int64_t begin_ns;
 	uint64_t windows; /* that were merged into it */
-	bool is_last;	  /* nothing was behind it */
+	bool is_last;	  /* nothing was behind it when it was taken */
+	uint64_t taken_ns;
 	struct upload_requests requests;
 	size_t next;	 /* the request that is sent now, or next */
 	bool is_refused; /* a request of it */
@@ -92,7 +93,9 @@ void destination_repack(struct destination *d);
 /* Windows that began before are too old; 0: none are. */
 int64_t destination_since(const struct destination *d);
 void destination_release_item(struct destination *d);
+/* How many windows wait, by the store; and that none do, which needs no look. */
 void destination_count_waiting(struct destination *d, uint64_t now_ns);
+void destination_none_wait(struct destination *d, uint64_t now_ns);
 
 /* delivery_say.c: what the log is told. */
 /* What changes, and once an hour: at once, or with others when the log has room for it (delivery_say()). */

@@ -17,7 +17,9 @@
 static void finish_item(struct destination *d)
 {
 	int64_t begin_ns = d->item.begin_ns;
-	bool is_last = d->item.is_last;
+	uint64_t now_ns = delivery_now(d->owner);
+	/* Of one that took long others are behind by now. */
+	bool is_last = d->item.is_last && now_ns - d->item.taken_ns < d->owner->opts.window_ns;
 
 	if (d->item.is_refused)
 		d->stats.dropped_refused += d->item.windows;
@@ -26,8 +28,8 @@ static void finish_item(struct destination *d)
 	destination_advance(d, &d->item.behind);
 	destination_end_batch(d, begin_ns);
 	if (is_last) {
-		destination_look_later(d, delivery_now(d->owner));
-		d->stats.waiting = d->stats.lag_ns = 0;
+		destination_look_later(d, now_ns);
+		destination_none_wait(d, now_ns);
 	}
 }
 

@@ -28,7 +28,8 @@ static void print(struct buf *out, struct destination *d, const struct upload_ju
 	const struct delivery_world *w = &d->owner->opts.world;
 	int64_t unix_now = w->unix_ns(w->ctx), lag_ns;
 
-	destination_count_waiting(d, now_ns);
+	if (d->has_item || d->is_behind || !d->counted_ns)
+		destination_count_waiting(d, now_ns);
 	lag_ns = (int64_t)d->stats.lag_ns;
 	buf_printf(out, VERSION_TEXT "answered %" PRId64 "\nwell %d\nwindows %" PRIu64, unix_now,
 		   is_well(j->verdict), d->stats.waiting);
