@@ -259,28 +259,36 @@ static size_t char_begin(const char *s, size_t at)
 	return at;
 }
 
-/* Too long in any case: its beginning, and what must be seen or its end. */
+/* Appends the end of a text in so many columns. */
+static void add_end(struct buf *out, const char *text, size_t columns)
+{
+	size_t len;
+
+	for (size_t width = text_columns(text); width > columns; text += len)
+		width -= text_char(text, &len);
+	buf_str(out, text);
+}
+
+/* Too long in any case: its beginning, what must be seen, and its end, as far as there is room. */
 static void add_cut(struct buf *out, const char *text, size_t columns, size_t at)
 {
-	size_t used, head = text_prefix(text, columns / 3, &used), room = columns - used - 2;
-	size_t width, len;
+	size_t used, head, before = text_columns_n(text, at);
 
-	at = char_begin(text, at < 2 ? 0 : at - 2);
-	if (columns < LEAST_WINDOW || at <= head) {
+	if (columns < LEAST_WINDOW || !at) {
 		text_add_cut(out, text, columns);
 		return;
 	}
-	buf_add(out, text, head);
+	head = before + 5 <= columns && before + 2 > columns / 2 ? before + 2 : columns / 3;
+	buf_add(out, text, text_prefix(text, before < head ? head : columns / 3, &used));
 	buf_str(out, "..");
-	width = text_columns(text + at);
-	if (width > room) {
-		buf_add(out, text + at, text_prefix(text + at, room - 2, &used));
-		buf_str(out, "..");
+	columns -= used + 2;
+	at = char_begin(text, at < 2 ? 0 : at - 2);
+	if (before < head || text_columns(text + at) <= columns) {
+		add_end(out, text, columns);
 		return;
 	}
-	for (text += head, width = text_columns(text); width > room; text += len)
-		width -= text_char(text, &len);
-	buf_str(out, text);
+	buf_add(out, text + at, text_prefix(text + at, columns - 2, &used));
+	buf_str(out, "..");
 }
 
 /* Where its middle was cut out, brackets may have lost their others. Operators are no brackets. */
@@ -336,11 +344,24 @@ static void shorten(struct buf *out, struct view *v, size_t columns)
 	buf_release(&cut);
 }
 
+/* False if the name has no structure, or memory is out. */
+static bool view_open(struct view *v, size_t len)
+{
+	v->len = (uint32_t)len;
+	v->mask = len > STRUCTURED_MAX ? NULL : malloc(len + 1);
+	return v->mask && !name_parts_find(&v->parts, v->name, len);
+}
+
+static void view_close(struct view *v)
+{
+	name_parts_release(&v->parts);
+	free(v->mask);
+}
+
 void short_name_keeping(struct buf *out, const struct short_name *s, size_t columns)
 {
 	struct view v = {.name = s->name, .keep = s->keep, .n_keep = s->n_keep};
 	size_t len = strlen(s->name);
-	_cleanup_free_ unsigned char *mask = NULL;
 
 	if (len <= columns || text_columns(s->name) <= columns) {
 		buf_str(out, s->name);
@@ -350,16 +371,25 @@ void short_name_keeping(struct buf *out, const struct short_name *s, size_t colu
 		add_cut(out, s->name, columns, s->n_keep ? s->keep[s->n_keep - 1].at : 0);
 		return;
 	}
-	v.len = (uint32_t)len;
-	v.mask = mask = malloc(len + 1);
-	if (!mask || name_parts_find(&v.parts, s->name, len))
-		out->err = -ENOMEM;
-	else
+	if (view_open(&v, len))
 		shorten(out, &v, columns);
-	name_parts_release(&v.parts);
+	else
+		out->err = -ENOMEM;
+	view_close(&v);
 }
 
 void short_name(struct buf *out, const char *name, size_t columns)
 {
 	short_name_keeping(out, &(struct short_name){.name = name}, columns);
+}
+
+void short_name_bare(struct buf *out, const char *name, bool is_own)
+{
+	struct view v = {.name = name};
+
+	if (view_open(&v, strlen(name))) {
+		make_mask(&v, is_own ? last_level(&v) : LEVEL_SELF);
+		render(out, &v);
+	}
+	view_close(&v);
 }

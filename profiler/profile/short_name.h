@@ -18,6 +18,9 @@
 /* Appends a clean name in at most `columns` columns. Linear in its length; errors as of any buf. */
 void short_name(struct buf *out, const char *name, size_t columns);
 
+/* Appends a name without return type, parameters and arguments; is_own: its last component alone. */
+void short_name_bare(struct buf *out, const char *name, bool is_own);
+
 /* Bytes of a name that must be seen. */
 struct short_name_keep {
 	uint32_t from, to;
