@@ -7,10 +7,10 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/cli/command.h"
+#include "profiler/cli/find_function.h"
 #include "profiler/cli/focus.h"
 #include "profiler/cli/load.h"
 #include "profiler/cli/report.h"
-#include "profiler/base/suggest.h"
 #include "profiler/profile/label_keys.h"
 
 #define DEFAULT_ROWS	  20
@@ -165,43 +165,6 @@ static int handle(const struct options *o, int id, struct request *r)
 	}
 }
 
-/*
- * Finds the function of --callers or --callees: the one with this name, else the only one whose
- * name contains it. EXIT_OK, EXIT_USAGE or EXIT_ERROR.
- */
-static int resolve_function(const struct command *cmd, const struct profile *p,
-			    struct table_opts *table)
-{
-	struct suggest near = {.typed = table->of};
-	const char *part = NULL;
-	bool several = false;
-
-	for (size_t i = 0; i < p->functions.len; i++) {
-		const char *name = profile_text(p, p->functions.data[i].name);
-
-		if (!strcmp(name, table->of))
-			return EXIT_OK;
-		suggest_consider(&near, name);
-		if (!strcasestr(name, table->of))
-			continue;
-		several |= part && strcmp(part, name);
-		part = name;
-	}
-	if (part && !several) {
-		table->of = part;
-		return EXIT_OK;
-	}
-	if (several)
-		return usage_error(cmd,
-				   "several functions are like \"%s\", %s for one: give the "
-				   "whole name",
-				   table->of, part);
-	log_error("no function \"%s\" in the profile%s%s%s", table->of,
-		  near.best ? " (did you mean \"" : "", near.best ? near.best : "",
-		  near.best ? "\"?)" : "");
-	return EXIT_ERROR;
-}
-
 static int check_label(const struct command *cmd, const struct profile *p, const char *label)
 {
 	struct buf text = {0};
@@ -260,7 +223,7 @@ static int report(const struct command *cmd, const struct options *o, struct req
 	r.table.value = (size_t)value;
 	code = check_label(cmd, whole, r.table.label);
 	if (code == EXIT_OK && r.table.of)
-		code = resolve_function(cmd, whole, &r.table);
+		code = find_function(cmd, whole, r.table.value, &r.table.of);
 	if (code != EXIT_OK)
 		return code;
 	code = focus_apply(cmd, &req->transform, whole, &part);

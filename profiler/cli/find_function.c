@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profiler/cli/find_function.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
+#include "profiler/base/suggest.h"
+#include "profiler/base/text.h"
+#include "profiler/profile/name_parts.h"
+#include "profiler/profile/short_name.h"
+#include "profiler/profile/table.h"
+
+/* Candidates that are listed, and columns of each. */
+#define LISTED	    8
+#define LISTED_WIDE 200
+
+/* Best first. */
+enum fit { FIT_SAME, FIT_BARE, FIT_OWN, FIT_END, FIT_PART, FIT_NONE };
+
+struct search {
+	const char *typed;
+	char *word; /* the last of typed: every name that fits has it */
+	struct buf text;
+};
+
+static char *last_word(const char *typed)
+{
+	const char *end = typed + strlen(typed), *from;
+
+	while (end > typed && !name_is_word(end[-1]))
+		end--;
+	for (from = end; from > typed && name_is_word(from[-1]);)
+		from--;
+	return end > from ? strndup(from, (size_t)(end - from)) : strdup(typed);
+}
+
+static const char *bare(struct search *s, const char *name, bool is_own)
+{
+	buf_clear(&s->text);
+	short_name_bare(&s->text, name, is_own);
+	return buf_cstr(&s->text);
+}
+
+static bool ends_with_component(const char *name, const char *typed)
+{
+	size_t n = strlen(name), m = strlen(typed);
+
+	return n > m && text_has_suffix(name, typed) && !name_is_word(name[n - m - 1]);
+}
+
+static enum fit fit_of(struct search *s, const char *name)
+{
+	const char *text;
+
+	if (!strcmp(name, s->typed))
+		return FIT_SAME;
+	if (!*s->typed || !strcasestr(name, s->word))
+		return FIT_NONE;
+	if (!strcmp(bare(s, name, false), s->typed))
+		return FIT_BARE;
+	if (!strcmp(bare(s, name, true), s->typed))
+		return FIT_OWN;
+	text = bare(s, name, false);
+	if (ends_with_component(text, s->typed) || ends_with_component(name, s->typed))
+		return FIT_END;
+	return strcasestr(text, s->typed) || strcasestr(name, s->typed) ? FIT_PART : FIT_NONE;
+}
+
+/* Names that fit best, each once, and a guess. */
+struct found {
+	VEC(const char *) names;
+	enum fit fit;
+	struct suggest near;
+};
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int look(struct found *f, struct search *s, const struct profile *p)
+{
+	size_t n = 0;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < p->functions.len; i++) {
+		const char *name = profile_text(p, p->functions.data[i].name);
+		enum fit fit = fit_of(s, name);
+
+		suggest_consider(&f->near, name);
+		if (fit > f->fit || fit == FIT_NONE)
+			continue;
+		if (fit < f->fit)
+			f->names.len = 0;
+		f->fit = fit;
+		err = vec_push(&f->names, name);
+	}
+	if (f->names.len)
+		qsort(f->names.data, f->names.len, sizeof(*f->names.data), by_text);
+	for (size_t i = 0; i < f->names.len; i++)
+		if (!n || strcmp(f->names.data[n - 1], f->names.data[i]) != 0)
+			f->names.data[n++] = f->names.data[i];
+	f->names.len = n;
+	return err ?: s->text.err;
+}
+
+static bool is_found(const struct found *f, const char *name)
+{
+	return bsearch(&name, f->names.data, f->names.len, sizeof(name), by_text);
+}
+
+/* The heaviest first, each once though it may be of several modules. */
+static int list(const struct found *f, const struct profile *p, size_t value)
+{
+	struct table_opts o = {.value = value, .sort = TABLE_SORT_TOTAL};
+	_cleanup_(table_freep) struct table *t = NULL;
+	struct short_name names[LISTED] = {0};
+	size_t n = 0;
+	int err = table_build(&t, p, &o);
+
+	for (size_t i = 0; !err && i < t->rows.len && n < LISTED; i++) {
+		const char *name = table_text(t, t->rows.data[i].name);
+		bool is_new = is_found(f, name);
+
+		for (size_t j = 0; j < n; j++)
+			is_new &= strcmp(names[j].name, name) != 0;
+		if (is_new)
+			names[n++] = (struct short_name){.name = name, .suffix = ""};
+	}
+	err = err ?: short_names(names, n, LISTED_WIDE);
+	for (size_t i = 0; !err && i < n; i++)
+		fprintf(stderr, "  %s\n", names[i].text);
+	if (!err && n < f->names.len)
+		fprintf(stderr, "  and %zu more\n", f->names.len - n);
+	short_names_release(names, n);
+	return err;
+}
+
+static int answer(const struct command *cmd, const struct found *f, const struct profile *p,
+		  size_t value, const char **name)
+{
+	if (f->names.len == 1) {
+		*name = f->names.data[0];
+		return EXIT_OK;
+	}
+	if (f->names.len) {
+		usage_error(cmd, "%zu functions are like \"%.200s\": give more of the name",
+			    f->names.len, *name);
+		return list(f, p, value) ? EXIT_ERROR : EXIT_USAGE;
+	}
+	log_error("no function \"%.200s\" in the profile%s%.200s%s", *name,
+		  f->near.best ? " (did you mean \"" : "", f->near.best ? f->near.best : "",
+		  f->near.best ? "\"?)" : "");
+	return EXIT_ERROR;
+}
+
+int find_function(const struct command *cmd, const struct profile *p, size_t value,
+		  const char **name)
+{
+	struct search s = {.typed = *name, .word = last_word(*name)};
+	struct found f = {.fit = FIT_NONE, .near = {.typed = *name}};
+	int err = s.word ? look(&f, &s, p) : -ENOMEM, code = EXIT_ERROR;
+
+	if (err)
+		log_error("%s: %s", cmd->name, strerror(-err));
+	else
+		code = answer(cmd, &f, p, value, name);
+	vec_release(&f.names);
+	buf_release(&s.text);
+	free(s.word);
+	return code;
+}
