@@ -72,7 +72,7 @@ int asking_open(struct asking *a, const struct asking_opts *o, struct why *why)
 		return why_say(why, err, "out of memory");
 	if (!o->target)
 		return 0;
-	return shards_open(&a->shards, o->target, why);
+	return shards_open(&a->shards, o->target, 0, why);
 }
 
 int asking_plan(struct asking *a, struct why *why)

@@ -87,7 +87,8 @@ static int look_at(struct shard *s, bool is_one, struct why *why)
 	return err;
 }
 
-int shards_open(struct shards *out, const struct upload_target *t, struct why *why)
+int shards_open(struct shards *out, const struct upload_target *t, uint64_t timeout_ms,
+		struct why *why)
 {
 	size_t n = upload_is_clickhouse(t) ? upload_clickhouse_shards(t) : 0;
 	int err = 0;
@@ -104,7 +105,7 @@ int shards_open(struct shards *out, const struct upload_target *t, struct why *w
 	out->n = n;
 	for (size_t i = 0; i < n && !err; i++) {
 		upload_clickhouse_server(t, i, &out->v[i].server);
-		out->v[i].server.timeout_ms = TIMEOUT_MS;
+		out->v[i].server.timeout_ms = timeout_ms ?: TIMEOUT_MS;
 		err = look_at(&out->v[i], n == 1, why);
 	}
 	if (err)

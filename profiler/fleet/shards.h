@@ -28,8 +28,9 @@ struct shards {
 };
 
 /* Looks at each: whether there are tables of kiln's. 0, or with a sentence: -EINVAL (no ClickHouse; tables of a
- * newer kiln), or as ch_ask(). */
-int shards_open(struct shards *out, const struct upload_target *t, struct why *why);
+ * newer kiln), or as ch_ask(). timeout_ms: of a question; 0: ten minutes. */
+int shards_open(struct shards *out, const struct upload_target *t, uint64_t timeout_ms,
+		struct why *why);
 void shards_close(struct shards *s);
 
 /* ch_ask() and ch_tell() whose sentence begins with the server. */

@@ -52,6 +52,7 @@ static int open_fleet(struct fleet *f, const struct fleet_query *q, const struct
 	int err;
 
 	*f = (struct fleet){.q = q, .t = q->target};
+	f->end_ns = monotonic_ns() + (q->total_ms ?: FLEET_MAX_MINUTES * 60000ull) * 1000000;
 	*kind = kind_of(q->target);
 	if (!*kind)
 		return why_say(why, -EINVAL,

@@ -24,6 +24,8 @@ struct upload_target;
 
 #define FLEET_MAX_OBJECTS 20000 /* of S3: two days of a host */
 #define FLEET_MAX_BYTES	  (1ull << 30)
+#define FLEET_MAX_MINUTES                                                                          \
+	10 /* of all that is asked: a server that trickles holds nobody for longer */
 
 struct fleet_query { /* borrowed */
 	const struct upload_target *target;
@@ -32,6 +34,7 @@ struct fleet_query { /* borrowed */
 	/* Keys of labels that are not needed, NULL-terminated, or NULL: ClickHouse then sends less. */
 	const char *const *without;
 	const char *where; /* profiler/store/where.h; or NULL */
+	uint64_t total_ms; /* 0: FLEET_MAX_MINUTES */
 };
 
 /* Whether a URL has a scheme of profile stores. */

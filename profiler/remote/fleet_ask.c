@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Requests to a profile store, and what its answers mean for who asks. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/remote/fleet_priv.h"
 
 #define CONNECT_MS 10000
@@ -21,6 +23,30 @@ int fleet_fail(const struct fleet *f, int err, struct why *why, const char *fmt,
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	return why_say(why, err, "%s: %s", f->t->shown, text);
+}
+
+uint64_t fleet_left_ms(const struct fleet *f, uint64_t most_ms)
+{
+	uint64_t now_ns = monotonic_ns(),
+		 left_ms = now_ns < f->end_ns ? (f->end_ns - now_ns) / 1000000 : 0;
+
+	return left_ms < most_ms ? left_ms : most_ms;
+}
+
+/* Clocks and timers differ a little. */
+bool fleet_is_late(const struct fleet *f)
+{
+	return fleet_left_ms(f, 100) < 100;
+}
+
+int fleet_fail_late(const struct fleet *f, struct why *why)
+{
+	uint64_t total_ms = f->q->total_ms ?: FLEET_MAX_MINUTES * 60000ull;
+
+	return fleet_fail(f, -ETIMEDOUT, why,
+			  "the answer was not complete after %" PRIu64
+			  " s: ask for a shorter time (--since, --until) or for less (--where)",
+			  total_ms / 1000);
 }
 
 struct fleet_transfer {
@@ -70,7 +96,9 @@ static void on_answer(void *ctx, struct net_answer *a)
 	int err = 0;
 
 	judge(t, a, &j);
-	if (j.verdict != UPLOAD_DELIVERED || a->status != 200)
+	if (a->err == -ETIMEDOUT && fleet_is_late(t->f))
+		err = fleet_fail_late(t->f, &why);
+	else if (j.verdict != UPLOAD_DELIVERED || a->status != 200)
 		err = fleet_fail(t->f, error_of(a), &why, "%s", j.why.text);
 	t->done(t->ctx, err, &a->body, &why);
 	transfer_free(t);
@@ -101,6 +129,8 @@ int fleet_start(struct fleet *f, const struct fleet_call *c, fleet_done *done, v
 {
 	struct fleet_transfer *t = calloc(1, sizeof(*t));
 	struct net_request request;
+	/* Where none is left it ends at once, by the same way as one that is late. */
+	uint64_t left_ms = fleet_left_ms(f, TOTAL_MS) ?: 1;
 	int err;
 
 	if (!t)
@@ -113,7 +143,7 @@ int fleet_start(struct fleet *f, const struct fleet_call *c, fleet_done *done, v
 	request.body = c->body;
 	request.len = c->len;
 	request.connect_ms = CONNECT_MS;
-	request.total_ms = TOTAL_MS;
+	request.total_ms = left_ms;
 	request.stall_ms = STALL_MS;
 	request.max_bytes = c->max_bytes ?: FLEET_MAX_ANSWER;
 	err = err ?: net_start(f->net, &request, on_answer, t, NULL);

@@ -31,12 +31,25 @@ static bool is_without(const char *const *without, const char *label)
 
 static int reading_open(struct reading *r, struct fleet *f, struct why *why)
 {
+	int err;
+
 	*r = (struct reading){.f = f, .why = why};
 	r->scope.range = times_of_ns(f->q->since_ns, f->q->until_ns);
 	r->scope.where = f->where;
 	for (size_t i = 0; i < FILTER_N_LABELS; i++)
 		r->scope.without[i] = is_without(f->q->without, filter_labels[i].label);
-	return shards_open(&r->shards, f->t, why);
+	err = shards_open(&r->shards, f->t, fleet_left_ms(f, UINT64_MAX) ?: 1, why);
+	return err == -ETIMEDOUT && fleet_is_late(f) ? fleet_fail_late(f, why) : err;
+}
+
+static int ask_in_time(const struct fleet *f, struct shard *s, const char *sql,
+		       struct ch_answer *out, struct why *why)
+{
+	int err;
+
+	s->server.timeout_ms = fleet_left_ms(f, s->server.timeout_ms) ?: 1;
+	err = shard_ask(s, sql, out, why);
+	return err == -ETIMEDOUT && fleet_is_late(f) ? fleet_fail_late(f, why) : err;
 }
 
 typedef int make_sql(struct buf *out, const struct profile_scope *s, struct why *why);
@@ -53,7 +66,7 @@ static int ask(struct reading *r, size_t shard, make_sql *make, struct ch_answer
 	if (err == -ENOMEM)
 		why_say(r->why, err, "out of memory");
 	log_debug("%s: %s", r->shards.v[shard].server.base, buf_cstr(&sql));
-	err = err ?: shard_ask(&r->shards.v[shard], buf_cstr(&sql), out, r->why);
+	err = err ?: ask_in_time(r->f, &r->shards.v[shard], buf_cstr(&sql), out, r->why);
 	buf_release(&sql);
 	return err;
 }
@@ -217,7 +230,7 @@ static int ask_rows(struct overview_reading *o, size_t shard, bool is_windows)
 	scope.suffix = r->shards.v[shard].read;
 	err = is_windows ? profile_sql_window_rows(&sql, &scope, &o->q, r->why)
 			 : profile_sql_rows(&sql, &scope, &o->q, r->why);
-	err = err ?: shard_ask(&r->shards.v[shard], buf_cstr(&sql), &a, r->why);
+	err = err ?: ask_in_time(r->f, &r->shards.v[shard], buf_cstr(&sql), &a, r->why);
 	err = err ?: is_windows ? add_window_rows(o, &a) : add_rows(o, &a);
 	ch_answer_release(&a);
 	buf_release(&sql);

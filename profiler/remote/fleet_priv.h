@@ -26,7 +26,14 @@ struct fleet {
 	const struct upload_target *t;
 	struct where *where; /* or NULL */
 	struct net *net;
+	uint64_t end_ns; /* CLOCK_MONOTONIC: nothing is waited for any longer */
 };
+
+/* How long may still be waited, at most most_ms; 0: the time is over. */
+uint64_t fleet_left_ms(const struct fleet *f, uint64_t most_ms);
+bool fleet_is_late(const struct fleet *f);
+/* Says that it is over. -ETIMEDOUT. */
+int fleet_fail_late(const struct fleet *f, struct why *why);
 
 struct fleet_call {
 	const char *method;
