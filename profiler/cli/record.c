@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "profiler/base/outfile.h"
 #include "profiler/base/log.h"
@@ -176,9 +177,6 @@ static int say_failure(const struct record_options *r, int err, const char *why,
 	}
 }
 
-/* In so many seconds a timer fires even at 1 Hz. */
-#define TIMERS_FIRE_S 2
-
 /* Says why a profile would be empty, as far as the counters tell. */
 static void say_no_samples(const struct record_options *r, const struct session_result *s,
 			   const struct quality *q)
@@ -191,8 +189,11 @@ static void say_no_samples(const struct record_options *r, const struct session_
 		log_error("no samples: all that were taken of %s in %.1f s were lost; nothing was "
 			  "written",
 			  what, seconds);
-	else if (seconds >= TIMERS_FIRE_S && !q->filtered && !q->idle && !q->stolen &&
-		 !quality_rootless(s->profile))
+	else if (s->elapsed_ns < 2 * NS_PER_S / r->sampler.freq_hz)
+		log_error("no samples: %s ended before any was due, after %.1f ms; nothing was "
+			  "written",
+			  r->all ? "the recording" : what, seconds * 1e3);
+	else if (!q->filtered && !q->idle && !q->stolen && !quality_rootless(s->profile))
 		log_error(
 			"no samples: the timers of this machine did not fire in %.1f s, see `kiln "
 			"doctor`; nothing was written",

@@ -191,6 +191,19 @@ test_deep_stacks() {
 	assert_accounting q.pb.gz
 }
 
+# It has ended already; no timer is to blame.
+test_a_zombie() {
+	need_bpf
+	start python3 -c 'import os, time
+pid = os.fork() or os._exit(0)
+print(pid, flush=True)
+time.sleep(60)' >pid
+	wait_until 10 test -s pid
+	assert_status 3 "$KILN" record -d 5 -p "$(cat pid)" -o p.pb.gz
+	assert_match "message" err 'no samples: the target ended before any was due, after [0-9.]+ ms'
+	assert_no_file p.pb.gz
+}
+
 test_interrupt_ends_the_recording() {
 	need_bpf
 	local signal
