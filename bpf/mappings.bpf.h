@@ -8,6 +8,7 @@
 #ifndef KILN_BPF_MAPPINGS_H
 #define KILN_BPF_MAPPINGS_H
 
+#include "bpf/config.bpf.h"
 #include "bpf/file_names.bpf.h"
 #include "bpf/hash.bpf.h"
 #include "bpf/kernel_read.bpf.h"

@@ -56,7 +56,7 @@ TEST(test_terminals)
 	assert_false(t.color);
 	assert_true(term_of(-1, COLOR_ALWAYS).color);
 	setenv("COLUMNS", "3", 1);
-	assert_int_equal(term_of(-1, COLOR_NEVER).columns, 40);
+	assert_int_equal(term_of(-1, COLOR_NEVER).columns, 20);
 	setenv("COLUMNS", "many", 1);
 	assert_int_equal(term_of(-1, COLOR_NEVER).columns, 0);
 	unsetenv("COLUMNS");
