@@ -107,21 +107,8 @@ class Palette {
 	}
 }
 
-/* Longer ones are no names to read, and would take long to shorten. */
-const LONGEST_SHORTENED = 1000;
-
-/* Without what tells least: the path of a Go package, template arguments. */
-function shortName(name) {
-	if (name.length > LONGEST_SHORTENED)
-		return name;
-	let short = name.replace(/^[\w.-]+\/(?:[\w.-]+\/)*(?=[\w-]+\.[\w(*])/, "");
-
-	for (let before = ""; before !== short && short.length > 24;) {
-		before = short;
-		short = short.replace(/(\w)<[^<>]*[^<>-]>/g, "$1");
-	}
-	return short;
-}
+/* Narrower boxes show the beginning of a name this short. */
+const LEAST_LABEL = 12;
 
 class Graph {
 	/* up: the root at the bottom.
@@ -383,7 +370,7 @@ class Graph {
 		if (!/^[\x20-\x7e]*$/.test(name))
 			return this.measuredLabel(name, width - 2 * TEXT_PAD);
 		if (name.length > room)
-			name = shortName(name);
+			name = shortName(name, Math.max(room, LEAST_LABEL));
 		if (name.length <= room)
 			return name;
 		return this.cutStart ? "\u2026" + name.slice(name.length - room + 1)

@@ -40,11 +40,11 @@ const COLUMNS = [
 ];
 
 /* Characters at the end of a long name that stay in sight: what tells most names apart. */
-const END_SHOWN = 24, LONG_NAME = 60;
+const END_SHOWN = 24, LONG_NAME = 60, NAME_COLUMNS = 48;
 
 /* Names as they are shown: without what tells least, unless two would then be the same. */
 function shownNames(names) {
-	const short = names.map(name => name.length > LONG_NAME / 2 ? shortName(name) : name);
+	const short = names.map(name => shortName(name, NAME_COLUMNS));
 	const used = new Map();
 
 	for (const name of short)
@@ -254,7 +254,7 @@ class TreeList {
 					  onclick: () => this.toggle(node) },
 				leaf ? "" : open ? "\u25be" : "\u25b8"),
 			swatch, element("span", { class: hit ? "hit" : null },
-					frame === NONE ? "all" : nameText(shortName(this.profile.names[frame]))));
+					frame === NONE ? "all" : nameText(shortName(this.profile.names[frame], LONG_NAME))));
 
 		if (frame !== NONE)
 			swatch.style.backgroundColor = this.palette.css(frame);

@@ -1,0 +1,441 @@
+/* Names in few columns, by the rules of profiler/profile/name_parts.c and short_name.c: see there. */
+const STRUCTURED_MAX = 16384, DEPTHS = 8, MARK_CHARS = 3;
+const LEVEL = { BARE: 1, PARAMS: 2, ARGS: 10, PATHS: 18, NO_PARAMS: 19, NO_ARGS: 20, SELF: 21,
+		COMPONENTS: 22 };
+const SHOWN = 0, ELIDED = 1, GONE = 2;
+const OPENING = "(<[{", CLOSING = ")>]}";
+const OPERATORS = ["()", "[]", "<=>", "<<=", ">>=", "->*", "->", "<<", ">>", "<=", ">=", "<", ">"];
+const QUALIFIERS = [" const", " volatile", " &&", " &", "[abi:cxx11]"];
+const ANGLED = /^<(init|clinit|module|lambda|genexpr|listcomp|dictcomp|setcomp|locals)>/;
+const WEAK = /^(?:[{<('].*|operator\(\).*|[~*^+]+|(?:func|gowrap|deferwrap|\$_|)\d+|part|isra|cold|constprop|lto_priv|llvm|localalias|_FUN)(?![\w$\u0080-\uffff])/s;
+
+const isIn = (c, set) => c !== undefined && c !== "" && set.includes(c);
+const isWord = c => c !== undefined && (/[\w$]/.test(c) || c >= "\u0080");
+const columnsOf = text => [...text].length;
+
+function operatorLength(name, at) {
+	if (name[at] !== "o" || isWord(name[at - 1]) || !name.startsWith("operator", at) ||
+	    isWord(name[at + 8]))
+		return 0;
+	return 8 + (OPERATORS.find(symbol => name.startsWith(symbol, at + 8)) || "").length;
+}
+
+class NameParts {
+	constructor(name) {
+		this.name = name;
+		this.findGroups();
+		this.at = this.prefix = this.next = 0;
+		this.spaces = this.params = false;
+		this.skipClosure();
+		this.restart(this.at, 0);
+		this.begin = 0;
+		this.findPlace();
+		this.end = this.place;
+		while (this.at < this.place && this.step())
+			;
+		if (this.spaces && !this.params && !this.prefix) {
+			this.begin = 0;
+			this.restart(0, 0);
+		}
+		if (this.params && this.components.at(-1) > this.end)
+			this.end = this.place;
+		this.dropHash();
+		this.findOwn();
+		if (this.path > this.components.at(-1) || this.path < this.begin)
+			this.path = this.begin;
+	}
+
+	kindOf(at) {
+		const before = this.name[at - 1];
+
+		switch (this.name[at]) {
+		case "{":
+			return "name";
+		case "[":
+			return !before || before === "-" || before === "+" ? "name" : "args";
+		case "(":
+			return !before || ":./".includes(before) ||
+				/decltype ?$/.test(this.name.slice(Math.max(0, at - 9), at))
+				? "name" : "args";
+		default:
+			if (ANGLED.test(this.name.slice(at, at + 12)))
+				return "name";
+			return !before || this.name.startsWith("<impl ", at) ? "self" : "args";
+		}
+	}
+
+	findGroups() {
+		const { name } = this, open = [];
+
+		this.groups = [];
+		for (let i = 0; i < name.length; i++) {
+			const n = operatorLength(name, i);
+
+			if (n) {
+				i += n - 1;
+			} else if (OPENING.includes(name[i])) {
+				const around = open.at(-1), kind = this.kindOf(i);
+				const args = kind === "args", depth = around ? around.depth : 0;
+				const params = depth ? around.params : args && name[i] === "(";
+
+				open.push({ open: i, close: 0, kind, depth: depth + args, params });
+				this.groups.push(open.at(-1));
+			} else if (CLOSING.includes(name[i])) {
+				this.close(open, i);
+			}
+		}
+	}
+
+	close(open, at) {
+		const { name } = this, wanted = OPENING[CLOSING.indexOf(name[at])];
+
+		if (name[at] === ">" && isIn(name[at - 1], "-="))
+			return;
+		while (open.length) {
+			const group = open.at(-1);
+
+			if (name[group.open] !== wanted && name[group.open] !== "<")
+				return;
+			open.pop();
+			if (name[group.open] === wanted) {
+				group.close = at;
+				return;
+			}
+		}
+	}
+
+	isInGroup(at) {
+		return this.groups.some(group => group.open < at && at <= group.close);
+	}
+
+	findPlace() {
+		const { name } = this, space = name.lastIndexOf(" ");
+		let at = name.slice(1).search(/[ :]\//) + 1 || -1;
+
+		if (name[0] && /^[ :]\//.test(name))
+			at = 0;
+		if (at < 0 && space > 0 && /:\d+$/.test(name.slice(space + 1)))
+			at = space;
+		if (at >= 0 && name[at] === ":" && space >= 0 && space < at)
+			at = space;
+		if (at >= 0 && this.isInGroup(at))
+			at = -1;
+		this.place = at > 0 ? at : name.length;
+
+		const slash = at >= 0 ? name.lastIndexOf("/") : -1;
+
+		this.file = at < 0 ? name.length
+			: slash >= at && !this.isInGroup(slash) ? slash + 1 : this.place + 1;
+	}
+
+	groupAt(at) {
+		while (this.next < this.groups.length && this.groups[this.next].open < this.at)
+			this.next++;
+		for (let i = this.next; i < this.groups.length && this.groups[i].open <= at; i++)
+			if (this.groups[i].open === at)
+				return this.groups[i].close ? this.groups[i] : null;
+		return null;
+	}
+
+	separator() {
+		const { name, at } = this, before = name[at - 1], after = name[at + 1];
+
+		switch (name[at]) {
+		case ":":
+			if (after === ":") {
+				const group = name[at + 2] === "<" ? this.groupAt(at + 2) : null;
+
+				return group && group.kind === "args" ? 0 : 2;
+			}
+			return +(isWord(before) && (isWord(after) || isIn(after, "~*^+")));
+		case ".":
+			return +((isWord(before) || isIn(before, CLOSING)) &&
+				 (isWord(after) || isIn(after, "(<{")));
+		case "/":
+			return +(isWord(before) && isWord(after) && !/\d/.test(after));
+		case ";":
+		case "\\":
+			return +isWord(after);
+		default:
+			return 0;
+		}
+	}
+
+	goesOn() {
+		let rest = this.at, found = "";
+
+		do {
+			found = QUALIFIERS.find(word => this.name.startsWith(word, rest));
+			rest += found ? found.length : 0;
+		} while (found);
+		return this.name.startsWith("::", rest) || isIn(this.name[rest], "({<[") ||
+			(this.name[rest] === "." && isWord(this.name[rest + 1]));
+	}
+
+	restart(at, path) {
+		this.components = [at];
+		this.path = path;
+	}
+
+	takeSpace() {
+		const next = this.at + 1;
+
+		if (this.params || next >= this.name.length || "(&*[< ".includes(this.name[next]))
+			return;
+		this.spaces = true;
+		if (/ (for|to|in|of)$/.test(this.name.slice(Math.max(0, this.at - 4), this.at)))
+			this.prefix = next;
+		this.begin = this.prefix ? 0 : next;
+		this.restart(next, this.begin);
+	}
+
+	takeOperator(length) {
+		this.at += length;
+		if (this.name[this.at] !== " " || this.name[this.at + 1] === "<")
+			return;
+		while (this.at < this.place) {
+			const group = this.groupAt(this.at);
+
+			if (group && this.name[this.at] === "(")
+				return;
+			this.at = group ? group.close + 1 : this.at + 1;
+		}
+	}
+
+	step() {
+		const { name, at } = this, operator = operatorLength(name, at);
+
+		if (operator) {
+			this.takeOperator(operator);
+			return true;
+		}
+
+		const group = this.groupAt(at), n = group ? 0 : this.separator();
+
+		if (group) {
+			this.at = group.close + 1;
+			if (group.kind !== "args" || name[group.open] !== "(")
+				return true;
+			this.params = true;
+			this.end = this.at;
+			return this.goesOn();
+		}
+		if (n) {
+			const isKind = this.place < name.length &&
+				(n === 1 ? name[at] === ":" : at === 2 && name.startsWith("py::"));
+
+			if (name[at] === "/" || isKind)
+				this.path = at + n;
+			this.at += n;
+			this.components.push(this.at);
+			return true;
+		}
+		if (name[at] === " ")
+			this.takeSpace();
+		this.at++;
+		return true;
+	}
+
+	skipClosure() {
+		const at = this.name.startsWith("closure #") ? this.name.lastIndexOf(" in ") : -1;
+
+		if (at >= 0 && !this.isInGroup(at))
+			this.prefix = this.at = at + 4;
+	}
+
+	dropHash() {
+		const last = this.components.at(-1);
+
+		if (this.components.length > 1 && this.end - last === 17 &&
+		    this.name.startsWith("::", last - 2) &&
+		    /^h[0-9a-f]{16}$/.test(this.name.slice(last, this.end))) {
+			this.components.pop();
+			this.end = last - 2;
+		}
+	}
+
+	findOwn() {
+		for (let end = this.end; this.components.length > 1;) {
+			const from = this.components.at(-1), own = this.name.slice(from, end);
+
+			if (own && (!WEAK.test(own) || this.place < this.name.length))
+				break;
+			end = from;
+			this.components.pop();
+		}
+		this.nameless = this.place > this.components.at(-1) &&
+			isIn(this.name[this.place - 1], "~*^+:");
+	}
+}
+
+/* The name at a level, see enum level. */
+class NameView {
+	constructor(name) {
+		this.name = name;
+		this.parts = new NameParts(name);
+		this.mask = new Uint8Array(name.length);
+		this.last = LEVEL.COMPONENTS + this.parts.components.length - 1;
+	}
+
+	hide(from, to, how) {
+		if (from < to)
+			this.mask.fill(how, from, to);
+	}
+
+	hideGroups(level) {
+		let hiddenTo = 0;
+
+		for (const group of this.parts.groups) {
+			if (!group.close || group.kind !== "args" || group.open < hiddenTo)
+				continue;
+
+			const own = (group.params ? LEVEL.PARAMS : LEVEL.ARGS) + DEPTHS -
+				Math.min(group.depth, DEPTHS);
+
+			if (group.depth === 1 &&
+			    level >= (group.params ? LEVEL.NO_PARAMS : LEVEL.NO_ARGS)) {
+				const from = this.name.startsWith("::<", group.open - 2) && group.open > 1
+					? group.open - 2
+					: group.open - (this.name[group.open - 1] === " ");
+
+				this.hide(from, group.close + 1, GONE);
+			} else if (level >= own && group.close - group.open - 1 > MARK_CHARS) {
+				this.hide(group.open + 1, group.close, ELIDED);
+			}
+			if (this.mask[group.open + 1] !== SHOWN)
+				hiddenTo = group.close;
+		}
+	}
+
+	hidePaths({ open, close }) {
+		const { name } = this;
+
+		for (let word = open + 1, i = word; i < close; i++) {
+			if (isWord(name[i]))
+				continue;
+			if (i > word && name.startsWith("::", i) && isWord(name[i + 2])) {
+				this.hide(word, i + 2, GONE);
+				i++;
+			}
+			word = i + 1;
+		}
+	}
+
+	findShown({ open, close }, word) {
+		for (let i = open; i + word.length < close; i++)
+			if (this.mask[i] === SHOWN && this.name.startsWith(word, i))
+				return i;
+		return 0;
+	}
+
+	hideTrait(group) {
+		const as = this.findShown(group, " as "), of = this.findShown(group, " for ");
+		const isImpl = this.name.startsWith("<impl ", group.open);
+
+		this.hide(group.open, isImpl ? of ? of + 5 : group.open + 6 : group.open + 1, GONE);
+		this.hide(as && !isImpl ? as : group.close, group.close + 1, GONE);
+	}
+
+	hideEach(text, from, to) {
+		let at = this.parts.components.at(-1) - 1;
+
+		while ((at = this.name.indexOf(text, at + 1)) >= 0)
+			this.hide(at + from, at + to, GONE);
+	}
+
+	at(level) {
+		const { parts, name } = this;
+
+		this.mask.fill(SHOWN);
+		this.hideGroups(level);
+		this.hide(0, parts.path, GONE);
+		this.hide(parts.end, parts.place, GONE);
+		this.hide(parts.place + 1, parts.file, GONE);
+		if (level >= LEVEL.PATHS) {
+			for (const group of parts.groups) {
+				if (!group.close || group.kind !== "self" || group.depth)
+					continue;
+				this.hidePaths(group);
+				if (level >= LEVEL.SELF)
+					this.hideTrait(group);
+			}
+			if (!parts.nameless)
+				this.hide(parts.place, name.length, GONE);
+		}
+		if (level >= LEVEL.NO_PARAMS) {
+			this.hideEach("}::operator()", 1, 13);
+			this.hideEach(" const::", 0, 6);
+		}
+		if (level > LEVEL.COMPONENTS)
+			this.hide(0, parts.components[level - LEVEL.COMPONENTS], GONE);
+		return this.text();
+	}
+
+	text() {
+		const { name, mask } = this;
+		let out = "";
+
+		for (let from = 0, to = 0; from < name.length; from = to) {
+			const isShown = mask[from] === SHOWN;
+			let isMarked = false;
+
+			for (; to < name.length && (mask[to] === SHOWN) === isShown; to++)
+				isMarked ||= mask[to] === ELIDED;
+			if (isShown)
+				out += name.slice(from, to);
+			else if (out && isMarked && to < name.length)
+				out += isIn(name[from - 1], OPENING) || isIn(name[to], CLOSING) ? "..." : "..";
+		}
+		return out;
+	}
+}
+
+function cutMiddle(text, columns) {
+	const chars = [...text], head = Math.floor((columns - 1) / 2);
+
+	if (chars.length <= columns)
+		return text;
+	if (columns < 6)
+		return chars.slice(0, columns).join("");
+	return `${chars.slice(0, head).join("")}..${chars.slice(head + 2 - columns).join("")}`;
+}
+
+/* A cut may have taken brackets' others. */
+function dropHalves(cut) {
+	const { groups } = new NameParts(cut), whole = new Set();
+	let out = "";
+
+	for (const group of groups)
+		if (group.close)
+			whole.add(group.open).add(group.close);
+	for (let i = 0, n; i < cut.length; i += n) {
+		n = operatorLength(cut, i) || 1;
+		if (n > 1 || whole.has(i) || !(OPENING + CLOSING).includes(cut[i]))
+			out += cut.slice(i, i + n);
+	}
+	return out;
+}
+
+/* A name in at most so many columns. */
+function shortName(name, columns) {
+	if (columnsOf(name) <= columns)
+		return name;
+	if (name.length > STRUCTURED_MAX)
+		return cutMiddle(name, columns);
+
+	const view = new NameView(name);
+	let low = LEVEL.BARE, high = view.last;
+
+	while (low < high) {
+		const middle = low + ((high - low) >> 1);
+
+		if (columnsOf(view.at(middle)) <= columns)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+
+	const text = view.at(low);
+
+	return text && columnsOf(text) <= columns ? text : dropHalves(cutMiddle(text || name, columns));
+}
