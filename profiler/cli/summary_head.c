@@ -129,8 +129,8 @@ static void add_kind(struct share_list *list, const struct time_kinds *kinds, en
 
 		if (n > 1)
 			note_libraries(&note, kinds, &list->scale);
-		else
-			title = only ?: title;
+		else if (only)
+			title = only;
 	}
 	share_list_add(list, title, kinds->of[kind], buf_cstr(&note));
 	buf_release(&note);
