@@ -172,8 +172,9 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 		term_style(t, out, STYLE_BAD);
 		buf_str(out, "Lost");
 		term_style(t, out, STYLE_END);
-		buf_printf(out, "     %s samples (",
-			   text_format_count(q->lost[r], text, sizeof(text)));
+		buf_printf(out, "     %s sample%s (",
+			   text_format_count(q->lost[r], text, sizeof(text)),
+			   q->lost[r] == 1 ? "" : "s");
 		add_percent(out, q->lost[r], q->recorded + quality_lost(q));
 		buf_printf(out, "): %s. Cure: %s\n", loss_text(r), loss_cure(r));
 	}

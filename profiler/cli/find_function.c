@@ -18,9 +18,10 @@
 /* Candidates that are listed, and columns of each. */
 #define LISTED	    8
 #define LISTED_WIDE 200
+#define CUT	    "..." /* of short_name() */
 
 /* Best first. */
-enum fit { FIT_SAME, FIT_BARE, FIT_OWN, FIT_END, FIT_PART, FIT_NONE };
+enum fit { FIT_SAME, FIT_SHOWN, FIT_BARE, FIT_OWN, FIT_END, FIT_PART, FIT_NONE };
 
 struct search {
 	const char *typed;
@@ -53,12 +54,32 @@ static bool ends_with_component(const char *name, const char *typed)
 	return n > m && text_has_suffix(name, typed) && !name_is_word(name[n - m - 1]);
 }
 
+/* A name as it is shown: "..." stands for anything, and a return type may be missing. */
+static bool is_shown(const char *name, const char *typed)
+{
+	const char *gap = strstr(typed, CUT),
+		   *at = gap ? memmem(name, strlen(name), typed, (size_t)(gap - typed)) : NULL;
+
+	if (!at || (at > name && at[-1] != ' '))
+		return false;
+	at += gap - typed;
+	for (typed = gap + strlen(CUT); (gap = strstr(typed, CUT)); typed = gap + strlen(CUT)) {
+		at = memmem(at, strlen(at), typed, (size_t)(gap - typed));
+		if (!at)
+			return false;
+		at += gap - typed;
+	}
+	return text_has_suffix(at, typed);
+}
+
 static enum fit fit_of(struct search *s, const char *name)
 {
 	const char *text;
 
 	if (!strcmp(name, s->typed))
 		return FIT_SAME;
+	if (is_shown(name, s->typed))
+		return FIT_SHOWN;
 	if (!*s->typed || !strcasestr(name, s->word))
 		return FIT_NONE;
 	if (!strcmp(bare(s, name, false), s->typed))

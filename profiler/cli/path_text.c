@@ -5,6 +5,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cli/path_text.h"
 #include "profiler/cli/share_list.h"
+#include "profiler/profile/short_name.h"
 
 #define ARROW " > "
 #define GAP   ".."
@@ -33,7 +34,7 @@ static void add_name(struct buf *out, const struct chain *c, uint32_t i)
 	const char *name = name_of(c, i);
 
 	if (text_columns(name) > c->name_columns)
-		term_fit(out, name, c->name_columns);
+		short_name(out, name, c->name_columns);
 	else
 		buf_str(out, name);
 }

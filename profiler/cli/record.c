@@ -87,15 +87,15 @@ static void print_progress(void *ctx, const struct collector_progress *p)
 static void say_start(void *ctx)
 {
 	const struct record_options *r = ctx;
-	const char *sides = r->sampler.user && r->sampler.kernel ? "user+kernel"
-			    : r->sampler.user			 ? "user only"
-								 : "kernel only";
+	const char *sides = r->sampler.user && r->sampler.kernel ? ""
+			    : r->sampler.user			 ? ", user frames only"
+								 : ", kernel frames only";
 	char delay[48] = "", text[32];
 
 	if (r->delay_ns)
 		snprintf(delay, sizeof(delay), " after %s",
 			 text_format_ns(r->delay_ns, text, sizeof(text)));
-	log_info("sampling at %" PRIu64 " Hz%s, %s frames%s", r->sampler.freq_hz, delay, sides,
+	log_info("sampling at %" PRIu64 " Hz%s%s%s", r->sampler.freq_hz, delay, sides,
 		 r->argv || r->duration_ns ? "" : "; ^C stops");
 }
 

@@ -14,6 +14,7 @@
 #include "profiler/profile/commands.h"
 #include "profiler/profile/frame_role.h"
 #include "profiler/profile/heavy_path.h"
+#include "profiler/profile/short_name.h"
 #include "profiler/profile/table.h"
 
 #define TOP_ROWS   6
@@ -26,11 +27,13 @@
 #define FEW 100
 /* A function that keeps this share of its caller's total says the same as the caller. */
 #define SAME 0.95
+/* Of a function's name in a command to copy. */
+#define NEXT_COLUMNS 60
 /* What the path has so much of needs no row. */
 #define SEEN 0.8
 /* Branches of a path have this share of the profile, and so many samples. */
 #define LEAST_SHARE   0.05
-#define LEAST_SAMPLES 3.0
+#define LEAST_SAMPLES 6.0
 
 /* --- the path and the top ------------------------------------------------------------------------ */
 
@@ -131,8 +134,19 @@ static bool is_flat(const struct table *tab, const struct share_scale *scale)
 	       (double)tab->rows.data[0].self < FLAT_SHARE * (double)tab->gross;
 }
 
+/* The first function that is shown and has a name to ask for. */
+static void take_top(char **top, const struct table *tab)
+{
+	for (size_t i = 0; top && i < tab->rows.len && i < TOP_ROWS; i++) {
+		if (has_name(tab, &tab->rows.data[i])) {
+			*top = strdup(table_text(tab, tab->rows.data[i].name));
+			return;
+		}
+	}
+}
+
 static int add_flat(struct buf *out, const struct summary *s, const struct share_scale *scale,
-		    int64_t most, const struct heavy_path *path, const struct term *t)
+		    int64_t most, const struct heavy_path *path, const struct term *t, char **top)
 {
 	struct table_opts by_total = {.value = s->value, .sort = TABLE_SORT_TOTAL};
 	struct table *tab;
@@ -143,7 +157,8 @@ static int add_flat(struct buf *out, const struct summary *s, const struct share
 	keep_telling(tab, path, most);
 	buf_printf(out, LINE_TITLE "no function has more than ", "Flat");
 	share_text(out, scale, most);
-	buf_str(out, tab->rows.len ? " of its own; much is in calls of\n" : " of its own\n");
+	buf_str(out, tab->rows.len ? " of its own; with what they call:\n" : " of its own\n");
+	take_top(top, tab);
 	answer_table(out, tab, TABLE_FUNCTION, t, 0);
 	table_free(tab);
 	return 0;
@@ -154,16 +169,6 @@ static int compare_changes(const void *x, const void *y)
 	const struct table_row *a = x, *b = y;
 
 	return (llabs(a->self) < llabs(b->self)) - (llabs(a->self) > llabs(b->self));
-}
-
-static void take_top(char **top, const struct table *tab)
-{
-	for (size_t i = 0; i < tab->rows.len && i < TOP_ROWS; i++) {
-		if (has_name(tab, &tab->rows.data[i])) {
-			*top = strdup(table_text(tab, tab->rows.data[i].name));
-			return;
-		}
-	}
 }
 
 static int add_top(struct buf *out, const struct summary *s, const struct share_scale *scale,
@@ -178,14 +183,13 @@ static int add_top(struct buf *out, const struct summary *s, const struct share_
 		return err;
 	if (tab->total != tab->gross && tab->rows.len) /* a difference: gains and losses */
 		qsort(tab->rows.data, tab->rows.len, sizeof(*tab->rows.data), compare_changes);
-	if (top)
-		take_top(top, tab);
 	while (n < tab->rows.len && n < TOP_ROWS && tab->rows.data[n].self)
 		n++;
 	if (is_flat(tab, scale)) {
-		err = add_flat(out, s, scale, tab->rows.data[0].self, path, t);
+		err = add_flat(out, s, scale, tab->rows.data[0].self, path, t, top);
 	} else {
 		tab->rows.len = n;
+		take_top(top, tab);
 		answer_table(out, tab, TABLE_FUNCTION, t, 0);
 	}
 	table_free(tab);
@@ -276,8 +280,10 @@ static void add_word(struct buf *out, const char *word)
 
 void summary_next(struct buf *out, const char *file, const char *top)
 {
-	struct buf path = {0};
+	struct buf path = {0}, function = {0};
 
+	if (top) /* as it is shown: a whole C++ name has a page */
+		short_name(&function, top, NEXT_COLUMNS);
 	if (*file == '-')
 		buf_str(&path, "./");
 	buf_str(&path, file);
@@ -289,9 +295,10 @@ void summary_next(struct buf *out, const char *file, const char *top)
 	if (top) {
 		buf_printf(out, LINE_TITLE "kiln report ", "");
 		add_word(out, buf_cstr(&path));
-		buf_str(out, " --callers ");
-		add_word(out, top);
+		buf_str(out, " --tree --callers ");
+		add_word(out, buf_cstr(&function));
 		buf_char(out, '\n');
 	}
 	buf_release(&path);
+	buf_release(&function);
 }

@@ -9,7 +9,7 @@
 
 const LONGEST_PATTERN = 2000, MOST_REPEATED = 1000;
 /* Of a compiled expression; of states, after which it starts anew; of work to find states in. */
-const MOST_CODE = 5000, MOST_STATES = 2000, MOST_STEPS = 2e7;
+const MOST_CODE = 5000, MOST_PARTS = 20000, MOST_STATES = 2000, MOST_STEPS = 2e7;
 const LAST_CHAR = 0xffff;
 
 const WORD = [[48, 57], [65, 90], [95, 95], [97, 122]];
@@ -207,6 +207,7 @@ class PatternParser {
 class PatternCode {
 	constructor(tree) {
 		this.code = [];
+		this.parts = 0; /* one without code is work, too */
 		this.add(tree);
 		this.emit({ match: true });
 	}
@@ -218,6 +219,8 @@ class PatternCode {
 	}
 
 	add({ cat, alt, repeat, min, max, set, assert }) {
+		if (++this.parts > MOST_PARTS)
+			throw new Error("too large when written out");
 		if (set || assert)
 			this.emit({ set, assert });
 		else if (cat)

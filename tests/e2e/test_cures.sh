@@ -53,7 +53,7 @@ test_node() {
 	# shellcheck disable=SC2086 # several options
 	"$KILN" record -o after.pb.gz -- node $options hot.js 2>said
 	assert_at_least "after" "$(share after.pb.gz '(outer|inner) .*hot.js')" 80
-	assert_no_match "what is left to cure" said '^note: \[jit\].*lack names'
+	assert_no_match "what is left to cure" said '^note: \[jit\].*without a name'
 }
 
 # What V8 interprets has no names in a perf map, unless each function has a frame of its own.
@@ -322,13 +322,13 @@ test_package_of_debug_symbols() {
 	id=$(readelf -n server | awk '/Build ID/ { print $3 }')
 	on_its_host "'$KILN' record -F 499 -o before.pb.gz -- ./server" 2>said
 	assert_match "the package" said \
-		'^note: server: [0-9.]+ % of samples lack names in it\. stripped: apt install server-tools-dbgsym, if there is one \(deb http://deb.debian.org/debian-debug [a-z]+-debug main\)$'
+		'^note: server: [0-9.]+ % of samples have a frame in it without a name\. stripped: apt install server-tools-dbgsym, if there is one \(deb http://deb.debian.org/debian-debug [a-z]+-debug main\)$'
 	mkdir -p "debug/.build-id/${id:0:2}"
 	cp server.debug "debug/.build-id/${id:0:2}/${id:2}.debug"
 	on_its_host "'$KILN' record -F 499 -o after.pb.gz -- ./server" 2>said
 	assert_at_most "before" "$(share before.pb.gz '^hidden$')" 0
 	assert_at_least "after" "$(share after.pb.gz '^hidden$')" 4
-	assert_no_match "what is left to cure" said 'lack names'
+	assert_no_match "what is left to cure" said 'without a name'
 }
 
 # Whatever runs here: the package is the one that dpkg says.

@@ -326,7 +326,7 @@ async function checkPatterns() {
 const WRONG = [["(", /a \( without its \)/], ["a)", /a \) without its \(/], ["[a", /a \[ without/],
 	       ["*a", /nothing to repeat/], ["a**", /nothing to repeat/], ["(?=a)", /not understood/],
 	       ["(a)\\1", /not understood/], ["a{2,1}", /cannot be counted/], ["a\\", /at the end/],
-	       ["((a{1000}){1000}){1000}", /too large/], ["x".repeat(3000), /longer than/]];
+	       ["((a{1000}){1000}){1000}", /too large/], ["((((){1000}){1000}){1000}){1000}", /too large/], ["x".repeat(3000), /longer than/]];
 
 async function checkWrong() {
 	for (const word of ["focus", "ignore", "show-from", "collapse"]) {
