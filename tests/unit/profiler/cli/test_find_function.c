@@ -86,6 +86,9 @@ TEST(test_best)
 		{"tree", "rsx::tree"},
 		{"std::sort", "void std::sort<int*, long>(int*, int*)"},
 		{"sort", "void std::sort<int*, long>(int*, int*)"},
+		{"std::sort<...>(...)",
+		 "void std::sort<int*, long>(int*, int*)"}, /* as it is shown */
+		{"a::Shape::area(...)", "a::Shape::area(int)"},
 		{"sort_heap", "std::sort_heap<int*>(int*, int*)"},
 		{"Vec::drop", "<alloc::vec::Vec<T> as core::ops::Drop>::drop"},
 		{"(*Server).Serve", "example.org/a/http.(*Server).Serve"},
