@@ -253,6 +253,7 @@ static int record(struct record_options *r)
 		.user_labels = r->labels.data,
 		.names_only = r->names_only,
 		.no_sandbox = r->no_sandbox,
+		.sheds_privileges = true,
 		.started = say_start,
 		.progress = show ? print_progress : NULL,
 		.ctx = r,

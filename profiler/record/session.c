@@ -78,7 +78,7 @@ static int open_all(struct session *s, const char **why)
 		.names_only = o->names_only,
 		.no_sandbox = o->no_sandbox,
 		.debuginfod = o->debuginfod,
-		.sheds_privileges = true,
+		.sheds_privileges = o->sheds_privileges,
 		.waits_for_names = true,
 	};
 	int err = collector_open(&s->collector, &opts, why) ?: watch_targets(s, why);

@@ -32,7 +32,8 @@ struct session_opts {
 	const char *const *user_labels; /* "key=value", NULL-terminated, or NULL */
 	bool names_only;		/* no lines, no inlined calls */
 	bool no_sandbox;		/* read foreign files in this process */
-	struct debuginfod *debuginfod;	/* source of debug files, or NULL */
+	bool sheds_privileges; /* this process gives up what no recording needs: it is its only one */
+	struct debuginfod *debuginfod; /* source of debug files, or NULL */
 	/* Called once, when nothing can fail any more before samples come (or the delay begins). */
 	void (*started)(void *ctx);
 	/* Called a few times a second. */
