@@ -46,11 +46,12 @@ kiln_processes() { # PID
 }
 
 # What a process has open that is a file, but for kiln's own.
+# What lists the host's packages is root's own (naming/packages).
 foreign_files() { # PID
 	local link
 	for link in /proc/"$1"/fd/*; do
 		[[ $link == */[012] ]] || readlink "$link" # 0 to 2 are whatever the test was given
-	done | grep '^/' | grep -vE '^(/dev/|/proc/|/sys/)|/kiln/(lines|unwind)|/memfd:(kiln|vdso)|/p\.pb\.gz' || true
+	done | grep '^/' | grep -vE '^(/dev/|/proc/|/sys/)|^/var/lib/dpkg/|/kiln/(lines|unwind)|/memfd:(kiln|vdso)|/p\.pb\.gz' || true
 }
 
 holds_bpf() { # PID
