@@ -61,7 +61,9 @@ test_node() {
 	need_bpf
 	need node
 	busy
-	record_cold node 99 node -e 'const end = Date.now() + 2500;
+	# Warm as cold, 0.1 to 1.5 % of its samples are in the handful of instructions in which code of V8's has no frame
+	# yet: nothing describes it.
+	record_cold node 97 node -e 'const end = Date.now() + 2500;
 		function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
 		while (Date.now() < end) { fib(22); const o = [];
 			for (let i = 0; i < 20000; i++) o.push({ i, s: "x" + i % 77 });
@@ -84,8 +86,9 @@ test_wide_frames() {
 	need_bpf
 	gcc -O2 -o wide_frames "$FIXTURES/wide_frames.c"
 	busy
-	# A few hundred samples at most, of which a few come while the ring is too full for a copy of 200 KB.
-	record_cold wide_frames 95 ./wide_frames 100
+	# A few hundred samples at most, of which a few come while the ring is too full for a copy of 200 KB: the
+	# more, the later kiln gets a CPU.
+	record_cold wide_frames 85 ./wide_frames 100
 }
 
 run_tests "$@"
