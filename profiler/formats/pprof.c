@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Writes a profile as a pprof message (proto/pprof.proto). kiln's ids count from 0. pprof's count
- * from 1, without gaps, because Parca insists. String ids are equal, because "" is string 0 in
- * both.
+ * Writes a profile as a pprof message (proto/pprof.proto). kiln's ids count from 0, and pprof's from
+ * 1. String ids are equal, because "" is string 0 in both.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "profiler/base/hash.h"
-#include "profiler/base/text.h"
 #include "profiler/formats/export.h"
 #include "profiler/formats/pprof_fields.h"
-#include "proto/pprof.pb-c.h"
+#include "profiler/formats/pprof_put.h"
 #include "proto/wire.h"
 
 struct writer {
 	struct buf *out;
 	const struct profile *p;
-	uint32_t main_mapping; /* written first; PROFILE_NONE: no such mapping */
+	uint64_t main_mapping; /* written first, from 1 on; 0: no such mapping */
 	/* Names made here. They follow the profile's own strings and functions. */
 	struct strtab *extra;
 	VEC(uint32_t) extra_functions; /* their names: ids in `extra`, one for each function */
 	struct htab extra_index;
 	/* scratch */
-	VEC(uint64_t) location_ids;
+	struct pprof_scratch scratch;
 	VEC(Pprof__Label) labels;
 	VEC(Pprof__Label *) label_ptrs;
-	VEC(Pprof__Line) lines;
-	VEC(Pprof__Line *) line_ptrs;
 };
 
 static void writer_release(struct writer *w)
@@ -35,73 +31,37 @@ static void writer_release(struct writer *w)
 	strtab_free(w->extra);
 	vec_release(&w->extra_functions);
 	htab_release(&w->extra_index);
-	vec_release(&w->location_ids);
+	pprof_scratch_release(&w->scratch);
 	vec_release(&w->labels);
 	vec_release(&w->label_ptrs);
-	vec_release(&w->lines);
-	vec_release(&w->line_ptrs);
 }
 
-static int64_t extra_string(const struct writer *w, uint32_t extra_id)
+static uint32_t extra_string(const struct writer *w, uint32_t extra_id)
 {
 	/* id 0 of `extra` is "", too */
-	return extra_id ? (int64_t)strtab_count(w->p->strings) + extra_id - 1 : 0;
+	return extra_id ? strtab_count(w->p->strings) + extra_id - 1 : 0;
 }
 
-/*
- * By the format's rule the main binary's mapping goes first. No mapping is marked as such. So, like
- * google/pprof, kiln takes the first file that is no shared object.
- */
-static uint32_t find_main_mapping(const struct profile *p)
+static uint64_t find_main_mapping(const struct profile *p)
 {
-	for (size_t i = 0; i < p->mappings.len; i++) {
-		const char *file = profile_text(p, p->mappings.data[i].file);
-		const char *module = profile_module(p, (uint32_t)i);
-		const char *so = strstr(module, ".so");
-
-		if (!*file || *file == '[' || *module == '[' || text_has_prefix(file, "/memfd:"))
-			continue;
-		if (so && (!so[3] || so[3] == '.')) /* libx.so, libx.so.6 */
-			continue;
-		return (uint32_t)i;
-	}
-	return PROFILE_NONE;
-}
-
-/* pprof id of a mapping: the main one is 1, and those before it move up by one. */
-static uint64_t mapping_id(const struct writer *w, uint32_t m)
-{
-	if (m == PROFILE_NONE)
-		return 0;
-	if (m == w->main_mapping)
-		return 1;
-	return w->main_mapping != PROFILE_NONE && m < w->main_mapping ? m + 2 : m + 1;
+	for (uint32_t i = 0; i < p->mappings.len; i++)
+		if (pprof_may_be_main(p, i))
+			return i + 1ull;
+	return 0;
 }
 
 static void put_mapping(struct writer *w, uint32_t id)
 {
-	const struct profile_mapping *m = &w->p->mappings.data[id];
-	Pprof__Mapping msg = PPROF__MAPPING__INIT;
-
-	msg.id = mapping_id(w, id);
-	msg.memory_start = m->start;
-	msg.memory_limit = m->limit;
-	msg.file_offset = m->offset;
-	msg.filename = m->file;
-	msg.build_id = m->build_id;
-	msg.has_functions = m->has_functions;
-	msg.has_filenames = m->has_filenames;
-	msg.has_line_numbers = m->has_line_numbers;
-	msg.has_inline_frames = m->has_inline_frames;
-	wire_put_message(w->out, PPROF_MAPPING, &msg.base);
+	pprof_put_mapping(w->out, &w->p->mappings.data[id],
+			  pprof_mapping_id(id + 1ull, w->main_mapping));
 }
 
 static void put_mappings(struct writer *w)
 {
-	if (w->main_mapping != PROFILE_NONE)
-		put_mapping(w, w->main_mapping);
+	if (w->main_mapping)
+		put_mapping(w, (uint32_t)w->main_mapping - 1);
 	for (uint32_t i = 0; i < w->p->mappings.len; i++)
-		if (i != w->main_mapping)
+		if (i + 1ull != w->main_mapping)
 			put_mapping(w, i);
 }
 
@@ -117,8 +77,8 @@ static bool extra_eq(const void *ctx, uint32_t id)
 	return n->w->extra_functions.data[id] == n->name;
 }
 
-/* pprof id of the function that stands for a location without a name. */
-static int extra_function(struct writer *w, uint32_t location, uint64_t *id)
+/* The function, from 0 on, that stands for a location without a name. */
+static int extra_function(struct writer *w, uint32_t location, uint32_t *id)
 {
 	struct extra_needle n = {.w = w};
 	char text[256];
@@ -137,7 +97,7 @@ static int extra_function(struct writer *w, uint32_t location, uint64_t *id)
 		    vec_push(&w->extra_functions, n.name))
 			return -ENOMEM;
 	}
-	*id = w->p->functions.len + found + 1;
+	*id = (uint32_t)w->p->functions.len + found;
 	return 0;
 }
 
@@ -157,61 +117,39 @@ static int put_location(struct writer *w, uint32_t id)
 {
 	const struct profile *p = w->p;
 	const struct profile_location *l = &p->locations.data[id];
-	size_t n = l->n_lines ? l->n_lines : 1;
+	const struct profile_line *lines = p->lines.data + l->first_line;
+	struct profile_line extra = {0};
+	size_t n = l->n_lines;
 	Pprof__Location msg = PPROF__LOCATION__INIT;
 
-	if (vec_reserve(&w->lines, n) || vec_reserve(&w->line_ptrs, n))
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		w->lines.data[i] = (Pprof__Line)PPROF__LINE__INIT;
-		w->line_ptrs.data[i] = &w->lines.data[i];
-	}
-	for (size_t i = 0; i < l->n_lines; i++) {
-		const struct profile_line *line = &p->lines.data[l->first_line + i];
-
-		w->lines.data[i].function_id = line->function + 1ull;
-		w->lines.data[i].line = line->line;
-	}
-	msg.n_line = l->n_lines;
 	if (needs_name(p, l)) {
-		int err = extra_function(w, id, &w->lines.data[0].function_id);
+		int err = extra_function(w, id, &extra.function);
 
 		if (err)
 			return err;
-		msg.n_line = 1;
+		lines = &extra;
+		n = 1;
 	}
 	msg.id = id + 1ull;
-	msg.mapping_id = mapping_id(w, l->mapping);
+	if (l->mapping != PROFILE_NONE)
+		msg.mapping_id = pprof_mapping_id(l->mapping + 1ull, w->main_mapping);
 	/* A named kernel frame needs no address, and the address would reveal the KASLR offset. */
-	msg.address = msg.n_line && profile_frame_kind(p, id) == FRAME_KERNEL ? 0 : l->address;
-	msg.line = w->line_ptrs.data;
+	msg.address = n && profile_frame_kind(p, id) == FRAME_KERNEL ? 0 : l->address;
 	msg.is_folded = l->is_folded;
-	wire_put_message(w->out, PPROF_LOCATION, &msg.base);
-	return 0;
+	return pprof_put_location(w->out, &w->scratch, &msg, lines, n);
 }
 
 static void put_functions(struct writer *w)
 {
 	const struct profile *p = w->p;
 
-	for (size_t i = 0; i < p->functions.len; i++) {
-		const struct profile_function *f = &p->functions.data[i];
-		Pprof__Function msg = PPROF__FUNCTION__INIT;
-
-		msg.id = i + 1;
-		msg.name = f->name;
-		msg.system_name = f->system_name;
-		msg.filename = f->file;
-		msg.start_line = f->start_line;
-		wire_put_message(w->out, PPROF_FUNCTION, &msg.base);
-	}
+	for (size_t i = 0; i < p->functions.len; i++)
+		pprof_put_function(w->out, &p->functions.data[i], i + 1);
 	for (size_t i = 0; i < w->extra_functions.len; i++) {
-		Pprof__Function msg = PPROF__FUNCTION__INIT;
+		uint32_t name = extra_string(w, w->extra_functions.data[i]);
+		struct profile_function f = {.name = name, .system_name = name};
 
-		msg.id = p->functions.len + i + 1;
-		msg.name = extra_string(w, w->extra_functions.data[i]);
-		msg.system_name = msg.name;
-		wire_put_message(w->out, PPROF_FUNCTION, &msg.base);
+		pprof_put_function(w->out, &f, p->functions.len + i + 1);
 	}
 }
 
@@ -241,17 +179,17 @@ static int put_sample(struct writer *w, const struct profile_sample *s)
 	const struct profile_labelset *set = &p->labelsets.data[s->labelset];
 	Pprof__Sample msg = PPROF__SAMPLE__INIT;
 
-	if (vec_reserve(&w->location_ids, stack->len) || vec_reserve(&w->labels, set->len) ||
-	    vec_reserve(&w->label_ptrs, set->len))
+	if (vec_reserve(&w->scratch.location_ids, stack->len) ||
+	    vec_reserve(&w->labels, set->len) || vec_reserve(&w->label_ptrs, set->len))
 		return -ENOMEM;
 	for (size_t i = 0; i < stack->len; i++)
-		w->location_ids.data[i] = p->frames.data[stack->first + i] + 1ull;
+		w->scratch.location_ids.data[i] = p->frames.data[stack->first + i] + 1ull;
 	for (size_t i = 0; i < set->len; i++) {
 		w->labels.data[i] = label_message(&p->labels.data[set->first + i]);
 		w->label_ptrs.data[i] = &w->labels.data[i];
 	}
 	msg.n_location_id = stack->len;
-	msg.location_id = w->location_ids.data;
+	msg.location_id = w->scratch.location_ids.data;
 	msg.n_value = p->sample_types.len;
 	msg.value = p->values.data + s->first_value;
 	msg.n_label = set->len;

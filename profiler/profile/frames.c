@@ -52,7 +52,7 @@ static const struct {
 	{"/lib/modules/", FRAME_KERNEL}, {"/usr/lib/modules/", FRAME_KERNEL},
 };
 
-static enum frame_kind mapping_kind(const struct profile *p, uint32_t mapping)
+enum frame_kind profile_mapping_kind(const struct profile *p, uint32_t mapping)
 {
 	const char *file;
 
@@ -76,7 +76,7 @@ bool profile_stack_is_lost(const struct profile *p, uint32_t stack)
 	if (!s->len)
 		return false;
 	l = &p->locations.data[p->frames.data[s->first + s->len - 1]];
-	if (!l->n_lines || mapping_kind(p, l->mapping) != FRAME_SYNTHETIC)
+	if (!l->n_lines || profile_mapping_kind(p, l->mapping) != FRAME_SYNTHETIC)
 		return false;
 	function = p->lines.data[l->first_line + l->n_lines - 1].function;
 	return !strcmp(profile_text(p, p->functions.data[function].name), FRAME_LOST);
@@ -84,8 +84,9 @@ bool profile_stack_is_lost(const struct profile *p, uint32_t stack)
 
 enum frame_kind profile_frame_kind(const struct profile *p, uint32_t location)
 {
-	return location < p->locations.len ? mapping_kind(p, p->locations.data[location].mapping)
-					   : FRAME_UNKNOWN;
+	return location < p->locations.len
+		       ? profile_mapping_kind(p, p->locations.data[location].mapping)
+		       : FRAME_UNKNOWN;
 }
 
 const char *profile_module(const struct profile *p, uint32_t mapping)
@@ -123,7 +124,7 @@ const char *profile_unresolved(const struct profile *p, uint32_t location, char 
 {
 	const struct profile_location *l = &p->locations.data[location];
 	const char *module = profile_module(p, l->mapping);
-	enum frame_kind kind = mapping_kind(p, l->mapping);
+	enum frame_kind kind = profile_mapping_kind(p, l->mapping);
 	bool bracketed = module[0] == '[';
 	int n = fitting(module, size - sizeof("[]+0x0123456789abcdef"));
 

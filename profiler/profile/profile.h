@@ -202,6 +202,8 @@ enum frame_kind {
 	FRAME_UNKNOWN,	 /* no mapping, or MAPPING_UNKNOWN */
 };
 enum frame_kind profile_frame_kind(const struct profile *p, uint32_t location);
+/* So of all frames of a mapping, or of PROFILE_NONE. */
+enum frame_kind profile_mapping_kind(const struct profile *p, uint32_t mapping);
 /* "libc.so.6", "[kernel]", "[ext4]", "[jit]", ...: the last path component, or the name in
  * brackets. */
 const char *profile_module(const struct profile *p, uint32_t mapping);

@@ -41,11 +41,11 @@ static int check(const struct upload_target *t, struct why *why)
 static void add(struct buf *message, const struct series_raw *s)
 {
 	Parca__Label labels[SERIES_MAX_LABELS + 1], *label_ptrs[SERIES_MAX_LABELS + 1];
-	const struct series *from = s->series;
+	const struct series_labels *from = s->series->labels;
 	Parca__LabelSet set = PARCA__LABEL_SET__INIT;
 	Parca__RawProfileSeries series = PARCA__RAW_PROFILE_SERIES__INIT;
 	Parca__RawSample sample = PARCA__RAW_SAMPLE__INIT, *samples[] = {&sample};
-	size_t n = from->labels.len + 1;
+	size_t n = from->v.len + 1;
 
 	for (size_t i = 0; i < n; i++) {
 		labels[i] = (Parca__Label)PARCA__LABEL__INIT;
@@ -53,14 +53,14 @@ static void add(struct buf *message, const struct series_raw *s)
 	}
 	labels[0].name = "__name__";
 	labels[0].value = (char *)s->type;
-	for (size_t i = 0; i < from->labels.len; i++) {
-		labels[1 + i].name = from->labels.data[i].name;
-		labels[1 + i].value = from->labels.data[i].value;
+	for (size_t i = 0; i < from->v.len; i++) {
+		labels[1 + i].name = from->v.data[i].name;
+		labels[1 + i].value = from->v.data[i].value;
 	}
 	set.n_labels = n;
 	set.labels = label_ptrs;
-	sample.raw_profile.data = (uint8_t *)s->raw->data;
-	sample.raw_profile.len = s->raw->len;
+	sample.raw_profile.data = (uint8_t *)s->series->raw->data;
+	sample.raw_profile.len = s->series->raw->len;
 	series.labels = &set;
 	series.n_samples = 1;
 	series.samples = samples;
@@ -75,7 +75,6 @@ static void end(struct buf *message)
 	wire_put_fields(message, &rest.base);
 }
 
-static const char *const no_numbers[] = {NULL};
 static const char *const headers[] = {"Content-Type: application/grpc+proto", "TE: trailers",
 				      "grpc-encoding: gzip", "grpc-accept-encoding: identity",
 				      NULL};
@@ -83,7 +82,6 @@ static const char *const headers[] = {"Content-Type: application/grpc+proto", "T
 static const struct series_pack packing = {
 	.series =
 		{
-			.numbers = no_numbers,
 			.max_samples = MAX_SAMPLES,
 			.max_bytes = MAX_RAW,
 			.max_depth = MAX_DEPTH,

@@ -51,10 +51,10 @@ static int check(const struct upload_target *t, struct why *why)
 static void add(struct buf *message, const struct series_raw *s)
 {
 	Push__LabelPair labels[SERIES_MAX_LABELS + N_OWN], *label_ptrs[SERIES_MAX_LABELS + N_OWN];
-	const struct series *from = s->series;
+	const struct series_labels *from = s->series->labels;
 	Push__RawProfileSeries series = PUSH__RAW_PROFILE_SERIES__INIT;
 	Push__RawSample sample = PUSH__RAW_SAMPLE__INIT, *samples[] = {&sample};
-	size_t n = from->labels.len + N_OWN;
+	size_t n = from->v.len + N_OWN;
 
 	for (size_t i = 0; i < n; i++) {
 		labels[i] = (Push__LabelPair)PUSH__LABEL_PAIR__INIT;
@@ -64,12 +64,12 @@ static void add(struct buf *message, const struct series_raw *s)
 	labels[0].value = (char *)s->type;
 	labels[1].name = "__delta__"; /* the values are of this window alone */
 	labels[1].value = "false";
-	for (size_t i = 0; i < from->labels.len; i++) {
-		labels[N_OWN + i].name = from->labels.data[i].name;
-		labels[N_OWN + i].value = from->labels.data[i].value;
+	for (size_t i = 0; i < from->v.len; i++) {
+		labels[N_OWN + i].name = from->v.data[i].name;
+		labels[N_OWN + i].value = from->v.data[i].value;
 	}
-	sample.raw_profile.data = (uint8_t *)s->raw->data;
-	sample.raw_profile.len = s->raw->len;
+	sample.raw_profile.data = (uint8_t *)s->series->raw->data;
+	sample.raw_profile.len = s->series->raw->len;
 	sample.id = (char *)s->id;
 	series.n_labels = n;
 	series.labels = label_ptrs;
@@ -78,14 +78,12 @@ static void add(struct buf *message, const struct series_raw *s)
 	wire_put_message(message, PUSH_SERIES, &series.base);
 }
 
-static const char *const no_numbers[] = {NULL};
 static const char *const headers[] = {"Content-Type: application/proto", "Content-Encoding: gzip",
 				      "Connect-Protocol-Version: 1", NULL};
 
 static const struct series_pack packing = {
 	.series =
 		{
-			.numbers = no_numbers,
 			.max_samples = MAX_SAMPLES,
 			.max_bytes = MAX_RAW,
 			.max_depth = MAX_DEPTH,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A window as a profile store wants it: a profile for each set of series labels, each below the store's limits.
- * What is cut is marked where it was cut, and values are never lost. Comments stay behind: they are of the window
- * as a whole.
+ * What is cut is marked where it was cut, and values are never lost. Samples have no labels, and those of equal stacks
+ * become one. Comments stay behind: they are of the window as a whole.
  *
  * A service_name is always there: service.h says which.
  */
@@ -29,12 +29,8 @@ struct profile;
 
 struct series_opts {
 	/* Labels with a string value that become labels of the series; NULL-terminated, the first
-	 * SERIES_MAX_LABELS count. Others with a string value are left out of the samples. NULL:
-	 * UPLOAD_SERIES_LABELS. */
+	 * SERIES_MAX_LABELS count. NULL: UPLOAD_SERIES_LABELS. */
 	const char *const *labels;
-	/* Numeric labels that stay in samples (pid, thread_id); NULL: both. Those left out make equal samples
-	 * one. */
-	const char *const *numbers;
 	const char *service; /* where samples have no service_name; NULL: not known */
 	const char *host;    /* the label "host" where a sample has none; NULL: not known */
 	/* Limits of one profile; 0: none. A profile over them is split, by samples. */
@@ -63,19 +59,24 @@ struct series_label {
 			       clean UTF-8, not empty */
 };
 
+struct series_labels {
+	VEC(struct series_label) v; /* by name, each once; service_name is always there */
+};
+
 struct series {
-	VEC(struct series_label) labels; /* by name, each once; service_name is always there */
-	struct profile *profile;
+	const struct series_labels *labels;
+	const struct buf *raw; /* its profile, as pprof */
+	uint64_t samples;      /* the sum of the first type's values */
 };
 
-struct series_list {
-	VEC(struct series) v; /* by labels; a profile that was split has its parts side by side */
-};
+/* Gets each series, by labels; of one that was split, its parts one after the other. What it points to is good for
+ * this call. What it returns besides 0 ends the division. */
+typedef int (*series_take_fn)(void *ctx, const struct series *s);
 
-/* Types of values are [a-zA-Z0-9_]*, too. The profile is the caller's. 0, -EFBIG (one sample is larger than
- * max_bytes), or -ENOMEM. */
-int series_split(const struct profile *p, const struct series_opts *o, struct series_list *out);
-void series_list_release(struct series_list *l);
+/* Types of values are [a-zA-Z0-9_]*, too. 0, -EFBIG (one sample is larger than max_bytes), -ENOMEM, or what take()
+ * returned. */
+int series_split(const struct profile *p, const struct series_opts *o, series_take_fn take,
+		 void *ctx);
 
 /* Appends a name that the stores take: [a-zA-Z0-9_]*, and a letter or "_" first. */
 void series_add_name(struct buf *b, const char *name);

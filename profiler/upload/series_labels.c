@@ -148,20 +148,20 @@ static char *clean_value(const char *value)
 	return buf_take(&b);
 }
 
-static bool has_name(const struct series *s, const char *name)
+static bool has_name(const struct series_labels *s, const char *name)
 {
-	for (size_t i = 0; i < s->labels.len; i++)
-		if (!strcmp(s->labels.data[i].name, name))
+	for (size_t i = 0; i < s->v.len; i++)
+		if (!strcmp(s->v.data[i].name, name))
 			return true;
 	return false;
 }
 
-static int add_label(struct series *s, const char *name, const char *value)
+static int add_label(struct series_labels *s, const char *name, const char *value)
 {
 	struct series_label l = {clean_name(name), clean_value(value)};
 	bool is_twice = l.name && has_name(s, l.name);
 
-	if (l.name && l.value && !is_twice && !vec_push(&s->labels, l))
+	if (l.name && l.value && !is_twice && !vec_push(&s->v, l))
 		return 0;
 	free(l.name);
 	free(l.value);
@@ -175,7 +175,7 @@ static int compare_labels(const void *va, const void *vb)
 	return strcmp(a->name, b->name) ?: strcmp(a->value, b->value);
 }
 
-int series_groups_labels(const struct series_groups *g, size_t group, struct series *out)
+int series_groups_labels(const struct series_groups *g, size_t group, struct series_labels *out)
 {
 	const uint32_t *row = g->rows.data + group * g->n_keys;
 	int err = add_label(out, SERIES_LABEL_SERVICE, strtab_get(g->services, row[0]));
@@ -186,19 +186,19 @@ int series_groups_labels(const struct series_groups *g, size_t group, struct ser
 	if (!err && g->o->host && *g->o->host)
 		err = add_label(out, SERIES_LABEL_HOST, g->o->host);
 	if (!err)
-		qsort(out->labels.data, out->labels.len, sizeof(*out->labels.data), compare_labels);
+		qsort(out->v.data, out->v.len, sizeof(*out->v.data), compare_labels);
 	return err;
 }
 
-int series_compare(const struct series *a, const struct series *b)
+int series_labels_compare(const struct series_labels *a, const struct series_labels *b)
 {
-	size_t n = a->labels.len < b->labels.len ? a->labels.len : b->labels.len;
+	size_t n = a->v.len < b->v.len ? a->v.len : b->v.len;
 
 	for (size_t i = 0; i < n; i++) {
-		int r = compare_labels(&a->labels.data[i], &b->labels.data[i]);
+		int r = compare_labels(&a->v.data[i], &b->v.data[i]);
 
 		if (r)
 			return r;
 	}
-	return (a->labels.len > b->labels.len) - (a->labels.len < b->labels.len);
+	return (a->v.len > b->v.len) - (a->v.len < b->v.len);
 }

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "profiler/formats/compress.h"
-#include "profiler/formats/export.h"
 #include "profiler/profile/profile.h"
 #include "profiler/upload/profile_type.h"
 #include "profiler/upload/target.h"
@@ -18,9 +17,10 @@ struct packing {
 	const struct upload_target *t;
 	const struct upload_item *item;
 	struct upload_requests *out;
-	struct buf message, raw, type; /* message: of the request that is being filled */
-	size_t n_series;	       /* in message */
-	uint64_t samples;	       /* likewise */
+	struct buf message, type; /* message: of the request that is being filled */
+	size_t n_series;	  /* in message */
+	uint64_t samples;	  /* likewise */
+	size_t n_taken;		  /* series of the item */
 };
 
 /* --- a request ------------------------------------------------------------------------------------ */
@@ -93,32 +93,30 @@ static void make_id(const uint64_t id[2], size_t index, char out[37])
 		 hi >> 32, hi >> 16 & 0xffff, hi & 0xffff, lo >> 48, lo << 16 >> 16);
 }
 
-/* Room for labels, tags and lengths of a series beside its profile. */
-static size_t series_bytes(const struct series *s, size_t raw)
+/* With room for labels, tags and lengths beside its profile. */
+static size_t series_bytes(const struct series *s)
 {
-	size_t sum = raw + 256;
+	size_t sum = s->raw->len + 256;
 
-	for (size_t i = 0; i < s->labels.len; i++)
-		sum += 16 + strlen(s->labels.data[i].name) + strlen(s->labels.data[i].value);
+	for (size_t i = 0; i < s->labels->v.len; i++)
+		sum += 16 + strlen(s->labels->v.data[i].name) + strlen(s->labels->v.data[i].value);
 	return sum;
 }
 
-static int add_series(struct packing *k, const struct series *s, size_t index)
+static int add_series(void *ctx, const struct series *s)
 {
-	struct series_raw raw = {.series = s, .raw = &k->raw, .type = buf_cstr(&k->type)};
-	int err;
+	struct packing *k = ctx;
+	struct series_raw raw = {.series = s, .type = buf_cstr(&k->type)};
+	int err = 0;
 
-	buf_clear(&k->raw);
-	err = export_pprof(&k->raw, s->profile);
-	if (!err && (k->n_series >= k->k->max_series ||
-		     k->message.len + series_bytes(s, k->raw.len) > k->k->max_bytes))
+	if (k->n_series >= k->k->max_series || k->message.len + series_bytes(s) > k->k->max_bytes)
 		err = end_request(k);
 	if (err)
 		return err;
-	make_id(k->item->id, index, raw.id);
+	make_id(k->item->id, k->n_taken++, raw.id);
 	k->k->add(&k->message, &raw);
 	k->n_series++;
-	k->samples += (uint64_t)profile_weight(s->profile);
+	k->samples += s->samples;
 	return k->message.err;
 }
 
@@ -153,16 +151,12 @@ static int add_all(struct packing *k)
 {
 	const char *labels[SERIES_MAX_LABELS + 1];
 	struct series_opts o = k->k->series;
-	struct series_list list = {0};
 	int err;
 
 	choose_labels(k, &o, labels);
 	o.without_names = k->t->without_names;
 	profile_type_name(&k->type, k->item->profile);
-	err = k->type.err ?: series_split(k->item->profile, &o, &list);
-	for (size_t i = 0; !err && i < list.v.len; i++)
-		err = add_series(k, &list.v.data[i], i);
-	series_list_release(&list);
+	err = k->type.err ?: series_split(k->item->profile, &o, add_series, k);
 	return err ?: end_request(k);
 }
 
@@ -187,7 +181,6 @@ int series_pack(const struct series_pack *kind, const struct upload_target *t,
 			       "adds those up");
 	err = add_all(&k);
 	buf_release(&k.message);
-	buf_release(&k.raw);
 	buf_release(&k.type);
 	if (err == -EFBIG)
 		return why_say(why, err,

@@ -18,9 +18,8 @@ struct upload_target;
 /* One series, as the kind's message has it. */
 struct series_raw {
 	const struct series *series;
-	const char *type;      /* profile_type.h */
-	const struct buf *raw; /* pprof */
-	char id[37];	       /* a UUID: the same whenever this window is sent */
+	const char *type; /* profile_type.h */
+	char id[37];	  /* a UUID: the same whenever this window is sent */
 };
 
 struct series_pack {

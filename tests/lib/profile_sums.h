@@ -103,24 +103,4 @@ static inline void sums_add_functions(struct sums *s, const char *prefix, const 
 	buf_release(&key);
 }
 
-/* "PREFIX pid=1 thread_id=2": the numbers of a sample. */
-static inline void sums_add_numbers(struct sums *s, const char *prefix, const struct profile *p,
-				    size_t sample)
-{
-	const struct profile_labelset *set = &p->labelsets.data[p->samples.data[sample].labelset];
-	struct buf key = {0};
-
-	buf_printf(&key, "%s numbers", prefix);
-	for (uint32_t i = 0; i < set->len; i++) {
-		const struct profile_label *l = &p->labels.data[set->first + i];
-		const char *name = profile_text(p, l->key);
-
-		if (l->str == PROFILE_NONE && (!strcmp(name, "pid") || !strcmp(name, "thread_id")))
-			buf_printf(&key, " %s=%" PRId64 "%s", name, l->num,
-				   profile_text(p, l->num_unit));
-	}
-	sums_add(s, buf_cstr(&key), p, sample);
-	buf_release(&key);
-}
-
 #endif

@@ -15,7 +15,7 @@
 #include "profiler/upload/series.h"
 #include "profiler/upload/series_priv.h"
 #include "tests/lib/profile_sums.h"
-#include "tests/lib/roundtrip.h"
+#include "tests/lib/got_series.h"
 #include "tests/lib/services.h"
 
 static const char *const default_labels[] = UPLOAD_SERIES_LABELS;
@@ -58,25 +58,23 @@ static void expected_labels(struct buf *b, const struct profile *p, uint32_t lab
 	}
 }
 
-static void series_text(struct buf *b, const struct series *s)
-{
-	for (size_t i = 0; i < s->labels.len; i++)
-		buf_printf(b, "%s=%s;", s->labels.data[i].name, s->labels.data[i].value);
-}
+/* --- what there is -------------------------------------------------------------------------------- */
 
-enum what { FUNCTIONS = 1, NUMBERS = 2 };
+static void series_text(struct buf *b, const struct got *s)
+{
+	for (size_t i = 0; i < s->labels.v.len; i++)
+		buf_printf(b, "%s=%s;", s->labels.v.data[i].name, s->labels.v.data[i].value);
+}
 
 static void add_sums(struct sums *sums, const char *prefix, const struct profile *p, size_t i,
-		     int what)
+		     bool by_function)
 {
 	sums_add(sums, prefix, p, i);
-	if (what & FUNCTIONS)
+	if (by_function)
 		sums_add_functions(sums, prefix, p, i);
-	if (what & NUMBERS)
-		sums_add_numbers(sums, prefix, p, i);
 }
 
-static char *sums_of_source(const struct profile *p, int what)
+static char *sums_of_source(const struct profile *p, bool by_function)
 {
 	struct sums sums = {0};
 	struct buf labels = {0};
@@ -84,28 +82,24 @@ static char *sums_of_source(const struct profile *p, int what)
 	for (size_t i = 0; i < p->samples.len; i++) {
 		buf_clear(&labels);
 		expected_labels(&labels, p, p->samples.data[i].labelset);
-		add_sums(&sums, buf_cstr(&labels), p, i, what);
+		add_sums(&sums, buf_cstr(&labels), p, i, by_function);
 	}
 	buf_release(&labels);
 	return sums_print(&sums);
 }
 
-/* Through pprof's format and back, as a store reads it. */
-static char *sums_of_series(const struct series_list *list, int what)
+static char *sums_of_series(const struct got_list *list, bool by_function)
 {
 	struct sums sums = {0};
 	struct buf labels = {0};
 
 	for (size_t k = 0; k < list->v.len; k++) {
-		struct buf raw = exported(list->v.data[k].profile, EXPORT_PPROF);
-		struct profile *p = imported(&raw);
+		const struct profile *p = list->v.data[k].profile;
 
 		buf_clear(&labels);
 		series_text(&labels, &list->v.data[k]);
 		for (size_t i = 0; i < p->samples.len; i++)
-			add_sums(&sums, buf_cstr(&labels), p, i, what);
-		profile_free(p);
-		buf_release(&raw);
+			add_sums(&sums, buf_cstr(&labels), p, i, by_function);
 	}
 	buf_release(&labels);
 	return sums_print(&sums);
@@ -121,20 +115,20 @@ static void assert_name(const char *name)
 	assert_in_range(strlen(name), 1, SERIES_MAX_NAME);
 }
 
-static const char *label_of(const struct series *s, const char *name)
+static const char *label_of(const struct got *s, const char *name)
 {
-	for (size_t i = 0; i < s->labels.len; i++)
-		if (!strcmp(s->labels.data[i].name, name))
-			return s->labels.data[i].value;
+	for (size_t i = 0; i < s->labels.v.len; i++)
+		if (!strcmp(s->labels.v.data[i].name, name))
+			return s->labels.v.data[i].value;
 	return NULL;
 }
 
-static void assert_labels(const struct series *s)
+static void assert_labels(const struct got *s)
 {
-	assert_in_range(s->labels.len, 1, SERIES_MAX_LABELS);
+	assert_in_range(s->labels.v.len, 1, SERIES_MAX_LABELS);
 	assert_non_null(label_of(s, "service_name"));
-	for (size_t i = 0; i < s->labels.len; i++) {
-		const struct series_label *l = &s->labels.data[i];
+	for (size_t i = 0; i < s->labels.v.len; i++) {
+		const struct series_label *l = &s->labels.v.data[i];
 
 		assert_name(l->name);
 		assert_in_range(strlen(l->value), 1, SERIES_MAX_VALUE);
@@ -144,20 +138,18 @@ static void assert_labels(const struct series *s)
 	}
 }
 
-static void assert_limits(const struct series *s, const struct series_opts *o)
+static void assert_limits(const struct got *s, const struct series_opts *o)
 {
 	const struct profile *p = s->profile;
-	struct buf raw = exported(p, EXPORT_PPROF);
 
 	assert_true(p->samples.len);
 	if (o->max_samples)
 		assert_in_range(p->samples.len, 1, o->max_samples);
 	if (o->max_bytes)
-		assert_in_range(raw.len, 1, o->max_bytes);
+		assert_in_range(s->raw.len, 1, o->max_bytes);
 	for (size_t i = 0; o->max_depth && i < p->stacks.len; i++)
 		assert_in_range(p->stacks.data[i].len, 0, o->max_depth);
-	for (size_t i = 0; i < p->labels.len; i++)
-		assert_int_equal(p->labels.data[i].str, PROFILE_NONE);
+	assert_int_equal(p->labels.len, 0);
 	for (uint32_t i = 0; o->name_all && i < p->locations.len; i++) {
 		const struct profile_location *l = &p->locations.data[i];
 
@@ -166,29 +158,28 @@ static void assert_limits(const struct series *s, const struct series_opts *o)
 			assert_true(
 				p->functions.data[p->lines.data[l->first_line + k].function].name);
 	}
-	buf_release(&raw);
 }
 
-static void assert_split(const struct profile *p, const struct series_opts *o, int what)
+static void assert_split(const struct profile *p, const struct series_opts *o, bool by_function)
 {
-	struct series_list list;
+	struct got_list list = got_split(p, o);
 	char *want, *got;
 
-	assert_int_equal(series_split(p, o, &list), 0);
 	for (size_t i = 0; i < list.v.len; i++) {
 		assert_labels(&list.v.data[i]);
 		assert_limits(&list.v.data[i], o);
 		assert_int_equal(list.v.data[i].profile->time_ns, p->time_ns);
 		assert_int_equal(list.v.data[i].profile->duration_ns, p->duration_ns);
 		if (i)
-			assert_true(series_compare(&list.v.data[i - 1], &list.v.data[i]) <= 0);
+			assert_true(series_labels_compare(&list.v.data[i - 1].labels,
+							  &list.v.data[i].labels) <= 0);
 	}
-	want = sums_of_source(p, what);
-	got = sums_of_series(&list, what);
+	want = sums_of_source(p, by_function);
+	got = sums_of_series(&list, by_function);
 	assert_string_equal(got, want);
 	free(want);
 	free(got);
-	series_list_release(&list);
+	got_release(&list);
 }
 
 /* --- properties ---------------------------------------------------------------------------------- */
@@ -199,8 +190,8 @@ static void nothing_is_lost(void **state)
 	for (uint64_t seed = 0; seed < 25; seed++) {
 		struct profile *p = random_profile(seed, 120);
 
-		assert_split(p, &(struct series_opts){0}, NUMBERS);
-		assert_split(p, &(struct series_opts){.name_all = true}, FUNCTIONS | NUMBERS);
+		assert_split(p, &(struct series_opts){0}, false);
+		assert_split(p, &(struct series_opts){.name_all = true}, true);
 		profile_free(p);
 	}
 }
@@ -212,12 +203,12 @@ static void nothing_is_lost_within_limits(void **state)
 		struct profile *p = random_profile(100 + seed, 300);
 		struct series_opts o = {.max_samples = 7, .name_all = true};
 
-		assert_split(p, &o, FUNCTIONS | NUMBERS);
+		assert_split(p, &o, true);
 		o.max_samples = 0;
 		o.max_bytes = 6000;
-		assert_split(p, &o, FUNCTIONS | NUMBERS);
+		assert_split(p, &o, true);
 		o.max_depth = 3;
-		assert_split(p, &o, NUMBERS);
+		assert_split(p, &o, false);
 		profile_free(p);
 	}
 }
@@ -240,9 +231,9 @@ static void real_profiles_lose_nothing(void **state)
 		if (!strstr(e->d_name, ".pb") || import_file(&p, path, &why))
 			continue;
 		n++;
-		assert_split(p, &(struct series_opts){.name_all = true}, FUNCTIONS | NUMBERS);
+		assert_split(p, &(struct series_opts){.name_all = true}, true);
 		assert_split(p, &(struct series_opts){.max_samples = 10, .max_bytes = 20000},
-			     NUMBERS);
+			     false);
 		profile_free(p);
 	}
 	if (d)
@@ -300,19 +291,11 @@ static struct profile *profile_with(const struct label *labels)
 	return p;
 }
 
-static struct series_list split(const struct profile *p, const struct series_opts *o)
-{
-	struct series_list list;
-
-	assert_int_equal(series_split(p, o, &list), 0);
-	return list;
-}
-
 static void assert_only_labels(const struct label *labels, const struct series_opts *o,
 			       const char *want)
 {
 	struct profile *p = profile_with(labels);
-	struct series_list list = split(p, o);
+	struct got_list list = got_split(p, o);
 	struct buf got = {0};
 
 	assert_int_equal(list.v.len, 1);
@@ -320,7 +303,7 @@ static void assert_only_labels(const struct label *labels, const struct series_o
 	series_text(&got, &list.v.data[0]);
 	assert_string_equal(buf_cstr(&got), want);
 	buf_release(&got);
-	series_list_release(&list);
+	got_release(&list);
 	profile_free(p);
 }
 
@@ -384,7 +367,7 @@ static void labels_have_caps(void **state)
 	const char *many[41] = {0};
 	static char names[40][16];
 	struct label labels[41] = {{NULL}};
-	struct series_list list;
+	struct got_list list;
 	struct profile *p;
 
 	(void)state;
@@ -399,14 +382,14 @@ static void labels_have_caps(void **state)
 	many[0] = labels[0].key = name;
 	labels[0].value = value;
 	p = profile_with(labels);
-	list = split(p, &(struct series_opts){.labels = many, .host = "h"});
+	list = got_split(p, &(struct series_opts){.labels = many, .host = "h"});
 	assert_labels(&list.v.data[0]);
-	assert_int_equal(list.v.data[0].labels.len, SERIES_MAX_LABELS);
+	assert_int_equal(list.v.data[0].labels.v.len, SERIES_MAX_LABELS);
 	assert_non_null(label_of(&list.v.data[0], "host"));
 	name[SERIES_MAX_NAME] = '\0';
 	assert_int_equal(strlen(label_of(&list.v.data[0], name)), 2047);
 	assert_true(text_has_suffix(label_of(&list.v.data[0], name), "\xc3\xa9..."));
-	series_list_release(&list);
+	got_release(&list);
 	profile_free(p);
 	free(value);
 	free(name);
@@ -428,13 +411,13 @@ static void add_deep(struct profile *p, uint32_t n)
 static void stacks_are_cut_at_their_root(void **state)
 {
 	struct profile *p = new_profile(), *got;
-	struct series_list list;
+	struct got_list list;
 
 	(void)state;
 	add_deep(p, 10);
 	add_deep(p, 11); /* like the one above from its leaf on */
 	add_deep(p, 4);
-	list = split(p, &(struct series_opts){.max_depth = 4});
+	list = got_split(p, &(struct series_opts){.max_depth = 4});
 	assert_int_equal(list.v.len, 1);
 	got = list.v.data[0].profile;
 	assert_int_equal(got->samples.len, 2);
@@ -449,30 +432,25 @@ static void stacks_are_cut_at_their_root(void **state)
 		assert_string_equal(shown_name(got, f[3], 0), i ? "f3" : FRAME_TRUNCATED);
 		assert_int_equal(got->values.data[s->first_value], i ? 1 : 2);
 	}
-	series_list_release(&list);
+	got_release(&list);
 	profile_free(p);
 }
 
-static void numbers_that_go_make_samples_equal(void **state)
+static void labels_that_go_make_samples_equal(void **state)
 {
 	struct profile *p = new_profile();
 	uint32_t f = location_id(p, mapping_id(p, "/usr/bin/burn", "", true), 0x1100, "main");
-	struct series_list list;
+	struct got_list list;
 
 	(void)state;
 	add_sample(p, &f, 1, LABELS({"comm", "a"}, {"pid", NULL}));
 	add_sample(p, &f, 1, LABELS({"comm", "a"}, {"thread_id", NULL}));
-	list = split(p, &(struct series_opts){0});
-	assert_int_equal(list.v.data[0].profile->samples.len, 2);
-	series_list_release(&list);
-	list = split(p, &(struct series_opts){.numbers = NAMES("pid")});
-	assert_int_equal(list.v.data[0].profile->samples.len, 2);
-	assert_int_equal(list.v.data[0].profile->labels.len, 1);
-	series_list_release(&list);
-	list = split(p, &(struct series_opts){.numbers = (const char *const[]){NULL}});
+	list = got_split(p, &(struct series_opts){0});
+	assert_int_equal(list.v.len, 1);
 	assert_int_equal(list.v.data[0].profile->samples.len, 1);
 	assert_int_equal(list.v.data[0].profile->values.data[0], 2);
-	series_list_release(&list);
+	assert_int_equal(list.v.data[0].profile->values.data[1], 2000);
+	got_release(&list);
 	profile_free(p);
 }
 
@@ -483,18 +461,18 @@ static void every_frame_gets_a_name(void **state)
 	uint32_t frames[] = {location_id(p, lib, 0x12, NULL), location_id(p, lib, 0x34, ""),
 			     location_id(p, lib, 0x56, "named"),
 			     location_id(p, PROFILE_NONE, 0x78, NULL)};
-	struct series_list list;
+	struct got_list list;
 
 	(void)state;
 	add_sample(p, frames, 4, NULL);
-	list = split(p, &(struct series_opts){.name_all = true});
+	list = got_split(p, &(struct series_opts){.name_all = true});
 	got = list.v.data[0].profile;
 	assert_string_equal(shown_name(got, 0, 0), "[libx.so]+0x12");
 	assert_string_equal(shown_name(got, 1, 0), "[libx.so]+0x34");
 	assert_string_equal(shown_name(got, 2, 0), "named");
 	assert_string_equal(shown_name(got, 3, 0), MAPPING_UNKNOWN);
 	assert_true(got->mappings.data[0].has_functions);
-	series_list_release(&list);
+	got_release(&list);
 	profile_free(p);
 }
 
@@ -509,13 +487,13 @@ static void names_stay_behind_where_they_can_be_found(void **state)
 		location_id(p, mapping_id(p, MAPPING_JIT, "", true), 0x30, "jit"),
 		location_id(p, mapping_id(p, MAPPING_KERNEL, "00ff", true), 0, "kernel")};
 	struct buf raw;
-	struct series_list list;
+	struct got_list list;
 
 	(void)state;
 	add_sample(p, frames, 5, NULL);
-	list = split(p, &(struct series_opts){.without_names = true});
-	raw = exported(list.v.data[0].profile, EXPORT_PPROF);
-	got = imported(&raw);
+	list = got_split(p, &(struct series_opts){.without_names = true});
+	raw = list.v.data[0].raw;
+	got = list.v.data[0].profile;
 	assert_int_equal(got->locations.len, 5);
 	for (uint32_t i = 0; i < 5; i++)
 		assert_int_equal(got->locations.data[i].n_lines, i > 0);
@@ -526,16 +504,14 @@ static void names_stay_behind_where_they_can_be_found(void **state)
 	assert_string_equal(shown_name(got, 4, 0), "kernel");
 	assert_null(memmem(raw.data, raw.len, "native", 6));
 	assert_false(got->mappings.data[got->locations.data[0].mapping].has_functions);
-	profile_free(got);
-	buf_release(&raw);
-	series_list_release(&list);
+	got_release(&list);
 	profile_free(p);
 }
 
 static void types_are_cleaned(void **state)
 {
 	struct profile *p = profile_new(), *got;
-	struct series_list list;
+	struct got_list list;
 	uint32_t f;
 
 	(void)state;
@@ -543,37 +519,38 @@ static void types_are_cleaned(void **state)
 	p->default_sample_type = str_id(p, "off-cpu.time");
 	f = location_id(p, PROFILE_NONE, 0, "f");
 	add_sample(p, &f, 1, NULL);
-	list = split(p, &(struct series_opts){0});
+	list = got_split(p, &(struct series_opts){0});
 	got = list.v.data[0].profile;
 	assert_string_equal(profile_text(got, got->sample_types.data[0].type), "off_cpu_time");
 	assert_int_equal(got->default_sample_type, got->sample_types.data[0].type);
-	series_list_release(&list);
+	got_release(&list);
 	profile_free(p);
 }
 
 static void one_sample_may_be_too_large(void **state)
 {
 	struct profile *p = new_profile();
-	struct series_list list = {0};
+	struct got_list list = {0};
 
 	(void)state;
 	add_deep(p, 60);
-	assert_int_equal(series_split(p, &(struct series_opts){.max_bytes = 300}, &list), -EFBIG);
+	assert_int_equal(series_split(p, &(struct series_opts){.max_bytes = 300}, got_keep, &list),
+			 -EFBIG);
 	assert_int_equal(list.v.len, 0);
-	list = split(p, &(struct series_opts){.max_bytes = 300, .max_depth = 3});
+	list = got_split(p, &(struct series_opts){.max_bytes = 300, .max_depth = 3});
 	assert_int_equal(list.v.len, 1);
-	series_list_release(&list);
+	got_release(&list);
 	profile_free(p);
 }
 
 static void nothing_makes_no_series(void **state)
 {
 	struct profile *p = new_profile();
-	struct series_list list = split(p, &(struct series_opts){0});
+	struct got_list list = got_split(p, &(struct series_opts){0});
 
 	(void)state;
 	assert_int_equal(list.v.len, 0);
-	series_list_release(&list);
+	got_release(&list);
 	profile_free(p);
 }
 
@@ -588,7 +565,7 @@ int main(void)
 		cmocka_unit_test(names_of_labels_are_cleaned),
 		cmocka_unit_test(labels_have_caps),
 		cmocka_unit_test(stacks_are_cut_at_their_root),
-		cmocka_unit_test(numbers_that_go_make_samples_equal),
+		cmocka_unit_test(labels_that_go_make_samples_equal),
 		cmocka_unit_test(every_frame_gets_a_name),
 		cmocka_unit_test(names_stay_behind_where_they_can_be_found),
 		cmocka_unit_test(types_are_cleaned),
