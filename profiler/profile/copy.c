@@ -5,14 +5,16 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/profile/copy.h"
 
-static struct copy_id *new_table(size_t n)
+static uint32_t *new_table(size_t n)
 {
-	return calloc(n + 1, sizeof(struct copy_id));
+	return calloc(n + 1, sizeof(uint32_t));
 }
 
-int copy_init(struct copy *c, const struct profile *src, const struct copy_rules *rules)
+int copy_init(struct copy *c, struct profile *dst, const struct profile *src,
+	      const struct copy_rules *rules)
 {
 	*c = (struct copy){
+		.dst = dst,
 		.src = src,
 		.strings = new_table(strtab_count(src->strings)),
 		.mappings = new_table(src->mappings.len),
@@ -29,12 +31,6 @@ int copy_init(struct copy *c, const struct profile *src, const struct copy_rules
 		       : -ENOMEM;
 }
 
-void copy_to(struct copy *c, struct profile *dst)
-{
-	c->dst = dst;
-	c->turn++;
-}
-
 void copy_release(struct copy *c)
 {
 	free(c->strings);
@@ -48,28 +44,28 @@ void copy_release(struct copy *c)
 	vec_release(&c->labels);
 }
 
-static bool is_known(const struct copy *c, const struct copy_id *known, uint32_t *out)
+static bool is_known(uint32_t known, uint32_t *out)
 {
-	*out = known->id;
-	return known->turn == c->turn;
+	*out = known - 1;
+	return known != 0;
 }
 
-static int learn(const struct copy *c, struct copy_id *known, int err, uint32_t id)
+static int learn(uint32_t *known, int err, uint32_t id)
 {
 	if (!err)
-		*known = (struct copy_id){c->turn, id};
+		*known = id + 1;
 	return err;
 }
 
 int copy_string(struct copy *c, uint32_t id, uint32_t *out)
 {
-	struct copy_id *known = &c->strings[id];
+	uint32_t *known = &c->strings[id];
 	int err;
 
-	if (is_known(c, known, out))
+	if (is_known(*known, out))
 		return 0;
 	err = strtab_add(c->dst->strings, profile_text(c->src, id), out);
-	return learn(c, known, err, *out);
+	return learn(known, err, *out);
 }
 
 static int copy_value_type(struct copy *c, struct profile_value_type t,
@@ -82,7 +78,7 @@ static int copy_value_type(struct copy *c, struct profile_value_type t,
 
 int copy_mapping(struct copy *c, uint32_t id, uint32_t *out)
 {
-	struct copy_id *known;
+	uint32_t *known;
 	struct profile_mapping m;
 	int err;
 
@@ -90,29 +86,29 @@ int copy_mapping(struct copy *c, uint32_t id, uint32_t *out)
 	if (id == PROFILE_NONE)
 		return 0;
 	known = &c->mappings[id];
-	if (is_known(c, known, out))
+	if (is_known(*known, out))
 		return 0;
 	m = c->src->mappings.data[id];
 	err = copy_string(c, m.file, &m.file);
 	err = err ?: copy_string(c, m.build_id, &m.build_id);
 	err = err ?: profile_mapping_joined(c->dst, &m, out);
-	return learn(c, known, err, *out);
+	return learn(known, err, *out);
 }
 
 static int copy_function(struct copy *c, uint32_t id, uint32_t *out)
 {
-	struct copy_id *known = &c->functions[id];
+	uint32_t *known = &c->functions[id];
 	struct profile_function f;
 	int err;
 
-	if (is_known(c, known, out))
+	if (is_known(*known, out))
 		return 0;
 	f = c->src->functions.data[id];
 	err = copy_string(c, f.name, &f.name);
 	err = err ?: copy_string(c, f.system_name, &f.system_name);
 	err = err ?: copy_string(c, f.file, &f.file);
 	err = err ?: profile_function(c->dst, &f, out);
-	return learn(c, known, err, *out);
+	return learn(known, err, *out);
 }
 
 int copy_lines(struct copy *c, uint32_t location)
@@ -144,11 +140,11 @@ int copy_put_location(struct copy *c, uint32_t location, uint32_t mapping, uint6
 static int copy_location(struct copy *c, uint32_t id, uint32_t *out)
 {
 	const struct profile_location *l = &c->src->locations.data[id];
-	struct copy_id *known = &c->locations[id];
+	uint32_t *known = &c->locations[id];
 	uint32_t mapping;
 	int err;
 
-	if (is_known(c, known, out))
+	if (is_known(*known, out))
 		return 0;
 	if (c->rules.location) {
 		err = c->rules.location(c->rules.ctx, c, id, out);
@@ -157,7 +153,7 @@ static int copy_location(struct copy *c, uint32_t id, uint32_t *out)
 		err = err ?: copy_lines(c, id);
 		err = err ?: copy_put_location(c, id, mapping, l->address, out);
 	}
-	return learn(c, known, err, *out);
+	return learn(known, err, *out);
 }
 
 /* Puts locations of dst into c->frames. */
@@ -183,14 +179,14 @@ static int copy_frames(struct copy *c, uint32_t id)
 
 static int copy_stack(struct copy *c, uint32_t id, uint32_t *out)
 {
-	struct copy_id *known = &c->stacks[id];
+	uint32_t *known = &c->stacks[id];
 	int err;
 
-	if (is_known(c, known, out))
+	if (is_known(*known, out))
 		return 0;
 	err = c->rules.stack ? c->rules.stack(c->rules.ctx, c, id) : copy_frames(c, id);
 	err = err ?: profile_stack(c->dst, c->frames.data, c->frames.len, out);
-	return learn(c, known, err, *out);
+	return learn(known, err, *out);
 }
 
 static int copy_label(struct copy *c, struct profile_label *l)
@@ -213,10 +209,10 @@ static int add_label(struct copy *c, uint32_t labelset)
 static int copy_labelset(struct copy *c, uint32_t id, uint32_t *out)
 {
 	const struct profile_labelset *s = &c->src->labelsets.data[id];
-	struct copy_id *known = &c->labelsets[id];
+	uint32_t *known = &c->labelsets[id];
 	int err;
 
-	if (is_known(c, known, out))
+	if (is_known(*known, out))
 		return 0;
 	err = vec_reserve(&c->labels, s->len);
 	c->labels.len = 0;
@@ -230,7 +226,7 @@ static int copy_labelset(struct copy *c, uint32_t id, uint32_t *out)
 	}
 	err = err ?: add_label(c, id);
 	err = err ?: profile_labelset(c->dst, c->labels.data, c->labels.len, out);
-	return learn(c, known, err, *out);
+	return learn(known, err, *out);
 }
 
 int copy_sample(struct copy *c, size_t i)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Copies samples of a profile into others, with only what they refer to, changed on the way as rules say: for what
- * merges, filters, folds (merge.c) or divides (profiler/upload/series.h) profiles.
+ * Copies samples of a profile into another, with only what they refer to, changed on the way as rules say: for what
+ * merges, filters or folds profiles (merge.c).
  *
- *	copy_init(&c, src, &rules)
- *	copy_to(&c, dst); copy_header(&c); copy_sample(&c, i); ...	as often as needed
+ *	copy_init(&c, dst, src, &rules)
+ *	copy_header(&c); copy_sample(&c, i); ...
  *	copy_release(&c)
  *
  * All return 0 or -ENOMEM.
@@ -20,8 +20,7 @@
 
 struct copy;
 
-/* Each may be NULL: then all stays as it is. What is called once for each destination may be called again for
- * the next. */
+/* Each may be NULL: then all stays as it is. */
 struct copy_rules {
 	void *ctx;
 	/* How many frames of a stack of src stay, from the leaf on; and the location of dst that then stands for the
@@ -39,25 +38,21 @@ struct copy_rules {
 	int (*more_label)(void *ctx, struct copy *c, uint32_t labelset, struct profile_label *out);
 };
 
-struct copy_id {
-	uint32_t turn, id; /* of another turn: not known yet */
-};
-
 struct copy {
 	struct profile *dst;
 	const struct profile *src;
 	struct copy_rules rules;
-	/* The rest is private, but for lines and frames. Each table maps an id of src to one of dst, from when it is needed. */
-	uint32_t turn; /* how many destinations there were: what the tables say of others is void */
-	struct copy_id *strings, *mappings, *functions, *locations, *stacks, *labelsets;
+	/* The rest is private, but for lines and frames. Each table maps an id of src to one of dst and 1, from when it is
+	 * needed. */
+	uint32_t *strings, *mappings, *functions, *locations, *stacks, *labelsets;
 	VEC(struct profile_line) lines;	  /* scratch of copy_lines() */
 	VEC(uint32_t) frames;		  /* scratch, also of the rule for stacks */
 	VEC(struct profile_label) labels; /* scratch */
 };
 
 /* rules: NULL: none. Call copy_release() also after a failure. */
-int copy_init(struct copy *c, const struct profile *src, const struct copy_rules *rules);
-void copy_to(struct copy *c, struct profile *dst);
+int copy_init(struct copy *c, struct profile *dst, const struct profile *src,
+	      const struct copy_rules *rules);
 void copy_release(struct copy *c);
 
 /* Times, period and types, into a profile that has no sample types yet. */

@@ -105,8 +105,7 @@ int profile_merge(struct profile *dst, const struct profile *src, const char **w
 	err = quality_load(&sum, dst);
 	if (err && err != -ENODATA)
 		return err;
-	err = copy_init(&c, src, NULL);
-	copy_to(&c, dst);
+	err = copy_init(&c, dst, src, NULL);
 	err = err ?: merge_all(&c);
 	err = err ?: copy_comments(&c); /* includes src's counters, until the sum replaces them */
 	err = err ?: merge_quality(dst, &sum, src);
@@ -248,8 +247,7 @@ int profile_fold(struct profile **out, const struct profile *src, const struct p
 
 	if (!p)
 		return -ENOMEM;
-	err = copy_init(&c, src, &rules);
-	copy_to(&c, p);
+	err = copy_init(&c, p, src, &rules);
 	err = err ?: weigh(&f, src) ?: copy_header(&c) ?: copy_comments(&c) ?: copy_all(&c);
 	if (!err) {
 		*n_folded = weight_folded(&f, src);
@@ -278,8 +276,7 @@ int profile_copy_some(struct profile **out, const struct profile *src,
 
 	if (!p)
 		return -ENOMEM;
-	err = copy_init(&c, src, rules);
-	copy_to(&c, p);
+	err = copy_init(&c, p, src, rules);
 	err = err ?: copy_header(&c);
 	err = err ?: copy_comments(&c);
 	for (size_t i = 0; !err && i < src->samples.len; i++)
