@@ -10,6 +10,9 @@
 #include "profiler/net/net_priv.h"
 
 #define MAX_CONNECTIONS 64l /* that stay open after their request */
+/* CURLPIPE_NOTHING: each request under way has a connection of its own. libcurl 7.88 would put requests over HTTP/2
+ * together that fail then, and leave such a connection to requests of HTTP/1. */
+#define ONE_EACH 0l
 
 struct net {
 	struct net_library lib;
@@ -29,7 +32,8 @@ int net_new(struct net **out, const char *soname, struct why *why)
 		return why_say(why, -ENOMEM, "out of memory");
 	err = net_library_load(&n->lib, soname, why);
 	if (!err && (!(n->multi = n->lib.multi_init()) ||
-		     n->lib.multi_setopt(n->multi, MOPT_MAXCONNECTS, MAX_CONNECTIONS)))
+		     n->lib.multi_setopt(n->multi, MOPT_MAXCONNECTS, MAX_CONNECTIONS) ||
+		     n->lib.multi_setopt(n->multi, MOPT_PIPELINING, ONE_EACH)))
 		err = why_say(why, -ENOMEM, "out of memory");
 	if (err)
 		net_free(n);

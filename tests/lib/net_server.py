@@ -6,7 +6,8 @@ usage: net_server.py   in a directory with server.pem, server.key and ca.pem (te
 
 Writes the file `ports`: a line each for http, https, mtls (wants a client's certificate), tls11 (speaks nothing
 newer than TLS 1.1), h2c (HTTP/2 by prior knowledge), h2 (the same with TLS), h2once (the same, for
-one request a connection), empty (HTTP/2 without data),
+one request a connection), both (HTTP/1, and HTTP/2 that is answered half a second after the
+first request), empty (HTTP/2 without data),
 proxy, proxy407 and nobody.
 """
 import gzip
@@ -146,6 +147,14 @@ def serve_h2_once(sock):
     serve_h2(sock, once=True)
 
 
+def serve_both(sock):
+    if sock.recv(3, socket.MSG_PEEK) == b"PRI":
+        time.sleep(0.5)
+        serve_h2(sock)
+    else:
+        serve_http(sock)
+
+
 def serve_h2(sock, once=False):
     read_exactly(sock, 24)
     answered = 0
@@ -251,6 +260,7 @@ def main():
     ports += listen("mtls", serve_http, tls(verify=True))
     ports += listen("tls11", serve_http, tls(version=ssl.TLSVersion.TLSv1_1))
     ports += listen("h2c", serve_h2)
+    ports += listen("both", serve_both)
     ports += listen("h2", serve_h2, tls(alpn="h2"))
     ports += listen("h2once", serve_h2_once, tls(alpn="h2"))
     ports += listen("empty", serve_empty)

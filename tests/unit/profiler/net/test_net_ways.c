@@ -234,6 +234,40 @@ TEST(a_connection_that_is_used_again)
 	for_each_flavour(then_never);
 }
 
+/* Each has a connection of its own, and nobody's is used for what it does not speak. */
+static void side_by_side(const char *soname)
+{
+	struct net_request r[] = {{.method = "POST",
+				   .url = net_server_url("both", "/pkg.Service/Do"),
+				   .version = NET_HTTP2},
+				  {.method = "POST",
+				   .url = net_server_url("both", "/pkg.Service/Do"),
+				   .version = NET_HTTP2,
+				   .total_ms = 200},
+				  get(net_server_url("both", "/ok"))};
+	static const char *const wanted[] = {"0 ", "-110 ", "0 "};
+	struct why got[3] = {{""}};
+	struct net *n = NULL;
+
+	assert_int_equal(net_new(&n, soname, NULL), 0);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(net_start(n, &r[i], keep_end, &got[i], NULL), 0);
+		while (net_running(n))
+			assert_int_equal(net_turn(n, 1000, -1), 0);
+		for (int i = 0; i < 3; i++)
+			if (strncmp(got[i].text, wanted[i], strlen(wanted[i])) != 0)
+				fail_msg("%s, round %d, request %d: %s", soname, round, i,
+					 got[i].text);
+	}
+	net_free(n);
+}
+
+TEST(several_at_once_to_one_port)
+{
+	for_each_flavour(side_by_side);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +278,7 @@ int main(void)
 		cmocka_unit_test(a_server_without_http2),
 		cmocka_unit_test(a_server_that_sends_nothing_without_end),
 		cmocka_unit_test(a_connection_that_is_used_again),
+		cmocka_unit_test(several_at_once_to_one_port),
 	};
 
 	return cmocka_run_group_tests(tests, net_server_setup, net_server_teardown);
