@@ -91,20 +91,8 @@ for w in map(json.loads, sys.stdin):
 	assert_at_least "windows" "$(wc -l <stored)" 5
 }
 
-# Sampling goes on whatever becomes of what it yields: no window is missing, and each has its periods.
-assert_undisturbed() {
-	assert_eq "windows lost" "$(ask_store 'select sum(windows_lost) from windows' | paste -sd+ | bc)" 0
-	ask_store 'select begin_unix_ns, duration_ns from windows' | tr '|' ' ' | sort -n |
-		awk 'last && $1 - last > 100000000 { print "gap of", ($1 - last) / 1e6, "ms" } { last = $1 + $2 }' >gaps
-	assert_eq "gaps" "$(cat gaps)" ""
-}
-
-metric() { # NAME LABELS
-	curl -sf "http://$KILN_HTTP_LISTEN/metrics" | awk -v what="kiln_upload_$1{$2}" '$1 == what { print $2 }'
-}
-
 counts_delivered() { # NAME AT_LEAST
-	[ "$(metric windows_total "destination=\"$1\",result=\"delivered\"")" -ge "$2" ]
+	[ "$(upload_metric windows_total "destination=\"$1\",result=\"delivered\"")" -ge "$2" ]
 }
 
 # --- tests -----------------------------------------------------------------------------------------------
@@ -120,8 +108,8 @@ test_windows_arrive_at_every_destination() {
 	wait_until 40 has_delivered b 6
 	# Metrics are set each two seconds.
 	wait_until 10 counts_delivered a 6
-	assert_at_least "bytes in the metrics" "$(metric bytes_total 'destination="b"')" 1000
-	assert_eq "failures in the metrics" "$(metric failures_total 'destination="a"')" 0
+	assert_at_least "bytes in the metrics" "$(upload_metric bytes_total 'destination="b"')" 1000
+	assert_eq "failures in the metrics" "$(upload_metric failures_total 'destination="a"')" 0
 	assert_eq "mode of the cursors" "$(stat -c %a store/upload)" 750
 	wait_until 30 nothing_is_missing a
 	stop_agent 0
@@ -187,8 +175,8 @@ test_a_server_that_is_away() {
 	wait_until 40 has_delivered a 2
 	kill -KILL "$server"
 	sleep "$away_s"
-	assert_at_least "failures" "$(metric failures_total 'destination="a"')" 2
-	assert_at_least "windows that wait" "$(metric waiting_windows 'destination="a"')" 2
+	assert_at_least "failures" "$(upload_metric failures_total 'destination="a"')" 2
+	assert_at_least "windows that wait" "$(upload_metric waiting_windows 'destination="a"')" 2
 	assert_at_most "memory of the uploader, in KB" "$(ps -o rss= -p "$(role_pid kiln-uploader)")" $most_kb
 	start_server a b
 	wait_until $((away_s * 2 + 60)) nothing_is_missing a

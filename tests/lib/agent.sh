@@ -52,3 +52,15 @@ tree_of() { # PID
 is_gone() { # PID
 	[ ! -e "/proc/$1/stat" ] || grep -q '^State:	Z' "/proc/$1/status"
 }
+
+# Sampling goes on whatever becomes of what it yields: no window is missing, and each has its periods.
+assert_undisturbed() {
+	assert_eq "windows lost" "$(ask_store 'select sum(windows_lost) from windows' | paste -sd+ | bc)" 0
+	ask_store 'select begin_unix_ns, duration_ns from windows' | tr '|' ' ' | sort -n |
+		awk 'last && $1 - last > 100000000 { print "gap of", ($1 - last) / 1e6, "ms" } { last = $1 + $2 }' >gaps
+	assert_eq "gaps" "$(cat gaps)" ""
+}
+
+upload_metric() { # NAME LABELS
+	curl -sf "http://$KILN_HTTP_LISTEN/metrics" | awk -v what="kiln_upload_$1{$2}" '$1 == what { print $2 }'
+}
