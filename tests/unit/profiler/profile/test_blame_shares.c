@@ -74,13 +74,15 @@ TEST(test_samples_with_unnamed_frames)
 	uint32_t one = frame("/bin/server", "server+0x1234"),
 		 two = frame("/bin/server", "server+sub_80");
 	uint32_t lib = frame("/lib/lib.so", ""), named = frame("/lib/lib.so", "server+0x1");
+	uint32_t own = frame("/bin/server", "server"); /* a function called as its program */
 
 	blame("server", NULL);
 	blame("lib.so", NULL);
 	ADD(10, one, two, one, main_); /* one sample, however many frames */
 	ADD(20, lib, two, main_);
 	ADD(5, named, main_); /* not the name of an unnamed one there */
-	ADD(65, main_);
+	ADD(15, own, main_);
+	ADD(50, main_);
 	assert_int_equal(blame_shares(p, &q, shares), 0);
 	assert_percent(shares[0].unnamed, 30);
 	assert_percent(shares[1].unnamed, 20);
@@ -175,6 +177,24 @@ TEST(test_a_loop_in_a_blamed_file)
 			    "this is Perl; its functions are not shown; stripped");
 }
 
+/* A loop has as many locations as it has calls; other files have nothing to do with it. */
+TEST(test_a_loop_of_many_places)
+{
+	uint32_t a = frame("/usr/bin/perl", "Perl_runops_standard");
+	uint32_t b = frame("/usr/bin/perl", "Perl_runops_standard");
+	uint32_t other = frame("/usr/bin/lua", "luaV_execute");
+
+	blame("libc.so.6", "stripped");
+	ADD(30, a);
+	ADD(30, b);
+	ADD(40, other);
+	assert_int_equal(blame_interpreters(p, &q), 0);
+	assert_int_equal(q.blame.len, 3);
+	assert_string_equal(row("perl")->hint, "this is Perl; its functions are not shown");
+	assert_string_equal(row("lua")->hint, "this is Lua; its functions are not shown");
+	assert_string_equal(row("libc.so.6")->hint, "stripped");
+}
+
 TEST(test_shown_functions)
 {
 	uint32_t main_ = frame("/usr/bin/python3.12", "main"), py, lua;
@@ -258,6 +278,7 @@ int main(void)
 		T(test_many_rows),
 		T(test_a_loop_hides_functions),
 		T(test_a_loop_in_a_blamed_file),
+		T(test_a_loop_of_many_places),
 		T(test_shown_functions),
 		T(test_compiled_code_in_a_loop),
 		T(test_versions_of_python),

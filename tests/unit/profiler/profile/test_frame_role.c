@@ -73,6 +73,7 @@ TEST(test_rust)
 	      {"hashbrown::map::HashMap<K,V,S,A>::insert", ROLE_PLUMBING},
 	      {"std::rt::lang_start::{{closure}}", ROLE_CEREMONY},
 	      {"std::sys::pal::unix::thread::Thread::new::thread_start", ROLE_CEREMONY},
+	      {"std::sys::pal::unix::fs::File::read", ROLE_PLUMBING},
 	      {"std::sys_common::backtrace::__rust_begin_short_backtrace", ROLE_CEREMONY},
 	      {"rsx::main::{{closure}}", ROLE_CODE}, {"__rust_alloc", ROLE_PLUMBING});
 }

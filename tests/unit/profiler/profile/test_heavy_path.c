@@ -113,6 +113,22 @@ TEST(test_path)
 	profile_free(p);
 }
 
+/* What keeps nearly all of a line continues it; of what does not, three are its branches. */
+TEST(test_branches)
+{
+	struct profile *p = new_profile();
+
+	add(p, 44, "main loop parse lex");
+	add(p, 36, "main loop parse read");
+	add(p, 20, "main loop emit");
+	assert_path(p, &plain, "100 loop; 80 .parse; 44 ..lex; 36 ..read; 20 .emit");
+	add(p, 15, "main loop check");
+	add(p, 12, "main loop free");
+	assert_path(p, &(struct heavy_opts){.max_lines = 8},
+		    "127 loop; 80 .parse; 44 ..lex; 36 ..read; 20 .emit; 15 .check");
+	profile_free(p);
+}
+
 /* What stays of a stack that is all ceremony is its end. */
 TEST(test_path_of_main_alone)
 {
@@ -121,6 +137,8 @@ TEST(test_path_of_main_alone)
 	add(p, 7, "_start c:__libc_start_main main");
 	add(p, 3, "_start c:__libc_start_main");
 	assert_path(p, &plain, "7 main; 3 __libc_start_main");
+	add(p, 9, "_start c:__libc_start_main main k:do_syscall_64 k:vfs_read");
+	assert_path(p, &plain, "16 main; 9 .vfs_read; 3 __libc_start_main");
 	profile_free(p);
 }
 
@@ -176,6 +194,9 @@ TEST(test_odd_profiles)
 	assert_path(p, &plain, "");
 	for (int i = 0; i < 300; i++)
 		sprintf(deep + strlen(deep), "f%d ", i);
+	add(p, 1, "main never");
+	p->values.data[0] = 0; /* time without a sample */
+	assert_path(p, &plain, "");
 	add(p, -20, "main gone");
 	assert_path(p, &plain, "");
 	add(p, 20, deep);
@@ -186,7 +207,7 @@ TEST(test_odd_profiles)
 		assert_int_equal(heavy_path_build(&h, p, &plain), 0);
 		assert_int_equal(h.lines.len, 1);
 		assert_int_equal(h.lines.data[0].total, 20);
-		assert_in_range(h.lines.data[0].len, 100, 300);
+		assert_int_equal(h.lines.data[0].len, 128);
 		heavy_path_release(&h);
 	}
 	profile_free(p);
@@ -249,6 +270,25 @@ TEST(test_commands)
 	profile_free(p);
 }
 
+/* A shell that becomes a compiler is a process of both; one without samples is none. */
+TEST(test_processes_of_commands)
+{
+	struct profile *p = new_profile();
+	struct commands c;
+
+	add_as(p, "sh", 20, 20, 2, "main a");
+	add_as(p, "cc1", 20, 20, 15, "main a");
+	add_as(p, "cc1", 21, 21, 1, "main a");
+	add_as(p, "cc1", 22, 22, 0, "main a");
+	assert_int_equal(commands_build(&c, p, 0), 0);
+	assert_string_equal(c.rows.data[0].name, "cc1");
+	assert_int_equal(c.rows.data[0].n_processes, 2);
+	assert_string_equal(c.rows.data[1].name, "sh");
+	assert_int_equal(c.rows.data[1].n_processes, 1);
+	commands_release(&c);
+	profile_free(p);
+}
+
 TEST(test_kinds)
 {
 	struct profile *p = new_profile();
@@ -270,14 +310,17 @@ TEST(test_kinds)
 	jit = frame(p, "ext4_read", "[ext4]");
 	MUST(profile_stack(p, &jit, 1, &stack));
 	MUST(profile_add(p, stack, none, (int64_t[]){4, 40}));
+	jit = frame(p, "__vdso_clock_gettime", MAPPING_VDSO);
+	MUST(profile_stack(p, &jit, 1, &stack));
+	MUST(profile_add(p, stack, none, (int64_t[]){6, 60}));
 	assert_int_equal(time_kinds_build(&t, p, 0), 0);
 	assert_int_equal(t.of[TIME_KERNEL], 14);
-	assert_int_equal(t.of[TIME_LIBRARY], 7);
+	assert_int_equal(t.of[TIME_LIBRARY], 13);
 	assert_int_equal(t.of[TIME_PROGRAM], 5);
 	assert_int_equal(t.of[TIME_JIT], 3);
 	assert_int_equal(t.of[TIME_UNKNOWN], 2);
 	assert_int_equal(t.of[TIME_LOST], 1);
-	assert_int_equal(t.parts.len, 6);
+	assert_int_equal(t.parts.len, 7);
 	assert_string_equal(t.parts.data[0].module, "[kernel]");
 	assert_int_equal(t.parts.data[0].self, 14);
 	time_kinds_release(&t);
@@ -315,9 +358,21 @@ TEST(test_load)
 	assert_true(machine_load_of(&load, p, &q));
 	assert_near(load.cpus, 2);
 	assert_near(load.idle, 0);
-	q.idle = UINT64_MAX; /* of a foreign file */
+	q = (struct quality){.expected = 1357, .idle = 857, .recorded = 500};
+	assert_true(machine_load_of(&load, p, &q)); /* some CPUs came later */
+	assert_near(load.cpus, 1.357);
+	q = (struct quality){.expected = 2000, .idle = 1500, .stolen = 1000};
+	assert_true(machine_load_of(&load, p, &q)); /* of a foreign file */
+	assert_near(load.idle, 0.75);
+	assert_near(load.stolen, 0.25);
+	q.idle = UINT64_MAX;
 	assert_true(machine_load_of(&load, p, &q));
 	assert_true(load.idle <= 1);
+	assert_near(load.stolen, 0);
+	MUST(profile_comment(p, "kiln.rootless=events"));
+	assert_true(machine_load_of(&load, p, &q)); /* it sees its own processes alone */
+	assert_near(load.used, 0.5);
+	assert_near(load.cpus, 0);
 	profile_free(p);
 }
 
@@ -325,6 +380,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_path),
+		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_path_of_main_alone),
 		cmocka_unit_test(test_recursion),
 		cmocka_unit_test(test_kernel_threads_and_lost),
@@ -332,6 +388,7 @@ int main(void)
 		cmocka_unit_test(test_odd_profiles),
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_processes_of_commands),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_load),
 	};

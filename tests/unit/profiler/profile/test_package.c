@@ -42,6 +42,7 @@ static void c(void **state)
 	check("f.part.0.cold", "", false, "");
 	check("f.llvm.123", "", false, "");
 	check("memcpy@plt", "", false, "");
+	check("buffer.1234", "", false, "");
 	check(".annobin", "", false, "");
 	check("", "", false, "");
 }
@@ -63,6 +64,7 @@ static void cpp(void **state)
 	check("Foo<a::b>::bar(int)", "", false, "Foo");
 	check("int* a::f(int)", "", false, "a");
 	check("a::b<(c)0>::f()", "", false, "a");
+	check("std::function<auto (int) -> a::b>::f()", "", false, "std");
 	check("std::_Function_handler<void (int), main::{lambda(int)#1}>::_M_invoke(int)", "",
 	      false, "std");
 }
@@ -76,6 +78,7 @@ static void rust(void **state)
 	check("<&mut a::B as c::D>::e", "", false, "a");
 	check("<&T as core::fmt::Debug>::fmt", "", false, "core");
 	check("<u8 as core::fmt::Debug>::fmt", "", false, "core");
+	check("<&&a::B as c::D>::e", "", false, "a");
 	check("<[a::B] as c::D>::e", "", false, "a");
 	check("rsx::words::{{closure}}", "", false, "rsx");
 	check("<impl a::B for c::D>::e", "", false, "a");

@@ -119,6 +119,44 @@ static void same_pid_on_two_hosts(void **state)
 	profile_free(p);
 }
 
+/* What a difference has less of weighs as much; a path that ends in a slash has no other name. */
+static void odd_values_and_paths(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t less = add(p, "", 7, 7, "gcc", "", -90), more = add(p, "", 7, 7, "sh", "", 3);
+	uint32_t dir = add(p, "", 8, 9, "w", "/opt/app/", 1);
+
+	(void)state;
+	check(p, less, "gcc", "gcc");
+	check(p, more, "gcc", "sh");
+	check(p, dir, "/opt/app/", "/opt/app/");
+	profile_free(p);
+}
+
+/* Lost samples are of no command. */
+static void several_commands(void **state)
+{
+	struct profile *p = new_profile();
+	struct processes s;
+	uint32_t lost, stack, none;
+
+	(void)state;
+	add(p, "", 7, 7, "java", "", 5);
+	add(p, "", 7, 9, "GC", "", 5);
+	MUST(profile_plain_location(p, MAPPING_KILN, FRAME_LOST, &lost));
+	MUST(profile_stack(p, &lost, 1, &stack));
+	MUST(profile_labelset(p, NULL, 0, &none));
+	MUST(profile_add(p, stack, none, (int64_t[]){2, 20}));
+	MUST(processes_load(&s, p));
+	assert_false(processes_have_commands(&s, p));
+	processes_release(&s);
+	add(p, "", 8, 8, "sh", "", 5);
+	MUST(processes_load(&s, p));
+	assert_true(processes_have_commands(&s, p));
+	processes_release(&s);
+	profile_free(p);
+}
+
 static void of_no_process(void **state)
 {
 	struct profile *p = new_profile();
@@ -139,6 +177,8 @@ int main(void)
 		cmocka_unit_test(main_thread_that_changes_its_name),
 		cmocka_unit_test(without_the_main_thread),
 		cmocka_unit_test(same_pid_on_two_hosts),
+		cmocka_unit_test(odd_values_and_paths),
+		cmocka_unit_test(several_commands),
 		cmocka_unit_test(of_no_process),
 	};
 

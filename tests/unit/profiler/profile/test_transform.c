@@ -176,6 +176,38 @@ static void matching_frames_become_one(void **state)
 	profile_free(p);
 }
 
+/* A name that is not there matches nothing; a mapping that is not there is called so. */
+static void what_has_no_name(void **state)
+{
+	struct profile *p = new_profile();
+	struct transform t = {0};
+	uint32_t nowhere = location_id(p, PROFILE_NONE, 0x10, ""), id, set;
+
+	(void)state;
+	MUST(profile_stack(p, &nowhere, 1, &id));
+	MUST(profile_labelset(p, NULL, 0, &set));
+	MUST(profile_add(p, id, set, (int64_t[]){3, 30}));
+	add(p, "main", 4);
+	add_pattern(&t, TRANSFORM_FOCUS, "^$");
+	check(p, &t, "");
+	add_pattern(&t, TRANSFORM_FOCUS, "unknown");
+	check(p, &t, " 3");
+	profile_free(p);
+}
+
+/* An inlined call that folds into a frame that matches is no other frame. */
+static void calls_are_folded_before_frames_collapse(void **state)
+{
+	struct profile *p = new_profile();
+	struct transform t = {.no_inline = true};
+
+	(void)state;
+	add(p, "main;fib;fib+other;fib", 5);
+	add_pattern(&t, TRANSFORM_COLLAPSE, "fib");
+	check(p, &t, "main;fib 5");
+	profile_free(p);
+}
+
 static void what_matches_is_told(void **state)
 {
 	struct profile *p = sorter();
@@ -358,6 +390,8 @@ int main(void)
 		cmocka_unit_test(stacks_begin_at_the_outermost_match),
 		cmocka_unit_test(inlined_calls_are_of_their_function),
 		cmocka_unit_test(matching_frames_become_one),
+		cmocka_unit_test(what_has_no_name),
+		cmocka_unit_test(calls_are_folded_before_frames_collapse),
 		cmocka_unit_test(what_matches_is_told),
 		cmocka_unit_test(expressions_that_are_refused),
 		cmocka_unit_test(random_profiles),
