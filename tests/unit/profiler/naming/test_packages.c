@@ -82,6 +82,19 @@ TEST(test_package_of_a_file)
 	assert_string_equal(command, "");
 }
 
+/* A line that ends as the path does, and a list whose name no package can have. */
+TEST(test_lists_that_nearly_have_it)
+{
+	char name[200 + 6];
+
+	new_host(DEBIAN);
+	add_list("a.list", "/x/usr/bin/server\n/xbin/server\n/usr/bin/server.old\n/bin/server");
+	memset(name, 'a', 200);
+	strcpy(name + 200, ".list");
+	add_list(name, "/usr/bin/server\n");
+	assert_int_equal(ask("/usr/bin/server"), PACKAGE_NONE);
+}
+
 /* Where /lib is a link into /usr, lists may still have the path without it. */
 TEST(test_either_path_of_a_merged_usr)
 {
@@ -154,8 +167,21 @@ TEST(test_other_systems)
 	}
 	new_host("ID=fedora\n");
 	assert_int_equal(ask("/opt/own"), PACKAGE_NONE);
+	fixture_run("mkdir -p host/usr/local/bin && echo >host/usr/local/bin/own");
+	assert_int_equal(ask("/usr/local/bin/own"), PACKAGE_NONE);
 	fixture_run("echo >'host/usr/bin/a;b'");
 	assert_int_equal(ask("/usr/bin/a;b"), PACKAGE_NONE);
+}
+
+/* A word that no codename is: of an archive without one nothing is said. */
+TEST(test_a_codename_without_end)
+{
+	char release[400];
+
+	snprintf(release, sizeof(release), "ID=debian\nVERSION_CODENAME=%0200d\n", 1);
+	new_host(release);
+	add_list("server.list", "/usr/bin/server\n");
+	assert_command("/usr/bin/server", "apt install server-dbgsym, if there is one");
 }
 
 /* The path of another root directory's file, or of one that was replaced. */
@@ -165,6 +191,7 @@ TEST(test_files_from_elsewhere)
 
 	new_host(DEBIAN);
 	add_list("server.list", "/usr/bin/server\n");
+	assert_int_equal(ask("/usr/bin/server"), PACKAGE_FOUND);
 	f = file_of("/usr/bin/server");
 	f.key.ino++;
 	assert_int_equal(ask_file(&f), PACKAGE_ELSEWHERE);
@@ -243,10 +270,16 @@ int main(void)
 {
 #define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
-		T(test_package_of_a_file),	  T(test_either_path_of_a_merged_usr),
-		T(test_packages_by_another_name), T(test_other_systems),
-		T(test_files_from_elsewhere),	  T(test_a_debug_file_that_is_here),
-		T(test_files_of_users),		  T(test_odd_lists),
+		T(test_package_of_a_file),
+		T(test_lists_that_nearly_have_it),
+		T(test_either_path_of_a_merged_usr),
+		T(test_packages_by_another_name),
+		T(test_other_systems),
+		T(test_a_codename_without_end),
+		T(test_files_from_elsewhere),
+		T(test_a_debug_file_that_is_here),
+		T(test_files_of_users),
+		T(test_odd_lists),
 		T(test_answers_are_remembered),
 	};
 
