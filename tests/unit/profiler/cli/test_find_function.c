@@ -14,7 +14,7 @@
 
 static const struct command cmd = {.name = "report"};
 
-static void add(struct profile *p, const char *name, int64_t count)
+static void add(struct profile *p, const char *name, const char *file, int64_t count)
 {
 	struct profile_function f = {0};
 	struct profile_mapping m = {0};
@@ -23,6 +23,7 @@ static void add(struct profile *p, const char *name, int64_t count)
 
 	assert_int_equal(profile_string(p, "app", &m.file), 0);
 	assert_int_equal(profile_string(p, name, &f.name), 0);
+	assert_int_equal(profile_string(p, file, &f.file), 0);
 	assert_int_equal(profile_mapping(p, &m, &mapping), 0);
 	assert_int_equal(profile_function(p, &f, &line.function), 0);
 	assert_int_equal(
@@ -36,6 +37,7 @@ static struct profile *program(void)
 {
 	static const char *const names[] = {"rsx::tree",
 					    "rsx::tree::walk",
+					    "rsx::Xtree::walk",
 					    "subtree_of",
 					    "void std::sort<int*, long>(int*, int*)",
 					    "std::sort_heap<int*>(int*, int*)",
@@ -50,7 +52,8 @@ static struct profile *program(void)
 	assert_non_null(p);
 	assert_int_equal(profile_init_cpu(p, 1), 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		add(p, names[i], (int64_t)i + 1);
+		add(p, names[i], "", (int64_t)i + 1);
+	add(p, "main", "of_another_file.c", 1);
 	return p;
 }
 
@@ -84,6 +87,7 @@ TEST(test_best)
 	static const char *const pairs[][2] = {
 		{"main", "main"},
 		{"tree", "rsx::tree"},
+		{"tree::walk", "rsx::tree::walk"},
 		{"std::sort", "void std::sort<int*, long>(int*, int*)"},
 		{"sort", "void std::sort<int*, long>(int*, int*)"},
 		{"std::sort<...>(...)",
@@ -131,6 +135,7 @@ TEST(test_none)
 		strstr(said, "no function \"mian\" in the profile (did you mean \"main\"?)"));
 	assert_int_equal(find("", &name, said), EXIT_ERROR);
 	assert_int_equal(find("::", &name, said), EXIT_USAGE);
+	assert_int_equal(find("tree...of", &name, said), EXIT_ERROR); /* as nothing is shown */
 }
 
 int main(void)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "profiler/base/buf.h"
-#include "profiler/cli/share.h"
+#include "profiler/cli/share_list.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
@@ -47,6 +47,7 @@ TEST(test_some_samples)
 	check(998, 999, 999, ">99 %", "  >99%");
 	check(999, 999, 999, "100 %", "  100%");
 	check(-300, 999, 999, "-30 %", "  -30%");
+	check(-999, 999, 999, "-100 %", " -100%");
 }
 
 /* Below 100 samples: whole numbers around the interval. */
@@ -59,6 +60,7 @@ TEST(test_few_samples)
 	check(5, 99, 99, "2 to 12 %", " 2-12%");
 	check(-7, 14, 14, "-50 %", "  -50%");
 	check(0, 14, 14, "0 to 22 %", "     -");
+	check(28, 14, 14, ">99 %", "  >99%"); /* no share, and no interval */
 }
 
 /* The interval contains the share, is within 0 and 100, and shrinks with the number of samples. */
@@ -75,6 +77,23 @@ TEST(test_intervals)
 			width = high - low;
 		}
 	}
+}
+
+/* What does not fit is others, all of it. */
+TEST(test_lists)
+{
+	struct share_scale scale = {1000, 0};
+	struct term t = {.columns = 45};
+	struct share_list list;
+	struct buf b = {0};
+
+	share_list_begin(&list, &b, &scale, &t, "Names");
+	for (char name[] = "name_a"; name[5] < 'k'; name[5]++)
+		share_list_add(&list, name, 100, "");
+	share_list_end(&list);
+	assert_string_equal(buf_cstr(&b), "Names    name_a 10.0 %, name_b 10.0 %,\n"
+					  "         name_c 10.0 %, others 70.0 %\n");
+	buf_release(&b);
 }
 
 /* Every cell has six columns, whatever the values. */
@@ -100,7 +119,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exact),	    cmocka_unit_test(test_some_samples),
 		cmocka_unit_test(test_few_samples), cmocka_unit_test(test_intervals),
-		cmocka_unit_test(test_cells_fit),
+		cmocka_unit_test(test_cells_fit),   cmocka_unit_test(test_lists),
 	};
 
 	return cmocka_run_group_tests_name("share", tests, NULL, NULL);

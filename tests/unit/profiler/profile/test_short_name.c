@@ -119,6 +119,7 @@ static void assert_apart(struct short_name *v, size_t n, size_t columns)
 	assert_int_equal(short_names(v, n, columns), 0);
 	for (size_t i = 0; i < n; i++) {
 		assert_true(text_columns(v[i].text) <= columns);
+		assert_true(text_is_clean(v[i].text, strlen(v[i].text)));
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(v[i].name, v[j].name))
 				assert_string_not_equal(v[i].text, v[j].text);
@@ -142,6 +143,23 @@ TEST(test_alike)
 		}
 		assert_apart(v, LEN(names), columns);
 	}
+}
+
+/* What tells names apart may follow on a character of several bytes, in the middle. */
+TEST(test_characters_are_whole)
+{
+	char names[2][100] = {""};
+	struct short_name v[2];
+
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t k = 0; k < 30; k++)
+			strcat(names[i], k == 15 ? (i ? "b" : "a") : k % 2 ? "計" : "算");
+		v[i] = (struct short_name){.name = names[i], .suffix = ""};
+	}
+	assert_int_equal(short_names(v, 2, 20), 0);
+	assert_string_equal(v[0].text, "算計算..算a算計算..");
+	assert_string_equal(v[1].text, "算計算..算b算計算..");
+	short_names_release(v, 2);
 }
 
 /* --- properties -------------------------------------------------------------------------------- */
@@ -262,9 +280,13 @@ TEST(test_hostile)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors),	  cmocka_unit_test(test_given_back),
-		cmocka_unit_test(test_suffixes),  cmocka_unit_test(test_alike),
-		cmocka_unit_test(test_any_names), cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_given_back),
+		cmocka_unit_test(test_suffixes),
+		cmocka_unit_test(test_alike),
+		cmocka_unit_test(test_characters_are_whole),
+		cmocka_unit_test(test_any_names),
+		cmocka_unit_test(test_hostile),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8"); /* as main() does: for the width of names */
