@@ -13,7 +13,7 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
-#define STACK	0x7000ull
+#define STACK	0x700000ull
 #define WORDS	64
 #define CODE	0x400000ull /* with a table, of which all has the rule of the test */
 #define JIT	0x500000ull
@@ -169,7 +169,11 @@ TEST(test_records_of_generated_code)
 	assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
 	assert_int_equal(f.sp, STACK + 128 + 16);
 	assert_true(f.by_fp);
-	/* below rsp is no record */
+	/* one may be on top of the stack; below rsp is none */
+	f = frame_at(JIT);
+	f.bp = f.sp;
+	assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
+	assert_int_equal(f.sp, STACK + 64 + 16);
 	f = frame_at(JIT);
 	f.bp = f.sp - 8;
 	assert_int_equal(unwind_step(&env, &f), UNWIND_END_LOOP);
@@ -193,11 +197,14 @@ TEST(test_a_record_is_believed_if_it_lies_close_and_returns_into_code)
 	env.stack[17] = NOTHING + 1;
 	assert_int_equal(unwind_step(&env, &f), UNWIND_END_NO_RULE);
 	assert_memory_equal(&f, &before, sizeof(f));
-	env.stack[17] = CODE;
+	env.stack[17] = CODE + 0x10;
 	f.bp += 4;
 	assert_int_equal(unwind_step(&env, &f), UNWIND_END_NO_RULE);
-	f.bp = f.sp + UNWIND_GUESS_MAX;
+	f.bp -= 4;
+	f.sp = f.bp - UNWIND_GUESS_MAX;
 	assert_int_equal(unwind_step(&env, &f), UNWIND_END_NO_RULE);
+	f.sp += 8;
+	assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
 }
 
 /* --- what is known of a frame ---------------------------------------------------------------------- */
@@ -271,6 +278,59 @@ TEST(test_stubs_of_the_plt)
 
 		assert_int_equal(unwind_step_rule(&env, &f, rule), UNWIND_ON);
 		assert_int_equal(f.sp, STACK + 64 + (at >= 11 ? 16 : 8));
+	}
+}
+
+/* The caller's rbp is below the frame, at rbp or rsp, in another register, or still in its own. */
+TEST(test_places_of_the_callers_rbp)
+{
+	static const struct {
+		uint8_t kind;
+		int16_t off;
+		uint64_t want; /* a word of the stack, or a register's value */
+	} cases[] = {{UNWIND_BP_SAME, 0, STACK + 128},
+		     {UNWIND_BP_AT_CFA, -16, 1000 + 64 / 8},
+		     {UNWIND_BP_AT_BP, 8, 1000 + 136 / 8},
+		     {UNWIND_BP_AT_SP, 24, 1000 + 88 / 8},
+		     {UNWIND_BP_IN_REG, 12, 500}};
+
+	for (int i = 0; i < WORDS; i++)
+		env.stack[i] = (uint64_t)(1000 + i);
+	env.regs[12] = 500;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct unwind_frame f = frame_at(CODE);
+
+		set_rule((struct unwind_rule){.cfa = UNWIND_CFA_RSP,
+					      .cfa_off = 16,
+					      .bp = cases[i].kind,
+					      .bp_off = cases[i].off});
+		assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
+		assert_int_equal(f.bp, cases[i].want);
+		assert_int_equal(f.pc, 1000 + 72 / 8);
+	}
+}
+
+/* The frame's address is a word of the stack, at rsp or rbp or by an index, and more. */
+TEST(test_frame_addresses_in_memory)
+{
+	static const struct {
+		uint8_t cfa;
+		int32_t off;
+		uint64_t sp;
+	} cases[] = {{UNWIND_CFA_DEREF_RSP, UNWIND_PACK(8, 16), STACK + 200 + 16},
+		     {UNWIND_CFA_DEREF_RBP, UNWIND_PACK(-8, 32), STACK + 240 + 32},
+		     {UNWIND_CFA_DEREF_IDX, UNWIND_PACK(16, 3), STACK + 280 + 8}};
+
+	env.stack[(64 + 8) / 8] = STACK + 200;
+	env.stack[(128 - 8) / 8] = STACK + 240;
+	env.stack[(64 + 16) / 8 + 6] = STACK + 280;
+	env.regs[UNWIND_RBX] = 6;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct unwind_rule rule = {.cfa = cases[i].cfa, .cfa_off = cases[i].off};
+		struct unwind_frame f = frame_at(CODE);
+
+		assert_int_equal(unwind_step_rule(&env, &f, rule), UNWIND_ON);
+		assert_int_equal(f.sp, cases[i].sp);
 	}
 }
 
@@ -357,6 +417,8 @@ int main(void)
 		T(test_behind_a_signal_frame_all_registers_are_known),
 		T(test_a_return_address_of_zero_is_no_root),
 		T(test_stubs_of_the_plt),
+		T(test_places_of_the_callers_rbp),
+		T(test_frame_addresses_in_memory),
 		T(test_rows_of_pushes_and_pops),
 		T(test_the_page_of_old_system_calls),
 		T(test_code_that_returns_at_once_tells_where_its_caller_is),
