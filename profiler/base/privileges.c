@@ -120,9 +120,14 @@ int privileges_record(void)
 	return err ?: privileges_keep(in_force | OUTPUT, in_force);
 }
 
-void privileges_write_output(bool now)
+struct privileges privileges_write_output(void)
 {
-	privileges_raise(now ? ~0ull : recording());
+	struct privileges was = {0};
+
+	if (privileges_get(&was))
+		return was;
+	privileges_raise(privileges_are_of_the_file() ? 0 : ~0ull);
+	return was;
 }
 
 /* --- none -------------------------------------------------------------------------------------------- */

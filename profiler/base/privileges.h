@@ -46,8 +46,9 @@ void privileges_raise(uint64_t in_force);
 /* For a recording whose programs are loaded: what sampling takes stays, and what writing its output takes stays
  * permitted. An exec gives none. 0 or -errno. */
 int privileges_record(void);
-/* Puts what writing the output takes in force, or takes it back. */
-void privileges_write_output(bool now);
+/* Puts in force what opening and writing the output takes: of kiln's file's privileges none, since who runs it may write
+ * what is his own. Returns what was in force before, for privileges_set(). */
+struct privileges privileges_write_output(void);
 
 /* Whether privileges are those of kiln's file (capabilities, a set-user-ID bit) and not of who runs it. The kernel says
  * so by AT_SECURE (getauxval(3)). */

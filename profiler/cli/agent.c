@@ -269,5 +269,4 @@ const struct command command_agent = {
 		"  kiln agent --print-config               what would be used, and from where\n",
 	.options = options,
 	.run = run,
-	.samples = true,
 };

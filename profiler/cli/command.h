@@ -45,7 +45,9 @@ struct command {
 	const char *operands;
 	const struct option_spec *options; /* NULL: only the common options */
 	int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the name */
-	bool samples; /* needs the capabilities that kiln's file may have; others give them up first */
+	/* Needs the capabilities that kiln's file may have, and reads no file by them that who runs it names. Others give
+	 * them up first; the agent gets its own from its service. */
+	bool samples;
 };
 
 extern const struct command command_agent, command_record, command_report, command_export,

@@ -66,8 +66,10 @@ static char *default_output(const struct record_options *r)
 /* Fails before the recording, not after it. */
 static int check_writable(const char *path)
 {
+	struct privileges was = privileges_write_output();
 	int err = outfile_check(path);
 
+	privileges_set(&was);
 	if (err)
 		log_error("cannot write %s: %s", path, outfile_strerror(err));
 	return err;
@@ -105,6 +107,7 @@ static int write_profile(const struct record_options *r, const struct profile *p
 {
 	bool to_stdout = !strcmp(path, "-");
 	struct export_opts opts = {0};
+	struct privileges was;
 	struct outfile *f;
 	struct buf b = {0};
 	int err = export_profile(&b, p, (enum export_format)r->format, &opts);
@@ -112,13 +115,13 @@ static int write_profile(const struct record_options *r, const struct profile *p
 	if (!err && to_stdout) {
 		err = io_write(STDOUT_FILENO, b.data, b.len);
 	} else if (!err) {
-		privileges_write_output(true);
+		was = privileges_write_output();
 		err = outfile_open(&f, path);
 		if (!err) {
 			outfile_write(f, b.data, b.len);
 			err = outfile_commit(f);
 		}
-		privileges_write_output(false);
+		privileges_set(&was);
 	}
 	*written = b.len;
 	buf_release(&b);

@@ -8,6 +8,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/cpus.h"
 #include "profiler/base/log.h"
+#include "profiler/base/privileges.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/output.h"
 #include "profiler/cli/record_options.h"
@@ -239,6 +240,17 @@ static int set_format(struct record_options *r, const struct options *o)
 	return r->format < 0 ? -EINVAL : 0;
 }
 
+/* Who runs kiln can have made the files that would be parsed. */
+static int set_no_sandbox(struct record_options *r, const struct options *o)
+{
+	if (privileges_are_of_the_file()) {
+		usage_error(o->cmd, "--no-sandbox: not with the capabilities of kiln's file");
+		return -EINVAL;
+	}
+	r->no_sandbox = true;
+	return 0;
+}
+
 static int handle_target(struct record_options *r, const struct options *o, int id)
 {
 	struct cgroup_arg c = {id, o->arg};
@@ -327,8 +339,7 @@ static int handle(struct record_options *r, const struct options *o, int id)
 		r->names_only = true;
 		return 0;
 	case OPT_NO_SANDBOX:
-		r->no_sandbox = true;
-		return 0;
+		return set_no_sandbox(r, o);
 	case OPT_DEBUGINFOD:
 		r->debuginfod = true;
 		r->debuginfod_urls = o->arg;

@@ -298,6 +298,16 @@ test_capabilities_of_the_file() {
 	assert_match "export says why" err 'Permission denied'
 	assert_status 1 "${nobody[@]}" ./kiln symbolize -e private/prog "$address"
 	assert_match "symbolize says why" err 'Permission denied'
+	echo 'secret: word' >private/kiln.yaml
+	assert_status 2 "${nobody[@]}" ./kiln agent --check-config -c private/kiln.yaml
+	assert_match "agent says why" err 'Permission denied'
+	assert_no_match "what is in the file" err 'secret'
+	mkdir -m 777 private/shared
+	assert_status 1 "${nobody[@]}" ./kiln record -q -a -d 1 -o private/shared/p.pb.gz
+	assert_match "record says why" err 'Permission denied'
+	assert_no_file private/shared/p.pb.gz
+	assert_status 2 "${nobody[@]}" ./kiln record -q -a -d 1 --no-sandbox -o a.pb.gz
+	assert_match "why not in this process" err 'not with the capabilities of kiln.s file'
 	cp private/prog prog
 	chmod 755 prog
 	assert_status 0 "${nobody[@]}" ./kiln symbolize -e prog "$address"
