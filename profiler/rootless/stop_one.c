@@ -17,6 +17,7 @@
 #include "bpf/abi.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/rootless/thread_facts.h"
 
 #define PAGE 4096ull
 
@@ -42,6 +43,9 @@ static void nap(void)
 
 enum state { STATE_RUNS, STATE_STOPPED, STATE_GONE };
 
+/* Of those that this thread traces; another thread started kiln's children. */
+#define MINE (WNOHANG | __WALL | __WNOTHREAD)
+
 /*
  * Looks without taking the answer, because the end of a child is for whoever started it. The end of another
  * process's child is taken, or its parent would not hear of it. *stop: the signal, and the event above it.
@@ -50,7 +54,7 @@ static enum state look(pid_t tid, bool is_child, int *stop)
 {
 	siginfo_t si = {.si_pid = 0};
 
-	if (waitid(P_PID, (id_t)tid, &si, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL))
+	if (waitid(P_PID, (id_t)tid, &si, WEXITED | WSTOPPED | WNOWAIT | MINE))
 		return STATE_GONE;
 	if (!si.si_pid)
 		return STATE_RUNS;
@@ -59,7 +63,7 @@ static enum state look(pid_t tid, bool is_child, int *stop)
 		return STATE_STOPPED;
 	}
 	if (!is_child)
-		waitpid(tid, NULL, __WALL | WNOHANG);
+		waitpid(tid, NULL, MINE);
 	return STATE_GONE;
 }
 
@@ -121,25 +125,31 @@ static void read_stack(pid_t tid, struct stopped *out)
 	out->stack_len = got < 0 ? 0 : (uint32_t)got;
 }
 
-static void let_go(pid_t tid, int sig)
+static bool is_by_event(int stop)
 {
+	return stop >> 8 == PTRACE_EVENT_STOP;
+}
+
+/* A signal that it stopped before goes on to it. */
+static void let_go(pid_t tid, int stop)
+{
+	int sig = is_by_event(stop) ? 0 : stop & 0x7f;
+
 	ptrace(PTRACE_DETACH, tid, NULL, (void *)(intptr_t)sig);
 }
 
 /* The thread has stopped, by the request, before a signal, or with all of its process by job control. */
 static enum stop_result take(pid_t tid, int stop, struct stopped *out)
 {
-	bool by_event = stop >> 8 == PTRACE_EVENT_STOP;
-	int sig = by_event ? 0 : stop & 0x7f;
 	bool ok = false;
 
-	if (!by_event || (stop & 0x7f) == SIGTRAP) {
+	if (!is_by_event(stop) || (stop & 0x7f) == SIGTRAP) {
 		out->t_ns = boottime_ns();
 		ok = read_regs(tid, out);
 		if (ok)
 			read_stack(tid, out);
 	}
-	let_go(tid, sig);
+	let_go(tid, stop);
 	out->held_ns = monotonic_ns() - out->ran_ns;
 	return ok ? STOP_TAKEN : STOP_NOTHING;
 }
@@ -174,14 +184,62 @@ static enum stop_result await(pid_t tid, bool is_child, struct stopped *out)
 	return result;
 }
 
+/* What asks for a thread waits while its process executes a program, and has then got it under another number. */
+static bool is_mine(pid_t tid)
+{
+	return thread_tracer(tid) == gettid();
+}
+
+/* One that is just ending may not be traced, either; and then its number may be of another thread, after an exec. */
+static enum stop_result seize(pid_t tid)
+{
+	struct thread_facts facts;
+
+	for (int tries = 0; tries < 2; tries++) {
+		if (!ptrace(PTRACE_SEIZE, tid, NULL, NULL))
+			return STOP_PENDING;
+		if (errno != EPERM)
+			return STOP_NOTHING;
+		if (is_mine(tid))
+			return STOP_PENDING;
+		if (thread_facts_read(tid, tid, &facts) || facts.is_dead)
+			return STOP_NOTHING;
+	}
+	return STOP_REFUSED;
+}
+
 enum stop_result stop_one(pid_t tid, bool is_child, struct stopped *out)
 {
-	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL))
-		return errno == EPERM ? STOP_REFUSED : STOP_NOTHING;
+	enum stop_result result = seize(tid);
+
+	if (result != STOP_PENDING)
+		return result;
 	out->ran_ns = monotonic_ns();
 	/* Fails if the thread has ended: the wait says so. */
 	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 	return await(tid, is_child, out);
+}
+
+static bool is_own_child(pid_t pid)
+{
+	struct thread_facts facts;
+
+	return !thread_facts_read(pid, pid, &facts) && facts.parent_tgid == getpid();
+}
+
+void stop_one_sweep(void)
+{
+	siginfo_t si = {.si_pid = 0};
+
+	while (!waitid(P_ALL, 0, &si, WSTOPPED | MINE) && si.si_pid) {
+		let_go(si.si_pid, si.si_status);
+		si.si_pid = 0;
+	}
+	while (!waitid(P_ALL, 0, &si, WEXITED | WNOWAIT | MINE) && si.si_pid &&
+	       !is_own_child(si.si_pid)) {
+		waitpid(si.si_pid, NULL, MINE);
+		si.si_pid = 0;
+	}
 }
 
 int stop_one_probe(void)

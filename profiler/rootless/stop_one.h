@@ -44,6 +44,12 @@ enum stop_result stop_one(pid_t tid, bool is_child, struct stopped *out);
 /* Looks again at one that was pending. */
 enum stop_result stop_one_poll(pid_t tid, bool is_child, struct stopped *out);
 
+/*
+ * Lets go those whose number has changed since they were asked: a thread that executes a program takes the number of its
+ * process. After the pending ones were looked at.
+ */
+void stop_one_sweep(void);
+
 /* Whether this process may trace its children. 0 or -errno. */
 int stop_one_probe(void);
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,10 @@
 /* A thread that was asked to stop and is in a long system call is looked at so often. */
 #define PENDING_NS 200000ull
 #define SLICE_NS   100000 /* the least that the kernel takes */
+/* The kernel holds back who wants to stop a process that executes a program, as long as its file takes: for ever, if a
+ * file server hangs. */
+#define PATIENCE_NS NS_PER_S
+#define HANGS	    "a process hangs while it executes a program"
 
 struct stops {
 	uint64_t period_ns;
@@ -44,8 +49,12 @@ struct stops {
 	uint64_t next_ns;
 	pthread_mutex_t lock;
 	pthread_t thread;
-	bool has_thread, ends;
+	bool has_thread;
+	atomic_bool ends;
 	bool is_adopted; /* the sideband reads the ring */
+	/* Of the main thread: */
+	bool hangs, is_left;	/* the thread does; and nobody waits for it any more */
+	struct way_totals last; /* as they were before that */
 };
 
 /* --- samples ------------------------------------------------------------------------------------ */
@@ -225,6 +234,14 @@ static void be_quick(void)
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 }
 
+static void say_wait(uint64_t ns)
+{
+	if (ns > PATIENCE_NS)
+		log_warning("nothing was sampled for %.1f s: a process hung while it executed a "
+			    "program",
+			    (double)ns / 1e9);
+}
+
 static void *run(void *arg)
 {
 	struct stops *s = arg;
@@ -239,10 +256,12 @@ static void *run(void *arg)
 		poll_pending(s);
 		if (now >= s->next_ns) {
 			look_and_sample(s);
+			stop_one_sweep();
+			say_wait(monotonic_ns() - now);
 			next_tick(s);
 		}
 		until = s->n_pending ? now + PENDING_NS : s->next_ns;
-		ends = s->ends;
+		ends = atomic_load(&s->ends);
 		pthread_mutex_unlock(&s->lock);
 		if (!ends)
 			sleep_until(until < s->next_ns ? until : s->next_ns);
@@ -250,15 +269,33 @@ static void *run(void *arg)
 	return NULL; /* the kernel lets go whoever is pending */
 }
 
+static struct timespec in_patience(const struct stops *s)
+{
+	return timespec_of(monotonic_ns() + (s->hangs ? 0 : PATIENCE_NS));
+}
+
+/* False: the thread hangs, and keeps it. */
+static bool lock(struct stops *s)
+{
+	struct timespec until = in_patience(s);
+
+	s->hangs = pthread_mutex_clocklock(&s->lock, CLOCK_MONOTONIC, &until);
+	return !s->hangs;
+}
+
 static void end_thread(struct stops *s)
 {
+	struct timespec until = in_patience(s);
+
 	if (!s->has_thread)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->ends = true;
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->thread, NULL);
+	atomic_store(&s->ends, true);
+	s->is_left = pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until);
 	s->has_thread = false;
+	if (!s->is_left)
+		return;
+	pthread_detach(s->thread);
+	log_warning(HANGS ": since then nothing was sampled");
 }
 
 /* --- the way ------------------------------------------------------------------------------------ */
@@ -270,6 +307,8 @@ static void close_stops(void *way)
 	if (!s)
 		return;
 	end_thread(s);
+	if (s->is_left)
+		return; /* the thread has it all */
 	watched_release(&s->watched);
 	record_ring_free(s->ring);
 	pthread_mutex_destroy(&s->lock);
@@ -327,8 +366,10 @@ static int add_target(void *way, struct sideband *sideband, pid_t tgid, const ch
 
 	if (err)
 		return err;
+	*why = HANGS;
+	if (!lock(s))
+		return -ETIMEDOUT;
 	*why = "out of memory";
-	pthread_mutex_lock(&s->lock);
 	if (!s->is_adopted)
 		err = sideband_adopt(sideband, record_ring_fd(s->ring), record_ring_pages(s->ring),
 				     RING_BYTES);
@@ -346,8 +387,9 @@ static int start(void *way, const char **why)
 {
 	struct stops *s = way;
 
-	(void)why;
-	pthread_mutex_lock(&s->lock);
+	*why = HANGS;
+	if (!lock(s))
+		return -ETIMEDOUT;
 	watched_begin(&s->watched);
 	pthread_mutex_unlock(&s->lock);
 	return 0;
@@ -362,11 +404,13 @@ static void totals(void *way, struct way_totals *out)
 {
 	struct stops *s = way;
 
-	pthread_mutex_lock(&s->lock);
-	*out = (struct way_totals){.used_ns = s->watched.used_ns, .stops = s->told};
-	out->stops.full = s->watched.full;
-	out->lost_ns = watched_lost_ns(&s->watched, !s->has_thread);
-	pthread_mutex_unlock(&s->lock);
+	if (lock(s)) {
+		s->last = (struct way_totals){.used_ns = s->watched.used_ns, .stops = s->told};
+		s->last.stops.full = s->watched.full;
+		s->last.lost_ns = watched_lost_ns(&s->watched, !s->has_thread);
+		pthread_mutex_unlock(&s->lock);
+	}
+	*out = s->last;
 }
 
 const struct way way_stops = {

@@ -47,7 +47,10 @@ int thread_facts_parse(const char *text, struct thread_facts *out)
 
 	if (!open || !close || close < open || close[1] != ' ' || !close[2])
 		return -EBADMSG;
-	*out = (struct thread_facts){.on_cpu = close[2] == 'R'};
+	*out = (struct thread_facts){
+		.on_cpu = close[2] == 'R',
+		.is_dead = close[2] == 'Z' || close[2] == 'X',
+	};
 	snprintf(out->comm, sizeof(out->comm), "%.*s", (int)(close - open - 1), open + 1);
 	at = close + 3;
 	for (int i = PPID; i < FIELDS; i++) {

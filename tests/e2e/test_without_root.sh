@@ -204,6 +204,35 @@ test_privileged_and_traced_programs_are_left_alone() {
 	assert_match "the other tracer's work" own/trace 'exited with 0'
 }
 
+# A thread that executes a program takes the number of its process: it is let go under that one, too.
+test_programs_that_threads_execute() {
+	be_user
+	cc -O1 -w -pthread "$SRC/tests/lib/thread_execs.c" -o thread_execs
+	KILN_TEST_REFUSE=events timeout -k 5 120 "${user[@]}" ./kiln record -F 4999 -o own/p.pb.gz -- \
+		./thread_execs 1000 >told 2>said || fail "kiln and the program: status $?, $(tail -n 3 said)"
+	assert_match "the program's end" told '^done$'
+	assert_no_match "who is left alone" said 'is left alone'
+}
+
+# Nobody can attach to a process while it executes a program whose file does not come: kiln ends all the same.
+test_a_process_that_hangs_in_exec() {
+	be_user
+	local pid begin=$SECONDS
+	cc -O1 -w -pthread "$SRC/tests/lib/slow_exec.c" -o slow_exec
+	cd own
+	exec 3>"$T/told"
+	(exec "${user[@]}" ../slow_exec 40 >&3) &
+	pid=$!
+	cd ..
+	wait_until 10 test -s told -o ! -e "/proc/$pid"
+	grep -q held told || skip "no leases on this file system"
+	begin=$SECONDS
+	stopping -F 499 -p "$pid" -d 3 -o own/p.pb.gz 2>said || [ $? = 3 ] || fail "$(cat said)"
+	assert_at_most "seconds until kiln ends" $((SECONDS - begin)) 30
+	assert_match "what it says" said 'a process hangs while it executes a program'
+	kill -KILL "$pid"
+}
+
 # What an ordinary user may not have is said, with the cause first.
 test_what_is_refused() {
 	be_user
