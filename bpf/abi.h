@@ -45,6 +45,7 @@ _Static_assert(sizeof(struct kiln_count_key) == 56, "ABI");
 struct kiln_count_value {
 	__u64 count;
 	__u64 first_ns; /* CLOCK_BOOTTIME of the first sample */
+	__u64 written;	/* bytes of the perf map of its JIT compiler then; 0: none, or not known */
 };
 
 enum kiln_stack_side { KILN_SIDE_USER, KILN_SIDE_KERNEL };

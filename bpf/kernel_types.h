@@ -90,6 +90,15 @@ typedef struct {
 	__u32 val; /* in the initial user namespace */
 } kuid_t;
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
 struct cred {
 	kuid_t uid, suid, euid;
 };
@@ -104,6 +113,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	struct fs_struct *fs;
+	struct files_struct *files;
 	void *stack;
 };
 

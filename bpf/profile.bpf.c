@@ -17,14 +17,15 @@
 #include "bpf/regs.bpf.h"
 #include "bpf/stacks.bpf.h"
 #include "bpf/mappings.bpf.h"
+#include "bpf/perf_maps.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 static __always_inline void count_sample(struct kiln_counters *c, void *counts,
-					 const struct kiln_count_key *key)
+					 const struct kiln_count_key *key, __u64 written)
 {
 	struct kiln_count_value *v = bpf_map_lookup_elem(counts, key);
-	struct kiln_count_value first = {.count = 1, .first_ns = 0};
+	struct kiln_count_value first = {.count = 1, .written = written};
 	long err;
 
 	if (!v) {
@@ -103,7 +104,7 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 	struct kiln_count_key *key;
 	struct task_facts task;
 	__u32 tgid = pid_tgid >> 32;
-	__u64 mapped;
+	__u64 mapped, written = 0;
 
 	if (!c || !env)
 		return 0; /* unreachable: array maps are preallocated */
@@ -135,16 +136,19 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, bool reports)
 		mapped = reports ? mappings_version(key->tgid, key->image) : key->image;
 		env->jit_written = (__u32)(mapped >> 32);
 		key->user_stack = user_stack(ctx, env, c, key, (__u32)mapped, window);
+		if (reports && !env->jit_written)
+			written = perf_map_size(key->tgid);
 		/* What the addresses of the stack mean belongs to the key. 0: not known. */
 		if (mapped)
-			key->image = (__u32)mapped ^ (__u32)(mapped >> 32) * 0x9e3779b1u;
+			key->image =
+				(__u32)mapped ^ (env->jit_written + (__u32)written) * 0x9e3779b1u;
 	}
 	if (want_kernel && !key->in_user)
 		key->kernel_stack = kernel_stack(ctx, env, c, window);
 	if (window)
-		count_sample(c, &kiln_counts_1, key);
+		count_sample(c, &kiln_counts_1, key, written);
 	else
-		count_sample(c, &kiln_counts_0, key);
+		count_sample(c, &kiln_counts_0, key, written);
 	return 0;
 }
 

@@ -125,18 +125,18 @@ int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, con
 	return resolve(s, &q, fn, ctx);
 }
 
-int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file, const uint64_t *va,
-			   const uint64_t *t_ns, size_t n, sym_result_fn fn, void *ctx)
+int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file,
+			   const struct jit_places *at, sym_result_fn fn, void *ctx)
 {
 	struct sym_query q = {
-		.kind = t_ns ? QUERY_JITDUMP : QUERY_PERFMAP,
+		.kind = at->in_dump ? QUERY_JITDUMP : QUERY_PERFMAP,
 		.file = file,
-		.addr = va,
-		.t_ns = t_ns,
-		.n = n,
+		.addr = at->va,
+		.as_of = at->as_of,
+		.n = at->n,
 	};
 
-	if (!n)
+	if (!at->n)
 		return 0;
 	return s->workers ? worker_resolve(worker_for(s, file), &q, fn, ctx)
 			  : lookup_resolve(s->lookup, &q, fn, ctx);

@@ -51,12 +51,17 @@ int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, con
 
 /*
  * Names n addresses in code made at run time. The file is open and was written by a JIT compiler;
- * jit_files.h says which files are believed. With t_ns (CLOCK_MONOTONIC, one for each address) the
- * file is a jitdump, without it a perf map. Each result has one frame. The reason is SYM_NO_SYMBOL
+ * jit_files.h says which files are believed. as_of says for each address when it ran: of a jitdump by the time,
+ * of a perf map by the size that the file had (struct sym_query). Each result has one frame. The reason is SYM_NO_SYMBOL
  * where the file has no function for the address. Returns 0 or -ENOMEM.
  */
-int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file, const uint64_t *va,
-			   const uint64_t *t_ns, size_t n, sym_result_fn fn, void *ctx);
+struct jit_places {
+	bool in_dump; /* the file is a jitdump, not a perf map */
+	const uint64_t *va, *as_of;
+	size_t n;
+};
+int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file,
+			   const struct jit_places *at, sym_result_fn fn, void *ctx);
 
 /* Whether the file itself has DWARF. 0, or -errno if it cannot be known. */
 int symbolizer_has_debug_info(struct symbolizer *s, const struct sym_file *file, bool *has);

@@ -6,6 +6,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/log.h"
 #include "profiler/cgroups/cgroups.h"
+#include "profiler/collect/perf_maps.h"
 #include "profiler/collect/reported_mappings.h"
 #include "profiler/files/files.h"
 #include "profiler/procs/ksyms.h"
@@ -25,6 +26,7 @@ struct all_stats {
 	struct cgroups_stats cgroups;
 	struct drain_stats drain;
 	struct reported_stats reported;
+	struct perf_maps_stats perf_maps;
 	struct unwind_tables_stats tables;
 	struct unwind_maps_stats maps;
 	struct unwind_feed_stats feed;
@@ -51,6 +53,8 @@ static void read_all(struct all_stats *s, const struct bounded *b)
 		drain_stats(b->drain, &s->drain);
 	if (b->reported)
 		reported_mappings_stats(b->reported, &s->reported);
+	if (b->perf_maps)
+		perf_maps_stats(b->perf_maps, &s->perf_maps);
 	if (b->feed)
 		unwind_feed_stats(b->feed, &s->tables, &s->maps);
 	if (b->feed)
@@ -122,6 +126,7 @@ static void log_kept(const struct all_stats *s)
 	X(drain, mappings_dropped)                                                                 \
 	X(reported, forgotten)                                                                     \
 	X(reported, dropped)                                                                       \
+	X(perf_maps, refused)                                                                      \
 	X(tables, evicted)                                                                         \
 	X(tables, no_room)                                                                         \
 	X(tables, files_full)                                                                      \

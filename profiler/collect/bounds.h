@@ -14,6 +14,7 @@ struct bounded { /* any may be NULL */
 	struct cgroups *cgroups;
 	struct drain *drain;
 	struct reported_mappings *reported;
+	struct perf_maps *perf_maps;
 	struct unwind_feed *feed;
 	struct raw_walk *raw_walk;
 };

@@ -14,6 +14,7 @@
 #include "profiler/collect/bounds.h"
 #include "profiler/collect/file_offers.h"
 #include "profiler/collect/losses.h"
+#include "profiler/collect/perf_maps.h"
 #include "profiler/collect/prefetch.h"
 #include "profiler/collect/reported_mappings.h"
 #include "profiler/collect/walk_report.h"
@@ -147,6 +148,8 @@ static int follow_mappings(struct collector *c, uint64_t budget_ns)
 		rescan_want_all(c->rescan, from_ns);
 	if (c->reported)
 		reported_mappings_run(c->reported, c->source.drain);
+	if (c->perf_maps)
+		perf_maps_run(c->perf_maps);
 	rescan_run(c->rescan, budget_ns);
 	return err;
 }
@@ -311,6 +314,7 @@ static struct bounded bounded_of(const struct collector *c)
 		.cgroups = c->cgroups,
 		.drain = c->source.drain,
 		.reported = c->reported,
+		.perf_maps = c->perf_maps,
 		.feed = c->feed,
 		.raw_walk = c->raw_walk,
 	};

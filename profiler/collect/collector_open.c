@@ -14,6 +14,7 @@
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/collect/collector_priv.h"
 #include "profiler/collect/file_offers.h"
+#include "profiler/collect/perf_maps.h"
 #include "profiler/collect/prefetch.h"
 #include "profiler/collect/reported_mappings.h"
 #include "profiler/collect/window_naming.h"
@@ -69,7 +70,11 @@ static int open_tables(struct collector *c)
 	err = err ?: procs_new(&c->procs, &procs) ?: rescan_new(&c->rescan, c->procs);
 	if (!err && source_reports_mappings(&c->source))
 		err = reported_mappings_new(&c->reported, c->source.sampler, c->procs, c->files,
-					    c->rescan);
+					    c->rescan)
+			      ?: perf_maps_new(&c->perf_maps, c->source.sampler, c->procs,
+					       c->files);
+	if (!err && c->reported)
+		reported_mappings_watch(c->reported, perf_maps_seen, c->perf_maps);
 	if (!err && c->feed)
 		err = raw_walk_new(&c->raw_walk, c->procs, c->files, c->feed, c->rescan,
 				   c->readers.walk_set);
@@ -224,6 +229,7 @@ void collector_close(struct collector *c)
 	sideband_close(c->sideband);
 	raw_walk_free(c->raw_walk);
 	reported_mappings_free(c->reported);
+	perf_maps_free(c->perf_maps);
 	rescan_free(c->rescan);
 	procs_free(c->procs);
 	ksyms_free(c->ksyms);

@@ -24,6 +24,7 @@ struct collector {
 	struct sideband *sideband;
 	struct rescan *rescan;
 	struct reported_mappings *reported; /* NULL: mapping events are used */
+	struct perf_maps *perf_maps;	    /* likewise */
 	struct unwind_feed *feed;	    /* NULL: user stacks are walked by frame pointers */
 	struct raw_walk *raw_walk;
 	struct cgroups *cgroups;    /* NULL: no cgroup file system */

@@ -55,6 +55,8 @@ struct reported_mappings {
 	struct procs *procs;
 	struct files *files;
 	struct rescan *rescan;
+	void (*saw_made_code)(void *ctx, pid_t tgid); /* or NULL */
+	void *ctx;
 	int reported_fd, reported_files_fd;
 	size_t max_files, max_path_bytes, max_part_bytes;
 	VEC(struct reported_file) known; /* oldest first */
@@ -83,6 +85,13 @@ int reported_mappings_new(struct reported_mappings **out, struct sampler *sample
 	t->reported_files_fd = bpf_map__fd(k->maps.kiln_rep_files);
 	*out = t;
 	return 0;
+}
+
+void reported_mappings_watch(struct reported_mappings *t, void (*fn)(void *ctx, pid_t tgid),
+			     void *ctx)
+{
+	t->saw_made_code = fn;
+	t->ctx = ctx;
 }
 
 void reported_mappings_limit(struct reported_mappings *t, size_t files, size_t path_bytes,
@@ -386,6 +395,14 @@ static bool is_ascending(const struct part *p)
 	return true;
 }
 
+static bool has_made_code(const struct proc_snapshot *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->mappings[i].file == FILE_NONE)
+			return true;
+	return false;
+}
+
 static void take_set(struct reported_mappings *t, const struct kiln_mappings_record *rec,
 		     const struct part *p)
 {
@@ -414,6 +431,8 @@ static void take_set(struct reported_mappings *t, const struct kiln_mappings_rec
 	s.n = t->set.len;
 	procs_snapshot(t->procs, &s);
 	t->stats.sets++;
+	if (t->saw_made_code && s.jitdump == FILE_NONE && has_made_code(&s))
+		t->saw_made_code(t->ctx, s.tgid);
 }
 
 /* Handles a process with more mappings than a sample can report. */

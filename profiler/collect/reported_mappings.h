@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct drain;
 struct files;
@@ -25,6 +26,10 @@ void reported_mappings_free(struct reported_mappings *t);
  * sets. 0: no change. */
 void reported_mappings_limit(struct reported_mappings *t, size_t files, size_t path_bytes,
 			     size_t set_bytes);
+
+/* fn is called when a process is seen to have code without a file, and no jitdump. */
+void reported_mappings_watch(struct reported_mappings *t, void (*fn)(void *ctx, pid_t tgid),
+			     void *ctx);
 
 /* Takes the records that the drain holds. The process table must have all events up to now. */
 void reported_mappings_run(struct reported_mappings *t, struct drain *d);

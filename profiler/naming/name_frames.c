@@ -166,7 +166,7 @@ static int name_anon_group(struct namer *w, uint32_t image, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct agg_frame *f = &w->a->frames.data[w->group[i]];
 
-		places[i] = (struct jit_place){f->addr, f->t_ns};
+		places[i] = (struct jit_place){f->addr, f->t_ns, f->written};
 	}
 	if (image < w->a->images.len)
 		return jit_names(w->n, &w->a->images.data[image], places, n, on_jit_name, w);

@@ -16,7 +16,8 @@ struct sym_frame;
 typedef int (*jit_name_fn)(void *ctx, size_t index, const struct sym_frame *frame);
 
 struct jit_place {
-	uint64_t va, t_ns; /* CLOCK_BOOTTIME */
+	uint64_t va;
+	uint64_t t_ns, written; /* as of struct agg_frame */
 };
 
 /* Names n places in code of one program. Calls fn once for each. 0 or -errno. */

@@ -111,6 +111,7 @@ int map_sizes_set(struct profile_bpf *k, const struct map_sizes *m)
 	    (!m->tables && bpf_map__set_max_entries(k->maps.kiln_unw_tables, 1)) ||
 	    bpf_map__set_max_entries(k->maps.kiln_reported, reported) ||
 	    bpf_map__set_max_entries(k->maps.kiln_rep_files, reported) ||
+	    (!m->reports && bpf_map__set_max_entries(k->maps.kiln_perf_maps, 1)) ||
 	    (!m->targets && bpf_map__set_max_entries(k->maps.kiln_targets, 1)) ||
 	    (!m->foreign_targets && bpf_map__set_max_entries(k->maps.kiln_targets_ns, 1)))
 		return -errno;

@@ -44,6 +44,7 @@ static int set_config(struct loading *l, const char **why)
 	k->rodata->unwind_tables = l->now.tables;
 	bpf_program__set_autoload(l->now.reports ? k->progs.kiln_sample : k->progs.kiln_sample_rep,
 				  false);
+	bpf_program__set_autoload(k->progs.kiln_perf_map, l->now.reports);
 	k->rodata->filter_tgids = l->opts->filter_tgids;
 	k->rodata->pidns = l->pidns;
 	if (l->opts->unattended_after_ns)

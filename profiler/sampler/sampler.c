@@ -363,6 +363,21 @@ bool sampler_reports_mappings(const struct sampler *s)
 	return s->reports;
 }
 
+int sampler_watch_perf_map(struct sampler *s, pid_t tgid, int fd)
+{
+	uint64_t args[] = {(uint64_t)tgid, (uint64_t)fd};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = args, .ctx_size_in = sizeof(args));
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.kiln_perf_map), &run))
+		return -errno;
+	return run.retval ? -EBADF : 0;
+}
+
+void sampler_forget_perf_map(struct sampler *s, pid_t tgid)
+{
+	bpf_map_delete_elem(bpf_map__fd(s->skel->maps.kiln_perf_maps), &tgid);
+}
+
 uint64_t sampler_period_ns(const struct sampler *s)
 {
 	return s->period_ns;

@@ -51,6 +51,13 @@ const char *sampler_event_name(const struct sampler *s);
 bool sampler_uses_tables(const struct sampler *s);
 /* True if samples report mappings (bpf/mappings.bpf.h). Otherwise mapping events are needed. */
 bool sampler_reports_mappings(const struct sampler *s);
+/*
+ * From now on the size of this file, the perf map of a process, belongs to the keys of its samples. fd may be a
+ * handle (O_PATH), and be closed afterwards: should the kernel forget the file, its size counts as unknown. Call
+ * again from time to time. Only where samples report mappings. 0 or -errno.
+ */
+int sampler_watch_perf_map(struct sampler *s, pid_t tgid, int fd);
+void sampler_forget_perf_map(struct sampler *s, pid_t tgid);
 /* Nanoseconds that one sample stands for. */
 uint64_t sampler_period_ns(const struct sampler *s);
 size_t sampler_cpu_count(const struct sampler *s);

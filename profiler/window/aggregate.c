@@ -27,13 +27,13 @@ static bool frame_eq(const void *ctx, uint32_t id)
 	const struct agg_frame *f = &n->a->frames.data[id];
 
 	return f->cls == n->f.cls && f->owner == n->f.owner && f->addr == n->f.addr &&
-	       f->t_ns == n->f.t_ns;
+	       f->t_ns == n->f.t_ns && f->written == n->f.written;
 }
 
 static int add_frame(struct aggregate *a, struct stack_builder *b, struct agg_frame f)
 {
 	struct frame_needle n = {a, f};
-	uint64_t hash = hash_mix(hash_mix(f.addr, f.owner), f.cls + f.t_ns);
+	uint64_t hash = hash_mix(hash_mix(f.addr, f.owner), f.cls + f.t_ns + f.written);
 	uint32_t id = htab_find(&a->frame_index, hash, frame_eq, &n);
 	int err;
 
@@ -61,6 +61,12 @@ static bool image_eq(const void *ctx, uint32_t id)
 	return n->a->images.data[id].image_id == n->f.addr;
 }
 
+struct agg_image agg_image_of(const struct proc_image *img)
+{
+	return (struct agg_image){img->id,  img->tgid, img->ns_tgid,
+				  img->uid, img->exe,  img->jitdump};
+}
+
 /* Index of a program in images; UINT32_MAX when out of memory. */
 static uint32_t add_image(struct aggregate *a, const struct agg_image *img)
 {
@@ -86,8 +92,7 @@ static uint32_t intern_image(struct aggregate *a, const struct proc_image *img)
 
 	if (!img)
 		return UINT32_MAX;
-	copy = (struct agg_image){img->id,  img->tgid, img->ns_tgid,
-				  img->uid, img->exe,  img->jitdump};
+	copy = agg_image_of(img);
 	return add_image(a, &copy);
 }
 
@@ -97,7 +102,7 @@ struct drained {
 	struct code_times times;
 };
 
-static bool code_moves(const struct proc_image *img)
+static bool has_jitdump(const struct proc_image *img)
 {
 	return img && img->jitdump != FILE_NONE;
 }
@@ -106,9 +111,13 @@ static struct agg_frame anon_frame(struct aggregate *a, const struct drained *d,
 				   const struct window_row *row, const struct proc_image *img,
 				   uint64_t va)
 {
-	uint64_t t_ns = code_moves(img) ? code_times_of(&d->times, &row->key, d->w->end_ns) : 0;
+	struct agg_frame f = {AT_ANON, intern_image(a, img), va};
 
-	return (struct agg_frame){AT_ANON, intern_image(a, img), va, t_ns};
+	if (has_jitdump(img))
+		f.t_ns = code_times_of(&d->times, &row->key);
+	else
+		f.written = row->value.written;
+	return f;
 }
 
 static struct agg_frame normalize(struct aggregate *a, struct procs *procs, const struct drained *d,
@@ -369,7 +378,7 @@ static void note_times(struct drained *d, struct procs *procs)
 	for (size_t i = 0; i < d->w->rows.len; i++) {
 		const struct window_row *row = &d->w->rows.data[i];
 
-		if (code_moves(procs_image(procs, (pid_t)row->key.tgid, row->value.first_ns)))
+		if (has_jitdump(procs_image(procs, (pid_t)row->key.tgid, row->value.first_ns)))
 			code_times_add(&d->times, &row->key, row->value.first_ns);
 	}
 }

@@ -11,12 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "bpf/abi.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 
 struct ksyms;
+struct proc_image;
 struct procs;
 struct window;
 
@@ -39,9 +41,9 @@ struct agg_frame {
 	enum frame_class cls;
 	uint32_t owner;
 	uint64_t addr; /* for callers: return address - 1 */
-	/* For AT_ANON in a program with a jitdump: a time when its generation of code ran
-	 * (code_times.h). Else 0. */
-	uint64_t t_ns;
+	/* For AT_ANON, else 0. In a program with a jitdump: a time when its generation of code ran (code_times.h).
+	 * Else, bytes of its perf map then; 0: not known. */
+	uint64_t t_ns, written;
 };
 
 struct agg_stack {
@@ -56,6 +58,14 @@ struct agg_image {
 	pid_t tgid, ns_tgid;
 	uint32_t uid, exe, jitdump;
 };
+
+struct agg_image agg_image_of(const struct proc_image *img);
+
+/* Whose files a program is believed. */
+static inline uid_t agg_image_owner(const struct agg_image *img)
+{
+	return img->uid == UINT32_MAX ? getuid() : img->uid;
+}
 
 struct agg_sample {
 	uint32_t stack;

@@ -14,13 +14,6 @@ static bool is_generation(const void *ctx, uint32_t id)
 	return c->tgid == n->tgid && c->image == n->image;
 }
 
-static bool is_process(const void *ctx, uint32_t id)
-{
-	const struct needle *n = ctx;
-
-	return n->t->all.data[id].tgid == n->tgid;
-}
-
 static uint64_t hash_of(const struct needle *n)
 {
 	return hash_mix(hash_u64(n->tgid), n->image);
@@ -31,25 +24,10 @@ static uint32_t find(const struct needle *n)
 	return htab_find(&n->t->index, hash_of(n), is_generation, n);
 }
 
-static uint32_t find_process(const struct needle *n)
-{
-	return htab_find(&n->t->processes, hash_u64(n->tgid), is_process, n);
-}
-
-static void count_generation(struct code_times *t, const struct needle *n, uint32_t id)
-{
-	uint32_t first = find_process(n);
-
-	if (first == HTAB_NONE && !htab_insert(&t->processes, hash_u64(n->tgid), id))
-		first = id;
-	if (first != HTAB_NONE)
-		t->all.data[first].n++;
-}
-
 void code_times_add(struct code_times *t, const struct kiln_count_key *key, uint64_t first_ns)
 {
 	struct needle n = {t, key->tgid, key->image};
-	struct code_time new = {key->tgid, key->image, first_ns, 0};
+	struct code_time new = {key->tgid, key->image, first_ns};
 	uint32_t id = find(&n);
 
 	if (id != HTAB_NONE) {
@@ -61,23 +39,18 @@ void code_times_add(struct code_times *t, const struct kiln_count_key *key, uint
 	if (vec_reserve(&t->all, id + 1ul) || htab_insert(&t->index, hash_of(&n), id))
 		return;
 	t->all.data[t->all.len++] = new;
-	count_generation(t, &n, id);
 }
 
-uint64_t code_times_of(const struct code_times *t, const struct kiln_count_key *key,
-		       uint64_t end_ns)
+uint64_t code_times_of(const struct code_times *t, const struct kiln_count_key *key)
 {
 	const struct needle n = {t, key->tgid, key->image};
-	uint32_t id = find(&n), first = find_process(&n);
+	uint32_t id = find(&n);
 
-	if (id == HTAB_NONE || first == HTAB_NONE || t->all.data[first].n == 1)
-		return end_ns;
-	return t->all.data[id].latest_ns;
+	return id == HTAB_NONE ? 0 : t->all.data[id].latest_ns;
 }
 
 void code_times_release(struct code_times *t)
 {
 	vec_release(&t->all);
 	htab_release(&t->index);
-	htab_release(&t->processes);
 }

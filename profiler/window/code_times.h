@@ -15,20 +15,17 @@
 struct code_time {
 	uint32_t tgid, image;
 	uint64_t latest_ns; /* when the last new row came */
-	uint32_t n;	    /* of the first one of a process: its generations */
 };
 
 struct code_times { /* all-zero: empty */
 	VEC(struct code_time) all;
-	struct htab index;     /* of generations */
-	struct htab processes; /* of the first generation of each */
+	struct htab index;
 };
 
-/* Notes a row. Out of memory: its generation counts as the only one. */
+/* Notes a row. Out of memory: it has no time. */
 void code_times_add(struct code_times *t, const struct kiln_count_key *key, uint64_t first_ns);
-/* Where there is one generation, all that was written down by the end counts: some compilers write late. */
-uint64_t code_times_of(const struct code_times *t, const struct kiln_count_key *key,
-		       uint64_t end_ns);
+/* When the code of this row ran; 0: not known. */
+uint64_t code_times_of(const struct code_times *t, const struct kiln_count_key *key);
 void code_times_release(struct code_times *t);
 
 #endif

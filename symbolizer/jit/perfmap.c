@@ -4,12 +4,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
-#include "profiler/base/strtab.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 
@@ -25,15 +26,12 @@ struct line {
 	uint32_t name_len;
 };
 
-struct piece {
-	uint64_t start, end;
-	uint32_t name; /* in names */
-};
-
 struct perfmap {
-	VEC(struct piece) pieces; /* sorted, without overlaps */
-	struct strtab *names;
-	size_t count, skipped;
+	VEC(struct line) lines; /* in the order of the file */
+	const char *text;
+	size_t len, skipped;
+	char *own; /* the text, if it was read here */
+	struct buf name;
 };
 
 /* --- lines ------------------------------------------------------------------------------------ */
@@ -78,177 +76,233 @@ static bool parse_line(struct line *line, const char *p, const char *end)
 	return true;
 }
 
-/* --- overlaps --------------------------------------------------------------------------------- */
+/* --- sets of lines ----------------------------------------------------------------------------- */
 
-/*
- * Sweeps over the lines by start address. The heap holds the lines that have started, with the
- * latest in the file on top. The top line wins until it ends or a later one starts.
- */
+/* Numbers below a bound, of which the next and the previous one are found in a few steps: each bit of a level
+ * says whether a word of the level below has any. */
+#define LEVELS 4 /* 64^4 numbers */
+
+struct line_set {
+	uint64_t *words[LEVELS];
+};
+
+static int set_init(struct line_set *s, size_t n)
+{
+	for (int l = 0; l < LEVELS; l++) {
+		n = n / 64 + 1;
+		s->words[l] = calloc(n, sizeof(*s->words[l]));
+		if (!s->words[l])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void set_release(struct line_set *s)
+{
+	for (int l = 0; l < LEVELS; l++)
+		free(s->words[l]);
+}
+
+static void set_add(struct line_set *s, uint32_t i)
+{
+	for (int l = 0; l < LEVELS; l++, i /= 64)
+		s->words[l][i / 64] |= 1ull << i % 64;
+}
+
+static void set_remove(struct line_set *s, uint32_t i)
+{
+	for (int l = 0; l < LEVELS; l++, i /= 64) {
+		s->words[l][i / 64] &= ~(1ull << i % 64);
+		if (s->words[l][i / 64])
+			return;
+	}
+}
+
+/* The largest number below i, or PERFMAP_NONE. */
+static uint32_t set_before(const struct line_set *s, uint32_t i)
+{
+	for (int l = 0; l < LEVELS; l++, i /= 64) {
+		uint64_t below = s->words[l][i / 64] & ((1ull << i % 64) - 1);
+
+		if (!below)
+			continue;
+		i = i / 64 * 64 + 63 - (uint32_t)__builtin_clzll(below);
+		while (l--)
+			i = i * 64 + 63 - (uint32_t)__builtin_clzll(s->words[l][i]);
+		return i;
+	}
+	return PERFMAP_NONE;
+}
+
+/* The smallest number that is not below i, or PERFMAP_NONE. */
+static uint32_t set_from(const struct line_set *s, uint32_t i)
+{
+	uint64_t above = s->words[0][i / 64] & ~0ull << i % 64;
+
+	for (int l = 0; l < LEVELS; l++) {
+		if (above) {
+			i = i / 64 * 64 + (uint32_t)__builtin_ctzll(above);
+			while (l--)
+				i = i * 64 + (uint32_t)__builtin_ctzll(s->words[l][i]);
+			return i;
+		}
+		i /= 64;
+		if (l + 1 < LEVELS)
+			above = s->words[l + 1][i / 64] & ~1ull << i % 64;
+	}
+	return PERFMAP_NONE;
+}
+
+/* --- questions -------------------------------------------------------------------------------- */
+
+/* Goes up through the addresses: which lines cover the present one? */
 struct sweep {
-	struct perfmap *m;
-	VEC(struct line) lines;
-	uint32_t *by_start;
-	VEC(uint32_t) heap;
-	uint64_t pos;
+	const struct perfmap *m;
+	uint32_t *by_start, *by_end;
+	size_t started, ended;
+	struct line_set covering;
 };
 
 static int start_cmp(const void *pa, const void *pb, void *ctx)
 {
-	const struct line *lines = ctx;
-	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+	const struct line *lines = ctx, *a = &lines[*(const uint32_t *)pa],
+			  *b = &lines[*(const uint32_t *)pb];
 
-	if (lines[a].start != lines[b].start)
-		return lines[a].start < lines[b].start ? -1 : 1;
-	return a < b ? -1 : 1;
+	return a->start < b->start ? -1 : a->start > b->start;
 }
 
-static int heap_push(struct sweep *s, uint32_t v)
+static int end_cmp(const void *pa, const void *pb, void *ctx)
 {
-	int err = vec_push(&s->heap, v);
-	uint32_t *h = s->heap.data;
+	const struct line *lines = ctx, *a = &lines[*(const uint32_t *)pa],
+			  *b = &lines[*(const uint32_t *)pb];
 
-	if (err)
-		return err;
-	for (size_t i = s->heap.len - 1; i && h[(i - 1) / 2] < h[i]; i = (i - 1) / 2) {
-		uint32_t t = h[i];
-
-		h[i] = h[(i - 1) / 2];
-		h[(i - 1) / 2] = t;
-	}
-	return 0;
+	return a->end < b->end ? -1 : a->end > b->end;
 }
 
-static void heap_pop(struct sweep *s)
+static int ask_cmp(const void *pa, const void *pb)
 {
-	uint32_t *h = s->heap.data;
-	size_t n = --s->heap.len, i = 0;
+	const struct perfmap_ask *a = pa, *b = pb;
 
-	h[0] = h[n];
-	for (;;) {
-		size_t child = 2 * i + 1;
-		uint32_t t = h[i];
-
-		if (child + 1 < n && h[child + 1] > h[child])
-			child++;
-		if (child >= n || h[child] <= t)
-			return;
-		h[i] = h[child];
-		h[child] = t;
-		i = child;
-	}
+	return a->va < b->va ? -1 : a->va > b->va;
 }
 
-/* `name` holds the line's index until name_pieces() runs. */
-static int emit(struct sweep *s, uint64_t end, uint32_t line)
+static int sweep_init(struct sweep *s, const struct perfmap *m)
 {
-	struct perfmap *m = s->m;
-	uint64_t start = s->pos;
-
-	s->pos = end;
-	if (m->pieces.len && vec_last(&m->pieces).end == start &&
-	    vec_last(&m->pieces).name == line) {
-		vec_last(&m->pieces).end = end;
-		return 0;
-	}
-	return vec_push(&m->pieces, (struct piece){start, end, line});
-}
-
-static int advance(struct sweep *s, uint64_t until)
-{
-	while (s->heap.len && s->pos < until) {
-		uint32_t top = s->heap.data[0];
-		uint64_t end = s->lines.data[top].end;
-		int err;
-
-		if (end <= s->pos) {
-			heap_pop(s);
-			continue;
-		}
-		err = emit(s, end < until ? end : until, top);
-		if (err)
-			return err;
-	}
-	s->pos = until;
-	return 0;
-}
-
-static int sweep(struct sweep *s)
-{
-	size_t n = s->lines.len;
-	int err = 0;
+	size_t n = m->lines.len;
 
 	s->by_start = malloc(n * sizeof(*s->by_start) + 1);
-	if (!s->by_start)
+	s->by_end = malloc(n * sizeof(*s->by_end) + 1);
+	if (!s->by_start || !s->by_end)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		s->by_start[i] = (uint32_t)i;
-	if (n)
-		qsort_r(s->by_start, n, sizeof(*s->by_start), start_cmp, s->lines.data);
-	for (size_t i = 0; i < n && !err; i++)
-		err = advance(s, s->lines.data[s->by_start[i]].start)
-			      ?: heap_push(s, s->by_start[i]);
-	return err ?: advance(s, UINT64_MAX);
+		s->by_start[i] = s->by_end[i] = (uint32_t)i;
+	if (n) {
+		qsort_r(s->by_start, n, sizeof(*s->by_start), start_cmp, m->lines.data);
+		qsort_r(s->by_end, n, sizeof(*s->by_end), end_cmp, m->lines.data);
+	}
+	s->m = m;
+	return set_init(&s->covering, n);
 }
 
-static int add_name(struct perfmap *m, const struct line *line, uint32_t *id)
+static void sweep_release(struct sweep *s)
 {
-	_cleanup_(buf_release) struct buf clean = {0};
-
-	if (text_is_clean(line->name, line->name_len))
-		return strtab_add_n(m->names, line->name, line->name_len, id);
-	text_add_clean(&clean, line->name, line->name_len);
-	return clean.err ?: strtab_add_n(m->names, clean.data, clean.len, id);
+	free(s->by_start);
+	free(s->by_end);
+	set_release(&s->covering);
 }
 
-static int name_pieces(struct sweep *s)
+/* A line has started before it ends. */
+static void advance(struct sweep *s, uint64_t va)
 {
-	struct perfmap *m = s->m;
-	int err = 0;
+	const struct line *lines = s->m->lines.data;
+	size_t n = s->m->lines.len;
 
-	for (size_t i = 0; i < m->pieces.len && !err; i++)
-		err = add_name(m, &s->lines.data[m->pieces.data[i].name], &m->pieces.data[i].name);
+	while (s->started < n && lines[s->by_start[s->started]].start <= va)
+		set_add(&s->covering, s->by_start[s->started++]);
+	while (s->ended < n && lines[s->by_end[s->ended]].end <= va)
+		set_remove(&s->covering, s->by_end[s->ended++]);
+}
+
+/* How many lines the file had then. */
+static uint32_t lines_until(const struct perfmap *m, uint64_t bytes)
+{
+	size_t lo = 0, hi = m->lines.len;
+
+	if (!bytes || bytes >= m->len || m->text[bytes - 1] != '\n')
+		return (uint32_t)hi;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (m->lines.data[mid].name < m->text + bytes)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (uint32_t)lo;
+}
+
+int perfmap_find(struct perfmap *m, struct perfmap_ask *asks, size_t n)
+{
+	struct sweep s = {.m = m};
+	int err = sweep_init(&s, m);
+
+	if (n && !err)
+		qsort(asks, n, sizeof(*asks), ask_cmp);
+	for (size_t i = 0; i < n && !err; i++) {
+		uint32_t until = lines_until(m, asks[i].bytes);
+
+		advance(&s, asks[i].va);
+		asks[i].entry = set_before(&s.covering, until);
+		if (asks[i].entry == PERFMAP_NONE)
+			asks[i].entry = set_from(&s.covering, until);
+	}
+	sweep_release(&s);
 	return err;
+}
+
+const char *perfmap_name(struct perfmap *m, uint32_t entry)
+{
+	const struct line *line = &m->lines.data[entry];
+
+	buf_clear(&m->name);
+	text_add_clean(&m->name, line->name, line->name_len);
+	return m->name.err ? NULL : buf_cstr(&m->name);
 }
 
 /* --- the map ---------------------------------------------------------------------------------- */
 
-static int take_lines(struct sweep *s, const char *text, size_t len)
+static int take_lines(struct perfmap *m)
 {
-	const char *end = text + len;
+	const char *p = m->text, *end = m->text + m->len;
 
-	while (text < end) {
-		const char *nl = memchr(text, '\n', (size_t)(end - text));
+	while (p < end) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		struct line line;
 
-		if (!parse_line(&line, text, nl ?: end) || s->lines.len == ENTRIES_MAX)
-			s->m->skipped++;
-		else if (vec_push(&s->lines, line))
+		if (!parse_line(&line, p, nl ?: end) || m->lines.len == ENTRIES_MAX)
+			m->skipped++;
+		else if (vec_push(&m->lines, line))
 			return -ENOMEM;
-		text = nl ? nl + 1 : end;
+		p = nl ? nl + 1 : end;
 	}
-	s->m->count = s->lines.len;
 	return 0;
 }
 
-DEFINE_CLEANUP(perfmap, perfmap_free)
-
 int perfmap_parse(struct perfmap **out, const char *text, size_t len)
 {
-	_cleanup_(perfmap_freep) struct perfmap *m = calloc(1, sizeof(*m));
-	struct sweep s = {.m = m};
+	struct perfmap *m = calloc(1, sizeof(*m));
 	int err;
 
 	if (!m)
 		return -ENOMEM;
-	m->names = strtab_new();
-	err = !m->names ? -ENOMEM : take_lines(&s, text, len) ?: sweep(&s) ?: name_pieces(&s);
-	vec_release(&s.lines);
-	vec_release(&s.heap);
-	free(s.by_start);
+	m->text = text;
+	m->len = len;
+	err = take_lines(m);
 	if (err)
-		return err;
-	*out = steal_ptr(m);
-	return 0;
+		perfmap_free(m);
+	else
+		*out = m;
+	return err;
 }
 
 int perfmap_read(struct perfmap **out, int fd)
@@ -257,39 +311,25 @@ int perfmap_read(struct perfmap **out, int fd)
 	size_t len;
 	int err = lseek(fd, 0, SEEK_SET) < 0 ? -errno : io_read_fd(fd, FILE_BYTES_MAX, &text, &len);
 
-	return err ?: perfmap_parse(out, text, len);
+	err = err ?: perfmap_parse(out, text, len);
+	if (!err)
+		(*out)->own = steal_ptr(text);
+	return err;
 }
 
 void perfmap_free(struct perfmap *m)
 {
 	if (!m)
 		return;
-	vec_release(&m->pieces);
-	strtab_free(m->names);
+	vec_release(&m->lines);
+	buf_release(&m->name);
+	free(m->own);
 	free(m);
-}
-
-int perfmap_find(const struct perfmap *m, uint64_t va, const char **name)
-{
-	size_t lo = 0, hi = m->pieces.len;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (m->pieces.data[mid].start <= va)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (!lo || va >= m->pieces.data[lo - 1].end)
-		return -ENOENT;
-	*name = strtab_get(m->names, m->pieces.data[lo - 1].name);
-	return 0;
 }
 
 size_t perfmap_count(const struct perfmap *m)
 {
-	return m->count;
+	return m->lines.len;
 }
 
 size_t perfmap_skipped(const struct perfmap *m)

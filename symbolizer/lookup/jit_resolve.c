@@ -2,7 +2,9 @@
 #include "symbolizer/lookup/jit_resolve.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
+#include "profiler/base/cleanup.h"
 #include "symbolizer/jit/jitdump.h"
 #include "symbolizer/jit/perfmap.h"
 
@@ -32,22 +34,37 @@ static int from_dump(struct jitdump *j, const struct sym_query *q, sym_result_fn
 	for (size_t i = 0; i < q->n && !err; i++) {
 		struct jit_frame f = {0};
 
-		err = jitdump_find(j, q->t_ns[i], q->addr[i], &f);
+		err = jitdump_find(j, q->as_of[i], q->addr[i], &f);
 		if (!err || err == -ENOENT)
 			err = answer(q, i, err ? NULL : &f, fn, ctx);
 	}
 	return err;
 }
 
-static int from_map(const struct perfmap *m, const struct sym_query *q, sym_result_fn fn, void *ctx)
+static int answer_from_map(struct perfmap *m, const struct sym_query *q,
+			   const struct perfmap_ask *ask, sym_result_fn fn, void *ctx)
 {
-	int err = 0;
+	struct jit_frame f = {0};
 
-	for (size_t i = 0; i < q->n && !err; i++) {
-		struct jit_frame f = {0};
+	if (ask->entry == PERFMAP_NONE)
+		return answer(q, ask->index, NULL, fn, ctx);
+	f.name = perfmap_name(m, ask->entry);
+	return f.name ? answer(q, ask->index, &f, fn, ctx) : -ENOMEM;
+}
 
-		err = answer(q, i, perfmap_find(m, q->addr[i], &f.name) ? NULL : &f, fn, ctx);
-	}
+static int from_map(struct perfmap *m, const struct sym_query *q, sym_result_fn fn, void *ctx)
+{
+	_cleanup_free_ struct perfmap_ask *asks = calloc(q->n + 1, sizeof(*asks));
+	int err;
+
+	if (!asks)
+		return -ENOMEM;
+	for (size_t i = 0; i < q->n; i++)
+		asks[i] = (struct perfmap_ask){
+			.va = q->addr[i], .bytes = q->as_of[i], .index = (uint32_t)i};
+	err = perfmap_find(m, asks, q->n);
+	for (size_t i = 0; i < q->n && !err; i++)
+		err = answer_from_map(m, q, &asks[i], fn, ctx);
 	return err;
 }
 

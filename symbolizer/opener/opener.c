@@ -424,9 +424,14 @@ int opener_claim(const struct held_file *file, int *fd, int *root_fd)
 	if (got < 0)
 		return got;
 	*fd = got;
-	got = file->root ? claim(file->opener, OPENER_GIVE_ROOT, file->root, 0) : -1;
+	got = file->root ? claim(file->opener, OPENER_GIVE_HANDLE, file->root, 0) : -1;
 	*root_fd = got < 0 ? -1 : got;
 	return 0;
+}
+
+int opener_handle(const struct held_file *file)
+{
+	return claim(file->opener, OPENER_GIVE_HANDLE, file->number, 0);
 }
 
 int opener_give_elf(struct opener *o, uint64_t root, const char *path,

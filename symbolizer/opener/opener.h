@@ -88,6 +88,10 @@ int opener_give_debug(const struct held_file *file, const char *path, const stru
  * hang and holds nothing else. 0 or -errno. */
 int opener_claim(const struct held_file *file, int *fd, int *root_fd);
 
+/* A handle (O_PATH) of a held file, which reads nothing: a descriptor of this process, or -errno. Closing it asks no
+ * file server. */
+int opener_handle(const struct held_file *file);
+
 /* Holds the same file, and its root, once more. */
 void opener_dup(const struct held_file *file, struct held_file *out);
 /* Lets go of a number: a file or a root. 0 is fine. */

@@ -264,7 +264,7 @@ static int do_give(struct hand *h)
 	return fd < 0 ? fd : send_on(h, h->bytes, h->len, fd);
 }
 
-static int do_give_root(struct hand *h)
+static int do_give_handle(struct hand *h)
 {
 	_cleanup_close_ int handle = keeper_get(h->keeper, h->ask.number);
 
@@ -349,8 +349,8 @@ static int do_what_is_asked(struct hand *h)
 		return is_text ? do_look(h) : -EINVAL;
 	case OPENER_GIVE:
 		return do_give(h);
-	case OPENER_GIVE_ROOT:
-		return do_give_root(h);
+	case OPENER_GIVE_HANDLE:
+		return do_give_handle(h);
 	case OPENER_ELF:
 		return do_elf(h);
 	case OPENER_DEBUG:

@@ -31,12 +31,12 @@ struct opener_hello { /* to a hand: with its socket to the keeper */
 };
 
 enum opener_what {
-	OPENER_MAPPED = 1, /* open a mapped file; path */
-	OPENER_MAP,	   /* open a file that a JIT compiler wrote; path */
-	OPENER_LOOK,	   /* does it start like an ELF file? path */
-	OPENER_GIVE,	   /* send a message with a file that is held; message; socket */
-	OPENER_GIVE_ROOT,  /* the same with a handle as it is held */
-	OPENER_ELF,	   /* open an ELF file and send it with a message; `split`; socket */
+	OPENER_MAPPED = 1,  /* open a mapped file; path */
+	OPENER_MAP,	    /* open a file that a JIT compiler wrote; path */
+	OPENER_LOOK,	    /* does it start like an ELF file? path */
+	OPENER_GIVE,	    /* send a message with a file that is held; message; socket */
+	OPENER_GIVE_HANDLE, /* the same with a handle as it is held */
+	OPENER_ELF,	    /* open an ELF file and send it with a message; `split`; socket */
 	OPENER_DEBUG, /* the same for a store: see opener_give_debug(); `split` 0: a held one */
 };
 

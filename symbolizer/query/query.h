@@ -14,7 +14,7 @@ enum query_kind {
 	QUERY_NAMES,   /* frames of n addresses; n = 0: the file's facts */
 	QUERY_LINES,   /* build the file's line table; n is 0 */
 	QUERY_JITDUMP, /* functions at n addresses and n times; the file is a jitdump */
-	QUERY_PERFMAP, /* functions at n addresses; the file is a perf map */
+	QUERY_PERFMAP, /* functions at n addresses and n sizes; the file is a perf map */
 	QUERY_ELF,     /* only the file's facts; n is 0 */
 	QUERY_TABLE,   /* the file's facts and its unwind table; n is 0 */
 	QUERY_FRAMES,  /* does the file describe any frames? If not, facts.err is -ENODATA */
@@ -27,8 +27,14 @@ struct sym_query {
 	bool offsets;	 /* file offsets, not ELF addresses */
 	bool names_only; /* do not load lines of a file that is not in the cache yet */
 	const uint64_t *addr;
-	const uint64_t *t_ns; /* QUERY_JITDUMP: CLOCK_MONOTONIC */
+	/* QUERY_JITDUMP: a time, CLOCK_MONOTONIC; QUERY_PERFMAP: bytes that the file had then, 0: all */
+	const uint64_t *as_of;
 	size_t n;
 };
+
+static inline bool query_has_as_of(enum query_kind kind)
+{
+	return kind == QUERY_JITDUMP || kind == QUERY_PERFMAP;
+}
 
 #endif

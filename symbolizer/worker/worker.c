@@ -208,7 +208,7 @@ int worker_resolve(struct worker *w, const struct sym_query *q, sym_result_fn fn
 		p->q = *q;
 		p->from = from;
 		p->q.addr = q->addr + from;
-		p->q.t_ns = q->t_ns ? q->t_ns + from : NULL;
+		p->q.as_of = q->as_of ? q->as_of + from : NULL;
 		p->n = q->n - from < WIRE_QUERY_MAX ? q->n - from : WIRE_QUERY_MAX;
 		for (size_t i = 0; i < p->n; i++)
 			p->index[i] = (uint32_t)i;

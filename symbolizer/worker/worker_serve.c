@@ -151,14 +151,14 @@ static int answer_tables(struct served *s, enum query_kind kind, const struct sy
 
 static int answer_addresses(struct served *s, struct sym_query *q)
 {
-	size_t n = q->kind == QUERY_JITDUMP ? 2 * q->n : q->n; /* and the times */
+	size_t n = query_has_as_of(q->kind) ? 2 * q->n : q->n;
 	_cleanup_free_ uint64_t *numbers = malloc(n * sizeof(*numbers) + 1);
 	int err = numbers ? read_addresses(s, numbers, n) : -ENOMEM;
 
 	if (err)
 		return err;
 	q->addr = numbers;
-	q->t_ns = numbers + q->n;
+	q->as_of = numbers + q->n;
 	err = wire_writer_init(&s->writer, s->sock);
 	if (!err)
 		err = lookup_resolve(s->lookup, q, take_result, &s->writer);

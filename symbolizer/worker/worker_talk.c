@@ -171,8 +171,8 @@ static int tell_query(struct worker *w, struct ask *a)
 	err = worker_send_file(w, a, &q, sizeof(q), path, path_len + 1, file);
 	if (!err)
 		err = send_numbers(w, a, a->q->addr);
-	if (!err && a->q->kind == QUERY_JITDUMP)
-		err = send_numbers(w, a, a->q->t_ns);
+	if (!err && query_has_as_of(a->q->kind))
+		err = send_numbers(w, a, a->q->as_of);
 	return err;
 }
 

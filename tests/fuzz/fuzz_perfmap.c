@@ -5,19 +5,34 @@
 #include "profiler/base/text.h"
 #include "symbolizer/jit/perfmap.h"
 
+#define ASKED 96
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct perfmap_ask asks[2 * ASKED];
 	struct perfmap *m;
-	const char *name;
+	size_t n = 0;
 
 	if (perfmap_parse(&m, (const char *)data, size))
 		return 0;
-	for (uint64_t va = 0; va < 0x3000; va += 0x80)
-		if (!perfmap_find(m, va, &name) && !text_is_clean(name, __builtin_strlen(name)))
+	for (uint64_t i = 0; i < ASKED; i++) {
+		asks[n++] = (struct perfmap_ask){.va = i * 0x80};
+		asks[n++] = (struct perfmap_ask){.va = i * 0x80, .bytes = i * size / ASKED};
+	}
+	asks[0].va = UINT64_MAX;
+	if (perfmap_find(m, asks, n))
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		const char *name;
+
+		if (asks[i].entry == PERFMAP_NONE)
+			continue;
+		name = perfmap_name(m, asks[i].entry);
+		if (!name || !text_is_clean(name, __builtin_strlen(name)))
 			abort();
-	perfmap_find(m, UINT64_MAX, &name);
+	}
 	perfmap_free(m);
 	return 0;
 }

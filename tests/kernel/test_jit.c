@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Code made while it runs, by a program that says in a jitdump what it makes: two functions, one after
- * the other at the same address. This program records itself; as a command (argument "jit") it is
+ * Code made while it runs, by a program that says in a jitdump or a perf map what it makes: two functions, one
+ * after the other at the same address. This program records itself; as a command (argument "jit") it is
  * that compiler. Needs root and BPF.
  */
 #include <stdarg.h>
@@ -28,6 +28,8 @@
 
 #define BURN_MS	  700
 #define WINDOW_NS 100000000ull
+#define TURNS	  20
+#define TURN_MS	  30
 
 /* --- the compiler ----------------------------------------------------------------------------- */
 
@@ -55,7 +57,7 @@ static int append(int fd, struct buf *b)
 	return ok ? 0 : 1;
 }
 
-static int compile_and_run(int fd, void *at, const char *name, uint32_t line)
+static int compile_and_run(int fd, void *at, const char *name, uint32_t line, unsigned ms)
 {
 	struct jit_line lines[] = {{0, line, "/src/of/it.x"}};
 	uint64_t start = (uint64_t)at, end;
@@ -69,7 +71,7 @@ static int compile_and_run(int fd, void *at, const char *name, uint32_t line)
 	jit_load(&b, clock_of(CLOCK_MONOTONIC), start, sizeof(code), line, name);
 	if (append(fd, &b))
 		return 1;
-	end = clock_of(CLOCK_PROCESS_CPUTIME_ID) + BURN_MS * 1000000ull;
+	end = clock_of(CLOCK_PROCESS_CPUTIME_ID) + ms * 1000000ull;
 	while (clock_of(CLOCK_PROCESS_CPUTIME_ID) < end)
 		fn(1000000);
 	buf_release(&b);
@@ -95,8 +97,45 @@ static int compile_all(bool unlinked)
 	if (append(fd, &b))
 		return 1;
 	buf_release(&b);
-	return compile_and_run(fd, at, "first_made", 10)
-		       ?: compile_and_run(fd, at, "second_made", 20);
+	return compile_and_run(fd, at, "first_made", 10, BURN_MS)
+		       ?: compile_and_run(fd, at, "second_made", 20, BURN_MS);
+}
+
+static int write_map(FILE **map, const char *path, const char *name, void *at)
+{
+	if (!*map)
+		*map = fopen(path, "ae");
+	return *map && fprintf(*map, "%lx %zx %s\n", (unsigned long)at, sizeof(code), name) > 0 &&
+			       !fflush(*map)
+		       ? 0
+		       : 1;
+}
+
+/* Two functions in turn at one address, a quarter and three quarters of the time, as the perf map says. reopens: it
+ * does not keep the file open. */
+static int take_turns(bool reopens)
+{
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+	FILE *map = NULL;
+	char path[64];
+	int err = at == MAP_FAILED;
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+	for (int i = 0; i < 2 * TURNS && !err; i++) {
+		int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+		err = write_map(&map, path, i % 2 ? "second_made" : "first_made", at);
+		if (reopens && map) {
+			fclose(map);
+			map = NULL;
+		}
+		err = err ?: compile_and_run(nowhere, at, "", 1, i % 2 ? 3 * TURN_MS : TURN_MS);
+		close(nowhere);
+	}
+	if (map)
+		fclose(map);
+	return err;
 }
 
 /* In a pid namespace of its own, where its pid is 1. */
@@ -127,7 +166,7 @@ static int burn_with_hung_tmp(void)
 	server = fuse_server_start("/tmp", "/proc/self/exe");
 	if (server < 0 || kill(server, SIGSTOP) || write(STDOUT_FILENO, "x", 1) != 1)
 		return 1;
-	while (!compile_and_run(nowhere, at, "unheard_of", 1))
+	while (!compile_and_run(nowhere, at, "unheard_of", 1, BURN_MS))
 		;
 	return 1;
 }
@@ -138,16 +177,18 @@ static int be_a_compiler(const char *how)
 		return burn_with_hung_tmp();
 	if (!strcmp(how, "in-namespace"))
 		return compile_in_namespace();
+	if (!strncmp(how, "turns", 5))
+		return take_turns(!strcmp(how, "turns-reopened"));
 	return compile_all(!strcmp(how, "unlinked"));
 }
 
 /* --- the test --------------------------------------------------------------------------------- */
 
-static struct profile *record(const char *how, bool names_only)
+static struct profile *record(const char *how, bool names_only, uint64_t window_ns)
 {
 	char *const argv[] = {"/proc/self/exe", "jit", (char *)how, NULL};
 	struct session_opts opts = {.sampler = {.freq_hz = 499,
-						.window_ns = WINDOW_NS,
+						.window_ns = window_ns,
 						.event = EVENT_CPU_CLOCK,
 						.unwind = MODE_FP,
 						.user = true,
@@ -191,7 +232,7 @@ static int64_t samples_at(const struct profile *p, const char *name, uint32_t li
 
 static void check(const char *how, bool names_only)
 {
-	struct profile *p = record(how, names_only);
+	struct profile *p = record(how, names_only, WINDOW_NS);
 	int64_t first = samples_at(p, "first_made", names_only ? 0 : 10);
 	int64_t second = samples_at(p, "second_made", names_only ? 0 : 20);
 	int64_t each = 499 * BURN_MS / 1000;
@@ -226,6 +267,32 @@ static void test_in_pid_namespace(void **state)
 	(void)state;
 	check("in-namespace", false);
 	fixture_run("test -e jit-1.dump");
+}
+
+/* All of it in one drained window. */
+static void check_turns(const char *how)
+{
+	struct profile *p = record(how, false, 60000000000ull);
+	int64_t first = samples_at(p, "first_made", 0), second = samples_at(p, "second_made", 0);
+
+	/* The map is found within the first turns of kiln, of which one is a twentieth of all this. */
+	if (first * 100 < 17 * (first + second) || first * 100 > 33 * (first + second) ||
+	    first + second < 499 * 4 * TURNS * TURN_MS / 1000 / 2)
+		fail_msg("%s: %lld and %lld samples, not one to three", how, (long long)first,
+			 (long long)second);
+	profile_free(p);
+}
+
+static void test_taking_turns(void **state)
+{
+	(void)state;
+	check_turns("turns");
+}
+
+static void test_taking_turns_in_a_map_that_is_opened_again(void **state)
+{
+	(void)state;
+	check_turns("turns-reopened");
 }
 
 /* In its namespace, as its pid, and so the name of its map, is known there. */
@@ -293,6 +360,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_names_only),
 		cmocka_unit_test(test_unlinked),
 		cmocka_unit_test(test_in_pid_namespace),
+		cmocka_unit_test(test_taking_turns),
+		cmocka_unit_test(test_taking_turns_in_a_map_that_is_opened_again),
 		cmocka_unit_test(test_preferred_over_perf_map),
 		cmocka_unit_test(test_map_on_a_hung_server),
 	};

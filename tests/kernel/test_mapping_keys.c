@@ -14,7 +14,8 @@
 #define PAGE	   4096
 #define CODE	   ((void *)0x10000000000)
 #define STAGE_MS   250
-#define STAGES	   8
+#define STAGES	   10
+#define PERF_MAP   "perf-1.map"
 #define JITDUMP	   "jit-1.dump" /* names of another kind are no jitdumps */
 #define KEYS_MAX   64
 #define CODE_BYTES "\xc3 some code"
@@ -78,6 +79,8 @@ static const struct stage {
 	{"another file", true},
 	{"a file in its place", true},
 	{"memory without a file beside it", false},
+	{"a perf map that has grown", true},
+	{"a perf map that has not", false},
 	{"a jitdump beside it", true},
 	{"a jitdump that has grown", true},
 	{"nothing new", false},
@@ -102,9 +105,12 @@ static void enter(int stage)
 		map_memory();
 		break;
 	case 5:
+		write_to(PERF_MAP, O_APPEND, 1);
+		break;
+	case 7:
 		map_jitdump();
 		break;
-	case 6:
+	case 8:
 		write_to(JITDUMP, O_APPEND, 1);
 		break;
 	default:
@@ -184,8 +190,11 @@ static void what_is_mapped_is_part_of_the_key(void **state)
 	struct keys keys = {.n = 0};
 	struct run r;
 	pid_t pid;
+	int map;
 
 	(void)state;
+	write_to(PERF_MAP, O_TRUNC, 1);
+	map = open(PERF_MAP, O_PATH | O_CLOEXEC);
 	write_to("a", O_TRUNC, 2);
 	write_to("b", O_TRUNC, 1);
 	opts.filter_tgids = true;
@@ -198,6 +207,9 @@ static void what_is_mapped_is_part_of_the_key(void **state)
 	pid = fork_stages();
 	waitpid(pid, NULL, WUNTRACED);
 	assert_int_equal(sampler_add_target(r.sampler, pid), 0);
+	assert_int_equal(sampler_watch_perf_map(r.sampler, pid, 999), -EBADF);
+	assert_int_equal(sampler_watch_perf_map(r.sampler, pid, map), 0);
+	close(map); /* its inode is enough */
 	start(&r);
 	kill(pid, SIGCONT);
 	while (!waitpid(pid, NULL, WNOHANG)) {

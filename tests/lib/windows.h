@@ -48,7 +48,7 @@ static inline uint64_t add_gapped(struct window *w, enum kiln_stack_side side, e
 static inline void add_row(struct window *w, uint64_t first_ns, uint64_t count,
 			   struct kiln_count_key key)
 {
-	struct window_row row = {key, {count, first_ns}};
+	struct window_row row = {key, {count, first_ns, 0}};
 
 	if (!key.tid)
 		row.key.tid = key.tgid;

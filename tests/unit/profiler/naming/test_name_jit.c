@@ -85,7 +85,7 @@ static struct said ask(const struct agg_image *image, size_t n, uint64_t t_ns)
 	struct said s = {.calls = 0};
 
 	for (size_t i = 0; i < n; i++)
-		places[i] = (struct jit_place){CODE + i * 0x1000 + 4, t_ns};
+		places[i] = (struct jit_place){CODE + i * 0x1000 + 4, t_ns, 0};
 	assert_int_equal(jit_names(naming, image, places, n, on_name, &s), 0);
 	assert_int_equal(s.calls, n);
 	return s;

@@ -387,7 +387,7 @@ TEST(test_programs_with_code_of_their_own)
 	take(w);
 	/* of code that a jitdump tells of, which moves, the time is kept */
 	assert_agg("100/100  0 anon(100):9010;anon(100):9020 = 1\n"
-		   "100/100  0 anon(100):9010@50000000000;anon(100):9020@50000000000 = 1\n"
+		   "100/100  0 anon(100):9010@12000000000;anon(100):9020@12000000000 = 1\n"
 		   "200/200  0 anon(200):9010;anon(200):9020 = 1\n");
 	assert_int_equal(agg.images.len, 3);
 	im = agg.images.data;
@@ -414,9 +414,29 @@ TEST(test_a_jitdump_that_comes_later)
 		procs_jitdump(procs, 2 * SEC + 2, PID, 77);
 	}
 	assert_agg("100/100  0 anon(100):9010 = 1\n"
-		   "100/100  0 anon(100):9010@3000000001 = 1\n");
+		   "100/100  0 anon(100):9010@3000000000 = 1\n");
 	assert_int_equal(agg.images.len, 1);
 	assert_int_equal(agg.images.data[0].jitdump, 77);
+}
+
+/* The size that its perf map had tells what the code was. */
+TEST(test_code_as_of_a_perf_map)
+{
+	struct window *w = new_window();
+	uint64_t stack = user_stack(w, UNWIND_ON, 0x9010);
+
+	map(procs, 1 * SEC, PID, 0x9000, 0x1000, 0, FILE_NONE);
+	for (uint32_t i = 0; i < 3; i++) {
+		add_row(w, 2 * SEC, 1,
+			(struct kiln_count_key){.tgid = PID, .image = i, user_only(stack)});
+		vec_last(&w->rows).value.written = 100 * (i / 2);
+	}
+	take(w);
+	assert_int_equal(agg.frames.len, 2);
+	assert_int_equal(agg.frames.data[0].written, 0);
+	assert_int_equal(agg.frames.data[1].written, 100);
+	assert_int_equal(agg.frames.data[1].t_ns, 0);
+	assert_int_equal(agg.samples.data[0].count, 2);
 }
 
 /* --- what waits for its names -------------------------------------------------------------------- */
@@ -534,6 +554,7 @@ int main(void)
 		T(test_ends_tell_stacks_apart),
 		T(test_programs_with_code_of_their_own),
 		T(test_a_jitdump_that_comes_later),
+		T(test_code_as_of_a_perf_map),
 		T(test_samples_are_held_back),
 		T(test_rows_over_the_cap_are_counted),
 	};

@@ -13,14 +13,20 @@ static struct perfmap *parse(const char *text)
 	return m;
 }
 
+/* As of so many bytes; 0: all. */
+static void expect_at(struct perfmap *m, uint64_t bytes, uint64_t va, const char *want)
+{
+	struct perfmap_ask ask = {.va = va, .bytes = bytes};
+
+	assert_int_equal(perfmap_find(m, &ask, 1), 0);
+	assert_int_equal(ask.entry == PERFMAP_NONE, !want);
+	if (want)
+		assert_string_equal(perfmap_name(m, ask.entry), want);
+}
+
 static void expect(struct perfmap *m, uint64_t va, const char *want)
 {
-	const char *name = NULL;
-	int err = perfmap_find(m, va, &name);
-
-	assert_int_equal(err, want ? 0 : -ENOENT);
-	if (want)
-		assert_string_equal(name, want);
+	expect_at(m, 0, va, want);
 }
 
 static void test_lines(void **state)
@@ -92,12 +98,41 @@ static void test_later_lines_win(void **state)
 	perfmap_free(m);
 }
 
-/* Random overlapping lines against the obvious way to do it: paint a small address space. */
+/* The file's size tells when: code may be replaced. */
+static void test_as_of_a_size(void **state)
+{
+	static const char first[] = "1000 100 first\n", second[] = "1000 80 second\n";
+	const uint64_t one = sizeof(first) - 1, two = one + sizeof(second) - 1;
+	char text[128];
+	struct perfmap *m;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s1000 10 third\n2000 10 late\n", first, second);
+	m = parse(text);
+	expect_at(m, one, 0x1000, "first");
+	expect_at(m, two, 0x1000, "second");
+	expect_at(m, two, 0x1080, "first");
+	expect_at(m, strlen(text), 0x1000, "third");
+	expect_at(m, 0, 0x1000, "third");
+	/* Nothing covers it until then: the compiler may have written late. */
+	expect_at(m, one, 0x2000, "late");
+	expect_at(m, one, 0x3000, NULL);
+	/* Not the end of a line: written through a buffer, so the size says nothing. */
+	expect_at(m, one - 1, 0x1000, "third");
+	expect_at(m, one + 3, 0x1000, "third");
+	/* It was larger then. */
+	expect_at(m, 1 << 20, 0x1000, "third");
+	perfmap_free(m);
+}
+
+/* Random overlapping lines against the obvious way to do it: paint a small address space, line by line. */
 static void test_random_overlaps_against_painting(void **state)
 {
-	enum { SPACE = 4096, ROUNDS = 200, LINES = 60 };
+	enum { SPACE = 4096, ROUNDS = 30, LINES = 200 };
 	static char text[LINES * 64];
-	static int paint[SPACE];
+	static uint64_t bytes[LINES + 1];
+	static struct perfmap_ask asks[SPACE];
+	static int paint[LINES + 1][SPACE];
 	uint32_t seed = 12345;
 
 	(void)state;
@@ -112,19 +147,61 @@ static void test_random_overlaps_against_painting(void **state)
 			seed = seed * 1664525 + 1013904223;
 			start = (seed >> 8) % (SPACE - 512);
 			size = 1 + (seed >> 20) % 512;
+			bytes[i] = len;
 			len += (size_t)sprintf(text + len, "%x %x %d\n", start, size, i);
+			memcpy(paint[i + 1], paint[i], sizeof(paint[i]));
 			for (unsigned a = start; a < start + size; a++)
-				paint[a] = i;
+				paint[i + 1][a] = i;
 		}
+		bytes[LINES] = len;
 		m = parse(text);
 		for (unsigned a = 0; a < SPACE; a++) {
-			char want[16];
+			seed = seed * 1664525 + 1013904223;
+			asks[a] = (struct perfmap_ask){.va = a, .index = (seed >> 8) % (LINES + 1)};
+			asks[a].bytes = bytes[asks[a].index];
+		}
+		asks[0].index = LINES; /* no bytes: all of it */
+		asks[0].bytes = 0;
+		assert_int_equal(perfmap_find(m, asks, SPACE), 0);
+		for (unsigned i = 0; i < SPACE; i++) {
+			unsigned a = (unsigned)asks[i].va, then = asks[i].index ?: LINES;
 
-			snprintf(want, sizeof(want), "%d", paint[a]);
-			expect(m, a, paint[a] < 0 ? NULL : want);
+			/* what comes first later, if nothing was there */
+			while (then < LINES && paint[then][a] < 0)
+				then++;
+			if (paint[then][a] < 0)
+				assert_int_equal(asks[i].entry, PERFMAP_NONE);
+			else
+				assert_int_equal(asks[i].entry, paint[then][a]);
 		}
 		perfmap_free(m);
 	}
+}
+
+/* As many lines as fit, at one place and each at its own: each level of the sets has more than one word. */
+static void test_many_lines(void **state)
+{
+	enum { LINES = 300000 };
+	char *text = malloc(LINES * 32ul);
+	struct perfmap_ask asks[] = {{.va = 5}, {.va = 0x100000 + 77777}, {.va = 5, .bytes = 1}};
+	struct perfmap *m = NULL;
+	size_t len = 0, half = 0;
+
+	(void)state;
+	assert_non_null(text);
+	for (unsigned i = 0; i < LINES; i++) {
+		len += (size_t)sprintf(text + len, "%x 1 %u\n", i % 2 ? 5 : 0x100000 + i, i);
+		half = i == LINES / 2 ? len : half;
+	}
+	asks[2].bytes = half;
+	assert_int_equal(perfmap_parse(&m, text, len), 0);
+	assert_int_equal(perfmap_find(m, asks, 3), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(asks[i].entry, asks[i].va != 5 ? PERFMAP_NONE
+						: asks[i].bytes ? LINES / 2 - 1
+								: LINES - 1);
+	perfmap_free(m);
+	free(text);
 }
 
 static int load_below(struct perfmap **m, const char *root, const char *path, uint32_t owner_uid)
@@ -239,6 +316,8 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_malformed_lines_are_counted),
 		cmocka_unit_test(test_later_lines_win),
+		cmocka_unit_test(test_as_of_a_size),
+		cmocka_unit_test(test_many_lines),
 		cmocka_unit_test(test_random_overlaps_against_painting),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_load_refuses_strangers_files),

@@ -88,17 +88,17 @@ static struct answers *ask(struct symbolizer *s, const char *name, bool dump)
 	_cleanup_close_ int fd = fixture_open(name);
 	struct sym_file file = {.fd = fd, .root_fd = -1, .path = name};
 	struct answers *a = calloc(1, sizeof(*a));
-	static uint64_t va[N_ASKED], t_ns[N_ASKED];
+	static uint64_t va[N_ASKED], as_of[N_ASKED];
+	const struct jit_places at = {dump, va, as_of, N_ASKED};
 	uint64_t seed = 9;
 
 	assert_non_null(a);
 	for (size_t i = 0; i < N_ASKED; i++) {
 		seed = hash_u64(seed + i);
 		va[i] = seed % 110000;
-		t_ns[i] = (seed >> 32) % 2500;
+		as_of[i] = (seed >> 32) % (dump ? 2500 : 40000);
 	}
-	assert_int_equal(symbolizer_resolve_jit(s, &file, va, dump ? t_ns : NULL, N_ASKED, see, a),
-			 0);
+	assert_int_equal(symbolizer_resolve_jit(s, &file, &at, see, a), 0);
 	return a;
 }
 
@@ -158,8 +158,8 @@ static struct seen look(struct worker *w, const char *name, enum query_kind kind
 {
 	_cleanup_close_ int fd = fixture_open(fixture_at(name));
 	struct sym_file file = {.fd = fd, .root_fd = -1, .path = fixture_at(name)};
-	uint64_t va = 0x1008, t_ns = 100;
-	struct sym_query q = {.kind = kind, .file = &file, .addr = &va, .t_ns = &t_ns, .n = 1};
+	uint64_t va = 0x1008, as_of = 100;
+	struct sym_query q = {.kind = kind, .file = &file, .addr = &va, .as_of = &as_of, .n = 1};
 	struct seen s = {.calls = 0};
 
 	assert_int_equal(worker_resolve(w, &q, diff_one, &s), 0);
