@@ -18,6 +18,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
+#include "profiler/base/log.h"
 #include "profiler/base/text.h"
 
 #define MAX_LINKS 40 /* as path_resolution(7) */
@@ -259,7 +260,22 @@ static int make_temporary(struct outfile *f)
 	return 0;
 }
 
-static int open_place(struct outfile *f, struct walk *w, struct place *p)
+/* What is written in place. A FIFO opens when somebody reads it, or a signal ends the wait. */
+static int open_in_place(struct outfile *f, const char *self, const char *path)
+{
+	int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY;
+
+	f->fd = open(self, flags | O_NONBLOCK);
+	if (f->fd >= 0)
+		return fcntl(f->fd, F_SETFL, 0) ? -errno : 0;
+	if (errno == ENXIO) {
+		log_warning("%s is a FIFO that nobody reads: waiting for its reader", path);
+		f->fd = open(self, flags);
+	}
+	return f->fd < 0 ? -errno : 0;
+}
+
+static int open_place(struct outfile *f, struct walk *w, struct place *p, const char *path)
 {
 	char self[64];
 	int err;
@@ -269,10 +285,8 @@ static int open_place(struct outfile *f, struct walk *w, struct place *p)
 		return 0;
 	}
 	err = in_place(p, self);
-	if (!err) {
-		f->fd = open(self, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-		return f->fd < 0 ? -errno : 0;
-	}
+	if (!err)
+		return open_in_place(f, self, path);
 	if (err != -ENOENT)
 		return err;
 	f->dir = steal_fd(&w->dir);
@@ -290,7 +304,7 @@ int outfile_open(struct outfile **out, const char *path)
 	if (!f)
 		return -ENOMEM;
 	f->fd = f->dir = -1;
-	err = walk(&w, path, &place) ?: open_place(f, &w, &place);
+	err = walk(&w, path, &place) ?: open_place(f, &w, &place, path);
 	cleanup_close_fd(&w.dir);
 	cleanup_close_fd(&place.handle);
 	if (err)
@@ -365,7 +379,13 @@ void outfile_abort(struct outfile *f)
 
 const char *outfile_strerror(int err)
 {
-	return err == -ELOOP ? "a symbolic link of another user, which is not followed, or a "
-			       "circle of them"
-			     : strerror(-err);
+	switch (err) {
+	case -ELOOP:
+		return "a symbolic link of another user, which is not followed, or a circle of "
+		       "them";
+	case -EINTR:
+		return "nobody reads this FIFO: start its reader (cat FIFO >FILE) before";
+	default:
+		return strerror(-err);
+	}
 }

@@ -16,7 +16,8 @@
 
 struct outfile;
 
-/* 0 or -errno. -ELOOP: a symbolic link of another user, or too many links. */
+/* 0 or -errno. -ELOOP: a symbolic link of another user, or too many links. A FIFO that nobody reads: says so, and waits
+ * for a reader; -EINTR: until a signal came. */
 int outfile_open(struct outfile **out, const char *path);
 /* Whether it could be opened, without doing so: a FIFO's reader sees no end. 0 or -errno. */
 int outfile_check(const char *path);

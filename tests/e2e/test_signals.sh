@@ -22,6 +22,24 @@ test_signals_end_a_recording() {
 	done
 }
 
+# It waits for a reader, says so, and ends with a word or with the profile.
+test_a_fifo_that_nobody_reads() {
+	need_bpf
+	local status=0
+	mkfifo f
+	start env --default-signal=INT "$KILN" record -F 997 -f pb.gz -o f -- "$WORKLOADS/deep" 1 2>err
+	wait_until 20 grep -q 'f is a FIFO that nobody reads: waiting for its reader' err
+	kill -INT "$started"
+	wait "$started" || status=$?
+	assert_eq "status" "$status" 125
+	assert_match "message" err 'cannot write f: nobody reads this FIFO: start its reader'
+	start "$KILN" record -F 997 -f pb.gz -o f -- "$WORKLOADS/deep" 1 2>err
+	wait_until 20 grep -q 'waiting for its reader' err
+	cat f >p.pb.gz
+	wait "$started"
+	assert_at_least "samples" "$(profile_samples p.pb.gz)" 100
+}
+
 # nohup(1)
 test_an_ignored_hangup() {
 	need_bpf
