@@ -306,6 +306,19 @@ static void add_symbols_hint(struct buf *b, struct naming *n, const struct file_
 	buf_release(&command);
 }
 
+/* What lets a file be opened; kiln itself has raised the soft limit. */
+static const char *opening_remedy(int err)
+{
+	switch (err) {
+	case -EMFILE:
+		return " (raise the hard limit: `ulimit -Hn`)";
+	case -ENFILE:
+		return " (raise the sysctl fs.file-max)";
+	default:
+		return "";
+	}
+}
+
 /* What to do, or NULL. The caller frees it. */
 static char *hint_for_file(const struct suspect *s, struct naming *n, const struct file_view *v)
 {
@@ -314,7 +327,7 @@ static char *hint_for_file(const struct suspect *s, struct naming *n, const stru
 
 	if (v->err && (broken || s->unnamed)) {
 		buf_printf(&b, "%s could not be opened: %s%s", v->path, strerror(-v->err),
-			   v->err == -EMFILE ? " (raise `ulimit -n`)" : "");
+			   opening_remedy(v->err));
 		return buf_take(&b);
 	}
 	if (s->unnamed && is_stripped(n, v))

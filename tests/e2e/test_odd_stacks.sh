@@ -50,6 +50,31 @@ assert_chain() { # FILE
 	assert_claim "$1"
 }
 
+# Old static programs call the page of system calls that every process has at one address.
+test_the_vsyscall_page() {
+	need_bpf
+	grep -q vsyscall /proc/self/maps || skip "this kernel has no vsyscall page"
+	cat >p.c <<-'C'
+		#include <sys/time.h>
+		#include <time.h>
+		static int (*const ask)(struct timeval *, void *) = (void *)0xffffffffff600000ul;
+		__attribute__((noinline)) void asks_time(int n) { struct timeval t; while (n--) ask(&t, 0); }
+		int main(void)
+		{
+			clock_t end = clock() + CLOCKS_PER_SEC;
+			while (clock() < end)
+				asks_time(1000);
+			return 0;
+		}
+	C
+	"${CC:-gcc}" -O2 p.c -o p
+	./p || skip "the vsyscall page cannot be called"
+	"$KILN" record -q -F 499 -o p.pb.gz -- ./p
+	assert_at_least "samples" "$(profile_samples p.pb.gz)" 50
+	assert_at_least "share that reaches main()" "$(profile_share p.pb.gz "$(in_stack 'main;asks_time')")" 95
+	assert_claim p.pb.gz
+}
+
 test_32_bit_programs() {
 	need_bpf
 	write_program p.c

@@ -2,6 +2,8 @@
 /* Which binaries are blamed, once each, the worst first, and with what advice. */
 #include "tests/lib/named_files.h"
 
+#include <sys/resource.h>
+
 #include "profiler/naming/blame.h"
 #include "profiler/profile/quality.h"
 #include "profiler/unwind/unwind_feed.h"
@@ -323,6 +325,29 @@ TEST(test_advice_for_files)
 	assert_int_equal(quality.blame.len, 0);
 }
 
+/* Missing descriptors are a cause of their own: nothing is wrong with the file. */
+TEST(test_advice_for_files_that_no_descriptor_is_left_for)
+{
+	struct file_key key = {.path = fixture_at("other"), .build_id = {.len = 4, .data = {9}}};
+	struct rlimit old, none;
+	int next = dup(0);
+	char want[600];
+	uint32_t id;
+
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){(rlim_t)next, old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	id = files_intern(nf.files, &key, getpid(), 0, 0, 0);
+	files_settle(nf.files, 10000);
+	blame_one(in_file(id), 0, 10, 0, 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	snprintf(want, sizeof(want),
+		 "%s could not be opened: Too many open files (raise the hard limit: `ulimit -Hn`)",
+		 fixture_at("other"));
+	assert_hint(want);
+}
+
 /* A host's root directory with this release, whose dpkg has a list of a package with the stripped file. */
 static void make_host(const char *release)
 {
@@ -579,6 +604,7 @@ int main(void)
 		T(test_a_claimed_build_id),
 		T(test_processes_of_one_program),
 		T(test_advice_for_files),
+		T(test_advice_for_files_that_no_descriptor_is_left_for),
 		T(test_the_package_that_has_the_symbols),
 		T(test_samples_that_lack_names),
 		T(test_advice_for_files_without_a_table),
