@@ -42,16 +42,6 @@ const COLUMNS = [
 /* Characters at the end of a long name that stay in sight: what tells most names apart. */
 const END_SHOWN = 24, LONG_NAME = 60, NAME_COLUMNS = 48;
 
-/* Names as they are shown: without what tells least, unless two would then be the same. */
-function shownNames(names) {
-	const short = names.map(name => shortName(name, NAME_COLUMNS));
-	const used = new Map();
-
-	for (const name of short)
-		used.set(name, (used.get(name) || 0) + 1);
-	return short.map((name, i) => used.get(name) > 1 ? names[i] : name);
-}
-
 /* What is too long for its column is cut in the middle. */
 function nameText(name) {
 	const parts = name.length > LONG_NAME ? [name.slice(0, -END_SHOWN), name.slice(-END_SHOWN)]
@@ -87,9 +77,7 @@ class FunctionTable {
 			: `${names[i]}\0${module(i)}`;
 		const key = sort.replace("%", "");
 
-		if (!this.sums || this.sums.names.length !== names.length || this.byShown !== by)
-			this.shownNames = shownNames(names);
-		Object.assign(this, { tree, all: total, sums, selected, sort, byShown: by });
+		Object.assign(this, { tree, all: total, sums, selected, sort });
 		this.rows = [];
 		for (let i = 0; i < names.length; i++)
 			if ((sums.total[i] > 0 || self[i] > 0) && names[i] !== "" &&
@@ -121,16 +109,24 @@ class FunctionTable {
 	}
 
 	showMore() {
-		const next = this.rows.slice(this.shown, this.shown + ROWS_AT_ONCE);
+		const rows = this.rows.slice(0, this.shown + ROWS_AT_ONCE);
+		const texts = shortNames(rows.map(i => this.sums.names[i]), NAME_COLUMNS);
 
-		this.body.append(...next.map(i => this.row(i)));
-		this.shown += next.length;
+		/* Of names that came later, some may be like those that are there. */
+		for (let at = 0; at < this.shown; at++)
+			if (texts[at] !== this.texts[at])
+				this.body.rows[at].querySelector(".cut")
+					.replaceWith(nameText(texts[at]));
+		this.body.append(...rows.slice(this.shown).map((i, at) =>
+			this.row(i, texts[this.shown + at])));
+		this.texts = texts;
+		this.shown = rows.length;
 		this.more.hidden = this.shown >= this.rows.length;
 		this.more.textContent = `Show more (${
 			formatCount(this.rows.length - this.shown)} ${this.sums.what} left)`;
 	}
 
-	row(i) {
+	row(i, text) {
 		const { names, modules, frames, functions } = this.sums, total = this.all;
 		const swatch = element("span", { class: "swatch" });
 
@@ -145,16 +141,16 @@ class FunctionTable {
 			shareCell(this.tree, this.sums.total[i], total),
 			percentCell(this.sums.total[i], total),
 			element("td", { class: "name", title: names[i] }, frames ? swatch : null,
-				functions ? this.nameButton(i) : nameText(this.shownNames[i])),
+				functions ? this.nameButton(i, text) : nameText(text)),
 			element("td", { class: "module", title: modules ? modules[i] : null },
 				modules ? modules[i] : ""));
 	}
 
-	nameButton(fn) {
+	nameButton(fn, text) {
 		return element("button", {
 			title: `${this.sums.names[fn]}\n\nCallers and callees`,
 			onclick: () => this.on.open(fn),
-		}, nameText(this.shownNames[fn]));
+		}, nameText(text));
 	}
 
 	menu(fn, e) {
@@ -226,12 +222,8 @@ class TreeList {
 		while (stack.length) {
 			const node = stack.pop();
 
-			if (node < 0) {
-				rows.push(this.restRow(-node));
-				continue;
-			}
-			rows.push(this.row(node));
-			if (!this.opened.has(node))
+			rows.push(node);
+			if (node < 0 || !this.opened.has(node))
 				continue;
 			const children = this.view.children(node);
 			const limit = this.limits.get(node) || CHILDREN_AT_ONCE;
@@ -240,10 +232,19 @@ class TreeList {
 				stack.push(-node - 1);
 			stack.push(...children.slice(0, limit).reverse());
 		}
-		this.body.replaceChildren(...rows);
+		const texts = shortNames(rows.map(node => this.nameOf(node)), LONG_NAME);
+
+		this.body.replaceChildren(...rows.map((node, i) =>
+			node < 0 ? this.restRow(-node) : this.row(node, texts[i])));
 	}
 
-	row(node) {
+	nameOf(node) {
+		const frame = node < 0 ? NONE : this.view.frame[node];
+
+		return frame === NONE ? "all" : this.profile.names[frame];
+	}
+
+	row(node, text) {
 		const v = this.view, frame = v.frame[node], leaf = v.end[node] === node + 1;
 		const open = this.opened.has(node);
 		const swatch = element("span", { class: "swatch" });
@@ -254,7 +255,7 @@ class TreeList {
 					  onclick: () => this.toggle(node) },
 				leaf ? "" : open ? "\u25be" : "\u25b8"),
 			swatch, element("span", { class: hit ? "hit" : null },
-					frame === NONE ? "all" : nameText(shortName(this.profile.names[frame], LONG_NAME))));
+					nameText(text)));
 
 		if (frame !== NONE)
 			swatch.style.backgroundColor = this.palette.css(frame);

@@ -1,5 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+"use strict";
 /* Names in few columns, by the rules of profiler/profile/name_parts.c and short_name.c: see there. */
-const STRUCTURED_MAX = 16384, DEPTHS = 8, MARK_CHARS = 3;
+const STRUCTURED_MAX = 16384, DEPTHS = 8, MARK_CHARS = 3, LEAST_WINDOW = 10;
 const LEVEL = { BARE: 1, PARAMS: 2, ARGS: 10, PATHS: 18, NO_PARAMS: 19, NO_ARGS: 20, SELF: 21,
 		COMPONENTS: 22 };
 const SHOWN = 0, ELIDED = 1, GONE = 2;
@@ -270,8 +272,10 @@ class NameParts {
 
 /* The name at a level, see enum level. */
 class NameView {
-	constructor(name) {
+	/* keeps: { from, to, at } of what must be seen; `at` is what matters of the last one. */
+	constructor(name, keeps) {
 		this.name = name;
+		this.keeps = keeps;
 		this.parts = new NameParts(name);
 		this.mask = new Uint8Array(name.length);
 		this.last = LEVEL.COMPONENTS + this.parts.components.length - 1;
@@ -368,12 +372,31 @@ class NameView {
 		}
 		if (level > LEVEL.COMPONENTS)
 			this.hide(0, parts.components[level - LEVEL.COMPONENTS], GONE);
+		this.showKept();
 		return this.text();
 	}
 
+	/* What must be seen, and the brackets around it. */
+	showKept() {
+		const { mask } = this;
+
+		for (const { from, to } of this.keeps) {
+			for (const { open, close, depth, kind } of this.parts.groups)
+				if (close && depth === 1 && kind === "args" && open < from && to <= close)
+					mask[open] = mask[close] = SHOWN;
+			this.hide(from, to, SHOWN);
+			if (from && mask[from - 1] === GONE)
+				mask[from - 1] = ELIDED;
+			if (to < mask.length && mask[to] === GONE)
+				mask[to] = ELIDED;
+		}
+	}
+
 	text() {
-		const { name, mask } = this;
+		const { name, mask } = this, kept = this.keeps.at(-1)?.at ?? 0;
 		let out = "";
+
+		this.keptAt = 0;
 
 		for (let from = 0, to = 0; from < name.length; from = to) {
 			const isShown = mask[from] === SHOWN;
@@ -381,6 +404,8 @@ class NameView {
 
 			for (; to < name.length && (mask[to] === SHOWN) === isShown; to++)
 				isMarked ||= mask[to] === ELIDED;
+			if (from <= kept && kept < to)
+				this.keptAt = out.length + kept - from;
 			if (isShown)
 				out += name.slice(from, to);
 			else if (out && isMarked && to < name.length)
@@ -416,14 +441,32 @@ function dropHalves(cut) {
 	return out;
 }
 
-/* A name in at most so many columns. */
-function shortName(name, columns) {
-	if (columnsOf(name) <= columns)
+/* Its beginning, what must be seen, and its end, as far as there is room. */
+function cutAround(text, columns, keptAt) {
+	const chars = [...text], at = [...text.slice(0, keptAt)].length;
+	const third = Math.floor(columns / 3);
+
+	if (columns < LEAST_WINDOW || !at || chars.length <= columns)
+		return cutMiddle(text, columns);
+
+	const cut = (from, to) => chars.slice(from, to).join("");
+	const head = at + 5 <= columns && at + 2 > Math.floor(columns / 2) ? at + 2 : third;
+	const begin = cut(0, at < head ? head : third), left = columns - [...begin].length - 2;
+	const from = Math.max(0, at - 2);
+
+	if (at < head || chars.length - from <= left)
+		return `${begin}..${cut(chars.length - left)}`;
+	return `${begin}..${cut(from, from + left - 2)}..`;
+}
+
+/* A name in at most so many columns. keeps: as of NameView. */
+function shortName(name, columns, keeps = []) {
+	if (name.length <= columns || columnsOf(name) <= columns)
 		return name;
 	if (name.length > STRUCTURED_MAX)
-		return cutMiddle(name, columns);
+		return cutAround(name, columns, keeps.at(-1)?.at ?? 0);
 
-	const view = new NameView(name);
+	const view = new NameView(name, keeps);
 	let low = LEVEL.BARE, high = view.last;
 
 	while (low < high) {
@@ -437,5 +480,7 @@ function shortName(name, columns) {
 
 	const text = view.at(low);
 
-	return text && columnsOf(text) <= columns ? text : dropHalves(cutMiddle(text || name, columns));
+	if (text && columnsOf(text) <= columns)
+		return text;
+	return dropHalves(text ? cutAround(text, columns, view.keptAt) : cutMiddle(name, columns));
 }

@@ -212,6 +212,21 @@ test("names are shortened as on the command line", async () => {
 	assert.equal(await value(`kiln.page.graph.label(kiln.find("main"), 28)`), "m\u2026");
 });
 
+test("distinct names stay distinct as on the command line", async () => {
+	const file = new URL("../fixtures/short_name_sets.tsv", import.meta.url), sets = {};
+
+	for (const line of fs.readFileSync(file, "utf8").split("\n").filter(l => /^\w/.test(l))) {
+		const [set, columns, name, text] = line.split("\t");
+
+		sets[set] ||= { columns: Number(columns), names: [], texts: [] };
+		sets[set].names.push(name);
+		sets[set].texts.push(text);
+	}
+	await open();
+	for (const { columns, names, texts } of Object.values(sets))
+		assert.deepEqual(await value(`shortNames(${JSON.stringify(names)}, ${columns})`), texts);
+});
+
 /* --- keys ------------------------------------------------------------------------------------- */
 
 test("arrows, Enter and Backspace", async () => {

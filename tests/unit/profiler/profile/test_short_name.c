@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Names in few columns, against tests/fixtures/short_names.tsv, which the page's test reads too. */
+/* Names in few columns, against tests/fixtures/short_name*.tsv, which the page's test reads too. */
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,15 +27,22 @@ static char *short_of(const char *name, size_t columns)
 	return buf_take(&b);
 }
 
+static const char *fixture_path(const char *name)
+{
+	static char path[4096];
+	const char *src = getenv("SRC");
+
+	snprintf(path, sizeof(path), "%s/tests/fixtures/%s", src ? src : ".", name);
+	return path;
+}
+
 TEST(test_vectors)
 {
-	const char *src = getenv("SRC");
 	_cleanup_free_ char *all = NULL;
-	char path[4096], *save = NULL;
+	char *save = NULL;
 	size_t len, n = 0;
 
-	snprintf(path, sizeof(path), "%s/tests/fixtures/short_names.tsv", src ? src : ".");
-	assert_int_equal(io_read_file(path, 1 << 20, &all, &len), 0);
+	assert_int_equal(io_read_file(fixture_path("short_names.tsv"), 1 << 20, &all, &len), 0);
 	for (char *line = strtok_r(all, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *name = strchr(line, '\t'), *want = name ? strchr(name + 1, '\t') : NULL;
 		_cleanup_free_ char *got = NULL;
@@ -53,42 +60,53 @@ TEST(test_vectors)
 
 /* --- sets -------------------------------------------------------------------------------------- */
 
-static void shorten(struct short_name *v, const char *const *names, size_t n, size_t columns)
+/* Lines of a fixture, of which the first column names the set. */
+struct set {
+	struct short_name v[64];
+	const char *want[64];
+	size_t n, columns;
+};
+
+static void check_set(struct set *s)
 {
-	for (size_t i = 0; i < n; i++)
-		v[i] = (struct short_name){.name = names[i], .suffix = ""};
-	assert_int_equal(short_names(v, n, columns), 0);
+	assert_int_equal(short_names(s->v, s->n, s->columns), 0);
+	for (size_t i = 0; i < s->n; i++)
+		assert_string_equal(s->v[i].text, s->want[i]);
+	short_names_release(s->v, s->n);
+	s->n = 0;
 }
 
 /* Only what tells names apart comes back. */
 TEST(test_given_back)
 {
-	static const char *const names[] =
-		{"std::_Executor<__normal_iterator<char const*>, std::regex_traits<char>, true>::"
-		 "_M_dfs(std::_Executor<int>::_Match_mode, long)",
-		 "std::_Executor<__normal_iterator<char const*>, std::regex_traits<char>, false>::"
-		 "_M_dfs(std::_Executor<int>::_Match_mode, long)",
-		 "std::_Executor<__normal_iterator<char const*>, std::regex_traits<char>, true>::"
-		 "_M_dfs(std::_Executor<int>::_Match_mode, short)",
-		 "void foo(std::vector<int, std::allocator<int> > const&)",
-		 "void foo(std::vector<int, std::allocator<int> > const&) const",
-		 "void foo(std::vector<int, std::allocator<int> > const&, long)",
-		 "first::Inner::frobnicate_it(std::vector<int, std::allocator<int> > const&)",
-		 "second::Inner::frobnicate_it(std::vector<int, std::allocator<int> > const&)"},
-				 *const want[] = {"std::_Executor<...>::_M_dfs(..., long)",
-						  "std::_Executor<..., false>::_M_dfs(...)",
-						  "std::_Executor<...>::_M_dfs(..., short)",
-						  "foo(std::vector<...> const&)",
-						  "foo(std::vector<...> const&) const",
-						  "foo(std::vector<...> const&, long)",
-						  "first::Inner::frobnicate_it(...)",
-						  "second::Inner::frobnicate_it(...)"};
-	struct short_name v[LEN(names)];
+	static struct set set;
+	_cleanup_free_ char *all = NULL;
+	char *save = NULL, last[16] = "";
+	size_t len, sets = 0;
 
-	shorten(v, names, LEN(names), 40);
-	for (size_t i = 0; i < LEN(names); i++)
-		assert_string_equal(v[i].text, want[i]);
-	short_names_release(v, LEN(names));
+	assert_int_equal(io_read_file(fixture_path("short_name_sets.tsv"), 1 << 20, &all, &len), 0);
+	for (char *line = strtok_r(all, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *field[4] = {line};
+
+		if (*line == '#')
+			continue;
+		for (size_t i = 1; i < LEN(field); i++) {
+			field[i] = strchr(field[i - 1], '\t');
+			assert_non_null(field[i]);
+			*field[i]++ = '\0';
+		}
+		if (strcmp(field[0], last) != 0) {
+			check_set(&set);
+			sets++;
+		}
+		snprintf(last, sizeof(last), "%s", field[0]);
+		assert_true(set.n < LEN(set.v));
+		set.columns = (size_t)atoi(field[1]);
+		set.v[set.n] = (struct short_name){.name = field[2], .suffix = ""};
+		set.want[set.n++] = field[3];
+	}
+	check_set(&set);
+	assert_true(sets > 8);
 }
 
 /* The same name twice is the same text; another module is another name. */
