@@ -23,7 +23,8 @@
 /* A branch has at least this share of its line. */
 #define BRANCH_SHARE 0.1
 #define BRANCHES     3
-#define ROOTS	     5
+/* At the left, and of a line there: most likely of main(). */
+#define FIRST_BRANCHES 5
 
 struct function {
 	uint32_t name, module; /* strings */
@@ -156,20 +157,24 @@ static int load_raw(struct builder *b, const struct profile_stack *s)
 	return 0;
 }
 
-/* The first function of a program's own, or main() where there is none. */
-static size_t find_begin(const struct builder *b)
+/* The first function of a program's own, after *main, or main() where there is none. Without a main() that is its
+ * index. */
+static size_t find_begin(const struct builder *b, size_t *main)
 {
-	size_t main = 0;
+	size_t i, last = SIZE_MAX;
 
-	for (size_t i = 0; i < b->raw.len; i++) {
+	for (i = 0; i < b->raw.len; i++) {
 		const struct function *f = &b->functions.data[b->raw.data[i]];
 
 		if (f->role == ROLE_CODE && f->kind != FRAME_KERNEL)
-			return i;
+			break;
 		if (f->role == ROLE_MAIN)
-			main = i;
+			last = i;
 	}
-	return main;
+	if (i == b->raw.len)
+		i = last == SIZE_MAX ? 0 : last;
+	*main = last == SIZE_MAX ? i : last;
+	return i;
 }
 
 /* What was called since the last call of the same function is forgotten. */
@@ -191,14 +196,17 @@ static int add_step(struct builder *b, uint32_t id)
 /* kiln's own frames are none; ceremony is one only where nothing comes after it. */
 static int make_path(struct builder *b, const struct profile_stack *s)
 {
-	size_t n;
+	size_t n, begin, main;
 	int err = load_raw(b, s);
 
 	b->path.len = 0;
 	for (n = b->raw.len; n; n--)
 		if (b->functions.data[b->raw.data[n - 1]].kind != FRAME_SYNTHETIC)
 			break;
-	for (size_t i = err ? n : find_begin(b); !err && i < n; i++)
+	begin = find_begin(b, &main);
+	if (!err && main < begin && begin < n)
+		err = add_step(b, b->raw.data[main]);
+	for (size_t i = begin; !err && i < n; i++)
 		if (b->functions.data[b->raw.data[i]].role != ROLE_CEREMONY || i + 1 == n)
 			err = add_step(b, b->raw.data[i]);
 	for (size_t i = 0; i < b->path.len; i++) {
@@ -346,16 +354,37 @@ static int add_call(struct builder *b, struct branch *s, uint32_t step)
 	return step_name(b, step, &name) ?: vec_push(&b->out->names, name);
 }
 
+/* main() says nothing where one function of the program's does all. */
+static bool is_left_out(const struct builder *b, uint32_t step, uint32_t next)
+{
+	return step < b->functions.len && b->functions.data[step].role == ROLE_MAIN &&
+	       b->functions.data[next].role == ROLE_CODE;
+}
+
+static void leave_out_last(struct builder *b, struct branch *s, int64_t next)
+{
+	b->out->names.len--;
+	if (!--s->line.len)
+		s->line.total = next;
+}
+
 /* Writes a line: its first call, and others as long as they keep its weight. */
 static int write_line(struct builder *b, struct branch *s)
 {
+	uint32_t step = s->step, next;
 	int err;
 
 	s->line.first = (uint32_t)b->out->names.len;
-	err = add_call(b, s, s->step) ?: count_next(b, s);
-	while (!err && b->touched.len &&
-	       (double)b->sums.data[b->touched.data[0]] >= KEEPS * (double)s->line.total)
-		err = add_call(b, s, b->touched.data[0]) ?: count_next(b, s);
+	err = add_call(b, s, step) ?: count_next(b, s);
+	while (!err && b->touched.len) {
+		next = b->touched.data[0];
+		if ((double)b->sums.data[next] < KEEPS * (double)s->line.total)
+			break;
+		if (is_left_out(b, step, next))
+			leave_out_last(b, s, b->sums.data[next]);
+		err = add_call(b, s, next) ?: count_next(b, s);
+		step = next;
+	}
 	return err;
 }
 
@@ -386,7 +415,7 @@ static int expand(struct builder *b, uint32_t id)
 	int err = count_next(b, s);
 
 	s->expanded = true;
-	room = MIN(MIN(room, id ? BRANCHES : ROOTS), b->touched.len);
+	room = MIN(MIN(room, s->line.level + 1 > 1 ? BRANCHES : FIRST_BRANCHES), b->touched.len);
 	for (size_t i = 0; !err && i < room; i++) {
 		if ((double)b->sums.data[b->touched.data[i]] < least)
 			break;

@@ -142,6 +142,23 @@ TEST(test_path_of_main_alone)
 	profile_free(p);
 }
 
+/* Branches stand below the main() that they have in common, and that is left out above one that does nearly all. */
+TEST(test_branches_of_main)
+{
+	struct profile *p = new_profile();
+
+	add(p, 30, "_start c:__libc_start_main main parse");
+	add(p, 25, "_start c:__libc_start_main main sort compare");
+	add(p, 20, "_start c:__libc_start_main main c:qsort compare");
+	add(p, 15, "_start c:__libc_start_main main c:memcpy");
+	add(p, 10, "clone c:start_thread worker");
+	assert_path(p, &plain,
+		    "90 main; 30 .parse; 25 .sort>compare; 20 .compare; 15 .memcpy; 10 worker");
+	add(p, 500, "_start c:__libc_start_main main parse");
+	assert_path(p, &plain, "530 parse");
+	profile_free(p);
+}
+
 /* A function that calls itself by way of others is in one place, whatever its depth. */
 TEST(test_recursion)
 {
@@ -382,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_path_of_main_alone),
+		cmocka_unit_test(test_branches_of_main),
 		cmocka_unit_test(test_recursion),
 		cmocka_unit_test(test_kernel_threads_and_lost),
 		cmocka_unit_test(test_path_by_command),
