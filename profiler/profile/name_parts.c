@@ -105,6 +105,8 @@ static int open_group(struct name_parts *p, struct open_groups *open, const char
 	const struct name_group *around = open->v.len ? &p->groups.data[vec_last(&open->v)] : NULL;
 	bool is_args = g.kind == GROUP_ARGS;
 
+	if (g.kind == GROUP_SELF && open->v.len >= NAME_SELF_DEPTH)
+		g.kind = GROUP_NAME;
 	g.depth = around ? around->depth : 0;
 	g.params = g.depth ? around->params : is_args && name[at] == '(';
 	g.depth = (uint8_t)(g.depth + (is_args && g.depth < UINT8_MAX));

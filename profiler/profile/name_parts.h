@@ -13,6 +13,9 @@
 
 #include "profiler/base/vec.h"
 
+/* Each of these is gone through by itself; what is within as many brackets is a name. */
+#define NAME_SELF_DEPTH 8
+
 enum name_group_kind {
 	GROUP_ARGS, /* parameters or arguments of a template */
 	GROUP_NAME, /* a component: "(anonymous namespace)", "{lambda(int)#1}", "<init>" */

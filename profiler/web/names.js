@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 "use strict";
 /* Names in few columns, by the rules of profiler/profile/name_parts.c and short_name.c: see there. */
-const STRUCTURED_MAX = 16384, DEPTHS = 8, MARK_CHARS = 3, LEAST_WINDOW = 10;
+const STRUCTURED_MAX = 16384, DEPTHS = 8, SELF_DEPTH = 8, MARK_CHARS = 3, LEAST_WINDOW = 10;
 const LEVEL = { BARE: 1, PARAMS: 2, ARGS: 10, PATHS: 18, NO_PARAMS: 19, NO_ARGS: 20, SELF: 21,
 		COMPONENTS: 22 };
 const SHOWN = 0, ELIDED = 1, GONE = 2;
@@ -76,7 +76,8 @@ class NameParts {
 			if (n) {
 				i += n - 1;
 			} else if (OPENING.includes(name[i])) {
-				const around = open.at(-1), kind = this.kindOf(i);
+				const around = open.at(-1), found = this.kindOf(i);
+				const kind = found === "self" && open.length >= SELF_DEPTH ? "name" : found;
 				const args = kind === "args", depth = around ? around.depth : 0;
 				const params = depth ? around.params : args && name[i] === "(";
 

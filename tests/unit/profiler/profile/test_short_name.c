@@ -13,6 +13,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
+#include "profiler/profile/name_parts.h"
 #include "profiler/profile/short_name.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
@@ -295,6 +296,26 @@ TEST(test_hostile)
 	}
 }
 
+/* Rust's "<impl ..." within others is gone through once for each: so few of them are within one another. */
+static void test_selves_within_selves(void **state)
+{
+	_cleanup_(name_parts_release) struct name_parts parts = {0};
+	_cleanup_(buf_release) struct buf name = {0};
+	size_t selves = 0;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++)
+		buf_str(&name, "<impl ");
+	buf_char(&name, 'x');
+	for (int i = 0; i < 2000; i++)
+		buf_char(&name, '>');
+	assert_int_equal(name_parts_find(&parts, buf_cstr(&name), name.len), 0);
+	for (size_t i = 0; i < parts.groups.len; i++)
+		selves += parts.groups.data[i].kind == GROUP_SELF;
+	assert_int_equal(parts.groups.len, 2000);
+	assert_int_equal(selves, NAME_SELF_DEPTH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_characters_are_whole),
 		cmocka_unit_test(test_any_names),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_selves_within_selves),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8"); /* as main() does: for the width of names */
