@@ -325,26 +325,22 @@ static int add_process_names(struct page *page)
 	return r;
 }
 
-/* As a table by package has it: what the names tell, else the directory, else the module. */
+/* As tables by file, directory and package have it: what is not known is of its module. */
 static int find_origin(struct strtab *strings, struct page_frame *f)
 {
 	_cleanup_(buf_release) struct buf directory = {0}, package = {0};
 	const char *name = strtab_get(strings, f->name), *file = strtab_get(strings, f->file);
-	bool is_named = *name && *name != '[', is_jit = f->kind == FRAME_JIT, known;
+	bool is_named = *name && *name != '[';
 
 	f->directory = f->package = f->module;
-	if (!is_named)
-		f->file = f->module;
 	if (is_named && package_directory(&directory, file) &&
 	    strtab_add(strings, buf_cstr(&directory), &f->directory))
 		return -ENOMEM;
-	known = is_named && f->kind != FRAME_KERNEL && f->kind != FRAME_SYNTHETIC &&
-		package_of(&package, name, file, is_jit);
-	f->package = f->directory;
-	if (!*file)
-		f->file = f->module;
-	if (known && strtab_add(strings, buf_cstr(&package), &f->package))
+	if (is_named && package_of(&package, name, file, f->kind) &&
+	    strtab_add(strings, buf_cstr(&package), &f->package))
 		return -ENOMEM;
+	if (!is_named || !*file)
+		f->file = f->module;
 	return directory.err ?: package.err;
 }
 

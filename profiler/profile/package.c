@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "profiler/base/text.h"
+#include "profiler/profile/frame_role.h"
 
 /* A part of a name. */
 struct part {
@@ -39,10 +40,14 @@ bool package_directory(struct buf *out, const char *file)
 static const char *library_in(const char *path)
 {
 	static const char *const homes[] = {"/node_modules/", "/site-packages/", "/dist-packages/"};
-	const char *found = NULL;
+	const char *found = NULL, *at;
 
+	/* Python's own: "/usr/lib/python3.11/json/decoder.py" */
+	for (at = path; (at = strstr(at, "/python")); at += strlen("/python"))
+		if (isdigit((unsigned char)at[strlen("/python")]) && strchr(at + 1, '/'))
+			found = strchr(at + 1, '/') + 1;
 	for (size_t i = 0; i < sizeof(homes) / sizeof(*homes); i++)
-		for (const char *at = path; (at = strstr(at, homes[i])); found = at)
+		for (at = path; (at = strstr(at, homes[i])); found = found > at ? found : at)
 			at += strlen(homes[i]);
 	return found;
 }
@@ -65,13 +70,12 @@ static const char *path_in(const char *name)
 	return *space == '/' || text_has_prefix(space, "node:") ? space : NULL;
 }
 
-static bool script_package(struct buf *out, const char *name)
+/* The package of a script's path, which ":12:3" may follow. */
+static bool package_of_path(struct buf *out, const char *path)
 {
-	const char *path = path_in(name), *library = path ? library_in(path) : NULL;
+	const char *library = library_in(path);
 	size_t len;
 
-	if (!path)
-		return false;
 	if (text_has_prefix(path, "node:"))
 		return take(out, (struct part){path, strlen("node")});
 	if (!library)
@@ -80,7 +84,16 @@ static bool script_package(struct buf *out, const char *name)
 	/* @scope/package */
 	if (*library == '@' && library[len] == '/')
 		len += 1 + strcspn(library + len + 1, "/:");
+	else if (len > 3 && library[len] != '/' && !memcmp(library + len - 3, ".py", 3))
+		len -= 3;
 	return take(out, (struct part){library, len});
+}
+
+static bool script_package(struct buf *out, const char *name)
+{
+	const char *path = path_in(name);
+
+	return path && package_of_path(out, path);
 }
 
 /* --- Java --------------------------------------------------------------------------------------- */
@@ -141,7 +154,7 @@ static void add_go_path(struct buf *out, struct part p)
 	}
 }
 
-static bool go_package(struct buf *out, const char *name, const char *file)
+static bool go_package(struct buf *out, const char *name, bool is_go)
 {
 	struct part p = {name, strcspn(name, "([{ <")};
 	const char *slash = last_in(p, '/'), *element = slash ? slash + 1 : p.s;
@@ -149,15 +162,13 @@ static bool go_package(struct buf *out, const char *name, const char *file)
 
 	if (!dot || dot == element)
 		return false;
-	if (!slash && !text_has_suffix(file, ".go") && is_suffix_of_c(dot + 1))
+	if (!slash && !is_go && is_suffix_of_c(dot + 1))
 		return false;
 	add_go_path(out, (struct part){name, (size_t)(dot - name)});
 	return true;
 }
 
-/* --- C++ and Rust ------------------------------------------------------------------------------- */
-
-#define ANONYMOUS "(anonymous namespace)"
+/* --- Rust --------------------------------------------------------------------------------------- */
 
 /* Length of a bracketed part at s, or 1. Brackets nest; "->" is none. */
 static size_t bracketed(const char *s, size_t len)
@@ -177,45 +188,34 @@ static size_t bracketed(const char *s, size_t len)
 	return len;
 }
 
-/* Where the qualified name begins and ends: without the type that it returns, and parameters. */
-static struct part qualified(const char *name)
+static bool is_operator(const char *s)
 {
-	struct part p = {name, strlen(name)};
-	const char *end = name + p.len;
+	unsigned char next;
 
-	for (const char *s = name; s < end;) {
-		size_t left = (size_t)(end - s);
+	if (!text_has_prefix(s, "operator"))
+		return false;
+	next = (unsigned char)s[strlen("operator")];
+	return next && next != ':' && next != '_' && !isalnum(next) && next < 0x80;
+}
 
-		if (text_has_prefix(s, ANONYMOUS)) {
-			s += strlen(ANONYMOUS);
-			continue;
-		}
-		/* Of a function's parameters, unless nothing came before them. */
-		if (*s == '(' && s > p.s) {
-			end = s;
-			break;
-		}
-		if (text_has_prefix(s, "operator") && (s == name || s[-1] == ':' || s[-1] == ' '))
-			break;
-		if (*s == ' ')
-			p.s = s + 1;
-		s += bracketed(s, left);
+/* Has no parameters, and no type that it returns: of C++ it would have. */
+static bool is_rust_path(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < len; i += bracketed(name + i, len - i)) {
+		bool starts = !i || name[i - 1] == ':';
+
+		if (name[i] == ' ' || (name[i] == '(' && i) || (starts && is_operator(name + i)))
+			return false;
 	}
-	while (p.s < end && strchr("*&", *p.s))
-		p.s++;
-	p.len = (size_t)(end - p.s);
-	return p;
+	return strstr(name, "::");
 }
 
 /* The first component of a path "a::b<c::d>::e"; len 0: it is no path. */
 static struct part first_component(struct part p)
 {
 	for (size_t i = 0; i + 1 < p.len;) {
-		if (!i && p.len > strlen(ANONYMOUS "::") && text_has_prefix(p.s, ANONYMOUS "::")) {
-			p.s += strlen(ANONYMOUS "::");
-			p.len -= strlen(ANONYMOUS "::");
-			continue;
-		}
 		if (p.s[i] == ':' && p.s[i + 1] == ':')
 			return (struct part){p.s, i};
 		if (p.s[i] == ' ')
@@ -249,25 +249,92 @@ static struct part crate_in(struct part p)
 	return first_component((struct part){as + 4, all.len - (size_t)(as + 4 - all.s)});
 }
 
-static bool namespace_of(struct buf *out, const char *name)
+static bool crate_of_name(struct buf *out, const char *name)
 {
-	struct part p = qualified(name), first;
+	struct part p = {name, strlen(name)}, first;
 
-	first = p.len && *p.s == '<' ? crate_in(p) : first_component(p);
-	if (first.len && memchr(first.s, '<', first.len) != first.s)
-		first.len = strcspn(first.s, "<") < first.len ? strcspn(first.s, "<") : first.len;
+	if (!is_rust_path(name))
+		return false;
+	first = *name == '<' ? crate_in(p) : first_component(p);
+	for (size_t i = 0; i < first.len; i++)
+		if (first.s[i] == '<')
+			first.len = i;
 	return take(out, first);
+}
+
+/* "serde-json-1.0.3": where "-1.0.3" begins. */
+static size_t without_version(struct part p)
+{
+	for (size_t i = 1; i + 1 < p.len; i++)
+		if (p.s[i] == '-' && isdigit((unsigned char)p.s[i + 1]) &&
+		    memchr(p.s + i, '.', p.len - i))
+			return i;
+	return p.len;
+}
+
+/*
+ * "/rustc/HASH/library/core/src/iter/mod.rs", "/home/u/.cargo/registry/src/INDEX/serde-1.0.3/src/lib.rs",
+ * "/home/u/app/src/main.rs": the crate's directory is above the last "src". In names a crate has no '-'.
+ */
+static bool crate_of_file(struct buf *out, const char *file)
+{
+	struct part p = {file, 0};
+	const char *src = NULL;
+
+	for (const char *at = file; (at = strstr(at, "/src/")); at++)
+		src = at;
+	p.len = src ? (size_t)(src - file) : 0;
+	if (last_in(p, '/'))
+		p.s = last_in(p, '/') + 1;
+	p.len = src ? (size_t)(src - p.s) : 0;
+	p.len = without_version(p);
+	for (size_t i = 0; i < p.len; i++)
+		buf_char(out, p.s[i] == '-' ? '_' : p.s[i]);
+	return p.len > 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ */
 
-bool package_of(struct buf *out, const char *name, const char *file, bool is_jit)
+enum language { UNTOLD, GO, RUST, SCRIPT, JAVA, WITHOUT_PACKAGES };
+
+static enum language language_of(const char *file)
 {
-	if (is_jit)
-		return script_package(out, name) || java_package(out, name);
-	if (text_has_suffix(file, ".go") && go_package(out, name, file))
+	static const struct {
+		const char *ending;
+		enum language language;
+	} endings[] = {
+		{".go", GO},	  {".rs", RUST},    {".py", SCRIPT},   {".js", SCRIPT},
+		{".mjs", SCRIPT}, {".cjs", SCRIPT}, {".ts", SCRIPT},   {".mts", SCRIPT},
+		{".cts", SCRIPT}, {".jsx", SCRIPT}, {".tsx", SCRIPT},  {".java", JAVA},
+		{".kt", JAVA},	  {".scala", JAVA}, {".groovy", JAVA}, {".s", UNTOLD},
+	};
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+		if (text_has_suffix(file, endings[i].ending))
+			return endings[i].language;
+	return *file ? WITHOUT_PACKAGES : UNTOLD;
+}
+
+bool package_of(struct buf *out, const char *name, const char *file, enum frame_kind kind)
+{
+	if (kind == FRAME_KERNEL || kind == FRAME_SYNTHETIC || frame_name_is_vague(name))
+		return false;
+	if (kind == FRAME_JIT && (script_package(out, name) || java_package(out, name)))
 		return true;
-	if (strstr(name, "::"))
-		return namespace_of(out, name);
-	return go_package(out, name, file);
+	switch (language_of(file)) {
+	case GO:
+		return go_package(out, name, true);
+	case RUST:
+		return crate_of_name(out, name) || crate_of_file(out, file);
+	case SCRIPT:
+		return package_of_path(out, file);
+	case JAVA:
+		return java_package(out, name);
+	case WITHOUT_PACKAGES:
+		return false;
+	case UNTOLD:
+		break;
+	}
+	return kind != FRAME_JIT &&
+	       (crate_of_name(out, name) || (!strstr(name, "::") && go_package(out, name, false)));
 }

@@ -12,7 +12,7 @@ enum table_by {
 	TABLE_LINE,	 /* (function, module, file:line) */
 	TABLE_FILE,	 /* of the source; the module where it is not known */
 	TABLE_DIRECTORY, /* that of the file */
-	TABLE_PACKAGE,	 /* of Go, Java, Rust, C++ (package.h), else the directory */
+	TABLE_PACKAGE,	 /* of Go, Java, Rust, scripts (package.h), else the module */
 	TABLE_MODULE,
 	TABLE_PROCESS, /* its command and label pid; from here on self equals total */
 	TABLE_COMMAND, /* of processes, whatever their threads are called (processes.h) */

@@ -64,10 +64,9 @@ static bool add_origin(struct row_namer *n, uint32_t location, const struct prof
 		buf_str(&n->text, file);
 		return true;
 	}
-	if (n->by == TABLE_PACKAGE && kind != FRAME_KERNEL && kind != FRAME_SYNTHETIC &&
-	    package_of(&n->text, name, file, kind == FRAME_JIT))
-		return true;
-	return n->by != TABLE_FILE && package_directory(&n->text, file);
+	if (n->by == TABLE_PACKAGE)
+		return package_of(&n->text, name, file, kind);
+	return n->by == TABLE_DIRECTORY && package_directory(&n->text, file);
 }
 
 /* A row by file, directory or package; what is not known is of its module. */

@@ -14,7 +14,7 @@
 static void check(const char *name, const char *file, bool is_jit, const char *expected)
 {
 	struct buf b = {0};
-	bool told = package_of(&b, name, file, is_jit);
+	bool told = package_of(&b, name, file, is_jit ? FRAME_JIT : FRAME_NATIVE);
 
 	if (strcmp(buf_cstr(&b), expected) != 0 || told != (*expected != 0))
 		fail_msg("%s: \"%s\", expected \"%s\"", name, buf_cstr(&b), expected);
@@ -34,39 +34,45 @@ static void go(void **state)
 	check("_cgo_wait_runtime_init_done", "gcc_libinit.c", false, "");
 }
 
+/* The module is what C and C++ have. */
 static void c(void **state)
 {
 	(void)state;
 	check("main", "/src/main.c", false, "");
+	check("a.b", "/src/main.c", false, "");
 	check("sort_rows.constprop.0", "", false, "");
 	check("f.part.0.cold", "", false, "");
 	check("f.llvm.123", "", false, "");
 	check("memcpy@plt", "", false, "");
 	check("buffer.1234", "", false, "");
+	check("libgcc_s.so.1+sub_1290", "", false, "");
 	check(".annobin", "", false, "");
 	check("", "", false, "");
 }
 
 static void cpp(void **state)
 {
+	static const char *const names[] = {
+		"rocksdb::DBImpl::Get(rocksdb::ReadOptions const&)",
+		"void std::sort<int*, bool (*)(int, int)>(int*, int*)",
+		"std::vector<a::b, c::d> e::f<g::h>(i::j) const",
+		"a::b::operator()(int) const",
+		"a::operator bool() const",
+		"a::operator<(int) const",
+		"(anonymous namespace)::f(std::string)",
+		"f(std::string)",
+		"operator new(std::size_t)",
+		"main::{lambda(int)#1}::operator()(int) const",
+		"non-virtual thunk to Foo::bar()",
+		"a::b<(c)0>::f()",
+		"std::_Function_handler<void (int), main::{lambda(int)#1}>::_M_invoke(int)",
+	};
+
 	(void)state;
-	check("rocksdb::DBImpl::Get(rocksdb::ReadOptions const&)", "", false, "rocksdb");
-	check("void std::sort<int*, bool (*)(int, int)>(int*, int*)", "", false, "std");
-	check("std::vector<a::b, c::d> e::f<g::h>(i::j) const", "", false, "e");
-	check("a::b::operator()(int) const", "", false, "a");
-	check("a::operator bool() const", "", false, "a");
-	check("(anonymous namespace)::a::f(int)", "", false, "a");
-	check("(anonymous namespace)::f(std::string)", "", false, "");
-	check("f(std::string)", "", false, "");
-	check("operator new(std::size_t)", "", false, "");
-	check("main::{lambda(int)#1}::operator()(int) const", "", false, "main");
-	check("non-virtual thunk to Foo::bar()", "", false, "Foo");
-	check("Foo<a::b>::bar(int)", "", false, "Foo");
-	check("int* a::f(int)", "", false, "a");
-	check("a::b<(c)0>::f()", "", false, "a");
-	check("std::function<auto (int) -> a::b>::f()", "", false, "std");
-	check("std::_Function_handler<void (int), main::{lambda(int)#1}>::_M_invoke(int)", "",
-	      false, "std");
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		check(names[i], "", false, "");
+	check("rocksdb::DBImpl::Get", "/src/db_impl.cc", false, "");
+	check("std::sort", "/usr/include/c++/12/bits/stl_algo.h", false, "");
 }
 
 static void rust(void **state)
@@ -82,6 +88,44 @@ static void rust(void **state)
 	check("<[a::B] as c::D>::e", "", false, "a");
 	check("rsx::words::{{closure}}", "", false, "rsx");
 	check("<impl a::B for c::D>::e", "", false, "a");
+	check("core::ptr::drop_in_place<(a::B, c::D)>", "", false, "core");
+	check("<(a::B, c::D) as core::hash::Hash>::hash", "", false, "a");
+	check("core::slice::sort::stable::<impl [T]>::f", "", false, "core");
+	check("a::operator_of", "", false, "a");
+	check("rsx::fold", "/rustc/8ede3aae2/library/core/src/iter/adapters/map.rs", false, "rsx");
+}
+
+/* Names without a path, as of inlined calls that have no linkage name, and of what C calls. */
+static void rust_files(void **state)
+{
+	(void)state;
+	check("fmt", "/rustc/8ede3aae2/library/core/src/fmt/num.rs", false, "core");
+	check("rust_panic", "/usr/src/rustc-1.63.0/library/std/src/panicking.rs", false, "std");
+	check("next", "/home/u/.cargo/registry/src/index.crates.io-6f17/serde_json-1.0.3/src/de.rs",
+	      false, "serde_json");
+	check("next", "/usr/share/cargo/registry/regex-automata-0.4.1-rc.2/src/dfa/a.rs", false,
+	      "regex_automata");
+	check("x", "/root/.cargo/git/checkouts/tokio-9d1/4a9b2c/tokio/src/task/mod.rs", false,
+	      "tokio");
+	check("main", "/home/u/src/app/src/main.rs", false, "app");
+	check("main", "/home/u/a-2/src/main.rs", false, "a_2");
+	check("main", "/src/main.rs", false, "");
+	check("main", "src/main.rs", false, "");
+	check("main", "main.rs", false, "");
+}
+
+/* Other profilers' files tell it, where kiln's have it in names. */
+static void files_of_scripts(void **state)
+{
+	(void)state;
+	check("Parser.next", "/app/node_modules/acorn/dist/acorn.js", false, "acorn");
+	check("next", "/app/node_modules/.pnpm/a@1/node_modules/@s/b/c.mjs", false, "@s/b");
+	check("read", "node:fs", true, "");
+	check("run", "/usr/lib/python3.11/json/decoder.py", false, "json");
+	check("run", "/usr/lib/python3.11/re.py", false, "re");
+	check("run", "/usr/lib/python3.11/site-packages/six.py", false, "six");
+	check("run", "/home/u/app.py", false, "/home/u");
+	check("java.util.HashMap.hash", "HashMap.java", false, "java.util");
 }
 
 static void made_at_run_time(void **state)
@@ -98,6 +142,7 @@ static void made_at_run_time(void **state)
 	check("JS:~f /srv/app/main.js:3:12", "", true, "/srv/app");
 	check("JS:*next node:internal/process/task_queues:67:35", "", true, "node");
 	check("py::run:/usr/lib/python3/dist-packages/yaml/loader.py", "", true, "yaml");
+	check("py::run:/usr/lib/python3.11/asyncio/events.py", "", true, "asyncio");
 	check("py::run:/home/u/app.py", "", true, "/home/u");
 	check("py::_find:<frozen importlib._bootstrap>", "", true, "");
 }
@@ -161,7 +206,12 @@ static void names_of_any_kind(void **state)
 		for (int k = 0; k < 1 + i % 9; k++)
 			buf_str(&name, pieces[hash_u64(n++) % (sizeof(pieces) / sizeof(*pieces))]);
 		text = strdup(buf_cstr(&name));
-		told = package_of(&out, text, i & 1 ? "x.go" : "", i & 2);
+		told = package_of(&out, text, i & 1 ? "x.go" : "", i & 2 ? FRAME_JIT : FRAME_NATIVE);
+		assert_int_equal(told, out.len > 0);
+		assert_true(out.len <= name.len);
+		buf_clear(&out);
+		buf_str(&name, i & 1 ? ".rs" : ".js");
+		told = package_of(&out, "f", buf_cstr(&name), FRAME_NATIVE);
 		assert_int_equal(told, out.len > 0);
 		assert_true(out.len <= name.len);
 		free(text);
@@ -177,6 +227,8 @@ int main(void)
 		cmocka_unit_test(c),
 		cmocka_unit_test(cpp),
 		cmocka_unit_test(rust),
+		cmocka_unit_test(rust_files),
+		cmocka_unit_test(files_of_scripts),
 		cmocka_unit_test(made_at_run_time),
 		cmocka_unit_test(directories),
 		cmocka_unit_test(names_of_any_kind),
