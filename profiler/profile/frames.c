@@ -24,6 +24,13 @@ const struct profile_label *profile_find_label(const struct profile *p, uint32_t
 	return NULL;
 }
 
+const char *profile_text_label(const struct profile *p, uint32_t labelset, const char *key)
+{
+	const struct profile_label *l = profile_find_label(p, labelset, key);
+
+	return l && l->str != PROFILE_NONE ? profile_text(p, l->str) : "";
+}
+
 size_t profile_default_type(const struct profile *p)
 {
 	for (size_t i = 0; i < p->sample_types.len && p->default_sample_type; i++)

@@ -22,13 +22,6 @@ struct candidate {
 	double weight;
 };
 
-static const char *text_label(const struct profile *p, uint32_t labelset, const char *key)
-{
-	const struct profile_label *l = profile_find_label(p, labelset, key);
-
-	return l && l->str != PROFILE_NONE ? profile_text(p, l->str) : "";
-}
-
 static bool number_label(const struct profile *p, uint32_t labelset, const char *key, int64_t *n)
 {
 	const struct profile_label *l = profile_find_label(p, labelset, key);
@@ -50,13 +43,13 @@ static const char *base_name(const char *path)
 static bool candidate_of(struct candidate *c, const struct profile *p, uint32_t labelset)
 {
 	const struct profile_label *host = profile_find_label(p, labelset, LABEL_HOST);
-	const char *exe = base_name(text_label(p, labelset, LABEL_EXECUTABLE));
+	const char *exe = base_name(profile_text_label(p, labelset, LABEL_EXECUTABLE));
 	int64_t tid;
 
 	*c = (struct candidate){
 		.labelset = labelset,
 		.host = host ? host->str : PROFILE_NONE,
-		.own = text_label(p, labelset, LABEL_COMM),
+		.own = profile_text_label(p, labelset, LABEL_COMM),
 	};
 	c->name = c->own;
 	if (!number_label(p, labelset, LABEL_PID, &c->pid))

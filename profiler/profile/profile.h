@@ -184,6 +184,8 @@ static inline const char *profile_text(const struct profile *p, uint32_t id)
 /* The label with this key in a label set, or NULL. */
 const struct profile_label *profile_find_label(const struct profile *p, uint32_t labelset,
 					       const char *key);
+/* Its text; "" if there is none, or if it is a number. */
+const char *profile_text_label(const struct profile *p, uint32_t labelset, const char *key);
 
 /* Whether a stack is no code but the place of lost samples: its outermost function is FRAME_LOST. */
 bool profile_stack_is_lost(const struct profile *p, uint32_t stack);

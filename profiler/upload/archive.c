@@ -9,7 +9,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/formats/export.h"
-#include "profiler/profile/table.h"
+#include "profiler/profile/profile.h"
 
 void archive_time(int64_t time_ns, const char *format, char out[ARCHIVE_SIZE])
 {
@@ -28,20 +28,11 @@ void archive_id(const struct upload_item *item, char out[ARCHIVE_SIZE])
 	snprintf(out, ARCHIVE_SIZE, "%016" PRIx64 "%016" PRIx64, item->id[0], item->id[1]);
 }
 
-static int add_header(struct upload_request *r, const char *text)
-{
-	char *line = strdup(text);
-
-	if (line && !vec_push(&r->headers, line))
-		return 0;
-	free(line);
-	return -ENOMEM;
-}
-
 int archive_request(struct upload_requests *out, const struct upload_item *item, const char *method,
 		    char *url, struct why *why)
 {
-	int64_t samples = profile_total(item->profile, 0);
+	static const char *const headers[] = {"Content-Type: application/octet-stream", NULL};
+	int64_t samples = profile_weight(item->profile);
 	struct upload_request *r;
 	int err;
 
@@ -51,7 +42,7 @@ int archive_request(struct upload_requests *out, const struct upload_item *item,
 	}
 	r = &vec_last(&out->v);
 	r->samples = samples > 0 ? (uint64_t)samples : 0;
-	err = add_header(r, "Content-Type: application/octet-stream");
+	err = upload_request_headers(r, headers);
 	err = err ?: export_profile(&r->body, item->profile, EXPORT_PPROF_GZ, NULL);
 	return err ? why_say(why, err, "the profile cannot be written: %s", strerror(-err)) : 0;
 }

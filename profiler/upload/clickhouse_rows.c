@@ -307,10 +307,7 @@ static int add_stack(struct builder *b, uint32_t service, const struct known_sta
 
 static int add_label(struct builder *b, uint32_t labelset, const char *key, uint32_t *out)
 {
-	const struct profile_label *l = profile_find_label(b->p, labelset, key);
-	bool is_text = l && l->str != PROFILE_NONE;
-
-	return strtab_add(b->r->texts, is_text ? profile_text(b->p, l->str) : "", out);
+	return strtab_add(b->r->texts, profile_text_label(b->p, labelset, key), out);
 }
 
 static int find_labels(struct builder *b, uint32_t labelset, const struct known_labels **out)

@@ -222,7 +222,7 @@ static enum frame_kind kind_of(const struct otlp_dictionary *d, uint32_t locatio
 		return FRAME_UNKNOWN;
 	known = &d->known[KNOWN_KIND].of[mapping];
 	if (*known == UNKNOWN)
-		*known = (int32_t)profile_frame_kind(d->p, location);
+		*known = (int32_t)profile_mapping_kind(d->p, mapping);
 	return (enum frame_kind) * known;
 }
 

@@ -19,13 +19,6 @@ static const struct {
 	{LABEL_IMAGE, "container.image.name"},
 };
 
-static const char *text_of(const struct profile *p, uint32_t labelset, const char *key)
-{
-	const struct profile_label *l = profile_find_label(p, labelset, key);
-
-	return l && l->str != PROFILE_NONE ? profile_text(p, l->str) : "";
-}
-
 static void put(struct buf *out, const char *key, const char *value)
 {
 	Otlp__KeyValue msg = OTLP__KEY_VALUE__INIT;
@@ -43,16 +36,16 @@ static void put(struct buf *out, const char *key, const char *value)
 void otlp_resource_put(struct buf *out, const struct profile *p, uint32_t labelset,
 		       const char *host)
 {
-	const char *from = text_of(p, labelset, LABEL_HOST);
-	const char *pod = text_of(p, labelset, LABEL_POD);
+	const char *from = profile_text_label(p, labelset, LABEL_HOST);
+	const char *pod = profile_text_label(p, labelset, LABEL_POD);
 
 	put(out, "service.name", service_name(p, labelset, NULL));
 	put(out, "host.name", *from ? from : host);
 	put(out, "os.type", "linux");
 	put(out, *pod ? "k8s.container.name" : "container.name",
-	    text_of(p, labelset, LABEL_CONTAINER_NAME));
+	    profile_text_label(p, labelset, LABEL_CONTAINER_NAME));
 	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
-		put(out, plain[i].attribute, text_of(p, labelset, plain[i].label));
+		put(out, plain[i].attribute, profile_text_label(p, labelset, plain[i].label));
 }
 
 bool otlp_label_is_of_sample(const struct profile *p, const struct profile_label *l)

@@ -6,13 +6,6 @@
 #include "profiler/base/text.h"
 #include "profiler/profile/profile.h"
 
-static const char *text_of(const struct profile *p, uint32_t labelset, const char *key)
-{
-	const struct profile_label *l = profile_find_label(p, labelset, key);
-
-	return l && l->str != PROFILE_NONE ? profile_text(p, l->str) : "";
-}
-
 static bool is_login(const char *unit)
 {
 	return text_has_prefix(unit, "session-") || text_has_prefix(unit, "user@");
@@ -29,12 +22,12 @@ const char *service_name(const struct profile *p, uint32_t labelset, const char 
 {
 	static const char *const keys[] = {LABEL_CONTAINER_NAME, LABEL_POD, LABEL_UNIT,
 					   LABEL_EXECUTABLE, LABEL_COMM};
-	const char *value = text_of(p, labelset, LABEL_SERVICE);
+	const char *value = profile_text_label(p, labelset, LABEL_SERVICE);
 
 	if (!*value && preset)
 		value = preset;
 	for (size_t i = 0; !*value && i < sizeof(keys) / sizeof(*keys); i++) {
-		value = text_of(p, labelset, keys[i]);
+		value = profile_text_label(p, labelset, keys[i]);
 		if (!strcmp(keys[i], LABEL_UNIT) && is_login(value))
 			value = "";
 		else if (!strcmp(keys[i], LABEL_EXECUTABLE))
