@@ -53,12 +53,21 @@ struct cost {
 	uint64_t sum[LABEL_REGEX_MAX_GROUPS + 1]; /* of each open group, but for its last atom */
 	uint64_t atom;				  /* the last one, of the innermost */
 	size_t depth, groups;
+	bool repeated; /* the last atom is */
 };
 
 static void begin_atom(struct cost *c, uint64_t nodes)
 {
 	c->sum[c->depth] += c->atom;
 	c->atom = nodes;
+	c->repeated = false;
+}
+
+/* A repeat of a repeat costs time that grows with the fourth power of their number. */
+static void repeat(struct cost *c, uint64_t times, uint64_t more)
+{
+	c->atom = c->atom * times * (c->repeated ? 2 : 1) + more;
+	c->repeated = true;
 }
 
 static void open_group(struct cost *c)
@@ -70,9 +79,8 @@ static void open_group(struct cost *c)
 
 static void close_group(struct cost *c)
 {
-	if (!c->depth)
-		return; /* a mistake: regcomp() says so */
 	c->atom += c->sum[c->depth--] + 1;
+	c->repeated = false;
 }
 
 /* Where "{m,n}" ends, so that a repeat behind it applies to the same; s if it is none. */
@@ -93,11 +101,15 @@ static const char *count_one(struct cost *c, const char *s)
 	case ')':
 		close_group(c);
 		return s;
+	case '*':
+	case '?':
+		repeat(c, 1, 1);
+		return s;
 	case '+':
-		c->atom *= 2;
+		repeat(c, 2, 0);
 		return s;
 	case '{':
-		c->atom *= repeats(s);
+		repeat(c, repeats(s), 0);
 		return skip_repeat(s);
 	case '[':
 		begin_atom(c, 1);
@@ -118,6 +130,11 @@ static int check_cost(const char *text, const char **why)
 	for (const char *s = text; *s; s++) {
 		if (*s == '\\' && isdigit((unsigned char)s[1])) {
 			*why = "a regular expression with a back-reference";
+			return -EINVAL;
+		}
+		/* POSIX takes it for a character, which it no longer is between other parentheses. */
+		if (*s == ')' && !c.depth) {
+			*why = "a regular expression with a parenthesis that is not opened";
 			return -EINVAL;
 		}
 		s = count_one(&c, s);

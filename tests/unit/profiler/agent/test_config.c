@@ -321,7 +321,7 @@ static void wrong_expressions(void **state)
 		const char *regex, *why;
 	} wrong[] = {
 		{"a(b", "a regular expression with a parenthesis that is not closed"},
-		{"a)(b", "a regular expression with a parenthesis that is not closed"},
+		{"a).*|b", "a regular expression with a parenthesis that is not opened"},
 		{"[a", "a regular expression with a [ that is not closed"},
 		{"(a)\\\\1", "a regular expression with a back-reference"},
 		{"((a{99}){99}){9}", "a regular expression that repeats too much"},

@@ -80,7 +80,8 @@ static void malformed_ones_say_what_is_wrong(void **state)
 		{"tid!=-1", "thread_id is a number"},
 		{"pid=99999999999999999999", "pid is a number"},
 		{"comm=~(", "a parenthesis that is not closed"},
-		{"comm=~a)(b", "a parenthesis that is not closed"},
+		{"comm=~a)(b", "a parenthesis that is not opened"},
+		{"comm=~a).*|b", "a parenthesis that is not opened"},
 		{"comm=~(a)\\1", "back-reference"},
 		{"comm=~(x{200}){200}", "repeats too much"},
 		/* what stands before a plus is there twice, and nobody has to write a brace */
@@ -88,6 +89,11 @@ static void malformed_ones_say_what_is_wrong(void **state)
 		 "9 groups"},
 		{"comm=~x++++++++++++++++++++++++++++++", "repeats too much"},
 		{"comm=~\"x{1,99999}\"", "repeats too much"},
+		{"comm=~x{255}*{255}", "repeats too much"},
+		{"comm=~x{255}?{255}", "repeats too much"},
+		{"comm=~x********************", "repeats too much"},
+		{"comm=~(((((((((x****)****)****)****)****)****)****)****)****)",
+		 "repeats too much"},
 	};
 
 	(void)state;
