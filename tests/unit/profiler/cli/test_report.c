@@ -263,20 +263,6 @@ TEST(test_answer_of_record)
 	end(&f);
 }
 
-/* Words that a shell would read otherwise. */
-TEST(test_commands_to_copy)
-{
-	struct buf b = {0};
-
-	summary_next(&b, "-it's.pb.gz", "a'b");
-	assert_string_equal(
-		buf_cstr(&b),
-		"Next     kiln export './-it'\\''s.pb.gz' -o flame.html\n"
-		"         kiln report './-it'\\''s.pb.gz' --tree\n"
-		"         kiln report './-it'\\''s.pb.gz' --tree --callers 'a'\\''b'\n");
-	buf_release(&b);
-}
-
 static const char *summary_of(struct buf *b, const struct profile *p, const struct quality *q,
 			      size_t value, size_t columns)
 {
@@ -362,21 +348,6 @@ TEST(test_one_sample)
 	assert_null(strstr(text, "Path"));
 	assert_null(strstr(text, "100%"));
 	assert_null(strstr(text, "0.0"));
-	buf_release(&b);
-	profile_free(p);
-}
-
-/* A program and the kernel that have the same: the program is first. */
-TEST(test_equal_kinds)
-{
-	struct profile *p = profile_new();
-	struct buf b = {0};
-
-	assert_int_equal(profile_init_cpu(p, 10101010), 0);
-	ADD(p, "x", 1, 500, location(p, MAPPING_KERNEL, "flush"), location(p, "/bin/x", "main"));
-	ADD(p, "x", 1, 500, location(p, "/bin/x", "main"));
-	assert_non_null(
-		strstr(summary_of(&b, p, NULL, 1, 80), "By kind  x 50.0 %, kernel 50.0 %\n"));
 	buf_release(&b);
 	profile_free(p);
 }
@@ -597,11 +568,9 @@ int main(void)
 		cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_answer_of_record),
-		cmocka_unit_test(test_commands_to_copy),
 		cmocka_unit_test(test_summary_of_a_file),
 		cmocka_unit_test(test_flat),
 		cmocka_unit_test(test_one_sample),
-		cmocka_unit_test(test_equal_kinds),
 		cmocka_unit_test(test_odd_summaries),
 		cmocka_unit_test(test_summary_fits_any_width),
 		cmocka_unit_test(test_nothing_to_say),

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Parts of a summary that golden files (test_report.c) do not have. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "profiler/cli/summary.h"
+#include "tests/lib/profiles.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+
+/* Words that a shell would read otherwise. */
+TEST(test_commands_to_copy)
+{
+	struct buf b = {0};
+
+	summary_next(&b, "-it's.pb.gz", "a'b");
+	assert_string_equal(
+		buf_cstr(&b),
+		"Next     kiln export './-it'\\''s.pb.gz' -o flame.html\n"
+		"         kiln report './-it'\\''s.pb.gz' --tree\n"
+		"         kiln report './-it'\\''s.pb.gz' --tree --callers 'a'\\''b'\n");
+	buf_release(&b);
+}
+
+static void add(struct profile *p, const char *module, const char *name)
+{
+	uint32_t frame = location_id(p, mapping_id(p, module, "", true), 0, name), stack, set;
+
+	MUST(profile_stack(p, &frame, 1, &stack));
+	MUST(profile_labelset(p, NULL, 0, &set));
+	MUST(profile_add(p, stack, set, (int64_t[]){500, 500}));
+}
+
+/* A program and the kernel that have the same: the program is first. */
+TEST(test_equal_kinds)
+{
+	struct profile *p = profile_new();
+	struct term t = {.columns = 80};
+	struct buf b = {0};
+
+	MUST(profile_init_cpu(p, 1));
+	add(p, MAPPING_KERNEL, "flush");
+	add(p, "/bin/x", "main");
+	assert_int_equal(summary_text(&b, &(struct summary){.p = p, .value = 1}, &t, NULL), 0);
+	assert_non_null(strstr(buf_cstr(&b), "By kind  x 50.0 %, kernel 50.0 %\n"));
+	buf_release(&b);
+	profile_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_commands_to_copy),
+		cmocka_unit_test(test_equal_kinds),
+	};
+
+	return cmocka_run_group_tests_name("summary", tests, NULL, NULL);
+}
