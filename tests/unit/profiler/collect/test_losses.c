@@ -36,8 +36,15 @@ static uint64_t *number_at(struct quality *q, size_t offset)
 TEST(test_every_count_finds_its_place)
 {
 	struct sampler_totals t = {
-		.expected = 1000, .idle = 2, .stolen = 3, .timer_overrun = 4, .cpu_gap = 5};
-	struct quality q = {.recorded = 90, .lost[LOSS_memory] = 7};
+		.expected = 1000,
+		.idle = 2,
+		.stolen = 3,
+		.timer_overrun = 4,
+		.cpu_gap = 5,
+		.ring_full = 6,
+		.unseen = 8,
+		.stops = {.full = 9, .held_ns = 10999, .ended = 11, .restarted = 12}};
+	struct quality q = {.recorded = 90, .full_processes = 20, .lost[LOSS_memory] = 7};
 	const uint64_t read_back = 97;
 
 	for (uint64_t c = 0; c < KILN_CTR_COUNT; c++)
@@ -54,6 +61,12 @@ TEST(test_every_count_finds_its_place)
 	assert_int_equal(q.lost[LOSS_unattended], 100 + KILN_CTR_unattended);
 	assert_int_equal(q.lost[LOSS_timer_overrun], 4);
 	assert_int_equal(q.lost[LOSS_cpu_gap], 5);
+	assert_int_equal(q.lost[LOSS_ring_full], 6);
+	assert_int_equal(q.lost[LOSS_unseen], 8);
+	assert_int_equal(q.full_processes, 29); /* others have their own */
+	assert_int_equal(q.stopped_us, 10);
+	assert_int_equal(q.calls_ended, 11);
+	assert_int_equal(q.calls_restarted, 12);
 	assert_int_equal(q.lost[LOSS_drain_failed], 100 + KILN_CTR_recorded - read_back);
 	assert_int_equal(q.recorded, 90);
 	assert_int_equal(q.lost[LOSS_memory], 7);

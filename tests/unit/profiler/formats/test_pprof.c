@@ -132,20 +132,22 @@ static void ids_count_from_one(void **state)
 static void the_main_binary_comes_first(void **state)
 {
 	struct profile *p = profile_new();
-	uint32_t kernel, libc, main, vdso, ids[4], stack, set;
+	uint32_t kernel, libc, main, memfd, vdso, ids[5], stack, set;
 	Pprof__Profile *m;
 
 	(void)state;
 	MUST(profile_init_cpu(p, 1));
 	kernel = mapping_id(p, MAPPING_KERNEL, "", true);
 	libc = mapping_id(p, "/lib/libc.so.6", "aa", false);
+	memfd = mapping_id(p, "/memfd:code (deleted)", "", false); /* made by the program */
 	main = mapping_id(p, "/usr/bin/some.sort", "bb", false);
 	vdso = mapping_id(p, MAPPING_VDSO, "", false);
 	ids[0] = location_id(p, kernel, 0, "k");
 	ids[1] = location_id(p, libc, 1, "l");
 	ids[2] = location_id(p, main, 2, "m");
 	ids[3] = location_id(p, vdso, 3, "v");
-	MUST(profile_stack(p, ids, 4, &stack));
+	ids[4] = location_id(p, memfd, 4, "j");
+	MUST(profile_stack(p, ids, 5, &stack));
 	MUST(profile_labelset(p, NULL, 0, &set));
 	MUST(profile_add(p, stack, set, (int64_t[]){1, 1}));
 	m = unpacked(p);
@@ -155,7 +157,8 @@ static void the_main_binary_comes_first(void **state)
 	assert_int_equal(m->location[0]->mapping_id, 2);
 	assert_int_equal(m->location[1]->mapping_id, 3);
 	assert_int_equal(m->location[2]->mapping_id, 1);
-	assert_int_equal(m->location[3]->mapping_id, 4);
+	assert_int_equal(m->location[3]->mapping_id, 5);
+	assert_int_equal(m->location[4]->mapping_id, 4);
 	pprof__profile__free_unpacked(m, NULL);
 	profile_free(p);
 }
@@ -183,6 +186,7 @@ static void a_symbolized_mapping_has_names_everywhere(void **state)
 	location_id(p, kernel, 0, NULL);
 	location_id(p, PROFILE_NONE, 0, NULL);
 	location_id(p, PROFILE_NONE, 0x77, NULL);
+	location_id(p, mapping_id(p, MAPPING_KERNEL, "cc", true), 0, NULL);
 	m = unpacked(p);
 	assert_string_equal(name_of(m, 0), "f");
 	assert_string_equal(name_of(m, 1), "[libx.so]+0x1290");
@@ -194,7 +198,10 @@ static void a_symbolized_mapping_has_names_everywhere(void **state)
 	assert_int_equal(m->location[6]->n_line, 0);
 	assert_int_equal(m->location[6]->address, 0x77);
 	/* the names made up are functions like any other, one each */
+	assert_string_equal(name_of(m, 7), "[kernel]");
 	assert_int_equal(m->n_function, p->functions.len + 3);
+	for (size_t i = p->functions.len; i < m->n_function; i++)
+		assert_int_equal(m->function[i]->system_name, m->function[i]->name);
 	pprof__profile__free_unpacked(m, NULL);
 	profile_free(p);
 }
