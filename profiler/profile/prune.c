@@ -8,23 +8,44 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/label_regex.h"
 #include "profiler/base/text.h"
 #include "profiler/profile/copy.h"
 
+/*
+ * An expression of a file costs what its author likes. glibc keeps a state for each byte in which a text is like none
+ * before, and each has up to as many nodes as the text has bytes.
+ */
+#define NAME_MAX_BYTES 2048 /* longer names stay */
+#define FRESH_BYTES    8192 /* of names; then the states are given back: at most some 100 MB */
+#define PATIENCE_NS    (10 * NS_PER_S)
+
+struct expression {
+	regex_t re;
+	char *text; /* NULL: there is none */
+	size_t bytes;
+};
+
 struct pruner {
-	regex_t drop, keep;
-	bool has_drop, has_keep;
+	struct expression drop, keep;
+	uint64_t until_ns; /* of the thread's CPU time */
 	/* By location: how many lines go, innermost first. All of them: the location goes. */
 	uint32_t *n_gone;
 };
 
+static void expression_release(struct expression *e)
+{
+	if (e->text)
+		regfree(&e->re);
+	free(e->text);
+	e->text = NULL;
+}
+
 static void pruner_release(struct pruner *u)
 {
-	if (u->has_drop)
-		regfree(&u->drop);
-	if (u->has_keep)
-		regfree(&u->keep);
+	expression_release(&u->drop);
+	expression_release(&u->keep);
 	free(u->n_gone);
 }
 
@@ -65,21 +86,45 @@ static int translate(struct buf *b, const char *go, const char **why)
 	return b->err;
 }
 
-static int compile(regex_t *re, bool *has, const char *text, const char **why)
+static int compile(struct expression *e, const char *go, const char **why)
 {
 	_cleanup_(buf_release) struct buf posix = {0};
-	int err = translate(&posix, text, why) ?: label_regex_compile(re, buf_cstr(&posix), why);
+	int err = translate(&posix, go, why) ?: label_regex_compile(&e->re, buf_cstr(&posix), why);
 
-	*has = !err;
-	return err;
+	if (err)
+		return err;
+	e->text = strdup(buf_cstr(&posix));
+	if (e->text)
+		return 0;
+	regfree(&e->re);
+	return -ENOMEM;
 }
 
 static int compile_all(struct pruner *u, const struct profile *p, const char **why)
 {
 	const char *keep = profile_text(p, p->keep_frames);
-	int err = compile(&u->drop, &u->has_drop, profile_text(p, p->drop_frames), why);
+	int err = compile(&u->drop, profile_text(p, p->drop_frames), why);
 
-	return err || !*keep ? err : compile(&u->keep, &u->has_keep, keep, why);
+	return err || !*keep ? err : compile(&u->keep, keep, why);
+}
+
+/* 1, 0, or -errno. */
+static int matches(struct expression *e, const char *name)
+{
+	const char *why;
+	int err = 0;
+
+	e->bytes += strlen(name);
+	if (e->bytes > FRESH_BYTES) {
+		regfree(&e->re);
+		err = label_regex_compile(&e->re, e->text, &why);
+		e->bytes = 0;
+	}
+	if (!err)
+		return !regexec(&e->re, name, 0, NULL, 0);
+	free(e->text);
+	e->text = NULL;
+	return err;
 }
 
 /* --- functions --------------------------------------------------------------------------------- */
@@ -102,23 +147,29 @@ static size_t plain_len(const char *name)
 	return len;
 }
 
-/* 1 if the function goes, 0 if it stays, or -ENOMEM. */
-static int goes(const struct pruner *u, const char *name)
+/* 1 if the function goes, 0 if it stays, or -errno. */
+static int goes(struct pruner *u, const char *name)
 {
 	_cleanup_free_ char *plain = NULL;
+	size_t len;
+	int drop, keep;
 
-	if (!*name)
-		return 0;
 	name += *name == '.'; /* of PowerPC's ELFv1 */
-	plain = strndup(name, plain_len(name));
+	len = plain_len(name);
+	if (!*name || len > NAME_MAX_BYTES)
+		return 0;
+	plain = strndup(name, len);
 	if (!plain)
 		return -ENOMEM;
-	return !regexec(&u->drop, plain, 0, NULL, 0) &&
-	       !(u->has_keep && !regexec(&u->keep, plain, 0, NULL, 0));
+	drop = matches(&u->drop, plain);
+	if (drop <= 0 || !u->keep.text)
+		return drop;
+	keep = matches(&u->keep, plain);
+	return keep < 0 ? keep : !keep;
 }
 
 /* Sets n_gone of all locations, asking once for each function. */
-static int look_at_locations(struct pruner *u, const struct profile *p)
+static int look_at_locations(struct pruner *u, const struct profile *p, const char **why)
 {
 	_cleanup_free_ bool *gone = calloc(p->functions.len + 1, sizeof(*gone));
 
@@ -130,6 +181,10 @@ static int look_at_locations(struct pruner *u, const struct profile *p)
 
 		if (answer < 0)
 			return answer;
+		if (clock_ns(CLOCK_THREAD_CPUTIME_ID) > u->until_ns) {
+			*why = "a regular expression that takes too long";
+			return -EINVAL;
+		}
 		gone[i] = answer;
 	}
 	for (size_t i = 0; i < p->locations.len; i++) {
@@ -192,6 +247,7 @@ int profile_prune(struct profile **out, const struct profile *src, const char **
 	*out = NULL;
 	if (!*profile_text(src, src->drop_frames))
 		return 0;
-	err = compile_all(&u, src, why) ?: look_at_locations(&u, src);
+	u.until_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + PATIENCE_NS;
+	err = compile_all(&u, src, why) ?: look_at_locations(&u, src, why);
 	return err ?: profile_copy(out, src, &rules);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "profiler/profile/prune.h"
 #include "tests/lib/profiles.h"
@@ -115,12 +116,46 @@ static void what_cannot_be_applied_is_refused(void **state)
 	}
 }
 
+static void set_name(char name[2001], uint64_t *seed)
+{
+	for (int i = 0; i < 2000; i++) {
+		*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+		name[i] = "ab"[*seed >> 63];
+	}
+	name[2000] = '\0';
+}
+
+/* Each byte of these names makes a new state of glibc's, of up to 2,000 nodes: 500 MB in all if none were given back. */
+static void expressions_take_little_memory(void **state)
+{
+	struct profile *p, *pruned = NULL;
+	const char *why = NULL;
+	char drop[4100] = ".*a", name[2001];
+	struct rusage before, after;
+	uint64_t seed = 1;
+
+	(void)state;
+	memset(drop + 3, '.', 4000);
+	p = profile_of(drop, "", "main;leaf");
+	for (int i = 0; i < 25; i++) {
+		set_name(name, &seed);
+		function_id(p, name, "");
+	}
+	getrusage(RUSAGE_SELF, &before);
+	assert_int_equal(profile_prune(&pruned, p, &why), 0);
+	getrusage(RUSAGE_SELF, &after);
+	assert_true(after.ru_maxrss - before.ru_maxrss < 250 * 1024);
+	profile_free(pruned);
+	profile_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(callees_of_the_first_match_go),
 		cmocka_unit_test(inlined_functions_go_up_to_the_match),
 		cmocka_unit_test(what_cannot_be_applied_is_refused),
+		cmocka_unit_test(expressions_take_little_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
