@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "profiler/cli/share.h"
@@ -68,7 +67,8 @@ static void range_of(const struct share_scale *scale, int64_t part, int *low, in
 
 static void point_of(const struct share_scale *scale, int64_t part, char *text, size_t size)
 {
-	format_point(text, size, per_cent(scale, part), llabs(part) == scale->whole,
+	format_point(text, size, per_cent(scale, part),
+		     part == scale->whole || part == -scale->whole,
 		     !scale->n_samples || scale->n_samples >= MANY_SAMPLES);
 }
 

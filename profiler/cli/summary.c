@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
@@ -168,7 +169,10 @@ static int compare_changes(const void *x, const void *y)
 {
 	const struct table_row *a = x, *b = y;
 
-	return (llabs(a->self) < llabs(b->self)) - (llabs(a->self) > llabs(b->self));
+	double m = fabs((double)a->self),
+	       n = fabs((double)b->self); /* INT64_MIN has no other sign */
+
+	return (m < n) - (m > n);
 }
 
 static int add_top(struct buf *out, const struct summary *s, const struct share_scale *scale,

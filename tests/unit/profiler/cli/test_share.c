@@ -37,6 +37,7 @@ TEST(test_exact)
 	check(-200, 1000, 0, "-20.0 %", "-20.0%");
 	check(-1, 100000, 0, "-<0.1 %", "-<0.1%");
 	check(-1000, 1000, 0, "-100 %", " -100%");
+	check(INT64_MIN, INT64_MAX, 0, "-100 %", " -100%");
 }
 
 TEST(test_some_samples)
