@@ -89,7 +89,7 @@ test_the_proc_of_another_namespace() {
 test_time_namespaces() {
 	need_unshare -T --boottime 1000 --monotonic 1000 -f
 	local offset
-	start "$WORKLOADS/deep" 30 20
+	start "$WORKLOADS/deep" 300 20
 	for offset in 100000 -500; do
 		unshare -T --boottime $offset --monotonic $offset -f \
 			"$KILN" record -q -F 997 -o cmd.pb.gz -- "$WORKLOADS/deep" 1 20
