@@ -206,7 +206,8 @@ static void names_of_any_kind(void **state)
 		for (int k = 0; k < 1 + i % 9; k++)
 			buf_str(&name, pieces[hash_u64(n++) % (sizeof(pieces) / sizeof(*pieces))]);
 		text = strdup(buf_cstr(&name));
-		told = package_of(&out, text, i & 1 ? "x.go" : "", i & 2 ? FRAME_JIT : FRAME_NATIVE);
+		told = package_of(&out, text, i & 1 ? "x.go" : "",
+				  i & 2 ? FRAME_JIT : FRAME_NATIVE);
 		assert_int_equal(told, out.len > 0);
 		assert_true(out.len <= name.len);
 		buf_clear(&out);
