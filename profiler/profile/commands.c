@@ -99,8 +99,9 @@ static int add_labelset(struct builder *b, uint32_t labelset)
 	int64_t value = b->values.data[labelset];
 	struct command_sum *sum;
 	uint32_t row;
-	int err = get_row(b, b->processes.names[labelset].command, &row)
-			  ?: vec_push(&b->out->of_labelset, row);
+	const char *name = b->processes.names[labelset].command;
+	int err =
+		get_row(b, *name ? name : NO_PROCESS, &row) ?: vec_push(&b->out->of_labelset, row);
 
 	if (err)
 		return err;
@@ -162,6 +163,6 @@ size_t commands_named(const struct commands *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->rows.len; i++)
-		n += *c->rows.data[i].name && c->rows.data[i].value;
+		n += strcmp(c->rows.data[i].name, NO_PROCESS) && c->rows.data[i].value;
 	return n;
 }

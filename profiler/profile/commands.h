@@ -11,7 +11,7 @@
 #include "profiler/profile/profile.h"
 
 struct command_sum {
-	const char *name; /* "" for samples without one */
+	const char *name; /* NO_PROCESS for samples without one */
 	int64_t value;
 	uint32_t n_processes; /* 0: not known */
 	uint32_t place;	      /* private */

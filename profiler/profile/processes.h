@@ -8,6 +8,9 @@
 
 #include "profiler/profile/profile.h"
 
+/* What is shown of samples that are of none. */
+#define NO_PROCESS "[no process]"
+
 struct processes {
 	/* By label set of the profile; both borrowed from it, "" without. */
 	struct process_names {

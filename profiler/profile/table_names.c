@@ -121,7 +121,7 @@ static int name_process(struct row_namer *n, uint32_t labelset, struct row_key *
 	names = &n->processes.names[labelset];
 	buf_str(&n->text, n->by == TABLE_COMMAND ? names->command : names->process);
 	if (!n->text.len)
-		buf_str(&n->text, "[no process]");
+		buf_str(&n->text, NO_PROCESS);
 	if (n->by == TABLE_PROCESS)
 		add_label(n, labelset, "-", LABEL_PID);
 	return take_text(n, &key->name);
@@ -145,7 +145,7 @@ int row_key_of_labelset(struct row_namer *n, uint32_t labelset, struct row_key *
 		return take_text(n, &key->name);
 	}
 	if (!add_label(n, labelset, "", LABEL_COMM))
-		buf_str(&n->text, "[no process]");
+		buf_str(&n->text, NO_PROCESS);
 	add_label(n, labelset, "-", LABEL_PID);
 	add_label(n, labelset, "/", LABEL_TID);
 	return take_text(n, &key->name);

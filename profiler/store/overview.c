@@ -11,6 +11,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/saturate.h"
 #include "profiler/profile/label_keys.h"
+#include "profiler/profile/processes.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/list.h"
 
@@ -145,10 +146,14 @@ static struct value_types find_types(const struct profile *p)
 	return t;
 }
 
-static char *name_of(const struct profile *p, const struct profile_label *l, bool numbers)
+/* Rows of processes are named by whom they are of, whatever their threads are called. */
+static char *name_of(const struct profile *p, const struct profile_label *l, bool numbers,
+		     const char *process)
 {
 	char number[24];
 
+	if (process)
+		return strdup(*process ? process : NO_PROCESS);
 	if (l && l->str != PROFILE_NONE)
 		return strdup(profile_text(p, l->str));
 	if (!l || !numbers)
@@ -157,7 +162,8 @@ static char *name_of(const struct profile *p, const struct profile_label *l, boo
 	return strdup(number);
 }
 
-static int add_sample(struct overview *out, const struct profile *p, size_t i, struct value_types t)
+static int add_sample(struct overview *out, const struct profile *p, size_t i, struct value_types t,
+		      const struct processes *processes)
 {
 	const struct profile_sample *s = &p->samples.data[i];
 	const char *key = out->label ?: label_of[out->by];
@@ -170,7 +176,9 @@ static int add_sample(struct overview *out, const struct profile *p, size_t i, s
 		.samples = t.samples < 0 ? 0 : values[t.samples],
 		.cpu_ns = t.cpu < 0 ? 0 : values[t.cpu],
 		.pid = pid ? pid->num : -1,
-		.name = name_of(p, l, out->by == OVERVIEW_LABEL),
+		.name = name_of(p, l, out->by == OVERVIEW_LABEL,
+				out->by == OVERVIEW_PROCESS ? processes->names[s->labelset].process
+							    : NULL),
 	};
 
 	if (row.name && !vec_push(&out->rows, row))
@@ -224,11 +232,12 @@ static void join_rows(struct overview *o)
 
 static int add_profile(struct overview *o, const struct profile *p)
 {
+	_cleanup_(processes_release) struct processes processes = {0};
 	struct value_types types = find_types(p);
-	int err = 0;
+	int err = processes_load(&processes, p);
 
 	for (size_t i = 0; i < p->samples.len && !err; i++)
-		err = add_sample(o, p, i, types);
+		err = add_sample(o, p, i, types, &processes);
 	if (!err)
 		join_rows(o);
 	return err;
@@ -255,7 +264,8 @@ static const char *const *unused_labels(const struct overview_query *q)
 		return NULL;
 	if (q->by == OVERVIEW_LABEL && !strcmp(q->label, LABEL_PID))
 		return no_threads;
-	return q->by == OVERVIEW_PROCESS ? no_threads : no_processes;
+	/* A process is called as its main thread. */
+	return q->by == OVERVIEW_PROCESS ? NULL : no_processes;
 }
 
 static int add_labels(struct store *s, const struct overview_query *q, struct overview *out,

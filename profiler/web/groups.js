@@ -5,6 +5,8 @@
 
 /* Words for who ran. Other labels go by their keys. */
 const WHO = ["command", "process", "thread", "cgroup"];
+/* As in kiln report. */
+const OF_PROCESSES = new Set(["command", "process", "thread"]), NO_PROCESS = "[no process]";
 const CGROUP_LABELS = ["unit", "container", "cgroup"];
 /* Words for what ran in the end, as roots above whole stacks. */
 const ROOTS = ["module", "package", "directory", "file"];
@@ -147,7 +149,7 @@ function tableByLabel(page, word) {
 
 	page.stacks.bySet.forEach((weight, i) => {
 		const text = i ? labels.text(i - 1, word) : undefined;
-		const name = text || `[no ${word}]`;
+		const name = text || (OF_PROCESSES.has(word) ? NO_PROCESS : `[no ${word}]`);
 
 		if (weight > 0)
 			rows.set(name, (rows.get(name) || 0) + weight);
