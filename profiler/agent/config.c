@@ -181,6 +181,12 @@ int config_load(struct config **out, const struct config_inputs *in, struct conf
 
 	if (err)
 		return err;
+	if (!*path) {
+		config_error(errs, &(struct config_place){.source = "--config"},
+			     "the name of the file is empty: leave --config out for %s",
+			     CONFIG_DEFAULT_PATH);
+		return -EBADMSG;
+	}
 	err = read_file(c, path, in->path != NULL, errs);
 	err = err == -ENOMEM ? err : keep_on(err, read_drop_ins(c, path, errs));
 	err = err == -ENOMEM ? err : keep_on(err, read_variables(c, in->env, errs));

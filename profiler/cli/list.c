@@ -179,6 +179,9 @@ static int list(const struct options *o, struct request *r, char **operands, int
 
 	if (n + (r->range.from != NULL) > 1)
 		return usage_error(o->cmd, "one store at a time");
+	if (path && !*path)
+		return usage_error(o->cmd, "the name of a DIR is empty: leave it out for the "
+					   "store of the agent here");
 	code = load_range_times(o->cmd, &r->range, &r->query.since_ns, &r->query.until_ns);
 	if (code == EXIT_OK && !path && !r->range.from) {
 		code = load_configured_store(r->range.config, &configured);

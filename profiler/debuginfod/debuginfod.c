@@ -345,12 +345,29 @@ static int load_library(struct library *lib, const char *soname, const char **wh
 	return 0;
 }
 
+/* Each word names how it is reached, as libdebuginfod wants it; it says nothing of others. */
+static bool are_urls(const char *urls)
+{
+	for (urls += strspn(urls, " \t"); *urls; urls += strspn(urls, " \t")) {
+		if (!text_has_prefix(urls, "http://") && !text_has_prefix(urls, "https://") &&
+		    !text_has_prefix(urls, "file://"))
+			return false;
+		urls += strcspn(urls, " \t");
+	}
+	return true;
+}
+
 static int set_environment(const struct debuginfod_opts *opts, const char **why)
 {
 	const char *urls = opts->urls ? opts->urls : getenv("DEBUGINFOD_URLS");
 
 	if (!urls || !urls[strspn(urls, " \t")]) {
 		*why = "no debuginfod server is named: give its URL, or set DEBUGINFOD_URLS";
+		return -ENOENT;
+	}
+	if (!are_urls(urls)) {
+		*why = "a debuginfod server is named by a URL such as "
+		       "https://debuginfod.debian.net; several are separated by spaces";
 		return -ENOENT;
 	}
 	*why = "out of memory";

@@ -390,6 +390,9 @@ TEST(test_what_is_missing_is_said)
 	unsetenv("DEBUGINFOD_URLS");
 	opts.urls = NULL;
 	assert_int_equal(debuginfod_new(&d, &opts, &why), -ENOENT);
+	opts.urls = "https://one.example two.example";
+	assert_int_equal(debuginfod_new(&d, &opts, &why), -ENOENT);
+	assert_non_null(strstr(why, "URL such as https://"));
 	opts.urls = server.url;
 	opts.soname = "libdebuginfod-that-is-not.so.1";
 	assert_int_equal(debuginfod_new(&d, &opts, &why), -ENOSYS);
