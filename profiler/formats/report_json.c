@@ -4,6 +4,7 @@
 #include "profiler/base/json.h"
 #include "profiler/formats/describe.h"
 #include "profiler/formats/quality_json.h"
+#include "profiler/profile/activities.h"
 #include "profiler/profile/commands.h"
 #include "profiler/profile/machine_load.h"
 #include "profiler/profile/rates.h"
@@ -116,6 +117,20 @@ static int add_kinds(struct json *j, const struct report *r)
 	return err;
 }
 
+static int add_activities(struct json *j, const struct report *r)
+{
+	int64_t sums[ACTIVITY_COUNT];
+	int err = activities_sum(sums, r->p, r->table.value);
+
+	json_line(j);
+	json_key_open(j, "spent_on", '{');
+	for (int a = 0; a < ACTIVITY_COUNT && !err; a++)
+		if (sums[a])
+			json_key_int(j, activity_key((enum activity)a), sums[a]);
+	json_close(j, '}');
+	return err;
+}
+
 static int add_commands(struct json *j, const struct report *r)
 {
 	struct commands c;
@@ -171,7 +186,7 @@ int report_json(struct buf *out, const struct report *r)
 	err = add_about(&j, r);
 	add_quality(&j, r->quality);
 	add_load(&j, r);
-	err = err ?: add_kinds(&j, r) ?: add_commands(&j, r);
+	err = err ?: add_kinds(&j, r) ?: add_activities(&j, r) ?: add_commands(&j, r);
 	json_line(&j);
 	json_key_text(&j, "type", profile_text(r->p, type->type));
 	json_key_text(&j, "unit", profile_text(r->p, type->unit));

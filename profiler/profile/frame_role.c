@@ -149,8 +149,7 @@ static const char *const go_packages[] = {
 static const char *const java_scopes[] = {"java", "javax", "jdk", "sun"};
 static const char *const rust_crates[] = {"core", "alloc", "std", "hashbrown"};
 
-/* A star within a rule stands for anything, too. */
-static bool matches(const char *name, const char *rule)
+bool frame_name_matches(const char *name, const char *rule)
 {
 	const char *star = strchr(rule, '*');
 
@@ -164,7 +163,7 @@ static bool matches(const char *name, const char *rule)
 static bool find_rule(const struct rule *table, size_t n, const char *name, enum frame_role *role)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (*table[i].name == *name && matches(name, table[i].name)) {
+		if (*table[i].name == *name && frame_name_matches(name, table[i].name)) {
 			*role = table[i].role;
 			return true;
 		}

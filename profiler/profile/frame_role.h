@@ -36,6 +36,9 @@ enum frame_role {
 /* Clean texts as in a table: the module as profile_module() has it. */
 enum frame_role frame_role_of(const char *name, const char *module, enum frame_kind kind);
 
+/* Whether a name is as in a rule, in which a star stands for anything. */
+bool frame_name_matches(const char *name, const char *rule);
+
 /* Whether a name says no more than where its function starts: "libfoo.so+sub_1290". */
 bool frame_name_is_vague(const char *name);
 

@@ -11,6 +11,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/profile/commands.h"
+#include "profiler/profile/activities.h"
 #include "profiler/profile/heavy_path.h"
 #include "profiler/profile/machine_load.h"
 #include "profiler/profile/table.h"
@@ -344,6 +345,31 @@ TEST(test_kinds)
 	profile_free(p);
 }
 
+/* A stack counts once for each thing that it is about, whatever its leaf. */
+TEST(test_activities)
+{
+	struct profile *p = new_profile();
+	int64_t sums[ACTIVITY_COUNT];
+	uint32_t jit, none, stack;
+
+	add(p, 10, "main work c:__cxa_throw c:_Unwind_RaiseException c:_Unwind_Find_FDE");
+	add(p, 5, "main work c:__cxa_throw c:__cxa_allocate_exception c:malloc c:_int_malloc");
+	add(p, 3, "main c:__memmove_avx_unaligned k:exc_page_fault k:handle_mm_fault");
+	add(p, 2, "main freeze");
+	jit = frame(p, "free", MAPPING_JIT);
+	MUST(profile_labelset(p, NULL, 0, &none));
+	MUST(profile_stack(p, &jit, 1, &stack));
+	MUST(profile_add(p, stack, none, (int64_t[]){4, 40}));
+	assert_int_equal(activities_sum(sums, p, 0), 0);
+	assert_int_equal(sums[ACTIVITY_EXCEPTIONS], 15);
+	assert_int_equal(sums[ACTIVITY_ALLOCATION], 5);
+	assert_int_equal(sums[ACTIVITY_COPYING], 3);
+	assert_int_equal(sums[ACTIVITY_PAGE_FAULTS], 3);
+	assert_int_equal(sums[ACTIVITY_LOCKS], 0);
+	assert_int_equal(sums[ACTIVITY_GC], 0);
+	profile_free(p);
+}
+
 static void assert_near(double got, double want)
 {
 	assert_true(got > want - 0.001 && got < want + 0.001);
@@ -408,6 +434,7 @@ int main(void)
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_processes_of_commands),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_activities),
 		cmocka_unit_test(test_load),
 	};
 
