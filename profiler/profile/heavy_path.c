@@ -23,7 +23,7 @@
 /* A branch has at least this share of its line. */
 #define BRANCH_SHARE 0.1
 #define BRANCHES     3
-/* At the left, and of a line there: most likely of main(). */
+/* At the left, and of a line there, which is most likely main(); their shares are of the profile alone. */
 #define FIRST_BRANCHES 5
 
 struct function {
@@ -409,13 +409,14 @@ static int add_branch(struct builder *b, uint32_t parent, size_t *begin, uint32_
 static int expand(struct builder *b, uint32_t id)
 {
 	struct branch *s = &b->branches.data[id];
-	double least = MAX(id ? (double)s->line.total * BRANCH_SHARE : 0,
+	bool first_ones = s->line.level + 1 <= 1;
+	double least = MAX(first_ones ? 0 : (double)s->line.total * BRANCH_SHARE,
 			   (double)b->gross * b->o->min_share);
 	size_t first = b->branches.len, room = b->o->max_lines + 1 - first, begin = s->begin;
 	int err = count_next(b, s);
 
 	s->expanded = true;
-	room = MIN(MIN(room, s->line.level + 1 > 1 ? BRANCHES : FIRST_BRANCHES), b->touched.len);
+	room = MIN(MIN(room, first_ones ? FIRST_BRANCHES : BRANCHES), b->touched.len);
 	for (size_t i = 0; !err && i < room; i++) {
 		if ((double)b->sums.data[b->touched.data[i]] < least)
 			break;
