@@ -6,10 +6,19 @@
 #include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
-#include "profiler/cli/share_list.h"
+#include "profiler/cli/line.h"
+#include "profiler/cli/share.h"
 #include "profiler/formats/describe.h"
 #include "profiler/profile/rates.h"
 #include "profiler/profile/table.h"
+
+/* Ends a line that is made, and empties it. */
+static void put_line(struct buf *out, struct buf *line, size_t indent, const struct term *t)
+{
+	line_wrap(out, buf_cstr(line), indent, t);
+	buf_char(out, '\n');
+	buf_clear(line);
+}
 
 /* --- the header -------------------------------------------------------------------------------- */
 
@@ -50,31 +59,32 @@ static int64_t count_lost(const struct profile *p, size_t samples)
 	return n;
 }
 
-int answer_header(struct buf *out, const struct profile *p, size_t value)
+int answer_header(struct buf *out, const struct profile *p, size_t value, const struct term *t)
 {
-	int samples = measure_sample_type(p), err = describe_title(out, p);
+	struct buf line = {0}, when = {0};
+	int samples = measure_sample_type(p), err = describe_title(&line, p);
 	int64_t lost = samples < 0 ? 0 : count_lost(p, (size_t)samples);
 	int64_t n_samples =
 		samples < 0 ? (int64_t)p->stacks.len : profile_total(p, (size_t)samples) - lost;
-	struct buf when = {0};
 	struct measure m;
 	char text[32];
 
 	/* A profile that does not count samples has no number of them. */
-	buf_printf(out, ": %s %s",
+	buf_printf(&line, ": %s %s",
 		   text_format_count(n_samples < 0 ? 0 : (uint64_t)n_samples, text, sizeof(text)),
 		   samples < 0 ? "stacks" : "samples");
-	answer_lost(out, lost > 0 ? (uint64_t)lost : 0);
-	add_rates(out, p);
+	answer_lost(&line, lost > 0 ? (uint64_t)lost : 0);
+	add_rates(&line, p);
 	if ((int)value != samples) {
 		measure_of(&m, p, value);
-		buf_str(out, ", ");
-		measure_add_value(out, &m, profile_total(p, value));
+		buf_str(&line, ", ");
+		measure_add_value(&line, &m, profile_total(p, value));
 	}
 	describe_time(&when, p);
 	if (when.len)
-		buf_printf(out, "; %s", buf_cstr(&when));
-	buf_char(out, '\n');
+		buf_printf(&line, "; %s", buf_cstr(&when));
+	put_line(out, &line, LINE_COLUMNS, t);
+	buf_release(&line);
 	buf_release(&when);
 	return err;
 }
@@ -115,16 +125,6 @@ static void add_part(struct buf *out, uint64_t part, uint64_t whole, const char 
 	buf_printf(out, " %s", what);
 }
 
-/* Columns of a line without the escapes of colour. */
-static size_t visible_columns(struct buf *line)
-{
-	size_t columns = text_columns(buf_cstr(line));
-
-	for (const char *c = buf_cstr(line); (c = strchr(c, '\033')); c++)
-		columns -= strcspn(c, "m") + 1;
-	return columns;
-}
-
 static void add_stacks(struct buf *out, const struct quality *q, uint64_t stacks,
 		       const struct term *t)
 {
@@ -147,83 +147,103 @@ void answer_quality(struct buf *out, const struct quality *q, const struct term 
 		add_graded(&right, t, q->frames_named, q->frames, "");
 		add_part(&right, q->frames_fde, q->frames, "by function start only");
 	}
-	fits = visible_columns(&left) + strlen("; names ") + visible_columns(&right) <=
+	fits = line_width(buf_cstr(&left)) + strlen("; names ") + line_width(buf_cstr(&right)) <=
 	       line_columns(t);
-	buf_str(out, buf_cstr(&left));
-	if (q->frames && stacks && fits)
-		buf_str(out, "; names ");
+	if (stacks && !fits)
+		put_line(out, &left, LINE_COLUMNS, t);
+	if (q->frames && left.len)
+		buf_str(&left, "; names ");
 	else if (q->frames)
-		buf_printf(out, "%sNames    ", stacks ? "\n" : "");
-	buf_str(out, buf_cstr(&right));
-	if (stacks || q->frames)
-		buf_char(out, '\n');
+		buf_printf(&left, LINE_TITLE, "Names");
+	buf_str(&left, buf_cstr(&right));
+	if (left.len)
+		put_line(out, &left, LINE_COLUMNS, t);
 	buf_release(&left);
 	buf_release(&right);
 }
 
+static void add_loss(struct buf *line, const struct quality *q, enum loss_reason r,
+		     const struct term *t)
+{
+	char text[32];
+
+	term_style(t, line, STYLE_BAD);
+	buf_str(line, "Lost");
+	term_style(t, line, STYLE_END);
+	buf_printf(line, "     %s sample%s (", text_format_count(q->lost[r], text, sizeof(text)),
+		   q->lost[r] == 1 ? "" : "s");
+	add_percent(line, q->lost[r], q->recorded + quality_lost(q));
+	buf_printf(line, "): %s. Cure: %s", loss_text(r), loss_cure(r));
+}
+
 void answer_losses(struct buf *out, const struct quality *q, const struct term *t)
 {
+	const struct {
+		uint64_t n;
+		const char *what;
+	} others[] = {
+		{q->windows_lost, "windows that the agent could not store or finish"},
+		{q->sideband_lost, "process events: some frames may lack names"},
+		{q->files_failed, "files' lines or names: the reader process failed on them"},
+		{q->tables_failed,
+		 "files' stacks: the reader of their call frame information failed on them"},
+		{q->files_hung, "openings of files: their file server did not answer"},
+	};
 	int64_t unaccounted = quality_unaccounted(q);
+	struct buf line = {0};
 	char text[32];
 
 	for (int r = 0; r < LOSS_COUNT; r++) {
 		if (!q->lost[r])
 			continue;
-		term_style(t, out, STYLE_BAD);
-		buf_str(out, "Lost");
-		term_style(t, out, STYLE_END);
-		buf_printf(out, "     %s sample%s (",
-			   text_format_count(q->lost[r], text, sizeof(text)),
-			   q->lost[r] == 1 ? "" : "s");
-		add_percent(out, q->lost[r], q->recorded + quality_lost(q));
-		buf_printf(out, "): %s. Cure: %s\n", loss_text(r), loss_cure(r));
+		add_loss(&line, q, (enum loss_reason)r, t);
+		put_line(out, &line, LINE_COLUMNS, t);
 	}
-	if (q->windows_lost)
-		buf_printf(out, "Lost     %s windows that the agent could not store or finish\n",
-			   text_format_count(q->windows_lost, text, sizeof(text)));
-	if (q->unsampled_ms)
-		buf_printf(out, "Lost     %.1f s in which the agent's sampler was away\n",
+	if (q->unsampled_ms) {
+		buf_printf(&line, "Lost     %.1f s in which the agent's sampler was away",
 			   (double)q->unsampled_ms / 1e3);
-	if (q->sideband_lost)
-		buf_printf(out, "Lost     %s process events: some frames may lack names\n",
-			   text_format_count(q->sideband_lost, text, sizeof(text)));
-	if (q->files_failed)
-		buf_printf(
-			out,
-			"Lost     lines or names of %s files: the reader process failed on them\n",
-			text_format_count(q->files_failed, text, sizeof(text)));
-	if (q->tables_failed)
-		buf_printf(out,
-			   "Lost     stacks through %s files: the reader of their call frame "
-			   "information failed on them\n",
-			   text_format_count(q->tables_failed, text, sizeof(text)));
-	if (q->files_hung)
-		buf_printf(out, "Lost     %s openings of files: their file server did not answer\n",
-			   text_format_count(q->files_hung, text, sizeof(text)));
-	if (unaccounted)
-		buf_printf(out,
-			   "note: %" PRId64
-			   " samples are unaccounted for (expected minus counted)\n",
+		put_line(out, &line, LINE_COLUMNS, t);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		if (!others[i].n)
+			continue;
+		buf_printf(&line, LINE_TITLE "%s %s", "Lost",
+			   text_format_count(others[i].n, text, sizeof(text)), others[i].what);
+		put_line(out, &line, LINE_COLUMNS, t);
+	}
+	if (unaccounted) {
+		buf_printf(&line,
+			   "note: %" PRId64 " samples are unaccounted for (expected minus counted)",
 			   unaccounted);
+		put_line(out, &line, LINE_COLUMNS, t);
+	}
+	buf_release(&line);
 }
 
-void answer_scope(struct buf *out, const struct profile *p)
+void answer_scope(struct buf *out, const struct profile *p, const struct term *t)
 {
 	const char *where = quality_where(p);
+	struct buf line = {0};
 
 	if (!where)
 		return;
-	buf_str(out, "Where    ");
-	text_add_clean(out, where, strlen(where));
-	buf_str(out,
-		"; what follows of stacks, symbols and losses is of everything recorded then\n");
+	buf_printf(&line, LINE_TITLE, "Where");
+	text_add_clean(&line, where, strlen(where));
+	buf_str(&line,
+		"; what follows of stacks, symbols and losses is of everything recorded then");
+	put_line(out, &line, LINE_COLUMNS, t);
+	buf_release(&line);
 }
 
-void answer_rootless(struct buf *out, const struct profile *p, const struct quality *q)
+void answer_rootless(struct buf *out, const struct profile *p, const struct quality *q,
+		     const struct term *t)
 {
+	struct buf line = {0};
+
 	if (!quality_rootless(p))
 		return;
-	buf_str(out, "Rootless ");
-	quality_rootless_text(out, p, q);
-	buf_char(out, '\n');
+	buf_printf(&line, LINE_TITLE, "Rootless");
+	quality_rootless_text(&line, p, q);
+	put_line(out, &line, LINE_COLUMNS, t);
+	buf_release(&line);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/cli/line.h"
 #include "profiler/profile/blame_shares.h"
 #include "profiler/profile/quality.h"
 
@@ -85,7 +86,6 @@ static void add_row(struct buf *out, const struct row *r, const char **told)
 		buf_str(out, ". ");
 		add_hint(out, r->blame->hint, told);
 	}
-	buf_char(out, '\n');
 }
 
 static size_t make_rows(const struct profile *p, const struct quality *q, struct row *rows)
@@ -107,12 +107,19 @@ static size_t make_rows(const struct profile *p, const struct quality *q, struct
 	return n;
 }
 
-void answer_blame(struct buf *out, const struct profile *p, const struct quality *q)
+void answer_blame(struct buf *out, const struct profile *p, const struct quality *q,
+		  const struct term *t)
 {
 	struct row rows[QUALITY_MAX_BLAME];
 	size_t n = make_rows(p, q, rows);
 	const char *told = NULL;
+	struct buf line = {0};
 
-	for (size_t i = 0; i < n && i < LINES_MAX; i++)
-		add_row(out, &rows[i], &told);
+	for (size_t i = 0; i < n && i < LINES_MAX; i++) {
+		add_row(&line, &rows[i], &told);
+		line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);
+		buf_char(out, '\n');
+		buf_clear(&line);
+	}
+	buf_release(&line);
 }

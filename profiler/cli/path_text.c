@@ -3,8 +3,8 @@
 #include <sys/param.h>
 
 #include "profiler/base/text.h"
+#include "profiler/cli/line.h"
 #include "profiler/cli/path_text.h"
-#include "profiler/cli/share_list.h"
 #include "profiler/profile/short_name.h"
 
 #define ARROW " > "
@@ -97,7 +97,7 @@ static void add_chain(struct buf *out, struct chain *c, bool has_command)
 void path_text(struct buf *out, const struct heavy_path *h, const struct share_scale *scale,
 	       bool has_commands, const struct term *t)
 {
-	size_t columns = line_columns(t), left = LINE_COLUMNS + SHARE_CELL + 2;
+	size_t columns = line_columns(t), left = line_left(t) + SHARE_CELL + 2;
 
 	for (size_t i = 0; i < h->lines.len; i++) {
 		const struct heavy_line *line = &h->lines.data[i];
@@ -106,7 +106,7 @@ void path_text(struct buf *out, const struct heavy_path *h, const struct share_s
 				    room > LEAST_COLUMNS ? room - LEAST_COLUMNS : 0);
 		struct chain c = {.h = h, .line = line, .columns = room - indent};
 
-		buf_printf(out, LINE_TITLE, i ? "" : "Path");
+		line_title(out, i ? "" : "Path", t);
 		share_cell(out, scale, line->total);
 		buf_printf(out, "  %*s", (int)indent, "");
 		add_chain(out, &c, has_commands && !line->level);

@@ -24,7 +24,7 @@ static int add_top(struct buf *out, const struct report *r, const struct term *t
 	int64_t whole = profile_gross(r->whole, r->table.value);
 	int64_t left = profile_gross(r->p, r->table.value);
 	const struct summary summary = {r->p, r->quality, r->table.value};
-	int err = answer_header(out, r->p, r->table.value);
+	int err = answer_header(out, r->p, r->table.value, t);
 
 	if (left != whole) {
 		buf_str(out, "Shown   ");
@@ -32,8 +32,8 @@ static int add_top(struct buf *out, const struct report *r, const struct term *t
 		buf_str(out, " of the profile; shares are of what is shown\n");
 	}
 	if (r->quality) {
-		answer_scope(out, r->whole);
-		answer_rootless(out, r->whole, r->quality);
+		answer_scope(out, r->whole, t);
+		answer_rootless(out, r->whole, r->quality, t);
 	}
 	if (!err && r->table.relation == TABLE_ALL)
 		err = summary_head(out, &summary, t);
@@ -47,7 +47,7 @@ static void add_bottom(struct buf *out, const struct report *r, const struct ter
 	if (!r->quality)
 		return;
 	answer_losses(out, r->quality, t);
-	answer_blame(out, r->p, r->quality);
+	answer_blame(out, r->p, r->quality, t);
 }
 
 static void add_relation(struct buf *out, const struct report *r, const struct term *t)
@@ -79,10 +79,10 @@ int report_table(struct buf *out, const struct report *r, const struct term *t)
 int report_summary(struct buf *out, const struct report *r, const struct term *t)
 {
 	const struct summary summary = {r->p, r->quality, r->table.value};
-	int err = answer_header(out, r->p, r->table.value);
+	int err = answer_header(out, r->p, r->table.value, t);
 
 	if (r->quality)
-		answer_scope(out, r->whole);
+		answer_scope(out, r->whole, t);
 	return err ?: summary_text(out, &summary, t, NULL);
 }
 

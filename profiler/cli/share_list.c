@@ -13,12 +13,12 @@
 void share_list_begin(struct share_list *l, struct buf *out, const struct share_scale *scale,
 		      const struct term *t, const char *title)
 {
-	size_t columns = line_columns(t);
+	size_t columns = line_columns(t), left = line_left(t);
 
-	*l = (struct share_list){.out = out, .scale = *scale, .lines = LINES};
-	l->columns = columns > LINE_COLUMNS ? columns - LINE_COLUMNS : 1;
+	*l = (struct share_list){.out = out, .scale = *scale, .term = t, .lines = LINES};
+	l->columns = columns > left ? columns - left : 1;
 	l->left = l->columns;
-	buf_printf(out, LINE_TITLE, title);
+	line_title(out, title, t);
 }
 
 /* Begins the next line if the item does not fit into this one. The last line keeps room for the others. */
@@ -30,7 +30,8 @@ static bool make_room(struct share_list *l, size_t width)
 		return true;
 	if (l->lines == 1 || width + OTHERS > l->columns)
 		return false;
-	buf_printf(l->out, ",\n" LINE_TITLE, "");
+	buf_str(l->out, ",\n");
+	line_title(l->out, "", l->term);
 	l->lines--;
 	l->left = l->columns;
 	l->begun = false;

@@ -8,24 +8,14 @@
 #include <stdint.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/cli/line.h"
 #include "profiler/cli/share.h"
 #include "profiler/cli/term.h"
-
-/* Columns before what a line of the summary says. */
-#define LINE_TITLE   "%-9s"
-#define LINE_COLUMNS 9
-/* Width of lines in a file: they are read in terminals, too. */
-#define FILE_COLUMNS 100
-
-/* Columns of a terminal, or FILE_COLUMNS. */
-static inline size_t line_columns(const struct term *t)
-{
-	return t->columns ? t->columns : FILE_COLUMNS;
-}
 
 struct share_list {
 	struct buf *out;
 	struct share_scale scale;
+	const struct term *term;
 	size_t columns, left; /* of a line, and of this one */
 	unsigned lines;	      /* that may be begun, with this one */
 	int64_t others;

@@ -202,20 +202,25 @@ static int add_top(struct buf *out, const struct summary *s, const struct share_
 
 /* --- all of it ----------------------------------------------------------------------------------- */
 
-static void add_few(struct buf *out, const struct share_scale *scale)
+static void add_few(struct buf *out, const struct share_scale *scale, const struct term *t)
 {
+	struct buf line = {0};
+
 	if (!scale->n_samples || scale->n_samples >= FEW)
 		return;
-	buf_printf(out, LINE_TITLE, "Few");
+	buf_printf(&line, LINE_TITLE, "Few");
 	if (scale->n_samples == 1)
-		buf_str(out, "1 sample tells where time went once; record for longer, or with a "
-			     "higher -F\n");
+		buf_str(&line, "1 sample tells where time went once; record for longer, or with a "
+			       "higher -F");
 	else
-		buf_printf(out,
+		buf_printf(&line,
 			   "%" PRIu64
 			   " samples: shares are ranges (95 %%); record for longer, or with a "
-			   "higher -F\n",
+			   "higher -F",
 			   scale->n_samples);
+	line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);
+	buf_char(out, '\n');
+	buf_release(&line);
 }
 
 /* A difference of two profiles has no path: what was saved on it is elsewhere. */
@@ -233,7 +238,7 @@ static int add_body(struct buf *out, const struct summary *s, const struct term 
 		commands_build(&commands, s->p, s->value) ?: summary_head_of(out, s, &commands, t);
 
 	if (!err && scale.whole) {
-		add_few(out, &scale);
+		add_few(out, &scale, t);
 		if (s->quality)
 			answer_quality(out, s->quality, t);
 		if (!is_difference(s, &scale))
@@ -252,12 +257,12 @@ int summary_text(struct buf *out, const struct summary *s, const struct term *t,
 	if (top)
 		*top = NULL;
 	if (s->quality)
-		answer_rootless(out, s->p, s->quality);
+		answer_rootless(out, s->p, s->quality, t);
 	if (s->p->sample_types.len)
 		err = add_body(out, s, t, top);
 	if (s->quality) {
 		answer_losses(out, s->quality, t);
-		answer_blame(out, s->p, s->quality);
+		answer_blame(out, s->p, s->quality, t);
 	}
 	return err ?: out->err;
 }

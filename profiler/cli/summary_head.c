@@ -7,6 +7,7 @@
 #include "profiler/base/text.h"
 #include "profiler/cli/share_list.h"
 #include "profiler/cli/summary_head.h"
+#include "profiler/profile/activities.h"
 #include "profiler/profile/machine_load.h"
 #include "profiler/profile/time_kinds.h"
 
@@ -35,25 +36,33 @@ static void add_part(struct buf *out, const char *before, double part, const cha
 }
 
 /* The number of CPUs comes out of clocks, so it is nearly whole; what was used of them need not be. */
-static void add_load(struct buf *out, const struct summary *s)
+static void load_line(struct buf *out, const struct machine_load *l)
 {
-	struct machine_load load;
-
-	if (!machine_load_of(&load, s->p, s->quality))
-		return;
 	buf_printf(out, LINE_TITLE, "Load");
-	add_cpus(out, load.used);
-	if (load.cpus > 0) {
-		buf_printf(out, " of %.0f CPU%s used; the machine was ", fmax(load.cpus, 1),
-			   load.cpus < 1.5 ? "" : "s");
-		add_part(out, "", 1 - load.idle - load.stolen, " busy");
-		add_part(out, load.idle + load.stolen < 0.999999 ? ", " : "", load.idle, " idle");
-		if (load.stolen >= 0.005)
-			add_part(out, ", ", load.stolen, " taken by its hypervisor");
+	add_cpus(out, l->used);
+	if (l->cpus > 0) {
+		buf_printf(out, " of %.0f CPU%s used; the machine was ", fmax(l->cpus, 1),
+			   l->cpus < 1.5 ? "" : "s");
+		add_part(out, "", 1 - l->idle - l->stolen, " busy");
+		add_part(out, l->idle + l->stolen < 0.999999 ? ", " : "", l->idle, " idle");
+		if (l->stolen >= 0.005)
+			add_part(out, ", ", l->stolen, " taken by its hypervisor");
 	} else {
 		buf_str(out, " CPUs used");
 	}
+}
+
+static void add_load(struct buf *out, const struct summary *s, const struct term *t)
+{
+	struct machine_load load;
+	struct buf line = {0};
+
+	if (!machine_load_of(&load, s->p, s->quality))
+		return;
+	load_line(&line, &load);
+	line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);
 	buf_char(out, '\n');
+	buf_release(&line);
 }
 
 static void add_commands(struct buf *out, const struct commands *c, const struct share_scale *scale,
@@ -68,7 +77,7 @@ static void add_commands(struct buf *out, const struct commands *c, const struct
 
 		if (row->n_processes > 1)
 			snprintf(note, sizeof(note), " (%" PRIu32 " processes)", row->n_processes);
-		share_list_add(&list, *row->name ? row->name : "(no name)", row->value, note);
+		share_list_add(&list, row->name, row->value, note);
 	}
 	share_list_end(&list);
 }
@@ -170,6 +179,38 @@ static void add_kinds(struct buf *out, const struct time_kinds *kinds,
 	share_list_end(&list);
 }
 
+/* --- what it is spent on -------------------------------------------------------------------------- */
+
+#define WORTH 0.1
+
+/* Heaviest first. These overlap, so there is no rest. */
+static int add_activities(struct buf *out, const struct summary *s, const struct share_scale *scale,
+			  const struct term *t)
+{
+	int64_t sums[ACTIVITY_COUNT];
+	struct share_list list;
+	bool begun = false;
+	int err = activities_sum(sums, s->p, s->value);
+
+	while (!err) {
+		int best = 0;
+
+		for (int a = 1; a < ACTIVITY_COUNT; a++)
+			if (sums[a] > sums[best])
+				best = a;
+		if ((double)sums[best] < WORTH * (double)scale->whole)
+			break;
+		if (!begun)
+			share_list_begin(&list, out, scale, t, "Spent on");
+		begun = true;
+		share_list_add(&list, activity_title((enum activity)best), sums[best], "");
+		sums[best] = 0;
+	}
+	if (begun)
+		share_list_end(&list);
+	return err;
+}
+
 int summary_head_of(struct buf *out, const struct summary *s, const struct commands *commands,
 		    const struct term *t)
 {
@@ -178,10 +219,11 @@ int summary_head_of(struct buf *out, const struct summary *s, const struct comma
 	int err = time_kinds_build(&kinds, s->p, s->value);
 
 	if (!err && scale->whole) {
-		add_load(out, s);
+		add_load(out, s, t);
 		if (commands_named(commands) > 1)
 			add_commands(out, commands, scale, t);
 		add_kinds(out, &kinds, scale, t);
+		err = add_activities(out, s, scale, t);
 	}
 	time_kinds_release(&kinds);
 	return err ?: out->err;

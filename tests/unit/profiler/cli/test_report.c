@@ -14,6 +14,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
+#include "profiler/cli/line.h"
 #include "profiler/cli/report.h"
 #include "profiler/cli/summary.h"
 #include "profiler/profile/rates.h"
@@ -315,7 +316,7 @@ TEST(test_flat)
 	text = summary_of(&b, p, NULL, 1, 100);
 	assert_non_null(strstr(
 		text, "Flat     no function has more than 2 % of its own; with what they call:\n"));
-	assert_non_null(strstr(text, "33%  pa\n"));
+	assert_non_null(strstr(text, "33%    pa\n"));
 	assert_non_null(strstr(text, "     -     50%  crc32 "));
 	/* What only passes on what the row above has says nothing more. */
 	assert_null(strstr(strstr(text, "Flat"), "inflate"));
@@ -405,7 +406,7 @@ TEST(test_nothing_to_say)
 	assert_int_equal(profile_init_cpu(p, 10101010), 0);
 	assert_int_equal(summary_text(&b, &(struct summary){p, &q, 1}, &t, NULL), 0);
 	assert_string_equal(buf_cstr(&b), "");
-	assert_int_equal(answer_header(&b, p, 1), 0);
+	assert_int_equal(answer_header(&b, p, 1, &(struct term){0}), 0);
 	assert_string_equal(buf_cstr(&b), "cpu profile: 0 samples at 99 Hz, 0 ns CPU\n");
 	buf_release(&b);
 	profile_free(p);
@@ -419,7 +420,7 @@ TEST(test_several_rates)
 	assert_int_equal(profile_init_cpu(p, 142857142), 0);
 	p->duration_ns = 40000000000;
 	assert_int_equal(rates_store(p, &(struct rates){52631578, 142857142, 10000000000}), 0);
-	assert_int_equal(answer_header(&b, p, 1), 0);
+	assert_int_equal(answer_header(&b, p, 1, &(struct term){0}), 0);
 	assert_non_null(strstr(buf_cstr(&b), " at 7 to 19 Hz (throttled for 25 % of the time), "));
 	buf_release(&b);
 	profile_free(p);
@@ -445,6 +446,32 @@ TEST(test_part_of_a_store)
 	assert_non_null(strstr(buf_cstr(&b), "\"where\":\"comm=burn"));
 	buf_release(&b);
 	end(&f);
+}
+
+/* In a terminal no line of losses and notes is wider than it, and no word is lost. */
+TEST(test_lines_are_wrapped)
+{
+	static const char text[] = "Lost     7 samples (0.1 %): the timer fired late and skipped "
+				   "periods. Cure: lower -F, or a quieter host";
+	static const size_t widths[] = {20, 40, 60, 80};
+
+	for (size_t i = 0; i < sizeof(widths) / sizeof(*widths); i++) {
+		struct term t = {.columns = widths[i]};
+		struct buf b = {0}, joined = {0};
+		char *rest, *line;
+
+		line_wrap(&b, text, LINE_COLUMNS, &t);
+		buf_cstr(&b);
+		rest = b.data;
+		while ((line = strsep(&rest, "\n"))) {
+			assert_in_range(strlen(line), 1, widths[i]);
+			buf_printf(&joined, "%s%s", joined.len ? " " : "",
+				   line + (joined.len ? strspn(line, " ") : 0));
+		}
+		assert_string_equal(buf_cstr(&joined), text);
+		buf_release(&b);
+		buf_release(&joined);
+	}
 }
 
 /* Unaccounted samples are said, whichever way they are off. */
@@ -575,6 +602,7 @@ int main(void)
 		cmocka_unit_test(test_summary_fits_any_width),
 		cmocka_unit_test(test_nothing_to_say),
 		cmocka_unit_test(test_unaccounted),
+		cmocka_unit_test(test_lines_are_wrapped),
 		cmocka_unit_test(test_several_rates),
 		cmocka_unit_test(test_part_of_a_store),
 		cmocka_unit_test(test_rows_fit_any_width),
