@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* `kiln report` as text: a table or a call tree. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +10,14 @@
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/hints_text.h"
+#include "profiler/cli/line.h"
 #include "profiler/cli/report.h"
 #include "profiler/cli/summary.h"
 #include "profiler/cli/table_text.h"
 #include "profiler/profile/calltree.h"
+#include "profiler/profile/calltree_fold.h"
 #include "profiler/profile/processes.h"
+#include "profiler/profile/short_name.h"
 #include "profiler/profile/tree_rows.h"
 
 /* Largest indentation. */
@@ -92,6 +96,11 @@ int report_summary(struct buf *out, const struct report *r, const struct term *t
 #define TREE_LEFT 18
 /* Columns that any indentation leaves to a name. */
 #define LEAST_NAME 20
+/* Without a terminal. */
+#define TREE_FILE_COLUMNS 76
+/* More than one row in so many is worth a word, and some of them. */
+#define RECURSION_WORTH 8
+#define RECURSION_LEAST 3
 
 static unsigned indent_columns(unsigned indent, const struct term *t)
 {
@@ -109,21 +118,28 @@ struct tree_text {
 	int64_t whole;
 	/* By node: how many rows are below it, and how far its own one is to the right. */
 	unsigned *n_below, *indent;
+	struct short_name *names; /* by row; of what is left out it is not used */
+	size_t n_names;
+	VEC(char *) suffixes;
 };
 
 static void tree_text_release(struct tree_text *t)
 {
 	free(t->n_below);
 	free(t->indent);
+	if (t->names)
+		short_names_release(t->names, t->n_names);
+	free(t->names);
+	for (size_t i = 0; i < t->suffixes.len; i++)
+		free(t->suffixes.data[i]);
+	vec_release(&t->suffixes);
 }
 
 static void add_indented(struct buf *out, const struct tree_text *t, unsigned indent, bool dash,
 			 const char *name)
 {
-	unsigned columns = indent_columns(indent, t->term);
-
-	buf_printf(out, "  %*s%s", (int)columns, "", dash ? "- " : "  ");
-	table_add_name(out, name, t->term, TREE_LEFT + columns);
+	buf_printf(out, "  %*s%s%s", (int)indent_columns(indent, t->term), "", dash ? "- " : "  ",
+		   name);
 }
 
 /* Of a node with other rows beside it, or at the top. */
@@ -133,16 +149,21 @@ static bool is_branch(const struct tree_text *t, uint32_t parent)
 }
 
 /* Single calls in a row stay in one column. A branch moves right and gets a dash. */
-static void add_node(struct buf *out, struct tree_text *t, uint32_t i)
+static void indent_node(struct tree_text *t, uint32_t i)
+{
+	uint32_t parent = t->tree->nodes[i].parent;
+
+	t->indent[i] = t->indent[parent] + (parent && is_branch(t, parent));
+}
+
+static void add_node(struct buf *out, struct tree_text *t, uint32_t i, const char *name)
 {
 	const struct calltree_node *node = &t->tree->nodes[i];
-	bool branch = is_branch(t, node->parent);
 
-	t->indent[i] = t->indent[node->parent] + (node->parent && branch);
 	answer_share(out, node->total, t->whole);
 	buf_str(out, "  ");
 	answer_share(out, node->self, t->whole);
-	add_indented(out, t, t->indent[i], branch, calltree_text(t->tree, node->name));
+	add_indented(out, t, t->indent[i], is_branch(t, node->parent), name);
 	buf_char(out, '\n');
 }
 
@@ -175,9 +196,127 @@ static void add_light(struct buf *out, const struct tree_rows *rows, int64_t who
 	buf_str(out, " in all)\n");
 }
 
+struct placed {
+	uint32_t indent, row;
+};
+
+static int compare_placed(const void *x, const void *y)
+{
+	const struct placed *a = x, *b = y;
+
+	if (a->indent != b->indent)
+		return a->indent < b->indent ? -1 : 1;
+	return (a->row > b->row) - (a->row < b->row);
+}
+
+/* How many calls are one row. */
+static int set_suffix(struct tree_text *t, struct short_name *s, uint32_t n_calls)
+{
+	char *text;
+
+	s->suffix = "";
+	if (n_calls < 2)
+		return 0;
+	if (asprintf(&text, " (up to %" PRIu32 " in a row)", n_calls) < 0)
+		return -ENOMEM;
+	s->suffix = text;
+	if (!vec_push(&t->suffixes, text))
+		return 0;
+	free(text);
+	return -ENOMEM;
+}
+
+/* Names below each other differ, as their functions do: those of one column are shortened at once. */
+static int shorten_column(struct tree_text *t, const struct placed *s, size_t n)
+{
+	_cleanup_free_ struct short_name *names = calloc(n, sizeof(*names));
+	size_t before, columns = t->term->columns ?: TREE_FILE_COLUMNS;
+	int err = names ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && !err; i++)
+		names[i] = t->names[s[i].row];
+	before = TREE_LEFT + indent_columns(s->indent, t->term);
+	err = err ?: short_names(names, n, columns > before ? columns - before : 1);
+	for (size_t i = 0; i < n && names; i++)
+		t->names[s[i].row] = names[i];
+	return err;
+}
+
+static int shorten_rows(struct tree_text *t, const struct tree_rows *rows)
+{
+	size_t n = rows->rows.len, n_nodes = 0;
+	_cleanup_free_ struct placed *order = malloc((n + 1) * sizeof(*order));
+	int err = order ? 0 : -ENOMEM;
+
+	t->n_names = n;
+	for (size_t i = 0; i < n && !err; i++) {
+		const struct tree_row *row = &rows->rows.data[i];
+		const struct calltree_node *node = &t->tree->nodes[row->node];
+
+		t->names[i].name = t->names[i].suffix = "";
+		if (row->n_left)
+			continue;
+		t->names[i].name = calltree_text(t->tree, node->name);
+		t->names[i].is_plain = node->is_chain;
+		err = set_suffix(t, &t->names[i], node->n_calls);
+		order[n_nodes++] = (struct placed){t->indent[row->node], (uint32_t)i};
+	}
+	if (!err)
+		qsort(order, n_nodes, sizeof(*order), compare_placed);
+	for (size_t i = 0, end; i < n_nodes && !err; i = end) {
+		for (end = i + 1; end < n_nodes && order[end].indent == order[i].indent; end++)
+			;
+		err = shorten_column(t, order + i, end - i);
+	}
+	return err;
+}
+
+static void count_and_indent(struct tree_text *t, const struct tree_rows *rows)
+{
+	for (size_t i = 0; i < rows->rows.len; i++) {
+		const struct tree_row *row = &rows->rows.data[i];
+
+		t->n_below[row->n_left ? row->node : t->tree->nodes[row->node].parent]++;
+	}
+	for (size_t i = 0; i < rows->rows.len; i++)
+		if (!rows->rows.data[i].n_left)
+			indent_node(t, rows->rows.data[i].node);
+}
+
+static bool is_below_itself(const struct calltree *t, uint32_t node)
+{
+	const struct calltree_node *n = &t->nodes[node];
+
+	for (uint32_t up = n->parent; up; up = t->nodes[up].parent)
+		if (t->nodes[up].name == n->name && t->nodes[up].module == n->module)
+			return true;
+	return false;
+}
+
+/* Rows that a function takes that calls itself by way of others; only where rows are few. */
+static void add_recursion(struct buf *out, const struct calltree *tree,
+			  const struct tree_rows *rows, size_t max_rows, const struct term *term)
+{
+	struct buf line = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < rows->rows.len && max_rows; i++)
+		n += !rows->rows.data[i].n_left && is_below_itself(tree, rows->rows.data[i].node);
+	if (n < RECURSION_LEAST || n <= rows->rows.len / RECURSION_WORTH)
+		return;
+	buf_printf(&line,
+		   "(%zu of these rows are of functions that call themselves by way of others: "
+		   "--collapse REGEX makes one of those that match)",
+		   n);
+	line_wrap(out, buf_cstr(&line), 1, term);
+	buf_char(out, '\n');
+	buf_release(&line);
+}
+
 static int add_tree(struct buf *out, const struct calltree *tree, const struct report *r,
 		    const struct term *term)
 {
+	_cleanup_(tree_rows_release) struct tree_rows rows = {0};
 	_cleanup_(tree_text_release) struct tree_text t = {
 		.tree = tree,
 		.term = term,
@@ -185,21 +324,21 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 		.n_below = calloc(tree->n_nodes, sizeof(*t.n_below)),
 		.indent = calloc(tree->n_nodes, sizeof(*t.indent)),
 	};
-	_cleanup_(tree_rows_release) struct tree_rows rows = {0};
 	int err = t.n_below && t.indent ? tree_rows_choose(&rows, tree, r->n_rows) : -ENOMEM;
 
-	for (size_t i = 0; i < rows.rows.len; i++) {
-		const struct tree_row *row = &rows.rows.data[i];
-
-		t.n_below[row->n_left ? row->node : tree->nodes[row->node].parent]++;
+	if (!err) {
+		t.names = calloc(rows.rows.len + 1, sizeof(*t.names));
+		count_and_indent(&t, &rows);
+		err = t.names ? shorten_rows(&t, &rows) : -ENOMEM;
 	}
-	for (size_t i = 0; i < rows.rows.len; i++) {
+	for (size_t i = 0; i < rows.rows.len && !err; i++) {
 		if (rows.rows.data[i].n_left)
 			add_left_out(out, &t, &rows.rows.data[i]);
 		else
-			add_node(out, &t, rows.rows.data[i].node);
+			add_node(out, &t, rows.rows.data[i].node, t.names[i].text);
 	}
 	add_light(out, &rows, t.whole);
+	add_recursion(out, tree, &rows, r->n_rows, term);
 	return err ?: out->err;
 }
 
@@ -230,6 +369,7 @@ static int tree_opts(struct calltree_opts *o, const struct report *r)
 		.inlined_alike = true,
 	};
 	if (table_by_function(o->by)) {
+		o->join_calls = true;
 		o->detail = o->by == TABLE_LINE ? DETAIL_LINE : DETAIL_FUNCTION;
 		return add_commands(o, r->p);
 	}
@@ -251,7 +391,11 @@ int report_tree(struct buf *out, const struct report *r, const struct term *t)
 {
 	_cleanup_(calltree_freep) struct calltree *tree = NULL;
 	struct calltree_opts o;
-	int err = tree_opts(&o, r) ?: calltree_build(&tree, r->p, &o) ?: add_top(out, r, t);
+	int err = tree_opts(&o, r) ?: calltree_build(&tree, r->p, &o);
+
+	if (!err && !o.inverted && o.detail == DETAIL_FUNCTION)
+		err = calltree_fold_ceremony(tree);
+	err = err ?: add_top(out, r, t);
 
 	if (err)
 		return err;

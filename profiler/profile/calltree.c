@@ -220,15 +220,24 @@ static int path_add(struct calltree_builder *b, const struct profile_stack *s, u
 	return 0;
 }
 
-/* Rows of a table that call themselves are one. */
-static void path_join(struct calltree_builder *b)
+/* What calls itself is one. */
+static int path_join(struct calltree_builder *b)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < b->path.len; i++)
-		if (!n || b->path.data[i] != b->path.data[n - 1])
-			b->path.data[n++] = b->path.data[i];
-	b->path.len = n;
+	b->calls.len = 0;
+	if (vec_reserve(&b->calls, b->path.len + 1))
+		return -ENOMEM;
+	for (size_t i = 0; i < b->path.len; i++) {
+		if (n && b->path.data[i] == b->path.data[n - 1]) {
+			b->calls.data[n - 1]++;
+			continue;
+		}
+		b->path.data[n] = b->path.data[i];
+		b->calls.data[n++] = 1;
+	}
+	b->path.len = b->calls.len = n;
+	return 0;
 }
 
 static int add_stack(struct calltree_builder *b, const struct profile_stack *s, uint64_t len)
@@ -258,8 +267,8 @@ static int path_of_sample(struct calltree_builder *b, const struct profile_sampl
 		len += b->location_first.data[loc + 1] - b->location_first.data[loc];
 	}
 	r = add_stack(b, stack, len);
-	if (!r && b->o->detail == DETAIL_GROUP)
-		path_join(b);
+	if (!r && (b->o->detail == DETAIL_GROUP || b->o->join_calls))
+		r = path_join(b);
 	return r;
 }
 
@@ -316,7 +325,12 @@ static int grow_path(struct calltree_builder *b, size_t from, size_t n, bool bac
 	int r = 0;
 
 	for (size_t i = 0; i < n && !r; i++) {
-		r = sprout_child(b, node, b->path.data[backwards ? from - i : from + i], &node);
+		size_t at = backwards ? from - i : from + i;
+
+		r = sprout_child(b, node, b->path.data[at], &node);
+		if (!r && b->o->join_calls)
+			b->sprouts.data[node].n_calls =
+				MAX(b->sprouts.data[node].n_calls, b->calls.data[at]);
 		if (!r && backwards && !i && (!b->o->through || b->frames.data[leaf].is_through))
 			b->sprouts.data[node].self += value;
 	}
@@ -411,6 +425,7 @@ static void builder_release(struct calltree_builder *b)
 	vec_release(&b->sprouts);
 	htab_release(&b->sprout_index);
 	vec_release(&b->path);
+	vec_release(&b->calls);
 }
 
 static int build(struct calltree_builder *b)

@@ -37,6 +37,7 @@ struct calltree_opts {
 	const char *label;  /* of TABLE_LABEL */
 	bool inverted;	    /* leaf first, so callers are below */
 	bool without_lost;  /* leave out stacks of lost samples */
+	bool join_calls;    /* a function that calls itself is one node with both calls */
 	bool inlined_alike; /* a call is the same node, whether it was inlined or not */
 	bool with_files;    /* functions of different files are different nodes, and have `file` */
 	/*
@@ -56,12 +57,15 @@ struct calltree_node {
 	uint32_t depth;	 /* 0 for the root */
 	/* Nodes of the subtree, itself included: the next sibling is i + subtree_len. */
 	uint32_t subtree_len;
+	uint32_t
+		n_calls; /* that are one node where calls are joined: of itself in a row, at most; else 1 */
 	/* self: with nothing called. Inverted, only the nodes that all others are callers of have
 	 * any; else it and the children's totals add up to the total. */
 	int64_t self, total;
 	uint32_t file; /* string id: source file of the function, "" if it is not known or wanted */
 	uint8_t kind;  /* enum frame_kind; FRAME_ROOT_KIND for process roots */
 	bool inlined;
+	bool is_chain; /* the name is of several: calltree_fold.h */
 };
 #define FRAME_ROOT_KIND 7
 

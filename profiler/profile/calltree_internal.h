@@ -24,6 +24,7 @@ struct calltree_frame {
 struct calltree_sprout {
 	uint32_t parent, frame;
 	uint32_t n_below;    /* nodes of the subtree, itself included */
+	uint32_t n_calls;    /* at most, in a row */
 	int64_t ends, total; /* of stacks that end here, and of all */
 	int64_t self; /* of stacks with its function as their leaf, where that is not `ends` */
 };
@@ -41,8 +42,9 @@ struct calltree_builder {
 	VEC(uint32_t) root_frames;     /* outermost first */
 	VEC(struct calltree_sprout) sprouts;
 	struct htab sprout_index;
-	VEC(uint32_t) path; /* one stack, outermost frame first */
-	uint32_t truncated; /* frame */
+	VEC(uint32_t) path;  /* one stack, outermost frame first */
+	VEC(uint32_t) calls; /* of each frame of the path, joined; empty: one each */
+	uint32_t truncated;  /* frame */
 };
 
 /* Makes the tree of what has grown. Takes b->strings. 0 or -ENOMEM. */

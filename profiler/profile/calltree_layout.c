@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/profile/calltree_internal.h"
@@ -76,6 +77,7 @@ static int emit_node(struct layout *l, const struct pending *at)
 		.parent = at->parent,
 		.depth = l->nodes.len ? l->nodes.data[at->parent].depth + 1 : 0,
 		.subtree_len = 1,
+		.n_calls = 1,
 		.kind = FRAME_ROOT_KIND,
 	};
 	char text[32];
@@ -101,6 +103,7 @@ static int emit_node(struct layout *l, const struct pending *at)
 	if (at->sprout != CALLTREE_NONE) {
 		node.self = b->sprouts.data[at->sprout].self;
 		node.total = b->sprouts.data[at->sprout].total;
+		node.n_calls = MAX(b->sprouts.data[at->sprout].n_calls, 1);
 	}
 	return r ?: vec_push(&l->nodes, node);
 }

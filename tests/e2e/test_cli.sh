@@ -215,7 +215,8 @@ test_report_summary() {
 	assert_status 0 "$KILN" report p.pb --summary
 	assert_match "few samples" out '^Few +72 samples: shares are ranges'
 	assert_match "kinds" out '^By kind +libc\.so\.6 4[0-9] to 6[0-9] %'
-	assert_match "path" out '^Path +[0-9]+-[0-9]+%  sort_rows'
+	assert_match "path" out '^ +[0-9]+-[0-9]+%    sort_rows'
+	assert_match "what its branches have in common" out '^Path +[0-9]+-[0-9]+%  main$'
 	assert_no_match "ceremony in the path" out '__libc_start'
 	assert_at_least "at most 25 lines" 25 "$(wc -l <out)"
 	COLUMNS=20 assert_status 0 "$KILN" report p.pb --summary

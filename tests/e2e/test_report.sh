@@ -151,6 +151,24 @@ test_tree_by_groups() {
 	assert_match "a namespace" out '^ 27\.8% +27\.8% .* std$'
 }
 
+# A function that calls itself is a row, and so is how all stacks begin; by way of others it is said how to fold it.
+test_tree_without_repetition() {
+	need python3
+	{
+		echo "9\tcomm=x\t_start|/x\t__libc_start_main|/c\tmain|/x\tf|/x\tf|/x\tf|/x\tg|/x\tf|/x\tg|/x\tf|/x"
+		echo "3\tcomm=x\t_start|/x\t__libc_start_main|/c\tmain|/x\th|/x"
+	} | profile_of deep.pb
+	assert_status 0 "$KILN" report deep.pb --tree
+	assert_match "start-up" out '^100\.0% +-  - _start > __libc_start_main > main$'
+	assert_match "recursion" out '^ 75\.0% +-    - f \(up to 3 in a row\)$'
+	assert_match "by way of others" out '^\(3 of these rows are of functions that call themselves .*--collapse'
+	assert_status 0 "$KILN" report deep.pb --tree --collapse '^[fg]$'
+	assert_match "collapsed" out '^ 75\.0% +75\.0%    - f$'
+	assert_no_match "nothing to say then" out 'call themselves'
+	assert_status 2 "$KILN" report deep.pb --tree --json
+	assert_match "no tree in JSON" err 'export FILE -f speedscope'
+}
+
 # Counted by hand.
 test_tree_of_callers() {
 	need python3
@@ -161,7 +179,7 @@ test_tree_of_callers() {
 	assert_match "the outermost caller" out '^ 16\.7% +-      main$'
 	assert_eq "time of callers" "$(grep -cE '% +-  ' out)" "$(($(grep -cE '^ *[0-9.]+% ' out) - 1))"
 	assert_status 0 "$KILN" report calls.pb --callees a --tree
-	assert_match "itself" out '^ 83\.3% +-  - a$'
+	assert_match "itself" out '^ 83\.3% +-  - a \(up to 2 in a row\)$'
 	assert_match "below" out '^ 38\.9% +-    - b$'
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "profiler/profile/calltree.h"
+#include "profiler/profile/calltree_fold.h"
 #include "tests/lib/profiles.h"
 
 /* Adds a sample whose stack is "root;middle+inlined;leaf". "@name" is of a library, "[" of kiln itself. */
@@ -105,6 +106,62 @@ static void groups_are_one_node(void **state)
 	profile_free(p);
 }
 
+static const struct calltree_node *node_called(const struct calltree *t, const char *name)
+{
+	for (size_t i = 0; i < t->n_nodes; i++)
+		if (!strcmp(calltree_text(t, t->nodes[i].name), name))
+			return &t->nodes[i];
+	fail_msg("no node is called %s", name);
+	return NULL;
+}
+
+/* A function that calls itself is one node, which tells how often it does. */
+static void calls_of_itself_are_joined(void **state)
+{
+	struct profile *p = new_profile();
+	struct calltree_opts o = {.join_calls = true, .inlined_alike = true};
+	struct calltree *t;
+
+	(void)state;
+	add(p, "main;f;f;f;g", 5);
+	add(p, "main;f;g", 7);
+	add(p, "main;f;f", 3);
+	add(p, "main;f;g;f", 1);
+	check(p, o, "main 16/0 .f 16/3 ..g 13/12 ...f 1/1");
+	assert_int_equal(calltree_build(&t, p, &o), 0);
+	assert_int_equal(node_called(t, "f")->n_calls, 3);
+	assert_int_equal(node_called(t, "g")->n_calls, 1);
+	calltree_free(t);
+	profile_free(p);
+}
+
+/* Ceremony in which nothing branches is one node. */
+static void ceremony_is_folded(void **state)
+{
+	struct profile *p = new_profile();
+	struct calltree_opts o = {0};
+	struct calltree *t;
+	const struct calltree_node *main;
+
+	(void)state;
+	add(p, "_start;__libc_start_main;main;a;main", 5);
+	add(p, "_start;__libc_start_main;main;b", 3);
+	add(p, "clone;c", 1);
+	assert_int_equal(calltree_build(&t, p, &o), 0);
+	assert_int_equal(calltree_fold_ceremony(t), 0);
+	assert_int_equal(t->n_nodes, 7);
+	main = node_called(t, "_start > __libc_start_main > main");
+	assert_true(main->is_chain);
+	assert_int_equal(main->parent, 0);
+	assert_int_equal(main->total, 8);
+	assert_int_equal(main->subtree_len, 4);
+	assert_int_equal(node_called(t, "b")->parent, main - t->nodes);
+	assert_int_equal(node_called(t, "c")->parent, node_called(t, "clone") - t->nodes);
+	assert_int_equal(t->max_depth, 3);
+	calltree_free(t);
+	profile_free(p);
+}
+
 static void inlined_or_not(void **state)
 {
 	struct profile *p = new_profile();
@@ -122,6 +179,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(own_time_in_a_tree_of_callers),
 		cmocka_unit_test(groups_are_one_node),
+		cmocka_unit_test(calls_of_itself_are_joined),
+		cmocka_unit_test(ceremony_is_folded),
 		cmocka_unit_test(inlined_or_not),
 	};
 
