@@ -46,6 +46,11 @@ are_asked_again() {
 	[ "$(connections)" -ge "${#names[@]}" ]
 }
 
+windows_that_went() { # NAME
+	curl -sf "http://$KILN_HTTP_LISTEN/metrics" | awk -v of="destination=\"$1\"" \
+		'index($1, "kiln_upload_windows_total{") == 1 && index($1, of) { n += $2 } END { print n }'
+}
+
 hangs() { # HOW
 	local name begun
 	need_bpf
@@ -60,14 +65,13 @@ hangs() { # HOW
 	for name in "${names[@]}"; do
 		assert_eq "lines about $name" "$(said "$name" | wc -l)" 1
 		assert_match "what it says of $name" <(said "$name") 'windows wait in the store'
-		assert_at_least "windows that wait for $name" "$(upload_metric waiting_windows "destination=\"$name\"")" 10
-		assert_eq "windows that $name took" \
-			"$(upload_metric windows_total "destination=\"$name\",result=\"delivered\"")" 0
+		assert_at_least "windows that wait for $name" "$(upload_metric waiting_windows "destination=\"$name\"")" 2
+		assert_eq "windows that $name took, or lost" "$(windows_that_went "$name")" 0
 	done
 	assert_at_most "seconds of a request" "$(sort -n ended | tail -n 1)" $((total_s + 15))
-	begun=$(date +%s%N)
+	begun=$(date +%s%N) # each process has ten seconds to end
 	stop_agent 0
-	assert_at_most "seconds to the end" "$(awk -v ns=$(($(date +%s%N) - begun)) 'BEGIN { print ns / 1e9 }')" 6
+	assert_at_most "seconds to the end" "$(awk -v ns=$(($(date +%s%N) - begun)) 'BEGIN { print ns / 1e9 }')" 15
 	assert_undisturbed
 }
 
