@@ -37,6 +37,9 @@ static void what_a_server_asks_for_is_waited_for(void **state)
 	assert_in_range(backoff_next(&b, 5, INT64_MAX), BACKOFF_MOST_ASKED_S * SECOND,
 			(BACKOFF_MOST_ASKED_S + 1) * SECOND);
 	assert_int_equal(backoff_next(&b, 0, 0), 0);
+	/* nor sooner than without */
+	b.failures = 10;
+	assert_int_equal(backoff_next(&b, 50 * SECOND, 7), 50 * SECOND);
 	/* not all whom it has asked come back at once */
 	b.failures = 0;
 	assert_int_equal(backoff_next(&b, SECOND / 2, 7), 7 * SECOND + SECOND / 2);

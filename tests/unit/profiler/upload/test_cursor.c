@@ -107,6 +107,12 @@ static void damage_is_noticed(void **state)
 		fclose(f);
 		assert_int_equal(cursor_load(&c, "a", &p), -EBADMSG);
 	}
+	assert_int_equal(cursor_save(&c, "a", &place), 0);
+	fixture_run("cp cursors/a.cursor right && printf '\\0x' >>cursors/a.cursor");
+	assert_int_equal(cursor_load(&c, "a", &p), -EBADMSG);
+	fixture_run("ln -sf ../right cursors/a.cursor");
+	assert_int_equal(cursor_load(&c, "a", &p), -EBADMSG);
+	fixture_run("rm cursors/a.cursor");
 	fixture_run("head -c 10000 /dev/zero >cursors/a.cursor");
 	assert_int_equal(cursor_load(&c, "a", &p), -EBADMSG);
 	fixture_run("rm cursors/a.cursor; ln -s /etc/passwd cursors/a.cursor");
