@@ -53,21 +53,24 @@ struct cost {
 	uint64_t sum[LABEL_REGEX_MAX_GROUPS + 1]; /* of each open group, but for its last atom */
 	uint64_t atom;				  /* the last one, of the innermost */
 	size_t depth, groups;
-	bool repeated; /* the last atom is */
+	char repeated;	   /* by what the last atom is; 0: not */
+	bool repeats_more; /* what is repeated already, but for "*?" and the like */
 };
 
 static void begin_atom(struct cost *c, uint64_t nodes)
 {
 	c->sum[c->depth] += c->atom;
 	c->atom = nodes;
-	c->repeated = false;
+	c->repeated = 0;
 }
 
-/* A repeat of a repeat costs time that grows with the fourth power of their number. */
-static void repeat(struct cost *c, uint64_t times, uint64_t more)
+/* A repeat of a repeat costs time that grows with the fourth power of their number, and says no more than one. Who
+ * knows Perl writes "*?". */
+static void repeat(struct cost *c, char by, uint64_t times, uint64_t more)
 {
-	c->atom = c->atom * times * (c->repeated ? 2 : 1) + more;
-	c->repeated = true;
+	c->repeats_more |= c->repeated && (by != '?' || c->repeated == '?');
+	c->atom = c->atom * times + more;
+	c->repeated = by;
 }
 
 static void open_group(struct cost *c)
@@ -80,7 +83,7 @@ static void open_group(struct cost *c)
 static void close_group(struct cost *c)
 {
 	c->atom += c->sum[c->depth--] + 1;
-	c->repeated = false;
+	c->repeated = 0;
 }
 
 /* Where "{m,n}" ends, so that a repeat behind it applies to the same; s if it is none. */
@@ -103,13 +106,13 @@ static const char *count_one(struct cost *c, const char *s)
 		return s;
 	case '*':
 	case '?':
-		repeat(c, 1, 1);
+		repeat(c, *s, 1, 1);
 		return s;
 	case '+':
-		repeat(c, 2, 0);
+		repeat(c, *s, 2, 0);
 		return s;
 	case '{':
-		repeat(c, repeats(s), 0);
+		repeat(c, *s, repeats(s), 0);
 		return skip_repeat(s);
 	case '[':
 		begin_atom(c, 1);
@@ -140,6 +143,10 @@ static int check_cost(const char *text, const char **why)
 		s = count_one(&c, s);
 		if (c.groups > LABEL_REGEX_MAX_GROUPS) {
 			*why = "a regular expression with more than 9 groups";
+			return -EINVAL;
+		}
+		if (c.repeats_more) {
+			*why = "a regular expression that repeats what is repeated already";
 			return -EINVAL;
 		}
 		if (c.sum[c.depth] + c.atom > LABEL_REGEX_MAX_COST) {

@@ -87,13 +87,14 @@ static void malformed_ones_say_what_is_wrong(void **state)
 		/* what stands before a plus is there twice, and nobody has to write a brace */
 		{"comm=~((((((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+",
 		 "9 groups"},
-		{"comm=~x++++++++++++++++++++++++++++++", "repeats too much"},
+		{"comm=~x++++++++++++++++++++++++++++++", "repeats what is repeated"},
 		{"comm=~\"x{1,99999}\"", "repeats too much"},
-		{"comm=~x{255}*{255}", "repeats too much"},
-		{"comm=~x{255}?{255}", "repeats too much"},
-		{"comm=~x********************", "repeats too much"},
+		{"comm=~x{255}*{255}", "repeats what is repeated"},
+		{"comm=~x{255}?{255}", "repeats what is repeated"},
+		{"comm=~x********************", "repeats what is repeated"},
+		{"comm=~x??", "repeats what is repeated"},
 		{"comm=~(((((((((x****)****)****)****)****)****)****)****)****)",
-		 "repeats too much"},
+		 "repeats what is repeated"},
 	};
 
 	(void)state;
