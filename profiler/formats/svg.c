@@ -11,6 +11,7 @@
 #include "profiler/base/text.h"
 #include "profiler/formats/describe.h"
 #include "profiler/formats/export.h"
+#include "profiler/profile/short_name.h"
 
 #include "profiler/web/page.inc"
 
@@ -31,9 +32,8 @@
 #define LEAST_DRAWN 0.1
 /* A viewer opens so many boxes at once. Of deeper graphs wider nodes are hidden, too. */
 #define MAX_BOXES 10000
-/* Of longer names a box's title has the begin and the end, in bytes. */
-#define TITLE_BEGIN 120
-#define TITLE_END   60
+/* Of the name in a box's title, which the script reads. */
+#define TITLE_COLUMNS 180
 
 /* XML 1.0, section 2.2, forbids U+FFFE and U+FFFF, which clean text may contain. */
 static void add_xml(struct buf *b, const char *s)
@@ -50,31 +50,24 @@ static void add_xml(struct buf *b, const char *s)
 	}
 }
 
-/* As much of the name as fits, with two dots if it is cut. Nothing if too little fits. */
+/* Generated C++ has names of thousands of characters, on each of thousands of boxes. */
+static void add_short(struct buf *b, const char *name, size_t columns)
+{
+	struct buf text = {0};
+
+	short_name(&text, name, columns);
+	add_xml(b, buf_cstr(&text));
+	b->err = b->err ?: text.err;
+	buf_release(&text);
+}
+
+/* Nothing if too little fits. */
 static void add_label(struct buf *b, const char *name, double width)
 {
 	size_t room = width < 2 * TEXT_PAD ? 0 : (size_t)((width - 2 * TEXT_PAD) / CHAR);
-	_cleanup_free_ char *cut = NULL;
-	size_t len = strlen(name);
 
-	if (room < 3)
-		return;
-	if (text_columns(name) <= room) {
-		add_xml(b, name);
-		return;
-	}
-	cut = strdup(name);
-	if (!cut) {
-		b->err = -ENOMEM;
-		return;
-	}
-	/* A code point takes at most 4 bytes. This bounds how many can fit. */
-	if (len > 4 * room)
-		cut[len = 4 * room] = '\0';
-	while (len && (text_columns(cut) > room - 2 || (name[len] & 0xc0) == 0x80))
-		cut[--len] = '\0';
-	add_xml(b, cut);
-	buf_str(b, "..");
+	if (room >= 3)
+		add_short(b, name, room);
 }
 
 /* Red, green (n = 8) or blue (n = 4), by the formula of CSS Color 4, section 7. */
@@ -115,27 +108,6 @@ static void add_measure(struct buf *b, const struct measure *m, int64_t v, int64
 	buf_release(&text);
 }
 
-/* Generated C++ has names of thousands of characters, on each of thousands of boxes. */
-static void add_short_xml(struct buf *b, const char *name)
-{
-	char begin[TITLE_BEGIN + 1];
-	size_t len = strlen(name), cut = TITLE_BEGIN, end = len - TITLE_END;
-
-	if (len <= TITLE_BEGIN + TITLE_END) {
-		add_xml(b, name);
-		return;
-	}
-	while ((name[cut] & 0xc0) == 0x80)
-		cut--;
-	while ((name[end] & 0xc0) == 0x80)
-		end++;
-	memcpy(begin, name, cut);
-	begin[cut] = '\0';
-	add_xml(b, begin);
-	buf_str(b, "..");
-	add_xml(b, name + end);
-}
-
 static void add_node(struct buf *b, const struct calltree *t, const struct calltree_node *n,
 		     const struct measure *m, double x, double width)
 {
@@ -143,7 +115,7 @@ static void add_node(struct buf *b, const struct calltree *t, const struct callt
 	unsigned y = TOP + n->depth * ROW;
 
 	buf_str(b, "<g><title>");
-	add_short_xml(b, name);
+	add_short(b, name, TITLE_COLUMNS);
 	buf_char(b, '\n');
 	if (*module) {
 		add_xml(b, module);

@@ -41,6 +41,8 @@ const COLUMNS = [
 
 /* Characters at the end of a long name that stay in sight: what tells most names apart. */
 const END_SHOWN = 24, LONG_NAME = 60, NAME_COLUMNS = 48;
+/* Of a window, for a column of names in a table; others are beside it. */
+const PIXELS_PER_COLUMN = 16;
 
 /* What is too long for its column is cut in the middle. */
 function nameText(name) {
@@ -87,6 +89,7 @@ class FunctionTable {
 			? sums[key][b] - sums[key][a] || sums.total[b] - sums.total[a] : 0) ||
 			(text(a) < text(b) ? -1 : 1));
 		this.by.value = by;
+		this.body.parentElement.classList.toggle("no-modules", !modules);
 		this.said.textContent = `${formatCount(this.rows.length)} ${sums.what}` +
 			(matches ? " that match" : "") + (sums.note ? `; ${sums.note}` : "");
 		this.showHead();
@@ -110,7 +113,8 @@ class FunctionTable {
 
 	showMore() {
 		const rows = this.rows.slice(0, this.shown + ROWS_AT_ONCE);
-		const texts = shortNames(rows.map(i => this.sums.names[i]), NAME_COLUMNS);
+		const columns = Math.max(NAME_COLUMNS, Math.floor(innerWidth / PIXELS_PER_COLUMN));
+		const texts = shortNames(rows.map(i => this.sums.names[i]), columns);
 
 		/* Of names that came later, some may be like those that are there. */
 		for (let at = 0; at < this.shown; at++)

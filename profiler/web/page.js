@@ -325,8 +325,10 @@ class Page {
 				v > this.sums.self[best] && this.isCode(fn) ? fn : best, 0);
 		const name = p.functionNames[s.fn], key = `${s.fn}`;
 
-		byId("callers-title").textContent = `Callers of ${name}`;
-		byId("callees-title").textContent = `Callees of ${name}`;
+		const short = shortName(name, LONG_NAME);
+
+		byId("callers-title").textContent = `Callers of ${short}`;
+		byId("callees-title").textContent = `Callees of ${short}`;
 		for (const [g, trees] of [[this.callers, "callers"], [this.callees, "callees"]]) {
 			g.cutStart = s.cut === "start";
 			g.matches = this.search.matches;

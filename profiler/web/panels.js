@@ -7,6 +7,7 @@
 const GOOD = { complete: 0.95, named: 0.9, lost: 0.01 };
 const FAIR = { complete: 0.7, named: 0.6, lost: 0.1 };
 const CHOICES_SHOWN = 200;
+const CRUMB_COLUMNS = 36;
 const CRUMBS_SHOWN = 9;
 
 /* --- crumbs ----------------------------------------------------------------------------------- */
@@ -29,7 +30,7 @@ function showCrumbs(parent, texts, current, go) {
 		items.push(element("button", {
 			title: text, "aria-current": i === current ? "location" : null,
 			onclick: () => go(i),
-		}, text));
+		}, shortName(text, CRUMB_COLUMNS)));
 	});
 	parent.replaceChildren(...items);
 }

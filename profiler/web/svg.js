@@ -14,11 +14,8 @@ let pattern = null;
 
 function label(name, width) {
 	const room = Math.floor((width - 2 * PAD) / CHAR);
-	const chars = Array.from(name);
 
-	if (room < 3)
-		return "";
-	return chars.length <= room ? name : chars.slice(0, room - 2).join("") + "..";
+	return room < 3 ? "" : shortName(name, room);
 }
 
 /* Whatever does not reach into the frame's columns is hidden; its callers fill the whole width. */

@@ -163,15 +163,18 @@ static void test_hostile_sample_type_is_text(void **state)
 }
 
 /* Of one <g>: the text is within its box, at 7.3 pixels a character and 3 on either side. */
-static void check_label_fits(const char *g)
+/* Whether it was cut. */
+static bool check_label_fits(const char *g)
 {
 	const char *text = strchr(strstr(g, "<text"), '>') + 1;
 	char *label = strndup(text, (size_t)(strchr(text, '<') - text));
+	bool is_cut = strstr(label, "..");
 	double width;
 
 	assert_int_equal(sscanf(strstr(g, " width="), " width=\"%lf\"", &width), 1);
 	assert_true(!*label || (double)text_columns(label) * 7.3 <= width - 6);
 	free(label);
+	return is_cut;
 }
 
 /* Boxes of many widths with a name of characters that take three bytes each. */
@@ -179,6 +182,7 @@ static void check_cut_labels(const char *character)
 {
 	struct profile *p = new_profile();
 	char name[3 * 400 + 8];
+	size_t cut = 0;
 	char *svg;
 
 	for (int i = 1; i < 40; i++) {
@@ -190,12 +194,12 @@ static void check_cut_labels(const char *character)
 	}
 	svg = svg_of(p, NULL);
 	count_elements(svg, "text");
-	assert_non_null(strstr(svg, "..</text>"));
 	for (char *s = svg; *s; s++)
 		*s = *s == '\n' || *s == '\t' ? ' ' : *s;
 	assert_true(text_is_clean(svg, strlen(svg)));
 	for (const char *s = strstr(svg, "<g><title>"); s; s = strstr(s + 1, "<g><title>"))
-		check_label_fits(s);
+		cut += check_label_fits(s);
+	assert_true(cut > 10);
 	free(svg);
 	profile_free(p);
 }
