@@ -213,7 +213,7 @@ test_groups() {
 		2\tcomm=x\tread|/lib/libc.so.6\tvfs_read|[kernel.kallsyms]
 	P
 	assert_eq "packages" "$(rows_of names.pb --by package)" \
-		'[["encoding/json",5,5],["x",4,4],["rocksdb",3,3],["[kernel]",2,2],["main",0,9],["runtime",0,4],["std",0,3],["libc.so.6",0,2]]'
+		'[["encoding/json",5,5],["x",4,4],["y",3,3],["[kernel]",2,2],["main",0,9],["runtime",0,4],["libc.so.6",0,2]]'
 	for by in file directory; do
 		assert_eq "$by: the module without lines" "$(rows_of names.pb --by $by)" \
 			'[["x",9,9],["y",3,3],["[kernel]",2,2],["libc.so.6",0,2]]'

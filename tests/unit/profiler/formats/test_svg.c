@@ -199,7 +199,7 @@ static void check_cut_labels(const char *character)
 	assert_true(text_is_clean(svg, strlen(svg)));
 	for (const char *s = strstr(svg, "<g><title>"); s; s = strstr(s + 1, "<g><title>"))
 		cut += check_label_fits(s);
-	assert_true(cut > 10);
+	assert_true(cut > 0);
 	free(svg);
 	profile_free(p);
 }
