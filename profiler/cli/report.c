@@ -71,7 +71,7 @@ static const char *const *unused_labels(const struct table_opts *t, bool tree)
 									   LABEL_TID, LABEL_PID,
 									   NULL};
 	/* A fleet has many: but for rows by label only the command is needed. */
-	static const char *const no_hosts[] = {LABEL_TID,  LABEL_PID,	    "host", LABEL_POD,
+	static const char *const no_hosts[] = {LABEL_TID,  LABEL_PID,	    LABEL_HOST, LABEL_POD,
 					       LABEL_UNIT, LABEL_NAMESPACE, NULL};
 
 	/* Functions in a tree are below their commands. */

@@ -10,7 +10,7 @@
 
 /* A process of a command. */
 struct pair {
-	uint32_t command;
+	uint32_t command, host; /* row; string, or PROFILE_NONE */
 	int64_t pid;
 };
 
@@ -21,6 +21,7 @@ struct builder {
 	VEC(uint32_t) row_of; /* by string of out->names, plus one; 0: none yet */
 	VEC(struct pair) pairs;
 	struct htab by_pair;
+	uint64_t seed;	     /* pids of a foreign file may be chosen to collide */
 	VEC(int64_t) values; /* by label set */
 };
 
@@ -78,14 +79,21 @@ static bool same_pair(const void *ctx, uint32_t id)
 	const struct search *s = ctx;
 	const struct pair *have = &s->b->pairs.data[id];
 
-	return have->command == s->pair.command && have->pid == s->pair.pid;
+	return have->command == s->pair.command && have->host == s->pair.host &&
+	       have->pid == s->pair.pid;
 }
 
-static int count_process(struct builder *b, uint32_t row, const struct profile_label *pid)
+static int count_process(struct builder *b, uint32_t row, uint32_t labelset)
 {
-	struct search search = {b, {row, pid->num}};
-	uint64_t hash = hash_mix(row, (uint64_t)pid->num);
+	const struct profile_label *pid = profile_find_label(b->p, labelset, LABEL_PID);
+	const struct profile_label *host = profile_find_label(b->p, labelset, LABEL_HOST);
+	struct search search = {b, {row, host ? host->str : PROFILE_NONE}};
+	uint64_t hash;
 
+	if (!pid || pid->str != PROFILE_NONE)
+		return 0;
+	search.pair.pid = pid->num;
+	hash = hash_mix(hash_mix(b->seed ^ row, search.pair.host), (uint64_t)pid->num);
 	if (htab_find(&b->by_pair, hash, same_pair, &search) != HTAB_NONE)
 		return 0;
 	b->out->rows.data[row].n_processes++;
@@ -95,7 +103,6 @@ static int count_process(struct builder *b, uint32_t row, const struct profile_l
 
 static int add_labelset(struct builder *b, uint32_t labelset)
 {
-	const struct profile_label *pid = profile_find_label(b->p, labelset, LABEL_PID);
 	int64_t value = b->values.data[labelset];
 	struct command_sum *sum;
 	uint32_t row;
@@ -107,7 +114,7 @@ static int add_labelset(struct builder *b, uint32_t labelset)
 		return err;
 	sum = &b->out->rows.data[row];
 	sum->value = saturating_sum(sum->value, value);
-	return value && pid && pid->str == PROFILE_NONE ? count_process(b, row, pid) : 0;
+	return value ? count_process(b, row, labelset) : 0;
 }
 
 static int compare_rows(const void *x, const void *y)
@@ -138,7 +145,8 @@ static int sort_rows(struct builder *b)
 
 int commands_build(struct commands *out, const struct profile *p, size_t value)
 {
-	_cleanup_(builder_release) struct builder b = {.p = p, .out = out};
+	_cleanup_(builder_release) struct builder b = {
+		.p = p, .out = out, .seed = hash_random_seed()};
 	int err;
 
 	*out = (struct commands){.names = strtab_new()};

@@ -8,8 +8,6 @@
 
 #include "profiler/base/cleanup.h"
 
-#define LABEL_HOST "host" /* of profiles from several machines */
-
 /* Best last. */
 enum source { BY_THREAD, BY_EXECUTABLE, BY_MAIN_THREAD };
 

@@ -43,6 +43,8 @@
 #define LABEL_CGROUP	"cgroup"    /* path below the mount */
 #define LABEL_UNIT	"unit"	    /* systemd unit, "nginx.service" */
 #define LABEL_CONTAINER "container" /* first 12 hex digits of the id */
+/* Of profiles from several machines; who brings them together writes it. */
+#define LABEL_HOST "host"
 /* Only the agent writes these. */
 #define LABEL_EXECUTABLE     "executable" /* path, as the process has it */
 #define LABEL_SERVICE	     "service_name"

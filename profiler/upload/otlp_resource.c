@@ -8,7 +8,6 @@
 #include "proto/wire.h"
 
 #define RESOURCE_ATTRIBUTES 1 /* field of Resource */
-#define LABEL_HOST	    "host"
 
 /* Labels whose names alone say what they are. */
 static const struct {

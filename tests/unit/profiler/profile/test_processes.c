@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "profiler/profile/commands.h"
 #include "profiler/profile/processes.h"
 #include "tests/lib/profiles.h"
 
@@ -157,6 +158,22 @@ static void several_commands(void **state)
 	profile_free(p);
 }
 
+static void commands_count_processes_of_each_host(void **state)
+{
+	struct profile *p = new_profile();
+	struct commands c;
+
+	(void)state;
+	add(p, "web1", 7, 7, "nginx", "", 5);
+	add(p, "web1", 7, 8, "nginx", "", 5);
+	add(p, "web2", 7, 7, "nginx", "", 5);
+	assert_int_equal(commands_build(&c, p, 0), 0);
+	assert_int_equal(c.rows.len, 1);
+	assert_int_equal(c.rows.data[0].n_processes, 2);
+	commands_release(&c);
+	profile_free(p);
+}
+
 static void of_no_process(void **state)
 {
 	struct profile *p = new_profile();
@@ -179,6 +196,7 @@ int main(void)
 		cmocka_unit_test(same_pid_on_two_hosts),
 		cmocka_unit_test(odd_values_and_paths),
 		cmocka_unit_test(several_commands),
+		cmocka_unit_test(commands_count_processes_of_each_host),
 		cmocka_unit_test(of_no_process),
 	};
 
