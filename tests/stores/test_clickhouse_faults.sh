@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A real ClickHouse that cannot take what it is sent: too many parts, a full disk, a shard that is away. Afterwards
-# each window is there once, and totals are those of what was sent.
+# A real ClickHouse that cannot take what it is sent: too many parts, a full disk, a shard that is away; and one that
+# has lost all. Afterwards each window is there once, and totals are those of what was sent.
 # KILN_TEST_SHARD_DOWN_S=N: how long the shard is away (20).
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
@@ -119,6 +119,42 @@ test_an_agent_whose_shard_is_away() {
 	}
 	assert_match "it was said" log 'windows wait in the store'
 	echo "# $(windows_of $shard) windows, $(wc -l <wanted) functions"
+}
+
+# All that the agent has stored is there, each window once: window 1, batch 1.
+everything_arrives() {
+	local before newest
+	before=$(count_windows)
+	start_agent -c kiln.yaml
+	wait_until 60 has_windows $((before + 3))
+	newest=$(ask_store 'select max(begin_unix_ns) from windows' | sort -n | tail -n 1)
+	wait_until 120 has_window ch "$newest"
+	stop_agent 0
+	ch_assert_whole "$(windows_of ch)"
+	ch_assert_no_orphans
+}
+
+# As kiln-clickhouse(7) has it: what the agent still has comes again, and nothing twice.
+test_a_cursor_that_is_set_back() {
+	local end
+	need_bpf
+	need_clickhouse
+	start_clickhouse
+	"$KILN" fleet init "$(ch_url)"
+	printf 'window: 1s\nsampling: {frequency: 49}\nupload:\n  - {name: fleet, url: "%s", batch: 1s}\n' "$(ch_url)" >kiln.yaml
+	start "$WORKLOADS/shares" 3600
+	everything_arrives
+	echo again >store/upload/fleet.cursor
+	everything_arrives
+	assert_match "it is said" log 'cursor is damaged'
+	ch_ask 'DROP DATABASE kiln'
+	"$KILN" fleet init "$(ch_url)"
+	echo again >store/upload/fleet.cursor
+	everything_arrives
+	end=$(ch_ask 'SELECT intDiv(max(begin_ns + toInt64(duration_ns)) + 500000000, 1000000000) FROM windows')
+	report_functions store --until "@$end" >wanted
+	ch_functions >got
+	cmp wanted got || fail "totals differ from the store's"
 }
 
 run_tests "$@"

@@ -23,7 +23,7 @@ block_with() { # TEXT
 }
 
 # Debian's files, with other ports and directories; what the page has goes beside them.
-start_debian() {
+configure_debian() {
 	local etc=/etc/clickhouse-server port
 	[ -e $etc/config.xml ] || skip "no $etc/config.xml"
 	ch_port_ch=$(ch_free_port)
@@ -33,6 +33,10 @@ start_debian() {
 	cp $etc/users.xml ch/users.xml
 	cp "$(block_with '<listen_host>::')" ch/config.d/kiln.xml
 	cp "$(block_with '<kiln_agent>')" ch/users.d/kiln.xml
+}
+
+start_debian() {
+	configure_debian
 	start "$(clickhouse_server)" --config-file="$T/ch/config.xml" >ch/out 2>&1
 	wait_until 30 curl -sf "http://127.0.0.1:$ch_port_ch/ping"
 }
@@ -40,6 +44,18 @@ start_debian() {
 # An address of this machine that is not 127.0.0.1, as another host has it.
 outside() {
 	ip -4 -o addr show scope global | awk '{ sub("/.*", "", $4); print $4; exit }'
+}
+
+# Debian's server does not start if it is told to listen on IPv6 alone there.
+test_a_host_without_ipv6() {
+	need_clickhouse
+	need_root
+	need ip unshare nsenter
+	blocks
+	configure_debian
+	start unshare -n sh -c 'ip link set lo up && ip addr add 10.9.0.1/24 dev lo && exec "$@"' sh \
+		"$(clickhouse_server)" --config-file="$T/ch/config.xml" >ch/out 2>&1
+	wait_until 30 nsenter -n -t "$started" curl -sf "http://10.9.0.1:$ch_port_ch/ping"
 }
 
 # Lines that begin with "$ kiln", and their continuations; without those that are marked.
@@ -64,7 +80,11 @@ test_each_command_is_tried() {
 		case $line in
 		'$ kiln'* | '$ URL='*) ;;			     # here; --cluster and db2: test_clickhouse_cluster.sh
 		'# apt-get install clickhouse-server') ;;	     # what these tests run
-		'# chown root:kiln '* | '# chmod 640 '*) ;;	     # here, where there is such a group
+		'# chown root:clickhouse '* | '# chmod 640 '*) ;;    # what Debian's server may read
+		'# service clickhouse-server restart') ;;	     # these tests start it
+		'# echo SECRET '* | '$ echo OTHER '*) ;;	     # here
+		'# systemctl stop '* | '# systemctl start '*) ;;     # here, by hand
+		'# echo again >'*) ;;				     # here
 		'# kiln agent --check-upload') ;;		     # here
 		'# systemctl reload kiln-agent') ;;		     # tests/e2e/test_systemd.sh
 		'10 * * * * root kiln fleet rollup --since 6h') ;;   # here
@@ -81,11 +101,9 @@ test_one_server() {
 	blocks
 	start_debian
 	mkdir -p etc
-	echo SECRET >etc/clickhouse.password
-	echo OTHER >reader
-	chmod 640 etc/clickhouse.password
-	chmod 600 reader
-	[ -z "$(getent group kiln)" ] || [ "$(id -u)" -ne 0 ] || chown root:kiln etc/clickhouse.password
+	line=$(grep -h '^# echo SECRET' page/* | sed "s/^# //; s|/etc/kiln/|$T/etc/|")
+	[ -n "$(getent group kiln)" ] && [ "$(id -u)" -eq 0 ] || line=${line/-g kiln /}
+	assert_status 0 bash -c "$line"
 	commands | fill_in >typed
 	assert_at_least "commands" "$(wc -l <typed)" 9
 	# Until there are windows.
