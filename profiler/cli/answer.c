@@ -62,7 +62,7 @@ static int64_t count_lost(const struct profile *p, size_t samples)
 int answer_header(struct buf *out, const struct profile *p, size_t value, const struct term *t)
 {
 	struct buf line = {0}, when = {0};
-	int samples = measure_sample_type(p), err = describe_title(&line, p);
+	int samples = profile_count_type(p), err = describe_title(&line, p);
 	int64_t lost = samples < 0 ? 0 : count_lost(p, (size_t)samples);
 	int64_t n_samples =
 		samples < 0 ? (int64_t)p->stacks.len : profile_total(p, (size_t)samples) - lost;

@@ -59,23 +59,6 @@ static const struct unit {
 	{"megabytes", MEASURE_BYTES, 1024 * 1024},
 };
 
-static bool is_sample_count(const struct profile *p, size_t type)
-{
-	const struct profile_value_type *t = &p->sample_types.data[type];
-	const char *name = profile_text(p, t->type);
-
-	return (!strcmp(name, "samples") || !strcmp(name, "sample")) &&
-	       !strcmp(profile_text(p, t->unit), "count");
-}
-
-int measure_sample_type(const struct profile *p)
-{
-	for (size_t i = 0; i < p->sample_types.len; i++)
-		if (is_sample_count(p, i))
-			return (int)i;
-	return -1;
-}
-
 /* The ratio of each sample's value to its count, or 0 if the samples disagree. */
 static int64_t common_ratio(const struct profile *p, size_t value, size_t count)
 {
@@ -97,6 +80,7 @@ void measure_of(struct measure *m, const struct profile *p, size_t value)
 {
 	const struct profile_value_type *t = &p->sample_types.data[value];
 	const char *type = profile_text(p, t->type), *unit = profile_text(p, t->unit);
+	int count = profile_count_type(p);
 
 	*m = (struct measure){.value = value, .scale = 1};
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
@@ -108,9 +92,8 @@ void measure_of(struct measure *m, const struct profile *p, size_t value)
 	/* A name that is too long for the field is not useful after every number. */
 	if (strlen(type) < sizeof(m->name))
 		strcpy(m->name, strcmp(type, "cpu") ? type : "CPU");
-	for (size_t i = 0; i < p->sample_types.len; i++)
-		if (i != value && is_sample_count(p, i))
-			m->per_sample = common_ratio(p, value, i);
+	if (count >= 0 && (size_t)count != value)
+		m->per_sample = common_ratio(p, value, (size_t)count);
 }
 
 static void add_bytes(struct buf *b, double v)

@@ -28,9 +28,6 @@ struct measure {
 /* `value` must be an index into sample_types. */
 void measure_of(struct measure *m, const struct profile *p, size_t value);
 
-/* Index of the sample type that counts samples, whoever wrote the profile; -1: there is none. */
-int measure_sample_type(const struct profile *p);
-
 /* Appends "1.02 s CPU" or "101 samples"; clean text. */
 void measure_add_value(struct buf *b, const struct measure *m, int64_t v);
 

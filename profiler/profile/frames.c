@@ -39,6 +39,19 @@ size_t profile_default_type(const struct profile *p)
 	return p->sample_types.len ? p->sample_types.len - 1 : 0;
 }
 
+int profile_count_type(const struct profile *p)
+{
+	for (size_t i = 0; i < p->sample_types.len; i++) {
+		const struct profile_value_type *t = &p->sample_types.data[i];
+		const char *type = profile_text(p, t->type);
+
+		if ((!strcmp(type, "samples") || !strcmp(type, "sample")) &&
+		    !strcmp(profile_text(p, t->unit), "count"))
+			return (int)i;
+	}
+	return -1;
+}
+
 /*
  * Names of mappings that are neither files nor the kernel: kiln's own, the kernel's names for
  * special mappings (arch_vma_name(), as in /proc/PID/maps), and other profilers'. A kernel module

@@ -5,28 +5,20 @@
 #include "profiler/profile/machine_load.h"
 #include "profiler/profile/table.h"
 
-static int find_type(const struct profile *p, const char *type, const char *unit)
-{
-	for (size_t i = 0; i < p->sample_types.len; i++)
-		if (!strcmp(profile_text(p, p->sample_types.data[i].type), type) &&
-		    !strcmp(profile_text(p, p->sample_types.data[i].unit), unit))
-			return (int)i;
-	return -1;
-}
-
 /* Only of CPU time: a profile of memory or of waiting says nothing of CPUs. */
 static double cpu_ns_of(const struct profile *p)
 {
-	int cpu = find_type(p, "cpu", "nanoseconds");
-
-	return cpu < 0 ? 0 : (double)profile_total(p, (size_t)cpu);
+	for (size_t i = 0; i < p->sample_types.len; i++)
+		if (!strcmp(profile_text(p, p->sample_types.data[i].type), "cpu") &&
+		    !strcmp(profile_text(p, p->sample_types.data[i].unit), "nanoseconds"))
+			return (double)profile_total(p, i);
+	return 0;
 }
 
 /* The period of a sample, on average. */
 static double period_ns_of(const struct profile *p)
 {
-	int count = find_type(p, "samples", "count");
-	double n = count < 0 ? 0 : (double)profile_total(p, (size_t)count);
+	double n = (double)profile_samples(p);
 
 	return n > 0 ? cpu_ns_of(p) / n : 0;
 }

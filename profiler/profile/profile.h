@@ -194,6 +194,8 @@ bool profile_stack_is_lost(const struct profile *p, uint32_t stack);
 
 /* Index of the sample type to show: default_sample_type, else the last. */
 size_t profile_default_type(const struct profile *p);
+/* Index of the one that counts samples, whoever wrote the profile; -1: there is none. */
+int profile_count_type(const struct profile *p);
 
 /*
  * Kind of a frame, for colours, suffixes and module names. It follows from its mapping's file name.

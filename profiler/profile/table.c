@@ -130,15 +130,9 @@ int64_t profile_gross(const struct profile *p, size_t value)
 
 uint64_t profile_samples(const struct profile *p)
 {
-	for (size_t i = 0; i < p->sample_types.len; i++) {
-		const struct profile_value_type *t = &p->sample_types.data[i];
-		const char *type = profile_text(p, t->type);
+	int count = profile_count_type(p);
 
-		if ((!strcmp(type, "samples") || !strcmp(type, "sample")) &&
-		    !strcmp(profile_text(p, t->unit), "count"))
-			return (uint64_t)profile_gross(p, i);
-	}
-	return 0;
+	return count < 0 ? 0 : (uint64_t)profile_gross(p, (size_t)count);
 }
 
 /* --- rows -------------------------------------------------------------------------------------- */
