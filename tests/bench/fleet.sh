@@ -4,18 +4,46 @@
 # more and more until a server saturates. Servers, hosts and questions share this machine's CPUs.
 # FLEET_SHARDS: numbers of shards ("1 2"). FLEET_HOSTS: steps ("300 1000 3000 5000 7000 10000"). FLEET_STEP_S: seconds
 # of each (60). FLEET_INTERVAL_S: of a host, from one window to the next (60). FLEET_FILES: windows that are sent; without
-# it three are recorded. FLEET_WORKERS: processes that send (2).
+# it three are recorded. FLEET_WORKERS: processes that send (2). FLEET_AGENT=1: an agent of this machine at its default
+# settings sends to the first server beside them, and says at the end whether that disturbed it.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lib/clickhouse.sh
 . "$SRC/tests/lib/clickhouse.sh"
-need python3 curl
+need python3 curl jq
 [ -n "$(clickhouse_server)" ] || {
 	echo "fleet.sh: no clickhouse-server: run tools/install-deps --stores" >&2
 	exit 1
 }
 servers=()
-trap 'end_servers; end_load; rm -rf "$T"' EXIT
+agent=''
+trap 'end_agent; end_servers; end_load; rm -rf "$T"' EXIT
+
+start_agent() {
+	rm -rf "$T/agent"
+	printf 'http: {listen: "off"}\nupload:\n- {name: fleet, url: "%s"}\n' "$(ch_url s0)" >"$T/kiln.yaml"
+	"$KILN" agent --store "$T/agent" -c "$T/kiln.yaml" 2>"$T/agent.log" &
+	agent=$!
+}
+
+end_agent() {
+	[ -z "$agent" ] || kill -TERM "$agent" 2>/dev/null
+	[ -z "$agent" ] || wait "$agent" 2>/dev/null
+	agent=''
+}
+
+# Of what it took, and of what of that has arrived: the last minute or two have not yet.
+report_agent() {
+	local host begin end stored arrived
+	end_agent
+	host=$(hostname)
+	read -r begin end arrived < <(ch_ask "SELECT intDiv(min(begin_ns), 1000000000), intDiv(max(begin_ns +
+		toInt64(duration_ns)) + 500000000, 1000000000), sum(value) FROM windows WHERE host = '$host' FORMAT TabSeparated" s0)
+	stored=$("$KILN" report "$T/agent" --json --since "@$begin" --until "@$end" | jq '.values[-1].total')
+	"$KILN" report "$T/agent" --json | jq -r --arg s "$((end - begin)) s: $stored ns stored, $arrived arrived" '.quality |
+		"agent: \(.expected) samples expected, \(.idle + .stolen + .filtered + .recorded) taken, " +
+		"\([.lost[]] | add) lost, \(.windows_lost) windows lost; of \($s)"'
+}
 
 end_servers() {
 	[ ${#servers[@]} -eq 0 ] || kill -KILL "${servers[@]}" 2>/dev/null
@@ -78,11 +106,13 @@ for shards in ${FLEET_SHARDS:-1 2}; do
 		start_server "s$i"
 		url+=",127.0.0.1:$(ch_port "s$i")"
 	done
+	[ -z "${FLEET_AGENT:-}" ] || start_agent
 	for hosts in ${FLEET_HOSTS:-300 1000 3000 5000 7000 10000}; do
 		step "$hosts" || {
 			echo "saturated: less than 95 % answered well, p99 over 1 s, or late by 1 s"
 			break
 		}
 	done
+	[ -z "$agent" ] || report_agent
 	end_servers
 done

@@ -23,6 +23,7 @@ import multiprocessing
 import os
 import random
 import resource
+import select
 import socket
 import sys
 import threading
@@ -79,6 +80,9 @@ class Http1:
 
     def ask(self, method, path, headers, body):
         """The status, and the number of bytes sent."""
+        # Servers close what has been idle for some seconds; nothing else may be there to read now.
+        if self.sock and select.select([self.sock], [], [], 0)[0]:
+            self.close()
         if not self.sock:
             self.sock = socket.create_connection(self.address, timeout=TIMEOUT_S)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
