@@ -106,6 +106,7 @@ static int merge_type(struct fleet *f, struct fleet_types *t, const struct fleet
 	buf_release(&answer);
 	if (err || !p)
 		return err;
+	p->period = 0; /* it says a second, whatever the periods were */
 	return fleet_merge_value(all, p, t, fleet_types_index(t, type), why);
 }
 

@@ -236,8 +236,21 @@ class Pyroscope(Table):
         self.requests()
         self.label_rules()
         self.not_atomic()
+        self.changes()
         for file in self.files:
             self.round_trip(file)
+
+    def changes(self):
+        """What it stores otherwise than it was sent."""
+        strings = STRINGS[:5] + (b"x.(*T[go.shape.[]int,go.shape.struct { y [2]int }]).f", b"x.g[go.shape.int]")
+        for file, names in ((b"x/x.go", {"x.(*T).f", "x.g"}), (b"x/x.c", {str(s, "ascii") for s in strings[5:]})):
+            service = self.service()
+            raw = build(strings=strings + (file, b"thread_id"))
+            self.push(self.body([(self.labels(service), [raw])]))
+            self.total(service, 30000000)
+            got = pprof.Profile(self.query(service))
+            self.row(f"type parameters of Go, {file.decode()}", set(self.sums(self.query(service))), names)
+        self.row("the period of what was merged", got.period, 10**9)
 
     def requests(self):
         body, service = self.body([(self.labels("t"), [build()])]), self.service()

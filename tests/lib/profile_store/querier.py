@@ -149,7 +149,8 @@ class Querier:
                     for stack, value in store.merge([record], kind)[0].stacks.items():
                         merged.add(stack, value)
         if method == "SelectMergeProfile" or q.get("format") == FORMAT_PPROF:
-            raw = merged.encode(parts[1:3], parts[3:5], 0, q["end"] * 10**6, (q["end"] - q["start"]) * 10**6)
+            # Whatever the periods were, it says a second.
+            raw = merged.encode(parts[1:3], parts[3:5], 10**9, q["end"] * 10**6, (q["end"] - q["start"]) * 10**6)
             if is_json:
                 shown = json_profile(pprof.Profile(raw))
                 return dump(shown if method == "SelectMergeProfile" else {"pprof": {"profile": shown}})

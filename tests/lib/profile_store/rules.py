@@ -155,6 +155,39 @@ def parse(raw):
     return profile
 
 
+# The first string that begins or ends so says the language of a whole profile.
+LANGUAGES = {"go": (b".go", b"/usr/local/go/"), "java": (b"java/", b"sun/"), "ruby": (b".rb", b"gems/"),
+             "nodejs": (b"./node_modules/", b".js"), "dotnet": (b"System.", b"Microsoft."), "python": (b".py",),
+             "rust": (b"main.rs", b"core.rs")}
+
+
+def language(strings):
+    for string in strings:
+        for name, marks in LANGUAGES.items():
+            if string.startswith(marks) or string.endswith(marks):
+                return name
+    return "unknown"
+
+
+def without_shape(string):
+    """x[go.shape.int].f is x.f; brackets inside go, too."""
+    begin = string.find(b"[go.shape.")
+    if begin < 0:
+        return string
+    depth = 0
+    for end in range(begin, len(string)):
+        depth += {b"[": 1, b"]": -1}.get(string[end:end + 1], 0)
+        if not depth:
+            return string[:begin] + without_shape(string[end + 1:])
+    return string
+
+
+def as_pyroscope_names(profile):
+    """In a profile of Go the instances of a generic function become one."""
+    if language(profile.strings) == "go":
+        profile.strings = [without_shape(s) for s in profile.strings]
+
+
 def warnings(profile, raw):
     """What readers other than the server in question would stumble over: [text]."""
     out = []

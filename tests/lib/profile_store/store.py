@@ -64,9 +64,11 @@ class PprofRecord(Record):
         return zlib.decompress(self.packed)
 
     def samples(self):
-        """Without those that Pyroscope drops, where it is one."""
+        """Without those that Pyroscope drops, and with its names, where it is one."""
         import rules
         profile = pprof.Profile(self.raw())
+        if self.drops:
+            rules.as_pyroscope_names(profile)
         keep = rules.keeps(profile) if self.drops else lambda locations, values: True
         return profile.resolved(keep)
 
