@@ -30,9 +30,10 @@ static void check(const struct profile *p, struct quality_blame *rows, size_t n,
 		.user_missing = 20,
 		.blame = {.data = rows, .len = n},
 	};
+	struct term file = {0};
 	struct buf b = {0};
 
-	answer_blame(&b, p, &q);
+	answer_blame(&b, p, &q, &file);
 	assert_string_equal(buf_cstr(&b), expected);
 	buf_release(&b);
 }

@@ -41,7 +41,7 @@ TEST(test_calls_that_do_not_fit)
 	check(names, 5, false, 57, "Path      95.0%  first > second_one > .. > fourth > last\n");
 	check(names, 5, false, 48, "Path      95.0%  first > .. > fourth > last\n");
 	check(names, 5, false, 40, "Path      95.0%  first > .. > last\n");
-	check(names, 5, false, 30, "Path      95.0%  .. > last\n");
+	check(names, 5, false, 30, "Path\n   95.0%  first > .. > last\n");
 	check(names, 5, true, 48, "Path      95.0%  first: second_one > .. > last\n");
 	check(names, 1, true, 48, "Path      95.0%  first\n");
 }
