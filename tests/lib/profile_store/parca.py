@@ -184,13 +184,13 @@ class Parca:
         records, unit, wanted = self.found(q.get("merge.query", ""), since, until)
         if not records:
             raise Refused("not_found", "could not find profile at requested time and selectors")
-        merged = pprof.Merged()
+        merged, modules = pprof.Merged(), {}
         for record, kind in records:
             profile = pprof.Profile(record.raw())
             if not rules.is_utf8(profile):
                 raise Refused("internal", "grpc: error while marshaling: string field contains invalid UTF-8")
             for stack, value in store.merge([record], kind)[0].stacks.items():
-                merged.add(stack, value * periods(record, wanted))
+                merged.add(tuple(without_address(f, modules) for f in stack), value * periods(record, wanted))
         report = q.get("report_type", q.get("reportType", "REPORT_TYPE_FLAMEGRAPH_UNSPECIFIED"))
         if report == "REPORT_TYPE_PPROF":
             parts = wanted.split(":")
@@ -227,6 +227,12 @@ class Parca:
             "samples": [{"timestamp": rfc3339(at), "value": str(value), "valuePerSecond": 0, "duration": str(step)}
                         for at, value in sorted(points.items())]}
             for labels, points in sorted(series.items())], "warnings": []})
+
+
+def without_address(frame, modules):
+    """A frame with a name loses its address, and then its module: the first of a function's modules has it all."""
+    name, module, _, file, line = frame
+    return (name, modules.setdefault((name, file, line), module), 0, file, line) if name else frame
 
 
 def is_in_periods(wanted):
