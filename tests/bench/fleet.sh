@@ -42,7 +42,7 @@ report_agent() {
 	stored=$("$KILN" report "$T/agent" --json --since "@$begin" --until "@$end" | jq '.values[-1].total')
 	"$KILN" report "$T/agent" --json | jq -r --arg s "$((end - begin)) s: $stored ns stored, $arrived arrived" '.quality |
 		"agent: \(.expected) samples expected, \(.idle + .stolen + .filtered + .recorded) taken, " +
-		"\([.lost[]] | add) lost, \(.windows_lost) windows lost; of \($s)"'
+		"\([.lost[]] | add) lost \(.lost | with_entries(select(.value > 0)) | tojson), \(.windows_lost) windows lost; of \($s)"'
 }
 
 end_servers() {

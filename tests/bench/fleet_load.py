@@ -11,21 +11,26 @@ host's first window brings its stacks, as an agent's does, and --interval should
   --seconds S        of a step (10)
   --workers N        processes (2);  --connections N: of each (16)
   --pid PID          of the server: its CPU and memory are shown
+  --kiln PATH        cuts the FILEs into series for pyroscope and parca, as it sends them (build/release/kiln)
 Each host has labels, a phase, and a clock of its own (half a second off, as a rule), and sends one of the FILEs.
-A step is saturated if less than 95 % of what was due was answered well, p99 is over a second, or a request
+A step is saturated if less than 95 % of what was due was answered well, p99 is over a second, or a window
 waited for a second before it could be sent at all: then "generator" says whether this program was the reason.
 """
 import argparse
+import base64
 import gzip
 import hashlib
 import heapq
+import json
 import multiprocessing
 import os
 import random
 import resource
 import select
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -45,28 +50,69 @@ from wire import put_bytes, put_number  # noqa: E402
 
 TIMEOUT_S = 30
 LATE_S = 1
+PUSH_SERIES = 16  # in a request to Pyroscope, as profiler/upload/pyroscope.c has it
 COLUMNS = "hosts due/s good/s MB/s p50_ms p99_ms refused failed late_ms gen_% server_% server_MB".split()
 
 
-class Window:
-    """What a host sends, but for its time and labels. Two members of gzip save compressing it each time."""
+def untimed(raw):
+    """The beginning of a profile: two members of gzip save compressing it each time."""
+    return gzip.compress(pprof.retimed(raw, 0)[:-2], 6)  # without "time_nanos: 0"
 
-    def __init__(self, path, kind):
+
+def timed(start, time_ns):
+    return start + gzip.compress(put_number(9, time_ns), 1)
+
+
+def pushed(kiln, kind, raw):
+    """[(labels, profile)]: the series of a profile as kiln sends them to the protocol server, which keeps them."""
+    server = os.path.join(HERE, "../lib/profile_store")
+    limits = json.dumps({"pyroscope": {"limits": {"rate": 10**9}}})
+    with tempfile.TemporaryDirectory() as folder:
+        file, ports = os.path.join(folder, "p.pb"), os.path.join(folder, "ports")
+        with open(file, "wb") as out:
+            out.write(pprof.retimed(raw, time.time_ns() - 30 * 10**9))
+        with subprocess.Popen([sys.executable, server, "serve", folder, "--journal", kind, "--set", limits]) as process:
+            try:
+                while not os.path.exists(ports) and process.poll() is None:
+                    time.sleep(0.1)
+                with open(ports, encoding="ascii") as lines:
+                    port = dict(line.split() for line in lines)[kind]
+                subprocess.run([kiln, "push", "-q", file, "--to", f"{kind}+http://127.0.0.1:{port}"],
+                               check=True, stdout=subprocess.DEVNULL)
+            finally:
+                process.terminate()
+        with open(os.path.join(folder, "journal"), encoding="ascii") as lines:
+            entries = [json.loads(line) for line in lines]
+    return [(entry["labels"], base64.b64decode(entry["raw"])) for entry in entries]
+
+
+class Window:
+    """What a host sends, but for its time and labels."""
+
+    def __init__(self, path, kind, kiln):
         with open(path, "rb") as file:
             raw = pprof.inflate(file.read())
         self.service = os.path.basename(path).split(".")[0]
         if kind == "clickhouse":
             self.shape = clickhouse_window.Shape(pprof.Profile(raw), self.service)
             return
-        timed = pprof.retimed(raw, 0)
-        self.start = gzip.compress(timed[:-2], 6)  # without "time_nanos: 0"
+        if kind in ("pyroscope", "parca"):
+            self.series = [(labels, untimed(one)) for labels, one in pushed(kiln, kind, raw)]
+            return
+        self.start = untimed(raw)
         self.otlp = otlp_encode.encode(pprof.Profile(raw), 0)
 
-    def pprof(self, time_ns):
-        return self.start + gzip.compress(put_number(9, time_ns), 1)
+    def raw_series(self, host, time_ns, set_of_labels):
+        """[message]: a series each, in the common shape of both servers."""
+        for labels, start in self.series:
+            pairs = sorted(dict(labels, host=f"host-{host:05d}").items())
+            labels = b"".join(put_bytes(1, put_bytes(1, n) + put_bytes(2, v)) for n, v in pairs)
+            yield set_of_labels(labels) + put_bytes(2, put_bytes(1, timed(start, time_ns)))
 
-    def labels(self, host):
-        return [("__name__", "process_cpu"), ("host", f"host-{host:05d}"), ("service_name", self.service)]
+
+def is_stale(sock):
+    """Servers close what has been idle for some seconds; nothing else may be there to read now."""
+    return bool(select.select([sock], [], [], 0)[0])
 
 
 class Http1:
@@ -80,8 +126,7 @@ class Http1:
 
     def ask(self, method, path, headers, body):
         """The status, and the number of bytes sent."""
-        # Servers close what has been idle for some seconds; nothing else may be there to read now.
-        if self.sock and select.select([self.sock], [], [], 0)[0]:
+        if self.sock and is_stale(self.sock):
             self.close()
         if not self.sock:
             self.sock = socket.create_connection(self.address, timeout=TIMEOUT_S)
@@ -128,6 +173,8 @@ class Grpc:
         self.state.initiate_connection()
 
     def ask(self, method, path, headers, body):
+        if self.sock and is_stale(self.sock):
+            self.close()
         if not self.sock:
             self.connect()
         state, at, status = self.state, 0, [None]
@@ -201,6 +248,12 @@ class Target:
 
     def requests(self, window, host, time_ns, interval):
         """(method, path, headers, body) in order: each only after the one before went well."""
+        if self.kind == "pyroscope":
+            series = list(window.raw_series(host, time_ns, lambda labels: labels))
+            for at in range(0, len(series), PUSH_SERIES):
+                body = b"".join(put_bytes(1, one) for one in series[at:at + PUSH_SERIES])
+                yield "POST", pyroscope.PUSH, [("content-type", "application/proto")], body
+            return
         if self.kind != "clickhouse":
             yield self.request(window, host, time_ns)
             return
@@ -214,21 +267,17 @@ class Target:
 
     def request(self, window, host, time_ns):
         """(method, path, headers, body)"""
-        if self.kind == "pyroscope":
-            labels = b"".join(put_bytes(1, put_bytes(1, n) + put_bytes(2, v)) for n, v in window.labels(host))
-            body = put_bytes(1, labels + put_bytes(2, put_bytes(1, window.pprof(time_ns))))
-            return "POST", pyroscope.PUSH, [("content-type", "application/proto")], body
         if self.kind == "parca":
-            labels = b"".join(put_bytes(1, put_bytes(1, n) + put_bytes(2, v)) for n, v in window.labels(host))
-            body = put_bytes(2, put_bytes(1, labels) + put_bytes(2, put_bytes(1, window.pprof(time_ns))))
-            return "POST", parca.WRITE_RAW, [], otlp_encode.frame(body + put_number(3, 1))
+            series = window.raw_series(host, time_ns, lambda labels: put_bytes(1, labels))
+            body = b"".join(put_bytes(2, one) for one in series) + put_number(3, 1)
+            return "POST", parca.WRITE_RAW, [], otlp_encode.frame(body)
         if self.kind.startswith("otlp"):
             labels = {"service.name": window.service, "host.name": f"host-{host:05d}"}
             body = otlp_encode.request(window.otlp, labels, time_ns, os.urandom(16))
             if self.kind == "otlp+grpc":
                 return "POST", otlp.GRPC_PATH, [], otlp_encode.frame(body)
             return "POST", self.path or otlp.HTTP_PATH, [("content-type", "application/x-protobuf")], body
-        body = window.pprof(time_ns)
+        body = timed(window.start, time_ns)
         path = f"{self.path}/host-{host:05d}/{time_ns}.pb.gz"
         if self.kind == "pprof":
             return "PUT", path, [("content-type", "application/gzip")], body
@@ -253,7 +302,7 @@ class Worker:
         self.options, self.target, self.windows = options, target, windows
         self.begin, self.end = begin, begin + options.seconds
         self.random, self.lock = random.Random(hosts[0] if hosts else 0), threading.Lock()
-        self.due, self.results = [], []  # (ms, late in ms, bytes, status)
+        self.due, self.results = [], []  # (ms of the slowest answer, late in ms, bytes, status)
         self.clocks = {}
         for host in hosts:
             self.clocks[host] = int(self.random.gauss(0, 0.5) * 1e9)
@@ -280,21 +329,22 @@ class Worker:
                 continue  # hopeless: due and not answered
             window = self.windows[host % len(self.windows)]
             requests = self.target.requests(window, host, time.time_ns() + self.clocks[host], self.options.interval)
-            began = time.monotonic()
+            began = asked = time.monotonic()
             try:
-                status, size = 200, 0
+                status, size, slowest = 200, 0, 0
                 for request in requests:
                     status, sent = connection.ask(*request)
                     size += sent
+                    slowest, asked = max(slowest, time.monotonic() - asked), time.monotonic()
                     if not 200 <= status < 300:
                         break
             except (OSError, ValueError):
                 connection.close()
-                status, size = 0, 0
+                status, size, slowest = 0, 0, 0
             except Exception:  # of h2: the connection cannot be used any more
                 connection.close()
-                status, size = 0, 0
-            self.results.append(((time.monotonic() - began) * 1e3, max(0, began - at) * 1e3, size, status))
+                status, size, slowest = 0, 0, 0
+            self.results.append((slowest * 1e3, max(0, began - at) * 1e3, size, status))
         connection.close()
 
     def run(self, queue):
@@ -354,11 +404,12 @@ def main():
         parser.add_argument(f"--{name}", type=float, default=default)
     for name, default in (("workers", 2), ("connections", 16), ("pid", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--kiln", default=os.path.join(HERE, "../../build/release/kiln"))
     parser.add_argument("url")
     parser.add_argument("files", nargs="+")
     options = parser.parse_args()
     target = Target(options.url)
-    windows = [Window(file, target.kind) for file in options.files]
+    windows = [Window(file, target.kind, options.kiln) for file in options.files]
     print("\t".join(COLUMNS))
     steps, last = [int(n) for n in options.hosts.split(",")], 0
     while steps:
