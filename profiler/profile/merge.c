@@ -9,6 +9,7 @@
 #include "profiler/profile/copy.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
+#include "profiler/profile/rates.h"
 
 /*
  * Adds the times that a profile covers: those it was merged from, unless its times were set since.
@@ -90,9 +91,24 @@ static int merge_quality(struct profile *dst, struct quality *sum, const struct 
 	return err;
 }
 
+/* dst has the comments of both, and the longer period. */
+static int merge_rates(struct profile *dst, int64_t period_before, const struct profile *src)
+{
+	struct rates r;
+
+	rates_load(&r, dst);
+	if (!r.least_period_ns)
+		return 0; /* not of time, or not known */
+	rates_add(&r, period_before, 0, false);
+	rates_add(&r, src->period, 0, false);
+	r.throttled_ns = 0; /* comments say it, and their times add up */
+	return rates_store(dst, &r);
+}
+
 int profile_merge(struct profile *dst, const struct profile *src, const char **why)
 {
 	struct quality sum = {0};
+	int64_t period_before = dst->period;
 	struct copy c;
 	int err;
 
@@ -108,6 +124,7 @@ int profile_merge(struct profile *dst, const struct profile *src, const char **w
 	err = copy_init(&c, dst, src, NULL);
 	err = err ?: merge_all(&c);
 	err = err ?: copy_comments(&c); /* includes src's counters, until the sum replaces them */
+	err = err ?: merge_rates(dst, period_before, src);
 	err = err ?: merge_quality(dst, &sum, src);
 	copy_release(&c);
 	quality_release(&sum);

@@ -21,12 +21,24 @@ void rates_add(struct rates *r, int64_t period_ns, uint64_t duration_ns, bool th
 		r->throttled_ns = UINT64_MAX;
 }
 
+static void drop_least_period(struct profile *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->comments.len; i++)
+		if (!text_has_prefix(profile_text(p, p->comments.data[i]), PERIOD_LEAST))
+			p->comments.data[kept++] = p->comments.data[i];
+	p->comments.len = kept;
+}
+
 int rates_store(struct profile *p, const struct rates *r)
 {
 	int err = 0;
 
-	if (r->least_period_ns != r->most_period_ns)
+	if (r->least_period_ns != r->most_period_ns) {
+		drop_least_period(p);
 		err = profile_commentf(p, PERIOD_LEAST "%" PRId64, r->least_period_ns);
+	}
 	if (!err && r->throttled_ns >= MS_NS)
 		err = profile_commentf(p, THROTTLED "%" PRIu64, r->throttled_ns / MS_NS);
 	return err;

@@ -16,7 +16,8 @@ struct rates {
 
 /* A part of the profile that covers duration_ns. */
 void rates_add(struct rates *r, int64_t period_ns, uint64_t duration_ns, bool throttled);
-/* As comments, where there is something to say: kiln.period_least_ns, kiln.throttled_ms. 0 or -ENOMEM. */
+/* As comments, where there is something to say: kiln.period_least_ns, of which there is one, and kiln.throttled_ms.
+ * 0 or -ENOMEM. */
 int rates_store(struct profile *p, const struct rates *r);
 /* From them, and the profile's period where it is of time. */
 void rates_load(struct rates *r, const struct profile *p);

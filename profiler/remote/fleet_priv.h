@@ -92,7 +92,7 @@ void fleet_types_release(struct fleet_types *t);
 /* Merges a profile of one value into *all (NULL: none yet) as value `at` of those of t. 0 or -errno. */
 int fleet_merge_value(struct profile **all, struct profile *p, const struct fleet_types *t,
 		      size_t at, struct why *why);
-/* Imports; *out is NULL if it is empty. */
+/* Imports; *out is NULL if it has no values. One without samples may say how long nothing ran. */
 int fleet_import(const struct fleet *f, const void *data, size_t len, struct profile **out,
 		 struct why *why);
 /* Keeps only the samples of `where`; host is that of samples that do not say theirs, or NULL. */

@@ -227,10 +227,9 @@ static int use(struct reading *r, struct profile *p)
 	const char *text = "out of memory";
 	int err;
 
-	if (!p->samples.len)
-		return 0;
+	/* While nothing ran there were windows, too; of rows with a condition they are none. */
 	if (r->o)
-		return fleet_add_profile(r->o, r->rows, p);
+		return p->samples.len || !r->f->where ? fleet_add_profile(r->o, r->rows, p) : 0;
 	if (!*r->all && !(*r->all = profile_new()))
 		return -ENOMEM;
 	err = profile_merge(*r->all, p, &text);

@@ -210,7 +210,7 @@ int fleet_import(const struct fleet *f, const void *data, size_t len, struct pro
 
 	if (!len)
 		*out = NULL;
-	if (!err && *out && !(*out)->samples.len) {
+	if (!err && *out && !(*out)->sample_types.len) {
 		profile_free(*out);
 		*out = NULL;
 	}

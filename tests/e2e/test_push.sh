@@ -51,6 +51,26 @@ test_each_kind_and_back() {
 	done
 }
 
+# A window in which nothing ran has a time and counters, and no samples.
+test_idle_windows_of_an_archive() {
+	local name=0 ago
+	start_store s3
+	for ago in 30 40; do
+		name=$((name + 1))
+		{
+			[ $ago != 40 ] || printf '20\tcomm=x\tmain|/a\n'
+			printf '# kiln.expected=20\n# kiln.%s=20\n' "$([ $ago = 40 ] && echo recorded || echo idle)"
+		} | python3 "$SRC/tests/lib/make_profile.py" >"old.$name.pb"
+		retime "old.$name.pb" "p.$name.pb.gz" $ago
+	done
+	assert_status 0 "$KILN" push p.1.pb.gz p.2.pb.gz --to "$(url_of s3)"
+	assert_status 0 "$KILN" report --from "$(url_of s3)" --json
+	assert_eq "expected, idle, recorded" "$(jq -c '.quality | [.expected, .idle, .recorded]' out)" '[40,20,20]'
+	assert_status 0 "$KILN" list --from "$(url_of s3)" --json
+	assert_eq "windows" "$(jq '[.rows[].windows] | add' out)" 2
+	assert_status 3 "$KILN" report --from "$(url_of s3)" --where comm=y
+}
+
 test_conditions_ranges_and_lists() {
 	local kind begin
 	start_store pyroscope parca s3

@@ -10,6 +10,7 @@
 
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
+#include "profiler/profile/rates.h"
 #include "tests/lib/profiles.h"
 
 static struct profile *new_cpu(void)
@@ -489,6 +490,35 @@ static void merging_adds_quality(void **state)
 	profile_free(all);
 }
 
+static void periods_are_told_apart(void **state)
+{
+	static const int64_t periods[][3] = {
+		{10, 20, 30}, {30, 20, 10}, {20, 30, 10}, {20, 10, 30}};
+	struct rates r;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct profile *p[4] = {new_cpu(), new_cpu(), new_cpu(), new_cpu()}, *all;
+
+		for (size_t j = 0; j < 3; j++)
+			p[j]->period = periods[i][j];
+		p[3]->period = 0; /* not known */
+		all = merged((const struct profile *const *)p, 4);
+		rates_load(&r, all);
+		assert_int_equal(r.least_period_ns, 10);
+		assert_int_equal(r.most_period_ns, 30);
+		assert_int_equal(all->period, 30);
+		assert_int_equal(all->comments.len, 1);
+		profile_free(all);
+		p[1]->period = p[2]->period = p[0]->period;
+		all = merged((const struct profile *const *)p, 3);
+		assert_int_equal(all->comments.len, 0);
+		profile_free(all);
+		for (size_t j = 0; j < 4; j++)
+			profile_free(p[j]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,6 +528,7 @@ int main(void)
 		cmocka_unit_test(merged_time_does_not_depend_on_the_order),
 		cmocka_unit_test(many_spans_close_their_gaps),
 		cmocka_unit_test(different_types_do_not_merge),
+		cmocka_unit_test(periods_are_told_apart),
 		cmocka_unit_test(a_filter_and_its_complement_make_the_whole),
 		cmocka_unit_test(without_a_label_samples_become_one),
 		cmocka_unit_test(merging_joins_mappings),
