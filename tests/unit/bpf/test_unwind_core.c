@@ -294,8 +294,8 @@ TEST(test_places_of_the_callers_rbp)
 		     {UNWIND_BP_AT_SP, 24, 1000 + 88 / 8},
 		     {UNWIND_BP_IN_REG, 12, 500}};
 
-	for (int i = 0; i < WORDS; i++)
-		env.stack[i] = (uint64_t)(1000 + i);
+	for (uint64_t i = 0; i < WORDS; i++)
+		env.stack[i] = 1000 + i;
 	env.regs[12] = 500;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct unwind_frame f = frame_at(CODE);

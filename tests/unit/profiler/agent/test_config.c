@@ -325,8 +325,7 @@ static void wrong_expressions(void **state)
 		{"[a", "a regular expression with a [ that is not closed"},
 		{"(a)\\\\1", "a regular expression with a back-reference"},
 		{"((a{99}){99}){9}", "a regular expression that repeats too much"},
-		{"a+++++++++++++++++++++++++++++",
-		 "a regular expression that repeats what is repeated already"},
+		{"a++", "a regular expression that repeats what is repeated already"},
 		{"((((((((((a))))))))))", "a regular expression with more than 9 groups"},
 	};
 

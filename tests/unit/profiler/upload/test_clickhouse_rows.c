@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Rows of tables: what tells samples and functions apart, and what is left out. */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,14 +103,14 @@ TEST(test_a_stack_that_is_too_deep)
 	char name[16];
 
 	for (uint32_t i = 0; i < CH_MAX_FRAMES + 3; i++) {
-		snprintf(name, sizeof(name), "f%u", i);
+		snprintf(name, sizeof(name), "f%" PRIu32, i);
 		frames[i] = location_id(p, mapping, i + 1, name);
 	}
 	add("comm", "x", 10, frames, CH_MAX_FRAMES + 3);
 	build();
 	assert_int_equal(rows.stacks.data[0].n, CH_MAX_FRAMES);
 	assert_string_equal(rows.functions.data[0].func, "f0");
-	snprintf(name, sizeof(name), "f%u", CH_MAX_FRAMES + 2);
+	snprintf(name, sizeof(name), "f%d", CH_MAX_FRAMES + 2);
 	assert_string_equal(vec_last(&rows.functions).func, name);
 }
 
