@@ -14,7 +14,6 @@
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
-#include "profiler/cli/line.h"
 #include "profiler/cli/report.h"
 #include "profiler/cli/summary.h"
 #include "profiler/profile/rates.h"
@@ -448,32 +447,6 @@ TEST(test_part_of_a_store)
 	end(&f);
 }
 
-/* In a terminal no line of losses and notes is wider than it, and no word is lost. */
-TEST(test_lines_are_wrapped)
-{
-	static const char text[] = "Lost     7 samples (0.1 %): the timer fired late and skipped "
-				   "periods. Cure: lower -F, or a quieter host";
-	static const size_t widths[] = {20, 40, 60, 80};
-
-	for (size_t i = 0; i < sizeof(widths) / sizeof(*widths); i++) {
-		struct term t = {.columns = widths[i]};
-		struct buf b = {0}, joined = {0};
-		char *rest, *line;
-
-		line_wrap(&b, text, LINE_COLUMNS, &t);
-		buf_cstr(&b);
-		rest = b.data;
-		while ((line = strsep(&rest, "\n"))) {
-			assert_in_range(strlen(line), 1, widths[i]);
-			buf_printf(&joined, "%s%s", joined.len ? " " : "",
-				   line + (joined.len ? strspn(line, " ") : 0));
-		}
-		assert_string_equal(buf_cstr(&joined), text);
-		buf_release(&b);
-		buf_release(&joined);
-	}
-}
-
 /* Unaccounted samples are said, whichever way they are off. */
 TEST(test_unaccounted)
 {
@@ -602,7 +575,6 @@ int main(void)
 		cmocka_unit_test(test_summary_fits_any_width),
 		cmocka_unit_test(test_nothing_to_say),
 		cmocka_unit_test(test_unaccounted),
-		cmocka_unit_test(test_lines_are_wrapped),
 		cmocka_unit_test(test_several_rates),
 		cmocka_unit_test(test_part_of_a_store),
 		cmocka_unit_test(test_rows_fit_any_width),
