@@ -258,9 +258,9 @@ static int run(const struct command *self, int argc, char **argv)
 		code = EXIT_OK;
 	else if (id == OPTIONS_END && req.table.of && !table_by_function(req.table.by))
 		usage_error(self, "--callers and --callees need --by function or --by line");
-	else if (id == OPTIONS_END && req.json && (req.tree || req.summary))
-		usage_error(self, "--json has all figures of the summary and the table, and no "
-				  "tree: kiln export FILE -f speedscope");
+	else if (id == OPTIONS_END && req.json && req.tree)
+		usage_error(self,
+			    "--json has no tree: kiln export FILE -f speedscope, or -f folded");
 	else if (id == OPTIONS_END)
 		code = load_shown(self, files, n, &req.range, &p);
 	if (id == OPTIONS_END && p)

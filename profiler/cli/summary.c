@@ -146,21 +146,27 @@ static void take_top(char **top, const struct table *tab)
 	}
 }
 
+/* `own` has what is shown where no total says anything. */
 static int add_flat(struct buf *out, const struct summary *s, const struct share_scale *scale,
-		    int64_t most, const struct heavy_path *path, const struct term *t, char **top)
+		    const struct table *own, const struct heavy_path *path, const struct term *t,
+		    char **top)
 {
 	struct table_opts by_total = {.value = s->value, .sort = TABLE_SORT_TOTAL};
+	int64_t most = own->rows.data[0].self;
+	const struct table *shown = own;
 	struct table *tab;
 	int err = table_build(&tab, s->p, &by_total);
 
 	if (err)
 		return err;
 	keep_telling(tab, path, most);
+	if (tab->rows.len)
+		shown = tab;
 	buf_printf(out, LINE_TITLE "no function has more than ", "Flat");
 	share_text(out, scale, most);
-	buf_str(out, tab->rows.len ? " of its own; with what they call:\n" : " of its own\n");
-	take_top(top, tab);
-	answer_table(out, tab, TABLE_FUNCTION, t, 0);
+	buf_str(out, shown == tab ? " of its own; with what they call:\n" : " of its own\n");
+	take_top(top, shown);
+	answer_table(out, shown, TABLE_FUNCTION, t, 0);
 	table_free(tab);
 	return 0;
 }
@@ -189,10 +195,10 @@ static int add_top(struct buf *out, const struct summary *s, const struct share_
 		qsort(tab->rows.data, tab->rows.len, sizeof(*tab->rows.data), compare_changes);
 	while (n < tab->rows.len && n < TOP_ROWS && tab->rows.data[n].self)
 		n++;
+	tab->rows.len = n;
 	if (is_flat(tab, scale)) {
-		err = add_flat(out, s, scale, tab->rows.data[0].self, path, t, top);
+		err = add_flat(out, s, scale, tab, path, t, top);
 	} else {
-		tab->rows.len = n;
 		take_top(top, tab);
 		answer_table(out, tab, TABLE_FUNCTION, t, 0);
 	}

@@ -323,6 +323,26 @@ TEST(test_flat)
 	profile_free(p);
 }
 
+/* Where nothing has more with what it calls, what is largest by itself is shown. */
+TEST(test_flat_without_callers)
+{
+	struct profile *p = profile_new();
+	struct buf b = {0};
+	const char *text;
+
+	assert_int_equal(profile_init_cpu(p, 10101010), 0);
+	for (int i = 0; i < 60; i++)
+		ADD(p, "flat", 1, i ? 5 : 6,
+		    location(p, "/usr/bin/flat",
+			     (const char[]){'f', (char)('a' + i / 10), (char)('a' + i % 10), 0}));
+	text = summary_of(&b, p, NULL, 1, 100);
+	assert_non_null(strstr(text, "Flat     no function has more than 2 % of its own\n"));
+	assert_non_null(strstr(text, " faa "));
+	assert_non_null(strstr(text, " fab "));
+	buf_release(&b);
+	profile_free(p);
+}
+
 static size_t count_lines(const char *text)
 {
 	size_t n = 0;
@@ -447,22 +467,6 @@ TEST(test_part_of_a_store)
 	end(&f);
 }
 
-/* Unaccounted samples are said, whichever way they are off. */
-TEST(test_unaccounted)
-{
-	struct quality q = {.expected = 100, .recorded = 90};
-	struct term t = {0};
-	struct buf b = {0};
-
-	answer_losses(&b, &q, &t);
-	assert_non_null(strstr(buf_cstr(&b), "note: 10 samples are unaccounted"));
-	buf_clear(&b);
-	q.recorded = 103;
-	answer_losses(&b, &q, &t);
-	assert_non_null(strstr(buf_cstr(&b), "note: -3 samples are unaccounted"));
-	buf_release(&b);
-}
-
 /* --- properties -------------------------------------------------------------------------------- */
 
 /* Columns of a line without its colour. */
@@ -570,11 +574,11 @@ int main(void)
 		cmocka_unit_test(test_answer_of_record),
 		cmocka_unit_test(test_summary_of_a_file),
 		cmocka_unit_test(test_flat),
+		cmocka_unit_test(test_flat_without_callers),
 		cmocka_unit_test(test_one_sample),
 		cmocka_unit_test(test_odd_summaries),
 		cmocka_unit_test(test_summary_fits_any_width),
 		cmocka_unit_test(test_nothing_to_say),
-		cmocka_unit_test(test_unaccounted),
 		cmocka_unit_test(test_several_rates),
 		cmocka_unit_test(test_part_of_a_store),
 		cmocka_unit_test(test_rows_fit_any_width),

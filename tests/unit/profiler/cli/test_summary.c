@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "profiler/cli/answer.h"
 #include "profiler/cli/summary.h"
+#include "profiler/profile/quality.h"
 #include "tests/lib/profiles.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
@@ -50,11 +52,28 @@ TEST(test_equal_kinds)
 	profile_free(p);
 }
 
+/* Unaccounted samples are said, whichever way they are off. */
+TEST(test_unaccounted)
+{
+	struct quality q = {.expected = 100, .recorded = 90};
+	struct term t = {0};
+	struct buf b = {0};
+
+	answer_losses(&b, &q, &t);
+	assert_non_null(strstr(buf_cstr(&b), "note: 10 samples are unaccounted"));
+	buf_clear(&b);
+	q.recorded = 103;
+	answer_losses(&b, &q, &t);
+	assert_non_null(strstr(buf_cstr(&b), "note: -3 samples are unaccounted"));
+	buf_release(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands_to_copy),
 		cmocka_unit_test(test_equal_kinds),
+		cmocka_unit_test(test_unaccounted),
 	};
 
 	return cmocka_run_group_tests_name("summary", tests, NULL, NULL);

@@ -111,6 +111,7 @@ TEST(test_runtimes)
 	      {"v8::Function::Call(int)", ROLE_CEREMONY});
 	CHECK("python3.11", FRAME_NATIVE, {"_PyEval_EvalFrameDefault", ROLE_ENGINE},
 	      {"Py_BytesMain", ROLE_CEREMONY}, {"long_add", ROLE_CODE},
+	      {"pyrun_file", ROLE_CEREMONY}, {"py_trampoline_evaluator", ROLE_ENGINE},
 	      {"PyObject_Call", ROLE_PLUMBING});
 	CHECK("libjvm.so", FRAME_NATIVE, {"JavaCalls::call_helper(JavaValue*)", ROLE_CEREMONY},
 	      {"G1ParScanThreadState::trim_queue()", ROLE_CODE});
