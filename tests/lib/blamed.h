@@ -28,12 +28,12 @@ int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file)
 /* Where packages are looked for: by default, no file of these tests is of that host. */
 static char packages_root[512];
 
-static void set_host(const char *name)
+static inline void set_host(const char *name)
 {
 	snprintf(packages_root, sizeof(packages_root), "%s", fixture_at(name));
 }
 
-static void new_naming(bool has_feed)
+static inline void new_naming(bool has_feed)
 {
 	struct naming_opts opts = named_opts(&nf);
 
@@ -43,7 +43,7 @@ static void new_naming(bool has_feed)
 	assert_int_equal(naming_new(&naming, &opts), 0);
 }
 
-static int begin(void **state)
+static inline int begin(void **state)
 {
 	(void)state;
 	named_open(&nf, NULL, false);
@@ -54,7 +54,7 @@ static int begin(void **state)
 	return 0;
 }
 
-static int end(void **state)
+static inline int end(void **state)
 {
 	(void)state;
 	blame_free(blame);
@@ -68,18 +68,18 @@ static int end(void **state)
 	return 0;
 }
 
-static struct agg_frame in_file(uint32_t file)
+static inline struct agg_frame in_file(uint32_t file)
 {
-	return (struct agg_frame){AT_FILE, file, 0x1000};
+	return (struct agg_frame){.cls = AT_FILE, .owner = file, .addr = 0x1000};
 }
 
-static struct agg_frame in_image(uint32_t image)
+static inline struct agg_frame in_image(uint32_t image)
 {
-	return (struct agg_frame){AT_ANON, image, 0x1000};
+	return (struct agg_frame){.cls = AT_ANON, .owner = image, .addr = 0x1000};
 }
 
 /* A file that is not there, and has a build id of its own. */
-static uint32_t absent_file(const char *path, uint8_t byte)
+static inline uint32_t absent_file(const char *path, uint8_t byte)
 {
 	struct file_key key = {.path = path, .build_id = {.len = 4, .data = {byte, 1, 2, 3}}};
 	uint32_t id = files_intern(nf.files, &key, getpid(), 0, 0, 0);
@@ -89,19 +89,19 @@ static uint32_t absent_file(const char *path, uint8_t byte)
 	return id;
 }
 
-static void report(void)
+static inline void report(void)
 {
 	quality_release(&quality);
 	assert_int_equal(blame_report(blame, naming, &agg, &quality), 0);
 }
 
-static const struct quality_blame *the_only_one(void)
+static inline const struct quality_blame *the_only_one(void)
 {
 	assert_int_equal(quality.blame.len, 1);
 	return quality.blame.data;
 }
 
-static void assert_hint(const char *want)
+static inline void assert_hint(const char *want)
 {
 	const struct quality_blame *b = the_only_one();
 
@@ -112,8 +112,8 @@ static void assert_hint(const char *want)
 }
 
 /* Begins anew with this one suspect, of 100 samples. */
-static void blame_one(struct agg_frame f, uint64_t named, uint64_t unnamed, uint64_t broken,
-		      enum unwind_end why)
+static inline void blame_one(struct agg_frame f, uint64_t named, uint64_t unnamed, uint64_t broken,
+			     enum unwind_end why)
 {
 	blame_free(blame);
 	blame = blame_new();
