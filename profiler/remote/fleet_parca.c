@@ -202,21 +202,31 @@ static bool is_wanted(const struct fleet_types *t, const struct fleet_type *type
 	       fleet_types_index(t, type) < t->values.len;
 }
 
+static int merge_part(struct merging *m, unsigned part, struct why *why)
+{
+	struct buf selector = {0};
+	int err = fleet_selector_part(m->f, part, &selector, why);
+
+	m->selector = buf_cstr(&selector);
+	for (size_t i = 0; i < m->types->v.len && !err; i++)
+		if (is_wanted(m->types, &m->types->v.data[i]))
+			err = merge_range(m, &m->types->v.data[i], m->f->q->since_ns,
+					  m->f->q->until_ns, 0, why);
+	buf_release(&selector);
+	return err;
+}
+
 static int get_profile(struct fleet *f, struct profile **out, struct why *why)
 {
 	struct fleet_types types = {0};
-	struct buf selector = {0};
 	struct merging m = {f, &types, NULL, out};
-	int err = fleet_selector(f, &selector, why);
+	unsigned n = 0;
+	int err = fleet_selector_parts(f, &n, why);
 
 	err = err ?: get_types(f, &types, why);
-	m.selector = buf_cstr(&selector);
-	for (size_t i = 0; i < types.v.len && !err; i++)
-		if (is_wanted(&types, &types.v.data[i]))
-			err = merge_range(&m, &types.v.data[i], f->q->since_ns, f->q->until_ns, 0,
-					  why);
+	for (unsigned i = 0; i < n && !err; i++)
+		err = merge_part(&m, i, why);
 	fleet_types_release(&types);
-	buf_release(&selector);
 	return err;
 }
 
@@ -358,28 +368,39 @@ static bool counts_samples(const struct fleet_types *t)
 	return false;
 }
 
+static int add_part(struct fleet *f, const struct fleet_types *types, unsigned part,
+		    const struct fleet_rows *rows, const char *label, struct overview *out,
+		    struct why *why)
+{
+	struct buf selector = {0};
+	int err = fleet_selector_part(f, part, &selector, why);
+
+	for (size_t i = 0; i < types->v.len && !err; i++) {
+		const struct fleet_type *t = &types->v.data[i];
+
+		if (is_wanted(types, t) && (!strcmp(t->type, "cpu") || !strcmp(t->type, "samples")))
+			err = add_series(f, t, buf_cstr(&selector), rows, label, out, why);
+	}
+	buf_release(&selector);
+	return err;
+}
+
 static int get_overview(struct fleet *f, const struct fleet_rows *rows, struct overview *out,
 			struct why *why)
 {
 	struct fleet_types types = {0};
-	struct buf selector = {0}, label = {0};
-	int err = fleet_selector(f, &selector, why);
+	struct buf label = {0};
+	unsigned n = 0;
+	int err = fleet_selector_parts(f, &n, why);
 
 	out->windows = -1;
 	err = err ?: fleet_series_label(f, rows, &label, why);
 	err = err ?: get_types(f, &types, why);
-	for (size_t i = 0; i < types.v.len && !err; i++) {
-		const struct fleet_type *t = &types.v.data[i];
-
-		if (is_wanted(&types, t) &&
-		    (!strcmp(t->type, "cpu") || !strcmp(t->type, "samples")))
-			err = add_series(f, t, buf_cstr(&selector), rows,
-					 label.len ? buf_cstr(&label) : NULL, out, why);
-	}
+	for (unsigned i = 0; i < n && !err; i++)
+		err = add_part(f, &types, i, rows, label.len ? buf_cstr(&label) : NULL, out, why);
 	for (size_t i = 0; i < out->rows.len && !counts_samples(&types); i++)
 		out->rows.data[i].samples = -1;
 	fleet_types_release(&types);
-	buf_release(&selector);
 	buf_release(&label);
 	return err;
 }

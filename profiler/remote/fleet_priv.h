@@ -60,6 +60,10 @@ int fleet_fail(const struct fleet *f, int err, struct why *why, const char *fmt,
 /* '{a="b",c=~"d"}' of the conditions. 0, or -EINVAL with a sentence: the store does not have such a label, or the
  * value is no text. */
 int fleet_selector(const struct fleet *f, struct buf *out, struct why *why);
+/* The same in *n parts, 0 to *n - 1, of which each series fulfils one at most: to Parca a label that is missing is not
+ * unlike anything, and so those without it are asked for apart. -EINVAL also: they are too many. */
+int fleet_selector_parts(const struct fleet *f, unsigned *n, struct why *why);
+int fleet_selector_part(const struct fleet *f, unsigned part, struct buf *out, struct why *why);
 
 /* The name there of the label that rows are by, appended; nothing by time. As above. */
 int fleet_series_label(const struct fleet *f, const struct fleet_rows *rows, struct buf *out,

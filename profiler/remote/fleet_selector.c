@@ -5,6 +5,7 @@
 
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
+#include "profiler/base/vec.h"
 #include "profiler/remote/fleet_priv.h"
 #include "profiler/upload/series.h"
 
@@ -73,6 +74,96 @@ static int add_condition(const struct fleet *f, struct buf *b, const struct wher
 	if (err == -EINVAL)
 		return fleet_fail(f, err, why, "--where: the value of %.60s is no text", c->key);
 	return err;
+}
+
+/* --- parts ---------------------------------------------------------------------------------------- */
+
+#define MAX_APART 4
+
+/* Keys whose conditions hold where the label is missing, and elsewhere too. */
+struct apart {
+	const char *keys[MAX_APART];
+	size_t n;
+};
+
+static size_t find_apart(const struct apart *a, const char *key)
+{
+	size_t i = 0;
+
+	while (i < a->n && strcmp(a->keys[i], key) != 0)
+		i++;
+	return i;
+}
+
+/* Whether labels without this one may fulfil all conditions. */
+static bool may_be_missing(const struct where *w, const char *key)
+{
+	VEC(const char *) others = {0};
+	enum where_answer answer = WHERE_DEPENDS;
+	int err = 0;
+
+	for (size_t i = 0; i < where_count(w) && !err; i++)
+		if (strcmp(where_key(w, i), key) != 0)
+			err = vec_push(&others, where_key(w, i));
+	if (!err)
+		answer = where_may_match(w, NULL, 0, others.data, others.len);
+	vec_release(&others);
+	return answer != WHERE_NO;
+}
+
+static int find_keys(const struct fleet *f, struct apart *a, struct why *why)
+{
+	for (size_t i = 0; i < where_count(f->where); i++) {
+		struct where_condition c;
+
+		where_get(f->where, i, &c);
+		if ((!strcmp(c.op, "=") && !*c.value) || find_apart(a, c.key) < a->n ||
+		    !may_be_missing(f->where, c.key))
+			continue;
+		if (a->n == MAX_APART)
+			return fleet_fail(f, -EINVAL, why,
+					  "--where: at most %d labels that may be missing, as with "
+					  "!= and !~",
+					  MAX_APART);
+		a->keys[a->n++] = c.key;
+	}
+	return 0;
+}
+
+int fleet_selector_parts(const struct fleet *f, unsigned *n, struct why *why)
+{
+	struct apart a = {0};
+	int err = find_keys(f, &a, why);
+
+	*n = 1u << a.n;
+	return err;
+}
+
+int fleet_selector_part(const struct fleet *f, unsigned part, struct buf *out, struct why *why)
+{
+	struct apart a = {0};
+	int err = find_keys(f, &a, why);
+
+	buf_char(out, '{');
+	for (size_t i = 0; i < where_count(f->where) && !err; i++) {
+		struct where_condition c;
+		size_t at;
+
+		where_get(f->where, i, &c);
+		at = find_apart(&a, c.key);
+		if (at < a.n && part >> at & 1)
+			continue;
+		err = add_condition(f, out, &c, why);
+		buf_char(out, ',');
+	}
+	for (size_t i = 0; i < a.n && !err; i++) {
+		err = add_name(f, out, "--where", a.keys[i], why);
+		buf_str(out, part >> i & 1 ? "=\"\"," : "!=\"\",");
+	}
+	if (out->len > 1)
+		out->len--; /* the last comma */
+	buf_char(out, '}');
+	return err ?: out->err;
 }
 
 int fleet_selector(const struct fleet *f, struct buf *out, struct why *why)

@@ -78,7 +78,7 @@ test_conditions_ranges_and_lists() {
 	sent_totals p2.pb.gz >wanted
 	for kind in pyroscope parca s3; do
 		"$KILN" push p1.pb.gz p2.pb.gz p3.pb.gz --to "$(url_of $kind)" >/dev/null
-		for where in 'comm=comm2' 'comm=~.*[2],comm!=comm1' 'comm!~comm(1|3)' 'comm="comm2"'; do
+		for where in 'comm=comm2' 'comm=~.*[2],comm!=comm1' 'comm!~comm(1|3)' 'comm="comm2"' 'comm=comm2,pod!=x'; do
 			assert_status 0 "$KILN" export --from "$(url_of $kind)" --where "$where" -o back.pb.gz
 			sent_totals back.pb.gz | cmp wanted - || fail "$kind: $where"
 		done

@@ -319,10 +319,10 @@ class Parca(Table):
         raw = self.profile(service, name=name)
         return raw or sys.exit(f"nothing of {service} is there")
 
-    def query(self, service, report="REPORT_TYPE_PPROF", delta=":delta", name="kiln_cpu"):
+    def query(self, service, report="REPORT_TYPE_PPROF", delta=":delta", name="kiln_cpu", where=""):
         when = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + d)) for d in (-86400, 3600)]
         query = urllib.parse.urlencode({
-            "merge.query": f'{name}:cpu:nanoseconds:cpu:nanoseconds{delta}{{service_name="{service}"}}',
+            "merge.query": f'{name}:cpu:nanoseconds:cpu:nanoseconds{delta}{{service_name="{service}"{where}}}',
             "mode": "MODE_MERGE", "report_type": report, "merge.start": when[0], "merge.end": when[1]})
         for _ in range(1 if self.is_stub else 20):
             answer = curl(f"{self.url}/api/profiles/query?{query}")
@@ -350,11 +350,23 @@ class Parca(Table):
                      [{0: 200, 3: 400, 2: 500}[code], code or None])
         self.requests()
         self.label_rules()
+        self.missing_labels()
         self.one_module()
         for file in self.files:
             self.round_trip(file)
         if self.is_stub:
             self.kills_itself()
+
+    def missing_labels(self):
+        """To a label that is missing nothing is unlike; only = "" says that it is."""
+        service = self.service()
+        for labels in (("x", "1"),), ():
+            self.push(self.body([(self.labels(service, *labels), [build()])]))
+        wanted = {'x="1"': 1, 'x=""': 1, 'x!=""': 1, 'x=~".*",x!=""': 1, 'x!="2",x!=""': 1, 'x!="1",x!=""': 0}
+        if self.is_stub:  # a real one sometimes has those without
+            wanted.update({'x!="2"': 1, 'x=~".*"': 1})
+        for more, n in wanted.items():
+            self.row(more, self.total(service, where="," + more), n * 30000000)
 
     def one_module(self):
         """Functions of one name, file and line in two modules come back as those of the first."""

@@ -176,7 +176,8 @@ class Parca:
         except selector.BadSelector as error:
             raise Refused("invalid_argument", f"failed to parse query: {error}") from None
         wanted = ":".join(m.groups()[:5]) + (m[6] or "")
-        return [(r, kind) for r in self.store.select(self.name, matchers, since, until)
+        return [(r, kind) for r in self.store.select(self.name, [], since, until)
+                if selector.parca_matches(matchers, r.labels)
                 for one, kind in type_ids(r) if one == wanted], m[3], wanted
 
     def query(self, q):

@@ -42,3 +42,9 @@ def matches(matchers, labels):
         if met == operator.startswith("!"):
             return False
     return True
+
+
+def parca_matches(matchers, labels):
+    """A label that is missing is only equal to "", and not unlike anything."""
+    present = [m for m in matchers if m[0] in labels]
+    return matches(present, labels) and all(m in present or m[1:] == ("=", "") for m in matchers)

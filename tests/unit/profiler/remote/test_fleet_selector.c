@@ -59,6 +59,67 @@ static void what_is_asked(void **state)
 	}
 }
 
+/* Of Parca: what holds where a label is missing is asked for apart there. */
+static void parts_of_what_is_asked(void **state)
+{
+	static const struct {
+		const char *where, *parts[5];
+	} rows[] = {
+		{NULL, {"{}"}},
+		{"comm=a,unit=", {"{comm=\"a\",unit=\"\"}"}},
+		{"comm!=a", {"{comm!=\"a\",comm!=\"\"}", "{comm=\"\"}"}},
+		{"comm!=a,comm!~b", {"{comm!=\"a\",comm!~\"b\",comm!=\"\"}", "{comm=\"\"}"}},
+		{"comm!=a,comm=~.+", {"{comm!=\"a\",comm=~\".+\"}"}},
+		{"comm=~.*", {"{comm=~\".*\",comm!=\"\"}", "{comm=\"\"}"}},
+		{"comm!=", {"{comm!=\"\"}"}},
+		{"comm!=a,host=h,unit!=b",
+		 {"{comm!=\"a\",host=\"h\",unit!=\"b\",comm!=\"\",unit!=\"\"}",
+		  "{host=\"h\",unit!=\"b\",comm=\"\",unit!=\"\"}",
+		  "{comm!=\"a\",host=\"h\",comm!=\"\",unit=\"\"}",
+		  "{host=\"h\",comm=\"\",unit=\"\"}"}},
+	};
+	struct upload_target t = {.shown = "parca+http://h:7070"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fleet f = {.t = &t};
+		struct why why = {""};
+		unsigned n, wanted = 0;
+
+		while (rows[i].parts[wanted])
+			wanted++;
+		assert_int_equal(where_parse_any(&f.where, rows[i].where, &why), 0);
+		assert_int_equal(fleet_selector_parts(&f, &n, &why), 0);
+		assert_int_equal(n, wanted);
+		for (unsigned j = 0; j < n; j++) {
+			struct buf out = {0};
+
+			assert_int_equal(fleet_selector_part(&f, j, &out, &why), 0);
+			assert_string_equal(buf_cstr(&out), rows[i].parts[j]);
+			buf_release(&out);
+		}
+		where_free(f.where);
+	}
+}
+
+static void too_many_parts(void **state)
+{
+	struct upload_target t = {.shown = "parca+http://h:7070"};
+	struct fleet f = {.t = &t};
+	struct why why = {""};
+	unsigned n;
+
+	(void)state;
+	assert_int_equal(where_parse_any(&f.where, "a!=1,b!=1,c!=1,d!=1,a!=2", &why), 0);
+	assert_int_equal(fleet_selector_parts(&f, &n, &why), 0);
+	assert_int_equal(n, 16);
+	where_free(f.where);
+	assert_int_equal(where_parse_any(&f.where, "a!=1,b!=1,c!=1,d!=1,e!=1", &why), 0);
+	assert_int_equal(fleet_selector_parts(&f, &n, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "at most 4 labels"));
+	where_free(f.where);
+}
+
 static void what_cannot_be_asked(void **state)
 {
 	static const struct {
@@ -88,6 +149,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_asked),
+		cmocka_unit_test(parts_of_what_is_asked),
+		cmocka_unit_test(too_many_parts),
 		cmocka_unit_test(what_cannot_be_asked),
 	};
 
