@@ -143,14 +143,15 @@ static int order_entries(const void *a, const void *b)
 	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-/* All files are looked at, of which there may be thousands. */
+/* All files are looked at, of which there may be thousands: so, where some have to go, as many go that the next ones
+ * need no look. */
 static unsigned look_and_make_room(int dirfd, const char *const *suffixes, uint64_t room,
 				   uint64_t max_bytes, uint64_t *left)
 {
 	unsigned n_gone = 0;
 	DIR *d = list(dirfd);
 	VEC(struct entry) all = {0};
-	uint64_t total = room;
+	uint64_t total = room, spare = max_bytes / 16, goal;
 
 	for (struct dirent *e; d && (e = readdir(d));) {
 		struct entry one;
@@ -170,8 +171,9 @@ static unsigned look_and_make_room(int dirfd, const char *const *suffixes, uint6
 	}
 	if (all.len)
 		qsort(all.data, all.len, sizeof(*all.data), order_entries);
+	goal = total > max_bytes ? max_bytes - spare : max_bytes;
 	for (size_t i = 0; i < all.len; i++) {
-		if (total > max_bytes && !unlinkat(dirfd, all.data[i].name, 0)) {
+		if (total > goal && !unlinkat(dirfd, all.data[i].name, 0)) {
 			total -= all.data[i].size;
 			n_gone++;
 		}
@@ -179,8 +181,8 @@ static unsigned look_and_make_room(int dirfd, const char *const *suffixes, uint6
 	}
 	vec_release(&all);
 	*left = total < max_bytes ? max_bytes - total : 0;
-	if (*left > max_bytes / 16)
-		*left = max_bytes / 16;
+	if (*left > spare)
+		*left = spare;
 	if (d)
 		closedir(d);
 	return n_gone;

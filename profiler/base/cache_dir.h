@@ -32,9 +32,9 @@ int cache_dir_new_file(int dirfd, char name[CACHE_DIR_NAME_MAX]);
 void cache_dir_touch(int fd);
 
 /*
- * Unlinks the least recently used files whose names have one of the suffixes (NULL-terminated),
- * until `room` more bytes fit into `max_bytes`. Each file counts as at least 4 KiB. *left, 0 at
- * first, is what may be added before it looks at the files again: a sixteenth of max_bytes at most,
+ * If `room` more bytes do not fit into `max_bytes`, unlinks the least recently used files whose names have one of the
+ * suffixes (NULL-terminated), until they do and a sixteenth of max_bytes is free beside them. Each file counts as at
+ * least 4 KiB. *left, 0 at first, is what may be added before it looks at the files again: that sixteenth at most,
  * because others add to the directory, too. Returns the number of files that it unlinked.
  */
 unsigned cache_dir_make_room(int dirfd, const char *const *suffixes, uint64_t room,
