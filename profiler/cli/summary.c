@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
@@ -171,16 +170,6 @@ static int add_flat(struct buf *out, const struct summary *s, const struct share
 	return 0;
 }
 
-static int compare_changes(const void *x, const void *y)
-{
-	const struct table_row *a = x, *b = y;
-
-	double m = fabs((double)a->self),
-	       n = fabs((double)b->self); /* INT64_MIN has no other sign */
-
-	return (m < n) - (m > n);
-}
-
 static int add_top(struct buf *out, const struct summary *s, const struct share_scale *scale,
 		   const struct heavy_path *path, const struct term *t, char **top)
 {
@@ -191,8 +180,6 @@ static int add_top(struct buf *out, const struct summary *s, const struct share_
 
 	if (err)
 		return err;
-	if (tab->total != tab->gross && tab->rows.len) /* a difference: gains and losses */
-		qsort(tab->rows.data, tab->rows.len, sizeof(*tab->rows.data), compare_changes);
 	while (n < tab->rows.len && n < TOP_ROWS && tab->rows.data[n].self)
 		n++;
 	tab->rows.len = n;

@@ -533,12 +533,19 @@ struct order {
 	enum table_sort sort;
 };
 
+/* Of a difference the largest changes come first, either way. INT64_MIN has no other sign. */
+static int by_size(int64_t a, int64_t b)
+{
+	uint64_t m = a < 0 ? -(uint64_t)a : (uint64_t)a, n = b < 0 ? -(uint64_t)b : (uint64_t)b;
+
+	return (m < n) - (m > n);
+}
+
 static int compare_rows(const void *left, const void *right, void *ctx)
 {
 	const struct table_row *a = left, *b = right;
 	const struct order *o = ctx;
-	int by_self = (a->self < b->self) - (a->self > b->self);
-	int by_total = (a->total < b->total) - (a->total > b->total);
+	int by_self = by_size(a->self, b->self), by_total = by_size(a->total, b->total);
 	int by_value = o->sort == TABLE_SORT_SELF ? by_self ?: by_total : by_total ?: by_self;
 
 	return by_value ?: strcmp(table_text(o->t, a->name), table_text(o->t, b->name)) ?:

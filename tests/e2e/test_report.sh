@@ -189,6 +189,17 @@ rows_of() { # OPTION...
 	"$KILN" report "$@" --value samples --json | jq -c '[.rows[] | [.name, .self, .total]]'
 }
 
+# What was saved counts as much as what was lost.
+test_largest_changes_first() {
+	need python3 jq
+	profile_of change.pb <<-'P'
+		5\tcomm=x\tmain|/x\tgrew|/x
+		-9\tcomm=x\tmain|/x\tsaved|/x
+		1\tcomm=x\tmain|/x\tnoise|/x
+	P
+	assert_eq "functions" "$(rows_of change.pb)" '[["saved",-9,-9],["grew",5,5],["noise",1,1],["main",0,-3]]'
+}
+
 test_groups() {
 	need python3 jq
 	profile_of java.pb <<-'P'
