@@ -90,12 +90,15 @@ static const char *const kind_titles[TIME_KIND_COUNT] = {
 };
 
 #define LIBRARIES_NAMED 3
-#define NOTE_COLUMNS	40
+#define LIBRARY_COLUMNS 20
+/* Before the last of them, so that a line of 80 columns has room for all. */
+#define NOTE_COLUMNS 47
 
 /* " (libc.so.6 6 %, libm.so.6 2 %)", if there are several. */
 static void note_libraries(struct buf *out, const struct time_kinds *kinds,
 			   const struct share_scale *scale)
 {
+	struct buf name = {0};
 	size_t n = 0;
 
 	for (size_t i = 0; i < kinds->parts.len && n < LIBRARIES_NAMED; i++) {
@@ -103,12 +106,15 @@ static void note_libraries(struct buf *out, const struct time_kinds *kinds,
 
 		if (part->kind != TIME_LIBRARY || !part->self)
 			continue;
-		if (n && text_columns(buf_cstr(out)) + text_columns(part->module) > NOTE_COLUMNS)
+		buf_clear(&name);
+		text_add_cut(&name, part->module, LIBRARY_COLUMNS);
+		if (n && text_columns(buf_cstr(out)) + text_columns(buf_cstr(&name)) > NOTE_COLUMNS)
 			break;
-		buf_printf(out, "%s%s ", n++ ? ", " : " (", part->module);
+		buf_printf(out, "%s%s ", n++ ? ", " : " (", buf_cstr(&name));
 		share_text(out, scale, part->self);
 	}
 	buf_str(out, n ? ")" : "");
+	buf_release(&name);
 }
 
 static const char *first_library(const struct time_kinds *kinds, size_t *n)
