@@ -348,6 +348,8 @@ static const struct maker {
 	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL, false},
 	{"php", "-d opcache.jit_debug=16", NULL, false},
 	{"beam.smp", "+JPperf true (OTP 25 and newer)", "+JPperf true", true},
+	{"python", "-X perf (3.12 and newer)",
+	 "-X perf_jit (3.13 and newer), or build it with -fno-omit-frame-pointer", false},
 	{"ruby", "--yjit-perf (3.3 and newer)", "--yjit-perf", true},
 	{"luajit", NULL, NULL, false}, /* has neither, but a profiler of its own */
 	{"",

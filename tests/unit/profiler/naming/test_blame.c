@@ -359,6 +359,10 @@ TEST(test_advice_for_programs_that_make_code)
 		 "php8.2 pid 9999999 has no perf map: start it with -d opcache.jit_debug=16"},
 		{"/usr/bin/ruby3.3", 50, 0,
 		 "ruby3.3 pid 9999999 has no perf map: start it with --yjit-perf (3.3 and newer)"},
+		{"/usr/bin/python3.12", 0, 2,
+		 "python3.12 keeps no frame pointers in code it compiles: start it with -X "
+		 "perf_jit "
+		 "(3.13 and newer), or build it with -fno-omit-frame-pointer"},
 		{"/usr/bin/luajit", 50, 2,
 		 "luajit pid 9999999 has no perf map, and no option to write one (try its own "
 		 "profiler, -jp); luajit keeps no "
