@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/files/stall_guard.h"
 
 #define ANSWERS_MAX 32
+#define ASKED_MAX   64	       /* a minute: who runs programs in turns has lists read for each */
 #define LISTS_MAX   65536      /* entries of dpkg's directory */
 #define LIST_CAP    (8u << 20) /* bytes of one list, and of all that are looked through */
 #define ALL_CAP	    (256u << 20)
@@ -39,6 +41,8 @@ struct packages {
 	struct stall_guard guard; /* root's directories may be on any file system */
 	struct answer *answers[ANSWERS_MAX];
 	size_t next;
+	uint64_t minute_ns; /* begins then */
+	unsigned asked;	    /* in it */
 };
 
 DEFINE_CLEANUP(packages, packages_free)
@@ -426,6 +430,17 @@ static struct answer *ask(struct packages *p, const struct package_file *file)
 	return a;
 }
 
+static bool may_ask(struct packages *p)
+{
+	uint64_t now_ns = boottime_ns();
+
+	if (!p->asked || now_ns - p->minute_ns >= 60 * NS_PER_S) {
+		p->minute_ns = now_ns;
+		p->asked = 0;
+	}
+	return p->asked++ < ASKED_MAX;
+}
+
 enum package_answer packages_ask(struct packages *p, const struct package_file *file,
 				 struct buf *command)
 {
@@ -433,7 +448,9 @@ enum package_answer packages_ask(struct packages *p, const struct package_file *
 
 	if (file->path[0] != '/' || strlen(file->path) >= PATH_MAX)
 		return PACKAGE_ELSEWHERE;
-	a = find_answer(p, file) ?: ask(p, file);
+	a = find_answer(p, file);
+	if (!a && may_ask(p))
+		a = ask(p, file);
 	if (!a)
 		return PACKAGE_UNKNOWN;
 	if (a->answer == PACKAGE_FOUND && !a->command)

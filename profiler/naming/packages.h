@@ -32,7 +32,8 @@ struct package_file {
 	struct build_id build_id; /* of length 0: unknown */
 };
 
-/* Appends the command if it was found, such as "apt install redis-tools-dbgsym". An answer is remembered. */
+/* Appends the command if it was found, such as "apt install redis-tools-dbgsym". An answer is remembered. Of more than 64
+ * new questions a minute the others are PACKAGE_UNKNOWN. */
 enum package_answer packages_ask(struct packages *p, const struct package_file *file,
 				 struct buf *command);
 

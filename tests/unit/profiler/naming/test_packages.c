@@ -259,6 +259,21 @@ TEST(test_answers_are_remembered)
 	assert_int_equal(ask("/usr/bin/server"), PACKAGE_NONE);
 }
 
+TEST(test_questions_of_a_minute_are_bounded)
+{
+	char name[32];
+
+	new_host(DEBIAN);
+	add_list("server.list", "/usr/bin/server\n");
+	for (int i = 0; i < 64; i++) {
+		snprintf(name, sizeof(name), "/opt/f%d", i);
+		fixture_run("touch host%s", name);
+		assert_int_equal(ask(name), PACKAGE_NONE);
+	}
+	assert_int_equal(ask("/usr/bin/server"), PACKAGE_UNKNOWN);
+	assert_int_equal(ask("/opt/f63"), PACKAGE_NONE); /* is known */
+}
+
 static int end(void **state)
 {
 	packages_free(packages);
@@ -281,6 +296,7 @@ int main(void)
 		T(test_files_of_users),
 		T(test_odd_lists),
 		T(test_answers_are_remembered),
+		T(test_questions_of_a_minute_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("packages", tests, fixture_setup, end);
