@@ -23,7 +23,7 @@ def varint(n):
 
 
 def number(field, n):
-    return varint(field << 3) + varint(n) if n else b""
+    return varint(field << 3) + varint(n & (1 << 64) - 1) if n else b""
 
 
 def message(field, data):
