@@ -254,9 +254,15 @@ static bool overlaps(const struct host *h)
 	return gap_ns(h) < -(int64_t)NS_PER_S;
 }
 
+/* Less tells of stacks that are new, not of a day. */
+static bool has_host_day(const struct status *s)
+{
+	return s->covered_ns >= DAY_NS;
+}
+
 static double bytes_a_host_day(const struct status *s)
 {
-	return s->covered_ns ? (double)s->bytes / ((double)s->covered_ns / DAY_NS) : 0;
+	return (double)s->bytes / ((double)s->covered_ns / DAY_NS);
 }
 
 /* --- output --------------------------------------------------------------------------------------- */
@@ -317,7 +323,8 @@ static void print_json(const struct status *s, const struct upload_target *t)
 	json_key_uint(&j, "rows", s->rows);
 	json_key_uint(&j, "parts", s->parts);
 	json_key_uint(&j, "covered_ns", s->covered_ns);
-	json_key_uint(&j, "bytes_a_host_day", (uint64_t)bytes_a_host_day(s));
+	if (has_host_day(s))
+		json_key_uint(&j, "bytes_a_host_day", (uint64_t)bytes_a_host_day(s));
 	json_key_open(&j, "hosts", '[');
 	each_host(s, add_host, &hosts);
 	json_line(&j);
@@ -350,10 +357,13 @@ static void print_text(const struct status *s, const struct upload_target *t)
 
 	printf("%s: ClickHouse %s, schema %d%s%s\n", t->shown, s->server, CH_SCHEMA,
 	       *s->cluster ? ", cluster " : "", s->cluster);
-	printf("%.1f MB in %s rows and %s parts%s, %.2f MB a host-day\n\n", (double)s->bytes / 1e6,
+	printf("%.1f MB in %s rows and %s parts%s", (double)s->bytes / 1e6,
 	       text_format_count(s->rows, rows, sizeof(rows)),
 	       text_format_count(s->parts, parts, sizeof(parts)),
-	       *s->cluster ? " on this server" : "", bytes_a_host_day(s) / 1e6);
+	       *s->cluster ? " on this server" : "");
+	if (has_host_day(s))
+		printf(", %.2f MB a host-day", bytes_a_host_day(s) / 1e6);
+	printf("\n\n");
 	if (!s->n_hosts) {
 		printf("no windows in the last %s\n",
 		       text_format_ns(s->since_ns, since, sizeof(since)));
