@@ -276,6 +276,21 @@ static bool keep_opener_capabilities(void)
 	return !syscall(SYS_capset, &h, caps);
 }
 
+/* openat2() could open for writing, truncate and create what the user may; no filter sees its flags. Who reads files by
+ * capabilities needs to be nobody in particular. File systems of users (FUSE) ask for another id, which stays. */
+static void open_as_nobody(void)
+{
+	const uint64_t needed = 1ull << CAP_DAC_READ_SEARCH | 1ull << CAP_SYS_PTRACE;
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &h, caps) || (caps[0].permitted & needed) != needed ||
+	    syscall(SYS_setgroups, 0, NULL))
+		return;
+	syscall(SYS_setfsgid, NOBODY);
+	syscall(SYS_setfsuid, NOBODY);
+}
+
 int sandbox_enter_opener(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *parts)
 {
 	unsigned got;
@@ -287,6 +302,7 @@ int sandbox_enter_opener(int keep_fd, pid_t parent, uint64_t memory_bytes, unsig
 		return err;
 	got = set_limits(memory_bytes);
 	got |= unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) ? 0 : SANDBOX_BIT(namespaces);
+	open_as_nobody();
 	if (!keep_opener_capabilities())
 		return -EPERM;
 	got |= SANDBOX_BIT(no_capabilities);

@@ -44,7 +44,8 @@ int sandbox_enter(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *pa
 /*
  * The same for a process that opens foreign files. It keeps its user, its root directory, and the
  * capabilities to read every file, to see the root directories and mapped files of other processes,
- * and no others. Its filter allows to open and read files, too, but not to write to any.
+ * and no others. With them it opens files as nobody: what root may write, it may not. Its filter allows
+ * to open and read files, too, but not to write to any.
  */
 int sandbox_enter_opener(int keep_fd, pid_t parent, uint64_t memory_bytes, unsigned *parts);
 

@@ -68,7 +68,7 @@ static const int allowed[] = {
 };
 
 /* Of a process that opens files. openat2() takes its flags in memory, which no filter sees. Without a
- * call that writes, a file that is open for writing stays as it is. */
+ * call that writes, and without shared memory, a file that is open for writing stays as it is. */
 static const int allowed_openers[] = {
 	SYS_recvmsg,	  SYS_sendmsg,	      SYS_poll,
 	SYS_openat2,	  SYS_close,	      SYS_pread64,
@@ -86,7 +86,7 @@ static const int allowed_openers[] = {
 #define REFUSE	   (SECCOMP_RET_ERRNO | EPERM)
 
 struct program {
-	struct sock_filter code[2 * (N_ALLOWED + SANDBOX_MORE_CALLS) + 64];
+	struct sock_filter code[2 * (N_ALLOWED + SANDBOX_MORE_CALLS) + 96];
 	unsigned short len;
 };
 
@@ -140,6 +140,16 @@ static void allow_memory(struct program *p, int nr)
 	skip_unless_set(p, PROT_EXEC, 1);
 	answer(p, REFUSE);
 	answer(p, SECCOMP_RET_ALLOW);
+}
+
+/* What is written to shared memory of a file is written to the file. */
+static void refuse_shared_memory(struct program *p)
+{
+	load(p, offsetof(struct seccomp_data, nr));
+	skip_unless_equal(p, SYS_mmap, 3);
+	load_arg(p, 3);
+	skip_unless_set(p, MAP_SHARED, 1);
+	answer(p, REFUSE);
 }
 
 /* Threads of this process. The C library falls back from clone3(), whose flags lie in memory. */
@@ -207,6 +217,7 @@ int sandbox_filter_opener(void)
 	allow_calls(&p, allowed_openers, N_OF(allowed_openers));
 	allow_open(&p);
 	allow_with(&p, SYS_ioctl, 1, FS_IOC_GETVERSION);
+	refuse_shared_memory(&p);
 	return install(&p);
 }
 

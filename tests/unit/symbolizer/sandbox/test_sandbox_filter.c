@@ -82,6 +82,11 @@ CALL(protect_as_code, mprotect(page, 4096, PROT_READ | PROT_EXEC))
 CALL(protect, mprotect(page, 4096, PROT_READ | PROT_WRITE))
 CALL(map_code, (long)mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
 CALL(map_memory, (long)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+CALL(map_shared, (long)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0))
+CALL(map_shared_to_read, (long)mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0))
+CALL(map_validated, (long)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE, fd, 0))
+CALL(map_copy, (long)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0))
+CALL(type_for_others, ioctl(fd, TIOCSTI, "x"))
 CALL(name_of_system, uname((struct utsname *)page))
 CALL(own_name, prctl(PR_SET_NAME, "x"))
 /* Another table of system calls, with the same numbers. */
@@ -133,6 +138,11 @@ static const struct call of_openers[] = {
 	C(protect, 0),
 	C(map_code, EPERM),
 	C(map_memory, 0),
+	C(map_shared, EPERM),
+	C(map_shared_to_read, EPERM),
+	C(map_validated, EPERM),
+	C(map_copy, 0),
+	C(type_for_others, EPERM),
 	C(name_of_system, EPERM),
 	C(own_name, EPERM),
 	C(write_as_x32, EPERM),
