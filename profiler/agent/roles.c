@@ -47,7 +47,7 @@ static const int writer_calls[] = {STORE_CALLS,	  SYS_mkdir,	SYS_mkdirat,   SYS_
 static const int server_calls[] = {STORE_CALLS,	   SYS_accept4,	   SYS_accept,	    SYS_recvfrom,
 				   SYS_sendto,	   SYS_shutdown,   SYS_getsockname, SYS_getpeername,
 				   SYS_getsockopt, SYS_setsockopt, SYS_eventfd2,    SYS_pipe2,
-				   SYS_sendfile,   SYS_ioctl,	   SYS_select,	    SYS_pselect6};
+				   SYS_sendfile,   SYS_select,	   SYS_pselect6};
 
 /* And to send to others: libcurl with threads that look up names, GnuTLS; and to write cursors. */
 static const int uploader_calls[] = {
@@ -55,14 +55,14 @@ static const int uploader_calls[] = {
 	SYS_fchmod,	 SYS_socket,	 SYS_socketpair, SYS_connect,  SYS_bind,
 	SYS_sendto,	 SYS_recvfrom,	 SYS_sendmmsg,	 SYS_shutdown, SYS_getsockname,
 	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_eventfd2, SYS_pipe2,
-	SYS_ioctl,	 SYS_select,	 SYS_pselect6};
+	SYS_select,	 SYS_pselect6};
 
 /* And to give files to others that somebody else opens. */
 static const int debuginfo_calls[] = {
 	STORE_CALLS,	 SYS_socket,	 SYS_socketpair, SYS_connect,  SYS_bind,
 	SYS_sendto,	 SYS_recvfrom,	 SYS_sendmmsg,	 SYS_shutdown, SYS_getsockname,
 	SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_eventfd2, SYS_pipe2,
-	SYS_ioctl,	 SYS_select,	 SYS_pselect6};
+	SYS_select,	 SYS_pselect6};
 
 #define N_CALLS(calls) (sizeof(calls) / sizeof(*(calls)))
 

@@ -63,7 +63,8 @@ const char *sandbox_part_text(enum sandbox_part part);
 
 /* Installs the system call filter alone (sandbox_filter.c). 0 or -errno. */
 int sandbox_filter(void);
-/* For a process that does more than compute: these calls as well, and threads. Up to SANDBOX_MORE_CALLS. */
+/* For a process that does more than compute: these calls as well, threads, and the ioctls of who waits for sockets. Up
+ * to SANDBOX_MORE_CALLS. */
 #define SANDBOX_MORE_CALLS 96
 int sandbox_filter_with(const int *more, size_t n);
 /* The same of a process that opens files. */

@@ -13,6 +13,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -152,6 +153,15 @@ static void refuse_shared_memory(struct program *p)
 	answer(p, REFUSE);
 }
 
+/* To wait for sockets. On a terminal that somebody left open, others would type commands: TIOCSTI. */
+static void allow_ioctls(struct program *p)
+{
+	static const uint32_t harmless[] = {FIONBIO, FIONREAD, TCGETS};
+
+	for (size_t i = 0; i < N_OF(harmless); i++)
+		allow_with(p, SYS_ioctl, 1, harmless[i]);
+}
+
 /* Threads of this process. The C library falls back from clone3(), whose flags lie in memory. */
 static void allow_threads(struct program *p)
 {
@@ -235,8 +245,10 @@ int sandbox_filter_with(const int *more, size_t n)
 	begin(&p);
 	allow_calls(&p, allowed, N_ALLOWED);
 	allow_calls(&p, more, n);
-	if (n)
+	if (n) {
 		allow_threads(&p);
+		allow_ioctls(&p);
+	}
 	allow_with(&p, SYS_fcntl, 1, F_GETFL); /* the keeper */
 	allow_with(&p, SYS_prlimit64, 0, 0);
 	allow_with(&p, SYS_sched_setscheduler, 0, 0);

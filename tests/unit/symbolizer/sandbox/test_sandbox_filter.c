@@ -154,6 +154,8 @@ static const struct call with_more[] = {
 	C(read_it, 0),
 	C(write_it, 0),
 	C(version_of_it, EPERM),
+	C(bytes_in_it, 0),
+	C(type_for_others, EPERM),
 	C(duplicate, 0),
 	C(set_flags, EPERM),
 	C(make_socket, EPERM),
