@@ -31,7 +31,8 @@ static int receive(int fd, void *data, size_t len, int *passed)
 	struct msghdr h = {.msg_iov = &iov,
 			   .msg_iovlen = 1,
 			   .msg_control = control.room,
-			   .msg_controllen = sizeof(control.room)};
+			   /* With its padding there is room for two. */
+			   .msg_controllen = CMSG_LEN(sizeof(int))};
 	ssize_t n;
 
 	do

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 
@@ -61,7 +62,8 @@ ssize_t wire_recv(int sock, void *msg, int *fd)
 
 	if (fd) {
 		m.msg_control = &control;
-		m.msg_controllen = sizeof(control.bytes);
+		m.msg_controllen =
+			CMSG_LEN(sizeof(int)); /* with its padding there is room for two */
 		*fd = -1;
 	}
 	do {
@@ -71,9 +73,9 @@ ssize_t wire_recv(int sock, void *msg, int *fd)
 		return -errno;
 	if (fd)
 		*fd = received_fd(&m);
-	if (m.msg_flags & MSG_TRUNC) {
-		if (fd)
-			cleanup_close_fd(fd);
+	if (m.msg_flags & (fd ? MSG_TRUNC | MSG_CTRUNC : MSG_TRUNC)) {
+		if (fd && *fd >= 0)
+			close(steal_fd(fd));
 		return -EBADMSG;
 	}
 	return n;
