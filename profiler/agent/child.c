@@ -143,6 +143,22 @@ int child_start(struct child *c, struct config *config, struct config *other,
 	return 0;
 }
 
+/* None of them may send descriptors. */
+void child_hear(struct child *c,
+		void (*take)(void *ctx, struct child *c, const struct control_msg *m), void *ctx)
+{
+	struct control_msg m;
+	int r = 1;
+
+	for (unsigned n = 0; r > 0 && n < CHILD_HEARD_MAX && child_runs(c); n++) {
+		r = control_recv(c->control, &m, NULL);
+		if (r > 0)
+			take(ctx, c, &m);
+	}
+	if (r == -EBADMSG)
+		child_kill(c);
+}
+
 void child_end(struct child *c)
 {
 	if (control_send(c->control, &(struct control_msg){.kind = CONTROL_END}, -1))

@@ -55,6 +55,11 @@ int child_enter(const struct role *r, const char *comm, int keep_fd, struct role
  * NULL. 0 or -errno. */
 int child_start(struct child *c, struct config *config, struct config *other,
 		struct metrics *metrics, const struct identity *who, uint64_t beat_ns);
+/* Calls back for what it has said, for so much at most: one that was taken over may never be silent. Who sends what
+ * none of ours does is killed. */
+#define CHILD_HEARD_MAX 64
+void child_hear(struct child *c,
+		void (*take)(void *ctx, struct child *c, const struct control_msg *m), void *ctx);
 /* Asks it to flush and end. */
 void child_end(struct child *c);
 void child_kill(struct child *c);

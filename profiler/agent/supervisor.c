@@ -186,9 +186,10 @@ static void became_ready(struct supervisor *s, enum role_id id)
 		supervisor_tell_status(s);
 }
 
-static void take_message(struct supervisor *s, enum role_id id, const struct control_msg *m)
+static void take_message(void *ctx, struct child *c, const struct control_msg *m)
 {
-	struct child *c = &s->children[id];
+	struct supervisor *s = ctx;
+	enum role_id id = (enum role_id)(c - s->children);
 
 	c->beat_ns = monotonic_ns();
 	switch ((enum control_kind)m->kind) {
@@ -219,19 +220,10 @@ static void take_message(struct supervisor *s, enum role_id id, const struct con
 	}
 }
 
-/* None of them may send descriptors. */
-static void hear_from(struct supervisor *s, enum role_id id)
-{
-	struct control_msg m;
-
-	while (child_runs(&s->children[id]) && control_recv(s->children[id].control, &m, NULL) > 0)
-		take_message(s, id, &m);
-}
-
 static void hear(struct supervisor *s)
 {
 	for (int i = 0; i < ROLE_COUNT; i++)
-		hear_from(s, (enum role_id)i);
+		child_hear(&s->children[i], take_message, s);
 }
 
 /* --- what becomes of them ----------------------------------------------------------------------- */
@@ -307,7 +299,7 @@ static void note_end(struct supervisor *s, enum role_id id, int status)
 	char how[64];
 
 	child_end_text(status, how, sizeof(how));
-	hear_from(s, id); /* its last words */
+	child_hear(c, take_message, s); /* its last words */
 	child_gone(c);
 	if (is_meant_to_end(s, c)) {
 		if (status && s->phase == PHASE_ENDING && was_asked)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* How long a process of the agent stays away. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -58,11 +61,81 @@ static void test_a_new_configuration_is_tried_at_once(void **state)
 	assert_in_range(c.retry_ns - now_ns, 0, NS_PER_S);
 }
 
+/* --- one that was taken over ----------------------------------------------------------------------- */
+
+struct hearing {
+	int other_end;
+	size_t heard;
+};
+
+/* Each message is followed by another one. */
+static void take_and_send(void *ctx, struct child *c, const struct control_msg *m)
+{
+	struct hearing *h = ctx;
+
+	assert_int_equal(m->kind, CONTROL_BEAT);
+	assert_true(child_runs(c));
+	h->heard++;
+	assert_int_equal(control_send(h->other_end, m, -1), 0);
+}
+
+static void begin_hearing(struct child *c, struct hearing *h)
+{
+	static const struct role role = {.name = "server"};
+	int pair[2];
+
+	assert_int_equal(control_pair(pair), 0);
+	child_init(c, &role);
+	c->control = pair[0];
+	*h = (struct hearing){.other_end = pair[1]};
+}
+
+static void test_who_is_never_silent_is_heard_for_a_while(void **state)
+{
+	const struct control_msg beat = {.kind = CONTROL_BEAT};
+	struct hearing h;
+	struct child c;
+
+	(void)state;
+	begin_hearing(&c, &h);
+	assert_int_equal(control_send(h.other_end, &beat, -1), 0);
+	child_hear(&c, take_and_send, &h);
+	assert_int_equal(h.heard, CHILD_HEARD_MAX);
+	close(h.other_end);
+	child_gone(&c);
+}
+
+static void test_who_says_what_nobody_says_is_killed(void **state)
+{
+	const struct control_msg wrong = {.kind = CONTROL_KINDS};
+	struct hearing h;
+	struct child c;
+	int status;
+
+	(void)state;
+	begin_hearing(&c, &h);
+	c.pid = fork();
+	if (!c.pid)
+		for (;;)
+			pause();
+	child_hear(&c, take_and_send, &h); /* silence is no mistake */
+	assert_int_equal(waitpid(c.pid, &status, WNOHANG), 0);
+	assert_int_equal(control_send(h.other_end, &wrong, -1), 0);
+	child_hear(&c, take_and_send, &h);
+	assert_int_equal(waitpid(c.pid, &status, 0), c.pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(h.heard, 0);
+	close(h.other_end);
+	child_gone(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_port_that_is_taken_is_tried_seldom),
 		cmocka_unit_test(test_a_new_configuration_is_tried_at_once),
+		cmocka_unit_test(test_who_is_never_silent_is_heard_for_a_while),
+		cmocka_unit_test(test_who_says_what_nobody_says_is_killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
