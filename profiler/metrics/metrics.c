@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -14,16 +15,21 @@
 
 /* Its name is written while nobody takes it for used. */
 struct thing {
-	_Atomic bool is_used;
+	_Atomic uint8_t is_used; /* not 0 */
 	char name[METRICS_NAME_BYTES];
 	_Atomic uint64_t value[METRICS_OF_EACH];
 };
 
-struct metrics {
+/* Each process can write anything here: what is read is a number, or a name that may have no end. */
+struct shared {
 	_Atomic uint64_t value[METRIC_COUNT];
 	_Atomic uint64_t lost[LOSS_COUNT];
-	const struct metrics_table *table; /* the same address in all that were forked */
 	struct thing things[METRICS_THINGS];
+};
+
+struct metrics { /* of each process its own */
+	struct shared *shared;
+	const struct metrics_table *table;
 };
 
 static const struct metrics_about about[METRIC_COUNT] = {
@@ -35,33 +41,42 @@ static const struct metrics_about about[METRIC_COUNT] = {
 
 struct metrics *metrics_new(void)
 {
-	void *m = mmap(NULL, sizeof(struct metrics), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct metrics *m = calloc(1, sizeof(*m));
+	void *shared = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	return m == MAP_FAILED ? NULL : m;
+	if (m && shared != MAP_FAILED) {
+		m->shared = shared;
+		return m;
+	}
+	if (shared != MAP_FAILED)
+		munmap(shared, sizeof(struct shared));
+	free(m);
+	return NULL;
 }
 
 void metrics_free(struct metrics *m)
 {
 	if (m)
-		munmap(m, sizeof(*m));
+		munmap(m->shared, sizeof(*m->shared));
+	free(m);
 }
 
 void metrics_set(struct metrics *m, enum metric id, uint64_t value)
 {
 	if (m)
-		atomic_store_explicit(&m->value[id], value, memory_order_relaxed);
+		atomic_store_explicit(&m->shared->value[id], value, memory_order_relaxed);
 }
 
 void metrics_add(struct metrics *m, enum metric id, uint64_t n)
 {
 	if (m)
-		atomic_fetch_add_explicit(&m->value[id], n, memory_order_relaxed);
+		atomic_fetch_add_explicit(&m->shared->value[id], n, memory_order_relaxed);
 }
 
 uint64_t metrics_get(const struct metrics *m, enum metric id)
 {
-	return m ? atomic_load_explicit(&m->value[id], memory_order_relaxed) : 0;
+	return m ? atomic_load_explicit(&m->shared->value[id], memory_order_relaxed) : 0;
 }
 
 void metrics_add_window(struct metrics *m, const struct quality *q)
@@ -84,7 +99,7 @@ void metrics_add_window(struct metrics *m, const struct quality *q)
 void metrics_add_lost(struct metrics *m, enum loss_reason reason, uint64_t samples)
 {
 	if (m)
-		atomic_fetch_add_explicit(&m->lost[reason], samples, memory_order_relaxed);
+		atomic_fetch_add_explicit(&m->shared->lost[reason], samples, memory_order_relaxed);
 }
 
 /* --- things with names ---------------------------------------------------------------------------- */
@@ -97,7 +112,13 @@ void metrics_describe(struct metrics *m, const struct metrics_table *table)
 
 static bool is_used(const struct thing *t)
 {
-	return atomic_load_explicit(&t->is_used, memory_order_acquire);
+	return atomic_load_explicit(&t->is_used, memory_order_acquire) != 0;
+}
+
+static void copy_name(const struct thing *t, char name[METRICS_NAME_BYTES])
+{
+	memcpy(name, t->name, METRICS_NAME_BYTES);
+	name[METRICS_NAME_BYTES - 1] = '\0';
 }
 
 int metrics_find(struct metrics *m, const char *name)
@@ -105,46 +126,54 @@ int metrics_find(struct metrics *m, const char *name)
 	int room = -1;
 
 	for (int i = METRICS_THINGS - 1; m && i >= 0; i--) {
-		if (!is_used(&m->things[i]))
+		if (!is_used(&m->shared->things[i]))
 			room = i;
-		else if (!strcmp(m->things[i].name, name))
+		else if (!strncmp(m->shared->things[i].name, name, METRICS_NAME_BYTES))
 			return i;
 	}
 	if (room < 0 || strlen(name) >= METRICS_NAME_BYTES)
 		return -1;
 	for (size_t i = 0; i < METRICS_OF_EACH; i++)
 		metrics_set_of(m, room, i, 0);
-	strcpy(m->things[room].name, name);
-	atomic_store_explicit(&m->things[room].is_used, true, memory_order_release);
+	strcpy(m->shared->things[room].name, name);
+	atomic_store_explicit(&m->shared->things[room].is_used, 1, memory_order_release);
 	return room;
 }
 
 int metrics_look(const struct metrics *m, const char *name)
 {
 	for (int i = 0; m && i < METRICS_THINGS; i++)
-		if (is_used(&m->things[i]) && !strncmp(m->things[i].name, name, METRICS_NAME_BYTES))
+		if (is_used(&m->shared->things[i]) &&
+		    !strncmp(m->shared->things[i].name, name, METRICS_NAME_BYTES))
 			return i;
 	return -1;
 }
 
 void metrics_keep(struct metrics *m, bool (*is_known)(void *ctx, const char *name), void *ctx)
 {
-	for (int i = 0; m && i < METRICS_THINGS; i++)
-		if (is_used(&m->things[i]) && !is_known(ctx, m->things[i].name))
-			atomic_store_explicit(&m->things[i].is_used, false, memory_order_release);
+	char name[METRICS_NAME_BYTES];
+
+	for (int i = 0; m && i < METRICS_THINGS; i++) {
+		struct thing *t = &m->shared->things[i];
+
+		copy_name(t, name);
+		if (is_used(t) && !is_known(ctx, name))
+			atomic_store_explicit(&t->is_used, 0, memory_order_release);
+	}
 }
 
 void metrics_set_of(struct metrics *m, int thing, size_t i, uint64_t value)
 {
 	if (m && thing >= 0)
-		atomic_store_explicit(&m->things[thing].value[i], value, memory_order_relaxed);
+		atomic_store_explicit(&m->shared->things[thing].value[i], value,
+				      memory_order_relaxed);
 }
 
 uint64_t metrics_get_of(const struct metrics *m, int thing, size_t i)
 {
-	return m && thing >= 0
-		       ? atomic_load_explicit(&m->things[thing].value[i], memory_order_relaxed)
-		       : 0;
+	return m && thing >= 0 ? atomic_load_explicit(&m->shared->things[thing].value[i],
+						      memory_order_relaxed)
+			       : 0;
 }
 
 /* --- the text ------------------------------------------------------------------------------------- */
@@ -175,7 +204,8 @@ static void render_lost(const struct metrics *m, struct buf *out)
 	for (int i = 0; i < LOSS_COUNT; i++) {
 		snprintf(labels, sizeof(labels), "reason=\"%s\"", loss_key(i));
 		line(out, "kiln_samples_lost_total", labels,
-		     m ? atomic_load_explicit(&m->lost[i], memory_order_relaxed) : 0, METRICS_ONE);
+		     m ? atomic_load_explicit(&m->shared->lost[i], memory_order_relaxed) : 0,
+		     METRICS_ONE);
 	}
 }
 
@@ -198,14 +228,13 @@ static void render_thing(const struct metrics *m, int i, size_t which, struct bu
 	struct buf labels = {0};
 	char name[METRICS_NAME_BYTES];
 
-	if (!is_used(&m->things[i]))
+	if (!is_used(&m->shared->things[i]))
 		return;
-	memcpy(name, m->things[i].name, sizeof(name));
-	name[sizeof(name) - 1] = '\0';
+	copy_name(&m->shared->things[i], name);
 	buf_printf(&labels, "%s=\"", m->table->label);
 	add_escaped(&labels, name);
 	buf_printf(&labels, "\"%s%s", a->labels[0] ? "," : "", a->labels);
-	if (is_used(&m->things[i])) /* else the name may be half another one's */
+	if (is_used(&m->shared->things[i])) /* else the name may be half another one's */
 		line(out, a->name, buf_cstr(&labels), metrics_get_of(m, i, which), a->unit);
 	buf_release(&labels);
 }
@@ -217,7 +246,7 @@ static void render_things(const struct metrics *m, struct buf *out)
 	bool any = false;
 
 	for (int i = 0; m && i < METRICS_THINGS; i++)
-		any |= is_used(&m->things[i]);
+		any |= is_used(&m->shared->things[i]);
 	for (size_t which = 0; any && m->table && which < m->table->n; which++) {
 		const struct metrics_about *a = &m->table->about[which];
 

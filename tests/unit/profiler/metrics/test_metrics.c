@@ -60,6 +60,55 @@ static void test_a_child_counts(void **state)
 	metrics_free(m);
 }
 
+static void overwrite_shared_memory(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long from, to;
+	char line[512], rights[5];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx %4s", &from, &to, rights) == 3 && !strcmp(rights, "rw-s"))
+			memset((void *)from, 'A', to - from);
+	fclose(maps);
+}
+
+static bool knows_none(void *ctx, const char *name)
+{
+	*(size_t *)ctx += strlen(name) + 1;
+	return false;
+}
+
+/* A process that was taken over writes what it likes: there are numbers and names, and nothing that leads elsewhere. */
+static void test_what_another_process_wrote(void **state)
+{
+	static const struct metrics_about one[] = {{"gauge", "kiln_of_each", "", "Of each."}};
+	static const struct metrics_table table = {.label = "name", .about = one, .n = 1};
+	struct metrics *m = metrics_new();
+	size_t bytes = 0;
+	int status;
+	char *text;
+
+	(void)state;
+	metrics_describe(m, &table);
+	metrics_set_of(m, metrics_find(m, "first"), 0, 1);
+	if (!fork()) {
+		overwrite_shared_memory();
+		_exit(0);
+	}
+	wait(&status);
+	assert_int_equal(status, 0);
+	text = text_of(m);
+	assert_line(text, "kiln_sampling 4702111234474983745");
+	assert_non_null(strstr(text, "kiln_of_each{name=\"AAA"));
+	free(text);
+	assert_int_equal(metrics_find(m, "second"), -1);
+	assert_int_equal(metrics_look(m, "second"), -1);
+	metrics_keep(m, knows_none, &bytes);
+	assert_int_equal(bytes, METRICS_THINGS * METRICS_NAME_BYTES);
+	metrics_free(m);
+}
+
 /* A name has its two comments once, before its first line; every line has a name that is documented. */
 static void test_the_form(void **state)
 {
@@ -103,6 +152,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_child_counts),
+		cmocka_unit_test(test_what_another_process_wrote),
 		cmocka_unit_test(test_the_form),
 		cmocka_unit_test(test_without_memory),
 	};
