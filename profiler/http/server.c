@@ -260,7 +260,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 	}
 	watch_extend(l->server->watch, c, 0);
 	run_handler(l, x);
-	watch_extend(l->server->watch, c, HTTP_ANSWER_S);
+	watch_answer(l->server->watch, c, x->answer.body.len, HTTP_ANSWER_S);
 	return send_answer(c, &x->answer);
 }
 

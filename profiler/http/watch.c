@@ -17,11 +17,13 @@ struct watched {
 	const struct listener *listener;
 	int fd;
 	uint64_t until_ns; /* CLOCK_MONOTONIC; UINT64_MAX: no end */
+	size_t bytes;	   /* of an answer that the client has yet to take */
 };
 
 struct watch {
 	pthread_mutex_t lock;
 	struct metrics *metrics;
+	size_t bytes; /* of all */
 	struct watched all[WATCH_MAX];
 };
 
@@ -56,11 +58,18 @@ static uint64_t end_of(unsigned seconds)
 	return seconds ? monotonic_ns() + seconds * NS_PER_S : UINT64_MAX;
 }
 
+static void set_bytes(struct watch *w, struct watched *slot, size_t bytes)
+{
+	w->bytes += bytes - slot->bytes;
+	slot->bytes = bytes;
+}
+
 /* The library closes a connection after watch_remove(): until then the descriptor is its own. */
 static void end(struct watch *w, struct watched *slot)
 {
 	shutdown(slot->fd, SHUT_RDWR);
 	slot->until_ns = UINT64_MAX;
+	set_bytes(w, slot, 0);
 	metrics_add(w->metrics, METRIC_http_slow, 1);
 }
 
@@ -93,7 +102,7 @@ void watch_add(struct watch *w, struct MHD_Connection *c, const struct listener 
 	make_room(w, l);
 	slot = info ? find(w, NULL) : NULL;
 	if (slot)
-		*slot = (struct watched){c, l, info->connect_fd, end_of(seconds)};
+		*slot = (struct watched){c, l, info->connect_fd, end_of(seconds), 0};
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -103,8 +112,39 @@ void watch_extend(struct watch *w, struct MHD_Connection *c, unsigned seconds)
 
 	pthread_mutex_lock(&w->lock);
 	slot = find(w, c);
-	if (slot)
+	if (slot) {
+		set_bytes(w, slot, 0);
 		slot->until_ns = end_of(seconds);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Of those that hold an answer, but for one. */
+static struct watched *slowest(struct watch *w, const struct watched *but)
+{
+	struct watched *first = NULL;
+
+	for (size_t i = 0; i < WATCH_MAX; i++) {
+		struct watched *slot = &w->all[i];
+
+		if (slot != but && slot->bytes && (!first || slot->until_ns < first->until_ns))
+			first = slot;
+	}
+	return first;
+}
+
+void watch_answer(struct watch *w, struct MHD_Connection *c, size_t bytes, unsigned seconds)
+{
+	struct watched *slot, *other;
+
+	pthread_mutex_lock(&w->lock);
+	slot = find(w, c);
+	if (slot) {
+		set_bytes(w, slot, bytes);
+		slot->until_ns = end_of(seconds);
+	}
+	while (slot && w->bytes > WATCH_BYTES && (other = slowest(w, slot)))
+		end(w, other);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -114,8 +154,10 @@ void watch_remove(struct watch *w, struct MHD_Connection *c)
 
 	pthread_mutex_lock(&w->lock);
 	slot = find(w, c);
-	if (slot)
+	if (slot) {
+		set_bytes(w, slot, 0);
 		*slot = (struct watched){0};
+	}
 	pthread_mutex_unlock(&w->lock);
 }
 
