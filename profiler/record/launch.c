@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "profiler/base/privileges.h"
 #include "profiler/record/inherited.h"
 #include "profiler/record/launch.h"
 
@@ -21,6 +22,9 @@ static void run_child(int gate, int report, char *const argv[], const struct inh
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (as)
 		inherited_restore(as);
+	/* exec() takes them away, but looks for the program before. */
+	if (privileges_are_of_the_file() && privileges_keep(0, 0))
+		_exit(125);
 	execvp(argv[0], argv);
 	err = errno;
 	if (write(report, &err, sizeof(err)) < 0)

@@ -308,6 +308,10 @@ test_capabilities_of_the_file() {
 	assert_no_file private/shared/p.pb.gz
 	assert_status 2 "${nobody[@]}" ./kiln record -q -a -d 1 --no-sandbox -o a.pb.gz
 	assert_match "why not in this process" err 'not with the capabilities of kiln.s file'
+	chmod 755 private/prog
+	assert_status 126 "${nobody[@]}" ./kiln record -q -o a.pb.gz -- private/prog 1
+	assert_match "why the command does not start" err 'Permission denied'
+	chmod 600 private/prog
 	cp private/prog prog
 	chmod 755 prog
 	assert_status 0 "${nobody[@]}" ./kiln symbolize -e prog "$address"
