@@ -40,11 +40,23 @@ static void open_more_files(const struct rlimit *now)
 		setrlimit(RLIMIT_NOFILE, &most);
 }
 
+/* Else nothing but SIGKILL would end a recording. */
+static void unblock(sigset_t *before)
+{
+	sigset_t ours;
+
+	sigemptyset(&ours);
+	for (int n = 0; n < INHERITED_SIGNALS; n++)
+		sigaddset(&ours, changes[n].signal);
+	sigprocmask(SIG_UNBLOCK, &ours, before);
+}
+
 void inherited_take(struct inherited *i, void (*on_stop)(int))
 {
 	*i = (struct inherited){.n_signals = INHERITED_SIGNALS};
 	for (int n = 0; n < INHERITED_SIGNALS; n++)
 		change(i, n, on_stop);
+	unblock(&i->blocked);
 	getrlimit(RLIMIT_MEMLOCK, &i->locked); /* loading BPF programs raises it */
 	if (!getrlimit(RLIMIT_NOFILE, &i->files))
 		open_more_files(&i->files);
@@ -62,6 +74,7 @@ void inherited_restore(const struct inherited *i)
 		sigaction(changes[n].signal, &i->signals[n], NULL);
 	if (!i->n_signals)
 		return;
+	sigprocmask(SIG_SETMASK, &i->blocked, NULL);
 	restore_limit(RLIMIT_NOFILE, &i->files);
 	restore_limit(RLIMIT_MEMLOCK, &i->locked);
 }

@@ -15,12 +15,13 @@
 struct inherited {
 	int n_signals; /* that were changed */
 	struct sigaction signals[INHERITED_SIGNALS];
+	sigset_t blocked;
 	struct rlimit files, locked;
 };
 
 /*
  * Notes what there is, then prepares for a recording. SIGINT, SIGTERM, SIGHUP and SIGPIPE call on_stop;
- * SIGHUP and SIGPIPE do not if they are ignored, as under nohup(1). A file that is too large is an error of
+ * SIGHUP and SIGPIPE do not if they are ignored, as under nohup(1). None of them is blocked. A file that is too large is an error of
  * write(2) and no signal. Children can be waited for. As many files as allowed may be open.
  */
 void inherited_take(struct inherited *i, void (*on_stop)(int));

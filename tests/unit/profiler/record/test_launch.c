@@ -184,8 +184,8 @@ static int run_as(const struct inherited *as, char *const argv[])
 
 #define BIT(signal) (1ull << ((signal)-1))
 
-/* Signals that a process ignored, by its copied status. */
-static uint64_t ignored(const char *path)
+/* Signals that a process ignored, or blocked, by its copied status. */
+static uint64_t mask_of(const char *path, const char *key)
 {
 	FILE *f = fopen(path, "re");
 	char line[256];
@@ -193,7 +193,7 @@ static uint64_t ignored(const char *path)
 
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, "SigIgn:", 7))
+		if (!strncmp(line, key, 7))
 			mask = strtoull(line + 7, NULL, 16);
 	fclose(f);
 	return mask;
@@ -223,7 +223,7 @@ TEST(test_what_kiln_changes_for_itself)
 	setrlimit(RLIMIT_MEMLOCK, &locked); /* as loading programs does */
 	assert_int_equal(run_as(&was, SH("[ $(ulimit -n) = 77 ] && [ $(ulimit -l) = 64 ]")), 0);
 	assert_int_equal(run_as(&was, (char *[]){"cp", "/proc/self/status", "status", NULL}), 0);
-	assert_int_equal(ignored("status") & (BIT(SIGHUP) | BIT(SIGCHLD) | BIT(SIGXFSZ)),
+	assert_int_equal(mask_of("status", "SigIgn:") & (BIT(SIGHUP) | BIT(SIGCHLD) | BIT(SIGXFSZ)),
 			 BIT(SIGHUP) | BIT(SIGCHLD));
 	inherited_restore(&was);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &few), 0);
@@ -233,6 +233,29 @@ TEST(test_what_kiln_changes_for_itself)
 	signal(SIGHUP, SIG_DFL);
 	setrlimit(RLIMIT_NOFILE, &old);
 	setrlimit(RLIMIT_MEMLOCK, &locked);
+}
+
+/* A service manager, or a program that has threads, may have blocked what ends a recording. */
+TEST(test_signals_that_were_blocked)
+{
+	sigset_t some, old, now;
+	struct inherited was;
+
+	sigemptyset(&some);
+	sigaddset(&some, SIGTERM);
+	sigaddset(&some, SIGINT);
+	sigaddset(&some, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &some, &old);
+	inherited_take(&was, on_stop);
+	sigprocmask(SIG_BLOCK, NULL, &now);
+	assert_false(sigismember(&now, SIGTERM) || sigismember(&now, SIGINT));
+	assert_true(sigismember(&now, SIGUSR1));
+	assert_int_equal(run_as(&was, (char *[]){"cp", "/proc/self/status", "status", NULL}), 0);
+	assert_int_equal(mask_of("status", "SigBlk:"), BIT(SIGTERM) | BIT(SIGINT) | BIT(SIGUSR1));
+	inherited_restore(&was);
+	sigprocmask(SIG_BLOCK, NULL, &now);
+	assert_true(sigismember(&now, SIGTERM) && sigismember(&now, SIGINT));
+	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
 int main(void)
@@ -246,6 +269,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_was_launched),
 		cmocka_unit_test(test_signals_of_the_command),
 		cmocka_unit_test(test_what_kiln_changes_for_itself),
+		cmocka_unit_test(test_signals_that_were_blocked),
 	};
 
 	return cmocka_run_group_tests_name("launch", tests, fixture_setup, fixture_teardown);
