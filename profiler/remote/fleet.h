@@ -24,6 +24,7 @@ struct upload_target;
 
 #define FLEET_MAX_OBJECTS 20000 /* of S3: two days of a host */
 #define FLEET_MAX_BYTES	  (1ull << 30)
+#define FLEET_MAX_MERGED  (1ull << 30) /* memory of the profile that answers become */
 #define FLEET_MAX_MINUTES                                                                          \
 	10 /* of all that is asked: a server that trickles holds nobody for longer */
 
@@ -35,6 +36,7 @@ struct fleet_query { /* borrowed */
 	const char *const *without;
 	const char *where; /* profiler/store/where.h; or NULL */
 	uint64_t total_ms; /* 0: FLEET_MAX_MINUTES */
+	size_t max_merged; /* 0: FLEET_MAX_MERGED */
 };
 
 /* Whether a URL has a scheme of profile stores. */

@@ -117,7 +117,6 @@ static int get_shard(struct reading *r, size_t shard, int64_t period_ns, struct 
 static int merge_shard(struct reading *r, size_t shard, int64_t period_ns, struct profile **all)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
-	const char *text = "out of memory";
 	int err = get_shard(r, shard, period_ns, &p);
 
 	if (err || !p->samples.len)
@@ -126,8 +125,7 @@ static int merge_shard(struct reading *r, size_t shard, int64_t period_ns, struc
 		*all = steal_ptr(p);
 		return 0;
 	}
-	err = profile_merge(*all, p, &text);
-	return err ? fleet_fail(r->f, err, r->why, "%s", text) : 0;
+	return fleet_merge(r->f, all, p, r->why);
 }
 
 static int get_profile(struct fleet *f, struct profile **out, struct why *why)

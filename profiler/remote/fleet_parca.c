@@ -163,7 +163,7 @@ static int read_profile(const struct merging *m, const struct fleet_type *type,
 	buf_release(&raw);
 	if (err || !p)
 		return err;
-	return fleet_merge_value(m->all, p, m->types, fleet_types_index(m->types, type), why);
+	return fleet_merge_value(m->f, m->all, p, m->types, fleet_types_index(m->types, type), why);
 }
 
 static int merge_range(const struct merging *m, const struct fleet_type *type, int64_t since_ns,

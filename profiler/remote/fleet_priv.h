@@ -93,9 +93,12 @@ int fleet_types_choose(struct fleet_types *t);
 size_t fleet_types_index(const struct fleet_types *t, const struct fleet_type *type);
 void fleet_types_release(struct fleet_types *t);
 
-/* Merges a profile of one value into *all (NULL: none yet) as value `at` of those of t. 0 or -errno. */
-int fleet_merge_value(struct profile **all, struct profile *p, const struct fleet_types *t,
-		      size_t at, struct why *why);
+/* Merges p into *all (NULL: none yet), within FLEET_MAX_MERGED. 0 or -errno. */
+int fleet_merge(const struct fleet *f, struct profile **all, const struct profile *p,
+		struct why *why);
+/* The same of a profile of one value, as value `at` of those of t. */
+int fleet_merge_value(const struct fleet *f, struct profile **all, struct profile *p,
+		      const struct fleet_types *t, size_t at, struct why *why);
 /* Imports; *out is NULL if it has no values. One without samples may say how long nothing ran. */
 int fleet_import(const struct fleet *f, const void *data, size_t len, struct profile **out,
 		 struct why *why);

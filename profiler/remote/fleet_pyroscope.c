@@ -107,7 +107,7 @@ static int merge_type(struct fleet *f, struct fleet_types *t, const struct fleet
 	if (err || !p)
 		return err;
 	p->period = 0; /* it says a second, whatever the periods were */
-	return fleet_merge_value(all, p, t, fleet_types_index(t, type), why);
+	return fleet_merge_value(f, all, p, t, fleet_types_index(t, type), why);
 }
 
 static int get_profile(struct fleet *f, struct profile **out, struct why *why)

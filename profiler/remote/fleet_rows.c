@@ -17,6 +17,7 @@
 
 #define MAX_ROWS   (1u << 16)
 #define MAX_LABELS 64
+#define MAX_NAME   4096 /* bytes; what follows is cut off */
 
 const char *fleet_rows_label(const struct fleet_rows *rows)
 {
@@ -87,6 +88,8 @@ int fleet_add_row(struct overview *o, const char *name, int64_t begin_ns, int64_
 
 	if (name && !clean)
 		return -ENOMEM;
+	if (clean && strlen(clean) > MAX_NAME)
+		clean[text_utf8_run(clean, MAX_NAME)] = '\0';
 	row = find_row(o, &key);
 	err = row ? 0 : new_row(o, &key, &row);
 	if (err)

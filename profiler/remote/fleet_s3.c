@@ -224,16 +224,10 @@ struct getting {
 
 static int use(struct reading *r, struct profile *p)
 {
-	const char *text = "out of memory";
-	int err;
-
 	/* While nothing ran there were windows, too; of rows with a condition they are none. */
 	if (r->o)
 		return p->samples.len || !r->f->where ? fleet_add_profile(r->o, r->rows, p) : 0;
-	if (!*r->all && !(*r->all = profile_new()))
-		return -ENOMEM;
-	err = profile_merge(*r->all, p, &text);
-	return err ? fleet_fail(r->f, err, r->why, "%s", text) : 0;
+	return fleet_merge(r->f, r->all, p, r->why);
 }
 
 /* Samples of kiln do not say which host they are of: the object's name does. */

@@ -185,10 +185,29 @@ static int set_types(struct profile *p, const struct fleet_types *t)
 	return err;
 }
 
-int fleet_merge_value(struct profile **all, struct profile *p, const struct fleet_types *t,
-		      size_t at, struct why *why)
+int fleet_merge(const struct fleet *f, struct profile **all, const struct profile *p,
+		struct why *why)
 {
 	const char *text = "out of memory";
+	size_t most = f->q->max_merged ?: FLEET_MAX_MERGED;
+	int err;
+
+	if (!*all && !(*all = profile_new()))
+		return -ENOMEM;
+	err = profile_merge(*all, p, &text);
+	if (err)
+		return fleet_fail(f, err, why, "%s", text);
+	if (profile_bytes(*all) > most)
+		return fleet_fail(f, -EFBIG, why,
+				  "its profiles take more than %zu MiB of memory together: ask for "
+				  "less time, or for less (--where)",
+				  most >> 20);
+	return 0;
+}
+
+int fleet_merge_value(const struct fleet *f, struct profile **all, struct profile *p,
+		      const struct fleet_types *t, size_t at, struct why *why)
+{
 	int err;
 
 	if (p->sample_types.len != 1)
@@ -196,10 +215,7 @@ int fleet_merge_value(struct profile **all, struct profile *p, const struct flee
 			       p->sample_types.len);
 	err = widen(p, t, at);
 	err = err ?: set_types(p, t);
-	if (!err && !*all && !(*all = profile_new()))
-		err = -ENOMEM;
-	err = err ?: profile_merge(*all, p, &text);
-	return err ? why_say(why, err, "%s", text) : 0;
+	return err ? why_say(why, err, "out of memory") : fleet_merge(f, all, p, why);
 }
 
 int fleet_import(const struct fleet *f, const void *data, size_t len, struct profile **out,

@@ -113,6 +113,23 @@ TEST(many_rows)
 	overview_release(&o);
 }
 
+/* Of a server whose labels are megabytes. */
+TEST(long_names)
+{
+	struct overview o = {.by = OVERVIEW_LABEL};
+	static char name[10001];
+
+	for (size_t i = 0; i < sizeof(name) - 1; i += 2)
+		memcpy(name + i, "\xc3\xa4", 2);
+	name[1] = name[0] = 'x';
+	MUST(fleet_add_row(&o, name + 1, 0, 1, 10, 0));
+	MUST(fleet_add_row(&o, name + 1, 0, 1, 10, 0));
+	assert_int_equal(o.rows.len, 1);
+	assert_int_equal(o.rows.data[0].samples, 2);
+	assert_int_equal(strlen(o.rows.data[0].name), 4095); /* of whole characters */
+	overview_release(&o);
+}
+
 static void assert_label(const char *label, int err, const char *want)
 {
 	struct upload_target t = {.shown = "parca+http://h:7070"};
@@ -147,6 +164,7 @@ int main(void)
 		cmocka_unit_test(rows_of_any_label),
 		cmocka_unit_test(what_was_lost),
 		cmocka_unit_test(many_rows),
+		cmocka_unit_test(long_names),
 		cmocka_unit_test(names_of_labels_in_a_profile_store),
 	};
 

@@ -125,12 +125,15 @@ static void values_are_put_together(void **state)
 {
 	struct profile *samples = one_value("samples", "count", 1),
 		       *cpu = one_value("cpu", "nanoseconds", 1000), *all = NULL;
+	struct upload_target target = {.shown = "parca+http://h:7070"};
+	struct fleet_query q = {0};
+	struct fleet f = {.t = &target, .q = &q};
 	struct fleet_types t = cpu_types();
 	struct why why = {""};
 
 	(void)state;
-	assert_int_equal(fleet_merge_value(&all, cpu, &t, 1, &why), 0);
-	assert_int_equal(fleet_merge_value(&all, samples, &t, 0, &why), 0);
+	assert_int_equal(fleet_merge_value(&f, &all, cpu, &t, 1, &why), 0);
+	assert_int_equal(fleet_merge_value(&f, &all, samples, &t, 0, &why), 0);
 	assert_int_equal(all->sample_types.len, 2);
 	assert_string_equal(profile_text(all, all->sample_types.data[0].type), "samples");
 	assert_string_equal(profile_text(all, all->sample_types.data[1].unit), "nanoseconds");
@@ -143,6 +146,10 @@ static void values_are_put_together(void **state)
 
 		assert_int_equal(all->values.data[at + 1], 1000 * all->values.data[at]);
 	}
+	/* What does not end fills no machine. */
+	q.max_merged = profile_bytes(all) - 1;
+	assert_int_equal(fleet_merge(&f, &all, samples, &why), -EFBIG);
+	assert_non_null(strstr(why.text, "parca+http://h:7070: its profiles take more than"));
 	profile_free(samples);
 	profile_free(cpu);
 	profile_free(all);
@@ -152,12 +159,13 @@ static void values_are_put_together(void **state)
 static void an_answer_of_two_values_is_none(void **state)
 {
 	struct profile *p = random_profile(1, 5), *all = NULL;
+	struct fleet f = {0};
 	struct fleet_types t = cpu_types();
 	struct why why = {""};
 
 	(void)state;
 	assert_true(p->sample_types.len != 1);
-	assert_int_equal(fleet_merge_value(&all, p, &t, 0, &why), -EBADMSG);
+	assert_int_equal(fleet_merge_value(&f, &all, p, &t, 0, &why), -EBADMSG);
 	assert_non_null(strstr(why.text, "values instead of one"));
 	assert_null(all);
 	profile_free(p);
