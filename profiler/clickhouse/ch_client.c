@@ -86,6 +86,14 @@ static int judge(const struct net_answer *a, bool is_text, int *code, struct why
 	return is_good ? 0 : say_status(a, why);
 }
 
+/* Proxies and servers may say what they were sent. */
+static int cleaned(const struct ch_server *s, int err, struct why *why)
+{
+	if (err && s->hide_secrets)
+		s->hide_secrets(s->target, why);
+	return err;
+}
+
 /* --- requests ------------------------------------------------------------------------------------- */
 
 static int post(const struct ch_server *s, const char *params, const char *sql, size_t max_bytes,
@@ -154,7 +162,7 @@ int ch_ask(const struct ch_server *s, const char *sql, struct ch_answer *out, st
 	if (out->code == READONLY)
 		err = ask_once(s, buf_cstr(&text), NULL, out, why);
 	buf_release(&text);
-	return err;
+	return cleaned(s, err, why);
 }
 
 int ch_tell(const struct ch_server *s, const char *sql, int *code, struct why *why)
@@ -169,5 +177,5 @@ int ch_tell(const struct ch_server *s, const char *sql, int *code, struct why *w
 	if (code)
 		*code = found;
 	net_answer_release(&a);
-	return err;
+	return cleaned(s, err, why);
 }

@@ -8,6 +8,8 @@
 #include "profiler/clickhouse/ch_native.h"
 #include "profiler/net/net_types.h"
 
+struct upload_target;
+
 struct ch_server {	  /* borrowed; profiler/upload/clickhouse.h makes one of a destination */
 	const char *base; /* "http://HOST:PORT" */
 	const char *database;	    /* NULL: the user's own, for questions before there is one */
@@ -17,6 +19,9 @@ struct ch_server {	  /* borrowed; profiler/upload/clickhouse.h makes one of a de
 	struct net_tls tls;
 	uint64_t timeout_ms; /* 0: a minute */
 	size_t max_bytes;    /* of an answer; 0: 256 MiB */
+	/* Takes secrets out of what the server says; or NULL. */
+	void (*hide_secrets)(const struct upload_target *t, struct why *why);
+	const struct upload_target *target;
 };
 
 #define CH_MAX_BYTES (256u << 20)

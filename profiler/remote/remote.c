@@ -173,19 +173,29 @@ int remote_token(char **out, const char *path, struct why *why)
 
 /* --- answers -------------------------------------------------------------------------------------- */
 
+struct quoting {
+	struct buf *out;
+	const char *token; /* or NULL */
+};
+
+/* Some servers send back what they were sent: that is not told. */
 static int on_string(void *ctx, const struct json_step *steps, size_t n, const char *text)
 {
+	const struct quoting *q = ctx;
 	size_t len = strlen(text);
 
-	if (n == 1 && steps[0].key && !strcmp(steps[0].key, "error"))
-		text_add_clean(ctx, text, len < MAX_QUOTED ? len : MAX_QUOTED);
+	if (n == 1 && steps[0].key && !strcmp(steps[0].key, "error") &&
+	    !(q->token && strstr(text, q->token)))
+		text_add_clean(q->out, text, len < MAX_QUOTED ? len : MAX_QUOTED);
 	return 0;
 }
 
 /* What an agent says of an error: {"error": "..."}. Empty: it is none. */
-static void quote(struct buf *out, const struct buf *body)
+static void quote(struct buf *out, const struct remote *r, const struct buf *body)
 {
-	if (body->len && json_read(body->data, body->len, on_string, out))
+	struct quoting q = {out, r->token};
+
+	if (body->len && json_read(body->data, body->len, on_string, &q))
 		buf_clear(out);
 }
 
@@ -200,7 +210,7 @@ static int refuse(const struct remote *r, const char *path, const struct net_ans
 	struct buf said = {0};
 	int err = -EBADMSG;
 
-	quote(&said, &a->body);
+	quote(&said, r, &a->body);
 	if (a->status == 401)
 		err = why_say(why, -EACCES,
 			      r->token ? "%s does not accept the token"

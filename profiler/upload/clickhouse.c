@@ -70,6 +70,8 @@ void upload_clickhouse_server(const struct upload_target *t, size_t shard, struc
 		.proxy = t->proxy,
 		.auth = {.bearer = t->bearer, .user = t->username, .password = t->password},
 		.tls = {.ca_file = t->ca_file, .cert_file = t->cert_file, .key_file = t->key_file},
+		.hide_secrets = upload_target_hide_secrets,
+		.target = t,
 	};
 }
 

@@ -183,14 +183,19 @@ enum debuginfo_outcome debuginfo_answer(struct debuginfo *u, const struct net_an
 					struct why *why)
 {
 	bool is_signed = u->step == DEBUGINFO_SEND && u->signed_url;
+	enum debuginfo_outcome outcome;
 	struct upload_judgement j;
 
 	if (!a->err && is_signed && a->status / 100 == 2) {
 		u->step = DEBUGINFO_END;
 		return DEBUGINFO_NEXT;
 	}
-	if (!a->err && !is_signed && a->status == 200 && a->grpc_status <= 0)
-		return u->target->kind->debuginfo->answer(u, a, why);
+	if (!a->err && !is_signed && a->status == 200 && a->grpc_status <= 0) {
+		outcome = u->target->kind->debuginfo->answer(u, a, why);
+		if (outcome != DEBUGINFO_NEXT)
+			upload_target_hide_secrets(u->target, why);
+		return outcome;
+	}
 	upload_target_judge(u->target, a, &j);
 	/* Somebody else has just given it. */
 	if (!a->err && (a->status == 409 || a->grpc_status == 6)) {

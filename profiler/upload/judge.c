@@ -87,7 +87,7 @@ static const char *option_at(const struct upload_target *t, const char *s, size_
 	return NULL;
 }
 
-static void hide_secrets(const struct upload_target *t, struct why *why)
+void upload_target_hide_secrets(const struct upload_target *t, struct why *why)
 {
 	struct buf out = {0};
 	const char *option;
@@ -330,7 +330,7 @@ void upload_target_judge(const struct upload_target *t, const struct net_answer 
 	}
 	if (out->is_unauthenticated)
 		add_credentials(t, &out->why);
-	hide_secrets(t, &out->why);
+	upload_target_hide_secrets(t, &out->why);
 }
 
 void upload_target_settle(const struct upload_target *t, const struct upload_request *r,
@@ -340,5 +340,5 @@ void upload_target_settle(const struct upload_target *t, const struct upload_req
 	if (!t->kind->settle)
 		return;
 	t->kind->settle(t, r, a, out);
-	hide_secrets(t, &out->why);
+	upload_target_hide_secrets(t, &out->why);
 }

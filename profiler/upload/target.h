@@ -68,5 +68,7 @@ void upload_target_judge(const struct upload_target *t, const struct net_answer 
 /* The same of the answer to a request that the kind packed: it learns what became of it. */
 void upload_target_settle(const struct upload_target *t, const struct upload_request *r,
 			  const struct net_answer *answer, struct upload_judgement *out);
+/* Secrets of the target become <redacted>: a server may send back what it was sent. Judgements have none. */
+void upload_target_hide_secrets(const struct upload_target *t, struct why *why);
 
 #endif

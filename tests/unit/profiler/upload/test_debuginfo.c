@@ -280,6 +280,12 @@ TEST(signed_urls_get_the_file_and_no_secret)
 	assert_string_equal(r.auth.bearer, "sec-ret");
 	assert_int_equal(ANSWER(u, "", &why), DEBUGINFO_SENT);
 	debuginfo_free(u);
+	/* What it says is told without. */
+	assert_int_equal(debuginfo_new(&u, t, &f, &why), 0);
+	assert_int_equal(debuginfo_request(u, &r, &why), 0);
+	assert_int_equal(ANSWER(u, "\x12\x0ano sec-ret", &why), DEBUGINFO_UNWANTED);
+	assert_string_equal(why.text, "it wants no such file: no <redacted>");
+	debuginfo_free(u);
 	upload_target_free(t);
 	close(f.fd);
 }
