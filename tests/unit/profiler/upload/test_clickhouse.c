@@ -99,7 +99,7 @@ static void unpack(const struct upload_request *r, struct ch_answer *out)
 	const char *bad;
 	struct why why = {""};
 
-	assert_int_equal(decompress(&body, r->body.data, r->body.len, 1 << 20, &bad), 0);
+	assert_int_equal(decompress(&body, r->body.data, r->body.len, 32 << 20, &bad), 0);
 	*out = (struct ch_answer){0};
 	if (ch_answer_parse(out, &body, &why))
 		fail_msg("%s", why.text);
@@ -152,6 +152,57 @@ TEST(rows_are_those_of_the_profile)
 	ch_answer_release(&stacks);
 	ch_answer_release(&samples);
 	ch_answer_release(&windows);
+	end(&t);
+}
+
+#define DEEP   1000
+#define STACKS 1600
+
+/* Many deep stacks, which differ in their leaf. */
+static void add_deep_stacks(struct profile *p)
+{
+	uint32_t mapping = mapping_id(p, "/bin/deep", "cd", true), frames[DEEP], stack;
+	char name[16];
+
+	for (uint32_t i = 1; i < DEEP; i++)
+		frames[i] = location_id(p, mapping, 0x1000 + i, "deep");
+	for (uint32_t i = 0; i < STACKS; i++) {
+		snprintf(name, sizeof(name), "leaf%u", i);
+		frames[0] = location_id(p, mapping, 0x9000 + i, name);
+		MUST(profile_stack(p, frames, DEEP, &stack));
+		MUST(profile_add(p, stack, p->samples.data[0].labelset, (int64_t[]){1, 10000000}));
+	}
+}
+
+/* Rows that are too many for one request are in several: each once. */
+TEST(many_stacks_are_several_requests)
+{
+	struct ch_answer stacks;
+	uint64_t hash_sum = 0;
+	size_t n = 0;
+	struct test t;
+
+	begin(&t, 0);
+	add_deep_stacks(t.p);
+	greet(&t, "18.16.1");
+	assert_requests(&t, "functions stacks stacks samples windows");
+	for (size_t i = 1; i <= 2; i++) {
+		assert_int_equal(t.requests.v.data[i].first, n);
+		unpack(&t.requests.v.data[i], &stacks);
+		assert_int_equal(t.requests.v.data[i].n, stacks.n_rows);
+		for (size_t row = 0; row < stacks.n_rows; row++)
+			hash_sum += ch_uint(column(&stacks, "hash", CH_UINT64, false), row);
+		n += stacks.n_rows;
+		ch_answer_release(&stacks);
+	}
+	assert_int_equal(n, 4 + STACKS);
+	/* Each is in one sample. */
+	unpack(&t.requests.v.data[3], &stacks);
+	assert_int_equal(stacks.n_rows, n);
+	for (size_t row = 0; row < n; row++)
+		hash_sum -= ch_uint(column(&stacks, "hash", CH_UINT64, false), row);
+	assert_int_equal(hash_sum, 0);
+	ch_answer_release(&stacks);
 	end(&t);
 }
 
@@ -293,6 +344,46 @@ TEST(what_was_acknowledged_is_not_sent_again)
 	end(&t);
 }
 
+/* Stacks are stored by service: one that was sent of one service is new in another. */
+TEST(stacks_are_known_by_their_service)
+{
+	struct profile_label l = {0};
+	uint32_t labelset;
+	struct test t;
+
+	begin(&t, 0);
+	greet(&t, "18.16.1");
+	deliver_all(&t);
+	l.key = str_id(t.p, LABEL_COMM);
+	l.num_unit = str_id(t.p, "");
+	l.str = str_id(t.p, "it's");
+	MUST(profile_labelset(t.p, &l, 1, &labelset));
+	MUST(profile_add(t.p, t.p->samples.data[1].stack, labelset, (int64_t[]){1, 10000000}));
+	t.item.id[0] = 99;
+	pack(&t);
+	assert_requests(&t, "stacks samples windows");
+	assert_int_equal(t.requests.v.data[0].n, 1);
+	end(&t);
+}
+
+/* What a server said of itself is asked for again: it may be another one by now. */
+TEST(a_server_is_asked_every_hour_who_it_is)
+{
+	struct clickhouse_state *s;
+	struct test t;
+
+	begin(&t, 0);
+	greet(&t, "18.16.1");
+	s = t.t->state;
+	s->shards.data[0].known_ns -= 3500 * NS_PER_S;
+	pack(&t);
+	assert_requests(&t, "functions stacks samples windows");
+	s->shards.data[0].known_ns -= 100 * NS_PER_S;
+	pack(&t);
+	assert_requests(&t, "<hello>");
+	end(&t);
+}
+
 TEST(other_tables_know_nothing)
 {
 	struct upload_judgement j;
@@ -359,9 +450,12 @@ int main(void)
 		cmocka_unit_test(urls),
 		cmocka_unit_test(inserts_are_in_order_and_the_window_is_last),
 		cmocka_unit_test(rows_are_those_of_the_profile),
+		cmocka_unit_test(many_stacks_are_several_requests),
 		cmocka_unit_test(equal_windows_have_different_rows_where_equal_rows_count_once),
 		cmocka_unit_test(any_value_can_be_marked),
 		cmocka_unit_test(what_was_acknowledged_is_not_sent_again),
+		cmocka_unit_test(stacks_are_known_by_their_service),
+		cmocka_unit_test(a_server_is_asked_every_hour_who_it_is),
 		cmocka_unit_test(other_tables_know_nothing),
 		cmocka_unit_test(shards),
 	};

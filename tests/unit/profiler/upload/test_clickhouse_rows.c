@@ -114,14 +114,29 @@ TEST(test_a_stack_that_is_too_deep)
 	assert_string_equal(vec_last(&rows.functions).func, name);
 }
 
+/* Samples are counted beside what they cost, unless nothing else is said of them. */
+TEST(test_what_has_only_counts)
+{
+	uint32_t frame;
+
+	profile_free(p);
+	p = profile_new();
+	MUST(profile_add_sample_type(p, "samples", "count"));
+	frame = location_id(p, mapping_id(p, "/bin/x", "", true), 0, "f");
+	add("comm", "x", 10, &frame, 1);
+	build();
+	assert_int_equal(rows.samples.len, 1);
+	assert_int_equal(rows.samples.data[0].value, 1);
+	assert_string_equal(strtab_get(rows.texts, rows.samples.data[0].type), "samples/count");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_labels_tell_samples_apart),
-		T(test_sums_of_nothing),
-		T(test_functions_and_lines),
-		T(test_a_stack_that_is_too_deep),
+		T(test_labels_tell_samples_apart), T(test_sums_of_nothing),
+		T(test_functions_and_lines),	   T(test_a_stack_that_is_too_deep),
+		T(test_what_has_only_counts),
 	};
 
 	return cmocka_run_group_tests_name("clickhouse_rows", tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/upload/cursor.h"
 #include "tests/lib/fixture.h"
 
@@ -200,6 +201,30 @@ static void what_cannot_be_written_stays_as_it_was(void **state)
 	assert_memory_equal(&p, &place, sizeof(place));
 	fixture_run("rmdir cursors/a.tmp");
 	assert_int_equal(cursor_save(&c, "a", &next), 0);
+	/* What was begun does not stay. */
+	fixture_run("mkdir cursors/b.cursor");
+	assert_int_equal(cursor_save(&c, "b", &next), -EISDIR);
+	directory_syncs = file_syncs; /* it was not that file's turn */
+	fixture_run("test ! -e cursors/b.tmp");
+	cursors_close(&c);
+}
+
+/* What people are told of one that is not configured any more says nothing. */
+static void what_is_told_goes_with_its_destination(void **state)
+{
+	struct cursors c = open_cursors();
+	struct seen seen = {""};
+	const struct cursor_sweep sweep = {is_a, note, &seen};
+	struct buf text = {0};
+
+	(void)state;
+	buf_str(&text, "well");
+	assert_int_equal(cursor_save_status(&c, "a", &text), 0);
+	assert_int_equal(cursor_save_status(&c, "b/c", &text), 0);
+	buf_release(&text);
+	assert_int_equal(cursors_sweep(&c, (int64_t)time(NULL) * 1000000000, &sweep), 0);
+	fixture_run("test \"$(ls cursors | tr '\\n' ' ')\" = 'a.status lock '");
+	assert_string_equal(seen.names, "");
 	cursors_close(&c);
 }
 
@@ -233,6 +258,7 @@ int main(void)
 		CASE(damage_is_noticed),
 		CASE(one_process_has_them),
 		CASE(what_is_left_is_kept_for_some_days),
+		CASE(what_is_told_goes_with_its_destination),
 		CASE(what_cannot_be_written_stays_as_it_was),
 		CASE(what_stands_in_the_way_goes),
 	};
