@@ -72,8 +72,11 @@ CALL(make_socket, socket(AF_INET, SOCK_STREAM, 0))
 CALL(connect_it, connect(fd, (const struct sockaddr *)page, 16))
 CALL(exec, execl("/bin/true", "true", NULL))
 CALL(start_process, syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL))
+/* A process, although its memory is this one's: the kernel refuses the flags for what they are. */
+CALL(start_sharer, syscall(SYS_clone, CLONE_VM | CLONE_FS | CLONE_NEWNS, NULL, NULL, NULL, NULL))
 CALL(kill_parent, kill(parent, 0))
 CALL(tgkill_parent, syscall(SYS_tgkill, parent, parent, 0))
+CALL(tgkill_in_parent, syscall(SYS_tgkill, parent, getpid(), 0))
 CALL(tgkill_own, syscall(SYS_tgkill, getpid(), getpid(), 0))
 CALL(limits_of_parent, syscall(SYS_prlimit64, parent, RLIMIT_CORE, NULL, page))
 CALL(own_limits, syscall(SYS_prlimit64, 0, RLIMIT_CORE, NULL, page))
@@ -129,8 +132,10 @@ static const struct call of_openers[] = {
 	C(connect_it, EPERM),
 	C(exec, EPERM),
 	C(start_process, EPERM),
+	C(start_sharer, EPERM),
 	C(kill_parent, EPERM),
 	C(tgkill_parent, EPERM),
+	C(tgkill_in_parent, EPERM),
 	C(tgkill_own, 0),
 	C(limits_of_parent, EPERM),
 	C(schedule_parent, EPERM),
@@ -160,9 +165,11 @@ static const struct call with_more[] = {
 	C(set_flags, EPERM),
 	C(make_socket, EPERM),
 	C(start_process, EPERM),
+	C(start_sharer, EPERM),
 	C(clone3_process, ENOSYS),
 	C(kill_parent, EPERM),
 	C(tgkill_parent, EPERM),
+	C(tgkill_in_parent, EPERM),
 	C(limits_of_parent, EPERM),
 	C(own_limits, 0),
 	C(schedule_parent, EPERM),

@@ -265,16 +265,50 @@ static void test_size_past_the_section(void **state)
 	unload(&l);
 }
 
+/* Nor does a symbol itself, into the next one. */
+static void test_symbol_past_its_section(void **state)
+{
+	struct loaded l = assemble(".text\n.globl far\n.type far,@function\nf:\n.skip 32\n"
+				   ".set far,f+100\n.size far,16\n"
+				   ".section .later,\"ax\"\n.skip 8192\n",
+				   "");
+	uint64_t at = fixture_nm("x.so", "far");
+
+	(void)state;
+	fixture_run("readelf -SW x.so | grep -q ' \\.later .* AX '");
+	assert_int_equal(at, fixture_nm("x.so", "f") + 100);
+	expect(&l, at, NULL);
+	expect(&l, at + 15, NULL);
+	unload(&l);
+}
+
+/* Ranges have 32 bits. */
+static void test_a_symbol_of_gigabytes(void **state)
+{
+	struct loaded l = assemble(".section .huge,\"ax\",@nobits\n.globl big\n"
+				   ".type big,@function\nbig:\n.skip 0x200000010\n"
+				   ".size big,0x100000010\n",
+				   "");
+	uint64_t at = fixture_nm("x.so", "big");
+
+	(void)state;
+	expect(&l, at + 16, "big");
+	expect(&l, at + 0xfffffff, "big");
+	unload(&l);
+}
+
 static void test_markers_and_data_are_no_functions(void **state)
 {
 	struct loaded l = assemble(".text\n.type f,@function\n$x:\nf:\n.skip 16\n.size f,16\n"
-				   "$d.1:\n.skip 16\n.data\n.globl var\nvar: .quad 1\n",
+				   "$d.1:\n.skip 16\n$dollar:\n.skip 16\n"
+				   ".data\n.globl var\nvar: .quad 1\n",
 				   "");
 	uint64_t at = fixture_nm("x.so", "f");
 
 	(void)state;
 	expect(&l, at, "f");
 	expect(&l, at + 16, NULL);
+	expect(&l, at + 32, "$dollar");
 	expect(&l, fixture_nm("x.so", "var"), NULL);
 	unload(&l);
 }
@@ -396,6 +430,8 @@ int main(void)
 		cmocka_unit_test(test_sizeless_symbols),
 		cmocka_unit_test(test_sizeless_symbols_of_a_stripped_file),
 		cmocka_unit_test(test_size_past_the_section),
+		cmocka_unit_test(test_symbol_past_its_section),
+		cmocka_unit_test(test_a_symbol_of_gigabytes),
 		cmocka_unit_test(test_markers_and_data_are_no_functions),
 		cmocka_unit_test(test_plt_stubs),
 		cmocka_unit_test(test_plt_stubs_of_ifuncs),

@@ -108,7 +108,7 @@ static void test_files_without_a_section_table(void **state)
 static void test_symbols_without_a_size(void **state)
 {
 	struct loaded l;
-	uint64_t last, sized;
+	uint64_t last, sized, data;
 
 	(void)state;
 	fixture_write("sizes.s", ".text\n.globl sizeless, sized, last\n"
@@ -116,10 +116,13 @@ static void test_symbols_without_a_size(void **state)
 				 ".type last, @function\n.globl a_sizeless\n"
 				 ".type a_sizeless, @function\n"
 				 "sizeless:\na_sizeless:\nsized:\n"
-				 "nop\nnop\n.size sized, 2\nlast:\nret\n");
+				 "nop\nnop\n.size sized, 2\nlast:\nret\n"
+				 ".data\n.globl data\n.type data, @function\ndata: .quad 1\n"
+				 ".size data, 8\n");
 	fixture_run("gcc -shared -nostdlib -Wl,-z,noseparate-code sizes.s -o sizes.so");
 	sized = fixture_nm("sizes.so", "sized");
 	last = fixture_nm("sizes.so", "last");
+	data = fixture_nm("sizes.so", "data");
 	l = load("sizes.so");
 	expect(&l, sized, "sized");
 	unload(&l);
@@ -128,6 +131,7 @@ static void test_symbols_without_a_size(void **state)
 	expect(&l, sized + 1, "sized");
 	expect(&l, last, "last");
 	expect(&l, last + 16, NULL);
+	expect(&l, data, NULL); /* no code, whatever it is said to be */
 	unload(&l);
 }
 
