@@ -209,7 +209,44 @@ static void a_damaged_segment_is_put_aside(void **state)
 	release_windows(w, N);
 }
 
+/* Each of them is read without an error, but what would be written by it could not be told apart. */
 static void a_damaged_segment_is_not_gone_on_with(void **state)
+{
+	static const char *const sql[] = {
+		"UPDATE dictionary SET data = x'00' WHERE section = 5",
+		/* the same numbers twice */
+		"INSERT INTO dictionary(section, first, count, data) "
+		"SELECT section, first, count, data FROM dictionary WHERE section = 5",
+		/* two series with the same labels */
+		"DELETE FROM series WHERE id = 1; "
+		"INSERT INTO series SELECT 1, n, key, value, unit FROM series WHERE id = 2",
+		"INSERT INTO kinds SELECT (SELECT max(id) + 1 FROM kinds), sample_types, period, "
+		"header FROM kinds WHERE id = 0",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sql) / sizeof(*sql); i++) {
+		struct store *s = open_store("store", &writing);
+		struct store_stats stats;
+		struct window w[4];
+
+		append_windows(s, w, 3, 10 * SECOND);
+		store_close(s);
+		fixture_run("sqlite3 store/" T0_NAME " \"%s\"", sql[i]);
+		s = open_store("store", &writing);
+		w[3] = random_window(3, T0 + 30 * SECOND, 10 * SECOND);
+		assert_int_equal(append_window(s, &w[3]), 0);
+		store_stats(s, &stats);
+		assert_int_equal(stats.segments_broken, 1);
+		assert_int_equal(stats.segments_begun, 1);
+		store_close(s);
+		fixture_run("rm -r store");
+		release_windows(w, 4);
+	}
+}
+
+/* What was ended is somebody else's to change. */
+static void an_ended_segment_is_not_gone_on_with(void **state)
 {
 	struct store *s = open_store("store", &writing);
 	struct store_stats stats;
@@ -217,16 +254,18 @@ static void a_damaged_segment_is_not_gone_on_with(void **state)
 
 	(void)state;
 	append_windows(s, w, 3, 10 * SECOND);
+	store_end_segment(s);
 	store_close(s);
-	fixture_run("sqlite3 store/" T0_NAME
-		    " \"UPDATE dictionary SET data = x'00' WHERE section = 5\"");
+	fixture_run("cp store/" T0_NAME " before");
 	s = open_store("store", &writing);
 	w[3] = random_window(3, T0 + 30 * SECOND, 10 * SECOND);
 	assert_int_equal(append_window(s, &w[3]), 0);
 	store_stats(s, &stats);
-	assert_int_equal(stats.segments_broken, 1);
 	assert_int_equal(stats.segments_begun, 1);
+	assert_int_equal(stats.segments_broken, 0);
+	assert_holds(s, w, 4, STORE_BEGIN, STORE_END);
 	store_close(s);
+	fixture_run("cmp store/" T0_NAME " before");
 	release_windows(w, 4);
 }
 
@@ -383,6 +422,7 @@ int main(void)
 		CASE(a_lost_header_is_no_lost_window),
 		CASE(a_damaged_segment_is_put_aside),
 		CASE(a_damaged_segment_is_not_gone_on_with),
+		CASE(an_ended_segment_is_not_gone_on_with),
 		CASE(a_segment_of_no_time_is_damaged),
 		CASE(empty_and_odd_files_are_nothing),
 		CASE(changed_bytes_of_written_segments_hurt_nobody),
