@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Windows against the kernel: one after the other, none with rows of another. */
+#include <fcntl.h>
+#include <sched.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/profile.skel.h"
 #include "profiler/base/clock.h"
 #include "tests/lib/fail_alloc.h"
 #include "tests/lib/sampler_run.h"
@@ -24,6 +31,26 @@ static void count_with_stacks(void *ctx, const struct window *w, const struct wi
 	seen->samples += row->value.count;
 }
 
+static bool is_empty(const struct bpf_map *map)
+{
+	char key[sizeof(struct kiln_count_key)];
+
+	return bpf_map_get_next_key(bpf_map__fd(map), NULL, key) != 0;
+}
+
+/* Nothing of a window that was read stays behind for the one that is counted in the same maps. */
+static void assert_no_remains(const struct run *r)
+{
+	const struct profile_bpf *k = sampler_skeleton(r->sampler);
+	const struct bpf_map *const maps[] = {
+		k->maps.kiln_counts_0, k->maps.kiln_counts_1,  k->maps.kiln_seen_0,
+		k->maps.kiln_seen_1,   k->maps.kiln_kstacks_0, k->maps.kiln_kstacks_1,
+	};
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
+		assert_true(is_empty(maps[i]));
+}
+
 static void windows_in_turn(void **state)
 {
 	struct sampler_opts opts = defaults();
@@ -44,6 +71,7 @@ static void windows_in_turn(void **state)
 		windows++;
 	}
 	end(&r, count_with_stacks, &seen);
+	assert_no_remains(&r);
 	assert_true(windows > 10);
 	assert_true(seen.stacks > HZ / 2);
 	expect_about("samples over many windows", seen.samples, 1.0 * HZ, 0.1);
@@ -54,7 +82,7 @@ static void windows_in_turn(void **state)
 static void assert_of_this_window(void *ctx, const struct window *w, const struct window_row *row)
 {
 	(void)ctx;
-	assert_true(row->value.first_ns >= w->begin_ns);
+	assert_in_range(row->value.first_ns, w->begin_ns, w->end_ns);
 }
 
 /* A program that runs while the window changes writes into the old one: that is read only when it has ended. */
@@ -76,6 +104,77 @@ static void windows_do_not_mix(void **state)
 	end(&r, assert_of_this_window, NULL);
 	assert_true(r.drained > 100);
 	release(&r);
+}
+
+struct times {
+	uint64_t right, wrong;
+};
+
+static void count_times(void *ctx, const struct window *w, const struct window_row *row)
+{
+	struct times *t = ctx;
+	bool is_right = row->value.first_ns >= w->begin_ns && row->value.first_ns <= w->end_ns;
+
+	t->right += is_right;
+	t->wrong += !is_right;
+}
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* In a process whose boot was hours before that of the kernel. 0: all times of its samples are its own. */
+static int sample_there(void)
+{
+	struct sampler_opts opts = defaults();
+	struct times times = {0};
+	struct run r;
+
+	opts.filter_tgids = true;
+	begin(&r, &opts);
+	assert_int_equal(sampler_add_target(r.sampler, getpid()), 0);
+	start(&r);
+	drain(&r, NULL, NULL);
+	for (int i = 0; i < 4; i++) {
+		burn_ms(50);
+		drain(&r, count_times, &times);
+	}
+	sampler_stop(r.sampler);
+	release(&r);
+	return times.right > 4 && !times.wrong ? 0 : 1;
+}
+
+/* The kernel's times are those of the initial time namespace: ours may be others. */
+static void times_of_another_time_namespace(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		if (unshare(CLONE_NEWTIME) ||
+		    !write_file("/proc/self/timens_offsets", "boottime 30000 0"))
+			_exit(77);
+		pid = fork(); /* its children are in it */
+		if (!pid)
+			_exit(sample_there());
+		_exit(waitpid(pid, &status, 0) == pid && !status ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		print_message("SKIP: no time namespaces here\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
 }
 
 /* Of two stacks of user space: the leaf alone tells them apart. */
@@ -179,6 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(windows_in_turn),
 		cmocka_unit_test(windows_do_not_mix),
+		cmocka_unit_test(times_of_another_time_namespace),
 		cmocka_unit_test(stacks_are_told_apart_by_their_leaf),
 #if FAIL_ALLOC
 		cmocka_unit_test(a_drain_that_fails),

@@ -60,7 +60,7 @@ struct run {
 	struct sampler *sampler;
 	struct drain *drain;
 	struct sampler_totals totals;
-	uint64_t drained;
+	uint64_t drained, ended_ns; /* the window before */
 };
 
 static __attribute__((unused)) struct sampler_opts defaults(void)
@@ -98,6 +98,10 @@ static __attribute__((unused)) void drain(struct run *r, row_fn fn, void *ctx)
 	struct window *w;
 
 	assert_int_equal(drain_window(r->drain, &w), 0);
+	assert_true(w->end_ns > r->ended_ns);
+	if (r->ended_ns) /* the first one is as old as the drain */
+		assert_in_range(w->begin_ns, 1, w->end_ns);
+	r->ended_ns = w->end_ns;
 	for (size_t i = 0; fn && i < w->rows.len; i++)
 		fn(ctx, w, &w->rows.data[i]);
 	r->drained += w->samples;

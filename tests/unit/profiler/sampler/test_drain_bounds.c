@@ -97,11 +97,123 @@ static void replaced_return_addresses_are_put_back(void **state)
 	raw_queue_release(&d.raw);
 }
 
+static struct drain with_windows(void)
+{
+	struct drain d = {.filling = {window_new(), window_new()}};
+
+	assert_non_null(d.filling[0]);
+	assert_non_null(d.filling[1]);
+	return d;
+}
+
+static void release(struct drain *d)
+{
+	window_free(d->filling[0]);
+	window_free(d->filling[1]);
+	raw_queue_release(&d->raw);
+}
+
+/* Of a stack that is too deep the leaf's end comes first and then the root's, and where some are missing is known. */
+static void deep_stacks_are_put_in_order(void **state)
+{
+	static const uint32_t depths[] = {1, UNWIND_LEAF_FRAMES, UNWIND_FRAMES_MAX,
+					  UNWIND_FRAMES_MAX + 1, 3 * UNWIND_FRAMES_MAX + 7};
+
+	(void)state;
+	for (uint32_t at = 0; at < sizeof(depths) / sizeof(*depths); at++) {
+		uint32_t n = depths[at], kept = n < UNWIND_FRAMES_MAX ? n : UNWIND_FRAMES_MAX;
+		struct kiln_stack_record rec = {.head = {.hash = 1000, .n = n}};
+		struct drain d = with_windows();
+		const struct window_stack *s;
+		const uint64_t *frames;
+
+		rec.head.window = at & 1;
+		rec.head.end = UNWIND_END_DEEP;
+		for (uint32_t i = 0; i < n; i++)
+			rec.frames[UNWIND_FRAME_AT(i)] = i + 1;
+		assert_int_equal(on_record(&d, &rec, sizeof(rec)), 0);
+		assert_int_equal(d.filling[!(at & 1)]->stacks.len, 0);
+		s = window_stack(d.filling[at & 1], KILN_SIDE_USER, 1000, &frames);
+		assert_non_null(s);
+		assert_int_equal(s->len, kept);
+		assert_int_equal(s->end, UNWIND_END_DEEP);
+		assert_int_equal(s->gap, n > kept ? UNWIND_LEAF_FRAMES : 0);
+		for (uint32_t i = 0; i < kept; i++)
+			assert_int_equal(frames[i],
+					 i < UNWIND_LEAF_FRAMES ? i + 1 : n - kept + i + 1);
+		release(&d);
+	}
+}
+
+/* A raw sample belongs to the window that it names. */
+static void raw_samples_belong_to_their_window(void **state)
+{
+	static struct kiln_raw_record rec;
+	struct drain d = with_windows();
+
+	(void)state;
+	rec.head.kind = KILN_RECORD_RAW;
+	for (int window = 0; window < 2; window++) {
+		struct raw_sample *r;
+
+		rec.head.window = (uint8_t)window;
+		assert_int_equal(on_record(&d, &rec, sizeof(rec)), 0);
+		r = raw_queue_next(drain_raw(&d));
+		assert_non_null(r);
+		assert_ptr_equal(r->into, d.filling[window]);
+		free(r);
+	}
+	release(&d);
+}
+
+/* What is shorter than it says, or says what there is not, is left alone. */
+static void unsound_records_are_counted(void **state)
+{
+	const size_t head = sizeof(struct kiln_record_head);
+	const struct {
+		struct kiln_record_head head;
+		size_t len;
+	} cases[] = {
+		{{.n = 0}, head - 1},
+		{{.n = 1}, head + 7},
+		{{.n = UINT32_MAX}, head + UNWIND_FRAMES_MAX * 8 - 1},
+		{{.window = 2}, head},
+		{{.side = KILN_SIDE_KERNEL + 1}, head},
+		{{.kind = KILN_RECORD_KINDS}, head},
+		{{.kind = KILN_RECORD_RAW}, offsetof(struct kiln_raw_record, stack) - 1},
+		{{.kind = KILN_RECORD_RAW, .n = 9}, offsetof(struct kiln_raw_record, stack) + 8},
+		{{.kind = KILN_RECORD_RAW, .n = UINT32_MAX}, sizeof(struct kiln_raw_record)},
+		{{.kind = KILN_RECORD_FILE, .n = 1}, offsetof(struct kiln_file_record, path)},
+		{{.kind = KILN_RECORD_MAPPINGS, .n = 1},
+		 offsetof(struct kiln_mappings_record, at) + sizeof(struct kiln_mapping) - 1},
+	};
+	const size_t n = sizeof(cases) / sizeof(*cases);
+	static struct kiln_stack_record rec; /* larger than any of them */
+	struct drain d = with_windows();
+	struct drain_stats s;
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		rec.head = cases[i].head;
+		assert_int_equal(on_record(&d, &rec, cases[i].len), 0);
+		drain_stats(&d, &s);
+		assert_int_equal(s.bad_records, i + 1);
+	}
+	assert_int_equal(s.failed + s.mappings_dropped, 0);
+	assert_int_equal(d.filling[0]->stacks.len + d.filling[1]->stacks.len, 0);
+	assert_null(raw_queue_next(drain_raw(&d)));
+	assert_null(drain_next_mappings(&d));
+	release(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mapping_records_are_bounded),
 		cmocka_unit_test(replaced_return_addresses_are_put_back),
+		cmocka_unit_test(deep_stacks_are_put_in_order),
+		cmocka_unit_test(raw_samples_belong_to_their_window),
+		cmocka_unit_test(unsound_records_are_counted),
 	};
 
 	return cmocka_run_group_tests_name("drain_bounds", tests, NULL, NULL);
