@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The kernel half against the kernel: what is counted, for whom, and that nothing is unaccounted. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include <bpf/bpf.h>
@@ -33,6 +34,42 @@ static void command_with_descendants(void **state)
 	/* four generations of 300 ms */
 	expect_about("descendants", samples, 1.2 * HZ, 0.15);
 	assert_true(r.totals.counters[KILN_CTR_filtered] > 0 || r.totals.idle > 0);
+	release(&r);
+}
+
+static void *do_nothing(void *arg)
+{
+	return arg;
+}
+
+/* A thread is no descendant: it is of the process that is a target already. */
+static void threads_leave_their_process_a_target(void **state)
+{
+	struct sampler_opts opts = defaults();
+	uint64_t samples = 0;
+	pthread_t thread;
+	struct run r;
+	pid_t pid;
+
+	(void)state;
+	opts.filter_tgids = true;
+	begin(&r, &opts);
+	pid = fork();
+	if (!pid) {
+		raise(SIGSTOP);
+		burn_ms(100);
+		if (pthread_create(&thread, NULL, do_nothing, NULL) || pthread_join(thread, NULL))
+			_exit(1);
+		burn_ms(400);
+		_exit(0);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	assert_int_equal(sampler_add_target(r.sampler, pid), 0);
+	start(&r);
+	kill(pid, SIGCONT);
+	waitpid(pid, NULL, 0);
+	end(&r, add_count, &samples);
+	expect_about("a process with a thread", samples, 0.5 * HZ, 0.15);
 	release(&r);
 }
 
@@ -130,7 +167,7 @@ static void comm_glob(void **state)
 {
 	struct sampler_opts opts = defaults();
 	struct comms seen = {0};
-	pid_t a, b;
+	pid_t a, b, c;
 	struct run r;
 
 	(void)state;
@@ -139,10 +176,12 @@ static void comm_glob(void **state)
 	start(&r);
 	a = fork_burner("kiln-want1", 300, 0);
 	b = fork_burner("kiln-xant1", 300, 0);
+	c = fork_burner("kiln-want", 300, 0); /* a star may be nothing */
 	waitpid(a, NULL, 0);
 	waitpid(b, NULL, 0);
+	waitpid(c, NULL, 0);
 	end(&r, count_comm, &seen);
-	expect_about("matching threads", seen.wanted, 0.3 * HZ, 0.2);
+	expect_about("matching threads", seen.wanted, 0.6 * HZ, 0.2);
 	assert_int_equal(seen.other, 0);
 	release(&r);
 }
@@ -287,6 +326,82 @@ static void tiny_maps_lose_by_name(void **state)
 	release(&r);
 }
 
+struct missed {
+	uint64_t user, kernel;
+};
+
+static void count_missed(void *ctx, const struct window *w, const struct window_row *row)
+{
+	struct missed *m = ctx;
+
+	(void)w;
+	m->user += row->key.user_stack == KILN_STACK_MISSED ? row->value.count : 0;
+	m->kernel += row->key.kernel_stack == KILN_STACK_MISSED ? row->value.count : 0;
+}
+
+/* Nobody empties the ring: samples are counted, and those without their stacks by side. */
+static void a_full_ring_loses_stacks_by_name(void **state)
+{
+	struct sampler_opts opts = defaults();
+	struct missed missed = {0};
+	const uint64_t *c;
+	struct run r;
+
+	(void)state;
+	setenv("KILN_TEST_STACK_ENTRIES", "1",
+	       1); /* the kernel's stacks go through the ring, too */
+	setenv("KILN_TEST_RING_BYTES", "4096", 1);
+	opts.freq_hz = 4999;
+	opts.filter_tgids = true;
+	begin(&r, &opts);
+	unsetenv("KILN_TEST_STACK_ENTRIES");
+	unsetenv("KILN_TEST_RING_BYTES");
+	assert_int_equal(sampler_add_target(r.sampler, getpid()), 0);
+	start(&r);
+	for (uint64_t end_ns = thread_cpu_ns() + 400000000; thread_cpu_ns() < end_ns;)
+		free(malloc(1 << 20)), access("/proc/self/none", F_OK);
+	end(&r, count_missed, &missed);
+	c = r.totals.counters;
+	assert_true(missed.user > 0 && missed.kernel > 0);
+	assert_int_equal(c[KILN_CTR_map_full], 0);
+	assert_int_equal(c[KILN_CTR_user_missing], missed.user);
+	assert_int_equal(c[KILN_CTR_kernel_missing], missed.kernel);
+	assert_in_range(c[KILN_CTR_ring_full], 1, missed.user + missed.kernel);
+	release(&r);
+}
+
+/* Nor has the ring room for what user space would walk: the stack stays what it was in the kernel. */
+static void walks_without_room_are_counted(void **state)
+{
+	struct sampler_opts opts = defaults();
+	struct missed missed = {0};
+	const uint64_t *c;
+	struct run r;
+
+	(void)state;
+	setenv("KILN_TEST_RING_BYTES", "4096", 1);
+	opts.unwind = MODE_AUTO;
+	opts.kernel = false;
+	opts.filter_tgids = true;
+	begin(&r, &opts);
+	unsetenv("KILN_TEST_RING_BYTES");
+	if (!sampler_uses_tables(r.sampler)) {
+		release(&r);
+		print_message("SKIP: no unwind tables in this kernel\n");
+		skip();
+	}
+	assert_int_equal(sampler_add_target(r.sampler, getpid()), 0);
+	start(&r);
+	burn_ms(300);
+	end(&r, count_missed, &missed);
+	c = r.totals.counters;
+	assert_true(c[KILN_CTR_raw_full] > 0.2 * HZ);
+	assert_int_equal(c[KILN_CTR_raw], 0);
+	assert_int_equal(r.totals.walk_end[UNWIND_END_NO_MAPPING], c[KILN_CTR_raw_full]);
+	assert_int_equal(c[KILN_CTR_user_missing], missed.user);
+	release(&r);
+}
+
 static int set_cpu1_online(const char *value)
 {
 	int fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY), ok;
@@ -388,6 +503,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_with_descendants),
+		cmocka_unit_test(threads_leave_their_process_a_target),
 		cmocka_unit_test(other_processes_are_filtered),
 		cmocka_unit_test(a_reused_number_is_filtered),
 		cmocka_unit_test(the_end_of_another_removes_no_target),
@@ -396,6 +512,8 @@ int main(void)
 		cmocka_unit_test(cgroup_and_what_is_below),
 		cmocka_unit_test(sides_on_request),
 		cmocka_unit_test(tiny_maps_lose_by_name),
+		cmocka_unit_test(a_full_ring_loses_stacks_by_name),
+		cmocka_unit_test(walks_without_room_are_counted),
 		cmocka_unit_test(cpu_hotplug),
 		cmocka_unit_test(another_frequency),
 		cmocka_unit_test(bad_options_say_why),

@@ -155,8 +155,8 @@ static void want_tables(struct world *w)
 	unwind_tables_poll(w->tables, &changed);
 }
 
-/* The regions of the process, padded to n of them with others below and above. */
-static void set_regions(struct world *w, size_t n)
+/* The regions of the process, padded to n of them with others below and above. version: as in unwind_maps_set(). */
+static void set_regions_of(struct world *w, size_t n, uint32_t version)
 {
 	static struct unwind_region r[UNWIND_MAPS_LARGE];
 	uint64_t va_minus_off;
@@ -174,7 +174,13 @@ static void set_regions(struct world *w, size_t n)
 	for (; k < n; k++)
 		r[k] = (struct unwind_region){(k % 2 ? 0x10000 : 0x7fffff000000) + k * 8192, 4096,
 					      0, UNWIND_SLOT_NONE};
-	assert_int_equal(unwind_maps_set(w->maps, w->t.pid, 0, r, k), 0);
+	assert_int_equal(unwind_maps_set(w->maps, w->t.pid, version, r, k), 0);
+}
+
+/* For whoever walks first. */
+static void set_regions(struct world *w, size_t n)
+{
+	set_regions_of(w, n, 0);
 }
 
 static int sample_clock(pid_t pid)
@@ -376,6 +382,13 @@ static void test_ends(void **state)
 	compare_hashes(&all, &before);
 	want_tables(&w);
 	set_regions(&w, 0);
+	sample(&w, &all);
+	assert_int_equal(all.s[0].head.end, UNWIND_END_ROOT);
+	set_regions_of(&w, 0, 2); /* what it had mapped is not what it has */
+	sample(&w, &all);
+	assert_int_equal(all.s[0].head.end, UNWIND_END_NO_MAPPING);
+	assert_int_equal(all.s[0].head.n, 1);
+	set_regions_of(&w, 0, 1);
 	sample(&w, &all);
 	assert_int_equal(all.s[0].head.end, UNWIND_END_ROOT);
 	for (uint32_t slot = 0; slot < 8; slot++)

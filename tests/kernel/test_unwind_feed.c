@@ -524,11 +524,26 @@ static void test_raw_samples_are_bounded(void **state)
 	close_engine(&e);
 }
 
+/* A process that has put its privileges aside, and can take them again. */
+static pid_t start_saver(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	if (setresuid(4242, 4242, 0))
+		_exit(127);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* forgotten when the user changes */
+	for (;;)
+		;
+}
+
 /* Whoever is shown a stack sees secrets of the user whose process it is: the kernel says who that is. */
 static void test_raw_samples_have_an_owner(void **state)
 {
-	const uint32_t owners[] = {0, 4242, 4242, KILN_OWNER_MIXED};
-	pid_t deep[4];
+	const uint32_t owners[] = {0, 4242, 4242, KILN_OWNER_MIXED, KILN_OWNER_MIXED};
+	pid_t deep[5];
 	unsigned seen = 0;
 	struct engine e;
 
@@ -538,22 +553,23 @@ static void test_raw_samples_have_an_owner(void **state)
 	deep[1] = start_deep_as(4242, 4242);
 	deep[2] = start_deep_as(4242, 4242);
 	deep[3] = start_deep_as(4242, 0); /* as of a program that is set-user-id */
+	deep[4] = start_saver();
 	open_engine(&e, 0);
 	begin_sampling(&e, deep[0]);
-	for (int k = 1; k < 4; k++)
+	for (int k = 1; k < 5; k++)
 		assert_int_equal(sampler_add_target(e.sampler, deep[k]), 0);
-	for (int i = 0; i < 1000 && seen != 15; i++) {
+	for (int i = 0; i < 1000 && seen != 31; i++) {
 		usleep(10000);
 		assert_int_equal(drain_stacks(e.drain), 0);
 		for (struct raw_sample *raw; (raw = raw_queue_next(drain_raw(e.drain))); free(raw))
-			for (int k = 0; k < 4; k++)
+			for (int k = 0; k < 5; k++)
 				if (raw->tgid == (uint32_t)deep[k]) {
 					assert_int_equal(raw->owner, owners[k]);
 					seen |= 1u << k;
 				}
 	}
-	assert_int_equal(seen, 15);
-	for (int k = 0; k < 4; k++)
+	assert_int_equal(seen, 31);
+	for (int k = 0; k < 5; k++)
 		stop_process(deep[k]);
 	close_engine(&e);
 }
