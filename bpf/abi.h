@@ -172,7 +172,7 @@ struct kiln_mappings_record {
 };
 
 /* Kernel-side counters, per CPU, in samples. On every CPU
- * ticks = idle + filtered + recorded + map_full + update_failed. */
+ * ticks = idle + filtered + unattended + recorded + map_full + update_failed. */
 #define KILN_COUNTERS(X)                                                                           \
 	X(ticks)	    /* program runs */                                                     \
 	X(idle)		    /* hit the idle task */                                                \
