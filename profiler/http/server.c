@@ -93,24 +93,43 @@ static const char *header(struct MHD_Connection *c, const char *key)
 	return MHD_lookup_connection_value(c, MHD_HEADER_KIND, key);
 }
 
-static enum MHD_Result count_host(void *ctx, enum MHD_ValueKind kind, const char *key,
-				  const char *value)
+struct counting {
+	const char *key;
+	unsigned n;
+};
+
+static enum MHD_Result count_key(void *ctx, enum MHD_ValueKind kind, const char *key,
+				 const char *value)
 {
-	unsigned *n = ctx;
+	struct counting *counting = ctx;
 
 	(void)kind;
 	(void)value;
-	*n += !strcasecmp(key, MHD_HTTP_HEADER_HOST);
+	counting->n += !strcasecmp(key, counting->key);
 	return MHD_YES;
+}
+
+static unsigned count(struct MHD_Connection *c, const char *key)
+{
+	struct counting counting = {key, 0};
+
+	MHD_get_connection_values(c, MHD_HEADER_KIND, count_key, &counting);
+	return counting.n;
 }
 
 /* With two of them, one could be for us and the other one for a proxy. */
 static bool has_one_host(struct MHD_Connection *c)
 {
-	unsigned n = 0;
+	return count(c, MHD_HTTP_HEADER_HOST) == 1;
+}
 
-	MHD_get_connection_values(c, MHD_HEADER_KIND, count_host, &n);
-	return n == 1;
+/* A proxy that believes the other one takes the end of a body for another request, or the other way round: RFC 9112,
+ * 6.3 and 11.2. */
+static bool has_two_lengths(struct MHD_Connection *c)
+{
+	return count(c, MHD_HTTP_HEADER_CONTENT_LENGTH) +
+		       count(c, MHD_HTTP_HEADER_TRANSFER_ENCODING) >
+	       1;
 }
 
 /* What it says about its length; parts of unknown number are counted when they come. */
@@ -235,6 +254,15 @@ static void run_handler(const struct listener *l, struct exchange *x)
 		metrics_add(l->server->opts.metrics, METRIC_http_refused, 1);
 }
 
+/* Before its body is read: then the library closes the connection. */
+static enum MHD_Result refuse_lengths(const struct listener *l, struct MHD_Connection *c,
+				      struct exchange *x)
+{
+	answer_error(&x->answer, MHD_HTTP_BAD_REQUEST, "the request has more than one length");
+	metrics_add(l->server->opts.metrics, METRIC_http_refused, 1);
+	return send_answer(c, &x->answer);
+}
+
 /* Called for the headers, for each part of the body, and at its end. */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *path,
 				  const char *method, const char *version, const char *data,
@@ -246,6 +274,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 	(void)version;
 	if (!x) {
 		*state = x = begin(l, c, method, path);
+		if (x && has_two_lengths(c))
+			return refuse_lengths(l, c, x);
 		if (!x || !announces_too_much(c))
 			return x ? MHD_YES : MHD_NO;
 		/* Nobody waits for what will not be taken. */

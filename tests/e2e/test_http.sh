@@ -223,6 +223,10 @@ test_requests_of_all_kinds() {
 		        pass
 		    return out
 		head = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n"
+		# What one of two lengths leaves over would be another request.
+		for lengths in (b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"Content-Length: 0\r\nContent-Length: 9"):
+		    got = send(head + lengths + b"\r\n\r\n0\r\n\r\n" + head + b"\r\n")
+		    assert got.startswith(b"HTTP/1.1 400 ") and got.count(b"HTTP/1.1 ") == 1, got
 		assert send(b"\x00\xff" * 100).startswith(b"") is True
 		assert b"200" not in send(b"GET\r\n\r\n").split(b"\r\n")[0]
 		assert b"200" not in send(head + b"X: " + b"y" * 100000 + b"\r\n\r\n").split(b"\r\n")[0]
