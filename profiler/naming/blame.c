@@ -10,6 +10,7 @@
 #include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
 #include "profiler/profile/blame_shares.h"
+#include "profiler/profile/interpreters.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
 #include "profiler/window/aggregate.h"
@@ -340,7 +341,8 @@ static char *hint_for_file(const struct suspect *s, struct naming *n, const stru
 /* Programs that make code at run time: options that give it names and walkable frames. */
 static const struct maker {
 	const char *exe, *names, *frames;
-	bool both; /* one option gives both */
+	bool both;	/* one option gives both */
+	unsigned since; /* the version that has the option for names, 100 * major + minor; 0: any */
 } makers[] = {
 	{"node", "--perf-basic-prof", "--interpreted-frames-native-stack", false},
 	{"java", "-XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit (JDK 17 and newer)",
@@ -348,9 +350,9 @@ static const struct maker {
 	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL, false},
 	{"php", "-d opcache.jit_debug=16", NULL, false},
 	{"beam.smp", "+JPperf true (OTP 25 and newer)", "+JPperf true", true},
-	{"python", "-X perf (3.12 and newer)",
-	 "-X perf_jit (3.13 and newer), or build it with -fno-omit-frame-pointer", false},
-	{"ruby", "--yjit-perf (3.3 and newer)", "--yjit-perf", true},
+	{"python", "-X perf",
+	 "-X perf_jit (3.13 and newer), or build it with -fno-omit-frame-pointer", false, 312},
+	{"ruby", "--yjit-perf", "--yjit-perf", true, 303},
 	{"luajit", NULL, NULL, false}, /* has neither, but a profiler of its own */
 	{"",
 	 "the option that makes it write /tmp/perf-PID.map (if it moves its own code to huge "
@@ -408,7 +410,12 @@ static void add_jcmd(struct buf *b, const struct agg_image *img)
 		   elsewhere ? img->ns_tgid : img->tgid, elsewhere ? " in its container" : "");
 }
 
-static void add_names_hint(struct buf *b, const char *exe, const char *option, bool has_map,
+static void add_option(struct buf *b, const char *exe, const struct maker *m, const char *option)
+{
+	interpreter_option(b, option, m->since, interpreter_version(exe, m->exe));
+}
+
+static void add_names_hint(struct buf *b, const char *exe, const struct maker *m, bool has_map,
 			   const struct agg_image *img)
 {
 	bool runs = text_has_prefix(exe, "java") && is_running(img);
@@ -422,22 +429,29 @@ static void add_names_hint(struct buf *b, const char *exe, const char *option, b
 		return;
 	}
 	buf_printf(b, " has no perf map%s",
-		   option ? ": " : ", and no option to write one (try its own profiler, -jp)");
+		   m->names ? ": " : ", and no option to write one (try its own profiler, -jp)");
 	if (runs)
 		add_jcmd(b, img);
-	if (option)
-		buf_printf(b, "%sstart it with %s", runs ? "; or " : "", option);
+	if (!m->names)
+		return;
+	buf_str(b, runs ? "; or " : "");
+	add_option(b, exe, m, m->names);
 }
 
 /* Where one option gives both, a perf map tells that it was given. */
 static void add_frames_hint(struct buf *b, const char *exe, const struct maker *m, bool has_map,
 			    enum unwind_end reason)
 {
-	if (is_end_of_its_own(reason) || (m->both && has_map))
+	if (is_end_of_its_own(reason) || (m->both && has_map)) {
 		buf_str(b, file_remedy[reason]);
-	else
-		buf_printf(b, "%s keeps no frame pointers in code it compiles%s%s", exe,
-			   m->frames ? ": start it with " : "", m->frames ?: "");
+		return;
+	}
+	buf_printf(b, "%s keeps no frame pointers in code it compiles%s", exe,
+		   m->frames ? ": " : "");
+	if (m->both)
+		add_option(b, exe, m, m->frames);
+	else if (m->frames)
+		buf_printf(b, "start it with %s", m->frames);
 }
 
 static void add_maker_hint(struct buf *b, const struct suspect *s, const char *exe,
@@ -450,7 +464,7 @@ static void add_maker_hint(struct buf *b, const struct suspect *s, const char *e
 		m++;
 	exe = *exe ? exe : "its program";
 	if (unnamed)
-		add_names_hint(b, exe, m->names, has_map, img);
+		add_names_hint(b, exe, m, has_map, img);
 	if (!is_frameless(s))
 		return;
 	buf_str(b, unnamed ? "; " : "");

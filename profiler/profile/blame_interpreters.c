@@ -28,17 +28,6 @@ static int add_row(struct quality *q, const char *module)
 	return -ENOMEM;
 }
 
-/* The loop in a location, or NULL. */
-static const struct interpreter *loop_at(const struct profile *p, const struct profile_location *l)
-{
-	const struct interpreter *loop = NULL;
-
-	for (uint32_t n = 0; n < l->n_lines && !loop; n++)
-		loop = interpreter_of_loop(profile_text(
-			p, p->functions.data[p->lines.data[l->first_line + n].function].name));
-	return loop;
-}
-
 /* Puts it before a hint that is there: symbols of an interpreter matter less than what it runs. */
 static int add_hint(struct quality_blame *row, const struct interpreter *i)
 {
@@ -59,7 +48,8 @@ static int add_hints(const struct profile *p, struct quality *q, const struct bl
 
 	for (size_t i = 0; i < p->locations.len && !err; i++) {
 		const struct profile_location *l = &p->locations.data[i];
-		const struct interpreter *loop = loop_at(p, l);
+		bool guessed;
+		const struct interpreter *loop = blame_loop(p, l, &guessed);
 
 		for (size_t r = 0; loop && r < q->blame.len && r < QUALITY_MAX_BLAME && !err; r++) {
 			if (has_hint[r] || shares[r].hidden < BLAME_WORTH ||
@@ -96,7 +86,9 @@ int blame_interpreters(const struct profile *p, struct quality *q)
 	int err = 0;
 
 	for (size_t i = 0; i < p->locations.len && !err; i++) {
-		if (!loop_at(p, &p->locations.data[i]))
+		bool guessed;
+
+		if (!blame_loop(p, &p->locations.data[i], &guessed))
 			continue;
 		any = true;
 		err = add_row(q, profile_module(p, p->locations.data[i].mapping));

@@ -21,6 +21,7 @@ struct facts {
 	const struct interpreter *of;	/* in whose language its function was written, or NULL */
 	uint64_t row;			/* bit of the blamed binary that it is in; 0: none */
 	bool unnamed, made;		/* without a name; of code made at run time */
+	bool guessed;			/* the loop is any frame without a name of such a file */
 };
 
 /* The names of functions without one begin with their module (answer.h in symbolizer/query). */
@@ -37,6 +38,25 @@ static bool is_unnamed(const char *name, const char *module)
 static const char *line_name(const struct profile *p, const struct profile_location *l, uint32_t i)
 {
 	return profile_text(p, p->functions.data[p->lines.data[l->first_line + i].function].name);
+}
+
+static bool has_no_name(const struct profile *p, const struct profile_location *l)
+{
+	return !l->n_lines ||
+	       (l->n_lines == 1 && is_unnamed(line_name(p, l, 0), profile_module(p, l->mapping)));
+}
+
+const struct interpreter *blame_loop(const struct profile *p, const struct profile_location *l,
+				     bool *guessed)
+{
+	const struct interpreter *loop = NULL;
+
+	*guessed = has_no_name(p, l);
+	if (*guessed)
+		return interpreter_of_file(profile_module(p, l->mapping));
+	for (uint32_t n = 0; n < l->n_lines && !loop; n++)
+		loop = interpreter_of_loop(line_name(p, l, n));
+	return loop;
 }
 
 static uint64_t row_of(const struct quality *q, const char *module)
@@ -61,13 +81,10 @@ static int find_facts(const struct profile *p, const struct quality *q, struct f
 
 		f->row = l->mapping < p->mappings.len ? rows[l->mapping] : 0;
 		f->made = !strcmp(profile_module(p, l->mapping), MAPPING_JIT);
-		f->unnamed = !l->n_lines ||
-			     (l->n_lines == 1 &&
-			      is_unnamed(line_name(p, l, 0), profile_module(p, l->mapping)));
-		for (uint32_t n = 0; n < l->n_lines; n++) {
-			f->loop = f->loop ?: interpreter_of_loop(line_name(p, l, n));
-			f->of = f->of ?: interpreter_of_function(line_name(p, l, n));
-		}
+		f->unnamed = has_no_name(p, l);
+		f->loop = blame_loop(p, l, &f->guessed);
+		for (uint32_t n = 0; n < l->n_lines && !f->of; n++)
+			f->of = interpreter_of_function(line_name(p, l, n));
 	}
 	return 0;
 }
@@ -81,7 +98,8 @@ static bool shows(const struct profile *p, const struct profile_stack *s, const 
 	return false;
 }
 
-/* The rows that a stack's unnamed frames and hidden functions are in. The innermost loop counts. */
+/* The rows that a stack's unnamed frames and hidden functions are in. The innermost loop counts. What has no name may
+ * be a helper that made code calls. */
 static void judge_stack(const struct profile *p, const struct profile_stack *s,
 			const struct facts *facts, uint64_t *unnamed, uint64_t *hidden)
 {
@@ -93,6 +111,8 @@ static void judge_stack(const struct profile *p, const struct profile_stack *s,
 		const struct facts *f = &facts[p->frames.data[s->first + i]];
 
 		*unnamed |= f->unnamed ? f->row : 0;
+		if (f->made && loop && loop->guessed && interpreter_compiles(loop->loop))
+			loop = NULL;
 		if (f->loop && !loop && !(made && interpreter_compiles(f->loop)))
 			loop = f;
 		made |= f->made;

@@ -10,47 +10,52 @@
 
 struct interpreter {
 	const char *language;
-	const char *loops[2]; /* functions that run its code */
-	const char
-		*of[2]; /* how names of its own functions begin, where something writes them down */
-	bool compiles;	/* what it compiles runs inside of its loop */
-	const char *cure; /* NULL: there is none */
+	/* functions that run its code; with a '*' at its end a name may go on */
+	const char *loops[2];
+	/* how names of its own functions begin, where something writes them down */
+	const char *of[2];
+	/* programs and libraries that are stripped of their loop's name, but for their versions */
+	const char *files[2];
+	bool compiles;	  /* what it compiles runs inside of its loop */
+	const char *cure; /* what shows its functions; NULL: nothing does */
+	unsigned since; /* 0, or the cure is an option, from this version on: 100 * major + minor */
+	const char *other; /* what does the same */
+	const char *what;  /* it shows */
 };
 
 static const struct interpreter interpreters[] = {
-	{"Python",
-	 {"_PyEval_EvalFrameDefault"},
-	 {"py::"},
-	 false,
-	 "start it with -X perf (3.12 and newer)"},
-	{"PHP",
-	 {"execute_ex"},
-	 {"JIT$", "TRACE-"},
-	 true,
-	 "start it with -d opcache.enable_cli=1 -d opcache.jit_buffer_size=64M "
-	 "-d opcache.jit=function -d opcache.jit_debug=16 to see those that its JIT compiles, "
-	 "without their callers"},
-	{"Ruby",
-	 {"rb_vm_exec", "vm_exec_core"},
-	 {NULL},
-	 true,
-	 "start it with --yjit --yjit-perf to see those that its JIT compiles (3.3 and newer)"},
-	{"JavaScript",
-	 {"Builtins_InterpreterEntryTrampoline"},
-	 {"JS:", "LazyCompile:"},
-	 true,
-	 "start node with --perf-basic-prof --interpreted-frames-native-stack"},
-	{"Perl", {"Perl_runops_standard"}, {NULL}, false, NULL},
-	{"Lua", {"luaV_execute"}, {NULL}, false, NULL},
+	{"Python", .loops = {"_PyEval_EvalFrameDefault"}, .of = {"py::"}, .cure = "-X perf",
+	 .since = 312, .other = ", or PYTHONPERFSUPPORT=1 around it"},
+	{"PHP", .loops = {"execute_ex"}, .of = {"JIT$", "TRACE-"}, .compiles = true,
+	 .cure = "start it with -d opcache.enable_cli=1 -d opcache.jit_buffer_size=64M "
+		 "-d opcache.jit=function -d opcache.jit_debug=16 to see those that its JIT "
+		 "compiles, without their callers"},
+	{"Ruby", .loops = {"rb_vm_exec", "vm_exec_core"}, .files = {"libruby", "ruby"},
+	 .compiles = true, .cure = "--yjit --yjit-perf", .since = 303,
+	 .what = " to see those that its JIT compiles"},
+	{"JavaScript", .loops = {"Builtins_InterpreterEntryTrampoline"},
+	 .of = {"JS:", "LazyCompile:"}, .compiles = true,
+	 .cure = "start node with --perf-basic-prof --interpreted-frames-native-stack"},
+	{"Perl", .loops = {"Perl_runops_standard"}},
+	{"Lua", .loops = {"luaV_execute"}, .files = {"liblua", "lua"}},
+	{"LuaJIT", .loops = {"lj_BC_*", "lj_vm_*"}, .files = {"libluajit", "luajit"},
+	 .compiles = true, .cure = "try its own profiler, -jp"},
 };
 
 #define N_INTERPRETERS (sizeof(interpreters) / sizeof(*interpreters))
+
+static bool is_called(const char *function, const char *loop)
+{
+	size_t n = strlen(loop) - 1;
+
+	return loop[n] == '*' ? !strncmp(function, loop, n) : !strcmp(function, loop);
+}
 
 const struct interpreter *interpreter_of_loop(const char *function)
 {
 	for (size_t i = 0; i < N_INTERPRETERS; i++)
 		for (size_t n = 0; n < 2 && interpreters[i].loops[n]; n++)
-			if (!strcmp(function, interpreters[i].loops[n]))
+			if (is_called(function, interpreters[i].loops[n]))
 				return &interpreters[i];
 	return NULL;
 }
@@ -70,38 +75,78 @@ const struct interpreter *interpreter_of_function(const char *name)
 	return NULL;
 }
 
+/* "lua5.4" and "liblua.so.5.4" are files of "lua"; "luac" and "luatex" are not. */
+static bool is_file_of(const char *file, const char *name)
+{
+	size_t n = strlen(name);
+
+	return !strncmp(file, name, n) && (!file[n] || strchr("0123456789.-_", file[n]));
+}
+
+const struct interpreter *interpreter_of_file(const char *file)
+{
+	for (size_t i = 0; i < N_INTERPRETERS; i++)
+		for (size_t n = 0; n < 2 && interpreters[i].files[n]; n++)
+			if (is_file_of(file, interpreters[i].files[n]))
+				return &interpreters[i];
+	return NULL;
+}
+
 bool interpreter_compiles(const struct interpreter *i)
 {
 	return i->compiles;
 }
 
-/* The minor version of "python3.11" and "libpython3.11.so.1.0"; -1: not told. */
-static int minor_of(const char *module)
+/* Up to three digits; -1: there are none, or more. */
+static int take_number(const char **s)
 {
-	const char *s = strstr(module, "python3.");
+	size_t digits = strspn(*s, "0123456789");
+	int n = digits && digits <= 3 ? atoi(*s) : -1;
 
-	size_t digits;
-
-	s = s ? s + strlen("python3.") : "";
-	digits = strspn(s, "0123456789");
-	return digits && digits <= 3 ? atoi(s) : -1;
+	*s += digits;
+	return n;
 }
 
-static void python_hint(struct buf *out, int minor)
+unsigned interpreter_version(const char *file, const char *name)
 {
-	buf_printf(out, "this is Python 3.%d; its functions are not shown: ", minor);
-	buf_str(out, minor < 12 ? "use 3.12 or newer, with -X perf"
-				: "start it with -X perf, or PYTHONPERFSUPPORT=1 around it");
+	const char *s = strcasestr(file, name);
+	int major, minor;
+
+	if (!s)
+		return 0;
+	s += strlen(name);
+	s += text_has_prefix(s, ".so.") ? strlen(".so.") : *s == '-';
+	major = take_number(&s);
+	if (major < 0 || *s++ != '.')
+		return 0;
+	minor = take_number(&s);
+	return minor < 0 || minor > 99 ? 0 : 100 * (unsigned)major + (unsigned)minor;
 }
 
-void interpreter_hint(struct buf *out, const struct interpreter *i, const char *module)
+void interpreter_option(struct buf *out, const char *option, unsigned since, unsigned version)
 {
-	int minor = i == interpreters ? minor_of(module) : -1;
+	if (version && version < since)
+		buf_printf(out, "use %u.%u or newer, with %s", since / 100, since % 100, option);
+	else
+		buf_printf(out, "start it with %s", option);
+	if (since && !version)
+		buf_printf(out, " (%u.%u and newer)", since / 100, since % 100);
+}
 
-	if (minor >= 0) {
-		python_hint(out, minor);
+void interpreter_hint(struct buf *out, const struct interpreter *i, const char *file)
+{
+	unsigned version = i->since ? interpreter_version(file, i->language) : 0;
+
+	buf_printf(out, "this is %s", i->language);
+	if (version)
+		buf_printf(out, " %u.%u", version / 100, version % 100);
+	buf_str(out, "; its functions are not shown");
+	if (!i->cure)
 		return;
-	}
-	buf_printf(out, "this is %s; its functions are not shown%s%s", i->language,
-		   i->cure ? ": " : "", i->cure ?: "");
+	buf_str(out, ": ");
+	if (i->since)
+		interpreter_option(out, i->cure, i->since, version);
+	else
+		buf_str(out, i->cure);
+	buf_printf(out, "%s%s", i->what ?: "", version >= i->since ? i->other ?: "" : "");
 }

@@ -12,9 +12,18 @@ struct interpreter;
 const struct interpreter *interpreter_of_loop(const char *function);
 /* The interpreter in whose language a function was written, as perf maps name it, or NULL. */
 const struct interpreter *interpreter_of_function(const char *name);
+/* The interpreter that such a file is known to be, a program or a library, whose loop may have lost its name; or NULL. */
+const struct interpreter *interpreter_of_file(const char *file);
 /* True if code that it makes runs inside of its loop. Then the loop does not stand for that code. */
 bool interpreter_compiles(const struct interpreter *i);
-/* Appends what it is, and what shows its functions. The module, such as "python3.11", tells its version. */
-void interpreter_hint(struct buf *out, const struct interpreter *i, const char *module);
+
+/* 100 * major + minor of "python3.11", "libruby-3.1.so" and "libruby.so.3.4", by the name "python" or "ruby" whatever
+ * its case; 0: the file does not tell. */
+unsigned interpreter_version(const char *file, const char *name);
+/* Appends how to give an option that there is from version `since` on (0: always), to a program of `version` (0: not
+ * known). */
+void interpreter_option(struct buf *out, const char *option, unsigned since, unsigned version);
+/* Appends what it is, and what shows its functions. The file, such as "python3.11", tells its version. */
+void interpreter_hint(struct buf *out, const struct interpreter *i, const char *file);
 
 #endif

@@ -233,15 +233,47 @@ test_python() {
 	[ -n "$any" ] || skip "no Python from 3.12 on"
 }
 
-test_luajit() {
+test_ruby() {
 	need_bpf
-	command -v luajit >/dev/null || skip "no luajit"
+	command -v ruby >/dev/null || skip "no ruby"
+	local version
+	version=$(ruby -e 'print RUBY_VERSION[/^[0-9]+\.[0-9]+/]')
+	"$KILN" record -o p.pb.gz -- ruby -e 'n = 0; n += 1 while Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID) < 1' 2>said
+	if dpkg --compare-versions "$version" ge 3.3; then
+		assert_match "what there is" said 'this is Ruby[ 0-9.]*; its functions are not shown: start it with --yjit --yjit-perf'
+	else
+		assert_match "what fits its version" said "this is Ruby $version; its functions are not shown: use 3.3 or newer"
+	fi
+}
+
+write_lua() {
 	cat >hot.lua <<-'LUA'
 		local function inner(n) local s = 0 for i = 1, n do s = (s * 31 + i) % 1000003 end return s end
 		local e, t = os.clock() + 1.5, 0
 		while os.clock() < e do t = t + inner(1000) end
 		print(t)
 	LUA
+}
+
+# Debian's are stripped: nothing but their files tells what they are.
+test_lua() {
+	need_bpf
+	local lua any=''
+	write_lua
+	for lua in lua5.4 lua5.3 "luajit -joff"; do
+		command -v "${lua% *}" >/dev/null || continue
+		any=1
+		# shellcheck disable=SC2086
+		"$KILN" record -o p.pb.gz -- $lua hot.lua 2>said
+		assert_match "what $lua is" said "% of samples run code that it interprets.* [Tt]his is Lua(JIT)?; its functions are not shown"
+	done
+	[ -n "$any" ] || skip "no Lua"
+}
+
+test_luajit() {
+	need_bpf
+	command -v luajit >/dev/null || skip "no luajit"
+	write_lua
 	"$KILN" record -o p.pb.gz -- luajit hot.lua 2>said
 	note '[jit]' >hint
 	assert_match "what it has instead" hint 'try its own profiler, -jp\)'

@@ -358,7 +358,14 @@ TEST(test_advice_for_programs_that_make_code)
 		{"/usr/bin/php8.2", 50, 0,
 		 "php8.2 pid 9999999 has no perf map: start it with -d opcache.jit_debug=16"},
 		{"/usr/bin/ruby3.3", 50, 0,
-		 "ruby3.3 pid 9999999 has no perf map: start it with --yjit-perf (3.3 and newer)"},
+		 "ruby3.3 pid 9999999 has no perf map: start it with --yjit-perf"},
+		{"/usr/bin/ruby3.1", 50, 0,
+		 "ruby3.1 pid 9999999 has no perf map: use 3.3 or newer, with --yjit-perf"},
+		{"/usr/bin/ruby3.1", 0, 2,
+		 "ruby3.1 keeps no frame pointers in code it compiles: use 3.3 or newer, with "
+		 "--yjit-perf"},
+		{"/opt/ruby/bin/ruby", 50, 0,
+		 "ruby pid 9999999 has no perf map: start it with --yjit-perf (3.3 and newer)"},
 		{"/usr/bin/python3.12", 0, 2,
 		 "python3.12 keeps no frame pointers in code it compiles: start it with -X "
 		 "perf_jit "

@@ -232,25 +232,112 @@ TEST(test_compiled_code_in_a_loop)
 	assert_int_equal(q.blame.len, 2);
 }
 
-TEST(test_versions_of_python)
+/* Debian's are stripped: what has no name there is the interpreter. */
+TEST(test_a_loop_without_a_name)
+{
+	struct blame_share shares[2];
+	uint32_t main_ = frame("/usr/bin/lua5.4", "main");
+	uint32_t call = frame("/usr/bin/lua5.4", "lua_pcallk");
+	uint32_t loop = frame("/usr/bin/lua5.4", "lua5.4+sub_f0e0");
+	uint32_t other = frame("/usr/bin/luac5.4", "luac5.4+sub_10");
+
+	blame("lua5.4", "stripped");
+	ADD(60, loop, loop, call, main_);
+	ADD(20, call, main_); /* not in the loop yet */
+	ADD(20, other);
+	assert_int_equal(blame_interpreters(p, &q), 0);
+	assert_int_equal(q.blame.len, 1);
+	assert_string_equal(row("lua5.4")->hint,
+			    "this is Lua; its functions are not shown; stripped");
+	assert_int_equal(blame_shares(p, &q, shares), 0);
+	assert_percent(shares[0].hidden, 60);
+	assert_percent(shares[0].unnamed, 60);
+}
+
+/* A helper that made code calls hides nothing, and neither does the loop that it was made in. */
+TEST(test_a_helper_of_compiled_code)
+{
+	struct blame_share share;
+	uint32_t vm = frame("/usr/lib/libluajit-5.1.so.2", "libluajit-5.1.so.2+0x1000"), jit;
+
+	MUST(profile_plain_location(p, MAPPING_JIT, MAPPING_JIT, &jit));
+	ADD(30, vm, vm);
+	ADD(60, vm, jit, vm);
+	ADD(10, jit, vm);
+	assert_int_equal(blame_interpreters(p, &q), 0);
+	assert_int_equal(q.blame.len, 1);
+	assert_string_equal(
+		row("libluajit-5.1.so.2")->hint,
+		"this is LuaJIT; its functions are not shown: try its own profiler, -jp");
+	assert_int_equal(blame_shares(p, &q, &share), 0);
+	assert_percent(share.hidden, 30);
+}
+
+TEST(test_files_of_interpreters)
 {
 	static const struct {
-		const char *module, *want; /* what the hint has */
+		const char *file, *loop; /* a loop of that interpreter, or NULL */
 	} cases[] = {
-		{"python3.8", "Python 3.8; its functions are not shown: use 3.12"},
-		{"libpython3.13.so.1.0", "Python 3.13; its functions are not shown: start it"},
-		{"python3.14t", "Python 3.14; its"},
-		{"python3", "Python; its functions are not shown: start it with -X perf (3.12"},
-		{"python3.", "Python; its"},
-		{"python3.99999999999999", "Python; its"},
-		{"uwsgi", "Python; its"},
+		{"lua", "luaV_execute"},
+		{"lua5.4", "luaV_execute"},
+		{"liblua.so.5.4", "luaV_execute"},
+		{"liblua5.3-c++.so.0", "luaV_execute"},
+		{"luac5.4", NULL},
+		{"luatex", NULL},
+		{"luajit", "lj_BC_FORL"},
+		{"luajit-2.1.0-beta3", "lj_vm_call"},
+		{"libluajit-5.1.so.2", "lj_BC_FORL"},
+		{"libruby-3.3.so.3.3", "rb_vm_exec"},
+		{"ruby", "rb_vm_exec"},
+		{"rubyripper", NULL},
+		{"python3.11", NULL}, /* has its loop's name, stripped or not */
+		{"", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct interpreter *want =
+			cases[i].loop ? interpreter_of_loop(cases[i].loop) : NULL;
+
+		if (cases[i].loop)
+			assert_non_null(want);
+		if (interpreter_of_file(cases[i].file) != want)
+			fail_msg("%s", cases[i].file);
+	}
+}
+
+TEST(test_versions)
+{
+	static const char python[] = "_PyEval_EvalFrameDefault", ruby[] = "rb_vm_exec";
+	static const struct {
+		const char *loop, *module, *want; /* what the hint has */
+	} cases[] = {
+		{python, "python3.8", "Python 3.8; its functions are not shown: use 3.12"},
+		{python, "libpython3.13.so.1.0",
+		 "Python 3.13; its functions are not shown: start it"},
+		{python, "python3.14t", "Python 3.14; its"},
+		{python, "python3",
+		 "Python; its functions are not shown: start it with -X perf (3.12"},
+		{python, "libpython3.so.1.0", "Python; its"},
+		{python, "python3.", "Python; its"},
+		{python, "python3.99999999999999", "Python; its"},
+		{python, "uwsgi", "Python; its"},
+		{ruby, "libruby-3.1.so.3.1.2",
+		 "Ruby 3.1; its functions are not shown: use 3.3 or newer, with --yjit --yjit-perf "
+		 "to see those that its JIT compiles"},
+		{ruby, "libruby.so.3.4",
+		 "Ruby 3.4; its functions are not shown: start it with --yjit --yjit-perf to see "
+		 "those that its JIT compiles"},
+		{ruby, "ruby2.7", "Ruby 2.7; its functions are not shown: use 3.3"},
+		{ruby, "ruby4.0", "Ruby 4.0; its functions are not shown: start it"},
+		{ruby, "ruby",
+		 "Ruby; its functions are not shown: start it with --yjit --yjit-perf (3.3 and "
+		 "newer) to see"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct buf b = {0};
 
-		interpreter_hint(&b, interpreter_of_loop("_PyEval_EvalFrameDefault"),
-				 cases[i].module);
+		interpreter_hint(&b, interpreter_of_loop(cases[i].loop), cases[i].module);
 		if (!strstr(buf_cstr(&b), cases[i].want))
 			fail_msg("%s: %s", cases[i].module, buf_cstr(&b));
 		buf_release(&b);
@@ -281,7 +368,10 @@ int main(void)
 		T(test_a_loop_of_many_places),
 		T(test_shown_functions),
 		T(test_compiled_code_in_a_loop),
-		T(test_versions_of_python),
+		T(test_a_loop_without_a_name),
+		T(test_a_helper_of_compiled_code),
+		T(test_files_of_interpreters),
+		T(test_versions),
 		T(test_names_of_loops),
 	};
 
