@@ -8,6 +8,7 @@
 
 #include "profiler/agent/config_schema.h"
 #include "profiler/agent/label_rules.h"
+#include "profiler/agent/started_as.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
@@ -18,6 +19,7 @@
 
 #define CGROUP_CAP	65536 /* bytes of /proc/PID/cgroup */
 #define MAX_NUMBERS	8     /* labels of a sample that are numbers */
+#define COMM_CAP	32    /* bytes of /proc/PID/comm: 15 and a newline */
 #define CONTAINER_SHOWN 12    /* digits of an id that the label container has */
 
 struct labels {
@@ -26,6 +28,8 @@ struct labels {
 	struct label_set set;	   /* of the label set that is looked at */
 	struct cgroup_place place; /* likewise */
 	char short_id[CONTAINER_SHOWN + 1];
+	char comm[COMM_CAP]; /* of the main thread of a process */
+	struct started_as started_as;
 	bool v1; /* this host has hierarchies of cgroup v1 */
 };
 
@@ -58,6 +62,7 @@ int labels_new(struct labels **out, const struct config *c, const char *root)
 	if (err)
 		return err;
 	l->v1 = has_v1();
+	l->started_as.root = root;
 	*out = steal_ptr(l);
 	return 0;
 }
@@ -86,12 +91,16 @@ int labels_set_rules(struct labels *l, const struct config *c)
 
 /* --- one set of labels -------------------------------------------------------------------------- */
 
-/* The texts of a set; *pid is its number, 0 if it has none: those are losses. */
-static void read_set(struct labels *l, const struct profile *p, uint32_t labelset, int64_t *pid)
+struct ids { /* 0: unknown; without a pid samples are losses */
+	int64_t pid, tid;
+};
+
+/* The texts of a set, and its numbers. */
+static void read_set(struct labels *l, const struct profile *p, uint32_t labelset, struct ids *ids)
 {
 	const struct profile_labelset *set = &p->labelsets.data[labelset];
 
-	*pid = 0;
+	*ids = (struct ids){0};
 	label_set_clear(&l->set);
 	for (uint32_t i = 0; i < set->len; i++) {
 		const struct profile_label *label = &p->labels.data[set->first + i];
@@ -100,7 +109,9 @@ static void read_set(struct labels *l, const struct profile *p, uint32_t labelse
 		if (label->str != PROFILE_NONE)
 			label_set_put(&l->set, key, profile_text(p, label->str));
 		else if (!strcmp(key, LABEL_PID))
-			*pid = label->num;
+			ids->pid = label->num;
+		else if (!strcmp(key, LABEL_TID))
+			ids->tid = label->num;
 	}
 }
 
@@ -133,7 +144,33 @@ static const char *last_part(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-static const char *service_name(const struct labels *l)
+/* What a process is called: as its main thread, which its own samples tell, or the kernel while it lives. */
+static const char *comm_of_process(struct labels *l, const struct ids *ids)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	size_t len;
+
+	if (ids->tid == ids->pid)
+		return label_set_get(&l->set, LABEL_COMM);
+	snprintf(path, sizeof(path), "/proc/%lld/comm", (long long)ids->pid);
+	if (io_read_file(path, COMM_CAP, &text, &len))
+		return "";
+	snprintf(l->comm, sizeof(l->comm), "%.*s", (int)strcspn(text, "\n"), text);
+	return l->comm;
+}
+
+static const char *program_name(struct labels *l, const struct ids *ids)
+{
+	const char *exe = label_set_get(&l->set, LABEL_EXECUTABLE), *comm;
+
+	if (!*exe)
+		return "";
+	comm = comm_of_process(l, ids);
+	return started_as_is(&l->started_as, exe, comm) ? comm : last_part(exe);
+}
+
+static const char *service_name(struct labels *l, const struct ids *ids)
 {
 	const char *name = label_set_get(&l->set, LABEL_CONTAINER_NAME);
 
@@ -142,16 +179,16 @@ static const char *service_name(const struct labels *l)
 	if (!*name && !is_login(label_set_get(&l->set, LABEL_UNIT)))
 		name = label_set_get(&l->set, LABEL_UNIT);
 	if (!*name)
-		name = last_part(label_set_get(&l->set, LABEL_EXECUTABLE));
+		name = program_name(l, ids);
 	return *name ? name : "kernel";
 }
 
 /* What is known of where the process runs. */
-static void add_names(struct labels *l, int64_t pid)
+static void add_names(struct labels *l, const struct ids *ids)
 {
 	struct container_names names;
 
-	find_place(l, pid);
+	find_place(l, ids->pid);
 	containers_find(l->containers, l->place.container, l->place.pod_uid, &names);
 	snprintf(l->short_id, sizeof(l->short_id), "%.*s", CONTAINER_SHOWN, l->place.container);
 	if (l->short_id[0])
@@ -164,7 +201,7 @@ static void add_names(struct labels *l, int64_t pid)
 	label_set_put(&l->set, LABEL_NAMESPACE, names.namespace);
 	label_set_put(&l->set, LABEL_CONTAINER_NAME, names.name);
 	label_set_put(&l->set, LABEL_IMAGE, names.image);
-	label_set_put(&l->set, LABEL_SERVICE, service_name(l));
+	label_set_put(&l->set, LABEL_SERVICE, service_name(l, ids));
 }
 
 /* The set as the profile's own: numbers as they were, texts as they are now. */
@@ -207,17 +244,17 @@ static bool is_own(const struct own *own, int64_t pid)
 static int map_set(struct labels *l, struct profile *p, uint32_t old, const struct own *own,
 		   uint32_t *id)
 {
-	int64_t pid;
+	struct ids ids;
 
 	*id = old;
-	read_set(l, p, old, &pid);
+	read_set(l, p, old, &ids);
 	if (!p->labelsets.data[old].len)
 		return 0;
-	if (is_own(own, pid)) {
+	if (is_own(own, ids.pid)) {
 		*id = PROFILE_NONE;
 		return 0;
 	}
-	add_names(l, pid);
+	add_names(l, &ids);
 	if (!label_rules_run(l->rules, &l->set)) {
 		*id = PROFILE_NONE;
 		return 0;
@@ -260,6 +297,7 @@ int labels_apply(struct labels *l, struct profile *p, struct quality *q, const p
 	int64_t dropped = 0;
 	int err = map ? 0 : -ENOMEM;
 
+	started_as_forget(&l->started_as);
 	for (size_t i = 0; i < n && !err; i++)
 		err = map_set(l, p, (uint32_t)i, &own, &map[i]);
 	err = err ?: put_samples(p, map, &dropped);

@@ -7,7 +7,8 @@
  *	1. what a rule sets, or the rule sees the one below
  *	2. the container's name (container_name), else the pod's (pod)
  *	3. the systemd unit, but session-*.scope and user@*.service: those are logins, not services
- *	4. the last part of the executable's path
+ *	4. the name that the program was started as, where that is a link to its file (started_as.h), or else the
+ *	   last part of the executable's path
  *	5. "kernel" for threads of the kernel
  */
 #ifndef KILN_AGENT_LABELS_H

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/text.h"
 #include "profiler/cli/line.h"
 #include "profiler/profile/blame_shares.h"
+#include "profiler/profile/processes.h"
 #include "profiler/profile/quality.h"
 
 #define LINES_MAX 5
@@ -62,6 +64,22 @@ static void add_hint(struct buf *out, const char *hint, const char **told)
 	buf_str(out, hint);
 }
 
+/* A program's file may have another name than who runs it knows. Names that say the same, or nothing, are left out. */
+static void add_user(struct buf *out, const struct profile *p, const struct processes *names,
+		     const char *module)
+{
+	const char *command;
+
+	if (!names->names || *module == '[' || strstr(module, ".so"))
+		return;
+	command = processes_of_module(names, p, module);
+	if (!command || text_has_prefix(module, command) || !strcmp(command, "MainThread"))
+		return;
+	buf_str(out, " (");
+	text_add_clean(out, command, strlen(command));
+	buf_char(out, ')');
+}
+
 static void add_row(struct buf *out, const struct row *r, const char **told)
 {
 	const struct {
@@ -74,7 +92,6 @@ static void add_row(struct buf *out, const struct row *r, const char **told)
 	};
 	const char *between = "";
 
-	buf_printf(out, "note: %s: ", r->blame->module);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
 		if (parts[i].share < parts[i].worth)
 			continue;
@@ -113,13 +130,20 @@ void answer_blame(struct buf *out, const struct profile *p, const struct quality
 	struct row rows[QUALITY_MAX_BLAME];
 	size_t n = make_rows(p, q, rows);
 	const char *told = NULL;
+	struct processes names = {0};
 	struct buf line = {0};
 
+	if (n && processes_load(&names, p))
+		names.names = NULL;
 	for (size_t i = 0; i < n && i < LINES_MAX; i++) {
+		buf_printf(&line, "note: %s", rows[i].blame->module);
+		add_user(&line, p, &names, rows[i].blame->module);
+		buf_str(&line, ": ");
 		add_row(&line, &rows[i], &told);
 		line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);
 		buf_char(out, '\n');
 		buf_clear(&line);
 	}
+	processes_release(&names);
 	buf_release(&line);
 }

@@ -165,6 +165,78 @@ bool processes_have_commands(const struct processes *s, const struct profile *p)
 	return false;
 }
 
+/* --- whose module it is -------------------------------------------------------------------------- */
+
+#define SOLE_SHARE 0.9
+
+static bool has_frame_of(const struct profile *p, uint32_t stack, const bool *is_module)
+{
+	const struct profile_stack *s = &p->stacks.data[stack];
+
+	for (uint32_t i = 0; i < s->len; i++) {
+		uint32_t mapping = p->locations.data[p->frames.data[s->first + i]].mapping;
+
+		if (mapping < p->mappings.len && is_module[mapping])
+			return true;
+	}
+	return false;
+}
+
+/* Who has more than half is left over when different ones cancel each other out. */
+static const char *vote(const struct processes *s, const struct profile *p, const double *weights)
+{
+	const char *best = NULL;
+	double left = 0;
+
+	for (size_t i = 0; i < p->labelsets.len; i++) {
+		const char *command = s->names[i].command;
+
+		if (best && !strcmp(best, command))
+			left += weights[i];
+		else
+			left -= weights[i];
+		if (left < 0) {
+			best = command;
+			left = -left;
+		}
+	}
+	return best;
+}
+
+static const char *sole_command(const struct processes *s, const struct profile *p,
+				const double *weights)
+{
+	const char *best = vote(s, p, weights);
+	double all = 0, its = 0;
+
+	for (size_t i = 0; i < p->labelsets.len && best; i++) {
+		all += weights[i];
+		its += strcmp(best, s->names[i].command) ? 0 : weights[i];
+	}
+	return best && *best && all > 0 && its >= SOLE_SHARE * all ? best : NULL;
+}
+
+const char *processes_of_module(const struct processes *s, const struct profile *p,
+				const char *module)
+{
+	_cleanup_free_ bool *is_module = calloc(p->mappings.len + 1, sizeof(*is_module));
+	_cleanup_free_ double *weights = calloc(p->labelsets.len + 1, sizeof(*weights));
+	size_t value = profile_default_type(p);
+
+	if (!is_module || !weights || !p->sample_types.len)
+		return NULL;
+	for (uint32_t m = 0; m < p->mappings.len; m++)
+		is_module[m] = !strcmp(profile_module(p, m), module);
+	for (size_t i = 0; i < p->samples.len; i++) {
+		const struct profile_sample *sample = &p->samples.data[i];
+		double v = (double)p->values.data[sample->first_value + value];
+
+		if (has_frame_of(p, sample->stack, is_module))
+			weights[sample->labelset] += v < 0 ? -v : v;
+	}
+	return sole_command(s, p, weights);
+}
+
 void processes_release(struct processes *s)
 {
 	free(s->names);

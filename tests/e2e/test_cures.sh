@@ -16,8 +16,13 @@ share() { # FILE REGEX
 	} END { printf "%.1f\n", all ? 100 * hit / all : 0 }'
 }
 
+# A note begins with its module, and for a program of another name with that.
+line_of() { # MODULE
+	grep -E "^note: ${1//\[/\\[}( \([^)]*\))?: " said
+}
+
 note() { # MODULE: its line of the last recording
-	grep -F "note: $1: " said || { sed 's/^/#   /' said; fail "no note about $1"; }
+	line_of "$1" || { sed 's/^/#   /' said; fail "no note about $1"; }
 }
 
 # The options of a hint: what stands behind "start it with", up to a comma, bracket or the next hint.
@@ -376,7 +381,7 @@ test_packages_as_dpkg_says() {
 		# a program that only tells its version has few samples: as many as are needed
 		"$KILN" record -F 9999 -o p.pb.gz -- bash -c "for i in {1..30}; do $program --version || $program -v; done" \
 			>out 2>said || continue
-		grep -F "note: ${path##*/}: " said >hint || continue
+		line_of "${path##*/}" >hint || continue
 		assert_match "the package of $program" hint "stripped: apt install $package-(dbg|dbgsym)|python|libc6-dbg"
 		any=1
 	done

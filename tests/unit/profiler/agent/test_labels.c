@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "profiler/agent/config.h"
 #include "profiler/agent/labels.h"
@@ -142,6 +144,75 @@ static void service_names_in_their_order(void **state)
 	profile_free(p);
 }
 
+/* A sample of a thread: what its process was started as, its file tells, or the process while it lives. */
+static void add_thread(struct profile *p, int64_t pid, int64_t tid, const char *comm,
+		       const char *exe)
+{
+	const char *texts[][2] = {{LABEL_COMM, comm}, {LABEL_EXECUTABLE, exe}};
+	struct profile_label labels[4] = {{.num = pid}, {.num = tid}};
+	uint32_t location, stack, set;
+
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(profile_string(p, "", &labels[i].num_unit), 0);
+		labels[i].str = PROFILE_NONE;
+	}
+	assert_int_equal(profile_string(p, LABEL_PID, &labels[0].key), 0);
+	assert_int_equal(profile_string(p, LABEL_TID, &labels[1].key), 0);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(profile_string(p, texts[i][0], &labels[2 + i].key), 0);
+		assert_int_equal(profile_string(p, texts[i][1], &labels[2 + i].str), 0);
+	}
+	assert_int_equal(profile_plain_location(p, MAPPING_KERNEL, "f", &location), 0);
+	assert_int_equal(profile_stack(p, &location, 1, &stack), 0);
+	assert_int_equal(profile_labelset(p, labels, 4, &set), 0);
+	assert_int_equal(profile_add(p, stack, set, (int64_t[]){1, 1000}), 0);
+}
+
+static void make_links(void)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "cd %s && mkdir -p usr/bin opt && touch usr/bin/redis-check-rdb usr/bin/other "
+		 "opt/tool-1.2 && ln -s redis-check-rdb usr/bin/redis-server && ln -s tool-1.2 "
+		 "opt/tool && ln -s redis-check-rdb usr/bin/$(cat /proc/%d/comm)",
+		 root, getpid());
+	assert_int_equal(system(command), 0);
+}
+
+static void a_service_is_called_as_it_was_started(void **state)
+{
+	static const char redis[] = "/usr/bin/redis-check-rdb";
+	const struct {
+		int64_t pid, tid;
+		const char *comm, *exe, *service; /* NULL: this program's own name */
+	} cases[] = {
+		{GONE, GONE, "redis-server", redis, "redis-server"},
+		{GONE, GONE, "redis-check-rdb", redis, "redis-check-rdb"},
+		{GONE, GONE, "renamed", redis, "redis-check-rdb"},
+		{GONE, GONE, "other", redis, "redis-check-rdb"}, /* another file */
+		{GONE, GONE, "../bin/redis-se", redis, "redis-check-rdb"},
+		{GONE, GONE, "redis-server", "/usr/bin/gone", "gone"},
+		{GONE, GONE, "tool", "/opt/tool-1.2", "tool-1.2"}, /* may be on a file server */
+		{GONE, GONE + 1, "redis-server", redis, "redis-check-rdb"}, /* its thread's name */
+		{getpid(), GONE, "bio_close_file", redis, NULL},
+	};
+	struct profile *p = new_profile();
+	struct quality q = {.recorded = 100};
+	char own[32];
+
+	(void)state;
+	make_links();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		add_thread(p, cases[i].pid, cases[i].tid, cases[i].comm, cases[i].exe);
+	apply(p, &q, "", NULL, 0);
+	assert_int_equal(p->samples.len, sizeof(cases) / sizeof(*cases));
+	prctl(PR_GET_NAME, own);
+	for (size_t i = 0; i < p->samples.len; i++)
+		assert_string_equal(label(p, i, LABEL_SERVICE), cases[i].service ?: own);
+	profile_free(p);
+}
+
 static void rules_have_the_last_word(void **state)
 {
 	struct profile *p = new_profile();
@@ -208,6 +279,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(service_names_in_their_order),
+		cmocka_unit_test(a_service_is_called_as_it_was_started),
 		cmocka_unit_test(rules_have_the_last_word),
 		cmocka_unit_test(what_is_dropped_is_counted),
 		cmocka_unit_test(equal_samples_become_one),

@@ -82,11 +82,52 @@ TEST(test_archives)
 	profile_free(p);
 }
 
+static void add_of(struct profile *p, const char *module, const char *comm, int64_t count)
+{
+	uint32_t frame = location_id(p, mapping_id(p, module, "", true), 0x10, NULL), stack, set;
+	struct profile_label label = {str_id(p, LABEL_COMM), str_id(p, comm), 0, str_id(p, "")};
+
+	MUST(profile_stack(p, &frame, 1, &stack));
+	MUST(profile_labelset(p, &label, 1, &set));
+	MUST(profile_add(p, stack, set, (int64_t[]){count, count}));
+}
+
+/* A program's file may have a name that nobody knows it by. */
+TEST(test_programs_of_another_name)
+{
+	struct profile *p = profile_new();
+	struct quality_blame rows[] = {
+		{"redis-check-rdb", 1, 1, 0, NULL},
+		{"python3.11", 1, 1, 0, NULL},
+		{"libx.so", 1, 1, 0, NULL},
+		{"busybox", 1, 1, 0, NULL},
+		{"node", 1, 1, 0, NULL},
+	};
+
+	MUST(profile_init_cpu(p, 1));
+	add_of(p, "redis-check-rdb", "redis-server", 299);
+	add_of(p, "redis-check-rdb", "bio_close_file", 1);
+	add_of(p, "python3.11", "python3", 250);
+	add_of(p, "libx.so", "redis-server", 200);
+	add_of(p, "busybox", "sh", 80);
+	add_of(p, "busybox", "sed", 70);
+	add_of(p, "node", "MainThread", 100);
+	check(p, rows, 5,
+	      "note: redis-check-rdb (redis-server): 30 % of samples have a frame in it without a "
+	      "name\n"
+	      "note: python3.11: 25 % of samples have a frame in it without a name\n"
+	      "note: libx.so: 20 % of samples have a frame in it without a name\n"
+	      "note: busybox: 15 % of samples have a frame in it without a name\n"
+	      "note: node: 10 % of samples have a frame in it without a name\n");
+	profile_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_worst_first),
 		cmocka_unit_test(test_archives),
+		cmocka_unit_test(test_programs_of_another_name),
 	};
 
 	return cmocka_run_group_tests_name("hints_text", tests, NULL, NULL);
