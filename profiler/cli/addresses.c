@@ -16,6 +16,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/cli/addresses.h"
 #include "profiler/cli/command.h"
+#include "profiler/cli/fetch.h"
 #include "symbolizer/elf/elf_obj.h"
 #include "symbolizer/symbolizer.h"
 
@@ -43,6 +44,8 @@ struct answering {
 	VEC(uint32_t) index;
 	struct buf text, out;
 	uint64_t n_bad;
+	bool bare; /* the file has a build id and no debug information: its debug file is elsewhere */
+	bool has_line; /* so has an answer */
 };
 
 /* --- one answer ------------------------------------------------------------------------------- */
@@ -152,6 +155,8 @@ static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 	struct asked *q = &a->asked.data[a->index.data[index]];
 
 	q->at = a->text.len;
+	for (size_t i = 0; i < r->n_frames; i++)
+		a->has_line |= r->frames[i].file != NULL;
 	if (a->o->json)
 		add_json(&a->text, r, q->va);
 	else
@@ -360,6 +365,12 @@ static int base_of(struct elf_obj *obj, const char *section, uint64_t *base)
 	return s ? 0 : -ENOENT;
 }
 
+static bool is_bare(struct elf_obj *obj)
+{
+	return elf_obj_build_id(obj)->len && !elf_obj_section(obj, ".debug_info") &&
+	       !elf_obj_section(obj, ".zdebug_info");
+}
+
 /* EXIT_OK with file.fd and base set, or an exit code. */
 static int open_file(struct answering *a, const struct command *cmd)
 {
@@ -378,6 +389,7 @@ static int open_file(struct answering *a, const struct command *cmd)
 		return EXIT_ERROR;
 	}
 	err = base_of(obj, a->o->section, &a->base);
+	a->bare = is_bare(obj);
 	elf_obj_free(obj);
 	if (err)
 		return usage_error(cmd, "%s has no section %s", a->o->exe,
@@ -420,6 +432,8 @@ static int run(struct answering *a, const struct command *cmd, char *const *word
 	if (a->n_bad && !n)
 		log_warning("%" PRIu64 " line%s of the input %s not hexadecimal", a->n_bad,
 			    a->n_bad == 1 ? "" : "s", a->n_bad == 1 ? "is" : "are");
+	if (!err && a->bare && !a->has_line && !a->o->wait)
+		fetch_advise("no debug information here");
 	if (err == -EINVAL && n)
 		return EXIT_USAGE; /* already reported */
 	if (err && err != -EIO)	   /* -EIO was reported already */

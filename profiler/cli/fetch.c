@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "profiler/base/buf.h"
@@ -18,6 +19,14 @@ int fetch_begin(struct debuginfod **out, const char *urls)
 		return EXIT_OK;
 	log_error("--debuginfod: %s", why);
 	return EXIT_ERROR;
+}
+
+void fetch_advise(const char *what)
+{
+	const char *urls = getenv("DEBUGINFOD_URLS");
+
+	log_info("%s: --debuginfod%s asks servers for it", what,
+		 urls && *urls ? "" : "=URL, or DEBUGINFOD_URLS and --debuginfod,");
 }
 
 static bool show_progress(void *ctx)

@@ -7,6 +7,7 @@
 #include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/command.h"
+#include "profiler/cli/fetch.h"
 #include "profiler/cli/load.h"
 #include "profiler/cli/symbolize_profile.h"
 #include "profiler/profile/profile.h"
@@ -84,6 +85,7 @@ static void say_result(const struct profile *p, const struct rename_result *r,
 {
 	char a[32], b[32], c[32];
 	uint64_t unnamed = 0;
+	bool has_id = false; /* of a file that lacks something */
 	size_t said = 0;
 
 	if (r->files.len)
@@ -100,11 +102,14 @@ static void say_result(const struct profile *p, const struct rename_result *r,
 		 * debug information */
 		bool lacking = f->unnamed || (f->lineless == f->looked_up && !o->no_lines);
 
+		has_id |= lacking && *profile_text(p, f->build_id);
 		if (log_level() < LOG_VERBOSE && (!lacking || said == FILES_SAID))
 			continue;
 		say_file(p, f);
 		said++;
 	}
+	if (has_id && !o->wait)
+		fetch_advise("debug information that is not here");
 	if (r->no_file)
 		log_info("%s addresses of the kernel, of generated code or of nothing that was "
 			 "mapped have no name: those are known only while they run",

@@ -305,6 +305,7 @@ test_where_files_are_found() {
 	mkdir -p moved by-id/.build-id/00 debug/.build-id/00
 	mv prog moved/prog
 	assert_status 0 "$KILN" symbolize bare.pb -o none.pb
+	assert_match "whom to ask" err '^kiln: debug information that is not here: --debuginfod.* asks servers for it$'
 	assert_match "what to do" err '^kiln: prog \(build id 0011223344556677\.\.\.\): [0-9,]+ of .* without a name: no file with this build id here; install its debug package, or give --exe-dir or --debug-dir$'
 	"$KILN" symbolize bare.pb --exe-dir moved -o a.pb 2>err
 	cmp a.pb wanted.pb || fail "--exe-dir differs"
@@ -506,6 +507,28 @@ print(s.getsockname()[1], flush=True); time.sleep(600)' >port
 		"--debuginfod=http://127.0.0.1:$(cat port)" -o q.pb.gz
 	assert_match "what did not come" err 'did not come in time'
 	assert_same_facts p.pb.gz q.pb.gz
+}
+
+# Where the debug file is not here, and nobody was asked for it.
+test_debuginfod_is_advised() {
+	build_burn
+	unset DEBUGINFOD_URLS
+	local va
+	va=$(nm burn | awk '$3 == "main" { print $1 }')
+	assert_status 0 "$KILN" symbolize -e burn "$va"
+	assert_eq "all is here" "$(cat err)" ""
+	strip -g burn
+	assert_status 0 "$KILN" symbolize -e burn "$va"
+	assert_eq "answer" "$(xargs <out)" "main ??:0"
+	assert_eq "how" "$(cat err)" \
+		"kiln: no debug information here: --debuginfod=URL, or DEBUGINFOD_URLS and --debuginfod, asks servers for it"
+	DEBUGINFOD_URLS=http://127.0.0.1:1 assert_status 0 "$KILN" symbolize -e burn "$va"
+	assert_eq "known servers" "$(cat err)" "kiln: no debug information here: --debuginfod asks servers for it"
+	DEBUGINFOD_URLS=http://127.0.0.1:1 assert_status 0 "$KILN" symbolize -q -e burn "$va"
+	assert_eq "quiet" "$(cat err)" ""
+	gcc -O1 -Wl,--build-id=none burn.c -o burn
+	assert_status 0 "$KILN" symbolize -e burn 0
+	assert_eq "nothing to ask for" "$(cat err)" ""
 }
 
 test_debuginfod_usage() {
