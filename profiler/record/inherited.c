@@ -14,8 +14,9 @@ static const struct {
 	int signal;
 	enum change change;
 } changes[INHERITED_SIGNALS] = {
-	{SIGINT, STOPS},     {SIGTERM, STOPS},	    {SIGHUP, MAY_STOP},
-	{SIGPIPE, MAY_STOP}, {SIGXFSZ, IS_IGNORED}, {SIGCHLD, IS_DEFAULT},
+	{SIGINT, STOPS},     {SIGTERM, STOPS},	    {SIGHUP, MAY_STOP},	   {SIGPIPE, MAY_STOP},
+	{SIGQUIT, MAY_STOP}, {SIGUSR1, MAY_STOP},   {SIGUSR2, MAY_STOP},   {SIGALRM, MAY_STOP},
+	{SIGXCPU, MAY_STOP}, {SIGXFSZ, IS_IGNORED}, {SIGCHLD, IS_DEFAULT},
 };
 
 static void change(struct inherited *i, int n, void (*on_stop)(int))

@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#define INHERITED_SIGNALS 6
+#define INHERITED_SIGNALS 11
 
 /* All-zero: nothing was changed. */
 struct inherited {
@@ -20,8 +20,9 @@ struct inherited {
 };
 
 /*
- * Notes what there is, then prepares for a recording. SIGINT, SIGTERM, SIGHUP and SIGPIPE call on_stop;
- * SIGHUP and SIGPIPE do not if they are ignored, as under nohup(1). None of them is blocked. A file that is too large is an error of
+ * Notes what there is, then prepares for a recording. What would end kiln without a profile calls on_stop: SIGINT and
+ * SIGTERM, and unless they are ignored, as under nohup(1), SIGHUP, SIGPIPE, SIGQUIT (^\), SIGUSR1, SIGUSR2, SIGALRM and
+ * SIGXCPU. None of them is blocked. A file that is too large is an error of
  * write(2) and no signal. Children can be waited for. As many files as allowed may be open.
  */
 void inherited_take(struct inherited *i, void (*on_stop)(int));

@@ -10,8 +10,8 @@ test_signals_end_a_recording() {
 	need_bpf
 	local signal status
 	start "$WORKLOADS/demo" 30
-	for signal in HUP PIPE; do
-		start env --default-signal=HUP,PIPE "$KILN" record -v -F 997 -a -d 60 -o "$signal.pb.gz" 2>"$signal"
+	for signal in HUP PIPE QUIT USR1 XCPU; do
+		start env --default-signal=HUP,PIPE,QUIT,USR1,XCPU "$KILN" record -v -F 997 -a -d 60 -o "$signal.pb.gz" 2>"$signal"
 		wait_until 20 grep -q 'sampling after' "$signal"
 		sleep 0.5
 		kill -$signal "$started"
