@@ -261,6 +261,8 @@ static void print_summary(const struct pushing *p)
 		print_json(p, &s);
 		return;
 	}
+	if (log_level() == LOG_QUIET && !s.rejected && !p->refused && !p->too_old)
+		return;
 	printf("%s: %s profile%s taken: %s samples in %s request%s, %s bytes", p->target->name,
 	       text_format_count(p->taken, n, sizeof(n)), p->taken == 1 ? "" : "s",
 	       text_format_count(s.samples, samples, sizeof(samples)),

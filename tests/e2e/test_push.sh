@@ -236,6 +236,11 @@ test_what_is_refused() {
 	# Others are sent all the same, and the status says that not all were.
 	assert_status 1 "$KILN" push old.pb.gz p.pb.gz --to "$(url_of pyroscope)"
 	assert_match "summary" out '1 profile taken.*1 too old'
+	assert_status 0 "$KILN" push -q p.pb.gz --to "$(url_of pyroscope)"
+	assert_eq "quiet, as nothing failed" "$(cat out err)" ""
+	assert_status 1 "$KILN" push -q old.pb.gz p.pb.gz --to "$(url_of pyroscope)"
+	assert_match "what failed" out '1 profile taken.*1 too old'
+	assert_match "and why" err 'old.pb.gz: not sent'
 	fault '{"kind": "status", "status": 400, "code": "invalid_argument", "message": "no such thing"}'
 	assert_status 1 "$KILN" push p.pb.gz --to "$(url_of pyroscope)"
 	assert_match "400" err "$(url_of pyroscope | sed 's/+/\\+/'): p.pb.gz: 400 invalid_argument: no such thing"
