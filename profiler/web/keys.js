@@ -30,7 +30,7 @@ class Keys {
 			key("N", "previous match", () => page.search.next(-1)),
 			key("i", "invert: leaf first", () => page.invert()),
 			key("s", "sandwich: callers and callees of the selected function",
-			    () => page.openFunction(page.selected)),
+			    () => page.openFunction(page.details.selected)),
 			key("t", "table of functions", () => page.show("table")),
 			key("f", "icicle, or flame", flip),
 			key("e", "tree as a list", () => page.show("tree")),

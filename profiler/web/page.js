@@ -6,7 +6,6 @@
  */
 
 const TIMINGS_KEPT = 1000;
-const LINES_SHOWN = 3;
 
 const byId = id => document.getElementById(id);
 
@@ -24,6 +23,7 @@ class Page {
 		this.theme = matchMedia("(prefers-color-scheme: dark)");
 		this.search = new Search(this);
 		this.keys = new Keys(this);
+		this.details = new Details(this);
 		this.makeViews();
 		this.makeTools();
 		this.listen();
@@ -41,8 +41,8 @@ class Page {
 	makeGraph(id, up, label) {
 		const graph = new Graph(byId(id), {
 			profile: this.profile, palette: this.palette, up, label,
-			on: { hover: node => this.showNode(graph.tree, node),
-			      select: node => this.selectNode(graph.tree, node),
+			on: { hover: node => this.details.showNode(graph.tree, node),
+			      select: node => this.details.selectNode(graph.tree, node),
 			      zoom: node => this.zoom(graph, node),
 			      menu: (node, at) => this.menuOfNode(graph.tree, node, at),
 			      timed: ms => this.timed(ms) },
@@ -63,12 +63,12 @@ class Page {
 					this.openFunction(this.functionAt(g.tree, node));
 			});
 		this.table = new FunctionTable(byId("table"), this.profile, this.palette, {
-			select: fn => this.selectFunction(fn), open: fn => this.openFunction(fn),
+			select: fn => this.details.selectFunction(fn), open: fn => this.openFunction(fn),
 			sorted: key => this.set({ sort: key }), by: by => this.set({ by }),
 			menu: (fn, at) => this.menuOfFunction(fn, at),
 		}, [...Object.keys(TABLES), ...this.labels.words]);
 		this.tree = new TreeList(byId("tree"), this.profile, this.palette, {
-			select: node => this.selectNode(this.view, node),
+			select: node => this.details.selectNode(this.view, node),
 			zoom: node => this.set({ view: "icicle", zoom: node }, "view", true),
 			menu: (node, at) => this.menuOfNode(this.view, node, at),
 		});
@@ -107,7 +107,7 @@ class Page {
 		on("cut", "change", e => this.set({ cut: e.target.value }));
 		on("help", "click", () => byId("help-dialog").showModal());
 		on("quality", "click", () => byId("quality-dialog").showModal());
-		on("to-sandwich", "click", () => this.openFunction(this.shown?.fn ?? NONE));
+		on("to-sandwich", "click", () => this.openFunction(this.details.shown?.fn ?? NONE));
 		on("copy-name", "click", () => this.copyName());
 		on("more", "click", () => this.openMenu(pointBelow(byId("more"))));
 		on("save-png", "click", () => this.savePicture());
@@ -207,7 +207,7 @@ class Page {
 			this.view = s.invert ? p.inverted(this.shape) : this.forest;
 			if (kept && this.stale === "forest")
 				s.zoom = this.view.follow(kept);
-			this.shownDetails = false;
+			this.details.stale = true;
 		}
 		s.zoom = s.zoom < this.view.n ? s.zoom : 0;
 		this.stale = "";
@@ -226,8 +226,8 @@ class Page {
 		this.search.show();
 		this.showView();
 		this.showCrumbs();
-		if (!this.shownDetails)
-			this.showNode(this.view, this.state.zoom);
+		if (this.details.stale)
+			this.details.showNode(this.view, this.state.zoom);
 		this.timings.updateMs = performance.now() - started;
 	}
 
@@ -298,7 +298,7 @@ class Page {
 		this.table.show({ tree: this.type, total: this.stacks.total[0], sums, by, sort,
 				  matches: sums.functions ? this.search.matches
 					: this.search.matching(sums.names),
-				  selected: this.selected });
+				  selected: this.details.selected });
 	}
 
 	showGraph() {
@@ -342,7 +342,7 @@ class Page {
 			}
 		}
 		byId("callers").style.maxHeight = `${(this.callers.tree.maxDepth) * ROW}px`;
-		this.selectFunction(s.fn);
+		this.details.selectFunction(s.fn);
 	}
 
 	once(tree) {
@@ -366,66 +366,7 @@ class Page {
 			   i => this.set({ zoom: path[i] }, "", true));
 	}
 
-	/* --- details -------------------------------------------------------------------------- */
-
-	showDetails(name, module, parts) {
-		this.shownDetails = true;
-		byId("detail-name").textContent = name;
-		byId("detail-values").replaceChildren(...parts.flatMap(([label, text]) =>
-			[label ? `${label} ` : "", element("b", {}, text), " \u00b7 "]),
-							      module || "everything");
-	}
-
-	/* Where its own time is, or else its calls, as far as the profile has lines. */
-	lineParts(fn) {
-		const lines = fn === NONE ? [] : this.profile.linesOf(fn);
-		const left = lines.length - LINES_SHOWN;
-		const texts = lines.slice(0, LINES_SHOWN).map((l, i) => {
-			const share = this.isFiltered() || this.state.type ? ""
-				: ` ${formatShare(l.self || l.total, this.stacks.total[0])}`;
-			const same = i && l.file === lines[i - 1].file;
-
-			return (same ? `:${l.line}` : `${l.file}:${l.line}`) + share;
-		});
-
-		return lines.length ? [["at", texts.join(", ") + (left > 0 ? `, ${left} more` : "")]] : [];
-	}
-
-	showNode(tree, node) {
-		if (node === NONE || node >= tree.n)
-			return;
-		const frame = tree.frame[node], all = this.forest.total[0];
-		const inverted = tree === this.view && this.state.invert;
-		const parts = [[frame === NONE ? "" : "total",
-				formatMeasure(this.type, tree.total[node], all)]];
-
-		if (!inverted && tree !== this.callers.tree && frame !== NONE)
-			parts.push(["self", `${formatValue(this.type, tree.self[node])} (${
-				formatShare(tree.self[node], all)})`]);
-		if (tree === this.view && this.state.zoom && node !== this.state.zoom)
-			parts.push(["of the zoomed", formatShare(tree.total[node],
-								 tree.total[this.state.zoom])]);
-		this.shown = { fn: this.functionAt(tree, node), tree, node };
-		parts.push(...this.lineParts(this.shown.fn));
-		this.showDetails(frame === NONE ? "all" : this.profile.names[frame],
-				 frame === NONE ? "" : this.profile.modules[frame], parts);
-	}
-
-	selectNode(tree, node) {
-		this.selected = this.functionAt(tree, node);
-		this.showNode(tree, node);
-	}
-
-	selectFunction(fn) {
-		const frame = this.profile.functions[fn], all = this.forest.total[0];
-
-		this.selected = fn;
-		this.shown = { fn, tree: null, node: NONE };
-		this.showDetails(this.profile.functionNames[fn], this.profile.modules[frame], [
-			["total", formatMeasure(this.type, this.sums.total[fn], all)],
-			["self", formatMeasure(this.type, this.sums.self[fn], all)],
-			...this.lineParts(fn)]);
-	}
+	/* --- speaking ------------------------------------------------------------------------- */
 
 	say(text) {
 		byId("live").textContent = text;
@@ -452,7 +393,7 @@ class Page {
 	/* --- doing ---------------------------------------------------------------------------- */
 
 	show(view) {
-		this.shownDetails = false;
+		this.details.stale = true;
 		this.set({ view }, "", true);
 		this.say(`${view} view`);
 	}
@@ -550,19 +491,21 @@ class Page {
 
 	/* at: { x, y } in the window. */
 	menuOfNode(tree, node, at) {
-		this.selectNode(tree, node);
+		this.details.selectNode(tree, node);
 		this.openMenu(at);
 	}
 
 	menuOfFunction(fn, at) {
-		this.selectFunction(fn);
+		this.details.selectFunction(fn);
 		this.openMenu(at);
 	}
 
 	/* Of what the details show. */
 	openMenu(at) {
-		if (this.shown && this.shown.fn !== NONE)
-			this.menu.open(menuActions(this, this.shown), at);
+		const { shown } = this.details;
+
+		if (shown && shown.fn !== NONE)
+			this.menu.open(menuActions(this, shown), at);
 	}
 
 	savePicture() {
@@ -582,55 +525,3 @@ class Page {
 		       new Blob([this.folded()], { type: "text/plain" }));
 	}
 }
-
-/* Columns of large trees are written as gzip in base64. */
-async function unpack(tree) {
-	const bytes = Uint8Array.from(atob(tree.packed), c => c.charCodeAt(0));
-	const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-
-	Object.assign(tree, await new Response(stream).json(), { packed: null });
-}
-
-function start(data) {
-	const page = new Page(data);
-
-	page.start();
-	/* For tests: what is shown, and where. */
-	window.kiln = {
-		state: () => ({ ...page.state, filters: Object.fromEntries(
-			[...page.state.filters].map(([key, values]) => [key, [...values]])) }),
-		timings: page.timings,
-		page,
-		nodes: () => page.view.n,
-		total: () => page.forest.total[0],
-		matchedShare: () => page.search.share,
-		name: node => page.graph.name(node),
-		find: name => Array.from({ length: page.view.n }, (_, i) => i).find(i =>
-			page.graph.name(i) === name),
-		/* Centre of a node's box in the window's coordinates. */
-		at: node => {
-			const box = page.graph.box(node);
-			const r = page.graph.canvas.getBoundingClientRect();
-
-			return { x: r.left + box.x + box.width / 2,
-				 y: r.top + box.y + box.height / 2 };
-		},
-	};
-}
-
-/* Small profiles are there at once; old browsers cannot unpack large ones. */
-function read(data) {
-	const packed = data.trees.filter(tree => tree.packed);
-
-	if (!packed.length)
-		return start(data);
-	if (!window.DecompressionStream) {
-		byId("summary").textContent = "This profile is large: to read it takes Chrome 80, " +
-			"Firefox 113, Safari 16.4 or newer.";
-		return undefined;
-	}
-	byId("summary").textContent = "Reading a large profile\u2026";
-	return Promise.all(packed.map(unpack)).then(() => start(data));
-}
-
-read(JSON.parse(byId("data").textContent));
