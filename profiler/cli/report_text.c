@@ -116,6 +116,7 @@ struct tree_text {
 	const struct calltree *tree;
 	const struct term *term;
 	int64_t whole;
+	bool inverted; /* callers are below */
 	/* By node: how many rows are below it, and how far its own one is to the right. */
 	unsigned *n_below, *indent;
 	struct short_name *names; /* by row; of what is left out it is not used */
@@ -209,20 +210,40 @@ static int compare_placed(const void *x, const void *y)
 	return (a->row > b->row) - (a->row < b->row);
 }
 
-/* How many calls are one row. */
-static int set_suffix(struct tree_text *t, struct short_name *s, uint32_t n_calls)
+/* "its caller", "its 2 callers": the others of a cycle, above a node. */
+static void add_cycle(struct buf *text, const struct tree_text *t, const struct calltree_cycle *c)
 {
-	char *text;
+	buf_str(text, "with its ");
+	if (c->n_nodes > 2)
+		buf_printf(text, "%" PRIu32 " ", c->n_nodes - 1);
+	buf_printf(text, "%s%s up to %" PRIu32 " times in a row", t->inverted ? "callee" : "caller",
+		   c->n_nodes > 2 ? "s" : "", c->n_times);
+}
+
+/* How many calls are one row. */
+static int set_suffix(struct tree_text *t, struct short_name *s, const struct calltree_node *node)
+{
+	struct buf text = {0};
+	char *suffix;
 
 	s->suffix = "";
-	if (n_calls < 2)
+	if (node->n_calls < 2 && !node->cycle.n_nodes)
 		return 0;
-	if (asprintf(&text, " (up to %" PRIu32 " in a row)", n_calls) < 0)
+	buf_str(&text, " (");
+	if (node->n_calls > 1)
+		buf_printf(&text, "up to %" PRIu32 " in a row", node->n_calls);
+	if (node->n_calls > 1 && node->cycle.n_nodes)
+		buf_str(&text, ", ");
+	if (node->cycle.n_nodes)
+		add_cycle(&text, t, &node->cycle);
+	buf_char(&text, ')');
+	suffix = buf_take(&text);
+	if (!suffix)
 		return -ENOMEM;
-	s->suffix = text;
-	if (!vec_push(&t->suffixes, text))
+	s->suffix = suffix;
+	if (!vec_push(&t->suffixes, suffix))
 		return 0;
-	free(text);
+	free(suffix);
 	return -ENOMEM;
 }
 
@@ -258,7 +279,7 @@ static int shorten_rows(struct tree_text *t, const struct tree_rows *rows)
 			continue;
 		t->names[i].name = calltree_text(t->tree, node->name);
 		t->names[i].is_plain = node->is_chain;
-		err = set_suffix(t, &t->names[i], node->n_calls);
+		err = set_suffix(t, &t->names[i], node);
 		order[n_nodes++] = (struct placed){t->indent[row->node], (uint32_t)i};
 	}
 	if (!err)
@@ -321,6 +342,7 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 		.tree = tree,
 		.term = term,
 		.whole = profile_gross(r->p, r->table.value),
+		.inverted = r->table.relation == TABLE_CALLERS,
 		.n_below = calloc(tree->n_nodes, sizeof(*t.n_below)),
 		.indent = calloc(tree->n_nodes, sizeof(*t.indent)),
 	};

@@ -225,19 +225,69 @@ static int path_join(struct calltree_builder *b)
 {
 	size_t n = 0;
 
-	b->calls.len = 0;
-	if (vec_reserve(&b->calls, b->path.len + 1))
+	b->steps.len = 0;
+	if (vec_reserve(&b->steps, b->path.len + 1))
 		return -ENOMEM;
 	for (size_t i = 0; i < b->path.len; i++) {
 		if (n && b->path.data[i] == b->path.data[n - 1]) {
-			b->calls.data[n - 1]++;
+			b->steps.data[n - 1].n_calls++;
 			continue;
 		}
 		b->path.data[n] = b->path.data[i];
-		b->calls.data[n++] = 1;
+		b->steps.data[n++] = (struct calltree_step){.n_calls = 1};
 	}
-	b->path.len = b->calls.len = n;
+	b->path.len = b->steps.len = n;
 	return 0;
+}
+
+/* Whether the last len frames of n are the ones before them again. */
+static bool is_again(const uint32_t *path, size_t n, size_t len)
+{
+	return n >= 2 * len && !memcmp(path + n - len, path + n - 2 * len, len * sizeof(*path));
+}
+
+static void keep_most(struct calltree_cycle *c, const struct calltree_cycle *other)
+{
+	if (other->n_times > c->n_times)
+		*c = *other;
+}
+
+/* Drops the last frames, which are those before them again. */
+static size_t drop_again(struct calltree_builder *b, size_t n, size_t len)
+{
+	struct calltree_step *steps = b->steps.data + n - 2 * len;
+	struct calltree_cycle *ends = &steps[len - 1].ends;
+
+	for (size_t i = 0; i < len; i++) {
+		steps[i].n_calls = MAX(steps[i].n_calls, steps[len + i].n_calls);
+		if (i)
+			keep_most(&steps[i].begins, &steps[len + i].begins);
+		if (i + 1 < len)
+			keep_most(&steps[i].ends, &steps[len + i].ends);
+	}
+	*ends = (struct calltree_cycle){(uint32_t)len,
+					ends->n_nodes == len ? ends->n_times + 1 : 2};
+	steps[0].begins = *ends;
+	return n - len;
+}
+
+/* Functions that call each other in turn are there once. After a part of the turn the path goes on: who called what is
+ * below is never another function than it was. */
+static void path_turn(struct calltree_builder *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->path.len; i++) {
+		b->path.data[n] = b->path.data[i];
+		b->steps.data[n++] = b->steps.data[i];
+		for (size_t len = 2; len <= CALLTREE_CYCLE_MAX; len++) {
+			if (is_again(b->path.data, n, len)) {
+				n = drop_again(b, n, len);
+				break;
+			}
+		}
+	}
+	b->path.len = b->steps.len = n;
 }
 
 static int add_stack(struct calltree_builder *b, const struct profile_stack *s, uint64_t len)
@@ -269,6 +319,8 @@ static int path_of_sample(struct calltree_builder *b, const struct profile_sampl
 	r = add_stack(b, stack, len);
 	if (!r && (b->o->detail == DETAIL_GROUP || b->o->join_calls))
 		r = path_join(b);
+	if (!r && b->o->join_calls)
+		path_turn(b);
 	return r;
 }
 
@@ -316,6 +368,20 @@ static int sprout_child(struct calltree_builder *b, uint32_t parent, uint32_t fr
 	return 0;
 }
 
+/* What a frame is of, as far as it is on the way from `from` on. */
+static void note_calls(struct calltree_builder *b, uint32_t node, size_t from, size_t at,
+		       bool backwards)
+{
+	struct calltree_sprout *s = &b->sprouts.data[node];
+	const struct calltree_step *step = &b->steps.data[at];
+	const struct calltree_cycle *cycle = backwards ? &step->begins : &step->ends;
+	size_t way = backwards ? from - at : at - from;
+
+	s->n_calls = MAX(s->n_calls, step->n_calls);
+	if (cycle->n_nodes <= way + 1)
+		keep_most(&s->cycle, cycle);
+}
+
 /* Goes over n frames, path[from], path[from + step], ..., and adds the value to the last node. Backwards only the
  * first one's time may be its own: where the stack's leaf is its function. */
 static int grow_path(struct calltree_builder *b, size_t from, size_t n, bool backwards,
@@ -329,8 +395,7 @@ static int grow_path(struct calltree_builder *b, size_t from, size_t n, bool bac
 
 		r = sprout_child(b, node, b->path.data[at], &node);
 		if (!r && b->o->join_calls)
-			b->sprouts.data[node].n_calls =
-				MAX(b->sprouts.data[node].n_calls, b->calls.data[at]);
+			note_calls(b, node, from, at, backwards);
 		if (!r && backwards && !i && (!b->o->through || b->frames.data[leaf].is_through))
 			b->sprouts.data[node].self += value;
 	}
@@ -425,7 +490,7 @@ static void builder_release(struct calltree_builder *b)
 	vec_release(&b->sprouts);
 	htab_release(&b->sprout_index);
 	vec_release(&b->path);
-	vec_release(&b->calls);
+	vec_release(&b->steps);
 }
 
 static int build(struct calltree_builder *b)

@@ -33,11 +33,11 @@ struct calltree_opts {
 	size_t value; /* sample type index */
 	enum calltree_roots roots;
 	enum calltree_detail detail;
-	enum table_by by;   /* of ROOTS_GROUP and DETAIL_GROUP */
-	const char *label;  /* of TABLE_LABEL */
-	bool inverted;	    /* leaf first, so callers are below */
-	bool without_lost;  /* leave out stacks of lost samples */
-	bool join_calls;    /* a function that calls itself is one node with both calls */
+	enum table_by by;  /* of ROOTS_GROUP and DETAIL_GROUP */
+	const char *label; /* of TABLE_LABEL */
+	bool inverted;	   /* leaf first, so callers are below */
+	bool without_lost; /* leave out stacks of lost samples */
+	bool join_calls; /* functions that call themselves, or a few each other in turn, are nodes once */
 	bool inlined_alike; /* a call is the same node, whether it was inlined or not */
 	bool with_files;    /* functions of different files are different nodes, and have `file` */
 	/*
@@ -50,6 +50,12 @@ struct calltree_opts {
 	double min_share;
 };
 
+/* Functions that call each other in turn: so many nodes from an end on, this one included; at most, in a row. */
+struct calltree_cycle {
+	uint32_t n_nodes, n_times; /* 0: none */
+};
+#define CALLTREE_CYCLE_MAX 8 /* nodes of one */
+
 struct calltree_node {
 	uint32_t name;	 /* string id in the tree's own table */
 	uint32_t module; /* string id, too; "" for roots */
@@ -59,6 +65,8 @@ struct calltree_node {
 	uint32_t subtree_len;
 	uint32_t
 		n_calls; /* that are one node where calls are joined: of itself in a row, at most; else 1 */
+	/* Where calls are joined: of the innermost of its nodes; inverted, of the outermost. Its others are above. */
+	struct calltree_cycle cycle;
 	/* self: with nothing called. Inverted, only the nodes that all others are callers of have
 	 * any; else it and the children's totals add up to the total. */
 	int64_t self, total;

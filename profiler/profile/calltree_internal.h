@@ -23,10 +23,18 @@ struct calltree_frame {
 /* A node while the tree grows; a parent always has a lower index than its children. */
 struct calltree_sprout {
 	uint32_t parent, frame;
-	uint32_t n_below;    /* nodes of the subtree, itself included */
-	uint32_t n_calls;    /* at most, in a row */
+	uint32_t n_below; /* nodes of the subtree, itself included */
+	uint32_t n_calls; /* at most, in a row */
+	struct calltree_cycle cycle;
 	int64_t ends, total; /* of stacks that end here, and of all */
 	int64_t self; /* of stacks with its function as their leaf, where that is not `ends` */
+};
+
+/* Calls that are one frame of a path. */
+struct calltree_step {
+	uint32_t n_calls;
+	/* Frames that it begins, and that it ends, and how often in a row. */
+	struct calltree_cycle begins, ends;
 };
 
 struct calltree_builder {
@@ -42,9 +50,10 @@ struct calltree_builder {
 	VEC(uint32_t) root_frames;     /* outermost first */
 	VEC(struct calltree_sprout) sprouts;
 	struct htab sprout_index;
-	VEC(uint32_t) path;  /* one stack, outermost frame first */
-	VEC(uint32_t) calls; /* of each frame of the path, joined; empty: one each */
-	uint32_t truncated;  /* frame */
+	VEC(uint32_t) path; /* one stack, outermost frame first */
+	VEC(struct calltree_step)
+	steps;		    /* of each frame of the path, joined; empty: one call each */
+	uint32_t truncated; /* frame */
 };
 
 /* Makes the tree of what has grown. Takes b->strings. 0 or -ENOMEM. */

@@ -104,6 +104,7 @@ static int emit_node(struct layout *l, const struct pending *at)
 		node.self = b->sprouts.data[at->sprout].self;
 		node.total = b->sprouts.data[at->sprout].total;
 		node.n_calls = MAX(b->sprouts.data[at->sprout].n_calls, 1);
+		node.cycle = b->sprouts.data[at->sprout].cycle;
 	}
 	return r ?: vec_push(&l->nodes, node);
 }

@@ -161,7 +161,12 @@ test_tree_without_repetition() {
 	assert_status 0 "$KILN" report deep.pb --tree
 	assert_match "start-up" out '^100\.0% +-  - _start > __libc_start_main > main$'
 	assert_match "recursion" out '^ 75\.0% +-    - f \(up to 3 in a row\)$'
-	assert_match "by way of others" out '^\(3 of these rows are of functions that call themselves .*--collapse'
+	assert_match "in turn" out '^ 75\.0% +-      g \(with its caller up to 2 times in a row\)$'
+	assert_eq "rows" "$(grep -cE '^ *[0-9.]+% ' out)" 5
+	assert_no_match "little else is to be said" out 'call themselves'
+	echo "9\tcomm=x\tmain|/x\tf|/x\tg|/x\th|/x\tf|/x\th|/x\tg|/x\tf|/x\tg|/x\th|/x" | profile_of mixed.pb
+	assert_status 0 "$KILN" report mixed.pb --tree
+	assert_match "by way of others" out '^\(6 of these rows are of functions that call themselves .*--collapse'
 	assert_status 0 "$KILN" report deep.pb --tree --collapse '^[fg]$'
 	assert_match "collapsed" out '^ 75\.0% +75\.0%    - f$'
 	assert_no_match "nothing to say then" out 'call themselves'
@@ -180,7 +185,7 @@ test_tree_of_callers() {
 	assert_eq "time of callers" "$(grep -cE '% +-  ' out)" "$(($(grep -cE '^ *[0-9.]+% ' out) - 1))"
 	assert_status 0 "$KILN" report calls.pb --callees a --tree
 	assert_match "itself" out '^ 83\.3% +-  - a \(up to 2 in a row\)$'
-	assert_match "below" out '^ 38\.9% +-    - b$'
+	assert_match "below" out '^ 38\.9% +38\.9%    - b \(with its caller up to 2 times in a row\)$'
 }
 
 # --- groups -----------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "profiler/profile/calltree.h"
 #include "profiler/profile/calltree_fold.h"
+#include "profiler/profile/table.h"
 #include "tests/lib/profiles.h"
 
 /* Adds a sample whose stack is "root;middle+inlined;leaf". "@name" is of a library, "[" of kiln itself. */
@@ -135,6 +137,95 @@ static void calls_of_itself_are_joined(void **state)
 	profile_free(p);
 }
 
+static void assert_cycle(const struct calltree *t, const char *name, unsigned nodes, unsigned times)
+{
+	assert_int_equal(node_called(t, name)->cycle.n_nodes, nodes);
+	assert_int_equal(node_called(t, name)->cycle.n_times, times);
+}
+
+/* Functions that call each other in turn are nodes once. What is left of a turn stays. */
+static void calls_in_turn_are_joined(void **state)
+{
+	struct profile *p = new_profile();
+	struct calltree_opts o = {.join_calls = true, .inlined_alike = true};
+	struct calltree *t;
+
+	(void)state;
+	add(p, "main;a;b;a;b;a;b;leaf", 5);
+	add(p, "main;a;b;a;b", 2);
+	add(p, "main;a;b;a;leaf", 7);
+	add(p, "main;a;a;b;a;b;c;x;y;z;x;y;z;x;y;z", 1);
+	check(p, o,
+	      "main 15/0 .a 15/0 ..b 15/2 ...a 7/0 ....leaf 7/7 ...leaf 5/5 ...c 1/0 ....x 1/0 "
+	      ".....y 1/0 ......z 1/1");
+	assert_int_equal(calltree_build(&t, p, &o), 0);
+	assert_int_equal(node_called(t, "a")->n_calls, 2);
+	assert_cycle(t, "a", 0, 0);
+	assert_cycle(t, "b", 2, 3);
+	assert_cycle(t, "z", 3, 3);
+	calltree_free(t);
+	o.inverted = true; /* told where the last of it comes */
+	assert_int_equal(calltree_build(&t, p, &o), 0);
+	assert_cycle(t, "x", 3, 3);
+	assert_cycle(t, "z", 0, 0);
+	calltree_free(t);
+	o.through = "a"; /* callers of the outermost: the turn is not on the way */
+	assert_int_equal(calltree_build(&t, p, &o), 0);
+	assert_cycle(t, "a", 0, 0);
+	calltree_free(t);
+	profile_free(p);
+}
+
+/* What a turn is told of has itself to be in it: who calls whom, and how much time each has, stays. */
+static void joined_calls_keep_all_time(void **state)
+{
+	static const char *const names[] = {"a", "b", "c"};
+	struct calltree_opts o = {.join_calls = true, .inlined_alike = true};
+	unsigned seed = 1;
+
+	(void)state;
+	for (int round = 0; round < 200; round++) {
+		struct profile *p = new_profile();
+		struct table_opts by_self = {0};
+		struct calltree *t;
+		struct table *want;
+
+		for (int i = 0; i < 10; i++) {
+			char stack[64] = "main";
+
+			for (int n = 1 + rand_r(&seed) % 14; n; n--) {
+				strcat(stack, ";");
+				strcat(stack, names[rand_r(&seed) % 3]);
+			}
+			add(p, stack, 1 + rand_r(&seed) % 9);
+		}
+		assert_int_equal(calltree_build(&t, p, &o), 0);
+		assert_int_equal(table_build(&want, p, &by_self), 0);
+		for (size_t r = 0; r < want->rows.len; r++) {
+			const char *name = table_text(want, want->rows.data[r].name);
+			int64_t self = 0, total = 0;
+
+			for (uint32_t i = 1; i < t->n_nodes; i++) {
+				uint32_t up = t->nodes[i].parent;
+
+				if (strcmp(calltree_text(t, t->nodes[i].name), name) != 0)
+					continue;
+				self += t->nodes[i].self;
+				while (up && t->nodes[up].name != t->nodes[i].name)
+					up = t->nodes[up].parent;
+				total += up ? 0 : t->nodes[i].total;
+				assert_int_not_equal(t->nodes[t->nodes[i].parent].name,
+						     t->nodes[i].name);
+			}
+			assert_int_equal(self, want->rows.data[r].self);
+			assert_int_equal(total, want->rows.data[r].total);
+		}
+		table_free(want);
+		calltree_free(t);
+		profile_free(p);
+	}
+}
+
 /* Ceremony in which nothing branches is one node. */
 static void ceremony_is_folded(void **state)
 {
@@ -180,6 +271,8 @@ int main(void)
 		cmocka_unit_test(own_time_in_a_tree_of_callers),
 		cmocka_unit_test(groups_are_one_node),
 		cmocka_unit_test(calls_of_itself_are_joined),
+		cmocka_unit_test(calls_in_turn_are_joined),
+		cmocka_unit_test(joined_calls_keep_all_time),
 		cmocka_unit_test(ceremony_is_folded),
 		cmocka_unit_test(inlined_or_not),
 	};
