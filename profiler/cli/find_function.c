@@ -11,6 +11,7 @@
 #include "profiler/base/log.h"
 #include "profiler/base/suggest.h"
 #include "profiler/base/text.h"
+#include "profiler/cli/share.h"
 #include "profiler/profile/name_parts.h"
 #include "profiler/profile/short_name.h"
 #include "profiler/profile/table.h"
@@ -19,6 +20,8 @@
 #define LISTED	    8
 #define LISTED_WIDE 200
 #define CUT	    "..." /* of short_name() */
+/* A function of a like name with so many times the time of the one that is shown is worth a word. */
+#define HEAVIER 5
 
 /* Best first. */
 enum fit { FIT_SAME, FIT_SHOWN, FIT_BARE, FIT_OWN, FIT_END, FIT_PART, FIT_NONE };
@@ -141,6 +144,8 @@ static int list(const struct found *f, const struct profile *p, size_t value)
 	struct table_opts o = {.value = value, .sort = TABLE_SORT_TOTAL};
 	_cleanup_(table_freep) struct table *t = NULL;
 	struct short_name names[LISTED] = {0};
+	int64_t totals[LISTED];
+	struct buf text = {0};
 	size_t n = 0;
 	int err = table_build(&t, p, &o);
 
@@ -150,24 +155,57 @@ static int list(const struct found *f, const struct profile *p, size_t value)
 
 		for (size_t j = 0; j < n; j++)
 			is_new &= strcmp(names[j].name, name) != 0;
-		if (is_new)
-			names[n++] = (struct short_name){.name = name, .suffix = ""};
+		if (!is_new)
+			continue;
+		totals[n] = t->rows.data[i].total;
+		names[n++] = (struct short_name){.name = name, .suffix = ""};
 	}
 	err = err ?: short_names(names, n, LISTED_WIDE);
-	for (size_t i = 0; !err && i < n; i++)
-		fprintf(stderr, "  %s\n", names[i].text);
+	for (size_t i = 0; !err && i < n; i++) {
+		const struct share_scale scale = {t->gross, t->n_samples};
+
+		share_cell(&text, &scale, totals[i]);
+		buf_printf(&text, "  %s\n", names[i].text);
+	}
+	fputs(buf_cstr(&text), stderr);
+	buf_release(&text);
 	if (!err && n < f->names.len)
 		fprintf(stderr, "  and %zu more\n", f->names.len - n);
 	short_names_release(names, n);
 	return err;
 }
 
-static int answer(const struct command *cmd, const struct found *f, const struct profile *p,
-		  size_t value, const char **name)
+/* Whoever asks for memcpy means libc's __memcpy_avx_unaligned, too: says which function of such a name has far more
+ * time than the one that is shown. */
+static int warn_heavier(struct search *s, const char *name, const struct profile *p, size_t value)
+{
+	struct table_opts o = {.value = value, .sort = TABLE_SORT_TOTAL};
+	_cleanup_(table_freep) struct table *t = NULL;
+	const struct table_row *heavier = NULL;
+	int err = table_build(&t, p, &o);
+	size_t i = 0;
+
+	for (; !err && i < t->rows.len; i++) {
+		const char *other = table_text(t, t->rows.data[i].name);
+
+		if (!strcmp(other, name))
+			break;
+		if (!heavier && strcasestr(other, s->word) &&
+		    strcasestr(bare(s, other, true), s->typed))
+			heavier = &t->rows.data[i];
+	}
+	if (!err && heavier && i < t->rows.len && heavier->total / HEAVIER >= t->rows.data[i].total)
+		log_info("shown is \"%.200s\"; \"%.200s\" has far more time", name,
+			 table_text(t, heavier->name));
+	return err ?: s->text.err;
+}
+
+static int answer(const struct command *cmd, const struct found *f, struct search *s,
+		  const struct profile *p, size_t value, const char **name)
 {
 	if (f->names.len == 1) {
 		*name = f->names.data[0];
-		return EXIT_OK;
+		return warn_heavier(s, *name, p, value) ? EXIT_ERROR : EXIT_OK;
 	}
 	if (f->names.len) {
 		usage_error(cmd, "%zu functions are like \"%.200s\": give more of the name",
@@ -190,7 +228,7 @@ int find_function(const struct command *cmd, const struct profile *p, size_t val
 	if (err)
 		log_error("%s: %s", cmd->name, strerror(-err));
 	else
-		code = answer(cmd, &f, p, value, name);
+		code = answer(cmd, &f, &s, p, value, name);
 	vec_release(&f.names);
 	buf_release(&s.text);
 	free(s.word);
