@@ -12,6 +12,7 @@
 #include "profiler/cli/hints_text.h"
 #include "profiler/cli/line.h"
 #include "profiler/cli/report.h"
+#include "profiler/cli/share.h"
 #include "profiler/cli/summary.h"
 #include "profiler/cli/table_text.h"
 #include "profiler/profile/calltree.h"
@@ -25,14 +26,16 @@
 
 static int add_top(struct buf *out, const struct report *r, const struct term *t)
 {
-	int64_t whole = profile_gross(r->whole, r->table.value);
-	int64_t left = profile_gross(r->p, r->table.value);
+	/* What is shown is counted, so its part is exact however few its samples are. */
+	const int64_t whole = profile_gross(r->whole, r->table.value);
+	const int64_t left = profile_gross(r->p, r->table.value);
+	const struct share_scale scale = {.whole = whole};
 	const struct summary summary = {r->p, r->quality, r->table.value};
 	int err = answer_header(out, r->p, r->table.value, t);
 
 	if (left != whole) {
-		buf_str(out, "Shown   ");
-		answer_share(out, left, whole);
+		buf_printf(out, LINE_TITLE, "Shown");
+		share_text(out, &scale, left);
 		buf_str(out, " of the profile; shares are of what is shown\n");
 	}
 	if (r->quality) {
@@ -46,21 +49,34 @@ static int add_top(struct buf *out, const struct report *r, const struct term *t
 	return err;
 }
 
-static void add_bottom(struct buf *out, const struct report *r, const struct term *t)
+/* has_names: of functions, so that it matters which binaries lack them. */
+static void add_bottom(struct buf *out, const struct report *r, bool has_names,
+		       const struct term *t)
 {
 	if (!r->quality)
 		return;
 	answer_losses(out, r->quality, t);
-	answer_blame(out, r->p, r->quality, t);
+	if (has_names)
+		answer_blame(out, r->p, r->quality, t);
 }
 
-static void add_relation(struct buf *out, const struct report *r, const struct term *t)
+/* Of whom, and how much that is: shares of rows say little where it is nearly nothing. */
+static void add_relation(struct buf *out, const struct report *r, const struct table *tab,
+			 const struct term *t)
 {
 	static const char of[] = "Callers of ";
+	const struct share_scale scale = {tab->gross, tab->n_samples};
+	struct buf shares = {0};
 
+	buf_str(&shares, " (");
+	share_text(&shares, &scale, tab->of_total);
+	buf_str(&shares, "; ");
+	share_text(&shares, &scale, tab->of_self);
+	buf_str(&shares, " of its own)");
 	buf_str(out, r->table.relation == TABLE_CALLERS ? of : "Callees of ");
-	table_add_name(out, r->table.of, t, strlen(of));
-	buf_char(out, '\n');
+	table_add_name(out, r->table.of, t, strlen(of) + shares.len);
+	buf_printf(out, "%s\n", buf_cstr(&shares));
+	buf_release(&shares);
 }
 
 int report_table(struct buf *out, const struct report *r, const struct term *t)
@@ -71,12 +87,12 @@ int report_table(struct buf *out, const struct report *r, const struct term *t)
 	if (err)
 		return err;
 	if (r->table.relation != TABLE_ALL)
-		add_relation(out, r, t);
-	answer_table(out, tab, r->table.by, t, r->n_rows);
+		add_relation(out, r, tab, t);
+	answer_table(out, tab, &r->table, t, r->n_rows);
 	if (tab->n_cut)
 		buf_printf(out, "note: %zu stacks were too deep: their middle is left out\n",
 			   tab->n_cut);
-	add_bottom(out, r, t);
+	add_bottom(out, r, !table_by_label(r->table.by) && r->table.by != TABLE_MODULE, t);
 	return out->err;
 }
 
@@ -115,7 +131,7 @@ static unsigned indent_columns(unsigned indent, const struct term *t)
 struct tree_text {
 	const struct calltree *tree;
 	const struct term *term;
-	int64_t whole;
+	struct share_scale scale;
 	bool inverted; /* callers are below */
 	/* By node: how many rows are below it, and how far its own one is to the right. */
 	unsigned *n_below, *indent;
@@ -161,9 +177,9 @@ static void add_node(struct buf *out, struct tree_text *t, uint32_t i, const cha
 {
 	const struct calltree_node *node = &t->tree->nodes[i];
 
-	answer_share(out, node->total, t->whole);
+	share_cell(out, &t->scale, node->total);
 	buf_str(out, "  ");
-	answer_share(out, node->self, t->whole);
+	share_cell(out, &t->scale, node->self);
 	add_indented(out, t, t->indent[i], is_branch(t, node->parent), name);
 	buf_char(out, '\n');
 }
@@ -176,24 +192,25 @@ static void add_left_out(struct buf *out, const struct tree_text *t, const struc
 	snprintf(text, sizeof(text), "… %s more",
 		 text_format_count(row->n_left, number, sizeof(number)));
 	term_style(t->term, out, STYLE_DIM);
-	answer_share(out, row->left, t->whole);
+	share_cell(out, &t->scale, row->left);
 	buf_printf(out, "  %6s", "");
 	add_indented(out, t, t->indent[row->node] + (row->node && branch), branch, text);
 	term_style(t->term, out, STYLE_END);
 	buf_char(out, '\n');
 }
 
-static void add_light(struct buf *out, const struct tree_rows *rows, int64_t whole)
+static void add_light(struct buf *out, const struct tree_rows *rows,
+		      const struct share_scale *scale)
 {
 	char nodes[32], places[32];
 
 	if (!rows->light.n_nodes)
 		return;
-	buf_printf(out, "(%s more in %s %s,",
+	buf_printf(out, "(%s more in %s %s, ",
 		   text_format_count(rows->light.n_nodes, nodes, sizeof(nodes)),
 		   text_format_count(rows->light.n_places, places, sizeof(places)),
 		   rows->light.n_places == 1 ? "place" : "places");
-	answer_share(out, rows->light.left, whole);
+	share_text(out, scale, rows->light.left);
 	buf_str(out, " in all)\n");
 }
 
@@ -341,7 +358,7 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 	_cleanup_(tree_text_release) struct tree_text t = {
 		.tree = tree,
 		.term = term,
-		.whole = profile_gross(r->p, r->table.value),
+		.scale = share_scale_of(r->p, r->table.value),
 		.inverted = r->table.relation == TABLE_CALLERS,
 		.n_below = calloc(tree->n_nodes, sizeof(*t.n_below)),
 		.indent = calloc(tree->n_nodes, sizeof(*t.indent)),
@@ -359,7 +376,7 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 		else
 			add_node(out, &t, rows.rows.data[i].node, t.names[i].text);
 	}
-	add_light(out, &rows, t.whole);
+	add_light(out, &rows, &t.scale);
 	add_recursion(out, tree, &rows, r->n_rows, term);
 	return err ?: out->err;
 }
@@ -400,11 +417,11 @@ static int tree_opts(struct calltree_opts *o, const struct report *r)
 	return 0;
 }
 
-static void add_tree_head(struct buf *out, enum table_by by, const struct term *t)
+static void add_tree_head(struct buf *out, const struct table_opts *o, const struct term *t)
 {
 	term_style(t, out, STYLE_HEAD);
-	buf_printf(out, " total    self    %s%s", table_by_title(by),
-		   table_by_label(by) ? ", function" : "");
+	buf_printf(out, " total    self    %s%s", table_title(o),
+		   table_by_label(o->by) ? ", function" : "");
 	term_style(t, out, STYLE_END);
 	buf_char(out, '\n');
 }
@@ -421,8 +438,8 @@ int report_tree(struct buf *out, const struct report *r, const struct term *t)
 
 	if (err)
 		return err;
-	add_tree_head(out, r->table.by, t);
+	add_tree_head(out, &r->table, t);
 	err = add_tree(out, tree, r, t);
-	add_bottom(out, r, t);
+	add_bottom(out, r, r->table.by != TABLE_MODULE, t);
 	return err ?: out->err;
 }

@@ -165,7 +165,7 @@ static int add_flat(struct buf *out, const struct summary *s, const struct share
 	share_text(out, scale, most);
 	buf_str(out, shown == tab ? " of its own; with what they call:\n" : " of its own\n");
 	take_top(top, shown);
-	answer_table(out, shown, TABLE_FUNCTION, t, 0);
+	answer_table(out, shown, &by_total, t, 0);
 	table_free(tab);
 	return 0;
 }
@@ -187,7 +187,7 @@ static int add_top(struct buf *out, const struct summary *s, const struct share_
 		err = add_flat(out, s, scale, tab, path, t, top);
 	} else {
 		take_top(top, tab);
-		answer_table(out, tab, TABLE_FUNCTION, t, 0);
+		answer_table(out, tab, &by_self, t, 0);
 	}
 	table_free(tab);
 	return err;

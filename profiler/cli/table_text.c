@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
 #include "profiler/cli/share.h"
@@ -34,6 +35,7 @@ static const size_t most_in_file[COLUMNS] = {60, 40, 60};
 struct cells {
 	const struct table *tab;
 	enum table_by by;
+	const char *title;
 	size_t n;			    /* rows */
 	struct short_name *column[COLUMNS]; /* n each */
 	size_t width[COLUMNS];		    /* 0: the column is not there */
@@ -172,9 +174,9 @@ static size_t costs(const struct cells *c)
 	return cost(c, NAME) + cost(c, MODULE) + cost(c, CALLER);
 }
 
-static void find_wanted(const struct cells *c, const char *title, size_t want[COLUMNS])
+static void find_wanted(const struct cells *c, size_t want[COLUMNS])
 {
-	want[NAME] = strlen(title);
+	want[NAME] = text_columns(c->title);
 	want[MODULE] = want[CALLER] = 0;
 	for (int k = 0; k < COLUMNS; k++) {
 		for (size_t i = 0; i < c->n; i++) {
@@ -230,11 +232,11 @@ static bool is_by_self(const struct table *tab)
 	return true;
 }
 
-static void lay_out(struct cells *c, const char *title, size_t columns)
+static void lay_out(struct cells *c, size_t columns)
 {
 	size_t want[COLUMNS];
 
-	find_wanted(c, title, want);
+	find_wanted(c, want);
 	c->has_total = !table_by_label(c->by);
 	c->has_self = true;
 	if (!columns) {
@@ -289,8 +291,6 @@ static void add_row(struct buf *out, const struct cells *c, size_t i, const stru
 
 static void add_head(struct buf *out, const struct cells *c, const struct term *t)
 {
-	const char *title = table_by_title(c->by);
-
 	term_style(t, out, STYLE_HEAD);
 	if (table_by_label(c->by))
 		buf_str(out, " share  ");
@@ -298,10 +298,10 @@ static void add_head(struct buf *out, const struct cells *c, const struct term *
 		buf_printf(out, "%s%s", c->has_self ? "  self  " : "",
 			   c->has_total ? " total  " : "");
 	if (c->width[MODULE]) {
-		term_fit(out, title, c->width[NAME]);
+		term_fit(out, c->title, c->width[NAME]);
 		buf_str(out, "  module");
 	} else {
-		text_add_cut(out, title, c->width[NAME]);
+		text_add_cut(out, c->title, c->width[NAME]);
 	}
 	term_style(t, out, STYLE_END);
 	buf_char(out, '\n');
@@ -321,16 +321,34 @@ static int shorten(struct cells *c, const struct term *t)
 			widest = max(widest, text_columns(c->column[k][i].text));
 		if (t->columns == TERM_ENDLESS)
 			widest = min(widest, PADDED_MOST);
-		c->width[k] = min(c->width[k],
-				  max(widest, k == NAME ? strlen(table_by_title(c->by)) : 1));
+		c->width[k] = min(c->width[k], max(widest, k == NAME ? text_columns(c->title) : 1));
 	}
 	return err;
 }
 
-void answer_table(struct buf *out, const struct table *tab, enum table_by by, const struct term *t,
-		  size_t n_rows)
+/* What has no row, and how much that is: their own time, since a sample is in the total of many. */
+static void add_left_out(struct buf *out, const struct cells *c, bool disjoint)
 {
-	struct cells c = {.tab = tab, .by = by};
+	const struct share_scale scale = {c->tab->gross, c->tab->n_samples};
+	size_t n = c->tab->rows.len - c->n;
+	char number[32];
+	int64_t left = 0;
+
+	for (size_t i = c->n; i < c->tab->rows.len; i++)
+		left = saturating_sum(left, c->tab->rows.data[i].self);
+	buf_printf(out, "(%s more", text_format_count(n, number, sizeof(number)));
+	if (disjoint && left > 0) {
+		buf_str(out, ", ");
+		share_text(out, &scale, left);
+		buf_str(out, table_by_label(c->by) ? " in all" : " of their own");
+	}
+	buf_str(out, ")\n");
+}
+
+void answer_table(struct buf *out, const struct table *tab, const struct table_opts *o,
+		  const struct term *t, size_t n_rows)
+{
+	struct cells c = {.tab = tab, .by = o->by, .title = table_title(o)};
 	int err;
 
 	c.n = n_rows && n_rows < tab->rows.len ? n_rows : tab->rows.len;
@@ -338,7 +356,7 @@ void answer_table(struct buf *out, const struct table *tab, enum table_by by, co
 		return;
 	err = load(&c);
 	if (!err) {
-		lay_out(&c, table_by_title(by), t->columns);
+		lay_out(&c, t->columns);
 		err = shorten(&c, t);
 	}
 	if (!err) {
@@ -346,7 +364,7 @@ void answer_table(struct buf *out, const struct table *tab, enum table_by by, co
 		for (size_t i = 0; i < c.n; i++)
 			add_row(out, &c, i, t);
 		if (c.n < tab->rows.len)
-			buf_printf(out, "(%zu more)\n", tab->rows.len - c.n);
+			add_left_out(out, &c, o->relation == TABLE_ALL);
 	}
 	if (err)
 		out->err = err;

@@ -11,11 +11,11 @@
 #include "profiler/profile/table.h"
 
 /*
- * Appends the table's first n_rows (0: all), and the number of rows left out. No line is wider than
+ * Appends the first n_rows (0: all) of the table that was built so, and the number of rows left out. No line is wider than
  * the terminal; names are shortened (short_name.h), and distinct rows stay distinct.
  */
-void answer_table(struct buf *out, const struct table *tab, enum table_by by, const struct term *t,
-		  size_t n_rows);
+void answer_table(struct buf *out, const struct table *tab, const struct table_opts *o,
+		  const struct term *t, size_t n_rows);
 
 /* Appends " 37.9%", six columns; "     -" if there is nothing. For values that are exact: see share.h. */
 void answer_share(struct buf *out, int64_t part, int64_t whole);

@@ -382,7 +382,8 @@ static int add_all(struct builder *b, uint32_t stack, int64_t value)
 
 static void add_related(struct builder *b, uint32_t stack, int64_t value)
 {
-	bool callers = b->o->relation == TABLE_CALLERS;
+	bool callers = b->o->relation == TABLE_CALLERS, seen = false;
+	struct table *t = b->t;
 
 	for (size_t i = 0; i < b->path.len; i++) {
 		bool at_end = callers ? i + 1 == b->path.len : i == 0;
@@ -390,6 +391,11 @@ static void add_related(struct builder *b, uint32_t stack, int64_t value)
 
 		if (b->rows.data[b->path.data[i]].row.name != b->of_name)
 			continue;
+		if (!i)
+			t->of_self = saturating_sum(t->of_self, value);
+		if (!seen)
+			t->of_total = saturating_sum(t->of_total, value);
+		seen = true;
 		row = at_end ? b->end_row : b->path.data[callers ? i + 1 : i - 1];
 		add_total(b, row, stack, value);
 		if (callers ? i == 0 : i <= 1)

@@ -46,10 +46,11 @@ struct table_row {
 struct table {
 	struct strtab *strings;
 	VEC(struct table_row) rows;
-	int64_t total;	    /* of the whole profile */
-	int64_t gross;	    /* without signs: what shares are of */
-	uint64_t n_samples; /* profile_samples() */
-	size_t n_cut;	    /* stacks that were cut because they were too deep */
+	int64_t total;		   /* of the whole profile */
+	int64_t gross;		   /* without signs: what shares are of */
+	uint64_t n_samples;	   /* profile_samples() */
+	int64_t of_self, of_total; /* of the function that callers or callees are of */
+	size_t n_cut;		   /* stacks that were cut because they were too deep */
 };
 
 int table_build(struct table **out, const struct profile *p, const struct table_opts *o);
@@ -58,6 +59,12 @@ DEFINE_CLEANUP(table, table_free)
 static inline const char *table_text(const struct table *t, uint32_t id)
 {
 	return strtab_get(t->strings, id);
+}
+
+/* What stands above the rows' names: of a label its key. */
+static inline const char *table_title(const struct table_opts *o)
+{
+	return o->by == TABLE_LABEL && o->label ? o->label : table_by_title(o->by);
 }
 
 /* Sum of one value over all samples, saturating. */

@@ -193,7 +193,7 @@ test_report() {
 	assert_status 0 "$KILN" report p.pb --callers msort
 	assert_match "its caller" out '44-67%  sort_rows'
 	assert_status 0 "$KILN" report p.pb --callers SORT_R
-	assert_match "a part of a name will do" out '^Callers of sort_rows$'
+	assert_match "a part of a name will do" out '^Callers of sort_rows \(44 to 67 %; 0 to 6 % of its own\)$'
 	assert_status 1 "$KILN" report p.pb --callers msotr
 	assert_match "suggestion" err 'did you mean "msort"'
 	assert_status 2 "$KILN" report p.pb --callers s
@@ -206,7 +206,7 @@ test_report() {
 	assert_status 0 "$KILN" report p.pb p.pb p.pb --value samples --json
 	assert_eq "three are summed up" "$(jq .total out)" 216
 	assert_status 0 "$KILN" report p.pb -n 1
-	assert_match "what is left out" out '^\(5 more\)$'
+	assert_match "what is left out" out '^\(5 more, 33 to 56 % of their own\)$'
 }
 
 # The first answer of a file, and what JSON has of it.

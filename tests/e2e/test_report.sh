@@ -13,9 +13,9 @@ profile_of() { # FILE: lines of make_profile.py, with \t
 	printf '%b\n' "$(cat)" | python3 "$SRC/tests/lib/make_profile.py" >"$1"
 }
 
-# A recursion, inlined calls within and without it, and two libraries.
-make_calls() {
-	profile_of calls.pb <<-'P'
+# A recursion, inlined calls within and without it, and two libraries; with TIMES 100 shares are no ranges.
+make_calls() { # [TIMES]
+	awk -v times="${1:-1}" '{ sub(/^[0-9]+/, ($0 + 0) * times); print }' <<-'P' | profile_of calls.pb
 		7\tcomm=x pid=1 thread_id=1\tmain|/x\ta|/x\tb|/x\ta|/x\tb|/x
 		5\tcomm=x pid=1 thread_id=1\tmain|/x\ta|/x\ta|/x\tstd::sort|/x\tstd::swap|^
 		3\tcomm=x pid=1 thread_id=1\tmain|/x\tb|/x\ta|^\tc|^\tb|/x\tmemcpy|/lib/libc.so.6
@@ -70,7 +70,7 @@ test_what_is_left_out_is_said() {
 	need python3 jq
 	make_calls
 	assert_status 0 "$KILN" report calls.pb --show-from '^other$'
-	assert_match "what is left" out '^Shown +16\.7% of the profile'
+	assert_match "what is left" out '^Shown    16\.7 % of the profile'
 	assert_status 0 "$KILN" report calls.pb --show-from '^other$' --json
 	assert_eq "what is left" "$(jq -c '[.matched, .total]' out)" "[30000000,180000000]"
 	assert_status 0 "$KILN" report calls.pb --no-inline
@@ -89,6 +89,23 @@ test_what_is_left_out_is_said() {
 		assert_status 2 "$KILN" export calls.pb --show-from "$regex" -o out.svg
 		assert_no_file out.svg
 	done
+}
+
+# As in tables: few samples say little.
+test_tree_of_few_samples() {
+	need python3
+	make_calls
+	assert_status 0 "$KILN" report calls.pb --tree --by module
+	assert_match "a range" out '^12-51% +12-51%    libc\.so\.6$'
+}
+
+test_table_says_what_is_left_out() {
+	need python3
+	make_calls 100
+	assert_status 0 "$KILN" report calls.pb -n 2
+	assert_match "shares of a label" out '^\(6 more, 33\.3 % of their own\)$'
+	assert_status 0 "$KILN" report calls.pb --by comm
+	assert_match "the label" out '^ share  comm$'
 }
 
 test_collapsed() {
@@ -129,7 +146,7 @@ test_tree_shows_the_heaviest() {
 		assert_match "busy $i" out " busy$i\$"
 	done
 	assert_match "what is left out of all commands" out '^ +[0-9.]+% +… [0-9,]+ more$'
-	assert_match "what is left out of all" out '^\([0-9,]+ more in [0-9,]+ places, +[0-9.]+% in all\)$'
+	assert_match "what is left out of all" out '^\([0-9,]+ more in [0-9,]+ places, [0-9.]+ % in all\)$'
 	assert_status 0 "$KILN" report many.pb --tree -n 0
 	assert_eq "all rows" "$(grep -cE '^ *[<>]?[0-9.]+% ' out)" $((40 * (4 + 60)))
 	assert_no_match "nothing is left out" out '… |^\('
@@ -139,7 +156,7 @@ test_tree_shows_the_heaviest() {
 
 test_tree_by_groups() {
 	need python3
-	make_calls
+	make_calls 100
 	assert_status 0 "$KILN" report calls.pb --tree --by module
 	tail -n +3 out | grep -v '^Stacks' >rows
 	assert_match "head" out '^ total +self +module$'
@@ -155,8 +172,8 @@ test_tree_by_groups() {
 test_tree_without_repetition() {
 	need python3
 	{
-		echo "9\tcomm=x\t_start|/x\t__libc_start_main|/c\tmain|/x\tf|/x\tf|/x\tf|/x\tg|/x\tf|/x\tg|/x\tf|/x"
-		echo "3\tcomm=x\t_start|/x\t__libc_start_main|/c\tmain|/x\th|/x"
+		echo "900\tcomm=x\t_start|/x\t__libc_start_main|/c\tmain|/x\tf|/x\tf|/x\tf|/x\tg|/x\tf|/x\tg|/x\tf|/x"
+		echo "300\tcomm=x\t_start|/x\t__libc_start_main|/c\tmain|/x\th|/x"
 	} | profile_of deep.pb
 	assert_status 0 "$KILN" report deep.pb --tree
 	assert_match "start-up" out '^100\.0% +-  - _start > __libc_start_main > main$'
@@ -177,7 +194,7 @@ test_tree_without_repetition() {
 # Counted by hand.
 test_tree_of_callers() {
 	need python3
-	make_calls
+	make_calls 100
 	assert_status 0 "$KILN" report calls.pb --callers memcpy --tree
 	assert_match "itself" out '^ 27\.8% +27\.8%  - memcpy$'
 	assert_match "a caller" out '^ 16\.7% +-    - b$'
