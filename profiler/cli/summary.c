@@ -14,6 +14,7 @@
 #include "profiler/profile/commands.h"
 #include "profiler/profile/frame_role.h"
 #include "profiler/profile/heavy_path.h"
+#include "profiler/profile/overlap.h"
 #include "profiler/profile/short_name.h"
 #include "profiler/profile/table.h"
 
@@ -25,12 +26,16 @@
 #define ALONE 0.9
 /* With fewer samples shares are ranges (share.h), and that is said. */
 #define FEW 100
-/* A function that keeps this share of its caller's total says the same as the caller. */
+/* A function with this share of all says nothing. */
 #define SAME 0.95
 /* Of a function's name in a command to copy. */
 #define NEXT_COLUMNS 60
-/* What the path has so much of needs no row. */
-#define SEEN 0.8
+/* What a line of the path or a row has so much of needs no row, if their samples are in common so far. */
+#define SEEN   0.8
+#define COMMON 0.75
+/* Rows that are looked at for those that tell something: each is a walk over the profile. */
+#define LOOKED 48
+_Static_assert(PATH_LINES + TOP_ROWS < OVERLAP_MAX, "what is told of is bits of a word");
 /* Branches of a path have this share of the profile, and so many samples. */
 #define LEAST_SHARE   0.05
 #define LEAST_SAMPLES 6.0
@@ -64,67 +69,86 @@ static bool has_name(const struct table *tab, const struct table_row *row)
 	return *name && *name != '[' && row->kind != FRAME_SYNTHETIC && !frame_name_is_vague(name);
 }
 
-/* What the path says of a function: the weight of its heaviest line with that name. */
-static int64_t on_path(const struct heavy_path *path, const char *name)
-{
-	uint32_t id = path->strings ? strtab_lookup(path->strings, name) : PROFILE_NONE;
-	int64_t most = 0;
-
-	for (size_t i = 0; i < path->lines.len && id != PROFILE_NONE; i++) {
-		const struct heavy_line *line = &path->lines.data[i];
-
-		for (uint32_t k = 0; k < line->len; k++)
-			if (path->names.data[line->first + k] == id && line->total > most)
-				most = line->total;
-	}
-	return most;
-}
-
 static bool is_same(int64_t part, int64_t whole)
 {
 	return (double)part >= SAME * (double)whole;
 }
 
-/* One function calls both, the kernel's or a library's: most likely the second by way of the first. */
-static bool repeats(const struct table *tab, const struct table_row *row,
-		    const struct table_row *before)
-{
-	bool foreign = row->kind == FRAME_KERNEL || strstr(table_text(tab, row->module), ".so");
-
-	return is_same(row->total, before->total) &&
-	       (row->caller == before->name ||
-		(foreign && row->module == before->module && row->caller == before->caller));
-}
-
-static bool tells(const struct table *tab, const struct table_row *row,
-		  const struct heavy_path *path, size_t kept)
+static bool may_tell(const struct table *tab, const struct table_row *row)
 {
 	const char *name = table_text(tab, row->name);
 	enum frame_role role = frame_role_of(name, table_text(tab, row->module), row->kind);
 
-	if (!has_name(tab, row) || role == ROLE_CEREMONY || role == ROLE_MAIN ||
-	    is_same(row->total, tab->gross) ||
-	    (double)on_path(path, name) >= SEEN * (double)row->total)
-		return false;
-	for (size_t k = 0; k < kept; k++)
-		if (repeats(tab, row, &tab->rows.data[k]))
-			return false;
-	return true;
+	return has_name(tab, row) && role != ROLE_CEREMONY && role != ROLE_MAIN &&
+	       !is_same(row->total, tab->gross);
+}
+
+/* What the reader has been told of: the ends of the path's lines, and rows. */
+struct told {
+	struct overlap overlap;
+	int64_t weights[OVERLAP_MAX];
+};
+
+/* 0, or a negative errno. */
+static int tell(struct told *t, const char *name, int64_t weight)
+{
+	int id = overlap_add(&t->overlap, name);
+
+	if (id >= 0)
+		t->weights[id] = weight;
+	return id < 0 ? id : 0;
+}
+
+static int told_open(struct told *t, const struct summary *s, const struct heavy_path *path)
+{
+	int err = overlap_open(&t->overlap, s->p, s->value);
+
+	for (size_t i = 0; !err && i < path->lines.len; i++) {
+		const struct heavy_line *line = &path->lines.data[i];
+		uint32_t last = path->names.data[line->first + line->len - 1];
+
+		err = tell(t, strtab_get(path->strings, last), line->total);
+	}
+	return err;
+}
+
+/* True if little of what was told of last is new. */
+static bool is_known(const struct told *t)
+{
+	int last = (int)t->overlap.n - 1;
+
+	for (int i = 0; i < last; i++)
+		if ((double)t->weights[i] >= SEEN * (double)t->weights[last] &&
+		    overlap_share(&t->overlap, i, last) >= COMMON)
+			return true;
+	return false;
 }
 
 /* Keeps rows that say something of a flat profile: with more than the most that a function has of its own, no
- * ceremony, nothing that the path tells, and no two that tell the same. */
-static void keep_telling(struct table *tab, const struct heavy_path *path, int64_t most)
+ * ceremony, and none whose time the path or a row before has told of already. */
+static int keep_telling(struct table *tab, const struct summary *s, const struct heavy_path *path,
+			int64_t most)
 {
+	struct told t = {0};
+	int err = told_open(&t, s, path);
 	size_t kept = 0;
 
-	for (size_t i = 0; i < tab->rows.len && kept < TOP_ROWS; i++) {
+	for (size_t i = 0, looked = 0; !err && i < tab->rows.len && kept < TOP_ROWS; i++) {
 		struct table_row row = tab->rows.data[i];
 
-		if (row.total > most && tells(tab, &row, path, kept))
+		if (row.total <= most || !may_tell(tab, &row))
+			continue;
+		if (looked++ == LOOKED)
+			break;
+		err = tell(&t, table_text(tab, row.name), row.total);
+		if (!err && is_known(&t))
+			overlap_drop(&t.overlap);
+		else
 			tab->rows.data[kept++] = row;
 	}
 	tab->rows.len = kept;
+	overlap_release(&t.overlap);
+	return err;
 }
 
 static bool is_flat(const struct table *tab, const struct share_scale *scale)
@@ -158,8 +182,8 @@ static int add_flat(struct buf *out, const struct summary *s, const struct share
 
 	if (err)
 		return err;
-	keep_telling(tab, path, most);
-	if (tab->rows.len)
+	err = keep_telling(tab, s, path, most);
+	if (!err && tab->rows.len)
 		shown = tab;
 	buf_printf(out, LINE_TITLE "no function has more than ", "Flat");
 	share_text(out, scale, most);
@@ -167,7 +191,7 @@ static int add_flat(struct buf *out, const struct summary *s, const struct share
 	take_top(top, shown);
 	answer_table(out, shown, &by_total, t, 0);
 	table_free(tab);
-	return 0;
+	return err;
 }
 
 static int add_top(struct buf *out, const struct summary *s, const struct share_scale *scale,
