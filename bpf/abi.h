@@ -168,6 +168,7 @@ struct kiln_mappings_record {
 	__u16 number; /* of the record in its set, from 0 */
 	__u8 pad[4];
 	struct kiln_file_key exe; /* inode 0: not known */
+	__s64 monotonic_ns; /* how far CLOCK_MONOTONIC of its time namespace is ahead of the initial one's */
 	struct kiln_mapping at[KILN_MAPPINGS_MAX];
 };
 

@@ -103,6 +103,23 @@ struct cred {
 	kuid_t uid, suid, euid;
 };
 
+struct timespec64 {
+	long long tv_sec;
+	long tv_nsec;
+};
+
+struct timens_offsets {
+	struct timespec64 monotonic;
+};
+
+struct time_namespace {
+	struct timens_offsets offsets;
+};
+
+struct nsproxy {
+	struct time_namespace *time_ns; /* 5.6 */
+};
+
 struct task_struct {
 	int pid, tgid;
 	const struct cred *real_cred;
@@ -114,6 +131,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct fs_struct *fs;
 	struct files_struct *files;
+	struct nsproxy *nsproxy;
 	void *stack;
 };
 

@@ -252,9 +252,21 @@ static __always_inline int report_set(struct mappings_env *e, __u32 version, boo
 	return send_mappings(e);
 }
 
-static __always_inline void begin_report(struct mappings_env *e, const struct mm_struct *mm,
+/* How far CLOCK_MONOTONIC of a process's time namespace is ahead: its jitdump has times of that clock. */
+static __always_inline __s64 monotonic_ahead(const struct task_struct *task)
+{
+	const struct timespec64 *ahead;
+
+	if (!bpf_core_field_exists(task->nsproxy->time_ns->offsets))
+		return 0;
+	ahead = &task->nsproxy->time_ns->offsets.monotonic;
+	return ahead->tv_sec * 1000000000ll + ahead->tv_nsec;
+}
+
+static __always_inline void begin_report(struct mappings_env *e, const struct task_struct *task,
 					 __u32 tgid, __u64 now)
 {
+	const struct mm_struct *mm = task->mm;
 	__u64 exe = (__u64)mm->exe_file;
 	struct file_place place;
 
@@ -264,6 +276,7 @@ static __always_inline void begin_report(struct mappings_env *e, const struct mm
 	e->rec.tgid = tgid;
 	e->rec.is_last = e->rec.is_cut = 0;
 	e->rec.number = 0;
+	e->rec.monotonic_ns = monotonic_ahead(task);
 	e->rec.exe = (struct kiln_file_key){};
 	if (exe) {
 		place = file_place(exe);
@@ -319,7 +332,7 @@ __attribute__((noinline)) __u64 mappings_version(__u32 tgid, __u32 image)
 	now = bpf_ktime_get_boot_ns();
 	if (last && last->image == image && !may_look(last, fresh->code_pages, now))
 		return with_generation(last);
-	begin_report(e, mm, tgid, now);
+	begin_report(e, task, tgid, now);
 	state = look_at_mappings(0);
 	is_cut = state == VMAS_MORE;
 	fresh->set = is_cut ? now : e->set;

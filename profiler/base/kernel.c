@@ -89,28 +89,58 @@ bool kernel_proc_is_own(void)
 	return atoi(self) == getpid();
 }
 
-int64_t kernel_parse_boottime_offset(const char *text)
+int64_t kernel_parse_clock_offset(const char *text, const char *clock)
 {
-	const char *line = strstr(text, "boottime");
+	const char *line = strstr(text, clock);
 	long long s, ns;
 
-	if (!line || sscanf(line, "boottime %lld %lld", &s, &ns) != 2)
+	if (!line || sscanf(line + strlen(clock), "%lld %lld", &s, &ns) != 2)
 		return 0;
 	return (int64_t)s * (int64_t)NS_PER_S + ns;
 }
 
-int64_t kernel_boottime_offset_ns(void)
+/* Inode of a time namespace in a process's /proc; 0: not known. */
+static ino_t time_namespace(const char *proc, const char *which)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/ns/%s", proc, which);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+static int64_t clock_offset(const char *proc, const char *clock)
 {
 	_cleanup_free_ char *text = NULL;
-	struct stat own, childrens;
+	char path[64];
 	size_t len;
 
+	snprintf(path, sizeof(path), "%s/timens_offsets", proc);
 	/* The offsets are those of future children. */
-	if (stat("/proc/self/ns/time", &own) ||
-	    stat("/proc/self/ns/time_for_children", &childrens) || own.st_ino != childrens.st_ino ||
-	    io_read_file("/proc/self/timens_offsets", 4096, &text, &len))
+	if (time_namespace(proc, "time") != time_namespace(proc, "time_for_children") ||
+	    io_read_file(path, 4096, &text, &len))
 		return 0;
-	return kernel_parse_boottime_offset(text);
+	return kernel_parse_clock_offset(text, clock);
+}
+
+int64_t kernel_boottime_offset_ns(void)
+{
+	return clock_offset("/proc/self", "boottime");
+}
+
+int64_t kernel_monotonic_offset_ns(void)
+{
+	return clock_offset("/proc/self", "monotonic");
+}
+
+int64_t kernel_monotonic_ahead_ns(pid_t tgid)
+{
+	char proc[32];
+
+	snprintf(proc, sizeof(proc), "/proc/%d", tgid);
+	if (time_namespace(proc, "time") == time_namespace("/proc/self", "time"))
+		return 0;
+	return clock_offset(proc, "monotonic") - kernel_monotonic_offset_ns();
 }
 
 bool kernel_perf_wants_admin(void)

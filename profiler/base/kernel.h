@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct kernel_version {
 	unsigned major, minor, patch;
@@ -49,8 +50,11 @@ bool kernel_proc_is_own(void);
 /* How far CLOCK_BOOTTIME is ahead here of the kernel's own, which perf events and BPF programs have: not 0
  * in a time namespace (time_namespaces(7)). */
 int64_t kernel_boottime_offset_ns(void);
-/* The same by the text of /proc/self/timens_offsets. */
-int64_t kernel_parse_boottime_offset(const char *text);
+int64_t kernel_monotonic_offset_ns(void); /* of CLOCK_MONOTONIC */
+/* How far CLOCK_MONOTONIC of another process is ahead of this one's, as /proc says; 0 if that is not known. */
+int64_t kernel_monotonic_ahead_ns(pid_t tgid);
+/* The offset of a clock ("boottime", "monotonic") by the text of /proc/PID/timens_offsets. */
+int64_t kernel_parse_clock_offset(const char *text, const char *clock);
 
 /* Whether kernel.perf_event_paranoid is above 2. Kernels of Debian and Ubuntu then open perf events only for
  * CAP_SYS_ADMIN, whoever has CAP_PERFMON. */

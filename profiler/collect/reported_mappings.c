@@ -412,6 +412,7 @@ static void take_set(struct reported_mappings *t, const struct kiln_mappings_rec
 		.version = rec->version,
 		.exe = FILE_NONE,
 		.jitdump = FILE_NONE,
+		.monotonic_ns = rec->monotonic_ns,
 	};
 	bool known = true;
 

@@ -43,10 +43,12 @@ static void take(void *ctx, size_t i, const struct sym_result *r)
 	s->err = s->fn(s->ctx, place, &r->frames[0]);
 }
 
-/* CLOCK_MONOTONIC of a place, as jitdumps have it. */
-static uint64_t time_of(const struct jit_place *p, uint64_t asleep_ns)
+/* CLOCK_MONOTONIC of a place where its program runs, as jitdumps have it. */
+static uint64_t time_of(const struct jit_place *p, int64_t behind_ns)
 {
-	return p->t_ns > asleep_ns ? p->t_ns - asleep_ns : UINT64_MAX;
+	int64_t t_ns = (int64_t)p->t_ns - behind_ns;
+
+	return p->t_ns && t_ns > 0 ? (uint64_t)t_ns : UINT64_MAX;
 }
 
 /* Asks a file about all places without a name. */
@@ -54,7 +56,7 @@ static int ask(struct search *s, const struct sym_file *file, size_t n, bool in_
 {
 	struct jit_places at = {.in_dump = in_dump, .va = s->va, .as_of = s->as_of};
 	uint64_t mono_ns = monotonic_ns();
-	uint64_t asleep_ns = boottime_ns() - mono_ns;
+	int64_t behind_ns = (int64_t)(boottime_ns() - mono_ns) - s->image->monotonic_ns;
 	int err;
 
 	for (size_t i = 0; i < n; i++) {
@@ -63,7 +65,7 @@ static int ask(struct search *s, const struct sym_file *file, size_t n, bool in_
 		if (s->named[i])
 			continue;
 		s->va[at.n] = p->va;
-		s->as_of[at.n] = in_dump ? time_of(p, asleep_ns) : p->written;
+		s->as_of[at.n] = in_dump ? time_of(p, behind_ns) : p->written;
 		s->index[at.n++] = i;
 	}
 	err = symbolizer_resolve_jit(s->n->opts.symbolizer, file, &at, take, s);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "profiler/base/kernel.h"
 #include "profiler/procs/events.h"
 #include "profiler/procs/maps.h"
 
@@ -195,7 +196,7 @@ static void apply_mmap(const struct event *e, struct procs *p, struct files *f)
 	}
 	procs_mmap(p, e->t_ns, e->tgid, &m);
 	if (m.file < FILE_VDSO && map_is_jitdump(e->name))
-		procs_jitdump(p, e->t_ns, e->tgid, m.file);
+		procs_jitdump(p, e->t_ns, e->tgid, m.file, kernel_monotonic_ahead_ns(e->tgid));
 }
 
 void event_apply(const struct event *e, struct procs *p, struct files *f)

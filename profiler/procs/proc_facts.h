@@ -40,6 +40,7 @@ struct proc_snapshot {
 	const struct proc_mapping *mappings; /* by address, without overlaps; since_ns is ignored */
 	size_t n;
 	uint32_t exe, jitdump; /* file ids, or FILE_NONE */
+	int64_t monotonic_ns;  /* as in struct proc_image */
 };
 
 /* An image (procs.h). */
@@ -51,8 +52,10 @@ struct proc_image {
 	uint64_t begin_ns, end_ns; /* end_ns is UINT64_MAX while it runs */
 	uint32_t exe;		   /* file id of its first executable mapping, or FILE_NONE */
 	uint32_t jitdump;	   /* file id of the jitdump that it writes, or FILE_NONE */
-	bool has_anon_exec;	   /* has mapped executable anonymous memory: probably a JIT */
-	char comm[16];		   /* of the main thread */
+	/* How far CLOCK_MONOTONIC is ahead of kiln's where the jitdump is written: another time namespace. */
+	int64_t monotonic_ns;
+	bool has_anon_exec; /* has mapped executable anonymous memory: probably a JIT */
+	char comm[16];	    /* of the main thread */
 };
 
 struct procs_stats {

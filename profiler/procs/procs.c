@@ -91,6 +91,7 @@ static void inherit(struct image *im, struct image *parent)
 	im->pub.uid = parent->pub.uid;
 	im->pub.exe = parent->pub.exe;
 	im->pub.jitdump = parent->pub.jitdump;
+	im->pub.monotonic_ns = parent->pub.monotonic_ns;
 	im->pub.has_anon_exec = parent->pub.has_anon_exec;
 	space_fork(&im->space, &parent->space);
 }
@@ -247,12 +248,20 @@ void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_ma
 		notify(p, tgid);
 }
 
-void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file)
+static void set_jitdump(struct image *im, uint32_t file, int64_t monotonic_ns)
+{
+	if (file == FILE_NONE)
+		return;
+	im->pub.jitdump = file;
+	im->pub.monotonic_ns = monotonic_ns;
+}
+
+void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file, int64_t monotonic_ns)
 {
 	struct image *im = image_for_event(p, t_ns, tgid);
 
 	if (im)
-		im->pub.jitdump = file;
+		set_jitdump(im, file, monotonic_ns);
 }
 
 /* --- all that is mapped, seen at once --------------------------------------------------------- */
@@ -291,8 +300,7 @@ void procs_snapshot(struct procs *p, const struct proc_snapshot *s)
 	snap.late_ns = snap.since_ns;
 	if (s->exe != FILE_NONE)
 		im->pub.exe = s->exe;
-	if (s->jitdump != FILE_NONE)
-		im->pub.jitdump = s->jitdump;
+	set_jitdump(im, s->jitdump, s->monotonic_ns);
 	changed = apply_snapshot(p, im, &snap);
 	im->is_cut = false;
 	im->is_seen = true;
@@ -360,8 +368,7 @@ int procs_add_scanned(struct procs *p, const struct scanned *s)
 		table_add_thread(p, proc, s->tids[i]);
 	if (s->exe != FILE_NONE)
 		im->pub.exe = s->exe;
-	if (s->jitdump != FILE_NONE)
-		im->pub.jitdump = s->jitdump;
+	set_jitdump(im, s->jitdump, s->monotonic_ns);
 	proc->scan_from_ns = s->from_ns;
 	proc->scan_to_ns = s->to_ns;
 	proc->scan_stamp_ns = stamp;
@@ -417,6 +424,7 @@ int procs_update_scanned(struct procs *p, const struct scanned *s)
 	if (im->pub.begin_ns > s->now_ns)
 		snap.since_ns = im->pub.begin_ns;
 	update_threads(p, proc, s);
+	set_jitdump(im, s->jitdump, s->monotonic_ns);
 	changed = apply_snapshot(p, im, &snap);
 	if (changed != 1)
 		return changed;

@@ -43,8 +43,8 @@ void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid);
 /* A new mapping replaces whatever it overlaps (mmap(2) MAP_FIXED, or after munmap(2)). */
 void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_mapping *m);
 
-/* The program that ran then has mapped its jitdump (map_is_jitdump()). */
-void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file);
+/* The program that ran then has mapped its jitdump (map_is_jitdump()); monotonic_ns: as in struct proc_image. */
+void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file, int64_t monotonic_ns);
 
 /*
  * Takes a snapshot. What the image of that time has mapped no more ended then, what is new was

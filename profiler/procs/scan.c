@@ -10,6 +10,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/kernel.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
@@ -176,8 +177,10 @@ static int add_mapping(void *ctx, const struct maps_entry *e)
 			return 0; /* unknown, not anonymous */
 		if (is_exe && r->s.exe == FILE_NONE)
 			r->s.exe = m.file;
-		if (map_is_jitdump(e->path))
+		if (map_is_jitdump(e->path)) {
 			r->s.jitdump = m.file;
+			r->s.monotonic_ns = kernel_monotonic_ahead_ns(r->s.tgid);
+		}
 	}
 	r->err = vec_push(&r->mappings, m);
 	return r->err;

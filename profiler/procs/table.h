@@ -107,6 +107,7 @@ struct scanned {
 	const struct proc_mapping *mappings;
 	size_t n_mappings;
 	uint32_t exe, jitdump; /* file ids, or FILE_NONE */
+	int64_t monotonic_ns;  /* as in struct proc_image */
 };
 
 /* Enters a process that was read from /proc. It may be known already. 0 or -ENOMEM. */

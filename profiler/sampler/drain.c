@@ -24,7 +24,8 @@
 struct drain {
 	struct profile_bpf *skel;
 	struct ring_buffer *ring;
-	int64_t offset_ns; /* from times of the kernel to ours */
+	int64_t offset_ns;    /* from times of the kernel to ours */
+	int64_t monotonic_ns; /* of CLOCK_MONOTONIC, as above */
 	int raw_fd; /* epoll, edge-triggered, because the ring always has something to read */
 	struct window *filling[2]; /* by the number of their set of maps */
 	struct raw_queue raw;
@@ -122,8 +123,10 @@ static int add_mappings_record(struct drain *d, const struct kiln_record_head *h
 	d->mappings_bytes += len;
 	r->len = len;
 	memcpy(r->head, head, len);
-	if (head->kind == KILN_RECORD_MAPPINGS)
+	if (head->kind == KILN_RECORD_MAPPINGS) {
 		((struct kiln_mappings_record *)r->head)->time_ns += (uint64_t)d->offset_ns;
+		((struct kiln_mappings_record *)r->head)->monotonic_ns -= d->monotonic_ns;
+	}
 	return 0;
 }
 
@@ -204,6 +207,7 @@ int drain_new(struct drain **out, struct sampler *s)
 		return -ENOMEM;
 	d->skel = sampler_skeleton(s);
 	d->offset_ns = kernel_boottime_offset_ns();
+	d->monotonic_ns = kernel_monotonic_offset_ns();
 	err = watch_ring(d);
 	if (err) {
 		drain_free(d);

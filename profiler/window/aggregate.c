@@ -63,8 +63,8 @@ static bool image_eq(const void *ctx, uint32_t id)
 
 struct agg_image agg_image_of(const struct proc_image *img)
 {
-	return (struct agg_image){img->id,  img->tgid, img->ns_tgid,
-				  img->uid, img->exe,  img->jitdump};
+	return (struct agg_image){img->id,  img->tgid,	  img->ns_tgid,	    img->uid,
+				  img->exe, img->jitdump, img->monotonic_ns};
 }
 
 /* Index of a program in images; UINT32_MAX when out of memory. */
@@ -76,6 +76,7 @@ static uint32_t add_image(struct aggregate *a, const struct agg_image *img)
 
 	if (id != HTAB_NONE) {
 		a->images.data[id].jitdump = img->jitdump; /* it may have been opened meanwhile */
+		a->images.data[id].monotonic_ns = img->monotonic_ns;
 		return id;
 	}
 	id = (uint32_t)a->images.len;

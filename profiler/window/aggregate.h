@@ -57,6 +57,7 @@ struct agg_image {
 	uint64_t image_id; /* proc_image.id */
 	pid_t tgid, ns_tgid;
 	uint32_t uid, exe, jitdump;
+	int64_t monotonic_ns; /* as in struct proc_image */
 };
 
 struct agg_image agg_image_of(const struct proc_image *img);

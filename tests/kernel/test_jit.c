@@ -138,13 +138,23 @@ static int take_turns(bool reopens)
 	return err;
 }
 
-/* In a pid namespace of its own, where its pid is 1. */
-static int compile_in_namespace(void)
+/* CLOCK_MONOTONIC of children is ahead from now on. */
+static int advance_clock(void)
+{
+	static const char ahead[] = "monotonic 1000 0\n";
+	int fd = unshare(CLONE_NEWTIME) ? -1
+					: open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, ahead, strlen(ahead)) > 0 ? 0 : -1;
+}
+
+/* In a pid namespace of its own, where its pid is 1, or in a time namespace, where it is later. */
+static int compile_in_namespace(bool of_time)
 {
 	int status = 0;
 	pid_t pid;
 
-	if (unshare(CLONE_NEWPID))
+	if (of_time ? advance_clock() : unshare(CLONE_NEWPID))
 		return 1;
 	pid = fork();
 	if (!pid)
@@ -176,7 +186,9 @@ static int be_a_compiler(const char *how)
 	if (!strcmp(how, "hung-tmp"))
 		return burn_with_hung_tmp();
 	if (!strcmp(how, "in-namespace"))
-		return compile_in_namespace();
+		return compile_in_namespace(false);
+	if (!strcmp(how, "in-time-namespace"))
+		return compile_in_namespace(true);
 	if (!strncmp(how, "turns", 5))
 		return take_turns(!strcmp(how, "turns-reopened"));
 	return compile_all(!strcmp(how, "unlinked"));
@@ -267,6 +279,31 @@ static void test_in_pid_namespace(void **state)
 	(void)state;
 	check("in-namespace", false);
 	fixture_run("test -e jit-1.dump");
+}
+
+/* Its jitdump has times of another clock. */
+static void check_time_namespace(void)
+{
+	if (access("/proc/self/timens_offsets", W_OK)) {
+		print_message("[ REASON   ] no time namespaces here\n");
+		skip();
+	}
+	check("in-time-namespace", false);
+}
+
+static void test_in_time_namespace(void **state)
+{
+	(void)state;
+	check_time_namespace();
+}
+
+/* Where samples do not report mappings. */
+static void test_in_time_namespace_by_events(void **state)
+{
+	(void)state;
+	setenv("KILN_TEST_MAPPING_EVENTS", "1", 1);
+	check_time_namespace();
+	unsetenv("KILN_TEST_MAPPING_EVENTS");
 }
 
 /* All of it in one drained window. */
@@ -360,6 +397,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_names_only),
 		cmocka_unit_test(test_unlinked),
 		cmocka_unit_test(test_in_pid_namespace),
+		cmocka_unit_test(test_in_time_namespace),
+		cmocka_unit_test(test_in_time_namespace_by_events),
 		cmocka_unit_test(test_taking_turns),
 		cmocka_unit_test(test_taking_turns_in_a_map_that_is_opened_again),
 		cmocka_unit_test(test_preferred_over_perf_map),

@@ -238,6 +238,13 @@ TEST(test_a_jitdump_goes_by_time)
 	assert_string_equal(ask(&image, 1, boot_ns + 5 * SECOND).text[0], "first");
 	assert_string_equal(ask(&image, 1, boot_ns + 15 * SECOND).text[0], "second /src/a.js:42");
 	assert_string_equal(ask(&image, 1, 0).text[0], "second /src/a.js:42"); /* the last */
+	/* where the program runs, it is five seconds later: another time namespace */
+	image.monotonic_ns = 5 * SECOND;
+	assert_string_equal(ask(&image, 1, boot_ns + 4 * SECOND).text[0], "first");
+	assert_string_equal(ask(&image, 1, boot_ns + 6 * SECOND).text[0], "second /src/a.js:42");
+	image.monotonic_ns = -15 * (int64_t)SECOND;
+	assert_string_equal(ask(&image, 1, boot_ns + 20 * SECOND).text[0], "first");
+	image.monotonic_ns = 0;
 	/* what the dump does not know the map may */
 	assert_string_equal(ask(&image, 2, boot_ns + 5 * SECOND).text[1], "mapped_too");
 	assert_string_equal(ask(&image, 3, boot_ns + 5 * SECOND).text[2], "-");

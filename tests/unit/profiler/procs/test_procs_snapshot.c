@@ -220,6 +220,7 @@ static void test_unknown_process(void **state)
 		.n = 1,
 		.exe = 8,
 		.jitdump = 9,
+		.monotonic_ns = -7,
 	};
 
 	(void)state;
@@ -240,9 +241,11 @@ static void test_unknown_process(void **state)
 	/* what it does not tell stays */
 	s.t_ns = 31;
 	s.exe = s.jitdump = FILE_NONE;
+	s.monotonic_ns = 0;
 	procs_snapshot(p, &s);
 	assert_int_equal(procs_image(p, 5, 31)->exe, 8);
 	assert_int_equal(procs_image(p, 5, 31)->jitdump, 9);
+	assert_int_equal(procs_image(p, 5, 31)->monotonic_ns, -7);
 	procs_free(p);
 }
 

@@ -239,7 +239,7 @@ TEST(test_made_code_by_its_jitdump)
 	void *table = made_table();
 	uint64_t then = r->time_ns;
 
-	procs_jitdump(procs, 1, TGID, 9);
+	procs_jitdump(procs, 1, TGID, 9, 0);
 	jit_says = FEED_SOON;
 	jit_table_given = table;
 	raw_walk_run(walk, NULL);
@@ -265,7 +265,7 @@ TEST(test_made_code_whose_newer_table_does_not_come)
 {
 	void *table = made_table();
 
-	procs_jitdump(procs, 1, TGID, 9);
+	procs_jitdump(procs, 1, TGID, 9, 0);
 	jit_says = FEED_SOON;
 	jit_table_given = table;
 	made_sample(100);

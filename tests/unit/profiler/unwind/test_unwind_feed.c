@@ -499,7 +499,7 @@ TEST(test_made_code)
 	map(procs, 1, 100, 0x70000, 0x1000, 0x3000, file[1]);
 	run();
 	assert_int_equal(region_at(0x20000)->slot, UNWIND_SLOT_JIT);
-	procs_jitdump(procs, 1, 100, file[0]);
+	procs_jitdump(procs, 1, 100, file[0], 0);
 	for (int state = TABLE_UNKNOWN; state <= TABLE_EVICTED; state++) {
 		tables[1].state = (enum unwind_table_state)state;
 		tables[1].error = -ENODATA;
@@ -518,7 +518,7 @@ TEST(test_made_code_to_come)
 	tables[1].error = -EAGAIN;
 	tables[1].may_renew = true;
 	map(procs, 1, 100, 0x20000, 0x1000, 0, FILE_NONE);
-	procs_jitdump(procs, 1, 100, file[0]);
+	procs_jitdump(procs, 1, 100, file[0], 0);
 	assert_string_equal(run(), "renew(1) set(100:0) release ");
 	assert_int_equal(region_at(0x20000)->slot, UNWIND_SLOT_JIT);
 	unwind_feed_changed(feed, 100); /* notes it once */

@@ -379,7 +379,7 @@ TEST(test_programs_with_code_of_their_own)
 	procs_comm(procs, 10 * SEC, PID, PID, "execed", true);
 	map(procs, 10 * SEC, PID, TEXT, 0x1000, 0, 3);
 	map(procs, 10 * SEC, PID, 0x9000, 0x1000, 0, FILE_NONE);
-	procs_jitdump(procs, 11 * SEC, PID, 77);
+	procs_jitdump(procs, 11 * SEC, PID, 77, 0);
 	w->end_ns = 50 * SEC;
 	add_row(w, 2 * SEC, 1, (struct kiln_count_key){.tgid = PID, user_only(stack)});
 	add_row(w, 2 * SEC, 1, (struct kiln_count_key){.tgid = 200, user_only(stack)});
@@ -411,7 +411,7 @@ TEST(test_a_jitdump_that_comes_later)
 			(struct kiln_count_key){.tgid = PID,
 						user_only(user_stack(w, UNWIND_ON, 0x9010))});
 		take(w);
-		procs_jitdump(procs, 2 * SEC + 2, PID, 77);
+		procs_jitdump(procs, 2 * SEC + 2, PID, 77, 0);
 	}
 	assert_agg("100/100  0 anon(100):9010 = 1\n"
 		   "100/100  0 anon(100):9010@3000000000 = 1\n");
