@@ -458,7 +458,7 @@ static void add_maker_hint(struct buf *b, const struct suspect *s, const char *e
 			   struct naming *n, const struct agg_image *img, bool unnamed)
 {
 	const struct maker *m = makers;
-	bool has_map = naming_knows_jit(n, img);
+	bool has_map = naming_has_jit(n, img);
 
 	while (!text_has_prefix(exe, m->exe))
 		m++;

@@ -98,30 +98,51 @@ static int ask_dump(struct search *s, size_t n)
 	return err;
 }
 
-bool naming_knows_jit(struct naming *n, const struct agg_image *image)
+static struct sym_file map_file(const struct perf_map *map)
 {
+	return (struct sym_file){
+		.fd = map->fd,
+		.root_fd = -1,
+		.held = map->held.opener ? &map->held : NULL,
+		.uid = map->held.uid,
+	};
+}
+
+static bool has_jit(struct naming *n, const struct agg_image *image, uint64_t least_bytes)
+{
+	struct sym_file_key facts;
 	struct perf_map map;
-	bool knows;
+	struct sym_file file;
+	bool has;
 
 	if (image->jitdump != FILE_NONE)
 		return true;
 	map = perf_map_open(n->opts.files, &n->guard, image);
-	knows = perf_map_is_open(&map);
+	file = map_file(&map);
+	has = sym_file_facts(&file, &facts) && facts.size >= least_bytes;
 	perf_map_close(&map);
-	return knows;
+	return has;
+}
+
+bool naming_has_jit(struct naming *n, const struct agg_image *image)
+{
+	return has_jit(n, image, 0);
+}
+
+bool naming_knows_jit(struct naming *n, const struct agg_image *image)
+{
+	return has_jit(n, image, 1);
 }
 
 static int ask_map(struct search *s, size_t n)
 {
 	_cleanup_(perf_map_close) struct perf_map map =
 		perf_map_open(s->n->opts.files, &s->n->guard, s->image);
-	struct sym_file file = {.fd = map.fd, .root_fd = -1};
+	struct sym_file file = map_file(&map);
 	char path[48];
 
 	snprintf(path, sizeof(path), "the perf map of pid %d", s->image->tgid);
 	file.path = path;
-	file.held = map.held.opener ? &map.held : NULL;
-	file.uid = map.held.uid;
 	return perf_map_is_open(&map) ? ask(s, &file, n, false) : 0;
 }
 

@@ -223,12 +223,34 @@ static void advance(struct sweep *s, uint64_t va)
 		set_remove(&s->covering, s->by_end[s->ended++]);
 }
 
+static bool ends_a_line(const struct perfmap *m, uint64_t bytes)
+{
+	return m->text[bytes - 1] == '\n';
+}
+
+/*
+ * Whether the sizes that the file had tell when its lines were written. They do not if most of them are in the
+ * middle of a line, as by a buffer, nor if the file was larger: it was written anew.
+ */
+static bool sizes_tell(const struct perfmap *m, const struct perfmap_ask *asks, size_t n)
+{
+	size_t whole = 0, cut = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (asks[i].bytes > m->len)
+			return false;
+		if (asks[i].bytes)
+			(*(ends_a_line(m, asks[i].bytes) ? &whole : &cut))++;
+	}
+	return whole >= cut;
+}
+
 /* How many lines the file had then. */
 static uint32_t lines_until(const struct perfmap *m, uint64_t bytes)
 {
 	size_t lo = 0, hi = m->lines.len;
 
-	if (!bytes || bytes >= m->len || m->text[bytes - 1] != '\n')
+	if (!bytes || bytes >= m->len || !ends_a_line(m, bytes))
 		return (uint32_t)hi;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
@@ -244,12 +266,13 @@ static uint32_t lines_until(const struct perfmap *m, uint64_t bytes)
 int perfmap_find(struct perfmap *m, struct perfmap_ask *asks, size_t n)
 {
 	struct sweep s = {.m = m};
+	bool tell = sizes_tell(m, asks, n);
 	int err = sweep_init(&s, m);
 
 	if (n && !err)
 		qsort(asks, n, sizeof(*asks), ask_cmp);
 	for (size_t i = 0; i < n && !err; i++) {
-		uint32_t until = lines_until(m, asks[i].bytes);
+		uint32_t until = lines_until(m, tell ? asks[i].bytes : 0);
 
 		advance(&s, asks[i].va);
 		asks[i].entry = set_before(&s.covering, until);
@@ -279,7 +302,8 @@ static int take_lines(struct perfmap *m)
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		struct line line;
 
-		if (!parse_line(&line, p, nl ?: end) || m->lines.len == ENTRIES_MAX)
+		/* a last line without an end is still being written: its name may be cut */
+		if (!nl || !parse_line(&line, p, nl) || m->lines.len == ENTRIES_MAX)
 			m->skipped++;
 		else if (vec_push(&m->lines, line))
 			return -ENOMEM;

@@ -2,7 +2,8 @@
 /*
  * perf maps: lines "START SIZE name", numbers in hex, that JIT compilers write
  * (tools/perf/Documentation/jit-interface.txt in the Linux tree). A later line replaces earlier
- * ones where they overlap. Lines have no times, but the file only grows: its size tells when.
+ * ones where they overlap. A line counts when it has its newline. Lines have no times, but the file mostly only
+ * grows: its size tells when.
  */
 #ifndef KILN_SYMBOLIZER_JIT_PERFMAP_H
 #define KILN_SYMBOLIZER_JIT_PERFMAP_H
@@ -29,8 +30,8 @@ struct perfmap_ask {
 
 /*
  * Answers n questions, and orders them by va: the last line until then that covers it, else the first one later.
- * A file that did not end with a line then is written through a buffer, so all that it has now counts. 0 or
- * -ENOMEM.
+ * All that the file has now counts if it did not end with a line then, if at most of these sizes it did not (it is
+ * written through a buffer), and if it was larger (it was written anew). 0 or -ENOMEM.
  */
 int perfmap_find(struct perfmap *m, struct perfmap_ask *asks, size_t n);
 /* The name of an entry, as clean text, not demangled. Borrowed until the next call. NULL: out of memory. */

@@ -274,13 +274,14 @@ TEST(test_windows_after_a_debug_file_came)
 #define LIVES                                                                                      \
 	1000001 /* processes that cannot be there: pids end at 2^22, but not on this machine */
 #define DIED  1000002
-#define NAMED 1000003
+#define EMPTY 1000003 /* writes its perf map through a buffer */
+#define NAMED 1000004
 
 TEST(test_code_that_nothing_names_yet_waits)
 {
 	struct procs *procs = new_table(NULL);
 	struct aggregate now = {0}, next = {0};
-	char path[64];
+	char empty[64], path[64];
 
 	for (pid_t tgid = LIVES; tgid <= NAMED; tgid++) {
 		const struct proc_image *im;
@@ -297,21 +298,26 @@ TEST(test_code_that_nothing_names_yet_waits)
 	}
 	procs_exit(procs, 3 * SEC, DIED, DIED);
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", NAMED);
-	fixture_write(path, "");
+	fixture_write(path, "9000 10 f\n");
+	snprintf(empty, sizeof(empty), "/tmp/perf-%d.map", EMPTY);
+	fixture_write(empty, "");
 	window_hold_back(naming, procs, &now, &next);
-	unlink(path);
-	assert_int_equal(next.samples.len, 1);
+	assert_int_equal(next.samples.len, 2);
 	assert_int_equal(next.samples.data[0].tgid, LIVES);
-	assert_int_equal(next.recorded, 10);
+	assert_int_equal(next.samples.data[1].tgid, EMPTY);
+	assert_int_equal(next.recorded, 20);
 	assert_int_equal(now.recorded, 20);
 	/* it runs another program by now */
 	aggregate_clear(&now);
 	now = next;
 	next = (struct aggregate){0};
+	fixture_write(empty, "9000 10 f\n");
 	procs_comm(procs, 4 * SEC, LIVES, LIVES, "execed", true);
 	window_hold_back(naming, procs, &now, &next);
 	assert_int_equal(next.samples.len, 0);
-	assert_int_equal(now.recorded, 10);
+	assert_int_equal(now.recorded, 20);
+	unlink(path);
+	unlink(empty);
 	aggregate_clear(&now);
 	aggregate_clear(&next);
 	procs_free(procs);

@@ -345,8 +345,12 @@ TEST(test_whether_anything_names_it)
 {
 	struct agg_image image = image_of(getpid());
 
+	assert_false(naming_has_jit(naming, &image));
 	assert_false(naming_knows_jit(naming, &image));
-	fixture_write(map_path, "");
+	fixture_write(map_path, ""); /* so far all is in a buffer */
+	assert_true(naming_has_jit(naming, &image));
+	assert_false(naming_knows_jit(naming, &image));
+	fixture_write(map_path, "7000 10 f\n");
 	assert_true(naming_knows_jit(naming, &image));
 	assert_int_equal(unlink(map_path), 0);
 	assert_false(naming_knows_jit(naming, &image));

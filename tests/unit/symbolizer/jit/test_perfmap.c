@@ -33,7 +33,7 @@ static void test_lines(void **state)
 {
 	struct perfmap *m = parse("1000 10 LazyCompile:~f /a b.js:1\n"
 				  "0x1010 0x8 Builtin:g\r\n"
-				  "7f0000000000 20 last, without a newline");
+				  "7f0000000000 20 last\n");
 
 	(void)state;
 	assert_int_equal(perfmap_count(m), 3);
@@ -43,9 +43,30 @@ static void test_lines(void **state)
 	expect(m, 0x100f, "LazyCompile:~f /a b.js:1");
 	expect(m, 0x1010, "Builtin:g");
 	expect(m, 0x1018, NULL);
-	expect(m, 0x7f000000001f, "last, without a newline");
+	expect(m, 0x7f000000001f, "last");
 	expect(m, 0x7f0000000020, NULL);
 	perfmap_free(m);
+}
+
+/* Written through a buffer, it ends anywhere: the name may be cut, and so may the size. */
+static void test_the_last_line_is_not_whole(void **state)
+{
+	static const char whole[] = "1000 10 first\n2000 10 second_function\n";
+	char text[sizeof(whole)];
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(whole); len++) {
+		bool has_second = len == sizeof(whole) - 1;
+		struct perfmap *m;
+
+		memcpy(text, whole, len);
+		text[len] = '\0';
+		m = parse(text);
+		expect(m, 0x1000, len > 13 ? "first" : NULL);
+		expect(m, 0x2000, has_second ? "second_function" : NULL);
+		assert_int_equal(perfmap_count(m), (len > 13) + has_second);
+		perfmap_free(m);
+	}
 }
 
 static void test_malformed_lines_are_counted(void **state)
@@ -122,6 +143,32 @@ static void test_as_of_a_size(void **state)
 	expect_at(m, one + 3, 0x1000, "third");
 	/* It was larger then. */
 	expect_at(m, 1 << 20, 0x1000, "third");
+	perfmap_free(m);
+}
+
+/* By chance a buffer, or what stood there before, may end where a line does. */
+static void test_sizes_that_tell_nothing(void **state)
+{
+	static const char text[] = "1000 10 old\n1000 10 new\n2000 10 other\n";
+	struct perfmap *m = parse(text);
+	struct perfmap_ask asks[] = {{.va = 0x1000, .bytes = 12},
+				     {.va = 0x1001, .bytes = 12},
+				     {.va = 0x2000, .bytes = 14},
+				     {.va = 0x2001, .bytes = 17}};
+
+	(void)state;
+	/* as many whole ones as others: a sample saw it in the middle of a write */
+	assert_int_equal(perfmap_find(m, asks, 4), 0);
+	assert_string_equal(perfmap_name(m, asks[0].entry), "old");
+	asks[1].bytes = 13; /* most are cut */
+	assert_int_equal(perfmap_find(m, asks, 4), 0);
+	assert_string_equal(perfmap_name(m, asks[0].entry), "new");
+	asks[1].bytes = asks[2].bytes = asks[3].bytes = 0; /* not known */
+	assert_int_equal(perfmap_find(m, asks, 4), 0);
+	assert_string_equal(perfmap_name(m, asks[0].entry), "old");
+	asks[3].bytes = sizeof(text); /* it was larger */
+	assert_int_equal(perfmap_find(m, asks, 4), 0);
+	assert_string_equal(perfmap_name(m, asks[0].entry), "new");
 	perfmap_free(m);
 }
 
@@ -314,9 +361,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_the_last_line_is_not_whole),
 		cmocka_unit_test(test_malformed_lines_are_counted),
 		cmocka_unit_test(test_later_lines_win),
 		cmocka_unit_test(test_as_of_a_size),
+		cmocka_unit_test(test_sizes_that_tell_nothing),
 		cmocka_unit_test(test_many_lines),
 		cmocka_unit_test(test_random_overlaps_against_painting),
 		cmocka_unit_test(test_load),
