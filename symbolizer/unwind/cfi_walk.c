@@ -46,7 +46,8 @@ struct cfi_walk {
 	void *place_ctx;
 	struct cfi_place current; /* mapping whose CFI is being read */
 	bool past_slice;
-	bool described; /* the last frame has CFI */
+	bool described;	  /* the last frame has CFI */
+	uint64_t zero_at; /* where its step read a 0 last */
 };
 
 static bool read_elf(struct cfi_walk *u, struct elf_obj *obj, uint64_t elf_va, void *out,
@@ -95,8 +96,10 @@ static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, i
 	(void)as;
 	if (write)
 		return -UNW_EINVAL;
-	if (read_stack(u, addr, value))
+	if (read_stack(u, addr, value)) {
+		u->zero_at = *value ? u->zero_at : addr;
 		return 0;
+	}
 	/* .eh_frame is in a segment that is not executable, and kiln does not track where that
 	 * is mapped */
 	if (u->current.obj &&
@@ -323,6 +326,21 @@ static enum cfi_walk_end walk_tables(struct cfi_walk *u, unw_cursor_t *c, bool e
 	}
 }
 
+/*
+ * Why libunwind says that there is no caller: a description says so, or the return address is 0. Without CFI it
+ * steps by rbp, and a zero there is the end of a chain.
+ */
+static enum cfi_walk_end end_of(const struct cfi_walk *u, unw_cursor_t *c)
+{
+	unw_word_t sp = 0;
+
+	if (!u->described)
+		return CFI_WALK_CHAIN;
+	return !unw_get_reg(c, UNW_REG_SP, &sp) && u->zero_at && u->zero_at == sp - 8
+		       ? CFI_WALK_ZERO
+		       : CFI_WALK_ROOT;
+}
+
 static enum cfi_walk_end walk(struct cfi_walk *u, unw_cursor_t *c, uint64_t *frames, size_t max,
 			      size_t *n)
 {
@@ -335,6 +353,7 @@ static enum cfi_walk_end walk(struct cfi_walk *u, unw_cursor_t *c, uint64_t *fra
 			return walk_tables(u, c, exact, frames, max, n);
 		/* if this is a signal frame, the next frame was interrupted */
 		interrupts = unw_is_signal_frame(c) > 0;
+		u->zero_at = 0;
 		step = unw_step(c);
 		if (step <= 0 && is_start(u, frames[*n - 1] - (*n > 1)))
 			return CFI_WALK_ROOT;
@@ -345,7 +364,7 @@ static enum cfi_walk_end walk(struct cfi_walk *u, unw_cursor_t *c, uint64_t *fra
 		if (!u->described && !u->current.is_jit)
 			return CFI_WALK_NO_INFO;
 		if (step == 0)
-			return u->described ? CFI_WALK_ROOT : CFI_WALK_CHAIN;
+			return end_of(u, c);
 		if (unw_get_reg(c, UNW_REG_IP, &ip) || unw_get_reg(c, UNW_REG_SP, &sp))
 			return CFI_WALK_ERROR;
 		if (!ip)

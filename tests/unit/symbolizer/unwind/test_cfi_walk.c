@@ -195,6 +195,34 @@ static void recursion_to_the_root(void **state)
 	release(v);
 }
 
+/* On a stack of its own a function may return to 0. That is no root, as one wrong step leads to zeros, too. */
+static void a_return_address_of_zero(void **state)
+{
+	struct victim *v = start(run_deep);
+	uint64_t frames[512], word;
+	enum cfi_walk_end end;
+	struct captured_stack s;
+	struct cfi_walk *u;
+	size_t first = 0;
+
+	(void)state;
+	capture(v);
+	assert_int_equal(cfi_walk_new(&u), 0);
+	s = (struct captured_stack){v->regs, v->stack, v->stack_len};
+	cfi_walk(u, &s, find_place, v, frames, 512, &end);
+	while (frames[first] - (uintptr_t)run_deep >= 64)
+		first++;
+	for (size_t at = 0; at + 8 <= v->stack_len; at += 8) {
+		memcpy(&word, v->stack + at, sizeof(word));
+		if (word == frames[first])
+			memset(v->stack + at, 0, sizeof(word));
+	}
+	assert_int_equal(cfi_walk(u, &s, find_place, v, frames, 512, &end), first);
+	assert_int_equal(end, CFI_WALK_ZERO);
+	cfi_walk_free(u);
+	release(v);
+}
+
 static void a_short_slice_ends_early(void **state)
 {
 	struct victim *v = start(run_deep);
@@ -446,6 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recursion_to_the_root),
+		cmocka_unit_test(a_return_address_of_zero),
 		cmocka_unit_test(a_short_slice_ends_early),
 		cmocka_unit_test(through_a_signal_frame),
 		cmocka_unit_test(start_code_is_the_root),
