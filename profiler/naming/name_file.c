@@ -37,35 +37,40 @@ struct file_group {
  * Functions without a caller: a stack that ends in one is complete. A frame-pointer walk cannot get
  * past the C library's start functions, which are built without frame pointers.
  */
-static bool is_root_function(const char *name)
+static enum named_root root_of(const char *name)
 {
-	static const char *const roots[] = {
-		"_start",
-		"__libc_start_call_main",
-		"__libc_start_main",
-		"start_thread",
-		"clone",
-		"__clone",
-		"clone3",
-		"__clone3",
-		"_dl_start_user",
-		"runtime.goexit",
-		"runtime.mstart",
-		"runtime.rt0_go",
-		"_rt0_amd64",
-		"_rt0_amd64_linux",
-		"_rt0_arm64_linux",
-		"runtime.goexit.abi0",
-		"runtime.mstart.abi0",
-		"runtime.rt0_go.abi0",
-		"thread_start",
+	static const struct {
+		const char *name;
+		enum named_root root;
+	} roots[] = {
+		{"_start", ROOT_BY_NAME},
+		{"__libc_start_call_main", ROOT_BY_NAME},
+		{"__libc_start_main", ROOT_BY_NAME},
+		{"start_thread", ROOT_AT_END},
+		{"clone", ROOT_AT_END},
+		{"__clone", ROOT_BY_NAME},
+		{"clone3", ROOT_AT_END},
+		{"__clone3", ROOT_BY_NAME},
+		{"_dl_start_user", ROOT_BY_NAME},
+		{"runtime.goexit", ROOT_BY_NAME},
+		{"runtime.mstart", ROOT_BY_NAME},
+		{"runtime.rt0_go", ROOT_BY_NAME},
+		{"_rt0_amd64", ROOT_BY_NAME},
+		{"_rt0_amd64_linux", ROOT_BY_NAME},
+		{"_rt0_arm64_linux", ROOT_BY_NAME},
+		{"runtime.goexit.abi0", ROOT_BY_NAME},
+		{"runtime.mstart.abi0", ROOT_BY_NAME},
+		{"runtime.rt0_go.abi0", ROOT_BY_NAME},
+		{"thread_start", ROOT_AT_END},
 	};
 
-	for (size_t i = 0; i < sizeof(roots) / sizeof(*roots); i++)
-		if (!strncmp(name, roots[i], strlen(roots[i])) &&
-		    (!name[strlen(roots[i])] || name[strlen(roots[i])] == '@'))
-			return true;
-	return false;
+	for (size_t i = 0; name && i < sizeof(roots) / sizeof(*roots); i++) {
+		size_t len = strlen(roots[i].name);
+
+		if (!strncmp(name, roots[i].name, len) && (!name[len] || name[len] == '@'))
+			return roots[i].root;
+	}
+	return NOT_A_ROOT;
 }
 
 static void add_line(struct file_group *g, const char *name, const char *raw_name, const char *file,
@@ -99,7 +104,7 @@ static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 		.as = r->reason == SYM_OK	   ? NAMED_SYMBOL
 		      : r->reason == SYM_FDE_START ? NAMED_FDE
 						   : NAMED_NOT,
-		.is_root = outermost && is_root_function(outermost),
+		.is_root = root_of(outermost),
 		.is_new = true,
 		/* Other faults of a file may be gone in the next window. */
 		.lasts = r->reason == SYM_OK || r->reason == SYM_FDE_START ||

@@ -99,6 +99,12 @@ static bool is_user_class(enum frame_class cls)
 	       cls == AT_NO_PROCESS;
 }
 
+/* A frame-pointer walk, of which nobody knows why it ended. */
+static bool is_root_by_name(enum named_root root, enum unwind_end end)
+{
+	return root == ROOT_BY_NAME || (root == ROOT_AT_END && end == UNWIND_ON);
+}
+
 /* Decides whether this user stack is complete, truncated or missing. Counts it, and blames the
  * binary that broke it. */
 static bool judge_stack(const struct aggregate *a, const struct named_frame *named,
@@ -120,7 +126,8 @@ static bool judge_stack(const struct aggregate *a, const struct named_frame *nam
 	outer = &a->frames.data[ids[last]];
 	if (!is_user_class(outer->cls))
 		return true;
-	if (s->user_end == UNWIND_END_ROOT || named[ids[last]].is_root) {
+	if (s->user_end == UNWIND_END_ROOT ||
+	    is_root_by_name(named[ids[last]].is_root, s->user_end)) {
 		q->user_complete += count;
 		return true;
 	}

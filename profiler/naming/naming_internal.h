@@ -13,10 +13,17 @@ enum named_as {
 	NAMED_SYNTHETIC, /* not a frame of the program: not counted */
 };
 
+/* Whether a frame is in a function that nothing calls, by its name. */
+enum named_root {
+	NOT_A_ROOT,
+	ROOT_BY_NAME, /* a name that only the C library's or a language's runtime may give */
+	ROOT_AT_END, /* any program may have a function of that name: a root where frame pointers end */
+};
+
 struct named_frame {
 	uint32_t location; /* in the profile */
 	uint8_t as;	   /* enum named_as */
-	uint8_t is_root;   /* an outermost function, without a caller */
+	uint8_t is_root;   /* enum named_root */
 };
 
 struct naming {
