@@ -238,24 +238,31 @@ static size_t plain_insn_len(const uint8_t *p)
 	return p[0] >= 0xb8 && p[0] <= 0xbf ? 5 : 0;
 }
 
-/*
- * Bytes of start code up to its first call, if it clears rbp, as programs' does, and has only well-known
- * instructions. (glibc's dynamic linker goes on behind its first call.)
- */
+/* glibc's dynamic linker goes on behind its first call: it saves the program's entry point, which it was given. */
+static size_t end_at_call(const uint8_t *code, size_t len, size_t end)
+{
+	static const uint8_t saves[] = {0x49, 0x89, 0xc4}; /* mov %rax, %r12 */
+	static const uint8_t saves_32[] = {0x89, 0xc7};	   /* mov %eax, %edi */
+
+	if (len - end >= sizeof(saves) && (!memcmp(code + end, saves, sizeof(saves)) ||
+					   !memcmp(code + end, saves_32, sizeof(saves_32))))
+		return UNWIND_ENTRY_MAX;
+	return end;
+}
+
+/* Bytes of start code up to its first call, if it has only well-known instructions. */
 static size_t start_code_len(const uint8_t *code, size_t len)
 {
 	size_t at = len >= sizeof(endbr) && !memcmp(code, endbr, sizeof(endbr)) ? sizeof(endbr) : 0;
 	const size_t longest = 7;
 	size_t n;
 
-	if (len - at < 3 || code[at + (code[at] == 0x48)] != 0x31)
-		return UNWIND_ENTRY_MAX;
 	while (len - at >= longest) {
 		at += (code[at] & 0xf0) == 0x40;
 		if (code[at] == 0xe8)
-			return at + 5;
+			return end_at_call(code, len, at + 5);
 		if (code[at] == 0xff && code[at + 1] == 0x15)
-			return at + 6;
+			return end_at_call(code, len, at + 6);
 		n = plain_insn_len(code + at);
 		if (!n)
 			break;

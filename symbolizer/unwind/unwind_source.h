@@ -62,7 +62,7 @@ bool unwind_is_go(const struct elf_obj *obj);
 
 /*
  * The entry point of a program, or of the dynamic linker, has no caller. The dynamic linker's start
- * code (61 bytes in glibc 2.36) has no CFI. It ends where the next CFI begins. A program's ends with its
+ * code (61 bytes in glibc 2.36) has no CFI. It ends where the next CFI begins. Any other ends with its
  * first call, which does not return: what lies behind is another function. Returns the address of the
  * start code and sets *end, which is exclusive; or 0.
  */

@@ -219,7 +219,7 @@ static void test_undescribed_entry(void **state)
 	(void)state;
 	assemble(
 		".text\n.cfi_startproc\nnop\n.cfi_endproc\n.org 32\n.globl go\ngo: mov %rsp, %rdi\n"
-		"call go\n.org 256\n.cfi_startproc\nnop\n.cfi_endproc\n");
+		"call go\nmov %rax, %r12\n.org 256\n.cfi_startproc\nnop\n.cfi_endproc\n");
 	fixture_run(
 		"gcc -shared -nostdlib -Wl,-e,go -Wl,--no-ld-generated-unwind-info t.s -o t.so");
 	assert_int_equal(compile(&c, "t.so"), 0);
@@ -254,6 +254,9 @@ static void test_what_follows_the_entry(void **state)
 		 "push %rax\npush %rsp\nxor %r8d, %r8d\nxor %ecx, %ecx\nlea go(%rip), %rdi\n"
 		 "call *0x1000(%rip)\nhlt",
 		 37},
+		/* by hand; and the dynamic linker's */
+		{"mov %rsp, %rdi\nand $-16, %rsp\ncall go\nhlt", 12},
+		{"mov %rsp, %rdi\ncall go\nmov %rax, %r12\nmov (%rsp), %rdx", 96},
 		/* an instruction that start code does not have */
 		{"xor %ebp, %ebp\ncmp %rax, %rbx\ncall go", 96},
 	};
