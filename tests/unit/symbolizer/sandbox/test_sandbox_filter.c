@@ -74,6 +74,8 @@ CALL(exec, execl("/bin/true", "true", NULL))
 CALL(start_process, syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL))
 /* A process, although its memory is this one's: the kernel refuses the flags for what they are. */
 CALL(start_sharer, syscall(SYS_clone, CLONE_VM | CLONE_FS | CLONE_NEWNS, NULL, NULL, NULL, NULL))
+/* ... or for what they lack. */
+CALL(start_thread, syscall(SYS_clone, CLONE_THREAD, NULL, NULL, NULL, NULL))
 CALL(kill_parent, kill(parent, 0))
 CALL(tgkill_parent, syscall(SYS_tgkill, parent, parent, 0))
 CALL(tgkill_in_parent, syscall(SYS_tgkill, parent, getpid(), 0))
@@ -133,6 +135,7 @@ static const struct call of_openers[] = {
 	C(exec, EPERM),
 	C(start_process, EPERM),
 	C(start_sharer, EPERM),
+	C(start_thread, EPERM),
 	C(kill_parent, EPERM),
 	C(tgkill_parent, EPERM),
 	C(tgkill_in_parent, EPERM),
@@ -154,6 +157,27 @@ static const struct call of_openers[] = {
 	C(clone3_process, EPERM),
 };
 
+static const struct call of_readers[] = {
+	C(open_reading, EPERM),
+	C(read_it, 0),
+	C(write_it, 0),
+	C(truncate_path, EPERM),
+	C(version_of_it, EPERM),
+	C(duplicate, 0),
+	C(make_socket, EPERM),
+	C(exec, EPERM),
+	C(start_process, EPERM),
+	C(start_sharer, EPERM),
+	C(start_thread, EPERM),
+	C(clone3_process, EPERM),
+	C(tgkill_in_parent, EPERM),
+	C(schedule_parent, EPERM),
+	C(protect_as_code, EPERM),
+	C(map_code, EPERM),
+	C(name_of_system, EPERM),
+	C(own_name, EPERM),
+};
+
 static const struct call with_more[] = {
 	C(open_reading, EPERM),
 	C(read_it, 0),
@@ -166,6 +190,7 @@ static const struct call with_more[] = {
 	C(make_socket, EPERM),
 	C(start_process, EPERM),
 	C(start_sharer, EPERM),
+	C(start_thread, 0),
 	C(clone3_process, ENOSYS),
 	C(kill_parent, EPERM),
 	C(tgkill_parent, EPERM),
@@ -186,6 +211,11 @@ static const struct call with_more[] = {
 static int filter_openers(void)
 {
 	return sandbox_filter_opener();
+}
+
+static int filter_readers(void)
+{
+	return sandbox_filter();
 }
 
 static int filter_with_more(void)
@@ -242,6 +272,12 @@ TEST(test_calls_of_openers)
 {
 	expect_all(filter_openers, of_openers, sizeof(of_openers) / sizeof(*of_openers));
 	fixture_run("test \"$(cat file)\" = text");
+}
+
+/* What a reader writes goes where it was told to. */
+TEST(test_calls_of_readers)
+{
+	expect_all(filter_readers, of_readers, sizeof(of_readers) / sizeof(*of_readers));
 }
 
 TEST(test_calls_with_more)
@@ -316,6 +352,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls_of_openers),
+		cmocka_unit_test(test_calls_of_readers),
 		cmocka_unit_test(test_threads_with_more),
 #ifdef __x86_64__
 		cmocka_unit_test(test_calls_of_another_architecture),
