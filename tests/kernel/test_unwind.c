@@ -155,7 +155,7 @@ static void want_tables(struct world *w)
 	unwind_tables_poll(w->tables, &changed);
 }
 
-/* The regions of the process, padded to n of them with others below and above. version: as in unwind_maps_set(). */
+/* The regions of the process, padded to n of them with others, most of them below. version: as in unwind_maps_set(). */
 static void set_regions_of(struct world *w, size_t n, uint32_t version)
 {
 	static struct unwind_region r[UNWIND_MAPS_LARGE];
@@ -172,7 +172,7 @@ static void set_regions_of(struct world *w, size_t n, uint32_t version)
 			assert_int_equal(m->begin - m->file_off - va_minus_off, m->bias);
 	}
 	for (; k < n; k++)
-		r[k] = (struct unwind_region){(k % 2 ? 0x10000 : 0x7fffff000000) + k * 8192, 4096,
+		r[k] = (struct unwind_region){(k % 4 ? 0x10000 : 0x7fffff000000) + k * 8192, 4096,
 					      0, UNWIND_SLOT_NONE};
 	assert_int_equal(unwind_maps_set(w->maps, w->t.pid, version, r, k), 0);
 }
