@@ -66,6 +66,25 @@ TEST(test_labels_tell_samples_apart)
 	assert_int_equal(rows.functions.len, 1);
 }
 
+/* A pod's name is its service's, whatever unit it is in. */
+TEST(test_units_of_one_service)
+{
+	uint32_t frame = location_id(p, mapping_id(p, "/bin/x", "", true), 0, "f"), stack, set;
+	struct profile_label labels[] = {{.key = str_id(p, LABEL_POD), .str = str_id(p, "p")},
+					 {.key = str_id(p, LABEL_UNIT)}};
+
+	MUST(profile_stack(p, &frame, 1, &stack));
+	for (int i = 0; i < 2; i++) {
+		labels[1].str = str_id(p, i ? "a.service" : "b.service");
+		MUST(profile_labelset(p, labels, 2, &set));
+		MUST(profile_add(p, stack, set, (int64_t[]){1, 10}));
+	}
+	build();
+	assert_int_equal(rows.samples.len, 2);
+	assert_int_equal(rows.samples.data[0].service, rows.samples.data[1].service);
+	assert_int_equal(rows.stacks.len, 1);
+}
+
 /* What adds up to nothing is no row. */
 TEST(test_sums_of_nothing)
 {
@@ -134,9 +153,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_labels_tell_samples_apart), T(test_sums_of_nothing),
-		T(test_functions_and_lines),	   T(test_a_stack_that_is_too_deep),
-		T(test_what_has_only_counts),
+		T(test_labels_tell_samples_apart), T(test_units_of_one_service),
+		T(test_sums_of_nothing),	   T(test_functions_and_lines),
+		T(test_a_stack_that_is_too_deep),  T(test_what_has_only_counts),
 	};
 
 	return cmocka_run_group_tests_name("clickhouse_rows", tests, NULL, NULL);
