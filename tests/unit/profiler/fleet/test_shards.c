@@ -28,7 +28,8 @@ int net_fetch(const struct net_request *r, const char *soname, struct net_answer
 	net_answer_init(out);
 	out->status = status;
 	out->clickhouse_code = code;
-	buf_printf(&out->body, "Code: %d. DB::Exception: you sent %s:%s. (AUTHENTICATION_FAILED)", code, r->auth.user, r->auth.password);
+	buf_printf(&out->body, "Code: %d. DB::Exception: you sent %s:%s. (AUTHENTICATION_FAILED)",
+		   code, r->auth.user, r->auth.password);
 	return 0;
 }
 
