@@ -214,8 +214,11 @@ static int report(const struct command *cmd, const struct options *o, struct req
 {
 	_cleanup_(profile_freep) struct profile *part = NULL;
 	struct quality quality = {0};
-	struct report r = {
-		.p = whole, .whole = whole, .table = req->table, .n_rows = rows_wanted(req)};
+	struct report r = {.p = whole,
+			   .whole = whole,
+			   .table = req->table,
+			   .n_rows = rows_wanted(req),
+			   .tree = req->tree};
 	int value = load_value(cmd, whole, req->value), code;
 
 	if (value < 0)
@@ -252,15 +255,12 @@ static int run(const struct command *self, int argc, char **argv)
 	while ((id = options_next(&o)) >= 0 && !handle(&o, id, &req))
 		;
 	files = options_operands(&o, &n);
-	req.range.without = unused_labels(&req.table, req.tree && !req.json);
+	req.range.without = unused_labels(&req.table, req.tree);
 	req.range.label = req.table.label;
 	if (id == OPTIONS_HELP)
 		code = EXIT_OK;
 	else if (id == OPTIONS_END && req.table.of && !table_by_function(req.table.by))
 		usage_error(self, "--callers and --callees need --by function or --by line");
-	else if (id == OPTIONS_END && req.json && req.tree)
-		usage_error(self,
-			    "--json has no tree: kiln export FILE -f speedscope, or -f folded");
 	else if (id == OPTIONS_END)
 		code = load_shown(self, files, n, &req.range, &p);
 	if (id == OPTIONS_END && p)

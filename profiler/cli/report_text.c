@@ -15,9 +15,9 @@
 #include "profiler/cli/share.h"
 #include "profiler/cli/summary.h"
 #include "profiler/cli/table_text.h"
+#include "profiler/formats/report_tree.h"
 #include "profiler/profile/calltree.h"
 #include "profiler/profile/calltree_fold.h"
-#include "profiler/profile/processes.h"
 #include "profiler/profile/short_name.h"
 #include "profiler/profile/tree_rows.h"
 
@@ -381,42 +381,6 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 	return err ?: out->err;
 }
 
-/* Functions have their commands as roots, where there are several. */
-static int add_commands(struct calltree_opts *o, const struct profile *p)
-{
-	_cleanup_(processes_release) struct processes processes = {0};
-	int err = processes_load(&processes, p);
-
-	if (err || !processes_have_commands(&processes, p))
-		return err;
-	o->roots = ROOTS_GROUP;
-	o->by = TABLE_COMMAND;
-	return 0;
-}
-
-/* What the rows of a table are, the tree's nodes are; rows by label are its roots. */
-static int tree_opts(struct calltree_opts *o, const struct report *r)
-{
-	*o = (struct calltree_opts){
-		.value = r->table.value,
-		.roots = table_by_label(r->table.by) ? ROOTS_GROUP : ROOTS_NONE,
-		.by = r->table.by,
-		.label = r->table.label,
-		.through = r->table.of,
-		.inverted = r->table.relation == TABLE_CALLERS,
-		.without_lost = true,
-		.inlined_alike = true,
-	};
-	if (table_by_function(o->by)) {
-		o->join_calls = true;
-		o->detail = o->by == TABLE_LINE ? DETAIL_LINE : DETAIL_FUNCTION;
-		return add_commands(o, r->p);
-	}
-	if (!table_by_label(o->by))
-		o->detail = DETAIL_GROUP;
-	return 0;
-}
-
 static void add_tree_head(struct buf *out, const struct table_opts *o, const struct term *t)
 {
 	term_style(t, out, STYLE_HEAD);
@@ -429,10 +393,10 @@ static void add_tree_head(struct buf *out, const struct table_opts *o, const str
 int report_tree(struct buf *out, const struct report *r, const struct term *t)
 {
 	_cleanup_(calltree_freep) struct calltree *tree = NULL;
-	struct calltree_opts o;
-	int err = tree_opts(&o, r) ?: calltree_build(&tree, r->p, &o);
+	int err = report_tree_build(&tree, r);
 
-	if (!err && !o.inverted && o.detail == DETAIL_FUNCTION)
+	if (!err && r->table.relation != TABLE_CALLERS &&
+	    (r->table.by == TABLE_FUNCTION || table_by_label(r->table.by)))
 		err = calltree_fold_ceremony(tree);
 	err = err ?: add_top(out, r, t);
 

@@ -1,24 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/formats/report_json.h"
 
+#include "profiler/base/cleanup.h"
 #include "profiler/base/json.h"
 #include "profiler/formats/describe.h"
 #include "profiler/formats/quality_json.h"
+#include "profiler/formats/report_tree.h"
 #include "profiler/profile/activities.h"
 #include "profiler/profile/commands.h"
 #include "profiler/profile/machine_load.h"
 #include "profiler/profile/rates.h"
 #include "profiler/profile/time_kinds.h"
-
-static const char *kind_name(enum frame_kind kind)
-{
-	static const char *const names[] = {
-		[FRAME_NATIVE] = "native",	 [FRAME_KERNEL] = "kernel",   [FRAME_JIT] = "jit",
-		[FRAME_SYNTHETIC] = "synthetic", [FRAME_UNKNOWN] = "unknown",
-	};
-
-	return names[kind];
-}
 
 static int add_about(struct json *j, const struct report *r)
 {
@@ -150,8 +142,17 @@ static int add_commands(struct json *j, const struct report *r)
 	return err;
 }
 
-static void add_rows(struct json *j, const struct table *t, size_t n_rows)
+static int add_table(struct json *j, const struct report *r)
 {
+	_cleanup_(table_freep) struct table *t = NULL;
+	struct table_opts table = r->table;
+	size_t n_rows = r->n_rows;
+	int err;
+
+	table.with_lost = true;
+	err = table_build(&t, r->p, &table);
+	if (err)
+		return err;
 	json_key_open(j, "rows", '[');
 	for (size_t i = 0; i < t->rows.len && (!n_rows || i < n_rows); i++) {
 		const struct table_row *row = &t->rows.data[i];
@@ -161,27 +162,22 @@ static void add_rows(struct json *j, const struct table *t, size_t n_rows)
 		json_key_text(j, "name", table_text(t, row->name));
 		json_key_text(j, "module", table_text(t, row->module));
 		json_key_text(j, "caller", table_text(t, row->caller));
-		json_key_text(j, "kind", kind_name(row->kind));
+		json_key_text(j, "kind", report_kind((uint8_t)row->kind));
 		json_key_int(j, "self", row->self);
 		json_key_int(j, "total", row->total);
 		json_close(j, '}');
 	}
 	json_line(j);
 	json_close(j, ']');
+	return 0;
 }
 
 int report_json(struct buf *out, const struct report *r)
 {
 	const struct profile_value_type *type = &r->p->sample_types.data[r->table.value];
-	struct table_opts table = r->table;
 	struct json j = {.out = out};
-	struct table *t;
 	int err;
 
-	table.with_lost = true;
-	err = table_build(&t, r->p, &table);
-	if (err)
-		return err;
 	json_open(&j, '{');
 	err = add_about(&j, r);
 	add_quality(&j, r->quality);
@@ -191,10 +187,10 @@ int report_json(struct buf *out, const struct report *r)
 	json_key_text(&j, "type", profile_text(r->p, type->type));
 	json_key_text(&j, "unit", profile_text(r->p, type->unit));
 	json_key_int(&j, "total", profile_total(r->whole, r->table.value));
-	json_key_int(&j, "matched", t->total);
-	add_rows(&j, t, r->n_rows);
+	json_key_int(&j, "matched", profile_total(r->p, r->table.value));
+	if (!err)
+		err = r->tree ? report_tree_json(&j, r) : add_table(&j, r);
 	json_close(&j, '}');
 	buf_char(out, '\n');
-	table_free(t);
 	return err ?: out->err;
 }

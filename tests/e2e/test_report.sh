@@ -187,8 +187,73 @@ test_tree_without_repetition() {
 	assert_status 0 "$KILN" report deep.pb --tree --collapse '^[fg]$'
 	assert_match "collapsed" out '^ 75\.0% +75\.0%    - f$'
 	assert_no_match "nothing to say then" out 'call themselves'
-	assert_status 2 "$KILN" report deep.pb --tree --json
-	assert_match "no tree in JSON" err 'export FILE -f speedscope'
+}
+
+# Rows of the text tree: "TOTAL% SELF% NAME"; and the same of JSON.
+text_tree() { # OPTION...
+	"$KILN" report "$@" --tree -n 0 --full-names | sed -nE 's/^ *([0-9.]+%) +([0-9.]+%|-) +(- )?/\1 \2 /; s/ \((up to|with its) .*//; /^[0-9.]+% /p'
+}
+
+json_tree() { # OPTION...
+	"$KILN" report "$@" --tree --json | jq -r '.matched as $all | .nodes[] | [.total, .self, $all, .name] | @tsv' |
+		awk -F'\t' '{ printf "%.1f%% %s %s\n", 100 * $1 / $3, $2 ? sprintf("%.1f%%", 100 * $2 / $3) : "-", $4 }'
+}
+
+# Functions' self and total out of a tree, and what is left out, against the rows of the same report.
+check_tree() { # TREE ROWS
+	python3 -c 'import json, sys
+tree, table = (json.load(open(name)) for name in sys.argv[1:3])
+nodes, rows = tree["nodes"], {}
+for i, n in enumerate(nodes):
+    at, up = n["parent"], []
+    assert at is None or at < i, i
+    assert n["depth"] == (0 if at is None else nodes[at]["depth"] + 1), i
+    if "left_out" in n:
+        continue
+    while at is not None:
+        up.append(nodes[at]["name"])
+        at = nodes[at]["parent"]
+    row = rows.setdefault(n["name"], [0, 0])
+    row[0] += n["self"]
+    row[1] += 0 if n["name"] in up else n["total"]
+left = sum(n["total"] for n in nodes if "left_out" in n) + tree.get("left_out", {}).get("total", 0)
+assert sum(row[0] for row in rows.values()) + left == tree["matched"], left
+if not left:
+    assert rows == {r["name"]: [r["self"], r["total"]] for r in table["rows"]}, rows' "$1" "$2"
+}
+
+test_tree_as_json() {
+	need python3 jq
+	local way
+	make_calls
+	for way in "" "--by line" "--by module" "--callers memcpy" "--callees a"; do
+		# shellcheck disable=SC2086 # words
+		text_tree calls.pb $way >text
+		# shellcheck disable=SC2086
+		json_tree calls.pb $way >json
+		assert_at_least "rows, $way" "$(wc -l <text)" 2
+		diff text json || fail "$way: text and JSON differ"
+	done
+	"$KILN" report calls.pb --json >table
+	"$KILN" report calls.pb --tree --json >tree
+	check_tree tree table
+	assert_eq "in turn" "$(jq -c '[.nodes[] | select(.cycle_nodes) | [.name, .cycle_nodes, .cycle_times]]' tree)" '[["b",2,2]]'
+	assert_eq "in a row" "$(jq -c '[.nodes[] | select(.calls) | [.name, .calls]]' tree)" '[["a",2]]'
+	assert_eq "kinds" "$(jq -r '[.nodes[].kind] | unique | join(" ")' tree)" native
+	for n in 1 2 3 5 8; do
+		"$KILN" report calls.pb --tree --json -n $n >tree
+		assert_at_most "rows" "$(jq '.nodes | length' tree)" $n
+		check_tree tree table
+	done
+	"$KILN" report calls.pb --by process --tree --json >tree
+	assert_eq "a root" "$(jq -c '.nodes[0] | [.parent, .depth, .name, .kind]' tree)" '[null,0,"x-1","root"]'
+	# deeper than some readers nest
+	{
+		printf '5\tcomm=x'
+		for i in $(seq 1500); do printf '\\tf%s|/x' "$i"; done
+	} | profile_of deep.pb
+	"$KILN" report deep.pb --tree --json >tree
+	assert_eq "the innermost" "$(jq -c '.nodes[-1] | [.depth, .name, .self]' tree)" '[1499,"f1500",50000000]'
 }
 
 # Counted by hand.
