@@ -59,27 +59,65 @@ static int64_t count_lost(const struct profile *p, size_t samples)
 	return n;
 }
 
-int answer_header(struct buf *out, const struct profile *p, size_t value, const struct term *t)
+/* "39.20 s CPU, 15.70 s less than the base's 54.90 s (-28.6 %)"; where the base is not marked the change alone. */
+static void add_difference(struct buf *line, const struct profile *p, size_t value)
 {
-	struct buf line = {0}, when = {0};
-	int samples = profile_count_type(p), err = describe_title(&line, p);
+	int64_t net = profile_total(p, value), base;
+	struct share_scale scale = {.is_change = true};
+	struct measure m;
+
+	measure_of(&m, p, value);
+	buf_str(line, ": a difference: ");
+	if (profile_base_total(p, value, &base)) {
+		scale.whole = base;
+		measure_add_value(line, &m, saturating_sum(base, net));
+		buf_str(line, ", ");
+		m.name[0] = '\0'; /* once is enough */
+	}
+	measure_add_value(line, &m, net < 0 ? saturating_difference(0, net) : net);
+	buf_str(line, net < 0 ? " less" : " more");
+	if (!scale.whole)
+		return;
+	buf_str(line, " than the base's ");
+	measure_add_value(line, &m, base);
+	if (!net)
+		return;
+	buf_str(line, " (");
+	share_text(line, &scale, net);
+	buf_char(line, ')');
+}
+
+/* A profile that does not count samples has no number of them. */
+static void add_samples(struct buf *line, const struct profile *p, size_t value)
+{
+	int samples = profile_count_type(p);
 	int64_t lost = samples < 0 ? 0 : count_lost(p, (size_t)samples);
 	int64_t n_samples =
 		samples < 0 ? (int64_t)p->stacks.len : profile_total(p, (size_t)samples) - lost;
 	struct measure m;
 	char text[32];
 
-	/* A profile that does not count samples has no number of them. */
-	buf_printf(&line, ": %s %s",
+	buf_printf(line, ": %s %s",
 		   text_format_count(n_samples < 0 ? 0 : (uint64_t)n_samples, text, sizeof(text)),
 		   samples < 0 ? "stacks" : "samples");
-	answer_lost(&line, lost > 0 ? (uint64_t)lost : 0);
-	add_rates(&line, p);
-	if ((int)value != samples) {
-		measure_of(&m, p, value);
-		buf_str(&line, ", ");
-		measure_add_value(&line, &m, profile_total(p, value));
-	}
+	answer_lost(line, lost > 0 ? (uint64_t)lost : 0);
+	add_rates(line, p);
+	if ((int)value == samples)
+		return;
+	measure_of(&m, p, value);
+	buf_str(line, ", ");
+	measure_add_value(line, &m, profile_total(p, value));
+}
+
+int answer_header(struct buf *out, const struct profile *p, size_t value, const struct term *t)
+{
+	struct buf line = {0}, when = {0};
+	int err = describe_title(&line, p);
+
+	if (profile_is_difference(p, value))
+		add_difference(&line, p, value);
+	else
+		add_samples(&line, p, value);
 	describe_time(&when, p);
 	if (when.len)
 		buf_printf(&line, "; %s", buf_cstr(&when));

@@ -15,9 +15,9 @@ enum {
 	OPT_DELIM,
 	OPT_ANNOTATE,
 	OPT_CONFIG,
-	OPT_FOCUS, /* and above: FOCUS_OPTIONS */
-	OPT_SINCE =
-		OPT_FOCUS + FOCUS_N_OPTIONS, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
+	OPT_FOCUS,				/* and above: FOCUS_OPTIONS */
+	OPT_BASE = OPT_FOCUS + FOCUS_N_OPTIONS, /* and above: LOAD_BASE_OPTIONS */
+	OPT_SINCE = OPT_BASE + 2, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
 };
 
 static const struct option_spec options[] = {
@@ -29,6 +29,7 @@ static const struct option_spec options[] = {
 	{"folded-delim", 0, NULL, "folded: \"-\" between user and kernel frames", OPT_DELIM},
 	{"annotate", 0, NULL, "folded: _[k] kernel, _[i] inlined, _[j] JIT after names",
 	 OPT_ANNOTATE},
+	LOAD_BASE_OPTIONS(OPT_BASE),
 	FOCUS_OPTIONS(OPT_FOCUS),
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
 	LOAD_FROM_OPTIONS(OPT_SINCE),
@@ -41,6 +42,7 @@ struct request {
 	struct export_opts opts;
 	struct transform transform;
 	struct load_range range;
+	struct load_base base;
 };
 
 static int handle(const struct options *o, int id, struct request *r)
@@ -49,6 +51,10 @@ static int handle(const struct options *o, int id, struct request *r)
 
 	if (id >= OPT_SINCE) {
 		load_range_set(&r->range, id - OPT_SINCE, o->arg);
+		return 0;
+	}
+	if (id >= OPT_BASE) {
+		load_base_set(&r->base, id - OPT_BASE, o->arg);
 		return 0;
 	}
 	if (id >= OPT_FOCUS)
@@ -94,12 +100,15 @@ static int load_and_export(const struct command *cmd, struct request *r, char *c
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	int format = output_format(&r->output, cmd), code;
+	bool shown;
 
 	if (format < 0)
 		return EXIT_USAGE;
 	/* The reader of a pprof file drops frames itself. */
-	code = (export_is_binary((enum export_format)format) ? load_profiles : load_shown)(
-		cmd, files, n, &r->range, &p);
+	shown = !export_is_binary((enum export_format)format);
+	code = (shown ? load_shown : load_profiles)(cmd, files, n, &r->range, &p);
+	if (code == EXIT_OK)
+		code = load_base(cmd, &r->base, shown, p);
 	return code == EXIT_OK ? export(cmd, r, (enum export_format)format, p) : code;
 }
 

@@ -12,6 +12,7 @@
 #include "profiler/cli/load_fleet.h"
 #include "profiler/cli/load_remote.h"
 #include "profiler/formats/export.h"
+#include "profiler/profile/difference.h"
 #include "profiler/profile/prune.h"
 
 static const char *shown_name(const char *path)
@@ -134,6 +135,33 @@ int load_shown(const struct command *cmd, char *const *paths, int n, const struc
 	if (!*out)
 		*out = steal_ptr(whole);
 	return EXIT_OK;
+}
+
+void load_base_set(struct load_base *b, int which, const char *value)
+{
+	if (which)
+		b->normalize = true;
+	else
+		b->path = value;
+}
+
+int load_base(const struct command *cmd, const struct load_base *b, bool shown, struct profile *p)
+{
+	char *path = (char *)b->path;
+	_cleanup_(profile_freep) struct profile *base = NULL;
+	const char *why = NULL;
+	int code, err;
+
+	if (!path)
+		return b->normalize ? usage_error(cmd, "--normalize is for --diff-base") : EXIT_OK;
+	code = (shown ? load_shown : load_profiles)(cmd, &path, 1, NULL, &base);
+	if (code != EXIT_OK)
+		return code;
+	err = profile_subtract(p, base, b->normalize, &why);
+	if (!err)
+		return EXIT_OK;
+	log_error("%s cannot be compared: %s", shown_name(path), why ? why : strerror(-err));
+	return EXIT_ERROR;
 }
 
 static void say_values(const struct command *cmd, const struct profile *p, const char *type)

@@ -24,6 +24,24 @@ int load_profiles(const struct command *cmd, char *const *paths, int n,
 int load_shown(const struct command *cmd, char *const *paths, int n, const struct load_range *range,
 	       struct profile **out);
 
+struct load_base { /* all-zero: none */
+	const char *path;
+	bool normalize;
+};
+
+/* Options of every command that compares two profiles; their ids are id and id + 1. */
+#define LOAD_BASE_OPTIONS(id)                                                                      \
+	{"diff-base", 0, "FILE", "what changed: takes this profile from it; shares are of it",     \
+	 id},                                                                                      \
+	{                                                                                          \
+		"normalize", 0, NULL, "scales --diff-base to the same total first", (id) + 1       \
+	}
+void load_base_set(struct load_base *b, int which, const char *value); /* which: from 0 */
+
+/* Takes the base, if there is one, from p (profiler/profile/difference.h). shown: as load_shown(). EXIT_OK or an exit
+ * code, and it is said. */
+int load_base(const struct command *cmd, const struct load_base *b, bool shown, struct profile *p);
+
 /* Index of the sample type that --value names (NULL: the default one). -EINVAL after an error on
  * stderr. */
 int load_value(const struct command *cmd, const struct profile *p, const char *type);

@@ -29,9 +29,9 @@ enum {
 	OPT_VALUE,
 	OPT_CONFIG,
 	OPT_FULL_NAMES,
-	OPT_FOCUS, /* and above: FOCUS_OPTIONS */
-	OPT_SINCE =
-		OPT_FOCUS + FOCUS_N_OPTIONS, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
+	OPT_FOCUS,				/* and above: FOCUS_OPTIONS */
+	OPT_BASE = OPT_FOCUS + FOCUS_N_OPTIONS, /* and above: LOAD_BASE_OPTIONS */
+	OPT_SINCE = OPT_BASE + 2, /* and above: LOAD_RANGE_OPTIONS, LOAD_FROM_OPTIONS */
 };
 
 static const struct option_spec options[] = {
@@ -46,6 +46,7 @@ static const struct option_spec options[] = {
 	{"top", 'n', "N", "rows to show, 0 = all (20; a tree 100; JSON all)", OPT_TOP},
 	{"value", 0, "TYPE", "which value of the profile: samples, cpu, ... (its default)",
 	 OPT_VALUE},
+	LOAD_BASE_OPTIONS(OPT_BASE),
 	FOCUS_OPTIONS(OPT_FOCUS),
 	{"full-names", 0, NULL, "whole names, however wide the lines", OPT_FULL_NAMES},
 	LOAD_RANGE_OPTIONS(OPT_SINCE),
@@ -60,6 +61,7 @@ struct request {
 	const char *value;
 	struct transform transform;
 	struct load_range range;
+	struct load_base base;
 	bool tree, summary, json, has_rows, full_names;
 	unsigned long long n_rows;
 };
@@ -126,6 +128,10 @@ static int handle(const struct options *o, int id, struct request *r)
 
 	if (id >= OPT_SINCE) {
 		load_range_set(&r->range, id - OPT_SINCE, o->arg);
+		return 0;
+	}
+	if (id >= OPT_BASE) {
+		load_base_set(&r->base, id - OPT_BASE, o->arg);
 		return 0;
 	}
 	if (id >= OPT_FOCUS)
@@ -264,6 +270,8 @@ static int run(const struct command *self, int argc, char **argv)
 	else if (id == OPTIONS_END)
 		code = load_shown(self, files, n, &req.range, &p);
 	if (id == OPTIONS_END && p)
+		code = load_base(self, &req.base, true, p);
+	if (id == OPTIONS_END && p && code == EXIT_OK)
 		code = report(self, &o, &req, p);
 	transform_release(&req.transform);
 	options_release(&o);
@@ -280,6 +288,7 @@ const struct command command_report = {
 		    "  kiln report app.pb.gz --tree -n 50        the call tree\n"
 		    "  kiln report app.pb.gz --by module         by program and library\n"
 		    "  kiln report all.pb.gz --by command --tree each program with its call tree\n"
+		    "  kiln report new.pb.gz --diff-base old.pb.gz  what changed\n"
 		    "  kiln report a.pb.gz b.pb.gz --json        several as one, for programs\n"
 		    "  kiln report --since 3h --where comm=gcc   what kiln agent has stored\n",
 	.operands = "FILE",

@@ -65,7 +65,7 @@ static void add_relation(struct buf *out, const struct report *r, const struct t
 			 const struct term *t)
 {
 	static const char of[] = "Callers of ";
-	const struct share_scale scale = {tab->gross, tab->n_samples};
+	const struct share_scale scale = {tab->gross, tab->n_samples, tab->is_difference};
 	struct buf shares = {0};
 
 	buf_str(&shares, " (");
@@ -402,6 +402,8 @@ int report_tree(struct buf *out, const struct report *r, const struct term *t)
 
 	if (err)
 		return err;
+	if (profile_is_difference(r->p, r->table.value))
+		buf_str(out, "Tree     of the stacks that grew\n");
 	add_tree_head(out, &r->table, t);
 	err = add_tree(out, tree, r, t);
 	add_bottom(out, r, r->table.by != TABLE_MODULE, t);

@@ -14,7 +14,8 @@
 
 struct share_scale share_scale_of(const struct profile *p, size_t value)
 {
-	return (struct share_scale){profile_gross(p, value), profile_samples(p)};
+	return (struct share_scale){profile_gross(p, value), profile_samples(p),
+				    profile_is_difference(p, value)};
 }
 
 void share_interval(double share, uint64_t n, double *low, double *high)
@@ -43,11 +44,28 @@ static void format_point(char *text, size_t size, double share, bool is_all, boo
 	snprintf(text, size, "%s%s%.*f", sign, than, decimals && share > -99.95 ? 1 : 0, size_of);
 }
 
+/* "+38", "-37.9", "+<1", "+>999"; as wide as the others, whatever has come beside the base. */
+static void format_change(char *text, size_t size, double share, bool decimals)
+{
+	double least = decimals ? 0.1 : 1, size_of = fabs(share);
+	const char *than = "";
+
+	if (size_of < least / 2) {
+		than = "<";
+		size_of = least;
+	} else if (size_of >= 999.5) {
+		than = ">";
+		size_of = 999;
+	}
+	snprintf(text, size, "%s%s%.*f", share < 0 ? "-" : "+", than,
+		 decimals && size_of < 99.95 ? 1 : 0, size_of);
+}
+
 /* A difference of profiles has shares below 0, for which there is no interval. */
 static bool is_range(const struct share_scale *scale, int64_t part)
 {
-	return scale->n_samples && scale->n_samples < FEW_SAMPLES && part >= 0 &&
-	       part <= scale->whole;
+	return !scale->is_change && scale->n_samples && scale->n_samples < FEW_SAMPLES &&
+	       part >= 0 && part <= scale->whole;
 }
 
 static double per_cent(const struct share_scale *scale, int64_t part)
@@ -67,9 +85,13 @@ static void range_of(const struct share_scale *scale, int64_t part, int *low, in
 
 static void point_of(const struct share_scale *scale, int64_t part, char *text, size_t size)
 {
-	format_point(text, size, per_cent(scale, part),
-		     part == scale->whole || part == -scale->whole,
-		     !scale->n_samples || scale->n_samples >= MANY_SAMPLES);
+	bool decimals = !scale->n_samples || scale->n_samples >= MANY_SAMPLES;
+
+	if (scale->is_change)
+		format_change(text, size, per_cent(scale, part), decimals);
+	else
+		format_point(text, size, per_cent(scale, part),
+			     part == scale->whole || part == -scale->whole, decimals);
 }
 
 void share_text(struct buf *out, const struct share_scale *scale, int64_t part)

@@ -2,11 +2,12 @@
 /*
  * Shares as samples allow to tell them. Below 100 samples a share is a range, the 95 % interval of Wilson's score
  * (E. B. Wilson, 1927); below 1,000 it has no decimals; above, where a sample is no more than a tenth of a per cent,
- * one. What is not nothing is never 0 %, and what is not all never 100 %.
+ * one. What is not nothing is never 0 %, and what is not all never 100 %. A change has no range: "+38 %", "-3.1 %".
  */
 #ifndef KILN_CLI_SHARE_H
 #define KILN_CLI_SHARE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@
 struct share_scale {
 	int64_t whole;	    /* without signs, see profile_gross() */
 	uint64_t n_samples; /* in it; 0: not known, so shares are as exact as their values */
+	bool is_change;	    /* of a difference: has its sign, and may be more than the whole */
 };
 
 struct share_scale share_scale_of(const struct profile *p, size_t value);

@@ -153,7 +153,7 @@ static int keep_telling(struct table *tab, const struct summary *s, const struct
 
 static bool is_flat(const struct table *tab, const struct share_scale *scale)
 {
-	return tab->rows.len && tab->rows.data[0].self > 0 &&
+	return tab->rows.len && !scale->is_change && tab->rows.data[0].self > 0 &&
 	       (!scale->n_samples || scale->n_samples >= FEW) &&
 	       (double)tab->rows.data[0].self < FLAT_SHARE * (double)tab->gross;
 }
@@ -226,7 +226,11 @@ static void add_few(struct buf *out, const struct share_scale *scale, const stru
 	if (!scale->n_samples || scale->n_samples >= FEW)
 		return;
 	buf_printf(&line, LINE_TITLE, "Few");
-	if (scale->n_samples == 1)
+	if (scale->is_change)
+		buf_printf(&line,
+			   "%" PRIu64 " samples: much of it is chance; record both for longer",
+			   scale->n_samples);
+	else if (scale->n_samples == 1)
 		buf_str(&line, "1 sample tells where time went once; record for longer, or with a "
 			       "higher -F");
 	else
@@ -238,12 +242,6 @@ static void add_few(struct buf *out, const struct share_scale *scale, const stru
 	line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);
 	buf_char(out, '\n');
 	buf_release(&line);
-}
-
-/* A difference of two profiles has no path: what was saved on it is elsewhere. */
-static bool is_difference(const struct summary *s, const struct share_scale *scale)
-{
-	return profile_total(s->p, s->value) != scale->whole;
 }
 
 static int add_body(struct buf *out, const struct summary *s, const struct term *t, char **top)
@@ -258,7 +256,7 @@ static int add_body(struct buf *out, const struct summary *s, const struct term 
 		add_few(out, &scale, t);
 		if (s->quality)
 			answer_quality(out, s->quality, t);
-		if (!is_difference(s, &scale))
+		if (!scale.is_change) /* what was saved on a path is elsewhere */
 			err = add_path(out, s, &commands, &scale, t, &path);
 		err = err ?: add_top(out, s, &scale, &path, t, top);
 	}

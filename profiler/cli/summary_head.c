@@ -4,12 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/share_list.h"
 #include "profiler/cli/summary_head.h"
+#include "profiler/formats/describe.h"
 #include "profiler/profile/activities.h"
+#include "profiler/profile/difference.h"
 #include "profiler/profile/machine_load.h"
 #include "profiler/profile/time_kinds.h"
+#include "profiler/profile/totals.h"
 
 /* --- the machine --------------------------------------------------------------------------------- */
 
@@ -170,9 +174,9 @@ static void add_kinds(struct buf *out, const struct time_kinds *kinds,
 			program = &kinds->parts.data[at];
 		for (int k = 0; k < TIME_KIND_COUNT; k++)
 			if (k != TIME_PROGRAM && !done[k] && kinds->of[k] &&
-			    (best < 0 || kinds->of[k] > kinds->of[best]))
+			    (best < 0 || compare_sizes(kinds->of[k], kinds->of[best]) < 0))
 				best = k;
-		if (program && (best < 0 || program->self >= kinds->of[best])) {
+		if (program && (best < 0 || compare_sizes(program->self, kinds->of[best]) <= 0)) {
 			share_list_add(&list, program->module, program->self, "");
 			at++;
 		} else if (best >= 0) {
@@ -202,9 +206,9 @@ static int add_activities(struct buf *out, const struct summary *s, const struct
 		int best = 0;
 
 		for (int a = 1; a < ACTIVITY_COUNT; a++)
-			if (sums[a] > sums[best])
+			if (compare_sizes(sums[a], sums[best]) < 0)
 				best = a;
-		if ((double)sums[best] < WORTH * (double)scale->whole)
+		if ((double)size_of_number(sums[best]) < WORTH * (double)scale->whole)
 			break;
 		if (!begun)
 			share_list_begin(&list, out, scale, t, "Spent on");
@@ -217,6 +221,41 @@ static int add_activities(struct buf *out, const struct summary *s, const struct
 	return err;
 }
 
+/* --- a difference -------------------------------------------------------------------------------- */
+
+static void add_side(struct buf *line, const char *before, size_t n, const char *did,
+		     const struct measure *m, int64_t sum)
+{
+	char text[32];
+
+	buf_printf(line, "%s%s function%s %s by ", before, text_format_count(n, text, sizeof(text)),
+		   n == 1 ? "" : "s", did);
+	measure_add_value(line, m, sum);
+}
+
+/* Which way, and by how much: what functions gained and lost of their own cancels out in the total. */
+static int add_change(struct buf *out, const struct summary *s, const struct term *t)
+{
+	struct difference d;
+	struct buf line = {0};
+	struct measure m;
+	int err;
+
+	if (!profile_is_difference(s->p, s->value))
+		return 0;
+	err = difference_of(&d, s->p, s->value);
+	measure_of(&m, s->p, s->value);
+	buf_printf(&line, LINE_TITLE, "Change");
+	add_side(&line, "", d.n_grew, "grew", &m, d.grew);
+	add_side(&line, ", ", d.n_less, "shrank", &m, saturating_difference(0, d.less));
+	buf_str(&line, d.has_base ? "; shares are of the base"
+				  : "; shares are of both together, without signs");
+	line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);
+	buf_char(out, '\n');
+	buf_release(&line);
+	return err;
+}
+
 int summary_head_of(struct buf *out, const struct summary *s, const struct commands *commands,
 		    const struct term *t)
 {
@@ -225,11 +264,12 @@ int summary_head_of(struct buf *out, const struct summary *s, const struct comma
 	int err = time_kinds_build(&kinds, s->p, s->value);
 
 	if (!err && scale->whole) {
+		err = add_change(out, s, t);
 		add_load(out, s, t);
 		if (commands_named(commands) > 1)
 			add_commands(out, commands, scale, t);
 		add_kinds(out, &kinds, scale, t);
-		err = add_activities(out, s, scale, t);
+		err = err ?: add_activities(out, s, scale, t);
 	}
 	time_kinds_release(&kinds);
 	return err ?: out->err;

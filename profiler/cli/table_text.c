@@ -267,7 +267,7 @@ static void add_row(struct buf *out, const struct cells *c, size_t i, const stru
 	const struct table_row *row = &c->tab->rows.data[i];
 	const char *module = c->width[MODULE] ? c->column[MODULE][i].text : "";
 	const char *caller = c->width[CALLER] ? c->column[CALLER][i].text : "";
-	const struct share_scale scale = {c->tab->gross, c->tab->n_samples};
+	const struct share_scale scale = {c->tab->gross, c->tab->n_samples, c->tab->is_difference};
 
 	if (c->has_self) {
 		share_cell(out, &scale, row->self);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -189,7 +190,7 @@ static int comm_sums_of(struct comm_sums *c, const struct profile *p)
 		while (c->sums.len <= id)
 			if (vec_push(&c->sums, 0))
 				return -ENOMEM;
-		c->sums.data[id] += (double)p->values.data[s->first_value + value];
+		c->sums.data[id] += fabs((double)p->values.data[s->first_value + value]);
 	}
 	return 0;
 }

@@ -3,11 +3,13 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/json.h"
+#include "profiler/base/saturate.h"
 #include "profiler/formats/describe.h"
 #include "profiler/formats/quality_json.h"
 #include "profiler/formats/report_tree.h"
 #include "profiler/profile/activities.h"
 #include "profiler/profile/commands.h"
+#include "profiler/profile/difference.h"
 #include "profiler/profile/machine_load.h"
 #include "profiler/profile/rates.h"
 #include "profiler/profile/time_kinds.h"
@@ -142,6 +144,24 @@ static int add_commands(struct json *j, const struct report *r)
 	return err;
 }
 
+static int add_difference(struct json *j, const struct report *r)
+{
+	struct difference d;
+	int err;
+
+	if (!profile_is_difference(r->p, r->table.value))
+		return 0;
+	err = difference_of(&d, r->p, r->table.value);
+	json_line(j);
+	json_key_open(j, "difference", '{');
+	if (d.has_base)
+		json_key_int(j, "base", d.base);
+	json_key_int(j, "grew", d.grew);
+	json_key_int(j, "shrank", saturating_difference(0, d.less));
+	json_close(j, '}');
+	return err;
+}
+
 static int add_table(struct json *j, const struct report *r)
 {
 	_cleanup_(table_freep) struct table *t = NULL;
@@ -182,7 +202,7 @@ int report_json(struct buf *out, const struct report *r)
 	err = add_about(&j, r);
 	add_quality(&j, r->quality);
 	add_load(&j, r);
-	err = err ?: add_kinds(&j, r) ?: add_activities(&j, r) ?: add_commands(&j, r);
+	err = err ?: add_difference(&j, r) ?: add_kinds(&j, r) ?: add_activities(&j, r) ?: add_commands(&j, r);
 	json_line(&j);
 	json_key_text(&j, "type", profile_text(r->p, type->type));
 	json_key_text(&j, "unit", profile_text(r->p, type->unit));

@@ -121,7 +121,7 @@ static int compare_rows(const void *x, const void *y)
 {
 	const struct command_sum *a = x, *b = y;
 
-	return (a->value < b->value) - (a->value > b->value) ?: strcmp(a->name, b->name);
+	return compare_sizes(a->value, b->value) ?: strcmp(a->name, b->name);
 }
 
 /* Heaviest first. Of each row its first place is remembered, so that label sets find it again. */

@@ -5,13 +5,13 @@
 #include "profiler/profile/machine_load.h"
 #include "profiler/profile/table.h"
 
-/* Only of CPU time: a profile of memory or of waiting says nothing of CPUs. */
+/* Only of CPU time: a profile of memory or of waiting says nothing of CPUs. Nor does a difference of two. */
 static double cpu_ns_of(const struct profile *p)
 {
 	for (size_t i = 0; i < p->sample_types.len; i++)
 		if (!strcmp(profile_text(p, p->sample_types.data[i].type), "cpu") &&
 		    !strcmp(profile_text(p, p->sample_types.data[i].unit), "nanoseconds"))
-			return (double)profile_total(p, i);
+			return profile_is_difference(p, i) ? 0 : (double)profile_total(p, i);
 	return 0;
 }
 

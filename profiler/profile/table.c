@@ -106,35 +106,6 @@ void table_free(struct table *t)
 	free(t);
 }
 
-int64_t profile_total(const struct profile *p, size_t value)
-{
-	int64_t total = 0;
-
-	for (size_t i = 0; i < p->samples.len; i++)
-		total = saturating_sum(total,
-				       p->values.data[p->samples.data[i].first_value + value]);
-	return total;
-}
-
-int64_t profile_gross(const struct profile *p, size_t value)
-{
-	int64_t less = 0;
-
-	for (size_t i = 0; i < p->samples.len; i++) {
-		int64_t v = p->values.data[p->samples.data[i].first_value + value];
-
-		less = saturating_sum(less, v < 0 ? v : -v);
-	}
-	return less == INT64_MIN ? INT64_MAX : -less;
-}
-
-uint64_t profile_samples(const struct profile *p)
-{
-	int count = profile_count_type(p);
-
-	return count < 0 ? 0 : (uint64_t)profile_gross(p, (size_t)count);
-}
-
 /* --- rows -------------------------------------------------------------------------------------- */
 
 struct row_search {
@@ -539,19 +510,11 @@ struct order {
 	enum table_sort sort;
 };
 
-/* Of a difference the largest changes come first, either way. INT64_MIN has no other sign. */
-static int by_size(int64_t a, int64_t b)
-{
-	uint64_t m = a < 0 ? -(uint64_t)a : (uint64_t)a, n = b < 0 ? -(uint64_t)b : (uint64_t)b;
-
-	return (m < n) - (m > n);
-}
-
 static int compare_rows(const void *left, const void *right, void *ctx)
 {
 	const struct table_row *a = left, *b = right;
 	const struct order *o = ctx;
-	int by_self = by_size(a->self, b->self), by_total = by_size(a->total, b->total);
+	int by_self = compare_sizes(a->self, b->self), by_total = compare_sizes(a->total, b->total);
 	int by_value = o->sort == TABLE_SORT_SELF ? by_self ?: by_total : by_total ?: by_self;
 
 	return by_value ?: strcmp(table_text(o->t, a->name), table_text(o->t, b->name)) ?:
@@ -573,6 +536,7 @@ static int finish(struct builder *b)
 	b->t->total = profile_total(b->p, b->o->value);
 	b->t->gross = profile_gross(b->p, b->o->value);
 	b->t->n_samples = profile_samples(b->p);
+	b->t->is_difference = profile_is_difference(b->p, b->o->value);
 	return 0;
 }
 

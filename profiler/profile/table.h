@@ -13,6 +13,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/table_by.h"
+#include "profiler/profile/totals.h"
 
 #define TABLE_SORT_WORDS "self|total"
 enum table_sort { TABLE_SORT_SELF, TABLE_SORT_TOTAL };
@@ -46,9 +47,10 @@ struct table_row {
 struct table {
 	struct strtab *strings;
 	VEC(struct table_row) rows;
-	int64_t total;		   /* of the whole profile */
-	int64_t gross;		   /* without signs: what shares are of */
-	uint64_t n_samples;	   /* profile_samples() */
+	int64_t total;	    /* of the whole profile */
+	int64_t gross;	    /* profile_gross(): what shares are of */
+	uint64_t n_samples; /* profile_samples() */
+	bool is_difference; /* of two profiles: rows are what changed, the largest changes first */
 	int64_t of_self, of_total; /* of the function that callers or callees are of */
 	size_t n_cut;		   /* stacks that were cut because they were too deep */
 };
@@ -66,13 +68,5 @@ static inline const char *table_title(const struct table_opts *o)
 {
 	return o->by == TABLE_LABEL && o->label ? o->label : table_by_title(o->by);
 }
-
-/* Sum of one value over all samples, saturating. */
-int64_t profile_total(const struct profile *p, size_t value);
-/* The same without signs. In a difference of profiles gains and losses cancel out, so a share is of
- * this sum; it has the sign of its part. */
-int64_t profile_gross(const struct profile *p, size_t value);
-/* Number of samples, without signs; 0: the profile does not count them. */
-uint64_t profile_samples(const struct profile *p);
 
 #endif

@@ -63,7 +63,7 @@ static int compare_sums(const void *x, const void *y)
 {
 	const struct time_part *a = x, *b = y;
 
-	return (a->self < b->self) - (a->self > b->self) ?: compare_names(x, y);
+	return compare_sizes(a->self, b->self) ?: compare_names(x, y);
 }
 
 /* By mapping first: a profile has few, and samples without number. Then mappings of one module become one. */

@@ -287,6 +287,68 @@ test_largest_changes_first() {
 	assert_eq "functions" "$(rows_of change.pb)" '[["saved",-9,-9],["grew",5,5],["noise",1,1],["main",0,-3]]'
 }
 
+make_changes() {
+	profile_of old.pb <<-'P'
+		30\tcomm=x\tmain|/x\tparse|/x
+		900\tcomm=x\tmain|/x\tsaved|/x
+		70\tcomm=x\tmain|/x\tsame|/x
+	P
+	profile_of new.pb <<-'P'
+		180\tcomm=x\tmain|/x\tparse|/x
+		500\tcomm=x\tmain|/x\tsaved|/x
+		70\tcomm=x\tmain|/x\tsame|/x
+		20\tcomm=x\tmain|/x\tadded|/lib/libnew.so
+	P
+}
+
+# A profile less another, whoever subtracts: kiln, or go's pprof.
+test_difference() {
+	need python3 jq
+	make_changes
+	assert_status 0 "$KILN" report new.pb --diff-base old.pb
+	cp out by_kiln
+	assert_match "what it is" out '^x: a difference: 7\.70 s CPU, 2\.30 s less than the base.s 10\.00 s \(-23\.0 %\)'
+	assert_match "which way" out '^Change   2 functions grew by 1\.70 s CPU, 1 function shrank by 4\.00 s CPU;'
+	assert_match "kinds" out '^By kind  x -25\.0 %, libnew\.so \+2\.0 %$'
+	assert_eq "the largest change first" "$(awk '/^ *[+-]/ { print $1, $3 }' out | xargs)" \
+		"-40.0% saved +15.0% parse +2.0% added - main"
+	assert_status 0 "$KILN" report new.pb --diff-base old.pb --summary
+	assert_match "largest first" out '^-40\.0%  -40\.0%  saved'
+	assert_no_match "what only a profile has" out '^(Path|Flat|Load)'
+	assert_status 0 "$KILN" report new.pb --diff-base old.pb --tree
+	assert_match "whose tree" out '^Tree     of the stacks that grew$'
+	assert_match "what grew" out '\+15\.0% +- parse$'
+	assert_eq "in JSON" "$("$KILN" report new.pb --diff-base old.pb --json | jq -c .difference)" \
+		'{"base":10000000000,"grew":1700000000,"shrank":4000000000}'
+	assert_status 0 "$KILN" export new.pb --diff-base old.pb -o change.pb.gz
+	assert_status 0 "$KILN" report change.pb.gz
+	diff by_kiln out || fail "a difference in a file"
+	need go
+	go tool pprof -proto -symbolize=none -diff_base old.pb new.pb >change.pb 2>pprof.err
+	assert_status 0 "$KILN" report change.pb
+	# but for the time, of which pprof has that of both
+	diff <(sed '1s/; 2026.*//' by_kiln) <(sed '1s/; 2026.*//' out) || fail "a difference of pprof's"
+	go_top change.pb cpu ns | awk '$2 || $3' >theirs
+	diff theirs <(our_top new.pb cpu --diff-base old.pb) || fail "go's own sums"
+	go tool pprof -proto -symbolize=none -base old.pb new.pb >change.pb 2>pprof.err
+	assert_status 0 "$KILN" report change.pb
+	assert_match "an unmarked base" out '^x: a difference: 2\.30 s CPU less'
+}
+
+# Of another length; of other types; and what is no comparison.
+test_difference_of_unequal_profiles() {
+	need python3 jq
+	make_changes
+	"$KILN" export old.pb old.pb old.pb -o thrice.pb.gz
+	assert_status 0 "$KILN" report old.pb --diff-base thrice.pb.gz --normalize --json
+	assert_eq "nothing has changed" "$(jq -c '[.matched, (.rows | length)]' out)" "[0,0]"
+	assert_status 2 "$KILN" report new.pb --normalize
+	assert_match "of nothing" err '\-\-normalize is for --diff-base'
+	assert_status 1 "$KILN" report new.pb --diff-base nowhere.pb
+	assert_match "no base" err 'nowhere.pb: No such file'
+	assert_status 2 "$KILN" report new.pb --diff-base ''
+}
+
 test_groups() {
 	need python3 jq
 	profile_of java.pb <<-'P'

@@ -64,6 +64,36 @@ TEST(test_few_samples)
 	check(28, 14, 14, ">99 %", "  >99%"); /* no share, and no interval */
 }
 
+static void check_change(int64_t part, int64_t whole, uint64_t n, const char *text,
+			 const char *cell)
+{
+	struct share_scale scale = {whole, n, true};
+	struct buf b = {0};
+
+	share_text(&b, &scale, part);
+	assert_string_equal(buf_cstr(&b), text);
+	buf_clear(&b);
+	share_cell(&b, &scale, part);
+	assert_string_equal(buf_cstr(&b), cell);
+	buf_release(&b);
+}
+
+/* Changes have a sign and no range, and what is new may be more than the whole. */
+TEST(test_changes)
+{
+	check_change(123, 1000, 0, "+12.3 %", "+12.3%");
+	check_change(-123, 1000, 0, "-12.3 %", "-12.3%");
+	check_change(1000, 1000, 0, "+100 %", " +100%");
+	check_change(-1000, 1000, 0, "-100 %", " -100%");
+	check_change(2500, 1000, 0, "+250 %", " +250%");
+	check_change(999600, 1000, 0, "+>999 %", "+>999%");
+	check_change(1, 100000, 0, "+<0.1 %", "+<0.1%");
+	check_change(-1, 100000, 0, "-<0.1 %", "-<0.1%");
+	check_change(7, 14, 14, "+50 %", "  +50%");
+	check_change(0, 1000, 0, "0 %", "     -");
+	check_change(INT64_MIN, 1, 0, "->999 %", "->999%");
+}
+
 /* The interval contains the share, is within 0 and 100, and shrinks with the number of samples. */
 TEST(test_intervals)
 {
@@ -120,7 +150,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exact),	    cmocka_unit_test(test_some_samples),
 		cmocka_unit_test(test_few_samples), cmocka_unit_test(test_intervals),
-		cmocka_unit_test(test_cells_fit),   cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_changes),	    cmocka_unit_test(test_cells_fit),
+		cmocka_unit_test(test_lists),
 	};
 
 	return cmocka_run_group_tests_name("share", tests, NULL, NULL);
