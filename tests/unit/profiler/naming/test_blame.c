@@ -359,13 +359,6 @@ TEST(test_advice_for_programs_that_make_code)
 		 "php8.2 pid 9999999 has no perf map: start it with -d opcache.jit_debug=16"},
 		{"/usr/bin/ruby3.3", 50, 0,
 		 "ruby3.3 pid 9999999 has no perf map: start it with --yjit-perf"},
-		{"/usr/bin/ruby3.1", 50, 0,
-		 "ruby3.1 pid 9999999 has no perf map: use 3.3 or newer, with --yjit-perf"},
-		{"/usr/bin/ruby3.1", 0, 2,
-		 "ruby3.1 keeps no frame pointers in code it compiles: use 3.3 or newer, with "
-		 "--yjit-perf"},
-		{"/opt/ruby/bin/ruby", 50, 0,
-		 "ruby pid 9999999 has no perf map: start it with --yjit-perf (3.3 and newer)"},
 		{"/usr/bin/python3.12", 0, 2,
 		 "python3.12 keeps no frame pointers in code it compiles: start it with -X "
 		 "perf_jit "
@@ -398,6 +391,37 @@ TEST(test_advice_for_programs_that_make_code)
 	}
 	blame_one(in_image(UINT32_MAX), 0, 100, 0, 0); /* of which nothing is known */
 	assert_hint(NULL);
+}
+
+/* Older versions have no such option. */
+TEST(test_advice_that_fits_the_version)
+{
+	static const struct {
+		const char *exe;
+		uint64_t unnamed, broken;
+		const char *want;
+	} cases[] = {
+		{"/usr/bin/ruby3.1", 50, 0,
+		 "ruby3.1 pid 9999999 has no perf map: use 3.3 or newer, with --yjit-perf"},
+		{"/usr/bin/ruby3.1", 0, 2,
+		 "ruby3.1 keeps no frame pointers in code it compiles: use 3.3 or newer, with "
+		 "--yjit-perf"},
+		{"/opt/ruby/bin/ruby", 50, 0,
+		 "ruby pid 9999999 has no perf map: start it with --yjit-perf (3.3 and newer)"},
+		{"/usr/bin/python3.11", 50, 0,
+		 "python3.11 pid 9999999 has no perf map: use 3.12 or newer, with -X perf"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct agg_image image = {
+			(uint32_t)i, NOBODY, 0, 0, absent_file(cases[i].exe, (uint8_t)(100 + i)),
+			FILE_NONE};
+
+		assert_int_equal(vec_push(&agg.images, image), 0);
+		blame_one(in_image((uint32_t)i), 100 - cases[i].unnamed, cases[i].unnamed,
+			  cases[i].broken, UNWIND_ON);
+		assert_hint(cases[i].want);
+	}
 }
 
 /* What ends stacks in made code may have another cause than its compiler. */
@@ -503,6 +527,7 @@ int main(void)
 		T(test_advice_for_files_without_a_table),
 		T(test_every_reason_has_advice),
 		T(test_advice_for_programs_that_make_code),
+		T(test_advice_that_fits_the_version),
 		T(test_advice_for_made_code_follows_from_the_end),
 		T(test_advice_for_a_running_jvm),
 		T(test_an_option_that_was_given),
