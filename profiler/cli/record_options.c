@@ -73,8 +73,8 @@ enum {
 
 const struct option_spec record_option_specs[] = {
 	{"all-cpus", 'a', NULL, "everything that runs (for 10 s, if there is no -d)", OPT_ALL},
-	{"pid", 'p', "PID", "these processes and their descendants; PID[,PID...]; may be repeated",
-	 OPT_PID},
+	{"pid", 'p', "PID",
+	 "these processes and what they start from now on; PID[,PID...]; repeatable", OPT_PID},
 	{"cgroup", 0, "DIR", "processes in this cgroup and below; may be repeated", OPT_CGROUP},
 	{"unit", 0, "NAME", "processes of this systemd unit; may be repeated", OPT_UNIT},
 	{"container", 0, "ID", "processes of this container (a prefix will do); may be repeated",
