@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The share of user stacks that reach the first function of their thread, program by program: kiln
 # beside perf record -g, perf record --call-graph dwarf,16384 and bpftrace's ustack, each over a
-# recording of its own of the same load. All are judged by one rule, tests/lib/complete_stacks.py;
-# "claimed" is what kiln's own counters say. bpftrace has no names for processes that are gone.
+# recording of its own of the same load. All are judged by one rule, tests/lib/complete_stacks.py.
+# "claimed" is what kiln's own counters say, "true" the share whose root is confirmed by what the load is known to
+# run below it (THROUGH). bpftrace has no names for processes that are gone.
 # Of the peers' recordings, what perf script and bpftrace can print in a minute.
 # usage: completeness.sh [LOAD...]   (SECS=10 FREQ=997 PEERS="perf_fp perf_dwarf bpftrace" WORST=0)
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
-need python3 perf bpftrace
 SECS=${SECS:-10}
 FREQ=${FREQ:-997}
 PEERS=${PEERS-perf_fp perf_dwarf bpftrace}
 WORST=${WORST:-0}
+need python3 ${PEERS:+perf bpftrace}
 FIXTURES=$SRC/tests/fixtures/unwind
 MOUNT=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 GROUP=kiln-completeness-$$
@@ -48,6 +49,30 @@ stop_load() {
 free_port() {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
+
+# A load that needs what this machine may lack says so, and is left out.
+wants() { # COMMAND...
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null || {
+			echo "$name: $tool is missing: run tools/install-deps --bench"
+			return 1
+		}
+	done
+}
+
+# Functions one of which is in each stack of the load, but for those of its start and end. Of the others: main() is
+# what the C library calls as main(), if it has a name.
+declare -A through=(
+	[c++]='^main$'
+	[rust]='^main$|^std::thread::|^std::sys::'
+	[go]='^runtime\.'
+	[go_gc]='^runtime\.'
+	[go_cgo]='^runtime\.|^thread$'
+	[openblas]='^main$|^start_thread$'
+	[luajit]='^lua_p?c?call$'
+	[node]='^node::Start|^node::.*Worker|^uv__|^v8::platform|^start_thread$'
+)
 
 load_redis() {
 	local port
@@ -100,11 +125,37 @@ node_script='const z = require("zlib"); const end = Date.now() + 1e9;
 load_node() {
 	inside node -e "$node_script"
 }
+# Its text lies on anonymous huge pages.
+load_node_large() {
+	inside node --use-largepages=silent -e "$node_script"
+}
 load_php() {
 	# shellcheck disable=SC2016
 	inside php -r 'while (true) { $a = []; for ($i = 0; $i < 50000; $i++) $a["k" . $i % 997][] = md5((string)$i);
 		ksort($a); json_decode(json_encode($a)); preg_match_all("/[a-f]{3}/", implode($a["k1"]), $m);
 		usort($a["k2"], fn($x, $y) => strcmp($x, $y)); gzcompress(serialize($a)); }'
+}
+# shellcheck disable=SC2016
+php_script='function fib($n) { return $n < 2 ? $n : fib($n - 1) + fib($n - 2); }
+	while (true) { fib(20); $a = []; for ($i = $s = 0; $i < 50000; $i++) { $s += $i % 7; $a[] = $s ^ $i; }
+		usort($a, fn($x, $y) => $x <=> $y); md5(implode(",", $a)); }'
+load_php_jit() {
+	wants php || return 1
+	printf '<?php\n%s\n' "$php_script" >"$T/jit.php"
+	inside php -d opcache.enable_cli=1 -d opcache.jit_buffer_size=64M -d opcache.jit=tracing "$T/jit.php"
+}
+load_luajit() {
+	wants luajit || return 1
+	inside luajit -e 'while true do local t, s = {}, 0
+		for i = 1, 1e5 do s = s + i % 7; t[i] = (s * 7919) % 65537 end
+		table.sort(t); table.sort(t, function(a, b) return a > b end);
+		("x"):rep(1e4):gsub("x", function(c) return c .. "y" end); table.concat(t, ",") end'
+}
+load_erlang() {
+	wants erl || return 1
+	inside erl -noshell -eval 'F = fun(G) -> L = [X * 7919 rem 65537 || X <- lists:seq(1, 100000)],
+		lists:sum(lists:sort(L)), D = dict:from_list([{X, X} || X <- lists:sublist(L, 5000)]),
+		erlang:md5(term_to_binary(dict:to_list(D))), G(G) end, spawn(fun() -> F(F) end), F(F).'
 }
 load_perl() {
 	# shellcheck disable=SC2016
@@ -139,6 +190,35 @@ load_openssl() {
 			openssl speed -seconds 1 -bytes 1024 -evp $a
 		done'
 }
+# Assembly that keeps other things in rbp, in the main thread and in threads of its own.
+load_openblas() {
+	cat >"$T/blas.c" <<-'C'
+		#include <cblas.h>
+		#include <stdlib.h>
+		int main(void)
+		{
+			enum { N = 300 };
+			double *a = calloc(N * N, 8), *b = calloc(N * N, 8), *c = calloc(N * N, 8);
+			float *f = calloc(N * N, 4), *g = calloc(N * N, 4);
+			for (int i = 0; i < N * N; i++) {
+				a[i] = i % 7 + 1; b[i] = i % 11 + 1; f[i] = (float)a[i];
+			}
+			for (;;) {
+				cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, N, N, 1, a, N, b, N, 0, c, N);
+				cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1, f, N, f, N, 0, g, N);
+				cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, N, N, 1, a, N, c, N);
+				cblas_dgemv(CblasRowMajor, CblasNoTrans, N, N, 1, a, N, b, 1, 0, c, 1);
+				for (int i = 0; i < 1000; i++)
+					a[i % N] += cblas_ddot(N, a, 1, b, 1) * 1e-300;
+			}
+		}
+	C
+	gcc -O2 "$T/blas.c" -o "$T/blas" -lopenblas 2>/dev/null || {
+		echo "$name: libopenblas-dev is missing: run tools/install-deps --bench"
+		return 1
+	}
+	inside "$T/blas"
+}
 load_c++() {
 	g++ -O2 "$FIXTURES/exceptions.cc" -o "$T/exceptions"
 	inside "$T/exceptions" 1000
@@ -148,8 +228,75 @@ load_rust() {
 	inside "$T/closures" 1000
 }
 load_go() {
-	GOCACHE=$T/gocache go build -o "$T/goroutines" "$FIXTURES/goroutines.go"
+	build_go goroutines "$FIXTURES/goroutines.go"
 	inside "$T/goroutines" 1000
+}
+build_go() { # NAME SOURCE
+	GOCACHE=$T/gocache go build -o "$T/$1" "$2"
+}
+# Most of it is the collector, on system stacks.
+load_go_gc() {
+	cat >"$T/gc.go" <<-'GO'
+		package main
+		type node struct{ l, r *node; pad [3]int }
+		//go:noinline
+		func grow(d int) *node {
+			if d == 0 {
+				return &node{}
+			}
+			return &node{l: grow(d - 1), r: grow(d - 1)}
+		}
+		func churn(c chan int) {
+			keep := make([]*node, 32)
+			m := map[int]string{}
+			for i := 0; ; i++ {
+				keep[i%32] = grow(12)
+				m[i%5000] = string(make([]byte, i%500))
+				c <- i
+			}
+		}
+		func main() {
+			c := make(chan int)
+			for i := 0; i < 8; i++ {
+				go churn(c)
+			}
+			for range c {
+			}
+		}
+	GO
+	build_go gc "$T/gc.go" && inside env GOGC=20 "$T/gc"
+}
+# Go calls C, which calls Go; and C threads that do.
+load_go_cgo() {
+	cat >"$T/cgo.go" <<-'GO'
+		package main
+		/*
+		#include <pthread.h>
+		#include <stdlib.h>
+		extern int goOrder(void *, void *);
+		static int order(const void *a, const void *b) { return goOrder((void *)a, (void *)b); }
+		static void sorts(void) {
+			int v[500];
+			for (int i = 0; i < 500; i++) v[i] = i * 7919 % 65537;
+			qsort(v, 500, sizeof(*v), order);
+		}
+		static unsigned burns(unsigned n) { volatile unsigned s = 1; while (n--) s = s * 3 + n; return s; }
+		static void *thread(void *p) { for (;;) { sorts(); burns(100000); } return p; }
+		static void start(void) { pthread_t t; pthread_create(&t, NULL, thread, NULL); }
+		*/
+		import "C"
+		import "unsafe"
+		//export goOrder
+		func goOrder(a, b unsafe.Pointer) C.int { return *(*C.int)(a) - *(*C.int)(b) }
+		func main() {
+			C.start()
+			for i := 0; i < 2; i++ {
+				go func() { for { C.sorts(); C.burns(100000) } }()
+			}
+			for { C.burns(1000); C.sorts() }
+		}
+	GO
+	build_go cgo "$T/cgo.go" && inside "$T/cgo"
 }
 load_java() {
 	javac -d "$T" "$FIXTURES/Spin.java"
@@ -164,7 +311,8 @@ load_mixed() {
 	load_sqlite3
 	load_make
 }
-all=(redis nginx sqlite3 python3 node php perl make git xz openssl c++ rust go java mixed)
+all=(redis nginx sqlite3 python3 node php perl make git xz openssl c++ rust go java mixed
+	luajit erlang php_jit openblas node_large go_gc go_cgo)
 
 # --- profilers: each prints "SHARE COMPLETE ALL" of the load in the cgroup -------------------------
 
@@ -172,6 +320,7 @@ judge() { # FORMAT
 	python3 "$SRC/tests/lib/complete_stacks.py" "$1" --worst "$WORST"
 }
 profile_kiln() {
+	rm -f "$T/p.pb.gz"
 	"$KILN" record -v -U -F "$FREQ" --cgroup "/$GROUP" -d "$SECS" -o "$T/p.pb.gz" </dev/null \
 		>"$T/out" 2>"$T/err" || { cat "$T/err" >&2; return 1; }
 	python3 "$SRC/tests/lib/profile.py" samples "$T/p.pb.gz" | judge kiln
@@ -181,6 +330,10 @@ claimed() {
 		$2 ~ /^user_(complete|truncated|missing)$/ { all += $3 }
 		$2 == "user_complete" { complete = $3 }
 		END { printf "%.2f\n", all ? 100 * complete / all : 0 }'
+}
+confirmed() {
+	python3 "$SRC/tests/lib/profile.py" samples "$T/p.pb.gz" |
+		python3 "$SRC/tests/lib/complete_stacks.py" kiln --worst "$WORST" --through "${through[$name]:-.}"
 }
 record_perf() { # CALL_GRAPH
 	# Without build ids: perf 6.1 dies of some that it meets.
@@ -212,16 +365,23 @@ cell() { # PROFILER
 
 [ $# -gt 0 ] || set -- "${all[@]}"
 echo 'user stacks to the root: % /samples'
-printf '%-10s%14s%10s' load kiln claimed
+printf '%-10s%14s%9s%9s%7s' load kiln claimed true +/-
 for peer in $PEERS; do printf '%14s' "$peer"; done
 echo
 for name; do
 	worst=
-	"load_$name" || { echo "$name: left out" && stop_load && continue; }
+	"load_$name" || { stop_load; echo "$name: left out"; continue; }
 	sleep 1
 	printf '%-10s' "$name"
 	cell kiln
-	printf '%10s' "$(claimed)"
+	[ -e "$T/p.pb.gz" ] || { stop_load; continue; }
+	claim=$(claimed)
+	out=$(confirmed)
+	truth=${out%% *}
+	over=$(awk -v c="$claim" -v t="$truth" 'BEGIN { printf "%+.2f", c - t }')
+	printf '%9s%9s%7s' "$claim" "$truth" "$over"
+	row "complete by kiln's word, $name" % "$claim" "with a confirmed root" "$truth"
+	[ "$WORST" -eq 0 ] || worst+=$(printf '\ntrue'; tail -n +2 <<<"$out")
 	for peer in $PEERS; do
 		cell "$peer"
 		at=share_$peer

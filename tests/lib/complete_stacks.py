@@ -7,6 +7,9 @@ usage: complete_stacks.py kiln       `profile.py samples` of a profile with user
        complete_stacks.py bpftrace   a printed map @[..., ustack]
        ... --worst N                 also the N commonest outermost frames of the others, and what
                                      called from there
+       ... --through REGEXP          a stack counts only if the root is confirmed: below the C library's call
+                                     of main() is main(), and a function matches that each stack of the
+                                     program has, but for those of its start and end
 
 All read standard input and print "SHARE COMPLETE ALL": per cent, and samples. Samples without any
 user frame (kernel threads, a process in the middle of an exec) do not count.
@@ -30,6 +33,27 @@ def is_complete(stack):
     if ROOT.match(stack[0]):
         return True
     return len(stack) > 1 and bool(NO_NAME.match(stack[0]) and BELOW_START.match(stack[1]))
+
+
+# What main() is called by, and what is called in its place.
+CALLS_MAIN = re.compile(r"__libc_start_call_main$")
+CALLED_MAIN = re.compile(r"(main|exit|__libc_\w+)$")
+# Start and end of a program, also of those that it becomes by exec.
+NOT_MAIN = re.compile(r"(_dl_\w+|call_init|call_fini|_init|_fini|exit|__run_exit_handlers|__libc_csu_init"
+                      r"|__nptl_deallocate_tsd|__call_tls_dtors)$")
+
+
+def is_confirmed(stack, through):
+    """By what the program is known to have below its root, so that no jump over it counts."""
+    if not is_complete(stack):
+        return False
+    for caller, callee in zip(stack, stack[1:]):
+        if CALLS_MAIN.match(caller) and not (CALLED_MAIN.match(callee) or NO_NAME.match(callee)
+                                             or through.search(callee)):  # main() may jump there
+            return False
+    if any(NOT_MAIN.match(name) for name in stack[:6]):
+        return True
+    return any(through.search(name) for name in stack)
 
 
 def bare(name):
@@ -80,12 +104,13 @@ def read_bpftrace(lines):
 def main():
     args = sys.argv[1:]
     worst = int(args.pop(args.index("--worst") + 1)) if "--worst" in args else 0
+    through = re.compile(args.pop(args.index("--through") + 1)) if "--through" in args else None
     read = {"kiln": read_kiln, "perf": read_perf, "bpftrace": read_bpftrace}[args[0]]
     complete = everything = 0
     ends = collections.Counter()
     for count, comm, stack in read(sys.stdin):
         everything += count
-        if is_complete(stack):
+        if is_confirmed(stack, through) if through else is_complete(stack):
             complete += count
         else:
             ends[comm + ": " + " <- ".join(stack[:4])] += count
