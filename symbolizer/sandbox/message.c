@@ -2,6 +2,7 @@
 #include "symbolizer/sandbox/message.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -58,6 +59,7 @@ ssize_t wire_recv(int sock, void *msg, int *fd)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	bool several;
 	ssize_t n;
 
 	if (fd) {
@@ -73,7 +75,9 @@ ssize_t wire_recv(int sock, void *msg, int *fd)
 		return -errno;
 	if (fd)
 		*fd = received_fd(&m);
-	if (m.msg_flags & (fd ? MSG_TRUNC | MSG_CTRUNC : MSG_TRUNC)) {
+	/* Also where no more files may be open: then none of them came, and that is for the caller to see. */
+	several = fd && *fd >= 0 && (m.msg_flags & MSG_CTRUNC);
+	if (several || (m.msg_flags & MSG_TRUNC)) {
 		if (fd && *fd >= 0)
 			close(steal_fd(fd));
 		return -EBADMSG;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,10 +71,31 @@ static void test_several_descriptors(void **state)
 	close(pair[1]);
 }
 
+/* Where no more may be open, the message is there all the same. */
+static void test_no_room_for_a_descriptor(void **state)
+{
+	struct rlimit old, none;
+	char msg[WIRE_BYTES_MAX];
+	int pair[2], fd = -2;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	send_descriptors(pair[0], 1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){3, old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(wire_recv(pair[1], msg, &fd), 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(fd, -1);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_several_descriptors),
+		cmocka_unit_test(test_no_room_for_a_descriptor),
 	};
 
 	return cmocka_run_group_tests_name("message", tests, NULL, NULL);
