@@ -30,21 +30,26 @@
 
 /* --- URLs ----------------------------------------------------------------------------------------- */
 
+static bool is_database(const char *name)
+{
+	size_t len = 0;
+
+	while (isalnum((unsigned char)name[len]) || (name[len] && strchr("_-.", name[len])))
+		len++;
+	return !name[len] && len <= MAX_DATABASE;
+}
+
 static int check(const struct upload_target *t, struct why *why)
 {
 	const char *name = clickhouse_database(t);
-	size_t len = strlen(name);
 
 	if (*t->query)
 		return why_say(why, -EINVAL, "a URL of ClickHouse has no query");
-	if (!len)
+	if (!*name)
 		return why_say(why, -EINVAL,
 			       "a URL of ClickHouse ends with its database, as in "
 			       "clickhouse+http://HOST:8123/kiln");
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)name[i]) && !strchr("_-.", name[i]))
-			len = MAX_DATABASE + 1;
-	if (len > MAX_DATABASE)
+	if (!is_database(name))
 		return why_say(why, -EINVAL,
 			       "the name of a database has at most %d letters, digits and _-.",
 			       MAX_DATABASE);

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/sampler/drain.h"
 #include "profiler/sampler/sampler.h"
 
@@ -60,7 +61,8 @@ struct run {
 	struct sampler *sampler;
 	struct drain *drain;
 	struct sampler_totals totals;
-	uint64_t drained, ended_ns; /* the window before */
+	uint64_t drained;
+	uint64_t asked_ns, ended_ns; /* of the window before: when it was asked for, and its end */
 };
 
 static __attribute__((unused)) struct sampler_opts defaults(void)
@@ -95,12 +97,13 @@ typedef void (*row_fn)(void *ctx, const struct window *w, const struct window_ro
 
 static __attribute__((unused)) void drain(struct run *r, row_fn fn, void *ctx)
 {
+	uint64_t asked_ns = boottime_ns();
 	struct window *w;
 
 	assert_int_equal(drain_window(r->drain, &w), 0);
 	assert_true(w->end_ns > r->ended_ns);
-	if (r->ended_ns) /* the first one is as old as the drain */
-		assert_in_range(w->begin_ns, 1, w->end_ns);
+	assert_in_range(w->begin_ns, r->asked_ns, w->end_ns); /* not before the one before ended */
+	r->asked_ns = asked_ns;
 	r->ended_ns = w->end_ns;
 	for (size_t i = 0; fn && i < w->rows.len; i++)
 		fn(ctx, w, &w->rows.data[i]);

@@ -50,6 +50,10 @@ TEST(urls)
 	assert_refused("clickhouse+http://h/", "ends with its database");
 	assert_refused("clickhouse+http://h/a/b", "name of a database");
 	assert_refused("clickhouse+http://h/a%27b", "name of a database");
+	assert_refused(
+		"clickhouse+http://h/k-0123456789012345678901234567890123456789012345678901234"
+		"567890123",
+		"name of a database");
 	assert_refused("clickhouse+http://h/k?user=x", "has no query");
 	assert_refused("clickhouse+http://me:secret@h/k", "username and password_file");
 	assert_refused("clickhouse+http://@h/k", "username and password_file");
