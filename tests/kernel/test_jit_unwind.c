@@ -39,15 +39,21 @@ static uint64_t clock_of(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
+#if __has_attribute(noclone) /* clang makes no clones */
+#define IN_ONE_PLACE __attribute__((noinline, noclone))
+#else
+#define IN_ONE_PLACE __attribute__((noinline))
+#endif
+
 /* rbp is no frame pointer in here, as in most code. */
-__attribute__((noinline, noclone)) static void burn_below(void)
+IN_ONE_PLACE static void burn_below(void)
 {
 	for (unsigned i = 0; i < 100000; i++)
 		sink = sink * 3 + i;
 	__asm__ volatile("" ::: "rbp");
 }
 
-__attribute__((noinline, noclone)) static void call_made_code(made_fn fn)
+IN_ONE_PLACE static void call_made_code(made_fn fn)
 {
 	uint64_t end = clock_of(CLOCK_PROCESS_CPUTIME_ID) + BURN_MS * 1000000ull;
 
