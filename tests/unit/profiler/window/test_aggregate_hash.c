@@ -68,7 +68,7 @@ TEST(test_frames_with_the_same_hash)
 
 	map(procs, 1 * SEC, PID, 0x9000, 0x1000, 0, FILE_NONE);
 	map(procs, 1 * SEC, 2 * PID, 0x9000, 0x1000, 0, FILE_NONE);
-	procs_jitdump(procs, 1 * SEC, PID, 77);
+	procs_jitdump(procs, 1 * SEC, PID, 77, 0);
 	w->end_ns = 50 * SEC;
 	for (uint32_t i = 1; i <= MANY; i++) {
 		add_row(w, 2 * SEC + i, 1,
