@@ -63,7 +63,8 @@ static int explain(int err, const char *path, struct why *why)
 {
 	switch (err) {
 	case -ENOENT:
-		return why_say(why, err, "%s: there is no store; kiln agent makes one (--store DIR)", path);
+		return why_say(why, err,
+			       "%s: there is no store; kiln agent makes one (--store DIR)", path);
 	case -ENOTDIR:
 		return why_say(why, err, "%s is no directory", path);
 	case -EACCES:

@@ -577,7 +577,7 @@ test_foreign_heap_delta() {
 	"$KILN" export delta.pb -o again.pb
 	grep -q brk again.pb || fail "pprof lost a frame"
 	"$KILN" report delta.pb >out
-	assert_match total out '-2 B space'
+	assert_match total out 'a difference: 2 B space less'
 	assert_match shares out '^ *-58\.3% +-58\.3% +shrinks'
 	grep -q brk out && fail "drop_frames are shown"
 	return 0

@@ -225,7 +225,7 @@ if not left:
 test_tree_as_json() {
 	need python3 jq
 	local way
-	make_calls
+	make_calls 100
 	for way in "" "--by line" "--by module" "--callers memcpy" "--callees a"; do
 		# shellcheck disable=SC2086 # words
 		text_tree calls.pb $way >text

@@ -323,41 +323,6 @@ TEST(test_flat)
 	profile_free(p);
 }
 
-/* Each call of a chain keeps most of the one before: one row tells of those that have much in common. */
-TEST(test_flat_chain)
-{
-	static const char *const names[] = {"send", "xmit", "deliver", "wake"};
-	static const int below[] = {100, 90, 80, 30}; /* leaves, of 200 */
-	struct profile *p = profile_new();
-	struct buf b = {0};
-	const char *text;
-
-	assert_int_equal(profile_init_cpu(p, 10101010), 0);
-	for (int i = 0; i < 200; i++) {
-		uint32_t frames[8];
-		char name[16];
-		size_t n = 0;
-
-		snprintf(name, sizeof(name), "leaf_%d", i);
-		frames[n++] = location(p, MAPPING_KERNEL, name);
-		for (int k = 3; k >= 0; k--)
-			if (i < below[k])
-				frames[n++] = location(p, MAPPING_KERNEL, names[k]);
-		/* Of 25 callers none is worth a line of the path. */
-		snprintf(name, sizeof(name), "caller_%d", i % 25);
-		frames[n++] = location(p, "/usr/bin/flat", name);
-		add(p, "flat", 1, 5, frames, n);
-	}
-	text = strstr(summary_of(&b, p, NULL, 1, 100), "Flat");
-	assert_non_null(text);
-	assert_non_null(strstr(text, "50.0%  send "));
-	assert_null(strstr(text, " xmit "));
-	assert_null(strstr(text, " deliver "));
-	assert_non_null(strstr(text, "15.0%  wake "));
-	buf_release(&b);
-	profile_free(p);
-}
-
 /* Where nothing has more with what it calls, what is largest by itself is shown. */
 TEST(test_flat_without_callers)
 {
@@ -609,7 +574,6 @@ int main(void)
 		cmocka_unit_test(test_answer_of_record),
 		cmocka_unit_test(test_summary_of_a_file),
 		cmocka_unit_test(test_flat),
-		cmocka_unit_test(test_flat_chain),
 		cmocka_unit_test(test_flat_without_callers),
 		cmocka_unit_test(test_one_sample),
 		cmocka_unit_test(test_odd_summaries),

@@ -52,6 +52,49 @@ TEST(test_equal_kinds)
 	profile_free(p);
 }
 
+/* A leaf below those of a chain of calls that have more leaves than i, and below one of many callers. */
+static void add_chain(struct profile *p, int i)
+{
+	static const char *const names[] = {"wake", "deliver", "xmit", "send"};
+	static const int below[] = {30, 80, 90, 100};
+	uint32_t frames[6], kernel = mapping_id(p, MAPPING_KERNEL, "", true), stack, set;
+	char name[16];
+	size_t n = 0;
+
+	snprintf(name, sizeof(name), "leaf_%d", i);
+	frames[n++] = location_id(p, kernel, 0, name);
+	for (int k = 0; k < 4; k++)
+		if (i < below[k])
+			frames[n++] = location_id(p, kernel, 0, names[k]);
+	snprintf(name, sizeof(name), "caller_%d", i % 25);
+	frames[n++] = location_id(p, mapping_id(p, "/bin/x", "", true), 0, name);
+	MUST(profile_stack(p, frames, n, &stack));
+	MUST(profile_labelset(p, NULL, 0, &set));
+	MUST(profile_add(p, stack, set, (int64_t[]){5, 5}));
+}
+
+/* Each call of a chain keeps most of the one before: one row tells of those that have much in common. */
+TEST(test_flat_chain)
+{
+	struct profile *p = profile_new();
+	struct term t = {.columns = 80};
+	struct buf b = {0};
+	const char *text;
+
+	MUST(profile_init_cpu(p, 1));
+	for (int i = 0; i < 200; i++)
+		add_chain(p, i);
+	assert_int_equal(summary_text(&b, &(struct summary){.p = p, .value = 1}, &t, NULL), 0);
+	text = strstr(buf_cstr(&b), "Flat");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "50.0%  send "));
+	assert_null(strstr(text, " xmit "));
+	assert_null(strstr(text, " deliver "));
+	assert_non_null(strstr(text, "15.0%  wake "));
+	buf_release(&b);
+	profile_free(p);
+}
+
 /* Unaccounted samples are said, whichever way they are off. */
 TEST(test_unaccounted)
 {
@@ -73,6 +116,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands_to_copy),
 		cmocka_unit_test(test_equal_kinds),
+		cmocka_unit_test(test_flat_chain),
 		cmocka_unit_test(test_unaccounted),
 	};
 
