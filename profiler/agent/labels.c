@@ -28,6 +28,7 @@ struct labels {
 	struct label_set set;	   /* of the label set that is looked at */
 	struct cgroup_place place; /* likewise */
 	char short_id[CONTAINER_SHOWN + 1];
+	int64_t comm_pid;    /* whose comm that is; 0: nobody's */
 	char comm[COMM_CAP]; /* of the main thread of a process */
 	struct started_as started_as;
 	bool v1; /* this host has hierarchies of cgroup v1 */
@@ -153,10 +154,13 @@ static const char *comm_of_process(struct labels *l, const struct ids *ids)
 
 	if (ids->tid == ids->pid)
 		return label_set_get(&l->set, LABEL_COMM);
+	if (ids->pid == l->comm_pid) /* the sets of its threads follow each other */
+		return l->comm;
+	l->comm_pid = ids->pid;
+	l->comm[0] = '\0';
 	snprintf(path, sizeof(path), "/proc/%lld/comm", (long long)ids->pid);
-	if (io_read_file(path, COMM_CAP, &text, &len))
-		return "";
-	snprintf(l->comm, sizeof(l->comm), "%.*s", (int)strcspn(text, "\n"), text);
+	if (!io_read_file(path, COMM_CAP, &text, &len))
+		snprintf(l->comm, sizeof(l->comm), "%.*s", (int)strcspn(text, "\n"), text);
 	return l->comm;
 }
 
@@ -298,6 +302,7 @@ int labels_apply(struct labels *l, struct profile *p, struct quality *q, const p
 	int err = map ? 0 : -ENOMEM;
 
 	started_as_forget(&l->started_as);
+	l->comm_pid = 0;
 	for (size_t i = 0; i < n && !err; i++)
 		err = map_set(l, p, (uint32_t)i, &own, &map[i]);
 	err = err ?: put_samples(p, map, &dropped);
