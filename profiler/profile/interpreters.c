@@ -8,14 +8,16 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/text.h"
 
+enum pattern {
+	LOOPS, /* functions that run its code; with a '*' at its end a name may go on */
+	OF,    /* how names of its own functions begin, where something writes them down */
+	FILES, /* programs and libraries that are stripped of their loop's name, but for their versions */
+	N_PATTERNS
+};
+
 struct interpreter {
 	const char *language;
-	/* functions that run its code; with a '*' at its end a name may go on */
-	const char *loops[2];
-	/* how names of its own functions begin, where something writes them down */
-	const char *of[2];
-	/* programs and libraries that are stripped of their loop's name, but for their versions */
-	const char *files[2];
+	const char *patterns[N_PATTERNS][2];
 	bool compiles;	  /* what it compiles runs inside of its loop */
 	const char *cure; /* what shows its functions; NULL: nothing does */
 	unsigned since; /* 0, or the cure is an option, from this version on: 100 * major + minor */
@@ -24,25 +26,37 @@ struct interpreter {
 };
 
 static const struct interpreter interpreters[] = {
-	{"Python", .loops = {"_PyEval_EvalFrameDefault"}, .of = {"py::"}, .cure = "-X perf",
-	 .since = 312, .other = ", or PYTHONPERFSUPPORT=1 around it"},
-	{"PHP", .loops = {"execute_ex"}, .of = {"JIT$", "TRACE-"}, .compiles = true,
+	{"Python", .patterns[LOOPS] = {"_PyEval_EvalFrameDefault"}, .patterns[OF] = {"py::"},
+	 .cure = "-X perf", .since = 312, .other = ", or PYTHONPERFSUPPORT=1 around it"},
+	{"PHP", .patterns[LOOPS] = {"execute_ex"}, .patterns[OF] = {"JIT$", "TRACE-"},
+	 .compiles = true,
 	 .cure = "start it with -d opcache.enable_cli=1 -d opcache.jit_buffer_size=64M "
 		 "-d opcache.jit=function -d opcache.jit_debug=16 to see those that its JIT "
 		 "compiles, without their callers"},
-	{"Ruby", .loops = {"rb_vm_exec", "vm_exec_core"}, .files = {"libruby", "ruby"},
-	 .compiles = true, .cure = "--yjit --yjit-perf", .since = 303,
-	 .what = " to see those that its JIT compiles"},
-	{"JavaScript", .loops = {"Builtins_InterpreterEntryTrampoline"},
-	 .of = {"JS:", "LazyCompile:"}, .compiles = true,
+	{"Ruby", .patterns[LOOPS] = {"rb_vm_exec", "vm_exec_core"},
+	 .patterns[FILES] = {"libruby", "ruby"}, .compiles = true, .cure = "--yjit --yjit-perf",
+	 .since = 303, .what = " to see those that its JIT compiles"},
+	{"JavaScript", .patterns[LOOPS] = {"Builtins_InterpreterEntryTrampoline"},
+	 .patterns[OF] = {"JS:", "LazyCompile:"}, .compiles = true,
 	 .cure = "start node with --perf-basic-prof --interpreted-frames-native-stack"},
-	{"Perl", .loops = {"Perl_runops_standard"}},
-	{"Lua", .loops = {"luaV_execute"}, .files = {"liblua", "lua"}},
-	{"LuaJIT", .loops = {"lj_BC_*", "lj_vm_*"}, .files = {"libluajit", "luajit"},
-	 .compiles = true, .cure = "try its own profiler, -jp"},
+	{"Perl", .patterns[LOOPS] = {"Perl_runops_standard"}},
+	{"Lua", .patterns[LOOPS] = {"luaV_execute"}, .patterns[FILES] = {"liblua", "lua"}},
+	{"LuaJIT", .patterns[LOOPS] = {"lj_BC_*", "lj_vm_*"},
+	 .patterns[FILES] = {"libluajit", "luajit"}, .compiles = true,
+	 .cure = "try its own profiler, -jp"},
 };
 
 #define N_INTERPRETERS (sizeof(interpreters) / sizeof(*interpreters))
+
+static const struct interpreter *find(enum pattern which, const char *text,
+				      bool (*fits)(const char *text, const char *pattern))
+{
+	for (size_t i = 0; i < N_INTERPRETERS; i++)
+		for (size_t n = 0; n < 2 && interpreters[i].patterns[which][n]; n++)
+			if (fits(text, interpreters[i].patterns[which][n]))
+				return &interpreters[i];
+	return NULL;
+}
 
 static bool is_called(const char *function, const char *loop)
 {
@@ -53,11 +67,7 @@ static bool is_called(const char *function, const char *loop)
 
 const struct interpreter *interpreter_of_loop(const char *function)
 {
-	for (size_t i = 0; i < N_INTERPRETERS; i++)
-		for (size_t n = 0; n < 2 && interpreters[i].loops[n]; n++)
-			if (is_called(function, interpreters[i].loops[n]))
-				return &interpreters[i];
-	return NULL;
+	return find(LOOPS, function, is_called);
 }
 
 /* "JIT$$" begins PHP's stubs, which every function shares. */
@@ -68,11 +78,7 @@ static bool is_of(const char *name, const char *begins)
 
 const struct interpreter *interpreter_of_function(const char *name)
 {
-	for (size_t i = 0; i < N_INTERPRETERS; i++)
-		for (size_t n = 0; n < 2 && interpreters[i].of[n]; n++)
-			if (is_of(name, interpreters[i].of[n]))
-				return &interpreters[i];
-	return NULL;
+	return find(OF, name, is_of);
 }
 
 /* "lua5.4" and "liblua.so.5.4" are files of "lua"; "luac" and "luatex" are not. */
@@ -85,11 +91,7 @@ static bool is_file_of(const char *file, const char *name)
 
 const struct interpreter *interpreter_of_file(const char *file)
 {
-	for (size_t i = 0; i < N_INTERPRETERS; i++)
-		for (size_t n = 0; n < 2 && interpreters[i].files[n]; n++)
-			if (is_file_of(file, interpreters[i].files[n]))
-				return &interpreters[i];
-	return NULL;
+	return find(FILES, file, is_file_of);
 }
 
 bool interpreter_compiles(const struct interpreter *i)
