@@ -10,27 +10,41 @@
 #include "bpf/profile.skel.h"
 #include "tests/lib/sampler_run.h"
 
-static void command_with_descendants(void **state)
+/* Samples of a process that is a target before it runs, and of its descendants; *r is open. */
+static uint64_t samples_of_target(struct run *r, void (*run)(void))
 {
 	struct sampler_opts opts = defaults();
 	uint64_t samples = 0;
-	struct run r;
 	pid_t pid;
 
-	(void)state;
 	opts.filter_tgids = true;
-	begin(&r, &opts);
+	begin(r, &opts);
 	pid = fork();
 	if (!pid) {
 		raise(SIGSTOP);
-		_exit(waitpid(fork_burner("burner", 300, 3), NULL, 0) < 0);
+		run();
+		_exit(0);
 	}
 	waitpid(pid, NULL, WUNTRACED);
-	assert_int_equal(sampler_add_target(r.sampler, pid), 0);
-	start(&r);
+	assert_int_equal(sampler_add_target(r->sampler, pid), 0);
+	start(r);
 	kill(pid, SIGCONT);
 	waitpid(pid, NULL, 0);
-	end(&r, add_count, &samples);
+	end(r, add_count, &samples);
+	return samples;
+}
+
+static void run_descendants(void)
+{
+	_exit(waitpid(fork_burner("burner", 300, 3), NULL, 0) < 0);
+}
+
+static void command_with_descendants(void **state)
+{
+	struct run r;
+	uint64_t samples = samples_of_target(&r, run_descendants);
+
+	(void)state;
 	/* four generations of 300 ms */
 	expect_about("descendants", samples, 1.2 * HZ, 0.15);
 	assert_true(r.totals.counters[KILN_CTR_filtered] > 0 || r.totals.idle > 0);
@@ -42,33 +56,23 @@ static void *do_nothing(void *arg)
 	return arg;
 }
 
+static void run_thread(void)
+{
+	pthread_t thread;
+
+	burn_ms(100);
+	if (pthread_create(&thread, NULL, do_nothing, NULL) || pthread_join(thread, NULL))
+		_exit(1);
+	burn_ms(400);
+}
+
 /* A thread is no descendant: it is of the process that is a target already. */
 static void threads_leave_their_process_a_target(void **state)
 {
-	struct sampler_opts opts = defaults();
-	uint64_t samples = 0;
-	pthread_t thread;
 	struct run r;
-	pid_t pid;
+	uint64_t samples = samples_of_target(&r, run_thread);
 
 	(void)state;
-	opts.filter_tgids = true;
-	begin(&r, &opts);
-	pid = fork();
-	if (!pid) {
-		raise(SIGSTOP);
-		burn_ms(100);
-		if (pthread_create(&thread, NULL, do_nothing, NULL) || pthread_join(thread, NULL))
-			_exit(1);
-		burn_ms(400);
-		_exit(0);
-	}
-	waitpid(pid, NULL, WUNTRACED);
-	assert_int_equal(sampler_add_target(r.sampler, pid), 0);
-	start(&r);
-	kill(pid, SIGCONT);
-	waitpid(pid, NULL, 0);
-	end(&r, add_count, &samples);
 	expect_about("a process with a thread", samples, 0.5 * HZ, 0.15);
 	release(&r);
 }
