@@ -162,7 +162,7 @@ static int list(const struct found *f, const struct profile *p, size_t value)
 	}
 	err = err ?: short_names(names, n, LISTED_WIDE);
 	for (size_t i = 0; !err && i < n; i++) {
-		const struct share_scale scale = {t->gross, t->n_samples};
+		const struct share_scale scale = share_scale_of_table(t);
 
 		share_cell(&text, &scale, totals[i]);
 		buf_printf(&text, "  %s\n", names[i].text);

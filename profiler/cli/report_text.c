@@ -65,7 +65,7 @@ static void add_relation(struct buf *out, const struct report *r, const struct t
 			 const struct term *t)
 {
 	static const char of[] = "Callers of ";
-	const struct share_scale scale = {tab->gross, tab->n_samples, tab->is_difference};
+	const struct share_scale scale = share_scale_of_table(tab);
 	struct buf shares = {0};
 
 	buf_str(&shares, " (");

@@ -18,6 +18,11 @@ struct share_scale share_scale_of(const struct profile *p, size_t value)
 				    profile_is_difference(p, value)};
 }
 
+struct share_scale share_scale_of_table(const struct table *t)
+{
+	return (struct share_scale){t->gross, t->n_samples, t->is_difference};
+}
+
 void share_interval(double share, uint64_t n, double *low, double *high)
 {
 	double p = share / 100, z = DEVIATIONS, of = (double)n;

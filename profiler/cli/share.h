@@ -14,6 +14,8 @@
 #include "profiler/base/buf.h"
 #include "profiler/profile/profile.h"
 
+struct table;
+
 struct share_scale {
 	int64_t whole;	    /* without signs, see profile_gross() */
 	uint64_t n_samples; /* in it; 0: not known, so shares are as exact as their values */
@@ -21,6 +23,8 @@ struct share_scale {
 };
 
 struct share_scale share_scale_of(const struct profile *p, size_t value);
+/* The same of the profile that a table was built of. */
+struct share_scale share_scale_of_table(const struct table *t);
 
 /* Appends "38 %", "3 to 9 %", "<0.1 %"; "-" if the whole is 0. */
 void share_text(struct buf *out, const struct share_scale *scale, int64_t part);

@@ -267,7 +267,7 @@ static void add_row(struct buf *out, const struct cells *c, size_t i, const stru
 	const struct table_row *row = &c->tab->rows.data[i];
 	const char *module = c->width[MODULE] ? c->column[MODULE][i].text : "";
 	const char *caller = c->width[CALLER] ? c->column[CALLER][i].text : "";
-	const struct share_scale scale = {c->tab->gross, c->tab->n_samples, c->tab->is_difference};
+	const struct share_scale scale = share_scale_of_table(c->tab);
 
 	if (c->has_self) {
 		share_cell(out, &scale, row->self);
@@ -329,7 +329,7 @@ static int shorten(struct cells *c, const struct term *t)
 /* What has no row, and how much that is: their own time, since a sample is in the total of many. */
 static void add_left_out(struct buf *out, const struct cells *c, bool disjoint)
 {
-	const struct share_scale scale = {c->tab->gross, c->tab->n_samples};
+	const struct share_scale scale = share_scale_of_table(c->tab);
 	size_t n = c->tab->rows.len - c->n;
 	char number[32];
 	int64_t left = 0;
