@@ -74,14 +74,16 @@ static void add_difference(struct buf *line, const struct profile *p, size_t val
 		buf_str(line, ", ");
 		m.name[0] = '\0'; /* once is enough */
 	}
+	if (scale.whole && !net) {
+		buf_str(line, "as much as the base");
+		return;
+	}
 	measure_add_value(line, &m, net < 0 ? saturating_difference(0, net) : net);
 	buf_str(line, net < 0 ? " less" : " more");
 	if (!scale.whole)
 		return;
 	buf_str(line, " than the base's ");
 	measure_add_value(line, &m, base);
-	if (!net)
-		return;
 	buf_str(line, " (");
 	share_text(line, &scale, net);
 	buf_char(line, ')');

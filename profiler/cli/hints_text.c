@@ -10,6 +10,7 @@
 #include "profiler/profile/blame_shares.h"
 #include "profiler/profile/processes.h"
 #include "profiler/profile/quality.h"
+#include "profiler/profile/totals.h"
 
 #define LINES_MAX 5
 /* A binary in which fewer of all stacks are cut off is not worth a line. */
@@ -128,7 +129,8 @@ void answer_blame(struct buf *out, const struct profile *p, const struct quality
 		  const struct term *t)
 {
 	struct row rows[QUALITY_MAX_BLAME];
-	size_t n = make_rows(p, q, rows);
+	/* What has no name is a share of samples, and a difference has none. */
+	size_t n = profile_is_difference(p, profile_default_type(p)) ? 0 : make_rows(p, q, rows);
 	const char *told = NULL;
 	struct processes names = {0};
 	struct buf line = {0};

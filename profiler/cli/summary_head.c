@@ -155,6 +155,18 @@ static void add_kind(struct share_list *list, const struct time_kinds *kinds, en
 	buf_release(&note);
 }
 
+/* Where two profiles do not differ. */
+static bool has_kinds(const struct time_kinds *kinds)
+{
+	for (int k = 0; k < TIME_KIND_COUNT; k++)
+		if (kinds->of[k])
+			return true;
+	for (size_t i = 0; i < kinds->parts.len; i++)
+		if (kinds->parts.data[i].self)
+			return true;
+	return false;
+}
+
 /* Kinds in the order of their weight; each program is one of its own. */
 static void add_kinds(struct buf *out, const struct time_kinds *kinds,
 		      const struct share_scale *scale, const struct term *t)
@@ -246,10 +258,14 @@ static int add_change(struct buf *out, const struct summary *s, const struct ter
 	err = difference_of(&d, s->p, s->value);
 	measure_of(&m, s->p, s->value);
 	buf_printf(&line, LINE_TITLE, "Change");
-	add_side(&line, "", d.n_grew, "grew", &m, d.grew);
-	add_side(&line, ", ", d.n_less, "shrank", &m, saturating_difference(0, d.less));
-	buf_str(&line, d.has_base ? "; shares are of the base"
-				  : "; shares are of both together, without signs");
+	if (d.n_grew || d.n_less) {
+		add_side(&line, "", d.n_grew, "grew", &m, d.grew);
+		add_side(&line, ", ", d.n_less, "shrank", &m, saturating_difference(0, d.less));
+		buf_str(&line, d.has_base ? "; shares are of the base"
+					  : "; shares are of both together, without signs");
+	} else {
+		buf_str(&line, "no function has more or less time of its own");
+	}
 	line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);
 	buf_char(out, '\n');
 	buf_release(&line);
@@ -268,7 +284,8 @@ int summary_head_of(struct buf *out, const struct summary *s, const struct comma
 		add_load(out, s, t);
 		if (commands_named(commands) > 1)
 			add_commands(out, commands, scale, t);
-		add_kinds(out, &kinds, scale, t);
+		if (has_kinds(&kinds))
+			add_kinds(out, &kinds, scale, t);
 		err = err ?: add_activities(out, s, scale, t);
 	}
 	time_kinds_release(&kinds);

@@ -342,6 +342,10 @@ test_difference_of_unequal_profiles() {
 	"$KILN" export old.pb old.pb old.pb -o thrice.pb.gz
 	assert_status 0 "$KILN" report old.pb --diff-base thrice.pb.gz --normalize --json
 	assert_eq "nothing has changed" "$(jq -c '[.matched, (.rows | length)]' out)" "[0,0]"
+	assert_status 0 "$KILN" report old.pb --diff-base old.pb
+	assert_match "nor of the same" out '^x: a difference: 10\.00 s CPU, as much as the base'
+	assert_match "in no function" out '^Change   no function has more or less time of its own$'
+	assert_no_match "no line says nothing" out '^By kind'
 	assert_status 2 "$KILN" report new.pb --normalize
 	assert_match "of nothing" err '\-\-normalize is for --diff-base'
 	assert_status 1 "$KILN" report new.pb --diff-base nowhere.pb

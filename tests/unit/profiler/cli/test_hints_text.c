@@ -60,6 +60,19 @@ TEST(test_worst_first)
 }
 
 /* An archive is told where it is needed first, and again only if it is another one. */
+/* What got less is not "-900 % of samples". */
+TEST(test_a_difference)
+{
+	struct profile *p = profile_new();
+	struct quality_blame rows[] = {{"a.so", 1, 1, 0, NULL}};
+
+	MUST(profile_init_cpu(p, 1));
+	add(p, "a.so", 10);
+	add(p, "main", -9);
+	check(p, rows, 1, "");
+	profile_free(p);
+}
+
 TEST(test_archives)
 {
 	struct profile *p = profile_new();
@@ -126,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_worst_first),
+		cmocka_unit_test(test_a_difference),
 		cmocka_unit_test(test_archives),
 		cmocka_unit_test(test_programs_of_another_name),
 	};
