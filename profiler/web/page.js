@@ -252,8 +252,11 @@ class Page {
 			? formatSamples(this.stacks.lost / this.type.perSample)
 			: formatValue(this.type, this.stacks.lost)} lost`;
 
-		byId("summary").textContent = [said, lost, this.profile.info.time, hidden,
-			this.profile.info.range].filter(Boolean).join(" \u00b7 ");
+		const time = this.profile.info.time &&
+			element("span", { class: "whole" }, this.profile.info.time);
+
+		byId("summary").replaceChildren(...[said, lost, time, hidden, this.profile.info.range]
+			.filter(Boolean).flatMap((part, i) => i ? [" \u00b7 ", part] : [part]));
 		if (!this.qualityShown) {
 			const shares = qualityOf(this.profile, this.stacks);
 
