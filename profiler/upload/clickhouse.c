@@ -184,9 +184,16 @@ static void settle_ask(struct clickhouse_shard *s, const struct net_answer *a,
 		       struct upload_judgement *out)
 {
 	struct why why = {""};
-	int err = clickhouse_told(&s->told, &s->expected, a, &why);
+	bool has_others;
+	int err = clickhouse_told(&s->told, &has_others, &s->expected, a, &why);
 
 	out->repack = true;
+	/* Theirs are sums of all services: samples of some are no match. */
+	if (has_others && !s->asked_all && err != -EBADMSG && s->told != TOLD_ALL) {
+		s->asked_all = true;
+		s->told = TOLD_NOTHING;
+		return;
+	}
 	if (err == -EAGAIN && ++s->odd >= MAX_ODD) {
 		log_warning("ClickHouse has %s The window is sent: its samples may be there twice",
 			    why.text);

@@ -200,7 +200,8 @@ static int pack_ask(struct packing *k)
 		      "toInt64(sum(value)) AS value, toUInt64(sum(hash)) AS hash_sum FROM ");
 	add_table(&sql, k, CH_SAMPLES);
 	add_where(&sql, k);
-	add_services(&sql, k);
+	if (!k->shard->asked_all)
+		add_services(&sql, k);
 	return add_question(k, STEP_ASK, &sql);
 }
 
@@ -210,6 +211,7 @@ static int pack_questions(struct packing *k)
 	int err = 0;
 
 	k->shard->told = TOLD_NOTHING;
+	k->shard->asked_all &= k->shard->told_id == k->id;
 	k->shard->told_id = k->id;
 	k->shard->expected =
 		(struct clickhouse_sums){k->rows.samples.len, k->rows.hash_sum, k->rows.value};

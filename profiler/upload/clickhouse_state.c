@@ -169,8 +169,9 @@ static bool same(const struct clickhouse_sums *a, const struct clickhouse_sums *
 	return a->rows == b->rows && a->value == b->value && a->hash_sum == b->hash_sum;
 }
 
-int clickhouse_told(enum clickhouse_told *out, const struct clickhouse_sums *expected,
-		    const struct net_answer *a, struct why *why)
+int clickhouse_told(enum clickhouse_told *out, bool *has_others,
+		    const struct clickhouse_sums *expected, const struct net_answer *a,
+		    struct why *why)
 {
 	static const struct clickhouse_sums none = {0};
 	struct ch_answer answer = {0};
@@ -181,6 +182,7 @@ int clickhouse_told(enum clickhouse_told *out, const struct clickhouse_sums *exp
 	for (size_t i = 0; !err && i < answer.blocks.len; i++)
 		err = take_found(&f, &answer.blocks.data[i], why);
 	ch_answer_release(&answer);
+	*has_others = f.others.rows;
 	if (err)
 		return err;
 	left = (struct clickhouse_sums){

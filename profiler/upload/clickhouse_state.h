@@ -42,7 +42,8 @@ struct clickhouse_shard {
 	enum clickhouse_told told;
 	uint64_t told_id;
 	struct clickhouse_sums expected;
-	unsigned odd; /* answers that fit to nothing */
+	bool asked_all; /* for samples of all services: other windows are of this host and second */
+	unsigned odd;	/* answers that fit to nothing */
 };
 
 struct clickhouse_state {
@@ -69,8 +70,10 @@ void clickhouse_shard_week(struct clickhouse_shard *s, int64_t time_s);
 int clickhouse_shard_hello(struct clickhouse_shard *s, const struct net_answer *a, struct why *why);
 
 /* SELECT what, n, value, hash_sum: "window" (n: rows of this id), "others" (sums of other windows of this host and
- * time), "samples". *out is set. 0; -EBADMSG with a sentence; or -EAGAIN: the numbers fit to nothing. */
-int clickhouse_told(enum clickhouse_told *out, const struct clickhouse_sums *expected,
-		    const struct net_answer *a, struct why *why);
+ * time), "samples". *out is set, and whether there are other windows. 0; -EBADMSG with a sentence; or -EAGAIN: the
+ * numbers fit to nothing. */
+int clickhouse_told(enum clickhouse_told *out, bool *has_others,
+		    const struct clickhouse_sums *expected, const struct net_answer *a,
+		    struct why *why);
 
 #endif

@@ -109,12 +109,13 @@ static void read_as_sender(const uint8_t *data, size_t size)
 	struct net_answer a = {.status = 200, .retry_after_s = -1};
 	struct clickhouse_shard shard = {0};
 	enum clickhouse_told told;
+	bool has_others;
 	struct why why = {""};
 
 	buf_add(&a.body, data, size);
 	check(clickhouse_shard_hello(&shard, &a, &why), &why);
 	why = (struct why){""};
-	check(clickhouse_told(&told, &sums, &a, &why), &why);
+	check(clickhouse_told(&told, &has_others, &sums, &a, &why), &why);
 	clickhouse_shard_forget(&shard);
 	buf_release(&a.body);
 }

@@ -166,10 +166,11 @@ static FIXTURE_UNUSED void greet(struct test *t, const char *version)
 	pack(t);
 }
 
-static FIXTURE_UNUSED struct upload_judgement tell(struct test *t, size_t i, uint64_t window,
-						   const struct clickhouse_sums *samples)
+static FIXTURE_UNUSED struct upload_judgement tell_beside(struct test *t, size_t i, uint64_t window,
+							  const struct clickhouse_sums *others,
+							  const struct clickhouse_sums *samples)
 {
-	const struct clickhouse_sums rows[] = {{.rows = window}, {0}, *samples};
+	const struct clickhouse_sums rows[] = {{.rows = window}, *others, *samples};
 	static const char *const names[] = {"window", "others", "samples"};
 	struct net_answer a = {.status = 200, .retry_after_s = -1};
 	struct upload_judgement j;
@@ -187,6 +188,12 @@ static FIXTURE_UNUSED struct upload_judgement tell(struct test *t, size_t i, uin
 	j = answer(t, i, &a);
 	buf_release(&a.body);
 	return j;
+}
+
+static FIXTURE_UNUSED struct upload_judgement tell(struct test *t, size_t i, uint64_t window,
+						   const struct clickhouse_sums *samples)
+{
+	return tell_beside(t, i, window, &(const struct clickhouse_sums){0}, samples);
 }
 
 static FIXTURE_UNUSED struct upload_judgement tell_running(struct test *t, size_t i, uint64_t n)

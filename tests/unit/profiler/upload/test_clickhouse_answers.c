@@ -140,6 +140,48 @@ TEST(samples_of_two_hosts_of_one_name)
 	end(&t);
 }
 
+static struct clickhouse_sums sum_of(const struct clickhouse_sums *a,
+				     const struct clickhouse_sums *b)
+{
+	return (struct clickhouse_sums){a->rows + b->rows, a->hash_sum + b->hash_sum,
+					a->value + b->value};
+}
+
+static bool asks_for_services(const struct test *t)
+{
+	return strstr(buf_cstr(&t->requests.v.data[0].body), " AND service IN (");
+}
+
+/* Two of a second that have equal sums, but other services: of these alone it could not be told which are there. */
+TEST(windows_of_one_host_and_second)
+{
+	struct clickhouse_sums own, both;
+	struct test t;
+
+	begin(&t, 3600 * (int64_t)NS_PER_S);
+	greet(&t, "26.9.2.1");
+	own = sums_of(&t);
+	both = sum_of(&own, &own);
+	assert_true(asks_for_services(&t));
+	assert_int_equal(tell_beside(&t, 0, 0, &own, &own).verdict, UPLOAD_DELIVERED);
+	pack(&t);
+	assert_requests(&t, "<ask>");
+	assert_false(asks_for_services(&t));
+	tell_beside(&t, 0, 0, &own, &both);
+	pack(&t);
+	assert_requests(&t, "functions stacks windows");
+	/* The next one begins anew. */
+	t.item.id[0] = 50;
+	pack(&t);
+	assert_true(asks_for_services(&t));
+	tell_beside(&t, 0, 0, &own, &nothing);
+	pack(&t);
+	tell_beside(&t, 0, 0, &own, &own);
+	pack(&t);
+	assert_requests(&t, "functions stacks samples windows");
+	end(&t);
+}
+
 TEST(the_question_names_host_time_and_services)
 {
 	struct test t;
@@ -232,6 +274,7 @@ int main(void)
 		cmocka_unit_test(an_answer_that_did_not_come_is_asked_for),
 		cmocka_unit_test(an_insert_that_still_runs_is_waited_for),
 		cmocka_unit_test(samples_of_two_hosts_of_one_name),
+		cmocka_unit_test(windows_of_one_host_and_second),
 		cmocka_unit_test(the_question_names_host_time_and_services),
 		cmocka_unit_test(schemas_that_cannot_be_written),
 		cmocka_unit_test(codes_decide_and_not_the_status),
