@@ -58,7 +58,7 @@ delivered() { # NAME
 }
 
 first_delivered() { # NAME
-	delivered "$1" | head -n 1
+	delivered "$1" | sed -n 1p # Not head: it may end before sort does, which is a failure under pipefail.
 }
 
 has_delivered() { # NAME AT_LEAST
