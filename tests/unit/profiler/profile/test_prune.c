@@ -144,7 +144,8 @@ static void expressions_take_little_memory(void **state)
 	getrusage(RUSAGE_SELF, &before);
 	assert_int_equal(profile_prune(&pruned, p, &why), 0);
 	getrusage(RUSAGE_SELF, &after);
-	assert_true(after.ru_maxrss - before.ru_maxrss < 250 * 1024);
+	if (!SANITIZED) /* freed memory is kept for a while, and has a shadow */
+		assert_true(after.ru_maxrss - before.ru_maxrss < 250 * 1024);
 	profile_free(pruned);
 	profile_free(p);
 }
