@@ -224,6 +224,7 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 	} others[] = {
 		{q->windows_lost, "windows that the agent could not store or finish"},
 		{q->sideband_lost, "process events: some frames may lack names"},
+		{q->frames_short, "frames' names: kiln ran out of memory"},
 		{q->files_failed, "files' lines or names: the reader process failed on them"},
 		{q->tables_failed,
 		 "files' stacks: the reader of their call frame information failed on them"},

@@ -362,18 +362,22 @@ void collector_set_frequency(struct collector *c, uint64_t freq_hz)
 	c->next_hz = freq_hz;
 }
 
-/* Counts what is left of a window. No sample of another frequency gets into it. */
+/* Counts what is left of a window. No sample of another frequency gets into it. What cannot be read is in a later
+ * window, or counts as drain_failed. */
 static int finish_counts(struct collector *c, bool last, struct sampler_totals *totals)
 {
 	uint64_t old_hz = c->opts.sampler.freq_hz, hz = last || !c->next_hz ? old_hz : c->next_hz;
-	int err;
+	int err, unread;
 
 	if (hz != old_hz)
 		source_pause(&c->source);
-	err = source_totals(&c->source, totals) ?: drain_counts(c, last);
-	if (hz != old_hz && !source_resume(&c->source, err ? old_hz : hz) && !err)
+	err = source_totals(&c->source, totals);
+	unread = err ?: drain_counts(c, last);
+	if (hz != old_hz && !source_resume(&c->source, unread ? old_hz : hz) && !unread)
 		c->opts.sampler.freq_hz = hz;
 	c->next_hz = 0;
+	if (unread && !err)
+		log_warning("the last counts of a window cannot be read: %s", strerror(-unread));
 	return err;
 }
 

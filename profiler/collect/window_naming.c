@@ -143,6 +143,23 @@ static void count_quality(struct window_naming *n, struct window_sums *sums, boo
 	quality_add(q, &share);
 }
 
+/* What there is no memory for is lost, and the profile says so. */
+static int name_aggregate(struct window_naming *n, const struct aggregate *a,
+			  struct named_window *w)
+{
+	int err = naming_run(n->naming, a, w->profile, &w->quality);
+	uint64_t lost = w->quality.lost[LOSS_memory];
+
+	if (err == -ENOMEM) {
+		lost = a->recorded;
+		err = 0;
+	}
+	w->quality.lost[LOSS_memory] = 0; /* count_quality() adds it with the window's share */
+	n->recorded += a->recorded - lost;
+	n->lost_memory += a->lost_memory + lost;
+	return err;
+}
+
 int window_name(struct window_naming *n, const struct aggregate *a, struct window_sums *sums,
 		bool last, struct named_window *w)
 {
@@ -154,12 +171,9 @@ int window_name(struct window_naming *n, const struct aggregate *a, struct windo
 	w->profile->time_ns = w->begin_unix_ns;
 	w->profile->duration_ns = (int64_t)w->duration_ns;
 	await_files(n, last);
-	err = profile_init_cpu(w->profile, n->period_ns)
-		      ?: naming_run(n->naming, a, w->profile, &w->quality);
+	err = profile_init_cpu(w->profile, n->period_ns) ?: name_aggregate(n, a, w);
 	if (err)
 		return err;
-	n->recorded += a->recorded;
-	n->lost_memory += a->lost_memory;
 	count_quality(n, sums, last, &w->quality);
 	return losses_add(w->profile, &w->quality, n->period_ns, n->opts.filtered)
 		       ?: add_facts(n, w->profile);

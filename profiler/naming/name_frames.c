@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +16,9 @@
 #include "profiler/naming/namer.h"
 #include "profiler/unwind/vdso.h"
 #include "symbolizer/symbolizer.h"
+
+/* Of a function in its module when there was no memory for more. */
+#define NAME_SHORT "[no memory]"
 
 static int name_plain(struct namer *w, uint32_t frame, const char *mapping, const char *name,
 		      enum named_as as)
@@ -198,7 +203,7 @@ static int name_others(struct namer *w, enum frame_class cls, size_t n)
 	return err;
 }
 
-static int name_group(struct namer *w, size_t n)
+static int name_by_kind(struct namer *w, size_t n)
 {
 	const struct agg_frame *f = &w->a->frames.data[w->group[0]];
 
@@ -216,6 +221,36 @@ static int name_group(struct namer *w, size_t n)
 	default:
 		return name_others(w, f->cls, n);
 	}
+}
+
+/* For lack of memory, what is left of a group gets one location in its module. */
+static void name_short(struct namer *w, size_t n)
+{
+	const struct agg_frame *f = &w->a->frames.data[w->group[0]];
+	char module[PATH_MAX] = MAPPING_UNKNOWN;
+
+	if (f->cls == AT_FILE)
+		files_path(w->n->opts.files, f->owner, module, sizeof(module));
+	else if (f->cls == AT_KERNEL || f->cls == AT_KSYM)
+		snprintf(module, sizeof(module), MAPPING_KERNEL);
+	for (size_t i = 0; i < n; i++)
+		if (w->out[w->group[i]].location == PROFILE_NONE &&
+		    name_plain(w, w->group[i], module, NAME_SHORT, NAMED_SHORT))
+			return;
+}
+
+static int name_group(struct namer *w, size_t n)
+{
+	int err;
+
+	for (size_t i = 0; i < n; i++)
+		w->out[w->group[i]].location = PROFILE_NONE;
+	err = name_by_kind(w, n);
+	if (err == -ENOMEM) {
+		name_short(w, n);
+		err = 0;
+	}
+	return err;
 }
 
 /* pprof readers take the first mapping as the program. So the busiest executable comes first. */

@@ -10,7 +10,8 @@ struct naming;
 struct named_frame;
 struct profile;
 
-/* Fills out[] with one entry for each frame of the aggregate. 0 or -errno. */
+/* Fills out[] with one entry for each frame of samples. Where there is no memory for a name it is NAMED_SHORT, and
+ * without memory for that its location is PROFILE_NONE. 0 or -errno. */
 int name_frames(struct naming *n, const struct aggregate *a, struct profile *p,
 		struct named_frame *out);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/cgroups/cgroups.h"
 #include "profiler/files/files.h"
@@ -105,39 +106,51 @@ static bool is_root_by_name(enum named_root root, enum unwind_end end)
 	return root == ROOT_BY_NAME || (root == ROOT_AT_END && end == UNWIND_ON);
 }
 
-/* Decides whether this user stack is complete, truncated or missing. Counts it, and blames the
- * binary that broke it. */
-static bool judge_stack(const struct aggregate *a, const struct named_frame *named,
-			const struct agg_stack *s, uint64_t count, struct quality *q,
-			struct blame *blame)
+/* Whether this user stack is complete, truncated or missing. */
+enum verdict {
+	STACK_NONE_WANTED,
+	STACK_COMPLETE,
+	STACK_MISSING,
+	STACK_TRUNCATED,
+};
+
+static enum verdict judge_stack(const struct aggregate *a, const struct named_frame *named,
+				const struct agg_stack *s, const struct agg_frame **outermost)
 {
 	const uint32_t *ids = a->frame_ids.data + s->first;
 	const struct agg_frame *outer;
 	uint32_t last = s->len - 1;
 
 	if (s->len == s->n_kernel)
-		return true; /* of a kernel thread, or only kernel frames were wanted */
-	if (a->frames.data[ids[last]].cls == AT_MISSED_USER) {
-		q->user_missing += count;
-		return true;
-	}
+		return STACK_NONE_WANTED; /* of a kernel thread, or only kernel frames were wanted */
+	if (a->frames.data[ids[last]].cls == AT_MISSED_USER)
+		return STACK_MISSING;
 	if (a->frames.data[ids[last]].cls == AT_TRUNCATED)
 		last--;
-	outer = &a->frames.data[ids[last]];
+	*outermost = outer = &a->frames.data[ids[last]];
 	if (!is_user_class(outer->cls))
-		return true;
+		return STACK_NONE_WANTED;
 	if (s->user_end == UNWIND_END_ROOT ||
-	    is_root_by_name(named[ids[last]].is_root, s->user_end)) {
-		q->user_complete += count;
-		return true;
-	}
+	    is_root_by_name(named[ids[last]].is_root, s->user_end))
+		return STACK_COMPLETE;
+	return STACK_TRUNCATED;
+}
+
+/* Blames the binary that broke a truncated stack. */
+static void count_stack(enum verdict verdict, const struct agg_frame *outer,
+			const struct agg_stack *s, uint64_t count, struct quality *q,
+			struct blame *blame)
+{
+	q->user_missing += verdict == STACK_MISSING ? count : 0;
+	q->user_complete += verdict == STACK_COMPLETE ? count : 0;
+	if (verdict != STACK_TRUNCATED)
+		return;
 	q->user_truncated += count;
 	q->ends_chain += s->user_end == UNWIND_END_CHAIN ? count : 0;
 	q->ends_zero += s->user_end == UNWIND_END_ZERO ? count : 0;
 	q->ends_uprobe += s->user_end == UNWIND_END_UPROBE ? count : 0;
 	q->ends_compat += s->user_end == UNWIND_END_COMPAT ? count : 0;
 	blame_broken(blame, outer, s->user_end, count);
-	return false;
 }
 
 static void judge_frames(const struct aggregate *a, const struct named_frame *named,
@@ -156,7 +169,9 @@ static void judge_frames(const struct aggregate *a, const struct named_frame *na
 		q->frames += count;
 		q->frames_named += named[id].as == NAMED_SYMBOL ? count : 0;
 		q->frames_fde += named[id].as == NAMED_FDE ? count : 0;
-		blame_frame(blame, f, count, named[id].as != NAMED_SYMBOL);
+		q->frames_short += named[id].as == NAMED_SHORT ? count : 0;
+		if (named[id].as != NAMED_SHORT) /* its binary is not to blame */
+			blame_frame(blame, f, count, named[id].as != NAMED_SYMBOL);
 	}
 }
 
@@ -172,7 +187,7 @@ struct builder {
 };
 
 /* Builds the profile's stack. A truncated one gets an outermost frame that says so. */
-static int build_stack(struct builder *b, uint32_t stack, bool complete, uint32_t *id)
+static int build_stack(struct builder *b, uint32_t stack, bool truncated, uint32_t *id)
 {
 	const struct agg_stack *s = &b->a->stacks.data[stack];
 	_cleanup_free_ uint32_t *locations = calloc(s->len + 1, sizeof(*locations));
@@ -181,9 +196,12 @@ static int build_stack(struct builder *b, uint32_t stack, bool complete, uint32_
 
 	if (!locations)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < s->len; i++)
-		locations[n++] = b->named[b->a->frame_ids.data[s->first + i]].location;
-	if (!complete && locations[n - 1] != b->truncated)
+	for (uint32_t i = 0; i < s->len; i++) {
+		locations[n] = b->named[b->a->frame_ids.data[s->first + i]].location;
+		if (locations[n++] == PROFILE_NONE)
+			return -ENOMEM;
+	}
+	if (truncated && locations[n - 1] != b->truncated)
 		locations[n++] = b->truncated;
 	err = profile_stack(b->p, locations, n, id);
 	if (!err)
@@ -196,14 +214,44 @@ static int build_sample(struct builder *b, const struct agg_sample *s)
 	const struct agg_stack *stack = &b->a->stacks.data[s->stack];
 	int64_t values[2] = {(int64_t)s->count, (int64_t)(s->count * b->n->opts.period_ns)};
 	uint32_t stack_id = b->stack_ids[s->stack], labelset;
-	bool complete = judge_stack(b->a, b->named, stack, s->count, b->q, b->blame);
+	const struct agg_frame *outermost = NULL;
+	enum verdict verdict = judge_stack(b->a, b->named, stack, &outermost);
 	int err = 0;
 
-	judge_frames(b->a, b->named, stack, s->count, b->q, b->blame);
 	if (stack_id == PROFILE_NONE)
-		err = build_stack(b, s->stack, complete, &stack_id);
-	return err ?: label_sample(b->n, b->p, s, &labelset) ?:
-	       profile_add(b->p, stack_id, labelset, values);
+		err = build_stack(b, s->stack, verdict == STACK_TRUNCATED, &stack_id);
+	err = err ?: label_sample(b->n, b->p, s, &labelset) ?:
+	      profile_add(b->p, stack_id, labelset, values);
+	if (err)
+		return err;
+	count_stack(verdict, outermost, stack, s->count, b->q, b->blame);
+	judge_frames(b->a, b->named, stack, s->count, b->q, b->blame);
+	return 0;
+}
+
+static int build_samples(struct builder *b)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < b->a->samples.len && !err; i++) {
+		const struct agg_sample *s = &b->a->samples.data[i];
+
+		err = s->count ? build_sample(b, s) : 0;
+		if (err == -ENOMEM) { /* others may need less */
+			b->q->lost[LOSS_memory] += s->count;
+			err = 0;
+		}
+	}
+	return err;
+}
+
+/* Hints only: a profile is good without. */
+static void report_blame(const struct builder *b)
+{
+	int err = blame_report(b->blame, b->n, b->a, b->q) ?: blame_interpreters(b->p, b->q);
+
+	if (err)
+		log_warning("which binaries to blame is not known: %s", strerror(-err));
 }
 
 int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, struct quality *q)
@@ -223,12 +271,13 @@ int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, s
 	if (!named || !stack_ids || !blame)
 		return -ENOMEM;
 	memset(stack_ids, 0xff, (a->stacks.len + 1) * sizeof(*stack_ids));
+	/* The truncated frame's mapping must not be the first. */
 	err = name_frames(n, a, p, named)
-		      ?: profile_plain_location(p, MAPPING_KILN, FRAME_TRUNCATED, &b.truncated);
-	for (size_t i = 0; i < a->samples.len && !err; i++)
-		if (a->samples.data[i].count)
-			err = build_sample(&b, &a->samples.data[i]);
-	return err ?: blame_report(blame, n, a, q) ?: blame_interpreters(p, q);
+		      ?: profile_plain_location(p, MAPPING_KILN, FRAME_TRUNCATED, &b.truncated)
+		      ?: build_samples(&b);
+	if (!err)
+		report_blame(&b);
+	return err;
 }
 
 int naming_new(struct naming **out, const struct naming_opts *opts)

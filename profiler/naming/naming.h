@@ -51,8 +51,8 @@ void naming_free(struct naming *n);
 
 /*
  * Adds the aggregate's samples to an initialised CPU profile. Adds to the counters of q that come
- * from frames and stacks (user_complete ... frames_fde, blame). The caller sets `recorded`. 0 or
- * -errno.
+ * from frames and stacks (user_complete ... frames_short, blame), and to lost[LOSS_memory] the samples that there
+ * was no memory for. The caller sets `recorded`. 0 or -errno; after -ENOMEM no sample was added.
  */
 int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, struct quality *q);
 

@@ -11,6 +11,7 @@ enum named_as {
 	NAMED_FDE,	 /* by a function start in .eh_frame */
 	NAMED_SYMBOL,	 /* symbol table, DWARF, kallsyms, perf map */
 	NAMED_SYNTHETIC, /* not a frame of the program: not counted */
+	NAMED_SHORT,	 /* only its module: there was no memory for more */
 };
 
 /* Whether a frame is in a function that nothing calls, by its name. */

@@ -74,6 +74,7 @@ const char *loss_cure(enum loss_reason r);
 	X(frames)	    /* frames, weighted by samples */                                      \
 	X(frames_named)	    /* of these, with a name from a symbol table, DWARF or a perf map */   \
 	X(frames_fde)	    /* of these, named by a function start in .eh_frame */                 \
+	X(frames_short)	    /* of these, without a name because kiln ran out of memory */          \
 	X(sideband_lost)    /* process events that the kernel's ring lost */                       \
 	X(mappings_unread)  /* samples that could not read or send mappings */                     \
 	X(full_files)	    /* mappings without a known file: the file table was full */           \

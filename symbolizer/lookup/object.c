@@ -122,7 +122,8 @@ static const char *go_name(struct batch *b, const char *raw)
 		return raw;
 	buf_clear(&b->scratch);
 	buf_add(&b->scratch, raw, strlen(raw) - strlen(".abi0"));
-	return names_add(b->o->names, buf_cstr(&b->scratch), &id) ? NULL
+	raw = buf_cstr(&b->scratch);
+	return b->scratch.err || names_add(b->o->names, raw, &id) ? NULL
 								  : names_raw(b->o->names, id);
 }
 
@@ -207,6 +208,7 @@ static enum sym_reason name_by_address(struct batch *b, struct sym_frame *f, uin
 	else
 		buf_printf(&b->scratch, "%s+0x%lx", b->module, (unsigned long)va);
 	f->name = f->raw_name = buf_cstr(&b->scratch);
+	b->err = b->err ?: b->scratch.err;
 	return fde ? SYM_FDE_START : reason_without_name(b);
 }
 
