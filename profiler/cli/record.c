@@ -25,6 +25,9 @@
 #include "profiler/profile/quality.h"
 #include "profiler/record/session.h"
 
+/* Of children that used CPU time; on one line. */
+#define BUSY_SHOWN 16
+
 /* Name of the target, for the file's name: the command, the process, or the kind of target. */
 static void target_name(const struct record_options *r, char *name, size_t size)
 {
@@ -207,6 +210,20 @@ static void say_no_samples(const struct record_options *r, const struct session_
 			  what, seconds);
 }
 
+/* A server's master sleeps while its workers work, which were there before. */
+static void say_busy_children(const struct children *busy)
+{
+	struct buf b = {0};
+
+	if (!busy->found.len)
+		return;
+	for (size_t i = 0; i < busy->found.len && i < BUSY_SHOWN; i++)
+		buf_printf(&b, "%s%d", i ? "," : "", (int)busy->found.data[i].tgid);
+	log_info("processes that it started before did: -p %s%s", buf_cstr(&b),
+		 busy->found.len > BUSY_SHOWN ? " and others" : "");
+	buf_release(&b);
+}
+
 static int finish(const struct record_options *r, const struct session_result *s,
 		  const struct quality *q, const char *path)
 {
@@ -215,6 +232,7 @@ static int finish(const struct record_options *r, const struct session_result *s
 
 	if (!s->profile->samples.len) {
 		say_no_samples(r, s, q);
+		say_busy_children(&s->busy);
 		return EXIT_NO_SAMPLES;
 	}
 	code = write_profile(r, s->profile, path, &written);

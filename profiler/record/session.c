@@ -230,7 +230,10 @@ static int record(struct session *s, struct session_result *r, const char **why)
 	/* The rings fill while kiln waits for a CPU. It needs one for a hundredth of the time. */
 	nice = getpriority(PRIO_PROCESS, 0);
 	setpriority(PRIO_PROCESS, 0, COLLECT_NICE < nice ? COLLECT_NICE : nice);
+	if (!s->opts->everything)
+		children_find(&r->busy, s->opts->tgids, s->opts->n_tgids);
 	collect(s);
+	children_busiest(&r->busy);
 	setpriority(PRIO_PROCESS, 0, nice);
 	collector_stop(s->collector);
 	stopped_ns = boottime_ns();
@@ -288,6 +291,7 @@ void session_result_release(struct session_result *r)
 	inherited_restore(&r->was);
 	symbolizer_free(r->symbolizer);
 	profile_free(r->profile);
+	children_release(&r->busy);
 	*r = (struct session_result){0};
 }
 

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "profiler/collect/collector.h"
+#include "profiler/record/children.h"
 #include "profiler/record/inherited.h"
 #include "profiler/record/launch.h"
 
@@ -53,6 +54,7 @@ struct session_result {
 	struct launch child;  /* see session_end_command() */
 	struct inherited was; /* until the result is released */
 	pid_t missing_pid;    /* with -ESRCH: the missing one of tgids */
+	struct children busy; /* of tgids, which were not recorded and used CPU time meanwhile */
 	struct symbolizer *symbolizer;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What /proc says of a thread of the user's own (proc_pid_stat(5), proc_pid_schedstat(5)). Internal to the room. */
+/* What /proc says of a thread of the user's own (proc_pid_stat(5), proc_pid_schedstat(5)). */
 #ifndef KILN_ROOTLESS_THREAD_FACTS_H
 #define KILN_ROOTLESS_THREAD_FACTS_H
 

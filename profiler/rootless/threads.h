@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The threads of a process, from /proc. Internal to the room. */
+/* The threads of a process, from /proc. */
 #ifndef KILN_ROOTLESS_THREADS_H
 #define KILN_ROOTLESS_THREADS_H
 

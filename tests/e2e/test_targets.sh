@@ -204,6 +204,27 @@ time.sleep(60)' >pid
 	assert_no_file p.pb.gz
 }
 
+# A server's workers were there before, so they are not followed.
+test_a_master_that_sleeps() {
+	need_bpf
+	start python3 -c 'import os, time
+busy = os.fork() or "busy"
+idle = busy == "busy" or os.fork() or "idle"
+while busy == "busy":
+    pass
+if idle != "idle":
+    print(busy, flush=True)
+time.sleep(60)' >pid
+	local master=$started
+	wait_until 10 test -s pid
+	assert_status 3 "$KILN" record -d 1 -p "$master" -o p.pb.gz
+	kill "$(cat pid)"
+	pkill -P "$master" || true
+	assert_match "message" err 'no samples: the target used no CPU time'
+	assert_match "who did" err "processes that it started before did: -p $(cat pid)\$"
+	assert_no_file p.pb.gz
+}
+
 test_interrupt_ends_the_recording() {
 	need_bpf
 	local signal
