@@ -22,6 +22,7 @@
 struct store_sink {
 	struct window_sink base;
 	struct store *store;
+	const char *path; /* the configuration's */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* CLOCK_MONOTONIC */
@@ -119,7 +120,11 @@ static int append(struct window_sink *base, const struct profile *p, const struc
 		  int64_t begin_unix_ns, uint64_t duration_ns)
 {
 	struct store_sink *s = (struct store_sink *)base;
-	int err = store_append(s->store, p, q, begin_unix_ns, duration_ns);
+	int err;
+
+	if (!store_is_at(s->store, s->path))
+		return -ESTALE;
+	err = store_append(s->store, p, q, begin_unix_ns, duration_ns);
 
 	tell_what_became(s, err);
 	return err;
@@ -227,6 +232,7 @@ int store_sink_open(struct window_sink **out, const struct config *c, struct met
 	if (!s)
 		return why_say(why, -ENOMEM, "out of memory");
 	s->metrics = metrics;
+	s->path = c->store_path;
 	s->base = (struct window_sink){.append = append, .close = close_sink};
 	err = store_open(&s->store, c->store_path, &opts, why);
 	if (err) {

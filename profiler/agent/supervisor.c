@@ -244,6 +244,14 @@ static bool is_missed(const struct child *c)
 	return c->has_begun || !c->role->is_optional;
 }
 
+/* The writer has found another directory at the store's path. Others may reach the old one alone. */
+static void leave_store(struct supervisor *s)
+{
+	for (int i = 0; i < ROLE_COUNT; i++)
+		if (s->children[i].state == CHILD_READY && roles[i].reads_store)
+			child_end(&s->children[i]);
+}
+
 static void note_crash(struct supervisor *s, enum role_id id, const char *how)
 {
 	struct child *c = &s->children[id];
@@ -260,6 +268,8 @@ static void note_crash(struct supervisor *s, enum role_id id, const char *how)
 		metrics_set(s->metrics, METRIC_sampling, 0);
 	if (id == ROLE_WRITER)
 		metrics_set(s->metrics, METRIC_store_open, 0);
+	if (id == ROLE_WRITER && c->err == -ESTALE)
+		leave_store(s);
 	s->losses.restarts++;
 	log_warning("the %s %s, and is started again", c->role->name, how);
 	if (id == ROLE_SAMPLER) {

@@ -119,6 +119,11 @@ static void stats_of(struct uploader *u, size_t i, uint64_t out[DELIVERY_METRICS
 #undef X
 }
 
+static bool has_begun(void *ctx, const char *name)
+{
+	return metrics_look(ctx, name) >= 0;
+}
+
 /* Counters are of the agent's life. */
 static void begin_counting(struct uploader *u)
 {
@@ -194,6 +199,8 @@ static int open_delivery(struct uploader *u, struct upload_targets *t)
 		.store_path = c->store_path,
 		.cursor_dir = dir,
 		.host = host,
+		.has_begun = has_begun,
+		.begun_ctx = u->env->metrics,
 		.labels = u->labels,
 		.window_ns = c->window_ns,
 	};
@@ -233,6 +240,7 @@ static int deliver(struct uploader *u)
 	} while (!err && take_control(env));
 	if (err)
 		log_error("nothing can be uploaded: %s", strerror(-err));
+	delivery_leave(u->delivery);
 	u->counted_ns = 0;
 	count(u);
 	return err;

@@ -9,7 +9,8 @@ struct profile;
 struct quality;
 
 struct window_sink {
-	/* One window, which is the caller's. 0 or -errno: it is not stored, and the next may be. */
+	/* One window, which is the caller's. 0; -ESTALE: neither is it stored, nor will others be before it is
+	 * opened again; or another -errno: it is not stored, and the next may be. */
 	int (*append)(struct window_sink *s, const struct profile *p, const struct quality *q,
 		      int64_t begin_unix_ns, uint64_t duration_ns);
 	/* Everything is stored that was appended, and s is freed. */

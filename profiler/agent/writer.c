@@ -25,6 +25,7 @@ struct writer {
 	struct window_sink *sink;
 	int channel; /* -1: no sampler */
 	bool ends;
+	bool is_astray; /* the store is no more where it was opened */
 };
 
 /* --- windows ------------------------------------------------------------------------------------ */
@@ -81,7 +82,9 @@ static void take_window(struct writer *w)
 	ack = (struct window_ack){.seq = in.head.seq, .err = r < 0 ? r : store_window(w, &in)};
 	window_release(&in);
 	malloc_trim(0); /* a profile is many small blocks, which glibc would keep until the next */
-	if (r == -ECONNRESET || window_ack_send(w->channel, &ack))
+	/* What nobody has acknowledged the next writer gets again. */
+	w->is_astray = ack.err == -ESTALE;
+	if (r == -ECONNRESET || w->is_astray || window_ack_send(w->channel, &ack))
 		leave_channel(w);
 }
 
@@ -115,7 +118,11 @@ static int turn(struct writer *w)
 	if (p[0].revents)
 		take_control(w);
 	role_beat(w->env, monotonic_ns());
-	return 0;
+	if (!w->is_astray)
+		return 0;
+	log_warning("%s is gone, or is another directory than it was: the store is opened again",
+		    w->env->config->store_path);
+	return -ESTALE;
 }
 
 /* What the sampler sent before it ended is in the socket still. */

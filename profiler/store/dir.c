@@ -123,6 +123,15 @@ void dir_close(struct dir *d)
 	*d = (struct dir){.fd = -1};
 }
 
+bool dir_is_at(const struct dir *d, const char *path)
+{
+	struct stat there, here;
+
+	if (stat(path, &there))
+		return errno != ENOENT && errno != ENOTDIR;
+	return fstat(d->fd, &here) || (there.st_dev == here.st_dev && there.st_ino == here.st_ino);
+}
+
 static pid_t read_pid(int fd)
 {
 	char text[32];

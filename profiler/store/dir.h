@@ -41,6 +41,8 @@ struct dir {
 /* Opens it; with `create` makes it, and what is missing above it. 0 or -errno with a sentence. */
 int dir_open(struct dir *d, const char *path, bool create, struct why *why);
 void dir_close(struct dir *d);
+/* Whether a path leads to it; true where nobody can tell. */
+bool dir_is_at(const struct dir *d, const char *path);
 
 /* Locks one of its lock files against other processes: a descriptor that holds the lock until it is
  * closed. -EBUSY: another one has it, *pid (0: nobody knows). */

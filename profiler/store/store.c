@@ -165,6 +165,11 @@ void store_close(struct store *s)
 	free(s);
 }
 
+bool store_is_at(const struct store *s, const char *path)
+{
+	return dir_is_at(&s->dir, path);
+}
+
 /* --- appending ------------------------------------------------------------------------------------ */
 
 static void leave_segment(struct store *s)

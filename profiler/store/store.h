@@ -17,6 +17,7 @@
 #ifndef KILN_STORE_STORE_H
 #define KILN_STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -59,6 +60,10 @@ int store_open(struct store **out, const char *path, const struct store_opts *op
 	       struct why *why);
 /* What has been appended is on disk. NULL is fine. */
 void store_close(struct store *s);
+
+/* Whether the path that it was opened by leads to it still: its directory may have been moved, removed, or have
+ * another one mounted over it. What is written then, nobody finds. */
+bool store_is_at(const struct store *s, const char *path);
 
 /*
  * Adds a window: when it returns 0, the window survives whatever happens to this process and to the

@@ -105,6 +105,7 @@ void delivery_free(struct delivery *d)
 	spool_close(d->spool);
 	store_close(d->store);
 	cursors_close(&d->cursors);
+	free(d->store_path);
 	free(d->cursor_dir);
 	free(d->host);
 	free(d);
@@ -131,9 +132,11 @@ int delivery_new(struct delivery **out, const struct delivery_opts *o, struct wh
 	d->cursors = (struct cursors){-1, -1};
 	set_defaults(&d->opts);
 	d->host = strdup(o->host ?: "");
+	d->store_path = strdup(o->store_path);
 	d->cursor_dir = strdup(o->cursor_dir);
+	d->opts.store_path = d->store_path;
 	d->opts.cursor_dir = d->cursor_dir;
-	if (!d->host || !d->cursor_dir)
+	if (!d->host || !d->store_path || !d->cursor_dir)
 		return why_say(why, -ENOMEM, "out of memory");
 	err = store_open(&d->store, o->store_path, &reading, why);
 	err = err ?: cursors_open(&d->cursors, o->cursor_dir, why);
@@ -174,6 +177,9 @@ static int find_place(struct delivery *d, const char *name, struct spool_place *
 	}
 	if (got)
 		return why_say(why, got, "the cursor of \"%s\": %s", name, strerror(-got));
+	/* Of a store in another directory: what came here meanwhile is not to be missed. */
+	if (d->opts.has_begun && d->opts.has_begun(d->opts.begun_ctx, name))
+		return 0;
 	err = spool_end(d->spool, out);
 	if (err)
 		return why_say(why, err, "the store: %s", strerror(-err));
@@ -242,6 +248,25 @@ void delivery_stats(struct delivery *d, size_t i, struct delivery_stats *out)
 	if ((n->has_item || n->is_behind) && (!n->counted_ns || now_ns - n->counted_ns >= fresh_ns))
 		destination_count_waiting(n, now_ns);
 	*out = n->stats;
+}
+
+void delivery_leave(struct delivery *d)
+{
+	uint64_t now_ns = delivery_now(d);
+
+	if (store_is_at(d->store, d->store_path))
+		return;
+	for (size_t i = 0; i < d->destinations.len; i++) {
+		struct destination *n = d->destinations.data[i];
+
+		destination_count_waiting(n, now_ns);
+		n->stats.dropped_gone += n->stats.waiting;
+		if (n->stats.waiting)
+			log_warning("upload \"%s\": %" PRIu64
+				    " windows are in a directory that is not at %s any more, and "
+				    "are not sent",
+				    n->target->name, n->stats.waiting, d->store_path);
+	}
 }
 
 /* --- destinations that are left --------------------------------------------------------------------- */

@@ -43,6 +43,10 @@ struct delivery_world delivery_real_world(struct net *n);
 struct delivery_opts { /* texts are borrowed by delivery_new() */
 	struct delivery_world world;
 	const char *store_path;
+	/* Whether a destination had a place before this process: without one here it begins with all there is, and
+	 * not with what comes. NULL: none had. */
+	bool (*has_begun)(void *ctx, const char *name);
+	void *begun_ctx;
 	const char *cursor_dir; /* one small file a destination, written anew and renamed */
 	const char *host;
 	/* Keys of labels that tell series apart beside the usual ones, as in struct upload_item;
@@ -100,6 +104,8 @@ int delivery_add(struct delivery *d, struct upload_target *t, const struct deliv
 		 struct why *why);
 /* One that is configured and cannot be added now: its cursor stays. 0 or -ENOMEM. */
 int delivery_know(struct delivery *d, const char *name);
+/* To be called at the end: where the store's path leads elsewhere by now, what waits counts as gone. */
+void delivery_leave(struct delivery *d);
 /* Sends what can be sent, and waits for something to happen: at most timeout_ms, also on fd. 0 or -errno. */
 int delivery_turn(struct delivery *d, int timeout_ms, int fd);
 size_t delivery_count(const struct delivery *d);

@@ -59,7 +59,7 @@ struct destination {
 
 struct delivery {
 	struct delivery_opts opts;
-	char *host, *cursor_dir;
+	char *host, *store_path, *cursor_dir;
 	struct store *store;
 	struct spool *spool;
 	struct cursors cursors;

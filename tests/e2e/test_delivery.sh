@@ -304,6 +304,31 @@ test_a_full_disk() {
 	assert_eq "windows that came twice" "$(ask_server duplicates a)" 0
 }
 
+page_has_windows() {
+	[ "$("$KILN" list --from "kiln+http://$KILN_HTTP_LISTEN" --since 1h --json 2>err | jq '[.. | .windows? // empty] | max')" -ge 1 ]
+}
+
+# Somebody moves the store away while the agent runs, or mounts another one over it: all processes go on in what is
+# there now, and nobody says that nothing waits.
+test_another_directory_at_its_path() {
+	local have
+	need_bpf
+	export KILN_HTTP_LISTEN=127.0.0.1:$((20000 + RANDOM % 10000))
+	start_server a
+	config a >kiln.yaml
+	start_agent -c kiln.yaml -F 97
+	wait_until 40 has_delivered a 2
+	mv store moved
+	have=$(delivered a | wc -l)
+	wait_until 40 has_delivered a $((have + 3))
+	wait_until 20 nothing_is_missing a
+	wait_until 20 page_has_windows
+	stop_agent 0
+	assert_at_least "windows in the new one" "$(count_windows)" 3
+	assert_eq "windows lost" "$(ask_store 'select sum(windows_lost) from windows' | paste -sd+ | bc)" 0
+	assert_match "log" log "$T/store is gone, or is another directory than it was"
+}
+
 # Another process still has the cursors: an end meanwhile is one like any other.
 test_an_uploader_that_cannot_begin() {
 	local i

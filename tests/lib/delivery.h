@@ -268,6 +268,7 @@ struct test {
 	const struct upload_kind *kind;
 	const char *names[4];
 	struct delivery_bounds bounds;
+	bool (*has_begun)(void *ctx, const char *name);
 	const char *const *labels;
 	int64_t written;	    /* windows */
 	struct delivery_stats past; /* of deliveries before this one */
@@ -289,6 +290,7 @@ static FIXTURE_UNUSED int start_delivery(struct test *t)
 		.cursor_dir = "store/upload",
 		.host = "h",
 		.labels = t->labels,
+		.has_begun = t->has_begun,
 		.window_ns = WINDOW_NS,
 	};
 	struct why why = {""};

@@ -336,6 +336,26 @@ static void readers_see_every_window_once_meanwhile(void **state)
 	assert_true(count_windows() > 10);
 }
 
+static void it_is_where_it_was_opened_until_something_else_is(void **state)
+{
+	struct store *s = open_store("store", &writing);
+
+	(void)state;
+	assert_true(store_is_at(s, "store"));
+	fixture_run("ln -s store link");
+	assert_true(store_is_at(s, "link"));
+	fixture_run("mv store moved");
+	assert_false(store_is_at(s, "store"));
+	fixture_run("mkdir store");
+	assert_false(store_is_at(s, "store"));
+	fixture_run("rmdir store; mv moved store");
+	assert_true(store_is_at(s, "store"));
+	fixture_run("rm -r store; touch store");
+	assert_false(store_is_at(s, "store"));
+	assert_false(store_is_at(s, "store/in/a/file"));
+	store_close(s);
+}
+
 #define CASE(f, teardown) cmocka_unit_test_setup_teardown(f, fixture_setup, teardown)
 
 int main(void)
@@ -347,6 +367,7 @@ int main(void)
 		CASE(a_read_only_disk_is_said_to_be_one, unmount_small),
 		CASE(writes_that_fail_are_errors, fixture_teardown),
 		CASE(readers_see_every_window_once_meanwhile, fixture_teardown),
+		CASE(it_is_where_it_was_opened_until_something_else_is, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,12 +116,60 @@ static void whatever_happens_everything_arrives_in_order(void **state)
 		run_at_random(seed);
 }
 
+#define WINDOWS 60
+
+static void is_away(struct sim *s, struct sim_server *v, struct sim_answer *out)
+{
+	(void)s;
+	(void)v;
+	out->status = 503;
+}
+
+static bool is_a(void *ctx, const char *name)
+{
+	(void)ctx;
+	return !strcmp(name, "a");
+}
+
+/* Its directory was moved, and another one is at its path: what waited is counted, and what came is sent. */
+static void the_store_is_another_one(void **state)
+{
+	struct test t = {.names = {"a", "b"}, .has_begun = is_a};
+	uint64_t twice, gone;
+
+	(void)state;
+	begin(&t);
+	run_until(&t, 10 * WINDOW_NS, 10);
+	t.sim.servers[0].answer = is_away;
+	run_until(&t, 20 * WINDOW_NS, 18);
+	delivery_leave(t.delivery);
+	assert_int_equal(stats_of(&t, 0).dropped_gone, 0);
+	fixture_run("mv store moved");
+	delivery_leave(t.delivery);
+	gone = stats_of(&t, 0).dropped_gone;
+	assert_int_equal(gone + count_taken(&t, 0, WINDOWS, &twice), 18);
+	assert_int_equal(stats_of(&t, 1).dropped_gone, 0);
+	store_close(t.store);
+	t.store = open_store("store", &writing);
+	delivery_free(t.delivery);
+	for (; t.written < 24; t.written++)
+		append(&t, t.written);
+	t.sim.servers[0].answer = NULL;
+	assert_int_equal(start_delivery(&t), 0);
+	run_until(&t, (WINDOWS + 3) * WINDOW_NS, WINDOWS);
+	assert_int_equal(gone + count_taken(&t, 0, WINDOWS, &twice), WINDOWS);
+	assert_int_equal(twice, 0);
+	assert_int_equal(count_taken(&t, 1, WINDOWS, &twice), WINDOWS - 6); /* new, as it says */
+	end(&t);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(compaction_loses_nothing),
+		CASE(the_store_is_another_one),
 		CASE(whatever_happens_everything_arrives_in_order),
 	};
 
