@@ -9,6 +9,7 @@
 
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
+#include "profiler/http/guard.h"
 #include "profiler/http/live.h"
 #include "profiler/http/server.h"
 
@@ -139,13 +140,28 @@ static int client_of(const struct request *r)
 	return info ? info->connect_fd : -1;
 }
 
+static const char *header(const struct request *r, const char *key)
+{
+	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, key);
+}
+
+static bool may_start(const struct request *r, struct answer *a)
+{
+	if (guard_work(header(r, "Sec-Fetch-Site"), header(r, MHD_HTTP_HEADER_USER_AGENT)))
+		return true;
+	answer_error(
+		a, MHD_HTTP_FORBIDDEN,
+		"a page of another site may have made this browser ask: use curl or go tool pprof");
+	return false;
+}
+
 void answer_live(struct server *s, const struct request *r, struct answer *a)
 {
 	struct live_request live = {0};
 	struct live_reply reply = {0};
 	int sock, fd, err;
 
-	if (!parse(r, &live, a))
+	if (!may_start(r, a) || !parse(r, &live, a))
 		return;
 	sock = begin(s, a);
 	if (sock < 0)

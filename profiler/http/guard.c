@@ -114,3 +114,10 @@ bool guard_token(const char *authorization, const char *token)
 		return is_token(bearer, strlen(bearer), token);
 	return basic && has_password(basic, token);
 }
+
+bool guard_work(const char *fetch_site, const char *user_agent)
+{
+	if (fetch_site)
+		return !strcmp(fetch_site, "same-origin") || !strcmp(fetch_site, "none");
+	return !user_agent || strncmp(user_agent, "Mozilla/", 8) != 0;
+}

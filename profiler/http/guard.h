@@ -16,4 +16,12 @@ bool guard_host(const char *host, const char *const *hosts);
  * tool pprof know Basic alone. Takes the same time wherever the token differs. authorization may be NULL. */
 bool guard_token(const char *authorization, const char *token);
 
+/*
+ * Whether a request may start work: a profile of now. Any page can make a browser ask, without Referer and Origin. A
+ * browser says itself whether it was a foreign one (Sec-Fetch-Site), but not an old browser, and none to http: but of
+ * this machine. So what is a browser by its User-Agent, which pages cannot choose, and does not say that, may not.
+ * Programs say neither. Both may be NULL.
+ */
+bool guard_work(const char *fetch_site, const char *user_agent);
+
 #endif

@@ -116,6 +116,11 @@ test_live_profiles() {
 	wait_until 10 curl -sf -o other "$url/debug/pprof/profile?seconds=1"
 	get 403 '/debug/pprof/profile?seconds=1' -H 'Sec-Fetch-Site: cross-site' -H 'Sec-Fetch-Dest: image'
 	get 200 / -H 'Sec-Fetch-Site: cross-site' -H 'Sec-Fetch-Dest: document'
+	# Who follows a link of another site does not start a profile, nor does a browser that cannot say who asks.
+	get 403 '/debug/pprof/profile?seconds=1' -A Mozilla/5.0 -H 'Sec-Fetch-Site: cross-site' -H 'Sec-Fetch-Dest: document'
+	get 403 '/debug/pprof/profile?seconds=1' -A Mozilla/5.0
+	assert_match "what to do" body 'use curl or go tool pprof'
+	get 200 '/debug/pprof/profile?seconds=1' -A Mozilla/5.0 -H 'Sec-Fetch-Site: none'
 	for bad in 'seconds=0' 'seconds=301' 'seconds=x' 'pid=0' 'pid=1&comm=x' 'seconds=1&comm=[[['; do
 		get 400 "/debug/pprof/profile?$bad"
 	done

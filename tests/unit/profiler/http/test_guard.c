@@ -97,6 +97,24 @@ static void test_passwords(void **state)
 	assert_false(guard_token("Basic:eDpzZWNyZXQ=", "secret"));
 }
 
+static void test_work(void **state)
+{
+	static const char browser[] =
+		"Mozilla/5.0 (X11; Linux x86_64; rv:78.0) Gecko/20100101 Firefox/78.0";
+
+	(void)state;
+	assert_true(guard_work(NULL, NULL));
+	assert_true(guard_work(NULL, "curl/8.5.0"));
+	assert_true(guard_work(NULL, "Go-http-client/1.1"));
+	assert_false(guard_work(NULL, browser)); /* an old one, or http: to another machine */
+	assert_true(guard_work("none", browser));
+	assert_true(guard_work("same-origin", browser));
+	assert_false(guard_work("same-site", browser)); /* another port of this machine */
+	assert_false(guard_work("cross-site", browser));
+	assert_false(guard_work("cross-site", NULL));
+	assert_false(guard_work("", browser));
+}
+
 static void test_routes(void **state)
 {
 	const char *rest = NULL;
@@ -128,9 +146,8 @@ static void test_routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_tokens),
-		cmocka_unit_test(test_passwords),
+		cmocka_unit_test(test_hosts),	  cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_passwords), cmocka_unit_test(test_work),
 		cmocka_unit_test(test_routes),
 	};
 
