@@ -127,6 +127,29 @@ static void lost_labels_are_a_label_that_says_so(void **state)
 	}
 }
 
+/* Numbers that no segment has would be room without end. */
+static void numbers_of_series_are_bounded(void **state)
+{
+	static const char *const ids[] = {"1048577", "9223372036854775807", "'-5x'"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+		struct store_result r;
+		struct window w[N];
+		char sql[100];
+
+		make_store(w, false);
+		snprintf(sql, sizeof(sql), "INSERT INTO series VALUES(%s, 0, 'comm', 'x', '')",
+			 ids[i]);
+		damage_rows(sql);
+		r = assert_no_value_lost(w);
+		assert_int_equal(r.rows_damaged, 3); /* one in each segment */
+		store_result_release(&r);
+		fixture_run("rm -r store");
+		release_windows(w, N);
+	}
+}
+
 /* A window whose samples are lost has its sums left, by series. */
 static void lost_samples_leave_their_sums(void **state)
 {
@@ -234,7 +257,8 @@ static void a_damaged_segment_is_not_gone_on_with(void **state)
 		store_close(s);
 		fixture_run("sqlite3 store/" T0_NAME " \"%s\"", sql[i]);
 		s = open_store("store", &writing);
-		w[3] = random_window(3, T0 + 30 * SECOND, 10 * SECOND);
+		/* All that it has was in the segment already: nothing is added that is refused. */
+		w[3] = random_window(2, T0 + 30 * SECOND, 10 * SECOND);
 		assert_int_equal(append_window(s, &w[3]), 0);
 		store_stats(s, &stats);
 		assert_int_equal(stats.segments_broken, 1);
@@ -243,6 +267,28 @@ static void a_damaged_segment_is_not_gone_on_with(void **state)
 		fixture_run("rm -r store");
 		release_windows(w, 4);
 	}
+}
+
+/* Numbers of windows need no successor: the next one is none that is there. */
+static void a_segment_that_lacks_a_window_is_gone_on_with(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	struct store_stats stats;
+	struct window w[4];
+
+	(void)state;
+	append_windows(s, w, 3, 10 * SECOND);
+	store_close(s);
+	damage_rows("DELETE FROM windows WHERE id = 1; DELETE FROM usage WHERE window = 1");
+	s = open_store("store", &writing);
+	w[3] = random_window(3, T0 + 30 * SECOND, 10 * SECOND);
+	assert_int_equal(append_window(s, &w[3]), 0);
+	store_stats(s, &stats);
+	assert_int_equal(stats.segments_broken, 0);
+	assert_int_equal(stats.segments_begun, 0);
+	assert_holds(s, w + 1, 3, STORE_BEGIN, STORE_END);
+	store_close(s);
+	release_windows(w, 4);
 }
 
 /* What was ended is somebody else's to change. */
@@ -418,10 +464,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(lost_names_are_frames_that_say_so),
 		CASE(lost_labels_are_a_label_that_says_so),
+		CASE(numbers_of_series_are_bounded),
 		CASE(lost_samples_leave_their_sums),
 		CASE(a_lost_header_is_no_lost_window),
 		CASE(a_damaged_segment_is_put_aside),
 		CASE(a_damaged_segment_is_not_gone_on_with),
+		CASE(a_segment_that_lacks_a_window_is_gone_on_with),
 		CASE(an_ended_segment_is_not_gone_on_with),
 		CASE(a_segment_of_no_time_is_damaged),
 		CASE(empty_and_odd_files_are_nothing),
