@@ -146,6 +146,84 @@ TEST(test_what_finds_no_room_is_counted)
 	free(s);
 }
 
+/* A sample of so many bytes in the ring: the header, where and when, and the rest. */
+static void put(size_t bytes)
+{
+	static const uint8_t rest[64];
+	const struct iovec part = {(void *)rest, bytes - 32};
+
+	record_ring_put_sample(ring, 1, 300, 300, &part, 1);
+}
+
+/* Samples and how many the ring says are lost, until nothing is left. */
+static uint64_t read_all(uint64_t *lost)
+{
+	uint64_t samples = 0;
+	struct event e;
+
+	for (*lost = 0; next(&e); *lost += e.lost)
+		samples += e.kind == EVENT_SAMPLE;
+	return samples;
+}
+
+/* To the last byte, and no further; twice, so that the end is within it. */
+TEST(test_a_full_ring)
+{
+	uint64_t lost;
+
+	for (int i = 0; i < 2; i++) {
+		for (uint32_t k = 0; k < RING_BYTES / 64 - 1; k++)
+			put(64);
+		put(72);
+		assert_int_equal(read_all(&lost), RING_BYTES / 64 - 1);
+		assert_int_equal(lost, 0);
+		put(64);
+		assert_int_equal(read_all(&lost), 1);
+		assert_int_equal(lost, 1);
+	}
+	for (uint32_t k = 0; k < RING_BYTES / 64; k++)
+		put(64);
+	assert_int_equal(read_all(&lost), RING_BYTES / 64);
+	put(64);
+	assert_int_equal(read_all(&lost), 1);
+	assert_int_equal(lost, 0);
+}
+
+/* Nothing comes behind what was lost before that is said, even if it had room: readers take it in order. */
+TEST(test_losses_are_said_first)
+{
+	struct event e;
+	uint64_t lost;
+
+	put(32);
+	put(32);
+	for (uint32_t k = 0; k < RING_BYTES / 64 - 1; k++)
+		put(64);
+	put(64);
+	put(64);
+	assert_true(next(&e));
+	put(32); /* where the first one was; less than the losses take */
+	assert_int_equal(read_all(&lost), RING_BYTES / 64);
+	assert_int_equal(lost, 0);
+	put(32);
+	assert_true(next(&e));
+	assert_int_equal(e.lost, 3);
+	assert_int_equal(read_all(&lost), 1);
+}
+
+TEST(test_a_quarter_wakes_the_reader_once)
+{
+	uint64_t woken = 0;
+
+	for (uint32_t k = 0; k < RING_BYTES / 4 / 64 - 1; k++)
+		put(64);
+	assert_int_equal(read(record_ring_fd(ring), &woken, sizeof(woken)), -1);
+	put(64);
+	put(64);
+	assert_int_equal(read(record_ring_fd(ring), &woken, sizeof(woken)), sizeof(woken));
+	assert_int_equal(woken, 1);
+}
+
 /* Its own mappings, and then only what has come. */
 TEST(test_mappings_are_told_once)
 {
@@ -174,6 +252,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_processes, begin, end),
 		cmocka_unit_test_setup_teardown(test_samples, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_finds_no_room_is_counted, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_full_ring, begin, end),
+		cmocka_unit_test_setup_teardown(test_losses_are_said_first, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_quarter_wakes_the_reader_once, begin, end),
 		cmocka_unit_test_setup_teardown(test_mappings_are_told_once, begin, end),
 	};
 

@@ -48,11 +48,15 @@ TEST(test_registers_and_stack)
 	assert_true(r.has_regs && !r.is_compat);
 	assert_int_equal(r.regs[UNWIND_RAX], 100);
 	assert_int_equal(r.regs[UNWIND_RBX], 101);
+	assert_int_equal(r.regs[UNWIND_RCX], 102);
+	assert_int_equal(r.regs[UNWIND_RDX], 103);
+	assert_int_equal(r.regs[UNWIND_RSI], 104);
+	assert_int_equal(r.regs[UNWIND_RDI], 105);
 	assert_int_equal(r.regs[UNWIND_RBP], 106);
 	assert_int_equal(r.regs[UNWIND_RSP], 107);
 	assert_int_equal(r.regs[UNWIND_RIP], 108);
-	assert_int_equal(r.regs[UNWIND_R8], 109);
-	assert_int_equal(r.regs[UNWIND_R15], 116);
+	for (uint64_t i = UNWIND_R8; i <= UNWIND_R15; i++)
+		assert_int_equal(r.regs[i], 109 + i - UNWIND_R8);
 	assert_int_equal(r.stack_len, 40);
 	assert_int_equal(r.stack[8], 1);
 	buf_release(&b);
