@@ -92,15 +92,21 @@ int thread_cpu_ns(pid_t tgid, pid_t tid, uint64_t *ns)
 	return err;
 }
 
+/* A number that the end of the text has cut has no space behind it. */
+void thread_children_parse(const char *text, void (*fn)(void *ctx, pid_t child), void *ctx)
+{
+	char *end;
+
+	for (long pid; (pid = strtol(text, &end, 10)) > 0 && *end == ' '; text = end)
+		fn(ctx, (pid_t)pid);
+}
+
 void thread_children(pid_t tgid, pid_t tid, void (*fn)(void *ctx, pid_t child), void *ctx)
 {
-	char text[TEXT_MAX], *at = text, *end;
+	char text[TEXT_MAX];
 
-	if (read_text(tgid, tid, "children", text))
-		return;
-	/* A number that the end of the text has cut has no space behind it. */
-	for (long pid; (pid = strtol(at, &end, 10)) > 0 && *end == ' '; at = end)
-		fn(ctx, (pid_t)pid);
+	if (!read_text(tgid, tid, "children", text))
+		thread_children_parse(text, fn, ctx);
 }
 
 pid_t thread_tracer(pid_t tid)

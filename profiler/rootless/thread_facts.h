@@ -31,6 +31,8 @@ int thread_cpu_ns(pid_t tgid, pid_t tid, uint64_t *ns);
 
 /* Calls fn for each child of a thread. Kernels without CONFIG_PROC_CHILDREN tell of none. */
 void thread_children(pid_t tgid, pid_t tid, void (*fn)(void *ctx, pid_t child), void *ctx);
+/* The same from the text of the file, which may be cut. */
+void thread_children_parse(const char *text, void (*fn)(void *ctx, pid_t child), void *ctx);
 
 /* Who traces a process; 0: nobody. */
 pid_t thread_tracer(pid_t tid);

@@ -31,6 +31,11 @@ TEST(test_line)
 	assert_int_equal(f.program, 140720000);
 	assert_int_equal(thread_facts_parse("4242 (sh) S" REST, &f), 0);
 	assert_false(f.on_cpu);
+	assert_false(f.is_dead);
+	assert_int_equal(thread_facts_parse("4242 (sh) Z" REST, &f), 0);
+	assert_true(f.is_dead);
+	assert_int_equal(thread_facts_parse("4242 (sh) X" REST, &f), 0);
+	assert_true(f.is_dead);
 }
 
 TEST(test_cut_lines)
@@ -46,6 +51,24 @@ TEST(test_cut_lines)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		assert_int_equal(thread_facts_parse(bad[i], &f), -EBADMSG);
+}
+
+static void add_up(void *ctx, pid_t child)
+{
+	*(pid_t *)ctx += child;
+}
+
+/* What is left of a number is another process's. */
+TEST(test_cut_children)
+{
+	pid_t sum = 0;
+
+	thread_children_parse("", add_up, &sum);
+	assert_int_equal(sum, 0);
+	thread_children_parse("4242 1 ", add_up, &sum);
+	assert_int_equal(sum, 4243);
+	thread_children_parse("50 4242", add_up, &sum);
+	assert_int_equal(sum, 4293);
 }
 
 TEST(test_own)
@@ -71,6 +94,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_cut_lines),
+		cmocka_unit_test(test_cut_children),
 		cmocka_unit_test(test_own),
 	};
 
