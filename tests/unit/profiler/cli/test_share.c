@@ -61,6 +61,10 @@ TEST(test_few_samples)
 	check(5, 99, 99, "2 to 12 %", " 2-12%");
 	check(-7, 14, 14, "-50 %", "  -50%");
 	check(0, 14, 14, "0 to 22 %", "     -");
+	check(50, 100, 100, "50 %", "   50%"); /* enough of them */
+	/* ends that are whole numbers, but for what floating point adds or takes away */
+	check(404, 1000, 24, "23 to 60 %", "23-60%");
+	check(394, 1000, 4, "10 to 80 %", "10-80%");
 	check(28, 14, 14, ">99 %", "  >99%"); /* no share, and no interval */
 }
 
@@ -87,6 +91,8 @@ TEST(test_changes)
 	check_change(-1000, 1000, 0, "-100 %", " -100%");
 	check_change(2500, 1000, 0, "+250 %", " +250%");
 	check_change(999600, 1000, 0, "+>999 %", "+>999%");
+	check_change(9996, 1000, 0, "+>999 %", "+>999%"); /* 1000 is too wide */
+	check_change(9994, 1000, 0, "+999 %", " +999%");
 	check_change(1, 100000, 0, "+<0.1 %", "+<0.1%");
 	check_change(-1, 100000, 0, "-<0.1 %", "-<0.1%");
 	check_change(7, 14, 14, "+50 %", "  +50%");

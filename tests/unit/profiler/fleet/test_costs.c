@@ -49,6 +49,25 @@ TEST(servers_add_up)
 	costs_release(&c);
 }
 
+/* So many that their hashes collide: rows are told apart by all of their texts. */
+TEST(many_rows_are_told_apart)
+{
+	const struct cost_values one = {.self_ns = 1};
+	struct costs c = {0};
+	char name[16];
+
+	for (int field = 0; field < 3; field++)
+		for (int i = 0; i < 100000; i++) {
+			struct cost_text text[3] = {{"f", 1}, {"m", 1}, {"s", 1}};
+
+			text[field] = (struct cost_text){
+				name, (size_t)snprintf(name, sizeof(name), "%d-%d", field, i)};
+			assert_int_equal(costs_add(&c, text, &one), 0);
+		}
+	assert_int_equal(c.v.len, 300000);
+	costs_release(&c);
+}
+
 TEST(two_periods_are_read)
 {
 	struct buf b = {0};
@@ -166,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(servers_add_up),
+		cmocka_unit_test(many_rows_are_told_apart),
 		cmocka_unit_test(two_periods_are_read),
 		cmocka_unit_test(the_whole_is_no_row),
 		cmocka_unit_test(names_are_cleaned_and_sums_saturate),

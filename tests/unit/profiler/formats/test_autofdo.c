@@ -141,6 +141,89 @@ static void what_cannot_be_placed(void **state)
 	profile_free(p);
 }
 
+static char *text_of(struct profile *p, struct autofdo_result *r)
+{
+	struct buf b = {0};
+	char *text;
+
+	assert_int_equal(export_autofdo(&b, p, r), 0);
+	text = strdup(buf_cstr(&b));
+	buf_release(&b);
+	profile_free(p);
+	return text;
+}
+
+/* LLVM's numbers of one, seven and fourteen bits: a base, and behind it how many copies of the line there are. */
+static void discriminators_of_all_widths(void **state)
+{
+	static const struct {
+		uint32_t packed;
+		const char *want;
+	} all[] = {
+		{1 | 3 << 2, "f:3000:3000\n 1: 3000\n"},			     /* 0, 3 */
+		{31 << 1, "f:1000:1000\n 1.31: 1000\n"},			     /* 31 */
+		{31 << 1 | 3 << 8, "f:3000:3000\n 1.31: 3000\n"},		     /* 31, 3 */
+		{0x68 << 1 | 3 << 15, "f:3000:3000\n 1.40: 3000\n"},		     /* 40, 3 */
+		{0x68 << 1 | (uint32_t)0x68 << 15, "f:40000:40000\n 1.40: 40000\n"}, /* 40, 40 */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct profile *p = new_profile();
+		struct profile_line l = at(p, "f", 1, 2, all[i].packed);
+		struct autofdo_result r;
+		_cleanup_free_ char *text = NULL;
+
+		add(p, (uint32_t[]){where(p, app, 0x10, &l, 1)}, 1, 1);
+		text = text_of(p, &r);
+		assert_string_equal(text, all[i].want);
+	}
+}
+
+/* An address counts once for its line, however many stacks it was seen in; a caller that has no place calls
+ * nothing, and nobody calls what it does. */
+static void stacks_of_one_address(void **state)
+{
+	struct profile *p = new_profile();
+	struct profile_line f = at(p, "f", 1, 2, 0), main = at(p, "main", 5, 6, 0),
+			    odd = at(p, "has space", 1, 2, 0);
+	uint32_t leaf = where(p, app, 0x10, &f, 1), outer = where(p, app, 0x20, &main, 1),
+		 between = where(p, app, 0x30, &odd, 1);
+	struct autofdo_result r;
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	add(p, (uint32_t[]){leaf}, 1, 2);
+	add(p, (uint32_t[]){leaf, between, outer}, 3, 3);
+	text = text_of(p, &r);
+	assert_string_equal(text, "f:5000:5000\n 1: 5000\n");
+	assert_int_equal(r.placed, 5000);
+}
+
+/* Every sample counts, and none more than a year. */
+static void weights_are_bounded(void **state)
+{
+	struct profile *p = new_profile();
+	struct profile_line f = at(p, "f", 1, 2, 0), g = at(p, "g", 1, 2, 0);
+	const uint32_t stacks[] = {where(p, app, 0x10, &f, 1), where(p, app, 0x20, &g, 1)};
+	const int64_t ns[] = {999, INT64_MAX};
+	struct autofdo_result r;
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		uint32_t id, set;
+
+		MUST(profile_stack(p, &stacks[i], 1, &id));
+		MUST(profile_labelset(p, NULL, 0, &set));
+		MUST(profile_add(p, id, set, (int64_t[]){1, ns[i]}));
+	}
+	text = text_of(p, &r);
+	assert_int_equal(r.all, 1 + (1ll << 45));
+	assert_int_equal(r.placed, r.all);
+	assert_non_null(strstr(text, "f:1:1\n"));
+}
+
 /* Whatever the profile, samples are placed once at most, and totals are sums. */
 static void random_profiles(void **state)
 {
@@ -168,6 +251,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_it_was),
 		cmocka_unit_test(what_cannot_be_placed),
+		cmocka_unit_test(discriminators_of_all_widths),
+		cmocka_unit_test(stacks_of_one_address),
+		cmocka_unit_test(weights_are_bounded),
 		cmocka_unit_test(random_profiles),
 	};
 
