@@ -18,6 +18,7 @@
 #include "profiler/store/maintain.h"
 #include "profiler/store/remove.h"
 #include "profiler/store/store_internal.h"
+#include "tests/lib/fail_alloc.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/store.h"
 
@@ -300,6 +301,39 @@ static void writes_that_fail_are_errors(void **state)
 	signal(SIGXFSZ, SIG_DFL);
 }
 
+/* --- memory --------------------------------------------------------------------------------------- */
+
+#if FAIL_ALLOC
+/* Each allocation fails in turn, later ones more seldom: that window is not there, and the next one is. */
+static void memory_that_runs_out_costs_one_window(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	unsigned failed = 0;
+	uint64_t n = 0;
+	bool more = true;
+
+	(void)state;
+	s->clock = six_hours;
+	for (long at = 0; more; at += 1 + at / 8) {
+		struct window w = nth_window(n);
+		int err;
+
+		allocs_begin(at);
+		err = append_window(s, &w);
+		more = allocs_end();
+		assert_true(!err || err == -ENOMEM);
+		failed += err != 0;
+		n += !err;
+		window_release(&w);
+		assert_int_equal(append_nth(s, n), 0);
+		n++;
+	}
+	assert_has(s, n);
+	assert_true(failed > 10);
+	store_close(s);
+}
+#endif
+
 /* --- others at work ------------------------------------------------------------------------------- */
 
 /* Reads all while another process appends, compacts and removes. */
@@ -366,6 +400,9 @@ int main(void)
 		CASE(it_goes_on_when_there_is_space_again, unmount_small),
 		CASE(a_read_only_disk_is_said_to_be_one, unmount_small),
 		CASE(writes_that_fail_are_errors, fixture_teardown),
+#if FAIL_ALLOC
+		CASE(memory_that_runs_out_costs_one_window, fixture_teardown),
+#endif
 		CASE(readers_see_every_window_once_meanwhile, fixture_teardown),
 		CASE(it_is_where_it_was_opened_until_something_else_is, fixture_teardown),
 	};

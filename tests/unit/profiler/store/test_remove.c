@@ -183,6 +183,54 @@ static void a_label_goes_beside_a_process_that_appends(void **state)
 	release_windows(w, N);
 }
 
+/* Of what others wrote the counters need not fit. */
+static void no_more_is_filtered_than_was_recorded(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	struct window w[N];
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		w[i] = random_window(i, T0 + (int64_t)i * MINUTE, MINUTE);
+		w[i].quality.recorded = 1;
+		assert_int_equal(append_window(s, &w[i]), 0);
+	}
+	assert_true(remove_from(s, STORE_BEGIN, STORE_END, "comm=nginx").samples > 0);
+	without_nginx(w, N, STORE_BEGIN, STORE_END);
+	assert_holds(s, w, N, STORE_BEGIN, STORE_END);
+	store_close(s);
+	release_windows(w, N);
+}
+
+/* Of windows whose samples cannot be read their sums go by series, also where a series may be one of these. */
+static void a_label_goes_from_damaged_windows(void **state)
+{
+	struct store *s = open_store("store", &writing);
+	struct store_result r;
+	struct window w[N];
+	int64_t all, nginx, gone;
+
+	(void)state;
+	append_windows(s, w, N, MINUTE);
+	store_close(s);
+	s = open_store("store", &editing);
+	r = query_store(s, STORE_BEGIN, STORE_END, NULL);
+	all = total_of_type(r.profile, 0);
+	store_result_release(&r);
+	r = query_store(s, STORE_BEGIN, STORE_END, "comm=nginx");
+	nginx = total_of_type(r.profile, 0);
+	store_result_release(&r);
+	fixture_run("sqlite3 store/" T0_NAME " \"UPDATE windows SET counts = x'00'\"");
+	gone = (int64_t)remove_from(s, STORE_BEGIN, STORE_END, "comm=nginx").samples;
+	assert_true(gone >= nginx && nginx > 0);
+	r = query_store(s, STORE_BEGIN, STORE_END, NULL);
+	assert_int_equal(total_of_type(r.profile, 0), all - gone);
+	assert_int_equal(r.quality.filtered, gone);
+	store_result_release(&r);
+	store_close(s);
+	release_windows(w, N);
+}
+
 static void losses_stay(void **state)
 {
 	struct store *s = open_store("store", &writing);
@@ -254,6 +302,8 @@ int main(void)
 		CASE(a_time_goes_beside_a_process_that_appends),
 		CASE(a_label_goes),
 		CASE(a_label_goes_beside_a_process_that_appends),
+		CASE(no_more_is_filtered_than_was_recorded),
+		CASE(a_label_goes_from_damaged_windows),
 		CASE(losses_stay),
 		CASE(all_of_it_goes),
 		CASE(nothing_goes_by_mistake),
