@@ -152,6 +152,35 @@ static void the_end_of_another_removes_no_target(void **state)
 	release(&r);
 }
 
+/* One descendant has no room. What it starts is no target's. */
+static void descendants_without_room_are_counted(void **state)
+{
+	struct sampler_opts opts = defaults();
+	uint64_t samples = 0, start_of_another = 1;
+	struct run r;
+	pid_t pid;
+
+	(void)state;
+	opts.filter_tgids = true;
+	begin(&r, &opts);
+	pid = fork();
+	if (!pid) {
+		raise(SIGSTOP);
+		_exit(waitpid(fork_burner("burner", 10, 2), NULL, 0) < 0);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	assert_int_equal(sampler_add_target(r.sampler, pid), 0);
+	for (uint32_t other = 1u << 30;
+	     !bpf_map_update_elem(targets_of(&r), &other, &start_of_another, BPF_ANY); other++)
+		;
+	start(&r);
+	kill(pid, SIGCONT);
+	waitpid(pid, NULL, 0);
+	end(&r, add_count, &samples);
+	assert_int_equal(r.totals.counters[KILN_CTR_targets_full], 1);
+	release(&r);
+}
+
 struct comms {
 	uint64_t wanted, other;
 };
@@ -511,6 +540,7 @@ int main(void)
 		cmocka_unit_test(other_processes_are_filtered),
 		cmocka_unit_test(a_reused_number_is_filtered),
 		cmocka_unit_test(the_end_of_another_removes_no_target),
+		cmocka_unit_test(descendants_without_room_are_counted),
 		cmocka_unit_test(comm_glob),
 		cmocka_unit_test(nobody_reads),
 		cmocka_unit_test(cgroup_and_what_is_below),

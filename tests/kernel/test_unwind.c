@@ -102,6 +102,22 @@ struct world {
 	struct unwind_maps *maps;
 };
 
+/* As if a walk of another process had left nonsense everywhere: the next one looks at nothing of it. */
+static void spoil(const struct bpf_map *env)
+{
+	size_t size = (bpf_map__value_size(env) + 7) & ~7ul;
+	int n_cpus = libbpf_num_possible_cpus();
+	uint32_t zero = 0;
+	void *all;
+
+	assert_true(n_cpus > 0);
+	all = malloc(size * (size_t)n_cpus);
+	assert_non_null(all);
+	memset(all, 0xff, size * (size_t)n_cpus);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(env), &zero, all, BPF_ANY), 0);
+	free(all);
+}
+
 static void begin(struct world *w, const char *scenario, const char *arg, const char *spin)
 {
 	struct unwind_tables_opts opts = {0};
@@ -113,6 +129,7 @@ static void begin(struct world *w, const char *scenario, const char *arg, const 
 	w->skel->rodata->target_tgid = (uint32_t)w->t.pid;
 	w->skel->rodata->unwind_tables = true;
 	assert_int_equal(unwind_walk_bpf__load(w->skel), 0);
+	spoil(w->skel->maps.kiln_unw_env);
 	opts.map_fd = bpf_map__fd(w->skel->maps.kiln_unw_tables);
 	assert_int_equal(table_worker_new(&w->compiler, &compiler), 0);
 	opts.compiler = w->compiler;

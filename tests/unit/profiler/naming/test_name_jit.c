@@ -115,6 +115,21 @@ TEST(test_a_perf_map)
 	assert_string_equal(s.text[2], "third");
 }
 
+/* Code was replaced: a place goes by what the map had when the place ran, whatever the clock says. */
+TEST(test_a_perf_map_goes_by_its_size)
+{
+	const char *first = "7000 10 first\n";
+	struct agg_image image = image_of(getpid());
+	struct jit_place places[2] = {{CODE + 4, clock_of(CLOCK_BOOTTIME), strlen(first)},
+				      {CODE + 4, clock_of(CLOCK_BOOTTIME), 2 * strlen(first) + 1}};
+	struct said s = {.calls = 0};
+
+	fixture_write(map_path, "7000 10 first\n7000 10 second\n");
+	assert_int_equal(jit_names(naming, &image, places, 2, on_name, &s), 0);
+	assert_string_equal(s.text[0], "first");
+	assert_string_equal(s.text[1], "second");
+}
+
 TEST(test_an_error_of_the_caller_ends_it)
 {
 	struct agg_image image = image_of(getpid());
@@ -363,6 +378,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(test_a_perf_map),
+		T(test_a_perf_map_goes_by_its_size),
 		T(test_an_error_of_the_caller_ends_it),
 		T(test_a_perf_map_of_somebody_else),
 		T(test_the_perf_map_of_a_container),

@@ -388,6 +388,28 @@ TEST(a_server_is_asked_every_hour_who_it_is)
 	end(&t);
 }
 
+/* What it says of itself is quoted where it is wrong. */
+TEST(a_server_that_greets_with_the_password)
+{
+	struct net_answer a = {.status = 200, .retry_after_s = -1};
+	const char *password = "abc-sec-ret-0123456789";
+	struct upload_judgement j;
+	struct test t;
+
+	begin(&t, 0);
+	t.t->password = strdup(password);
+	pack(&t);
+	assert_requests(&t, "<hello>");
+	ch_put_block(&a.body, 1, 1);
+	ch_put_string(&a.body, "server", 6);
+	ch_put_string(&a.body, password, strlen(password)); /* of a type that is none */
+	j = answer(&t, 0, &a);
+	assert_int_equal(j.verdict, UPLOAD_WRONG);
+	assert_non_null(strstr(j.why.text, "of the type <redacted>,"));
+	buf_release(&a.body);
+	end(&t);
+}
+
 TEST(other_tables_know_nothing)
 {
 	struct upload_judgement j;
@@ -460,6 +482,7 @@ int main(void)
 		cmocka_unit_test(what_was_acknowledged_is_not_sent_again),
 		cmocka_unit_test(stacks_are_known_by_their_service),
 		cmocka_unit_test(a_server_is_asked_every_hour_who_it_is),
+		cmocka_unit_test(a_server_that_greets_with_the_password),
 		cmocka_unit_test(other_tables_know_nothing),
 		cmocka_unit_test(shards),
 	};

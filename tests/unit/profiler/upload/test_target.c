@@ -251,6 +251,9 @@ TEST(copies_of_certificates)
 	snprintf(a.why, sizeof(a.why), "cannot load %s", t->key_file);
 	upload_target_judge(t, &a, &j);
 	assert_string_equal(j.why.text, "ca_file, cert_file or key_file: cannot load key_file");
+	snprintf(a.why, sizeof(a.why), "cannot load %s0", t->key_file); /* another's */
+	upload_target_judge(t, &a, &j);
+	assert_null(strstr(j.why.text, "key_file0"));
 	upload_target_free(t);
 }
 
