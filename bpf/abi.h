@@ -164,11 +164,13 @@ struct kiln_mappings_record {
 	__u32 tgid;
 	__u32 version; /* in the last record: identifies what of the set matters to the walk */
 	__u8 is_last;
-	__u8 is_cut;  /* too many to report: read /proc */
-	__u16 number; /* of the record in its set, from 0 */
-	__u8 pad[4];
+	__u8 is_cut;		  /* too many to report: read /proc */
+	__u16 number;		  /* of the record in its set, from 0 */
+	__u32 uid;		  /* real one */
 	struct kiln_file_key exe; /* inode 0: not known */
 	__s64 monotonic_ns; /* how far CLOCK_MONOTONIC of its time namespace is ahead of the initial one's */
+	__u32 ns_tgid; /* in its own pid namespace; 0: it has just ended */
+	__u8 pad[4];
 	struct kiln_mapping at[KILN_MAPPINGS_MAX];
 };
 

@@ -14,6 +14,7 @@
 #include "bpf/kernel_read.bpf.h"
 #include "bpf/mappings_env.bpf.h"
 #include "bpf/maps.bpf.h"
+#include "bpf/target.bpf.h"
 #include "bpf/vmas.bpf.h"
 
 #define MAPPINGS_STRIDE 64 /* two nested loops: see UNWIND_STRIDE */
@@ -277,6 +278,8 @@ static __always_inline void begin_report(struct mappings_env *e, const struct ta
 	e->rec.is_last = e->rec.is_cut = 0;
 	e->rec.number = 0;
 	e->rec.monotonic_ns = monotonic_ahead(task);
+	e->rec.uid = BPF_CORE_READ(task, real_cred, uid.val);
+	e->rec.ns_tgid = tgid_inside(task);
 	e->rec.exe = (struct kiln_file_key){};
 	if (exe) {
 		place = file_place(exe);

@@ -13,15 +13,19 @@
 
 #define PIDNS_DEPTH 8 /* namespaces below kiln's */
 
+static __always_inline const struct upid *number_of(const struct pid *pid, __u32 level)
+{
+	return (const void *)pid + bpf_core_field_offset(struct pid, numbers) +
+	       level * bpf_core_type_size(struct upid);
+}
+
 /* The number in kiln's pid namespace; 0: it has none there, or it has just ended. */
 static __always_inline __u32 number_here(const struct pid *pid)
 {
 	__u32 level = BPF_CORE_READ(pid, level);
 
 	for (int i = 0; i < PIDNS_DEPTH; i++) {
-		const struct upid *n = (const void *)pid +
-				       bpf_core_field_offset(struct pid, numbers) +
-				       level * bpf_core_type_size(struct upid);
+		const struct upid *n = number_of(pid, level);
 
 		if (BPF_CORE_READ(n, ns, ns.inum) == pidns)
 			return BPF_CORE_READ(n, nr);
@@ -35,6 +39,15 @@ static __always_inline __u32 tgid_here(const struct task_struct *task)
 {
 	return pidns ? number_here(BPF_CORE_READ(task, group_leader, thread_pid))
 		     : BPF_CORE_READ(task, tgid);
+}
+
+/* The number of a process in its own pid namespace; 0: it has just ended. */
+static __always_inline __u32 tgid_inside(const struct task_struct *task)
+{
+	const struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	const struct upid *n = number_of(pid, BPF_CORE_READ(pid, level));
+
+	return pid ? BPF_CORE_READ(n, nr) : 0;
 }
 
 /* A tgid in the targets is only the process that was put there: a later one with the same number

@@ -413,6 +413,8 @@ static void take_set(struct reported_mappings *t, const struct kiln_mappings_rec
 		.exe = FILE_NONE,
 		.jitdump = FILE_NONE,
 		.monotonic_ns = rec->monotonic_ns,
+		.uid = rec->uid,
+		.ns_tgid = (pid_t)rec->ns_tgid,
 	};
 	bool known = true;
 

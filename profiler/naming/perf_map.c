@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/files/files.h"
 #include "profiler/files/stall_guard.h"
 #include "profiler/window/aggregate.h"
@@ -58,61 +59,98 @@ static int open_guarded(struct stall_guard *p, uint32_t owner, const char *root,
 	return err;
 }
 
-/* Where a perf map may be. */
-struct map_place {
-	pid_t tgid, ns_tgid;
-	uint32_t owner;
-	const struct file_view *exe; /* or NULL */
+/* Times of files have the granularity of a tick, and the clock may be set back a little. */
+#define SLACK_NS (1 * NS_PER_S)
+
+struct search {
+	struct opener *opener; /* NULL: it is opened here */
+	struct stall_guard *guard;
+	const struct agg_image *img;
+	const struct file_view *exe;
+	int64_t begun_ns; /* CLOCK_REALTIME */
 };
 
-static int open_map_there(struct opener *o, const struct map_place *p, struct held_file *out)
-{
-	uint64_t root = p->exe ? p->exe->held.root : 0;
-	char path[64];
-	int err;
+/* Whose root directory the path is below. */
+enum map_root { ROOT_OF_PROGRAM, ROOT_OF_EXE, ROOT_OF_HOST };
 
-	snprintf(path, sizeof(path), "/tmp/perf-%d.map", p->ns_tgid);
-	err = opener_map(o, 0, p->tgid, path, p->owner, out);
-	if (err && root)
-		err = opener_map(o, root, 0, path, p->owner, out);
-	snprintf(path, sizeof(path), "/tmp/perf-%d.map", p->tgid);
-	return err ? opener_map(o, 0, 0, path, p->owner, out) : 0;
+static int open_there(const struct search *s, enum map_root root, pid_t number,
+		      struct held_file *out)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", number);
+	return opener_map(s->opener, root == ROOT_OF_EXE ? s->exe->held.root : 0,
+			  root == ROOT_OF_PROGRAM ? s->img->tgid : 0, path, agg_image_owner(s->img),
+			  out);
 }
 
-static int open_map_here(struct stall_guard *guard, const struct map_place *p)
+static int open_here(const struct search *s, enum map_root root, pid_t number)
 {
-	char root[64];
-	int fd;
+	char path[64] = "";
 
-	snprintf(root, sizeof(root), "/proc/%d/root", p->tgid);
-	fd = open_guarded(guard, p->owner, root, p->ns_tgid);
-	if (fd < 0 && p->exe && p->exe->root_fd >= 0) {
-		snprintf(root, sizeof(root), "/proc/self/fd/%d", p->exe->root_fd);
-		fd = open_guarded(guard, p->owner, root, p->ns_tgid);
-	}
-	return fd >= 0 ? fd : open_guarded(guard, p->owner, "", p->tgid);
+	if (root == ROOT_OF_PROGRAM)
+		snprintf(path, sizeof(path), "/proc/%d/root", s->img->tgid);
+	else if (root == ROOT_OF_EXE)
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", s->exe->root_fd);
+	return open_guarded(s->guard, agg_image_owner(s->img), path, number);
+}
+
+/* An earlier program of the same number may have left one. */
+static bool is_left(const struct search *s, const struct perf_map *map)
+{
+	struct sym_file file = {.fd = map->fd, .held = map->held.opener ? &map->held : NULL};
+	struct sym_file_key key;
+
+	return sym_file_facts(&file, &key) &&
+	       (int64_t)(key.mtime.tv_sec * (int64_t)NS_PER_S + key.mtime.tv_nsec) + SLACK_NS <
+		       s->begun_ns;
+}
+
+static bool try(const struct search *s, enum map_root root, pid_t number, struct perf_map *out)
+{
+	*out = (struct perf_map){.fd = -1};
+	if (s->opener)
+		open_there(s, root, number, &out->held);
+	else
+		out->fd = open_here(s, root, number);
+	if (perf_map_is_open(out) && !is_left(s, out))
+		return true;
+	perf_map_close(out);
+	*out = (struct perf_map){.fd = -1};
+	return false;
+}
+
+/* The program's number is that in its own pid namespace, but for who writes a map from outside. What has ended has no
+ * root: its executable's is known if it is not the host's. */
+static void look(const struct search *s, struct perf_map *out)
+{
+	pid_t outside = s->img->tgid, inside = s->img->ns_tgid ? s->img->ns_tgid : outside;
+	bool has_root = s->exe->held.root || s->exe->root_fd >= 0;
+
+	if (try(s, ROOT_OF_PROGRAM, inside, out) ||
+	    (has_root && try(s, ROOT_OF_EXE, inside, out)) || try(s, ROOT_OF_HOST, outside, out))
+		return;
+	if (!has_root && inside != outside)
+		try(s, ROOT_OF_HOST, inside, out);
 }
 
 struct perf_map perf_map_open(struct files *files, struct stall_guard *guard,
 			      const struct agg_image *img)
 {
-	struct opener *o = files_opener(files);
-	struct perf_map map = {.fd = -1};
+	struct perf_map map;
 	struct file_view v = {.root_fd = -1};
-	const struct map_place place = {
-		.tgid = img->tgid,
-		.ns_tgid = img->ns_tgid ? img->ns_tgid : img->tgid,
-		.owner = agg_image_owner(img),
-		.exe = img->exe == FILE_NONE ? NULL : &v,
+	const struct search s = {
+		.opener = files_opener(files),
+		.guard = guard,
+		.img = img,
+		.exe = &v,
+		.begun_ns = unix_ns() - (int64_t)(boottime_ns() - img->begin_ns),
 	};
 
-	if (place.exe)
+	if (img->exe != FILE_NONE)
 		files_get(files, img->exe, &v);
-	if (o)
-		open_map_there(o, &place, &map.held);
-	else
-		map.fd = open_map_here(guard, &place);
-	if (place.exe)
+	look(&s, &map);
+	if (img->exe != FILE_NONE)
 		files_release_fd(files, img->exe);
 	return map;
 }

@@ -18,7 +18,8 @@ struct perf_map {
 };
 
 /* Looks in the program's own root while it lives, else in its executable's root, else in the host's /tmp. Opens
- * it if the program is believed it (jit_files.h): by the opener, else here, in the guard. */
+ * it if the program is believed it (jit_files.h) and it was written since the program began: by the opener, else
+ * here, in the guard. */
 struct perf_map perf_map_open(struct files *files, struct stall_guard *guard,
 			      const struct agg_image *img);
 bool perf_map_is_open(const struct perf_map *m);

@@ -195,6 +195,8 @@ static void apply_mmap(const struct event *e, struct procs *p, struct files *f)
 			return;
 	}
 	procs_mmap(p, e->t_ns, e->tgid, &m);
+	if (m.file == FILE_NONE) /* its perf map has that number, and belongs to that user */
+		procs_see_owner(p, e->t_ns, e->tgid);
 	if (m.file < FILE_VDSO && map_is_jitdump(e->name))
 		procs_jitdump(p, e->t_ns, e->tgid, m.file, kernel_monotonic_ahead_ns(e->tgid));
 }

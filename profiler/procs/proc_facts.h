@@ -41,6 +41,8 @@ struct proc_snapshot {
 	size_t n;
 	uint32_t exe, jitdump; /* file ids, or FILE_NONE */
 	int64_t monotonic_ns;  /* as in struct proc_image */
+	uint32_t uid;	       /* UINT32_MAX: unknown */
+	pid_t ns_tgid;	       /* 0: unknown */
 };
 
 /* An image (procs.h). */
@@ -55,6 +57,7 @@ struct proc_image {
 	/* How far CLOCK_MONOTONIC is ahead of kiln's where the jitdump is written: another time namespace. */
 	int64_t monotonic_ns;
 	bool has_anon_exec; /* has mapped executable anonymous memory: probably a JIT */
+	bool discovered;    /* begin_ns is its first known event, not its real begin */
 	char comm[16];	    /* of the main thread */
 };
 

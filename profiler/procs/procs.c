@@ -60,7 +60,7 @@ static struct image *image_for_event(struct procs *p, uint64_t t_ns, pid_t tgid)
 		proc = table_find(p, tgid);
 		table_clear_threads(p, proc);
 		proc->leader_gone = false;
-		im->discovered = true;
+		im->pub.discovered = true;
 	}
 	return im;
 }
@@ -248,6 +248,23 @@ void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_ma
 		notify(p, tgid);
 }
 
+/* Whose process it is, and its number there, as somebody saw it: no event tells either. */
+static void set_owner(struct image *im, uint32_t uid, pid_t ns_tgid)
+{
+	if (uid != UINT32_MAX)
+		im->pub.uid = uid;
+	if (ns_tgid)
+		im->pub.ns_tgid = ns_tgid;
+}
+
+void procs_owner(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t uid, pid_t ns_tgid)
+{
+	struct image *im = image_for_event(p, t_ns, tgid);
+
+	if (im)
+		set_owner(im, uid, ns_tgid);
+}
+
 static void set_jitdump(struct image *im, uint32_t file, int64_t monotonic_ns)
 {
 	if (file == FILE_NONE)
@@ -300,6 +317,7 @@ void procs_snapshot(struct procs *p, const struct proc_snapshot *s)
 	snap.late_ns = snap.since_ns;
 	if (s->exe != FILE_NONE)
 		im->pub.exe = s->exe;
+	set_owner(im, s->uid, s->ns_tgid);
 	set_jitdump(im, s->jitdump, s->monotonic_ns);
 	changed = apply_snapshot(p, im, &snap);
 	im->is_cut = false;
@@ -338,9 +356,9 @@ static struct image *image_for_scan(struct procs *p, const struct scanned *s)
 		uint32_t n = proc->n_images;
 		uint64_t before = n > 1 ? proc->images[n - 2]->pub.end_ns : 0;
 
-		if (im->discovered)
+		if (im->pub.discovered)
 			im->pub.begin_ns = s->start_ns > before ? s->start_ns : before;
-		im->discovered = false;
+		im->pub.discovered = false;
 		return im;
 	}
 	if (im && im->pub.begin_ns >= s->start_ns)
@@ -360,8 +378,7 @@ int procs_add_scanned(struct procs *p, const struct scanned *s)
 	if (!im)
 		return 0;
 	im->pub.parent_tgid = s->parent_tgid;
-	im->pub.ns_tgid = s->ns_tgid;
-	im->pub.uid = s->uid;
+	set_owner(im, s->uid, s->ns_tgid);
 	set_comm(im, s->comm);
 	proc->leader_gone |= s->leader_gone;
 	for (size_t i = 0; i < s->n_tids; i++)
@@ -424,6 +441,7 @@ int procs_update_scanned(struct procs *p, const struct scanned *s)
 	if (im->pub.begin_ns > s->now_ns)
 		snap.since_ns = im->pub.begin_ns;
 	update_threads(p, proc, s);
+	set_owner(im, s->uid, s->ns_tgid);
 	set_jitdump(im, s->jitdump, s->monotonic_ns);
 	changed = apply_snapshot(p, im, &snap);
 	if (changed != 1)

@@ -46,6 +46,11 @@ void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_ma
 /* The program that ran then has mapped its jitdump (map_is_jitdump()); monotonic_ns: as in struct proc_image. */
 void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file, int64_t monotonic_ns);
 
+/* Whose process it was then: the real user id, or UINT32_MAX, and the number in its own pid namespace, or 0. No event
+ * tells either. procs_see_owner() reads it from /proc if it is not known yet. */
+void procs_owner(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t uid, pid_t ns_tgid);
+void procs_see_owner(struct procs *p, uint64_t t_ns, pid_t tgid);
+
 /*
  * Takes a snapshot. What the image of that time has mapped no more ended then, what is new was
  * mapped then, and what is equal stays. The first snapshot of an image counts from its beginning:

@@ -10,6 +10,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/io.h"
 #include "profiler/base/kernel.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
@@ -85,15 +86,10 @@ static int read_stat(struct reading *r)
 	return 0;
 }
 
-static int read_status(struct reading *r)
+static int take_status(struct reading *r, const char *text)
 {
-	_cleanup_free_ char *text = NULL;
 	const char *uid, *ns, *tgid;
-	size_t len;
-	int err = read_proc(r, "status", STATUS_CAP, &text, &len);
 
-	if (err)
-		return err;
 	/* Name: comes first, but newlines in it are escaped (fs/proc/array.c). */
 	uid = strstr(text, "\nUid:\t");
 	ns = strstr(text, "\nNSpid:");
@@ -109,6 +105,30 @@ static int read_status(struct reading *r)
 		r->s.ns_tgid = (pid_t)strtol(last, NULL, 10);
 	}
 	return 0;
+}
+
+static int read_status(struct reading *r)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	return read_proc(r, "status", STATUS_CAP, &text, &len) ?: take_status(r, text);
+}
+
+/* No lock of the process is taken for this file, so nothing hangs. */
+void procs_see_owner(struct procs *p, uint64_t t_ns, pid_t tgid)
+{
+	const struct proc_image *im = procs_image(p, tgid, t_ns);
+	struct reading r = {.s.tgid = tgid};
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	size_t len;
+
+	if (im && im->ns_tgid)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/status", tgid);
+	if (!io_read_file(path, STATUS_CAP, &text, &len) && !take_status(&r, text))
+		procs_owner(p, t_ns, tgid, r.s.uid, r.s.ns_tgid);
 }
 
 static void read_tids(struct reading *r)

@@ -63,8 +63,14 @@ static bool image_eq(const void *ctx, uint32_t id)
 
 struct agg_image agg_image_of(const struct proc_image *img)
 {
-	return (struct agg_image){img->id,  img->tgid,	  img->ns_tgid,	    img->uid,
-				  img->exe, img->jitdump, img->monotonic_ns};
+	return (struct agg_image){.image_id = img->id,
+				  .tgid = img->tgid,
+				  .ns_tgid = img->ns_tgid,
+				  .uid = img->uid,
+				  .exe = img->exe,
+				  .jitdump = img->jitdump,
+				  .monotonic_ns = img->monotonic_ns,
+				  .begin_ns = img->discovered ? 0 : img->begin_ns};
 }
 
 /* Index of a program in images; UINT32_MAX when out of memory. */
@@ -75,8 +81,11 @@ static uint32_t add_image(struct aggregate *a, const struct agg_image *img)
 	uint32_t id = htab_find(&a->image_index, hash, image_eq, &n);
 
 	if (id != HTAB_NONE) {
-		a->images.data[id].jitdump = img->jitdump; /* it may have been opened meanwhile */
+		/* Known late, or changed meanwhile. */
+		a->images.data[id].jitdump = img->jitdump;
 		a->images.data[id].monotonic_ns = img->monotonic_ns;
+		a->images.data[id].uid = img->uid;
+		a->images.data[id].ns_tgid = img->ns_tgid;
 		return id;
 	}
 	id = (uint32_t)a->images.len;

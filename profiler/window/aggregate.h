@@ -58,6 +58,7 @@ struct agg_image {
 	pid_t tgid, ns_tgid;
 	uint32_t uid, exe, jitdump;
 	int64_t monotonic_ns; /* as in struct proc_image */
+	uint64_t begin_ns;    /* 0: not known */
 };
 
 struct agg_image agg_image_of(const struct proc_image *img);

@@ -77,6 +77,54 @@ test_descendants_inside() {
 		"$(profile_ns p.pb.gz '$3 == "forkstorm"' | awk -v ns="$ns" '{ print 100 * $1 / ns }')" 100 10
 }
 
+# A JIT compiler that begins during the recording: in a pid namespace of its own, and as another user than its parent.
+# Its perf map has the number that it has there, and belongs to that user.
+test_perf_maps_of_programs_that_begin() {
+	need_unshare -pf
+	need gcc
+	cat >jit.c <<-'C'
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <string.h>
+		#include <sys/mman.h>
+		#include <time.h>
+		#include <unistd.h>
+		#ifdef __x86_64__
+		/* 1: dec %rdi; jnz 1b; ret */
+		static const unsigned char code[] = {0x48, 0xff, 0xcf, 0x75, 0xfb, 0xc3};
+		#else
+		/* 1: subs x0, x0, 1; b.ne 1b; ret */
+		static const unsigned code[] = {0xf1000400, 0x54ffffe1, 0xd65f03c0};
+		#endif
+		int main(int argc, char **argv) {
+			char path[64];
+			if (setuid(atoi(argv[1]))) return 77;
+			snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+			unlink(path);
+			FILE *names = fopen(path, "w");
+			void *x = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			if (!names || x == MAP_FAILED) return 77;
+			memcpy(x, code, sizeof(code));
+			__builtin___clear_cache(x, (char *)x + 4096);
+			fprintf(names, "%lx %zx made_code\n", (long)x, sizeof(code));
+			fclose(names);
+			for (clock_t end = clock() + CLOCKS_PER_SEC * 3 / 10; clock() < end;) ((void (*)(long))x)(1000000);
+			printf("%s\n", path);
+			return 0;
+		}
+	C
+	gcc -O1 -o jit jit.c
+	for events in "" 1; do
+		[ -z "$events" ] || export KILN_TEST_MAPPING_EVENTS=1
+		"$KILN" record -q -F 997 -o inside.pb.gz -- unshare -pf ./jit 0 >maps
+		"$KILN" record -q -F 997 -o user.pb.gz -- ./jit 65534 >>maps
+		xargs rm -f <maps
+		for file in inside user; do
+			assert_at_least "named in $file" "$(profile_samples $file.pb.gz "$(in_stack made_code)")" 100
+		done
+	done
+}
+
 # /proc has other numbers than kiln's system calls.
 test_the_proc_of_another_namespace() {
 	need_unshare -pf

@@ -2,9 +2,12 @@
 /* Names of code in anonymous memory: from which file, whether it is believed, and as of when. */
 #include "tests/lib/named_files.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -128,6 +131,35 @@ TEST(test_a_perf_map_goes_by_its_size)
 	assert_int_equal(jit_names(naming, &image, places, 2, on_name, &s), 0);
 	assert_string_equal(s.text[0], "first");
 	assert_string_equal(s.text[1], "second");
+}
+
+/* An earlier program of the same number has left it. */
+TEST(test_a_perf_map_that_is_left)
+{
+	struct agg_image image = image_of(getpid());
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
+
+	fixture_write(map_path, "7000 10 first\n");
+	image.begin_ns = clock_of(CLOCK_BOOTTIME);
+	assert_string_equal(ask(&image, 1, 0).text[0], "first");
+	times[1].tv_sec = time(NULL) - 10;
+	assert_int_equal(utimensat(AT_FDCWD, map_path, times, 0), 0);
+	assert_string_equal(ask(&image, 1, 0).text[0], "-");
+	image.begin_ns -= 20 * SECOND;
+	assert_string_equal(ask(&image, 1, 0).text[0], "first");
+	image.begin_ns = 0; /* nobody saw it begin */
+	assert_string_equal(ask(&image, 1, 0).text[0], "first");
+}
+
+/* It has ended, and had no root of its own. */
+TEST(test_the_perf_map_of_a_pid_namespace)
+{
+	struct agg_image image = image_of(INT_MAX);
+
+	fixture_write(map_path, "7000 10 inside\n");
+	assert_string_equal(ask(&image, 1, 0).text[0], "-");
+	image.ns_tgid = getpid();
+	assert_string_equal(ask(&image, 1, 0).text[0], "inside");
 }
 
 TEST(test_an_error_of_the_caller_ends_it)
@@ -379,6 +411,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_a_perf_map),
 		T(test_a_perf_map_goes_by_its_size),
+		T(test_a_perf_map_that_is_left),
+		T(test_the_perf_map_of_a_pid_namespace),
 		T(test_an_error_of_the_caller_ends_it),
 		T(test_a_perf_map_of_somebody_else),
 		T(test_the_perf_map_of_a_container),

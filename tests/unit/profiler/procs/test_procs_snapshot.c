@@ -221,6 +221,8 @@ static void test_unknown_process(void **state)
 		.exe = 8,
 		.jitdump = 9,
 		.monotonic_ns = -7,
+		.uid = 1000,
+		.ns_tgid = 1,
 	};
 
 	(void)state;
@@ -230,6 +232,8 @@ static void test_unknown_process(void **state)
 	assert_int_equal(procs_image(p, 5, 30)->begin_ns, 30);
 	assert_int_equal(procs_image(p, 5, 30)->exe, 8);
 	assert_int_equal(procs_image(p, 5, 30)->jitdump, 9);
+	assert_int_equal(procs_image(p, 5, 30)->uid, 1000);
+	assert_int_equal(procs_image(p, 5, 30)->ns_tgid, 1);
 	assert_false(procs_image(p, 5, 30)->has_anon_exec);
 	assert_int_equal(version_of(p, 5), 3);
 	s.t_ns = 29; /* older than all that is known */
@@ -242,10 +246,14 @@ static void test_unknown_process(void **state)
 	s.t_ns = 31;
 	s.exe = s.jitdump = FILE_NONE;
 	s.monotonic_ns = 0;
+	s.uid = UINT32_MAX;
+	s.ns_tgid = 0;
 	procs_snapshot(p, &s);
 	assert_int_equal(procs_image(p, 5, 31)->exe, 8);
 	assert_int_equal(procs_image(p, 5, 31)->jitdump, 9);
 	assert_int_equal(procs_image(p, 5, 31)->monotonic_ns, -7);
+	assert_int_equal(procs_image(p, 5, 31)->uid, 1000);
+	assert_int_equal(procs_image(p, 5, 31)->ns_tgid, 1);
 	procs_free(p);
 }
 
