@@ -356,7 +356,7 @@ __attribute__((noinline)) int unwind_one_frame(void)
 		return 1;
 	env->end = unwind_step(env, &env->f);
 	at = UNWIND_FRAME_AT(env->n - 1);
-	if (env->f.was_signal && env->n > 1)
+	if (env->f.at_start && env->n > 1)
 		*unwind_frame_slot(env, at) += 1; /* its pc is exact; the hash need not tell */
 	if (env->end != UNWIND_ON)
 		return env->end != UNWIND_END_NO_MAPPING || unwind_see_through_uprobe();

@@ -65,9 +65,9 @@ struct unwind_frame {
 	__u64 gregs; /* address of the sigcontext's registers, once a signal frame was passed */
 	__u32 exact; /* pc is where execution is, not a return address; all registers are known */
 	__u16 jumps;
-	__u16 was_signal; /* the frame that was just left is a signal frame: what looked like a
-			     return address is where its handler's return stub begins */
-	__u32 by_fp;	  /* frame pointers were followed on the way */
+	__u16 at_start; /* what looked like a return address of the frame that was just left is where
+			   its code begins: a signal handler's return stub, or a coroutine's root */
+	__u32 by_fp;	/* frame pointers were followed on the way */
 };
 
 /* sigcontext of x86-64 (uapi asm/sigcontext.h): r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
@@ -283,7 +283,6 @@ UNWIND_INLINE int unwind_go(struct unwind_frame *f, __u64 pc, __u64 sp, __u64 bp
 	f->sp = sp;
 	f->bp = bp;
 	f->exact = 0;
-	f->was_signal = 0;
 	return pc ? UNWIND_ON : UNWIND_END_ZERO;
 }
 
@@ -299,7 +298,7 @@ UNWIND_INLINE int unwind_step_signal(struct unwind_env *env, struct unwind_frame
 	end = unwind_go(f, pc, sp, bp, 1);
 	f->gregs = gregs;
 	f->exact = 1;
-	f->was_signal = 1;
+	f->at_start = 1;
 	return end;
 }
 
@@ -374,6 +373,7 @@ UNWIND_INLINE int unwind_step_rule(struct unwind_env *env, struct unwind_frame *
 		return unwind_step_fp(env, f, 1);
 	if (rule.cfa == UNWIND_CFA_NONE)
 		return unwind_step_guess(env, f);
+	f->at_start = rule.cfa == UNWIND_CFA_ROOT && rule.cfa_off;
 	end = unwind_cfa(env, f, rule, &cfa);
 	if (end)
 		return end;
@@ -443,6 +443,7 @@ UNWIND_INLINE int unwind_step(struct unwind_env *env, struct unwind_frame *f)
 	struct unwind_place place = {0};
 	struct unwind_rule rule;
 
+	f->at_start = 0;
 	switch (unwind_op_place(env, unwind_call_va(f), &place)) {
 	case UNWIND_IN_TABLE:
 		break;

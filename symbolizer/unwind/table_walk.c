@@ -111,7 +111,7 @@ static enum unwind_end walk(const struct table_walk_ops *ops, void *ctx, const u
 	for (*n = 1;; (*n)++) {
 		end = unwind_step(&env, &f);
 		if (*n > 1)
-			frames[*n - 1] += f.was_signal;
+			frames[*n - 1] += f.at_start;
 		if (end)
 			return end;
 		if (*n >= max)

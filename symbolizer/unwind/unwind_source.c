@@ -332,13 +332,25 @@ static void find_init(struct unwind_source *src, struct elf_obj *obj, const char
  */
 static const uint8_t stub_tail[] = {0x0f, 0, 0, 0, 0x0f, 0x05};
 
-/* One byte early, because it is looked up as a return address minus one. */
-static void add_stub(struct unwind_source *src, uint64_t va, uint64_t end)
+/* What stands between functions. */
+static bool is_padding(uint8_t byte)
+{
+	return byte == 0 || byte == 0x90 || byte == 0xcc || byte == 0x66 || byte == 0x0f ||
+	       byte == 0xf4;
+}
+
+/*
+ * One byte early, because it is looked up as a return address minus one. The call itself is made from the address
+ * behind it. That is a piece of its own: where .eh_frame describes the stub, it does not describe this address.
+ */
+static void add_stub(struct unwind_source *src, uint64_t va, uint64_t end, bool is_last)
 {
 	const struct unwind_rule signal = {.cfa = UNWIND_CFA_SIGNAL,
 					   .cfa_off = UNWIND_UCONTEXT_GREGS};
 
 	add_known(src, va - 1, end, signal);
+	if (is_last)
+		add_known(src, end, end + 1, signal);
 }
 
 static void note_stubs(struct unwind_source *src, const uint8_t *p, size_t len, uint64_t va)
@@ -360,14 +372,72 @@ static void note_stubs(struct unwind_source *src, const uint8_t *p, size_t len, 
 			start -= 1;
 		else
 			continue;
-		add_stub(src, va + (uint64_t)(start - p), va + (uint64_t)(at + 1 - p));
+		add_stub(src, va + (uint64_t)(start - p), va + (uint64_t)(at + 1 - p),
+			 at + 1 < end && is_padding(at[1]));
 	}
 }
 
+/*
+ * glibc's makecontext() makes a stack on which a coroutine begins. Its outermost return address is where
+ * __start_context begins, which goes on with another stack: mov %rbx, %rsp; mov (%rsp), %rdi; test %rdi, %rdi.
+ */
+static const uint8_t context_start[] = {0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff};
+
+static struct cfi_fde *fde_at(struct cfi *cfi, uint64_t va)
+{
+	struct cfi_fde *fdes = cfi->fdes.data;
+	size_t lo = 0, hi = cfi->fdes.len;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (fdes[mid].start < va)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < cfi->fdes.len && fdes[lo].start == va ? &fdes[lo] : NULL;
+}
+
+/* No call has left that return address: so it is looked up in what stands before the function, and its frame is the
+ * address itself. The description of the function is wrong. */
+static void add_context(struct unwind_source *src, uint64_t va)
+{
+	const struct unwind_rule root = {.cfa = UNWIND_CFA_ROOT};
+	const struct unwind_rule root_at = {.cfa = UNWIND_CFA_ROOT, .cfa_off = 1};
+	struct cfi_fde *fde = fde_at(&src->cfi, va);
+	uint64_t end;
+
+	if (!fde)
+		return;
+	end = fde->end;
+	memmove(fde, fde + 1,
+		(size_t)(src->cfi.fdes.data + --src->cfi.fdes.len - fde) * sizeof(*fde));
+	add_known(src, va - 1, va, root_at);
+	add_known(src, va, end, root);
+}
+
+static void note_contexts(struct unwind_source *src, const uint8_t *p, size_t len, uint64_t va)
+{
+	const uint8_t *at = p, *end = p + len;
+
+	while (src->n_known < UNWIND_STUBS_MAX &&
+	       (at = memmem(at, (size_t)(end - at), context_start, sizeof(context_start)))) {
+		uint64_t here = va + (uint64_t)(at - p);
+
+		if (at - p >= (long)sizeof(endbr) &&
+		    !memcmp(at - sizeof(endbr), endbr, sizeof(endbr)))
+			here -= sizeof(endbr);
+		add_context(src, here);
+		at += sizeof(context_start);
+	}
+}
+
+/* Only a C library describes signal frames, and it is small. */
 static int find_stubs(struct unwind_source *src, struct elf_obj *obj)
 {
 	_cleanup_free_ uint8_t *piece = malloc(SCAN_PIECE);
-	const uint64_t overlap = sizeof(stub_tail) + 3 - 1;
+	const uint64_t overlap = sizeof(endbr) + sizeof(context_start);
 	size_t n;
 	const struct elf_segment *seg = elf_obj_segments(obj, &n);
 
@@ -383,6 +453,8 @@ static int find_stubs(struct unwind_source *src, struct elf_obj *obj)
 			if (got <= 0)
 				break;
 			note_stubs(src, piece, (size_t)got, seg[i].va + off);
+			if (src->cfi.signal_frames)
+				note_contexts(src, piece, (size_t)got, seg[i].va + off);
 		}
 	}
 	return 0;
@@ -412,7 +484,7 @@ static int find_landings(struct unwind_source *src, struct elf_obj *obj)
 
 static int find_patterns(struct unwind_source *src, struct elf_obj *obj)
 {
-	int err = !src->cfi.signal_frames || src->go ? find_stubs(src, obj) : 0;
+	int err = find_stubs(src, obj);
 
 	return err ?: find_landings(src, obj);
 }

@@ -16,9 +16,10 @@ struct gopclntab;
 /* uc_mcontext.gregs in the ucontext that rsp points to after a handler has returned. */
 #define UNWIND_UCONTEXT_GREGS 40
 
-/* rt_sigreturn(2) stubs. A C library has one, a Go program with one has two. */
-#define UNWIND_STUBS_MAX 8
-/* Stubs, the entry point, and three pieces each of .init and .fini. */
+/* rt_sigreturn(2) stubs, of two pieces each, and the outermost code of contexts. A C library has one of each, a Go
+ * program with one has two stubs. */
+#define UNWIND_STUBS_MAX 12
+/* These, the entry point, and three pieces each of .init and .fini. */
 #define UNWIND_KNOWN_MAX (UNWIND_STUBS_MAX + 1 + 2 * 3)
 
 /* Code without CFI whose rule is known. */

@@ -325,7 +325,7 @@ static void test_chains(void **state)
 		{"realign", "10", "s", 1, UNWIND_END_ROOT, 6},
 		{"sort", NULL, "s", 1, UNWIND_END_ROOT, 6},
 		{"hand", NULL, "s", 1, UNWIND_END_ZERO, 4},
-		{"context", NULL, "s", 1, UNWIND_END_NO_RULE, 6},
+		{"context", NULL, "s", 1, UNWIND_END_ROOT, 6},
 	};
 
 	(void)state;

@@ -245,11 +245,11 @@ TEST(test_behind_a_signal_frame_all_registers_are_known)
 	assert_int_equal(f.pc, CODE + 0x40);
 	assert_int_equal(f.sp, STACK);
 	assert_int_equal(f.bp, STACK + 8);
-	assert_true(f.exact && f.was_signal);
+	assert_true(f.exact && f.at_start);
 	assert_int_equal(unwind_call_va(&f), CODE + 0x40);
 	assert_int_equal(unwind_step_rule(&env, &f, by_reg), UNWIND_ON);
 	assert_int_equal(f.sp, STACK + 400);
-	assert_false(f.exact || f.was_signal);
+	assert_false(f.exact || f.at_start);
 }
 
 TEST(test_a_return_address_of_zero_is_no_root)
@@ -262,6 +262,13 @@ TEST(test_a_return_address_of_zero_is_no_root)
 	f = frame_at(CODE);
 	set_rule((struct unwind_rule){.cfa = UNWIND_CFA_ROOT});
 	assert_int_equal(unwind_step(&env, &f), UNWIND_END_ROOT);
+	assert_false(f.at_start);
+	set_rule((struct unwind_rule){.cfa = UNWIND_CFA_ROOT, .cfa_off = 1});
+	assert_int_equal(unwind_step(&env, &f), UNWIND_END_ROOT);
+	assert_true(f.at_start);
+	set_rule((struct unwind_rule){.cfa = UNWIND_CFA_SLOW}); /* this one may begin anywhere */
+	assert_int_equal(unwind_step(&env, &f), UNWIND_END_SLOW);
+	assert_false(f.at_start);
 	set_rule((struct unwind_rule){.cfa = UNWIND_CFA_STOP});
 	assert_int_equal(unwind_step(&env, &f), UNWIND_END_CHAIN);
 }

@@ -166,18 +166,51 @@ static void test_undescribed_signal_return(void **state)
 
 	(void)state;
 	assemble(".text\n.cfi_startproc\nnop\n.cfi_endproc\n.org 32\n"
-		 "mov $15, %rax\nsyscall\n.org 64\nmov $15, %eax\nsyscall\n"
+		 "mov $15, %rax\nsyscall\n.org 64\nmov $15, %eax\nsyscall\npush %rbp\n"
 		 ".org 96\nmov $14, %eax\nsyscall\n.org 128\n.cfi_startproc\nnop\n.cfi_endproc\n");
 	assert_int_equal(compile(&c, "t.so"), 0);
 	assert_rule_at(&c, 0x10000, "rsp 8");
 	assert_rule_at(&c, 0x10000 + 30, "none");
 	assert_rule_at(&c, 0x10000 + 31, "signal 40"); /* looked up as return address - 1 */
 	assert_rule_at(&c, 0x10000 + 40, "signal 40");
-	assert_rule_at(&c, 0x10000 + 41, "none");
+	assert_rule_at(&c, 0x10000 + 41, "signal 40"); /* from where the kernel is in the call */
+	assert_rule_at(&c, 0x10000 + 42, "none");
 	assert_rule_at(&c, 0x10000 + 63, "signal 40");
 	assert_rule_at(&c, 0x10000 + 70, "signal 40");
-	assert_rule_at(&c, 0x10000 + 71, "none");
+	assert_rule_at(&c, 0x10000 + 71, "none"); /* here begins another function */
 	assert_rule_at(&c, 0x10000 + 97, "none");
+	release(&c);
+}
+
+/* glibc describes its stub, but not the address behind it; and __start_context as if a call had led there. */
+static void test_signal_return_and_contexts_of_glibc(void **state)
+{
+	struct compiled c;
+
+	(void)state;
+	assemble(
+		".text\n.cfi_startproc\nnop\n.cfi_endproc\n.org "
+		"31\n.cfi_startproc\n.cfi_signal_frame\n"
+		".cfi_escape 0x0f,4,0x77,0xa0,1,6\n.cfi_escape 0x10,6,3,0x77,0xf8,0\n"
+		".cfi_escape 0x10,16,3,0x77,0xa8,1\n"
+		"nop\nmov $15, %rax\nsyscall\n.cfi_endproc\n"
+		".org 64\n.cfi_startproc\nmov %rbx, %rsp\nmov (%rsp), %rdi\ntest %rdi, %rdi\nhlt\n"
+		".cfi_endproc\n.org 96\n.cfi_startproc\nendbr64\nmov %rbx, %rsp\nmov (%rsp), %rdi\n"
+		"test %rdi, %rdi\nhlt\n.cfi_endproc\n.org 128\n.cfi_startproc\nnop\n"
+		"mov %rbx, %rsp\nmov (%rsp), %rdi\ntest %rdi, %rdi\n.cfi_endproc\n");
+	assert_int_equal(compile(&c, "t.so"), 0);
+	assert_rule_at(&c, 0x10000 + 40, "signal 40");
+	assert_rule_at(&c, 0x10000 + 41, "signal 40");
+	assert_rule_at(&c, 0x10000 + 42, "none");
+	for (int begin = 63; begin <= 95; begin += 32) {
+		assert_rule_at(&c, 0x10000 + begin - 1, "none");
+		assert_rule_at(&c, 0x10000 + begin, "root");
+		assert_int_equal(unwind_table_rule(c.table, 0x10000 + begin).cfa_off, 1);
+		assert_rule_at(&c, 0x10000 + begin + 1, "root");
+		assert_int_equal(unwind_table_rule(c.table, 0x10000 + begin + 1).cfa_off, 0);
+		assert_rule_at(&c, 0x10000 + begin + 11, "root");
+	}
+	assert_rule_at(&c, 0x10000 + 129, "rsp 8"); /* in the midst of a function */
 	release(&c);
 }
 
@@ -576,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_each_kind_of_rule),
 		cmocka_unit_test(test_signal_frame),
 		cmocka_unit_test(test_undescribed_signal_return),
+		cmocka_unit_test(test_signal_return_and_contexts_of_glibc),
 		cmocka_unit_test(test_undescribed_init),
 		cmocka_unit_test(test_undescribed_entry),
 		cmocka_unit_test(test_what_follows_the_entry),
