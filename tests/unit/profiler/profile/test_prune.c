@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "profiler/base/sanitizer.h"
 #include "profiler/profile/prune.h"
 #include "tests/lib/profiles.h"
 
