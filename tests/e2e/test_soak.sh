@@ -45,11 +45,11 @@ locked_kb() { # PID
 	} | awk '{ n += $1 } END { printf "%d\n", n }'
 }
 
-# "SECONDS RSS_KB DESCRIPTORS LOCKED_KB": resident memory and descriptors of all processes of kiln's.
+# "SECONDS KB DESCRIPTORS LOCKED_KB": resident memory, what processes share once, and descriptors of all of kiln's.
 look_at() { # PID
 	local pid rss=0 fds=0 kb
 	for pid in $(all_of "$1"); do
-		kb=$(awk '/^VmRSS:/ { print $2 }' "/proc/$pid/status" 2>/dev/null || true)
+		kb=$(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup" 2>/dev/null || true)
 		rss=$((rss + ${kb:-0}))
 		fds=$((fds + $(find "/proc/$pid/fd" -mindepth 1 2>/dev/null | grep -c . || true)))
 	done
