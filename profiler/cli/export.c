@@ -109,6 +109,7 @@ static int load_and_export(const struct command *cmd, struct request *r, char *c
 	code = (shown ? load_shown : load_profiles)(cmd, files, n, &r->range, &p);
 	if (code == EXIT_OK)
 		code = load_base(cmd, &r->base, shown, p);
+	r->opts.base = r->base.path;
 	return code == EXIT_OK ? export(cmd, r, (enum export_format)format, p) : code;
 }
 
@@ -137,6 +138,7 @@ const struct command command_export = {
 	.synopsis = "[options] FILE|STORE... -o OUT",
 	.examples = "  kiln export app.pb.gz -o app.svg             a flame graph as a picture\n"
 		    "  kiln export app.pb.gz -o app.html            a page to look into, offline\n"
+		    "  kiln export new.pb.gz --diff-base old.pb.gz -o change.html\n"
 		    "  kiln export app.pb.gz -f folded | sort       stacks for scripts\n"
 		    "  kiln export a.pb.gz b.pb.gz -o both.pb.gz    several as one\n"
 		    "  kiln export --since 1h -o hour.pb.gz         what kiln agent has stored\n",

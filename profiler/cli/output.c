@@ -83,7 +83,7 @@ int output_profile(const struct output *o, const struct command *cmd, const stru
 			  outfile_strerror(err));
 	if (!code && !err && export_leaves_out(p, format))
 		log_info("the profile has values below zero: only stacks that grew are in this "
-			 "format (a .pb.gz has all)");
+			 "format (.pb.gz and .html have all)");
 	buf_release(&out);
 	return code ? code : err ? EXIT_ERROR : EXIT_OK;
 }

@@ -55,7 +55,7 @@ bool export_is_binary(enum export_format f)
 
 bool export_leaves_out(const struct profile *p, enum export_format f)
 {
-	if (export_is_binary(f))
+	if (export_is_binary(f) || f == EXPORT_HTML)
 		return false;
 	for (size_t i = 0; i < p->values.len; i++)
 		if (p->values.data[i] < 0)

@@ -22,6 +22,7 @@ enum export_format {
 
 struct export_opts {
 	const char *title; /* for svg and html; NULL: made from the profile */
+	const char *base;  /* html: what a difference compares with, or NULL */
 	const char *range; /* html: how to ask for another range, or NULL */
 	bool folded_ns;	   /* folded: time instead of samples */
 	/* Folded: "-" between user and kernel frames, like bcc's profile -d. */
@@ -36,7 +37,7 @@ const char *export_suffixes(void);
 bool export_is_binary(enum export_format f);
 /*
  * True if the profile has values below zero (a difference of profiles), which this format does not
- * have. Equal stacks are added up there, and sums below zero are left out. pprof has them all.
+ * have. Equal stacks are added up there, and sums below zero are left out. pprof and html have them all.
  */
 bool export_leaves_out(const struct profile *p, enum export_format f);
 

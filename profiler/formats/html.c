@@ -20,6 +20,7 @@
 #include "profiler/profile/processes.h"
 #include "profiler/profile/quality.h"
 #include "profiler/profile/table.h"
+#include "profiler/profile/totals.h"
 
 #include "profiler/web/page.inc"
 
@@ -165,7 +166,8 @@ static int add_tree(struct page *page, const struct measure *m, const struct cal
 
 static int add_value(struct page *page, const struct measure *m)
 {
-	struct calltree_opts o = {.value = m->value, .roots = ROOTS_LABELSET, .with_files = true};
+	struct calltree_opts o = {
+		.value = m->value, .roots = ROOTS_LABELSET, .with_less = true, .with_files = true};
 	_cleanup_(calltree_freep) struct calltree *t = NULL;
 
 	return calltree_build(&t, page->p, &o) ?: add_tree(page, m, t);
@@ -468,6 +470,7 @@ static void add_written(struct json *j, const struct page *page)
 	json_key_text(j, "comm", LABEL_COMM);
 	json_key_text(j, "pid", LABEL_PID);
 	json_key_text(j, "tid", LABEL_TID);
+	json_key_text(j, "base", LABEL_DIFF_BASE);
 	json_close(j, '}');
 	json_key_open(j, "sets", '[');
 	json_raw(j, &page->labels_text);
@@ -487,7 +490,7 @@ static void add_written(struct json *j, const struct page *page)
 	json_line(j);
 }
 
-static int add_data(struct page *page, const char *title, const char *range)
+static int add_data(struct page *page, const char *title, const struct export_opts *opts)
 {
 	struct json *j = &page->out;
 	struct buf time = {0};
@@ -499,8 +502,10 @@ static int add_data(struct page *page, const char *title, const char *range)
 	json_open(j, '{');
 	json_key_text(j, "title", title);
 	json_key_text(j, "time", buf_cstr(&time));
-	if (range)
-		json_key_text(j, "range", range);
+	if (opts && opts->range)
+		json_key_text(j, "range", opts->range);
+	if (opts && opts->base)
+		json_key_text(j, "base", opts->base);
 	buf_release(&time);
 	r = r ?: add_quality(j, page->p);
 	add_written(j, page);
@@ -539,7 +544,7 @@ int export_html(struct buf *out, const struct profile *p, const struct export_op
 	buf_str(out, PAGE_HEAD);
 	text_add_html(out, buf_cstr(&title));
 	buf_str(out, PAGE_MIDDLE);
-	r = add_data(&page, buf_cstr(&title), opts ? opts->range : NULL);
+	r = add_data(&page, buf_cstr(&title), opts);
 	buf_str(out, PAGE_TAIL);
 	return r ?: out->err;
 }

@@ -440,7 +440,17 @@ static bool sums_fit(const struct profile *p, size_t value)
 	return true;
 }
 
-/* A node has a width, so what is below zero after all samples of its stack were added is left out. */
+/*
+ * A node has a width: what is below zero after all samples of its stack were added is left out, or as wide as it is
+ * large.
+ */
+static void widen(struct calltree_builder *b, struct calltree_sprout *s)
+{
+	if (!b->o->with_less)
+		s->ends = MAX(s->ends, 0);
+	s->total += s->ends < 0 ? -s->ends : s->ends;
+}
+
 static int grow(struct calltree_builder *b)
 {
 	const struct profile *p = b->p;
@@ -464,8 +474,7 @@ static int grow(struct calltree_builder *b)
 		struct calltree_sprout *s = &b->sprouts.data[i],
 				       *parent = &b->sprouts.data[s->parent];
 
-		s->ends = MAX(s->ends, 0);
-		s->total += s->ends;
+		widen(b, s);
 		s->self = b->o->inverted && i ? MIN(MAX(s->self, 0), s->total) : s->ends;
 		if (!i)
 			break;

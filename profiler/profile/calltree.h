@@ -39,7 +39,9 @@ struct calltree_opts {
 	bool without_lost; /* leave out stacks of lost samples */
 	bool join_calls; /* functions that call themselves, or a few each other in turn, are nodes once */
 	bool inlined_alike; /* a call is the same node, whether it was inlined or not */
-	bool with_files;    /* functions of different files are different nodes, and have `file` */
+	/* Sums of a stack that are below 0 (a difference of profiles) stay, as self; totals have their size. */
+	bool with_less;
+	bool with_files; /* functions of different files are different nodes, and have `file` */
 	/*
 	 * Take only stacks through this function (exact name), rooted there; inverted: its callers.
 	 * NULL: all. If it recurses, the outermost call counts, so each stack counts once.

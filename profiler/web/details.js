@@ -4,6 +4,16 @@
 
 const LINES_SHOWN = 3;
 
+/* In a difference: of what was so much in the base, and is so much of both together. */
+function changeParts(page, total, base, self, baseSelf) {
+	const { type } = page, { sides } = page.profile;
+	const change = (both, old) => `${formatSigned(type, both - 2 * old)} (${
+		formatChangeShare(both - 2 * old, page.whole())})`;
+
+	return [[sides.base.toLowerCase(), formatValue(type, base)],
+		[sides.now.toLowerCase(), formatValue(type, total - base)], ["change", change(total, base)], ["of its own", change(self, baseSelf)]];
+}
+
 class Details {
 	constructor(page) {
 		this.page = page;
@@ -26,7 +36,7 @@ class Details {
 		const lines = fn === NONE ? [] : page.profile.linesOf(fn);
 		const left = lines.length - LINES_SHOWN;
 		const texts = lines.slice(0, LINES_SHOWN).map((l, i) => {
-			const share = page.isFiltered() || page.state.type ? ""
+			const share = page.isFiltered() || page.state.type || page.baseStacks ? ""
 				: ` ${formatShare(l.self || l.total, page.stacks.total[0])}`;
 			const same = i && l.file === lines[i - 1].file;
 
@@ -43,10 +53,11 @@ class Details {
 			return;
 		const frame = tree.frame[node], all = page.forest.total[0], { zoom } = page.state;
 		const inverted = tree === page.view && page.state.invert;
-		const parts = [[frame === NONE ? "" : "total",
-				formatMeasure(page.type, tree.total[node], all)]];
+		const parts = tree.base ? changeParts(page, tree.total[node], tree.base[node], tree.self[node],
+						      tree.baseSelf[node])
+			: [[frame === NONE ? "" : "total", formatMeasure(page.type, tree.total[node], all)]];
 
-		if (!inverted && tree !== page.callers.tree && frame !== NONE)
+		if (!tree.base && !inverted && tree !== page.callers.tree && frame !== NONE)
 			parts.push(["self", `${formatValue(page.type, tree.self[node])} (${
 				formatShare(tree.self[node], all)})`]);
 		if (tree === page.view && zoom && node !== zoom)
@@ -68,9 +79,11 @@ class Details {
 
 		this.selected = fn;
 		this.shown = { fn, tree: null, node: NONE };
-		this.put(profile.functionNames[fn], profile.modules[frame], [
-			["total", formatMeasure(type, sums.total[fn], all)],
-			["self", formatMeasure(type, sums.self[fn], all)],
+		this.put(profile.functionNames[fn], profile.modules[frame], [...page.baseSums
+			? changeParts(page, sums.total[fn], page.baseSums.total[fn], sums.self[fn],
+				      page.baseSums.self[fn])
+			: [["total", formatMeasure(type, sums.total[fn], all)],
+			   ["self", formatMeasure(type, sums.self[fn], all)]],
 			...this.lineParts(fn)]);
 	}
 }

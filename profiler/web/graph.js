@@ -52,6 +52,9 @@ const THEMES = {
 		faded: [51, 55, 63], fadedText: [179, 184, 194], outline: [255, 255, 255] },
 };
 const BOX_TEXT = [16, 18, 22];
+/* Of what grew and shrank, as strong as the share of it that did; half of it is all red or blue. Steps on each side. */
+const GREW = [242, 96, 84], SHRANK = [84, 150, 245], UNCHANGED = { light: [228, 230, 235], dark: [150, 156, 168] };
+const CHANGE_STEPS = 16, ALL_CHANGED = 0.5;
 
 /* Colours of frames by kind, module or name, as pixels, plain and soft. */
 class Palette {
@@ -72,6 +75,27 @@ class Palette {
 		}
 		this.plain = [];
 		this.soft = [];
+		this.changes = Array.from({ length: 2 * CHANGE_STEPS + 1 }, (_, i) => this.changeStep(i - CHANGE_STEPS));
+	}
+
+	changeStep(step) {
+		const rgb = mix(step < 0 ? SHRANK : GREW, UNCHANGED[this.dark ? "dark" : "light"],
+				Math.abs(step) / CHANGE_STEPS);
+
+		return { css: css(rgb), plain: pixel(rgb), soft: this.softened(rgb) };
+	}
+
+	/* The colour of what was so much in the base, and is so much of both together. */
+	change(base, both) {
+		const share = both > 0 ? (both - 2 * base) / both / ALL_CHANGED : 0;
+
+		return this.changes[CHANGE_STEPS + Math.round(CHANGE_STEPS * Math.max(-1, Math.min(1, share)))];
+	}
+
+	/* For CSS, of a node's box. */
+	cssOf(tree, node) {
+		return this.by === "change" ? this.change(tree.base[node], tree.total[node]).css
+			: this.css(tree.frame[node]);
 	}
 
 	softened(rgb) {
@@ -322,10 +346,12 @@ class Graph {
 
 		if (this.isFaded(node))
 			return soft ? p.fadedSoft : p.faded;
+		if (this.matches && frame !== NONE)
+			return soft ? p.matchSoft : p.match;
+		if (p.by === "change")
+			return p.change(this.tree.base[node], this.tree.total[node])[soft ? "soft" : "plain"];
 		if (frame === NONE)
 			return soft ? p.allSoft : p.all;
-		if (this.matches)
-			return soft ? p.matchSoft : p.match;
 		return p.of(frame, soft);
 	}
 

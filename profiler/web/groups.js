@@ -20,7 +20,7 @@ class Labels {
 		this.keys = keys;
 		this.titles = new Map([[keys.comm, "command"], [keys.pid, "process"],
 				       [keys.tid, "thread"]]);
-		this.present = [...new Set(this.sets.flatMap(set => [...set.keys()]))];
+		this.present = [...new Set(this.sets.flatMap(set => [...set.keys()]))].filter(key => key !== keys.base);
 		this.present.sort((a, b) => this.rank(a) - this.rank(b) || (a < b ? -1 : 1));
 		this.filtered = this.present.filter(key =>
 			new Set(this.sets.map(set => set.get(key))).size > 1);
@@ -102,14 +102,15 @@ class Labels {
 /* --- rows of the table ------------------------------------------------------------------------ */
 
 /* Each gives { what, row: in words, names, modules, self, total, frames: for colours,
- * functions: whether rows are functions, note }. */
+ * functions: whether rows are functions, note }, and in a difference base: { self, total }, as far as it is known:
+ * then self and total are of both together, else what changed. */
 const TABLES = {
 	function: page => {
 		const { functions, functionNames, modules } = page.profile;
 
 		return { what: "functions", row: "Function", names: functionNames, frames: functions,
 			 modules: functions.map(frame => modules[frame]), functions: true,
-			 ...page.sums };
+			 ...page.sums, base: page.baseSums };
 	},
 	line: page => {
 		const { lines, strings } = page.profile.info;
@@ -140,24 +141,28 @@ function tableByOrigin(page, word, what) {
 	const names = [...ids.keys()];
 
 	return { what, row: word[0].toUpperCase() + word.slice(1), names, modules: null, frames,
-		 ...profile.sums(page.stacks, of, names.length) };
+		 ...profile.sums(page.stacks, of, names.length),
+		 base: page.baseStacks && profile.sums(page.baseStacks, of, names.length) };
 }
 
 /* Rows by a label are whole samples. */
 function tableByLabel(page, word) {
-	const { labels } = page, rows = new Map();
-
-	page.stacks.bySet.forEach((weight, i) => {
+	const { labels } = page, rows = new Map(), baseRows = new Map();
+	const add = (to, weight, i) => {
 		const text = i ? labels.text(i - 1, word) : undefined;
 		const name = text || (OF_PROCESSES.has(word) ? NO_PROCESS : `[no ${word}]`);
 
 		if (weight > 0)
-			rows.set(name, (rows.get(name) || 0) + weight);
-	});
+			to.set(name, (to.get(name) || 0) + weight);
+	};
+
+	page.stacks.bySet.forEach((weight, i) => add(rows, weight, i));
+	page.baseStacks?.bySet.forEach((weight, i) => add(baseRows, weight, i));
 	const self = [...rows.values()], title = word[0].toUpperCase() + word.slice(1);
+	const base = [...rows.keys()].map(name => baseRows.get(name) || 0);
 
 	return { what: word === "process" ? "processes" : `${word}s`, row: title, names: [...rows.keys()], modules: null,
-		 self, total: self };
+		 self, total: self, base: page.baseStacks && { self: base, total: base } };
 }
 
 function tableBy(page, word) {

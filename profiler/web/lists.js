@@ -39,6 +39,30 @@ const COLUMNS = [
 	{ key: "module", label: "Module" },
 ];
 
+/* Of a difference. */
+const CHANGE_COLUMNS = [
+	{ key: "base", label: "Base", title: "in the function itself, in the base", number: true },
+	{ key: "now", label: "Now", title: "in the function itself", number: true },
+	{ key: "change", label: "Change", title: "of the function itself", number: true },
+	{ key: "change%", label: "Of base", title: "of all that the base took", number: true, kind: "percent" },
+	{ key: "called", label: "With calls", title: "change with everything it called", number: true },
+	...COLUMNS.slice(-2),
+];
+const CHANGE_TREE_COLUMNS = [["Function", "name"], ["Of base", "number percent"], ["Change", "number"],
+			     ["Base", "number"], ["Now", "number"], ["Module", "module"]];
+
+/* A change with its share of the largest one as a bar behind it. */
+function changeCell(tree, v, most) {
+	const cell = element("td", { class: `number ${v < 0 ? "shrank" : "grew"}` }, formatSigned(tree, v));
+
+	cell.style.setProperty("--share", `${most > 0 ? Math.min(100, 100 * Math.abs(v) / most) : 0}%`);
+	return cell;
+}
+
+function changePercentCell(v, base) {
+	return element("td", { class: "number percent" }, formatChangeShare(v, base));
+}
+
 /* Characters at the end of a long name that stay in sight: what tells most names apart. */
 const END_SHOWN = 24, LONG_NAME = 60, NAME_COLUMNS = 48;
 /* Of a window, for a column of names in a table; others are beside it. */
@@ -72,22 +96,27 @@ class FunctionTable {
 				      element("thead", {}, this.head), this.body), this.more);
 	}
 
-	/* sums: of TABLES; total: of everything; matches: by row, or null for all. */
-	show({ tree, total, sums, matches, selected, sort, by }) {
+	/* sums: of TABLES; total: of everything; base: in a difference what shares are of, or undefined; matches: by row, or null
+	 * for all. */
+	show({ tree, total, base, sums, matches, selected, sort, by }) {
 		const { names, modules, self } = sums, module = i => modules ? modules[i] : "";
 		const text = i => sort === "module" ? `${module(i)}\0${names[i]}`
 			: `${names[i]}\0${module(i)}`;
 		const key = sort.replace("%", "");
 
-		Object.assign(this, { tree, all: total, sums, selected, sort });
+		Object.assign(this, { tree, all: total, base, sums, selected, sort });
+		this.columns = base === undefined ? COLUMNS : CHANGE_COLUMNS;
 		this.rows = [];
 		for (let i = 0; i < names.length; i++)
-			if ((sums.total[i] > 0 || self[i] > 0) && names[i] !== "" &&
+			if ((sums.total[i] || self[i]) && names[i] !== "" &&
 			    (!modules || modules[i] !== "") && (!matches || matches[i]))
 				this.rows.push(i);
-		this.rows.sort((a, b) => (key === "self" || key === "total"
-			? sums[key][b] - sums[key][a] || sums.total[b] - sums.total[a] : 0) ||
+		const size = (i, column) => Math.abs(this.valueOf(i, column));
+		const second = base === undefined ? "total" : "called", isText = key === "name" || key === "module";
+
+		this.rows.sort((a, b) => (isText ? 0 : size(b, key) - size(a, key) || size(b, second) - size(a, second)) ||
 			(text(a) < text(b) ? -1 : 1));
+		this.most = this.rows.reduce((most, i) => Math.max(most, size(i, second)), 0);
 		this.by.value = by;
 		this.body.parentElement.classList.toggle("no-modules", !modules);
 		this.said.textContent = `${formatCount(this.rows.length)} ${sums.what}` +
@@ -98,8 +127,21 @@ class FunctionTable {
 		this.showMore();
 	}
 
+	/* What a row has in a column. */
+	valueOf(i, key) {
+		const { self, total, base } = this.sums;
+
+		switch (key) {
+		case "base": return base ? base.self[i] : 0;
+		case "now": return base ? self[i] - base.self[i] : 0;
+		case "change": return base ? self[i] - 2 * base.self[i] : self[i];
+		case "called": return base ? total[i] - 2 * base.total[i] : total[i];
+		}
+		return key === "self" ? self[i] : total[i];
+	}
+
 	showHead() {
-		this.head.replaceChildren(...COLUMNS.map(c => {
+		this.head.replaceChildren(...this.columns.map(c => {
 			const order = c.number ? "descending" : "ascending";
 
 			return element("th", {
@@ -107,7 +149,7 @@ class FunctionTable {
 				"aria-sort": c.key === this.sort ? order : "none",
 			}, element("button", {
 				title: c.title, onclick: () => this.on.sorted(c.key),
-			}, c.key === "name" ? this.sums.row : c.label));
+			}, c.key === "name" ? this.sums.row : this.profile.sides[c.key] || c.label));
 		}));
 	}
 
@@ -130,20 +172,42 @@ class FunctionTable {
 			formatCount(this.rows.length - this.shown)} ${this.sums.what} left)`;
 	}
 
+	cells(i) {
+		const { self, total } = this.sums, { tree, all } = this;
+
+		return [shareCell(tree, self[i], all), percentCell(self[i], all),
+			shareCell(tree, total[i], all), percentCell(total[i], all)];
+	}
+
+	/* By line only changes are known. */
+	changeCells(i) {
+		const { tree, most, sums } = this, v = key => this.valueOf(i, key);
+		const plain = key => element("td", { class: "number" },
+			sums.base && sums.self[i] ? formatValue(tree, v(key)) : "");
+		const own = sums.self[i] ? [changeCell(tree, v("change"), most), changePercentCell(v("change"), this.base)]
+			: [element("td", { class: "number" }), element("td", { class: "number percent" })];
+
+		return [plain("base"), plain("now"), ...own, changeCell(tree, v("called"), most)];
+	}
+
+	swatchColour(i) {
+		const { base, frames, self } = this.sums;
+
+		return this.palette.by !== "change" ? this.palette.css(frames[i])
+			: this.palette.change(base ? base.self[i] : 0, base ? self[i] : 0).css;
+	}
+
 	row(i, text) {
-		const { names, modules, frames, functions } = this.sums, total = this.all;
+		const { names, modules, frames, functions } = this.sums;
 		const swatch = element("span", { class: "swatch" });
 
 		if (frames)
-			swatch.style.backgroundColor = this.palette.css(frames[i]);
+			swatch.style.backgroundColor = this.swatchColour(i);
 		return element("tr", { class: functions && i === this.selected ? "selected" : null,
 				       onclick: functions ? e => this.pick(i, e.currentTarget)
 					       : undefined,
 				       oncontextmenu: functions ? e => this.menu(i, e) : undefined },
-			shareCell(this.tree, this.sums.self[i], total),
-			percentCell(this.sums.self[i], total),
-			shareCell(this.tree, this.sums.total[i], total),
-			percentCell(this.sums.total[i], total),
+			...this.base === undefined ? this.cells(i) : this.changeCells(i),
 			element("td", { class: "name", title: names[i] }, frames ? swatch : null,
 				functions ? this.nameButton(i, text) : nameText(text)),
 			element("td", { class: "module", title: modules ? modules[i] : null },
@@ -186,11 +250,13 @@ class TreeList {
 		this.profile = profile;
 		this.palette = palette;
 		this.on = on;
+		this.columns = profile.isDifference ? CHANGE_TREE_COLUMNS : TREE_COLUMNS;
 		this.body = element("tbody");
 		parent.append(element("table", { class: "tree", role: "treegrid" },
 			element("caption", { class: "unseen" }, "The call tree"),
-			element("thead", {}, element("tr", {}, ...TREE_COLUMNS.map(([label, kind]) =>
-				element("th", { scope: "col", class: kind }, label)))),
+			element("thead", {}, element("tr", {}, ...this.columns.map(([label, kind]) =>
+				element("th", { scope: "col", class: kind },
+					profile.sides[label.toLowerCase()] || label)))),
 			this.body));
 		this.body.addEventListener("keydown", e => this.key(e));
 		this.body.addEventListener("contextmenu", e => {
@@ -204,8 +270,10 @@ class TreeList {
 		});
 	}
 
-	show({ tree, view, matches, focused }) {
+	/* base: in a difference what shares are of */
+	show({ tree, base, view, matches, focused }) {
 		this.tree = tree;
+		this.whole = base;
 		this.view = view;
 		this.matches = matches;
 		this.limits = new Map();
@@ -262,7 +330,7 @@ class TreeList {
 					nameText(text)));
 
 		if (frame !== NONE)
-			swatch.style.backgroundColor = this.palette.css(frame);
+			swatch.style.backgroundColor = this.palette.cssOf(v, node);
 		name.style.setProperty("--indent", Math.min(v.depth[node], 60));
 		return element("tr", {
 			"data-node": node, tabindex: node === this.focused ? 0 : -1,
@@ -270,12 +338,24 @@ class TreeList {
 			"aria-expanded": leaf ? null : String(open),
 			class: node === this.focused ? "selected" : null,
 			onclick: () => this.move(node), ondblclick: () => this.toggle(node),
-		}, name, percentCell(v.total[node], v.total[0]),
-		shareCell(this.tree, v.total[node], v.total[0]),
-		element("td", { class: "number" },
-			v.self[node] ? formatValue(this.tree, v.self[node]) : ""),
+		}, name, ...v.base ? this.changeCells(node) : this.cells(node),
 		element("td", { class: "module" },
 			frame === NONE ? "" : this.profile.modules[frame]));
+	}
+
+	cells(node) {
+		const v = this.view;
+
+		return [percentCell(v.total[node], v.total[0]), shareCell(this.tree, v.total[node], v.total[0]),
+			element("td", { class: "number" }, v.self[node] ? formatValue(this.tree, v.self[node]) : "")];
+	}
+
+	changeCells(node) {
+		const v = this.view, base = v.base[node], now = v.total[node] - base;
+		const plain = value => element("td", { class: "number" }, formatValue(this.tree, value));
+
+		return [changePercentCell(now - base, this.whole), changeCell(this.tree, now - base, v.total[0]),
+			plain(base), plain(now)];
 	}
 
 	restRow(above) {
@@ -283,7 +363,7 @@ class TreeList {
 		const limit = this.limits.get(node) || CHILDREN_AT_ONCE;
 		const left = this.view.children(node).length - limit;
 
-		return element("tr", {}, element("td", { colspan: 5 },
+		return element("tr", {}, element("td", { colspan: this.columns.length },
 			element("button", { class: "more", onclick: () => {
 				this.limits.set(node, limit * 10);
 				this.render(this.focused);

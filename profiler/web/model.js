@@ -280,6 +280,31 @@ class Tree {
 		return low;
 	}
 
+	/*
+	 * What nodes were in the base, as columns: base with what is below, baseSelf. old: the tree of the base alone.
+	 * All that it has is in this tree, but for what `hidden` stands for.
+	 */
+	compareWith(old, hidden) {
+		const { n, parent, frame } = this, nodes = new Map(), at = new Int32Array(old.maxDepth + 1);
+		const key = (node, f) => node * 0x100000000 + f;
+
+		this.baseSelf = new Float64Array(n);
+		this.baseSelf[0] = old.self[0];
+		for (let i = 1; i < n; i++)
+			nodes.set(key(parent[i], frame[i]), i);
+		for (let i = 1; i < old.n; i++) {
+			const above = at[old.depth[i] - 1];
+			const node = nodes.get(key(above, old.frame[i])) ?? nodes.get(key(above, hidden)) ?? above;
+
+			at[old.depth[i]] = node;
+			this.baseSelf[node] += old.self[i];
+		}
+		this.base = this.baseSelf.slice();
+		for (let i = n - 1; i > 0; i--)
+			this.base[parent[i]] += this.base[i];
+		return this;
+	}
+
 	path(node) {
 		const nodes = [];
 

@@ -17,6 +17,8 @@ class Page {
 		this.timings = { draws: [] };
 		this.defaults = { ...DEFAULTS, group: this.labels.words.find(word =>
 			word === "command") || "" };
+		if (this.profile.isDifference)
+			Object.assign(this.defaults, { colour: "change", sort: "change" });
 		this.state = { ...this.defaults, filters: new Map() };
 		this.stale = "forest";
 		this.motion = matchMedia("(prefers-reduced-motion: reduce)");
@@ -89,6 +91,9 @@ class Page {
 		}, view[0].toUpperCase() + view.slice(1))));
 		byId("type").append(...this.profile.trees.map((t, i) =>
 			option(i, t.name || `value ${i}`)));
+		for (const choice of [...byId("colour").options])
+			if (!coloursOf(this.profile).includes(choice.value))
+				choice.remove();
 		byId("type").hidden = this.profile.trees.length < 2;
 		byId("group").append(option("", "No roots"), ...[...this.labels.words, ...ROOTS]
 			.map(word => option(word, `By ${word}`)));
@@ -188,23 +193,53 @@ class Page {
 				this.state[word] !== NO_FILTERS[word]);
 	}
 
+	select(tree) {
+		return new Selection(this.profile, tree, { groups: this.groups(), ...this.filters.of(this.state) }).run();
+	}
+
+	/* What is drawn; figures come from the stacks. */
+	shapeOf(stacks) {
+		const rooted = this.rooted(stacks);
+
+		return this.state["no-recursion"] ? this.profile.withoutRecursion(rooted) : rooted;
+	}
+
+	/* What shares are of in a difference, as in `kiln report`; undefined: it is none. */
+	whole() {
+		const { base, total } = this.forest;
+
+		return base && (this.profile.hasBase ? base[0] : total[0]);
+	}
+
+	/* Of what is so much of both together in a difference. */
+	words(both, base) {
+		return (this.profile.hasBase ? formatDifference : formatNet)(this.type, both - base, base);
+	}
+
+	/* A tree that is made of stacks, in a difference with what its nodes were in the base. */
+	compared(make, stacks, baseStacks) {
+		const tree = make(stacks);
+
+		return baseStacks ? tree.compareWith(make(baseStacks), this.profile.hidden) : tree;
+	}
+
 	compute() {
 		const s = this.state, p = this.profile;
 		const kept = this.view && s.zoom < this.view.n && s.zoom > 0
 			? this.view.path(s.zoom).slice(1).map(i => this.view.frame[i]) : null;
 
 		if (this.stale === "forest") {
-			this.stacks = new Selection(p, this.type, { groups: this.groups(),
-				...this.filters.of(s) }).run();
-			const rooted = this.rooted(this.stacks);
-
-			/* What is drawn; figures come from the stacks. */
-			this.shape = s["no-recursion"] ? p.withoutRecursion(rooted) : rooted;
-			this.forest = p.merged(this.shape);
+			this.stacks = this.select(this.type);
+			this.baseStacks = p.isDifference ? this.select({ ...this.type, ...this.type.base }) : null;
+			this.shape = this.shapeOf(this.stacks);
+			this.baseShape = this.baseStacks && this.shapeOf(this.baseStacks);
+			this.forest = this.compared(shape => p.merged(shape), this.shape, this.baseShape);
 			this.sums = p.functionSums(this.stacks);
+			this.baseSums = this.baseStacks && p.functionSums(this.baseStacks);
 		}
 		if (this.stale) {
-			this.view = s.invert ? p.inverted(this.shape) : this.forest;
+			this.view = s.invert ? this.compared(shape => p.inverted(shape), this.shape, this.baseShape)
+				: this.forest;
 			if (kept && this.stale === "forest")
 				s.zoom = this.view.follow(kept);
 			this.details.stale = true;
@@ -242,8 +277,9 @@ class Page {
 			byId(id).value = s[id];
 		if (byId("search").value !== s.query)
 			byId("search").value = s.query;
-		const said = formatMeasure(this.type, total, total).replace(/,? ?100\.0 %/, "")
-			.replace(" ()", "");
+		const base = this.forest.base?.[0];
+		const said = base === undefined ? formatMeasure(this.type, total, total)
+			.replace(/,? ?100\.0 %/, "").replace(" ()", "") : this.words(total, base);
 
 		const hidden = this.forest.hiddenBelow &&
 			`boxes up to ${formatShare(this.forest.hiddenBelow, total)} are drawn as one`;
@@ -255,7 +291,10 @@ class Page {
 		const time = this.profile.info.time &&
 			element("span", { class: "whole" }, this.profile.info.time);
 
-		byId("summary").replaceChildren(...[said, lost, time, hidden, this.profile.info.range]
+		const against = this.profile.info.base &&
+			element("span", { class: "whole" }, `base: ${this.profile.info.base}`);
+
+		byId("summary").replaceChildren(...[said, lost, time, against, hidden, this.profile.info.range]
 			.filter(Boolean).flatMap((part, i) => i ? [" \u00b7 ", part] : [part]));
 		if (!this.qualityShown) {
 			const shares = qualityOf(this.profile, this.stacks);
@@ -289,7 +328,7 @@ class Page {
 		else if (view === "table")
 			this.showTable();
 		else if (view === "tree")
-			this.tree.show({ tree: this.type, view: this.view, matches: this.search.matches,
+			this.tree.show({ tree: this.type, base: this.whole(), view: this.view, matches: this.search.matches,
 					 focused: this.state.zoom });
 		else
 			this.showGraph();
@@ -298,7 +337,7 @@ class Page {
 	showTable() {
 		const { by, sort } = this.state, sums = tableBy(this, by);
 
-		this.table.show({ tree: this.type, total: this.stacks.total[0], sums, by, sort,
+		this.table.show({ tree: this.type, total: this.stacks.total[0], base: this.whole(), sums, by, sort,
 				  matches: sums.functions ? this.search.matches
 					: this.search.matching(sums.names),
 				  selected: this.details.selected });
@@ -339,7 +378,8 @@ class Page {
 			if (g.shownFor !== key || g.shownStacks !== this.stacks) {
 				g.shownFor = key;
 				g.shownStacks = this.stacks;
-				g.setTree(this.once(p[trees](this.stacks, s.fn)), 1);
+				g.setTree(this.compared(stacks => this.once(p[trees](stacks, s.fn)), this.stacks,
+							this.baseStacks), 1);
 			} else {
 				g.resize();
 			}
@@ -380,8 +420,10 @@ class Page {
 		const where = frame === NONE ? "" : `, ${this.profile.modules[frame]}`;
 		const n = t.children(node).length;
 
-		this.say(`${graph.name(node)}${where}, ${formatMeasure(this.type, t.total[node],
-			this.forest.total[0])}, level ${t.depth[node] + 1}, ${
+		const value = t.base ? this.words(t.total[node], t.base[node])
+			: formatMeasure(this.type, t.total[node], this.forest.total[0]);
+
+		this.say(`${graph.name(node)}${where}, ${value}, level ${t.depth[node] + 1}, ${
 			n === 1 ? "1 callee" : `${n} callees`}`);
 	}
 

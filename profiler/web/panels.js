@@ -270,19 +270,29 @@ function showHelp(keys, legend, profile, actions) {
 		swatch.style.backgroundColor = `hsl(${c.hue},${c.saturation}%,${c.lightness}%)`;
 		return element("li", {}, swatch, c.label);
 	}));
+	if (profile.isDifference)
+		legend.prepend(...[["grew", GREW], ["shrank", SHRANK]].map(([text, rgb]) => {
+			const swatch = element("span", { class: "swatch" });
+
+			swatch.style.backgroundColor = css(rgb);
+			return element("li", {}, swatch, `${text} since the base`);
+		}));
 }
 
 /* --- saving ----------------------------------------------------------------------------------- */
 
-/* Folded stacks, root to leaf: "main;work;spin 40". */
+/* Folded stacks, root to leaf: "main;work;spin 40"; in a difference the base's number comes first. */
 function foldedText(profile, tree, lost, unit) {
 	const stack = node => tree.path(node).slice(1).map(i =>
 		profile.names[tree.frame[i]].replaceAll(";", ":")).join(";");
+	const number = v => Math.round(v / unit);
+	const numbers = i => tree.base ? `${number(tree.baseSelf[i])} ${number(tree.self[i] - tree.baseSelf[i])}`
+		: number(tree.self[i]);
 	const lines = lost ? [`${LOST_SAMPLES} ${Math.round(lost / unit)}\n`] : [];
 
 	for (let i = 1; i < tree.n; i++)
 		if (tree.self[i])
-			lines.push(`${stack(i)} ${Math.round(tree.self[i] / unit)}\n`);
+			lines.push(`${stack(i)} ${numbers(i)}\n`);
 	return lines.join("");
 }
 

@@ -129,6 +129,10 @@ class Profile {
 		this.names.forEach((name, frame) => this.indexFunction(frame));
 		this.labelSets = data.labels.sets.map(set => new Map(set.map(([key, value]) =>
 			[data.strings[key], data.strings[value]])));
+		this.isDifference = data.base !== undefined || data.trees.some(t => t.rest < 0 || t.self.some(v => v < 0));
+		/* Else all that is known of the base is what shrank, and of the other profile what grew. */
+		this.hasBase = data.base !== undefined || this.labelSets.some(set => set.has(data.labels.keys.base));
+		this.sides = this.hasBase ? { base: "Base", now: "Now" } : { base: "Shrank", now: "Grew" };
 		this.trees = data.trees.map(t => this.decode(t));
 		this.lostFrame = this.names.findIndex((name, frame) =>
 			name === LOST_SAMPLES && this.modules[frame] === "[kiln]");
@@ -193,12 +197,14 @@ class Profile {
 		return this.groupFrames.get(text);
 	}
 
-	/* frame: id, or -1 - label set. The values written are self values in preorder. */
+	/* frame: id, or -1 - label set. The values written are self values in preorder. In a difference those below 0
+	 * are of the base: `base` has them instead of the tree's own, which are of both together. */
 	decode(tree) {
-		const n = tree.depth.length;
+		const n = tree.depth.length, { rest } = tree;
 
-		return { ...tree, n, frame: Int32Array.from(tree.frame),
-			 depth: Int32Array.from(tree.depth), self: Float64Array.from(tree.self) };
+		return { ...tree, n, frame: Int32Array.from(tree.frame), depth: Int32Array.from(tree.depth),
+			 self: Float64Array.from(tree.self, Math.abs), rest: Math.abs(rest),
+			 base: { self: Float64Array.from(tree.self, v => Math.max(0, -v)), rest: Math.max(0, -rest) } };
 	}
 
 	/* What each label set costs. */

@@ -72,8 +72,12 @@ class Search {
 		const n = sums.total.filter((v, fn) => v > 0 && this.matches[fn]).length;
 
 		byId("search").title = this.wrong || SEARCH_HELP;
+		const { baseStacks, type } = this.page;
+		const what = baseStacks ? formatSigned(type, sum - 2 * profile.matchedTotal(baseStacks, this.matches))
+			: formatShare(sum, all);
+
 		byId("matched").textContent = (this.wrong && `${this.wrong}: `) +
-			`${formatShare(sum, all)} in ${formatCount(n)} ` +
+			`${what} in ${formatCount(n)} ` +
 			(n === 1 ? "function" : "functions");
 		this.share = all > 0 ? sum / all : 0;
 	}

@@ -6,11 +6,18 @@ const VIEWS = ["icicle", "flame", "sandwich", "table", "tree"];
 const COLOURS = ["kind", "module", "name"];
 const CUTS = ["end", "start"];
 const SORTS = ["self", "self%", "total", "total%", "name", "module"];
+/* Of a difference. */
+const CHANGE_COLOURS = ["change", ...COLOURS];
+const CHANGE_SORTS = ["change", "change%", "base", "now", "called", "name", "module"];
 const DEFAULTS = {
 	view: "icicle", type: 0, group: "", invert: false, zoom: 0, query: "",
 	colour: "kind", cut: "end", sort: "self", by: "function",
 	fn: NONE, ...NO_FILTERS,
 };
+
+function coloursOf(profile) {
+	return profile.isDifference ? CHANGE_COLOURS : COLOURS;
+}
 
 /* Only what is not as usual. A function is told by name and module, all else by its value. */
 function hashOfState(state, defaults, profile) {
@@ -57,8 +64,8 @@ function stateOfHash(hash, defaults, profile, labels) {
 		...Object.fromEntries(PATTERNS.map(([word]) => [word, params.get(word) || ""])),
 		...Object.fromEntries(SWITCHES.map(([word]) => [word, yes(word)])),
 		invert: yes("invert"), zoom: number("zoom"),
-		query: params.get("query") || "", colour: among("colour", COLOURS),
-		cut: among("cut", CUTS), sort: among("sort", SORTS),
+		query: params.get("query") || "", colour: among("colour", coloursOf(profile)),
+		cut: among("cut", CUTS), sort: among("sort", profile.isDifference ? CHANGE_SORTS : SORTS),
 		by: among("by", [...Object.keys(TABLES), ...labels.words]),
 		fn: fn ?? NONE, filters,
 	};

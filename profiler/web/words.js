@@ -48,3 +48,33 @@ function formatMeasure(tree, v, total) {
 
 	return `${value} (${samples}${formatShare(v, total)})`;
 }
+
+/* "+1.02 s", "\u2212101" */
+function formatSigned(tree, v) {
+	const sign = v < 0 ? "\u2212" : v > 0 ? "+" : "";
+
+	return `${sign}${formatValue(tree, Math.abs(v))}`;
+}
+
+/* base: all that the base took. */
+function formatChangeShare(v, base) {
+	const sign = v < 0 ? "\u2212" : v > 0 ? "+" : "";
+
+	return base > 0 ? `${sign}${formatShare(Math.abs(v), base)}` : v ? "new" : formatShare(0, 1);
+}
+
+/* "\u22122 B space: 5 B grew, 7 B shrank" */
+function formatNet(tree, grew, shrank) {
+	return `${formatSigned(tree, grew - shrank)} ${tree.name}: ${formatValue(tree, grew)} grew, ${
+		formatValue(tree, shrank)} shrank`;
+}
+
+/* "3.15 s CPU, 1.24 s less than the base's 4.39 s (\u221228.3 %)" */
+function formatDifference(tree, now, base) {
+	const change = now - base, name = tree.name ? ` ${tree.name}` : "";
+	const by = change ? `${formatValue(tree, Math.abs(change))} ${change < 0 ? "less" : "more"} than`
+		: "as much as";
+
+	return `${formatValue(tree, now)}${name}, ${by} the base's ${formatValue(tree, base)}` +
+		(change ? ` (${formatChangeShare(change, base)})` : "");
+}

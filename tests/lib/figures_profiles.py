@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes profiles as text for make_profile.py: small, large, recursive, wide and inlined, always the same.
+"""Writes profiles as text for make_profile.py: small, large, recursive, wide, inlined and before, always the same.
 
-usage: figures_profiles.py small|large|recursive|wide|inlined
+usage: figures_profiles.py small|large|recursive|wide|inlined|before
 """
 import random
 import sys
@@ -48,16 +48,22 @@ def wide():
 
 # A third of the frames is inlined into the one before; functions of one name are in several files;
 # threads have names of their own.
-def inlined():
+def inlined(shift=0):
     for i in range(600):
         pid, tid = 20 + i % 3, 20 + i % 7
         frames = ["main|/bin/inl"] + [
             f"{RANDOM.choice(('std::', 'app::', ''))}f{RANDOM.randrange(30)}" +
             RANDOM.choice(("", " @ /src/a/x.c", " @ /src/b/x.c", " @ y.c")) + "|" +
             RANDOM.choice(("/bin/inl", "/lib/libm.so", "^")) for _ in range(RANDOM.randrange(3, 18))]
-        print(f"{1 + i % 5}\tcomm={'inl' if pid == tid else f'worker{tid}'} pid={pid} thread_id={tid} "
+        print(f"{max(1, 1 + i % 5 + (i % 3 - 1) * shift)}\tcomm={'inl' if pid == tid else f'worker{tid}'} pid={pid} thread_id={tid} "
               f"unit=u{i % 2}\t" + "\t".join(frames))
 
 
+# The same program on another day.
+def before():
+    RANDOM.seed(8)
+    inlined(1)
+
+
 {"small": small, "large": large, "recursive": recursive, "wide": wide,
- "inlined": inlined}[sys.argv[1]]()
+ "inlined": inlined, "before": before}[sys.argv[1]]()

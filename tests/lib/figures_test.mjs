@@ -174,6 +174,76 @@ function checkPicture(name) {
 	assert.ok(statSync(`${directory}/${name}.svg`).size < MAX_PICTURE);
 }
 
+/* --- differences ------------------------------------------------------------------------------- */
+
+const named = (by, name) => by === "process" ? name.replace(/^.*-(?=\d+$)/, "") : name;
+
+/* Of a page: [[name, module, change of its own, with what it called, base, now], ...]. */
+const changesShown = by => value(`(() => {
+	const { table } = kiln.page, { sums, rows } = table;
+	return rows.filter(i => !sums.modules || sums.modules[i] !== "[kiln]").map(i =>
+		[sums.names[i], sums.modules ? sums.modules[i] : "",
+		 ...["change", "called", "base", "now"].map(key => table.valueOf(i, key))]);
+})()`).then(rows => rows.map(r => [named(by, r[0]), ...r.slice(1)]));
+
+async function checkChanges(name, by, now, base) {
+	await open(name, `#view=table&by=${by}`);
+	const shown = await changesShown(by), changed = shown.filter(r => r[2] || r[3]);
+	const expected = report(name, by).rows.filter(r => !isLost(r) && (r.self || r.total));
+
+	assert.ok(expected.some(r => r.self));
+	assert.deepEqual(changed.map(r => r.slice(0, 4).join("\t")).sort(), expected.map(r =>
+		[named(by, r.name), by === "function" || by === "line" ? r.module : "", r.self, r.total].join("\t")).sort());
+	/* In the report's order, with its shares. */
+	const cells = await value(`[...document.querySelectorAll(".functions tbody tr")].map(tr => tr.cells[3].textContent)`);
+	const share = v => `${v < 0 ? "\u2212" : "+"}${(Math.abs(100 * v / report(name, by).difference.base))
+		.toFixed(Math.abs(v) / report(name, by).difference.base < 0.001 ? 3 : 1)} %`;
+
+	expected.filter(r => r.self).slice(0, 100).forEach((r, i) => assert.equal(cells[i], share(r.self), r.name));
+	if (by === "line")
+		return;
+	/* Each side alone. */
+	for (const [column, profile] of [[4, base], [5, now]])
+		assert.deepEqual(shown.filter(r => r[column]).map(r => [r[0], r[1], r[column]].join("\t")).sort(),
+			report(profile, by).rows.filter(r => !isLost(r) && r.self).map(r =>
+				[named(by, r.name), by === "function" ? r.module : "", r.self].join("\t")).sort());
+}
+
+/* What a tree's nodes were in the base adds up, however it is drawn. */
+async function checkChangedTrees(name) {
+	const { difference, total, rows } = report(name, "function");
+	const lost = rows.filter(isLost).reduce((sum, r) => sum + r.self, 0); /* of the base */
+
+	for (const hash of ["#", "#invert=true", "#no-recursion=true", "#group=file", "#no-inline=true"]) {
+		const left = hash === "#invert=true" ? lost : 0;
+
+		await open(name, hash);
+		const [all, base, more, sums] = await value(`(() => {
+			const { view } = kiln.page, kids = i => view.children(i).reduce((sum, k) => sum + view.base[k], 0);
+			const every = [...view.base.keys()];
+			return [view.total[0], view.base[0], every.filter(i => view.base[i] > view.total[i]).length,
+				every.filter(i => view.children(i).length < 1000 &&
+					kids(i) + view.baseSelf[i] !== view.base[i]).length];
+		})()`);
+
+		assert.deepEqual([base, all - 2 * base, more, sums], [difference.base + left, total - left, 0, 0], hash);
+	}
+}
+
+async function checkChangedSandwich(name) {
+	const rows = report(name, "function").rows.filter(r => !isLost(r));
+
+	await open(name, "#view=sandwich");
+	for (const r of [...rows.slice(0, 8), ...rows.slice(-4)]) {
+		await value(`kiln.page.openFunction(kiln.page.profile.functionIds.get(${
+			JSON.stringify(`${r.name}\0${r.module}`)}))`);
+		const changes = await value(`[kiln.page.callers.tree, kiln.page.callees.tree].map(t =>
+			t.total[1] - 2 * t.base[1])`);
+
+		assert.deepEqual(changes, [r.total, r.total], r.name);
+	}
+}
+
 /* --- running ---------------------------------------------------------------------------------- */
 
 const tests = PROFILES.flatMap(name => [
@@ -187,4 +257,9 @@ const tests = PROFILES.flatMap(name => [
 ]);
 for (const by of [...BYS, ...ORIGINS])
 	tests.push([`inlined: the table by ${by} is the report's`, () => checkTable("inlined", by)]);
+for (const by of [...BYS, ...ORIGINS])
+	tests.push([`a difference: the table by ${by} is the report's`, () => checkChanges("changed", by, "inlined", "before")]);
+for (const name of ["changed", "grown"])
+	tests.push([`${name}: trees of a difference`, () => checkChangedTrees(name)],
+		   [`${name}: callers and callees in a difference`, () => checkChangedSandwich(name)]);
 await runTests(tests.map(([name, run]) => ({ name, run })), browser);

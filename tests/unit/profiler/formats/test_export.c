@@ -176,6 +176,7 @@ static void values_below_zero_are_left_out(void **state)
 	assert_int_equal(profile_weight(back), 65);
 	assert_true(export_leaves_out(p, EXPORT_SVG));
 	assert_false(export_leaves_out(p, EXPORT_PPROF_GZ));
+	assert_false(export_leaves_out(p, EXPORT_HTML));
 	profile_free(back);
 	profile_free(p);
 }

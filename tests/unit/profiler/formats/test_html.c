@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "profiler/base/cleanup.h"
 #include "profiler/base/vec.h"
 #include "profiler/formats/export.h"
 #include "profiler/profile/quality.h"
@@ -173,6 +174,38 @@ static void test_columns_hold_the_profile(void **state)
 	profile_free(p);
 }
 
+/* Of a difference what shrank is there, below 0. */
+static void test_a_difference(void **state)
+{
+	struct export_opts opts = {.base = "old</script>.pb"};
+	struct profile *p = profile_new();
+	_cleanup_(buf_release) struct buf page = {0};
+	int64_t selves[4];
+	uint32_t map, at[2];
+	size_t n;
+
+	(void)state;
+	MUST(profile_init_cpu(p, 10));
+	map = mapping_id(p, "/bin/app", "", true);
+	at[0] = location_id(p, map, 1, "grew");
+	at[1] = location_id(p, map, 2, "shrank");
+	for (size_t i = 0; i < 2; i++) {
+		int64_t value = i ? -3 : 8;
+		uint32_t stack, set;
+
+		MUST(profile_stack(p, &at[i], 1, &stack));
+		MUST(profile_labelset(p, NULL, 0, &set));
+		MUST(profile_add(p, stack, set, (int64_t[]){value, 10 * value}));
+	}
+	MUST(export_html(&page, p, &opts));
+	column(buf_cstr(&page), "self", 0, selves, 4, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(selves[0], 80);
+	assert_int_equal(selves[1], -30);
+	assert_non_null(strstr(buf_cstr(&page), "\"base\":\"old\\u003c/script\\u003e.pb\""));
+	profile_free(p);
+}
+
 static void test_quality_is_told(void **state)
 {
 	struct quality q = {.expected = 100, .recorded = 90, .user_complete = 80, .frames = 1000};
@@ -231,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_names_cannot_leave_their_element),
 		cmocka_unit_test(test_page_is_closed),
 		cmocka_unit_test(test_columns_hold_the_profile),
+		cmocka_unit_test(test_a_difference),
 		cmocka_unit_test(test_quality_is_told),
 		cmocka_unit_test(test_same_page_whatever_the_run),
 		cmocka_unit_test(test_profile_without_types_is_refused),

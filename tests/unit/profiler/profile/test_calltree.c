@@ -508,6 +508,14 @@ static void test_values_below_zero(void **state)
 	assert_int_equal(find(t, "shrank")->self, 0);
 	assert_int_equal(find(t, "shrank")->total, 5);
 	calltree_free(t);
+	/* Or as wide as it changed. */
+	t = build(p, (struct calltree_opts){.with_less = true});
+	assert_int_equal(t->total, 280);
+	assert_int_equal(t->n_nodes, 6);
+	assert_int_equal(find(t, "grew")->self, 70);
+	assert_int_equal(find(t, "shrank")->self, -200);
+	assert_int_equal(find(t, "shrank")->total, 210);
+	calltree_free(t);
 	profile_free(p);
 }
 
