@@ -23,7 +23,7 @@ enum export_format {
 struct export_opts {
 	const char *title; /* for svg and html; NULL: made from the profile */
 	const char *base;  /* html: what a difference compares with, or NULL */
-	const char *range; /* html: how to ask for another range, or NULL */
+	bool asks;	   /* html: its address can ask for other ranges (profiler/http/range.h) */
 	bool folded_ns;	   /* folded: time instead of samples */
 	/* Folded: "-" between user and kernel frames, like bcc's profile -d. */
 	bool folded_delim;

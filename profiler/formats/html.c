@@ -502,8 +502,7 @@ static int add_data(struct page *page, const char *title, const struct export_op
 	json_open(j, '{');
 	json_key_text(j, "title", title);
 	json_key_text(j, "time", buf_cstr(&time));
-	if (opts && opts->range)
-		json_key_text(j, "range", opts->range);
+	json_key_bool(j, "asks", opts && opts->asks);
 	if (opts && opts->base)
 		json_key_text(j, "base", opts->base);
 	buf_release(&time);

@@ -11,6 +11,7 @@
 #include "profiler/formats/export.h"
 #include "profiler/formats/report_json.h"
 #include "profiler/http/range.h"
+#include "profiler/profile/difference.h"
 #include "profiler/profile/label_keys.h"
 #include "profiler/profile/profile.h"
 #include "profiler/store/overview.h"
@@ -25,16 +26,28 @@ static void out_of_memory(struct answer *a, int err)
 	answer_error(a, MHD_HTTP_INTERNAL_SERVER_ERROR, "%s", strerror(-err));
 }
 
-/* The quality is of all that was sampled then, whatever `where` says. */
-static bool whole_query(struct server *s, const struct request *r, struct store_result *out,
-			struct answer *a)
+struct asked {
+	struct store_query range, base;
+	bool has_base;
+};
+
+static bool asked_of(const struct request *r, struct asked *asked, struct answer *a)
+{
+	*asked = (struct asked){.has_base = request_param(r, "base")};
+	return range_of(r, &asked->range, a) &&
+	       (!asked->has_base || range_base(r, &asked->range, &asked->base, a));
+}
+
+/* What is there of a range. The quality is of all that was sampled then, whatever `where` says. */
+static bool query_one(struct server *s, const struct store_query *q, struct store_result *out,
+		      struct answer *a)
 {
 	int err;
 
-	if (!range_query(s, r, &(struct store_query){0}, out, a))
+	if (!range_query(s, q, out, a))
 		return false;
 	err = quality_store(out->profile, &out->quality);
-	if (!err && out->windows && (out->profile->samples.len || !request_param(r, "where")))
+	if (!err && out->windows)
 		return true;
 	if (err)
 		out_of_memory(a, err);
@@ -45,12 +58,49 @@ static bool whole_query(struct server *s, const struct request *r, struct store_
 	return false;
 }
 
+/* Makes a difference of the range, as `kiln report --diff-base` does. */
+static bool subtract(struct server *s, const struct store_query *q, struct store_result *from,
+		     struct answer *a)
+{
+	struct store_result base;
+	const char *why = NULL;
+	int err;
+
+	if (!query_one(s, q, &base, a))
+		return false;
+	err = profile_subtract(from->profile, base.profile, false, &why);
+	store_result_release(&base);
+	quality_release(&from->quality);
+	err = err ?: quality_load(&from->quality, from->profile);
+	if (err)
+		answer_error(a, range_status(err), "base: %s", why ?: strerror(-err));
+	return !err;
+}
+
+static bool whole_query(struct server *s, const struct asked *asked, struct store_result *out,
+			struct answer *a)
+{
+	bool ok;
+
+	if (!query_one(s, &asked->range, out, a))
+		return false;
+	ok = !asked->has_base || subtract(s, &asked->base, out, a);
+	if (ok && (out->profile->samples.len || !asked->range.where))
+		return true;
+	if (ok)
+		answer_error(a, MHD_HTTP_NOT_FOUND,
+			     "nothing is stored of that: see /api/v1/list for what is");
+	store_result_release(out);
+	return false;
+}
+
 void answer_profile(struct server *s, const struct request *r, struct answer *a)
 {
 	struct store_result result;
+	struct asked asked;
 	int err;
 
-	if (!whole_query(s, r, &result, a))
+	if (!asked_of(r, &asked, a) || !whole_query(s, &asked, &result, a))
 		return;
 	err = export_profile(&a->body, result.profile, EXPORT_PPROF_GZ, NULL);
 	store_result_release(&result);
@@ -150,9 +200,10 @@ void answer_report(struct server *s, const struct request *r, struct answer *a)
 {
 	struct store_result result;
 	struct report rep = {0};
+	struct asked asked;
 	int err = 0;
 
-	if (!table_of(r, &rep, a) || !whole_query(s, r, &result, a))
+	if (!table_of(r, &rep, a) || !asked_of(r, &asked, a) || !whole_query(s, &asked, &result, a))
 		return;
 	rep.p = rep.whole = result.profile;
 	rep.quality = &result.quality;
@@ -253,45 +304,80 @@ static void take_policy(struct answer *a)
 			 at);
 }
 
-#define TYPE_HTML    "text/html; charset=utf-8"
-#define ANOTHER	     "?since=3h&until=1h&where=comm=x"
-#define ANOTHER_HTML "?since=3h&amp;until=1h&amp;where=comm=x"
+#define TYPE_HTML "text/html; charset=utf-8"
+
+static void add_field(struct buf *out, const struct request *r, const char *name, const char *label,
+		      const char *usual)
+{
+	const char *text = request_param(r, name);
+
+	buf_printf(out, "<p><label>%s <input name=\"%s\" placeholder=\"%s\" value=\"", label, name,
+		   usual);
+	text_add_html(out, text ?: "");
+	buf_str(out, "\"></label>\n");
+}
 
 /* For who opens the address in a browser. */
-static void empty_page(const struct store_query *q, struct answer *a)
+static void empty_page(const struct request *r, const struct asked *asked, struct answer *a)
 {
+	const struct store_query *q = &asked->range;
 	struct buf *out = &a->body;
 
 	buf_clear(out);
 	a->type = TYPE_HTML;
 	buf_str(out, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
+		     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+		     "<meta name=\"color-scheme\" content=\"light dark\">"
 		     "<title>kiln: nothing is stored of that</title>\n"
 		     "<h1>Nothing is stored of that</h1>\n<p>Asked for: ");
 	describe_range(out, q->since_ns, q->until_ns);
+	if (asked->has_base) {
+		buf_str(out, ", compared with ");
+		describe_range(out, asked->base.since_ns, asked->base.until_ns);
+	}
 	if (q->where) {
 		buf_str(out, ", where ");
 		text_add_html(out, q->where);
 	}
-	buf_str(out, ".</p>\n<p>The address may ask for another range: <code>" ANOTHER_HTML
-		     "</code>; without since it is the last hour. "
-		     "<a href=\"/api/v1/list?since=30d\">What is there</a> (JSON).</p>\n</html>\n");
+	buf_str(out, ".</p>\n<p>The last <a href=\"/?since=5m\">5 minutes</a>, "
+		     "<a href=\"/?since=1h\">hour</a>, <a href=\"/?since=24h\">24 hours</a>; "
+		     "<a href=\"/api/v1/list?since=30d\">what is there</a> (JSON).</p>\n<form>\n");
+	add_field(out, r, "since", "From", "1h");
+	add_field(out, r, "until", "To", "now");
+	add_field(out, r, "where", "Where", "comm=x");
+	add_field(out, r, "base", "Compare with", "before");
+	buf_str(out, "<p><button>Show</button></p>\n</form>\n</html>\n");
+}
+
+static int add_page(struct buf *out, const struct profile *p, const struct asked *asked)
+{
+	struct export_opts opts = {.asks = true};
+	struct buf base = {0};
+	int err;
+
+	if (asked->has_base) {
+		describe_range(&base, asked->base.since_ns, asked->base.until_ns);
+		opts.base = buf_cstr(&base);
+	}
+	err = base.err ?: export_profile(out, p, EXPORT_HTML, &opts);
+	buf_release(&base);
+	return err;
 }
 
 void answer_page(struct server *s, const struct request *r, struct answer *a)
 {
-	const struct export_opts opts = {.range = "another range: " ANOTHER};
-	struct store_query range = {0};
 	struct store_result result;
+	struct asked asked;
 	int err;
 
-	if (!range_of(r, &range, a))
+	if (!asked_of(r, &asked, a))
 		return;
-	if (!whole_query(s, r, &result, a)) {
+	if (!whole_query(s, &asked, &result, a)) {
 		if (a->status == MHD_HTTP_NOT_FOUND)
-			empty_page(&range, a);
+			empty_page(r, &asked, a);
 		return;
 	}
-	err = export_profile(&a->body, result.profile, EXPORT_HTML, &opts);
+	err = add_page(&a->body, result.profile, &asked);
 	store_result_release(&result);
 	a->type = TYPE_HTML;
 	if (err)

@@ -68,7 +68,7 @@ static void answer_names(struct server *s, const struct request *r, const char *
 	struct store_result result;
 	struct names n = {0};
 
-	if (!range_query(s, r, &sums, &result, a))
+	if (!range_of(r, &sums, a) || !range_query(s, &sums, &result, a))
 		return;
 	n.p = result.profile;
 	if (collect(&n, key))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/base/text.h"
 #include "profiler/base/when.h"
 
 #define HOUR_NS 3600000000000ll
@@ -59,6 +60,27 @@ bool range_of(const struct request *r, struct store_query *q, struct answer *a)
 	return true;
 }
 
+bool range_base(const struct request *r, const struct store_query *q, struct store_query *base,
+		struct answer *a)
+{
+	const char *text = request_param(r, "base");
+	uint64_t ns = (uint64_t)(q->until_ns - q->since_ns);
+
+	if (!text || (strcmp(text, "before") != 0 && (text_parse_duration_ns(text, &ns) || !ns))) {
+		answer_error(a, MHD_HTTP_BAD_REQUEST,
+			     "base: before, or how much earlier, such as 1d");
+		return false;
+	}
+	*base = *q;
+	if (__builtin_sub_overflow(q->since_ns, (int64_t)ns, &base->since_ns) ||
+	    base->since_ns < 0) {
+		answer_error(a, MHD_HTTP_BAD_REQUEST, "base: it would begin before 1970");
+		return false;
+	}
+	base->until_ns = q->until_ns - (int64_t)ns;
+	return true;
+}
+
 struct store *range_open(struct server *s, struct answer *a)
 {
 	struct store_opts opts = {
@@ -104,15 +126,14 @@ static bool query(struct server *s, const struct store_query *q, struct store_re
 	return !err;
 }
 
-bool range_query(struct server *s, const struct request *r, const struct store_query *more,
-		 struct store_result *out, struct answer *a)
+bool range_query(struct server *s, const struct store_query *q, struct store_result *out,
+		 struct answer *a)
 {
-	struct store_query q = *more;
 	bool ok;
 
-	if (!range_of(r, &q, a) || !server_begin_query(s, a))
+	if (!server_begin_query(s, a))
 		return false;
-	ok = query(s, &q, out, a);
+	ok = query(s, q, out, a);
 	server_end_query(s);
 	return ok;
 }

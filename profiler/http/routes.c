@@ -4,20 +4,21 @@
 #include "profiler/http/server.h"
 
 /* What openapi.json documents. A path with "/" at its end takes what follows, without another "/". */
-#define RANGE "since|until|where"
+#define RANGE  "since|until|where"
+#define CHANGE RANGE "|base"
 
 static const struct {
 	const char *method, *path;
 	handler handle;
 	const char *params; /* NULL: anything; probes and scrapers add what they like */
 } routes[] = {
-	{"GET", "/", answer_page, RANGE},
+	{"GET", "/", answer_page, CHANGE},
 	{"GET", "/-/healthy", answer_healthy, NULL},
 	{"GET", "/-/ready", answer_ready, NULL},
 	{"GET", "/metrics", answer_metrics, NULL},
 	{"GET", "/api/v1/openapi.json", answer_openapi, ""},
-	{"GET", "/api/v1/profile", answer_profile, RANGE},
-	{"GET", "/api/v1/report", answer_report, RANGE "|by|sort|value|n"},
+	{"GET", "/api/v1/profile", answer_profile, CHANGE},
+	{"GET", "/api/v1/report", answer_report, CHANGE "|by|sort|value|n"},
 	{"GET", "/api/v1/list", answer_list, RANGE "|by|step|utc_offset"},
 	{"GET", "/api/v1/labels", answer_labels, RANGE},
 	{"GET", "/api/v1/labels/", answer_label_values, RANGE},

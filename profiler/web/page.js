@@ -81,6 +81,8 @@ class Page {
 			set: change => this.setFrames(change),
 		});
 		this.menu = new Menu(document.body);
+		if (this.profile.info.asks)
+			this.range = new Range(byId("asks"), this.labels, address => { location.href = address; });
 	}
 
 	makeTools() {
@@ -294,7 +296,7 @@ class Page {
 		const against = this.profile.info.base &&
 			element("span", { class: "whole" }, `base: ${this.profile.info.base}`);
 
-		byId("summary").replaceChildren(...[said, lost, time, against, hidden, this.profile.info.range]
+		byId("summary").replaceChildren(...[said, lost, time, against, hidden]
 			.filter(Boolean).flatMap((part, i) => i ? [" \u00b7 ", part] : [part]));
 		if (!this.qualityShown) {
 			const shares = qualityOf(this.profile, this.stacks);
@@ -307,6 +309,7 @@ class Page {
 			this.chips.show(s.filters, this.profile.weights(this.type));
 			this.chipsFor = s.type;
 		}
+		this.range?.show(hashOfState({ ...s, zoom: 0 }, this.defaults, this.profile));
 		this.filters.show(s);
 		byId("wrong").textContent = this.filters.complaint(s);
 		byId("filtered").textContent = this.filters.words(s);

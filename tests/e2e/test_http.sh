@@ -64,7 +64,7 @@ test_endpoints() {
 	assert_match "policy" headers "^Content-Security-Policy: default-src 'none'; style-src 'sha256-"
 	assert_match "page" body '^<!doctype html>'
 	assert_match "its range" body '"time":"[-0-9]* [:0-9]* to .* UTC'
-	assert_match "how to ask for another" body '"range":"another range: .since='
+	assert_match "that asks for others" body '"asks":true'
 	get 404 '/?since=3d&until=2d&where=comm=<b>'
 	assert_match "a page that says so" body '^<h1>Nothing is stored of that</h1>$'
 	assert_match "of what" body 'UTC, where comm=&lt;b&gt;\.'
@@ -91,6 +91,40 @@ test_agrees_with_the_command() {
 	"$KILN" report "$T/store" --since "@$since" --until "@$until" --where 'comm=~sh.*' --json >ours
 	assert_eq "rows" "$(jq -S -c .rows body)" "$(jq -S -c .rows ours)"
 	assert_at_least "samples" "$(jq .total body)" 1
+	stop_agent 0
+}
+
+# Two ranges that are over: the page, the API and the command have the same differences.
+test_ranges_and_differences() {
+	need_bpf
+	need curl jq
+	local since until base
+	start "$WORKLOADS/shares" 60
+	serve <<<''
+	wait_until 20 has_windows 6
+	until=$(date +%s) since=$((until - 2)) base=$((until - 4))
+	wait_until 20 has_windows $(($(count_windows) + 3))
+	get 200 "/api/v1/profile?since=@$base&until=@$since"
+	mv body base.pb.gz
+	get 200 "/api/v1/profile?since=@$since&until=@$until"
+	mv body now.pb.gz
+	"$KILN" report now.pb.gz --diff-base base.pb.gz --json >report
+	for base in before 2s; do
+		get 200 "/api/v1/report?n=0&since=@$since&until=@$until&base=$base"
+		assert_eq "rows" "$(jq -S -c '[.difference, .rows, .quality.recorded]' body)" \
+			"$(jq -S -c '[.difference, .rows, .quality.recorded]' report)"
+	done
+	get 200 "/api/v1/profile?since=@$since&until=@$until&base=before"
+	"$KILN" report body --json >by_file
+	assert_eq "rows of the file" "$(jq -S -c .rows by_file)" "$(jq -S -c .rows report)"
+	for base in after 0 -1h 1000000d; do
+		get 400 "/?since=1h&base=$base"
+	done
+	get 404 '/?since=1h&base=30d'
+	assert_match "with what" body ', compared with 20.* UTC\.'
+	if command -v node >/dev/null && command -v chromium >/dev/null; then
+		node --no-warnings "$SRC/tests/lib/ranges_test.mjs" "$url" "@$since" "@$until" report
+	fi
 	stop_agent 0
 }
 

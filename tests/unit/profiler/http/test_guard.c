@@ -133,6 +133,7 @@ static void test_routes(void **state)
 	assert_null(http_route("POST", "/metrics", &rest, &allow));
 	assert_string_equal(allow, "GET, HEAD");
 	assert_string_equal(http_route_params("/api/v1/labels/comm"), "since|until|where");
+	assert_string_equal(http_route_params("/"), "since|until|where|base");
 	assert_null(http_route_params("/-/ready")); /* a probe may add what it likes */
 	for (size_t i = 0; i < 6; i++) {
 		static const char *const none[] = {
