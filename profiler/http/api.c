@@ -317,28 +317,20 @@ static void add_field(struct buf *out, const struct request *r, const char *name
 	buf_str(out, "\"></label>\n");
 }
 
-/* For who opens the address in a browser. */
-static void empty_page(const struct request *r, const struct asked *asked, struct answer *a)
+/* For who opens the address in a browser: what is wrong, as HTML in `why`, and how to ask for another range. */
+static void form_page(const struct request *r, const char *title, struct buf *why, struct answer *a)
 {
-	const struct store_query *q = &asked->range;
 	struct buf *out = &a->body;
 
 	buf_clear(out);
 	a->type = TYPE_HTML;
-	buf_str(out, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
-		     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-		     "<meta name=\"color-scheme\" content=\"light dark\">"
-		     "<title>kiln: nothing is stored of that</title>\n"
-		     "<h1>Nothing is stored of that</h1>\n<p>Asked for: ");
-	describe_range(out, q->since_ns, q->until_ns);
-	if (asked->has_base) {
-		buf_str(out, ", compared with ");
-		describe_range(out, asked->base.since_ns, asked->base.until_ns);
-	}
-	if (q->where) {
-		buf_str(out, ", where ");
-		text_add_html(out, q->where);
-	}
+	buf_printf(out,
+		   "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
+		   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+		   "<meta name=\"color-scheme\" content=\"light dark\">"
+		   "<title>kiln: %s</title>\n<h1>%s</h1>\n<p>",
+		   title, title);
+	buf_str(out, buf_cstr(why));
 	buf_str(out, ".</p>\n<p>The last <a href=\"/?since=5m\">5 minutes</a>, "
 		     "<a href=\"/?since=1h\">hour</a>, <a href=\"/?since=24h\">24 hours</a>; "
 		     "<a href=\"/api/v1/list?since=30d\">what is there</a> (JSON).</p>\n<form>\n");
@@ -347,6 +339,33 @@ static void empty_page(const struct request *r, const struct asked *asked, struc
 	add_field(out, r, "where", "Where", "comm=x");
 	add_field(out, r, "base", "Compare with", "before");
 	buf_str(out, "<p><button>Show</button></p>\n</form>\n</html>\n");
+	buf_release(why);
+}
+
+static void wrong_page(const struct request *r, struct answer *a)
+{
+	struct buf why = {0};
+
+	text_add_html(&why, a->why);
+	form_page(r, "That cannot be asked for", &why, a);
+}
+
+static void empty_page(const struct request *r, const struct asked *asked, struct answer *a)
+{
+	const struct store_query *q = &asked->range;
+	struct buf why = {0};
+
+	buf_str(&why, "Asked for: ");
+	describe_range(&why, q->since_ns, q->until_ns);
+	if (asked->has_base) {
+		buf_str(&why, ", compared with ");
+		describe_range(&why, asked->base.since_ns, asked->base.until_ns);
+	}
+	if (q->where) {
+		buf_str(&why, ", where ");
+		text_add_html(&why, q->where);
+	}
+	form_page(r, "Nothing is stored of that", &why, a);
 }
 
 static int add_page(struct buf *out, const struct profile *p, const struct asked *asked)
@@ -370,11 +389,15 @@ void answer_page(struct server *s, const struct request *r, struct answer *a)
 	struct asked asked;
 	int err;
 
-	if (!asked_of(r, &asked, a))
+	if (!asked_of(r, &asked, a)) {
+		wrong_page(r, a);
 		return;
+	}
 	if (!whole_query(s, &asked, &result, a)) {
 		if (a->status == MHD_HTTP_NOT_FOUND)
 			empty_page(r, &asked, a);
+		else if (a->status == MHD_HTTP_BAD_REQUEST)
+			wrong_page(r, a);
 		return;
 	}
 	err = add_page(&a->body, result.profile, &asked);

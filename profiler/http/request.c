@@ -73,13 +73,13 @@ bool request_has_only(const struct request *r, const char *known, struct answer 
 void answer_error(struct answer *a, int status, const char *fmt, ...)
 {
 	struct json j = {.out = &a->body};
-	char text[512], *clean;
+	char *clean;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(a->why, sizeof(a->why), fmt, ap);
 	va_end(ap);
-	clean = text_clean_dup(text, strlen(text));
+	clean = text_clean_dup(a->why, strlen(a->why));
 	a->status = status;
 	a->type = TYPE_JSON;
 	buf_clear(&a->body);

@@ -65,6 +65,7 @@ struct answer {
 	const char *name;     /* of the file that a browser would save, or NULL */
 	char csp[512];	      /* content security policy; "": nothing may be loaded */
 	unsigned retry_after; /* seconds, or 0 */
+	char why[512];	      /* of answer_error() */
 	const char *allow;    /* methods of a path that is asked by another one, or NULL */
 	struct buf body;
 };

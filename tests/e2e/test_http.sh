@@ -68,6 +68,12 @@ test_endpoints() {
 	get 404 '/?since=3d&until=2d&where=comm=<b>'
 	assert_match "a page that says so" body '^<h1>Nothing is stored of that</h1>$'
 	assert_match "of what" body 'UTC, where comm=&lt;b&gt;\.'
+	get 400 '/?since=<b>&where=comm=x'
+	assert_match "a page of what is wrong" body '<p>since: &quot;&lt;b&gt;&quot; is not a time such as 3h, .*\.</p>$'
+	assert_match "with what was asked for" body 'name="where" placeholder="comm=x" value="comm=x"'
+	assert_match "that is closed" headers "^Content-Security-Policy: default-src 'none'"
+	get 400 '/?where=comm=~('
+	assert_match "a page of what is wrong" body '<h1>That cannot be asked for</h1>'
 	get 200 '/api/v1/openapi.json'
 	jq -e .openapi body >out
 	# What the documentation lists is there, and nothing but what it lists.
