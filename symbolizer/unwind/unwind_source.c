@@ -14,9 +14,6 @@
 #include "symbolizer/go/gopclntab.h"
 #include "symbolizer/unwind/unwind_blob.h"
 
-/* Text is searched for stubs in pieces of this size. */
-#define SCAN_PIECE (256u << 10)
-
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -140,6 +137,8 @@ static int text_range(struct unwind_source *src, struct elf_obj *obj)
 		if (seg[i].va + len > src->end_va)
 			src->end_va = seg[i].va + len;
 	}
+	src->known.begin_va = src->begin_va;
+	src->known.end_va = src->end_va;
 	return src->begin_va < src->end_va ? 0 : -ENODATA;
 }
 
@@ -168,9 +167,9 @@ static int narrow_range(struct unwind_source *src)
 	if (src->gap_cfa == UNWIND_CFA_NONE) {
 		add_described_range(src, &src->cfi, &first, &last);
 		add_described_range(src, &src->more, &first, &last);
-		if (src->n_known) {
-			first = min_u64(first, src->known[0].va);
-			last = max_u64(last, src->known[src->n_known - 1].end);
+		if (src->known.n) {
+			first = min_u64(first, src->known.at[0].va);
+			last = max_u64(last, src->known.at[src->known.n - 1].end);
 		}
 		src->begin_va = max_u64(src->begin_va, first);
 		src->end_va = min_u64(src->end_va, last);
@@ -180,23 +179,7 @@ static int narrow_range(struct unwind_source *src)
 	return src->end_va - src->begin_va > UNWIND_TEXT_MAX ? -EFBIG : 0;
 }
 
-static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* endbr64 */
-
-/* Keeps known[] sorted and without overlaps. Leaves out what would overlap. */
-static void add_known(struct unwind_source *src, uint64_t va, uint64_t end, struct unwind_rule rule)
-{
-	size_t at = src->n_known;
-
-	while (at && src->known[at - 1].va > va)
-		at--;
-	if (va >= end || va < src->begin_va || end > src->end_va ||
-	    src->n_known == UNWIND_KNOWN_MAX || (at && src->known[at - 1].end > va) ||
-	    (at < src->n_known && src->known[at].va < end))
-		return;
-	memmove(&src->known[at + 1], &src->known[at], (src->n_known - at) * sizeof(src->known[0]));
-	src->known[at] = (struct unwind_known){va, end, rule};
-	src->n_known++;
-}
+static const uint8_t endbr[] = UNWIND_ENDBR;
 
 /*
  * Some libraries have a function as their entry point. Real start code clears rbp or reads rsp,
@@ -294,7 +277,7 @@ static void find_entry(struct unwind_source *src, struct elf_obj *obj)
 	uint64_t end, va = unwind_entry(obj, &end);
 
 	if (va && va < src->end_va)
-		add_known(src, va, min_u64(end, src->end_va), root);
+		unwind_add_known(&src->known, va, min_u64(end, src->end_va), root);
 }
 
 /*
@@ -321,143 +304,9 @@ static void find_init(struct unwind_source *src, struct elf_obj *obj, const char
 	    memcmp(code + len - sizeof(end), end, sizeof(end)))
 		return;
 	body += sizeof(sub);
-	add_known(src, sec->va, sec->va + body, outside);
-	add_known(src, sec->va + body, sec->va + len - 1, inside);
-	add_known(src, sec->va + len - 1, sec->va + len, outside);
-}
-
-/*
- * Go, and C libraries without CFI for assembly (musl), return from signal handlers by mov $15, %eax
- * (or %rax); syscall. First the common part is searched, then the bytes before it are checked.
- */
-static const uint8_t stub_tail[] = {0x0f, 0, 0, 0, 0x0f, 0x05};
-
-/* What stands between functions. */
-static bool is_padding(uint8_t byte)
-{
-	return byte == 0 || byte == 0x90 || byte == 0xcc || byte == 0x66 || byte == 0x0f ||
-	       byte == 0xf4;
-}
-
-/*
- * One byte early, because it is looked up as a return address minus one. The call itself is made from the address
- * behind it. That is a piece of its own: where .eh_frame describes the stub, it does not describe this address.
- */
-static void add_stub(struct unwind_source *src, uint64_t va, uint64_t end, bool is_last)
-{
-	const struct unwind_rule signal = {.cfa = UNWIND_CFA_SIGNAL,
-					   .cfa_off = UNWIND_UCONTEXT_GREGS};
-
-	add_known(src, va - 1, end, signal);
-	if (is_last)
-		add_known(src, end, end + 1, signal);
-}
-
-static void note_stubs(struct unwind_source *src, const uint8_t *p, size_t len, uint64_t va)
-{
-	const uint8_t *end = p + len, *at = p + sizeof(stub_tail) - 1, *start;
-
-	if (len < sizeof(stub_tail))
-		return;
-	/* Searches for the last byte: memchr() is many times faster than memmem() on a short
-	 * string. */
-	for (; src->n_known < UNWIND_STUBS_MAX && (at = memchr(at, 0x05, (size_t)(end - at)));
-	     at++) {
-		start = at + 1 - sizeof(stub_tail);
-		if (memcmp(start, stub_tail, sizeof(stub_tail)) != 0)
-			continue;
-		if (start - p >= 3 && !memcmp(start - 3, "\x48\xc7\xc0", 3))
-			start -= 3;
-		else if (start - p >= 1 && start[-1] == 0xb8)
-			start -= 1;
-		else
-			continue;
-		add_stub(src, va + (uint64_t)(start - p), va + (uint64_t)(at + 1 - p),
-			 at + 1 < end && is_padding(at[1]));
-	}
-}
-
-/*
- * glibc's makecontext() makes a stack on which a coroutine begins. Its outermost return address is where
- * __start_context begins, which goes on with another stack: mov %rbx, %rsp; mov (%rsp), %rdi; test %rdi, %rdi.
- */
-static const uint8_t context_start[] = {0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff};
-
-static struct cfi_fde *fde_at(struct cfi *cfi, uint64_t va)
-{
-	struct cfi_fde *fdes = cfi->fdes.data;
-	size_t lo = 0, hi = cfi->fdes.len;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (fdes[mid].start < va)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < cfi->fdes.len && fdes[lo].start == va ? &fdes[lo] : NULL;
-}
-
-/* No call has left that return address: so it is looked up in what stands before the function, and its frame is the
- * address itself. The description of the function is wrong. */
-static void add_context(struct unwind_source *src, uint64_t va)
-{
-	const struct unwind_rule root = {.cfa = UNWIND_CFA_ROOT};
-	const struct unwind_rule root_at = {.cfa = UNWIND_CFA_ROOT, .cfa_off = 1};
-	struct cfi_fde *fde = fde_at(&src->cfi, va);
-	uint64_t end;
-
-	if (!fde)
-		return;
-	end = fde->end;
-	memmove(fde, fde + 1,
-		(size_t)(src->cfi.fdes.data + --src->cfi.fdes.len - fde) * sizeof(*fde));
-	add_known(src, va - 1, va, root_at);
-	add_known(src, va, end, root);
-}
-
-static void note_contexts(struct unwind_source *src, const uint8_t *p, size_t len, uint64_t va)
-{
-	const uint8_t *at = p, *end = p + len;
-
-	while (src->n_known < UNWIND_STUBS_MAX &&
-	       (at = memmem(at, (size_t)(end - at), context_start, sizeof(context_start)))) {
-		uint64_t here = va + (uint64_t)(at - p);
-
-		if (at - p >= (long)sizeof(endbr) &&
-		    !memcmp(at - sizeof(endbr), endbr, sizeof(endbr)))
-			here -= sizeof(endbr);
-		add_context(src, here);
-		at += sizeof(context_start);
-	}
-}
-
-/* Only a C library describes signal frames, and it is small. */
-static int find_stubs(struct unwind_source *src, struct elf_obj *obj)
-{
-	_cleanup_free_ uint8_t *piece = malloc(SCAN_PIECE);
-	const uint64_t overlap = sizeof(endbr) + sizeof(context_start);
-	size_t n;
-	const struct elf_segment *seg = elf_obj_segments(obj, &n);
-
-	if (!piece)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t off = 0, len = seg[i].exec ? seg[i].file_len : 0;
-
-		for (; off < len && src->n_known < UNWIND_STUBS_MAX; off += SCAN_PIECE - overlap) {
-			uint64_t want = len - off < SCAN_PIECE ? len - off : SCAN_PIECE;
-			long got = elf_obj_pread(obj, piece, want, seg[i].file_off + off);
-
-			if (got <= 0)
-				break;
-			note_stubs(src, piece, (size_t)got, seg[i].va + off);
-			if (src->cfi.signal_frames)
-				note_contexts(src, piece, (size_t)got, seg[i].va + off);
-		}
-	}
-	return 0;
+	unwind_add_known(&src->known, sec->va, sec->va + body, outside);
+	unwind_add_known(&src->known, sec->va + body, sec->va + len - 1, inside);
+	unwind_add_known(&src->known, sec->va + len - 1, sec->va + len, outside);
 }
 
 /* Only small files are searched, because libgcc_s is small. */
@@ -484,7 +333,7 @@ static int find_landings(struct unwind_source *src, struct elf_obj *obj)
 
 static int find_patterns(struct unwind_source *src, struct elf_obj *obj)
 {
-	int err = find_stubs(src, obj);
+	int err = unwind_find_stubs(&src->known, &src->cfi, obj);
 
 	return err ?: find_landings(src, obj);
 }

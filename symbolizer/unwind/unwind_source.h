@@ -8,35 +8,20 @@
 #include <stdint.h>
 
 #include "symbolizer/unwind/cfi.h"
+#include "symbolizer/unwind/unwind_known.h"
 #include "symbolizer/unwind/unwind_landing.h"
 
 struct elf_obj;
 struct gopclntab;
 
-/* uc_mcontext.gregs in the ucontext that rsp points to after a handler has returned. */
-#define UNWIND_UCONTEXT_GREGS 40
-
-/* rt_sigreturn(2) stubs, of two pieces each, and the outermost code of contexts. A C library has one of each, a Go
- * program with one has two stubs. */
-#define UNWIND_STUBS_MAX 12
-/* These, the entry point, and three pieces each of .init and .fini. */
-#define UNWIND_KNOWN_MAX (UNWIND_STUBS_MAX + 1 + 2 * 3)
-
-/* Code without CFI whose rule is known. */
-struct unwind_known {
-	uint64_t va, end;
-	struct unwind_rule rule;
-};
-
 struct unwind_source {
 	struct cfi cfi;
 	/* .debug_frame beside an .eh_frame, or in the separate debug file: counts where that describes nothing. */
 	struct cfi more;
-	uint64_t begin_va, end_va;		     /* range that a table should span */
-	enum unwind_cfa gap_cfa;		     /* rule of code without CFI */
-	bool is_i386;				     /* words of the stack have 4 bytes */
-	struct unwind_known known[UNWIND_KNOWN_MAX]; /* sorted, without overlaps */
-	size_t n_known;
+	uint64_t begin_va, end_va; /* range that a table should span */
+	enum unwind_cfa gap_cfa;   /* rule of code without CFI */
+	bool is_i386;		   /* words of the stack have 4 bytes */
+	struct unwind_knowns known;
 	struct unwind_landing landings[UNWIND_LANDINGS_MAX]; /* sorted */
 	size_t n_landings;
 	struct gopclntab *go;  /* describes Go's code; NULL: no usable table */

@@ -37,8 +37,8 @@ static int add_unknown(struct build *b, uint64_t begin, uint64_t end)
 	if (end <= begin)
 		return 0;
 	err = unwind_encoder_row(b->encoder, begin, rule);
-	for (; !err && b->known < b->src.n_known; b->known++) {
-		const struct unwind_known *k = &b->src.known[b->known];
+	for (; !err && b->known < b->src.known.n; b->known++) {
+		const struct unwind_known *k = &b->src.known.at[b->known];
 
 		if (k->va >= end)
 			break;
@@ -85,9 +85,9 @@ static int add_go_row(void *ctx, uint64_t va, struct unwind_rule rule)
 
 	if (va < b->go_from)
 		return 0;
-	while (b->known < b->src.n_known && b->src.known[b->known].end <= va)
+	while (b->known < b->src.known.n && b->src.known.at[b->known].end <= va)
 		b->known++;
-	k = b->known < b->src.n_known ? &b->src.known[b->known] : NULL;
+	k = b->known < b->src.known.n ? &b->src.known.at[b->known] : NULL;
 	if (k && k->va <= va && k->va >= b->go_from)
 		return unwind_encoder_row(b->encoder, k->va, k->rule);
 	return unwind_encoder_row(b->encoder, va, rule);
