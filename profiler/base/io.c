@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,13 @@ int io_pwrite(int fd, const void *data, size_t len, uint64_t off)
 		done += (size_t)n;
 	}
 	return 0;
+}
+
+bool io_can_write(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	return poll(&p, 1, 0) != 0;
 }
 
 int io_read_fd(int fd, size_t cap, char **data, size_t *len)

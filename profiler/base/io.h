@@ -3,6 +3,7 @@
 #ifndef KILN_BASE_IO_H
 #define KILN_BASE_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -15,6 +16,9 @@ ssize_t io_pread(int fd, void *buf, size_t len, uint64_t off);
 int io_write(int fd, const void *data, size_t len);
 /* Does the same at an offset. */
 int io_pwrite(int fd, const void *data, size_t len, uint64_t off);
+
+/* False: nobody reads at the other end (a full pipe, a terminal after ^S), so writing would wait. */
+bool io_can_write(int fd);
 
 /*
  * Reads the rest of fd into *data (malloc'd, with a NUL after *len bytes). -EFBIG past cap bytes. 0

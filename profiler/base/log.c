@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/io.h"
 #include "profiler/base/json.h"
 #include "profiler/base/log.h"
 #include "profiler/base/log_limit.h"
@@ -19,6 +21,7 @@ static enum log_level current_level = LOG_NORMAL;
 static enum log_format current_format = LOG_TEXT;
 static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log_limit limit;
+static uint64_t unwritten; /* lines of a service, guarded by limit_lock */
 static _Thread_local bool is_answering;
 
 struct severity {
@@ -155,6 +158,19 @@ unsigned log_room(void)
 	return room;
 }
 
+/* Whether a line can be written without waiting. Else it and `lines` that stand for it are left to the next one, which
+ * gets their number. */
+static bool has_reader(uint64_t *lines)
+{
+	bool yes = io_can_write(STDERR_FILENO);
+
+	pthread_mutex_lock(&limit_lock);
+	*lines += unwritten;
+	unwritten = yes ? 0 : *lines + 1;
+	pthread_mutex_unlock(&limit_lock);
+	return yes;
+}
+
 static void emit(const struct severity *sev, const char *fmt, va_list ap)
 {
 	struct buf raw = {0}, line = {0};
@@ -164,7 +180,7 @@ static void emit(const struct severity *sev, const char *fmt, va_list ap)
 	if (admit(buf_cstr(&raw), &repeats, &hidden)) {
 		if (current_format == LOG_TEXT)
 			add_text(&line, sev, buf_cstr(&raw));
-		else
+		else if (has_reader(&hidden)) /* a service does not stop because its log does */
 			add_record(&line, sev, buf_cstr(&raw), repeats, hidden);
 		fputs(buf_cstr(&line), stderr);
 	}

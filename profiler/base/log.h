@@ -2,7 +2,8 @@
 /*
  * Messages go to stderr, data to stdout. Lines start with "kiln: " and are cleaned of terminal
  * escapes. Log an error once, where its context is known; callers pass the code up. A service
- * that runs for ever writes lines for programs instead, and few of them. Any thread may call.
+ * that runs for ever writes lines for programs instead, and few of them. While nobody reads them they are counted
+ * (not_shown) and left out: it does not wait. Any thread may call.
  */
 #ifndef KILN_BASE_LOG_H
 #define KILN_BASE_LOG_H

@@ -83,6 +83,8 @@ static void print_progress(void *ctx, const struct collector_progress *p)
 	char samples[32], lost[32];
 
 	(void)ctx;
+	if (!io_can_write(STDERR_FILENO)) /* ^S stops the terminal, and not the recording */
+		return;
 	fprintf(stderr, "\r  %5.1f s  %s samples  %s lost ", (double)p->sampling_ns / 1e9,
 		text_format_count(p->samples, samples, sizeof(samples)),
 		text_format_count(p->lost, lost, sizeof(lost)));
@@ -289,7 +291,7 @@ static int record(struct record_options *r)
 	if (r->debuginfod && fetch_begin(&opts.debuginfod, r->debuginfod_urls))
 		return r->argv ? EXIT_KILN_FAILED : EXIT_ERROR;
 	err = session_run(&opts, &result, &q, &why);
-	if (show)
+	if (show && io_can_write(STDERR_FILENO))
 		fputc('\n', stderr);
 	if (err) {
 		code = say_failure(r, err, why, &result);

@@ -40,6 +40,25 @@ test_a_fifo_that_nobody_reads() {
 	assert_at_least "samples" "$(profile_samples p.pb.gz)" 100
 }
 
+# ^S stops the terminal until ^Q, but neither the recording nor its profile.
+test_a_terminal_that_is_stopped() {
+	need_bpf
+	start "$WORKLOADS/demo" 30 # an idle machine has no samples
+	start timeout 60 python3 -c 'import os, pty, sys, time
+pid, fd = pty.fork()
+if not pid:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+while b"samples" not in seen:
+    seen += os.read(fd, 4096)
+os.write(fd, b"\x13")
+print("stopped", flush=True)
+time.sleep(60)' "$KILN" record -a -d 2 -o s.pb.gz >stopped
+	wait_until 20 test -s stopped
+	wait_until 20 test -s s.pb.gz
+	assert_accounting s.pb.gz
+}
+
 # nohup(1)
 test_an_ignored_hangup() {
 	need_bpf
