@@ -212,6 +212,21 @@ test("names are shortened as on the command line", async () => {
 	assert.equal(await value(`kiln.page.graph.label(kiln.find("main"), 28)`), "m\u2026");
 });
 
+/* A short name is as far left as a long one, whatever least width its cell has. */
+test("names of a table begin below each other", async () => {
+	await open("#view=table");
+	const lefts = await value(`[...document.querySelectorAll(".functions .cut > span:first-child")]
+		.map(e => {
+			const range = document.createRange();
+
+			range.selectNodeContents(e);
+			return range.getBoundingClientRect().left;
+		})`);
+
+	assert.ok(lefts.length > 5);
+	assert.ok(lefts.every(left => Math.abs(left - lefts[0]) < 1), String(lefts));
+});
+
 test("distinct names stay distinct as on the command line", async () => {
 	const file = new URL("../fixtures/short_name_sets.tsv", import.meta.url), sets = {};
 
