@@ -286,10 +286,11 @@ static enum frame_role role_of_made(const char *name)
 {
 	enum frame_role role;
 	bool has_parameters;
+	const char *begin = skip_type(name, &has_parameters);
 
-	if (find_rule(rules, N_OF(rules), name, &role))
+	if (find_rule(rules, N_OF(rules), has_parameters ? begin : name, &role))
 		return role;
-	if (strstr(name, " node:") || is_java_library(skip_type(name, &has_parameters)))
+	if (strstr(name, " node:") || is_java_library(begin))
 		return ROLE_PLUMBING;
 	return ROLE_CODE;
 }

@@ -102,7 +102,10 @@ TEST(test_runtimes)
 	      {"Ljava/util/HashMap;::putVal", ROLE_PLUMBING},
 	      {"int java.lang.String.hashCode()", ROLE_PLUMBING},
 	      {"long Hot.spin(long)", ROLE_CODE}, {"Hot::spin", ROLE_CODE},
-	      {"javabeans.Run", ROLE_CODE});
+	      {"javabeans.Run", ROLE_CODE}, {"void java.lang.Thread.run()", ROLE_CEREMONY},
+	      {"void java.util.concurrent.ThreadPoolExecutor.runWorker(java.util.concurrent."
+	       "ThreadPoolExecutor$Worker)",
+	       ROLE_PLUMBING});
 	CHECK("node", FRAME_NATIVE, {"node::Start(int, char**)", ROLE_CEREMONY},
 	      {"v8::internal::Heap::Scavenge()", ROLE_PLUMBING},
 	      {"v8::internal::(anonymous namespace)::Invoke(v8::internal::(anonymous "
