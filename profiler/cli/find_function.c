@@ -57,6 +57,14 @@ static bool ends_with_component(const char *name, const char *typed)
 	return n > m && text_has_suffix(name, typed) && !name_is_word(name[n - m - 1]);
 }
 
+/* As a table of some width shows it. */
+static bool is_shortened(struct search *s, const char *name)
+{
+	buf_clear(&s->text);
+	short_name(&s->text, name, text_columns(s->typed));
+	return !strcmp(buf_cstr(&s->text), s->typed);
+}
+
 /* A name as it is shown: "..." stands for anything, and a return type may be missing. */
 static bool is_shown(const char *name, const char *typed)
 {
@@ -92,6 +100,9 @@ static enum fit fit_of(struct search *s, const char *name)
 	text = bare(s, name, false);
 	if (ends_with_component(text, s->typed) || ends_with_component(name, s->typed))
 		return FIT_END;
+	if (is_shortened(s, name))
+		return FIT_END;
+	text = bare(s, name, false);
 	return strcasestr(text, s->typed) || strcasestr(name, s->typed) ? FIT_PART : FIT_NONE;
 }
 

@@ -404,6 +404,14 @@ static void skip_closure(struct walk *w)
 		w->prefix = w->at = (uint32_t)(in + 4 - w->name);
 }
 
+/* V8's "RegExp:a b(c)" has no type before it. */
+static bool is_kind_of_code(const char *name, uint32_t len)
+{
+	uint32_t word = (uint32_t)word_len(name);
+
+	return word && word + 1 < len && name[word] == ':' && name[word + 1] != ':';
+}
+
 int name_parts_find(struct name_parts *p, const char *name, size_t len)
 {
 	struct walk w = {.p = p, .name = name, .len = (uint32_t)len};
@@ -416,7 +424,7 @@ int name_parts_find(struct name_parts *p, const char *name, size_t len)
 	while (!err && w.at < p->place && step(&w, &err))
 		;
 	/* Words without parameters: "Interpreter stub". */
-	if (!err && w.spaces && !w.params && !w.prefix) {
+	if (!err && w.spaces && !w.prefix && (!w.params || is_kind_of_code(name, p->begin))) {
 		p->begin = 0;
 		err = restart(&w, 0, 0);
 	}

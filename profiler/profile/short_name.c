@@ -5,6 +5,7 @@
  */
 #include "profiler/profile/short_name.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
+#include "profiler/profile/frame_role.h"
 #include "profiler/profile/name_parts.h"
 
 /* Longer names are only cut: no compiler writes them. */
@@ -22,10 +24,14 @@
 #define MARK_BYTES 3
 /* Narrower texts show both ends only. */
 #define LEAST_WINDOW 10
+/* Of a function that is named by where it starts; and what is left of the module before it, at least. */
+#define VAGUE	   "+sub_"
+#define VAGUE_ROOM 4
 
 enum level {
-	LEVEL_WHOLE,
-	LEVEL_BARE, /* no return type, no qualifiers, no directories */
+	LEVEL_UNTYPED, /* no return type */
+	LEVEL_BARE,    /* no qualifiers, no directories, no addresses of Java's hidden classes */
+	LEVEL_SIMPLE,  /* "(List)" for "(java.util.List)" */
 	LEVEL_PARAMS,
 	LEVEL_ARGS = LEVEL_PARAMS + DEPTHS,
 	LEVEL_PATHS =
@@ -95,20 +101,49 @@ static void hide_groups(struct view *v, unsigned level)
 	}
 }
 
-/* The names' qualifiers in "<a::B as c::D>". */
-static void hide_paths(struct view *v, const struct name_group *g)
+/* The names' qualifiers in "<a::B as c::D>", or in "(a.B, c.D)". */
+static void hide_paths(struct view *v, const struct name_group *g, const char *separator)
 {
-	size_t word = g->open + 1;
+	size_t word = g->open + 1, n = strlen(separator);
 
 	for (size_t i = word; i < g->close; i++) {
 		if (name_is_word(v->name[i]))
 			continue;
-		if (i > word && !memcmp(v->name + i, "::", 2) && name_is_word(v->name[i + 2])) {
-			hide(v, word, i + 2, GONE);
-			i++;
+		if (i > word && !memcmp(v->name + i, separator, n) &&
+		    name_is_word(v->name[i + n]) && !isdigit((unsigned char)v->name[i + n])) {
+			hide(v, word, i + n, GONE);
+			i += n - 1;
 		}
 		word = i + 1;
 	}
+}
+
+static void simplify_params(struct view *v)
+{
+	for (size_t i = 0; i < v->parts.groups.len; i++) {
+		const struct name_group *g = &v->parts.groups.data[i];
+
+		if (g->close && g->kind == GROUP_ARGS && g->params && g->depth == 1)
+			hide_paths(v, g, ".");
+	}
+}
+
+/* "Hot$$Lambda$14+0x0000000800c03000.run": another one in each run. "Lcom/acme/Hot;::run" as some agents write. */
+static void hide_java(struct view *v)
+{
+	const char *end = *v->name == 'L' ? strstr(v->name, ";::") : NULL;
+
+	for (const char *s = strstr(v->name, "0x"); s; s = strstr(s + 2, "0x")) {
+		size_t digits = strspn(s + 2, "0123456789abcdef");
+
+		if (s > v->name && strchr("+/", s[-1]) && digits >= 8 && s[2 + digits] == '.')
+			hide(v, (size_t)(s - 1 - v->name), (size_t)(s - v->name) + 2 + digits,
+			     GONE);
+	}
+	if (!end)
+		return;
+	hide(v, 0, 1, GONE);
+	hide(v, (size_t)(end - v->name), (size_t)(end - v->name) + 1, GONE);
 }
 
 static size_t find_shown(const struct view *v, const struct name_group *g, const char *word)
@@ -138,31 +173,57 @@ static void hide_selves(struct view *v, unsigned level)
 
 		if (!g->close || g->kind != GROUP_SELF || g->depth)
 			continue;
-		hide_paths(v, g);
+		hide_paths(v, g, "::");
 		if (level >= LEVEL_SELF)
 			hide_trait(v, g);
 	}
 }
 
+/* Where "java.util.List" begins of which `at` is the last word. */
+static size_t type_begin(const struct view *v, size_t at)
+{
+	while (at && (v->name[at - 1] == '.' || name_is_word(v->name[at - 1])))
+		at--;
+	return at;
+}
+
+static void show_one(struct view *v, const struct short_name_keep *keep)
+{
+	bool is_type = keep->from < v->parts.begin;
+	size_t from = keep->from;
+
+	for (size_t i = 0; i < v->parts.groups.len; i++) {
+		const struct name_group *g = &v->parts.groups.data[i];
+
+		if (!g->close || g->kind != GROUP_ARGS || g->open >= keep->from ||
+		    keep->to > g->close)
+			continue;
+		is_type |= g->params;
+		if (g->depth == 1)
+			v->mask[g->open] = v->mask[g->close] = SHOWN;
+	}
+	hide(v, keep->from, keep->to, SHOWN);
+	if (is_type && from && v->name[from - 1] == '.' && v->mask[from - 1] != SHOWN) {
+		from = type_begin(v, from);
+		hide(v, from, keep->from, GONE);
+		if (from >= 2 && !memcmp(v->name + from - 2, ", ", 2)) {
+			from -= 2;
+			hide(v, from, from + 2, SHOWN);
+		}
+	}
+	if (from && v->mask[from - 1] == GONE)
+		v->mask[from - 1] = ELIDED;
+	if (keep->to + 1 == v->parts.begin)
+		v->mask[keep->to] = SHOWN;
+	else if (keep->to < v->len && v->mask[keep->to] == GONE)
+		v->mask[keep->to] = ELIDED;
+}
+
 /* What must be seen, and the brackets around it. */
 static void show_kept(struct view *v)
 {
-	for (size_t k = 0; k < v->n_keep; k++) {
-		const struct short_name_keep *keep = &v->keep[k];
-
-		for (size_t i = 0; i < v->parts.groups.len; i++) {
-			const struct name_group *g = &v->parts.groups.data[i];
-
-			if (g->close && g->depth == 1 && g->kind == GROUP_ARGS &&
-			    g->open < keep->from && keep->to <= g->close)
-				v->mask[g->open] = v->mask[g->close] = SHOWN;
-		}
-		hide(v, keep->from, keep->to, SHOWN);
-		if (keep->from && v->mask[keep->from - 1] == GONE)
-			v->mask[keep->from - 1] = ELIDED;
-		if (keep->to < v->len && v->mask[keep->to] == GONE)
-			v->mask[keep->to] = ELIDED;
-	}
+	for (size_t k = 0; k < v->n_keep; k++)
+		show_one(v, &v->keep[k]);
 }
 
 static void hide_each(struct view *v, const char *text, size_t from, size_t to)
@@ -187,8 +248,12 @@ static void make_mask(struct view *v, unsigned level)
 	const struct name_parts *p = &v->parts;
 
 	hide(v, 0, v->len, SHOWN);
+	if (level >= LEVEL_SIMPLE)
+		simplify_params(v);
 	hide_groups(v, level);
+	hide(v, 0, p->begin, GONE);
 	if (level >= LEVEL_BARE) {
+		hide_java(v);
 		hide(v, 0, p->path, GONE);
 		hide(v, p->end, p->place, GONE);
 		hide(v, p->place + 1, p->file, GONE);
@@ -319,7 +384,7 @@ static void shorten(struct buf *out, struct view *v, size_t columns)
 {
 	struct buf text = {0}, cut = {0};
 	int err = 0;
-	unsigned low = LEVEL_BARE, high = last_level(v);
+	unsigned low = LEVEL_UNTYPED, high = last_level(v);
 
 	while (low < high) {
 		unsigned mid = low + (high - low) / 2;
@@ -358,12 +423,40 @@ static void view_close(struct view *v)
 	free(v->mask);
 }
 
+/* "libssl.so.3+sub_1f520" is told by its end. */
+static void add_vague(struct buf *out, const struct short_name *s, size_t columns)
+{
+	size_t tail = strlen(strstr(s->name, VAGUE)), module = strlen(s->name) - tail, used;
+	size_t at = s->n_keep ? s->keep[s->n_keep - 1].at : 0, room = columns - tail;
+	struct buf text = {0};
+
+	if (room >= VAGUE_ROOM && at && at < module) {
+		buf_add(&text, s->name, module);
+		add_cut(out, buf_cstr(&text), room, at);
+	} else if (room >= VAGUE_ROOM) {
+		buf_add(out, s->name, text_prefix(s->name, room - 2, &used));
+		buf_str(out, "..");
+	}
+	buf_str(out, s->name + module);
+	if (text.err)
+		out->err = text.err;
+	buf_release(&text);
+}
+
+/* Where room is endless names are whole. */
+static bool may_have_type(const struct short_name *s, size_t columns)
+{
+	return !s->is_plain && columns <= STRUCTURED_MAX && strchr(s->name, ' ') &&
+	       !frame_name_is_vague(s->name);
+}
+
 void short_name_keeping(struct buf *out, const struct short_name *s, size_t columns)
 {
 	struct view v = {.name = s->name, .keep = s->keep, .n_keep = s->n_keep};
 	size_t len = strlen(s->name);
+	bool fits = len <= columns || text_columns(s->name) <= columns;
 
-	if (len <= columns || text_columns(s->name) <= columns) {
+	if (fits && !may_have_type(s, columns)) {
 		buf_str(out, s->name);
 		return;
 	}
@@ -371,11 +464,24 @@ void short_name_keeping(struct buf *out, const struct short_name *s, size_t colu
 		add_cut(out, s->name, columns, s->n_keep ? s->keep[s->n_keep - 1].at : 0);
 		return;
 	}
-	if (view_open(&v, len))
+	if (frame_name_is_vague(s->name) && strlen(strstr(s->name, VAGUE)) <= columns)
+		add_vague(out, s, columns);
+	else if (view_open(&v, len))
 		shorten(out, &v, columns);
 	else
 		out->err = -ENOMEM;
 	view_close(&v);
+}
+
+size_t short_name_type(const char *name)
+{
+	struct name_parts parts = {0};
+	size_t len = strlen(name), n = 0;
+
+	if (len <= STRUCTURED_MAX && strchr(name, ' ') && !name_parts_find(&parts, name, len))
+		n = parts.begin;
+	name_parts_release(&parts);
+	return n;
 }
 
 void short_name(struct buf *out, const char *name, size_t columns)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names of functions in few columns. A name that does not fit loses what tells least first: a return
- * type, parameters and then arguments of templates from the inside ("f<std::vector<...>>(...)"),
- * these brackets, and components from the left. Its last component stays; only that is cut in its
+ * Names of functions in few columns. They have no return type, unless room is endless. A name that does not fit
+ * loses what tells least first: packages of parameters' types, parameters and then arguments of templates from the
+ * inside ("f<std::vector<...>>(...)"), these brackets, and components from the left. Its last component stays; only that is cut in its
  * middle ("..") if nothing else is left. Names that would look the same get back what tells them
  * apart.
  */
@@ -34,6 +34,8 @@ struct short_name {
 	bool is_plain;	    /* no function's: it is only cut */
 	/* Of short_names(): */
 	char *text;
+	uint32_t
+		type; /* bytes of a return type: what tells names apart is sought behind it first */
 	struct short_name_keep keep[SHORT_NAME_KEEPS]; /* the last is the most important one */
 	uint32_t n_keep;
 };
@@ -48,5 +50,7 @@ void short_names_release(struct short_name *names, size_t n);
 
 /* As short_name(), with what the name keeps. For short_names(). */
 void short_name_keeping(struct buf *out, const struct short_name *s, size_t columns);
+/* Bytes of a name's return type, with the blank behind it; 0: none, or memory is out. */
+size_t short_name_type(const char *name);
 
 #endif

@@ -4,6 +4,7 @@
  * word at which it parts from the neighbour that is most alike. Where that is not enough, because
  * names part at several places, those that are left do it again. In the end numbers tell them apart.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,9 +48,31 @@ static bool starts_char(char c)
 	return ((unsigned char)c & 0xc0) != 0x80;
 }
 
-/* The word at `at`, else the next one with what is before it (", long"), else the one before. */
-static struct short_name_keep word_at(const char *name, size_t at)
+/* Within parameters, or a return type. */
+static bool is_in_type(const struct short_name *s, size_t at)
 {
+	int depth = 0;
+
+	for (size_t i = s->type; i < at; i++)
+		depth += s->name[i] == '(' ? 1 : s->name[i] == ')' && depth ? -1 : 0;
+	return at < s->type || depth;
+}
+
+/* From a word of "java.util.List" to its last, which says most. */
+static void take_last_word(const char *name, size_t *from, size_t *to)
+{
+	while (name[*to] == '.' && name_is_word(name[*to + 1]) &&
+	       !isdigit((unsigned char)name[*to + 1])) {
+		*from = ++*to;
+		while (name_is_word(name[*to]) && *to - *from < KEEP_MAX)
+			++*to;
+	}
+}
+
+/* The word at `at`, else the next one with what is before it (", long"), else the one before. */
+static struct short_name_keep word_at(const struct short_name *s, size_t at)
+{
+	const char *name = s->name;
 	size_t from = at, to = at;
 
 	if (name_is_word(name[at])) {
@@ -69,6 +92,9 @@ static struct short_name_keep word_at(const char *name, size_t at)
 	}
 	while (name_is_word(name[to]) && to - from < KEEP_MAX)
 		to++;
+	if (!s->n_keep && name[to] == '.' && is_in_type(s, from)) /* else it has not been enough */
+		take_last_word(name, &from, &to);
+	at = at < from ? from : at;
 	while (from && !starts_char(name[from]))
 		from--;
 	while (name[to] && !starts_char(name[to]))
@@ -80,13 +106,22 @@ static struct short_name_keep word_at(const char *name, size_t at)
 					(uint32_t)at};
 }
 
+/* Bytes from the beginning of a that are as in b, return types aside if that is not all. */
+static size_t alike(const struct short_name *a, const struct short_name *b)
+{
+	size_t n = common_prefix(a->name + a->type, b->name + b->type) + a->type;
+
+	return a->name[n] || b->name[n - a->type + b->type] ? n : common_prefix(a->name, b->name);
+}
+
 /* The names are sorted: a neighbour is most alike. */
 static void add_keep(struct short_name *const *run, size_t n, size_t i)
 {
-	size_t before = i ? common_prefix(run[i - 1]->name, run[i]->name) : 0;
-	size_t after = i + 1 < n ? common_prefix(run[i]->name, run[i + 1]->name) : 0;
+	size_t before = i ? alike(run[i], run[i - 1]) : 0;
+	size_t after = i + 1 < n ? alike(run[i], run[i + 1]) : 0;
 
-	run[i]->keep[run[i]->n_keep++] = word_at(run[i]->name, before > after ? before : after);
+	run[i]->keep[run[i]->n_keep] = word_at(run[i], before > after ? before : after);
+	run[i]->n_keep++;
 }
 
 /* --- texts ------------------------------------------------------------------------------------- */
@@ -114,7 +149,8 @@ static int by_name(const void *a, const void *b)
 {
 	const struct short_name *const *x = a, *const *y = b;
 
-	return strcmp((*x)->name, (*y)->name) ?: strcmp((*x)->suffix, (*y)->suffix);
+	return strcmp((*x)->name + (*x)->type, (*y)->name + (*y)->type)
+		       ?: strcmp((*x)->name, (*y)->name) ?: strcmp((*x)->suffix, (*y)->suffix);
 }
 
 static int by_text(const void *a, const void *b)
@@ -216,8 +252,10 @@ int short_names(struct short_name *names, size_t n, size_t columns)
 	struct set unique = {different, 0, columns};
 	int err = sorted && different ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !err && i < n; i++)
+	for (size_t i = 0; !err && i < n; i++) {
+		names[i].type = (uint32_t)short_name_type(names[i].name);
 		sorted[i] = &names[i];
+	}
 	if (!err && n)
 		qsort(sorted, n, sizeof(*sorted), by_name);
 	for (size_t i = 0; !err && i < n; i++) {

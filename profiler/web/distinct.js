@@ -4,8 +4,18 @@
 
 const KEEPS = 4, KEEP_MAX = 32;
 
+/* Within parameters, or a return type. */
+function isInType({ name, type }, at) {
+	let depth = 0;
+
+	for (let i = type; i < at; i++)
+		depth += name[i] === "(" ? 1 : name[i] === ")" && depth ? -1 : 0;
+	return at < type || depth > 0;
+}
+
 /* The word at `at`, else the next one with what is before it, else the one before. */
-function keptWord(name, at) {
+function keptWord(shortened, at) {
+	const { name } = shortened;
 	let from = at, to = at;
 	const back = () => {
 		const end = from;
@@ -28,6 +38,15 @@ function keptWord(name, at) {
 	}
 	while (isWord(name[to]) && to - from < KEEP_MAX)
 		to++;
+	/* Of "java.util.List" the last word says most; or it has not been enough. */
+	if (!shortened.keeps.length && name[to] === "." && isInType(shortened, from)) {
+		while (name[to] === "." && isWord(name[to + 1]) && !/\d/.test(name[to + 1])) {
+			from = ++to;
+			while (isWord(name[to]) && to - from < KEEP_MAX)
+				to++;
+		}
+	}
+	at = Math.max(at, from);
 	/* Not half a surrogate pair. */
 	if (/[\udc00-\udfff]/.test(name[from] || ""))
 		from--;
@@ -47,9 +66,17 @@ function commonPrefix(a, b) {
 	return n;
 }
 
+/* Characters from the beginning of a that are as in b, return types aside if that is not all. */
+function alikeBegin(a, b) {
+	const own = a.name.slice(a.type), other = b.name.slice(b.type);
+
+	return own === other ? commonPrefix(a.name, b.name) : a.type + commonPrefix(own, other);
+}
+
 class Shortened {
 	constructor(name, columns) {
 		this.name = name;
+		this.type = typeLength(name);
 		this.columns = columns;
 		this.keeps = [];
 		this.text = shortName(name, columns);
@@ -57,9 +84,8 @@ class Shortened {
 
 	/* What tells it from the neighbour that is most alike. */
 	giveBack(before, after) {
-		this.keeps.push(keptWord(this.name, Math.max(
-			before ? commonPrefix(before.name, this.name) : 0,
-			after ? commonPrefix(this.name, after.name) : 0)));
+		this.keeps.push(keptWord(this, Math.max(before ? alikeBegin(this, before) : 0,
+							after ? alikeBegin(this, after) : 0)));
 	}
 
 	/* A number comes behind. */
@@ -98,8 +124,12 @@ function numberThem(runs, all) {
 
 /* Of each name, a text of at most so many columns that no other name has. */
 function shortNames(names, columns) {
-	const sorted = [...new Set(names)].sort((a, b) => a < b ? -1 : 1);
-	const all = sorted.map(name => new Shortened(name, columns));
+	const all = [...new Set(names)].map(name => new Shortened(name, columns));
+	const order = (a, b) => a.name.slice(a.type) + "\0" + a.name < b.name.slice(b.type) + "\0" + b.name
+		? -1 : 1;
+
+	all.sort(order);
+
 	let runs = alike(all);
 
 	/* Each round looks at all: a new text may be that of another name. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 "use strict";
 /* Names in few columns, by the rules of profiler/profile/name_parts.c and short_name.c: see there. */
-const STRUCTURED_MAX = 16384, DEPTHS = 8, SELF_DEPTH = 8, MARK_CHARS = 3, LEAST_WINDOW = 10;
-const LEVEL = { BARE: 1, PARAMS: 2, ARGS: 10, PATHS: 18, NO_PARAMS: 19, NO_ARGS: 20, SELF: 21,
-		COMPONENTS: 22 };
+const STRUCTURED_MAX = 16384, DEPTHS = 8, SELF_DEPTH = 8, MARK_CHARS = 3, LEAST_WINDOW = 10, VAGUE_ROOM = 4;
+const LEVEL = { UNTYPED: 0, BARE: 1, SIMPLE: 2, PARAMS: 3, ARGS: 11, PATHS: 19, NO_PARAMS: 20,
+		NO_ARGS: 21, SELF: 22, COMPONENTS: 23 };
 const SHOWN = 0, ELIDED = 1, GONE = 2;
 const OPENING = "(<[{", CLOSING = ")>]}";
 const OPERATORS = ["()", "[]", "<=>", "<<=", ">>=", "->*", "->", "<<", ">>", "<=", ">=", "<", ">"];
@@ -35,7 +35,8 @@ class NameParts {
 		this.end = this.place;
 		while (this.at < this.place && this.step())
 			;
-		if (this.spaces && !this.params && !this.prefix) {
+		if (this.spaces && !this.prefix &&
+		    (!this.params || /^[\w$\u0080-\uffff]+:[^:]/.test(name.slice(0, this.begin)))) {
 			this.begin = 0;
 			this.restart(0, 0);
 		}
@@ -312,18 +313,36 @@ class NameView {
 		}
 	}
 
-	hidePaths({ open, close }) {
-		const { name } = this;
+	hidePaths({ open, close }, separator) {
+		const { name } = this, n = separator.length;
 
 		for (let word = open + 1, i = word; i < close; i++) {
 			if (isWord(name[i]))
 				continue;
-			if (i > word && name.startsWith("::", i) && isWord(name[i + 2])) {
-				this.hide(word, i + 2, GONE);
-				i++;
+			if (i > word && name.startsWith(separator, i) && isWord(name[i + n]) &&
+			    !/\d/.test(name[i + n])) {
+				this.hide(word, i + n, GONE);
+				i += n - 1;
 			}
 			word = i + 1;
 		}
+	}
+
+	simplifyParams() {
+		for (const group of this.parts.groups)
+			if (group.close && group.kind === "args" && group.params && group.depth === 1)
+				this.hidePaths(group, ".");
+	}
+
+	hideJava() {
+		const { name } = this, end = name[0] === "L" ? name.indexOf(";::") : -1;
+
+		for (const { index, 0: found } of name.matchAll(/[+/]0x[0-9a-f]{8,}(?=\.)/g))
+			this.hide(index, index + found.length, GONE);
+		if (end < 0)
+			return;
+		this.hide(0, 1, GONE);
+		this.hide(end, end + 1, GONE);
 	}
 
 	findShown({ open, close }, word) {
@@ -352,15 +371,21 @@ class NameView {
 		const { parts, name } = this;
 
 		this.mask.fill(SHOWN);
+		if (level >= LEVEL.SIMPLE)
+			this.simplifyParams();
 		this.hideGroups(level);
-		this.hide(0, parts.path, GONE);
-		this.hide(parts.end, parts.place, GONE);
-		this.hide(parts.place + 1, parts.file, GONE);
+		this.hide(0, parts.begin, GONE);
+		if (level >= LEVEL.BARE) {
+			this.hideJava();
+			this.hide(0, parts.path, GONE);
+			this.hide(parts.end, parts.place, GONE);
+			this.hide(parts.place + 1, parts.file, GONE);
+		}
 		if (level >= LEVEL.PATHS) {
 			for (const group of parts.groups) {
 				if (!group.close || group.kind !== "self" || group.depth)
 					continue;
-				this.hidePaths(group);
+				this.hidePaths(group, "::");
 				if (level >= LEVEL.SELF)
 					this.hideTrait(group);
 			}
@@ -377,20 +402,39 @@ class NameView {
 		return this.text();
 	}
 
+	showOne({ from, to }) {
+		const { name, mask, parts } = this;
+		let isType = from < parts.begin, begin = from;
+
+		for (const { open, close, depth, kind, params } of parts.groups) {
+			if (!close || kind !== "args" || open >= from || to > close)
+				continue;
+			isType ||= params;
+			if (depth === 1)
+				mask[open] = mask[close] = SHOWN;
+		}
+		this.hide(from, to, SHOWN);
+		if (isType && name[from - 1] === "." && mask[from - 1] !== SHOWN) {
+			while (begin && (name[begin - 1] === "." || isWord(name[begin - 1])))
+				begin--;
+			this.hide(begin, from, GONE);
+			if (begin >= 2 && name.startsWith(", ", begin - 2)) {
+				begin -= 2;
+				this.hide(begin, begin + 2, SHOWN);
+			}
+		}
+		if (begin && mask[begin - 1] === GONE)
+			mask[begin - 1] = ELIDED;
+		if (to + 1 === parts.begin)
+			mask[to] = SHOWN;
+		else if (to < mask.length && mask[to] === GONE)
+			mask[to] = ELIDED;
+	}
+
 	/* What must be seen, and the brackets around it. */
 	showKept() {
-		const { mask } = this;
-
-		for (const { from, to } of this.keeps) {
-			for (const { open, close, depth, kind } of this.parts.groups)
-				if (close && depth === 1 && kind === "args" && open < from && to <= close)
-					mask[open] = mask[close] = SHOWN;
-			this.hide(from, to, SHOWN);
-			if (from && mask[from - 1] === GONE)
-				mask[from - 1] = ELIDED;
-			if (to < mask.length && mask[to] === GONE)
-				mask[to] = ELIDED;
-		}
+		for (const keep of this.keeps)
+			this.showOne(keep);
 	}
 
 	text() {
@@ -460,15 +504,36 @@ function cutAround(text, columns, keptAt) {
 	return `${begin}..${cut(from, from + left - 2)}..`;
 }
 
+/* Characters of a return type. */
+function typeLength(name) {
+	return name.length <= STRUCTURED_MAX && name.includes(" ") ? new NameParts(name).begin : 0;
+}
+
+/* "libssl.so.3+sub_1f520" is told by its end. */
+function cutVague(module, tail, columns, keptAt) {
+	const room = columns - tail.length;
+
+	if (room < VAGUE_ROOM)
+		return tail;
+	return keptAt > 0 && keptAt < module.length ? cutAround(module, room, keptAt) + tail
+		: `${[...module].slice(0, room - 2).join("")}..${tail}`;
+}
+
 /* A name in at most so many columns. keeps: as of NameView. */
 function shortName(name, columns, keeps = []) {
-	if (name.length <= columns || columnsOf(name) <= columns)
+	const vague = name.indexOf("+sub_"), tail = vague < 0 ? "" : name.slice(vague);
+	const isVague = /^\+sub_[0-9a-f]+$/.test(tail), keptAt = keeps.at(-1)?.at ?? 0;
+	const mayHaveType = columns <= STRUCTURED_MAX && name.includes(" ") && !isVague;
+
+	if (!mayHaveType && (name.length <= columns || columnsOf(name) <= columns))
 		return name;
 	if (name.length > STRUCTURED_MAX)
-		return cutAround(name, columns, keeps.at(-1)?.at ?? 0);
+		return cutAround(name, columns, keptAt);
+	if (isVague && tail.length <= columns)
+		return cutVague(name.slice(0, vague), tail, columns, keptAt);
 
 	const view = new NameView(name, keeps);
-	let low = LEVEL.BARE, high = view.last;
+	let low = LEVEL.UNTYPED, high = view.last;
 
 	while (low < high) {
 		const middle = low + ((high - low) >> 1);

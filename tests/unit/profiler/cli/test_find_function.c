@@ -58,6 +58,10 @@ static struct profile *program(void)
 	add(p, "__memcpy_avx", "", 10);
 	add(p, "memset", "", 2);
 	add(p, "__memset_avx", "", 9);
+	add(p,
+	    "java.lang.Object java.util.HashMap.merge(java.lang.Object, "
+	    "java.util.function.BiFunction)",
+	    "", 1);
 	return p;
 }
 
@@ -104,6 +108,12 @@ TEST(test_best)
 		{"a::Shape::area", "a::Shape::area(int)"},
 		{"b::Shape::area(long)", "b::Shape::area(long)"},
 		{"SUBTREE", "subtree_of"},
+		{"java.util.HashMap.merge",
+		 "java.lang.Object java.util.HashMap.merge(java.lang.Object, "
+		 "java.util.function.BiFunction)"},
+		{"java.util.HashMap.merge(Object, BiFunction)", /* as it is shown */
+		 "java.lang.Object java.util.HashMap.merge(java.lang.Object, "
+		 "java.util.function.BiFunction)"},
 	};
 	char said[2000];
 	const char *name;
