@@ -5,9 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "profiler/base/io.h"
 #include "profiler/record/inherited.h"
 #include "profiler/record/launch.h"
 
@@ -75,6 +79,26 @@ TEST(test_it_waits_at_the_gate)
 	assert_int_equal(access("ran", F_OK), 0);
 	assert_int_equal(launch_exit_code(&l), 0);
 	assert_int_equal(count_descriptors(), before);
+}
+
+/* What it costs until its exec is not put down to kiln. */
+TEST(test_it_has_its_name_at_the_gate)
+{
+	struct launch l = NO_LAUNCH;
+	char path[48], *name = NULL;
+	size_t len = 0;
+
+	assert_int_equal(launch_prepare(&l, (char *[]){"/bin/true", NULL}, NULL), 0);
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)l.pid);
+	for (int i = 0; i < 10000 && (!name || strcmp(name, "true\n") != 0); i++) {
+		free(name);
+		assert_int_equal(io_read_file(path, 64, &name, &len), 0);
+		usleep(1000);
+	}
+	assert_string_equal(name, "true\n");
+	free(name);
+	assert_int_equal(launch_go(&l), 0);
+	await(&l);
 }
 
 TEST(test_exit_codes)
@@ -262,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_it_waits_at_the_gate),
+		cmocka_unit_test(test_it_has_its_name_at_the_gate),
 		cmocka_unit_test(test_exit_codes),
 		cmocka_unit_test(test_what_cannot_be_run),
 		cmocka_unit_test(test_ended_at_the_gate),
