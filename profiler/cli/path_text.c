@@ -31,12 +31,7 @@ static size_t width_of(const struct chain *c, uint32_t i)
 
 static void add_name(struct buf *out, const struct chain *c, uint32_t i)
 {
-	const char *name = name_of(c, i);
-
-	if (text_columns(name) > c->name_columns)
-		short_name(out, name, c->name_columns);
-	else
-		buf_str(out, name);
+	short_name(out, name_of(c, i), c->name_columns);
 }
 
 /*
