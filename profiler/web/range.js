@@ -49,9 +49,9 @@ class Range {
 
 	words() {
 		const since = this.value("since") || USUAL_RANGE, until = this.value("until");
-		const base = this.value("base");
+		const base = this.value("base"), ago = /^\d[\w.]*$/.test(until) ? " ago" : "";
 		const range = until || !/^\d/.test(since) || /[-:]/.test(since)
-			? `${since} to ${until || "now"}` : `Last ${since}`;
+			? `${since} to ${until || "now"}${ago}` : `Last ${since}`;
 
 		return [range, base && `vs ${base === "before" ? base : `${base} earlier`}`,
 			this.value("where")].filter(Boolean).join(" \u00b7 ");
