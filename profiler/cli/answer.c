@@ -229,6 +229,12 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 		{q->tables_failed,
 		 "files' stacks: the reader of their call frame information failed on them"},
 		{q->files_hung, "openings of files: their file server did not answer"},
+		{q->full_files,
+		 "mappings of more files than kiln can know: frames in them lack names"},
+		{q->full_processes,
+		 "programs and threads forgotten early, for lack of room: frames may lack names"},
+		{q->full_mappings,
+		 "mappings forgotten early, for lack of room: frames in them may lack names"},
 	};
 	int64_t unaccounted = quality_unaccounted(q);
 	struct buf line = {0};

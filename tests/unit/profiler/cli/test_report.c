@@ -128,6 +128,9 @@ static struct quality *quality_of_sorter(void)
 		.frames_named = 5910,
 		.frames_fde = 12,
 		.sideband_lost = 3,
+		.full_files = 40,
+		.full_processes = 2,
+		.full_mappings = 7,
 		.lost = {[LOSS_map_full] = 5, [LOSS_timer_overrun] = 20},
 		.blame = {.data = blame, .len = 2},
 	};
