@@ -113,8 +113,8 @@ static int map_ring(struct sideband *s, struct cpu *c)
 
 	c->map_len = (size_t)sysconf(_SC_PAGESIZE) + s->opts.ring_bytes;
 	p = mmap(NULL, c->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
+	if (p == MAP_FAILED) /* here that is no lack of privileges (perf_event_open(2)) */
+		return errno == EPERM ? -ENOBUFS : -errno;
 	return use_ring(c, p, s->opts.ring_bytes);
 }
 
@@ -253,6 +253,10 @@ int sideband_open(struct sideband **out, const struct sideband_opts *opts)
 		sideband_close(s);
 		if (err == -EACCES || err == -EPERM)
 			say_denied();
+		if (err == -ENOBUFS)
+			log_error("the rings of perf events do not fit into what this user may "
+				  "lock: raise the limit (`ulimit -l`) or "
+				  "kernel.perf_event_mlock_kb, or end other profilers");
 		return err;
 	}
 	*out = s;

@@ -166,6 +166,20 @@ test_children_of_the_delay() {
 }
 
 # As many files as the hard limit allows.
+# The rings count against what all of a user's profilers may lock together.
+test_no_locked_memory() {
+	need_bpf
+	local i
+	for i in 1 2; do
+		start setpriv --bounding-set -ipc_lock prlimit --memlock=0 \
+			"$KILN" record -a -d 60 -o "$i.pb.gz" 2>"$i.err"
+		wait_until 20 grep -q 'sampling at\|cannot' "$i.err"
+	done
+	grep -q 'cannot' 2.err || skip "this user may lock more"
+	assert_match "the cause" 2.err 'do not fit into what this user may lock: raise the limit'
+	assert_no_match "another" 2.err CAP_PERFMON
+}
+
 test_few_descriptors() {
 	need_bpf
 	start "$WORKLOADS/deep" 30 20
