@@ -291,6 +291,33 @@ static void a_segment_that_lacks_a_window_is_gone_on_with(void **state)
 	release_windows(w, 4);
 }
 
+/* Files that are none may be newer: some are passed by, not all that somebody has put there. */
+static void a_segment_before_the_newest_is_gone_on_with(void **state)
+{
+	(void)state;
+	for (unsigned n = 3; n <= 4; n++) {
+		struct store *s = open_store("store", &writing);
+		struct store_stats stats;
+		struct window w[3];
+
+		append_windows(s, w, 2, 10 * SECOND);
+		store_close(s);
+		fixture_run(
+			"for i in $(seq %u); do echo 'no database at all, but long enough to be "
+			"looked at' >store/20261128T0${i}0000Z.kiln; done",
+			n);
+		s = open_store("store", &writing);
+		w[2] = random_window(2, T0 + 20 * SECOND, 10 * SECOND);
+		assert_int_equal(append_window(s, &w[2]), 0);
+		store_stats(s, &stats);
+		assert_int_equal(stats.segments_broken, n);
+		assert_int_equal(stats.segments_begun, n == 4);
+		store_close(s);
+		fixture_run("rm -r store");
+		release_windows(w, 3);
+	}
+}
+
 /* What was ended is somebody else's to change. */
 static void an_ended_segment_is_not_gone_on_with(void **state)
 {
@@ -470,6 +497,7 @@ int main(void)
 		CASE(a_damaged_segment_is_put_aside),
 		CASE(a_damaged_segment_is_not_gone_on_with),
 		CASE(a_segment_that_lacks_a_window_is_gone_on_with),
+		CASE(a_segment_before_the_newest_is_gone_on_with),
 		CASE(an_ended_segment_is_not_gone_on_with),
 		CASE(a_segment_of_no_time_is_damaged),
 		CASE(empty_and_odd_files_are_nothing),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "profiler/profile/rates.h"
+#include "profiler/store/begins.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/store.h"
 
@@ -76,6 +77,29 @@ static void rates_of_windows_are_told(void **state)
 		window_release((struct window *)&w[i]);
 }
 
+/* In order, and of windows that began at one time one. */
+static void begins_are_told_once(void **state)
+{
+	static const int64_t at[] = {0, 10, 20, -86400, -86390, 30, 15, 40, 86400, 20},
+			     want[] = {-86390, 0, 10, 15, 20, 30};
+	struct store *s = open_store("store", &writing);
+	struct store_begins b;
+
+	(void)state;
+	for (size_t i = 0; i < 10; i++) {
+		struct window w = random_window(i, T0 + at[i] * SECOND, 10 * SECOND);
+
+		assert_int_equal(append_window(s, &w), 0);
+		window_release(&w);
+	}
+	assert_int_equal(store_begins(s, T0 - 86390 * SECOND, T0 + 40 * SECOND, &b), 0);
+	assert_int_equal(b.v.len, 6);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(b.v.data[i], T0 + want[i] * SECOND);
+	store_begins_release(&b);
+	store_close(s);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -83,6 +107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_part_says_what_its_quality_is_of),
 		CASE(rates_of_windows_are_told),
+		CASE(begins_are_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

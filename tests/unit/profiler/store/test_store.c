@@ -8,7 +8,6 @@
 #include <sqlite3.h>
 
 #include "profiler/base/clock.h"
-#include "profiler/store/begins.h"
 #include "profiler/store/list.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/store.h"
@@ -273,22 +272,9 @@ static void a_segment_ends_before_the_next_begins(void **state)
 	store_close(s);
 }
 
-/* Of windows that began at one time one. */
-static void assert_begins(struct store *s)
-{
-	static const int64_t at[] = {-86390, 0, 10, 15, 20, 30};
-	struct store_begins b;
-
-	assert_int_equal(store_begins(s, T0 - 86390 * SECOND, T0 + 40 * SECOND, &b), 0);
-	assert_int_equal(b.v.len, 6);
-	for (size_t i = 0; i < 6; i++)
-		assert_int_equal(b.v.data[i], T0 + at[i] * SECOND);
-	store_begins_release(&b);
-}
-
 static void the_clock_may_go_back_and_forth(void **state)
 {
-	static const int64_t at[] = {0, 10, 20, -86400, -86390, 30, 15, 40, 86400, 20};
+	static const int64_t at[] = {0, 10, 20, -86400, -86390, 30, 15, 40, 86400, 50};
 	struct store *s = open_store("store", &writing);
 	struct window w[10];
 	struct store_stats stats;
@@ -303,7 +289,6 @@ static void the_clock_may_go_back_and_forth(void **state)
 	assert_holds(s, w, 10, STORE_BEGIN, STORE_END);
 	assert_holds(s, w, 10, T0 - 86400 * SECOND, T0);
 	assert_holds(s, w, 10, T0 + 10 * SECOND, T0 + 20 * SECOND);
-	assert_begins(s);
 	w[0].begin_ns = -1;
 	assert_int_equal(append_window(s, &w[0]), -EINVAL);
 	store_close(s);
@@ -438,33 +423,6 @@ static void a_newer_segment_is_left_alone(void **state)
 	store_close(s);
 	fixture_run("cmp store/" T0_NAME " before");
 	release_windows(w, 2);
-}
-
-/* Files that are none may be newer: some are passed by, not all that somebody has put there. */
-static void a_segment_before_the_newest_is_gone_on_with(void **state)
-{
-	(void)state;
-	for (unsigned n = 3; n <= 4; n++) {
-		struct store *s = open_store("store", &writing);
-		struct store_stats stats;
-		struct window w[3];
-
-		append_windows(s, w, 2, 10 * SECOND);
-		store_close(s);
-		fixture_run(
-			"for i in $(seq %u); do echo 'no database at all, but long enough to be "
-			"looked at' >store/20261128T0${i}0000Z.kiln; done",
-			n);
-		s = open_store("store", &writing);
-		w[2] = random_window(2, T0 + 20 * SECOND, 10 * SECOND);
-		assert_int_equal(append_window(s, &w[2]), 0);
-		store_stats(s, &stats);
-		assert_int_equal(stats.segments_broken, n);
-		assert_int_equal(stats.segments_begun, n == 4);
-		store_close(s);
-		fixture_run("rm -r store");
-		release_windows(w, 3);
-	}
 }
 
 static void a_segment_that_is_gone_is_begun_again(void **state)
@@ -631,7 +589,6 @@ int main(void)
 		CASE(readers_without_permission_learn_the_cure),
 		CASE(readers_need_no_write_access),
 		CASE(a_newer_segment_is_left_alone),
-		CASE(a_segment_before_the_newest_is_gone_on_with),
 		CASE(a_segment_that_is_gone_is_begun_again),
 		CASE(plain_columns_say_the_same),
 		CASE(windows_of_other_types_are_not_mixed),
