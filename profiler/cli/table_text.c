@@ -26,7 +26,7 @@ enum { NAME, MODULE, CALLER, COLUMNS };
 #define LEAST_NAME 20
 
 /* What makes a column worth its room; a name that has it leaves room for others. */
-static const size_t least[COLUMNS] = {40, 8, 16};
+static const size_t least[COLUMNS] = {32, 8, 16};
 /* Without a terminal. */
 static const size_t most_in_file[COLUMNS] = {60, 40, 60};
 /* One long name must not move the columns of all rows. */
