@@ -65,19 +65,15 @@ static void add_hint(struct buf *out, const char *hint, const char **told)
 	buf_str(out, hint);
 }
 
-/* A program's file may have another name than who runs it knows. Names that say the same, or nothing, are left out. */
-static void add_user(struct buf *out, const struct profile *p, const struct processes *names,
-		     const char *module)
+static void add_alias(struct buf *out, const struct profile *p, const struct processes *names,
+		      const char *module)
 {
-	const char *command;
+	const char *alias = processes_alias_of(names, p, module);
 
-	if (!names->names || *module == '[' || strstr(module, ".so"))
-		return;
-	command = processes_of_module(names, p, module);
-	if (!command || text_has_prefix(module, command) || !strcmp(command, "MainThread"))
+	if (!alias)
 		return;
 	buf_str(out, " (");
-	text_add_clean(out, command, strlen(command));
+	text_add_clean(out, alias, strlen(alias));
 	buf_char(out, ')');
 }
 
@@ -139,7 +135,7 @@ void answer_blame(struct buf *out, const struct profile *p, const struct quality
 		names.names = NULL;
 	for (size_t i = 0; i < n && i < LINES_MAX; i++) {
 		buf_printf(&line, "note: %s", rows[i].blame->module);
-		add_user(&line, p, &names, rows[i].blame->module);
+		add_alias(&line, p, &names, rows[i].blame->module);
 		buf_str(&line, ": ");
 		add_row(&line, &rows[i], &told);
 		line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);

@@ -54,19 +54,21 @@ static void add_item(struct share_list *l, const char *item, size_t width)
 void share_list_add(struct share_list *l, const char *name, int64_t value, const char *note)
 {
 	struct buf item = {0};
-	size_t short_width, width;
+	size_t width;
+	bool fits;
 
 	if (!value)
 		return;
 	buf_printf(&item, "%s ", name);
 	share_text(&item, &l->scale, value);
-	short_width = text_columns(buf_cstr(&item));
-	width = short_width + text_columns(note);
-	if (l->full || (l->begun && !make_room(l, width) && !make_room(l, short_width))) {
+	width = text_columns(buf_cstr(&item));
+	fits = l->begun ? make_room(l, width + text_columns(note))
+			: width + text_columns(note) + OTHERS <= l->left;
+	if (l->full || (l->begun && !fits && !make_room(l, width))) {
 		l->full = true;
 		l->others = saturating_sum(l->others, value);
 	} else {
-		if (width + OTHERS <= l->left)
+		if (fits)
 			buf_str(&item, note);
 		add_item(l, buf_cstr(&item), text_columns(buf_cstr(&item)));
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
 
 /* Best last. */
 enum source { BY_THREAD, BY_EXECUTABLE, BY_MAIN_THREAD };
@@ -216,8 +217,8 @@ static const char *sole_command(const struct processes *s, const struct profile 
 	return best && *best && all > 0 && its >= SOLE_SHARE * all ? best : NULL;
 }
 
-const char *processes_of_module(const struct processes *s, const struct profile *p,
-				const char *module)
+static const char *command_of_module(const struct processes *s, const struct profile *p,
+				     const char *module)
 {
 	_cleanup_free_ bool *is_module = calloc(p->mappings.len + 1, sizeof(*is_module));
 	_cleanup_free_ double *weights = calloc(p->labelsets.len + 1, sizeof(*weights));
@@ -235,6 +236,19 @@ const char *processes_of_module(const struct processes *s, const struct profile 
 			weights[sample->labelset] += v < 0 ? -v : v;
 	}
 	return sole_command(s, p, weights);
+}
+
+const char *processes_alias_of(const struct processes *s, const struct profile *p,
+			       const char *module)
+{
+	const char *command;
+
+	if (!s->names || *module == '[' || strstr(module, ".so"))
+		return NULL;
+	command = command_of_module(s, p, module);
+	if (!command || text_has_prefix(module, command) || !strcmp(command, "MainThread"))
+		return NULL;
+	return command;
 }
 
 void processes_release(struct processes *s)

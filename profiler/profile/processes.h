@@ -27,10 +27,13 @@ struct processes {
 int processes_load(struct processes *out, const struct profile *p);
 /* Whether the samples are of more than one command. */
 bool processes_have_commands(const struct processes *s, const struct profile *p);
-/* The command that has nine tenths of the time of stacks with frames of this module; NULL: none has, or out of memory. It
- * is what a program is called that has another file's name: redis-server of redis-check-rdb. Borrowed. */
-const char *processes_of_module(const struct processes *s, const struct profile *p,
-				const char *module);
+/*
+ * What the people who run a program call it, where its file has another name: redis-server of redis-check-rdb. It is the
+ * command that has nine tenths of the time of stacks with frames of this module. NULL: none has, its name says the
+ * same, or nothing; of libraries; and out of memory. Borrowed.
+ */
+const char *processes_alias_of(const struct processes *s, const struct profile *p,
+			       const char *module);
 void processes_release(struct processes *s);
 
 #endif
