@@ -13,6 +13,7 @@
 #include "profiler/profile/difference.h"
 #include "profiler/profile/machine_load.h"
 #include "profiler/profile/processes.h"
+#include "profiler/profile/thread_names.h"
 #include "profiler/profile/time_kinds.h"
 #include "profiler/profile/totals.h"
 
@@ -85,6 +86,29 @@ static void add_commands(struct buf *out, const struct commands *c, const struct
 		share_list_add(&list, row->name, row->value, note);
 	}
 	share_list_end(&list);
+}
+
+/* Below this, other threads are not worth a line. */
+#define MAIN_THREAD 0.95
+
+/* Of one command, what its threads are for, if they have names that say it. */
+static int add_threads(struct buf *out, const struct summary *s, const struct share_scale *scale,
+		       const struct term *t)
+{
+	struct share_list list;
+	struct thread_names threads;
+	int err = thread_names_build(&threads, s->p, s->value);
+
+	if (!err && threads.rows.len > 1 &&
+	    (double)threads.rows.data[0].value < MAIN_THREAD * (double)scale->whole) {
+		share_list_begin(&list, out, scale, t, "Threads");
+		for (size_t i = 0; i < threads.rows.len; i++)
+			share_list_add(&list, threads.rows.data[i].name, threads.rows.data[i].value,
+				       "");
+		share_list_end(&list);
+	}
+	thread_names_release(&threads);
+	return err;
 }
 
 /* --- kinds --------------------------------------------------------------------------------------- */
@@ -308,6 +332,8 @@ int summary_head_of(struct buf *out, const struct summary *s, const struct comma
 		add_load(out, s, t);
 		if (commands_named(commands) > 1)
 			add_commands(out, commands, scale, t);
+		else if (!profile_is_difference(s->p, s->value))
+			err = err ?: add_threads(out, s, scale, t);
 		if (has_kinds(&kinds))
 			add_kinds(out, s, &kinds, scale, t);
 		err = err ?: add_activities(out, s, scale, t);

@@ -17,7 +17,7 @@ struct summary {
 	size_t value;		       /* sample type index */
 };
 
-/* Appends the lines Load, Commands and By kind, those of which something is known. 0 or -ENOMEM. */
+/* Appends the lines Load, Commands or Threads, and By kind, those of which something is known. 0 or -ENOMEM. */
 int summary_head(struct buf *out, const struct summary *s, const struct term *t);
 
 /* The same for a caller that has the profile's commands. */

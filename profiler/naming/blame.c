@@ -200,7 +200,8 @@ static void merge_suspects(struct blame *b, const struct naming *n, const struct
 
 #define NO_CFI                                                                                     \
 	"code in it has no call frame information: rebuild it with -fasynchronous-unwind-tables "  \
-	"(assembly: .cfi directives) or -fno-omit-frame-pointer"
+	"(rustc: -C force-unwind-tables; assembly: .cfi directives) or -fno-omit-frame-pointer "   \
+	"(-C force-frame-pointers)"
 
 #define BAD_CFI                                                                                    \
 	"the reader of its call frame information failed on it: rebuild it, with frame pointers "  \

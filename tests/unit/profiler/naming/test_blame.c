@@ -166,7 +166,8 @@ TEST(test_processes_of_one_program)
 #define STRIPPED "stripped (build id 57717eed...): " INSTALL
 #define CFI                                                                                        \
 	"code in it has no call frame information: rebuild it with -fasynchronous-unwind-tables "  \
-	"(assembly: .cfi directives) or -fno-omit-frame-pointer"
+	"(rustc: -C force-unwind-tables; assembly: .cfi directives) or -fno-omit-frame-pointer "   \
+	"(-C force-frame-pointers)"
 
 TEST(test_advice_for_files)
 {
