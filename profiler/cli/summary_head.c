@@ -299,6 +299,7 @@ static int add_change(struct buf *out, const struct summary *s, const struct ter
 	struct difference d;
 	struct buf line = {0};
 	struct measure m;
+	char count[32];
 	int err;
 
 	if (!profile_is_difference(s->p, s->value))
@@ -309,6 +310,9 @@ static int add_change(struct buf *out, const struct summary *s, const struct ter
 	if (d.n_grew || d.n_less) {
 		add_side(&line, "", d.n_grew, "grew", &m, d.grew);
 		add_side(&line, ", ", d.n_less, "shrank", &m, saturating_difference(0, d.less));
+		if (d.n_chance)
+			buf_printf(&line, "; %s of them within chance",
+				   text_format_count(d.n_chance, count, sizeof(count)));
 		buf_str(&line, d.has_base ? "; shares are of the base"
 					  : "; shares are of both together, without signs");
 	} else {

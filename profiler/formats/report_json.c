@@ -158,6 +158,9 @@ static int add_difference(struct json *j, const struct report *r)
 		json_key_int(j, "base", d.base);
 	json_key_int(j, "grew", d.grew);
 	json_key_int(j, "shrank", saturating_difference(0, d.less));
+	json_key_uint(j, "functions_grew", d.n_grew);
+	json_key_uint(j, "functions_shrank", d.n_less);
+	json_key_uint(j, "functions_within_chance", d.n_chance);
 	json_close(j, '}');
 	return err;
 }

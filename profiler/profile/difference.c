@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/saturate.h"
@@ -59,14 +60,35 @@ int profile_subtract(struct profile *p, const struct profile *base, bool normali
 	return err;
 }
 
+/* Of a normal distribution 95 % are within so many standard deviations. */
+#define SURE 1.96
+
+/* What a sample stands for on average. 0: unknown. */
+static double value_of_sample(const struct difference *d, const struct profile *p)
+{
+	uint64_t n = profile_samples(p);
+
+	return d->has_base && n ? (double)d->base / (double)n : 0;
+}
+
+/* The variance of a difference of two counts is their sum. */
+static bool is_chance(const struct table_row *r, double unit)
+{
+	double change = (double)r->self;
+
+	return change * change <= SURE * SURE * unit * (double)r->both_self;
+}
+
 int difference_of(struct difference *out, const struct profile *p, size_t value)
 {
 	_cleanup_(table_freep) struct table *t = NULL;
-	struct table_opts o = {.value = value, .with_lost = true};
+	struct table_opts o = {.value = value, .with_lost = true, .with_both = true};
 	int err = table_build(&t, p, &o);
+	double unit;
 
 	*out = (struct difference){.net = profile_total(p, value)};
 	out->has_base = profile_base_total(p, value, &out->base);
+	unit = value_of_sample(out, p);
 	for (size_t i = 0; !err && i < t->rows.len; i++) {
 		int64_t self = t->rows.data[i].self;
 
@@ -77,6 +99,7 @@ int difference_of(struct difference *out, const struct profile *p, size_t value)
 			out->less = saturating_sum(out->less, self);
 			out->n_less++;
 		}
+		out->n_chance += self && is_chance(&t->rows.data[i], unit);
 	}
 	return err;
 }

@@ -23,6 +23,9 @@ struct difference {
 	int64_t base;	       /* its total; net + base is what it became */
 	int64_t grew, less;    /* sums of functions' own time, grew > 0 > less */
 	size_t n_grew, n_less; /* these functions */
+	/* Those of them whose change is no larger than two recordings of one and the same load differ by, in 95 of 100
+	 * functions (samples are counts, as of Poisson's distribution). 0 where samples are not counted. */
+	size_t n_chance;
 };
 
 /* Sums up a difference. 0 or -ENOMEM. */

@@ -44,6 +44,10 @@ struct row_state {
 	uint8_t role; /* enum frame_role */
 };
 
+struct stack_sum {
+	int64_t value, both; /* with and without signs */
+};
+
 /* Value of a row below a caller. */
 struct pair {
 	uint32_t row, caller;
@@ -59,7 +63,7 @@ struct builder {
 	VEC(struct pair) pairs;
 	VEC(uint32_t) frame_rows;      /* row of each line of each location, innermost first */
 	VEC(uint32_t) first_frame_row; /* per location, and one past the last */
-	VEC(int64_t) stack_values;
+	VEC(struct stack_sum) stacks;
 	struct row_namer namer;
 	VEC(uint32_t) path; /* rows of the current stack, leaf first */
 	/* For each path index: next of another domain, next of another row; or NONE. */
@@ -76,7 +80,7 @@ static void builder_release(struct builder *b)
 	vec_release(&b->pairs);
 	vec_release(&b->frame_rows);
 	vec_release(&b->first_frame_row);
-	vec_release(&b->stack_values);
+	vec_release(&b->stacks);
 	row_namer_release(&b->namer);
 	vec_release(&b->path);
 	vec_release(&b->outside);
@@ -383,14 +387,16 @@ static int sum_stacks(struct builder *b)
 {
 	const struct profile *p = b->p;
 
-	if (vec_reserve(&b->stack_values, p->stacks.len + 1))
+	if (vec_reserve(&b->stacks, p->stacks.len + 1))
 		return -ENOMEM;
-	memset(b->stack_values.data, 0, p->stacks.len * sizeof(int64_t));
+	memset(b->stacks.data, 0, p->stacks.len * sizeof(*b->stacks.data));
 	for (size_t i = 0; i < p->samples.len; i++) {
 		const struct profile_sample *s = &p->samples.data[i];
-		int64_t *sum = &b->stack_values.data[s->stack];
+		struct stack_sum *sum = &b->stacks.data[s->stack];
+		int64_t v = sample_value(b, s);
 
-		*sum = saturating_sum(*sum, sample_value(b, s));
+		sum->value = saturating_sum(sum->value, v);
+		sum->both = saturating_sum(sum->both, v < 0 ? saturating_difference(0, v) : v);
 	}
 	return 0;
 }
@@ -408,18 +414,29 @@ static int prepare_relation(struct builder *b)
 	       get_row(b, &end, FRAME_SYNTHETIC, &b->end_row);
 }
 
+static void add_both(struct builder *b, int64_t both)
+{
+	struct table_row *r = b->path.len ? &b->rows.data[b->path.data[0]].row : NULL;
+
+	if (r)
+		r->both_self = saturating_sum(r->both_self, both);
+}
+
 static int walk_stacks(struct builder *b)
 {
 	int err = sum_stacks(b) ?: add_locations(b) ?: prepare_relation(b);
 
 	for (size_t i = 0; !err && i < b->p->stacks.len; i++) {
-		int64_t value = b->stack_values.data[i];
+		int64_t value = b->stacks.data[i].value, both = b->stacks.data[i].both;
 
-		if (!value || (!b->o->with_lost && profile_stack_is_lost(b->p, (uint32_t)i)))
+		if (!(b->o->with_both ? both : value) ||
+		    (!b->o->with_lost && profile_stack_is_lost(b->p, (uint32_t)i)))
 			continue;
 		err = load_path(b, &b->p->stacks.data[i]);
 		if (err)
 			break;
+		if (b->o->with_both)
+			add_both(b, both);
 		if (b->o->relation == TABLE_ALL)
 			err = add_all(b, (uint32_t)i, value);
 		else

@@ -35,12 +35,15 @@ struct table_opts {
 	const char *of;		      /* exact function name */
 	const char *label;	      /* of TABLE_LABEL: the key, see label_keys.h */
 	bool with_lost;		      /* have rows for lost samples, as for functions */
+	/* Sum self up without signs, too: in a difference of both sides together. Rows may have none of either. */
+	bool with_both;
 };
 
 struct table_row {
 	uint32_t name, module; /* strings of the table; module is "" but for functions */
 	uint32_t caller;       /* best-known caller, "" if there is none; see table.c */
 	int64_t self, total;   /* saturating */
+	int64_t both_self;     /* see with_both */
 	enum frame_kind kind;
 };
 

@@ -115,10 +115,10 @@ static void check_shape(const struct calltree *t, bool inverted)
 	assert_string_equal(calltree_text(t, t->nodes[0].name), "all");
 	for (size_t i = 0; i < t->n_nodes; i++) {
 		const struct calltree_node *n = &t->nodes[i];
-		int64_t children = 0, before = INT64_MAX;
+		int64_t own = n->self < 0 ? -n->self : n->self, children = 0, before = INT64_MAX;
 		size_t end = i + n->subtree_len, c = i + 1;
 
-		self += n->self;
+		self += own;
 		deepest = n->depth > deepest ? n->depth : deepest;
 		assert_true(end <= t->n_nodes);
 		for (; c < end; c += t->nodes[c].subtree_len) {
@@ -131,9 +131,9 @@ static void check_shape(const struct calltree *t, bool inverted)
 			children += t->nodes[c].total;
 		}
 		assert_int_equal(c, end);
-		assert_true(children <= n->total && n->self <= n->total);
+		assert_true(children <= n->total && own <= n->total);
 		assert_true(!inverted || n->depth == 1 || !i || !n->self);
-		assert_true(inverted || children + n->self == n->total);
+		assert_true(inverted || children + own == n->total);
 	}
 	assert_true(inverted ? self <= t->total : self == t->total);
 	assert_int_equal(deepest, t->max_depth);

@@ -77,6 +77,33 @@ TEST(test_what_changed)
 	profile_free(base);
 }
 
+/* Of counts of Poisson's distribution: 100 and 127 differ by 1.79 standard deviations, 100 and 130 by 1.98. */
+TEST(test_what_chance_explains)
+{
+	static const struct {
+		int64_t base, now;
+		size_t n_chance;
+	} cases[] = {{100, 127, 1}, {100, 130, 0}, {130, 100, 0}, {127, 100, 1},
+		     {0, 3, 1},	    {0, 4, 0},	   {4, 0, 0},	  {100, 100, 0}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct profile *now = new_cpu(), *base = new_cpu();
+		struct difference d;
+
+		add(now, "a", cases[i].now, 10 * cases[i].now);
+		add(now, "same", 5000, 50000);
+		add(base, "a", cases[i].base, 10 * cases[i].base);
+		add(base, "same", 5000, 50000);
+		take(now, base, false);
+		for (size_t value = 0; value < 2; value++) {
+			assert_int_equal(difference_of(&d, now, value), 0);
+			assert_int_equal(d.n_chance, cases[i].n_chance);
+		}
+		profile_free(now);
+		profile_free(base);
+	}
+}
+
 /* Nothing is left of a profile less itself, in any value. */
 TEST(test_less_itself)
 {
@@ -177,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_changed),
+		cmocka_unit_test(test_what_chance_explains),
 		cmocka_unit_test(test_less_itself),
 		cmocka_unit_test(test_normalized),
 		cmocka_unit_test(test_values_at_the_limits),
