@@ -512,9 +512,11 @@ static void test_values_below_zero(void **state)
 	t = build(p, (struct calltree_opts){.with_less = true});
 	assert_int_equal(t->total, 280);
 	assert_int_equal(t->n_nodes, 6);
-	assert_int_equal(find(t, "grew")->self, 70);
-	assert_int_equal(find(t, "shrank")->self, -200);
-	assert_int_equal(find(t, "shrank")->total, 210);
+	assert_int_equal(t->nodes[2].self, -200);
+	assert_int_equal(t->nodes[2].total, 210);
+	assert_ptr_equal(&t->nodes[2], find(t, "shrank"));
+	assert_int_equal(t->nodes[5].self, 70); /* the widest first */
+	assert_string_equal(calltree_text(t, t->nodes[5].name), "grew");
 	calltree_free(t);
 	profile_free(p);
 }
