@@ -39,7 +39,7 @@ static void release(struct table *t)
 
 struct comparison {
 	const struct table *t;
-	uint64_t rows, same, by_record, roots;
+	uint64_t rows, same, by_record, roots, stops;
 };
 
 static int compare_row(void *ctx, uint64_t va, struct unwind_rule want)
@@ -52,6 +52,8 @@ static int compare_row(void *ctx, uint64_t va, struct unwind_rule want)
 		c->by_record++;
 	} else if (got.cfa == UNWIND_CFA_ROOT) {
 		c->roots++;
+	} else if (got.cfa == UNWIND_CFA_STOP) {
+		c->stops++;
 	} else if (got.cfa == UNWIND_CFA_SIGNAL) {
 		assert_int_equal(want.cfa, UNWIND_CFA_RSP);
 	} else {
@@ -86,6 +88,7 @@ static void compare(const char *path)
 	/* systemstack() and its like, goexit() and its like: a handful */
 	assert_true(c.same > c.rows * 99 / 100);
 	assert_in_range(c.roots, 1, 50);
+	assert_true(c.stops <= 20); /* morestack() before Go 1.20 */
 	cfi_release(&cfi);
 	release(&t);
 }
