@@ -36,16 +36,16 @@ assert_store_sound() {
 	for file in "$T"/store/*.kiln; do
 		assert_eq "integrity of $file" "$(sqlite3 -readonly "$file" 'pragma integrity_check')" ok
 	done
-	assert_eq "windows that overlap" "$(ask_store '
+	assert_eq "windows that overlap" "$(sum_of_store '
 		select count(*) from windows a join windows b
 		on b.begin_unix_ns >= a.begin_unix_ns and b.id != a.id
-		and b.begin_unix_ns < a.begin_unix_ns + a.duration_ns - 100000000' | paste -sd+ | bc)" 0
+		and b.begin_unix_ns < a.begin_unix_ns + a.duration_ns - 100000000')" 0
 	"$KILN" export "$T/store" -o all.pb.gz
 	assert_accounting all.pb.gz
 }
 
 sum_of() { # COLUMN
-	ask_store "select sum($1) from windows" | paste -sd+ | bc
+	sum_of_store "select sum($1) from windows"
 }
 
 # From the first begin to the last end, in ms.

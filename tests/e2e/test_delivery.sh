@@ -325,7 +325,7 @@ test_another_directory_at_its_path() {
 	wait_until 20 page_has_windows
 	stop_agent 0
 	assert_at_least "windows in the new one" "$(count_windows)" 3
-	assert_eq "windows lost" "$(ask_store 'select sum(windows_lost) from windows' | paste -sd+ | bc)" 0
+	assert_eq "windows lost" "$(sum_of_store 'select sum(windows_lost) from windows')" 0
 	assert_match "log" log "$T/store is gone, or is another directory than it was"
 }
 
