@@ -46,6 +46,12 @@ static bool has_no_name(const struct profile *p, const struct profile_location *
 	       (l->n_lines == 1 && is_unnamed(line_name(p, l, 0), profile_module(p, l->mapping)));
 }
 
+/* The name has where the code's description begins. */
+static bool is_described(const struct profile *p, const struct profile_location *l)
+{
+	return l->n_lines && strstr(line_name(p, l, 0), "+sub_");
+}
+
 const struct interpreter *blame_loop(const struct profile *p, const struct profile_location *l,
 				     bool *guessed)
 {
@@ -53,7 +59,7 @@ const struct interpreter *blame_loop(const struct profile *p, const struct profi
 
 	*guessed = has_no_name(p, l);
 	if (*guessed)
-		return interpreter_of_file(profile_module(p, l->mapping));
+		return interpreter_of_file(profile_module(p, l->mapping), is_described(p, l));
 	for (uint32_t n = 0; n < l->n_lines && !loop; n++)
 		loop = interpreter_of_loop(line_name(p, l, n));
 	return loop;

@@ -18,7 +18,8 @@ enum pattern {
 struct interpreter {
 	const char *language;
 	const char *patterns[N_PATTERNS][2];
-	bool compiles;	  /* what it compiles runs inside of its loop */
+	bool compiles; /* what it compiles runs inside of its loop */
+	bool bare; /* its loop has no call frame information either, other code of its files has */
 	const char *cure; /* what shows its functions; NULL: nothing does */
 	unsigned since; /* 0, or the cure is an option, from this version on: 100 * major + minor */
 	const char *other; /* what does the same */
@@ -37,7 +38,8 @@ static const struct interpreter interpreters[] = {
 	 .patterns[FILES] = {"libruby", "ruby"}, .compiles = true, .cure = "--yjit --yjit-perf",
 	 .since = 303, .what = " to see those that its JIT compiles"},
 	{"JavaScript", .patterns[LOOPS] = {"Builtins_InterpreterEntryTrampoline"},
-	 .patterns[OF] = {"JS:", "LazyCompile:"}, .compiles = true,
+	 .patterns[OF] = {"JS:", "LazyCompile:"}, .patterns[FILES] = {"libnode"}, .compiles = true,
+	 .bare = true,
 	 .cure = "start node with --perf-basic-prof --interpreted-frames-native-stack"},
 	{"Perl", .patterns[LOOPS] = {"Perl_runops_standard"}},
 	{"Lua", .patterns[LOOPS] = {"luaV_execute"}, .patterns[FILES] = {"liblua", "lua"}},
@@ -89,9 +91,11 @@ static bool is_file_of(const char *file, const char *name)
 	return !strncmp(file, name, n) && (!file[n] || strchr("0123456789.-_", file[n]));
 }
 
-const struct interpreter *interpreter_of_file(const char *file)
+const struct interpreter *interpreter_of_file(const char *file, bool is_described)
 {
-	return find(FILES, file, is_file_of);
+	const struct interpreter *i = find(FILES, file, is_file_of);
+
+	return i && i->bare && is_described ? NULL : i;
 }
 
 bool interpreter_compiles(const struct interpreter *i)

@@ -12,8 +12,9 @@ struct interpreter;
 const struct interpreter *interpreter_of_loop(const char *function);
 /* The interpreter in whose language a function was written, as perf maps name it, or NULL. */
 const struct interpreter *interpreter_of_function(const char *name);
-/* The interpreter that such a file is known to be, a program or a library, whose loop may have lost its name; or NULL. */
-const struct interpreter *interpreter_of_file(const char *file);
+/* The interpreter whose loop code without a name may be, in a file that is known to be one, a program or a library; or
+ * NULL. is_described: the code has call frame information. */
+const struct interpreter *interpreter_of_file(const char *file, bool is_described);
 /* True if code that it makes runs inside of its loop. Then the loop does not stand for that code. */
 bool interpreter_compiles(const struct interpreter *i);
 

@@ -68,7 +68,7 @@ test_node_interpreted() {
 	write_js
 	"$KILN" record -o before.pb.gz -- node --no-opt --no-sparkplug hot.js 2>said
 	local options
-	options=$(note node | options_of 'start node with')
+	options=$(note '(node|libnode\.so\..*)' | options_of 'start node with')
 	# shellcheck disable=SC2086
 	"$KILN" record -o after.pb.gz -- node $options --no-opt --no-sparkplug hot.js 2>said
 	assert_at_most "before" "$(share before.pb.gz '(outer|inner) .*hot.js')" 1

@@ -273,6 +273,26 @@ TEST(test_a_helper_of_compiled_code)
 	assert_percent(share.hidden, 30);
 }
 
+/* Debian's node: V8's own code has neither names nor call frame information, that of compilers has the latter. */
+TEST(test_a_loop_that_nothing_describes)
+{
+	struct blame_share share;
+	uint32_t loop = frame("/usr/lib/libnode.so.108", "libnode.so.108+0xca798f"), jit;
+	uint32_t collector = frame("/usr/lib/libnode.so.108", "libnode.so.108+sub_9d3440");
+
+	MUST(profile_plain_location(p, MAPPING_JIT, MAPPING_JIT, &jit));
+	ADD(40, loop, loop, collector);
+	ADD(35, collector);
+	ADD(25, jit, loop, collector);
+	assert_int_equal(blame_interpreters(p, &q), 0);
+	assert_int_equal(q.blame.len, 1);
+	assert_string_equal(row("libnode.so.108")->hint,
+			    "this is JavaScript; its functions are not shown: start node with "
+			    "--perf-basic-prof --interpreted-frames-native-stack");
+	assert_int_equal(blame_shares(p, &q, &share), 0);
+	assert_percent(share.hidden, 40);
+}
+
 TEST(test_files_of_interpreters)
 {
 	static const struct {
@@ -290,6 +310,8 @@ TEST(test_files_of_interpreters)
 		{"libruby-3.3.so.3.3", "rb_vm_exec"},
 		{"ruby", "rb_vm_exec"},
 		{"rubyripper", NULL},
+		{"libnode.so.108", "Builtins_InterpreterEntryTrampoline"},
+		{"libnodebug.so", NULL},
 		{"python3.11", NULL}, /* has its loop's name, stripped or not */
 		{"", NULL},
 	};
@@ -300,7 +322,7 @@ TEST(test_files_of_interpreters)
 
 		if (cases[i].loop)
 			assert_non_null(want);
-		if (interpreter_of_file(cases[i].file) != want)
+		if (interpreter_of_file(cases[i].file, false) != want)
 			fail_msg("%s", cases[i].file);
 	}
 }
@@ -370,6 +392,7 @@ int main(void)
 		T(test_compiled_code_in_a_loop),
 		T(test_a_loop_without_a_name),
 		T(test_a_helper_of_compiled_code),
+		T(test_a_loop_that_nothing_describes),
 		T(test_files_of_interpreters),
 		T(test_versions),
 		T(test_names_of_loops),
