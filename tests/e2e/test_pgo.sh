@@ -20,6 +20,7 @@ decisions() { # PROFILE
 test_go_optimises_by_it_as_by_its_own() {
 	need_bpf
 	need go
+	[[ $(go tool compile -h 2>&1) == *pgoprofile* ]] || skip "no Go from 1.21 on"
 	export GOCACHE=$T/cache GOFLAGS=-mod=mod
 	cp "$SRC"/tests/fixtures/pgo/shapes/* .
 	go build -o shapes . 2>err || { sed 's/^/#   /' err && fail "go build"; }
