@@ -8,6 +8,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
 #include "profiler/formats/describe.h"
+#include "profiler/profile/processes.h"
 
 const struct frame_class_info frame_classes[CLASS_COUNT] = {
 #define X(key, label, h, s, l) {#key, label, h, s, l},
@@ -161,31 +162,30 @@ void measure_add(struct buf *b, const struct measure *m, int64_t v, int64_t tota
 
 /* --- who and when ------------------------------------------------------------------------------- */
 
-struct comm_sums {
+struct command_sums {
 	struct strtab *names;
 	VEC(double) sums; /* by id in names */
 };
 
-static void comm_sums_release(struct comm_sums *c)
+static void command_sums_release(struct command_sums *c)
 {
 	strtab_free(c->names);
 	vec_release(&c->sums);
 }
 
-static int comm_sums_of(struct comm_sums *c, const struct profile *p)
+static int command_sums_of(struct command_sums *c, const struct profile *p)
 {
+	_cleanup_(processes_release) struct processes processes = {0};
 	size_t value = profile_default_type(p);
 
 	c->names = strtab_new();
-	if (!c->names)
+	if (!c->names || processes_load(&processes, p))
 		return -ENOMEM;
 	for (size_t i = 0; i < p->samples.len && value < p->sample_types.len; i++) {
 		const struct profile_sample *s = &p->samples.data[i];
-		const struct profile_label *l = profile_find_label(p, s->labelset, LABEL_COMM);
-		uint32_t id = 0;
+		uint32_t id;
 
-		if (l && l->str != PROFILE_NONE &&
-		    strtab_add(c->names, profile_text(p, l->str), &id))
+		if (strtab_add(c->names, processes.names[s->labelset].command, &id))
 			return -ENOMEM;
 		while (c->sums.len <= id)
 			if (vec_push(&c->sums, 0))
@@ -197,9 +197,9 @@ static int comm_sums_of(struct comm_sums *c, const struct profile *p)
 
 int describe_title(struct buf *b, const struct profile *p)
 {
-	_cleanup_(comm_sums_release) struct comm_sums c = {0};
+	_cleanup_(command_sums_release) struct command_sums c = {0};
 	size_t best = 0, value = profile_default_type(p);
-	int r = comm_sums_of(&c, p);
+	int r = command_sums_of(&c, p);
 
 	if (r)
 		return r;

@@ -8,9 +8,10 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
+#include "profiler/profile/thread_names.h"
 
 /* Best last. */
-enum source { BY_THREAD, BY_EXECUTABLE, BY_MAIN_THREAD };
+enum source { BY_WORKER, BY_THREAD, BY_EXECUTABLE, BY_MAIN_THREAD };
 
 /* A label set as a candidate for its process's name. */
 struct candidate {
@@ -58,6 +59,8 @@ static bool candidate_of(struct candidate *c, const struct profile *p, uint32_t 
 	} else if (*exe) {
 		c->source = BY_EXECUTABLE;
 		c->name = exe;
+	} else {
+		c->source = thread_is_numbered(c->own) ? BY_WORKER : BY_THREAD;
 	}
 	return true;
 }

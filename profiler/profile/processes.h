@@ -20,7 +20,8 @@ struct processes {
 
 /*
  * A process, which is a pid on a host, is called as its main thread; of several names (exec) that which most time was
- * spent under. Where no sample is of that thread it is called as its executable, else as most of its time.
+ * spent under. Where no sample is of that thread it is called as its executable, else as most of its time, if
+ * there is any without a number ("java", not "GC Thread#0").
  * A command is the process's name, but that of the main thread's own samples is their own: a shell that became a
  * compiler was both. 0 or -ENOMEM.
  */

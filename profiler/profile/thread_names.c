@@ -8,15 +8,34 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/saturate.h"
 
-/* How much of a name is left without its number, and what parts them. All, if that would be nothing. */
-static size_t stem(const char *name)
+static size_t without_digits(const char *name)
 {
-	size_t all = strlen(name), n = all;
+	size_t n = strlen(name);
 
 	while (n && name[n - 1] >= '0' && name[n - 1] <= '9')
 		n--;
+	return n;
+}
+
+static bool parts_a_number(char c)
+{
+	return c && strchr("#-_:/ .", c);
+}
+
+bool thread_is_numbered(const char *name)
+{
+	size_t n = without_digits(name);
+
+	return n > 1 && name[n] && parts_a_number(name[n - 1]);
+}
+
+/* How much of a name is left without its number, and what parts them. All, if that would be nothing. */
+static size_t stem(const char *name)
+{
+	size_t all = strlen(name), n = without_digits(name);
+
 	if (n < all)
-		while (n && strchr("#-_:/ .", name[n - 1]))
+		while (n && parts_a_number(name[n - 1]))
 			n--;
 	return n ?: all;
 }

@@ -3,11 +3,15 @@
 #ifndef KILN_PROFILE_THREAD_NAMES_H
 #define KILN_PROFILE_THREAD_NAMES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "profiler/base/strtab.h"
 #include "profiler/base/vec.h"
 #include "profiler/profile/profile.h"
+
+/* Whether a name is one of several by its number: "worker-12" is, "python3" is not. */
+bool thread_is_numbered(const char *name);
 
 struct thread_name {
 	const char *name; /* without its number */

@@ -319,7 +319,7 @@ test_difference() {
 	assert_match "whose tree" out '^Tree     of the stacks that grew$'
 	assert_match "what grew" out '\+15\.0% +- parse$'
 	assert_eq "in JSON" "$("$KILN" report new.pb --diff-base old.pb --json | jq -c .difference)" \
-		'{"base":10000000000,"grew":1700000000,"shrank":4000000000}'
+		'{"base":10000000000,"grew":1700000000,"shrank":4000000000,"functions_grew":2,"functions_shrank":1,"functions_within_chance":0}'
 	assert_status 0 "$KILN" export new.pb --diff-base old.pb -o change.pb.gz
 	assert_status 0 "$KILN" report change.pb.gz
 	diff by_kiln out || fail "a difference in a file"

@@ -174,6 +174,23 @@ static void commands_count_processes_of_each_host(void **state)
 	profile_free(p);
 }
 
+/* A JVM's main thread does nothing. */
+static void workers_do_not_name_their_process(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t worker = add(p, "", 7, 8, "GC Thread#0", "", 50);
+	uint32_t other = add(p, "", 7, 9, "java", "", 5), only = add(p, "", 20, 21, "w-1", "", 5);
+	uint32_t digits = add(p, "", 30, 31, "python3", "", 5);
+
+	(void)state;
+	add(p, "", 30, 32, "w-1", "", 50);
+	check(p, worker, "java", "java");
+	check(p, other, "java", "java");
+	check(p, only, "w-1", "w-1");
+	check(p, digits, "python3", "python3");
+	profile_free(p);
+}
+
 static void of_no_process(void **state)
 {
 	struct profile *p = new_profile();
@@ -197,6 +214,7 @@ int main(void)
 		cmocka_unit_test(odd_values_and_paths),
 		cmocka_unit_test(several_commands),
 		cmocka_unit_test(commands_count_processes_of_each_host),
+		cmocka_unit_test(workers_do_not_name_their_process),
 		cmocka_unit_test(of_no_process),
 	};
 
