@@ -65,18 +65,6 @@ static void add_hint(struct buf *out, const char *hint, const char **told)
 	buf_str(out, hint);
 }
 
-static void add_alias(struct buf *out, const struct profile *p, const struct processes *names,
-		      const char *module)
-{
-	const char *alias = processes_alias_of(names, p, module);
-
-	if (!alias)
-		return;
-	buf_str(out, " (");
-	text_add_clean(out, alias, strlen(alias));
-	buf_char(out, ')');
-}
-
 static void add_row(struct buf *out, const struct row *r, const char **told)
 {
 	const struct {
@@ -135,7 +123,7 @@ void answer_blame(struct buf *out, const struct profile *p, const struct quality
 		names.names = NULL;
 	for (size_t i = 0; i < n && i < LINES_MAX; i++) {
 		buf_printf(&line, "note: %s", rows[i].blame->module);
-		add_alias(&line, p, &names, rows[i].blame->module);
+		processes_add_alias(&line, &names, p, rows[i].blame->module);
 		buf_str(&line, ": ");
 		add_row(&line, &rows[i], &told);
 		line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);

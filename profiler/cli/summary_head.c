@@ -12,7 +12,6 @@
 #include "profiler/profile/activities.h"
 #include "profiler/profile/difference.h"
 #include "profiler/profile/machine_load.h"
-#include "profiler/profile/processes.h"
 #include "profiler/profile/thread_names.h"
 #include "profiler/profile/time_kinds.h"
 #include "profiler/profile/totals.h"
@@ -197,28 +196,22 @@ static bool has_kinds(const struct time_kinds *kinds)
 
 /* With what it is called, where that is not its file's name. */
 static void add_program(struct share_list *list, const struct summary *s,
-			struct processes *processes, const struct time_part *program, size_t n)
+			const struct commands *commands, const struct time_part *program, size_t n)
 {
-	const char *alias = NULL;
 	struct buf note = {0};
 
-	if (n < ALIASES_MAX && (processes->names || !processes_load(processes, s->p)))
-		alias = processes_alias_of(processes, s->p, program->module);
-	if (alias) {
-		buf_str(&note, " (");
-		text_add_clean(&note, alias, strlen(alias));
-		buf_char(&note, ')');
-	}
+	if (n < ALIASES_MAX)
+		processes_add_alias(&note, &commands->processes, s->p, program->module);
 	share_list_add(list, program->module, program->self, buf_cstr(&note));
 	buf_release(&note);
 }
 
 /* Kinds in the order of their weight; each program is one of its own. */
-static void add_kinds(struct buf *out, const struct summary *s, const struct time_kinds *kinds,
-		      const struct share_scale *scale, const struct term *t)
+static void add_kinds(struct buf *out, const struct summary *s, const struct commands *commands,
+		      const struct time_kinds *kinds, const struct share_scale *scale,
+		      const struct term *t)
 {
 	bool done[TIME_KIND_COUNT] = {0};
-	struct processes processes = {0};
 	struct share_list list;
 	size_t at = 0, programs = 0;
 
@@ -236,7 +229,7 @@ static void add_kinds(struct buf *out, const struct summary *s, const struct tim
 			    (best < 0 || compare_sizes(kinds->of[k], kinds->of[best]) < 0))
 				best = k;
 		if (program && (best < 0 || compare_sizes(program->self, kinds->of[best]) <= 0)) {
-			add_program(&list, s, &processes, program, programs++);
+			add_program(&list, s, commands, program, programs++);
 			at++;
 		} else if (best >= 0) {
 			add_kind(&list, kinds, (enum time_kind)best);
@@ -246,7 +239,6 @@ static void add_kinds(struct buf *out, const struct summary *s, const struct tim
 		}
 	}
 	share_list_end(&list);
-	processes_release(&processes);
 }
 
 /* --- what it is spent on -------------------------------------------------------------------------- */
@@ -339,7 +331,7 @@ int summary_head_of(struct buf *out, const struct summary *s, const struct comma
 		else if (!profile_is_difference(s->p, s->value))
 			err = err ?: add_threads(out, s, scale, t);
 		if (has_kinds(&kinds))
-			add_kinds(out, s, &kinds, scale, t);
+			add_kinds(out, s, commands, &kinds, scale, t);
 		err = err ?: add_activities(out, s, scale, t);
 	}
 	time_kinds_release(&kinds);

@@ -6,7 +6,6 @@
 #include "profiler/base/saturate.h"
 #include "profiler/base/strtab.h"
 #include "profiler/profile/commands.h"
-#include "profiler/profile/processes.h"
 
 /* A process of a command. */
 struct pair {
@@ -17,7 +16,6 @@ struct pair {
 struct builder {
 	const struct profile *p;
 	struct commands *out;
-	struct processes processes;
 	VEC(uint32_t) row_of; /* by string of out->names, plus one; 0: none yet */
 	VEC(struct pair) pairs;
 	struct htab by_pair;
@@ -27,7 +25,6 @@ struct builder {
 
 static void builder_release(struct builder *b)
 {
-	processes_release(&b->processes);
 	vec_release(&b->row_of);
 	vec_release(&b->pairs);
 	htab_release(&b->by_pair);
@@ -106,7 +103,7 @@ static int add_labelset(struct builder *b, uint32_t labelset)
 	int64_t value = b->values.data[labelset];
 	struct command_sum *sum;
 	uint32_t row;
-	const char *name = b->processes.names[labelset].command;
+	const char *name = b->out->processes.names[labelset].command;
 	int err =
 		get_row(b, *name ? name : NO_PROCESS, &row) ?: vec_push(&b->out->of_labelset, row);
 
@@ -152,7 +149,7 @@ int commands_build(struct commands *out, const struct profile *p, size_t value)
 	*out = (struct commands){.names = strtab_new()};
 	if (!out->names)
 		return -ENOMEM;
-	err = processes_load(&b.processes, p) ?: sum_labelsets(&b, value);
+	err = processes_load(&out->processes, p) ?: sum_labelsets(&b, value);
 	for (size_t i = 0; !err && i < p->labelsets.len; i++)
 		err = add_labelset(&b, (uint32_t)i);
 	return err ?: sort_rows(&b);
@@ -160,6 +157,7 @@ int commands_build(struct commands *out, const struct profile *p, size_t value)
 
 void commands_release(struct commands *c)
 {
+	processes_release(&c->processes);
 	strtab_free(c->names);
 	vec_release(&c->rows);
 	vec_release(&c->of_labelset);

@@ -8,6 +8,7 @@
 
 #include "profiler/base/strtab.h"
 #include "profiler/base/vec.h"
+#include "profiler/profile/processes.h"
 #include "profiler/profile/profile.h"
 
 struct command_sum {
@@ -18,6 +19,7 @@ struct command_sum {
 };
 
 struct commands { /* all-zero: empty */
+	struct processes processes;
 	struct strtab *names;
 	VEC(struct command_sum) rows; /* heaviest first */
 	VEC(uint32_t) of_labelset;    /* row of each label set */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
 #include "profiler/profile/thread_names.h"
@@ -241,17 +242,19 @@ static const char *command_of_module(const struct processes *s, const struct pro
 	return sole_command(s, p, weights);
 }
 
-const char *processes_alias_of(const struct processes *s, const struct profile *p,
-			       const char *module)
+void processes_add_alias(struct buf *out, const struct processes *s, const struct profile *p,
+			 const char *module)
 {
 	const char *command;
 
 	if (!s->names || *module == '[' || strstr(module, ".so"))
-		return NULL;
+		return;
 	command = command_of_module(s, p, module);
 	if (!command || text_has_prefix(module, command) || !strcmp(command, "MainThread"))
-		return NULL;
-	return command;
+		return;
+	buf_str(out, " (");
+	text_add_clean(out, command, strlen(command));
+	buf_char(out, ')');
 }
 
 void processes_release(struct processes *s)

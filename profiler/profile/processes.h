@@ -11,6 +11,8 @@
 /* What is shown of samples that are of none. */
 #define NO_PROCESS "[no process]"
 
+struct buf;
+
 struct processes {
 	/* By label set of the profile; both borrowed from it, "" without. */
 	struct process_names {
@@ -29,12 +31,12 @@ int processes_load(struct processes *out, const struct profile *p);
 /* Whether the samples are of more than one command. */
 bool processes_have_commands(const struct processes *s, const struct profile *p);
 /*
- * What the people who run a program call it, where its file has another name: redis-server of redis-check-rdb. It is the
- * command that has nine tenths of the time of stacks with frames of this module. NULL: none has, its name says the
- * same, or nothing; of libraries; and out of memory. Borrowed.
+ * Appends what the people who run a program call it, where its file has another name: " (redis-server)" of
+ * redis-check-rdb. It is the command that has nine tenths of the time of stacks with frames of this module. Nothing if
+ * none has, if its name says the same, or nothing; of libraries; and out of memory. Clean text.
  */
-const char *processes_alias_of(const struct processes *s, const struct profile *p,
-			       const char *module);
+void processes_add_alias(struct buf *out, const struct processes *s, const struct profile *p,
+			 const char *module);
 void processes_release(struct processes *s);
 
 #endif
