@@ -450,6 +450,7 @@ test_no_progress_between_the_lines_of_a_command() {
 	tr -d '\r' <screen >lines
 	assert_match "the command's line" lines '^whole line$'
 	assert_no_match "progress" lines ' lost $'
+	start "$WORKLOADS/deep" 60 # an idle machine has no samples
 	TERM=xterm script -q -e -c "'$KILN' record -a -d 1 -F 499 -o p.pb.gz" /dev/null </dev/null >screen
 	assert_match "progress where no command writes" screen 's  [0-9,]+ samples'
 }
