@@ -80,6 +80,9 @@ static pid_t walk_as(uint32_t owner, uint32_t file, uint64_t secret)
 	return walk_worker_pid(walk.w);
 }
 
+/* A sanitizer's shadow of the whole address space is larger. */
+#define MAPPING_MAX (1ull << 32)
+
 /* Whether a process has this word twice in a row in its memory, as a stack has it. */
 static bool has_seen(pid_t pid, uint64_t secret)
 {
@@ -96,7 +99,8 @@ static bool has_seen(pid_t pid, uint64_t secret)
 	maps = fopen(path, "re");
 	assert_true(mem >= 0 && maps);
 	while (fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%lx-%lx rw", &from, &to) == 2 && strstr(line, " rw"))
+		if (sscanf(line, "%lx-%lx rw", &from, &to) == 2 && strstr(line, " rw") &&
+		    to - from <= MAPPING_MAX)
 			for (; from < to; from += sizeof(chunk)) {
 				ssize_t n = pread(mem, chunk, sizeof(chunk), (off_t)from);
 
