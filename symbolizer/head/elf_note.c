@@ -18,7 +18,7 @@ bool elf_note_build_id(const void *notes, size_t len, size_t align, struct build
 		name = bytes_sub(&b, nh.n_namesz);
 		bytes_skip(&b, -(uint64_t)(sizeof(nh) + nh.n_namesz) & pad);
 		desc = bytes_sub(&b, nh.n_descsz);
-		if (desc.bad)
+		if (b.bad) /* a name that is cut, too, whatever its description's length */
 			return false;
 		if (nh.n_type == NT_GNU_BUILD_ID && nh.n_namesz == 4 && !memcmp(name.p, "GNU", 4) &&
 		    nh.n_descsz && nh.n_descsz <= BUILD_ID_MAX) {

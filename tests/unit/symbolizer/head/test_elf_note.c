@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The build id among notes: padded either way, cut anywhere, lying about lengths. */
 #include <elf.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "symbolizer/head/elf_note.h"
 #include "tests/lib/fixture.h"
@@ -35,11 +37,21 @@ static void assert_own(const struct area *a, size_t align)
 	assert_memory_equal(id.data, own, OWN_LEN);
 }
 
+/* Nothing can be read behind the notes. */
 static bool finds(const struct area *a, size_t len)
 {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *two =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct build_id id = {0};
+	bool found;
 
-	return elf_note_build_id(a->data, len, 4, &id);
+	assert_ptr_not_equal(two, MAP_FAILED);
+	assert_int_equal(mprotect(two + page, page, PROT_NONE), 0);
+	memcpy(two + page - len, a->data, len);
+	found = elf_note_build_id(two + page - len, len, 4, &id);
+	munmap(two, 2 * page);
+	return found;
 }
 
 static void test_behind_others(void **state)
@@ -68,6 +80,10 @@ static void test_cut_anywhere(void **state)
 	whole = a.len;
 	assert_true(finds(&a, whole));
 	for (size_t len = 0; len < whole; len++)
+		assert_false(finds(&a, len));
+	a.len = 0;
+	add(&a, "GNU", NT_GNU_BUILD_ID, "", 0, 4);
+	for (size_t len = 0; len <= a.len; len++)
 		assert_false(finds(&a, len));
 }
 
