@@ -234,6 +234,11 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+bool text_is_hex(const char *s)
+{
+	return *s && s[strspn(s, "0123456789abcdefABCDEF")] == '\0';
+}
+
 int text_unhex(const char *s, uint8_t *out, size_t max)
 {
 	size_t n = 0;

@@ -43,6 +43,9 @@ void text_add_url(struct buf *b, const char *s);
 void text_hex(const void *data, size_t len, char *out);
 /* Overwrites a secret up to its end; NULL is fine. */
 void text_wipe(char *s);
+/* True of one hex digit or more, either case, and nothing else. */
+bool text_is_hex(const char *s);
+
 /* Parses hex digits, an even number, either case. Returns the number of bytes, -EINVAL, or
  * -ERANGE (> max). */
 int text_unhex(const char *s, uint8_t *out, size_t max);

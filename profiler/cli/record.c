@@ -273,6 +273,7 @@ static int record(struct record_options *r)
 		.everything = r->all,
 		.duration_ns = r->duration_ns,
 		.delay_ns = r->delay_ns,
+		.max_bytes = r->max_memory,
 		.user_labels = r->labels.data,
 		.names_only = r->names_only,
 		.no_sandbox = r->no_sandbox,

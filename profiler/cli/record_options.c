@@ -9,6 +9,7 @@
 #include "profiler/base/cpus.h"
 #include "profiler/base/log.h"
 #include "profiler/base/privileges.h"
+#include "profiler/base/quantity.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/output.h"
 #include "profiler/cli/record_options.h"
@@ -25,6 +26,9 @@
 #define WINDOW_SAMPLES	  5000ull	/* at most so many of one CPU: they may all differ */
 #define MIN_WINDOW_NS	  100000000ull
 #define MAX_WINDOW_NS	  60000000000ull
+/* A minute of 1,000 samples a second that all differ: 22 MB. An agent's windows hold less. */
+#define DEFAULT_MEMORY (64u << 20)
+#define MIN_MEMORY     (1u << 20)
 
 /* Makes "|auto|fp|dwarf" from a table such as UNWIND_MODES. The words start after the first bar. */
 #define BAR_AND_WORD(id, name) "|" name
@@ -63,6 +67,7 @@ enum {
 	OPT_OUTPUT,
 	OPT_FORMAT,
 	OPT_WINDOW,
+	OPT_MAX_MEMORY,
 	OPT_NO_INLINE,
 	OPT_NO_SANDBOX,
 	OPT_UNWIND,
@@ -96,6 +101,8 @@ const struct option_spec record_option_specs[] = {
 	{"unwind", 0, unwind_words + 1,
 	 "user stacks by tables or frame pointers; auto: tables if the kernel can", OPT_UNWIND},
 	{"window", 0, "TIME", "time between drains of the kernel's counts (5s)", OPT_WINDOW},
+	{"max-memory", 0, "SIZE",
+	 "of the profile in memory; then what is rare loses detail (64MiB)", OPT_MAX_MEMORY},
 	{"no-inline", 0, NULL, "no inlined calls and no source lines: faster at the end",
 	 OPT_NO_INLINE},
 	{"no-sandbox", 0, NULL, "read foreign files in this process, with all its privileges",
@@ -231,6 +238,17 @@ static int set_cpus(struct record_options *r, const struct options *o)
 	return err;
 }
 
+static int set_max_memory(struct record_options *r, const struct options *o)
+{
+	int err = quantity_parse_size(o->arg, &r->max_memory);
+
+	if (!err && r->max_memory >= MIN_MEMORY && r->max_memory <= SIZE_MAX / 4)
+		return 0;
+	usage_error(o->cmd, "--max-memory takes a size such as 256MiB, at least 1MiB, not \"%s\"",
+		    o->arg);
+	return -EINVAL;
+}
+
 static int set_format(struct record_options *r, const struct options *o)
 {
 	r->format = export_format_of(o->arg);
@@ -335,6 +353,8 @@ static int handle(struct record_options *r, const struct options *o, int id)
 		return 0;
 	case OPT_FORMAT:
 		return set_format(r, o);
+	case OPT_MAX_MEMORY:
+		return set_max_memory(r, o);
 	case OPT_NO_INLINE:
 		r->names_only = true;
 		return 0;
@@ -470,6 +490,7 @@ int record_options_parse(struct record_options *r, const struct command *cmd, in
 	int id, n;
 
 	r->sampler = (struct sampler_opts){.freq_hz = DEFAULT_HZ, .user = true, .kernel = true};
+	r->max_memory = DEFAULT_MEMORY;
 	r->format = -1;
 	do
 		id = options_next(&o);

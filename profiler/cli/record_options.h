@@ -26,6 +26,7 @@ struct record_options {
 	char **argv; /* command, or NULL */
 	bool all;
 	uint64_t duration_ns, delay_ns;
+	uint64_t max_memory; /* bytes */
 	bool names_only, no_sandbox;
 	bool debuginfod;
 	const char *debuginfod_urls; /* NULL: those of the environment */

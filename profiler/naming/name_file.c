@@ -8,6 +8,7 @@
 #include "profiler/base/text.h"
 #include "profiler/naming/name_file.h"
 #include "profiler/naming/namer.h"
+#include "symbolizer/query/answer.h"
 #include "symbolizer/query/elf_facts.h"
 #include "symbolizer/symbolizer.h"
 
@@ -29,6 +30,7 @@ struct file_group {
 	uint32_t file_id;
 	struct answer *answers; /* one for each frame */
 	const size_t *asked;	/* frames in the current question to the symbolizer */
+	struct buf unnamed; /* the name of what has none, "[libfoo.so]"; empty: not asked for yet */
 	bool any_file, any_line, any_inline;
 	int err;
 };
@@ -86,6 +88,21 @@ static void add_line(struct file_group *g, const char *name, const char *raw_nam
 			 ?: vec_push(&g->w->lines, line);
 }
 
+/* As the name of code that nothing tells more of, as of JIT code: functions that are one address each
+ * tell nobody anything, and the location has the address. */
+static const char *name_of_unnamed(struct file_group *g)
+{
+	_cleanup_(buf_release) struct buf module = {0};
+
+	if (!g->unnamed.len) {
+		sym_module_name(&module, g->file->path);
+		buf_printf(&g->unnamed, *buf_cstr(&module) == '[' ? "%s" : "[%s]",
+			   buf_cstr(&module));
+		g->err = g->err ?: module.err ?: g->unnamed.err;
+	}
+	return buf_cstr(&g->unnamed);
+}
+
 static void end_lines(struct file_group *g, struct answer *a)
 {
 	a->n_lines = (uint32_t)g->w->lines.len - a->first_line;
@@ -112,8 +129,11 @@ static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 	};
 	for (size_t i = 0; i < r->n_frames; i++) {
 		const struct sym_frame *f = &r->frames[i];
+		const char *unnamed =
+			a->as == NAMED_NOT && i + 1 == r->n_frames ? name_of_unnamed(g) : NULL;
 
-		add_line(g, f->name, f->raw_name, f->file, f->start_line, f->line);
+		add_line(g, unnamed ?: f->name, unnamed ?: f->raw_name, f->file, f->start_line,
+			 f->line);
 	}
 	end_lines(g, a);
 }
@@ -279,5 +299,6 @@ int name_in_file(struct namer *w, const struct sym_file *file, uint32_t file_id,
 			remember(&g, off, a);
 		err = add_location(&g, off, a, &w->out[w->group[i]]);
 	}
+	buf_release(&g.unnamed);
 	return err;
 }

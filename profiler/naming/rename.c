@@ -5,8 +5,9 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/text.h"
-#include "profiler/profile/profile.h"
 #include "profiler/naming/rename.h"
+#include "profiler/profile/frame_role.h"
+#include "profiler/profile/profile.h"
 #include "symbolizer/symbolizer.h"
 
 #define PAGE_MASK 4095ull
@@ -32,25 +33,10 @@ struct renamer {
 
 /* --- what is named -------------------------------------------------------------------------------- */
 
-static bool is_hex(const char *s)
+/* "libx.so+sub_1290" */
+static bool is_start(const char *name, const char *module)
 {
-	return *s && s[strspn(s, "0123456789abcdefABCDEF")] == '\0';
-}
-
-/* "libx.so+0x1290" and "libx.so+sub_1290" are the symbolizer's, "[libx.so]+0x1290" is the
- * exporter's. */
-static bool is_module_and_address(const char *name, const char *module)
-{
-	size_t len = strlen(module);
-	bool bracket = *name == '[' && *module != '[';
-
-	name += bracket;
-	if (strncmp(name, module, len) != 0 || (bracket && name[len] != ']'))
-		return false;
-	name += len + bracket;
-	if (text_has_prefix(name, "+0x"))
-		return is_hex(name + 3);
-	return text_has_prefix(name, "+sub_") && is_hex(name + 5);
+	return text_has_prefix(name, module) && frame_name_is_vague(name + strlen(module));
 }
 
 static bool is_placeholder(const struct profile *p, uint32_t mapping, const char *name)
@@ -60,9 +46,10 @@ static bool is_placeholder(const struct profile *p, uint32_t mapping, const char
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
 		if (!strcmp(name, others[i]))
 			return true;
-	if (text_has_prefix(name, "0x") && is_hex(name + 2))
+	if (text_has_prefix(name, "0x") && text_is_hex(name + 2))
 		return true;
-	return is_module_and_address(name, profile_module(p, mapping));
+	return profile_name_is_bare(name, profile_module(p, mapping)) ||
+	       is_start(name, profile_module(p, mapping));
 }
 
 static const struct profile_function *function_of(const struct profile *p,

@@ -8,6 +8,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
+#include "profiler/profile/frame_role.h"
 #include "profiler/profile/interpreters.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/quality.h"
@@ -24,15 +25,10 @@ struct facts {
 	bool guessed;			/* the loop is any frame without a name of such a file */
 };
 
-/* The names of functions without one begin with their module (answer.h in symbolizer/query). */
 static bool is_unnamed(const char *name, const char *module)
 {
-	size_t n = strlen(module);
-
-	if (strncmp(name, module, n) != 0)
-		return false;
-	return text_has_prefix(name + n, "+0x") || text_has_prefix(name + n, "+sub_") ||
-	       (!name[n] && !strcmp(module, MAPPING_JIT));
+	return profile_name_is_bare(name, module) ||
+	       (text_has_prefix(name, module) && frame_name_is_vague(name + strlen(module)));
 }
 
 static const char *line_name(const struct profile *p, const struct profile_location *l, uint32_t i)

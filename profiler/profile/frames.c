@@ -156,6 +156,22 @@ const char *profile_unresolved(const struct profile *p, uint32_t location, char 
 	return out;
 }
 
+bool profile_name_is_bare(const char *name, const char *module)
+{
+	bool bracketed = *name == '[';
+	size_t len = strlen(module);
+
+	name += bracketed && *module != '[';
+	if (strncmp(name, module, len) != 0)
+		return false;
+	name += len;
+	if (bracketed && *module != '[' && *name++ != ']')
+		return false;
+	if (!*name)
+		return bracketed;
+	return text_has_prefix(name, "+0x") && text_is_hex(name + 3);
+}
+
 int profile_plain_location(struct profile *p, const char *mapping, const char *name,
 			   uint32_t *location)
 {

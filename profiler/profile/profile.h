@@ -219,6 +219,12 @@ const char *profile_module(const struct profile *p, uint32_t mapping);
  * out.
  */
 const char *profile_unresolved(const struct profile *p, uint32_t location, char *out, size_t size);
+/*
+ * Whether a function's name is made of its module's, as profile_module() has it, for want of a name:
+ * "[libfoo.so]", as kiln writes it, "[jit]", "libfoo.so+0x1290" or "[libfoo.so]+0x1290". All such
+ * code of a module is one function.
+ */
+bool profile_name_is_bare(const char *name, const char *module);
 
 /*
  * Adds all of src to dst. Sample types must agree; else -EINVAL with a sentence in *why. dst gets

@@ -161,7 +161,7 @@ static int add_frame_row(struct builder *b, uint32_t location, const struct prof
 		return err;
 	r = &b->rows.data[id];
 	name = strtab_get(b->t->strings, key.name);
-	if (!row_has_function(b->p, line) || kind == FRAME_SYNTHETIC || *name == '[')
+	if (!row_has_function(b->p, location, line) || kind == FRAME_SYNTHETIC || *name == '[')
 		r->unnamed = true;
 	if (b->o->by <= TABLE_LINE) {
 		r->role = frame_role_of(name, strtab_get(b->t->strings, key.module), kind);

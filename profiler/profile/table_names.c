@@ -22,9 +22,12 @@ static int take_text(struct row_namer *n, uint32_t *id)
 	return err;
 }
 
-bool row_has_function(const struct profile *p, const struct profile_line *line)
+bool row_has_function(const struct profile *p, uint32_t location, const struct profile_line *line)
 {
-	return line && *profile_text(p, p->functions.data[line->function].name);
+	const char *name = line ? profile_text(p, p->functions.data[line->function].name) : "";
+
+	return *name &&
+	       !profile_name_is_bare(name, profile_module(p, p->locations.data[location].mapping));
 }
 
 /* A module without functions is one row; in a table by line, one row for each address. */
@@ -73,7 +76,7 @@ static bool add_origin(struct row_namer *n, uint32_t location, const struct prof
 static int name_origin(struct row_namer *n, uint32_t location, const struct profile_line *line,
 		       struct row_key *key)
 {
-	if (row_has_function(n->p, line) && add_origin(n, location, line))
+	if (row_has_function(n->p, location, line) && add_origin(n, location, line))
 		return take_text(n, &key->name);
 	return strtab_add(n->strings, profile_module(n->p, n->p->locations.data[location].mapping),
 			  &key->name);
@@ -95,7 +98,8 @@ int row_key_of_frame(struct row_namer *n, uint32_t location, const struct profil
 		*key = (struct row_key){.name = key->module};
 		return 0;
 	}
-	return row_has_function(n->p, line) ? name_function(n, line, key) : name_unknown(n, l, key);
+	return row_has_function(n->p, location, line) ? name_function(n, line, key)
+						      : name_unknown(n, l, key);
 }
 
 static bool add_label(struct row_namer *n, uint32_t labelset, const char *before, const char *key)

@@ -30,7 +30,7 @@ struct row_namer {
 void row_namer_release(struct row_namer *n);
 
 /* True if a line of a location (NULL: it has none) names a function. */
-bool row_has_function(const struct profile *p, const struct profile_line *line);
+bool row_has_function(const struct profile *p, uint32_t location, const struct profile_line *line);
 
 /* 0 or -ENOMEM. */
 int row_key_of_frame(struct row_namer *n, uint32_t location, const struct profile_line *line,

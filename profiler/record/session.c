@@ -32,6 +32,7 @@ struct session {
 	struct session_result *result;
 	pid_t missing_pid;
 	bool is_full; /* the profile has no room for more, or something failed */
+	bool told_of_folding;
 	uint64_t progress_ns;
 };
 
@@ -124,17 +125,27 @@ static int time_left_ms(uint64_t until_ns)
 	return until_ns - now > TURN_MS * 1000000ull ? TURN_MS : (int)((until_ns - now) / 1000000);
 }
 
+/* Not of thread ids and lines: few miss them. */
+static void tell_of_folding(struct session *s)
+{
+	if (s->merged.callers_folded && !s->told_of_folding)
+		log_info("a larger --max-memory keeps the callers of rare stacks");
+	s->told_of_folding |= s->merged.callers_folded > 0;
+}
+
 /* Ends a window only when necessary: most names are known at the end. */
 static int end_window(struct session *s, bool last)
 {
 	struct named_window w;
 	int err = collector_end_window(s->collector, last, &w) ?: merged_add(&s->merged, &w);
 
+	tell_of_folding(s);
 	if (!err)
 		return 0;
 	if (err == -ENOSPC && !s->is_full) /* the last window is merged even then */
-		log_warning("the profile has reached its limit of %zu MB: the recording ends here",
-			    (size_t)MERGED_MAX_BYTES >> 20);
+		log_warning("the profile has reached its limit of %zu MB: the recording ends here; "
+			    "--max-memory raises it",
+			    s->merged.max_bytes >> 20);
 	else if (err != -ENOSPC)
 		log_warning("%s could not be named (%s) and %s not in the profile",
 			    last ? "the last samples"
@@ -298,7 +309,11 @@ void session_result_release(struct session_result *r)
 int session_run(const struct session_opts *opts, struct session_result *result, struct quality *q,
 		const char **why)
 {
-	struct session s = {.opts = opts, .result = result};
+	struct session s = {
+		.opts = opts,
+		.result = result,
+		.merged.max_bytes = opts->max_bytes ?: MERGED_MAX_BYTES,
+	};
 	int err;
 
 	*result = (struct session_result){.launched = opts->argv != NULL,

@@ -30,6 +30,7 @@ struct session_opts {
 	bool everything;
 	uint64_t duration_ns;		/* 0: until the target ends or a signal comes */
 	uint64_t delay_ns;		/* before sampling starts */
+	size_t max_bytes;		/* of the profile in memory; 0: MERGED_MAX_BYTES */
 	const char *const *user_labels; /* "key=value", NULL-terminated, or NULL */
 	bool names_only;		/* no lines, no inlined calls */
 	bool no_sandbox;		/* read foreign files in this process */

@@ -148,10 +148,10 @@ class Profile {
 	/* Inlined or not, in whatever file: a function is its name and its module. Addresses without
 	 * a name are one function for each module. */
 	functionName(frame) {
-		const name = this.names[frame], bare = this.bareName(frame);
+		const name = this.names[frame], bare = this.bareName(frame), tail = /\+0x[0-9a-f]+$/i.exec(name);
+		const before = tail ? name.slice(0, tail.index) : "";
 
-		return !name || name.startsWith(bare) && /^\+0x[0-9a-f]+$/.test(name.slice(bare.length))
-			? bare : name;
+		return !name || before === bare || tail && before === this.modules[frame] ? bare : name;
 	}
 
 	indexFunction(frame) {

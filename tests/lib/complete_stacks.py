@@ -25,7 +25,7 @@ ROOT = re.compile(r"(_start|_dl_start_user|_dl_start|__libc_start_main.*|__libc_
                   r"|_rt0_amd64(_linux)?|runtime\.(goexit|mstart|rt0_go|mcall)(\.abi0)?)$")
 # A stripped program's _start has no name, but its callee in the C library has one.
 BELOW_START = re.compile(r"__libc_start_main")
-NO_NAME = re.compile(r"(0x[0-9a-f]+|[0-9a-f]{6,}|\[unknown\]|.*\+(sub_|0x)[0-9a-f]+)$")
+NO_NAME = re.compile(r"(0x[0-9a-f]+|[0-9a-f]{6,}|\[.*\]|.*\+(sub_|0x)[0-9a-f]+)$")
 
 
 def is_complete(stack):

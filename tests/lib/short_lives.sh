@@ -33,11 +33,11 @@ generate_project() { # DIRECTORY FILES
 }
 
 # Of the samples of a condition, the share whose leaf function has a name: neither a bare address
-# nor "module+sub_...", the start of code that no symbol names.
+# nor "[module]" nor "module+sub_...", the start of code that no symbol names.
 leaf_named() { # FILE CONDITION
 	profile_py samples "$1" | awk -F '\t' "$2"' {
 		n = split($6, f, ";"); all += $1
-		if (f[n] !~ /^(0x[0-9a-f]+|.*\+(sub_|0x)[0-9a-f]+|\[unknown\])$/) named += $1
+		if (f[n] !~ /^(0x[0-9a-f]+|.*\+(sub_|0x)[0-9a-f]+|\[.*\])$/) named += $1
 	} END { printf "%.2f\n", all ? 100 * named / all : 0 }'
 }
 

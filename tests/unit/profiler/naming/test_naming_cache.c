@@ -188,7 +188,7 @@ TEST(test_what_was_wrong_with_a_file_is_not_remembered)
 	assert_true(files_settle(nf.files, 10000));
 	add(id, file_off_of_symbol("prog", "shown"));
 	text = named_by(n);
-	assert_non_null(strstr(text, "(late+0x"));
+	assert_non_null(strstr(text, "([late]"));
 	assert_null(strstr(text, "(shown"));
 	free(text);
 	assert_int_equal(stats_of(n).entries, 0);

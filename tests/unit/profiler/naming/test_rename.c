@@ -307,14 +307,12 @@ TEST(test_placeholders)
 		const char *name;
 		bool is_one;
 	} cases[] = {
-		{"prog+0x12", true},   {"prog+sub_12ab", true},
-		{"[prog]+0x12", true}, {"0x401000", true},
-		{"??", true},	       {"[unknown]", true},
-		{"prog+0x", false},    {"prog+0x12g", false},
-		{"prog", false},       {"other+0x12", false},
-		{"prog+12", false},    {"[prog+0x12", false},
-		{"prog+sub_x", false}, {"operator+", false},
-		{"progx+0x12", false}, {"0xbeef_f", false},
+		{"prog+0x12", true},   {"prog+sub_12ab", true}, {"[prog]+0x12", true},
+		{"0x401000", true},    {"[prog]", true},	{"[other]", false},
+		{"??", true},	       {"[unknown]", true},	{"prog+0x", false},
+		{"prog+0x12g", false}, {"prog", false},		{"other+0x12", false},
+		{"prog+12", false},    {"[prog+0x12", false},	{"prog+sub_x", false},
+		{"operator+", false},  {"progx+0x12", false},	{"0xbeef_f", false},
 	};
 	_cleanup_(profile_freep) struct profile *p = profile_new();
 	struct setting s = {.no_lines = true};

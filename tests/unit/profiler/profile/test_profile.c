@@ -191,6 +191,30 @@ static void frames_have_kinds_and_modules(void **state)
 	profile_free(p);
 }
 
+static void names_made_of_the_modules_are_told(void **state)
+{
+	static const struct {
+		const char *name, *module;
+		bool bare;
+	} cases[] = {
+		{"[app]", "app", true},		{"app+0x1290", "app", true},
+		{"[app]+0xFf", "app", true},	{"[jit]", "[jit]", true},
+		{"[jit]+0x7f0", "[jit]", true}, {"app", "app", false},
+		{"app+sub_1290", "app", false}, {"[app", "app", false},
+		{"[app]x", "app", false},	{"app+0x", "app", false},
+		{"app+0x12g", "app", false},	{"[app]+12", "app", false},
+		{"[other]", "app", false},	{"other+0x1290", "app", false},
+		{"[]", "app", false},		{"", "app", false},
+		{"apps+0x12", "app", false},	{"[lost samples]", "[kiln]", false},
+		{"[[jit]]", "[jit]", false},	{"jit", "[jit]", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (profile_name_is_bare(cases[i].name, cases[i].module) != cases[i].bare)
+			fail_msg("'%s' of '%s'", cases[i].name, cases[i].module);
+}
+
 static void windows_join_what_they_know_of_a_mapping(void **state)
 {
 	struct profile *p = new_cpu();
@@ -350,6 +374,7 @@ int main(void)
 		cmocka_unit_test(text_is_cleaned_on_the_way_in),
 		cmocka_unit_test(the_default_type_is_the_named_one_or_the_last),
 		cmocka_unit_test(frames_have_kinds_and_modules),
+		cmocka_unit_test(names_made_of_the_modules_are_told),
 		cmocka_unit_test(windows_join_what_they_know_of_a_mapping),
 		cmocka_unit_test(quality_survives_as_comments),
 		cmocka_unit_test(malformed_quality_is_passed_over),

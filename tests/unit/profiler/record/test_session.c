@@ -330,6 +330,20 @@ TEST(test_a_profile_without_room_for_more)
 		    MERGED_MAX_BYTES >> 20);
 }
 
+/* What is folded for lack of room is not where there is more. */
+TEST(test_more_room)
+{
+	struct session_opts opts = {.everything = true, .max_bytes = 2 << 20};
+
+	script.gone_turn = script.wants_windows = 3;
+	script.samples = 20000;
+	assert_int_equal(run_quietly(opts, "small"), 0);
+	session_result_release(&result);
+	opts.max_bytes = 64 << 20;
+	assert_int_equal(run_quietly(opts, "large"), 0);
+	fixture_run("grep -q 'has grown to' small && ! grep has large");
+}
+
 TEST(test_a_signal_ends_it)
 {
 	struct sigaction mine = {.sa_handler = SIG_IGN}, old, after;
@@ -553,6 +567,7 @@ int main(void)
 		T(test_a_process_that_is_not_there),
 		T(test_windows_are_named_when_they_have_to_be),
 		T(test_a_profile_without_room_for_more),
+		T(test_more_room),
 		T(test_a_signal_ends_it),
 		T(test_what_fails),
 		T(test_what_fails_later),
