@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profiler/base/buf.h"
+#include "profiler/base/cleanup.h"
 #include "profiler/cli/command.h"
 
 const struct command *const commands[] = {
@@ -51,22 +53,22 @@ void commands_print_help(void)
 static void print_options(const struct option_spec *options)
 {
 	for (const struct option_spec *s = options; s && s->name; s++) {
-		char left[80], letter[8] = "    ";
+		_cleanup_(buf_release) struct buf left = {0};
 
 		if (!s->help)
 			continue;
 		if (s->short_name)
-			snprintf(letter, sizeof(letter), "-%c, ", s->short_name);
-		snprintf(left, sizeof(left), "  %s--%s", letter, s->name);
-		if (s->arg && *s->arg == '[') /* "[URLS]" as "[=URLS]" */
-			snprintf(left + strlen(left), sizeof(left) - strlen(left), "[=%s",
-				 s->arg + 1);
-		else if (s->arg)
-			snprintf(left + strlen(left), sizeof(left) - strlen(left), " %s", s->arg);
-		if (strlen(left) > HELP_COLUMN - 2)
-			printf("%s\n%*s%s\n", left, HELP_COLUMN, "", s->help);
+			buf_printf(&left, "  -%c, --%s", s->short_name, s->name);
 		else
-			printf("%-*s%s\n", HELP_COLUMN, left, s->help);
+			buf_printf(&left, "      --%s", s->name);
+		if (s->arg && *s->arg == '[') /* "[URLS]" as "[=URLS]" */
+			buf_printf(&left, "[=%s", s->arg + 1);
+		else if (s->arg)
+			buf_printf(&left, " %s", s->arg);
+		if (left.len > HELP_COLUMN - 2)
+			printf("%s\n%*s%s\n", buf_cstr(&left), HELP_COLUMN, "", s->help);
+		else
+			printf("%-*s%s\n", HELP_COLUMN, buf_cstr(&left), s->help);
 	}
 }
 

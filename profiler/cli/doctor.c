@@ -5,7 +5,9 @@
 
 #include "profiler/base/json.h"
 #include "profiler/base/log.h"
+#include "profiler/base/cleanup.h"
 #include "profiler/cli/command.h"
+#include "profiler/cli/line.h"
 #include "profiler/doctor/doctor.h"
 
 enum { OPT_JSON };
@@ -45,23 +47,52 @@ static bool is_known_cure(const struct doctor *d, size_t i)
 	return false;
 }
 
+#define DETAIL_COLUMN 26
+#define CURE_COLUMN   11
+
+static void print_finding(struct buf *out, const struct finding *f, const struct term *t)
+{
+	_cleanup_(buf_release) struct buf line = {0};
+
+	term_style(t, &line, style_of(f->status));
+	buf_printf(&line, "%-6s", finding_status_name(f->status));
+	term_style(t, &line, STYLE_END);
+	buf_printf(&line, "%-19s %s", f->check, f->detail);
+	line_wrap(out, buf_cstr(&line), DETAIL_COLUMN, t);
+	buf_char(out, '\n');
+}
+
+/* The first line is a sentence, the others are commands: these stay whole, to be copied. */
+static void print_cure(struct buf *out, const char *cure, const struct term *t)
+{
+	_cleanup_(buf_release) struct buf line = {0};
+	size_t len = strcspn(cure, "\n");
+
+	buf_printf(&line, "      fix: %.*s", (int)len, cure);
+	line_wrap(out, buf_cstr(&line), CURE_COLUMN, t);
+	buf_char(out, '\n');
+	for (cure += len; *cure; cure += len) {
+		len = strcspn(++cure, "\n");
+		buf_printf(out, "%*s%.*s\n", CURE_COLUMN, "", (int)len, cure);
+	}
+}
+
 static void print_text(struct buf *out, const struct doctor *d, const struct term *t)
 {
 	size_t fails = doctor_count(d, FINDING_fail), warnings = doctor_count(d, FINDING_warn);
+	_cleanup_(buf_release) struct buf result = {0};
 
 	for (size_t i = 0; i < d->findings.len; i++) {
 		const struct finding *f = &d->findings.data[i];
 
-		term_style(t, out, style_of(f->status));
-		buf_printf(out, "%-6s", finding_status_name(f->status));
-		term_style(t, out, STYLE_END);
-		buf_printf(out, "%-19s %s\n", f->check, f->detail);
+		print_finding(out, f, t);
 		if (f->cure)
-			buf_printf(out, "      fix: %s\n",
-				   is_known_cure(d, i) ? "as above" : f->cure);
+			print_cure(out, is_known_cure(d, i) ? "as above" : f->cure, t);
 	}
-	buf_printf(out, "Result: %s; %zu failure%s, %zu warning%s.\n", summary(d), fails,
+	buf_printf(&result, "Result: %s; %zu failure%s, %zu warning%s.", summary(d), fails,
 		   fails == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+	line_wrap(out, buf_cstr(&result), 0, t);
+	buf_char(out, '\n');
 }
 
 static void print_json(struct buf *out, const struct doctor *d)

@@ -79,11 +79,11 @@ static void add_names(struct buf *out, uint64_t mask, const char *prefix)
 static void add_group_cure(struct buf *out, const char *program)
 {
 	buf_printf(out,
-		   "sudo, or once, for the members of a group: sudo groupadd -f " CAPS_GROUP
-		   " && sudo usermod -aG " CAPS_GROUP " USER"
-		   " && sudo install -o root -g " CAPS_GROUP " -m 0750 %s " CAPS_COPY
-		   " && sudo setcap " CAPS_SETCAP " " CAPS_COPY
-		   "; USER logs in again and runs " CAPS_COPY,
+		   "run kiln as root, or once, as root, for the members of a group, who log in "
+		   "again and run " CAPS_COPY ":"
+		   "\ngroupadd -f " CAPS_GROUP "\nusermod -aG " CAPS_GROUP " USER"
+		   "\ninstall -o root -g " CAPS_GROUP " -m 0750 %s " CAPS_COPY
+		   "\nsetcap " CAPS_SETCAP " " CAPS_COPY,
 		   program);
 }
 

@@ -29,7 +29,7 @@ struct finding {
 	enum finding_status status;
 	const char *check; /* static and stable, a key in JSON output */
 	char *detail;	   /* owned, clean */
-	char *cure;	   /* what to do, or NULL; owned, clean */
+	char *cure;	   /* what to do, then commands, a line each; or NULL; owned, clean */
 };
 
 struct doctor {

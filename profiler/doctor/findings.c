@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
 #include "profiler/doctor/doctor.h"
 
@@ -18,6 +20,23 @@ const char *finding_status_name(enum finding_status s)
 	return names[s];
 }
 
+/* Its lines stay apart: those after the first are commands. */
+static char *clean_lines(struct buf *b)
+{
+	_cleanup_(buf_release) struct buf out = {0};
+	const char *s = buf_cstr(b);
+
+	while (*s) {
+		size_t len = strcspn(s, "\n");
+
+		text_add_clean(&out, s, len);
+		s += len;
+		if (*s)
+			buf_char(&out, *s++);
+	}
+	return out.err ? NULL : strdup(buf_cstr(&out));
+}
+
 void doctor_add(struct doctor *d, enum finding_status status, const char *check, struct buf *cure,
 		const char *fmt, ...)
 {
@@ -29,7 +48,7 @@ void doctor_add(struct doctor *d, enum finding_status status, const char *check,
 	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
 	f.detail = text_clean_dup(buf_cstr(&b), b.len);
-	f.cure = cure ? text_clean_dup(buf_cstr(cure), cure->len) : NULL;
+	f.cure = cure ? clean_lines(cure) : NULL;
 	buf_release(&b);
 	if (cure)
 		buf_release(cure);

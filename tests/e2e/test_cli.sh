@@ -440,7 +440,11 @@ test_doctor_cures() {
 	cp "$KILN" kiln
 	# a user, with everything still obtainable
 	assert_status 4 setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all ./kiln doctor
-	assert_match "setcap" out "-m 0750 $T/kiln /usr/local/bin/kiln-all && sudo setcap cap_bpf.*\\+ep /usr/local"
+	assert_match "copy" out "^ +install -o root .* -m 0750 $T/kiln /usr/local/bin/kiln-all$"
+	assert_match "setcap" out '^ +setcap cap_bpf.*[+]ep /usr/local/bin/kiln-all$'
+	(COLUMNS=60 setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all ./kiln doctor || true) >narrow
+	assert_eq "lines wider than 60 columns that could be broken" \
+		"$(grep -E '.{61}' narrow | grep -cvE '^ +(install|setcap) |^ *[^ ]+$')" 0
 	# a container that withholds one
 	assert_status 4 setpriv --bounding-set=-perfmon,-sys_admin --inh-caps=-all ./kiln doctor
 	assert_match "maps work" out '^ok    bpf maps'
@@ -585,7 +589,11 @@ test_foreign_heap_delta() {
 
 test_manual() {
 	command -v groff >/dev/null || skip "groff is not installed"
-	local page
+	local page command
+	sed -n '/^.Sh SYNOPSIS/,/^.Sh DESCRIPTION/p' "$SRC/tools/kiln.1" >synopsis
+	for command in $("$KILN" help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
+		grep -qE "^\.Cm $command( |$)" synopsis || fail "not in the synopsis: $command"
+	done
 	for page in kiln.1 kiln.yaml.5 kiln-store.5 kiln-fleet.7 kiln-clickhouse.7; do
 		groff -wall -mandoc -Tutf8 "$SRC/tools/$page" >page 2>warnings
 		assert_eq "warnings of $page" "$(cat warnings)" ""

@@ -29,6 +29,7 @@ test_contents() {
 		'-rw-r--r-- root/root ./lib/systemd/system/kiln-agent.service' \
 		'-rw-r--r-- root/root ./usr/share/man/man1/kiln.1.gz' \
 		'-rw-r--r-- root/root ./usr/share/man/man5/kiln.yaml.5.gz' \
+		'-rw-r--r-- root/root ./usr/share/man/man5/kiln-store.5.gz' \
 		'-rw-r--r-- root/root ./usr/share/man/man7/kiln-fleet.7.gz' \
 		'-rw-r--r-- root/root ./usr/share/man/man7/kiln-clickhouse.7.gz' \
 		'-rw-r--r-- root/root ./usr/share/kiln/grafana/kiln-fleet.json' \
