@@ -59,10 +59,15 @@ int export_speedscope(struct buf *out, const struct profile *p, const struct exp
 #define IMPORT_MAX_BYTES (1u << 30) /* after inflating */
 /* In one table; a file of IMPORT_MAX_BYTES has 16 bytes for each. */
 #define IMPORT_MAX_ENTRIES (1u << 26)
-#define IMPORT_MAX_FRAMES  65536	/* in one stack */
-#define IMPORT_MAX_INLINED 1024		/* in one location */
-#define EXPORT_MAX_BYTES   (1ull << 32) /* of text */
-#define EXPORT_MAX_FRAMES  (1u << 28)	/* of all distinct stacks, with inlined frames */
+#define IMPORT_MAX_FRAMES  65536 /* in one stack */
+#define IMPORT_MAX_INLINED 1024	 /* in one location */
+#define IMPORT_MAX_TYPES   128
+/* Counted each time that something refers to them. */
+#define IMPORT_MAX_INLINED_ALL (1u << 28)
+#define IMPORT_MAX_NAME_BYTES  (1ull << 32)
+#define IMPORT_MAX_LABEL_BYTES (1ull << 34)
+#define EXPORT_MAX_BYTES       (1ull << 32) /* of text */
+#define EXPORT_MAX_FRAMES      (1u << 28)   /* of all distinct stacks, with inlined frames */
 
 /*
  * Reads a pprof profile that any program wrote: raw, gzip (with several members, too) or zstd. It

@@ -47,6 +47,8 @@ struct reader {
 	VEC(struct string_ref) strings;
 	struct id_table mappings, functions, locations;
 	size_t n_samples; /* samples read, before equal ones are joined */
+	/* What refers to shared things may be a million times larger than the file. */
+	uint64_t n_inlined, name_bytes, label_bytes;
 	/* scratch */
 	VEC(struct profile_line) lines;
 	VEC(uint32_t) frames;
@@ -254,6 +256,8 @@ static int read_value_type(struct reader *r, const Pprof__ValueType *m,
 
 static int read_lists(struct reader *r, const Pprof__Profile *m)
 {
+	if (m->n_sample_type > IMPORT_MAX_TYPES)
+		return fail(r, -EFBIG, "it has more sample types than any real profile");
 	for (size_t i = 0; i < m->n_sample_type; i++) {
 		struct profile_value_type t;
 		int err = read_value_type(r, m->sample_type[i], &t);
@@ -298,6 +302,35 @@ static int read_header(struct reader *r)
 	return err ?: string_of(r, m->doc_url, &p->doc_url);
 }
 
+/* --- text that is referred to -------------------------------------------------------------------------- */
+
+/* One long string may be referred to a million times. */
+static int add_text(struct reader *r, uint64_t *sum, uint64_t most, size_t len)
+{
+	*sum += len;
+	if (*sum > most)
+		return fail(r, -EFBIG,
+			    "its names are longer, together, than those of any real profile");
+	return 0;
+}
+
+static int add_name(struct reader *r, uint32_t string)
+{
+	return add_text(r, &r->name_bytes, IMPORT_MAX_NAME_BYTES,
+			strlen(profile_text(r->p, string)));
+}
+
+/* A string of the message. */
+static int add_label_text(struct reader *r, int64_t index)
+{
+	return add_text(r, &r->label_bytes, IMPORT_MAX_LABEL_BYTES, r->strings.data[index].len);
+}
+
+static int add_names(struct reader *r, const struct profile_function *f)
+{
+	return add_name(r, f->name) ?: add_name(r, f->system_name) ?: add_name(r, f->file);
+}
+
 /* --- tables ----------------------------------------------------------------------------------------- */
 
 static int read_mapping(struct reader *r, const struct wire_field *f)
@@ -319,6 +352,7 @@ static int read_mapping(struct reader *r, const struct wire_field *f)
 	};
 	err = string_of(r, m->filename, &out.file);
 	err = err ?: string_of(r, m->build_id, &out.build_id);
+	err = err ?: add_name(r, out.file);
 	if (err)
 		return err;
 	if (profile_mapping(r->p, &out, &id))
@@ -342,6 +376,9 @@ static int read_function(struct reader *r, const struct wire_field *f)
 		return err;
 	/* Some writers have a name from the symbol table only. */
 	out.name = out.name ?: out.system_name;
+	err = add_names(r, &out);
+	if (err)
+		return err;
 	if (profile_function(r->p, &out, &id))
 		return no_memory(r);
 	return id_add(r, &r->functions, m->id, id);
@@ -350,7 +387,8 @@ static int read_function(struct reader *r, const struct wire_field *f)
 static int read_location(struct reader *r, const struct wire_field *f)
 {
 	const Pprof__Location *m;
-	uint32_t id;
+	uint32_t id, mapping;
+	int err;
 
 	UNPACK(m, pprof__location__descriptor);
 	if (m->n_line > IMPORT_MAX_INLINED)
@@ -362,13 +400,19 @@ static int read_location(struct reader *r, const struct wire_field *f)
 
 		if (function == PROFILE_NONE)
 			return malformed(r, "a line refers to a missing function");
+		err = add_names(r, &r->p->functions.data[function]);
+		if (err)
+			return err;
 		r->lines.data[i] =
 			(struct profile_line){.function = function, .line = m->line[i]->line};
 	}
 	/* A reference to a missing mapping means no mapping, as in google/pprof: some writers
 	 * leave it out. */
-	if (profile_location(r->p, id_find(r, &r->mappings, m->mapping_id), m->address,
-			     r->lines.data, m->n_line, &id))
+	mapping = id_find(r, &r->mappings, m->mapping_id);
+	err = mapping == PROFILE_NONE ? 0 : add_name(r, r->p->mappings.data[mapping].file);
+	if (err)
+		return err;
+	if (profile_location(r->p, mapping, m->address, r->lines.data, m->n_line, &id))
 		return no_memory(r);
 	if (m->is_folded)
 		r->p->locations.data[id].is_folded = true;
@@ -380,8 +424,9 @@ static int read_label(struct reader *r, const Pprof__Label *m)
 	struct profile_label l = {.str = PROFILE_NONE};
 	int err = string_of(r, m->key, &l.key);
 
+	err = err ?: add_label_text(r, m->key);
 	if (m->str) {
-		err = err ?: string_of(r, m->str, &l.str);
+		err = err ?: string_of(r, m->str, &l.str) ?: add_label_text(r, m->str);
 	} else {
 		if (!m->num && !m->num_unit) /* no label, as in google/pprof */
 			return err;
@@ -410,6 +455,8 @@ static int read_labelset(struct reader *r, const Pprof__Sample *m, uint32_t *id)
 
 static int read_stack(struct reader *r, const Pprof__Sample *m, uint32_t *id)
 {
+	uint32_t n_lines;
+
 	if (m->n_location_id > IMPORT_MAX_FRAMES)
 		return fail(r, -EFBIG, "a stack is deeper than any real one");
 	if (vec_reserve(&r->frames, m->n_location_id))
@@ -420,7 +467,11 @@ static int read_stack(struct reader *r, const Pprof__Sample *m, uint32_t *id)
 		if (location == PROFILE_NONE)
 			return malformed(r, "a sample refers to a missing location");
 		r->frames.data[i] = location;
+		n_lines = r->p->locations.data[location].n_lines;
+		r->n_inlined += n_lines ? n_lines - 1 : 0;
 	}
+	if (r->n_inlined > IMPORT_MAX_INLINED_ALL)
+		return fail(r, -EFBIG, "its stacks have more inlined calls than any real profile");
 	if (profile_stack(r->p, r->frames.data, m->n_location_id, id))
 		return no_memory(r);
 	return 0;

@@ -72,8 +72,11 @@ static int put_frames(struct scope *s)
 	size_t n_frames = p->functions.len;
 	int err = 0;
 
-	for (size_t i = 0; i < p->functions.len; i++)
+	for (size_t i = 0; i < p->functions.len; i++) {
 		put_function(&s->out, p, &p->functions.data[i]);
+		if (s->out.out->len - s->start > EXPORT_MAX_BYTES)
+			return -EFBIG;
+	}
 	for (uint32_t i = 0; !err && i < p->locations.len; i++) {
 		const struct profile_location *l = &p->locations.data[i];
 

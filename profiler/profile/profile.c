@@ -407,6 +407,11 @@ static int compare_ints(int64_t a, int64_t b)
 	return (a > b) - (a < b);
 }
 
+static int compare_texts(const struct profile *p, uint32_t a, uint32_t b)
+{
+	return a == b ? 0 : strcmp(profile_text(p, a), profile_text(p, b));
+}
+
 /* Order: key text, strings before numbers, value. */
 static int label_cmp(const void *va, const void *vb, void *ctx)
 {
@@ -415,14 +420,14 @@ static int label_cmp(const void *va, const void *vb, void *ctx)
 	bool a_is_num = a->str == PROFILE_NONE, b_is_num = b->str == PROFILE_NONE;
 
 	if (a->key != b->key)
-		return strcmp(profile_text(p, a->key), profile_text(p, b->key));
+		return compare_texts(p, a->key, b->key);
 	if (a_is_num != b_is_num)
 		return a_is_num - b_is_num;
 	if (!a_is_num)
-		return strcmp(profile_text(p, a->str), profile_text(p, b->str));
+		return compare_texts(p, a->str, b->str);
 	if (a->num != b->num)
 		return compare_ints(a->num, b->num);
-	return strcmp(profile_text(p, a->num_unit), profile_text(p, b->num_unit));
+	return compare_texts(p, a->num_unit, b->num_unit);
 }
 
 struct labelset_needle {
