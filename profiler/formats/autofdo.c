@@ -194,14 +194,17 @@ static void average(struct fdo *f)
 static int estimate_calls(struct fdo *f)
 {
 	_cleanup_free_ int64_t *called = calloc(f->lines.len + 1, sizeof(*called));
+	_cleanup_free_ int64_t *heads = calloc(f->of_name.len + 1, sizeof(*heads));
 
-	if (!called)
+	if (!called || !heads)
 		return -ENOMEM;
+	/* Once for each function: it may have as many calls as inlined ones. */
+	for (size_t i = 0; i < f->of_name.len; i++)
+		heads[i] = f->of_name.data[i] == NONE ? 0 : head_of(f, f->of_name.data[i]);
 	for (size_t i = 0; i < f->calls.len; i++) {
 		struct call *c = &f->calls.data[i];
-		uint32_t callee = f->of_name.data[c->callee];
 		double part = (double)c->weight / (double)f->through.data[c->callee];
-		double count = callee == NONE ? 0 : (double)head_of(f, callee) * part + 0.5;
+		double count = heads[c->callee] ? (double)heads[c->callee] * part + 0.5 : 0;
 
 		c->weight = count < 0x1p62 ? (int64_t)count : INT64_MAX;
 		called[c->line] = saturating_sum(called[c->line], c->weight);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "profiler/base/cleanup.h"
@@ -246,6 +247,37 @@ static void random_profiles(void **state)
 	assert_true(written > 5);
 }
 
+/* The time grows with the profile: not with calls times what is inlined where they lead. */
+static void many_calls_of_a_function_with_many_inlined_ones(void **state)
+{
+	enum { N = 150000, LINES = 50000 };
+	struct profile *p = new_profile();
+	struct profile_line f = at(p, "f", 1, 1, 0);
+	struct autofdo_result r;
+	struct buf b = {0};
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		struct profile_line lines[2] = {{.function = 0}, f}, call;
+		uint32_t stack[2];
+
+		snprintf(name, sizeof(name), "in%d", i);
+		lines[0] = at(p, name, 1, 1, 0);
+		snprintf(name, sizeof(name), "caller%d", i / LINES);
+		call = at(p, name, 1, 1 + i % LINES, 0);
+		stack[0] = where(p, app, 0x1000 + (uint64_t)i, lines, 2);
+		stack[1] = where(p, app, 0x1000000 + (uint64_t)i, &call, 1);
+		add(p, stack, 2, 1);
+	}
+	alarm(60); /* it takes some minutes otherwise */
+	MUST(export_autofdo(&b, p, &r));
+	alarm(0);
+	assert_int_equal(r.functions, 1 + N / LINES);
+	buf_release(&b);
+	profile_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +287,7 @@ int main(void)
 		cmocka_unit_test(stacks_of_one_address),
 		cmocka_unit_test(weights_are_bounded),
 		cmocka_unit_test(random_profiles),
+		cmocka_unit_test(many_calls_of_a_function_with_many_inlined_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
