@@ -54,7 +54,7 @@ struct delivery_opts { /* texts are borrowed by delivery_new() */
 	const char *const *labels;
 	uint64_t window_ns; /* how often a window comes, for jitter: +-20 % */
 	uint64_t backoff_least_ns, backoff_most_ns; /* 0: 1 s, 5 min; full jitter */
-	unsigned few;				    /* tries of UPLOAD_AGAIN_FEW; 0: 5 */
+	unsigned few;	     /* tries of UPLOAD_AGAIN_FEW, while other requests are taken; 0: 5 */
 	uint64_t breaker_ns; /* after UPLOAD_WRONG: how long nothing is sent; 0: 5 min */
 };
 

@@ -44,6 +44,7 @@ struct destination {
 	uint64_t wake_ns; /* CLOCK_MONOTONIC: nothing is to be done before */
 	struct backoff backoff;
 	unsigned tries;	     /* of this request that were answered UPLOAD_AGAIN_FEW */
+	unsigned given_up;   /* requests after that, one after the other: none was taken since */
 	uint64_t counted_ns; /* when the windows that wait were */
 	bool is_behind;	     /* there was a window the last time */
 	enum delivery_said said;

@@ -11,6 +11,7 @@
  * 4 MB of that a second. */
 #define PACE_BYTES_PER_S (512u << 10)
 #define FAILURES_OPEN	 5 /* in a row: then it counts as paused */
+#define MOST_GIVEN_UP	 8 /* doublings of tries; by then a window is too old first */
 
 /* --- answers -------------------------------------------------------------------------------------- */
 
@@ -49,6 +50,7 @@ static void delivered(struct destination *d, const struct upload_judgement *j, u
 
 	destination_say_well(d);
 	d->backoff.failures = 0;
+	d->given_up = 0;
 	d->stats.is_open = false;
 	if (j->verdict == UPLOAD_PARTIAL) {
 		/* A server may say any number. */
@@ -89,6 +91,22 @@ static void wrong(struct destination *d, const struct upload_judgement *j, uint6
 	destination_say_trouble(d, SAID_WRONG, &j->why, now_ns);
 }
 
+/* What is wrong with one request may be its data. If nothing is taken any more, it is the server: each time it gets
+ * twice as long, and waits go on growing. */
+static void again_few(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
+{
+	unsigned doublings = d->given_up < MOST_GIVEN_UP ? d->given_up : MOST_GIVEN_UP,
+		 failures = d->backoff.failures;
+
+	if (++d->tries < d->owner->opts.few << doublings) {
+		again(d, j, now_ns);
+		return;
+	}
+	refused(d, &j->why, now_ns);
+	d->backoff.failures = failures;
+	d->given_up++;
+}
+
 static void act(struct destination *d, const struct upload_judgement *j, uint64_t now_ns)
 {
 	switch (j->verdict) {
@@ -99,10 +117,7 @@ static void act(struct destination *d, const struct upload_judgement *j, uint64_
 		delivered(d, j, now_ns);
 		return;
 	case UPLOAD_AGAIN_FEW:
-		if (++d->tries >= d->owner->opts.few)
-			refused(d, &j->why, now_ns);
-		else
-			again(d, j, now_ns);
+		again_few(d, j, now_ns);
 		break;
 	case UPLOAD_REFUSED:
 		refused(d, &j->why, now_ns);

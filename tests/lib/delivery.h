@@ -41,6 +41,7 @@ struct sim_server {
 	const char *name;
 	void (*answer)(struct sim *s, struct sim_server *v, struct sim_answer *out);
 	uint64_t requests, failures;
+	int64_t asked;		     /* window of the last request */
 	uint64_t taken[1000][PARTS]; /* how often, by window and part */
 	int64_t last;		     /* window that was taken for the first time */
 	bool is_unordered;
@@ -114,6 +115,7 @@ static inline int sim_start(void *ctx, const struct net_request *r, net_done *do
 				t->server = &s->servers[j];
 		assert_non_null(t->server);
 		t->server->requests++;
+		t->server->asked = t->window;
 		t->answer.status = 200;
 		if (t->server->answer)
 			t->server->answer(s, t->server, &t->answer);

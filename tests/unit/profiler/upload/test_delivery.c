@@ -255,25 +255,52 @@ static void what_is_refused_is_dropped_and_counted(void **state)
 	end(&t);
 }
 
-/* A bare 500, or garbage, may be the data's fault: it is tried a few times. */
+static void to_every_third(struct sim *s, struct sim_server *v, struct sim_answer *out)
+{
+	if (v->asked % 3 == 1)
+		always(s, v, out);
+}
+
+/* Bare 500s, or garbage, may be the data's fault. */
+static const struct sim_answer odd_answers[] = {{.status = 500}, {.status = 200, .body = "<html>"}};
+
 static void what_may_be_the_datas_fault_is_tried_a_few_times(void **state)
 {
-	static const struct sim_answer answers[] = {{.status = 500},
-						    {.status = 200, .body = "<html>"}};
-
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct test t = {.names = {"a"}};
 
 		fixture_run("rm -rf store");
 		t.sim.parts = 1;
-		always_answer = answers[i];
+		always_answer = odd_answers[i];
+		t.sim.servers[0].answer = to_every_third;
+		begin(&t);
+		run_until(&t, 100 * WINDOW_NS, 15);
+		assert_int_equal(stats_of(&t, 0).windows, 10);
+		assert_int_equal(stats_of(&t, 0).dropped_refused, 5);
+		assert_int_equal(t.sim.servers[0].requests, 10 + 5 * 5);
+		assert_int_equal(stats_of(&t, 0).retries, 5 * 4);
+		end(&t);
+	}
+}
+
+static void a_server_that_says_so_of_everything_is_away(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct test t = {.names = {"a"}};
+
+		fixture_run("rm -rf store");
+		t.sim.parts = 1;
+		always_answer = odd_answers[i];
 		t.sim.servers[0].answer = always;
 		begin(&t);
-		run_until(&t, 100 * WINDOW_NS, 5);
-		assert_int_equal(stats_of(&t, 0).dropped_refused, 5);
-		assert_int_equal(t.sim.servers[0].requests, 5 * 5);
-		assert_int_equal(stats_of(&t, 0).retries, 5 * 4);
+		run_until(&t, AWAY * WINDOW_NS, AWAY);
+		assert_in_range(t.sim.servers[0].requests, 10, 60);
+		t.sim.servers[0].answer = NULL;
+		run_until(&t, (AWAY + 90) * WINDOW_NS, AWAY);
+		assert_in_range(stats_of(&t, 0).dropped_refused, 1, 3);
+		assert_int_equal(stats_of(&t, 0).windows + stats_of(&t, 0).dropped_refused, AWAY);
 		end(&t);
 	}
 }
@@ -552,6 +579,7 @@ int main(void)
 		CASE(servers_that_are_away_get_everything_later),
 		CASE(what_is_refused_is_dropped_and_counted),
 		CASE(what_may_be_the_datas_fault_is_tried_a_few_times),
+		CASE(a_server_that_says_so_of_everything_is_away),
 		CASE(each_request_is_tried_a_few_times),
 		CASE(agents_do_not_begin_at_once),
 		CASE(what_is_taken_in_part_is_not_sent_again),
