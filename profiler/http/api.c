@@ -112,28 +112,12 @@ void answer_profile(struct server *s, const struct request *r, struct answer *a)
 
 /* --- report ------------------------------------------------------------------------------------ */
 
-/* The number of a word of "a|b|c", or -1. */
-static int word_of(const char *text, const char *words)
-{
-	size_t len = strlen(text);
-
-	for (int i = 0;; i++) {
-		size_t n = strcspn(words, "|");
-
-		if (n == len && !memcmp(words, text, n))
-			return i;
-		if (!words[n])
-			return -1;
-		words += n + 1;
-	}
-}
-
 static bool choice(const struct request *r, const char *key, const char *words, int *n,
 		   struct answer *a)
 {
 	const char *text = request_param(r, key);
 
-	*n = text ? word_of(text, words) : 0;
+	*n = text ? place_of_word(text, words) : 0;
 	if (*n >= 0)
 		return true;
 	answer_error(a, MHD_HTTP_BAD_REQUEST, "%s: one of %s", key, words);
@@ -156,7 +140,7 @@ static bool table_of(const struct request *r, struct report *rep, struct answer 
 {
 	uint64_t n = DEFAULT_ROWS;
 	const char *text = request_param(r, "by");
-	int by = text ? word_of(text, TABLE_BY_WORDS) : 0, sort;
+	int by = text ? place_of_word(text, TABLE_BY_WORDS) : 0, sort;
 
 	if (!choice(r, "sort", TABLE_SORT_WORDS, &sort, a) || !number(r, "n", MAX_ROWS, &n, a))
 		return false;
@@ -248,7 +232,7 @@ static bool overview_of(const struct request *r, struct overview_query *q, struc
 {
 	struct store_query range = {0};
 	const char *text = request_param(r, "by");
-	int by = text ? word_of(text, OVERVIEW_BY_WORDS) : 0;
+	int by = text ? place_of_word(text, OVERVIEW_BY_WORDS) : 0;
 
 	if (!range_of(r, &range, a) || !step_of(r, &q->width_ns, a) ||
 	    !utc_offset_of(r, &q->phase_ns, a))

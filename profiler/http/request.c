@@ -20,51 +20,62 @@ const char *request_param(const struct request *r, const char *key)
 	return v && v[0] ? v : NULL;
 }
 
-struct unknown {
+struct params {
 	const char *known; /* "a|b" */
-	const char *key;   /* that is not one of them, or NULL */
+	unsigned seen;	   /* bits of those */
+	const char *wrong; /* that is not one of them, or there twice; or NULL */
+	bool is_twice;
 };
 
-static bool is_one_of(const char *key, const char *words)
+int place_of_word(const char *word, const char *words)
 {
-	size_t len = strlen(key), n;
+	size_t len = strlen(word), n;
 
-	for (; *words; words += n + (words[n] == '|')) {
+	for (int i = 0; *words; i++, words += n + (words[n] == '|')) {
 		n = strcspn(words, "|");
-		if (n == len && !memcmp(words, key, n))
-			return true;
+		if (n == len && !memcmp(words, word, n))
+			return i;
 	}
-	return false;
+	return -1;
 }
 
 static enum MHD_Result look_at(void *ctx, enum MHD_ValueKind kind, const char *key,
 			       const char *value)
 {
-	struct unknown *u = ctx;
+	struct params *p = ctx;
+	int place = place_of_word(key, p->known);
 
 	(void)kind;
 	(void)value;
-	if (is_one_of(key, u->known))
+	p->is_twice = place >= 0 && p->seen & 1u << place;
+	if (place >= 0 && !p->is_twice) {
+		p->seen |= 1u << place;
 		return MHD_YES;
-	u->key = key;
+	}
+	p->wrong = key;
 	return MHD_NO;
 }
 
-/* A mistyped "where" would be an answer about everything. */
+/* A mistyped "where" would be an answer about everything, a second one about something else. */
 bool request_has_only(const struct request *r, const char *known, struct answer *a)
 {
-	struct unknown u = {.known = known};
+	struct params p = {.known = known};
 	struct suggest near = {0};
 	char words[256];
 
-	MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, look_at, &u);
-	if (!u.key)
+	MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, look_at, &p);
+	if (!p.wrong)
 		return true;
-	near.typed = u.key;
+	if (p.is_twice) {
+		answer_error(a, MHD_HTTP_BAD_REQUEST, "parameter \"%s\": it is there twice",
+			     p.wrong);
+		return false;
+	}
+	near.typed = p.wrong;
 	snprintf(words, sizeof(words), "%s", known);
 	for (char *rest = words, *word; (word = strsep(&rest, "|"));)
 		suggest_consider(&near, word);
-	answer_error(a, MHD_HTTP_BAD_REQUEST, "unknown parameter \"%.60s\"%s%s%s", u.key,
+	answer_error(a, MHD_HTTP_BAD_REQUEST, "unknown parameter \"%.60s\"%s%s%s", p.wrong,
 		     near.best ? " (did you mean \"" : "", near.best ?: "",
 		     near.best ? "\"?)" : "");
 	return false;

@@ -73,7 +73,10 @@ struct answer {
 /* The value of a parameter of the query, or NULL: absent or without a value. */
 const char *request_param(const struct request *r, const char *key);
 
-/* Whether the request has parameters of "a|b" alone; else the answer says which one is unknown. */
+/* The number of a word of "a|b", or -1. */
+int place_of_word(const char *word, const char *words);
+
+/* Whether the request has parameters of "a|b" alone, each once; else the answer says which one is wrong. */
 bool request_has_only(const struct request *r, const char *known, struct answer *a);
 
 /* {"error": "..."}. */

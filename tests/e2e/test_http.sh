@@ -55,6 +55,8 @@ test_endpoints() {
 	get 200 '/api/v1/list?since=2026-01-01T00:00:00+01:00'
 	get 400 '/api/v1/report?were=comm=x'
 	assert_match "the nearest" body 'were.*did you mean ..where'
+	get 400 '/api/v1/report?where=comm=x&n=1&where=comm=deep'
+	assert_match "which of them counts" body 'where.*it is there twice'
 	get 200 '/api/v1/report?by=executable'
 	get 400 '/api/v1/list?by=servce_name'
 	assert_match "the nearest label" body 'servce_name.*service_name'
