@@ -118,12 +118,20 @@ static void add_params(struct buf *b, const struct remote_param *params, size_t 
 	}
 }
 
+/* This machine by a name that is nobody else's: "localhost.example" may be anybody's. */
+static bool is_this_machine(const char *host)
+{
+	size_t len = host_len(host);
+
+	return (len == strlen("localhost") && text_has_prefix(host, "localhost")) ||
+	       text_has_prefix(host, "[::1]") ||
+	       (text_has_prefix(host, "127.") && strspn(host, "0123456789.") == len);
+}
+
 int remote_is_open(const struct remote *r)
 {
-	const char *host = r->url + strlen(HTTP_PREFIX);
-
-	return text_has_prefix(r->url, HTTP_PREFIX) && !text_has_prefix(host, "localhost") &&
-	       !text_has_prefix(host, "127.") && !text_has_prefix(host, "[::1]");
+	return text_has_prefix(r->url, HTTP_PREFIX) &&
+	       !is_this_machine(r->url + strlen(HTTP_PREFIX));
 }
 
 /* --- the token ------------------------------------------------------------------------------------ */

@@ -46,10 +46,28 @@ static void what_it_says(void **state)
 	       "kiln+http://h: it does not understand the question");
 }
 
+static void a_token_goes_in_the_clear_to_other_machines(void **state)
+{
+	static const char *const here[] = {"kiln+http://localhost:7676", "kiln+http://localhost",
+					   "kiln+http://127.0.0.1/",	 "kiln+http://127.8.0.1:1",
+					   "kiln+http://[::1]:7676",	 "kiln+unix:/run/kiln.sock",
+					   "kiln+https://example.org"};
+	static const char *const away[] = {
+		"kiln+http://localhost.example:7676", "kiln+http://127.0.0.1.example",
+		"kiln+http://127.example", "kiln+http://10.0.0.1", "kiln+http://[::2]"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(here) / sizeof(*here); i++)
+		assert_false(remote_is_open(&(struct remote){.url = here[i]}));
+	for (size_t i = 0; i < sizeof(away) / sizeof(*away); i++)
+		assert_true(remote_is_open(&(struct remote){.url = away[i]}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_it_says),
+		cmocka_unit_test(a_token_goes_in_the_clear_to_other_machines),
 	};
 
 	return cmocka_run_group_tests_name("remote", tests, NULL, NULL);
