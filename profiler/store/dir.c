@@ -209,8 +209,8 @@ static bool parse_name(const char *name, const char *rest, int64_t *begin_ns)
 	end += len;
 	if (!text_has_prefix(end, DIR_SUFFIX) || strcmp(end + strlen(DIR_SUFFIX), rest))
 		return false;
-	*begin_ns = timegm(&tm) * 1000000000ll;
-	return true;
+	/* The year 9999 is none of ours. */
+	return !__builtin_mul_overflow((int64_t)timegm(&tm), 1000000000ll, begin_ns);
 }
 
 int dir_path(const struct dir *d, const char *name, char **out)

@@ -386,7 +386,8 @@ static void empty_and_odd_files_are_nothing(void **state)
 	store_close(s);
 	fixture_run("cd store && touch 20261128T020000Z.kiln 20261128T020000Z-x.kiln x.kiln && "
 		    "mkdir 20261128T030000Z.kiln && ln -s /etc/passwd 20261128T040000Z.kiln && "
-		    "mkfifo 20261128T050000Z.kiln");
+		    "mkfifo 20261128T050000Z.kiln && "
+		    "cp " T0_NAME " 99991231T235959Z.kiln"); /* later than nanoseconds can say */
 	s = open_store("store", &reading);
 	r = query_store(s, STORE_BEGIN, STORE_END, NULL);
 	assert_int_equal(r.windows, 2);
