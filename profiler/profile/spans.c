@@ -28,12 +28,23 @@ static void remove_spans(struct spans *s, size_t at, size_t n)
 	s->v.len -= n;
 }
 
+/* Times of a file may be any number. */
+static int64_t len_of(const struct span *s)
+{
+	return saturating_difference(s->end_ns, s->begin_ns);
+}
+
+static int64_t gap(const struct span *a, const struct span *b)
+{
+	return saturating_difference(b->begin_ns, a->end_ns);
+}
+
 /* Joins the interval at an index to its nearer neighbour. */
 static void close_gap(struct spans *s, size_t at)
 {
 	struct span *v = s->v.data;
-	bool right = !at || (at + 1 < s->v.len &&
-			     v[at + 1].begin_ns - v[at].end_ns < v[at].begin_ns - v[at - 1].end_ns);
+	bool right =
+		!at || (at + 1 < s->v.len && gap(&v[at], &v[at + 1]) < gap(&v[at - 1], &v[at]));
 	size_t left = right ? at : at - 1;
 
 	v[left].end_ns = v[left + 1].end_ns;
@@ -82,8 +93,7 @@ int spans_add_all(struct spans *s, const struct spans *more)
 	s->unplaced_ns = saturating_sum(s->unplaced_ns, more->unplaced_ns);
 	s->gaps_closed += more->gaps_closed;
 	for (size_t i = 0; i < more->v.len && !err; i++)
-		err = spans_add(s, more->v.data[i].begin_ns,
-				more->v.data[i].end_ns - more->v.data[i].begin_ns);
+		err = spans_add(s, more->v.data[i].begin_ns, len_of(&more->v.data[i]));
 	return err;
 }
 
@@ -92,7 +102,7 @@ int64_t spans_total(const struct spans *s)
 	int64_t total = s->unplaced_ns;
 
 	for (size_t i = 0; i < s->v.len; i++)
-		total = saturating_sum(total, s->v.data[i].end_ns - s->v.data[i].begin_ns);
+		total = saturating_sum(total, len_of(&s->v.data[i]));
 	return total;
 }
 

@@ -156,6 +156,18 @@ static void many_spans_close_their_gaps(void **state)
 	spans_release(&s);
 }
 
+static void spans_of_impossible_times_are_no_negative_ones(void **state)
+{
+	struct spans s = {0};
+
+	(void)state;
+	assert_int_equal(spans_add(&s, INT64_MIN + 5, INT64_MAX), 0);
+	assert_int_equal(spans_add(&s, -100, INT64_MAX), 0);
+	assert_int_equal(s.v.len, 1);
+	assert_int_equal(spans_total(&s), INT64_MAX);
+	spans_release(&s);
+}
+
 static void different_types_do_not_merge(void **state)
 {
 	struct profile *a = new_cpu(), *b = profile_new(), *c = new_cpu();
@@ -527,6 +539,7 @@ int main(void)
 		cmocka_unit_test(merged_time_spans_both),
 		cmocka_unit_test(merged_time_does_not_depend_on_the_order),
 		cmocka_unit_test(many_spans_close_their_gaps),
+		cmocka_unit_test(spans_of_impossible_times_are_no_negative_ones),
 		cmocka_unit_test(different_types_do_not_merge),
 		cmocka_unit_test(periods_are_told_apart),
 		cmocka_unit_test(a_filter_and_its_complement_make_the_whole),
