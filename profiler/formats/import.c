@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,10 +27,27 @@ static const struct {
 	 "a program, not a pprof profile"},
 	{MAGIC("SQLite format 3"), "a database, not a pprof profile"},
 	{MAGIC("PK\x03\x04"), "a zip archive, not a pprof profile"},
+	{MAGIC("FLR\0"), "a recording of Java's Flight Recorder, not a pprof profile"},
+	{MAGIC("\xfd"
+	       "7zXZ"),
+	 "an xz archive: unpack it first"},
+	{MAGIC("BZh"), "a bzip2 archive: unpack it first"},
+	{MAGIC("\x04\x22\x4d\x18"), "an lz4 archive: unpack it first"},
+	{MAGIC("\x1f\x8b"), "it is packed twice: unpack it first"},
 	/* Words of 64 bits: 0, 3 words of header follow, version 0. */
 	{MAGIC("\0\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
 	 "a CPU profile of gperftools: convert it with \"pprof -proto PROGRAM FILE >OUT.pb.gz\""},
 };
+
+#define TEXT_BYTES 4096 /* that are looked at */
+
+static bool is_text(const unsigned char *s, size_t len)
+{
+	for (size_t i = 0; i < len && i < TEXT_BYTES; i++)
+		if ((s[i] < ' ' && !strchr("\t\n\r", s[i])) || !s[i] || s[i] == 0x7f)
+			return false;
+	return true;
+}
 
 static int read_raw(struct profile **out, const void *data, size_t len, const char **why)
 {
@@ -37,6 +55,8 @@ static int read_raw(struct profile **out, const void *data, size_t len, const ch
 
 	if (err != -EBADMSG)
 		return err;
+	if (is_text(data, len))
+		*why = "a text file such as folded stacks, not a pprof profile";
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
 		if (len >= others[i].len && !memcmp(data, others[i].magic, others[i].len))
 			*why = others[i].sentence;

@@ -316,7 +316,13 @@ static void garbage_is_told(void **state)
 		{"PERFILE2....", 12, "a perf.data file, not a pprof profile"},
 		{"{\"a\":1}", 7, "a JSON file, not a pprof profile"},
 		{"<html>", 6, "an SVG or HTML file, not a pprof profile"},
-		{"main;f 1\n", 9, "not a pprof profile: it is no protobuf message"},
+		{"main;f 1\n", 9, "a text file such as folded stacks, not a pprof profile"},
+		{"FLR\0\0\2", 6, "a recording of Java's Flight Recorder, not a pprof profile"},
+		{"\xfd"
+		 "7zXZ\0",
+		 6, "an xz archive: unpack it first"},
+		{"BZh91AY&SY\0", 11, "a bzip2 archive: unpack it first"},
+		{"\x04\x22\x4d\x18\x64\x40", 6, "an lz4 archive: unpack it first"},
 		{"\x12\x7f", 2, "not a pprof profile: it is no protobuf message"},
 		{"\x10\x01", 2, "not a pprof profile: a table holds numbers"},
 		{"\x32\x00\x12\x02\x0a\x7f", 6, "not a pprof profile: an entry is malformed"},
@@ -331,6 +337,21 @@ static void garbage_is_told(void **state)
 		assert_int_equal(import_bytes(cases[i].data, cases[i].len, &why), -EBADMSG);
 		assert_string_equal(why, cases[i].why);
 	}
+}
+
+static void what_is_packed_twice_is_told(void **state)
+{
+	struct profile *p = random_profile(9, 3);
+	struct buf gz = exported(p, EXPORT_PPROF_GZ), twice = {0};
+	const char *why = "";
+
+	(void)state;
+	MUST(compress_gzip(&twice, gz.data, gz.len));
+	assert_int_equal(import_bytes(twice.data, twice.len, &why), -EBADMSG);
+	assert_string_equal(why, "it is packed twice: unpack it first");
+	buf_release(&twice);
+	buf_release(&gz);
+	profile_free(p);
 }
 
 static void garbage_after_gzip_is_told(void **state)
@@ -435,6 +456,7 @@ int main(void)
 		cmocka_unit_test(truncation_is_told),
 		cmocka_unit_test(flipped_bits_do_not_change_a_profile),
 		cmocka_unit_test(garbage_is_told),
+		cmocka_unit_test(what_is_packed_twice_is_told),
 		cmocka_unit_test(garbage_after_gzip_is_told),
 		cmocka_unit_test(inflating_stops_at_the_cap),
 		cmocka_unit_test(unpacking_stops_at_the_cap),
