@@ -68,7 +68,7 @@ static int make(struct buf *out, const struct command *cmd, const struct profile
 		return autofdo_write(out, cmd, p);
 	err = export_profile(out, p, format, opts);
 	if (err)
-		log_error("%s: %s", cmd->name, strerror(-err));
+		log_error("%s: %s", cmd->name, export_strerror(err));
 	return err ? EXIT_ERROR : EXIT_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "profiler/cli/focus.h"
 #include "profiler/cli/load.h"
 #include "profiler/cli/report.h"
+#include "profiler/formats/export.h"
 #include "profiler/profile/label_keys.h"
 
 #define DEFAULT_ROWS	  20
@@ -201,7 +202,7 @@ static int print(const struct command *cmd, const struct report *r, const struct
 	else
 		err = report_table(&out, r, &term);
 	if (err)
-		log_error("%s: %s", cmd->name, strerror(-err));
+		log_error("%s: %s", cmd->name, export_strerror(err));
 	else
 		fwrite(out.data, 1, out.len, stdout);
 	buf_release(&out);

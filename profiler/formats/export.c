@@ -101,3 +101,15 @@ int export_profile(struct buf *out, const struct profile *p, enum export_format 
 	}
 	return -EINVAL;
 }
+
+const char *export_strerror(int err)
+{
+	switch (err) {
+	case -EOVERFLOW:
+		return "the values of the profile add up to more than 63 bits hold";
+	case -EFBIG:
+		return "it would be larger than 4 GiB";
+	default:
+		return strerror(-err);
+	}
+}

@@ -45,6 +45,9 @@ bool export_leaves_out(const struct profile *p, enum export_format f);
 int export_profile(struct buf *out, const struct profile *p, enum export_format f,
 		   const struct export_opts *opts);
 
+/* What an error of these, and of reports, means: without a full stop. */
+const char *export_strerror(int err);
+
 /* One function for each format. export_profile() has their table. */
 int export_pprof(struct buf *out, const struct profile *p);
 int export_folded(struct buf *out, const struct profile *p, const struct export_opts *opts);

@@ -264,6 +264,23 @@ static void speedscope_keeps_totals(void **state)
 	}
 }
 
+/* Of each half a tree can be drawn, of both together no node has a width. */
+static void sums_that_do_not_fit_are_told(void **state)
+{
+	struct profile *p = random_profile(1, 3);
+	struct buf b = {0};
+	int err;
+
+	(void)state;
+	for (size_t i = 0; i < p->values.len; i++)
+		p->values.data[i] = INT64_MAX / 2 + 1;
+	err = export_profile(&b, p, EXPORT_HTML, NULL);
+	assert_string_equal(export_strerror(err),
+			    "the values of the profile add up to more than 63 bits hold");
+	buf_release(&b);
+	profile_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +290,7 @@ int main(void)
 		cmocka_unit_test(speedscope_is_as_it_was),
 		cmocka_unit_test(folded_keeps_totals),
 		cmocka_unit_test(speedscope_keeps_totals),
+		cmocka_unit_test(sums_that_do_not_fit_are_told),
 	};
 
 	return cmocka_run_group_tests_name("export", tests, NULL, NULL);
