@@ -41,8 +41,8 @@ void suggest_consider(struct suggest *s, const char *candidate)
 		distance = 1;
 	else
 		distance = suggest_distance(s->typed, candidate);
-	/* Allows one typing error in three letters. */
-	if (distance > (typed_len + 2) / 3)
+	/* Allows one typing error in three letters. Nothing is no guess. */
+	if (!*candidate || distance > (typed_len + 2) / 3)
 		return;
 	if (!s->best || distance < s->distance) {
 		s->best = candidate;

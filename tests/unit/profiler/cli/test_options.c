@@ -249,7 +249,7 @@ static const char *nearest(const char *typed)
 	struct suggest s = {.typed = typed};
 
 	for (const char *const *w =
-		     (const char *const[]){"record", "report", "export", "doctor", NULL};
+		     (const char *const[]){"record", "report", "export", "doctor", "", NULL};
 	     *w; w++)
 		suggest_consider(&s, *w);
 	return s.best;
