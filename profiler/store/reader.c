@@ -359,11 +359,15 @@ int reader_last(struct reader *r, int64_t *id)
 int reader_next(struct reader *r, struct window_row *out)
 {
 	uint64_t before = r->windows.damage;
-	int got = scan_next(&r->windows);
+	int got;
 
-	r->damage.rows += r->windows.damage - before;
-	if (got > 0)
+	while ((got = scan_next(&r->windows)) > 0) {
 		schema_read_window(r->windows.stmt, out);
+		if (schema_window_has_time(out))
+			break;
+		r->damage.rows++;
+	}
+	r->damage.rows += r->windows.damage - before;
 	return got;
 }
 

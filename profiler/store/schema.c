@@ -252,6 +252,12 @@ void schema_read_window(sqlite3_stmt *s, struct window_row *out)
 		*counter_of(&out->quality, i) = (uint64_t)sqlite3_column_int64(s, N_FIRST + i);
 }
 
+bool schema_window_has_time(const struct window_row *w)
+{
+	return w->begin_unix_ns >= 0 && w->begin_unix_ns <= TIME_MAX_NS && w->duration_ns >= 0 &&
+	       w->duration_ns <= TIME_MAX_NS;
+}
+
 int schema_bind_counts(sqlite3_stmt *s, const void *data, size_t len)
 {
 	return sqlite3_bind_blob64(s, COUNTS_AT + 1, data, len, SQLITE_STATIC) ? -ENOMEM : 0;

@@ -30,6 +30,7 @@
 #define KILN_STORE_SCHEMA_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <sqlite3.h>
@@ -70,6 +71,8 @@ int schema_bind_window(sqlite3_stmt *s, const struct window_row *w);
  * counters, which then are 0. */
 int schema_prepare_select(sqlite3 *db, sqlite3_stmt **out);
 void schema_read_window(sqlite3_stmt *s, struct window_row *out);
+/* False: nobody can reckon with its time, and the row is damaged. */
+bool schema_window_has_time(const struct window_row *w);
 
 /* The samples, compressed (profiler/store/counts.h), of a statement of either kind. Those bound are
  * borrowed until it has run, those read until its next step: NULL with a length of 0. */

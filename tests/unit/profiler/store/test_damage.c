@@ -375,6 +375,33 @@ static void a_segment_of_no_time_is_damaged(void **state)
 	}
 }
 
+/* They are in no range that anybody asks for: not to be passed over in silence. */
+static void windows_of_no_time_are_damaged(void **state)
+{
+	static const char *const sql[] = {"begin_unix_ns = -9223372036854775808",
+					  "begin_unix_ns = 9223372036854775807",
+					  "duration_ns = -1"};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct store_result r;
+		struct window w[N];
+		struct store *s;
+
+		make_store(w, false);
+		fixture_run("sqlite3 store/" T0_NAME " 'UPDATE windows SET %s WHERE id < 3'",
+			    sql[i]);
+		s = open_store("store", &reading);
+		r = query_store(s, STORE_BEGIN, STORE_END, NULL);
+		assert_int_equal(r.windows, N - 2);
+		assert_int_equal(r.rows_damaged, 2);
+		store_result_release(&r);
+		store_close(s);
+		fixture_run("rm -r store");
+		release_windows(w, N);
+	}
+}
+
 static void empty_and_odd_files_are_nothing(void **state)
 {
 	struct store *s = open_store("store", &writing);
@@ -501,6 +528,7 @@ int main(void)
 		CASE(a_segment_before_the_newest_is_gone_on_with),
 		CASE(an_ended_segment_is_not_gone_on_with),
 		CASE(a_segment_of_no_time_is_damaged),
+		CASE(windows_of_no_time_are_damaged),
 		CASE(empty_and_odd_files_are_nothing),
 		CASE(changed_bytes_of_written_segments_hurt_nobody),
 		CASE(changed_bytes_of_compacted_segments_hurt_nobody),
