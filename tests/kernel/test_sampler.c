@@ -243,13 +243,27 @@ static void nobody_reads(void **state)
 	release(&r);
 }
 
+struct in_cgroup {
+	uint64_t id, samples;
+};
+
+static void count_in_cgroup(void *ctx, const struct window *w, const struct window_row *row)
+{
+	struct in_cgroup *c = ctx;
+
+	(void)w;
+	assert_int_equal(row->key.cgroup_id, c->id);
+	c->samples += row->value.count;
+}
+
 static void cgroup_and_what_is_below(void **state)
 {
 	static const char *const mounts[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
 	char dir[128] = "", below[160], procs[192], text[16];
 	char *paths[2] = {dir, NULL};
 	struct sampler_opts opts = defaults();
-	uint64_t samples = 0;
+	struct in_cgroup seen = {0};
+	struct stat st;
 	struct run r;
 	pid_t in, out;
 	int fd;
@@ -268,6 +282,8 @@ static void cgroup_and_what_is_below(void **state)
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", below);
 	assert_int_equal(mkdir(dir, 0755), 0);
 	assert_int_equal(mkdir(below, 0755), 0);
+	assert_int_equal(stat(below, &st), 0);
+	seen.id = st.st_ino;
 	opts.cgroups = paths;
 	begin(&r, &opts);
 	start(&r);
@@ -283,11 +299,11 @@ static void cgroup_and_what_is_below(void **state)
 	out = fork_burner("outside", 300, 0);
 	waitpid(out, NULL, 0);
 	waitpid(in, &fd, 0);
-	end(&r, add_count, &samples);
+	end(&r, count_in_cgroup, &seen);
 	rmdir(below);
 	rmdir(dir);
 	assert_int_equal(fd, 0);
-	expect_about("cgroup", samples, 0.3 * HZ, 0.2);
+	expect_about("cgroup", seen.samples, 0.3 * HZ, 0.2);
 	release(&r);
 }
 
@@ -360,19 +376,31 @@ static void tiny_maps_lose_by_name(void **state)
 }
 
 struct missed {
-	uint64_t user, kernel;
+	uint64_t user, kernel, late;
 };
+
+/* A stack that is not missed has its frames, also where it was missed before. */
+static bool is_missed(const struct window *w, enum kiln_stack_side side, uint64_t word)
+{
+	const uint64_t *frames;
+
+	assert_true(word < KILN_STACK_WORDS || window_stack(w, side, word, &frames));
+	return word == KILN_STACK_MISSED;
+}
 
 static void count_missed(void *ctx, const struct window *w, const struct window_row *row)
 {
+	const struct kiln_count_key *key = &row->key;
+	uint64_t n = row->value.count;
 	struct missed *m = ctx;
 
-	(void)w;
-	m->user += row->key.user_stack == KILN_STACK_MISSED ? row->value.count : 0;
-	m->kernel += row->key.kernel_stack == KILN_STACK_MISSED ? row->value.count : 0;
+	m->user += is_missed(w, KILN_SIDE_USER, key->user_stack) ? n : 0;
+	m->kernel += is_missed(w, KILN_SIDE_KERNEL, key->kernel_stack) ? n : 0;
+	m->late += key->in_user && !strcmp(key->comm, "late") ? n : 0;
 }
 
-/* Nobody empties the ring: samples are counted, and those without their stacks by side. */
+/* Nobody empties the ring: samples are counted, and those without their stacks by side. Nor has it room for what a
+ * process has mapped that comes late. */
 static void a_full_ring_loses_stacks_by_name(void **state)
 {
 	struct sampler_opts opts = defaults();
@@ -393,6 +421,7 @@ static void a_full_ring_loses_stacks_by_name(void **state)
 	start(&r);
 	for (uint64_t end_ns = thread_cpu_ns() + 400000000; thread_cpu_ns() < end_ns;)
 		free(malloc(1 << 20)), access("/proc/self/none", F_OK);
+	waitpid(fork_burner("late", 50, 0), NULL, 0);
 	end(&r, count_missed, &missed);
 	c = r.totals.counters;
 	assert_true(missed.user > 0 && missed.kernel > 0);
@@ -400,6 +429,9 @@ static void a_full_ring_loses_stacks_by_name(void **state)
 	assert_int_equal(c[KILN_CTR_user_missing], missed.user);
 	assert_int_equal(c[KILN_CTR_kernel_missing], missed.kernel);
 	assert_in_range(c[KILN_CTR_ring_full], 1, missed.user + missed.kernel);
+	assert_true(missed.late > 0);
+	if (sampler_reports_mappings(r.sampler))
+		assert_true(c[KILN_CTR_mappings_unread] >= missed.late);
 	release(&r);
 }
 
