@@ -440,6 +440,51 @@ static void test_map_sizes(void **state)
 	finish(&w);
 }
 
+static bool has_frame_in(const struct samples *all, const struct space_mapping *m)
+{
+	for (size_t i = 0; i < all->n; i++)
+		for (uint32_t k = 0; k < all->s[i].head.n; k++) {
+			uint64_t call = frame(&all->s[i], k) - (k > 0);
+
+			if (call >= m->begin && call < m->end)
+				return true;
+		}
+	return false;
+}
+
+/* The tables that a walk has used are worth their memory: it says which, and again when that was heard. */
+static void test_used_tables_are_noted(void **state)
+{
+	static struct samples all;
+	struct world w;
+
+	(void)state;
+	begin(&w, "recurse", "10", "s");
+	want_tables(&w);
+	set_regions(&w, 0);
+	for (int turn = 0; turn < 2; turn++) {
+		uint8_t *walked = w.skel->bss->unwind_walked;
+		unsigned n_used = 0, n_other = 0;
+
+		memset(walked, 0, UNWIND_TABLES_MAX);
+		sample(&w, &all);
+		for (size_t i = 0; i < space.maps.len; i++) {
+			const struct space_mapping *m = &space.maps.data[i];
+			uint64_t va_minus_off;
+			uint32_t slot;
+
+			if (m->anonymous || !unwind_tables_get(w.tables, (uint32_t)m->table,
+							       m->file_off, &slot, &va_minus_off))
+				continue;
+			assert_int_equal(walked[slot], has_frame_in(&all, m));
+			n_used += walked[slot];
+			n_other += !walked[slot];
+		}
+		assert_true(n_used >= 2 && n_other >= 1); /* the C library; the dynamic linker */
+	}
+	finish(&w);
+}
+
 static bool has_maps(struct bpf_map *map, pid_t tgid)
 {
 	static struct unwind_maps_large value;
@@ -499,7 +544,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chains),	  cmocka_unit_test(test_in_system_calls),
 		cmocka_unit_test(test_too_deep),  cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_map_sizes), cmocka_unit_test(test_maps_full),
+		cmocka_unit_test(test_map_sizes), cmocka_unit_test(test_used_tables_are_noted),
+		cmocka_unit_test(test_maps_full),
 	};
 
 	return cmocka_run_group_tests_name("unwind", tests, setup, teardown);
