@@ -23,7 +23,10 @@
 static struct table_worker *compiler;
 static struct unwind_tables *tables;
 static int map_fd;
-static bool mapped[LIBS];
+/* Programs with small tables, numbered behind the libraries. */
+enum { SMALL = LIBS, FILES = SMALL + 2 };
+
+static bool mapped[FILES];
 static uint8_t walked[UNWIND_TABLES_MAX];
 
 static uint32_t users_of(void *ctx, uint32_t file)
@@ -79,7 +82,7 @@ static struct unwind_tables_stats stats(void)
 
 static int want(int i)
 {
-	int fd = fixture_open(lib(i));
+	int fd = fixture_open(i < SMALL ? lib(i) : "mapper");
 	int err = unwind_tables_want(tables, (uint32_t)i, SYM_FILE_OF(fd));
 
 	close(fd);
@@ -128,6 +131,18 @@ static bool is_in_kernel(uint32_t slot)
 	uint32_t id;
 
 	return !bpf_map_lookup_elem(map_fd, &slot, &id);
+}
+
+/* Bytes of a file's table. */
+static size_t bytes_of(int i)
+{
+	size_t bytes;
+
+	open_tables((struct unwind_tables_opts){0});
+	load(i);
+	bytes = stats().bytes;
+	close_tables();
+	return bytes;
 }
 
 /* Bytes of the largest table of a library. */
@@ -308,12 +323,114 @@ static void test_slot_until_released(void **state)
 	close_tables();
 }
 
+/* Room is promised once: what is requested beside it has none. */
+static void test_promised_room(void **state)
+{
+	size_t budget = bytes_of(0) + bytes_of(1);
+
+	(void)state;
+	assert_true(bytes_of(2) <= budget);
+	open_tables((struct unwind_tables_opts){.budget_bytes = budget, .hot_ns = 1});
+	for (int i = 0; i < 3; i++)
+		load(i);
+	usleep(2000);
+	turn(); /* none was used since */
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(want(i), 0);
+	assert_int_equal(want(2), -ENOSPC);
+	for (int i = 0; i < 2; i++)
+		load(i);
+	assert_false(is_loaded(2));
+	close_tables();
+}
+
+/* A table whose size nobody knew takes the room that was promised to another one: it goes again. */
+static void test_a_promise_is_kept(void **state)
+{
+	size_t small = bytes_of(SMALL), budget = bytes_of(0);
+	uint32_t *changed;
+
+	(void)state;
+	assert_true(2 * small <= budget);
+	open_tables((struct unwind_tables_opts){.budget_bytes = budget, .hot_ns = 1});
+	load(0);
+	load(SMALL);
+	assert_false(is_loaded(0));
+	usleep(2000);
+	turn();
+	assert_int_equal(want(0), 0);	      /* for which that one has to go: it waits */
+	assert_int_equal(want(SMALL + 1), 0); /* has room beside that one at once */
+	for (int t = 0; t < 2000 && unwind_tables_state(tables, SMALL + 1) == TABLE_QUEUED; t++) {
+		usleep(1000);
+		unwind_tables_poll(tables, &changed);
+	}
+	load(0);
+	assert_false(is_loaded(SMALL + 1));
+	close_tables();
+}
+
+/* Who was given a table since the last look may read it until the next one. */
+static void test_borrowed_tables_stay(void **state)
+{
+	(void)state;
+	open_tables((struct unwind_tables_opts){.max_tables = 2, .hot_ns = 1});
+	for (int i = 0; i < 3; i++)
+		load(i);
+	assert_true(!is_loaded(0) && is_loaded(1) && is_loaded(2));
+	usleep(2000);
+	turn();
+	for (int i = 1; i < 3; i++) {
+		assert_non_null(unwind_tables_blob(tables, (uint32_t)i));
+		unwind_tables_touch(tables, (uint32_t)i);
+	}
+	assert_int_equal(want(0), -ENOSPC);
+	assert_true(is_loaded(1) && is_loaded(2));
+	close_tables();
+}
+
+static bool is_known(void *ctx, uint32_t file)
+{
+	return file == *(const uint32_t *)ctx;
+}
+
+/* Files that are not known any more take their tables along. */
+static void test_forgotten_files(void **state)
+{
+	uint32_t *changed, known = 1, slot;
+
+	(void)state;
+	open_tables((struct unwind_tables_opts){0});
+	load(0);
+	load(1);
+	slot = slot_of(0);
+	unwind_tables_forget(tables, is_known, &known);
+	assert_int_equal(unwind_tables_state(tables, 0), TABLE_UNKNOWN);
+	assert_true(is_loaded(1));
+	assert_int_equal(stats().loaded, 1);
+	assert_int_equal(unwind_tables_poll(tables, &changed), 1);
+	assert_int_equal(changed[0], 0);
+	for (int t = 0; t < 2000 && is_in_kernel(slot); t++) {
+		unwind_tables_release(tables);
+		usleep(1000);
+	}
+	assert_false(is_in_kernel(slot));
+	assert_true(is_in_kernel(slot_of(1)));
+	close_tables();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_budget),	   cmocka_unit_test(test_larger_than_the_budget),
-		cmocka_unit_test(test_slots),	   cmocka_unit_test(test_which_go),
-		cmocka_unit_test(test_all_in_use), cmocka_unit_test(test_slot_until_released),
+		cmocka_unit_test(test_promised_room),
+		cmocka_unit_test(test_a_promise_is_kept),
+		cmocka_unit_test(test_borrowed_tables_stay),
+		cmocka_unit_test(test_forgotten_files),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_larger_than_the_budget),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_which_go),
+		cmocka_unit_test(test_all_in_use),
+		cmocka_unit_test(test_slot_until_released),
 	};
 
 	return cmocka_run_group_tests_name("table_eviction", tests, libs_setup, fixture_teardown);
