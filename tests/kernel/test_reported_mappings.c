@@ -7,6 +7,7 @@
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "profiler/base/io.h"
 #include "profiler/procs/maps.h"
@@ -92,6 +93,34 @@ static void test_exec_in_place(void **state)
 	check_tale(&t.w, r.pid, &tales[0], "fixed1", NULL);
 	check_tale(&t.w, r.pid, &tales[1], "fixed2", NULL);
 	check_tale(&t.w, r.pid, &tales[2], "fixed3", NULL);
+	told_end(&t);
+}
+
+/* The executable is what was executed, also where it is not the lowest of what is mapped. */
+static void test_program_of_a_linker(void **state)
+{
+	struct reported_watch t;
+	struct stat linker, st;
+	struct file_view v;
+	struct tale self;
+	struct run r;
+	uint32_t exe;
+
+	(void)state;
+	fixture_run(
+		"ln -sf $(readelf -l teller1 | sed -n 's/.*interpreter: \\(.*\\)]/\\1/p') linker");
+	assert_int_equal(stat("linker", &linker), 0);
+	told_start(&t);
+	r = start(in_dir("linker"), in_dir("teller1"), "self", "burn");
+	self = hear_burnt(&r);
+	end_well(&r);
+	reported_look(&t);
+	check_tale(&t.w, r.pid, &self, "teller1", NULL);
+	exe = procs_image(t.w.procs, r.pid, (uint64_t)self.t_ns)->exe;
+	files_get(t.w.files, exe, &v);
+	assert_int_equal(fstat(v.fd, &st), 0);
+	assert_true(st.st_ino == linker.st_ino && st.st_dev == linker.st_dev);
+	files_release_fd(t.w.files, exe);
 	told_end(&t);
 }
 
@@ -268,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_dead_before_anybody_looked),
 		cmocka_unit_test(test_forked_child),
 		cmocka_unit_test(test_exec_in_place),
+		cmocka_unit_test(test_program_of_a_linker),
 		cmocka_unit_test(test_libraries_in_turn),
 		cmocka_unit_test(test_code_moved_onto_an_old_place),
 		cmocka_unit_test(test_sets_of_many_records),
