@@ -6,6 +6,7 @@
 #include "tests/lib/reported_watch.h"
 
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -93,6 +94,33 @@ static void test_exec_in_place(void **state)
 	check_tale(&t.w, r.pid, &tales[0], "fixed1", NULL);
 	check_tale(&t.w, r.pid, &tales[1], "fixed2", NULL);
 	check_tale(&t.w, r.pid, &tales[2], "fixed3", NULL);
+	told_end(&t);
+}
+
+static void place_nothing_at_random(void)
+{
+	personality(ADDR_NO_RANDOMIZE);
+}
+
+/* A program that is executed again has the same mappings as before: they are told again, since it is another one. */
+static void test_exec_of_the_same(void **state)
+{
+	struct reported_watch t;
+	struct tale tales[2];
+	struct run r;
+
+	(void)state;
+	told_start(&t);
+	r = start_as(plain_fork, place_nothing_at_random,
+		     (const char *const[]){in_dir("static"), "self", "burn", "exec",
+					   in_dir("static"), "self", "burn", NULL});
+	for (int i = 0; i < 2; i++)
+		tales[i] = hear_burnt(&r);
+	end_well(&r);
+	reported_look(&t);
+	assert_true(tales[0].va == tales[1].va);
+	for (int i = 0; i < 2; i++)
+		check_tale(&t.w, r.pid, &tales[i], "static", NULL);
 	told_end(&t);
 }
 
@@ -297,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_dead_before_anybody_looked),
 		cmocka_unit_test(test_forked_child),
 		cmocka_unit_test(test_exec_in_place),
+		cmocka_unit_test(test_exec_of_the_same),
 		cmocka_unit_test(test_program_of_a_linker),
 		cmocka_unit_test(test_libraries_in_turn),
 		cmocka_unit_test(test_code_moved_onto_an_old_place),
