@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
 #include "profiler/base/privileges.h"
 #include "profiler/record/inherited.h"
 #include "profiler/record/launch.h"
@@ -95,19 +98,27 @@ static bool reap(struct launch *l, bool wait)
 	return false;
 }
 
-int launch_go(struct launch *l)
+static void open_gate(struct launch *l)
 {
-	int exec_errno = 0;
-	ssize_t n = write(l->gate_fd, "g", 1);
+	if (l->gate_fd < 0)
+		return;
+	/* a child that is gone has closed exec_fd, too */
+	if (write(l->gate_fd, "g", 1) < 0)
+		log_debug("the command did not wait at its gate");
+	close(steal_fd(&l->gate_fd));
+}
 
-	close(l->gate_fd);
-	l->gate_fd = -1;
-	if (n == 1)
-		do
-			n = read(l->exec_fd, &exec_errno, sizeof(exec_errno));
-		while (n < 0 && errno == EINTR);
-	close(l->exec_fd);
-	l->exec_fd = -1;
+int launch_go(struct launch *l, int wait_ms)
+{
+	struct pollfd p = {.fd = l->exec_fd, .events = POLLIN};
+	int exec_errno = 0;
+	ssize_t n;
+
+	open_gate(l);
+	if (poll(&p, 1, wait_ms) <= 0)
+		return -EAGAIN;
+	n = read(l->exec_fd, &exec_errno, sizeof(exec_errno));
+	close(steal_fd(&l->exec_fd));
 	if (n != sizeof(exec_errno))
 		return 0; /* a successful exec has closed it */
 	reap(l, true);
@@ -126,13 +137,13 @@ void launch_ask_to_end(struct launch *l)
 {
 	if (!l->pid || launch_poll(l))
 		return;
+	cleanup_close_fd(&l->exec_fd);
+	l->exec_fd = -1;
 	if (l->gate_fd < 0) {
 		kill(l->pid, SIGTERM);
 		return;
 	}
-	close(l->gate_fd);
-	close(l->exec_fd);
-	l->gate_fd = l->exec_fd = -1;
+	close(steal_fd(&l->gate_fd));
 	reap(l, true);
 	l->exited = true;
 }

@@ -20,8 +20,9 @@ struct launch {
 /* Forks. The child waits at the gate. It will run with what `as` has, or as this process if that is NULL.
  * 0 or -errno. */
 int launch_prepare(struct launch *l, char *const argv[], const struct inherited *as);
-/* Lets the child exec. 0, or the -errno of its execvp(3): then the child has ended. */
-int launch_go(struct launch *l);
+/* Lets the child exec, and waits so long for it. 0; -EAGAIN: ask again, since the server of its program may hang; or the
+ * -errno of its execvp(3): then the child has ended. */
+int launch_go(struct launch *l, int wait_ms);
 /* True if the child has exited. Does not wait. */
 bool launch_poll(struct launch *l);
 /* Asks a child that still runs to end, by SIGTERM. One that waits at the gate ends for sure. */

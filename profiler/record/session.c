@@ -155,6 +155,16 @@ static int end_window(struct session *s, bool last)
 	return err == -ENOSPC || s->merged.profile ? 0 : err;
 }
 
+static int turn(struct session *s, int wait_ms)
+{
+	int err = collector_turn(s->collector, wait_ms);
+
+	if (!err && collector_wants_window(s->collector))
+		err = end_window(s, false);
+	show_progress(s, false);
+	return err;
+}
+
 /* What fails here ends the recording, and what was recorded is kept. */
 static void collect(struct session *s)
 {
@@ -163,12 +173,8 @@ static void collect(struct session *s)
 				  : UINT64_MAX;
 	int err = 0;
 
-	while (!err && !is_over(s)) {
-		err = collector_turn(s->collector, time_left_ms(end_ns));
-		if (!err && collector_wants_window(s->collector))
-			err = end_window(s, false);
-		show_progress(s, false);
-	}
+	while (!err && !is_over(s))
+		err = turn(s, time_left_ms(end_ns));
 	if (err)
 		log_warning("reading samples failed, and the recording ends here: %s",
 			    strerror(-err));
@@ -185,11 +191,18 @@ static int wait_delay(struct session *s)
 	return err;
 }
 
-static int let_child_go(struct session_result *r, const char **why)
+/* Sampling goes on while the command's program is opened, which may take for ever. */
+static int let_child_go(struct session *s, struct session_result *r, bool early, const char **why)
 {
-	int err = launch_go(&r->child);
+	bool over;
+	int err;
 
-	if (!err)
+	do {
+		over = early ? stop_requests != 0 : is_over(s);
+		err = launch_go(&r->child, TURN_MS);
+	} while (err == -EAGAIN && !over &&
+		 !(early ? collector_turn(s->collector, 0) : turn(s, 0)));
+	if (!err || err == -EAGAIN)
 		return 0;
 	*why = err == -ENOENT ? "command not found" : strerror(-err);
 	r->exit_code = err == -ENOENT ? 127 : 126;
@@ -204,9 +217,9 @@ static int prepare_child(struct session *s, const char **why)
 			     : 0;
 }
 
-static int let_go(struct session *s, struct session_result *r, const char **why)
+static int let_go(struct session *s, struct session_result *r, bool early, const char **why)
 {
-	int err = s->opts->argv ? let_child_go(r, why) : 0;
+	int err = s->opts->argv ? let_child_go(s, r, early, why) : 0;
 
 	if (!err && s->opts->started)
 		s->opts->started(s->opts->ctx);
@@ -222,9 +235,9 @@ static int begin(struct session *s, struct session_result *r, const char **why)
 	if (s->opts->argv && !s->opts->everything)
 		err = collector_add(s->collector, s->result->child.pid, why);
 	if (!err && early)
-		err = let_go(s, r, why) ?: wait_delay(s);
+		err = let_go(s, r, early, why) ?: wait_delay(s);
 	err = err ?: collector_start(s->collector, why);
-	return err ?: early ? 0 : let_go(s, r, why);
+	return err ?: early ? 0 : let_go(s, r, early, why);
 }
 
 /* From the start of the command to the last window. */

@@ -56,7 +56,7 @@ static int run(char *const argv[])
 	struct launch l = NO_LAUNCH;
 
 	assert_int_equal(launch_prepare(&l, argv, NULL), 0);
-	assert_int_equal(launch_go(&l), 0);
+	assert_int_equal(launch_go(&l, 10000), 0);
 	await(&l);
 	assert_true(is_gone(l.pid));
 	launch_ask_to_end(&l); /* of one that has ended: nothing */
@@ -74,7 +74,7 @@ TEST(test_it_waits_at_the_gate)
 	assert_false(launch_poll(&l));
 	assert_int_equal(access("ran", F_OK), -1);
 	assert_int_equal(launch_exit_code(&l), 0); /* it has none yet */
-	assert_int_equal(launch_go(&l), 0);
+	assert_int_equal(launch_go(&l, 10000), 0);
 	await(&l);
 	assert_int_equal(access("ran", F_OK), 0);
 	assert_int_equal(launch_exit_code(&l), 0);
@@ -97,7 +97,7 @@ TEST(test_it_has_its_name_at_the_gate)
 	}
 	assert_string_equal(name, "true\n");
 	free(name);
-	assert_int_equal(launch_go(&l), 0);
+	assert_int_equal(launch_go(&l, 10000), 0);
 	await(&l);
 }
 
@@ -124,11 +124,29 @@ TEST(test_what_cannot_be_run)
 		struct launch l = NO_LAUNCH;
 
 		assert_int_equal(launch_prepare(&l, cases[i].argv, NULL), 0);
-		assert_int_equal(launch_go(&l), cases[i].err);
+		assert_int_equal(launch_go(&l, 10000), cases[i].err);
 		assert_true(l.exited);
 		assert_true(is_gone(l.pid));
 		launch_ask_to_end(&l);
 	}
+	assert_int_equal(count_descriptors(), before);
+}
+
+/* As one whose file server hangs meanwhile: it is asked again. */
+TEST(test_an_exec_that_takes_long)
+{
+	unsigned before = count_descriptors();
+	struct launch l = NO_LAUNCH;
+
+	assert_int_equal(launch_prepare(&l, SH("exit 3"), NULL), 0);
+	assert_int_equal(kill(l.pid, SIGSTOP), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(launch_go(&l, 10), -EAGAIN);
+	assert_false(launch_poll(&l));
+	assert_int_equal(kill(l.pid, SIGCONT), 0);
+	assert_int_equal(launch_go(&l, 10000), 0);
+	await(&l);
+	assert_int_equal(launch_exit_code(&l), 3);
 	assert_int_equal(count_descriptors(), before);
 }
 
@@ -150,7 +168,7 @@ TEST(test_ended_at_the_gate)
 static void start(struct launch *l, char *const argv[])
 {
 	assert_int_equal(launch_prepare(l, argv, NULL), 0);
-	assert_int_equal(launch_go(l), 0);
+	assert_int_equal(launch_go(l, 10000), 0);
 	for (int i = 0; i < 10000 && access("ready", F_OK); i++)
 		usleep(1000);
 	assert_int_equal(unlink("ready"), 0);
@@ -201,7 +219,7 @@ static int run_as(const struct inherited *as, char *const argv[])
 	struct launch l = NO_LAUNCH;
 
 	assert_int_equal(launch_prepare(&l, argv, as), 0);
-	assert_int_equal(launch_go(&l), 0);
+	assert_int_equal(launch_go(&l, 10000), 0);
 	await(&l);
 	return launch_exit_code(&l);
 }
@@ -289,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_it_has_its_name_at_the_gate),
 		cmocka_unit_test(test_exit_codes),
 		cmocka_unit_test(test_what_cannot_be_run),
+		cmocka_unit_test(test_an_exec_that_takes_long),
 		cmocka_unit_test(test_ended_at_the_gate),
 		cmocka_unit_test(test_it_is_asked_to_end),
 		cmocka_unit_test(test_nothing_was_launched),

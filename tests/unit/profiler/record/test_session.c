@@ -476,6 +476,32 @@ TEST(test_a_command_that_cannot_be_run)
 	assert_string_equal(why, "Permission denied");
 }
 
+static void stop_it(pid_t child)
+{
+	assert_int_equal(kill(child, SIGSTOP), 0);
+}
+
+/* As one whose file server hangs in its exec: sampling goes on, and what ends a recording ends it. */
+TEST(test_a_command_whose_exec_takes_for_ever)
+{
+	const struct session_opts ways[] = {
+		{.argv = SH(":"), .duration_ns = 200 * MS},
+		{.argv = SH(":")},
+	};
+
+	script.on_start = stop_it;
+	script.wants_windows = 2;
+	for (size_t i = 0; i < 2; i++) {
+		script.signal_turn = i ? 5 : 0;
+		assert_int_equal(run(ways[i]), 0);
+		assert_non_null(strstr(said, "start window window stop last_window close"));
+		assert_int_equal(total_of_type(result.profile, 0), 15);
+		assert_int_equal(kill(result.child.pid, SIGKILL), 0);
+		assert_int_equal(session_end_command(&result), 128 + SIGKILL);
+		session_result_release(&result);
+	}
+}
+
 /* What is over before its command asks it to end. */
 TEST(test_a_command_is_asked_to_end)
 {
@@ -575,6 +601,7 @@ int main(void)
 		T(test_a_command_runs_when_sampling_is_on),
 		T(test_a_command_runs_through_the_delay),
 		T(test_a_command_that_cannot_be_run),
+		T(test_a_command_whose_exec_takes_for_ever),
 		T(test_a_command_is_asked_to_end),
 		T(test_a_command_that_does_not_end),
 		T(test_an_ignored_sigchld),
