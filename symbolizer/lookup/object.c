@@ -8,6 +8,8 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
+#include "symbolizer/elf/elf_dynamic.h"
+#include "symbolizer/elf/return_stub.h"
 #include "symbolizer/files/debug_files.h"
 #include "symbolizer/symbols/symtab.h"
 
@@ -189,6 +191,28 @@ static bool name_by_text(struct batch *b, struct sym_frame *f, const char *text)
 	return true;
 }
 
+/* A signal handler returns to a stub; a return address is looked up one byte early. The kernel is in a call that was made
+ * from the byte behind it. */
+static bool name_by_code(struct batch *b, struct sym_frame *f, uint64_t va)
+{
+	uint8_t code[2 * RETURN_STUB_MAX + 1];
+	uint64_t off, left;
+	const size_t here = RETURN_STUB_MAX;
+	long n;
+
+	if (elf_obj_machine(b->o->main) != EM_X86_64 || va < here ||
+	    elf_va_to_off(b->o->main, va - here, &off, &left))
+		return false;
+	n = elf_obj_pread(b->o->main, code, left < sizeof(code) ? left : sizeof(code), off);
+	for (size_t end = here; n > 0 && end <= (size_t)n; end++) {
+		size_t stub = return_stub_len(code, end);
+
+		if (stub && end - stub <= here + 1)
+			return name_by_text(b, f, RETURN_STUB_NAME);
+	}
+	return false;
+}
+
 static enum sym_reason reason_without_name(const struct batch *b)
 {
 	if (b->limited || b->o->problem == -EFBIG)
@@ -234,7 +258,7 @@ static void finish_result(struct batch *b, size_t index, size_t n)
 	} else if (name_by_symbol(b, &by_symbol, va)) {
 		outer->name = by_symbol.name;
 		outer->raw_name = by_symbol.raw_name;
-	} else if (!outer->name) {
+	} else if (!outer->name && !name_by_code(b, outer, va)) {
 		result.reason = name_by_address(b, outer, va);
 	}
 	if (!b->err)

@@ -7,6 +7,7 @@
 
 #include "profiler/base/cleanup.h"
 #include "symbolizer/elf/elf_obj.h"
+#include "symbolizer/elf/return_stub.h"
 #include "symbolizer/unwind/cfi.h"
 
 /* Text is searched in pieces of this size. */
@@ -27,12 +28,6 @@ void unwind_add_known(struct unwind_knowns *k, uint64_t va, uint64_t end, struct
 	k->at[at] = (struct unwind_known){va, end, rule};
 	k->n++;
 }
-
-/*
- * Go, and C libraries without CFI for assembly (musl), return from signal handlers by mov $15, %eax
- * (or %rax); syscall. First the common part is searched, then the bytes before it are checked.
- */
-static const uint8_t stub_tail[] = {0x0f, 0, 0, 0, 0x0f, 0x05};
 
 /* What stands between functions. */
 static bool is_padding(uint8_t byte)
@@ -57,24 +52,18 @@ static void add_stub(struct unwind_knowns *k, uint64_t va, uint64_t end, bool is
 
 static void note_stubs(struct unwind_knowns *k, const uint8_t *p, size_t len, uint64_t va)
 {
-	const uint8_t *end = p + len, *at = p + sizeof(stub_tail) - 1, *start;
+	const uint8_t *end = p + len, *at = p;
 
-	if (len < sizeof(stub_tail))
-		return;
 	/* Searches for the last byte: memchr() is many times faster than memmem() on a short
 	 * string. */
-	for (; k->n < UNWIND_STUBS_MAX && (at = memchr(at, 0x05, (size_t)(end - at))); at++) {
-		start = at + 1 - sizeof(stub_tail);
-		if (memcmp(start, stub_tail, sizeof(stub_tail)) != 0)
-			continue;
-		if (start - p >= 3 && !memcmp(start - 3, "\x48\xc7\xc0", 3))
-			start -= 3;
-		else if (start - p >= 1 && start[-1] == 0xb8)
-			start -= 1;
-		else
-			continue;
-		add_stub(k, va + (uint64_t)(start - p), va + (uint64_t)(at + 1 - p),
-			 at + 1 < end && is_padding(at[1]));
+	for (; k->n < UNWIND_STUBS_MAX && (at = memchr(at, RETURN_STUB_LAST, (size_t)(end - at)));
+	     at++) {
+		uint64_t behind = (uint64_t)(at + 1 - p);
+		size_t stub = return_stub_len(p, behind);
+
+		if (stub)
+			add_stub(k, va + behind - stub, va + behind,
+				 at + 1 < end && is_padding(at[1]));
 	}
 }
 

@@ -136,6 +136,37 @@ static void test_padding_is_unknown(void **state)
 	expect("x.so", va + 16, "second", "second");
 }
 
+/* Known by its bytes, from one byte before it to the one behind it, and where nothing else has a name. */
+static void test_return_stubs(void **state)
+{
+	static const struct {
+		const char *code;
+		uint64_t len;
+	} stubs[] = {{"movq $15, %rax\n", 9}, {"movl $15, %eax\n", 7}};
+	char text[256];
+	uint64_t va;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(
+			text, sizeof(text),
+			".text\n" GLOBAL("f", 8) ".skip 24, 0x90\nat:\n%ssyscall\n.skip 16, 0x90\n",
+			stubs[i].code);
+		va = assemble(text);
+		expect_unknown("x.so", va - 2);
+		for (uint64_t at = va - 1; at <= va + stubs[i].len; at++)
+			expect("x.so", at, "__restore_rt", "__restore_rt");
+		expect_unknown("x.so", va + stubs[i].len + 1);
+	}
+	/* another call, and code that has a name */
+	va = assemble(".text\n.skip 16\nat:\nmovl $16, %eax\nsyscall\n.skip 16\n");
+	expect_unknown("x.so", va);
+	va = assemble(
+		".text\n.skip 16\nat:\n" GLOBAL("own", 7) "movl $15, %eax\nsyscall\n.skip 16\n");
+	expect("x.so", va, "own", "own");
+	expect("x.so", va + 7, "__restore_rt", "__restore_rt");
+}
+
 /* Neither type nor size: the FDE says where it ends. */
 static void test_sizeless_end_with_their_fde(void **state)
 {
@@ -256,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_longer_alias),
 		cmocka_unit_test(test_padding_is_unknown),
+		cmocka_unit_test(test_return_stubs),
 		cmocka_unit_test(test_sizeless_end_with_their_fde),
 		cmocka_unit_test(test_parts_of_functions),
 		cmocka_unit_test(test_stubs),
