@@ -198,6 +198,10 @@ static void merge_suspects(struct blame *b, const struct naming *n, const struct
 
 /* --- what to do ------------------------------------------------------------------------------- */
 
+/* What lets a file be opened; kiln itself has raised the soft limit. */
+#define RAISE_NOFILE   " (raise the hard limit: `ulimit -Hn`)"
+#define RAISE_FILE_MAX " (raise the sysctl fs.file-max)"
+
 #define NO_CFI                                                                                     \
 	"code in it has no call frame information: rebuild it with -fasynchronous-unwind-tables "  \
 	"(rustc: -C force-unwind-tables; assembly: .cfi directives) or -fno-omit-frame-pointer "   \
@@ -249,6 +253,34 @@ static enum unwind_end main_reason(const struct suspect *s)
 	return best;
 }
 
+#define NO_READER                                                                                  \
+	"no process could be started to read its call frame information: limits of processes or "  \
+	"of memory"
+
+#define NO_SERVER "the server of its file system did not answer: its stacks end there"
+
+/* Why there is no table of a file that may well describe its frames. */
+static const char *table_remedy(int err)
+{
+	switch (err) {
+	case -ECONNABORTED:
+		return BAD_CFI;
+	case -ENODATA:
+		return NO_CFI;
+	case -EMFILE:
+		return "kiln may not open more files to read it" RAISE_NOFILE;
+	case -ENFILE:
+		return "no more files can be opened to read it" RAISE_FILE_MAX;
+	case -ENOTCONN:
+		return NO_READER;
+	case -ETIMEDOUT:
+	case -EHOSTDOWN:
+		return NO_SERVER;
+	default:
+		return UNREADABLE_CFI;
+	}
+}
+
 static const char *broken_hint(const struct suspect *s, const struct naming *n)
 {
 	int err = n->opts.feed ? unwind_feed_table_error(n->opts.feed, s->owner) : 0;
@@ -258,16 +290,7 @@ static const char *broken_hint(const struct suspect *s, const struct naming *n)
 		return NULL;
 	if (reason == UNWIND_END_UPROBE) /* whatever describes the file */
 		return file_remedy[reason];
-	switch (err) {
-	case 0:
-		return file_remedy[reason];
-	case -ECONNABORTED:
-		return BAD_CFI;
-	case -ENODATA:
-		return NO_CFI;
-	default:
-		return UNREADABLE_CFI;
-	}
+	return err ? table_remedy(err) : file_remedy[reason];
 }
 
 static bool is_stripped(struct naming *n, const struct file_view *v)
@@ -309,14 +332,13 @@ static void add_symbols_hint(struct buf *b, struct naming *n, const struct file_
 	buf_release(&command);
 }
 
-/* What lets a file be opened; kiln itself has raised the soft limit. */
 static const char *opening_remedy(int err)
 {
 	switch (err) {
 	case -EMFILE:
-		return " (raise the hard limit: `ulimit -Hn`)";
+		return RAISE_NOFILE;
 	case -ENFILE:
-		return " (raise the sysctl fs.file-max)";
+		return RAISE_FILE_MAX;
 	default:
 		return "";
 	}

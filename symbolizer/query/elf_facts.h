@@ -19,7 +19,9 @@ struct elf_segment { /* a PT_LOAD; sorted by va, as the ABI demands */
 };
 
 struct elf_facts {
-	int err; /* 0 or -errno; -ECONNABORTED: the reader failed on the file */
+	/* 0 or -errno; -ECONNABORTED: the reader failed on the file. Of these the file is not to blame: -EMFILE,
+	 * -ENFILE; -ENOTCONN: there was no reader; -ETIMEDOUT, -EHOSTDOWN: its file server hangs. */
+	int err;
 	struct build_id build_id;
 	struct elf_segment segs[ELF_FACTS_SEGMENTS_MAX]; /* executable ones only */
 	size_t n_segs;

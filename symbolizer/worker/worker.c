@@ -166,6 +166,15 @@ static int give_up(struct worker *w, struct part *p, enum trust had, int err)
 	return oom ?: stalls_distrust(&w->stalls, &p->id, left, now);
 }
 
+/* No reader has seen the file, which is not to be blamed for it. */
+static int answer_unasked(struct worker *w, struct part *p, int err)
+{
+	w->facts.err = err == -EMFILE || err == -ENFILE || err == -ETIMEDOUT || err == -EHOSTDOWN
+			       ? err
+			       : -ENOTCONN;
+	return answer_bare(p);
+}
+
 static int resolve_part(struct worker *w, struct part *p)
 {
 	file_id_of(p->q.file, &p->id);
@@ -174,12 +183,16 @@ static int resolve_part(struct worker *w, struct part *p)
 		enum trust trust = trust_in(w, &p->id);
 		int err;
 
-		if (trust == NO_NAMES || worker_is_stopped(w) ||
-		    stalls_there(w, p->dev) >= WORKER_STALLS_MAX || worker_ensure(w))
+		if (trust == NO_NAMES || worker_is_stopped(w))
 			return answer_bare(p);
+		if (stalls_there(w, p->dev) >= WORKER_STALLS_MAX)
+			return answer_unasked(w, p, -EHOSTDOWN);
+		err = worker_ensure(w);
+		if (err)
+			return answer_unasked(w, p, err);
 		err = ask(w, p, trust == NO_LINES);
 		if (err == -ECANCELED && p->refused)
-			return leave_alone(w, p) ?: answer_bare(p);
+			return leave_alone(w, p) ?: answer_unasked(w, p, p->refused);
 		if (err == -ECANCELED) {
 			worker_stop(w);
 			return answer_bare(p);

@@ -308,6 +308,19 @@ TEST(test_advice_for_files_without_a_table)
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
 	assert_hint("the reader of its call frame information failed on it: rebuild it, with frame "
 		    "pointers if it fails again");
+	table_error = -EMFILE; /* not the file's fault */
+	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
+	assert_hint("kiln may not open more files to read it (raise the hard limit: `ulimit -Hn`)");
+	table_error = -ENFILE;
+	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
+	assert_hint("no more files can be opened to read it (raise the sysctl fs.file-max)");
+	table_error = -ENOTCONN;
+	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
+	assert_hint("no process could be started to read its call frame information: limits of "
+		    "processes or of memory");
+	table_error = -EHOSTDOWN;
+	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
+	assert_hint("the server of its file system did not answer: its stacks end there");
 	table_error = -EBADMSG; /* nothing to rebuild */
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
 	assert_hint(

@@ -8,6 +8,8 @@
 #include <link.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "bpf/unwind_abi.h"
 #include "profiler/base/io.h"
@@ -207,6 +209,28 @@ static void test_read_without_privileges(void **state)
 	expect_none(u, "prog", -ECONNABORTED);
 }
 
+/* No reader can be started: that is said of no file, and forgotten. */
+static void test_no_descriptors_for_a_reader(void **state)
+{
+	_cleanup_files_ struct table_worker *u = start(NULL, true);
+	struct rlimit old, few;
+	siginfo_t info;
+	int fd;
+
+	(void)state;
+	expect_table(u, "prog");
+	assert_int_equal(kill(table_worker_pid(u), SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)table_worker_pid(u), &info, WEXITED | WNOWAIT), 0);
+	fd = fixture_open(fixture_at("prog"));
+	close(fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = (struct rlimit){(rlim_t)fd + 1, old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	expect_none(u, "prog", -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	expect_table(u, "prog");
+}
+
 /* --- misbehaviour ----------------------------------------------------------------------------- */
 
 static void done(int err, int file_err)
@@ -393,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_separate_debug_file),
 		cmocka_unit_test(test_hostile_files),
 		cmocka_unit_test(test_read_without_privileges),
+		cmocka_unit_test(test_no_descriptors_for_a_reader),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_many_bad_files),
 		cmocka_unit_test(test_cancel),
