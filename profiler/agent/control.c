@@ -29,14 +29,12 @@ static bool is_sound(const struct control_msg *m, ssize_t n, int fd)
 int control_recv(int sock, struct control_msg *m, int *fd)
 {
 	_cleanup_close_ int got = -1;
-	char bytes[WIRE_BYTES_MAX];
-	ssize_t n = wire_recv(sock, bytes, fd ? &got : NULL);
+	ssize_t n = wire_recv_short(sock, m, sizeof(*m), fd ? &got : NULL);
 
 	if (n == -EAGAIN)
 		return 0;
 	if (n <= 0)
 		return n ? (int)n : -ECONNRESET;
-	memcpy(m, bytes, n < sizeof(*m) ? (size_t)n : sizeof(*m));
 	if (!is_sound(m, n, got))
 		return -EBADMSG;
 	if (fd)

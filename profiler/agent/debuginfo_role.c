@@ -253,14 +253,14 @@ static void begin_file(struct giver *g, int fd)
 
 static void take_offer(struct giver *g)
 {
-	char bytes[WIRE_BYTES_MAX];
+	struct file_offer offer;
 	int fd = -1;
-	ssize_t n = wire_recv(g->channel, bytes, &fd);
+	ssize_t n = wire_recv_short(g->channel, &offer, sizeof(offer), &fd);
 
 	if (n == -EAGAIN)
 		return;
 	if (n == sizeof(g->offer))
-		memcpy(&g->offer, bytes, sizeof(g->offer));
+		g->offer = offer;
 	if (fd >= 0 && is_sound(&g->offer, n)) {
 		begin_file(g, fd);
 		return;

@@ -73,8 +73,7 @@ static int read_profile(struct arrived_window *w, int fd)
 /* A fixed number of bytes with an optional descriptor. */
 static int recv_fixed(int sock, void *out, size_t len, int *fd)
 {
-	char bytes[WIRE_BYTES_MAX];
-	ssize_t n = wire_recv(sock, bytes, fd);
+	ssize_t n = wire_recv_short(sock, out, len, fd);
 
 	if (n == -EAGAIN)
 		return 0;
@@ -85,7 +84,6 @@ static int recv_fixed(int sock, void *out, size_t len, int *fd)
 			cleanup_close_fd(fd);
 		return -EBADMSG;
 	}
-	memcpy(out, bytes, len);
 	return 1;
 }
 

@@ -403,9 +403,9 @@ static int claim(struct opener *o, enum opener_what what, uint64_t number, uint6
 		.a_len = 1,
 	};
 	_cleanup_close_ int ours = -1, theirs = -1;
-	char msg[WIRE_BYTES_MAX];
 	struct opener_answer answer;
 	int pair[2], err, fd = -1;
+	char msg;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
 		return -errno;
@@ -414,7 +414,7 @@ static int claim(struct opener *o, enum opener_what what, uint64_t number, uint6
 	err = ask(o, &q, &answer);
 	if (err)
 		return err;
-	return wire_recv(ours, msg, &fd) > 0 && fd >= 0 ? fd : -EIO;
+	return wire_recv_short(ours, &msg, 1, &fd) > 0 && fd >= 0 ? fd : -EIO;
 }
 
 int opener_claim(const struct held_file *file, int *fd, int *root_fd)

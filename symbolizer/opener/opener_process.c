@@ -61,13 +61,13 @@ static int be_keeper(int sock, pid_t parent)
 
 static int be_hand(struct opener_note *note, int sock, pid_t parent)
 {
-	char msg[WIRE_BYTES_MAX];
 	unsigned parts;
+	char link_msg;
 	int link, err = sandbox_enter_opener(sock, parent, MEMORY, &parts);
 
 	if (err)
 		return err;
-	if (wire_recv(SOCK, msg, &link) <= 0 || link < 0)
+	if (wire_recv_short(SOCK, &link_msg, 1, &link) <= 0 || link < 0)
 		return -ENOTCONN;
 	return opener_hand_serve(SOCK, link, note);
 }
@@ -75,12 +75,10 @@ static int be_hand(struct opener_note *note, int sock, pid_t parent)
 int opener_serve_in(void *ctx, int sock, pid_t parent)
 {
 	struct opener *o = ctx;
-	char msg[WIRE_BYTES_MAX];
 	struct opener_hello hello;
 
-	if (wire_recv(sock, msg, NULL) != sizeof(hello))
+	if (wire_recv_short(sock, &hello, sizeof(hello), NULL) != sizeof(hello))
 		return -ENOTCONN;
-	memcpy(&hello, msg, sizeof(hello));
 	want_short_slices();
 	/* For whoever looks at processes. */
 	prctl(PR_SET_NAME, hello.role == OPENER_KEEPER ? "kiln-keeper" : "kiln-opener");

@@ -51,9 +51,9 @@ static int received_fd(struct msghdr *m)
 }
 
 /* Without a buffer for control data the kernel closes unexpected descriptors. */
-ssize_t wire_recv(int sock, void *msg, int *fd)
+ssize_t wire_recv_short(int sock, void *msg, size_t size, int *fd)
 {
-	struct iovec iov = {msg, WIRE_BYTES_MAX};
+	struct iovec iov = {msg, size};
 	union {
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -83,4 +83,9 @@ ssize_t wire_recv(int sock, void *msg, int *fd)
 		return -EBADMSG;
 	}
 	return n;
+}
+
+ssize_t wire_recv(int sock, void *msg, int *fd)
+{
+	return wire_recv_short(sock, msg, WIRE_BYTES_MAX, fd);
 }

@@ -19,5 +19,7 @@ int wire_send2(int sock, const void *a, size_t a_len, const void *b, size_t b_le
  * -EBADMSG if the message is too long.
  */
 ssize_t wire_recv(int sock, void *msg, int *fd);
+/* The same of at most `size` bytes: WIRE_BYTES_MAX do not fit on the stack of every user (`ulimit -s`). */
+ssize_t wire_recv_short(int sock, void *msg, size_t size, int *fd);
 
 #endif

@@ -20,7 +20,7 @@ struct served {
 	int sock;
 	struct lookup *lookup;
 	struct wire_writer writer;
-	char msg[WIRE_BYTES_MAX];
+	char msg[WIRE_BYTES_MAX], path[WIRE_BYTES_MAX];
 };
 
 /* For debug_files.c: the asker opens files. */
@@ -215,7 +215,6 @@ int worker_serve_one(int sock, struct lookup *lookup)
 	struct debug_opener opener = {.open = ask_to_open, .ctx = s};
 	struct line_store lines = {.ask = ask_for_lines, .ctx = s};
 	_cleanup_close_ int fd = -1;
-	char path[WIRE_BYTES_MAX];
 	struct wire_query q;
 	ssize_t len;
 	int err;
@@ -228,10 +227,10 @@ int worker_serve_one(int sock, struct lookup *lookup)
 	if (len <= (ssize_t)sizeof(q))
 		return -ENOTCONN;
 	memcpy(&q, s->msg, sizeof(q));
-	memcpy(path, s->msg + sizeof(q), (size_t)len - sizeof(q));
+	memcpy(s->path, s->msg + sizeof(q), (size_t)len - sizeof(q));
 	opener.find = q.can_find ? ask_to_find : NULL;
 	set_sources(s, &opener, q.has_lines ? &lines : NULL);
-	err = answer(s, &q, path[0] ? path : NULL, fd);
+	err = answer(s, &q, s->path[0] ? s->path : NULL, fd);
 	set_sources(s, &opener, NULL);
 	return err;
 }

@@ -71,6 +71,27 @@ static void test_several_descriptors(void **state)
 	close(pair[1]);
 }
 
+/* A message that is longer than the receiver's room is none. */
+static void test_short_messages(void **state)
+{
+	char msg[3];
+	int pair[2], fd = -1;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(wire_send(pair[0], "abc", 3, STDIN_FILENO), 0);
+	assert_int_equal(wire_recv_short(pair[1], msg, 3, &fd), 3);
+	assert_memory_equal(msg, "abc", 3);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(wire_send(pair[0], "abcd", 4, STDIN_FILENO), 0);
+	assert_int_equal(wire_recv_short(pair[1], msg, 3, &fd), -EBADMSG);
+	assert_int_equal(fd, -1);
+	assert_int_equal(wire_recv_short(pair[1], msg, 3, &fd), -EAGAIN);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 /* Where no more may be open, the message is there all the same. */
 static void test_no_room_for_a_descriptor(void **state)
 {
@@ -95,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_several_descriptors),
+		cmocka_unit_test(test_short_messages),
 		cmocka_unit_test(test_no_room_for_a_descriptor),
 	};
 
