@@ -380,8 +380,7 @@ static const struct maker {
 	{"luajit", NULL, NULL, false}, /* has neither, but a profiler of its own */
 	{"",
 	 "the option that makes it write /tmp/perf-PID.map (if it moves its own code to huge "
-	 "pages: "
-	 "without that)",
+	 "pages: without that; if it is packed: unpacked)",
 	 "the option that makes it keep frame pointers", false},
 };
 
@@ -439,20 +438,40 @@ static void add_option(struct buf *b, const char *exe, const struct maker *m, co
 	interpreter_option(b, option, m->since, interpreter_version(exe, m->exe));
 }
 
-static void add_names_hint(struct buf *b, const char *exe, const struct maker *m, bool has_map,
+/* What is wrong with a map that is there, as perf_map.h says; NULL: another would help. */
+static const char *map_fault(int err)
+{
+	switch (err) {
+	case -EPERM:
+		return " has a perf map of another user, which is not believed: it has to be of "
+		       "the program's user";
+	case -EINVAL:
+		return " has a perf map that is no regular file, and is not read";
+	default:
+		return NULL;
+	}
+}
+
+/* map_err: 0, or why there is no map. */
+static void add_names_hint(struct buf *b, const char *exe, const struct maker *m, int map_err,
 			   const struct agg_image *img)
 {
 	bool runs = text_has_prefix(exe, "java") && is_running(img);
 
 	add_pid(b, exe, img);
-	if (has_map) {
+	if (map_fault(map_err)) {
+		buf_str(b, map_fault(map_err));
+		return;
+	}
+	if (!map_err) {
 		buf_str(b, runs ? " has compiled more since it wrote its perf map: "
 				: " has code that its perf map does not name");
 		if (runs)
 			add_jcmd(b, img);
 		return;
 	}
-	buf_printf(b, " has no perf map%s",
+	buf_printf(b, " has %s%s",
+		   map_err == -EEXIST ? "only a perf map from before it began" : "no perf map",
 		   m->names ? ": " : ", and no option to write one (try its own profiler, -jp)");
 	if (runs)
 		add_jcmd(b, img);
@@ -482,17 +501,17 @@ static void add_maker_hint(struct buf *b, const struct suspect *s, const char *e
 			   struct naming *n, const struct agg_image *img, bool unnamed)
 {
 	const struct maker *m = makers;
-	bool has_map = naming_has_jit(n, img);
+	int map_err = naming_jit_error(n, img);
 
 	while (!text_has_prefix(exe, m->exe))
 		m++;
 	exe = *exe ? exe : "its program";
 	if (unnamed)
-		add_names_hint(b, exe, m, has_map, img);
+		add_names_hint(b, exe, m, map_err, img);
 	if (!is_frameless(s))
 		return;
 	buf_str(b, unnamed ? "; " : "");
-	add_frames_hint(b, exe, m, has_map, main_reason(s));
+	add_frames_hint(b, exe, m, !map_err, main_reason(s));
 }
 
 static char *hint_for_anon(const struct suspect *s, struct naming *n, const struct aggregate *a,

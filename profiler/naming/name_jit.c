@@ -108,7 +108,18 @@ static struct sym_file map_file(const struct perf_map *map)
 	};
 }
 
-static bool has_jit(struct naming *n, const struct agg_image *image, uint64_t least_bytes)
+int naming_jit_error(struct naming *n, const struct agg_image *image)
+{
+	struct perf_map map;
+
+	if (image->jitdump != FILE_NONE)
+		return 0;
+	map = perf_map_open(n->opts.files, &n->guard, image);
+	perf_map_close(&map);
+	return map.err;
+}
+
+bool naming_knows_jit(struct naming *n, const struct agg_image *image)
 {
 	struct sym_file_key facts;
 	struct perf_map map;
@@ -119,19 +130,9 @@ static bool has_jit(struct naming *n, const struct agg_image *image, uint64_t le
 		return true;
 	map = perf_map_open(n->opts.files, &n->guard, image);
 	file = map_file(&map);
-	has = sym_file_facts(&file, &facts) && facts.size >= least_bytes;
+	has = sym_file_facts(&file, &facts) && facts.size;
 	perf_map_close(&map);
 	return has;
-}
-
-bool naming_has_jit(struct naming *n, const struct agg_image *image)
-{
-	return has_jit(n, image, 0);
-}
-
-bool naming_knows_jit(struct naming *n, const struct agg_image *image)
-{
-	return has_jit(n, image, 1);
 }
 
 static int ask_map(struct search *s, size_t n)

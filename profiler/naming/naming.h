@@ -56,9 +56,9 @@ void naming_free(struct naming *n);
  */
 int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, struct quality *q);
 
-/* True if this program's JIT compiler has made a perf map or a jitdump. */
-bool naming_has_jit(struct naming *n, const struct agg_image *image);
-/* The same if there is something in the perf map: it may be written through a large buffer. */
+/* 0 if this program's JIT compiler has made a perf map or a jitdump; else why there is none, as perf_map.h says. */
+int naming_jit_error(struct naming *n, const struct agg_image *image);
+/* True if it has, and there is something in the perf map: it may be written through a large buffer. */
 bool naming_knows_jit(struct naming *n, const struct agg_image *image);
 
 /* Sets what one sample stands for from now on. */

@@ -106,17 +106,30 @@ static bool is_left(const struct search *s, const struct perf_map *map)
 		       s->begun_ns;
 }
 
+static bool is_there(int err)
+{
+	return err == -EPERM || err == -EINVAL || err == -EEXIST;
+}
+
 static bool try(const struct search *s, enum map_root root, pid_t number, struct perf_map *out)
 {
-	*out = (struct perf_map){.fd = -1};
-	if (s->opener)
-		open_there(s, root, number, &out->held);
-	else
-		out->fd = open_here(s, root, number);
-	if (perf_map_is_open(out) && !is_left(s, out))
+	struct perf_map map = {.fd = -1};
+
+	if (s->opener) {
+		map.err = open_there(s, root, number, &map.held);
+	} else {
+		map.fd = open_here(s, root, number);
+		map.err = map.fd < 0 ? map.fd : 0;
+	}
+	if (!map.err && is_left(s, &map))
+		map.err = -EEXIST;
+	if (!map.err) {
+		*out = map;
 		return true;
-	perf_map_close(out);
-	*out = (struct perf_map){.fd = -1};
+	}
+	perf_map_close(&map);
+	if (!is_there(out->err) && is_there(map.err))
+		out->err = map.err;
 	return false;
 }
 
@@ -137,7 +150,7 @@ static void look(const struct search *s, struct perf_map *out)
 struct perf_map perf_map_open(struct files *files, struct stall_guard *guard,
 			      const struct agg_image *img)
 {
-	struct perf_map map;
+	struct perf_map map = {.fd = -1, .err = -ENOENT};
 	struct file_view v = {.root_fd = -1};
 	const struct search s = {
 		.opener = files_opener(files),

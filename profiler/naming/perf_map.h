@@ -15,6 +15,9 @@ struct stall_guard;
 struct perf_map {
 	int fd;
 	struct held_file held;
+	/* Why none is open: -ENOENT, or what is wrong with one that is there: -EPERM, it is another user's; -EINVAL, no
+	 * regular file; -EEXIST, an earlier program of its number left it. */
+	int err;
 };
 
 /* Looks in the program's own root while it lives, else in its executable's root, else in the host's /tmp. Opens

@@ -384,12 +384,14 @@ TEST(test_advice_for_programs_that_make_code)
 		 "pointers in code it compiles"},
 		{"/opt/mine", 50, 0,
 		 "mine pid 9999999 has no perf map: start it with the option that makes it write "
-		 "/tmp/perf-PID.map (if it moves its own code to huge pages: without that)"},
+		 "/tmp/perf-PID.map (if it moves its own code to huge pages: without that; if it "
+		 "is packed: unpacked)"},
 		{"/usr/bin/dotnet", 0, 2, "dotnet keeps no frame pointers in code it compiles"},
 		{NULL, 50, 0,
 		 "its program pid 9999999 has no perf map: start it with the option that makes it "
 		 "write "
-		 "/tmp/perf-PID.map (if it moves its own code to huge pages: without that)"},
+		 "/tmp/perf-PID.map (if it moves its own code to huge pages: without that; if it "
+		 "is packed: unpacked)"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -493,6 +495,40 @@ TEST(test_advice_for_a_running_jvm)
 	assert_hint(want);
 }
 
+/* A map that is there and names nothing: what is wrong with it is said. */
+TEST(test_advice_about_a_map_that_is_not_read)
+{
+	struct agg_image image = {0, getpid(), 0, 0, absent_file("/usr/bin/node", 99), FILE_NONE};
+	char want[512], map[64];
+
+	assert_int_equal(vec_push(&agg.images, image), 0);
+	snprintf(map, sizeof(map), "/tmp/perf-%d.map", getpid());
+	assert_int_equal(mkfifo(map, 0600), 0);
+	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
+	unlink(map);
+	snprintf(want, sizeof(want),
+		 "node pid %d has a perf map that is no regular file, and is not read", getpid());
+	assert_hint(want);
+	fixture_write(map, "1000 10 a\n");
+	fixture_run("touch -d 1990-01-01 %s", map);
+	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
+	snprintf(want, sizeof(want),
+		 "node pid %d has only a perf map from before it began: start it with "
+		 "--perf-basic-prof",
+		 getpid());
+	assert_hint(want);
+	fixture_run("touch %s", map);
+	agg.images.data[0].uid = getuid() + 1;
+	assert_int_equal(chmod(map, 0600), 0);
+	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
+	unlink(map);
+	snprintf(want, sizeof(want),
+		 "node pid %d has a perf map of another user, which is not believed: it has to be "
+		 "of the program's user",
+		 getpid());
+	assert_hint(want);
+}
+
 /* Who has written a perf map was started with the option that also keeps frame pointers. */
 TEST(test_an_option_that_was_given)
 {
@@ -544,6 +580,7 @@ int main(void)
 		T(test_advice_that_fits_the_version),
 		T(test_advice_for_made_code_follows_from_the_end),
 		T(test_advice_for_a_running_jvm),
+		T(test_advice_about_a_map_that_is_not_read),
 		T(test_an_option_that_was_given),
 		T(test_advice_for_made_code_in_another_pid_namespace),
 	};

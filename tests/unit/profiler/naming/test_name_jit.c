@@ -392,10 +392,10 @@ TEST(test_whether_anything_names_it)
 {
 	struct agg_image image = image_of(getpid());
 
-	assert_false(naming_has_jit(naming, &image));
+	assert_int_equal(naming_jit_error(naming, &image), -ENOENT);
 	assert_false(naming_knows_jit(naming, &image));
 	fixture_write(map_path, ""); /* so far all is in a buffer */
-	assert_true(naming_has_jit(naming, &image));
+	assert_int_equal(naming_jit_error(naming, &image), 0);
 	assert_false(naming_knows_jit(naming, &image));
 	fixture_write(map_path, "7000 10 f\n");
 	assert_true(naming_knows_jit(naming, &image));
@@ -403,6 +403,28 @@ TEST(test_whether_anything_names_it)
 	assert_false(naming_knows_jit(naming, &image));
 	image.jitdump = 5;
 	assert_true(naming_knows_jit(naming, &image));
+}
+
+/* ... and of one that is there, why it names nothing. */
+TEST(test_what_is_wrong_with_a_map)
+{
+	struct agg_image image = image_of(getpid());
+
+	assert_int_equal(mkfifo(map_path, 0600), 0);
+	assert_int_equal(naming_jit_error(naming, &image), -EINVAL);
+	assert_int_equal(unlink(map_path), 0);
+	assert_int_equal(symlink("/dev/zero", map_path), 0);
+	assert_int_equal(naming_jit_error(naming, &image), -EINVAL);
+	assert_int_equal(unlink(map_path), 0);
+	fixture_write(map_path, "7000 10 f\n");
+	fixture_run("touch -d '1990-01-01' %s", map_path);
+	assert_int_equal(naming_jit_error(naming, &image), -EEXIST);
+	fixture_run("touch %s", map_path);
+	image.uid = getuid() + 1;
+	assert_int_equal(chmod(map_path, 0600), 0);
+	assert_int_equal(naming_jit_error(naming, &image), -EPERM);
+	assert_int_equal(unlink(map_path), 0);
+	assert_int_equal(naming_jit_error(naming, &image), -ENOENT);
 }
 
 int main(void)
@@ -422,6 +444,7 @@ int main(void)
 		T(test_a_jitdump_of_root),
 		T(test_a_jitdump_that_is_gone),
 		T(test_whether_anything_names_it),
+		T(test_what_is_wrong_with_a_map),
 	};
 
 	return cmocka_run_group_tests_name("name_jit", tests, named_files_setup, fixture_teardown);
