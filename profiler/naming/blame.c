@@ -464,8 +464,10 @@ static void add_names_hint(struct buf *b, const char *exe, const struct maker *m
 		return;
 	}
 	if (!map_err) {
-		buf_str(b, runs ? " has compiled more since it wrote its perf map: "
-				: " has code that its perf map does not name");
+		buf_printf(b,
+			   runs ? " has compiled more since it wrote its %s: "
+				: " has code that its %s does not name",
+			   img->jitdump == FILE_NONE ? "perf map" : "jitdump");
 		if (runs)
 			add_jcmd(b, img);
 		return;

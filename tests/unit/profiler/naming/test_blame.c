@@ -529,6 +529,21 @@ TEST(test_advice_about_a_map_that_is_not_read)
 	assert_hint(want);
 }
 
+/* What does not name all is called what it is. */
+TEST(test_advice_about_names_that_are_missing)
+{
+	struct agg_image image = {0, NOBODY, 0, 0, absent_file("/usr/bin/node", 99), FILE_NONE};
+
+	assert_int_equal(vec_push(&agg.images, image), 0);
+	fixture_write("/tmp/perf-9999999.map", "1000 10 a\n");
+	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
+	unlink("/tmp/perf-9999999.map");
+	assert_hint("node pid 9999999 has code that its perf map does not name");
+	agg.images.data[0].jitdump = 5;
+	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
+	assert_hint("node pid 9999999 has code that its jitdump does not name");
+}
+
 /* Who has written a perf map was started with the option that also keeps frame pointers. */
 TEST(test_an_option_that_was_given)
 {
@@ -581,6 +596,7 @@ int main(void)
 		T(test_advice_for_made_code_follows_from_the_end),
 		T(test_advice_for_a_running_jvm),
 		T(test_advice_about_a_map_that_is_not_read),
+		T(test_advice_about_names_that_are_missing),
 		T(test_an_option_that_was_given),
 		T(test_advice_for_made_code_in_another_pid_namespace),
 	};
