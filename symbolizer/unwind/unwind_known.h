@@ -19,8 +19,8 @@ struct elf_obj;
 /* uc_mcontext.gregs in the ucontext that rsp points to after a handler has returned. */
 #define UNWIND_UCONTEXT_GREGS 40
 
-/* rt_sigreturn(2) stubs, of two pieces each, and the outermost code of contexts. A C library has one of each, a Go
- * program with one has two stubs. */
+/* rt_sigreturn(2) stubs, of two pieces each, the outermost code of contexts, and the call of clone3(2). A C library has
+ * one of each, a Go program with one has two stubs. */
 #define UNWIND_STUBS_MAX 12
 /* These, the entry point, and three pieces each of .init and .fini. */
 #define UNWIND_KNOWN_MAX (UNWIND_STUBS_MAX + 1 + 2 * 3)
@@ -39,7 +39,7 @@ struct unwind_knowns {
 
 /* Leaves out what would overlap, or lies elsewhere. */
 void unwind_add_known(struct unwind_knowns *k, uint64_t va, uint64_t end, struct unwind_rule rule);
-/* Adds signal return stubs and, in the C library, where coroutines begin; takes wrong descriptions of these out of
+/* Adds signal return stubs and, in the C library, where coroutines begin and threads are made; takes wrong descriptions of these out of
  * *cfi. Reads all text: only a C library describes signal frames, and it is small. 0 or -ENOMEM. */
 int unwind_find_stubs(struct unwind_knowns *k, struct cfi *cfi, struct elf_obj *obj);
 

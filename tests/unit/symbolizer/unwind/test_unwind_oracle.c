@@ -258,7 +258,7 @@ struct tally {
 };
 
 /* Without description, or with a wrong one, but known: .init, .fini, a little behind the entry point, the address behind
- * a signal return stub, and where a coroutine of glibc's begins. */
+ * a signal return stub, where a coroutine of glibc's begins, and the call in its __clone3(). */
 static struct {
 	uint64_t begin, end;
 } known[16];
@@ -309,6 +309,7 @@ static void find_known(struct elf_obj *obj, Elf *elf)
 	add_known(obj, "\xb8\x0f\0\0\0\x0f\x05", 7, 7, 8);
 	add_known(obj, "\x48\xc7\xc0\x0f\0\0\0\x0f\x05", 9, 9, 10);
 	add_known(obj, "\x48\x89\xdc\x48\x8b\x3c\x24\x48\x85\xff", 10, -5, 64);
+	add_known(obj, "\xb8\xb3\x01\0\0\x0f\x05\x48\x85\xc0", 10, 5, 15);
 }
 
 static void init_regs(struct unwind_env *env, uint64_t va)

@@ -164,6 +164,28 @@ static void test_signal_return_and_contexts_of_glibc(void **state)
 	release(&c);
 }
 
+/* glibc does not describe the call in __clone3(), where its caller is while the kernel makes the thread. */
+static void test_clone3_of_glibc(void **state)
+{
+	struct compiled c;
+
+	(void)state;
+	assemble(".text\n.cfi_startproc\n.cfi_signal_frame\nnop\n.cfi_endproc\n.org "
+		 "32\n.cfi_startproc\n"
+		 "mov %rcx, %r8\nmov $435, %eax\n.cfi_endproc\nsyscall\ntest %rax, %rax\njl 1f\nje "
+		 "2f\n"
+		 "ret\n2:\n.cfi_startproc\n.cfi_undefined rip\nxor %ebp, %ebp\n1: "
+		 "nop\n.cfi_endproc\n"
+		 ".org 64\nmov $436, %eax\nsyscall\ntest %rax, %rax\njl 3f\nje 3f\nret\n3: nop\n");
+	assert_int_equal(compile(&c, "t.so"), 0);
+	for (int at = 40; at < 50; at++)
+		assert_rule_at(&c, 0x10000 + at, "rsp 8");
+	assert_rule_at(&c, 0x10000 + 50, "root");
+	for (int at = 64; at < 79; at++) /* another call */
+		assert_rule_at(&c, 0x10000 + at, "none");
+	release(&c);
+}
+
 static uint64_t section_va(const struct compiled *c, const char *name)
 {
 	const struct elf_section *sec = elf_obj_section(c->obj, name);
@@ -560,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_signal_frame),
 		cmocka_unit_test(test_undescribed_signal_return),
 		cmocka_unit_test(test_signal_return_and_contexts_of_glibc),
+		cmocka_unit_test(test_clone3_of_glibc),
 		cmocka_unit_test(test_undescribed_init),
 		cmocka_unit_test(test_undescribed_entry),
 		cmocka_unit_test(test_what_follows_the_entry),
