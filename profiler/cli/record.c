@@ -185,6 +185,22 @@ static int say_failure(const struct record_options *r, int err, const char *why,
 	}
 }
 
+/* True if the command did use CPU time: says why none of it was sampled. */
+static bool say_unseen(const struct record_options *r, const struct session_result *s)
+{
+	uint64_t cpu_ns = r->argv ? launch_cpu_ns(&s->child) : 0;
+
+	if (cpu_ns < 10 * NS_PER_S / r->sampler.freq_hz)
+		return false;
+	log_error("no samples: %s used %.2f s of CPU time, %s; nothing was written", r->argv[0],
+		  (double)cpu_ns / 1e9,
+		  quality_rootless(s->profile)
+			  ? "but has privileges of its own (set-user-id, capabilities) or ran in "
+			    "the kernel: run as root"
+			  : "but not where samples were asked for (--comm, -C, --delay)");
+	return true;
+}
+
 /* Says why a profile would be empty, as far as the counters tell. */
 static void say_no_samples(const struct record_options *r, const struct session_result *s,
 			   const struct quality *q)
@@ -206,7 +222,7 @@ static void say_no_samples(const struct record_options *r, const struct session_
 			"no samples: the timers of this machine did not fire in %.1f s, see `kiln "
 			"doctor`; nothing was written",
 			seconds);
-	else
+	else if (!say_unseen(r, s))
 		log_error("no samples: %s used no CPU time while it was recorded (%.1f s); nothing "
 			  "was written",
 			  what, seconds);

@@ -5,10 +5,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/base/privileges.h"
 #include "profiler/record/inherited.h"
@@ -76,6 +79,21 @@ int launch_prepare(struct launch *l, char *const argv[], const struct inherited 
 	return err;
 }
 
+static uint64_t ns_of(const struct timeval *t)
+{
+	return (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_usec * 1000;
+}
+
+static bool take_status(struct launch *l)
+{
+	struct rusage used;
+
+	if (wait4(l->pid, &l->status, 0, &used) != l->pid)
+		return false;
+	l->cpu_ns = ns_of(&used.ru_utime) + ns_of(&used.ru_stime);
+	return true;
+}
+
 /*
  * Takes the command's status when it has ended. Without root kiln stops it for microseconds, with ptrace(2), and that is
  * no end and nobody else's to take (rootless/stop_one.h): so this looks first.
@@ -91,7 +109,7 @@ static bool reap(struct launch *l, bool wait)
 			return false;
 		if (si.si_code == CLD_EXITED || si.si_code == CLD_KILLED ||
 		    si.si_code == CLD_DUMPED)
-			return waitpid(l->pid, &l->status, 0) == l->pid;
+			return take_status(l);
 		if (wait)
 			usleep(1000);
 	} while (wait);
@@ -146,6 +164,15 @@ void launch_ask_to_end(struct launch *l)
 	close(steal_fd(&l->gate_fd));
 	reap(l, true);
 	l->exited = true;
+}
+
+uint64_t launch_cpu_ns(const struct launch *l)
+{
+	clockid_t clock;
+
+	if (l->exited || !l->pid)
+		return l->cpu_ns;
+	return clock_getcpuclockid(l->pid, &clock) ? 0 : clock_ns(clock);
 }
 
 int launch_exit_code(const struct launch *l)

@@ -5,6 +5,7 @@
 #define KILN_RECORD_LAUNCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct inherited;
@@ -14,7 +15,8 @@ struct launch {
 	int gate_fd; /* a byte and closing it let the child go */
 	int exec_fd; /* brings the errno of a failed exec */
 	bool exited;
-	int status; /* of wait(2), once it has exited */
+	int status;	 /* of wait(2), once it has exited */
+	uint64_t cpu_ns; /* that it and what it waited for used, then */
 };
 
 /* Forks. The child waits at the gate. It will run with what `as` has, or as this process if that is NULL.
@@ -27,6 +29,8 @@ int launch_go(struct launch *l, int wait_ms);
 bool launch_poll(struct launch *l);
 /* Asks a child that still runs to end, by SIGTERM. One that waits at the gate ends for sure. */
 void launch_ask_to_end(struct launch *l);
+/* CPU time that it has used so far, whoever may look at it; what it waited for counts when it has exited. */
+uint64_t launch_cpu_ns(const struct launch *l);
 /* Exit code to pass on: the child's, or 128 + signal number. */
 int launch_exit_code(const struct launch *l);
 

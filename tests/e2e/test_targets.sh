@@ -225,6 +225,12 @@ time.sleep(60)' >pid
 	assert_no_file p.pb.gz
 }
 
+test_no_sample_of_a_busy_command() {
+	assert_status 3 "$KILN" record --comm nobody -o p.pb.gz -- awk 'BEGIN { for (i = 0; i < 1e7; i++); }'
+	assert_match "message" err 'used [0-9.]* s of CPU time, but not where samples were asked for'
+	assert_no_file p.pb.gz
+}
+
 test_interrupt_ends_the_recording() {
 	need_bpf
 	local signal

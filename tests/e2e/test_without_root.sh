@@ -191,6 +191,7 @@ test_a_program_outlives_a_kiln_that_is_killed() {
 test_privileged_and_traced_programs_are_left_alone() {
 	be_user
 	need strace
+	assert_no_file own/p.pb.gz
 	install -m 4755 shares setuid_shares
 	[ "$(as_user sh -c 'cp /usr/bin/id own/id && echo x')" = x ]
 	install -m 4755 /usr/bin/id setuid_id
@@ -249,6 +250,10 @@ test_what_is_refused() {
 	assert_status 3 as_user ./kiln record -o own/p.pb.gz -- sleep 0.2
 	assert_match "an idle program" err 'no samples: sleep used no CPU time'
 	assert_no_file own/p.pb.gz
+	install -m 4755 "$(realpath "$(command -v awk)")" root_awk
+	findmnt -no OPTIONS -T . | grep -q nosuid && return
+	assert_status 3 as_user ./kiln record -o own/p.pb.gz -- ./root_awk 'BEGIN { for (i = 0; i < 1e7; i++); }'
+	assert_match "a set-user-id program" err 'used [0-9.]* s of CPU time, but has privileges of its own .*: run as root'
 }
 
 # The cure that doctor prints, step by step, in a directory of the test: who is in the group samples everything, and who

@@ -108,6 +108,22 @@ TEST(test_exit_codes)
 	assert_int_equal(run(SH("kill -USR1 $$")), 128 + SIGUSR1);
 }
 
+/* Known while it runs, and when it has ended with what it waited for. */
+TEST(test_cpu_time)
+{
+	struct launch l = NO_LAUNCH;
+
+	assert_int_equal(launch_cpu_ns(&l), 0);
+	assert_int_equal(launch_prepare(&l, SH("(ulimit -S -t 1; while :; do :; done); :"), NULL),
+			 0);
+	assert_int_equal(launch_go(&l, 10000), 0);
+	for (int i = 0; i < 10000 && !launch_cpu_ns(&l); i++)
+		usleep(1000);
+	assert_true(launch_cpu_ns(&l) > 0);
+	await(&l);
+	assert_in_range(launch_cpu_ns(&l), 900000000, 3000000000);
+}
+
 /* It fails with the errno of execvp(3), and is gone then. */
 TEST(test_what_cannot_be_run)
 {
@@ -306,6 +322,7 @@ int main(void)
 		cmocka_unit_test(test_it_waits_at_the_gate),
 		cmocka_unit_test(test_it_has_its_name_at_the_gate),
 		cmocka_unit_test(test_exit_codes),
+		cmocka_unit_test(test_cpu_time),
 		cmocka_unit_test(test_what_cannot_be_run),
 		cmocka_unit_test(test_an_exec_that_takes_long),
 		cmocka_unit_test(test_ended_at_the_gate),
