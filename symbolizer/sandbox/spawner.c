@@ -22,6 +22,8 @@
 /* A fork takes milliseconds, unless the machine is overloaded. */
 #define SPAWN_WAIT_MS 10000
 #define CONTROL	      3 /* as sandbox_detach() leaves it */
+/* Wait for a killed process. In a cgroup that is frozen it ends when that thaws. */
+#define REAP_MS 1000
 
 struct spawner {
 	int control;
@@ -94,7 +96,8 @@ void spawner_free(struct spawner *s)
 	close(s->control);
 	if (s->owner == getpid()) { /* otherwise it belongs to the parent */
 		kill(s->pid, SIGKILL);
-		waitpid(s->pid, NULL, 0);
+		for (int ms = 0; ms < REAP_MS && !waitpid(s->pid, NULL, WNOHANG); ms++)
+			usleep(1000);
 	}
 	free(s);
 }
