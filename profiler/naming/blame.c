@@ -230,8 +230,9 @@ static const char *const file_remedy[UNWIND_END_COUNT] = {
 	[UNWIND_END_LOOP] = "its call frame information is wrong: rebuild it with frame pointers",
 	[UNWIND_END_DEEP] = "recursion deeper than kiln can walk: nothing to do",
 	[UNWIND_END_SLICE] =
-		"its stack is larger than what is copied of it, or goes on elsewhere (a signal's, "
-		"cgo's): of a new process the first samples are cut; without root all are",
+		"its stack is larger than the part that is copied, or goes on elsewhere (a "
+		"signal's, cgo's): with root's rights, only the first samples of a process are cut "
+		"so",
 	[UNWIND_END_CHAIN] = "frame pointers lead no further: code on the way uses their register "
 			     "otherwise, or runs on a stack of its own",
 	[UNWIND_END_ZERO] = "a return address of 0 is above it: it runs on a stack of its own (a "
