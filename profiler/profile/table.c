@@ -10,7 +10,8 @@
  * it. Where there is nothing but plumbing the outermost is named, up to the engine that runs
  * byte code, whose callers say nothing. One or two frames with an address for a name are passed
  * by, too, below one with a name. Of several callers, the one with most of the row's total
- * wins.
+ * wins, if it has a good part of it and no less than what has no caller: a stack that is cut off
+ * in a function does not tell who called it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ struct row_state {
 	uint32_t domain;     /* module; all of the kernel counts as one */
 	uint32_t last_stack; /* 1 + the last stack that is in its total */
 	uint32_t best_pair;  /* its heaviest caller, or HTAB_NONE */
+	int64_t called;	     /* of its total, what has a caller */
 	/* Library or kernel code; a frame that cannot be named as a caller. */
 	bool foreign, unnamed;
 	bool vague;   /* named by where it starts */
@@ -484,23 +486,36 @@ static const char *row_name(const struct builder *b, uint32_t row)
 /* Of callers with equal values the first by name wins, so that equal profiles give equal tables. */
 static bool better_pair(const struct builder *b, const struct pair *pair, const struct pair *best)
 {
-	if (pair->value != best->value)
-		return pair->value > best->value;
-	return strcmp(row_name(b, pair->caller), row_name(b, best->caller)) < 0;
+	int by_value = compare_sizes(pair->value, best->value);
+
+	return (by_value ?: strcmp(row_name(b, pair->caller), row_name(b, best->caller))) < 0;
+}
+
+/* A caller with less of a row says nothing of it. */
+#define LEAST_BLAME 0.25
+
+static bool is_to_blame(const struct row_state *r, int64_t value)
+{
+	double size = (double)size_of_number(value);
+
+	return size >= LEAST_BLAME * (double)size_of_number(r->row.total) &&
+	       size >= (double)size_of_number(saturating_difference(r->row.total, r->called));
 }
 
 static void choose_callers(struct builder *b)
 {
 	for (size_t i = 0; i < b->pairs.len; i++) {
-		uint32_t *best = &b->rows.data[b->pairs.data[i].row].best_pair;
+		const struct pair *pair = &b->pairs.data[i];
+		struct row_state *r = &b->rows.data[pair->row];
 
-		if (*best == HTAB_NONE || better_pair(b, &b->pairs.data[i], &b->pairs.data[*best]))
-			*best = (uint32_t)i;
+		r->called = saturating_sum(r->called, pair->value);
+		if (r->best_pair == HTAB_NONE || better_pair(b, pair, &b->pairs.data[r->best_pair]))
+			r->best_pair = (uint32_t)i;
 	}
 	for (size_t i = 0; i < b->rows.len; i++) {
 		struct row_state *r = &b->rows.data[i];
 
-		if (r->best_pair != HTAB_NONE)
+		if (r->best_pair != HTAB_NONE && is_to_blame(r, b->pairs.data[r->best_pair].value))
 			r->row.caller = b->rows.data[b->pairs.data[r->best_pair].caller].row.name;
 	}
 }

@@ -367,17 +367,20 @@ TEST(test_callers_against_definition)
 			struct oracle *o = calloc(1, sizeof(*o));
 			struct frame of = {.module = table_text(t, row->module)};
 			const char *best = "";
-			int64_t most = 0;
+			int64_t most = 0, called = 0;
 
 			strcpy(of.name, table_text(t, row->name));
 			sum_callers(o, p, &of);
 			for (size_t j = 0; j < o->n; j++) {
+				called += o->rows[j].total;
 				if (o->rows[j].total < most ||
 				    (o->rows[j].total == most && strcmp(o->rows[j].name, best) > 0))
 					continue;
 				most = o->rows[j].total;
 				best = o->rows[j].name;
 			}
+			if (4 * most < row->total || most < row->total - called)
+				best = "";
 			assert_string_equal(table_text(t, row->caller), best);
 			checked += *best != '\0';
 			free(o);
@@ -460,6 +463,25 @@ TEST(test_callers_to_blame)
 	profile_free(p);
 }
 
+/* A caller with little of a row is none, nor one with less than what has no caller. */
+TEST(test_callers_of_too_little)
+{
+	struct profile *p = profile_new();
+
+	assert_int_equal(profile_init_cpu(p, 10), 0);
+	add_words(p, "main@/bin/java copy_code@/lib/libjvm.so jit@/bin/java");
+	add_words(p, "jit@/bin/java");
+	assert_string_equal(caller_of(p, "jit"), "copy_code");
+	add_words(p, "jit@/bin/java");
+	assert_string_equal(caller_of(p, "jit"), "");
+	for (char caller[] = "a@/bin/c put@/bin/c"; *caller < 'e'; ++*caller)
+		add_words(p, caller);
+	assert_string_equal(caller_of(p, "put"), "a");
+	add_words(p, "e@/bin/c put@/bin/c");
+	assert_string_equal(caller_of(p, "put"), "");
+	profile_free(p);
+}
+
 /* --- caps ---------------------------------------------------------------------------------------- */
 
 /* A location with more inlined lines than anybody reads: both ends stay. */
@@ -511,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_tables_against_definition),
 		cmocka_unit_test(test_callers_against_definition),
 		cmocka_unit_test(test_callers_to_blame),
+		cmocka_unit_test(test_callers_of_too_little),
 		cmocka_unit_test(test_depth_cap),
 	};
 
