@@ -9,82 +9,139 @@
 
 #define ARROW " > "
 #define GAP   ".."
-/* A longer name takes its neighbours' room. */
-#define NAME_COLUMNS  44
-#define LEAST_COLUMNS 16
+/* A longer name takes its neighbours' room; it loses as much of its own for them, in steps. */
+#define NAME_COLUMNS	   44
+#define LEAST_NAME_COLUMNS 28
+#define NAME_STEP	   4
+#define LEAST_COLUMNS	   16
 
 struct chain {
 	const struct heavy_path *h;
 	const struct heavy_line *line;
+	uint32_t from; /* calls before it are no part of the chain */
 	size_t columns, name_columns;
+	size_t widths[HEAVY_CALLS];
+	bool is_shown[HEAVY_CALLS];
 };
+
+static const struct heavy_call *call_at(const struct chain *c, uint32_t i)
+{
+	return &c->h->calls.data[c->line->first + i];
+}
 
 static const char *name_of(const struct chain *c, uint32_t i)
 {
-	return strtab_get(c->h->strings, c->h->names.data[c->line->first + i]);
+	return strtab_get(c->h->strings, call_at(c, i)->name);
 }
 
-static size_t width_of(const struct chain *c, uint32_t i)
+static void measure(struct chain *c)
 {
-	return MIN(text_columns(name_of(c, i)), c->name_columns) + strlen(ARROW);
+	struct buf b = {0};
+
+	for (uint32_t i = c->from; i < c->line->len; i++) {
+		b.len = 0;
+		short_name(&b, name_of(c, i), c->name_columns);
+		c->widths[i] = text_columns(buf_cstr(&b));
+	}
+	buf_release(&b);
 }
 
-static void add_name(struct buf *out, const struct chain *c, uint32_t i)
+static size_t width(const struct chain *c)
 {
-	short_name(out, name_of(c, i), c->name_columns);
+	size_t sum = 0;
+
+	for (uint32_t i = c->from; i < c->line->len; i++) {
+		if (c->is_shown[i])
+			sum += c->widths[i] + strlen(ARROW);
+		else if (i == c->from || c->is_shown[i - 1])
+			sum += strlen(GAP ARROW);
+	}
+	return sum - strlen(ARROW);
+}
+
+static void show_if_it_fits(struct chain *c, uint32_t i)
+{
+	c->is_shown[i] = true;
+	c->is_shown[i] = width(c) <= c->columns;
 }
 
 /*
- * How many of the calls [from, n) fit, from both ends: where a path begins and where it ends says most. The last one is
- * always there.
+ * Shows the last call, and of the others what tells most, from both ends: where a path begins and where it ends. Returns
+ * how good that is.
  */
-static void choose(const struct chain *c, uint32_t from, uint32_t *front, uint32_t *back)
+static uint32_t choose(struct chain *c, size_t name_columns)
 {
-	uint32_t n = c->line->len;
-	size_t used = width_of(c, n - 1);
+	uint32_t last = c->line->len - 1, n_own = 0, n = 0;
 
-	*front = from;
-	*back = n - 1;
-	for (bool at_front = true; *front < *back; at_front = !at_front) {
-		uint32_t next = at_front ? *front : *back - 1;
-		size_t gap = *back - *front > 1 ? strlen(GAP ARROW) : 0;
+	c->name_columns = MIN(name_columns, c->columns);
+	measure(c);
+	memset(c->is_shown, 0, sizeof(c->is_shown));
+	c->is_shown[last] = true;
+	for (int rank = 0; rank < HEAVY_RANKS; rank++) {
+		bool at_front = true;
 
-		if (used + width_of(c, next) + gap > c->columns + strlen(ARROW))
-			break;
-		used += width_of(c, next);
-		if (at_front)
-			(*front)++;
-		else
-			(*back)--;
+		for (uint32_t front = c->from, back = last; front < back; at_front = !at_front) {
+			uint32_t i = at_front ? front++ : --back;
+
+			if ((int)call_at(c, i)->rank == rank)
+				show_if_it_fits(c, i);
+		}
 	}
+	for (uint32_t i = c->from; i < last; i++) {
+		n += c->is_shown[i];
+		n_own += c->is_shown[i] && call_at(c, i)->rank == HEAVY_OWN;
+	}
+	return n_own * HEAVY_CALLS + n;
+}
+
+/* Names get shorter as long as more calls fit so. */
+static void choose_best(struct chain *c)
+{
+	size_t best_columns = NAME_COLUMNS;
+	uint32_t best = choose(c, best_columns);
+
+	for (size_t w = NAME_COLUMNS; w > LEAST_NAME_COLUMNS;) {
+		uint32_t found = choose(c, w -= NAME_STEP);
+
+		if (found > best) {
+			best = found;
+			best_columns = w;
+		}
+	}
+	choose(c, best_columns);
+}
+
+static void add_command(struct buf *out, struct chain *c)
+{
+	size_t columns = MIN(text_columns(name_of(c, 0)), c->columns);
+
+	if (text_columns(name_of(c, 0)) > columns)
+		term_fit(out, name_of(c, 0), columns);
+	else
+		buf_str(out, name_of(c, 0));
+	c->columns -= MIN(c->columns, columns + 2);
+	c->from = 1;
 }
 
 static void add_chain(struct buf *out, struct chain *c, bool has_command)
 {
-	uint32_t from = has_command ? 1 : 0, front, back;
-	size_t width;
+	bool has_gaps;
 
 	if (has_command) {
-		width = MIN(text_columns(name_of(c, 0)), c->columns);
-		if (text_columns(name_of(c, 0)) > width)
-			term_fit(out, name_of(c, 0), width);
-		else
-			buf_str(out, name_of(c, 0));
-		c->columns -= MIN(c->columns, width + 2);
+		add_command(out, c);
 		if (c->line->len == 1 || c->columns < LEAST_COLUMNS)
 			return;
 		buf_str(out, ": ");
 	}
-	c->name_columns = MIN(NAME_COLUMNS, c->columns);
-	choose(c, from, &front, &back);
-	for (uint32_t i = from; i < front; i++) {
-		add_name(out, c, i);
-		buf_str(out, ARROW);
-	}
-	if (front < back && (front > from || width_of(c, back) + strlen(GAP) <= c->columns))
-		buf_str(out, GAP ARROW);
-	for (uint32_t i = back; i < c->line->len; i++) {
-		add_name(out, c, i);
+	choose_best(c);
+	has_gaps = width(c) <= c->columns;
+	for (uint32_t i = c->from; i < c->line->len; i++) {
+		if (c->is_shown[i])
+			short_name(out, name_of(c, i), c->name_columns);
+		else if (has_gaps && (i == c->from || c->is_shown[i - 1]))
+			buf_str(out, GAP);
+		else
+			continue;
 		buf_str(out, i + 1 < c->line->len ? ARROW : "");
 	}
 }

@@ -105,7 +105,7 @@ static int told_open(struct told *t, const struct summary *s, const struct heavy
 
 	for (size_t i = 0; !err && i < path->lines.len; i++) {
 		const struct heavy_line *line = &path->lines.data[i];
-		uint32_t last = path->names.data[line->first + line->len - 1];
+		uint32_t last = path->calls.data[line->first + line->len - 1].name;
 
 		err = tell(t, strtab_get(path->strings, last), line->total);
 	}

@@ -17,7 +17,7 @@
 /* Frames looked at, from the outermost on: a location of a foreign file may hold any number. */
 #define MAX_DEPTH 4096
 /* Functions of a path. No line is so long. */
-#define MAX_PATH 128
+#define MAX_PATH (HEAVY_CALLS - 1)
 /* What keeps this share of a line's weight continues it. */
 #define KEEPS 0.85
 /* A branch has at least this share of its line. */
@@ -283,15 +283,30 @@ static uint32_t step_of(const struct builder *b, const struct item *item, size_t
 								   : NONE;
 }
 
-/* Text of a step; -1 after an error. */
-static int step_name(struct builder *b, uint32_t step, uint32_t *name)
+static enum heavy_rank rank_of(const struct builder *b, const struct function *f)
+{
+	const char *name = strtab_get(b->out->strings, f->name);
+
+	if (f->role != ROLE_CODE)
+		return HEAVY_SERVANT;
+	return f->kind == FRAME_KERNEL || *name == '[' || frame_name_is_vague(name) ||
+			       strstr(strtab_get(b->out->strings, f->module), ".so")
+		       ? HEAVY_OTHERS
+		       : HEAVY_OWN;
+}
+
+/* 0 or -ENOMEM. */
+static int call_of_step(struct builder *b, uint32_t step, struct heavy_call *call)
 {
 	if (step < b->functions.len) {
-		*name = b->functions.data[step].name;
+		const struct function *f = &b->functions.data[step];
+
+		*call = (struct heavy_call){f->name, rank_of(b, f)};
 		return 0;
 	}
+	call->rank = HEAVY_OWN;
 	return strtab_add(b->out->strings, b->o->commands->rows.data[step - b->functions.len].name,
-			  name);
+			  &call->name);
 }
 
 static int compare_steps(const void *x, const void *y, void *ctx)
@@ -347,11 +362,11 @@ static size_t gather(struct builder *b, size_t begin, size_t end, size_t depth, 
 
 static int add_call(struct builder *b, struct branch *s, uint32_t step)
 {
-	uint32_t name;
+	struct heavy_call call;
 
 	s->line.len++;
 	s->end = gather(b, s->begin, s->end, s->depth++, step);
-	return step_name(b, step, &name) ?: vec_push(&b->out->names, name);
+	return call_of_step(b, step, &call) ?: vec_push(&b->out->calls, call);
 }
 
 /* main() says nothing where one function of the program's does all. */
@@ -363,7 +378,7 @@ static bool is_left_out(const struct builder *b, uint32_t step, uint32_t next)
 
 static void leave_out_last(struct builder *b, struct branch *s, int64_t next)
 {
-	b->out->names.len--;
+	b->out->calls.len--;
 	if (!--s->line.len)
 		s->line.total = next;
 }
@@ -374,7 +389,7 @@ static int write_line(struct builder *b, struct branch *s)
 	uint32_t step = s->step, next;
 	int err;
 
-	s->line.first = (uint32_t)b->out->names.len;
+	s->line.first = (uint32_t)b->out->calls.len;
 	err = add_call(b, s, step) ?: count_next(b, s);
 	while (!err && b->touched.len) {
 		next = b->touched.data[0];
@@ -479,7 +494,7 @@ int heavy_path_build(struct heavy_path *out, const struct profile *p, const stru
 void heavy_path_release(struct heavy_path *h)
 {
 	strtab_free(h->strings);
-	vec_release(&h->names);
+	vec_release(&h->calls);
 	vec_release(&h->lines);
 	*h = (struct heavy_path){0};
 }

@@ -18,21 +18,37 @@
 #include "profiler/profile/commands.h"
 #include "profiler/profile/profile.h"
 
+/* How much a call tells a reader, the most first. */
+enum heavy_rank {
+	HEAVY_OWN,    /* of the program itself, and it has a name */
+	HEAVY_OTHERS, /* of a library or the kernel, or without a name */
+	HEAVY_SERVANT /* no code to blame (frame_role.h): standard libraries, runtimes, main() */
+};
+#define HEAVY_RANKS 3
+
+struct heavy_call {
+	uint32_t name; /* string */
+	enum heavy_rank rank;
+};
+
+/* Calls of a line: a command and functions. */
+#define HEAVY_CALLS 129
+
 struct heavy_line {
-	uint32_t first, len; /* in names: whom each calls, outermost first */
+	uint32_t first, len; /* in calls: whom each calls, outermost first; up to HEAVY_CALLS */
 	uint32_t level;	     /* lines above it */
 	int64_t total;	     /* of the first; the last keeps 85 % of it or more */
 };
 
 struct heavy_path { /* all-zero: empty */
 	struct strtab *strings;
-	VEC(uint32_t) names;	      /* strings */
+	VEC(struct heavy_call) calls;
 	VEC(struct heavy_line) lines; /* each before its branches, heaviest first */
 };
 
 struct heavy_opts {
 	size_t value;			 /* sample type index */
-	const struct commands *commands; /* begin with these: names of the first lines; or NULL */
+	const struct commands *commands; /* begin with these: the first calls of lines; or NULL */
 	size_t max_lines;
 	double min_share; /* of the profile: what weighs less gets no line */
 };

@@ -12,6 +12,7 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
+/* A name of a library's begins with '-', one of a standard library's with '='. */
 static void check(const char *const *names, uint32_t n, bool has_commands, size_t columns,
 		  const char *expected)
 {
@@ -21,10 +22,15 @@ static void check(const char *const *names, uint32_t n, bool has_commands, size_
 	struct buf b = {0};
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t id;
+		bool is_library = *names[i] == '-', is_servant = *names[i] == '=';
+		struct heavy_call call = {.rank = is_servant   ? HEAVY_SERVANT
+						  : is_library ? HEAVY_OTHERS
+							       : HEAVY_OWN};
 
-		assert_int_equal(strtab_add(h.strings, names[i], &id), 0);
-		assert_int_equal(vec_push(&h.names, id), 0);
+		assert_int_equal(
+			strtab_add(h.strings, names[i] + (is_library || is_servant), &call.name),
+			0);
+		assert_int_equal(vec_push(&h.calls, call), 0);
 	}
 	assert_int_equal(vec_push(&h.lines, (struct heavy_line){.len = n, .total = 95}), 0);
 	path_text(&b, &h, &scale, has_commands, &t);
@@ -46,10 +52,38 @@ TEST(test_calls_that_do_not_fit)
 	check(names, 1, true, 48, "Path      95.0%  first\n");
 }
 
+TEST(test_own_calls_stay)
+{
+	static const char *const names[] = {"=runtime", "-library", "main_loop", "=queue_pop",
+					    "-inflate", "handle",   "=call",	 "=memcpy"};
+
+	check(names, 8, false, 69,
+	      "Path      95.0%  .. > library > main_loop > .. > handle > .. > memcpy\n");
+	check(names, 8, false, 59, "Path      95.0%  .. > main_loop > .. > handle > .. > memcpy\n");
+	check(names, 8, false, 46, "Path      95.0%  .. > handle > call > memcpy\n");
+}
+
+/* What a name is worth is what it takes when it is short, and all are short before one is left out. */
+TEST(test_short_names_make_room)
+{
+	static const char *const names[] = {
+		"process(std::vector<std::string, std::allocator<std::string>> const&)",
+		"parse_record(std::basic_string<char, std::char_traits<char>> const&)"};
+	static const char *const packages[] = {"com.example.shop.orders.Orders.sumByCustomer",
+					       "com.example.shop.customers.Customers.merge"};
+
+	check(names, 2, false, 90,
+	      "Path      95.0%  process(std::vector<...> const&) > parse_record(...)\n");
+	check(packages, 2, false, 80,
+	      "Path      95.0%  orders.Orders.sumByCustomer > customers.Customers.merge\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls_that_do_not_fit),
+		cmocka_unit_test(test_own_calls_stay),
+		cmocka_unit_test(test_short_names_make_room),
 	};
 
 	return cmocka_run_group_tests_name("path_text", tests, NULL, NULL);

@@ -85,7 +85,7 @@ static void assert_path(const struct profile *p, const struct heavy_opts *o, con
 			   (int)line->level, "........");
 		for (uint32_t k = 0; k < line->len; k++)
 			buf_printf(&got, "%s%s", k ? ">" : "",
-				   strtab_get(h.strings, h.names.data[line->first + k]));
+				   strtab_get(h.strings, h.calls.data[line->first + k].name));
 	}
 	assert_string_equal(buf_cstr(&got), want);
 	buf_release(&got);
@@ -127,6 +127,24 @@ TEST(test_branches)
 	add(p, 12, "main loop free");
 	assert_path(p, &(struct heavy_opts){.max_lines = 8},
 		    "127 loop; 80 .parse; 44 ..lex; 36 ..read; 20 .emit; 15 .check; 12 .free");
+	profile_free(p);
+}
+
+/* What a reader looks for first: functions of the program, with a name. */
+TEST(test_ranks)
+{
+	static const enum heavy_rank ranks[] = {HEAVY_OWN,     HEAVY_OTHERS, HEAVY_SERVANT,
+						HEAVY_SERVANT, HEAVY_OTHERS, HEAVY_OWN};
+	struct profile *p = new_profile();
+	struct heavy_path h;
+
+	add(p, 10, "loop app+sub_10 c:qsort std::less k:vfs_read compare");
+	assert_int_equal(heavy_path_build(&h, p, &plain), 0);
+	assert_int_equal(h.lines.len, 1);
+	assert_int_equal(h.calls.len, 6);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(h.calls.data[i].rank, ranks[i]);
+	heavy_path_release(&h);
 	profile_free(p);
 }
 
@@ -424,6 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_branches),
+		cmocka_unit_test(test_ranks),
 		cmocka_unit_test(test_path_of_main_alone),
 		cmocka_unit_test(test_branches_of_main),
 		cmocka_unit_test(test_recursion),
