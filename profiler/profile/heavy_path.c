@@ -18,8 +18,10 @@
 #define MAX_DEPTH 4096
 /* Functions of a path. No line is so long. */
 #define MAX_PATH (HEAVY_CALLS - 1)
-/* What keeps this share of a line's weight continues it. */
-#define KEEPS 0.85
+/* What keeps this share of a line's weight continues it: a reader takes a line's share for that of its last. */
+#define KEEPS 0.9
+/* A line that loses its main() has the share of what is left. */
+#define KEEPS_OF_MAIN 0.85
 /* A branch has at least this share of its line. */
 #define BRANCH_SHARE 0.1
 #define BRANCHES     3
@@ -392,10 +394,14 @@ static int write_line(struct builder *b, struct branch *s)
 	s->line.first = (uint32_t)b->out->calls.len;
 	err = add_call(b, s, step) ?: count_next(b, s);
 	while (!err && b->touched.len) {
+		bool left_out;
+
 		next = b->touched.data[0];
-		if ((double)b->sums.data[next] < KEEPS * (double)s->line.total)
+		left_out = is_left_out(b, step, next);
+		if ((double)b->sums.data[next] <
+		    (left_out && s->line.len == 1 ? KEEPS_OF_MAIN : KEEPS) * (double)s->line.total)
 			break;
-		if (is_left_out(b, step, next))
+		if (left_out)
 			leave_out_last(b, s, b->sums.data[next]);
 		err = add_call(b, s, next) ?: count_next(b, s);
 		step = next;

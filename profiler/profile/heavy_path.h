@@ -37,7 +37,7 @@ struct heavy_call {
 struct heavy_line {
 	uint32_t first, len; /* in calls: whom each calls, outermost first; up to HEAVY_CALLS */
 	uint32_t level;	     /* lines above it */
-	int64_t total;	     /* of the first; the last keeps 85 % of it or more */
+	int64_t total;	     /* of the first; the last keeps 90 % of it or more */
 };
 
 struct heavy_path { /* all-zero: empty */
