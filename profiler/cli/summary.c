@@ -124,6 +124,22 @@ static bool is_known(const struct told *t)
 	return false;
 }
 
+/* True if a function stands in a line that has most of its time. */
+static bool is_in_path(const struct heavy_path *path, const char *name, int64_t total)
+{
+	for (size_t i = 0; i < path->lines.len; i++) {
+		const struct heavy_line *line = &path->lines.data[i];
+		const struct heavy_call *calls = &path->calls.data[line->first];
+
+		if ((double)line->total < SEEN * (double)total)
+			continue;
+		for (uint32_t k = 0; k < line->len; k++)
+			if (!strcmp(strtab_get(path->strings, calls[k].name), name))
+				return true;
+	}
+	return false;
+}
+
 /* Keeps rows that say something of a flat profile: with more than the most that a function has of its own, no
  * ceremony, and none whose time the path or a row before has told of already. */
 static int keep_telling(struct table *tab, const struct summary *s, const struct heavy_path *path,
@@ -136,7 +152,8 @@ static int keep_telling(struct table *tab, const struct summary *s, const struct
 	for (size_t i = 0, looked = 0; !err && i < tab->rows.len && kept < TOP_ROWS; i++) {
 		struct table_row row = tab->rows.data[i];
 
-		if (row.total <= most || !may_tell(tab, &row))
+		if (row.total <= most || !may_tell(tab, &row) ||
+		    is_in_path(path, table_text(tab, row.name), row.total))
 			continue;
 		if (looked++ == LOOKED)
 			break;

@@ -95,6 +95,40 @@ TEST(test_flat_chain)
 	profile_free(p);
 }
 
+/* A function whose time a line of the path has needs no row, though the line ends with one that others call, too. */
+TEST(test_flat_repeats_no_path)
+{
+	struct profile *p = profile_new();
+	struct term t = {.columns = 80};
+	struct buf b = {0};
+	const char *text;
+
+	MUST(profile_init_cpu(p, 1));
+	for (int i = 0; i < 200; i++) {
+		uint32_t app = mapping_id(p, "/bin/x", "", true), frames[3], stack, set;
+		char name[16];
+
+		snprintf(name, sizeof(name), "leaf_%d", i);
+		frames[0] = location_id(p, app, 0, name);
+		frames[1] = location_id(p, app, 0, "run_pass");
+		frames[2] = location_id(p, app, 0,
+					i < 120	  ? "expand"
+					: i < 180 ? "analyse"
+						  : "emit");
+		MUST(profile_stack(p, frames, 3, &stack));
+		MUST(profile_labelset(p, NULL, 0, &set));
+		MUST(profile_add(p, stack, set, (int64_t[]){5, 5}));
+	}
+	assert_int_equal(summary_text(&b, &(struct summary){.p = p, .value = 1}, &t, NULL), 0);
+	assert_non_null(strstr(buf_cstr(&b), "30.0%  analyse > run_pass\n"));
+	text = strstr(buf_cstr(&b), "Flat");
+	assert_non_null(text);
+	assert_null(strstr(text, "  analyse "));
+	assert_null(strstr(text, "  expand "));
+	buf_release(&b);
+	profile_free(p);
+}
+
 /* Unaccounted samples are said, whichever way they are off. */
 TEST(test_unaccounted)
 {
@@ -117,6 +151,7 @@ int main(void)
 		cmocka_unit_test(test_commands_to_copy),
 		cmocka_unit_test(test_equal_kinds),
 		cmocka_unit_test(test_flat_chain),
+		cmocka_unit_test(test_flat_repeats_no_path),
 		cmocka_unit_test(test_unaccounted),
 	};
 
