@@ -38,6 +38,8 @@ static const char *found_problem(const struct rename_file *f)
 		return "the file and its debug file, if there is one, have no symbol there; "
 		       "install "
 		       "its debug package, or give --debug-dir";
+	if (f->knows_lines)
+		return "its debug information has none for them";
 	return "no debug information: install its debug package, or give --debug-dir";
 }
 
@@ -98,11 +100,12 @@ static void say_result(const struct profile *p, const struct rename_result *r,
 		 text_format_count(unnamed, c, sizeof(c)));
 	for (size_t i = 0; i < r->files.len; i++) {
 		const struct rename_file *f = &r->files.data[i];
-		/* some addresses without lines are assembly; if all lack lines, the file has no
-		 * debug information */
+		/* some addresses without lines are assembly; if all lack lines, the file may have
+		 * no debug information */
 		bool lacking = f->unnamed || (f->lineless == f->looked_up && !o->no_lines);
 
-		has_id |= lacking && *profile_text(p, f->build_id);
+		has_id |=
+			lacking && (f->unnamed || !f->knows_lines) && *profile_text(p, f->build_id);
 		if (log_level() < LOG_VERBOSE && (!lacking || said == FILES_SAID))
 			continue;
 		say_file(p, f);

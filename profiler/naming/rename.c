@@ -143,6 +143,8 @@ static int find_work(struct renamer *w)
 		bool named = is_named(p, l);
 		struct work work = {.file = file, .location = (uint32_t)i};
 
+		if (file != PROFILE_NONE && has_lines(p, l))
+			w->r->files.data[file].knows_lines = true;
 		if (file == PROFILE_NONE || !l->address) {
 			w->r->complete += named;
 			w->r->no_file += !named;
@@ -258,7 +260,7 @@ static void on_answer(void *ctx, size_t index, const struct sym_result *r)
 static int look_up(struct renamer *w, const struct elf_found *found, size_t n)
 {
 	_cleanup_free_ uint64_t *va = malloc(n * sizeof(*va));
-	const struct rename_file *f = &w->r->files.data[w->batch->file];
+	struct rename_file *f = &w->r->files.data[w->batch->file];
 	/* Debug files are next to the file that was found. A file found by build id only keeps
 	 * the mapping's name. */
 	struct sym_file file = {.fd = found->fd,
@@ -279,6 +281,8 @@ static int look_up(struct renamer *w, const struct elf_found *found, size_t n)
 	qsort(w->batch, n, sizeof(*w->batch), compare_work);
 	for (size_t i = 0; i < n; i++)
 		va[i] = w->batch[i].va;
+	if (!f->knows_lines)
+		symbolizer_has_debug_info(w->o->symbolizer, &file, &f->knows_lines);
 	return symbolizer_resolve_va(w->o->symbolizer, &file, va, n, on_answer, w) ?: w->err;
 }
 

@@ -31,6 +31,7 @@ struct rename_file {
 	uint64_t improved;  /* of these, better now */
 	uint64_t unnamed;   /* of these, still without a name */
 	uint64_t lineless;  /* of these, still without a line */
+	bool knows_lines;   /* has debug information, or other locations in it have lines */
 };
 
 struct rename_result {

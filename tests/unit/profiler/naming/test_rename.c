@@ -236,6 +236,44 @@ TEST(test_names_only)
 	rename_result_release(&s.result);
 }
 
+/* Functions of a library without lines are in a program that has them: of the program that is not said. */
+TEST(test_what_has_no_line)
+{
+	static const char *const programs[] = {"prog", "exes/prog"};
+
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_(profile_freep) struct profile *p = profile_new();
+		struct setting s = {0};
+		uint32_t l = add(p, as_kiln(), fixture_at(programs[i]), build_id,
+				 fixture_nm("prog", "_start"), "_start");
+
+		rename_with(p, &s);
+		assert_string_equal(said(p, l), "_start");
+		assert_int_equal(s.result.files.len, 1);
+		assert_int_equal(s.result.files.data[0].lineless, 1);
+		assert_int_equal(s.result.files.data[0].knows_lines, i == 0);
+		rename_result_release(&s.result);
+	}
+}
+
+/* A debug file that gave lines is as good. */
+TEST(test_what_has_no_line_in_a_debug_file)
+{
+	_cleanup_(profile_freep) struct profile *p = profile_new();
+	struct setting s = {.debug_dir = "debug"};
+
+	add(p, as_kiln(), fixture_at("exes/prog"), build_id, shown_va, NULL);
+	rename_with(p, &s);
+	rename_result_release(&s.result);
+	add(p, as_kiln(), fixture_at("exes/prog"), build_id, fixture_nm("prog", "_start"),
+	    "_start");
+	rename_with(p, &s);
+	assert_int_equal(s.result.files.len, 1);
+	assert_int_equal(s.result.files.data[0].lineless, 1);
+	assert_true(s.result.files.data[0].knows_lines);
+	rename_result_release(&s.result);
+}
+
 static void expect_problem(const char *path, const char *id, struct setting *s,
 			   enum elf_find_problem problem)
 {
@@ -361,6 +399,8 @@ int main(void)
 		cmocka_unit_test(test_debug_file_alone),
 		cmocka_unit_test(test_stripped_program_and_debug_file),
 		cmocka_unit_test(test_names_only),
+		cmocka_unit_test(test_what_has_no_line),
+		cmocka_unit_test(test_what_has_no_line_in_a_debug_file),
 		cmocka_unit_test(test_what_is_not_found),
 		cmocka_unit_test(test_what_has_a_name),
 		cmocka_unit_test(test_placeholders),
