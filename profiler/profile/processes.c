@@ -16,7 +16,7 @@ enum source { BY_WORKER, BY_THREAD, BY_EXECUTABLE, BY_MAIN_THREAD };
 
 /* A label set as a candidate for its process's name. */
 struct candidate {
-	uint32_t labelset, host;
+	uint32_t labelset, host, executable; /* the latter strings, or PROFILE_NONE */
 	int64_t pid;
 	enum source source;
 	const char *name, *own;
@@ -33,6 +33,11 @@ static bool number_label(const struct profile *p, uint32_t labelset, const char 
 	return true;
 }
 
+static uint32_t text_of(const struct profile_label *l)
+{
+	return l ? l->str : PROFILE_NONE;
+}
+
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -43,13 +48,13 @@ static const char *base_name(const char *path)
 /* False if it is of no process. */
 static bool candidate_of(struct candidate *c, const struct profile *p, uint32_t labelset)
 {
-	const struct profile_label *host = profile_find_label(p, labelset, LABEL_HOST);
 	const char *exe = base_name(profile_text_label(p, labelset, LABEL_EXECUTABLE));
 	int64_t tid;
 
 	*c = (struct candidate){
 		.labelset = labelset,
-		.host = host ? host->str : PROFILE_NONE,
+		.host = text_of(profile_find_label(p, labelset, LABEL_HOST)),
+		.executable = text_of(profile_find_label(p, labelset, LABEL_EXECUTABLE)),
 		.own = profile_text_label(p, labelset, LABEL_COMM),
 	};
 	c->name = c->own;
@@ -66,50 +71,101 @@ static bool candidate_of(struct candidate *c, const struct profile *p, uint32_t 
 	return true;
 }
 
-/* By process, and there by name, best source first. */
+static int compare_pids(const struct candidate *a, const struct candidate *b)
+{
+	if (a->pid != b->pid)
+		return a->pid < b->pid ? -1 : 1;
+	return a->host < b->host ? -1 : a->host > b->host;
+}
+
+/* By pid, there by executable, those without one last, and there by name, best source first. */
 static int compare_sources(const void *va, const void *vb)
 {
 	const struct candidate *a = va, *b = vb;
+	int order = compare_pids(a, b);
 
-	if (a->pid != b->pid)
-		return a->pid < b->pid ? -1 : 1;
-	if (a->host != b->host)
-		return a->host < b->host ? -1 : 1;
-	return (int)b->source - (int)a->source ?: strcmp(a->name, b->name);
+	if (!order && a->executable != b->executable)
+		return a->executable < b->executable ? -1 : 1;
+	return order ?: (int)b->source - (int)a->source ?: strcmp(a->name, b->name);
 }
 
-static bool same_process(const struct candidate *a, const struct candidate *b)
-{
-	return a->pid == b->pid && a->host == b->host;
-}
+struct choice {
+	const char *name;
+	double weight;
+};
 
-/* The name of n candidates of one process, sorted. */
-static const char *choose(const struct candidate *c, size_t n)
+/* The name of n candidates of one program, sorted, and the weight of all. */
+static struct choice choose(const struct candidate *c, size_t n)
 {
-	const char *best = c->name;
+	struct choice of = {.name = c->name};
 	double most = -1, sum = 0;
 
-	for (size_t i = 0; i < n && c[i].source == c->source; i++) {
+	for (size_t i = 0; i < n; i++) {
+		of.weight += c[i].weight;
+		if (c[i].source != c->source)
+			continue;
 		sum = i && !strcmp(c[i].name, c[i - 1].name) ? sum + c[i].weight : c[i].weight;
 		if (sum <= most)
 			continue;
 		most = sum;
-		best = c[i].name;
+		of.name = c[i].name;
 	}
-	return best;
+	return of;
+}
+
+static void name_program(struct processes *s, const struct candidate *c, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		s->names[c[i].labelset] = (struct process_names){
+			name, c[i].source == BY_MAIN_THREAD ? c[i].own : name};
+}
+
+static int compare_with_own(const void *name, const void *candidate)
+{
+	return strcmp(name, ((const struct candidate *)candidate)->own);
+}
+
+/* Without executables, each name of a main thread is a program, and threads of that name are its own. */
+static void name_programs(struct processes *s, const struct candidate *c, size_t n,
+			  const char *heaviest)
+{
+	size_t n_main = 0;
+
+	while (n_main < n && c[n_main].source == BY_MAIN_THREAD)
+		n_main++;
+	for (size_t i = 0; i < n; i++) {
+		const char *own = c[i].own;
+		bool is_of_own =
+			i < n_main || bsearch(own, c, n_main, sizeof(*c), compare_with_own);
+
+		name_program(s, &c[i], 1, is_of_own ? own : heaviest);
+	}
+}
+
+/* n candidates of one pid, sorted. */
+static void name_pid(struct processes *s, const struct candidate *c, size_t n)
+{
+	struct choice heaviest = {.weight = -1}, of;
+
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && c[end].executable == c[i].executable; end++)
+			;
+		of = choose(c + i, end - i);
+		if (c[i].executable == PROFILE_NONE)
+			name_programs(s, c + i, end - i, heaviest.name ?: of.name);
+		else
+			name_program(s, c + i, end - i, of.name);
+		if (of.weight > heaviest.weight)
+			heaviest = of;
+	}
 }
 
 static void name_processes(struct processes *s, const struct candidate *c, size_t n)
 {
 	for (size_t i = 0, end; i < n; i = end) {
-		const char *name;
-
-		for (end = i + 1; end < n && same_process(&c[i], &c[end]); end++)
+		for (end = i + 1; end < n && !compare_pids(&c[i], &c[end]); end++)
 			;
-		name = choose(c + i, end - i);
-		for (size_t k = i; k < end; k++)
-			s->names[c[k].labelset] = (struct process_names){
-				name, c[k].source == BY_MAIN_THREAD ? c[k].own : name};
+		name_pid(s, c + i, end - i);
 	}
 }
 

@@ -21,9 +21,12 @@ struct processes {
 };
 
 /*
- * A process, which is a pid on a host, is called as its main thread; of several names (exec) that which most time was
- * spent under. Where no sample is of that thread it is called as its executable, else as most of its time, if
- * there is any without a number ("java", not "GC Thread#0").
+ * A process is what one pid on a host ran of one executable: numbers are given again, and one process may become
+ * another program (exec). Of samples without an executable the name of the main thread tells programs apart;
+ * other threads are of the program of their name, else of the heaviest of the pid.
+ * A process is called as its main thread; of several names that which most time was spent under. Where no sample is of
+ * that thread it is called as its executable, else as most of its time, if there is any without a number ("java", not
+ * "GC Thread#0").
  * A command is the process's name, but that of the main thread's own samples is their own: a shell that became a
  * compiler was both. 0 or -ENOMEM.
  */

@@ -86,11 +86,11 @@ class Labels {
 
 			/* A number alone tells little: beside it stands what it mostly ran. */
 			v.weight += weights[i];
-			if (key === pid) {
-				v.text = `${value} ${this.names[i].process}`.trim();
-			} else if (weights[i] > v.heaviest && key === tid) {
+			if (weights[i] > v.heaviest && (key === pid || key === tid)) {
+				const name = key === pid ? this.names[i].process : set.get(comm) || "";
+
 				v.heaviest = weights[i];
-				v.text = `${value} ${set.get(comm) || ""}`.trim();
+				v.text = `${value} ${name}`.trim();
 			}
 			byValue.set(value, v);
 		});

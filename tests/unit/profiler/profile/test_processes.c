@@ -75,19 +75,55 @@ static void threads_are_of_their_main_thread(void **state)
 	profile_free(p);
 }
 
-/* A shell that becomes a compiler: the process is what it was for longest, and each command gets its own. */
+/* One that only changes its name: the process is what it was for longest, and each command gets its own. */
 static void main_thread_that_changes_its_name(void **state)
 {
 	struct profile *p = new_profile();
-	uint32_t sh = add(p, "", 7, 7, "sh", "", 3), gcc = add(p, "", 7, 7, "gcc", "", 90);
-	uint32_t more_sh = add(p, "", 7, 7, "sh", "/bin/sh", 4),
-		 worker = add(p, "", 7, 8, "w", "", 500);
+	uint32_t first = add(p, "", 7, 7, "node", "/bin/node", 3);
+	uint32_t later = add(p, "", 7, 7, "MainThread", "/bin/node", 90);
+	uint32_t worker = add(p, "", 7, 8, "w", "/bin/node", 500);
 
 	(void)state;
-	check(p, sh, "gcc", "sh");
-	check(p, more_sh, "gcc", "sh");
+	check(p, first, "MainThread", "node");
+	check(p, later, "MainThread", "MainThread");
+	check(p, worker, "MainThread", "MainThread");
+	profile_free(p);
+}
+
+/* A shell becomes a compiler, or its number is given to another: threads are of the program that they are in. */
+static void programs_of_one_pid(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t sh = add(p, "", 7, 7, "sh", "/bin/sh", 900);
+	uint32_t go = add(p, "", 7, 7, "go", "/usr/bin/go", 5);
+	uint32_t worker = add(p, "", 7, 8, "go-w", "/usr/bin/go", 90);
+	uint32_t java = add(p, "", 7, 9, "GC", "/usr/bin/java", 9);
+	uint32_t unknown = add(p, "", 7, 10, "GC", "", 9000);
+
+	(void)state;
+	check(p, sh, "sh", "sh");
+	check(p, go, "go", "go");
+	check(p, worker, "go", "go");
+	check(p, java, "java", "java");
+	check(p, unknown, "sh", "sh");
+	profile_free(p);
+}
+
+/* Two files of two pid namespaces, summed up: nothing but names tells their programs apart. */
+static void programs_without_executables(void **state)
+{
+	struct profile *p = new_profile();
+	uint32_t less = add(p, "", 2, 2, "less", "", 40), gcc = add(p, "", 2, 2, "gcc", "", 90);
+	uint32_t of_less = add(p, "", 2, 8, "less", "", 500),
+		 pool = add(p, "", 2, 9, "pool", "", 9);
+	uint32_t alias = add(p, "", 2, 2, "alias", "", 1);
+
+	(void)state;
+	check(p, less, "less", "less");
 	check(p, gcc, "gcc", "gcc");
-	check(p, worker, "gcc", "gcc");
+	check(p, alias, "alias", "alias");
+	check(p, of_less, "less", "less");
+	check(p, pool, "gcc", "gcc");
 	profile_free(p);
 }
 
@@ -125,11 +161,13 @@ static void odd_values_and_paths(void **state)
 {
 	struct profile *p = new_profile();
 	uint32_t less = add(p, "", 7, 7, "gcc", "", -90), more = add(p, "", 7, 7, "sh", "", 3);
+	uint32_t worker = add(p, "", 7, 8, "w", "", 3);
 	uint32_t dir = add(p, "", 8, 9, "w", "/opt/app/", 1);
 
 	(void)state;
 	check(p, less, "gcc", "gcc");
-	check(p, more, "gcc", "sh");
+	check(p, more, "sh", "sh");
+	check(p, worker, "gcc", "gcc");
 	check(p, dir, "/opt/app/", "/opt/app/");
 	profile_free(p);
 }
@@ -209,6 +247,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(threads_are_of_their_main_thread),
 		cmocka_unit_test(main_thread_that_changes_its_name),
+		cmocka_unit_test(programs_of_one_pid),
+		cmocka_unit_test(programs_without_executables),
 		cmocka_unit_test(without_the_main_thread),
 		cmocka_unit_test(same_pid_on_two_hosts),
 		cmocka_unit_test(odd_values_and_paths),
