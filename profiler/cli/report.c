@@ -10,6 +10,7 @@
 #include "profiler/cli/find_function.h"
 #include "profiler/cli/focus.h"
 #include "profiler/cli/load.h"
+#include "profiler/cli/load_fleet.h"
 #include "profiler/cli/report.h"
 #include "profiler/formats/export.h"
 #include "profiler/profile/label_keys.h"
@@ -67,8 +68,9 @@ struct request {
 	unsigned long long n_rows;
 };
 
-/* What rows are decides which labels are of no use. The title needs the command. */
-static const char *const *unused_labels(const struct table_opts *t, bool tree)
+/* What rows are decides which labels are of no use. The title needs the command. A summary has rows of commands,
+ * with their processes, too; profile stores have no processes. */
+static const char *const *unused_labels(const struct request *r)
 {
 	static const char *const no_threads[] = {LABEL_TID, NULL}, *const no_processes[] = {
 									   LABEL_TID, LABEL_PID,
@@ -77,8 +79,12 @@ static const char *const *unused_labels(const struct table_opts *t, bool tree)
 	static const char *const no_hosts[] = {LABEL_TID,  LABEL_PID,	    LABEL_HOST, LABEL_POD,
 					       LABEL_UNIT, LABEL_NAMESPACE, NULL};
 
+	const struct table_opts *t = &r->table;
+	bool of_fleet = r->range.from && load_is_fleet(&r->range);
 	/* Functions in a tree are below their commands. */
-	switch (tree && table_by_function(t->by) ? TABLE_COMMAND : t->by) {
+	bool by_command = r->summary ? !of_fleet : r->tree && table_by_function(t->by);
+
+	switch (by_command ? TABLE_COMMAND : t->by) {
 	case TABLE_PROCESS: /* is called as its main thread */
 	case TABLE_COMMAND:
 	case TABLE_THREAD:
@@ -262,7 +268,7 @@ static int run(const struct command *self, int argc, char **argv)
 	while ((id = options_next(&o)) >= 0 && !handle(&o, id, &req))
 		;
 	files = options_operands(&o, &n);
-	req.range.without = unused_labels(&req.table, req.tree);
+	req.range.without = unused_labels(&req);
 	req.range.label = req.table.label;
 	if (id == OPTIONS_HELP)
 		code = EXIT_OK;

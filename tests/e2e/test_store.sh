@@ -160,6 +160,8 @@ test_list() {
 		assert_eq "samples by $by" \
 			"$("$KILN" list "$T/store" --by $by --json | jq '[.rows[].samples] | add')" "$total"
 	done
+	"$KILN" report "$T/store" --where "comm=~deep|forkstorm" --summary >out
+	assert_match "processes of a command" out 'forkstorm [0-9<.]+ % \([0-9]+ processes\)'
 	since=@$(sql 'select begin_unix_ns / 1000000000 from windows order by 1 limit 1 offset 2')
 	samples=$("$KILN" list "$T/store" --since "$since" --json | jq .samples)
 	assert_eq "both parts" "$((samples + $("$KILN" list "$T/store" --until "$since" --json | jq .samples)))" "$total"
@@ -403,6 +405,10 @@ test_asking_an_agent() {
 	"$KILN" report "$T/store" --since "$since" --until "$until" --json | jq -S .rows >wanted
 	"$KILN" report --from "$url" --since "$since" --until "$until" --json | jq -S .rows >got
 	diff wanted got >differences || fail "report: $(head -n 4 differences)"
+	# Of which commands, and of how many processes, a summary tells with all labels.
+	"$KILN" report "$T/store" --since "$since" --until "$until" --summary >wanted
+	"$KILN" report --from "$url" --since "$since" --until "$until" --summary >got
+	assert_eq "the summary" "$(sed -n 2,4p got)" "$(sed -n 2,4p wanted)"
 	for by in time process comm service; do
 		"$KILN" list "$T/store" --since "$since" --until "$until" --by $by --step 1s --json |
 			jq -S '[.samples, .cpu_ns, .windows]' >wanted
