@@ -9,6 +9,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/text.h"
+#include "profiler/cli/line.h"
 #include "profiler/cli/table_text.h"
 #include "profiler/store/overview.h"
 
@@ -68,23 +69,37 @@ void list_summary(struct buf *out, const struct overview *o)
 	add_zone(out, o->until_ns);
 }
 
-static void add_header(struct buf *out, const char *name, const struct overview *o)
+static void end_line(struct buf *out, struct buf *line, const struct term *t)
 {
+	line_wrap(out, buf_cstr(line), LINE_COLUMNS, t);
+	buf_char(out, '\n');
+	buf_clear(line);
+}
+
+static void add_header(struct buf *out, const char *name, const struct overview *o,
+		       const struct term *t)
+{
+	struct buf line = {0};
 	char text[32];
 
-	buf_printf(out, "%s: ", name);
-	list_summary(out, o);
+	buf_printf(&line, "%s: ", name);
+	list_summary(&line, o);
 	if (o->segments)
-		buf_printf(out, "; on disk %.1f MiB in %" PRId64 " segment%s",
+		buf_printf(&line, "; on disk %.1f MiB in %" PRId64 " segment%s",
 			   (double)o->bytes / (1 << 20), o->segments, o->segments == 1 ? "" : "s");
-	buf_char(out, '\n');
-	if (o->lost)
-		buf_printf(out, "Lost     %s samples%s; kiln report names the reasons\n",
+	end_line(out, &line, t);
+	if (o->lost) {
+		buf_printf(&line, LINE_TITLE "%s samples%s; kiln report names the reasons", "Lost",
 			   count(o->lost, text),
 			   o->where ? " of everything recorded then, whatever --where says" : "");
-	if (o->unreadable)
-		buf_printf(out, "Damaged  %s segments or windows could not be read\n",
+		end_line(out, &line, t);
+	}
+	if (o->unreadable) {
+		buf_printf(&line, LINE_TITLE "%s segments or windows could not be read", "Damaged",
 			   count(o->unreadable, text));
+		end_line(out, &line, t);
+	}
+	buf_release(&line);
 }
 
 static void add_time_row(struct buf *out, const struct overview_row *r)
@@ -155,7 +170,7 @@ int list_text(struct buf *out, const char *name, const struct overview *o, size_
 	size_t n = n_rows && n_rows < o->rows.len ? n_rows : o->rows.len;
 	char text[32];
 
-	add_header(out, name, o);
+	add_header(out, name, o, t);
 	if (o->where && !o->samples)
 		return out->err; /* a screen of zeros says nothing */
 	if (n)
