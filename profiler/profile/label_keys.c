@@ -47,6 +47,48 @@ void label_key_missing_near(struct buf *out, const struct suggest *near)
 	buf_str(out, "\"?)");
 }
 
+#define LISTED_MAX 16 /* keys of a foreign file may be any number */
+
+static bool is_listed(const uint32_t *keys, size_t n, uint32_t key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (keys[i] == key)
+			return true;
+	return false;
+}
+
+/* Whether a word of "a|b". */
+static bool is_word(const char *words, const char *text)
+{
+	size_t len = strlen(text);
+
+	for (const char *at = words; *at; at += strcspn(at, "|"), at += *at == '|')
+		if (strcspn(at, "|") == len && !memcmp(at, text, len))
+			return true;
+	return false;
+}
+
+/* Appends: ; there are a, b, and labels such as x, y */
+static void add_known(struct buf *out, const struct profile *p, const char *words)
+{
+	uint32_t keys[LISTED_MAX];
+	size_t n = 0;
+
+	buf_str(out, "; there are ");
+	for (const char *at = words; *at; at++)
+		buf_add(out, *at == '|' ? ", " : at, *at == '|' ? 2 : 1);
+	for (size_t i = 0; i < p->labels.len && n < LISTED_MAX; i++) {
+		uint32_t id = p->labels.data[i].key;
+		const char *key = profile_text(p, id);
+
+		if (is_listed(keys, n, id) || is_word(words, key))
+			continue;
+		buf_str(out, n ? ", " : ", and labels such as ");
+		text_add_clean(out, key, strnlen(key, 80));
+		keys[n++] = id;
+	}
+}
+
 void label_key_missing(struct buf *out, const struct profile *p, const char *key, const char *words)
 {
 	struct suggest near = {.typed = key};
@@ -58,4 +100,6 @@ void label_key_missing(struct buf *out, const struct profile *p, const char *key
 	for (size_t i = 0; i < p->labels.len; i++)
 		suggest_consider(&near, profile_text(p, p->labels.data[i].key));
 	label_key_missing_near(out, &near);
+	if (words)
+		add_known(out, p, words);
 }

@@ -18,7 +18,8 @@ bool label_key_is_reserved(const char *key);
 /* Whether a label of the profile has the key. */
 bool label_key_is_there(const struct profile *p, const char *key);
 
-/* Appends: no sample has a label "key" (did you mean "best"?). words: "a|b" that may be meant as well, or NULL. */
+/* Appends: no sample has a label "key" (did you mean "best"?); there are ... words: "a|b" that may be meant as well,
+ * or NULL: then what there is is left out. */
 void label_key_missing(struct buf *out, const struct profile *p, const char *key,
 		       const char *words);
 /* The same where the caller has considered the candidates. */

@@ -132,8 +132,11 @@ static void any_label_makes_rows(void **state)
 								.label = "bites"},
 				       &o, &why),
 			 -EINVAL);
-	assert_non_null(
-		strstr(why.text, "no sample has a label \"bites\" (did you mean \"bytes\"?)"));
+	assert_non_null(strstr(
+		why.text, "no sample has a label \"bites\" (did you mean \"bytes\"?); there are "
+			  "time, process, comm, "));
+	assert_non_null(strstr(why.text, ", pod, and labels such as "));
+	assert_null(strstr(strstr(why.text, "such as "), "comm"));
 	store_close(s);
 	release_windows(w, N);
 }
