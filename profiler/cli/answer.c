@@ -74,7 +74,8 @@ static void add_difference(struct buf *line, const struct profile *p, size_t val
 		buf_str(line, ", ");
 		m.name[0] = '\0'; /* once is enough */
 	}
-	if (scale.whole && !net) {
+	/* What would be "<0.1 %", as the nanoseconds that --normalize rounds away. */
+	if (scale.whole && net > -base / 2000 && net < base / 2000 + !base) {
 		buf_str(line, "as much as the base");
 		return;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -145,6 +146,21 @@ void load_base_set(struct load_base *b, int which, const char *value)
 		b->path = value;
 }
 
+/* Of a longer recording everything is more. */
+static void tell_of_durations(const struct profile *p, const struct profile *base)
+{
+	int64_t longer = MAX(p->duration_ns, base->duration_ns);
+	int64_t shorter = MIN(p->duration_ns, base->duration_ns);
+	char text[32], base_text[32];
+
+	if (shorter > 0 && longer - shorter > longer / 10)
+		log_info("the base covers %s, what is compared with it %s; --normalize compares as "
+			 "if their "
+			 "totals were equal",
+			 text_format_ns((uint64_t)base->duration_ns, base_text, sizeof(base_text)),
+			 text_format_ns((uint64_t)p->duration_ns, text, sizeof(text)));
+}
+
 int load_base(const struct command *cmd, const struct load_base *b, bool shown, struct profile *p)
 {
 	char *path = (char *)b->path;
@@ -157,6 +173,8 @@ int load_base(const struct command *cmd, const struct load_base *b, bool shown, 
 	code = (shown ? load_shown : load_profiles)(cmd, &path, 1, NULL, &base);
 	if (code != EXIT_OK)
 		return code;
+	if (!b->normalize)
+		tell_of_durations(p, base);
 	err = profile_subtract(p, base, b->normalize, &why);
 	if (!err)
 		return EXIT_OK;

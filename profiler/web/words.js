@@ -71,7 +71,7 @@ function formatNet(tree, grew, shrank) {
 
 /* "3.15 s CPU, 1.24 s less than the base's 4.39 s (\u221228.3 %)" */
 function formatDifference(tree, now, base) {
-	const change = now - base, name = tree.name ? ` ${tree.name}` : "";
+	const change = Math.abs(now - base) * 2000 < base ? 0 : now - base, name = tree.name ? ` ${tree.name}` : "";
 	const by = change ? `${formatValue(tree, Math.abs(change))} ${change < 0 ? "less" : "more"} than`
 		: "as much as";
 
