@@ -368,7 +368,7 @@ test_groups() {
 	assert_eq "commands" "$(rows_of java.pb --by command)" \
 		'[["java",19,19],["cc1",9,9],["sh",2,2],["[no process]",1,1]]'
 	assert_eq "processes" "$(rows_of java.pb --by process)" \
-		'[["java-7",10,10],["java-17",9,9],["cc1-20",8,8],["cc1-21",3,3],["[no process]",1,1]]'
+		'[["java-7",10,10],["java-17",9,9],["cc1-20",6,6],["cc1-21",3,3],["sh-20",2,2],["[no process]",1,1]]'
 	assert_eq "the label" "$(rows_of java.pb --by comm | jq length)" 6
 	profile_of names.pb <<-'P'
 		5\tcomm=x\tmain.main|/x\tencoding/json.Marshal|/x\tencoding/json.(*d).value|/x
