@@ -9,8 +9,9 @@
 
 #define ARROW " > "
 #define GAP   ".."
-/* A longer name takes its neighbours' room; it loses as much of its own for them, in steps. */
+/* A longer name takes its neighbours' room; it loses some of its own for them, in steps: more for the program's own. */
 #define NAME_COLUMNS	   44
+#define FAIR_NAME_COLUMNS  36
 #define LEAST_NAME_COLUMNS 28
 #define NAME_STEP	   4
 #define LEAST_COLUMNS	   16
@@ -39,7 +40,7 @@ static void measure(struct chain *c)
 	struct buf b = {0};
 
 	for (uint32_t i = c->from; i < c->line->len; i++) {
-		b.len = 0;
+		buf_clear(&b);
 		short_name(&b, name_of(c, i), c->name_columns);
 		c->widths[i] = text_columns(buf_cstr(&b));
 	}
@@ -91,7 +92,7 @@ static uint32_t choose(struct chain *c, size_t name_columns)
 		n += c->is_shown[i];
 		n_own += c->is_shown[i] && call_at(c, i)->rank == HEAVY_OWN;
 	}
-	return n_own * HEAVY_CALLS + n;
+	return n_own * HEAVY_CALLS + (name_columns >= FAIR_NAME_COLUMNS ? n : 0);
 }
 
 /* Names get shorter as long as more calls fit so. */

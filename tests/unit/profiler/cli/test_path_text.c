@@ -78,12 +78,27 @@ TEST(test_short_names_make_room)
 	      "Path      95.0%  orders.Orders.sumByCustomer > customers.Customers.merge\n");
 }
 
+/* A name is not cut to pieces for a call that is none of the program's own. */
+TEST(test_names_do_not_give_all)
+{
+	static const char *own[] = {"handle_request",
+				    "Builtins_CEntry_Return1_ArgvOnStack_BuiltinExit"},
+			  *servant[] = {"=handle_request",
+					"Builtins_CEntry_Return1_ArgvOnStack_BuiltinExit"};
+
+	check(own, 2, false, 64,
+	      "Path      95.0%  handle_request > Builtins_CEnt..k_BuiltinExit\n");
+	check(servant, 2, false, 66,
+	      "Path      95.0%  .. > Builtins_CEntry_Retur..gvOnStack_BuiltinExit\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls_that_do_not_fit),
 		cmocka_unit_test(test_own_calls_stay),
 		cmocka_unit_test(test_short_names_make_room),
+		cmocka_unit_test(test_names_do_not_give_all),
 	};
 
 	return cmocka_run_group_tests_name("path_text", tests, NULL, NULL);
