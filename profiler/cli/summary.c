@@ -175,15 +175,21 @@ static bool is_flat(const struct table *tab, const struct share_scale *scale)
 	       (double)tab->rows.data[0].self < FLAT_SHARE * (double)tab->gross;
 }
 
-/* The first function that is shown and has a name to ask for. */
+/* The first function that is shown and has a name to ask for; rather one of the program's or its libraries' than the
+ * kernel's, whose callers the path has. */
 static void take_top(char **top, const struct table *tab)
 {
+	const struct table_row *best = NULL;
+
 	for (size_t i = 0; top && i < tab->rows.len && i < TOP_ROWS; i++) {
-		if (has_name(tab, &tab->rows.data[i])) {
-			*top = strdup(table_text(tab, tab->rows.data[i].name));
-			return;
-		}
+		const struct table_row *row = &tab->rows.data[i];
+
+		if (has_name(tab, row) &&
+		    (!best || (best->kind == FRAME_KERNEL && row->kind != FRAME_KERNEL)))
+			best = row;
 	}
+	if (best)
+		*top = strdup(table_text(tab, best->name));
 }
 
 /* `own` has what is shown where no total says anything. */

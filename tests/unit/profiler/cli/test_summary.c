@@ -52,6 +52,29 @@ TEST(test_equal_kinds)
 	profile_free(p);
 }
 
+/* What is to be asked for next is of the program, where it has any. */
+TEST(test_next_function)
+{
+	for (int with_program = 0; with_program < 2; with_program++) {
+		struct profile *p = profile_new();
+		struct term t = {.columns = 80};
+		struct buf b = {0};
+		char *top;
+
+		MUST(profile_init_cpu(p, 1));
+		add(p, MAPPING_KERNEL, "flush");
+		add(p, MAPPING_KERNEL, "flush"); /* the larger row */
+		if (with_program)
+			add(p, "/bin/x", "parse");
+		assert_int_equal(summary_text(&b, &(struct summary){.p = p, .value = 1}, &t, &top),
+				 0);
+		assert_string_equal(top, with_program ? "parse" : "flush");
+		free(top);
+		buf_release(&b);
+		profile_free(p);
+	}
+}
+
 /* A leaf below those of a chain of calls that have more leaves than i, and below one of many callers. */
 static void add_chain(struct profile *p, int i)
 {
@@ -148,11 +171,9 @@ TEST(test_unaccounted)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_commands_to_copy),
-		cmocka_unit_test(test_equal_kinds),
-		cmocka_unit_test(test_flat_chain),
-		cmocka_unit_test(test_flat_repeats_no_path),
-		cmocka_unit_test(test_unaccounted),
+		cmocka_unit_test(test_commands_to_copy),     cmocka_unit_test(test_equal_kinds),
+		cmocka_unit_test(test_next_function),	     cmocka_unit_test(test_flat_chain),
+		cmocka_unit_test(test_flat_repeats_no_path), cmocka_unit_test(test_unaccounted),
 	};
 
 	return cmocka_run_group_tests_name("summary", tests, NULL, NULL);
