@@ -93,13 +93,13 @@ static void assert_cure(const char *status, const char *map, bool root, uint64_t
 
 TEST(test_cures)
 {
-	assert_cure(
-		STATUS(NONE, ALL, "0"), INITIAL_MAP, false, CAP_MASK(bpf),
-		"run kiln as root, or once, as root, for the members of a group, who log in again and run "
-		"/usr/local/bin/kiln-all:\ngroupadd -f kiln-users"
-		"\nusermod -aG kiln-users USER"
-		"\ninstall -o root -g kiln-users -m 0750 /bin/kiln /usr/local/bin/kiln-all"
-		"\nsetcap " CAPS_SETCAP " /usr/local/bin/kiln-all");
+	assert_cure(STATUS(NONE, ALL, "0"), INITIAL_MAP, false, CAP_MASK(bpf),
+		    "run kiln as root, or once, as root, for the members of a group, who log in "
+		    "again and run "
+		    "/usr/local/bin/kiln-all:\ngroupadd -f kiln-users"
+		    "\nusermod -aG kiln-users USER"
+		    "\ninstall -o root -g kiln-users -m 0750 /bin/kiln /usr/local/bin/kiln-all"
+		    "\nsetcap " CAPS_SETCAP " /usr/local/bin/kiln-all");
 	assert_cure(
 		STATUS(SOME, SOME, "0"), INITIAL_MAP, true,
 		CAP_MASK(bpf) | CAP_MASK(perfmon) | CAP_MASK(checkpoint_restore),

@@ -9,7 +9,6 @@
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
 #define NOBODY 9999999 /* no kernel has so many processes */
-
 /* --- who ---------------------------------------------------------------------------------------- */
 
 TEST(test_only_files_and_code_of_programs_are_blamed)
@@ -308,19 +307,15 @@ TEST(test_advice_for_files_without_a_table)
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
 	assert_hint("the reader of its call frame information failed on it: rebuild it, with frame "
 		    "pointers if it fails again");
-	table_error = -EMFILE; /* not the file's fault */
-	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
-	assert_hint("kiln may not open more files to read it (raise the hard limit: `ulimit -Hn`)");
-	table_error = -ENFILE;
-	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
-	assert_hint("no more files can be opened to read it (raise the sysctl fs.file-max)");
-	table_error = -ENOTCONN;
-	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
-	assert_hint("no process could be started to read its call frame information: limits of "
-		    "processes or of memory");
-	table_error = -EHOSTDOWN;
-	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
-	assert_hint("the server of its file system did not answer: its stacks end there");
+	for (size_t i = 0; i < 3; i++) { /* not the file's fault */
+		table_error = -(const int[]){EMFILE, ENFILE, EHOSTDOWN}[i];
+		blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
+		assert_hint(((const char *[]){
+			"kiln may not open more files to read it (raise the hard limit: `ulimit "
+			"-Hn`)",
+			"no more files can be opened to read it (raise the sysctl fs.file-max)",
+			"the server of its file system did not answer: its stacks end there"})[i]);
+	}
 	table_error = -EBADMSG; /* nothing to rebuild */
 	blame_one(f, 10, 0, 5, UNWIND_END_LOOP);
 	assert_hint(
