@@ -77,6 +77,12 @@ void symbolizer_free(struct symbolizer *s)
 	free(s);
 }
 
+void symbolizer_give_up(struct symbolizer *s)
+{
+	if (s->workers)
+		worker_set_cancel(s->workers);
+}
+
 void symbolizer_forget(struct symbolizer *s)
 {
 	lookup_forget(s->lookup);

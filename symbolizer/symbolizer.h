@@ -33,6 +33,8 @@ struct symbolizer;
  */
 int symbolizer_new(struct symbolizer **out, const struct symbolizer_opts *opts);
 void symbolizer_free(struct symbolizer *s);
+/* From now on all is answered without a name and at once, what waits for a reader, too. */
+void symbolizer_give_up(struct symbolizer *s);
 /* Opens every file and its debug file anew from now on: debug files have arrived that were not there. */
 void symbolizer_forget(struct symbolizer *s);
 /* To be called now and then by who asks seldom: closes what was not asked about for SYMBOLIZER_IDLE_NS. */

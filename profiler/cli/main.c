@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "profiler/base/log.h"
@@ -105,9 +106,25 @@ static int dispatch(int argc, char **argv)
 	return unknown_command(name);
 }
 
+/* Threads have as much. With less the first deep call would be a fault. */
+#define STACK_LEAST (128u << 10)
+
+static bool has_stack(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_STACK, &limit) || limit.rlim_cur >= STACK_LEAST)
+		return true;
+	log_error("the limit of the stack is %llu KB (ulimit -s): kiln wants %u",
+		  (unsigned long long)limit.rlim_cur >> 10, STACK_LEAST >> 10);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	reserve_standard_fds();
+	if (!has_stack())
+		return EXIT_ERROR;
 	setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of names, which are UTF-8 everywhere */
 	return check_stdout(dispatch(argc, argv));
 }

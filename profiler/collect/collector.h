@@ -48,6 +48,8 @@ struct collector_opts { /* what it points to is borrowed until collector_close()
 	 * their program lives and there is room. Some JIT compilers write names at their end.
 	 */
 	bool waits_for_names;
+	/* Asked some times a second while names are made after the end of sampling: true leaves the others out. Or NULL. */
+	bool (*gives_up)(void);
 	size_t aggregate_bytes; /* see collector_wants_window(); 0: 8 MiB */
 	uint64_t idle_ns;	/* how long files that are not used stay open; 0: two minutes */
 	size_t symbol_bytes;	/* what the reader of symbols keeps of parsed files; 0: 64 MiB */

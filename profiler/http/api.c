@@ -58,6 +58,8 @@ static bool query_one(struct server *s, const struct store_query *q, struct stor
 	return false;
 }
 
+#define BASE "base: "
+
 /* Makes a difference of the range, as `kiln report --diff-base` does. */
 static bool subtract(struct server *s, const struct store_query *q, struct store_result *from,
 		     struct answer *a)
@@ -66,14 +68,17 @@ static bool subtract(struct server *s, const struct store_query *q, struct store
 	const char *why = NULL;
 	int err;
 
-	if (!query_one(s, q, &base, a))
+	if (!query_one(s, q, &base, a)) {
+		if (a->status == MHD_HTTP_NOT_FOUND)
+			answer_error(a, MHD_HTTP_NOT_FOUND, BASE "nothing is stored of that");
 		return false;
+	}
 	err = profile_subtract(from->profile, base.profile, false, &why);
 	store_result_release(&base);
 	quality_release(&from->quality);
 	err = err ?: quality_load(&from->quality, from->profile);
 	if (err)
-		answer_error(a, range_status(err), "base: %s", why ?: strerror(-err));
+		answer_error(a, range_status(err), BASE "%s", why ?: strerror(-err));
 	return !err;
 }
 
@@ -312,8 +317,13 @@ static void form_page(const struct request *r, const char *title, struct buf *wh
 		   "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
 		   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
 		   "<meta name=\"color-scheme\" content=\"light dark\">"
-		   "<title>kiln: %s</title>\n<h1>%s</h1>\n<p>",
+		   "<title>kiln: %s</title>\n<style>body{font:15px/1.5 "
+		   "system-ui,sans-serif;max-width:44em;"
+		   "margin:2em auto;padding:0 "
+		   "1em}input{font:inherit;width:20em}</style>\n<h1>%s</h1>\n<p>",
 		   title, title);
+	snprintf(a->csp, sizeof(a->csp),
+		 "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
 	buf_str(out, buf_cstr(why));
 	buf_str(out, ".</p>\n<p>The last <a href=\"/?since=5m\">5 minutes</a>, "
 		     "<a href=\"/?since=1h\">hour</a>, <a href=\"/?since=24h\">24 hours</a>; "
@@ -349,7 +359,10 @@ static void empty_page(const struct request *r, const struct asked *asked, struc
 		buf_str(&why, ", where ");
 		text_add_html(&why, q->where);
 	}
-	form_page(r, "Nothing is stored of that", &why, a);
+	form_page(r,
+		  text_has_prefix(a->why, BASE) ? "Nothing is stored of what it is compared with"
+						: "Nothing is stored of that",
+		  &why, a);
 }
 
 static int add_page(struct buf *out, const struct profile *p, const struct asked *asked)

@@ -42,6 +42,27 @@ static void on_signal(int sig)
 	stop_requests++;
 }
 
+/* One ^C may come as several signals: of a terminal, a shell, timeout(1). Those of the first second are one. */
+#define SAME_STOP_NS 1000000000ull
+
+/* The naming after sampling. */
+static struct {
+	uint64_t begun_ns;
+	sig_atomic_t stops; /* stop_requests that ended sampling, or came soon after */
+	bool given_up;
+} naming;
+
+static bool gives_up_naming(void)
+{
+	if (boottime_ns() - naming.begun_ns < SAME_STOP_NS)
+		naming.stops = stop_requests;
+	if (stop_requests != naming.stops && !naming.given_up) {
+		naming.given_up = true;
+		log_warning("the names that are not made yet are left out");
+	}
+	return naming.given_up;
+}
+
 static uint64_t own_cpu_ns(void)
 {
 	struct rusage u;
@@ -81,6 +102,7 @@ static int open_all(struct session *s, const char **why)
 		.debuginfod = o->debuginfod,
 		.sheds_privileges = o->sheds_privileges,
 		.waits_for_names = true,
+		.gives_up = gives_up_naming,
 	};
 	int err = collector_open(&s->collector, &opts, why) ?: watch_targets(s, why);
 
@@ -264,6 +286,8 @@ static int record(struct session *s, struct session_result *r, const char **why)
 	r->own_cpu_ns = own_cpu_ns() - r->own_cpu_ns;
 	r->elapsed_ns = stopped_ns - collector_start_ns(s->collector);
 	show_progress(s, true);
+	naming.begun_ns = stopped_ns;
+	naming.stops = stop_requests;
 	err = end_window(s, true);
 	r->naming_ns = boottime_ns() - stopped_ns;
 	return err;
@@ -332,6 +356,7 @@ int session_run(const struct session_opts *opts, struct session_result *result, 
 	*result = (struct session_result){.launched = opts->argv != NULL,
 					  .child = {.gate_fd = -1, .exec_fd = -1}};
 	stop_requests = 0;
+	naming.given_up = false;
 	inherited_take(&result->was, on_signal);
 	err = run(&s, result, q, why);
 	result->missing_pid = s.missing_pid;

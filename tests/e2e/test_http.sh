@@ -70,6 +70,8 @@ test_endpoints() {
 	get 404 '/?since=3d&until=2d&where=comm=<b>'
 	assert_match "a page that says so" body '^<h1>Nothing is stored of that</h1>$'
 	assert_match "of what" body 'UTC, where comm=&lt;b&gt;\.'
+	get 404 '/?since=1h&base=before'
+	assert_match "which of them is empty" body '^<h1>Nothing is stored of what it is compared with</h1>$'
 	get 400 '/?since=<b>&where=comm=x'
 	assert_match "a page of what is wrong" body '<p>since: &quot;&lt;b&gt;&quot; is not a time such as 3h, .*\.</p>$'
 	assert_match "with what was asked for" body 'name="where" placeholder="comm=x" value="comm=x"'

@@ -167,6 +167,17 @@ test_children_of_the_delay() {
 
 # As many files as the hard limit allows.
 # The rings count against what all of a user's profilers may lock together.
+# A stack that is too small is told, before it is a fault; the smallest that is allowed is enough.
+test_small_stacks() {
+	need_bpf
+	(ulimit -s 64 && "$KILN" record -d 1 -a -o p.pb.gz 2>err) && fail "it was recorded"
+	assert_match "why" err 'the limit of the stack is 64 KB .ulimit -s.: kiln wants 128'
+	(ulimit -s 128 && "$KILN" record -q -F 999 -o p.pb.gz -- "$WORKLOADS/deep" 1)
+	assert_at_least "frames with names" "$(quality p.pb.gz frames_named)" 1000
+	"$KILN" report p.pb.gz >out
+	assert_no_match "a reader failed" out 'reader'
+}
+
 test_no_locked_memory() {
 	need_bpf
 	local i

@@ -172,6 +172,36 @@ TEST(test_a_file_in_the_place_of_another)
 	naming_free(n);
 }
 
+static void give_up(void *ctx)
+{
+	symbolizer_give_up(ctx);
+}
+
+/* Who does not wait any longer gets all samples, and the names that were made by then. */
+TEST(test_names_are_given_up)
+{
+	struct symbolizer_opts sandboxed = {.sandbox = true};
+	struct naming_opts opts;
+	struct naming *n;
+	char *text, *shown;
+
+	symbolizer_free(nf.symbolizer);
+	assert_int_equal(symbolizer_new(&nf.symbolizer, &sandboxed), 0);
+	opts = named_opts(&nf);
+	opts.tick = give_up;
+	opts.tick_ctx = nf.symbolizer;
+	assert_int_equal(naming_new(&n, &opts), 0);
+	for (int i = 0; i < 2; i++)
+		add(named_file(&nf, i ? "other" : "prog"),
+		    file_off_of_symbol(i ? "other" : "prog", "shown"));
+	text = named_by(n);
+	shown = strstr(text, "(shown");
+	assert_non_null(shown);
+	assert_null(strstr(shown + 1, "(shown")); /* of the other file */
+	free(text);
+	naming_free(n);
+}
+
 /* What could not be opened may be open when the next window is named. */
 TEST(test_what_was_wrong_with_a_file_is_not_remembered)
 {
@@ -270,6 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_a_profile_is_the_same_from_the_cache),
 		T(test_a_file_in_the_place_of_another),
+		T(test_names_are_given_up),
 		T(test_what_was_wrong_with_a_file_is_not_remembered),
 		T(test_forgetting),
 		T(test_a_debug_file_that_comes_later),
