@@ -11,50 +11,26 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/saturate.h"
 #include "profiler/profile/table.h"
+#include "tests/lib/profiles.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
-
-static uint32_t text_id(struct profile *p, const char *s)
-{
-	uint32_t id;
-
-	assert_int_equal(profile_string(p, s, &id), 0);
-	return id;
-}
-
-static uint32_t add_mapping(struct profile *p, const char *file)
-{
-	struct profile_mapping m = {.file = text_id(p, file)};
-	uint32_t id;
-
-	assert_int_equal(profile_mapping(p, &m, &id), 0);
-	return id;
-}
-
-static uint32_t add_function(struct profile *p, const char *name)
-{
-	struct profile_function f = {.name = text_id(p, name), .file = text_id(p, "/src/x.c")};
-	uint32_t id;
-
-	assert_int_equal(profile_function(p, &f, &id), 0);
-	return id;
-}
 
 static void add_labelled(struct profile *p, const char *comm, int64_t pid, int64_t tid,
 			 const char *group_key, const char *group, int64_t count)
 {
 	struct profile_label labels[4] = {
-		{.key = text_id(p, LABEL_COMM), .str = text_id(p, comm)},
-		{.key = text_id(p, LABEL_PID), .str = PROFILE_NONE, .num = pid},
-		{.key = text_id(p, LABEL_TID), .str = PROFILE_NONE, .num = tid},
+		{.key = str_id(p, LABEL_COMM), .str = str_id(p, comm)},
+		{.key = str_id(p, LABEL_PID), .str = PROFILE_NONE, .num = pid},
+		{.key = str_id(p, LABEL_TID), .str = PROFILE_NONE, .num = tid},
 	};
 	uint32_t stack, labelset, location;
-	struct profile_line line = {add_function(p, "main"), 1};
+	struct profile_line line = {function_id(p, "main", ""), 1};
 
 	if (group_key)
-		labels[3] = (struct profile_label){.key = text_id(p, group_key),
-						   .str = text_id(p, group)};
-	assert_int_equal(profile_location(p, add_mapping(p, "/bin/x"), 1, &line, 1, &location), 0);
+		labels[3] = (struct profile_label){.key = str_id(p, group_key),
+						   .str = str_id(p, group)};
+	assert_int_equal(
+		profile_location(p, mapping_id(p, "/bin/x", "", true), 1, &line, 1, &location), 0);
 	assert_int_equal(profile_stack(p, &location, 1, &stack), 0);
 	assert_int_equal(profile_labelset(p, labels, group_key ? 4 : 3, &labelset), 0);
 	assert_int_equal(profile_add(p, stack, labelset, (int64_t[]){count, count * 10}), 0);
@@ -108,10 +84,10 @@ TEST(test_code_without_names)
 	uint32_t app, none, location, stack;
 
 	assert_int_equal(profile_init_cpu(p, 10), 0);
-	app = add_mapping(p, "/usr/bin/app");
+	app = mapping_id(p, "/usr/bin/app", "", true);
 	assert_int_equal(profile_labelset(p, NULL, 0, &none), 0);
 	for (uint64_t i = 0; i < 4; i++) {
-		struct profile_line line = {.function = add_function(p, names[i])};
+		struct profile_line line = {.function = function_id(p, names[i], "")};
 
 		assert_int_equal(profile_location(p, app, i + 1, &line, 1, &location), 0);
 		assert_int_equal(profile_stack(p, &location, 1, &stack), 0);

@@ -264,17 +264,23 @@ static void to_every_third(struct sim *s, struct sim_server *v, struct sim_answe
 /* Bare 500s, or garbage, may be the data's fault. */
 static const struct sim_answer odd_answers[] = {{.status = 500}, {.status = 200, .body = "<html>"}};
 
+static void begin_odd(struct test *t, size_t which,
+		      void (*answer)(struct sim *s, struct sim_server *v, struct sim_answer *out))
+{
+	fixture_run("rm -rf store");
+	t->sim.parts = 1;
+	always_answer = odd_answers[which];
+	t->sim.servers[0].answer = answer;
+	begin(t);
+}
+
 static void what_may_be_the_datas_fault_is_tried_a_few_times(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct test t = {.names = {"a"}};
 
-		fixture_run("rm -rf store");
-		t.sim.parts = 1;
-		always_answer = odd_answers[i];
-		t.sim.servers[0].answer = to_every_third;
-		begin(&t);
+		begin_odd(&t, i, to_every_third);
 		run_until(&t, 100 * WINDOW_NS, 15);
 		assert_int_equal(stats_of(&t, 0).windows, 10);
 		assert_int_equal(stats_of(&t, 0).dropped_refused, 5);
@@ -290,11 +296,7 @@ static void a_server_that_says_so_of_everything_is_away(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		struct test t = {.names = {"a"}};
 
-		fixture_run("rm -rf store");
-		t.sim.parts = 1;
-		always_answer = odd_answers[i];
-		t.sim.servers[0].answer = always;
-		begin(&t);
+		begin_odd(&t, i, always);
 		run_until(&t, AWAY * WINDOW_NS, AWAY);
 		assert_in_range(t.sim.servers[0].requests, 10, 60);
 		t.sim.servers[0].answer = NULL;
