@@ -8,6 +8,7 @@
 #include "profiler/net/net_answer.h"
 #include "profiler/net/net_library.h"
 #include "profiler/net/net_priv.h"
+#include "profiler/net/net_sockets.h"
 
 #define MAX_CONNECTIONS 64l /* that stay open after their request */
 /* CURLPIPE_NOTHING: each request under way has a connection of its own. libcurl 7.88 would put requests over HTTP/2
@@ -17,7 +18,7 @@
 struct net {
 	struct net_library lib;
 	void *multi;
-	struct net_sockets sockets;
+	struct net_sockets *sockets;
 	struct net_transfer *first; /* the newest */
 	size_t running;
 	size_t failed; /* of them those that have no handle of libcurl, and have ended */
@@ -31,7 +32,7 @@ int net_new(struct net **out, const char *soname, struct why *why)
 	if (!n)
 		return why_say(why, -ENOMEM, "out of memory");
 	err = net_library_load(&n->lib, soname, why);
-	if (!err && (!(n->multi = n->lib.multi_init()) ||
+	if (!err && (!(n->sockets = net_sockets_new()) || !(n->multi = n->lib.multi_init()) ||
 		     n->lib.multi_setopt(n->multi, MOPT_MAXCONNECTS, MAX_CONNECTIONS) ||
 		     n->lib.multi_setopt(n->multi, MOPT_PIPELINING, ONE_EACH)))
 		err = why_say(why, -ENOMEM, "out of memory");
@@ -100,7 +101,7 @@ int net_start(struct net *n, const struct net_request *r, net_done *done, void *
 	if (!t)
 		return -ENOMEM;
 	t->lib = &n->lib;
-	t->sockets = &n->sockets;
+	t->sockets = n->sockets;
 	t->request = *r;
 	t->done = done;
 	t->ctx = ctx;
@@ -131,6 +132,7 @@ void net_free(struct net *n)
 		net_cancel(n, n->first);
 	if (n->multi)
 		n->lib.multi_cleanup(n->multi);
+	net_sockets_free(n->sockets);
 	free(n);
 }
 
@@ -174,9 +176,12 @@ static int finish_ended(struct net *n)
 
 static int perform(struct net *n)
 {
-	int running;
+	int running, err;
 
-	return n->lib.multi_perform(n->multi, &running) ? -EIO : 0;
+	net_sockets_turn(n->sockets, true);
+	err = n->lib.multi_perform(n->multi, &running) ? -EIO : 0;
+	net_sockets_turn(n->sockets, false);
+	return err;
 }
 
 int net_turn(struct net *n, int timeout_ms, int fd)

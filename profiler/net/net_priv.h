@@ -8,12 +8,7 @@
 
 #define NET_MAX_HEADER_BYTES (256u << 10)
 
-/* Sockets that transfers have opened, the latest of so many: some may be closed, or another's by now. */
-#define NET_SOCKETS 128
-struct net_sockets {
-	int fd[NET_SOCKETS];
-	size_t n; /* ever */
-};
+struct net_sockets;
 
 struct net_transfer {
 	struct net_sockets *sockets;
@@ -31,8 +26,7 @@ struct net_transfer {
 	bool too_large;
 	/* When an answer last got on: bytes of its connection, and of what came of them. */
 	uint64_t seen_wire, seen_progress;
-	int socket; /* of its connection */
-	bool has_socket;
+	uint64_t socket; /* of its connection; 0: not known yet */
 	bool is_stuck;
 };
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* From a request to libcurl's options. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +14,7 @@
 #include "profiler/net/net_lines.h"
 #include "profiler/net/net_priv.h"
 #include "profiler/net/net_sigv4.h"
+#include "profiler/net/net_sockets.h"
 
 #define CONNECT_MS 10000
 #define TOTAL_MS   60000
@@ -241,48 +239,26 @@ static uint64_t progress_of(const struct net_transfer *t)
 	return t->answer.body.len + t->header_bytes + t->answer.sent;
 }
 
-static bool has_port(int fd, long port)
-{
-	struct sockaddr_storage a = {0};
-	socklen_t len = sizeof(a);
-	uint16_t local = 0;
-
-	if (getsockname(fd, (struct sockaddr *)&a, &len))
-		return false;
-	if (a.ss_family == AF_INET)
-		local = ((struct sockaddr_in *)&a)->sin_port;
-	else if (a.ss_family == AF_INET6)
-		local = ((struct sockaddr_in6 *)&a)->sin6_port;
-	return local && ntohs(local) == port;
-}
-
 /* A connection that another transfer has opened: libcurl tells its port. */
 static void find_socket(struct net_transfer *t)
 {
-	size_t n = t->sockets->n < NET_SOCKETS ? t->sockets->n : NET_SOCKETS;
 	long port = 0;
 
 	if (t->lib->easy_getinfo(t->easy, INFO_LOCAL_PORT, &port) || port <= 0)
 		return;
-	for (size_t i = 0; i < n && !t->has_socket; i++) {
-		t->socket = t->sockets->fd[i];
-		t->has_socket = has_port(t->socket, port);
-	}
-	if (t->has_socket)
+	t->socket = net_sockets_find(t->sockets, port);
+	if (t->socket)
 		t->seen_wire = UINT64_MAX; /* what others received there is not its own */
 }
 
 /* Of its own connection libcurl's sums do not have frames without data. */
 static uint64_t wire_bytes(struct net_transfer *t)
 {
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
+	uint64_t bytes;
 
-	if (!t->has_socket)
+	if (!t->socket)
 		find_socket(t);
-	if (!t->has_socket || getsockopt(t->socket, IPPROTO_TCP, TCP_INFO, &info, &len))
-		return t->answer.received;
-	return info.tcpi_bytes_received;
+	return net_sockets_received(t->sockets, t->socket, &bytes) ? bytes : t->answer.received;
 }
 
 /* A server that sends and sends, and nothing comes of it, would have the thread until the time is over. Not 0: it
@@ -292,6 +268,7 @@ static int on_progress(void *ctx, int64_t down_all, int64_t down, int64_t up_all
 	struct net_transfer *t = ctx;
 	uint64_t wire = wire_bytes(t);
 
+	net_sockets_sign(t->sockets);
 	(void)down_all;
 	(void)down;
 	(void)up_all;
@@ -306,19 +283,23 @@ static int on_progress(void *ctx, int64_t down_all, int64_t down, int64_t up_all
 }
 
 /* libcurl reads until a socket is empty, and empty frames of HTTP/2 it reads without looking at the time: a short
- * queue is soon empty. */
+ * queue is soon empty, unless they come faster than it reads. */
 static int on_socket(void *ctx, int fd, int purpose)
 {
 	struct net_transfer *t = ctx;
 	int bytes = SMALL_QUEUE;
 
 	(void)purpose;
-	t->socket = fd;
-	t->has_socket = true;
-	t->sockets->fd[t->sockets->n++ % NET_SOCKETS] = fd;
+	t->socket = net_sockets_add(t->sockets, fd);
 	/* It works without. */
 	if (t->max_bytes <= SMALL_ANSWER)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	return 0;
+}
+
+static int on_close(void *sockets, int fd)
+{
+	net_sockets_close(sockets, fd);
 	return 0;
 }
 
@@ -401,6 +382,8 @@ static int set_common(struct net_transfer *t)
 	SET(XFERINFOFUNCTION, on_progress);
 	SET(SOCKOPTFUNCTION, on_socket);
 	SET(SOCKOPTDATA, t);
+	SET(CLOSESOCKETFUNCTION, on_close);
+	SET(CLOSESOCKETDATA, t->sockets);
 	SET(XFERINFODATA, t);
 	SET(NOPROGRESS, 0l);
 	if (t->lib->has_libz)

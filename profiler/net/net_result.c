@@ -7,6 +7,7 @@
 
 #include "profiler/base/text.h"
 #include "profiler/net/net_priv.h"
+#include "profiler/net/net_sockets.h"
 
 struct meaning {
 	int result, err;
@@ -131,7 +132,7 @@ void net_answer_finish(struct net_transfer *t, int result)
 	t->lib->easy_getinfo(t->easy, INFO_RESPONSE_CODE, &a->status);
 	if (t->too_large)
 		fail_too_large(t);
-	else if (t->is_stuck)
+	else if (t->is_stuck || net_sockets_is_shut(t->sockets, t->socket))
 		fail_stuck(a);
 	else if (t->header_bytes > NET_MAX_HEADER_BYTES)
 		fail(a, -EFBIG, "the answer's headers are larger than %u KiB",

@@ -7,8 +7,8 @@ usage: net_server.py   in a directory with server.pem, server.key and ca.pem (te
 Writes the file `ports`: a line each for http, https, mtls (wants a client's certificate), tls11 (speaks nothing
 newer than TLS 1.1), h2c (HTTP/2 by prior knowledge), h2 (the same with TLS), h2once (the same, for
 one request a connection), both (HTTP/1, and HTTP/2 that is answered half a second after the
-first request), empty (HTTP/2 without data),
-proxy, proxy407 and nobody.
+first request), empty (HTTP/2 without data), updates (frames of HTTP/2 that concern no request, for a
+minute), proxy, proxy407 and nobody.
 """
 import gzip
 import socket
@@ -142,6 +142,16 @@ def serve_empty(sock):
         sock.sendall(frame(0, 0, 1) * 10000)
 
 
+def serve_updates(sock):
+    """Frames that concern no request, for a minute and as fast as it goes."""
+    read_exactly(sock, 24)
+    sock.sendall(frame(4, 0, 0) + frame(4, 1, 0))
+    updates = frame(8, 0, 0, b"\0\0\0\1") * 20000
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        sock.sendall(updates)
+
+
 def serve_h2_once(sock):
     """The first request gets an answer, and the second one on that connection frames without data."""
     serve_h2(sock, once=True)
@@ -264,6 +274,7 @@ def main():
     ports += listen("h2", serve_h2, tls(alpn="h2"))
     ports += listen("h2once", serve_h2_once, tls(alpn="h2"))
     ports += listen("empty", serve_empty)
+    ports += listen("updates", serve_updates)
     ports += listen("proxy", serve_proxy)
     ports += listen("proxy407", serve_proxy407)
     unix = socket.socket(socket.AF_UNIX)
