@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <sys/types.h>
 
-#define MAX_CREDENTIALS (32u << 10) /* as long as all headers may be */
+#define MAX_CREDENTIALS (32u << 10) /* longer ones are refused */
 
 /* Length of the name in "name:port", or 0: what follows is no port. */
 static size_t name_len(const char *host)

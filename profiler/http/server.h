@@ -11,16 +11,19 @@
 #include "profiler/http/http.h"
 #include "profiler/metrics/metrics.h"
 
-#define HTTP_MAX_BODY	   (1u << 20)
-#define HTTP_MAX_QUERY	   4096 /* bytes of a parameter */
-#define HTTP_QUERIES	   2	/* that read the store at once */
-#define HTTP_QUERY_WAIT_S  5	/* for one's turn */
-#define HTTP_QUERY_S	   20	/* for reading: longer ones end with 503 */
-#define HTTP_STUCK_S	   60	/* a query that does not end: the process does */
-#define HTTP_IDLE_S	   10	/* nothing came or went */
-#define HTTP_REQUEST_S	   30	/* until a request is complete */
-#define HTTP_ANSWER_S	   120	/* until its answer is sent, once it is made */
-#define HTTP_HEADERS_BYTES (32u << 10)
+#define HTTP_MAX_BODY	  (1u << 20)
+#define HTTP_MAX_QUERY	  4096 /* bytes of a parameter */
+#define HTTP_QUERIES	  2    /* that read the store at once */
+#define HTTP_QUERY_WAIT_S 5    /* for one's turn */
+#define HTTP_QUERY_S	  20   /* for reading: longer ones end with 503 */
+#define HTTP_STUCK_S	  60   /* a query that does not end: the process does */
+#define HTTP_IDLE_S	  10   /* nothing came or went */
+#define HTTP_REQUEST_S	  30   /* until a request is complete */
+#define HTTP_ANSWER_S	  120  /* until its answer is sent, once it is made */
+/* Of a connection, for headers and what the library makes of them: a copy of cookies, and a record of 56 bytes for each
+ * header, cookie and parameter. What has no room gets no answer from some versions of it, and all programs on a host share
+ * the cookies of localhost. */
+#define HTTP_HEADERS_BYTES (128u << 10)
 
 #define TYPE_JSON  "application/json"
 #define TYPE_TEXT  "text/plain; charset=utf-8"
