@@ -26,6 +26,7 @@ struct exchange { /* a request and its answer */
 	struct request request;
 	struct answer answer;
 	handler handle;
+	bool has_nul; /* its path */
 };
 
 /* --- answers ----------------------------------------------------------------------------------- */
@@ -208,13 +209,21 @@ static void find_handler(struct exchange *x, const char *method, const char *pat
 			     "there is no such page: /api/v1/openapi.json lists what there is");
 }
 
-static struct exchange *begin(const struct listener *l, struct MHD_Connection *c,
-			      const char *method, const char *path)
+/* The library gives a path without its length, so it is looked at before its escapes are taken out. */
+static void *on_target(void *ctx, const char *target, struct MHD_Connection *c)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
 
-	if (!x)
-		return NULL;
+	(void)ctx;
+	(void)c;
+	if (x)
+		x->has_nul = memmem(target, strcspn(target, "?"), "%00", strlen("%00"));
+	return x;
+}
+
+static void begin(const struct listener *l, struct exchange *x, struct MHD_Connection *c,
+		  const char *method, const char *path)
+{
 	x->answer.status = MHD_HTTP_OK;
 	x->answer.type = TYPE_JSON;
 	x->request.connection = c;
@@ -223,12 +232,12 @@ static struct exchange *begin(const struct listener *l, struct MHD_Connection *c
 	x->request.content_type = header(c, MHD_HTTP_HEADER_CONTENT_TYPE);
 	metrics_add(l->server->opts.metrics, METRIC_http_requests, 1);
 	if (!is_welcome(l, c, path, &x->answer))
-		return x;
-	if (has_nul(c))
-		answer_error(&x->answer, MHD_HTTP_BAD_REQUEST, "a parameter contains a NUL");
+		return;
+	if (x->has_nul || has_nul(c))
+		answer_error(&x->answer, MHD_HTTP_BAD_REQUEST, "%s contains a NUL",
+			     x->has_nul ? "the path" : "a parameter");
 	else
 		find_handler(x, method, path);
-	return x;
 }
 
 static void take_body(struct exchange *x, const char *data, size_t len)
@@ -263,7 +272,7 @@ static enum MHD_Result refuse_lengths(const struct listener *l, struct MHD_Conne
 	return send_answer(c, &x->answer);
 }
 
-/* Called for the headers, for each part of the body, and at its end. */
+/* Called after on_target(): for the headers, for each part of the body, and at its end. */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *path,
 				  const char *method, const char *version, const char *data,
 				  size_t *len, void **state)
@@ -272,12 +281,14 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 	struct exchange *x = *state;
 
 	(void)version;
-	if (!x) {
-		*state = x = begin(l, c, method, path);
-		if (x && has_two_lengths(c))
+	if (!x)
+		return MHD_NO; /* out of memory */
+	if (!x->request.connection) {
+		begin(l, x, c, method, path);
+		if (has_two_lengths(c))
 			return refuse_lengths(l, c, x);
-		if (!x || !announces_too_much(c))
-			return x ? MHD_YES : MHD_NO;
+		if (!announces_too_much(c))
+			return MHD_YES;
 		/* Nobody waits for what will not be taken. */
 		x->request.too_large = true;
 		run_handler(l, x);
@@ -346,9 +357,10 @@ static struct MHD_Daemon *start(struct listener *l, int fd)
 
 	return MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)WATCH_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, l, MHD_OPTION_CONNECTION_LIMIT, (unsigned)WATCH_CONNECTIONS,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADERS_BYTES,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_ARRAY, tls ? secure : none, MHD_OPTION_END);

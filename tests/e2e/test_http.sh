@@ -50,6 +50,7 @@ test_endpoints() {
 	assert_at_least "windows" "$(jq '[.rows[].windows] | add' body)" 4
 	get 400 '/api/v1/list?where=comm%00=x'
 	get 400 '/api/v1/list?where=%00'
+	get 400 '/api/v1/labels/comm%00x'
 	get 400 '/api/v1/list?step=never'
 	get 400 '/api/v1/list?utc_offset=1e9'
 	get 200 '/api/v1/list?since=2026-01-01T00:00:00+01:00'

@@ -13,19 +13,22 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/http/http.h"
+#include "profiler/metrics/metrics.h"
 #include "tests/lib/fixture.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
+static struct metrics *metrics;
 static struct server *server;
 static struct sockaddr_in address;
 
 static int begin(void **state)
 {
-	struct http_opts opts = {.store_path = "store", .unix_fd = -1};
+	struct http_opts opts = {.store_path = "store", .unix_fd = -1, .metrics = metrics_new()};
 	socklen_t len = sizeof(address);
 	struct why why = {""};
 
+	metrics = opts.metrics;
 	return fixture_setup(state) || http_listen_tcp(&opts.tcp_fd, "127.0.0.1:0", &why) ||
 	       getsockname(opts.tcp_fd, (struct sockaddr *)&address, &len) ||
 	       http_start(&server, &opts);
@@ -34,6 +37,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	http_stop(server);
+	metrics_free(metrics);
 	return fixture_teardown(state);
 }
 
@@ -107,11 +111,29 @@ TEST(many_parameters)
 	free(list);
 }
 
+/* Nobody would see the rest. */
+TEST(escaped_nuls)
+{
+	const struct {
+		const char *target, *status, *part;
+	} cases[] = {
+		{"/api/v1/labels/comm%00x", "HTTP/1.1 400 ", "the path contains a NUL"},
+		{"/-/healthy%00", "HTTP/1.1 400 ", "the path contains a NUL"},
+		{"/metrics?a=b%00c", "HTTP/1.1 400 ", "a parameter contains a NUL"},
+		{"/metrics?%2500", "HTTP/1.1 200 ", "kiln_"},
+		{"/-/healthy", "HTTP/1.1 200 ", "\r\n\r\nhealthy"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_answer(cases[i].target, "", cases[i].status, cases[i].part);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cookies_of_other_programs),
 		cmocka_unit_test(many_parameters),
+		cmocka_unit_test(escaped_nuls),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
