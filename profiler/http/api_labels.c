@@ -26,20 +26,22 @@ static void print(struct names *n, struct answer *a)
 {
 	struct json j = {.out = &a->body};
 	uint32_t last = PROFILE_NONE;
-	size_t shown = 0;
+	size_t count = 0;
 
 	if (n->ids.len)
 		qsort_r(n->ids.data, n->ids.len, sizeof(uint32_t), by_text, (void *)n->p);
 	json_open(&j, '{');
 	json_key_open(&j, "names", '[');
-	for (size_t i = 0; i < n->ids.len && shown < MAX_NAMES; i++) {
+	for (size_t i = 0; i < n->ids.len; i++) {
 		if (n->ids.data[i] == last)
 			continue;
 		last = n->ids.data[i];
-		json_text(&j, profile_text(n->p, last));
-		shown++;
+		if (count++ < MAX_NAMES)
+			json_text(&j, profile_text(n->p, last));
 	}
 	json_close(&j, ']');
+	if (count > MAX_NAMES)
+		json_key_uint(&j, "left_out", count - MAX_NAMES);
 	json_close(&j, '}');
 	buf_char(&a->body, '\n');
 }

@@ -12,9 +12,11 @@
 #include <sys/time.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/base/clock.h"
 #include "profiler/http/http.h"
 #include "profiler/metrics/metrics.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/store.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
@@ -128,12 +130,46 @@ TEST(escaped_nuls)
 		assert_answer(cases[i].target, "", cases[i].status, cases[i].part);
 }
 
+/* A window of now whose label "n" has so many values. */
+static void store_values(unsigned n)
+{
+	struct store *s = open_store("store", &(struct store_opts){.access = STORE_WRITE});
+	struct profile *p = profile_new();
+	int64_t values[2] = {1, 1000};
+	uint32_t stack, set;
+	char text[16];
+
+	MUST(profile_init_cpu(p, 1000));
+	MUST(profile_stack(p, NULL, 0, &stack));
+	for (unsigned i = 0; i < n; i++) {
+		struct profile_label label = {.key = str_id(p, "n")};
+
+		snprintf(text, sizeof(text), "v%05u", i);
+		label.str = str_id(p, text);
+		MUST(profile_labelset(p, &label, 1, &set));
+		MUST(profile_add(p, stack, set, values));
+	}
+	assert_int_equal(store_append(s, p, &(struct quality){0}, unix_ns() - MINUTE, SECOND), 0);
+	profile_free(p);
+	store_close(s);
+}
+
+TEST(more_labels_than_are_told)
+{
+	store_values(10000);
+	assert_answer("/api/v1/labels/n", "", "HTTP/1.1 200 ", "\"v09999\"]}");
+	store_values(10003);
+	assert_answer("/api/v1/labels/n", "", "HTTP/1.1 200 ", "\"v09999\"],\"left_out\":3}");
+	assert_answer("/api/v1/labels", "", "HTTP/1.1 200 ", "{\"names\":[\"n\"]}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cookies_of_other_programs),
 		cmocka_unit_test(many_parameters),
 		cmocka_unit_test(escaped_nuls),
+		cmocka_unit_test(more_labels_than_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
