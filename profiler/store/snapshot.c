@@ -14,13 +14,17 @@ struct ids {
 	VEC(int64_t) v;
 };
 
-static int read_replaced(sqlite3 *db, struct ids *out)
+/* One that replaced itself would count for nothing, and go without a word. */
+static int read_replaced(sqlite3 *db, int64_t own, struct ids *out)
 {
 	_cleanup_(db_stmt_freep) sqlite3_stmt *s = NULL;
 	int got = db_prepare(db, "SELECT id FROM replaced", &s);
 
-	while (!got && (got = db_step(s)) > 0)
-		got = vec_push(&out->v, sqlite3_column_int64(s, 0));
+	while (!got && (got = db_step(s)) > 0) {
+		int64_t id = sqlite3_column_int64(s, 0);
+
+		got = id == own ? -EBADMSG : vec_push(&out->v, id);
+	}
 	return got;
 }
 
@@ -30,7 +34,8 @@ static int read_head(const struct dir *d, struct snapshot_segment *segment, stru
 	_cleanup_free_ char *path = NULL;
 	int err = dir_path(d, segment->file.name, &path) ?: db_open(&db, path, DB_READ);
 
-	return err ?: schema_read_head(db, &segment->head) ?: read_replaced(db, replaced);
+	return err ?: schema_read_head(db, &segment->head) ?:
+	       read_replaced(db, segment->head.id, replaced);
 }
 
 static bool may_overlap(const struct dir_entry *e, int64_t since_ns, int64_t until_ns)
@@ -52,8 +57,11 @@ static int add_segment(struct snapshot *out, const struct dir *d, const struct d
 		/* Until it says what it covers, and for ever if it does not. */
 		.head = {.begin_unix_ns = file->begin_ns, .span_ns = SNAPSHOT_USUAL_SPAN_NS},
 	};
+	size_t n = replaced->v.len;
 
 	segment.err = file->is_damaged ? -EBADMSG : read_head(d, &segment, replaced);
+	if (segment.err) /* it takes nobody's place */
+		replaced->v.len = n;
 	if (segment.err == -ENOMEM || segment.err == -ENOENT)
 		return segment.err;
 	return vec_push(&out->v, segment);

@@ -232,6 +232,39 @@ static void a_damaged_segment_is_put_aside(void **state)
 	release_windows(w, N);
 }
 
+/* It would count for nothing, and upkeep would remove it. */
+static void a_segment_that_replaces_itself_is_damaged(void **state)
+{
+	struct store_result r;
+	struct store_stats stats;
+	struct window w[N];
+	struct store *s;
+	int got = 1;
+
+	(void)state;
+	make_store(w, false);
+	/* Nor does the next one go with it. */
+	fixture_run("id=$(sqlite3 store/20261128T010000Z.kiln \"SELECT value FROM meta WHERE key = "
+		    "'id'\"); "
+		    "sqlite3 store/" T0_NAME " \"INSERT INTO replaced VALUES($id); "
+		    "INSERT INTO replaced SELECT value FROM meta WHERE key = 'id'\"");
+	s = open_store("store", &reading);
+	r = query_store(s, STORE_BEGIN, STORE_END, NULL);
+	assert_int_equal(r.segments_damaged, 1);
+	assert_int_equal(r.windows, 40);
+	store_result_release(&r);
+	store_close(s);
+	s = open_store("store", &writing);
+	s->clock = stopped_clock;
+	while (got > 0)
+		got = maintain(s, now);
+	store_stats(s, &stats);
+	assert_int_equal(stats.quarantined, 1);
+	fixture_run("[ -f store/" T0_NAME ".damaged ]");
+	store_close(s);
+	release_windows(w, N);
+}
+
 /* Each of them is read without an error, but what would be written by it could not be told apart. */
 static void a_damaged_segment_is_not_gone_on_with(void **state)
 {
@@ -523,6 +556,7 @@ int main(void)
 		CASE(lost_samples_leave_their_sums),
 		CASE(a_lost_header_is_no_lost_window),
 		CASE(a_damaged_segment_is_put_aside),
+		CASE(a_segment_that_replaces_itself_is_damaged),
 		CASE(a_damaged_segment_is_not_gone_on_with),
 		CASE(a_segment_that_lacks_a_window_is_gone_on_with),
 		CASE(a_segment_before_the_newest_is_gone_on_with),
