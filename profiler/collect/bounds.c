@@ -127,6 +127,7 @@ static void log_kept(const struct all_stats *s)
 	X(reported, forgotten)                                                                     \
 	X(reported, dropped)                                                                       \
 	X(perf_maps, refused)                                                                      \
+	X(perf_maps, unkept)                                                                       \
 	X(tables, evicted)                                                                         \
 	X(tables, no_room)                                                                         \
 	X(tables, files_full)                                                                      \

@@ -401,6 +401,8 @@ int collector_end_window(struct collector *c, bool last, struct named_window *ou
 	count_sums(c, &sums);
 	err = window_name(c->naming, &a, &sums, last, &w);
 	files_window_named(c->files);
+	if (c->perf_maps)
+		perf_maps_window_named(c->perf_maps);
 	window_naming_set_frequency(c->naming, c->opts.sampler.freq_hz,
 				    source_period_ns(&c->source));
 	if (last && log_level() >= LOG_VERBOSE)

@@ -109,6 +109,7 @@ static int open_naming(struct collector *c)
 		.files = c->files,
 		.ksyms = c->ksyms,
 		.feed = c->feed,
+		.kept_maps = c->perf_maps ? perf_maps_kept(c->perf_maps) : NULL,
 		.cgroups = c->cgroups,
 		.user_labels = c->opts.user_labels,
 		.debuginfod = c->opts.debuginfod,

@@ -10,6 +10,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/files/files.h"
 #include "profiler/files/stall_guard.h"
+#include "profiler/naming/kept_maps.h"
 #include "profiler/naming/perf_map.h"
 #include "profiler/procs/procs.h"
 #include "profiler/sampler/sampler.h"
@@ -32,6 +33,7 @@ struct perf_maps {
 	struct procs *procs;
 	struct files *files;
 	struct stall_guard guard;
+	struct kept_maps *kept;
 	VEC(struct writer) writers;
 	uint64_t refused;
 };
@@ -41,8 +43,10 @@ int perf_maps_new(struct perf_maps **out, struct sampler *sampler, struct procs 
 {
 	struct perf_maps *m = calloc(1, sizeof(*m));
 
-	if (!m)
+	if (!m || kept_maps_new(&m->kept)) {
+		free(m);
 		return -ENOMEM;
+	}
 	m->sampler = sampler;
 	m->procs = procs;
 	m->files = files;
@@ -55,6 +59,7 @@ void perf_maps_free(struct perf_maps *m)
 	if (!m)
 		return;
 	stall_guard_release(&m->guard);
+	kept_maps_free(m->kept);
 	vec_release(&m->writers);
 	free(m);
 }
@@ -77,6 +82,8 @@ void perf_maps_seen(void *ctx, pid_t tgid)
 		return;
 	new.image = img->id;
 	if (known)
+		kept_maps_ended(m->kept, known->image);
+	if (known)
 		*known = new;
 	else if (m->writers.len == PROGRAMS_MAX || vec_push(&m->writers, new))
 		m->refused++;
@@ -94,11 +101,14 @@ static void watch(struct perf_maps *m, const struct proc_image *img)
 	struct perf_map map = perf_map_open(m->files, &m->guard, &program);
 	int fd = perf_map_is_open(&map) ? handle_of(&map) : -ENOENT;
 
+	if (!perf_map_is_open(&map) && kept_maps_get(m->kept, img->id))
+		return; /* it was removed, or the program ends */
 	if (fd < 0 || sampler_watch_perf_map(m->sampler, img->tgid, fd))
 		sampler_forget_perf_map(m->sampler, img->tgid);
 	if (fd >= 0 && fd != map.fd)
 		close(fd);
-	perf_map_close(&map);
+	if (perf_map_is_open(&map))
+		kept_maps_put(m->kept, img->id, &map);
 }
 
 /* False: the program has ended. */
@@ -108,6 +118,7 @@ static bool look(struct perf_maps *m, struct writer *w, uint64_t now_ns)
 
 	if (!img || img->id != w->image) {
 		sampler_forget_perf_map(m->sampler, w->tgid);
+		kept_maps_ended(m->kept, w->image);
 		return false;
 	}
 	if (img->jitdump == FILE_NONE) /* that tells the same, and when */
@@ -131,7 +142,17 @@ void perf_maps_run(struct perf_maps *m)
 	}
 }
 
+void perf_maps_window_named(struct perf_maps *m)
+{
+	kept_maps_window_named(m->kept);
+}
+
+const struct kept_maps *perf_maps_kept(const struct perf_maps *m)
+{
+	return m->kept;
+}
+
 void perf_maps_stats(const struct perf_maps *m, struct perf_maps_stats *out)
 {
-	*out = (struct perf_maps_stats){m->writers.len, m->refused};
+	*out = (struct perf_maps_stats){m->writers.len, m->refused, kept_maps_refused(m->kept)};
 }

@@ -42,6 +42,7 @@ int window_naming_new(struct window_naming **out, const struct window_naming_opt
 		.files = opts->files,
 		.ksyms = opts->ksyms,
 		.feed = opts->feed,
+		.kept_maps = opts->kept_maps,
 		.cgroups = opts->cgroups,
 		.user_labels = opts->user_labels,
 		.period_ns = opts->period_ns,

@@ -13,6 +13,7 @@ struct aggregate;
 struct cgroups;
 struct debuginfod;
 struct files;
+struct kept_maps;
 struct ksyms;
 struct named_window;
 struct procs;
@@ -24,7 +25,8 @@ struct window_naming_opts { /* everything is borrowed */
 	struct symbolizer *symbolizer;
 	struct files *files;
 	struct ksyms *ksyms;
-	struct unwind_feed *feed; /* NULL: stacks are walked by frame pointers */
+	struct unwind_feed *feed;	   /* NULL: stacks are walked by frame pointers */
+	const struct kept_maps *kept_maps; /* or NULL */
 	struct cgroups *cgroups;
 	const char *const *user_labels;
 	struct debuginfod *debuginfod;

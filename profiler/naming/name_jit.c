@@ -13,6 +13,7 @@
 #include "profiler/files/stall_guard.h"
 #include "profiler/procs/procs.h"
 #include "profiler/window/aggregate.h"
+#include "profiler/naming/kept_maps.h"
 #include "profiler/naming/naming_internal.h"
 #include "profiler/naming/perf_map.h"
 #include "symbolizer/files/jit_files.h"
@@ -108,43 +109,60 @@ static struct sym_file map_file(const struct perf_map *map)
 	};
 }
 
+static const struct perf_map *kept_map(const struct naming *n, const struct agg_image *image)
+{
+	return n->opts.kept_maps ? kept_maps_get(n->opts.kept_maps, image->image_id) : NULL;
+}
+
 int naming_jit_error(struct naming *n, const struct agg_image *image)
 {
 	struct perf_map map;
 
-	if (image->jitdump != FILE_NONE)
+	if (image->jitdump != FILE_NONE || kept_map(n, image))
 		return 0;
 	map = perf_map_open(n->opts.files, &n->guard, image);
 	perf_map_close(&map);
 	return map.err;
 }
 
+static bool has_text(const struct perf_map *map)
+{
+	struct sym_file file = map_file(map);
+	struct sym_file_key facts;
+
+	return sym_file_facts(&file, &facts) && facts.size;
+}
+
 bool naming_knows_jit(struct naming *n, const struct agg_image *image)
 {
-	struct sym_file_key facts;
+	const struct perf_map *kept = kept_map(n, image);
 	struct perf_map map;
-	struct sym_file file;
 	bool has;
 
 	if (image->jitdump != FILE_NONE)
 		return true;
 	map = perf_map_open(n->opts.files, &n->guard, image);
-	file = map_file(&map);
-	has = sym_file_facts(&file, &facts) && facts.size;
+	has = has_text(&map) || (kept && has_text(kept));
 	perf_map_close(&map);
 	return has;
 }
 
-static int ask_map(struct search *s, size_t n)
+static int ask_map(struct search *s, const struct perf_map *map, size_t n)
 {
-	_cleanup_(perf_map_close) struct perf_map map =
-		perf_map_open(s->n->opts.files, &s->n->guard, s->image);
-	struct sym_file file = map_file(&map);
+	struct sym_file file = map_file(map);
 	char path[48];
 
 	snprintf(path, sizeof(path), "the perf map of pid %d", s->image->tgid);
 	file.path = path;
-	return perf_map_is_open(&map) ? ask(s, &file, n, false) : 0;
+	return perf_map_is_open(map) ? ask(s, &file, n, false) : 0;
+}
+
+static bool is_same(const struct perf_map *a, const struct perf_map *b)
+{
+	struct sym_file x = map_file(a), y = map_file(b);
+	struct sym_file_key p, q;
+
+	return sym_file_facts(&x, &p) && sym_file_facts(&y, &q) && p.dev == q.dev && p.ino == q.ino;
 }
 
 static bool all_named(const struct search *s, size_t n)
@@ -154,6 +172,19 @@ static bool all_named(const struct search *s, size_t n)
 	while (i < n && s->named[i])
 		i++;
 	return i == n;
+}
+
+/* What is at its path now may be another program's, or what it has written anew. */
+static int ask_maps(struct search *s, size_t n)
+{
+	const struct perf_map *kept = kept_map(s->n, s->image);
+	_cleanup_(perf_map_close) struct perf_map map = {.fd = -1};
+	int err = kept ? ask_map(s, kept, n) : 0;
+
+	if (err || all_named(s, n))
+		return err;
+	map = perf_map_open(s->n->opts.files, &s->n->guard, s->image);
+	return kept && is_same(kept, &map) ? 0 : ask_map(s, &map, n);
 }
 
 int jit_names(struct naming *n, const struct agg_image *image, const struct jit_place *places,
@@ -170,7 +201,7 @@ int jit_names(struct naming *n, const struct agg_image *image, const struct jit_
 		return -ENOMEM;
 	err = ask_dump(&s, n_places);
 	if (!err && !all_named(&s, n_places))
-		err = ask_map(&s, n_places);
+		err = ask_maps(&s, n_places);
 	for (size_t i = 0; i < n_places && !err; i++)
 		err = named[i] ? 0 : fn(ctx, i, NULL);
 	return err;

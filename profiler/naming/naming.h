@@ -15,6 +15,7 @@ struct agg_image;
 struct aggregate;
 struct cgroups;
 struct files;
+struct kept_maps;
 struct ksyms;
 struct name_cache_stats;
 struct naming;
@@ -30,9 +31,10 @@ struct naming_opts { /* everything is borrowed while the naming lives */
 	struct symbolizer *symbolizer;
 	struct files *files;
 	const struct ksyms *ksyms;
-	const struct unwind_feed *feed; /* NULL: stacks were walked by frame pointers */
-	struct cgroups *cgroups;	/* NULL: no cgroup labels */
-	const char *const *user_labels; /* "key=value", NULL-terminated; or NULL */
+	const struct unwind_feed *feed;	   /* NULL: stacks were walked by frame pointers */
+	const struct kept_maps *kept_maps; /* NULL: perf maps are looked for by their paths alone */
+	struct cgroups *cgroups;	   /* NULL: no cgroup labels */
+	const char *const *user_labels;	   /* "key=value", NULL-terminated; or NULL */
 	uint64_t period_ns;
 	bool names_only;    /* no lines */
 	bool executables;   /* a label says which program a process runs */

@@ -111,8 +111,8 @@ static int write_map(FILE **map, const char *path, const char *name, void *at)
 		       : 1;
 }
 
-/* Two functions in turn at one address, a quarter and three quarters of the time, as the perf map says. reopens: it
- * does not keep the file open. */
+/* Two functions in turn at one address, a quarter and three quarters of the time, as the perf map says, which is
+ * removed at the end. reopens: it does not keep the file open. */
 static int take_turns(bool reopens)
 {
 	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -135,7 +135,7 @@ static int take_turns(bool reopens)
 	}
 	if (map)
 		fclose(map);
-	return err;
+	return unlink(path) ?: err;
 }
 
 /* CLOCK_MONOTONIC of children is ahead from now on. */

@@ -11,7 +11,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "profiler/files/stall_guard.h"
+#include "profiler/naming/kept_maps.h"
 #include "profiler/naming/name_jit.h"
+#include "profiler/naming/perf_map.h"
 #include "profiler/window/aggregate.h"
 #include "tests/lib/jitdump_write.h"
 
@@ -22,6 +25,7 @@
 
 static struct named_files nf;
 static struct naming *naming;
+static struct kept_maps *kept;
 static char map_path[64]; /* the perf map of this process */
 
 static int begin(void **state)
@@ -31,6 +35,8 @@ static int begin(void **state)
 	(void)state;
 	named_open(&nf, NULL, false);
 	opts = named_opts(&nf);
+	assert_int_equal(kept_maps_new(&kept), 0);
+	opts.kept_maps = kept;
 	snprintf(map_path, sizeof(map_path), "/tmp/perf-%d.map", getpid());
 	return naming_new(&naming, &opts);
 }
@@ -40,6 +46,7 @@ static int end(void **state)
 	(void)state;
 	unlink(map_path);
 	naming_free(naming);
+	kept_maps_free(kept);
 	named_close(&nf);
 	return 0;
 }
@@ -427,6 +434,49 @@ TEST(test_what_is_wrong_with_a_map)
 	assert_int_equal(naming_jit_error(naming, &image), -ENOENT);
 }
 
+static void keep(const struct agg_image *image)
+{
+	struct stall_guard guard = {0};
+	struct perf_map map = perf_map_open(nf.files, &guard, image);
+
+	assert_true(perf_map_is_open(&map));
+	kept_maps_put(kept, image->image_id, &map);
+	stall_guard_release(&guard);
+}
+
+/* Its program removes it at its end, or its /tmp goes with it. */
+TEST(test_a_perf_map_that_is_removed)
+{
+	struct agg_image image = image_of(getpid()), other = image;
+
+	other.image_id = 2;
+	fixture_write(map_path, "7000 10 first\n");
+	keep(&image);
+	fixture_write(map_path, "7000 10 first\n8000 10 second\n");
+	assert_int_equal(unlink(map_path), 0);
+	assert_string_equal(ask(&image, 2, 0).text[0], "first");
+	assert_string_equal(ask(&image, 2, 0).text[1], "second");
+	assert_true(naming_knows_jit(naming, &image));
+	assert_int_equal(naming_jit_error(naming, &image), 0);
+	assert_string_equal(ask(&other, 1, 0).text[0], "-");
+	assert_int_equal(naming_jit_error(naming, &other), -ENOENT);
+}
+
+/* Another program of its number writes one, or it writes a new one itself. */
+TEST(test_a_perf_map_in_place_of_the_one_that_is_kept)
+{
+	struct agg_image image = image_of(getpid());
+	struct said s;
+
+	fixture_write(map_path, "7000 10 first\n");
+	keep(&image);
+	assert_int_equal(unlink(map_path), 0);
+	fixture_write(map_path, "7000 10 another\n8000 10 more\n");
+	s = ask(&image, 2, 0);
+	assert_string_equal(s.text[0], "first");
+	assert_string_equal(s.text[1], "more");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -445,6 +495,8 @@ int main(void)
 		T(test_a_jitdump_that_is_gone),
 		T(test_whether_anything_names_it),
 		T(test_what_is_wrong_with_a_map),
+		T(test_a_perf_map_that_is_removed),
+		T(test_a_perf_map_in_place_of_the_one_that_is_kept),
 	};
 
 	return cmocka_run_group_tests_name("name_jit", tests, named_files_setup, fixture_teardown);
