@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -332,20 +333,40 @@ static int add_to_part(struct reported_mappings *t, struct part *p,
 	return 0;
 }
 
-static uint32_t intern(struct reported_mappings *t, const struct reported_file *file,
-		       const struct kiln_mappings_record *rec, const struct kiln_mapping *m)
+/* m: where it is mapped. */
+static uint32_t intern(struct reported_mappings *t, const struct kiln_mappings_record *rec,
+		       const struct kiln_file_key *file, const char *path,
+		       const struct kiln_mapping *m)
 {
 	const struct proc_image *im = procs_image(t->procs, (pid_t)rec->tgid, rec->time_ns);
 	struct file_key key = {
-		.path = file->path,
-		.major = DEV_MAJOR(file->key.dev),
-		.minor = DEV_MINOR(file->key.dev),
-		.inode = file->key.inode,
-		.generation = file->key.generation,
+		.path = path,
+		.major = DEV_MAJOR(file->dev),
+		.minor = DEV_MINOR(file->dev),
+		.inode = file->inode,
+		.generation = file->generation,
 	};
 
 	return files_intern(t->files, &key, (pid_t)rec->tgid, im ? im->parent_tgid : 0, m->start,
 			    m->start + m->len);
+}
+
+/* The program of which nothing is mapped: it has replaced its own code. FILE_NONE if that is known, or it has ended. */
+static uint32_t find_exe(struct reported_mappings *t, const struct kiln_mappings_record *rec)
+{
+	const struct proc_image *im = procs_image(t->procs, (pid_t)rec->tgid, rec->time_ns);
+	const struct kiln_mapping nowhere = {0};
+	char link[48], path[PATH_MAX];
+	ssize_t n;
+
+	if (!rec->exe.inode || (im && im->exe != FILE_NONE))
+		return FILE_NONE;
+	snprintf(link, sizeof(link), "/proc/%u/exe", rec->tgid);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return FILE_NONE;
+	path[n] = '\0';
+	return intern(t, rec, &rec->exe, path, &nowhere);
 }
 
 /* Adds a mapping to the set. False if its file was not reported. */
@@ -370,7 +391,7 @@ static bool add_mapping(struct reported_mappings *t, const struct kiln_mappings_
 	if (file->kind == MAP_KIND_IGNORE)
 		return true;
 	if (file->kind == MAP_KIND_FILE) {
-		out.file = intern(t, file, rec, m);
+		out.file = intern(t, rec, &file->key, file->path, m);
 		if (out.file == FILE_NONE)
 			return true; /* the file table is full and has counted it */
 		if (key_is(&m->file, &rec->exe) && s->exe == FILE_NONE)
@@ -430,6 +451,8 @@ static void take_set(struct reported_mappings *t, const struct kiln_mappings_rec
 		ask_again(t, rec);
 		return;
 	}
+	if (s.exe == FILE_NONE)
+		s.exe = find_exe(t, rec);
 	s.mappings = t->set.data;
 	s.n = t->set.len;
 	procs_snapshot(t->procs, &s);

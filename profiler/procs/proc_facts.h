@@ -52,7 +52,7 @@ struct proc_image {
 	pid_t tgid, parent_tgid, ns_tgid;
 	uint32_t uid;		   /* UINT32_MAX: unknown */
 	uint64_t begin_ns, end_ns; /* end_ns is UINT64_MAX while it runs */
-	uint32_t exe;		   /* file id of its first executable mapping, or FILE_NONE */
+	uint32_t exe;		   /* file id of its program, or FILE_NONE: not known */
 	uint32_t jitdump;	   /* file id of the jitdump that it writes, or FILE_NONE */
 	/* How far CLOCK_MONOTONIC is ahead of kiln's where the jitdump is written: another time namespace. */
 	int64_t monotonic_ns;

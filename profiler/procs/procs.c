@@ -93,6 +93,7 @@ static void inherit(struct image *im, struct image *parent)
 	im->pub.jitdump = parent->pub.jitdump;
 	im->pub.monotonic_ns = parent->pub.monotonic_ns;
 	im->pub.has_anon_exec = parent->pub.has_anon_exec;
+	im->has_file = parent->has_file;
 	space_fork(&im->space, &parent->space);
 }
 
@@ -209,12 +210,16 @@ void procs_exit(struct procs *p, uint64_t t_ns, pid_t tgid, pid_t tid)
 	notify(p, tgid);
 }
 
-/* Learns facts about a program from a mapping. */
 static void note_mapping(struct image *im, const struct proc_mapping *m)
 {
-	if (m->file == FILE_NONE)
-		im->pub.has_anon_exec = true;
-	else if (im->pub.exe == FILE_NONE && m->file != FILE_VDSO)
+	im->pub.has_anon_exec |= m->file == FILE_NONE;
+	im->has_file |= m->file != FILE_NONE && m->file != FILE_VDSO;
+}
+
+/* What an exec maps first. Snapshots and /proc say which it is: their first file may be a library. */
+static void guess_exe(struct image *im, const struct proc_mapping *m)
+{
+	if (!im->has_file && im->pub.exe == FILE_NONE && m->file != FILE_VDSO)
 		im->pub.exe = m->file;
 }
 
@@ -244,7 +249,10 @@ void procs_mmap(struct procs *p, uint64_t t_ns, pid_t tgid, const struct proc_ma
 {
 	struct image *im = image_for_event(p, t_ns, tgid);
 
-	if (im && !map_into(p, im, t_ns, m))
+	if (!im)
+		return;
+	guess_exe(im, m);
+	if (!map_into(p, im, t_ns, m))
 		notify(p, tgid);
 }
 

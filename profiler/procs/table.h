@@ -17,6 +17,7 @@ struct image {
 	struct space space;
 	struct image *older, *newer; /* in the queue of ended images */
 	bool scanned;		     /* begin_ns comes from /proc, exact to a clock tick */
+	bool has_file;		     /* has mapped one: the program, or after that */
 	bool is_seen;		     /* there was a snapshot; the last one is of seen_ns */
 	uint64_t seen_ns;
 	uint32_t version; /* of the snapshot that equals these mappings, or 0 */

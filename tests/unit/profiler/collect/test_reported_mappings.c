@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -239,6 +240,23 @@ TEST(test_memory_without_a_file)
 	assert_kind(procs, TGID, 11 * SEC, 0x3000, PLACE_VDSO);
 }
 
+/* Nothing of it is mapped; a library is no program. */
+TEST(test_a_program_that_has_replaced_its_code)
+{
+	char path[4096] = "";
+	uint32_t exe;
+
+	assert_true(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
+	tell_file(LIB, "lib.so|lib|");
+	tell(10 * SEC, 0x1000, 1, key_of(LIB), true)->tgid = (uint32_t)getpid();
+	tell(10 * SEC, 0x1000, 1, key_of(LIB), true); /* has ended */
+	assert_int_equal(take().sets, 2);
+	assert_string_equal(path_at(11 * SEC, 0x1000), "/lib/lib.so");
+	assert_int_equal(procs_image(procs, TGID, 11 * SEC)->exe, FILE_NONE);
+	exe = procs_image(procs, getpid(), 11 * SEC)->exe;
+	assert_true(files_has_path(files, exe, path));
+}
+
 /* A file is known by what tells it apart, not by its path. */
 TEST(test_kinds_of_files)
 {
@@ -344,10 +362,15 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_a_set_with_its_files),		T(test_a_set_in_parts),
-		T(test_memory_without_a_file),		T(test_kinds_of_files),
-		T(test_a_file_that_was_not_told_of),	T(test_a_set_that_is_too_large_to_be_told),
-		T(test_a_set_larger_than_there_can_be), T(test_records_that_make_no_sense),
+		T(test_a_set_with_its_files),
+		T(test_a_set_in_parts),
+		T(test_memory_without_a_file),
+		T(test_kinds_of_files),
+		T(test_a_program_that_has_replaced_its_code),
+		T(test_a_file_that_was_not_told_of),
+		T(test_a_set_that_is_too_large_to_be_told),
+		T(test_a_set_larger_than_there_can_be),
+		T(test_records_that_make_no_sense),
 	};
 
 	return cmocka_run_group_tests_name("reported_mappings", tests, NULL, NULL);

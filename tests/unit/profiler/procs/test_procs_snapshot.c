@@ -257,6 +257,26 @@ static void test_unknown_process(void **state)
 	procs_free(p);
 }
 
+/* Its program has moved its code away: a library is no program. */
+static void test_no_program_is_guessed(void **state)
+{
+	struct procs *p = new_table(NULL);
+
+	(void)state;
+	snap(p, 30, 5, 3, PAGE_OF(A, 1), PAGE_OF(B, FILE_NONE));
+	assert_file(p, 5, 30, A, 1, 0);
+	assert_int_equal(procs_image(p, 5, 30)->exe, FILE_NONE);
+	map(p, 31, 5, C, LEN, 0, 2); /* nor is one that is loaded later */
+	assert_int_equal(procs_image(p, 5, 31)->exe, FILE_NONE);
+	procs_fork(p, 32, 6, 6, 5);
+	map(p, 33, 6, C, LEN, 0, 4);
+	assert_int_equal(procs_image(p, 6, 33)->exe, FILE_NONE);
+	procs_comm(p, 40, 6, 6, "next", true);
+	map(p, 41, 6, A, LEN, 0, 3);
+	assert_int_equal(procs_image(p, 6, 41)->exe, 3);
+	procs_free(p);
+}
+
 static void test_late_one_is_ignored(void **state)
 {
 	struct procs *p = new_table(NULL);
@@ -490,6 +510,7 @@ int main(void)
 		cmocka_unit_test(test_anonymous_memory_grows),
 		cmocka_unit_test(test_image_that_is_over),
 		cmocka_unit_test(test_unknown_process),
+		cmocka_unit_test(test_no_program_is_guessed),
 		cmocka_unit_test(test_late_one_is_ignored),
 		cmocka_unit_test(test_after_later_events),
 		cmocka_unit_test(test_version),
