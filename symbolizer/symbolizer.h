@@ -55,7 +55,7 @@ int symbolizer_resolve_va(struct symbolizer *s, const struct sym_file *file, con
  * Names n addresses in code made at run time. The file is open and was written by a JIT compiler;
  * jit_files.h says which files are believed. as_of says for each address when it ran: of a jitdump by the time,
  * of a perf map by the size that the file had (struct sym_query). Each result has one frame. The reason is SYM_NO_SYMBOL
- * where the file has no function for the address. Returns 0 or -ENOMEM.
+ * where the file has no function for the address, SYM_LIMIT where it was not read whole. Returns 0 or -ENOMEM.
  */
 struct jit_places {
 	bool in_dump; /* the file is a jitdump, not a perf map */

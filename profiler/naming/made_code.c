@@ -92,6 +92,8 @@ static const char *map_fault(int err)
 		       "the program's user";
 	case -EINVAL:
 		return " has a perf map that is no regular file, and is not read";
+	case -EFBIG:
+		return " has a perf map that is larger than kiln reads: 256 MB, or 4 million lines";
 	default:
 		return NULL;
 	}
@@ -158,7 +160,7 @@ static void add_maker_hint(struct buf *b, const char *exe, struct naming *n,
 	if (!c->lacks_frames)
 		return;
 	buf_str(b, c->lacks_names ? "; " : "");
-	add_frames_hint(b, exe, m, !map_err, c);
+	add_frames_hint(b, exe, m, !map_err || map_err == -EFBIG, c);
 }
 
 char *made_code_hint(const struct made_code *c, struct naming *n)

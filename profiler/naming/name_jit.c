@@ -30,6 +30,7 @@ struct search {
 	uint64_t *va, *as_of;
 	jit_name_fn fn;
 	void *ctx;
+	bool is_cut; /* a file was not read whole */
 	int err;
 };
 
@@ -38,6 +39,7 @@ static void take(void *ctx, size_t i, const struct sym_result *r)
 	struct search *s = ctx;
 	size_t place = s->index[i];
 
+	s->is_cut |= r->reason == SYM_LIMIT;
 	if (r->reason != SYM_OK || s->named[place] || s->err)
 		return;
 	s->named[place] = true;
@@ -114,11 +116,23 @@ static const struct perf_map *kept_map(const struct naming *n, const struct agg_
 	return n->opts.kept_maps ? kept_maps_get(n->opts.kept_maps, image->image_id) : NULL;
 }
 
+static bool is_cut(const struct naming *n, const struct agg_image *image)
+{
+	for (size_t i = 0; i < n->cut_maps.len; i++)
+		if (n->cut_maps.data[i] == image->image_id)
+			return true;
+	return false;
+}
+
 int naming_jit_error(struct naming *n, const struct agg_image *image)
 {
 	struct perf_map map;
 
-	if (image->jitdump != FILE_NONE || kept_map(n, image))
+	if (image->jitdump != FILE_NONE)
+		return 0;
+	if (is_cut(n, image))
+		return -EFBIG;
+	if (kept_map(n, image))
 		return 0;
 	map = perf_map_open(n->opts.files, &n->guard, image);
 	perf_map_close(&map);
@@ -194,7 +208,7 @@ int jit_names(struct naming *n, const struct agg_image *image, const struct jit_
 	_cleanup_free_ size_t *index = calloc(n_places + 1, sizeof(*index));
 	_cleanup_free_ uint64_t *va = calloc(n_places + 1, sizeof(*va));
 	_cleanup_free_ uint64_t *as_of = calloc(n_places + 1, sizeof(*as_of));
-	struct search s = {n, image, places, named, index, va, as_of, fn, ctx, 0};
+	struct search s = {n, image, places, named, index, va, as_of, fn, ctx, false, 0};
 	int err;
 
 	if (!named || !index || !va || !as_of)
@@ -202,6 +216,8 @@ int jit_names(struct naming *n, const struct agg_image *image, const struct jit_
 	err = ask_dump(&s, n_places);
 	if (!err && !all_named(&s, n_places))
 		err = ask_maps(&s, n_places);
+	if (s.is_cut && !all_named(&s, n_places) && vec_push(&n->cut_maps, image->image_id))
+		err = err ?: -ENOMEM;
 	for (size_t i = 0; i < n_places && !err; i++)
 		err = named[i] ? 0 : fn(ctx, i, NULL);
 	return err;

@@ -270,6 +270,7 @@ int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, s
 
 	if (!named || !stack_ids || !blame)
 		return -ENOMEM;
+	n->cut_maps.len = 0;
 	memset(stack_ids, 0xff, (a->stacks.len + 1) * sizeof(*stack_ids));
 	/* The truncated frame's mapping must not be the first. */
 	err = name_frames(n, a, p, named)
@@ -310,6 +311,7 @@ void naming_free(struct naming *n)
 	packages_free(n->packages);
 	kernel_names_close(n->kernel);
 	stall_guard_release(&n->guard);
+	vec_release(&n->cut_maps);
 	if (n->vdso_fd >= 0)
 		close(n->vdso_fd);
 	free(n);

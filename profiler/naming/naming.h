@@ -58,7 +58,8 @@ void naming_free(struct naming *n);
  */
 int naming_run(struct naming *n, const struct aggregate *a, struct profile *p, struct quality *q);
 
-/* 0 if this program's JIT compiler has made a perf map or a jitdump; else why there is none, as perf_map.h says. */
+/* 0 if this program's JIT compiler has made a perf map or a jitdump; else why there is none, as perf_map.h says;
+ * -EFBIG: in the last run it was found to be larger than is read. */
 int naming_jit_error(struct naming *n, const struct agg_image *image);
 /* True if it has, and there is something in the perf map: it may be written through a large buffer. */
 bool naming_knows_jit(struct naming *n, const struct agg_image *image);

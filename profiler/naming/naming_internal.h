@@ -3,6 +3,7 @@
 #ifndef KILN_NAMING_NAMING_INTERNAL_H
 #define KILN_NAMING_NAMING_INTERNAL_H
 
+#include "profiler/base/vec.h"
 #include "profiler/files/stall_guard.h"
 #include "profiler/naming/naming.h"
 
@@ -34,6 +35,8 @@ struct naming {
 	struct packages *packages;   /* of this host */
 	int vdso_fd;		     /* -1: not opened yet, or there is none */
 	struct stall_guard guard;    /* for opening perf maps, which may be on any file system */
+	/* Programs (proc_image.id) of this run whose perf map is larger than is read. */
+	VEC(uint64_t) cut_maps;
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/base/buf.h"
@@ -29,7 +30,8 @@ struct line {
 struct perfmap {
 	VEC(struct line) lines; /* in the order of the file */
 	const char *text;
-	size_t len, skipped;
+	size_t len;
+	bool is_cut;
 	char *own; /* the text, if it was read here */
 	struct buf name;
 };
@@ -303,10 +305,13 @@ static int take_lines(struct perfmap *m)
 		struct line line;
 
 		/* a last line without an end is still being written: its name may be cut */
-		if (!nl || !parse_line(&line, p, nl) || m->lines.len == ENTRIES_MAX)
-			m->skipped++;
-		else if (vec_push(&m->lines, line))
-			return -ENOMEM;
+		if (nl && parse_line(&line, p, nl)) {
+			m->is_cut = m->lines.len == ENTRIES_MAX;
+			if (m->is_cut)
+				break;
+			if (vec_push(&m->lines, line))
+				return -ENOMEM;
+		}
 		p = nl ? nl + 1 : end;
 	}
 	return 0;
@@ -332,10 +337,13 @@ int perfmap_parse(struct perfmap **out, const char *text, size_t len)
 int perfmap_read(struct perfmap **out, int fd)
 {
 	_cleanup_free_ char *text = NULL;
+	struct stat st;
 	size_t len;
-	int err = lseek(fd, 0, SEEK_SET) < 0 ? -errno : io_read_fd(fd, FILE_BYTES_MAX, &text, &len);
+	int err = lseek(fd, 0, SEEK_SET) < 0 || fstat(fd, &st) ? -errno : 0;
 
-	err = err ?: perfmap_parse(out, text, len);
+	if (!err && st.st_size > FILE_BYTES_MAX)
+		return -EFBIG;
+	err = err ?: io_read_fd(fd, FILE_BYTES_MAX, &text, &len) ?: perfmap_parse(out, text, len);
 	if (!err)
 		(*out)->own = steal_ptr(text);
 	return err;
@@ -356,7 +364,7 @@ size_t perfmap_count(const struct perfmap *m)
 	return m->lines.len;
 }
 
-size_t perfmap_skipped(const struct perfmap *m)
+bool perfmap_is_cut(const struct perfmap *m)
 {
-	return m->skipped;
+	return m->is_cut;
 }

@@ -8,12 +8,13 @@
 #ifndef KILN_SYMBOLIZER_JIT_PERFMAP_H
 #define KILN_SYMBOLIZER_JIT_PERFMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct perfmap;
 
-/* Parses hostile text, borrowed while the map lives. Skips and counts malformed lines. At most 4 million
+/* Parses hostile text, borrowed while the map lives. Skips malformed lines. Takes the first 4 million
  * entries. 0 or -errno. */
 int perfmap_parse(struct perfmap **out, const char *text, size_t len);
 /* Reads and parses an open file of at most 256 MiB (else -EFBIG), see jit_files.h. 0 or -errno. */
@@ -37,6 +38,7 @@ int perfmap_find(struct perfmap *m, struct perfmap_ask *asks, size_t n);
 /* The name of an entry, as clean text, not demangled. Borrowed until the next call. NULL: out of memory. */
 const char *perfmap_name(struct perfmap *m, uint32_t entry);
 size_t perfmap_count(const struct perfmap *m);
-size_t perfmap_skipped(const struct perfmap *m);
+/* There are more entries than were taken. */
+bool perfmap_is_cut(const struct perfmap *m);
 
 #endif

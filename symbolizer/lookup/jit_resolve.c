@@ -10,14 +10,18 @@
 
 #define NO_MODULE "[jit]"
 
+static int answer_bare(const struct sym_query *q, size_t i, enum sym_reason why, sym_result_fn fn,
+		       void *ctx)
+{
+	return sym_answer_bare(i, q->addr[i], why, NO_MODULE, fn, ctx);
+}
+
 static int answer(const struct sym_query *q, size_t i, const struct jit_frame *f, sym_result_fn fn,
 		  void *ctx)
 {
 	struct sym_frame frame = {0};
 	struct sym_result r = {.elf_va = q->addr[i], .frames = &frame, .n_frames = 1};
 
-	if (!f)
-		return sym_answer_bare(i, q->addr[i], SYM_NO_SYMBOL, NO_MODULE, fn, ctx);
 	frame.name = f->name;
 	frame.file = f->file;
 	frame.line = f->line;
@@ -35,8 +39,10 @@ static int from_dump(struct jitdump *j, const struct sym_query *q, sym_result_fn
 		struct jit_frame f = {0};
 
 		err = jitdump_find(j, q->as_of[i], q->addr[i], &f);
-		if (!err || err == -ENOENT)
-			err = answer(q, i, err ? NULL : &f, fn, ctx);
+		if (err == -ENOENT)
+			err = answer_bare(q, i, SYM_NO_SYMBOL, fn, ctx);
+		else if (!err)
+			err = answer(q, i, &f, fn, ctx);
 	}
 	return err;
 }
@@ -47,7 +53,8 @@ static int answer_from_map(struct perfmap *m, const struct sym_query *q,
 	struct jit_frame f = {0};
 
 	if (ask->entry == PERFMAP_NONE)
-		return answer(q, ask->index, NULL, fn, ctx);
+		return answer_bare(q, ask->index, perfmap_is_cut(m) ? SYM_LIMIT : SYM_NO_SYMBOL, fn,
+				   ctx);
 	f.name = perfmap_name(m, ask->entry);
 	return f.name ? answer(q, ask->index, &f, fn, ctx) : -ENOMEM;
 }
@@ -68,12 +75,12 @@ static int from_map(struct perfmap *m, const struct sym_query *q, sym_result_fn 
 	return err;
 }
 
-static int from_nothing(const struct sym_query *q, sym_result_fn fn, void *ctx)
+static int from_nothing(const struct sym_query *q, enum sym_reason why, sym_result_fn fn, void *ctx)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < q->n && !err; i++)
-		err = answer(q, i, NULL, fn, ctx);
+		err = answer_bare(q, i, why, fn, ctx);
 	return err;
 }
 
@@ -89,7 +96,7 @@ int jit_resolve(const struct sym_query *q, sym_result_fn fn, void *ctx)
 	else if (m)
 		err = from_map(m, q, fn, ctx);
 	else if (err != -ENOMEM)
-		err = from_nothing(q, fn, ctx);
+		err = from_nothing(q, err == -EFBIG ? SYM_LIMIT : SYM_NO_SYMBOL, fn, ctx);
 	jitdump_free(j);
 	perfmap_free(m);
 	return err;

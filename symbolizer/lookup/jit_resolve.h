@@ -7,7 +7,8 @@
 #include "symbolizer/query/query.h"
 
 /* Answers QUERY_JITDUMP or QUERY_PERFMAP in this process, like lookup_resolve(). An address
- * without a function gets SYM_NO_SYMBOL. So does every address if the file is unusable. */
+ * without a function gets SYM_NO_SYMBOL; SYM_LIMIT if the rest of the file, or all of it, is too large to be read.
+ * So does every address if the file is unusable. */
 int jit_resolve(const struct sym_query *q, sym_result_fn fn, void *ctx);
 
 #endif

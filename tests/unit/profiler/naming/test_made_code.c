@@ -2,6 +2,8 @@
 /* What is advised to programs that make code at run time. */
 #include "tests/lib/blamed.h"
 
+#include "profiler/naming/name_jit.h"
+
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
 #define NOBODY 9999999 /* no kernel has so many processes */
@@ -186,6 +188,27 @@ TEST(test_advice_about_a_map_that_is_not_read)
 	assert_hint(want);
 }
 
+static int no_name(void *ctx, size_t index, const struct sym_frame *f)
+{
+	(void)ctx, (void)index, (void)f;
+	return 0;
+}
+
+TEST(test_advice_about_a_map_that_is_too_large)
+{
+	struct agg_image image = {0, NOBODY, 0, 0, absent_file("/usr/bin/node", 99), FILE_NONE};
+	struct jit_place place = {.va = 0x5000};
+
+	assert_int_equal(vec_push(&agg.images, image), 0);
+	fixture_run(
+		"echo 1000 10 a >/tmp/perf-9999999.map && truncate -s 257M /tmp/perf-9999999.map");
+	assert_int_equal(jit_names(naming, &image, &place, 1, no_name, NULL), 0);
+	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
+	unlink("/tmp/perf-9999999.map");
+	assert_hint("node pid 9999999 has a perf map that is larger than kiln reads: 256 MB, or 4 "
+		    "million lines");
+}
+
 /* What does not name all is called what it is. */
 TEST(test_advice_about_names_that_are_missing)
 {
@@ -241,6 +264,7 @@ int main(void)
 		T(test_advice_for_made_code_follows_from_the_end),
 		T(test_advice_for_a_running_jvm),
 		T(test_advice_about_a_map_that_is_not_read),
+		T(test_advice_about_a_map_that_is_too_large),
 		T(test_advice_about_names_that_are_missing),
 		T(test_an_option_that_was_given),
 		T(test_advice_for_made_code_in_another_pid_namespace),

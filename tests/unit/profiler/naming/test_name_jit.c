@@ -444,6 +444,19 @@ static void keep(const struct agg_image *image)
 	stall_guard_release(&guard);
 }
 
+/* ... or that it is larger than is read. */
+TEST(test_a_map_that_is_too_large)
+{
+	struct agg_image image = image_of(getpid());
+
+	fixture_write(map_path, "7000 10 first\n");
+	fixture_run("truncate -s 257M %s", map_path);
+	assert_string_equal(ask(&image, 1, 0).text[0], "-");
+	assert_int_equal(naming_jit_error(naming, &image), -EFBIG);
+	image.image_id++;
+	assert_int_equal(naming_jit_error(naming, &image), 0);
+}
+
 /* Its program removes it at its end, or its /tmp goes with it. */
 TEST(test_a_perf_map_that_is_removed)
 {
@@ -495,6 +508,7 @@ int main(void)
 		T(test_a_jitdump_that_is_gone),
 		T(test_whether_anything_names_it),
 		T(test_what_is_wrong_with_a_map),
+		T(test_a_map_that_is_too_large),
 		T(test_a_perf_map_that_is_removed),
 		T(test_a_perf_map_in_place_of_the_one_that_is_kept),
 	};

@@ -37,7 +37,7 @@ static void test_lines(void **state)
 
 	(void)state;
 	assert_int_equal(perfmap_count(m), 3);
-	assert_int_equal(perfmap_skipped(m), 0);
+	assert_false(perfmap_is_cut(m));
 	expect(m, 0xfff, NULL);
 	expect(m, 0x1000, "LazyCompile:~f /a b.js:1");
 	expect(m, 0x100f, "LazyCompile:~f /a b.js:1");
@@ -69,7 +69,7 @@ static void test_the_last_line_is_not_whole(void **state)
 	}
 }
 
-static void test_malformed_lines_are_counted(void **state)
+static void test_malformed_lines_are_skipped(void **state)
 {
 	struct perfmap *m = parse("\n"
 				  "1000\n"
@@ -84,7 +84,6 @@ static void test_malformed_lines_are_counted(void **state)
 
 	(void)state;
 	assert_int_equal(perfmap_count(m), 1);
-	assert_int_equal(perfmap_skipped(m), 9);
 	expect(m, 0x1000, NULL);
 	expect(m, 0x2000, "a\xef\xbf\xbd[2Jb");
 	perfmap_free(m);
@@ -92,6 +91,28 @@ static void test_malformed_lines_are_counted(void **state)
 	assert_int_equal(perfmap_count(m), 0);
 	expect(m, 0, NULL);
 	perfmap_free(m);
+}
+
+static void test_too_many_lines(void **state)
+{
+	const char *line = "1000 10 f\n";
+	size_t len = strlen(line), n = 4u << 20;
+	char *text = malloc((n + 1) * len + 1);
+	struct perfmap *m;
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i <= n; i++)
+		memcpy(text + i * len, line, len + 1);
+	assert_int_equal(perfmap_parse(&m, text, n * len), 0);
+	assert_int_equal(perfmap_count(m), n);
+	assert_false(perfmap_is_cut(m));
+	perfmap_free(m);
+	assert_int_equal(perfmap_parse(&m, text, (n + 1) * len), 0);
+	assert_int_equal(perfmap_count(m), n);
+	assert_true(perfmap_is_cut(m));
+	perfmap_free(m);
+	free(text);
 }
 
 static void test_later_lines_win(void **state)
@@ -362,7 +383,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_the_last_line_is_not_whole),
-		cmocka_unit_test(test_malformed_lines_are_counted),
+		cmocka_unit_test(test_malformed_lines_are_skipped),
+		cmocka_unit_test(test_too_many_lines),
 		cmocka_unit_test(test_later_lines_win),
 		cmocka_unit_test(test_as_of_a_size),
 		cmocka_unit_test(test_sizes_that_tell_nothing),

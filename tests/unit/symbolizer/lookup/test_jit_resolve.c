@@ -260,6 +260,8 @@ static void test_other_files(void **state)
 	write_good();
 	assert_int_equal(look(w, "good.map", QUERY_JITDUMP).reason, SYM_NO_SYMBOL);
 	assert_int_equal(look(w, "good.dump", QUERY_PERFMAP).reason, SYM_NO_SYMBOL);
+	fixture_run("cp good.map large.map && truncate -s 257M large.map");
+	assert_int_equal(look(w, "large.map", QUERY_PERFMAP).reason, SYM_LIMIT);
 	worker_stats(w, &stats);
 	assert_int_equal(stats.files_failed, 0);
 }
