@@ -192,6 +192,17 @@ int symbolizer_has_symbols(struct symbolizer *s, const struct sym_file *file, bo
 	return err;
 }
 
+int symbolizer_is_replaced(struct symbolizer *s, const struct sym_file *file, bool *is)
+{
+	const struct elf_facts *facts;
+	struct elf_facts own;
+	int err = ask_facts(s, file, &own, &facts);
+
+	if (!err)
+		*is = file->build_id && !build_id_equal(file->build_id, &facts->build_id);
+	return err;
+}
+
 void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *out)
 {
 	if (s->workers)

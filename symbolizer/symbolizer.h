@@ -69,6 +69,8 @@ int symbolizer_resolve_jit(struct symbolizer *s, const struct sym_file *file,
 int symbolizer_has_debug_info(struct symbolizer *s, const struct sym_file *file, bool *has);
 /* Whether the file itself has a table of all symbols: it is not stripped. 0, or -errno likewise. */
 int symbolizer_has_symbols(struct symbolizer *s, const struct sym_file *file, bool *has);
+/* Whether the file's build id is another one now than file->build_id. 0, or -errno likewise. */
+int symbolizer_is_replaced(struct symbolizer *s, const struct sym_file *file, bool *is);
 
 /* Gives the executable segment that holds this ELF address, for a pprof mapping. 0 or -ENOENT. */
 int symbolizer_segment(struct symbolizer *s, const struct sym_file *file, uint64_t elf_va,

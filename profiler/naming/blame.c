@@ -301,6 +301,19 @@ static bool is_stripped(struct naming *n, const struct file_view *v)
 	return !symbolizer_has_symbols(n->opts.symbolizer, &sym, &has) && !has;
 }
 
+/* It has the inode that was mapped, and another build id, or no ELF file's content any more. */
+static bool is_overwritten(struct naming *n, const struct file_view *v)
+{
+	struct sym_file sym = file_view_sym(v);
+	bool is = false;
+	int err;
+
+	if (!v->build_id.len || !sym_file_is_open(&sym))
+		return false;
+	err = symbolizer_is_replaced(n->opts.symbolizer, &sym, &is);
+	return is || err == -ENOEXEC;
+}
+
 /* What names the functions of a file that has no symbol table. */
 static void add_symbols_hint(struct buf *b, struct naming *n, const struct file_view *v)
 {
@@ -353,6 +366,11 @@ static char *hint_for_file(const struct suspect *s, struct naming *n, const stru
 	if (v->err && (broken || s->unnamed)) {
 		buf_printf(&b, "%s could not be opened: %s%s", v->path, strerror(-v->err),
 			   opening_remedy(v->err));
+		return buf_take(&b);
+	}
+	if (s->unnamed && is_overwritten(n, v)) {
+		buf_str(&b,
+			"its file was overwritten since it was mapped: start its program again");
 		return buf_take(&b);
 	}
 	if (s->unnamed && is_stripped(n, v))

@@ -207,6 +207,26 @@ TEST(test_advice_for_files)
 }
 
 /* Missing descriptors are a cause of their own: nothing is wrong with the file. */
+/* The same file with other content: what it has now names nothing that was mapped. */
+TEST(test_advice_for_files_that_were_overwritten)
+{
+	const char *hint = "its file was overwritten since it was mapped: start its program again";
+	struct agg_frame f;
+
+	fixture_run("cp prog over");
+	f = in_file(named_file(&nf, "over"));
+	blame_one(f, 0, 5, 0, 0);
+	assert_hint(NULL);
+	fixture_run("cp stripped over");
+	blame_one(f, 0, 5, 0, 0);
+	assert_hint(hint);
+	blame_one(f, 5, 0, 5, UNWIND_END_DEEP); /* it has names */
+	assert_hint("recursion deeper than kiln can walk: nothing to do");
+	fixture_run("echo no program >over");
+	blame_one(f, 0, 5, 5, UNWIND_END_NO_RULE);
+	assert_hint(hint);
+}
+
 TEST(test_advice_for_files_that_no_descriptor_is_left_for)
 {
 	struct file_key key = {.path = fixture_at("other"), .build_id = {.len = 4, .data = {9}}};
@@ -354,6 +374,7 @@ int main(void)
 		T(test_a_claimed_build_id),
 		T(test_processes_of_one_program),
 		T(test_advice_for_files),
+		T(test_advice_for_files_that_were_overwritten),
 		T(test_advice_for_files_that_no_descriptor_is_left_for),
 		T(test_the_package_that_has_the_symbols),
 		T(test_samples_that_lack_names),
