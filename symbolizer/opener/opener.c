@@ -85,6 +85,7 @@ static uint64_t prepare(struct opener *o, struct opener_ask *ask, uint64_t dev, 
 {
 	unsigned stalls;
 
+	ask->n_skip = 0;
 	pthread_mutex_lock(&o->lock);
 	stalls = stalls_on(o, dev);
 	find_stalled(o, 0); /* drops those that are forgiven */
@@ -107,17 +108,31 @@ static struct hand_process *take_hand(struct opener *o)
 	return &o->hands[0];
 }
 
-/* True if the process waits for a CPU. An overloaded machine is no hung file server. */
-static bool wants_cpu(pid_t pid)
+/* As in /proc/PID/stat; '\0': not known. */
+static char state_of(pid_t pid)
 {
 	char path[64], line[512];
 	const char *state;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	if (io_read_line(path, line, sizeof(line)))
-		return false;
+		return '\0';
 	state = strrchr(line, ')');
-	return state && state[1] == ' ' && state[2] == 'R';
+	return state && state[1] == ' ' ? state[2] : '\0';
+}
+
+/* True if the process waits for a CPU. An overloaded machine is no hung file server. */
+static bool wants_cpu(pid_t pid)
+{
+	return state_of(pid) == 'R';
+}
+
+/* True if a signal or a debugger has stopped it. */
+static bool is_stopped(pid_t pid)
+{
+	char state = state_of(pid);
+
+	return state == 'T' || state == 't';
 }
 
 /* 0 if there is an answer; -ETIMEDOUT. */
@@ -141,13 +156,21 @@ static int await(const struct hand_process *h, uint64_t wait_ns)
 	}
 }
 
-/* The hand hangs: kills it, and remembers where. The result of its question. */
+/* The hand hangs: kills it, and remembers where. The result of its question; -EINTR: it was stopped, which says
+ * nothing about the file. */
 static int abandon(struct opener *o, struct hand_process *h, uint64_t dev)
 {
 	struct opener_note *note = &o->notes[h - o->hands];
 	uint64_t noted = atomic_load(&note->dev);
 	bool sent = atomic_load(&note->sent);
 
+	if (is_stopped(h->pid)) {
+		log_warning("a signal or a debugger has stopped the process that opens files (pid "
+			    "%d): another one takes over",
+			    h->pid);
+		opener_stop_hand(o, h);
+		return sent ? 0 : -EINTR;
+	}
 	pthread_mutex_lock(&o->lock);
 	note_stall(o, noted ?: dev);
 	o->stats.stalls++;
@@ -225,10 +248,11 @@ static int ask_hand(struct opener *o, struct hand_process *h, struct question *q
 static int ask(struct opener *o, struct question *q, struct opener_answer *answer)
 {
 	struct hand_process *h = take_hand(o);
-	int err;
+	int err = -EINTR;
 
 	memset(answer, 0, sizeof(*answer));
-	err = ask_hand(o, h, q, answer);
+	for (int i = 0; i < TRIES && err == -EINTR; i++)
+		err = ask_hand(o, h, q, answer);
 	pthread_mutex_unlock(&h->lock);
 	if (err == -EHOSTDOWN) {
 		pthread_mutex_lock(&o->lock);

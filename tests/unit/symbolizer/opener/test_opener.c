@@ -78,8 +78,8 @@ static int give(const struct held_file *file, char *bytes, size_t len)
 	return 0;
 }
 
-/* Kills the children of this process whose descriptors are like that. */
-static unsigned kill_children(const char *with)
+/* Sends a signal to the children of this process that are like that. */
+static unsigned signal_children(const char *with, int signal)
 {
 	char cmd[256], line[32];
 	unsigned n = 0;
@@ -91,10 +91,15 @@ static unsigned kill_children(const char *with)
 	f = popen(cmd, "re");
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f))
-		n += !kill(atoi(line), SIGKILL);
+		n += !kill(atoi(line), signal);
 	pclose(f);
 	usleep(50000);
 	return n;
+}
+
+static unsigned kill_children(const char *with)
+{
+	return signal_children(with, SIGKILL);
 }
 
 static void test_open_and_give(void **state)
@@ -157,6 +162,23 @@ static void test_hands_end(void **state)
 	assert_int_equal(give(&copy, magic, 4), 0);
 	assert_memory_equal(magic, ELFMAG, 4);
 	opener_close(o, copy.number);
+}
+
+/* No file system is to blame, and the file is opened. */
+static void test_hands_are_stopped(void **state)
+{
+	struct opener_stats before, after;
+	struct opened r = open_it("prog");
+	char magic[4];
+
+	(void)state;
+	opener_stats(o, &before);
+	assert_true(signal_children("grep -q kiln-opener /proc/$p/comm", SIGSTOP) > 0);
+	assert_int_equal(give(&r.file, magic, 4), 0);
+	assert_memory_equal(magic, ELFMAG, 4);
+	opener_close(o, r.file.number);
+	opener_stats(o, &after);
+	assert_int_equal(after.stalls, before.stalls);
 }
 
 static void test_keeper_ends(void **state)
@@ -365,6 +387,7 @@ int main(void)
 		cmocka_unit_test(test_open_and_give),
 		cmocka_unit_test(test_not_the_file),
 		cmocka_unit_test(test_hands_end),
+		cmocka_unit_test(test_hands_are_stopped),
 		cmocka_unit_test(test_keeper_ends),
 		cmocka_unit_test(test_keeper_ends_unnoticed),
 		cmocka_unit_test(test_no_descriptor_here),
