@@ -26,7 +26,7 @@
 #define BLAME_MIN_SHARE 0.005
 
 struct suspect {
-	enum frame_class cls; /* AT_FILE or AT_ANON */
+	enum frame_class cls; /* AT_FILE or AT_ANON; AT_UNMAPPED of owner UNMAPPED_CUT */
 	uint32_t owner;
 	uint64_t frames, unnamed, broken;
 	uint64_t spoilt;		 /* samples with a frame in it without a name */
@@ -72,6 +72,12 @@ void blame_free(struct blame *b)
 	free(b);
 }
 
+static bool may_be_blamed(const struct agg_frame *f)
+{
+	return f->cls == AT_FILE || f->cls == AT_ANON ||
+	       (f->cls == AT_UNMAPPED && f->owner == UNMAPPED_CUT);
+}
+
 static struct suspect *get(struct blame *b, const struct agg_frame *f)
 {
 	struct needle n = {b, f};
@@ -79,7 +85,7 @@ static struct suspect *get(struct blame *b, const struct agg_frame *f)
 	struct suspect fresh = {.cls = f->cls, .owner = f->owner};
 	uint32_t id;
 
-	if (f->cls != AT_FILE && f->cls != AT_ANON)
+	if (!may_be_blamed(f))
 		return NULL;
 	id = htab_find(&b->index, hash, suspect_eq, &n);
 	if (id != HTAB_NONE)
@@ -137,8 +143,8 @@ static int order_suspects(const void *x, const void *y)
 /* What identifies a suspect: the file, or for anonymous code the program that made it. */
 static uint32_t file_of(const struct suspect *s, const struct aggregate *a)
 {
-	if (s->cls == AT_FILE)
-		return s->owner;
+	if (s->cls != AT_ANON)
+		return s->cls == AT_FILE ? s->owner : FILE_NONE;
 	return s->owner < a->images.len ? a->images.data[s->owner].exe : FILE_NONE;
 }
 
@@ -252,6 +258,10 @@ static enum unwind_end main_reason(const struct suspect *s)
 			best = e;
 	return best;
 }
+
+#define CUT_MAPPINGS                                                                               \
+	"its program has mapped more code than a sample can tell: it is unknown until /proc has "  \
+	"been read, so record for longer"
 
 #define NO_READER                                                                                  \
 	"no process could be started to read its call frame information: limits of processes or "  \
@@ -417,7 +427,10 @@ static int report_one(const struct suspect *s, struct naming *n, const struct ag
 	struct file_view v;
 	int err;
 
-	if (s->cls == AT_ANON) {
+	if (s->cls == AT_UNMAPPED) {
+		row.module = strdup(MAPPING_UNKNOWN);
+		row.hint = strdup(CUT_MAPPINGS);
+	} else if (s->cls == AT_ANON) {
 		row.module = strdup(MAPPING_JIT);
 		if (s->owner < a->images.len)
 			row.hint = hint_for_anon(s, n, a, &a->images.data[s->owner]);

@@ -508,6 +508,7 @@ void procs_resolve(struct procs *p, pid_t tgid, uint64_t t_ns, uint64_t va, stru
 		return;
 	out->kind = PLACE_UNMAPPED;
 	out->image = im->pub.id;
+	out->is_cut = im->is_cut;
 	m = space_at(&im->space, t_ns, va);
 	if (!m)
 		return;

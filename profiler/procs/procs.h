@@ -90,6 +90,7 @@ struct place {
 	uint32_t file;
 	uint64_t file_off;
 	uint64_t image; /* id of the image, never used again; IMAGE_NONE if there is none */
+	bool is_cut;	/* the last snapshot was too large to report, see procs_snapshot_cut() */
 };
 
 /*

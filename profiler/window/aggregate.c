@@ -148,7 +148,7 @@ static struct agg_frame normalize(struct aggregate *a, struct procs *procs, cons
 		return (struct agg_frame){AT_NO_PROCESS, 0, va};
 	case PLACE_UNMAPPED:
 	default:
-		return (struct agg_frame){AT_UNMAPPED, 0, va};
+		return (struct agg_frame){AT_UNMAPPED, place.is_cut ? UNMAPPED_CUT : 0, va};
 	}
 }
 

@@ -28,7 +28,7 @@ enum frame_class {
 	AT_FILE,   /* owner: file id, addr: file offset */
 	AT_VDSO, /* addr: offset into the vDSO; owner: 1 for that of 32-bit programs (i386, x32) */
 	AT_ANON, /* owner: index in images, addr: virtual address */
-	AT_UNMAPPED,	/* addr: virtual address in a known process, but in no known mapping */
+	AT_UNMAPPED, /* addr: virtual address in a known process, but in no known mapping; owner: UNMAPPED_CUT or 0 */
 	AT_NO_PROCESS,	/* addr: virtual address in an unknown process */
 	AT_MISSED_USER, /* synthetic: there was a stack, but it could not be read */
 	AT_MISSED_KERNEL,
@@ -36,6 +36,9 @@ enum frame_class {
 	AT_USER_ELIDED, /* synthetic: the only side that exists was not wanted (-K, -U) */
 	AT_KERNEL_ELIDED,
 };
+
+/* The program had mapped more code than a sample can tell, and not all of it was known. */
+#define UNMAPPED_CUT 1
 
 struct agg_frame {
 	enum frame_class cls;

@@ -158,6 +158,22 @@ TEST(test_processes_of_one_program)
 	assert_int_equal(quality.blame.data[1].unnamed, 12);
 }
 
+/* More was mapped than a sample can tell: what is not known yet has no names. */
+TEST(test_a_program_with_too_many_mappings)
+{
+	struct agg_frame cut = {AT_UNMAPPED, UNMAPPED_CUT, 0x1000}, jit = in_image(0);
+
+	assert_int_equal(vec_push(&agg.images, (struct agg_image){1, 100, 0, 0, 0, FILE_NONE}), 0);
+	blame_one(cut, 0, 12, 12, UNWIND_END_CHAIN);
+	assert_string_equal(the_only_one()->module, MAPPING_UNKNOWN);
+	assert_int_equal(the_only_one()->unnamed, 12);
+	assert_hint("its program has mapped more code than a sample can tell: it is unknown until "
+		    "/proc has been read, so record for longer");
+	blame_frame(blame, &jit, 50, true); /* that is another suspect */
+	report();
+	assert_int_equal(quality.blame.len, 2);
+}
+
 /* --- with what advice --------------------------------------------------------------------------- */
 
 #define INSTALL	 "install its debug symbols (-dbg, -dbgsym, -debuginfo) where it comes from"
@@ -373,6 +389,7 @@ int main(void)
 		T(test_a_binary_known_under_two_names),
 		T(test_a_claimed_build_id),
 		T(test_processes_of_one_program),
+		T(test_a_program_with_too_many_mappings),
 		T(test_advice_for_files),
 		T(test_advice_for_files_that_were_overwritten),
 		T(test_advice_for_files_that_no_descriptor_is_left_for),

@@ -94,6 +94,34 @@ TEST(test_addresses_become_file_and_offset)
 		   "unknown:123;unknown:455");
 }
 
+/* Of a program that has mapped more than a sample can tell, that is why. */
+TEST(test_addresses_that_are_not_known_yet)
+{
+	uint32_t of[] = {0, UNMAPPED_CUT, 0};
+
+	for (int i = 0; i < 3; i++) {
+		struct proc_snapshot whole = {.tgid = PID,
+					      .t_ns = 2 * SEC,
+					      .exe = FILE_NONE,
+					      .jitdump = FILE_NONE,
+					      .uid = UINT32_MAX};
+		struct window *w = new_window();
+
+		if (i == 1)
+			procs_snapshot_cut(procs, PID, 1 * SEC, 5);
+		else if (i == 2)
+			procs_snapshot(procs, &whole);
+		add_row(w, 2 * SEC, 1,
+			(struct kiln_count_key){.tgid = PID,
+						user_only(user_stack(w, UNWIND_ON, 0x123))});
+		take(w);
+		assert_int_equal(agg.frames.len, 1);
+		assert_int_equal(agg.frames.data[0].cls, AT_UNMAPPED);
+		assert_int_equal(agg.frames.data[0].owner, of[i]);
+		aggregate_clear(&agg);
+	}
+}
+
 /* A call may be the last instruction of its function, and of what is mapped. */
 TEST(test_callers_are_looked_up_by_the_byte_before_their_return_address)
 {
@@ -538,6 +566,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_addresses_become_file_and_offset),
+		T(test_addresses_that_are_not_known_yet),
 		T(test_callers_are_looked_up_by_the_byte_before_their_return_address),
 		T(test_kernel_frames_come_first),
 		T(test_code_of_the_kernel_goes_by_its_time),
