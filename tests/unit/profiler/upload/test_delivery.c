@@ -359,19 +359,24 @@ static void agents_do_not_begin_at_once(void **state)
 	assert_true(same < 15); /* of 28 pairs */
 }
 
+static void take_in_part(struct test *t, unsigned status, unsigned rejected)
+{
+	t->sim.parts = 1;
+	always_answer = (struct sim_answer){.status = status};
+	t->sim.servers[0].answer = always;
+	begin(t);
+	run_until(t, 23 * WINDOW_NS, 20);
+	assert_int_equal(stats_of(t, 0).rejected, 20 * rejected);
+	assert_int_equal(stats_of(t, 0).samples, 20 * (10 - rejected));
+}
+
 static void what_is_taken_in_part_is_not_sent_again(void **state)
 {
 	struct test t = {.names = {"a"}};
 
 	(void)state;
-	t.sim.parts = 1;
-	always_answer = (struct sim_answer){.status = 206};
-	t.sim.servers[0].answer = always;
-	begin(&t);
-	run_until(&t, 23 * WINDOW_NS, 20);
+	take_in_part(&t, 206, 3);
 	assert_all_taken(&t, 0, 20);
-	assert_int_equal(stats_of(&t, 0).rejected, 20 * 3);
-	assert_int_equal(stats_of(&t, 0).samples, 20 * 7);
 	end(&t);
 }
 
@@ -380,13 +385,7 @@ static void no_server_rejects_more_than_it_was_sent(void **state)
 	struct test t = {.names = {"a"}};
 
 	(void)state;
-	t.sim.parts = 1;
-	always_answer = (struct sim_answer){.status = 207};
-	t.sim.servers[0].answer = always;
-	begin(&t);
-	run_until(&t, 23 * WINDOW_NS, 20);
-	assert_int_equal(stats_of(&t, 0).rejected, 20 * 10);
-	assert_int_equal(stats_of(&t, 0).samples, 0);
+	take_in_part(&t, 207, 10);
 	end(&t);
 }
 
