@@ -16,6 +16,7 @@
 #include "profiler/formats/describe.h"
 #include "profiler/formats/export.h"
 #include "profiler/formats/quality_json.h"
+#include "profiler/profile/frame_role.h"
 #include "profiler/profile/package.h"
 #include "profiler/profile/processes.h"
 #include "profiler/profile/quality.h"
@@ -37,7 +38,11 @@ struct page_frame {
 	uint8_t class, kind;
 	bool inlined;
 	uint32_t directory, package; /* strings; with `file` the rows of tables by them */
+	uint8_t caller;		     /* enum caller_kind */
 };
+
+/* What a frame is as a caller to blame: profiler/web/callers.js. */
+enum caller_kind { CALLER_NAMED, CALLER_VAGUE, CALLER_PASSED, CALLER_PLUMBING, CALLER_ENGINE };
 
 struct page {
 	const struct profile *p;
@@ -346,12 +351,32 @@ static int find_origin(struct strtab *strings, struct page_frame *f)
 	return directory.err ?: package.err;
 }
 
+static enum caller_kind caller_kind_of(const struct strtab *strings, const struct page_frame *f)
+{
+	const char *name = strtab_get(strings, f->name), *module = strtab_get(strings, f->module);
+
+	if (!*name || *name == '[' || profile_name_is_bare(name, module))
+		return CALLER_PASSED;
+	switch (frame_role_of(name, module, f->kind)) {
+	case ROLE_CEREMONY:
+		return CALLER_PASSED;
+	case ROLE_PLUMBING:
+		return CALLER_PLUMBING;
+	case ROLE_ENGINE:
+		return CALLER_ENGINE;
+	default:
+		return frame_name_is_vague(name) ? CALLER_VAGUE : CALLER_NAMED;
+	}
+}
+
 static int find_origins(struct page *page)
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && i < page->frames.len; i++)
+	for (size_t i = 0; !r && i < page->frames.len; i++) {
+		page->frames.data[i].caller = caller_kind_of(page->strings, &page->frames.data[i]);
 		r = find_origin(page->strings, &page->frames.data[i]);
+	}
 	return r;
 }
 
@@ -377,6 +402,7 @@ static void add_frames(struct json *j, const struct page *page)
 	ADD_FRAMES(j, page, "file", f->file);
 	ADD_FRAMES(j, page, "directory", f->directory);
 	ADD_FRAMES(j, page, "package", f->package);
+	ADD_FRAMES(j, page, "caller", f->caller);
 	json_close(j, '}');
 }
 

@@ -102,7 +102,7 @@ class Labels {
 /* --- rows of the table ------------------------------------------------------------------------ */
 
 /* Each gives { what, row: in words, names, modules, self, total, frames: for colours,
- * functions: whether rows are functions, note }, and in a difference base: { self, total }, as far as it is known:
+ * functions: whether rows are functions, callers: rows to blame, note }, and in a difference base: { self, total }, as far as it is known:
  * then self and total are of both together, else what changed. */
 const TABLES = {
 	function: page => {
@@ -110,6 +110,7 @@ const TABLES = {
 
 		return { what: "functions", row: "Function", names: functionNames, frames: functions,
 			 modules: functions.map(frame => modules[frame]), functions: true,
+			 callers: page.blamed ||= callersToBlame(page),
 			 ...page.sums, base: page.baseSums };
 	},
 	line: page => {

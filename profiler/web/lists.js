@@ -37,6 +37,7 @@ const COLUMNS = [
 	{ key: "total%", label: "Total %", number: true, kind: "percent" },
 	{ key: "name", label: "Function" },
 	{ key: "module", label: "Module" },
+	{ key: "caller", label: "Called by", title: "whose code the most of it worked for" },
 ];
 
 /* Of a difference. */
@@ -46,7 +47,7 @@ const CHANGE_COLUMNS = [
 	{ key: "change", label: "Change", title: "of the function itself", number: true },
 	{ key: "change%", label: "Of base", title: "of all that the base took", number: true, kind: "percent" },
 	{ key: "called", label: "With calls", title: "change with everything it called", number: true },
-	...COLUMNS.slice(-2),
+	...COLUMNS.slice(-3),
 ];
 const CHANGE_TREE_COLUMNS = [["Function", "name"], ["Of base", "number percent"], ["Change", "number"],
 			     ["Base", "number"], ["Now", "number"], ["Module", "module"]];
@@ -64,9 +65,11 @@ function changePercentCell(v, base) {
 }
 
 /* Characters at the end of a long name that stay in sight: what tells most names apart. */
-const END_SHOWN = 24, LONG_NAME = 60, NAME_COLUMNS = 48;
-/* Of a window, for a column of names in a table; others are beside it. */
-const PIXELS_PER_COLUMN = 16;
+const END_SHOWN = 24, LONG_NAME = 60, LEAST_COLUMNS = 16;
+/* Pixels of a cell with names: a character, what stands around the name, and a bar to scroll by. */
+const CHARACTER_WIDTH = 7.6, NAME_MARGIN = 48, CALLER_MARGIN = 22;
+/* Of names that go on in a second line. */
+const PHONE_COLUMNS = 48, PHONE_WIDTH = 760;
 
 /* What is too long for its column is cut in the middle. */
 function nameText(name) {
@@ -101,7 +104,7 @@ class FunctionTable {
 	show({ tree, total, base, sums, matches, selected, sort, by }) {
 		const { names, modules, self } = sums, module = i => modules ? modules[i] : "";
 		const text = i => sort === "module" ? `${module(i)}\0${names[i]}`
-			: `${names[i]}\0${module(i)}`;
+			: `${sort === "caller" ? this.callerOf(i) || "\uffff" : ""}\0${names[i]}\0${module(i)}`;
 		const key = sort.replace("%", "");
 
 		Object.assign(this, { tree, all: total, base, sums, selected, sort });
@@ -112,19 +115,28 @@ class FunctionTable {
 			    (!modules || modules[i] !== "") && (!matches || matches[i]))
 				this.rows.push(i);
 		const size = (i, column) => Math.abs(this.valueOf(i, column));
-		const second = base === undefined ? "total" : "called", isText = key === "name" || key === "module";
+		const second = base === undefined ? "total" : "called";
+		const isText = ["name", "module", "caller"].includes(key);
 
 		this.rows.sort((a, b) => (isText ? 0 : size(b, key) - size(a, key) || size(b, second) - size(a, second)) ||
 			(text(a) < text(b) ? -1 : 1));
 		this.most = this.rows.reduce((most, i) => Math.max(most, size(i, second)), 0);
 		this.by.value = by;
-		this.body.parentElement.classList.toggle("no-modules", !modules);
-		this.said.textContent = `${formatCount(this.rows.length)} ${sums.what}` +
-			(matches ? " that match" : "") + (sums.note ? `; ${sums.note}` : "");
+		for (const [word, holds] of [["no-modules", !modules], ["no-callers", !sums.callers],
+					     ["changes", base !== undefined]])
+			this.body.parentElement.classList.toggle(word, holds);
+		this.said.textContent = this.counted(this.rows.length) +
+			(matches ? ` that match${this.rows.length === 1 ? "es" : ""}` : "") + (sums.note ? `; ${sums.note}` : "");
 		this.showHead();
 		this.body.replaceChildren();
 		this.shown = 0;
 		this.showMore();
+	}
+
+	callerOf(i) {
+		const { callers, names } = this.sums;
+
+		return names[callers?.[i]] || "";
 	}
 
 	/* What a row has in a column. */
@@ -155,7 +167,7 @@ class FunctionTable {
 
 	showMore() {
 		const rows = this.rows.slice(0, this.shown + ROWS_AT_ONCE);
-		const columns = Math.max(NAME_COLUMNS, Math.floor(innerWidth / PIXELS_PER_COLUMN));
+		const columns = innerWidth <= PHONE_WIDTH ? PHONE_COLUMNS : this.columnsIn("name", NAME_MARGIN);
 		const texts = shortNames(rows.map(i => this.sums.names[i]), columns);
 
 		/* Of names that came later, some may be like those that are there. */
@@ -168,8 +180,17 @@ class FunctionTable {
 		this.texts = texts;
 		this.shown = rows.length;
 		this.more.hidden = this.shown >= this.rows.length;
-		this.more.textContent = `Show more (${
-			formatCount(this.rows.length - this.shown)} ${this.sums.what} left)`;
+		this.more.textContent = `Show more (${this.counted(this.rows.length - this.shown)} left)`;
+	}
+
+	counted(n) {
+		return `${formatCount(n)} ${n === 1 ? this.sums.row.toLowerCase() : this.sums.what}`;
+	}
+
+	columnsIn(kind, margin) {
+		const { clientWidth } = this.head.querySelector(`.${kind}`);
+
+		return Math.max(LEAST_COLUMNS, Math.floor((clientWidth - margin) / CHARACTER_WIDTH));
 	}
 
 	cells(i) {
@@ -211,7 +232,9 @@ class FunctionTable {
 			element("td", { class: "name", title: names[i] }, frames ? swatch : null,
 				functions ? this.nameButton(i, text) : nameText(text)),
 			element("td", { class: "module", title: modules ? modules[i] : null },
-				modules ? modules[i] : ""));
+				modules ? modules[i] : ""),
+			element("td", { class: "caller", title: this.callerOf(i) }, shortName(this.callerOf(i),
+				this.columnsIn("caller", CALLER_MARGIN))));
 	}
 
 	nameButton(fn, text) {

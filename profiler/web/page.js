@@ -237,6 +237,7 @@ class Page {
 			this.baseShape = this.baseStacks && this.shapeOf(this.baseStacks);
 			this.forest = this.compared(shape => p.merged(shape), this.shape, this.baseShape);
 			this.sums = p.functionSums(this.stacks);
+			this.blamed = null; /* until the table asks */
 			this.baseSums = this.baseStacks && p.functionSums(this.baseStacks);
 		}
 		if (this.stale) {

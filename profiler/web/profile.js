@@ -115,6 +115,7 @@ class Profile {
 		this.classes = data.frames.class;
 		this.kernel = data.frames.kernel;
 		this.inlined = data.frames.inlined;
+		this.callerKinds = data.frames.caller;
 		/* What tables have a frame under. */
 		this.origins = { module: this.modules };
 		for (const word of ["file", "directory", "package"])
@@ -185,6 +186,7 @@ class Profile {
 		this.classes.push(this.classKeys.indexOf(classKey));
 		this.kernel.push(0);
 		this.inlined.push(0);
+		this.callerKinds.push(NO_CALLER);
 		for (const word of ["file", "directory", "package"])
 			this.origins[word].push(module);
 		this.indexFunction(frame);

@@ -5,10 +5,10 @@
 const VIEWS = ["icicle", "flame", "sandwich", "table", "tree"];
 const COLOURS = ["kind", "module", "name"];
 const CUTS = ["end", "start"];
-const SORTS = ["self", "self%", "total", "total%", "name", "module"];
+const SORTS = ["self", "self%", "total", "total%", "name", "module", "caller"];
 /* Of a difference. */
 const CHANGE_COLOURS = ["change", ...COLOURS];
-const CHANGE_SORTS = ["change", "change%", "base", "now", "called", "name", "module"];
+const CHANGE_SORTS = ["change", "change%", "base", "now", "called", "name", "module", "caller"];
 const DEFAULTS = {
 	view: "icicle", type: 0, group: "", invert: false, zoom: 0, query: "",
 	colour: "kind", cut: "end", sort: "self", by: "function",

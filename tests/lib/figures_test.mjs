@@ -35,11 +35,11 @@ async function open(name, hash) {
 /* Lost samples are no function in the page. */
 const isLost = r => r.module === "[kiln]" || ["[kiln]", "[no process]"].includes(r.name);
 
-/* Rows as text: name, module, self, total. A process is told by its number. */
+/* Rows as text: name, module, self, total, the caller to blame. A process is told by its number. */
 function expectedRows({ rows }, by) {
 	return rows.filter(r => !isLost(r)).map(r => [by === "process" ? r.name.replace(/^.*-(?=\d+$)/, "") : r.name,
 			      by === "function" || by === "line" ? r.module : "",
-			      r.self, r.total].join("\t"));
+			      r.self, r.total, by === "function" ? r.caller || "" : ""].join("\t"));
 }
 
 async function checkTable(name, by) {
@@ -48,7 +48,7 @@ async function checkTable(name, by) {
 		const { sums, rows } = kiln.page.table;
 		return rows.filter(i => !sums.modules || sums.modules[i] !== "[kiln]").map(i => [${by === "process"} ? sums.names[i].replace(/^.*-(?=\\d+$)/, "")
 			: sums.names[i], sums.modules ? sums.modules[i] : "",
-			sums.self[i], sums.total[i]].join("\\t"));
+			sums.self[i], sums.total[i], kiln.page.table.callerOf(i)].join("\\t"));
 	})()`);
 	const all = expectedRows(report(name, by), by);
 	const expected = by === "line" ? all.slice(0, MAX_LINES) : all;
@@ -183,7 +183,7 @@ const changesShown = by => value(`(() => {
 	const { table } = kiln.page, { sums, rows } = table;
 	return rows.filter(i => !sums.modules || sums.modules[i] !== "[kiln]").map(i =>
 		[sums.names[i], sums.modules ? sums.modules[i] : "",
-		 ...["change", "called", "base", "now"].map(key => table.valueOf(i, key))]);
+		 ...["change", "called", "base", "now"].map(key => table.valueOf(i, key)), table.callerOf(i)]);
 })()`).then(rows => rows.map(r => [named(by, r[0]), ...r.slice(1)]));
 
 async function checkChanges(name, by, now, base) {
@@ -194,6 +194,9 @@ async function checkChanges(name, by, now, base) {
 	assert.ok(expected.some(r => r.self));
 	assert.deepEqual(changed.map(r => r.slice(0, 4).join("\t")).sort(), expected.map(r =>
 		[named(by, r.name), by === "function" || by === "line" ? r.module : "", r.self, r.total].join("\t")).sort());
+	if (by === "function")
+		assert.deepEqual(changed.map(r => [r[0], r[1], r[6]].join("\t")).sort(), expected.map(r =>
+			[r.name, r.module, r.caller || ""].join("\t")).sort());
 	/* In the report's order, with its shares. */
 	const cells = await value(`[...document.querySelectorAll(".functions tbody tr")].map(tr => tr.cells[3].textContent)`);
 	const share = v => `${v < 0 ? "\u2212" : "+"}${(Math.abs(100 * v / report(name, by).difference.base))

@@ -318,19 +318,25 @@ test("the table sorts, and the search filters it", async () => {
 	await open("#view=table");
 	let all = await rows();
 
-	assert.deepEqual(all[0], ["400 ms", "40.0 %", "400 ms", "40.0 %", "spin", "burn"]);
+	assert.deepEqual(all[0], ["400 ms", "40.0 %", "400 ms", "40.0 %", "spin", "burn", "work<int>"]);
 	assert.equal(all.length, 13);
 	await browser.clickOn(".functions th:nth-child(3) button");
 	all = await rows();
-	assert.deepEqual(all[0], ["0 ns", "0.0 %", "800 ms", "80.0 %", "main", "burn"]);
+	assert.deepEqual(all[0], ["0 ns", "0.0 %", "800 ms", "80.0 %", "main", "burn", ""]);
 	assert.equal(await value("document.querySelector('.functions th:nth-child(3)').ariaSort"),
 		     "descending");
 	await browser.clickOn(".functions th:nth-child(5) button");
 	all = await rows();
 	assert.deepEqual(all.map(r => r[4]), all.map(r => r[4]).sort((a, b) => a < b ? -1 : 1));
+	await browser.clickOn(".functions th:nth-child(7) button");
+	const callers = (await rows()).map(r => r[6]), known = callers.filter(Boolean);
+
+	assert.ok(known.length > 3 && known.length < callers.length);
+	assert.deepEqual(callers, [...known.sort(), ...callers.filter(text => !text)]);
 	await browser.key("/");
 	await browser.type("^fib$");
-	assert.deepEqual(await rows(), [["200 ms", "20.0 %", "200 ms", "20.0 %", "fib", "burn"]]);
+	assert.deepEqual(await rows(), [["200 ms", "20.0 %", "200 ms", "20.0 %", "fib", "burn", "main"]]);
+	assert.equal(await text("#table caption span"), "1 function that matches");
 });
 
 test("own times and what was lost add up to everything", async () => {
@@ -587,6 +593,28 @@ test("a phone shows the actions and no more columns than fit", async () => {
 				const r = document.getElementById("${id}").getBoundingClientRect();
 				return r.width > 0 && r.left >= 0 && r.right <= 390 && r.bottom <= 800;
 			})()`), `${view}: ${id}`);
+	}
+	await browser.resize(1280, 800);
+});
+
+/* Ids of what stands above the graph and is not wholly in sight. */
+const cutAbove = width => value(`[...document.querySelectorAll("header button, header summary, h1, #views button, " +
+	"#invert, #tools summary, #search, #group")].filter(e => {
+	const r = e.getBoundingClientRect();
+	return r.width > 0 && !e.closest(".choices") && (r.left < 0 || r.right > ${width} || e.scrollWidth > e.clientWidth + 1);
+}).map(e => e.id || e.textContent)`);
+
+test("title, badge and controls are whole, whatever they say", async () => {
+	for (const width of [1280, 1000, 800]) {
+		await browser.resize(width, 800);
+		await open("#view=table", "told.html");
+		await value(`document.getElementById("title").textContent = "clang-format and 227 more"`);
+		await value(`document.getElementById("quality").textContent += ", 0.2 % lost, of everything recorded then"`);
+		assert.deepEqual(await cutAbove(width), [], String(width));
+		/* As many columns as have room for their texts. */
+		assert.deepEqual(await value(`[...document.querySelectorAll(".functions td")].filter(td =>
+			td.scrollWidth > td.clientWidth).map(td => td.textContent)`), [], String(width));
+		assert.equal(await value(`document.querySelector("td.caller").textContent`), "work<int>");
 	}
 	await browser.resize(1280, 800);
 });
