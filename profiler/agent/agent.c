@@ -450,10 +450,11 @@ static int go_on(struct agent *a)
 static void say_start(const struct agent *a)
 {
 	const struct config *c = a->config;
+	size_t cpus = collector_cpus(a->collector);
 	char window[32];
 
-	log_info("sampling %zu CPUs at %" PRIu64 " Hz by %s, one profile every %s to %s",
-		 collector_cpus(a->collector), c->frequency_hz, collector_event(a->collector),
+	log_info("sampling %zu CPU%s at %" PRIu64 " Hz by %s, one profile every %s to %s", cpus,
+		 text_s(cpus), c->frequency_hz, collector_event(a->collector),
 		 quantity_format_duration(c->window_ns, window, sizeof(window)), c->store_path);
 	if (c->n_files || a->env->is_restart)
 		return;
@@ -507,8 +508,8 @@ static void say_end(struct agent *a)
 	outbox_counts(a->outbox, &n);
 	log_set_limit(0);
 	if (n.waiting)
-		log_warning("%" PRIu64 " windows are lost: the store writer has not answered",
-			    n.waiting);
+		log_warning("%" PRIu64 " window%s lost: the store writer has not answered",
+			    n.waiting, text_s(n.waiting));
 	n.lost += n.waiting;
 	send_status(a, &n);
 }

@@ -154,8 +154,8 @@ static void count_sampler_end(struct supervisor *s)
 	s->past_lost += s->status.lost + lost;
 	s->status = (struct sampling_status){.hz = s->status.hz};
 	log_warning("the sampler is started again: what it took in the last %.1f s is lost, and "
-		    "%" PRIu64 " windows that waited",
-		    (double)(monotonic_ns() - s->window_ns) / 1e9, lost - 1);
+		    "%" PRIu64 " window%s that waited",
+		    (double)(monotonic_ns() - s->window_ns) / 1e9, lost - 1, text_s(lost - 1));
 }
 
 /* --- what processes say ------------------------------------------------------------------------- */
@@ -297,9 +297,11 @@ static void note_restart(struct supervisor *s, enum role_id id)
 /* Of all samplers. */
 static void say_sums(const struct supervisor *s)
 {
+	uint64_t stored = s->past_stored + s->status.stored;
+
 	log_set_limit(0);
-	log_info("ending: %" PRIu64 " windows stored, %" PRIu64 " lost",
-		 s->past_stored + s->status.stored, s->past_lost + s->status.lost);
+	log_info("ending: %" PRIu64 " window%s stored, %" PRIu64 " lost", stored, text_s(stored),
+		 s->past_lost + s->status.lost);
 }
 
 static void note_end(struct supervisor *s, enum role_id id, int status)

@@ -5,6 +5,7 @@
 #include "profiler/agent/supervisor_priv.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/log.h"
+#include "profiler/base/text.h"
 #include "profiler/metrics/metrics.h"
 
 static uint64_t restarts(const struct supervisor *s)
@@ -29,6 +30,7 @@ void supervisor_say_share(const struct supervisor *s)
 
 void supervisor_tell_status(struct supervisor *s)
 {
+	uint64_t stored = s->past_stored + s->status.stored;
 	struct buf away = {0};
 
 	if (s->phase != PHASE_RUNNING)
@@ -41,13 +43,14 @@ void supervisor_tell_status(struct supervisor *s)
 		if (s->children[i].state == CHILD_OFF || s->children[i].state == CHILD_STARTING)
 			buf_printf(&away, "; the %s is away", roles[i].name);
 	if (s->status.unsent)
-		buf_printf(&away, "; %" PRIu64 " windows wait", s->status.unsent);
+		buf_printf(&away, "; %" PRIu64 " window%s waiting", s->status.unsent,
+			   text_s(s->status.unsent));
 	if (restarts(s))
-		buf_printf(&away, "; %" PRIu64 " restarts", restarts(s));
+		buf_printf(&away, "; %" PRIu64 " restart%s", restarts(s), text_s(restarts(s)));
 	notify_send(&s->notifier,
-		    "STATUS=sampling at %" PRIu64 " Hz; %" PRIu64 " windows stored, %" PRIu64
+		    "STATUS=sampling at %" PRIu64 " Hz; %" PRIu64 " window%s stored, %" PRIu64
 		    " lost%s",
-		    s->status.hz, s->past_stored + s->status.stored, s->past_lost + s->status.lost,
+		    s->status.hz, stored, text_s(stored), s->past_lost + s->status.lost,
 		    buf_cstr(&away));
 	buf_release(&away);
 }

@@ -54,6 +54,11 @@ int text_unhex(const char *s, uint8_t *out, size_t max);
  * bytes. Returns out. */
 const char *text_format_ns(uint64_t ns, char *out, size_t size);
 const char *text_format_count(uint64_t n, char *out, size_t size);
+/* What a word has at its end if there are n of it: "" or "s". */
+static inline const char *text_s(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
 
 /* Width of clean UTF-8 in terminal columns (East Asian wide = 2, combining = 0). */
 size_t text_columns(const char *s);

@@ -261,8 +261,8 @@ void answer_losses(struct buf *out, const struct quality *q, const struct term *
 	}
 	if (unaccounted) {
 		buf_printf(&line,
-			   "note: %" PRId64 " samples are unaccounted for (expected minus counted)",
-			   unaccounted);
+			   "note: %" PRId64 " sample%s unaccounted for (expected minus counted)",
+			   unaccounted, unaccounted == 1 ? "" : "s");
 		put_line(out, &line, LINE_COLUMNS, t);
 	}
 	buf_release(&line);

@@ -5,6 +5,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/log.h"
 #include "profiler/base/saturate.h"
+#include "profiler/base/text.h"
 #include "profiler/cli/autofdo.h"
 #include "profiler/cli/command.h"
 #include "profiler/formats/autofdo.h"
@@ -52,8 +53,8 @@ static void say(const struct profile *p, const struct autofdo_result *r,
 	const struct rename_file *f = file_of(names, r->file);
 	const char *path = profile_text(p, r->file);
 
-	log_info("%s: %zu functions, %.1f %% of the profile", path, r->functions,
-		 100.0 * (double)r->placed / (double)(r->all ? r->all : 1));
+	log_info("%s: %zu function%s, %.1f %% of the profile", path, r->functions,
+		 text_s(r->functions), 100.0 * (double)r->placed / (double)(r->all ? r->all : 1));
 	if (f && f->problem != ELF_FIND_OK)
 		log_warning("%s: %s: copies of a line are not told apart, and the compiler matches "
 			    "less",

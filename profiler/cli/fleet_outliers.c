@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "profiler/base/text.h"
 #include "profiler/cli/fleet.h"
 #include "profiler/cli/fleet_args.h"
 #include "profiler/fleet/cost_read.h"
@@ -122,9 +123,9 @@ static int find(struct fleet_session *s, struct found *f, struct why *why)
 	err = outliers_find(&f->outliers, &in);
 	if (err == -ERANGE)
 		return why_say(why, -ENODATA,
-			       "%zu hosts have that service then: at least %d are needed to say "
+			       "that service is on %zu host%s then: at least %d are needed to say "
 			       "which differs",
-			       f->hosts.v.len, OUTLIER_LEAST_HOSTS);
+			       f->hosts.v.len, text_s(f->hosts.v.len), OUTLIER_LEAST_HOSTS);
 	return err ? why_say(why, err, "out of memory") : 0;
 }
 
@@ -196,7 +197,8 @@ static int print_text(const struct fleet_session *s, const struct options *o, co
 	int code;
 
 	fleet_add_text(&above, service);
-	buf_printf(&above, ": %zu of %zu hosts differ, ", f->outliers.v.len, f->outliers.n_hosts);
+	buf_printf(&above, ": %zu of %zu hosts differ%s, ", f->outliers.v.len, f->outliers.n_hosts,
+		   f->outliers.v.len == 1 ? "s" : "");
 	fleet_add_range(&above, s);
 	buf_char(&above, '\n');
 	for (size_t i = 0; i < f->outliers.v.len; i++) {

@@ -357,9 +357,9 @@ static void print_text(const struct status *s, const struct upload_target *t)
 
 	printf("%s: ClickHouse %s, schema %d%s%s\n", t->shown, s->server, CH_SCHEMA,
 	       *s->cluster ? ", cluster " : "", s->cluster);
-	printf("%.1f MB in %s rows and %s parts%s", (double)s->bytes / 1e6,
-	       text_format_count(s->rows, rows, sizeof(rows)),
-	       text_format_count(s->parts, parts, sizeof(parts)),
+	printf("%.1f MB in %s row%s and %s part%s%s", (double)s->bytes / 1e6,
+	       text_format_count(s->rows, rows, sizeof(rows)), text_s(s->rows),
+	       text_format_count(s->parts, parts, sizeof(parts)), text_s(s->parts),
 	       *s->cluster ? " on this server" : "");
 	if (has_host_day(s))
 		printf(", %.2f MB a host-day", bytes_a_host_day(s) / 1e6);

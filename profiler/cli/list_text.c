@@ -53,7 +53,8 @@ void list_summary(struct buf *out, const struct overview *o)
 	char samples[32], windows[32], cpu[32];
 
 	if (o->samples >= 0)
-		buf_printf(out, "%s samples", count(o->samples, samples));
+		buf_printf(out, "%s sample%s", count(o->samples, samples),
+			   o->samples == 1 ? "" : "s");
 	else
 		buf_str(out, "samples not known");
 	if (o->windows >= 0) /* else a profile store does not tell */
@@ -89,14 +90,15 @@ static void add_header(struct buf *out, const char *name, const struct overview 
 			   (double)o->bytes / (1 << 20), o->segments, o->segments == 1 ? "" : "s");
 	end_line(out, &line, t);
 	if (o->lost) {
-		buf_printf(&line, LINE_TITLE "%s samples%s; kiln report names the reasons", "Lost",
-			   count(o->lost, text),
+		buf_printf(&line, LINE_TITLE "%s sample%s%s; kiln report names the reasons", "Lost",
+			   count(o->lost, text), o->lost == 1 ? "" : "s",
 			   o->where ? " of everything recorded then, whatever --where says" : "");
 		end_line(out, &line, t);
 	}
 	if (o->unreadable) {
-		buf_printf(&line, LINE_TITLE "%s segments or windows could not be read", "Damaged",
-			   count(o->unreadable, text));
+		buf_printf(&line, LINE_TITLE "%s segment%s or window%s could not be read",
+			   "Damaged", count(o->unreadable, text), o->unreadable == 1 ? "" : "s",
+			   o->unreadable == 1 ? "" : "s");
 		end_line(out, &line, t);
 	}
 	buf_release(&line);

@@ -136,7 +136,8 @@ static void show_progress(struct pushing *p, bool is_last)
 	if (!p->shows || (!is_last && now_ns - p->shown_ns < PROGRESS_NS))
 		return;
 	p->shown_ns = now_ns;
-	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " profiles sent ", n, p->source.windows);
+	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " profile%s sent ", n, p->source.windows,
+		text_s(p->source.windows));
 	fflush(stderr);
 }
 
@@ -263,11 +264,11 @@ static void print_summary(const struct pushing *p)
 	}
 	if (log_level() == LOG_QUIET && !s.rejected && !p->refused && !p->too_old)
 		return;
-	printf("%s: %s profile%s taken: %s samples in %s request%s, %s bytes", p->target->name,
-	       text_format_count(p->taken, n, sizeof(n)), p->taken == 1 ? "" : "s",
-	       text_format_count(s.samples, samples, sizeof(samples)),
-	       text_format_count(s.requests, requests, sizeof(requests)),
-	       s.requests == 1 ? "" : "s", text_format_count(s.bytes, bytes, sizeof(bytes)));
+	printf("%s: %s profile%s taken: %s sample%s in %s request%s, %s bytes", p->target->name,
+	       text_format_count(p->taken, n, sizeof(n)), text_s(p->taken),
+	       text_format_count(s.samples, samples, sizeof(samples)), text_s(s.samples),
+	       text_format_count(s.requests, requests, sizeof(requests)), text_s(s.requests),
+	       text_format_count(s.bytes, bytes, sizeof(bytes)));
 	if (s.retries)
 		printf(", %" PRIu64 " of them again", s.retries);
 	if (s.rejected)

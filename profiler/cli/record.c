@@ -85,8 +85,8 @@ static void print_progress(void *ctx, const struct collector_progress *p)
 	(void)ctx;
 	if (!io_can_write(STDERR_FILENO)) /* ^S stops the terminal, and not the recording */
 		return;
-	fprintf(stderr, "\r  %5.1f s  %s samples  %s lost ", (double)p->sampling_ns / 1e9,
-		text_format_count(p->samples, samples, sizeof(samples)),
+	fprintf(stderr, "\r  %5.1f s  %s sample%s  %s lost ", (double)p->sampling_ns / 1e9,
+		text_format_count(p->samples, samples, sizeof(samples)), text_s(p->samples),
 		text_format_count(p->lost, lost, sizeof(lost)));
 	fflush(stderr);
 }

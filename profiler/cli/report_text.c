@@ -90,8 +90,8 @@ int report_table(struct buf *out, const struct report *r, const struct term *t)
 		add_relation(out, r, tab, t);
 	answer_table(out, tab, &r->table, t, r->n_rows);
 	if (tab->n_cut)
-		buf_printf(out, "note: %zu stacks were too deep: their middle is left out\n",
-			   tab->n_cut);
+		buf_printf(out, "note: %zu stack%s too deep: the middle is left out\n", tab->n_cut,
+			   text_s(tab->n_cut));
 	add_bottom(out, r, !table_by_label(r->table.by) && r->table.by != TABLE_MODULE, t);
 	return out->err;
 }

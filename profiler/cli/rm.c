@@ -103,16 +103,15 @@ static int remove_range(struct store *s, const struct request *r)
 	int err = store_remove(s, r->since_ns, r->until_ns, r->range.where, &gone, &why);
 
 	if (!err || gone.samples)
-		printf("removed %s samples from %" PRIu64 " segment%s\n",
-		       text_format_count(gone.samples, text, sizeof(text)), gone.segments,
-		       gone.segments == 1 ? "" : "s");
+		printf("removed %s sample%s from %" PRIu64 " segment%s\n",
+		       text_format_count(gone.samples, text, sizeof(text)), text_s(gone.samples),
+		       gone.segments, text_s(gone.segments));
 	if (err)
 		return load_store_failed(err, &why);
 	if (!gone.segments_left)
 		return EXIT_OK;
-	log_warning("%" PRIu64
-		    " segments are damaged or of a newer version, and are left as they are",
-		    gone.segments_left);
+	log_warning("%" PRIu64 " segment%s left as before: damaged, or of a newer version",
+		    gone.segments_left, text_s(gone.segments_left));
 	return EXIT_ERROR;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/param.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/hints_text.h"
 #include "profiler/cli/path_text.h"
@@ -251,8 +252,8 @@ static void add_few(struct buf *out, const struct share_scale *scale, const stru
 	buf_printf(&line, LINE_TITLE, "Few");
 	if (scale->is_change)
 		buf_printf(&line,
-			   "%" PRIu64 " samples: much of it is chance; record both for longer",
-			   scale->n_samples);
+			   "%" PRIu64 " sample%s: much of it is chance; record both for longer",
+			   scale->n_samples, text_s(scale->n_samples));
 	else if (scale->n_samples == 1)
 		buf_str(&line, "1 sample tells where time went once; record for longer, or with a "
 			       "higher -F");

@@ -94,9 +94,9 @@ static void say_result(const struct profile *p, const struct rename_result *r,
 		qsort(r->files.data, r->files.len, sizeof(*r->files.data), compare_files);
 	for (size_t i = 0; i < r->files.len; i++)
 		unnamed += r->files.data[i].unnamed;
-	log_info("%s of %s addresses got better names, %s still have none",
+	log_info("%s of %s address%s got better names, %s still without",
 		 text_format_count(improved, a, sizeof(a)),
-		 text_format_count(looked_up, b, sizeof(b)),
+		 text_format_count(looked_up, b, sizeof(b)), looked_up == 1 ? "" : "es",
 		 text_format_count(unnamed, c, sizeof(c)));
 	for (size_t i = 0; i < r->files.len; i++) {
 		const struct rename_file *f = &r->files.data[i];

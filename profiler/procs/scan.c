@@ -296,9 +296,9 @@ int procs_scan(struct procs *p, pid_t tgid, uint64_t now_ns)
 	stall_guard_release(&guard);
 	if (!guard.stalled)
 		return err;
-	log_warning("the mappings of %u processes could not be read in time (stuck in the "
-		    "kernel?): their frames have no names",
-		    guard.stalled);
+	log_warning("the mappings of %u process%s could not be read in time (stuck in the "
+		    "kernel?): frames there have no names",
+		    guard.stalled, guard.stalled == 1 ? "" : "es");
 	return err == -ETIMEDOUT ? 0 : err;
 }
 

@@ -9,6 +9,7 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/log.h"
+#include "profiler/base/text.h"
 #include "profiler/upload/delivery_priv.h"
 
 #define WINDOW_NS	 (10 * NS_PER_S)
@@ -263,9 +264,9 @@ void delivery_leave(struct delivery *d)
 		n->stats.dropped_gone += n->stats.waiting;
 		if (n->stats.waiting)
 			log_warning("upload \"%s\": %" PRIu64
-				    " windows are in a directory that is not at %s any more, and "
-				    "are not sent",
-				    n->target->name, n->stats.waiting, d->store_path);
+				    " window%s not sent: in a directory that is not at %s any more",
+				    n->target->name, n->stats.waiting, text_s(n->stats.waiting),
+				    d->store_path);
 	}
 }
 
@@ -289,9 +290,10 @@ static void say_removed(void *ctx, const char *name, const struct spool_place *p
 
 	if (spool_waiting(d->spool, p, &windows, &bytes, &oldest_ns))
 		windows = 0;
-	log_warning("upload \"%s\" is in the configuration no more: %" PRIu64 " windows (%" PRIu64
-		    " KB) were not sent; it can go on within %lld days",
-		    name, windows, bytes >> 10, CURSOR_KEPT_NS / (86400 * (long long)NS_PER_S));
+	log_warning("upload \"%s\" is in the configuration no more: %" PRIu64 " window%s (%" PRIu64
+		    " KB) not sent; it can go on within %lld days",
+		    name, windows, text_s(windows), bytes >> 10,
+		    CURSOR_KEPT_NS / (86400 * (long long)NS_PER_S));
 }
 
 static void sweep(struct delivery *d, uint64_t now_ns)

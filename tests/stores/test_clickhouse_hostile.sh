@@ -68,7 +68,7 @@ test_labels_and_filters() {
 		done
 		assert_status 3 "$KILN" report --from "$(ch_url)" --where "comm=$(quoted "$value")"
 		assert_status 3 "$KILN" fleet outliers "$value" --from "$(ch_url)"
-		assert_match "one host has it" err '^kiln: 1 hosts have that service'
+		assert_match "one host has it" err '^kiln: that service is on 1 host then'
 		assert_status 1 "$KILN" fleet callers "$value" --from "$(ch_url)"
 		assert_status 1 "$KILN" fleet series "$value" --from "$(ch_url)"
 		assert_status 0 "$KILN" list --from "$(ch_url)" --by host

@@ -51,7 +51,13 @@ TEST(test_head_in_a_file)
 	assert_string_equal(buf_cstr(&b),
 			    "/var/lib/kiln: 2 samples in 0 windows, 0 ns of CPU time\n"
 			    "Lost     3 samples; kiln report names the reasons\n"
-			    "Damaged  1 segments or windows could not be read\n");
+			    "Damaged  1 segment or window could not be read\n");
+	buf_clear(&b);
+	o = (struct overview){.samples = 1, .windows = 1, .lost = 1, .unreadable = 2};
+	assert_int_equal(list_text(&b, "/var/lib/kiln", &o, 0, &t), 0);
+	assert_string_equal(buf_cstr(&b), "/var/lib/kiln: 1 sample in 1 window, 0 ns of CPU time\n"
+					  "Lost     1 sample; kiln report names the reasons\n"
+					  "Damaged  2 segments or windows could not be read\n");
 	buf_release(&b);
 }
 

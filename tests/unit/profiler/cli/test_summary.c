@@ -160,11 +160,15 @@ TEST(test_unaccounted)
 	struct buf b = {0};
 
 	answer_losses(&b, &q, &t);
-	assert_non_null(strstr(buf_cstr(&b), "note: 10 samples are unaccounted"));
+	assert_non_null(strstr(buf_cstr(&b), "note: 10 samples unaccounted"));
 	buf_clear(&b);
 	q.recorded = 103;
 	answer_losses(&b, &q, &t);
-	assert_non_null(strstr(buf_cstr(&b), "note: -3 samples are unaccounted"));
+	assert_non_null(strstr(buf_cstr(&b), "note: -3 samples unaccounted"));
+	buf_clear(&b);
+	q.recorded = 99;
+	answer_losses(&b, &q, &t);
+	assert_non_null(strstr(buf_cstr(&b), "note: 1 sample unaccounted"));
 	buf_release(&b);
 }
 
