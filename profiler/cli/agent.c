@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,28 +53,50 @@ static const struct option_spec options[] = {
 struct agent_args {
 	struct config_inputs inputs;
 	VEC(struct config_override) overrides;
-	VEC(char *) names; /* of flags, for messages */
+	VEC(char *) texts; /* owned: names of flags, for messages, and a path */
 	bool check, print, check_upload;
 };
 
 static void args_release(struct agent_args *a)
 {
-	for (size_t i = 0; i < a->names.len; i++)
-		free(a->names.data[i]);
-	vec_release(&a->names);
+	for (size_t i = 0; i < a->texts.len; i++)
+		free(a->texts.data[i]);
+	vec_release(&a->texts);
 	vec_release(&a->overrides);
 }
 
 static int add_override(struct agent_args *a, const char *flag, int key, const char *value)
 {
+/* Keeps a text; NULL is out of memory. */
+static int keep(struct agent_args *a, char *text)
+{
+	if (text && !vec_push(&a->texts, text))
+		return 0;
+	free(text);
+	return -ENOMEM;
+}
+
+/* Whoever types a directory means it from where he is; a file with it may be read from anywhere. */
+static int make_absolute(struct agent_args *a, const char **path)
+{
+	char here[PATH_MAX], *whole;
+
+	if (!**path || **path == '/' || !getcwd(here, sizeof(here)))
+		return 0;
+	if (asprintf(&whole, "%s/%s", here, *path) < 0)
+		return -ENOMEM;
+	*path = whole;
+	return keep(a, whole);
+}
+
 	struct config_override o = {.key = (enum config_key_id)key, .value = value};
 	char *name = strdup(flag);
 
 	o.flag = name;
-	if (name && !vec_push(&a->names, name))
-		return vec_push(&a->overrides, o);
-	free(name);
-	return -ENOMEM;
+	int err = keep(a, name);
+	if (!err && key == CONFIG_KEY_store_path)
+		err = make_absolute(a, &o.value);
+	return err ?: vec_push(&a->overrides, o);
 }
 
 /* "--set KEY=VALUE". */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
 #include "profiler/base/text.h"
@@ -284,13 +285,42 @@ static int init(struct init *i, const struct upload_target *t, const struct ch_s
 	return code;
 }
 
+/* For a new database, where none is known that could be asked. */
+static int print_any(struct init *i)
+{
+	struct ch_statements statements = {0};
+	struct why why = {""};
+	int err;
+
+	i->schema.database = "kiln";
+	i->schema.version = CH_HAS_ALL;
+	i->schema.now_s = unix_ns() / (int64_t)NS_PER_S;
+	err = ch_schema_statements(&statements, &i->schema, &why);
+	if (err)
+		log_error("%s", *why.text ? why.text : strerror(-err));
+	else
+		printf("-- A new database of ClickHouse %d.%d or later. With a URL: what that "
+		       "server has "
+		       "and lacks.\n\n",
+		       CH_HAS_ALL / 1000, CH_HAS_ALL % 1000);
+	print_statements(&statements);
+	ch_statements_release(&statements);
+	return err ? EXIT_ERROR : EXIT_OK;
+}
+
 /* A server of each shard has its own tables, unless it is a cluster that has them made everywhere. */
 static int init_all(struct init *i)
 {
 	_cleanup_(upload_target_freep) struct upload_target *t = NULL;
+	_cleanup_free_ char *configured = NULL;
 	struct ch_server s;
-	int code = fleet_target_open(&t, &s, i->cmd, &i->to);
+	bool asks = !i->print || i->to.to;
+	int code = asks ? EXIT_OK : fleet_target_configured(&configured, i->to.config);
 
+	if (code == EXIT_OK && !asks && !configured)
+		return print_any(i);
+	if (code == EXIT_OK)
+		code = fleet_target_open(&t, &s, i->cmd, &i->to);
 	if (code == EXIT_OK && upload_clickhouse_shards(t) > 1 && !i->schema.cluster)
 		return usage_error(i->cmd, "several hosts are shards of a cluster: give --cluster, "
 					   "with its name in the servers' configuration");
@@ -326,7 +356,8 @@ const struct command command_fleet_init = {
 	.synopsis = "[URL] [options]",
 	.examples = "  kiln fleet init clickhouse+http://db:8123/kiln --ttl 30d\n"
 		    "  kiln fleet init clickhouse+http://a:8123,b:8123/kiln --cluster fleet\n"
-		    "  kiln fleet init clickhouse+http://db:8123/kiln --print   what it would do\n",
+		    "  kiln fleet init clickhouse+http://db:8123/kiln --print   what it would do\n"
+		    "  kiln fleet init --print   the same for any new database\n",
 	.options = options,
 	.run = run,
 };

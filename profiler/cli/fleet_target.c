@@ -14,14 +14,14 @@
 
 DEFINE_CLEANUP(config, config_free)
 
-/* The name of the first destination that is a ClickHouse, malloc'd. An exit code, after an error on stderr. */
-static int find_configured(char **out, const struct command *cmd, const char *path)
+int fleet_target_configured(char **out, const char *path)
 {
 	_cleanup_(config_freep) struct config *c = NULL;
 	struct config_inputs in = {.path = path, .env = environ};
 	struct config_errors errs = {0};
 	int err = config_load(&c, &in, &errs);
 
+	*out = NULL;
 	if (err)
 		log_error("%s", errs.n ? buf_cstr(&errs.text) : strerror(-err));
 	buf_release(&errs.text);
@@ -35,8 +35,7 @@ static int find_configured(char **out, const struct command *cmd, const char *pa
 		*out = strdup(u->name);
 		return *out ? EXIT_OK : EXIT_ERROR;
 	}
-	return usage_error(cmd, "which ClickHouse? Give a URL such as "
-				"clickhouse+http://HOST:8123/kiln: the configuration has none");
+	return EXIT_OK;
 }
 
 int fleet_target_open(struct upload_target **out, struct ch_server *server,
@@ -44,10 +43,14 @@ int fleet_target_open(struct upload_target **out, struct ch_server *server,
 {
 	_cleanup_free_ char *name = NULL;
 	struct push_target_args args = *a;
-	int code = a->to ? EXIT_OK : find_configured(&name, cmd, a->config);
+	int code = a->to ? EXIT_OK : fleet_target_configured(&name, a->config);
 
 	if (code != EXIT_OK)
 		return code;
+	if (!a->to && !name)
+		return usage_error(cmd,
+				   "which ClickHouse? Give a URL such as "
+				   "clickhouse+http://HOST:8123/kiln: the configuration has none");
 	args.to = a->to ?: name;
 	code = push_target_open(out, cmd, &args, NULL);
 	if (code != EXIT_OK)

@@ -182,6 +182,7 @@ enum ch_feature {
 	CH_FEATURES(X)
 #undef X
 };
+#define CH_HAS_ALL 24003 /* a version with all of them */
 bool ch_has(unsigned version, enum ch_feature feature);
 
 /* --- statements ----------------------------------------------------------------------------------- */

@@ -140,6 +140,25 @@ test_wrong_usage() {
 	assert_eq "data on standard output" "$(cat out)" ""
 }
 
+test_statements_without_a_server() {
+	echo 'window: 10s' >k.yaml
+	assert_status 2 "$KILN" fleet init -c k.yaml
+	assert_match "what is missing" err 'which ClickHouse'
+	assert_status 0 "$KILN" fleet init --print -c k.yaml
+	assert_match "the tables" out '^CREATE TABLE IF NOT EXISTS .kiln.[.].samples. '
+	assert_status 0 "$KILN" fleet init --print -c k.yaml --cluster many --ttl 30d
+	assert_match "the tables of a cluster" out '^CREATE TABLE IF NOT EXISTS .kiln.[.].samples_local. ON CLUSTER .many'
+}
+
+test_a_store_beside_oneself() {
+	echo 'store: {path: out}' >k.yaml
+	assert_status 0 "$KILN" agent --print-config --store out
+	assert_match "the store" out "^  path: $PWD/out( |$)"
+	assert_status 2 "$KILN" agent --check-config -c k.yaml
+	assert_match "a file's store" err '"out" is not an absolute path'
+	assert_status 2 "$KILN" agent --check-config --store ''
+}
+
 # --- input ------------------------------------------------------------------------------------------
 
 test_bad_input() {
