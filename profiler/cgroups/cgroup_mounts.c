@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,72 @@ int cgroup_mounts_parse(struct cgroup_mounts *out, const char *mountinfo)
 	else
 		*out = m;
 	return err;
+}
+
+/* --- memory ------------------------------------------------------------------------------------ */
+
+static bool bounds_memory(const struct mount_line *m, bool v2)
+{
+	return v2 ? !strcmp(m->type, "cgroup2")
+		  : !strcmp(m->type, "cgroup") && has_option(m->super_options, "memory");
+}
+
+/* The path in a line "ID:CONTROLLERS:PATH", malloc'd. NULL: the process is in no such hierarchy. */
+static char *own_path(const char *cgroup, bool v2)
+{
+	_cleanup_free_ char *text = strdup(cgroup);
+	char *rest = text, *line;
+
+	while (rest && (line = strsep(&rest, "\n"))) {
+		char *id = strsep(&line, ":"), *controllers = strsep(&line, ":");
+
+		if (line &&
+		    (v2 ? !strcmp(id, "0") && !*controllers : has_option(controllers, "memory")))
+			return strdup(line);
+	}
+	return NULL;
+}
+
+/* What a path is below a mount of `root`; "" where it is not in it, or not to be seen from here ("/../x"). */
+static const char *below(const char *path, const char *root)
+{
+	size_t len = strcmp(root, "/") ? strlen(root) : 0;
+
+	if (strncmp(path, root, len) || (path[len] && path[len] != '/') || strstr(path, "/.."))
+		return "";
+	return strcmp(path + len, "/") ? path + len : "";
+}
+
+static char *memory_directory(const char *mountinfo, const char *path, bool v2, size_t *point)
+{
+	_cleanup_free_ char *text = strdup(mountinfo);
+	char *rest = text, *line;
+
+	while (rest && (line = strsep(&rest, "\n"))) {
+		struct mount_line m;
+		char *dir;
+
+		if (!parse_line(&m, line) || !bounds_memory(&m, v2))
+			continue;
+		unescape(m.root);
+		unescape(m.point);
+		*point = strlen(m.point);
+		return asprintf(&dir, "%s%s", m.point, below(path, m.root)) < 0 ? NULL : dir;
+	}
+	return NULL;
+}
+
+char *cgroup_mounts_memory(const char *mountinfo, const char *cgroup, size_t *point)
+{
+	char *dir = NULL;
+
+	for (int v2 = 0; v2 < 2 && !dir; v2++) {
+		_cleanup_free_ char *path = own_path(cgroup, v2);
+
+		if (path)
+			dir = memory_directory(mountinfo, path, v2, point);
+	}
+	return dir;
 }
 
 void cgroup_mounts_release(struct cgroup_mounts *m)

@@ -5,6 +5,7 @@
 #define KILN_CGROUPS_CGROUP_MOUNTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "profiler/base/vec.h"
 
@@ -17,5 +18,12 @@ struct cgroup_mounts {
 /* 0, -ENOMEM, or -ENOENT if no hierarchy is mounted. */
 int cgroup_mounts_parse(struct cgroup_mounts *out, const char *mountinfo);
 void cgroup_mounts_release(struct cgroup_mounts *m);
+
+/*
+ * The directory of the cgroup that bounds a process's memory, by mountinfo and its /proc/PID/cgroup: of v1's controller
+ * "memory", else of v2. malloc'd; *point: length of the mount point that it begins with. NULL: none is mounted, or out
+ * of memory.
+ */
+char *cgroup_mounts_memory(const char *mountinfo, const char *cgroup, size_t *point);
 
 #endif

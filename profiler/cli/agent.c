@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "profiler/base/log.h"
 #include "profiler/base/suggest.h"
 #include "profiler/base/vec.h"
+#include "profiler/cgroups/memory_limit.h"
 #include "profiler/cli/command.h"
 
 enum {
@@ -65,8 +67,6 @@ static void args_release(struct agent_args *a)
 	vec_release(&a->overrides);
 }
 
-static int add_override(struct agent_args *a, const char *flag, int key, const char *value)
-{
 /* Keeps a text; NULL is out of memory. */
 static int keep(struct agent_args *a, char *text)
 {
@@ -89,11 +89,13 @@ static int make_absolute(struct agent_args *a, const char **path)
 	return keep(a, whole);
 }
 
+static int add_override(struct agent_args *a, const char *flag, int key, const char *value)
+{
 	struct config_override o = {.key = (enum config_key_id)key, .value = value};
 	char *name = strdup(flag);
+	int err = keep(a, name);
 
 	o.flag = name;
-	int err = keep(a, name);
 	if (!err && key == CONFIG_KEY_store_path)
 		err = make_absolute(a, &o.value);
 	return err ?: vec_push(&a->overrides, o);
@@ -234,6 +236,7 @@ static int run_agent(struct agent_args *a)
 		return err == -EBADMSG ? EXIT_USAGE : EXIT_ERROR;
 	warn(c);
 	if (!a->print && !a->check && !a->check_upload) {
+		memory_limit_warn();
 		err = supervise(c, &opts);
 		return !err				 ? EXIT_OK
 		       : err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED

@@ -14,6 +14,7 @@
 #include "profiler/base/log.h"
 #include "profiler/base/privileges.h"
 #include "profiler/base/text.h"
+#include "profiler/cgroups/memory_limit.h"
 #include "profiler/cli/answer.h"
 #include "profiler/cli/command.h"
 #include "profiler/cli/fetch.h"
@@ -311,6 +312,7 @@ static int record(struct record_options *r)
 	if (show && io_can_write(STDERR_FILENO))
 		fputc('\n', stderr);
 	if (err) {
+	memory_limit_warn();
 		code = say_failure(r, err, why, &result);
 		session_end_command(&result);
 	} else {

@@ -36,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		cgroup_mounts_release(&m);
 	}
+	free(cgroup_mounts_memory(text, text, &n));
 	free(text);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "profiler/cgroups/cgroup_mounts.h"
 #include "profiler/cgroups/cgroup_names.h"
 #include "profiler/cgroups/cgroups.h"
+#include "profiler/cgroups/memory_limit.h"
 #include "tests/lib/fixture.h"
 
 #define ID  "4f1c6bd5ab0c7d5c34c8b5ee6a3f1d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d"
@@ -117,6 +118,63 @@ static void test_mounts(void **state)
 	assert_int_equal(cgroup_mounts_parse(&m, "a - cgroup2\n - cgroup2\n\n1 2 3 4 - cgroup2"),
 			 -ENOENT);
 	check_mounts("1 2 3 4 /x - cgroup2", "/x", true, 0);
+}
+
+static void check_memory(const char *mounts, const char *cgroup, const char *expected, size_t top)
+{
+	size_t point = 0;
+	char *dir = cgroup_mounts_memory(mounts, cgroup, &point);
+
+	if (!expected) {
+		assert_null(dir);
+		return;
+	}
+	assert_non_null(dir);
+	assert_string_equal(dir, expected);
+	assert_int_equal(point, top);
+	free(dir);
+}
+
+static void test_memory_directory(void **state)
+{
+	static const char bound[] =
+		"1 2 0:3 /docker/x /sys/fs/cgroup/memory rw - cgroup c rw,memory\n";
+
+	(void)state;
+	check_memory(V1, "9:name=systemd:/\n4:cpu,memory:/a/b c\n0::/\n",
+		     "/sys/fs/cgroup/memory/a/b c", 21);
+	check_memory(V1, "4:memory:/\n", "/sys/fs/cgroup/memory", 21);
+	check_memory(V2, "0::/user.slice/x\n", "/sys/fs/cgroup/user.slice/x", 14);
+	check_memory(HYBRID, "4:memory:/a\n0::/b\n", "/sys/fs/cgroup/unified/b", 22);
+	/* What a container sees of it. */
+	check_memory(bound, "4:memory:/docker/x/y\n", "/sys/fs/cgroup/memory/y", 21);
+	check_memory(bound, "4:memory:/docker/x\n", "/sys/fs/cgroup/memory", 21);
+	check_memory(bound, "4:memory:/docker/xy\n", "/sys/fs/cgroup/memory", 21);
+	check_memory(V2, "0::/../../y\n", "/sys/fs/cgroup", 14);
+	check_memory(V1, "4:cpu:/\n", NULL, 0);
+	check_memory(V1, "", NULL, 0);
+	check_memory(V1, "4:memory\n:\n::\n\n", NULL, 0);
+	check_memory("", "4:memory:/\n0::/\n", NULL, 0);
+}
+
+/* The least of a cgroup and those above it, in either version's files. */
+static void test_memory_limit(void **state)
+{
+	(void)state;
+	fixture_run("mkdir -p m/a/b m/a/c");
+	fixture_write("m/memory.limit_in_bytes", "9223372036854771712\n");
+	assert_true(memory_limit_of("m", 1) > UINT64_MAX / 4);
+	fixture_write("m/a/memory.limit_in_bytes", "31457280\n");
+	fixture_write("m/a/b/memory.max", "max\n");
+	fixture_write("m/a/c/memory.max", "1048576\n");
+	assert_int_equal(memory_limit_of("m/a/b", 1), 31457280);
+	assert_int_equal(memory_limit_of("m/a/c", 1), 1048576);
+	assert_int_equal(memory_limit_of("m/a/c", 5), 1048576);
+	assert_int_equal(memory_limit_of("m/a", 3), 31457280);
+	assert_true(memory_limit_of("m", 1) > UINT64_MAX / 4);
+	fixture_write("m/a/memory.limit_in_bytes", "x1\n");
+	assert_int_equal(memory_limit_of("nowhere", 7), UINT64_MAX);
+	assert_true(memory_limit_of("m/a/b", 1) > UINT64_MAX / 4);
 }
 
 /* A part bound into a container must not win over the whole, in whichever order they come. */
@@ -266,9 +324,10 @@ static void test_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse_path),	cmocka_unit_test(test_unit_names),
-		cmocka_unit_test(test_mounts),		cmocka_unit_test(test_whole_mount_wins),
-		cmocka_unit_test(test_run_without_end), cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_parse_path),	 cmocka_unit_test(test_unit_names),
+		cmocka_unit_test(test_mounts),		 cmocka_unit_test(test_whole_mount_wins),
+		cmocka_unit_test(test_memory_directory), cmocka_unit_test(test_memory_limit),
+		cmocka_unit_test(test_run_without_end),	 cmocka_unit_test(test_too_many),
 	};
 
 	return cmocka_run_group_tests_name("cgroups", tests, fixture_setup, fixture_teardown);
