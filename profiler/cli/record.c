@@ -187,7 +187,8 @@ static int say_failure(const struct record_options *r, int err, const char *why,
 }
 
 /* True if the command did use CPU time: says why none of it was sampled. */
-static bool say_unseen(const struct record_options *r, const struct session_result *s)
+static bool say_unseen(const struct record_options *r, const struct session_result *s,
+		       const struct quality *q)
 {
 	uint64_t cpu_ns = r->argv ? launch_cpu_ns(&s->child) : 0;
 
@@ -195,9 +196,10 @@ static bool say_unseen(const struct record_options *r, const struct session_resu
 		return false;
 	log_error("no samples: %s used %.2f s of CPU time, %s; nothing was written", r->argv[0],
 		  (double)cpu_ns / 1e9,
-		  quality_rootless(s->profile)
-			  ? "but has privileges of its own (set-user-id, capabilities) or ran in "
-			    "the kernel: run as root"
+		  q->lost[LOSS_privileged]
+			  ? "but has privileges of its own (set-user-id, capabilities): run as root"
+		  : quality_rootless(s->profile)
+			  ? "but in the kernel or in short-lived processes: run as root"
 			  : "but not where samples were asked for (--comm, -C, --delay)");
 	return true;
 }
@@ -208,7 +210,8 @@ static void say_no_samples(const struct record_options *r, const struct session_
 {
 	const char *what = r->argv ? r->argv[0] : r->all ? "the machine" : "the target";
 	double seconds = (double)s->elapsed_ns / 1e9;
-	uint64_t lost = quality_lost(q) - q->lost[LOSS_timer_overrun] - q->lost[LOSS_cpu_gap];
+	uint64_t lost = quality_lost(q) - q->lost[LOSS_timer_overrun] - q->lost[LOSS_cpu_gap] -
+			q->lost[LOSS_privileged];
 
 	if (lost) /* of the target, that is: those of others are filtered out before */
 		log_error("no samples: all that were taken of %s in %.1f s were lost; nothing was "
@@ -223,7 +226,7 @@ static void say_no_samples(const struct record_options *r, const struct session_
 			"no samples: the timers of this machine did not fire in %.1f s, see `kiln "
 			"doctor`; nothing was written",
 			seconds);
-	else if (!say_unseen(r, s))
+	else if (!say_unseen(r, s, q))
 		log_error("no samples: %s used no CPU time while it was recorded (%.1f s); nothing "
 			  "was written",
 			  what, seconds);
@@ -249,7 +252,8 @@ static int finish(const struct record_options *r, const struct session_result *s
 	size_t written;
 	int code;
 
-	if (!s->profile->samples.len) {
+	/* What may not be sampled is in a profile of something else. */
+	if (!s->profile->samples.len || (!q->recorded && q->lost[LOSS_privileged])) {
 		say_no_samples(r, s, q);
 		say_busy_children(&s->busy);
 		return EXIT_NO_SAMPLES;
@@ -308,11 +312,11 @@ static int record(struct record_options *r)
 		return r->argv ? EXIT_KILN_FAILED : EXIT_ERROR;
 	if (r->debuginfod && fetch_begin(&opts.debuginfod, r->debuginfod_urls))
 		return r->argv ? EXIT_KILN_FAILED : EXIT_ERROR;
+	memory_limit_warn();
 	err = session_run(&opts, &result, &q, &why);
 	if (show && io_can_write(STDERR_FILENO))
 		fputc('\n', stderr);
 	if (err) {
-	memory_limit_warn();
 		code = say_failure(r, err, why, &result);
 		session_end_command(&result);
 	} else {

@@ -58,6 +58,11 @@ int collector_add(struct collector *c, pid_t tgid, const char **why)
 	return source_add_target(&c->source, tgid, why);
 }
 
+void collector_used(struct collector *c, uint64_t used_ns)
+{
+	source_used(&c->source, used_ns);
+}
+
 /* Explains an error of pidfd_open(2). For a thread it is EINVAL, from Linux 6.9 on ENOENT. */
 static int no_pidfd(int error, const char **why)
 {

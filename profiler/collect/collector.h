@@ -64,6 +64,8 @@ void collector_close(struct collector *c);
 int collector_watch(struct collector *c, pid_t tgid, const char **why);
 /* Adds a process that the owner has just forked as a target. 0, or -errno with *why. */
 int collector_add(struct collector *c, pid_t tgid, const char **why);
+/* CPU time that the targets used in all, as the kernel told who waited for them. */
+void collector_used(struct collector *c, uint64_t used_ns);
 /* True if there were processes of collector_watch() and all had ended at the last turn. */
 bool collector_targets_gone(const struct collector *c);
 

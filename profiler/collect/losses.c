@@ -27,6 +27,7 @@ void losses_count(struct quality *q, const struct sampler_totals *t, uint64_t re
 	q->lost[LOSS_cpu_gap] = t->cpu_gap;
 	q->lost[LOSS_ring_full] = t->ring_full;
 	q->lost[LOSS_unseen] = t->unseen;
+	q->lost[LOSS_privileged] = t->privileged;
 }
 
 static uint64_t share(uint64_t *given, uint64_t now)

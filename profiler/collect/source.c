@@ -193,6 +193,12 @@ int source_window(struct source *s, struct window **out)
 	return s->drain ? drain_window(s->drain, out) : rootless_window(s->rootless, out);
 }
 
+void source_used(struct source *s, uint64_t used_ns)
+{
+	if (s->rootless)
+		rootless_used(s->rootless, used_ns);
+}
+
 const char *source_rootless(const struct source *s)
 {
 	return s->rootless ? rootless_way_name(rootless_way(s->rootless)) : NULL;

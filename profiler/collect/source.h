@@ -53,6 +53,7 @@ bool source_has_new_file(const struct source *s); /* one that should be opened s
 int source_take_stacks(struct source *s);
 struct raw_queue *source_raw(struct source *s);
 int source_window(struct source *s, struct window **out);
+void source_used(struct source *s, uint64_t used_ns); /* as rootless_used(); else nothing */
 
 /* How it samples without root, in a word for the profile; NULL: with BPF programs. */
 const char *source_rootless(const struct source *s);

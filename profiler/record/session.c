@@ -262,6 +262,15 @@ static int begin(struct session *s, struct session_result *r, const char **why)
 	return err ?: early ? 0 : let_go(s, r, early, why);
 }
 
+/* All of a command's CPU time is known when it has ended, if it was recorded from its start. */
+static void tell_used(struct session *s)
+{
+	const struct launch *l = &s->result->child;
+
+	if (s->opts->argv && !s->opts->everything && !s->opts->delay_ns && l->exited)
+		collector_used(s->collector, launch_cpu_ns(l));
+}
+
 /* From the start of the command to the last window. */
 static int record(struct session *s, struct session_result *r, const char **why)
 {
@@ -282,6 +291,7 @@ static int record(struct session *s, struct session_result *r, const char **why)
 	children_busiest(&r->busy);
 	setpriority(PRIO_PROCESS, 0, nice);
 	collector_stop(s->collector);
+	tell_used(s);
 	stopped_ns = boottime_ns();
 	r->own_cpu_ns = own_cpu_ns() - r->own_cpu_ns;
 	r->elapsed_ns = stopped_ns - collector_start_ns(s->collector);

@@ -13,6 +13,7 @@
 #include "profiler/procs/events.h"
 #include "profiler/rootless/comms.h"
 #include "profiler/rootless/sample_record.h"
+#include "profiler/rootless/thread_facts.h"
 #include "profiler/rootless/way.h"
 #include "profiler/sampler/drained_window.h"
 
@@ -30,6 +31,8 @@ struct rootless {
 	uint64_t next_word;
 	bool sampling;
 	uint64_t recorded, lost, no_stack; /* lost: records that found no room */
+	uint64_t told_ns;		   /* rootless_used() */
+	bool has_privileged;		   /* a thread went on without its events */
 };
 
 static const struct way *const ways[] = {
@@ -212,6 +215,16 @@ static void take_sample(struct rootless *r, const struct event *e)
 		count(r, e, &s);
 }
 
+/* The kernel takes events from a program that gains privileges by exec: to them that is its end. */
+static void look_for_privileges(struct rootless *r, const struct event *e)
+{
+	struct thread_facts facts;
+
+	if (r->kind == ROOTLESS_EVENTS && !r->has_privileged &&
+	    !thread_facts_read(e->tgid, e->tid, &facts))
+		r->has_privileged = !facts.is_dead;
+}
+
 static void follow_comms(struct rootless *r, const struct event *e)
 {
 	char parents[KILN_COMM_LEN];
@@ -227,6 +240,7 @@ static void follow_comms(struct rootless *r, const struct event *e)
 		break;
 	case EVENT_EXIT:
 		comms_drop(&r->comms, e->tid);
+		look_for_privileges(r, e);
 		break;
 	default:
 		break;
@@ -264,6 +278,23 @@ int rootless_window(struct rootless *r, struct window **out)
 
 /* --- sums --------------------------------------------------------------------------------------- */
 
+void rootless_used(struct rootless *r, uint64_t used_ns)
+{
+	r->told_ns = used_ns;
+}
+
+/* Less may be the beginning and the end of processes, which events do not count either. */
+#define PRIVILEGED_LEAST 10 /* periods */
+
+static uint64_t privileged(const struct rootless *r, uint64_t used_ns)
+{
+	uint64_t n = r->told_ns > used_ns ? (r->told_ns - used_ns) / r->period_ns : 0;
+
+	if (r->kind != ROOTLESS_EVENTS || n < PRIVILEGED_LEAST || !r->has_privileged)
+		return 0;
+	return n;
+}
+
 /*
  * Every period of CPU time that the targets used. By perf events, what has no sample was spent in the kernel.
  */
@@ -275,7 +306,11 @@ void rootless_totals(struct rootless *r, struct sampler_totals *out)
 	r->way->totals(r->state, &t);
 	used = t.used_ns / r->period_ns;
 	*out = (struct sampler_totals){
-		.unseen = t.lost_ns / r->period_ns, .ring_full = r->lost, .stops = t.stops};
+		.unseen = t.lost_ns / r->period_ns,
+		.privileged = privileged(r, t.used_ns),
+		.ring_full = r->lost,
+		.stops = t.stops,
+	};
 	out->counters[KILN_CTR_recorded] = r->recorded;
 	out->counters[KILN_CTR_user_missing] = r->no_stack;
 	known = r->recorded + out->unseen + out->ring_full;
@@ -284,6 +319,7 @@ void rootless_totals(struct rootless *r, struct sampler_totals *out)
 		out->counters[KILN_CTR_filtered] = out->expected - known;
 	else
 		out->expected = known;
+	out->expected += out->privileged;
 }
 
 enum rootless_way rootless_way(const struct rootless *r)

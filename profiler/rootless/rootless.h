@@ -47,6 +47,9 @@ struct raw_queue *rootless_raw(struct rootless *r);
 /* Ends the window and gives it to the caller. 0 or -ENOMEM. */
 int rootless_window(struct rootless *r, struct window **out);
 
+/* CPU time of all targets since the start, and of what they waited for. Perf events go when a program gains privileges:
+ * what they did not count of it is lost. Stops know it themselves. */
+void rootless_used(struct rootless *r, uint64_t used_ns);
 void rootless_totals(struct rootless *r, struct sampler_totals *out);
 
 enum rootless_way { ROOTLESS_EVENTS, ROOTLESS_STOPS };

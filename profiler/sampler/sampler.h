@@ -80,8 +80,9 @@ struct sampler_totals {
 	uint64_t
 		timer_overrun; /* of these, periods in which the timer of a busy CPU did not fire */
 	uint64_t cpu_gap;      /* of these, while a CPU was online and not yet sampled */
-	/* Of these, of samplers without BPF programs: a ring had no room, or a thread could not be looked at. */
-	uint64_t ring_full, unseen;
+	/* Of these, of samplers without BPF programs: a ring had no room, a thread could not be looked at, a program may
+	 * not be sampled. */
+	uint64_t ring_full, unseen, privileged;
 	struct sampler_stops stops;
 };
 int sampler_totals(struct sampler *s, struct sampler_totals *out);

@@ -254,6 +254,12 @@ test_what_is_refused() {
 	findmnt -no OPTIONS -T . | grep -q nosuid && return
 	assert_status 3 as_user ./kiln record -o own/p.pb.gz -- ./root_awk 'BEGIN { for (i = 0; i < 1e7; i++); }'
 	assert_match "a set-user-id program" err 'used [0-9.]* s of CPU time, but has privileges of its own .*: run as root'
+	as_user ./kiln record -F 499 -o own/p.pb.gz -- \
+		sh -c './root_awk "BEGIN { for (i = 0; i < 1e7; i++); }"; ./shares 1 1' 2>said
+	assert_match "a set-user-id child" said 'programs with privileges of their own'
+	assert_at_least "samples of a set-user-id child" "$(quality own/p.pb.gz lost.privileged)" 50
+	as_user ./kiln record -F 499 -o own/q.pb.gz -- sh -c './shares 1 1'
+	assert_eq "samples of no set-user-id child" "$(quality own/q.pb.gz lost.privileged)" 0
 }
 
 # The cure that doctor prints, step by step, in a directory of the test: who is in the group samples everything, and who

@@ -43,6 +43,7 @@ TEST(test_every_count_finds_its_place)
 		.cpu_gap = 5,
 		.ring_full = 6,
 		.unseen = 8,
+		.privileged = 13,
 		.stops = {.full = 9, .held_ns = 10999, .ended = 11, .restarted = 12}};
 	struct quality q = {.recorded = 90, .full_processes = 20, .lost[LOSS_memory] = 7};
 	const uint64_t read_back = 97;
@@ -63,6 +64,7 @@ TEST(test_every_count_finds_its_place)
 	assert_int_equal(q.lost[LOSS_cpu_gap], 5);
 	assert_int_equal(q.lost[LOSS_ring_full], 6);
 	assert_int_equal(q.lost[LOSS_unseen], 8);
+	assert_int_equal(q.lost[LOSS_privileged], 13);
 	assert_int_equal(q.full_processes, 29); /* others have their own */
 	assert_int_equal(q.stopped_us, 10);
 	assert_int_equal(q.calls_ended, 11);
