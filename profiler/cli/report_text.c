@@ -60,22 +60,32 @@ static void add_bottom(struct buf *out, const struct report *r, bool has_names,
 		answer_blame(out, r->p, r->quality, t);
 }
 
+/* Columns that what is beside a name leaves to it. */
+#define LEAST_NAME 20
+
 /* Of whom, and how much that is: shares of rows say little where it is nearly nothing. */
 static void add_relation(struct buf *out, const struct report *r, const struct table *tab,
 			 const struct term *t)
 {
 	static const char of[] = "Callers of ";
 	const struct share_scale scale = share_scale_of_table(tab);
-	struct buf shares = {0};
+	struct buf shares = {0}, line = {0};
+	size_t before;
 
 	buf_str(&shares, " (");
 	share_text(&shares, &scale, tab->of_total);
 	buf_str(&shares, "; ");
 	share_text(&shares, &scale, tab->of_self);
 	buf_str(&shares, " of its own)");
-	buf_str(out, r->table.relation == TABLE_CALLERS ? of : "Callees of ");
-	table_add_name(out, r->table.of, t, strlen(of) + shares.len);
-	buf_printf(out, "%s\n", buf_cstr(&shares));
+	buf_str(&line, r->table.relation == TABLE_CALLERS ? of : "Callees of ");
+	before = strlen(of) + shares.len;
+	if (t->columns && t->columns < before + LEAST_NAME)
+		before = 0; /* it gets a line */
+	table_add_name(&line, r->table.of, t, before);
+	buf_str(&line, buf_cstr(&shares));
+	line_wrap(out, buf_cstr(&line), 1, t);
+	buf_char(out, '\n');
+	buf_release(&line);
 	buf_release(&shares);
 }
 
@@ -108,15 +118,19 @@ int report_summary(struct buf *out, const struct report *r, const struct term *t
 
 /* --- tree -------------------------------------------------------------------------------------- */
 
-/* Columns before the names: two shares, and "- ". */
-#define TREE_LEFT 18
-/* Columns that any indentation leaves to a name. */
-#define LEAST_NAME 20
+/* Columns before the names: two shares, and "- "; in a narrow terminal one share. */
+#define TREE_LEFT	 18
+#define TREE_LEFT_NARROW 10
 /* Without a terminal. */
 #define TREE_FILE_COLUMNS 76
 /* More than one row in so many is worth a word, and some of them. */
 #define RECURSION_WORTH 8
 #define RECURSION_LEAST 3
+
+static bool is_narrow(const struct term *t)
+{
+	return t->columns && t->columns < TREE_LEFT + LEAST_NAME;
+}
 
 static unsigned indent_columns(unsigned indent, const struct term *t)
 {
@@ -178,8 +192,10 @@ static void add_node(struct buf *out, struct tree_text *t, uint32_t i, const cha
 	const struct calltree_node *node = &t->tree->nodes[i];
 
 	share_cell(out, &t->scale, node->total);
-	buf_str(out, "  ");
-	share_cell(out, &t->scale, node->self);
+	if (!is_narrow(t->term)) {
+		buf_str(out, "  ");
+		share_cell(out, &t->scale, node->self);
+	}
 	add_indented(out, t, t->indent[i], is_branch(t, node->parent), name);
 	buf_char(out, '\n');
 }
@@ -189,29 +205,33 @@ static void add_left_out(struct buf *out, const struct tree_text *t, const struc
 	bool branch = is_branch(t, row->node);
 	char text[64], number[32];
 
-	snprintf(text, sizeof(text), "… %s more",
-		 text_format_count(row->n_left, number, sizeof(number)));
+	snprintf(text, sizeof(text), "… %s%s",
+		 text_format_count(row->n_left, number, sizeof(number)),
+		 is_narrow(t->term) ? "" : " more");
 	term_style(t->term, out, STYLE_DIM);
 	share_cell(out, &t->scale, row->left);
-	buf_printf(out, "  %6s", "");
+	buf_printf(out, "%*s", is_narrow(t->term) ? 0 : 2 + SHARE_CELL, "");
 	add_indented(out, t, t->indent[row->node] + (row->node && branch), branch, text);
 	term_style(t->term, out, STYLE_END);
 	buf_char(out, '\n');
 }
 
-static void add_light(struct buf *out, const struct tree_rows *rows,
-		      const struct share_scale *scale)
+static void add_light(struct buf *out, const struct tree_rows *rows, const struct tree_text *t)
 {
 	char nodes[32], places[32];
+	struct buf line = {0};
 
 	if (!rows->light.n_nodes)
 		return;
-	buf_printf(out, "(%s more in %s %s, ",
+	buf_printf(&line, "(%s more in %s %s, ",
 		   text_format_count(rows->light.n_nodes, nodes, sizeof(nodes)),
 		   text_format_count(rows->light.n_places, places, sizeof(places)),
 		   rows->light.n_places == 1 ? "place" : "places");
-	share_text(out, scale, rows->light.left);
-	buf_str(out, " in all)\n");
+	share_text(&line, &t->scale, rows->light.left);
+	buf_str(&line, " in all)");
+	line_wrap(out, buf_cstr(&line), 1, t->term);
+	buf_char(out, '\n');
+	buf_release(&line);
 }
 
 struct placed {
@@ -273,7 +293,8 @@ static int shorten_column(struct tree_text *t, const struct placed *s, size_t n)
 
 	for (size_t i = 0; i < n && !err; i++)
 		names[i] = t->names[s[i].row];
-	before = TREE_LEFT + indent_columns(s->indent, t->term);
+	before = (is_narrow(t->term) ? TREE_LEFT_NARROW : TREE_LEFT) +
+		 indent_columns(s->indent, t->term);
 	err = err ?: short_names(names, n, columns > before ? columns - before : 1);
 	for (size_t i = 0; i < n && names; i++)
 		t->names[s[i].row] = names[i];
@@ -376,7 +397,7 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 		else
 			add_node(out, &t, rows.rows.data[i].node, t.names[i].text);
 	}
-	add_light(out, &rows, &t.scale);
+	add_light(out, &rows, &t);
 	add_recursion(out, tree, &rows, r->n_rows, term);
 	return err ?: out->err;
 }
@@ -384,7 +405,7 @@ static int add_tree(struct buf *out, const struct calltree *tree, const struct r
 static void add_tree_head(struct buf *out, const struct table_opts *o, const struct term *t)
 {
 	term_style(t, out, STYLE_HEAD);
-	buf_printf(out, " total    self    %s%s", table_title(o),
+	buf_printf(out, " total    %s%s%s", is_narrow(t) ? "" : "self    ", table_title(o),
 		   table_by_label(o->by) ? ", function" : "");
 	term_style(t, out, STYLE_END);
 	buf_char(out, '\n');

@@ -14,6 +14,7 @@
 #include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/base/vec.h"
+#include "profiler/cli/line.h"
 #include "profiler/cli/share.h"
 #include "profiler/profile/short_name.h"
 
@@ -327,22 +328,27 @@ static int shorten(struct cells *c, const struct term *t)
 }
 
 /* What has no row, and how much that is: their own time, since a sample is in the total of many. */
-static void add_left_out(struct buf *out, const struct cells *c, bool disjoint)
+static void add_left_out(struct buf *out, const struct cells *c, bool disjoint,
+			 const struct term *t)
 {
 	const struct share_scale scale = share_scale_of_table(c->tab);
 	size_t n = c->tab->rows.len - c->n;
+	struct buf line = {0};
 	char number[32];
 	int64_t left = 0;
 
 	for (size_t i = c->n; i < c->tab->rows.len; i++)
 		left = saturating_sum(left, c->tab->rows.data[i].self);
-	buf_printf(out, "(%s more", text_format_count(n, number, sizeof(number)));
+	buf_printf(&line, "(%s more", text_format_count(n, number, sizeof(number)));
 	if (disjoint && left > 0) {
-		buf_str(out, ", ");
-		share_text(out, &scale, left);
-		buf_str(out, table_by_label(c->by) ? " in all" : " of their own");
+		buf_str(&line, ", ");
+		share_text(&line, &scale, left);
+		buf_str(&line, table_by_label(c->by) ? " in all" : " of their own");
 	}
-	buf_str(out, ")\n");
+	buf_char(&line, ')');
+	line_wrap(out, buf_cstr(&line), 1, t);
+	buf_char(out, '\n');
+	buf_release(&line);
 }
 
 void answer_table(struct buf *out, const struct table *tab, const struct table_opts *o,
@@ -364,7 +370,7 @@ void answer_table(struct buf *out, const struct table *tab, const struct table_o
 		for (size_t i = 0; i < c.n; i++)
 			add_row(out, &c, i, t);
 		if (c.n < tab->rows.len)
-			add_left_out(out, &c, o->relation == TABLE_ALL);
+			add_left_out(out, &c, o->relation == TABLE_ALL, t);
 	}
 	if (err)
 		out->err = err;

@@ -502,7 +502,7 @@ TEST(test_rows_fit_any_width)
 
 	f.r.quality = NULL;
 	for (size_t columns = 20; columns < 160; columns++) {
-		for (int kind = 0; kind < (columns < 30 ? 2 : 3); kind++) {
+		for (int kind = 0; kind < 3; kind++) {
 			struct term t = {.columns = columns};
 			struct buf b = {0};
 
