@@ -16,6 +16,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/log.h"
+#include "profiler/base/min.h"
 #include "profiler/base/text.h"
 
 #define BACKOFF_LEAST_NS 100000000ull
@@ -170,6 +171,12 @@ void child_kill(struct child *c)
 {
 	if (c->pid > 0 && kill(c->pid, SIGKILL))
 		log_debug("the %s cannot be ended: %d", c->role->name, errno);
+}
+
+void child_forgive(struct child *c, uint64_t late_ns, uint64_t now_ns)
+{
+	c->beat_ns = min_u64(c->beat_ns + late_ns, now_ns);
+	c->since_ns = min_u64(c->since_ns + late_ns, now_ns);
 }
 
 void child_gone(struct child *c)

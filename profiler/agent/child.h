@@ -63,6 +63,8 @@ void child_hear(struct child *c,
 /* Asks it to flush and end. */
 void child_end(struct child *c);
 void child_kill(struct child *c);
+/* The caller was stopped for so long, and perhaps all were: that is no silence. */
+void child_forgive(struct child *c, uint64_t late_ns, uint64_t now_ns);
 /* It has ended: status as from waitpid(). */
 void child_gone(struct child *c);
 /* Puts off the next start: longer each time that it did not live for long. */

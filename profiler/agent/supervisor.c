@@ -28,6 +28,7 @@
 #define TURN_NS	       5000000000ull  /* how often it looks, if nothing happens */
 #define END_NS	       10000000000ull /* a process has so long to flush: more than FLUSH_NS */
 #define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
+#define LATE_NS	       2000000000ull  /* who wakes up so late was stopped himself */
 #define LEAST_PATIENCE 10000000000ull
 #define LEAST_FILES    256
 #define START_PATIENCE                                                                             \
@@ -373,6 +374,20 @@ static void end_if_silent(struct supervisor *s, struct child *c, uint64_t now_ns
 	c->beat_ns = now_ns;
 }
 
+/* A container that is frozen, or kill -STOP of all: nobody could say anything, and nobody hangs. */
+static void forgive(struct supervisor *s, uint64_t due_ns)
+{
+	uint64_t now_ns = monotonic_ns();
+
+	if (now_ns < due_ns + LATE_NS)
+		return;
+	log_warning("the agent was stopped for %.0f s", (double)(now_ns - due_ns) / 1e9);
+	for (int i = 0; i < ROLE_COUNT; i++)
+		child_forgive(&s->children[i], now_ns - due_ns, now_ns);
+	s->trial.until_ns += now_ns - due_ns;
+	s->live.until_ns += now_ns - due_ns;
+}
+
 /* Whoever says nothing hangs; whoever was asked to end has some time for it. */
 static void watch(struct supervisor *s)
 {
@@ -433,11 +448,15 @@ static int wait_ms(const struct supervisor *s)
 static bool wait_for_news(struct supervisor *s)
 {
 	struct pollfd p[ROLE_COUNT + 2] = {{.fd = s->signals, .events = POLLIN}};
+	int ms = wait_ms(s), n;
+	uint64_t due_ns = monotonic_ns() + (uint64_t)ms * 1000000;
 
 	p[ROLE_COUNT + 1] = (struct pollfd){.fd = live_poll_fd(s), .events = POLLIN};
 	for (int i = 0; i < ROLE_COUNT; i++)
 		p[i + 1] = (struct pollfd){.fd = s->children[i].control, .events = POLLIN};
-	return poll(p, ROLE_COUNT + 2, wait_ms(s)) > 0 && (p[ROLE_COUNT + 1].revents & POLLIN);
+	n = poll(p, ROLE_COUNT + 2, ms);
+	forgive(s, due_ns);
+	return n > 0 && (p[ROLE_COUNT + 1].revents & POLLIN);
 }
 
 static int run(struct supervisor *s)

@@ -178,6 +178,17 @@ test_the_writer_hangs() {
 		"$(sum_of lost_not_stored)"
 }
 
+# All are stopped, as in a frozen container: who comes to first waits for the others.
+stop_all() { # SECONDS
+	local all
+	mapfile -t all < <(tree_of "$agent")
+	kill -STOP "${all[@]}"
+	sleep "$1"
+	kill -CONT "$agent"
+	sleep 0.3
+	kill -CONT "${all[@]}"
+}
+
 # Whoever says nothing for long is ended, and nothing is lost of what could wait.
 test_a_hanging_writer_is_ended() {
 	need_bpf
@@ -186,6 +197,10 @@ test_a_hanging_writer_is_ended() {
 	export KILN_TEST_PATIENCE_MS=3000
 	start_agent --window 1s -F 97
 	await_windows 2
+	stop_all 4
+	await_windows 1
+	assert_match "log" log 'level=warning msg="the agent was stopped for [34] s"'
+	assert_no_match "log" log 'has not answered'
 	writer=$(role_pid kiln-writer)
 	kill -STOP "$writer"
 	await_other kiln-writer "$writer"

@@ -61,6 +61,24 @@ static void test_a_new_configuration_is_tried_at_once(void **state)
 	assert_in_range(c.retry_ns - now_ns, 0, NS_PER_S);
 }
 
+static void test_who_was_stopped_with_the_supervisor_has_not_been_silent(void **state)
+{
+	const struct role writer = {.name = "writer"};
+	struct child c;
+
+	(void)state;
+	child_init(&c, &writer);
+	c.beat_ns = 5 * NS_PER_S;
+	c.since_ns = 2 * NS_PER_S;
+	child_forgive(&c, 60 * NS_PER_S, 67 * NS_PER_S);
+	assert_int_equal(c.beat_ns, 65 * NS_PER_S);
+	assert_int_equal(c.since_ns, 62 * NS_PER_S);
+	/* what it has said since then is not of the time to come */
+	child_forgive(&c, 60 * NS_PER_S, 67 * NS_PER_S);
+	assert_int_equal(c.beat_ns, 67 * NS_PER_S);
+	assert_int_equal(c.since_ns, 67 * NS_PER_S);
+}
+
 /* --- one that was taken over ----------------------------------------------------------------------- */
 
 struct hearing {
@@ -134,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_port_that_is_taken_is_tried_seldom),
 		cmocka_unit_test(test_a_new_configuration_is_tried_at_once),
+		cmocka_unit_test(test_who_was_stopped_with_the_supervisor_has_not_been_silent),
 		cmocka_unit_test(test_who_is_never_silent_is_heard_for_a_while),
 		cmocka_unit_test(test_who_says_what_nobody_says_is_killed),
 	};
