@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
@@ -28,8 +30,10 @@
 #define MAX_KNOWN	  32768
 #define MAX_BYTES	  (8u << 20)
 #define WALK_EVERY_NS	  1000000000ull
+#define WALK_PPM	  10000 /* anybody may be allowed to make cgroups, and many */
 #define KEEP_NS		  600000000000ull
 #define MIN_CONTAINER_LEN 6
+#define HANDLE_KERNFS	  0xfe /* FILEID_KERNFS of the kernel's exportfs.h, since 5.5 */
 
 struct known {
 	uint64_t id;
@@ -43,8 +47,10 @@ struct cgroups {
 	struct cgroup_mounts mounts;
 	struct htab index; /* id -> known.data[] */
 	VEC(struct known) known;
-	uint64_t walked_ns; /* 0: never */
-	uint64_t wanted;    /* the id that the walk looks for */
+	int root;	    /* where it is mounted; -1: not known */
+	uint64_t walk_ns;   /* no walk before; 0: there was none yet */
+	uint64_t forget_ns; /* likewise of making room */
+	uint64_t wanted;    /* the id that is looked for */
 	size_t bytes;	    /* of `known` */
 	struct cgroups_stats stats;
 };
@@ -75,12 +81,14 @@ int cgroups_new_with(struct cgroups **out, const struct cgroups_opts *opts)
 	c->opts.max_known = c->opts.max_known ?: MAX_KNOWN;
 	c->opts.max_bytes = c->opts.max_bytes ?: MAX_BYTES;
 	c->opts.walk_every_ns = c->opts.walk_every_ns ?: WALK_EVERY_NS;
+	c->opts.walk_ppm = c->opts.walk_ppm ?: WALK_PPM;
 	c->opts.keep_ns = c->opts.keep_ns ?: KEEP_NS;
 	err = find_mounts(c);
 	if (err) {
 		free(c);
 		return err;
 	}
+	c->root = open(c->mounts.main, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*out = c;
 	return 0;
 }
@@ -108,6 +116,8 @@ void cgroups_free(struct cgroups *c)
 	vec_release(&c->known);
 	htab_release(&c->index);
 	cgroup_mounts_release(&c->mounts);
+	if (c->root >= 0)
+		close(c->root);
 	free(c);
 }
 
@@ -479,21 +489,62 @@ static void forget(struct cgroups *c, bool also_present)
 	c->known.len = kept;
 }
 
-static void refresh(struct cgroups *c, uint64_t wanted)
+static void make_room(struct cgroups *c, uint64_t now_ns)
 {
-	uint64_t now = monotonic_ns();
-
-	if (c->walked_ns && now - c->walked_ns < c->opts.walk_every_ns)
+	if (now_ns < c->forget_ns)
 		return;
-	c->walked_ns = now;
-	c->wanted = wanted;
+	c->forget_ns = now_ns + c->opts.walk_every_ns;
 	if (!has_room(c, false))
 		forget(c, false);
 	if (!has_room(c, false))
 		forget(c, true);
+}
+
+/* For CAP_DAC_READ_SEARCH the kernel finds a cgroup by its id, however many there are. False: it does not. */
+static bool note_by_id(struct cgroups *c, uint64_t id)
+{
+	union {
+		struct file_handle head;
+		char bytes[sizeof(struct file_handle) + sizeof(id)];
+	} handle = {.head = {.handle_bytes = sizeof(id), .handle_type = HANDLE_KERNFS}};
+	_cleanup_close_ int fd = -1;
+	char link[32], path[PATH_MAX];
+	ssize_t n;
+
+	memcpy(handle.head.f_handle, &id, sizeof(id));
+	fd = open_by_handle_at(c->root, &handle.head, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return false;
+	path[n] = '\0';
+	/* The mount may show a part of the hierarchy alone. */
+	return is_below(path, c->mounts.main) && !note_dir(c, path, "");
+}
+
+static void walk_again(struct cgroups *c, uint64_t now_ns)
+{
+	uint64_t pause_ns;
+
+	if (now_ns < c->walk_ns)
+		return;
 	for (size_t i = 0; i < c->known.len; i++)
 		c->known.data[i].present = false;
 	walk(c, c->mounts.main, note_dir, c);
+	pause_ns = (monotonic_ns() - now_ns) * 1000000 / c->opts.walk_ppm;
+	c->walk_ns = now_ns + (pause_ns > c->opts.walk_every_ns ? pause_ns : c->opts.walk_every_ns);
+}
+
+static void look_for(struct cgroups *c, uint64_t id)
+{
+	uint64_t now_ns = monotonic_ns();
+
+	c->wanted = id;
+	make_room(c, now_ns);
+	if (!note_by_id(c, id))
+		walk_again(c, now_ns);
 }
 
 bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out)
@@ -501,7 +552,7 @@ bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out)
 	struct known *k = find_known(c, id);
 
 	if (!k) {
-		refresh(c, id);
+		look_for(c, id);
 		k = find_known(c, id);
 	}
 	if (!k)

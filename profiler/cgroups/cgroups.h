@@ -23,6 +23,7 @@ struct cgroups_opts {
 	uint32_t max_known;	/* cgroups with names; 32768 */
 	size_t max_bytes;	/* bytes of these; 8 MiB */
 	uint64_t walk_every_ns; /* a second */
+	uint32_t walk_ppm;	/* of the time that walks may take; 10,000 */
 	uint64_t keep_ns;	/* ten minutes */
 };
 int cgroups_new_with(struct cgroups **out, const struct cgroups_opts *opts);
@@ -47,9 +48,10 @@ struct cgroup_names {
 	const char *container; /* 12 hex digits, or "" */
 };
 /*
- * Gives the names of a cgroup id, clean UTF-8, borrowed. An unknown id causes a walk of the
- * hierarchy, at most one a second. Names stay valid for at least ten minutes after the last call
- * for them, even if the cgroup is gone. False: unknown, or there is no room (counted).
+ * Gives the names of a cgroup id, clean UTF-8, borrowed. The kernel is asked for an unknown id. If it
+ * does not tell, the hierarchy is walked, at most once a second. Names stay valid for at least ten
+ * minutes after the last call for them, even if the cgroup is gone. False: unknown, or there is no
+ * room (counted).
  */
 bool cgroups_names(struct cgroups *c, uint64_t id, struct cgroup_names *out);
 

@@ -4,7 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "profiler/cgroups/cgroup_mounts.h"
@@ -197,6 +200,7 @@ static struct cgroups *open_tree(struct cgroups_opts opts)
 
 	opts.mount = fixture_at("tree");
 	opts.walk_every_ns = 1;
+	opts.walk_ppm = opts.walk_ppm ?: 1000000;
 	assert_int_equal(cgroups_new_with(&c, &opts), 0);
 	return c;
 }
@@ -321,13 +325,75 @@ static void test_too_many(void **state)
 	remove_dirs("x", 60);
 }
 
+/* However many there are, walks take a share of the time alone. */
+static void test_walks_are_paced(void **state)
+{
+	struct cgroups *c = open_tree((struct cgroups_opts){.walk_ppm = 1});
+	struct cgroup_names n;
+	uint64_t first, second;
+
+	(void)state;
+	make_dirs("p", 2);
+	first = id_of(c, "p0");
+	second = id_of(c, "p1");
+	remove_dirs("p", 2);
+	make_dirs("q", 60);
+	assert_true(cgroups_names(c, id_of(c, "q7"), &n));
+	rename("away/p0", "tree/p0");
+	rename("away/p1", "tree/p1");
+	assert_false(cgroups_names(c, first, &n)); /* a million times as long as the walk took */
+	cgroups_free(c);
+	c = open_tree((struct cgroups_opts){0});
+	assert_true(cgroups_names(c, second, &n));
+	cgroups_free(c);
+	remove_dirs("p", 2);
+	remove_dirs("q", 60);
+}
+
+/* --- the kernel's ----------------------------------------------------------------------------- */
+
+/* Deeper than any walk goes. */
+static void test_the_kernel_finds_them_by_id(void **state)
+{
+	char dir[300], inner[310];
+	struct cgroup_names n;
+	struct cgroups *c, *walker;
+	struct stat st;
+	bool known;
+
+	(void)state;
+	if (geteuid() || cgroups_new(&walker))
+		skip();
+	snprintf(dir, sizeof(dir), "%s/kiln-unit-%d", cgroups_mount(walker), getpid());
+	snprintf(inner, sizeof(inner), "%s/a.service", dir);
+	cgroups_free(walker);
+	if (mkdir(dir, 0755) || mkdir(inner, 0755) || stat(inner, &st))
+		skip();
+	assert_int_equal(cgroups_new_with(&c, &(struct cgroups_opts){.max_dirs = 1}), 0);
+	known = cgroups_names(c, st.st_ino, &n);
+	rmdir(inner);
+	rmdir(dir);
+	assert_true(known);
+	assert_string_equal(n.path, inner + strlen(cgroups_mount(c)));
+	assert_string_equal(n.unit, "a.service");
+	assert_true(cgroups_names(c, st.st_ino, &n)); /* it is gone, and known */
+	assert_int_equal(stats_of(c).cut, 0);
+	cgroups_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse_path),	 cmocka_unit_test(test_unit_names),
-		cmocka_unit_test(test_mounts),		 cmocka_unit_test(test_whole_mount_wins),
-		cmocka_unit_test(test_memory_directory), cmocka_unit_test(test_memory_limit),
-		cmocka_unit_test(test_run_without_end),	 cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_parse_path),
+		cmocka_unit_test(test_unit_names),
+		cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_whole_mount_wins),
+		cmocka_unit_test(test_memory_directory),
+		cmocka_unit_test(test_memory_limit),
+		cmocka_unit_test(test_run_without_end),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_walks_are_paced),
+		cmocka_unit_test(test_the_kernel_finds_them_by_id),
 	};
 
 	return cmocka_run_group_tests_name("cgroups", tests, fixture_setup, fixture_teardown);
