@@ -75,6 +75,7 @@ void labels_free(struct labels *l)
 	label_rules_free(l->rules);
 	containers_free(l->containers);
 	label_set_release(&l->set);
+	started_as_release(&l->started_as);
 	free(l);
 }
 

@@ -10,10 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profiler/files/stall_guard.h"
+
 #define STARTED_AS_SLOTS 64
 
 struct started_as {	  /* all-zero: nothing is remembered */
 	const char *root; /* "", or a directory to look below, for tests; borrowed */
+	struct stall_guard guard;
 	struct started_as_slot {
 		uint64_t hash; /* of both names; 0: free */
 		bool same;
@@ -22,8 +25,9 @@ struct started_as {	  /* all-zero: nothing is remembered */
 
 /* Links may change: what was found out counts until then. */
 void started_as_forget(struct started_as *s);
+void started_as_release(struct started_as *s);
 /* Whether `name`, beside the file at the path exe, is that file. Only of paths that are the system's own
- * (/usr, /bin, /sbin): another file system may hang. */
+ * (/usr, /bin, /sbin), which may be on a file server that hangs: then it is not, after two seconds. */
 bool started_as_is(struct started_as *s, const char *exe, const char *name);
 
 #endif
