@@ -303,6 +303,8 @@ void collector_naming_tick(void *ctx)
 {
 	struct collector *c = ctx;
 
+	if (c->opts.naming)
+		c->opts.naming(c->opts.naming_ctx);
 	if (!c->sampling && c->opts.gives_up && c->opts.gives_up())
 		symbolizer_give_up(c->readers.symbolizer);
 	if (c->sampling && (may_turn(c) || source_has_new_file(&c->source))) {

@@ -50,6 +50,9 @@ struct collector_opts { /* what it points to is borrowed until collector_close()
 	bool waits_for_names;
 	/* Asked some times a second while names are made after the end of sampling: true leaves the others out. Or NULL. */
 	bool (*gives_up)(void);
+	/* Called some times a second while names are made, which may take long on a busy machine. Or NULL. */
+	void (*naming)(void *ctx);
+	void *naming_ctx;
 	size_t aggregate_bytes; /* see collector_wants_window(); 0: 8 MiB */
 	uint64_t idle_ns;	/* how long files that are not used stay open; 0: two minutes */
 	size_t symbol_bytes;	/* what the reader of symbols keeps of parsed files; 0: 64 MiB */

@@ -232,9 +232,15 @@ TEST(test_everything_is_collected)
 	end_child(pid);
 }
 
+static void count(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
 TEST(test_a_window_is_wanted_when_it_is_full)
 {
 	struct collector_opts opts = options(COLLECT_TARGETS);
+	unsigned ticks = 0;
 	pid_t pid = fork_burner();
 	struct collector *c = watch(pid);
 	struct named_window w;
@@ -244,6 +250,8 @@ TEST(test_a_window_is_wanted_when_it_is_full)
 	assert_false(collector_wants_window(c)); /* of one process in half a second? no */
 	collector_close(c);
 	opts.aggregate_bytes = 1;
+	opts.naming = count;
+	opts.naming_ctx = &ticks;
 	c = open_collector(&opts);
 	assert_int_equal(collector_watch(c, pid, &why), 0);
 	assert_int_equal(collector_scan(c, pid, &why), 0);
@@ -254,8 +262,10 @@ TEST(test_a_window_is_wanted_when_it_is_full)
 	     boottime_ns() < until && !collector_wants_window(c);)
 		assert_int_equal(collector_turn(c, 20), 0);
 	assert_true(collector_wants_window(c));
+	assert_int_equal(ticks, 0);
 	w = end_window(c, false);
 	assert_true(w.quality.recorded > 0);
+	assert_true(ticks > 0); /* its owner may say meanwhile that it lives */
 	assert_false(collector_wants_window(c));
 	named_window_release(&w);
 	collector_close(c);
