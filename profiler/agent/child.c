@@ -173,6 +173,14 @@ void child_kill(struct child *c)
 		log_debug("the %s cannot be ended: %d", c->role->name, errno);
 }
 
+bool child_is_late(const struct child *c, uint64_t now_ns)
+{
+	uint64_t heard_ns = c->beat_ns > c->since_ns ? c->beat_ns : c->since_ns;
+
+	return c->state == CHILD_ENDING &&
+	       (now_ns - heard_ns > CHILD_END_NS || now_ns - c->since_ns > CHILD_END_MOST_NS);
+}
+
 void child_forgive(struct child *c, uint64_t late_ns, uint64_t now_ns)
 {
 	c->beat_ns = min_u64(c->beat_ns + late_ns, now_ns);

@@ -63,6 +63,10 @@ void child_hear(struct child *c,
 /* Asks it to flush and end. */
 void child_end(struct child *c);
 void child_kill(struct child *c);
+/* Whether it has had its time to flush: longer while it says that it lives, as the service's manager waits for 30 s. */
+bool child_is_late(const struct child *c, uint64_t now_ns);
+#define CHILD_END_NS	  10000000000ull /* more than FLUSH_NS */
+#define CHILD_END_MOST_NS 20000000000ull
 /* The caller was stopped for so long, and perhaps all were: that is no silence. */
 void child_forgive(struct child *c, uint64_t late_ns, uint64_t now_ns);
 /* It has ended: status as from waitpid(). */

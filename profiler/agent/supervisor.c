@@ -22,11 +22,11 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/log.h"
+#include "profiler/base/min.h"
 #include "profiler/base/text.h"
 #include "profiler/metrics/metrics.h"
 
 #define TURN_NS	       5000000000ull  /* how often it looks, if nothing happens */
-#define END_NS	       10000000000ull /* a process has so long to flush: more than FLUSH_NS */
 #define PATIENCE_NS    30000000000ull /* so long a process may say nothing */
 #define LATE_NS	       2000000000ull  /* who wakes up so late was stopped himself */
 #define LEAST_PATIENCE 10000000000ull
@@ -397,7 +397,7 @@ static void watch(struct supervisor *s)
 	for (int i = 0; i < ROLE_COUNT; i++) {
 		struct child *c = &s->children[i];
 
-		if (c->state == CHILD_ENDING && now_ns - c->since_ns > END_NS)
+		if (child_is_late(c, now_ns))
 			child_kill(c);
 		if (c->state == CHILD_READY && s->notifier.watchdog_ns &&
 		    now_ns - c->beat_ns > s->notifier.watchdog_ns / 2)
@@ -429,7 +429,7 @@ static void take_signals(struct supervisor *s)
 
 static int wait_ms(const struct supervisor *s)
 {
-	uint64_t now_ns = monotonic_ns(), wait_ns = TURN_NS;
+	uint64_t now_ns = monotonic_ns(), wait_ns = min_u64(TURN_NS, s->beat_ns);
 
 	if (s->notifier.watchdog_ns && s->notifier.watchdog_ns / 8 < wait_ns)
 		wait_ns = s->notifier.watchdog_ns / 8;

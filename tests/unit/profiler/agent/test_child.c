@@ -79,6 +79,27 @@ static void test_who_was_stopped_with_the_supervisor_has_not_been_silent(void **
 	assert_int_equal(c.since_ns, 67 * NS_PER_S);
 }
 
+static void test_who_ends_and_says_so_has_more_time(void **state)
+{
+	const struct role sampler = {.name = "sampler"};
+	struct child c;
+
+	(void)state;
+	child_init(&c, &sampler);
+	c.state = CHILD_READY;
+	c.since_ns = 100 * NS_PER_S;
+	assert_false(child_is_late(&c, 200 * NS_PER_S));
+	c.state = CHILD_ENDING;
+	assert_false(child_is_late(&c, 110 * NS_PER_S));
+	assert_true(child_is_late(&c, 111 * NS_PER_S));
+	c.beat_ns = 108 * NS_PER_S;
+	assert_false(child_is_late(&c, 117 * NS_PER_S));
+	assert_true(child_is_late(&c, 119 * NS_PER_S));
+	c.beat_ns = 120 * NS_PER_S;
+	assert_false(child_is_late(&c, 120 * NS_PER_S));
+	assert_true(child_is_late(&c, 121 * NS_PER_S));
+}
+
 /* --- one that was taken over ----------------------------------------------------------------------- */
 
 struct hearing {
@@ -153,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_a_port_that_is_taken_is_tried_seldom),
 		cmocka_unit_test(test_a_new_configuration_is_tried_at_once),
 		cmocka_unit_test(test_who_was_stopped_with_the_supervisor_has_not_been_silent),
+		cmocka_unit_test(test_who_ends_and_says_so_has_more_time),
 		cmocka_unit_test(test_who_is_never_silent_is_heard_for_a_while),
 		cmocka_unit_test(test_who_says_what_nobody_says_is_killed),
 	};
