@@ -23,6 +23,10 @@
 #define STORAGE_CAP  (8u << 20) /* ... of the list of all of them */
 #define NAME_MAX_LEN 256
 #define DIRS_MAX     65536 /* entries of a directory that are looked at */
+/* Whoever was given a part of the hierarchy can have thousands of containers: looking takes so much of the time, after
+ * a second of it at once. */
+#define LOOK_SHARE    100
+#define LOOK_AHEAD_NS (LOOK_SHARE * NS_PER_S)
 
 struct known {
 	char container[CONTAINER_ID_LEN + 1], pod_uid[POD_UID_LEN + 1];
@@ -33,6 +37,7 @@ struct known {
 struct containers {
 	char *root;
 	VEC(struct known) known;
+	uint64_t paid_ns; /* when what was looked for is made up for */
 };
 
 DEFINE_CLEANUP(containers, containers_free)
@@ -274,12 +279,16 @@ static void ask_runtimes(const struct containers *c, struct known *k)
 
 /* --- what is known ------------------------------------------------------------------------------ */
 
-static void look(const struct containers *c, struct known *k)
+static void look(struct containers *c, struct known *k, uint64_t now_ns)
 {
-	k->looked_ns = monotonic_ns();
+	if (c->paid_ns > now_ns + LOOK_AHEAD_NS)
+		return; /* another time */
+	k->looked_ns = now_ns;
 	if (k->container[0])
 		ask_runtimes(c, k);
 	ask_kubelet(c, k);
+	c->paid_ns = (c->paid_ns > now_ns ? c->paid_ns : now_ns) +
+		     (monotonic_ns() - now_ns) * LOOK_SHARE;
 }
 
 static void forget_oldest(struct containers *c)
@@ -321,7 +330,7 @@ void containers_find(struct containers *c, const char *container, const char *po
 		return;
 	k->asked_ns = monotonic_ns();
 	if (!k->looked_ns || (!k->name && k->asked_ns - k->looked_ns >= CONTAINERS_AGAIN_NS))
-		look(c, k);
+		look(c, k, k->asked_ns);
 	*out = (struct container_names){
 		.name = k->name ?: "",
 		.image = k->image ?: "",

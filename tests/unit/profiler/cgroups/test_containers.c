@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
+#include "profiler/base/clock.h"
 #include "profiler/cgroups/containers.h"
 
 #define ID	"4f1c6bd5ab0c7d5c34c8b5ee6a3f1d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d"
@@ -187,13 +188,40 @@ static void hostile_state(void **state)
 	assert_int_equal(stat(path, &st), 0);
 }
 
+/* With a list of 60,000 containers each new one would cost tens of milliseconds. */
+static void many_containers(void **state)
+{
+	static const char entry[] = "{\"id\":\"" ID2 "\",\"names\":[\"other\"]},";
+	const size_t n = 60000, len = strlen(entry);
+	char *text = malloc(n * len + 16), id[65];
+	uint64_t begin_ns = monotonic_ns();
+	struct container_names names;
+	struct containers *c;
+
+	(void)state;
+	assert_non_null(text);
+	strcpy(text, "[");
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + 1 + i * len, entry, len);
+	strcpy(text + n * len, "]");
+	write_file("/var/lib/containers/storage/overlay-containers", "containers.json", text);
+	free(text);
+	assert_int_equal(containers_new(&c, root), 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(id, sizeof(id), "%064x", i);
+		containers_find(c, id, "", &names);
+	}
+	assert_in_range(monotonic_ns() - begin_ns, 0, 15 * NS_PER_S);
+	containers_free(c);
+}
+
 int main(void)
 {
 #define WITH_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 	const struct CMUnitTest tests[] = {
-		WITH_ROOT(nothing_there), WITH_ROOT(kubelet), WITH_ROOT(containerd),
-		WITH_ROOT(crio),	  WITH_ROOT(docker),  WITH_ROOT(podman),
-		WITH_ROOT(hostile_state),
+		WITH_ROOT(nothing_there), WITH_ROOT(kubelet),	      WITH_ROOT(containerd),
+		WITH_ROOT(crio),	  WITH_ROOT(docker),	      WITH_ROOT(podman),
+		WITH_ROOT(hostile_state), WITH_ROOT(many_containers),
 	};
 
 	return cmocka_run_group_tests_name("containers", tests, NULL, NULL);
