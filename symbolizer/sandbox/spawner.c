@@ -28,8 +28,14 @@
 struct spawner {
 	int control;
 	pid_t pid, owner; /* owner: the process that forked it */
-	bool lost;	  /* the next message may answer an earlier request */
+	uint32_t number;  /* of the last request */
+	int wait_ms;
 	char msg[WIRE_BYTES_MAX];
+};
+
+struct spawned { /* the answer */
+	uint32_t number;
+	int32_t pid; /* or -errno */
 };
 
 /* --- the process ------------------------------------------------------------------------------ */
@@ -44,19 +50,20 @@ static pid_t fork_sibling(void)
 /* Serves requests: one message with a socket for each process, answered by its pid. */
 static void run(struct spawner *s, spawner_fn fn, void *ctx, pid_t parent)
 {
-	int32_t pid;
+	struct spawned out;
 	int sock;
 
-	while (wire_recv(CONTROL, s->msg, &sock) > 0) {
-		pid = fork_sibling();
-		if (!pid) {
+	while (wire_recv(CONTROL, s->msg, &sock) == sizeof(out.number)) {
+		memcpy(&out.number, s->msg, sizeof(out.number));
+		out.pid = fork_sibling();
+		if (!out.pid) {
 			close(CONTROL);
 			_exit(-fn(ctx, sock, parent) & 0xff);
 		}
-		if (pid < 0)
-			pid = -errno;
+		if (out.pid < 0)
+			out.pid = -errno;
 		close(sock);
-		if (wire_send(CONTROL, &pid, sizeof(pid), -1))
+		if (wire_send(CONTROL, &out, sizeof(out), -1))
 			return;
 	}
 }
@@ -76,6 +83,7 @@ int spawner_new(struct spawner **out, spawner_fn fn, void *ctx)
 	ours = pair[0];
 	theirs = pair[1];
 	s->owner = getpid();
+	s->wait_ms = SPAWN_WAIT_MS;
 	s->pid = fork();
 	if (!s->pid) {
 		if (!sandbox_detach(theirs, s->owner))
@@ -89,15 +97,25 @@ int spawner_new(struct spawner **out, spawner_fn fn, void *ctx)
 	return 0;
 }
 
+void spawner_set_wait(struct spawner *s, int ms)
+{
+	s->wait_ms = ms;
+}
+
+static void end_process(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	for (int ms = 0; ms < REAP_MS && !waitpid(pid, NULL, WNOHANG); ms++)
+		usleep(1000);
+}
+
 void spawner_free(struct spawner *s)
 {
 	if (!s)
 		return;
 	close(s->control);
 	if (s->owner == getpid()) { /* otherwise it belongs to the parent */
-		kill(s->pid, SIGKILL);
-		for (int ms = 0; ms < REAP_MS && !waitpid(s->pid, NULL, WNOHANG); ms++)
-			usleep(1000);
+		end_process(s->pid);
 	}
 	free(s);
 }
@@ -114,22 +132,34 @@ static void refuse_descriptors(int sock)
 	setsockopt(sock, SOL_SOCKET, SO_PASSRIGHTS, &none, sizeof(none));
 }
 
-static int await_pid(struct spawner *s, pid_t *pid)
+static int await_answer(struct spawner *s, struct spawned *out)
 {
 	struct pollfd p = {.fd = s->control, .events = POLLIN};
-	int32_t answer;
 	int n;
 
-	while ((n = poll(&p, 1, SPAWN_WAIT_MS)) < 0 && errno == EINTR)
+	while ((n = poll(&p, 1, s->wait_ms)) < 0 && errno == EINTR)
 		;
 	if (n <= 0)
 		return n < 0 ? -errno : -ETIMEDOUT;
-	if (wire_recv(s->control, s->msg, NULL) != sizeof(answer))
+	if (wire_recv(s->control, s->msg, NULL) != sizeof(*out))
 		return -ECONNABORTED;
-	s->lost = false;
-	memcpy(&answer, s->msg, sizeof(answer));
-	*pid = answer;
-	return answer < 0 ? answer : 0;
+	memcpy(out, s->msg, sizeof(*out));
+	return 0;
+}
+
+/* Nobody waits any more for the processes of earlier requests. */
+static int await_pid(struct spawner *s, pid_t *pid)
+{
+	struct spawned answer;
+	int err;
+
+	while (!(err = await_answer(s, &answer)) && answer.number != s->number)
+		if (answer.pid > 0)
+			end_process(answer.pid);
+	if (err)
+		return err;
+	*pid = answer.pid;
+	return answer.pid < 0 ? answer.pid : 0;
 }
 
 int spawner_spawn(struct spawner *s, pid_t *pid, int *sock)
@@ -144,10 +174,8 @@ int spawner_spawn(struct spawner *s, pid_t *pid, int *sock)
 	if (fcntl(ours, F_SETFL, O_NONBLOCK))
 		return -errno;
 	refuse_descriptors(ours);
-	if (s->lost)
-		return -ECONNABORTED;
-	s->lost = true;
-	err = wire_send(s->control, "x", 1, theirs) ?: await_pid(s, pid);
+	s->number++;
+	err = wire_send(s->control, &s->number, sizeof(s->number), theirs) ?: await_pid(s, pid);
 	if (!err)
 		*sock = steal_fd(&ours);
 	return err;

@@ -24,7 +24,9 @@ int spawner_new(struct spawner **out, spawner_fn fn, void *ctx);
 void spawner_free(struct spawner *s);
 
 /* Starts a process. The caller owns *pid and *sock, a non-blocking socket to the process. 0 or
- * -errno. */
+ * -errno: -ETIMEDOUT if the spawner does not answer now, as on a machine that stands still. */
 int spawner_spawn(struct spawner *s, pid_t *pid, int *sock);
+/* For tests: waits so long for an answer. */
+void spawner_set_wait(struct spawner *s, int ms);
 
 #endif
