@@ -11,11 +11,9 @@ bool pprof_may_be_main(const struct profile *p, uint32_t mapping)
 {
 	const char *file = profile_text(p, p->mappings.data[mapping].file);
 	const char *module = profile_module(p, mapping);
-	const char *so = strstr(module, ".so");
 
-	if (!*file || *file == '[' || *module == '[' || text_has_prefix(file, "/memfd:"))
-		return false;
-	return !so || (so[3] && so[3] != '.'); /* libx.so, libx.so.6 */
+	return *file && *module != '[' && profile_mapping_kind(p, mapping) == FRAME_NATIVE &&
+	       !profile_module_is_library(module);
 }
 
 uint64_t pprof_mapping_id(uint64_t n, uint64_t main_n)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Reads a profile: kinds of frames, module names and labels. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,18 +73,34 @@ static const struct {
 	{"/lib/modules/", FRAME_KERNEL}, {"/usr/lib/modules/", FRAME_KERNEL},
 };
 
+/*
+ * Any program may lie where modules do, or run from a memory file, as JIT compilers' code does. A program has
+ * addresses of user space; code that is made at run time has no build id.
+ */
+static bool is_program(const struct profile *p, const struct profile_mapping *m,
+		       enum frame_kind kind)
+{
+	if (kind == FRAME_KERNEL)
+		return m->limit && !(m->limit >> 63);
+	return kind == FRAME_JIT && *profile_text(p, m->build_id);
+}
+
 enum frame_kind profile_mapping_kind(const struct profile *p, uint32_t mapping)
 {
+	const struct profile_mapping *m;
 	const char *file;
 
 	if (mapping >= p->mappings.len)
 		return FRAME_UNKNOWN;
-	file = profile_text(p, p->mappings.data[mapping].file);
+	m = &p->mappings.data[mapping];
+	file = profile_text(p, m->file);
 	/* Asked for every location of a profile: so the first character alone rules out most. */
 	for (size_t i = 0; i < sizeof(special_mappings) / sizeof(*special_mappings); i++)
 		if (*file == *special_mappings[i].prefix &&
 		    text_has_prefix(file, special_mappings[i].prefix))
-			return special_mappings[i].kind;
+			return *file == '/' && is_program(p, m, special_mappings[i].kind)
+				       ? FRAME_NATIVE
+				       : special_mappings[i].kind;
 	return FRAME_NATIVE;
 }
 
@@ -124,6 +141,18 @@ const char *profile_module(const struct profile *p, uint32_t mapping)
 		return MAPPING_JIT;
 	slash = strrchr(file, '/');
 	return file[0] != '[' && slash && slash[1] ? slash + 1 : file;
+}
+
+bool profile_module_is_library(const char *module)
+{
+	const char *so = module;
+
+	while ((so = strstr(so, ".so"))) {
+		so += strlen(".so");
+		if (!isalnum((unsigned char)*so) && *so != '_')
+			return true;
+	}
+	return false;
 }
 
 /*

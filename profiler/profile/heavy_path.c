@@ -292,7 +292,7 @@ static enum heavy_rank rank_of(const struct builder *b, const struct function *f
 	if (f->role != ROLE_CODE)
 		return HEAVY_SERVANT;
 	return f->kind == FRAME_KERNEL || *name == '[' || frame_name_is_vague(name) ||
-			       strstr(strtab_get(b->out->strings, f->module), ".so")
+			       profile_module_is_library(strtab_get(b->out->strings, f->module))
 		       ? HEAVY_OTHERS
 		       : HEAVY_OWN;
 }

@@ -303,7 +303,7 @@ void processes_add_alias(struct buf *out, const struct processes *s, const struc
 {
 	const char *command;
 
-	if (!s->names || *module == '[' || strstr(module, ".so"))
+	if (!s->names || *module == '[' || profile_module_is_library(module))
 		return;
 	command = command_of_module(s, p, module);
 	if (!command || text_has_prefix(module, command) || !strcmp(command, "MainThread"))

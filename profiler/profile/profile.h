@@ -213,6 +213,8 @@ enum frame_kind profile_mapping_kind(const struct profile *p, uint32_t mapping);
 /* "libc.so.6", "[kernel]", "[ext4]", "[jit]", ...: the last path component, or the name in
  * brackets. */
 const char *profile_module(const struct profile *p, uint32_t mapping);
+/* Whether a module is a shared library by its name: "libc.so.6", "libc-2.31.so"; not "my.solver". */
+bool profile_module_is_library(const char *module);
 /*
  * Display name of a location without lines, into a buffer of at least 32 bytes:
  * "[libfoo.so]+0x1290" (an ELF address), or "[kernel]" or "[unknown]" without an address. Returns

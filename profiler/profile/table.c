@@ -138,7 +138,7 @@ static int get_row(struct builder *b, const struct row_key *key, enum frame_kind
 		.key = *key,
 		.domain = kind == FRAME_KERNEL ? PROFILE_NONE : key->module,
 		.best_pair = HTAB_NONE,
-		.foreign = kind == FRAME_KERNEL || strstr(module, ".so"),
+		.foreign = kind == FRAME_KERNEL || profile_module_is_library(module),
 	};
 
 	*id = htab_find(&b->row_index, hash, same_row, &search);

@@ -29,7 +29,7 @@ static enum time_kind kind_of(const struct profile *p, uint32_t location, const 
 	case FRAME_NATIVE:
 		break;
 	}
-	return strstr(module, ".so") || module[0] == '[' ? TIME_LIBRARY : TIME_PROGRAM;
+	return module[0] == '[' || profile_module_is_library(module) ? TIME_LIBRARY : TIME_PROGRAM;
 }
 
 /* The part of a sample; by its leaf's mapping. */

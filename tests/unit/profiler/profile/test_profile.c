@@ -155,7 +155,6 @@ static void frames_have_kinds_and_modules(void **state)
 		{MAPPING_KERNEL, "[kernel]", "[kernel]+0x1290", FRAME_KERNEL},
 		{"[kernel.kallsyms]_stext", "[kernel]", "[kernel]+0x1290", FRAME_KERNEL},
 		{"[ext4]", "[ext4]", "[ext4]+0x1290", FRAME_KERNEL},
-		{"/lib/modules/6.1/ext4.ko", "ext4.ko", "[ext4.ko]+0x1290", FRAME_KERNEL},
 		{MAPPING_VDSO, "[vdso]", "[vdso]+0x1290", FRAME_NATIVE},
 		{MAPPING_JIT, "[jit]", "[jit]+0x1290", FRAME_JIT},
 		{"//anon", "[jit]", "[jit]+0x1290", FRAME_JIT},
@@ -189,6 +188,53 @@ static void frames_have_kinds_and_modules(void **state)
 	assert_string_equal(profile_unresolved(p, l, text, 32),
 			    "[a\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9]+0x12");
 	profile_free(p);
+}
+
+static enum frame_kind kind_of_mapping(struct profile *p, const char *file, const char *build_id,
+				       uint64_t start, uint64_t limit)
+{
+	struct profile_mapping m = {.start = start,
+				    .limit = limit,
+				    .file = str_id(p, file),
+				    .build_id = str_id(p, build_id)};
+	uint32_t id;
+
+	MUST(profile_mapping(p, &m, &id));
+	return profile_mapping_kind(p, id);
+}
+
+/* Whoever makes a program chooses its path. */
+static void programs_are_programs_wherever_they_lie(void **state)
+{
+	const uint64_t module = 0xffffffffc0000000;
+	struct profile *p = new_cpu();
+
+	(void)state;
+	assert_int_equal(kind_of_mapping(p, "/memfd:app", "", 0, 0), FRAME_JIT);
+	assert_int_equal(kind_of_mapping(p, "/memfd:app", "ab12", 0x1000, 0x2000), FRAME_NATIVE);
+	assert_int_equal(kind_of_mapping(p, "/lib/modules/6.1/x.ko", "", module, module + 4096),
+			 FRAME_KERNEL);
+	assert_int_equal(kind_of_mapping(p, "/lib/modules/6.1/x.ko", "", 0, 0), FRAME_KERNEL);
+	assert_int_equal(kind_of_mapping(p, "/lib/modules/6.1/x", "", 0x401000, 0x402000),
+			 FRAME_NATIVE);
+	assert_int_equal(kind_of_mapping(p, "/lib/modules/6.1/x.ko", "", 0, UINT64_MAX),
+			 FRAME_KERNEL);
+	assert_int_equal(kind_of_mapping(p, "[x]", "", 0x401000, 0x402000), FRAME_KERNEL);
+	profile_free(p);
+}
+
+static void libraries_are_told_by_their_names(void **state)
+{
+	static const char *const libraries[] = {"libc.so.6", "libc-2.31.so", "x.so",
+						"a.sort.so", "libx.so-1",    "x.so (deleted)"};
+	static const char *const programs[] = {"my.solver", "game.sound", "app", "x.so_old",
+					       "x.so2",	    "",		  "so"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++)
+		assert_true(profile_module_is_library(libraries[i]));
+	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++)
+		assert_false(profile_module_is_library(programs[i]));
 }
 
 static void names_made_of_the_modules_are_told(void **state)
@@ -374,6 +420,8 @@ int main(void)
 		cmocka_unit_test(text_is_cleaned_on_the_way_in),
 		cmocka_unit_test(the_default_type_is_the_named_one_or_the_last),
 		cmocka_unit_test(frames_have_kinds_and_modules),
+		cmocka_unit_test(programs_are_programs_wherever_they_lie),
+		cmocka_unit_test(libraries_are_told_by_their_names),
 		cmocka_unit_test(names_made_of_the_modules_are_told),
 		cmocka_unit_test(windows_join_what_they_know_of_a_mapping),
 		cmocka_unit_test(quality_survives_as_comments),
