@@ -281,11 +281,16 @@ int debug_dwp_open(struct elf_obj **out, const struct debug_search *s)
 	return s->path ? try_path(out, s, &want, "%s.dwp", s->path) : -ENOENT;
 }
 
+/* Sections say it best: patchelf lets the first segment of a program begin earlier, and moves no code. */
 uint64_t debug_file_bias(const struct elf_obj *main, const struct elf_obj *debug)
 {
+	const struct elf_section *text = elf_obj_section(main, ".text");
+	const struct elf_section *text_there = elf_obj_section(debug, ".text");
 	size_t n_main, n_debug;
 	const struct elf_segment *m = elf_obj_segments(main, &n_main);
 	const struct elf_segment *d = elf_obj_segments(debug, &n_debug);
 
+	if (text && text_there && text->va && text_there->va)
+		return text->va - text_there->va;
 	return n_main && n_debug ? m[0].va - d[0].va : 0;
 }

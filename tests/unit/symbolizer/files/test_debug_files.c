@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Where dwz's common files, split units and packages are found. (Debug files: test_symbolizer.c.) */
+#include <elf.h>
 #include <errno.h>
 
 #include "profiler/base/cleanup.h"
@@ -117,6 +118,44 @@ static void test_malformed_altlinks(void **state)
 	assert_int_equal(open_alt(&s), -ENOENT);
 }
 
+/* What patchelf makes of a program: its first segment begins earlier, and its code lies where it did. */
+static void grow_first_segment(const char *path, const char *from)
+{
+	_cleanup_free_ uint8_t *data = NULL;
+	Elf64_Phdr *ph;
+	size_t len;
+	FILE *f;
+
+	data = fixture_read(from, &len);
+	ph = (Elf64_Phdr *)(data + ((Elf64_Ehdr *)data)->e_phoff);
+	while (ph->p_type != PT_LOAD)
+		ph++;
+	ph->p_vaddr -= 0x1000;
+	ph->p_filesz += 0x1000;
+	ph->p_memsz += 0x1000;
+	f = fopen(path, "we");
+	assert_non_null(f);
+	assert_int_equal(fwrite(data, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void test_bias(void **state)
+{
+	_cleanup_elf_ struct elf_obj *prog = NULL, *debug = NULL, *patched = NULL, *moved = NULL;
+
+	(void)state;
+	fixture_run("gcc -no-pie a.c -o fixed && objcopy --only-keep-debug fixed fixed.debug && "
+		    "gcc -no-pie -Wl,-Ttext-segment=0x800000 a.c -o moved");
+	grow_first_segment("patched", "fixed");
+	prog = open_obj("fixed");
+	debug = open_obj("fixed.debug");
+	patched = open_obj("patched");
+	moved = open_obj("moved");
+	assert_int_equal(debug_file_bias(prog, debug), 0);
+	assert_int_equal(debug_file_bias(patched, debug), 0);
+	assert_int_equal(debug_file_bias(moved, debug), 0x400000);
+}
+
 static int open_dwo(const struct debug_search *s, const char *name, const char *comp_dir)
 {
 	_cleanup_elf_ struct elf_obj *obj = NULL;
@@ -196,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_altlink_by_name),
 		cmocka_unit_test(test_altlink_by_build_id),
 		cmocka_unit_test(test_malformed_altlinks),
+		cmocka_unit_test(test_bias),
 		cmocka_unit_test(test_dwo),
 		cmocka_unit_test(test_dwp),
 		cmocka_unit_test(test_rooted_open),
