@@ -207,17 +207,29 @@ static __always_inline bool is_for_user_space(__u32 end)
 	return end == UNWIND_END_NO_MAPPING || end == UNWIND_END_NO_TABLE || end == UNWIND_END_SLOW;
 }
 
+/*
+ * The kernel's own workers in a process (io_uring's, vhost's) have its memory and registers of no code: where
+ * they were made, the kernel has put zeros. They have no user side that could be missing.
+ */
+static __always_inline bool is_worker(const struct unwind_env *env, bool in_user)
+{
+	return !in_user && !env->regs[UNWIND_RIP] && !env->regs[UNWIND_RSP];
+}
+
 /* The user side of a sample; `mapped` names what the process has mapped (unwind_user()). */
 static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct unwind_env *env,
 					struct kiln_counters *c, const struct kiln_count_key *key,
 					__u32 mapped, __u32 window)
 {
+	bool has_regs = load_user_regs(ctx, env->regs, key->in_user);
 	__u64 word = KILN_STACK_MISSED;
 	__u32 end;
 
+	if (has_regs && is_worker(env, key->in_user))
+		return KILN_STACK_NONE;
 	if (!unwind_tables) {
 		word = walk_by_kernel(ctx, &env->rec, c, window, KILN_SIDE_USER);
-	} else if (load_user_regs(ctx, env->regs, key->in_user)) {
+	} else if (has_regs) {
 		end = unwind_user(key->tgid, mapped);
 		if (end < UNWIND_END_COUNT)
 			c->walk_end[end]++;

@@ -75,6 +75,35 @@ test_the_vsyscall_page() {
 	assert_claim p.pb.gz
 }
 
+# A thread of the kernel's own in a process has its memory, but never had a user stack.
+test_workers_of_the_kernel() {
+	need_bpf
+	cat >p.c <<-'C'
+		#include <linux/io_uring.h>
+		#include <sys/syscall.h>
+		#include <time.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			struct io_uring_params p = {.flags = IORING_SETUP_SQPOLL, .sq_thread_idle = 1000};
+			int fd = syscall(SYS_io_uring_setup, 8, &p), seconds = 30;
+			if (fd < 0)
+				return 1;
+			for (; clock() < CLOCKS_PER_SEC / 2 && seconds; seconds--) {
+				syscall(SYS_io_uring_enter, fd, 0, 0, IORING_ENTER_SQ_WAKEUP, 0, 0);
+				sleep(1);
+			}
+			return !seconds;
+		}
+	C
+	"${CC:-gcc}" -O2 p.c -o p || skip "no io_uring.h"
+	./p || skip "io_uring polls nothing here"
+	"$KILN" record -q -F 499 -o p.pb.gz -- ./p
+	assert_at_least "samples of the worker" "$(profile_samples p.pb.gz "$(in_stack io_sq_thread)")" 50
+	assert_eq "samples of it with a user side" "$(profile_samples p.pb.gz "$(in_stack io_sq_thread) &&
+		($(in_stack '[unknown]') || $(in_stack '[missed user stack]') || $(in_stack '[truncated]'))")" 0
+}
+
 test_32_bit_programs() {
 	need_bpf
 	write_program p.c
