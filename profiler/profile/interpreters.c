@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/profile/interpreters.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,12 +84,29 @@ const struct interpreter *interpreter_of_function(const char *name)
 	return find(OF, name, is_of);
 }
 
-/* "lua5.4" and "liblua.so.5.4" are files of "lua"; "luac" and "luatex" are not. */
+/* Whether a name goes on after a dash with what is no version and no variant: "-lpeg", "_proxy". */
+static bool goes_on(const char *rest)
+{
+	static const char *const variants[] = {"alpha", "beta", "rc", "c++", "dbg"};
+
+	for (const char *at = strpbrk(rest, "-_"); at; at = strpbrk(at, "-_")) {
+		bool known = !isalpha((unsigned char)*++at);
+
+		for (size_t i = 0; i < sizeof(variants) / sizeof(*variants) && !known; i++)
+			known = text_has_prefix(at, variants[i]);
+		if (!known)
+			return true;
+	}
+	return false;
+}
+
+/* "lua5.4" and "liblua.so.5.4" are files of "lua"; "luac", "luatex" and "liblua5.3-lpeg.so.2" are not. */
 static bool is_file_of(const char *file, const char *name)
 {
 	size_t n = strlen(name);
 
-	return !strncmp(file, name, n) && (!file[n] || strchr("0123456789.-_", file[n]));
+	return !strncmp(file, name, n) && (!file[n] || strchr("0123456789.-_", file[n])) &&
+	       !goes_on(file + n);
 }
 
 const struct interpreter *interpreter_of_file(const char *file, bool is_described)
