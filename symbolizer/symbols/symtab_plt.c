@@ -153,7 +153,8 @@ static int add_stub(struct plt *p, uint64_t va, uint32_t len, uint64_t slot_va)
 
 /*
  * x86-64 psABI, "Procedure Linkage Table": [endbr64] [bnd] jmp *slot(%rip), in entries of 16 bytes,
- * or of 8 in .plt.got. The first entry of a lazy .plt jumps through a slot without a relocation.
+ * or of 8 in .plt.got. mold says before which slot it is: mov $n, %r11d. The first entry of a lazy .plt jumps
+ * through a slot without a relocation.
  */
 static int scan_x86(struct plt *p, const struct elf_section *sec, const uint8_t *data, size_t len)
 {
@@ -169,7 +170,9 @@ static int scan_x86(struct plt *p, const struct elf_section *sec, const uint8_t 
 			at = 4;
 		if (insn[at] == 0xf2)
 			at++;
-		if (insn[at] != 0xff || insn[at + 1] != 0x25)
+		if (step == 16 && insn[at] == 0x41 && insn[at + 1] == 0xbb)
+			at += 6;
+		if (at + 6 > step || insn[at] != 0xff || insn[at + 1] != 0x25)
 			continue;
 		memcpy(&disp, insn + at + 2, sizeof(disp));
 		err = add_stub(p, sec->va + off, (uint32_t)step,

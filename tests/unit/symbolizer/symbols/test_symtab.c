@@ -364,6 +364,29 @@ static void test_plt_stubs(void **state)
 	check_plt("lib.so", 4);
 }
 
+/* mold's say which entry they are before they jump. */
+static void test_plt_stubs_that_load_a_number(void **state)
+{
+	struct loaded l;
+	uint64_t start = 0, end = 0;
+
+	(void)state;
+	fixture_write("n.s", ".section .plt, \"ax\", @progbits\n.balign 16\n"
+			     "endbr64\nmov $7, %r11d\njmp *alpha@GOTPCREL(%rip)\n"
+			     "endbr64\nmov $8, %r11d\njmp *beta@GOTPCREL(%rip)\n");
+	fixture_run("gcc -shared -nostdlib n.s -o n.so && strip n.so");
+	l = load("n.so");
+	for (uint32_t i = 0; i < symtab_count(l.t); i++) {
+		symtab_range(l.t, i, &start, &end);
+		if (!strcmp(name_at(&l, start), "beta@plt"))
+			break;
+	}
+	expect(&l, start, "beta@plt");
+	expect(&l, start - 1, "alpha@plt");
+	assert_int_equal(end - start, 16);
+	unload(&l);
+}
+
 static void test_plt_stubs_of_ifuncs(void **state)
 {
 	struct loaded l;
@@ -434,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_a_symbol_of_gigabytes),
 		cmocka_unit_test(test_markers_and_data_are_no_functions),
 		cmocka_unit_test(test_plt_stubs),
+		cmocka_unit_test(test_plt_stubs_that_load_a_number),
 		cmocka_unit_test(test_plt_stubs_of_ifuncs),
 		cmocka_unit_test(test_plt_stubs_arm64),
 	};
