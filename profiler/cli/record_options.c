@@ -213,16 +213,22 @@ static int set_window(struct record_options *r, const struct options *o)
 static int set_comm(struct record_options *r, const struct options *o)
 {
 	struct glob g;
+	int err = glob_compile(&g, o->arg);
 
 	r->sampler.comm_glob = o->arg;
-	if (*o->arg && !glob_compile(&g, o->arg))
-		return 0;
 	if (!*o->arg)
 		usage_error(o->cmd, "--comm takes a glob, such as 'redis-*'");
-	else
+	else if (err == -EINVAL)
 		usage_error(o->cmd,
 			    "--comm takes a glob, not \"%s\": close its bracket, or escape it",
 			    o->arg);
+	else if (err || !glob_fits_comm(&g))
+		usage_error(o->cmd,
+			    "--comm: the kernel cuts names to 15 bytes, so \"%s\" matches none: "
+			    "cut it, too",
+			    o->arg);
+	else
+		return 0;
 	return -EINVAL;
 }
 

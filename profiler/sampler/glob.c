@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bpf/abi.h"
 #include "profiler/sampler/glob.h"
 
 /* Compiles a bracket expression after its '[': sets `bit` for its bytes. Returns its end, or
@@ -62,6 +63,11 @@ int glob_compile(struct glob *g, const char *pattern)
 	g->start = 1 | ((g->star & 1) << 1);
 	g->final = 1ull << n;
 	return 0;
+}
+
+bool glob_fits_comm(const struct glob *g)
+{
+	return __builtin_ctzll(g->final) - __builtin_popcountll(g->star) < KILN_COMM_LEN;
 }
 
 bool glob_match(const struct glob *g, const char *text)

@@ -16,6 +16,8 @@ struct glob {
  * Knows "*", "?", "[a-z]", "[!x]" and backslash escapes. 0, -EINVAL (unclosed bracket) or -E2BIG.
  */
 int glob_compile(struct glob *g, const char *pattern);
+/* False: the shortest text that it matches is longer than the kernel lets a thread's name be. */
+bool glob_fits_comm(const struct glob *g);
 /* Runs the same automaton in user space, for tests and messages. */
 bool glob_match(const struct glob *g, const char *text);
 

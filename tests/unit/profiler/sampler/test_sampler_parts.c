@@ -68,6 +68,10 @@ static void bad_globs_are_refused(void **state)
 	(void)state;
 	memset(endless, 'a', sizeof(endless) - 1);
 	endless[sizeof(endless) - 1] = '\0';
+	assert_int_equal(glob_compile(&g, "?ive*teen[cs]hars\\*_"), 0);
+	assert_true(glob_fits_comm(&g));
+	assert_int_equal(glob_compile(&g, "?ive*teen[cs]hars\\*__"), 0);
+	assert_false(glob_fits_comm(&g));
 	assert_int_equal(glob_compile(&g, "[abc"), -EINVAL);
 	assert_int_equal(glob_compile(&g, "["), -EINVAL);
 	assert_int_equal(glob_compile(&g, endless), -E2BIG);
