@@ -45,6 +45,8 @@ static void test_names_by_hand(void **state)
 		{"f.isra.0.cold", "f"},
 		{"f.llvm.1234567890123456789", "f"},
 		{"f.lto_priv.0", "f"},
+		{"_ZN3foo3barEv.__part.12", "foo::bar()"},
+		{"f.__part", "f.__part"},
 		{"_Z3foov.part.3.cold", "foo()"},
 		{"_Z3foov.llvm.42", "foo()"},
 		/* These do not: Go, OCaml and others write dots themselves. */
