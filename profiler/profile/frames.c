@@ -73,16 +73,20 @@ static const struct {
 	{"/lib/modules/", FRAME_KERNEL}, {"/usr/lib/modules/", FRAME_KERNEL},
 };
 
+/* Below it are addresses in files; code that is made at run time has the addresses of memory. */
+#define FILE_VA_MAX (1ull << 30)
+
 /*
  * Any program may lie where modules do, or run from a memory file, as JIT compilers' code does. A program has
- * addresses of user space; code that is made at run time has no build id.
+ * addresses of user space, and mostly a build id.
  */
 static bool is_program(const struct profile *p, const struct profile_mapping *m,
 		       enum frame_kind kind)
 {
 	if (kind == FRAME_KERNEL)
 		return m->limit && !(m->limit >> 63);
-	return kind == FRAME_JIT && *profile_text(p, m->build_id);
+	return text_has_prefix(profile_text(p, m->file), "/memfd:") &&
+	       (*profile_text(p, m->build_id) || (m->limit && m->limit <= FILE_VA_MAX));
 }
 
 enum frame_kind profile_mapping_kind(const struct profile *p, uint32_t mapping)
@@ -139,8 +143,12 @@ const char *profile_module(const struct profile *p, uint32_t mapping)
 		return "[kernel]";
 	if (text_has_prefix(file, "//anon"))
 		return MAPPING_JIT;
+	if (*file == '[')
+		return file;
 	slash = strrchr(file, '/');
-	return file[0] != '[' && slash && slash[1] ? slash + 1 : file;
+	if (!slash || !slash[1])
+		return file;
+	return slash[1] == '[' ? slash : slash + 1; /* what is in brackets is no file */
 }
 
 bool profile_module_is_library(const char *module)

@@ -211,7 +211,7 @@ enum frame_kind profile_frame_kind(const struct profile *p, uint32_t location);
 /* So of all frames of a mapping, or of PROFILE_NONE. */
 enum frame_kind profile_mapping_kind(const struct profile *p, uint32_t mapping);
 /* "libc.so.6", "[kernel]", "[ext4]", "[jit]", ...: the last path component, or the name in
- * brackets. */
+ * brackets. Of a file with such a name "/[kernel]". */
 const char *profile_module(const struct profile *p, uint32_t mapping);
 /* Whether a module is a shared library by its name: "libc.so.6", "libc-2.31.so"; not "my.solver". */
 bool profile_module_is_library(const char *module);

@@ -15,7 +15,7 @@
 int sym_module_name(struct buf *out, const char *path)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;
-	const char *base = slash ? slash + 1 : path;
+	const char *base = !slash ? path : slash[1] == '[' ? slash : slash + 1;
 
 	if (base && *base)
 		text_add_clean(out, base, strlen(base));

@@ -132,6 +132,7 @@ static void ids_count_from_one(void **state)
 static void the_main_binary_comes_first(void **state)
 {
 	struct profile *p = profile_new();
+	struct profile_mapping made = {.start = 0x7f0000000000, .limit = 0x7f0000100000};
 	uint32_t kernel, libc, main, memfd, vdso, ids[5], stack, set;
 	Pprof__Profile *m;
 
@@ -139,7 +140,9 @@ static void the_main_binary_comes_first(void **state)
 	MUST(profile_init_cpu(p, 1));
 	kernel = mapping_id(p, MAPPING_KERNEL, "", true);
 	libc = mapping_id(p, "/lib/libc.so.6", "aa", false);
-	memfd = mapping_id(p, "/memfd:code (deleted)", "", false); /* made by the program */
+	made.file = str_id(p, "/memfd:code (deleted)"); /* by the program */
+	made.build_id = str_id(p, "");
+	MUST(profile_mapping(p, &made, &memfd));
 	main = mapping_id(p, "/usr/bin/some.sort", "bb", false);
 	vdso = mapping_id(p, MAPPING_VDSO, "", false);
 	ids[0] = location_id(p, kernel, 0, "k");

@@ -151,6 +151,7 @@ static void frames_have_kinds_and_modules(void **state)
 	} cases[] = {
 		{"/usr/lib/libc.so.6", "libc.so.6", "[libc.so.6]+0x1290", FRAME_NATIVE},
 		{"app", "app", "[app]+0x1290", FRAME_NATIVE},
+		{"/srv/[kernel]", "/[kernel]", "[/[kernel]]+0x1290", FRAME_NATIVE},
 		{"/odd/", "/odd/", "[/odd/]+0x1290", FRAME_NATIVE},
 		{MAPPING_KERNEL, "[kernel]", "[kernel]+0x1290", FRAME_KERNEL},
 		{"[kernel.kallsyms]_stext", "[kernel]", "[kernel]+0x1290", FRAME_KERNEL},
@@ -206,12 +207,14 @@ static enum frame_kind kind_of_mapping(struct profile *p, const char *file, cons
 /* Whoever makes a program chooses its path. */
 static void programs_are_programs_wherever_they_lie(void **state)
 {
-	const uint64_t module = 0xffffffffc0000000;
+	const uint64_t module = 0xffffffffc0000000, memory = 0x7f0000000000;
 	struct profile *p = new_cpu();
 
 	(void)state;
 	assert_int_equal(kind_of_mapping(p, "/memfd:app", "", 0, 0), FRAME_JIT);
-	assert_int_equal(kind_of_mapping(p, "/memfd:app", "ab12", 0x1000, 0x2000), FRAME_NATIVE);
+	assert_int_equal(kind_of_mapping(p, "/memfd:app", "ab12", 0, 0), FRAME_NATIVE);
+	assert_int_equal(kind_of_mapping(p, "/memfd:app", "", 0x1000, 0x2000), FRAME_NATIVE);
+	assert_int_equal(kind_of_mapping(p, "/memfd:app", "", memory, memory + 4096), FRAME_JIT);
 	assert_int_equal(kind_of_mapping(p, "/lib/modules/6.1/x.ko", "", module, module + 4096),
 			 FRAME_KERNEL);
 	assert_int_equal(kind_of_mapping(p, "/lib/modules/6.1/x.ko", "", 0, 0), FRAME_KERNEL);
