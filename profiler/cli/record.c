@@ -26,8 +26,8 @@
 #include "profiler/profile/quality.h"
 #include "profiler/record/session.h"
 
-/* Of children that used CPU time; on one line. */
-#define BUSY_SHOWN 16
+/* Processes that were not recorded; on one line. */
+#define CHILDREN_SHOWN 16
 
 /* Name of the target, for the file's name: the command, the process, or the kind of target. */
 static void target_name(const struct record_options *r, char *name, size_t size)
@@ -232,17 +232,16 @@ static void say_no_samples(const struct record_options *r, const struct session_
 			  what, seconds);
 }
 
-/* A server's master sleeps while its workers work, which were there before. */
-static void say_busy_children(const struct children *busy)
+static void say_children(const struct children *c, const char *what)
 {
 	struct buf b = {0};
 
-	if (!busy->found.len)
+	if (!c->found.len)
 		return;
-	for (size_t i = 0; i < busy->found.len && i < BUSY_SHOWN; i++)
-		buf_printf(&b, "%s%d", i ? "," : "", (int)busy->found.data[i].tgid);
-	log_info("processes that it started before did: -p %s%s", buf_cstr(&b),
-		 busy->found.len > BUSY_SHOWN ? " and others" : "");
+	for (size_t i = 0; i < c->found.len && i < CHILDREN_SHOWN; i++)
+		buf_printf(&b, "%s%d", i ? "," : "", (int)c->found.data[i].tgid);
+	log_info("processes that it started %s: -p %s%s", what, buf_cstr(&b),
+		 c->found.len > CHILDREN_SHOWN ? " and others" : "");
 	buf_release(&b);
 }
 
@@ -255,12 +254,15 @@ static int finish(const struct record_options *r, const struct session_result *s
 	/* What may not be sampled is in a profile of something else. */
 	if (!s->profile->samples.len || (!q->recorded && q->lost[LOSS_privileged])) {
 		say_no_samples(r, s, q);
-		say_busy_children(&s->busy);
+		/* A server's master sleeps while its workers work, which were there before. */
+		say_children(&s->busy, "before did");
+		say_children(&s->left, "run on");
 		return EXIT_NO_SAMPLES;
 	}
 	code = write_profile(r, s->profile, path, &written);
 	if (code == EXIT_OK)
 		say_answer(r, s, q, path, written);
+	say_children(&s->left, "run on, unrecorded");
 	return code;
 }
 

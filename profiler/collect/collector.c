@@ -105,6 +105,16 @@ bool collector_targets_gone(const struct collector *c)
 	return c->watched.len > WATCH_TARGETS;
 }
 
+size_t collector_targets(struct collector *c, pid_t *out, size_t max)
+{
+	size_t n;
+
+	if (!c->source.sampler || !sampler_numbers_are_own(c->source.sampler))
+		return 0;
+	n = sampler_targets(c->source.sampler, out, max);
+	return n < max ? n : max;
+}
+
 int collector_scan(struct collector *c, pid_t tgid, const char **why)
 {
 	int err = procs_scan(c->procs, tgid, boottime_ns());

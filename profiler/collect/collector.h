@@ -72,6 +72,10 @@ void collector_used(struct collector *c, uint64_t used_ns);
 /* True if there were processes of collector_watch() and all had ended at the last turn. */
 bool collector_targets_gone(const struct collector *c);
 
+/* Processes that it samples, also those that have just ended: at most `max` of them. None where it samples without
+ * root, or in another pid namespace than the initial one. */
+size_t collector_targets(struct collector *c, pid_t *out, size_t max);
+
 /* Reads existing mappings from /proc: of all processes with tgid 0, else of one, which may have
  * ended. 0 or -errno. */
 int collector_scan(struct collector *c, pid_t tgid, const char **why);

@@ -75,6 +75,15 @@ void children_busiest(struct children *c)
 		qsort(c->found.data, n, sizeof(*c->found.data), busier);
 }
 
+void children_add_alive(struct children *c, const pid_t *tgids, size_t n)
+{
+	struct thread_facts facts;
+
+	for (size_t i = 0; i < n; i++)
+		if (!thread_facts_read(tgids[i], tgids[i], &facts) && !facts.is_dead)
+			add(c, tgids[i]);
+}
+
 void children_release(struct children *c)
 {
 	vec_release(&c->found);

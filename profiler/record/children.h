@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* CPU time of the processes that targets had started before: nobody asked for these, but they may do the targets'
- * work (the workers of a server). */
+/* Processes that targets have started and that are not recorded: before (the workers of a server, which may do its
+ * work), or those that go on when a command has ended (daemons). */
 #ifndef KILN_RECORD_CHILDREN_H
 #define KILN_RECORD_CHILDREN_H
 
@@ -23,6 +23,8 @@ struct children {
 void children_find(struct children *c, const pid_t *tgids, size_t n);
 /* Measures their time since then. Leaves those that used some, busiest first. */
 void children_busiest(struct children *c);
+/* Adds those of n processes that have not ended. */
+void children_add_alive(struct children *c, const pid_t *tgids, size_t n);
 void children_release(struct children *c);
 
 #endif

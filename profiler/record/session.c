@@ -21,6 +21,8 @@
 #define COLLECT_NICE (-10)
 /* Then kiln says what it waits for. */
 #define PATIENCE_MS 1000
+/* Processes to look at that a command has left. Few leave more than one. */
+#define LEFT_MAX 256
 
 /* Signals that asked to stop, so far. */
 static volatile sig_atomic_t stop_requests;
@@ -271,6 +273,16 @@ static void tell_used(struct session *s)
 		collector_used(s->collector, launch_cpu_ns(l));
 }
 
+/* A command that makes a daemon ends at once, and the recording with it. */
+static void find_left(struct session *s, struct session_result *r)
+{
+	pid_t tgids[LEFT_MAX];
+
+	if (s->opts->argv && !s->opts->everything && launch_poll(&r->child))
+		children_add_alive(&r->left, tgids,
+				   collector_targets(s->collector, tgids, LEFT_MAX));
+}
+
 /* From the start of the command to the last window. */
 static int record(struct session *s, struct session_result *r, const char **why)
 {
@@ -300,6 +312,7 @@ static int record(struct session *s, struct session_result *r, const char **why)
 	naming.stops = stop_requests;
 	err = end_window(s, true);
 	r->naming_ns = boottime_ns() - stopped_ns;
+	find_left(s, r); /* late: those that were about to end have ended */
 	return err;
 }
 
@@ -349,6 +362,7 @@ void session_result_release(struct session_result *r)
 	inherited_restore(&r->was);
 	symbolizer_free(r->symbolizer);
 	profile_free(r->profile);
+	children_release(&r->left);
 	children_release(&r->busy);
 	*r = (struct session_result){0};
 }

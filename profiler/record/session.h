@@ -55,6 +55,7 @@ struct session_result {
 	struct launch child;  /* see session_end_command() */
 	struct inherited was; /* until the result is released */
 	pid_t missing_pid;    /* with -ESRCH: the missing one of tgids */
+	struct children left; /* of a command that has ended: what it started and goes on */
 	struct children busy; /* of tgids, which were not recorded and used CPU time meanwhile */
 	struct symbolizer *symbolizer;
 };

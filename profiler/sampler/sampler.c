@@ -148,7 +148,7 @@ int sampler_add_target(struct sampler *s, pid_t tgid)
 	return bpf_map_update_elem(bpf_map__fd(map), &key, &not_seen_yet, BPF_ANY) ? -errno : 0;
 }
 
-size_t sampler_count_targets(struct sampler *s)
+size_t sampler_targets(struct sampler *s, pid_t *out, size_t max)
 {
 	int fd = bpf_map__fd(s->skel->maps.kiln_targets);
 	uint32_t key, *prev = NULL, next;
@@ -157,9 +157,16 @@ size_t sampler_count_targets(struct sampler *s)
 	while (!bpf_map_get_next_key(fd, prev, &next)) {
 		key = next;
 		prev = &key;
+		if (n < max)
+			out[n] = (pid_t)next;
 		n++;
 	}
 	return n;
+}
+
+bool sampler_numbers_are_own(const struct sampler *s)
+{
+	return !s->skel->rodata->pidns;
 }
 
 static int open_event(enum sample_event event, uint64_t freq_hz, uint64_t period_ns, int cpu)

@@ -27,8 +27,11 @@ void sampler_free(struct sampler *s);
 /* Adds a process by its number in the own pid namespace, and the descendants that it forks from now on.
  * 0 or -errno. */
 int sampler_add_target(struct sampler *s, pid_t tgid);
-/* Number of targets that are alive. At 0 there is nothing left to sample. */
-size_t sampler_count_targets(struct sampler *s);
+/* Targets that are alive, or have just ended: how many. The first `max` are stored by their numbers in the initial
+ * pid namespace. */
+size_t sampler_targets(struct sampler *s, pid_t *out, size_t max);
+/* Whether those numbers are this process's, too. */
+bool sampler_numbers_are_own(const struct sampler *s);
 
 /* Opens and enables the events. 0 or -errno, with *why as above. */
 int sampler_start(struct sampler *s, const char **why);

@@ -78,6 +78,8 @@ test_comm_glob() {
 		"$(profile_samples p.pb.gz "\$3 !~ /^spin[0-9]\$/ && !$(in_stack '[lost samples]')")" 0
 	assert_at_least "samples of spin0" "$(profile_samples p.pb.gz '$3 == "spin0"')" 10
 	assert_at_least "samples of spin1" "$(profile_samples p.pb.gz '$3 == "spin1"')" 10
+	assert_status 2 "$KILN" record --comm 'sixteen_bytes_16*' -d 1 -o none.pb.gz
+	assert_match "message" err 'the kernel cuts names to 15 bytes'
 }
 
 new_cgroup() { # name
@@ -223,6 +225,15 @@ time.sleep(60)' >pid
 	assert_match "message" err 'no samples: the target used no CPU time'
 	assert_match "who did" err "processes that it started before did: -p $(cat pid)\$"
 	assert_no_file p.pb.gz
+}
+
+# The command is recorded, and the daemon that it leaves has its time afterwards.
+test_a_daemon() {
+	need_bpf
+	"$KILN" record -o p.pb.gz -- sh -c 'setsid sleep 60 & echo $! >pid
+		i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done' 2>err
+	kill "$(cat pid)"
+	assert_match "who goes on" err "processes that it started run on, unrecorded: -p $(cat pid)\$"
 }
 
 test_no_sample_of_a_busy_command() {

@@ -81,7 +81,7 @@ static void other_processes_are_filtered(void **state)
 {
 	struct sampler_opts opts = defaults();
 	uint64_t samples = 0;
-	pid_t wanted, other;
+	pid_t wanted, other, found = 0;
 	struct run r;
 
 	(void)state;
@@ -90,7 +90,8 @@ static void other_processes_are_filtered(void **state)
 	wanted = fork_burner("wanted", 400, 0);
 	other = fork_burner("other", 400, 0);
 	assert_int_equal(sampler_add_target(r.sampler, wanted), 0);
-	assert_int_equal(sampler_count_targets(r.sampler), 1);
+	assert_int_equal(sampler_targets(r.sampler, &found, 1), 1);
+	assert_int_equal(found, wanted);
 	start(&r);
 	waitpid(wanted, NULL, 0);
 	waitpid(other, NULL, 0);
@@ -144,9 +145,9 @@ static void the_end_of_another_removes_no_target(void **state)
 	assert_int_equal(bpf_map_update_elem(targets_of(&r), &pid, &start_of_another, BPF_ANY), 0);
 	waitpid((pid_t)own, NULL, 0);
 	waitpid((pid_t)pid, NULL, 0);
-	for (int i = 0; i < 100 && sampler_count_targets(r.sampler) > 1; i++)
+	for (int i = 0; i < 100 && sampler_targets(r.sampler, NULL, 0) > 1; i++)
 		usleep(20000);
-	assert_int_equal(sampler_count_targets(r.sampler), 1);
+	assert_int_equal(sampler_targets(r.sampler, NULL, 0), 1);
 	assert_int_equal(bpf_map_lookup_elem(targets_of(&r), &pid, &start_of_another), 0);
 	sampler_stop(r.sampler);
 	release(&r);
