@@ -22,8 +22,10 @@ struct elf_obj;
 /* rt_sigreturn(2) stubs, of two pieces each, the outermost code of contexts, and the call of clone3(2). A C library has
  * one of each, a Go program with one has two stubs. */
 #define UNWIND_STUBS_MAX 12
+/* Of .plt, its head and its entries; .plt.sec, .plt.got and .iplt. */
+#define UNWIND_PLT_MAX 5
 /* These, the entry point, and three pieces each of .init and .fini. */
-#define UNWIND_KNOWN_MAX (UNWIND_STUBS_MAX + 1 + 2 * 3)
+#define UNWIND_KNOWN_MAX (UNWIND_STUBS_MAX + 1 + 2 * 3 + UNWIND_PLT_MAX)
 
 /* Code without CFI whose rule is known. */
 struct unwind_known {

@@ -309,6 +309,52 @@ static void find_init(struct unwind_source *src, struct elf_obj *obj, const char
 	unwind_add_known(&src->known, sec->va + len - 1, sec->va + len, outside);
 }
 
+/*
+ * lld describes no stub of calls to other libraries. Entries have 16 bytes. The head of .plt is called by its
+ * entries, which have pushed a number by then, and pushes another: push *(%rip); jmp *(%rip). Entries are
+ * jmp *(%rip); push $n; jmp or, with IBT, endbr64; push $n; jmp.
+ */
+#define PLT_ENTRY 16
+
+static void find_plt(struct unwind_source *src, struct elf_obj *obj)
+{
+	static const uint8_t head[] = {0xff, 0x35}, lazy[] = {0xff, 0x25};
+	static const uint8_t ibt[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x68};
+	struct unwind_rule rule = {.cfa = UNWIND_CFA_PLT, .cfa_off = UNWIND_PACK(16, 6)};
+	const struct elf_section *sec = elf_obj_section(obj, ".plt");
+	const uint8_t *code, *entry;
+	size_t len;
+	bool is_lazy, is_ibt;
+
+	if (!sec || sec->va % PLT_ENTRY || elf_obj_data(obj, sec, &code, &len))
+		return;
+	entry = code + PLT_ENTRY;
+	if (len >= 2 * PLT_ENTRY && !memcmp(code, head, sizeof(head))) {
+		is_lazy = !memcmp(entry, lazy, sizeof(lazy));
+		is_ibt = !memcmp(entry, ibt, sizeof(ibt));
+		if (is_lazy || is_ibt) {
+			unwind_add_known(&src->known, sec->va, sec->va + PLT_ENTRY, rule);
+			rule.cfa_off = UNWIND_PACK(8, is_lazy ? 11 : 9);
+			unwind_add_known(&src->known, sec->va + PLT_ENTRY, sec->va + len, rule);
+		}
+	}
+	elf_obj_drop(obj, sec);
+}
+
+/* Stubs of one jump each. */
+static void find_jumps(struct unwind_source *src, struct elf_obj *obj)
+{
+	static const char *const names[] = {".plt.sec", ".plt.got", ".iplt"};
+	const struct unwind_rule rule = {.cfa = UNWIND_CFA_RSP, .cfa_off = 8};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const struct elf_section *sec = elf_obj_section(obj, names[i]);
+
+		if (sec && (sec->flags & SHF_EXECINSTR) && sec->size < UINT32_MAX)
+			unwind_add_known(&src->known, sec->va, sec->va + sec->size, rule);
+	}
+}
+
 /* Only small files are searched, because libgcc_s is small. */
 static int find_landings(struct unwind_source *src, struct elf_obj *obj)
 {
@@ -445,6 +491,10 @@ int unwind_source_open(struct unwind_source *src, struct elf_obj *obj,
 		find_entry(src, obj);
 		find_init(src, obj, ".init");
 		find_init(src, obj, ".fini");
+		if (!src->is_i386) {
+			find_plt(src, obj);
+			find_jumps(src, obj);
+		}
 	}
 	return narrow_range(src);
 }
