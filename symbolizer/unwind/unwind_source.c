@@ -310,34 +310,45 @@ static void find_init(struct unwind_source *src, struct elf_obj *obj, const char
 }
 
 /*
- * lld describes no stub of calls to other libraries. Entries have 16 bytes. The head of .plt is called by its
- * entries, which have pushed a number by then, and pushes another: push *(%rip); jmp *(%rip). Entries are
- * jmp *(%rip); push $n; jmp or, with IBT, endbr64; push $n; jmp.
+ * lld and mold describe no stub of calls to other libraries. lld's .plt has entries of 16 bytes. The first is jumped
+ * to by the others, which have pushed a number by then, and pushes another: push *(%rip); jmp *(%rip). The others
+ * are jmp *(%rip); push $n; jmp or, with IBT, endbr64; push $n; jmp. mold's others only jump; its first, of 32
+ * bytes, runs once for each function.
  */
 #define PLT_ENTRY 16
 
-static void find_plt(struct unwind_source *src, struct elf_obj *obj)
+static void note_plt(struct unwind_knowns *k, const uint8_t *code, size_t len, uint64_t va)
 {
-	static const uint8_t head[] = {0xff, 0x35}, lazy[] = {0xff, 0x25};
+	static const uint8_t lld[] = {0xff, 0x35}, lazy[] = {0xff, 0x25};
 	static const uint8_t ibt[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x68};
+	static const uint8_t mold[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x41, 0x53, 0xff, 0x35};
+	const struct unwind_rule jump = {.cfa = UNWIND_CFA_RSP, .cfa_off = 8};
 	struct unwind_rule rule = {.cfa = UNWIND_CFA_PLT, .cfa_off = UNWIND_PACK(16, 6)};
-	const struct elf_section *sec = elf_obj_section(obj, ".plt");
-	const uint8_t *code, *entry;
-	size_t len;
+	const uint8_t *second = code + PLT_ENTRY;
 	bool is_lazy, is_ibt;
 
-	if (!sec || sec->va % PLT_ENTRY || elf_obj_data(obj, sec, &code, &len))
+	if (va % PLT_ENTRY || len < 2 * PLT_ENTRY)
 		return;
-	entry = code + PLT_ENTRY;
-	if (len >= 2 * PLT_ENTRY && !memcmp(code, head, sizeof(head))) {
-		is_lazy = !memcmp(entry, lazy, sizeof(lazy));
-		is_ibt = !memcmp(entry, ibt, sizeof(ibt));
-		if (is_lazy || is_ibt) {
-			unwind_add_known(&src->known, sec->va, sec->va + PLT_ENTRY, rule);
-			rule.cfa_off = UNWIND_PACK(8, is_lazy ? 11 : 9);
-			unwind_add_known(&src->known, sec->va + PLT_ENTRY, sec->va + len, rule);
-		}
+	is_lazy = !memcmp(second, lazy, sizeof(lazy));
+	is_ibt = !memcmp(second, ibt, sizeof(ibt));
+	if (!memcmp(code, lld, sizeof(lld)) && (is_lazy || is_ibt)) {
+		unwind_add_known(k, va, va + PLT_ENTRY, rule);
+		rule.cfa_off = UNWIND_PACK(8, is_lazy ? 11 : 9);
+		unwind_add_known(k, va + PLT_ENTRY, va + len, rule);
+	} else if (!memcmp(code, mold, sizeof(mold))) {
+		unwind_add_known(k, va + 2 * PLT_ENTRY, va + len, jump);
 	}
+}
+
+static void find_plt(struct unwind_source *src, struct elf_obj *obj)
+{
+	const struct elf_section *sec = elf_obj_section(obj, ".plt");
+	const uint8_t *code;
+	size_t len;
+
+	if (!sec || elf_obj_data(obj, sec, &code, &len))
+		return;
+	note_plt(&src->known, code, len, sec->va);
 	elf_obj_drop(obj, sec);
 }
 

@@ -215,39 +215,6 @@ static void test_undescribed_init(void **state)
 	release(&c);
 }
 
-/* lld describes none of its stubs. */
-static void test_undescribed_plt(void **state)
-{
-	static const char head[] =
-		".byte 0xff, 0x35, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0, 0x0f, 0x1f, 0x40, 0\n";
-	static const char *const entries[] = {
-		".byte 0xff, 0x25, 0, 0, 0, 0, 0x68, 1, 0, 0, 0, 0xe9, 0, 0, 0, 0\n",
-		".byte 0xf3, 0x0f, 0x1e, 0xfa, 0x68, 1, 0, 0, 0, 0xe9, 0, 0, 0, 0, 0x66, 0x90\n",
-		".byte 0x4c, 0x8b, 0x1d, 0, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0xe9, 0, 0, 0\n",
-	};
-	static const char *const heads[] = {"plt 16:6", "plt 16:6", "none"};
-	static const char *const rules[] = {"plt 8:11", "plt 8:9", "none"};
-	struct compiled c;
-	char text[1024];
-
-	(void)state;
-	for (int i = 0; i < 3; i++) {
-		snprintf(text, sizeof(text),
-			 ".section .plt, \"ax\", @progbits\n.balign 16\n%s%s%s"
-			 ".section .plt.sec, \"ax\", @progbits\n.fill 16, 1, 0x90\n"
-			 ".text\n.cfi_startproc\nnop\n.cfi_endproc\n",
-			 head, entries[i], entries[i]);
-		assemble(text);
-		assert_int_equal(compile(&c, "t.so"), 0);
-		assert_rule_at(&c, section_va(&c, ".plt"), heads[i]);
-		assert_rule_at(&c, section_va(&c, ".plt") + 15, heads[i]);
-		assert_rule_at(&c, section_va(&c, ".plt") + 16, rules[i]);
-		assert_rule_at(&c, section_va(&c, ".plt") + 47, rules[i]);
-		assert_rule_at(&c, section_va(&c, ".plt.sec") + 15, "rsp 8");
-		release(&c);
-	}
-}
-
 /* Start code has no caller, but not all that a header calls an entry is start code. */
 static void test_undescribed_entry(void **state)
 {
@@ -617,7 +584,6 @@ int main(void)
 		cmocka_unit_test(test_signal_return_and_contexts_of_glibc),
 		cmocka_unit_test(test_clone3_of_glibc),
 		cmocka_unit_test(test_undescribed_init),
-		cmocka_unit_test(test_undescribed_plt),
 		cmocka_unit_test(test_undescribed_entry),
 		cmocka_unit_test(test_what_follows_the_entry),
 		cmocka_unit_test(test_two_descriptions),
