@@ -217,6 +217,9 @@ static void say_no_samples(const struct record_options *r, const struct session_
 		log_error("no samples: all that were taken of %s in %.1f s were lost; nothing was "
 			  "written",
 			  what, seconds);
+	else if (s->elapsed_ns < 2 * NS_PER_S / r->sampler.freq_hz && r->delay_ns)
+		log_error("no samples: %s ended before --delay was over; nothing was written",
+			  r->all ? "the recording" : what);
 	else if (s->elapsed_ns < 2 * NS_PER_S / r->sampler.freq_hz)
 		log_error("no samples: %s ended before any was due, after %.1f ms; nothing was "
 			  "written",
