@@ -43,23 +43,41 @@ enum frame_class frame_class_of(const struct calltree *t, const struct calltree_
 
 /* --- values ----------------------------------------------------------------------------------- */
 
+/* In one; the names that google/pprof knows, in any case. */
 static const struct unit {
 	const char *name;
 	enum measure_unit unit;
 	int64_t scale;
 } units[] = {
-	{"nanoseconds", MEASURE_NS, 1},
+	{"nanosecond", MEASURE_NS, 1},
 	{"ns", MEASURE_NS, 1},
-	{"microseconds", MEASURE_NS, 1000},
+	{"microsecond", MEASURE_NS, 1000},
 	{"us", MEASURE_NS, 1000},
-	{"milliseconds", MEASURE_NS, 1000000},
+	{"millisecond", MEASURE_NS, 1000000},
 	{"ms", MEASURE_NS, 1000000},
-	{"seconds", MEASURE_NS, 1000000000},
+	{"second", MEASURE_NS, 1000000000},
+	{"sec", MEASURE_NS, 1000000000},
 	{"s", MEASURE_NS, 1000000000},
-	{"bytes", MEASURE_BYTES, 1},
-	{"kilobytes", MEASURE_BYTES, 1024},
-	{"megabytes", MEASURE_BYTES, 1024 * 1024},
+	{"byte", MEASURE_BYTES, 1},
+	{"b", MEASURE_BYTES, 1},
+	{"kilobyte", MEASURE_BYTES, 1ll << 10},
+	{"kbyte", MEASURE_BYTES, 1ll << 10},
+	{"kb", MEASURE_BYTES, 1ll << 10},
+	{"megabyte", MEASURE_BYTES, 1ll << 20},
+	{"mbyte", MEASURE_BYTES, 1ll << 20},
+	{"mb", MEASURE_BYTES, 1ll << 20},
+	{"gigabyte", MEASURE_BYTES, 1ll << 30},
+	{"gbyte", MEASURE_BYTES, 1ll << 30},
+	{"gb", MEASURE_BYTES, 1ll << 30},
 };
+
+/* One or several: "byte", "Bytes". */
+static bool is_unit(const char *unit, const char *name)
+{
+	size_t n = strlen(name);
+
+	return !strncasecmp(unit, name, n) && (!unit[n] || (n > 1 && !strcasecmp(unit + n, "s")));
+}
 
 /* The ratio of each sample's value to its count, or 0 if the samples disagree. */
 static int64_t common_ratio(const struct profile *p, size_t value, size_t count)
@@ -86,7 +104,7 @@ void measure_of(struct measure *m, const struct profile *p, size_t value)
 
 	*m = (struct measure){.value = value, .scale = 1};
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (!strcmp(unit, units[i].name)) {
+		if (is_unit(unit, units[i].name)) {
 			m->unit = units[i].unit;
 			m->scale = units[i].scale;
 		}

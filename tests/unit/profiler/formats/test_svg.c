@@ -335,6 +335,9 @@ static void test_other_units(void **state)
 	assert_int_equal(profile_add_sample_type(p, "alloc_space", "bytes"), 0);
 	assert_int_equal(profile_add_sample_type(p, "contentions", "count"), 0);
 	assert_int_equal(profile_add_sample_type(p, "delay", "microseconds"), 0);
+	assert_int_equal(profile_add_sample_type(p, "mem", "KB"), 0);
+	assert_int_equal(profile_add_sample_type(p, "wait", "Sec"), 0);
+	assert_int_equal(profile_add_sample_type(p, "sss", "ss"), 0);
 	measure_of(&m, p, 0);
 	check_measure(&m, 1536, 3072, "1.5 KiB alloc_space (50.0 %)");
 	check_measure(&m, 512, 1024, "512 B alloc_space (50.0 %)");
@@ -342,6 +345,12 @@ static void test_other_units(void **state)
 	check_measure(&m, 12345, 12345, "12,345 contentions (100.0 %)");
 	measure_of(&m, p, 2);
 	check_measure(&m, 2500000, 5000000, "2.50 s delay (50.0 %)");
+	measure_of(&m, p, 3);
+	check_measure(&m, 3, 4, "3.0 KiB mem (75.0 %)");
+	measure_of(&m, p, 4);
+	check_measure(&m, 3, 4, "3.00 s wait (75.0 %)");
+	measure_of(&m, p, 5);
+	check_measure(&m, 3, 4, "3 sss (75.0 %)");
 	profile_free(p);
 }
 
