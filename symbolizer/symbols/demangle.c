@@ -158,12 +158,15 @@ static bool demangle(struct buf *out, const char *name)
 static const struct suffix {
 	const char *text;
 	bool bare; /* also valid without a number */
-} suffixes
-	[] =
-		{
-			{".cold", true},       {".part", false}, {".isra", false},
-			{".constprop", false}, {".llvm", false}, {".lto_priv", false},
-			{".__part", false}, /* clang -fbasic-block-sections */
+} suffixes[] = {
+	{".cold", true},
+	{".part", false},
+	{".isra", false},
+	{".constprop", false},
+	{".llvm", false},
+	{".lto_priv", false},
+	/* clang -fbasic-block-sections */
+	{".__part", false},
 };
 
 /* Length of the name without one such suffix, or len. */
