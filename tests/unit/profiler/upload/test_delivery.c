@@ -307,14 +307,13 @@ static void a_server_that_says_so_of_everything_is_away(void **state)
 	}
 }
 
-/* Three times no, and then yes. */
+/* Three times no, and then yes, to each part for itself. */
 static void at_the_fourth_time(struct sim *s, struct sim_server *v, struct sim_answer *out)
 {
 	(void)s;
 	out->status = v->requests % 4 ? 500 : 200;
 }
 
-/* ... each part of it for itself. */
 static void each_request_is_tried_a_few_times(void **state)
 {
 	struct test t = {.names = {"a"}};
