@@ -98,7 +98,7 @@ test_workers_of_the_kernel() {
 	C
 	"${CC:-gcc}" -O2 p.c -o p || skip "no io_uring.h"
 	./p || skip "io_uring polls nothing here"
-	"$KILN" record -q -F 499 -o p.pb.gz -- ./p
+	"$KILN" record -q -F 499 --unwind fp -o p.pb.gz -- ./p
 	assert_at_least "samples of the worker" "$(profile_samples p.pb.gz "$(in_stack io_sq_thread)")" 50
 	assert_eq "samples of it with a user side" "$(profile_samples p.pb.gz "$(in_stack io_sq_thread) &&
 		($(in_stack '[unknown]') || $(in_stack '[missed user stack]') || $(in_stack '[truncated]'))")" 0
