@@ -35,10 +35,13 @@
 #include "profiler/base/vec.h"
 #include "profiler/collect/collector.h"
 #include "profiler/metrics/metrics.h"
+#include "symbolizer/sandbox/spawner.h"
 
 #define TURN_NS	      1000000000ull /* how often the rings are looked at: they hold a minute at 999 Hz */
 #define DRAIN_NS      10000000000ull /* the kernel's maps hold the counts of so long */
 #define TURN_PATIENCE 30 /* turns that fail, one after the other, before the agent gives up */
+/* Starting the collector costs half a second of CPU time. */
+#define SPAWNERS_LEAST_NS 10000000000ull
 
 #define FLUSH_NS                                                                                   \
 	8000000000ull /* so long the last windows may take; the supervisor has more patience */
@@ -62,6 +65,8 @@ struct agent {
 	struct outbox_counts told;	/* what the supervisor knows of */
 	struct quality lost;		/* what the next window says, too */
 	unsigned failed_turns;
+	uint64_t collector_ns; /* when the collector began */
+	unsigned gone;	       /* spawners, at that time */
 	bool ends;
 };
 
@@ -99,6 +104,8 @@ static int start_collector(struct agent *a, const char **why)
 	};
 	int err = user_labels_make(&a->user_labels, a->config);
 
+	a->collector_ns = monotonic_ns();
+	a->gone = spawners_gone();
 	*why = "out of memory";
 	opts.user_labels = (const char *const *)a->user_labels.list.data;
 	return err ?: collector_open(&a->collector, &opts, why) ?:
@@ -255,12 +262,16 @@ static void set_governor(struct agent *a)
 		     a->config->frequency_hz);
 }
 
+/* Nothing is sampled meanwhile. */
 static int restart_collector(struct agent *a)
 {
+	struct quality away = {0};
+	uint64_t stopped_ns;
 	const char *why;
 	int err;
 
 	collector_stop(a->collector);
+	stopped_ns = monotonic_ns();
 	end_window(a, true, WINDOW_ENDS, 0);
 	collector_close(steal_ptr(a->collector));
 	err = start_collector(a, &why);
@@ -272,6 +283,8 @@ static int restart_collector(struct agent *a)
 	self_cost_restart(&a->cost, monotonic_ns());
 	set_governor(a);
 	begin_window(a);
+	away.unsampled_ms = (a->window_ns - stopped_ns) / 1000000;
+	quality_add(&a->lost, &away);
 	return 0;
 }
 
@@ -442,6 +455,15 @@ static void look_at_clock(struct agent *a)
 	govern(a, now.mono_ns);
 }
 
+/* New files would have no names for ever. Not at once, as it may be killed again. */
+static int replace_spawners(struct agent *a)
+{
+	if (spawners_gone() == a->gone || monotonic_ns() - a->collector_ns < SPAWNERS_LEAST_NS)
+		return 0;
+	log_warning("beginning anew, with other processes");
+	return restart_collector(a);
+}
+
 static int go_on(struct agent *a)
 {
 	int err = 0;
@@ -453,6 +475,7 @@ static int go_on(struct agent *a)
 		err = err ?: turn(a);
 		if (!err)
 			look_at_clock(a);
+		err = err ?: replace_spawners(a);
 	}
 	return err;
 }
@@ -553,23 +576,6 @@ static void agent_release(struct agent *a)
 	config_free(a->config);
 }
 
-static void wake(int sig)
-{
-	(void)sig;
-}
-
-/* A message of the supervisor ends a wait, as a signal does. */
-static int let_control_wake(int control)
-{
-	struct sigaction act = {.sa_handler = wake, .sa_flags = SA_RESTART};
-	int flags = fcntl(control, F_GETFL);
-
-	return flags < 0 || sigaction(SIGIO, &act, NULL) || fcntl(control, F_SETOWN, getpid()) ||
-			       fcntl(control, F_SETFL, flags | O_ASYNC)
-		       ? -errno
-		       : 0;
-}
-
 static int new_outbox(struct agent *a)
 {
 	const char *test = getenv("KILN_TEST_OUTBOX");
@@ -584,7 +590,7 @@ int agent_run(struct role_env *env)
 {
 	struct agent a = {
 		.env = env, .config = env->config, .cost.run_time_fd = -1, .offers = OFFERS_NONE};
-	int err = let_control_wake(env->control) ?: new_outbox(&a) ?: start(&a) ?: go_on(&a);
+	int err = role_let_control_wake(env) ?: new_outbox(&a) ?: start(&a) ?: go_on(&a);
 
 	if (a.ends)
 		err = flush(&a);

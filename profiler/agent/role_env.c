@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/agent/role_env.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
 #include "profiler/base/log.h"
 
 static void send(struct role_env *env, const struct control_msg *m)
@@ -31,4 +36,21 @@ void role_beat(struct role_env *env, uint64_t now_ns)
 		return;
 	env->told_ns = now_ns;
 	role_say(env, CONTROL_BEAT);
+}
+
+static void wake(int sig)
+{
+	(void)sig;
+}
+
+int role_let_control_wake(const struct role_env *env)
+{
+	struct sigaction act = {.sa_handler = wake, .sa_flags = SA_RESTART};
+	int flags = fcntl(env->control, F_GETFL);
+
+	return flags < 0 || sigaction(SIGIO, &act, NULL) ||
+			       fcntl(env->control, F_SETOWN, getpid()) ||
+			       fcntl(env->control, F_SETFL, flags | O_ASYNC)
+		       ? -errno
+		       : 0;
 }

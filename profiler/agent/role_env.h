@@ -22,6 +22,8 @@ struct role_env {
 	void *prepared;		 /* by the role's prepare(), for its run() */
 };
 
+/* Has a message of the supervisor end a wait, as a signal does. 0 or -errno. */
+int role_let_control_wake(const struct role_env *env);
 /* None of these waits, and none fails: a supervisor that is gone shows when the next message is read. */
 void role_ready(struct role_env *env);
 void role_say(struct role_env *env, enum control_kind kind);

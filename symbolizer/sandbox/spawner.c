@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/log.h"
 #include "symbolizer/sandbox/message.h"
 #include "symbolizer/sandbox/sandbox.h"
 
@@ -25,8 +27,12 @@
 /* Wait for a killed process. In a cgroup that is frozen it ends when that thaws. */
 #define REAP_MS 1000
 
+/* Since the process began. */
+static atomic_uint gone;
+
 struct spawner {
 	int control;
+	bool is_gone;
 	pid_t pid, owner; /* owner: the process that forked it */
 	uint32_t number;  /* of the last request */
 	int wait_ms;
@@ -162,6 +168,24 @@ static int await_pid(struct spawner *s, pid_t *pid)
 	return answer.pid < 0 ? answer.pid : 0;
 }
 
+unsigned spawners_gone(void)
+{
+	return atomic_load(&gone);
+}
+
+static int ask(struct spawner *s, int theirs, pid_t *pid)
+{
+	int err = wire_send(s->control, &s->number, sizeof(s->number), theirs) ?: await_pid(s, pid);
+
+	if ((err == -EPIPE || err == -ECONNRESET || err == -ECONNABORTED) && !s->is_gone) {
+		s->is_gone = true;
+		atomic_fetch_add(&gone, 1);
+		log_warning("a process that starts readers has ended, killed perhaps: without it "
+			    "new files have no names");
+	}
+	return err;
+}
+
 int spawner_spawn(struct spawner *s, pid_t *pid, int *sock)
 {
 	_cleanup_close_ int ours = -1, theirs = -1;
@@ -175,7 +199,7 @@ int spawner_spawn(struct spawner *s, pid_t *pid, int *sock)
 		return -errno;
 	refuse_descriptors(ours);
 	s->number++;
-	err = wire_send(s->control, &s->number, sizeof(s->number), theirs) ?: await_pid(s, pid);
+	err = ask(s, theirs, pid);
 	if (!err)
 		*sock = steal_fd(&ours);
 	return err;

@@ -26,6 +26,11 @@ void spawner_free(struct spawner *s);
 /* Starts a process. The caller owns *pid and *sock, a non-blocking socket to the process. 0 or
  * -errno: -ETIMEDOUT if the spawner does not answer now, as on a machine that stands still. */
 int spawner_spawn(struct spawner *s, pid_t *pid, int *sock);
+/*
+ * How many spawners of this process had ended when they were to start something: killed, as of memory. Nobody starts
+ * them again, since a fork of a process that has samples would have them, too.
+ */
+unsigned spawners_gone(void);
 /* For tests: waits so long for an answer. */
 void spawner_set_wait(struct spawner *s, int ms);
 

@@ -83,10 +83,32 @@ static void test_one_that_was_stopped_goes_on(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+static void test_one_that_was_killed_is_counted(void **state)
+{
+	unsigned before = spawners_gone();
+	struct spawner *s, *other;
+	pid_t pid;
+	int sock;
+
+	(void)state;
+	assert_int_equal(spawner_new(&s, say_hello, NULL), 0);
+	assert_says_hello(s);
+	assert_int_equal(kill(child_of(), SIGKILL), 0);
+	for (int i = 0; i < 3; i++)
+		assert_true(spawner_spawn(s, &pid, &sock) < 0);
+	assert_int_equal(spawners_gone(), before + 1);
+	assert_int_equal(spawner_new(&other, say_hello, NULL), 0);
+	assert_says_hello(other);
+	assert_int_equal(spawners_gone(), before + 1);
+	spawner_free(other);
+	spawner_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_that_was_stopped_goes_on),
+		cmocka_unit_test(test_one_that_was_killed_is_counted),
 	};
 
 	return cmocka_run_group_tests_name("spawner", tests, NULL, NULL);
