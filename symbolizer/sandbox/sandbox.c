@@ -127,6 +127,17 @@ static bool limit(__rlimit_resource_t what, rlim_t value)
 	return !setrlimit(what, &r);
 }
 
+/* Its end is SIGXCPU. Where only the hard limit is left, that is SIGKILL, as by somebody else. */
+static void limit_cpu_time(void)
+{
+	struct rlimit r;
+
+	if (!limit(RLIMIT_CPU, CPU_SECONDS_MAX) || getrlimit(RLIMIT_CPU, &r) || r.rlim_cur < 2)
+		return;
+	r.rlim_cur--;
+	setrlimit(RLIMIT_CPU, &r);
+}
+
 /* The limit also counts what a fork inherits, so that is added to it. */
 static uint64_t address_space_bytes(void)
 {
@@ -150,7 +161,7 @@ static unsigned set_limits(uint64_t memory_bytes)
 {
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NOFILE, DESCRIPTORS_MAX);
-	limit(RLIMIT_CPU, CPU_SECONDS_MAX);
+	limit_cpu_time();
 	limit(RLIMIT_FSIZE, FILE_BYTES_MAX);
 	if (SANITIZED || !limit(RLIMIT_AS, address_space_bytes() + memory_bytes))
 		return 0;

@@ -31,7 +31,8 @@ struct known_file {
 	uint32_t number;
 	bool readable; /* false: unreadable, or not to be read any more */
 	struct kept_file file;
-	bool sent; /* the current reader has it */
+	bool sent;	 /* the current reader has it */
+	bool was_killed; /* a reader that was at it */
 };
 
 struct walk_worker {
@@ -315,14 +316,22 @@ static void distrust(struct walk_worker *w, const struct known_file *f, int err)
 
 static void give_up(struct walk_worker *w, int err)
 {
-	const struct known_file *f = culprit(w);
+	struct known_file *f = culprit(w);
+	int status = worker_stop(w->worker);
 	char path[512];
 
-	worker_stop(w->worker);
 	w->filled = 0;
-	stalls_note_failure(&w->stalls);
 	w->restarts++;
 	describe_file(f, path, sizeof(path));
+	if (worker_was_killed(err, status) && (!f || !f->was_killed)) {
+		log_warning("the reader that walks stacks was killed at %s, perhaps for want of "
+			    "memory",
+			    path);
+		if (f)
+			f->was_killed = true;
+		return;
+	}
+	stalls_note_failure(&w->stalls);
 	log_warning("the reader that walks stacks %s %s; its call frame information is not used "
 		    "any more",
 		    err == -ETIME ? "hung reading" : "failed on", path);

@@ -60,8 +60,9 @@ struct part { /* part of a query, for one conversation */
 	struct sym_query q;
 	size_t from; /* index of its first address in the caller's array */
 	uint32_t index[WIRE_QUERY_MAX];
-	size_t n;    /* addresses without an answer: q.addr[index[0..n)] */
-	int refused; /* by the opener */
+	size_t n;	 /* addresses without an answer: q.addr[index[0..n)] */
+	int refused;	 /* by the opener */
+	bool was_killed; /* a reader that had it */
 	struct file_id id;
 	uint64_t dev, opened_dev; /* of the file, and of the debug file that was opened last */
 	sym_result_fn fn;
@@ -154,6 +155,13 @@ static int give_up(struct worker *w, struct part *p, enum trust had, int err)
 
 	w->restarts++;
 	w->facts_of = (struct file_id){0};
+	if (worker_was_killed(err, status) && !p->was_killed) {
+		p->was_killed = true;
+		log_warning("reading %s: the reader process was killed, perhaps for want of "
+			    "memory: reading it again",
+			    p->q.file->path ?: "a file");
+		return 0;
+	}
 	log_warning("reading %s: the reader process %s; continuing without %s",
 		    p->q.file->path ?: "a file", what_happened(err, status, buf, sizeof(buf)),
 		    what_is_lost(p, left));
@@ -217,6 +225,7 @@ int worker_resolve(struct worker *w, const struct sym_query *q, sym_result_fn fn
 		return -ENOMEM;
 	p->fn = fn;
 	p->ctx = ctx;
+	p->was_killed = false;
 	for (size_t from = 0; (from < q->n || !from) && !err; from += WIRE_QUERY_MAX) {
 		p->q = *q;
 		p->from = from;

@@ -4,7 +4,10 @@
 #ifndef KILN_SYMBOLIZER_WORKER_WORKER_PRIV_H
 #define KILN_SYMBOLIZER_WORKER_WORKER_PRIV_H
 
+#include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #include "profiler/base/clock.h"
 #include "symbolizer/sandbox/spawner.h"
@@ -71,6 +74,14 @@ int worker_ensure(struct worker *w);
 /* Kills the reader. Returns its wait status, or 0. A process that waits for a hung server may
  * outlive SIGKILL. */
 int worker_stop(struct worker *w);
+/*
+ * Whether a reader with that wait status was killed by somebody else, after a conversation that failed with err. When
+ * memory runs out the kernel kills readers first. That is no file's fault, unless it happens again.
+ */
+static inline bool worker_was_killed(int err, int status)
+{
+	return err == -ECONNABORTED && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
 /* Waits for such processes that have ended by now. */
 void worker_reap(struct worker *w);
 

@@ -207,7 +207,18 @@ static void test_many_files(void **state)
 
 /* --- misbehaviour ----------------------------------------------------------------------------- */
 
-enum how { CRASH = 1000, CRASH_ON_FILE, HANG, STARVE, TOO_MANY, NONE, SHORT, NO_END, JUNK };
+enum how {
+	KILLED_AT_FILE = 1000,
+	CRASH,
+	CRASH_ON_FILE,
+	HANG,
+	STARVE,
+	TOO_MANY,
+	NONE,
+	SHORT,
+	NO_END,
+	JUNK
+};
 
 static int note_fd = -1;
 
@@ -225,6 +236,10 @@ static void misbehave(unsigned how)
 	uint32_t file = 0;
 
 	switch (how) {
+	case KILLED_AT_FILE:
+		if (pwrite(note_fd, &file, sizeof(file), 0) == sizeof(file))
+			raise(SIGKILL);
+		break;
 	case CRASH_ON_FILE:
 		if (pwrite(note_fd, &file, sizeof(file), 0) != sizeof(file))
 			return;
@@ -289,7 +304,7 @@ static int serve_badly(int sock, pid_t parent, struct lookup *lookup)
 			return -ENOTCONN;
 		if (w.type == WIRE_NOTE)
 			peek_note();
-		if (w.type == WIRE_WALK && w.below >= CRASH)
+		if (w.type == WIRE_WALK && w.below >= KILLED_AT_FILE)
 			misbehave(w.below);
 		err = walk_serve_one(s);
 	}
@@ -321,6 +336,24 @@ static void test_failures(void **state)
 		}
 		expect_stats(w, 1, 1, 1);
 	}
+}
+
+/* As by the kernel for want of memory: a sample is lost, and a file when it happens there again. */
+static void test_killed_at_a_file(void **state)
+{
+	_cleanup_walker_ struct walk_worker *w = start(serve_badly, true);
+	static struct run r;
+
+	(void)state;
+	r.how[5] = KILLED_AT_FILE;
+	run(&r, w, 12);
+	assert_int_equal(r.n_frames[5], 0);
+	for (size_t i = 6; i < 12; i++)
+		assert_int_equal(r.n_frames[i], r.n_frames[0]);
+	expect_stats(w, 1, 0, 1);
+	run(&r, w, 12);
+	assert_in_range(r.n_frames[11], 1, r.n_frames[0] - 1);
+	expect_stats(w, 2, 1, 2);
 }
 
 /* After a while nobody tries any more. */
@@ -376,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_read_without_privileges),
 		cmocka_unit_test(test_many_files),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_killed_at_a_file),
 		cmocka_unit_test(test_many_failures),
 		cmocka_unit_test(test_killed_while_idle),
 	};

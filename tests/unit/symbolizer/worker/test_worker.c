@@ -9,6 +9,7 @@
 #include <link.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "profiler/base/buf.h"
@@ -161,6 +162,9 @@ static void drip(void)
 		syscall(SYS_futex, &word, FUTEX_WAIT, 0, &pause, NULL, 0);
 }
 
+/* Of all readers of the test. */
+static unsigned *kills;
+
 /* "crash-lines" only crashes when lines are asked for, "crash-always" always, and so on. */
 static bool misbehave(const char *name, bool names_only)
 {
@@ -175,6 +179,12 @@ static bool misbehave(const char *name, bool names_only)
 		served_crash();
 	if (!strcmp(how, "exit"))
 		_exit(3);
+	if (!strcmp(how, "kill_once") && *kills)
+		return false;
+	if (text_has_prefix(how, "kill")) {
+		(*kills)++;
+		raise(SIGKILL);
+	}
 	if (!strcmp(how, "hang"))
 		served_stay();
 	if (!strcmp(how, "drip"))
@@ -341,6 +351,27 @@ static void test_killed_while_idle(void **state)
 			break;
 	}
 	expect_stats(w, 1, 0);
+}
+
+/* As by the kernel for want of memory: that is no fault of the file's, unless it happens again. */
+static void test_killed_at_work(void **state)
+{
+	_cleanup_lookup_ struct lookup *lookup = served_lookup();
+	_cleanup_worker_ struct worker *w = NULL;
+
+	(void)state;
+	kills = mmap(NULL, sizeof(*kills), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	assert_true(kills != MAP_FAILED);
+	w = served_worker(lookup, serve_badly);
+	fixture_run("cp prog kill_once-always && cp prog kill-always");
+	expect_lines(w, "kill_once-always");
+	expect_stats(w, 1, 0);
+	assert_int_equal(*kills, 1);
+	assert_int_equal(look(w, "kill-always").reason, SYM_CRASHED);
+	assert_int_equal(*kills, 4); /* with lines, again, and without */
+	expect_stats(w, 4, 1);
+	munmap(kills, sizeof(*kills));
 }
 
 static void test_stopped(void **state)
@@ -525,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_answers_before_a_fault),
 		cmocka_unit_test(test_a_file_is_not_bad_for_ever),
 		cmocka_unit_test(test_killed_while_idle),
+		cmocka_unit_test(test_killed_at_work),
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_many_bad_files),
 		cmocka_unit_test(test_messages),
