@@ -12,7 +12,7 @@ void window_clock_begin(struct window_clock *c, uint64_t window_ns, const struct
 	*c = (struct window_clock){
 		.window_ns = window_ns,
 		.end_ns = now->real_ns - into + length,
-		.last = *now,
+		.last = c->window_ns ? c->last : *now,
 	};
 }
 

@@ -25,13 +25,14 @@ enum window_event {
 	WINDOW_SLEPT,	/* the machine slept since the last look: it ended when that began */
 };
 
-struct window_clock {
+struct window_clock { /* all-zero: no window yet */
 	uint64_t window_ns;
 	int64_t end_ns;		   /* CLOCK_REALTIME */
 	struct clock_reading last; /* look */
 };
 
-/* A window begins. */
+/* A window begins; *c is all-zero before the first one. Making the last one may have taken long: what jumped meanwhile
+ * is for the next look to tell. */
 void window_clock_begin(struct window_clock *c, uint64_t window_ns,
 			const struct clock_reading *now);
 /* What becomes of it. With WINDOW_STEPPED *jump_ns is by how much (backward: negative), with WINDOW_SLEPT

@@ -43,7 +43,7 @@ static void assert_event(struct window_clock *c, const struct clock_reading *t,
 static void windows_begin_at_multiples(void **state)
 {
 	struct clock_reading t = noon();
-	struct window_clock c;
+	struct window_clock c = {0};
 
 	(void)state;
 	window_clock_begin(&c, W, &t);
@@ -68,7 +68,7 @@ static void windows_begin_at_multiples(void **state)
 static void other_lengths_and_times(void **state)
 {
 	struct clock_reading t = {.real_ns = -3 * S};
-	struct window_clock c;
+	struct window_clock c = {0};
 
 	(void)state;
 	window_clock_begin(&c, W, &t); /* a clock that nobody has set */
@@ -88,7 +88,7 @@ static void a_step_ends_a_window(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
 		struct clock_reading t = noon();
-		struct window_clock c;
+		struct window_clock c = {0};
 
 		window_clock_begin(&c, W, &t);
 		pass(&t, S);
@@ -100,11 +100,31 @@ static void a_step_ends_a_window(void **state)
 	}
 }
 
+/* A window takes its time to be named and stored. */
+static void a_step_between_two_windows_is_seen(void **state)
+{
+	struct clock_reading t = noon();
+	struct window_clock c = {0};
+
+	(void)state;
+	window_clock_begin(&c, W, &t);
+	pass(&t, 2500 * MS);
+	assert_event(&c, &t, WINDOW_ENDS, 0);
+	pass(&t, 3 * S);
+	t.real_ns -= DAY;
+	window_clock_begin(&c, W, &t);
+	pass(&t, MS);
+	assert_event(&c, &t, WINDOW_STEPPED, -DAY);
+	window_clock_begin(&c, W, &t);
+	pass(&t, MS);
+	assert_event(&c, &t, WINDOW_GOES_ON, 0);
+}
+
 /* 500 ppm for an hour is 1.8 s: more than a jump, but none. */
 static void a_slewed_clock_does_not_jump(void **state)
 {
 	struct clock_reading t = noon();
-	struct window_clock c;
+	struct window_clock c = {0};
 
 	(void)state;
 	window_clock_begin(&c, 3600 * S, &t);
@@ -118,7 +138,7 @@ static void a_slewed_clock_does_not_jump(void **state)
 static void a_sleep_ends_a_window(void **state)
 {
 	struct clock_reading t = noon();
-	struct window_clock c;
+	struct window_clock c = {0};
 
 	(void)state;
 	window_clock_begin(&c, W, &t);
@@ -135,7 +155,7 @@ static void a_sleep_ends_a_window(void **state)
 static void a_sleep_and_a_step_at_once(void **state)
 {
 	struct clock_reading t = noon();
-	struct window_clock c;
+	struct window_clock c = {0};
 
 	(void)state;
 	window_clock_begin(&c, W, &t);
@@ -164,6 +184,7 @@ int main(void)
 		cmocka_unit_test(windows_begin_at_multiples),
 		cmocka_unit_test(other_lengths_and_times),
 		cmocka_unit_test(a_step_ends_a_window),
+		cmocka_unit_test(a_step_between_two_windows_is_seen),
 		cmocka_unit_test(a_slewed_clock_does_not_jump),
 		cmocka_unit_test(a_sleep_ends_a_window),
 		cmocka_unit_test(a_sleep_and_a_step_at_once),
