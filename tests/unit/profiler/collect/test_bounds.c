@@ -76,7 +76,8 @@ static void test_all_are_counted(void **state)
 
 static void test_cgroups(void **state)
 {
-	struct cgroups_opts opts = {.mount = fixture_dir, .max_known = 4, .walk_every_ns = 1};
+	struct cgroups_opts opts = {
+		.mount = fixture_dir, .max_known = 4, .walk_every_ns = 1, .walk_ppm = 1000000};
 	struct bounded b = {0};
 	struct quality q = {0};
 	struct cgroup_names n;
