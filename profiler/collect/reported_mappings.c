@@ -351,6 +351,15 @@ static uint32_t intern(struct reported_mappings *t, const struct kiln_mappings_r
 			    m->start + m->len);
 }
 
+/* In the midst of an exec there is none. */
+static bool has_file(const struct part *p)
+{
+	for (size_t i = 0; i < p->mappings.len; i++)
+		if (p->mappings.data[i].file.inode)
+			return true;
+	return false;
+}
+
 /* The program of which nothing is mapped: it has replaced its own code. FILE_NONE if that is known, or it has ended. */
 static uint32_t find_exe(struct reported_mappings *t, const struct kiln_mappings_record *rec)
 {
@@ -451,7 +460,7 @@ static void take_set(struct reported_mappings *t, const struct kiln_mappings_rec
 		ask_again(t, rec);
 		return;
 	}
-	if (s.exe == FILE_NONE)
+	if (s.exe == FILE_NONE && has_file(p))
 		s.exe = find_exe(t, rec);
 	s.mappings = t->set.data;
 	s.n = t->set.len;

@@ -257,6 +257,16 @@ TEST(test_a_program_that_has_replaced_its_code)
 	assert_true(files_has_path(files, exe, path));
 }
 
+/* In the midst of an exec it has not been mapped yet: where it lies is told later. */
+TEST(test_a_program_that_is_not_mapped_yet)
+{
+	struct kiln_file_key anon = {.dev = KILN_NO_FILE_ANON};
+
+	tell(10 * SEC, 0x1000, 1, anon, true)->tgid = (uint32_t)getpid();
+	assert_int_equal(take().sets, 1);
+	assert_int_equal(procs_image(procs, getpid(), 11 * SEC)->exe, FILE_NONE);
+}
+
 /* A file is known by what tells it apart, not by its path. */
 TEST(test_kinds_of_files)
 {
@@ -367,6 +377,7 @@ int main(void)
 		T(test_memory_without_a_file),
 		T(test_kinds_of_files),
 		T(test_a_program_that_has_replaced_its_code),
+		T(test_a_program_that_is_not_mapped_yet),
 		T(test_a_file_that_was_not_told_of),
 		T(test_a_set_that_is_too_large_to_be_told),
 		T(test_a_set_larger_than_there_can_be),
