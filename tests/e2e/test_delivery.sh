@@ -220,7 +220,7 @@ test_reload_adds_and_removes_destinations() {
 	wait_until 20 has_delivered b 2
 	config a >kiln.yaml
 	kill -HUP "$agent"
-	wait_until 20 grep -q 'upload .*b.* is in the configuration no more: [0-9]* windows' log
+	wait_until 20 grep -q 'upload .*b.* is in the configuration no more: [0-9]* windows*' log
 	assert_eq "cursor of the one that went" "$(find store/upload -name b.removed | wc -l)" 1
 	echo 'window: 1s' >kiln.yaml
 	kill -HUP "$agent"
