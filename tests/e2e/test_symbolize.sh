@@ -283,7 +283,7 @@ test_profile_of_go() {
 	need go
 	build_go
 	assert_status 0 "$KILN" symbolize bare.pb -o named.pb.gz
-	assert_match "result" err 'addresses got better names, 0 still have none$'
+	assert_match "result" err 'addresses got better names, 0 still without$'
 	assert_same_facts bare.pb named.pb.gz
 	locations go.pb.gz | blocks - >theirs
 	locations named.pb.gz | blocks - >ours
