@@ -53,8 +53,6 @@ windows_that_went() { # NAME
 
 hangs() { # HOW
 	local name begun
-	need_bpf
-	need ss python3
 	export KILN_HTTP_LISTEN=127.0.0.1:$((20000 + RANDOM % 10000))
 	start python3 "$SRC/tests/lib/hang_server.py" "$1" port >ended
 	wait_until 10 test -s port
@@ -75,16 +73,28 @@ hangs() { # HOW
 	assert_undisturbed
 }
 
-test_it_never_answers() {
-	hangs silent
-}
-
-test_the_head_of_an_answer_and_then_nothing() {
-	hangs head
-}
-
-test_an_answer_byte_by_byte() {
-	hangs trickle
+# All at once, since each waits for a minute, twice: no answer, the head of one and then nothing, one byte by byte.
+test_ways_to_hang() {
+	local way waits=() failed=0
+	need_bpf
+	need ss python3
+	for way in silent head trickle; do
+		mkdir "$way"
+		(
+			T=$T/$way
+			cd "$T"
+			hangs "$way"
+		) >"$way/said" 2>&1 &
+		waits+=($!)
+	done
+	for way in "${waits[@]}"; do
+		wait "$way" || failed=1
+	done
+	for way in silent head trickle; do
+		end_started "$T/$way"
+		sed "s/^/# $way: /" "$way/said"
+	done
+	[ $failed -eq 0 ] || fail "see above"
 }
 
 run_tests "$@"
