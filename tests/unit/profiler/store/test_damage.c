@@ -197,6 +197,19 @@ static void a_lost_header_is_no_lost_window(void **state)
 	release_windows(w, N);
 }
 
+static struct store *open_after_upkeep(struct store_stats *stats)
+{
+	struct store *s = open_store("store", &writing);
+	int got = 1;
+
+	s->clock = stopped_clock;
+	while (got > 0)
+		got = maintain(s, now);
+	assert_int_equal(got, 0);
+	store_stats(s, stats);
+	return s;
+}
+
 /* The next segment is as good as ever, and the rest of the damaged one is kept. */
 static void a_damaged_segment_is_put_aside(void **state)
 {
@@ -204,7 +217,6 @@ static void a_damaged_segment_is_put_aside(void **state)
 	struct store_stats stats;
 	struct window w[N];
 	struct store *s;
-	int got = 1;
 
 	(void)state;
 	make_store(w, false);
@@ -212,12 +224,7 @@ static void a_damaged_segment_is_put_aside(void **state)
 		    " \"UPDATE dictionary SET data = x'00' WHERE section = 0 AND id < 30\"");
 	fixture_run("echo 'no database at all, but long enough to be looked at' "
 		    ">store/20261128T010000Z.kiln");
-	s = open_store("store", &writing);
-	s->clock = stopped_clock;
-	while (got > 0)
-		got = maintain(s, now);
-	assert_int_equal(got, 0);
-	store_stats(s, &stats);
+	s = open_after_upkeep(&stats);
 	assert_int_equal(stats.quarantined, 2);
 	fixture_run("[ -f store/" T0_NAME ".damaged ] && "
 		    "[ -f store/20261128T010000Z.kiln.damaged ]");
@@ -239,7 +246,6 @@ static void a_segment_that_replaces_itself_is_damaged(void **state)
 	struct store_stats stats;
 	struct window w[N];
 	struct store *s;
-	int got = 1;
 
 	(void)state;
 	make_store(w, false);
@@ -254,11 +260,7 @@ static void a_segment_that_replaces_itself_is_damaged(void **state)
 	assert_int_equal(r.windows, 40);
 	store_result_release(&r);
 	store_close(s);
-	s = open_store("store", &writing);
-	s->clock = stopped_clock;
-	while (got > 0)
-		got = maintain(s, now);
-	store_stats(s, &stats);
+	s = open_after_upkeep(&stats);
 	assert_int_equal(stats.quarantined, 1);
 	fixture_run("[ -f store/" T0_NAME ".damaged ]");
 	store_close(s);
