@@ -7,33 +7,37 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 #include "profiler/doctor/doctor.h"
+#include "profiler/procs/maps.h"
+#include "symbolizer/opener/opener.h"
 #include "symbolizer/worker/table_worker.h"
 
 /* Programs to check, and to name in a finding. */
 #define PROGRAMS_MAX 4096
 #define NAMED_MAX    5
 #define CMDLINE_CAP  (1u << 20)
+#define MAPS_CAP     (16u << 20)
 
 struct program {
-	uint64_t dev, ino;
+	uint64_t inode;
+	uint32_t major, minor;
 };
 
+/* Programs belong to strangers, so an expendable process opens them. */
 struct stacks_survey {
-	struct table_worker *files; /* NULL: out of memory */
+	struct opener *opener;
+	struct table_worker *tables;
 	VEC(struct program) seen;
-	struct buf undescribed, frameless; /* names and pids */
-	int n_undescribed, n_frameless;
+	struct buf undescribed, frameless, hung; /* names and pids */
+	int n_undescribed, n_frameless, n_hung;
 };
 
 static void name_it(struct buf *list, int *n, const char *pid)
@@ -52,25 +56,84 @@ static void name_it(struct buf *list, int *n, const char *pid)
 }
 
 /* True for a file that was not seen before. */
-static bool is_new(struct stacks_survey *s, int fd)
+static bool is_new(struct stacks_survey *s, const struct maps_entry *e)
 {
-	struct stat st;
+	const struct program *p;
 
-	if (fstat(fd, &st) || s->seen.len >= PROGRAMS_MAX)
+	if (s->seen.len >= PROGRAMS_MAX)
 		return false;
-	for (size_t i = 0; i < s->seen.len; i++)
-		if (s->seen.data[i].dev == st.st_dev && s->seen.data[i].ino == st.st_ino)
+	for (p = s->seen.data; p < s->seen.data + s->seen.len; p++)
+		if (p->inode == e->inode && p->major == e->major && p->minor == e->minor)
 			return false;
-	return !vec_push(&s->seen, (struct program){st.st_dev, st.st_ino});
+	return !vec_push(&s->seen, (struct program){e->inode, e->major, e->minor});
 }
 
-/* Takes the descriptor. An unreadable file counts as good here; other checks report it. */
-static bool describes_frames(struct stacks_survey *s, int fd)
-{
-	int err = s->files ? table_worker_described(s->files, SYM_FILE_OF(fd)) : 0;
+struct exe_search {
+	const char *exe;
+	struct maps_entry found;
+	bool has;
+};
 
-	close(fd);
-	return err != -ENODATA;
+static int match_exe(void *ctx, const struct maps_entry *e)
+{
+	struct exe_search *search = ctx;
+
+	if (strcmp(e->path, search->exe) != 0)
+		return 0;
+	search->found = *e;
+	search->has = true;
+	return 1;
+}
+
+/* The program's own code among the mappings. False if it ended, or may not be read. */
+static bool find_exe(struct exe_search *search, const char *pid)
+{
+	_cleanup_free_ char *maps = NULL;
+	char path[64];
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/maps", pid);
+	if (io_read_file(path, MAPS_CAP, &maps, &len))
+		return false;
+	maps_parse(maps, len, match_exe, search);
+	return search->has;
+}
+
+/* Whether the program describes its frames: 0, -ENODATA if not, or why it cannot be looked at. */
+static int look_at(struct stacks_survey *s, const char *pid, const struct maps_entry *exe)
+{
+	struct open_request req = {
+		.path = exe->path,
+		.major = exe->major,
+		.minor = exe->minor,
+		.inode = exe->inode,
+		.tgid = (pid_t)atol(pid),
+		.va_start = exe->start,
+		.va_end = exe->end,
+		.root_fd = -1,
+	};
+	struct opened got;
+	int err;
+
+	opener_mapped(s->opener, &req, 0, &got);
+	if (got.err)
+		return got.err;
+	err = table_worker_described(s->tables, &(struct sym_file){
+							.fd = -1,
+							.root_fd = -1,
+							.path = exe->path,
+							.held = &got.file,
+							.uid = got.file.uid,
+						});
+	opener_close(s->opener, got.file.number);
+	opener_close(s->opener, got.file.root);
+	return err;
+}
+
+/* Whoever opened or read it had to be killed. */
+static bool has_hung(int err)
+{
+	return err == -ETIMEDOUT || err == -EHOSTDOWN || err == -EBUSY || err == -ECONNABORTED;
 }
 
 /* Java's compiler uses rbp otherwise unless an option forbids it. */
@@ -90,22 +153,27 @@ static bool is_frameless_java(const char *pid, const char *exe)
 
 static void try_program(struct stacks_survey *s, const char *pid)
 {
-	char path[64], exe[4096];
+	struct exe_search search = {0};
+	char path[64], exe[MAPS_PATH_MAX];
 	ssize_t n;
-	int fd;
+	int err;
 
 	snprintf(path, sizeof(path), "/proc/%.16s/exe", pid);
 	n = readlink(path, exe, sizeof(exe) - 1);
-	exe[n < 0 ? 0 : n] = '\0';
-	fd = n < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
+	if (n < 0)
 		return; /* a kernel thread, or it ended */
+	exe[n] = '\0';
+	search.exe = exe;
 	if (is_frameless_java(pid, exe))
 		name_it(&s->frameless, &s->n_frameless, pid);
-	if (!is_new(s, fd))
-		close(fd);
-	else if (!describes_frames(s, fd))
+	if (!find_exe(&search, pid) || !is_new(s, &search.found))
+		return;
+	/* One that cannot be read counts as good: other checks report it. */
+	err = look_at(s, pid, &search.found);
+	if (err == -ENODATA)
 		name_it(&s->undescribed, &s->n_undescribed, pid);
+	else if (has_hung(err))
+		name_it(&s->hung, &s->n_hung, pid);
 }
 
 static void report(struct doctor *d, struct stacks_survey *s)
@@ -125,7 +193,13 @@ static void report(struct doctor *d, struct stacks_survey *s)
 			   "Java without frame pointers cuts off stacks in compiled code: %s",
 			   buf_cstr(&s->frameless));
 	}
-	if (s->n_undescribed || s->n_frameless)
+	if (s->n_hung) {
+		cure = doctor_cure("see whether the server of their file system answers");
+		doctor_add(d, FINDING_warn, "stacks", &cure,
+			   "programs that could not be read in time have no names: %s",
+			   buf_cstr(&s->hung));
+	}
+	if (s->n_undescribed || s->n_frameless || s->n_hung)
 		return;
 	if (d->cannot_sample)
 		doctor_add(d, FINDING_info, "stacks", NULL,
@@ -149,28 +223,47 @@ static void report_no_tables(struct doctor *d)
 		d->refused.tables);
 }
 
-void check_stacks(struct doctor *d)
+/* 0 or -errno. */
+static int survey_programs(struct stacks_survey *s)
 {
-	struct table_worker_opts opts = {.sandbox = true}, here = {0};
-	struct stacks_survey s = {0};
+	struct table_worker_opts opts = {.sandbox = true};
+	int err = opener_new(&s->opener);
 	const struct dirent *e;
 	DIR *proc;
+
+	opts.opener = s->opener;
+	err = err ?: table_worker_new(&s->tables, &opts);
+	if (err)
+		return err;
+	proc = opendir("/proc");
+	while (proc && (e = readdir(proc)))
+		if (isdigit((unsigned char)*e->d_name))
+			try_program(s, e->d_name);
+	if (proc)
+		closedir(proc);
+	return 0;
+}
+
+void check_stacks(struct doctor *d)
+{
+	struct stacks_survey s = {0};
+	int err;
 
 	if (d->refused.tables[0]) {
 		report_no_tables(d);
 		return;
 	}
-	proc = opendir("/proc");
-	if (table_worker_new(&s.files, &opts) && table_worker_new(&s.files, &here))
-		s.files = NULL;
-	while (proc && (e = readdir(proc)))
-		if (isdigit((unsigned char)*e->d_name))
-			try_program(&s, e->d_name);
-	if (proc)
-		closedir(proc);
-	report(d, &s);
-	table_worker_free(s.files);
+	err = survey_programs(&s);
+	if (err)
+		doctor_add(d, FINDING_info, "stacks", NULL,
+			   "the running programs could not be looked at: %s", strerror(-err));
+	else
+		report(d, &s);
+	table_worker_free(s.tables);
+	if (s.opener)
+		opener_free(s.opener);
 	vec_release(&s.seen);
 	buf_release(&s.undescribed);
 	buf_release(&s.frameless);
+	buf_release(&s.hung);
 }

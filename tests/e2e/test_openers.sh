@@ -102,6 +102,23 @@ test_a_server_that_hangs_in_close() {
 	hang_in close
 }
 
+# doctor looks at running programs, too, and has them opened and read elsewhere.
+test_doctor_waits_for_no_server() {
+	need_bpf
+	local begin what
+	serve
+	start fuse/prog
+	for what in open read; do
+		rm -f hold
+		dd if=fuse/prog iflag=nocache count=0 status=none # what somebody else has read
+		echo "$what" >hold
+		begin=$(now_ms)
+		timeout -s KILL 60 "$KILN" doctor >said || [ $? -lt 128 ] || fail "doctor hangs in $what"
+		assert_at_most "ms of doctor" "$(($(now_ms) - begin))" 30000
+		assert_match "$what" said "^warn +stacks .*could not be read in time.*prog [(]pid ${started}[)]"
+	done
+}
+
 # kiln has no descriptor of a foreign file, and who has one has none of BPF or perf.
 test_descriptors() {
 	need_bpf
