@@ -83,7 +83,7 @@ record_files() {
 
 # hosts due/s good/s MB/s p50_ms p99_ms refused failed late_ms gen_% server_% server_MB
 step() { # HOSTS
-	local before after began
+	local before after began due good p99
 	before=$(sum_of 'SELECT count() FROM samples') began=$(now_ns)
 	"$SRC/tests/bench/fleet_load.py" --hosts "$1" --interval "${FLEET_INTERVAL_S:-60}" --seconds "${FLEET_STEP_S:-60}" \
 		--workers "${FLEET_WORKERS:-2}" "clickhouse://${url#,}/kiln" "${files[@]}" >"$T/step" || exit 1
@@ -93,6 +93,9 @@ step() { # HOSTS
 		-v bytes="$(sum_of "SELECT sum(bytes) FROM system.parts WHERE active AND database = 'kiln'")" -v all="$after" '{
 			printf "%6d %6d %10s %10d %7s %7s %7s %7s %6d %9.2f\n",
 				shards, $1, $3, rows / ns * 1e9, $7, $8, $6, $4, parts, all ? bytes / all : 0 }'
+	read -r _ due good _ _ p99 _ < <(sed -n 2p "$T/step")
+	row "windows a second, $1 hosts, servers: ${#names[@]}" 1/s "$good" due "$due"
+	row "until a window is accepted, p99, $1 hosts, servers: ${#names[@]}" ms "$p99" "" ""
 	! grep -q ^saturates "$T/step"
 }
 
