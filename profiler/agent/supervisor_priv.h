@@ -26,6 +26,7 @@ enum trial_result { TRIAL_NONE, TRIAL_GOOD, TRIAL_BAD };
 
 struct trial {		       /* supervisor_trial.c */
 	struct config *config; /* NULL: there is none */
+	bool reads;	       /* the configuration's own files; then those that it names */
 	pid_t pid;	       /* 0: it has ended */
 	uint64_t until_ns;
 	enum trial_result result; /* once it has ended, until reload_look() takes it */
@@ -71,7 +72,9 @@ bool supervisor_all_ready(const struct supervisor *s);
 /* Says whether this host samples, when it has a configuration. */
 void supervisor_say_share(const struct supervisor *s);
 
-/* supervisor_trial.c: whether the files of a new configuration, which it takes, can be read. */
+/* supervisor_trial.c: whether the configuration's own files answer; whether those can be read that it names, and it is
+ * taken. */
+void trial_read(struct supervisor *s);
 void trial_begin(struct supervisor *s, struct config *fresh);
 bool trial_ended(struct supervisor *s, pid_t pid, int status); /* whether it was that process */
 void trial_watch(struct supervisor *s);

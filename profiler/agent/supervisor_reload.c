@@ -28,7 +28,7 @@ bool reload_goes_on(const struct supervisor *s)
 
 bool reload_is_under_way(const struct supervisor *s)
 {
-	return s->trial.config || s->fresh || s->is_told;
+	return s->trial.config || s->trial.reads || s->fresh || s->is_told;
 }
 
 static int config_file(const struct config *c)
@@ -157,13 +157,19 @@ static void restart_for_fresh(struct supervisor *s)
 
 void reload_begin(struct supervisor *s)
 {
-	struct config *fresh = NULL;
-	int err;
-
 	if (s->phase != PHASE_RUNNING || reload_is_under_way(s) || !supervisor_all_ready(s))
 		return; /* later */
 	s->reload_requested = false;
 	notify_send(&s->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_ns() / 1000);
+	trial_read(s);
+}
+
+/* Its files answer. */
+static void load_fresh(struct supervisor *s)
+{
+	struct config *fresh = NULL;
+	int err;
+
 	/* The file may be another user's. */
 	confine_raise(true);
 	log_set_answering(true);
@@ -189,6 +195,13 @@ void reload_look(struct supervisor *s)
 	if (s->trial.result == TRIAL_NONE)
 		return;
 	s->trial.result = TRIAL_NONE;
+	if (s->trial.reads && is_good) {
+		s->trial.reads = false;
+		if (s->phase == PHASE_RUNNING)
+			load_fresh(s);
+		return;
+	}
+	s->trial.reads = false;
 	s->fresh = steal_ptr(s->trial.config);
 	if (s->phase != PHASE_RUNNING)
 		return; /* it is freed in the end */

@@ -260,6 +260,37 @@ test_reload_with_a_file_that_hangs() {
 	assert_no_match "log" log 'started again'
 }
 
+# The configuration itself: the agent goes on as it is, and ends when it is asked to.
+test_reload_of_a_configuration_that_hangs() {
+	need_bpf
+	need_root
+	need cc
+	[ -e /dev/fuse ] || skip "no /dev/fuse"
+	local windows
+	cc -O1 -w -I"$SRC" "$SRC/tests/lib/hung_server.c" -o hung_server
+	mkdir fuse
+	echo "window: 1s" >origin
+	start ./hung_server fuse origin "$T/hold" >said
+	file_server=$started
+	trap 'pkill -KILL -P "$file_server" || true; umount -l "$T/fuse" || true' EXIT
+	wait_until 5 grep -q ready said
+	start_agent -c fuse/prog
+	echo open >hold
+	kill -HUP "$agent"
+	wait_until 15 grep -q 'level=error msg="the configuration could not be read within 5 s"' log
+	wait_until 5 grep -q 'the configuration stays as it was' log
+	windows=$(count_windows)
+	wait_until 10 has_windows $((windows + 2))
+	rm hold
+	kill -HUP "$agent"
+	wait_until 10 grep -q 'the configuration was read again' log
+	echo open >hold
+	kill -HUP "$agent"
+	sleep 1
+	stop_agent 0
+	assert_no_match "log" log 'started again'
+}
+
 not_served() { # PORT
 	! curl -sf "http://127.0.0.1:$1/-/ready"
 }
