@@ -39,16 +39,19 @@ int focus_apply(const struct command *cmd, struct transform *t, const struct pro
 	if (!transform_is_set(t))
 		return EXIT_OK;
 	err = transform_apply(t, p, out);
-	if (err) {
+	if (err == -ETIMEDOUT)
+		log_error("%s: \"%s\" is %s", names[t->costly->kind], t->costly->re.text,
+			  regex_budget_why);
+	else if (err)
 		log_error("%s: %s", cmd->name, strerror(-err));
+	if (err)
 		return EXIT_ERROR;
-	}
 	for (size_t i = 0; i < t->patterns.len; i++) {
 		const struct transform_pattern *pattern = &t->patterns.data[i];
 
 		if (pattern->unmatched)
 			log_warning("%s: no function or module matches \"%s\"",
-				    names[pattern->kind], pattern->text);
+				    names[pattern->kind], pattern->re.text);
 	}
 	return EXIT_OK;
 }

@@ -8,44 +8,22 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/cleanup.h"
-#include "profiler/base/clock.h"
-#include "profiler/base/label_regex.h"
+#include "profiler/base/regex_budget.h"
 #include "profiler/base/text.h"
 #include "profiler/profile/copy.h"
 
-/*
- * An expression of a file costs what its author likes. glibc keeps a state for each byte in which a text is like none
- * before, and each has up to as many nodes as the text has bytes.
- */
 #define NAME_MAX_BYTES 2048 /* longer names stay */
-#define FRESH_BYTES    8192 /* of names; then the states are given back: at most some 100 MB */
-#define PATIENCE_NS    (10 * NS_PER_S)
-
-struct expression {
-	regex_t re;
-	char *text; /* NULL: there is none */
-	size_t bytes;
-};
 
 struct pruner {
-	struct expression drop, keep;
-	uint64_t until_ns; /* of the thread's CPU time */
+	struct regex_budget drop, keep;
 	/* By location: how many lines go, innermost first. All of them: the location goes. */
 	uint32_t *n_gone;
 };
 
-static void expression_release(struct expression *e)
-{
-	if (e->text)
-		regfree(&e->re);
-	free(e->text);
-	e->text = NULL;
-}
-
 static void pruner_release(struct pruner *u)
 {
-	expression_release(&u->drop);
-	expression_release(&u->keep);
+	regex_budget_release(&u->drop);
+	regex_budget_release(&u->keep);
 	free(u->n_gone);
 }
 
@@ -86,18 +64,11 @@ static int translate(struct buf *b, const char *go, const char **why)
 	return b->err;
 }
 
-static int compile(struct expression *e, const char *go, const char **why)
+static int compile(struct regex_budget *e, const char *go, const char **why)
 {
 	_cleanup_(buf_release) struct buf posix = {0};
-	int err = translate(&posix, go, why) ?: label_regex_compile(&e->re, buf_cstr(&posix), why);
 
-	if (err)
-		return err;
-	e->text = strdup(buf_cstr(&posix));
-	if (e->text)
-		return 0;
-	regfree(&e->re);
-	return -ENOMEM;
+	return translate(&posix, go, why) ?: regex_budget_init(e, buf_cstr(&posix), false, why);
 }
 
 static int compile_all(struct pruner *u, const struct profile *p, const char **why)
@@ -106,25 +77,6 @@ static int compile_all(struct pruner *u, const struct profile *p, const char **w
 	int err = compile(&u->drop, profile_text(p, p->drop_frames), why);
 
 	return err || !*keep ? err : compile(&u->keep, keep, why);
-}
-
-/* 1, 0, or -errno. */
-static int matches(struct expression *e, const char *name)
-{
-	const char *why;
-	int err = 0;
-
-	e->bytes += strlen(name);
-	if (e->bytes > FRESH_BYTES) {
-		regfree(&e->re);
-		err = label_regex_compile(&e->re, e->text, &why);
-		e->bytes = 0;
-	}
-	if (!err)
-		return !regexec(&e->re, name, 0, NULL, 0);
-	free(e->text);
-	e->text = NULL;
-	return err;
 }
 
 /* --- functions --------------------------------------------------------------------------------- */
@@ -161,10 +113,10 @@ static int goes(struct pruner *u, const char *name)
 	plain = strndup(name, len);
 	if (!plain)
 		return -ENOMEM;
-	drop = matches(&u->drop, plain);
+	drop = regex_budget_matches(&u->drop, plain);
 	if (drop <= 0 || !u->keep.text)
 		return drop;
-	keep = matches(&u->keep, plain);
+	keep = regex_budget_matches(&u->keep, plain);
 	return keep < 0 ? keep : !keep;
 }
 
@@ -179,12 +131,12 @@ static int look_at_locations(struct pruner *u, const struct profile *p, const ch
 	for (size_t i = 0; i < p->functions.len; i++) {
 		int answer = goes(u, profile_text(p, p->functions.data[i].name));
 
-		if (answer < 0)
-			return answer;
-		if (clock_ns(CLOCK_THREAD_CPUTIME_ID) > u->until_ns) {
-			*why = "a regular expression that takes too long";
+		if (answer == -ETIMEDOUT) {
+			*why = regex_budget_why;
 			return -EINVAL;
 		}
+		if (answer < 0)
+			return answer;
 		gone[i] = answer;
 	}
 	for (size_t i = 0; i < p->locations.len; i++) {
@@ -247,7 +199,6 @@ int profile_prune(struct profile **out, const struct profile *src, const char **
 	*out = NULL;
 	if (!*profile_text(src, src->drop_frames))
 		return 0;
-	u.until_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + PATIENCE_NS;
 	err = compile_all(&u, src, why) ?: look_at_locations(&u, src, why);
 	return err ?: profile_copy(out, src, &rules);
 }

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "profiler/base/cleanup.h"
-#include "profiler/base/label_regex.h"
 #include "profiler/profile/copy.h"
 
 DEFINE_CLEANUP(profile, profile_free)
@@ -20,24 +19,20 @@ int transform_add(struct transform *t, enum transform_kind kind, const char *reg
 		  const char **why)
 {
 	struct transform_pattern pattern = {.kind = kind};
-	int err = label_regex_compile_part(&pattern.re, regex, why);
+	int err = regex_budget_init(&pattern.re, regex, true, why);
 
 	if (err)
 		return err;
-	pattern.text = strdup(regex);
-	if (pattern.text && !vec_push(&t->patterns, pattern))
+	if (!vec_push(&t->patterns, pattern))
 		return 0;
-	regfree(&pattern.re);
-	free(pattern.text);
+	regex_budget_release(&pattern.re);
 	return -ENOMEM;
 }
 
 void transform_release(struct transform *t)
 {
-	for (size_t i = 0; i < t->patterns.len; i++) {
-		regfree(&t->patterns.data[i].re);
-		free(t->patterns.data[i].text);
-	}
+	for (size_t i = 0; i < t->patterns.len; i++)
+		regex_budget_release(&t->patterns.data[i].re);
 	vec_release(&t->patterns);
 }
 
@@ -54,23 +49,28 @@ static void matches_release(struct matches *m)
 	free(m->mappings);
 }
 
-static bool text_matches(const regex_t *re, const char *text)
+static int try_text(struct regex_budget *re, const char *text, bool *matches)
 {
-	return *text && !regexec(re, text, 0, NULL, 0);
+	int answer = *text ? regex_budget_matches(re, text) : 0;
+
+	*matches = answer > 0;
+	return answer < 0 ? answer : 0;
 }
 
-static int find_matches(struct matches *m, const struct profile *p, const regex_t *re)
+static int find_matches(struct matches *m, const struct profile *p, struct regex_budget *re)
 {
+	int err = 0;
+
 	m->p = p;
 	m->functions = calloc(p->functions.len + 1, sizeof(*m->functions));
 	m->mappings = calloc(p->mappings.len + 1, sizeof(*m->mappings));
 	if (!m->functions || !m->mappings)
 		return -ENOMEM;
-	for (size_t i = 0; i < p->functions.len; i++)
-		m->functions[i] = text_matches(re, profile_text(p, p->functions.data[i].name));
-	for (size_t i = 0; i <= p->mappings.len; i++)
-		m->mappings[i] = text_matches(re, profile_module(p, (uint32_t)i));
-	return 0;
+	for (size_t i = 0; i < p->functions.len && !err; i++)
+		err = try_text(re, profile_text(p, p->functions.data[i].name), &m->functions[i]);
+	for (size_t i = 0; i <= p->mappings.len && !err; i++)
+		err = try_text(re, profile_module(p, (uint32_t)i), &m->mappings[i]);
+	return err;
 }
 
 static bool module_matches(const struct matches *m, const struct profile_location *l)
@@ -317,6 +317,8 @@ static int apply_kind(struct transform *t, enum transform_kind kind, const struc
 		err = apply_pattern(&t->patterns.data[i], latest(p, *made), &next);
 		if (!err)
 			advance(made, next);
+		else if (err == -ETIMEDOUT)
+			t->costly = &t->patterns.data[i];
 	}
 	return err;
 }

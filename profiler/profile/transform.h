@@ -6,9 +6,9 @@
 #ifndef KILN_PROFILE_TRANSFORM_H
 #define KILN_PROFILE_TRANSFORM_H
 
-#include <regex.h>
 #include <stdbool.h>
 
+#include "profiler/base/regex_budget.h"
 #include "profiler/base/vec.h"
 #include "profiler/profile/profile.h"
 
@@ -22,13 +22,13 @@ enum transform_kind {
 /* Matches a frame whose function's name or module has a part that it describes. */
 struct transform_pattern {
 	enum transform_kind kind;
-	regex_t re;
-	char *text;
+	struct regex_budget re;
 	bool unmatched; /* after transform_apply(): there were samples, and no frame matched */
 };
 
 struct transform { /* all-zero changes nothing */
 	VEC(struct transform_pattern) patterns;
+	const struct transform_pattern *costly; /* that took too long */
 	bool no_inline; /* inlined calls are of the function they were inlined into */
 };
 
@@ -45,7 +45,8 @@ static inline bool transform_is_set(const struct transform *t)
 
 /*
  * Makes the new profile: first selects samples, then cuts, then folds inlined calls, then collapses. A location that
- * a cut begins in the middle of, among its inlined calls, loses what is outside everywhere, as in pprof. 0 or -ENOMEM.
+ * a cut begins in the middle of, among its inlined calls, loses what is outside everywhere, as in pprof. 0, -ENOMEM, or
+ * -ETIMEDOUT: t->costly is a pattern that cost too much.
  */
 int transform_apply(struct transform *t, const struct profile *p, struct profile **out);
 

@@ -256,6 +256,23 @@ static void expressions_that_are_refused(void **state)
 	transform_release(&t);
 }
 
+/* Ten seconds are enough for each. */
+static void expressions_that_take_too_long(void **state)
+{
+	struct profile *p = sorter(), *out = NULL;
+	struct transform t = {0};
+
+	(void)state;
+	add_pattern(&t, TRANSFORM_FOCUS, "fib");
+	add_pattern(&t, TRANSFORM_IGNORE, "fob");
+	t.patterns.data[1].re.used_ns = 11000000000ull;
+	assert_int_equal(transform_apply(&t, p, &out), -ETIMEDOUT);
+	assert_null(out);
+	assert_ptr_equal(t.costly, &t.patterns.data[1]);
+	transform_release(&t);
+	profile_free(p);
+}
+
 /* --- properties ---------------------------------------------------------------------------------- */
 
 /* Names of a sample's frames, root first, with what matches told. */
@@ -394,6 +411,7 @@ int main(void)
 		cmocka_unit_test(calls_are_folded_before_frames_collapse),
 		cmocka_unit_test(what_matches_is_told),
 		cmocka_unit_test(expressions_that_are_refused),
+		cmocka_unit_test(expressions_that_take_too_long),
 		cmocka_unit_test(random_profiles),
 	};
 
