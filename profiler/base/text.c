@@ -107,13 +107,40 @@ size_t text_utf8_run(const char *s, size_t len)
 	return i;
 }
 
-static bool is_harmless(uint32_t cp)
+/* Drawn as nothing, so that two texts look the same (Unicode's Default_Ignorable_Code_Point). */
+static const struct {
+	uint32_t first, last;
+} invisible[] = {
+	{0xad, 0xad},	  {0x34f, 0x34f},     {0x61c, 0x61c},	  {0x115f, 0x1160},
+	{0x17b4, 0x17b5}, {0x180b, 0x180f},   {0x200b, 0x200f},	  {0x2060, 0x206f},
+	{0x2800, 0x2800}, {0x3164, 0x3164},   {0xfe00, 0xfe0f},	  {0xffa0, 0xffa0},
+	{0xfff0, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
+/* Between letters of some scripts, and in emoji, these choose a shape that is seen. */
+static bool is_joiner(uint32_t cp)
+{
+	return cp == 0x200c || cp == 0x200d || (cp >= 0xfe00 && cp <= 0xfe0f);
+}
+
+static bool is_invisible(uint32_t cp, uint32_t before)
+{
+	if (is_joiner(cp) && before >= 0x80)
+		return false;
+	for (size_t i = 0; i < sizeof(invisible) / sizeof(*invisible); i++)
+		if (cp >= invisible[i].first && cp <= invisible[i].last)
+			return true;
+	return false;
+}
+
+/* Changes the order or the lines of what is around it, or the state of a terminal. */
+static bool is_harmful(uint32_t cp)
 {
 	if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
-		return false;
+		return true;
 	if ((cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069))
-		return false;
-	return cp != 0x2028 && cp != 0x2029 && cp != 0xfeff;
+		return true;
+	return cp == 0x2028 || cp == 0x2029 || cp == 0xfeff;
 }
 
 /* True if 8 bytes are all from ' ' to '~', as nearly all are. A borrow or carry only leaves a
@@ -127,8 +154,8 @@ static inline bool is_plain_word(const char *s)
 	return !(((w - 0x20 * ones) | w | (w + ones)) & 0x80 * ones);
 }
 
-/* Number of clean bytes from the start of s. */
-static size_t clean_run(const char *s, size_t len)
+/* Number of clean bytes from the start of s. *before: the character before it, and then the last one of them. */
+static size_t clean_run(const char *s, size_t len, uint32_t *before)
 {
 	size_t i = 0;
 
@@ -138,20 +165,30 @@ static size_t clean_run(const char *s, size_t len)
 
 		if (len - i >= sizeof(uint64_t) && is_plain_word(s + i)) {
 			i += sizeof(uint64_t);
+			*before = ' ';
 			continue;
 		}
 		n = utf8_decode((const unsigned char *)s + i, len - i, &cp);
-		if (!n || !is_harmless(cp))
+		if (!n || is_harmful(cp) || (cp >= 0x80 && is_invisible(cp, *before)))
 			break;
+		*before = cp;
 		i += n;
 	}
 	return i;
 }
 
+/* As in C. */
+static void add_escape(struct buf *b, uint32_t cp)
+{
+	buf_printf(b, cp > 0xffff ? "\\U%08" PRIx32 : "\\u%04" PRIx32, cp);
+}
+
 void text_add_clean(struct buf *b, const char *s, size_t len)
 {
+	uint32_t before = 0;
+
 	while (len) {
-		size_t run = clean_run(s, len), bad;
+		size_t run = clean_run(s, len, &before), bad;
 		uint32_t cp;
 
 		buf_add(b, s, run);
@@ -159,8 +196,12 @@ void text_add_clean(struct buf *b, const char *s, size_t len)
 		len -= run;
 		if (!len)
 			return;
-		buf_str(b, "\xef\xbf\xbd");
 		bad = utf8_decode((const unsigned char *)s, len, &cp);
+		if (bad && !is_harmful(cp))
+			add_escape(b, cp);
+		else
+			buf_str(b, "\xef\xbf\xbd");
+		before = 0;
 		bad = bad ? bad : 1;
 		s += bad;
 		len -= bad;
@@ -177,7 +218,28 @@ char *text_clean_dup(const char *s, size_t len)
 
 bool text_is_clean(const char *s, size_t len)
 {
-	return clean_run(s, len) == len;
+	uint32_t before = 0;
+
+	return clean_run(s, len, &before) == len;
+}
+
+static bool is_space(uint32_t cp)
+{
+	return cp == ' ' || cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200a) ||
+	       cp == 0x202f || cp == 0x205f || cp == 0x3000;
+}
+
+bool text_is_blank(const char *s)
+{
+	uint32_t cp;
+	size_t n;
+
+	for (; *s; s += n) {
+		n = utf8_decode((const unsigned char *)s, strnlen(s, 4), &cp);
+		if (!n || !is_space(cp))
+			return false;
+	}
+	return true;
 }
 
 void text_add_html(struct buf *b, const char *s)

@@ -23,7 +23,9 @@ bool text_has_suffix(const char *s, const char *suffix);
 
 /*
  * Appends s (len bytes). Replaces everything that is not printable UTF-8 by U+FFFD: control
- * characters, C1, DEL, broken sequences, surrogates, bidirectional overrides (U+202A-E, U+2066-9).
+ * characters, C1, DEL, broken sequences, surrogates, bidirectional overrides (U+202A-E, U+2066-9). What is drawn as
+ * nothing becomes "\u200b" and the like, so that different texts look different; joiners stay behind letters that are
+ * not ASCII.
  * Use it once, where foreign text comes in. The result is safe on a terminal.
  */
 void text_add_clean(struct buf *b, const char *s, size_t len);
@@ -31,6 +33,8 @@ void text_add_clean(struct buf *b, const char *s, size_t len);
 char *text_clean_dup(const char *s, size_t len);
 /* True if text_add_clean() would change nothing. */
 bool text_is_clean(const char *s, size_t len);
+/* True of "", and of a clean text that shows nothing but spaces of any width. */
+bool text_is_blank(const char *s);
 /* Bytes of s, from its start, that are valid UTF-8 (RFC 3629), whatever they mean. */
 size_t text_utf8_run(const char *s, size_t len);
 

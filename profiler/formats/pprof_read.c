@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "profiler/base/hash.h"
+#include "profiler/base/text.h"
 #include "profiler/formats/export.h"
 #include "profiler/formats/pprof_fields.h"
 #include "profiler/formats/pprof_read.h"
@@ -384,10 +385,12 @@ static int read_function(struct reader *r, const struct wire_field *f)
 	return id_add(r, &r->functions, m->id, id);
 }
 
+/* Lines of functions that have a name: without one, a location is what it is without a line. */
 static int read_location(struct reader *r, const struct wire_field *f)
 {
 	const Pprof__Location *m;
 	uint32_t id, mapping;
+	size_t n = 0;
 	int err;
 
 	UNPACK(m, pprof__location__descriptor);
@@ -403,8 +406,9 @@ static int read_location(struct reader *r, const struct wire_field *f)
 		err = add_names(r, &r->p->functions.data[function]);
 		if (err)
 			return err;
-		r->lines.data[i] =
-			(struct profile_line){.function = function, .line = m->line[i]->line};
+		if (!text_is_blank(profile_text(r->p, r->p->functions.data[function].name)))
+			r->lines.data[n++] = (struct profile_line){.function = function,
+								   .line = m->line[i]->line};
 	}
 	/* A reference to a missing mapping means no mapping, as in google/pprof: some writers
 	 * leave it out. */
@@ -412,7 +416,7 @@ static int read_location(struct reader *r, const struct wire_field *f)
 	err = mapping == PROFILE_NONE ? 0 : add_name(r, r->p->mappings.data[mapping].file);
 	if (err)
 		return err;
-	if (profile_location(r->p, mapping, m->address, r->lines.data, m->n_line, &id))
+	if (profile_location(r->p, mapping, m->address, r->lines.data, n, &id))
 		return no_memory(r);
 	if (m->is_folded)
 		r->p->locations.data[id].is_folded = true;

@@ -54,6 +54,14 @@ static void sequences_across_words(void **state)
 		 "1",
 		 "1234567" REPLACEMENT "1"},
 		{"12345678\xc2\x85", "12345678" REPLACEMENT},
+		{"foo\u200b", "foo\\u200b"},
+		{"12345678\u200d", "12345678\\u200d"},
+		{"fo\u00ado\u2060", "fo\\u00ado\\u2060"},
+		{"\U000e0041 \u3164", "\\U000e0041 \\u3164"},
+		{"\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+		 "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"},
+		{"\u2764\ufe0f \ufe0f", "\u2764\ufe0f \\ufe0f"},
+		{"\u202e\u200d", REPLACEMENT "\\u200d"},
 	};
 
 	(void)state;
@@ -64,6 +72,17 @@ static void sequences_across_words(void **state)
 		assert_string_equal(buf_cstr(&b), cases[i].want);
 		buf_release(&b);
 	}
+}
+
+static void blank_texts(void **state)
+{
+	(void)state;
+	assert_true(text_is_blank(""));
+	assert_true(text_is_blank(" "));
+	assert_true(text_is_blank(" \u00a0\u3000"));
+	assert_false(text_is_blank(" x"));
+	assert_false(text_is_blank("\u3001"));
+	assert_false(text_is_blank("\xe3\x80"));
 }
 
 /* Into what room there is, and where there is too little, by one byte too. */
@@ -110,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_byte_everywhere),
 		cmocka_unit_test(sequences_across_words),
+		cmocka_unit_test(blank_texts),
 		cmocka_unit_test(printing_grows),
 		cmocka_unit_test(numbers_as_printf_has_them),
 	};

@@ -53,6 +53,22 @@ static void a_symbol_is_the_name_of_a_function_without_one(void **state)
 	profile_free(p);
 }
 
+/* It would be a row of nothing. */
+static void a_function_without_any_name_is_none(void **state)
+{
+	struct specimen s;
+	struct profile *p = NULL;
+	const char *why = "";
+
+	(void)state;
+	specimen_init(&s);
+	s.function.name = 0;
+	assert_int_equal(import_specimen(&s, &p, &why), 0);
+	assert_int_equal(p->locations.len, 1);
+	assert_int_equal(p->locations.data[0].n_lines, 0);
+	profile_free(p);
+}
+
 static void break_string(struct specimen *s)
 {
 	s->function.name = 4;
@@ -448,6 +464,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_may_be_any_numbers),
 		cmocka_unit_test(a_symbol_is_the_name_of_a_function_without_one),
+		cmocka_unit_test(a_function_without_any_name_is_none),
 		cmocka_unit_test(broken_references_are_named),
 		cmocka_unit_test(a_mapping_that_is_not_there_is_none),
 		cmocka_unit_test(samples_of_nothing_are_left_out),
