@@ -238,16 +238,20 @@ static void give_to_invoking_user(int fd)
 		return; /* the file stays root's; it can be read with sudo */
 }
 
+#define NUMBER_LEN 7 /* of ".0123ab" */
+
 static int make_temporary(struct outfile *f)
 {
+	/* A name may be as long as there can be any. */
+	int len = (int)strnlen(f->name, NAME_MAX - NUMBER_LEN);
+
 	for (int tries = 0; tries < 100; tries++) {
 		uint64_t number;
 
 		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 			return -EIO;
-		if (snprintf(f->tmp, sizeof(f->tmp), "%s.%06" PRIx64, f->name, number & 0xffffff) >=
-		    (int)sizeof(f->tmp))
-			return -ENAMETOOLONG;
+		snprintf(f->tmp, sizeof(f->tmp), "%.*s.%06" PRIx64, len, f->name,
+			 number & 0xffffff);
 		f->fd = openat(f->dir, f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		if (f->fd >= 0 || errno != EEXIST)
 			break;

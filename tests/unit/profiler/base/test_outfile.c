@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 
 #include "profiler/base/cleanup.h"
@@ -77,6 +78,24 @@ static void a_file_appears_whole(void **state)
 	outfile_abort(f);
 	assert_holds("new", "text");
 	assert_only("new x");
+}
+
+/* Also with its temporary name beside it. */
+static void a_name_may_be_as_long_as_any(void **state)
+{
+	char name[NAME_MAX + 2];
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	name[NAME_MAX] = '\0';
+	assert_int_equal(write_text(name, "text"), 0);
+	assert_holds(name, "text");
+	assert_int_equal(write_text(name, "again"), 0);
+	assert_holds(name, "again");
+	assert_only(name);
+	name[NAME_MAX] = 'x';
+	name[NAME_MAX + 1] = '\0';
+	assert_int_equal(write_text(name, "text"), -ENAMETOOLONG);
 }
 
 static void a_link_stays_and_its_target_is_replaced(void **state)
@@ -204,6 +223,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup(f, clear)
 	const struct CMUnitTest tests[] = {
 		CASE(a_file_appears_whole),
+		CASE(a_name_may_be_as_long_as_any),
 		CASE(a_link_stays_and_its_target_is_replaced),
 		CASE(a_link_of_somebody_else_is_not_followed),
 		CASE(links_without_end_are_an_error),
