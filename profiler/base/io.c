@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 #include "profiler/base/text.h"
 
@@ -45,6 +46,28 @@ int io_write(int fd, const void *data, size_t len)
 		if (n < 0)
 			return -errno;
 		done += (size_t)n;
+	}
+	return 0;
+}
+
+/* Earlier signals may be the rest of a ^C that came as several. */
+#define READER_WAIT_NS NS_PER_S
+
+int io_write_to_reader(int fd, const void *data, size_t len)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || S_ISREG(st.st_mode))
+		return io_write(fd, data, len);
+	for (size_t done = 0; done < len;) {
+		uint64_t begin_ns = monotonic_ns();
+		ssize_t n = write(fd, (const char *)data + done, len - done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n < 0 && monotonic_ns() - begin_ns > READER_WAIT_NS)
+			return -ECANCELED;
+		done += n < 0 ? 0 : (size_t)n;
 	}
 	return 0;
 }

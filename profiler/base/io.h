@@ -14,7 +14,10 @@ ssize_t io_pread(int fd, void *buf, size_t len, uint64_t off);
 
 /* Writes all bytes. 0 or -errno. */
 int io_write(int fd, const void *data, size_t len);
-/* Does the same at an offset. */
+/* The same, to where a reader may take nothing for ever: a signal that is caught ends a wait of a second. -ECANCELED
+ * then. */
+int io_write_to_reader(int fd, const void *data, size_t len);
+/* Does the same as io_write() at an offset. */
 int io_pwrite(int fd, const void *data, size_t len, uint64_t off);
 
 /* False: nobody reads at the other end (a full pipe, a terminal after ^S), so writing would wait. */

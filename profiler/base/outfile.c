@@ -350,7 +350,7 @@ int outfile_check(const char *path)
 int outfile_write(struct outfile *f, const void *data, size_t len)
 {
 	if (!f->err)
-		f->err = io_write(f->fd, data, len);
+		f->err = io_write_to_reader(f->fd, data, len);
 	return f->err;
 }
 
@@ -389,6 +389,8 @@ const char *outfile_strerror(int err)
 		       "them";
 	case -EINTR:
 		return "nobody reads this FIFO: start its reader (cat FIFO >FILE) before";
+	case -ECANCELED:
+		return "its reader takes no more, and a signal ended the wait";
 	default:
 		return strerror(-err);
 	}

@@ -119,7 +119,7 @@ static int write_profile(const struct record_options *r, const struct profile *p
 	int err = export_profile(&b, p, (enum export_format)r->format, &opts);
 
 	if (!err && to_stdout) {
-		err = io_write(STDOUT_FILENO, b.data, b.len);
+		err = io_write_to_reader(STDOUT_FILENO, b.data, b.len);
 	} else if (!err) {
 		was = privileges_write_output();
 		err = outfile_open(&f, path);
