@@ -177,6 +177,9 @@ static int say_failure(const struct record_options *r, int err, const char *why,
 	case -EACCES:
 		log_error("%s", why);
 		return EXIT_NOT_PERMITTED;
+	case -ECANCELED:
+		log_error("%s: %s", r->argv[0], why);
+		return EXIT_KILN_FAILED;
 	case -ESRCH:
 		log_error("-p %d: %s", (int)s->missing_pid, why);
 		return EXIT_NO_TARGET;

@@ -221,6 +221,9 @@ static int let_child_go(struct session *s, struct session_result *r, bool early,
 	bool over;
 	int err;
 
+	*why = "stopped before the command began";
+	if (stop_requests)
+		return -ECANCELED;
 	do {
 		over = early ? stop_requests != 0 : is_over(s);
 		err = launch_go(&r->child, TURN_MS);

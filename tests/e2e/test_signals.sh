@@ -40,6 +40,38 @@ test_a_fifo_that_nobody_reads() {
 	assert_at_least "samples" "$(profile_samples p.pb.gz)" 100
 }
 
+# Of a full pipe that nobody empties, too.
+test_a_reader_that_takes_nothing() {
+	need_bpf
+	local status=0 i
+	start "$WORKLOADS/demo" 30
+	mkfifo f
+	sleep 60 3<>f 4>f &
+	sleep 0.2
+	head -c 65536 /dev/zero >f # as much as it holds
+	start env --default-signal=INT "$KILN" record -q -F 997 -d 1 -a -f folded -o f 2>err
+	for i in $(seq 10); do
+		sleep 2
+		kill -INT "$started" 2>/dev/null || break
+	done
+	[ "$i" -lt 10 ] || fail "kiln waits on"
+	wait "$started" || status=$?
+	assert_eq "status" "$status" 1
+	assert_match "message" err 'cannot write f: its reader takes no more, and a signal ended the wait'
+}
+
+# What was to be recorded does not begin any more.
+test_an_end_before_the_command_begins() {
+	need_bpf
+	local status=0
+	start env --default-signal=TERM "$KILN" record -o p.pb.gz -- touch began 2>err
+	sleep 0.1
+	kill -TERM "$started"
+	wait "$started" || status=$?
+	assert_no_file began p.pb.gz
+	[ "$status" = 143 ] || assert_match "message" err 'touch: stopped before the command began'
+}
+
 # ^S stops the terminal until ^Q, but neither the recording nor its profile.
 test_a_terminal_that_is_stopped() {
 	need_bpf
