@@ -33,7 +33,8 @@ struct profile;
 	X(untold, "a fleet's database keeps their number alone",                                   \
 	  "the host's own agent names the reasons: kiln report there")                             \
 	X(ring_full, "a ring of samples was full", "lower -F, or record as root")                  \
-	X(unseen, "a thread ended or slept before it could be looked at", "record as root")        \
+	X(unseen, "a thread ended or slept, or kiln was stopped, before it could be looked at",    \
+	  "record as root")                                                                        \
 	X(privileged, "programs with privileges of their own (set-user-id, capabilities) ran",     \
 	  "record as root")
 

@@ -34,6 +34,8 @@
 /* A thread that was asked to stop and is in a long system call is looked at so often. */
 #define PENDING_NS 200000ull
 #define SLICE_NS   100000 /* the least that the kernel takes */
+/* Who may not be traced for so long is left alone. */
+#define REFUSED_NS 50000000ull
 /* The kernel holds back who wants to stop a process that executes a program, as long as its file takes: for ever, if a
  * file server hangs. */
 #define PATIENCE_NS NS_PER_S
@@ -91,16 +93,26 @@ static void tell_stop(struct stops *s, struct watched_process *p, struct watched
 	tell_sample(s->ring, p->tgid, t->tid, ns, at);
 }
 
+/* Another kiln may have stopped it for microseconds. */
+static bool is_refused_for_long(struct watched_process *p)
+{
+	uint64_t now = monotonic_ns();
+
+	p->refused_ns = p->refused_ns ?: now;
+	return now - p->refused_ns >= REFUSED_NS;
+}
+
 /* Whoever traces it is left alone, too: a debugger is slow enough. */
 static void refuse(struct stops *s, struct watched_process *p, const struct watched_thread *t)
 {
 	pid_t tracer = thread_tracer(t->tid);
 
-	if (!p->is_refused)
+	if (!p->is_told)
 		log_warning("%s (pid %d) is left alone: it %s", t->comm, (int)p->tgid,
 			    tracer ? "is traced by another program"
 				   : "has privileges of its own, or does not want to be traced");
-	p->is_refused = true;
+	p->is_refused = p->is_told = true;
+	p->is_traced = tracer != 0;
 	for (size_t i = 0; tracer && i < s->watched.all.len; i++) {
 		struct watched_process *other = s->watched.all.data[i];
 
@@ -119,10 +131,12 @@ static void take(struct stops *s, struct watched_process *p, struct watched_thre
 	t->is_pending = result == STOP_PENDING;
 	s->n_pending += t->is_pending;
 	s->n_pending -= was_pending;
-	if (result == STOP_TAKEN)
+	if (result == STOP_TAKEN) {
+		p->refused_ns = 0;
 		tell_stop(s, p, t);
-	else if (result == STOP_REFUSED)
+	} else if (result == STOP_REFUSED && is_refused_for_long(p)) {
 		refuse(s, p, t);
+	}
 }
 
 /* Another program runs in the process, or the thread has another name. */
@@ -139,7 +153,8 @@ static void follow(struct stops *s, struct watched_process *p, struct watched_th
 		return;
 	p->program = now->program;
 	p->samples = 0;
-	p->is_refused = false;
+	p->is_refused = p->is_told = p->is_traced = false;
+	p->refused_ns = 0;
 	vec_release(&p->maps.all);
 }
 
@@ -156,6 +171,8 @@ static void sample(struct stops *s, struct watched_process *p, struct watched_th
 	    thread_facts_read(p->tgid, t->tid, &now) || !now.on_cpu)
 		return;
 	follow(s, p, t, &now);
+	if (p->is_traced && !thread_tracer(t->tid)) /* a debugger looked at it, and went */
+		p->is_refused = p->is_traced = false;
 	if (!p->is_refused)
 		take(s, p, t, stop_one(t->tid, is_own_child(p, t), &s->stopped));
 }
@@ -359,6 +376,13 @@ static int may_stop(pid_t tgid, const char **why)
 	return atoi(text) > 0 && facts.parent_tgid != getpid() ? -EPERM : 0;
 }
 
+static bool is_child(pid_t tgid)
+{
+	struct thread_facts facts;
+
+	return !thread_facts_read(tgid, tgid, &facts) && facts.parent_tgid == getpid();
+}
+
 static int add_target(void *way, struct sideband *sideband, pid_t tgid, const char **why)
 {
 	struct stops *s = way;
@@ -375,6 +399,8 @@ static int add_target(void *way, struct sideband *sideband, pid_t tgid, const ch
 				     RING_BYTES);
 	s->is_adopted |= !err;
 	err = err ?: watched_add(&s->watched, tgid);
+	if (!err && is_child(tgid))
+		watched_take_orphans(&s->watched, tgid);
 	pthread_mutex_unlock(&s->lock);
 	if (!err && !s->has_thread) {
 		err = -pthread_create(&s->thread, NULL, run, s);

@@ -12,8 +12,9 @@
 #include "profiler/base/clock.h"
 #include "profiler/base/io.h"
 
-/* Lines of /proc about one thread are shorter; of lists of children, the rest is seen when these have ended. */
-#define TEXT_MAX 4096
+/* Lines of /proc about one thread are shorter, and so are most lists of children. */
+#define TEXT_MAX     4096
+#define CHILDREN_MAX (1u << 20) /* bytes */
 
 /* Fields behind the comm, from 0: state, ppid, ... */
 enum { STATE, PPID, UTIME = 11, STIME, CUTIME, CSTIME, STARTSTACK = 25, FIELDS };
@@ -103,9 +104,16 @@ void thread_children_parse(const char *text, void (*fn)(void *ctx, pid_t child),
 
 void thread_children(pid_t tgid, pid_t tid, void (*fn)(void *ctx, pid_t child), void *ctx)
 {
-	char text[TEXT_MAX];
+	_cleanup_free_ char *all = NULL;
+	char text[TEXT_MAX], path[80];
+	size_t len;
 
-	if (!read_text(tgid, tid, "children", text))
+	if (read_text(tgid, tid, "children", text))
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)tgid, (int)tid);
+	if (strlen(text) == TEXT_MAX - 1 && !io_read_file(path, CHILDREN_MAX, &all, &len))
+		thread_children_parse(all, fn, ctx);
+	else
 		thread_children_parse(text, fn, ctx);
 }
 

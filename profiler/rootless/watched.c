@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "profiler/base/clock.h"
 #include "profiler/base/hash.h"
@@ -14,6 +18,10 @@
 #define THREADS_MAX   4096 /* of a process */
 /* A thread that does not run is looked at every so many times. Its CPU time does not get lost. */
 #define PAUSE_MAX 8
+/* So much later than it was due, a look is too late: a sample is no witness of what ran so long before. */
+#define LATE_NS (NS_PER_S / 2)
+/* Helpers of kiln's own: when there are more, they are looked at again. */
+#define HELPERS_MAX 64
 
 static struct watched_process *find(const struct watched *w, pid_t tgid)
 {
@@ -51,7 +59,10 @@ static void add_cpu(struct watched *w, struct watched_process *p, struct watched
 	t->rest = t->pause;
 	if (!w->counts)
 		return;
-	t->owed_ns += more;
+	if (w->is_late)
+		w->lost_ns += (int64_t)more;
+	else
+		t->owed_ns += more;
 	p->used_ns += more;
 	w->used_ns += more;
 }
@@ -119,7 +130,7 @@ static void read_cpu(struct watched *w, struct watched_process *p)
 		struct watched_thread *t = &p->threads.data[i];
 		uint64_t cpu_ns;
 
-		if (t->rest) {
+		if (t->rest && !w->is_late) {
 			t->rest--;
 			continue;
 		}
@@ -153,6 +164,7 @@ static int add_process(struct watched *w, pid_t tgid, pid_t parent, bool is_born
 	p->parent_tgid = parent ?: facts.parent_tgid;
 	p->program = facts.program;
 	p->has_run = true;
+	p->is_counted = is_born && w->counts;
 	p->waited_ns = p->known_ns = facts.children_ns;
 	if (is_born)
 		tell_fork(w->ring, boottime_ns(), tgid, tgid, p->parent_tgid);
@@ -180,7 +192,7 @@ static void end_process(struct watched *w, size_t i)
 
 	while (p->threads.len)
 		end_thread(w, p, p->threads.len - 1);
-	if (parent)
+	if (parent && !p->is_orphan)
 		parent->known_ns += p->used_ns + p->known_ns + unseen;
 	w->lost_ns += (int64_t)unseen;
 	w->all.data[i] = w->all.data[--w->all.len];
@@ -212,8 +224,136 @@ static void see_children(struct watched *w, struct watched_process *p)
 		p->waited_ns = facts.children_ns;
 }
 
+/* --- orphans ------------------------------------------------------------------------------------ */
+
+void watched_take_orphans(struct watched *w, pid_t command)
+{
+	if (!prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+		w->command = command;
+}
+
+enum stranger { HELPER, ORPHAN, UNCLEAR };
+
+/*
+ * Helpers are forks of this process, which have executed no program. Of the dead, of those that are about to be, and of
+ * those that may not be looked at, nothing is left but the name.
+ */
+static enum stranger what_is(const struct thread_facts *f)
+{
+	struct thread_facts own;
+
+	if (thread_facts_read(getpid(), getpid(), &own))
+		return UNCLEAR;
+	if (f->program)
+		return f->program == own.program ? HELPER : ORPHAN;
+	if (!strncmp(f->comm, "kiln", 4) || !strcmp(f->comm, own.comm))
+		return HELPER;
+	return f->is_dead ? ORPHAN : UNCLEAR;
+}
+
+/* Takes nothing, since that could be the stop of a thread (launch.c). */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t si = {.si_pid = 0};
+
+	return !waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT | WNOHANG) && si.si_pid == pid;
+}
+
+/* What it and the children it waited for used. */
+static uint64_t reap(pid_t pid)
+{
+	struct rusage used;
+
+	if (wait4(pid, NULL, WNOHANG, &used) != pid)
+		return 0;
+	return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * NS_PER_S +
+	       (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000;
+}
+
+/* Nobody but kiln waits for it. */
+static void end_orphan(struct watched *w, struct watched_process *p)
+{
+	uint64_t cpu_ns, known;
+	size_t i = 0;
+
+	read_cpu(w, p);
+	known = p->used_ns + (p->waited_ns > p->known_ns ? p->waited_ns : p->known_ns);
+	cpu_ns = reap(p->tgid);
+	if (p->is_counted && cpu_ns > known)
+		w->lost_ns += (int64_t)(cpu_ns - known);
+	while (w->all.data[i] != p)
+		i++;
+	end_process(w, i);
+}
+
+static bool is_known_helper(const struct watched *w, pid_t pid)
+{
+	for (size_t i = 0; i < w->helpers.len; i++)
+		if (w->helpers.data[i] == pid)
+			return true;
+	return false;
+}
+
+static void see_stranger(struct watched *w, pid_t pid)
+{
+	struct watched_process *p;
+	struct thread_facts facts;
+	enum stranger what;
+
+	if (is_known_helper(w, pid) || thread_facts_read(pid, pid, &facts))
+		return;
+	what = what_is(&facts);
+	if (what == UNCLEAR)
+		return;
+	if (what == HELPER) {
+		w->helpers.len = w->helpers.len < HELPERS_MAX ? w->helpers.len : 0;
+		vec_push(&w->helpers, pid); /* without memory it is looked at again */
+		return;
+	}
+	if (facts.is_dead) {
+		uint64_t cpu_ns = has_ended(pid) ? reap(pid) : 0;
+
+		w->lost_ns += w->counts ? (int64_t)cpu_ns : 0;
+		return;
+	}
+	add_process(w, pid, w->command, true);
+	p = find(w, pid);
+	if (p)
+		p->is_orphan = true;
+}
+
+static void see_own_child(void *ctx, pid_t pid)
+{
+	struct watched *w = ctx;
+	struct watched_process *p = pid == w->command ? NULL : find(w, pid);
+
+	if (p) {
+		p->is_orphan = true;
+		if (has_ended(pid))
+			end_orphan(w, p);
+	} else if (pid != w->command) {
+		see_stranger(w, pid);
+	}
+}
+
+/* The kernel gives orphans to the first thread. */
+static void see_orphans(struct watched *w)
+{
+	if (w->command)
+		thread_children(getpid(), getpid(), see_own_child, w);
+}
+
+static bool is_late(struct watched *w)
+{
+	uint64_t before = w->looked_ns;
+
+	w->looked_ns = monotonic_ns();
+	return before && w->looked_ns - before > w->period_ns + LATE_NS;
+}
+
 void watched_look(struct watched *w)
 {
+	w->is_late = is_late(w);
 	for (size_t i = w->all.len; i--;) {
 		struct watched_process *p = w->all.data[i];
 
@@ -226,6 +366,7 @@ void watched_look(struct watched *w)
 		else
 			end_process(w, i);
 	}
+	see_orphans(w);
 }
 
 void watched_begin(struct watched *w)
@@ -254,7 +395,10 @@ uint64_t watched_lost_ns(const struct watched *w, bool last)
 
 void watched_release(struct watched *w)
 {
+	if (w->command)
+		prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
 	for (size_t i = 0; i < w->all.len; i++)
 		free_process(w->all.data[i]);
 	vec_release(&w->all);
+	vec_release(&w->helpers);
 }

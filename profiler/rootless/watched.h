@@ -35,10 +35,15 @@ struct watched_process {
 	VEC(struct watched_thread) threads;
 	uint64_t program; /* thread_facts.program */
 	struct told_maps maps;
-	uint32_t samples; /* since the program began */
-	bool has_run;	  /* since the last look */
-	bool is_refused;  /* it may not be traced, and its user was told */
-	uint64_t used_ns; /* by threads that were seen */
+	uint32_t samples;    /* since the program began */
+	bool has_run;	     /* since the last look */
+	uint64_t refused_ns; /* CLOCK_MONOTONIC since when it may not be traced; 0: it may */
+	bool is_refused;     /* it may not be traced */
+	bool is_traced;	     /* by another program */
+	bool is_told;	     /* its user was told */
+	bool is_counted;     /* CPU time counted when it began */
+	bool is_orphan;	     /* its parent ended, and now it is a child of kiln's */
+	uint64_t used_ns;    /* by threads that were seen */
 	uint64_t waited_ns,
 		known_ns; /* by children that it has waited for: in all, and those that were watched */
 };
@@ -47,17 +52,24 @@ struct watched {
 	struct record_ring *ring; /* borrowed */
 	uint64_t period_ns, seed; /* seed: of chance */
 	VEC(struct watched_process *) all;
-	bool counts; /* CPU time counts, because sampling has begun */
+	bool counts;	    /* CPU time counts, because sampling has begun */
+	uint64_t looked_ns; /* CLOCK_MONOTONIC of the last look */
+	bool is_late;	    /* that look is */
 	uint64_t used_ns;
 	int64_t lost_ns; /* of threads that ended: without a sample, less what samples stand for too much */
-	uint64_t full; /* processes and threads that were left out: there are too many */
+	uint64_t full;	    /* processes and threads that were left out: there are too many */
+	pid_t command;	    /* the child of kiln's whose orphans are watched; 0: none */
+	VEC(pid_t) helpers; /* children of kiln's own */
 };
 
 /* Adds a process that is there, with its threads. 0 or -errno. */
 int watched_add(struct watched *w, pid_t tgid);
+/* From here on this process takes orphans below a child of its own, and reaps them: a daemon's parent ends at once. */
+void watched_take_orphans(struct watched *w, pid_t command);
 /* From here on CPU time counts. */
 void watched_begin(struct watched *w);
-/* Reads CPU times; finds new threads and children, and those that ended. */
+/* Reads CPU times; finds new threads and children, and those that ended. If the last look was long ago, because kiln was
+ * stopped, nobody knows what the CPU time since then was for: it is lost. */
 void watched_look(struct watched *w);
 /* CPU time so far that no sample stands for, of threads that ended and of all that was never seen. */
 uint64_t watched_lost_ns(const struct watched *w, bool last);

@@ -92,6 +92,9 @@ test_stops_where_perf_events_are_refused() {
 stopping() {
 	KILN_TEST_REFUSE=events as_user ./kiln record "$@"
 }
+need_proc_children() {
+	[ -e "/proc/$$/task/$$/children" ] || skip "the kernel lists no children"
+}
 # In the background its process is kiln itself.
 become_stopping() {
 	KILN_TEST_REFUSE=events exec "${user[@]}" ./kiln record "$@"
@@ -232,6 +235,71 @@ test_a_process_that_hangs_in_exec() {
 	assert_at_most "seconds until kiln ends" $((SECONDS - begin)) 30
 	assert_match "what it says" said 'a process hangs while it executes a program'
 	kill -KILL "$pid"
+}
+
+# Who makes daemons has ended before anybody could look at it: kiln takes its orphans, and reaps them.
+test_stops_follow_daemons() {
+	need_proc_children
+	be_user
+	stopping -F 499 -o own/p.pb.gz -- sh -c '(setsid ./shares 2 1 &)
+		for i in $(seq 100); do (true &) done
+		sleep 4; ps -o stat=,comm= --ppid $PPID | grep -v kiln | grep -c ^Z >&2' >told 2>said || true
+	assert_match "what the daemon said at its end" told '^all [0-9]+'
+	assert_near "CPU time, in per cent of the daemon's own" "$(profile_ns own/p.pb.gz "$(in_stack run_shares)" |
+		awk -v all="$(awk '$1 == "all" { print $2 }' told)" '{ print 100 * $1 / all }')" 100 6
+	assert_match "orphans that nobody reaped" said '^0$'
+	assert_accounting own/p.pb.gz
+}
+
+# What ran while kiln was stopped is no sample's: it is lost, and said to be.
+test_stops_of_a_kiln_that_is_stopped() {
+	be_user
+	become_stopping -F 499 -o own/p.pb.gz -- ./shares 5 1 >told 2>said &
+	local kiln=$!
+	wait_until 20 grep -q "sampling at" said
+	sleep 0.5
+	kill -STOP "$kiln"
+	sleep 2
+	kill -CONT "$kiln"
+	wait "$kiln"
+	assert_accounting own/p.pb.gz
+	assert_at_least "lost, of 499 a second" "$(quality own/p.pb.gz lost.unseen)" 50
+	assert_near "CPU time, in per cent of the program's own" "$(quality own/p.pb.gz expected |
+		awk -v all="$(awk '$1 == "all" { print $2 }' told)" '{ print 100 * $1 / 499 * 1e9 / all }')" 100 3
+}
+
+# A debugger that looks at a program and goes costs the recording no more than that.
+test_stops_go_on_after_a_debugger() {
+	be_user
+	need strace
+	become_stopping -F 499 -o own/p.pb.gz -- ./shares 5 1 >told 2>said &
+	local kiln=$! pid
+	wait_until 20 grep -q "sampling at" said
+	sleep 0.5
+	pid=$(pgrep -P "$kiln" -x shares)
+	timeout -s INT 0.5 "${user[@]}" strace -o own/trace -p "$pid" 2>/dev/null || true
+	wait "$kiln"
+	assert_at_least "per cent that have samples" "$(awk -v n="$(quality own/p.pb.gz recorded)" \
+		-v all="$(awk '$1 == "all" { print $2 }' told)" 'BEGIN { print 100 * n / 499 * 1e9 / all }')" 75
+}
+
+# Two of them stop the same threads: each finds them stopped by the other now and then, and both go on.
+test_stops_of_two_kilns() {
+	be_user
+	local i pid pids=()
+	(exec "${user[@]}" ./shares 8 2 >told) &
+	pid=$!
+	for i in 1 2; do
+		become_stopping -F 4999 -p "$pid" -d 4 -o own/$i.pb.gz 2>said$i &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	kill "$pid"
+	for i in 1 2; do
+		assert_no_match "who is left alone" said$i 'is left alone'
+		assert_at_least "per cent of the periods that have samples" "$(quality own/$i.pb.gz recorded |
+			awk -v all="$(quality own/$i.pb.gz expected)" '{ print 100 * $1 / all }')" 90
+	done
 }
 
 # What an ordinary user may not have is said, with the cause first.

@@ -2,9 +2,12 @@
 /* What /proc says of a thread, also with a name that looks like the rest of the line. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -71,6 +74,37 @@ TEST(test_cut_children)
 	assert_int_equal(sum, 4293);
 }
 
+static void count_one(void *ctx, pid_t child)
+{
+	(void)child;
+	++*(size_t *)ctx;
+}
+
+/* Their numbers fill more than a page. */
+TEST(test_many_children)
+{
+	enum { MANY = 1500 };
+	static pid_t pids[MANY];
+	size_t seen = 0;
+
+	for (int i = 0; i < MANY; i++) {
+		pids[i] = fork();
+		if (!pids[i]) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pause();
+			_exit(0);
+		}
+		assert_true(pids[i] > 0);
+	}
+	thread_children(getpid(), getpid(), count_one, &seen);
+	for (int i = 0; i < MANY; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	if (seen) /* kernels without CONFIG_PROC_CHILDREN tell of none */
+		assert_int_equal(seen, MANY);
+}
+
 TEST(test_own)
 {
 	struct thread_facts f;
@@ -92,9 +126,8 @@ TEST(test_own)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line),
-		cmocka_unit_test(test_cut_lines),
-		cmocka_unit_test(test_cut_children),
+		cmocka_unit_test(test_line),	     cmocka_unit_test(test_cut_lines),
+		cmocka_unit_test(test_cut_children), cmocka_unit_test(test_many_children),
 		cmocka_unit_test(test_own),
 	};
 
