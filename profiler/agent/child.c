@@ -44,7 +44,9 @@ void child_set_state(struct child *c, enum child_state state)
 /* A terminal and a service manager signal all processes; the supervisor tells its own what to do. */
 static void leave_signals(void)
 {
-	static const int ignored[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
+	/* A limit of file sizes is an error, as a full disk is. */
+	static const int ignored[] = {SIGINT,  SIGQUIT, SIGTERM, SIGHUP,
+				      SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ};
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)

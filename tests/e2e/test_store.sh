@@ -297,6 +297,20 @@ metric() { # NAME
 	ask_agent /metrics | awk -v name="$1" '$1 == name { print $2 }'
 }
 
+# It is as a full disk: another segment begins, or windows are lost, but nobody dies of it.
+test_a_limit_of_file_sizes() {
+	need_bpf
+	start "$WORKLOADS/forkstorm" 6000 5 50 1
+	start prlimit --fsize=51200 "$KILN" agent --store "$T/store" --window 1s --listen off 2>log
+	agent=$started
+	wait_until 20 grep -q 'msg="sampling' log
+	sleep 8
+	kill -TERM "$agent"
+	wait "$agent" || true # of what is lost
+	assert_no_match "log" log 'killed by signal|started again'
+	assert_match "log" log 'ending: [1-9][0-9]* windows? stored'
+}
+
 test_a_full_disk() {
 	need_bpf
 	local before
