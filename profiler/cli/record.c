@@ -180,6 +180,10 @@ static int say_failure(const struct record_options *r, int err, const char *why,
 	case -ECANCELED:
 		log_error("%s: %s", r->argv[0], why);
 		return EXIT_KILN_FAILED;
+	case -EAGAIN:
+		log_error("no more processes or threads may be started: ulimit -u, or pids.max of "
+			  "the cgroup, is too low");
+		return r->argv ? EXIT_KILN_FAILED : EXIT_ERROR;
 	case -ESRCH:
 		log_error("-p %d: %s", (int)s->missing_pid, why);
 		return EXIT_NO_TARGET;

@@ -57,8 +57,9 @@ int source_open(struct source *s, const struct sampler_opts *opts, const char **
 	int err;
 
 	/* It would only take time to be told so. */
-	if (!privileges_may_load_bpf() && !open_rootless(s, opts, why))
-		return 0;
+	err = privileges_may_load_bpf() ? -EPERM : open_rootless(s, opts, why);
+	if (!is_not_permitted(err))
+		return err;
 	err = sampler_load(&s->sampler, opts, why);
 	if (!err)
 		return drain_new(&s->drain, s->sampler);

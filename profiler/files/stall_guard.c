@@ -143,7 +143,7 @@ bool stall_guard_run(struct stall_guard *p, struct guarded_job *job, int *result
 	bool answered;
 
 	if (!r) {
-		*result = -ENOMEM;
+		*result = -EAGAIN; /* no more threads, or no memory for one */
 		return true;
 	}
 	pthread_mutex_lock(&r->lock);

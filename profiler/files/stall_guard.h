@@ -26,7 +26,7 @@ struct guarded_job {
 	void (*free)(struct guarded_job *job);
 };
 
-/* Runs a job. True: it finished; *result is its result (-ENOMEM if no thread could be started),
+/* Runs a job. True: it finished; *result is its result (-EAGAIN if no thread could be started),
  * and the job is the caller's again. False: it hangs and no longer belongs to the caller. */
 bool stall_guard_run(struct stall_guard *p, struct guarded_job *job, int *result);
 

@@ -280,10 +280,13 @@ static int scan_all(struct procs *p, uint64_t now_ns, struct stall_guard *guard)
 		return -errno;
 	while ((de = readdir(dir))) {
 		uint64_t pid;
+		int err;
 
-		if (!text_parse_u64(de->d_name, INT_MAX, &pid) && pid &&
-		    scan_one(p, (pid_t)pid, now_ns, guard, false) == -ENOMEM)
-			return -ENOMEM;
+		if (text_parse_u64(de->d_name, INT_MAX, &pid) || !pid)
+			continue;
+		err = scan_one(p, (pid_t)pid, now_ns, guard, false);
+		if (err == -ENOMEM || err == -EAGAIN)
+			return err;
 	}
 	return 0;
 }

@@ -345,6 +345,8 @@ static int open_stops(void **out, const struct sampler_opts *opts, const char **
 	s->period_ns = NS_PER_S / opts->freq_hz;
 	*why = "neither perf events nor ptrace(2) are permitted here: `kiln doctor` says more";
 	err = stop_one_probe() ?: record_ring_new(&s->ring, RING_BYTES);
+	if (err == -ENOMEM)
+		*why = "out of memory";
 	if (err)
 		return err;
 	s->watched.ring = s->ring;

@@ -302,6 +302,23 @@ test_stops_of_two_kilns() {
 	done
 }
 
+# Too few processes are no lack of rights or memory. Of a user who has no others.
+test_too_few_processes() {
+	be_user
+	local n way uid=64777
+	mkdir few
+	chown $uid few
+	for way in events stops; do
+		for n in 1 4 8 10 11 12 13 14; do
+			! KILN_TEST_REFUSE=$([ $way = events ] || echo events) setpriv --reuid=$uid --regid=$uid --clear-groups \
+				--bounding-set=-all prlimit --nproc=$n ./kiln record -F 499 -o few/p.pb.gz -- ./shares 1 1 \
+				>told 2>said || continue
+			assert_match "$n processes, by $way" said 'no more processes or threads may be started: ulimit -u'
+			assert_no_match "$n processes, by $way" said 'out of memory|run as root|/proc'
+		done
+	done
+}
+
 # What an ordinary user may not have is said, with the cause first.
 test_what_is_refused() {
 	be_user
