@@ -167,6 +167,8 @@ static void became_ready(struct supervisor *s, enum role_id id)
 
 	child_set_state(c, CHILD_READY);
 	c->was_ready = true;
+	if (id == ROLE_SAMPLER && !s->window_ns)
+		s->window_ns = c->since_ns; /* until it tells */
 	if (id == ROLE_SAMPLER && s->losses.windows_lost)
 		s->losses.unsampled_ms += (c->since_ns - s->window_ns) / 1000000;
 	if (id == ROLE_SAMPLER || id == ROLE_WRITER)
