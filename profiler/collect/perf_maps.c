@@ -80,6 +80,7 @@ void perf_maps_seen(void *ctx, pid_t tgid)
 
 	if (!img || (known && known->image == img->id))
 		return;
+	procs_see_forebears(m->procs, boottime_ns(), tgid);
 	new.image = img->id;
 	if (known)
 		kept_maps_ended(m->kept, known->image);

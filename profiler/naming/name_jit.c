@@ -23,6 +23,8 @@
 struct search {
 	struct naming *n;
 	const struct agg_image *image;
+	const struct agg_image
+		*maker; /* who wrote the file that is asked: this program, or a forebear */
 	const struct jit_place *places;
 	bool *named;
 	/* The current question: places[index[0..n)]. */
@@ -68,7 +70,9 @@ static int ask(struct search *s, const struct sym_file *file, size_t n, bool in_
 		if (s->named[i])
 			continue;
 		s->va[at.n] = p->va;
-		s->as_of[at.n] = in_dump ? time_of(p, behind_ns) : p->written;
+		s->as_of[at.n] = in_dump		? time_of(p, behind_ns)
+				 : s->maker == s->image ? p->written
+							: 0;
 		s->index[at.n++] = i;
 	}
 	err = symbolizer_resolve_jit(s->n->opts.symbolizer, file, &at, take, s);
@@ -124,19 +128,50 @@ static bool is_cut(const struct naming *n, const struct agg_image *image)
 	return false;
 }
 
-int naming_jit_error(struct naming *n, const struct agg_image *image)
+/* A forebear of the program that has an image, as the maker of its code. False: it has no more of them. */
+static bool forebear_of(const struct agg_image *image, int i, struct agg_image *out)
+{
+	const struct proc_forebear *f = &image->forebears[i];
+
+	if (i == PROC_FOREBEARS_MAX || !f->tgid)
+		return false;
+	*out = (struct agg_image){
+		.image_id = f->image,
+		.tgid = f->tgid,
+		.ns_tgid = f->ns_tgid,
+		.uid = f->uid == UINT32_MAX ? image->uid : f->uid,
+		.exe = image->exe,
+		.jitdump = FILE_NONE,
+		.begin_ns = f->begin_ns,
+	};
+	return true;
+}
+
+static int map_error(struct naming *n, const struct agg_image *maker)
 {
 	struct perf_map map;
+
+	if (kept_map(n, maker))
+		return 0;
+	map = perf_map_open(n->opts.files, &n->guard, maker);
+	perf_map_close(&map);
+	return map.err;
+}
+
+int naming_jit_error(struct naming *n, const struct agg_image *image)
+{
+	struct agg_image maker;
+	int err;
 
 	if (image->jitdump != FILE_NONE)
 		return 0;
 	if (is_cut(n, image))
 		return -EFBIG;
-	if (kept_map(n, image))
-		return 0;
-	map = perf_map_open(n->opts.files, &n->guard, image);
-	perf_map_close(&map);
-	return map.err;
+	err = map_error(n, image);
+	for (int i = 0; err && forebear_of(image, i, &maker); i++)
+		if (!map_error(n, &maker))
+			err = 0;
+	return err;
 }
 
 static bool has_text(const struct perf_map *map)
@@ -147,17 +182,23 @@ static bool has_text(const struct perf_map *map)
 	return sym_file_facts(&file, &facts) && facts.size;
 }
 
+static bool has_written(struct naming *n, const struct agg_image *maker)
+{
+	const struct perf_map *kept = kept_map(n, maker);
+	struct perf_map map = perf_map_open(n->opts.files, &n->guard, maker);
+	bool has = has_text(&map) || (kept && has_text(kept));
+
+	perf_map_close(&map);
+	return has;
+}
+
 bool naming_knows_jit(struct naming *n, const struct agg_image *image)
 {
-	const struct perf_map *kept = kept_map(n, image);
-	struct perf_map map;
-	bool has;
+	struct agg_image maker;
+	bool has = image->jitdump != FILE_NONE || has_written(n, image);
 
-	if (image->jitdump != FILE_NONE)
-		return true;
-	map = perf_map_open(n->opts.files, &n->guard, image);
-	has = has_text(&map) || (kept && has_text(kept));
-	perf_map_close(&map);
+	for (int i = 0; !has && forebear_of(image, i, &maker); i++)
+		has = has_written(n, &maker);
 	return has;
 }
 
@@ -166,7 +207,7 @@ static int ask_map(struct search *s, const struct perf_map *map, size_t n)
 	struct sym_file file = map_file(map);
 	char path[48];
 
-	snprintf(path, sizeof(path), "the perf map of pid %d", s->image->tgid);
+	snprintf(path, sizeof(path), "the perf map of pid %d", s->maker->tgid);
 	file.path = path;
 	return perf_map_is_open(map) ? ask(s, &file, n, false) : 0;
 }
@@ -189,16 +230,29 @@ static bool all_named(const struct search *s, size_t n)
 }
 
 /* What is at its path now may be another program's, or what it has written anew. */
-static int ask_maps(struct search *s, size_t n)
+static int ask_maps_of(struct search *s, const struct agg_image *maker, size_t n)
 {
-	const struct perf_map *kept = kept_map(s->n, s->image);
+	const struct perf_map *kept = kept_map(s->n, maker);
 	_cleanup_(perf_map_close) struct perf_map map = {.fd = -1};
-	int err = kept ? ask_map(s, kept, n) : 0;
+	int err;
 
+	s->maker = maker;
+	err = kept ? ask_map(s, kept, n) : 0;
 	if (err || all_named(s, n))
 		return err;
-	map = perf_map_open(s->n->opts.files, &s->n->guard, s->image);
+	map = perf_map_open(s->n->opts.files, &s->n->guard, maker);
 	return kept && is_same(kept, &map) ? 0 : ask_map(s, &map, n);
+}
+
+/* What the program has made itself may lie where a forebear's code was. */
+static int ask_maps(struct search *s, size_t n)
+{
+	struct agg_image maker;
+	int err = ask_maps_of(s, s->image, n);
+
+	for (int i = 0; !err && !all_named(s, n) && forebear_of(s->image, i, &maker); i++)
+		err = ask_maps_of(s, &maker, n);
+	return err;
 }
 
 int jit_names(struct naming *n, const struct agg_image *image, const struct jit_place *places,
@@ -208,7 +262,7 @@ int jit_names(struct naming *n, const struct agg_image *image, const struct jit_
 	_cleanup_free_ size_t *index = calloc(n_places + 1, sizeof(*index));
 	_cleanup_free_ uint64_t *va = calloc(n_places + 1, sizeof(*va));
 	_cleanup_free_ uint64_t *as_of = calloc(n_places + 1, sizeof(*as_of));
-	struct search s = {n, image, places, named, index, va, as_of, fn, ctx, false, 0};
+	struct search s = {n, image, image, places, named, index, va, as_of, fn, ctx, false, 0};
 	int err;
 
 	if (!named || !index || !va || !as_of)

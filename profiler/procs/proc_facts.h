@@ -45,6 +45,17 @@ struct proc_snapshot {
 	pid_t ns_tgid;	       /* 0: unknown */
 };
 
+/* A program that has forked another one. Code that it made before runs there, too, and its perf map describes it. */
+struct proc_forebear {
+	uint64_t image;	     /* proc_image.id; IMAGE_NONE: read from /proc */
+	uint64_t begin_ns;   /* 0: unknown */
+	pid_t tgid, ns_tgid; /* as in struct proc_image; tgid 0: there is none */
+	uint32_t uid;
+};
+#define PROC_FOREBEARS_MAX 3
+
+#define IMAGE_NONE UINT64_MAX
+
 /* An image (procs.h). */
 struct proc_image {
 	uint64_t id; /* 64 bits: a busy machine begins 4 G images in a month */
@@ -59,6 +70,8 @@ struct proc_image {
 	bool has_anon_exec; /* has mapped executable anonymous memory: probably a JIT */
 	bool discovered;    /* begin_ns is its first known event, not its real begin */
 	char comm[16];	    /* of the main thread */
+	/* Who forked it, and so on up to the last exec, the nearest first; no more are kept. */
+	struct proc_forebear forebears[PROC_FOREBEARS_MAX];
 };
 
 struct procs_stats {

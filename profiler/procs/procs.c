@@ -94,6 +94,7 @@ static void inherit(struct image *im, struct image *parent)
 	im->pub.monotonic_ns = parent->pub.monotonic_ns;
 	im->pub.has_anon_exec = parent->pub.has_anon_exec;
 	im->has_file = parent->has_file;
+	table_note_forebear(&im->pub, &parent->pub);
 	space_fork(&im->space, &parent->space);
 }
 
@@ -386,6 +387,8 @@ int procs_add_scanned(struct procs *p, const struct scanned *s)
 	if (!im)
 		return 0;
 	im->pub.parent_tgid = s->parent_tgid;
+	if (!im->pub.forebears[0].tgid) /* else the event of its fork has told */
+		memcpy(im->pub.forebears, s->forebears, sizeof(s->forebears));
 	set_owner(im, s->uid, s->ns_tgid);
 	set_comm(im, s->comm);
 	proc->leader_gone |= s->leader_gone;
@@ -580,21 +583,6 @@ void procs_free(struct procs *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->all.len; i++) {
-		struct proc *proc = p->all.data[i];
-
-		for (uint32_t k = 0; proc && k < proc->n_images; k++) {
-			space_release(&proc->images[k]->space, &p->total);
-			free(proc->images[k]);
-		}
-		if (proc) {
-			htab_release(&proc->threads);
-			free(proc->images);
-			free(proc);
-		}
-	}
-	htab_release(&p->index);
-	vec_release(&p->all);
-	vec_release(&p->free_ids);
+	table_release(p);
 	free(p);
 }

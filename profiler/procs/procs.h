@@ -50,6 +50,8 @@ void procs_jitdump(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t file, in
  * tells either. procs_see_owner() reads it from /proc if it is not known yet. */
 void procs_owner(struct procs *p, uint64_t t_ns, pid_t tgid, uint32_t uid, pid_t ns_tgid);
 void procs_see_owner(struct procs *p, uint64_t t_ns, pid_t tgid);
+/* Reads the same of its forebears that are still there. */
+void procs_see_forebears(struct procs *p, uint64_t t_ns, pid_t tgid);
 
 /*
  * Takes a snapshot. What the image of that time has mapped no more ended then, what is new was
@@ -71,8 +73,6 @@ void procs_snapshot_cut(struct procs *p, pid_t tgid, uint64_t t_ns, uint32_t ver
  * or if something else has changed them.
  */
 const struct proc_mapping *procs_live(struct procs *p, pid_t tgid, size_t *n, uint32_t *version);
-
-#define IMAGE_NONE UINT64_MAX
 
 /* What an address was at a time. */
 enum place_kind {

@@ -23,6 +23,8 @@
 
 #define STATUS_CAP 65536       /* long because of "Groups:", of which the kernel allows 65536 */
 #define MAPS_CAP   (64u << 20) /* 65530 mappings with long paths */
+/* A flag in /proc/PID/stat (include/linux/sched.h): it was forked, and has executed no file since. */
+#define PF_FORKNOEXEC 0x40
 
 static inline void cleanup_closedir(DIR **d)
 {
@@ -37,7 +39,9 @@ struct reading {
 	char state;
 	uint64_t n_threads;
 	char exe[PATH_MAX];
-	bool again; /* a rescan: known mappings keep their file ids */
+	bool again;	 /* a rescan: known mappings keep their file ids */
+	bool is_forked;	 /* and has executed no file since */
+	bool makes_code; /* has executable memory without a file */
 	VEC(pid_t) tids;
 	VEC(struct proc_mapping) mappings;
 	int err;
@@ -81,6 +85,7 @@ static int read_stat(struct reading *r)
 		return -EBADMSG;
 	r->state = fields[0];
 	r->s.parent_tgid = (pid_t)strtol(stat_field(fields, 1), NULL, 10);
+	r->is_forked = strtoul(stat_field(fields, 6), NULL, 10) & PF_FORKNOEXEC;
 	r->n_threads = strtoull(stat_field(fields, 17), NULL, 10);
 	r->s.start_ns = strtoull(ticks, NULL, 10) * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
 	return 0;
@@ -129,6 +134,27 @@ void procs_see_owner(struct procs *p, uint64_t t_ns, pid_t tgid)
 	snprintf(path, sizeof(path), "/proc/%d/status", tgid);
 	if (!io_read_file(path, STATUS_CAP, &text, &len) && !take_status(&r, text))
 		procs_owner(p, t_ns, tgid, r.s.uid, r.s.ns_tgid);
+}
+
+void procs_see_forebears(struct procs *p, uint64_t t_ns, pid_t tgid)
+{
+	const struct proc *proc = table_find(p, tgid);
+	struct image *im = proc ? table_image_at(proc, t_ns) : NULL;
+
+	for (int i = 0; im && i < PROC_FOREBEARS_MAX && im->pub.forebears[i].tgid; i++) {
+		struct proc_forebear *f = &im->pub.forebears[i];
+		struct reading r = {.s.tgid = f->tgid};
+		_cleanup_free_ char *text = NULL;
+		char path[64];
+		size_t len;
+
+		snprintf(path, sizeof(path), "/proc/%d/status", f->tgid);
+		if (f->ns_tgid || io_read_file(path, STATUS_CAP, &text, &len) ||
+		    take_status(&r, text))
+			continue;
+		f->ns_tgid = r.s.ns_tgid;
+		f->uid = r.s.uid;
+	}
 }
 
 static void read_tids(struct reading *r)
@@ -202,21 +228,54 @@ static int add_mapping(void *ctx, const struct maps_entry *e)
 			r->s.monotonic_ns = kernel_monotonic_ahead_ns(r->s.tgid);
 		}
 	}
+	r->makes_code |= kind == MAP_KIND_ANON;
 	r->err = vec_push(&r->mappings, m);
 	return r->err;
+}
+
+static void read_exe(struct reading *r)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", r->s.tgid);
+	n = readlink(path, r->exe, sizeof(r->exe) - 1);
+	r->exe[n < 0 ? 0 : n] = '\0';
+}
+
+/* Who has made code that a process has from a fork. Its parent is another one if who forked it has ended: then, as a rule,
+ * of another program. */
+static void read_forebears(struct reading *r)
+{
+	struct proc_forebear *f = r->s.forebears;
+	pid_t parent = r->s.parent_tgid;
+	bool is_forked = r->is_forked && r->makes_code;
+
+	for (int i = 0; i < PROC_FOREBEARS_MAX && is_forked; i++) {
+		_cleanup_free_ struct reading *up = calloc(1, sizeof(*up));
+
+		if (!up)
+			return;
+		up->guard = r->guard;
+		up->s.tgid = parent;
+		read_exe(up);
+		if (strcmp(up->exe, r->exe) || read_stat(up) || read_status(up))
+			return;
+		f[i] = (struct proc_forebear){IMAGE_NONE, up->s.start_ns, parent, up->s.ns_tgid,
+					      up->s.uid};
+		parent = up->s.parent_tgid;
+		is_forked = up->is_forked;
+	}
 }
 
 static int read_maps(struct reading *r)
 {
 	_cleanup_free_ char *text = NULL;
-	char name[32] = "maps", path[64];
-	ssize_t n;
+	char name[32] = "maps";
 	size_t len;
 	int err;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", r->s.tgid);
-	n = readlink(path, r->exe, sizeof(r->exe) - 1);
-	r->exe[n < 0 ? 0 : n] = '\0';
+	read_exe(r);
 	/* An exited main thread has no memory any more, but other threads have. */
 	if (r->s.leader_gone && r->tids.len)
 		snprintf(name, sizeof(name), "task/%d/maps", r->tids.data[0]);
@@ -245,6 +304,8 @@ static int read_process(struct reading *r)
 		read_tids(r);
 	err = read_maps(r);
 	r->s.to_ns = boottime_ns();
+	if (!err)
+		read_forebears(r);
 	return err;
 }
 

@@ -263,3 +263,35 @@ bool table_is_newest(const struct proc *proc, const struct image *im)
 {
 	return proc->images[proc->n_images - 1] == im;
 }
+
+void table_release(struct procs *p)
+{
+	for (size_t i = 0; i < p->all.len; i++) {
+		struct proc *proc = p->all.data[i];
+
+		for (uint32_t k = 0; proc && k < proc->n_images; k++) {
+			space_release(&proc->images[k]->space, &p->total);
+			free(proc->images[k]);
+		}
+		if (proc) {
+			htab_release(&proc->threads);
+			free(proc->images);
+			free(proc);
+		}
+	}
+	htab_release(&p->index);
+	vec_release(&p->all);
+	vec_release(&p->free_ids);
+}
+
+void table_note_forebear(struct proc_image *child, const struct proc_image *parent)
+{
+	memcpy(child->forebears + 1, parent->forebears,
+	       sizeof(parent->forebears) - sizeof(*parent->forebears));
+	child->forebears[0] =
+		(struct proc_forebear){.image = parent->id,
+				       .begin_ns = parent->discovered ? 0 : parent->begin_ns,
+				       .tgid = parent->tgid,
+				       .ns_tgid = parent->ns_tgid,
+				       .uid = parent->uid};
+}

@@ -83,6 +83,12 @@ void table_bury(struct procs *p, struct image *im, uint64_t end_ns);
 /* Forgets an image. The last one of a tgid frees its proc, too. */
 void table_drop_image(struct procs *p, struct image *im);
 
+/* Frees all entries. */
+void table_release(struct procs *p);
+
+/* Parent has forked child: its nearest forebear. */
+void table_note_forebear(struct proc_image *child, const struct proc_image *parent);
+
 /* Makes room by evicting ended images, but not `keep`. False if there is no room. */
 bool table_make_room(struct procs *p, const struct image *keep);
 size_t table_bytes(const struct procs *p);
@@ -106,8 +112,9 @@ struct scanned {
 	bool leader_gone;  /* the main thread has exited, others run */
 	const struct proc_mapping *mappings;
 	size_t n_mappings;
-	uint32_t exe, jitdump; /* file ids, or FILE_NONE */
-	int64_t monotonic_ns;  /* as in struct proc_image */
+	uint32_t exe, jitdump;				    /* file ids, or FILE_NONE */
+	int64_t monotonic_ns;				    /* as in struct proc_image */
+	struct proc_forebear forebears[PROC_FOREBEARS_MAX]; /* as in struct proc_image */
 };
 
 /* Enters a process that was read from /proc. It may be known already. 0 or -ENOMEM. */

@@ -63,14 +63,19 @@ static bool image_eq(const void *ctx, uint32_t id)
 
 struct agg_image agg_image_of(const struct proc_image *img)
 {
-	return (struct agg_image){.image_id = img->id,
-				  .tgid = img->tgid,
-				  .ns_tgid = img->ns_tgid,
-				  .uid = img->uid,
-				  .exe = img->exe,
-				  .jitdump = img->jitdump,
-				  .monotonic_ns = img->monotonic_ns,
-				  .begin_ns = img->discovered ? 0 : img->begin_ns};
+	struct agg_image out = {
+		.image_id = img->id,
+		.tgid = img->tgid,
+		.ns_tgid = img->ns_tgid,
+		.uid = img->uid,
+		.exe = img->exe,
+		.jitdump = img->jitdump,
+		.monotonic_ns = img->monotonic_ns,
+		.begin_ns = img->discovered ? 0 : img->begin_ns,
+	};
+
+	memcpy(out.forebears, img->forebears, sizeof(out.forebears));
+	return out;
 }
 
 /* Index of a program in images; UINT32_MAX when out of memory. */
@@ -86,6 +91,7 @@ static uint32_t add_image(struct aggregate *a, const struct agg_image *img)
 		a->images.data[id].monotonic_ns = img->monotonic_ns;
 		a->images.data[id].uid = img->uid;
 		a->images.data[id].ns_tgid = img->ns_tgid;
+		memcpy(a->images.data[id].forebears, img->forebears, sizeof(img->forebears));
 		return id;
 	}
 	id = (uint32_t)a->images.len;

@@ -16,6 +16,7 @@
 #include "bpf/abi.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
+#include "profiler/procs/proc_facts.h"
 
 struct ksyms;
 struct proc_image;
@@ -62,6 +63,7 @@ struct agg_image {
 	uint32_t uid, exe, jitdump;
 	int64_t monotonic_ns; /* as in struct proc_image */
 	uint64_t begin_ns;    /* 0: not known */
+	struct proc_forebear forebears[PROC_FOREBEARS_MAX];
 };
 
 struct agg_image agg_image_of(const struct proc_image *img);

@@ -276,6 +276,63 @@ test_code_in_files() {
 	done
 }
 
+# Code that was made before a fork (Ruby's, Python's and PHP's workers) is named by the map of who made it: while he waits,
+# when he has ended, and when the worker runs already.
+test_code_made_before_a_fork() {
+	need_bpf
+	need gcc
+	cat >jit.c <<-'C'
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <string.h>
+		#include <sys/mman.h>
+		#include <sys/wait.h>
+		#include <time.h>
+		#include <unistd.h>
+		#ifdef __x86_64__
+		/* 1: dec %rdi; jnz 1b; ret */
+		static const unsigned char code[] = {0x48, 0xff, 0xcf, 0x75, 0xfb, 0xc3};
+		#else
+		/* 1: subs x0, x0, 1; b.ne 1b; ret */
+		static const unsigned code[] = {0xf1000400, 0x54ffffe1, 0xd65f03c0};
+		#endif
+		int main(int argc, char **argv) {
+			char path[64], *x = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+			FILE *names = fopen(path, "w");
+			if (!names || x == MAP_FAILED) return 77;
+			memcpy(x, code, sizeof(code));
+			__builtin___clear_cache(x, x + 4096);
+			fprintf(names, "%lx %zx made_by_the_parent\n", (long)x, sizeof(code));
+			fclose(names);
+			pid_t worker = fork();
+			if (!worker) {
+				for (clock_t end = clock() + CLOCKS_PER_SEC * atoi(argv[2]); clock() < end;)
+					((void (*)(long))x)(1000000);
+				return 0;
+			}
+			printf("%s\n%d\n", path, worker);
+			fflush(stdout);
+			if (*argv[1] == 'w') waitpid(worker, NULL, 0);
+			return 0;
+		}
+	C
+	gcc -O1 -o jit jit.c
+	"$KILN" record -q -o waits.pb.gz -- ./jit wait 1 >pids
+	start "$KILN" record -a -d 4 -o ended.pb.gz 2>err
+	wait_until 10 grep -q sampling err
+	./jit end 1 >>pids
+	wait "$started"
+	start ./jit wait 9 >running
+	wait_until 5 test -s running
+	"$KILN" record -q -p "$(tail -n 1 running)" -d 1 -o runs.pb.gz
+	grep -h perf- pids running | xargs rm -f
+	for file in waits ended runs; do
+		assert_at_least "named in $file" \
+			"$(profile_share $file.pb.gz "$(in_stack made_by_the_parent)" '$3 == "jit"')" 90
+	done
+}
+
 test_nginx() {
 	need_bpf
 	need nginx curl

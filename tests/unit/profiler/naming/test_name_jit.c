@@ -490,6 +490,50 @@ TEST(test_a_perf_map_in_place_of_the_one_that_is_kept)
 	assert_string_equal(s.text[1], "more");
 }
 
+static pid_t end_of_child(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	return pid;
+}
+
+/* Code that was made before a fork is in the map of who made it, unless the child has made other code there. */
+TEST(test_the_perf_map_of_a_forebear)
+{
+	struct agg_image image = image_of(getpid());
+	struct jit_place place = {CODE + 4, 0, 4}; /* the size of its own map, when it had one */
+	struct said s = {.calls = 0};
+	pid_t child = end_of_child();
+	char child_map[64];
+
+	image.image_id = 2;
+	image.tgid = child;
+	image.begin_ns = clock_of(CLOCK_BOOTTIME);
+	image.forebears[0] = (struct proc_forebear){.image = 3, .tgid = child, .uid = UINT32_MAX};
+	image.forebears[1] = (struct proc_forebear){.image = 1, .tgid = getpid(), .uid = getuid()};
+	assert_int_equal(naming_jit_error(naming, &image), -ENOENT);
+	assert_false(naming_knows_jit(naming, &image));
+	fixture_write(map_path, "7000 10 before\n7000 10 first\n8000 10 second\n");
+	assert_int_equal(naming_jit_error(naming, &image), 0);
+	assert_true(naming_knows_jit(naming, &image));
+	assert_int_equal(jit_names(naming, &image, &place, 1, on_name, &s), 0);
+	assert_string_equal(s.text[0], "first");
+	snprintf(child_map, sizeof(child_map), "/tmp/perf-%d.map", child);
+	fixture_write(child_map, "7000 10 own\n");
+	s = ask(&image, 3, 0);
+	assert_string_equal(s.text[0], "own");
+	assert_string_equal(s.text[1], "second");
+	assert_string_equal(s.text[2], "-");
+	assert_int_equal(unlink(child_map), 0);
+	image.forebears[1].begin_ns = clock_of(CLOCK_BOOTTIME);
+	fixture_run("touch -d '1990-01-01' %s",
+		    map_path); /* left by an earlier program of its number */
+	assert_string_equal(ask(&image, 1, 0).text[0], "-");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -511,6 +555,7 @@ int main(void)
 		T(test_a_map_that_is_too_large),
 		T(test_a_perf_map_that_is_removed),
 		T(test_a_perf_map_in_place_of_the_one_that_is_kept),
+		T(test_the_perf_map_of_a_forebear),
 	};
 
 	return cmocka_run_group_tests_name("name_jit", tests, named_files_setup, fixture_teardown);

@@ -120,6 +120,34 @@ static void test_fork_exec_exit(void **state)
 	procs_free(p);
 }
 
+/* Code that was made before a fork is described by who made it. */
+static void test_forebears(void **state)
+{
+	struct procs *p = new_table(NULL);
+	const struct proc_forebear *f;
+
+	(void)state;
+	procs_comm(p, 10, 5, 5, "made", true);
+	procs_owner(p, 10, 5, 1000, 7);
+	for (pid_t tgid = 6; tgid < 10; tgid++)
+		procs_fork(p, 10 + (uint64_t)tgid, tgid, tgid, tgid - 1);
+	f = procs_image(p, 6, 20)->forebears;
+	assert_int_equal(f[0].image, procs_image(p, 5, 20)->id);
+	assert_int_equal(f[0].tgid, 5);
+	assert_int_equal(f[0].ns_tgid, 7);
+	assert_int_equal(f[0].uid, 1000);
+	assert_int_equal(f[0].begin_ns, 10);
+	assert_int_equal(f[1].tgid, 0);
+	f = procs_image(p, 9, 20)->forebears;
+	for (int i = 0; i < PROC_FOREBEARS_MAX; i++)
+		assert_int_equal(f[i].tgid, 8 - i);
+	procs_comm(p, 30, 9, 9, "other", true);
+	assert_int_equal(procs_image(p, 9, 30)->forebears[0].tgid, 0);
+	procs_fork(p, 40, 20, 20, 19); /* by nobody who is known */
+	assert_int_equal(procs_image(p, 20, 40)->forebears[0].tgid, 0);
+	procs_free(p);
+}
+
 static void test_main_thread_exits_first(void **state)
 {
 	struct procs *p = new_table(NULL);
@@ -450,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_code_copied_to_anonymous_memory),
 		cmocka_unit_test(test_fork_exec_exit),
+		cmocka_unit_test(test_forebears),
 		cmocka_unit_test(test_main_thread_exits_first),
 		cmocka_unit_test(test_exec_ends_other_threads),
 		cmocka_unit_test(test_pid_reuse),

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What was read of /proc meets the events of the same time. */
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profiler/base/clock.h"
 #include "profiler/procs/table.h"
 #include "tests/lib/proc_table.h"
 
@@ -303,6 +308,71 @@ static void test_leader_gone_at_scan(void **state)
 	procs_free(p);
 }
 
+/* A child of this process that has executable memory without a file. It waits. */
+static pid_t start_forked(int hold[2])
+{
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(hold), 0);
+	pid = fork();
+	if (!pid) {
+		close(hold[1]);
+		_exit((int)read(hold[0], &c, 1));
+	}
+	close(hold[0]);
+	return pid;
+}
+
+/* Who has made code that a process got by fork(): if it has not executed a file since. */
+static void test_forebears_of_what_runs(void **state)
+{
+	void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct procs *p = new_table(NULL);
+	const struct proc_image *im;
+	int hold[2];
+	pid_t pid;
+
+	(void)state;
+	assert_ptr_not_equal(code, MAP_FAILED);
+	pid = start_forked(hold);
+	assert_int_equal(procs_scan(p, pid, boottime_ns()), 0);
+	im = procs_image(p, pid, boottime_ns());
+	assert_non_null(im);
+	assert_int_equal(im->forebears[0].tgid, getpid());
+	assert_true(im->forebears[0].image == IMAGE_NONE);
+	assert_int_equal(im->forebears[0].uid, getuid());
+	assert_true(im->forebears[0].begin_ns <= im->begin_ns);
+	assert_int_equal(im->forebears[1].tgid, 0); /* this process was executed */
+	close(hold[1]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(munmap(code, 4096), 0);
+	pid = start_forked(hold); /* without such code */
+	assert_int_equal(procs_scan(p, pid, boottime_ns()), 0);
+	assert_int_equal(procs_image(p, pid, boottime_ns())->forebears[0].tgid, 0);
+	close(hold[1]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	procs_free(p);
+}
+
+/* The event of a fork tells who, and /proc his number in his pid namespace. */
+static void test_owners_of_forebears(void **state)
+{
+	struct procs *p = new_table(NULL);
+	const struct proc_forebear *f;
+
+	(void)state;
+	procs_comm(p, 10, getpid(), getpid(), "made", true);
+	procs_fork(p, 20, 5, 5, getpid());
+	f = procs_image(p, 5, 30)->forebears;
+	assert_int_equal(f[0].ns_tgid, 0);
+	procs_see_forebears(p, 30, 5);
+	assert_int_equal(f[0].ns_tgid, getpid());
+	assert_int_equal(f[0].uid, getuid());
+	procs_see_forebears(p, 30, 6); /* which is not known */
+	procs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +386,8 @@ int main(void)
 		cmocka_unit_test(test_exec_during_the_scan),
 		cmocka_unit_test(test_scan_of_a_known_process),
 		cmocka_unit_test(test_leader_gone_at_scan),
+		cmocka_unit_test(test_forebears_of_what_runs),
+		cmocka_unit_test(test_owners_of_forebears),
 	};
 
 	return cmocka_run_group_tests_name("procs_scan", tests, NULL, NULL);
