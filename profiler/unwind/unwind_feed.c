@@ -242,11 +242,9 @@ static bool is_compat(const struct unwind_feed *f, uint32_t number)
 	return head && head->machine == EM_386;
 }
 
-/*
- * Describes one mapping for the kernel's maps. False: set it again later, because the file is not
- * open yet or could not be queued. When a table has been loaded, all its users are set again. An
- * evicted table is not requested before a walk needs it.
- */
+/* Describes one mapping for the kernel's maps. False: set it again later, because the file is not open yet or could not
+ * be queued. When a table has been loaded, all its users are set again. An evicted one is not requested before a walk
+ * needs it. */
 static bool describe(struct unwind_feed *f, const struct proc_mapping *m, struct unwind_region *r)
 {
 	uint32_t number = number_of(m->file);
@@ -305,6 +303,19 @@ bool unwind_feed_is_code_of(void *ctx, const struct proc_mapping *m, uint64_t va
 	return find_code(ctx, m, va, &bias, &slot, file_off);
 }
 
+/* Whether there may be a table of a file whose table is not loaded. */
+static bool may_come(struct unwind_feed *f, uint32_t file)
+{
+	enum unwind_table_state state = unwind_tables_state(f->tables, number_of(file));
+	struct file_view v;
+
+	if (state != TABLE_UNKNOWN)
+		return state == TABLE_QUEUED || state == TABLE_EVICTED;
+	files_get(f->files, file, &v);
+	files_release_fd(f->files, file);
+	return !v.err || v.err == -EAGAIN;
+}
+
 /* Tries to walk anonymous memory by the file of a mapping next to it. True: that is settled. */
 static bool describe_by(struct unwind_feed *f, const struct proc_mapping *near,
 			struct unwind_region *r)
@@ -317,7 +328,7 @@ static bool describe_by(struct unwind_feed *f, const struct proc_mapping *near,
 		r->bias = bias;
 		return true;
 	}
-	if (unwind_feed_awaits(f, near->file))
+	if (may_come(f, near->file))
 		r->slot = UNWIND_SLOT_NONE; /* user space walks until that is known */
 	return false;
 }
@@ -414,12 +425,11 @@ static void set_process(struct unwind_feed *f, struct procs *procs, pid_t tgid)
 	image = procs_image(procs, tgid, boottime_ns());
 	if (image && image->jitdump != FILE_NONE)
 		describe_jit(f, tgid, image->jitdump, n);
-	if (!f->maps)
-		err = 0; /* samples come as they are, and ask for their places */
-	else if (f->reported_fd < 0 || version)
+	/* Without maps, samples come as they are, and ask for their places. */
+	if (f->maps && (f->reported_fd < 0 || version))
 		err = unwind_maps_set(f->maps, tgid, version, f->regions.data, n);
 	/* Its mappings must be reported again, and soon. */
-	else if (unwind_maps_remove(f->maps, tgid))
+	else if (f->maps && unwind_maps_remove(f->maps, tgid))
 		bpf_map_delete_elem(f->reported_fd, &key);
 	if (err || (!complete && vec_push(&f->waiting, tgid)))
 		refuse(f, tgid);
@@ -564,14 +574,7 @@ enum feed_place unwind_feed_jit(struct unwind_feed *f, uint32_t dump, uint64_t s
 
 bool unwind_feed_awaits(struct unwind_feed *f, uint32_t file)
 {
-	enum unwind_table_state state = unwind_tables_state(f->tables, number_of(file));
-	struct file_view v;
-
-	if (state != TABLE_UNKNOWN)
-		return state == TABLE_QUEUED;
-	files_get(f->files, file, &v);
-	files_release_fd(f->files, file);
-	return v.err == -EAGAIN;
+	return place_of_state(f, file) == FEED_SOON;
 }
 
 int unwind_feed_table_error(const struct unwind_feed *f, uint32_t file)

@@ -65,7 +65,7 @@ enum feed_place unwind_feed_place(struct unwind_feed *f, uint32_t file, uint64_t
 enum feed_place unwind_feed_jit(struct unwind_feed *f, uint32_t dump, uint64_t since_ns,
 				uint32_t written, const void **table);
 
-/* True if the table of a file (a file id) is on its way. Requests nothing. */
+/* True if the table of a file (a file id) is on its way. Requests it, if nobody has. */
 bool unwind_feed_awaits(struct unwind_feed *f, uint32_t file);
 
 /* Why a file (a file id) has no unwind table: see unwind_tables_error(). */
