@@ -26,7 +26,7 @@
 #include <linux/types.h>
 
 #define UNWIND_MAGIC	   0x77756e6b /* "knuw" */
-#define UNWIND_VERSION	   12
+#define UNWIND_VERSION	   13
 #define UNWIND_PAGE	   4096
 #define UNWIND_BUCKET_BITS 8 /* a row's pc is one byte */
 #define UNWIND_BUCKET	   (1u << UNWIND_BUCKET_BITS)

@@ -11,6 +11,7 @@ enum {
 	OP_SHL = 0x24,
 	OP_GE = 0x2a,
 	OP_LIT0 = 0x30,
+	OP_LIT31 = 0x4f,
 	OP_BREG0 = 0x70,
 };
 
@@ -54,6 +55,8 @@ static bool read_address(const struct expr *e, struct address *a)
 			a->deref = true;
 		else if (op == OP_PLUS_UCONST && !a->post)
 			a->post = (int64_t)bytes_uleb(b);
+		else if (op >= OP_LIT0 && op <= OP_LIT31 && !a->post && bytes_u8(b) == OP_PLUS)
+			a->post = op - OP_LIT0;
 		else
 			return false;
 	}

@@ -42,14 +42,14 @@ static const struct {
 	/* breg7 40; deref; plus_uconst 8. rbp: breg7 16 */
 	{".cfi_escape 0x0f,5,0x77,0x28,0x06,0x23,8\n.cfi_escape 0x10,6,2,0x77,16",
 	 "deref_rsp 40:8 bp sp 16"},
+	{".cfi_escape 0x0f,5,0x76,0,0x06,0x40,0x22", "deref_rbp 0:16 bp sp 16"}, /* lit16; plus */
 	/* breg7 8; breg9 0; lit8; mul; plus; deref; plus_uconst 8 */
 	{".cfi_escape 0x0f,10,0x77,8,0x79,0,0x38,0x1e,0x22,0x06,0x23,8\n.cfi_restore rbp",
 	 "deref_idx 8:9"},
 	/* the PLT, with both thresholds */
 	{".cfi_escape 0x0f,11,0x77,8,0x80,0,0x3f,0x1a,0x3b,0x2a,0x33,0x24,0x22", "plt 8:11"},
 	{".cfi_escape 0x0f,11,0x77,8,0x80,0,0x3f,0x1a,0x3a,0x2a,0x33,0x24,0x22", "plt 8:10"},
-	/* an expression that is no more than a register: breg7 24 */
-	{".cfi_escape 0x0f,2,0x77,24", "rsp 24"},
+	{".cfi_escape 0x0f,2,0x77,24", "rsp 24"}, /* no more than a register: breg7 24 */
 	{".cfi_def_cfa rsp, 0\n.cfi_register rip, rdi", "rsp 0 ra 5"},
 	{".cfi_register rbp, r9", "rsp 0 bp reg 9 ra 5"},
 	/* __morestack of libgcc */
