@@ -230,8 +230,9 @@ static const char *const file_remedy[UNWIND_END_COUNT] = {
 	[UNWIND_END_NO_RULE] = NO_CFI,
 	[UNWIND_END_BAD_READ] = "its stack could not be read: it was swapped out, or the call "
 				"frame information is wrong",
-	[UNWIND_END_SLOW] = "more frames that only user space can walk than there was room for: "
-			    "lower -F",
+	[UNWIND_END_SLOW] =
+		"frames that only libunwind can walk, above code that it cannot walk, or "
+		"more of them than there was room for (then lower -F)",
 	[UNWIND_END_LOOP] = "its call frame information is wrong: rebuild it with frame pointers",
 	[UNWIND_END_DEEP] = "recursion deeper than kiln can walk: nothing to do",
 	[UNWIND_END_SLICE] =

@@ -142,6 +142,26 @@ static void prepare(void *ctx, size_t i, struct walk_sample *out)
 	out->n_live = s->view.n_live;
 }
 
+static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint32_t *n);
+
+/* Libunwind knows no made code, and guesses nothing: the tables may lead further, if only to a frame that they cannot
+ * evaluate. */
+static void take_cut_stack(struct raw_walk *s, const struct raw_sample *r, const uint64_t *frames,
+			   size_t n, enum unwind_end end)
+{
+	uint64_t by_tables[UNWIND_FRAMES_MAX];
+	enum unwind_end tables_end;
+	uint32_t n_tables = 0;
+
+	s->now = r;
+	s->may_wait = false;
+	tables_end = walk_by_tables(s, by_tables, &n_tables);
+	if (n_tables > n)
+		window_add_user_stack(r->into, r->word, by_tables, n_tables, tables_end);
+	else
+		window_add_user_stack(r->into, r->word, frames, n, end);
+}
+
 /* Adds a stack. A lost one, or one without memory, counts as missing. */
 static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, enum cfi_walk_end end)
 {
@@ -156,7 +176,10 @@ static void take_stack(void *ctx, size_t i, const uint64_t *frames, size_t n, en
 
 	if (!n)
 		return;
-	window_add_user_stack(r->into, r->word, frames, n, as_walk_end[end]);
+	if (end == CFI_WALK_ROOT)
+		window_add_user_stack(r->into, r->word, frames, n, UNWIND_END_ROOT);
+	else
+		take_cut_stack(s, r, frames, n, as_walk_end[end]);
 	s->stats.by_libunwind++;
 	s->stats.complete += end == CFI_WALK_ROOT;
 	s->stats.why[r->why]++;

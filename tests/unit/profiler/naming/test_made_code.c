@@ -113,7 +113,7 @@ TEST(test_advice_for_made_code_follows_from_the_end)
 		{UNWIND_END_BAD_READ, "node keeps no frame pointers"},
 		{UNWIND_END_LOOP, "node keeps no frame pointers"},
 		{UNWIND_END_NO_TABLE, "its unwind table was not ready in time"},
-		{UNWIND_END_SLOW, "more frames that only user space can walk"},
+		{UNWIND_END_SLOW, "frames that only libunwind can walk"},
 		{UNWIND_END_DEEP, "recursion deeper than kiln can walk"},
 		{UNWIND_END_SLICE, "its stack is larger than the part that is copied, or goes on"},
 		{UNWIND_END_UPROBE, "somebody watches its functions with uretprobes"},

@@ -283,6 +283,28 @@ TEST(test_made_code_whose_newer_table_does_not_come)
 	free(table);
 }
 
+/* Made code is libunwind's end. What the tables have found is more, if it found less; a root is worth more than any. */
+TEST(test_the_walk_that_gets_further)
+{
+	feed_says = FEED_NO_ROOM;
+	libunwind_ends = CFI_WALK_NO_INFO;
+	libunwind_finds = 1;
+	sample(100, FRAMES(CODE + 1, CODE + 2, FILE_CODE + 1));
+	raw_walk_run(walk, NULL);
+	assert_int_equal(libunwind_asked, 1);
+	assert_walked(100, UNWIND_END_NO_TABLE, FRAMES(CODE + 1, CODE + 2, FILE_CODE + 1));
+	libunwind_finds = 3;
+	sample(101, FRAMES(CODE + 1, CODE + 2, FILE_CODE + 1));
+	raw_walk_run(walk, NULL);
+	assert_walked(101, UNWIND_END_NO_RULE, FRAMES(1, 2, 3));
+	libunwind_ends = CFI_WALK_ROOT;
+	libunwind_finds = 2;
+	sample(102, FRAMES(CODE + 1, CODE + 2, FILE_CODE + 1));
+	raw_walk_run(walk, NULL);
+	assert_walked(102, UNWIND_END_ROOT, FRAMES(1, 2));
+	assert_int_equal(stats().complete, 1);
+}
+
 /* More stack than was copied. */
 TEST(test_the_end_of_what_was_copied)
 {
@@ -501,6 +523,7 @@ int main(void)
 		T(test_uretprobes),
 		T(test_made_code_by_its_jitdump),
 		T(test_made_code_whose_newer_table_does_not_come),
+		T(test_the_walk_that_gets_further),
 		T(test_the_end_of_what_was_copied),
 		T(test_in_the_middle_of_an_exec),
 		T(test_waiting_for_a_table),
