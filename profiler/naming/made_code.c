@@ -23,6 +23,7 @@ static const struct maker {
 	{"java", "-XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit (JDK 17 and newer)",
 	 "-XX:+PreserveFramePointer", false},
 	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL, false},
+	{"mono", "--jitmap", NULL, false},
 	{"php", "-d opcache.jit_debug=16", NULL, false},
 	{"beam.smp", "+JPperf true (OTP 25 and newer)", "+JPperf true", true},
 	{"python", "-X perf",

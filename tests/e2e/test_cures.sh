@@ -151,6 +151,25 @@ test_jvm_that_runs() {
 	each_jvm jvm_that_runs
 }
 
+test_mono() {
+	need_bpf
+	command -v mono mcs >/dev/null || skip "no mono"
+	cat >hot.cs <<-'CS'
+		class Hot {
+			static int Inner(int n) { return n < 2 ? n : Inner(n - 1) + Inner(n - 2); }
+			static void Main() { System.Console.WriteLine(Inner(38)); }
+		}
+	CS
+	mcs hot.cs
+	"$KILN" record -o before.pb.gz -- mono hot.exe 2>said
+	local options
+	options=$(note '[jit]' | options_of 'has no perf map: start it with')
+	# shellcheck disable=SC2086
+	"$KILN" record -o after.pb.gz -- mono $options hot.exe 2>said
+	assert_at_most "before" "$(share before.pb.gz 'Hot:Inner')" 1
+	assert_at_least "after" "$(share after.pb.gz 'Hot:Inner')" 80
+}
+
 test_php() {
 	need_bpf
 	command -v php >/dev/null || skip "no php"
