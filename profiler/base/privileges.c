@@ -100,8 +100,11 @@ bool privileges_may_load_bpf(void)
 
 /* --- while it records ------------------------------------------------------------------------------- */
 
-/* Readers are another user's, and so may be the command that gets SIGTERM at last. */
-#define RECORDING (PRIVILEGES_SAMPLING | PRIVILEGE(CAP_KILL) | PRIVILEGE(CAP_SYS_NICE))
+/* Readers are another user's, and so may be the command that gets SIGTERM at last. The rings of perf events count as
+ * locked memory, of which containers often allow next to none. */
+#define RECORDING                                                                                  \
+	(PRIVILEGES_SAMPLING | PRIVILEGE(CAP_KILL) | PRIVILEGE(CAP_SYS_NICE) |                     \
+	 PRIVILEGE(CAP_IPC_LOCK))
 /* Root's output may lie in somebody else's directory, and under sudo it is given to who asked for it. */
 #define OUTPUT (PRIVILEGE(CAP_CHOWN) | PRIVILEGE(CAP_DAC_OVERRIDE) | PRIVILEGE(CAP_FOWNER))
 

@@ -330,7 +330,7 @@ rights_of() { # STATUS
 test_what_a_recording_gives_up() {
 	need_bpf
 	need_root
-	local keeps="BPF PERFMON SYS_PTRACE SYSLOG DAC_READ_SEARCH CHECKPOINT_RESTORE KILL SYS_NICE" kiln n=0 none=0 task
+	local keeps="BPF PERFMON SYS_PTRACE SYSLOG DAC_READ_SEARCH CHECKPOINT_RESTORE KILL SYS_NICE IPC_LOCK" kiln n=0 none=0 task
 	mkdir -m 755 theirs
 	chown 65534:65534 theirs
 	[ "$(cat /proc/sys/kernel/perf_event_paranoid)" -le 2 ] || keeps+=" SYS_ADMIN"

@@ -223,6 +223,19 @@ test_no_locked_memory() {
 	assert_no_match "another" 2.err CAP_PERFMON
 }
 
+# Nor does it hold up whoever may lock more than the limit, as root in a container that allows 64 KB.
+test_locked_memory_of_root() {
+	need_bpf
+	need_root
+	local i
+	setpriv -d | grep '^Capability bounding set' | grep -q ipc_lock || skip "root may not lock more"
+	for i in 1 2 3; do
+		start prlimit --memlock=65536 "$KILN" record -a -d 60 -o "$i.pb.gz" 2>"$i.err"
+		wait_until 20 grep -q 'sampling at\|cannot' "$i.err"
+		assert_no_match "recording $i" "$i.err" cannot
+	done
+}
+
 test_few_descriptors() {
 	need_bpf
 	start "$WORKLOADS/deep" 30 20
