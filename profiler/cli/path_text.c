@@ -21,6 +21,7 @@ struct chain {
 	const struct heavy_line *line;
 	uint32_t from; /* calls before it are no part of the chain */
 	size_t columns, name_columns;
+	bool has_gaps; /* there is room for ".." */
 	size_t widths[HEAVY_CALLS];
 	bool is_shown[HEAVY_CALLS];
 };
@@ -62,13 +63,26 @@ static size_t width(const struct chain *c)
 
 static void show_if_it_fits(struct chain *c, uint32_t i)
 {
+	if (c->is_shown[i])
+		return;
 	c->is_shown[i] = true;
 	c->is_shown[i] = width(c) <= c->columns;
 }
 
+/* The last call with a name; one of a standard library's says no more than where it is called from. */
+static uint32_t last_named(const struct chain *c)
+{
+	uint32_t last = c->line->len - 1;
+
+	for (uint32_t i = last; call_at(c, last)->rank == HEAVY_NAMELESS && i > c->from; i--)
+		if (call_at(c, i - 1)->rank <= HEAVY_OTHERS)
+			return i - 1;
+	return last;
+}
+
 /*
- * Shows the last call, and of the others what tells most, from both ends: where a path begins and where it ends. Returns
- * how good that is.
+ * Shows the last call with a name, the last, and of the others what tells most, from both ends: where a path begins and
+ * where it ends. Returns how good that is.
  */
 static uint32_t choose(struct chain *c, size_t name_columns)
 {
@@ -77,7 +91,8 @@ static uint32_t choose(struct chain *c, size_t name_columns)
 	c->name_columns = MIN(name_columns, c->columns);
 	measure(c);
 	memset(c->is_shown, 0, sizeof(c->is_shown));
-	c->is_shown[last] = true;
+	c->is_shown[last_named(c)] = true;
+	show_if_it_fits(c, last);
 	for (int rank = 0; rank < HEAVY_RANKS; rank++) {
 		bool at_front = true;
 
@@ -88,7 +103,7 @@ static uint32_t choose(struct chain *c, size_t name_columns)
 				show_if_it_fits(c, i);
 		}
 	}
-	for (uint32_t i = c->from; i < last; i++) {
+	for (uint32_t i = c->from; i <= last; i++) {
 		n += c->is_shown[i];
 		n_own += c->is_shown[i] && call_at(c, i)->rank == HEAVY_OWN;
 	}
@@ -126,7 +141,7 @@ static void add_command(struct buf *out, struct chain *c)
 
 static void add_chain(struct buf *out, struct chain *c, bool has_command)
 {
-	bool has_gaps;
+	const char *before = "";
 
 	if (has_command) {
 		add_command(out, c);
@@ -135,16 +150,41 @@ static void add_chain(struct buf *out, struct chain *c, bool has_command)
 		buf_str(out, ": ");
 	}
 	choose_best(c);
-	has_gaps = width(c) <= c->columns;
+	c->has_gaps = width(c) <= c->columns;
 	for (uint32_t i = c->from; i < c->line->len; i++) {
-		if (c->is_shown[i])
-			short_name(out, name_of(c, i), c->name_columns);
-		else if (has_gaps && (i == c->from || c->is_shown[i - 1]))
+		bool is_gap = !c->is_shown[i];
+
+		if (is_gap && (!c->has_gaps || (i > c->from && !c->is_shown[i - 1])))
+			continue;
+		buf_str(out, before);
+		if (is_gap)
 			buf_str(out, GAP);
 		else
-			continue;
-		buf_str(out, i + 1 < c->line->len ? ARROW : "");
+			short_name(out, name_of(c, i), c->name_columns);
+		before = ARROW;
 	}
+}
+
+/* Of the first call, or of the first that is seen, where there is no room to tell that others are before it. */
+static int64_t total_of(const struct chain *c)
+{
+	for (uint32_t i = c->from; !c->has_gaps && i < c->line->len; i++)
+		if (c->is_shown[i])
+			return call_at(c, i)->total;
+	return c->line->total;
+}
+
+static void add_line(struct buf *out, struct chain *c, const struct share_scale *scale,
+		     bool has_command, int indent)
+{
+	struct buf text = {0};
+
+	add_chain(&text, c, has_command);
+	share_cell(out, scale, has_command ? c->line->total : total_of(c));
+	buf_printf(out, "  %*s%s\n", indent, "", buf_cstr(&text));
+	if (text.err)
+		out->err = text.err;
+	buf_release(&text);
 }
 
 void path_text(struct buf *out, const struct heavy_path *h, const struct share_scale *scale,
@@ -160,9 +200,6 @@ void path_text(struct buf *out, const struct heavy_path *h, const struct share_s
 		struct chain c = {.h = h, .line = line, .columns = room - indent};
 
 		line_title(out, i ? "" : "Path", t);
-		share_cell(out, scale, line->total);
-		buf_printf(out, "  %*s", (int)indent, "");
-		add_chain(out, &c, has_commands && !line->level);
-		buf_char(out, '\n');
+		add_line(out, &c, scale, has_commands && !line->level, (int)indent);
 	}
 }

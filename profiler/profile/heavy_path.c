@@ -289,9 +289,11 @@ static enum heavy_rank rank_of(const struct builder *b, const struct function *f
 {
 	const char *name = strtab_get(b->out->strings, f->name);
 
+	if (frame_name_is_vague(name))
+		return HEAVY_NAMELESS;
 	if (f->role != ROLE_CODE)
 		return HEAVY_SERVANT;
-	return f->kind == FRAME_KERNEL || *name == '[' || frame_name_is_vague(name) ||
+	return f->kind == FRAME_KERNEL || *name == '[' ||
 			       profile_module_is_library(strtab_get(b->out->strings, f->module))
 		       ? HEAVY_OTHERS
 		       : HEAVY_OWN;
@@ -303,7 +305,8 @@ static int call_of_step(struct builder *b, uint32_t step, struct heavy_call *cal
 	if (step < b->functions.len) {
 		const struct function *f = &b->functions.data[step];
 
-		*call = (struct heavy_call){f->name, rank_of(b, f)};
+		call->name = f->name;
+		call->rank = rank_of(b, f);
 		return 0;
 	}
 	call->rank = HEAVY_OWN;
@@ -362,9 +365,9 @@ static size_t gather(struct builder *b, size_t begin, size_t end, size_t depth, 
 	return begin;
 }
 
-static int add_call(struct builder *b, struct branch *s, uint32_t step)
+static int add_call(struct builder *b, struct branch *s, uint32_t step, int64_t total)
 {
-	struct heavy_call call;
+	struct heavy_call call = {.total = total};
 
 	s->line.len++;
 	s->end = gather(b, s->begin, s->end, s->depth++, step);
@@ -392,7 +395,7 @@ static int write_line(struct builder *b, struct branch *s)
 	int err;
 
 	s->line.first = (uint32_t)b->out->calls.len;
-	err = add_call(b, s, step) ?: count_next(b, s);
+	err = add_call(b, s, step, s->line.total) ?: count_next(b, s);
 	while (!err && b->touched.len) {
 		bool left_out;
 
@@ -403,7 +406,7 @@ static int write_line(struct builder *b, struct branch *s)
 			break;
 		if (left_out)
 			leave_out_last(b, s, b->sums.data[next]);
-		err = add_call(b, s, next) ?: count_next(b, s);
+		err = add_call(b, s, next, b->sums.data[next]) ?: count_next(b, s);
 		step = next;
 	}
 	return err;

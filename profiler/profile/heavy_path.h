@@ -20,15 +20,17 @@
 
 /* How much a call tells a reader, the most first. */
 enum heavy_rank {
-	HEAVY_OWN,    /* of the program itself, and it has a name */
-	HEAVY_OTHERS, /* of a library or the kernel, or without a name */
-	HEAVY_SERVANT /* no code to blame (frame_role.h): standard libraries, runtimes, main() */
+	HEAVY_OWN,     /* of the program itself, and it has a name */
+	HEAVY_OTHERS,  /* of a library or the kernel, or code that is made */
+	HEAVY_SERVANT, /* no code to blame (frame_role.h): standard libraries, runtimes, main() */
+	HEAVY_NAMELESS /* "libfoo.so+sub_1290" */
 };
-#define HEAVY_RANKS 3
+#define HEAVY_RANKS 4
 
 struct heavy_call {
 	uint32_t name; /* string */
 	enum heavy_rank rank;
+	int64_t total; /* of its line's items */
 };
 
 /* Calls of a line: a command and functions. */

@@ -12,7 +12,8 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
-/* A name of a library's begins with '-', one of a standard library's with '='. */
+/* A name of a library's begins with '-', one of a standard library's with '=', one that is none with '?'. Each call has
+ * 1 % less than the one before. */
 static void check(const char *const *names, uint32_t n, bool has_commands, size_t columns,
 		  const char *expected)
 {
@@ -22,14 +23,14 @@ static void check(const char *const *names, uint32_t n, bool has_commands, size_
 	struct buf b = {0};
 
 	for (uint32_t i = 0; i < n; i++) {
-		bool is_library = *names[i] == '-', is_servant = *names[i] == '=';
-		struct heavy_call call = {.rank = is_servant   ? HEAVY_SERVANT
-						  : is_library ? HEAVY_OTHERS
-							       : HEAVY_OWN};
+		static const char marks[] = "-=?";
+		const char *mark = strchr(marks, *names[i]);
+		struct heavy_call call = {
+			.rank = mark ? HEAVY_OTHERS + (enum heavy_rank)(mark - marks) : HEAVY_OWN,
+			.total = 95 - (int64_t)i,
+		};
 
-		assert_int_equal(
-			strtab_add(h.strings, names[i] + (is_library || is_servant), &call.name),
-			0);
+		assert_int_equal(strtab_add(h.strings, names[i] + !!mark, &call.name), 0);
 		assert_int_equal(vec_push(&h.calls, call), 0);
 	}
 	assert_int_equal(vec_push(&h.lines, (struct heavy_line){.len = n, .total = 95}), 0);
@@ -92,6 +93,36 @@ TEST(test_names_do_not_give_all)
 	      "Path      95.0%  .. > Builtins_CEntry_Retur..gvOnStack_BuiltinExit\n");
 }
 
+/* A name says more than none, wherever it is; the last is left out where it has none and there is no room. */
+TEST(test_names_before_none)
+{
+	static const char *const names[] = {"cycle",	   "?app+sub_51340",   "output_filter",
+					    "?app+sub_10", "-deflate",	       "?libz.so+sub_4b10",
+					    "=memcpy",	   "?libz.so+sub_5d80"};
+	static const char *const none[] = {"=main", "?app+sub_10", "?app+sub_20"};
+
+	check(names, 8, false, 90,
+	      "Path      95.0%  cycle > .. > output_filter > app+sub_10 > deflate > .. > "
+	      "libz.so+sub_5d80\n");
+	check(names, 8, false, 61,
+	      "Path      95.0%  cycle > .. > deflate > .. > libz.so+sub_5d80\n");
+	check(names, 8, false, 48, "Path      95.0%  cycle > .. > deflate > ..\n");
+	check(names, 8, false, 34, "Path\n   95.0%  .. > deflate > ..\n");
+	check(none, 3, false, 40, "Path      95.0%  main > .. > app+sub_20\n");
+	check(none, 3, false, 32, "Path\n   95.0%  main > .. > app+sub_20\n");
+}
+
+/* Where there is no room to tell that calls are left out, the share is of those that are seen. */
+TEST(test_share_of_what_is_seen)
+{
+	static const char *const names[] = {"=main", "process_cycle",
+					    "output_filters_of_this_program"};
+
+	check(names, 3, false, 60, "Path      95.0%  main > .. > output_filters_of_this_program\n");
+	check(names, 3, false, 47, "Path      93.0%  output_filters_of_this_program\n");
+	check(names, 3, true, 47, "Path      95.0%  main: output_filt..his_program\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +130,8 @@ int main(void)
 		cmocka_unit_test(test_own_calls_stay),
 		cmocka_unit_test(test_short_names_make_room),
 		cmocka_unit_test(test_names_do_not_give_all),
+		cmocka_unit_test(test_names_before_none),
+		cmocka_unit_test(test_share_of_what_is_seen),
 	};
 
 	return cmocka_run_group_tests_name("path_text", tests, NULL, NULL);

@@ -150,17 +150,21 @@ TEST(test_share_of_a_line)
 /* What a reader looks for first: functions of the program, with a name. */
 TEST(test_ranks)
 {
-	static const enum heavy_rank ranks[] = {HEAVY_OWN,     HEAVY_OTHERS, HEAVY_SERVANT,
-						HEAVY_SERVANT, HEAVY_OTHERS, HEAVY_OWN};
+	static const enum heavy_rank ranks[] = {HEAVY_OWN,     HEAVY_NAMELESS, HEAVY_SERVANT,
+						HEAVY_SERVANT, HEAVY_OTHERS,   HEAVY_OWN};
+	static const int64_t totals[] = {20, 20, 20, 20, 19, 19};
 	struct profile *p = new_profile();
 	struct heavy_path h;
 
-	add(p, 10, "loop app+sub_10 c:qsort std::less k:vfs_read compare");
+	add(p, 19, "loop app+sub_10 c:qsort std::less k:vfs_read compare");
+	add(p, 1, "loop app+sub_10 c:qsort std::less");
 	assert_int_equal(heavy_path_build(&h, p, &plain), 0);
 	assert_int_equal(h.lines.len, 1);
 	assert_int_equal(h.calls.len, 6);
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < 6; i++) {
 		assert_int_equal(h.calls.data[i].rank, ranks[i]);
+		assert_int_equal(h.calls.data[i].total, totals[i]);
+	}
 	heavy_path_release(&h);
 	profile_free(p);
 }
