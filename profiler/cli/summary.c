@@ -15,6 +15,7 @@
 #include "profiler/profile/commands.h"
 #include "profiler/profile/frame_role.h"
 #include "profiler/profile/heavy_path.h"
+#include "profiler/profile/nearest_named.h"
 #include "profiler/profile/overlap.h"
 #include "profiler/profile/short_name.h"
 #include "profiler/profile/table.h"
@@ -65,9 +66,7 @@ static int add_path(struct buf *out, const struct summary *s, const struct comma
 /* True for rows that a person can look for. */
 static bool has_name(const struct table *tab, const struct table_row *row)
 {
-	const char *name = table_text(tab, row->name);
-
-	return *name && *name != '[' && row->kind != FRAME_SYNTHETIC && !frame_name_is_vague(name);
+	return is_named_function(table_text(tab, row->name), row->kind);
 }
 
 static bool is_same(int64_t part, int64_t whole)
@@ -193,6 +192,46 @@ static void take_top(char **top, const struct table *tab)
 		*top = strdup(table_text(tab, best->name));
 }
 
+/* The function of most time that does something of its own. */
+static int take_by_total(char **top, const struct summary *s)
+{
+	struct table_opts by_total = {.value = s->value, .sort = TABLE_SORT_TOTAL};
+	_cleanup_(table_freep) struct table *tab = NULL;
+	int err = table_build(&tab, s->p, &by_total);
+
+	for (size_t i = 0; !err && i < tab->rows.len; i++) {
+		const struct table_row *row = &tab->rows.data[i];
+
+		if (!may_tell(tab, row) ||
+		    frame_role_of(table_text(tab, row->name), table_text(tab, row->module),
+				  row->kind) != ROLE_CODE)
+			continue;
+		if ((double)row->total >= FLAT_SHARE * (double)tab->gross)
+			*top = strdup(table_text(tab, row->name));
+		break;
+	}
+	return err;
+}
+
+/* As take_top(); where the first has no name, the function that called it or another with a good part of the time. */
+static int take_top_of_leaves(char **top, const struct summary *s, const struct table *tab)
+{
+	_cleanup_free_ char *nearest = NULL;
+	int64_t weight;
+	int err = 0;
+
+	if (top && tab->rows.len && !has_name(tab, &tab->rows.data[0])) {
+		err = nearest_named(&nearest, &weight, s->p, s->value);
+		if (!err && (double)weight >= FLAT_SHARE * (double)tab->gross)
+			*top = steal_ptr(nearest);
+		else
+			err = err ?: take_by_total(top, s);
+	}
+	if (top && !*top)
+		take_top(top, tab);
+	return err;
+}
+
 /* `own` has what is shown where no total says anything. */
 static int add_flat(struct buf *out, const struct summary *s, const struct share_scale *scale,
 		    const struct table *own, const struct heavy_path *path, const struct term *t,
@@ -234,7 +273,7 @@ static int add_top(struct buf *out, const struct summary *s, const struct share_
 	if (is_flat(tab, scale)) {
 		err = add_flat(out, s, scale, tab, path, t, top);
 	} else {
-		take_top(top, tab);
+		err = take_top_of_leaves(top, s, tab);
 		answer_table(out, tab, &by_self, t, 0);
 	}
 	table_free(tab);

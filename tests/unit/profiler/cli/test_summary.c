@@ -75,6 +75,71 @@ TEST(test_next_function)
 	}
 }
 
+static void add_stack(struct profile *p, int64_t n, const char *const *names)
+{
+	uint32_t frames[8], stack, set;
+	size_t len = 0;
+
+	for (; names[len]; len++) {
+		const char *module = *names[len] == '-' ? MAPPING_KERNEL : "/bin/x";
+
+		frames[len] = location_id(p, mapping_id(p, module, "", true), 0,
+					  names[len] + (*names[len] == '-'));
+	}
+	MUST(profile_stack(p, frames, len, &stack));
+	MUST(profile_labelset(p, NULL, 0, &set));
+	MUST(profile_add(p, stack, set, (int64_t[]){n, n}));
+}
+#define STACK(p, n, ...) add_stack(p, n, (const char *const[]){__VA_ARGS__, NULL})
+
+static void assert_next(const struct profile *p, const char *want)
+{
+	struct term t = {.columns = 80};
+	struct buf b = {0};
+	char *top;
+
+	assert_int_equal(summary_text(&b, &(struct summary){.p = p, .value = 1}, &t, &top), 0);
+	assert_string_equal(top, want);
+	free(top);
+	buf_release(&b);
+}
+
+/* Where the hottest functions have no name, the one that called them is asked for, not a small one with a name. */
+TEST(test_next_function_of_nameless)
+{
+	struct profile *p = profile_new();
+
+	MUST(profile_init_cpu(p, 1));
+	STACK(p, 500, "x+sub_20", "x+sub_10", "deflate", "filter", "main");
+	STACK(p, 300, "x+sub_10", "deflate", "filter", "main");
+	STACK(p, 90, "memcpy", "filter", "main");
+	STACK(p, 95, "filter", "main");
+	STACK(p, 15, "-copy", "filter", "main");
+	assert_next(p, "deflate");
+	profile_free(p);
+}
+
+/* What runs the nameless code is no answer; then the largest with a name is. */
+TEST(test_next_function_of_made_code)
+{
+	struct profile *p = profile_new();
+
+	MUST(profile_init_cpu(p, 1));
+	STACK(p, 600, "[jit]", "_PyEval_EvalFrameDefault", "main");
+	STACK(p, 70, "-spin_unlock", "-alloc_page", "-exc_page_fault", "[jit]", "main");
+	STACK(p, 60, "-clear_page", "-alloc_page", "-exc_page_fault", "[jit]", "main");
+	STACK(p, 60, "-handle", "-exc_page_fault", "[jit]", "main");
+	assert_next(p, "exc_page_fault");
+	profile_free(p);
+
+	p = profile_new();
+	MUST(profile_init_cpu(p, 1));
+	STACK(p, 900, "[jit]", "main");
+	STACK(p, 50, "parse", "main");
+	assert_next(p, "parse");
+	profile_free(p);
+}
+
 /* A leaf below those of a chain of calls that have more leaves than i, and below one of many callers. */
 static void add_chain(struct profile *p, int i)
 {
@@ -175,9 +240,14 @@ TEST(test_unaccounted)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_commands_to_copy),     cmocka_unit_test(test_equal_kinds),
-		cmocka_unit_test(test_next_function),	     cmocka_unit_test(test_flat_chain),
-		cmocka_unit_test(test_flat_repeats_no_path), cmocka_unit_test(test_unaccounted),
+		cmocka_unit_test(test_commands_to_copy),
+		cmocka_unit_test(test_equal_kinds),
+		cmocka_unit_test(test_next_function),
+		cmocka_unit_test(test_flat_chain),
+		cmocka_unit_test(test_next_function_of_nameless),
+		cmocka_unit_test(test_next_function_of_made_code),
+		cmocka_unit_test(test_flat_repeats_no_path),
+		cmocka_unit_test(test_unaccounted),
 	};
 
 	return cmocka_run_group_tests_name("summary", tests, NULL, NULL);
