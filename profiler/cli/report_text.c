@@ -24,20 +24,29 @@
 /* Largest indentation. */
 #define MAX_INDENT 40
 
+/* What is shown is counted, so its part is exact however few its samples are. */
+static void add_shown(struct buf *out, const struct report *r, const struct term *t)
+{
+	const int64_t left = profile_gross(r->p, r->table.value);
+	const struct share_scale scale = {.whole = profile_gross(r->whole, r->table.value)};
+	struct buf line = {0};
+
+	if (left == scale.whole)
+		return;
+	buf_printf(&line, LINE_TITLE, "Shown");
+	share_text(&line, &scale, left);
+	buf_str(&line, " of the profile; shares are of what is shown");
+	line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);
+	buf_char(out, '\n');
+	buf_release(&line);
+}
+
 static int add_top(struct buf *out, const struct report *r, const struct term *t)
 {
-	/* What is shown is counted, so its part is exact however few its samples are. */
-	const int64_t whole = profile_gross(r->whole, r->table.value);
-	const int64_t left = profile_gross(r->p, r->table.value);
-	const struct share_scale scale = {.whole = whole};
 	const struct summary summary = {r->p, r->quality, r->table.value};
 	int err = answer_header(out, r->p, r->table.value, t);
 
-	if (left != whole) {
-		buf_printf(out, LINE_TITLE, "Shown");
-		share_text(out, &scale, left);
-		buf_str(out, " of the profile; shares are of what is shown\n");
-	}
+	add_shown(out, r, t);
 	if (r->quality) {
 		answer_scope(out, r->whole, t);
 		answer_rootless(out, r->whole, r->quality, t);
@@ -111,6 +120,7 @@ int report_summary(struct buf *out, const struct report *r, const struct term *t
 	const struct summary summary = {r->p, r->quality, r->table.value};
 	int err = answer_header(out, r->p, r->table.value, t);
 
+	add_shown(out, r, t);
 	if (r->quality)
 		answer_scope(out, r->whole, t);
 	return err ?: summary_text(out, &summary, t, NULL);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "profiler/cli/answer.h"
+#include "profiler/cli/report.h"
 #include "profiler/cli/summary.h"
 #include "profiler/profile/quality.h"
 #include "tests/lib/profiles.h"
@@ -217,6 +218,37 @@ TEST(test_flat_repeats_no_path)
 	profile_free(p);
 }
 
+/* Of a part of a profile that is said, as in any report; in a narrow terminal too. */
+TEST(test_what_is_shown)
+{
+	struct profile *whole = profile_new(), *part = profile_new();
+	struct report r = {.p = part, .whole = whole, .table = {.value = 1}};
+	struct term t = {.columns = 80};
+	struct buf b = {0};
+
+	MUST(profile_init_cpu(whole, 1));
+	MUST(profile_init_cpu(part, 1));
+	STACK(whole, 155, "checksum", "main");
+	STACK(whole, 845, "parse", "main");
+	STACK(part, 845, "parse", "main");
+	assert_int_equal(report_summary(&b, &r, &t), 0);
+	assert_non_null(strstr(buf_cstr(&b),
+			       "\nShown    84.5 % of the profile; shares are of what is "
+			       "shown\n"));
+	buf_clear(&b);
+	t.columns = 40;
+	assert_int_equal(report_summary(&b, &r, &t), 0);
+	assert_non_null(strstr(buf_cstr(&b), "\nShown    84.5 % of the profile; shares\n"
+					     "         are of what is shown\n"));
+	buf_clear(&b);
+	r.p = whole;
+	assert_int_equal(report_summary(&b, &r, &t), 0);
+	assert_null(strstr(buf_cstr(&b), "Shown"));
+	buf_release(&b);
+	profile_free(whole);
+	profile_free(part);
+}
+
 /* Unaccounted samples are said, whichever way they are off. */
 TEST(test_unaccounted)
 {
@@ -247,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_next_function_of_nameless),
 		cmocka_unit_test(test_next_function_of_made_code),
 		cmocka_unit_test(test_flat_repeats_no_path),
+		cmocka_unit_test(test_what_is_shown),
 		cmocka_unit_test(test_unaccounted),
 	};
 
