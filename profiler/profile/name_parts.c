@@ -103,10 +103,15 @@ static int open_group(struct name_parts *p, struct open_groups *open, const char
 {
 	struct name_group g = {.open = at, .kind = kind_of(name, at)};
 	const struct name_group *around = open->v.len ? &p->groups.data[vec_last(&open->v)] : NULL;
-	bool is_args = g.kind == GROUP_ARGS;
+	bool is_args;
 
 	if (g.kind == GROUP_SELF && open->v.len >= NAME_SELF_DEPTH)
 		g.kind = GROUP_NAME;
+	/* Rust's types [T] and (A, B) */
+	if (around && around->kind == GROUP_SELF && strchr("([", name[at]) &&
+	    strchr(" &<", name[at - 1]))
+		g.kind = GROUP_NAME;
+	is_args = g.kind == GROUP_ARGS;
 	g.depth = around ? around->depth : 0;
 	g.params = g.depth ? around->params : is_args && name[at] == '(';
 	g.depth = (uint8_t)(g.depth + (is_args && g.depth < UINT8_MAX));

@@ -38,7 +38,7 @@ enum level {
 		LEVEL_ARGS + DEPTHS, /* Rust's "<Vec as FromIterator>"; no place in a script */
 	LEVEL_NO_PARAMS,	     /* nor "(...)" */
 	LEVEL_NO_ARGS,
-	LEVEL_SELF,	  /* "Vec::" of "<Vec as FromIterator>::" */
+	LEVEL_SELF, /* "Vec::" of "<Vec as FromIterator>::", "FromIterator::" of "<T as FromIterator>::" */
 	LEVEL_COMPONENTS, /* and above: without its first, its first two, ... */
 };
 
@@ -146,36 +146,96 @@ static void hide_java(struct view *v)
 	hide(v, (size_t)(end - v->name), (size_t)(end - v->name) + 1, GONE);
 }
 
-static size_t find_shown(const struct view *v, const struct name_group *g, const char *word)
+/* Where a word of a group begins that is in no other group within; 0: nowhere. */
+static size_t find_in_group(const struct view *v, size_t group, const char *word)
 {
-	size_t n = strlen(word);
+	const struct name_group *g = &v->parts.groups.data[group];
+	size_t n = strlen(word), next = group + 1;
 
-	for (size_t i = g->open; i + n < g->close; i++)
-		if (v->mask[i] == SHOWN && !memcmp(v->name + i, word, n))
+	for (size_t i = g->open + 1; i + n < g->close; i++) {
+		const struct name_group *within = v->parts.groups.data + next;
+
+		while (next < v->parts.groups.len &&
+		       (within->open < i || (within->open == i && !within->close)))
+			within = v->parts.groups.data + ++next;
+		if (next < v->parts.groups.len && within->open == i)
+			i = within->close;
+		else if (!memcmp(v->name + i, word, n))
 			return i;
+	}
 	return 0;
 }
 
-/* Leaves the type, of "<T as Trait>" and "<impl Trait for T>" too. */
-static void hide_trait(struct view *v, const struct name_group *g)
+/* "T", "&mut T": says nothing of the type. */
+static bool is_type_parameter(const char *type, size_t len)
 {
-	size_t as = find_shown(v, g, " as "), of = find_shown(v, g, " for ");
-	bool is_impl = !strncmp(v->name + g->open, "<impl ", 6);
+	size_t i = strspn(type, "&*");
 
-	hide(v, g->open, is_impl ? (of ? of + 5 : g->open + 6) : g->open + 1, GONE);
-	hide(v, as && !is_impl ? as : g->close, g->close + 1, GONE);
+	i += !strncmp(type + i, "mut ", 4) ? 4 : !strncmp(type + i, "const ", 6) ? 6 : 0;
+	return i < len && isupper((unsigned char)type[i]) &&
+	       i + 1 + strspn(type + i + 1, "0123456789") == len;
+}
+
+/* "[T]::eq" is no path: it is "<[T]>::eq". */
+static bool needs_brackets(const struct view *v, size_t from, size_t to)
+{
+	while (from < to && v->mask[from] != SHOWN)
+		from++;
+	if (from < to && !name_is_word(v->name[from]) && !strchr("<{", v->name[from]))
+		return true;
+	for (; from < to; from++)
+		if (v->mask[from] == SHOWN && v->name[from] == ' ')
+			return true;
+	return false;
+}
+
+#define IMPL "<impl "
+
+/* Leaves the type, in the end of "<T as Trait>" and "<impl Trait for T>" too; the trait where any type may be T. */
+static void leave_type(struct view *v, size_t group, unsigned level)
+{
+	const struct name_group *g = &v->parts.groups.data[group];
+	bool is_impl = !strncmp(v->name + g->open, IMPL, strlen(IMPL)), bracketed;
+	size_t begin = g->open + (is_impl ? strlen(IMPL) : 1);
+	size_t split = find_in_group(v, group, is_impl ? " for " : " as ");
+	size_t from = is_impl && split ? split + 5 : begin;
+	size_t to = !is_impl && split ? split : g->close;
+
+	if (level < LEVEL_SELF && (split || !is_impl))
+		return;
+	if (split && is_type_parameter(v->name + from, to - from)) {
+		from = is_impl ? begin : split + 4;
+		to = is_impl ? split : g->close;
+	}
+	bracketed = needs_brackets(v, from, to);
+	hide(v, g->open + bracketed, from, GONE);
+	hide(v, to, g->close + !bracketed, GONE);
+}
+
+/* In "core::fmt::num::<impl Display for u32>::fmt" it is none of the type's. */
+static void hide_module(struct view *v, const struct name_group *g)
+{
+	if (!strncmp(v->name + g->open, IMPL, strlen(IMPL)) &&
+	    !strncmp(v->name + g->close + 1, "::", 2))
+		hide(v, v->parts.begin, g->open, GONE);
 }
 
 static void hide_selves(struct view *v, unsigned level)
 {
+	uint32_t end = 0; /* of the last group that is within no other */
+
 	for (size_t i = 0; i < v->parts.groups.len; i++) {
 		const struct name_group *g = &v->parts.groups.data[i];
+		bool is_within = g->open < end;
 
+		if (g->close && !is_within)
+			end = g->close;
 		if (!g->close || g->kind != GROUP_SELF || g->depth)
 			continue;
 		hide_paths(v, g, "::");
-		if (level >= LEVEL_SELF)
-			hide_trait(v, g);
+		if (!is_within)
+			hide_module(v, g);
+		leave_type(v, i, level);
 	}
 }
 

@@ -5,6 +5,7 @@ const STRUCTURED_MAX = 16384, DEPTHS = 8, SELF_DEPTH = 8, MARK_CHARS = 3, LEAST_
 const LEVEL = { UNTYPED: 0, BARE: 1, SIMPLE: 2, PARAMS: 3, ARGS: 11, PATHS: 19, NO_PARAMS: 20,
 		NO_ARGS: 21, SELF: 22, COMPONENTS: 23 };
 const SHOWN = 0, ELIDED = 1, GONE = 2;
+const IMPL = "<impl ";
 const OPENING = "(<[{", CLOSING = ")>]}";
 const OPERATORS = ["()", "[]", "<=>", "<<=", ">>=", "->*", "->", "<<", ">>", "<=", ">=", "<", ">"];
 const QUALIFIERS = [" const", " volatile", " &&", " &", "[abi:cxx11]"];
@@ -78,7 +79,10 @@ class NameParts {
 				i += n - 1;
 			} else if (OPENING.includes(name[i])) {
 				const around = open.at(-1), found = this.kindOf(i);
-				const kind = found === "self" && open.length >= SELF_DEPTH ? "name" : found;
+				const isType = around?.kind === "self" && "([".includes(name[i]) &&
+					" &<".includes(name[i - 1]);
+				const kind = isType || (found === "self" && open.length >= SELF_DEPTH)
+					? "name" : found;
 				const args = kind === "args", depth = around ? around.depth : 0;
 				const params = depth ? around.params : args && name[i] === "(";
 
@@ -345,19 +349,62 @@ class NameView {
 		this.hide(end, end + 1, GONE);
 	}
 
-	findShown({ open, close }, word) {
-		for (let i = open; i + word.length < close; i++)
-			if (this.mask[i] === SHOWN && this.name.startsWith(word, i))
+	findInGroup({ open, close }, next, word) {
+		const { groups } = this.parts;
+
+		for (let i = open + 1; i + word.length < close; i++) {
+			while (next < groups.length && (groups[next].open < i ||
+							(groups[next].open === i && !groups[next].close)))
+				next++;
+			if (next < groups.length && groups[next].open === i)
+				i = groups[next].close;
+			else if (this.name.startsWith(word, i))
 				return i;
+		}
 		return 0;
 	}
 
-	hideTrait(group) {
-		const as = this.findShown(group, " as "), of = this.findShown(group, " for ");
-		const isImpl = this.name.startsWith("<impl ", group.open);
+	needsBrackets(from, to) {
+		const shown = [...this.name.slice(from, to)].filter((c, i) => this.mask[from + i] === SHOWN);
 
-		this.hide(group.open, isImpl ? of ? of + 5 : group.open + 6 : group.open + 1, GONE);
-		this.hide(as && !isImpl ? as : group.close, group.close + 1, GONE);
+		return shown.length > 0 && ((!isWord(shown[0]) && !"<{".includes(shown[0])) || shown.includes(" "));
+	}
+
+	leaveType(group, next, level) {
+		const isImpl = this.name.startsWith(IMPL, group.open);
+		const begin = group.open + (isImpl ? IMPL.length : 1);
+		const split = this.findInGroup(group, next, isImpl ? " for " : " as ");
+		let from = isImpl && split ? split + 5 : begin, to = !isImpl && split ? split : group.close;
+
+		if (level < LEVEL.SELF && (split || !isImpl))
+			return;
+		if (split && /^[&*]*(mut |const )?[A-Z][0-9]*$/.test(this.name.slice(from, to))) {
+			from = isImpl ? begin : split + 4;
+			to = isImpl ? split : group.close;
+		}
+		const bracketed = this.needsBrackets(from, to);
+
+		this.hide(group.open + bracketed, from, GONE);
+		this.hide(to, group.close + !bracketed, GONE);
+	}
+
+	hideSelves(level) {
+		const { name, parts } = this;
+		let end = 0;
+
+		for (const [i, group] of parts.groups.entries()) {
+			const isWithin = group.open < end;
+
+			if (group.close && !isWithin)
+				end = group.close;
+			if (!group.close || group.kind !== "self" || group.depth)
+				continue;
+			this.hidePaths(group, "::");
+			if (!isWithin && name.startsWith(IMPL, group.open) &&
+			    name.startsWith("::", group.close + 1))
+				this.hide(parts.begin, group.open, GONE);
+			this.leaveType(group, i + 1, level);
+		}
 	}
 
 	hideEach(text, from, to) {
@@ -382,13 +429,7 @@ class NameView {
 			this.hide(parts.place + 1, parts.file, GONE);
 		}
 		if (level >= LEVEL.PATHS) {
-			for (const group of parts.groups) {
-				if (!group.close || group.kind !== "self" || group.depth)
-					continue;
-				this.hidePaths(group, "::");
-				if (level >= LEVEL.SELF)
-					this.hideTrait(group);
-			}
+			this.hideSelves(level);
 			if (!parts.nameless)
 				this.hide(parts.place, name.length, GONE);
 		}
