@@ -218,7 +218,7 @@ static const char *skip_type(const char *name, bool *has_parameters)
 			depth--;
 		else if (*c == '(' && !depth)
 			break;
-		else if (*c == ' ' && !depth && isalpha((unsigned char)c[1]))
+		else if (*c == ' ' && !depth && (isalpha((unsigned char)c[1]) || c[1] == '_'))
 			begin = c + 1;
 	}
 	*has_parameters = *c == '(';

@@ -51,6 +51,10 @@ TEST(test_cpp)
 	      {"void std::__introsort_loop<long*, long>(long*, long*, long)", ROLE_PLUMBING},
 	      {"bool std::operator< <char>(std::string const&, std::string const&)", ROLE_PLUMBING},
 	      {"operator new(unsigned long)", ROLE_PLUMBING},
+	      {"long __gnu_cxx::__stoa<long, int, char, int>(long (*)(char const*, char**, int), "
+	       "char const*, char const*, unsigned long*, int)",
+	       ROLE_PLUMBING},
+	      {"long _Rows::sum(int)", ROLE_CODE},
 	      {"void rows::sort<std::vector<int> >(std::vector<int>&)", ROLE_CODE},
 	      {"core::Image::load(int)", ROLE_CODE}, {"core::run(std::string)", ROLE_CODE},
 	      {"stdx::sort(int*)", ROLE_CODE},
