@@ -33,6 +33,18 @@ struct function {
 	enum frame_kind kind;
 	enum frame_role role;
 	uint32_t place; /* 1 + index in the path that is made */
+	bool begins;	/* a path, where no main() called it */
+	uint32_t only;	/* of main(): 1 + what it calls nearly always, if that begins paths */
+};
+
+struct path {
+	uint32_t first, len; /* in steps */
+};
+
+/* What a main() calls. */
+struct first_call {
+	uint32_t main, next; /* functions */
+	int64_t value;
 };
 
 struct item {
@@ -60,10 +72,11 @@ struct builder {
 	VEC(uint32_t) location_first; /* in frames; one more than locations */
 	VEC(uint32_t) frames;	      /* functions, innermost first */
 	VEC(uint32_t) raw, path;      /* of one stack, outermost first */
-	VEC(uint32_t) path_first;     /* in steps; one more than stacks */
+	VEC(struct path) paths;	      /* of each stack */
 	VEC(uint32_t) steps;	      /* functions */
 	VEC(struct item) items;
 	struct htab item_index;
+	VEC(struct first_call) first_calls;
 	VEC(struct branch) branches;
 	VEC(int64_t) sums;     /* by function, then by command; 0 but for those in `touched` */
 	VEC(uint32_t) touched; /* heaviest first */
@@ -79,10 +92,11 @@ static void builder_release(struct builder *b)
 	vec_release(&b->frames);
 	vec_release(&b->raw);
 	vec_release(&b->path);
-	vec_release(&b->path_first);
+	vec_release(&b->paths);
 	vec_release(&b->steps);
 	vec_release(&b->items);
 	htab_release(&b->item_index);
+	vec_release(&b->first_calls);
 	vec_release(&b->branches);
 	vec_release(&b->sums);
 	vec_release(&b->touched);
@@ -223,10 +237,14 @@ static int make_paths(struct builder *b)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < b->p->stacks.len; i++)
-		err = vec_push(&b->path_first, (uint32_t)b->steps.len)
-			      ?: make_path(b, &b->p->stacks.data[i]);
-	return err ?: vec_push(&b->path_first, (uint32_t)b->steps.len);
+	for (size_t i = 0; !err && i < b->p->stacks.len; i++) {
+		struct path path = {.first = (uint32_t)b->steps.len};
+
+		err = make_path(b, &b->p->stacks.data[i]);
+		path.len = (uint32_t)b->steps.len - path.first;
+		err = err ?: vec_push(&b->paths, path);
+	}
+	return err;
 }
 
 /* --- items --------------------------------------------------------------------------------------- */
@@ -250,7 +268,7 @@ static int add_item(struct builder *b, const struct profile_sample *s)
 	struct item fresh = {search.stack, search.command, value};
 	uint32_t id;
 
-	if (value <= 0 || b->path_first.data[s->stack] == b->path_first.data[s->stack + 1])
+	if (value <= 0 || !b->paths.data[s->stack].len)
 		return 0;
 	id = htab_find(&b->item_index, hash, same_item, &search);
 	if (id == HTAB_NONE)
@@ -272,17 +290,83 @@ static int add_items(struct builder *b)
 	return err;
 }
 
+/* --- main() and threads -------------------------------------------------------------------------- */
+
+static int compare_first_calls(const void *x, const void *y)
+{
+	const struct first_call *a = x, *b = y;
+
+	if (a->main != b->main)
+		return a->main < b->main ? -1 : 1;
+	return (a->next > b->next) - (a->next < b->next);
+}
+
+static int find_first_calls(struct builder *b)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < b->items.len; i++) {
+		const struct path *path = &b->paths.data[b->items.data[i].stack];
+		const uint32_t *steps = &b->steps.data[path->first];
+		int64_t value = b->items.data[i].value;
+
+		if (b->functions.data[*steps].role != ROLE_MAIN) {
+			b->functions.data[*steps].begins = true;
+			continue;
+		}
+		b->sums.data[*steps] = saturating_sum(b->sums.data[*steps], value);
+		if (path->len > 1)
+			err = vec_push(&b->first_calls,
+				       ((struct first_call){steps[0], steps[1], value}));
+	}
+	if (b->first_calls.len)
+		qsort(b->first_calls.data, b->first_calls.len, sizeof(struct first_call),
+		      compare_first_calls);
+	return err;
+}
+
+/* A main() that will be left out does not part what it calls from what threads call. */
+static int merge_threads(struct builder *b)
+{
+	const struct first_call *calls;
+	int err = find_first_calls(b);
+
+	calls = b->first_calls.data;
+	for (size_t i = 0, end; !err && i < b->first_calls.len; i = end) {
+		const struct function *next = &b->functions.data[calls[i].next];
+		int64_t sum = 0;
+
+		for (end = i;
+		     end < b->first_calls.len && !compare_first_calls(&calls[i], &calls[end]);
+		     end++)
+			sum = saturating_sum(sum, calls[end].value);
+		if (next->begins && next->role == ROLE_CODE &&
+		    (double)sum >= KEEPS_OF_MAIN * (double)b->sums.data[calls[i].main])
+			b->functions.data[calls[i].main].only = calls[i].next + 1;
+	}
+	for (size_t i = 0; !err && i < b->paths.len; i++) {
+		struct path *path = &b->paths.data[i];
+
+		if (path->len > 1 && b->functions.data[b->steps.data[path->first]].only ==
+					     b->steps.data[path->first + 1] + 1) {
+			path->first++;
+			path->len--;
+		}
+	}
+	memset(b->sums.data, 0, (b->functions.len + 1) * sizeof(*b->sums.data));
+	return err;
+}
+
 /* --- lines --------------------------------------------------------------------------------------- */
 
 /* Step `depth` of an item: its command comes first, numbered after the functions. NONE: there is no more. */
 static uint32_t step_of(const struct builder *b, const struct item *item, size_t depth)
 {
-	uint32_t first = b->path_first.data[item->stack];
+	const struct path *path = &b->paths.data[item->stack];
 
 	if (b->o->commands && !depth--)
 		return (uint32_t)b->functions.len + item->command;
-	return depth < b->path_first.data[item->stack + 1] - first ? b->steps.data[first + depth]
-								   : NONE;
+	return depth < path->len ? b->steps.data[path->first + depth] : NONE;
 }
 
 static enum heavy_rank rank_of(const struct builder *b, const struct function *f)
@@ -497,7 +581,7 @@ int heavy_path_build(struct heavy_path *out, const struct profile *p, const stru
 		return -ENOMEM;
 	b.namer = (struct row_namer){.p = p, .strings = out->strings, .by = TABLE_FUNCTION};
 	b.gross = profile_gross(p, o->value);
-	return add_locations(&b) ?: make_paths(&b) ?: add_items(&b) ?: choose_lines(&b);
+	return add_locations(&b) ?: make_paths(&b) ?: add_items(&b) ?: merge_threads(&b) ?: choose_lines(&b);
 }
 
 void heavy_path_release(struct heavy_path *h)

@@ -5,8 +5,8 @@
  *
  * Stacks are shortened first. The ceremony of beginning (frame_role.h) is left out, and so is everything before the
  * first function of a program's own, but for main(): its branches belong together. Where one of them keeps nearly all,
- * main() is left out, too. What a function that recurses does between two calls of itself counts as done by
- * the outer one, so that its weight is in one place.
+ * main() is left out, too, and what threads do in the same function is added to it. What a function that recurses does
+ * between two calls of itself counts as done by the outer one, so that its weight is in one place.
  */
 #ifndef KILN_PROFILE_HEAVY_PATH_H
 #define KILN_PROFILE_HEAVY_PATH_H

@@ -147,6 +147,30 @@ TEST(test_share_of_a_line)
 	profile_free(p);
 }
 
+/* The same function in main() and in threads is one line, where main() would be left out; else it is main()'s. */
+TEST(test_threads_beside_main)
+{
+	struct profile *p = profile_new();
+	struct commands commands;
+	struct heavy_opts by_command = plain;
+
+	MUST(profile_init_cpu(p, 10));
+	add(p, 40, "_start main work deep");
+	add(p, 25, "_start main work flat");
+	add(p, 5, "_start main");
+	add(p, 30, "clone start_thread work deep");
+	assert_path(p, &plain, "95 work; 70 .deep; 25 .flat; 5 main");
+	add_as(p, "other", 2, 2, 100, "run");
+	MUST(commands_build(&commands, p, 0));
+	by_command.commands = &commands;
+	assert_path(p, &by_command, "100 app>work; 70 .deep; 25 .flat; 100 other>run");
+	commands_release(&commands);
+	add(p, 25, "_start main setup");
+	assert_path(p, &plain,
+		    "100 run; 95 main; 65 .work; 40 ..deep; 25 ..flat; 25 .setup; 30 work>deep");
+	profile_free(p);
+}
+
 /* What a reader looks for first: functions of the program, with a name. */
 TEST(test_ranks)
 {
@@ -464,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_share_of_a_line),
+		cmocka_unit_test(test_threads_beside_main),
 		cmocka_unit_test(test_ranks),
 		cmocka_unit_test(test_path_of_main_alone),
 		cmocka_unit_test(test_branches_of_main),
