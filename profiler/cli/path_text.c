@@ -21,7 +21,8 @@ struct chain {
 	const struct heavy_line *line;
 	uint32_t from; /* calls before it are no part of the chain */
 	size_t columns, name_columns;
-	bool has_gaps; /* there is room for ".." */
+	bool has_gaps;	/* there is room for ".." */
+	bool has_first; /* the first call is shown in any case */
 	size_t widths[HEAVY_CALLS];
 	bool is_shown[HEAVY_CALLS];
 };
@@ -91,7 +92,8 @@ static uint32_t choose(struct chain *c, size_t name_columns)
 	c->name_columns = MIN(name_columns, c->columns);
 	measure(c);
 	memset(c->is_shown, 0, sizeof(c->is_shown));
-	c->is_shown[last_named(c)] = true;
+	c->is_shown[c->has_first ? c->from : last_named(c)] = true;
+	show_if_it_fits(c, last_named(c));
 	show_if_it_fits(c, last);
 	for (int rank = 0; rank < HEAVY_RANKS; rank++) {
 		bool at_front = true;
@@ -174,32 +176,80 @@ static int64_t total_of(const struct chain *c)
 	return c->line->total;
 }
 
-static void add_line(struct buf *out, struct chain *c, const struct share_scale *scale,
-		     bool has_command, int indent)
+static void add_line(struct buf *out, const struct chain *c, const char *text,
+		     const struct share_scale *scale, bool has_command, size_t indent)
 {
-	struct buf text = {0};
-
-	add_chain(&text, c, has_command);
 	share_cell(out, scale, has_command ? c->line->total : total_of(c));
-	buf_printf(out, "  %*s%s\n", indent, "", buf_cstr(&text));
-	if (text.err)
-		out->err = text.err;
-	buf_release(&text);
+	buf_printf(out, "  %*s%s\n", (int)indent, "", text);
+}
+
+struct path_lines {
+	const struct heavy_path *h;
+	const struct share_scale *scale;
+	bool has_commands;
+	size_t columns; /* for shares and calls */
+};
+
+static size_t indent_of(const struct path_lines *p, const struct heavy_line *line)
+{
+	return MIN(2 * (size_t)line->level,
+		   p->columns > LEAST_COLUMNS ? p->columns - LEAST_COLUMNS : 0);
+}
+
+/* Chooses what a line shows, and writes it to `text`. */
+static void make_chain(struct buf *text, struct chain *c, const struct path_lines *p, size_t i,
+		       bool has_first)
+{
+	const struct heavy_line *line = &p->h->lines.data[i];
+
+	*c = (struct chain){.h = p->h,
+			    .line = line,
+			    .columns = p->columns - indent_of(p, line),
+			    .has_first = has_first};
+	buf_clear(text);
+	add_chain(text, c, p->has_commands && !line->level);
+}
+
+/* Branches of one line begin with different calls; what they show may be the same. */
+static bool is_alike(const struct path_lines *p, size_t i, const char *text, size_t other)
+{
+	const struct heavy_line *lines = p->h->lines.data;
+	struct buf its = {0};
+	struct chain c;
+	bool same;
+
+	for (size_t k = MIN(i, other); k < MAX(i, other); k++)
+		if (lines[k].level < lines[i].level)
+			return false;
+	if (lines[other].level != lines[i].level)
+		return false;
+	make_chain(&its, &c, p, other, false);
+	same = !strcmp(buf_cstr(&its), text);
+	buf_release(&its);
+	return same;
 }
 
 void path_text(struct buf *out, const struct heavy_path *h, const struct share_scale *scale,
 	       bool has_commands, const struct term *t)
 {
 	size_t columns = line_columns(t), left = line_left(t) + SHARE_CELL + 2;
+	struct path_lines p = {h, scale, has_commands, columns > left ? columns - left : 1};
+	struct buf text = {0};
+	struct chain c;
 
 	for (size_t i = 0; i < h->lines.len; i++) {
-		const struct heavy_line *line = &h->lines.data[i];
-		size_t room = columns > left ? columns - left : 1;
-		size_t indent = MIN(2 * (size_t)line->level,
-				    room > LEAST_COLUMNS ? room - LEAST_COLUMNS : 0);
-		struct chain c = {.h = h, .line = line, .columns = room - indent};
-
+		make_chain(&text, &c, &p, i, false);
+		for (size_t k = 0; k < h->lines.len; k++) {
+			if (k == i || !is_alike(&p, i, buf_cstr(&text), k))
+				continue;
+			make_chain(&text, &c, &p, i, true);
+			break;
+		}
 		line_title(out, i ? "" : "Path", t);
-		add_line(out, &c, scale, has_commands && !line->level, (int)indent);
+		add_line(out, &c, buf_cstr(&text), scale, has_commands && !h->lines.data[i].level,
+			 indent_of(&p, &h->lines.data[i]));
 	}
+	if (text.err)
+		out->err = text.err;
+	buf_release(&text);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -123,6 +124,58 @@ TEST(test_share_of_what_is_seen)
 	check(names, 3, true, 47, "Path      95.0%  main: output_filt..his_program\n");
 }
 
+static void add_line(struct heavy_path *h, uint32_t level, int64_t total, const char *names)
+{
+	struct heavy_line line = {(uint32_t)h->calls.len, 0, level, total};
+	char copy[256];
+
+	snprintf(copy, sizeof(copy), "%s", names);
+	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " ")) {
+		struct heavy_call call = {.rank = HEAVY_OTHERS, .total = total};
+
+		assert_int_equal(strtab_add(h->strings, w, &call.name), 0);
+		assert_int_equal(vec_push(&h->calls, call), 0);
+		line.len++;
+	}
+	assert_int_equal(vec_push(&h->lines, line), 0);
+}
+
+static void assert_text(const struct heavy_path *h, size_t columns, const char *expected)
+{
+	struct share_scale scale = {100, 0};
+	struct term t = {.columns = columns};
+	struct buf b = {0};
+
+	path_text(&b, h, &scale, false, &t);
+	assert_string_equal(buf_cstr(&b), expected);
+	buf_release(&b);
+}
+
+/* Branches of one line that would look the same show where they begin, which is where they part. */
+TEST(test_branches_differ)
+{
+	struct heavy_path h = {.strings = strtab_new()};
+
+	add_line(&h, 0, 90, "compile");
+	add_line(&h, 1, 50, "expand_function pass_list execute_one_pass");
+	add_line(&h, 2, 20, "walk");
+	add_line(&h, 1, 30, "inline_functions pass_list execute_one_pass");
+	add_line(&h, 0, 10, "finish pass_list execute_one_pass");
+	assert_text(&h, 80,
+		    "Path      90.0%  compile\n"
+		    "          50.0%    expand_function > pass_list > execute_one_pass\n"
+		    "          20.0%      walk\n"
+		    "          30.0%    inline_functions > pass_list > execute_one_pass\n"
+		    "          10.0%  finish > pass_list > execute_one_pass\n");
+	assert_text(&h, 46,
+		    "Path      90.0%  compile\n"
+		    "          50.0%    expand_function > ..\n"
+		    "          20.0%      walk\n"
+		    "          30.0%    inline_functions > ..\n"
+		    "          10.0%  .. > execute_one_pass\n");
+	heavy_path_release(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +185,7 @@ int main(void)
 		cmocka_unit_test(test_names_do_not_give_all),
 		cmocka_unit_test(test_names_before_none),
 		cmocka_unit_test(test_share_of_what_is_seen),
+		cmocka_unit_test(test_branches_differ),
 	};
 
 	return cmocka_run_group_tests_name("path_text", tests, NULL, NULL);
