@@ -232,6 +232,19 @@ static int take_top_of_leaves(char **top, const struct summary *s, const struct 
 	return err;
 }
 
+static void add_flat_line(struct buf *out, const struct share_scale *scale, int64_t most,
+			  bool by_total, const struct term *t)
+{
+	struct buf line = {0};
+
+	buf_printf(&line, LINE_TITLE "no function has more than ", "Flat");
+	share_text(&line, scale, most);
+	buf_str(&line, by_total ? " of its own; with what they call:" : " of its own");
+	line_wrap(out, buf_cstr(&line), LINE_COLUMNS, t);
+	buf_char(out, '\n');
+	buf_release(&line);
+}
+
 /* `own` has what is shown where no total says anything. */
 static int add_flat(struct buf *out, const struct summary *s, const struct share_scale *scale,
 		    const struct table *own, const struct heavy_path *path, const struct term *t,
@@ -248,9 +261,7 @@ static int add_flat(struct buf *out, const struct summary *s, const struct share
 	err = keep_telling(tab, s, path, most);
 	if (!err && tab->rows.len)
 		shown = tab;
-	buf_printf(out, LINE_TITLE "no function has more than ", "Flat");
-	share_text(out, scale, most);
-	buf_str(out, shown == tab ? " of its own; with what they call:\n" : " of its own\n");
+	add_flat_line(out, scale, most, shown == tab, t);
 	take_top(top, shown);
 	answer_table(out, shown, &by_total, t, 0);
 	table_free(tab);

@@ -180,6 +180,12 @@ TEST(test_flat_chain)
 	assert_null(strstr(text, " xmit "));
 	assert_null(strstr(text, " deliver "));
 	assert_non_null(strstr(text, "15.0%  wake "));
+	buf_clear(&b);
+	t.columns = 40;
+	assert_int_equal(summary_text(&b, &(struct summary){.p = p, .value = 1}, &t, NULL), 0);
+	assert_non_null(strstr(buf_cstr(&b), "\nFlat     no function has more than 0.5 %\n"
+					     "         of its own; with what they\n"
+					     "         call:\n"));
 	buf_release(&b);
 	profile_free(p);
 }
