@@ -307,17 +307,18 @@ static int find_first_calls(struct builder *b)
 
 	for (size_t i = 0; !err && i < b->items.len; i++) {
 		const struct path *path = &b->paths.data[b->items.data[i].stack];
-		const uint32_t *steps = &b->steps.data[path->first];
+		uint32_t first = b->steps.data[path->first];
 		int64_t value = b->items.data[i].value;
 
-		if (b->functions.data[*steps].role != ROLE_MAIN) {
-			b->functions.data[*steps].begins = true;
+		if (b->functions.data[first].role != ROLE_MAIN) {
+			b->functions.data[first].begins = true;
 			continue;
 		}
-		b->sums.data[*steps] = saturating_sum(b->sums.data[*steps], value);
+		b->sums.data[first] = saturating_sum(b->sums.data[first], value);
 		if (path->len > 1)
 			err = vec_push(&b->first_calls,
-				       ((struct first_call){steps[0], steps[1], value}));
+				       ((struct first_call){first, b->steps.data[path->first + 1],
+							    value}));
 	}
 	if (b->first_calls.len)
 		qsort(b->first_calls.data, b->first_calls.len, sizeof(struct first_call),
