@@ -306,11 +306,24 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 	}
 }
 
+/*
+ * Below rsp perf events copy nothing. Where a function pops its registers before it returns, its call frame
+ * information mostly says still where they were: there. Of them the tables follow only rbp, which has its value again.
+ */
+static bool is_popped(const struct raw_sample *r, uint64_t addr)
+{
+	return addr < r->base && r->regs[UNWIND_RSP] - addr <= KILN_RED_ZONE;
+}
+
 static bool read_stack(void *ctx, uint64_t addr, uint64_t *value)
 {
 	struct raw_walk *s = ctx;
 	uint64_t off = addr - s->now->base;
 
+	if (is_popped(s->now, addr)) {
+		*value = s->now->regs[UNWIND_RBP];
+		return true;
+	}
 	if (off >= s->now->stack_len || s->now->stack_len - off < sizeof(*value)) {
 		s->past_slice = true;
 		return false;

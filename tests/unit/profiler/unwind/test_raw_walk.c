@@ -204,11 +204,10 @@ TEST(test_uretprobes)
 	assert_walked(101, UNWIND_END_NO_MAPPING, FRAMES(CODE + 1, page + 4096));
 }
 
-/* A table that says where callers are in the first half of the made code: 24 bytes above rsp. */
-static void *made_table(void)
+/* A table that has this rule in the first half of the made code. */
+static void *table_with(struct unwind_rule rule)
 {
-	const struct unwind_rule rule = {.cfa = UNWIND_CFA_RSP, .cfa_off = 24},
-				 none = {.cfa = UNWIND_CFA_NONE};
+	const struct unwind_rule none = {.cfa = UNWIND_CFA_NONE};
 	struct unwind_stats sums = {0};
 	struct unwind_encoder *e;
 	size_t len;
@@ -220,6 +219,12 @@ static void *made_table(void)
 	assert_int_equal(unwind_encoder_finish(e, &blob, &len, &sums), 0);
 	unwind_encoder_free(e);
 	return blob;
+}
+
+/* Callers are 24 bytes above rsp. */
+static void *made_table(void)
+{
+	return table_with((struct unwind_rule){.cfa = UNWIND_CFA_RSP, .cfa_off = 24});
 }
 
 /* Its frame record says nothing; the caller is where the table says. */
@@ -319,6 +324,27 @@ TEST(test_the_end_of_what_was_copied)
 	r->regs[UNWIND_RBP] = SP - KILN_RED_ZONE - 8;
 	raw_walk_run(walk, NULL);
 	assert_walked(101, UNWIND_END_LOOP, FRAMES(CODE + 1));
+}
+
+/* Behind `pop %rbp`, where the table says still that rbp is on the stack, and perf copied nothing below rsp. */
+TEST(test_what_was_popped)
+{
+	const struct unwind_rule popped = {
+		.cfa = UNWIND_CFA_RSP, .cfa_off = 8, .bp = UNWIND_BP_AT_CFA, .bp_off = -16};
+	struct raw_sample *r = sample(100, FRAMES(CODE + 1, CODE + 0x901));
+	void *table = table_with(popped);
+
+	procs_jitdump(procs, 1, TGID, 9, 0);
+	jit_says = FEED_TABLE;
+	jit_table_given = table;
+	r->base = SP;
+	r->stack_len -= KILN_RED_ZONE;
+	memmove(r->stack, r->stack + KILN_RED_ZONE, r->stack_len);
+	memcpy(r->stack, &(uint64_t){CODE + 0x900}, 8);
+	raw_walk_run(walk, NULL);
+	/* the caller's frame record is where rbp says */
+	assert_walked(100, UNWIND_END_CHAIN, FRAMES(CODE + 1, CODE + 0x900, CODE + 0x901));
+	free(table);
 }
 
 /* The old program's stack is gone, and is not missing. */
@@ -525,6 +551,7 @@ int main(void)
 		T(test_made_code_whose_newer_table_does_not_come),
 		T(test_the_walk_that_gets_further),
 		T(test_the_end_of_what_was_copied),
+		T(test_what_was_popped),
 		T(test_in_the_middle_of_an_exec),
 		T(test_waiting_for_a_table),
 		T(test_the_window_ends),
