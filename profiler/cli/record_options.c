@@ -425,14 +425,23 @@ static int resolve_cgroups(struct record_options *r)
 }
 
 /* Before anything is opened: what is not there is the cause, whatever else kiln may not do. */
-static int check_pids(const struct record_options *r)
+static int check_pids(struct record_options *r)
 {
+	size_t kept = 0;
+
 	for (size_t i = 0; i < r->pids.len; i++) {
-		if (!kill(r->pids.data[i], 0) || errno != ESRCH)
-			continue;
-		log_error("-p %d: no such process", (int)r->pids.data[i]);
-		return EXIT_NO_TARGET;
+		pid_t pid = r->pids.data[i];
+
+		if (!kill(pid, 0) || errno != ESRCH)
+			r->pids.data[kept++] = pid;
+		else if (kept || i + 1 < r->pids.len)
+			log_warning("-p %d: no such process; left out", (int)pid);
+		else
+			log_error("-p %d: no such process", (int)pid);
 	}
+	if (r->pids.len && !kept)
+		return EXIT_NO_TARGET;
+	r->pids.len = kept;
 	return EXIT_OK;
 }
 

@@ -76,16 +76,30 @@ static uint64_t own_cpu_ns(void)
 
 /* --- opening ----------------------------------------------------------------------------------- */
 
-/* Checks that the processes of -p exist, and reads their mappings. */
-static int watch_targets(struct session *s, const char **why)
+/* Of a list of processes some may have ended by now: they are left out, unless none is left. */
+static int watch_those_there(struct session *s, const char **why)
 {
+	size_t missing = 0;
 	int err = 0;
 
 	for (size_t i = 0; i < s->opts->n_tgids && !err; i++) {
 		err = collector_watch(s->collector, s->opts->tgids[i], why);
-		if (err == -ESRCH)
-			s->missing_pid = s->opts->tgids[i];
+		if (err != -ESRCH)
+			continue;
+		s->missing_pid = s->opts->tgids[i];
+		if (++missing == s->opts->n_tgids)
+			return err;
+		log_warning("-p %d: %s; left out", (int)s->missing_pid, *why);
+		err = 0;
 	}
+	return err;
+}
+
+/* Checks that the processes of -p exist, and reads their mappings. */
+static int watch_targets(struct session *s, const char **why)
+{
+	int err = watch_those_there(s, why);
+
 	for (size_t i = 0; i < s->opts->n_tgids && !err && !s->opts->everything; i++)
 		err = collector_scan(s->collector, s->opts->tgids[i], why);
 	return err;

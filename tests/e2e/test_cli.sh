@@ -127,6 +127,8 @@ test_wrong_usage() {
 	assert_status 2 "$KILN" report p.pb --callers ''
 	assert_status 5 "$KILN" record -p 9999999 -d 1
 	assert_eq "all that is said" "$(cat err)" "kiln: -p 9999999: no such process"
+	assert_status 5 "$KILN" record -p 9999998,9999999 -d 1
+	assert_match "the last of them" err '^kiln: -p 9999999: no such process$'
 	assert_status 2 "$KILN" record --call-graph frame -- true
 	assert_match "what there is" err 'fp|dwarf|lbr'
 	assert_status 2 "$KILN" doctor now

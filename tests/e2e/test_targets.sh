@@ -23,7 +23,8 @@ test_process_ids() {
 	"$KILN" record -q -p "$a" -d 2 -o one.pb.gz
 	assert_only_pids one.pb.gz "$a"
 	assert_at_least "samples of the process" "$(profile_samples one.pb.gz)" 20
-	"$KILN" record -q -p "$a,$b" -d 2 -o two.pb.gz
+	"$KILN" record -p "9999998,$a,9999999,$b" -d 2 -o two.pb.gz 2>err
+	assert_match "who has ended" err 'warning: -p 9999999: no such process; left out$'
 	assert_only_pids two.pb.gz "$a" "$b"
 	assert_at_least "samples of the first" "$(profile_samples two.pb.gz "\$4 == $a")" 10
 	assert_at_least "samples of the second" "$(profile_samples two.pb.gz "\$4 == $b")" 10

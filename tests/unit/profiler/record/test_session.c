@@ -94,16 +94,28 @@ TEST(test_everything_until_a_process_ends)
 	assert_string_equal(said, "open(all) watch(11) scan(0) start stop last_window close");
 }
 
+/* It has ended since the list was made; it is no reason to leave out the others. */
 TEST(test_a_process_that_is_not_there)
 {
 	static const pid_t pids[] = {11, 12, 13};
 
 	script.missing = 12;
-	assert_int_equal(run((struct session_opts){.tgids = pids, .n_tgids = 3}), -ESRCH);
+	script.gone_turn = 5;
+	assert_int_equal(run((struct session_opts){.tgids = pids, .n_tgids = 3}), 0);
+	assert_string_equal(said, "open(targets) watch(11) watch(13) scan(11) scan(12) scan(13) "
+				  "start stop last_window close");
+}
+
+TEST(test_no_process_is_there)
+{
+	static const pid_t pids[] = {12, 12};
+
+	script.missing = 12;
+	assert_int_equal(run((struct session_opts){.tgids = pids, .n_tgids = 2}), -ESRCH);
 	assert_int_equal(result.missing_pid, 12);
 	assert_string_equal(why, "no such process");
 	assert_null(result.profile);
-	assert_string_equal(said, "open(targets) watch(11) close");
+	assert_string_equal(said, "open(targets) close");
 }
 
 TEST(test_windows_are_named_when_they_have_to_be)
@@ -397,6 +409,7 @@ int main(void)
 		T(test_processes_are_watched_and_then_scanned),
 		T(test_everything_until_a_process_ends),
 		T(test_a_process_that_is_not_there),
+		T(test_no_process_is_there),
 		T(test_windows_are_named_when_they_have_to_be),
 		T(test_a_profile_without_room_for_more),
 		T(test_a_signal_ends_it),
