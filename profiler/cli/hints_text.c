@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/log.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/line.h"
 #include "profiler/profile/blame_shares.h"
@@ -114,7 +115,8 @@ void answer_blame(struct buf *out, const struct profile *p, const struct quality
 {
 	struct row rows[QUALITY_MAX_BLAME];
 	/* What has no name is a share of samples, and a difference has none. */
-	size_t n = profile_is_difference(p, profile_default_type(p)) ? 0 : make_rows(p, q, rows);
+	bool has_shares = !profile_is_difference(p, profile_default_type(p));
+	size_t n = has_shares && log_level() != LOG_QUIET ? make_rows(p, q, rows) : 0;
 	const char *told = NULL;
 	struct processes names = {0};
 	struct buf line = {0};

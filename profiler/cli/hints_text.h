@@ -10,7 +10,7 @@ struct profile;
 struct quality;
 
 /* Appends a line for each binary that makes stacks or names worse in a share of samples that is worth it, worst
- * first. The profile may be a part of what the quality is of: shares of samples are of it. */
+ * first. The profile may be a part of what the quality is of: shares of samples are of it. Nothing when quiet (log.h). */
 void answer_blame(struct buf *out, const struct profile *p, const struct quality *q,
 		  const struct term *t);
 

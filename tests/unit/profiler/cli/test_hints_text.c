@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "profiler/base/log.h"
 #include "profiler/cli/hints_text.h"
 #include "profiler/profile/quality.h"
 #include "tests/lib/profiles.h"
@@ -59,7 +60,6 @@ TEST(test_worst_first)
 	profile_free(p);
 }
 
-/* An archive is told where it is needed first, and again only if it is another one. */
 /* What got less is not "-900 % of samples". */
 TEST(test_a_difference)
 {
@@ -73,6 +73,22 @@ TEST(test_a_difference)
 	profile_free(p);
 }
 
+/* With -q nothing is said but errors. */
+TEST(test_quiet)
+{
+	struct profile *p = profile_new();
+	struct quality_blame rows[] = {{"a.so", 1, 1, 0, NULL}};
+
+	MUST(profile_init_cpu(p, 1));
+	add(p, "a.so", 10);
+	log_set_level(LOG_QUIET);
+	check(p, rows, 1, "");
+	log_set_level(LOG_NORMAL);
+	check(p, rows, 1, "note: a.so: 100 % of samples have a frame in it without a name\n");
+	profile_free(p);
+}
+
+/* An archive is told where it is needed first, and again only if it is another one. */
 TEST(test_archives)
 {
 	struct profile *p = profile_new();
@@ -140,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_worst_first),
 		cmocka_unit_test(test_a_difference),
+		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_archives),
 		cmocka_unit_test(test_programs_of_another_name),
 	};
