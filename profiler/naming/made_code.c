@@ -19,7 +19,9 @@ static const struct maker {
 	bool both;	/* one option gives both */
 	unsigned since; /* the version that has the option for names, 100 * major + minor; 0: any */
 } makers[] = {
-	{"node", "--perf-basic-prof", "--interpreted-frames-native-stack", false},
+	/* the second one names what is interpreted, too, as interpreters.c says */
+	{"node", "--perf-basic-prof --interpreted-frames-native-stack",
+	 "--interpreted-frames-native-stack", false},
 	{"java", "-XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit (JDK 17 and newer)",
 	 "-XX:+PreserveFramePointer", false},
 	{"dotnet", "DOTNET_PerfMapEnabled=1", NULL, false},

@@ -23,6 +23,8 @@ struct facts {
 	uint64_t row;			/* bit of the blamed binary that it is in; 0: none */
 	bool unnamed, made;		/* without a name; of code made at run time */
 	bool guessed;			/* the loop is any frame without a name of such a file */
+	const struct interpreter
+		*builtin; /* interpreter_of_builtin(), where anything is made code */
 };
 
 static bool is_unnamed(const char *name, const char *module)
@@ -72,6 +74,7 @@ static uint64_t row_of(const struct quality *q, const char *module)
 static int find_facts(const struct profile *p, const struct quality *q, struct facts *facts)
 {
 	_cleanup_free_ uint64_t *rows = calloc(p->mappings.len + 1, sizeof(*rows));
+	bool any_made = false;
 
 	if (!rows)
 		return -ENOMEM;
@@ -87,7 +90,11 @@ static int find_facts(const struct profile *p, const struct quality *q, struct f
 		f->loop = blame_loop(p, l, &f->guessed);
 		for (uint32_t n = 0; n < l->n_lines && !f->of; n++)
 			f->of = interpreter_of_function(line_name(p, l, n));
+		f->builtin = l->n_lines ? interpreter_of_builtin(line_name(p, l, 0)) : NULL;
+		any_made |= f->made;
 	}
+	for (size_t i = 0; i < p->locations.len && !any_made; i++)
+		facts[i].builtin = NULL;
 	return 0;
 }
 
@@ -98,6 +105,12 @@ static bool shows(const struct profile *p, const struct profile_stack *s, const 
 		if (facts[p->frames.data[s->first + i]].of == loop)
 			return true;
 	return false;
+}
+
+/* A stack's innermost function may be one that made code has called, of which the stack then shows nothing. */
+static bool may_lack_caller(const struct facts *leaf, const struct facts *caller)
+{
+	return leaf->builtin && leaf->builtin == caller->loop;
 }
 
 /* The rows that a stack's unnamed frames and hidden functions are in. The innermost loop counts. What has no name may
@@ -113,6 +126,8 @@ static void judge_stack(const struct profile *p, const struct profile_stack *s,
 		const struct facts *f = &facts[p->frames.data[s->first + i]];
 
 		*unnamed |= f->unnamed ? f->row : 0;
+		if (i == 1 && may_lack_caller(&facts[p->frames.data[s->first]], f))
+			made = true;
 		if (f->made && loop && loop->guessed && interpreter_compiles(loop->loop))
 			loop = NULL;
 		if (f->loop && !loop && !(made && interpreter_compiles(f->loop)))

@@ -21,6 +21,9 @@ struct interpreter {
 	const char *patterns[N_PATTERNS][2];
 	bool compiles; /* what it compiles runs inside of its loop */
 	bool bare; /* its loop has no call frame information either, other code of its files has */
+	/* How its built-in functions begin, which need not have a frame of their own, and how those of them end that run
+	 * its code; or NULL. */
+	const char *builtins, *handlers;
 	const char *cure; /* what shows its functions; NULL: nothing does */
 	unsigned since; /* 0, or the cure is an option, from this version on: 100 * major + minor */
 	const char *other; /* what does the same */
@@ -40,7 +43,7 @@ static const struct interpreter interpreters[] = {
 	 .since = 303, .what = " to see those that its JIT compiles"},
 	{"JavaScript", .patterns[LOOPS] = {"Builtins_InterpreterEntryTrampoline"},
 	 .patterns[OF] = {"JS:", "LazyCompile:"}, .patterns[FILES] = {"libnode"}, .compiles = true,
-	 .bare = true,
+	 .bare = true, .builtins = "Builtins_", .handlers = "Handler",
 	 .cure = "start node with --perf-basic-prof --interpreted-frames-native-stack"},
 	{"Perl", .patterns[LOOPS] = {"Perl_runops_standard"}},
 	{"Lua", .patterns[LOOPS] = {"luaV_execute"}, .patterns[FILES] = {"liblua", "lua"}},
@@ -119,6 +122,19 @@ const struct interpreter *interpreter_of_file(const char *file, bool is_describe
 bool interpreter_compiles(const struct interpreter *i)
 {
 	return i->compiles;
+}
+
+const struct interpreter *interpreter_of_builtin(const char *function)
+{
+	const struct interpreter *i = interpreters;
+
+	while (i < interpreters + N_INTERPRETERS &&
+	       !(i->builtins && text_has_prefix(function, i->builtins)))
+		i++;
+	if (i == interpreters + N_INTERPRETERS || text_has_suffix(function, i->handlers) ||
+	    interpreter_of_loop(function))
+		return NULL;
+	return i;
 }
 
 /* Up to three digits; -1: there are none, or more. */

@@ -17,6 +17,9 @@ const struct interpreter *interpreter_of_function(const char *name);
 const struct interpreter *interpreter_of_file(const char *file, bool is_described);
 /* True if code that it makes runs inside of its loop. Then the loop does not stand for that code. */
 bool interpreter_compiles(const struct interpreter *i);
+/* The interpreter whose function this is, if code that it makes calls it, too, and it may have no frame: of a stack that
+ * ends in it the caller may be missing. Or NULL. */
+const struct interpreter *interpreter_of_builtin(const char *function);
 
 /* 100 * major + minor of "python3.11", "libruby-3.1.so" and "libruby.so.3.4", by the name "python" or "ruby" whatever
  * its case; 0: the file does not tell. */

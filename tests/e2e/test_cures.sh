@@ -54,7 +54,7 @@ test_node() {
 	assert_at_most "before" "$(share before.pb.gz '(outer|inner) .*hot.js')" 1
 	local options
 	options=$(note '[jit]' | options_of 'start it with')
-	assert_eq "options" "$options" --perf-basic-prof
+	assert_eq "options" "$options" '--perf-basic-prof --interpreted-frames-native-stack'
 	# shellcheck disable=SC2086 # several options
 	"$KILN" record -o after.pb.gz -- node $options hot.js 2>said
 	assert_at_least "after" "$(share after.pb.gz '(outer|inner) .*hot.js')" 80

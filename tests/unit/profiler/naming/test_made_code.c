@@ -16,9 +16,11 @@ TEST(test_advice_for_programs_that_make_code)
 		const char *want;
 	} cases[] = {
 		{"/usr/bin/node", 50, 0,
-		 "node pid 9999999 has no perf map: start it with --perf-basic-prof"},
+		 "node pid 9999999 has no perf map: start it with --perf-basic-prof "
+		 "--interpreted-frames-native-stack"},
 		{"/usr/bin/node", 50, 2,
-		 "node pid 9999999 has no perf map: start it with --perf-basic-prof; node keeps no "
+		 "node pid 9999999 has no perf map: start it with --perf-basic-prof "
+		 "--interpreted-frames-native-stack; node keeps no "
 		 "frame "
 		 "pointers in code it compiles: start it with --interpreted-frames-native-stack"},
 		{"/usr/bin/java", 0, 2,
@@ -173,7 +175,7 @@ TEST(test_advice_about_a_map_that_is_not_read)
 	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
 	snprintf(want, sizeof(want),
 		 "node pid %d has only a perf map from before it began: start it with "
-		 "--perf-basic-prof",
+		 "--perf-basic-prof --interpreted-frames-native-stack",
 		 getpid());
 	assert_hint(want);
 	fixture_run("touch %s", map);
@@ -249,10 +251,11 @@ TEST(test_advice_for_made_code_in_another_pid_namespace)
 	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
 	assert_hint("node pid 9999999 (7 in its pid namespace, where /tmp/perf-7.map is looked "
 		    "for) has no "
-		    "perf map: start it with --perf-basic-prof");
+		    "perf map: start it with --perf-basic-prof --interpreted-frames-native-stack");
 	agg.images.data[0].ns_tgid = NOBODY;
 	blame_one(in_image(0), 0, 100, 0, UNWIND_ON);
-	assert_hint("node pid 9999999 has no perf map: start it with --perf-basic-prof");
+	assert_hint("node pid 9999999 has no perf map: start it with --perf-basic-prof "
+		    "--interpreted-frames-native-stack");
 }
 
 int main(void)

@@ -293,6 +293,27 @@ TEST(test_a_loop_that_nothing_describes)
 	assert_percent(share.hidden, 40);
 }
 
+/* A builtin without a frame of its own hides who has called it, which may have been compiled. */
+TEST(test_a_builtin_that_compiled_code_calls)
+{
+	struct blame_share share;
+	uint32_t loop = frame("node", "Builtins_InterpreterEntryTrampoline"), jit;
+	uint32_t equal = frame("node", "Builtins_StringEqual");
+	uint32_t handler = frame("node", "Builtins_GetNamedPropertyHandler");
+	uint32_t parse = frame("node", "v8::internal::Builtin_JsonParse");
+
+	ADD(40, equal, loop, loop);
+	ADD(10, handler, loop);
+	ADD(10, parse, equal, loop);
+	assert_int_equal(blame_interpreters(p, &q), 0);
+	assert_int_equal(blame_shares(p, &q, &share), 0);
+	assert_percent(share.hidden, 100); /* there is no such code */
+	MUST(profile_plain_location(p, MAPPING_JIT, MAPPING_JIT, &jit));
+	ADD(40, jit, loop);
+	assert_int_equal(blame_shares(p, &q, &share), 0);
+	assert_percent(share.hidden, 20);
+}
+
 TEST(test_files_of_interpreters)
 {
 	static const struct {
@@ -397,6 +418,7 @@ int main(void)
 		T(test_a_loop_without_a_name),
 		T(test_a_helper_of_compiled_code),
 		T(test_a_loop_that_nothing_describes),
+		T(test_a_builtin_that_compiled_code_calls),
 		T(test_files_of_interpreters),
 		T(test_versions),
 		T(test_names_of_loops),
