@@ -212,6 +212,10 @@ static void merge_suspects(struct blame *b, const struct naming *n, const struct
 	"(rustc: -C force-unwind-tables; assembly: .cfi directives) or -fno-omit-frame-pointer "   \
 	"(-C force-frame-pointers)"
 
+#define V8_CFI                                                                                     \
+	"V8's own builtins in it have no call frame information, and some have no frame: nothing " \
+	"to do"
+
 #define BAD_CFI                                                                                    \
 	"the reader of its call frame information failed on it: rebuild it, with frame pointers "  \
 	"if it fails again"
@@ -292,7 +296,19 @@ static const char *table_remedy(int err)
 	}
 }
 
-static const char *broken_hint(const struct suspect *s, const struct naming *n)
+/* Programs with V8 inside: nobody can build its builtins otherwise. */
+static bool has_v8(const char *path)
+{
+	static const char *const files[] = {"node", "libnode", "deno", "electron", "chrome"};
+	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (text_has_prefix(name, files[i]))
+			return true;
+	return false;
+}
+
+static const char *broken_hint(const struct suspect *s, const struct naming *n, const char *path)
 {
 	int err = n->opts.feed ? unwind_feed_table_error(n->opts.feed, s->owner) : 0;
 	enum unwind_end reason = main_reason(s);
@@ -301,6 +317,8 @@ static const char *broken_hint(const struct suspect *s, const struct naming *n)
 		return NULL;
 	if (reason == UNWIND_END_UPROBE) /* whatever describes the file */
 		return file_remedy[reason];
+	if (!err && reason == UNWIND_END_NO_RULE && has_v8(path))
+		return V8_CFI;
 	return err ? table_remedy(err) : file_remedy[reason];
 }
 
@@ -371,7 +389,7 @@ static const char *opening_remedy(int err)
 /* What to do, or NULL. The caller frees it. */
 static char *hint_for_file(const struct suspect *s, struct naming *n, const struct file_view *v)
 {
-	const char *broken = broken_hint(s, n);
+	const char *broken = broken_hint(s, n, v->path);
 	struct buf b = {0};
 
 	if (v->err && (broken || s->unnamed)) {

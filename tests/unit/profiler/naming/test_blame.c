@@ -222,6 +222,18 @@ TEST(test_advice_for_files)
 	assert_int_equal(quality.blame.len, 0);
 }
 
+/* Nobody builds V8's builtins otherwise. */
+TEST(test_advice_for_v8)
+{
+	struct agg_frame f;
+
+	fixture_run("cp other nodejs");
+	f = in_file(named_file(&nf, "nodejs"));
+	blame_one(f, 10, 0, 5, UNWIND_END_NO_RULE);
+	assert_hint("V8's own builtins in it have no call frame information, and some have no "
+		    "frame: nothing to do");
+}
+
 /* Missing descriptors are a cause of their own: nothing is wrong with the file. */
 /* The same file with other content: what it has now names nothing that was mapped. */
 TEST(test_advice_for_files_that_were_overwritten)
@@ -391,6 +403,7 @@ int main(void)
 		T(test_processes_of_one_program),
 		T(test_a_program_with_too_many_mappings),
 		T(test_advice_for_files),
+		T(test_advice_for_v8),
 		T(test_advice_for_files_that_were_overwritten),
 		T(test_advice_for_files_that_no_descriptor_is_left_for),
 		T(test_the_package_that_has_the_symbols),
