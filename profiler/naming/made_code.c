@@ -15,9 +15,10 @@
 
 /* Programs that make code at run time: options that give it names and walkable frames. */
 static const struct maker {
-	const char *exe, *names, *frames;
-	bool both;	/* one option gives both */
+	const char *exe, *names, *frames; /* names, frames: NULL: it has no such option */
+	bool both;			  /* one option gives both */
 	unsigned since; /* the version that has the option for names, 100 * major + minor; 0: any */
+	const char *instead; /* of an option for names */
 } makers[] = {
 	/* the second one names what is interpreted, too, as interpreters.c says */
 	{"node", "--perf-basic-prof --interpreted-frames-native-stack",
@@ -31,11 +32,11 @@ static const struct maker {
 	{"python", "-X perf",
 	 "-X perf_jit (3.13 and newer), or build it with -fno-omit-frame-pointer", false, 312},
 	{"ruby", "--yjit-perf", "--yjit-perf", true, 303},
-	{"luajit", NULL, NULL, false}, /* has neither, but a profiler of its own */
-	{"",
-	 "the option that makes it write /tmp/perf-PID.map (if it moves its own code to huge "
-	 "pages: without that; if it is packed: unpacked)",
-	 "the option that makes it keep frame pointers", false},
+	{"luajit", NULL, NULL, false, 0,
+	 ", and no option to write one (try its own profiler, -jp)"},
+	{"", NULL, NULL, false, 0,
+	 ", and kiln knows no option of it that writes one (code moved to huge pages has names if "
+	 "it stays where it is, that of a packed program if it is unpacked)"},
 };
 
 /* Ends that have nothing to do with what a compiler keeps in rbp. */
@@ -124,7 +125,7 @@ static void add_names_hint(struct buf *b, const char *exe, const struct maker *m
 	}
 	buf_printf(b, " has %s%s",
 		   map_err == -EEXIST ? "only a perf map from before it began" : "no perf map",
-		   m->names ? ": " : ", and no option to write one (try its own profiler, -jp)");
+		   m->names ? ": " : m->instead);
 	if (runs)
 		add_jcmd(b, img);
 	if (!m->names)

@@ -44,15 +44,15 @@ TEST(test_advice_for_programs_that_make_code)
 		 "frame "
 		 "pointers in code it compiles"},
 		{"/opt/mine", 50, 0,
-		 "mine pid 9999999 has no perf map: start it with the option that makes it write "
-		 "/tmp/perf-PID.map (if it moves its own code to huge pages: without that; if it "
-		 "is packed: unpacked)"},
+		 "mine pid 9999999 has no perf map, and kiln knows no option of it that writes one "
+		 "(code moved to huge pages has names if it stays where it is, that of a packed "
+		 "program if it is unpacked)"},
+		{"/opt/mine", 0, 2, "mine keeps no frame pointers in code it compiles"},
 		{"/usr/bin/dotnet", 0, 2, "dotnet keeps no frame pointers in code it compiles"},
 		{NULL, 50, 0,
-		 "its program pid 9999999 has no perf map: start it with the option that makes it "
-		 "write "
-		 "/tmp/perf-PID.map (if it moves its own code to huge pages: without that; if it "
-		 "is packed: unpacked)"},
+		 "its program pid 9999999 has no perf map, and kiln knows no option of it that "
+		 "writes one (code moved to huge pages has names if it stays where it is, that of "
+		 "a packed program if it is unpacked)"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
