@@ -11,6 +11,7 @@
 #include "profiler/base/saturate.h"
 #include "profiler/profile/frame_role.h"
 #include "profiler/profile/heavy_path.h"
+#include "profiler/profile/interpreters.h"
 #include "profiler/profile/table.h"
 #include "profiler/profile/table_names.h"
 
@@ -32,9 +33,11 @@ struct function {
 	uint32_t name, module; /* strings */
 	enum frame_kind kind;
 	enum frame_role role;
-	uint32_t place; /* 1 + index in the path that is made */
-	bool begins;	/* a path, where no main() called it */
-	uint32_t only;	/* of main(): 1 + what it calls nearly always, if that begins paths */
+	const struct interpreter *of;	/* in whose language it was written, or NULL */
+	const struct interpreter *loop; /* whose loop it is, or NULL */
+	uint32_t place;			/* 1 + index in the path that is made */
+	bool begins;			/* a path, where no main() called it */
+	uint32_t only;			/* of main(): 1 + what it calls nearly always, if that begins paths */
 };
 
 struct path {
@@ -136,6 +139,8 @@ static int add_frame(struct builder *b, uint32_t location, const struct profile_
 	f.module = search.key.module;
 	f.role = frame_role_of(strtab_get(b->out->strings, f.name),
 			       strtab_get(b->out->strings, f.module), f.kind);
+	f.of = interpreter_of_function(strtab_get(b->out->strings, f.name));
+	f.loop = interpreter_of_loop(strtab_get(b->out->strings, f.name));
 	return vec_push(&b->functions, f) ?: htab_insert(&b->function_index, hash, id) ?:
 	       vec_push(&b->frames, id);
 }
@@ -193,20 +198,70 @@ static size_t find_begin(const struct builder *b, size_t *main)
 	return i;
 }
 
+static const struct function *step_at(const struct builder *b, size_t at)
+{
+	return &b->functions.data[b->path.data[at]];
+}
+
+/* Forgets all but the first steps. */
+static void cut_path(struct builder *b, size_t len)
+{
+	while (b->path.len > len) {
+		struct function *f = &b->functions.data[vec_last(&b->path)];
+
+		f->place = f->place == b->path.len ? 0 : f->place;
+		b->path.len--;
+	}
+}
+
+static bool serves(const struct function *f)
+{
+	return f->role == ROLE_PLUMBING || f->role == ROLE_ENGINE;
+}
+
+/* An interpreter comes back between any two functions of its language: that is no recursion. */
+static bool comes_back(const struct builder *b, const struct function *f)
+{
+	size_t at = b->path.len;
+
+	if (!serves(f))
+		return false;
+	while (at > f->place && !step_at(b, at - 1)->of)
+		at--;
+	return at > f->place;
+}
+
+/* How one function of a language calls another is of no interest. */
+static void join_functions(struct builder *b, const struct function *f)
+{
+	size_t at = b->path.len;
+
+	while (at && serves(step_at(b, at - 1)))
+		at--;
+	if (at && f->of && step_at(b, at - 1)->of == f->of)
+		cut_path(b, at);
+}
+
+/* Where functions have names, their interpreter's loop is theirs. */
+static bool is_loop_of_last(const struct builder *b, const struct function *f)
+{
+	return f->loop && b->path.len && step_at(b, b->path.len - 1)->of == f->loop;
+}
+
 /* What was called since the last call of the same function is forgotten. */
 static int add_step(struct builder *b, uint32_t id)
 {
 	struct function *f = &b->functions.data[id];
 
-	if (!f->place) {
-		f->place = (uint32_t)b->path.len + 1;
-		return vec_push(&b->path, id);
+	if (is_loop_of_last(b, f))
+		return 0;
+	if (f->place && !comes_back(b, f)) {
+		cut_path(b, f->place);
+		return 0;
 	}
-	while (b->path.len > f->place) {
-		b->functions.data[vec_last(&b->path)].place = 0;
-		b->path.len--;
-	}
-	return 0;
+	join_functions(b, f);
+	f->place = (uint32_t)b->path.len + 1;
+	return vec_push(&b->path, id);
 }
 
 /* kiln's own frames are none; ceremony is one only where nothing comes after it. */

@@ -236,6 +236,34 @@ TEST(test_recursion)
 	profile_free(p);
 }
 
+/* Between any two functions of an interpreted language is its interpreter: that is no recursion, and no news. */
+TEST(test_functions_of_an_interpreter)
+{
+#define LOOP "_PyEval_EvalFrameDefault "
+#define CALL LOOP "PyObject_Vectorcall py_trampoline_evaluator "
+	struct profile *p = new_profile();
+
+	add(p, 40, "main " CALL "py::all " CALL "py::parse " CALL "py::loads " LOOP "scan");
+	add(p, 30, "main " CALL "py::all " CALL "py::score " LOOP);
+	add(p, 20, "main " CALL "py::all " CALL "py::walk " CALL "py::walk " CALL "py::walk");
+	add(p, 10, "main " CALL "py::all " LOOP "list_dealloc");
+	assert_path(p, &plain,
+		    "100 py::all; 40 .py::parse>py::loads>scan; 30 .py::score; 20 .py::walk; 10 "
+		    ".list_dealloc");
+	profile_free(p);
+}
+
+/* One without names is in one place. */
+TEST(test_an_interpreter_without_names)
+{
+	struct profile *p = new_profile();
+
+	add(p, 60, "main start " CALL "sort " LOOP "scan");
+	add(p, 40, "main start " CALL "map " LOOP "dealloc");
+	assert_path(p, &plain, "100 start>_PyEval_EvalFrameDefault; 60 .scan; 40 .dealloc");
+	profile_free(p);
+}
+
 TEST(test_kernel_threads_and_lost)
 {
 	struct profile *p = new_profile();
@@ -493,6 +521,8 @@ int main(void)
 		cmocka_unit_test(test_path_of_main_alone),
 		cmocka_unit_test(test_branches_of_main),
 		cmocka_unit_test(test_recursion),
+		cmocka_unit_test(test_functions_of_an_interpreter),
+		cmocka_unit_test(test_an_interpreter_without_names),
 		cmocka_unit_test(test_kernel_threads_and_lost),
 		cmocka_unit_test(test_path_by_command),
 		cmocka_unit_test(test_odd_profiles),
