@@ -78,6 +78,8 @@ static int open_tables(struct collector *c)
 	if (!err && c->feed)
 		err = raw_walk_new(&c->raw_walk, c->procs, c->files, c->feed, c->rescan,
 				   c->readers.walk_set);
+	if (!err && c->raw_walk && source_rootless(&c->source))
+		err = raw_walk_read_code(c->raw_walk);
 	return err;
 }
 

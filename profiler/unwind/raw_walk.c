@@ -10,6 +10,7 @@
 #include "profiler/files/files.h"
 #include "profiler/procs/procs.h"
 #include "profiler/procs/rescan.h"
+#include "profiler/unwind/code_reader.h"
 #include "profiler/unwind/raw_walk.h"
 #include "profiler/unwind/unwind_feed.h"
 #include "profiler/unwind/vdso.h"
@@ -38,6 +39,7 @@ struct raw_walk {
 	struct unwind_feed *feed;
 	struct rescan *rescan;
 	struct walk_set *walkers;
+	struct code_reader *code;   /* or NULL */
 	struct walk_worker *walker; /* of the samples that are being walked */
 	struct raw_sample **group;  /* these samples, in the batch */
 	int vdso_fd;
@@ -50,6 +52,7 @@ struct raw_walk {
 	/* Of the current sample. */
 	const struct raw_sample *now;
 	bool past_slice; /* it read above the captured stack */
+	bool in_anon;	 /* the last place was in anonymous memory */
 	bool guessed;	 /* it went by frame pointers in code where they are a guess */
 	bool no_room;	 /* it met a table that has no room */
 	uint32_t lacks;	 /* a file whose table is still missing, or FILE_NONE */
@@ -83,10 +86,17 @@ void raw_walk_limit(struct raw_walk *s, size_t bytes)
 	s->max_bytes = bytes;
 }
 
+int raw_walk_read_code(struct raw_walk *s)
+{
+	s->code = code_reader_new();
+	return s->code ? 0 : -ENOMEM;
+}
+
 void raw_walk_free(struct raw_walk *s)
 {
 	if (!s)
 		return;
+	code_reader_free(s->code);
 	if (s->vdso_fd >= 0)
 		close(s->vdso_fd);
 	for (size_t i = 0; i < s->waiting.len; i++)
@@ -280,7 +290,8 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 
 	procs_resolve(s->procs, (pid_t)s->now->tgid, s->now->time_ns, va, &place);
 	*elf_va = va;
-	if (place.kind == PLACE_ANON)
+	s->in_anon = place.kind == PLACE_ANON;
+	if (s->in_anon)
 		return jit_place(s, &place, va, table);
 	if (place.kind != PLACE_FILE && place.kind != PLACE_VDSO)
 		return UNWIND_IN_NOTHING;
@@ -332,6 +343,14 @@ static bool read_stack(void *ctx, uint64_t addr, uint64_t *value)
 	return true;
 }
 
+/* Files may be on a server that does not answer. */
+static bool read_code(void *ctx, uint64_t va, uint64_t *value)
+{
+	struct raw_walk *s = ctx;
+
+	return s->code && s->in_anon && code_reader_read(s->code, (pid_t)s->now->tgid, va, value);
+}
+
 /*
  * In a system call, 32-bit code is in the vDSO behind the instruction that enters the kernel, whose return
  * path is an ABI: pop %ebp, pop %edx, pop %ecx, ret (arch/x86/entry/vdso/vdso32/system_call.S). Goes to the
@@ -378,7 +397,8 @@ static bool is_left_in_compat(enum unwind_end end)
 
 static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint32_t *n)
 {
-	static const struct table_walk_ops ops = {.place = table_place, .read = read_stack};
+	static const struct table_walk_ops ops = {
+		.place = table_place, .read = read_stack, .code = read_code};
 	enum unwind_end end;
 
 	s->past_slice = s->guessed = s->no_room = s->old_jit = false;

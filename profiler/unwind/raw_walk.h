@@ -28,6 +28,9 @@ struct window;
 int raw_walk_new(struct raw_walk **out, struct procs *procs, struct files *files,
 		 struct unwind_feed *feed, struct rescan *rescan, struct walk_set *walkers);
 void raw_walk_free(struct raw_walk *s);
+/* From now on it reads what code was made at run time, where that says where its caller is. See code_reader.h for which
+ * processes. 0 or -ENOMEM. */
+int raw_walk_read_code(struct raw_walk *s);
 
 /* Limits the memory of waiting samples; default 96 MiB. */
 void raw_walk_limit(struct raw_walk *s, size_t bytes);

@@ -347,6 +347,27 @@ TEST(test_what_was_popped)
 	free(table);
 }
 
+/* As CPython's trampolines: where their caller is, the two instructions that they go on with say. */
+TEST(test_code_that_returns_at_once)
+{
+	static const uint8_t code[] = {0x48, 0x83, 0xc4, 0x08, 0xc3, 0x90, 0x90, 0x90};
+	uint64_t at = (uint64_t)code, stack[] = {0x1234, CODE + 3};
+
+	map(procs, 1, getpid(), CODE, 0x1000, 0, FILE_NONE);
+	map(procs, 1, getpid(), at & ~4095ull, 0x1000, 0, FILE_NONE);
+	for (uint64_t word = 100; word < 102; word++) {
+		struct raw_sample *r = sample(word, FRAMES(CODE + 1, at));
+
+		if (word == 101)
+			assert_int_equal(raw_walk_read_code(walk), 0);
+		r->tgid = (uint32_t)getpid();
+		memcpy(r->stack + KILN_RED_ZONE + 32, stack, sizeof(stack));
+		raw_walk_run(walk, NULL);
+	}
+	assert_walked(100, UNWIND_END_CHAIN, FRAMES(CODE + 1, at));
+	assert_walked(101, UNWIND_END_CHAIN, FRAMES(CODE + 1, at, CODE + 3));
+}
+
 /* The old program's stack is gone, and is not missing. */
 TEST(test_in_the_middle_of_an_exec)
 {
@@ -552,6 +573,7 @@ int main(void)
 		T(test_the_walk_that_gets_further),
 		T(test_the_end_of_what_was_copied),
 		T(test_what_was_popped),
+		T(test_code_that_returns_at_once),
 		T(test_in_the_middle_of_an_exec),
 		T(test_waiting_for_a_table),
 		T(test_the_window_ends),
