@@ -415,6 +415,12 @@ static bool is_frameless(const struct suspect *s)
 	return s->broken * 50 >= s->frames;
 }
 
+/* So many that it is told. */
+static bool are_cut(const struct suspect *s, const struct aggregate *a)
+{
+	return s->broken && (double)s->broken >= BLAME_MIN_SHARE * (double)a->recorded;
+}
+
 static char *hint_for_anon(const struct suspect *s, struct naming *n, const struct aggregate *a,
 			   const struct agg_image *img)
 {
@@ -429,7 +435,8 @@ static char *hint_for_anon(const struct suspect *s, struct naming *n, const stru
 		.remedy = file_remedy[end],
 	};
 
-	return code.lacks_names || code.lacks_frames ? made_code_hint(&code, n) : NULL;
+	return code.lacks_names || code.lacks_frames || are_cut(s, a) ? made_code_hint(&code, n)
+								      : NULL;
 }
 
 static void order(struct blame *b)
@@ -469,8 +476,7 @@ static int report_one(const struct suspect *s, struct naming *n, const struct ag
 
 static bool is_worth(const struct suspect *s, const struct blame *b, const struct aggregate *a)
 {
-	return (double)s->unnamed >= BLAME_MIN_SHARE * (double)b->frames ||
-	       (double)s->broken >= BLAME_MIN_SHARE * (double)a->recorded ||
+	return (double)s->unnamed >= BLAME_MIN_SHARE * (double)b->frames || are_cut(s, a) ||
 	       (double)s->spoilt >= BLAME_WORTH * (double)a->recorded;
 }
 

@@ -150,6 +150,12 @@ static void add_frames_hint(struct buf *b, const char *exe, const struct maker *
 		buf_printf(b, "start it with %s", m->frames);
 }
 
+/* Of code that keeps frame pointers. In user space, where the first samples of a program are walked, stubs that the
+ * kernel half knows by their code are not known. */
+#define FEW_CUT                                                                                    \
+	"only a few, in stubs and prologues, most of them among the first samples of a program: "  \
+	"nothing to do"
+
 static void add_maker_hint(struct buf *b, const char *exe, struct naming *n,
 			   const struct made_code *c)
 {
@@ -159,6 +165,8 @@ static void add_maker_hint(struct buf *b, const char *exe, struct naming *n,
 	while (!text_has_prefix(exe, m->exe))
 		m++;
 	exe = *exe ? exe : "its program";
+	if (!c->lacks_names && !c->lacks_frames)
+		buf_str(b, is_end_of_its_own(c->end) ? c->remedy : FEW_CUT);
 	if (c->lacks_names)
 		add_names_hint(b, exe, m, map_err, c->image);
 	if (!c->lacks_frames)

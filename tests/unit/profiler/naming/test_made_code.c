@@ -26,7 +26,10 @@ TEST(test_advice_for_programs_that_make_code)
 		{"/usr/bin/java", 0, 2,
 		 "java keeps no frame pointers in code it compiles: start it with "
 		 "-XX:+PreserveFramePointer"},
-		{"/usr/bin/java", 2, 1, NULL},
+		{"/usr/bin/java", 2, 1,
+		 "only a few, in stubs and prologues, most of them among the first samples of a "
+		 "program: nothing to do"},
+		{"/usr/bin/java", 2, 0, NULL},
 		{"/usr/bin/java", 50, 0,
 		 "java pid 9999999 has no perf map: start it with -XX:+UnlockDiagnosticVMOptions "
 		 "-XX:+DumpPerfMapAtExit (JDK 17 and newer)"},
