@@ -86,6 +86,8 @@ static const struct rule rules[] = {
 	{"v8::*", ROLE_PLUMBING},
 	{"Builtin:InterpreterEntryTrampoline*", ROLE_CEREMONY},
 	{"Builtins_InterpreterEntryTrampoline*", ROLE_CEREMONY},
+	{"Builtin:JSEntryTrampoline*", ROLE_CEREMONY},
+	{"Builtins_JSEntryTrampoline*", ROLE_CEREMONY},
 	{"Builtin:JSEntry*", ROLE_ENGINE},
 	{"Builtins_JSEntry*", ROLE_ENGINE},
 	{"Builtin:*", ROLE_PLUMBING},

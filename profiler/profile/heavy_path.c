@@ -178,6 +178,19 @@ static int load_raw(struct builder *b, const struct profile_stack *s)
 	return 0;
 }
 
+/* Behind the entry of an engine, or at its loop: who called it has nothing to do with what it runs. */
+static size_t begin_of_engine(const struct builder *b, size_t from)
+{
+	for (size_t i = from; i + 1 < b->raw.len; i++) {
+		const struct function *f = &b->functions.data[b->raw.data[i]];
+		const struct function *next = &b->functions.data[b->raw.data[i + 1]];
+
+		if (f->role == ROLE_ENGINE)
+			return i + (!f->loop && next->kind != FRAME_SYNTHETIC);
+	}
+	return from;
+}
+
 /* The first function of a program's own, after *main, or main() where there is none. Without a main() that is its
  * index. */
 static size_t find_begin(const struct builder *b, size_t *main)
@@ -193,7 +206,7 @@ static size_t find_begin(const struct builder *b, size_t *main)
 			last = i;
 	}
 	if (i == b->raw.len)
-		i = last == SIZE_MAX ? 0 : last;
+		i = begin_of_engine(b, last == SIZE_MAX ? 0 : last);
 	*main = last == SIZE_MAX ? i : last;
 	return i;
 }

@@ -26,9 +26,6 @@ TEST(test_advice_for_programs_that_make_code)
 		{"/usr/bin/java", 0, 2,
 		 "java keeps no frame pointers in code it compiles: start it with "
 		 "-XX:+PreserveFramePointer"},
-		{"/usr/bin/java", 2, 1,
-		 "only a few, in stubs and prologues, most of them among the first samples of a "
-		 "program: nothing to do"},
 		{"/usr/bin/java", 2, 0, NULL},
 		{"/usr/bin/java", 50, 0,
 		 "java pid 9999999 has no perf map: start it with -XX:+UnlockDiagnosticVMOptions "
@@ -71,6 +68,19 @@ TEST(test_advice_for_programs_that_make_code)
 	}
 	blame_one(in_image(UINT32_MAX), 0, 100, 0, 0); /* of which nothing is known */
 	assert_hint(NULL);
+}
+
+/* It keeps frame pointers. */
+TEST(test_advice_for_a_few_stacks)
+{
+	struct agg_image image = {0, NOBODY, 0, 0, absent_file("/usr/bin/java", 99), FILE_NONE};
+
+	assert_int_equal(vec_push(&agg.images, image), 0);
+	blame_one(in_image(0), 98, 2, 1, UNWIND_ON);
+	assert_hint("only a few, in stubs and prologues, most of them among the first samples of a "
+		    "program: nothing to do");
+	blame_one(in_image(0), 98, 2, 1, UNWIND_END_DEEP);
+	assert_hint("recursion deeper than kiln can walk: nothing to do");
 }
 
 /* Older versions have no such option. */
@@ -266,6 +276,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(test_advice_for_programs_that_make_code),
+		T(test_advice_for_a_few_stacks),
 		T(test_advice_that_fits_the_version),
 		T(test_advice_for_made_code_follows_from_the_end),
 		T(test_advice_for_a_running_jvm),

@@ -97,7 +97,7 @@ TEST(test_go)
 TEST(test_runtimes)
 {
 	CHECK("[jit]", FRAME_JIT, {"LazyCompile:*hotLoop /srv/hot.js:1", ROLE_CODE},
-	      {"Builtin:JSEntry", ROLE_ENGINE},
+	      {"Builtin:JSEntry", ROLE_ENGINE}, {"Builtin:JSEntryTrampoline", ROLE_CEREMONY},
 	      {"Builtin:InterpreterEntryTrampoline", ROLE_CEREMONY},
 	      {"Builtin:KeyedLoadIC", ROLE_PLUMBING},
 	      {"LazyCompile:~Module._compile node:internal/modules/cjs/loader:1228", ROLE_PLUMBING},

@@ -264,6 +264,21 @@ TEST(test_an_interpreter_without_names)
 	profile_free(p);
 }
 
+/* Whoever calls V8 calls all that it runs: it is nobody's, where the program's own code is missing, too. */
+TEST(test_the_entry_of_an_engine)
+{
+#define ENTRY                                                                                      \
+	"node::Start v8::internal::Execution::Call Builtins_JSEntry Builtins_JSEntryTrampoline "
+	struct profile *p = new_profile();
+
+	add(p, 60, ENTRY "[jit]");
+	add(p, 30, ENTRY "Builtins_StringEqual");
+	add(p, 10, ENTRY "Builtins_InterpreterEntryTrampoline");
+	assert_path(p, &plain,
+		    "60 [jit]; 30 Builtins_StringEqual; 10 Builtins_InterpreterEntryTrampoline");
+	profile_free(p);
+}
+
 TEST(test_kernel_threads_and_lost)
 {
 	struct profile *p = new_profile();
@@ -521,6 +536,7 @@ int main(void)
 		cmocka_unit_test(test_path_of_main_alone),
 		cmocka_unit_test(test_branches_of_main),
 		cmocka_unit_test(test_recursion),
+		cmocka_unit_test(test_the_entry_of_an_engine),
 		cmocka_unit_test(test_functions_of_an_interpreter),
 		cmocka_unit_test(test_an_interpreter_without_names),
 		cmocka_unit_test(test_kernel_threads_and_lost),
