@@ -26,7 +26,6 @@ TEST(test_advice_for_programs_that_make_code)
 		{"/usr/bin/java", 0, 2,
 		 "java keeps no frame pointers in code it compiles: start it with "
 		 "-XX:+PreserveFramePointer"},
-		{"/usr/bin/java", 2, 0, NULL},
 		{"/usr/bin/java", 50, 0,
 		 "java pid 9999999 has no perf map: start it with -XX:+UnlockDiagnosticVMOptions "
 		 "-XX:+DumpPerfMapAtExit (JDK 17 and newer)"},
@@ -76,6 +75,8 @@ TEST(test_advice_for_a_few_stacks)
 	struct agg_image image = {0, NOBODY, 0, 0, absent_file("/usr/bin/java", 99), FILE_NONE};
 
 	assert_int_equal(vec_push(&agg.images, image), 0);
+	blame_one(in_image(0), 98, 2, 0, UNWIND_ON);
+	assert_hint(NULL);
 	blame_one(in_image(0), 98, 2, 1, UNWIND_ON);
 	assert_hint("only a few, in stubs and prologues, most of them among the first samples of a "
 		    "program: nothing to do");
