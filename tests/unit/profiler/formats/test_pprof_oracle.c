@@ -65,7 +65,7 @@ static int tear_down(void **state)
 
 /*
  * Output of go tool pprof with tabs as we have them, and without the header's name of the main
- * binary: where a writer did not put it first, we did.
+ * binary: where a writer did not put it first, we did. A function without any name is [unknown] with us.
  */
 static char *ask_go(const char *view, const char *files)
 {
@@ -77,6 +77,7 @@ static char *ask_go(const char *view, const char *files)
 
 	buf_printf(&command,
 		   "go tool pprof -symbolize=none %s %s 2>%s/stderr | tr '\\t' ' ' | "
+		   "sed 's/\\[unknown\\]/<unknown>/' | "
 		   "grep -v -e '^File: ' -e '^Build ID: '",
 		   view, files, dir);
 	f = popen(buf_cstr(&command), "r");
