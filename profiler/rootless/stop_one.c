@@ -81,9 +81,10 @@ static bool read_regs(pid_t tid, struct stopped *out)
 	       sizeof(out->regs));
 	out->is_compat = u.cs == CS_COMPAT;
 	result = out->is_compat ? (int32_t)u.rax : (int64_t)u.rax;
-	out->ended_call = (int64_t)u.orig_rax >= 0 && result == -EINTR;
-	out->restarted_call = (int64_t)u.orig_rax >= 0 && -result >= RESTART_FIRST &&
-			      -result <= RESTART_LAST && -result != RESTART_NOT;
+	out->in_call = (int64_t)u.orig_rax >= 0;
+	out->ended_call = out->in_call && result == -EINTR;
+	out->restarted_call = out->in_call && -result >= RESTART_FIRST && -result <= RESTART_LAST &&
+			      -result != RESTART_NOT;
 	return true;
 }
 #else
@@ -170,7 +171,7 @@ enum stop_result stop_one_poll(pid_t tid, bool is_child, struct stopped *out)
 	}
 }
 
-static enum stop_result await(pid_t tid, bool is_child, struct stopped *out)
+enum stop_result stop_one_await(pid_t tid, bool is_child, struct stopped *out)
 {
 	uint64_t until = monotonic_ns() + SPIN_NS;
 	enum stop_result result = STOP_PENDING;
@@ -208,7 +209,7 @@ static enum stop_result seize(pid_t tid)
 	return STOP_REFUSED;
 }
 
-enum stop_result stop_one(pid_t tid, bool is_child, struct stopped *out)
+enum stop_result stop_one_ask(pid_t tid, struct stopped *out)
 {
 	enum stop_result result = seize(tid);
 
@@ -217,7 +218,7 @@ enum stop_result stop_one(pid_t tid, bool is_child, struct stopped *out)
 	out->ran_ns = monotonic_ns();
 	/* Fails if the thread has ended: the wait says so. */
 	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
-	return await(tid, is_child, out);
+	return STOP_PENDING;
 }
 
 static bool is_own_child(pid_t pid)

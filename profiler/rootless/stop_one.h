@@ -19,7 +19,7 @@ struct stopped {
 	/* CLOCK_MONOTONIC when it was last seen running, and how long after that it could go on: at most so long it
 	 * was stopped. */
 	uint64_t ran_ns, held_ns;
-	bool is_compat;
+	bool is_compat, in_call; /* in_call: at the end of a system call */
 	uint64_t regs[UNWIND_REGS];
 	uint32_t stack_len; /* of `stack`, which begins at KILN_RAW_BASE(rsp) */
 	/* What the stop did to a system call, if the thread had begun to sleep in one: it ended with EINTR, or the
@@ -36,11 +36,10 @@ enum stop_result {
 	STOP_REFUSED, /* it may not be traced */
 };
 
-/*
- * Asks a thread to stop, and waits for microseconds. is_child: the thread is a child of this process, which reaps it
- * elsewhere. Those that are pending when the calling thread ends run on.
- */
-enum stop_result stop_one(pid_t tid, bool is_child, struct stopped *out);
+/* Asks a thread to stop: STOP_PENDING, or why not. Those that are pending when the calling thread ends run on. */
+enum stop_result stop_one_ask(pid_t tid, struct stopped *out);
+/* Waits for microseconds. is_child: the thread is a child of this process, which reaps it elsewhere. */
+enum stop_result stop_one_await(pid_t tid, bool is_child, struct stopped *out);
 /* Looks again at one that was pending. */
 enum stop_result stop_one_poll(pid_t tid, bool is_child, struct stopped *out);
 

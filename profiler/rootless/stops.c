@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -22,6 +23,7 @@
 #include "profiler/base/io.h"
 #include "profiler/base/log.h"
 #include "profiler/procs/sideband.h"
+#include "profiler/rootless/cpu_place.h"
 #include "profiler/rootless/record_ring.h"
 #include "profiler/rootless/stop_one.h"
 #include "profiler/rootless/thread_facts.h"
@@ -39,7 +41,19 @@
 /* The kernel holds back who wants to stop a process that executes a program, as long as its file takes: for ever, if a
  * file server hangs. */
 #define PATIENCE_NS NS_PER_S
-#define HANGS	    "a process hangs while it executes a program"
+/* Threads that are stopped from their own CPU because they call the kernel often, each in a part of the period. */
+#define TURNS_MAX 4
+/* So many stops outside of system calls end a thread's turns. */
+#define CALM_MAX 32
+/* A thread that has been moved to another CPU is followed so often. */
+#define MOVES_MAX 3
+#define FOLLOW_NS 50000
+#define HANGS	  "a process hangs while it executes a program"
+
+struct turn {
+	pid_t tgid, tid;
+	int cpu; /* where it ran last */
+};
 
 struct stops {
 	uint64_t period_ns;
@@ -49,6 +63,11 @@ struct stops {
 	struct stopped stopped;
 	size_t n_pending;
 	uint64_t next_ns;
+	struct cpu_place place;
+	bool is_afar; /* the stop was asked for from another CPU */
+	int cpu;      /* where the thread ran that was asked */
+	struct turn turns[TURNS_MAX];
+	size_t n_turns, turn; /* turn: the next one's index */
 	pthread_mutex_t lock;
 	pthread_t thread;
 	bool has_thread;
@@ -58,6 +77,13 @@ struct stops {
 	bool hangs, is_left;	/* the thread does; and nobody waits for it any more */
 	struct way_totals last; /* as they were before that */
 };
+
+static void sleep_until(uint64_t ns)
+{
+	struct timespec ts = timespec_of(ns);
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
 
 /* --- samples ------------------------------------------------------------------------------------ */
 
@@ -77,14 +103,37 @@ static uint64_t pay(struct watched_thread *t, uint64_t period_ns)
 	return paid;
 }
 
+static bool has_turn(const struct stops *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->n_turns; i++)
+		if (s->turns[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* Its next stops are asked for on its own CPU, if there is room. */
+static bool gets_turn(struct stops *s, const struct watched_process *p, struct watched_thread *t)
+{
+	if (has_turn(s, t->tid) || s->n_turns == TURNS_MAX)
+		return false;
+	s->turns[s->n_turns++] = (struct turn){p->tgid, t->tid, s->cpu};
+	t->calm = 0;
+	return true;
+}
+
 static void tell_stop(struct stops *s, struct watched_process *p, struct watched_thread *t)
 {
 	struct stopped *at = &s->stopped;
-	uint64_t ns = pay(t, s->period_ns);
+	uint64_t ns;
 
 	s->told.ended += at->ended_call;
 	s->told.restarted += at->restarted_call;
 	s->told.held_ns += at->held_ns;
+	t->calm = at->in_call ? 0 : MIN(t->calm + 1, CALM_MAX);
+	/* It may have been elsewhere when it was asked: what it owes is for its next stop. */
+	if (at->in_call && s->is_afar && gets_turn(s, p, t))
+		return;
+	ns = pay(t, s->period_ns);
 	if (!ns)
 		return;
 	if (wants_maps(p, at->regs[UNWIND_RIP]))
@@ -163,22 +212,82 @@ static bool is_own_child(const struct watched_process *p, const struct watched_t
 	return t->tid == p->tgid && p->parent_tgid == getpid();
 }
 
-static void sample(struct stops *s, struct watched_process *p, struct watched_thread *t)
+static enum stop_result stop(struct stops *s, const struct watched_process *p,
+			     const struct watched_thread *t)
+{
+	enum stop_result result = stop_one_ask(t->tid, &s->stopped);
+
+	s->is_afar = s->place.at != s->cpu;
+	if (result != STOP_PENDING)
+		return result;
+	cpu_place_leave(&s->place); /* it runs to its stop there */
+	return stop_one_await(t->tid, is_own_child(p, t), &s->stopped);
+}
+
+static bool runs(const struct watched_process *p, const struct watched_thread *t,
+		 struct thread_facts *now)
+{
+	return !t->is_pending && !thread_facts_read(p->tgid, t->tid, now) && now->on_cpu;
+}
+
+static void sample(struct stops *s, struct watched_process *p, struct watched_thread *t,
+		   const struct thread_facts *now)
+{
+	enum stop_result result;
+
+	follow(s, p, t, now);
+	if (p->is_traced && !thread_tracer(t->tid)) /* a debugger looked at it, and went */
+		p->is_refused = p->is_traced = false;
+	if (p->is_refused)
+		return;
+	s->cpu = now->cpu;
+	result = stop(s, p, t);
+	watched_read(&s->watched, p, t);
+	take(s, p, t, result);
+}
+
+/* Follows the thread to its CPU. A timer wakes this one there, as it would in the turn. */
+static bool is_elsewhere(struct stops *s, int cpu)
+{
+	if (s->place.at == cpu || !cpu_place_go(&s->place, cpu))
+		return false;
+	sleep_until(monotonic_ns() + FOLLOW_NS);
+	return true;
+}
+
+/* Samples a thread from its own CPU. One that does not run any more has no turn. */
+static void take_turn(struct stops *s)
+{
+	struct turn *turn = &s->turns[s->turn];
+	struct watched_process *p;
+	struct watched_thread *t = watched_find(&s->watched, turn->tgid, turn->tid, &p);
+	struct thread_facts now;
+
+	for (int moves = 0; t && runs(p, t, &now); moves++) {
+		turn->cpu = now.cpu;
+		if (moves < MOVES_MAX && is_elsewhere(s, now.cpu))
+			continue;
+		sample(s, p, t, &now);
+		break;
+	}
+	if (t && !t->pause && !p->is_refused && t->calm < CALM_MAX)
+		s->turn++;
+	else
+		*turn = s->turns[--s->n_turns];
+}
+
+static void sample_from_here(struct stops *s, struct watched_process *p, struct watched_thread *t)
 {
 	struct thread_facts now;
 
-	if (t->is_pending || t->owed_ns < s->period_ns ||
-	    thread_facts_read(p->tgid, t->tid, &now) || !now.on_cpu)
+	if (has_turn(s, t->tid) || t->owed_ns < s->period_ns || !runs(p, t, &now))
 		return;
-	follow(s, p, t, &now);
-	if (p->is_traced && !thread_tracer(t->tid)) /* a debugger looked at it, and went */
-		p->is_refused = p->is_traced = false;
-	if (!p->is_refused)
-		take(s, p, t, stop_one(t->tid, is_own_child(p, t), &s->stopped));
+	sample(s, p, t, &now);
 }
 
 static void poll_pending(struct stops *s)
 {
+	s->is_afar = false; /* what takes so long is in a call */
 	for (size_t i = 0; s->n_pending && i < s->watched.all.len; i++) {
 		struct watched_process *p = s->watched.all.data[i];
 
@@ -207,26 +316,34 @@ static void look_and_sample(struct stops *s)
 	count_pending(s);
 	for (size_t i = 0; s->watched.counts && i < s->watched.all.len; i++)
 		for (size_t j = 0; j < s->watched.all.data[i]->threads.len; j++)
-			sample(s, s->watched.all.data[i], &s->watched.all.data[i]->threads.data[j]);
+			sample_from_here(s, s->watched.all.data[i],
+					 &s->watched.all.data[i]->threads.data[j]);
+}
+
+/* One turn; after the last one a look at all threads. */
+static void tick(struct stops *s)
+{
+	if (s->turn < s->n_turns)
+		take_turn(s);
+	if (s->turn < s->n_turns)
+		return;
+	look_and_sample(s);
+	stop_one_sweep();
+	s->turn = 0;
 }
 
 /* --- the thread --------------------------------------------------------------------------------- */
-
-static void sleep_until(uint64_t ns)
-{
-	struct timespec ts = timespec_of(ns);
-
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
-}
 
 /* Ticks that were missed are left out: the next sample stands for more. */
 static void next_tick(struct stops *s)
 {
 	uint64_t now = monotonic_ns();
 
-	s->next_ns += s->period_ns;
+	uint64_t part_ns = s->period_ns / (s->n_turns ?: 1);
+
+	s->next_ns += part_ns;
 	if (s->next_ns < now)
-		s->next_ns = now + s->period_ns;
+		s->next_ns = now + part_ns;
 }
 
 /* As sched_setattr(2) has it; the C library has no declaration. */
@@ -265,6 +382,7 @@ static void *run(void *arg)
 	bool ends = false;
 
 	be_quick();
+	cpu_place_init(&s->place);
 	s->next_ns = monotonic_ns();
 	while (!ends) {
 		uint64_t now = monotonic_ns(), until;
@@ -272,13 +390,13 @@ static void *run(void *arg)
 		pthread_mutex_lock(&s->lock);
 		poll_pending(s);
 		if (now >= s->next_ns) {
-			look_and_sample(s);
-			stop_one_sweep();
+			tick(s);
 			say_wait(monotonic_ns() - now);
 			next_tick(s);
 		}
 		until = s->n_pending ? now + PENDING_NS : s->next_ns;
 		ends = atomic_load(&s->ends);
+		cpu_place_go(&s->place, s->turn < s->n_turns ? s->turns[s->turn].cpu : -1);
 		pthread_mutex_unlock(&s->lock);
 		if (!ends)
 			sleep_until(until < s->next_ns ? until : s->next_ns);
@@ -423,7 +541,7 @@ static int start(void *way, const char **why)
 	return 0;
 }
 
-static void stop(void *way)
+static void end(void *way)
 {
 	end_thread(way);
 }
@@ -448,6 +566,6 @@ const struct way way_stops = {
 	.close = close_stops,
 	.add_target = add_target,
 	.start = start,
-	.stop = stop,
+	.stop = end,
 	.totals = totals,
 };

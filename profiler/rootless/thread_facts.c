@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #define CHILDREN_MAX (1u << 20) /* bytes */
 
 /* Fields behind the comm, from 0: state, ppid, ... */
-enum { STATE, PPID, UTIME = 11, STIME, CUTIME, CSTIME, STARTSTACK = 25, FIELDS };
+enum { STATE, PPID, UTIME = 11, STIME, CUTIME, CSTIME, STARTSTACK = 25, PROCESSOR = 36, FIELDS };
 
 static int read_text(pid_t tgid, pid_t tid, const char *name, char text[TEXT_MAX])
 {
@@ -44,7 +45,7 @@ static uint64_t ticks_to_ns(uint64_t ticks)
 int thread_facts_parse(const char *text, struct thread_facts *out)
 {
 	const char *open = strchr(text, '('), *close = strrchr(text, ')'), *at;
-	uint64_t fields[FIELDS];
+	uint64_t fields[FIELDS] = {[PROCESSOR] = UINT64_MAX};
 
 	if (!open || !close || close < open || close[1] != ' ' || !close[2])
 		return -EBADMSG;
@@ -57,15 +58,20 @@ int thread_facts_parse(const char *text, struct thread_facts *out)
 	for (int i = PPID; i < FIELDS; i++) {
 		char *end;
 
-		fields[i] = strtoull(at, &end, 10); /* negative ones are of no interest */
+		uint64_t value = strtoull(at, &end, 10); /* negative ones are of no interest */
+
+		if (end == at && i > STARTSTACK)
+			break; /* not every sandbox's line has all fields */
 		if (end == at)
 			return -EBADMSG;
+		fields[i] = value;
 		at = end;
 	}
 	out->parent_tgid = (pid_t)fields[PPID];
 	out->cpu_ns = ticks_to_ns(fields[UTIME] + fields[STIME]);
 	out->children_ns = ticks_to_ns(fields[CUTIME] + fields[CSTIME]);
 	out->program = fields[STARTSTACK];
+	out->cpu = fields[PROCESSOR] < INT_MAX ? (int)fields[PROCESSOR] : -1;
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 struct thread_facts {
 	bool on_cpu; /* runs, or waits for a CPU */
 	bool is_dead;
+	int cpu; /* where it runs, or ran last; -1: unknown */
 	char comm[KILN_COMM_LEN];
 	pid_t parent_tgid;
 	uint64_t cpu_ns; /* in clock ticks only */

@@ -48,6 +48,12 @@ static struct watched_thread *find_thread(const struct watched_process *p, pid_t
 	return NULL;
 }
 
+/* Whatever is read now may have been used long ago. */
+static bool is_late(const struct watched *w)
+{
+	return w->looked_ns && monotonic_ns() - w->looked_ns > w->period_ns + LATE_NS;
+}
+
 static void add_cpu(struct watched *w, struct watched_process *p, struct watched_thread *t,
 		    uint64_t cpu_ns)
 {
@@ -343,17 +349,10 @@ static void see_orphans(struct watched *w)
 		thread_children(getpid(), getpid(), see_own_child, w);
 }
 
-static bool is_late(struct watched *w)
-{
-	uint64_t before = w->looked_ns;
-
-	w->looked_ns = monotonic_ns();
-	return before && w->looked_ns - before > w->period_ns + LATE_NS;
-}
-
 void watched_look(struct watched *w)
 {
 	w->is_late = is_late(w);
+	w->looked_ns = monotonic_ns();
 	for (size_t i = w->all.len; i--;) {
 		struct watched_process *p = w->all.data[i];
 
@@ -367,6 +366,22 @@ void watched_look(struct watched *w)
 			end_process(w, i);
 	}
 	see_orphans(w);
+}
+
+struct watched_thread *watched_find(const struct watched *w, pid_t tgid, pid_t tid,
+				    struct watched_process **p)
+{
+	*p = find(w, tgid);
+	return *p ? find_thread(*p, tid) : NULL;
+}
+
+void watched_read(struct watched *w, struct watched_process *p, struct watched_thread *t)
+{
+	uint64_t cpu_ns;
+
+	w->is_late = is_late(w);
+	if (!thread_cpu_ns(p->tgid, t->tid, &cpu_ns))
+		add_cpu(w, p, t, cpu_ns);
 }
 
 void watched_begin(struct watched *w)

@@ -26,6 +26,7 @@ struct watched_thread {
 	 */
 	uint64_t owed_ns, phase_ns;
 	bool is_pending;     /* it was asked to stop and has not yet */
+	uint8_t calm;	     /* stops in its turns since one was in a system call */
 	bool is_alive;	     /* in the last look at the process's threads */
 	uint8_t rest, pause; /* looks that are left out while it does not run */
 };
@@ -71,6 +72,11 @@ void watched_begin(struct watched *w);
 /* Reads CPU times; finds new threads and children, and those that ended. If the last look was long ago, because kiln was
  * stopped, nobody knows what the CPU time since then was for: it is lost. */
 void watched_look(struct watched *w);
+/* A thread and its process; NULL if it is not there any more. */
+struct watched_thread *watched_find(const struct watched *w, pid_t tgid, pid_t tid,
+				    struct watched_process **p);
+/* Reads the CPU time of one thread. */
+void watched_read(struct watched *w, struct watched_process *p, struct watched_thread *t);
 /* CPU time so far that no sample stands for, of threads that ended and of all that was never seen. */
 uint64_t watched_lost_ns(const struct watched *w, bool last);
 void watched_release(struct watched *w);

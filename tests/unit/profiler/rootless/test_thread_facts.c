@@ -16,9 +16,10 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
-#define REST                                                                                       \
+#define SANDBOX                                                                                    \
 	" 4100 4242 4100 34816 4242 4194304 93 0 0 0 5 3 20 10 20 0 1 0 80123 2793472 320 "        \
-	"18446744073709551615 4096 8192 140720000 0 0 0 0 0 0 0\n"
+	"18446744073709551615 4096 8192 140720000 0 0 0 0 0 0 0"
+#define REST SANDBOX " 0 0 17 3 0 0 0 0 0\n"
 
 TEST(test_line)
 {
@@ -32,9 +33,13 @@ TEST(test_line)
 	assert_int_equal(f.cpu_ns, 8 * tick);
 	assert_int_equal(f.children_ns, 30 * tick);
 	assert_int_equal(f.program, 140720000);
+	assert_int_equal(f.cpu, 3);
 	assert_int_equal(thread_facts_parse("4242 (sh) S" REST, &f), 0);
 	assert_false(f.on_cpu);
 	assert_false(f.is_dead);
+	assert_int_equal(thread_facts_parse("4242 (sh) S" SANDBOX "\n", &f), 0);
+	assert_int_equal(f.program, 140720000);
+	assert_int_equal(f.cpu, -1);
 	assert_int_equal(thread_facts_parse("4242 (sh) Z" REST, &f), 0);
 	assert_true(f.is_dead);
 	assert_int_equal(thread_facts_parse("4242 (sh) X" REST, &f), 0);
