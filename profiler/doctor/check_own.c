@@ -22,7 +22,7 @@ static void say_way(struct doctor *d, enum rootless_way way, const char *paranoi
 			   "these disturb less");
 	doctor_add(d, FINDING_warn, "own process", &cure,
 		   "perf events are refused (perf_event_paranoid=%s), so record -- COMMAND, and -p "
-		   "of what is yours, stop threads for microseconds",
+		   "of what is yours, stop threads for 0.1 ms",
 		   paranoid);
 }
 
