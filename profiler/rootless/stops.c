@@ -242,7 +242,8 @@ static void sample(struct stops *s, struct watched_process *p, struct watched_th
 		return;
 	s->cpu = now->cpu;
 	result = stop(s, p, t);
-	watched_read(&s->watched, p, t);
+	if (!s->is_afar) /* else a look has just read it */
+		watched_read(&s->watched, p, t);
 	take(s, p, t, result);
 }
 
