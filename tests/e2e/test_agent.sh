@@ -230,19 +230,24 @@ test_reload_with_a_bad_file() {
 	assert_no_match "log" log 'started again'
 }
 
-test_reload_with_a_file_that_hangs() {
+# Serves a file as fuse/prog, until "open" stands in ./hold.
+serve_file() { # TEXT
 	need_bpf
 	need_root
 	need cc
 	[ -e /dev/fuse ] || skip "no /dev/fuse"
-	local server
 	cc -O1 -w -I"$SRC" "$SRC/tests/lib/hung_server.c" -o hung_server
 	mkdir fuse
-	echo secret >origin
+	echo "$1" >origin
 	start ./hung_server fuse origin "$T/hold" >said
 	file_server=$started
 	trap 'pkill -KILL -P "$file_server" || true; umount -l "$T/fuse" || true' EXIT
 	wait_until 5 grep -q ready said
+}
+
+test_reload_with_a_file_that_hangs() {
+	local server
+	serve_file secret
 	echo "http: {socket: $T/sock}" >k.yaml
 	start_agent -c k.yaml
 	server=$(role_pid kiln-server)
@@ -262,18 +267,8 @@ test_reload_with_a_file_that_hangs() {
 
 # The configuration itself: the agent goes on as it is, and ends when it is asked to.
 test_reload_of_a_configuration_that_hangs() {
-	need_bpf
-	need_root
-	need cc
-	[ -e /dev/fuse ] || skip "no /dev/fuse"
 	local windows
-	cc -O1 -w -I"$SRC" "$SRC/tests/lib/hung_server.c" -o hung_server
-	mkdir fuse
-	echo "window: 1s" >origin
-	start ./hung_server fuse origin "$T/hold" >said
-	file_server=$started
-	trap 'pkill -KILL -P "$file_server" || true; umount -l "$T/fuse" || true' EXIT
-	wait_until 5 grep -q ready said
+	serve_file "window: 1s"
 	start_agent -c fuse/prog
 	echo open >hold
 	kill -HUP "$agent"
