@@ -36,7 +36,7 @@ static void add(void *ctx, pid_t tgid)
 
 static int add_of_thread(void *ctx, pid_t tgid, pid_t tid)
 {
-	thread_children(tgid, tid, add, ctx);
+	thread_children(NULL, tgid, tid, add, ctx);
 	return 0;
 }
 
@@ -80,7 +80,7 @@ void children_add_alive(struct children *c, const pid_t *tgids, size_t n)
 	struct thread_facts facts;
 
 	for (size_t i = 0; i < n; i++)
-		if (!thread_facts_read(tgids[i], tgids[i], &facts) && !facts.is_dead)
+		if (!thread_facts_read(NULL, tgids[i], tgids[i], &facts) && !facts.is_dead)
 			add(c, tgids[i]);
 }
 

@@ -27,14 +27,3 @@ bool cpu_place_go(struct cpu_place *p, int cpu)
 		p->at = cpu;
 	return cpu >= 0 && p->at == cpu;
 }
-
-void cpu_place_leave(struct cpu_place *p)
-{
-	cpu_set_t others = p->allowed;
-
-	if (p->at < 0)
-		return;
-	CPU_CLR(p->at, &others);
-	if (CPU_COUNT(&others) && !sched_setaffinity(0, sizeof(others), &others))
-		p->at = CPU_PLACE_OTHERS;
-}

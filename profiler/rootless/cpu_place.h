@@ -10,19 +10,16 @@
 #include <sched.h>
 #include <stdbool.h>
 
-#define CPU_PLACE_ANY	 (-1)
-#define CPU_PLACE_OTHERS (-2) /* any but the one that it has left */
+#define CPU_PLACE_ANY (-1)
 
 struct cpu_place {
 	cpu_set_t allowed; /* empty: unknown, and the thread stays wherever it is put */
-	int at;		   /* the only CPU that it may run on now, or one of the above */
+	int at;		   /* the only CPU that it may run on now, or CPU_PLACE_ANY */
 };
 
 /* Of the calling thread, as for what follows. */
 void cpu_place_init(struct cpu_place *p);
 /* Runs on this CPU from now on, if it may: true; else on any. */
 bool cpu_place_go(struct cpu_place *p, int cpu);
-/* Makes room on the CPU where cpu_place_go() put it, if there is another one. */
-void cpu_place_leave(struct cpu_place *p);
 
 #endif

@@ -221,7 +221,7 @@ static void look_for_privileges(struct rootless *r, const struct event *e)
 	struct thread_facts facts;
 
 	if (r->kind == ROOTLESS_EVENTS && !r->has_privileged &&
-	    !thread_facts_read(e->tgid, e->tid, &facts))
+	    !thread_facts_read(NULL, e->tgid, e->tid, &facts))
 		r->has_privileged = !facts.is_dead;
 }
 

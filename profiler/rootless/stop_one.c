@@ -26,6 +26,8 @@
 #define SPIN_NS	 20000
 #define NAP_NS	 50000
 #define NAPS_MAX 20
+/* One that has been on this CPU stops as soon as this one sleeps. */
+#define HERE_NS 15000
 
 /* Results of system calls that the kernel starts again by itself (include/linux/errno.h). */
 #define RESTART_FIRST 512
@@ -34,9 +36,9 @@
 
 #define CS_COMPAT 0x23 /* code segment of 32-bit code */
 
-static void nap(void)
+static void nap(long ns)
 {
-	struct timespec ts = {.tv_nsec = NAP_NS};
+	struct timespec ts = {.tv_nsec = ns};
 
 	nanosleep(&ts, NULL);
 }
@@ -171,15 +173,18 @@ enum stop_result stop_one_poll(pid_t tid, bool is_child, struct stopped *out)
 	}
 }
 
-enum stop_result stop_one_await(pid_t tid, bool is_child, struct stopped *out)
+enum stop_result stop_one_await(pid_t tid, bool is_child, bool is_here, struct stopped *out)
 {
 	uint64_t until = monotonic_ns() + SPIN_NS;
-	enum stop_result result = STOP_PENDING;
+	enum stop_result result;
 
-	while (result == STOP_PENDING && monotonic_ns() < until)
+	if (is_here)
+		nap(HERE_NS);
+	do
 		result = stop_one_poll(tid, is_child, out);
+	while (result == STOP_PENDING && monotonic_ns() < until);
 	for (int i = 0; result == STOP_PENDING && i < NAPS_MAX; i++) {
-		nap();
+		nap(NAP_NS);
 		result = stop_one_poll(tid, is_child, out);
 	}
 	return result;
@@ -203,7 +208,7 @@ static enum stop_result seize(pid_t tid)
 			return STOP_NOTHING;
 		if (is_mine(tid))
 			return STOP_PENDING;
-		if (thread_facts_read(tid, tid, &facts) || facts.is_dead)
+		if (thread_facts_read(NULL, tid, tid, &facts) || facts.is_dead)
 			return STOP_NOTHING;
 	}
 	return STOP_REFUSED;
@@ -225,7 +230,7 @@ static bool is_own_child(pid_t pid)
 {
 	struct thread_facts facts;
 
-	return !thread_facts_read(pid, pid, &facts) && facts.parent_tgid == getpid();
+	return !thread_facts_read(NULL, pid, pid, &facts) && facts.parent_tgid == getpid();
 }
 
 void stop_one_sweep(void)

@@ -38,8 +38,9 @@ enum stop_result {
 
 /* Asks a thread to stop: STOP_PENDING, or why not. Those that are pending when the calling thread ends run on. */
 enum stop_result stop_one_ask(pid_t tid, struct stopped *out);
-/* Waits for microseconds. is_child: the thread is a child of this process, which reaps it elsewhere. */
-enum stop_result stop_one_await(pid_t tid, bool is_child, struct stopped *out);
+/* Waits for microseconds. is_child: the thread is a child of this process, which reaps it elsewhere. is_here: it was on
+ * the calling thread's CPU, and goes on to its stop when that sleeps. */
+enum stop_result stop_one_await(pid_t tid, bool is_child, bool is_here, struct stopped *out);
 /* Looks again at one that was pending. */
 enum stop_result stop_one_poll(pid_t tid, bool is_child, struct stopped *out);
 

@@ -220,14 +220,14 @@ static enum stop_result stop(struct stops *s, const struct watched_process *p,
 	s->is_afar = s->place.at != s->cpu;
 	if (result != STOP_PENDING)
 		return result;
-	cpu_place_leave(&s->place); /* it runs to its stop there */
-	return stop_one_await(t->tid, is_own_child(p, t), &s->stopped);
+	return stop_one_await(t->tid, is_own_child(p, t), !s->is_afar, &s->stopped);
 }
 
-static bool runs(const struct watched_process *p, const struct watched_thread *t,
+static bool runs(struct stops *s, const struct watched_process *p, const struct watched_thread *t,
 		 struct thread_facts *now)
 {
-	return !t->is_pending && !thread_facts_read(p->tgid, t->tid, now) && now->on_cpu;
+	return !t->is_pending && !thread_facts_read(&s->watched.files, p->tgid, t->tid, now) &&
+	       now->on_cpu;
 }
 
 static void sample(struct stops *s, struct watched_process *p, struct watched_thread *t,
@@ -264,7 +264,7 @@ static void take_turn(struct stops *s)
 	struct watched_thread *t = watched_find(&s->watched, turn->tgid, turn->tid, &p);
 	struct thread_facts now;
 
-	for (int moves = 0; t && runs(p, t, &now); moves++) {
+	for (int moves = 0; t && runs(s, p, t, &now); moves++) {
 		turn->cpu = now.cpu;
 		if (moves < MOVES_MAX && is_elsewhere(s, now.cpu))
 			continue;
@@ -281,7 +281,7 @@ static void sample_from_here(struct stops *s, struct watched_process *p, struct 
 {
 	struct thread_facts now;
 
-	if (has_turn(s, t->tid) || t->owed_ns < s->period_ns || !runs(p, t, &now))
+	if (has_turn(s, t->tid) || t->owed_ns < s->period_ns || !runs(s, p, t, &now))
 		return;
 	sample(s, p, t, &now);
 }
@@ -480,7 +480,7 @@ static int may_stop(pid_t tgid, const char **why)
 {
 	char path[64], text[16] = "0";
 	struct thread_facts facts;
-	int err = thread_facts_read(tgid, tgid, &facts);
+	int err = thread_facts_read(NULL, tgid, tgid, &facts);
 
 	*why = "no such process";
 	if (err)
@@ -501,7 +501,7 @@ static bool is_child(pid_t tgid)
 {
 	struct thread_facts facts;
 
-	return !thread_facts_read(tgid, tgid, &facts) && facts.parent_tgid == getpid();
+	return !thread_facts_read(NULL, tgid, tgid, &facts) && facts.parent_tgid == getpid();
 }
 
 static int add_target(void *way, struct sideband *sideband, pid_t tgid, const char **why)

@@ -15,27 +15,22 @@
 
 /* Lines of /proc about one thread are shorter, and so are most lists of children. */
 #define TEXT_MAX     4096
+#define NUMBER_MAX   16
 #define CHILDREN_MAX (1u << 20) /* bytes */
 
 /* Fields behind the comm, from 0: state, ppid, ... */
-enum { STATE, PPID, UTIME = 11, STIME, CUTIME, CSTIME, STARTSTACK = 25, PROCESSOR = 36, FIELDS };
-
-static int read_text(pid_t tgid, pid_t tid, const char *name, char text[TEXT_MAX])
-{
-	char path[80];
-	_cleanup_close_ int fd = -1;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)tgid, (int)tid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	n = io_pread(fd, text, TEXT_MAX - 1, 0);
-	if (n < 0)
-		return (int)n;
-	text[n] = '\0';
-	return 0;
-}
+enum {
+	STATE,
+	PPID,
+	UTIME = 11,
+	STIME,
+	CUTIME,
+	CSTIME,
+	THREADS = 17,
+	STARTSTACK = 25,
+	PROCESSOR = 36,
+	FIELDS
+};
 
 static uint64_t ticks_to_ns(uint64_t ticks)
 {
@@ -68,6 +63,7 @@ int thread_facts_parse(const char *text, struct thread_facts *out)
 		at = end;
 	}
 	out->parent_tgid = (pid_t)fields[PPID];
+	out->threads = fields[THREADS];
 	out->cpu_ns = ticks_to_ns(fields[UTIME] + fields[STIME]);
 	out->children_ns = ticks_to_ns(fields[CUTIME] + fields[CSTIME]);
 	out->program = fields[STARTSTACK];
@@ -75,25 +71,26 @@ int thread_facts_parse(const char *text, struct thread_facts *out)
 	return 0;
 }
 
-int thread_facts_read(pid_t tgid, pid_t tid, struct thread_facts *out)
+int thread_facts_read(struct thread_files *files, pid_t tgid, pid_t tid, struct thread_facts *out)
 {
 	char text[TEXT_MAX];
 
-	return read_text(tgid, tid, "stat", text) ?: thread_facts_parse(text, out);
+	return thread_files_read(files, tgid, tid, THREAD_STAT, text, sizeof(text))
+		       ?: thread_facts_parse(text, out);
 }
 
-int thread_cpu_ns(pid_t tgid, pid_t tid, uint64_t *ns)
+int thread_cpu_ns(struct thread_files *files, pid_t tgid, pid_t tid, uint64_t *ns)
 {
 	struct thread_facts facts;
 	char text[TEXT_MAX], *end;
-	int err = read_text(tgid, tid, "schedstat", text);
+	int err = thread_files_read(files, tgid, tid, THREAD_SCHEDSTAT, text, sizeof(text));
 
 	if (!err) {
 		*ns = strtoull(text, &end, 10);
 		if (end != text && *ns)
 			return 0;
 	}
-	err = thread_facts_read(tgid, tid, &facts);
+	err = thread_facts_read(files, tgid, tid, &facts);
 	if (!err)
 		*ns = facts.cpu_ns;
 	return err;
@@ -108,16 +105,17 @@ void thread_children_parse(const char *text, void (*fn)(void *ctx, pid_t child),
 		fn(ctx, (pid_t)pid);
 }
 
-void thread_children(pid_t tgid, pid_t tid, void (*fn)(void *ctx, pid_t child), void *ctx)
+void thread_children(struct thread_files *files, pid_t tgid, pid_t tid,
+		     void (*fn)(void *ctx, pid_t child), void *ctx)
 {
 	_cleanup_free_ char *all = NULL;
 	char text[TEXT_MAX], path[80];
 	size_t len;
 
-	if (read_text(tgid, tid, "children", text))
+	if (thread_files_read(files, tgid, tid, THREAD_CHILDREN, text, sizeof(text)))
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)tgid, (int)tid);
-	if (strlen(text) == TEXT_MAX - 1 && !io_read_file(path, CHILDREN_MAX, &all, &len))
+	if (strlen(text) > TEXT_MAX - NUMBER_MAX && !io_read_file(path, CHILDREN_MAX, &all, &len))
 		thread_children_parse(all, fn, ctx);
 	else
 		thread_children_parse(text, fn, ctx);
@@ -126,7 +124,10 @@ void thread_children(pid_t tgid, pid_t tid, void (*fn)(void *ctx, pid_t child), 
 pid_t thread_tracer(pid_t tid)
 {
 	char text[TEXT_MAX];
-	const char *at = read_text(tid, tid, "status", text) ? NULL : strstr(text, "\nTracerPid:");
+	const char *at;
 
+	if (thread_files_read(NULL, tid, tid, THREAD_STATUS, text, sizeof(text)))
+		return 0;
+	at = strstr(text, "\nTracerPid:");
 	return at ? (pid_t)strtol(at + strlen("\nTracerPid:"), NULL, 10) : 0;
 }

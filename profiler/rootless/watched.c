@@ -103,7 +103,7 @@ static int see_thread(void *ctx, pid_t tgid, pid_t tid)
 		l->w->full++;
 		return 0;
 	}
-	if (thread_cpu_ns(tgid, tid, &cpu_ns))
+	if (thread_cpu_ns(&l->w->files, tgid, tid, &cpu_ns))
 		return 0;
 	fresh.cpu_ns = l->is_known ? 0 : cpu_ns;
 	fresh.owed_ns = fresh.phase_ns = hash_u64(l->w->seed++) % l->w->period_ns;
@@ -140,8 +140,8 @@ static void read_cpu(struct watched *w, struct watched_process *p)
 			t->rest--;
 			continue;
 		}
-		if (thread_cpu_ns(p->tgid, t->tid, &cpu_ns))
-			p->has_run = true; /* it has ended: look at all */
+		if (thread_cpu_ns(&w->files, p->tgid, t->tid, &cpu_ns))
+			p->has_run = p->has_lost_thread = true;
 		else
 			add_cpu(w, p, t, cpu_ns);
 	}
@@ -153,7 +153,7 @@ static int add_process(struct watched *w, pid_t tgid, pid_t parent, bool is_born
 {
 	struct watched_process *p;
 	struct thread_facts facts;
-	int err = thread_facts_read(tgid, tgid, &facts);
+	int err = thread_facts_read(&w->files, tgid, tgid, &facts);
 
 	if (err || find(w, tgid))
 		return err;
@@ -218,16 +218,30 @@ static void see_child(void *ctx, pid_t child)
 		add_process(b->w, child, b->parent, true);
 }
 
-/* A process that has not run has started nothing. */
-static void see_children(struct watched *w, struct watched_process *p)
+static void see_children(struct watched *w, const struct watched_process *p)
 {
 	struct births b = {w, p->tgid};
-	struct thread_facts facts;
 
 	for (size_t i = 0; i < p->threads.len; i++)
-		thread_children(p->tgid, p->threads.data[i].tid, see_child, &b);
-	if (!thread_facts_read(p->tgid, p->tgid, &facts) && facts.children_ns > p->waited_ns)
+		thread_children(&w->files, p->tgid, p->threads.data[i].tid, see_child, &b);
+}
+
+/* A process that has not run has started nothing. One whose threads are as many as before, and none of them has ended,
+ * has the same. Returns false if the process is gone. */
+static bool see_what_is_new(struct watched *w, struct watched_process *p)
+{
+	struct thread_facts facts;
+	bool has_lost_thread = p->has_lost_thread;
+
+	p->has_run = p->has_lost_thread = false;
+	if (thread_facts_read(&w->files, p->tgid, p->tgid, &facts))
+		return false;
+	if ((has_lost_thread || facts.threads != p->threads.len) && !see_threads(w, p, true))
+		return false;
+	if (facts.children_ns > p->waited_ns)
 		p->waited_ns = facts.children_ns;
+	see_children(w, p);
+	return true;
 }
 
 /* --- orphans ------------------------------------------------------------------------------------ */
@@ -248,7 +262,7 @@ static enum stranger what_is(const struct thread_facts *f)
 {
 	struct thread_facts own;
 
-	if (thread_facts_read(getpid(), getpid(), &own))
+	if (thread_facts_read(NULL, getpid(), getpid(), &own))
 		return UNCLEAR;
 	if (f->program)
 		return f->program == own.program ? HELPER : ORPHAN;
@@ -306,7 +320,7 @@ static void see_stranger(struct watched *w, pid_t pid)
 	struct thread_facts facts;
 	enum stranger what;
 
-	if (is_known_helper(w, pid) || thread_facts_read(pid, pid, &facts))
+	if (is_known_helper(w, pid) || thread_facts_read(&w->files, pid, pid, &facts))
 		return;
 	what = what_is(&facts);
 	if (what == UNCLEAR)
@@ -346,7 +360,7 @@ static void see_own_child(void *ctx, pid_t pid)
 static void see_orphans(struct watched *w)
 {
 	if (w->command)
-		thread_children(getpid(), getpid(), see_own_child, w);
+		thread_children(&w->files, getpid(), getpid(), see_own_child, w);
 }
 
 void watched_look(struct watched *w)
@@ -357,12 +371,8 @@ void watched_look(struct watched *w)
 		struct watched_process *p = w->all.data[i];
 
 		read_cpu(w, p);
-		if (!p->has_run)
-			continue;
-		p->has_run = false;
-		if (see_threads(w, p, true))
-			see_children(w, p); /* they come behind all others */
-		else
+		/* Children come behind all others. */
+		if (p->has_run && !see_what_is_new(w, p))
 			end_process(w, i);
 	}
 	see_orphans(w);
@@ -380,8 +390,10 @@ void watched_read(struct watched *w, struct watched_process *p, struct watched_t
 	uint64_t cpu_ns;
 
 	w->is_late = is_late(w);
-	if (!thread_cpu_ns(p->tgid, t->tid, &cpu_ns))
-		add_cpu(w, p, t, cpu_ns);
+	if (thread_cpu_ns(&w->files, p->tgid, t->tid, &cpu_ns))
+		return;
+	add_cpu(w, p, t, cpu_ns);
+	t->rest = 1; /* the look that follows has it */
 }
 
 void watched_begin(struct watched *w)
@@ -416,4 +428,5 @@ void watched_release(struct watched *w)
 		free_process(w->all.data[i]);
 	vec_release(&w->all);
 	vec_release(&w->helpers);
+	thread_files_release(&w->files);
 }

@@ -14,6 +14,7 @@
 #include "bpf/abi.h"
 #include "profiler/base/vec.h"
 #include "profiler/rootless/tell.h"
+#include "profiler/rootless/thread_files.h"
 
 struct watched_thread {
 	pid_t tid;
@@ -36,15 +37,16 @@ struct watched_process {
 	VEC(struct watched_thread) threads;
 	uint64_t program; /* thread_facts.program */
 	struct told_maps maps;
-	uint32_t samples;    /* since the program began */
-	bool has_run;	     /* since the last look */
-	uint64_t refused_ns; /* CLOCK_MONOTONIC since when it may not be traced; 0: it may */
-	bool is_refused;     /* it may not be traced */
-	bool is_traced;	     /* by another program */
-	bool is_told;	     /* its user was told */
-	bool is_counted;     /* CPU time counted when it began */
-	bool is_orphan;	     /* its parent ended, and now it is a child of kiln's */
-	uint64_t used_ns;    /* by threads that were seen */
+	uint32_t samples;     /* since the program began */
+	bool has_run;	      /* since the last look */
+	bool has_lost_thread; /* one of them has ended since then */
+	uint64_t refused_ns;  /* CLOCK_MONOTONIC since when it may not be traced; 0: it may */
+	bool is_refused;      /* it may not be traced */
+	bool is_traced;	      /* by another program */
+	bool is_told;	      /* its user was told */
+	bool is_counted;      /* CPU time counted when it began */
+	bool is_orphan;	      /* its parent ended, and now it is a child of kiln's */
+	uint64_t used_ns;     /* by threads that were seen */
 	uint64_t waited_ns,
 		known_ns; /* by children that it has waited for: in all, and those that were watched */
 };
@@ -61,6 +63,7 @@ struct watched {
 	uint64_t full;	    /* processes and threads that were left out: there are too many */
 	pid_t command;	    /* the child of kiln's whose orphans are watched; 0: none */
 	VEC(pid_t) helpers; /* children of kiln's own */
+	struct thread_files files;
 };
 
 /* Adds a process that is there, with its threads. 0 or -errno. */

@@ -101,7 +101,7 @@ TEST(test_many_children)
 		}
 		assert_true(pids[i] > 0);
 	}
-	thread_children(getpid(), getpid(), count_one, &seen);
+	thread_children(NULL, getpid(), getpid(), count_one, &seen);
 	for (int i = 0; i < MANY; i++) {
 		kill(pids[i], SIGKILL);
 		waitpid(pids[i], NULL, 0);
@@ -115,17 +115,17 @@ TEST(test_own)
 	struct thread_facts f;
 	uint64_t before, after;
 
-	assert_int_equal(thread_facts_read(getpid(), getpid(), &f), 0);
+	assert_int_equal(thread_facts_read(NULL, getpid(), getpid(), &f), 0);
 	assert_true(f.on_cpu);
 	assert_int_equal(f.parent_tgid, getppid());
 	assert_true(f.program != 0);
 	assert_int_equal(thread_tracer(getpid()), 0);
-	assert_int_equal(thread_cpu_ns(getpid(), getpid(), &before), 0);
+	assert_int_equal(thread_cpu_ns(NULL, getpid(), getpid(), &before), 0);
 	for (uint64_t until = monotonic_ns() + 50000000; monotonic_ns() < until;)
 		;
-	assert_int_equal(thread_cpu_ns(getpid(), getpid(), &after), 0);
+	assert_int_equal(thread_cpu_ns(NULL, getpid(), getpid(), &after), 0);
 	assert_true(after > before && after - before < NS_PER_S);
-	assert_int_equal(thread_facts_read(getpid(), 1 << 30, &f), -ESRCH);
+	assert_int_equal(thread_facts_read(NULL, getpid(), 1 << 30, &f), -ESRCH);
 }
 
 int main(void)
