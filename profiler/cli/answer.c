@@ -100,9 +100,9 @@ static void add_samples(struct buf *line, const struct profile *p, size_t value)
 	struct measure m;
 	char text[32];
 
-	buf_printf(line, ": %s %s",
+	buf_printf(line, ": %s %s%s",
 		   text_format_count(n_samples < 0 ? 0 : (uint64_t)n_samples, text, sizeof(text)),
-		   samples < 0 ? "stacks" : "samples");
+		   samples < 0 ? "stack" : "sample", text_s((uint64_t)n_samples));
 	answer_lost(line, lost > 0 ? (uint64_t)lost : 0);
 	add_rates(line, p);
 	if ((int)value == samples)

@@ -15,7 +15,7 @@ nobody=65534
 install -m 755 "$KILN" "$T/kiln"
 install -m 755 "$WORKLOADS/fixed" "$T/fixed"
 install -m 755 "$WORKLOADS/shares_nofp" "$T/shares"
-cc -O1 -w "$SRC/tests/lib/refuse_calls.c" -o "$T/refuse_calls"
+cc -O1 -w -DALLOW_READV "$SRC/tests/lib/refuse_calls.c" -o "$T/refuse_calls"
 mkdir "$T/own"
 chown $nobody:$nobody "$T/own"
 chmod 755 "$T"

@@ -191,6 +191,45 @@ flaky: e2e/test_two
 2 passed, 1 failed"
 }
 
+# What passed is not run again, and counts once.
+test_run_tests_tries_failed_cases_again() {
+	fake_test one 1
+	cat >tests/e2e/test_one.sh <<-END
+		#!/bin/bash
+		echo "\$*" >>$T/tries-one
+		[ \$# -eq 0 ] || { [ "\$*" = test_b ] && echo "ok 1 - test_b"; exit; }
+		echo "ok 1 - test_a"
+		echo "not ok 2 - test_b"
+		exit 1
+	END
+	run_fakes 0
+	assert_eq "tries" "$(tr '\n' , <tries-one)" ",test_b,"
+	assert_eq "cases" "$(grep -c '^PASS' out)" 2
+	assert_eq "end" "$(cat end)" "flaky: e2e/test_one
+1 flaky
+2 passed, 0 failed"
+}
+
+# Unit tests run side by side, and are told of in their order.
+test_run_tests_keeps_the_order() {
+	local name
+	mkdir -p tools tests/unit build/tests/unit
+	cp "$SRC/tools/run-tests" tools/
+	for name in a b c d; do
+		touch "tests/unit/test_$name.c"
+		printf '#!/bin/bash\nsleep %s\necho "%s 1 - %s"\n[ %s != d ]\n' \
+			"$([ $name = a ] && echo 0.5 || echo 0)" "$([ $name = d ] && echo not ok || echo ok)" $name $name \
+			>"build/tests/unit/test_$name"
+		chmod +x "build/tests/unit/test_$name"
+	done
+	assert_status 1 env -u SUDO_UID -u FLAKY_MAX B=build tools/run-tests unit
+	assert_eq "lines" "$(grep -E '^(PASS|FAIL)' out)" "PASS unit/test_a: a
+PASS unit/test_b: b
+PASS unit/test_c: c
+FAIL unit/test_d: d"
+	assert_eq "end" "$(grep -E '^[0-9]+ passed' out)" "3 passed, 1 failed"
+}
+
 test_run_tests_fails_if_too_much_is_flaky() {
 	fake_test one 2
 	fake_test two 2

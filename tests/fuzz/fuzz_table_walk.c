@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The walk over arbitrary rules, registers and memory: it must end, within its frames, with a reason,
+ * The walk over arbitrary rules, registers, memory and code: it must end, within its frames, with a reason,
  * and stay within its table. Input: 8 rules, registers, then what memory holds, over and over.
  */
 #include <stdlib.h>
@@ -58,6 +58,18 @@ static bool read_word(void *ctx, uint64_t addr, uint64_t *value)
 	return true;
 }
 
+/* Code is what the input says, anywhere. */
+static bool read_code(void *ctx, uint64_t va, uint64_t *value)
+{
+	struct world *w = ctx;
+
+	w->reads++;
+	if (w->len < sizeof(*value) || va % 16 == 15)
+		return false;
+	memcpy(value, w->memory + va % (w->len - sizeof(*value) + 1), sizeof(*value));
+	return true;
+}
+
 static void *make_table(const uint8_t *data, bool is_i386)
 {
 	struct unwind_stats stats = {0};
@@ -83,9 +95,10 @@ static void *make_table(const uint8_t *data, bool is_i386)
 	return blob;
 }
 
-static void walk(const uint8_t *data, size_t len, bool is_i386)
+static void walk(const uint8_t *data, size_t len, bool is_i386, bool has_code)
 {
-	static const struct table_walk_ops ops = {.place = place, .read = read_word};
+	const struct table_walk_ops ops = {
+		.place = place, .read = read_word, .code = has_code ? read_code : NULL};
 	uint64_t regs[UNWIND_REGS], frames[MAX_FRAMES];
 	struct world w = {.stack = is_i386 ? STACK_32 : STACK};
 	enum unwind_end end;
@@ -117,7 +130,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (len < HEAD_LEN + 2)
 		return 0;
-	walk(data, len, false);
-	walk(data, len, true);
+	walk(data, len, false, false);
+	walk(data, len, false, true);
+	walk(data, len, true, false);
 	return 0;
 }

@@ -82,7 +82,8 @@ TEST(test_text_is_of_now)
 	assert_int_equal(prctl(PR_GET_NAME, comm), 0);
 	assert_int_equal(read_tid(getpid()), getpid());
 	assert_int_equal(prctl(PR_SET_NAME, "other name"), 0);
-	assert_int_equal(thread_files_read(&files, getpid(), getpid(), THREAD_STAT, text, sizeof(text)), 0);
+	assert_int_equal(
+		thread_files_read(&files, getpid(), getpid(), THREAD_STAT, text, sizeof(text)), 0);
 	assert_non_null(strstr(text, "(other name)"));
 	assert_int_equal(prctl(PR_SET_NAME, comm), 0);
 	thread_files_release(&files);
@@ -93,7 +94,8 @@ TEST(test_cut_text_ends_in_zero)
 	char text[8];
 
 	memset(text, 'x', sizeof(text));
-	assert_int_equal(thread_files_read(NULL, getpid(), getpid(), THREAD_STATUS, text, sizeof(text)), 0);
+	assert_int_equal(
+		thread_files_read(NULL, getpid(), getpid(), THREAD_STATUS, text, sizeof(text)), 0);
 	assert_string_equal(text, "Name:\tt");
 }
 
@@ -138,21 +140,36 @@ static bool ask_for(pid_t pid)
 	return ok;
 }
 
+/* Other processes may begin meanwhile. */
+static bool begin_as(pid_t pid)
+{
+	for (int tries = 0; tries < 100 && ask_for(pid); tries++) {
+		pid_t got = sleeper();
+
+		if (got == pid)
+			return true;
+		end(got);
+	}
+	return false;
+}
+
 TEST(test_number_of_a_dead_thread)
 {
 	pid_t pid = sleeper();
+	bool has_begun;
 
 	assert_int_equal(read_tid(pid), pid);
 	end(pid);
-	if (!ask_for(pid)) {
-		thread_files_release(&files);
+	has_begun = begin_as(pid);
+	if (has_begun) {
+		assert_int_equal(read_tid(pid), pid);
+		end(pid);
+	}
+	thread_files_release(&files);
+	if (!has_begun) {
 		print_message("SKIP: not permitted to choose a process's number\n");
 		skip();
 	}
-	assert_int_equal(sleeper(), pid);
-	assert_int_equal(read_tid(pid), pid);
-	end(pid);
-	thread_files_release(&files);
 }
 
 TEST(test_few_descriptors)
