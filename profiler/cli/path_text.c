@@ -82,8 +82,8 @@ static uint32_t last_named(const struct chain *c)
 }
 
 /*
- * Shows the last call with a name, the last, and of the others what tells most, from both ends: where a path begins and
- * where it ends. Returns how good that is.
+ * Shows the last call with a name, the last, and of the others what tells most, from both ends: who called that, and
+ * where the path begins. Returns how good that is.
  */
 static uint32_t choose(struct chain *c, size_t name_columns)
 {
@@ -96,13 +96,15 @@ static uint32_t choose(struct chain *c, size_t name_columns)
 	show_if_it_fits(c, last_named(c));
 	show_if_it_fits(c, last);
 	for (int rank = 0; rank < HEAVY_RANKS; rank++) {
-		bool at_front = true;
+		bool at_front = false;
 
-		for (uint32_t front = c->from, back = last; front < back; at_front = !at_front) {
+		for (uint32_t front = c->from, back = last; front < back;) {
 			uint32_t i = at_front ? front++ : --back;
 
-			if ((int)call_at(c, i)->rank == rank)
-				show_if_it_fits(c, i);
+			if ((int)call_at(c, i)->rank != rank)
+				continue;
+			show_if_it_fits(c, i);
+			at_front = !at_front;
 		}
 	}
 	for (uint32_t i = c->from; i <= last; i++) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,32 +141,61 @@ static bool is_in_path(const struct heavy_path *path, const char *name, int64_t 
 	return false;
 }
 
-/* Keeps rows that say something of a flat profile: with more than the most that a function has of its own, no
- * ceremony, and none whose time the path or a row before has told of already. */
-static int keep_telling(struct table *tab, const struct summary *s, const struct heavy_path *path,
-			int64_t most)
+/* Marks rows that say something of a flat profile: with more than the most that a function has of its own, no
+ * ceremony, and none whose time the path or a row before has told of already. Returns how many, or a negative errno. */
+static int mark_telling(bool *is_kept, const struct table *tab, const struct summary *s,
+			const struct heavy_path *path, int64_t most)
 {
 	struct told t = {0};
-	int err = told_open(&t, s, path);
-	size_t kept = 0;
+	int err = told_open(&t, s, path), kept = 0;
 
 	for (size_t i = 0, looked = 0; !err && i < tab->rows.len && kept < TOP_ROWS; i++) {
-		struct table_row row = tab->rows.data[i];
+		const struct table_row *row = &tab->rows.data[i];
 
-		if (row.total <= most || !may_tell(tab, &row) ||
-		    is_in_path(path, table_text(tab, row.name), row.total))
+		if (row->total <= most || !may_tell(tab, row) ||
+		    is_in_path(path, table_text(tab, row->name), row->total))
 			continue;
 		if (looked++ == LOOKED)
 			break;
-		err = tell(&t, table_text(tab, row.name), row.total);
-		if (!err && is_known(&t))
+		err = tell(&t, table_text(tab, row->name), row->total);
+		is_kept[i] = !err && !is_known(&t);
+		kept += is_kept[i];
+		if (!err && !is_kept[i])
 			overlap_drop(&t.overlap);
-		else
-			tab->rows.data[kept++] = row;
 	}
-	tab->rows.len = kept;
 	overlap_release(&t.overlap);
-	return err;
+	return err ?: kept;
+}
+
+/* Marks the one with most time of its own among the others, whether it has a name or not. */
+static void mark_heaviest(bool *is_kept, const struct table *tab)
+{
+	size_t best = tab->rows.len;
+
+	for (size_t i = 0; i < tab->rows.len; i++)
+		if (!is_kept[i] && tab->rows.data[i].self > 0 &&
+		    (best == tab->rows.len || tab->rows.data[i].self > tab->rows.data[best].self))
+			best = i;
+	if (best < tab->rows.len)
+		is_kept[best] = true;
+}
+
+/* Keeps what tells something; rows that are left go to the functions of most time of their own. Keeps none if no total
+ * says anything. */
+static int keep_telling(struct table *tab, const struct summary *s, const struct heavy_path *path,
+			int64_t most)
+{
+	_cleanup_free_ bool *is_kept = calloc(tab->rows.len + 1, sizeof(*is_kept));
+	int n = is_kept ? mark_telling(is_kept, tab, s, path, most) : -ENOMEM;
+	size_t kept = 0;
+
+	for (int i = n; n > 0 && i < TOP_ROWS; i++)
+		mark_heaviest(is_kept, tab);
+	for (size_t i = 0; n >= 0 && i < tab->rows.len; i++)
+		if (is_kept[i])
+			tab->rows.data[kept++] = tab->rows.data[i];
+	tab->rows.len = kept;
+	return n < 0 ? n : 0;
 }
 
 static bool is_flat(const struct table *tab, const struct share_scale *scale)

@@ -11,6 +11,7 @@
 #include "profiler/formats/describe.h"
 #include "profiler/profile/activities.h"
 #include "profiler/profile/difference.h"
+#include "profiler/profile/kernel_entries.h"
 #include "profiler/profile/machine_load.h"
 #include "profiler/profile/thread_names.h"
 #include "profiler/profile/time_kinds.h"
@@ -117,32 +118,69 @@ static const char *const kind_titles[TIME_KIND_COUNT] = {
 	[TIME_UNKNOWN] = "unknown", [TIME_LOST] = "lost or missed",
 };
 
-#define LIBRARIES_NAMED 3
-#define LIBRARY_COLUMNS 20
+/* What is spent on something is told if it is so much of all. */
+#define WORTH 0.1
+
+#define PARTS_NAMED  3
+#define PART_COLUMNS 20
 /* Before the last of them, so that a line of 80 columns has room for all. */
 #define NOTE_COLUMNS 47
+
+/* Appends the nth part of a note, "libc.so.6 6 %". False: there is no room for it, or for any more. */
+static bool note_part(struct buf *out, size_t n, const char *title, int64_t value,
+		      const struct share_scale *scale)
+{
+	struct buf name = {0};
+	bool fits;
+
+	text_add_cut(&name, title, PART_COLUMNS);
+	fits = n < PARTS_NAMED &&
+	       (!n || text_columns(buf_cstr(out)) + text_columns(buf_cstr(&name)) <= NOTE_COLUMNS);
+	if (fits) {
+		buf_printf(out, "%s%s ", n ? ", " : " (", buf_cstr(&name));
+		share_text(out, scale, value);
+	}
+	buf_release(&name);
+	return fits;
+}
 
 /* " (libc.so.6 6 %, libm.so.6 2 %)", if there are several. */
 static void note_libraries(struct buf *out, const struct time_kinds *kinds,
 			   const struct share_scale *scale)
 {
-	struct buf name = {0};
 	size_t n = 0;
 
-	for (size_t i = 0; i < kinds->parts.len && n < LIBRARIES_NAMED; i++) {
+	for (size_t i = 0; i < kinds->parts.len; i++) {
 		const struct time_part *part = &kinds->parts.data[i];
 
 		if (part->kind != TIME_LIBRARY || !part->self)
 			continue;
-		buf_clear(&name);
-		text_add_cut(&name, part->module, LIBRARY_COLUMNS);
-		if (n && text_columns(buf_cstr(out)) + text_columns(buf_cstr(&name)) > NOTE_COLUMNS)
+		if (!note_part(out, n, part->module, part->self, scale))
 			break;
-		buf_printf(out, "%s%s ", n++ ? ", " : " (", buf_cstr(&name));
-		share_text(out, scale, part->self);
+		n++;
 	}
 	buf_str(out, n ? ")" : "");
-	buf_release(&name);
+}
+
+/* Of the kernel's time. */
+#define ENTRY_WORTH 0.1
+
+/* " (openat 12 %, page faults 5 %)", where the kernel has a good part of the time. */
+static void note_kernel(struct buf *out, const struct kernel_entries *entries, int64_t kernel,
+			const struct share_scale *scale)
+{
+	size_t n = 0;
+
+	if (kernel < 0 || (double)kernel < WORTH * (double)scale->whole)
+		return;
+	for (; n < entries->rows.len; n++) {
+		const struct kernel_entry *row = &entries->rows.data[n];
+
+		if ((double)row->value < ENTRY_WORTH * (double)kernel ||
+		    !note_part(out, n, row->name, row->value, scale))
+			break;
+	}
+	buf_str(out, n ? ")" : "");
 }
 
 static const char *first_library(const struct time_kinds *kinds, size_t *n)
@@ -161,7 +199,8 @@ static const char *first_library(const struct time_kinds *kinds, size_t *n)
 	return first;
 }
 
-static void add_kind(struct share_list *list, const struct time_kinds *kinds, enum time_kind kind)
+static void add_kind(struct share_list *list, const struct time_kinds *kinds,
+		     const struct kernel_entries *entries, enum time_kind kind)
 {
 	const char *title = kind_titles[kind];
 	struct buf note = {0};
@@ -175,6 +214,8 @@ static void add_kind(struct share_list *list, const struct time_kinds *kinds, en
 		else if (only)
 			title = only;
 	}
+	if (kind == TIME_KERNEL)
+		note_kernel(&note, entries, kinds->of[kind], &list->scale);
 	share_list_add(list, title, kinds->of[kind], buf_cstr(&note));
 	buf_release(&note);
 }
@@ -208,8 +249,8 @@ static void add_program(struct share_list *list, const struct summary *s,
 
 /* Kinds in the order of their weight; each program is one of its own. */
 static void add_kinds(struct buf *out, const struct summary *s, const struct commands *commands,
-		      const struct time_kinds *kinds, const struct share_scale *scale,
-		      const struct term *t)
+		      const struct time_kinds *kinds, const struct kernel_entries *entries,
+		      const struct share_scale *scale, const struct term *t)
 {
 	bool done[TIME_KIND_COUNT] = {0};
 	struct share_list list;
@@ -232,7 +273,7 @@ static void add_kinds(struct buf *out, const struct summary *s, const struct com
 			add_program(&list, s, commands, program, programs++);
 			at++;
 		} else if (best >= 0) {
-			add_kind(&list, kinds, (enum time_kind)best);
+			add_kind(&list, kinds, entries, (enum time_kind)best);
 			done[best] = true;
 		} else {
 			break;
@@ -242,8 +283,6 @@ static void add_kinds(struct buf *out, const struct summary *s, const struct com
 }
 
 /* --- what it is spent on -------------------------------------------------------------------------- */
-
-#define WORTH 0.1
 
 /* Heaviest first. These overlap, so there is no rest. */
 static int add_activities(struct buf *out, const struct summary *s, const struct share_scale *scale,
@@ -320,8 +359,10 @@ int summary_head_of(struct buf *out, const struct summary *s, const struct comma
 		    const struct term *t)
 {
 	struct share_scale of = share_scale_of(s->p, s->value), *scale = &of;
+	struct kernel_entries entries = {0};
 	struct time_kinds kinds;
-	int err = time_kinds_build(&kinds, s->p, s->value);
+	int err = time_kinds_build(&kinds, s->p, s->value)
+			  ?: kernel_entries_build(&entries, s->p, s->value);
 
 	if (!err && scale->whole) {
 		err = add_change(out, s, t);
@@ -331,9 +372,10 @@ int summary_head_of(struct buf *out, const struct summary *s, const struct comma
 		else if (!profile_is_difference(s->p, s->value))
 			err = err ?: add_threads(out, s, scale, t);
 		if (has_kinds(&kinds))
-			add_kinds(out, s, commands, &kinds, scale, t);
+			add_kinds(out, s, commands, &kinds, &entries, scale, t);
 		err = err ?: add_activities(out, s, scale, t);
 	}
+	kernel_entries_release(&entries);
 	time_kinds_release(&kinds);
 	return err ?: out->err;
 }

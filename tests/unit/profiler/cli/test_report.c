@@ -321,7 +321,9 @@ TEST(test_flat)
 	assert_non_null(strstr(text, "33%    pa\n"));
 	assert_non_null(strstr(text, "     -     50%  crc32 "));
 	/* What only passes on what the row above has says nothing more. */
-	assert_null(strstr(strstr(text, "Flat"), "inflate"));
+	assert_null(strstr(strstr(text, "Flat"), "50%  inflate"));
+	/* Rows that are left are the heaviest by themselves. */
+	assert_non_null(strstr(text, "    2%      2%  leaf_"));
 	buf_release(&b);
 	profile_free(p);
 }
