@@ -272,6 +272,7 @@ static int finish(const struct record_options *r, const struct session_result *s
 	code = write_profile(r, s->profile, path, &written);
 	if (code == EXIT_OK)
 		say_answer(r, s, q, path, written);
+	say_children(&s->busy, "before ran as well, unrecorded");
 	say_children(&s->left, "run on, unrecorded");
 	return code;
 }

@@ -22,11 +22,16 @@ static const char *const call_prefixes[] = {
 static const struct {
 	const char *name, *entry;
 } others[] = {
-	{"exc_page_fault", "page faults"},    {"asm_exc_page_fault", "page faults"},
-	{"do_page_fault", "page faults"},     {"do_mem_abort", "page faults"},
-	{"asm_sysvec_*", "interrupts"},	      {"sysvec_*", "interrupts"},
-	{"asm_common_interrupt", "interrupts"}, {"common_interrupt", "interrupts"},
-	{"do_IRQ", "interrupts"},	      {"el0_interrupt", "interrupts"},
+	{"exc_page_fault", "page faults"},
+	{"asm_exc_page_fault", "page faults"},
+	{"do_page_fault", "page faults"},
+	{"do_mem_abort", "page faults"},
+	{"asm_sysvec_*", "interrupts"},
+	{"sysvec_*", "interrupts"},
+	{"asm_common_interrupt", "interrupts"},
+	{"common_interrupt", "interrupts"},
+	{"do_IRQ", "interrupts"},
+	{"el0_interrupt", "interrupts"},
 	{"el1_interrupt", "interrupts"},
 };
 
@@ -105,7 +110,8 @@ static int compare_values(const void *x, const void *y)
 
 int kernel_entries_build(struct kernel_entries *out, const struct profile *p, size_t value)
 {
-	_cleanup_free_ uint16_t *of_location = malloc((p->locations.len + 1) * sizeof(*of_location));
+	_cleanup_free_ uint16_t *of_location =
+		malloc((p->locations.len + 1) * sizeof(*of_location));
 	int err = of_location ? 0 : -ENOMEM;
 
 	*out = (struct kernel_entries){0};
@@ -116,9 +122,8 @@ int kernel_entries_build(struct kernel_entries *out, const struct profile *p, si
 		uint16_t row = row_of_stack(p, &p->stacks.data[s->stack], of_location);
 
 		if (row != NONE)
-			out->rows.data[row].value =
-				saturating_sum(out->rows.data[row].value,
-					       p->values.data[s->first_value + value]);
+			out->rows.data[row].value = saturating_sum(
+				out->rows.data[row].value, p->values.data[s->first_value + value]);
 	}
 	if (!err && out->rows.len)
 		qsort(out->rows.data, out->rows.len, sizeof(*out->rows.data), compare_values);

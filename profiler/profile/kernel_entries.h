@@ -18,7 +18,7 @@ struct kernel_entry {
 	int64_t value;	  /* saturating */
 };
 
-struct kernel_entries { /* all-zero: empty */
+struct kernel_entries {		       /* all-zero: empty */
 	VEC(struct kernel_entry) rows; /* heaviest first */
 };
 

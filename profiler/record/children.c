@@ -40,12 +40,28 @@ static int add_of_thread(void *ctx, pid_t tgid, pid_t tid)
 	return 0;
 }
 
+static void drop_targets(struct children *c, const pid_t *tgids, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->found.len; i++) {
+		bool is_target = false;
+
+		for (size_t k = 0; k < n; k++)
+			is_target |= tgids[k] == c->found.data[i].tgid;
+		if (!is_target)
+			c->found.data[kept++] = c->found.data[i];
+	}
+	c->found.len = kept;
+}
+
 void children_find(struct children *c, const pid_t *tgids, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		threads_each(tgids[i], add_of_thread, c);
 	for (size_t i = 0; i < c->found.len; i++)
 		threads_each(c->found.data[i].tgid, add_of_thread, c);
+	drop_targets(c, tgids, n);
 }
 
 static int busier(const void *x, const void *y)

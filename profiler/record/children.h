@@ -19,7 +19,7 @@ struct children {
 	VEC(struct child) found;
 };
 
-/* Finds the children, and theirs, of n targets, at most 4096. For lack of memory fewer are found. */
+/* Finds the children, and theirs, of n targets, at most 4096, that are no targets themselves. For lack of memory fewer are found. */
 void children_find(struct children *c, const pid_t *tgids, size_t n);
 /* Measures their time since then. Leaves those that used some, busiest first. */
 void children_busiest(struct children *c);

@@ -228,6 +228,24 @@ time.sleep(60)' >pid
 	assert_no_file p.pb.gz
 }
 
+# What the master's workers did is not in its profile; that is said, unless they are recorded, too.
+test_a_master_that_works() {
+	need_bpf
+	start python3 -c 'import os
+worker = os.fork()
+if worker:
+    print(worker, flush=True)
+while True:
+    pass' >pid
+	local master=$started
+	wait_until 10 test -s pid
+	"$KILN" record -d 1 -p "$master" -o p.pb.gz 2>alone
+	"$KILN" record -d 1 -p "$master,$(cat pid)" -o p.pb.gz 2>both
+	kill "$(cat pid)"
+	assert_match "who else ran" alone "processes that it started before ran as well, unrecorded: -p $(cat pid)\$"
+	assert_no_match "both are recorded" both 'unrecorded'
+}
+
 # The command is recorded, and the daemon that it leaves has its time afterwards.
 test_a_daemon() {
 	need_bpf
