@@ -31,7 +31,9 @@
 #define FEW 100
 /* A function with this share of all says nothing. */
 #define SAME 0.95
-/* Of a function's name in a command to copy. */
+/* Who has less is not worth a command to copy. */
+#define NEXT_SHARE 0.02
+/* Of a function's name in such a command. */
 #define NEXT_COLUMNS 60
 /* What a line of the path or a row has so much of needs no row, if their samples are in common so far. */
 #define SEEN   0.8
@@ -214,7 +216,7 @@ static void take_top(char **top, const struct table *tab)
 	for (size_t i = 0; top && i < tab->rows.len && i < TOP_ROWS; i++) {
 		const struct table_row *row = &tab->rows.data[i];
 
-		if (has_name(tab, row) &&
+		if (has_name(tab, row) && (double)row->total >= NEXT_SHARE * (double)tab->gross &&
 		    (!best || (best->kind == FRAME_KERNEL && row->kind != FRAME_KERNEL)))
 			best = row;
 	}
