@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "profiler/base/hash.h"
 #include "profiler/base/io.h"
@@ -29,6 +30,24 @@ void code_reader_free(struct code_reader *r)
 	free(r);
 }
 
+/* Both pages of 8 bytes, by /proc/PID/pagemap: 8 bytes a page, of which bit 63 says that it is there. */
+static bool is_present(pid_t tgid, uint64_t va)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), first = va / page;
+	const uint64_t last = (va + 7) / page;
+	uint64_t entries[2] = {0};
+	char path[32];
+	_cleanup_close_ int fd = -1;
+	ssize_t want = last == first ? 8 : 16;
+
+	if (va > UINT64_MAX - 7)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)tgid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && io_pread(fd, entries, (size_t)want, first * 8) == want &&
+	       entries[0] >> 63 && (want == 8 || entries[1] >> 63);
+}
+
 /* Some filters of containers refuse process_vm_readv(2). */
 static bool read_by_file(pid_t tgid, uint64_t va, uint64_t *value)
 {
@@ -44,6 +63,8 @@ static bool read_memory(pid_t tgid, uint64_t va, uint64_t *value)
 {
 	const struct iovec to = {value, sizeof(*value)}, from = {(void *)va, sizeof(*value)};
 
+	if (!is_present(tgid, va))
+		return false;
 	return process_vm_readv(tgid, &to, 1, &from, 1, 0) == sizeof(*value) ||
 	       read_by_file(tgid, va, value);
 }
