@@ -115,7 +115,8 @@ struct kiln_raw_record {
 	__u32 n_replaced;
 	__u32 owner;	   /* user id of the process, or KILN_OWNER_MIXED */
 	__u32 jit_written; /* low half of the size of the process's jitdump; 0: none, or not known */
-	__u32 pad_end;
+	__u32 leaf_is;	   /* enum unwind_leaf_is of the innermost frame, if nothing describes it */
+	struct unwind_caller leaf;
 	struct kiln_replaced replaced[KILN_REPLACED_MAX]; /* innermost first */
 	__u8 stack[];					  /* from KILN_RAW_BASE(rsp) up */
 };

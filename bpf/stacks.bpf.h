@@ -99,6 +99,8 @@ static __always_inline void fill_raw(struct kiln_raw_record *r, const struct unw
 	r->n_replaced = env->n_replaced;
 	r->owner = owner_of_task();
 	r->jit_written = env->jit_written;
+	r->leaf_is = env->leaf_is;
+	r->leaf = env->leaf.caller;
 	for (__u32 i = 0; i < KILN_REPLACED_MAX; i++) {
 		if (i >= env->n_replaced)
 			break;
@@ -237,6 +239,7 @@ static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct 
 		if (is_for_user_space(end)) {
 			env->is_compat = is_compat(ctx, key->in_user);
 			note_uretprobes();
+			note_leaf();
 			word = ship_raw(key->tgid, window);
 			c->v[word ? KILN_CTR_raw : KILN_CTR_raw_full]++;
 		}

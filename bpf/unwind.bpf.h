@@ -13,6 +13,7 @@
 #include "bpf/abi.h"
 #include "bpf/hash.bpf.h"
 #include "bpf/unwind_core.h"
+#include "bpf/unwind_leaf.h"
 #include "bpf/uprobes.bpf.h"
 
 /* Set at load: user stacks by unwind tables. Off, nothing in here is reached. */
@@ -77,7 +78,7 @@ struct unwind_env {
 	struct unwind_frame f;
 	__u32 tgid, size; /* size: which map holds the process, or 0 */
 	/* Of a raw sample, see struct kiln_raw_record. */
-	__u32 is_compat, n_replaced, jit_written, pad;
+	__u32 is_compat, n_replaced, jit_written, leaf_is;
 	__u64 uprobes;
 	struct kiln_replaced replaced[KILN_REPLACED_MAX];
 	__u64 hit_begin, hit_len; /* the mapping found last: callers often share it */
@@ -85,6 +86,9 @@ struct unwind_env {
 	__u64 window_at, window_len;
 	__u64 word; /* read last */
 	__u64 window[UNWIND_WINDOW / 8];
+	struct unwind_leaf leaf;
+	__u64 code_va, code_len;
+	__u8 code[UNWIND_LEAF_REACH];
 	struct kiln_stack_record rec; /* out; the kernel side is built in here, too */
 };
 
@@ -227,6 +231,17 @@ static __always_inline void unwind_note_walked(__u64 slot)
 		unwind_walked[slot] = 1;
 }
 
+/* The frame that a walk begins with. */
+static __always_inline void unwind_begin(struct unwind_env *env)
+{
+	env->f = (struct unwind_frame){
+		.pc = env->regs[UNWIND_RIP],
+		.sp = env->regs[UNWIND_RSP],
+		.bp = env->regs[UNWIND_RBP],
+		.exact = 1,
+	};
+}
+
 /* Makes the mapping that holds va, if there is one, env->hit. */
 __attribute__((noinline)) int unwind_find_hit(__u64 va)
 {
@@ -281,6 +296,118 @@ UNWIND_INLINE int unwind_op_step_rule(struct unwind_env *env, struct unwind_fram
 	} u = {.rule = rule};
 
 	return unwind_by_rule(u.bytes); /* f is env->f */
+}
+
+UNWIND_INLINE struct unwind_leaf *unwind_op_leaf_of(struct unwind_env *env)
+{
+	return &env->leaf;
+}
+
+/* Looks on through some code that was read: as many bytes as the verifier goes through. */
+#define UNWIND_LEAF_STRIDE 32
+
+__attribute__((noinline)) int unwind_leaf_look_on(__u64 at)
+{
+	struct unwind_env *env = unwind_env_here();
+
+	if (!unwind_tables || !env)
+		return -1;
+	for (__u64 i = 0; i < UNWIND_LEAF_STRIDE; i++) {
+		__u64 place = at + i;
+
+		if (place >= env->code_len)
+			return 1;
+		unwind_opaque(place);
+		unwind_leaf_look(&env->leaf, env->code_va + place,
+				 env->code[place & (UNWIND_LEAF_REACH - 1)]);
+	}
+	return 0;
+}
+
+/* Code in a page that was not used for long may have to be read from a file, which cannot be done here. */
+__attribute__((noinline)) int unwind_leaf_code(__u64 from, __u64 to)
+{
+	struct unwind_env *env = unwind_env_here();
+	__u64 len = to - from;
+
+	if (!unwind_tables || !env || len > UNWIND_LEAF_REACH)
+		return -1;
+	unwind_leaf_begin(&env->leaf);
+	env->code_va = from;
+	env->code_len = len;
+	if (len && bpf_probe_read_user(env->code, len, (void *)from))
+		return -1;
+	for (__u64 at = 0; at < UNWIND_LEAF_REACH; at += UNWIND_LEAF_STRIDE)
+		if (unwind_leaf_look_on(at))
+			break;
+	return 0;
+}
+
+UNWIND_INLINE int unwind_op_leaf_code(struct unwind_env *env, __u64 from, __u64 to)
+{
+	return unwind_leaf_code(from, to);
+}
+
+UNWIND_INLINE int unwind_op_is_code(struct unwind_env *env, __u64 va)
+{
+	struct unwind_place place;
+
+	return !env->size || unwind_op_place(env, va, &place) != UNWIND_IN_NOTHING;
+}
+
+__attribute__((noinline)) int unwind_leaf_record(__u64 at, __u64 cfa)
+{
+	struct unwind_env *env = unwind_env_here();
+
+	return unwind_tables && env && unwind_leaf_is_record(env, at, cfa);
+}
+
+UNWIND_INLINE int unwind_op_leaf_record(struct unwind_env *env, __u64 at, __u64 cfa)
+{
+	return unwind_leaf_record(at, cfa);
+}
+
+__attribute__((noinline)) int unwind_leaf_word(__u32 i)
+{
+	struct unwind_env *env = unwind_env_here();
+
+	return unwind_tables && env ? unwind_leaf_try_word(env, &env->f, i) : 1;
+}
+
+UNWIND_INLINE int unwind_op_leaf_word(struct unwind_env *env, const struct unwind_frame *f, __u32 i)
+{
+	return unwind_leaf_word(i); /* f is env->f */
+}
+
+__attribute__((noinline)) int unwind_leaf_here(void)
+{
+	struct unwind_env *env = unwind_env_here();
+
+	return unwind_tables && env ? unwind_leaf_is(env, &env->f) : UNWIND_LEAF_UNSEEN;
+}
+
+UNWIND_INLINE enum unwind_leaf_is
+unwind_op_leaf(struct unwind_env *env, const struct unwind_frame *f, struct unwind_caller *caller)
+{
+	int is = unwind_leaf_here(); /* f is env->f */
+
+	*caller = env->leaf.caller;
+	return is;
+}
+
+/* Notes for a raw sample what its innermost function is, since user space does not read code. */
+__attribute__((noinline)) int note_leaf(void)
+{
+	struct unwind_env *env = unwind_env_here();
+
+	if (!unwind_tables || !env)
+		return 0;
+	env->leaf_is = UNWIND_LEAF_UNSEEN;
+	if (env->is_compat)
+		return 0;
+	unwind_begin(env);
+	env->leaf_is = (__u32)unwind_leaf_here();
+	return 0;
 }
 
 /* Masked: the verifier forgets what it compared before 6.8. */
@@ -436,12 +563,7 @@ __attribute__((noinline)) int unwind_user(__u32 tgid, __u32 mapped)
 	env->size = unwind_size(tgid, mapped);
 	env->hit_len = 0;
 	env->window_len = 0;
-	env->f = (struct unwind_frame){
-		.pc = env->regs[UNWIND_RIP],
-		.sp = env->regs[UNWIND_RSP],
-		.bp = env->regs[UNWIND_RBP],
-		.exact = 1,
-	};
+	unwind_begin(env);
 	env->rec.frames[0] = env->f.pc;
 	env->hash = hash_step(HASH_START, env->f.pc);
 	env->n = 1;
@@ -449,6 +571,7 @@ __attribute__((noinline)) int unwind_user(__u32 tgid, __u32 mapped)
 	unwind_all_frames();
 	if (env->end == UNWIND_ON)
 		env->end = UNWIND_END_DEEP;
+	env->end = unwind_end_of(&env->f, env->end);
 	env->rec.head.n = env->n;
 	env->rec.head.end = env->end;
 	env->rec.head.hash = hash_end(env->hash ^ env->end);

@@ -163,13 +163,27 @@ enum unwind_in {
 	X(END_CHAIN, chain, "the chain of frame records ends, at no known root")                   \
 	X(END_ZERO, zero, "a return address is 0, at no known root")                               \
 	X(END_UPROBE, uprobe, "a uretprobe keeps the return address, and it was not found")        \
-	X(END_COMPAT, compat, "code of a 32-bit program that was not walked")
+	X(END_COMPAT, compat, "code of a 32-bit program that was not walked")                      \
+	X(END_LEAF, leaf, "a root was reached, but there may be a caller behind the first frame")
 
 enum unwind_end {
 #define X(end, key, text) UNWIND_##end,
 	UNWIND_ENDS(X)
 #undef X
 		UNWIND_END_COUNT
+};
+
+/* What the function of an exact frame is, in code that nothing describes (bpf/unwind_leaf.h). */
+enum unwind_leaf_is {
+	UNWIND_LEAF_UNSEEN,    /* nobody could look */
+	UNWIND_LEAF_OF_RECORD, /* rbp's record is its own, as far as anyone can tell */
+	UNWIND_LEAF_BARE,      /* it has none, but its caller is found */
+	UNWIND_LEAF_UNSURE,    /* one or the other */
+};
+
+/* The caller of a bare leaf: its return address, its rsp and its rbp. */
+struct unwind_caller {
+	__u64 ra, cfa, bp;
 };
 
 /*

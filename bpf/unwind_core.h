@@ -47,6 +47,10 @@ UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg);
 UNWIND_INLINE __u32 unwind_op_word(const struct unwind_env *env);
 
 struct unwind_frame;
+/* What the function of an exact frame is where nothing describes it (bpf/unwind_leaf.h), and its caller if it is
+ * bare. */
+UNWIND_INLINE enum unwind_leaf_is
+unwind_op_leaf(struct unwind_env *env, const struct unwind_frame *f, struct unwind_caller *caller);
 /* unwind_step_rule(), out of line: few frames need it. */
 UNWIND_INLINE int unwind_op_step_rule(struct unwind_env *env, struct unwind_frame *f,
 				      struct unwind_rule rule);
@@ -67,8 +71,11 @@ struct unwind_frame {
 	__u16 jumps;
 	__u16 at_start; /* what looked like a return address of the frame that was just left is where
 			   its code begins: a signal handler's return stub, or a coroutine's root */
-	__u32 by_fp;	/* frame pointers were followed on the way */
+	__u16 by_fp;	/* frame pointers were followed on the way */
+	__u16 unsure;	/* ... and there may be a caller below the first of their records */
 };
+
+#define UNWIND_GUESS_MAX (1u << 20) /* a frame larger than this is no frame */
 
 /* sigcontext of x86-64 (uapi asm/sigcontext.h): r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
  * indexed by DWARF number. */
@@ -341,8 +348,6 @@ UNWIND_INLINE int unwind_returns_at_once(struct unwind_env *env, const struct un
  * Code in a file that nothing describes: V8's builtins keep frame pointers, hand-written assembly
  * mostly leaves rbp alone. A record is believed if it lies just above rsp and returns into code.
  */
-#define UNWIND_GUESS_MAX (1u << 20) /* a frame larger than this is no frame */
-
 UNWIND_INLINE int unwind_step_guess(struct unwind_env *env, struct unwind_frame *f)
 {
 	struct unwind_place place = {0};
@@ -436,12 +441,39 @@ UNWIND_INLINE __u64 unwind_call_va(const struct unwind_frame *f)
 	return f->exact ? f->pc : f->pc - 1;
 }
 
+/* Goes up from an exact frame in code that nothing describes. False: as from any other such frame. */
+UNWIND_INLINE int unwind_step_leaf(struct unwind_env *env, struct unwind_frame *f, int *end)
+{
+	struct unwind_caller caller = {0};
+
+	if (!f->exact || unwind_op_word(env) == 4)
+		return 0;
+	switch (unwind_op_leaf(env, f, &caller)) {
+	case UNWIND_LEAF_BARE:
+		f->by_fp = 1;
+		*end = unwind_go(f, caller.ra, caller.cfa, caller.bp, 0);
+		return 1;
+	case UNWIND_LEAF_UNSURE:
+		f->unsure = 1;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* A root is reached: with all callers, unless that is not known. */
+UNWIND_INLINE int unwind_end_of(const struct unwind_frame *f, int end)
+{
+	return f->unsure && end == UNWIND_END_ROOT ? UNWIND_END_LEAF : end;
+}
+
 /* From a frame to its caller. UNWIND_ON, or the reason why there is none; *f then stays or is of no
  * further use. */
 UNWIND_INLINE int unwind_step(struct unwind_env *env, struct unwind_frame *f)
 {
 	struct unwind_place place = {0};
 	struct unwind_rule rule;
+	int end;
 
 	f->at_start = 0;
 	switch (unwind_op_place(env, unwind_call_va(f), &place)) {
@@ -450,6 +482,8 @@ UNWIND_INLINE int unwind_step(struct unwind_env *env, struct unwind_frame *f)
 	case UNWIND_IN_JIT:
 		if (unwind_returns_at_once(env, f, &rule))
 			return unwind_op_step_rule(env, f, rule);
+		if (unwind_step_leaf(env, f, &end))
+			return end;
 		return unwind_step_fp(env, f, 0);
 	case UNWIND_IN_NOTHING:
 		if (!unwind_is_vsyscall(f))
@@ -463,6 +497,8 @@ UNWIND_INLINE int unwind_step(struct unwind_env *env, struct unwind_frame *f)
 		return UNWIND_END_NO_TABLE;
 	if (unwind_is_usual(rule))
 		return unwind_step_usual(env, f, rule);
+	if (rule.cfa == UNWIND_CFA_NONE && unwind_step_leaf(env, f, &end))
+		return end;
 	return unwind_op_step_rule(env, f, rule);
 }
 

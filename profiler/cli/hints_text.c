@@ -74,7 +74,7 @@ static void add_row(struct buf *out, const struct row *r, const char **told)
 	} parts[] = {
 		{r->share.hidden, BLAME_WORTH, "of samples run code that it interprets"},
 		{r->share.unnamed, BLAME_WORTH, "of samples have a frame in it without a name"},
-		{r->broken, BROKEN_WORTH, "of all stacks are cut off in it"},
+		{r->broken, BROKEN_WORTH, "of all stacks break in it"},
 	};
 	const char *between = "";
 

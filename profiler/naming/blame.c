@@ -212,6 +212,12 @@ static void merge_suspects(struct blame *b, const struct naming *n, const struct
 	"(rustc: -C force-unwind-tables; assembly: .cfi directives) or -fno-omit-frame-pointer "   \
 	"(-C force-frame-pointers)"
 
+#define BARE_LEAVES                                                                                \
+	"code in it has no call frame information, and whether its functions that call no other "  \
+	"have a frame record is not always seen, so that their callers may be missing: rebuild "   \
+	"it "                                                                                      \
+	"with -fasynchronous-unwind-tables or -mno-omit-leaf-frame-pointer"
+
 #define V8_CFI                                                                                     \
 	"V8's own builtins in it have no call frame information, and some have no frame: nothing " \
 	"to do"
@@ -252,6 +258,7 @@ static const char *const file_remedy[UNWIND_END_COUNT] = {
 	[UNWIND_END_COMPAT] =
 		"a 32-bit program: its signal frames, and code in it without call frame "
 		"information, are not walked",
+	[UNWIND_END_LEAF] = BARE_LEAVES,
 };
 
 static enum unwind_end main_reason(const struct suspect *s)
@@ -317,9 +324,9 @@ static const char *broken_hint(const struct suspect *s, const struct naming *n, 
 		return NULL;
 	if (reason == UNWIND_END_UPROBE) /* whatever describes the file */
 		return file_remedy[reason];
-	if (!err && reason == UNWIND_END_NO_RULE && has_v8(path))
+	if (!err && (reason == UNWIND_END_NO_RULE || reason == UNWIND_END_LEAF) && has_v8(path))
 		return V8_CFI;
-	return err ? table_remedy(err) : file_remedy[reason];
+	return err && reason != UNWIND_END_LEAF ? table_remedy(err) : file_remedy[reason];
 }
 
 static bool is_stripped(struct naming *n, const struct file_view *v)

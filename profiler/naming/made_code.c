@@ -49,6 +49,7 @@ static bool is_end_of_its_own(enum unwind_end reason)
 	case UNWIND_END_SLICE:
 	case UNWIND_END_UPROBE:
 	case UNWIND_END_COMPAT:
+	case UNWIND_END_LEAF:
 		return true;
 	default:
 		return false;

@@ -112,6 +112,7 @@ enum verdict {
 	STACK_COMPLETE,
 	STACK_MISSING,
 	STACK_TRUNCATED,
+	STACK_UNSURE, /* up to a root, but its leaf's caller may be missing */
 };
 
 static enum verdict judge_stack(const struct aggregate *a, const struct named_frame *named,
@@ -130,6 +131,10 @@ static enum verdict judge_stack(const struct aggregate *a, const struct named_fr
 	*outermost = outer = &a->frames.data[ids[last]];
 	if (!is_user_class(outer->cls))
 		return STACK_NONE_WANTED;
+	if (s->user_end == UNWIND_END_LEAF) {
+		*outermost = &a->frames.data[ids[s->n_kernel]]; /* to blame */
+		return STACK_UNSURE;
+	}
 	if (s->user_end == UNWIND_END_ROOT ||
 	    is_root_by_name(named[ids[last]].is_root, s->user_end))
 		return STACK_COMPLETE;
@@ -143,13 +148,14 @@ static void count_stack(enum verdict verdict, const struct agg_frame *outer,
 {
 	q->user_missing += verdict == STACK_MISSING ? count : 0;
 	q->user_complete += verdict == STACK_COMPLETE ? count : 0;
-	if (verdict != STACK_TRUNCATED)
+	if (verdict != STACK_TRUNCATED && verdict != STACK_UNSURE)
 		return;
 	q->user_truncated += count;
 	q->ends_chain += s->user_end == UNWIND_END_CHAIN ? count : 0;
 	q->ends_zero += s->user_end == UNWIND_END_ZERO ? count : 0;
 	q->ends_uprobe += s->user_end == UNWIND_END_UPROBE ? count : 0;
 	q->ends_compat += s->user_end == UNWIND_END_COMPAT ? count : 0;
+	q->ends_leaf += s->user_end == UNWIND_END_LEAF ? count : 0;
 	blame_broken(blame, outer, s->user_end, count);
 }
 

@@ -59,11 +59,12 @@ const char *loss_cure(enum loss_reason r);
 	X(filtered)	    /* hit something that was not wanted */                                \
 	X(recorded)	    /* in the profile */                                                   \
 	X(user_complete)    /* user stack walked to the root */                                    \
-	X(user_truncated)   /* user stack cut: too deep, or the walk failed */                     \
+	X(user_truncated)   /* user stack cut: too deep, or the walk failed; or ends_leaf */       \
 	X(ends_chain)	    /* of these, at the end of a chain of frame records, at no root */     \
 	X(ends_zero)	    /* of these, at a return address of 0, at no root */                   \
 	X(ends_uprobe)	    /* of these, at a return address that a uretprobe keeps */             \
 	X(ends_compat)	    /* of these, in 32-bit code that was not walked */                     \
+	X(ends_leaf)	    /* of these, at a root, but the leaf's caller may be missing */        \
 	X(user_missing)	    /* user stack wanted, none got */                                      \
 	X(kernel_missing)   /* kernel stack wanted, none got */                                    \
 	X(kernel_collision) /* bucket of the stack map was taken: frames sent, nothing lost */     \

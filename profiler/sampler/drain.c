@@ -85,6 +85,8 @@ static int add_raw(struct drain *d, const struct kiln_raw_record *rec)
 	r->is_compat = rec->is_compat;
 	r->in_kernel = rec->in_kernel;
 	r->jit_written = rec->jit_written;
+	r->leaf_is = rec->leaf_is;
+	r->leaf = rec->leaf;
 	r->uprobes = rec->uprobes;
 	r->owner = rec->owner;
 	if (!r->is_compat)

@@ -68,6 +68,8 @@ struct raw_sample {
 		jit_written; /* low half of the size of the process's jitdump; 0: none, or unknown */
 	uint64_t
 		uprobes; /* the process's page of probes, where uretprobes are on the stack, or 0 */
+	enum unwind_leaf_is leaf_is; /* of its innermost frame, if nothing describes that */
+	struct unwind_caller leaf;
 	uint64_t regs[UNWIND_REGS];
 	uint64_t base; /* address of the first byte of `stack` */
 	uint8_t stack[];

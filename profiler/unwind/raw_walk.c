@@ -52,7 +52,6 @@ struct raw_walk {
 	/* Of the current sample. */
 	const struct raw_sample *now;
 	bool past_slice; /* it read above the captured stack */
-	bool in_anon;	 /* the last place was in anonymous memory */
 	bool guessed;	 /* it went by frame pointers in code where they are a guess */
 	bool no_room;	 /* it met a table that has no room */
 	uint32_t lacks;	 /* a file whose table is still missing, or FILE_NONE */
@@ -290,8 +289,7 @@ static enum unwind_in table_place(void *ctx, uint64_t va, const void **table, ui
 
 	procs_resolve(s->procs, (pid_t)s->now->tgid, s->now->time_ns, va, &place);
 	*elf_va = va;
-	s->in_anon = place.kind == PLACE_ANON;
-	if (s->in_anon)
+	if (place.kind == PLACE_ANON)
 		return jit_place(s, &place, va, table);
 	if (place.kind != PLACE_FILE && place.kind != PLACE_VDSO)
 		return UNWIND_IN_NOTHING;
@@ -343,12 +341,19 @@ static bool read_stack(void *ctx, uint64_t addr, uint64_t *value)
 	return true;
 }
 
-/* Files may be on a server that does not answer. */
 static bool read_code(void *ctx, uint64_t va, uint64_t *value)
 {
 	struct raw_walk *s = ctx;
 
-	return s->code && s->in_anon && code_reader_read(s->code, (pid_t)s->now->tgid, va, value);
+	return s->code && code_reader_read(s->code, (pid_t)s->now->tgid, va, value);
+}
+
+static enum unwind_leaf_is seen_leaf(void *ctx, struct unwind_caller *caller)
+{
+	struct raw_walk *s = ctx;
+
+	*caller = s->now->leaf;
+	return s->now->leaf_is;
 }
 
 /*
@@ -398,7 +403,7 @@ static bool is_left_in_compat(enum unwind_end end)
 static enum unwind_end walk_by_tables(struct raw_walk *s, uint64_t *frames, uint32_t *n)
 {
 	static const struct table_walk_ops ops = {
-		.place = table_place, .read = read_stack, .code = read_code};
+		.place = table_place, .read = read_stack, .code = read_code, .leaf = seen_leaf};
 	enum unwind_end end;
 
 	s->past_slice = s->guessed = s->no_room = s->old_jit = false;

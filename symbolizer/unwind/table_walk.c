@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "bpf/unwind_core.h"
+#include "bpf/unwind_leaf.h"
 
 struct unwind_env {
 	const struct table_walk_ops *ops;
@@ -11,6 +12,7 @@ struct unwind_env {
 	const uint64_t *regs;
 	uint32_t word;	      /* bytes of a word: 8, or 4 */
 	const uint8_t *table; /* table of the last place */
+	struct unwind_leaf leaf;
 };
 
 UNWIND_INLINE __u32 unwind_op_word(const struct unwind_env *env)
@@ -81,6 +83,62 @@ UNWIND_INLINE int unwind_op_step_rule(struct unwind_env *env, struct unwind_fram
 	return unwind_step_rule(env, f, rule);
 }
 
+UNWIND_INLINE struct unwind_leaf *unwind_op_leaf_of(struct unwind_env *env)
+{
+	return &env->leaf;
+}
+
+UNWIND_INLINE int unwind_op_leaf_code(struct unwind_env *env, __u64 from, __u64 to)
+{
+	__u64 bytes = 0;
+
+	if (to - from > UNWIND_LEAF_REACH)
+		return -1;
+	unwind_leaf_begin(&env->leaf);
+	for (uint64_t at = from; at < to; at++) {
+		if (!((at - from) & 7) && unwind_op_code(env, at, &bytes))
+			return -1;
+		unwind_leaf_look(&env->leaf, at, (uint8_t)(bytes >> 8 * ((at - from) & 7)));
+	}
+	return 0;
+}
+
+UNWIND_INLINE int unwind_op_leaf_record(struct unwind_env *env, __u64 at, __u64 cfa)
+{
+	return unwind_leaf_is_record(env, at, cfa);
+}
+
+UNWIND_INLINE int unwind_op_leaf_word(struct unwind_env *env, const struct unwind_frame *f, __u32 i)
+{
+	return unwind_leaf_try_word(env, f, i);
+}
+
+static enum unwind_leaf_is leaf_is(struct unwind_env *env, const struct unwind_frame *f)
+{
+	return unwind_leaf_is(env, f);
+}
+
+UNWIND_INLINE int unwind_op_is_code(struct unwind_env *env, __u64 va)
+{
+	struct unwind_place place;
+
+	return unwind_op_place(env, va, &place) != UNWIND_IN_NOTHING;
+}
+
+UNWIND_INLINE enum unwind_leaf_is
+unwind_op_leaf(struct unwind_env *env, const struct unwind_frame *f, struct unwind_caller *caller)
+{
+	enum unwind_leaf_is is = UNWIND_LEAF_UNSEEN;
+
+	if (env->ops->leaf && !f->gregs)
+		is = env->ops->leaf(env->ctx, caller);
+	if (is != UNWIND_LEAF_UNSEEN)
+		return is;
+	is = leaf_is(env, f);
+	*caller = env->leaf.caller;
+	return is;
+}
+
 UNWIND_INLINE __u64 unwind_op_reg(struct unwind_env *env, __u32 reg)
 {
 	return env->regs[reg];
@@ -109,7 +167,7 @@ static enum unwind_end walk(const struct table_walk_ops *ops, void *ctx, const u
 
 	frames[0] = f.pc;
 	for (*n = 1;; (*n)++) {
-		end = unwind_step(&env, &f);
+		end = unwind_end_of(&f, unwind_step(&env, &f));
 		if (*n > 1)
 			frames[*n - 1] += f.at_start;
 		if (end)

@@ -26,6 +26,8 @@ struct table_walk_ops {
 	bool (*read)(void *ctx, uint64_t addr, uint64_t *value);
 	/* Reads 8 bytes of code; false if unreadable. NULL: there is none to read. */
 	bool (*code)(void *ctx, uint64_t va, uint64_t *value);
+	/* What the innermost function is, if nothing describes it. NULL, or UNWIND_LEAF_UNSEEN: its code tells. */
+	enum unwind_leaf_is (*leaf)(void *ctx, struct unwind_caller *caller);
 };
 
 /*

@@ -166,11 +166,10 @@ test_split_stacks() {
 	assert_claim p.pb.gz
 }
 
-# The program copies its code to anonymous memory, at the same addresses.
-test_code_on_huge_pages() {
-	need_bpf
+# A program that copies its code to anonymous memory, at the same addresses.
+write_mover() { # FILE [FUNCTIONS]
 	# shellcheck disable=SC2016
-	write_program p.c '
+	write_program "$1" '
 		uintptr_t m = (uintptr_t)main, a = (uintptr_t)leaf, b = (uintptr_t)outer;
 		size_t len;
 		char *copy;
@@ -194,10 +193,77 @@ test_code_on_huge_pages() {
 				((volatile char *)from)[i] = copy[i];
 			return ret < 0;
 		}'
+}
+
+test_code_on_huge_pages() {
+	need_bpf
+	write_mover p.c
 	gcc -O2 p.c -o p -Wl,--section-start=.mover=0x200000
 	"$KILN" record -U -F 199 -o p.pb.gz -- ./p 2>err
 	assert_chain p.pb.gz
 	assert_no_match "advice for JIT compilers" err 'perf map'
+}
+
+# Without descriptions there are frame pointers, which compilers leave out of functions that call no other.
+test_leaves_without_frames() {
+	need_bpf
+	local leaves flags='-O2 -fno-omit-frame-pointer -fno-asynchronous-unwind-tables'
+	write_program p.c
+	# shellcheck disable=SC2086
+	for leaves in -momit-leaf-frame-pointer -mno-omit-leaf-frame-pointer; do
+		gcc $flags $leaves p.c -o p
+		"$KILN" record -U -F 499 -o file$leaves.pb.gz -- ./p 2>err
+		assert_whole_leaves file$leaves.pb.gz
+	done
+	write_mover p.c
+	# shellcheck disable=SC2086
+	gcc $flags -momit-leaf-frame-pointer p.c -o p -Wl,--section-start=.mover=0x200000
+	"$KILN" record -U -F 499 -o made.pb.gz -- ./p 2>err
+	assert_whole_leaves made.pb.gz
+}
+
+assert_whole_leaves() { # FILE
+	assert_at_least "samples of $1" "$(profile_samples "$1" "$(in_stack leaf)")" 200
+	assert_at_least "share of leaf() with all callers in $1" "$(profile_share "$1" \
+		"$(in_stack 'main;outer;middle;leaf')" "$(in_stack leaf)")" 99
+	assert_claim "$1"
+}
+
+# A leaf of which nothing tells whether it has a frame: its stacks are not said to be complete.
+test_leaves_in_doubt() {
+	need_bpf
+	cat >asm.S <<-'S'
+			.text
+			.globl	calls
+			.type	calls, @function
+			.type	leaf, @function
+		calls:	push	%rbp
+			mov	%rsp, %rbp
+			.fill	2048, 1, 0x90
+			lea	leaf(%rip), %rax
+			call	*%rax
+			pop	%rbp
+			ret
+			.size	calls, . - calls
+			.fill	2048, 1, 0x90
+		leaf:	dec	%rdi
+			jnz	leaf
+			ret
+			.size	leaf, . - leaf
+			.section .note.GNU-stack, "", @progbits
+	S
+	cat >main.c <<-'C'
+		void calls(unsigned long n);
+		static void (*volatile call)(unsigned long) = calls;
+		__attribute__((noinline)) static void middle(void) { call(2000000000); __asm__ volatile(""); }
+		int main(void) { middle(); __asm__ volatile(""); }
+	C
+	gcc -O2 -fno-omit-frame-pointer -fno-asynchronous-unwind-tables main.c asm.S -o p
+	"$KILN" record -U -F 499 -o p.pb.gz -- ./p 2>err
+	assert_at_least "stacks in doubt" "$(quality p.pb.gz ends_leaf)" 100
+	assert_near "and the others" "$(quality p.pb.gz user_complete)" 0 5
+	assert_match "what is said of them" err '^Stacks .* perhaps without the leaf.s caller'
+	assert_match "the advice" err '^note: p: .*-mno-omit-leaf-frame-pointer'
 }
 
 # The return address on the stack is then an address of the kernel's.

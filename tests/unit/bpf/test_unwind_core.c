@@ -24,6 +24,8 @@ struct unwind_env {
 	uint64_t regs[UNWIND_REGS];
 	uint64_t asked_va; /* for what it is */
 	uint64_t code;	   /* wherever it is read; 0: it cannot be */
+	enum unwind_leaf_is leaf_is;
+	struct unwind_caller caller;
 	union {
 		uint8_t bytes[UNWIND_PAGE];
 		struct unwind_head head;
@@ -63,6 +65,14 @@ UNWIND_INLINE int unwind_op_code(struct unwind_env *env, __u64 va, __u64 *value)
 	env->asked_va = va;
 	*value = env->code;
 	return env->code ? 0 : -1;
+}
+
+UNWIND_INLINE enum unwind_leaf_is
+unwind_op_leaf(struct unwind_env *env, const struct unwind_frame *f, struct unwind_caller *caller)
+{
+	(void)f;
+	*caller = env->caller;
+	return env->leaf_is;
 }
 
 UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value)
@@ -411,6 +421,50 @@ TEST(test_code_in_its_middle_returns_by_its_frame_record)
 	assert_true(f.by_fp);
 }
 
+/* --- leaves that nothing describes ------------------------------------------------------------------ */
+
+TEST(test_a_bare_leaf_leads_to_its_caller)
+{
+	static const uint64_t places[] = {JIT + 16, CODE};
+
+	set_rule((struct unwind_rule){.cfa = UNWIND_CFA_NONE});
+	env.leaf_is = UNWIND_LEAF_BARE;
+	env.caller = (struct unwind_caller){CODE + 0x30, STACK + 72, STACK + 256};
+	for (int i = 0; i < 2; i++) {
+		struct unwind_frame f = frame_at(places[i]);
+
+		assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
+		assert_int_equal(f.pc, CODE + 0x30);
+		assert_int_equal(f.sp, STACK + 72);
+		assert_int_equal(f.bp, STACK + 256);
+		assert_true(f.by_fp && !f.unsure && !f.exact);
+		/* its caller is none */
+		assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
+		assert_int_equal(f.sp, STACK + 256 + 16);
+	}
+	env.caller.cfa = STACK + 64;
+	assert_int_equal(unwind_step(&env, &(struct unwind_frame){JIT, STACK + 64, 0, .exact = 1}),
+			 UNWIND_END_LOOP);
+}
+
+TEST(test_a_root_that_is_reached_from_a_leaf_in_doubt_is_no_complete_stack)
+{
+	struct unwind_frame f = frame_at(JIT + 16);
+
+	env.leaf_is = UNWIND_LEAF_UNSURE;
+	assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
+	assert_int_equal(f.sp, STACK + 128 + 16);
+	assert_true(f.unsure);
+	assert_int_equal(unwind_end_of(&f, UNWIND_ON), UNWIND_ON);
+	assert_int_equal(unwind_end_of(&f, UNWIND_END_CHAIN), UNWIND_END_CHAIN);
+	assert_int_equal(unwind_end_of(&f, UNWIND_END_ROOT), UNWIND_END_LEAF);
+	env.leaf_is = UNWIND_LEAF_OF_RECORD;
+	f = frame_at(JIT + 16);
+	assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
+	assert_false(f.unsure);
+	assert_int_equal(unwind_end_of(&f, UNWIND_END_ROOT), UNWIND_END_ROOT);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, setup)
@@ -430,6 +484,8 @@ int main(void)
 		T(test_the_page_of_old_system_calls),
 		T(test_code_that_returns_at_once_tells_where_its_caller_is),
 		T(test_code_in_its_middle_returns_by_its_frame_record),
+		T(test_a_bare_leaf_leads_to_its_caller),
+		T(test_a_root_that_is_reached_from_a_leaf_in_doubt_is_no_complete_stack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ TEST(test_worst_first)
 	add(p, "main", 60);
 	check(p, rows, 4,
 	      "note: b.so: 30 % of samples have a frame in it without a name. cure b\n"
-	      "note: c.so: 20 % of all stacks are cut off in it\n"
+	      "note: c.so: 20 % of all stacks break in it\n"
 	      "note: a.so: 10 % of samples have a frame in it without a name\n");
 	profile_free(p);
 }

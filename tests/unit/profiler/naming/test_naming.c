@@ -438,8 +438,7 @@ static void check_judged(const struct judged_case *c, uint32_t ksym)
 	for (int k = 0; k < 4; k++)
 		if (frames[k].cls == AT_KSYM)
 			frames[k].owner = ksym;
-	agg = (struct aggregate){0};
-	quality = (struct quality){0};
+	agg = (struct aggregate){0}, quality = (struct quality){0};
 	agg_count(&agg, agg_stack_of(&agg, c->end, c->n_kernel, frames, c->n), 1, "", 7);
 	name_all();
 	assert_string_equal(stack_text(profile, 0), c->want);
@@ -450,11 +449,11 @@ static void check_judged(const struct judged_case *c, uint32_t ksym)
 	assert_int_equal(quality.ends_zero, ends == UNWIND_END_ZERO ? 7 : 0);
 	assert_int_equal(quality.ends_uprobe, ends == UNWIND_END_UPROBE ? 7 : 0);
 	assert_int_equal(quality.ends_compat, ends == UNWIND_END_COMPAT ? 7 : 0);
+	assert_int_equal(quality.ends_leaf, ends == UNWIND_END_LEAF ? 7 : 0);
 	assert_int_equal(quality.kernel_missing, frames[0].cls == AT_MISSED_KERNEL ? 7 : 0);
 	profile_free(profile);
-	profile = NULL;
 	naming_free(naming);
-	naming = NULL;
+	profile = NULL, naming = NULL;
 	quality_release(&quality);
 	aggregate_clear(&agg);
 }
@@ -484,6 +483,7 @@ TEST(test_stacks_are_judged)
 		{{shown, main_fn}, 2, 0, UNWIND_END_UPROBE, CUT, "shown:3;main:4;[truncated]"},
 		{{shown, start}, 2, 0, UNWIND_END_CHAIN, COMPLETE, "shown:3;_start"},
 		{{nowhere}, 1, 0, UNWIND_ON, CUT, "[unknown];[truncated]"},
+		{{kernel, shown, start}, 3, 1, UNWIND_END_LEAF, CUT, "k;shown:3;_start"},
 		/* what is missing in the middle leaves the root what it is */
 		{{shown, cut, start},
 		 3,

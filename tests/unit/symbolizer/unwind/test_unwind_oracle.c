@@ -71,6 +71,13 @@ UNWIND_INLINE int unwind_op_code(struct unwind_env *env, __u64 va, __u64 *value)
 	return unwind_op_read(env, va, value);
 }
 
+UNWIND_INLINE enum unwind_leaf_is
+unwind_op_leaf(struct unwind_env *env, const struct unwind_frame *f, struct unwind_caller *caller)
+{
+	(void)env, (void)f, (void)caller;
+	return UNWIND_LEAF_OF_RECORD;
+}
+
 UNWIND_INLINE int unwind_op_read_near(struct unwind_env *env, __u64 addr, __u64 *value)
 {
 	return unwind_op_read(env, addr, value);
