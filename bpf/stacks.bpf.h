@@ -218,6 +218,15 @@ static __always_inline bool is_worker(const struct unwind_env *env, bool in_user
 	return !in_user && !env->regs[UNWIND_RIP] && !env->regs[UNWIND_RSP];
 }
 
+static __always_inline void look_at_leaf(struct bpf_perf_event_data *ctx, struct unwind_env *env,
+					 bool in_user)
+{
+	if (env->leaf_is != UNWIND_LEAF_ASK)
+		return;
+	env->is_compat = is_compat(ctx, in_user);
+	note_leaf();
+}
+
 /* The user side of a sample; `mapped` names what the process has mapped (unwind_user()). */
 static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct unwind_env *env,
 					struct kiln_counters *c, const struct kiln_count_key *key,
@@ -232,14 +241,18 @@ static __always_inline __u64 user_stack(struct bpf_perf_event_data *ctx, struct 
 	if (!unwind_tables) {
 		word = walk_by_kernel(ctx, &env->rec, c, window, KILN_SIDE_USER);
 	} else if (has_regs) {
+		env->leaf_is = UNWIND_LEAF_ASK;
 		end = unwind_user(key->tgid, mapped);
+		if (end == UNWIND_END_SLOW && env->n == 1) {
+			look_at_leaf(ctx, env, key->in_user);
+			end = unwind_user(key->tgid, mapped);
+		}
 		if (end < UNWIND_END_COUNT)
 			c->walk_end[end]++;
 		word = 0;
 		if (is_for_user_space(end)) {
-			env->is_compat = is_compat(ctx, key->in_user);
 			note_uretprobes();
-			note_leaf();
+			look_at_leaf(ctx, env, key->in_user);
 			word = ship_raw(key->tgid, window);
 			c->v[word ? KILN_CTR_raw : KILN_CTR_raw_full]++;
 		}

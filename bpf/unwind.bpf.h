@@ -87,7 +87,6 @@ struct unwind_env {
 	__u64 word; /* read last */
 	__u64 window[UNWIND_WINDOW / 8];
 	struct unwind_leaf leaf;
-	__u64 code_va, code_len;
 	__u8 code[UNWIND_LEAF_REACH];
 	struct kiln_stack_record rec; /* out; the kernel side is built in here, too */
 };
@@ -303,43 +302,30 @@ UNWIND_INLINE struct unwind_leaf *unwind_op_leaf_of(struct unwind_env *env)
 	return &env->leaf;
 }
 
-/* Looks on through some code that was read: as many bytes as the verifier goes through. */
-#define UNWIND_LEAF_STRIDE 32
-
-__attribute__((noinline)) int unwind_leaf_look_on(__u64 at)
-{
-	struct unwind_env *env = unwind_env_here();
-
-	if (!unwind_tables || !env)
-		return -1;
-	for (__u64 i = 0; i < UNWIND_LEAF_STRIDE; i++) {
-		__u64 place = at + i;
-
-		if (place >= env->code_len)
-			return 1;
-		unwind_opaque(place);
-		unwind_leaf_look(&env->leaf, env->code_va + place,
-				 env->code[place & (UNWIND_LEAF_REACH - 1)]);
-	}
-	return 0;
-}
-
 /* Code in a page that was not used for long may have to be read from a file, which cannot be done here. */
 __attribute__((noinline)) int unwind_leaf_code(__u64 from, __u64 to)
 {
 	struct unwind_env *env = unwind_env_here();
 	__u64 len = to - from;
 
-	if (!unwind_tables || !env || len > UNWIND_LEAF_REACH)
+	if (!unwind_tables || !env)
 		return -1;
 	unwind_leaf_begin(&env->leaf);
-	env->code_va = from;
-	env->code_len = len;
-	if (len && bpf_probe_read_user(env->code, len, (void *)from))
+	if (!len)
+		return 0;
+	unwind_opaque(len); /* what is compared is what is passed on */
+	if (len > UNWIND_LEAF_REACH || bpf_probe_read_user(env->code, len, (void *)from))
 		return -1;
-	for (__u64 at = 0; at < UNWIND_LEAF_REACH; at += UNWIND_LEAF_STRIDE)
-		if (unwind_leaf_look_on(at))
+	for (__u64 at = 0; at < UNWIND_LEAF_REACH; at++) {
+		__u64 place = at;
+
+		/* The verifier before 6.8 sees an end of the loop in a comparison with a number alone. */
+		unwind_opaque(place);
+		if (place >= len)
 			break;
+		unwind_leaf_look(&env->leaf, from + place,
+				 env->code[place & (UNWIND_LEAF_REACH - 1)]);
+	}
 	return 0;
 }
 
@@ -386,16 +372,17 @@ __attribute__((noinline)) int unwind_leaf_here(void)
 	return unwind_tables && env ? unwind_leaf_is(env, &env->f) : UNWIND_LEAF_UNSEEN;
 }
 
+/* All calls together have 512 bytes of stack: those that look at a leaf begin in user_stack(). */
 UNWIND_INLINE enum unwind_leaf_is
 unwind_op_leaf(struct unwind_env *env, const struct unwind_frame *f, struct unwind_caller *caller)
 {
-	int is = unwind_leaf_here(); /* f is env->f */
-
+	if (env->n > 1) /* what a signal has interrupted */
+		return UNWIND_LEAF_UNSEEN;
 	*caller = env->leaf.caller;
-	return is;
+	return env->leaf_is;
 }
 
-/* Notes for a raw sample what its innermost function is, since user space does not read code. */
+/* Looks what the innermost function of a sample is, since user space does not read code. */
 __attribute__((noinline)) int note_leaf(void)
 {
 	struct unwind_env *env = unwind_env_here();

@@ -179,6 +179,7 @@ enum unwind_leaf_is {
 	UNWIND_LEAF_OF_RECORD, /* rbp's record is its own, as far as anyone can tell */
 	UNWIND_LEAF_BARE,      /* it has none, but its caller is found */
 	UNWIND_LEAF_UNSURE,    /* one or the other */
+	UNWIND_LEAF_ASK,       /* the kernel half has not looked yet */
 };
 
 /* The caller of a bare leaf: its return address, its rsp and its rbp. */

@@ -456,6 +456,9 @@ UNWIND_INLINE int unwind_step_leaf(struct unwind_env *env, struct unwind_frame *
 	case UNWIND_LEAF_UNSURE:
 		f->unsure = 1;
 		return 0;
+	case UNWIND_LEAF_ASK:
+		*end = UNWIND_END_SLOW;
+		return 1;
 	default:
 		return 0;
 	}
