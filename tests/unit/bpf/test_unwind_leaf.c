@@ -150,6 +150,13 @@ static void call(uint64_t returns, uint64_t callee)
 	PUT(returns - 5, 0xe8, off, off >> 8, off >> 16, off >> 24);
 }
 
+static void jump(uint64_t va, uint64_t to)
+{
+	uint32_t off = (uint32_t)(to - (va + 5));
+
+	PUT(va, 0xe9, off, off >> 8, off >> 16, off >> 24);
+}
+
 static void call_pointer(uint64_t returns)
 {
 	PUT(returns - 5, 0x90, 0x90, 0x90, 0xff, 0xd0); /* nop; nop; nop; call *%rax */
@@ -255,11 +262,13 @@ TEST(test_a_leaf_that_has_reserved_room)
 	}
 }
 
-TEST(test_prologues_and_epilogues)
+TEST(test_prologues)
 {
 	struct unwind_frame f = stopped(LEAF, 20, 20);
 
-	call_pointer(IN_MID); /* so only the bytes at pc tell */
+	/* so only the bytes at pc tell */
+	call_pointer(IN_MID);
+	call_pointer(IN_OUTER);
 	PUT(LEAF, 0xf3, 0x0f, 0x1e, 0xfa, PROLOGUE);
 	assert_bare(f, 20, 40);
 	f.pc = LEAF + 4;
@@ -270,7 +279,15 @@ TEST(test_prologues_and_epilogues)
 	env.stack[19] = at(40);
 	f.bp = 99; /* whatever it is */
 	assert_bare(f, 20, 40);
-	f = stopped(LEAF + 0x30, 20, 20);
+}
+
+TEST(test_returns)
+{
+	struct unwind_frame f = stopped(LEAF + 0x30, 20, 20);
+
+	call_pointer(IN_MID);
+	call_pointer(IN_OUTER);
+	assert_is(f, UNWIND_LEAF_UNSURE);
 	PUT(LEAF + 0x30, 0xc3);
 	assert_bare(f, 20, 40);
 	PUT(LEAF + 0x30, 0xc2, 8, 0);
@@ -300,6 +317,15 @@ TEST(test_a_leaf_that_is_called_through_a_stub)
 	call(IN_MID, STUB);
 	PUT(STUB, 0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, off, off >> 8, off >> 16, off >> 24);
 	memcpy(env.code + (STUB + 0x100 - CODE), &leaf, 8);
+	call_pointer(IN_OUTER); /* so nothing else tells */
+	assert_bare(stopped(LEAF + 0x20, 20, 20), 20, 40);
+}
+
+TEST(test_a_leaf_that_is_called_through_a_jump)
+{
+	call(IN_MID, STUB);
+	jump(STUB, LEAF);
+	call_pointer(IN_OUTER);
 	assert_bare(stopped(LEAF + 0x20, 20, 20), 20, 40);
 }
 
@@ -417,9 +443,11 @@ int main(void)
 		T(test_a_leaf_that_was_called_by_its_name),
 		T(test_a_leaf_that_has_pushed_registers),
 		T(test_a_leaf_that_has_reserved_room),
-		T(test_prologues_and_epilogues),
+		T(test_prologues),
+		T(test_returns),
 		T(test_a_prologue_with_something_between),
 		T(test_a_leaf_that_is_called_through_a_stub),
+		T(test_a_leaf_that_is_called_through_a_jump),
 		T(test_a_leaf_that_was_called_by_pointer),
 		T(test_a_function_that_was_called_by_its_name_has_its_record),
 		T(test_a_record_that_fits_its_function),
