@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
@@ -171,7 +172,8 @@ static void add_stacks(struct buf *out, const struct quality *q, uint64_t stacks
 {
 	buf_str(out, "Stacks   ");
 	add_graded(out, t, q->user_complete, stacks, " complete");
-	add_part(out, q->user_truncated - q->ends_leaf, stacks, "truncated");
+	add_part(out, q->user_truncated - MIN(q->ends_leaf, q->user_truncated), stacks,
+		 "truncated");
 	add_part(out, q->ends_leaf, stacks, "perhaps without the leaf's caller");
 	add_part(out, q->user_missing, stacks, "missing");
 	add_part(out, q->kernel_missing, q->recorded, "without kernel stack");
