@@ -19,10 +19,16 @@ stop_agent() { # wanted status
 	assert_eq "exit status after SIGTERM" "$status" "$1"
 }
 
+ask_segment() { # FILE SQL
+	sqlite3 -readonly -cmd '.timeout 5000' "$1" "$2"
+}
+
+# A segment that is being made has no tables yet.
 ask_store() { # SQL
 	local file
 	for file in "$T"/store/*.kiln; do
-		[ ! -e "$file" ] || sqlite3 -readonly -cmd '.timeout 5000' "$file" "$1"
+		[ -e "$file" ] || continue
+		[ -z "$(ask_segment "$file" 'select 1 from sqlite_master limit 1')" ] || ask_segment "$file" "$1"
 	done
 }
 
