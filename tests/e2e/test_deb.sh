@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The Debian package: what is in it, and that it is installed, upgraded, removed and purged as Debian's
 # policy wants, in a root of its own (tests/lib/roots.sh).
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/roots.sh

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Page and picture show the figures that `kiln report --json` has, whatever the size of the profile.
 # The cases are in tests/lib/figures_test.mjs, which prints their TAP lines itself.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 need python3 node chromium

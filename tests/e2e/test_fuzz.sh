@@ -3,6 +3,7 @@
 # The fuzz targets (tests/fuzz) over their seeds and over mutants of them, for seconds each. What takes minutes to be
 # found is found by `make fuzz`, with coverage and sanitizers.
 # KILN_TEST_FUZZ_S: how many seconds each target runs (10 for readers of foreign files, 1 for the others).
+# Runs beside other tests.
 . "$(dirname "$0")/../lib/assert.sh"
 
 # One target; what it says goes to TARGET.out.

@@ -5,6 +5,7 @@
 # Of the recordings one is made with the BPF objects of the
 # oldest compiler that is installed, one with those of the newest ($BUILD/clang-N/kiln). All but one are
 # made by a user that has nothing but the capabilities of the agent's unit.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/profile.sh

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The exported page and picture do in a browser what they promise. The cases are in
 # tests/lib/page_test.mjs, which prints their TAP lines itself.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 need python3 node chromium

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Filters on frames and groupings in the page show what the profile's text says, and what pprof says.
 # The cases are in tests/lib/filters_test.mjs, which prints their TAP lines itself.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 need python3 node chromium

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The power fails while windows are stored: a machine in qemu, with ext4 on a disk of its own, is killed. What it
 # had acknowledged is there. KILN_TEST_POWER_CUTS: how many times (3).
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/kernels.sh

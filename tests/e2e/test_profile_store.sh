@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The protocol server itself: it answers as real stores were seen to, breaks as it is told, and forgets nothing.
 # KILN_TEST_PYROSCOPE=URL, KILN_TEST_PARCA=URL: the same table is asked of real servers.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/stores.sh

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # kiln push to every kind of store of the protocol server, and report, export and list --from them: totals are the
 # same everywhere. tests/stores has the long forms.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/stores.sh

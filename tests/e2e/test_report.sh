@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What a report shows of a profile: trees, groups, and less than all of it, in agreement with go's pprof.
 # None of it needs BPF. KILN_TEST_DATA: a folder of other programs' profiles.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/go_top.sh

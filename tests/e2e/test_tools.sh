@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The tools that judge the sources and the tests, on small trees that are wrong in one way each.
+# Runs beside other tests.
 . "$(dirname "$0")/../lib/assert.sh"
 
 # --- tools/arrows -----------------------------------------------------------------------------
@@ -228,6 +229,31 @@ PASS unit/test_b: b
 PASS unit/test_c: c
 FAIL unit/test_d: d"
 	assert_eq "end" "$(grep -E '^[0-9]+ passed' out)" "3 passed, 1 failed"
+}
+
+# Whoever of them is first waits for the other. The one that says nothing of the kind comes when both have ended.
+test_run_tests_runs_some_scripts_beside_others() {
+	local name
+	[ "$(nproc)" -ge 2 ] || skip "one CPU"
+	fake_test one 1
+	for name in two three; do
+		cat >tests/e2e/test_$name.sh <<-END
+			#!/bin/bash
+			# Runs beside other tests.
+			touch $T/here-$name
+			for i in {1..100}; do
+				[ -e $T/here-two ] && [ -e $T/here-three ] && [ ! -e $T/tries-one ] && echo "ok 1 - $name" && exit
+				sleep 0.1
+			done
+			echo "not ok 1 - $name"
+			exit 1
+		END
+		chmod +x tests/e2e/test_$name.sh
+	done
+	run_fakes 0
+	assert_eq "lines" "$(grep '^PASS' out)" "PASS e2e/test_three: three
+PASS e2e/test_two: two
+PASS e2e/test_one: one"
 }
 
 test_run_tests_fails_if_too_much_is_flaky() {
