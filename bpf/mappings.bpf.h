@@ -18,10 +18,11 @@
 #include "bpf/vmas.bpf.h"
 
 #define MAPPINGS_STRIDE 64 /* two nested loops: see UNWIND_STRIDE */
-#define MAPPINGS_REST	64 /* looking at a process takes at most 1/64 of the time */
-#define MAPPINGS_REST_NS                                                                           \
-	50000000ull /* longest pause: a virtual machine may have been stopped meanwhile */
-#define MAPPINGS_DATA_NS 50000000ull   /* pause while exec_vm is unchanged: malloc() maps, too */
+/* Looking at a process takes at most 1/64 of the time; while exec_vm is unchanged, 1/256: malloc() maps, too. */
+#define MAPPINGS_REST	   64
+#define MAPPINGS_DATA_REST 256
+/* Longest pause: a virtual machine may have been stopped meanwhile. */
+#define MAPPINGS_REST_NS 50000000ull
 #define MAPPINGS_CUT_NS	 1000000000ull /* a process that maps too much is reported this often */
 #define VM_EXEC		 4	       /* include/linux/mm.h */
 
@@ -290,9 +291,15 @@ static __always_inline void begin_report(struct mappings_env *e, const struct ta
 /* Whether a process with changed mappings may be looked at again now. */
 static __always_inline bool may_look(const struct reported *last, __u64 code_pages, __u64 now)
 {
-	if (now < last->not_before_ns)
-		return false;
-	return code_pages != last->code_pages || now - last->looked_ns >= MAPPINGS_DATA_NS;
+	return now >=
+	       (code_pages == last->code_pages ? last->data_not_before_ns : last->not_before_ns);
+}
+
+static __always_inline __u64 pause_after(__u64 look_ns, __u64 times)
+{
+	__u64 rest = look_ns * times;
+
+	return rest < MAPPINGS_REST_NS ? rest : MAPPINGS_REST_NS;
 }
 
 /* The version, and in the upper half the generation of its JIT compiler's code: the file grows with each new
@@ -315,7 +322,7 @@ __attribute__((noinline)) __u64 mappings_version(__u32 tgid, __u32 image)
 	struct kiln_counters *c = counters_here();
 	struct task_struct *task;
 	const struct mm_struct *mm;
-	__u64 now, end, rest;
+	__u64 now, end;
 	bool is_cut;
 	int state;
 
@@ -342,9 +349,10 @@ __attribute__((noinline)) __u64 mappings_version(__u32 tgid, __u32 image)
 	fresh->jitdump = e->jitdump;
 	fresh->version = hash_end(hash_step(is_cut ? HASH_START : e->walk, image)) | 1;
 	end = bpf_ktime_get_boot_ns();
-	rest = is_cut ? MAPPINGS_CUT_NS : MAPPINGS_REST * (end - now);
-	fresh->looked_ns = end;
-	fresh->not_before_ns = end + (is_cut || rest < MAPPINGS_REST_NS ? rest : MAPPINGS_REST_NS);
+	fresh->not_before_ns =
+		end + (is_cut ? MAPPINGS_CUT_NS : pause_after(end - now, MAPPINGS_REST));
+	fresh->data_not_before_ns =
+		is_cut ? fresh->not_before_ns : end + pause_after(end - now, MAPPINGS_DATA_REST);
 	if (state == VMAS_BAD) {
 		c->v[KILN_CTR_mappings_unread]++;
 		return 0;

@@ -33,10 +33,10 @@ struct reported {
 	__u32 changes; /* its mm_lock_seq */
 	__u32 version;
 	__u32 pad;
-	__u64 set;	  /* hash of all its executable mappings */
-	__u64 code_pages; /* mm_struct.exec_vm */
-	__u64 looked_ns;
-	__u64 not_before_ns;
+	__u64 set;		  /* hash of all its executable mappings */
+	__u64 code_pages;	  /* mm_struct.exec_vm */
+	__u64 not_before_ns;	  /* when it may be looked at again, CLOCK_BOOTTIME */
+	__u64 data_not_before_ns; /* the same, while code_pages are these */
 	__u64 jitdump; /* struct inode; there while the mappings are the same, as that of the file is one */
 };
 

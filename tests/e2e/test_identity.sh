@@ -43,8 +43,8 @@ make_host() {
 	gcc -O2 -o host host.c -ldl
 }
 
-# The shares are of few turns, and a busy machine takes samples late: named as of the end of a window they would be
-# 55 and 45.
+# Turns of some 25 and 75 ms, and of libraries that are equally large. Where only the size of code was looked at, and all
+# else each 50 ms, the shares were 38 and 62; named as of the end of a window they would be 55 and 45.
 test_libraries_take_turns() {
 	need_bpf
 	need gcc
@@ -56,8 +56,8 @@ test_libraries_take_turns() {
 	local one two same
 	read -r one two same <out
 	[ "$same" = 1 ] || skip "the two lie at different addresses"
-	assert_near "share of the first" "$(profile_share p.pb.gz "$(in_stack plug_one_leaf)")" "$one" 16
-	assert_near "share of the second" "$(profile_share p.pb.gz "$(in_stack plug_two_leaf)")" "$two" 16
+	assert_near "share of the first" "$(profile_share p.pb.gz "$(in_stack plug_one_leaf)")" "$one" 8
+	assert_near "share of the second" "$(profile_share p.pb.gz "$(in_stack plug_two_leaf)")" "$two" 8
 }
 
 # A JIT compiler that puts two functions at one address, in turn, and writes a jitdump. Prints their shares.
