@@ -13,6 +13,7 @@ struct unwind_env {
 	uint32_t word;	      /* bytes of a word: 8, or 4 */
 	const uint8_t *table; /* table of the last place */
 	struct unwind_leaf leaf;
+	unsigned looks; /* at leaves' code */
 };
 
 UNWIND_INLINE __u32 unwind_op_word(const struct unwind_env *env)
@@ -134,6 +135,8 @@ unwind_op_leaf(struct unwind_env *env, const struct unwind_frame *f, struct unwi
 		is = env->ops->leaf(env->ctx, caller);
 	if (is != UNWIND_LEAF_UNSEEN)
 		return is;
+	if (env->ops->code && env->looks++ >= TABLE_WALK_LOOKS_MAX)
+		return UNWIND_LEAF_UNSURE;
 	is = leaf_is(env, f);
 	*caller = env->leaf.caller;
 	return is;

@@ -17,6 +17,10 @@
  */
 struct unwind_rule unwind_table_rule(const void *table, uint64_t elf_va);
 
+/* Leaves whose code is looked through: a stack has one, and one more for each signal handler that another signal
+ * interrupted. Of further ones it is not known whether the callers are right. One look may read code 9,000 times. */
+#define TABLE_WALK_LOOKS_MAX 4
+
 /* Answers about the process. */
 struct table_walk_ops {
 	/* What is mapped at an address. For UNWIND_IN_TABLE also its table (checked) and ELF

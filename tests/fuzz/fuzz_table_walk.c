@@ -16,7 +16,9 @@
 #define STACK_32   0xff000000ull
 #define MAX_FRAMES 200
 #define N_RULES	   8
-#define HEAD_LEN   (N_RULES * sizeof(struct unwind_rule) + 4 * UNWIND_REGS)
+/* 64 words of the stack, with 1,024 bytes of code each; the stubs they lead to; and what is behind them */
+#define READS_OF_A_LOOK 9500
+#define HEAD_LEN	(N_RULES * sizeof(struct unwind_rule) + 4 * UNWIND_REGS)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -118,7 +120,7 @@ static void walk(const uint8_t *data, size_t len, bool is_i386, bool has_code)
 		abort();
 	if (end == UNWIND_END_DEEP && n != MAX_FRAMES)
 		abort();
-	if (w.reads > 5 * MAX_FRAMES)
+	if (w.reads > 5 * MAX_FRAMES + TABLE_WALK_LOOKS_MAX * READS_OF_A_LOOK)
 		abort();
 	for (uint32_t i = 0; is_i386 && i < n; i++)
 		if (frames[i] >> 32)
