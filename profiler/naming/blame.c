@@ -393,10 +393,17 @@ static const char *opening_remedy(int err)
 	}
 }
 
-/* What to do, or NULL. The caller frees it. */
-static char *hint_for_file(const struct suspect *s, struct naming *n, const struct file_view *v)
+/* So many that it is told. */
+static bool are_cut(const struct suspect *s, const struct aggregate *a)
 {
-	const char *broken = broken_hint(s, n, v->path);
+	return s->broken && (double)s->broken >= BLAME_MIN_SHARE * (double)a->recorded;
+}
+
+/* What to do, or NULL. The caller frees it. A file that is told of for its names gets no advice for one cut stack. */
+static char *hint_for_file(const struct suspect *s, struct naming *n, const struct aggregate *a,
+			   const struct file_view *v)
+{
+	const char *broken = are_cut(s, a) ? broken_hint(s, n, v->path) : NULL;
 	struct buf b = {0};
 
 	if (v->err && (broken || s->unnamed)) {
@@ -420,12 +427,6 @@ static char *hint_for_file(const struct suspect *s, struct naming *n, const stru
 static bool is_frameless(const struct suspect *s)
 {
 	return s->broken * 50 >= s->frames;
-}
-
-/* So many that it is told. */
-static bool are_cut(const struct suspect *s, const struct aggregate *a)
-{
-	return s->broken && (double)s->broken >= BLAME_MIN_SHARE * (double)a->recorded;
 }
 
 static char *hint_for_anon(const struct suspect *s, struct naming *n, const struct aggregate *a,
@@ -470,7 +471,7 @@ static int report_one(const struct suspect *s, struct naming *n, const struct ag
 	} else {
 		files_get(n->opts.files, s->owner, &v);
 		row.module = strdup(strrchr(v.path, '/') ? strrchr(v.path, '/') + 1 : v.path);
-		row.hint = hint_for_file(s, n, &v);
+		row.hint = hint_for_file(s, n, a, &v);
 		files_release_fd(n->opts.files, s->owner);
 	}
 	err = row.module ? vec_push(&q->blame, row) : -ENOMEM;

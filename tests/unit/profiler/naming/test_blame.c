@@ -57,6 +57,28 @@ TEST(test_what_is_not_worth_a_word)
 	}
 }
 
+/* One cut stack of a thousand, as one that ends in a routine of crtbegin.o, is no reason to build a program again. */
+TEST(test_names_bring_no_advice_for_a_single_stack)
+{
+	static const struct {
+		uint64_t broken;
+		bool advises;
+	} cases[] = {{1, false}, {4, false}, {5, true}};
+	struct agg_frame f = in_file(named_file(&nf, "stripped"));
+
+	agg.recorded = 1000;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		blame_free(blame);
+		blame = blame_new();
+		blame_frame(blame, &f, 1000, true);
+		blame_broken(blame, &f, UNWIND_END_NO_RULE, cases[i].broken);
+		report();
+		assert_non_null(strstr(the_only_one()->hint, "stripped"));
+		assert_int_equal(strstr(the_only_one()->hint, "rebuild it with -fasync") != NULL,
+				 cases[i].advises);
+	}
+}
+
 TEST(test_the_worst_come_first_and_no_more_than_ten)
 {
 	char path[32];
@@ -397,6 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_only_files_and_code_of_programs_are_blamed),
 		T(test_what_is_not_worth_a_word),
+		T(test_names_bring_no_advice_for_a_single_stack),
 		T(test_the_worst_come_first_and_no_more_than_ten),
 		T(test_a_binary_known_under_two_names),
 		T(test_a_claimed_build_id),
