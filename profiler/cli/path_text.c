@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
 
@@ -19,7 +21,8 @@
 struct chain {
 	const struct heavy_path *h;
 	const struct heavy_line *line;
-	uint32_t from; /* calls before it are no part of the chain */
+	const struct short_name *names; /* by call */
+	uint32_t from;			/* calls before it are no part of the chain */
 	size_t columns, name_columns;
 	bool has_gaps;	/* there is room for ".." */
 	bool has_first; /* the first call is shown in any case */
@@ -34,7 +37,7 @@ static const struct heavy_call *call_at(const struct chain *c, uint32_t i)
 
 static const char *name_of(const struct chain *c, uint32_t i)
 {
-	return strtab_get(c->h->strings, call_at(c, i)->name);
+	return c->names[i].name;
 }
 
 static void measure(struct chain *c)
@@ -43,7 +46,7 @@ static void measure(struct chain *c)
 
 	for (uint32_t i = c->from; i < c->line->len; i++) {
 		buf_clear(&b);
-		short_name(&b, name_of(c, i), c->name_columns);
+		short_name_keeping(&b, &c->names[i], c->name_columns);
 		c->widths[i] = text_columns(buf_cstr(&b));
 	}
 	buf_release(&b);
@@ -164,7 +167,7 @@ static void add_chain(struct buf *out, struct chain *c, bool has_command)
 		if (is_gap)
 			buf_str(out, GAP);
 		else
-			short_name(out, name_of(c, i), c->name_columns);
+			short_name_keeping(out, &c->names[i], c->name_columns);
 		before = ARROW;
 	}
 }
@@ -188,6 +191,7 @@ static void add_line(struct buf *out, const struct chain *c, const char *text,
 struct path_lines {
 	const struct heavy_path *h;
 	const struct share_scale *scale;
+	const struct short_name *names; /* of all calls */
 	bool has_commands;
 	size_t columns; /* for shares and calls */
 };
@@ -206,6 +210,7 @@ static void make_chain(struct buf *text, struct chain *c, const struct path_line
 
 	*c = (struct chain){.h = p->h,
 			    .line = line,
+			    .names = p->names + line->first,
 			    .columns = p->columns - indent_of(p, line),
 			    .has_first = has_first};
 	buf_clear(text);
@@ -231,15 +236,34 @@ static bool is_alike(const struct path_lines *p, size_t i, const char *text, siz
 	return same;
 }
 
+/* Different functions look different, in all lines. NULL: no memory. */
+static struct short_name *name_calls(const struct heavy_path *h)
+{
+	struct short_name *names = calloc(h->calls.len + 1, sizeof(*names));
+
+	for (size_t i = 0; names && i < h->calls.len; i++) {
+		names[i].name = strtab_get(h->strings, h->calls.data[i].name);
+		names[i].suffix = "";
+	}
+	if (!names || !short_names(names, h->calls.len, NAME_COLUMNS))
+		return names;
+	short_names_release(names, h->calls.len);
+	free(names);
+	return NULL;
+}
+
 void path_text(struct buf *out, const struct heavy_path *h, const struct share_scale *scale,
 	       bool has_commands, const struct term *t)
 {
 	size_t columns = line_columns(t), left = line_left(t) + SHARE_CELL + 2;
-	struct path_lines p = {h, scale, has_commands, columns > left ? columns - left : 1};
+	struct short_name *names = name_calls(h);
+	struct path_lines p = {h, scale, names, has_commands, columns > left ? columns - left : 1};
 	struct buf text = {0};
 	struct chain c;
 
-	for (size_t i = 0; i < h->lines.len; i++) {
+	if (!names)
+		out->err = -ENOMEM;
+	for (size_t i = 0; names && i < h->lines.len; i++) {
 		make_chain(&text, &c, &p, i, false);
 		for (size_t k = 0; k < h->lines.len; k++) {
 			if (k == i || !is_alike(&p, i, buf_cstr(&text), k))
@@ -254,4 +278,7 @@ void path_text(struct buf *out, const struct heavy_path *h, const struct share_s
 	if (text.err)
 		out->err = text.err;
 	buf_release(&text);
+	if (names)
+		short_names_release(names, h->calls.len);
+	free(names);
 }

@@ -294,8 +294,8 @@ static int set_suffix(struct tree_text *t, struct short_name *s, const struct ca
 	return -ENOMEM;
 }
 
-/* Names below each other differ, as their functions do: those of one column are shortened at once. */
-static int shorten_column(struct tree_text *t, const struct placed *s, size_t n)
+/* Names that differ do so also when they are short: those of one column are shortened at once. */
+static int shorten_column(struct tree_text *t, const struct placed *s, size_t n, unsigned indent)
 {
 	_cleanup_free_ struct short_name *names = calloc(n, sizeof(*names));
 	size_t before, columns = t->term->columns ?: TREE_FILE_COLUMNS;
@@ -304,7 +304,7 @@ static int shorten_column(struct tree_text *t, const struct placed *s, size_t n)
 	for (size_t i = 0; i < n && !err; i++)
 		names[i] = t->names[s[i].row];
 	before = (is_narrow(t->term) ? TREE_LEFT_NARROW : TREE_LEFT) +
-		 indent_columns(s->indent, t->term);
+		 indent_columns(indent, t->term);
 	err = err ?: short_names(names, n, columns > before ? columns - before : 1);
 	for (size_t i = 0; i < n && names; i++)
 		t->names[s[i].row] = names[i];
@@ -332,10 +332,13 @@ static int shorten_rows(struct tree_text *t, const struct tree_rows *rows)
 	}
 	if (!err)
 		qsort(order, n_nodes, sizeof(*order), compare_placed);
+	/* caller and callee need not be in one column */
+	if (!err && n_nodes)
+		err = shorten_column(t, order, n_nodes, order[n_nodes - 1].indent);
 	for (size_t i = 0, end; i < n_nodes && !err; i = end) {
 		for (end = i + 1; end < n_nodes && order[end].indent == order[i].indent; end++)
 			;
-		err = shorten_column(t, order + i, end - i);
+		err = shorten_column(t, order + i, end - i, order[i].indent);
 	}
 	return err;
 }

@@ -43,7 +43,8 @@ struct short_name {
 /*
  * Sets the text of each name: at most `columns` columns (if they are more than a few) with its
  * suffix, which keeps at most half of them; and the same text only for the same name and suffix.
- * Sorts them a few times. 0 or -ENOMEM; release them in any case.
+ * Sorts them a few times. 0 or -ENOMEM; release them in any case. Called again, as for fewer of
+ * them in fewer columns, it lets them keep what they have.
  */
 int short_names(struct short_name *names, size_t n, size_t columns);
 void short_names_release(struct short_name *names, size_t n);

@@ -120,6 +120,8 @@ static void add_keep(struct short_name *const *run, size_t n, size_t i)
 	size_t before = i ? alike(run[i], run[i - 1]) : 0;
 	size_t after = i + 1 < n ? alike(run[i], run[i + 1]) : 0;
 
+	if (run[i]->n_keep == SHORT_NAME_KEEPS)
+		return; /* some are of an earlier call of short_names() */
 	run[i]->keep[run[i]->n_keep] = word_at(run[i], before > after ? before : after);
 	run[i]->n_keep++;
 }
@@ -245,6 +247,15 @@ static int tell_apart(const struct set *all)
 	return err;
 }
 
+static int set_same(struct short_name *s, const struct short_name *same)
+{
+	free(s->text);
+	s->text = strdup(same->text);
+	memcpy(s->keep, same->keep, sizeof(s->keep));
+	s->n_keep = same->n_keep;
+	return s->text ? 0 : -ENOMEM;
+}
+
 int short_names(struct short_name *names, size_t n, size_t columns)
 {
 	_cleanup_free_ struct short_name **sorted = malloc((n + 1) * sizeof(*sorted)),
@@ -268,8 +279,7 @@ int short_names(struct short_name *names, size_t n, size_t columns)
 	for (size_t i = 1; !err && i < n; i++) {
 		if (by_name(&sorted[i - 1], &sorted[i]))
 			continue;
-		sorted[i]->text = strdup(sorted[i - 1]->text);
-		err = sorted[i]->text ? 0 : -ENOMEM;
+		err = set_same(sorted[i], sorted[i - 1]);
 	}
 	return err;
 }

@@ -176,6 +176,19 @@ TEST(test_branches_differ)
 	heavy_path_release(&h);
 }
 
+/* Two functions that only their arguments tell apart. */
+TEST(test_different_functions_look_different)
+{
+	struct heavy_path h = {.strings = strtab_new()};
+
+	add_line(&h, 0, 90, "v8::internal::JsonStringifier::Serialize_<false>(Handle<Object>)");
+	add_line(&h, 1, 50, "v8::internal::JsonStringifier::Serialize_<true>(Handle<Object>)");
+	assert_text(&h, 100,
+		    "Path      90.0%  internal::JsonStringifier::Serialize_<false>\n"
+		    "          50.0%    internal::JsonStringifier::Serialize_<true>\n");
+	heavy_path_release(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +199,7 @@ int main(void)
 		cmocka_unit_test(test_names_before_none),
 		cmocka_unit_test(test_share_of_what_is_seen),
 		cmocka_unit_test(test_branches_differ),
+		cmocka_unit_test(test_different_functions_look_different),
 	};
 
 	return cmocka_run_group_tests_name("path_text", tests, NULL, NULL);

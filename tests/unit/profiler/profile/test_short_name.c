@@ -146,6 +146,27 @@ static void assert_apart(struct short_name *v, size_t n, size_t columns)
 	short_names_release(v, n);
 }
 
+/* What two names got back in few columns they keep in more, one by one, as rows of a tree do in their columns. */
+TEST(test_what_was_given_back_stays)
+{
+	struct short_name v[] = {
+		{.name = "java.lang.invoke.LambdaForm$MH.invoke(Object, Object, int)", .suffix = ""},
+		{.name = "java.lang.invoke.LambdaForm$MH.invoke(Object, long)", .suffix = ""},
+		{.name = "java.lang.invoke.LambdaForm$MH.invoke(Object, long)", .suffix = ""},
+	};
+
+	assert_int_equal(short_names(v, 3, 40), 0);
+	assert_int_equal(short_names(v, 1, 44), 0);
+	assert_int_equal(short_names(v + 1, 1, 45), 0);
+	assert_int_equal(short_names(v + 2, 1, 45), 0);
+	assert_string_equal(v[0].text, "invoke.LambdaForm$MH.invoke(..., Object...)");
+	assert_string_equal(v[1].text, "lang.invoke.LambdaForm$MH.invoke(..., long)");
+	assert_string_equal(v[2].text, v[1].text);
+	for (int i = 0; i < 2 * SHORT_NAME_KEEPS; i++)
+		assert_int_equal(short_names(v, 3, 20 + (size_t)i), 0);
+	short_names_release(v, 3);
+}
+
 /* Equal up to their 200th character, or in all but a few places. */
 TEST(test_alike)
 {
@@ -322,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_given_back),
 		cmocka_unit_test(test_suffixes),
+		cmocka_unit_test(test_what_was_given_back_stays),
 		cmocka_unit_test(test_alike),
 		cmocka_unit_test(test_characters_are_whole),
 		cmocka_unit_test(test_any_names),
