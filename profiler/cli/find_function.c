@@ -57,10 +57,10 @@ static bool ends_with_component(const char *name, const char *typed)
 	return n > m && text_has_suffix(name, typed) && !name_is_word(name[n - m - 1]);
 }
 
-/* As a table of some width shows it: with brackets, since what has none is a part of the name. */
+/* As a table of some width shows it: with brackets, blanks or cut, since what has none of these is a part of the name. */
 static bool is_shortened(struct search *s, const char *name)
 {
-	if (!strpbrk(s->typed, "(<[{"))
+	if (!strpbrk(s->typed, "(<[{ ") && !strstr(s->typed, ".."))
 		return false;
 	buf_clear(&s->text);
 	short_name(&s->text, name, text_columns(s->typed));

@@ -30,6 +30,20 @@ int focus_set(struct transform *t, const struct options *o, int option)
 	return err;
 }
 
+/* Names have characters that mean something in an expression. */
+static void warn_unmatched(const struct transform_pattern *pattern)
+{
+	const char *special = strpbrk(pattern->re.text, "+*?()[]{}|");
+
+	if (special)
+		log_warning("%s: no function or module matches \"%s\" (a regular expression: write "
+			    "\\%c for %c)",
+			    names[pattern->kind], pattern->re.text, *special, *special);
+	else
+		log_warning("%s: no function or module matches \"%s\"", names[pattern->kind],
+			    pattern->re.text);
+}
+
 int focus_apply(const struct command *cmd, struct transform *t, const struct profile *p,
 		struct profile **out)
 {
@@ -50,8 +64,7 @@ int focus_apply(const struct command *cmd, struct transform *t, const struct pro
 		const struct transform_pattern *pattern = &t->patterns.data[i];
 
 		if (pattern->unmatched)
-			log_warning("%s: no function or module matches \"%s\"",
-				    names[pattern->kind], pattern->re.text);
+			warn_unmatched(pattern);
 	}
 	return EXIT_OK;
 }

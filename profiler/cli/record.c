@@ -151,7 +151,9 @@ static void say_answer(const struct record_options *r, const struct session_resu
 	if (log_level() == LOG_QUIET)
 		return;
 	answer_lost(&lost, quality_lost(q));
-	buf_printf(&b, "%.1f s, %s sample%s%s of %s on %zu CPU%s; kiln used %.1f %% of one CPU\n",
+	buf_printf(&b,
+		   "%.1f s, %s sample%s%s of %s on %zu CPU%s; kiln used %.1f %% of one CPU "
+		   "meanwhile\n",
 		   seconds, text_format_count(q->recorded, samples, sizeof(samples)),
 		   text_s(q->recorded), buf_cstr(&lost), s->event, s->cpus, s->cpus == 1 ? "" : "s",
 		   seconds > 0 ? (double)s->own_cpu_ns / 1e7 / seconds : 0.0);

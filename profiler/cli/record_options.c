@@ -125,7 +125,8 @@ static int add_pids(struct record_options *r, const struct command *cmd, const c
 		uint64_t pid;
 
 		if (text_parse_u64(word, INT32_MAX, &pid) || !pid) {
-			usage_error(cmd, "-p takes process ids, not \"%s\"", word);
+			usage_error(cmd, "-p takes process ids, separated by commas, not \"%s\"",
+				    word);
 			return -EINVAL;
 		}
 		if (vec_push(&r->pids, (pid_t)pid))
@@ -478,10 +479,14 @@ static uint64_t default_window_ns(uint64_t freq_hz)
 static int check(struct record_options *r, const struct command *cmd)
 {
 	bool targeted = r->pids.len || r->cgroup_args.len || r->sampler.comm_glob || r->argv;
+	uint64_t number;
 
 	if (r->all && (r->pids.len || r->cgroup_args.len || r->sampler.comm_glob))
 		return usage_error(cmd,
 				   "-a samples everything: drop it, or drop the other targets");
+	if (r->argv && r->pids.len && !text_parse_u64(r->argv[0], INT32_MAX, &number))
+		return usage_error(cmd, "separate process ids by commas: -p %d,%s,...",
+				   r->pids.data[0], r->argv[0]);
 	if (r->argv && r->pids.len)
 		return usage_error(cmd, "give a command or -p, not both");
 	if (r->argv && !*r->argv[0])

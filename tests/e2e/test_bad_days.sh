@@ -97,6 +97,10 @@ test_usage() {
 	assert_status 2 "$KILN" record -d forever -o p.pb.gz
 	assert_status 2 "$KILN" record --no-such-option
 	assert_status 2 "$KILN" record -a -p 1 -d 1 -o p.pb.gz
+	assert_status 2 "$KILN" record -p 1,x -d 1 -o p.pb.gz
+	assert_match "message" err '-p takes process ids, separated by commas, not "x"'
+	assert_status 2 "$KILN" record -p 12 34 # -p $(pidof nginx)
+	assert_match "message" err 'separate process ids by commas: -p 12,34,\.\.\.'
 	assert_status 2 "$KILN" no-such-command
 	assert_status 2 "$KILN" report
 	assert_nothing_written

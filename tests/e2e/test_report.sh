@@ -81,6 +81,8 @@ test_what_is_left_out_is_said() {
 	assert_status 3 "$KILN" report calls.pb --show-from nothing_like_it
 	assert_match "which one" err '^kiln: warning: --show-from: no function or module matches "nothing_like_it"$'
 	assert_match "nothing is left" err 'no samples match'
+	assert_status 3 "$KILN" report calls.pb --show-from 'prog+sub_1230'
+	assert_match "what to write" err '^kiln: warning: --show-from: .* "prog\+sub_1230" \(a regular expression: write \\\+ for \+\)$'
 	assert_status 0 "$KILN" report calls.pb --collapse nothing_like_it
 	assert_match "which one" err '^kiln: warning: --collapse: no function or module matches'
 	local regex

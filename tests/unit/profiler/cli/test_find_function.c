@@ -46,6 +46,8 @@ static struct profile *program(void)
 					    "a::Shape::area(int)",
 					    "b::Shape::area(int)",
 					    "b::Shape::area(long)",
+					    "JS:*findDuplicates /tmp/ku/node/app.js:5:24",
+					    "Builtins_CEntry_Return1_ArgvOnStack_BuiltinExit",
 					    "main"};
 	struct profile *p = profile_new();
 
@@ -108,6 +110,9 @@ TEST(test_best)
 		{"a::Shape::area", "a::Shape::area(int)"},
 		{"b::Shape::area(long)", "b::Shape::area(long)"},
 		{"SUBTREE", "subtree_of"},
+		{"*findDuplicates app.js:5:24", "JS:*findDuplicates /tmp/ku/node/app.js:5:24"},
+		{"Builtins_CEntry_R..Stack_BuiltinExit",
+		 "Builtins_CEntry_Return1_ArgvOnStack_BuiltinExit"},
 		{"java.util.HashMap.merge",
 		 "java.lang.Object java.util.HashMap.merge(java.lang.Object, "
 		 "java.util.function.BiFunction)"},

@@ -150,7 +150,8 @@ static void assert_apart(struct short_name *v, size_t n, size_t columns)
 TEST(test_what_was_given_back_stays)
 {
 	struct short_name v[] = {
-		{.name = "java.lang.invoke.LambdaForm$MH.invoke(Object, Object, int)", .suffix = ""},
+		{.name = "java.lang.invoke.LambdaForm$MH.invoke(Object, Object, int)",
+		 .suffix = ""},
 		{.name = "java.lang.invoke.LambdaForm$MH.invoke(Object, long)", .suffix = ""},
 		{.name = "java.lang.invoke.LambdaForm$MH.invoke(Object, long)", .suffix = ""},
 	};

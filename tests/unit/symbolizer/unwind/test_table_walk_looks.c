@@ -110,8 +110,9 @@ static void test_handlers_in_handlers(void **state)
 
 	(void)state;
 	for (unsigned leaves = 1; leaves <= HANDLERS; leaves++) {
-		assert_int_equal(walk(leaves, &n), leaves <= TABLE_WALK_LOOKS_MAX ? UNWIND_END_ROOT
-										  : UNWIND_END_LEAF);
+		assert_int_equal(walk(leaves, &n), leaves <= TABLE_WALK_LOOKS_MAX
+							   ? UNWIND_END_ROOT
+							   : UNWIND_END_LEAF);
 		assert_int_equal(n, 2 * leaves);
 	}
 }
