@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
 
+#include "profiler/base/cleanup.h"
 #include "profiler/base/saturate.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/share_list.h"
@@ -51,19 +54,40 @@ static void add_item(struct share_list *l, const char *item, size_t width)
 	l->begun = true;
 }
 
-void share_list_add(struct share_list *l, const char *name, int64_t value, const char *note)
+/* Drops the last part of " (a, b, c)". False: there is only one. */
+static bool shorten_note(char *note)
 {
+	char *last = NULL;
+
+	for (char *at = note; (at = strstr(at, ", ")); at++)
+		last = at;
+	if (last)
+		memcpy(last, ")", 2);
+	return last;
+}
+
+static bool has_room(struct share_list *l, size_t width)
+{
+	return l->begun ? make_room(l, width) : width + OTHERS <= l->left;
+}
+
+void share_list_add(struct share_list *l, const char *name, int64_t value, const char *what)
+{
+	_cleanup_free_ char *note = strdup(what);
 	struct buf item = {0};
 	size_t width;
 	bool fits;
 
-	if (!value)
+	if (!note)
+		l->out->err = -ENOMEM;
+	if (!note || !value)
 		return;
 	buf_printf(&item, "%s ", name);
 	share_text(&item, &l->scale, value);
 	width = text_columns(buf_cstr(&item));
-	fits = l->begun ? make_room(l, width + text_columns(note))
-			: width + text_columns(note) + OTHERS <= l->left;
+	do
+		fits = !l->full && has_room(l, width + text_columns(note));
+	while (!fits && shorten_note(note));
 	if (l->full || (l->begun && !fits && !make_room(l, width))) {
 		l->full = true;
 		l->others = saturating_sum(l->others, value);

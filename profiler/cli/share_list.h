@@ -25,7 +25,8 @@ struct share_list {
 /* Appends the title. */
 void share_list_begin(struct share_list *l, struct buf *out, const struct share_scale *scale,
 		      const struct term *t, const char *title);
-/* Appends "name 38 %note", heaviest first, as long as there is room; if need be without the note. Nothing for 0. */
+/* Appends "name 38 %note", heaviest first, as long as there is room; if need be with fewer parts of the
+ * note " (a, b, c)", or without it. Nothing for 0. */
 void share_list_add(struct share_list *l, const char *name, int64_t value, const char *note);
 /* Ends the line. */
 void share_list_end(struct share_list *l);
