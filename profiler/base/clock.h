@@ -8,7 +8,7 @@
 
 #define NS_PER_S 1000000000ull
 
-/* The clock must exist. */
+/* 0 if there is no such clock. */
 static inline uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts = {0};

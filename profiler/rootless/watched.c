@@ -54,17 +54,51 @@ static bool is_late(const struct watched *w)
 	return w->looked_ns && monotonic_ns() - w->looked_ns > w->period_ns + LATE_NS;
 }
 
+/* 0: it cannot be read, or the process is gone. */
+static uint64_t read_clock(const struct watched_process *p)
+{
+	return p->clock ? clock_ns(p->clock) : 0;
+}
+
+/* Its own time and that of its threads. Not all sandboxes have it. */
+static void begin_clock(struct watched_process *p, bool is_born)
+{
+	clockid_t clock;
+
+	p->clock = clock_getcpuclockid(p->tgid, &clock) ? 0 : clock;
+	p->clock_ns = read_clock(p);
+	p->begin_ns = is_born ? 0 : p->clock_ns;
+}
+
+static uint64_t counted_ns(const struct watched_process *p)
+{
+	return p->begin_ns + p->used_ns + p->gone_ns;
+}
+
+/* A thread that executes a program becomes the first one, with its CPU time, which was counted before. */
+static uint64_t not_counted(const struct watched_process *p, const struct watched_thread *t,
+			    uint64_t ns)
+{
+	uint64_t clock_ns = ns && t->tid == p->tgid ? read_clock(p) : 0, room;
+
+	if (!clock_ns)
+		return ns;
+	room = clock_ns > counted_ns(p) ? clock_ns - counted_ns(p) : 0;
+	return ns < room ? ns : room;
+}
+
 static void add_cpu(struct watched *w, struct watched_process *p, struct watched_thread *t,
 		    uint64_t cpu_ns)
 {
 	uint64_t more = cpu_ns > t->cpu_ns ? cpu_ns - t->cpu_ns : 0;
 
-	t->cpu_ns += more;
+	t->cpu_ns = cpu_ns;
 	p->has_run |= more > 0;
 	t->pause = more ? 0 : t->pause < PAUSE_MAX ? t->pause + 1 : PAUSE_MAX;
 	t->rest = t->pause;
 	if (!w->counts)
 		return;
+	more = not_counted(p, t, more);
 	if (w->is_late)
 		w->lost_ns += (int64_t)more;
 	else
@@ -130,13 +164,13 @@ static bool see_threads(struct watched *w, struct watched_process *p, bool is_kn
 	return there && p->threads.len;
 }
 
-static void read_cpu(struct watched *w, struct watched_process *p)
+static void read_cpu(struct watched *w, struct watched_process *p, bool all)
 {
 	for (size_t i = 0; i < p->threads.len; i++) {
 		struct watched_thread *t = &p->threads.data[i];
 		uint64_t cpu_ns;
 
-		if (t->rest && !w->is_late) {
+		if (t->rest && !w->is_late && !all) {
 			t->rest--;
 			continue;
 		}
@@ -145,6 +179,26 @@ static void read_cpu(struct watched *w, struct watched_process *p)
 		else
 			add_cpu(w, p, t, cpu_ns);
 	}
+}
+
+/* --- threads that nobody saw end ---------------------------------------------------------------- */
+
+/*
+ * What the process used before clock_ns, and none of its threads that are there, was used by threads that ended: since
+ * they were last looked at, or before they ever were. Returns false if the process is gone.
+ */
+static bool count_gone(struct watched *w, struct watched_process *p, uint64_t clock_ns)
+{
+	if (!w->counts || clock_ns <= counted_ns(p) + w->period_ns)
+		return true;
+	if (!see_threads(w, p, true))
+		return false;
+	read_cpu(w, p, true);
+	if (clock_ns <= counted_ns(p))
+		return true;
+	w->lost_ns += (int64_t)(clock_ns - counted_ns(p));
+	p->gone_ns += clock_ns - counted_ns(p);
+	return true;
 }
 
 /* --- processes ---------------------------------------------------------------------------------- */
@@ -172,6 +226,7 @@ static int add_process(struct watched *w, pid_t tgid, pid_t parent, bool is_born
 	p->has_run = true;
 	p->is_counted = is_born && w->counts;
 	p->waited_ns = p->known_ns = facts.children_ns;
+	begin_clock(p, is_born);
 	if (is_born)
 		tell_fork(w->ring, boottime_ns(), tgid, tgid, p->parent_tgid);
 	/* What it has mapped is told with its first sample, whether it has called exec or not. */
@@ -199,7 +254,7 @@ static void end_process(struct watched *w, size_t i)
 	while (p->threads.len)
 		end_thread(w, p, p->threads.len - 1);
 	if (parent && !p->is_orphan)
-		parent->known_ns += p->used_ns + p->known_ns + unseen;
+		parent->known_ns += p->used_ns + p->gone_ns + p->known_ns + unseen;
 	w->lost_ns += (int64_t)unseen;
 	w->all.data[i] = w->all.data[--w->all.len];
 	free_process(p);
@@ -296,8 +351,8 @@ static void end_orphan(struct watched *w, struct watched_process *p)
 	uint64_t cpu_ns, known;
 	size_t i = 0;
 
-	read_cpu(w, p);
-	known = p->used_ns + (p->waited_ns > p->known_ns ? p->waited_ns : p->known_ns);
+	read_cpu(w, p, false);
+	known = p->used_ns + p->gone_ns + (p->waited_ns > p->known_ns ? p->waited_ns : p->known_ns);
 	cpu_ns = reap(p->tgid);
 	if (p->is_counted && cpu_ns > known)
 		w->lost_ns += (int64_t)(cpu_ns - known);
@@ -363,16 +418,23 @@ static void see_orphans(struct watched *w)
 		thread_children(&w->files, getpid(), getpid(), see_own_child, w);
 }
 
+static bool look_at(struct watched *w, struct watched_process *p)
+{
+	uint64_t clock_ns = read_clock(p);
+
+	p->has_run |= clock_ns != p->clock_ns;
+	p->clock_ns = clock_ns;
+	read_cpu(w, p, false);
+	return !p->has_run || (see_what_is_new(w, p) && count_gone(w, p, clock_ns));
+}
+
 void watched_look(struct watched *w)
 {
 	w->is_late = is_late(w);
 	w->looked_ns = monotonic_ns();
 	for (size_t i = w->all.len; i--;) {
-		struct watched_process *p = w->all.data[i];
-
-		read_cpu(w, p);
 		/* Children come behind all others. */
-		if (p->has_run && !see_what_is_new(w, p))
+		if (!look_at(w, w->all.data[i]))
 			end_process(w, i);
 	}
 	see_orphans(w);
@@ -402,6 +464,7 @@ void watched_begin(struct watched *w)
 	for (size_t i = 0; i < w->all.len; i++) {
 		w->all.data[i]->known_ns = w->all.data[i]->waited_ns;
 		w->all.data[i]->used_ns = 0;
+		w->all.data[i]->begin_ns = w->all.data[i]->clock_ns;
 	}
 	w->counts = true;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "bpf/abi.h"
 #include "profiler/base/vec.h"
@@ -46,7 +47,10 @@ struct watched_process {
 	bool is_told;	      /* its user was told */
 	bool is_counted;      /* CPU time counted when it began */
 	bool is_orphan;	      /* its parent ended, and now it is a child of kiln's */
-	uint64_t used_ns;     /* by threads that were seen */
+	clockid_t clock; /* its CPU time, with that of threads that nobody saw; 0: cannot be read */
+	uint64_t clock_ns, begin_ns; /* as last read, and since when CPU time counts */
+	uint64_t used_ns;	     /* by threads that were seen */
+	uint64_t gone_ns;	     /* by threads that ended, since they were looked at */
 	uint64_t waited_ns,
 		known_ns; /* by children that it has waited for: in all, and those that were watched */
 };
