@@ -8,6 +8,7 @@
  * - A word on the stack behind a call of the function that holds pc is its return address, if that function has made
  *   no record before pc. What it has pushed lies below, and what it has reserved is known by its `sub $N, %rsp`.
  * - A word behind a call by pointer is one if it is in the function that rbp's record belongs to.
+ * Both are looked for from rsp up, and again behind what the last `sub $N, %rsp` before pc has reserved.
  *
  * Where that leaves open whether there is a caller between, the walk goes on by the record, and its stack does not
  * count as complete (UNWIND_END_LEAF). Compiles for the kernel and for user space, see unwind_core.h.
@@ -28,10 +29,12 @@ struct unwind_leaf {
 	 * reserves, at most so many pushes before it, and whether a function seems to begin there. Its last bytes. */
 	__u64 prologue, last_bytes;
 	__u32 room, pushes, begins;
+	__u32 far;		     /* what the last `sub $N, %rsp` reserves, or 0 */
 	struct unwind_caller caller; /* the answer */
 	/* The first word of which it is not known whether it is the return address; its place + 1, or 0. */
 	__u64 doubt_ra, doubt_callee;
 	__u32 doubt_at;
+	__u32 from; /* the word from where on it may lie */
 };
 
 /* What lies behind a word of the stack. */
@@ -101,7 +104,7 @@ UNWIND_INLINE __u64 unwind_zero_mask(__u64 x)
 UNWIND_INLINE void unwind_leaf_begin(struct unwind_leaf *l)
 {
 	l->prologue = l->last_bytes = 0;
-	l->room = l->pushes = l->begins = 0;
+	l->room = l->pushes = l->begins = l->far = 0;
 }
 
 /* One byte more of the code that is looked through, at an address. */
@@ -127,6 +130,12 @@ UNWIND_INLINE void unwind_leaf_look(struct unwind_leaf *l, __u64 va, __u8 byte)
 	l->room |= byte & unwind_zero_mask(sub ^ 0xec8348) & m;
 	l->room |= 128 & unwind_zero_mask(four ^ 0x80c48348) & m;
 	l->room |= four & unwind_zero_mask((w >> 8 & 0xffffff) ^ 0xec8148) & m;
+	m = unwind_zero_mask(sub ^ 0xec8348);
+	l->far = (__u32)((l->far & ~m) | (byte & m));
+	m = unwind_zero_mask(four ^ 0x80c48348);
+	l->far = (__u32)((l->far & ~m) | (128 & m));
+	m = unwind_zero_mask((w >> 8 & 0xffffff) ^ 0xec8148);
+	l->far = (__u32)((l->far & ~m) | (four & m));
 }
 
 /* Looks through code. Not 0: it cannot be read. */
@@ -212,7 +221,7 @@ UNWIND_INLINE int unwind_leaf_try_word(struct unwind_env *env, const struct unwi
 				       __u32 i)
 {
 	struct unwind_leaf *l = unwind_op_leaf_of(env);
-	int may_doubt = !l->doubt_at && i * 8 <= UNWIND_LEAF_SAVED;
+	int may_doubt = !l->doubt_at && (i - l->from) * 8 <= UNWIND_LEAF_SAVED;
 	enum unwind_leaf_is is = UNWIND_LEAF_UNSURE;
 	__u64 word = 0, callee;
 	enum unwind_call call;
@@ -339,14 +348,75 @@ UNWIND_INLINE void unwind_leaf_find_bp(struct unwind_env *env, const struct unwi
 	}
 }
 
+/* Looks at so many words of the stack. True: the return address is found. */
+UNWIND_INLINE int unwind_leaf_try_words(struct unwind_env *env, const struct unwind_frame *f,
+					__u32 from, __u32 n)
+{
+	struct unwind_leaf *l = unwind_op_leaf_of(env);
+
+	l->caller.ra = l->doubt_at = 0;
+	l->from = from;
+	for (__u32 i = 0; i < n; i++)
+		if (unwind_op_leaf_word(env, f, from + i))
+			break;
+	return l->caller.ra != 0;
+}
+
+/*
+ * Behind the room that the code before pc reserves, if that is much. A call by pointer is believed there alone: below it
+ * are the function's variables.
+ */
+UNWIND_INLINE enum unwind_leaf_is unwind_leaf_far(struct unwind_env *env,
+						  const struct unwind_frame *f)
+{
+	struct unwind_leaf *l = unwind_op_leaf_of(env);
+	__u64 ra = l->doubt_ra, callee = l->doubt_callee, word = 0;
+	enum unwind_leaf_is is, near;
+	struct unwind_caller caller;
+	__u32 at = l->doubt_at, far;
+
+	if (!at && l->caller.cfa == f->bp + 16)
+		return UNWIND_LEAF_OF_RECORD; /* its caller has called it by its name */
+	if (unwind_op_leaf_code(env, f->pc - UNWIND_LEAF_REACH, f->pc))
+		return UNWIND_LEAF_UNSEEN;
+	far = l->far & ~7u;
+	/* that of another function, if rbp's record lies in it */
+	if (far <= UNWIND_LEAF_SAVED || f->bp - f->sp < far)
+		return UNWIND_LEAF_UNSEEN;
+	if (unwind_leaf_try_words(env, f, far / 8, UNWIND_LEAF_SAVED / 8 + 2))
+		return UNWIND_LEAF_BARE;
+	if (l->doubt_at && f->sp + l->doubt_at * 8 == f->bp + 16)
+		return UNWIND_LEAF_OF_RECORD;
+	is = l->doubt_at ? unwind_leaf_in_doubt(env, f) : UNWIND_LEAF_UNSEEN;
+	if (is != UNWIND_LEAF_UNSEEN && (!at || at == l->doubt_at))
+		return is;
+	caller = l->caller;
+	l->doubt_at = at;
+	l->doubt_ra = ra;
+	l->doubt_callee = callee;
+	if (is != UNWIND_LEAF_UNSEEN) {
+		near = unwind_leaf_in_doubt(env, f);
+		if (near == is)
+			return is == UNWIND_LEAF_BARE ? UNWIND_LEAF_UNSURE : is;
+		if (is == UNWIND_LEAF_BARE)
+			l->caller = caller;
+		return is == UNWIND_LEAF_BARE || near == UNWIND_LEAF_BARE ? UNWIND_LEAF_BARE
+									  : UNWIND_LEAF_UNSURE;
+	}
+	/* too far away to be read */
+	if (unwind_op_read(env, f->sp + far, &word) && f->bp - f->sp - far > UNWIND_LEAF_SAVED)
+		return UNWIND_LEAF_UNSURE;
+	return UNWIND_LEAF_UNSEEN;
+}
+
 /* What the function of an exact frame is, in code that nothing describes. */
 UNWIND_INLINE enum unwind_leaf_is unwind_leaf_is(struct unwind_env *env,
 						 const struct unwind_frame *f)
 {
 	struct unwind_leaf *l = unwind_op_leaf_of(env);
 	__u64 before = 0, code = 0, word = 0, callee;
+	enum unwind_leaf_is is;
 	__s32 edge;
-	__u32 i;
 
 	if (unwind_op_code(env, f->pc, &code))
 		return UNWIND_LEAF_OF_RECORD;
@@ -359,7 +429,6 @@ UNWIND_INLINE enum unwind_leaf_is unwind_leaf_is(struct unwind_env *env,
 	if (edge)
 		return unwind_op_read(env, l->caller.cfa - 8, &l->caller.ra) ? UNWIND_LEAF_OF_RECORD
 									     : UNWIND_LEAF_BARE;
-	l->caller.ra = l->doubt_at = 0;
 	/* between push %rbp and mov %rsp, %rbp */
 	if (!unwind_op_read(env, f->sp, &word) && word == f->bp &&
 	    !unwind_op_leaf_code(env, f->pc, f->pc + 16) && l->prologue &&
@@ -369,14 +438,13 @@ UNWIND_INLINE enum unwind_leaf_is unwind_leaf_is(struct unwind_env *env,
 		l->caller.cfa = f->sp + 16;
 		return UNWIND_LEAF_BARE;
 	}
-	for (i = 0; i < UNWIND_LEAF_WORDS; i++)
-		if (unwind_op_leaf_word(env, f, i))
-			break;
-	if (l->caller.ra) {
+	is = unwind_leaf_try_words(env, f, 0, UNWIND_LEAF_WORDS) ? UNWIND_LEAF_BARE
+								 : unwind_leaf_far(env, f);
+	if (is == UNWIND_LEAF_UNSEEN)
+		is = l->doubt_at ? unwind_leaf_in_doubt(env, f) : UNWIND_LEAF_OF_RECORD;
+	if (is == UNWIND_LEAF_BARE)
 		unwind_leaf_find_bp(env, f);
-		return UNWIND_LEAF_BARE;
-	}
-	return l->doubt_at ? unwind_leaf_in_doubt(env, f) : UNWIND_LEAF_OF_RECORD;
+	return is;
 }
 
 #endif

@@ -339,6 +339,69 @@ TEST(test_a_leaf_that_was_called_by_pointer)
 	assert_bare(stopped(LEAF + 0x20, 20, 20), 20, 40);
 }
 
+/* sub $640, %rsp: mid()'s record is at word 100, and leaf() has called nothing. */
+static struct unwind_frame roomy(void)
+{
+	PUT(LEAF + 4, 0x48, 0x81, 0xec, 0x80, 0x02, 0, 0);
+	env.stack[90] = IN_MID;
+	env.stack[100] = at(120);
+	env.stack[101] = IN_OUTER;
+	env.stack[120] = at(126);
+	env.stack[121] = IN_OUTER;
+	return (struct unwind_frame){.pc = LEAF + 0x20, .sp = at(10), .bp = at(100), .exact = 1};
+}
+
+TEST(test_a_leaf_with_much_room)
+{
+	struct unwind_frame f = roomy();
+
+	assert_bare(f, 90, 100);
+	call_pointer(IN_MID);
+	assert_bare(f, 90, 100);
+	/* it has pushed two registers before */
+	f.sp = at(8);
+	assert_bare(f, 90, 100);
+	/* in its room lies what an earlier call has left */
+	f = roomy();
+	call_pointer(IN_OTHER);
+	env.stack[11] = IN_OTHER;
+	assert_bare(f, 90, 100);
+	/* whoever called the function of rbp's record */
+	call_pointer(IN_OUTER);
+	assert_is(f, UNWIND_LEAF_UNSURE);
+	/* it is called with little room in 100 bytes, too */
+	setup(NULL);
+	f = stopped(LEAF + 0x20, 20, 32);
+	PUT(LEAF + 4, 0x48, 0x83, 0xec, 0x60);
+	call_pointer(IN_MID);
+	assert_bare(f, 32, 40);
+}
+
+TEST(test_a_function_with_much_room_and_a_record)
+{
+	struct unwind_frame f = roomy();
+
+	PUT(LEAF, PROLOGUE);
+	call_pointer(IN_MID);
+	env.stack[89] = at(100);
+	f.bp = at(89);
+	f.sp = at(9);
+	assert_is(f, UNWIND_LEAF_OF_RECORD);
+	/* the room is of a function before it */
+	f = stopped(LEAF + 0x20, 20, 20);
+	assert_bare(f, 20, 40);
+}
+
+/* Of a stack that was copied, not all is there. */
+TEST(test_room_that_ends_nowhere)
+{
+	struct unwind_frame f = roomy();
+
+	PUT(LEAF + 4, 0x48, 0x81, 0xec, 0, 0, 1, 0);
+	f.bp = at(0) + 0x10100;
+	assert_is(f, UNWIND_LEAF_UNSURE);
+}
+
 /* --- records ---------------------------------------------------------------------------------------- */
 
 /* leaf() has a record at word 30, and called other() before, whose return address is still there. */
@@ -449,6 +512,9 @@ int main(void)
 		T(test_a_leaf_that_is_called_through_a_stub),
 		T(test_a_leaf_that_is_called_through_a_jump),
 		T(test_a_leaf_that_was_called_by_pointer),
+		T(test_a_leaf_with_much_room),
+		T(test_a_function_with_much_room_and_a_record),
+		T(test_room_that_ends_nowhere),
 		T(test_a_function_that_was_called_by_its_name_has_its_record),
 		T(test_a_record_that_fits_its_function),
 		T(test_where_nothing_tells),
