@@ -28,5 +28,7 @@ void kernel_entries_release(struct kernel_entries *k);
 
 /* The entry that a function of the kernel is of; NULL: of none. */
 const char *kernel_entry_of(const char *function);
+/* The same of one that the entry jumps to: where what calls system calls has called it. */
+const char *kernel_entry_jumped_to(const char *function);
 
 #endif

@@ -30,6 +30,14 @@ TEST(test_names)
 	assert_entry("__do_sys_newfstatat", "newfstatat");
 	assert_entry("__se_sys_futex", "futex");
 	assert_entry("ksys_write", "write");
+	assert_entry("__ia32_compat_sys_ioctl", "ioctl");
+	/* programs have other names for some */
+	assert_entry("__do_sys_newfstat", "fstat");
+	assert_entry("__x64_sys_newuname", "uname");
+	assert_entry("ksys_mmap_pgoff", "mmap");
+	/* parts of functions */
+	assert_entry("__do_sys_prctl.cold", NULL);
+	assert_entry("ksys_read.isra.0", NULL);
 	assert_entry("asm_exc_page_fault", "page faults");
 	assert_entry("do_mem_abort", "page faults");
 	assert_entry("asm_sysvec_apic_timer_interrupt", "interrupts");
@@ -97,11 +105,37 @@ TEST(test_sums)
 	profile_free(p);
 }
 
+/* The entries of some system calls end with a jump, and are not on the stack. */
+TEST(test_calls_that_jump)
+{
+	struct profile *p = profile_new();
+	struct kernel_entries k;
+
+	MUST(profile_init_cpu(p, 1));
+	ADD(p, 50, "do_iter_readv_writev", "do_writev", "do_syscall_64", ".writev", ".main");
+	ADD(p, 40, "do_mmap", "vm_mmap_pgoff", "x64_sys_call", "do_syscall_64", ".mmap");
+	ADD(p, 30, "____sys_recvmsg", "__sys_recvmsg", "do_syscall_64", ".recvmsg");
+	/* called by others, they are no system calls of their own */
+	ADD(p, 20, "vm_mmap_pgoff", "elf_load", "__x64_sys_execve", "do_syscall_64", ".execve");
+	ADD(p, 10, "__sys_sendmsg_sock", "io_sendmsg", "io_wq_worker", "ret_from_fork");
+	ADD(p, 5, "vfs_read", "ksys_read.part.0", "__x64_sys_read", "do_syscall_64", ".read");
+	MUST(kernel_entries_build(&k, p, 1));
+	assert_int_equal(k.rows.len, 5);
+	assert_row(&k, 0, "writev", 50);
+	assert_row(&k, 1, "mmap", 40);
+	assert_row(&k, 2, "recvmsg", 30);
+	assert_row(&k, 3, "execve", 20);
+	assert_row(&k, 4, "read", 5);
+	kernel_entries_release(&k);
+	profile_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_calls_that_jump),
 	};
 
 	return cmocka_run_group_tests_name("kernel_entries", tests, NULL, NULL);
