@@ -68,6 +68,7 @@ struct stops {
 	int cpu;      /* where the thread ran that was asked */
 	struct turn turns[TURNS_MAX];
 	size_t n_turns, turn; /* turn: the next one's index */
+	size_t first;	      /* the thread with which the next look begins */
 	pthread_mutex_t lock;
 	pthread_t thread;
 	bool has_thread;
@@ -212,11 +213,21 @@ static bool is_own_child(const struct watched_process *p, const struct watched_t
 	return t->tid == p->tgid && p->parent_tgid == getpid();
 }
 
+static void say_wait(uint64_t ns)
+{
+	if (ns > PATIENCE_NS)
+		log_warning("nothing was sampled for %.1f s: a process hung while it executed a "
+			    "program",
+			    (double)ns / 1e9);
+}
+
 static enum stop_result stop(struct stops *s, const struct watched_process *p,
 			     const struct watched_thread *t)
 {
+	uint64_t asked_ns = monotonic_ns();
 	enum stop_result result = stop_one_ask(t->tid, &s->stopped);
 
+	say_wait(monotonic_ns() - asked_ns);
 	s->is_afar = s->place.at != s->cpu;
 	if (result != STOP_PENDING)
 		return result;
@@ -311,14 +322,40 @@ static void count_pending(struct stops *s)
 			s->n_pending += s->watched.all.data[i]->threads.data[j].is_pending;
 }
 
+/* Samples the threads from one index to another. Returns the index of the one that there was no time for. */
+static size_t sample_some(struct stops *s, size_t from, size_t to, uint64_t until_ns)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->watched.all.len; i++) {
+		struct watched_process *p = s->watched.all.data[i];
+
+		for (size_t j = 0; j < p->threads.len; j++, n++) {
+			if (n < from || n >= to)
+				continue;
+			if (monotonic_ns() >= until_ns)
+				return n;
+			sample_from_here(s, p, &p->threads.data[j]);
+		}
+	}
+	return to;
+}
+
 static void look_and_sample(struct stops *s)
 {
+	uint64_t until_ns;
+	size_t first;
+
 	watched_look(&s->watched);
 	count_pending(s);
-	for (size_t i = 0; s->watched.counts && i < s->watched.all.len; i++)
-		for (size_t j = 0; j < s->watched.all.data[i]->threads.len; j++)
-			sample_from_here(s, s->watched.all.data[i],
-					 &s->watched.all.data[i]->threads.data[j]);
+	if (!s->watched.counts)
+		return;
+	/* Where many threads want to run, each stop takes long: the others come after the next look. */
+	until_ns = monotonic_ns() + s->period_ns;
+	first = sample_some(s, s->first, SIZE_MAX, until_ns);
+	if (first == SIZE_MAX)
+		first = sample_some(s, 0, s->first, until_ns);
+	s->first = first;
 }
 
 /* One turn; after the last one a look at all threads. */
@@ -369,14 +406,6 @@ static void be_quick(void)
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 }
 
-static void say_wait(uint64_t ns)
-{
-	if (ns > PATIENCE_NS)
-		log_warning("nothing was sampled for %.1f s: a process hung while it executed a "
-			    "program",
-			    (double)ns / 1e9);
-}
-
 static void *run(void *arg)
 {
 	struct stops *s = arg;
@@ -392,7 +421,6 @@ static void *run(void *arg)
 		poll_pending(s);
 		if (now >= s->next_ns) {
 			tick(s);
-			say_wait(monotonic_ns() - now);
 			next_tick(s);
 		}
 		until = s->n_pending ? now + PENDING_NS : s->next_ns;

@@ -133,6 +133,41 @@ become_stopping() {
 	KILN_TEST_REFUSE=events exec "${user[@]}" ./kiln record "$@"
 }
 
+# Far more threads want to run than there are CPUs, and all have ended at the end.
+test_stops_of_many_threads() {
+	be_user
+	cat >many.c <<-'X'
+		#include <pthread.h>
+		#include <stdio.h>
+		#include <time.h>
+		#include <unistd.h>
+		volatile unsigned long sum;
+		static double s(clockid_t c) { struct timespec t; clock_gettime(c, &t); return t.tv_sec + t.tv_nsec / 1e9; }
+		static void *work(void *end)
+		{
+			while (s(CLOCK_MONOTONIC) < *(double *)end) {
+				for (int i = 0; i < 200000; i++) sum = sum * 31 + i;
+				usleep(20000);
+			}
+			return NULL;
+		}
+		int main(void)
+		{
+			double end = s(CLOCK_MONOTONIC) + 4;
+			pthread_t t[300];
+			for (int i = 0; i < 300; i++) pthread_create(&t[i], NULL, work, &end);
+			for (int i = 0; i < 300; i++) pthread_join(t[i], NULL);
+			printf("%.0f\n", s(CLOCK_PROCESS_CPUTIME_ID) * 1e9);
+		}
+	X
+	cc -O1 many.c -o many -lpthread
+	stopping -F 99 -o own/p.pb.gz -- ./many >told 2>said
+	assert_accounting own/p.pb.gz
+	assert_near "CPU time with and without stacks, in per cent of the program's own" \
+		"$(profile_ns own/p.pb.gz | awk -v told="$(cat told)" '{ print 100 * $1 / told }')" 100 8
+	assert_no_match "what it says of them" said 'hung while it executed'
+}
+
 test_stops_follow_threads_and_programs() {
 	be_user
 	stopping -F 499 -o own/p.pb.gz -- sh -c './shares 2 1 & exec ./shares 2 1' >told 2>said
