@@ -357,12 +357,12 @@ __attribute__((noinline)) int unwind_leaf_word(__u32 i)
 {
 	struct unwind_env *env = unwind_env_here();
 
-	return unwind_tables && env ? unwind_leaf_try_word(env, &env->f, i) : 1;
+	return unwind_tables && env ? unwind_leaf_try_word(env, i) : 1;
 }
 
-UNWIND_INLINE int unwind_op_leaf_word(struct unwind_env *env, const struct unwind_frame *f, __u32 i)
+UNWIND_INLINE int unwind_op_leaf_word(struct unwind_env *env, __u32 i)
 {
-	return unwind_leaf_word(i); /* f is env->f */
+	return unwind_leaf_word(i);
 }
 
 __attribute__((noinline)) int unwind_leaf_here(void)

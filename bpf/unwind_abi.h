@@ -164,7 +164,7 @@ enum unwind_in {
 	X(END_ZERO, zero, "a return address is 0, at no known root")                               \
 	X(END_UPROBE, uprobe, "a uretprobe keeps the return address, and it was not found")        \
 	X(END_COMPAT, compat, "code of a 32-bit program that was not walked")                      \
-	X(END_LEAF, leaf, "a root was reached, but there may be a caller behind the first frame")
+	X(END_LEAF, leaf, "a root was reached, but there may be a caller behind the first frames")
 
 enum unwind_end {
 #define X(end, key, text) UNWIND_##end,
@@ -179,6 +179,7 @@ enum unwind_leaf_is {
 	UNWIND_LEAF_OF_RECORD, /* rbp's record is its own, as far as anyone can tell */
 	UNWIND_LEAF_BARE,      /* it has none, but its caller is found */
 	UNWIND_LEAF_UNSURE,    /* one or the other */
+	UNWIND_LEAF_BOTH_BARE, /* its caller is found, and has none either */
 	UNWIND_LEAF_ASK,       /* the kernel half has not looked yet */
 };
 

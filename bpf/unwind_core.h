@@ -449,6 +449,9 @@ UNWIND_INLINE int unwind_step_leaf(struct unwind_env *env, struct unwind_frame *
 	if (!f->exact || unwind_op_word(env) == 4)
 		return 0;
 	switch (unwind_op_leaf(env, f, &caller)) {
+	case UNWIND_LEAF_BOTH_BARE:
+		f->unsure = 1;
+		/* fall through */
 	case UNWIND_LEAF_BARE:
 		f->by_fp = 1;
 		*end = unwind_go(f, caller.ra, caller.cfa, caller.bp, 0);

@@ -25,6 +25,7 @@
 
 /* What is found out about a leaf. */
 struct unwind_leaf {
+	struct unwind_frame at; /* the frame whose stack is looked at */
 	/* Of the code that was looked through last: its last prologue, or 0; and behind that what the first `sub $N, %rsp`
 	 * reserves, at most so many pushes before it, and whether a function seems to begin there. Its last bytes. */
 	__u64 prologue, last_bytes;
@@ -143,8 +144,7 @@ UNWIND_INLINE int unwind_op_leaf_code(struct unwind_env *env, __u64 from, __u64 
 /* Whether there is a frame record at an address, above a frame that ends at cfa. */
 UNWIND_INLINE int unwind_op_leaf_record(struct unwind_env *env, __u64 at, __u64 cfa);
 /* Looks at a word of the stack. Not 0: that was all; unwind_leaf.caller is the return address, or 0. */
-UNWIND_INLINE int unwind_op_leaf_word(struct unwind_env *env, const struct unwind_frame *f,
-				      __u32 i);
+UNWIND_INLINE int unwind_op_leaf_word(struct unwind_env *env, __u32 i);
 UNWIND_INLINE struct unwind_leaf *unwind_op_leaf_of(struct unwind_env *env);
 /* Whether that may be code: false for what is known not to be. */
 UNWIND_INLINE int unwind_op_is_code(struct unwind_env *env, __u64 va);
@@ -217,10 +217,10 @@ unwind_leaf_by_call(struct unwind_env *env, const struct unwind_frame *f, __u32 
 
 /* Looks at a word of the stack. Below it lies what the function has pushed and reserved. True: that was all, and
  * unwind_leaf.caller is the return address, or 0 if the function has a record. */
-UNWIND_INLINE int unwind_leaf_try_word(struct unwind_env *env, const struct unwind_frame *f,
-				       __u32 i)
+UNWIND_INLINE int unwind_leaf_try_word(struct unwind_env *env, __u32 i)
 {
 	struct unwind_leaf *l = unwind_op_leaf_of(env);
+	const struct unwind_frame *f = &l->at;
 	int may_doubt = !l->doubt_at && (i - l->from) * 8 <= UNWIND_LEAF_SAVED;
 	enum unwind_leaf_is is = UNWIND_LEAF_UNSURE;
 	__u64 word = 0, callee;
@@ -349,15 +349,14 @@ UNWIND_INLINE void unwind_leaf_find_bp(struct unwind_env *env, const struct unwi
 }
 
 /* Looks at so many words of the stack. True: the return address is found. */
-UNWIND_INLINE int unwind_leaf_try_words(struct unwind_env *env, const struct unwind_frame *f,
-					__u32 from, __u32 n)
+UNWIND_INLINE int unwind_leaf_try_words(struct unwind_env *env, __u32 from, __u32 n)
 {
 	struct unwind_leaf *l = unwind_op_leaf_of(env);
 
 	l->caller.ra = l->doubt_at = 0;
 	l->from = from;
 	for (__u32 i = 0; i < n; i++)
-		if (unwind_op_leaf_word(env, f, from + i))
+		if (unwind_op_leaf_word(env, from + i))
 			break;
 	return l->caller.ra != 0;
 }
@@ -383,7 +382,7 @@ UNWIND_INLINE enum unwind_leaf_is unwind_leaf_far(struct unwind_env *env,
 	/* that of another function, if rbp's record lies in it */
 	if (far <= UNWIND_LEAF_SAVED || f->bp - f->sp < far)
 		return UNWIND_LEAF_UNSEEN;
-	if (unwind_leaf_try_words(env, f, far / 8, UNWIND_LEAF_SAVED / 8 + 2))
+	if (unwind_leaf_try_words(env, far / 8, UNWIND_LEAF_SAVED / 8 + 2))
 		return UNWIND_LEAF_BARE;
 	if (l->doubt_at && f->sp + l->doubt_at * 8 == f->bp + 16)
 		return UNWIND_LEAF_OF_RECORD;
@@ -409,9 +408,8 @@ UNWIND_INLINE enum unwind_leaf_is unwind_leaf_far(struct unwind_env *env,
 	return UNWIND_LEAF_UNSEEN;
 }
 
-/* What the function of an exact frame is, in code that nothing describes. */
-UNWIND_INLINE enum unwind_leaf_is unwind_leaf_is(struct unwind_env *env,
-						 const struct unwind_frame *f)
+UNWIND_INLINE enum unwind_leaf_is unwind_leaf_first(struct unwind_env *env,
+						    const struct unwind_frame *f)
 {
 	struct unwind_leaf *l = unwind_op_leaf_of(env);
 	__u64 before = 0, code = 0, word = 0, callee;
@@ -438,12 +436,51 @@ UNWIND_INLINE enum unwind_leaf_is unwind_leaf_is(struct unwind_env *env,
 		l->caller.cfa = f->sp + 16;
 		return UNWIND_LEAF_BARE;
 	}
-	is = unwind_leaf_try_words(env, f, 0, UNWIND_LEAF_WORDS) ? UNWIND_LEAF_BARE
-								 : unwind_leaf_far(env, f);
+	is = unwind_leaf_try_words(env, 0, UNWIND_LEAF_WORDS) ? UNWIND_LEAF_BARE
+							      : unwind_leaf_far(env, f);
 	if (is == UNWIND_LEAF_UNSEEN)
 		is = l->doubt_at ? unwind_leaf_in_doubt(env, f) : UNWIND_LEAF_OF_RECORD;
 	if (is == UNWIND_LEAF_BARE)
 		unwind_leaf_find_bp(env, f);
+	return is;
+}
+
+/*
+ * Whether the caller that was found is bare, too, so that rbp's record is that of a function further out: a word below
+ * the record is behind a call of the caller by its name, which makes no record on the way.
+ */
+UNWIND_INLINE int unwind_leaf_caller_is_bare(struct unwind_env *env)
+{
+	struct unwind_leaf *l = unwind_op_leaf_of(env);
+	struct unwind_caller caller = l->caller;
+	__u64 words = (caller.bp - caller.cfa) / 8;
+	int is_bare;
+
+	if (caller.bp - caller.cfa >= UNWIND_GUESS_MAX)
+		return 0;
+	l->at.pc = caller.ra;
+	l->at.sp = caller.cfa;
+	l->at.bp = caller.bp;
+	l->caller.ra = 0;
+	l->doubt_at = 1; /* none is looked for */
+	for (__u32 i = 0; i < UNWIND_LEAF_WORDS; i++)
+		if (i >= words || unwind_op_leaf_word(env, i))
+			break;
+	is_bare = l->caller.ra != 0;
+	l->caller = caller;
+	return is_bare;
+}
+
+/* What the function of an exact frame is, in code that nothing describes. */
+UNWIND_INLINE enum unwind_leaf_is unwind_leaf_is(struct unwind_env *env,
+						 const struct unwind_frame *f)
+{
+	enum unwind_leaf_is is;
+
+	unwind_op_leaf_of(env)->at = *f;
+	is = unwind_leaf_first(env, f);
+	if (is == UNWIND_LEAF_BARE && unwind_leaf_caller_is_bare(env))
+		return UNWIND_LEAF_BOTH_BARE;
 	return is;
 }
 

@@ -109,9 +109,9 @@ UNWIND_INLINE int unwind_op_leaf_record(struct unwind_env *env, __u64 at, __u64 
 	return unwind_leaf_is_record(env, at, cfa);
 }
 
-UNWIND_INLINE int unwind_op_leaf_word(struct unwind_env *env, const struct unwind_frame *f, __u32 i)
+UNWIND_INLINE int unwind_op_leaf_word(struct unwind_env *env, __u32 i)
 {
-	return unwind_leaf_try_word(env, f, i);
+	return unwind_leaf_try_word(env, i);
 }
 
 static enum unwind_leaf_is leaf_is(struct unwind_env *env, const struct unwind_frame *f)

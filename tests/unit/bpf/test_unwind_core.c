@@ -458,6 +458,13 @@ TEST(test_a_root_that_is_reached_from_a_leaf_in_doubt_is_no_complete_stack)
 	assert_int_equal(unwind_end_of(&f, UNWIND_ON), UNWIND_ON);
 	assert_int_equal(unwind_end_of(&f, UNWIND_END_CHAIN), UNWIND_END_CHAIN);
 	assert_int_equal(unwind_end_of(&f, UNWIND_END_ROOT), UNWIND_END_LEAF);
+	/* its caller is known, and that one's is not */
+	env.leaf_is = UNWIND_LEAF_BOTH_BARE;
+	env.caller = (struct unwind_caller){CODE + 0x30, STACK + 72, STACK + 256};
+	f = frame_at(JIT + 16);
+	assert_int_equal(unwind_step(&env, &f), UNWIND_ON);
+	assert_int_equal(f.pc, CODE + 0x30);
+	assert_true(f.unsure);
 	env.leaf_is = UNWIND_LEAF_OF_RECORD;
 	f = frame_at(JIT + 16);
 	assert_int_equal(unwind_step(&env, &f), UNWIND_ON);

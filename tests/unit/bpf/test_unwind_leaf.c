@@ -121,9 +121,9 @@ UNWIND_INLINE int unwind_op_leaf_record(struct unwind_env *e, __u64 at, __u64 cf
 	return unwind_leaf_is_record(e, at, cfa);
 }
 
-UNWIND_INLINE int unwind_op_leaf_word(struct unwind_env *e, const struct unwind_frame *f, __u32 i)
+UNWIND_INLINE int unwind_op_leaf_word(struct unwind_env *e, __u32 i)
 {
-	return unwind_leaf_try_word(e, f, i);
+	return unwind_leaf_try_word(e, i);
 }
 
 UNWIND_INLINE int unwind_op_is_code(struct unwind_env *e, __u64 va)
@@ -402,6 +402,27 @@ TEST(test_room_that_ends_nowhere)
 	assert_is(f, UNWIND_LEAF_UNSURE);
 }
 
+/* mid() has no record either: rbp's is outer()'s, or that of who has called it. */
+TEST(test_callers_without_records)
+{
+	struct unwind_frame f = stopped(LEAF + 0x20, 20, 20);
+
+	PUT(MID, 0x90, 0x90, 0x90, 0x90);
+	env.stack[40] = at(60), env.stack[41] = IN_OTHER;
+	assert_bare(f, 20, 40);
+	env.stack[21] = IN_OUTER;
+	assert_is(f, UNWIND_LEAF_BOTH_BARE);
+	assert_int_equal(env.leaf.caller.ra, IN_MID);
+	/* nor is it claimed where mid() has pushed registers and reserved room */
+	PUT(MID, 0x53, 0x48, 0x83, 0xec, 0x28);
+	assert_bare(f, 20, 40);
+	env.stack[21] = 0, env.stack[27] = IN_OUTER;
+	assert_is(f, UNWIND_LEAF_BOTH_BARE);
+	/* the record is its own */
+	PUT(MID, PROLOGUE);
+	assert_bare(f, 20, 40);
+}
+
 /* --- records ---------------------------------------------------------------------------------------- */
 
 /* leaf() has a record at word 30, and called other() before, whose return address is still there. */
@@ -512,6 +533,7 @@ int main(void)
 		T(test_a_leaf_that_is_called_through_a_stub),
 		T(test_a_leaf_that_is_called_through_a_jump),
 		T(test_a_leaf_that_was_called_by_pointer),
+		T(test_callers_without_records),
 		T(test_a_leaf_with_much_room),
 		T(test_a_function_with_much_room_and_a_record),
 		T(test_room_that_ends_nowhere),
