@@ -266,6 +266,39 @@ test_leaves_in_doubt() {
 	assert_match "the advice" err '^note: p: .*-mno-omit-leaf-frame-pointer'
 }
 
+# Leaves with many variables that are called by pointer; and no frame pointers at all, but in main().
+test_leaves_with_much_room() {
+	need_bpf
+	cat >p.c <<-'C'
+		#include <string.h>
+		#define APART __attribute__((noinline))
+		volatile unsigned long sum;
+		APART void leaf(unsigned long n)
+		{
+			volatile char many[3000];
+			for (unsigned long i = 0; i < n; i++) many[i % 3000] = i, sum = sum * 31 + many[i * 7 % 3000];
+		}
+		static void (*volatile call)(unsigned long) = leaf;
+		APART void middle(unsigned long n) { call(n); __asm__ volatile(""); }
+		APART void outer(unsigned long n) { middle(n); __asm__ volatile(""); }
+		int main(int n, char **v)
+		{
+			char some[n * 100];
+			memset(some, 0, sizeof(some));
+			for (int i = 0; i < 100; i++) outer(3000000);
+			__asm__ volatile("" ::"r"(some) : "memory");
+		}
+	C
+	gcc -O2 -fno-omit-frame-pointer -momit-leaf-frame-pointer -fno-asynchronous-unwind-tables p.c -o p
+	"$KILN" record -U -F 499 -d 2 -o p.pb.gz -- ./p 2>err
+	assert_whole_leaves p.pb.gz
+	sed -i 's/call(n)/leaf(n)/' p.c
+	gcc -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables p.c -o p
+	"$KILN" record -U -F 499 -d 2 -o bare.pb.gz -- ./p 2>err
+	assert_at_least "samples" "$(profile_samples bare.pb.gz "$(in_stack leaf)")" 200
+	assert_at_most "complete stacks" "$(quality bare.pb.gz user_complete)" 10
+}
+
 # The return address on the stack is then an address of the kernel's.
 test_uretprobes() {
 	need_bpf
