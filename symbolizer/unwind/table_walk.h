@@ -18,7 +18,7 @@
 struct unwind_rule unwind_table_rule(const void *table, uint64_t elf_va);
 
 /* Leaves whose code is looked through: a stack has one, and one more for each signal handler that another signal
- * interrupted. Of further ones it is not known whether the callers are right. One look may read code 9,000 times. */
+ * interrupted. Of further ones it is not known whether the callers are right. One look may read code 21,000 times. */
 #define TABLE_WALK_LOOKS_MAX 4
 
 /* Answers about the process. */

@@ -16,8 +16,9 @@
 #define STACK_32   0xff000000ull
 #define MAX_FRAMES 200
 #define N_RULES	   8
-/* 64 words of the stack, with 1,024 bytes of code each; the stubs they lead to; and what is behind them */
-#define READS_OF_A_LOOK 9500
+/* 64 words of the stack for the leaf and 64 for its caller, with 1,024 bytes of code each; the stubs they lead to; and
+ * what is behind them */
+#define READS_OF_A_LOOK 21000
 #define HEAD_LEN	(N_RULES * sizeof(struct unwind_rule) + 4 * UNWIND_REGS)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
