@@ -35,8 +35,9 @@ static void test_notes_lose_their_last_parts(void **state)
 	(void)state;
 	assert_list(100, "By kind  libraries 58.4 %" LIBRARIES ",\n"
 			 "         kernel 35.6 %" ENTRIES ", grep 3.9 %, others 2.1 %\n");
-	assert_list(80, "By kind  libraries 58.4 % (liblzma.so.5.4.1 27.1 %),\n"
-			"         kernel 35.6 % (getdents64 7.4 %, newfstatat 5.6 %), others 6.0 %\n");
+	assert_list(80,
+		    "By kind  libraries 58.4 % (liblzma.so.5.4.1 27.1 %),\n"
+		    "         kernel 35.6 % (getdents64 7.4 %, newfstatat 5.6 %), others 6.0 %\n");
 	assert_list(60, "By kind  libraries 58.4 %, kernel 35.6 % (getdents64 7.4 %),\n"
 			"         grep 3.9 %, perf 2.1 %\n");
 	assert_list(40, "By kind  libraries 58.4 %,\n"
