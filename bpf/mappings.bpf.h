@@ -18,9 +18,9 @@
 #include "bpf/vmas.bpf.h"
 
 #define MAPPINGS_STRIDE 64 /* two nested loops: see UNWIND_STRIDE */
-/* Looking at a process takes at most 1/64 of the time; while exec_vm is unchanged, 1/256: malloc() maps, too. */
+/* Looking at a process takes at most 1/64 of the time; while exec_vm is unchanged, 1/768: malloc() maps, too. */
 #define MAPPINGS_REST	   64
-#define MAPPINGS_DATA_REST 256
+#define MAPPINGS_DATA_REST 768
 /* Longest pause: a virtual machine may have been stopped meanwhile. */
 #define MAPPINGS_REST_NS 50000000ull
 #define MAPPINGS_CUT_NS	 1000000000ull /* a process that maps too much is reported this often */
