@@ -135,7 +135,9 @@ class Chips {
 /* --- quality ---------------------------------------------------------------------------------- */
 
 const share = (part, whole) => whole > 0 ? part / whole : 1;
-const percent = s => `${(100 * s).toFixed(s > 0.9995 || s === 0 ? 0 : 1)} %`;
+/* As the text says it: what lacks a little is not all. */
+const percent = s => s === 0 || s === 1 ? `${100 * s} %`
+	: s > 0.9995 ? ">99.9 %" : s < 0.0005 ? "<0.1 %" : `${(100 * s).toFixed(1)} %`;
 
 /* Shares by kiln's own counts. Of another's profile only the names can be judged: a stack that was
  * cut short looks like any other. */

@@ -469,6 +469,8 @@ test("the picture is a PNG of all rows", async () => {
 test("the quality of a profile of kiln's own", async () => {
 	await open("", "told.html");
 	assert.equal(await text("#quality"), "Stacks 85.1 % complete, names 95.0 %, 6.0 % lost");
+	assert.deepEqual(await value("[0, 1e-6, 0.25, 0.9996, 1].map(percent)"),
+			 ["0 %", "<0.1 %", "25.0 %", ">99.9 %", "100 %"]);
 	assert.equal(await value("document.querySelector('#quality').className"), "fair");
 	await browser.clickOn("#quality");
 	const said = await text("#quality-body");
