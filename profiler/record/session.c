@@ -124,11 +124,8 @@ static int open_all(struct session *s, const char **why)
 
 	if (err)
 		return err;
-	if (!targets)
-		return collector_scan(s->collector, 0, why);
-	/* A launched command reports all its mappings by events. Until its exec it is a copy of
-	 * this process. */
-	return o->argv ? collector_scan(s->collector, getpid(), why) : 0;
+	/* A launched command reports all its mappings by events. */
+	return targets ? 0 : collector_scan(s->collector, 0, why);
 }
 
 /* --- recording --------------------------------------------------------------------------------- */
