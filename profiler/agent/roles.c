@@ -15,6 +15,7 @@
 #include "profiler/agent/upload_role.h"
 #include "profiler/agent/writer.h"
 #include "profiler/base/log.h"
+#include "profiler/base/n_of.h"
 #include "profiler/base/privileges.h"
 
 /* What only root has: to make readers another user in name spaces of their own, and to end them; to measure
@@ -216,7 +217,6 @@ static const char *const uploads_read[] = {
 	"/usr/local/share/ca-certificates",
 	"/var/lib/ca-certificates",
 };
-#define N_OF(list) (sizeof(list) / sizeof(*(list)))
 
 struct reach {
 	struct landlock_path v[3 + N_OF(readable) + N_OF(uploads_read)];

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "profiler/base/n_of.h"
 #include "profiler/base/text.h"
 #include "profiler/profile/frame_role.h"
 
@@ -10,7 +11,6 @@ struct rule {
 	const char *name;
 	enum frame_role role;
 };
-#define N_OF(array) (sizeof(array) / sizeof(*(array)))
 
 static const struct rule kernel_rules[] = {
 	{"entry_SYSCALL*", ROLE_CEREMONY},  {"do_syscall_64", ROLE_CEREMONY},

@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "profiler/base/cleanup.h"
+#include "profiler/base/n_of.h"
 #include "profiler/base/saturate.h"
 #include "profiler/profile/frame_role.h"
 
 /* More than Linux has system calls. */
 #define ENTRIES_MAX 1000
 #define NONE	    UINT16_MAX
-#define N_OF(array) (sizeof(array) / sizeof(*(array)))
 
 /* Functions that the kernel makes of SYSCALL_DEFINE() (include/linux/syscalls.h), and helpers of the oldest. */
 static const char *const call_prefixes[] = {

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "profiler/base/n_of.h"
 #include "symbolizer/sandbox/sandbox.h"
 
 #ifdef __aarch64__
@@ -82,9 +83,8 @@ static const int allowed_openers[] = {
 	SYS_exit,	  SYS_exit_group,
 };
 
-#define N_OF(list) (sizeof(list) / sizeof(*(list)))
-#define N_ALLOWED  N_OF(allowed)
-#define REFUSE	   (SECCOMP_RET_ERRNO | EPERM)
+#define N_ALLOWED N_OF(allowed)
+#define REFUSE	  (SECCOMP_RET_ERRNO | EPERM)
 
 struct program {
 	struct sock_filter code[2 * (N_ALLOWED + SANDBOX_MORE_CALLS) + 96];
