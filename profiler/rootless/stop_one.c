@@ -20,6 +20,8 @@
 #include "profiler/rootless/thread_facts.h"
 
 #define PAGE 4096ull
+/* Of what the kernel puts above the first frame so much is read as a walk may look at. */
+#define ARGUMENTS 64
 
 /* A thread that runs on another CPU stops within microseconds. Then this one sleeps, because the thread may wait for
  * this CPU. */
@@ -108,11 +110,19 @@ static ssize_t read_memory(pid_t tid, uint64_t from, void *to, size_t len)
 	return fd < 0 ? -1 : pread(fd, to, len, (off_t)from);
 }
 
+/* Bytes that are read. The first thread's stack ends where the environment begins, which may be long. */
+static size_t stack_size(const struct stopped *s, uint64_t from)
+{
+	uint64_t first = s->first_stack + ARGUMENTS - from;
+
+	return s->first_stack > from && first < sizeof(s->stack) ? first : sizeof(s->stack);
+}
+
 /* A part for each page, because a part is read as a whole or not at all. */
 static void read_stack(pid_t tid, struct stopped *out)
 {
-	uint64_t from = KILN_RAW_BASE(out->regs[UNWIND_RSP]), end = from + sizeof(out->stack);
-	struct iovec to = {out->stack, sizeof(out->stack)};
+	uint64_t from = KILN_RAW_BASE(out->regs[UNWIND_RSP]), end = from + stack_size(out, from);
+	struct iovec to = {out->stack, end - from};
 	struct iovec parts[SAMPLE_STACK_MAX / PAGE + 1];
 	size_t n = 0;
 	ssize_t got;
@@ -124,7 +134,7 @@ static void read_stack(pid_t tid, struct stopped *out)
 	}
 	got = process_vm_readv(tid, &to, 1, parts, n, 0);
 	if (got < 0)
-		got = read_memory(tid, from, out->stack, sizeof(out->stack));
+		got = read_memory(tid, from, out->stack, end - from);
 	out->stack_len = got < 0 ? 0 : (uint32_t)got;
 }
 
@@ -133,12 +143,12 @@ static bool is_by_event(int stop)
 	return stop >> 8 == PTRACE_EVENT_STOP;
 }
 
-/* A signal that it stopped before goes on to it. */
-static void let_go(pid_t tid, int stop)
+/* A signal that it stopped before goes on to it. Whoever is killed meanwhile cannot be let go. */
+static bool let_go(pid_t tid, int stop)
 {
 	int sig = is_by_event(stop) ? 0 : stop & 0x7f;
 
-	ptrace(PTRACE_DETACH, tid, NULL, (void *)(intptr_t)sig);
+	return !ptrace(PTRACE_DETACH, tid, NULL, (void *)(intptr_t)sig);
 }
 
 /* The thread has stopped, by the request, before a signal, or with all of its process by job control. */
@@ -152,7 +162,7 @@ static enum stop_result take(pid_t tid, int stop, struct stopped *out)
 		if (ok)
 			read_stack(tid, out);
 	}
-	let_go(tid, stop);
+	out->is_free = let_go(tid, stop);
 	out->held_ns = monotonic_ns() - out->ran_ns;
 	return ok ? STOP_TAKEN : STOP_NOTHING;
 }

@@ -15,6 +15,8 @@
 #include "profiler/rootless/sample_record.h"
 
 struct stopped {
+	uint64_t
+		first_stack; /* of the caller: thread_facts.program; behind it lie arguments and the environment */
 	uint64_t t_ns; /* CLOCK_BOOTTIME of the stop */
 	/* CLOCK_MONOTONIC when it was last seen running, and how long after that it could go on: at most so long it
 	 * was stopped. */
@@ -25,6 +27,7 @@ struct stopped {
 	/* What the stop did to a system call, if the thread had begun to sleep in one: it ended with EINTR, or the
 	 * kernel starts it again. */
 	bool ended_call, restarted_call;
+	bool is_free; /* else it was killed while it was stopped, and stop_one_sweep() reaps it */
 	uint8_t stack[SAMPLE_STACK_MAX];
 };
 

@@ -48,7 +48,10 @@
 /* A thread that has been moved to another CPU is followed so often. */
 #define MOVES_MAX 3
 #define FOLLOW_NS 50000
-#define HANGS	  "a process hangs while it executes a program"
+/* Somebody who was asked, and whose number has changed, is looked for in each look for so long, then in some. */
+#define LOST_NS	    NS_PER_S
+#define UNSWEPT_MAX 8
+#define HANGS	    "a process hangs while it executes a program"
 
 struct turn {
 	pid_t tgid, tid;
@@ -56,12 +59,15 @@ struct turn {
 };
 
 struct stops {
+	pid_t self;
 	uint64_t period_ns;
 	struct record_ring *ring;
 	struct watched watched;	   /* under the lock, like what follows */
 	struct sampler_stops told; /* what stops did */
 	struct stopped stopped;
 	size_t n_pending;
+	uint64_t lost_ns; /* CLOCK_MONOTONIC of the last time that who was asked was not there */
+	unsigned unswept; /* looks since they were last looked for */
 	uint64_t next_ns;
 	struct cpu_place place;
 	bool is_afar; /* the stop was asked for from another CPU */
@@ -181,6 +187,8 @@ static void take(struct stops *s, struct watched_process *p, struct watched_thre
 	t->is_pending = result == STOP_PENDING;
 	s->n_pending += t->is_pending;
 	s->n_pending -= was_pending;
+	if (result != STOP_TAKEN || !s->stopped.is_free)
+		s->lost_ns = monotonic_ns();
 	if (result == STOP_TAKEN) {
 		p->refused_ns = 0;
 		tell_stop(s, p, t);
@@ -208,9 +216,10 @@ static void follow(struct stops *s, struct watched_process *p, struct watched_th
 	vec_release(&p->maps.all);
 }
 
-static bool is_own_child(const struct watched_process *p, const struct watched_thread *t)
+static bool is_own_child(const struct stops *s, const struct watched_process *p,
+			 const struct watched_thread *t)
 {
-	return t->tid == p->tgid && p->parent_tgid == getpid();
+	return t->tid == p->tgid && p->parent_tgid == s->self;
 }
 
 static void say_wait(uint64_t ns)
@@ -227,11 +236,12 @@ static enum stop_result stop(struct stops *s, const struct watched_process *p,
 	uint64_t asked_ns = monotonic_ns();
 	enum stop_result result = stop_one_ask(t->tid, &s->stopped);
 
+	s->stopped.first_stack = p->program;
 	say_wait(monotonic_ns() - asked_ns);
 	s->is_afar = s->place.at != s->cpu;
 	if (result != STOP_PENDING)
 		return result;
-	return stop_one_await(t->tid, is_own_child(p, t), !s->is_afar, &s->stopped);
+	return stop_one_await(t->tid, is_own_child(s, p, t), !s->is_afar, &s->stopped);
 }
 
 static bool runs(struct stops *s, const struct watched_process *p, const struct watched_thread *t,
@@ -297,6 +307,13 @@ static void sample_from_here(struct stops *s, struct watched_process *p, struct 
 	sample(s, p, t, &now);
 }
 
+static enum stop_result poll_one(struct stops *s, const struct watched_process *p,
+				 const struct watched_thread *t)
+{
+	s->stopped.first_stack = p->program;
+	return stop_one_poll(t->tid, is_own_child(s, p, t), &s->stopped);
+}
+
 static void poll_pending(struct stops *s)
 {
 	s->is_afar = false; /* what takes so long is in a call */
@@ -307,8 +324,7 @@ static void poll_pending(struct stops *s)
 			struct watched_thread *t = &p->threads.data[j];
 
 			if (t->is_pending)
-				take(s, p, t,
-				     stop_one_poll(t->tid, is_own_child(p, t), &s->stopped));
+				take(s, p, t, poll_one(s, p, t));
 		}
 	}
 }
@@ -358,6 +374,15 @@ static void look_and_sample(struct stops *s)
 	s->first = first;
 }
 
+/* Who is missing is looked for in each look at first. */
+static void sweep(struct stops *s)
+{
+	if (monotonic_ns() - s->lost_ns > LOST_NS && ++s->unswept < UNSWEPT_MAX)
+		return;
+	stop_one_sweep();
+	s->unswept = 0;
+}
+
 /* One turn; after the last one a look at all threads. */
 static void tick(struct stops *s)
 {
@@ -366,7 +391,7 @@ static void tick(struct stops *s)
 	if (s->turn < s->n_turns)
 		return;
 	look_and_sample(s);
-	stop_one_sweep();
+	sweep(s);
 	s->turn = 0;
 }
 
@@ -489,6 +514,7 @@ static int open_stops(void **out, const struct sampler_opts *opts, const char **
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
+	s->self = getpid();
 	s->period_ns = NS_PER_S / opts->freq_hz;
 	*why = "neither perf events nor ptrace(2) are permitted here: `kiln doctor` says more";
 	err = stop_one_probe() ?: record_ring_new(&s->ring, RING_BYTES);

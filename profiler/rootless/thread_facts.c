@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "profiler/rootless/thread_facts.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/io.h"
+#include "profiler/base/n_of.h"
 
 /* Lines of /proc about one thread are shorter, and so are most lists of children. */
 #define TEXT_MAX     4096
@@ -32,6 +35,20 @@ enum {
 	FIELDS
 };
 
+/* In their order; a line has three times as many. */
+static const uint8_t wanted[] = {PPID,	 UTIME,	  STIME,      CUTIME,
+				 CSTIME, THREADS, STARTSTACK, PROCESSOR};
+
+/* NULL: there are not so many. */
+static const char *skip_fields(const char *at, size_t n)
+{
+	while (n-- && at) {
+		at = strchr(at, ' ');
+		at = at ? at + 1 : NULL;
+	}
+	return at;
+}
+
 static uint64_t ticks_to_ns(uint64_t ticks)
 {
 	return ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
@@ -41,6 +58,7 @@ int thread_facts_parse(const char *text, struct thread_facts *out)
 {
 	const char *open = strchr(text, '('), *close = strrchr(text, ')'), *at;
 	uint64_t fields[FIELDS] = {[PROCESSOR] = UINT64_MAX};
+	size_t len;
 
 	if (!open || !close || close < open || close[1] != ' ' || !close[2])
 		return -EBADMSG;
@@ -48,19 +66,16 @@ int thread_facts_parse(const char *text, struct thread_facts *out)
 		.on_cpu = close[2] == 'R',
 		.is_dead = close[2] == 'Z' || close[2] == 'X',
 	};
-	snprintf(out->comm, sizeof(out->comm), "%.*s", (int)(close - open - 1), open + 1);
-	at = close + 3;
-	for (int i = PPID; i < FIELDS; i++) {
-		char *end;
-
-		uint64_t value = strtoull(at, &end, 10); /* negative ones are of no interest */
-
-		if (end == at && i > STARTSTACK)
-			break; /* not every sandbox's line has all fields */
-		if (end == at)
+	len = (size_t)(close - open - 1);
+	memcpy(out->comm, open + 1, MIN(len, sizeof(out->comm) - 1));
+	at = close + 2;
+	for (size_t i = 0, field = STATE; i < N_OF(wanted); i++) {
+		at = skip_fields(at, wanted[i] - field);
+		field = wanted[i];
+		if (at && isdigit((unsigned char)*at))
+			fields[field] = strtoull(at, NULL, 10);
+		else if (field <= STARTSTACK) /* not every sandbox's line has all fields */
 			return -EBADMSG;
-		fields[i] = value;
-		at = end;
 	}
 	out->parent_tgid = (pid_t)fields[PPID];
 	out->threads = fields[THREADS];

@@ -18,6 +18,10 @@
 #define THREADS_MAX   4096 /* of a process */
 /* A thread that does not run is looked at every so many times. Its CPU time does not get lost. */
 #define PAUSE_MAX 8
+/* While nobody begins or ends, lists of threads and children are read every so many looks; and in the look after the one
+ * that found it so, because who was about to begin then may have been in no list yet. */
+#define STILL_MAX 8
+#define SETTLING  1
 /* So much later than it was due, a look is too late: a sample is no witness of what ran so long before. */
 #define LATE_NS (NS_PER_S / 2)
 /* Helpers of kiln's own: when there are more, they are looked at again. */
@@ -79,8 +83,11 @@ static uint64_t counted_ns(const struct watched_process *p)
 static uint64_t not_counted(const struct watched_process *p, const struct watched_thread *t,
 			    uint64_t ns)
 {
-	uint64_t clock_ns = ns && t->tid == p->tgid ? read_clock(p) : 0, room;
+	uint64_t clock_ns, room;
 
+	if (t->tid != p->tgid || counted_ns(p) + ns <= p->clock_ns)
+		return ns;
+	clock_ns = read_clock(p);
 	if (!clock_ns)
 		return ns;
 	room = clock_ns > counted_ns(p) ? clock_ns - counted_ns(p) : 0;
@@ -114,6 +121,7 @@ static void end_thread(struct watched *w, struct watched_process *p, size_t i)
 	w->lost_ns += (int64_t)(t->owed_ns - t->phase_ns);
 	tell_exit(w->ring, boottime_ns(), p->tgid, t->tid);
 	p->threads.data[i] = p->threads.data[--p->threads.len];
+	w->still = 0;
 }
 
 struct looking {
@@ -227,6 +235,7 @@ static int add_process(struct watched *w, pid_t tgid, pid_t parent, bool is_born
 	p->is_counted = is_born && w->counts;
 	p->waited_ns = p->known_ns = facts.children_ns;
 	begin_clock(p, is_born);
+	w->still = 0;
 	if (is_born)
 		tell_fork(w->ring, boottime_ns(), tgid, tgid, p->parent_tgid);
 	/* What it has mapped is told with its first sample, whether it has called exec or not. */
@@ -418,26 +427,43 @@ static void see_orphans(struct watched *w)
 		thread_children(&w->files, getpid(), getpid(), see_own_child, w);
 }
 
-static bool look_at(struct watched *w, struct watched_process *p)
+/* Whether somebody may have begun or ended. */
+static bool is_unsettled(struct watched *w)
+{
+	if (last_pid_moved(&w->last_pid))
+		w->still = 0;
+	else if (++w->still > STILL_MAX)
+		w->still = SETTLING;
+	return w->still <= SETTLING;
+}
+
+static bool look_at(struct watched *w, struct watched_process *p, bool at_all)
 {
 	uint64_t clock_ns = read_clock(p);
 
 	p->has_run |= clock_ns != p->clock_ns;
 	p->clock_ns = clock_ns;
 	read_cpu(w, p, false);
-	return !p->has_run || (see_what_is_new(w, p) && count_gone(w, p, clock_ns));
+	if (!p->has_run)
+		return true;
+	if ((at_all || p->has_lost_thread) && !see_what_is_new(w, p))
+		return false;
+	return count_gone(w, p, clock_ns);
 }
 
 void watched_look(struct watched *w)
 {
+	bool at_all = is_unsettled(w);
+
 	w->is_late = is_late(w);
 	w->looked_ns = monotonic_ns();
 	for (size_t i = w->all.len; i--;) {
 		/* Children come behind all others. */
-		if (!look_at(w, w->all.data[i]))
+		if (!look_at(w, w->all.data[i], at_all))
 			end_process(w, i);
 	}
-	see_orphans(w);
+	if (at_all)
+		see_orphans(w);
 }
 
 struct watched_thread *watched_find(const struct watched *w, pid_t tgid, pid_t tid,
@@ -492,4 +518,5 @@ void watched_release(struct watched *w)
 	vec_release(&w->all);
 	vec_release(&w->helpers);
 	thread_files_release(&w->files);
+	last_pid_release(&w->last_pid);
 }

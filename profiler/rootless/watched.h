@@ -14,6 +14,7 @@
 
 #include "bpf/abi.h"
 #include "profiler/base/vec.h"
+#include "profiler/rootless/last_pid.h"
 #include "profiler/rootless/tell.h"
 #include "profiler/rootless/thread_files.h"
 
@@ -64,7 +65,9 @@ struct watched {
 	bool is_late;	    /* that look is */
 	uint64_t used_ns;
 	int64_t lost_ns; /* of threads that ended: without a sample, less what samples stand for too much */
-	uint64_t full;	    /* processes and threads that were left out: there are too many */
+	uint64_t full; /* processes and threads that were left out: there are too many */
+	struct last_pid last_pid;
+	unsigned still;	    /* looks since somebody began or ended */
 	pid_t command;	    /* the child of kiln's whose orphans are watched; 0: none */
 	VEC(pid_t) helpers; /* children of kiln's own */
 	struct thread_files files;

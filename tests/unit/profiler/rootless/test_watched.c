@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -134,9 +135,73 @@ TEST(test_a_thread_that_executes_a_program)
 	assert_true(w.used_ns <= used);
 }
 
+/* Forks when it is told to, and says so. */
+static void fork_when_told(int from, int to)
+{
+	pid_t parent = getpid();
+	char byte;
+
+	while (read(from, &byte, 1) == 1) {
+		pid_t child = fork();
+
+		if (!child) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			while (getppid() == parent)
+				pause();
+			_exit(0);
+		}
+		if (child < 0 || write(to, "", 1) != 1)
+			_exit(1);
+	}
+}
+
+static void tell(int to, int from)
+{
+	char byte;
+
+	assert_int_equal(write(to, "", 1), 1);
+	assert_int_equal(read(from, &byte, 1), 1);
+}
+
+/* Also after many looks in which nobody began. */
+TEST(test_who_begins_is_seen_by_the_next_look)
+{
+	struct watched w = {.seed = 1, .period_ns = PERIOD_NS};
+	int told[2], said[2];
+	pid_t parent;
+
+	assert_int_equal(record_ring_new(&w.ring, RING_BYTES), 0);
+	assert_int_equal(pipe(told), 0);
+	assert_int_equal(pipe(said), 0);
+	parent = fork();
+	if (!parent) {
+		close(told[1]);
+		fork_when_told(told[0], said[1]);
+		_exit(0);
+	}
+	assert_int_equal(watched_add(&w, parent), 0);
+	watched_begin(&w);
+	for (size_t children = 1; children <= 12; children++) {
+		for (size_t i = 0; i < children; i++)
+			watched_look(&w);
+		tell(told[1], said[0]);
+		watched_look(&w);
+		assert_int_equal(w.all.len, 1 + children);
+	}
+	kill(parent, SIGKILL);
+	waitpid(parent, NULL, 0);
+	for (size_t i = 0; i < 2; i++) {
+		close(told[i]);
+		close(said[i]);
+	}
+	record_ring_free(w.ring);
+	watched_release(&w);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_who_begins_is_seen_by_the_next_look),
 		cmocka_unit_test(test_threads_that_nobody_sees),
 		cmocka_unit_test(test_a_thread_that_executes_a_program),
 	};
