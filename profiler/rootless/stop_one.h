@@ -15,8 +15,8 @@
 #include "profiler/rootless/sample_record.h"
 
 struct stopped {
-	uint64_t
-		first_stack; /* of the caller: thread_facts.program; behind it lie arguments and the environment */
+	/* Given: thread_facts.program. All frames of the first thread lie below it. */
+	uint64_t first_stack;
 	uint64_t t_ns; /* CLOCK_BOOTTIME of the stop */
 	/* CLOCK_MONOTONIC when it was last seen running, and how long after that it could go on: at most so long it
 	 * was stopped. */
