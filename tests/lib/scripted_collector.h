@@ -113,7 +113,7 @@ size_t collector_targets(struct collector *c, pid_t *out, size_t max)
 int collector_scan(struct collector *c, pid_t tgid, const char **why)
 {
 	*why = "cannot scan";
-	say(c, tgid == getpid() ? "scan(self)" : "scan(%d)", tgid);
+	say(c, "scan(%d)", tgid);
 	return 0;
 }
 

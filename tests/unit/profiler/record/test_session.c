@@ -259,7 +259,7 @@ TEST(test_a_command_runs_when_sampling_is_on)
 {
 	script.on_start = look_whether_it_ran;
 	assert_int_equal(run((struct session_opts){.argv = SH("echo >ran; exit 3")}), 0);
-	assert_string_equal(said, "open(targets) scan(self) add start stop last_window close");
+	assert_string_equal(said, "open(targets) add start stop last_window close");
 	assert_false(has_run);
 	assert_int_equal(access("ran", F_OK), 0);
 	assert_true(result.launched);
