@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The agent gives files with debug information to destinations that name frames themselves: the full one of a build,
 # each once, nobody's in the name of root's, and no window waits for that.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/agent.sh

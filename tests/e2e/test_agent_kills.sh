@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The agent's processes die or hang while they work: it goes on, and what that cost is counted. KILN_TEST_KILLS
 # is how many are killed.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/profile.sh

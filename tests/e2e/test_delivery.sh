@@ -3,6 +3,7 @@
 # The agent delivers its windows to a server, whatever happens to either: what the server has equals what the
 # store has. KILN_TEST_UPLOAD_KILLS: how often the agent is killed (5). KILN_TEST_OUTAGE_S: how long the server is
 # away (20).
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/agent.sh

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A server that hangs, for each kind of destination: a request ends in its time, windows wait in the store, sampling
 # goes on, the log names each destination in one line, and the agent ends when it is told to.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/agent.sh

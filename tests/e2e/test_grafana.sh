@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What Grafana's Pyroscope data source and profilecli ask, with a real agent behind it.
 # KILN_TEST_PROFILECLI=FILE: with that profilecli, too.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 # shellcheck source=tests/lib/profile.sh

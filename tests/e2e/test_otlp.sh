@@ -5,6 +5,7 @@
 #
 # KILN_TEST_OTEL_PYTHON: a python3 that has opentelemetry-proto 1.45 (default: python3).
 # KILN_TEST_OTELCOL: a Collector with the components otlp, file and debug.
+# Runs beside other tests.
 # shellcheck source=tests/lib/assert.sh
 . "$(dirname "$0")/../lib/assert.sh"
 
