@@ -11,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +21,7 @@
 #include "profiler/base/log.h"
 #include "profiler/procs/sideband.h"
 #include "profiler/rootless/cpu_place.h"
+#include "profiler/rootless/quick.h"
 #include "profiler/rootless/record_ring.h"
 #include "profiler/rootless/stop_one.h"
 #include "profiler/rootless/thread_facts.h"
@@ -35,7 +33,6 @@
 #define RING_BYTES (16u << 20)
 /* A thread that was asked to stop and is in a long system call is looked at so often. */
 #define PENDING_NS 200000ull
-#define SLICE_NS   100000 /* the least that the kernel takes */
 /* Who may not be traced for so long is left alone. */
 #define REFUSED_NS 50000000ull
 /* The kernel holds back who wants to stop a process that executes a program, as long as its file takes: for ever, if a
@@ -409,28 +406,6 @@ static void next_tick(struct stops *s)
 		s->next_ns = now + part_ns;
 }
 
-/* As sched_setattr(2) has it; the C library has no declaration. */
-struct thread_schedule {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime, deadline, period;
-};
-
-/*
- * A stopped thread waits for this one to be scheduled. From Linux 6.12 on who asks for short slices comes sooner, at no
- * more CPU time. Where that is not so, nothing changes.
- */
-static void be_quick(void)
-{
-	struct thread_schedule a = {
-		.size = sizeof(a), .runtime = SLICE_NS, .nice = getpriority(PRIO_PROCESS, 0)};
-
-	syscall(SYS_sched_setattr, 0, &a, 0);
-	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-}
-
 static void *run(void *arg)
 {
 	struct stops *s = arg;
@@ -551,16 +526,10 @@ static int may_stop(pid_t tgid, const char **why)
 	return atoi(text) > 0 && facts.parent_tgid != getpid() ? -EPERM : 0;
 }
 
-static bool is_child(pid_t tgid)
-{
-	struct thread_facts facts;
-
-	return !thread_facts_read(NULL, tgid, tgid, &facts) && facts.parent_tgid == getpid();
-}
-
 static int add_target(void *way, struct sideband *sideband, pid_t tgid, const char **why)
 {
 	struct stops *s = way;
+	struct watched_process *p;
 	int err = may_stop(tgid, why);
 
 	if (err)
@@ -574,7 +543,7 @@ static int add_target(void *way, struct sideband *sideband, pid_t tgid, const ch
 				     RING_BYTES);
 	s->is_adopted |= !err;
 	err = err ?: watched_add(&s->watched, tgid);
-	if (!err && is_child(tgid))
+	if (!err && watched_find(&s->watched, tgid, tgid, &p) && p->parent_tgid == s->self)
 		watched_take_orphans(&s->watched, tgid);
 	pthread_mutex_unlock(&s->lock);
 	if (!err && !s->has_thread) {
