@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What an ordinary user's recording of his own C++ program costs: bytes written and CPU time beside perf record
-# --call-graph dwarf with perf script, which names and walks what perf has only copied; and how much longer one busy
-# thread takes (PAIRS of alone and recorded; which comes first alternates), by perf events and by stops.
+# What an ordinary user's recording of his own programs costs, one of deep C++ and one that calls the kernel all the
+# time: bytes written and CPU time beside perf record --call-graph dwarf with perf script, which names and walks what perf
+# has only copied; and how much longer one busy thread takes (PAIRS of alone and recorded; which comes first alternates),
+# by perf events and by stops.
 # usage: without_root.sh   (FREQ=99 PAIRS=10 WORK=60000 ROUNDS=5)
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +15,8 @@ nobody=65534
 
 install -m 755 "$KILN" "$T/kiln"
 install -m 755 "$WORKLOADS/fixed" "$T/fixed"
-install -m 755 "$WORKLOADS/shares_nofp" "$T/shares"
+install -m 755 "$WORKLOADS/shares_nofp" "$T/kernel_calls"
+install -m 755 "$WORKLOADS/regex" "$T/regex"
 cc -O1 -w -DALLOW_READV "$SRC/tests/lib/refuse_calls.c" -o "$T/refuse_calls"
 mkdir "$T/own"
 chown $nobody:$nobody "$T/own"
@@ -37,27 +39,29 @@ cpu_ms_beside() { # COMMAND...
 		END { split(spent, s, " "); printf "%.1f\n", 1000 * (s[1] + s[2]) - program }' own/told
 }
 
-perf_and_script() {
-	as_user perf record -q -F "$FREQ" --call-graph dwarf -o own/perf.data -- ./shares 5 1
+perf_and_script() { # COMMAND...
+	as_user perf record -q -F "$FREQ" --call-graph dwarf -o own/perf.data -- "$@"
 	as_user perf script -i own/perf.data >own/script
 }
-events() {
-	as_user ./kiln record -q -F "$FREQ" -o own/events.pb.gz -- ./shares 5 1
+events() { # COMMAND...
+	as_user ./kiln record -q -F "$FREQ" -o own/events.pb.gz -- "$@"
 }
-stops() {
-	as_user ./refuse_calls ./kiln record -q -F "$FREQ" -o own/stops.pb.gz -- ./shares 5 1
+stops() { # COMMAND...
+	as_user ./refuse_calls ./kiln record -q -F "$FREQ" -o own/stops.pb.gz -- "$@"
 }
 
-for ((i = 0; i < ROUNDS; i++)); do
-	for way in perf_and_script events stops; do
-		cpu_ms_beside $way >>"cpu.$way"
+for program in regex kernel_calls; do
+	for ((i = 0; i < ROUNDS; i++)); do
+		for way in perf_and_script events stops; do
+			cpu_ms_beside $way ./$program 5 >>"cpu.$program.$way"
+		done
 	done
-done
-perf_bytes=$(stat -c %s own/perf.data)
-for way in events stops; do
-	result "bytes written, by $way" B "$(stat -c %s own/$way.pb.gz)" "perf dwarf" "$perf_bytes"
-	result "CPU time to names, by $way" ms "$(median <cpu.$way)" "perf record+script" \
-		"$(median <cpu.perf_and_script)"
+	perf_bytes=$(stat -c %s own/perf.data)
+	for way in events stops; do
+		result "$program: bytes written, by $way" B "$(stat -c %s own/$way.pb.gz)" "perf dwarf" "$perf_bytes"
+		result "$program: CPU time to names, by $way" ms "$(median <"cpu.$program.$way")" \
+			"perf record+script" "$(median <"cpu.$program.perf_and_script")"
+	done
 done
 
 # --- slowdown -----------------------------------------------------------------------------------
