@@ -32,7 +32,7 @@
 /* A function with this share of all says nothing. */
 #define SAME 0.95
 /* Who has less is not worth a command to copy. */
-#define NEXT_SHARE 0.02
+#define NEXT_SHARE 0.05
 /* Of a function's name in such a command. */
 #define NEXT_COLUMNS 60
 /* What a line of the path or a row has so much of needs no row, if their samples are in common so far. */

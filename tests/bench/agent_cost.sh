@@ -80,7 +80,8 @@ if "$SRC/tests/stores/get" otel_profiler >/dev/null && [ -x "$OTEL" ]; then
 	cc -O1 -o "$T/allow_memlock" "$SRC/tests/bench/allow_memlock.c" || exit 1
 	# It wants tracefs where it is used to be.
 	# shellcheck disable=SC2016
-	start otel.log unshare -m sh -c 'mount -t tracefs none /sys/kernel/tracing && exec "$@"' sh \
+	start otel.log unshare -m sh -c '
+		mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing && exec "$@"' sh \
 		"$T/allow_memlock" "$OTEL" -collection-agent "127.0.0.1:$(port_of otlp)" -disable-tls \
 		-samples-per-second "$FREQ"
 	for _ in {1..60}; do ! grep -q 'Attached sched monitor' "$T/otel.log" || break; sleep 1; done
