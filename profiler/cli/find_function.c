@@ -108,11 +108,10 @@ static enum fit fit_of(struct search *s, const char *name)
 	return strcasestr(text, s->typed) || strcasestr(name, s->typed) ? FIT_PART : FIT_NONE;
 }
 
-/* Names that fit best, each once, and a guess. */
+/* Names that fit best, each once. */
 struct found {
 	VEC(const char *) names;
 	enum fit fit;
-	struct suggest near;
 };
 
 static int by_text(const void *a, const void *b)
@@ -129,7 +128,6 @@ static int look(struct found *f, struct search *s, const struct profile *p)
 		const char *name = profile_text(p, p->functions.data[i].name);
 		enum fit fit = fit_of(s, name);
 
-		suggest_consider(&f->near, name);
 		if (fit > f->fit || fit == FIT_NONE)
 			continue;
 		if (fit < f->fit)
@@ -144,6 +142,24 @@ static int look(struct found *f, struct search *s, const struct profile *p)
 			f->names.data[n++] = f->names.data[i];
 	f->names.len = n;
 	return err ?: s->text.err;
+}
+
+/* The name, or the one with the last component, that is most like what was typed. NULL: none is. */
+static const char *guess(struct search *s, const struct profile *p)
+{
+	struct suggest whole = {.typed = s->typed}, own = {.typed = s->typed};
+	const char *best = NULL;
+
+	for (size_t i = 0; i < p->functions.len; i++) {
+		const char *name = profile_text(p, p->functions.data[i].name);
+		size_t before = own.best ? own.distance : SIZE_MAX;
+
+		suggest_consider(&whole, name);
+		suggest_consider(&own, bare(s, name, true));
+		if (own.best && own.distance < before)
+			best = name;
+	}
+	return whole.best && (!best || whole.distance <= own.distance) ? whole.best : best;
 }
 
 static bool is_found(const struct found *f, const char *name)
@@ -216,6 +232,8 @@ static int warn_heavier(struct search *s, const char *name, const struct profile
 static int answer(const struct command *cmd, const struct found *f, struct search *s,
 		  const struct profile *p, size_t value, const char **name)
 {
+	const char *near;
+
 	if (f->names.len == 1) {
 		*name = f->names.data[0];
 		return warn_heavier(s, *name, p, value) ? EXIT_ERROR : EXIT_OK;
@@ -225,25 +243,49 @@ static int answer(const struct command *cmd, const struct found *f, struct searc
 			    f->names.len, *name);
 		return list(f, p, value) ? EXIT_ERROR : EXIT_USAGE;
 	}
+	near = guess(s, p);
 	log_error("no function \"%.200s\" in the profile%s%.200s%s", *name,
-		  f->near.best ? " (did you mean \"" : "", f->near.best ? f->near.best : "",
-		  f->near.best ? "\"?)" : "");
+		  near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
 	return EXIT_ERROR;
+}
+
+static int search_open(struct search *s, struct found *f, const struct profile *p,
+		       const char *typed)
+{
+	*s = (struct search){.typed = typed, .word = last_word(typed)};
+	*f = (struct found){.fit = FIT_NONE};
+	return s->word ? look(f, s, p) : -ENOMEM;
+}
+
+static void search_close(struct search *s, struct found *f)
+{
+	vec_release(&f->names);
+	buf_release(&s->text);
+	free(s->word);
 }
 
 int find_function(const struct command *cmd, const struct profile *p, size_t value,
 		  const char **name)
 {
-	struct search s = {.typed = *name, .word = last_word(*name)};
-	struct found f = {.fit = FIT_NONE, .near = {.typed = *name}};
-	int err = s.word ? look(&f, &s, p) : -ENOMEM, code = EXIT_ERROR;
+	struct search s;
+	struct found f;
+	int err = search_open(&s, &f, p, *name), code = EXIT_ERROR;
 
 	if (err)
 		log_error("%s: %s", cmd->name, strerror(-err));
 	else
 		code = answer(cmd, &f, &s, p, value, name);
-	vec_release(&f.names);
-	buf_release(&s.text);
-	free(s.word);
+	search_close(&s, &f);
 	return code;
+}
+
+bool finds_function(const struct profile *p, const char *typed, const char *name)
+{
+	struct search s;
+	struct found f;
+	int err = search_open(&s, &f, p, typed);
+	bool is_it = !err && f.names.len == 1 && !strcmp(f.names.data[0], name);
+
+	search_close(&s, &f);
+	return is_it;
 }

@@ -3,6 +3,7 @@
 #ifndef KILN_CLI_FIND_FUNCTION_H
 #define KILN_CLI_FIND_FUNCTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "profiler/cli/command.h"
@@ -16,5 +17,7 @@
  */
 int find_function(const struct command *cmd, const struct profile *p, size_t value,
 		  const char **name);
+/* Whether a text finds this function and no other. False, too, if memory is out. */
+bool finds_function(const struct profile *p, const char *typed, const char *name);
 
 #endif

@@ -162,7 +162,7 @@ static void say_answer(const struct record_options *r, const struct session_resu
 	if (strcmp(path, "-")) {
 		buf_printf(&b, "Wrote %s (%zu KB)\n", path, (written + 1023) / 1024);
 		if (r->format <= EXPORT_PPROF)
-			summary_next(&b, path, top);
+			summary_next(&b, s->profile, path, top);
 	}
 	fputs(buf_cstr(&b), stderr);
 	buf_release(&b);

@@ -8,6 +8,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
 #include "profiler/cli/answer.h"
+#include "profiler/cli/find_function.h"
 #include "profiler/cli/hints_text.h"
 #include "profiler/cli/path_text.h"
 #include "profiler/cli/share_list.h"
@@ -408,12 +409,20 @@ static void add_word(struct buf *out, const char *word)
 	buf_char(out, '\'');
 }
 
-void summary_next(struct buf *out, const char *file, const char *top)
+/* As it is shown, because a whole C++ name has a page; but for one that is shown as others are. */
+static void add_function(struct buf *out, const struct profile *p, const char *name)
 {
-	struct buf path = {0}, function = {0};
+	struct buf shown = {0};
 
-	if (top) /* as it is shown: a whole C++ name has a page */
-		short_name(&function, top, NEXT_COLUMNS);
+	short_name(&shown, name, NEXT_COLUMNS);
+	add_word(out, finds_function(p, buf_cstr(&shown), name) ? buf_cstr(&shown) : name);
+	buf_release(&shown);
+}
+
+void summary_next(struct buf *out, const struct profile *p, const char *file, const char *top)
+{
+	struct buf path = {0};
+
 	if (*file == '-')
 		buf_str(&path, "./");
 	buf_str(&path, file);
@@ -426,9 +435,8 @@ void summary_next(struct buf *out, const char *file, const char *top)
 		buf_printf(out, LINE_TITLE "kiln report ", "");
 		add_word(out, buf_cstr(&path));
 		buf_str(out, " --tree --callers ");
-		add_word(out, buf_cstr(&function));
+		add_function(out, p, top);
 		buf_char(out, '\n');
 	}
 	buf_release(&path);
-	buf_release(&function);
 }

@@ -15,7 +15,7 @@
  * function with most time of its own, malloc'd, or NULL; top may be NULL. 0 or -ENOMEM. */
 int summary_text(struct buf *out, const struct summary *s, const struct term *t, char **top);
 
-/* Appends what to do next with a file: commands to copy, for a shell. top may be NULL. */
-void summary_next(struct buf *out, const char *file, const char *top);
+/* Appends what to do next with a profile in a file: commands to copy, for a shell. top may be NULL. */
+void summary_next(struct buf *out, const struct profile *p, const char *file, const char *top);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
@@ -31,9 +32,11 @@
 enum level {
 	LEVEL_UNTYPED, /* no return type */
 	LEVEL_BARE,    /* no qualifiers, no directories, no addresses of Java's hidden classes */
-	LEVEL_SIMPLE,  /* "(List)" for "(java.util.List)" */
+	LEVEL_SIMPLE,  /* "(List)" for "(java.util.List)", "<T>" for "<a::b::T>" */
 	LEVEL_PARAMS,
 	LEVEL_ARGS = LEVEL_PARAMS + DEPTHS,
+	LEVEL_NO_INNER_ARGS =
+		LEVEL_ARGS + DEPTHS - 2, /* the last with arguments that are in no others */
 	LEVEL_PATHS =
 		LEVEL_ARGS + DEPTHS, /* Rust's "<Vec as FromIterator>"; no place in a script */
 	LEVEL_NO_PARAMS,	     /* nor "(...)" */
@@ -69,7 +72,8 @@ static unsigned level_of_group(const struct name_group *g)
 	return (g->params ? LEVEL_PARAMS : LEVEL_ARGS) + DEPTHS - depth;
 }
 
-static void hide_group(struct view *v, const struct name_group *g, unsigned level)
+/* True if it has hidden what is in it. */
+static bool hide_group(struct view *v, const struct name_group *g, unsigned level)
 {
 	bool is_gone = level >= (g->params ? LEVEL_NO_PARAMS : LEVEL_NO_ARGS) && g->depth == 1;
 	size_t from = g->open;
@@ -83,7 +87,10 @@ static void hide_group(struct view *v, const struct name_group *g, unsigned leve
 		hide(v, from, g->close + 1, GONE);
 	} else if (level >= level_of_group(g) && g->close - g->open - 1 > MARK_BYTES) {
 		hide(v, g->open + 1, g->close, ELIDED);
+	} else {
+		return false;
 	}
+	return true;
 }
 
 static void hide_groups(struct view *v, unsigned level)
@@ -95,8 +102,7 @@ static void hide_groups(struct view *v, unsigned level)
 
 		if (!g->close || g->kind != GROUP_ARGS || g->open < hidden_to)
 			continue;
-		hide_group(v, g, level);
-		if (v->mask[g->open + 1] != SHOWN)
+		if (hide_group(v, g, level))
 			hidden_to = g->close;
 	}
 }
@@ -118,12 +124,15 @@ static void hide_paths(struct view *v, const struct name_group *g, const char *s
 	}
 }
 
-static void simplify_params(struct view *v)
+static void simplify_types(struct view *v)
 {
 	for (size_t i = 0; i < v->parts.groups.len; i++) {
 		const struct name_group *g = &v->parts.groups.data[i];
 
-		if (g->close && g->kind == GROUP_ARGS && g->params && g->depth == 1)
+		if (!g->close || g->kind != GROUP_ARGS || g->depth != 1)
+			continue;
+		hide_paths(v, g, "::");
+		if (g->params)
 			hide_paths(v, g, ".");
 	}
 }
@@ -271,7 +280,7 @@ static void show_one(struct view *v, const struct short_name_keep *keep)
 			hide(v, from, from + 2, SHOWN);
 		}
 	}
-	if (from && v->mask[from - 1] == GONE)
+	if (from && v->mask[from - 1] == GONE && v->name[from - 1] != ':')
 		v->mask[from - 1] = ELIDED;
 	if (keep->to + 1 == v->parts.begin)
 		v->mask[keep->to] = SHOWN;
@@ -309,7 +318,7 @@ static void make_mask(struct view *v, unsigned level)
 
 	hide(v, 0, v->len, SHOWN);
 	if (level >= LEVEL_SIMPLE)
-		simplify_params(v);
+		simplify_types(v);
 	hide_groups(v, level);
 	hide(v, 0, p->begin, GONE);
 	if (level >= LEVEL_BARE) {
@@ -374,6 +383,54 @@ static bool try_level(struct buf *text, struct view *v, unsigned level, size_t c
 	make_mask(v, level);
 	render(text, v);
 	return text_columns(buf_cstr(text)) <= columns;
+}
+
+/* The index of the component whose arguments are the first; 0: none has any, or the first has. */
+static size_t first_with_arguments(const struct view *v)
+{
+	const struct name_parts *p = &v->parts;
+	size_t at = 0;
+
+	for (size_t i = 0; i < p->groups.len; i++) {
+		const struct name_group *g = &p->groups.data[i];
+
+		if (!g->close || g->kind != GROUP_ARGS || g->params || g->depth != 1)
+			continue;
+		while (at + 1 < p->components.len && p->components.data[at + 1] < g->open)
+			at++;
+		return at;
+	}
+	return 0;
+}
+
+static void hide_params(struct view *v)
+{
+	for (size_t i = 0; i < v->parts.groups.len; i++) {
+		const struct name_group *g = &v->parts.groups.data[i];
+
+		if (g->close && g->kind == GROUP_ARGS && g->params && g->depth == 1)
+			hide(v, g->open, g->close + 1, GONE);
+	}
+}
+
+/* Of a name that looks as others do: arguments, and as many of the namespaces before them as there is room for; in the
+ * end without parameters. False if these do not fit. */
+static bool try_arguments(struct buf *text, struct view *v, size_t columns)
+{
+	size_t n = first_with_arguments(v);
+
+	for (size_t i = 0; n && i <= n + 1; i++) {
+		make_mask(v, LEVEL_NO_INNER_ARGS);
+		hide(v, 0, v->parts.components.data[MIN(i, n)], GONE);
+		if (i > n)
+			hide_params(v);
+		show_kept(v);
+		buf_clear(text);
+		render(text, v);
+		if (text_columns(buf_cstr(text)) <= columns)
+			return true;
+	}
+	return false;
 }
 
 /* Bytes from s[at] backwards to the beginning of a character. */
@@ -454,7 +511,8 @@ static void shorten(struct buf *out, struct view *v, size_t columns)
 		else
 			low = mid + 1;
 	}
-	if (try_level(&text, v, low, columns) && text.len) {
+	if ((v->n_keep && low > LEVEL_NO_INNER_ARGS && try_arguments(&text, v, columns)) ||
+	    (try_level(&text, v, low, columns) && text.len)) {
 		buf_str(out, buf_cstr(&text));
 	} else if (!text.len) { /* it was nothing but arguments */
 		add_cut(&cut, v->name, columns, 0);

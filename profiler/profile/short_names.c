@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Distinct names stay distinct. Names that are shortened to one text are sorted; each gets back the
- * word at which it parts from the neighbour that is most alike. Where that is not enough, because
- * names part at several places, those that are left do it again. In the end numbers tell them apart.
+ * Distinct names stay distinct. Names that are shortened to one text are sorted; each gets back the word at which it
+ * parts from the neighbour that is most alike, and shows arguments rather than namespaces. Where that is not enough,
+ * because names part at several places, those that are left do it again. In the end numbers tell them apart.
  */
 #include <ctype.h>
 #include <errno.h>

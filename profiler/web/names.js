@@ -2,7 +2,7 @@
 "use strict";
 /* Names in few columns, by the rules of profiler/profile/name_parts.c and short_name.c: see there. */
 const STRUCTURED_MAX = 16384, DEPTHS = 8, SELF_DEPTH = 8, MARK_CHARS = 3, LEAST_WINDOW = 10, VAGUE_ROOM = 4;
-const LEVEL = { UNTYPED: 0, BARE: 1, SIMPLE: 2, PARAMS: 3, ARGS: 11, PATHS: 19, NO_PARAMS: 20,
+const LEVEL = { UNTYPED: 0, BARE: 1, SIMPLE: 2, PARAMS: 3, ARGS: 11, NO_INNER_ARGS: 17, PATHS: 19, NO_PARAMS: 20,
 		NO_ARGS: 21, SELF: 22, COMPONENTS: 23 };
 const SHOWN = 0, ELIDED = 1, GONE = 2;
 const IMPL = "<impl ";
@@ -292,27 +292,31 @@ class NameView {
 			this.mask.fill(how, from, to);
 	}
 
+	/* True if it has hidden what is in it. */
+	hideGroup({ open, close, depth, params }, level) {
+		const own = (params ? LEVEL.PARAMS : LEVEL.ARGS) + DEPTHS - Math.min(depth, DEPTHS);
+
+		if (depth === 1 && level >= (params ? LEVEL.NO_PARAMS : LEVEL.NO_ARGS)) {
+			const from = this.name.startsWith("::<", open - 2) && open > 1
+				? open - 2
+				: open - (this.name[open - 1] === " ");
+
+			this.hide(from, close + 1, GONE);
+		} else if (level >= own && close - open - 1 > MARK_CHARS) {
+			this.hide(open + 1, close, ELIDED);
+		} else {
+			return false;
+		}
+		return true;
+	}
+
 	hideGroups(level) {
 		let hiddenTo = 0;
 
 		for (const group of this.parts.groups) {
 			if (!group.close || group.kind !== "args" || group.open < hiddenTo)
 				continue;
-
-			const own = (group.params ? LEVEL.PARAMS : LEVEL.ARGS) + DEPTHS -
-				Math.min(group.depth, DEPTHS);
-
-			if (group.depth === 1 &&
-			    level >= (group.params ? LEVEL.NO_PARAMS : LEVEL.NO_ARGS)) {
-				const from = this.name.startsWith("::<", group.open - 2) && group.open > 1
-					? group.open - 2
-					: group.open - (this.name[group.open - 1] === " ");
-
-				this.hide(from, group.close + 1, GONE);
-			} else if (level >= own && group.close - group.open - 1 > MARK_CHARS) {
-				this.hide(group.open + 1, group.close, ELIDED);
-			}
-			if (this.mask[group.open + 1] !== SHOWN)
+			if (this.hideGroup(group, level))
 				hiddenTo = group.close;
 		}
 	}
@@ -332,10 +336,16 @@ class NameView {
 		}
 	}
 
-	simplifyParams() {
-		for (const group of this.parts.groups)
-			if (group.close && group.kind === "args" && group.params && group.depth === 1)
-				this.hidePaths(group, ".");
+	outerGroups(params) {
+		return this.parts.groups.filter(group => group.close && group.kind === "args" &&
+							 group.params === params && group.depth === 1);
+	}
+
+	simplifyTypes() {
+		for (const group of [...this.outerGroups(true), ...this.outerGroups(false)])
+			this.hidePaths(group, "::");
+		for (const group of this.outerGroups(true))
+			this.hidePaths(group, ".");
 	}
 
 	hideJava() {
@@ -414,12 +424,12 @@ class NameView {
 			this.hide(at + from, at + to, GONE);
 	}
 
-	at(level) {
+	setMask(level) {
 		const { parts, name } = this;
 
 		this.mask.fill(SHOWN);
 		if (level >= LEVEL.SIMPLE)
-			this.simplifyParams();
+			this.simplifyTypes();
 		this.hideGroups(level);
 		this.hide(0, parts.begin, GONE);
 		if (level >= LEVEL.BARE) {
@@ -439,8 +449,41 @@ class NameView {
 		}
 		if (level > LEVEL.COMPONENTS)
 			this.hide(0, parts.components[level - LEVEL.COMPONENTS], GONE);
+	}
+
+	at(level) {
+		this.setMask(level);
 		this.showKept();
 		return this.text();
+	}
+
+	/* The index of the component whose arguments are the first; 0: none has any, or the first has. */
+	firstWithArguments() {
+		const { components } = this.parts, group = this.outerGroups(false)[0];
+		let at = 0;
+
+		while (group && at + 1 < components.length && components[at + 1] < group.open)
+			at++;
+		return at;
+	}
+
+	/* Of a name that looks as others do: arguments, and as many of the namespaces before them as there is room for; in
+	 * the end without parameters. "" if these do not fit. */
+	withArguments(columns) {
+		const n = this.firstWithArguments();
+
+		for (let i = 0; n && i <= n + 1; i++) {
+			this.setMask(LEVEL.NO_INNER_ARGS);
+			this.hide(0, this.parts.components[Math.min(i, n)], GONE);
+			for (const { open, close } of i > n ? this.outerGroups(true) : [])
+				this.hide(open, close + 1, GONE);
+			this.showKept();
+			const text = this.text();
+
+			if (columnsOf(text) <= columns)
+				return text;
+		}
+		return "";
 	}
 
 	showOne({ from, to }) {
@@ -464,7 +507,7 @@ class NameView {
 				this.hide(begin, begin + 2, SHOWN);
 			}
 		}
-		if (begin && mask[begin - 1] === GONE)
+		if (begin && mask[begin - 1] === GONE && name[begin - 1] !== ":")
 			mask[begin - 1] = ELIDED;
 		if (to + 1 === parts.begin)
 			mask[to] = SHOWN;
@@ -585,7 +628,7 @@ function shortName(name, columns, keeps = []) {
 			low = middle + 1;
 	}
 
-	const text = view.at(low);
+	const text = (keeps.length && low > LEVEL.NO_INNER_ARGS && view.withArguments(columns)) || view.at(low);
 
 	if (text && columnsOf(text) <= columns)
 		return text;

@@ -261,7 +261,7 @@ TEST(test_answer_of_record)
 	struct buf b = {0};
 
 	assert_int_equal(summary_text(&b, &s, &t, &top), 0);
-	summary_next(&b, "a b.pb.gz", top);
+	summary_next(&b, f.p, "a b.pb.gz", top);
 	assert_golden("report_answer.txt", &b);
 	end(&f);
 }

@@ -14,20 +14,6 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
-/* Words that a shell would read otherwise. */
-TEST(test_commands_to_copy)
-{
-	struct buf b = {0};
-
-	summary_next(&b, "-it's.pb.gz", "a'b");
-	assert_string_equal(
-		buf_cstr(&b),
-		"Next     kiln export './-it'\\''s.pb.gz' -o flame.html\n"
-		"         kiln report './-it'\\''s.pb.gz' --tree\n"
-		"         kiln report './-it'\\''s.pb.gz' --tree --callers 'a'\\''b'\n");
-	buf_release(&b);
-}
-
 static void add(struct profile *p, const char *module, const char *name)
 {
 	uint32_t frame = location_id(p, mapping_id(p, module, "", true), 0, name), stack, set;
@@ -35,6 +21,48 @@ static void add(struct profile *p, const char *module, const char *name)
 	MUST(profile_stack(p, &frame, 1, &stack));
 	MUST(profile_labelset(p, NULL, 0, &set));
 	MUST(profile_add(p, stack, set, (int64_t[]){500, 500}));
+}
+
+/* Words that a shell would read otherwise. */
+TEST(test_commands_to_copy)
+{
+	struct profile *p = profile_new();
+	struct buf b = {0};
+
+	MUST(profile_init_cpu(p, 1));
+	add(p, "/bin/x", "a'b");
+	summary_next(&b, p, "-it's.pb.gz", "a'b");
+	assert_string_equal(
+		buf_cstr(&b),
+		"Next     kiln export './-it'\\''s.pb.gz' -o flame.html\n"
+		"         kiln report './-it'\\''s.pb.gz' --tree\n"
+		"         kiln report './-it'\\''s.pb.gz' --tree --callers 'a'\\''b'\n");
+	buf_release(&b);
+	profile_free(p);
+}
+
+/* What is proposed finds that function alone. */
+TEST(test_function_to_copy)
+{
+	static const char
+		one[] = "corp::pricing::detail::Pricer<corp::pricing::detail::CallableBond, "
+			"corp::pricing::detail::HullWhiteTwoFactor>::price(int)",
+		two[] = "corp::pricing::detail::Pricer<corp::pricing::detail::AmortizingSwap, "
+			"corp::pricing::detail::HullWhiteTwoFactor>::price(int)";
+	struct profile *p = profile_new();
+	struct buf b = {0};
+
+	MUST(profile_init_cpu(p, 1));
+	add(p, "/bin/x", one);
+	summary_next(&b, p, "x", one);
+	assert_non_null(strstr(buf_cstr(&b),
+			       "--callers 'corp::pricing::detail::Pricer<...>::price(int)'\n"));
+	buf_clear(&b);
+	add(p, "/bin/x", two);
+	summary_next(&b, p, "x", one);
+	assert_non_null(strstr(buf_cstr(&b), one));
+	buf_release(&b);
+	profile_free(p);
 }
 
 /* A program and the kernel that have the same: the program is first. */
@@ -289,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands_to_copy),
+		cmocka_unit_test(test_function_to_copy),
 		cmocka_unit_test(test_equal_kinds),
 		cmocka_unit_test(test_next_function),
 		cmocka_unit_test(test_flat_chain),
