@@ -91,13 +91,6 @@ static void sleep_until(uint64_t ns)
 
 /* --- samples ------------------------------------------------------------------------------------ */
 
-/* Mappings are read again after the 1st, 2nd, 4th, ... sample of a program, and for code that is in none. A library
- * that is loaded later is found by the raw walk, which has /proc read while the process lives. */
-static bool wants_maps(const struct watched_process *p, uint64_t ip)
-{
-	return !(p->samples & (p->samples - 1)) || !told_maps_have(&p->maps, ip);
-}
-
 /* Whole periods; the rest counts for the thread's next sample. */
 static uint64_t pay(struct watched_thread *t, uint64_t period_ns)
 {
@@ -140,8 +133,7 @@ static void tell_stop(struct stops *s, struct watched_process *p, struct watched
 	ns = pay(t, s->period_ns);
 	if (!ns)
 		return;
-	if (wants_maps(p, at->regs[UNWIND_RIP]))
-		tell_maps(s->ring, at->t_ns, p->tgid, &p->maps);
+	watched_tell_maps(&s->watched, p, at->t_ns, at->regs[UNWIND_RIP]);
 	p->samples++;
 	tell_sample(s->ring, p->tgid, t->tid, ns, at);
 }
@@ -198,19 +190,14 @@ static void take(struct stops *s, struct watched_process *p, struct watched_thre
 static void follow(struct stops *s, struct watched_process *p, struct watched_thread *t,
 		   const struct thread_facts *now)
 {
-	bool exec = now->program != p->program;
+	bool exec = watched_has_executed(p, now);
 
 	if (!exec && !memcmp(t->comm, now->comm, sizeof(t->comm)))
 		return;
 	memcpy(t->comm, now->comm, sizeof(t->comm));
 	tell_comm(s->ring, boottime_ns(), p->tgid, t->tid, t->comm, exec);
-	if (!exec)
-		return;
-	p->program = now->program;
-	p->samples = 0;
-	p->is_refused = p->is_told = p->is_traced = false;
-	p->refused_ns = 0;
-	vec_release(&p->maps.all);
+	if (exec)
+		watched_executed(p, now);
 }
 
 static bool is_own_child(const struct stops *s, const struct watched_process *p,

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/base/cleanup.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/hash.h"
 #include "profiler/base/io.h"
 #include "profiler/base/n_of.h"
 
@@ -134,6 +136,15 @@ void thread_children(struct thread_files *files, pid_t tgid, pid_t tid,
 		thread_children_parse(all, fn, ctx);
 	else
 		thread_children_parse(text, fn, ctx);
+}
+
+uint64_t thread_executable(pid_t tgid)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)tgid);
+	return stat(path, &st) ? 0 : hash_u64(hash_u64(st.st_dev) + st.st_ino);
 }
 
 pid_t thread_tracer(pid_t tid)

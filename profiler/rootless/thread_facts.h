@@ -38,6 +38,9 @@ void thread_children(struct thread_files *files, pid_t tgid, pid_t tid,
 /* The same from the text of the file, which may be cut. */
 void thread_children_parse(const char *text, void (*fn)(void *ctx, pid_t child), void *ctx);
 
+/* Differs between files that processes execute. 0: unknown. */
+uint64_t thread_executable(pid_t tgid);
+
 /* Who traces a process; 0: nobody. */
 pid_t thread_tracer(pid_t tid);
 

@@ -18,12 +18,20 @@
 #define THREADS_MAX   4096 /* of a process */
 /* A thread that does not run is looked at every so many times. Its CPU time does not get lost. */
 #define PAUSE_MAX 8
+/* So many times longer while its process's CPU time is that of other threads, but for a part of the period. */
+#define PAUSE_STRETCH 8
+#define UNEXPLAINED   8
+/* Of processes with more threads not all of those that sleep are asked for children at once. */
+#define FEW_THREADS    32
+#define SLEEPERS_PARTS 16
 /* While nobody begins or ends, lists of threads and children are read every so many looks; and in the look after the one
  * that found it so, because who was about to begin then may have been in no list yet. */
 #define STILL_MAX 8
 #define SETTLING  1
 /* So much later than it was due, a look is too late: a sample is no witness of what ran so long before. */
 #define LATE_NS (NS_PER_S / 2)
+/* Mappings of a process are read in one of so many parts of the time. */
+#define MAPS_SHARE 64
 /* Helpers of kiln's own: when there are more, they are looked at again. */
 #define HELPERS_MAX 64
 
@@ -179,7 +187,7 @@ static void read_cpu(struct watched *w, struct watched_process *p, bool all)
 		uint64_t cpu_ns;
 
 		if (t->rest && !w->is_late && !all) {
-			t->rest--;
+			t->rest -= !p->is_explained || w->looks % PAUSE_STRETCH == 0;
 			continue;
 		}
 		if (thread_cpu_ns(&w->files, p->tgid, t->tid, &cpu_ns))
@@ -231,6 +239,7 @@ static int add_process(struct watched *w, pid_t tgid, pid_t parent, bool is_born
 	p->tgid = tgid;
 	p->parent_tgid = parent ?: facts.parent_tgid;
 	p->program = facts.program;
+	p->executable = thread_executable(tgid);
 	p->has_run = true;
 	p->is_counted = is_born && w->counts;
 	p->waited_ns = p->known_ns = facts.children_ns;
@@ -282,12 +291,21 @@ static void see_child(void *ctx, pid_t child)
 		add_process(b->w, child, b->parent, true);
 }
 
-static void see_children(struct watched *w, const struct watched_process *p)
+/* Of many threads, those that sleep for long take turns. */
+static bool may_have_children(const struct watched_process *p, size_t thread)
+{
+	return p->threads.len <= FEW_THREADS || p->threads.data[thread].pause < PAUSE_MAX ||
+	       thread % SLEEPERS_PARTS == p->sleepers;
+}
+
+static void see_children(struct watched *w, struct watched_process *p)
 {
 	struct births b = {w, p->tgid};
 
 	for (size_t i = 0; i < p->threads.len; i++)
-		thread_children(&w->files, p->tgid, p->threads.data[i].tid, see_child, &b);
+		if (may_have_children(p, i))
+			thread_children(&w->files, p->tgid, p->threads.data[i].tid, see_child, &b);
+	p->sleepers = (p->sleepers + 1) % SLEEPERS_PARTS;
 }
 
 /* A process that has not run has started nothing. One whose threads are as many as before, and none of them has ended,
@@ -322,12 +340,15 @@ enum stranger { HELPER, ORPHAN, UNCLEAR };
  * Helpers are forks of this process, which have executed no program. Of the dead, of those that are about to be, and of
  * those that may not be looked at, nothing is left but the name.
  */
-static enum stranger what_is(const struct thread_facts *f)
+static enum stranger what_is(pid_t pid, const struct thread_facts *f)
 {
+	uint64_t executable = thread_executable(pid);
 	struct thread_facts own;
 
 	if (thread_facts_read(NULL, getpid(), getpid(), &own))
 		return UNCLEAR;
+	if (executable && executable != thread_executable(getpid()))
+		return ORPHAN;
 	if (f->program)
 		return f->program == own.program ? HELPER : ORPHAN;
 	if (!strncmp(f->comm, "kiln", 4) || !strcmp(f->comm, own.comm))
@@ -386,7 +407,7 @@ static void see_stranger(struct watched *w, pid_t pid)
 
 	if (is_known_helper(w, pid) || thread_facts_read(&w->files, pid, pid, &facts))
 		return;
-	what = what_is(&facts);
+	what = what_is(pid, &facts);
 	if (what == UNCLEAR)
 		return;
 	if (what == HELPER) {
@@ -444,6 +465,8 @@ static bool look_at(struct watched *w, struct watched_process *p, bool at_all)
 	p->has_run |= clock_ns != p->clock_ns;
 	p->clock_ns = clock_ns;
 	read_cpu(w, p, false);
+	p->is_explained =
+		w->counts && clock_ns && clock_ns <= counted_ns(p) + w->period_ns / UNEXPLAINED;
 	if (!p->has_run)
 		return true;
 	if ((at_all || p->has_lost_thread) && !see_what_is_new(w, p))
@@ -455,6 +478,7 @@ void watched_look(struct watched *w)
 {
 	bool at_all = is_unsettled(w);
 
+	w->looks++;
 	w->is_late = is_late(w);
 	w->looked_ns = monotonic_ns();
 	for (size_t i = w->all.len; i--;) {
@@ -482,6 +506,50 @@ void watched_read(struct watched *w, struct watched_process *p, struct watched_t
 		return;
 	add_cpu(w, p, t, cpu_ns);
 	t->rest = 1; /* the look that follows has it */
+}
+
+/* Where no stack begins at random (setarch -R), that of another program may begin where the last one's did: in the last
+ * 16 MiB, as with a randomised one out of a thousand. */
+static bool is_at_fixed_place(uint64_t program)
+{
+	return program >> 24 == 0x7fffff || program >> 24 == 0xff;
+}
+
+bool watched_has_executed(const struct watched_process *p, const struct thread_facts *now)
+{
+	return now->program != p->program ||
+	       (is_at_fixed_place(now->program) && thread_executable(p->tgid) != p->executable);
+}
+
+void watched_executed(struct watched_process *p, const struct thread_facts *now)
+{
+	p->program = now->program;
+	p->executable = thread_executable(p->tgid);
+	p->samples = 0;
+	p->maps_due_ns = 0;
+	p->is_refused = p->is_told = p->is_traced = false;
+	p->refused_ns = 0;
+	vec_release(&p->maps.all);
+}
+
+/* Again after the 1st, 2nd, 4th, ... sample of a program, and for code that is in none. A library that is loaded later is
+ * found by the raw walk, which has /proc read while the process lives. */
+static bool wants_maps(const struct watched_process *p, uint64_t ip)
+{
+	return (!(p->samples & (p->samples - 1)) || !told_maps_have(&p->maps, ip)) &&
+	       monotonic_ns() >= p->maps_due_ns;
+}
+
+/* To read very many takes milliseconds, in which the program cannot map anything. */
+void watched_tell_maps(const struct watched *w, struct watched_process *p, uint64_t t_ns,
+		       uint64_t ip)
+{
+	uint64_t began = monotonic_ns();
+
+	if (!wants_maps(p, ip))
+		return;
+	tell_maps(w->ring, t_ns, p->tgid, &p->maps);
+	p->maps_due_ns = began + MAPS_SHARE * (monotonic_ns() - began);
 }
 
 void watched_begin(struct watched *w)

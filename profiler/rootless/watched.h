@@ -16,6 +16,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/rootless/last_pid.h"
 #include "profiler/rootless/tell.h"
+#include "profiler/rootless/thread_facts.h"
 #include "profiler/rootless/thread_files.h"
 
 struct watched_thread {
@@ -37,10 +38,14 @@ struct watched_thread {
 struct watched_process {
 	pid_t tgid, parent_tgid;
 	VEC(struct watched_thread) threads;
-	uint64_t program; /* thread_facts.program */
+	uint64_t program;    /* thread_facts.program */
+	uint64_t executable; /* thread_executable() */
 	struct told_maps maps;
 	uint32_t samples;     /* since the program began */
+	uint64_t maps_due_ns; /* CLOCK_MONOTONIC before which its mappings are not read again */
+	unsigned sleepers;    /* which part of them is asked for children next */
 	bool has_run;	      /* since the last look */
+	bool is_explained;    /* its CPU time is that of threads that were read */
 	bool has_lost_thread; /* one of them has ended since then */
 	uint64_t refused_ns;  /* CLOCK_MONOTONIC since when it may not be traced; 0: it may */
 	bool is_refused;      /* it may not be traced */
@@ -67,7 +72,8 @@ struct watched {
 	int64_t lost_ns; /* of threads that ended: without a sample, less what samples stand for too much */
 	uint64_t full; /* processes and threads that were left out: there are too many */
 	struct last_pid last_pid;
-	unsigned still;	    /* looks since somebody began or ended */
+	unsigned still; /* looks since somebody began or ended */
+	unsigned looks;
 	pid_t command;	    /* the child of kiln's whose orphans are watched; 0: none */
 	VEC(pid_t) helpers; /* children of kiln's own */
 	struct thread_files files;
@@ -85,6 +91,13 @@ void watched_look(struct watched *w);
 /* A thread and its process; NULL if it is not there any more. */
 struct watched_thread *watched_find(const struct watched *w, pid_t tgid, pid_t tid,
 				    struct watched_process **p);
+/* Whether a process executes another program than the one it is known for. */
+bool watched_has_executed(const struct watched_process *p, const struct thread_facts *now);
+/* From here on it is known for that one. */
+void watched_executed(struct watched_process *p, const struct thread_facts *now);
+/* Tells its mappings, if they are due again for a sample at t_ns with this address. */
+void watched_tell_maps(const struct watched *w, struct watched_process *p, uint64_t t_ns,
+		       uint64_t ip);
 /* Reads the CPU time of one thread. */
 void watched_read(struct watched *w, struct watched_process *p, struct watched_thread *t);
 /* CPU time so far that no sample stands for, of threads that ended and of all that was never seen. */

@@ -287,6 +287,19 @@ test_programs_that_threads_execute() {
 }
 
 # Nobody can attach to a process while it executes a program whose file does not come: kiln ends all the same.
+# Without random places two programs' stacks begin, and their code lies, at the same addresses.
+test_programs_at_fixed_places() {
+	local name
+	be_user
+	cc -O1 -w -DBURN=burn_a -DNEXT='"./turn_b"' "$SRC/tests/lib/exec_in_turns.c" -o turn_a
+	cc -O1 -w -DBURN=burn_b -DNEXT='"./turn_a"' "$SRC/tests/lib/exec_in_turns.c" -o turn_b
+	KILN_TEST_REFUSE=events as_user ./kiln record -F 499 -o own/p.pb.gz -- setarch -R ./turn_a 700 0004 >told 2>said ||
+		fail "kiln and the program: status $?, $(tail -n 3 said)"
+	for name in burn_a burn_b; do
+		assert_near "share of $name" "$(profile_share own/p.pb.gz "$(in_stack $name)")" 50 5
+	done
+}
+
 test_a_process_that_hangs_in_exec() {
 	be_user
 	local pid begin=$SECONDS

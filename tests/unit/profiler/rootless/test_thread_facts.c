@@ -128,12 +128,43 @@ TEST(test_own)
 	assert_int_equal(thread_facts_read(NULL, getpid(), 1 << 30, &f), -ESRCH);
 }
 
+static pid_t child_that(const char *executes)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (executes)
+			execl(executes, executes, "60", NULL);
+		pause();
+		_exit(1);
+	}
+	return pid;
+}
+
+/* Forks execute what their parent does; other programs do not. */
+TEST(test_executables)
+{
+	pid_t fork = child_that(NULL), other = child_that("/bin/sleep");
+	uint64_t own = thread_executable(getpid());
+
+	assert_true(own != 0);
+	assert_int_equal(thread_executable(fork), own);
+	for (int i = 0; i < 500 && thread_executable(other) == own; i++)
+		usleep(10000);
+	assert_true(thread_executable(other) != own && thread_executable(other) != 0);
+	kill(fork, SIGKILL);
+	kill(other, SIGKILL);
+	assert_int_equal(waitpid(fork, NULL, 0), fork);
+	assert_int_equal(waitpid(other, NULL, 0), other);
+	assert_int_equal(thread_executable(other), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line),	     cmocka_unit_test(test_cut_lines),
 		cmocka_unit_test(test_cut_children), cmocka_unit_test(test_many_children),
-		cmocka_unit_test(test_own),
+		cmocka_unit_test(test_own),	     cmocka_unit_test(test_executables),
 	};
 
 	return cmocka_run_group_tests_name("thread_facts", tests, NULL, NULL);
