@@ -15,6 +15,7 @@
 #include "profiler/base/cleanup.h"
 #include "profiler/base/text.h"
 #include "profiler/profile/frame_role.h"
+#include "profiler/profile/name_cut.h"
 #include "profiler/profile/name_parts.h"
 
 /* Longer names are only cut: no compiler writes them. */
@@ -23,8 +24,6 @@
 #define DEPTHS 8
 /* What is as short as the marks is not hidden. */
 #define MARK_BYTES 3
-/* Narrower texts show both ends only. */
-#define LEAST_WINDOW 10
 /* Of a function that is named by where it starts; and what is left of the module before it, at least. */
 #define VAGUE	   "+sub_"
 #define VAGUE_ROOM 4
@@ -433,70 +432,6 @@ static bool try_arguments(struct buf *text, struct view *v, size_t columns)
 	return false;
 }
 
-/* Bytes from s[at] backwards to the beginning of a character. */
-static size_t char_begin(const char *s, size_t at)
-{
-	while (at && ((unsigned char)s[at] & 0xc0) == 0x80)
-		at--;
-	return at;
-}
-
-/* Appends the end of a text in so many columns. */
-static void add_end(struct buf *out, const char *text, size_t columns)
-{
-	size_t len;
-
-	for (size_t width = text_columns(text); width > columns; text += len)
-		width -= text_char(text, &len);
-	buf_str(out, text);
-}
-
-/* Too long in any case: its beginning, what must be seen, and its end, as far as there is room. */
-static void add_cut(struct buf *out, const char *text, size_t columns, size_t at)
-{
-	size_t used, head, before = text_columns_n(text, at);
-
-	if (columns < LEAST_WINDOW || !at) {
-		text_add_cut(out, text, columns);
-		return;
-	}
-	head = before + 5 <= columns && before + 2 > columns / 2 ? before + 2 : columns / 3;
-	buf_add(out, text, text_prefix(text, before < head ? head : columns / 3, &used));
-	buf_str(out, "..");
-	columns -= used + 2;
-	at = char_begin(text, at < 2 ? 0 : at - 2);
-	if (before < head || text_columns(text + at) <= columns) {
-		add_end(out, text, columns);
-		return;
-	}
-	buf_add(out, text + at, text_prefix(text + at, columns - 2, &used));
-	buf_str(out, "..");
-}
-
-/* Where its middle was cut out, brackets may have lost their others. Operators are no brackets. */
-static int drop_halves(struct buf *out, const char *cut)
-{
-	size_t len = strlen(cut), n;
-	_cleanup_free_ bool *is_whole = calloc(len + 1, 1);
-	struct name_parts p = {0};
-
-	if (!is_whole || name_parts_find(&p, cut, len)) {
-		name_parts_release(&p);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < p.groups.len; i++)
-		if (p.groups.data[i].close)
-			is_whole[p.groups.data[i].open] = is_whole[p.groups.data[i].close] = true;
-	name_parts_release(&p);
-	for (size_t i = 0; i < len; i += n) {
-		n = name_operator_len(cut, (uint32_t)i);
-		n = n ? n : 1;
-		if (n > 1 || is_whole[i] || !strchr("(<[{)>]}", cut[i]))
-			buf_add(out, cut + i, n);
-	}
-	return 0;
-}
-
 static void shorten(struct buf *out, struct view *v, size_t columns)
 {
 	struct buf text = {0}, cut = {0};
@@ -515,11 +450,11 @@ static void shorten(struct buf *out, struct view *v, size_t columns)
 	    (try_level(&text, v, low, columns) && text.len)) {
 		buf_str(out, buf_cstr(&text));
 	} else if (!text.len) { /* it was nothing but arguments */
-		add_cut(&cut, v->name, columns, 0);
-		err = drop_halves(out, buf_cstr(&cut));
+		name_cut(&cut, v->name, columns, 0);
+		err = name_drop_halves(out, buf_cstr(&cut));
 	} else {
-		add_cut(&cut, buf_cstr(&text), columns, v->keep_at);
-		err = drop_halves(out, buf_cstr(&cut));
+		name_cut(&cut, buf_cstr(&text), columns, v->keep_at);
+		err = name_drop_halves(out, buf_cstr(&cut));
 	}
 	if (err || text.err || cut.err)
 		out->err = -ENOMEM;
@@ -550,7 +485,7 @@ static void add_vague(struct buf *out, const struct short_name *s, size_t column
 
 	if (room >= VAGUE_ROOM && at && at < module) {
 		buf_add(&text, s->name, module);
-		add_cut(out, buf_cstr(&text), room, at);
+		name_cut(out, buf_cstr(&text), room, at);
 	} else if (room >= VAGUE_ROOM) {
 		buf_add(out, s->name, text_prefix(s->name, room - 2, &used));
 		buf_str(out, "..");
@@ -579,7 +514,7 @@ void short_name_keeping(struct buf *out, const struct short_name *s, size_t colu
 		return;
 	}
 	if (s->is_plain || len > STRUCTURED_MAX) {
-		add_cut(out, s->name, columns, s->n_keep ? s->keep[s->n_keep - 1].at : 0);
+		name_cut(out, s->name, columns, s->n_keep ? s->keep[s->n_keep - 1].at : 0);
 		return;
 	}
 	if (frame_name_is_vague(s->name) && strlen(strstr(s->name, VAGUE)) <= columns)

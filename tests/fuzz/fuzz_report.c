@@ -77,7 +77,8 @@ static void print_all(const struct profile *p, uint8_t choice)
 	r.table.by = choice & 8 ? TABLE_LINE : TABLE_FUNCTION;
 	check(!report_json(&b, &r));
 	check(!report_summary(&b, &r, &t));
-	summary_next(&b, "p.pb.gz", NULL);
+	summary_next(&b, p, "p.pb.gz",
+		     p->functions.len ? profile_text(p, p->functions.data[0].name) : NULL);
 	r.table.of = p->functions.len ? profile_text(p, p->functions.data[0].name) : "none";
 	for (r.table.relation = TABLE_CALLERS; r.table.relation <= TABLE_CALLEES;
 	     r.table.relation++) {

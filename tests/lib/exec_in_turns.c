@@ -8,6 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef NEXT
+#define NEXT "./turn_a"
+#define BURN burn
+#endif
+
 static volatile unsigned sink;
 
 __attribute__((noipa)) void BURN(long ms)
