@@ -412,24 +412,35 @@ static void hide_params(struct view *v)
 	}
 }
 
-/* Of a name that looks as others do: arguments, and as many of the namespaces before them as there is room for; in the
- * end without parameters. False if these do not fit. */
+/* Replaces the text by that with arguments, without `gone` of the n namespaces before them; n + 1: nor parameters. True if
+ * it fits. */
+static bool try_without(struct buf *text, struct view *v, size_t gone, size_t n, size_t columns)
+{
+	make_mask(v, LEVEL_NO_INNER_ARGS);
+	hide(v, 0, v->parts.components.data[MIN(gone, n)], GONE);
+	if (gone > n)
+		hide_params(v);
+	show_kept(v);
+	buf_clear(text);
+	render(text, v);
+	return text_columns(buf_cstr(text)) <= columns;
+}
+
+/* Of a name that looks as others do: arguments, and as many of the namespaces before them as there is room for. False if
+ * these do not fit. */
 static bool try_arguments(struct buf *text, struct view *v, size_t columns)
 {
-	size_t n = first_with_arguments(v);
+	size_t n = first_with_arguments(v), low = 0, high = n + 1;
 
-	for (size_t i = 0; n && i <= n + 1; i++) {
-		make_mask(v, LEVEL_NO_INNER_ARGS);
-		hide(v, 0, v->parts.components.data[MIN(i, n)], GONE);
-		if (i > n)
-			hide_params(v);
-		show_kept(v);
-		buf_clear(text);
-		render(text, v);
-		if (text_columns(buf_cstr(text)) <= columns)
-			return true;
+	while (n && low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (try_without(text, v, mid, n, columns))
+			high = mid;
+		else
+			low = mid + 1;
 	}
-	return false;
+	return n && try_without(text, v, low, n, columns);
 }
 
 static void shorten(struct buf *out, struct view *v, size_t columns)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names of functions in few columns. They have no return type, unless room is endless. A name that does not fit
- * loses what tells least first: packages and namespaces of types in brackets, parameters and then arguments of templates from the
- * inside ("f<std::vector<...>>(...)"), these brackets, and components from the left. Its last component stays; only that is cut in its
- * middle ("..") if nothing else is left. Names that would look the same get
- * back what tells them apart, and arguments rather than namespaces.
+ * Names of functions in few columns. They have no return type, unless room is endless. A name that does not fit loses what
+ * tells least first: packages and namespaces of types in brackets, parameters and then arguments of templates from the
+ * inside ("f<vector<...>>(...)"), these brackets, and components from the left. Its last component stays; only that is cut
+ * in its middle ("..") if nothing else is left. Names that would look the same get back what tells them apart, and
+ * arguments rather than namespaces.
  */
 #ifndef KILN_PROFILE_SHORT_NAME_H
 #define KILN_PROFILE_SHORT_NAME_H

@@ -467,23 +467,33 @@ class NameView {
 		return at;
 	}
 
-	/* Of a name that looks as others do: arguments, and as many of the namespaces before them as there is room for; in
-	 * the end without parameters. "" if these do not fit. */
+	/* With arguments, without `gone` of the n namespaces before them; n + 1: nor parameters. */
+	without(gone, n) {
+		this.setMask(LEVEL.NO_INNER_ARGS);
+		this.hide(0, this.parts.components[Math.min(gone, n)], GONE);
+		for (const { open, close } of gone > n ? this.outerGroups(true) : [])
+			this.hide(open, close + 1, GONE);
+		this.showKept();
+		return this.text();
+	}
+
+	/* Of a name that looks as others do: arguments, and as many of the namespaces before them as there is room for. ""
+	 * if these do not fit. */
 	withArguments(columns) {
 		const n = this.firstWithArguments();
+		let low = 0, high = n + 1;
 
-		for (let i = 0; n && i <= n + 1; i++) {
-			this.setMask(LEVEL.NO_INNER_ARGS);
-			this.hide(0, this.parts.components[Math.min(i, n)], GONE);
-			for (const { open, close } of i > n ? this.outerGroups(true) : [])
-				this.hide(open, close + 1, GONE);
-			this.showKept();
-			const text = this.text();
+		while (n && low < high) {
+			const middle = low + ((high - low) >> 1);
 
-			if (columnsOf(text) <= columns)
-				return text;
+			if (columnsOf(this.without(middle, n)) <= columns)
+				high = middle;
+			else
+				low = middle + 1;
 		}
-		return "";
+		const text = n ? this.without(low, n) : "";
+
+		return columnsOf(text) <= columns ? text : "";
 	}
 
 	showOne({ from, to }) {
