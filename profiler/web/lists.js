@@ -169,14 +169,17 @@ class FunctionTable {
 		const rows = this.rows.slice(0, this.shown + ROWS_AT_ONCE);
 		const columns = innerWidth <= PHONE_WIDTH ? PHONE_COLUMNS : this.columnsIn("name", NAME_MARGIN);
 		const texts = shortNames(rows.map(i => this.sums.names[i]), columns);
+		const callers = shortNames(rows.map(i => this.callerOf(i)), this.columnsIn("caller", CALLER_MARGIN));
 
 		/* Of names that came later, some may be like those that are there. */
-		for (let at = 0; at < this.shown; at++)
+		for (let at = 0; at < this.shown; at++) {
 			if (texts[at] !== this.texts[at])
 				this.body.rows[at].querySelector(".cut")
 					.replaceWith(nameText(texts[at]));
+			this.body.rows[at].querySelector(".caller").textContent = callers[at];
+		}
 		this.body.append(...rows.slice(this.shown).map((i, at) =>
-			this.row(i, texts[this.shown + at])));
+			this.row(i, texts[this.shown + at], callers[this.shown + at])));
 		this.texts = texts;
 		this.shown = rows.length;
 		this.more.hidden = this.shown >= this.rows.length;
@@ -218,7 +221,7 @@ class FunctionTable {
 			: this.palette.change(base ? base.self[i] : 0, base ? self[i] : 0).css;
 	}
 
-	row(i, text) {
+	row(i, text, caller) {
 		const { names, modules, frames, functions } = this.sums;
 		const swatch = element("span", { class: "swatch" });
 
@@ -233,8 +236,7 @@ class FunctionTable {
 				functions ? this.nameButton(i, text) : nameText(text)),
 			element("td", { class: "module", title: modules ? modules[i] : null },
 				modules ? modules[i] : ""),
-			element("td", { class: "caller", title: this.callerOf(i) }, shortName(this.callerOf(i),
-				this.columnsIn("caller", CALLER_MARGIN))));
+			element("td", { class: "caller", title: this.callerOf(i) }, caller));
 	}
 
 	nameButton(fn, text) {
