@@ -144,7 +144,7 @@ static int look(struct found *f, struct search *s, const struct profile *p)
 	return err ?: s->text.err;
 }
 
-/* The name, or the one with the last component, that is most like what was typed. NULL: none is. */
+/* The name, or the last component of one, that is most like what was typed: of the profile, or of s->text. NULL: none. */
 static const char *guess(struct search *s, const struct profile *p)
 {
 	struct suggest whole = {.typed = s->typed}, own = {.typed = s->typed};
@@ -159,7 +159,9 @@ static const char *guess(struct search *s, const struct profile *p)
 		if (own.best && own.distance < before)
 			best = name;
 	}
-	return whole.best && (!best || whole.distance <= own.distance) ? whole.best : best;
+	if (whole.best && (!best || whole.distance <= own.distance))
+		return whole.best;
+	return best ? bare(s, best, true) : NULL;
 }
 
 static bool is_found(const struct found *f, const char *name)

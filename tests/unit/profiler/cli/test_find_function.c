@@ -172,7 +172,7 @@ TEST(test_none)
 		strstr(said, "no function \"mian\" in the profile (did you mean \"main\"?)"));
 	assert_int_equal(find("sotr", &name, said),
 			 EXIT_ERROR); /* its last component is like that */
-	assert_non_null(strstr(said, "(did you mean \"void std::sort<int*, long>(int*, int*)\"?)"));
+	assert_non_null(strstr(said, "(did you mean \"sort\"?)"));
 	assert_int_equal(find("", &name, said), EXIT_ERROR);
 	assert_int_equal(find("::", &name, said), EXIT_USAGE);
 	assert_int_equal(find("tree...of", &name, said), EXIT_ERROR); /* as nothing is shown */
