@@ -387,6 +387,8 @@ const char *outfile_strerror(int err)
 	case -ELOOP:
 		return "a symbolic link of another user, which is not followed, or a circle of "
 		       "them";
+	case -ENOENT:
+		return "there is no such directory: make it first";
 	case -EINTR:
 		return "nobody reads this FIFO: start its reader (cat FIFO >FILE) before";
 	case -ECANCELED:

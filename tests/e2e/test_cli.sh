@@ -321,7 +321,7 @@ test_bad_output() {
 	need_root
 	small_profile
 	assert_status 1 "$KILN" export p.pb -o missing/out.pb
-	assert_match "message" err '^kiln: missing/out\.pb: No such file or directory$'
+	assert_match "message" err '^kiln: missing/out\.pb: there is no such directory: make it first$'
 	assert_status 1 "$KILN" export p.pb -f pb -o .
 	assert_match "message" err 'Is a directory$'
 	assert_status 1 "$KILN" export p.pb -f pb -o /dev/full
